@@ -1,0 +1,40 @@
+/*
+ * tensor_type.h - the storage types of GGUF tensors: one table, no arithmetic.
+ *
+ * Ids, block lengths and block sizes are those of the GGUF specification. A type that is in the table
+ * but has no kernel can be sized and named, not run: `kernels.h` says which can be computed with.
+ */
+#ifndef HEADROOM_ENGINE_TENSOR_TYPE_H
+#define HEADROOM_ENGINE_TENSOR_TYPE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum tensor_type {
+        TENSOR_F32  = 0,
+        TENSOR_F16  = 1,
+        TENSOR_Q4_0 = 2,
+        TENSOR_Q8_0 = 8,
+        TENSOR_Q4_K = 12,
+        TENSOR_Q5_K = 13,
+        TENSOR_Q6_K = 14,
+        TENSOR_BF16 = 30,
+        TENSOR_TYPE_COUNT = 40,         /* ids run up to 39 in the specification; gaps are unknown types */
+};
+
+struct tensor_type_info {
+        const char *name;               /* "Q4_K"; NULL for an id that is unknown here */
+        uint32_t block_values;          /* values per block: a row holds a whole number of blocks */
+        uint32_t block_bytes;
+};
+
+/* The row of TYPE, or NULL when the id is unknown. */
+const struct tensor_type_info *tensor_type_info(uint32_t type);
+
+/* Bytes of a row of VALUES; false when VALUES is no multiple of the block or the result overflows. */
+bool tensor_type_row_bytes(uint32_t type, uint64_t values, uint64_t *ret);
+
+/* The type named NAME ("q8_0", any case), or -ENOENT. */
+int tensor_type_by_name(const char *name, enum tensor_type *ret);
+
+#endif
