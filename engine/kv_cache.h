@@ -1,0 +1,56 @@
+/*
+ * kv_cache.h - the paged KV cache: keys and values of many sequences in blocks of KV_BLOCK_TOKENS tokens.
+ *
+ * A block holds all layers of its tokens and has a K type and a V type of its own (f16, q8_0, q4_0). Its
+ * address range is reserved once for the most precise type; pages are mapped by the kernel as they are
+ * first written and given back (MADV_DONTNEED) when the block is freed, so memory follows use.
+ *
+ * A sequence is a table of blocks. Full blocks may be shared by sequences with the same beginning (a block
+ * is freed with its last user); the block that is being written belongs to one sequence alone.
+ * Nothing here locks: one thread changes tables and reads them between forward passes.
+ */
+#ifndef HEADROOM_ENGINE_KV_CACHE_H
+#define HEADROOM_ENGINE_KV_CACHE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "engine/kv_type.h"
+#include "engine/shape.h"
+
+#define KV_BLOCK_TOKENS 64u
+
+struct kv_cache;
+
+struct kv_config {
+        const struct shape *shape;      /* must outlive the cache */
+        uint32_t tokens_max;            /* ceiling over all sequences, rounded up to whole blocks */
+        enum kv_type type_k, type_v;    /* of blocks that begin from now on */
+};
+
+struct kv_sequence {
+        uint32_t *blocks;               /* indexes into the pool, in token order; owned */
+        uint32_t blocks_count, blocks_capacity;
+        uint32_t tokens_count;          /* positions 0 .. tokens_count-1 are stored */
+};
+
+/* 0, -EINVAL when a type cannot hold these heads, -ENOMEM. */
+int kv_cache_new(const struct kv_config *config, struct kv_cache **ret);
+void kv_cache_free(struct kv_cache *c);
+
+/* Room for COUNT more tokens at the end of S, without changing tokens_count. 0, -ENOSPC (nothing changed), -ENOMEM. */
+int kv_sequence_grow(struct kv_cache *c, struct kv_sequence *s, uint32_t count);
+/* Keeps the first COUNT tokens; blocks that fall free are given back to the kernel. */
+void kv_sequence_truncate(struct kv_cache *c, struct kv_sequence *s, uint32_t count);
+/* Makes S (empty) begin with the first COUNT tokens of FROM; COUNT is a multiple of KV_BLOCK_TOKENS. 0 or -ENOMEM. */
+int kv_sequence_share(struct kv_cache *c, struct kv_sequence *s, const struct kv_sequence *from, uint32_t count);
+void kv_sequence_done(struct kv_cache *c, struct kv_sequence *s);
+
+struct kv_usage {
+        uint32_t blocks_max, blocks_used;
+        uint64_t bytes_used;                    /* of the blocks in use, by their own types */
+        uint32_t blocks_by_type[KV_TYPE_COUNT]; /* by K type */
+};
+void kv_cache_usage(const struct kv_cache *c, struct kv_usage *ret);
+
+#endif
