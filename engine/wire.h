@@ -1,0 +1,65 @@
+/*
+ * wire.h - what the daemon and an engine say to each other, and how it is framed.
+ *
+ * One stream socketpair per engine. A frame is a 4-byte little-endian length followed by that many bytes of
+ * one JSON object whose "type" names the message; requests are multiplexed by "id". The table of messages,
+ * who may send them when, and their fields is docs/wire-protocol.md. A peer that sends an unknown, untimely
+ * or mis-sized message has lost its mind: the daemon ends such an engine, an engine ends itself.
+ *
+ * This codec is shared by both sides and knows no descriptor: bytes in, objects out, and the reverse.
+ */
+#ifndef HEADROOM_ENGINE_WIRE_H
+#define HEADROOM_ENGINE_WIRE_H
+
+#include <cjson/cJSON.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define WIRE_VERSION 1
+#define WIRE_HEADER_BYTES 4u
+#define WIRE_TO_ENGINE_BYTES_MAX (80u << 20)    /* a 64 MiB HTTP body, escaped, with room for the envelope */
+#define WIRE_TO_DAEMON_BYTES_MAX (16u << 20)    /* a batch of embeddings */
+
+/* Daemon to engine. */
+#define WIRE_GENERATE "generate"
+#define WIRE_EMBED "embed"
+#define WIRE_CANCEL "cancel"
+#define WIRE_PAUSE "pause"
+#define WIRE_RESUME "resume"
+#define WIRE_STATISTICS "statistics"    /* a question to the engine, and its answer's type */
+#define WIRE_CONTROL "control"
+#define WIRE_SHUTDOWN "shutdown"
+
+/* Engine to daemon. */
+#define WIRE_READY "ready"
+#define WIRE_FAILED "failed"            /* could not become ready; the process exits */
+#define WIRE_START "start"
+#define WIRE_TEXT "text"
+#define WIRE_END "end"
+#define WIRE_EMBEDDING "embedding"
+#define WIRE_ERROR "error"
+#define WIRE_CONTROLLED "controlled"
+
+/* Splits a byte stream into frames. Start with all zero and a limit; release with wire_reader_done. */
+struct wire_reader {
+        uint32_t bytes_max;             /* a longer frame is an error */
+        uint8_t *buffer;
+        size_t used, capacity;
+        size_t taken;                   /* bytes of the frames already handed out */
+};
+void wire_reader_done(struct wire_reader *r);
+/* Adds bytes that arrived. 0 or -ENOMEM. */
+int wire_reader_push(struct wire_reader *r, const void *bytes, size_t count);
+/*
+ * The next whole frame: 1 and *ret (the caller's to cJSON_Delete), 0 when more bytes are needed, -EMSGSIZE
+ * when a frame is empty or too long, -EBADMSG when it is not one JSON object with a string "type".
+ */
+int wire_reader_next(struct wire_reader *r, cJSON **ret);
+
+/* The frame of MESSAGE: *ret is malloc'ed, header included. 0, -ENOMEM, or -EMSGSIZE when longer than BYTES_MAX. */
+int wire_encode(const cJSON *message, uint32_t bytes_max, uint8_t **ret, size_t *ret_count);
+
+/* "type" of a frame that wire_reader_next returned. */
+const char *wire_type(const cJSON *message);
+
+#endif
