@@ -19,6 +19,8 @@
 #define WIRE_HEADER_BYTES 4u
 #define WIRE_TO_ENGINE_BYTES_MAX (80u << 20)    /* a 64 MiB HTTP body, escaped, with room for the envelope */
 #define WIRE_TO_DAEMON_BYTES_MAX (16u << 20)    /* a batch of embeddings */
+#define WIRE_DEPTH_MAX 256u             /* objects and arrays around a value; real tool schemas stay under 40 */
+#define WIRE_VALUES_MAX (2u << 20)      /* values in a frame: a parsed one costs ~80 bytes, so at most 160 MiB */
 
 /* Daemon to engine. */
 #define WIRE_GENERATE "generate"
@@ -56,10 +58,20 @@ int wire_reader_push(struct wire_reader *r, const void *bytes, size_t count);
  */
 int wire_reader_next(struct wire_reader *r, cJSON **ret);
 
-/* The frame of MESSAGE: *ret is malloc'ed, header included. 0, -ENOMEM, or -EMSGSIZE when longer than BYTES_MAX. */
+/*
+ * The frame of MESSAGE: *ret is malloc'ed, header included. 0, -ENOMEM, or -EMSGSIZE when it is longer than
+ * BYTES_MAX, nested deeper than WIRE_DEPTH_MAX or of more than WIRE_VALUES_MAX values: no peer would read it.
+ */
 int wire_encode(const cJSON *message, uint32_t bytes_max, uint8_t **ret, size_t *ret_count);
 
-/* "type" of a frame that wire_reader_next returned. */
+/*
+ * Measures a JSON text before it is parsed, in one pass without memory: 0, or -E2BIG when it is nested
+ * deeper than DEPTH_MAX or has more than WIRE_VALUES_MAX values. Says nothing about its syntax. The daemon
+ * asks it about a client's body (depth WIRE_DEPTH_MAX - 1), since 64 MiB of "[[],[]," would parse into gigabytes.
+ */
+int wire_json_check(const char *json, size_t length, uint32_t depth_max);
+
+/* "type" of a frame that wire_reader_next returned; NULL when MESSAGE has none. */
 const char *wire_type(const cJSON *message);
 
 #endif
