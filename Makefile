@@ -32,7 +32,7 @@ DAEMON := $(call objects,$(call sources,daemon))
 CTL    := $(call objects,$(call sources,ctl))
 # What the other sides may take from the engine: the frame codec, and the GGUF reader for `fit`.
 WIRE   := $(call objects,engine/wire.c)
-FIT    := $(call objects,engine/gguf.c engine/tensor_type.c engine/shape.c)
+FIT    := $(call objects,engine/gguf.c engine/tensor_type.c engine/kv_type.c engine/shape.c engine/printable.c)
 
 ENGINE_LIBS := -lcjson -lseccomp -lpthread -lm
 DAEMON_LIBS := -luv -lcjson -linih -lsystemd -lcgroup $(LLHTTP_LIBS) -lm

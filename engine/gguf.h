@@ -3,7 +3,7 @@
  *
  * The files arrive as open read-only descriptors and are mapped; nothing is copied but the two
  * directories. Every count, length, offset, type and shape is hostile until checked: a damaged file
- * ends in one sentence that names the field, never in a crash or an allocation larger than the file.
+ * ends in one sentence that names the field, never in a crash or an allocation out of proportion to the file.
  * What `gguf_open` has accepted holds for the life of the object: strings lie inside the mapping, a
  * tensor's bytes lie inside its file, arrays have as many elements as they say.
  *
