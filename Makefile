@@ -1,62 +1,121 @@
-# Headroom: one Makefile, no recursion. Sources are found by wildcard, objects go to build/.
-# `make demo` and `make check` work as the first command on a fresh Debian 12.
+# Headroom: one Makefile, no recursion into folders. Sources are found by wildcard, objects go to build/.
+# `make demo` and `make check` each work as the very first command on a fresh Debian 12.
 
 BUILD   ?= build
 PREFIX  ?= /usr/local
 DESTDIR ?=
-CC      ?= gcc
-ifeq ($(origin CC),default)
-CC      := gcc
-endif
 VERSION := 0.1.0
+ifeq ($(origin CC),default)
+CC := gcc
+endif
 
 WARNINGS  := -Wall -Wextra -Wconversion -Wshadow -Wvla -Wmissing-prototypes -Werror
-HARDENING := -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fPIE
+HARDENING := -D_FORTIFY_SOURCE=2 -fstack-protector-strong
 OPTIMIZE  ?= -O2 -g
 CPPFLAGS  += -I. -D_GNU_SOURCE -DHEADROOM_VERSION='"$(VERSION)"' -DHEADROOM_PREFIX='"$(PREFIX)"'
-CFLAGS    += -std=gnu17 $(OPTIMIZE) $(WARNINGS) $(if $(SANITIZE),$(SANITIZE),$(HARDENING))
+CFLAGS    += -std=gnu17 -fPIE $(OPTIMIZE) $(WARNINGS) $(if $(SANITIZE),$(SANITIZE),$(HARDENING))
 LDFLAGS   += -pie -Wl,-z,relro,-z,now $(SANITIZE)
+# Instruction sets are chosen at run time, so each lives in a file of its own: CFLAGS_<file> are that file's alone.
+CFLAGS_avx2 := -mavx2 -mfma -mf16c
 
 # llhttp: the library where the distribution has it, else the sources that Debian 12 ships in node-llhttp.
 LLHTTP_SOURCES := $(if $(wildcard /usr/include/llhttp.h),,$(wildcard /usr/share/llhttp/*.c))
-LLHTTP_OBJECTS := $(LLHTTP_SOURCES:/usr/share/llhttp/%.c=$(BUILD)/llhttp/%.o)
-CPPFLAGS       += $(if $(LLHTTP_SOURCES),-isystem /usr/share/include/llhttp)
+LLHTTP         := $(LLHTTP_SOURCES:/usr/share/llhttp/%.c=$(BUILD)/llhttp/%.o)
 LLHTTP_LIBS    := $(if $(LLHTTP_SOURCES),,-lllhttp)
+CPPFLAGS       += $(if $(LLHTTP_SOURCES),-isystem /usr/share/include/llhttp)
 
-sources = $(sort $(wildcard $(1)/*.c) $(wildcard $(1)/*/*.c))
-objects = $(patsubst %.c,$(BUILD)/%.o,$(1))
+objects_in = $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard $(1)/*.c) $(wildcard $(1)/*/*.c)))
+objects    = $(patsubst %.c,$(BUILD)/%.o,$(1))
 
-POLICY := $(call objects,$(call sources,policy))
-ENGINE := $(call objects,$(call sources,engine))
-DAEMON := $(call objects,$(call sources,daemon))
-CTL    := $(call objects,$(call sources,ctl))
-# What the other sides may take from the engine: the frame codec, and the GGUF reader for `fit`.
-WIRE   := $(call objects,engine/wire.c)
-FIT    := $(call objects,engine/gguf.c engine/tensor_type.c engine/kv_type.c engine/shape.c engine/printable.c)
+POLICY := $(call objects_in,policy)
+ENGINE := $(call objects_in,engine)
+DAEMON := $(call objects_in,daemon)
+CTL    := $(call objects_in,ctl)
+# All that the other sides may take from the engine: the frame codec and names for the daemon, the GGUF reader for `fit`.
+FROM_ENGINE_TO_DAEMON := $(call objects,engine/wire.c engine/kv_type.c engine/model_files.c)
+FROM_ENGINE_TO_CTL    := $(call objects,engine/gguf.c engine/tensor_type.c engine/shape.c engine/kv_type.c engine/model_files.c)
 
 ENGINE_LIBS := -lcjson -lseccomp -lpthread -lm
 DAEMON_LIBS := -luv -lcjson -linih -lsystemd -lcgroup $(LLHTTP_LIBS) -lm
 CTL_LIBS    := -lcurl -lcjson -lpthread -lm
 
+PROGRAMS   := $(BUILD)/headroom-engine $(BUILD)/headroomd $(BUILD)/headroomctl
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/test_*.c))
 TOOLS      := $(patsubst tests/tools/%.c,$(BUILD)/tools/%,$(wildcard tests/tools/*.c))
-PROGRAMS   := $(BUILD)/headroom-engine $(BUILD)/headroomd $(BUILD)/headroomctl
+# Whatever may be run in these folders is a test; what may not is a module of theirs.
+LIVE_TESTS := $(shell find tests/conformance tests/end_to_end -maxdepth 1 -type f -perm -u+x 2>/dev/null | sort)
 
-all: $(PROGRAMS) $(UNIT_TESTS) $(TOOLS)   ## build everything
+# Two jobs or more, unless the caller has said how many.
+PARALLEL = $(if $(findstring j,$(firstword -$(MAKEFLAGS))),,-j$(shell nproc))
+
+##@ build and use
+all: $(PROGRAMS) $(UNIT_TESTS) $(TOOLS)   ## build the three programs, the tests and their tools
+
+deps:   ## install the Debian packages that the build and the tests need
+	@.ci/deps
+
+demo: deps   ## two models, one budget, streamed answers: the whole thing in a minute
+	@$(MAKE) --no-print-directory $(PARALLEL) all
+	@HEADROOM_BUILD=$(abspath $(BUILD)) tests/demo
+
+##@ test
+check: deps   ## run all tests; TEST=name runs one
+	@$(MAKE) --no-print-directory $(PARALLEL) all
+	@$(MAKE) --no-print-directory check-layers
+	@HEADROOM_BUILD=$(abspath $(BUILD)) tests/run $(TESTS)
+ALL_TESTS := $(UNIT_TESTS) $(LIVE_TESTS)
+named      = $(foreach t,$(ALL_TESTS),$(if $(filter $(1) test_$(1),$(basename $(notdir $(t)))),$(t)))
+TESTS      = $(if $(TEST),$(or $(foreach n,$(TEST),$(call named,$(n))),$(error no test is called '$(TEST)')),$(ALL_TESTS))
+
+ADDRESS_SANITIZERS := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+sanitize: deps   ## run all tests under ASan and UBSan, and those of the thread pool under TSan
+	@$(MAKE) --no-print-directory BUILD=$(BUILD)/asan OPTIMIZE='-O1 -g' SANITIZE='$(ADDRESS_SANITIZERS)' check
+	@$(MAKE) --no-print-directory BUILD=$(BUILD)/tsan OPTIMIZE='-O1 -g' SANITIZE='-fsanitize=thread' TEST='threads forward' check
+
+# policy/ may call nothing: an object that needs a clock, a file or a log fails here. The other arrows are the link
+# lines above; this looks at the includes too.
+POLICY_MAY_CALL := memcpy|memset|memmove|memcmp|strcmp|strlen|__assert_fail|__stack_chk_fail|_GLOBAL_OFFSET_TABLE_|__(asan|ubsan|tsan)_.*
+check-layers: $(POLICY)   ## prove that the arrows between the folders go one way
+	@! nm -u $^ | awk '$$1 == "U" { print $$2 }' | sort -u \
+	  | grep -vxF "$$(nm --defined-only -g $^ | awk 'NF == 3 { print $$3 }')" | grep -Evx '$(POLICY_MAY_CALL)' \
+	  || { echo 'policy/ reaches outside itself (above)'; false; }
+	@! grep -n '#include "\(daemon\|ctl\|engine\)/' policy/*.[ch] || { echo 'policy/ includes what is above it'; false; }
+	@! grep -rn '#include "\(daemon\|ctl\|policy\)/' engine || { echo 'engine/ includes what is above it'; false; }
+	@! grep -rn '#include "ctl/' daemon || { echo 'daemon/ includes what is above it'; false; }
+	@! grep -rn '#include "engine/' daemon | grep -Ev '"engine/(wire|kv_type|model_files)\.h"' \
+	  || { echo 'daemon/ may include only wire.h, kv_type.h and model_files.h of the engine'; false; }
+
+bench: deps   ## tokens/s of the engine beside Debian's llama-bench on the same file
+	@$(MAKE) --no-print-directory $(PARALLEL) all
+	@HEADROOM_BUILD=$(abspath $(BUILD)) tests/bench/bench $(BENCH)
+
+##@ tidy
+format:   ## lay out the C sources with clang-format
+	clang-format -i $$(git ls-files '*.c' '*.h' | grep -v unicode_table)
+
+clean:   ## remove what was built
+	rm -rf $(BUILD) compile_commands.json
+
+help:   ## this list
+	@awk -F '##' '/^##@/ { print "\n" substr($$2, 3) } \
+	  /^[a-z-]+:.*##/ { split($$1, t, ":"); printf "  %-14s %s\n", t[1], $$2 }' Makefile
+
+# --- how things are made ---
 
 $(BUILD)/headroom-engine: $(ENGINE)
 	$(CC) $(LDFLAGS) -o $@ $^ $(ENGINE_LIBS)
-$(BUILD)/headroomd: $(DAEMON) $(POLICY) $(WIRE) $(LLHTTP_OBJECTS)
+$(BUILD)/headroomd: $(DAEMON) $(POLICY) $(FROM_ENGINE_TO_DAEMON) $(LLHTTP)
 	$(CC) $(LDFLAGS) -o $@ $^ $(DAEMON_LIBS)
-$(BUILD)/headroomctl: $(CTL) $(POLICY) $(FIT)
+$(BUILD)/headroomctl: $(CTL) $(POLICY) $(FROM_ENGINE_TO_CTL)
 	$(CC) $(LDFLAGS) -o $@ $^ $(CTL_LIBS)
 
 # A unit test may reach every object but the programs' own main.o.
-$(BUILD)/all.a: $(filter-out %/main.o,$(POLICY) $(ENGINE) $(DAEMON) $(CTL)) $(LLHTTP_OBJECTS)
+$(BUILD)/all.a: $(filter-out %/main.o,$(POLICY) $(ENGINE) $(DAEMON) $(CTL)) $(LLHTTP)
 	rm -f $@ && ar rcs $@ $^
 $(BUILD)/tests/%: $(BUILD)/tests/unit/%.o $(BUILD)/all.a
 	$(CC) $(LDFLAGS) -o $@ $^ -lcmocka $(ENGINE_LIBS) $(DAEMON_LIBS) $(CTL_LIBS)
 $(BUILD)/tools/%: $(BUILD)/tests/tools/%.o $(BUILD)/all.a
+	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) -o $@ $^ $(ENGINE_LIBS) $(DAEMON_LIBS) $(CTL_LIBS)
 
 $(BUILD)/%.o: %.c
@@ -64,20 +123,14 @@ $(BUILD)/%.o: %.c
 	$(CC) $(CPPFLAGS) $(CFLAGS) $(CFLAGS_$(notdir $*)) -MMD -MP -c -o $@ $<
 $(BUILD)/llhttp/%.o: /usr/share/llhttp/%.c
 	@mkdir -p $(@D)
-	$(CC) -isystem /usr/share/include/llhttp -std=gnu17 -O2 -g $(SANITIZE) $(if $(SANITIZE),,$(HARDENING)) -w -c -o $@ $<
-$(BUILD)/tests/unit/%.o: tests/unit/%.c
-	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+	$(CC) $(CPPFLAGS) -std=gnu17 -fPIE -O2 -g $(or $(SANITIZE),$(HARDENING)) -w -c -o $@ $<
 
-# Instruction sets are chosen at run time, so each lives in a file of its own.
-CFLAGS_avx2 := -mavx2 -mfma -mf16c
+compile_commands.json: Makefile $(wildcard */*.c */*/*.c)   ## what clangd and clang-tidy read
+	@{ echo '['; sep=; for f in $(filter %.c,$^); do \
+	  printf '%s{"directory":"%s","file":"%s","command":"%s"}' "$$sep" '$(CURDIR)' "$$f" \
+	    "$$(printf '%s' '$(subst ','\'',$(CC) $(CPPFLAGS) $(CFLAGS)) -c '"$$f" | sed 's/["\\]/\\&/g')"; sep=,; done; echo ']'; } > $@
 
-check: all   ## run the tests; TEST=name runs one
-	@for t in $(if $(TEST),$(BUILD)/tests/test_$(TEST),$(UNIT_TESTS)); do echo "== $$t"; $$t || exit 1; done
-
-clean:   ## remove what was built
-	rm -rf $(BUILD) compile_commands.json
-
-.PHONY: all check clean
+.PHONY: all deps demo check sanitize check-layers bench format clean help
 .SECONDARY:
+.DELETE_ON_ERROR:
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
