@@ -25,7 +25,7 @@ LLHTTP_LIBS    := $(if $(LLHTTP_SOURCES),,-lllhttp)
 CPPFLAGS       += $(if $(LLHTTP_SOURCES),-isystem /usr/share/include/llhttp)
 
 objects_in = $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard $(1)/*.c) $(wildcard $(1)/*/*.c)))
-objects    = $(patsubst %.c,$(BUILD)/%.o,$(1))
+objects    = $(patsubst %.c,$(BUILD)/%.o,$(wildcard $(1)))
 
 POLICY := $(call objects_in,policy)
 ENGINE := $(call objects_in,engine)
@@ -33,13 +33,13 @@ DAEMON := $(call objects_in,daemon)
 CTL    := $(call objects_in,ctl)
 # All that the other sides may take from the engine: the frame codec and names for the daemon, the GGUF reader for `fit`.
 FROM_ENGINE_TO_DAEMON := $(call objects,engine/wire.c engine/kv_type.c engine/model_files.c)
-FROM_ENGINE_TO_CTL    := $(call objects,engine/gguf.c engine/tensor_type.c engine/shape.c engine/kv_type.c engine/model_files.c)
+FROM_ENGINE_TO_CTL    := $(call objects,engine/gguf.c engine/tensor_type.c engine/shape.c engine/kv_type.c engine/model_files.c engine/printable.c)
 
 ENGINE_LIBS := -lcjson -lseccomp -lpthread -lm
 DAEMON_LIBS := -luv -lcjson -linih -lsystemd -lcgroup $(LLHTTP_LIBS) -lm
 CTL_LIBS    := -lcurl -lcjson -lpthread -lm
 
-PROGRAMS   := $(BUILD)/headroom-engine $(BUILD)/headroomd $(BUILD)/headroomctl
+PROGRAMS   := $(BUILD)/headroom-engine $(if $(wildcard daemon/main.c),$(BUILD)/headroomd) $(if $(wildcard ctl/main.c),$(BUILD)/headroomctl)
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/test_*.c))
 TOOLS      := $(patsubst tests/tools/%.c,$(BUILD)/tools/%,$(wildcard tests/tools/*.c))
 # Whatever may be run in these folders is a test; what may not is a module of theirs.
