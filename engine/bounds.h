@@ -11,4 +11,15 @@
 #define GGUF_TENSOR_NAME_BYTES_MAX 1024u        /* the specification says 64; some writers exceed it */
 #define GGUF_ALIGNMENT_MAX (1u << 20)           /* default 32; a huge one could only hide a hole */
 
+/* Shapes. The largest published dense models have 126 layers, width 16384, 128 heads, 256 values a head, 2^18 tokens. */
+#define SHAPE_LAYERS_MAX 1024u
+#define SHAPE_EMBD_MAX (1u << 17)
+#define SHAPE_FF_MAX (1u << 20)
+#define SHAPE_HEADS_MAX 1024u
+#define SHAPE_HEAD_VALUES_MAX 1024u
+#define SHAPE_VOCAB_MAX (1u << 22)
+#define SHAPE_CTX_MAX (1u << 26)
+
+#define FORWARD_ITEMS_MAX 16u                   /* sequences in one pass: each wants a vector of n_vocab logits */
+
 #endif

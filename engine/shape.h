@@ -18,6 +18,9 @@ enum arch {
         ARCH_COUNT,
 };
 
+/* As `general.architecture` names it: "llama". It is also the prefix of the model's metadata keys. */
+const char *arch_name(enum arch arch);
+
 struct shape {
         enum arch arch;
         char name[64];                  /* general.name, printable, shortened; "" when absent */
