@@ -55,8 +55,11 @@ void shape_done(struct shape *s);
  */
 uint64_t shape_kv_bytes_per_token(const struct shape *s, enum kv_type type);
 
-/* Compute buffers for batches of up to BATCH tokens on THREADS threads, as forward_new allocates them. */
-uint64_t shape_scratch_bytes(const struct shape *s, uint32_t batch, uint32_t threads);
+/*
+ * Compute buffers for passes of up to BATCH tokens of up to ITEMS sequences on THREADS threads, exactly as
+ * forward_new allocates them. Independent of the context length. (Defined in scratch.c, beside the layout.)
+ */
+uint64_t shape_scratch_bytes(const struct shape *s, uint32_t batch, uint32_t items, uint32_t threads);
 
 /* What a worker process needs besides weights, KV and scratch: code, libraries, stacks, the tokenizer's tables. */
 uint64_t shape_overhead_bytes(const struct shape *s);

@@ -1,0 +1,97 @@
+/*
+ * kernels.h - the arithmetic of the forward pass, as tables of functions: one table per instruction set.
+ *
+ * `portable` is plain C, slow and meant to be obviously right; the others are tested against it. Which table
+ * runs is decided once, from what the processor can do, or by HEADROOM_KERNELS=portable|avx2.
+ * A table has a row per tensor type; a type without `multiply` cannot be computed with.
+ *
+ * Invariant: each output is computed by the same operations in the same order, wherever it lies in a tile and
+ * whatever is computed beside it. Splitting the rows or the columns of a product differently changes no bit.
+ * Nothing needs alignment but columns (ACTIVATION_ALIGN); weights are read from the mapped file as they lie.
+ */
+#ifndef HEADROOM_ENGINE_KERNELS_KERNELS_H
+#define HEADROOM_ENGINE_KERNELS_KERNELS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "engine/kernels/activation.h"
+#include "engine/kv_type.h"
+#include "engine/tensor_type.h"
+
+/* Rows times columns: out[c * out_stride + r] = row r . column c, each of N values. */
+struct product {
+        const uint8_t *rows;            /* as the tensor type stores them */
+        size_t row_bytes;               /* from one row to the next */
+        uint32_t rows_count;
+        const uint8_t *columns;         /* prepared as the tensor type's activation says */
+        size_t column_bytes;
+        uint32_t columns_count;
+        uint32_t n;
+        float *out;
+        size_t out_stride;
+};
+
+/* Weighted rows: out[c * out_stride + i] += sum over r of weights[c * weights_stride + r] * row r [i]. */
+struct mixture {
+        const uint8_t *rows;
+        size_t row_bytes;
+        uint32_t rows_count;
+        const float *weights;
+        size_t weights_stride;
+        uint32_t columns_count;
+        uint32_t n;                     /* values of a row */
+        float *out;
+        size_t out_stride;
+};
+
+typedef void kernel_dequantize(const uint8_t *row, uint32_t n, float *out);
+typedef void kernel_multiply(const struct product *p);
+typedef void kernel_prepare(const float *x, uint32_t n, uint8_t *column);
+typedef void kernel_store(const float *x, uint32_t n, uint8_t *row);
+typedef void kernel_mix(const struct mixture *m);
+
+struct kernels {
+        const char *name;
+        struct {
+                enum activation activation;
+                kernel_dequantize *dequantize;
+                kernel_multiply *multiply;
+        } types[TENSOR_TYPE_COUNT];
+        kernel_prepare *prepare[ACTIVATION_COUNT];
+        struct {
+                kernel_store *store;    /* out-of-range values are clamped to the type's largest */
+                kernel_mix *mix;
+        } kv[KV_TYPE_COUNT];
+
+        /* out = x / sqrt(mean(x^2) + epsilon) * weight; WEIGHT is N floats as stored. May work in place. */
+        void (*rms_norm)(const float *x, const uint8_t *weight, uint32_t n, float epsilon, float *out);
+        void (*add)(float *x, const float *y, uint32_t n);              /* x += y */
+        void (*scale)(float *x, float factor, uint32_t n);              /* x *= factor */
+        void (*swiglu)(float *gate, const float *up, uint32_t n);       /* gate = gate * sigmoid(gate) * up */
+        float (*maximum)(const float *x, uint32_t n);                   /* n >= 1 */
+        float (*exponential_sum)(float *x, uint32_t n, float shift);    /* x = exp(x - shift) for x <= shift; returns the sum */
+};
+
+/* The best table for this processor, or the one that HEADROOM_KERNELS names. The same one at each call. */
+const struct kernels *kernels_get(void);
+/* The table named NAME if this processor can run it, else NULL. */
+const struct kernels *kernels_named(const char *name);
+
+/* The tensor type whose rows a KV type's rows are: keys meet queries through its `multiply`. */
+enum tensor_type kv_tensor_type(enum kv_type type);
+
+extern const struct kernels kernels_portable;
+extern const struct kernels kernels_avx2;       /* x86-64 only */
+
+/* Scales and minima of a Q4_K or Q5_K block: 8 + 8 six-bit numbers in 12 bytes. */
+static inline void k_scales_unpack(const uint8_t packed[12], uint8_t scales[8], uint8_t minima[8]) {
+        for (int i = 0; i < 4; i++) {
+                scales[i] = packed[i] & 63;
+                minima[i] = packed[i + 4] & 63;
+                scales[i + 4] = (uint8_t)((packed[i + 8] & 15) | packed[i] >> 6 << 4);
+                minima[i + 4] = (uint8_t)(packed[i + 8] >> 4 | packed[i + 4] >> 6 << 4);
+        }
+}
+
+#endif
