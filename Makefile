@@ -88,6 +88,7 @@ check-layers: $(POLICY)   ## prove that the arrows between the folders go one wa
 bench: deps   ## tokens/s of the engine beside Debian's llama-bench on the same file
 	@$(MAKE) --no-print-directory $(PARALLEL) all
 	@HEADROOM_BUILD=$(abspath $(BUILD)) tests/bench/bench $(BENCH)
+	@HEADROOM_BUILD=$(abspath $(BUILD)) tests/bench/overhead
 
 ##@ tidy
 format:   ## lay out the C sources with clang-format
