@@ -22,4 +22,12 @@
 
 #define FORWARD_ITEMS_MAX 16u                   /* sequences in one pass: each wants a vector of n_vocab logits */
 
+/* Requests. */
+#define REQUEST_STOPS_MAX 16u                   /* OpenAI allows 4; local front ends send more */
+#define REQUEST_STOP_BYTES_MAX 256u             /* of one stop string: the most text that can be held back */
+#define REQUEST_BIASES_MAX 1024u                /* OpenAI's own limit is 300 */
+#define REQUEST_REPEAT_LAST_MAX 4096u           /* tokens of the repetition window; 64 is usual */
+#define REQUEST_TOKENS_DEFAULT 2048u            /* max_tokens where the client names none */
+#define LOGPROBS_TOP_MAX 20u                    /* OpenAI's limit */
+
 #endif
