@@ -300,24 +300,6 @@ uint64_t shape_kv_bytes_per_token(const struct shape *s, enum kv_type type) {
         return heads * per_head;
 }
 
-/*
- * Floats per token of a batch: the residual stream, its norm and one projection (n_embd each); queries and the
- * attention's result; keys and values before they are stored; gate and up. Beside them the quantised copy of the
- * widest of these (34 bytes per 32 values), logits for every sequence of the pass, and per thread the scores and
- * the partial result of one head.
- */
-uint64_t shape_scratch_bytes(const struct shape *s, uint32_t batch, uint32_t threads) {
-        uint64_t query = (uint64_t) s->n_head * s->d_head_k, result = (uint64_t) s->n_head * s->d_head_v;
-        uint64_t stored = (uint64_t) s->n_head_kv * (s->d_head_k + s->d_head_v);
-        uint64_t widest = s->n_ff > result ? s->n_ff : result;
-        if (widest < s->n_embd)
-                widest = s->n_embd;
-        uint64_t per_token = (3ull * s->n_embd + query + result + stored + 2ull * s->n_ff) * sizeof(float) + (widest / 32 + 1) * 34;
-        uint64_t items = batch < FORWARD_ITEMS_MAX ? batch : FORWARD_ITEMS_MAX;
-        uint64_t per_thread = ((uint64_t) s->d_head_v + 1024) * sizeof(float);
-        return batch * per_token + items * s->n_vocab * sizeof(float) + threads * per_thread;
-}
-
 #define OVERHEAD_BYTES (12ull << 20)            /* program, shared libraries, stacks, allocator */
 #define OVERHEAD_BYTES_PER_TOKEN 120ull         /* the tokenizer's views, hash table and merge ranks */
 
