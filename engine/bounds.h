@@ -20,8 +20,6 @@
 #define SHAPE_VOCAB_MAX (1u << 22)
 #define SHAPE_CTX_MAX (1u << 26)
 
-#define FORWARD_ITEMS_MAX 16u                   /* sequences in one pass: each wants a vector of n_vocab logits */
-
 /* Requests. */
 #define REQUEST_STOPS_MAX 16u                   /* OpenAI allows 4; local front ends send more */
 #define REQUEST_STOP_BYTES_MAX 256u             /* of one stop string: the most text that can be held back */
