@@ -1,6 +1,10 @@
 /*
  * config.h - headroom.conf, its drop-ins and models.d, read whole, checked whole, never half applied.
  *
+ * Later places win: built-in defaults, headroom.conf, headroom.conf.d/ (in order of name), the command line. Each file
+ * of models.d/ beside it is one model; each GGUF file of the models directory that no such file names is a model by itself, with
+ * the defaults of [models]. units/headroom.conf lists every section and key with its default.
+ *
  * Sizes take K M G T (powers of 1024, "iB" optional) or % of RAM where it says so; times take ms s m h.
  * Every problem is reported with file and line; loading fails when there is one.
  */
@@ -12,6 +16,8 @@
 
 #include "engine/kv_type.h"
 
+#define CONFIG_FOREVER UINT64_MAX
+
 struct config_model {
         char *id;                       /* file name without .conf / .gguf, or `name =` */
         char *path;                     /* first part of a split model */
@@ -20,7 +26,7 @@ struct config_model {
         int priority;                   /* 0 by default; lower leaves first */
         bool pinned;
         bool preload;
-        uint64_t keep_alive_ms;         /* UINT64_MAX: for ever */
+        uint64_t keep_alive_ms;         /* CONFIG_FOREVER: until the room is needed; 0: unload at once */
         uint32_t context;               /* 0: min(trained, 4096) */
         uint32_t kv_tokens;             /* 0: 2 x context */
         uint32_t parallel;              /* requests decoded together */
@@ -31,12 +37,13 @@ struct config_model {
 };
 
 struct config {
-        char *listen_address;           /* 127.0.0.1 */
+        char *listen_address;           /* 127.0.0.1; loopback only */
         uint16_t listen_port;           /* 11435; 0: any free one, printed at start */
         char *control_path;             /* /run/headroom/control.sock */
         char *models_dir;               /* /var/lib/headroom/models */
         char *state_dir;                /* /var/lib/headroom */
-        char *engine_path;              /* headroom-engine */
+        char *engine_path;              /* headroom-engine, as an absolute path once loaded */
+        uint64_t ram_bytes;             /* of this machine: what percentages are of */
         uint64_t budget_bytes;          /* default: 80 % of RAM */
         double weights_fraction;        /* of RAM; 0.60 */
         uint64_t reserve_bytes;         /* default max(1 GiB, 4 % of RAM) */
@@ -48,9 +55,20 @@ struct config {
         uint32_t models_count;
 };
 
-/* Reads PATH (NULL: /etc/headroom/headroom.conf if it exists, else defaults), PATH.d/ and models.d/ beside it, and the models directory.
- * REPORT is called for each problem ("file:line: what is wrong; what to do"). 0, or -EINVAL after at least one report. */
-int config_load(const char *path, void (*report)(void *user, const char *problem), void *user, struct config **ret);
+/* One setting from the command line: it has the last word. ORIGIN is how problems name it, e.g. "--budget". */
+struct config_override {
+        const char *origin, *section, *key, *value;
+};
+
+/* TEXT is one sentence: "file:line: what is wrong; what to do". A warning does not make loading fail. */
+typedef void config_report(void *user, bool is_warning, const char *text);
+
+/*
+ * Reads PATH (NULL: /etc/headroom/headroom.conf if it exists, else defaults), PATH.d/ and models.d/ beside it, the
+ * overrides, and the models directory. 0, or -EINVAL after at least one report that is no warning, or -ENOMEM.
+ */
+int config_load(const char *path, const struct config_override *overrides, uint32_t overrides_count, config_report *report, void *user,
+                struct config **ret);
 void config_free(struct config *c);
 
 #endif
