@@ -1,9 +1,14 @@
 /*
  * tokenizer.h - text to token ids and back, as the GGUF metadata describes it.
  *
- * One vtable-free object; the family (`llama` = SentencePiece unigram-like merges by score, `gpt2` =
- * byte-level BPE by merge rank) is chosen at creation. Special (control and user-defined) tokens are
- * recognised in text only where the caller allows it, so that a user's text cannot forge a turn.
+ * One vtable-free object; the family (`llama` = SentencePiece, pairs merged by score, `gpt2` = byte-level BPE,
+ * pairs merged by rank) is chosen at creation. Control tokens are recognised in text only where the caller
+ * allows it, so that a user's text cannot forge a turn. User-defined tokens are ordinary text that the
+ * vocabulary keeps whole: they are recognised everywhere, except those that end or frame a turn (</s>, <|...|>),
+ * which are treated as control tokens whatever the file calls them.
+ *
+ * Encoding takes time n log n in the length of the text, whatever the text; a tokenizer may be used by several
+ * threads at once.
  */
 #ifndef HEADROOM_ENGINE_TOKENIZER_H
 #define HEADROOM_ENGINE_TOKENIZER_H
@@ -32,9 +37,22 @@ int token_list_push(struct token_list *list, int32_t id);       /* 0 or -ENOMEM 
 /*
  * Appends the tokens of TEXT (any bytes; invalid UTF-8 is carried by byte tokens).
  * ADD_SPECIAL: begin/end tokens as the file asks. PARSE_SPECIAL: special tokens written out in TEXT become their ids.
+ * 0, -ENOMEM, or -E2BIG for more than 256 MiB.
  */
 int tokenizer_encode(const struct tokenizer *t, const char *text, size_t length, bool add_special, bool parse_special,
                      struct token_list *list);
+
+/*
+ * A text whose parts differ in what they may contain: the tokens are those of the whole text, merged across the borders
+ * of its spans, but control tokens are recognised only inside of markup. Adds no begin or end of its own.
+ */
+struct token_span {
+        size_t length;                  /* bytes; the spans follow each other and cover the text */
+        int32_t token;                  /* TOKEN_NONE, or this token stands here (length 0) */
+        bool markup;                    /* special tokens written out in it become their ids */
+};
+int tokenizer_encode_spans(const struct tokenizer *t, const char *text, const struct token_span spans[], size_t spans_count,
+                           struct token_list *list);
 
 /*
  * The bytes of token ID, at most SIZE of them copied to OUT; returns their full count.
@@ -43,20 +61,29 @@ int tokenizer_encode(const struct tokenizer *t, const char *text, size_t length,
 size_t tokenizer_piece(const struct tokenizer *t, int32_t id, bool special, bool first, char *out, size_t size);
 
 uint32_t tokenizer_vocab_count(const struct tokenizer *t);
+/* Bytes of text that one token can stand for at most: a text of more than N times this has more than N tokens. */
+size_t tokenizer_longest(const struct tokenizer *t);
+bool tokenizer_adds_bos(const struct tokenizer *t);             /* with ADD_SPECIAL */
 bool tokenizer_is_end(const struct tokenizer *t, int32_t id);    /* end of sequence, of turn, or of message */
 int32_t tokenizer_bos(const struct tokenizer *t);               /* or TOKEN_NONE */
 int32_t tokenizer_eos(const struct tokenizer *t);               /* or TOKEN_NONE */
 
 /*
- * Bytes to whole UTF-8 characters: feed pieces, take what is complete. A character that the model never
- * finishes comes out as U+FFFD at the end.
+ * Bytes to whole UTF-8 characters: feed pieces, take what is complete. What can never become a character comes out as
+ * U+FFFD, one for each longest beginning of a character (Unicode 3.9, "substitution of maximal subparts"). A
+ * character that is never finished comes out as one U+FFFD at the end. All zero at first.
  */
 struct utf8_stream {
-        unsigned char held[4];
+        unsigned char held[4];          /* the beginning of a character, 0..3 bytes */
         uint8_t held_count;
 };
-/* Writes whole characters of held + IN to OUT (room for count + 4 bytes... invalid bytes become U+FFFD: 3 * (count + 4)); returns bytes written. */
+
+/* The most bytes that a push of COUNT bytes can give: each byte, and each held one, may become U+FFFD. */
+#define UTF8_STREAM_ROOM(count) (3 * ((count) + 3))
+
+/* OUT has UTF8_STREAM_ROOM(COUNT) bytes; returns bytes written. */
 size_t utf8_stream_push(struct utf8_stream *s, const char *in, size_t count, char *out);
+/* OUT has UTF8_STREAM_ROOM(0) bytes. The stream is empty afterwards. */
 size_t utf8_stream_end(struct utf8_stream *s, char *out);
 
 #endif

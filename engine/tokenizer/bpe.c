@@ -1,0 +1,219 @@
+/* bpe.c - see bpe.h. */
+#include "engine/tokenizer/bpe.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/printable.h"
+#include "engine/tokenizer/bounds.h"
+
+/* ---- how bytes are spelt ---- */
+
+/* Bytes that are printable Latin-1 stand for themselves; the 68 others are U+0100 and following, in order. */
+static bool stands_for_itself(unsigned byte) {
+        return (byte >= 0x21 && byte <= 0x7e) || (byte >= 0xa1 && byte != 0xad);
+}
+
+static uint32_t byte_to_codepoint(unsigned byte) {
+        if (stands_for_itself(byte))
+                return byte;
+        if (byte <= 0x20)
+                return 0x100 + byte;
+        return byte == 0xad ? 0x143 : 0x121 + (byte - 0x7f);
+}
+
+/* -1 where the code point spells no byte. */
+static int codepoint_to_byte(uint32_t codepoint) {
+        if (codepoint < 0x100)
+                return stands_for_itself(codepoint) ? (int) codepoint : -1;
+        if (codepoint <= 0x120)
+                return (int) (codepoint - 0x100);
+        if (codepoint <= 0x142)
+                return (int) (codepoint - 0x121 + 0x7f);
+        return codepoint == 0x143 ? 0xad : -1;
+}
+
+/* One or two bytes of UTF-8. */
+static size_t spell_byte(unsigned byte, char out[2]) {
+        uint32_t codepoint = byte_to_codepoint(byte);
+        if (codepoint < 0x80) {
+                out[0] = (char) codepoint;
+                return 1;
+        }
+        out[0] = (char) (0xc0 | codepoint >> 6);
+        out[1] = (char) (0x80 | (codepoint & 0x3f));
+        return 2;
+}
+
+/* ---- opening ---- */
+
+static int choose_pretokenizer(struct bpe *b, const struct gguf *g, struct gguf_error *reterr) {
+        struct gguf_string name = { "default", 7 };
+        if (gguf_get_string(g, "tokenizer.ggml.pre", &name) == -EBADMSG)
+                return vocab_fail(reterr, -EBADMSG, "key 'tokenizer.ggml.pre' is not a string");
+        b->pre = pretokenizer_find(name);
+        char shown[48], known[160];
+        if (!b->pre)
+                return vocab_fail(reterr, -ENOTSUP, "the pre-tokenizer '%s' is not supported (known: %s)",
+                                  printable_copy(shown, sizeof(shown), name.bytes, name.length), pretokenizer_names(known, sizeof(known)));
+        return 0;
+}
+
+static uint32_t *slot_of(const struct bpe *b, int32_t left, int32_t right) {
+        uint64_t hash = ((uint64_t) (uint32_t) left << 32 | (uint32_t) right) * 0x9e3779b97f4a7c15u;
+        for (uint32_t i = (uint32_t) (hash >> 32) & b->slots_mask;; i = (i + 1) & b->slots_mask) {
+                uint32_t slot = b->slots[i];
+                if (slot == 0 || (b->merges[slot - 1].left == left && b->merges[slot - 1].right == right))
+                        return &b->slots[i];
+        }
+}
+
+/* False where the merge can never be used. JOINED has room for the longest token. */
+static bool resolve_merge(const struct bpe *b, struct gguf_string text, size_t left_length, char *joined, struct bpe_merge *ret) {
+        const char *right = text.bytes + left_length + 1;
+        size_t right_length = text.length - left_length - 1;
+        if (text.length - 1 > b->vocab->longest)
+                return false;
+        memcpy(joined, text.bytes, left_length);
+        memcpy(joined + left_length, right, right_length);
+        struct bpe_merge merge = {
+                .left = vocab_find(b->vocab, text.bytes, left_length),
+                .right = vocab_find(b->vocab, right, right_length),
+                .result = vocab_find(b->vocab, joined, left_length + right_length),
+        };
+        *ret = merge;
+        return merge.left != TOKEN_NONE && merge.right != TOKEN_NONE && merge.result != TOKEN_NONE;
+}
+
+static int read_merges(struct bpe *b, const struct gguf_array *texts, char *joined, struct gguf_error *reterr) {
+        for (uint32_t i = 0; i < texts->count; i++) {
+                struct gguf_string text = texts->strings[i];
+                /* From the second byte on: a token may begin with a space. */
+                const char *gap = text.length > 2 ? memchr(text.bytes + 1, ' ', text.length - 2) : NULL;
+                if (!gap)
+                        return vocab_fail(reterr, -EBADMSG, "merge %" PRIu32 " is not two tokens with a space between them", i);
+                struct bpe_merge *merge = &b->merges[b->merges_count];
+                if (!resolve_merge(b, text, (size_t) (gap - text.bytes), joined, merge))
+                        continue;
+                uint32_t *slot = slot_of(b, merge->left, merge->right);
+                if (*slot == 0)         /* of two alike the first counts */
+                        *slot = ++b->merges_count;
+        }
+        return 0;
+}
+
+static int index_merges(struct bpe *b, const struct gguf *g, struct gguf_error *reterr) {
+        const struct gguf_array *texts;
+        int r = gguf_get_array(g, "tokenizer.ggml.merges", GGUF_STRING, &texts);
+        if (r < 0)
+                return vocab_fail(reterr, -EBADMSG, r == -ENOENT ? "key 'tokenizer.ggml.merges' is missing, which this tokenizer needs"
+                                                                 : "key 'tokenizer.ggml.merges' is not an array of strings");
+        if (texts->count > VOCAB_MERGES_MAX)
+                return vocab_fail(reterr, -EBADMSG, "key 'tokenizer.ggml.merges' has %" PRIu64 " merges (%u are possible)", texts->count, VOCAB_MERGES_MAX);
+        uint32_t count = (uint32_t) texts->count, slots = vocab_slots_for(count);
+        b->merges = malloc((count + 1) * sizeof(*b->merges));
+        b->slots = calloc(slots, sizeof(*b->slots));
+        b->slots_mask = slots - 1;
+        char *joined = malloc(b->vocab->longest + 1);
+        if (b->merges && b->slots && joined)
+                r = read_merges(b, texts, joined, reterr);
+        else
+                r = vocab_fail(reterr, -ENOMEM, "no memory for %" PRIu32 " merges", count);
+        free(joined);
+        return r;
+}
+
+int bpe_init(struct bpe *b, const struct gguf *g, const struct vocab *v, struct gguf_error *reterr) {
+        *b = (struct bpe) { .vocab = v };
+        int r = choose_pretokenizer(b, g, reterr);
+        if (r == 0)
+                r = index_merges(b, g, reterr);
+        for (unsigned byte = 0; byte < 256 && r == 0; byte++) {
+                char spelt[2];
+                size_t length = spell_byte(byte, spelt);
+                b->byte_ids[byte] = vocab_find(v, spelt, length);
+        }
+        return r;
+}
+
+void bpe_done(struct bpe *b) {
+        free(b->merges);
+        free(b->slots);
+        *b = (struct bpe) { 0 };
+}
+
+/* ---- text to tokens ---- */
+
+static bool rule_by_rank(const void *context, const struct symbol *left, const struct symbol *right, uint32_t *ret_key, int32_t *ret_id) {
+        const struct bpe *b = context;
+        uint32_t slot = *slot_of(b, left->id, right->id);
+        if (slot == 0)
+                return false;
+        *ret_key = slot - 1;
+        *ret_id = b->merges[slot - 1].result;
+        return true;
+}
+
+/* TOKEN_NONE, or the token that spells the whole word. */
+static int find_whole_word(const struct bpe *b, struct merger *m, const char *word, size_t length, int32_t *ret) {
+        *ret = TOKEN_NONE;
+        if (length > b->vocab->longest)
+                return 0;
+        for (size_t i = 0; i < length; i++) {
+                char spelt[2];
+                int r = merger_push_bytes(m, spelt, spell_byte((uint8_t) word[i], spelt));
+                if (r < 0)
+                        return r;
+        }
+        *ret = vocab_find(b->vocab, m->bytes, m->bytes_count);
+        return 0;
+}
+
+static int merge_word(const struct bpe *b, struct merger *m, const char *word, size_t length, struct token_list *list) {
+        int r = 0;
+        for (size_t i = 0; i < length && r == 0; i++) {
+                int32_t id = b->byte_ids[(uint8_t) word[i]];
+                if (id == TOKEN_NONE)
+                        id = b->vocab->unknown;
+                if (id != TOKEN_NONE)
+                        r = merger_push_symbol(m, (uint32_t) i, 1, id);
+        }
+        if (r == 0 && m->count > 0)
+                r = merger_run(m, rule_by_rank, b);
+        for (uint32_t i = m->count ? 0 : SYMBOL_NONE; i != SYMBOL_NONE && r == 0; i = m->symbols[i].next)
+                r = token_list_push(list, m->symbols[i].id);
+        return r;
+}
+
+int bpe_encode(const struct bpe *b, struct merger *m, const char *text, size_t length, struct token_list *list) {
+        for (size_t at = 0, count; at < length; at += count) {
+                int32_t whole = TOKEN_NONE;
+                count = b->pre->next_word(text + at, length - at);
+                merger_restart(m);
+                int r = b->pre->whole_words_first ? find_whole_word(b, m, text + at, count, &whole) : 0;
+                if (r == 0)
+                        r = whole != TOKEN_NONE ? token_list_push(list, whole) : merge_word(b, m, text + at, count, list);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+/* ---- token to text ---- */
+
+void bpe_piece(const struct bpe *b, int32_t id, struct piece *out) {
+        struct gguf_string text = b->vocab->tokens[id];
+        bool plain = vocab_class(b->vocab, id) != TOKEN_CONTROL && vocab_class(b->vocab, id) != TOKEN_USER_DEFINED;
+        for (size_t at = 0; at < text.length;) {
+                uint32_t codepoint;
+                size_t count = printable_utf8(text.bytes + at, text.length - at, &codepoint);
+                int byte = plain && count > 0 ? codepoint_to_byte(codepoint) : -1;
+                if (byte >= 0)
+                        piece_put(out, (char) byte);
+                for (size_t i = 0; byte < 0 && i < (count ? count : 1); i++)
+                        piece_put(out, text.bytes[at + i]);
+                at += count ? count : 1;
+        }
+}

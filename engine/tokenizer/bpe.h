@@ -1,0 +1,38 @@
+/*
+ * bpe.h - the byte-level BPE family (tokenizer.ggml.model = "gpt2"): bytes are merged by the rank of their pair.
+ *
+ * Vocabularies of this family spell each byte as one printable character (byte_to_codepoint in bpe.c). Merges are kept
+ * as triples of token ids in the order of their rank, found by pair through one open-addressing table. A merge that
+ * names a token the vocabulary does not have can never be used and is left out.
+ * Source: Radford et al., GPT-2 (2019), encoder.
+ */
+#ifndef HEADROOM_ENGINE_TOKENIZER_BPE_H
+#define HEADROOM_ENGINE_TOKENIZER_BPE_H
+
+#include "engine/tokenizer/merge.h"
+#include "engine/tokenizer/piece.h"
+#include "engine/tokenizer/pretokenize.h"
+#include "engine/tokenizer/vocab.h"
+
+struct bpe_merge {
+        int32_t left, right, result;
+};
+
+struct bpe {
+        const struct vocab *vocab;
+        const struct pretokenizer *pre;
+        struct bpe_merge *merges;               /* index = rank */
+        uint32_t merges_count;
+        uint32_t *slots;                        /* rank + 1; 0 is free */
+        uint32_t slots_mask;
+        int32_t byte_ids[256];                  /* or TOKEN_NONE */
+};
+
+/* 0, or -EBADMSG / -ENOTSUP / -ENOMEM and one sentence; bpe_done afterwards in either case. */
+int bpe_init(struct bpe *b, const struct gguf *g, const struct vocab *v, struct gguf_error *reterr);
+void bpe_done(struct bpe *b);
+
+int bpe_encode(const struct bpe *b, struct merger *m, const char *text, size_t length, struct token_list *list);
+void bpe_piece(const struct bpe *b, int32_t id, struct piece *out);
+
+#endif

@@ -1,0 +1,154 @@
+/* spm.c - see spm.h. */
+#include "engine/tokenizer/spm.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <math.h>
+#include <string.h>
+
+#include "engine/printable.h"
+
+static const char space[] = "\xe2\x96\x81";     /* U+2581 */
+#define SPACE_BYTES 3u
+
+static bool is_space(const char *bytes, size_t length) {
+        return length >= SPACE_BYTES && !memcmp(bytes, space, SPACE_BYTES);
+}
+
+/* ---- opening ---- */
+
+static int read_scores(struct spm *s, const struct gguf *g, struct gguf_error *reterr) {
+        int r = gguf_get_array(g, "tokenizer.ggml.scores", GGUF_F32, &s->scores);
+        if (r < 0)
+                return vocab_fail(reterr, -EBADMSG, r == -ENOENT ? "key 'tokenizer.ggml.scores' is missing, which this tokenizer needs"
+                                                                 : "key 'tokenizer.ggml.scores' is not an array of floats");
+        if (s->scores->count != s->vocab->count)
+                return vocab_fail(reterr, -EBADMSG, "key 'tokenizer.ggml.scores' has %" PRIu64 " entries for %" PRIu32 " tokens",
+                                  s->scores->count, s->vocab->count);
+        for (uint32_t i = 0; i < s->vocab->count; i++)
+                if (isnan(gguf_array_f32(s->scores, i)))
+                        return vocab_fail(reterr, -EBADMSG, "the score of token %" PRIu32 " is not a number", i);
+        return 0;
+}
+
+/* Files without token types are taken by the spelling alone. */
+static void find_byte_tokens(struct spm *s, const struct gguf *g) {
+        bool typed = gguf_find(g, "tokenizer.ggml.token_type") != NULL;
+        memset(s->byte_ids, 0xff, sizeof(s->byte_ids));         /* TOKEN_NONE */
+        for (uint32_t id = s->vocab->count; id-- > 0;) {        /* backwards: of two, the lower id stays */
+                int value = vocab_byte_value(s->vocab->tokens[id]);
+                if (value >= 0 && (!typed || vocab_class(s->vocab, (int32_t) id) == TOKEN_BYTE))
+                        s->byte_ids[value] = (int32_t) id;
+        }
+}
+
+static bool crosses_words(struct gguf_string text) {
+        for (size_t at = 1; at + SPACE_BYTES <= text.length; at++)
+                if (is_space(text.bytes + at, SPACE_BYTES) && (at < SPACE_BYTES || !is_space(text.bytes + at - SPACE_BYTES, SPACE_BYTES)))
+                        return true;
+        return false;
+}
+
+int spm_init(struct spm *s, const struct gguf *g, const struct vocab *v, struct gguf_error *reterr) {
+        *s = (struct spm) { .vocab = v, .adds_space = true };
+        int r = read_scores(s, g, reterr);
+        if (r == 0)
+                r = vocab_read_flag(g, "tokenizer.ggml.add_space_prefix", &s->adds_space, reterr);
+        if (r < 0)
+                return r;
+        find_byte_tokens(s, g);
+        for (uint32_t id = 0; id < v->count && !s->crosses_words; id++)
+                s->crosses_words = crosses_words(v->tokens[id]);
+        return 0;
+}
+
+/* ---- text to tokens ---- */
+
+/* Order of floats as order of integers, the highest score first; both zeros alike. */
+static uint32_t key_of_score(float score) {
+        uint32_t bits;
+        score += 0.0f;
+        memcpy(&bits, &score, sizeof(bits));
+        return bits & 0x80000000u ? bits : ~(bits | 0x80000000u);
+}
+
+struct word {
+        const struct spm *spm;
+        const char *bytes;
+};
+
+static bool rule_by_score(const void *context, const struct symbol *left, const struct symbol *right, uint32_t *ret_key, int32_t *ret_id) {
+        const struct word *w = context;
+        int32_t id = vocab_find(w->spm->vocab, w->bytes + left->start, (size_t) left->length + right->length);
+        if (id == TOKEN_NONE)
+                return false;
+        *ret_key = key_of_score(gguf_array_f32(w->spm->scores, (uint64_t) id));
+        *ret_id = id;
+        return true;
+}
+
+static int emit_bytes(const struct spm *s, const char *bytes, size_t length, struct token_list *list) {
+        for (size_t i = 0; i < length; i++)
+                if (s->byte_ids[(uint8_t) bytes[i]] == TOKEN_NONE)
+                        return s->vocab->unknown == TOKEN_NONE ? 0 : token_list_push(list, s->vocab->unknown);
+        for (size_t i = 0; i < length; i++) {
+                int r = token_list_push(list, s->byte_ids[(uint8_t) bytes[i]]);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+static int finish_word(const struct spm *s, struct merger *m, struct token_list *list) {
+        if (m->count == 0)
+                return 0;
+        int r = merger_run(m, rule_by_score, &(struct word) { s, m->bytes });
+        for (uint32_t i = 0; i != SYMBOL_NONE && r == 0; i = m->symbols[i].next) {
+                const struct symbol *symbol = &m->symbols[i];
+                r = symbol->id != TOKEN_NONE ? token_list_push(list, symbol->id) : emit_bytes(s, m->bytes + symbol->start, symbol->length, list);
+        }
+        merger_restart(m);
+        return r;
+}
+
+static int push_character(const struct spm *s, struct merger *m, const char *bytes, size_t length) {
+        uint32_t start = (uint32_t) m->bytes_count;
+        int r = merger_push_bytes(m, bytes, length);
+        return r < 0 ? r : merger_push_symbol(m, start, (uint32_t) length, vocab_find(s->vocab, bytes, length));
+}
+
+int spm_encode(const struct spm *s, struct merger *m, const char *text, size_t length, bool after_special, struct token_list *list) {
+        bool in_spaces = s->adds_space && after_special;
+        merger_restart(m);
+        int r = in_spaces && length > 0 ? push_character(s, m, space, SPACE_BYTES) : 0;
+        for (size_t at = 0; at < length && r == 0;) {
+                size_t count = printable_utf8(text + at, length - at, NULL);
+                if (count == 0)
+                        count = 1;
+                bool spaces = text[at] == ' ' || is_space(text + at, count);
+                if (spaces && !in_spaces && !s->crosses_words)
+                        r = finish_word(s, m, list);
+                if (r == 0)
+                        r = spaces ? push_character(s, m, space, SPACE_BYTES) : push_character(s, m, text + at, count);
+                in_spaces = spaces;
+                at += count;
+        }
+        return r < 0 ? r : finish_word(s, m, list);
+}
+
+/* ---- token to text ---- */
+
+void spm_piece(const struct spm *s, int32_t id, bool first, struct piece *out) {
+        struct gguf_string text = s->vocab->tokens[id];
+        int value = vocab_byte_value(text);
+        if (value >= 0 && s->byte_ids[value] == id) {
+                piece_put(out, (char) value);
+                return;
+        }
+        size_t at = first && s->adds_space && is_space(text.bytes, text.length) ? SPACE_BYTES : 0;
+        while (at < text.length) {
+                bool spaces = is_space(text.bytes + at, text.length - at);
+                piece_put(out, spaces ? ' ' : text.bytes[at]);
+                at += spaces ? SPACE_BYTES : 1;
+        }
+}

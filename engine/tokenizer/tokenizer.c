@@ -1,0 +1,260 @@
+/*
+ * tokenizer.c - see tokenizer.h. Cuts a text at its special tokens; what lies between goes to the family.
+ */
+#include "engine/tokenizer/tokenizer.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "engine/printable.h"
+#include "engine/tokenizer/bounds.h"
+#include "engine/tokenizer/bpe.h"
+#include "engine/tokenizer/special.h"
+#include "engine/tokenizer/spm.h"
+#include "engine/tokenizer/vocab.h"
+
+enum family { FAMILY_SPM, FAMILY_BPE };
+
+struct tokenizer {
+        enum family family;
+        struct vocab vocab;
+        struct special special;
+        struct spm spm;                 /* the one of FAMILY is in use */
+        struct bpe bpe;
+        bool adds_bos, adds_eos;
+};
+
+/* ---- opening ---- */
+
+static int choose_family(struct tokenizer *t, const struct gguf *g, struct gguf_error *reterr) {
+        struct gguf_string model;
+        int r = gguf_get_string(g, "tokenizer.ggml.model", &model);
+        if (r < 0)
+                return vocab_fail(reterr, -EBADMSG, r == -ENOENT ? "the file has no tokenizer: key 'tokenizer.ggml.model' is missing"
+                                                                 : "key 'tokenizer.ggml.model' is not a string");
+        char shown[48];
+        if (gguf_string_equals(model, "llama"))
+                t->family = FAMILY_SPM;
+        else if (gguf_string_equals(model, "gpt2"))
+                t->family = FAMILY_BPE;
+        else
+                return vocab_fail(reterr, -ENOTSUP, "the tokenizer '%s' is not supported (known: llama, gpt2)",
+                                  printable_copy(shown, sizeof(shown), model.bytes, model.length));
+        return 0;
+}
+
+static int open_family(struct tokenizer *t, const struct gguf *g, struct gguf_error *reterr) {
+        int r = vocab_init(&t->vocab, g, t->family == FAMILY_SPM ? VOCAB_SENTENCEPIECE_DEFAULTS : VOCAB_NO_DEFAULTS, reterr);
+        if (r < 0)
+                return r;
+        if (t->family == FAMILY_SPM) {
+                t->adds_bos = true;
+                return spm_init(&t->spm, g, &t->vocab, reterr);
+        }
+        r = bpe_init(&t->bpe, g, &t->vocab, reterr);
+        t->adds_bos = r == 0 && t->bpe.pre->adds_bos;
+        return r;
+}
+
+static int tokenizer_read(struct tokenizer *t, const struct gguf *g, struct gguf_error *reterr) {
+        int r = choose_family(t, g, reterr);
+        if (r == 0)
+                r = open_family(t, g, reterr);
+        if (r == 0)
+                r = vocab_read_flag(g, "tokenizer.ggml.add_bos_token", &t->adds_bos, reterr);
+        if (r == 0)
+                r = vocab_read_flag(g, "tokenizer.ggml.add_eos_token", &t->adds_eos, reterr);
+        if (r == 0 && special_init(&t->special, &t->vocab) < 0)
+                r = vocab_fail(reterr, -ENOMEM, "no memory for %" PRIu32 " tokens", t->vocab.count);
+        t->adds_bos = t->adds_bos && t->vocab.bos != TOKEN_NONE;
+        t->adds_eos = t->adds_eos && t->vocab.eos != TOKEN_NONE;
+        return r;
+}
+
+int tokenizer_new(const struct gguf *g, struct tokenizer **ret, struct gguf_error *reterr) {
+        struct tokenizer *t = calloc(1, sizeof(*t));
+        if (!t)
+                return vocab_fail(reterr, -ENOMEM, "no memory for a tokenizer");
+        int r = tokenizer_read(t, g, reterr);
+        if (r < 0) {
+                tokenizer_free(t);
+                return r;
+        }
+        *ret = t;
+        return 0;
+}
+
+void tokenizer_free(struct tokenizer *t) {
+        if (!t)
+                return;
+        special_done(&t->special);
+        bpe_done(&t->bpe);
+        vocab_done(&t->vocab);
+        free(t);
+}
+
+/* ---- lists ---- */
+
+void token_list_done(struct token_list *list) {
+        free(list->ids);
+        *list = (struct token_list) { 0 };
+}
+
+int token_list_push(struct token_list *list, int32_t id) {
+        if (list->count == list->capacity) {
+                size_t capacity = list->capacity ? list->capacity * 2 : 64;
+                int32_t *grown = realloc(list->ids, capacity * sizeof(*grown));
+                if (!grown)
+                        return -ENOMEM;
+                list->ids = grown;
+                list->capacity = capacity;
+        }
+        list->ids[list->count++] = id;
+        return 0;
+}
+
+/* ---- text to tokens ---- */
+
+struct encoder {
+        const struct tokenizer *t;
+        const char *text;
+        size_t raw_start, at;           /* text in between is read, but not yet encoded */
+        bool after_special;             /* what stands before raw_start is a special token, or nothing */
+        struct merger merger;
+        struct token_list *list;
+};
+
+static int encode_raw(struct encoder *e) {
+        const char *raw = e->text + e->raw_start;
+        size_t length = e->at - e->raw_start;
+        if (length == 0)
+                return 0;
+        int r = e->t->family == FAMILY_SPM ? spm_encode(&e->t->spm, &e->merger, raw, length, e->after_special, e->list)
+                                           : bpe_encode(&e->t->bpe, &e->merger, raw, length, e->list);
+        e->raw_start = e->at;
+        e->after_special = false;
+        return r;
+}
+
+static int encode_special(struct encoder *e, int32_t id, size_t length) {
+        int r = encode_raw(e);
+        if (r == 0)
+                r = token_list_push(e->list, id);
+        e->at += length;
+        e->raw_start = e->at;
+        e->after_special = true;
+        return r;
+}
+
+/* Reads up to SPAN_END. A token that needs no leave may reach beyond, up to TEXT_END. */
+static int encode_span(struct encoder *e, size_t span_end, size_t text_end, bool markup) {
+        int r = 0;
+        while (e->at < span_end && r == 0) {
+                size_t length = 0;
+                int32_t id = special_at(&e->t->special, &e->t->vocab, e->text + e->at, text_end - e->at, markup ? span_end - e->at : 0, &length);
+                if (id == TOKEN_NONE)
+                        e->at++;
+                else
+                        r = encode_special(e, id, length);
+        }
+        return r;
+}
+
+/* Where the text that begins with span FIRST is interrupted by a token, or ends. */
+static size_t stretch_end(const struct token_span spans[], size_t spans_count, size_t first, size_t *ret_length) {
+        size_t length = 0, i = first;
+        for (; i < spans_count && spans[i].token == TOKEN_NONE; i++)
+                length += spans[i].length;
+        *ret_length = length;
+        return i;
+}
+
+int tokenizer_encode_spans(const struct tokenizer *t, const char *text, const struct token_span spans[], size_t spans_count,
+                           struct token_list *list) {
+        struct encoder e = { .t = t, .text = text, .after_special = true, .list = list };
+        size_t start = 0, text_end = 0, stretch = 0;
+        int r = 0;
+        for (size_t i = 0; i < spans_count && r == 0; i++) {
+                if (spans[i].token != TOKEN_NONE) {
+                        r = encode_special(&e, spans[i].token, 0);
+                        stretch = i + 1;
+                        continue;
+                }
+                if (i == stretch) {
+                        size_t length;
+                        stretch = stretch_end(spans, spans_count, i, &length);
+                        text_end = start + length;
+                        if (length > TOKENIZER_TEXT_BYTES_MAX)
+                                r = -E2BIG;
+                }
+                start += spans[i].length;
+                if (r == 0)
+                        r = encode_span(&e, start, text_end, spans[i].markup);
+        }
+        if (r == 0)
+                r = encode_raw(&e);
+        merger_done(&e.merger);
+        return r;
+}
+
+int tokenizer_encode(const struct tokenizer *t, const char *text, size_t length, bool add_special, bool parse_special,
+                     struct token_list *list) {
+        struct token_span whole = { .length = length, .token = TOKEN_NONE, .markup = parse_special };
+        int r = add_special && t->adds_bos ? token_list_push(list, t->vocab.bos) : 0;
+        if (r == 0)
+                r = tokenizer_encode_spans(t, text, &whole, 1, list);
+        if (r == 0 && add_special && t->adds_eos)
+                r = token_list_push(list, t->vocab.eos);
+        return r;
+}
+
+/* ---- tokens to text ---- */
+
+static bool is_token(const struct tokenizer *t, int32_t id) {
+        return id >= 0 && (uint32_t) id < t->vocab.count;
+}
+
+size_t tokenizer_piece(const struct tokenizer *t, int32_t id, bool special, bool first, char *out, size_t size) {
+        struct piece piece = { .out = out, .size = size };
+        if (!is_token(t, id))
+                return 0;
+        enum token_class class = vocab_class(&t->vocab, id);
+        if (class == TOKEN_CONTROL || class == TOKEN_UNKNOWN) {
+                struct gguf_string text = t->vocab.tokens[id];
+                for (size_t i = 0; special && i < text.length; i++)
+                        piece_put(&piece, text.bytes[i]);
+        } else if (t->family == FAMILY_SPM) {
+                spm_piece(&t->spm, id, first, &piece);
+        } else {
+                bpe_piece(&t->bpe, id, &piece);
+        }
+        return piece.count;
+}
+
+/* ---- facts ---- */
+
+uint32_t tokenizer_vocab_count(const struct tokenizer *t) {
+        return t->vocab.count;
+}
+
+size_t tokenizer_longest(const struct tokenizer *t) {
+        return t->vocab.longest > 4 ? t->vocab.longest : 4;     /* an unknown token stands for a character */
+}
+
+bool tokenizer_adds_bos(const struct tokenizer *t) {
+        return t->adds_bos;
+}
+
+bool tokenizer_is_end(const struct tokenizer *t, int32_t id) {
+        return is_token(t, id) && (t->vocab.marks[id] & MARK_END);
+}
+
+int32_t tokenizer_bos(const struct tokenizer *t) {
+        return t->vocab.bos;
+}
+
+int32_t tokenizer_eos(const struct tokenizer *t) {
+        return t->vocab.eos;
+}

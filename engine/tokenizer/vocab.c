@@ -1,0 +1,259 @@
+/*
+ * vocab.c - see vocab.h.
+ *
+ * A file may call a token by an id (tokenizer.ggml.eos_token_id ...), give it a class, or neither: converters differ.
+ * So a token is an end when an id says so or when it carries a well-known end text and any class but normal; and what
+ * begins or ends a text is a control token whatever the file's class says.
+ */
+#include "engine/tokenizer/vocab.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/tokenizer/bounds.h"
+
+#define SLOT_ID_BITS 22u
+#define SLOT_ID_MASK ((1u << SLOT_ID_BITS) - 1)
+_Static_assert(VOCAB_TOKENS_MAX < SLOT_ID_MASK, "an id fits into a slot");
+
+static const char *const end_texts[] = {
+        "<|im_end|>", "<|eot_id|>", "<|eom_id|>", "<|end_of_text|>", "<|endoftext|>", "</s>", "<end_of_turn>", "<|end|>",
+};
+
+int vocab_fail(struct gguf_error *reterr, int error, const char *format, ...) {
+        va_list arguments;
+        va_start(arguments, format);
+        (void) vsnprintf(reterr->text, sizeof(reterr->text), format, arguments);
+        va_end(arguments);
+        return error;
+}
+
+/* ---- from text to id ---- */
+
+static uint64_t mix(uint64_t h) {
+        h *= 0x9e3779b97f4a7c15u;       /* 2^64 / golden ratio: spreads the low bits upwards */
+        return h ^ h >> 29;
+}
+
+static uint64_t bytes_hash(const char *bytes, size_t length) {
+        uint64_t h = length, word = 0;
+        for (; length >= sizeof(word); bytes += sizeof(word), length -= sizeof(word)) {
+                memcpy(&word, bytes, sizeof(word));
+                h = mix(h ^ word);
+        }
+        word = 0;
+        memcpy(&word, bytes, length);
+        return mix(mix(h ^ word));
+}
+
+static uint32_t slot_tag(uint64_t hash) {
+        return (uint32_t) (hash >> 54) << SLOT_ID_BITS;
+}
+
+/* The slot that holds this text, or the free one where it belongs. */
+static uint32_t *slot_of(const struct vocab *v, const char *bytes, size_t length, uint64_t hash) {
+        for (uint32_t i = (uint32_t) hash & v->slots_mask;; i = (i + 1) & v->slots_mask) {
+                uint32_t slot = v->slots[i];
+                if (slot == 0)
+                        return &v->slots[i];
+                if ((slot & ~SLOT_ID_MASK) != slot_tag(hash))
+                        continue;
+                struct gguf_string text = v->tokens[(slot & SLOT_ID_MASK) - 1];
+                if (text.length == length && !memcmp(text.bytes, bytes, length))
+                        return &v->slots[i];
+        }
+}
+
+int32_t vocab_find(const struct vocab *v, const char *bytes, size_t length) {
+        if (length > v->longest)
+                return TOKEN_NONE;
+        uint32_t slot = *slot_of(v, bytes, length, bytes_hash(bytes, length));
+        return (int32_t) (slot & SLOT_ID_MASK) - 1;
+}
+
+uint32_t vocab_slots_for(uint32_t count) {
+        uint64_t wanted = (uint64_t) count + count / 3 + 2;
+        uint32_t slots = 16;
+        while (slots < wanted)
+                slots *= 2;
+        return slots;
+}
+
+static bool is_found_by_text(const struct vocab *v, uint32_t id) {
+        enum token_class class = vocab_class(v, (int32_t) id);
+        return v->tokens[id].length > 0 && class != TOKEN_CONTROL && class != TOKEN_UNKNOWN && class != TOKEN_BYTE &&
+               !(v->marks[id] & MARK_GUARDED);
+}
+
+static int index_by_text(struct vocab *v, struct gguf_error *reterr) {
+        uint32_t slots = vocab_slots_for(v->count);
+        v->slots = calloc(slots, sizeof(*v->slots));
+        if (!v->slots)
+                return vocab_fail(reterr, -ENOMEM, "no memory for a vocabulary of %" PRIu32 " tokens", v->count);
+        v->slots_mask = slots - 1;
+        for (uint32_t id = 0; id < v->count; id++) {
+                if (!is_found_by_text(v, id))
+                        continue;
+                uint64_t hash = bytes_hash(v->tokens[id].bytes, v->tokens[id].length);
+                uint32_t *slot = slot_of(v, v->tokens[id].bytes, v->tokens[id].length, hash);
+                if (*slot == 0)
+                        *slot = slot_tag(hash) | (id + 1);
+        }
+        return 0;
+}
+
+/* ---- what the file says ---- */
+
+int vocab_byte_value(struct gguf_string text) {
+        static const char digits[] = "0123456789ABCDEF";
+        if (text.length != 6 || memcmp(text.bytes, "<0x", 3) || text.bytes[5] != '>')
+                return -1;
+        const char *high = memchr(digits, text.bytes[3], 16), *low = memchr(digits, text.bytes[4], 16);
+        return high && low ? (int) (high - digits) * 16 + (int) (low - digits) : -1;
+}
+
+int vocab_read_flag(const struct gguf *g, const char *key, bool *ret, struct gguf_error *reterr) {
+        if (gguf_get_bool(g, key, ret) == -EBADMSG)
+                return vocab_fail(reterr, -EBADMSG, "key '%s' is neither true nor false", key);
+        return 0;
+}
+
+static int read_tokens(struct vocab *v, const struct gguf *g, struct gguf_error *reterr) {
+        const struct gguf_array *tokens;
+        int r = gguf_get_array(g, "tokenizer.ggml.tokens", GGUF_STRING, &tokens);
+        if (r < 0)
+                return vocab_fail(reterr, -EBADMSG, r == -ENOENT ? "the file has no vocabulary: key 'tokenizer.ggml.tokens' is missing"
+                                                                 : "key 'tokenizer.ggml.tokens' is not an array of strings");
+        if (tokens->count == 0 || tokens->count > VOCAB_TOKENS_MAX)
+                return vocab_fail(reterr, -EBADMSG, "key 'tokenizer.ggml.tokens' has %" PRIu64 " tokens (1 to %u are possible)", tokens->count,
+                                  VOCAB_TOKENS_MAX);
+        v->tokens = tokens->strings;
+        v->count = (uint32_t) tokens->count;
+        for (uint32_t i = 0; i < v->count; i++) {
+                uint64_t length = v->tokens[i].length;
+                if (length > VOCAB_TOKEN_BYTES_MAX)
+                        return vocab_fail(reterr, -EBADMSG, "token %" PRIu32 " is %" PRIu64 " bytes long (%u are possible)", i, length,
+                                          VOCAB_TOKEN_BYTES_MAX);
+                if (length > v->longest)
+                        v->longest = (uint32_t) length;
+        }
+        return 0;
+}
+
+static bool is_integer(enum gguf_value_type type) {
+        return type == GGUF_U8 || type == GGUF_I8 || type == GGUF_U16 || type == GGUF_I16 || type == GGUF_U32 || type == GGUF_I32 ||
+               type == GGUF_U64 || type == GGUF_I64;
+}
+
+/* A user-defined token such as <|im_start|> frames turns, whatever the converter called it. */
+static bool frames_turns(struct gguf_string text) {
+        return text.length > 4 && !memcmp(text.bytes, "<|", 2) && !memcmp(text.bytes + text.length - 2, "|>", 2);
+}
+
+static int read_classes(struct vocab *v, const struct gguf *g, struct gguf_error *reterr) {
+        v->marks = malloc(v->count);
+        if (!v->marks)
+                return vocab_fail(reterr, -ENOMEM, "no memory for a vocabulary of %" PRIu32 " tokens", v->count);
+        memset(v->marks, TOKEN_NORMAL, v->count);
+        const struct gguf_entry *e = gguf_find(g, "tokenizer.ggml.token_type");
+        if (!e)
+                return 0;
+        if (e->type != GGUF_ARRAY || !is_integer(e->array.type))
+                return vocab_fail(reterr, -EBADMSG, "key 'tokenizer.ggml.token_type' is not an array of integers");
+        if (e->array.count != v->count)
+                return vocab_fail(reterr, -EBADMSG, "key 'tokenizer.ggml.token_type' has %" PRIu64 " entries for %" PRIu32 " tokens",
+                                  e->array.count, v->count);
+        for (uint32_t i = 0; i < v->count; i++) {
+                uint64_t class = gguf_array_u64(&e->array, i);
+                if (class >= TOKEN_CLASS_COUNT)
+                        return vocab_fail(reterr, -EBADMSG, "token %" PRIu32 " has the type %" PRIu64 " (0 to %d are known)", i, class,
+                                          TOKEN_CLASS_COUNT - 1);
+                v->marks[i] = (uint8_t) class;
+                if (class == TOKEN_CONTROL || class == TOKEN_UNKNOWN || (class == TOKEN_USER_DEFINED && frames_turns(v->tokens[i])))
+                        v->marks[i] |= MARK_GUARDED;
+        }
+        return 0;
+}
+
+static void make_control(struct vocab *v, uint32_t id, unsigned marks) {
+        v->marks[id] = (uint8_t) ((v->marks[id] & MARK_END) | TOKEN_CONTROL | MARK_GUARDED | marks);
+}
+
+/* The token that KEY names, made a control token; *ret stays as it is when the key is absent. */
+static int read_named(struct vocab *v, const struct gguf *g, const char *key, unsigned marks, int32_t *ret, struct gguf_error *reterr) {
+        uint32_t id;
+        int r = gguf_get_u32(g, key, &id);
+        if (r == -ENOENT)
+                return 0;
+        if (r < 0 || id >= v->count)
+                return vocab_fail(reterr, -EBADMSG, "key '%s' is not the id of one of the %" PRIu32 " tokens", key, v->count);
+        make_control(v, id, marks);
+        *ret = (int32_t) id;
+        return 0;
+}
+
+static void use_sentencepiece_defaults(struct vocab *v) {
+        v->unknown = 0;
+        if (v->count > 1 && vocab_class(v, 1) == TOKEN_CONTROL)
+                v->bos = 1;
+        if (v->count > 2 && vocab_class(v, 2) == TOKEN_CONTROL)
+                v->eos = 2;
+}
+
+static int read_named_tokens(struct vocab *v, const struct gguf *g, struct gguf_error *reterr) {
+        static const char *const more_ends[] = { "tokenizer.ggml.eot_token_id", "tokenizer.ggml.eom_token_id" };
+        uint32_t unknown;
+        int r = gguf_get_u32(g, "tokenizer.ggml.unknown_token_id", &unknown);
+        if (r != -ENOENT) {     /* not made control: some files name an ordinary token here */
+                if (r < 0 || unknown >= v->count)
+                        return vocab_fail(reterr, -EBADMSG, "key 'tokenizer.ggml.unknown_token_id' is not the id of one of the %" PRIu32 " tokens", v->count);
+                v->unknown = (int32_t) unknown;
+        }
+        r = read_named(v, g, "tokenizer.ggml.bos_token_id", 0, &v->bos, reterr);
+        if (r == 0)
+                r = read_named(v, g, "tokenizer.ggml.eos_token_id", MARK_END, &v->eos, reterr);
+        for (size_t i = 0; i < 2 && r == 0; i++) {
+                int32_t id;
+                r = read_named(v, g, more_ends[i], MARK_END, &id, reterr);
+        }
+        return r;
+}
+
+static void mark_known_ends(struct vocab *v) {
+        for (uint32_t id = 0; id < v->count; id++) {
+                enum token_class class = vocab_class(v, (int32_t) id);
+                if (class != TOKEN_CONTROL && class != TOKEN_USER_DEFINED)
+                        continue;
+                for (size_t i = 0; i < sizeof(end_texts) / sizeof(end_texts[0]); i++)
+                        if (gguf_string_equals(v->tokens[id], end_texts[i]))
+                                make_control(v, id, MARK_END);
+        }
+}
+
+int vocab_init(struct vocab *v, const struct gguf *g, enum vocab_defaults defaults, struct gguf_error *reterr) {
+        *v = (struct vocab) { .bos = TOKEN_NONE, .eos = TOKEN_NONE, .unknown = TOKEN_NONE };
+        int r = read_tokens(v, g, reterr);
+        if (r == 0)
+                r = read_classes(v, g, reterr);
+        if (r < 0)
+                return r;
+        if (defaults == VOCAB_SENTENCEPIECE_DEFAULTS)
+                use_sentencepiece_defaults(v);
+        r = read_named_tokens(v, g, reterr);
+        if (r < 0)
+                return r;
+        if (v->eos != TOKEN_NONE)
+                v->marks[v->eos] |= MARK_END;
+        mark_known_ends(v);
+        return index_by_text(v, reterr);
+}
+
+void vocab_done(struct vocab *v) {
+        free(v->marks);
+        free(v->slots);
+        *v = (struct vocab) { 0 };
+}

@@ -1,0 +1,62 @@
+/*
+ * vocab.h - the vocabulary of a GGUF file: what each token is, and which token a piece of text is.
+ *
+ * Token texts are the gguf's own views into its mapping; added are one byte of marks per token and one open-addressing
+ * table of 4-byte slots. The table leads only to tokens that ordinary text may become: control and byte tokens are
+ * found by other ways, so that no text can be merged into one. Of two tokens with the same text the lower id counts.
+ */
+#ifndef HEADROOM_ENGINE_TOKENIZER_VOCAB_H
+#define HEADROOM_ENGINE_TOKENIZER_VOCAB_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "engine/gguf.h"
+#include "engine/tokenizer/tokenizer.h"
+
+/* As GGUF stores them in tokenizer.ggml.token_type. */
+enum token_class {
+        TOKEN_UNDEFINED, TOKEN_NORMAL, TOKEN_UNKNOWN, TOKEN_CONTROL, TOKEN_USER_DEFINED, TOKEN_UNUSED, TOKEN_BYTE,
+        TOKEN_CLASS_COUNT,
+};
+
+#define MARK_CLASS 0x0f         /* enum token_class */
+#define MARK_GUARDED 0x10       /* recognised in text only where special tokens are allowed */
+#define MARK_END 0x20           /* ends an answer */
+
+struct vocab {
+        const struct gguf_string *tokens;       /* COUNT, the gguf's */
+        uint32_t count;
+        uint32_t longest;                       /* bytes of the longest token */
+        uint8_t *marks;
+        uint32_t *slots;                        /* tag << SLOT_ID_BITS | id + 1; 0 is free */
+        uint32_t slots_mask;
+        int32_t bos, eos, unknown;              /* or TOKEN_NONE */
+};
+
+enum vocab_defaults { VOCAB_NO_DEFAULTS, VOCAB_SENTENCEPIECE_DEFAULTS };       /* unknown, begin, end are 0, 1, 2 unless the file says */
+
+/* 0, or -EBADMSG / -ENOMEM and one sentence; vocab_done afterwards in either case. */
+int vocab_init(struct vocab *v, const struct gguf *g, enum vocab_defaults defaults, struct gguf_error *reterr);
+void vocab_done(struct vocab *v);
+
+int32_t vocab_find(const struct vocab *v, const char *bytes, size_t length);
+
+static inline enum token_class vocab_class(const struct vocab *v, int32_t id) {
+        return (enum token_class) (v->marks[id] & MARK_CLASS);
+}
+
+/* The value of a token spelt <0xNN>, or -1. */
+int vocab_byte_value(struct gguf_string text);
+
+/* A table of COUNT entries has this many slots, a power of two: at most three quarters are taken. */
+uint32_t vocab_slots_for(uint32_t count);
+
+/* *ret stays as it is when KEY is absent. 0, or -EBADMSG and one sentence. */
+int vocab_read_flag(const struct gguf *g, const char *key, bool *ret, struct gguf_error *reterr);
+
+/* Writes the sentence and returns ERROR. */
+__attribute__((format(printf, 3, 4))) int vocab_fail(struct gguf_error *reterr, int error, const char *format, ...);
+
+#endif
