@@ -11,6 +11,7 @@ struct command_row {
 };
 
 static const struct command_row commands[] = {
+        { "tokenize", command_tokenize, "token ids of a text, and back" },
         { NULL, NULL, NULL },
 };
 

@@ -1,0 +1,218 @@
+/*
+ * command_tokenize.c - headroom-engine tokenize: a text to a JSON list of token ids, or back. Reads no tensor, so
+ * files that hold only a vocabulary will do.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "engine/commands.h"
+#include "engine/gguf.h"
+#include "engine/model_files.h"
+#include "engine/tokenizer/bounds.h"
+#include "engine/tokenizer/tokenizer.h"
+
+#define NAME "headroom-engine tokenize: "
+#define PIECE_BYTES VOCAB_TOKEN_BYTES_MAX
+
+struct options {
+        const char *model, *file;
+        bool add_special, parse_special, decode;
+};
+
+static void print_help(FILE *out) {
+        fputs("usage: headroom-engine tokenize MODEL [--file FILE] [--add-special] [--parse-special]\n"
+              "       headroom-engine tokenize MODEL [--file FILE] --decode\n\n"
+              "Prints the token ids of a text as a JSON list. MODEL is a GGUF file; its vocabulary is enough.\n\n"
+              "  --file FILE      read the text from FILE (default: standard input)\n"
+              "  --add-special    add the tokens that begin and end a text, as the file asks\n"
+              "  --parse-special  special tokens written out in the text become their ids\n"
+              "  --decode         the other way: read a list of ids, print their text, special tokens written out\n"
+              "  --help           show this\n",
+              out);
+}
+
+/* A whole file in memory, with a zero behind it. */
+struct text {
+        char *bytes;
+        size_t length;
+};
+
+static int text_read(FILE *in, struct text *ret) {
+        struct text t = { 0 };
+        size_t capacity = 0;
+        for (;;) {
+                if (t.length + 1 >= capacity) {
+                        capacity = capacity ? capacity * 2 : 64 << 10;
+                        char *grown = realloc(t.bytes, capacity);
+                        if (!grown)
+                                goto no_memory;
+                        t.bytes = grown;
+                }
+                size_t got = fread(t.bytes + t.length, 1, capacity - 1 - t.length, in);
+                t.length += got;
+                if (t.length > TOKENIZER_TEXT_BYTES_MAX) {
+                        free(t.bytes);
+                        return -E2BIG;
+                }
+                if (got == 0)
+                        break;
+        }
+        if (ferror(in)) {
+                free(t.bytes);
+                return -EIO;
+        }
+        t.bytes[t.length] = '\0';
+        *ret = t;
+        return 0;
+no_memory:
+        free(t.bytes);
+        return -ENOMEM;
+}
+
+static int read_input(const char *path, struct text *ret) {
+        FILE *in = path ? fopen(path, "re") : stdin;
+        int r = in ? text_read(in, ret) : -errno;
+        if (r < 0)
+                fprintf(stderr, NAME "cannot read %s: %s\n", path ? path : "standard input", strerror(-r));
+        if (path && in)
+                (void) fclose(in);
+        return r;
+}
+
+static int open_files(const char *path, struct gguf **ret) {
+        struct model_files files;
+        uint32_t failed = 0;
+        int fds[MODEL_FILES_MAX];
+        int r = model_files_list(path, &files);
+        if (r < 0) {
+                fprintf(stderr, NAME "%s: %s\n", path, strerror(-r));
+                return r;
+        }
+        r = model_files_open(&files, fds, &failed);
+        if (r < 0) {
+                fprintf(stderr, NAME "cannot open %s: %s\n", files.paths[failed], strerror(-r));
+        } else {
+                struct gguf_error error;
+                r = gguf_open(fds, files.count, ret, &error);
+                for (uint32_t i = 0; i < files.count; i++)
+                        (void) close(fds[i]);
+                if (r < 0)
+                        fprintf(stderr, NAME "%s: %s\n", path, error.text);
+        }
+        model_files_done(&files);
+        return r;
+}
+
+static int print_tokens(const struct tokenizer *t, const struct options *o, const struct text *text) {
+        struct token_list list = { 0 };
+        int r = tokenizer_encode(t, text->bytes, text->length, o->add_special, o->parse_special, &list);
+        if (r < 0) {
+                fprintf(stderr, NAME "%s\n", strerror(-r));
+        } else {
+                putchar('[');
+                for (size_t i = 0; i < list.count; i++)
+                        printf("%s%d", i ? ", " : "", list.ids[i]);
+                puts("]");
+        }
+        token_list_done(&list);
+        return r;
+}
+
+/* The next id of a JSON list, or of numbers apart by anything that is none. */
+static bool next_id(const char **at, long *ret) {
+        *at += strcspn(*at, "-0123456789");
+        char *end;
+        *ret = strtol(*at, &end, 10);
+        if (end == *at)
+                return false;
+        *at = end;
+        return true;
+}
+
+static int print_text(const struct tokenizer *t, const struct text *list) {
+        char *piece = malloc(PIECE_BYTES);
+        if (!piece)
+                return -ENOMEM;
+        const char *at = list->bytes;
+        long id;
+        int r = 0;
+        for (bool first = true; r == 0 && next_id(&at, &id); first = false) {
+                if (id < 0 || id >= (long) tokenizer_vocab_count(t)) {
+                        fprintf(stderr, NAME "%ld is not the id of one of the %u tokens\n", id, tokenizer_vocab_count(t));
+                        r = -EINVAL;
+                        break;
+                }
+                (void) fwrite(piece, 1, tokenizer_piece(t, (int32_t) id, true, first, piece, PIECE_BYTES), stdout);
+        }
+        free(piece);
+        return r;
+}
+
+static int convert(const struct gguf *g, const struct options *o) {
+        struct tokenizer *t;
+        struct gguf_error error;
+        struct text text = { 0 };
+        int r = tokenizer_new(g, &t, &error);
+        if (r < 0) {
+                fprintf(stderr, NAME "%s: %s\n", o->model, error.text);
+                return r;
+        }
+        r = read_input(o->file, &text);
+        if (r == 0) {
+                r = o->decode ? print_text(t, &text) : print_tokens(t, o, &text);
+                free(text.bytes);
+        }
+        tokenizer_free(t);
+        return r;
+}
+
+/* 1: go on; otherwise the exit code, negated. */
+static int parse(int argc, char **argv, struct options *o) {
+        static const struct option known[] = {
+                { "file", required_argument, NULL, 'f' }, { "add-special", no_argument, NULL, 'a' },
+                { "parse-special", no_argument, NULL, 'p' }, { "decode", no_argument, NULL, 'd' },
+                { "help", no_argument, NULL, 'h' }, { 0 },
+        };
+        opterr = 0;
+        for (int c; (c = getopt_long(argc, argv, "h", known, NULL)) != -1;) {
+                switch (c) {
+                case 'f': o->file = optarg; break;
+                case 'a': o->add_special = true; break;
+                case 'p': o->parse_special = true; break;
+                case 'd': o->decode = true; break;
+                case 'h': print_help(stdout); return -EXIT_DONE;
+                default:
+                        fprintf(stderr, NAME "'%s' is no option, or lacks its value; see headroom-engine tokenize --help\n", argv[optind - 1]);
+                        return -EXIT_USAGE;
+                }
+        }
+        if (optind + 1 != argc) {
+                fputs(NAME "name one MODEL; see headroom-engine tokenize --help\n", stderr);
+                return -EXIT_USAGE;
+        }
+        o->model = argv[optind];
+        return 1;
+}
+
+int command_tokenize(int argc, char **argv) {
+        struct options o = { 0 };
+        struct gguf *g;
+        int r = parse(argc, argv, &o);
+        if (r <= 0)
+                return -r;
+        if (open_files(o.model, &g) < 0)
+                return EXIT_FAILED;
+        r = convert(g, &o);
+        gguf_close(g);
+        if (fflush(stdout) != 0 && r == 0) {
+                fprintf(stderr, NAME "cannot write: %s\n", strerror(errno));
+                r = -EIO;
+        }
+        return r < 0 ? EXIT_FAILED : EXIT_DONE;
+}
