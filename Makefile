@@ -13,7 +13,7 @@ WARNINGS  := -Wall -Wextra -Wconversion -Wshadow -Wvla -Wmissing-prototypes -Wer
 HARDENING := -D_FORTIFY_SOURCE=2 -fstack-protector-strong
 OPTIMIZE  ?= -O2 -g
 CPPFLAGS  += -I. -D_GNU_SOURCE -DHEADROOM_VERSION='"$(VERSION)"' -DHEADROOM_PREFIX='"$(PREFIX)"'
-CFLAGS    += -std=gnu17 -fPIE $(OPTIMIZE) $(WARNINGS) $(if $(SANITIZE),$(SANITIZE),$(HARDENING))
+CFLAGS    += -std=gnu17 -ffp-contract=off -fPIE $(OPTIMIZE) $(WARNINGS) $(if $(SANITIZE),$(SANITIZE),$(HARDENING))
 LDFLAGS   += -pie -Wl,-z,relro,-z,now $(SANITIZE)
 # Instruction sets are chosen at run time, so each lives in a file of its own: CFLAGS_<file> are that file's alone.
 CFLAGS_avx2 := -mavx2 -mfma -mf16c

@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #define ACTIVATION_ALIGN 64u            /* of a column's first byte: a cache line, and the widest vector */
+#define ACTIVATION_TINY 0x1p-100f       /* a block with no larger magnitude is zero: its scale's inverse would overflow */
 
 enum activation {
         ACTIVATION_F32,

@@ -1,0 +1,313 @@
+/*
+ * portable.c - the kernels in plain C: the reference that every other set is tested against.
+ *
+ * Written for reading, one value at a time, in the formulas of the GGUF block formats. A product sums whole
+ * numbers within a block and floats from block to block.
+ */
+#include "engine/kernels/portable.h"
+
+#include <math.h>
+
+#include "engine/kernels/half.h"
+#include "engine/kernels/kernels.h"
+
+/* --- block formats: where the pieces lie --- */
+
+enum {
+        Q4_0_BYTES = 18,        /* half scale, 16 bytes of nibbles: value i low, value i + 16 high */
+        Q8_0_BYTES = 34,        /* half scale, 32 int8 */
+        Q4_K_BYTES = 144,       /* half scale and scale of minima, 12 bytes of 6-bit pairs, 128 of nibbles */
+        Q5_K_BYTES = 176,       /* the same with 32 bytes of fifth bits before the nibbles */
+        Q6_K_BYTES = 210,       /* 128 bytes of low nibbles, 64 of high bit pairs, 16 int8 scales, half scale */
+        K_VALUES = 256,
+};
+
+static void codes_of_q4_0(const uint8_t *block, int8_t codes[32]) {
+        for (int i = 0; i < 16; i++) {
+                codes[i] = (int8_t)((block[2 + i] & 15) - 8);
+                codes[i + 16] = (int8_t)((block[2 + i] >> 4) - 8);
+        }
+}
+
+/* Sub-block j of 32 values lies in the low (j even) or high nibbles of 32 bytes. */
+static void codes_of_q4_k(const uint8_t *block, uint8_t codes[K_VALUES]) {
+        const uint8_t *nibbles = block + 16;
+        for (int i = 0; i < K_VALUES; i++)
+                codes[i] = (uint8_t)(nibbles[i / 64 * 32 + i % 32] >> (i / 32 % 2 * 4) & 15);
+}
+
+/* As Q4_K; the fifth bit of sub-block j is bit j of the byte that 8 sub-blocks share. */
+static void codes_of_q5_k(const uint8_t *block, uint8_t codes[K_VALUES]) {
+        const uint8_t *fifth = block + 16, *nibbles = block + 48;
+        for (int i = 0; i < K_VALUES; i++) {
+                int low = nibbles[i / 64 * 32 + i % 32] >> (i / 32 % 2 * 4) & 15;
+                codes[i] = (uint8_t)(low | (fifth[i % 32] >> (i / 32) & 1) << 4);
+        }
+}
+
+/* Two halves of 128; in each, quarter k of 32 values has low nibbles in bytes 32 * (k % 2), its high pair at bit 2 * k. */
+static void codes_of_q6_k(const uint8_t *block, int8_t codes[K_VALUES]) {
+        for (int i = 0; i < K_VALUES; i++) {
+                int half = i / 128, quarter = i / 32 % 4, at = i % 32;
+                int low = block[half * 64 + quarter % 2 * 32 + at] >> (quarter / 2 * 4) & 15;
+                int high = block[128 + half * 32 + at] >> (quarter * 2) & 3;
+                codes[i] = (int8_t)((low | high << 4) - 32);
+        }
+}
+
+/* --- rows to floats --- */
+
+static void dequantize_f32(const uint8_t *row, uint32_t n, float *out) {
+        for (uint32_t i = 0; i < n; i++)
+                out[i] = load_float(row + 4 * (size_t)i);
+}
+
+static void dequantize_f16(const uint8_t *row, uint32_t n, float *out) {
+        for (uint32_t i = 0; i < n; i++)
+                out[i] = load_half(row + 2 * (size_t)i);
+}
+
+static void dequantize_bf16(const uint8_t *row, uint32_t n, float *out) {
+        for (uint32_t i = 0; i < n; i++)
+                out[i] = load_bfloat(row + 2 * (size_t)i);
+}
+
+static void dequantize_q4_0(const uint8_t *row, uint32_t n, float *out) {
+        for (uint32_t b = 0; b < n / 32; b++, row += Q4_0_BYTES) {
+                int8_t codes[32];
+                codes_of_q4_0(row, codes);
+                for (int i = 0; i < 32; i++)
+                        *out++ = (float)codes[i] * load_half(row);
+        }
+}
+
+static void dequantize_q8_0(const uint8_t *row, uint32_t n, float *out) {
+        for (uint32_t b = 0; b < n / 32; b++, row += Q8_0_BYTES)
+                for (int i = 0; i < 32; i++)
+                        *out++ = (float)(int8_t)row[2 + i] * load_half(row);
+}
+
+/* Q4_K and Q5_K: scale * code - minimum, both six-bit multiples per sub-block of 32. */
+static void dequantize_with_minima(const uint8_t *block, const uint8_t codes[K_VALUES], float *out) {
+        uint8_t scales[8], minima[8];
+        k_scales_unpack(block + 4, scales, minima);
+        for (int i = 0; i < K_VALUES; i++) {
+                float scale = load_half(block) * (float)scales[i / 32];
+                float minimum = load_half(block + 2) * (float)minima[i / 32];
+                out[i] = scale * (float)codes[i] - minimum;
+        }
+}
+
+static void dequantize_q4_k(const uint8_t *row, uint32_t n, float *out) {
+        for (uint32_t b = 0; b < n / K_VALUES; b++) {
+                uint8_t codes[K_VALUES];
+                codes_of_q4_k(row + b * (size_t)Q4_K_BYTES, codes);
+                dequantize_with_minima(row + b * (size_t)Q4_K_BYTES, codes, out + b * (size_t)K_VALUES);
+        }
+}
+
+static void dequantize_q5_k(const uint8_t *row, uint32_t n, float *out) {
+        for (uint32_t b = 0; b < n / K_VALUES; b++) {
+                uint8_t codes[K_VALUES];
+                codes_of_q5_k(row + b * (size_t)Q5_K_BYTES, codes);
+                dequantize_with_minima(row + b * (size_t)Q5_K_BYTES, codes, out + b * (size_t)K_VALUES);
+        }
+}
+
+static void dequantize_q6_k(const uint8_t *row, uint32_t n, float *out) {
+        for (uint32_t b = 0; b < n / K_VALUES; b++, row += Q6_K_BYTES) {
+                int8_t codes[K_VALUES];
+                codes_of_q6_k(row, codes);
+                for (int i = 0; i < K_VALUES; i++)
+                        *out++ = load_half(row + 208) * (float)(int8_t)row[192 + i / 16] * (float)codes[i];
+        }
+}
+
+/* --- activations to 8 bits --- */
+
+/* Not a number gives 0, so that a broken model cannot reach undefined conversions. */
+static int8_t to_code(float x) {
+        if (!(x > -127.0f))
+                return x <= -127.0f ? -127 : 0;
+        return (int8_t)(x < 127.0f ? lrintf(x) : 127);
+}
+
+/* Codes of COUNT values with one scale, which is returned. */
+static float quantize_block(const float *x, uint32_t count, int8_t *codes) {
+        float largest = 0;
+        for (uint32_t i = 0; i < count; i++)
+                largest = fmaxf(largest, fabsf(x[i]));
+        float inverse = largest > ACTIVATION_TINY ? 127.0f / largest : 0;
+        for (uint32_t i = 0; i < count; i++)
+                codes[i] = to_code(x[i] * inverse);
+        return largest / 127.0f;
+}
+
+void portable_prepare_q8_32(const float *x, uint32_t n, uint8_t *column) {
+        float *scales = (float *)(void *)(column + n);
+        for (uint32_t b = 0; b < n / 32; b++)
+                scales[b] = quantize_block(x + b * 32, 32, (int8_t *)column + b * 32);
+}
+
+void portable_prepare_q8_256(const float *x, uint32_t n, uint8_t *column) {
+        int8_t *codes = (int8_t *)column;
+        float *scales = (float *)(void *)(column + n);
+        int16_t *sums = (int16_t *)(void *)(column + n + (size_t)(n / K_VALUES) * 4);
+        for (uint32_t b = 0; b < n / K_VALUES; b++)
+                scales[b] = quantize_block(x + b * K_VALUES, K_VALUES, codes + b * K_VALUES);
+        for (uint32_t s = 0; s < n / 16; s++) {
+                int sum = 0;
+                for (uint32_t i = 0; i < 16; i++)
+                        sum += codes[s * 16 + i];
+                sums[s] = (int16_t)sum;
+        }
+}
+
+/* --- one row times one column --- */
+
+static float dot_f32(const uint8_t *row, const uint8_t *column, uint32_t n) {
+        const float *x = (const float *)(const void *)column;
+        float sum = 0;
+        for (uint32_t i = 0; i < n; i++)
+                sum += load_float(row + 4 * (size_t)i) * x[i];
+        return sum;
+}
+
+static float dot_f16(const uint8_t *row, const uint8_t *column, uint32_t n) {
+        const float *x = (const float *)(const void *)column;
+        float sum = 0;
+        for (uint32_t i = 0; i < n; i++)
+                sum += load_half(row + 2 * (size_t)i) * x[i];
+        return sum;
+}
+
+static float dot_bf16(const uint8_t *row, const uint8_t *column, uint32_t n) {
+        const float *x = (const float *)(const void *)column;
+        float sum = 0;
+        for (uint32_t i = 0; i < n; i++)
+                sum += load_bfloat(row + 2 * (size_t)i) * x[i];
+        return sum;
+}
+
+static int dot_codes(const int8_t *a, const int8_t *b, int count) {
+        int sum = 0;
+        for (int i = 0; i < count; i++)
+                sum += a[i] * b[i];
+        return sum;
+}
+
+static float dot_q4_0(const uint8_t *row, const uint8_t *column, uint32_t n) {
+        float sum = 0;
+        for (uint32_t b = 0; b < n / 32; b++, row += Q4_0_BYTES) {
+                int8_t codes[32];
+                codes_of_q4_0(row, codes);
+                int whole = dot_codes(codes, activation_codes(column) + b * 32, 32);
+                sum += load_half(row) * activation_scales(column, n)[b] * (float)whole;
+        }
+        return sum;
+}
+
+static float dot_q8_0(const uint8_t *row, const uint8_t *column, uint32_t n) {
+        float sum = 0;
+        for (uint32_t b = 0; b < n / 32; b++, row += Q8_0_BYTES) {
+                int whole = dot_codes((const int8_t *)row + 2, activation_codes(column) + b * 32, 32);
+                sum += load_half(row) * activation_scales(column, n)[b] * (float)whole;
+        }
+        return sum;
+}
+
+static float dot_with_minima(const uint8_t *block, const uint8_t codes[K_VALUES], const uint8_t *column, uint32_t n, uint32_t b) {
+        const int8_t *a = activation_codes(column) + b * (size_t)K_VALUES;
+        const int16_t *sums = activation_sums(column, n) + b * (size_t)16;
+        uint8_t scales[8], minima[8];
+        int whole = 0, below = 0;
+        k_scales_unpack(block + 4, scales, minima);
+        for (int i = 0; i < K_VALUES; i++)
+                whole += scales[i / 32] * codes[i] * a[i];
+        for (int s = 0; s < 16; s++)
+                below += minima[s / 2] * sums[s];
+        float scale = activation_scales(column, n)[b];
+        return load_half(block) * scale * (float)whole - load_half(block + 2) * scale * (float)below;
+}
+
+static float dot_q4_k(const uint8_t *row, const uint8_t *column, uint32_t n) {
+        float sum = 0;
+        for (uint32_t b = 0; b < n / K_VALUES; b++, row += Q4_K_BYTES) {
+                uint8_t codes[K_VALUES];
+                codes_of_q4_k(row, codes);
+                sum += dot_with_minima(row, codes, column, n, b);
+        }
+        return sum;
+}
+
+static float dot_q5_k(const uint8_t *row, const uint8_t *column, uint32_t n) {
+        float sum = 0;
+        for (uint32_t b = 0; b < n / K_VALUES; b++, row += Q5_K_BYTES) {
+                uint8_t codes[K_VALUES];
+                codes_of_q5_k(row, codes);
+                sum += dot_with_minima(row, codes, column, n, b);
+        }
+        return sum;
+}
+
+static float dot_q6_k(const uint8_t *row, const uint8_t *column, uint32_t n) {
+        float sum = 0;
+        for (uint32_t b = 0; b < n / K_VALUES; b++, row += Q6_K_BYTES) {
+                const int8_t *a = activation_codes(column) + b * (size_t)K_VALUES;
+                int8_t codes[K_VALUES];
+                int whole = 0;
+                codes_of_q6_k(row, codes);
+                for (int s = 0; s < 16; s++)
+                        whole += (int8_t)row[192 + s] * dot_codes(codes + s * 16, a + s * 16, 16);
+                sum += load_half(row + 208) * activation_scales(column, n)[b] * (float)whole;
+        }
+        return sum;
+}
+
+/* --- many rows times many columns --- */
+
+static inline void multiply_with(const struct product *p, float (*dot)(const uint8_t *, const uint8_t *, uint32_t)) {
+        for (uint32_t c = 0; c < p->columns_count; c++)
+                for (uint32_t r = 0; r < p->rows_count; r++)
+                        p->out[c * p->out_stride + r] = dot(p->rows + r * p->row_bytes, p->columns + c * p->column_bytes, p->n);
+}
+
+#define DEFINE_MULTIPLY(type) \
+        static void multiply_##type(const struct product *p) { multiply_with(p, dot_##type); }
+DEFINE_MULTIPLY(f32)
+DEFINE_MULTIPLY(f16)
+DEFINE_MULTIPLY(bf16)
+DEFINE_MULTIPLY(q4_0)
+DEFINE_MULTIPLY(q8_0)
+DEFINE_MULTIPLY(q4_k)
+DEFINE_MULTIPLY(q5_k)
+DEFINE_MULTIPLY(q6_k)
+
+const struct kernels kernels_portable = {
+        .name = "portable",
+        .types = {
+                [TENSOR_F32]  = { ACTIVATION_F32, dequantize_f32, multiply_f32 },
+                [TENSOR_F16]  = { ACTIVATION_F32, dequantize_f16, multiply_f16 },
+                [TENSOR_BF16] = { ACTIVATION_F32, dequantize_bf16, multiply_bf16 },
+                [TENSOR_Q4_0] = { ACTIVATION_Q8_32, dequantize_q4_0, multiply_q4_0 },
+                [TENSOR_Q8_0] = { ACTIVATION_Q8_32, dequantize_q8_0, multiply_q8_0 },
+                [TENSOR_Q4_K] = { ACTIVATION_Q8_256, dequantize_q4_k, multiply_q4_k },
+                [TENSOR_Q5_K] = { ACTIVATION_Q8_256, dequantize_q5_k, multiply_q5_k },
+                [TENSOR_Q6_K] = { ACTIVATION_Q8_256, dequantize_q6_k, multiply_q6_k },
+        },
+        .prepare = {
+                [ACTIVATION_Q8_32]  = portable_prepare_q8_32,
+                [ACTIVATION_Q8_256] = portable_prepare_q8_256,
+        },
+        .kv = {
+                [KV_F16]  = { portable_store_f16, portable_mix_f16 },
+                [KV_Q8_0] = { portable_store_q8_0, portable_mix_q8_0 },
+                [KV_Q4_0] = { portable_store_q4_0, portable_mix_q4_0 },
+        },
+        .rms_norm = portable_rms_norm,
+        .add = portable_add,
+        .scale = portable_scale,
+        .swiglu = portable_swiglu,
+        .maximum = portable_maximum,
+        .exponential_sum = portable_exponential_sum,
+};
