@@ -28,4 +28,9 @@
 #define REQUEST_TOKENS_DEFAULT 2048u            /* max_tokens where the client names none */
 #define LOGPROBS_TOP_MAX 20u                    /* OpenAI's limit */
 
+/* The thread pool. */
+#define THREADS_MAX 512u                        /* more than any box for one model; bounds scratch per thread */
+#define THREAD_STACK_BYTES (1u << 20)           /* kernels keep a few KiB; reserved, not resident */
+#define THREAD_SPINS_MAX 2000u                  /* some 50 microseconds: the pause between two parts of a pass, not between two tokens */
+
 #endif

@@ -17,6 +17,9 @@ int threads_new(uint32_t width_max, struct threads **ret);      /* 0, -EINVAL, -
 void threads_free(struct threads *t);
 void threads_set_width(struct threads *t, uint32_t width);      /* clamped to 1..width_max; between runs only */
 uint32_t threads_width(const struct threads *t);
+uint32_t threads_width_max(const struct threads *t);
+
+/* Calls WORK once per thread 0 .. width-1, the caller being thread 0, and returns when all are done. Not reentrant. */
 void threads_run(struct threads *t, thread_work *work, void *context);
 
 #endif
