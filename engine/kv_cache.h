@@ -38,9 +38,12 @@ struct kv_sequence {
 int kv_cache_new(const struct kv_config *config, struct kv_cache **ret);
 void kv_cache_free(struct kv_cache *c);
 
-/* Room for COUNT more tokens at the end of S, without changing tokens_count. 0, -ENOSPC (nothing changed), -ENOMEM. */
+/*
+ * Room for COUNT more tokens at the end of S, without changing tokens_count. 0, -ENOSPC (nothing changed), -ENOMEM.
+ * When S was truncated inside a block that others use, S gets a copy of that block here, which takes a free one.
+ */
 int kv_sequence_grow(struct kv_cache *c, struct kv_sequence *s, uint32_t count);
-/* Keeps the first COUNT tokens; blocks that fall free are given back to the kernel. */
+/* Keeps the first COUNT tokens, and no room beyond their last block; blocks that fall free are given back to the kernel. */
 void kv_sequence_truncate(struct kv_cache *c, struct kv_sequence *s, uint32_t count);
 /* Makes S (empty) begin with the first COUNT tokens of FROM; COUNT is a multiple of KV_BLOCK_TOKENS. 0 or -ENOMEM. */
 int kv_sequence_share(struct kv_cache *c, struct kv_sequence *s, const struct kv_sequence *from, uint32_t count);
@@ -52,5 +55,20 @@ struct kv_usage {
         uint32_t blocks_by_type[KV_TYPE_COUNT]; /* by K type */
 };
 void kv_cache_usage(const struct kv_cache *c, struct kv_usage *ret);
+
+/*
+ * For the forward pass: KV_BLOCK_TOKENS rows, one per token of the block, row_bytes apart, of one head in one layer;
+ * a row holds d_head_k (d_head_v) values as the tensor type of the same name. Keys are stored after RoPE.
+ *
+ * Within a block the order is layer, head, then all keys of the head, then all its values. So attention over one head
+ * reads straight on, and the place of everything follows from the block's own two types.
+ */
+struct kv_rows {
+        uint8_t *rows;
+        uint32_t row_bytes;
+        enum kv_type type;
+};
+struct kv_rows kv_cache_keys(const struct kv_cache *c, uint32_t block, uint32_t layer, uint32_t head);
+struct kv_rows kv_cache_values(const struct kv_cache *c, uint32_t block, uint32_t layer, uint32_t head);
 
 #endif

@@ -1,0 +1,244 @@
+/*
+ * kv_cache.c - the block pool, the tables of the sequences, and where a row lies in a block.
+ *
+ * The pool is one reservation of address space; a block is its slot in it, a page-rounded stretch. Memory is
+ * there once written and gone once freed, so the process's resident size is the truth about use.
+ */
+#include "engine/kv_cache.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+struct block {
+        uint32_t users;                 /* sequences that have it in their table; 0: free */
+        uint8_t type_k, type_v;         /* enum kv_type */
+};
+
+struct kv_cache {
+        const struct shape *shape;
+        enum kv_type type_k, type_v;
+        uint32_t *heads_before;         /* per layer: key heads of the layers before it; [n_layer]: all */
+        uint8_t *pool;
+        size_t slot_bytes, pool_bytes;
+        struct block *blocks;
+        uint32_t *free;                 /* a stack of indexes */
+        uint32_t blocks_max, free_count;
+};
+
+/* --- layout --- */
+
+/* Bytes of a row of N values; 0 when the type cannot hold it. */
+static uint32_t row_bytes(enum kv_type type, uint32_t n) {
+        if (type == KV_F16)
+                return n * 2;
+        return n % 32 ? 0 : n / 32 * (type == KV_Q8_0 ? 34 : 18);
+}
+
+static size_t block_bytes(const struct kv_cache *c, enum kv_type type_k, enum kv_type type_v) {
+        size_t token = row_bytes(type_k, c->shape->d_head_k) + row_bytes(type_v, c->shape->d_head_v);
+        return token * c->heads_before[c->shape->n_layer] * KV_BLOCK_TOKENS;
+}
+
+/* A head's keys and its values lie side by side: 64 rows of keys, then 64 rows of values; then the next head's, the next layer's. */
+static uint8_t *head_address(const struct kv_cache *c, uint32_t block, uint32_t layer, uint32_t head, uint32_t *ret_key_bytes) {
+        assert(block < c->blocks_max && layer < c->shape->n_layer && head < c->shape->head_kv[layer]);
+        const struct block *b = &c->blocks[block];
+        uint32_t key_bytes = row_bytes((enum kv_type)b->type_k, c->shape->d_head_k) * KV_BLOCK_TOKENS;
+        uint32_t value_bytes = row_bytes((enum kv_type)b->type_v, c->shape->d_head_v) * KV_BLOCK_TOKENS;
+        *ret_key_bytes = key_bytes;
+        return c->pool + block * c->slot_bytes + (c->heads_before[layer] + head) * ((size_t)key_bytes + value_bytes);
+}
+
+struct kv_rows kv_cache_keys(const struct kv_cache *c, uint32_t block, uint32_t layer, uint32_t head) {
+        uint32_t key_bytes;
+        uint8_t *rows = head_address(c, block, layer, head, &key_bytes);
+        return (struct kv_rows){ rows, key_bytes / KV_BLOCK_TOKENS, (enum kv_type)c->blocks[block].type_k };
+}
+
+struct kv_rows kv_cache_values(const struct kv_cache *c, uint32_t block, uint32_t layer, uint32_t head) {
+        uint32_t key_bytes;
+        uint8_t *rows = head_address(c, block, layer, head, &key_bytes) + key_bytes;
+        enum kv_type type = (enum kv_type)c->blocks[block].type_v;
+        return (struct kv_rows){ rows, row_bytes(type, c->shape->d_head_v), type };
+}
+
+/* --- the pool --- */
+
+static int pool_map(struct kv_cache *c) {
+        size_t page = (size_t)sysconf(_SC_PAGESIZE);
+        c->slot_bytes = (block_bytes(c, KV_F16, KV_F16) + page - 1) / page * page;
+        if (__builtin_mul_overflow(c->slot_bytes, (size_t)c->blocks_max, &c->pool_bytes))
+                return -ENOMEM;
+        void *pool = mmap(NULL, c->pool_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+        if (pool == MAP_FAILED)
+                return -ENOMEM;
+        c->pool = pool;
+        /* Huge pages would make a block resident as a whole at its first token, and its neighbours with it. Best effort. */
+        (void)madvise(pool, c->pool_bytes, MADV_NOHUGEPAGE);
+        return 0;
+}
+
+static int cache_init(struct kv_cache *c, const struct kv_config *config) {
+        const struct shape *s = config->shape;
+        c->heads_before = malloc(((size_t)s->n_layer + 1) * sizeof(*c->heads_before));
+        c->blocks_max = config->tokens_max / KV_BLOCK_TOKENS + (config->tokens_max % KV_BLOCK_TOKENS != 0);
+        c->blocks = calloc(c->blocks_max ? c->blocks_max : 1, sizeof(*c->blocks));
+        c->free = malloc((c->blocks_max ? c->blocks_max : 1) * sizeof(*c->free));
+        if (!c->heads_before || !c->blocks || !c->free)
+                return -ENOMEM;
+        uint32_t heads = 0;
+        for (uint32_t layer = 0; layer < s->n_layer; layer++) {
+                c->heads_before[layer] = heads;
+                if (__builtin_add_overflow(heads, s->head_kv[layer], &heads))
+                        return -EINVAL;
+        }
+        c->heads_before[s->n_layer] = heads;
+        for (uint32_t i = 0; i < c->blocks_max; i++)
+                c->free[i] = c->blocks_max - 1 - i;     /* the lowest is taken first */
+        c->free_count = c->blocks_max;
+        return pool_map(c);
+}
+
+int kv_cache_new(const struct kv_config *config, struct kv_cache **ret) {
+        const struct shape *s = config->shape;
+        assert(config->type_k < KV_TYPE_COUNT && config->type_v < KV_TYPE_COUNT);
+        if (!config->tokens_max || !row_bytes(config->type_k, s->d_head_k) || !row_bytes(config->type_v, s->d_head_v))
+                return -EINVAL;
+        struct kv_cache *c = calloc(1, sizeof(*c));
+        if (!c)
+                return -ENOMEM;
+        c->shape = s;
+        c->type_k = config->type_k;
+        c->type_v = config->type_v;
+        int r = cache_init(c, config);
+        if (r < 0) {
+                kv_cache_free(c);
+                return r;
+        }
+        *ret = c;
+        return 0;
+}
+
+void kv_cache_free(struct kv_cache *c) {
+        if (!c)
+                return;
+        if (c->pool)
+                (void)munmap(c->pool, c->pool_bytes);
+        free(c->heads_before);
+        free(c->blocks);
+        free(c->free);
+        free(c);
+}
+
+static uint32_t block_take(struct kv_cache *c) {
+        assert(c->free_count);
+        uint32_t index = c->free[--c->free_count];
+        c->blocks[index] = (struct block){ 1, (uint8_t)c->type_k, (uint8_t)c->type_v };
+        return index;
+}
+
+static void block_drop(struct kv_cache *c, uint32_t index) {
+        assert(c->blocks[index].users);
+        if (--c->blocks[index].users)
+                return;
+        /* The only failures are wrong arguments and locked memory; neither can be: the range is ours, and never locked. */
+        int r = madvise(c->pool + index * c->slot_bytes, c->slot_bytes, MADV_DONTNEED);
+        assert(r == 0);
+        c->free[c->free_count++] = index;
+}
+
+/* --- sequences --- */
+
+static uint32_t blocks_for(uint32_t tokens) {
+        return tokens / KV_BLOCK_TOKENS + (tokens % KV_BLOCK_TOKENS != 0);
+}
+
+static int table_reserve(struct kv_sequence *s, uint32_t count) {
+        if (count <= s->blocks_capacity)
+                return 0;
+        uint32_t capacity = count < 8 ? 8 : count + count / 2;
+        uint32_t *blocks = realloc(s->blocks, capacity * sizeof(*blocks));
+        if (!blocks)
+                return -ENOMEM;
+        s->blocks = blocks;
+        s->blocks_capacity = capacity;
+        return 0;
+}
+
+/* The last block of S when it has room but other users too: left so by a truncation inside a shared beginning. */
+static bool writes_into_shared(const struct kv_cache *c, const struct kv_sequence *s) {
+        return s->tokens_count % KV_BLOCK_TOKENS && c->blocks[s->blocks[s->tokens_count / KV_BLOCK_TOKENS]].users > 1;
+}
+
+/* Gives S a copy of its own. A block is free (checked). */
+static void unshare(struct kv_cache *c, struct kv_sequence *s) {
+        uint32_t *place = &s->blocks[s->tokens_count / KV_BLOCK_TOKENS];
+        uint32_t old = *place, copy = block_take(c);
+        c->blocks[copy].type_k = c->blocks[old].type_k;
+        c->blocks[copy].type_v = c->blocks[old].type_v;
+        memcpy(c->pool + copy * c->slot_bytes, c->pool + old * c->slot_bytes,
+               block_bytes(c, (enum kv_type)c->blocks[old].type_k, (enum kv_type)c->blocks[old].type_v));
+        block_drop(c, old);
+        *place = copy;
+}
+
+int kv_sequence_grow(struct kv_cache *c, struct kv_sequence *s, uint32_t count) {
+        uint32_t tokens;
+        if (__builtin_add_overflow(s->tokens_count, count, &tokens))
+                return -ENOSPC;
+        uint32_t wanted = blocks_for(tokens), copies = count && writes_into_shared(c, s);
+        uint32_t more = wanted > s->blocks_count ? wanted - s->blocks_count : 0;
+        if (more + copies > c->free_count)
+                return -ENOSPC;
+        int r = table_reserve(s, wanted);
+        if (r < 0)
+                return r;
+        if (copies)
+                unshare(c, s);
+        while (s->blocks_count < wanted)
+                s->blocks[s->blocks_count++] = block_take(c);
+        return 0;
+}
+
+void kv_sequence_truncate(struct kv_cache *c, struct kv_sequence *s, uint32_t count) {
+        if (count < s->tokens_count)
+                s->tokens_count = count;
+        while (s->blocks_count > blocks_for(s->tokens_count))
+                block_drop(c, s->blocks[--s->blocks_count]);
+}
+
+int kv_sequence_share(struct kv_cache *c, struct kv_sequence *s, const struct kv_sequence *from, uint32_t count) {
+        assert(count % KV_BLOCK_TOKENS == 0 && count <= from->tokens_count);
+        assert(s->tokens_count == 0 && s->blocks_count == 0);
+        int r = table_reserve(s, count / KV_BLOCK_TOKENS);
+        if (r < 0)
+                return r;
+        for (uint32_t i = 0; i < count / KV_BLOCK_TOKENS; i++) {
+                s->blocks[i] = from->blocks[i];
+                c->blocks[s->blocks[i]].users++;
+        }
+        s->blocks_count = count / KV_BLOCK_TOKENS;
+        s->tokens_count = count;
+        return 0;
+}
+
+void kv_sequence_done(struct kv_cache *c, struct kv_sequence *s) {
+        kv_sequence_truncate(c, s, 0);
+        free(s->blocks);
+        *s = (struct kv_sequence){0};
+}
+
+void kv_cache_usage(const struct kv_cache *c, struct kv_usage *ret) {
+        *ret = (struct kv_usage){ .blocks_max = c->blocks_max, .blocks_used = c->blocks_max - c->free_count };
+        for (uint32_t i = 0; i < c->blocks_max; i++) {
+                const struct block *b = &c->blocks[i];
+                if (!b->users)
+                        continue;
+                ret->bytes_used += block_bytes(c, (enum kv_type)b->type_k, (enum kv_type)b->type_v);
+                ret->blocks_by_type[b->type_k]++;
+        }
+}
