@@ -12,6 +12,7 @@ struct command_row {
 
 static const struct command_row commands[] = {
         { "tokenize", command_tokenize, "token ids of a text, and back" },
+        { "logits",   command_logits,   "the numbers a model gives for given tokens, as JSON" },
         { NULL, NULL, NULL },
 };
 

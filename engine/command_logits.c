@@ -1,0 +1,158 @@
+/*
+ * command_logits.c - the exact numbers a model gives for given tokens, as JSON: to compare engines, precisions and
+ * kernels. The prompt goes in at once, what follows one token at a time, as a conversation would.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/bounds.h"
+#include "engine/commands.h"
+#include "engine/options.h"
+#include "engine/solo.h"
+#include "engine/tokenizer/tokenizer.h"
+
+static const char help[] =
+        "usage: headroom-engine logits MODEL --tokens 1,2,3 [--then 4,5] [OPTIONS]\n\n"
+        "Prints {\"steps\":[{\"position\":n,\"logits\":[...]}]}: one vector after the last of --tokens,\n"
+        "and one after each of --then.\n\n"
+        "  --tokens LIST    token ids of the prompt, taken in together\n"
+        "  --then LIST      token ids that follow it, one at a time\n"
+        "  --kv TYPE        precision of the KV cache: f16 (default), q8_0, q4_0\n"
+        "  --batch N        tokens per pass of the prompt (default 512)\n"
+        "  --threads N      threads (default: one per processor)\n";
+
+struct arguments {
+        const char *path;
+        struct token_list prompt, then;
+        enum kv_type kv;
+        uint32_t threads, batch;
+};
+
+enum { OPTION_TOKENS = 256, OPTION_THEN, OPTION_KV, OPTION_BATCH };
+
+static const struct option options[] = {
+        { "tokens", required_argument, NULL, OPTION_TOKENS },
+        { "prompt-tokens", required_argument, NULL, OPTION_TOKENS },
+        { "then", required_argument, NULL, OPTION_THEN },
+        { "kv", required_argument, NULL, OPTION_KV },
+        { "batch", required_argument, NULL, OPTION_BATCH },
+        { "threads", required_argument, NULL, 't' },
+        { "help", no_argument, NULL, 'h' },
+        { 0 },
+};
+
+static int parse_option(struct arguments *a, int option, const char *value) {
+        switch (option) {
+        case OPTION_TOKENS: return option_tokens(value, &a->prompt);
+        case OPTION_THEN:   return option_tokens(value, &a->then);
+        case OPTION_KV:     return kv_type_by_name(value, &a->kv);
+        case OPTION_BATCH:  return option_u32(value, 1, 65536, &a->batch);
+        case 't':           return option_u32(value, 1, THREADS_MAX, &a->threads);
+        default:            return -ENOENT;
+        }
+}
+
+/* EXIT_DONE to go on; otherwise what the command returns, help printed. */
+static int parse(struct arguments *a, int argc, char **argv, bool *ret_help) {
+        int option;
+        optind = 1;
+        while ((option = getopt_long(argc, argv, "t:h", options, NULL)) != -1) {
+                if (option == 'h') {
+                        fputs(help, stdout);
+                        *ret_help = true;
+                        return EXIT_DONE;
+                }
+                int r = parse_option(a, option, optarg);
+                if (r == -ENOENT)
+                        return EXIT_USAGE;
+                if (r < 0) {
+                        fprintf(stderr, "headroom-engine logits: '%.100s' is not a possible value of this option; see --help\n", optarg);
+                        return EXIT_USAGE;
+                }
+        }
+        if (optind + 1 != argc || !a->prompt.count) {
+                fputs("headroom-engine logits: one MODEL and --tokens are needed; see --help\n", stderr);
+                return EXIT_USAGE;
+        }
+        a->path = argv[optind];
+        return EXIT_DONE;
+}
+
+/* JSON has no infinities: a broken model shows as null. */
+static void print_step(uint32_t position, const float *logits, uint32_t n, bool first) {
+        printf("%s{\"position\":%u,\"logits\":[", first ? "" : ",\n", position);
+        for (uint32_t i = 0; i < n; i++)
+                if (isfinite(logits[i]))
+                        printf("%s%.9g", i ? "," : "", (double)logits[i]);
+                else
+                        printf("%snull", i ? "," : "");
+        fputs("]}", stdout);
+}
+
+static bool tokens_fit(const struct token_list *list, const struct shape *s) {
+        for (size_t i = 0; i < list->count; i++)
+                if ((uint32_t)list->ids[i] >= s->n_vocab) {
+                        fprintf(stderr, "headroom-engine logits: token %d is not below the vocabulary's %u\n", list->ids[i], s->n_vocab);
+                        return false;
+                }
+        return true;
+}
+
+static int print_all(struct solo *s, const struct arguments *a) {
+        const struct shape *shape = &s->model->shape;
+        const float *logits = NULL;
+        uint32_t count = (uint32_t)a->prompt.count;
+        if (!tokens_fit(&a->prompt, shape) || !tokens_fit(&a->then, shape))
+                return EXIT_FAILED;
+        int r = solo_feed(s, a->prompt.ids, count, &logits);
+        if (r == 0) {
+                fputs("{\"steps\":[", stdout);
+                print_step(count - 1, logits, shape->n_vocab, true);
+        }
+        for (uint32_t i = 0; r == 0 && i < a->then.count; i++) {
+                r = solo_feed(s, &a->then.ids[i], 1, &logits);
+                if (r == 0)
+                        print_step(count + i, logits, shape->n_vocab, false);
+        }
+        if (r < 0) {
+                fprintf(stderr, "headroom-engine logits: %s\n", strerror(-r));
+                return EXIT_FAILED;
+        }
+        puts("]}");
+        return ferror(stdout) || fflush(stdout) ? EXIT_FAILED : EXIT_DONE;
+}
+
+static int run(const struct arguments *a) {
+        struct gguf_error error = { .text = "" };
+        struct solo s;
+        uint32_t batch = a->batch ? a->batch : SOLO_BATCH, tokens = (uint32_t)a->prompt.count;
+        struct solo_config config = {
+                .path = a->path,
+                .threads = a->threads,
+                .kv = a->kv,
+                .tokens_max = (uint32_t)(a->prompt.count + a->then.count),
+                .batch = batch < tokens ? batch : tokens,
+        };
+        int code = EXIT_FAILED;
+        if (solo_open(&s, &config, &error) < 0)
+                fprintf(stderr, "headroom-engine logits: %s\n", error.text);
+        else
+                code = print_all(&s, a);
+        solo_close(&s);
+        return code;
+}
+
+int command_logits(int argc, char **argv) {
+        struct arguments a = { .kv = KV_F16 };
+        bool helped = false;
+        int code = parse(&a, argc, argv, &helped);
+        if (code == EXIT_DONE && !helped)
+                code = run(&a);
+        token_list_done(&a.prompt);
+        token_list_done(&a.then);
+        return code;
+}

@@ -1,0 +1,44 @@
+/*
+ * solo.h - one model, one sequence, nothing else: what the command-line tools that measure or compare need.
+ */
+#ifndef HEADROOM_ENGINE_SOLO_H
+#define HEADROOM_ENGINE_SOLO_H
+
+#include "engine/forward.h"
+
+struct solo_config {
+        const char *path;
+        uint32_t threads;               /* 0: as many as there are processors for us */
+        enum kv_type kv;
+        uint32_t tokens_max;            /* of the sequence */
+        uint32_t batch;                 /* tokens per pass of prefill; 0: SOLO_BATCH */
+};
+
+#define SOLO_BATCH 512u
+
+struct solo {
+        struct model *model;
+        struct threads *threads;
+        struct kv_cache *cache;
+        struct forward *forward;
+        struct kv_sequence sequence;
+        uint32_t batch;
+};
+
+/* 0, or -errno and one sentence. S is released with solo_close either way. */
+int solo_open(struct solo *s, const struct solo_config *config, struct gguf_error *reterr);
+void solo_close(struct solo *s);
+
+/*
+ * Takes COUNT (>= 1) tokens in at the end of the sequence, in chunks of the batch. *ret: the logits after the last,
+ * good until the next call; NULL where they are not wanted. Each token is in 0 .. n_vocab-1.
+ * 0, or -ENOSPC when the sequence is full.
+ */
+int solo_feed(struct solo *s, const int32_t *tokens, uint32_t count, const float **ret);
+/* Forgets all but the first COUNT tokens. */
+void solo_rewind(struct solo *s, uint32_t count);
+
+/* Processors this process may run on. */
+uint32_t processors_available(void);
+
+#endif
