@@ -6,7 +6,7 @@
 #define GGUF_PARTS_MAX 512u
 #define GGUF_ENTRIES_MAX 65536u
 #define GGUF_TENSORS_MAX 65536u
-#define GGUF_DIRECTORY_BYTES_MAX (256u << 20)   /* header, metadata and tensor list of one part: bounds the parsing of any file */
+#define GGUF_DIRECTORY_BYTES_MAX (64u << 20)    /* header, metadata and tensor list of one part: bounds the parsing of any file */
 #define GGUF_KEY_BYTES_MAX 65535u               /* the specification's own limit */
 #define GGUF_TENSOR_NAME_BYTES_MAX 1024u        /* the specification says 64; some writers exceed it */
 #define GGUF_ALIGNMENT_MAX (1u << 20)           /* default 32; a huge one could only hide a hole */

@@ -33,6 +33,7 @@
 struct part {
         const uint8_t *bytes;
         uint64_t length;
+        bool mapped;                    /* by us */
 };
 
 struct metadata {
@@ -48,7 +49,7 @@ struct tensor_row {
 
 struct gguf {
         uint32_t version;
-        struct part *parts;             /* PARTS_COUNT, unmapped ones have no bytes */
+        struct part *parts;             /* PARTS_COUNT */
         uint32_t parts_count;
         struct metadata metadata;       /* of the first part */
         struct tensor_row *tensors;     /* of all parts, in file order */
@@ -464,7 +465,7 @@ static void tensors_index(struct cursor *c, struct gguf *g) {
 
 /* ---- files ---- */
 
-static void part_map(struct cursor *c, struct gguf *g, struct part *part, int fd) {
+static void part_map(struct cursor *c, struct part *part, int fd) {
         struct stat status;
         if (fstat(fd, &status) < 0) {
                 cursor_fail(c, -errno, "cannot look at the file: %s", strerror(errno));
@@ -474,21 +475,26 @@ static void part_map(struct cursor *c, struct gguf *g, struct part *part, int fd
                 cursor_fail(c, -EBADMSG, S_ISDIR(status.st_mode) ? "this is a directory, not a GGUF file" : "this is no regular file");
                 return;
         }
-        if (status.st_size == 0) {
+        uint64_t length = (uint64_t) status.st_size;
+        if (length == 0)
+                return;                 /* cannot be mapped; is refused as any other memory without bytes */
+        void *bytes = mmap(NULL, length, PROT_READ, MAP_PRIVATE, fd, 0);
+        if (bytes == MAP_FAILED)
+                cursor_fail(c, -errno, "cannot map the file: %s", strerror(errno));
+        else
+                *part = (struct part) { bytes, length, true };
+}
+
+static void cursor_begin(struct cursor *c, const struct part *part) {
+        if (c->broken)
+                return;
+        if (part->length == 0) {
                 cursor_fail(c, -EBADMSG, "the file is empty");
                 return;
         }
-        uint64_t length = (uint64_t) status.st_size;
-        void *bytes = mmap(NULL, length, PROT_READ, MAP_PRIVATE, fd, 0);
-        if (bytes == MAP_FAILED) {
-                cursor_fail(c, -errno, "cannot map the file: %s", strerror(errno));
-                return;
-        }
-        *part = (struct part) { bytes, length };
-        g->file_bytes += length;        /* cannot overflow: all of it is mapped */
-        c->start = c->next = bytes;
-        c->cut = length > GGUF_DIRECTORY_BYTES_MAX;
-        c->end = c->start + (c->cut ? GGUF_DIRECTORY_BYTES_MAX : length);
+        c->start = c->next = part->bytes;
+        c->cut = part->length > GGUF_DIRECTORY_BYTES_MAX;
+        c->end = c->start + (c->cut ? GGUF_DIRECTORY_BYTES_MAX : part->length);
 }
 
 static uint32_t header_read_version(struct cursor *c) {
@@ -529,8 +535,9 @@ static uint32_t alignment_of(struct cursor *c, const struct metadata *m) {
         return alignment;
 }
 
-static void part_read(struct cursor *c, struct gguf *g, uint32_t index, int fd, struct metadata *m) {
-        part_map(c, g, &g->parts[index], fd);
+static void part_read(struct cursor *c, struct gguf *g, uint32_t index, struct metadata *m) {
+        cursor_begin(c, &g->parts[index]);
+        g->file_bytes += g->parts[index].length;        /* cannot overflow: all of it is in memory */
         uint32_t version = header_read_version(c);
         uint64_t tensors_count = cursor_u64(c, "the tensor count");
         uint64_t entries_count = cursor_u64(c, "the metadata count");
@@ -542,14 +549,16 @@ static void part_read(struct cursor *c, struct gguf *g, uint32_t index, int fd, 
                 g->version = version;
 }
 
-/* Reads all parts; false and *reterr, *ret_error when one is damaged. */
+/* Reads all parts, mapping them first when FDS is given. 0, or -errno and *reterr. */
 static int parts_read(struct gguf *g, const int fds[], struct gguf_error *reterr) {
         struct cursor c = { .reterr = reterr };
         for (uint32_t i = 0; i < g->parts_count && !c.broken; i++) {
                 struct metadata later = { 0 };
                 if (g->parts_count > 1)
                         (void) snprintf(c.prefix, sizeof(c.prefix), "part %" PRIu32 " of %" PRIu32 ": ", i + 1, g->parts_count);
-                part_read(&c, g, i, fds[i], i == 0 ? &g->metadata : &later);
+                if (fds)
+                        part_map(&c, &g->parts[i], fds[i]);
+                part_read(&c, g, i, i == 0 ? &g->metadata : &later);
                 metadata_done(&later);
         }
         c.prefix[0] = '\0';
@@ -561,21 +570,24 @@ static int parts_read(struct gguf *g, const int fds[], struct gguf_error *reterr
         return c.broken ? c.error : 0;
 }
 
-int gguf_open(const int fds[], uint32_t fds_count, struct gguf **ret, struct gguf_error *reterr) {
-        assert(fds_count > 0);
-        if (fds_count > GGUF_PARTS_MAX) {
-                (void) snprintf(reterr->text, sizeof(reterr->text), "the model has %" PRIu32 " parts (%u are possible)", fds_count, GGUF_PARTS_MAX);
+/* Exactly one of FDS and MEMORY is given. */
+static int open_parts(const int fds[], const struct gguf_memory memory[], uint32_t count, struct gguf **ret, struct gguf_error *reterr) {
+        assert(count > 0);
+        if (count > GGUF_PARTS_MAX) {
+                (void) snprintf(reterr->text, sizeof(reterr->text), "the model has %" PRIu32 " parts (%u are possible)", count, GGUF_PARTS_MAX);
                 return -EBADMSG;
         }
         struct gguf *g = calloc(1, sizeof(*g));
         if (g)
-                g->parts = calloc(fds_count, sizeof(*g->parts));
+                g->parts = calloc(count, sizeof(*g->parts));
         if (!g || !g->parts) {
                 free(g);
-                (void) snprintf(reterr->text, sizeof(reterr->text), "no memory for %" PRIu32 " parts", fds_count);
+                (void) snprintf(reterr->text, sizeof(reterr->text), "no memory for %" PRIu32 " parts", count);
                 return -ENOMEM;
         }
-        g->parts_count = fds_count;
+        g->parts_count = count;
+        for (uint32_t i = 0; memory && i < count; i++)
+                g->parts[i] = (struct part) { memory[i].bytes, memory[i].length, false };
         int r = parts_read(g, fds, reterr);
         if (r < 0) {
                 gguf_close(g);
@@ -585,6 +597,14 @@ int gguf_open(const int fds[], uint32_t fds_count, struct gguf **ret, struct ggu
         return 0;
 }
 
+int gguf_open(const int fds[], uint32_t fds_count, struct gguf **ret, struct gguf_error *reterr) {
+        return open_parts(fds, NULL, fds_count, ret, reterr);
+}
+
+int gguf_open_memory(const struct gguf_memory parts[], uint32_t parts_count, struct gguf **ret, struct gguf_error *reterr) {
+        return open_parts(NULL, parts, parts_count, ret, reterr);
+}
+
 void gguf_close(struct gguf *g) {
         if (!g)
                 return;
@@ -592,7 +612,7 @@ void gguf_close(struct gguf *g) {
         free(g->tensors);
         free(g->by_name);
         for (uint32_t i = 0; i < g->parts_count; i++)
-                if (g->parts[i].bytes)
+                if (g->parts[i].mapped)
                         (void) munmap((void *) (uintptr_t) g->parts[i].bytes, g->parts[i].length);
         free(g->parts);
         free(g);

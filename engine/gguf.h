@@ -76,6 +76,13 @@ struct gguf;
 int gguf_open(const int fds[], uint32_t fds_count, struct gguf **ret, struct gguf_error *reterr);
 void gguf_close(struct gguf *g);        /* NULL is fine */
 
+/* The same for files that are in memory already, which stays the caller's and must outlive the gguf. */
+struct gguf_memory {
+        const uint8_t *bytes;           /* aligned to 32 bytes where tensor data is to be computed with */
+        uint64_t length;
+};
+int gguf_open_memory(const struct gguf_memory parts[], uint32_t parts_count, struct gguf **ret, struct gguf_error *reterr);
+
 uint32_t gguf_version(const struct gguf *g);
 uint64_t gguf_file_bytes(const struct gguf *g);         /* all parts together */
 uint64_t gguf_tensor_bytes(const struct gguf *g);       /* weights: the tensors of all parts together */
