@@ -134,4 +134,4 @@ compile_commands.json: Makefile $(wildcard */*.c */*/*.c)   ## what clangd and c
 .PHONY: all deps demo check sanitize check-layers bench format clean help
 .SECONDARY:
 .DELETE_ON_ERROR:
--include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+-include $(wildcard $(BUILD)/*/*.d $(BUILD)/*/*/*.d)
