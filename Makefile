@@ -45,6 +45,10 @@ TOOLS      := $(patsubst tests/tools/%.c,$(BUILD)/tools/%,$(wildcard tests/tools
 # Whatever may be run in these folders is a test; what may not is a module of theirs.
 LIVE_TESTS := $(shell find tests/conformance tests/end_to_end -maxdepth 1 -type f -perm -u+x 2>/dev/null | sort)
 
+# A line per file; V=1 shows the commands.
+Q := $(if $(V),,@)
+say = @printf '  %-5s %s\n' $(1) $(2)
+
 # Two jobs or more, unless the caller has said how many.
 PARALLEL = $(if $(findstring j,$(firstword -$(MAKEFLAGS))),,-j$(shell nproc))
 
@@ -104,27 +108,34 @@ help:   ## this list
 # --- how things are made ---
 
 $(BUILD)/headroom-engine: $(ENGINE)
-	$(CC) $(LDFLAGS) -o $@ $^ $(ENGINE_LIBS)
+	$(call say,link,$@)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(ENGINE_LIBS)
 $(BUILD)/headroomd: $(DAEMON) $(POLICY) $(FROM_ENGINE_TO_DAEMON) $(LLHTTP)
-	$(CC) $(LDFLAGS) -o $@ $^ $(DAEMON_LIBS)
+	$(call say,link,$@)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(DAEMON_LIBS)
 $(BUILD)/headroomctl: $(CTL) $(POLICY) $(FROM_ENGINE_TO_CTL)
-	$(CC) $(LDFLAGS) -o $@ $^ $(CTL_LIBS)
+	$(call say,link,$@)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(CTL_LIBS)
 
 # A unit test may reach every object but the programs' own main.o.
 $(BUILD)/all.a: $(filter-out %/main.o,$(POLICY) $(ENGINE) $(DAEMON) $(CTL)) $(LLHTTP)
-	rm -f $@ && ar rcs $@ $^
+	$(Q)rm -f $@ && ar rcs $@ $^
 $(BUILD)/tests/%: $(BUILD)/tests/unit/%.o $(BUILD)/all.a
-	$(CC) $(LDFLAGS) -o $@ $^ -lcmocka $(ENGINE_LIBS) $(DAEMON_LIBS) $(CTL_LIBS)
+	$(call say,link,$@)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lcmocka $(ENGINE_LIBS) $(DAEMON_LIBS) $(CTL_LIBS)
 $(BUILD)/tools/%: $(BUILD)/tests/tools/%.o $(BUILD)/all.a
 	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS) -o $@ $^ $(ENGINE_LIBS) $(DAEMON_LIBS) $(CTL_LIBS)
+	$(call say,link,$@)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(ENGINE_LIBS) $(DAEMON_LIBS) $(CTL_LIBS)
 
 $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS) $(CFLAGS_$(notdir $*)) -MMD -MP -c -o $@ $<
+	$(call say,cc,$<)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(CFLAGS_$(notdir $*)) -MMD -MP -c -o $@ $<
 $(BUILD)/llhttp/%.o: /usr/share/llhttp/%.c
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) -std=gnu17 -fPIE -O2 -g $(or $(SANITIZE),$(HARDENING)) -w -c -o $@ $<
+	$(call say,cc,$<)
+	$(Q)$(CC) $(CPPFLAGS) -std=gnu17 -fPIE -O2 -g $(or $(SANITIZE),$(HARDENING)) -w -c -o $@ $<
 
 compile_commands.json: Makefile $(wildcard */*.c */*/*.c)   ## what clangd and clang-tidy read
 	@{ echo '['; sep=; for f in $(filter %.c,$^); do \
