@@ -1,0 +1,142 @@
+/*
+ * act.c - load and unload: the operator's verbs, one model after the other, each waited for.
+ *
+ * A model that cannot be loaded does not keep the others from it; the exit status tells that one failed.
+ */
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "ctl/client.h"
+#include "ctl/commands.h"
+#include "ctl/human.h"
+#include "ctl/json.h"
+#include "ctl/report.h"
+#include "ctl/terminal.h"
+
+struct verb {
+        const char *path;
+        const char *doing;              /* "loading" */
+};
+
+struct errand {
+        const struct invocation *in;
+        const struct verb *verb;
+        const char *model;
+        bool is_shown;                  /* a progress line is on the terminal */
+};
+
+static const struct verb verb_load = { "/control/load", "loading" };
+static const struct verb verb_unload = { "/control/unload", "unloading" };
+
+/* "loading qwen3-8b: waiting, 3.2 s", over and over on one line. */
+static void on_progress(void *user, uint64_t elapsed_ms, const cJSON *models) {
+        struct errand *e = user;
+        const char *state = json_text(client_find_model(models, e->model), "state");
+        char *name = terminal_escape(e->model), *shown = terminal_shorten(name, 40);
+        fprintf(stderr, "\r\033[K%s %s: %s%s%s", e->verb->doing, shown, state, *state ? ", " : "", human_duration_ms(elapsed_ms).text);
+        fflush(stderr);
+        e->is_shown = true;
+        free(shown);
+        free(name);
+}
+
+static void clear_progress(struct errand *e) {
+        if (e->is_shown)
+                fputs("\r\033[K", stderr);
+        e->is_shown = false;
+}
+
+static uint64_t clock_ms(void) {
+        struct timespec ts;
+        (void) clock_gettime(CLOCK_MONOTONIC, &ts);
+        return (uint64_t) ts.tv_sec * 1000 + (uint64_t) ts.tv_nsec / 1000000;
+}
+
+static void print_outcome(const struct errand *e, const cJSON *reply, uint64_t elapsed_ms) {
+        const char *id = json_text(reply, "model");
+        char *name = terminal_escape(*id ? id : e->model), *state = terminal_escape(json_text(reply, "state"));
+        printf("%s: %s after %s\n", name, state, human_duration_ms(elapsed_ms).text);
+        fflush(stdout);
+        free(state);
+        free(name);
+}
+
+/* One model. Adds its outcome to RESULTS. */
+static int act(struct errand *e, cJSON *results) {
+        struct problem problem;
+        cJSON *body = cJSON_CreateObject(), *reply;
+        cJSON_AddStringToObject(body, "model", e->model);
+        if (e->in->force)
+                cJSON_AddTrueToObject(body, "force");
+        bool watched = !e->in->json && isatty(STDERR_FILENO);
+        uint64_t start = clock_ms();
+        int rc = client_post(e->in->socket_path, e->verb->path, body, watched ? on_progress : NULL, e, &reply, &problem);
+        clear_progress(e);
+        cJSON_Delete(body);
+        if (rc) {
+                cJSON *result = cJSON_CreateObject();
+                cJSON_AddStringToObject(result, "model", e->model);
+                cJSON_AddItemToObject(result, "error", report_object(&problem));
+                cJSON_AddItemToArray(results, result);
+                complain("%s: %s", e->model, problem.message);
+                return rc;
+        }
+        if (!e->in->json)
+                print_outcome(e, reply, clock_ms() - start);
+        cJSON_AddItemToArray(results, reply);
+        return CTL_DONE;
+}
+
+/* The first failure is the exit status; without a daemon the rest would only repeat it. */
+static int act_on_all(const struct invocation *in, const struct verb *verb, char *const names[], int count) {
+        cJSON *whole = cJSON_CreateObject(), *results = cJSON_AddArrayToObject(whole, "results");
+        int rc = CTL_DONE;
+        for (int i = 0; i < count && rc != CTL_UNREACHABLE; i++) {
+                struct errand e = { .in = in, .verb = verb, .model = names[i] };
+                int one = act(&e, results);
+                rc = rc && one != CTL_UNREACHABLE ? rc : one ? one : rc;
+        }
+        if (in->json)
+                json_print(whole, stdout);
+        cJSON_Delete(whole);
+        return rc;
+}
+
+int command_load(const struct invocation *in) {
+        return act_on_all(in, &verb_load, in->args, in->args_count);
+}
+
+static int unload_everything(const struct invocation *in) {
+        struct problem problem;
+        cJSON *whole;
+        if (client_get(in->socket_path, "/control/models", &whole, &problem))
+                return report(in, &problem);
+        const cJSON *models = json_array(whole, "models"), *model;
+        char **names = calloc((size_t) cJSON_GetArraySize(models) + 1, sizeof(char *));
+        int count = 0;
+        assert(names);
+        cJSON_ArrayForEach(model, models) {
+                cJSON *id = cJSON_GetObjectItemCaseSensitive(model, "id");
+                if (cJSON_IsString(id) && strcmp(json_text(model, "state"), "absent") != 0)
+                        names[count++] = id->valuestring;
+        }
+        if (count == 0 && !in->json)
+                puts("No model is loaded.");
+        int rc = act_on_all(in, &verb_unload, names, count);
+        free(names);
+        cJSON_Delete(whole);
+        return rc;
+}
+
+int command_unload(const struct invocation *in) {
+        if (in->all != (in->args_count == 0)) {
+                complain("name the models to unload, or --all; see `headroomctl unload --help`");
+                return CTL_USAGE;
+        }
+        if (in->all)
+                return unload_everything(in);
+        return act_on_all(in, &verb_unload, in->args, in->args_count);
+}

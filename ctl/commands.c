@@ -1,0 +1,86 @@
+/* commands.c - the table of commands and its help. The man page and the completion say the same: a test compares. */
+#include "ctl/commands.h"
+
+#define AT(field) offsetof(struct invocation, field)
+
+const struct flag commands_global_flags[] = {
+        { "socket", 0, "PATH", AT(socket_path), "control socket of the daemon (default $HEADROOM_SOCKET, else " CONTROL_SOCKET_DEFAULT ")" },
+        { "json", 0, NULL, AT(json), "print JSON" },
+        { "help", 'h', NULL, AT(help), "print this help" },
+        { "version", 0, NULL, AT(version), "print the version" },
+        { NULL, 0, NULL, 0, NULL },
+};
+
+static const struct flag list_flags[] = {
+        { "quiet", 'q', NULL, AT(quiet), "print names alone, one a line" },
+        { NULL, 0, NULL, 0, NULL },
+};
+
+static const struct flag unload_flags[] = {
+        { "all", 0, NULL, AT(all), "unload every loaded model, pinned ones too" },
+        { "force", 0, NULL, AT(force), "do not wait for running requests: they end with an error" },
+        { NULL, 0, NULL, 0, NULL },
+};
+
+static const struct flag fit_flags[] = {
+        { "context", 0, "N,...", AT(context), "context lengths (default 2048 and its doubles up to the trained length)" },
+        { "kv", 0, "TYPE,...", AT(kv), "KV cache precisions (default f16,q8_0,q4_0)" },
+        { "parallel", 0, "N", AT(parallel), "requests that fill their whole context at once (default 1)" },
+        { "threads", 0, "N", AT(threads), "threads of the engine (default: physical cores)" },
+        { "budget", 0, "SIZE", AT(budget), "for all engines together (default 80%)" },
+        { "weights-fraction", 0, "F", AT(weights_fraction), "of the memory that weights may fill (default 0.60)" },
+        { "reserve", 0, "SIZE", AT(reserve), "to stay free (default 4%, at least 1G)" },
+        { "bandwidth", 0, "GB/S", AT(bandwidth), "memory bandwidth, instead of measuring it for 0.3 s; 0: no speeds" },
+        { NULL, 0, NULL, 0, NULL },
+};
+
+const struct command commands_table[] = {
+        { "status", command_status, "[MODEL]", 0, 1, "show the daemon and its memory account, or all about one model", NULL, NULL },
+        { "ps", command_ps, "", 0, 0, "list the models that are loaded or on their way", NULL, list_flags },
+        { "models", command_models, "", 0, 0, "list every model the daemon knows", NULL, list_flags },
+        { "load", command_load, "MODEL...", 1, -1, "load models and wait until they are ready",
+          "Models that are idle are unloaded where room must be made.\n", NULL },
+        { "unload", command_unload, "MODEL... | --all", 0, -1, "unload models and wait until their memory is free",
+          "A busy model first finishes its requests.\n", unload_flags },
+        { "fit", command_fit, "FILE", 1, 1, "tell what a GGUF file needs and whether this machine can hold it; needs no daemon",
+          "SIZE takes K, M, G, T (powers of 1024) or % of this machine's memory; the defaults are those of headroomd.\n"
+          "Exit status 0 when a row of the table fits (now, or when others are unloaded), 4 when none does.\n",
+          fit_flags },
+        { NULL, NULL, NULL, 0, 0, NULL, NULL, NULL },
+};
+
+static void print_flags(FILE *out, const struct flag *flags) {
+        for (const struct flag *f = flags; f && f->name; f++) {
+                char left[48];
+                snprintf(left, sizeof(left), "--%s%s%s", f->name, f->value ? " " : "", f->value ? f->value : "");
+                if (f->letter)
+                        fprintf(out, "  -%c, %-20s %s\n", f->letter, left, f->summary);
+                else
+                        fprintf(out, "      %-20s %s\n", left, f->summary);
+        }
+}
+
+void help_print(FILE *out) {
+        fputs("usage: headroomctl [OPTIONS] COMMAND [ARGUMENTS]\n\n"
+              "Talks to headroomd, which runs many language models under one memory budget.\n\ncommands:\n",
+              out);
+        for (const struct command *c = commands_table; c->name; c++)
+                fprintf(out, "  %-8s %s\n", c->name, c->summary);
+        fputs("\noptions:\n", out);
+        print_flags(out, commands_global_flags);
+        fputs("\nexit status:\n"
+              "  0  done\n"
+              "  1  failed: the daemon said no, there is no such model, the file is damaged\n"
+              "  2  wrong usage\n"
+              "  3  no daemon answers\n"
+              "  4  fit: the model does not fit on this machine\n"
+              "\n`headroomctl COMMAND --help` tells more.\n",
+              out);
+}
+
+void help_print_command(FILE *out, const struct command *c) {
+        fprintf(out, "usage: headroomctl %s [OPTIONS]%s%s\n\n", c->name, *c->operands ? " " : "", c->operands);
+        fprintf(out, "%s: %s.\n%s\noptions:\n", c->name, c->summary, c->details ? c->details : "");
+        print_flags(out, c->flags);
+        print_flags(out, commands_global_flags);
+}
