@@ -1,0 +1,59 @@
+/*
+ * exchange.h - one HTTP request and its answer, as its handler sees them.
+ *
+ * A handler is called once for each whole request and owes it exactly one answer: either http_answer, or
+ * http_stream_begin .. http_stream_write .. http_stream_end, at once or later from the loop. With the answer's last word
+ * the exchange is over and must not be touched. A handler that answers later says with http_exchange_watch whom to tell when the
+ * client leaves first; then the exchange is over as well.
+ *
+ * Requests of one connection are handled one after the other, however fast they are sent.
+ */
+#ifndef HEADROOM_DAEMON_HTTP_EXCHANGE_H
+#define HEADROOM_DAEMON_HTTP_EXCHANGE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct http_exchange;
+
+/* One bit each, so that a route can say which it takes. */
+enum http_method {
+        METHOD_GET = 1,
+        METHOD_HEAD = 2,
+        METHOD_POST = 4,
+        METHOD_OPTIONS = 8,
+        METHOD_OTHER = 16,
+};
+
+/* What the request says; all text belongs to the exchange and ends with it. */
+enum http_method http_method(const struct http_exchange *x);
+const char *http_path(const struct http_exchange *x);           /* decoded: "/v1/models/org/name:q4"; "*" of OPTIONS */
+const char *http_header(const struct http_exchange *x, const char *name);       /* NULL when it is not there */
+const char *http_body(const struct http_exchange *x, size_t *ret_size);         /* NUL-terminated besides */
+const char *http_request_id(const struct http_exchange *x);
+int http_socket(const struct http_exchange *x);                 /* for SO_PEERCRED; not for input or output */
+
+/* The body is not needed any more: its memory is given back before the answer, which may take minutes. */
+void http_drop_body(struct http_exchange *x);
+
+struct http_watch {
+        void (*on_gone)(void *user);            /* the client left before the answer was complete; the exchange is over */
+        void (*on_writable)(void *user);        /* after http_stream_write returned false: it has caught up */
+};
+void http_exchange_watch(struct http_exchange *x, const struct http_watch *watch, void *user);
+
+/* HEADERS are further whole lines, "Retry-After: 5\r\n", or "". TYPE is the Content-Type, or NULL when there is no body. */
+void http_answer(struct http_exchange *x, int status, const char *headers, const char *type, const char *body, size_t size);
+/* The same, and the connection is closed afterwards. */
+void http_answer_and_close(struct http_exchange *x, int status, const char *headers, const char *type, const char *body, size_t size);
+/* {"error":{...}} for what is wrong with the HTTP itself. MESSAGE and CODE are constants without quotes. */
+void http_answer_error(struct http_exchange *x, int status, const char *headers, const char *code, const char *message);
+
+void http_stream_begin(struct http_exchange *x, int status, const char *headers, const char *type);
+/* False: the client reads too slowly, produce no more until on_writable. (What was written is not lost.) */
+bool http_stream_write(struct http_exchange *x, const void *bytes, size_t count);
+void http_stream_end(struct http_exchange *x, bool and_close);
+
+#endif

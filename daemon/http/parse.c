@@ -1,0 +1,291 @@
+/*
+ * parse.c - bytes to one request, by llhttp, within the limits.
+ *
+ * llhttp hands over spans of whatever we feed it; we copy head and body into the request's two texts. Its callbacks
+ * only record: a refusal is noted, the parser stopped, and the answer is written when llhttp_execute has returned, so
+ * that no handler ever runs inside the parser. At the end of a message the parser is stopped as well, since the
+ * next request must wait for this one's answer.
+ */
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#include "daemon/http/connection.h"
+#include "daemon/http/target.h"
+
+static int refuse(struct connection *c, int status, const char *code, const char *message) {
+        if (!c->request.refusal.status)
+                c->request.refusal = (struct refusal) { status, code, message, "" };
+        return -1;
+}
+
+static struct connection *connection_of_parser(llhttp_t *parser) {
+        return parser->data;
+}
+
+/* All spans of the head go here, in order; a NUL is put where one ends. */
+static int add_to_head(struct connection *c, const char *bytes, size_t count) {
+        return text_add(&c->request.head, bytes, count) ? 0 : refuse(c, 431, "header_too_large", "the request line and headers are larger than 32 KiB");
+}
+
+static int on_url(llhttp_t *parser, const char *bytes, size_t count) {
+        return add_to_head(connection_of_parser(parser), bytes, count);
+}
+
+/* Headers arrive as name, its end, value, its end; a value may be empty and then has no span. */
+static int on_header_field(llhttp_t *parser, const char *bytes, size_t count) {
+        struct connection *c = connection_of_parser(parser);
+        struct request *r = &c->request;
+
+        if (c->phase == PHASE_BODY)     /* trailers mean nothing to us */
+                return 0;
+        if (!r->in_name) {
+                if (r->headers_count == HTTP_HEADERS_MAX)
+                        return refuse(c, 431, "header_too_large", "there are more than 100 headers");
+                if (add_to_head(c, "", 1))
+                        return -1;
+                r->headers[r->headers_count].name = (uint32_t) r->head.used;
+                r->in_name = true;
+        }
+        return add_to_head(c, bytes, count);
+}
+
+static int on_header_field_complete(llhttp_t *parser) {
+        struct connection *c = connection_of_parser(parser);
+        struct request *r = &c->request;
+
+        if (c->phase == PHASE_BODY)
+                return 0;
+        if (add_to_head(c, "", 1))
+                return -1;
+        r->headers[r->headers_count++].value = (uint32_t) r->head.used;
+        r->in_name = false;
+        return 0;
+}
+
+static int on_header_value(llhttp_t *parser, const char *bytes, size_t count) {
+        struct connection *c = connection_of_parser(parser);
+
+        return c->phase == PHASE_BODY ? 0 : add_to_head(c, bytes, count);
+}
+
+static unsigned count_headers(const struct connection *c, const char *name) {
+        unsigned count = 0;
+
+        for (uint32_t i = 0; i < c->request.headers_count; i++)
+                count += !strcasecmp(c->request.head.bytes + c->request.headers[i].name, name);
+        return count;
+}
+
+/* What the head alone shows to be wrong. Nonzero when the request is refused. */
+static int check_head(struct connection *c) {
+        const llhttp_t *p = &c->parser;
+        struct http_exchange *x = (struct http_exchange *) c;
+        const char *coding = http_header(x, "transfer-encoding"), *expect = http_header(x, "expect");
+        const char *content = http_header(x, "content-encoding");
+
+        if (p->http_major != 1)
+                return refuse(c, 505, "http_version", "only HTTP/1.0 and HTTP/1.1 are spoken here");
+        if (p->http_minor >= 1 && count_headers(c, "host") != 1)
+                return refuse(c, 400, "bad_request", "an HTTP/1.1 request needs exactly one Host header");
+        if (coding && strcasecmp(coding, "chunked") != 0)
+                return refuse(c, 501, "transfer_encoding", "the only transfer encoding understood is chunked");
+        if (coding && http_header(x, "content-length"))
+                return refuse(c, 400, "bad_request", "a request has either Content-Length or Transfer-Encoding, never both");
+        if (content && strcasecmp(content, "identity") != 0)
+                return refuse(c, 415, "content_encoding", "the body must not be compressed");
+        if (expect && strcasecmp(expect, "100-continue") != 0)
+                return refuse(c, 417, "expectation", "the only expectation understood is 100-continue");
+        if (!coding && p->content_length > c->server->options.body_bytes_max)
+                return refuse(c, 413, "body_too_large", "the body is larger than this server accepts");
+        return 0;
+}
+
+static enum http_method method_of(const llhttp_t *parser) {
+        switch (llhttp_get_method((llhttp_t *) parser)) {
+        case HTTP_GET:
+                return METHOD_GET;
+        case HTTP_HEAD:
+                return METHOD_HEAD;
+        case HTTP_POST:
+                return METHOD_POST;
+        case HTTP_OPTIONS:
+                return METHOD_OPTIONS;
+        default:
+                return METHOD_OTHER;
+        }
+}
+
+static int on_headers_complete(llhttp_t *parser) {
+        struct connection *c = connection_of_parser(parser);
+        struct request *r = &c->request;
+
+        if (!text_add(&r->head, "", 1))
+                return refuse(c, 431, "header_too_large", "the request line and headers are larger than 32 KiB");
+        r->method = method_of(parser);
+        if (parser->method == HTTP_CONNECT)
+                return refuse(c, 405, "method_not_allowed", "this is no proxy");
+        if (check_head(c))
+                return -1;
+        if (http_target_path(r->head.bytes, &r->path))
+                return refuse(c, 400, "bad_request", "the target of the request line is no valid path");
+        parser->upgrade = 0;    /* an offer to speak another protocol, which may be ignored */
+        c->phase = PHASE_BODY;
+        const char *expect = http_header((struct http_exchange *) c, "expect");
+        if (expect && parser->http_minor >= 1 && ((parser->flags & F_CHUNKED) || parser->content_length))
+                answer_continue(c);
+        return 0;
+}
+
+static int on_body(llhttp_t *parser, const char *bytes, size_t count) {
+        struct connection *c = connection_of_parser(parser);
+        struct http_server *s = c->server;
+
+        if (s->bodies_bytes + count > HTTP_BODIES_MAX)
+                return refuse(c, 503, "server_busy", "too many large requests are being received at once");
+        if (c->request.body.used + count > s->options.body_bytes_max)
+                return refuse(c, 413, "body_too_large", "the body is larger than this server accepts");
+        if (!text_add(&c->request.body, bytes, count))
+                return refuse(c, 503, "server_busy", "there is no memory for the body");
+        s->bodies_bytes += count;
+        return 0;
+}
+
+static int on_message_complete(llhttp_t *parser) {
+        connection_of_parser(parser)->request.is_complete = true;
+        return HPE_PAUSED;
+}
+
+static const llhttp_settings_t settings = {
+        .on_url = on_url,
+        .on_header_field = on_header_field,
+        .on_header_field_complete = on_header_field_complete,
+        .on_header_value = on_header_value,
+        .on_headers_complete = on_headers_complete,
+        .on_body = on_body,
+        .on_message_complete = on_message_complete,
+};
+
+void request_begin(struct connection *c) {
+        struct request *r = &c->request;
+
+        llhttp_init(&c->parser, HTTP_REQUEST, &settings);
+        c->parser.data = c;
+        r->head.max = HTTP_HEAD_MAX;
+        r->body.max = c->server->options.body_bytes_max;
+        r->headers_count = r->head_bytes = 0;
+        r->body_bytes = 0;
+        r->path = "";
+        r->method = METHOD_GET;
+        r->in_name = r->is_complete = false;
+        r->refusal = (struct refusal) { 0 };
+        (void) snprintf(r->id, sizeof r->id, "req-%08llx-%06llx", (unsigned long long) uv_hrtime() >> 10 & 0xffffffff,
+                        (unsigned long long) ++c->server->requests_count & 0xffffff);
+}
+
+void request_drop_body(struct connection *c) {
+        c->server->bodies_bytes -= c->request.body.used;
+        text_done(&c->request.body);
+}
+
+void request_done(struct connection *c) {
+        request_drop_body(c);
+        text_done(&c->request.head);
+}
+
+/* What llhttp itself found wrong. */
+static void refuse_malformed(struct connection *c, llhttp_errno_t error) {
+        switch (error) {
+        case HPE_INVALID_VERSION:
+        case HPE_PAUSED_H2_UPGRADE:
+                (void) refuse(c, 505, "http_version", "only HTTP/1.0 and HTTP/1.1 are spoken here");
+                break;
+        case HPE_UNEXPECTED_CONTENT_LENGTH:
+                (void) refuse(c, 400, "bad_request", "a request has either Content-Length or Transfer-Encoding, never both");
+                break;
+        case HPE_INVALID_CONTENT_LENGTH:
+                (void) refuse(c, 400, "bad_request", "the Content-Length is no number");
+                break;
+        case HPE_INVALID_TRANSFER_ENCODING:
+                (void) refuse(c, 501, "transfer_encoding", "the only transfer encoding understood is chunked");
+                break;
+        case HPE_INVALID_CHUNK_SIZE:
+                (void) refuse(c, 400, "bad_request", "a chunk of the body has no valid size");
+                break;
+        case HPE_INVALID_METHOD:
+                (void) refuse(c, 400, "bad_request", "the request line has no valid method");
+                break;
+        default:
+                (void) refuse(c, 400, "bad_request", "this is not a valid HTTP/1.1 request");
+        }
+}
+
+/* How much may be fed now: the head up to its limit, a body up to a multiple of its own. */
+static size_t allowance(const struct connection *c) {
+        uint64_t body_line_max = c->server->options.body_bytes_max * HTTP_BODY_OVERHEAD + HTTP_HEAD_MAX;
+
+        if (c->phase == PHASE_HEAD)
+                return HTTP_HEAD_MAX - c->request.head_bytes;
+        return (size_t) (body_line_max - c->request.body_bytes);
+}
+
+size_t request_feed(struct connection *c, const char *bytes, size_t count) {
+        struct request *r = &c->request;
+        bool was_head = c->phase == PHASE_HEAD;
+        size_t fed = count < allowance(c) ? count : allowance(c);
+        llhttp_errno_t error = llhttp_execute(&c->parser, bytes, fed);
+
+        if (error != HPE_OK && error != HPE_PAUSED && !r->refusal.status)
+                refuse_malformed(c, error);
+        size_t taken = error == HPE_OK ? fed : (size_t) (llhttp_get_error_pos(&c->parser) - bytes);
+        if (was_head)
+                r->head_bytes += (uint32_t) taken;
+        else
+                r->body_bytes += taken;
+        if (r->is_complete || r->refusal.status)
+                return taken;
+        if (c->phase == PHASE_HEAD && r->head_bytes == HTTP_HEAD_MAX)
+                (void) refuse(c, 431, "header_too_large", "the request line and headers are larger than 32 KiB");
+        else if (!allowance(c))
+                (void) refuse(c, 413, "body_too_large", "the body's chunks are far longer than their content");
+        return taken;
+}
+
+enum http_method http_method(const struct http_exchange *x) {
+        return ((const struct connection *) x)->request.method;
+}
+
+const char *http_path(const struct http_exchange *x) {
+        return ((const struct connection *) x)->request.path;
+}
+
+const char *http_header(const struct http_exchange *x, const char *name) {
+        const struct request *r = &((const struct connection *) x)->request;
+
+        for (uint32_t i = 0; i < r->headers_count; i++)
+                if (!strcasecmp(r->head.bytes + r->headers[i].name, name))
+                        return r->head.bytes + r->headers[i].value;
+        return NULL;
+}
+
+const char *http_body(const struct http_exchange *x, size_t *ret_size) {
+        const struct request *r = &((const struct connection *) x)->request;
+
+        *ret_size = r->body.used;
+        return text_string(&r->body);
+}
+
+const char *http_request_id(const struct http_exchange *x) {
+        return ((const struct connection *) x)->request.id;
+}
+
+int http_socket(const struct http_exchange *x) {
+        uv_os_fd_t fd = -1;
+
+        (void) uv_fileno((const uv_handle_t *) &((const struct connection *) x)->stream, &fd);
+        return fd;
+}
+
+void http_drop_body(struct http_exchange *x) {
+        request_drop_body(connection_of(x));
+}

@@ -1,0 +1,45 @@
+/*
+ * server.h - HTTP/1.1 on TCP and Unix sockets: listens, accepts, counts, and ends connections in good order.
+ *
+ * A server has one handler and any number of listening sockets. It holds no policy: what a path means is the handler's
+ * business, what an open connection costs is the server's.
+ */
+#ifndef HEADROOM_DAEMON_HTTP_SERVER_H
+#define HEADROOM_DAEMON_HTTP_SERVER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <uv.h>
+
+#include "daemon/http/exchange.h"
+
+struct http_server;
+
+struct http_options {
+        void (*on_request)(void *user, struct http_exchange *x);
+        void *user;
+        const char *headers;            /* lines that every answer bears, "" for none; a constant */
+        uint32_t connections_max;
+        uint64_t body_bytes_max;
+        uint64_t header_timeout_ms;     /* from the first byte of a request to the end of its headers */
+        uint64_t idle_timeout_ms;       /* between two requests */
+};
+
+int http_server_new(uv_loop_t *loop, const struct http_options *options, struct http_server **ret);
+
+/* Each takes one more socket to listen on. 0 or -errno. */
+int http_server_listen_tcp(struct http_server *s, const char *address, uint16_t port, uint16_t *ret_port);
+/* The file is replaced when nobody listens on it any more; -EADDRINUSE when somebody does. */
+int http_server_listen_unix(struct http_server *s, const char *path, uint32_t mode);
+/* A socket that is already listening, e.g. from systemd; taken over on success. */
+int http_server_listen_fd(struct http_server *s, int fd);
+
+/* Accepts no more, ends idle connections, and closes each other one with its answer. ON_EMPTY comes when none is left. */
+void http_server_drain(struct http_server *s, void (*on_empty)(void *user), void *user);
+/* Cuts what is left after a drain. */
+void http_server_cut(struct http_server *s);
+void http_server_free(struct http_server *s);   /* after on_empty */
+
+uint32_t http_server_connections(const struct http_server *s);
+
+#endif
