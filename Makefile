@@ -94,6 +94,28 @@ bench: deps   ## tokens/s of the engine beside Debian's llama-bench on the same 
 	@HEADROOM_BUILD=$(abspath $(BUILD)) tests/bench/bench $(BENCH)
 	@HEADROOM_BUILD=$(abspath $(BUILD)) tests/bench/overhead
 
+##@ the demo model
+# Not part of `all` and seldom needed: the two models are committed. The result depends on text, trainer, settings and
+# compiler, not on the number of threads. The trainer alone is built for wide vectors (its test asks for them first).
+DEMO_MODEL         := $(call objects,tests/demo_model/*.c)
+DEMO_MODEL_TEXT    := $(sort $(wildcard tests/demo_model/text/*.txt))
+DEMO_MODEL_TRAIN    = $(BUILD)/demo_model/trainer --evaluate --unseen tests/demo_model/unseen.txt
+$(BUILD)/tests/demo_model/%.o: CFLAGS += -O3 -ffp-contract=fast $(if $(filter x86_64,$(shell uname -m)),-march=x86-64-v3)
+$(BUILD)/demo_model/trainer: $(DEMO_MODEL)
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) -o $@ $^ -lpthread -lm
+$(BUILD)/tests/test_demo_trainer: $(filter-out %/main.o,$(DEMO_MODEL))
+
+demo-model: deps   ## train the two demo models again (minutes), count their exact answers, compare with the committed ones
+	@$(MAKE) --no-print-directory $(PARALLEL) $(BUILD)/demo_model/trainer
+	$(DEMO_MODEL_TRAIN) --out $(BUILD)/demo_model/headroom-demo.gguf --name 'Headroom demo' \
+	  --checkpoint $(BUILD)/demo_model/headroom-demo.checkpoint $(DEMO_MODEL_TEXT)
+	$(DEMO_MODEL_TRAIN) --out $(BUILD)/demo_model/headroom-demo-small.gguf --name 'Headroom demo small' \
+	  --checkpoint $(BUILD)/demo_model/headroom-demo-small.checkpoint --width 96 --heads 3 --kv-heads 1 --layers 4 --ff 256 $(DEMO_MODEL_TEXT)
+	@for m in headroom-demo headroom-demo-small; do \
+	  cmp -s $(BUILD)/demo_model/$$m.gguf tests/demo_model/$$m.gguf && echo "$$m.gguf: as committed" \
+	    || echo "$$m.gguf: differs from the committed one; to replace it: cp $(BUILD)/demo_model/$$m.gguf tests/demo_model/"; done
+
 ##@ tidy
 format:   ## lay out the C sources with clang-format
 	clang-format -i $$(git ls-files '*.c' '*.h' | grep -v unicode_table)
@@ -142,7 +164,7 @@ compile_commands.json: Makefile $(wildcard */*.c */*/*.c)   ## what clangd and c
 	  printf '%s{"directory":"%s","file":"%s","command":"%s"}' "$$sep" '$(CURDIR)' "$$f" \
 	    "$$(printf '%s' '$(subst ','\'',$(CC) $(CPPFLAGS) $(CFLAGS)) -c '"$$f" | sed 's/["\\]/\\&/g')"; sep=,; done; echo ']'; } > $@
 
-.PHONY: all deps demo check sanitize check-layers bench format clean help
+.PHONY: all deps demo demo-model check sanitize check-layers bench format clean help
 .SECONDARY:
 .DELETE_ON_ERROR:
 -include $(wildcard $(BUILD)/*/*.d $(BUILD)/*/*/*.d)

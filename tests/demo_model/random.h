@@ -1,0 +1,45 @@
+/*
+ * random.h - the trainer's only source of chance: small, seeded, the same on every machine (splitmix64).
+ */
+#ifndef HEADROOM_DEMO_MODEL_RANDOM_H
+#define HEADROOM_DEMO_MODEL_RANDOM_H
+
+#include <math.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct random {
+        uint64_t state;
+};
+
+static inline uint64_t random_bits(struct random *r) {
+        uint64_t z = (r->state += 0x9e3779b97f4a7c15u);
+
+        z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
+        z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
+        return z ^ (z >> 31);
+}
+
+/* In [0, 1). */
+static inline double random_unit(struct random *r) {
+        return (double)(random_bits(r) >> 11) * 0x1p-53;
+}
+
+static inline bool random_chance(struct random *r, double probability) {
+        return random_unit(r) < probability;
+}
+
+/* In [0, count); the bias of the remainder is far below what matters here. */
+static inline size_t random_below(struct random *r, size_t count) {
+        return (size_t)(random_bits(r) % count);
+}
+
+/* Standard normal, by Box and Muller. */
+static inline double random_normal(struct random *r) {
+        double radius = sqrt(-2.0 * log(1.0 - random_unit(r)));
+
+        return radius * cos(6.283185307179586 * random_unit(r));
+}
+
+#endif
