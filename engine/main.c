@@ -11,6 +11,7 @@ struct command_row {
 };
 
 static const struct command_row commands[] = {
+        { "inspect",  command_inspect,  "what is in a model file, and how much memory it would need" },
         { "tokenize", command_tokenize, "token ids of a text, and back" },
         { "logits",   command_logits,   "the numbers a model gives for given tokens, as JSON" },
         { NULL, NULL, NULL },
