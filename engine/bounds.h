@@ -26,11 +26,24 @@
 #define REQUEST_BIASES_MAX 1024u                /* OpenAI's own limit is 300 */
 #define REQUEST_REPEAT_LAST_MAX 4096u           /* tokens of the repetition window; 64 is usual */
 #define REQUEST_TOKENS_DEFAULT 2048u            /* max_tokens where the client names none */
+#define REQUEST_ENDS_MAX 16u                    /* end tokens of one vocabulary; real ones have up to 5 */
+#define REQUEST_INPUTS_MAX 2048u                /* texts of one embedding request: OpenAI's limit */
 #define LOGPROBS_TOP_MAX 20u                    /* OpenAI's limit */
 
 /* The thread pool. */
 #define THREADS_MAX 512u                        /* more than any box for one model; bounds scratch per thread */
 #define THREAD_STACK_BYTES (1u << 20)           /* kernels keep a few KiB; reserved, not resident */
 #define THREAD_SPINS_MAX 2000u                  /* some 50 microseconds: the pause between two parts of a pass, not between two tokens */
+
+/* Scheduling. */
+#define PARALLEL_MAX 16u                        /* requests running at once: each wants a vector of n_vocab logits */
+#define REQUESTS_WAITING_MAX 256u               /* behind them; the daemon keeps its own queue, so real ones are short */
+#define PREFILL_CHUNK_MAX 4096u                 /* tokens of a step: beyond, the compute buffers grow and nothing gains */
+#define PREFIXES_MAX 32u                        /* finished sequences that are remembered: all are searched */
+#define N_CTX_MAX (1u << 24)                    /* no model was trained on a tenth of it */
+
+/* The worker. */
+#define OUTBOX_BYTES_HIGH (1u << 20)            /* waiting for the daemon: above, no step is made and nothing is read */
+#define INBOX_BYTES_PER_STEP (16u << 20)        /* taken in between two steps, when a large frame is under way */
 
 #endif

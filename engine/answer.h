@@ -1,0 +1,68 @@
+/*
+ * answer.h - the tokens of one answer, on their way to text.
+ *
+ * Tokens go in one by one; whole UTF-8 characters come out, as soon as they cannot belong to a stop string
+ * any more. Log-probabilities travel with the text of their token: those of a stop string are dropped with it.
+ */
+#ifndef HEADROOM_ENGINE_ANSWER_H
+#define HEADROOM_ENGINE_ANSWER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "engine/request.h"
+#include "engine/sampler.h"
+#include "engine/stop.h"
+#include "engine/tokenizer/tokenizer.h"
+
+enum finish { FINISH_STOP, FINISH_LENGTH };     /* by a stop string or end token; or no token more was allowed */
+
+struct token_logprob {
+        int32_t id;
+        float value;
+        uint32_t top_count;
+        struct logprob top[LOGPROBS_TOP_MAX];
+};
+
+/* What can be sent now. Points into the answer: good until the next call. */
+struct answer_piece {
+        const char *text;               /* not terminated */
+        size_t length;
+        uint32_t tokens;                /* made since the last piece */
+        const struct token_logprob *logprobs;
+        uint32_t logprobs_count;
+};
+
+struct answer {
+        const struct tokenizer *tokenizer;
+        const struct stop_set *stops;
+        bool first;                     /* the next token begins a text of its own */
+        struct utf8_stream characters;
+        struct stop_stream stream;
+        size_t bytes_made;              /* all text so far */
+        size_t bytes_taken;             /* of it, handed out */
+        uint32_t tokens_new;            /* since the last piece */
+        struct token_made *made;        /* log-probabilities whose text is not out yet, with where it begins */
+        struct token_logprob *ready;    /* those of the last piece; as much room */
+        uint32_t made_count, made_capacity;
+        bool handed;                    /* the free text of the stream has been handed out */
+        bool ended;
+};
+
+/* CHAT: the answer is a text of its own, not the continuation of the prompt. STOPS must outlive the answer. */
+void answer_init(struct answer *a, const struct tokenizer *tokenizer, const struct stop_set *stops, bool chat);
+void answer_done(struct answer *a);
+
+/* Adds the text of token ID; LOGPROB may be NULL. 0 or -ENOMEM. Afterwards answer_stopped may hold. */
+int answer_add(struct answer *a, int32_t id, const struct token_logprob *logprob);
+/* A token that has no text: the end token. */
+void answer_count(struct answer *a);
+bool answer_stopped(const struct answer *a);
+/* No token follows: what was held back comes out with the next piece. 0 or -ENOMEM. */
+int answer_end(struct answer *a);
+
+/* What can be sent now; false when there is nothing. */
+bool answer_take(struct answer *a, struct answer_piece *ret);
+
+#endif

@@ -1,0 +1,283 @@
+/*
+ * command_run.c - one prompt to one answer, on the command line.
+ *
+ * The options become the very body that a client would send, so that `run` and the daemon cannot differ.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "engine/bounds.h"
+#include "engine/commands.h"
+#include "engine/engine.h"
+#include "engine/options.h"
+
+#define PROMPT_FILE_BYTES_MAX (64u << 20)       /* as much as the daemon takes */
+#define TOKENS_DEFAULT 128.0
+
+static const char help[] =
+        "usage: headroom-engine run MODEL --prompt TEXT [OPTIONS]\n\n"
+        "Prints the continuation of the prompt, and nothing else, on standard output as it is made.\n"
+        "Special tokens written out in the prompt become their ids; in a message of --chat they stay text.\n\n"
+        "  --prompt TEXT        the text to go on from\n"
+        "  --file FILE          take it from a file instead; - is standard input\n"
+        "  --chat               the text is a user's message: ask in the model's own turn format\n"
+        "  -n N                 tokens at most (default 128; -1: as many as the context holds)\n"
+        "  --temp T             temperature, 0 to 5 (default 0.8; 0: always the likeliest token)\n"
+        "  --top-k N            from the N likeliest tokens (default 40; 0: off)\n"
+        "  --top-p P            from the likeliest tokens that reach this probability (default 0.95; 1: off)\n"
+        "  --min-p P            from tokens this likely relative to the likeliest (default 0.05; 0: off)\n"
+        "  --repeat-penalty X   over the last 64 tokens (default 1: off)\n"
+        "  --seed N             the same seed gives the same text (default: another each time)\n"
+        "  --stop TEXT          end before this text; can be given several times\n"
+        "  --ctx N              tokens of prompt and answer (default 4096, or what the model was trained on)\n"
+        "  --kv TYPE            precision of the KV cache: f16 (default), q8_0, q4_0\n"
+        "  --threads N          threads (default: one per processor)\n"
+        "  --stats              tokens per second, on standard error\n";
+
+struct arguments {
+        const char *path, *prompt, *file;
+        struct engine_config config;
+        cJSON *body;
+        bool chat, stats;
+};
+
+enum { OPTION_PROMPT = 256, OPTION_FILE, OPTION_CHAT, OPTION_STOP, OPTION_CTX, OPTION_KV, OPTION_STATS, OPTION_FIELDS };
+
+/* Options that are numbers of the body: their checks are the body's own. */
+static const char *const fields[] = { "max_tokens", "temperature", "top_k", "top_p", "min_p", "repeat_penalty", "seed" };
+
+static const struct option options[] = {
+        { "prompt", required_argument, NULL, OPTION_PROMPT },
+        { "file", required_argument, NULL, OPTION_FILE },
+        { "chat", no_argument, NULL, OPTION_CHAT },
+        { "stop", required_argument, NULL, OPTION_STOP },
+        { "ctx", required_argument, NULL, OPTION_CTX },
+        { "kv", required_argument, NULL, OPTION_KV },
+        { "stats", no_argument, NULL, OPTION_STATS },
+        { "temp", required_argument, NULL, OPTION_FIELDS + 1 },
+        { "top-k", required_argument, NULL, OPTION_FIELDS + 2 },
+        { "top-p", required_argument, NULL, OPTION_FIELDS + 3 },
+        { "min-p", required_argument, NULL, OPTION_FIELDS + 4 },
+        { "repeat-penalty", required_argument, NULL, OPTION_FIELDS + 5 },
+        { "seed", required_argument, NULL, OPTION_FIELDS + 6 },
+        { "threads", required_argument, NULL, 't' },
+        { "help", no_argument, NULL, 'h' },
+        { 0 },
+};
+
+/* ---- options ---- */
+
+static int set_number(cJSON *body, const char *field, const char *text) {
+        char *end;
+        errno = 0;
+        double value = strtod(text, &end);
+        if (errno || end == text || *end)
+                return -EINVAL;
+        if (!strcmp(field, "max_tokens") && value == -1)
+                value = UINT32_MAX;     /* the context is the limit */
+        cJSON_DeleteItemFromObjectCaseSensitive(body, field);
+        return cJSON_AddNumberToObject(body, field, value) ? 0 : -ENOMEM;
+}
+
+static int add_stop(cJSON *body, const char *text) {
+        cJSON *list = cJSON_GetObjectItemCaseSensitive(body, "stop");
+        if (!list)
+                list = cJSON_AddArrayToObject(body, "stop");
+        return cJSON_AddItemToArray(list, cJSON_CreateString(text)) ? 0 : -ENOMEM;
+}
+
+static int parse_option(struct arguments *a, int option, const char *value) {
+        if (option >= OPTION_FIELDS)
+                return set_number(a->body, fields[option - OPTION_FIELDS], value);
+        switch (option) {
+        case OPTION_PROMPT: a->prompt = value; return 0;
+        case OPTION_FILE:   a->file = value; return 0;
+        case OPTION_CHAT:   a->chat = true; return 0;
+        case OPTION_STATS:  a->stats = true; return 0;
+        case OPTION_STOP:   return add_stop(a->body, value);
+        case OPTION_CTX:    return option_u32(value, 1, N_CTX_MAX, &a->config.ctx);
+        case OPTION_KV:     return kv_type_by_name(value, &a->config.kv);
+        case 't':           return option_u32(value, 1, THREADS_MAX, &a->config.threads);
+        case 'n':           return set_number(a->body, "max_tokens", value);
+        default:            return -ENOENT;
+        }
+}
+
+/* EXIT_DONE to go on; otherwise what the command returns. */
+static int parse(struct arguments *a, int argc, char **argv, bool *ret_helped) {
+        int option;
+        optind = 1;
+        while ((option = getopt_long(argc, argv, "n:t:h", options, NULL)) != -1) {
+                if (option == 'h') {
+                        fputs(help, stdout);
+                        *ret_helped = true;
+                        return EXIT_DONE;
+                }
+                int r = parse_option(a, option, optarg);
+                if (r == -ENOENT)
+                        return EXIT_USAGE;
+                if (r < 0) {
+                        fprintf(stderr, "headroom-engine run: '%.100s' is not a possible value of this option; see --help\n", optarg);
+                        return EXIT_USAGE;
+                }
+        }
+        if (optind + 1 != argc || !a->prompt == !a->file) {
+                fputs("headroom-engine run: one MODEL and either --prompt or --file are needed; see --help\n", stderr);
+                return EXIT_USAGE;
+        }
+        a->path = argv[optind];
+        return EXIT_DONE;
+}
+
+/* ---- the prompt ---- */
+
+/* The whole file as a string, malloc'ed; NULL when it cannot be read, said on stderr. */
+static char *read_text(const char *path) {
+        FILE *f = strcmp(path, "-") ? fopen(path, "re") : stdin;
+        if (!f) {
+                fprintf(stderr, "headroom-engine run: %s: %s\n", path, strerror(errno));
+                return NULL;
+        }
+        char *text = NULL;
+        size_t used = 0, capacity = 0;
+        const char *problem = NULL;
+        while (!problem) {
+                if (used + 1 >= capacity) {
+                        capacity = capacity ? 2 * capacity : 4096;
+                        char *grown = realloc(text, capacity);
+                        if (!grown) {
+                                problem = "out of memory";
+                                break;
+                        }
+                        text = grown;
+                }
+                size_t n = fread(text + used, 1, capacity - used - 1, f);
+                used += n;
+                if (ferror(f))
+                        problem = strerror(errno);
+                else if (used > PROMPT_FILE_BYTES_MAX)
+                        problem = "longer than 64 MiB";
+                else if (n == 0)
+                        break;
+        }
+        if (!problem && memchr(text, 0, used))
+                problem = "holds a NUL byte, so it is no text";
+        if (f != stdin)
+                (void)fclose(f);
+        if (problem) {
+                fprintf(stderr, "headroom-engine run: %s: %s\n", path, problem);
+                free(text);
+                return NULL;
+        }
+        text[used] = '\0';
+        return text;
+}
+
+static bool add_prompt(const struct arguments *a, const char *text) {
+        if (!a->chat)
+                return cJSON_AddStringToObject(a->body, "prompt", text) != NULL;
+        cJSON *message = cJSON_CreateObject();
+        bool all = cJSON_AddStringToObject(message, "role", "user") && cJSON_AddStringToObject(message, "content", text);
+        cJSON *messages = cJSON_AddArrayToObject(a->body, "messages");
+        return cJSON_AddItemToArray(messages, message) && all;
+}
+
+/* ---- the answer ---- */
+
+struct printer {
+        bool ended, failed, stats;
+};
+
+static void on_start(void *context, uint64_t id, uint32_t prompt_tokens, uint32_t cached_tokens) {
+        (void)context, (void)id, (void)prompt_tokens, (void)cached_tokens;
+}
+
+static void on_text(void *context, uint64_t id, const struct answer_piece *piece) {
+        struct printer *p = context;
+        (void)id;
+        if (fwrite(piece->text, 1, piece->length, stdout) != piece->length || fflush(stdout)) {
+                fprintf(stderr, "headroom-engine run: cannot write: %s\n", strerror(errno));
+                p->failed = true;
+        }
+}
+
+static double per_second(double count, double ms) {
+        return ms > 0 ? count * 1000 / ms : 0;
+}
+
+static void on_end(void *context, uint64_t id, const struct answer_end *e) {
+        struct printer *p = context;
+        (void)id;
+        p->ended = true;
+        if (isatty(STDOUT_FILENO))
+                putchar('\n');
+        if (!p->stats)
+                return;
+        uint32_t follow = e->completion_tokens ? e->completion_tokens - 1 : 0;  /* the first comes with the prompt */
+        fprintf(stderr, "prompt: %u tokens, %.1f tokens/s; answer: %u tokens, %.1f tokens/s; ended by %s\n", e->prompt_tokens,
+                per_second(e->prompt_tokens, e->prefill_ms), e->completion_tokens, per_second(follow, e->decode_ms),
+                e->finish == FINISH_STOP ? "itself" : "length");
+}
+
+static void on_embedding(void *context, uint64_t id, const struct embedding *e) {
+        (void)context, (void)id, (void)e;
+}
+
+static void on_error(void *context, uint64_t id, const struct request_error *error) {
+        struct printer *p = context;
+        (void)id;
+        fprintf(stderr, "headroom-engine run: %s\n", error->message);
+        p->failed = true;
+}
+
+static int answer(const struct arguments *a) {
+        struct printer printer = { .stats = a->stats };
+        struct engine_config config = a->config;
+        config.path = a->path;
+        config.parallel = 1;
+        config.kv_tokens = config.ctx;
+        config.sink = (struct scheduler_sink){ &printer, on_start, on_text, on_end, on_embedding, on_error };
+        struct engine e;
+        struct gguf_error why = { .text = "" };
+        struct request r = { 0 };
+        struct request_error error;
+        if (engine_open(&e, &config, &why) < 0) {
+                fprintf(stderr, "headroom-engine run: %s\n", why.text);
+                printer.failed = true;
+        } else if (request_read(&e.rules, 1, a->chat ? REQUEST_CHAT : REQUEST_COMPLETION, a->body, &r, &error) < 0 ||
+                   scheduler_submit(e.scheduler, &r, &error) < 0) {
+                on_error(&printer, 1, &error);
+        }
+        while (!printer.ended && !printer.failed)
+                scheduler_step(e.scheduler);
+        request_done(&r);
+        engine_close(&e);
+        return printer.failed ? EXIT_FAILED : EXIT_DONE;
+}
+
+static int run(struct arguments *a) {
+        char *text = a->file ? read_text(a->file) : strdup(a->prompt);
+        if (!text)
+                return EXIT_FAILED;
+        bool added = add_prompt(a, text);
+        free(text);
+        if (added)
+                return answer(a);
+        fputs("headroom-engine run: out of memory\n", stderr);
+        return EXIT_FAILED;
+}
+
+int command_run(int argc, char **argv) {
+        struct arguments a = { .config = engine_config_default(), .body = cJSON_CreateObject() };
+        cJSON_AddNumberToObject(a.body, "max_tokens", TOKENS_DEFAULT);
+        bool helped = false;
+        int code = parse(&a, argc, argv, &helped);
+        if (code == EXIT_DONE && !helped)
+                code = run(&a);
+        cJSON_Delete(a.body);
+        return code;
+}

@@ -1,0 +1,130 @@
+/*
+ * command_worker.c - the command line of the worker, and how it ties its life to the daemon's.
+ *
+ * The kernel kills the process when its parent dies, should it be too busy to see the socket close. Only
+ * then does it lock itself in, and only then is the model's file looked at.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include "engine/bounds.h"
+#include "engine/commands.h"
+#include "engine/options.h"
+#include "engine/sandbox.h"
+#include "engine/worker.h"
+
+static const char help[] =
+        "usage: headroom-engine worker --socket FD --model-fd FD [--model-fd FD ...] [OPTIONS]\n\n"
+        "Serves one model to headroomd over an inherited socket (docs/wire-protocol.md), locked in:\n"
+        "no files, no network, no other processes. Ends when the other side closes.\n\n"
+        "  --socket FD        a connected stream socket\n"
+        "  --model-fd FD      the model's file, open for reading; all parts in order when it is split\n"
+        "  --ctx N            tokens of one sequence at most (default 4096, or what the model was trained on)\n"
+        "  --kv-tokens N      tokens in the KV cache over all sequences (default twice --ctx)\n"
+        "  --kv TYPE          precision of the KV cache: f16 (default), q8_0, q4_0\n"
+        "  --threads N        threads (default: one per processor)\n"
+        "  --parallel N       requests computed together, 1 to 16 (default 4)\n"
+        "  --prefill-chunk N  tokens of a step (default 256)\n";
+
+struct arguments {
+        struct engine_config config;
+        uint32_t socket_fd;
+        bool has_socket;
+        int model_fds[GGUF_PARTS_MAX];
+};
+
+enum { OPTION_SOCKET = 256, OPTION_MODEL, OPTION_CTX, OPTION_KV_TOKENS, OPTION_KV, OPTION_THREADS, OPTION_PARALLEL, OPTION_CHUNK };
+
+static const struct option options[] = {
+        { "socket", required_argument, NULL, OPTION_SOCKET },
+        { "model-fd", required_argument, NULL, OPTION_MODEL },
+        { "ctx", required_argument, NULL, OPTION_CTX },
+        { "kv-tokens", required_argument, NULL, OPTION_KV_TOKENS },
+        { "kv", required_argument, NULL, OPTION_KV },
+        { "threads", required_argument, NULL, OPTION_THREADS },
+        { "parallel", required_argument, NULL, OPTION_PARALLEL },
+        { "prefill-chunk", required_argument, NULL, OPTION_CHUNK },
+        { "help", no_argument, NULL, 'h' },
+        { 0 },
+};
+
+static int add_model(struct arguments *a, const char *value) {
+        uint32_t fd;
+        if (a->config.model_fds_count == GGUF_PARTS_MAX || option_u32(value, 0, INT32_MAX, &fd) < 0)
+                return -EINVAL;
+        a->model_fds[a->config.model_fds_count++] = (int)fd;
+        return 0;
+}
+
+static int parse_option(struct arguments *a, int option, const char *value) {
+        struct engine_config *c = &a->config;
+        switch (option) {
+        case OPTION_SOCKET:
+                a->has_socket = true;
+                return option_u32(value, 0, INT32_MAX, &a->socket_fd);
+        case OPTION_MODEL:     return add_model(a, value);
+        case OPTION_CTX:       return option_u32(value, 1, N_CTX_MAX, &c->ctx);
+        case OPTION_KV_TOKENS: return option_u32(value, 1, N_CTX_MAX, &c->kv_tokens);
+        case OPTION_KV:        return kv_type_by_name(value, &c->kv);
+        case OPTION_THREADS:   return option_u32(value, 1, THREADS_MAX, &c->threads);
+        case OPTION_PARALLEL:  return option_u32(value, 1, PARALLEL_MAX, &c->parallel);
+        case OPTION_CHUNK:     return option_u32(value, 1, PREFILL_CHUNK_MAX, &c->prefill_chunk);
+        default:               return -ENOENT;
+        }
+}
+
+/* EXIT_DONE to go on; otherwise what the command returns. */
+static int parse(struct arguments *a, int argc, char **argv, bool *ret_helped) {
+        int option;
+        optind = 1;
+        while ((option = getopt_long(argc, argv, "h", options, NULL)) != -1) {
+                if (option == 'h') {
+                        fputs(help, stdout);
+                        *ret_helped = true;
+                        return EXIT_DONE;
+                }
+                int r = parse_option(a, option, optarg);
+                if (r == -ENOENT)
+                        return EXIT_USAGE;
+                if (r < 0) {
+                        fprintf(stderr, "headroom-engine worker: '%.100s' is not a possible value of this option; see --help\n", optarg);
+                        return EXIT_USAGE;
+                }
+        }
+        if (optind != argc || !a->has_socket || !a->config.model_fds_count) {
+                fputs("headroom-engine worker: --socket and --model-fd are needed, and nothing else; see --help\n", stderr);
+                return EXIT_USAGE;
+        }
+        return EXIT_DONE;
+}
+
+/* True when this process ends with its parent. The parent may have died before we asked: then we have another one now. */
+static bool tie_to_parent(pid_t parent) {
+        return prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 && getppid() == parent;
+}
+
+int command_worker(int argc, char **argv) {
+        pid_t parent = getppid();
+        struct arguments a = { .config = engine_config_default() };
+        bool helped = false;
+        int code = parse(&a, argc, argv, &helped);
+        if (code != EXIT_DONE || helped)
+                return code;
+        a.config.model_fds = a.model_fds;
+        if (!tie_to_parent(parent))
+                return EXIT_DONE;
+        struct sandbox_report report;
+        int r = sandbox_enter(&report);
+        if (r < 0) {
+                fprintf(stderr, "headroom-engine worker: cannot lock itself in: %s\n", strerror(-r));
+                return EXIT_FAILED;
+        }
+        if (report.degraded[0])
+                fprintf(stderr, "headroom-engine worker: sandbox incomplete: %s\n", report.degraded);
+        return worker_run((int)a.socket_fd, &a.config);
+}

@@ -1,0 +1,48 @@
+/*
+ * engine.h - a model and all that it runs on: threads, KV cache, compute buffers, scheduler.
+ *
+ * The two that serve requests, `worker` and `run`, are this and a way to put requests in and take text out.
+ */
+#ifndef HEADROOM_ENGINE_ENGINE_H
+#define HEADROOM_ENGINE_ENGINE_H
+
+#include "engine/forward.h"
+#include "engine/kv_cache.h"
+#include "engine/model.h"
+#include "engine/request.h"
+#include "engine/scheduler.h"
+#include "engine/threads.h"
+
+#define ENGINE_CTX_DEFAULT 4096u        /* or what the model was trained on, if less */
+#define ENGINE_PARALLEL_DEFAULT 4u
+#define ENGINE_PREFILL_CHUNK_DEFAULT 256u
+
+struct engine_config {                  /* start from engine_config_default */
+        const char *path;               /* the model's file, or NULL: these descriptors */
+        const int *model_fds;
+        uint32_t model_fds_count;
+        uint32_t ctx;                   /* ceiling of one sequence; 0: the default */
+        uint32_t kv_tokens;             /* the KV pool; 0: twice the ceiling */
+        enum kv_type kv;
+        uint32_t threads;               /* 0: as many as there are processors for us */
+        uint32_t parallel;
+        uint32_t prefill_chunk;
+        struct scheduler_sink sink;
+};
+struct engine_config engine_config_default(void);
+
+struct engine {
+        struct model *model;
+        struct threads *threads;
+        struct kv_cache *cache;
+        struct forward *forward;
+        struct request_rules rules;
+        struct scheduler *scheduler;
+        uint32_t kv_tokens, parallel;
+};
+
+/* 0, or -errno and one sentence. E is released with engine_close either way. */
+int engine_open(struct engine *e, const struct engine_config *config, struct gguf_error *reterr);
+void engine_close(struct engine *e);
+
+#endif

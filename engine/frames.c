@@ -1,0 +1,183 @@
+/* frames.c - see frames.h. */
+#include "engine/frames.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/wire.h"
+
+#define LOGPROB_LEAST (-9999.0)         /* JSON has no infinity; OpenAI's own stand-in */
+#define FLOAT_BYTES 16u                 /* "-1.23456789e-10," */
+#define TOKEN_BYTES_MAX 512u            /* of a token's text beside its log-probability; longer ones are cut */
+
+static bool add_number(cJSON *o, const char *name, double value) {
+        return cJSON_AddNumberToObject(o, name, value) != NULL;
+}
+
+static bool add_text(cJSON *o, const char *name, const char *value) {
+        return cJSON_AddStringToObject(o, name, value) != NULL;
+}
+
+static bool add_text_or_null(cJSON *o, const char *name, const char *value) {
+        return value ? add_text(o, name, value) : cJSON_AddNullToObject(o, name) != NULL;
+}
+
+/* Takes over ITEM, NULL included. */
+static bool add_item(cJSON *o, const char *name, cJSON *item) {
+        if (item && cJSON_AddItemToObject(o, name, item))
+                return true;
+        cJSON_Delete(item);
+        return false;
+}
+
+static bool append_item(cJSON *array, cJSON *item) {
+        if (item && cJSON_AddItemToArray(array, item))
+                return true;
+        cJSON_Delete(item);
+        return false;
+}
+
+static cJSON *all_or_nothing(cJSON *o, bool all) {
+        if (all)
+                return o;
+        cJSON_Delete(o);
+        return NULL;
+}
+
+static cJSON *frame_of(const char *type) {
+        cJSON *f = cJSON_CreateObject();
+        return all_or_nothing(f, add_text(f, "type", type));
+}
+
+static cJSON *frame_about(const char *type, uint64_t id) {
+        cJSON *f = frame_of(type);
+        return all_or_nothing(f, add_number(f, "id", (double)id));
+}
+
+cJSON *frame_ready(const struct engine *e) {
+        cJSON *f = frame_of(WIRE_READY);
+        bool all = add_number(f, "version", WIRE_VERSION) && add_text(f, "model", e->model->shape.name) &&
+                   add_number(f, "n_ctx", e->rules.n_ctx) && add_number(f, "kv_tokens", e->kv_tokens) &&
+                   add_number(f, "parallel", e->parallel) && add_number(f, "n_vocab", e->model->shape.n_vocab) &&
+                   add_text(f, "chat_format", chat_family_name(e->model->chat.family));
+        return all_or_nothing(f, all);
+}
+
+cJSON *frame_failed(const char *message) {
+        cJSON *f = frame_of(WIRE_FAILED);
+        return all_or_nothing(f, add_text(f, "message", message));
+}
+
+cJSON *frame_start(uint64_t id, uint32_t prompt_tokens, uint32_t cached_tokens) {
+        cJSON *f = frame_about(WIRE_START, id);
+        return all_or_nothing(f, add_number(f, "prompt_tokens", prompt_tokens) && add_number(f, "cached_tokens", cached_tokens));
+}
+
+/* The exact bytes of a token, and as much of them as is text. */
+static bool add_token(cJSON *o, const struct tokenizer *t, int32_t id) {
+        char piece[TOKEN_BYTES_MAX], text[UTF8_STREAM_ROOM(TOKEN_BYTES_MAX) + UTF8_STREAM_ROOM(0) + 1];
+        size_t count = tokenizer_piece(t, id, true, false, piece, sizeof(piece));
+        if (count > sizeof(piece))
+                count = sizeof(piece);
+        struct utf8_stream characters = { .held_count = 0 };
+        size_t written = utf8_stream_push(&characters, piece, count, text);
+        written += utf8_stream_end(&characters, text + written);
+        text[written] = '\0';
+
+        int numbers[TOKEN_BYTES_MAX];
+        for (size_t i = 0; i < count; i++)
+                numbers[i] = (unsigned char)piece[i];
+        return add_text(o, "token", text) && add_item(o, "bytes", cJSON_CreateIntArray(numbers, (int)count));
+}
+
+static cJSON *logprob_of(const struct tokenizer *t, int32_t id, float value) {
+        cJSON *o = cJSON_CreateObject();
+        return all_or_nothing(o, add_token(o, t, id) && add_number(o, "logprob", value > LOGPROB_LEAST ? value : LOGPROB_LEAST));
+}
+
+static cJSON *logprobs_of(const struct tokenizer *t, const struct answer_piece *piece) {
+        cJSON *list = cJSON_CreateArray();
+        for (uint32_t i = 0; i < piece->logprobs_count; i++) {
+                const struct token_logprob *l = &piece->logprobs[i];
+                cJSON *one = logprob_of(t, l->id, l->value), *top = cJSON_CreateArray();
+                bool all = top != NULL;
+                for (uint32_t n = 0; n < l->top_count && all; n++)
+                        all = append_item(top, logprob_of(t, l->top[n].id, l->top[n].value));
+                all = add_item(one, "top", top) && all;
+                if (!append_item(list, one) || !all)
+                        return all_or_nothing(list, false);
+        }
+        return list;
+}
+
+cJSON *frame_text(uint64_t id, const struct tokenizer *t, const struct answer_piece *piece) {
+        char *text = strndup(piece->length ? piece->text : "", piece->length);
+        if (!text)
+                return NULL;
+        cJSON *f = frame_about(WIRE_TEXT, id);
+        bool all = add_text(f, "text", text) && add_number(f, "tokens", piece->tokens) &&
+                   (!piece->logprobs_count || add_item(f, "logprobs", logprobs_of(t, piece)));
+        free(text);
+        return all_or_nothing(f, all);
+}
+
+cJSON *frame_end(uint64_t id, const struct answer_end *end) {
+        cJSON *f = frame_about(WIRE_END, id);
+        bool all = add_text(f, "finish", end->finish == FINISH_STOP ? "stop" : "length");
+        cJSON *usage = cJSON_AddObjectToObject(f, "usage"), *timings = cJSON_AddObjectToObject(f, "timings");
+        all = all && add_number(usage, "prompt_tokens", end->prompt_tokens) && add_number(usage, "completion_tokens", end->completion_tokens) &&
+              add_number(usage, "cached_tokens", end->cached_tokens) && add_number(timings, "prefill_ms", end->prefill_ms) &&
+              add_number(timings, "decode_ms", end->decode_ms);
+        return all_or_nothing(f, all);
+}
+
+/* One row as JSON text: nine digits give each float back exactly, where the library would print seventeen. */
+static cJSON *vector_of(const float *vector, uint32_t n) {
+        char *text = malloc((size_t)n * FLOAT_BYTES + 3), *p = text;
+        if (!text)
+                return NULL;
+        *p++ = '[';
+        for (uint32_t i = 0; i < n; i++)
+                p += isfinite(vector[i]) ? snprintf(p, FLOAT_BYTES + 2, "%s%.9g", i ? "," : "", (double)vector[i])
+                                         : snprintf(p, FLOAT_BYTES + 2, "%s0", i ? "," : "");
+        memcpy(p, "]", 2);
+        cJSON *raw = cJSON_CreateRaw(text);
+        free(text);
+        return raw;
+}
+
+cJSON *frame_embedding(uint64_t id, const struct embedding *e) {
+        cJSON *f = frame_about(WIRE_EMBEDDING, id), *vectors = cJSON_AddArrayToObject(f, "vectors");
+        bool all = add_number(f, "prompt_tokens", e->prompt_tokens);
+        for (uint32_t i = 0; i < e->count && all; i++)
+                all = append_item(vectors, vector_of(e->vectors + (size_t)i * e->n_embd, e->n_embd));
+        return all_or_nothing(f, all);
+}
+
+cJSON *frame_error(uint64_t id, const struct request_error *error) {
+        cJSON *f = frame_about(WIRE_ERROR, id);
+        bool all = add_number(f, "status", error->status) && add_text(f, "kind", error->kind) && add_text_or_null(f, "code", NULL) &&
+                   add_text_or_null(f, "param", error->param) && add_text(f, "message", error->message);
+        if (error->n_ctx)
+                all = all && add_number(f, "n_prompt_tokens", error->n_prompt_tokens) && add_number(f, "n_ctx", error->n_ctx);
+        return all_or_nothing(f, all);
+}
+
+cJSON *frame_statistics(const struct engine *e) {
+        struct scheduler_statistics s = scheduler_statistics(e->scheduler);
+        struct kv_usage kv;
+        kv_cache_usage(e->cache, &kv);
+        cJSON *f = frame_of(WIRE_STATISTICS);
+        bool all = add_number(f, "requests_running", s.requests_running) && add_number(f, "requests_waiting", s.requests_waiting) &&
+                   add_number(f, "kv_blocks_used", kv.blocks_used) && add_number(f, "kv_blocks_max", kv.blocks_max) &&
+                   add_number(f, "kv_bytes_used", (double)kv.bytes_used) && add_number(f, "tokens_prefilled", (double)s.tokens_prefilled) &&
+                   add_number(f, "tokens_decoded", (double)s.tokens_decoded) &&
+                   add_number(f, "decode_tokens_per_second", s.decode_tokens_per_second);
+        return all_or_nothing(f, all);
+}
+
+cJSON *frame_controlled(uint64_t id) {
+        return frame_about(WIRE_CONTROLLED, id);
+}

@@ -1,0 +1,25 @@
+/*
+ * frames.h - what the engine tells the daemon, as frames (docs/wire-protocol.md).
+ *
+ * Each function makes one message; NULL when memory is short.
+ */
+#ifndef HEADROOM_ENGINE_FRAMES_H
+#define HEADROOM_ENGINE_FRAMES_H
+
+#include <cjson/cJSON.h>
+#include <stdint.h>
+
+#include "engine/engine.h"
+#include "engine/scheduler.h"
+
+cJSON *frame_ready(const struct engine *e);
+cJSON *frame_failed(const char *message);
+cJSON *frame_start(uint64_t id, uint32_t prompt_tokens, uint32_t cached_tokens);
+cJSON *frame_text(uint64_t id, const struct tokenizer *t, const struct answer_piece *piece);
+cJSON *frame_end(uint64_t id, const struct answer_end *end);
+cJSON *frame_embedding(uint64_t id, const struct embedding *e);
+cJSON *frame_error(uint64_t id, const struct request_error *error);
+cJSON *frame_statistics(const struct engine *e);
+cJSON *frame_controlled(uint64_t id);
+
+#endif

@@ -1,0 +1,117 @@
+/* prompt.c - see prompt.h. */
+#include "engine/prompt.h"
+
+#include <errno.h>
+#include <math.h>
+#include <string.h>
+
+#include "engine/request_error.h"
+
+/* Bytes of the texts in MESSAGES that can become tokens; what is not a text is judged by the chat format. */
+static size_t messages_bytes(const cJSON *messages) {
+        size_t bytes = 0;
+        const cJSON *message, *part;
+        cJSON_ArrayForEach(message, messages) {
+                const cJSON *content = cJSON_GetObjectItemCaseSensitive(message, "content");
+                if (cJSON_IsString(content))
+                        bytes += strlen(content->valuestring);
+                if (!cJSON_IsArray(content))
+                        continue;
+                cJSON_ArrayForEach(part, content) {
+                        const cJSON *text = cJSON_GetObjectItemCaseSensitive(part, "text");
+                        if (cJSON_IsString(text))
+                                bytes += strlen(text->valuestring);
+                }
+        }
+        return bytes;
+}
+
+/* Refuses a text that is too long whatever its tokens are. */
+static int check_bytes(const struct request_rules *rules, const char *param, size_t bytes, uint32_t tokens_max,
+                       struct request_error *reterr) {
+        size_t least = bytes / tokenizer_longest(rules->tokenizer);
+        return least > tokens_max ? request_refuse_length(reterr, param, least, true, rules->n_ctx) : 0;
+}
+
+static int check_count(const struct request_rules *rules, const char *param, const struct token_list *list, uint32_t tokens_max,
+                       struct request_error *reterr) {
+        if (list->count == 0)
+                return request_refuse(reterr, param, "%s must not be empty.", param);
+        if (list->count > tokens_max)
+                return request_refuse_length(reterr, param, list->count, false, rules->n_ctx);
+        return 0;
+}
+
+int prompt_read_messages(const struct request_rules *rules, const cJSON *messages, uint32_t tokens_max, struct token_list *list,
+                         struct request_error *reterr) {
+        if (!cJSON_IsArray(messages) || !messages->child)
+                return request_refuse(reterr, "messages", "messages must be a list of at least one message.");
+        int r = check_bytes(rules, "messages", messages_bytes(messages), tokens_max, reterr);
+        if (r < 0)
+                return r;
+        struct gguf_error why;
+        r = chat_template_encode(rules->chat, rules->tokenizer, messages, true, list, &why);
+        if (r == -ENOMEM)
+                return request_no_memory(reterr);
+        if (r < 0)
+                return request_refuse(reterr, "messages", "%s", why.text);
+        return check_count(rules, "messages", list, tokens_max, reterr);
+}
+
+/* A text that writes out the begin token, which the tokenizer has added too, means one. */
+static void drop_second_begin(const struct tokenizer *t, struct token_list *list) {
+        int32_t begin = tokenizer_bos(t);
+        if (begin != TOKEN_NONE && list->count > 1 && list->ids[0] == begin && list->ids[1] == begin)
+                memmove(list->ids, list->ids + 1, --list->count * sizeof(*list->ids));
+}
+
+static int read_ids(const struct request_rules *rules, const char *param, const cJSON *array, struct token_list *list,
+                    struct request_error *reterr) {
+        const cJSON *item;
+        cJSON_ArrayForEach(item, array) {
+                double id = cJSON_IsNumber(item) ? item->valuedouble : -1;
+                if (!(id >= 0 && id < rules->n_vocab) || floor(id) != id)
+                        return request_refuse(reterr, param, "%s holds something that is no token id: this model has ids from 0 to %u.",
+                                              param, rules->n_vocab - 1);
+                if (token_list_push(list, (int32_t)id) < 0)
+                        return request_no_memory(reterr);
+        }
+        return 0;
+}
+
+/* ONE is a string or an array of token ids. */
+static int read_one(const struct request_rules *rules, const char *param, const cJSON *one, bool parse_special, uint32_t tokens_max,
+                    struct token_list *list, struct request_error *reterr) {
+        int r;
+        if (cJSON_IsArray(one)) {
+                r = read_ids(rules, param, one, list, reterr);
+                return r < 0 ? r : check_count(rules, param, list, tokens_max, reterr);
+        }
+        size_t length = strlen(one->valuestring);
+        r = check_bytes(rules, param, length, tokens_max, reterr);
+        if (r < 0)
+                return r;
+        if (tokenizer_encode(rules->tokenizer, one->valuestring, length, true, parse_special, list) < 0)
+                return request_no_memory(reterr);
+        drop_second_begin(rules->tokenizer, list);
+        return check_count(rules, param, list, tokens_max, reterr);
+}
+
+int prompt_read(const struct request_rules *rules, const cJSON *prompt, uint32_t tokens_max, struct token_list *list,
+                struct request_error *reterr) {
+        if (cJSON_IsArray(prompt) && (cJSON_IsString(prompt->child) || cJSON_IsArray(prompt->child))) {
+                if (prompt->child->next)
+                        return request_refuse(reterr, "prompt", "prompt must be one text: several prompts in one request are not supported.");
+                prompt = prompt->child;
+        }
+        if (!cJSON_IsString(prompt) && !cJSON_IsArray(prompt))
+                return request_refuse(reterr, "prompt", "prompt must be a text or a list of token ids.");
+        /* The whole prompt is the client's own, so it may write out special tokens: there is no turn of another to forge. */
+        return read_one(rules, "prompt", prompt, true, tokens_max, list, reterr);
+}
+
+int prompt_read_input(const struct request_rules *rules, const cJSON *input, struct token_list *list, struct request_error *reterr) {
+        if (!cJSON_IsString(input) && !cJSON_IsArray(input))
+                return request_refuse(reterr, "input", "input must be a list of texts or of lists of token ids.");
+        return read_one(rules, "input", input, false, rules->n_ctx, list, reterr);
+}

@@ -1,0 +1,21 @@
+/*
+ * prompt.h - what a client wants read: a conversation, a text, or token ids, to tokens that fit the context.
+ *
+ * A text that cannot fit is refused by its length alone, before any tokenizing, so that one client's huge
+ * prompt does not hold up the answers of the others.
+ */
+#ifndef HEADROOM_ENGINE_PROMPT_H
+#define HEADROOM_ENGINE_PROMPT_H
+
+#include "engine/request.h"
+
+/* All: 0, -EINVAL or -ENOMEM and *reterr. LIST is the caller's to release either way. TOKENS_MAX: how many may come out. */
+int prompt_read_messages(const struct request_rules *rules, const cJSON *messages, uint32_t tokens_max, struct token_list *list,
+                         struct request_error *reterr);
+/* A string, an array of token ids, or an array of one of these. */
+int prompt_read(const struct request_rules *rules, const cJSON *prompt, uint32_t tokens_max, struct token_list *list,
+                struct request_error *reterr);
+/* A string or an array of token ids to embed. */
+int prompt_read_input(const struct request_rules *rules, const cJSON *input, struct token_list *list, struct request_error *reterr);
+
+#endif

@@ -1,0 +1,419 @@
+/*
+ * scheduler.c - see scheduler.h.
+ *
+ * The account of the pool: a running sequence holds blocks and may still grow by what its request can come to.
+ * A new one is admitted when all blocks that running sequences hold, and all growth still promised, fit
+ * together. Blocks that only remembered prefixes hold are free for the asking. So growing never fails.
+ */
+#include "engine/scheduler.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/prefix.h"
+#include "engine/request_error.h"
+#include "engine/sequence.h"
+
+/* A step should not take longer: answers stutter, and a cancel or the end of the peer is noticed between steps. */
+#define STEP_US_DECODING 200000.0       /* while answers wait for it */
+#define STEP_US_ALONE 1000000.0
+#define PREFILL_STEP_MIN 16u            /* fewer tokens would read all weights for too little */
+#define RATE_MEMORY 0.95                /* of the running means: about the last 20 steps */
+
+struct scheduler {
+        struct scheduler_config config;
+        struct prefix_store prefixes;
+        struct sampler_scratch *scratch;
+        struct sequence *running[PARALLEL_MAX];
+        uint32_t running_count;
+        struct sequence *waiting, **waiting_end;
+        uint32_t waiting_count;
+        bool head_must_wait;            /* the first in the queue was tried, and nothing has left since */
+        uint32_t prefill_chunk;
+        uint32_t blocks_max;
+        uint8_t *marks;                 /* blocks_max: room for counting distinct blocks */
+        uint64_t tokens_prefilled, tokens_decoded;
+        double prefill_us_per_token;    /* running mean; 0: not known yet */
+        double decode_tokens, decode_us;        /* fading sums */
+};
+
+int scheduler_new(const struct scheduler_config *config, struct scheduler **ret) {
+        assert(config->parallel >= 1 && config->parallel <= PARALLEL_MAX && config->prefill_chunk_max >= 1);
+        struct kv_usage usage;
+        kv_cache_usage(config->cache, &usage);
+        struct scheduler *s = calloc(1, sizeof(*s));
+        if (!s)
+                return -ENOMEM;
+        s->config = *config;
+        s->prefixes.cache = config->cache;
+        s->waiting_end = &s->waiting;
+        s->prefill_chunk = config->prefill_chunk_max;
+        s->blocks_max = usage.blocks_max;
+        s->marks = calloc(usage.blocks_max, 1);
+        if (!s->marks || sampler_scratch_new(config->rules->n_vocab, &s->scratch) < 0) {
+                scheduler_free(s);
+                return -ENOMEM;
+        }
+        *ret = s;
+        return 0;
+}
+
+/* Ends Q, wherever it came from; its KV is kept as a prefix where that makes sense. */
+static void dismiss(struct scheduler *s, struct sequence *q) {
+        if (q->request.kind == REQUEST_EMBED)
+                kv_sequence_done(s->config.cache, &q->kv);
+        else
+                prefix_keep(&s->prefixes, &q->kv, sequence_tokens(q)->ids);
+        sequence_free(q);
+        s->head_must_wait = false;
+}
+
+void scheduler_free(struct scheduler *s) {
+        if (!s)
+                return;
+        while (s->running_count)
+                dismiss(s, s->running[--s->running_count]);
+        for (struct sequence *q; (q = s->waiting);) {
+                s->waiting = q->next;
+                dismiss(s, q);
+        }
+        prefix_store_done(&s->prefixes);
+        sampler_scratch_free(s->scratch);
+        free(s->marks);
+        free(s);
+}
+
+/* ---- the queue ---- */
+
+static uint32_t blocks_of(uint32_t tokens) {
+        return tokens / KV_BLOCK_TOKENS + (tokens % KV_BLOCK_TOKENS != 0);
+}
+
+int scheduler_submit(struct scheduler *s, struct request *r, struct request_error *reterr) {
+        uint32_t tokens = request_tokens_max(r);
+        if (blocks_of(tokens) > s->blocks_max) {
+                (void)request_refuse_length(reterr, NULL, tokens, false, s->blocks_max * KV_BLOCK_TOKENS);
+                return -E2BIG;
+        }
+        if (s->waiting_count == REQUESTS_WAITING_MAX) {
+                *reterr = (struct request_error){ .status = 503, .kind = "server_error",
+                                                  .message = "The queue of this model is full: try again in a moment." };
+                return -EAGAIN;
+        }
+        struct sequence *q;
+        if (sequence_new(s->config.rules, r, &q) < 0)
+                return request_no_memory(reterr);
+        *s->waiting_end = q;
+        s->waiting_end = &q->next;
+        s->waiting_count++;
+        return 0;
+}
+
+static struct sequence *waiting_take(struct scheduler *s, struct sequence **link) {
+        struct sequence *q = *link;
+        *link = q->next;
+        if (s->waiting_end == &q->next)
+                s->waiting_end = link;
+        q->next = NULL;
+        s->waiting_count--;
+        return q;
+}
+
+static void running_remove(struct scheduler *s, uint32_t index) {
+        memmove(&s->running[index], &s->running[index + 1], (s->running_count - index - 1) * sizeof(s->running[0]));
+        s->running_count--;
+}
+
+static struct sequence *find(const struct scheduler *s, uint64_t id) {
+        for (uint32_t i = 0; i < s->running_count; i++)
+                if (s->running[i]->request.id == id)
+                        return s->running[i];
+        for (struct sequence *q = s->waiting; q; q = q->next)
+                if (q->request.id == id)
+                        return q;
+        return NULL;
+}
+
+void scheduler_cancel(struct scheduler *s, uint64_t id) {
+        for (uint32_t i = 0; i < s->running_count; i++) {
+                struct sequence *q = s->running[i];
+                if (q->request.id != id)
+                        continue;
+                running_remove(s, i);
+                dismiss(s, q);
+                return;
+        }
+        for (struct sequence **link = &s->waiting; *link; link = &(*link)->next) {
+                if ((*link)->request.id != id)
+                        continue;
+                dismiss(s, waiting_take(s, link));
+                return;
+        }
+}
+
+void scheduler_pause(struct scheduler *s, uint64_t id, bool paused) {
+        struct sequence *q = find(s, id);
+        if (q)
+                q->paused = paused;
+}
+
+bool scheduler_knows(const struct scheduler *s, uint64_t id) {
+        return find(s, id) != NULL;
+}
+
+/* ---- admission ---- */
+
+/* Marks the blocks of Q; returns how many were not marked before. */
+static uint32_t mark_blocks(struct scheduler *s, const struct kv_sequence *kv) {
+        uint32_t fresh = 0;
+        for (uint32_t i = 0; i < kv->blocks_count; i++) {
+                fresh += !s->marks[kv->blocks[i]];
+                s->marks[kv->blocks[i]] = 1;
+        }
+        return fresh;
+}
+
+static uint32_t growth_left(const struct sequence *q) {
+        uint32_t all = blocks_of(request_tokens_max(&q->request) - q->tokens_made);     /* its input has grown by these */
+        return all > q->kv.blocks_count ? all - q->kv.blocks_count : 0;
+}
+
+/* Blocks that running sequences and Q hold and may still need, each counted once. */
+static uint32_t blocks_promised(struct scheduler *s, const struct sequence *q) {
+        memset(s->marks, 0, s->blocks_max);
+        uint32_t promised = mark_blocks(s, &q->kv) + growth_left(q);
+        for (uint32_t i = 0; i < s->running_count; i++)
+                promised += mark_blocks(s, &s->running[i]->kv) + growth_left(s->running[i]);
+        return promised;
+}
+
+/* The longest beginning that Q can take over; one token at least is left to compute, for the logits. */
+static const struct kv_sequence *find_beginning(struct scheduler *s, const struct sequence *q, uint32_t *ret_common) {
+        const struct token_list *tokens = sequence_tokens(q);
+        uint32_t count = (uint32_t)tokens->count - 1;
+        const struct kv_sequence *best = prefix_find(&s->prefixes, tokens->ids, count, ret_common);
+        for (uint32_t i = 0; i < s->running_count; i++) {
+                const struct sequence *other = s->running[i];
+                if (other->request.kind == REQUEST_EMBED)
+                        continue;
+                uint32_t common = prefix_common(sequence_tokens(other)->ids, other->kv.tokens_count, tokens->ids, count);
+                if (common > *ret_common) {
+                        *ret_common = common;
+                        best = &other->kv;
+                }
+        }
+        return best;
+}
+
+/* Makes the first in the queue ready to run, with what it can share. 0, or -EAGAIN: no room now; or -ENOMEM. */
+static int make_room(struct scheduler *s, struct sequence *q) {
+        if (q->request.kind != REQUEST_EMBED) {
+                uint32_t common;
+                const struct kv_sequence *beginning = find_beginning(s, q, &common);
+                int r = beginning ? kv_sequence_share(s->config.cache, &q->kv, beginning, common) : 0;
+                if (r < 0)
+                        return r;
+                q->cached_tokens = common;
+        }
+        uint32_t promised = blocks_promised(s, q);
+        if (promised > s->blocks_max) {
+                kv_sequence_done(s->config.cache, &q->kv);
+                return -EAGAIN;
+        }
+        uint32_t growth = growth_left(q);
+        for (uint32_t i = 0; i < s->running_count; i++)
+                growth += growth_left(s->running[i]);
+        for (;;) {
+                struct kv_usage usage;
+                kv_cache_usage(s->config.cache, &usage);
+                if (usage.blocks_used + growth <= s->blocks_max)
+                        return 0;
+                bool dropped = prefix_drop_oldest(&s->prefixes);
+                assert(dropped);        /* without prefixes, what is used and promised fits: looked at above */
+        }
+}
+
+static void fail(struct scheduler *s, struct sequence *q, const struct request_error *error) {
+        uint64_t id = q->request.id;
+        dismiss(s, q);
+        s->config.sink.on_error(s->config.sink.context, id, error);
+}
+
+static void admit(struct scheduler *s) {
+        while (s->waiting && s->running_count < s->config.parallel && !s->head_must_wait) {
+                int r = make_room(s, s->waiting);
+                if (r == -EAGAIN) {
+                        s->head_must_wait = true;
+                        return;
+                }
+                struct sequence *q = waiting_take(s, &s->waiting);
+                if (r < 0) {
+                        struct request_error error = request_error_memory();
+                        fail(s, q, &error);
+                        continue;
+                }
+                q->admitted_us = s->config.now_us();
+                s->running[s->running_count++] = q;
+                if (q->request.kind != REQUEST_EMBED)
+                        s->config.sink.on_start(s->config.sink.context, q->request.id, q->prompt_tokens, q->cached_tokens);
+        }
+}
+
+/* ---- a step ---- */
+
+struct pass {
+        struct forward_item items[PARALLEL_MAX];
+        struct sequence *owners[PARALLEL_MAX];
+        uint32_t count;
+        uint32_t decoded, prefilled;    /* tokens */
+};
+
+static void pass_add(struct scheduler *s, struct pass *p, struct sequence *q, uint32_t count) {
+        int r = kv_sequence_grow(s->config.cache, &q->kv, count);
+        assert(r != -ENOSPC);           /* promised at admission */
+        if (r < 0)
+                return;                 /* a table of a few bytes could not grow: it is tried again in the next step */
+        p->items[p->count] = sequence_item(q, count);
+        p->owners[p->count++] = q;
+        if (sequence_decodes(q))
+                p->decoded += count;
+        else
+                p->prefilled += count;
+}
+
+/* How many prompt tokens this step may take. */
+static uint32_t prefill_budget(const struct scheduler *s, uint32_t decoding) {
+        uint32_t budget = s->prefill_chunk > decoding ? s->prefill_chunk - decoding : 1;
+        if (s->prefill_us_per_token <= 0)
+                return budget;
+        double affordable = (decoding ? STEP_US_DECODING : STEP_US_ALONE) / s->prefill_us_per_token;
+        if (affordable >= budget || budget <= PREFILL_STEP_MIN)
+                return budget;
+        return affordable > PREFILL_STEP_MIN ? (uint32_t)affordable : PREFILL_STEP_MIN;
+}
+
+/* One token of each answer; then prompts, in equal parts, and what one leaves goes to those behind it. */
+static void gather(struct scheduler *s, struct pass *p) {
+        uint32_t prompts = 0;
+        for (uint32_t i = 0; i < s->running_count; i++) {
+                struct sequence *q = s->running[i];
+                if (q->paused)
+                        continue;
+                if (sequence_decodes(q))
+                        pass_add(s, p, q, 1);
+                else
+                        prompts++;
+        }
+        uint32_t left = prefill_budget(s, p->decoded);
+        for (uint32_t i = 0; i < s->running_count && left > 0; i++) {
+                struct sequence *q = s->running[i];
+                if (q->paused || sequence_decodes(q))
+                        continue;
+                uint32_t share = left > prompts ? left / prompts : 1, pending = sequence_pending(q);
+                uint32_t count = share < pending ? share : pending;
+                pass_add(s, p, q, count);
+                left -= count;
+                prompts--;
+        }
+}
+
+static void report_end(const struct scheduler *s, const struct sequence *q, uint64_t now_us) {
+        const struct scheduler_sink *sink = &s->config.sink;
+        if (q->request.kind == REQUEST_EMBED) {
+                struct embedding e = { q->vectors, q->request.inputs_count, s->config.rules->n_embd, q->prompt_tokens };
+                sink->on_embedding(sink->context, q->request.id, &e);
+                return;
+        }
+        struct answer_end end = {
+                .finish = q->finish,
+                .prompt_tokens = q->prompt_tokens,
+                .completion_tokens = q->tokens_made,
+                .cached_tokens = q->cached_tokens,
+                .prefill_ms = (double)(q->decoding_us - q->admitted_us) / 1000,
+                .decode_ms = (double)(now_us - q->decoding_us) / 1000,
+        };
+        sink->on_end(sink->context, q->request.id, &end);
+}
+
+/* Hands the results of a pass to their sequences; those that have ended leave. */
+static void settle(struct scheduler *s, const struct pass *p, uint64_t now_us) {
+        const struct scheduler_sink *sink = &s->config.sink;
+        for (uint32_t i = 0; i < p->count; i++) {
+                struct sequence *q = p->owners[i];
+                enum sequence_state state;
+                uint32_t made_before = q->tokens_made;
+                int r = sequence_advance(q, s->config.rules, s->config.cache, s->scratch, &p->items[i], now_us, &state);
+                s->tokens_decoded += q->tokens_made - made_before;
+                struct answer_piece piece;
+                if (r == 0 && answer_take(&q->answer, &piece))
+                        sink->on_text(sink->context, q->request.id, &piece);
+                if (r == 0 && state == SEQUENCE_GOES_ON)
+                        continue;
+                uint32_t index = 0;
+                while (s->running[index] != q)
+                        index++;
+                running_remove(s, index);
+                if (r < 0) {
+                        struct request_error error = request_error_memory();
+                        fail(s, q, &error);
+                } else {
+                        report_end(s, q, now_us);
+                        dismiss(s, q);
+                }
+        }
+}
+
+static void measure(struct scheduler *s, const struct pass *p, uint64_t took_us) {
+        s->tokens_prefilled += p->prefilled;
+        if (p->decoded) {
+                s->decode_tokens = RATE_MEMORY * s->decode_tokens + p->decoded;
+                s->decode_us = RATE_MEMORY * s->decode_us + (double)took_us;
+        }
+        if (p->prefilled >= PREFILL_STEP_MIN) {
+                double us = (double)took_us / (p->prefilled + p->decoded);
+                s->prefill_us_per_token = s->prefill_us_per_token > 0 ? RATE_MEMORY * s->prefill_us_per_token + (1 - RATE_MEMORY) * us : us;
+        }
+}
+
+bool scheduler_has_work(const struct scheduler *s) {
+        if (s->waiting && s->running_count < s->config.parallel && !s->head_must_wait)
+                return true;
+        for (uint32_t i = 0; i < s->running_count; i++)
+                if (!s->running[i]->paused)
+                        return true;
+        return false;
+}
+
+void scheduler_step(struct scheduler *s) {
+        admit(s);
+        struct pass p = { 0 };
+        gather(s, &p);
+        if (!p.count)
+                return;
+        uint64_t begun_us = s->config.now_us();
+        forward_run(s->config.forward, p.items, p.count);
+        uint64_t now_us = s->config.now_us();
+        measure(s, &p, now_us - begun_us);
+        settle(s, &p, now_us);
+}
+
+void scheduler_set_prefill_chunk(struct scheduler *s, uint32_t tokens) {
+        assert(tokens >= 1 && tokens <= s->config.prefill_chunk_max);
+        s->prefill_chunk = tokens;
+}
+
+uint32_t scheduler_prefill_chunk_max(const struct scheduler *s) {
+        return s->config.prefill_chunk_max;
+}
+
+struct scheduler_statistics scheduler_statistics(const struct scheduler *s) {
+        return (struct scheduler_statistics){
+                .requests_running = s->running_count,
+                .requests_waiting = s->waiting_count,
+                .tokens_prefilled = s->tokens_prefilled,
+                .tokens_decoded = s->tokens_decoded,
+                .decode_tokens_per_second = s->decode_us > 0 ? s->decode_tokens * 1e6 / s->decode_us : 0,
+        };
+}

@@ -1,0 +1,83 @@
+/*
+ * scheduler.h - which tokens of which request are computed next: continuous batching.
+ *
+ * Requests wait in one queue and are admitted in its order, when a place is free and the KV pool has room for
+ * everything the request may come to, so that an admitted request always ends well. Each step computes one
+ * token of every answer in progress, and of prompts as many as the prefill chunk leaves room for. What a
+ * finished sequence leaves in the cache serves later ones with the same beginning.
+ *
+ * An answer depends on its request alone: not on its neighbours, on when it came, or on what was cached.
+ *
+ * No thread, socket or clock of its own: the caller steps it, and gives it a clock for the timings it reports.
+ * What happens is told through the sink, from inside scheduler_step alone; the sink must not call back.
+ */
+#ifndef HEADROOM_ENGINE_SCHEDULER_H
+#define HEADROOM_ENGINE_SCHEDULER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "engine/answer.h"
+#include "engine/forward.h"
+#include "engine/kv_cache.h"
+#include "engine/request.h"
+
+struct answer_end {
+        enum finish finish;
+        uint32_t prompt_tokens, completion_tokens, cached_tokens;
+        double prefill_ms, decode_ms;
+};
+
+struct embedding {
+        const float *vectors;           /* count rows of n_embd, each of length 1 */
+        uint32_t count, n_embd;
+        uint32_t prompt_tokens;
+};
+
+struct scheduler_sink {
+        void *context;
+        void (*on_start)(void *context, uint64_t id, uint32_t prompt_tokens, uint32_t cached_tokens);
+        void (*on_text)(void *context, uint64_t id, const struct answer_piece *piece);
+        void (*on_end)(void *context, uint64_t id, const struct answer_end *end);
+        void (*on_embedding)(void *context, uint64_t id, const struct embedding *embedding);
+        void (*on_error)(void *context, uint64_t id, const struct request_error *error);
+};
+
+struct scheduler_config {
+        const struct request_rules *rules;      /* must outlive the scheduler, as the rest */
+        struct kv_cache *cache;
+        struct forward *forward;        /* batch_max >= prefill_chunk_max and >= parallel, items_max >= parallel */
+        uint32_t parallel;              /* requests running at once */
+        uint32_t prefill_chunk_max;     /* and the chunk at first: tokens of a step, answers included */
+        uint64_t (*now_us)(void);
+        struct scheduler_sink sink;
+};
+
+struct scheduler;
+int scheduler_new(const struct scheduler_config *config, struct scheduler **ret);       /* 0 or -ENOMEM */
+void scheduler_free(struct scheduler *s);
+
+/* Takes over R. 0; -E2BIG (can never fit the KV pool), -EAGAIN (the queue is full), -ENOMEM: *reterr, and R stays the caller's. */
+int scheduler_submit(struct scheduler *s, struct request *r, struct request_error *reterr);
+/* Nothing more is told of it. What is not known has ended already, and that is fine. */
+void scheduler_cancel(struct scheduler *s, uint64_t id);
+/* A paused request takes no part in steps, and keeps its KV. */
+void scheduler_pause(struct scheduler *s, uint64_t id, bool paused);
+bool scheduler_knows(const struct scheduler *s, uint64_t id);
+
+/* Whether a step would do anything. */
+bool scheduler_has_work(const struct scheduler *s);
+void scheduler_step(struct scheduler *s);
+
+/* 1 .. prefill_chunk_max (asserted). */
+void scheduler_set_prefill_chunk(struct scheduler *s, uint32_t tokens);
+uint32_t scheduler_prefill_chunk_max(const struct scheduler *s);
+
+struct scheduler_statistics {
+        uint32_t requests_running, requests_waiting;
+        uint64_t tokens_prefilled, tokens_decoded;
+        double decode_tokens_per_second;        /* of all answers together, over the last steps that had any */
+};
+struct scheduler_statistics scheduler_statistics(const struct scheduler *s);
+
+#endif

@@ -1,0 +1,307 @@
+/* worker.c - see worker.h. Each frame type is a row of a table; the loop at the end is the whole life. */
+#include "engine/worker.h"
+
+#include <errno.h>
+#include <math.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "engine/bounds.h"
+#include "engine/commands.h"
+#include "engine/frames.h"
+#include "engine/outbox.h"
+#include "engine/printable.h"
+#include "engine/request_error.h"
+#include "engine/wire.h"
+
+#define RECEIVE_BYTES (64u << 10)
+#define ID_MAX 0x1p53                   /* JSON numbers are exact up to here */
+#define LARGE_FRAME_WAIT_MS 1           /* for more of a frame that is under way, before a step is made without it */
+
+struct worker {
+        int socket_fd;
+        struct engine engine;
+        struct wire_reader reader;
+        struct outbox outbox;
+        bool over;                      /* ends with CODE */
+        int code;
+};
+
+static void end(struct worker *w, int code) {
+        if (!w->over)
+                w->code = code;
+        w->over = true;
+}
+
+static void lost_its_mind(struct worker *w, const char *what) {
+        fprintf(stderr, "headroom-engine worker: %s\n", what);
+        end(w, EXIT_FAILED);
+}
+
+/* ---- out ---- */
+
+/* Takes over FRAME. */
+static void say(struct worker *w, cJSON *frame) {
+        uint8_t *bytes = NULL;
+        size_t count;
+        if (!frame || wire_encode(frame, WIRE_TO_DAEMON_BYTES_MAX, &bytes, &count) < 0 || outbox_add(&w->outbox, bytes, count) < 0)
+                lost_its_mind(w, "out of memory for a frame");
+        cJSON_Delete(frame);
+        free(bytes);
+}
+
+static void on_start(void *context, uint64_t id, uint32_t prompt_tokens, uint32_t cached_tokens) {
+        say(context, frame_start(id, prompt_tokens, cached_tokens));
+}
+
+static void on_text(void *context, uint64_t id, const struct answer_piece *piece) {
+        struct worker *w = context;
+        say(w, frame_text(id, w->engine.rules.tokenizer, piece));
+}
+
+static void on_end(void *context, uint64_t id, const struct answer_end *e) {
+        say(context, frame_end(id, e));
+}
+
+static void on_embedding(void *context, uint64_t id, const struct embedding *e) {
+        say(context, frame_embedding(id, e));
+}
+
+static void on_error(void *context, uint64_t id, const struct request_error *error) {
+        say(context, frame_error(id, error));
+}
+
+/* ---- in ---- */
+
+static void submit(struct worker *w, uint64_t id, int result, struct request *r, struct request_error *error) {
+        if (result == 0)
+                result = scheduler_submit(w->engine.scheduler, r, error);
+        if (result < 0) {
+                request_done(r);
+                say(w, frame_error(id, error));
+        }
+}
+
+static void take_generate(struct worker *w, uint64_t id, const cJSON *frame) {
+        const char *kind = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(frame, "kind"));
+        bool chat = kind && !strcmp(kind, "chat");
+        if (!chat && !(kind && !strcmp(kind, "completion"))) {
+                lost_its_mind(w, "a generate frame without a kind");
+                return;
+        }
+        struct request r = { 0 };
+        struct request_error error;
+        int result = request_read(&w->engine.rules, id, chat ? REQUEST_CHAT : REQUEST_COMPLETION,
+                                  cJSON_GetObjectItemCaseSensitive(frame, "body"), &r, &error);
+        submit(w, id, result, &r, &error);
+}
+
+static void take_embed(struct worker *w, uint64_t id, const cJSON *frame) {
+        struct request r = { 0 };
+        struct request_error error;
+        int result = request_read_embed(&w->engine.rules, id, cJSON_GetObjectItemCaseSensitive(frame, "input"), &r, &error);
+        submit(w, id, result, &r, &error);
+}
+
+static void take_cancel(struct worker *w, uint64_t id, const cJSON *frame) {
+        (void)frame;
+        scheduler_cancel(w->engine.scheduler, id);
+}
+
+static void take_pause(struct worker *w, uint64_t id, const cJSON *frame) {
+        (void)frame;
+        scheduler_pause(w->engine.scheduler, id, true);
+}
+
+static void take_resume(struct worker *w, uint64_t id, const cJSON *frame) {
+        (void)frame;
+        scheduler_pause(w->engine.scheduler, id, false);
+}
+
+static void take_statistics(struct worker *w, uint64_t id, const cJSON *frame) {
+        (void)id;
+        (void)frame;
+        say(w, frame_statistics(&w->engine));
+}
+
+/* A setting of FRAME: 0 and *ret, 0 when it is absent; -EINVAL and *reterr. */
+static int read_setting(const cJSON *frame, const char *name, uint32_t max, uint32_t *ret, struct request_error *reterr) {
+        const cJSON *value = cJSON_GetObjectItemCaseSensitive(frame, name);
+        if (!value)
+                return 0;
+        double number = cJSON_IsNumber(value) ? value->valuedouble : 0;
+        if (!(number >= 1 && number <= max) || floor(number) != number)
+                return request_refuse(reterr, name, "%s must be a whole number from 1 to %u, which the engine was started with.", name, max);
+        *ret = (uint32_t)number;
+        return 0;
+}
+
+static void take_control(struct worker *w, uint64_t id, const cJSON *frame) {
+        uint32_t threads = 0, chunk = 0;
+        struct request_error error;
+        if (read_setting(frame, "threads", threads_width_max(w->engine.threads), &threads, &error) < 0 ||
+            read_setting(frame, "prefill_chunk", scheduler_prefill_chunk_max(w->engine.scheduler), &chunk, &error) < 0) {
+                say(w, frame_error(id, &error));
+                return;
+        }
+        if (threads)
+                threads_set_width(w->engine.threads, threads);
+        if (chunk)
+                scheduler_set_prefill_chunk(w->engine.scheduler, chunk);
+        say(w, frame_controlled(id));
+}
+
+static void take_shutdown(struct worker *w, uint64_t id, const cJSON *frame) {
+        (void)id;
+        (void)frame;
+        end(w, EXIT_DONE);
+}
+
+enum id_rule { ID_NONE, ID_NEW, ID_ANY };
+
+static const struct incoming {
+        const char *type;
+        enum id_rule id;
+        void (*take)(struct worker *w, uint64_t id, const cJSON *frame);
+} incoming[] = {
+        { WIRE_GENERATE,   ID_NEW,  take_generate },
+        { WIRE_EMBED,      ID_NEW,  take_embed },
+        { WIRE_CANCEL,     ID_ANY,  take_cancel },
+        { WIRE_PAUSE,      ID_ANY,  take_pause },
+        { WIRE_RESUME,     ID_ANY,  take_resume },
+        { WIRE_STATISTICS, ID_NONE, take_statistics },
+        { WIRE_CONTROL,    ID_ANY,  take_control },
+        { WIRE_SHUTDOWN,   ID_NONE, take_shutdown },
+};
+
+static void take_frame(struct worker *w, const cJSON *frame) {
+        const struct incoming *known = NULL;
+        for (size_t i = 0; i < sizeof(incoming) / sizeof(incoming[0]); i++)
+                if (!strcmp(wire_type(frame), incoming[i].type))
+                        known = &incoming[i];
+        char type[48], what[96];
+        (void)printable_copy(type, sizeof(type), wire_type(frame), strlen(wire_type(frame)));
+        if (!known) {
+                (void)snprintf(what, sizeof(what), "a frame of unknown type '%s'", type);
+                lost_its_mind(w, what);
+                return;
+        }
+        const cJSON *id = cJSON_GetObjectItemCaseSensitive(frame, "id");
+        double number = cJSON_IsNumber(id) ? id->valuedouble : 0;
+        bool valid = number >= 1 && number <= ID_MAX && floor(number) == number;
+        if (known->id != ID_NONE && (!valid || (known->id == ID_NEW && scheduler_knows(w->engine.scheduler, (uint64_t)number)))) {
+                (void)snprintf(what, sizeof(what), "a frame of type '%s' with %s", type, valid ? "an id that is in use" : "no valid id");
+                lost_its_mind(w, what);
+                return;
+        }
+        known->take(w, valid ? (uint64_t)number : 0, frame);
+}
+
+/* All whole frames that have arrived. */
+static void take_frames(struct worker *w) {
+        while (!w->over) {
+                cJSON *frame;
+                int r = wire_reader_next(&w->reader, &frame);
+                if (r == 0)
+                        return;
+                if (r < 0) {
+                        lost_its_mind(w, r == -EMSGSIZE ? "a frame of an impossible length" : "a frame that is no message");
+                        return;
+                }
+                take_frame(w, frame);
+                cJSON_Delete(frame);
+        }
+}
+
+/* Takes what the socket has, at most about MAX bytes; returns how many. Sees the end of the peer. */
+static size_t receive(struct worker *w, size_t max) {
+        uint8_t bytes[RECEIVE_BYTES];
+        size_t total = 0;
+        while (total < max && !w->over) {
+                ssize_t n = recv(w->socket_fd, bytes, sizeof(bytes), MSG_DONTWAIT);
+                if (n < 0 && errno == EINTR)
+                        continue;
+                if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+                        break;
+                if (n <= 0) {           /* closed, or reset by a peer that died with our frames unread */
+                        end(w, EXIT_DONE);
+                        break;
+                }
+                if (wire_reader_push(&w->reader, bytes, (size_t)n) < 0) {
+                        lost_its_mind(w, "out of memory for a frame");
+                        break;
+                }
+                total += (size_t)n;
+                take_frames(w);
+        }
+        return total;
+}
+
+/* ---- the loop ---- */
+
+/* Waits until there is something to do; true when a step may be made. */
+static bool wait_for_peer(struct worker *w, size_t *received) {
+        bool full = outbox_waiting(&w->outbox) >= OUTBOX_BYTES_HIGH;
+        bool can_step = !full && scheduler_has_work(w->engine.scheduler);
+        bool more_comes = w->reader.used > w->reader.taken && *received < INBOX_BYTES_PER_STEP;
+        struct pollfd p = { .fd = w->socket_fd };
+        p.events = (short)((full ? 0 : POLLIN) | (outbox_waiting(&w->outbox) ? POLLOUT : 0));
+        int n = poll(&p, 1, !can_step ? -1 : more_comes ? LARGE_FRAME_WAIT_MS : 0);
+        if (n < 0 && errno != EINTR) {
+                lost_its_mind(w, strerror(errno));
+                return false;
+        }
+        if (n > 0 && (p.revents & POLLOUT) && outbox_flush(&w->outbox, w->socket_fd) < 0)
+                end(w, EXIT_DONE);
+        if (n <= 0 || !(p.revents & (POLLIN | POLLHUP | POLLERR | POLLNVAL)))
+                return can_step;
+        size_t now = receive(w, INBOX_BYTES_PER_STEP);
+        *received += now;
+        /* A frame that is still under way is first taken in as far as it comes without a pause. */
+        return can_step && !(now && w->reader.used > w->reader.taken && *received < INBOX_BYTES_PER_STEP);
+}
+
+static void serve(struct worker *w) {
+        size_t received = 0;            /* since the last step */
+        while (!w->over) {
+                bool may_step = wait_for_peer(w, &received);
+                if (w->over || !may_step || !scheduler_has_work(w->engine.scheduler))
+                        continue;
+                scheduler_step(w->engine.scheduler);
+                received = 0;
+                if (!w->over && outbox_flush(&w->outbox, w->socket_fd) < 0)
+                        end(w, EXIT_DONE);
+        }
+}
+
+/* Sends what is waiting, however long the peer takes; for the last words. */
+static void flush_all(struct worker *w) {
+        while (outbox_waiting(&w->outbox)) {
+                struct pollfd p = { .fd = w->socket_fd, .events = POLLOUT };
+                if ((poll(&p, 1, -1) < 0 && errno != EINTR) || outbox_flush(&w->outbox, w->socket_fd) < 0)
+                        return;
+        }
+}
+
+int worker_run(int socket_fd, const struct engine_config *config) {
+        struct worker w = { .socket_fd = socket_fd, .reader = { .bytes_max = WIRE_TO_ENGINE_BYTES_MAX } };
+        struct engine_config with_sink = *config;
+        with_sink.sink = (struct scheduler_sink){ &w, on_start, on_text, on_end, on_embedding, on_error };
+        struct gguf_error error = { .text = "" };
+        if (engine_open(&w.engine, &with_sink, &error) < 0) {
+                fprintf(stderr, "headroom-engine worker: %s\n", error.text);
+                say(&w, frame_failed(error.text));
+                flush_all(&w);
+                end(&w, EXIT_FAILED);
+        } else {
+                say(&w, frame_ready(&w.engine));
+                serve(&w);
+        }
+        engine_close(&w.engine);
+        wire_reader_done(&w.reader);
+        outbox_done(&w.outbox);
+        return w.code;
+}
