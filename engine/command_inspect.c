@@ -15,6 +15,7 @@
 
 #include "engine/bounds.h"
 #include "engine/commands.h"
+#include "engine/engine.h"
 #include "engine/inspect.h"
 #include "engine/model.h"
 #include "engine/model_files.h"
@@ -24,11 +25,6 @@
 #include "engine/solo.h"
 
 #define NAME "headroom-engine inspect: "
-#define CTX_DEFAULT 4096u               /* as a worker that is told nothing */
-#define BATCH_DEFAULT 256u
-#define PARALLEL_DEFAULT 4u
-#define PARALLEL_LIMIT 256u             /* more than a worker takes */
-
 struct options {
         const char *path;
         int fds[MODEL_FILES_MAX];
@@ -86,7 +82,7 @@ static bool take_option(struct options *o, int option) {
         case 'k':
                 return take_number("--kv-tokens", 1, SHAPE_CTX_MAX, &o->load.kv_tokens);
         case 'p':
-                return take_number("--parallel", 1, PARALLEL_LIMIT, &o->load.parallel);
+                return take_number("--parallel", 1, PARALLEL_MAX, &o->load.parallel);
         case 't':
                 return take_number("--threads", 1, THREADS_MAX, &o->load.threads);
         }
@@ -96,9 +92,15 @@ static bool take_option(struct options *o, int option) {
 /* EXIT_DONE: go on. *ret_help: it was all that was asked for. */
 static int parse(int argc, char **argv, struct options *o, bool *ret_help) {
         static const struct option known[] = {
-                { "json", no_argument, NULL, 'j' },        { "summary", no_argument, NULL, 's' },         { "fd", required_argument, NULL, 'f' },
-                { "ctx", required_argument, NULL, 'c' },   { "kv-tokens", required_argument, NULL, 'k' }, { "parallel", required_argument, NULL, 'p' },
-                { "threads", required_argument, NULL, 't' }, { "help", no_argument, NULL, 'h' },          { NULL, 0, NULL, 0 },
+                { "json", no_argument, NULL, 'j' },
+                { "summary", no_argument, NULL, 's' },
+                { "fd", required_argument, NULL, 'f' },
+                { "ctx", required_argument, NULL, 'c' },
+                { "kv-tokens", required_argument, NULL, 'k' },
+                { "parallel", required_argument, NULL, 'p' },
+                { "threads", required_argument, NULL, 't' },
+                { "help", no_argument, NULL, 'h' },
+                { NULL, 0, NULL, 0 },
         };
         opterr = 0;
         for (int option; (option = getopt_long(argc, argv, "", known, NULL)) != -1;) {
@@ -136,8 +138,8 @@ static int open_path(struct options *o) {
         }
         r = model_files_open(&files, o->fds, &failed);
         if (r < 0)
-                fprintf(stderr, NAME "cannot open %s: %s\n", printable_copy(shown, sizeof(shown), files.paths[failed], strlen(files.paths[failed])),
-                        strerror(-r));
+                fprintf(stderr, NAME "cannot open %s: %s\n",
+                        printable_copy(shown, sizeof(shown), files.paths[failed], strlen(files.paths[failed])), strerror(-r));
         else
                 o->fds_count = files.count;
         model_files_done(&files);
@@ -146,13 +148,14 @@ static int open_path(struct options *o) {
 
 /* ---- looking ---- */
 
+/* As a worker that is told nothing would choose: engine_open is the other place. */
 static void fill_defaults(struct inspect_load *load, const struct shape *s) {
-        uint32_t trained = s && s->n_ctx_train < CTX_DEFAULT ? s->n_ctx_train : CTX_DEFAULT;
+        uint32_t trained = s && s->n_ctx_train < ENGINE_CTX_DEFAULT ? s->n_ctx_train : ENGINE_CTX_DEFAULT;
         load->ctx = load->ctx ? load->ctx : trained;
         load->kv_tokens = load->kv_tokens ? load->kv_tokens : 2 * load->ctx;
-        load->parallel = load->parallel ? load->parallel : PARALLEL_DEFAULT;
+        load->parallel = load->parallel ? load->parallel : ENGINE_PARALLEL_DEFAULT;
         load->threads = load->threads ? load->threads : processors_available();
-        load->batch = BATCH_DEFAULT;
+        load->batch = ENGINE_PREFILL_CHUNK_DEFAULT > load->parallel ? ENGINE_PREFILL_CHUNK_DEFAULT : load->parallel;
 }
 
 static int print(const struct options *o, struct inspection *i) {

@@ -99,7 +99,8 @@ static const uint8_t *cursor_take(struct cursor *c, uint64_t length, const char 
                         cursor_fail(c, -EBADMSG, "%s at byte %" PRIu64 " lies beyond the %u MiB a directory may take", field, at,
                                     GGUF_DIRECTORY_BYTES_MAX >> 20);
                 else
-                        cursor_fail(c, -EBADMSG, "the file ends inside %s (%" PRIu64 " bytes at byte %" PRIu64 ")", field, length, at);
+                        cursor_fail(c, -EBADMSG, "the file ends inside %s (%" PRIu64 " bytes at byte %" PRIu64 ")", field, length,
+                                    at);
                 return NULL;
         }
         const uint8_t *taken = c->next;
@@ -312,7 +313,8 @@ static void metadata_read(struct cursor *c, uint64_t count, struct metadata *m) 
         if (c->broken)
                 return;
         if (count > GGUF_ENTRIES_MAX || count > cursor_left(c) / ENTRY_BYTES_MIN) {
-                cursor_fail(c, -EBADMSG, "the header's metadata count %" PRIu64 " exceeds what the file holds or %u", count, GGUF_ENTRIES_MAX);
+                cursor_fail(c, -EBADMSG, "the header's metadata count %" PRIu64 " exceeds what the file holds or %u", count,
+                            GGUF_ENTRIES_MAX);
                 return;
         }
         m->rows = calloc(count ? count : 1, sizeof(*m->rows));
@@ -378,13 +380,14 @@ static void tensor_size(struct cursor *c, struct gguf_tensor *t, uint32_t type) 
         }
         t->type = (enum tensor_type) type;
         if (!tensor_type_row_bytes(type, t->dims[0], &t->bytes)) {
-                cursor_fail(c, -EBADMSG, "a row of %" PRIu64 " values is no whole number of %s blocks of %" PRIu32, t->dims[0], info->name,
-                            info->block_values);
+                cursor_fail(c, -EBADMSG, "a row of %" PRIu64 " values is no whole number of %s blocks of %" PRIu32, t->dims[0],
+                            info->name, info->block_values);
                 return;
         }
         for (uint32_t i = 1; i < 4; i++)
                 if (__builtin_mul_overflow(t->bytes, t->dims[i], &t->bytes)) {
-                        cursor_fail(c, -EBADMSG, "dimension %" PRIu32 " is %" PRIu64 ": the size in bytes overflows", i, t->dims[i]);
+                        cursor_fail(c, -EBADMSG, "dimension %" PRIu32 " is %" PRIu64 ": the size in bytes overflows", i,
+                                    t->dims[i]);
                         return;
                 }
 }
@@ -407,7 +410,8 @@ static void tensor_read(struct cursor *c, struct tensor_row *row, uint64_t align
                 tensor_size(c, t, type);
         row->offset = cursor_u64(c, "the data offset");
         if (!c->broken && row->offset % alignment)
-                cursor_fail(c, -EBADMSG, "the data offset %" PRIu64 " is no multiple of the alignment %" PRIu64, row->offset, alignment);
+                cursor_fail(c, -EBADMSG, "the data offset %" PRIu64 " is no multiple of the alignment %" PRIu64, row->offset,
+                            alignment);
         c->kind = NULL;
 }
 
@@ -421,7 +425,9 @@ static void tensors_place(struct cursor *c, struct gguf *g, size_t first, const 
                 if (row->offset > left || row->tensor.bytes > left - row->offset) {
                         c->kind = "tensor";
                         c->row = row->tensor.name;
-                        cursor_fail(c, -EBADMSG, "its %" PRIu64 " bytes at data offset %" PRIu64 " exceed the file's %" PRIu64 " bytes of data",
+                        cursor_fail(c, -EBADMSG,
+                                    "its %" PRIu64 " bytes at data offset %" PRIu64 " exceed the file's %" PRIu64
+                                    " bytes of data",
                                     row->tensor.bytes, row->offset, left);
                         return;
                 }
@@ -435,7 +441,8 @@ static void tensors_read(struct cursor *c, struct gguf *g, uint64_t count, const
         if (c->broken)
                 return;
         if (count > GGUF_TENSORS_MAX - g->tensors_count || count > cursor_left(c) / TENSOR_BYTES_MIN) {
-                cursor_fail(c, -EBADMSG, "the header's tensor count %" PRIu64 " exceeds what the file holds or %u", count, GGUF_TENSORS_MAX);
+                cursor_fail(c, -EBADMSG, "the header's tensor count %" PRIu64 " exceeds what the file holds or %u", count,
+                            GGUF_TENSORS_MAX);
                 return;
         }
         size_t first = g->tensors_count;
@@ -472,7 +479,8 @@ static void part_map(struct cursor *c, struct part *part, int fd) {
                 return;
         }
         if (!S_ISREG(status.st_mode)) {
-                cursor_fail(c, -EBADMSG, S_ISDIR(status.st_mode) ? "this is a directory, not a GGUF file" : "this is no regular file");
+                cursor_fail(c, -EBADMSG,
+                            S_ISDIR(status.st_mode) ? "this is a directory, not a GGUF file" : "this is no regular file");
                 return;
         }
         uint64_t length = (uint64_t) status.st_size;
@@ -519,8 +527,8 @@ static void split_check(struct cursor *c, const struct metadata *m, uint32_t ind
         if (split_count == 0 && count > 1)
                 cursor_fail(c, -EBADMSG, "key 'split.count' is missing, so this is no part of a split model");
         else if (split_count > 1 && split_count != count)
-                cursor_fail(c, -EBADMSG, "key 'split.count' says that the model has %" PRIu32 " parts, but %" PRIu32 " %s given", split_count, count,
-                            count == 1 ? "was" : "were");
+                cursor_fail(c, -EBADMSG, "key 'split.count' says that the model has %" PRIu32 " parts, but %" PRIu32 " %s given",
+                            split_count, count, count == 1 ? "was" : "were");
         else if (split_count > 0 && split_no != index)
                 cursor_fail(c, -EBADMSG, "key 'split.no' is %" PRIu32 " where part %" PRIu32 " is expected", split_no, index);
         else if (split_count == 1 && count > 1)
@@ -531,7 +539,8 @@ static uint32_t alignment_of(struct cursor *c, const struct metadata *m) {
         uint32_t alignment = metadata_u32(c, m, "general.alignment", DEFAULT_ALIGNMENT);
         /* The specification asks for a multiple of 8, which the kernels' aligned loads rely on. */
         if (!c->broken && (alignment < 8 || alignment > GGUF_ALIGNMENT_MAX || (alignment & (alignment - 1))))
-                cursor_fail(c, -EBADMSG, "key 'general.alignment' is %" PRIu32 ", which is no power of two from 8 to %u", alignment, GGUF_ALIGNMENT_MAX);
+                cursor_fail(c, -EBADMSG, "key 'general.alignment' is %" PRIu32 ", which is no power of two from 8 to %u",
+                            alignment, GGUF_ALIGNMENT_MAX);
         return alignment;
 }
 
@@ -566,15 +575,18 @@ static int parts_read(struct gguf *g, const int fds[], struct gguf_error *reterr
                 tensors_index(&c, g);
         uint32_t stated = metadata_u32(&c, &g->metadata, "split.tensors.count", (uint32_t) g->tensors_count);
         if (!c.broken && g->parts_count > 1 && stated != g->tensors_count)
-                cursor_fail(&c, -EBADMSG, "key 'split.tensors.count' is %" PRIu32 ", but all parts together hold %zu tensors", stated, g->tensors_count);
+                cursor_fail(&c, -EBADMSG, "key 'split.tensors.count' is %" PRIu32 ", but all parts together hold %zu tensors",
+                            stated, g->tensors_count);
         return c.broken ? c.error : 0;
 }
 
 /* Exactly one of FDS and MEMORY is given. */
-static int open_parts(const int fds[], const struct gguf_memory memory[], uint32_t count, struct gguf **ret, struct gguf_error *reterr) {
+static int open_parts(const int fds[], const struct gguf_memory memory[], uint32_t count, struct gguf **ret,
+                      struct gguf_error *reterr) {
         assert(count > 0);
         if (count > GGUF_PARTS_MAX) {
-                (void) snprintf(reterr->text, sizeof(reterr->text), "the model has %" PRIu32 " parts (%u are possible)", count, GGUF_PARTS_MAX);
+                (void) snprintf(reterr->text, sizeof(reterr->text), "the model has %" PRIu32 " parts (%u are possible)", count,
+                                GGUF_PARTS_MAX);
                 return -EBADMSG;
         }
         struct gguf *g = calloc(1, sizeof(*g));

@@ -117,12 +117,13 @@ static void print_account(const struct inspection *i) {
         printf("kv cache       ");
         for (unsigned type = 0; type < KV_TYPE_COUNT; type++) {
                 uint64_t bytes = shape_kv_bytes_per_token(s, (enum kv_type) type);
-                printf("%s%s %s", type ? ", " : "", kv_type_name((enum kv_type) type), bytes ? bytes_text(bytes).text : "impossible");
+                printf("%s%s %s", type ? ", " : "", kv_type_name((enum kv_type) type),
+                       bytes ? bytes_text(bytes).text : "impossible");
         }
         printf(" per token\n");
         printf("footprint      %s: weights %s + kv %s (%" PRIu32 " tokens of f16) + buffers %s + overhead %s\n",
-               bytes_text(s->weights_bytes + kv + scratch + overhead).text, bytes_text(s->weights_bytes).text, bytes_text(kv).text, load->kv_tokens,
-               bytes_text(scratch).text, bytes_text(overhead).text);
+               bytes_text(s->weights_bytes + kv + scratch + overhead).text, bytes_text(s->weights_bytes).text,
+               bytes_text(kv).text, load->kv_tokens, bytes_text(scratch).text, bytes_text(overhead).text);
 }
 
 static void print_shape(const struct inspection *i) {
@@ -130,18 +131,20 @@ static void print_shape(const struct inspection *i) {
         printf("name           %s\n", s->name);
         printf("parameters     %s, mostly %s\n", count_text(s->parameters).text, s->quantization);
         printf("layers         %" PRIu32 " of width %" PRIu32 ", feed-forward %" PRIu32 "\n", s->n_layer, s->n_embd, s->n_ff);
-        printf("attention      %" PRIu32 " heads of %" PRIu32 ", %" PRIu32 " for keys and values\n", s->n_head, s->d_head_k, s->n_head_kv);
+        printf("attention      %" PRIu32 " heads of %" PRIu32 ", %" PRIu32 " for keys and values\n", s->n_head, s->d_head_k,
+               s->n_head_kv);
         printf("vocabulary     %" PRIu32 " tokens%s\n", s->n_vocab, s->tied_output ? ", output tied to it" : "");
         printf("context        %" PRIu32 " tokens trained\n", s->n_ctx_train);
-        printf("weights        %s, of which %s are read for each token\n", bytes_text(s->weights_bytes).text, bytes_text(s->decode_bytes).text);
+        printf("weights        %s, of which %s are read for each token\n", bytes_text(s->weights_bytes).text,
+               bytes_text(s->decode_bytes).text);
         print_account(i);
 }
 
 void inspect_print_text(const struct inspection *i) {
         struct gguf_string architecture;
         char shown[TEXT_SHOWN];
-        printf("file           GGUF version %" PRIu32 ", %" PRIu32 " file%s, %s\n", gguf_version(i->gguf), i->files_count, i->files_count == 1 ? "" : "s",
-               bytes_text(gguf_file_bytes(i->gguf)).text);
+        printf("file           GGUF version %" PRIu32 ", %" PRIu32 " file%s, %s\n", gguf_version(i->gguf), i->files_count,
+               i->files_count == 1 ? "" : "s", bytes_text(gguf_file_bytes(i->gguf)).text);
         if (gguf_get_string(i->gguf, "general.architecture", &architecture) == 0)
                 printf("architecture   %s\n", printable_copy(shown, sizeof(shown), architecture.bytes, architecture.length));
         if (i->shape)

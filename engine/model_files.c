@@ -67,7 +67,8 @@ int model_files_list(const char *path, struct model_files *ret) {
                 return -ENOMEM;
         size_t stem = strlen(path) - (split ? SUFFIX_LENGTH : 0);
         for (uint32_t i = 0; i < count; i++) {
-                int length = split ? asprintf(&files.paths[i], "%.*s-%05" PRIu32 "-of-%05" PRIu32 ".gguf", (int) stem, path, i + 1, count)
+                int length = split ? asprintf(&files.paths[i], "%.*s-%05" PRIu32 "-of-%05" PRIu32 ".gguf", (int) stem, path,
+                                              i + 1, count)
                                    : asprintf(&files.paths[i], "%s", path);
                 if (length < 0) {
                         model_files_done(&files);

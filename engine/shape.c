@@ -66,7 +66,8 @@ static uint32_t read_u32_or(struct reader *r, const char *suffix, uint32_t min, 
         if (gguf_get_u32(r->g, key.text, &value) == -EBADMSG)
                 reader_fail(r, -EBADMSG, "key '%s' is no unsigned 32-bit integer", key.text);
         else if (value < min || value > max)
-                reader_fail(r, -EBADMSG, "key '%s' is %" PRIu32 " (%" PRIu32 " to %" PRIu32 " are possible)", key.text, value, min, max);
+                reader_fail(r, -EBADMSG, "key '%s' is %" PRIu32 " (%" PRIu32 " to %" PRIu32 " are possible)", key.text, value,
+                            min, max);
         return value;
 }
 
@@ -87,7 +88,8 @@ static float read_f32_or(struct reader *r, const char *suffix, float min, float 
         if (found == -EBADMSG)
                 reader_fail(r, -EBADMSG, "key '%s' is no floating-point number", key.text);
         else if (found == 0 && !(value >= min && value <= max))         /* written so that NaN fails */
-                reader_fail(r, -EBADMSG, "key '%s' is %g (%g to %g are possible)", key.text, (double) value, (double) min, (double) max);
+                reader_fail(r, -EBADMSG, "key '%s' is %g (%g to %g are possible)", key.text, (double) value, (double) min,
+                            (double) max);
         return value;
 }
 
@@ -96,7 +98,8 @@ static float read_f32_or(struct reader *r, const char *suffix, float min, float 
 static void refuse_experts(struct reader *r) {
         uint32_t experts = read_u32_or(r, "expert_count", 0, UINT32_MAX, 0);
         if (experts > 0)
-                reader_fail(r, -ENOTSUP, "key '%s.expert_count' is %" PRIu32 ": mixtures of experts are not supported", r->arch, experts);
+                reader_fail(r, -ENOTSUP, "key '%s.expert_count' is %" PRIu32 ": mixtures of experts are not supported", r->arch,
+                            experts);
 }
 
 static void refuse_bidirectional(struct reader *r) {
@@ -123,12 +126,15 @@ static void read_arch(struct reader *r, struct shape *s) {
                         r->arch = archs[i];
                         return;
                 }
-        reader_fail(r, -ENOTSUP, "architecture '%s' is not supported", printable_copy(shown, sizeof(shown), name.bytes, name.length));
+        reader_fail(r, -ENOTSUP, "architecture '%s' is not supported",
+                    printable_copy(shown, sizeof(shown), name.bytes, name.length));
 }
 
 static void read_head_kv_array(struct reader *r, struct shape *s, const struct gguf_array *a) {
-        if (a->type == GGUF_STRING || a->type == GGUF_F32 || a->type == GGUF_F64 || a->type == GGUF_BOOL || a->count != s->n_layer) {
-                reader_fail(r, -EBADMSG, "key '%s.attention.head_count_kv' is an array, but not of %" PRIu32 " integers", r->arch, s->n_layer);
+        if (a->type == GGUF_STRING || a->type == GGUF_F32 || a->type == GGUF_F64 || a->type == GGUF_BOOL ||
+            a->count != s->n_layer) {
+                reader_fail(r, -EBADMSG, "key '%s.attention.head_count_kv' is an array, but not of %" PRIu32 " integers", r->arch,
+                            s->n_layer);
                 return;
         }
         for (uint32_t i = 0; i < s->n_layer; i++) {
@@ -150,8 +156,10 @@ static void read_head_kv(struct reader *r, struct shape *s) {
         }
         for (uint32_t i = 0; i < s->n_layer && !r->error; i++) {
                 if (s->head_kv[i] == 0 || s->head_kv[i] > s->n_head || s->n_head % s->head_kv[i])
-                        reader_fail(r, -EBADMSG, "key '%s' is %" PRIu32 " for layer %" PRIu32 ", which does not divide the %" PRIu32 " query heads", key.text,
-                                    s->head_kv[i], i, s->n_head);
+                        reader_fail(r, -EBADMSG,
+                                    "key '%s' is %" PRIu32 " for layer %" PRIu32 ", which does not divide the %" PRIu32
+                                    " query heads",
+                                    key.text, s->head_kv[i], i, s->n_head);
                 if (s->head_kv[i] > s->n_head_kv)
                         s->n_head_kv = s->head_kv[i];
         }
@@ -163,14 +171,16 @@ static void read_heads(struct reader *r, struct shape *s) {
                 return;
         uint32_t d_head = s->n_embd / s->n_head;
         if (!gguf_find(r->g, key_of(r, "attention.key_length").text) && s->n_embd % s->n_head)
-                reader_fail(r, -EBADMSG, "key '%s.attention.head_count' is %" PRIu32 ", which does not divide the embedding length %" PRIu32, r->arch,
-                            s->n_head, s->n_embd);
+                reader_fail(r, -EBADMSG,
+                            "key '%s.attention.head_count' is %" PRIu32 ", which does not divide the embedding length %" PRIu32,
+                            r->arch, s->n_head, s->n_embd);
         s->d_head_k = read_u32_or(r, "attention.key_length", 2, SHAPE_HEAD_VALUES_MAX, d_head);
         s->d_head_v = read_u32_or(r, "attention.value_length", 1, SHAPE_HEAD_VALUES_MAX, d_head);
         s->n_rot = read_u32_or(r, "rope.dimension_count", 2, SHAPE_HEAD_VALUES_MAX, s->d_head_k);
         if (s->n_rot > s->d_head_k || s->n_rot % 2)
-                reader_fail(r, -EBADMSG, "key '%s.rope.dimension_count' is %" PRIu32 ", which is odd or more than a head's %" PRIu32 " values", r->arch,
-                            s->n_rot, s->d_head_k);
+                reader_fail(r, -EBADMSG,
+                            "key '%s.rope.dimension_count' is %" PRIu32 ", which is odd or more than a head's %" PRIu32 " values",
+                            r->arch, s->n_rot, s->d_head_k);
         s->head_kv = calloc(s->n_layer, sizeof(*s->head_kv));
         if (s->head_kv)
                 read_head_kv(r, s);
@@ -209,14 +219,18 @@ static void read_vocabulary(struct reader *r, struct shape *s) {
                 return;
         }
         if (embd->dims_count != 2 || embd->dims[0] != s->n_embd || embd->dims[1] > SHAPE_VOCAB_MAX) {
-                reader_fail(r, -EBADMSG, "tensor 'token_embd.weight' is %" PRIu64 " x %" PRIu64 " where %" PRIu32 " x (at most %u) is expected", embd->dims[0],
-                            embd->dims[1], s->n_embd, SHAPE_VOCAB_MAX);
+                reader_fail(r, -EBADMSG,
+                            "tensor 'token_embd.weight' is %" PRIu64 " x %" PRIu64 " where %" PRIu32
+                            " x (at most %u) is expected",
+                            embd->dims[0], embd->dims[1], s->n_embd, SHAPE_VOCAB_MAX);
                 return;
         }
         s->n_vocab = (uint32_t) embd->dims[1];
         const struct gguf_array *tokens;
         if (gguf_get_array(r->g, "tokenizer.ggml.tokens", GGUF_STRING, &tokens) == 0 && tokens->count != s->n_vocab)
-                reader_fail(r, -EBADMSG, "key 'tokenizer.ggml.tokens' has %" PRIu64 " tokens, but tensor 'token_embd.weight' has %" PRIu32 " rows",
+                reader_fail(r, -EBADMSG,
+                            "key 'tokenizer.ggml.tokens' has %" PRIu64 " tokens, but tensor 'token_embd.weight' has %" PRIu32
+                            " rows",
                             tokens->count, s->n_vocab);
         s->tied_output = gguf_find_tensor(r->g, "output.weight") == NULL;
 }

@@ -36,9 +36,28 @@ struct preset {
 };
 
 static const struct preset presets[] = {
-        { "tiny", { .layers = 2, .embd = 256, .ff = 512, .heads = 4, .kv_heads = 2, .vocab = 512, .ctx = 2048, .rope_base = 1e4f } },
-        { "160m", { .layers = 12, .embd = 768, .ff = 2560, .heads = 12, .kv_heads = 12, .vocab = 50257, .ctx = 2048, .untied = true, .rope_base = 1e4f } },
-        { "1b", { .layers = 16, .embd = 2048, .ff = 8192, .heads = 32, .kv_heads = 8, .vocab = 128256, .ctx = 131072, .rope_freqs = true, .rope_base = 5e5f } },
+        { "tiny",
+          { .layers = 2, .embd = 256, .ff = 512, .heads = 4, .kv_heads = 2, .vocab = 512, .ctx = 2048, .rope_base = 1e4f } },
+        { "160m",
+          { .layers = 12,
+            .embd = 768,
+            .ff = 2560,
+            .heads = 12,
+            .kv_heads = 12,
+            .vocab = 50257,
+            .ctx = 2048,
+            .untied = true,
+            .rope_base = 1e4f } },
+        { "1b",
+          { .layers = 16,
+            .embd = 2048,
+            .ff = 8192,
+            .heads = 32,
+            .kv_heads = 8,
+            .vocab = 128256,
+            .ctx = 131072,
+            .rope_freqs = true,
+            .rope_base = 5e5f } },
 };
 
 /* ---- random bits ---- */
@@ -281,7 +300,8 @@ static void write_tokenizer(struct gguf_writer *w, const struct options *o) {
         gguf_write_u32(w, "tokenizer.ggml.eos_token_id", o->vocab - 1);
         gguf_write_bool(w, "tokenizer.ggml.add_bos_token", false);
         gguf_write_string(w, "tokenizer.chat_template",
-                          "{% for message in messages %}{{'<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>' + '\n'}}{% endfor %}"
+                          "{% for message in messages %}{{'<|im_start|>' + message['role'] + '\n' + message['content'] + "
+                          "'<|im_end|>' + '\n'}}{% endfor %}"
                           "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}");
 }
 
@@ -391,7 +411,8 @@ static void write_all(const struct options *o) {
 static void print_help(void) {
         puts("usage: make-gguf OUT.gguf [--preset tiny|160m|1b] [--type TYPE] [--layers N] [--embd N] [--ff N] [--heads N]\n"
              "                 [--kv-heads N] [--vocab N] [--ctx N] [--untied] [--rope-freqs] [--seed N] [--split N]\n\n"
-             "Writes a llama model with random weights. TYPE is f32, f16, bf16, q8_0 (default), q4_0, q4_k, q5_k, q6_k or q4_k_m.\n"
+             "Writes a llama model with random weights. TYPE is f32, f16, bf16, q8_0 (default), q4_0, q4_k, q5_k, q6_k or "
+             "q4_k_m.\n"
              "Without a preset the sizes are those of 'tiny'. --split N writes OUT-00001-of-0000N.gguf and so on.");
 }
 
@@ -430,10 +451,21 @@ static void choose_type(struct options *o, const char *name) {
 static void parse(struct options *o, int argc, char **argv) {
         enum { PRESET = 1, TYPE, LAYERS, EMBD, FF, HEADS, KV_HEADS, VOCAB, CTX, SEED, SPLIT, UNTIED, ROPE_FREQS, HELP };
         static const struct option known[] = {
-                { "preset", 1, NULL, PRESET }, { "type", 1, NULL, TYPE },         { "layers", 1, NULL, LAYERS }, { "embd", 1, NULL, EMBD },
-                { "ff", 1, NULL, FF },         { "heads", 1, NULL, HEADS },       { "kv-heads", 1, NULL, KV_HEADS }, { "vocab", 1, NULL, VOCAB },
-                { "ctx", 1, NULL, CTX },       { "seed", 1, NULL, SEED },         { "split", 1, NULL, SPLIT },   { "untied", 0, NULL, UNTIED },
-                { "help", 0, NULL, HELP },     { "rope-freqs", 0, NULL, ROPE_FREQS }, { NULL, 0, NULL, 0 },
+                { "preset", 1, NULL, PRESET },
+                { "type", 1, NULL, TYPE },
+                { "layers", 1, NULL, LAYERS },
+                { "embd", 1, NULL, EMBD },
+                { "ff", 1, NULL, FF },
+                { "heads", 1, NULL, HEADS },
+                { "kv-heads", 1, NULL, KV_HEADS },
+                { "vocab", 1, NULL, VOCAB },
+                { "ctx", 1, NULL, CTX },
+                { "seed", 1, NULL, SEED },
+                { "split", 1, NULL, SPLIT },
+                { "untied", 0, NULL, UNTIED },
+                { "help", 0, NULL, HELP },
+                { "rope-freqs", 0, NULL, ROPE_FREQS },
+                { NULL, 0, NULL, 0 },
         };
         for (int option; (option = getopt_long(argc, argv, "", known, NULL)) != -1;) {
                 switch (option) {
