@@ -18,14 +18,14 @@
 
 struct verb {
         const char *path;
-        const char *doing;              /* "loading" */
+        const char *doing; /* "loading" */
 };
 
 struct errand {
         const struct invocation *in;
         const struct verb *verb;
         const char *model;
-        bool is_shown;                  /* a progress line is on the terminal */
+        bool is_shown; /* a progress line is on the terminal */
 };
 
 static const struct verb verb_load = { "/control/load", "loading" };
@@ -36,7 +36,8 @@ static void on_progress(void *user, uint64_t elapsed_ms, const cJSON *models) {
         struct errand *e = user;
         const char *state = json_text(client_find_model(models, e->model), "state");
         char *name = terminal_escape(e->model), *shown = terminal_shorten(name, 40);
-        fprintf(stderr, "\r\033[K%s %s: %s%s%s", e->verb->doing, shown, state, *state ? ", " : "", human_duration_ms(elapsed_ms).text);
+        fprintf(stderr, "\r\033[K%s %s: %s%s%s", e->verb->doing, shown, state, *state ? ", " : "",
+                human_duration_ms(elapsed_ms).text);
         fflush(stderr);
         e->is_shown = true;
         free(shown);

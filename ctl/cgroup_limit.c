@@ -21,12 +21,13 @@ struct cgroup_version {
         const char *limit, *current, *cache_active, *cache_inactive;
 };
 
-static const struct cgroup_version version_1 = { "memory.limit_in_bytes", "memory.usage_in_bytes", "total_active_file", "total_inactive_file" };
+static const struct cgroup_version version_1 = { "memory.limit_in_bytes", "memory.usage_in_bytes", "total_active_file",
+                                                 "total_inactive_file" };
 static const struct cgroup_version version_2 = { "memory.max", "memory.current", "active_file", "inactive_file" };
 
 struct place {
         char mount_root[512], mount_point[512]; /* "" when the hierarchy is not mounted */
-        char group[512];                /* our path in the hierarchy */
+        char group[512];                        /* our path in the hierarchy */
 };
 
 /* LIST is comma-separated. */
@@ -54,7 +55,8 @@ static void take_group_line(char *line, bool v2, struct place *p) {
 static void take_mount_line(char *line, bool v2, struct place *p) {
         char root[512], point[512], type[32], super[512];
         char *tail = strstr(line, " - ");
-        if (!tail || sscanf(line, "%*s %*s %*s %511s %511s", root, point) != 2 || sscanf(tail, " - %31s %*s %511s", type, super) != 2)
+        if (!tail || sscanf(line, "%*s %*s %*s %511s %511s", root, point) != 2 ||
+            sscanf(tail, " - %31s %*s %511s", type, super) != 2)
                 return;
         if (*p->mount_point || strcmp(type, v2 ? "cgroup2" : "cgroup") != 0 || (!v2 && !list_has(super, "memory")))
                 return;

@@ -24,8 +24,8 @@
 struct transfer {
         CURL *easy;
         struct curl_slist *headers;
-        char *post;                     /* what is sent; NULL for a GET */
-        char *reply;                    /* terminated */
+        char *post;  /* what is sent; NULL for a GET */
+        char *reply; /* terminated */
         size_t reply_bytes;
         bool reply_too_long;
         CURLcode result;
@@ -51,7 +51,7 @@ static size_t on_bytes(char *bytes, size_t one, size_t count, void *user) {
 static void transfer_open(struct transfer *t, const char *socket_path, const char *path, const cJSON *body) {
         char url[256];
         snprintf(url, sizeof(url), "http://localhost%s", path);
-        *t = (struct transfer) { .easy = curl_easy_init() };
+        *t = (struct transfer){ .easy = curl_easy_init() };
         assert(t->easy);
         curl_easy_setopt(t->easy, CURLOPT_URL, url);
         curl_easy_setopt(t->easy, CURLOPT_UNIX_SOCKET_PATH, socket_path);
@@ -79,10 +79,11 @@ static void transfer_close(struct transfer *t) {
         curl_slist_free_all(t->headers);
         free(t->post);
         free(t->reply);
-        *t = (struct transfer) { 0 };
+        *t = (struct transfer){ 0 };
 }
 
-static int fail(struct problem *reterr, int exit_code, const char *code, const char *format, ...) __attribute__((format(printf, 4, 5)));
+static int fail(struct problem *reterr, int exit_code, const char *code, const char *format, ...)
+        __attribute__((format(printf, 4, 5)));
 static int fail(struct problem *reterr, int exit_code, const char *code, const char *format, ...) {
         va_list args;
         reterr->exit_code = exit_code;
@@ -102,15 +103,16 @@ static int judge_broken(struct transfer *t, const char *socket_path, struct prob
                             "you may not use %s: become a member of the group headroom, or ask with sudo", socket_path);
         if (t->result == CURLE_COULDNT_CONNECT)
                 return fail(reterr, CTL_UNREACHABLE, "unreachable",
-                            "no daemon answers at %s: start it with `systemctl start headroomd` or `headroomd`, or name its socket with --socket",
+                            "no daemon answers at %s: start it with `systemctl start headroomd` or `headroomd`, or name its "
+                            "socket with --socket",
                             socket_path);
         if (t->result == CURLE_OPERATION_TIMEDOUT)
                 return fail(reterr, CTL_UNREACHABLE, "unreachable",
                             "the daemon at %s does not answer within %ld s; `journalctl -u headroomd` may tell why", socket_path,
                             ANSWER_TIMEOUT_MS / 1000);
         if (t->reply_too_long)
-                return fail(reterr, CTL_FAILED, "bad_reply", "the answer from %s is longer than %u MiB: is this headroomd?", socket_path,
-                            REPLY_BYTES_MAX >> 20);
+                return fail(reterr, CTL_FAILED, "bad_reply", "the answer from %s is longer than %u MiB: is this headroomd?",
+                            socket_path, REPLY_BYTES_MAX >> 20);
         return fail(reterr, CTL_UNREACHABLE, "unreachable",
                     "the daemon at %s hung up before it answered (%s); `journalctl -u headroomd` may tell why", socket_path,
                     curl_easy_strerror(t->result));
@@ -133,8 +135,8 @@ static int transfer_judge(struct transfer *t, const char *socket_path, cJSON **r
         if (*message)
                 rc = fail(reterr, CTL_FAILED, *code ? code : "error", "%s", message);
         else
-                rc = fail(reterr, CTL_FAILED, "bad_reply", "the answer from %s (HTTP %ld) is not one of headroomd: check --socket", socket_path,
-                          status);
+                rc = fail(reterr, CTL_FAILED, "bad_reply",
+                          "the answer from %s (HTTP %ld) is not one of headroomd: check --socket", socket_path, status);
         cJSON_Delete(body);
         return rc;
 }
@@ -160,9 +162,9 @@ static uint64_t now_ms(void) {
 struct watch {
         CURLM *multi;
         const char *socket_path;
-        struct transfer transfer;       /* easy NULL: none under way */
+        struct transfer transfer; /* easy NULL: none under way */
         uint64_t next_ms;
-        cJSON *models;                  /* the latest answer */
+        cJSON *models; /* the latest answer */
 };
 
 static void watch_start(struct watch *w, uint64_t now) {
@@ -234,8 +236,8 @@ static void perform_watched(struct transfer *post, const char *socket_path, clie
         curl_multi_cleanup(multi);
 }
 
-int client_post(const char *socket_path, const char *path, const cJSON *body, client_progress *on_progress, void *user, cJSON **ret,
-                struct problem *reterr) {
+int client_post(const char *socket_path, const char *path, const cJSON *body, client_progress *on_progress, void *user,
+                cJSON **ret, struct problem *reterr) {
         struct transfer t;
         if (strlen(socket_path) >= sizeof(((struct sockaddr_un *) NULL)->sun_path))
                 return fail(reterr, CTL_USAGE, "usage", "the socket path %s is too long for a unix socket", socket_path);

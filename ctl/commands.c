@@ -4,7 +4,8 @@
 #define AT(field) offsetof(struct invocation, field)
 
 const struct flag commands_global_flags[] = {
-        { "socket", 0, "PATH", AT(socket_path), "control socket of the daemon (default $HEADROOM_SOCKET, else " CONTROL_SOCKET_DEFAULT ")" },
+        { "socket", 0, "PATH", AT(socket_path),
+          "control socket of the daemon (default $HEADROOM_SOCKET, else " CONTROL_SOCKET_DEFAULT ")" },
         { "json", 0, NULL, AT(json), "print JSON" },
         { "help", 'h', NULL, AT(help), "print this help" },
         { "version", 0, NULL, AT(version), "print the version" },
@@ -35,7 +36,8 @@ static const struct flag fit_flags[] = {
 };
 
 const struct command commands_table[] = {
-        { "status", command_status, "[MODEL]", 0, 1, "show the daemon and its memory account, or all about one model", NULL, NULL },
+        { "status", command_status, "[MODEL]", 0, 1, "show the daemon and its memory account, or all about one model", NULL,
+          NULL },
         { "ps", command_ps, "", 0, 0, "list the models that are loaded or on their way", NULL, list_flags },
         { "models", command_models, "", 0, 0, "list every model the daemon knows", NULL, list_flags },
         { "load", command_load, "MODEL...", 1, -1, "load models and wait until they are ready",

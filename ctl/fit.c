@@ -26,11 +26,11 @@
 /* The options, understood as far as that goes without the file and the machine. */
 struct wish {
         uint32_t contexts[CONTEXTS_MAX];
-        uint32_t contexts_count;        /* 0: those of fit_contexts */
+        uint32_t contexts_count; /* 0: those of fit_contexts */
         bool kv_types[KV_TYPE_COUNT];
         uint32_t parallel;
-        uint32_t threads;               /* 0: one per core */
-        double bandwidth;               /* bytes per second; negative: to be measured */
+        uint32_t threads; /* 0: one per core */
+        double bandwidth; /* bytes per second; negative: to be measured */
 };
 
 static int refuse_value(const char *option, const char *value, const char *expected) {
@@ -144,7 +144,9 @@ static int open_gguf(const char *path, struct gguf **ret, struct problem *reterr
         struct model_files files;
         int rc = model_files_list(path, &files);
         if (rc < 0)
-                return fail(reterr, path, rc == -EINVAL ? "the part number in this name cannot be: expected NAME-00001-of-0000N.gguf" : strerror(-rc));
+                return fail(reterr, path,
+                            rc == -EINVAL ? "the part number in this name cannot be: expected NAME-00001-of-0000N.gguf"
+                                          : strerror(-rc));
         int *fds = calloc(files.count, sizeof(fds[0]));
         uint32_t failed = 0;
         assert(fds);
@@ -208,7 +210,8 @@ static void fill_rows(struct fit_report *report, const struct wish *w) {
         for (uint32_t c = 0; c < count; c++)
                 for (unsigned type = 0; type < KV_TYPE_COUNT; type++)
                         if (w->kv_types[type] && report->model.kv_bytes_per_token[type] > 0)
-                                report->rows[report->rows_count++] = fit_row(&report->model, &report->question, contexts[c], type);
+                                report->rows[report->rows_count++] =
+                                        fit_row(&report->model, &report->question, contexts[c], type);
 }
 
 static int report_fit(const struct invocation *in, const struct wish *w, const struct shape *shape, const struct machine *m,
@@ -224,8 +227,8 @@ static int report_fit(const struct invocation *in, const struct wish *w, const s
         set_bandwidth(w, threads, m, &report);
         fill_rows(&report, w);
         if (report.rows_count == 0) {
-                complain("%s: a quantised KV cache holds heads of 32, 64, ... values; those of this model have %u: give --kv f16", report.path,
-                         shape->d_head_k);
+                complain("%s: a quantised KV cache holds heads of 32, 64, ... values; those of this model have %u: give --kv f16",
+                         report.path, shape->d_head_k);
                 return CTL_FAILED;
         }
         if (in->json)

@@ -28,8 +28,8 @@ static uint64_t engines_bytes(const struct machine *m) {
 static void print_model(const struct fit_report *r, FILE *out) {
         const struct shape *s = r->shape;
         char *name = terminal_escape(*s->name ? s->name : r->path), *quantization = terminal_escape(s->quantization);
-        fprintf(out, "model      %s: %s, %s, %s parameters, %u layers, trained for %u tokens\n", name, arch_name(s->arch), quantization,
-                human_count(s->parameters).text, s->n_layer, s->n_ctx_train);
+        fprintf(out, "model      %s: %s, %s, %s parameters, %u layers, trained for %u tokens\n", name, arch_name(s->arch),
+                quantization, human_count(s->parameters).text, s->n_layer, s->n_ctx_train);
         fprintf(out, "needs      weights %s, scratch %s (%u threads), overhead %s\n", human_bytes(r->model.weights_bytes).text,
                 human_bytes(r->model.scratch_bytes).text, r->threads, human_bytes(r->model.overhead_bytes).text);
         free(quantization);
@@ -39,7 +39,8 @@ static void print_model(const struct fit_report *r, FILE *out) {
         const char *separator = " ";
         for (unsigned type = 0; type < KV_TYPE_COUNT; type++)
                 if (r->model.kv_bytes_per_token[type] > 0) {
-                        fprintf(out, "%s%s in %s", separator, human_bytes(r->model.kv_bytes_per_token[type]).text, kv_type_name(type));
+                        fprintf(out, "%s%s in %s", separator, human_bytes(r->model.kv_bytes_per_token[type]).text,
+                                kv_type_name(type));
                         separator = ", ";
                 }
         fputc('\n', out);
@@ -48,7 +49,8 @@ static void print_model(const struct fit_report *r, FILE *out) {
 static void print_machine(const struct fit_report *r, FILE *out) {
         const struct machine *m = r->question.machine;
         const struct admission_limits *l = &r->question.limits;
-        fprintf(out, "machine    %s of memory, %s available", human_bytes(m->ram_bytes).text, human_bytes(m->available_bytes).text);
+        fprintf(out, "machine    %s of memory, %s available", human_bytes(m->ram_bytes).text,
+                human_bytes(m->available_bytes).text);
         if (*m->limit_path) {
                 char *path = terminal_escape(m->limit_path);
                 fprintf(out, " (limited by %s)", path);
@@ -92,7 +94,7 @@ static void describe(const struct fit_row *row, char *out, size_t size) {
 
 static void print_rows(const struct fit_report *r, FILE *out) {
         static const struct column columns[] = {
-                { "CONTEXT", ALIGN_RIGHT }, { "KV", ALIGN_LEFT },      { "KV CACHE", ALIGN_RIGHT },
+                { "CONTEXT", ALIGN_RIGHT }, { "KV", ALIGN_LEFT },        { "KV CACHE", ALIGN_RIGHT },
                 { "TOTAL", ALIGN_RIGHT },   { "TOKENS/S", ALIGN_RIGHT }, { "VERDICT", ALIGN_LEFT },
         };
         struct table *t = table_new(columns, sizeof(columns) / sizeof(columns[0]));
@@ -118,12 +120,14 @@ static void print_rows(const struct fit_report *r, FILE *out) {
 static void print_speed_note(const struct fit_report *r, FILE *out) {
         const struct fit_question *q = &r->question;
         if (r->model.decode_bytes <= q->cache_bytes)
-                fprintf(out, "\nThe weights fit into the processor's cache of %s: memory does not bound the speed.\n", human_bytes(q->cache_bytes).text);
+                fprintf(out, "\nThe weights fit into the processor's cache of %s: memory does not bound the speed.\n",
+                        human_bytes(q->cache_bytes).text);
         else if (!(q->bandwidth > 0))
                 fputs("\nThe memory bandwidth is not known: no speeds.\n", out);
         else
                 fprintf(out,
-                        "\nTokens/s of one request at the end of its context, at most: %.0f %% of %.1f GB/s (%s), the most that decoding\n"
+                        "\nTokens/s of one request at the end of its context, at most: %.0f %% of %.1f GB/s (%s), the most that "
+                        "decoding\n"
                         "on processors has been seen to use. A context not yet filled is faster.\n",
                         DECODE_EFFICIENCY_MAX * 100, q->bandwidth / 1e9, r->bandwidth_threads ? "measured just now" : "as told");
         if (q->parallel > 1)

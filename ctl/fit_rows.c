@@ -26,7 +26,7 @@ bool fit_is_possible(enum fit fit) {
 static uint32_t list_accounts(const struct machine *m, struct account ret[]) {
         for (uint32_t i = 0; i < m->engines_count; i++) {
                 const struct machine_engine *e = &m->engines[i];
-                ret[i] = (struct account) {
+                ret[i] = (struct account){
                         .id = i,
                         .state = ACCOUNT_IDLE,
                         .bytes = plus(e->file_bytes, e->taken_bytes),
@@ -39,12 +39,8 @@ static uint32_t list_accounts(const struct machine *m, struct account ret[]) {
 
 static enum fit fit_of(enum verdict verdict) {
         static const enum fit fits[VERDICT_COUNT] = {
-                [VERDICT_ADMIT] = FIT_NOW,
-                [VERDICT_EVICT] = FIT_AFTER_UNLOADING,
-                [VERDICT_WAIT] = FIT_AFTER_UNLOADING,
-                [VERDICT_BLOCKED] = FIT_NOT_NOW,
-                [VERDICT_SHORT] = FIT_NOT_NOW,
-                [VERDICT_NEVER] = FIT_NEVER,
+                [VERDICT_ADMIT] = FIT_NOW,       [VERDICT_EVICT] = FIT_AFTER_UNLOADING, [VERDICT_WAIT] = FIT_AFTER_UNLOADING,
+                [VERDICT_BLOCKED] = FIT_NOT_NOW, [VERDICT_SHORT] = FIT_NOT_NOW,         [VERDICT_NEVER] = FIT_NEVER,
         };
         assert(verdict < VERDICT_COUNT);
         return fits[verdict];
@@ -74,7 +70,7 @@ struct fit_row fit_row(const struct fit_model *model, const struct fit_question 
         };
         struct admission_want want = { .bytes = footprint.total_bytes, .weights_bytes = footprint.weights_bytes };
         struct admission a = policy_admission(&q->limits, &seen, &want);
-        return (struct fit_row) {
+        return (struct fit_row){
                 .context = context,
                 .kv_type = kv_type,
                 .kv_bytes = footprint.kv_bytes,

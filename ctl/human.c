@@ -74,10 +74,9 @@ static double unit_worth(const char *unit, uint64_t whole) {
                 const char *name;
                 double worth;
         } units[] = {
-                { "", 1 },            { "B", 1 },           { "K", 0x1p10 },   { "KB", 0x1p10 },
-                { "KiB", 0x1p10 },    { "M", 0x1p20 },      { "MB", 0x1p20 },  { "MiB", 0x1p20 },
-                { "G", 0x1p30 },      { "GB", 0x1p30 },     { "GiB", 0x1p30 }, { "T", 0x1p40 },
-                { "TB", 0x1p40 },     { "TiB", 0x1p40 },
+                { "", 1 },         { "B", 1 },       { "K", 0x1p10 },   { "KB", 0x1p10 },  { "KiB", 0x1p10 },
+                { "M", 0x1p20 },   { "MB", 0x1p20 }, { "MiB", 0x1p20 }, { "G", 0x1p30 },   { "GB", 0x1p30 },
+                { "GiB", 0x1p30 }, { "T", 0x1p40 },  { "TB", 0x1p40 },  { "TiB", 0x1p40 },
         };
         if (!strcmp(unit, "%"))
                 return (double) whole / 100;

@@ -11,7 +11,7 @@
 
 struct words {
         char **next, **end;
-        bool operands_only;             /* after "--" */
+        bool operands_only; /* after "--" */
 };
 
 static const char *context_name(const struct invocation *in) {
@@ -98,7 +98,8 @@ static int check_operands(const struct invocation *in) {
                 return CTL_USAGE;
         }
         if (in->args_count < c->args_min || (c->args_max >= 0 && in->args_count > c->args_max)) {
-                complain("usage: headroomctl %s%s%s; see `headroomctl %s --help`", c->name, *c->operands ? " " : "", c->operands, c->name);
+                complain("usage: headroomctl %s%s%s; see `headroomctl %s --help`", c->name, *c->operands ? " " : "", c->operands,
+                         c->name);
                 return CTL_USAGE;
         }
         return 0;

@@ -19,7 +19,7 @@
 #include "ctl/cgroup_limit.h"
 #include "ctl/small_file.h"
 
-#define ENGINE_COMM "headroom-engine"   /* 15 characters: all of what the kernel keeps */
+#define ENGINE_COMM "headroom-engine" /* 15 characters: all of what the kernel keeps */
 
 static void consider_process(const char *root, const char *pid, struct machine *m) {
         char *text;
@@ -34,7 +34,7 @@ static void consider_process(const char *root, const char *pid, struct machine *
         (void) small_file_number(text, "RssAnon", &anonymous_kib);
         (void) small_file_number(text, "RssShmem", &shared_kib);
         free(text);
-        m->engines[m->engines_count++] = (struct machine_engine) {
+        m->engines[m->engines_count++] = (struct machine_engine){
                 .file_bytes = file_kib << 10,
                 .taken_bytes = (anonymous_kib + shared_kib) << 10,
         };
@@ -91,7 +91,8 @@ int machine_read(const char *root, struct machine *ret) {
         int rc = small_file_read(&text, "%s/proc/meminfo", root);
         if (rc < 0)
                 return rc;
-        bool known = small_file_number(text, "MemTotal", &total_kib) == 0 && small_file_number(text, "MemAvailable", &available_kib) == 0;
+        bool known = small_file_number(text, "MemTotal", &total_kib) == 0 &&
+                     small_file_number(text, "MemAvailable", &available_kib) == 0;
         free(text);
         if (!known || total_kib == 0)
                 return -EBADMSG;

@@ -28,12 +28,12 @@ static enum tint state_tint(const char *state) {
 
 static struct human bytes_of(const cJSON *object, const char *key) {
         uint64_t bytes;
-        return json_number(object, key, &bytes) && bytes > 0 ? human_bytes(bytes) : (struct human) { "-" };
+        return json_number(object, key, &bytes) && bytes > 0 ? human_bytes(bytes) : (struct human){ "-" };
 }
 
 static struct human duration_of(const cJSON *object, const char *key) {
         uint64_t ms;
-        return json_number(object, key, &ms) ? human_duration_ms(ms) : (struct human) { "-" };
+        return json_number(object, key, &ms) ? human_duration_ms(ms) : (struct human){ "-" };
 }
 
 static struct human count_of(const cJSON *object, const char *key) {
@@ -55,8 +55,9 @@ static void print_names(const cJSON *models) {
 
 static void print_loaded(const cJSON *models) {
         static const struct column columns[] = {
-                { "MODEL", ALIGN_FLEXIBLE }, { "STATE", ALIGN_LEFT },    { "PID", ALIGN_RIGHT },     { "MEASURED", ALIGN_RIGHT }, { "RESERVED", ALIGN_RIGHT },
-                { "RUNNING", ALIGN_RIGHT },  { "WAITING", ALIGN_RIGHT }, { "IDLE", ALIGN_RIGHT }, { "EXPIRES", ALIGN_RIGHT },
+                { "MODEL", ALIGN_FLEXIBLE }, { "STATE", ALIGN_LEFT },     { "PID", ALIGN_RIGHT },
+                { "MEASURED", ALIGN_RIGHT }, { "RESERVED", ALIGN_RIGHT }, { "RUNNING", ALIGN_RIGHT },
+                { "WAITING", ALIGN_RIGHT },  { "IDLE", ALIGN_RIGHT },     { "EXPIRES", ALIGN_RIGHT },
         };
         struct table *t = table_new(columns, sizeof(columns) / sizeof(columns[0]));
         const cJSON *model;
@@ -72,7 +73,10 @@ static void print_loaded(const cJSON *models) {
                 table_cell(t, TINT_NONE, "%llu", (unsigned long long) json_count(model, "running"));
                 table_cell(t, TINT_NONE, "%llu", (unsigned long long) json_count(model, "waiting"));
                 table_cell(t, TINT_NONE, "%s", duration_of(model, "idle_ms").text);
-                table_cell(t, TINT_NONE, "%s", json_is_true(model, "pinned") ? "pinned" : expires ? human_duration_ms(ms).text : "-");
+                table_cell(t, TINT_NONE, "%s",
+                           json_is_true(model, "pinned") ? "pinned"
+                           : expires                     ? human_duration_ms(ms).text
+                                                         : "-");
         }
         table_print(t, stdout);
         table_free(t);
@@ -89,15 +93,17 @@ static void describe_notes(const cJSON *model, char *out, size_t size) {
                 separator = ", ";
         }
         if (cooldown > 0)
-                snprintf(out + used, size - (size_t) used, "%sfailed, next try in %s", separator, human_duration_ms(cooldown).text);
+                snprintf(out + used, size - (size_t) used, "%sfailed, next try in %s", separator,
+                         human_duration_ms(cooldown).text);
         else if (*json_text(model, "last_error"))
                 snprintf(out + used, size - (size_t) used, "%sfailed", separator);
 }
 
 static void print_known(const cJSON *models) {
         static const struct column columns[] = {
-                { "MODEL", ALIGN_FLEXIBLE }, { "STATE", ALIGN_LEFT },     { "WEIGHTS", ALIGN_RIGHT }, { "NEEDS", ALIGN_RIGHT }, { "CONTEXT", ALIGN_RIGHT },
-                { "KV", ALIGN_LEFT },        { "PRIORITY", ALIGN_RIGHT }, { "REQUESTS", ALIGN_RIGHT }, { "NOTES", ALIGN_LEFT },
+                { "MODEL", ALIGN_FLEXIBLE }, { "STATE", ALIGN_LEFT },     { "WEIGHTS", ALIGN_RIGHT },
+                { "NEEDS", ALIGN_RIGHT },    { "CONTEXT", ALIGN_RIGHT },  { "KV", ALIGN_LEFT },
+                { "PRIORITY", ALIGN_RIGHT }, { "REQUESTS", ALIGN_RIGHT }, { "NOTES", ALIGN_LEFT },
         };
         struct table *t = table_new(columns, sizeof(columns) / sizeof(columns[0]));
         const cJSON *model;
@@ -144,8 +150,9 @@ static void print_overview(const cJSON *status) {
                human_duration_ms(json_count(status, "uptime_s") * 1000).text, *listen ? listen : "nothing");
         free(version);
         free(listen);
-        field("memory", measured > budget ? TINT_BAD : TINT_NONE, "%s in use of %s budget (%u%%), %s promised to models", human_bytes(measured).text,
-              human_bytes(budget).text, percent, human_bytes(json_count(status, "reserved_bytes")).text);
+        field("memory", measured > budget ? TINT_BAD : TINT_NONE, "%s in use of %s budget (%u%%), %s promised to models",
+              human_bytes(measured).text, human_bytes(budget).text, percent,
+              human_bytes(json_count(status, "reserved_bytes")).text);
         field("weights", TINT_NONE, "%s of at most %s", human_bytes(json_count(status, "weights_bytes")).text,
               human_bytes(json_count(status, "weights_limit_bytes")).text);
         field("machine", TINT_NONE, "%s available, %s of it kept free", human_bytes(json_count(status, "available_bytes")).text,
@@ -175,7 +182,8 @@ static void print_aliases(const cJSON *model) {
         size_t used = 0;
         cJSON_ArrayForEach(alias, json_array(model, "aliases")) {
                 if (cJSON_IsString(alias) && used < sizeof(joined))
-                        used += (size_t) snprintf(joined + used, sizeof(joined) - used, "%s%s", used ? ", " : "", alias->valuestring);
+                        used += (size_t) snprintf(joined + used, sizeof(joined) - used, "%s%s", used ? ", " : "",
+                                                  alias->valuestring);
         }
         if (used)
                 field("aliases", TINT_NONE, "%s", joined);
@@ -185,8 +193,8 @@ static void print_model_memory(const cJSON *model) {
         field("memory", TINT_NONE, "%s in use (most so far %s), %s promised", bytes_of(model, "measured_bytes").text,
               bytes_of(model, "peak_bytes").text, bytes_of(model, "predicted_bytes").text);
         field("  weights", TINT_NONE, "%s", bytes_of(model, "weights_bytes").text);
-        field("  KV cache", TINT_NONE, "%s for %s tokens in %s", bytes_of(model, "kv_bytes").text, count_of(model, "kv_tokens").text,
-              json_text(model, "kv_type"));
+        field("  KV cache", TINT_NONE, "%s for %s tokens in %s", bytes_of(model, "kv_bytes").text,
+              count_of(model, "kv_tokens").text, json_text(model, "kv_type"));
         field("  scratch", TINT_NONE, "%s", bytes_of(model, "scratch_bytes").text);
         field("  overhead", TINT_NONE, "%s", bytes_of(model, "overhead_bytes").text);
         field("context", TINT_NONE, "%s tokens a request", count_of(model, "n_ctx").text);
@@ -194,7 +202,8 @@ static void print_model_memory(const cJSON *model) {
 
 static void print_model_process(const cJSON *model) {
         uint64_t ms;
-        field("process", TINT_NONE, "pid %s, loaded %s ago", count_of(model, "pid").text, duration_of(model, "loaded_ms_ago").text);
+        field("process", TINT_NONE, "pid %s, loaded %s ago", count_of(model, "pid").text,
+              duration_of(model, "loaded_ms_ago").text);
         if (json_number(model, "idle_ms", &ms))
                 field("idle", TINT_NONE, "for %s", human_duration_ms(ms).text);
         if (json_number(model, "expires_in_ms", &ms))

@@ -52,7 +52,7 @@ void table_cell(struct table *t, enum tint tint, const char *format, ...) {
                 t->cells = reallocarray(t->cells, t->cells_capacity, sizeof(t->cells[0]));
                 assert(t->cells);
         }
-        t->cells[t->cells_count++] = (struct cell) { .text = terminal_escape(text), .tint = tint };
+        t->cells[t->cells_count++] = (struct cell){ .text = terminal_escape(text), .tint = tint };
         free(text);
 }
 

@@ -137,11 +137,8 @@ bool terminal_has_colours(FILE *out) {
 
 const char *terminal_tint(bool colours, enum tint tint) {
         static const char *const sequences[TINT_COUNT] = {
-                [TINT_NONE] = "",
-                [TINT_GOOD] = "\033[32m",
-                [TINT_WARN] = "\033[33m",
-                [TINT_BAD] = "\033[31m",
-                [TINT_DIM] = "\033[2m",
+                [TINT_NONE] = "",        [TINT_GOOD] = "\033[32m", [TINT_WARN] = "\033[33m",
+                [TINT_BAD] = "\033[31m", [TINT_DIM] = "\033[2m",
         };
         return colours ? sequences[tint] : "";
 }
