@@ -15,12 +15,15 @@
 #define CONTEXTS_MAX 32u                /* of one `fit` */
 #define CONTEXT_SMALLEST 2048u          /* the table starts here and doubles up to the trained length */
 #define CONTEXT_TOKENS_MAX (1u << 27)   /* far beyond any model; keeps tokens x bytes in 64 bits */
+#define PARALLEL_DEFAULT 2u             /* headroomd reserves a KV cache of twice the context */
 #define PARALLEL_MAX 1024u
-#define SCRATCH_BATCH 512u              /* tokens and sequences of one pass of the engine's worker */
-#define SCRATCH_ITEMS 16u
-#define THREADS_COUNTED_MAX 1024u       /* processors looked at */
+#define PASS_TOKENS 256u                /* tokens and requests of one pass of the engine, as its worker has them */
+#define PASS_REQUESTS 4u                /* when it is told nothing else: they size its scratch memory */
+#define PASS_REQUESTS_MAX 16u
+#define THREADS_MAX 512u                /* as many as the engine accepts */
+#define PROCESSORS_MAX 4096u
 
-#define BANDWIDTH_TEST_MS 300           /* long enough for a stable median, too short to wait for */
+#define BANDWIDTH_TEST_MS 300           /* long enough for some undisturbed passes, too short to wait for */
 #define BANDWIDTH_PASSES_MIN 5u
 #define BANDWIDTH_PASSES_MAX 256u
 #define BANDWIDTH_BYTES_MIN (256ull << 20)

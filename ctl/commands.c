@@ -26,8 +26,8 @@ static const struct flag unload_flags[] = {
 static const struct flag fit_flags[] = {
         { "context", 0, "N,...", AT(context), "context lengths (default 2048 and its doubles up to the trained length)" },
         { "kv", 0, "TYPE,...", AT(kv), "KV cache precisions (default f16,q8_0,q4_0)" },
-        { "parallel", 0, "N", AT(parallel), "requests that fill their whole context at once (default 1)" },
-        { "threads", 0, "N", AT(threads), "threads of the engine (default: physical cores)" },
+        { "parallel", 0, "N", AT(parallel), "requests that fill their whole context at once (default 2, as headroomd reserves)" },
+        { "threads", 0, "N", AT(threads), "threads of the engine (default: processors)" },
         { "budget", 0, "SIZE", AT(budget), "for all engines together (default 80%)" },
         { "weights-fraction", 0, "F", AT(weights_fraction), "of the memory that weights may fill (default 0.60)" },
         { "reserve", 0, "SIZE", AT(reserve), "to stay free (default 4%, at least 1G)" },

@@ -29,7 +29,7 @@ struct wish {
         uint32_t contexts_count; /* 0: those of fit_contexts */
         bool kv_types[KV_TYPE_COUNT];
         uint32_t parallel;
-        uint32_t threads; /* 0: one per core */
+        uint32_t threads; /* 0: one per processor */
         double bandwidth; /* bytes per second; negative: to be measured */
 };
 
@@ -75,7 +75,7 @@ static int parse_bandwidth(const char *text, double *ret) {
 }
 
 static int parse_wish(const struct invocation *in, struct wish *ret) {
-        struct wish w = { .parallel = 1, .bandwidth = -1 };
+        struct wish w = { .parallel = PARALLEL_DEFAULT, .bandwidth = -1 };
         uint64_t number;
         if (in->context && each_word(in->context, take_context, &w) < 0)
                 return refuse_value("context", in->context, "give token counts separated by commas, such as 4096,8192");
@@ -87,8 +87,8 @@ static int parse_wish(const struct invocation *in, struct wish *ret) {
                 w.parallel = (uint32_t) number;
         }
         if (in->threads) {
-                if (human_parse_number(in->threads, 1, THREADS_COUNTED_MAX, &number) < 0)
-                        return refuse_value("threads", in->threads, "give a number from 1 to 1024");
+                if (human_parse_number(in->threads, 1, THREADS_MAX, &number) < 0)
+                        return refuse_value("threads", in->threads, "give a number from 1 to 512");
                 w.threads = (uint32_t) number;
         }
         if (in->bandwidth && parse_bandwidth(in->bandwidth, &w.bandwidth) < 0)
@@ -179,10 +179,11 @@ static int read_shape(const char *path, struct shape *ret, struct problem *reter
         return rc;
 }
 
-static struct fit_model model_of(const struct shape *s, uint32_t threads) {
+static struct fit_model model_of(const struct shape *s, uint32_t parallel, uint32_t threads) {
+        uint32_t requests = parallel < PASS_REQUESTS ? PASS_REQUESTS : parallel < PASS_REQUESTS_MAX ? parallel : PASS_REQUESTS_MAX;
         struct fit_model m = {
                 .weights_bytes = s->weights_bytes,
-                .scratch_bytes = shape_scratch_bytes(s, SCRATCH_BATCH, SCRATCH_ITEMS, threads),
+                .scratch_bytes = shape_scratch_bytes(s, PASS_TOKENS, requests, threads),
                 .overhead_bytes = shape_overhead_bytes(s),
                 .decode_bytes = s->decode_bytes,
                 .context_trained = s->n_ctx_train,
@@ -216,11 +217,11 @@ static void fill_rows(struct fit_report *report, const struct wish *w) {
 
 static int report_fit(const struct invocation *in, const struct wish *w, const struct shape *shape, const struct machine *m,
                       const struct admission_limits *limits) {
-        uint32_t threads = w->threads ? w->threads : m->cores;
+        uint32_t threads = w->threads ? w->threads : m->processors;
         struct fit_report report = {
                 .path = in->args[0],
                 .shape = shape,
-                .model = model_of(shape, threads),
+                .model = model_of(shape, w->parallel, threads),
                 .question = { .parallel = w->parallel, .limits = *limits, .machine = m, .cache_bytes = machine_cache_bytes("") },
                 .threads = threads,
         };

@@ -130,8 +130,9 @@ static void print_speed_note(const struct fit_report *r, FILE *out) {
                         "decoding\n"
                         "on processors has been seen to use. A context not yet filled is faster.\n",
                         DECODE_EFFICIENCY_MAX * 100, q->bandwidth / 1e9, r->bandwidth_threads ? "measured just now" : "as told");
-        if (q->parallel > 1)
-                fprintf(out, "KV CACHE holds %u requests of that context.\n", q->parallel);
+        if (r->rows_count > 0 && r->rows[r->rows_count - 1].context > r->shape->n_ctx_train)
+                fputs("Beyond the length it was trained for, a model of this kind loses the thread.\n", out);
+        fprintf(out, "KV CACHE: for %u %s of that context.\n", q->parallel, q->parallel == 1 ? "request" : "requests");
 }
 
 void fit_print(const struct fit_report *r, FILE *out) {

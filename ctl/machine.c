@@ -52,36 +52,14 @@ static void find_engines(const char *root, struct machine *m) {
         (void) closedir(proc);
 }
 
-/* Whether processor CPU is the first of its core that we may run on, so that each core counts once. */
-static bool is_first_of_core(const char *root, unsigned cpu, const cpu_set_t *allowed, size_t size) {
-        char *text;
-        if (small_file_read(&text, "%s/sys/devices/system/cpu/cpu%u/topology/thread_siblings_list", root, cpu) < 0)
-                return true;
-        bool first = true;
-        for (char *s = text; first && *s >= '0' && *s <= '9';) {
-                unsigned long from = strtoul(s, &s, 10), to = from;
-                if (*s == '-')
-                        to = strtoul(s + 1, &s, 10);
-                for (unsigned long sibling = from; sibling <= to && sibling < cpu; sibling++)
-                        first = first && !CPU_ISSET_S(sibling, size, allowed);
-                s += *s == ',';
-        }
-        free(text);
-        return first;
-}
-
-static uint32_t count_cores(const char *root) {
-        cpu_set_t *allowed = CPU_ALLOC(THREADS_COUNTED_MAX);
-        size_t size = CPU_ALLOC_SIZE(THREADS_COUNTED_MAX);
+/* As the engine counts, when it is not told how many threads to start. */
+static uint32_t count_processors(void) {
+        cpu_set_t *allowed = CPU_ALLOC(PROCESSORS_MAX);
+        size_t size = CPU_ALLOC_SIZE(PROCESSORS_MAX);
         assert(allowed);
-        CPU_ZERO_S(size, allowed);
-        uint32_t cores = 0;
-        if (sched_getaffinity(0, size, allowed) == 0)
-                for (unsigned cpu = 0; cpu < THREADS_COUNTED_MAX; cpu++)
-                        if (CPU_ISSET_S(cpu, size, allowed) && is_first_of_core(root, cpu, allowed, size))
-                                cores++;
+        int count = sched_getaffinity(0, size, allowed) == 0 ? CPU_COUNT_S(size, allowed) : 1;
         CPU_FREE(allowed);
-        return cores ? cores : 1;
+        return count > 0 ? (uint32_t) count : 1;
 }
 
 int machine_read(const char *root, struct machine *ret) {
@@ -107,7 +85,7 @@ int machine_read(const char *root, struct machine *ret) {
         if (limit.available_bytes < m.available_bytes)
                 m.available_bytes = limit.available_bytes;
         find_engines(root, &m);
-        m.cores = count_cores(root);
+        m.processors = count_processors();
         *ret = m;
         return 0;
 }

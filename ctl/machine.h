@@ -23,7 +23,7 @@ struct machine {
         struct machine_engine engines[ACCOUNTS_MAX];
         uint32_t engines_count;
         char limit_path[512];           /* of the cgroup whose limit is ram_bytes; "" when it is the host's own memory */
-        uint32_t cores;                 /* physical ones that we may run on */
+        uint32_t processors;            /* that we may run on */
 };
 
 /* ROOT is put before every path ("" for the real machine). 0, or -errno when /proc/meminfo cannot be read. */
