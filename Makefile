@@ -16,7 +16,10 @@ CPPFLAGS  += -I. -D_GNU_SOURCE -DHEADROOM_VERSION='"$(VERSION)"' -DHEADROOM_PREF
 CFLAGS    += -std=gnu17 -ffp-contract=off -fPIE $(OPTIMIZE) $(WARNINGS) $(if $(SANITIZE),$(SANITIZE),$(HARDENING))
 LDFLAGS   += -pie -Wl,-z,relro,-z,now $(SANITIZE)
 # Instruction sets are chosen at run time, so each lives in a file of its own: CFLAGS_<file> are that file's alone.
+ifneq ($(findstring x86_64,$(shell $(CC) -dumpmachine)),)
 CFLAGS_avx2 := -mavx2 -mfma -mf16c
+CFLAGS_avx2_vector := $(CFLAGS_avx2)
+endif
 
 # llhttp: the library where the distribution has it, else the sources that Debian 12 ships in node-llhttp.
 LLHTTP_SOURCES := $(if $(wildcard /usr/include/llhttp.h),,$(wildcard /usr/share/llhttp/*.c))

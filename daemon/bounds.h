@@ -32,4 +32,30 @@
 #define HTTP_REFUSED_MAX 32             /* connections over the limit that are told so, politely, at one time */
 #define HTTP_BACKLOG 128
 
+/* --- children: engines and inspections --- */
+#define CHILD_READ_BYTES 65536          /* one read; a frame of text is far smaller */
+#define CHILD_WORDS_MAX 4096            /* of standard error, the end is kept: enough for a sanitizer's headline or a stack */
+#define CHILD_LINGER_MS 500             /* after its exit, for whoever else still holds its pipes */
+#define ENGINE_UNSENT_BYTES_MAX (96u << 20)     /* one largest frame and small ones; an engine that reads stays near zero */
+#define INSPECT_OUTPUT_MAX 65536        /* the summary is under 1 KiB */
+#define INSPECT_TIMEOUT_MS 60000        /* reads headers only; a cold network disk may take its time */
+#define INSPECTIONS_MAX 2               /* at once: they wait for the disk, not for the processor */
+#define ENGINE_OOM_SCORE 500            /* should the kernel have to choose, an engine goes before the daemon and the desktop */
+
+/* --- fleet --- */
+#define WAITING_MAX 4096                /* requests waiting for all models together */
+#define PARALLEL_MAX 256                /* requests an engine may announce to decode together */
+#define ASK_ATTEMPTS_MAX 2              /* a request that ends two engines ends with the second */
+#define HEARTBEAT_MS 5000               /* the tick runs at least this often: /health, measured growth */
+#define MEMORY_AGE_MAX_MS 1000          /* /proc/meminfo is read again when older than this and a decision needs it */
+#define SHORT_GRACE_MS 5000             /* others hold the memory: how long a waiter hopes before it is told */
+#define SHORT_POLL_MS 500               /* ... and how often we look meanwhile */
+#define FREED_WAIT_MAX_MS 1000          /* the process is gone, but its memory does not show as free: others took it */
+#define FREED_POLL_MS 50
+#define FREED_BYTES_MIN (256ull << 20)  /* smaller than this drowns in what other programs do meanwhile */
+#define MEASURE_INTERVAL_MS 1000        /* between two looks at one engine ... */
+#define MEASURE_DUTY 50                 /* ... and at least so many times what the last look took: page tables of big models take long to walk */
+#define MEASURE_IDLE_MS 30000           /* an engine where nothing runs hardly changes */
+#define FOOTPRINTS_BYTES_MAX (1u << 20) /* the file of what was learned: about 200 bytes a model */
+
 #endif

@@ -20,10 +20,10 @@ struct ask;
 
 /* A refusal or a failure, ready to be shown: by HTTP, in-band in a stream, or in a log line. */
 struct failure {
-        int status;                     /* HTTP */
-        const char *kind;               /* OpenAI error type, e.g. "server_error" */
-        char code[64];                  /* "" for null */
-        char param[64];                 /* "" for null */
+        int status;       /* HTTP */
+        const char *kind; /* OpenAI error type, e.g. "server_error" */
+        char code[64];    /* "" for null */
+        char param[64];   /* "" for null */
         char message[512];
         unsigned retry_after_s;         /* 0: no header; at most 120 */
         int should_retry;               /* -1: no header */
@@ -35,11 +35,17 @@ struct ask_usage {
         double prefill_ms, decode_ms;
 };
 
-/* Any but on_end and on_failed may be NULL. */
+/*
+ * Any but on_end and on_failed may be NULL. When an engine dies, an ask whose owner was told no text yet is tried once more on a
+ * fresh one; an owner that can take back what it was told (nothing of it has left the box) says so by having on_restart.
+ */
 struct ask_events {
-        void (*on_waiting)(void *user, const char *why);                        /* e.g. "loading", "making room", "queued": for SSE pings; may repeat */
+        void (*on_waiting)(void *user, const char *why); /* e.g. "loading", "making room", "queued": for SSE pings; may repeat */
         void (*on_start)(void *user, uint32_t prompt_tokens, uint32_t cached_tokens);
-        void (*on_text)(void *user, const char *text, const cJSON *logprobs);   /* logprobs NULL when not asked; both borrowed */
+        void (*on_text)(void *user, const char *text, const cJSON *logprobs); /* logprobs NULL when not asked; both borrowed */
+        void (*on_embedding)(void *user,
+                             const cJSON *vectors); /* ASK_EMBED: array of arrays of numbers, borrowed; on_end follows */
+        void (*on_restart)(void *user);             /* forget on_start and on_text: the answer begins anew */
         void (*on_end)(void *user, const char *finish, const struct ask_usage *usage);
         void (*on_failed)(void *user, const struct failure *failure);
 };
@@ -53,8 +59,8 @@ enum ask_kind { ASK_CHAT, ASK_COMPLETION, ASK_EMBED };
 int dispatch_submit(struct fleet *fleet, const char *model, enum ask_kind kind, cJSON *body, const struct ask_events *events,
                     void *user, struct ask **ret, struct failure *reterr);
 
-void ask_cancel(struct ask *ask);       /* the client left: no event follows, generation stops within a token */
-void ask_pause(struct ask *ask);        /* the client does not read: stop decoding for it; idempotent */
+void ask_cancel(struct ask *ask); /* the client left: no event follows, generation stops within a token */
+void ask_pause(struct ask *ask);  /* the client does not read: stop decoding for it; idempotent */
 void ask_resume(struct ask *ask);
 
 #endif

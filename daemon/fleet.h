@@ -16,13 +16,13 @@
 #include "daemon/dispatch.h"
 
 enum life {
-        LIFE_ABSENT,            /* known, not loaded */
-        LIFE_INSPECTING,        /* its size is being read by a child */
-        LIFE_WAITING,           /* wanted; room is being made, or a cooldown runs */
-        LIFE_LOADING,           /* process started, not ready */
+        LIFE_ABSENT,     /* known, not loaded */
+        LIFE_INSPECTING, /* its size is being read by a child */
+        LIFE_WAITING,    /* wanted; room is being made, or a cooldown runs */
+        LIFE_LOADING,    /* process started, not ready */
         LIFE_READY,
-        LIFE_DRAINING,          /* admits nothing more; stops when its last request ends */
-        LIFE_STOPPING,          /* told to go; its memory does not count as free yet */
+        LIFE_DRAINING, /* admits nothing more; stops when its last request ends */
+        LIFE_STOPPING, /* told to go; its memory does not count as free yet */
         LIFE_COUNT,
 };
 const char *life_name(enum life life);
@@ -33,7 +33,7 @@ struct fleet;
 int fleet_new(uv_loop_t *loop, const struct config *config, struct fleet **ret);
 /* Stops every engine (asks fail with shutting_down) and calls ON_STOPPED when the last process is gone. */
 void fleet_stop(struct fleet *f, void (*on_stopped)(void *user), void *user);
-void fleet_free(struct fleet *f);       /* after on_stopped */
+void fleet_free(struct fleet *f); /* after on_stopped */
 
 /* What the API and the control socket show. Strings are borrowed until the loop turns. */
 struct model_status {
@@ -42,28 +42,28 @@ struct model_status {
         enum life life;
         bool pinned;
         int priority;
-        pid_t pid;                      /* 0 when there is no process */
-        uint32_t running, waiting;      /* requests */
-        uint64_t predicted_bytes;       /* 0: not inspected yet */
-        uint64_t weights_bytes, kv_bytes, scratch_bytes, overhead_bytes;        /* the parts of predicted_bytes */
-        uint64_t measured_bytes;        /* PSS now; 0 without a process */
+        pid_t pid;                                                       /* 0 when there is no process */
+        uint32_t running, waiting;                                       /* requests */
+        uint64_t predicted_bytes;                                        /* 0: not inspected yet */
+        uint64_t weights_bytes, kv_bytes, scratch_bytes, overhead_bytes; /* the parts of predicted_bytes */
+        uint64_t measured_bytes;                                         /* PSS now; 0 without a process */
         uint64_t peak_bytes;
         uint32_t n_ctx, kv_tokens;
         const char *kv_type;
-        int64_t created_s;              /* Unix: file time, for /v1/models */
-        int64_t loaded_ms_ago, idle_ms, expires_in_ms;  /* -1: does not apply */
+        int64_t created_s;                             /* Unix: file time, for /v1/models */
+        int64_t loaded_ms_ago, idle_ms, expires_in_ms; /* -1: does not apply */
         uint64_t loads, deaths, requests;
-        const char *last_error;         /* "" when none; a sentence */
-        const char *last_exit;          /* "" or e.g. "killed by SIGKILL" */
-        const char *last_stderr;        /* last lines, "" when none */
-        int64_t cooldown_ms;            /* until the next try; 0 when none */
+        const char *last_error;  /* "" when none; a sentence */
+        const char *last_exit;   /* "" or e.g. "killed by SIGKILL" */
+        const char *last_stderr; /* last lines, "" when none */
+        int64_t cooldown_ms;     /* until the next try; 0 when none */
 };
 
 struct fleet_status {
         uint64_t budget_bytes, reserved_bytes, measured_bytes, weights_bytes, weights_limit_bytes, reserve_bytes, available_bytes;
         uint32_t models_known, models_loaded, requests_running, requests_waiting;
         uint64_t tick_count;
-        int64_t last_tick_ms_ago;       /* /health: the scheduler's own loop makes progress */
+        int64_t last_tick_ms_ago; /* /health: the scheduler's own loop makes progress */
 };
 
 void fleet_status(struct fleet *f, struct fleet_status *ret);

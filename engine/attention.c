@@ -15,7 +15,7 @@ struct columns {
         float *queries;
         uint8_t *prepared;
         size_t prepared_bytes;
-        bool is_prepared;               /* in 8 bits: at the first quantised block */
+        bool is_prepared;               /* as whole numbers: at the first quantised block */
         float *scores, *mixed, *maxima, *sums;
 };
 
@@ -39,7 +39,7 @@ static void columns_load(struct columns *c, const struct attention_tile *t) {
 static void prepare_once(struct columns *c) {
         uint32_t d = c->a->shape->d_head_k;
         for (uint32_t i = 0; !c->is_prepared && i < c->count; i++)
-                c->a->kernels->prepare[ACTIVATION_Q8_32](c->queries + i * (size_t)d, d, c->prepared + i * c->prepared_bytes);
+                c->a->kernels->prepare[ACTIVATION_I16](c->queries + i * (size_t)d, d, c->prepared + i * c->prepared_bytes);
         c->is_prepared = true;
 }
 
@@ -121,7 +121,7 @@ void attention_run(const struct attention *a, const struct attention_tile *t, ui
                 .count = group * t->count,
                 .queries = (float *)(void *)(scratch + a->layout.queries),
                 .prepared = scratch + a->layout.prepared,
-                .prepared_bytes = activation_bytes(ACTIVATION_Q8_32, a->shape->d_head_k),
+                .prepared_bytes = activation_bytes(ACTIVATION_I16, a->shape->d_head_k),
                 .scores = (float *)(void *)(scratch + a->layout.scores),
                 .mixed = (float *)(void *)(scratch + a->layout.mixed),
                 .maxima = (float *)(void *)(scratch + a->layout.maxima),

@@ -217,6 +217,7 @@ static int model_init(struct model *m, struct gguf_error *reterr) {
                                tokenizer_vocab_count(m->tokenizer), m->shape.n_vocab);
                 return -EBADMSG;
         }
+        m->chat = chat_template_of(m->gguf);
         return 0;
 }
 

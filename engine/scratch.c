@@ -37,7 +37,7 @@ struct attention_scratch attention_scratch_layout(const struct shape *s) {
                         a.columns = columns;
         }
         a.queries = take_floats(&a.bytes, a.columns, s->d_head_k);
-        a.prepared = take(&a.bytes, a.columns * activation_bytes(ACTIVATION_Q8_32, s->d_head_k));
+        a.prepared = take(&a.bytes, a.columns * activation_bytes(ACTIVATION_I16, s->d_head_k));
         a.scores = take_floats(&a.bytes, a.columns, KV_BLOCK_TOKENS);
         a.mixed = take_floats(&a.bytes, a.columns, s->d_head_v);
         a.maxima = take_floats(&a.bytes, a.columns, 1);

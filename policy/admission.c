@@ -15,10 +15,10 @@ struct holding {
 };
 
 /* Which accounts a question counts, as a set of states. */
-#define STATE(s) (1u << (s))
-#define STATES_STAYING (STATE(ACCOUNT_IDLE) | STATE(ACCOUNT_BUSY) | STATE(ACCOUNT_LOADING))
-#define STATES_REAL (STATES_STAYING | STATE(ACCOUNT_DRAINING) | STATE(ACCOUNT_STOPPING))
-#define STATES_AFTER_STOPS (STATES_STAYING | STATE(ACCOUNT_DRAINING) | STATE(ACCOUNT_PROMISED))
+#define STATE(s)            (1u << (s))
+#define STATES_STAYING      (STATE(ACCOUNT_IDLE) | STATE(ACCOUNT_BUSY) | STATE(ACCOUNT_LOADING))
+#define STATES_REAL         (STATES_STAYING | STATE(ACCOUNT_DRAINING) | STATE(ACCOUNT_STOPPING))
+#define STATES_AFTER_STOPS  (STATES_STAYING | STATE(ACCOUNT_DRAINING) | STATE(ACCOUNT_PROMISED))
 #define STATES_AFTER_DRAINS (STATES_STAYING | STATE(ACCOUNT_PROMISED))
 
 static struct holding holding_of(const struct admission_seen *seen, unsigned states) {
@@ -70,10 +70,11 @@ static struct shortage missing(const struct question *q, unsigned states, struct
                 ret_numbers->used_bytes = to_take;
                 ret_numbers->needed_bytes = q->want->bytes;
         }
-        return (struct shortage) { larger(over_budget, over_available), over_weights };
+        return (struct shortage){ larger(over_budget, over_available), over_weights };
 }
 
-uint64_t policy_account_protected_until(const struct account *a, const struct admission_limits *limits, const struct admission_want *want) {
+uint64_t policy_account_protected_until(const struct account *a, const struct admission_limits *limits,
+                                        const struct admission_want *want) {
         uint64_t residency = plus(a->loaded_ms, limits->min_residency_ms);
         if (a->state == ACCOUNT_IDLE) {
                 if (!a->asked)
@@ -121,6 +122,7 @@ static uint64_t next_end_of_protection(const struct question *q) {
 
 static struct admission evict(struct admission result, const struct victims *victims, enum account_state only) {
         result.verdict = VERDICT_EVICT;
+        result.promised = true;
         for (uint32_t i = 0; i < victims->count; i++) {
                 if (victims->leave[i]->state == only)
                         result.victims[result.victims_count++] = victims->leave[i]->id;
@@ -130,6 +132,13 @@ static struct admission evict(struct admission result, const struct victims *vic
 
 static struct admission as(struct admission result, enum verdict verdict) {
         result.verdict = verdict;
+        return result;
+}
+
+/* Those that are leaving already make the room. */
+static struct admission promised(struct admission result) {
+        result.verdict = VERDICT_WAIT;
+        result.promised = true;
         return result;
 }
 
@@ -164,7 +173,7 @@ static struct admission in_the_way(const struct question *q, struct admission re
         candidates_add(&c, q, ACCOUNT_IDLE, HEED_PROTECTION);
         (void) policy_victims(c.a, c.count, after_drains, &suffices);
         if (suffices)
-                return as(result, VERDICT_WAIT);
+                return promised(result);
 
         c.count = 0;
         candidates_add(&c, q, ACCOUNT_IDLE, IGNORE_PROTECTION);
@@ -189,7 +198,8 @@ static struct admission in_the_way(const struct question *q, struct admission re
         return as(result, result.rule == RULE_AVAILABLE ? VERDICT_SHORT : VERDICT_BLOCKED);
 }
 
-struct admission policy_admission(const struct admission_limits *limits, const struct admission_seen *seen, const struct admission_want *want) {
+struct admission policy_admission(const struct admission_limits *limits, const struct admission_seen *seen,
+                                  const struct admission_want *want) {
         assert(seen->accounts_count <= ACCOUNTS_MAX);
         const struct question q = { limits, seen, want };
         struct admission result = { .look_again_ms = UINT64_MAX };
@@ -198,16 +208,18 @@ struct admission policy_admission(const struct admission_limits *limits, const s
 
         struct shortage later = missing(&q, STATES_AFTER_STOPS, &result);
         struct shortage now = missing(&q, STATES_REAL, &result);
-        if (seen->accounts_count >= ACCOUNTS_MAX && result.rule == RULE_NONE) {
+        if (seen->accounts_count >= ACCOUNTS_MAX && shortage_none(later)) {
+                /* Memory, but no place: whoever is cheapest to lose makes one. */
                 result.rule = RULE_PLACES;
                 result.limit_bytes = result.used_bytes = ACCOUNTS_MAX;
-                result.needed_bytes = 1;
-                return as(result, VERDICT_WAIT);
-        }
-        if (shortage_none(now) && shortage_none(later))
+                result.needed_bytes = later.bytes = 1;
+                if (holding_of(seen, STATE(ACCOUNT_STOPPING) | STATE(ACCOUNT_DRAINING)).count > 0)
+                        return as(result, VERDICT_WAIT);
+        } else if (shortage_none(now) && shortage_none(later)) {
                 return as(result, VERDICT_ADMIT);
-        if (shortage_none(later))
-                return as(result, VERDICT_WAIT);
+        } else if (shortage_none(later)) {
+                return promised(result);
+        }
 
         struct candidates idle = { 0 };
         bool suffices;
@@ -226,7 +238,7 @@ struct admission policy_admission_overrun(const struct admission_limits *limits,
         struct admission result = { .look_again_ms = UINT64_MAX };
         struct shortage over = missing(&q, STATES_STAYING, &result);
         if (result.rule == RULE_AVAILABLE || shortage_none(over))
-                return (struct admission) { .verdict = VERDICT_ADMIT, .look_again_ms = UINT64_MAX };
+                return (struct admission){ .verdict = VERDICT_ADMIT, .look_again_ms = UINT64_MAX };
 
         struct candidates idle = { 0 };
         bool suffices;
@@ -242,7 +254,8 @@ struct admission policy_admission_overrun(const struct admission_limits *limits,
 
 const char *policy_rule_word(enum admission_rule rule) {
         static const char *const words[RULE_COUNT] = {
-                [RULE_NONE] = "none", [RULE_BUDGET] = "budget", [RULE_WEIGHTS] = "weights_fraction", [RULE_AVAILABLE] = "available", [RULE_PLACES] = "places",
+                [RULE_NONE] = "none",           [RULE_BUDGET] = "budget", [RULE_WEIGHTS] = "weights_fraction",
+                [RULE_AVAILABLE] = "available", [RULE_PLACES] = "places",
         };
         assert(rule < RULE_COUNT);
         return words[rule];

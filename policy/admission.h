@@ -31,25 +31,25 @@ struct admission_limits {
 
 struct admission_seen {
         uint64_t now_ms;
-        uint64_t available_bytes;       /* MemAvailable, or less where a limit above us is tighter */
+        uint64_t available_bytes; /* MemAvailable, or less where a limit above us is tighter */
         const struct account *accounts;
-        uint32_t accounts_count;        /* at most ACCOUNTS_MAX */
+        uint32_t accounts_count; /* at most ACCOUNTS_MAX */
 };
 
 /* The model that wants in. */
 struct admission_want {
         uint64_t bytes, weights_bytes;
         int priority;
-        uint64_t since_ms;              /* arrival of its oldest waiter */
+        uint64_t since_ms; /* arrival of its oldest waiter */
 };
 
 enum verdict {
         VERDICT_ADMIT,
-        VERDICT_EVICT,          /* the victims must leave first */
-        VERDICT_WAIT,           /* room will come by itself: something leaves, loads, or is in its turn */
-        VERDICT_BLOCKED,        /* only pinned models stand in the way */
-        VERDICT_SHORT,          /* even alone it would not fit into what other programs leave */
-        VERDICT_NEVER,          /* larger than the limits themselves */
+        VERDICT_EVICT,   /* the victims must leave first */
+        VERDICT_WAIT,    /* room will come by itself: something leaves, loads, or is in its turn */
+        VERDICT_BLOCKED, /* only pinned models stand in the way */
+        VERDICT_SHORT,   /* even alone it would not fit into what other programs leave */
+        VERDICT_NEVER,   /* larger than the limits themselves */
         VERDICT_COUNT,
 };
 
@@ -57,16 +57,18 @@ enum admission_rule { RULE_NONE, RULE_BUDGET, RULE_WEIGHTS, RULE_AVAILABLE, RULE
 
 struct admission {
         enum verdict verdict;
-        enum admission_rule rule;       /* the first that is broken now; RULE_NONE with VERDICT_ADMIT */
-        uint64_t limit_bytes;           /* of that rule ... */
-        uint64_t used_bytes;            /* ... what others hold of it ... */
-        uint64_t needed_bytes;          /* ... and what this model needs of it */
-        uint64_t look_again_ms;         /* absolute; UINT64_MAX: when something changes */
-        uint32_t victims_count;         /* VERDICT_EVICT: ids of idle ones to stop and busy ones to drain */
+        enum admission_rule rule; /* the first that is broken now; RULE_NONE with VERDICT_ADMIT */
+        uint64_t limit_bytes;     /* of that rule ... */
+        uint64_t used_bytes;      /* ... what others hold of it ... */
+        uint64_t needed_bytes;    /* ... and what this model needs of it */
+        bool promised;            /* the room it needs is being made: nobody who comes later may take it */
+        uint64_t look_again_ms;   /* absolute; UINT64_MAX: when something changes */
+        uint32_t victims_count;   /* VERDICT_EVICT: ids of idle ones to stop and busy ones to drain */
         uint32_t victims[ACCOUNTS_MAX];
 };
 
-struct admission policy_admission(const struct admission_limits *limits, const struct admission_seen *seen, const struct admission_want *want);
+struct admission policy_admission(const struct admission_limits *limits, const struct admission_seen *seen,
+                                  const struct admission_want *want);
 
 /*
  * The engines hold more than they may (one grew past its prediction): the idle ones that must go. The
@@ -75,7 +77,8 @@ struct admission policy_admission(const struct admission_limits *limits, const s
 struct admission policy_admission_overrun(const struct admission_limits *limits, const struct admission_seen *seen);
 
 /* Until when an idle or busy model may not be turned out for another; 0 when it may leave now. Pinned ones are not asked about. */
-uint64_t policy_account_protected_until(const struct account *a, const struct admission_limits *limits, const struct admission_want *want);
+uint64_t policy_account_protected_until(const struct account *a, const struct admission_limits *limits,
+                                        const struct admission_want *want);
 
 const char *policy_rule_word(enum admission_rule rule);
 

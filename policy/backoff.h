@@ -12,8 +12,8 @@
 #include <stdint.h>
 
 struct backoff {
-        uint32_t failures;      /* in a row */
-        uint64_t until_ms;      /* no start before this */
+        uint32_t failures; /* in a row */
+        uint64_t until_ms; /* no start before this */
 };
 
 /* After a failure at NOW; WAS_READY: the engine had become ready, HEALTHY_MS before it failed. */

@@ -22,14 +22,14 @@
 #define RELOAD_FLOOR_MS 500u
 
 /* Backoff after repeated deaths: 10 s doubling to 5 min, forgotten after a minute of health. */
-#define BACKOFF_FIRST_MS 10000u
-#define BACKOFF_MAX_MS 300000u
+#define BACKOFF_FIRST_MS   10000u
+#define BACKOFF_MAX_MS     300000u
 #define BACKOFF_HEALTHY_MS 60000u
 
 /* What is learned about scratch and overhead, in thousandths of the prediction: never under half (a short
  * life shows too little), never over 64 times (a prediction of nothing must not make the product absurd). */
-#define LEARNED_MIN 500u
+#define LEARNED_MIN     500u
 #define LEARNED_NEUTRAL 1000u
-#define LEARNED_MAX 64000u
+#define LEARNED_MAX     64000u
 
 #endif

@@ -27,7 +27,8 @@ struct footprint policy_footprint(const struct footprint_facts *facts, uint64_t 
         return f;
 }
 
-uint64_t policy_footprint_rest(const struct footprint_facts *facts, uint64_t total_bytes, uint64_t file_bytes, uint64_t kv_used_bytes) {
+uint64_t policy_footprint_rest(const struct footprint_facts *facts, uint64_t total_bytes, uint64_t file_bytes,
+                               uint64_t kv_used_bytes) {
         uint64_t weights_touched = smaller(file_bytes, facts->weights_bytes);
         return minus(total_bytes, plus(weights_touched, kv_used_bytes));
 }

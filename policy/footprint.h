@@ -15,7 +15,7 @@
 /* What inspection of the file told. Any value is possible; sums saturate. */
 struct footprint_facts {
         uint64_t weights_bytes;
-        uint64_t kv_bytes_per_token;    /* of the precision in use, all layers */
+        uint64_t kv_bytes_per_token; /* of the precision in use, all layers */
         uint64_t scratch_bytes;
         uint64_t overhead_bytes;
 };
@@ -29,7 +29,8 @@ struct footprint {
 struct footprint policy_footprint(const struct footprint_facts *facts, uint64_t kv_tokens, uint32_t learned);
 
 /* What one look at a running engine says about everything that is neither weights nor KV cache. */
-uint64_t policy_footprint_rest(const struct footprint_facts *facts, uint64_t total_bytes, uint64_t file_bytes, uint64_t kv_used_bytes);
+uint64_t policy_footprint_rest(const struct footprint_facts *facts, uint64_t total_bytes, uint64_t file_bytes,
+                               uint64_t kv_used_bytes);
 
 /*
  * The correction to remember after a life whose rest peaked at REST_PEAK bytes. More than predicted is believed at

@@ -18,6 +18,7 @@ static const struct reason_info reasons[REASON_COUNT] = {
         [REASON_UNLOADED]            = { "unloaded", "the operator unloaded the model", 503, "server_error", 5, 1 },
         [REASON_REQUEST]             = { "request", "a request asked for it", 0, "", 0, -1 },
         [REASON_MAKE_ROOM]           = { "make_room", "another model needs its memory", 0, "", 0, -1 },
+        [REASON_OVER_BUDGET]         = { "over_budget", "the engines hold more than the budget allows", 0, "", 0, -1 },
         [REASON_IDLE]                = { "idle", "nobody asked for it in a while", 0, "", 0, -1 },
         [REASON_OPERATOR]            = { "operator", "the operator said so", 0, "", 0, -1 },
         [REASON_PRELOAD]             = { "preload", "the configuration says so", 0, "", 0, -1 },

@@ -20,6 +20,7 @@ enum reason {
         /* why a model was loaded or unloaded */
         REASON_REQUEST,
         REASON_MAKE_ROOM,
+        REASON_OVER_BUDGET,             /* an engine grew past its prediction */
         REASON_IDLE,
         REASON_OPERATOR,
         REASON_PRELOAD,

@@ -46,7 +46,7 @@ static void sort(const struct account *a[], uint32_t count) {
 }
 
 static struct shortage without(struct shortage s, const struct account *gone) {
-        return (struct shortage) { minus(s.bytes, gone->bytes), minus(s.weights_bytes, gone->weights_bytes) };
+        return (struct shortage){ minus(s.bytes, gone->bytes), minus(s.weights_bytes, gone->weights_bytes) };
 }
 
 /* Bit i of a set is candidate i, cheapest first: of two sets of one size the smaller number spares the more valuable. */
@@ -58,11 +58,18 @@ static bool set_covers(const struct account *const a[], uint32_t count, uint32_t
         return shortage_none(shortage);
 }
 
+static uint32_t set_size(uint32_t set) {
+        uint32_t size = 0;
+        for (; set > 0; set &= set - 1)
+                size++;
+        return size;
+}
+
 static struct victims exact(const struct account *const a[], uint32_t count, struct shortage shortage) {
         uint32_t best = 0;
-        int best_size = (int) count + 1;
+        uint32_t best_size = count + 1;
         for (uint32_t set = 1; set < 1u << count; set++) {
-                int size = __builtin_popcount(set);
+                uint32_t size = set_size(set);
                 if (size < best_size && set_covers(a, count, set, shortage)) {
                         best = set;
                         best_size = size;
@@ -103,7 +110,7 @@ struct victims policy_victims(const struct account *candidates[], uint32_t count
         assert(count <= ACCOUNTS_MAX);
         *ret_suffices = true;
         if (shortage_none(shortage))
-                return (struct victims) { 0 };
+                return (struct victims){ 0 };
         sort(candidates, count);
         struct shortage left = shortage;
         for (uint32_t i = 0; i < count; i++) {
@@ -112,8 +119,9 @@ struct victims policy_victims(const struct account *candidates[], uint32_t count
                 if (!class_ends || !shortage_none(left))
                         continue;
                 uint32_t considered = i + 1;
-                return considered <= VICTIMS_EXACT_MAX ? exact(candidates, considered, shortage) : greedy(candidates, considered, shortage);
+                return considered <= VICTIMS_EXACT_MAX ? exact(candidates, considered, shortage)
+                                                       : greedy(candidates, considered, shortage);
         }
         *ret_suffices = false;
-        return (struct victims) { 0 };
+        return (struct victims){ 0 };
 }

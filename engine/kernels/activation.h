@@ -1,11 +1,14 @@
 /*
  * activation.h - how activations are laid out before they meet a weight row.
  *
- * A weight type says which of these it is multiplied with. 8-bit activations keep the inner loops in integers:
- * a column of n values is one array of codes followed by its scales (and sums), so that the codes stay aligned.
+ * A weight type says which of these it is multiplied with. Whole numbers keep the inner loops in integers: a column of
+ * n values is one array of codes followed by its scales (and sums), so that the codes stay aligned; value = code * scale.
  *
- *   Q8_32   int8 codes[n], float scales[n / 32]                          value = code * scale
- *   Q8_256  int8 codes[n], float scales[n / 256], int16 sums[n / 16]     sums: of 16 codes each, for types with minima
+ *   I16  int16 codes[n], float scales[n / 32]                          for types in blocks of 32
+ *   I8   int8 codes[n], float scales[n / 256], int16 sums[n / 16]      for types in blocks of 256; sums of 16 codes each
+ *
+ * Where a block has one scale, sixteen bits cost the same instructions as eight and leave no error that matters. Where
+ * it has eight or sixteen, eight bits save a third of them.
  */
 #ifndef HEADROOM_ENGINE_KERNELS_ACTIVATION_H
 #define HEADROOM_ENGINE_KERNELS_ACTIVATION_H
@@ -18,37 +21,38 @@
 
 enum activation {
         ACTIVATION_F32,
-        ACTIVATION_Q8_32,
-        ACTIVATION_Q8_256,
+        ACTIVATION_I16,
+        ACTIVATION_I8,
         ACTIVATION_COUNT,
 };
 
 /* Bytes of one column of N values, padded so that the next one is aligned. */
 static inline size_t activation_bytes(enum activation a, uint32_t n) {
         size_t bytes = (size_t)n * 4;
-        if (a == ACTIVATION_Q8_32)
-                bytes = (size_t)n + (size_t)(n / 32) * 4;
-        if (a == ACTIVATION_Q8_256)
+        if (a == ACTIVATION_I16)
+                bytes = (size_t)n * 2 + (size_t)(n / 32) * 4;
+        if (a == ACTIVATION_I8)
                 bytes = (size_t)n + (size_t)(n / 256) * 4 + (size_t)(n / 16) * 2;
         return (bytes + ACTIVATION_ALIGN - 1) / ACTIVATION_ALIGN * ACTIVATION_ALIGN;
 }
 
-/* The most that any 8-bit form of N values needs. */
+/* The most that N values need in a form other than F32. */
 static inline size_t activation_bytes_max(uint32_t n) {
-        size_t a = activation_bytes(ACTIVATION_Q8_32, n), b = activation_bytes(ACTIVATION_Q8_256, n);
+        size_t a = activation_bytes(ACTIVATION_I16, n), b = activation_bytes(ACTIVATION_I8, n);
         return a > b ? a : b;
 }
 
-static inline const int8_t *activation_codes(const uint8_t *column) {
-        return (const int8_t *)column;
+/* Where the pieces of a column lie. */
+static inline size_t i16_scales_offset(uint32_t n) {
+        return (size_t)n * 2;
 }
 
-static inline const float *activation_scales(const uint8_t *column, uint32_t n) {
-        return (const float *)(const void *)(column + n);
+static inline size_t i8_scales_offset(uint32_t n) {
+        return n;
 }
 
-static inline const int16_t *activation_sums(const uint8_t *column, uint32_t n) {
-        return (const int16_t *)(const void *)(column + n + (size_t)(n / 256) * 4);
+static inline size_t i8_sums_offset(uint32_t n) {
+        return (size_t)n + (size_t)(n / 256) * 4;
 }
 
 #endif

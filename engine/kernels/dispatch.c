@@ -1,23 +1,54 @@
-/* dispatch.c - which set of kernels runs: asked of the processor once. */
+/* dispatch.c - which set of kernels runs: asked of the processor and the environment. */
 #include <assert.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "engine/kernels/kernels.h"
 
+static bool always(void) {
+        return true;
+}
+
+#if defined(__x86_64__)
+static bool has_avx2(void) {
+        return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c");
+}
+#endif
+
+/* Best first. */
+static const struct {
+        const struct kernels *kernels;
+        bool (*can_run)(void);
+} sets[] = {
+#if defined(__x86_64__)
+        { &kernels_avx2, has_avx2 },
+#endif
+        { &kernels_portable, always },
+};
+
+#define SETS_COUNT (sizeof(sets) / sizeof(*sets))
+
 const struct kernels *kernels_named(const char *name) {
-        return strcmp(name, kernels_portable.name) ? NULL : &kernels_portable;
+        for (size_t i = 0; i < SETS_COUNT; i++)
+                if (!strcmp(name, sets[i].kernels->name) && sets[i].can_run())
+                        return sets[i].kernels;
+        return NULL;
 }
 
 const struct kernels *kernels_get(void) {
         const char *wanted = getenv("HEADROOM_KERNELS");
         const struct kernels *k = wanted ? kernels_named(wanted) : NULL;
-        return k ? k : &kernels_portable;
+        for (size_t i = 0; !k && i < SETS_COUNT; i++)
+                if (sets[i].can_run())
+                        k = sets[i].kernels;
+        assert(k);
+        return k;
 }
 
 enum tensor_type kv_tensor_type(enum kv_type type) {
         static const enum tensor_type types[KV_TYPE_COUNT] = {
-                [KV_F16] = TENSOR_F16,
+                [KV_F16]  = TENSOR_F16,
                 [KV_Q8_0] = TENSOR_Q8_0,
                 [KV_Q4_0] = TENSOR_Q4_0,
         };

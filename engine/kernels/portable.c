@@ -57,22 +57,22 @@ static void codes_of_q6_k(const uint8_t *block, int8_t codes[K_VALUES]) {
 
 /* --- rows to floats --- */
 
-static void dequantize_f32(const uint8_t *row, uint32_t n, float *out) {
+void portable_dequantize_f32(const uint8_t *row, uint32_t n, float *out) {
         for (uint32_t i = 0; i < n; i++)
                 out[i] = load_float(row + 4 * (size_t)i);
 }
 
-static void dequantize_f16(const uint8_t *row, uint32_t n, float *out) {
+void portable_dequantize_f16(const uint8_t *row, uint32_t n, float *out) {
         for (uint32_t i = 0; i < n; i++)
                 out[i] = load_half(row + 2 * (size_t)i);
 }
 
-static void dequantize_bf16(const uint8_t *row, uint32_t n, float *out) {
+void portable_dequantize_bf16(const uint8_t *row, uint32_t n, float *out) {
         for (uint32_t i = 0; i < n; i++)
                 out[i] = load_bfloat(row + 2 * (size_t)i);
 }
 
-static void dequantize_q4_0(const uint8_t *row, uint32_t n, float *out) {
+void portable_dequantize_q4_0(const uint8_t *row, uint32_t n, float *out) {
         for (uint32_t b = 0; b < n / 32; b++, row += Q4_0_BYTES) {
                 int8_t codes[32];
                 codes_of_q4_0(row, codes);
@@ -81,7 +81,7 @@ static void dequantize_q4_0(const uint8_t *row, uint32_t n, float *out) {
         }
 }
 
-static void dequantize_q8_0(const uint8_t *row, uint32_t n, float *out) {
+void portable_dequantize_q8_0(const uint8_t *row, uint32_t n, float *out) {
         for (uint32_t b = 0; b < n / 32; b++, row += Q8_0_BYTES)
                 for (int i = 0; i < 32; i++)
                         *out++ = (float)(int8_t)row[2 + i] * load_half(row);
@@ -98,7 +98,7 @@ static void dequantize_with_minima(const uint8_t *block, const uint8_t codes[K_V
         }
 }
 
-static void dequantize_q4_k(const uint8_t *row, uint32_t n, float *out) {
+void portable_dequantize_q4_k(const uint8_t *row, uint32_t n, float *out) {
         for (uint32_t b = 0; b < n / K_VALUES; b++) {
                 uint8_t codes[K_VALUES];
                 codes_of_q4_k(row + b * (size_t)Q4_K_BYTES, codes);
@@ -106,7 +106,7 @@ static void dequantize_q4_k(const uint8_t *row, uint32_t n, float *out) {
         }
 }
 
-static void dequantize_q5_k(const uint8_t *row, uint32_t n, float *out) {
+void portable_dequantize_q5_k(const uint8_t *row, uint32_t n, float *out) {
         for (uint32_t b = 0; b < n / K_VALUES; b++) {
                 uint8_t codes[K_VALUES];
                 codes_of_q5_k(row + b * (size_t)Q5_K_BYTES, codes);
@@ -114,7 +114,7 @@ static void dequantize_q5_k(const uint8_t *row, uint32_t n, float *out) {
         }
 }
 
-static void dequantize_q6_k(const uint8_t *row, uint32_t n, float *out) {
+void portable_dequantize_q6_k(const uint8_t *row, uint32_t n, float *out) {
         for (uint32_t b = 0; b < n / K_VALUES; b++, row += Q6_K_BYTES) {
                 int8_t codes[K_VALUES];
                 codes_of_q6_k(row, codes);
@@ -123,44 +123,78 @@ static void dequantize_q6_k(const uint8_t *row, uint32_t n, float *out) {
         }
 }
 
-/* --- activations to 8 bits --- */
+/* --- activations to whole numbers --- */
 
 /* Not a number gives 0, so that a broken model cannot reach undefined conversions. */
-static int8_t to_code(float x) {
-        if (!(x > -127.0f))
-                return x <= -127.0f ? -127 : 0;
-        return (int8_t)(x < 127.0f ? lrintf(x) : 127);
+static int to_code(float x, float limit) {
+        if (!(x > -limit))
+                return x <= -limit ? (int)-limit : 0;
+        return (int)(x < limit ? lrintf(x) : (long)limit);
 }
 
-/* Codes of COUNT values with one scale, which is returned. */
-static float quantize_block(const float *x, uint32_t count, int8_t *codes) {
+/* What turns values into codes of at most LIMIT, given their largest magnitude. */
+static float inverse_scale(float largest, float limit) {
+        return largest > ACTIVATION_TINY ? limit / largest : 0;
+}
+
+static float largest_magnitude(const float *x, uint32_t count) {
         float largest = 0;
         for (uint32_t i = 0; i < count; i++)
                 largest = fmaxf(largest, fabsf(x[i]));
-        float inverse = largest > ACTIVATION_TINY ? 127.0f / largest : 0;
-        for (uint32_t i = 0; i < count; i++)
-                codes[i] = to_code(x[i] * inverse);
-        return largest / 127.0f;
+        return largest;
 }
 
-void portable_prepare_q8_32(const float *x, uint32_t n, uint8_t *column) {
-        float *scales = (float *)(void *)(column + n);
-        for (uint32_t b = 0; b < n / 32; b++)
-                scales[b] = quantize_block(x + b * 32, 32, (int8_t *)column + b * 32);
+void portable_prepare_i16(const float *x, uint32_t n, uint8_t *column) {
+        int16_t *codes = (int16_t *)(void *)column;
+        float *scales = (float *)(void *)(column + i16_scales_offset(n));
+        for (uint32_t b = 0; b < n / 32; b++) {
+                float largest = largest_magnitude(x + b * 32, 32), inverse = inverse_scale(largest, 32767.0f);
+                scales[b] = largest / 32767.0f;
+                for (uint32_t i = b * 32; i < b * 32 + 32; i++)
+                        codes[i] = (int16_t)to_code(x[i] * inverse, 32767.0f);
+        }
 }
 
-void portable_prepare_q8_256(const float *x, uint32_t n, uint8_t *column) {
+void portable_prepare_i8(const float *x, uint32_t n, uint8_t *column) {
         int8_t *codes = (int8_t *)column;
-        float *scales = (float *)(void *)(column + n);
-        int16_t *sums = (int16_t *)(void *)(column + n + (size_t)(n / K_VALUES) * 4);
-        for (uint32_t b = 0; b < n / K_VALUES; b++)
-                scales[b] = quantize_block(x + b * K_VALUES, K_VALUES, codes + b * K_VALUES);
+        float *scales = (float *)(void *)(column + i8_scales_offset(n));
+        int16_t *sums = (int16_t *)(void *)(column + i8_sums_offset(n));
+        for (uint32_t b = 0; b < n / K_VALUES; b++) {
+                float largest = largest_magnitude(x + b * K_VALUES, K_VALUES), inverse = inverse_scale(largest, 127.0f);
+                scales[b] = largest / 127.0f;
+                for (uint32_t i = b * K_VALUES; i < (b + 1) * K_VALUES; i++)
+                        codes[i] = (int8_t)to_code(x[i] * inverse, 127.0f);
+        }
         for (uint32_t s = 0; s < n / 16; s++) {
                 int sum = 0;
                 for (uint32_t i = 0; i < 16; i++)
                         sum += codes[s * 16 + i];
                 sums[s] = (int16_t)sum;
         }
+}
+
+/* A column's pieces. */
+struct i16_column {
+        const int16_t *codes;
+        const float *scales;
+};
+
+static struct i16_column i16_of(const uint8_t *column, uint32_t n) {
+        return (struct i16_column){ (const int16_t *)(const void *)column, (const float *)(const void *)(column + i16_scales_offset(n)) };
+}
+
+struct i8_column {
+        const int8_t *codes;
+        const float *scales;
+        const int16_t *sums;
+};
+
+static struct i8_column i8_of(const uint8_t *column, uint32_t n) {
+        return (struct i8_column){
+                (const int8_t *)column,
+                (const float *)(const void *)(column + i8_scales_offset(n)),
+                (const int16_t *)(const void *)(column + i8_sums_offset(n)),
+        };
 }
 
 /* --- one row times one column --- */
@@ -189,77 +223,76 @@ static float dot_bf16(const uint8_t *row, const uint8_t *column, uint32_t n) {
         return sum;
 }
 
-static int dot_codes(const int8_t *a, const int8_t *b, int count) {
+static int dot_32(const int8_t *a, const int16_t *b) {
         int sum = 0;
-        for (int i = 0; i < count; i++)
+        for (int i = 0; i < 32; i++)
                 sum += a[i] * b[i];
         return sum;
 }
 
 static float dot_q4_0(const uint8_t *row, const uint8_t *column, uint32_t n) {
+        struct i16_column x = i16_of(column, n);
         float sum = 0;
         for (uint32_t b = 0; b < n / 32; b++, row += Q4_0_BYTES) {
                 int8_t codes[32];
                 codes_of_q4_0(row, codes);
-                int whole = dot_codes(codes, activation_codes(column) + b * 32, 32);
-                sum += load_half(row) * activation_scales(column, n)[b] * (float)whole;
+                sum += load_half(row) * x.scales[b] * (float)dot_32(codes, x.codes + b * 32);
         }
         return sum;
 }
 
 static float dot_q8_0(const uint8_t *row, const uint8_t *column, uint32_t n) {
+        struct i16_column x = i16_of(column, n);
         float sum = 0;
-        for (uint32_t b = 0; b < n / 32; b++, row += Q8_0_BYTES) {
-                int whole = dot_codes((const int8_t *)row + 2, activation_codes(column) + b * 32, 32);
-                sum += load_half(row) * activation_scales(column, n)[b] * (float)whole;
-        }
+        for (uint32_t b = 0; b < n / 32; b++, row += Q8_0_BYTES)
+                sum += load_half(row) * x.scales[b] * (float)dot_32((const int8_t *)row + 2, x.codes + b * 32);
         return sum;
 }
 
-static float dot_with_minima(const uint8_t *block, const uint8_t codes[K_VALUES], const uint8_t *column, uint32_t n, uint32_t b) {
-        const int8_t *a = activation_codes(column) + b * (size_t)K_VALUES;
-        const int16_t *sums = activation_sums(column, n) + b * (size_t)16;
+/* Block B: codes times scales, less what the minima take off, which is the same for all values of a sub-block. */
+static float dot_with_minima(const uint8_t *block, const uint8_t codes[K_VALUES], const struct i8_column *x, uint32_t b) {
         uint8_t scales[8], minima[8];
         int whole = 0, below = 0;
         k_scales_unpack(block + 4, scales, minima);
         for (int i = 0; i < K_VALUES; i++)
-                whole += scales[i / 32] * codes[i] * a[i];
+                whole += scales[i / 32] * codes[i] * x->codes[b * K_VALUES + (uint32_t)i];
         for (int s = 0; s < 16; s++)
-                below += minima[s / 2] * sums[s];
-        float scale = activation_scales(column, n)[b];
-        return load_half(block) * scale * (float)whole - load_half(block + 2) * scale * (float)below;
+                below += minima[s / 2] * x->sums[b * 16 + (uint32_t)s];
+        return load_half(block) * x->scales[b] * (float)whole - load_half(block + 2) * x->scales[b] * (float)below;
 }
 
 static float dot_q4_k(const uint8_t *row, const uint8_t *column, uint32_t n) {
+        struct i8_column x = i8_of(column, n);
         float sum = 0;
         for (uint32_t b = 0; b < n / K_VALUES; b++, row += Q4_K_BYTES) {
                 uint8_t codes[K_VALUES];
                 codes_of_q4_k(row, codes);
-                sum += dot_with_minima(row, codes, column, n, b);
+                sum += dot_with_minima(row, codes, &x, b);
         }
         return sum;
 }
 
 static float dot_q5_k(const uint8_t *row, const uint8_t *column, uint32_t n) {
+        struct i8_column x = i8_of(column, n);
         float sum = 0;
         for (uint32_t b = 0; b < n / K_VALUES; b++, row += Q5_K_BYTES) {
                 uint8_t codes[K_VALUES];
                 codes_of_q5_k(row, codes);
-                sum += dot_with_minima(row, codes, column, n, b);
+                sum += dot_with_minima(row, codes, &x, b);
         }
         return sum;
 }
 
 static float dot_q6_k(const uint8_t *row, const uint8_t *column, uint32_t n) {
+        struct i8_column x = i8_of(column, n);
         float sum = 0;
         for (uint32_t b = 0; b < n / K_VALUES; b++, row += Q6_K_BYTES) {
-                const int8_t *a = activation_codes(column) + b * (size_t)K_VALUES;
                 int8_t codes[K_VALUES];
                 int whole = 0;
                 codes_of_q6_k(row, codes);
-                for (int s = 0; s < 16; s++)
-                        whole += (int8_t)row[192 + s] * dot_codes(codes + s * 16, a + s * 16, 16);
-                sum += load_half(row + 208) * activation_scales(column, n)[b] * (float)whole;
+                for (int i = 0; i < K_VALUES; i++)
+                        whole += (int8_t)row[192 + i / 16] * codes[i] * x.codes[b * K_VALUES + (uint32_t)i];
+                sum += load_half(row + 208) * x.scales[b] * (float)whole;
         }
         return sum;
 }
@@ -286,18 +319,18 @@ DEFINE_MULTIPLY(q6_k)
 const struct kernels kernels_portable = {
         .name = "portable",
         .types = {
-                [TENSOR_F32]  = { ACTIVATION_F32, dequantize_f32, multiply_f32 },
-                [TENSOR_F16]  = { ACTIVATION_F32, dequantize_f16, multiply_f16 },
-                [TENSOR_BF16] = { ACTIVATION_F32, dequantize_bf16, multiply_bf16 },
-                [TENSOR_Q4_0] = { ACTIVATION_Q8_32, dequantize_q4_0, multiply_q4_0 },
-                [TENSOR_Q8_0] = { ACTIVATION_Q8_32, dequantize_q8_0, multiply_q8_0 },
-                [TENSOR_Q4_K] = { ACTIVATION_Q8_256, dequantize_q4_k, multiply_q4_k },
-                [TENSOR_Q5_K] = { ACTIVATION_Q8_256, dequantize_q5_k, multiply_q5_k },
-                [TENSOR_Q6_K] = { ACTIVATION_Q8_256, dequantize_q6_k, multiply_q6_k },
+                [TENSOR_F32]  = { ACTIVATION_F32, portable_dequantize_f32, multiply_f32 },
+                [TENSOR_F16]  = { ACTIVATION_F32, portable_dequantize_f16, multiply_f16 },
+                [TENSOR_BF16] = { ACTIVATION_F32, portable_dequantize_bf16, multiply_bf16 },
+                [TENSOR_Q4_0] = { ACTIVATION_I16, portable_dequantize_q4_0, multiply_q4_0 },
+                [TENSOR_Q8_0] = { ACTIVATION_I16, portable_dequantize_q8_0, multiply_q8_0 },
+                [TENSOR_Q4_K] = { ACTIVATION_I8, portable_dequantize_q4_k, multiply_q4_k },
+                [TENSOR_Q5_K] = { ACTIVATION_I8, portable_dequantize_q5_k, multiply_q5_k },
+                [TENSOR_Q6_K] = { ACTIVATION_I8, portable_dequantize_q6_k, multiply_q6_k },
         },
         .prepare = {
-                [ACTIVATION_Q8_32]  = portable_prepare_q8_32,
-                [ACTIVATION_Q8_256] = portable_prepare_q8_256,
+                [ACTIVATION_I16] = portable_prepare_i16,
+                [ACTIVATION_I8]  = portable_prepare_i8,
         },
         .kv = {
                 [KV_F16]  = { portable_store_f16, portable_mix_f16 },

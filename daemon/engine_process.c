@@ -1,0 +1,253 @@
+/* engine_process.c - the worker's command line, and a conversation in frames that ends at the first wrong word. */
+#include "daemon/engine_process.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/bounds.h"
+#include "engine/wire.h"
+
+struct engine_process {
+        struct child *child;
+        struct engine_events events;
+        void *user;
+        struct wire_reader reader;
+        uint64_t ids_issued;
+        bool ready; /* has said `ready`: requests may follow */
+        bool over;  /* has said `failed`, or broke: nothing more is listened to */
+};
+
+/* What an engine may say, and when. */
+static const struct {
+        const char *type;
+        bool before_ready; /* else only after it */
+        bool has_id;
+} sayings[ENGINE_SAYS_COUNT] = {
+        [ENGINE_SAYS_READY] = { WIRE_READY, true, false },
+        [ENGINE_SAYS_FAILED] = { WIRE_FAILED, true, false },
+        [ENGINE_SAYS_START] = { WIRE_START, false, true },
+        [ENGINE_SAYS_TEXT] = { WIRE_TEXT, false, true },
+        [ENGINE_SAYS_END] = { WIRE_END, false, true },
+        [ENGINE_SAYS_EMBEDDING] = { WIRE_EMBEDDING, false, true },
+        [ENGINE_SAYS_ERROR] = { WIRE_ERROR, false, true },
+        [ENGINE_SAYS_STATISTICS] = { WIRE_STATISTICS, false, false },
+        [ENGINE_SAYS_CONTROLLED] = { WIRE_CONTROLLED, false, true },
+};
+
+static void broken(struct engine_process *e, const char *sentence) {
+        if (e->over)
+                return;
+        e->over = true;
+        e->events.on_broken(e->user, sentence);
+}
+
+/* 1 and *ret_id; 0 when the id is missing, not a whole number, or was never issued. */
+static int frame_id(const struct engine_process *e, const cJSON *frame, uint64_t *ret_id) {
+        const cJSON *id = cJSON_GetObjectItemCaseSensitive(frame, "id");
+        if (!cJSON_IsNumber(id) || !(id->valuedouble >= 1) || !(id->valuedouble <= (double) e->ids_issued))
+                return 0;
+        uint64_t whole = (uint64_t) id->valuedouble;
+        if ((double) whole < id->valuedouble)
+                return 0;
+        *ret_id = whole;
+        return 1;
+}
+
+static void take_frame(struct engine_process *e, const cJSON *frame) {
+        const char *type = wire_type(frame);
+        unsigned says = 0;
+        while (says < ENGINE_SAYS_COUNT && strcmp(sayings[says].type, type) != 0)
+                says++;
+        if (says == ENGINE_SAYS_COUNT) {
+                broken(e, "the engine sent a message of an unknown type");
+                return;
+        }
+        if (sayings[says].before_ready == e->ready) {
+                broken(e, e->ready ? "the engine said twice that it was ready" : "the engine answered before it was ready");
+                return;
+        }
+        uint64_t id = 0;
+        if (sayings[says].has_id && !frame_id(e, frame, &id)) {
+                broken(e, "the engine answered a request that was never made");
+                return;
+        }
+        if (says == ENGINE_SAYS_READY) {
+                const cJSON *version = cJSON_GetObjectItemCaseSensitive(frame, "version");
+                if (!cJSON_IsNumber(version) || version->valueint != WIRE_VERSION) {
+                        broken(e, "the engine speaks another version of the wire protocol; daemon and engine must be installed "
+                                  "together");
+                        return;
+                }
+                e->ready = true;
+        }
+        if (says == ENGINE_SAYS_FAILED)
+                e->over = true;
+        e->events.on_frame(e->user, (enum engine_says) says, id, frame);
+}
+
+static void on_bytes(void *user, const uint8_t *bytes, size_t count) {
+        struct engine_process *e = user;
+        if (e->over)
+                return;
+        if (wire_reader_push(&e->reader, bytes, count) < 0) {
+                broken(e, "no memory for a message of the engine");
+                return;
+        }
+        while (!e->over) {
+                cJSON *frame;
+                int r = wire_reader_next(&e->reader, &frame);
+                if (r == 0)
+                        return;
+                if (r < 0) {
+                        broken(e, r == -EMSGSIZE ? "the engine sent a message that is empty or too long"
+                                                 : "the engine sent something that is not a message");
+                        return;
+                }
+                take_frame(e, frame);
+                cJSON_Delete(frame);
+        }
+}
+
+static void on_channel_end(void *user) {
+        struct engine_process *e = user;
+        if (e->over)
+                return;
+        e->over = true;
+        e->events.on_hang_up(e->user);
+}
+
+static void on_child_exit(void *user, struct child_exit exit) {
+        struct engine_process *e = user;
+        e->over = true;
+        e->events.on_exit(e->user, exit);
+        wire_reader_done(&e->reader);
+        free(e);
+}
+
+/* Room for every option, its value, a --model-fd pair for each part, and the end. */
+#define ARGUMENTS_FIXED 16
+
+struct arguments {
+        const char **all;
+        uint32_t count;
+        char (*numbers)[16];
+        uint32_t numbers_count;
+};
+
+static void add_number(struct arguments *a, const char *option, uint32_t value) {
+        char *text = a->numbers[a->numbers_count++];
+        (void) snprintf(text, sizeof(a->numbers[0]), "%u", value);
+        a->all[a->count++] = option;
+        a->all[a->count++] = text;
+}
+
+static void fill_arguments(struct arguments *a, const struct engine_settings *s) {
+        a->all[a->count++] = "headroom-engine";
+        a->all[a->count++] = "worker";
+        add_number(a, "--socket", CHILD_CHANNEL_SOCKET);
+        for (uint32_t i = 0; i < s->model_fds_count; i++)
+                add_number(a, "--model-fd", CHILD_FDS_FIRST + i);
+        add_number(a, "--ctx", s->context);
+        add_number(a, "--kv-tokens", s->kv_tokens);
+        a->all[a->count++] = "--kv";
+        a->all[a->count++] = kv_type_name(s->kv_type);
+        if (s->threads > 0)
+                add_number(a, "--threads", s->threads);
+        add_number(a, "--parallel", s->parallel);
+        a->all[a->count] = NULL;
+}
+
+static int start_worker(uv_loop_t *loop, const struct engine_settings *s, struct engine_process *e) {
+        struct arguments a = {
+                .all = calloc(ARGUMENTS_FIXED + 2 * (size_t) s->model_fds_count, sizeof(*a.all)),
+                .numbers = calloc(ARGUMENTS_FIXED + (size_t) s->model_fds_count, sizeof(*a.numbers)),
+        };
+        static const struct child_events events = { .on_bytes = on_bytes,
+                                                    .on_channel_end = on_channel_end,
+                                                    .on_exit = on_child_exit };
+        int r = -ENOMEM;
+        if (a.all && a.numbers) {
+                fill_arguments(&a, s);
+                struct child_spec spec = {
+                        .path = s->path,
+                        .arguments = a.all,
+                        .channel = CHILD_CHANNEL_SOCKET,
+                        .fds = s->model_fds,
+                        .fds_count = s->model_fds_count,
+                };
+                r = child_start(loop, &spec, &events, e, &e->child);
+        }
+        free(a.all);
+        free(a.numbers);
+        return r;
+}
+
+int engine_process_start(uv_loop_t *loop, const struct engine_settings *settings, const struct engine_events *events, void *user,
+                         struct engine_process **ret) {
+        struct engine_process *e = calloc(1, sizeof(*e));
+        if (!e)
+                return -ENOMEM;
+        e->events = *events;
+        e->user = user;
+        e->reader.bytes_max = WIRE_TO_DAEMON_BYTES_MAX;
+        int r = start_worker(loop, settings, e);
+        if (r < 0) {
+                free(e);
+                return r;
+        }
+        *ret = e;
+        return 0;
+}
+
+pid_t engine_process_pid(const struct engine_process *e) {
+        return child_pid(e->child);
+}
+
+const char *engine_process_last_words(const struct engine_process *e) {
+        return child_last_words(e->child);
+}
+
+bool engine_process_listens(const struct engine_process *e) {
+        return e->ready && !e->over && child_unsent_bytes(e->child) < ENGINE_UNSENT_BYTES_MAX;
+}
+
+static int send_message(struct engine_process *e, const cJSON *message) {
+        uint8_t *bytes;
+        size_t count;
+        int r = wire_encode(message, WIRE_TO_ENGINE_BYTES_MAX, &bytes, &count);
+        return r < 0 ? r : child_write(e->child, bytes, count);
+}
+
+int engine_process_request(struct engine_process *e, cJSON *message, uint64_t *ret_id) {
+        uint64_t id = e->ids_issued + 1;
+        if (!cJSON_AddNumberToObject(message, "id", (double) id))
+                return -ENOMEM;
+        int r = send_message(e, message);
+        if (r < 0)
+                return r;
+        e->ids_issued = id;
+        *ret_id = id;
+        return 0;
+}
+
+static void send_small(struct engine_process *e, const char *type, uint64_t id) {
+        cJSON *message = cJSON_CreateObject();
+        if (message && cJSON_AddStringToObject(message, "type", type) &&
+            (id == 0 || cJSON_AddNumberToObject(message, "id", (double) id)))
+                (void) send_message(e, message);
+        cJSON_Delete(message);
+}
+
+void engine_process_about(struct engine_process *e, const char *type, uint64_t id) {
+        send_small(e, type, id);
+}
+
+void engine_process_tell(struct engine_process *e, const char *type) {
+        send_small(e, type, 0);
+}
+
+void engine_process_kill(struct engine_process *e) {
+        child_kill(e->child);
+}

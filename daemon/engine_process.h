@@ -1,0 +1,69 @@
+/*
+ * engine_process.h - one engine: a worker process and the frames we exchange with it.
+ *
+ * The engine is treated as hostile: a frame that is unknown, untimely, mis-sized or names a request that was never
+ * made ends the conversation (on_broken, once), after which no frame is delivered and the owner should kill it.
+ * What it must say, and when, is docs/wire-protocol.md. Loop thread only.
+ */
+#ifndef HEADROOM_DAEMON_ENGINE_PROCESS_H
+#define HEADROOM_DAEMON_ENGINE_PROCESS_H
+
+#include <cjson/cJSON.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <uv.h>
+
+#include "daemon/child.h"
+#include "engine/kv_type.h"
+
+struct engine_process;
+
+struct engine_settings {
+        const char *path;     /* of headroom-engine */
+        const int *model_fds; /* stay the caller's */
+        uint32_t model_fds_count;
+        uint32_t context, kv_tokens, parallel;
+        uint32_t threads; /* 0: the engine decides */
+        enum kv_type kv_type;
+};
+
+enum engine_says {
+        ENGINE_SAYS_READY,
+        ENGINE_SAYS_FAILED,
+        ENGINE_SAYS_START,
+        ENGINE_SAYS_TEXT,
+        ENGINE_SAYS_END,
+        ENGINE_SAYS_EMBEDDING,
+        ENGINE_SAYS_ERROR,
+        ENGINE_SAYS_STATISTICS,
+        ENGINE_SAYS_CONTROLLED,
+        ENGINE_SAYS_COUNT
+};
+
+struct engine_events {
+        /* ID is that of a request made before (maybe over since), 0 where the message has none. FRAME is borrowed. */
+        void (*on_frame)(void *user, enum engine_says says, uint64_t id, const cJSON *frame);
+        void (*on_broken)(void *user, const char *sentence);
+        void (*on_hang_up)(void *user); /* it closed its end: it has ended or is about to */
+        /* Last: the process is gone, and so is the object after this call. */
+        void (*on_exit)(void *user, struct child_exit exit);
+};
+
+/* 0 and *ret, or -errno. */
+int engine_process_start(uv_loop_t *loop, const struct engine_settings *settings, const struct engine_events *events, void *user,
+                         struct engine_process **ret);
+pid_t engine_process_pid(const struct engine_process *e);
+const char *engine_process_last_words(const struct engine_process *e);
+
+/* True while the engine takes what we send; false when it has stopped reading and our queue is full. */
+bool engine_process_listens(const struct engine_process *e);
+/* Gives MESSAGE the next id and sends it. 0 and *ret_id; -EMSGSIZE when it is too long for a frame; -errno. */
+int engine_process_request(struct engine_process *e, cJSON *message, uint64_t *ret_id);
+/* TYPE is cancel, pause or resume. A channel that is closed shows as on_exit, so failure is not told. */
+void engine_process_about(struct engine_process *e, const char *type, uint64_t id);
+/* TYPE is shutdown or statistics. */
+void engine_process_tell(struct engine_process *e, const char *type);
+void engine_process_kill(struct engine_process *e);
+
+#endif

@@ -1,0 +1,228 @@
+/*
+ * fleet_internal.h - the objects behind fleet.h and dispatch.h, for their own files alone.
+ *
+ *      fleet.c          the loop's side: one tick, its timer, start and stop
+ *      fleet_admit.c    accounts, the question to policy, and what follows from the answer
+ *      fleet_measure.c  looking at the engines' memory on a thread of the pool
+ *      fleet_status.c   what others may see
+ *      fleet_verbs.c    the operator's load and unload
+ *      model.c          one model's life: events, acts, and the end of an engine
+ *      model_asks.c     one model's requests: waiting, sent, answered, given back
+ *      dispatch.c       an ask as its owner sees it
+ *
+ * Callbacks (frames, exits, timers) change one model and poke the fleet; the tick does the rest. An owner's
+ * callback may submit or cancel asks, so no loop here holds a pointer into a queue across such a call.
+ */
+#ifndef HEADROOM_DAEMON_FLEET_INTERNAL_H
+#define HEADROOM_DAEMON_FLEET_INTERNAL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <uv.h>
+
+#include "daemon/bounds.h"
+#include "daemon/engine_process.h"
+#include "daemon/failure.h"
+#include "daemon/fleet.h"
+#include "daemon/footprints.h"
+#include "daemon/inspection.h"
+#include "daemon/life.h"
+#include "daemon/queue.h"
+#include "daemon/sensors/memory.h"
+#include "policy/admission.h"
+#include "policy/backoff.h"
+#include "policy/footprint.h"
+
+#define TIME_NEVER UINT64_MAX
+
+struct model;
+
+struct ask {
+        struct queue_link link; /* first: an ask is its link */
+        struct model *model;
+        enum ask_kind kind;
+        cJSON *body;
+        struct ask_events events;
+        void *user;
+        uint64_t id;       /* on the wire; 0 while it waits */
+        uint64_t since_ms; /* submitted */
+        uint32_t attempts; /* engines it was sent to */
+        bool paused;
+        bool started;    /* on_start was called */
+        bool spoke;      /* some of the answer was told */
+        const char *why; /* last told by on_waiting */
+};
+
+/* The operator waits for a load or an unload to be done. */
+struct verb {
+        struct queue_link link; /* first */
+        fleet_done *on_done;
+        void *user;
+        uint64_t since_ms;
+        bool force; /* unload: running requests end too */
+        bool failed;
+        struct failure failure;
+};
+
+/* What identifies the files of a model: as long as it stays, what was read from them stays true. */
+struct files_identity {
+        uint64_t bytes;
+        uint64_t key; /* made of names, sizes and times */
+        int64_t modified_s;
+};
+
+/* The engine process of a model, from its start until its memory is back. All zero: none. */
+struct tenure {
+        struct engine_process *process; /* NULL once it has exited */
+        bool exited;
+        bool was_ready;
+        bool worked;   /* has ended a request */
+        bool expected; /* we told it to go */
+        bool killed;
+        bool said_failed;   /* instead of ready: SENTENCE is its own */
+        char sentence[400]; /* why it failed or we ended it; "" when it just went */
+        enum reason why_stopped;
+        char for_whom[MODEL_ID_MAX + 1]; /* why_stopped == REASON_MAKE_ROOM */
+        uint64_t started_ms, ready_ms, last_end_ms, stopping_ms, exited_ms;
+        uint64_t available_before_bytes;     /* MemAvailable when it was told to go */
+        uint32_t n_ctx, kv_tokens, parallel; /* as the engine said */
+        bool kv_known;                       /* it has said so since it last began a request */
+        uint64_t kv_used_bytes;
+        struct process_memory memory; /* as measured last */
+        uint64_t peak_bytes, rest_peak_bytes;
+        uint64_t measured_ms, measure_cost_ms;
+        bool measure_wanted;
+};
+
+struct model {
+        struct fleet *fleet;
+        const struct config_model *config;
+        uint32_t index;
+        enum life life;
+        struct queue waiting, running; /* of struct ask */
+        struct queue loads, unloads;   /* of struct verb */
+        bool unload_asked;             /* by the operator, since the last tick */
+        bool preload;                  /* wanted because the configuration says so */
+
+        bool identified; /* the next three are valid */
+        struct files_identity files;
+        bool inspected_well; /* else inspect_sentence says why not */
+        struct inspected inspected;
+        char inspect_sentence[400];
+        struct inspection *inspection;    /* running */
+        struct files_identity inspecting; /* what it runs on */
+
+        struct footprint_facts facts; /* for the configured precision */
+        struct footprint predicted;
+        uint32_t learned;
+        uint32_t context, kv_tokens; /* as they will be asked for */
+
+        struct tenure engine;
+        struct backoff backoff;
+        struct admission last_answer; /* of policy, while LIFE_WAITING */
+        bool answer_logged;
+        uint64_t short_since_ms; /* VERDICT_SHORT since; 0: not */
+
+        uint64_t load_ms; /* how long the last load took */
+        uint64_t loads_count, deaths_count, requests_count;
+        char last_error[512];
+        char last_exit[64];
+        char last_words[CHILD_WORDS_MAX + 1];
+};
+
+struct fleet {
+        uv_loop_t *loop;
+        const struct config *config;
+        const char *proc;
+        struct model *models;
+        uint32_t models_count;
+        uint32_t waiting_count; /* asks waiting for all models */
+        uint32_t inspections_count;
+        struct footprints *footprints;
+
+        uv_idle_t soon;   /* runs the tick before the loop sleeps */
+        uv_timer_t timer; /* runs it when something is due */
+        uint32_t handles_open;
+        bool ticking, poked;
+        uint64_t now_ms; /* of this tick */
+        uint64_t due_ms; /* the earliest of what this tick found to be due later */
+        uint64_t tick_count, last_tick_ms;
+
+        struct memory_seen memory;
+        uint64_t memory_read_ms;
+        bool memory_known;
+        bool memory_complained;
+        bool overrun_logged;
+
+        uv_work_t measure; /* one look at a time */
+        bool measuring;
+        uint32_t measure_model;
+        bool measure_kv_known; /* when the look began */
+        pid_t measure_pid;
+        int measure_result;
+        uint64_t measure_ns;
+        struct process_memory measured;
+
+        struct queue finished_verbs;
+        bool stopping, stopped;
+        void (*on_stopped)(void *user);
+        void *on_stopped_user;
+};
+
+static inline struct ask *ask_of(struct queue_link *link) {
+        return (struct ask *) link;
+}
+
+static inline struct verb *verb_of(struct queue_link *link) {
+        return (struct verb *) link;
+}
+
+/* fleet.c */
+uint64_t fleet_clock_ms(void);
+void fleet_poke(struct fleet *f);                /* tick before the loop sleeps */
+void fleet_due(struct fleet *f, uint64_t at_ms); /* tick at that time, or earlier */
+void fleet_observe_memory(struct fleet *f, uint64_t age_max_ms);
+
+/* fleet_admit.c */
+void fleet_admit(struct fleet *f);
+uint64_t model_account_bytes(const struct model *m);
+uint64_t fleet_weights_max(const struct fleet *f);
+
+/* fleet_measure.c */
+void fleet_measure(struct fleet *f);
+void fleet_measure_want(struct model *m);
+
+/* fleet_verbs.c */
+void verbs_finish(struct fleet *f, struct queue *verbs, const struct failure *failure);
+void verbs_tell(struct fleet *f);
+void verbs_unload(struct model *m);
+
+/* model.c */
+void model_init(struct model *m, struct fleet *f, const struct config_model *config, uint32_t index);
+void model_done(struct model *m);
+bool model_wanted(const struct model *m);
+uint64_t model_wanted_since(const struct model *m); /* TIME_NEVER when it is not */
+void model_event(struct model *m, enum life_event event);
+void model_tick(struct model *m);
+/* Tells it to leave; FOR_WHOM is the model that needs the room, or NULL. */
+void model_leave(struct model *m, enum reason why, const char *for_whom);
+/* The waiters are told, then it is given up. */
+void model_refuse(struct model *m, const struct failure *failure);
+
+/* model_asks.c */
+void asks_send(struct model *m);
+void asks_expire(struct model *m);
+void asks_tell_why(struct model *m);
+/* False: the frame is not what its type says; the engine has lost its mind. */
+bool asks_take_frame(struct model *m, enum engine_says says, uint64_t id, const cJSON *frame);
+/* The engine is gone: who was told nothing yet waits again, at the head (if RETRY); the others fail. */
+void asks_give_back(struct model *m, const struct failure *failure, bool retry);
+void asks_fail(struct model *m, struct queue *asks, const struct failure *failure);
+/* A request has ended, well or not: its place is free, and the engine may have grown. */
+void asks_note_end(struct model *m);
+/* How full is the cache? Only asked while nothing runs, so that the answer stays true while we measure. */
+void asks_ask_statistics(struct model *m);
+void ask_free(struct ask *ask);
+
+#endif

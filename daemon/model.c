@@ -1,0 +1,604 @@
+/*
+ * model.c - one model's life: what happened to it, what is done about it, and what is left when its engine is gone.
+ *
+ * model_event is the only place where `life` changes; the table in life.c says how. An act may raise the next event (a
+ * size that is already known), so model_event sets the state before it acts.
+ */
+#include <assert.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "daemon/fleet_internal.h"
+#include "daemon/log.h"
+#include "engine/model_files.h"
+#include "engine/wire.h"
+#include "policy/bounds.h"
+#include "policy/saturate.h"
+
+#define MIB(bytes) ((bytes) >> 20)
+
+void model_init(struct model *m, struct fleet *f, const struct config_model *config, uint32_t index) {
+        *m = (struct model){
+                .fleet = f, .config = config, .index = index, .preload = config->preload, .learned = LEARNED_NEUTRAL
+        };
+        struct stat st;
+        if (stat(config->path, &st) == 0)
+                m->files.modified_s = st.st_mtime;
+}
+
+void model_done(struct model *m) {
+        assert(m->waiting.count == 0 && m->running.count == 0 && !m->engine.process && !m->inspection);
+}
+
+bool model_wanted(const struct model *m) {
+        return m->waiting.count > 0 || m->loads.count > 0 || m->preload;
+}
+
+uint64_t model_wanted_since(const struct model *m) {
+        uint64_t since = m->preload ? m->fleet->now_ms : TIME_NEVER;
+        for (struct queue_link *l = m->waiting.first; l; l = l->next)
+                since = smaller(since, ask_of(l)->since_ms);
+        for (struct queue_link *l = m->loads.first; l; l = l->next)
+                since = smaller(since, verb_of(l)->since_ms);
+        return since;
+}
+
+static enum reason why_wanted(const struct model *m) {
+        return m->waiting.count > 0 ? REASON_REQUEST : m->loads.count > 0 ? REASON_OPERATOR : REASON_PRELOAD;
+}
+
+void model_refuse(struct model *m, const struct failure *failure) {
+        (void) snprintf(m->last_error, sizeof(m->last_error), "%s", failure->message);
+        log_warning("refuse", LOG_TEXT("model", m->config->id), LOG_TEXT("reason", failure->code),
+                    LOG_TEXT("message", failure->message), LOG_NUMBER("waiting", m->waiting.count),
+                    LOG_NUMBER("retry_after_s", failure->retry_after_s));
+        struct failure told = *failure; /* FAILURE may live in what the callbacks change */
+        m->preload = false;
+        verbs_finish(m->fleet, &m->loads, &told);
+        model_event(m, LIFE_EVENT_REFUSED);
+        asks_fail(m, &m->waiting, &told);
+}
+
+/* --- the files --- */
+
+struct opened {
+        uint32_t count;
+        int fds[MODEL_FILES_MAX];
+        struct files_identity identity;
+};
+
+static void opened_close(struct opened *o) {
+        for (uint32_t i = 0; i < o->count; i++)
+                (void) close(o->fds[i]);
+        o->count = 0;
+}
+
+static uint64_t mix(uint64_t key, uint64_t value) {
+        return (key ^ value) * 0x9e3779b97f4a7c15u ^ key >> 29;
+}
+
+static int identify(struct opened *o) {
+        for (uint32_t i = 0; i < o->count; i++) {
+                struct stat st;
+                if (fstat(o->fds[i], &st) < 0)
+                        return -errno;
+                if (!S_ISREG(st.st_mode))
+                        return -EINVAL;
+                o->identity.bytes += (uint64_t) st.st_size;
+                o->identity.modified_s = st.st_mtim.tv_sec;
+                const uint64_t parts[] = { (uint64_t) st.st_size, (uint64_t) st.st_mtim.tv_sec, (uint64_t) st.st_mtim.tv_nsec,
+                                           (uint64_t) st.st_ino };
+                for (size_t p = 0; p < sizeof(parts) / sizeof(parts[0]); p++)
+                        o->identity.key = mix(o->identity.key, parts[p]);
+        }
+        return 0;
+}
+
+/* All files of the model, open. 0, or -errno and the sentence. */
+static int open_files(const struct model *m, struct opened *ret, char *reterr, size_t reterr_size) {
+        struct model_files files;
+        int r = model_files_list(m->config->path, &files);
+        if (r < 0) {
+                (void) snprintf(reterr, reterr_size, "the name of '%s' is not that of a part of a split model: %s",
+                                m->config->path, strerror(-r));
+                return r;
+        }
+        uint32_t failed = 0;
+        r = model_files_open(&files, ret->fds, &failed);
+        if (r < 0) {
+                (void) snprintf(reterr, reterr_size, "cannot open '%s': %s", files.paths[failed], strerror(-r));
+                model_files_done(&files);
+                return r;
+        }
+        ret->count = files.count;
+        ret->identity = (struct files_identity){ 0 };
+        model_files_done(&files);
+        r = identify(ret);
+        if (r < 0) {
+                (void) snprintf(reterr, reterr_size, "'%s' is not a file that can be mapped: %s", m->config->path, strerror(-r));
+                opened_close(ret);
+        }
+        return r;
+}
+
+/* --- inspecting --- */
+
+static void refuse_load(struct model *m, const char *sentence) {
+        struct failure failure;
+        failure_set(&failure, REASON_LOAD_FAILED, "model '%s' cannot be loaded: %s", m->config->id, sentence);
+        model_refuse(m, &failure);
+}
+
+/* What the configuration leaves to the file. */
+static void settle_context(struct model *m) {
+        uint32_t trained = m->inspected.n_ctx_train;
+        m->context = m->config->context > 0 ? m->config->context : (uint32_t) smaller(trained > 0 ? trained : 4096, 4096);
+        m->kv_tokens =
+                m->config->kv_tokens > 0 ? m->config->kv_tokens : (uint32_t) smaller(2 * (uint64_t) m->context, UINT32_MAX);
+}
+
+static void conclude_inspection(struct model *m) {
+        if (m->life != LIFE_INSPECTING)
+                return;
+        if (!m->inspected_well) {
+                refuse_load(m, m->inspect_sentence);
+                return;
+        }
+        uint64_t per_token = m->inspected.kv_bytes_per_token[m->config->kv_type];
+        if (per_token == 0) {
+                char sentence[128];
+                (void) snprintf(sentence, sizeof(sentence),
+                                "its attention heads do not fit the blocks of KV type %s; set kv = f16",
+                                kv_type_name(m->config->kv_type));
+                refuse_load(m, sentence);
+                return;
+        }
+        settle_context(m);
+        m->facts = (struct footprint_facts){
+                .weights_bytes = m->inspected.weights_bytes,
+                .kv_bytes_per_token = per_token,
+                .scratch_bytes = m->inspected.scratch_bytes,
+                .overhead_bytes = m->inspected.overhead_bytes,
+        };
+        m->learned = footprints_learned(m->fleet->footprints, m->config->id, m->files.key);
+        m->predicted = policy_footprint(&m->facts, m->kv_tokens, m->learned);
+        model_event(m, LIFE_EVENT_INSPECTED);
+}
+
+static void on_inspected(void *user, const struct inspected *result, const char *sentence, bool about_file) {
+        struct model *m = user;
+        m->inspection = NULL;
+        m->fleet->inspections_count--;
+        m->files = m->inspecting;
+        m->identified = result != NULL || about_file;
+        m->inspected_well = result != NULL;
+        if (result)
+                m->inspected = *result;
+        (void) snprintf(m->inspect_sentence, sizeof(m->inspect_sentence), "%s", result ? "" : sentence);
+        conclude_inspection(m);
+        fleet_poke(m->fleet);
+}
+
+/* Looks at the files again each time: they may have been replaced since. */
+static void inspect(struct model *m) {
+        struct fleet *f = m->fleet;
+        if (m->inspection || f->inspections_count >= INSPECTIONS_MAX)
+                return;
+        struct opened files;
+        char sentence[400];
+        if (open_files(m, &files, sentence, sizeof(sentence)) < 0) {
+                refuse_load(m, sentence);
+                return;
+        }
+        if (m->identified && files.identity.key == m->files.key) {
+                opened_close(&files);
+                conclude_inspection(m);
+                return;
+        }
+        struct inspection_request request = {
+                .engine_path = f->config->engine_path,
+                .fds = files.fds,
+                .fds_count = files.count,
+                .threads = m->config->threads,
+                .parallel = m->config->parallel,
+        };
+        m->inspecting = files.identity;
+        int r = inspection_start(f->loop, &request, on_inspected, m, &m->inspection);
+        opened_close(&files);
+        if (r < 0) {
+                (void) snprintf(sentence, sizeof(sentence), "cannot start '%s': %s", f->config->engine_path, strerror(-r));
+                refuse_load(m, sentence);
+                return;
+        }
+        f->inspections_count++;
+}
+
+/* --- the engine --- */
+
+static void end_engine(struct model *m, const char *sentence) {
+        (void) snprintf(m->engine.sentence, sizeof(m->engine.sentence), "%s", sentence);
+        model_event(m, LIFE_EVENT_END);
+}
+
+static uint32_t number_in(const cJSON *frame, const char *key, uint32_t least, uint32_t most) {
+        const cJSON *item = cJSON_GetObjectItemCaseSensitive(frame, key);
+        if (!cJSON_IsNumber(item) || !(item->valuedouble >= least))
+                return least;
+        return item->valuedouble > most ? most : (uint32_t) item->valuedouble;
+}
+
+static void on_ready(struct model *m, const cJSON *frame) {
+        struct tenure *e = &m->engine;
+        e->n_ctx = number_in(frame, "n_ctx", 0, UINT32_MAX);
+        e->kv_tokens = number_in(frame, "kv_tokens", 0, UINT32_MAX);
+        e->parallel = number_in(frame, "parallel", 1, PARALLEL_MAX);
+        if (m->life == LIFE_LOADING) {
+                e->was_ready = true;
+                e->ready_ms = fleet_clock_ms();
+                m->load_ms = minus(e->ready_ms, e->started_ms);
+                m->loads_count++;
+                m->last_error[0] = '\0';
+                verbs_finish(m->fleet, &m->loads, NULL);
+                m->preload = false;
+                log_info("loaded", LOG_TEXT("model", m->config->id), LOG_NUMBER("pid", engine_process_pid(e->process)),
+                         LOG_NUMBER("load_ms", m->load_ms), LOG_NUMBER("waiting", m->waiting.count),
+                         LOG_NUMBER("parallel", e->parallel));
+        }
+        model_event(m, LIFE_EVENT_READY);
+        fleet_measure_want(m);
+        asks_ask_statistics(m);
+}
+
+static void on_broken(void *user, const char *sentence) {
+        struct model *m = user;
+        if (m->engine.sentence[0])
+                return; /* it is being ended already */
+        log_error("engine_broken", LOG_TEXT("model", m->config->id), LOG_NUMBER("pid", engine_process_pid(m->engine.process)),
+                  LOG_TEXT("message", sentence));
+        end_engine(m, sentence);
+}
+
+static void on_frame(void *user, enum engine_says says, uint64_t id, const cJSON *frame) {
+        struct model *m = user;
+        if (says == ENGINE_SAYS_READY) {
+                on_ready(m, frame);
+        } else if (says == ENGINE_SAYS_FAILED) {
+                const char *message = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(frame, "message"));
+                m->engine.said_failed = true;
+                (void) snprintf(m->engine.sentence, sizeof(m->engine.sentence), "%s",
+                                message ? message : "the engine did not say why");
+                model_event(m, LIFE_EVENT_FAILED);
+        } else if (!asks_take_frame(m, says, id, frame)) {
+                on_broken(m, "the engine sent a message whose contents are not what its type says");
+        }
+}
+
+static void on_hang_up(void *user) {
+        model_event(user, LIFE_EVENT_FAILED);
+}
+
+static void on_engine_exit(void *user, struct child_exit exit) {
+        struct model *m = user;
+        struct tenure *e = &m->engine;
+        child_exit_words(exit, m->last_exit, sizeof(m->last_exit));
+        if (m->last_exit[0] == '\0' && !e->expected)
+                (void) snprintf(m->last_exit, sizeof(m->last_exit), "exit status 0, unasked");
+        (void) snprintf(m->last_words, sizeof(m->last_words), "%s", engine_process_last_words(e->process));
+        e->process = NULL;
+        e->exited = true;
+        e->exited_ms = fleet_clock_ms();
+        model_event(m, LIFE_EVENT_EXITED);
+}
+
+static void start_engine(struct model *m) {
+        struct fleet *f = m->fleet;
+        static const struct engine_events events = {
+                .on_frame = on_frame, .on_broken = on_broken, .on_hang_up = on_hang_up, .on_exit = on_engine_exit
+        };
+        struct opened files;
+        char sentence[400];
+        if (open_files(m, &files, sentence, sizeof(sentence)) < 0) {
+                refuse_load(m, sentence);
+                return;
+        }
+        struct engine_settings settings = {
+                .path = f->config->engine_path,
+                .model_fds = files.fds,
+                .model_fds_count = files.count,
+                .context = m->context,
+                .kv_tokens = m->kv_tokens,
+                .parallel = m->config->parallel,
+                .threads = m->config->threads,
+                .kv_type = m->config->kv_type,
+        };
+        m->engine = (struct tenure){ .started_ms = f->now_ms };
+        int r = engine_process_start(f->loop, &settings, &events, m, &m->engine.process);
+        opened_close(&files);
+        if (r < 0) {
+                m->backoff = policy_backoff_failed(m->backoff, f->now_ms, false, 0);
+                (void) snprintf(sentence, sizeof(sentence), "cannot start '%s': %s", f->config->engine_path, strerror(-r));
+                refuse_load(m, sentence);
+                return;
+        }
+        pid_t pid = engine_process_pid(m->engine.process);
+        r = memory_set_oom_score(f->proc, pid, ENGINE_OOM_SCORE);
+        log_info("load", LOG_TEXT("model", m->config->id), LOG_TEXT("reason", reason_info(why_wanted(m))->word),
+                 LOG_NUMBER("pid", pid), LOG_NUMBER("predicted_mib", MIB(m->predicted.total_bytes)),
+                 LOG_NUMBER("weights_mib", MIB(m->predicted.weights_bytes)), LOG_NUMBER("kv_mib", MIB(m->predicted.kv_bytes)),
+                 LOG_NUMBER("budget_mib", MIB(f->config->budget_bytes)),
+                 LOG_NUMBER("available_mib", MIB(f->memory.available_bytes)), LOG_NUMBER("waiting", m->waiting.count),
+                 LOG_MAYBE("oom_score", r < 0 ? strerror(-r) : ""));
+}
+
+/* --- going --- */
+
+void model_leave(struct model *m, enum reason why, const char *for_whom) {
+        struct tenure *e = &m->engine;
+        if (m->life == LIFE_READY || m->life == LIFE_LOADING) {
+                e->why_stopped = why;
+                (void) snprintf(e->for_whom, sizeof(e->for_whom), "%s", for_whom ? for_whom : "");
+                log_info("unload", LOG_TEXT("model", m->config->id), LOG_TEXT("reason", reason_info(why)->word),
+                         LOG_MAYBE("for", for_whom), LOG_NUMBER("account_mib", MIB(model_account_bytes(m))),
+                         LOG_NUMBER("measured_mib", MIB(e->memory.pss_bytes)), LOG_NUMBER("running", m->running.count),
+                         LOG_NUMBER("waiting", m->waiting.count));
+        }
+        if (m->life == LIFE_LOADING)
+                e->expected = true;
+        model_event(m, LIFE_EVENT_LEAVE);
+}
+
+static void begin_stopping(struct model *m) {
+        fleet_observe_memory(m->fleet, MEMORY_AGE_MAX_MS);
+        m->engine.stopping_ms = fleet_clock_ms();
+        m->engine.available_before_bytes = m->fleet->memory.available_bytes;
+}
+
+static void kill_engine(struct model *m) {
+        m->engine.killed = true;
+        if (m->engine.process)
+                engine_process_kill(m->engine.process);
+}
+
+static void learn(struct model *m) {
+        struct tenure *e = &m->engine;
+        if (e->peak_bytes == 0)
+                return;
+        uint32_t learned = policy_footprint_learn(m->learned, &m->facts, e->rest_peak_bytes, e->worked);
+        if (learned == m->learned)
+                return;
+        m->learned = learned;
+        footprints_learn(m->fleet->footprints, m->config->id, m->files.key, learned, m->predicted.total_bytes, e->peak_bytes);
+}
+
+/* The engine ended by itself, or we ended it because it misbehaved. The sentence names the model, the cause and the exit. */
+static void describe_death(const struct model *m, struct failure *ret) {
+        const struct tenure *e = &m->engine;
+        const char *id = m->config->id;
+        if (e->said_failed)
+                failure_set(ret, REASON_LOAD_FAILED, "model '%s' cannot be loaded: %s", id, e->sentence);
+        else if (e->sentence[0])
+                failure_set(ret, REASON_ENGINE_DIED, "the engine of model '%s' was ended: %s", id, e->sentence);
+        else
+                failure_set(ret, REASON_ENGINE_DIED, "the engine of model '%s' ended %s (%s)", id,
+                            e->was_ready ? "unexpectedly" : "while it loaded", m->last_exit);
+}
+
+static void settle_death(struct model *m) {
+        struct tenure *e = &m->engine;
+        uint64_t now = fleet_clock_ms();
+        struct failure failure;
+        describe_death(m, &failure);
+        m->deaths_count++;
+        m->backoff = policy_backoff_failed(m->backoff, now, e->was_ready, minus(now, e->ready_ms));
+        uint64_t pause = policy_backoff_left(m->backoff, now);
+        (void) snprintf(m->last_error, sizeof(m->last_error), "%s", failure.message);
+        log_error(e->was_ready ? "engine_died" : "load_failed", LOG_TEXT("model", m->config->id),
+                  LOG_TEXT("message", failure.message), LOG_TEXT("exit", m->last_exit), LOG_NUMBER("running", m->running.count),
+                  LOG_NUMBER("waiting", m->waiting.count), LOG_NUMBER("failures", m->backoff.failures),
+                  LOG_NUMBER("cooldown_ms", pause), LOG_MAYBE("stderr", m->last_words));
+        if (pause > 0 && failure.should_retry != 0)
+                failure_set_retry_after(&failure, pause);
+        asks_give_back(m, &failure, pause == 0);
+        if (pause == 0)
+                return;
+        verbs_finish(m->fleet, &m->loads, &failure);
+        asks_fail(m, &m->waiting, &failure);
+}
+
+/* The process is gone. What it held counts until its memory shows as free. */
+static void settle(struct model *m) {
+        struct tenure *e = &m->engine;
+        learn(m);
+        if (!e->expected) {
+                settle_death(m);
+                return;
+        }
+        /* It was told to go; whoever it still served (it was forced, or took too long) is told why. */
+        struct failure failure;
+        failure_set(&failure, m->fleet->stopping ? REASON_SHUTTING_DOWN : REASON_UNLOADED, NULL);
+        asks_fail(m, &m->running, &failure);
+}
+
+static void forget(struct model *m) {
+        struct fleet *f = m->fleet;
+        struct tenure *e = &m->engine;
+        uint64_t now = fleet_clock_ms();
+        log_info("unloaded", LOG_TEXT("model", m->config->id),
+                 LOG_TEXT("reason", e->expected ? reason_info(e->why_stopped)->word : "engine_died"),
+                 LOG_NUMBER("freed_mib", MIB(e->memory.pss_bytes)), LOG_NUMBER("peak_mib", MIB(e->peak_bytes)),
+                 LOG_NUMBER("predicted_mib", MIB(m->predicted.total_bytes)),
+                 LOG_NUMBER("available_mib", MIB(f->memory.available_bytes)), LOG_NUMBER("took_ms", minus(now, e->stopping_ms)),
+                 LOG_NUMBER("killed", e->killed));
+        m->engine = (struct tenure){ 0 };
+        if (m->config->preload && !e->expected && !f->stopping)
+                m->preload = true;
+        verbs_finish(f, &m->unloads, NULL);
+}
+
+static void act(struct model *m, enum life_act what) {
+        switch (what) {
+        case LIFE_ACT_NONE:
+                break;
+        case LIFE_ACT_INSPECT:
+                inspect(m);
+                break;
+        case LIFE_ACT_START:
+                start_engine(m);
+                break;
+        case LIFE_ACT_SHUT_DOWN:
+                begin_stopping(m);
+                m->engine.expected = true;
+                engine_process_tell(m->engine.process, WIRE_SHUTDOWN);
+                break;
+        case LIFE_ACT_AWAIT_EXIT:
+                begin_stopping(m);
+                break;
+        case LIFE_ACT_KILL:
+                if (m->engine.stopping_ms == 0)
+                        begin_stopping(m);
+                kill_engine(m);
+                break;
+        case LIFE_ACT_SETTLE:
+                if (m->engine.stopping_ms == 0)
+                        begin_stopping(m);
+                settle(m);
+                break;
+        case LIFE_ACT_FORGET:
+                forget(m);
+                break;
+        }
+}
+
+void model_event(struct model *m, enum life_event event) {
+        struct life_step step = life_next(m->life, event);
+        fleet_poke(m->fleet);
+        if (!step.known) {
+                log_error("life_error", LOG_TEXT("model", m->config->id), LOG_TEXT("life", life_name(m->life)),
+                          LOG_TEXT("happened", life_event_name(event)),
+                          LOG_TEXT("effect", m->engine.process ? "the engine is ended" : "ignored"));
+                if (m->engine.process)
+                        kill_engine(m);
+                return;
+        }
+        if (step.next != m->life && step.next == LIFE_WAITING) {
+                m->answer_logged = false;
+                m->short_since_ms = 0;
+        }
+        m->life = step.next;
+        act(m, step.act);
+}
+
+/* --- what time does to a model --- */
+
+static void tick_ready(struct model *m) {
+        struct tenure *e = &m->engine;
+        asks_send(m);
+        if (m->life != LIFE_READY || m->running.count > 0 || m->waiting.count > 0 || m->config->pinned ||
+            m->config->keep_alive_ms == CONFIG_FOREVER)
+                return;
+        uint64_t expires = plus(larger(e->ready_ms, e->last_end_ms), m->config->keep_alive_ms);
+        if (expires <= m->fleet->now_ms)
+                model_leave(m, REASON_IDLE, NULL);
+        else
+                fleet_due(m->fleet, expires);
+}
+
+static void tick_loading(struct model *m) {
+        uint64_t limit_ms = m->fleet->config->load_timeout_ms;
+        uint64_t deadline = plus(m->engine.started_ms, limit_ms);
+        if (deadline > m->fleet->now_ms) {
+                fleet_due(m->fleet, deadline);
+                return;
+        }
+        char sentence[128];
+        (void) snprintf(sentence, sizeof(sentence), "it was not ready within %" PRIu64 " s (load_timeout)", limit_ms / 1000);
+        end_engine(m, sentence);
+}
+
+/* Small models drown in what other programs do meanwhile, so only a large one's bytes are looked for. */
+static bool memory_is_back(struct model *m) {
+        struct fleet *f = m->fleet;
+        const struct tenure *e = &m->engine;
+        uint64_t taken = minus(e->memory.pss_bytes, e->memory.file_bytes);
+        fleet_observe_memory(f, 0);
+        if (f->stopping || taken < FREED_BYTES_MIN || f->memory.available_bytes >= plus(e->available_before_bytes, taken / 2))
+                return true;
+        if (minus(f->now_ms, e->exited_ms) >= FREED_WAIT_MAX_MS) {
+                log_warning("not_seen_free", LOG_TEXT("model", m->config->id), LOG_NUMBER("expected_mib", MIB(taken)),
+                            LOG_NUMBER("available_before_mib", MIB(e->available_before_bytes)),
+                            LOG_NUMBER("available_mib", MIB(f->memory.available_bytes)));
+                return true;
+        }
+        fleet_due(f, f->now_ms + FREED_POLL_MS);
+        return false;
+}
+
+static void tick_stopping(struct model *m) {
+        struct tenure *e = &m->engine;
+        if (e->exited) {
+                if (memory_is_back(m))
+                        model_event(m, LIFE_EVENT_FREED);
+                return;
+        }
+        uint64_t deadline = plus(e->stopping_ms, m->fleet->config->stop_timeout_ms);
+        if (e->killed)
+                return;
+        if (deadline > m->fleet->now_ms) {
+                fleet_due(m->fleet, deadline);
+                return;
+        }
+        log_warning("stop_timeout", LOG_TEXT("model", m->config->id), LOG_NUMBER("pid", engine_process_pid(e->process)),
+                    LOG_TEXT("effect", "the engine is killed"));
+        model_event(m, LIFE_EVENT_END);
+}
+
+static void tick_absent(struct model *m) {
+        if (!model_wanted(m))
+                return;
+        if (policy_backoff_left(m->backoff, m->fleet->now_ms) > 0)
+                fleet_due(m->fleet, m->backoff.until_ms);
+        else
+                model_event(m, LIFE_EVENT_WANTED);
+}
+
+void model_tick(struct model *m) {
+        if (m->unload_asked)
+                verbs_unload(m);
+        asks_expire(m);
+        switch (m->life) {
+        case LIFE_ABSENT:
+                tick_absent(m);
+                break;
+        case LIFE_INSPECTING:
+                if (!model_wanted(m))
+                        model_event(m, LIFE_EVENT_UNWANTED);
+                else
+                        inspect(m);
+                break;
+        case LIFE_WAITING:
+                if (!model_wanted(m))
+                        model_event(m, LIFE_EVENT_UNWANTED);
+                break;
+        case LIFE_LOADING:
+                tick_loading(m);
+                break;
+        case LIFE_READY:
+                tick_ready(m);
+                break;
+        case LIFE_DRAINING:
+                if (m->running.count == 0)
+                        model_event(m, LIFE_EVENT_EMPTY);
+                break;
+        case LIFE_STOPPING:
+                tick_stopping(m);
+                break;
+        case LIFE_COUNT:
+                break;
+        }
+        asks_tell_why(m);
+}

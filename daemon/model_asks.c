@@ -1,0 +1,342 @@
+/*
+ * model_asks.c - one model's requests: they wait in order of arrival, are sent as places become free, and are told what
+ * comes back. When the engine dies, whoever was told nothing yet waits again at the head.
+ *
+ * Owners' callbacks may submit and cancel asks. So a queue is walked only where nothing is called; where something is
+ * called, the asks are first moved to a queue of our own and taken from it one by one.
+ */
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/fleet_internal.h"
+#include "daemon/log.h"
+#include "engine/wire.h"
+#include "policy/saturate.h"
+
+void ask_free(struct ask *ask) {
+        queue_leave(&ask->link);
+        cJSON_Delete(ask->body);
+        free(ask);
+}
+
+/* Ends an ask: it is gone before its owner hears, so whatever the owner does in the callback is fine. */
+static void ask_fail(struct ask *ask, const struct failure *failure) {
+        struct ask_events events = ask->events;
+        void *user = ask->user;
+        ask_free(ask);
+        events.on_failed(user, failure);
+}
+
+/* Takes the asks out of the model's own queue, which may be theirs or that of running ones. */
+static void take_all(struct model *m, struct queue *from, struct queue *to) {
+        if (from == &m->waiting)
+                m->fleet->waiting_count -= from->count;
+        queue_move_all(from, to);
+}
+
+void asks_fail(struct model *m, struct queue *asks, const struct failure *failure) {
+        struct queue doomed = { 0 };
+        take_all(m, asks, &doomed);
+        for (struct queue_link *link; (link = doomed.first);)
+                ask_fail(ask_of(link), failure);
+}
+
+/* --- sending --- */
+
+static cJSON *message_of(const struct ask *ask) {
+        cJSON *message = cJSON_CreateObject();
+        bool embeds = ask->kind == ASK_EMBED;
+        bool good = message && cJSON_AddStringToObject(message, "type", embeds ? WIRE_EMBED : WIRE_GENERATE);
+        if (good && embeds) {
+                good = cJSON_AddItemReferenceToObject(message, "input", cJSON_GetObjectItemCaseSensitive(ask->body, "input"));
+        } else if (good) {
+                good = cJSON_AddStringToObject(message, "kind", ask->kind == ASK_CHAT ? "chat" : "completion") &&
+                       cJSON_AddItemReferenceToObject(message, "body", ask->body);
+        }
+        if (good)
+                return message;
+        cJSON_Delete(message);
+        return NULL;
+}
+
+static int send_ask(struct model *m, struct ask *ask) {
+        cJSON *message = message_of(ask);
+        if (!message)
+                return -ENOMEM;
+        int r = engine_process_request(m->engine.process, message, &ask->id);
+        cJSON_Delete(message);
+        if (r < 0)
+                return r;
+        ask->attempts++;
+        m->engine.kv_known = false;
+        if (ask->paused)
+                engine_process_about(m->engine.process, WIRE_PAUSE, ask->id);
+        return 0;
+}
+
+static void fail_unsendable(struct ask *ask, int error) {
+        struct failure failure;
+        failure_set(&failure, REASON_ENGINE_DIED,
+                    error == -EMSGSIZE ? "the request is too large to be passed to the engine"
+                                       : "no memory to pass the request to the engine");
+        failure.status = error == -EMSGSIZE ? 413 : 503;
+        failure.kind = error == -EMSGSIZE ? "invalid_request_error" : "server_error";
+        (void) strcpy(failure.code, error == -EMSGSIZE ? "request_too_large" : "out_of_memory");
+        ask_fail(ask, &failure);
+}
+
+void asks_send(struct model *m) {
+        while (m->life == LIFE_READY && m->waiting.first && m->running.count < m->engine.parallel &&
+               engine_process_listens(m->engine.process)) {
+                struct ask *ask = ask_of(m->waiting.first);
+                int r = send_ask(m, ask);
+                if (r == -EPIPE)
+                        return; /* it is about to be told that the engine has gone */
+                queue_leave(&ask->link);
+                m->fleet->waiting_count--;
+                if (r < 0)
+                        fail_unsendable(ask, r);
+                else
+                        queue_append(&m->running, &ask->link);
+        }
+}
+
+/* --- waiting --- */
+
+static const char *why_waiting(const struct model *m) {
+        switch (m->life) {
+        case LIFE_INSPECTING:
+                return "reading the model's size";
+        case LIFE_WAITING:
+                return m->last_answer.verdict == VERDICT_SHORT ? "waiting for other programs to free memory" : "making room";
+        case LIFE_LOADING:
+                return "loading";
+        case LIFE_DRAINING:
+        case LIFE_STOPPING:
+                return "another model has its turn";
+        default:
+                return "queued";
+        }
+}
+
+void asks_tell_why(struct model *m) {
+        const char *why = why_waiting(m);
+        /* From the head each time: the callback may change the queue. Told ones are in front, so this stays short in practice. */
+        for (struct queue_link *l = m->waiting.first; l;) {
+                struct ask *ask = ask_of(l);
+                l = l->next;
+                if (ask->why == why)
+                        continue;
+                ask->why = why;
+                if (ask->events.on_waiting) {
+                        ask->events.on_waiting(ask->user, why);
+                        l = m->waiting.first;
+                }
+        }
+}
+
+static void fail_late(struct model *m, struct queue *late) {
+        struct failure failure;
+        const struct admission *a = &m->last_answer;
+        unsigned waited_s = (unsigned) (m->fleet->config->wait_timeout_ms / 1000);
+        if (m->life == LIFE_WAITING)
+                failure_set(&failure, REASON_WAIT_TOO_LONG,
+                            "waited %u s for memory for model '%s': it needs %llu MiB, others hold %llu MiB of the %llu MiB "
+                            "allowed (%s)",
+                            waited_s, m->config->id, (unsigned long long) a->needed_bytes >> 20,
+                            (unsigned long long) a->used_bytes >> 20, (unsigned long long) a->limit_bytes >> 20,
+                            policy_rule_word(a->rule));
+        else
+                failure_set(&failure, REASON_WAIT_TOO_LONG,
+                            "waited %u s for model '%s' (%s); %u requests are being answered, %u wait", waited_s, m->config->id,
+                            why_waiting(m), m->running.count, m->waiting.count);
+        log_warning("wait_too_long", LOG_TEXT("model", m->config->id), LOG_TEXT("life", life_name(m->life)),
+                    LOG_NUMBER("requests", late->count), LOG_TEXT("message", failure.message));
+        for (struct queue_link *link; (link = late->first);)
+                ask_fail(ask_of(link), &failure);
+}
+
+void asks_expire(struct model *m) {
+        uint64_t limit_ms = m->fleet->config->wait_timeout_ms;
+        struct queue late = { 0 };
+        for (struct queue_link *l = m->waiting.first; l;) {
+                struct queue_link *link = l;
+                uint64_t deadline = plus(ask_of(link)->since_ms, limit_ms);
+                l = l->next;
+                if (deadline > m->fleet->now_ms) {
+                        fleet_due(m->fleet, deadline);
+                        continue;
+                }
+                queue_leave(link);
+                m->fleet->waiting_count--;
+                queue_append(&late, link);
+        }
+        if (late.count > 0)
+                fail_late(m, &late);
+}
+
+void asks_give_back(struct model *m, const struct failure *failure, bool retry) {
+        struct queue again = { 0 }, doomed = { 0 };
+        for (struct queue_link *link; (link = queue_take(&m->running));) {
+                struct ask *ask = ask_of(link);
+                bool may = retry && ask->attempts < ASK_ATTEMPTS_MAX && (!ask->spoke || ask->events.on_restart);
+                queue_append(may ? &again : &doomed, link);
+        }
+        uint32_t retried = again.count, failed = doomed.count;
+        while (again.last) {
+                struct ask *ask = ask_of(again.last);
+                queue_leave(&ask->link);
+                ask->id = 0;
+                ask->since_ms = fleet_clock_ms();
+                queue_prepend(&m->waiting, &ask->link);
+                m->fleet->waiting_count++;
+        }
+        if (retried + failed > 0)
+                log_warning("requests_after_death", LOG_TEXT("model", m->config->id), LOG_NUMBER("retried", retried),
+                            LOG_NUMBER("failed", failed));
+        for (struct queue_link *link; (link = doomed.first);)
+                ask_fail(ask_of(link), failure);
+        /* What they had been told is void; the answer will begin anew. */
+        for (struct queue_link *l = m->waiting.first; l;) {
+                struct ask *ask = ask_of(l);
+                l = l->next;
+                if (!ask->spoke)
+                        continue;
+                ask->spoke = ask->started = false;
+                ask->events.on_restart(ask->user);
+                l = m->waiting.first;
+        }
+}
+
+/* --- what the engine says --- */
+
+static struct ask *running_ask(const struct model *m, uint64_t id) {
+        for (struct queue_link *l = m->running.first; l; l = l->next) {
+                if (ask_of(l)->id == id)
+                        return ask_of(l);
+        }
+        return NULL;
+}
+
+static uint32_t count_in(const cJSON *object, const char *key) {
+        const cJSON *item = cJSON_GetObjectItemCaseSensitive(object, key);
+        if (!cJSON_IsNumber(item) || !(item->valuedouble >= 0))
+                return 0;
+        return item->valuedouble > UINT32_MAX ? UINT32_MAX : (uint32_t) item->valuedouble;
+}
+
+static double time_in(const cJSON *object, const char *key) {
+        const cJSON *item = cJSON_GetObjectItemCaseSensitive(object, key);
+        return cJSON_IsNumber(item) && isfinite(item->valuedouble) && item->valuedouble >= 0 ? item->valuedouble : 0;
+}
+
+void asks_ask_statistics(struct model *m) {
+        if (m->running.count == 0 && m->life == LIFE_READY)
+                engine_process_tell(m->engine.process, WIRE_STATISTICS);
+}
+
+void asks_note_end(struct model *m) {
+        m->requests_count++;
+        m->engine.worked = true;
+        m->engine.last_end_ms = fleet_clock_ms();
+        asks_ask_statistics(m);
+        fleet_measure_want(m);
+        fleet_poke(m->fleet);
+}
+
+static void take_start(struct ask *ask, const cJSON *frame) {
+        if (ask->started)
+                return;
+        ask->started = true;
+        if (ask->events.on_start)
+                ask->events.on_start(ask->user, count_in(frame, "prompt_tokens"), count_in(frame, "cached_tokens"));
+}
+
+static bool take_text(struct ask *ask, const cJSON *frame) {
+        const char *text = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(frame, "text"));
+        if (!text)
+                return false;
+        ask->spoke = true;
+        if (ask->events.on_text)
+                ask->events.on_text(ask->user, text, cJSON_GetObjectItemCaseSensitive(frame, "logprobs"));
+        return true;
+}
+
+static bool take_end(struct model *m, struct ask *ask, const cJSON *frame) {
+        const char *finish = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(frame, "finish"));
+        if (!finish || (strcmp(finish, "stop") != 0 && strcmp(finish, "length") != 0))
+                return false;
+        const cJSON *usage = cJSON_GetObjectItemCaseSensitive(frame, "usage"),
+                    *timings = cJSON_GetObjectItemCaseSensitive(frame, "timings");
+        struct ask_usage told = {
+                .prompt_tokens = count_in(usage, "prompt_tokens"),
+                .completion_tokens = count_in(usage, "completion_tokens"),
+                .cached_tokens = count_in(usage, "cached_tokens"),
+                .prefill_ms = time_in(timings, "prefill_ms"),
+                .decode_ms = time_in(timings, "decode_ms"),
+        };
+        struct ask_events events = ask->events;
+        void *user = ask->user;
+        ask_free(ask);
+        asks_note_end(m);
+        events.on_end(user, strcmp(finish, "stop") == 0 ? "stop" : "length", &told);
+        return true;
+}
+
+static bool take_embedding(struct model *m, struct ask *ask, const cJSON *frame) {
+        const cJSON *vectors = cJSON_GetObjectItemCaseSensitive(frame, "vectors");
+        if (!cJSON_IsArray(vectors))
+                return false;
+        struct ask_usage told = { .prompt_tokens = count_in(frame, "prompt_tokens") };
+        uint64_t id = ask->id;
+        if (ask->events.on_embedding)
+                ask->events.on_embedding(ask->user, vectors);
+        if (running_ask(m, id) != ask)
+                return true; /* its owner has left in the callback */
+        struct ask_events events = ask->events;
+        void *user = ask->user;
+        ask_free(ask);
+        asks_note_end(m);
+        events.on_end(user, "stop", &told);
+        return true;
+}
+
+static void take_error(struct model *m, struct ask *ask, const cJSON *frame) {
+        struct failure failure;
+        failure_from_frame(&failure, frame);
+        log_info("request_refused", LOG_TEXT("model", m->config->id), LOG_NUMBER("status", failure.status),
+                 LOG_MAYBE("code", failure.code), LOG_TEXT("message", failure.message));
+        queue_leave(&ask->link);
+        asks_note_end(m);
+        ask_fail(ask, &failure);
+}
+
+bool asks_take_frame(struct model *m, enum engine_says says, uint64_t id, const cJSON *frame) {
+        if (says == ENGINE_SAYS_STATISTICS) {
+                double used = time_in(frame, "kv_bytes_used");
+                m->engine.kv_used_bytes = used < 0x1p60 ? (uint64_t) used : 0;
+                m->engine.kv_known = m->running.count == 0;
+                return true;
+        }
+        struct ask *ask = running_ask(m, id);
+        if (!ask)
+                return true; /* cancelled, and the engine had not heard yet */
+        switch (says) {
+        case ENGINE_SAYS_START:
+                take_start(ask, frame);
+                return true;
+        case ENGINE_SAYS_TEXT:
+                return take_text(ask, frame);
+        case ENGINE_SAYS_END:
+                return take_end(m, ask, frame);
+        case ENGINE_SAYS_EMBEDDING:
+                return ask->kind == ASK_EMBED && take_embedding(m, ask, frame);
+        case ENGINE_SAYS_ERROR:
+                take_error(m, ask, frame);
+                return true;
+        default:
+                return false;
+        }
+}

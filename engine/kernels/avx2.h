@@ -1,0 +1,38 @@
+/*
+ * avx2.h - what the AVX2 kernels share: avx2.c has the products, avx2_vector.c the rest. Contracts: kernels.h.
+ * Included by files that are compiled for AVX2, FMA and F16C alone; nothing here may run before the processor was asked.
+ */
+#ifndef HEADROOM_ENGINE_KERNELS_AVX2_H
+#define HEADROOM_ENGINE_KERNELS_AVX2_H
+
+#include <immintrin.h>
+
+#include "engine/kernels/half.h"
+#include "engine/kernels/kernels.h"
+
+#define ALWAYS_INLINE static inline __attribute__((always_inline))
+
+kernel_prepare avx2_prepare_i16, avx2_prepare_i8;
+kernel_store avx2_store_f16, avx2_store_q8_0, avx2_store_q4_0;
+kernel_mix avx2_mix_f16, avx2_mix_q8_0, avx2_mix_q4_0;
+void avx2_rms_norm(const float *x, const uint8_t *weight, uint32_t n, float epsilon, float *out);
+void avx2_add(float *x, const float *y, uint32_t n);
+void avx2_scale(float *x, float factor, uint32_t n);
+void avx2_swiglu(float *gate, const float *up, uint32_t n);
+float avx2_maximum(const float *x, uint32_t n);
+float avx2_exponential_sum(float *x, uint32_t n, float shift);
+
+/*
+ * The sums of the eight lanes of each of four vectors, each as ((0+1)+(2+3)) + ((4+5)+(6+7)): one order for all
+ * products, whether four rows are finished together or one.
+ */
+ALWAYS_INLINE __m128 sums_of_four(__m256 a, __m256 b, __m256 c, __m256 d) {
+        __m256 quarters = _mm256_hadd_ps(_mm256_hadd_ps(a, b), _mm256_hadd_ps(c, d));
+        return _mm_add_ps(_mm256_castps256_ps128(quarters), _mm256_extractf128_ps(quarters, 1));
+}
+
+ALWAYS_INLINE float sum_of(__m256 a) {
+        return _mm_cvtss_f32(sums_of_four(a, a, a, a));
+}
+
+#endif

@@ -1,0 +1,507 @@
+/*
+ * test_scheduler.c - continuous batching with a real small model: whatever happens around a request, its answer
+ * is the one it gets alone.
+ */
+#include <errno.h>
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "engine/engine.h"
+#include "engine/random.h"
+
+#define MODEL "tests/demo_model/headroom-demo-small.gguf"
+#define IDS_MAX 400u
+#define VECTOR_MAX 512u
+
+/* What was told of one id. */
+struct told {
+        char text[4096];
+        size_t length;
+        uint32_t starts, pieces, ends, errors, embeddings;
+        uint32_t tokens, logprobs;
+        uint32_t prompt_tokens, cached_tokens;
+        uint32_t order;                 /* of its end among all ends */
+        struct answer_end end;
+        float vectors[2][VECTOR_MAX];
+};
+
+struct fixture {
+        struct engine engine;
+        struct told told[IDS_MAX];
+        uint32_t ends;
+        uint32_t running_max;
+};
+
+static struct told *told_of(void *context, uint64_t id) {
+        struct fixture *f = context;
+        assert_true(id < IDS_MAX);
+        struct told *t = &f->told[id];
+        assert_true(t->ends + t->errors + t->embeddings == 0);  /* nothing follows the last event */
+        return t;
+}
+
+static void on_start(void *context, uint64_t id, uint32_t prompt_tokens, uint32_t cached_tokens) {
+        struct told *t = told_of(context, id);
+        assert_int_equal(t->starts++, 0);
+        t->prompt_tokens = prompt_tokens;
+        t->cached_tokens = cached_tokens;
+}
+
+static void on_text(void *context, uint64_t id, const struct answer_piece *piece) {
+        struct told *t = told_of(context, id);
+        assert_int_equal(t->starts, 1);
+        assert_true(piece->length > 0 || piece->logprobs_count > 0);
+        assert_true(t->length + piece->length < sizeof(t->text));
+        memcpy(t->text + t->length, piece->text, piece->length);
+        t->length += piece->length;
+        t->tokens += piece->tokens;
+        t->logprobs += piece->logprobs_count;
+        t->pieces++;
+}
+
+static void on_end(void *context, uint64_t id, const struct answer_end *end) {
+        struct told *t = told_of(context, id);
+        assert_int_equal(t->starts, 1);
+        t->ends++;
+        t->end = *end;
+        t->order = ((struct fixture *)context)->ends++;
+}
+
+static void on_embedding(void *context, uint64_t id, const struct embedding *e) {
+        struct told *t = told_of(context, id);
+        t->embeddings++;
+        t->prompt_tokens = e->prompt_tokens;
+        assert_true(e->count <= 2 && e->n_embd <= VECTOR_MAX);
+        for (uint32_t i = 0; i < e->count; i++)
+                memcpy(t->vectors[i], e->vectors + i * e->n_embd, e->n_embd * sizeof(float));
+}
+
+static void on_error(void *context, uint64_t id, const struct request_error *error) {
+        (void)error;
+        told_of(context, id)->errors++;
+}
+
+static struct fixture *open_fixture(uint32_t kv_tokens, uint32_t parallel, uint32_t chunk) {
+        struct fixture *f = calloc(1, sizeof(*f));
+        struct engine_config config = engine_config_default();
+        config.path = MODEL;
+        config.kv_tokens = kv_tokens;
+        config.parallel = parallel;
+        config.prefill_chunk = chunk;
+        config.threads = 1;
+        config.sink = (struct scheduler_sink){ f, on_start, on_text, on_end, on_embedding, on_error };
+        struct gguf_error error;
+        if (engine_open(&f->engine, &config, &error) < 0)
+                fail_msg("%s", error.text);
+        return f;
+}
+
+static void close_fixture(struct fixture *f) {
+        engine_close(&f->engine);
+        free(f);
+}
+
+static int submit(struct fixture *f, uint64_t id, const char *body) {
+        cJSON *json = cJSON_Parse(body);
+        assert_non_null(json);
+        struct request r;
+        struct request_error error;
+        enum request_kind kind = cJSON_GetObjectItem(json, "messages") ? REQUEST_CHAT : REQUEST_COMPLETION;
+        if (request_read(&f->engine.rules, id, kind, json, &r, &error) < 0)
+                fail_msg("%s", error.message);
+        cJSON_Delete(json);
+        int result = scheduler_submit(f->engine.scheduler, &r, &error);
+        if (result < 0)
+                request_done(&r);
+        return result;
+}
+
+static void submit_embed(struct fixture *f, uint64_t id, const char *input) {
+        cJSON *json = cJSON_Parse(input);
+        struct request r;
+        struct request_error error;
+        assert_int_equal(request_read_embed(&f->engine.rules, id, json, &r, &error), 0);
+        cJSON_Delete(json);
+        assert_int_equal(scheduler_submit(f->engine.scheduler, &r, &error), 0);
+}
+
+static void step(struct fixture *f) {
+        scheduler_step(f->engine.scheduler);
+        struct kv_usage usage;
+        kv_cache_usage(f->engine.cache, &usage);
+        assert_true(usage.blocks_used <= usage.blocks_max);
+        uint32_t running = scheduler_statistics(f->engine.scheduler).requests_running;
+        if (running > f->running_max)
+                f->running_max = running;
+}
+
+static void run_dry(struct fixture *f) {
+        for (unsigned steps = 0; scheduler_has_work(f->engine.scheduler); steps++) {
+                assert_true(steps < 100000);
+                step(f);
+        }
+}
+
+/* ---- bodies of many kinds ---- */
+
+/* A long beginning that many prompts share: some 150 tokens. */
+#define LONG "The memory budget says how many bytes all models together may use. The daemon loads a model when it is asked " \
+             "for and unloads one when another needs room. A busy model is never unloaded. The KV cache keeps the keys and " \
+             "values of all tokens seen so far, so that each new token needs only its own computation. It grows with the " \
+             "context, and each request reserves what it may come to before it starts. "
+
+static const char *const bodies[] = {
+        "{\"messages\":[{\"role\":\"user\",\"content\":\"What is the KV cache?\"}],\"temperature\":0,\"max_tokens\":40}",
+        "{\"prompt\":\"" LONG "What is swap?\",\"temperature\":0,\"max_tokens\":30,\"ignore_eos\":true}",
+        "{\"prompt\":\"" LONG "What is heat?\",\"temperature\":1.5,\"seed\":7,\"max_tokens\":30,\"logprobs\":3}",
+        "{\"messages\":[{\"role\":\"user\",\"content\":\"What does the daemon do?\"}],\"temperature\":0.9,\"seed\":1,\"max_tokens\":50,"
+        "\"presence_penalty\":0.5,\"frequency_penalty\":0.2,\"repeat_penalty\":1.1}",
+        "{\"prompt\":\"Swap\",\"temperature\":2,\"seed\":-5,\"top_k\":0,\"top_p\":1,\"min_p\":0,\"max_tokens\":64,\"ignore_eos\":true}",
+        "{\"messages\":[{\"role\":\"user\",\"content\":\"What is the KV cache?\"}],\"temperature\":0,\"max_tokens\":40,\"stop\":[\"tokens\",\"zz\"]}",
+        "{\"prompt\":\"" LONG LONG "\",\"temperature\":0.7,\"seed\":3,\"max_tokens\":20}",
+        "{\"prompt\":\"A\",\"temperature\":0,\"max_tokens\":1}",
+};
+#define BODIES (sizeof(bodies) / sizeof(bodies[0]))
+
+static char alone[BODIES][4096];
+static struct answer_end alone_end[BODIES];
+
+/* The answers each gets from an engine of its own. */
+static int answer_alone(void **state) {
+        (void)state;
+        for (uint32_t i = 0; i < BODIES; i++) {
+                struct fixture *f = open_fixture(512, 1, 256);
+                assert_int_equal(submit(f, i, bodies[i]), 0);
+                run_dry(f);
+                assert_int_equal(f->told[i].ends, 1);
+                memcpy(alone[i], f->told[i].text, sizeof(alone[i]));
+                alone_end[i] = f->told[i].end;
+                close_fixture(f);
+        }
+        return 0;
+}
+
+static void check_as_alone(const struct told *t, uint32_t body) {
+        assert_int_equal(t->ends, 1);
+        assert_string_equal(t->text, alone[body]);
+        assert_int_equal(t->end.finish, alone_end[body].finish);
+        assert_int_equal(t->end.completion_tokens, alone_end[body].completion_tokens);
+        assert_int_equal(t->end.prompt_tokens, alone_end[body].prompt_tokens);
+}
+
+/* ---- tests ---- */
+
+static void test_alone(void **state) {
+        (void)state;
+        assert_true(strlen(alone[0]) > 20);
+        assert_int_equal(alone_end[7].finish, FINISH_LENGTH);
+        assert_int_equal(alone_end[7].completion_tokens, 1);
+        /* Body 5 is body 0 with a stop string. */
+        char *cut = strstr(alone[0], "tokens");
+        assert_non_null(cut);
+        assert_int_equal(strlen(alone[5]), (size_t)(cut - alone[0]));
+        assert_memory_equal(alone[5], alone[0], strlen(alone[5]));
+        assert_int_equal(alone_end[5].finish, FINISH_STOP);
+        assert_int_equal(alone_end[4].completion_tokens, 64);
+}
+
+static void test_batched_as_alone(void **state) {
+        (void)state;
+        struct fixture *f = open_fixture(8192, 8, 64);
+        for (uint32_t i = 0; i < BODIES; i++)
+                assert_int_equal(submit(f, i, bodies[i]), 0);
+        run_dry(f);
+        assert_true(f->running_max >= BODIES - 1);      /* the answer of one token ends in its first step */
+        for (uint32_t i = 0; i < BODIES; i++)
+                check_as_alone(&f->told[i], i);
+        assert_int_equal(f->told[2].logprobs, f->told[2].end.completion_tokens - (f->told[2].end.finish == FINISH_STOP));
+        close_fixture(f);
+}
+
+static void test_any_chunk_gives_the_same(void **state) {
+        (void)state;
+        static const uint32_t chunks[] = { 1, 7, 64, 65, 300 };
+        for (size_t c = 0; c < sizeof(chunks) / sizeof(chunks[0]); c++) {
+                struct fixture *f = open_fixture(2048, 2, chunks[c]);
+                assert_int_equal(submit(f, 1, bodies[1]), 0);
+                assert_int_equal(submit(f, 6, bodies[6]), 0);
+                run_dry(f);
+                check_as_alone(&f->told[1], 1);
+                check_as_alone(&f->told[6], 6);
+                close_fixture(f);
+        }
+}
+
+static void test_prefix_is_reused(void **state) {
+        (void)state;
+        struct fixture *f = open_fixture(2048, 1, 256);
+        assert_int_equal(submit(f, 0, bodies[1]), 0);
+        assert_int_equal(submit(f, 1, bodies[2]), 0);   /* the same beginning, another end */
+        assert_int_equal(submit(f, 2, bodies[1]), 0);   /* the same again */
+        assert_int_equal(submit(f, 3, bodies[6]), 0);
+        run_dry(f);
+        check_as_alone(&f->told[0], 1);
+        check_as_alone(&f->told[1], 2);
+        check_as_alone(&f->told[2], 1);
+        check_as_alone(&f->told[3], 6);
+        assert_int_equal(f->told[0].cached_tokens, 0);
+        assert_true(f->told[1].cached_tokens >= 64 && f->told[1].cached_tokens % 64 == 0);
+        assert_true(f->told[2].cached_tokens >= f->told[1].cached_tokens);
+        assert_true(f->told[2].cached_tokens < f->told[2].prompt_tokens);
+        assert_int_equal(f->told[2].end.cached_tokens, f->told[2].cached_tokens);
+        close_fixture(f);
+}
+
+/* A prompt of exactly one block, known from before: its last token is computed again, for the logits. */
+static void test_prefix_leaves_the_last_token(void **state) {
+        (void)state;
+        char body[1000] = "{\"temperature\":0,\"max_tokens\":8,\"prompt\":[5";
+        for (int i = 1; i < 64; i++)
+                (void)snprintf(body + strlen(body), 10, ",%d", 5 + i % 7);
+        strcat(body, "]}");
+        struct fixture *f = open_fixture(1024, 1, 256);
+        for (uint64_t id = 0; id < 2; id++) {
+                assert_int_equal(submit(f, id, body), 0);
+                run_dry(f);
+                assert_int_equal(f->told[id].prompt_tokens, 64);
+                assert_int_equal(f->told[id].cached_tokens, 0);
+        }
+        assert_string_equal(f->told[0].text, f->told[1].text);
+        close_fixture(f);
+}
+
+static void test_running_sequences_are_shared_from(void **state) {
+        (void)state;
+        struct fixture *f = open_fixture(2048, 2, 256);
+        assert_int_equal(submit(f, 0, bodies[1]), 0);
+        step(f);
+        step(f);
+        assert_int_equal(f->told[0].ends, 0);
+        assert_int_equal(submit(f, 1, bodies[2]), 0);
+        run_dry(f);
+        assert_true(f->told[1].cached_tokens >= 64);
+        check_as_alone(&f->told[0], 1);
+        check_as_alone(&f->told[1], 2);
+        close_fixture(f);
+}
+
+static void test_full_pool_queues(void **state) {
+        (void)state;
+        /* Each wants 4 to 5 blocks of the 8, and none has the beginning of another. */
+        struct fixture *f = open_fixture(512, 4, 256);
+        char body[400];
+        for (uint64_t id = 0; id < 6; id++) {
+                (void)snprintf(body, sizeof(body), "{\"prompt\":\"%c\",\"temperature\":0,\"max_tokens\":300,\"ignore_eos\":true}", (char)('a' + id));
+                assert_int_equal(submit(f, id, body), 0);
+        }
+        step(f);
+        assert_int_equal(scheduler_statistics(f->engine.scheduler).requests_running, 1);
+        assert_int_equal(scheduler_statistics(f->engine.scheduler).requests_waiting, 5);
+        run_dry(f);
+        assert_int_equal(f->running_max, 1);
+        for (uint64_t id = 0; id < 6; id++) {
+                assert_int_equal(f->told[id].ends, 1);
+                assert_int_equal(f->told[id].order, id);
+                assert_int_equal(f->told[id].end.completion_tokens, 300);
+        }
+        close_fixture(f);
+}
+
+static void test_never_fits(void **state) {
+        (void)state;
+        struct fixture *f = open_fixture(128, 2, 256);
+        assert_int_equal(f->engine.rules.n_ctx, 128);
+        f->engine.rules.n_ctx = 512;    /* let it through to the scheduler */
+        assert_int_equal(submit(f, 0, "{\"prompt\":\"a\",\"max_tokens\":500}"), -E2BIG);
+        assert_int_equal(submit(f, 0, "{\"prompt\":\"a\",\"max_tokens\":5}"), 0);
+        run_dry(f);
+        assert_int_equal(f->told[0].ends, 1);
+        close_fixture(f);
+}
+
+static void test_queue_is_bounded(void **state) {
+        (void)state;
+        struct fixture *f = open_fixture(512, 1, 256);
+        for (uint64_t id = 0; id < REQUESTS_WAITING_MAX; id++)
+                assert_int_equal(submit(f, id, bodies[7]), 0);
+        assert_int_equal(submit(f, 300, bodies[7]), -EAGAIN);
+        run_dry(f);
+        for (uint64_t id = 0; id < REQUESTS_WAITING_MAX; id++)
+                check_as_alone(&f->told[id], 7);
+        close_fixture(f);
+}
+
+static void test_cancel(void **state) {
+        (void)state;
+        struct fixture *f = open_fixture(512, 1, 256);
+        assert_int_equal(submit(f, 0, bodies[4]), 0);
+        assert_int_equal(submit(f, 1, bodies[0]), 0);
+        assert_int_equal(submit(f, 2, bodies[1]), 0);
+        for (int i = 0; i < 5; i++)
+                step(f);
+        uint32_t pieces = f->told[0].pieces;
+        assert_true(pieces >= 3);
+        scheduler_cancel(f->engine.scheduler, 0);       /* running */
+        scheduler_cancel(f->engine.scheduler, 1);       /* waiting, in the middle */
+        scheduler_cancel(f->engine.scheduler, 77);      /* unknown */
+        assert_false(scheduler_knows(f->engine.scheduler, 0));
+        assert_int_equal(submit(f, 3, bodies[0]), 0);
+        scheduler_cancel(f->engine.scheduler, 3);       /* waiting, the last: the queue's end moves back */
+        assert_int_equal(submit(f, 4, bodies[0]), 0);
+        run_dry(f);
+        assert_int_equal(f->told[0].pieces, pieces);
+        assert_int_equal(f->told[0].ends + f->told[1].starts + f->told[3].starts, 0);
+        check_as_alone(&f->told[2], 1);
+        check_as_alone(&f->told[4], 0);
+        close_fixture(f);
+}
+
+static void test_pause(void **state) {
+        (void)state;
+        struct fixture *f = open_fixture(1024, 2, 256);
+        assert_int_equal(submit(f, 0, bodies[0]), 0);
+        assert_int_equal(submit(f, 1, bodies[3]), 0);
+        scheduler_pause(f->engine.scheduler, 1, true);  /* while it waits */
+        for (int i = 0; i < 4; i++)
+                step(f);
+        scheduler_pause(f->engine.scheduler, 0, true);
+        uint32_t pieces = f->told[0].pieces;
+        assert_true(pieces > 0);
+        assert_false(scheduler_has_work(f->engine.scheduler));
+        step(f);
+        assert_int_equal(f->told[0].pieces, pieces);
+        assert_int_equal(f->told[1].pieces, 0);
+        scheduler_pause(f->engine.scheduler, 1, false);
+        run_dry(f);
+        check_as_alone(&f->told[1], 3);
+        assert_int_equal(f->told[0].pieces, pieces);
+        scheduler_pause(f->engine.scheduler, 0, false);
+        run_dry(f);
+        check_as_alone(&f->told[0], 0);
+        close_fixture(f);
+}
+
+static void test_a_long_prompt_does_not_stall_answers(void **state) {
+        (void)state;
+        struct fixture *f = open_fixture(2048, 2, 16);
+        assert_int_equal(submit(f, 0, bodies[4]), 0);
+        step(f);
+        step(f);
+        assert_int_equal(submit(f, 1, bodies[6]), 0);
+        while (!f->told[1].pieces) {
+                uint64_t before = scheduler_statistics(f->engine.scheduler).tokens_decoded;
+                step(f);
+                assert_true(f->told[0].ends || scheduler_statistics(f->engine.scheduler).tokens_decoded > before);
+        }
+        run_dry(f);
+        check_as_alone(&f->told[0], 4);
+        check_as_alone(&f->told[1], 6);
+        close_fixture(f);
+}
+
+static void test_prompt_alone(void **state) {
+        (void)state;
+        struct fixture *f = open_fixture(512, 1, 256);
+        assert_int_equal(submit(f, 0, "{\"prompt\":\"" LONG "\",\"max_tokens\":0}"), 0);
+        run_dry(f);
+        assert_int_equal(f->told[0].ends, 1);
+        assert_int_equal(f->told[0].end.finish, FINISH_LENGTH);
+        assert_int_equal(f->told[0].end.completion_tokens, 0);
+        assert_int_equal(f->told[0].pieces, 0);
+        /* ... and it is known now. */
+        assert_int_equal(submit(f, 1, bodies[1]), 0);
+        run_dry(f);
+        assert_true(f->told[1].cached_tokens >= 64);
+        close_fixture(f);
+}
+
+static void test_embeddings(void **state) {
+        (void)state;
+        struct fixture *f = open_fixture(2048, 4, 32);
+        submit_embed(f, 0, "[\"memory budget\", \"" LONG "\"]");
+        run_dry(f);
+        assert_int_equal(submit(f, 1, bodies[6]), 0);
+        submit_embed(f, 2, "[\"" LONG "\", \"memory budget\"]");
+        submit_embed(f, 3, "[\"budget of memory\"]");
+        run_dry(f);
+        uint32_t n = f->engine.rules.n_embd;
+        assert_memory_equal(f->told[0].vectors[0], f->told[2].vectors[1], n * sizeof(float));
+        assert_memory_equal(f->told[0].vectors[1], f->told[2].vectors[0], n * sizeof(float));
+        double squares = 0, near = 0, far = 0;
+        for (uint32_t i = 0; i < n; i++) {
+                squares += (double)f->told[0].vectors[0][i] * (double)f->told[0].vectors[0][i];
+                near += (double)f->told[0].vectors[0][i] * (double)f->told[3].vectors[0][i];
+                far += (double)f->told[0].vectors[0][i] * (double)f->told[0].vectors[1][i];
+        }
+        assert_true(fabs(squares - 1) < 1e-5);
+        assert_true(near > far);
+        check_as_alone(&f->told[1], 6);
+        close_fixture(f);
+}
+
+/* Requests come, go, stop and go on in a random order, in a pool that is too small for all: each answer is its own. */
+static void test_storm(void **state) {
+        (void)state;
+        for (uint64_t seed = 0; seed < 4; seed++) {
+                struct random r = random_seeded(seed);
+                struct fixture *f = open_fixture(768 + 128 * (uint32_t)seed, 1 + (uint32_t)seed * 2, 8u << seed);
+                uint32_t body_of[IDS_MAX];
+                uint64_t next = 0;
+                bool cancelled[IDS_MAX] = { false };
+                while (next < 60) {
+                        uint64_t any = next ? random_u32(&r) % next : 0;
+                        uint32_t dice = random_u32(&r) % 20;
+                        if (dice < 3) {
+                                body_of[next] = random_u32(&r) % BODIES;
+                                assert_int_equal(submit(f, next, bodies[body_of[next]]), 0);
+                                next++;
+                        } else if (dice == 3 && next) {
+                                cancelled[any] |= f->told[any].ends == 0;
+                                scheduler_cancel(f->engine.scheduler, any);
+                        } else if (dice == 4) {
+                                scheduler_pause(f->engine.scheduler, any, true);
+                        } else if (dice < 8) {
+                                scheduler_pause(f->engine.scheduler, any, false);
+                        } else {
+                                step(f);
+                        }
+                }
+                for (uint64_t id = 0; id < next; id++)
+                        scheduler_pause(f->engine.scheduler, id, false);
+                run_dry(f);
+                for (uint64_t id = 0; id < next; id++) {
+                        if (!cancelled[id])
+                                check_as_alone(&f->told[id], body_of[id]);
+                        else
+                                assert_int_equal(f->told[id].ends, 0);
+                }
+                close_fixture(f);
+        }
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(test_alone),
+                cmocka_unit_test(test_batched_as_alone),
+                cmocka_unit_test(test_any_chunk_gives_the_same),
+                cmocka_unit_test(test_prefix_is_reused),
+                cmocka_unit_test(test_prefix_leaves_the_last_token),
+                cmocka_unit_test(test_running_sequences_are_shared_from),
+                cmocka_unit_test(test_full_pool_queues),
+                cmocka_unit_test(test_never_fits),
+                cmocka_unit_test(test_queue_is_bounded),
+                cmocka_unit_test(test_cancel),
+                cmocka_unit_test(test_pause),
+                cmocka_unit_test(test_a_long_prompt_does_not_stall_answers),
+                cmocka_unit_test(test_prompt_alone),
+                cmocka_unit_test(test_embeddings),
+                cmocka_unit_test(test_storm),
+        };
+        return cmocka_run_group_tests(tests, answer_alone, NULL);
+}

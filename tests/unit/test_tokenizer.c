@@ -1,0 +1,561 @@
+/*
+ * test_tokenizer.c - both families on vocabularies small enough to check by hand, special tokens, damaged vocabularies,
+ * round trips of anything, and time that does not grow with the square of the text.
+ */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <cmocka.h>
+
+#include "engine/tokenizer/pretokenize.h"
+#include "tests/tiny_vocab.h"
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+#define ROUND_TRIPS 4000
+#define MUTATIONS 3000
+
+static uint64_t seed = 1;
+
+static uint32_t random_below(uint32_t limit) {
+        seed = seed * 6364136223846793005u + 1442695040888963407u;
+        return (uint32_t) (seed >> 33) % limit;
+}
+
+struct row {
+        const char *what, *text, *tokens;
+        bool add_special, parse_special;
+};
+
+static void check_rows(const struct tiny_vocab *v, const struct row *rows, size_t count) {
+        for (size_t i = 0; i < count; i++) {
+                struct token_list list = { 0 };
+                assert_int_equal(tokenizer_encode(v->tokenizer, rows[i].text, strlen(rows[i].text), rows[i].add_special, rows[i].parse_special, &list), 0);
+                char *shown = tiny_shown(v, &list, 0);
+                if (strcmp(shown, rows[i].tokens))
+                        fail_msg("%s: '%s' became %s, not %s", rows[i].what, rows[i].text, shown, rows[i].tokens);
+                free(shown);
+                token_list_done(&list);
+        }
+}
+
+static void test_sentencepiece(void **state) {
+        (void) state;
+        static const struct row rows[] = {
+                { "nothing", "", "", false, false },
+                { "nothing but its beginning", "", "<s>", true, true },
+                { "one word, with the space before it", "hello", U2581 "hello", false, false },
+                { "two words", "hello hello", U2581 "hello|" U2581 "hello", false, false },
+                { "the best score wins, not the longest", "hellll", U2581 "|hell|ll", false, false },
+                { "the leftmost of equals", "aaa", U2581 "|aa|a", false, false },
+                { "merges of merges", "aaaaaaa", U2581 "|aaaa|aa|a", false, false },
+                { "runs of spaces", "   he", U2581 U2581 "|" U2581 "|" U2581 "he", false, false },
+                { "a character with a token", "\xc3\xa9", U2581 "|\xc3\xa9", false, false },
+                { "a character without one", "\xe2\x82\xac", U2581 "|<0xE2>|<0x82>|<0xAC>", false, false },
+                { "invalid bytes", "a\xff\xc3", U2581 "|a|<0xFF>|<0xC3>", false, false },
+                { "control tokens are text", "<s>", U2581 "|<s|>", false, false },
+                { "unless allowed", "<s>a</s>", "<s>|" U2581 "|a|</s>", false, true },
+                { "what looks like a byte token is text", "<0x0A>", U2581 "|<|<0x30>|<0x78>|<0x30>|<0x41>|>", false, true },
+                { "user-defined tokens always count", "a<tool>a", U2581 "|a|<tool>|" U2581 "|a", false, false },
+                { "the longest of them", "<tool>!<tool>", "<tool>!|<tool>", false, false },
+                { "but not those that frame turns", "<|x|>", U2581 "|<|<0x7C>|<0x78>|<0x7C>|>", false, false },
+                { "nor those that end them", "<|im_end|>", U2581 "|<|<0x7C>|<0x69>|<0x6D>|<0x5F>|e|<0x6E>|<0x64>|<0x7C>|>", false, false },
+                { "unless allowed", "<|x|><|im_end|>", "<|x|>|<|im_end|>", false, true },
+        };
+        struct tiny_vocab v;
+        tiny_vocab_spm(&v);
+        check_rows(&v, rows, COUNT(rows));
+        tiny_vocab_done(&v);
+}
+
+static void test_byte_level(void **state) {
+        (void) state;
+        static const struct row rows[] = {
+                { "nothing", "", "", true, true },
+                { "one word", "hello", "hello", false, false },
+                { "a space joins the word behind it", "hello hello", "hello|\xc4\xa0hello", false, false },
+                { "merges by rank", "hell", "he|ll", false, false },
+                { "the leftmost of equals", "aaaaa", "aaaa|a", false, false },
+                { "a character of two bytes", "\xc3\xa9", "\xc3\x83\xc2\xa9", false, false },
+                { "invalid bytes", "\xff", "\xc3\xbf", false, false },
+                { "a token that no merge makes", "unmerged", "u|n|m|e|r|g|e|d", false, false },
+                { "control tokens are text", "<|im_end|>", "<|||i|m|_|e|n|d|||>", false, false },
+                { "unless allowed", "a<|im_end|>a", "a|<|im_end|>|a", false, true },
+                { "user-defined tokens always count", "a<tool>a", "a|<tool>|a", false, false },
+                { "a zero is a byte like any other", "", "", false, false },
+        };
+        struct tiny_vocab v;
+        tiny_vocab_bpe(&v, "gpt-2");
+        check_rows(&v, rows, COUNT(rows));
+        struct token_list list = { 0 };
+        assert_int_equal(tokenizer_encode(v.tokenizer, "a\0a", 3, false, false, &list), 0);
+        assert_int_equal(list.count, 3);
+        assert_int_equal(list.ids[1], 0);
+        token_list_done(&list);
+        tiny_vocab_done(&v);
+
+        static const struct row whole[] = { { "a word that is a token is not merged", "unmerged hello", "unmerged|\xc4\xa0hello", false, false } };
+        tiny_vocab_bpe(&v, "llama-bpe");
+        check_rows(&v, whole, 1);
+        tiny_vocab_done(&v);
+        tiny_vocab_bpe(&v, NULL);
+        check_rows(&v, rows, COUNT(rows));
+        tiny_vocab_done(&v);
+}
+
+/* ---- words ---- */
+
+static void check_words(const char *name, const char *const rows[], size_t count) {
+        const struct pretokenizer *pre = pretokenizer_find((struct gguf_string) { name, strlen(name) });
+        assert_non_null(pre);
+        for (size_t i = 0; i < count; i++) {
+                char text[256] = "", cut[256] = "";
+                for (const char *c = rows[i]; *c; c++)
+                        if (*c != '|')
+                                strncat(text, c, 1);
+                for (size_t at = 0, length; at < strlen(text); at += length) {
+                        length = pre->next_word(text + at, strlen(text) - at);
+                        assert_true(length > 0);
+                        strcat(cut, at ? "|" : "");
+                        strncat(cut, text + at, length);
+                }
+                if (strcmp(cut, rows[i]))
+                        fail_msg("%s cut '%s', not '%s'", name, cut, rows[i]);
+        }
+}
+
+static void test_words(void **state) {
+        (void) state;
+        static const char *const gpt2[] = {
+                "I|'m| sure| they|'ll| DON|'|T", " | two|  | ,", "a| 12345|,|6|th", "x| | y", "x|\n|\n|y", "x|\n\n", "tab|\t|s",
+                "\xc3\xa9t\xc3\xa9| \xe4\xbd\xa0\xe5\xa5\xbd|!!", "\xff\xff|a",
+                "\xe0\xa4\xb9|\xe0\xa4\xbf|\xe0\xa4\xa8",       /* a vowel sign is no letter */
+                "\xc2\xbd|kg", "a|\xc2\xa0|b",
+        };
+        static const char *const llama3[] = {
+                "I|'m| sure| they|'LL| DON|'T", "123|456|7| |89", "!!\n\n|a", "(a|)", "x| \n\n| y", "tab|\ts", "\xff" "a",
+                " ?!\r\n|x", "\r\n|x", "a|\xc2\xa0" "b", "x|   |\ty", "'|1", "''|a", "a|   ",
+        };
+        static const char *const qwen2[] = { "1|2|3| |4", "a|'s|b", " hello|\n \n|  | x" };
+        check_words("gpt-2", gpt2, COUNT(gpt2));
+        check_words("llama-bpe", llama3, COUNT(llama3));
+        check_words("qwen2", qwen2, COUNT(qwen2));
+        char names[160];
+        assert_non_null(strstr(pretokenizer_names(names, sizeof(names)), "gpt-2, llama-bpe, "));
+}
+
+/* ---- special tokens, spans, pieces ---- */
+
+static void test_facts(void **state) {
+        (void) state;
+        struct tiny_vocab v;
+        tiny_vocab_spm(&v);
+        assert_int_equal(tokenizer_vocab_count(v.tokenizer), tiny_count(true));
+        assert_int_equal(tokenizer_bos(v.tokenizer), 1);
+        assert_int_equal(tokenizer_eos(v.tokenizer), 2);
+        assert_true(tokenizer_adds_bos(v.tokenizer));
+        for (int32_t id = -2; id < (int32_t) tiny_count(true) + 2; id++)
+                assert_int_equal(tokenizer_is_end(v.tokenizer, id), id == 2 || id == 4);       /* </s> by default, <|im_end|> by its text */
+        tiny_vocab_done(&v);
+
+        tiny_vocab_bpe(&v, "llama-bpe");
+        int32_t last = (int32_t) tiny_count(false) - 1;
+        assert_int_equal(tokenizer_bos(v.tokenizer), TOKEN_NONE);
+        assert_int_equal(tokenizer_eos(v.tokenizer), last);
+        assert_false(tokenizer_adds_bos(v.tokenizer));          /* would, but there is none */
+        assert_true(tokenizer_is_end(v.tokenizer, last));
+        assert_true(tokenizer_is_end(v.tokenizer, last - 2));
+        assert_false(tokenizer_is_end(v.tokenizer, last - 3));
+        tiny_vocab_done(&v);
+}
+
+static void check_piece(const struct tiny_vocab *v, int32_t id, bool special, bool first, const char *text) {
+        char piece[32] = "untouched";
+        size_t length = tokenizer_piece(v->tokenizer, id, special, first, piece, sizeof(piece));
+        assert_int_equal(length, strlen(text));
+        assert_memory_equal(piece, text, length);
+        memset(piece, '#', sizeof(piece));
+        assert_int_equal(tokenizer_piece(v->tokenizer, id, special, first, piece, 1), strlen(text));
+        assert_int_equal(piece[1], '#');
+        assert_int_equal(tokenizer_piece(v->tokenizer, id, special, first, NULL, 0), strlen(text));
+}
+
+static void test_pieces(void **state) {
+        (void) state;
+        struct tiny_vocab v;
+        tiny_vocab_spm(&v);
+        int32_t pieces = TINY_COUNT(tiny_spm_head) + TINY_BYTES;
+        check_piece(&v, 1, false, false, "");
+        check_piece(&v, 1, true, false, "<s>");
+        check_piece(&v, 4, false, false, "");
+        check_piece(&v, 5, false, false, "<tool>");
+        check_piece(&v, (int32_t) TINY_COUNT(tiny_spm_head) + 0x41, false, true, "A");
+        check_piece(&v, pieces + 12, false, false, " hello");
+        check_piece(&v, pieces + 12, false, true, "hello");
+        check_piece(&v, pieces + 16, false, true, " ");
+        check_piece(&v, 9, true, true, "");
+        check_piece(&v, -1, true, true, "");
+        check_piece(&v, (int32_t) tiny_count(true), true, true, "");
+        tiny_vocab_done(&v);
+        tiny_vocab_bpe(&v, "gpt-2");
+        check_piece(&v, 0xff, false, true, "\xff");
+        check_piece(&v, TINY_BYTES + 5, false, true, " hello");
+        check_piece(&v, TINY_BYTES + 9, false, true, "\xc3\xa9");
+        check_piece(&v, (int32_t) tiny_count(false) - 2, false, true, "<tool>");
+        tiny_vocab_done(&v);
+}
+
+static void test_spans(void **state) {
+        (void) state;
+        static const struct {
+                const char *what, *text, *tokens;
+                struct token_span spans[4];
+        } rows[] = {
+                { "content cannot name control tokens", "<|im_start|>he<|im_start|>", "<|im_start|>|" U2581 "he|<|<0x7C>|<0x69>|<0x6D>|<0x5F>|s|<0x74>|a|<0x72>|<0x74>|<0x7C>|>",
+                  { { 14, TOKEN_NONE, true }, { 12, TOKEN_NONE, false } } },
+                { "words grow across a border", "hello", U2581 "hello", { { 2, TOKEN_NONE, true }, { 3, TOKEN_NONE, false } } },
+                { "control tokens do not, from markup to content", "<s>", U2581 "|<s|>", { { 2, TOKEN_NONE, true }, { 1, TOKEN_NONE, false } } },
+                { "nor from content to markup", "<s>", U2581 "|<s|>", { { 1, TOKEN_NONE, false }, { 2, TOKEN_NONE, true } } },
+                { "user-defined ones do", "<tool>", "<tool>", { { 2, TOKEN_NONE, true }, { 2, TOKEN_NONE, false }, { 2, TOKEN_NONE, true } } },
+                { "but for a token that stands between", "<tool>", U2581 "|<|</s>|" U2581 "|<0x74>|o|o|l|>",
+                  { { 1, TOKEN_NONE, false }, { 0, 2, false }, { 5, TOKEN_NONE, false } } },
+                { "tokens alone", "", "</s>|<s>", { { 0, 2, false }, { 0, 1, false } } },
+        };
+        struct tiny_vocab v;
+        tiny_vocab_spm(&v);
+        for (size_t i = 0; i < COUNT(rows); i++) {
+                struct token_list list = { 0 };
+                size_t count = 0;
+                while (count < 4 && (rows[i].spans[count].length || rows[i].spans[count].token))
+                        count++;
+                assert_int_equal(tokenizer_encode_spans(v.tokenizer, rows[i].text, rows[i].spans, count, &list), 0);
+                char *shown = tiny_shown(&v, &list, 0);
+                if (strcmp(shown, rows[i].tokens))
+                        fail_msg("%s: %s, not %s", rows[i].what, shown, rows[i].tokens);
+                free(shown);
+                token_list_done(&list);
+        }
+        tiny_vocab_done(&v);
+}
+
+/* ---- damaged vocabularies ---- */
+
+static void write_u32_array(struct gguf_writer *w, const char *key, uint32_t count, uint32_t value) {
+        gguf_write_array(w, key, GGUF_I32, count);
+        for (uint32_t i = 0; i < count; i++)
+                gguf_write_number(w, value, 4);
+}
+
+static void spm_without_scores(struct gguf_writer *w) { tiny_write_tokens(w, true); }
+static void spm_short_scores(struct gguf_writer *w) {
+        tiny_write_tokens(w, true);
+        gguf_write_array(w, "tokenizer.ggml.scores", GGUF_F32, 1);
+        gguf_write_float(w, 0);
+}
+static void spm_odd_scores(struct gguf_writer *w) {
+        tiny_write_tokens(w, true);
+        write_u32_array(w, "tokenizer.ggml.scores", tiny_count(true), 0);
+}
+static void spm_nan_score(struct gguf_writer *w) {
+        tiny_write_tokens(w, true);
+        gguf_write_array(w, "tokenizer.ggml.scores", GGUF_F32, tiny_count(true));
+        for (uint32_t i = 0; i < tiny_count(true); i++)
+                gguf_write_number(w, i == 7 ? 0x7fc00000u : 0, 4);
+}
+static void no_tokens(struct gguf_writer *w) { (void) w; }
+static void empty_tokens(struct gguf_writer *w) { gguf_write_array(w, "tokenizer.ggml.tokens", GGUF_STRING, 0); }
+static void number_tokens(struct gguf_writer *w) { write_u32_array(w, "tokenizer.ggml.tokens", 5, 1); }
+static void text_tokens(struct gguf_writer *w) { gguf_write_string(w, "tokenizer.ggml.tokens", "a b c"); }
+static void long_token(struct gguf_writer *w) {
+        char *text = calloc(1, 70000);
+        gguf_write_array(w, "tokenizer.ggml.tokens", GGUF_STRING, 1);
+        gguf_write_text(w, text, 70000);
+        free(text);
+}
+static void short_classes(struct gguf_writer *w) {
+        tiny_write_tokens(w, false);
+        write_u32_array(w, "tokenizer.ggml.token_type", 3, 1);
+}
+static void odd_class(struct gguf_writer *w) {
+        tiny_write_tokens(w, false);
+        write_u32_array(w, "tokenizer.ggml.token_type", tiny_count(false), 99);
+}
+static void negative_class(struct gguf_writer *w) {
+        tiny_write_tokens(w, false);
+        write_u32_array(w, "tokenizer.ggml.token_type", tiny_count(false), UINT32_MAX);
+}
+static void text_classes(struct gguf_writer *w) {
+        tiny_write_tokens(w, false);
+        gguf_write_string(w, "tokenizer.ggml.token_type", "normal");
+}
+static void no_merges(struct gguf_writer *w) { tiny_write_tokens(w, false); }
+static void number_merges(struct gguf_writer *w) {
+        tiny_write_tokens(w, false);
+        write_u32_array(w, "tokenizer.ggml.merges", 3, 1);
+}
+static void write_merge(struct gguf_writer *w, const char *merge) {
+        tiny_write_tokens(w, false);
+        gguf_write_array(w, "tokenizer.ggml.merges", GGUF_STRING, 1);
+        gguf_write_text(w, merge, strlen(merge));
+}
+static void merge_without_space(struct gguf_writer *w) { write_merge(w, "he"); }
+static void merge_with_space_first(struct gguf_writer *w) { write_merge(w, " he"); }
+static void merge_with_space_last(struct gguf_writer *w) { write_merge(w, "he "); }
+static void empty_merge(struct gguf_writer *w) { write_merge(w, ""); }
+static void eos_out_of_range(struct gguf_writer *w) {
+        write_merge(w, "h e");
+        gguf_write_u32(w, "tokenizer.ggml.eos_token_id", tiny_count(false));
+}
+static void eot_is_text(struct gguf_writer *w) {
+        write_merge(w, "h e");
+        gguf_write_string(w, "tokenizer.ggml.eot_token_id", "7");
+}
+static void unknown_out_of_range(struct gguf_writer *w) {
+        write_merge(w, "h e");
+        gguf_write_u32(w, "tokenizer.ggml.unknown_token_id", UINT32_MAX);
+}
+static void flag_is_number(struct gguf_writer *w) {
+        write_merge(w, "h e");
+        gguf_write_u32(w, "tokenizer.ggml.add_bos_token", 1);
+}
+static void pre_is_unknown(struct gguf_writer *w) {
+        write_merge(w, "h e");
+        gguf_write_string(w, "tokenizer.ggml.pre", "no-\nsuch");
+}
+static void pre_is_number(struct gguf_writer *w) {
+        write_merge(w, "h e");
+        gguf_write_u32(w, "tokenizer.ggml.pre", 1);
+}
+
+static void test_damaged(void **state) {
+        (void) state;
+        static const struct {
+                const char *model;
+                void (*write)(struct gguf_writer *w);
+                int error;
+                const char *says;
+        } rows[] = {
+                { "llama", no_tokens, -EBADMSG, "'tokenizer.ggml.tokens' is missing" },
+                { "llama", empty_tokens, -EBADMSG, "has 0 tokens" },
+                { "llama", number_tokens, -EBADMSG, "is not an array of strings" },
+                { "llama", text_tokens, -EBADMSG, "is not an array of strings" },
+                { "llama", long_token, -EBADMSG, "token 0 is 70000 bytes long" },
+                { "llama", spm_without_scores, -EBADMSG, "'tokenizer.ggml.scores' is missing" },
+                { "llama", spm_short_scores, -EBADMSG, "has 1 entries for" },
+                { "llama", spm_odd_scores, -EBADMSG, "is not an array of floats" },
+                { "llama", spm_nan_score, -EBADMSG, "the score of token 7 is not a number" },
+                { "gpt2", short_classes, -EBADMSG, "'tokenizer.ggml.token_type' has 3 entries for" },
+                { "gpt2", odd_class, -EBADMSG, "token 0 has the type 99" },
+                { "gpt2", negative_class, -EBADMSG, "token 0 has the type" },
+                { "gpt2", text_classes, -EBADMSG, "is not an array of integers" },
+                { "gpt2", no_merges, -EBADMSG, "'tokenizer.ggml.merges' is missing" },
+                { "gpt2", number_merges, -EBADMSG, "is not an array of strings" },
+                { "gpt2", merge_without_space, -EBADMSG, "merge 0 is not two tokens" },
+                { "gpt2", merge_with_space_first, -EBADMSG, "merge 0 is not two tokens" },
+                { "gpt2", merge_with_space_last, -EBADMSG, "merge 0 is not two tokens" },
+                { "gpt2", empty_merge, -EBADMSG, "merge 0 is not two tokens" },
+                { "gpt2", eos_out_of_range, -EBADMSG, "'tokenizer.ggml.eos_token_id' is not the id of one of the" },
+                { "gpt2", eot_is_text, -EBADMSG, "'tokenizer.ggml.eot_token_id' is not the id" },
+                { "gpt2", unknown_out_of_range, -EBADMSG, "'tokenizer.ggml.unknown_token_id' is not the id" },
+                { "gpt2", flag_is_number, -EBADMSG, "'tokenizer.ggml.add_bos_token' is neither true nor false" },
+                { "gpt2", pre_is_unknown, -ENOTSUP, "the pre-tokenizer 'no-?such' is not supported (known: default, gpt-2" },
+                { "gpt2", pre_is_number, -EBADMSG, "'tokenizer.ggml.pre' is not a string" },
+                { "bert", no_tokens, -ENOTSUP, "the tokenizer 'bert' is not supported (known: llama, gpt2)" },
+        };
+        for (size_t i = 0; i < COUNT(rows); i++) {
+                struct tiny_vocab v;
+                struct gguf_error error = { "" };
+                tiny_vocab_begin(&v, rows[i].model);
+                rows[i].write(&v.file);
+                gguf_write_end(&v.file);
+                int r = tiny_vocab_open(&v, &error);
+                if (r != rows[i].error || !strstr(error.text, rows[i].says))
+                        fail_msg("row %zu (%s): %d, %s", i, rows[i].says, r, error.text);
+                tiny_vocab_done(&v);
+        }
+}
+
+/* Encodes TEXT and writes out the pieces; the result is the caller's to free. */
+static char *there_and_back(const struct tokenizer *t, const char *text, size_t length, bool parse_special, size_t *ret_length) {
+        struct token_list list = { 0 };
+        assert_int_equal(tokenizer_encode(t, text, length, false, parse_special, &list), 0);
+        size_t room = list.count * 64 + 1, used = 0;
+        char *back = malloc(room);
+        for (size_t i = 0; i < list.count; i++) {
+                used += tokenizer_piece(t, list.ids[i], true, i == 0, back + used, room - used);
+                assert_true(used <= room);
+        }
+        token_list_done(&list);
+        *ret_length = used;
+        return back;
+}
+
+/* A file with a few bits turned either is refused or gives a tokenizer that does not crash. */
+static void test_mutations(void **state) {
+        (void) state;
+        static const char text[] = "<s>hello <|im_end|> aaa \xc3\xa9\xff<tool>";
+        int opened = 0;
+        for (int round = 0; round < MUTATIONS; round++) {
+                struct tiny_vocab whole, v = { 0 };
+                struct gguf_error error;
+                if (round % 2)
+                        tiny_vocab_spm(&whole);
+                else
+                        tiny_vocab_bpe(&whole, "llama-bpe");
+                gguf_write_bytes(&v.file, whole.file.bytes, whole.file.length);
+                for (uint32_t flips = 1 + random_below(2); flips > 0; flips--)
+                        v.file.bytes[random_below((uint32_t) v.file.length)] ^= (uint8_t) (1u << random_below(8));
+                if (tiny_vocab_open(&v, &error) == 0) {
+                        size_t length;
+                        free(there_and_back(v.tokenizer, text, sizeof(text) - 1, true, &length));
+                        opened++;
+                } else {
+                        assert_true(strlen(error.text) > 10);
+                }
+                tiny_vocab_done(&v);
+                tiny_vocab_done(&whole);
+        }
+        print_message("%d of %d damaged vocabularies were still usable\n", opened, MUTATIONS);
+        assert_true(opened > MUTATIONS / 10 && opened < MUTATIONS);
+}
+
+/* ---- round trips ---- */
+
+static size_t put_utf8(char *out, uint32_t c) {
+        if (c < 0x80)
+                return (size_t) snprintf(out, 5, "%c", (char) c);
+        if (c < 0x800)
+                return (size_t) snprintf(out, 5, "%c%c", (char) (0xc0 | c >> 6), (char) (0x80 | (c & 0x3f)));
+        if (c < 0x10000)
+                return (size_t) snprintf(out, 5, "%c%c%c", (char) (0xe0 | c >> 12), (char) (0x80 | (c >> 6 & 0x3f)), (char) (0x80 | (c & 0x3f)));
+        return (size_t) snprintf(out, 5, "%c%c%c%c", (char) (0xf0 | c >> 18), (char) (0x80 | (c >> 12 & 0x3f)), (char) (0x80 | (c >> 6 & 0x3f)),
+                                 (char) (0x80 | (c & 0x3f)));
+}
+
+static uint32_t random_codepoint(void) {
+        static const uint32_t limits[] = { 0x80, 0x80, 0x800, 0x10000, 0x110000 };
+        static const char likely[] = "hello  aa\n\t'sT<|im_end|>0123456789!";
+        if (random_below(2))
+                return (uint32_t) likely[random_below(sizeof(likely) - 1)];
+        uint32_t c = 1 + random_below(limits[random_below(COUNT(limits))] - 1);
+        return (c >= 0xd800 && c < 0xe000) || c == 0x2581 ? 'x' : c;
+}
+
+/* Either characters, or bytes without any sense. U+2581 itself is left out: SentencePiece cannot tell it from a space. */
+static size_t random_text(char *text, size_t room) {
+        size_t length = 0, wanted = random_below((uint32_t) room - 5);
+        bool bytes = random_below(2);
+        while (length < wanted) {
+                if (bytes && random_below(3) == 0)
+                        text[length++] = (char) (0x80 + random_below(0x62));    /* below 0xe2 */
+                else
+                        length += put_utf8(text + length, random_codepoint());
+        }
+        return length;
+}
+
+static void test_round_trips(void **state) {
+        (void) state;
+        static const char *const names[] = { "gpt-2", "llama-bpe", "qwen2", NULL };
+        for (size_t n = 0; n < COUNT(names); n++) {
+                struct tiny_vocab v;
+                if (names[n])
+                        tiny_vocab_bpe(&v, names[n]);
+                else
+                        tiny_vocab_spm(&v);
+                for (int round = 0; round < ROUND_TRIPS; round++) {
+                        char text[160];
+                        size_t length = random_text(text, sizeof(text)), got;
+                        char *back = there_and_back(v.tokenizer, text, length, false, &got);
+                        assert_int_equal(got, length);
+                        assert_memory_equal(back, text, length);
+                        free(back);
+                }
+                tiny_vocab_done(&v);
+        }
+}
+
+/* What a client sees of a random answer, token by token through a stream: whole characters, and all of them. */
+static void test_streamed_answers(void **state) {
+        (void) state;
+        struct tiny_vocab v;
+        tiny_vocab_bpe(&v, "gpt-2");
+        for (int round = 0; round < ROUND_TRIPS; round++) {
+                char text[160];
+                size_t length = 0, seen = 0, wanted = random_below(100);
+                while (length < wanted)
+                        length += put_utf8(text + length, random_codepoint());
+                struct token_list list = { 0 };
+                struct utf8_stream stream = { 0 };
+                assert_int_equal(tokenizer_encode(v.tokenizer, text, length, false, false, &list), 0);
+                for (size_t i = 0; i < list.count; i++) {
+                        char piece[64], out[UTF8_STREAM_ROOM(64)];
+                        size_t count = tokenizer_piece(v.tokenizer, list.ids[i], false, i == 0, piece, sizeof(piece));
+                        size_t got = utf8_stream_push(&stream, piece, count, out);
+                        assert_true(seen + got <= length);
+                        assert_memory_equal(out, text + seen, got);
+                        seen += got;
+                        assert_true(seen == length || (text[seen] & 0xc0) != 0x80);     /* at the border of a character */
+                }
+                assert_int_equal(seen, length);
+                token_list_done(&list);
+        }
+        tiny_vocab_done(&v);
+}
+
+/* ---- time ---- */
+
+static double seconds(void) {
+        struct timespec now;
+        (void) clock_gettime(CLOCK_MONOTONIC, &now);
+        return (double) now.tv_sec + 1e-9 * (double) now.tv_nsec;
+}
+
+static void test_time_of_long_texts(void **state) {
+        (void) state;
+        static const char *const patterns[] = { "a", " ", "hello ", "<", "ab", "\n", "'", "<|im_start|", "1", "\xff" };
+        const size_t length = 1 << 20;
+        char *text = malloc(length);
+        for (int spm = 0; spm < 2; spm++) {
+                struct tiny_vocab v;
+                if (spm)
+                        tiny_vocab_spm(&v);
+                else
+                        tiny_vocab_bpe(&v, "llama-bpe");
+                for (size_t p = 0; p < COUNT(patterns); p++) {
+                        struct token_list list = { 0 };
+                        for (size_t i = 0; i < length; i++)
+                                text[i] = patterns[p][i % strlen(patterns[p])];
+                        double started = seconds();
+                        assert_int_equal(tokenizer_encode(v.tokenizer, text, length, false, true, &list), 0);
+                        double took = seconds() - started;
+                        print_message("%s, 1 MiB of \"%s\": %zu tokens, %.0f ms\n", spm ? "SentencePiece" : "byte-level", patterns[p], list.count, took * 1e3);
+                        assert_true(took < 30);         /* a square would take hours */
+                        token_list_done(&list);
+                }
+                tiny_vocab_done(&v);
+        }
+        free(text);
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(test_sentencepiece),
+                cmocka_unit_test(test_byte_level),
+                cmocka_unit_test(test_words),
+                cmocka_unit_test(test_facts),
+                cmocka_unit_test(test_pieces),
+                cmocka_unit_test(test_spans),
+                cmocka_unit_test(test_damaged),
+                cmocka_unit_test(test_mutations),
+                cmocka_unit_test(test_round_trips),
+                cmocka_unit_test(test_streamed_answers),
+                cmocka_unit_test(test_time_of_long_texts),
+        };
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
