@@ -57,5 +57,18 @@
 #define MEASURE_DUTY 50                 /* ... and at least so many times what the last look took: page tables of big models take long to walk */
 #define MEASURE_IDLE_MS 30000           /* an engine where nothing runs hardly changes */
 #define FOOTPRINTS_BYTES_MAX (1u << 20) /* the file of what was learned: about 200 bytes a model */
+/* --- api --- */
+#define API_JSON_VALUES_MAX (512u << 10)        /* values in one body: a prompt of as many token ids; each costs 64 bytes when parsed */
+#define API_ANSWER_MAX (16u << 20)      /* an answer that is not streamed is held until its end */
+#define API_PING_MS 5000                /* a stream without news says why; clients and proxies give up after a minute or more */
+#define API_TICK_AGE_MAX_MS 20000       /* /health: the fleet ticks every 5 s at the least */
+#define CONTROL_BODY_MAX (64u << 10)    /* {"model":"...","force":true} */
+#define CONTROL_CONNECTIONS_MAX 32      /* operators, not clients */
+#define CONTROL_GROUPS_MAX 1024         /* of one peer */
+
+/* --- process --- */
+#define STOP_GRACE_MS 5000              /* after SIGTERM: running answers may end by themselves so long */
+#define STOP_FLUSH_MS 2000              /* and then the last words may reach their clients */
+#define NOFILE_SPARE 256                /* descriptors beside those of connections: engines, files, the loop's own */
 
 #endif

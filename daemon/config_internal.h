@@ -45,6 +45,8 @@ void config_model_done(struct config_model *m);
 
 /* config_keys.c: one setting. Every problem is reported. */
 void loader_set(struct loader *l, const char *section, const char *key, const char *value);
+/* What is wrong with the name of a model, or NULL. */
+const char *value_bad_name(const char *name);
 
 /* config_files.c */
 void loader_read_main(struct loader *l, const char *path, bool must_exist);

@@ -11,6 +11,7 @@
 
 #include "daemon/bounds.h"
 #include "daemon/config_internal.h"
+#include "daemon/text.h"
 
 enum owner { OWNER_CONFIG, OWNER_DEFAULTS, OWNER_MODEL };
 
@@ -152,7 +153,7 @@ static const char *set_listen(struct loader *l, const struct key *key, void *fie
 }
 
 /* Ids and aliases go into URLs, log lines and tables. */
-static const char *bad_name(const char *name) {
+const char *value_bad_name(const char *name) {
         if (!*name)
                 return "is empty";
         if (strlen(name) > MODEL_ID_MAX)
@@ -160,11 +161,13 @@ static const char *bad_name(const char *name) {
         for (const char *c = name; *c; c++)
                 if ((unsigned char) *c < 0x20 || *c == 0x7f || *c == ',')
                         return "contains a control character or a comma";
+        if (!text_is_utf8(name, strlen(name)))
+                return "is not UTF-8";
         return NULL;
 }
 
 static const char *set_name(struct loader *l, const struct key *key, void *field, const char *value) {
-        const char *wrong = bad_name(value);
+        const char *wrong = value_bad_name(value);
 
         (void) key;
         if (!wrong)
@@ -179,7 +182,7 @@ static const char *add_alias(struct loader *l, const char *name, size_t length) 
         if (length > MODEL_ID_MAX)
                 return "has a name longer than 128 bytes";
         memcpy(alias, name, length);
-        const char *wrong = bad_name(alias);
+        const char *wrong = value_bad_name(alias);
         if (wrong)
                 return wrong;
         if (m->aliases_count == MODEL_ALIASES_MAX)

@@ -15,23 +15,11 @@
 #include "daemon/bounds.h"
 #include "daemon/cleanup.h"
 #include "daemon/config_internal.h"
+#include "engine/model_files.h"
 
 #define SUFFIX ".gguf"
 #define PART_FORMAT "-%05u-of-%05u"
 #define PART_LENGTH 15u         /* "-00001-of-00003" */
-
-/* STEM is a file name without ".gguf". Its part number, or 0 when it is not one of several. */
-static unsigned part_number(const char *stem, size_t length) {
-        unsigned part, parts;
-        int used = 0;
-
-        if (length <= PART_LENGTH)
-                return 0;
-        const char *tail = stem + length - PART_LENGTH;
-        if (sscanf(tail, "-%5u-of-%5u%n", &part, &parts, &used) != 2 || used != (int) PART_LENGTH || !part || part > parts)
-                return 0;
-        return part;
-}
 
 static void name_a_problem(struct loader *l, uint32_t index, unsigned line) {
         l->file = l->origins[index].file;
@@ -122,10 +110,10 @@ static bool is_known_name(const struct loader *l, const char *name) {
 static void discover_file(struct loader *l, const char *path, const char *below, const struct stat *st) {
         const char *name = strrchr(below, '/') ? strrchr(below, '/') + 1 : below;
         size_t length = strlen(below) - strlen(SUFFIX);
-        unsigned part = part_number(below, length);
-        char id[MODEL_ID_MAX + 1];
+        uint32_t part = 0;
+        char id[MODEL_ID_MAX + 1] = "";
 
-        if (part > 1 || !strncmp(name, "mmproj-", 7) || !st->st_size || is_known_file(l, st))
+        if ((model_files_part(path, &part, NULL) && part != 1) || !strncmp(name, "mmproj-", 7) || !st->st_size || is_known_file(l, st))
                 return;
         if (part)
                 length -= PART_LENGTH;
@@ -136,7 +124,11 @@ static void discover_file(struct loader *l, const char *path, const char *below,
                 return;
         }
         memcpy(id, below, length);
-        id[length] = 0;
+        const char *wrong = value_bad_name(id);
+        if (wrong) {
+                loader_warning(l, "is left out: its name %s; give it a file in models.d", wrong);
+                return;
+        }
         if (is_known_name(l, id)) {
                 loader_warning(l, "is left out: another model is already called '%s'", id);
                 return;

@@ -1,0 +1,31 @@
+/*
+ * api.h - what paths mean: the OpenAI surface for clients, the control surface for operators.
+ *
+ * An api translates between HTTP and the fleet; it keeps no state of models, only the requests that are under way.
+ */
+#ifndef HEADROOM_DAEMON_API_API_H
+#define HEADROOM_DAEMON_API_API_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <uv.h>
+
+#include "daemon/config.h"
+#include "daemon/http/exchange.h"
+
+struct api;
+struct fleet;
+
+/* CONFIG and FLEET must outlive it; LISTEN is what `status` says of where clients are served. */
+int api_new(uv_loop_t *loop, const struct config *config, struct fleet *fleet, const char *listen, struct api **ret);
+void api_free(struct api *api);         /* when api_running is 0 and the loop has run its close callbacks */
+
+/* Handlers for the two servers; USER is the api. */
+void api_on_request(void *user, struct http_exchange *x);
+void api_on_control(void *user, struct http_exchange *x);
+
+/* Refuses what comes from now on with shutting_down. ON_IDLE is called, at once or later, when nothing is under way any more. */
+void api_stop(struct api *api, void (*on_idle)(void *user), void *user);
+uint32_t api_running(const struct api *api);
+
+#endif

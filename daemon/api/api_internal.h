@@ -1,0 +1,52 @@
+/* api_internal.h - within daemon/api only: the api's state, its routes, and who handles what. */
+#ifndef HEADROOM_DAEMON_API_API_INTERNAL_H
+#define HEADROOM_DAEMON_API_API_INTERNAL_H
+
+#include <cjson/cJSON.h>
+
+#include "daemon/api/api.h"
+#include "daemon/api/error.h"
+#include "daemon/fleet.h"
+
+struct api {
+        uv_loop_t *loop;
+        const struct config *config;
+        struct fleet *fleet;
+        char *listen;
+        uint64_t started_ns;
+        uint64_t id_state;              /* of the generator of answer ids */
+        uint32_t running;               /* completions and operator's verbs under way */
+        uint32_t closing;               /* those that are over but for their last close callback */
+        bool is_stopping;
+        void (*on_idle)(void *user);
+        void *idle_user;
+};
+
+typedef void handler(struct api *api, struct http_exchange *x, const char *rest);
+
+/* METHODS are enum http_method bits. A path that ends in "/" takes what follows it as REST, which is not empty. */
+struct route {
+        const char *path;
+        unsigned methods;
+        handler *handle;
+};
+
+/* ROUTES end with a NULL path. HEAD is answered wherever GET is, OPTIONS everywhere. */
+void route(struct api *api, struct http_exchange *x, const struct route *routes);
+
+/* One request more or less is under way. */
+void api_begin(struct api *api);
+void api_end(struct api *api);
+/* 24 random letters and digits. */
+void api_make_id(struct api *api, char ret[25]);
+
+/* Takes ownership of JSON; the exchange is over. */
+void api_answer_json(struct http_exchange *x, cJSON *json);
+/* The body as a JSON object, the caller's to delete; or NULL and *reterr. */
+cJSON *api_read_json(struct http_exchange *x, struct failure *reterr);
+
+handler handle_root, handle_health;                                     /* health.c */
+handler handle_models, handle_model;                                    /* models.c */
+handler handle_chat, handle_completion, handle_embeddings;              /* openai.c */
+
+#endif

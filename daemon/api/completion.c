@@ -1,0 +1,261 @@
+/*
+ * completion.c - see completion.h.
+ *
+ * Three parties may end it: the fleet (on_end, on_failed), the client (on_gone), or the fleet at once, by refusing.
+ * Whichever comes first, completion_over tells the other and frees all when the timer's close callback has run.
+ */
+#include "daemon/api/completion.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "daemon/api/shape.h"
+#include "daemon/bounds.h"
+#include "daemon/log.h"
+
+#define SSE_HEADERS "Cache-Control: no-cache\r\nX-Accel-Buffering: no\r\n"
+
+struct completion {
+        struct api *api;
+        struct http_exchange *exchange; /* NULL when it is over */
+        struct ask *ask;                /* NULL when it is over */
+        char id[40], request_id[32];
+        char *model;
+        struct shape shape;
+        bool is_stream, include_usage;
+        bool has_begun;                 /* the stream's headers are out */
+        bool has_role;                  /* its first chunk is out */
+        uv_timer_t ping;
+        char why[64];                   /* what the next ping says */
+        struct text out;                /* one event at a time, or the whole answer's text */
+        struct shape_logprobs logprobs;
+        bool has_logprobs;
+        uint64_t started_ns;
+};
+
+static void on_ping_closed(uv_handle_t *handle) {
+        struct completion *c = handle->data;
+
+        c->api->closing--;
+        text_done(&c->out);
+        shape_logprobs_done(&c->logprobs);
+        free(c->model);
+        free(c);
+}
+
+static void completion_over(struct completion *c) {
+        struct api *api = c->api;
+
+        c->exchange = NULL;
+        api->closing++;
+        uv_close((uv_handle_t *) &c->ping, on_ping_closed);
+        api_end(api);
+}
+
+static void log_answer(const struct completion *c, int status, const char *code, const struct ask_usage *usage) {
+        log_event(status >= 500 ? LOG_LEVEL_WARNING : LOG_LEVEL_INFO, "request", LOG_TEXT("id", c->request_id), LOG_TEXT("model", c->model),
+                  LOG_TEXT("kind", c->shape.is_chat ? "chat" : "completion"), LOG_NUMBER("stream", c->is_stream), LOG_NUMBER("status", status),
+                  LOG_MAYBE("reason", code), LOG_NUMBER("prompt_tokens", usage->prompt_tokens), LOG_NUMBER("cached_tokens", usage->cached_tokens),
+                  LOG_NUMBER("completion_tokens", usage->completion_tokens), LOG_NUMBER("ms", (uv_hrtime() - c->started_ns) / 1000000));
+}
+
+/* --- the stream --- */
+
+/* Sends what stands in c->out. */
+static void send_event(struct completion *c) {
+        if (!c->has_begun) {
+                c->has_begun = true;
+                http_stream_begin(c->exchange, 200, SSE_HEADERS, "text/event-stream");
+        }
+        if (!http_stream_write(c->exchange, text_string(&c->out), c->out.used) && c->ask)
+                ask_pause(c->ask);
+        text_clear(&c->out);
+}
+
+static void send_ping(struct completion *c) {
+        shape_ping(&c->out, c->why);
+        send_event(c);
+}
+
+static void on_ping(uv_timer_t *timer) {
+        send_ping(timer->data);
+}
+
+static void on_stream_waiting(void *user, const char *why) {
+        struct completion *c = user;
+
+        (void) snprintf(c->why, sizeof c->why, "%s", why);
+        if (!c->has_begun)
+                send_ping(c);
+}
+
+static void on_stream_start(void *user, uint32_t prompt_tokens, uint32_t cached_tokens) {
+        struct completion *c = user;
+
+        (void) snprintf(c->why, sizeof c->why, "reading the prompt of %u tokens, %u of them known", prompt_tokens, cached_tokens);
+}
+
+/* The first chunk bears the role, and needs no ping after it: words follow. */
+static void open_answer(struct completion *c) {
+        if (c->has_role)
+                return;
+        c->has_role = true;
+        (void) uv_timer_stop(&c->ping);
+        shape_role_chunk(&c->out, &c->shape);
+}
+
+static void on_stream_text(void *user, const char *text, const cJSON *logprobs) {
+        struct completion *c = user;
+        struct text described = { 0 };
+
+        open_answer(c);
+        if (logprobs) {
+                shape_logprobs_clear(&c->logprobs);
+                shape_logprobs_add(&c->logprobs, c->shape.is_chat, logprobs);
+                shape_logprobs_write(&described, &c->logprobs, c->shape.is_chat);
+        }
+        shape_text_chunk(&c->out, &c->shape, text, logprobs ? &described : NULL);
+        text_done(&described);
+        send_event(c);
+}
+
+static void on_stream_end(void *user, const char *finish, const struct ask_usage *usage) {
+        struct completion *c = user;
+
+        c->ask = NULL;
+        open_answer(c);
+        shape_finish_chunk(&c->out, &c->shape, finish);
+        if (c->include_usage)
+                shape_usage_chunk(&c->out, &c->shape, usage);
+        shape_done(&c->out);
+        send_event(c);
+        log_answer(c, 200, "", usage);
+        http_stream_end(c->exchange, false);
+        completion_over(c);
+}
+
+/* --- the whole answer --- */
+
+static void on_whole_text(void *user, const char *text, const cJSON *logprobs) {
+        struct completion *c = user;
+
+        text_puts(&c->out, text);
+        if (logprobs) {
+                c->has_logprobs = true;
+                shape_logprobs_add(&c->logprobs, c->shape.is_chat, logprobs);
+        }
+}
+
+static void on_whole_restart(void *user) {
+        struct completion *c = user;
+
+        text_clear(&c->out);
+        shape_logprobs_clear(&c->logprobs);
+        c->logprobs.offset = 0;
+}
+
+static void on_whole_end(void *user, const char *finish, const struct ask_usage *usage) {
+        struct completion *c = user;
+        struct text body = { 0 }, described = { 0 };
+
+        c->ask = NULL;
+        if (c->has_logprobs)
+                shape_logprobs_write(&described, &c->logprobs, c->shape.is_chat);
+        shape_whole(&body, &c->shape, text_string(&c->out), c->has_logprobs ? &described : NULL, finish, usage);
+        bool is_too_long = c->out.failed || c->logprobs.tokens.failed || c->logprobs.tops.failed || body.failed || described.failed;
+        log_answer(c, is_too_long ? 500 : 200, is_too_long ? "answer_too_long" : "", usage);
+        if (is_too_long)
+                http_answer_error(c->exchange, 500, "x-should-retry: false\r\n", "answer_too_long",
+                                  "the answer is too long to be held; ask for it as a stream");
+        else
+                http_answer(c->exchange, 200, "", "application/json", text_string(&body), body.used);
+        text_done(&body);
+        text_done(&described);
+        completion_over(c);
+}
+
+/* --- both --- */
+
+static void on_failed(void *user, const struct failure *failure) {
+        struct completion *c = user;
+
+        c->ask = NULL;
+        log_answer(c, failure->status, failure->code, &(struct ask_usage) { 0 });
+        if (c->has_begun) {
+                shape_error(&c->out, failure);
+                send_event(c);
+                http_stream_end(c->exchange, true);
+        } else {
+                error_answer(c->exchange, failure);
+        }
+        completion_over(c);
+}
+
+static void on_gone(void *user) {
+        struct completion *c = user;
+
+        if (c->ask)
+                ask_cancel(c->ask);
+        c->ask = NULL;
+        log_answer(c, 499, "client_gone", &(struct ask_usage) { 0 });
+        completion_over(c);
+}
+
+static void on_writable(void *user) {
+        struct completion *c = user;
+
+        if (c->ask)
+                ask_resume(c->ask);
+}
+
+static struct completion *completion_new(struct api *api, struct http_exchange *x, const struct completion_options *options) {
+        struct completion *c = calloc(1, sizeof *c);
+        char random[25];
+
+        if (!c)
+                return NULL;
+        c->model = strdup(options->model);
+        if (!c->model) {
+                free(c);
+                return NULL;
+        }
+        api_make_id(api, random);
+        (void) snprintf(c->id, sizeof c->id, "%s-%s", options->is_chat ? "chatcmpl" : "cmpl", random);
+        (void) snprintf(c->request_id, sizeof c->request_id, "%s", http_request_id(x));
+        c->api = api;
+        c->exchange = x;
+        c->shape = (struct shape) { options->is_chat, c->id, time(NULL), c->model };
+        c->is_stream = options->is_stream;
+        c->include_usage = options->include_usage;
+        c->out.max = c->logprobs.tokens.max = c->logprobs.tops.max = API_ANSWER_MAX;
+        c->started_ns = uv_hrtime();
+        strcpy(c->why, "waiting");
+        (void) uv_timer_init(api->loop, &c->ping);
+        c->ping.data = c;
+        return c;
+}
+
+void completion_start(struct api *api, struct http_exchange *x, const struct completion_options *options, cJSON *body) {
+        static const struct ask_events streamed = { .on_waiting = on_stream_waiting, .on_start = on_stream_start, .on_text = on_stream_text,
+                                                    .on_end = on_stream_end, .on_failed = on_failed };
+        static const struct ask_events whole = { .on_text = on_whole_text, .on_restart = on_whole_restart, .on_end = on_whole_end, .on_failed = on_failed };
+        static const struct http_watch watch = { on_gone, on_writable };
+        struct completion *c = completion_new(api, x, options);
+        struct failure failure;
+
+        if (!c) {
+                cJSON_Delete(body);
+                http_answer_error(x, 503, "Retry-After: 1\r\n", "no_memory", "there is no memory for this request");
+                return;
+        }
+        http_drop_body(x);
+        http_exchange_watch(x, &watch, c);
+        api_begin(api);
+        if (c->is_stream)
+                (void) uv_timer_start(&c->ping, on_ping, API_PING_MS, API_PING_MS);
+        enum ask_kind kind = options->is_chat ? ASK_CHAT : ASK_COMPLETION;
+        if (dispatch_submit(api->fleet, c->model, kind, body, c->is_stream ? &streamed : &whole, c, &c->ask, &failure))
+                on_failed(c, &failure);
+}

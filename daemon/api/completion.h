@@ -1,0 +1,21 @@
+/*
+ * completion.h - one answer under way: what the engine says on one side, what the client is told on the other.
+ *
+ * A stream's headers go out with its first word, or with the first ping while it waits; a failure before that has its true HTTP
+ * status, one after it stands in the stream. An answer that is not streamed is held until its end, so a failure always
+ * has its status, and an engine that dies meanwhile costs only time.
+ */
+#ifndef HEADROOM_DAEMON_API_COMPLETION_H
+#define HEADROOM_DAEMON_API_COMPLETION_H
+
+#include "daemon/api/api_internal.h"
+
+struct completion_options {
+        bool is_chat, is_stream, include_usage;
+        const char *model;              /* as the client called it; copied */
+};
+
+/* Asks the fleet; BODY is taken over. From here on the exchange is the completion's. */
+void completion_start(struct api *api, struct http_exchange *x, const struct completion_options *options, cJSON *body);
+
+#endif

@@ -1,0 +1,210 @@
+/*
+ * control.c - the operator's surface on the Unix socket: what is, and load and unload by hand.
+ *
+ * Who may: root, the user the daemon runs as, and members of the group that the socket belongs to. The kernel says who
+ * the peer is (SO_PEERCRED, SO_PEERGROUPS); the socket's mode keeps most others out already.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "daemon/api/api_internal.h"
+#include "daemon/api/model_json.h"
+#include "daemon/bounds.h"
+#include "daemon/log.h"
+
+/* The group of the socket's file, or our own where it cannot be told. */
+static gid_t group_of_socket(int fd) {
+        struct sockaddr_un name = { 0 };
+        socklen_t length = sizeof name;
+        struct stat st;
+
+        if (getsockname(fd, (struct sockaddr *) &name, &length) || !name.sun_path[0] || stat(name.sun_path, &st))
+                return getegid();
+        return st.st_gid;
+}
+
+static bool is_in_group(int fd, const struct ucred *peer, gid_t group) {
+        gid_t groups[CONTROL_GROUPS_MAX];
+        socklen_t length = sizeof groups;
+
+        if (peer->gid == group)
+                return true;
+        if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups, &length))
+                return false;
+        for (size_t i = 0; i < length / sizeof *groups; i++)
+                if (groups[i] == group)
+                        return true;
+        return false;
+}
+
+static bool may_control(const struct http_exchange *x) {
+        int fd = http_socket(x);
+        struct ucred peer;
+        socklen_t length = sizeof peer;
+
+        if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &length))
+                return false;
+        if (!peer.uid || peer.uid == geteuid() || is_in_group(fd, &peer, group_of_socket(fd)))
+                return true;
+        log_warning("control_refused", LOG_NUMBER("uid", peer.uid), LOG_NUMBER("pid", peer.pid), LOG_TEXT("path", http_path(x)));
+        return false;
+}
+
+static cJSON *all_models(const struct api *api) {
+        cJSON *models = cJSON_CreateArray();
+
+        for (uint32_t i = 0; i < fleet_models_count(api->fleet); i++) {
+                struct model_status m;
+                fleet_model_status(api->fleet, i, &m);
+                cJSON_AddItemToArray(models, model_json(api->config, &m, i));
+        }
+        return models;
+}
+
+static void handle_status(struct api *api, struct http_exchange *x, const char *rest) {
+        struct fleet_status s;
+        cJSON *json = cJSON_CreateObject();
+
+        (void) rest;
+        fleet_status(api->fleet, &s);
+        cJSON_AddStringToObject(json, "version", HEADROOM_VERSION);
+        cJSON_AddNumberToObject(json, "pid", getpid());
+        cJSON_AddNumberToObject(json, "uptime_s", (double) ((uv_hrtime() - api->started_ns) / 1000000000));
+        cJSON_AddStringToObject(json, "listen", api->listen);
+        cJSON_AddNumberToObject(json, "budget_bytes", (double) s.budget_bytes);
+        cJSON_AddNumberToObject(json, "reserved_bytes", (double) s.reserved_bytes);
+        cJSON_AddNumberToObject(json, "measured_bytes", (double) s.measured_bytes);
+        cJSON_AddNumberToObject(json, "weights_bytes", (double) s.weights_bytes);
+        cJSON_AddNumberToObject(json, "weights_limit_bytes", (double) s.weights_limit_bytes);
+        cJSON_AddNumberToObject(json, "reserve_bytes", (double) s.reserve_bytes);
+        cJSON_AddNumberToObject(json, "available_bytes", (double) s.available_bytes);
+        cJSON_AddNumberToObject(json, "models_known", s.models_known);
+        cJSON_AddNumberToObject(json, "models_loaded", s.models_loaded);
+        cJSON_AddNumberToObject(json, "requests_running", s.requests_running);
+        cJSON_AddNumberToObject(json, "requests_waiting", s.requests_waiting);
+        cJSON_AddNumberToObject(json, "last_tick_ms_ago", (double) s.last_tick_ms_ago);
+        cJSON_AddItemToObject(json, "models", all_models(api));
+        api_answer_json(x, json);
+}
+
+static void handle_list(struct api *api, struct http_exchange *x, const char *rest) {
+        cJSON *json = cJSON_CreateObject();
+
+        (void) rest;
+        cJSON_AddItemToObject(json, "models", all_models(api));
+        api_answer_json(x, json);
+}
+
+/* One operator's verb under way. The fleet always calls back; the client may have left by then. */
+struct verb {
+        struct api *api;
+        struct http_exchange *exchange; /* NULL: gone */
+        char model[MODEL_ID_MAX + 1];
+};
+
+static void on_verb_gone(void *user) {
+        struct verb *v = user;
+
+        v->exchange = NULL;
+}
+
+static void answer_state(const struct verb *v) {
+        struct model_status m;
+        uint32_t index;
+        cJSON *json = cJSON_CreateObject();
+
+        if (!fleet_model_find(v->api->fleet, v->model, &index)) {
+                fleet_model_status(v->api->fleet, index, &m);
+                cJSON_AddStringToObject(json, "model", m.id);
+                cJSON_AddStringToObject(json, "state", life_name(m.life));
+        }
+        api_answer_json(v->exchange, json);
+}
+
+static void on_verb_done(void *user, const struct failure *failure) {
+        struct verb *v = user;
+
+        if (v->exchange && failure)
+                error_answer(v->exchange, failure);
+        else if (v->exchange)
+                answer_state(v);
+        api_end(v->api);
+        free(v);
+}
+
+/* The verb for the model that the body names, or NULL and the answer is given. */
+static struct verb *verb_begin(struct api *api, struct http_exchange *x, const cJSON *body) {
+        static const struct http_watch watch = { .on_gone = on_verb_gone };
+        const cJSON *model = cJSON_GetObjectItemCaseSensitive(body, "model");
+        struct failure f;
+        uint32_t index;
+
+        if (!cJSON_IsString(model))
+                f = error_bad_request("model", "the body must name a \"model\"");
+        else if (strlen(model->valuestring) > MODEL_ID_MAX || fleet_model_find(api->fleet, model->valuestring, &index))
+                f = error_not_found(model->valuestring);
+        else if (api->is_stopping)
+                f = error_shutting_down();
+        else {
+                struct verb *v = calloc(1, sizeof *v);
+                if (v) {
+                        v->api = api;
+                        v->exchange = x;
+                        strcpy(v->model, model->valuestring);
+                        http_exchange_watch(x, &watch, v);
+                        api_begin(api);
+                        return v;
+                }
+                f = error_bad_request(NULL, "there is no memory for this");
+                f.status = 503;
+        }
+        error_answer(x, &f);
+        return NULL;
+}
+
+static void handle_verb(struct api *api, struct http_exchange *x, bool is_load) {
+        struct failure f;
+        cJSON *body = api_read_json(x, &f);
+
+        if (!body) {
+                error_answer(x, &f);
+                return;
+        }
+        struct verb *v = verb_begin(api, x, body);
+        bool force = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(body, "force"));
+        cJSON_Delete(body);
+        if (v && is_load)
+                fleet_load(api->fleet, v->model, on_verb_done, v);
+        else if (v)
+                fleet_unload(api->fleet, v->model, force, on_verb_done, v);
+}
+
+static void handle_load(struct api *api, struct http_exchange *x, const char *rest) {
+        (void) rest;
+        handle_verb(api, x, true);
+}
+
+static void handle_unload(struct api *api, struct http_exchange *x, const char *rest) {
+        (void) rest;
+        handle_verb(api, x, false);
+}
+
+static const struct route control_routes[] = {
+        { "/control/status", METHOD_GET, handle_status },
+        { "/control/models", METHOD_GET, handle_list },
+        { "/control/load", METHOD_POST, handle_load },
+        { "/control/unload", METHOD_POST, handle_unload },
+        { "/health", METHOD_GET, handle_health },
+        { NULL, 0, NULL },
+};
+
+void api_on_control(void *user, struct http_exchange *x) {
+        if (may_control(x))
+                route(user, x, control_routes);
+        else
+                http_answer_error(x, 403, "", "forbidden", "only root, the daemon's own user and the group of this socket may control it");
+}

@@ -1,0 +1,23 @@
+/* error.h - a failure as a client sees it: {"error":{...}} in the shape of OpenAI's API, its status, and when to try again. */
+#ifndef HEADROOM_DAEMON_API_ERROR_H
+#define HEADROOM_DAEMON_API_ERROR_H
+
+#include "daemon/dispatch.h"
+#include "daemon/http/exchange.h"
+#include "daemon/text.h"
+
+#define ERROR_HEADERS_MAX 80
+
+/* {"error":{"message","type","param","code"}}, with n_prompt_tokens and n_ctx where a prompt is too long. No newline. */
+void error_describe(struct text *out, const struct failure *failure);
+/* Retry-After and x-should-retry, as header lines. */
+void error_headers(const struct failure *failure, char ret[ERROR_HEADERS_MAX]);
+/* The whole answer. The exchange is over. */
+void error_answer(struct http_exchange *x, const struct failure *failure);
+
+/* A 400 about PARAM (NULL: about none). */
+struct failure error_bad_request(const char *param, const char *format, ...) __attribute__((format(printf, 2, 3)));
+struct failure error_not_found(const char *model);
+struct failure error_shutting_down(void);
+
+#endif

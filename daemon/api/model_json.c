@@ -1,0 +1,93 @@
+/* model_json.c - see model_json.h. */
+#include "daemon/api/model_json.h"
+
+#include <string.h>
+
+#include "daemon/cleanup.h"
+#include "daemon/text.h"
+
+static const struct config_model *find(const struct config *config, const char *id, uint32_t index) {
+        if (index < config->models_count && !strcmp(config->models[index].id, id))
+                return &config->models[index];
+        for (uint32_t i = 0; i < config->models_count; i++)
+                if (!strcmp(config->models[i].id, id))
+                        return &config->models[i];
+        return NULL;
+}
+
+cJSON *model_json_aliases(const struct config *config, const char *id, uint32_t index) {
+        const struct config_model *m = find(config, id, index);
+        cJSON *aliases = cJSON_CreateArray();
+
+        for (uint32_t i = 0; m && i < m->aliases_count; i++)
+                cJSON_AddItemToArray(aliases, cJSON_CreateString(m->aliases[i]));
+        return aliases;
+}
+
+/* What a dying engine said may be any bytes, and JSON is UTF-8. */
+static void add_text(cJSON *json, const char *key, const char *text) {
+        auto_free char *copy = text && *text ? strdup(text) : NULL;
+
+        if (!copy) {
+                cJSON_AddNullToObject(json, key);
+                return;
+        }
+        bool is_utf8 = text_is_utf8(copy, strlen(copy));
+        for (char *c = copy; *c && !is_utf8; c++)
+                if ((unsigned char) *c >= 0x80)
+                        *c = '?';
+        cJSON_AddStringToObject(json, key, copy);
+}
+
+/* A number where it is known, else null. */
+static void add_known(cJSON *json, const char *key, bool is_known, double number) {
+        if (is_known)
+                cJSON_AddNumberToObject(json, key, number);
+        else
+                cJSON_AddNullToObject(json, key);
+}
+
+static void add_memory(cJSON *json, const struct model_status *m) {
+        bool is_sized = m->predicted_bytes > 0, is_running = m->pid > 0;
+
+        add_known(json, "predicted_bytes", is_sized, (double) m->predicted_bytes);
+        add_known(json, "weights_bytes", is_sized, (double) m->weights_bytes);
+        add_known(json, "kv_bytes", is_sized, (double) m->kv_bytes);
+        add_known(json, "scratch_bytes", is_sized, (double) m->scratch_bytes);
+        add_known(json, "overhead_bytes", is_sized, (double) m->overhead_bytes);
+        add_known(json, "measured_bytes", is_running, (double) m->measured_bytes);
+        add_known(json, "peak_bytes", m->peak_bytes > 0, (double) m->peak_bytes);
+        add_known(json, "n_ctx", m->n_ctx > 0, m->n_ctx);
+        add_known(json, "kv_tokens", m->kv_tokens > 0, m->kv_tokens);
+        add_text(json, "kv_type", m->kv_type);
+}
+
+static void add_history(cJSON *json, const struct model_status *m) {
+        add_known(json, "loaded_ms_ago", m->loaded_ms_ago >= 0, (double) m->loaded_ms_ago);
+        add_known(json, "idle_ms", m->idle_ms >= 0, (double) m->idle_ms);
+        add_known(json, "expires_in_ms", m->expires_in_ms >= 0, (double) m->expires_in_ms);
+        cJSON_AddNumberToObject(json, "loads", (double) m->loads);
+        cJSON_AddNumberToObject(json, "deaths", (double) m->deaths);
+        cJSON_AddNumberToObject(json, "requests", (double) m->requests);
+        add_text(json, "last_error", m->last_error);
+        add_text(json, "last_exit", m->last_exit);
+        add_text(json, "last_stderr", m->last_stderr);
+        cJSON_AddNumberToObject(json, "cooldown_ms", (double) m->cooldown_ms);
+}
+
+cJSON *model_json(const struct config *config, const struct model_status *m, uint32_t index) {
+        cJSON *json = cJSON_CreateObject();
+
+        cJSON_AddStringToObject(json, "id", m->id);
+        cJSON_AddStringToObject(json, "path", m->path);
+        cJSON_AddItemToObject(json, "aliases", model_json_aliases(config, m->id, index));
+        cJSON_AddStringToObject(json, "state", life_name(m->life));
+        cJSON_AddBoolToObject(json, "pinned", m->pinned);
+        cJSON_AddNumberToObject(json, "priority", m->priority);
+        add_known(json, "pid", m->pid > 0, m->pid);
+        cJSON_AddNumberToObject(json, "running", m->running);
+        cJSON_AddNumberToObject(json, "waiting", m->waiting);
+        add_memory(json, m);
+        add_history(json, m);
+        return json;
+}

@@ -1,0 +1,15 @@
+/* model_json.h - a model as JSON, for the control surface and for lists. */
+#ifndef HEADROOM_DAEMON_API_MODEL_JSON_H
+#define HEADROOM_DAEMON_API_MODEL_JSON_H
+
+#include <cjson/cJSON.h>
+
+#include "daemon/config.h"
+#include "daemon/fleet.h"
+
+/* All that is known; what does not apply is null. */
+cJSON *model_json(const struct config *config, const struct model_status *m, uint32_t index);
+/* INDEX is only a guess at where the configuration has it. */
+cJSON *model_json_aliases(const struct config *config, const char *id, uint32_t index);
+
+#endif

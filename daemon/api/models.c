@@ -1,0 +1,43 @@
+/* models.c - GET /v1/models: what there is to ask, whether loaded or not. Never waits for anything. */
+#include <string.h>
+
+#include "daemon/api/api_internal.h"
+#include "daemon/api/model_json.h"
+
+static cJSON *describe(const struct api *api, uint32_t index) {
+        struct model_status m;
+        cJSON *json = cJSON_CreateObject();
+
+        fleet_model_status(api->fleet, index, &m);
+        cJSON_AddStringToObject(json, "id", m.id);
+        cJSON_AddStringToObject(json, "object", "model");
+        cJSON_AddNumberToObject(json, "created", (double) m.created_s);
+        cJSON_AddStringToObject(json, "owned_by", "headroom");
+        cJSON_AddItemToObject(json, "aliases", model_json_aliases(api->config, m.id, index));
+        cJSON_AddStringToObject(json, "status", life_name(m.life));
+        if (m.n_ctx)
+                cJSON_AddNumberToObject(json, "context_length", m.n_ctx);
+        return json;
+}
+
+void handle_models(struct api *api, struct http_exchange *x, const char *rest) {
+        cJSON *json = cJSON_CreateObject();
+
+        (void) rest;
+        cJSON_AddStringToObject(json, "object", "list");
+        cJSON *data = cJSON_AddArrayToObject(json, "data");
+        for (uint32_t i = 0; i < fleet_models_count(api->fleet); i++)
+                cJSON_AddItemToArray(data, describe(api, i));
+        api_answer_json(x, json);
+}
+
+void handle_model(struct api *api, struct http_exchange *x, const char *name) {
+        uint32_t index;
+
+        if (fleet_model_find(api->fleet, name, &index)) {
+                struct failure f = error_not_found(name);
+                error_answer(x, &f);
+                return;
+        }
+        api_answer_json(x, describe(api, index));
+}

@@ -1,0 +1,155 @@
+/* router.c - path and method to handler, by table. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "daemon/api/api_internal.h"
+#include "daemon/bounds.h"
+
+static const struct route routes[] = {
+        { "/", METHOD_GET, handle_root },
+        { "/health", METHOD_GET, handle_health },
+        { "/v1/models", METHOD_GET, handle_models },
+        { "/v1/models/", METHOD_GET, handle_model },
+        { "/v1/chat/completions", METHOD_POST, handle_chat },
+        { "/v1/completions", METHOD_POST, handle_completion },
+        { "/v1/embeddings", METHOD_POST, handle_embeddings },
+        { NULL, 0, NULL },
+};
+
+/* What follows the route's path, or NULL when the path is not its own. */
+static const char *match(const struct route *r, const char *path) {
+        size_t length = strlen(r->path);
+        bool takes_rest = length > 1 && r->path[length - 1] == '/';
+
+        if (strncmp(path, r->path, length) != 0 || (takes_rest ? !path[length] : path[length]))
+                return NULL;
+        return path + length;
+}
+
+static void method_names(unsigned methods, char ret[64]) {
+        (void) snprintf(ret, 64, "%s%sOPTIONS", methods & METHOD_GET ? "GET, HEAD, " : "", methods & METHOD_POST ? "POST, " : "");
+}
+
+/* OPTIONS: any page may ask, with any header it likes, since nothing here is guarded by cookies. */
+static void answer_options(struct http_exchange *x, const char *allowed) {
+        char headers[256];
+
+        (void) snprintf(headers, sizeof headers,
+                        "Allow: %s\r\nAccess-Control-Allow-Methods: %s\r\nAccess-Control-Allow-Headers: *, Authorization\r\n"
+                        "Access-Control-Max-Age: 86400\r\n",
+                        allowed, allowed);
+        http_answer(x, 204, headers, NULL, "", 0);
+}
+
+static void answer_wrong_method(struct http_exchange *x, const char *allowed) {
+        char headers[96], message[128];
+
+        (void) snprintf(headers, sizeof headers, "Allow: %s\r\n", allowed);
+        (void) snprintf(message, sizeof message, "this path takes only %s", allowed);
+        http_answer_error(x, 405, headers, "method_not_allowed", message);
+}
+
+void route(struct api *api, struct http_exchange *x, const struct route *table) {
+        enum http_method method = http_method(x);
+        char allowed[64];
+
+        for (const struct route *r = table; r->path; r++) {
+                const char *rest = match(r, http_path(x));
+                if (!rest)
+                        continue;
+                method_names(r->methods, allowed);
+                if (method == METHOD_OPTIONS)
+                        answer_options(x, allowed);
+                else if (method & r->methods || (method == METHOD_HEAD && r->methods & METHOD_GET))
+                        r->handle(api, x, rest);
+                else
+                        answer_wrong_method(x, allowed);
+                return;
+        }
+        if (method == METHOD_OPTIONS)
+                answer_options(x, "GET, HEAD, POST, OPTIONS");
+        else
+                http_answer_error(x, 404, "", "not_found", "there is nothing at this path; GET /v1/models and POST /v1/chat/completions are a good start");
+}
+
+void api_on_request(void *user, struct http_exchange *x) {
+        route(user, x, routes);
+}
+
+int api_new(uv_loop_t *loop, const struct config *config, struct fleet *fleet, const char *listen, struct api **ret) {
+        struct api *api = calloc(1, sizeof *api);
+
+        if (!api)
+                return -ENOMEM;
+        api->loop = loop;
+        api->config = config;
+        api->fleet = fleet;
+        api->started_ns = uv_hrtime();
+        api->listen = strdup(listen);
+        if (!api->listen || getrandom(&api->id_state, sizeof api->id_state, 0) != sizeof api->id_state) {
+                free(api->listen);
+                free(api);
+                return -ENOMEM;
+        }
+        *ret = api;
+        return 0;
+}
+
+void api_free(struct api *api) {
+        if (!api)
+                return;
+        free(api->listen);
+        free(api);
+}
+
+uint32_t api_running(const struct api *api) {
+        return api->running + api->closing;
+}
+
+void api_begin(struct api *api) {
+        api->running++;
+}
+
+static void check_idle(struct api *api) {
+        void (*on_idle)(void *user) = api->on_idle;
+
+        if (!api->is_stopping || api->running || !on_idle)
+                return;
+        api->on_idle = NULL;
+        on_idle(api->idle_user);
+}
+
+void api_end(struct api *api) {
+        api->running--;
+        check_idle(api);
+}
+
+void api_stop(struct api *api, void (*on_idle)(void *user), void *user) {
+        api->is_stopping = true;
+        api->on_idle = on_idle;
+        api->idle_user = user;
+        check_idle(api);
+}
+
+/* SplitMix64 (Steele, Lea, Flood 2014): ids must differ, not be secret. */
+static uint64_t next_random(uint64_t *state) {
+        uint64_t z = *state += 0x9e3779b97f4a7c15;
+
+        z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9;
+        z = (z ^ z >> 27) * 0x94d049bb133111eb;
+        return z ^ z >> 31;
+}
+
+void api_make_id(struct api *api, char ret[25]) {
+        static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+
+        for (unsigned i = 0; i < 24; i += 8) {
+                uint64_t random = next_random(&api->id_state);
+                for (unsigned j = 0; j < 8; j++, random /= 62)
+                        ret[i + j] = alphabet[random % 62];
+        }
+        ret[24] = 0;
+}

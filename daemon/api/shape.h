@@ -1,0 +1,56 @@
+/*
+ * shape.h - answers in the shapes of OpenAI's API, as text: the chunks of a stream and the whole of an answer.
+ *
+ * Pure: what is written depends on the arguments alone. In a stream the role stands in the first chunk only, all
+ * chunks bear the same id and time, and the usage chunk has an empty list of choices.
+ */
+#ifndef HEADROOM_DAEMON_API_SHAPE_H
+#define HEADROOM_DAEMON_API_SHAPE_H
+
+#include <cjson/cJSON.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "daemon/dispatch.h"
+#include "daemon/text.h"
+
+struct shape {
+        bool is_chat;
+        const char *id;
+        int64_t created;                /* Unix seconds */
+        const char *model;              /* as the client called it */
+};
+
+/* Each adds one whole event, "data: {...}\n\n". */
+void shape_role_chunk(struct text *out, const struct shape *s);
+/* LOGPROBS: see shape_logprobs, or NULL. */
+void shape_text_chunk(struct text *out, const struct shape *s, const char *text, const struct text *logprobs);
+void shape_finish_chunk(struct text *out, const struct shape *s, const char *finish);
+void shape_usage_chunk(struct text *out, const struct shape *s, const struct ask_usage *usage);
+void shape_done(struct text *out);
+void shape_error(struct text *out, const struct failure *failure);
+/* ": ping WHY\n\n", which clients skip. */
+void shape_ping(struct text *out, const char *why);
+
+/* The answer that is not streamed. */
+void shape_whole(struct text *out, const struct shape *s, const char *text, const struct text *logprobs, const char *finish,
+                 const struct ask_usage *usage);
+
+/*
+ * Log probabilities gather piece by piece: chat wants one list of objects, completions four lists side by side.
+ * Start with all zero.
+ */
+struct shape_logprobs {
+        struct text tokens, values, tops, offsets;      /* chat uses only the first */
+        uint32_t count;
+        uint64_t offset;                /* characters of text so far */
+};
+void shape_logprobs_done(struct shape_logprobs *l);
+/* Forgets the tokens but not the offset: the next chunk of a stream. */
+void shape_logprobs_clear(struct shape_logprobs *l);
+/* FRAME is the array of the wire protocol. */
+void shape_logprobs_add(struct shape_logprobs *l, bool is_chat, const cJSON *frame);
+/* The object that goes behind "logprobs":. */
+void shape_logprobs_write(struct text *out, const struct shape_logprobs *l, bool is_chat);
+
+#endif
