@@ -57,6 +57,7 @@
 #define MEASURE_DUTY 50                 /* ... and at least so many times what the last look took: page tables of big models take long to walk */
 #define MEASURE_IDLE_MS 30000           /* an engine where nothing runs hardly changes */
 #define FOOTPRINTS_BYTES_MAX (1u << 20) /* the file of what was learned: about 200 bytes a model */
+
 /* --- api --- */
 #define API_JSON_VALUES_MAX (512u << 10)        /* values in one body: a prompt of as many token ids; each costs 64 bytes when parsed */
 #define API_ANSWER_MAX (16u << 20)      /* an answer that is not streamed is held until its end */

@@ -229,6 +229,7 @@ static size_t consume(struct connection *c, const char *bytes, size_t count) {
                 enum phase before = c->phase;
                 if (c->phase == PHASE_IDLE) {
                         c->phase = PHASE_HEAD;
+                        request_name(c);
                         set_timer(c, c->server->options.header_timeout_ms);
                 }
                 used += request_feed(c, bytes + used, count - used);
@@ -403,6 +404,7 @@ void connection_accept(struct http_server *s, uv_stream_t *listener, bool is_pip
         start_reading(c);
         if (c->is_over_limit) {
                 c->phase = PHASE_HEAD;
+                request_name(c);
                 connection_refuse(c, &full);
         }
 }

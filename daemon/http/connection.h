@@ -114,6 +114,7 @@ void connection_refuse(struct connection *c, const struct refusal *refusal);
 
 /* parse.c */
 void request_begin(struct connection *c);
+void request_name(struct connection *c);                /* its id; with its first byte */
 void request_done(struct connection *c);
 /* Takes what belongs to the current request; returns how many bytes. Then the request is complete, refused, or needs more. */
 size_t request_feed(struct connection *c, const char *bytes, size_t count);

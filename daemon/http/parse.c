@@ -179,6 +179,11 @@ void request_begin(struct connection *c) {
         r->method = METHOD_GET;
         r->in_name = r->is_complete = false;
         r->refusal = (struct refusal) { 0 };
+}
+
+void request_name(struct connection *c) {
+        struct request *r = &c->request;
+
         (void) snprintf(r->id, sizeof r->id, "req-%08llx-%06llx", (unsigned long long) uv_hrtime() >> 10 & 0xffffffff,
                         (unsigned long long) ++c->server->requests_count & 0xffffff);
 }

@@ -43,7 +43,13 @@ int http_server_new(uv_loop_t *loop, const struct http_options *options, struct 
         return 0;
 }
 
+void http_server_set_user(struct http_server *s, void *user) {
+        s->options.user = user;
+}
+
 void http_server_free(struct http_server *s) {
+        if (!s)
+                return;
         free(s->spare);
         free(s);
 }

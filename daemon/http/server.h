@@ -26,6 +26,8 @@ struct http_options {
 };
 
 int http_server_new(uv_loop_t *loop, const struct http_options *options, struct http_server **ret);
+/* For a handler whose state is made after the sockets; before the loop runs. */
+void http_server_set_user(struct http_server *s, void *user);
 
 /* Each takes one more socket to listen on. 0 or -errno. */
 int http_server_listen_tcp(struct http_server *s, const char *address, uint16_t port, uint16_t *ret_port);

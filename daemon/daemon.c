@@ -1,0 +1,308 @@
+/* daemon.c - see daemon.h. */
+#include "daemon/daemon.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <uv.h>
+
+#include "daemon/api/api.h"
+#include "daemon/bounds.h"
+#include "daemon/cleanup.h"
+#include "daemon/fleet.h"
+#include "daemon/http/server.h"
+#include "daemon/log.h"
+#include "daemon/systemd.h"
+
+struct daemon {
+        const struct config *config;
+        uv_loop_t loop;
+        uv_signal_t signals[2];
+        uv_timer_t watchdog;
+        uv_timer_t deadline;            /* of the stop's present step */
+        struct fleet *fleet;
+        struct api *api;
+        struct http_server *http, *control;
+        char listen[96];
+        bool is_stopping, is_fleet_stopping;
+        unsigned servers_open;
+};
+
+/* --- the end --- */
+
+static void close_handles(struct daemon *d) {
+        uv_close((uv_handle_t *) &d->signals[0], NULL);
+        uv_close((uv_handle_t *) &d->signals[1], NULL);
+        uv_close((uv_handle_t *) &d->watchdog, NULL);
+        uv_close((uv_handle_t *) &d->deadline, NULL);
+}
+
+static void on_server_empty(void *user) {
+        struct daemon *d = user;
+
+        if (--d->servers_open == 0 && d->is_fleet_stopping)
+                close_handles(d);
+}
+
+static void on_flush_deadline(uv_timer_t *timer) {
+        struct daemon *d = timer->data;
+
+        http_server_cut(d->http);
+        http_server_cut(d->control);
+}
+
+/* The last engine is gone; what remains is to get the last words out. */
+static void on_fleet_stopped(void *user) {
+        struct daemon *d = user;
+
+        (void) uv_timer_start(&d->deadline, on_flush_deadline, STOP_FLUSH_MS, 0);
+        http_server_drain(d->control, on_server_empty, d);
+}
+
+static void stop_fleet(struct daemon *d) {
+        if (d->is_fleet_stopping)
+                return;
+        d->is_fleet_stopping = true;
+        (void) uv_timer_stop(&d->deadline);
+        fleet_stop(d->fleet, on_fleet_stopped, d);
+}
+
+static void on_grace_deadline(uv_timer_t *timer) {
+        stop_fleet(timer->data);
+}
+
+static void on_api_idle(void *user) {
+        stop_fleet(user);
+}
+
+static void on_signal(uv_signal_t *handle, int number) {
+        struct daemon *d = handle->data;
+
+        log_info("stopping", LOG_TEXT("signal", number == SIGINT ? "SIGINT" : "SIGTERM"), LOG_NUMBER("requests_running", api_running(d->api)));
+        if (d->is_stopping) {
+                stop_fleet(d);
+                return;
+        }
+        d->is_stopping = true;
+        systemd_stopping();
+        (void) uv_timer_start(&d->deadline, on_grace_deadline, STOP_GRACE_MS, 0);
+        http_server_drain(d->http, on_server_empty, d);
+        api_stop(d->api, on_api_idle, d);
+}
+
+/* --- the beginning --- */
+
+/* A watchdog that is fed by a timer proves only that the timer runs: the fleet has to make progress as well. */
+static void on_watchdog(uv_timer_t *timer) {
+        struct daemon *d = timer->data;
+        struct fleet_status s;
+
+        fleet_status(d->fleet, &s);
+        if (s.last_tick_ms_ago <= API_TICK_AGE_MAX_MS || d->is_stopping)
+                systemd_alive();
+}
+
+static int listen_http(struct daemon *d) {
+        const struct config *c = d->config;
+        int fds[4];
+        unsigned count = systemd_sockets("http", fds, 4);
+        uint16_t port;
+
+        for (unsigned i = 0; i < count; i++) {
+                int result = http_server_listen_fd(d->http, fds[i]);
+                if (result)
+                        return result;
+        }
+        if (count) {
+                (void) snprintf(d->listen, sizeof d->listen, "systemd");
+                return 0;
+        }
+        int result = http_server_listen_tcp(d->http, c->listen_address, c->listen_port, &port);
+        if (!result)
+                (void) snprintf(d->listen, sizeof d->listen, strchr(c->listen_address, ':') ? "[%s]:%u" : "%s:%u", c->listen_address, port);
+        return result;
+}
+
+/* The socket's directory is made where it is missing, e.g. /run/headroom after a boot without systemd-tmpfiles. */
+static void make_parent(const char *path) {
+        const char *slash = strrchr(path, '/');
+        auto_free char *parent = slash && slash != path ? strndup(path, (size_t) (slash - path)) : NULL;
+
+        if (parent && mkdir(parent, 0755) && errno != EEXIST)
+                log_warning("mkdir_failed", LOG_TEXT("path", parent), LOG_TEXT("error", strerror(errno)));
+}
+
+static int listen_control(struct daemon *d) {
+        const char *path = d->config->control_path;
+        int fds[4];
+        unsigned count = systemd_sockets("control", fds, 4);
+
+        for (unsigned i = 0; i < count; i++) {
+                int result = http_server_listen_fd(d->control, fds[i]);
+                if (result)
+                        return result;
+        }
+        if (count)
+                return 0;
+        make_parent(path);
+        int result = http_server_listen_unix(d->control, path, 0660);
+        if (result)
+                return result;
+        const struct group *group = getgrnam("headroom");
+        if (group && chown(path, (uid_t) -1, group->gr_gid))
+                log_warning("control_group", LOG_TEXT("path", path), LOG_TEXT("error", strerror(errno)));
+        return 0;
+}
+
+static int new_servers(struct daemon *d) {
+        const struct config *c = d->config;
+        const struct http_options http = { .on_request = api_on_request, .headers = "Access-Control-Allow-Origin: *\r\n",
+                                           .connections_max = c->connections_max, .body_bytes_max = c->body_bytes_max,
+                                           .header_timeout_ms = c->header_timeout_ms, .idle_timeout_ms = c->idle_timeout_ms };
+        struct http_options control = http;
+
+        control.on_request = api_on_control;
+        control.headers = "";
+        control.connections_max = CONTROL_CONNECTIONS_MAX;
+        control.body_bytes_max = CONTROL_BODY_MAX;
+        int result = http_server_new(&d->loop, &http, &d->http);
+        return result ? result : http_server_new(&d->loop, &control, &d->control);
+}
+
+static void complain(const char *what, const char *where, const char *hint, int error) {
+        const char *why = error == -EADDRINUSE ? "another headroomd, or another program, is listening there" : strerror(-error);
+
+        log_error("start_failed", LOG_TEXT("step", what), LOG_TEXT("at", where), LOG_TEXT("error", why), LOG_TEXT("hint", hint));
+}
+
+static int begin_listening(struct daemon *d) {
+        int result = new_servers(d);
+
+        if (result) {
+                complain("servers", "", "", result);
+                return result;
+        }
+        result = listen_control(d);
+        if (result) {
+                complain("listen", d->config->control_path, "choose another path with --control", result);
+                return result;
+        }
+        result = listen_http(d);
+        if (result) {
+                char address[96];
+                (void) snprintf(address, sizeof address, "%s:%u", d->config->listen_address, d->config->listen_port);
+                complain("listen", address, "choose another address with --listen", result);
+        }
+        return result;
+}
+
+static int begin(struct daemon *d) {
+        int result = begin_listening(d);
+
+        if (result)
+                return result;
+        result = fleet_new(&d->loop, d->config, &d->fleet);
+        if (!result)
+                result = api_new(&d->loop, d->config, d->fleet, d->listen, &d->api);
+        if (result) {
+                complain("fleet", d->config->state_dir, "", result);
+                return result;
+        }
+        http_server_set_user(d->http, d->api);
+        http_server_set_user(d->control, d->api);
+        (void) uv_signal_start(&d->signals[0], on_signal, SIGTERM);
+        (void) uv_signal_start(&d->signals[1], on_signal, SIGINT);
+        uint64_t watchdog_ms = systemd_watchdog_ms();
+        if (watchdog_ms)
+                (void) uv_timer_start(&d->watchdog, on_watchdog, watchdog_ms, watchdog_ms);
+        return 0;
+}
+
+static void announce(const struct daemon *d) {
+        const struct config *c = d->config;
+        char status[192];
+
+        (void) snprintf(status, sizeof status, "serving %u models on %s, budget %llu MiB", c->models_count, d->listen,
+                        (unsigned long long) (c->budget_bytes >> 20));
+        log_info("ready", LOG_TEXT("listen", d->listen), LOG_TEXT("control", c->control_path), LOG_NUMBER("models", c->models_count),
+                 LOG_NUMBER("budget", c->budget_bytes), LOG_NUMBER("pid", getpid()), LOG_TEXT("version", HEADROOM_VERSION));
+        systemd_ready(status);
+}
+
+/* Each connection is a descriptor, each engine three. */
+static void raise_descriptor_limit(const struct config *c) {
+        struct rlimit limit;
+        rlim_t needed = c->connections_max + HTTP_REFUSED_MAX + CONTROL_CONNECTIONS_MAX + 4 * (rlim_t) c->models_count + NOFILE_SPARE;
+
+        if (getrlimit(RLIMIT_NOFILE, &limit) || limit.rlim_cur >= needed)
+                return;
+        rlim_t wanted = needed < limit.rlim_max ? needed : limit.rlim_max;
+        limit.rlim_cur = wanted;
+        (void) setrlimit(RLIMIT_NOFILE, &limit);
+        if (wanted < needed)
+                log_warning("descriptor_limit", LOG_NUMBER("needed", needed), LOG_NUMBER("allowed", wanted),
+                            LOG_TEXT("hint", "raise LimitNOFILE= or lower [server] connections"));
+}
+
+static void init_handles(struct daemon *d) {
+        (void) uv_signal_init(&d->loop, &d->signals[0]);
+        (void) uv_signal_init(&d->loop, &d->signals[1]);
+        (void) uv_timer_init(&d->loop, &d->watchdog);
+        (void) uv_timer_init(&d->loop, &d->deadline);
+        d->signals[0].data = d->signals[1].data = d->watchdog.data = d->deadline.data = d;
+        d->servers_open = 2;
+}
+
+static void on_unused_fleet_stopped(void *user) {
+        (void) user;
+}
+
+/* What had begun when something could not. */
+static void undo_begin(struct daemon *d) {
+        d->is_fleet_stopping = true;
+        if (d->fleet)
+                fleet_stop(d->fleet, on_unused_fleet_stopped, d);
+        if (d->http)
+                http_server_drain(d->http, on_server_empty, d);
+        else
+                on_server_empty(d);
+        if (d->control)
+                http_server_drain(d->control, on_server_empty, d);
+        else
+                on_server_empty(d);
+}
+
+int daemon_run(const struct config *config) {
+        struct daemon d = { .config = config };
+
+        (void) signal(SIGPIPE, SIG_IGN);
+        raise_descriptor_limit(config);
+        int result = uv_loop_init(&d.loop);
+        if (result) {
+                complain("loop", "", "", result);
+                return result;
+        }
+        init_handles(&d);
+        result = begin(&d);
+        if (result)
+                undo_begin(&d);
+        else
+                announce(&d);
+        (void) uv_run(&d.loop, UV_RUN_DEFAULT);
+        http_server_free(d.http);
+        http_server_free(d.control);
+        api_free(d.api);
+        if (d.fleet)
+                fleet_free(d.fleet);
+        (void) uv_run(&d.loop, UV_RUN_NOWAIT);
+        (void) uv_loop_close(&d.loop);
+        if (!result)
+                log_info("stopped");
+        return result;
+}

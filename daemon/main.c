@@ -1,0 +1,139 @@
+/* main.c - headroomd: options, configuration, and the daemon. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "daemon/config.h"
+#include "daemon/daemon.h"
+#include "daemon/log.h"
+
+enum exit_status { EXIT_STOPPED = 0, EXIT_FAILED = 1, EXIT_WRONG_USE = 2 };
+
+/* An option with a section and a key is a line of the configuration that has the last word. */
+static const struct option {
+        const char *name, *argument, *section, *key, *help;
+} options[] = {
+        { "--config", "FILE", NULL, NULL, "read FILE, FILE.d/ and models.d/ beside it (default /etc/headroom/headroom.conf)" },
+        { "--check-config", NULL, NULL, NULL, "report every problem of the configuration and exit" },
+        { "--listen", "ADDRESS:PORT", "server", "listen", "serve clients there (default 127.0.0.1:11435; port 0: any free one)" },
+        { "--models", "DIR", "models", "directory", "each GGUF file below DIR is a model (default /var/lib/headroom/models)" },
+        { "--control", "PATH", "server", "control", "serve headroomctl there (default /run/headroom/control.sock)" },
+        { "--budget", "SIZE", "memory", "budget", "memory of all models together, e.g. 12GiB or 80% (the default)" },
+        { "--state", "DIR", "server", "state", "remember there what was measured (default /var/lib/headroom)" },
+        { "--engine", "PATH", "engine", "path", "the engine to run (default: headroom-engine beside this program)" },
+        { "--version", NULL, NULL, NULL, "print the version and exit" },
+        { "--help", NULL, NULL, NULL, "print this and exit" },
+};
+#define OPTIONS_COUNT (sizeof options / sizeof *options)
+
+struct invocation {
+        const char *config_path;
+        bool is_check;
+        struct config_override overrides[16];
+        uint32_t overrides_count;
+};
+
+static void print_help(void) {
+        puts("usage: headroomd [OPTIONS]\n\nServes the language models of this machine under one memory budget.\n");
+        for (size_t i = 0; i < OPTIONS_COUNT; i++) {
+                char left[64];
+                (void) snprintf(left, sizeof left, "%s%s%s", options[i].name, options[i].argument ? " " : "", options[i].argument ? options[i].argument : "");
+                printf("  %-24s %s\n", left, options[i].help);
+        }
+        puts("\nSee headroom.conf for all settings, headroomctl for talking to a running daemon.");
+}
+
+static const struct option *find_option(const char *name, size_t length) {
+        for (size_t i = 0; i < OPTIONS_COUNT; i++)
+                if (strlen(options[i].name) == length && !strncmp(options[i].name, name, length))
+                        return &options[i];
+        return NULL;
+}
+
+static void take_value(struct invocation *in, const struct option *o, const char *value) {
+        if (!o->section)
+                in->config_path = value;
+        else if (in->overrides_count < sizeof in->overrides / sizeof *in->overrides)
+                in->overrides[in->overrides_count++] = (struct config_override) { o->name, o->section, o->key, value };
+}
+
+/* Both `--name value` and `--name=value`. False: wrong, and told. Help and version end here. */
+static bool read_arguments(int argc, char **argv, struct invocation *in) {
+        for (int i = 1; i < argc; i++) {
+                size_t length = strcspn(argv[i], "=");
+                const char *value = argv[i][length] ? argv[i] + length + 1 : NULL;
+                const struct option *o = !strcmp(argv[i], "-h") ? find_option("--help", 6) : find_option(argv[i], length);
+                if (!o) {
+                        fprintf(stderr, "headroomd: unknown option '%s'; see headroomd --help\n", argv[i]);
+                        return false;
+                }
+                if (o->argument && !value && i + 1 < argc)
+                        value = argv[++i];
+                if (!o->argument != !value) {
+                        fprintf(stderr, o->argument ? "headroomd: %s needs a value: %s\n" : "headroomd: %s takes no value\n", o->name, o->argument);
+                        return false;
+                }
+                if (o->argument) {
+                        take_value(in, o, value);
+                } else if (!strcmp(o->name, "--check-config")) {
+                        in->is_check = true;
+                } else {
+                        if (!strcmp(o->name, "--version"))
+                                puts("headroomd " HEADROOM_VERSION);
+                        else
+                                print_help();
+                        exit(EXIT_STOPPED);
+                }
+        }
+        return true;
+}
+
+static void print_problem(void *user, bool is_warning, const char *text) {
+        (void) user;
+        fprintf(stdout, "%s%s\n", is_warning ? "warning: " : "", text);
+}
+
+static void log_problem(void *user, bool is_warning, const char *text) {
+        (void) user;
+        log_event(is_warning ? LOG_LEVEL_WARNING : LOG_LEVEL_ERROR, "config", LOG_TEXT("problem", text));
+}
+
+static void print_summary(const struct config *c) {
+        puts("configuration is fine");
+        printf("  listens on %s:%u, control socket %s\n", c->listen_address, c->listen_port, c->control_path);
+        printf("  budget %llu MiB of %llu MiB RAM, at most %.0f%% of RAM for weights, reserve %llu MiB\n", (unsigned long long) (c->budget_bytes >> 20),
+               (unsigned long long) (c->ram_bytes >> 20), c->weights_fraction * 100, (unsigned long long) (c->reserve_bytes >> 20));
+        printf("  engine %s\n  %u models%s\n", c->engine_path, c->models_count, c->models_count ? ":" : "");
+        for (uint32_t i = 0; i < c->models_count; i++)
+                printf("    %-32s %s%s%s\n", c->models[i].id, c->models[i].path, c->models[i].pinned ? ", pinned" : "",
+                       c->models[i].preload ? ", preloaded" : "");
+}
+
+static int check(const struct invocation *in) {
+        struct config *config;
+
+        if (config_load(in->config_path, in->overrides, in->overrides_count, print_problem, NULL, &config))
+                return EXIT_FAILED;
+        print_summary(config);
+        config_free(config);
+        return EXIT_STOPPED;
+}
+
+int main(int argc, char **argv) {
+        struct invocation in = { 0 };
+        struct config *config;
+
+        if (!read_arguments(argc, argv, &in))
+                return EXIT_WRONG_USE;
+        if (in.is_check)
+                return check(&in);
+        log_open(LOG_LEVEL_INFO);
+        if (config_load(in.config_path, in.overrides, in.overrides_count, log_problem, NULL, &config)) {
+                log_error("start_failed", LOG_TEXT("step", "configuration"), LOG_TEXT("hint", "headroomd --check-config lists every problem"));
+                return EXIT_WRONG_USE;
+        }
+        int result = daemon_run(config);
+        config_free(config);
+        return result ? EXIT_FAILED : EXIT_STOPPED;
+}
