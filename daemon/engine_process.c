@@ -84,7 +84,8 @@ static void take_frame(struct engine_process *e, const cJSON *frame) {
         }
         if (says == ENGINE_SAYS_FAILED)
                 e->over = true;
-        e->events.on_frame(e->user, (enum engine_says) says, id, frame);
+        if (!e->events.on_frame(e->user, (enum engine_says) says, id, frame))
+                broken(e, "the engine sent a message whose contents are not what its type says");
 }
 
 static void on_bytes(void *user, const uint8_t *bytes, size_t count) {

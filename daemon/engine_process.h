@@ -42,8 +42,11 @@ enum engine_says {
 };
 
 struct engine_events {
-        /* ID is that of a request made before (maybe over since), 0 where the message has none. FRAME is borrowed. */
-        void (*on_frame)(void *user, enum engine_says says, uint64_t id, const cJSON *frame);
+        /*
+         * ID is that of a request made before (maybe over since), 0 where the message has none. FRAME is borrowed.
+         * False: its fields are not what its type says, which breaks the conversation.
+         */
+        bool (*on_frame)(void *user, enum engine_says says, uint64_t id, const cJSON *frame);
         void (*on_broken)(void *user, const char *sentence);
         void (*on_hang_up)(void *user); /* it closed its end: it has ended or is about to */
         /* Last: the process is gone, and so is the object after this call. */

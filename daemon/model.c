@@ -254,28 +254,28 @@ static void on_ready(struct model *m, const cJSON *frame) {
         asks_ask_statistics(m);
 }
 
-static void on_broken(void *user, const char *sentence) {
-        struct model *m = user;
-        if (m->engine.sentence[0])
-                return; /* it is being ended already */
-        log_error("engine_broken", LOG_TEXT("model", m->config->id), LOG_NUMBER("pid", engine_process_pid(m->engine.process)),
-                  LOG_TEXT("message", sentence));
-        end_engine(m, sentence);
-}
-
-static void on_frame(void *user, enum engine_says says, uint64_t id, const cJSON *frame) {
+static bool on_frame(void *user, enum engine_says says, uint64_t id, const cJSON *frame) {
         struct model *m = user;
         if (says == ENGINE_SAYS_READY) {
                 on_ready(m, frame);
-        } else if (says == ENGINE_SAYS_FAILED) {
+                return true;
+        }
+        if (says == ENGINE_SAYS_FAILED) {
                 const char *message = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(frame, "message"));
                 m->engine.said_failed = true;
                 (void) snprintf(m->engine.sentence, sizeof(m->engine.sentence), "%s",
                                 message ? message : "the engine did not say why");
                 model_event(m, LIFE_EVENT_FAILED);
-        } else if (!asks_take_frame(m, says, id, frame)) {
-                on_broken(m, "the engine sent a message whose contents are not what its type says");
+                return true;
         }
+        return asks_take_frame(m, says, id, frame);
+}
+
+static void on_broken(void *user, const char *sentence) {
+        struct model *m = user;
+        log_error("engine_broken", LOG_TEXT("model", m->config->id), LOG_NUMBER("pid", engine_process_pid(m->engine.process)),
+                  LOG_TEXT("message", sentence));
+        end_engine(m, sentence);
 }
 
 static void on_hang_up(void *user) {
