@@ -10,7 +10,7 @@
 void chat_prompt_done(struct chat_prompt *p) {
         free(p->text);
         free(p->spans);
-        *p = (struct chat_prompt) { 0 };
+        *p = (struct chat_prompt){ 0 };
 }
 
 /* Makes *array hold at least WANTED elements of SIZE bytes. */
@@ -47,12 +47,12 @@ static void append_span(struct chat_prompt *p, size_t length, bool markup) {
         if (last && last->token == TOKEN_NONE && last->markup == markup)
                 last->length += length;
         else if (reserve(p, &p->spans, &p->spans_capacity, p->spans_count + 1, sizeof(*p->spans)))
-                p->spans[p->spans_count++] = (struct token_span) { .length = length, .token = TOKEN_NONE, .markup = markup };
+                p->spans[p->spans_count++] = (struct token_span){ .length = length, .token = TOKEN_NONE, .markup = markup };
 }
 
 static void append_token(struct chat_prompt *p, int32_t id) {
         if (id != TOKEN_NONE && reserve(p, &p->spans, &p->spans_capacity, p->spans_count + 1, sizeof(*p->spans)))
-                p->spans[p->spans_count++] = (struct token_span) { .token = id };
+                p->spans[p->spans_count++] = (struct token_span){ .token = id };
 }
 
 void chat_prompt_markup(struct chat_prompt *p, const char *markup) {
@@ -70,7 +70,7 @@ void chat_prompt_markup(struct chat_prompt *p, const char *markup) {
 }
 
 struct chat_content chat_prompt_begin_content(struct chat_prompt *p) {
-        return (struct chat_content) { .start = p->length };
+        return (struct chat_content){ .start = p->length };
 }
 
 void chat_prompt_add_content(struct chat_prompt *p, const char *text, size_t length) {

@@ -13,7 +13,7 @@
 #include "engine/tokenizer/tokenizer.h"
 
 struct chat_prompt {
-        int32_t bos, eos;               /* the caller's: what chat_prompt_markup puts for PROMPT_BOS and PROMPT_EOS, or TOKEN_NONE */
+        int32_t bos, eos; /* the caller's: what chat_prompt_markup puts for PROMPT_BOS and PROMPT_EOS, or TOKEN_NONE */
         char *text;
         size_t length, capacity;
         struct token_span *spans;
@@ -23,7 +23,7 @@ struct chat_prompt {
 void chat_prompt_done(struct chat_prompt *p);
 
 /* Inside of markup these stand for the tokens themselves, however the vocabulary spells them. */
-#define PROMPT_BOS "\1"                 /* nothing at the very beginning: the encoder begins the text */
+#define PROMPT_BOS "\1" /* nothing at the very beginning: the encoder begins the text */
 #define PROMPT_EOS "\2"
 
 void chat_prompt_markup(struct chat_prompt *p, const char *markup);

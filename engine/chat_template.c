@@ -17,50 +17,55 @@ enum chat_role { ROLE_SYSTEM, ROLE_USER, ROLE_ASSISTANT, ROLE_TOOL, ROLE_COUNT }
 
 enum system_place {
         SYSTEM_OWN_TURN,
-        SYSTEM_NEXT_USER,               /* inside of the user turn that follows, before its content */
-        SYSTEM_LAST_USER,               /* inside of the last user turn */
+        SYSTEM_NEXT_USER, /* inside of the user turn that follows, before its content */
+        SYSTEM_LAST_USER, /* inside of the last user turn */
 };
 
 struct chat_format {
         enum chat_family family;
-        const char *marks[3];           /* a template of this format has them all */
+        const char *marks[3]; /* a template of this format has them all */
         enum system_place system_place;
         const char *open[ROLE_COUNT], *close[ROLE_COUNT];
         const char *generation;
         bool trims[ROLE_COUNT];
 };
 
-#define TRIM_ALL { true, true, true, true }
+#define TRIM_ALL \
+        { true, true, true, true }
 
-#define LLAMA2_TURNS(begin) \
+#define LLAMA2_TURNS(begin)                                                        \
         .family = CHAT_LLAMA2, .system_place = SYSTEM_NEXT_USER, .generation = "", \
-        .open = { "<<SYS>>\n", begin "[INST] ", " ", begin "[INST] " }, \
+        .open = { "<<SYS>>\n", begin "[INST] ", " ", begin "[INST] " },            \
         .close = { "\n<</SYS>>\n\n", " [/INST]", " " PROMPT_EOS, " [/INST]" }
 
 /* How the space around [INST] moved, from one release of Mistral's to the next. */
-#define MISTRAL_TURNS(before, behind, before_end, before_answer) \
-        .family = CHAT_MISTRAL, .generation = "", \
-        .open[ROLE_USER] = before "[INST]" behind, .close[ROLE_USER] = before_end "[/INST]", \
-        .open[ROLE_ASSISTANT] = before_answer, .close[ROLE_ASSISTANT] = PROMPT_EOS, \
+#define MISTRAL_TURNS(before, behind, before_end, before_answer)                                                              \
+        .family = CHAT_MISTRAL, .generation = "", .open[ROLE_USER] = before "[INST]" behind,                                  \
+        .close[ROLE_USER] = before_end "[/INST]", .open[ROLE_ASSISTANT] = before_answer, .close[ROLE_ASSISTANT] = PROMPT_EOS, \
         .open[ROLE_TOOL] = before "[INST]" behind, .close[ROLE_TOOL] = before_end "[/INST]"
 #define MISTRAL_SYSTEM_WITHIN(place, between) .system_place = place, .open[ROLE_SYSTEM] = "", .close[ROLE_SYSTEM] = between
 
-#define GEMMA_TURNS(between) \
+#define GEMMA_TURNS(between)                                                                            \
         .family = CHAT_GEMMA, .system_place = SYSTEM_NEXT_USER, .generation = "<start_of_turn>model\n", \
-        .open = { "", "<start_of_turn>user\n", "<start_of_turn>model\n", "<start_of_turn>user\n" }, \
+        .open = { "", "<start_of_turn>user\n", "<start_of_turn>model\n", "<start_of_turn>user\n" },     \
         .close = { between, "<end_of_turn>\n", "<end_of_turn>\n", "<end_of_turn>\n" }, .trims = TRIM_ALL
 
-#define PHI3_TURNS(system_open, system_close) \
-        .family = CHAT_PHI3, .generation = "<|assistant|>\n", \
+#define PHI3_TURNS(system_open, system_close)                                   \
+        .family = CHAT_PHI3, .generation = "<|assistant|>\n",                   \
         .open = { system_open, "<|user|>\n", "<|assistant|>\n", "<|user|>\n" }, \
         .close = { system_close, "<|end|>\n", "<|end|>\n", "<|end|>\n" }
 
 /* The first row whose marks are all there is taken: the narrower ones of a family come before the wider. */
 static const struct chat_format formats[] = {
-        { .marks = { "<|im_start|>", "<|im_sep|>" }, .family = CHAT_PHI4, .generation = "<|im_start|>assistant<|im_sep|>",
-          .open = { "<|im_start|>system<|im_sep|>", "<|im_start|>user<|im_sep|>", "<|im_start|>assistant<|im_sep|>", "<|im_start|>tool<|im_sep|>" },
+        { .marks = { "<|im_start|>", "<|im_sep|>" },
+          .family = CHAT_PHI4,
+          .generation = "<|im_start|>assistant<|im_sep|>",
+          .open = { "<|im_start|>system<|im_sep|>", "<|im_start|>user<|im_sep|>", "<|im_start|>assistant<|im_sep|>",
+                    "<|im_start|>tool<|im_sep|>" },
           .close = { "<|im_end|>", "<|im_end|>", "<|im_end|>", "<|im_end|>" } },
-        { .marks = { "<|im_start|>" }, .family = CHAT_CHATML, .generation = "<|im_start|>assistant\n",
+        { .marks = { "<|im_start|>" },
+          .family = CHAT_CHATML,
+          .generation = "<|im_start|>assistant\n",
           .open = { "<|im_start|>system\n", "<|im_start|>user\n", "<|im_start|>assistant\n", "<|im_start|>tool\n" },
           .close = { "<|im_end|>\n", "<|im_end|>\n", "<|im_end|>\n", "<|im_end|>\n" } },
 
@@ -68,20 +73,29 @@ static const struct chat_format formats[] = {
         { .marks = { "<<SYS>>", "bos_token + '[INST]" }, LLAMA2_TURNS(PROMPT_BOS) },
         { .marks = { "<<SYS>>" }, LLAMA2_TURNS(""), .trims = TRIM_ALL },
 
-        { .marks = { "[INST]", "[SYSTEM_PROMPT] " }, MISTRAL_TURNS("", " ", "", " "),
-          .open[ROLE_SYSTEM] = "[SYSTEM_PROMPT] ", .close[ROLE_SYSTEM] = "[/SYSTEM_PROMPT]" },
-        { .marks = { "[INST]", "[SYSTEM_PROMPT]" }, MISTRAL_TURNS("", "", "", ""),
-          .open[ROLE_SYSTEM] = "[SYSTEM_PROMPT]", .close[ROLE_SYSTEM] = "[/SYSTEM_PROMPT]" },
+        { .marks = { "[INST]", "[SYSTEM_PROMPT] " },
+          MISTRAL_TURNS("", " ", "", " "),
+          .open[ROLE_SYSTEM] = "[SYSTEM_PROMPT] ",
+          .close[ROLE_SYSTEM] = "[/SYSTEM_PROMPT]" },
+        { .marks = { "[INST]", "[SYSTEM_PROMPT]" },
+          MISTRAL_TURNS("", "", "", ""),
+          .open[ROLE_SYSTEM] = "[SYSTEM_PROMPT]",
+          .close[ROLE_SYSTEM] = "[/SYSTEM_PROMPT]" },
         { .marks = { "' [INST] '" }, MISTRAL_TURNS(" ", " ", " ", " "), MISTRAL_SYSTEM_WITHIN(SYSTEM_NEXT_USER, "\n\n") },
         { .marks = { "\"[INST]\"" }, MISTRAL_TURNS("", "", "", ""), MISTRAL_SYSTEM_WITHIN(SYSTEM_LAST_USER, "\n\n") },
-        { .marks = { "\"[INST] \"", "\"[/INST]\"" }, MISTRAL_TURNS("", " ", "", " "), MISTRAL_SYSTEM_WITHIN(SYSTEM_LAST_USER, "\n\n"),
+        { .marks = { "\"[INST] \"", "\"[/INST]\"" },
+          MISTRAL_TURNS("", " ", "", " "),
+          MISTRAL_SYSTEM_WITHIN(SYSTEM_LAST_USER, "\n\n"),
           .trims[ROLE_ASSISTANT] = true },
         { .marks = { "[INST]" }, MISTRAL_TURNS("", " ", " ", ""), MISTRAL_SYSTEM_WITHIN(SYSTEM_NEXT_USER, "\n") },
 
-        { .marks = { "<|start_header_id|>" }, .family = CHAT_LLAMA3, .generation = "<|start_header_id|>assistant<|end_header_id|>\n\n",
+        { .marks = { "<|start_header_id|>" },
+          .family = CHAT_LLAMA3,
+          .generation = "<|start_header_id|>assistant<|end_header_id|>\n\n",
           .open = { "<|start_header_id|>system<|end_header_id|>\n\n", "<|start_header_id|>user<|end_header_id|>\n\n",
                     "<|start_header_id|>assistant<|end_header_id|>\n\n", "<|start_header_id|>ipython<|end_header_id|>\n\n" },
-          .close = { "<|eot_id|>", "<|eot_id|>", "<|eot_id|>", "<|eot_id|>" }, .trims = TRIM_ALL },
+          .close = { "<|eot_id|>", "<|eot_id|>", "<|eot_id|>", "<|eot_id|>" },
+          .trims = TRIM_ALL },
 
         { .marks = { "<start_of_turn>", "first_user_prefix" }, GEMMA_TURNS("\n\n") },
         { .marks = { "<start_of_turn>" }, GEMMA_TURNS("\n") },
@@ -90,7 +104,9 @@ static const struct chat_format formats[] = {
         { .marks = { "<|end|>", "<|assistant|>", "'<|' + message['role']" }, PHI3_TURNS("<|system|>\n", "<|end|>\n") },
         { .marks = { "<|end|>", "<|assistant|>", "<|user|>" }, PHI3_TURNS("", "\n"), .system_place = SYSTEM_NEXT_USER },
 
-        { .marks = { "<|user|>", "<|assistant|>", "eos_token" }, .family = CHAT_ZEPHYR, .generation = "<|assistant|>\n",
+        { .marks = { "<|user|>", "<|assistant|>", "eos_token" },
+          .family = CHAT_ZEPHYR,
+          .generation = "<|assistant|>\n",
           .open = { "<|system|>\n", "<|user|>\n", "<|assistant|>\n", "<|user|>\n" },
           .close = { PROMPT_EOS "\n", PROMPT_EOS "\n", PROMPT_EOS "\n", PROMPT_EOS "\n" } },
 };
@@ -145,7 +161,7 @@ static const struct chat_format *format_of(const struct chat_template *c) {
 
 /* ---- what a client sent ---- */
 
-#define SHOWN_BYTES 40u         /* of a client's word in a sentence */
+#define SHOWN_BYTES 40u /* of a client's word in a sentence */
 
 __attribute__((format(printf, 2, 3))) static int refuse(struct gguf_error *reterr, const char *format, ...) {
         va_list arguments;
@@ -167,7 +183,8 @@ static enum chat_role role_of(const cJSON *item) {
                 const char *name;
                 enum chat_role role;
         } roles[] = {
-                { "system", ROLE_SYSTEM }, { "developer", ROLE_SYSTEM }, { "user", ROLE_USER }, { "assistant", ROLE_ASSISTANT }, { "tool", ROLE_TOOL },
+                { "system", ROLE_SYSTEM },       { "developer", ROLE_SYSTEM }, { "user", ROLE_USER },
+                { "assistant", ROLE_ASSISTANT }, { "tool", ROLE_TOOL },
         };
         for (size_t i = 0; i < sizeof(roles) / sizeof(roles[0]) && cJSON_IsString(item); i++)
                 if (!strcmp(item->valuestring, roles[i].name))
@@ -187,7 +204,8 @@ static int check_parts(const cJSON *parts, size_t index, struct gguf_error *rete
                 if (!cJSON_IsString(type))
                         return refuse(reterr, "messages[%zu].content[%zu] has no \"type\"", index, number);
                 if (strcmp(type->valuestring, "text"))
-                        return refuse(reterr, "messages[%zu].content[%zu] is of type \"%s\"; this model reads only \"text\"", index, number, shown(word, type));
+                        return refuse(reterr, "messages[%zu].content[%zu] is of type \"%s\"; this model reads only \"text\"",
+                                      index, number, shown(word, type));
                 if (!cJSON_IsString(cJSON_GetObjectItemCaseSensitive(part, "text")))
                         return refuse(reterr, "messages[%zu].content[%zu] has no \"text\"", index, number);
         }
@@ -202,7 +220,8 @@ static int check_message(const cJSON *message, size_t index, struct gguf_error *
         if (!cJSON_IsString(role))
                 return refuse(reterr, "messages[%zu] has no \"role\"", index);
         if (role_of(role) == ROLE_COUNT)
-                return refuse(reterr, "messages[%zu] has the role \"%s\"; known are system, developer, user, assistant and tool", index, shown(word, role));
+                return refuse(reterr, "messages[%zu] has the role \"%s\"; known are system, developer, user, assistant and tool",
+                              index, shown(word, role));
         const cJSON *content = cJSON_GetObjectItemCaseSensitive(message, "content");
         if (cJSON_IsArray(content))
                 return check_parts(content, index, reterr);
@@ -228,7 +247,7 @@ static int check_messages(const cJSON *messages, struct gguf_error *reterr) {
 struct writer {
         const struct chat_format *format;
         struct chat_prompt *prompt;
-        const cJSON *unplaced;          /* the first message that may be a system message still to be placed */
+        const cJSON *unplaced; /* the first message that may be a system message still to be placed */
         const cJSON *last_user;
 };
 
@@ -307,8 +326,8 @@ int chat_template_render(const struct chat_template *c, const cJSON *messages, b
         return prompt->error;
 }
 
-static int encode_prompt(const struct chat_template *c, const struct tokenizer *t, const struct chat_prompt *p, struct token_list *list,
-                         struct gguf_error *reterr) {
+static int encode_prompt(const struct chat_template *c, const struct tokenizer *t, const struct chat_prompt *p,
+                         struct token_list *list, struct gguf_error *reterr) {
         int r = 0;
         if ((c->begins || tokenizer_adds_bos(t)) && tokenizer_bos(t) != TOKEN_NONE)
                 r = token_list_push(list, tokenizer_bos(t));

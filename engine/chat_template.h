@@ -17,15 +17,22 @@
 #include "engine/tokenizer/tokenizer.h"
 
 enum chat_family {
-        CHAT_CHATML, CHAT_LLAMA2, CHAT_LLAMA3, CHAT_MISTRAL, CHAT_ZEPHYR, CHAT_GEMMA, CHAT_PHI3, CHAT_PHI4,
+        CHAT_CHATML,
+        CHAT_LLAMA2,
+        CHAT_LLAMA3,
+        CHAT_MISTRAL,
+        CHAT_ZEPHYR,
+        CHAT_GEMMA,
+        CHAT_PHI3,
+        CHAT_PHI4,
         CHAT_FAMILY_COUNT,
 };
 
 struct chat_template {
         enum chat_family family;
-        bool guessed;                   /* the file has no template, or one that is not recognised */
-        bool begins;                    /* the template writes the token that begins a text itself */
-        const struct chat_format *format;       /* the spelling within the family; NULL: the first of the family */
+        bool guessed;                     /* the file has no template, or one that is not recognised */
+        bool begins;                      /* the template writes the token that begins a text itself */
+        const struct chat_format *format; /* the spelling within the family; NULL: the first of the family */
 };
 
 struct chat_template chat_template_of(const struct gguf *g);

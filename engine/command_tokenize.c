@@ -17,7 +17,7 @@
 #include "engine/tokenizer/bounds.h"
 #include "engine/tokenizer/tokenizer.h"
 
-#define NAME "headroom-engine tokenize: "
+#define NAME        "headroom-engine tokenize: "
 #define PIECE_BYTES VOCAB_TOKEN_BYTES_MAX
 
 struct options {
@@ -175,20 +175,31 @@ static int convert(const struct gguf *g, const struct options *o) {
 /* 1: go on; otherwise the exit code, negated. */
 static int parse(int argc, char **argv, struct options *o) {
         static const struct option known[] = {
-                { "file", required_argument, NULL, 'f' }, { "add-special", no_argument, NULL, 'a' },
+                { "file", required_argument, NULL, 'f' },    { "add-special", no_argument, NULL, 'a' },
                 { "parse-special", no_argument, NULL, 'p' }, { "decode", no_argument, NULL, 'd' },
-                { "help", no_argument, NULL, 'h' }, { 0 },
+                { "help", no_argument, NULL, 'h' },          { 0 },
         };
         opterr = 0;
         for (int c; (c = getopt_long(argc, argv, "h", known, NULL)) != -1;) {
                 switch (c) {
-                case 'f': o->file = optarg; break;
-                case 'a': o->add_special = true; break;
-                case 'p': o->parse_special = true; break;
-                case 'd': o->decode = true; break;
-                case 'h': print_help(stdout); return -EXIT_DONE;
+                case 'f':
+                        o->file = optarg;
+                        break;
+                case 'a':
+                        o->add_special = true;
+                        break;
+                case 'p':
+                        o->parse_special = true;
+                        break;
+                case 'd':
+                        o->decode = true;
+                        break;
+                case 'h':
+                        print_help(stdout);
+                        return -EXIT_DONE;
                 default:
-                        fprintf(stderr, NAME "'%s' is no option, or lacks its value; see headroom-engine tokenize --help\n", argv[optind - 1]);
+                        fprintf(stderr, NAME "'%s' is no option, or lacks its value; see headroom-engine tokenize --help\n",
+                                argv[optind - 1]);
                         return -EXIT_USAGE;
                 }
         }

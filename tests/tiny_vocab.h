@@ -26,33 +26,56 @@ struct tiny_token {
         float score;
 };
 
-#define U2581 "\xe2\x96\x81"
+#define U2581      "\xe2\x96\x81"
 #define TINY_BYTES 256
 
 /* Ids 0..9; the 256 byte tokens follow, then tiny_spm_pieces. */
 static const struct tiny_token tiny_spm_head[] = {
-        { "<unk>", TOKEN_UNKNOWN, 0 },       { "<s>", TOKEN_CONTROL, 0 },        { "</s>", TOKEN_CONTROL, 0 },
-        { "<|im_start|>", TOKEN_CONTROL, 0 }, { "<|im_end|>", TOKEN_USER_DEFINED, 0 }, { "<tool>", TOKEN_USER_DEFINED, 0 },
-        { "<tool>!", TOKEN_USER_DEFINED, 0 }, { "<|x|>", TOKEN_USER_DEFINED, 0 },  { "[INST]", TOKEN_CONTROL, 0 }, { "", TOKEN_NORMAL, 0 },
+        { "<unk>", TOKEN_UNKNOWN, 0 },
+        { "<s>", TOKEN_CONTROL, 0 },
+        { "</s>", TOKEN_CONTROL, 0 },
+        { "<|im_start|>", TOKEN_CONTROL, 0 },
+        { "<|im_end|>", TOKEN_USER_DEFINED, 0 },
+        { "<tool>", TOKEN_USER_DEFINED, 0 },
+        { "<tool>!", TOKEN_USER_DEFINED, 0 },
+        { "<|x|>", TOKEN_USER_DEFINED, 0 },
+        { "[INST]", TOKEN_CONTROL, 0 },
+        { "", TOKEN_NORMAL, 0 },
 };
 static const struct tiny_token tiny_spm_pieces[] = {
-        { U2581, TOKEN_NORMAL, -100 }, { "a", TOKEN_NORMAL, -101 }, { "e", TOKEN_NORMAL, -102 }, { "h", TOKEN_NORMAL, -103 },
-        { "l", TOKEN_NORMAL, -104 }, { "o", TOKEN_NORMAL, -105 }, { "\xc3\xa9", TOKEN_NORMAL, -106 }, { "<", TOKEN_NORMAL, -107 },
-        { "he", TOKEN_NORMAL, -1 }, { "ll", TOKEN_NORMAL, -2 }, { "hell", TOKEN_NORMAL, -3 }, { "hello", TOKEN_NORMAL, -4 },
-        { U2581 "hello", TOKEN_NORMAL, -5 }, { U2581 "he", TOKEN_NORMAL, -6 }, { "aa", TOKEN_NORMAL, -7 }, { "aaaa", TOKEN_NORMAL, -8 },
-        { U2581 U2581, TOKEN_NORMAL, -9 }, { "<s", TOKEN_NORMAL, -10 }, { ">", TOKEN_NORMAL, -110 }, { "s", TOKEN_NORMAL, -111 },
-        { "a", TOKEN_NORMAL, -1 },      /* a second "a": never used */
+        { U2581, TOKEN_NORMAL, -100 },       { "a", TOKEN_NORMAL, -101 },
+        { "e", TOKEN_NORMAL, -102 },         { "h", TOKEN_NORMAL, -103 },
+        { "l", TOKEN_NORMAL, -104 },         { "o", TOKEN_NORMAL, -105 },
+        { "\xc3\xa9", TOKEN_NORMAL, -106 },  { "<", TOKEN_NORMAL, -107 },
+        { "he", TOKEN_NORMAL, -1 },          { "ll", TOKEN_NORMAL, -2 },
+        { "hell", TOKEN_NORMAL, -3 },        { "hello", TOKEN_NORMAL, -4 },
+        { U2581 "hello", TOKEN_NORMAL, -5 }, { U2581 "he", TOKEN_NORMAL, -6 },
+        { "aa", TOKEN_NORMAL, -7 },          { "aaaa", TOKEN_NORMAL, -8 },
+        { U2581 U2581, TOKEN_NORMAL, -9 },   { "<s", TOKEN_NORMAL, -10 },
+        { ">", TOKEN_NORMAL, -110 },         { "s", TOKEN_NORMAL, -111 },
+        { "a", TOKEN_NORMAL, -1 }, /* a second "a": never used */
 };
 
 static const struct tiny_token tiny_bpe_tail[] = {
-        { "\xc4\xa0h", TOKEN_NORMAL, 0 }, { "he", TOKEN_NORMAL, 0 }, { "ll", TOKEN_NORMAL, 0 }, { "llo", TOKEN_NORMAL, 0 }, { "hello", TOKEN_NORMAL, 0 },
-        { "\xc4\xa0hello", TOKEN_NORMAL, 0 }, { "aa", TOKEN_NORMAL, 0 }, { "aaaa", TOKEN_NORMAL, 0 }, { "\xc4\xa0\xc4\xa0", TOKEN_NORMAL, 0 },
-        { "\xc3\x83\xc2\xa9", TOKEN_NORMAL, 0 }, { "unmerged", TOKEN_NORMAL, 0 }, { "<|im_start|>", TOKEN_CONTROL, 0 },
-        { "<|im_end|>", TOKEN_CONTROL, 0 }, { "<tool>", TOKEN_USER_DEFINED, 0 }, { "<|endoftext|>", TOKEN_CONTROL, 0 },
+        { "\xc4\xa0h", TOKEN_NORMAL, 0 },
+        { "he", TOKEN_NORMAL, 0 },
+        { "ll", TOKEN_NORMAL, 0 },
+        { "llo", TOKEN_NORMAL, 0 },
+        { "hello", TOKEN_NORMAL, 0 },
+        { "\xc4\xa0hello", TOKEN_NORMAL, 0 },
+        { "aa", TOKEN_NORMAL, 0 },
+        { "aaaa", TOKEN_NORMAL, 0 },
+        { "\xc4\xa0\xc4\xa0", TOKEN_NORMAL, 0 },
+        { "\xc3\x83\xc2\xa9", TOKEN_NORMAL, 0 },
+        { "unmerged", TOKEN_NORMAL, 0 },
+        { "<|im_start|>", TOKEN_CONTROL, 0 },
+        { "<|im_end|>", TOKEN_CONTROL, 0 },
+        { "<tool>", TOKEN_USER_DEFINED, 0 },
+        { "<|endoftext|>", TOKEN_CONTROL, 0 },
 };
 static const char *const tiny_bpe_merges[] = {
-        "h e", "l l", "ll o", "he llo", "\xc4\xa0 hello", "a a", "aa aa", "\xc4\xa0 \xc4\xa0", "\xc3\x83 \xc2\xa9",
-        "q x",                          /* makes a token that is not there */
+        "h e",        "l l", "ll o", "he llo", "\xc4\xa0 hello", "a a", "aa aa", "\xc4\xa0 \xc4\xa0", "\xc3\x83 \xc2\xa9",
+        "q x", /* makes a token that is not there */
         "\xc4\xa0 h",
 };
 
@@ -84,7 +107,7 @@ static inline bool tiny_token_at(bool spm, uint32_t i, char text[8], struct tiny
                         snprintf(text, 8, "<0x%02X>", i - head);
                 else
                         tiny_spell(i, text);
-                *ret = (struct tiny_token) { text, spm ? TOKEN_BYTE : TOKEN_NORMAL, 0 };
+                *ret = (struct tiny_token){ text, spm ? TOKEN_BYTE : TOKEN_NORMAL, 0 };
         } else if (i - head - TINY_BYTES < tail) {
                 *ret = spm ? tiny_spm_pieces[i - head - TINY_BYTES] : tiny_bpe_tail[i - head - TINY_BYTES];
         } else {
@@ -142,11 +165,11 @@ static inline void tiny_vocab_done(struct tiny_vocab *v) {
         tokenizer_free(v->tokenizer);
         gguf_close(v->gguf);
         gguf_write_done(&v->file);
-        *v = (struct tiny_vocab) { 0 };
+        *v = (struct tiny_vocab){ 0 };
 }
 
 static inline void tiny_vocab_begin(struct tiny_vocab *v, const char *model) {
-        *v = (struct tiny_vocab) { 0 };
+        *v = (struct tiny_vocab){ 0 };
         gguf_write_begin(&v->file, 3);
         gguf_write_string(&v->file, "tokenizer.ggml.model", model);
 }

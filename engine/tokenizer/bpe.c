@@ -57,7 +57,8 @@ static int choose_pretokenizer(struct bpe *b, const struct gguf *g, struct gguf_
         char shown[48], known[160];
         if (!b->pre)
                 return vocab_fail(reterr, -ENOTSUP, "the pre-tokenizer '%s' is not supported (known: %s)",
-                                  printable_copy(shown, sizeof(shown), name.bytes, name.length), pretokenizer_names(known, sizeof(known)));
+                                  printable_copy(shown, sizeof(shown), name.bytes, name.length),
+                                  pretokenizer_names(known, sizeof(known)));
         return 0;
 }
 
@@ -98,7 +99,7 @@ static int read_merges(struct bpe *b, const struct gguf_array *texts, char *join
                 if (!resolve_merge(b, text, (size_t) (gap - text.bytes), joined, merge))
                         continue;
                 uint32_t *slot = slot_of(b, merge->left, merge->right);
-                if (*slot == 0)         /* of two alike the first counts */
+                if (*slot == 0) /* of two alike the first counts */
                         *slot = ++b->merges_count;
         }
         return 0;
@@ -108,10 +109,12 @@ static int index_merges(struct bpe *b, const struct gguf *g, struct gguf_error *
         const struct gguf_array *texts;
         int r = gguf_get_array(g, "tokenizer.ggml.merges", GGUF_STRING, &texts);
         if (r < 0)
-                return vocab_fail(reterr, -EBADMSG, r == -ENOENT ? "key 'tokenizer.ggml.merges' is missing, which this tokenizer needs"
-                                                                 : "key 'tokenizer.ggml.merges' is not an array of strings");
+                return vocab_fail(reterr, -EBADMSG,
+                                  r == -ENOENT ? "key 'tokenizer.ggml.merges' is missing, which this tokenizer needs"
+                                               : "key 'tokenizer.ggml.merges' is not an array of strings");
         if (texts->count > VOCAB_MERGES_MAX)
-                return vocab_fail(reterr, -EBADMSG, "key 'tokenizer.ggml.merges' has %" PRIu64 " merges (%u are possible)", texts->count, VOCAB_MERGES_MAX);
+                return vocab_fail(reterr, -EBADMSG, "key 'tokenizer.ggml.merges' has %" PRIu64 " merges (%u are possible)",
+                                  texts->count, VOCAB_MERGES_MAX);
         uint32_t count = (uint32_t) texts->count, slots = vocab_slots_for(count);
         b->merges = malloc((count + 1) * sizeof(*b->merges));
         b->slots = calloc(slots, sizeof(*b->slots));
@@ -126,7 +129,7 @@ static int index_merges(struct bpe *b, const struct gguf *g, struct gguf_error *
 }
 
 int bpe_init(struct bpe *b, const struct gguf *g, const struct vocab *v, struct gguf_error *reterr) {
-        *b = (struct bpe) { .vocab = v };
+        *b = (struct bpe){ .vocab = v };
         int r = choose_pretokenizer(b, g, reterr);
         if (r == 0)
                 r = index_merges(b, g, reterr);
@@ -141,12 +144,13 @@ int bpe_init(struct bpe *b, const struct gguf *g, const struct vocab *v, struct 
 void bpe_done(struct bpe *b) {
         free(b->merges);
         free(b->slots);
-        *b = (struct bpe) { 0 };
+        *b = (struct bpe){ 0 };
 }
 
 /* ---- text to tokens ---- */
 
-static bool rule_by_rank(const void *context, const struct symbol *left, const struct symbol *right, uint32_t *ret_key, int32_t *ret_id) {
+static bool rule_by_rank(const void *context, const struct symbol *left, const struct symbol *right, uint32_t *ret_key,
+                         int32_t *ret_id) {
         const struct bpe *b = context;
         uint32_t slot = *slot_of(b, left->id, right->id);
         if (slot == 0)

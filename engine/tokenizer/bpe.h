@@ -21,11 +21,11 @@ struct bpe_merge {
 struct bpe {
         const struct vocab *vocab;
         const struct pretokenizer *pre;
-        struct bpe_merge *merges;               /* index = rank */
+        struct bpe_merge *merges; /* index = rank */
         uint32_t merges_count;
-        uint32_t *slots;                        /* rank + 1; 0 is free */
+        uint32_t *slots; /* rank + 1; 0 is free */
         uint32_t slots_mask;
-        int32_t byte_ids[256];                  /* or TOKEN_NONE */
+        int32_t byte_ids[256]; /* or TOKEN_NONE */
 };
 
 /* 0, or -EBADMSG / -ENOTSUP / -ENOMEM and one sentence; bpe_done afterwards in either case. */

@@ -11,7 +11,7 @@ void merger_done(struct merger *m) {
         free(m->symbols);
         free(m->heap);
         free(m->bytes);
-        *m = (struct merger) { 0 };
+        *m = (struct merger){ 0 };
 }
 
 void merger_restart(struct merger *m) {
@@ -46,8 +46,12 @@ int merger_push_symbol(struct merger *m, uint32_t start, uint32_t length, int32_
                 m->symbols_capacity = capacity;
         }
         uint32_t index = m->count++;
-        m->symbols[index] = (struct symbol) {
-                .start = start, .length = length, .prev = index ? index - 1 : SYMBOL_NONE, .next = SYMBOL_NONE, .id = id,
+        m->symbols[index] = (struct symbol){
+                .start = start,
+                .length = length,
+                .prev = index ? index - 1 : SYMBOL_NONE,
+                .next = SYMBOL_NONE,
+                .id = id,
         };
         if (index)
                 m->symbols[index - 1].next = index;

@@ -15,18 +15,19 @@
 #define SYMBOL_NONE UINT32_MAX
 
 struct symbol {
-        uint32_t start, length;         /* bytes; 0: merged into another */
-        uint32_t prev, next;            /* or SYMBOL_NONE */
-        int32_t id;                     /* token, or TOKEN_NONE */
+        uint32_t start, length; /* bytes; 0: merged into another */
+        uint32_t prev, next;    /* or SYMBOL_NONE */
+        int32_t id;             /* token, or TOKEN_NONE */
 };
 
 struct candidate {
-        uint32_t key, left, length;     /* LENGTH of both symbols together */
-        int32_t id;                     /* what they become */
+        uint32_t key, left, length; /* LENGTH of both symbols together */
+        int32_t id;                 /* what they become */
 };
 
 /* The rule for a pair of neighbours: true, its key (less comes first) and the token it makes; false where none. */
-typedef bool merge_rule(const void *context, const struct symbol *left, const struct symbol *right, uint32_t *ret_key, int32_t *ret_id);
+typedef bool merge_rule(const void *context, const struct symbol *left, const struct symbol *right, uint32_t *ret_key,
+                        int32_t *ret_id);
 
 /* One text's working memory, reused from word to word. All zero at first. */
 struct merger {
@@ -35,14 +36,14 @@ struct merger {
         uint32_t symbols_capacity;
         struct candidate *heap;
         uint32_t heap_count, heap_capacity;
-        char *bytes;                    /* the text as the vocabulary spells it */
+        char *bytes; /* the text as the vocabulary spells it */
         size_t bytes_count, bytes_capacity;
 };
 void merger_done(struct merger *m);
 
 void merger_restart(struct merger *m);
-int merger_push_bytes(struct merger *m, const char *bytes, size_t length);              /* 0 or -ENOMEM */
-int merger_push_symbol(struct merger *m, uint32_t start, uint32_t length, int32_t id);  /* 0 or -ENOMEM */
+int merger_push_bytes(struct merger *m, const char *bytes, size_t length);             /* 0 or -ENOMEM */
+int merger_push_symbol(struct merger *m, uint32_t start, uint32_t length, int32_t id); /* 0 or -ENOMEM */
 
 /* Afterwards the symbols are read from 0 along NEXT. 0 or -ENOMEM. */
 int merger_run(struct merger *m, merge_rule *rule, const void *context);

@@ -111,12 +111,12 @@ static size_t scan_qwen2(const char *text, size_t length) {
 }
 
 static const struct pretokenizer pretokenizers[] = {
-        { .name = "default",   .next_word = scan_gpt2 },
-        { .name = "gpt-2",     .next_word = scan_gpt2 },
+        { .name = "default", .next_word = scan_gpt2 },
+        { .name = "gpt-2", .next_word = scan_gpt2 },
         { .name = "llama-bpe", .next_word = scan_llama3, .whole_words_first = true, .adds_bos = true },
-        { .name = "llama3",    .next_word = scan_llama3, .whole_words_first = true, .adds_bos = true },
-        { .name = "llama-v3",  .next_word = scan_llama3, .whole_words_first = true, .adds_bos = true },
-        { .name = "qwen2",     .next_word = scan_qwen2 },
+        { .name = "llama3", .next_word = scan_llama3, .whole_words_first = true, .adds_bos = true },
+        { .name = "llama-v3", .next_word = scan_llama3, .whole_words_first = true, .adds_bos = true },
+        { .name = "qwen2", .next_word = scan_qwen2 },
 };
 #define PRETOKENIZERS_COUNT (sizeof(pretokenizers) / sizeof(pretokenizers[0]))
 

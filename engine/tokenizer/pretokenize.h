@@ -18,11 +18,11 @@ typedef size_t pretokenizer_scan(const char *text, size_t length);
 struct pretokenizer {
         const char *name;
         pretokenizer_scan *next_word;
-        bool whole_words_first;         /* a word that is a token is taken as it is, unmerged */
-        bool adds_bos;                  /* unless tokenizer.ggml.add_bos_token says otherwise */
+        bool whole_words_first; /* a word that is a token is taken as it is, unmerged */
+        bool adds_bos;          /* unless tokenizer.ggml.add_bos_token says otherwise */
 };
 
-const struct pretokenizer *pretokenizer_find(struct gguf_string name);          /* NULL: unknown */
+const struct pretokenizer *pretokenizer_find(struct gguf_string name); /* NULL: unknown */
 
 /* Every name, "a, b, c", for the sentence about an unknown one. Returns OUT. */
 char *pretokenizer_names(char *out, size_t size);

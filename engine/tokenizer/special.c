@@ -21,7 +21,7 @@ static int compare_texts(const void *a, const void *b, void *context) {
 }
 
 int special_init(struct special *s, const struct vocab *v) {
-        *s = (struct special) { 0 };
+        *s = (struct special){ 0 };
         for (uint32_t id = 0; id < v->count; id++)
                 s->count += is_written_out(v, id);
         s->ids = malloc((s->count + 1) * sizeof(*s->ids));
@@ -41,11 +41,12 @@ int special_init(struct special *s, const struct vocab *v) {
 
 void special_done(struct special *s) {
         free(s->ids);
-        *s = (struct special) { 0 };
+        *s = (struct special){ 0 };
 }
 
 /* The first index in [low, high) whose text has a byte greater than or equal to BYTE at DEPTH; all are longer than DEPTH or come first. */
-static uint32_t lower_bound(const struct special *s, const struct vocab *v, uint32_t low, uint32_t high, size_t depth, unsigned byte) {
+static uint32_t lower_bound(const struct special *s, const struct vocab *v, uint32_t low, uint32_t high, size_t depth,
+                            unsigned byte) {
         while (low < high) {
                 uint32_t middle = low + (high - low) / 2;
                 struct gguf_string text = v->tokens[s->ids[middle]];
@@ -57,13 +58,14 @@ static uint32_t lower_bound(const struct special *s, const struct vocab *v, uint
         return low;
 }
 
-int32_t special_at(const struct special *s, const struct vocab *v, const char *text, size_t length, size_t guarded_length, size_t *ret_length) {
+int32_t special_at(const struct special *s, const struct vocab *v, const char *text, size_t length, size_t guarded_length,
+                   size_t *ret_length) {
         if (length == 0)
                 return TOKEN_NONE;
         int32_t found = TOKEN_NONE;
         uint32_t low = s->first[(uint8_t) text[0]], high = s->first[(uint8_t) text[0] + 1];
         for (size_t depth = 1; low < high; depth++) {
-                int32_t id = s->ids[low];       /* a text that ends here comes first of those that begin like it */
+                int32_t id = s->ids[low]; /* a text that ends here comes first of those that begin like it */
                 if (v->tokens[id].length == depth && (!(v->marks[id] & MARK_GUARDED) || depth <= guarded_length)) {
                         found = id;
                         *ret_length = depth;

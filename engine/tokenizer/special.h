@@ -10,18 +10,19 @@
 #include "engine/tokenizer/vocab.h"
 
 struct special {
-        int32_t *ids;                   /* sorted by text */
+        int32_t *ids; /* sorted by text */
         uint32_t count;
-        uint32_t first[257];            /* ids[first[b]] .. ids[first[b + 1] - 1] begin with byte b */
+        uint32_t first[257]; /* ids[first[b]] .. ids[first[b + 1] - 1] begin with byte b */
 };
 
-int special_init(struct special *s, const struct vocab *v);     /* 0 or -ENOMEM */
+int special_init(struct special *s, const struct vocab *v); /* 0 or -ENOMEM */
 void special_done(struct special *s);
 
 /*
  * The token that stands at TEXT, of LENGTH bytes; a guarded one may be at most GUARDED_LENGTH bytes long.
  * TOKEN_NONE, or the id and *ret_length.
  */
-int32_t special_at(const struct special *s, const struct vocab *v, const char *text, size_t length, size_t guarded_length, size_t *ret_length);
+int32_t special_at(const struct special *s, const struct vocab *v, const char *text, size_t length, size_t guarded_length,
+                   size_t *ret_length);
 
 #endif

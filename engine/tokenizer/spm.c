@@ -8,7 +8,7 @@
 
 #include "engine/printable.h"
 
-static const char space[] = "\xe2\x96\x81";     /* U+2581 */
+static const char space[] = "\xe2\x96\x81"; /* U+2581 */
 #define SPACE_BYTES 3u
 
 static bool is_space(const char *bytes, size_t length) {
@@ -20,8 +20,9 @@ static bool is_space(const char *bytes, size_t length) {
 static int read_scores(struct spm *s, const struct gguf *g, struct gguf_error *reterr) {
         int r = gguf_get_array(g, "tokenizer.ggml.scores", GGUF_F32, &s->scores);
         if (r < 0)
-                return vocab_fail(reterr, -EBADMSG, r == -ENOENT ? "key 'tokenizer.ggml.scores' is missing, which this tokenizer needs"
-                                                                 : "key 'tokenizer.ggml.scores' is not an array of floats");
+                return vocab_fail(reterr, -EBADMSG,
+                                  r == -ENOENT ? "key 'tokenizer.ggml.scores' is missing, which this tokenizer needs"
+                                               : "key 'tokenizer.ggml.scores' is not an array of floats");
         if (s->scores->count != s->vocab->count)
                 return vocab_fail(reterr, -EBADMSG, "key 'tokenizer.ggml.scores' has %" PRIu64 " entries for %" PRIu32 " tokens",
                                   s->scores->count, s->vocab->count);
@@ -34,8 +35,8 @@ static int read_scores(struct spm *s, const struct gguf *g, struct gguf_error *r
 /* Files without token types are taken by the spelling alone. */
 static void find_byte_tokens(struct spm *s, const struct gguf *g) {
         bool typed = gguf_find(g, "tokenizer.ggml.token_type") != NULL;
-        memset(s->byte_ids, 0xff, sizeof(s->byte_ids));         /* TOKEN_NONE */
-        for (uint32_t id = s->vocab->count; id-- > 0;) {        /* backwards: of two, the lower id stays */
+        memset(s->byte_ids, 0xff, sizeof(s->byte_ids));  /* TOKEN_NONE */
+        for (uint32_t id = s->vocab->count; id-- > 0;) { /* backwards: of two, the lower id stays */
                 int value = vocab_byte_value(s->vocab->tokens[id]);
                 if (value >= 0 && (!typed || vocab_class(s->vocab, (int32_t) id) == TOKEN_BYTE))
                         s->byte_ids[value] = (int32_t) id;
@@ -44,13 +45,14 @@ static void find_byte_tokens(struct spm *s, const struct gguf *g) {
 
 static bool crosses_words(struct gguf_string text) {
         for (size_t at = 1; at + SPACE_BYTES <= text.length; at++)
-                if (is_space(text.bytes + at, SPACE_BYTES) && (at < SPACE_BYTES || !is_space(text.bytes + at - SPACE_BYTES, SPACE_BYTES)))
+                if (is_space(text.bytes + at, SPACE_BYTES) &&
+                    (at < SPACE_BYTES || !is_space(text.bytes + at - SPACE_BYTES, SPACE_BYTES)))
                         return true;
         return false;
 }
 
 int spm_init(struct spm *s, const struct gguf *g, const struct vocab *v, struct gguf_error *reterr) {
-        *s = (struct spm) { .vocab = v, .adds_space = true };
+        *s = (struct spm){ .vocab = v, .adds_space = true };
         int r = read_scores(s, g, reterr);
         if (r == 0)
                 r = vocab_read_flag(g, "tokenizer.ggml.add_space_prefix", &s->adds_space, reterr);
@@ -77,7 +79,8 @@ struct word {
         const char *bytes;
 };
 
-static bool rule_by_score(const void *context, const struct symbol *left, const struct symbol *right, uint32_t *ret_key, int32_t *ret_id) {
+static bool rule_by_score(const void *context, const struct symbol *left, const struct symbol *right, uint32_t *ret_key,
+                          int32_t *ret_id) {
         const struct word *w = context;
         int32_t id = vocab_find(w->spm->vocab, w->bytes + left->start, (size_t) left->length + right->length);
         if (id == TOKEN_NONE)
@@ -102,10 +105,11 @@ static int emit_bytes(const struct spm *s, const char *bytes, size_t length, str
 static int finish_word(const struct spm *s, struct merger *m, struct token_list *list) {
         if (m->count == 0)
                 return 0;
-        int r = merger_run(m, rule_by_score, &(struct word) { s, m->bytes });
+        int r = merger_run(m, rule_by_score, &(struct word){ s, m->bytes });
         for (uint32_t i = 0; i != SYMBOL_NONE && r == 0; i = m->symbols[i].next) {
                 const struct symbol *symbol = &m->symbols[i];
-                r = symbol->id != TOKEN_NONE ? token_list_push(list, symbol->id) : emit_bytes(s, m->bytes + symbol->start, symbol->length, list);
+                r = symbol->id != TOKEN_NONE ? token_list_push(list, symbol->id)
+                                             : emit_bytes(s, m->bytes + symbol->start, symbol->length, list);
         }
         merger_restart(m);
         return r;
@@ -117,7 +121,8 @@ static int push_character(const struct spm *s, struct merger *m, const char *byt
         return r < 0 ? r : merger_push_symbol(m, start, (uint32_t) length, vocab_find(s->vocab, bytes, length));
 }
 
-int spm_encode(const struct spm *s, struct merger *m, const char *text, size_t length, bool after_special, struct token_list *list) {
+int spm_encode(const struct spm *s, struct merger *m, const char *text, size_t length, bool after_special,
+               struct token_list *list) {
         bool in_spaces = s->adds_space && after_special;
         merger_restart(m);
         int r = in_spaces && length > 0 ? push_character(s, m, space, SPACE_BYTES) : 0;

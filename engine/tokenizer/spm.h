@@ -14,16 +14,17 @@
 
 struct spm {
         const struct vocab *vocab;
-        const struct gguf_array *scores;        /* floats, the gguf's */
-        int32_t byte_ids[256];                  /* or TOKEN_NONE */
+        const struct gguf_array *scores; /* floats, the gguf's */
+        int32_t byte_ids[256];           /* or TOKEN_NONE */
         bool adds_space;
-        bool crosses_words;                     /* some token has a space behind something else: words cannot be taken one by one */
+        bool crosses_words; /* some token has a space behind something else: words cannot be taken one by one */
 };
 
 int spm_init(struct spm *s, const struct gguf *g, const struct vocab *v, struct gguf_error *reterr);
 
 /* AFTER_SPECIAL: the text is the first, or the one before it was a special token: there the space is set. */
-int spm_encode(const struct spm *s, struct merger *m, const char *text, size_t length, bool after_special, struct token_list *list);
+int spm_encode(const struct spm *s, struct merger *m, const char *text, size_t length, bool after_special,
+               struct token_list *list);
 
 void spm_piece(const struct spm *s, int32_t id, bool first, struct piece *out);
 

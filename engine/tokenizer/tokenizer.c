@@ -21,7 +21,7 @@ struct tokenizer {
         enum family family;
         struct vocab vocab;
         struct special special;
-        struct spm spm;                 /* the one of FAMILY is in use */
+        struct spm spm; /* the one of FAMILY is in use */
         struct bpe bpe;
         bool adds_bos, adds_eos;
 };
@@ -32,8 +32,9 @@ static int choose_family(struct tokenizer *t, const struct gguf *g, struct gguf_
         struct gguf_string model;
         int r = gguf_get_string(g, "tokenizer.ggml.model", &model);
         if (r < 0)
-                return vocab_fail(reterr, -EBADMSG, r == -ENOENT ? "the file has no tokenizer: key 'tokenizer.ggml.model' is missing"
-                                                                 : "key 'tokenizer.ggml.model' is not a string");
+                return vocab_fail(reterr, -EBADMSG,
+                                  r == -ENOENT ? "the file has no tokenizer: key 'tokenizer.ggml.model' is missing"
+                                               : "key 'tokenizer.ggml.model' is not a string");
         char shown[48];
         if (gguf_string_equals(model, "llama"))
                 t->family = FAMILY_SPM;
@@ -99,7 +100,7 @@ void tokenizer_free(struct tokenizer *t) {
 
 void token_list_done(struct token_list *list) {
         free(list->ids);
-        *list = (struct token_list) { 0 };
+        *list = (struct token_list){ 0 };
 }
 
 int token_list_push(struct token_list *list, int32_t id) {
@@ -120,8 +121,8 @@ int token_list_push(struct token_list *list, int32_t id) {
 struct encoder {
         const struct tokenizer *t;
         const char *text;
-        size_t raw_start, at;           /* text in between is read, but not yet encoded */
-        bool after_special;             /* what stands before raw_start is a special token, or nothing */
+        size_t raw_start, at; /* text in between is read, but not yet encoded */
+        bool after_special;   /* what stands before raw_start is a special token, or nothing */
         struct merger merger;
         struct token_list *list;
 };
@@ -153,7 +154,8 @@ static int encode_span(struct encoder *e, size_t span_end, size_t text_end, bool
         int r = 0;
         while (e->at < span_end && r == 0) {
                 size_t length = 0;
-                int32_t id = special_at(&e->t->special, &e->t->vocab, e->text + e->at, text_end - e->at, markup ? span_end - e->at : 0, &length);
+                int32_t id = special_at(&e->t->special, &e->t->vocab, e->text + e->at, text_end - e->at,
+                                        markup ? span_end - e->at : 0, &length);
                 if (id == TOKEN_NONE)
                         e->at++;
                 else
@@ -240,7 +242,7 @@ uint32_t tokenizer_vocab_count(const struct tokenizer *t) {
 }
 
 size_t tokenizer_longest(const struct tokenizer *t) {
-        return t->vocab.longest > 4 ? t->vocab.longest : 4;     /* an unknown token stands for a character */
+        return t->vocab.longest > 4 ? t->vocab.longest : 4; /* an unknown token stands for a character */
 }
 
 bool tokenizer_adds_bos(const struct tokenizer *t) {

@@ -27,12 +27,12 @@ struct tokenizer;
 int tokenizer_new(const struct gguf *g, struct tokenizer **ret, struct gguf_error *reterr);
 void tokenizer_free(struct tokenizer *t);
 
-struct token_list {             /* grows; caller's storage, start with all zero, release with token_list_done */
+struct token_list { /* grows; caller's storage, start with all zero, release with token_list_done */
         int32_t *ids;
         size_t count, capacity;
 };
 void token_list_done(struct token_list *list);
-int token_list_push(struct token_list *list, int32_t id);       /* 0 or -ENOMEM */
+int token_list_push(struct token_list *list, int32_t id); /* 0 or -ENOMEM */
 
 /*
  * Appends the tokens of TEXT (any bytes; invalid UTF-8 is carried by byte tokens).
@@ -47,9 +47,9 @@ int tokenizer_encode(const struct tokenizer *t, const char *text, size_t length,
  * of its spans, but control tokens are recognised only inside of markup. Adds no begin or end of its own.
  */
 struct token_span {
-        size_t length;                  /* bytes; the spans follow each other and cover the text */
-        int32_t token;                  /* TOKEN_NONE, or this token stands here (length 0) */
-        bool markup;                    /* special tokens written out in it become their ids */
+        size_t length; /* bytes; the spans follow each other and cover the text */
+        int32_t token; /* TOKEN_NONE, or this token stands here (length 0) */
+        bool markup;   /* special tokens written out in it become their ids */
 };
 int tokenizer_encode_spans(const struct tokenizer *t, const char *text, const struct token_span spans[], size_t spans_count,
                            struct token_list *list);
@@ -63,10 +63,10 @@ size_t tokenizer_piece(const struct tokenizer *t, int32_t id, bool special, bool
 uint32_t tokenizer_vocab_count(const struct tokenizer *t);
 /* Bytes of text that one token can stand for at most: a text of more than N times this has more than N tokens. */
 size_t tokenizer_longest(const struct tokenizer *t);
-bool tokenizer_adds_bos(const struct tokenizer *t);             /* with ADD_SPECIAL */
-bool tokenizer_is_end(const struct tokenizer *t, int32_t id);    /* end of sequence, of turn, or of message */
-int32_t tokenizer_bos(const struct tokenizer *t);               /* or TOKEN_NONE */
-int32_t tokenizer_eos(const struct tokenizer *t);               /* or TOKEN_NONE */
+bool tokenizer_adds_bos(const struct tokenizer *t);           /* with ADD_SPECIAL */
+bool tokenizer_is_end(const struct tokenizer *t, int32_t id); /* end of sequence, of turn, or of message */
+int32_t tokenizer_bos(const struct tokenizer *t);             /* or TOKEN_NONE */
+int32_t tokenizer_eos(const struct tokenizer *t);             /* or TOKEN_NONE */
 
 /*
  * Bytes to whole UTF-8 characters: feed pieces, take what is complete. What can never become a character comes out as
@@ -74,7 +74,7 @@ int32_t tokenizer_eos(const struct tokenizer *t);               /* or TOKEN_NONE
  * character that is never finished comes out as one U+FFFD at the end. All zero at first.
  */
 struct utf8_stream {
-        unsigned char held[4];          /* the beginning of a character, 0..3 bytes */
+        unsigned char held[4]; /* the beginning of a character, 0..3 bytes */
         uint8_t held_count;
 };
 

@@ -30,7 +30,7 @@ enum unicode_kind unicode_kind_of(uint32_t codepoint) {
 struct unicode_char unicode_char_at(const char *text, size_t length) {
         struct unicode_char c = { .codepoint = UNICODE_INVALID, .length = 1, .kind = UNICODE_OTHER };
         if (length == 0)
-                return (struct unicode_char) { .codepoint = UNICODE_INVALID };
+                return (struct unicode_char){ .codepoint = UNICODE_INVALID };
         size_t count = printable_utf8(text, length, &c.codepoint);
         if (count > 0) {
                 c.length = (uint32_t) count;

@@ -13,7 +13,7 @@
 enum unicode_kind { UNICODE_OTHER, UNICODE_LETTER, UNICODE_NUMBER, UNICODE_SPACE };
 
 struct unicode_range {
-        uint32_t first, last;           /* inclusive; the ranges are sorted and do not overlap */
+        uint32_t first, last; /* inclusive; the ranges are sorted and do not overlap */
         enum unicode_kind kind;
 };
 extern const struct unicode_range unicode_ranges[];
@@ -23,8 +23,8 @@ enum unicode_kind unicode_kind_of(uint32_t codepoint);
 
 /* One character of a text that need not be UTF-8: an invalid byte is a character of its own, kind OTHER. */
 struct unicode_char {
-        uint32_t codepoint;             /* UNICODE_INVALID for an invalid byte */
-        uint32_t length;                /* 1..4 bytes; 0 at the end of the text */
+        uint32_t codepoint; /* UNICODE_INVALID for an invalid byte */
+        uint32_t length;    /* 1..4 bytes; 0 at the end of the text */
         enum unicode_kind kind;
 };
 #define UNICODE_INVALID 0xffffffffu

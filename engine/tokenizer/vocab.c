@@ -35,7 +35,7 @@ int vocab_fail(struct gguf_error *reterr, int error, const char *format, ...) {
 /* ---- from text to id ---- */
 
 static uint64_t mix(uint64_t h) {
-        h *= 0x9e3779b97f4a7c15u;       /* 2^64 / golden ratio: spreads the low bits upwards */
+        h *= 0x9e3779b97f4a7c15u; /* 2^64 / golden ratio: spreads the low bits upwards */
         return h ^ h >> 29;
 }
 
@@ -126,18 +126,19 @@ static int read_tokens(struct vocab *v, const struct gguf *g, struct gguf_error 
         const struct gguf_array *tokens;
         int r = gguf_get_array(g, "tokenizer.ggml.tokens", GGUF_STRING, &tokens);
         if (r < 0)
-                return vocab_fail(reterr, -EBADMSG, r == -ENOENT ? "the file has no vocabulary: key 'tokenizer.ggml.tokens' is missing"
-                                                                 : "key 'tokenizer.ggml.tokens' is not an array of strings");
+                return vocab_fail(reterr, -EBADMSG,
+                                  r == -ENOENT ? "the file has no vocabulary: key 'tokenizer.ggml.tokens' is missing"
+                                               : "key 'tokenizer.ggml.tokens' is not an array of strings");
         if (tokens->count == 0 || tokens->count > VOCAB_TOKENS_MAX)
-                return vocab_fail(reterr, -EBADMSG, "key 'tokenizer.ggml.tokens' has %" PRIu64 " tokens (1 to %u are possible)", tokens->count,
-                                  VOCAB_TOKENS_MAX);
+                return vocab_fail(reterr, -EBADMSG, "key 'tokenizer.ggml.tokens' has %" PRIu64 " tokens (1 to %u are possible)",
+                                  tokens->count, VOCAB_TOKENS_MAX);
         v->tokens = tokens->strings;
         v->count = (uint32_t) tokens->count;
         for (uint32_t i = 0; i < v->count; i++) {
                 uint64_t length = v->tokens[i].length;
                 if (length > VOCAB_TOKEN_BYTES_MAX)
-                        return vocab_fail(reterr, -EBADMSG, "token %" PRIu32 " is %" PRIu64 " bytes long (%u are possible)", i, length,
-                                          VOCAB_TOKEN_BYTES_MAX);
+                        return vocab_fail(reterr, -EBADMSG, "token %" PRIu32 " is %" PRIu64 " bytes long (%u are possible)", i,
+                                          length, VOCAB_TOKEN_BYTES_MAX);
                 if (length > v->longest)
                         v->longest = (uint32_t) length;
         }
@@ -145,8 +146,8 @@ static int read_tokens(struct vocab *v, const struct gguf *g, struct gguf_error 
 }
 
 static bool is_integer(enum gguf_value_type type) {
-        return type == GGUF_U8 || type == GGUF_I8 || type == GGUF_U16 || type == GGUF_I16 || type == GGUF_U32 || type == GGUF_I32 ||
-               type == GGUF_U64 || type == GGUF_I64;
+        return type == GGUF_U8 || type == GGUF_I8 || type == GGUF_U16 || type == GGUF_I16 || type == GGUF_U32 ||
+               type == GGUF_I32 || type == GGUF_U64 || type == GGUF_I64;
 }
 
 /* A user-defined token such as <|im_start|> frames turns, whatever the converter called it. */
@@ -165,15 +166,17 @@ static int read_classes(struct vocab *v, const struct gguf *g, struct gguf_error
         if (e->type != GGUF_ARRAY || !is_integer(e->array.type))
                 return vocab_fail(reterr, -EBADMSG, "key 'tokenizer.ggml.token_type' is not an array of integers");
         if (e->array.count != v->count)
-                return vocab_fail(reterr, -EBADMSG, "key 'tokenizer.ggml.token_type' has %" PRIu64 " entries for %" PRIu32 " tokens",
+                return vocab_fail(reterr, -EBADMSG,
+                                  "key 'tokenizer.ggml.token_type' has %" PRIu64 " entries for %" PRIu32 " tokens",
                                   e->array.count, v->count);
         for (uint32_t i = 0; i < v->count; i++) {
                 uint64_t class = gguf_array_u64(&e->array, i);
                 if (class >= TOKEN_CLASS_COUNT)
-                        return vocab_fail(reterr, -EBADMSG, "token %" PRIu32 " has the type %" PRIu64 " (0 to %d are known)", i, class,
-                                          TOKEN_CLASS_COUNT - 1);
+                        return vocab_fail(reterr, -EBADMSG, "token %" PRIu32 " has the type %" PRIu64 " (0 to %d are known)", i,
+                                          class, TOKEN_CLASS_COUNT - 1);
                 v->marks[i] = (uint8_t) class;
-                if (class == TOKEN_CONTROL || class == TOKEN_UNKNOWN || (class == TOKEN_USER_DEFINED && frames_turns(v->tokens[i])))
+                if (class == TOKEN_CONTROL || class == TOKEN_UNKNOWN ||
+                    (class == TOKEN_USER_DEFINED && frames_turns(v->tokens[i])))
                         v->marks[i] |= MARK_GUARDED;
         }
         return 0;
@@ -184,7 +187,8 @@ static void make_control(struct vocab *v, uint32_t id, unsigned marks) {
 }
 
 /* The token that KEY names, made a control token; *ret stays as it is when the key is absent. */
-static int read_named(struct vocab *v, const struct gguf *g, const char *key, unsigned marks, int32_t *ret, struct gguf_error *reterr) {
+static int read_named(struct vocab *v, const struct gguf *g, const char *key, unsigned marks, int32_t *ret,
+                      struct gguf_error *reterr) {
         uint32_t id;
         int r = gguf_get_u32(g, key, &id);
         if (r == -ENOENT)
@@ -208,9 +212,11 @@ static int read_named_tokens(struct vocab *v, const struct gguf *g, struct gguf_
         static const char *const more_ends[] = { "tokenizer.ggml.eot_token_id", "tokenizer.ggml.eom_token_id" };
         uint32_t unknown;
         int r = gguf_get_u32(g, "tokenizer.ggml.unknown_token_id", &unknown);
-        if (r != -ENOENT) {     /* not made control: some files name an ordinary token here */
+        if (r != -ENOENT) { /* not made control: some files name an ordinary token here */
                 if (r < 0 || unknown >= v->count)
-                        return vocab_fail(reterr, -EBADMSG, "key 'tokenizer.ggml.unknown_token_id' is not the id of one of the %" PRIu32 " tokens", v->count);
+                        return vocab_fail(reterr, -EBADMSG,
+                                          "key 'tokenizer.ggml.unknown_token_id' is not the id of one of the %" PRIu32 " tokens",
+                                          v->count);
                 v->unknown = (int32_t) unknown;
         }
         r = read_named(v, g, "tokenizer.ggml.bos_token_id", 0, &v->bos, reterr);
@@ -235,7 +241,7 @@ static void mark_known_ends(struct vocab *v) {
 }
 
 int vocab_init(struct vocab *v, const struct gguf *g, enum vocab_defaults defaults, struct gguf_error *reterr) {
-        *v = (struct vocab) { .bos = TOKEN_NONE, .eos = TOKEN_NONE, .unknown = TOKEN_NONE };
+        *v = (struct vocab){ .bos = TOKEN_NONE, .eos = TOKEN_NONE, .unknown = TOKEN_NONE };
         int r = read_tokens(v, g, reterr);
         if (r == 0)
                 r = read_classes(v, g, reterr);
@@ -255,5 +261,5 @@ int vocab_init(struct vocab *v, const struct gguf *g, enum vocab_defaults defaul
 void vocab_done(struct vocab *v) {
         free(v->marks);
         free(v->slots);
-        *v = (struct vocab) { 0 };
+        *v = (struct vocab){ 0 };
 }

@@ -17,25 +17,34 @@
 
 /* As GGUF stores them in tokenizer.ggml.token_type. */
 enum token_class {
-        TOKEN_UNDEFINED, TOKEN_NORMAL, TOKEN_UNKNOWN, TOKEN_CONTROL, TOKEN_USER_DEFINED, TOKEN_UNUSED, TOKEN_BYTE,
+        TOKEN_UNDEFINED,
+        TOKEN_NORMAL,
+        TOKEN_UNKNOWN,
+        TOKEN_CONTROL,
+        TOKEN_USER_DEFINED,
+        TOKEN_UNUSED,
+        TOKEN_BYTE,
         TOKEN_CLASS_COUNT,
 };
 
-#define MARK_CLASS 0x0f         /* enum token_class */
-#define MARK_GUARDED 0x10       /* recognised in text only where special tokens are allowed */
-#define MARK_END 0x20           /* ends an answer */
+#define MARK_CLASS   0x0f /* enum token_class */
+#define MARK_GUARDED 0x10 /* recognised in text only where special tokens are allowed */
+#define MARK_END     0x20 /* ends an answer */
 
 struct vocab {
-        const struct gguf_string *tokens;       /* COUNT, the gguf's */
+        const struct gguf_string *tokens; /* COUNT, the gguf's */
         uint32_t count;
-        uint32_t longest;                       /* bytes of the longest token */
+        uint32_t longest; /* bytes of the longest token */
         uint8_t *marks;
-        uint32_t *slots;                        /* tag << SLOT_ID_BITS | id + 1; 0 is free */
+        uint32_t *slots; /* tag << SLOT_ID_BITS | id + 1; 0 is free */
         uint32_t slots_mask;
-        int32_t bos, eos, unknown;              /* or TOKEN_NONE */
+        int32_t bos, eos, unknown; /* or TOKEN_NONE */
 };
 
-enum vocab_defaults { VOCAB_NO_DEFAULTS, VOCAB_SENTENCEPIECE_DEFAULTS };       /* unknown, begin, end are 0, 1, 2 unless the file says */
+enum vocab_defaults {
+        VOCAB_NO_DEFAULTS,
+        VOCAB_SENTENCEPIECE_DEFAULTS
+}; /* unknown, begin, end are 0, 1, 2 unless the file says */
 
 /* 0, or -EBADMSG / -ENOMEM and one sentence; vocab_done afterwards in either case. */
 int vocab_init(struct vocab *v, const struct gguf *g, enum vocab_defaults defaults, struct gguf_error *reterr);
@@ -44,7 +53,7 @@ void vocab_done(struct vocab *v);
 int32_t vocab_find(const struct vocab *v, const char *bytes, size_t length);
 
 static inline enum token_class vocab_class(const struct vocab *v, int32_t id) {
-        return (enum token_class) (v->marks[id] & MARK_CLASS);
+        return (enum token_class)(v->marks[id] & MARK_CLASS);
 }
 
 /* The value of a token spelt <0xNN>, or -1. */

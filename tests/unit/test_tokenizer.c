@@ -17,8 +17,8 @@
 #include "tests/tiny_vocab.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
-#define ROUND_TRIPS 4000
-#define MUTATIONS 3000
+#define ROUND_TRIPS  4000
+#define MUTATIONS    3000
 
 static uint64_t seed = 1;
 
@@ -35,7 +35,9 @@ struct row {
 static void check_rows(const struct tiny_vocab *v, const struct row *rows, size_t count) {
         for (size_t i = 0; i < count; i++) {
                 struct token_list list = { 0 };
-                assert_int_equal(tokenizer_encode(v->tokenizer, rows[i].text, strlen(rows[i].text), rows[i].add_special, rows[i].parse_special, &list), 0);
+                assert_int_equal(tokenizer_encode(v->tokenizer, rows[i].text, strlen(rows[i].text), rows[i].add_special,
+                                                  rows[i].parse_special, &list),
+                                 0);
                 char *shown = tiny_shown(v, &list, 0);
                 if (strcmp(shown, rows[i].tokens))
                         fail_msg("%s: '%s' became %s, not %s", rows[i].what, rows[i].text, shown, rows[i].tokens);
@@ -64,7 +66,8 @@ static void test_sentencepiece(void **state) {
                 { "user-defined tokens always count", "a<tool>a", U2581 "|a|<tool>|" U2581 "|a", false, false },
                 { "the longest of them", "<tool>!<tool>", "<tool>!|<tool>", false, false },
                 { "but not those that frame turns", "<|x|>", U2581 "|<|<0x7C>|<0x78>|<0x7C>|>", false, false },
-                { "nor those that end them", "<|im_end|>", U2581 "|<|<0x7C>|<0x69>|<0x6D>|<0x5F>|e|<0x6E>|<0x64>|<0x7C>|>", false, false },
+                { "nor those that end them", "<|im_end|>", U2581 "|<|<0x7C>|<0x69>|<0x6D>|<0x5F>|e|<0x6E>|<0x64>|<0x7C>|>", false,
+                  false },
                 { "unless allowed", "<|x|><|im_end|>", "<|x|>|<|im_end|>", false, true },
         };
         struct tiny_vocab v;
@@ -99,7 +102,8 @@ static void test_byte_level(void **state) {
         token_list_done(&list);
         tiny_vocab_done(&v);
 
-        static const struct row whole[] = { { "a word that is a token is not merged", "unmerged hello", "unmerged|\xc4\xa0hello", false, false } };
+        static const struct row whole[] = { { "a word that is a token is not merged", "unmerged hello", "unmerged|\xc4\xa0hello",
+                                              false, false } };
         tiny_vocab_bpe(&v, "llama-bpe");
         check_rows(&v, whole, 1);
         tiny_vocab_done(&v);
@@ -111,7 +115,7 @@ static void test_byte_level(void **state) {
 /* ---- words ---- */
 
 static void check_words(const char *name, const char *const rows[], size_t count) {
-        const struct pretokenizer *pre = pretokenizer_find((struct gguf_string) { name, strlen(name) });
+        const struct pretokenizer *pre = pretokenizer_find((struct gguf_string){ name, strlen(name) });
         assert_non_null(pre);
         for (size_t i = 0; i < count; i++) {
                 char text[256] = "", cut[256] = "";
@@ -132,14 +136,36 @@ static void check_words(const char *name, const char *const rows[], size_t count
 static void test_words(void **state) {
         (void) state;
         static const char *const gpt2[] = {
-                "I|'m| sure| they|'ll| DON|'|T", " | two|  | ,", "a| 12345|,|6|th", "x| | y", "x|\n|\n|y", "x|\n\n", "tab|\t|s",
-                "\xc3\xa9t\xc3\xa9| \xe4\xbd\xa0\xe5\xa5\xbd|!!", "\xff\xff|a",
-                "\xe0\xa4\xb9|\xe0\xa4\xbf|\xe0\xa4\xa8",       /* a vowel sign is no letter */
-                "\xc2\xbd|kg", "a|\xc2\xa0|b",
+                "I|'m| sure| they|'ll| DON|'|T",
+                " | two|  | ,",
+                "a| 12345|,|6|th",
+                "x| | y",
+                "x|\n|\n|y",
+                "x|\n\n",
+                "tab|\t|s",
+                "\xc3\xa9t\xc3\xa9| \xe4\xbd\xa0\xe5\xa5\xbd|!!",
+                "\xff\xff|a",
+                "\xe0\xa4\xb9|\xe0\xa4\xbf|\xe0\xa4\xa8", /* a vowel sign is no letter */
+                "\xc2\xbd|kg",
+                "a|\xc2\xa0|b",
         };
         static const char *const llama3[] = {
-                "I|'m| sure| they|'LL| DON|'T", "123|456|7| |89", "!!\n\n|a", "(a|)", "x| \n\n| y", "tab|\ts", "\xff" "a",
-                " ?!\r\n|x", "\r\n|x", "a|\xc2\xa0" "b", "x|   |\ty", "'|1", "''|a", "a|   ",
+                "I|'m| sure| they|'LL| DON|'T",
+                "123|456|7| |89",
+                "!!\n\n|a",
+                "(a|)",
+                "x| \n\n| y",
+                "tab|\ts",
+                "\xff"
+                "a",
+                " ?!\r\n|x",
+                "\r\n|x",
+                "a|\xc2\xa0"
+                "b",
+                "x|   |\ty",
+                "'|1",
+                "''|a",
+                "a|   ",
         };
         static const char *const qwen2[] = { "1|2|3| |4", "a|'s|b", " hello|\n \n|  | x" };
         check_words("gpt-2", gpt2, COUNT(gpt2));
@@ -160,14 +186,15 @@ static void test_facts(void **state) {
         assert_int_equal(tokenizer_eos(v.tokenizer), 2);
         assert_true(tokenizer_adds_bos(v.tokenizer));
         for (int32_t id = -2; id < (int32_t) tiny_count(true) + 2; id++)
-                assert_int_equal(tokenizer_is_end(v.tokenizer, id), id == 2 || id == 4);       /* </s> by default, <|im_end|> by its text */
+                assert_int_equal(tokenizer_is_end(v.tokenizer, id),
+                                 id == 2 || id == 4); /* </s> by default, <|im_end|> by its text */
         tiny_vocab_done(&v);
 
         tiny_vocab_bpe(&v, "llama-bpe");
         int32_t last = (int32_t) tiny_count(false) - 1;
         assert_int_equal(tokenizer_bos(v.tokenizer), TOKEN_NONE);
         assert_int_equal(tokenizer_eos(v.tokenizer), last);
-        assert_false(tokenizer_adds_bos(v.tokenizer));          /* would, but there is none */
+        assert_false(tokenizer_adds_bos(v.tokenizer)); /* would, but there is none */
         assert_true(tokenizer_is_end(v.tokenizer, last));
         assert_true(tokenizer_is_end(v.tokenizer, last - 2));
         assert_false(tokenizer_is_end(v.tokenizer, last - 3));
@@ -216,13 +243,23 @@ static void test_spans(void **state) {
                 const char *what, *text, *tokens;
                 struct token_span spans[4];
         } rows[] = {
-                { "content cannot name control tokens", "<|im_start|>he<|im_start|>", "<|im_start|>|" U2581 "he|<|<0x7C>|<0x69>|<0x6D>|<0x5F>|s|<0x74>|a|<0x72>|<0x74>|<0x7C>|>",
+                { "content cannot name control tokens",
+                  "<|im_start|>he<|im_start|>",
+                  "<|im_start|>|" U2581 "he|<|<0x7C>|<0x69>|<0x6D>|<0x5F>|s|<0x74>|a|<0x72>|<0x74>|<0x7C>|>",
                   { { 14, TOKEN_NONE, true }, { 12, TOKEN_NONE, false } } },
                 { "words grow across a border", "hello", U2581 "hello", { { 2, TOKEN_NONE, true }, { 3, TOKEN_NONE, false } } },
-                { "control tokens do not, from markup to content", "<s>", U2581 "|<s|>", { { 2, TOKEN_NONE, true }, { 1, TOKEN_NONE, false } } },
+                { "control tokens do not, from markup to content",
+                  "<s>",
+                  U2581 "|<s|>",
+                  { { 2, TOKEN_NONE, true }, { 1, TOKEN_NONE, false } } },
                 { "nor from content to markup", "<s>", U2581 "|<s|>", { { 1, TOKEN_NONE, false }, { 2, TOKEN_NONE, true } } },
-                { "user-defined ones do", "<tool>", "<tool>", { { 2, TOKEN_NONE, true }, { 2, TOKEN_NONE, false }, { 2, TOKEN_NONE, true } } },
-                { "but for a token that stands between", "<tool>", U2581 "|<|</s>|" U2581 "|<0x74>|o|o|l|>",
+                { "user-defined ones do",
+                  "<tool>",
+                  "<tool>",
+                  { { 2, TOKEN_NONE, true }, { 2, TOKEN_NONE, false }, { 2, TOKEN_NONE, true } } },
+                { "but for a token that stands between",
+                  "<tool>",
+                  U2581 "|<|</s>|" U2581 "|<0x74>|o|o|l|>",
                   { { 1, TOKEN_NONE, false }, { 0, 2, false }, { 5, TOKEN_NONE, false } } },
                 { "tokens alone", "", "</s>|<s>", { { 0, 2, false }, { 0, 1, false } } },
         };
@@ -251,7 +288,9 @@ static void write_u32_array(struct gguf_writer *w, const char *key, uint32_t cou
                 gguf_write_number(w, value, 4);
 }
 
-static void spm_without_scores(struct gguf_writer *w) { tiny_write_tokens(w, true); }
+static void spm_without_scores(struct gguf_writer *w) {
+        tiny_write_tokens(w, true);
+}
 static void spm_short_scores(struct gguf_writer *w) {
         tiny_write_tokens(w, true);
         gguf_write_array(w, "tokenizer.ggml.scores", GGUF_F32, 1);
@@ -267,10 +306,18 @@ static void spm_nan_score(struct gguf_writer *w) {
         for (uint32_t i = 0; i < tiny_count(true); i++)
                 gguf_write_number(w, i == 7 ? 0x7fc00000u : 0, 4);
 }
-static void no_tokens(struct gguf_writer *w) { (void) w; }
-static void empty_tokens(struct gguf_writer *w) { gguf_write_array(w, "tokenizer.ggml.tokens", GGUF_STRING, 0); }
-static void number_tokens(struct gguf_writer *w) { write_u32_array(w, "tokenizer.ggml.tokens", 5, 1); }
-static void text_tokens(struct gguf_writer *w) { gguf_write_string(w, "tokenizer.ggml.tokens", "a b c"); }
+static void no_tokens(struct gguf_writer *w) {
+        (void) w;
+}
+static void empty_tokens(struct gguf_writer *w) {
+        gguf_write_array(w, "tokenizer.ggml.tokens", GGUF_STRING, 0);
+}
+static void number_tokens(struct gguf_writer *w) {
+        write_u32_array(w, "tokenizer.ggml.tokens", 5, 1);
+}
+static void text_tokens(struct gguf_writer *w) {
+        gguf_write_string(w, "tokenizer.ggml.tokens", "a b c");
+}
 static void long_token(struct gguf_writer *w) {
         char *text = calloc(1, 70000);
         gguf_write_array(w, "tokenizer.ggml.tokens", GGUF_STRING, 1);
@@ -293,7 +340,9 @@ static void text_classes(struct gguf_writer *w) {
         tiny_write_tokens(w, false);
         gguf_write_string(w, "tokenizer.ggml.token_type", "normal");
 }
-static void no_merges(struct gguf_writer *w) { tiny_write_tokens(w, false); }
+static void no_merges(struct gguf_writer *w) {
+        tiny_write_tokens(w, false);
+}
 static void number_merges(struct gguf_writer *w) {
         tiny_write_tokens(w, false);
         write_u32_array(w, "tokenizer.ggml.merges", 3, 1);
@@ -303,10 +352,18 @@ static void write_merge(struct gguf_writer *w, const char *merge) {
         gguf_write_array(w, "tokenizer.ggml.merges", GGUF_STRING, 1);
         gguf_write_text(w, merge, strlen(merge));
 }
-static void merge_without_space(struct gguf_writer *w) { write_merge(w, "he"); }
-static void merge_with_space_first(struct gguf_writer *w) { write_merge(w, " he"); }
-static void merge_with_space_last(struct gguf_writer *w) { write_merge(w, "he "); }
-static void empty_merge(struct gguf_writer *w) { write_merge(w, ""); }
+static void merge_without_space(struct gguf_writer *w) {
+        write_merge(w, "he");
+}
+static void merge_with_space_first(struct gguf_writer *w) {
+        write_merge(w, " he");
+}
+static void merge_with_space_last(struct gguf_writer *w) {
+        write_merge(w, "he ");
+}
+static void empty_merge(struct gguf_writer *w) {
+        write_merge(w, "");
+}
 static void eos_out_of_range(struct gguf_writer *w) {
         write_merge(w, "h e");
         gguf_write_u32(w, "tokenizer.ggml.eos_token_id", tiny_count(false));
@@ -432,9 +489,10 @@ static size_t put_utf8(char *out, uint32_t c) {
         if (c < 0x800)
                 return (size_t) snprintf(out, 5, "%c%c", (char) (0xc0 | c >> 6), (char) (0x80 | (c & 0x3f)));
         if (c < 0x10000)
-                return (size_t) snprintf(out, 5, "%c%c%c", (char) (0xe0 | c >> 12), (char) (0x80 | (c >> 6 & 0x3f)), (char) (0x80 | (c & 0x3f)));
-        return (size_t) snprintf(out, 5, "%c%c%c%c", (char) (0xf0 | c >> 18), (char) (0x80 | (c >> 12 & 0x3f)), (char) (0x80 | (c >> 6 & 0x3f)),
-                                 (char) (0x80 | (c & 0x3f)));
+                return (size_t) snprintf(out, 5, "%c%c%c", (char) (0xe0 | c >> 12), (char) (0x80 | (c >> 6 & 0x3f)),
+                                         (char) (0x80 | (c & 0x3f)));
+        return (size_t) snprintf(out, 5, "%c%c%c%c", (char) (0xf0 | c >> 18), (char) (0x80 | (c >> 12 & 0x3f)),
+                                 (char) (0x80 | (c >> 6 & 0x3f)), (char) (0x80 | (c & 0x3f)));
 }
 
 static uint32_t random_codepoint(void) {
@@ -452,7 +510,7 @@ static size_t random_text(char *text, size_t room) {
         bool bytes = random_below(2);
         while (length < wanted) {
                 if (bytes && random_below(3) == 0)
-                        text[length++] = (char) (0x80 + random_below(0x62));    /* below 0xe2 */
+                        text[length++] = (char) (0x80 + random_below(0x62)); /* below 0xe2 */
                 else
                         length += put_utf8(text + length, random_codepoint());
         }
@@ -500,7 +558,7 @@ static void test_streamed_answers(void **state) {
                         assert_true(seen + got <= length);
                         assert_memory_equal(out, text + seen, got);
                         seen += got;
-                        assert_true(seen == length || (text[seen] & 0xc0) != 0x80);     /* at the border of a character */
+                        assert_true(seen == length || (text[seen] & 0xc0) != 0x80); /* at the border of a character */
                 }
                 assert_int_equal(seen, length);
                 token_list_done(&list);
@@ -534,8 +592,9 @@ static void test_time_of_long_texts(void **state) {
                         double started = seconds();
                         assert_int_equal(tokenizer_encode(v.tokenizer, text, length, false, true, &list), 0);
                         double took = seconds() - started;
-                        print_message("%s, 1 MiB of \"%s\": %zu tokens, %.0f ms\n", spm ? "SentencePiece" : "byte-level", patterns[p], list.count, took * 1e3);
-                        assert_true(took < 30);         /* a square would take hours */
+                        print_message("%s, 1 MiB of \"%s\": %zu tokens, %.0f ms\n", spm ? "SentencePiece" : "byte-level",
+                                      patterns[p], list.count, took * 1e3);
+                        assert_true(took < 30); /* a square would take hours */
                         token_list_done(&list);
                 }
                 tiny_vocab_done(&v);

@@ -38,7 +38,7 @@ static size_t pass(const char *in, size_t length, size_t piece, char *out) {
                 size_t count = piece ? piece : random_below(7);
                 if (count > length - at)
                         count = length - at;
-                char *buffer = malloc(UTF8_STREAM_ROOM(count));         /* exactly: a sanitizer sees one byte more */
+                char *buffer = malloc(UTF8_STREAM_ROOM(count)); /* exactly: a sanitizer sees one byte more */
                 size_t got = utf8_stream_push(&s, in + at, count, buffer);
                 assert_true(got <= UTF8_STREAM_ROOM(count));
                 assert_true(is_whole_utf8(buffer, got));
@@ -58,15 +58,23 @@ static void test_rows(void **state) {
                 const char *what, *in, *out;
         } rows[] = {
                 { "ASCII", "plain", "plain" },
-                { "two, three and four bytes", "\xc3\xa9 \xe2\x82\xac \xf0\x9f\x9a\x80", "\xc3\xa9 \xe2\x82\xac \xf0\x9f\x9a\x80" },
+                { "two, three and four bytes", "\xc3\xa9 \xe2\x82\xac \xf0\x9f\x9a\x80",
+                  "\xc3\xa9 \xe2\x82\xac \xf0\x9f\x9a\x80" },
                 { "never finished", "a\xf0\x9f\x9a", "a" FFFD },
-                { "interrupted by a letter", "\xf0\x9f" "a", FFFD "a" },
+                { "interrupted by a letter",
+                  "\xf0\x9f"
+                  "a",
+                  FFFD "a" },
                 { "interrupted by another character", "\xe2\x82\xc3\xa9", FFFD "\xc3\xa9" },
-                { "a continuation by itself", "\x80" "a\xbf", FFFD "a" FFFD },
+                { "a continuation by itself",
+                  "\x80"
+                  "a\xbf",
+                  FFFD "a" FFFD },
                 { "bytes that no text has", "\xff\xfe\xf5\xc0\xc1", FFFD FFFD FFFD FFFD FFFD },
                 { "longer than needed", "\xe0\x80\xaf", FFFD FFFD FFFD },
                 { "half of a surrogate pair", "\xed\xa0\x80", FFFD FFFD FFFD },
-                { "the last code point and the one behind it", "\xf4\x8f\xbf\xbf\xf4\x90\x80\x80", "\xf4\x8f\xbf\xbf" FFFD FFFD FFFD FFFD },
+                { "the last code point and the one behind it", "\xf4\x8f\xbf\xbf\xf4\x90\x80\x80",
+                  "\xf4\x8f\xbf\xbf" FFFD FFFD FFFD FFFD },
                 { "the example of the Unicode standard", "\x61\xf1\x80\x80\xe1\x80\xc2\x62\x80\x63\x80\xbf\x64",
                   "a" FFFD FFFD FFFD "b" FFFD "c" FFFD FFFD "d" },
         };
