@@ -20,7 +20,8 @@
 #define STEP_US_DECODING 200000.0       /* while answers wait for it */
 #define STEP_US_ALONE 1000000.0
 #define PREFILL_STEP_MIN 16u            /* fewer tokens would read all weights for too little */
-#define RATE_MEMORY 0.95                /* of the running means: about the last 20 steps */
+#define PREFILL_STEP_FIRST 64u          /* while nothing is known of this model's speed */
+#define RATE_MEMORY 0.95                /* of the fading sums: about the last 20 steps */
 
 struct scheduler {
         struct scheduler_config config;
@@ -35,8 +36,8 @@ struct scheduler {
         uint32_t blocks_max;
         uint8_t *marks;                 /* blocks_max: room for counting distinct blocks */
         uint64_t tokens_prefilled, tokens_decoded;
-        double prefill_us_per_token;    /* running mean; 0: not known yet */
-        double decode_tokens, decode_us;        /* fading sums */
+        double prefill_tokens, prefill_us;      /* fading sums over the steps that had prompts */
+        double decode_tokens, decode_us;        /* and over those that had answers */
 };
 
 int scheduler_new(const struct scheduler_config *config, struct scheduler **ret) {
@@ -286,9 +287,9 @@ static void pass_add(struct scheduler *s, struct pass *p, struct sequence *q, ui
 /* How many prompt tokens this step may take. */
 static uint32_t prefill_budget(const struct scheduler *s, uint32_t decoding) {
         uint32_t budget = s->prefill_chunk > decoding ? s->prefill_chunk - decoding : 1;
-        if (s->prefill_us_per_token <= 0)
-                return budget;
-        double affordable = (decoding ? STEP_US_DECODING : STEP_US_ALONE) / s->prefill_us_per_token;
+        double affordable = PREFILL_STEP_FIRST;
+        if (s->prefill_tokens > 0 && s->prefill_us > 0)
+                affordable = (decoding ? STEP_US_DECODING : STEP_US_ALONE) * s->prefill_tokens / s->prefill_us;
         if (affordable >= budget || budget <= PREFILL_STEP_MIN)
                 return budget;
         return affordable > PREFILL_STEP_MIN ? (uint32_t)affordable : PREFILL_STEP_MIN;
@@ -371,9 +372,9 @@ static void measure(struct scheduler *s, const struct pass *p, uint64_t took_us)
                 s->decode_tokens = RATE_MEMORY * s->decode_tokens + p->decoded;
                 s->decode_us = RATE_MEMORY * s->decode_us + (double)took_us;
         }
-        if (p->prefilled >= PREFILL_STEP_MIN) {
-                double us = (double)took_us / (p->prefilled + p->decoded);
-                s->prefill_us_per_token = s->prefill_us_per_token > 0 ? RATE_MEMORY * s->prefill_us_per_token + (1 - RATE_MEMORY) * us : us;
+        if (p->prefilled) {
+                s->prefill_tokens = RATE_MEMORY * s->prefill_tokens + p->prefilled + p->decoded;
+                s->prefill_us = RATE_MEMORY * s->prefill_us + (double)took_us;
         }
 }
 

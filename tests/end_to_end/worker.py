@@ -346,8 +346,6 @@ class Answers(unittest.TestCase):
 
     def test_logit_bias_bans(self):
         text = self.chat(temperature=0, max_tokens=1)[0]
-        id_ = self.worker.generate("chat", messages=QUESTION, temperature=0, max_tokens=1, logprobs=True, top_logprobs=20)
-        self.worker.collect(id_)
         for token in range(1536):
             other = self.chat(temperature=0, max_tokens=1, logit_bias={str(token): 100})[0]
             if other and other != text:
@@ -513,7 +511,7 @@ class Flow(unittest.TestCase):
             w.send("resume", id=first)
             frames = w.collect(first, *ids)
             refused = [i for i in ids if frames[i][-1]["type"] == "error"]
-            self.assertTrue(1 <= len(refused) <= 2, len(refused))
+            self.assertTrue(1 <= len(refused) <= 3, len(refused))  # one place, 256 behind it, and timing
             self.assertEqual(frames[refused[0]][-1]["status"], 503)
 
     def test_a_body_of_64_mib(self):
