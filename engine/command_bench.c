@@ -1,0 +1,234 @@
+/*
+ * command_bench.c - tokens per second of one model: prefill (a prompt taken in at once) and decode (one token at a
+ * time), each from the same depth of context, repeated; median, least and most.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "engine/bounds.h"
+#include "engine/commands.h"
+#include "engine/kernels/kernels.h"
+#include "engine/options.h"
+#include "engine/solo.h"
+
+#define REPEATS_MAX 1000u
+#define TOKENS_MAX (1u << 22)
+
+static const char help[] =
+        "usage: headroom-engine bench MODEL [OPTIONS]\n\n"
+        "Measures tokens per second. What the tokens are does not matter.\n\n"
+        "  -p, --prompt-tokens N    prefill of N tokens (default 512; 0: leave out)\n"
+        "  -n, --decode-tokens N    decode of N tokens, one at a time (default 128; 0: leave out)\n"
+        "  -d, --depth N            both after N tokens of context (default 0)\n"
+        "  -r, --repeat N           times, after one to warm up (default 5)\n"
+        "  -t, --threads N          threads (default: one per processor)\n"
+        "  -b, --batch N            tokens per pass of prefill (default 512)\n"
+        "      --kv TYPE            precision of the KV cache: f16 (default), q8_0, q4_0\n"
+        "      --json               {\"prefill\":{\"tokens\":N,\"median\":x,\"min\":x,\"max\":x},\"decode\":{...}} in tokens/s\n";
+
+struct arguments {
+        const char *path;
+        uint32_t prefill, decode, depth, repeats, threads, batch;
+        enum kv_type kv;
+        bool json;
+};
+
+enum { OPTION_KV = 256, OPTION_JSON };
+
+static const struct option options[] = {
+        { "prompt-tokens", required_argument, NULL, 'p' },
+        { "decode-tokens", required_argument, NULL, 'n' },
+        { "depth", required_argument, NULL, 'd' },
+        { "repeat", required_argument, NULL, 'r' },
+        { "threads", required_argument, NULL, 't' },
+        { "batch", required_argument, NULL, 'b' },
+        { "kv", required_argument, NULL, OPTION_KV },
+        { "json", no_argument, NULL, OPTION_JSON },
+        { "help", no_argument, NULL, 'h' },
+        { 0 },
+};
+
+/* --- options --- */
+
+static int parse_option(struct arguments *a, int option, const char *value) {
+        switch (option) {
+        case 'p':         return option_u32(value, 0, TOKENS_MAX, &a->prefill);
+        case 'n':         return option_u32(value, 0, TOKENS_MAX, &a->decode);
+        case 'd':         return option_u32(value, 0, TOKENS_MAX, &a->depth);
+        case 'r':         return option_u32(value, 1, REPEATS_MAX, &a->repeats);
+        case 't':         return option_u32(value, 1, THREADS_MAX, &a->threads);
+        case 'b':         return option_u32(value, 1, 65536, &a->batch);
+        case OPTION_KV:   return kv_type_by_name(value, &a->kv);
+        case OPTION_JSON: return (a->json = true, 0);
+        default:          return -ENOENT;
+        }
+}
+
+/* EXIT_DONE to go on, or with *ret_help when there is nothing more to do. */
+static int parse(struct arguments *a, int argc, char **argv, bool *ret_help) {
+        int option;
+        optind = 1;
+        while ((option = getopt_long(argc, argv, "p:n:d:r:t:b:h", options, NULL)) != -1) {
+                if (option == 'h') {
+                        fputs(help, stdout);
+                        *ret_help = true;
+                        return EXIT_DONE;
+                }
+                int r = parse_option(a, option, optarg);
+                if (r == -ENOENT)
+                        return EXIT_USAGE;
+                if (r < 0) {
+                        fprintf(stderr, "headroom-engine bench: '%.100s' is not a possible value of this option; see --help\n", optarg);
+                        return EXIT_USAGE;
+                }
+        }
+        if (optind + 1 != argc) {
+                fputs("headroom-engine bench: one MODEL is needed; see --help\n", stderr);
+                return EXIT_USAGE;
+        }
+        if (!a->prefill && !a->decode) {
+                fputs("headroom-engine bench: -p 0 -n 0 leaves nothing to measure\n", stderr);
+                return EXIT_USAGE;
+        }
+        a->path = argv[optind];
+        return EXIT_DONE;
+}
+
+/* --- measuring --- */
+
+struct part {
+        const char *name;
+        uint32_t tokens;
+        double speeds[REPEATS_MAX];     /* tokens per second, ascending once all are in */
+};
+
+static double now_s(void) {
+        struct timespec t;
+        (void)clock_gettime(CLOCK_MONOTONIC, &t);
+        return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
+/* Tokens spread over the vocabulary; the same ones each time. */
+static int32_t *make_tokens(uint32_t count, uint32_t n_vocab) {
+        int32_t *tokens = malloc((count ? count : 1) * sizeof(*tokens));
+        for (uint32_t i = 0; tokens && i < count; i++)
+                tokens[i] = (int32_t)((i * 2654435761u) % n_vocab);
+        return tokens;
+}
+
+static int feed_one_by_one(struct solo *s, const int32_t *tokens, uint32_t count) {
+        const float *logits;
+        int r = 0;
+        for (uint32_t i = 0; r == 0 && i < count; i++)
+                r = solo_feed(s, tokens + i, 1, &logits);
+        return r;
+}
+
+/* Runs PART from DEPTH, back to DEPTH; the speed into *ret. */
+static int measure(struct solo *s, const int32_t *tokens, const struct part *part, bool at_once, uint32_t depth, double *ret) {
+        const float *logits;
+        double start = now_s();
+        int r = at_once ? solo_feed(s, tokens, part->tokens, &logits) : feed_one_by_one(s, tokens, part->tokens);
+        *ret = part->tokens / (now_s() - start);
+        solo_rewind(s, depth);
+        return r;
+}
+
+static int compare_speeds(const void *a, const void *b) {
+        double x = *(const double *)a, y = *(const double *)b;
+        return (x > y) - (x < y);
+}
+
+/* Repeats alternate between the parts, so that a drifting machine does both the same. */
+static int measure_all(struct solo *s, const struct arguments *a, struct part parts[2]) {
+        uint32_t most = a->prefill > a->decode ? a->prefill : a->decode;
+        uint32_t count = a->depth > most ? a->depth : most;
+        int32_t *tokens = make_tokens(count, s->model->shape.n_vocab);
+        double ignored;
+        int r = tokens ? 0 : -ENOMEM;
+        if (r == 0 && a->depth)
+                r = solo_feed(s, tokens, a->depth, NULL);
+        for (int i = 0; i < 2 && r == 0; i++)
+                if (parts[i].tokens)
+                        r = measure(s, tokens, &(struct part){ .tokens = parts[i].tokens < 8 ? parts[i].tokens : 8 }, i == 0, a->depth, &ignored);
+        for (uint32_t n = 0; n < a->repeats; n++)
+                for (int i = 0; i < 2 && r == 0; i++)
+                        if (parts[i].tokens)
+                                r = measure(s, tokens, &parts[i], i == 0, a->depth, &parts[i].speeds[n]);
+        for (int i = 0; i < 2; i++)
+                qsort(parts[i].speeds, a->repeats, sizeof(double), compare_speeds);
+        free(tokens);
+        return r;
+}
+
+/* --- printing --- */
+
+static double median(const double *sorted, uint32_t count) {
+        return count % 2 ? sorted[count / 2] : (sorted[count / 2 - 1] + sorted[count / 2]) / 2;
+}
+
+static void print_json(const struct part parts[2], uint32_t repeats) {
+        const char *separator = "{";
+        for (int i = 0; i < 2; i++) {
+                const struct part *p = &parts[i];
+                if (!p->tokens)
+                        continue;
+                printf("%s\"%s\":{\"tokens\":%u,\"median\":%.3f,\"min\":%.3f,\"max\":%.3f}", separator, p->name, p->tokens,
+                       median(p->speeds, repeats), p->speeds[0], p->speeds[repeats - 1]);
+                separator = ",";
+        }
+        puts("}");
+}
+
+static void print_table(const struct solo *s, const struct arguments *a, const struct part parts[2]) {
+        const struct shape *shape = &s->model->shape;
+        printf("%s %s, %.1f M parameters, %.1f MiB; %u threads, %s kernels, %s KV", *shape->name ? shape->name : a->path, shape->quantization,
+               (double)shape->parameters * 1e-6, (double)shape->weights_bytes / (1 << 20), threads_width(s->threads), kernels_get()->name,
+               kv_type_name(a->kv));
+        if (a->depth)
+                printf(", after %u tokens", a->depth);
+        printf("\n\n%-8s %7s %12s %12s %12s\n", "", "tokens", "median t/s", "least", "most");
+        for (int i = 0; i < 2; i++)
+                if (parts[i].tokens)
+                        printf("%-8s %7u %12.2f %12.2f %12.2f\n", parts[i].name, parts[i].tokens, median(parts[i].speeds, a->repeats),
+                               parts[i].speeds[0], parts[i].speeds[a->repeats - 1]);
+}
+
+static int run_opened(struct solo *s, const struct arguments *a) {
+        static struct part parts[2];
+        parts[0] = (struct part){ .name = "prefill", .tokens = a->prefill };
+        parts[1] = (struct part){ .name = "decode", .tokens = a->decode };
+        int r = measure_all(s, a, parts);
+        if (r < 0) {
+                fprintf(stderr, "headroom-engine bench: %s\n", strerror(-r));
+                return EXIT_FAILED;
+        }
+        if (a->json)
+                print_json(parts, a->repeats);
+        else
+                print_table(s, a, parts);
+        return fflush(stdout) ? EXIT_FAILED : EXIT_DONE;
+}
+
+int command_bench(int argc, char **argv) {
+        struct arguments a = { .prefill = 512, .decode = 128, .repeats = 5 };
+        bool helped = false;
+        int code = parse(&a, argc, argv, &helped);
+        if (code != EXIT_DONE || helped)
+                return code;
+        uint32_t most = a.prefill > a.decode ? a.prefill : a.decode;
+        struct solo_config config = { .path = a.path, .threads = a.threads, .kv = a.kv, .tokens_max = a.depth + most, .batch = a.batch };
+        struct gguf_error error = { .text = "" };
+        struct solo s;
+        code = EXIT_FAILED;
+        if (solo_open(&s, &config, &error) < 0)
+                fprintf(stderr, "headroom-engine bench: %s\n", error.text);
+        else
+                code = run_opened(&s, &a);
+        solo_close(&s);
+        return code;
+}
