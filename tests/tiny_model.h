@@ -1,0 +1,172 @@
+/*
+ * tiny_model.h - a llama model of a few thousand random weights, as a GGUF file in memory: for tests of the forward
+ * pass and of what opens models. Everything that a test varies is a field; 0 stands for the default in brackets.
+ */
+#ifndef HEADROOM_TESTS_TINY_MODEL_H
+#define HEADROOM_TESTS_TINY_MODEL_H
+
+#include <assert.h>
+#include <math.h>
+#include <stdbool.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "engine/kernels/half.h"
+#include "tests/gguf_writer.h"
+
+struct tiny_model {
+        enum tensor_type type;          /* of the matrices (F32) */
+        uint32_t layers, embd, ff, heads, heads_kv, d_head, d_head_v, n_rot, vocab;     /* (2, 256, 256, 4, 2, 64, d_head, d_head, 64) */
+        bool untied, rope_freqs;
+        float rope_scale;               /* factor of linear scaling (none) */
+        const char *without;            /* a tensor to leave out */
+        const char *odd;                /* a tensor whose type or shape is changed */
+        enum tensor_type odd_type;
+        uint32_t odd_rows;              /* 0: as it is */
+        const char *extra;              /* a tensor more */
+        uint64_t seed;
+};
+
+static uint64_t tiny_state;
+
+static inline uint32_t tiny_random(void) {
+        tiny_state = tiny_state * 6364136223846793005u + 1442695040888963407u;
+        return (uint32_t)(tiny_state >> 32);
+}
+
+static inline float tiny_uniform(void) {        /* of deviation one */
+        return ((float)tiny_random() * 0x1p-32f - 0.5f) * 3.4641016f;
+}
+
+static inline void tiny_block(enum tensor_type type, uint8_t *block, float deviation) {
+        const struct tensor_type_info *info = tensor_type_info(type);
+        float f = deviation * tiny_uniform();
+        for (uint32_t i = 0; i < info->block_bytes; i++)
+                block[i] = (uint8_t)tiny_random();
+        if (type == TENSOR_F32)
+                memcpy(block, &f, 4);
+        else if (type == TENSOR_F16)
+                store_u16(block, half_from_float(f));
+        else if (type == TENSOR_BF16)
+                store_u16(block, (uint16_t)(float_to_bits(f) >> 16));
+        else if (type == TENSOR_Q8_0 || type == TENSOR_Q4_0)
+                store_u16(block, half_from_float(deviation / (type == TENSOR_Q8_0 ? 74 : 4.6f)));
+        else if (type == TENSOR_Q6_K)
+                store_u16(block + 208, half_from_float(deviation / (74 * 18)));
+        else {
+                float scale = deviation / (type == TENSOR_Q5_K ? 470.0f : 290.0f);
+                store_u16(block, half_from_float(scale));
+                store_u16(block + 2, half_from_float(scale * (type == TENSOR_Q5_K ? 15.5f : 7.5f)));
+        }
+}
+
+/* One tensor: its row of the directory into W, its data into DATA. */
+static inline void tiny_tensor(struct gguf_writer *w, struct gguf_writer *data, const struct tiny_model *m, const char *name, enum tensor_type type,
+                               uint32_t columns, uint32_t rows) {
+        if (m->without && !strcmp(m->without, name))
+                return;
+        if (m->odd && !strcmp(m->odd, name)) {
+                type = m->odd_type;
+                rows = m->odd_rows ? m->odd_rows : rows;
+        }
+        uint64_t bytes = gguf_write_tensor(w, name, type, columns, rows, 0, 0);
+        const struct tensor_type_info *info = tensor_type_info(type);
+        uint8_t block[256];
+        for (uint64_t at = 0; at < bytes; at += info->block_bytes) {
+                float one = 1 + 0.1f * tiny_uniform();
+                tiny_block(type, block, 1 / sqrtf((float)columns));
+                if (type == TENSOR_F32 && rows == 0)
+                        memcpy(block, &one, 4);
+                gguf_write_bytes(data, block, info->block_bytes);
+        }
+        gguf_write_zeros(data, (32 - bytes % 32) % 32);
+}
+
+static inline void tiny_layer(struct gguf_writer *w, struct gguf_writer *data, const struct tiny_model *m, uint32_t layer) {
+        const struct {
+                const char *name;
+                uint32_t columns, rows;
+        } tensors[] = {
+                { "attn_norm", m->embd, 0 }, { "attn_q", m->embd, m->heads * m->d_head }, { "attn_k", m->embd, m->heads_kv * m->d_head },
+                { "attn_v", m->embd, m->heads_kv * m->d_head_v }, { "attn_output", m->heads * m->d_head_v, m->embd }, { "ffn_norm", m->embd, 0 },
+                { "ffn_gate", m->embd, m->ff }, { "ffn_up", m->embd, m->ff }, { "ffn_down", m->ff, m->embd },
+        };
+        char name[64];
+        for (size_t i = 0; i < sizeof(tensors) / sizeof(*tensors); i++) {
+                (void)snprintf(name, sizeof(name), "blk.%u.%s.weight", layer, tensors[i].name);
+                tiny_tensor(w, data, m, name, tensors[i].rows ? m->type : TENSOR_F32, tensors[i].columns, tensors[i].rows);
+        }
+}
+
+static inline void tiny_metadata(struct gguf_writer *w, const struct tiny_model *m) {
+        gguf_write_string(w, "general.architecture", "llama");
+        gguf_write_u32(w, "llama.context_length", 4096);
+        gguf_write_u32(w, "llama.embedding_length", m->embd);
+        gguf_write_u32(w, "llama.block_count", m->layers);
+        gguf_write_u32(w, "llama.feed_forward_length", m->ff);
+        gguf_write_u32(w, "llama.attention.head_count", m->heads);
+        gguf_write_u32(w, "llama.attention.head_count_kv", m->heads_kv);
+        gguf_write_u32(w, "llama.attention.key_length", m->d_head);
+        gguf_write_u32(w, "llama.attention.value_length", m->d_head_v);
+        gguf_write_u32(w, "llama.rope.dimension_count", m->n_rot);
+        if (m->rope_scale != 0) {
+                gguf_write_string(w, "llama.rope.scaling.type", "linear");
+                gguf_write_f32(w, "llama.rope.scaling.factor", m->rope_scale);
+        }
+        gguf_write_f32(w, "llama.attention.layer_norm_rms_epsilon", 1e-5f);
+        gguf_write_string(w, "tokenizer.ggml.model", "gpt2");
+        gguf_write_string(w, "tokenizer.ggml.pre", "gpt-2");
+        gguf_write_array(w, "tokenizer.ggml.tokens", GGUF_STRING, m->vocab);
+        for (uint32_t i = 0; i < m->vocab; i++) {
+                char text[16];
+                int length = snprintf(text, sizeof(text), "t%u", i);
+                gguf_write_text(w, text, (size_t)length);
+        }
+        gguf_write_array(w, "tokenizer.ggml.merges", GGUF_STRING, 0);
+        gguf_write_u32(w, "tokenizer.ggml.eos_token_id", 1);
+}
+
+static inline void tiny_defaults(struct tiny_model *m) {
+        const struct tiny_model d = { .layers = 2, .embd = 256, .ff = 256, .heads = 4, .heads_kv = 2, .d_head = 64, .vocab = 64, .seed = 1 };
+        m->layers = m->layers ? m->layers : d.layers;
+        m->embd = m->embd ? m->embd : d.embd;
+        m->ff = m->ff ? m->ff : d.ff;
+        m->heads = m->heads ? m->heads : d.heads;
+        m->heads_kv = m->heads_kv ? m->heads_kv : d.heads_kv;
+        m->d_head = m->d_head ? m->d_head : d.d_head;
+        m->d_head_v = m->d_head_v ? m->d_head_v : m->d_head;
+        m->n_rot = m->n_rot ? m->n_rot : m->d_head;
+        m->vocab = m->vocab ? m->vocab : d.vocab;
+        tiny_state = m->seed ? m->seed : d.seed;
+}
+
+/* The whole file; the caller's to gguf_write_done. */
+static inline struct gguf_writer tiny_model_bytes(struct tiny_model m) {
+        struct gguf_writer w = { 0 }, data = { 0 };
+        tiny_defaults(&m);
+        gguf_write_begin(&w, 3);
+        tiny_metadata(&w, &m);
+        tiny_tensor(&w, &data, &m, "token_embd.weight", m.type, m.embd, m.vocab);
+        if (m.rope_freqs)
+                tiny_tensor(&w, &data, &m, "rope_freqs.weight", TENSOR_F32, m.n_rot / 2, 0);
+        for (uint32_t i = 0; i < m.layers; i++)
+                tiny_layer(&w, &data, &m, i);
+        tiny_tensor(&w, &data, &m, "output_norm.weight", TENSOR_F32, m.embd, 0);
+        if (m.untied)
+                tiny_tensor(&w, &data, &m, "output.weight", m.type, m.embd, m.vocab);
+        if (m.extra)
+                tiny_tensor(&w, &data, &m, m.extra, TENSOR_F32, m.embd, 0);
+        gguf_write_end(&w);
+        gguf_write_bytes(&w, data.bytes, data.length);
+        gguf_write_done(&data);
+        return w;
+}
+
+/* An open descriptor of a file in memory with these bytes. */
+static inline int tiny_file(const uint8_t *bytes, size_t length) {
+        int fd = memfd_create("model", MFD_CLOEXEC);
+        assert(fd >= 0 && write(fd, bytes, length) == (ssize_t)length);
+        return fd;
+}
+
+#endif
