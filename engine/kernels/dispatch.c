@@ -1,5 +1,8 @@
 /* dispatch.c - which set of kernels runs: asked of the processor and the environment. */
 #include <assert.h>
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,8 +14,11 @@ static bool always(void) {
 }
 
 #if defined(__x86_64__)
+/* F16C by cpuid: clang 14's __builtin_cpu_supports does not know the word. */
 static bool has_avx2(void) {
-        return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c");
+        unsigned eax, ebx, ecx, edx;
+        return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __get_cpuid(1, &eax, &ebx, &ecx, &edx) &&
+               (ecx & bit_F16C);
 }
 #endif
 
