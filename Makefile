@@ -119,6 +119,48 @@ demo-model: deps   ## train the two demo models again (minutes), count their exa
 	  cmp -s $(BUILD)/demo_model/$$m.gguf tests/demo_model/$$m.gguf && echo "$$m.gguf: as committed" \
 	    || echo "$$m.gguf: differs from the committed one; to replace it: cp $(BUILD)/demo_model/$$m.gguf tests/demo_model/"; done
 
+# --- install ---
+# Everything below PREFIX but the configuration, which is the administrator's: an existing one is never touched.
+SYSCONFDIR ?= /etc
+UNITS      := headroomd.service headroomd.socket headroomd-control.socket headroom.slice
+MAN_PAGES  := $(patsubst docs/man/%.scd,$(BUILD)/man/%,$(wildcard docs/man/*.scd))
+to          = $(DESTDIR)$(PREFIX)/$(1)
+
+##@ install
+install: $(PROGRAMS) man $(BUILD)/units/headroomd.service   ## to PREFIX (/usr/local) below DESTDIR, configuration to SYSCONFDIR
+	install -D -m 755 -t $(call to,bin) $(PROGRAMS)
+	$(foreach p,$(MAN_PAGES),install -D -m 644 $(p) $(call to,share/man/man$(subst .,,$(suffix $(p)))/$(notdir $(p))) &&) :
+	install -D -m 644 ctl/completion/headroomctl.bash $(call to,share/bash-completion/completions/headroomctl)
+	ln -sf headroomctl $(call to,share/bash-completion/completions/headroomd)
+	ln -sf headroomctl $(call to,share/bash-completion/completions/headroom-engine)
+	install -D -m 644 -t $(call to,lib/systemd/system) $(BUILD)/units/headroomd.service $(addprefix units/,$(filter-out headroomd.service,$(UNITS)))
+	install -D -m 644 units/headroom.sysusers $(call to,lib/sysusers.d/headroom.conf)
+	install -D -m 644 units/headroom.tmpfiles $(call to,lib/tmpfiles.d/headroom.conf)
+	install -d -m 755 $(DESTDIR)$(SYSCONFDIR)/headroom/headroom.conf.d $(DESTDIR)$(SYSCONFDIR)/headroom/models.d
+	@if [ -f units/headroom.conf ] && [ ! -e $(DESTDIR)$(SYSCONFDIR)/headroom/headroom.conf ]; then \
+	  echo install -m 644 units/headroom.conf $(DESTDIR)$(SYSCONFDIR)/headroom/headroom.conf; \
+	  install -m 644 units/headroom.conf $(DESTDIR)$(SYSCONFDIR)/headroom/headroom.conf; fi
+
+uninstall:   ## remove what install put below PREFIX; configuration and models stay
+	rm -f $(addprefix $(call to,bin/),headroomd headroomctl headroom-engine) \
+	  $(foreach p,$(MAN_PAGES),$(call to,share/man/man$(subst .,,$(suffix $(p)))/$(notdir $(p)))) \
+	  $(addprefix $(call to,share/bash-completion/completions/),headroomctl headroomd headroom-engine) \
+	  $(addprefix $(call to,lib/systemd/system/),$(UNITS)) \
+	  $(call to,lib/sysusers.d/headroom.conf) $(call to,lib/tmpfiles.d/headroom.conf)
+
+man: $(MAN_PAGES)   ## the man pages, in BUILD/man
+$(BUILD)/man/%: docs/man/%.scd
+	@mkdir -p $(@D)
+	scdoc < $< > $@
+
+# Made anew every time: PREFIX may be another than at the last build.
+$(BUILD)/units/%.service: units/%.service.in FORCE
+	@mkdir -p $(@D)
+	sed 's,@PREFIX@,$(PREFIX),g' $< > $@
+FORCE:
+.PHONY: install uninstall man FORCE
+# --- end of install ---
+
 ##@ tidy
 format:   ## lay out the C sources with clang-format
 	clang-format -i $$(git ls-files '*.c' '*.h' | grep -v unicode_table)
