@@ -79,33 +79,44 @@ static void print_padding(FILE *out, size_t columns) {
         fprintf(out, "%*s", (int) columns, "");
 }
 
-static void print_cell(FILE *out, const char *text, enum align align, size_t width, bool last, bool colours, enum tint tint) {
-        char *shown = terminal_shorten(text, width);
+struct place {
+        enum align align;
+        size_t width;
+        bool is_last;                   /* nothing follows on the line, so that it ends without blanks */
+};
+
+static void print_cell(FILE *out, const char *text, struct place place, bool colours, enum tint tint) {
+        char *shown = terminal_shorten(text, place.width);
         size_t columns = terminal_columns(shown);
-        size_t padding = columns < width ? width - columns : 0;
-        if (align == ALIGN_RIGHT)
+        size_t padding = columns < place.width ? place.width - columns : 0;
+        if (place.align == ALIGN_RIGHT)
                 print_padding(out, padding);
         fprintf(out, "%s%s%s", terminal_tint(colours, tint), shown, terminal_plain(colours, tint));
-        if (align != ALIGN_RIGHT && !last)
-                print_padding(out, padding);
-        if (last)
-                fputc('\n', out);
-        else
-                print_padding(out, GAP);
+        if (!place.is_last)
+                print_padding(out, GAP + (place.align == ALIGN_RIGHT ? 0 : padding));
         free(shown);
+}
+
+static void print_row(const struct table *t, FILE *out, const struct cell cells[], const size_t widths[], bool colours) {
+        size_t count = t->columns_count;
+        while (count > 1 && !*cells[count - 1].text)
+                count--;
+        for (size_t c = 0; c < count; c++)
+                print_cell(out, cells[c].text, (struct place){ t->columns[c].align, widths[c], c + 1 == count }, colours,
+                           cells[c].tint);
+        fputc('\n', out);
 }
 
 void table_print_within(const struct table *t, FILE *out, size_t width, bool colours) {
         assert(t->cells_count % t->columns_count == 0);
         size_t widths[TABLE_COLUMNS_MAX];
         measure(t, width, widths);
-        size_t last = t->columns_count - 1;
-        for (size_t c = 0; c <= last; c++)
-                print_cell(out, t->columns[c].title, t->columns[c].align, widths[c], c == last, colours, TINT_DIM);
-        for (size_t i = 0; i < t->cells_count; i++) {
-                size_t c = i % t->columns_count;
-                print_cell(out, t->cells[i].text, t->columns[c].align, widths[c], c == last, colours, t->cells[i].tint);
-        }
+        for (size_t c = 0; c < t->columns_count; c++)
+                print_cell(out, t->columns[c].title, (struct place){ t->columns[c].align, widths[c], c + 1 == t->columns_count },
+                           colours, TINT_DIM);
+        fputc('\n', out);
+        for (size_t i = 0; i < t->cells_count; i += t->columns_count)
+                print_row(t, out, &t->cells[i], widths, colours);
 }
 
 void table_print(const struct table *t, FILE *out) {

@@ -527,6 +527,125 @@ class Fit(unittest.TestCase):
             self.assertIn("00002-of-00002", result.stderr)
 
 
+@unittest.skipUnless(os.path.exists(DAEMON), "headroomd is not built")
+class RealDaemon(unittest.TestCase):
+    BUDGET = "25M"  # room for the larger demo model or the smaller one, not for both
+
+    @classmethod
+    def setUpClass(cls):
+        cls.directory = tempfile.TemporaryDirectory()
+        base = cls.directory.name
+        os.mkdir(os.path.join(base, "models"))
+        os.mkdir(os.path.join(base, "models.d"))
+        for name in ("headroom-demo", "headroom-demo-small"):
+            os.symlink(os.path.join(os.path.dirname(DEMO_MODEL), name + ".gguf"), os.path.join(base, "models", name + ".gguf"))
+        with open(os.path.join(base, "models", "damaged.gguf"), "wb") as f:
+            f.write(b"GGUF" + b"\x03" + b"\xff" * 60)
+        cls.huge = SparseModel()
+        os.symlink(cls.huge.path, os.path.join(base, "models", "huge.gguf"))
+        with open(os.path.join(base, "models.d", "small.conf"), "w") as f:
+            f.write("[model]\npath = headroom-demo-small.gguf\naliases = tiny\npriority = 3\n")
+        with open(os.path.join(base, "headroom.conf"), "w") as f:
+            f.write(f"[server]\nlisten = 127.0.0.1:0\ncontrol = {base}/control.sock\nstate = {base}\n"
+                    f"[memory]\nbudget = {cls.BUDGET}\nreserve = 16M\n[models]\ndirectory = {base}/models\nmin_residency = 0ms\n")
+        cls.socket = os.path.join(base, "control.sock")
+        cls.log = open(os.path.join(base, "log"), "w")
+        cls.daemon = subprocess.Popen([DAEMON, "--config", os.path.join(base, "headroom.conf")], stdout=cls.log, stderr=cls.log,
+                                      stdin=subprocess.DEVNULL, env=environment())
+        end = time.monotonic() + 20
+        while ctl("ps", socket_path=cls.socket).returncode == 3 and time.monotonic() < end and cls.daemon.poll() is None:
+            time.sleep(0.05)
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.daemon.terminate()
+        cls.daemon.wait(30)
+        cls.log.close()
+        cls.directory.cleanup()
+
+    def tearDown(self):
+        self.run_ctl("unload", "--all", "--force")
+
+    def run_ctl(self, *args, **options):
+        return ctl(*args, socket_path=self.socket, **options)
+
+    def json(self, *args):
+        return json.loads(self.run_ctl(*args, "--json").stdout)
+
+    def test_it_is_there(self):
+        status_ = self.json("status")
+        self.assertEqual(status_["pid"], self.daemon.pid)
+        self.assertEqual(status_["budget_bytes"], 25 << 20)
+        self.assertEqual({m["id"] for m in status_["models"]}, {"headroom-demo", "small", "damaged", "huge"})
+        text = self.run_ctl("status").stdout
+        self.assertIn(f"pid {self.daemon.pid}", text)
+        self.assertIn("budget", text)
+        for command in (["ps"], ["models"], ["ps", "-q"], ["models", "-q"], ["status", "small"]):
+            self.assertEqual(self.run_ctl(*command).returncode, 0)
+
+    def test_load_ps_unload(self):
+        result = self.run_ctl("load", "tiny")  # by its alias
+        self.assertEqual((result.returncode, result.stderr), (0, ""))
+        self.assertRegex(result.stdout, r"^small: ready after ")
+        self.assertEqual(self.run_ctl("ps", "-q").stdout, "small\n")
+        loaded = self.json("ps")["models"][0]
+        self.assertEqual((loaded["state"], loaded["priority"], loaded["loads"] >= 1), ("ready", 3, True))
+        self.assertTrue(os.path.exists(f"/proc/{loaded['pid']}"))
+        self.assertIn("aliases      tiny", self.run_ctl("status", "tiny").stdout)
+        self.assertEqual(self.run_ctl("load", "small").returncode, 0)  # again: nothing to do
+        self.assertEqual(self.json("unload", "small"), {"results": [{"model": "small", "state": "absent"}]})
+        self.assertFalse(os.path.exists(f"/proc/{loaded['pid']}"))
+        self.assertEqual(self.run_ctl("unload", "small").returncode, 0)
+
+    def test_one_makes_room_for_the_other(self):
+        self.assertEqual(self.run_ctl("load", "small", "headroom-demo").returncode, 0)
+        self.assertEqual(self.run_ctl("ps", "-q").stdout, "headroom-demo\n")
+
+    def test_fit_predicts_what_loading_reserves(self):
+        self.assertEqual(self.run_ctl("load", "headroom-demo").returncode, 0)
+        loaded = self.json("status", "headroom-demo")
+        said = json.loads(ctl("fit", os.path.join(os.path.dirname(DEMO_MODEL), "headroom-demo.gguf"), "--json", "--kv", loaded["kv_type"],
+                              "--context", str(loaded["n_ctx"]), "--bandwidth", "0").stdout)
+        self.assertEqual(said["model"]["weights_bytes"], loaded["weights_bytes"])
+        self.assertEqual(said["rows"][0]["kv_bytes"], loaded["kv_bytes"])
+        self.assertGreaterEqual(loaded["predicted_bytes"], said["rows"][0]["total_bytes"] // 2)  # measuring may have corrected the rest
+
+    def test_what_cannot_be_loaded(self):
+        for name, words in (("nobody", "nobody"), ("damaged", "GGUF"), ("huge", "")):
+            result = self.run_ctl("load", name)
+            self.assertEqual(result.returncode, 1, name)
+            self.assertEqual(len(result.stderr.splitlines()), 1)
+            self.assertIn(name, result.stderr)
+            self.assertEqual(result.stdout, "")
+        self.assertEqual(self.json("load", "nobody")["results"][0]["error"]["code"], "model_not_found")
+        self.assertTrue(self.json("status", "damaged")["last_error"])
+        self.assertIn("last error", self.run_ctl("status", "damaged").stdout)
+        self.assertEqual(self.run_ctl("unload", "nobody").returncode, 1)
+
+    def test_an_engine_that_was_killed(self):
+        self.assertEqual(self.run_ctl("load", "small").returncode, 0)
+        before = self.json("status", "small")
+        os.kill(before["pid"], 9)
+        end = time.monotonic() + 10
+        while self.json("status", "small")["deaths"] == before["deaths"] and time.monotonic() < end:
+            time.sleep(0.05)
+        self.assertIn("KILL", self.json("status", "small")["last_exit"])
+        self.assertRegex(self.run_ctl("status", "small").stdout, r"last exit +.*KILL")
+
+    @unittest.skipUnless(os.getuid() == 0, "needs root to become someone else")
+    def test_a_stranger_is_refused(self):
+        os.chmod(self.directory.name, 0o755)
+        os.chmod(self.socket, 0o666)
+        try:
+            for command in (["status"], ["load", "small"], ["unload", "--all"]):
+                result = self.run_ctl(*command, user=65534, group=65534, extra_groups=[])
+                self.assertEqual(result.returncode, 1)
+                self.assertIn("group", result.stderr)
+        finally:
+            os.chmod(self.socket, 0o660)
+        self.assertEqual(self.run_ctl("status", user=65534, group=65534, extra_groups=[]).returncode, 3)
+
+
 class Completion(unittest.TestCase):
     def complete(self, line, path=None):
         script = f"""source {COMPLETION!r}
