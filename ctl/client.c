@@ -26,7 +26,7 @@ struct transfer {
         struct curl_slist *headers;
         char *post;  /* what is sent; NULL for a GET */
         char *reply; /* terminated */
-        size_t reply_bytes;
+        size_t reply_bytes, reply_capacity;
         bool reply_too_long;
         CURLcode result;
 };
@@ -38,13 +38,17 @@ static size_t on_bytes(char *bytes, size_t one, size_t count, void *user) {
                 t->reply_too_long = true;
                 return 0;
         }
-        char *longer = realloc(t->reply, t->reply_bytes + count + 1);
-        if (!longer)
-                return 0;
-        memcpy(longer + t->reply_bytes, bytes, count);
-        longer[t->reply_bytes + count] = '\0';
-        t->reply = longer;
+        if (t->reply_bytes + count >= t->reply_capacity) {
+                size_t capacity = (t->reply_bytes + count + 1) * 2;
+                char *longer = realloc(t->reply, capacity);
+                if (!longer)
+                        return 0;
+                t->reply = longer;
+                t->reply_capacity = capacity;
+        }
+        memcpy(t->reply + t->reply_bytes, bytes, count);
         t->reply_bytes += count;
+        t->reply[t->reply_bytes] = '\0';
         return count;
 }
 
