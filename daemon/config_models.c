@@ -7,10 +7,12 @@
  */
 #include <dirent.h>
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "daemon/bounds.h"
 #include "daemon/cleanup.h"
@@ -19,6 +21,7 @@
 
 #define SUFFIX ".gguf"
 #define PART_FORMAT "-%05u-of-%05u"
+#define DEMO_DIRECTORY "../share/headroom/models"       /* from where the program is installed */
 #define PART_LENGTH 15u         /* "-00001-of-00003" */
 
 static void name_a_problem(struct loader *l, uint32_t index, unsigned line) {
@@ -178,8 +181,26 @@ static void discover_directory(struct loader *l, const char *path, const char *b
         free(entries);
 }
 
+/* Whoever has just installed us has no model at hand: our own small one answers until there is another. */
+static void discover_demo(struct loader *l) {
+        char path[PATH_MAX + sizeof DEMO_DIRECTORY] = "", resolved[PATH_MAX];
+
+        if (readlink("/proc/self/exe", path, PATH_MAX - 1) < 0)
+                return;
+        strcpy(strrchr(path, '/') + 1, DEMO_DIRECTORY);
+        if (!realpath(path, resolved))
+                return;
+        discover_directory(l, resolved, "", 1);
+        l->file = l->config->models_dir;
+        l->line = 0;
+        if (l->config->models_count)
+                loader_warning(l, "no model is here yet: the demo model in %s is served", resolved);
+}
+
 void loader_discover_models(struct loader *l) {
         discover_directory(l, l->config->models_dir, "", 1);
+        if (!l->config->models_count)
+                discover_demo(l);
 }
 
 static void check_name(struct loader *l, uint32_t owner, const char *name, unsigned line, uint32_t aliases_before) {
