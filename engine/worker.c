@@ -2,6 +2,7 @@
 #include "engine/worker.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <math.h>
 #include <poll.h>
 #include <stdio.h>
@@ -19,6 +20,7 @@
 
 #define RECEIVE_BYTES (64u << 10)
 #define ID_MAX 0x1p53                   /* JSON numbers are exact up to here */
+#define LARGE_FRAME_BYTES (1u << 20)
 #define LARGE_FRAME_WAIT_MS 1           /* for more of a frame that is under way, before a step is made without it */
 
 struct worker {
@@ -204,6 +206,7 @@ static void take_frame(struct worker *w, const cJSON *frame) {
 static void take_frames(struct worker *w) {
         while (!w->over) {
                 cJSON *frame;
+                size_t waiting = w->reader.used - w->reader.taken;
                 int r = wire_reader_next(&w->reader, &frame);
                 if (r == 0)
                         return;
@@ -213,6 +216,8 @@ static void take_frames(struct worker *w) {
                 }
                 take_frame(w, frame);
                 cJSON_Delete(frame);
+                if (waiting > LARGE_FRAME_BYTES)
+                        (void)malloc_trim(0);   /* its tree of small nodes would stay ours: memory that the account does not know */
         }
 }
 

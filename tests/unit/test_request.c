@@ -268,6 +268,41 @@ static void test_the_context_is_the_limit(void **state) {
         assert_string_equal(error.kind, "exceed_context_size_error");
 }
 
+/* A body with random bytes changed: read or refused with a sentence, whatever it has become. */
+static void test_damaged_bodies(void **state) {
+        (void)state;
+        static const char *const bodies[] = {
+                "{" CHAT ",\"temperature\":0.5,\"top_k\":7,\"seed\":12,\"max_tokens\":7,\"stop\":[\"a\",\"bc\"],\"logprobs\":true,"
+                "\"top_logprobs\":3,\"logit_bias\":{\"5\":-100,\"77\":9.5},\"ignore_eos\":false}",
+                "{\"prompt\":[1,2,3],\"logprobs\":2,\"repeat_penalty\":1.1,\"repeat_last_n\":64,\"presence_penalty\":1,\"min_p\":0.1}",
+                "{\"messages\":[{\"role\":\"system\",\"content\":[{\"type\":\"text\",\"text\":\"x\"}]},{\"role\":\"user\",\"content\":\"y\"}]}",
+        };
+        static const char likely[] = "{}[]:,\"0123456789.-+eE truefalsnu\\\xff\x80\xc3";
+        struct random r = random_seeded(3);
+        unsigned read = 0, refused = 0;
+        for (unsigned round = 0; round < 20000; round++) {
+                char body[400];
+                (void)snprintf(body, sizeof(body), "%s", bodies[round % 3]);
+                size_t length = strlen(body);
+                for (uint32_t changes = 1 + random_u32(&r) % 3; changes > 0; changes--)
+                        body[random_u32(&r) % length] = likely[random_u32(&r) % (sizeof(likely) - 1)];
+                cJSON *json = cJSON_Parse(body);
+                if (!json)
+                        continue;
+                struct request request;
+                struct request_error error = { .status = 0 };
+                if (read_json(round % 3 == 1 ? REQUEST_COMPLETION : REQUEST_CHAT, json, &request, &error) == 0) {
+                        read++;
+                        request_done(&request);
+                } else {
+                        refused++;
+                        assert_int_equal(error.status, 400);
+                        assert_true(error.message[0]);
+                }
+        }
+        assert_true(read > 1000 && refused > 1000);
+}
+
 /* 64 MiB of text must be refused by its length: tokenizing it would hold up every other answer. */
 static void test_a_huge_text_is_refused_unread(void **state) {
         (void)state;
@@ -316,6 +351,7 @@ int main(void) {
                 cmocka_unit_test(test_values),
                 cmocka_unit_test(test_prompts),
                 cmocka_unit_test(test_the_context_is_the_limit),
+                cmocka_unit_test(test_damaged_bodies),
                 cmocka_unit_test(test_a_huge_text_is_refused_unread),
                 cmocka_unit_test(test_embed),
         };
