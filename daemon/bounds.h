@@ -46,6 +46,7 @@
 #define WAITING_MAX 4096                /* requests waiting for all models together */
 #define PARALLEL_MAX 256                /* requests an engine may announce to decode together */
 #define ASK_ATTEMPTS_MAX 2              /* a request that ends two engines ends with the second */
+#define WHY_AFTER_MS 500                /* a refusal sooner than this still gets its HTTP status; later, the waiter is told why it waits */
 #define HEARTBEAT_MS 5000               /* the tick runs at least this often: /health, measured growth */
 #define MEMORY_AGE_MAX_MS 1000          /* /proc/meminfo is read again when older than this and a decision needs it */
 #define SHORT_GRACE_MS 5000             /* others hold the memory: how long a waiter hopes before it is told */
@@ -53,7 +54,8 @@
 #define FREED_WAIT_MAX_MS 1000          /* the process is gone, but its memory does not show as free: others took it */
 #define FREED_POLL_MS 50
 #define FREED_BYTES_MIN (256ull << 20)  /* smaller than this drowns in what other programs do meanwhile */
-#define MEASURE_INTERVAL_MS 1000        /* between two looks at one engine ... */
+#define MEASURE_INTERVAL_MS 1000        /* between two looks at one engine where something runs ... */
+#define MEASURE_WANTED_MS 100           /* ... or has just changed ... */
 #define MEASURE_DUTY 50                 /* ... and at least so many times what the last look took: page tables of big models take long to walk */
 #define MEASURE_IDLE_MS 30000           /* an engine where nothing runs hardly changes */
 #define FOOTPRINTS_BYTES_MAX (1u << 20) /* the file of what was learned: about 200 bytes a model */

@@ -91,7 +91,7 @@ struct tenure {
         uint64_t kv_used_bytes;
         struct process_memory memory; /* as measured last */
         uint64_t peak_bytes, rest_peak_bytes;
-        uint64_t measured_ms, measure_cost_ms;
+        uint64_t measured_ms, measure_cost_us;
         bool measure_wanted;
 };
 

@@ -19,9 +19,9 @@ static uint64_t measure_due(const struct model *m) {
         const struct tenure *e = &m->engine;
         if (!e->process || (m->life != LIFE_LOADING && m->life != LIFE_READY && m->life != LIFE_DRAINING))
                 return TIME_NEVER;
-        uint64_t pause = larger(MEASURE_INTERVAL_MS, MEASURE_DUTY * e->measure_cost_ms);
-        bool changes = e->measure_wanted || m->life != LIFE_READY || m->running.count > 0;
-        return plus(e->measured_ms, changes ? pause : larger(pause, MEASURE_IDLE_MS));
+        bool changes = m->life != LIFE_READY || m->running.count > 0;
+        uint64_t pause = e->measure_wanted ? MEASURE_WANTED_MS : changes ? MEASURE_INTERVAL_MS : MEASURE_IDLE_MS;
+        return plus(larger(e->measured_ms, e->started_ms), larger(pause, MEASURE_DUTY * e->measure_cost_us / 1000));
 }
 
 /* On a thread of the pool: only what the fleet has set aside for it. */
@@ -53,7 +53,7 @@ static void on_looked(uv_work_t *work, int status) {
         if (status < 0 || !e->process || engine_process_pid(e->process) != f->measure_pid)
                 return;
         e->measured_ms = fleet_clock_ms();
-        e->measure_cost_ms = f->measure_ns / 1000000;
+        e->measure_cost_us = f->measure_ns / 1000;
         e->measure_wanted = false;
         if (f->measure_result == 0) {
                 take(m, &f->measured, f->measure_kv_known);

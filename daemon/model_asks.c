@@ -123,16 +123,20 @@ static const char *why_waiting(const struct model *m) {
 
 void asks_tell_why(struct model *m) {
         const char *why = why_waiting(m);
-        /* From the head each time: the callback may change the queue. Told ones are in front, so this stays short in practice. */
         for (struct queue_link *l = m->waiting.first; l;) {
                 struct ask *ask = ask_of(l);
                 l = l->next;
                 if (ask->why == why)
                         continue;
+                uint64_t at = plus(ask->since_ms, WHY_AFTER_MS);
+                if (at > m->fleet->now_ms) {
+                        fleet_due(m->fleet, at);
+                        continue;
+                }
                 ask->why = why;
                 if (ask->events.on_waiting) {
                         ask->events.on_waiting(ask->user, why);
-                        l = m->waiting.first;
+                        l = m->waiting.first;   /* the callback may have changed the queue */
                 }
         }
 }

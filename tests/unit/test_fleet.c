@@ -290,7 +290,7 @@ static int open_descriptors(void) {
 
 static void the_first_request_loads_and_is_answered(void **state) {
         (void) state;
-        add_model("load_ms=50\n");
+        add_model("load_ms=700\n");
         open_fleet();
         struct client c = { 0 };
         ask(&c, "a");
@@ -485,7 +485,6 @@ static void an_idle_model_makes_room(void **state) {
         eventually(b.ended);
         assert_int_equal(life_of(0), LIFE_ABSENT);
         assert_int_equal(life_of(1), LIFE_READY);
-        assert_non_null(strstr(b.why, "making room;"));
 }
 
 static void exactly_the_budget_fits(void **state) {
