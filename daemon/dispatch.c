@@ -7,6 +7,12 @@
 #include "daemon/fleet_internal.h"
 #include "engine/wire.h"
 
+/* Requests beyond the queue that will be sent as soon as the tick runs, or the model is loaded. */
+static uint32_t free_places(const struct model *m) {
+        uint32_t places = m->life == LIFE_READY ? m->engine.parallel : m->config->parallel;
+        return places > m->running.count ? places - m->running.count : 0;
+}
+
 /* Refusals that need no tick: 0 when the ask may wait. */
 static int refuse_at_once(struct fleet *f, struct model *m, struct failure *reterr) {
         uint64_t cooldown = policy_backoff_left(m->backoff, fleet_clock_ms());
@@ -17,7 +23,7 @@ static int refuse_at_once(struct fleet *f, struct model *m, struct failure *rete
                 failure_set_retry_after(reterr, cooldown);
                 return -EAGAIN;
         }
-        if (m->waiting.count >= m->config->queue) {
+        if (m->waiting.count >= m->config->queue + free_places(m)) {
                 failure_set(reterr, REASON_CONCURRENCY_LIMIT,
                             "%u requests wait for model '%s' already, as many as its queue holds", m->waiting.count,
                             m->config->id);
