@@ -134,6 +134,7 @@ install: $(PROGRAMS) man $(BUILD)/units/headroomd.service   ## to PREFIX (/usr/l
 	ln -sf headroomctl $(call to,share/bash-completion/completions/headroomd)
 	ln -sf headroomctl $(call to,share/bash-completion/completions/headroom-engine)
 	install -D -m 644 -t $(call to,lib/systemd/system) $(BUILD)/units/headroomd.service $(addprefix units/,$(filter-out headroomd.service,$(UNITS)))
+	install -D -m 644 -t $(call to,share/headroom/models) tests/demo_model/headroom-demo.gguf
 	install -D -m 644 units/headroom.sysusers $(call to,lib/sysusers.d/headroom.conf)
 	install -D -m 644 units/headroom.tmpfiles $(call to,lib/tmpfiles.d/headroom.conf)
 	install -d -m 755 $(DESTDIR)$(SYSCONFDIR)/headroom/headroom.conf.d $(DESTDIR)$(SYSCONFDIR)/headroom/models.d
@@ -146,7 +147,7 @@ uninstall:   ## remove what install put below PREFIX; configuration and models s
 	  $(foreach p,$(MAN_PAGES),$(call to,share/man/man$(subst .,,$(suffix $(p)))/$(notdir $(p)))) \
 	  $(addprefix $(call to,share/bash-completion/completions/),headroomctl headroomd headroom-engine) \
 	  $(addprefix $(call to,lib/systemd/system/),$(UNITS)) \
-	  $(call to,lib/sysusers.d/headroom.conf) $(call to,lib/tmpfiles.d/headroom.conf)
+	  $(call to,lib/sysusers.d/headroom.conf) $(call to,lib/tmpfiles.d/headroom.conf) $(call to,share/headroom/models/headroom-demo.gguf)
 
 man: $(MAN_PAGES)   ## the man pages, in BUILD/man
 $(BUILD)/man/%: docs/man/%.scd
