@@ -1,6 +1,7 @@
 /* daemon.c - see daemon.h. */
 #include "daemon/daemon.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <grp.h>
 #include <signal.h>
@@ -8,7 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 #include <uv.h>
 
@@ -20,16 +23,19 @@
 #include "daemon/log.h"
 #include "daemon/systemd.h"
 
+static const int signal_numbers[] = { SIGTERM, SIGINT, SIGHUP };
+#define SIGNALS_COUNT (sizeof signal_numbers / sizeof *signal_numbers)
+
 struct daemon {
         const struct config *config;
         uv_loop_t loop;
-        uv_signal_t signals[2];
+        uv_signal_t signals[SIGNALS_COUNT];
         uv_timer_t watchdog;
         uv_timer_t deadline;            /* of the stop's present step */
         struct fleet *fleet;
         struct api *api;
         struct http_server *http, *control;
-        char listen[96];
+        char listen[128];
         bool is_stopping, is_fleet_stopping;
         unsigned servers_open;
 };
@@ -37,8 +43,8 @@ struct daemon {
 /* --- the end --- */
 
 static void close_handles(struct daemon *d) {
-        uv_close((uv_handle_t *) &d->signals[0], NULL);
-        uv_close((uv_handle_t *) &d->signals[1], NULL);
+        for (size_t i = 0; i < SIGNALS_COUNT; i++)
+                uv_close((uv_handle_t *) &d->signals[i], NULL);
         uv_close((uv_handle_t *) &d->watchdog, NULL);
         uv_close((uv_handle_t *) &d->deadline, NULL);
 }
@@ -84,6 +90,10 @@ static void on_api_idle(void *user) {
 static void on_signal(uv_signal_t *handle, int number) {
         struct daemon *d = handle->data;
 
+        if (number == SIGHUP) {
+                log_warning("reload_ignored", LOG_TEXT("hint", "restart headroomd to read its configuration and its models directory again"));
+                return;
+        }
         log_info("stopping", LOG_TEXT("signal", number == SIGINT ? "SIGINT" : "SIGTERM"), LOG_NUMBER("requests_running", api_running(d->api)));
         if (d->is_stopping) {
                 stop_fleet(d);
@@ -108,24 +118,46 @@ static void on_watchdog(uv_timer_t *timer) {
                 systemd_alive();
 }
 
+/* "127.0.0.1:11435", "[::1]:80" or a path. -EPERM where strangers could reach it: there are no access keys yet. */
+static int describe_socket(int fd, char *ret, size_t size) {
+        struct sockaddr_storage name = { 0 };
+        const struct sockaddr_in *v4 = (const struct sockaddr_in *) &name;
+        const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *) &name;
+        socklen_t length = sizeof name;
+        char text[INET6_ADDRSTRLEN] = "";
+
+        if (getsockname(fd, (struct sockaddr *) &name, &length))
+                return -errno;
+        if (name.ss_family == AF_UNIX) {
+                (void) snprintf(ret, size, "%s", ((const struct sockaddr_un *) &name)->sun_path);
+                return 0;
+        }
+        bool is_v4 = name.ss_family == AF_INET;
+        (void) inet_ntop(name.ss_family, is_v4 ? (const void *) &v4->sin_addr : (const void *) &v6->sin6_addr, text, sizeof text);
+        (void) snprintf(ret, size, is_v4 ? "%s:%u" : "[%s]:%u", text, ntohs(is_v4 ? v4->sin_port : v6->sin6_port));
+        return (is_v4 ? ntohl(v4->sin_addr.s_addr) >> 24 == 127 : IN6_IS_ADDR_LOOPBACK(&v6->sin6_addr)) ? 0 : -EPERM;
+}
+
 static int listen_http(struct daemon *d) {
         const struct config *c = d->config;
         int fds[4];
         unsigned count = systemd_sockets("http", fds, 4);
-        uint16_t port;
 
         for (unsigned i = 0; i < count; i++) {
-                int result = http_server_listen_fd(d->http, fds[i]);
+                int result = describe_socket(fds[i], d->listen, sizeof d->listen);
+                if (!result)
+                        result = http_server_listen_fd(d->http, fds[i]);
                 if (result)
                         return result;
         }
-        if (count) {
-                (void) snprintf(d->listen, sizeof d->listen, "systemd");
+        if (count)
                 return 0;
-        }
-        int result = http_server_listen_tcp(d->http, c->listen_address, c->listen_port, &port);
+        uint16_t port = c->listen_port;
+        const char *format = strchr(c->listen_address, ':') ? "[%s]:%u" : "%s:%u";
+        (void) snprintf(d->listen, sizeof d->listen, format, c->listen_address, port);
+        int result = http_server_listen_tcp(d->http, c->listen_address, port, &port);
         if (!result)
-                (void) snprintf(d->listen, sizeof d->listen, strchr(c->listen_address, ':') ? "[%s]:%u" : "%s:%u", c->listen_address, port);
+                (void) snprintf(d->listen, sizeof d->listen, format, c->listen_address, port);
         return result;
 }
 
@@ -194,11 +226,9 @@ static int begin_listening(struct daemon *d) {
                 return result;
         }
         result = listen_http(d);
-        if (result) {
-                char address[96];
-                (void) snprintf(address, sizeof address, "%s:%u", d->config->listen_address, d->config->listen_port);
-                complain("listen", address, "choose another address with --listen", result);
-        }
+        if (result)
+                complain("listen", d->listen, result == -EPERM ? "listen on a loopback address: there are no access keys yet" : "choose another address with --listen",
+                         result);
         return result;
 }
 
@@ -216,8 +246,8 @@ static int begin(struct daemon *d) {
         }
         http_server_set_user(d->http, d->api);
         http_server_set_user(d->control, d->api);
-        (void) uv_signal_start(&d->signals[0], on_signal, SIGTERM);
-        (void) uv_signal_start(&d->signals[1], on_signal, SIGINT);
+        for (size_t i = 0; i < SIGNALS_COUNT; i++)
+                (void) uv_signal_start(&d->signals[i], on_signal, signal_numbers[i]);
         uint64_t watchdog_ms = systemd_watchdog_ms();
         if (watchdog_ms)
                 (void) uv_timer_start(&d->watchdog, on_watchdog, watchdog_ms, watchdog_ms);
@@ -251,11 +281,13 @@ static void raise_descriptor_limit(const struct config *c) {
 }
 
 static void init_handles(struct daemon *d) {
-        (void) uv_signal_init(&d->loop, &d->signals[0]);
-        (void) uv_signal_init(&d->loop, &d->signals[1]);
+        for (size_t i = 0; i < SIGNALS_COUNT; i++) {
+                (void) uv_signal_init(&d->loop, &d->signals[i]);
+                d->signals[i].data = d;
+        }
         (void) uv_timer_init(&d->loop, &d->watchdog);
         (void) uv_timer_init(&d->loop, &d->deadline);
-        d->signals[0].data = d->signals[1].data = d->watchdog.data = d->deadline.data = d;
+        d->watchdog.data = d->deadline.data = d;
         d->servers_open = 2;
 }
 

@@ -3,7 +3,6 @@
  *
  * The rows send one text, whole and then byte by byte, and look at the status and at what the answer contains.
  */
-#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
@@ -23,10 +22,9 @@
 #include "daemon/http/server.h"
 #include "daemon/http/target.h"
 #include "daemon/text.h"
+#include "tests/loop_client.h"
 
-static uv_loop_t loop;
 static struct http_server *server;
-static uint16_t port;
 static unsigned requests, goners, writables;
 static struct http_exchange *held;
 
@@ -67,19 +65,6 @@ static void on_request(void *user, struct http_exchange *x) {
         text_printf(&out, "%d %s [%.64s] %zu", http_method(x), http_path(x), body, size);
         http_answer(x, 200, "X-Extra: 1\r\n", "text/plain", text_string(&out), out.used);
         text_done(&out);
-}
-
-static void turn(void) {
-        (void) uv_run(&loop, UV_RUN_NOWAIT);
-}
-
-static void turn_for(unsigned ms) {
-        uint64_t until = uv_hrtime() + (uint64_t) ms * 1000000;
-
-        while (uv_hrtime() < until) {
-                turn();
-                usleep(500);
-        }
 }
 
 static int set_up_with(uint32_t connections, uint64_t body, uint64_t header_ms, uint64_t idle_ms) {
@@ -125,59 +110,6 @@ static int tear_down(void **state) {
         (void) uv_run(&loop, UV_RUN_NOWAIT);
         assert_int_equal(uv_loop_close(&loop), 0);
         return 0;
-}
-
-static int connect_client(void) {
-        struct sockaddr_in name = { .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-        int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-        assert_true(fd >= 0);
-        assert_int_equal(connect(fd, (struct sockaddr *) &name, sizeof name), 0);
-        assert_int_equal(fcntl(fd, F_SETFL, O_NONBLOCK), 0);
-        return fd;
-}
-
-/* Sends PIECE bytes at a time and turns the loop between them; a server that has closed is no failure. */
-static void say(int fd, const char *bytes, size_t count, size_t piece) {
-        while (count) {
-                ssize_t sent = send(fd, bytes, count < piece ? count : piece, MSG_NOSIGNAL);
-                if (sent < 0 && errno != EAGAIN)
-                        return;
-                if (sent > 0) {
-                        bytes += sent;
-                        count -= (size_t) sent;
-                }
-                turn();
-        }
-}
-
-/* Reads until EXPECTED stands in what came, the server closes (*ret_closed), or half a second of nothing. */
-static const char *hear(int fd, const char *expected, bool *ret_closed) {
-        static char heard[1 << 20];
-        size_t used = 0;
-        unsigned quiet = 0;
-
-        *ret_closed = false;
-        heard[0] = 0;
-        while (quiet < 500 && used < sizeof heard - 1) {
-                turn();
-                ssize_t got = recv(fd, heard + used, sizeof heard - 1 - used, 0);
-                if (got == 0 || (got < 0 && errno != EAGAIN)) {
-                        *ret_closed = true;
-                        break;
-                }
-                if (got > 0) {
-                        used += (size_t) got;
-                        heard[used] = 0;
-                        quiet = 0;
-                        if (expected && strstr(heard, expected))
-                                break;
-                } else {
-                        quiet++;
-                        usleep(1000);
-                }
-        }
-        return heard;
 }
 
 struct row {

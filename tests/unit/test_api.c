@@ -1,0 +1,710 @@
+/*
+ * test_api.c - what a client reads, byte for byte, when the fleet says this or that.
+ *
+ * The fleet is played by this file: it notes what it is asked, and each test says what it answers, and when.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/un.h>
+
+#include "daemon/api/api.h"
+#include "daemon/bounds.h"
+#include "daemon/fleet.h"
+#include "daemon/http/server.h"
+#include "daemon/text.h"
+#include "tests/loop_client.h"
+
+/* --- the fleet of this file --- */
+
+struct ask {
+        const struct ask_events *events;
+        void *user;
+        enum ask_kind kind;
+        char model[64];
+        cJSON *body;
+        unsigned paused, resumed;
+};
+
+static struct ask asked;
+static unsigned submits, cancels, models_count;
+static bool refuses;
+static int64_t tick_ms_ago;
+static struct {
+        fleet_done *on_done;
+        void *user;
+        char model[64];
+        bool force;
+} verb;
+
+static const struct failure cooldown = { .status = 503, .kind = "server_error", .code = "load_cooldown", .message = "wait \"a\" while\n",
+                                         .retry_after_s = 500, .should_retry = 1, .n_prompt_tokens = -1, .n_ctx = -1 };
+
+int dispatch_submit(struct fleet *fleet, const char *model, enum ask_kind kind, cJSON *body, const struct ask_events *events, void *user,
+                    struct ask **ret, struct failure *reterr) {
+        (void) fleet;
+        submits++;
+        cJSON_Delete(asked.body);
+        asked = (struct ask) { .events = events, .user = user, .kind = kind, .body = body };
+        (void) snprintf(asked.model, sizeof asked.model, "%s", model);
+        if (refuses) {
+                *reterr = cooldown;
+                return -EBUSY;
+        }
+        *ret = &asked;
+        return 0;
+}
+
+void ask_cancel(struct ask *ask) {
+        assert_ptr_equal(ask, &asked);
+        cancels++;
+}
+
+void ask_pause(struct ask *ask) {
+        ask->paused++;
+}
+
+void ask_resume(struct ask *ask) {
+        ask->resumed++;
+}
+
+const char *life_name(enum life life) {
+        return life == LIFE_READY ? "ready" : "absent";
+}
+
+void fleet_status(struct fleet *f, struct fleet_status *ret) {
+        (void) f;
+        *ret = (struct fleet_status) { .budget_bytes = 8589934592, .models_known = models_count, .last_tick_ms_ago = tick_ms_ago };
+}
+
+uint32_t fleet_models_count(const struct fleet *f) {
+        (void) f;
+        return models_count;
+}
+
+void fleet_model_status(struct fleet *f, uint32_t index, struct model_status *ret) {
+        (void) f;
+        *ret = (struct model_status) { .id = index ? "org/b:q4" : "a", .path = "/m/a.gguf", .life = index ? LIFE_READY : LIFE_ABSENT, .kv_type = "f16",
+                                       .created_s = 7, .n_ctx = index ? 4096 : 0, .loaded_ms_ago = -1, .idle_ms = -1, .expires_in_ms = -1,
+                                       .last_error = "", .last_exit = "", .last_stderr = index ? "\xff!" : "" };
+}
+
+int fleet_model_find(const struct fleet *f, const char *name, uint32_t *ret_index) {
+        (void) f;
+        *ret_index = !strcmp(name, "org/b:q4") || !strcmp(name, "alias");
+        return *ret_index || !strcmp(name, "a") ? 0 : -ENOENT;
+}
+
+void fleet_load(struct fleet *f, const char *model, fleet_done *on_done, void *user) {
+        (void) f;
+        verb.on_done = on_done;
+        verb.user = user;
+        (void) snprintf(verb.model, sizeof verb.model, "%s", model);
+}
+
+void fleet_unload(struct fleet *f, const char *model, bool force, fleet_done *on_done, void *user) {
+        fleet_load(f, model, on_done, user);
+        verb.force = force;
+}
+
+/* --- the server around it --- */
+
+static char *aliases[] = { (char[]) { "alias" } };
+static struct config_model configured[] = { { .id = (char[]) { "a" } }, { .id = (char[]) { "org/b:q4" }, .aliases = aliases, .aliases_count = 1 } };
+static const struct config config = { .models = configured, .models_count = 2 };
+static struct http_server *server;
+static struct api *api;
+static void (*surface)(void *user, struct http_exchange *x);
+
+static void on_request(void *user, struct http_exchange *x) {
+        (void) user;
+        surface(api, x);
+}
+
+static int set_up(void **state) {
+        const struct http_options options = { .on_request = on_request, .headers = "Access-Control-Allow-Origin: *\r\n", .connections_max = 8,
+                                              .body_bytes_max = 1 << 20, .header_timeout_ms = 10000, .idle_timeout_ms = 10000 };
+
+        (void) state;
+        submits = cancels = 0;
+        models_count = 2;
+        refuses = false;
+        tick_ms_ago = 10;
+        surface = api_on_request;
+        assert_int_equal(uv_loop_init(&loop), 0);
+        assert_int_equal(api_new(&loop, &config, NULL, "127.0.0.1:1", &api), 0);
+        assert_int_equal(http_server_new(&loop, &options, &server), 0);
+        return http_server_listen_tcp(server, "127.0.0.1", 0, &port);
+}
+
+static void on_empty(void *user) {
+        *(bool *) user = true;
+}
+
+static int tear_down(void **state) {
+        bool is_empty = false;
+
+        (void) state;
+        http_server_drain(server, on_empty, &is_empty);
+        http_server_cut(server);
+        for (int i = 0; i < 1000 && (!is_empty || api_running(api)); i++)
+                turn();
+        assert_int_equal(api_running(api), 0);
+        http_server_free(server);
+        api_free(api);
+        cJSON_Delete(asked.body);
+        asked.body = NULL;
+        assert_int_equal(uv_loop_close(&loop), 0);
+        return 0;
+}
+
+static int post(const char *path, const char *body) {
+        struct text request = { 0 };
+        int fd = connect_client();
+
+        text_printf(&request, "POST %s HTTP/1.1\r\nHost: x\r\nContent-Length: %zu\r\n\r\n%s", path, strlen(body), body);
+        say(fd, request.bytes, request.used, SIZE_MAX);
+        text_done(&request);
+        turn_for(5);
+        return fd;
+}
+
+static const char *get(const char *method, const char *path) {
+        char request[256];
+        bool closed;
+        int fd = connect_client();
+
+        (void) snprintf(request, sizeof request, "%s %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", method, path);
+        say(fd, request, strlen(request), SIZE_MAX);
+        const char *heard = hear(fd, NULL, &closed);
+        (void) close(fd);
+        return heard;
+}
+
+static const char *body_of(const char *heard) {
+        const char *end = strstr(heard, "\r\n\r\n");
+
+        return end ? end + 4 : "";
+}
+
+/* The chunks' content, with the id and the time of the answer replaced by ID and 1. */
+static void unchunk(const char *heard, struct text *out) {
+        const char *at = body_of(heard);
+        size_t size;
+        int used;
+
+        text_clear(out);
+        while (sscanf(at, "%zx\r\n%n", &size, &used) == 1 && size) {
+                for (const char *c = at + used, *end = c + size; c < end;) {
+                        if (!strncmp(c, "chatcmpl-", 9) || !strncmp(c, "cmpl-", 5)) {
+                                text_puts(out, "ID");
+                                c += strcspn(c, "\"");
+                        } else if (!strncmp(c, "\"created\":", 10)) {
+                                text_puts(out, "\"created\":1");
+                                c += strcspn(c, ",");
+                        } else {
+                                text_add(out, c++, 1);
+                        }
+                }
+                at += (size_t) used + size + 2;
+        }
+}
+
+#define CHAT(MORE) "{\"model\":\"a\",\"messages\":[{\"role\":\"user\",\"content\":\"x\"}]" MORE "}"
+#define CHUNK(CHOICES) "data: {\"id\":\"ID\",\"object\":\"chat.completion.chunk\",\"created\":1,\"model\":\"a\",\"choices\":[" CHOICES "]}\n\n"
+#define DELTA(DELTA, FINISH) CHUNK("{\"index\":0,\"delta\":" DELTA ",\"finish_reason\":" FINISH "}")
+static const struct ask_usage usage = { 5, 2, 3, 1.5, 2.25 };
+#define USAGE                                                                                                                              \
+        "\"usage\":{\"prompt_tokens\":5,\"completion_tokens\":2,\"total_tokens\":7,\"prompt_tokens_details\":{\"cached_tokens\":3}}," \
+        "\"timings\":{\"prompt_ms\":1.500,\"predicted_ms\":2.250}"
+
+/* --- streams --- */
+
+static void test_stream_exactly(void **state) {
+        struct text out = { 0 };
+        bool closed;
+
+        (void) state;
+        int fd = post("/v1/chat/completions", CHAT(",\"stream\":true,\"stream_options\":{\"include_usage\":true},\"unknown\":[1]"));
+        assert_int_equal(submits, 1);
+        assert_int_equal(asked.kind, ASK_CHAT);
+        assert_non_null(cJSON_GetObjectItem(asked.body, "unknown"));
+        asked.events->on_start(asked.user, 5, 3);
+        asked.events->on_text(asked.user, "Hi \"you\"\n", NULL);
+        asked.events->on_text(asked.user, "ü", NULL);
+        asked.events->on_end(asked.user, "stop", &usage);
+        const char *heard = hear(fd, "0\r\n\r\n", &closed);
+        assert_non_null(strstr(heard, "HTTP/1.1 200 OK\r\n"));
+        assert_non_null(strstr(heard, "Content-Type: text/event-stream\r\n"));
+        assert_non_null(strstr(heard, "Cache-Control: no-cache\r\nX-Accel-Buffering: no\r\n"));
+        unchunk(heard, &out);
+        assert_string_equal(out.bytes, DELTA("{\"role\":\"assistant\",\"content\":null}", "null") DELTA("{\"content\":\"Hi \\\"you\\\"\\n\"}", "null")
+                                               DELTA("{\"content\":\"ü\"}", "null") DELTA("{}", "\"stop\"")
+                                                       "data: {\"id\":\"ID\",\"object\":\"chat.completion.chunk\",\"created\":1,\"model\":\"a\",\"choices\":[]," USAGE
+                                                       "}\n\ndata: [DONE]\n\n");
+        assert_false(closed);
+        text_done(&out);
+        (void) close(fd);
+}
+
+static void test_stream_without_words_or_usage(void **state) {
+        struct text out = { 0 };
+        bool closed;
+
+        (void) state;
+        int fd = post("/v1/chat/completions", CHAT(",\"stream\":true"));
+        asked.events->on_end(asked.user, "length", &usage);
+        unchunk(hear(fd, "0\r\n\r\n", &closed), &out);
+        assert_string_equal(out.bytes, DELTA("{\"role\":\"assistant\",\"content\":null}", "null") DELTA("{}", "\"length\"") "data: [DONE]\n\n");
+        text_done(&out);
+        (void) close(fd);
+}
+
+static void test_completion_stream(void **state) {
+        struct text out = { 0 };
+        bool closed;
+
+        (void) state;
+        int fd = post("/v1/completions", "{\"model\":\"alias\",\"prompt\":[\"once\"],\"stream\":true}");
+        assert_int_equal(asked.kind, ASK_COMPLETION);
+        assert_string_equal(asked.model, "alias");
+        assert_string_equal(cJSON_GetObjectItem(asked.body, "prompt")->valuestring, "once");
+        asked.events->on_text(asked.user, "Hi", NULL);
+        asked.events->on_end(asked.user, "stop", &usage);
+        unchunk(hear(fd, "0\r\n\r\n", &closed), &out);
+#define PIECE(CHOICE) "data: {\"id\":\"ID\",\"object\":\"text_completion\",\"created\":1,\"model\":\"alias\",\"choices\":[{\"index\":0," CHOICE "}]}\n\n"
+        assert_string_equal(out.bytes, PIECE("\"text\":\"Hi\",\"logprobs\":null,\"finish_reason\":null")
+                                               PIECE("\"text\":\"\",\"logprobs\":null,\"finish_reason\":\"stop\"") "data: [DONE]\n\n");
+        text_done(&out);
+        (void) close(fd);
+}
+
+/* While it waits, a stream says why at once and then every few seconds; then its failure stands in it. */
+static void test_stream_waits_then_fails(void **state) {
+        struct text out = { 0 };
+        bool closed;
+
+        (void) state;
+        int fd = post("/v1/chat/completions", CHAT(",\"stream\":true"));
+        asked.events->on_waiting(asked.user, "loading");
+        const char *heard = hear(fd, ": ping loading\n\n", &closed);
+        assert_non_null(strstr(heard, "HTTP/1.1 200 OK\r\n"));
+        asked.events->on_waiting(asked.user, "making room");
+        asked.events->on_waiting(asked.user, "making\nroom");
+        heard = hear(fd, "\r\n", &closed);
+        assert_string_equal(heard, "");
+        turn_for(API_PING_MS);
+        heard = hear(fd, "\n\n", &closed);
+        assert_non_null(strstr(heard, ": ping makingroom\n\n"));
+        asked.events->on_failed(asked.user, &cooldown);
+        heard = hear(fd, NULL, &closed);
+        assert_true(closed);
+        assert_non_null(strstr(heard, "data: {\"error\":{\"message\":\"wait \\\"a\\\" while\\n\",\"type\":\"server_error\",\"param\":null,"
+                                      "\"code\":\"load_cooldown\"}}\n\n\r\n0\r\n\r\n"));
+        assert_null(strstr(heard, "[DONE]"));
+        text_done(&out);
+        (void) close(fd);
+}
+
+static void check_refusal(const char *heard) {
+        assert_true(!strncmp(heard, "HTTP/1.1 503 Service Unavailable\r\n", 34));
+        assert_non_null(strstr(heard, "Content-Type: application/json\r\n"));
+        assert_non_null(strstr(heard, "Retry-After: 120\r\nx-should-retry: true\r\n"));
+        assert_non_null(strstr(heard, "\"code\":\"load_cooldown\"}}\n"));
+}
+
+static void test_stream_fails_before_anything_was_sent(void **state) {
+        bool closed;
+
+        (void) state;
+        int fd = post("/v1/chat/completions", CHAT(",\"stream\":true"));
+        asked.events->on_start(asked.user, 1, 0);
+        asked.events->on_failed(asked.user, &cooldown);
+        check_refusal(hear(fd, "}}\n", &closed));
+        (void) close(fd);
+        refuses = true;
+        fd = post("/v1/chat/completions", CHAT(",\"stream\":true"));
+        check_refusal(hear(fd, "}}\n", &closed));
+        (void) close(fd);
+}
+
+static void test_client_leaves_a_stream(void **state) {
+        (void) state;
+        int fd = post("/v1/chat/completions", CHAT(",\"stream\":true"));
+        asked.events->on_text(asked.user, "Hi", NULL);
+        turn_for(5);
+        (void) close(fd);
+        turn_for(20);
+        assert_int_equal(cancels, 1);
+        assert_int_equal(api_running(api), 0);
+}
+
+static void test_client_leaves_before_its_answer(void **state) {
+        (void) state;
+        int fd = post("/v1/chat/completions", CHAT(""));
+        (void) close(fd);
+        turn_for(20);
+        assert_int_equal(cancels, 1);
+        assert_int_equal(api_running(api), 0);
+}
+
+static void test_slow_reader_pauses_its_ask(void **state) {
+        char piece[1000], sink[65536];
+
+        (void) state;
+        memset(piece, 'x', sizeof piece - 1);
+        piece[sizeof piece - 1] = 0;
+        int fd = post("/v1/chat/completions", CHAT(",\"stream\":true"));
+        for (int i = 0; i < 10000 && !asked.paused; i++) {
+                asked.events->on_text(asked.user, piece, NULL);
+                turn();
+        }
+        assert_int_not_equal(asked.paused, 0);
+        assert_int_equal(asked.resumed, 0);
+        for (int i = 0; i < 3000 && !asked.resumed; i++) {
+                (void) recv(fd, sink, sizeof sink, 0);
+                turn_for(1);
+        }
+        assert_int_equal(asked.resumed, 1);
+        asked.events->on_end(asked.user, "stop", &usage);
+        (void) close(fd);
+}
+
+/* --- whole answers --- */
+
+static cJSON *parse(const char *heard) {
+        cJSON *json = cJSON_Parse(body_of(heard));
+
+        if (!json)
+                print_message("%s\n", heard);
+        assert_non_null(json);
+        return json;
+}
+
+static cJSON *at(cJSON *json, const char *path) {
+        char step[64];
+
+        while (*path && json) {
+                size_t length = strcspn(path, ".");
+                (void) snprintf(step, sizeof step, "%.*s", (int) length, path);
+                json = cJSON_IsArray(json) ? cJSON_GetArrayItem(json, atoi(step)) : cJSON_GetObjectItemCaseSensitive(json, step);
+                path += length + (path[length] == '.');
+        }
+        assert_non_null(json);
+        return json;
+}
+
+static void test_whole_answer(void **state) {
+        bool closed;
+
+        (void) state;
+        int fd = post("/v1/chat/completions", CHAT(""));
+        asked.events->on_text(asked.user, "forgotten", NULL);
+        asked.events->on_restart(asked.user);
+        asked.events->on_text(asked.user, "Hi", NULL);
+        asked.events->on_text(asked.user, " you", NULL);
+        asked.events->on_end(asked.user, "stop", &usage);
+        cJSON *json = parse(hear(fd, "}\n", &closed));
+        assert_string_equal(at(json, "object")->valuestring, "chat.completion");
+        assert_string_equal(at(json, "choices.0.message.content")->valuestring, "Hi you");
+        assert_string_equal(at(json, "choices.0.message.role")->valuestring, "assistant");
+        assert_string_equal(at(json, "choices.0.finish_reason")->valuestring, "stop");
+        assert_true(cJSON_IsNull(at(json, "choices.0.logprobs")));
+        assert_int_equal(at(json, "usage.total_tokens")->valueint, 7);
+        assert_int_equal(at(json, "usage.prompt_tokens_details.cached_tokens")->valueint, 3);
+        assert_true(!strncmp(at(json, "id")->valuestring, "chatcmpl-", 9) && strlen(at(json, "id")->valuestring) == 33);
+        cJSON_Delete(json);
+        (void) close(fd);
+}
+
+static const char *const frame = "[{\"token\":\"Hü\",\"bytes\":[72,195,188],\"logprob\":-0.5,\"top\":[{\"token\":\"Hü\",\"bytes\":[72,195,188],\"logprob\":-0.5},"
+                                 "{\"token\":\"x\",\"logprob\":null}]}]";
+
+static void test_logprobs(void **state) {
+        cJSON *logprobs = cJSON_Parse(frame);
+        bool closed;
+
+        (void) state;
+        int fd = post("/v1/chat/completions", CHAT(",\"logprobs\":true,\"top_logprobs\":2"));
+        asked.events->on_text(asked.user, "Hü", logprobs);
+        asked.events->on_text(asked.user, "Hü", logprobs);
+        asked.events->on_end(asked.user, "stop", &usage);
+        cJSON *json = parse(hear(fd, "}\n", &closed));
+        assert_int_equal(cJSON_GetArraySize(at(json, "choices.0.logprobs.content")), 2);
+        assert_true(at(json, "choices.0.logprobs.content.1.logprob")->valuedouble == -0.5);
+        assert_int_equal(at(json, "choices.0.logprobs.content.1.bytes.2")->valueint, 188);
+        assert_true(at(json, "choices.0.logprobs.content.1.top_logprobs.1.logprob")->valuedouble == -9999);
+        assert_true(cJSON_IsNull(at(json, "choices.0.logprobs.content.1.top_logprobs.1.bytes")));
+        cJSON_Delete(json);
+        (void) close(fd);
+
+        fd = post("/v1/completions", "{\"model\":\"a\",\"prompt\":\"x\",\"logprobs\":2}");
+        asked.events->on_text(asked.user, "Hü", logprobs);
+        asked.events->on_text(asked.user, "Hü", logprobs);
+        asked.events->on_end(asked.user, "stop", &usage);
+        json = parse(hear(fd, "}\n", &closed));
+        assert_string_equal(at(json, "choices.0.logprobs.tokens.1")->valuestring, "Hü");
+        assert_true(at(json, "choices.0.logprobs.token_logprobs.1")->valuedouble == -0.5);
+        assert_true(at(json, "choices.0.logprobs.top_logprobs.1.x")->valuedouble == -9999);
+        assert_int_equal(at(json, "choices.0.logprobs.text_offset.1")->valueint, 2);
+        cJSON_Delete(json);
+        (void) close(fd);
+
+        fd = post("/v1/chat/completions", CHAT(",\"logprobs\":true,\"stream\":true"));
+        asked.events->on_text(asked.user, "Hü", logprobs);
+        asked.events->on_text(asked.user, "Hü", logprobs);
+        const char *heard = hear(fd, NULL, &closed);
+        const char *second = strstr(strstr(heard, "\"logprobs\":{") + 1, "\"logprobs\":{\"content\":[{\"token\":\"Hü\",\"logprob\":-0.5,\"bytes\":[72,195,188],");
+        assert_non_null(second);
+        asked.events->on_end(asked.user, "stop", &usage);
+        (void) close(fd);
+        cJSON_Delete(logprobs);
+}
+
+static void test_overlong_prompt(void **state) {
+        struct failure f = { .status = 400, .kind = "exceed_context_size_error", .message = "too long", .should_retry = -1, .n_prompt_tokens = 900, .n_ctx = 512 };
+        bool closed;
+
+        (void) state;
+        int fd = post("/v1/chat/completions", CHAT(""));
+        asked.events->on_failed(asked.user, &f);
+        const char *heard = hear(fd, "}}\n", &closed);
+        assert_true(!strncmp(heard, "HTTP/1.1 400 ", 13));
+        assert_null(strstr(heard, "x-should-retry"));
+        assert_string_equal(body_of(heard), "{\"error\":{\"message\":\"too long\",\"type\":\"exceed_context_size_error\",\"param\":null,\"code\":null,"
+                                            "\"n_prompt_tokens\":900,\"n_ctx\":512}}\n");
+        (void) close(fd);
+}
+
+/* --- bodies that are refused before any model is bothered --- */
+
+static const struct {
+        const char *path, *body, *param, *message;
+} refused[] = {
+        { "/v1/chat/completions", "", NULL, "the body is empty" },
+        { "/v1/chat/completions", " \n", NULL, "the body is empty" },
+        { "/v1/chat/completions", "{", NULL, "not valid JSON" },
+        { "/v1/chat/completions", "{} x", NULL, "not valid JSON (at byte 2)" },
+        { "/v1/chat/completions", "[]", NULL, "must be a JSON object" },
+        { "/v1/chat/completions", "{\"model\":\"\xff\"}", NULL, "not valid UTF-8" },
+        { "/v1/chat/completions", "{\"model\":\"a\"}", "messages", "'messages' must be an array of at least one message" },
+        { "/v1/chat/completions", "{\"model\":\"a\",\"messages\":[]}", "messages", "'messages' must be an array of at least one message" },
+        { "/v1/chat/completions", "{\"model\":\"a\",\"messages\":[1]}", "messages", "messages[0] must be an object" },
+        { "/v1/chat/completions", "{\"model\":\"a\",\"messages\":[{\"role\":\"user\"},{\"role\":1}]}", "messages", "messages[1].role must be a string" },
+        { "/v1/chat/completions", "{\"model\":\"a\",\"messages\":[{\"role\":\"user\",\"content\":5}]}", "messages", "messages[0].content must be" },
+        { "/v1/chat/completions", "{\"model\":5,\"messages\":[]}", "model", "'model' must be a string" },
+        { "/v1/chat/completions", "{\"messages\":[{\"role\":\"user\",\"content\":\"x\"}]}", "model", "'model' is missing; GET /v1/models lists the 2 there are" },
+        { "/v1/chat/completions", CHAT(",\"n\":2"), "n", "'n' must be 1" },
+        { "/v1/chat/completions", CHAT(",\"n\":1.5"), "n", "'n' must be a whole number" },
+        { "/v1/chat/completions", CHAT(",\"stream\":\"yes\""), "stream", "'stream' must be true or false" },
+        { "/v1/chat/completions", CHAT(",\"stream_options\":1"), "stream_options", "'stream_options' must be an object" },
+        { "/v1/chat/completions", CHAT(",\"temperature\":\"hot\""), "temperature", "'temperature' must be a number" },
+        { "/v1/chat/completions", CHAT(",\"max_tokens\":1e300"), "max_tokens", "'max_tokens' must be a whole number" },
+        { "/v1/chat/completions", CHAT(",\"logprobs\":3"), "logprobs", "'logprobs' must be true or false" },
+        { "/v1/completions", "{\"model\":\"a\"}", "prompt", "'prompt' must be a string or an array of token ids" },
+        { "/v1/completions", "{\"model\":\"a\",\"prompt\":[]}", "prompt", "'prompt' must be a string or an array of token ids" },
+        { "/v1/completions", "{\"model\":\"a\",\"prompt\":[1,\"x\"]}", "prompt", "'prompt' must be a string or an array of token ids" },
+        { "/v1/completions", "{\"model\":\"a\",\"prompt\":[\"x\",\"y\"]}", "prompt", "'prompt' holds several prompts; send one request for each" },
+        { "/v1/completions", "{\"model\":\"a\",\"prompt\":\"x\",\"logprobs\":true}", "logprobs", "'logprobs' must be a whole number" },
+        { "/v1/completions", "{\"model\":\"a\",\"prompt\":\"x\",\"echo\":true}", "echo", "'echo' is not offered" },
+        { "/v1/completions", "{\"model\":\"a\",\"prompt\":\"x\",\"suffix\":\"y\"}", "suffix", "'suffix' is not offered" },
+        { "/v1/completions", "{\"model\":\"a\",\"prompt\":\"x\",\"best_of\":3}", "best_of", "'best_of' must be 1" },
+};
+
+static void test_refused_bodies(void **state) {
+        bool closed;
+
+        (void) state;
+        for (size_t i = 0; i < sizeof refused / sizeof *refused; i++) {
+                int fd = post(refused[i].path, refused[i].body);
+                const char *heard = hear(fd, "}}\n", &closed);
+                if (strncmp(heard, "HTTP/1.1 400 ", 13) != 0 || !strstr(heard, refused[i].message))
+                        fail_msg("%s answered by %s", refused[i].body, heard);
+                cJSON *json = parse(heard), *param = at(json, "error.param");
+                assert_true(refused[i].param ? cJSON_IsString(param) && !strcmp(param->valuestring, refused[i].param) : cJSON_IsNull(param));
+                assert_string_equal(at(json, "error.type")->valuestring, "invalid_request_error");
+                cJSON_Delete(json);
+                (void) close(fd);
+        }
+        assert_int_equal(submits, 0);
+}
+
+static void test_accepted_bodies(void **state) {
+        static const char *const accepted[] = {
+                CHAT(",\"n\":null,\"stream\":null,\"temperature\":null,\"logprobs\":null,\"tools\":null"),
+                CHAT(",\"n\":1,\"num_ctx\":4096,\"options\":{\"num_ctx\":1},\"id_slot\":0,\"cache_prompt\":true,\"user\":\"me\""),
+                " \r\n" CHAT("") "\n\t ",
+                "{\"model\":\"a\",\"messages\":[{\"role\":\"assistant\",\"content\":null,\"tool_calls\":[]},{\"role\":\"user\",\"content\":[{\"type\":\"text\"}]}]}",
+        };
+
+        (void) state;
+        for (size_t i = 0; i < sizeof accepted / sizeof *accepted; i++) {
+                int fd = post("/v1/chat/completions", accepted[i]);
+                assert_int_equal(submits, i + 1);
+                asked.events->on_failed(asked.user, &cooldown);
+                (void) close(fd);
+                turn_for(2);
+        }
+        models_count = 1;       /* the only model needs no name */
+        int fd = post("/v1/chat/completions", "{\"messages\":[{\"role\":\"user\",\"content\":\"x\"}]}");
+        assert_string_equal(asked.model, "a");
+        asked.events->on_failed(asked.user, &cooldown);
+        (void) close(fd);
+        fd = post("/v1/completions", "{\"prompt\":[[1,2]]}");
+        assert_int_equal(at(asked.body, "prompt.1")->valueint, 2);
+        asked.events->on_failed(asked.user, &cooldown);
+        (void) close(fd);
+}
+
+static void test_too_many_values(void **state) {
+        struct text body = { 0 };
+        bool closed;
+
+        (void) state;
+        text_puts(&body, "{\"model\":\"a\",\"prompt\":[0");
+        for (unsigned i = 0; i < API_JSON_VALUES_MAX; i++)
+                text_puts(&body, ",");
+        text_puts(&body, "]}");
+        int fd = post("/v1/completions", body.bytes);
+        assert_non_null(strstr(hear(fd, "}}\n", &closed), "the body holds more than 524288 values"));
+        text_done(&body);
+        (void) close(fd);
+}
+
+/* --- the rest of the surface --- */
+
+static void test_routes(void **state) {
+        static const struct {
+                const char *method, *path, *status, *contains;
+        } rows[] = {
+                { "GET", "/", "200", "Headroom is running" },
+                { "HEAD", "/", "200", "Content-Length: 20\r\n" },
+                { "GET", "/health", "200", "{\"status\":\"ok\"," },
+                { "HEAD", "/health", "200", "application/json" },
+                { "GET", "/v1/models", "200", "{\"object\":\"list\",\"data\":[{\"id\":\"a\",\"object\":\"model\",\"created\":7,\"owned_by\":\"headroom\"," },
+                { "GET", "/v1/models/a", "200", "{\"id\":\"a\",\"object\":\"model\"" },
+                { "GET", "/v1/models/org/b:q4", "200", "\"status\":\"ready\",\"context_length\":4096" },
+                { "GET", "/v1/models/org%2fb%3Aq4", "200", "{\"id\":\"org/b:q4\"" },
+                { "GET", "/v1/models/alias?x=1", "200", "\"aliases\":[\"alias\"]" },
+                { "GET", "/v1/models/nope", "404", "\"param\":\"model\",\"code\":\"model_not_found\"" },
+                { "GET", "/v1/models/", "404", "not_found" },
+                { "GET", "/v2", "404", "not_found" },
+                { "GET", "/v1/chat/completions", "405", "Allow: POST, OPTIONS\r\n" },
+                { "DELETE", "/v1/models", "405", "Allow: GET, HEAD, OPTIONS\r\n" },
+                { "OPTIONS", "/v1/chat/completions", "204", "Access-Control-Allow-Methods: POST, OPTIONS\r\n" },
+                { "OPTIONS", "/v1/models", "204", "Access-Control-Allow-Origin: *\r\n" },
+                { "OPTIONS", "*", "204", "Allow: GET, HEAD, POST, OPTIONS\r\n" },
+                { "POST", "/v1/embeddings", "501", "embeddings are not offered yet" },
+                { "GET", "/control/status", "404", "not_found" },
+        };
+
+        (void) state;
+        for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+                const char *heard = get(rows[i].method, rows[i].path);
+                if (strncmp(heard + 9, rows[i].status, 3) != 0 || !strstr(heard, rows[i].contains))
+                        fail_msg("%s %s answered by %s", rows[i].method, rows[i].path, heard);
+        }
+        tick_ms_ago = API_TICK_AGE_MAX_MS + 1;
+        const char *heard = get("GET", "/health");
+        assert_true(!strncmp(heard, "HTTP/1.1 503 ", 13));
+        assert_non_null(strstr(heard, "{\"status\":\"stalled\","));
+}
+
+static void test_control(void **state) {
+        bool closed;
+
+        (void) state;
+        surface = api_on_control;
+        assert_true(!strncmp(get("GET", "/control/status"), "HTTP/1.1 403 ", 13));      /* TCP has no peer credentials */
+        char path[] = "/tmp/headroom-api-XXXXXX";
+        int fds[2];
+        assert_int_equal(close(mkstemp(path)), 0);
+        assert_int_equal(unlink(path), 0);
+        assert_int_equal(http_server_listen_unix(server, path, 0660), 0);
+        struct sockaddr_un name = { .sun_family = AF_UNIX };
+        strcpy(name.sun_path, path);
+        for (int i = 0; i < 2; i++) {
+                fds[i] = socket(AF_UNIX, SOCK_STREAM, 0);
+                assert_int_equal(connect(fds[i], (struct sockaddr *) &name, sizeof name), 0);
+                assert_int_equal(fcntl(fds[i], F_SETFL, O_NONBLOCK), 0);
+        }
+        static const char status[] = "GET /control/status HTTP/1.1\r\nHost: x\r\n\r\n";
+        say(fds[0], status, sizeof status - 1, SIZE_MAX);
+        cJSON *json = parse(hear(fds[0], "]}", &closed));
+        assert_true(at(json, "budget_bytes")->valuedouble == 8589934592);
+        assert_string_equal(at(json, "listen")->valuestring, "127.0.0.1:1");
+        assert_string_equal(at(json, "models.1.aliases.0")->valuestring, "alias");
+        assert_string_equal(at(json, "models.1.last_stderr")->valuestring, "?!");
+        assert_true(cJSON_IsNull(at(json, "models.0.pid")) && cJSON_IsNull(at(json, "models.0.last_error")));
+        cJSON_Delete(json);
+
+        static const char unload[] = "POST /control/unload HTTP/1.1\r\nHost: x\r\nContent-Length: 30\r\n\r\n{\"model\":\"alias\",\"force\":true}";
+        say(fds[0], unload, sizeof unload - 1, SIZE_MAX);
+        turn_for(5);
+        assert_string_equal(verb.model, "alias");
+        assert_true(verb.force);
+        verb.on_done(verb.user, NULL);
+        assert_string_equal(body_of(hear(fds[0], "}", &closed)), "{\"model\":\"org/b:q4\",\"state\":\"ready\"}");
+        say(fds[0], unload, sizeof unload - 1, SIZE_MAX);
+        turn_for(5);
+        verb.on_done(verb.user, &cooldown);
+        check_refusal(hear(fds[0], "}}\n", &closed));
+        say(fds[1], unload, sizeof unload - 1, SIZE_MAX);
+        turn_for(5);
+        (void) close(fds[1]);   /* leaves before it is done */
+        turn_for(5);
+        verb.on_done(verb.user, NULL);
+        assert_int_equal(api_running(api), 0);
+        static const char nobody[] = "POST /control/load HTTP/1.1\r\nHost: x\r\nContent-Length: 16\r\n\r\n{\"model\":\"nope\"}";
+        say(fds[0], nobody, sizeof nobody - 1, SIZE_MAX);
+        assert_non_null(strstr(hear(fds[0], "}}\n", &closed), "model_not_found"));
+        (void) close(fds[0]);
+        turn_for(5);
+}
+
+static void test_stopping(void **state) {
+        bool is_idle = false, closed;
+
+        (void) state;
+        int fd = post("/v1/chat/completions", CHAT(""));
+        api_stop(api, on_empty, &is_idle);
+        int late = post("/v1/chat/completions", CHAT(""));
+        const char *heard = hear(late, "}}\n", &closed);
+        assert_true(!strncmp(heard, "HTTP/1.1 503 ", 13));
+        assert_non_null(strstr(heard, "\"code\":\"shutting_down\""));
+        assert_false(is_idle);
+        asked.events->on_end(asked.user, "stop", &usage);
+        assert_true(is_idle);
+        assert_non_null(strstr(hear(fd, "}\n", &closed), "200 OK"));
+        (void) close(fd);
+        (void) close(late);
+}
+
+#define TEST(NAME) cmocka_unit_test_setup_teardown(NAME, set_up, tear_down)
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                TEST(test_stream_exactly),
+                TEST(test_stream_without_words_or_usage),
+                TEST(test_completion_stream),
+                TEST(test_stream_waits_then_fails),
+                TEST(test_stream_fails_before_anything_was_sent),
+                TEST(test_client_leaves_a_stream),
+                TEST(test_client_leaves_before_its_answer),
+                TEST(test_slow_reader_pauses_its_ask),
+                TEST(test_whole_answer),
+                TEST(test_logprobs),
+                TEST(test_overlong_prompt),
+                TEST(test_refused_bodies),
+                TEST(test_accepted_bodies),
+                TEST(test_too_many_values),
+                TEST(test_routes),
+                TEST(test_control),
+                TEST(test_stopping),
+        };
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
