@@ -4,6 +4,8 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "ctl/utf8.h"
+
 const char *json_text(const cJSON *object, const char *key) {
         const cJSON *value = cJSON_GetObjectItemCaseSensitive(object, key);
         return cJSON_IsString(value) ? value->valuestring : "";
@@ -32,42 +34,28 @@ const cJSON *json_array(const cJSON *object, const char *key) {
         return cJSON_IsArray(value) ? value : NULL;
 }
 
-/* The code point of a UTF-8 sequence of printed JSON; what is malformed becomes U+FFFD, one byte at a time. */
-static uint32_t next_point(const unsigned char **text) {
-        const unsigned char *s = *text;
-        int more = s[0] >= 0xf0 && s[0] < 0xf8 ? 3 : s[0] >= 0xe0 && s[0] < 0xf0 ? 2 : s[0] >= 0xc2 && s[0] < 0xe0 ? 1 : 0;
-        uint32_t point = s[0] & (0x3fu >> more);
-        *text = s + 1;
-        if (more == 0)
-                return s[0] < 0x80 ? s[0] : 0xfffd;
-        for (int i = 1; i <= more; i++) {
-                if ((s[i] & 0xc0) != 0x80)
-                        return 0xfffd;
-                point = point << 6 | (s[i] & 0x3fu);
-        }
-        static const uint32_t smallest[] = { 0, 0x80, 0x800, 0x10000 };
-        if (point < smallest[more] || point > 0x10ffff || (point >= 0xd800 && point <= 0xdfff))
-                return 0xfffd;
-        *text = s + more + 1;
-        return point;
+/* Outside of strings the printer writes tabs, one after each colon and one per level of indentation; inside it writes \\t. */
+static void print_tab(const char *printed, const char *tab, FILE *out) {
+        fputs(tab > printed && tab[-1] == ':' ? " " : "  ", out);
 }
 
 void json_print(const cJSON *value, FILE *out) {
         char *printed = cJSON_Print(value);
         assert(printed);
-        const unsigned char *s = (const unsigned char *) printed;
-        while (*s) {
-                /* Inside a string a tab is written \\t: this one is the printer's own. */
-                bool follows_colon = s > (const unsigned char *) printed && s[-1] == ':';
-                uint32_t point = next_point(&s);
+        for (const char *s = printed; *s;) {
+                uint32_t point;
+                size_t length = utf8_decode(s, &point);
+                if (length == 0)
+                        point = 0xfffd; /* one byte that belongs to no character */
                 if (point == '\t')
-                        fputs(follows_colon ? " " : "  ", out);
+                        print_tab(printed, s, out);
                 else if (point < 0x7f)
                         fputc((int) point, out);
                 else if (point < 0x10000)
                         fprintf(out, "\\u%04x", point);
                 else
                         fprintf(out, "\\u%04x\\u%04x", 0xd7c0 + (point >> 10), 0xdc00 + (point & 0x3ff));
+                s += length ? length : 1;
         }
         fputc('\n', out);
         free(printed);

@@ -1,9 +1,4 @@
-/*
- * terminal.c - what a terminal may be told.
- *
- * The decoder is strict (no overlong forms, no surrogates): a terminal that is laxer than we are would otherwise
- * see control characters that we did not.
- */
+/* terminal.c - what a terminal may be told. */
 #include "ctl/terminal.h"
 
 #include <assert.h>
@@ -17,28 +12,10 @@
 #include <wchar.h>
 
 #include "ctl/bounds.h"
+#include "ctl/utf8.h"
 
 void terminal_init(void) {
         (void) setlocale(LC_CTYPE, "C.UTF-8");
-}
-
-/* Bytes of the well-formed character at TEXT (not at its end) and its code point; 0 when it is malformed. */
-static size_t decode(const char *text, uint32_t *ret) {
-        const unsigned char *s = (const unsigned char *) text;
-        static const uint32_t smallest[] = { 0, 0, 0x80, 0x800, 0x10000 };
-        size_t length = s[0] < 0x80 ? 1 : s[0] >= 0xf0 && s[0] < 0xf8 ? 4 : s[0] >= 0xe0 ? 3 : s[0] >= 0xc0 ? 2 : 0;
-        if (length == 0 || s[0] >= 0xf8)
-                return 0;
-        uint32_t point = length == 1 ? s[0] : s[0] & (0x7fu >> length);
-        for (size_t i = 1; i < length; i++) {
-                if ((s[i] & 0xc0) != 0x80)
-                        return 0;
-                point = point << 6 | (s[i] & 0x3fu);
-        }
-        if (point < smallest[length] || point > 0x10ffff || (point >= 0xd800 && point <= 0xdfff))
-                return 0;
-        *ret = point;
-        return length;
 }
 
 /* Controls, and the marks that reverse, hide or break a line. */
@@ -56,7 +33,7 @@ char *terminal_escape(const char *text) {
         char *out = escaped;
         while (*text) {
                 uint32_t point;
-                size_t length = decode(text, &point);
+                size_t length = utf8_decode(text, &point);
                 if (length > 0 && is_plain(point)) {
                         memcpy(out, text, length);
                         out += length;
@@ -82,7 +59,7 @@ size_t terminal_columns(const char *text) {
         size_t columns = 0;
         while (*text) {
                 uint32_t point;
-                size_t length = decode(text, &point);
+                size_t length = utf8_decode(text, &point);
                 columns += length ? columns_of(point) : 1;
                 text += length ? length : 1;
         }
@@ -94,7 +71,7 @@ static size_t bytes_within(const char *text, size_t columns) {
         size_t bytes = 0;
         while (text[bytes]) {
                 uint32_t point = 0;
-                size_t length = decode(text + bytes, &point);
+                size_t length = utf8_decode(text + bytes, &point);
                 size_t width = length ? columns_of(point) : 1;
                 if (width > columns)
                         break;

@@ -646,6 +646,57 @@ class RealDaemon(unittest.TestCase):
         self.assertEqual(self.run_ctl("status", user=65534, group=65534, extra_groups=[]).returncode, 3)
 
 
+@unittest.skipUnless(os.path.exists(DAEMON), "headroomd is not built")
+class AsAService(unittest.TestCase):
+    """What the units promise systemd and the daemon keeps: sockets by the names they have there, READY, WATCHDOG, STOPPING."""
+
+    def unit(self, name, key):
+        with open(os.path.join(ROOT, "units", name)) as f:
+            values = [line.split("=", 1)[1].strip() for line in f if line.startswith(key + "=")]
+        return values[-1]
+
+    def test_sockets_and_notifications(self):
+        names = [self.unit("headroomd.socket", "FileDescriptorName"), self.unit("headroomd-control.socket", "FileDescriptorName")]
+        with tempfile.TemporaryDirectory() as directory, socket.socket() as http_socket, socket.socket(socket.AF_UNIX) as control, \
+                socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notified:
+            os.mkdir(os.path.join(directory, "models"))
+            http_socket.bind(("127.0.0.1", 0))
+            http_socket.listen()
+            path = os.path.join(directory, "control.sock")
+            control.bind(path)
+            control.listen()
+            notified.bind(os.path.join(directory, "notify"))
+            notified.settimeout(20)
+            env = environment(NOTIFY_SOCKET=os.path.join(directory, "notify"), WATCHDOG_USEC="400000", LISTEN_FDS="2", LISTEN_FDNAMES=":".join(names))
+            start = "exec 3<&$1 4<&$2; shift 2; export LISTEN_PID=$$ WATCHDOG_PID=$$; exec \"$@\""
+            fds = (http_socket.fileno(), control.fileno())
+            daemon = subprocess.Popen(["bash", "-c", start, "bash", *map(str, fds), DAEMON, "--models", os.path.join(directory, "models"),
+                                       "--state", directory, "--control", "/nonexistent/never", "--listen", "127.0.0.1:1"],
+                                      pass_fds=fds, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            try:
+                seen = notified.recv(4096).decode()
+                self.assertIn("READY=1", seen)
+                self.assertIn("STATUS=", seen)
+                self.assertEqual(notified.recv(4096).decode().strip(), "WATCHDOG=1")
+                answer = json.loads(ctl("status", "--json", socket_path=path).stdout)
+                self.assertEqual(answer["pid"], daemon.pid)
+                self.assertEqual(answer["listen"], f"127.0.0.1:{http_socket.getsockname()[1]}")
+                daemon.terminate()
+                while "STOPPING=1" not in notified.recv(4096).decode():
+                    pass
+                self.assertEqual(daemon.wait(20), 0)
+                self.assertTrue(os.path.exists(path))  # it is systemd's, not the daemon's, to remove
+            finally:
+                daemon.kill()
+                daemon.wait()
+
+    def test_it_waits_long_enough_for_the_end(self):
+        with open(os.path.join(ROOT, "daemon", "bounds.h")) as f:
+            text = f.read()
+        grace_s = int(text.split("#define STOP_GRACE_MS ")[1].split()[0]) / 1000
+        self.assertGreater(float(self.unit("headroomd.service.in", "TimeoutStopSec")), grace_s + 10 + 10)
+
+
 class Completion(unittest.TestCase):
     def complete(self, line, path=None):
         script = f"""source {COMPLETION!r}
