@@ -61,7 +61,6 @@
 #define FOOTPRINTS_BYTES_MAX (1u << 20) /* the file of what was learned: about 200 bytes a model */
 
 /* --- api --- */
-#define API_JSON_VALUES_MAX (512u << 10)        /* values in one body: a prompt of as many token ids; each costs 64 bytes when parsed */
 #define API_ANSWER_MAX (16u << 20)      /* an answer that is not streamed is held until its end */
 #define API_PING_MS 5000                /* a stream without news says why; clients and proxies give up after a minute or more */
 #define API_TICK_AGE_MAX_MS 20000       /* /health: the fleet ticks every 5 s at the least */

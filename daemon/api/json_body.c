@@ -2,7 +2,7 @@
  * json_body.c - a request body to a JSON object, and a JSON object to an answer.
  *
  * cJSON spends some 64 bytes on each value, however short its text: the values are counted before they are parsed, so that
- * a body of the allowed size cannot cost a hundred times as much.
+ * a body of the allowed size cannot cost a hundred times as much, and what is accepted here fits into a frame to an engine.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -10,27 +10,7 @@
 #include "daemon/api/api_internal.h"
 #include "daemon/bounds.h"
 #include "daemon/cleanup.h"
-
-/* An upper bound of the number of values: outside strings, each begins at the start, or after one of [ { , :. */
-static size_t count_values(const char *bytes, size_t size) {
-        bool in_string = false;
-        size_t count = 1;
-
-        for (size_t i = 0; i < size; i++) {
-                char c = bytes[i];
-                if (in_string) {
-                        if (c == '\\')
-                                i++;
-                        else if (c == '"')
-                                in_string = false;
-                } else if (c == '"') {
-                        in_string = true;
-                } else if (c == ',' || c == '[' || c == '{') {
-                        count++;
-                }
-        }
-        return count;
-}
+#include "engine/wire.h"
 
 static bool is_blank(const char *at, const char *end) {
         while (at < end && strchr(" \t\r\n", *at) && *at)
@@ -50,8 +30,9 @@ cJSON *api_read_json(struct http_exchange *x, struct failure *reterr) {
                 *reterr = error_bad_request(NULL, "the body is not valid UTF-8");
                 return NULL;
         }
-        if (count_values(body, size) > API_JSON_VALUES_MAX) {
-                *reterr = error_bad_request(NULL, "the body holds more than %u values", API_JSON_VALUES_MAX);
+        if (wire_json_check(body, size, WIRE_DEPTH_MAX - 1)) {
+                *reterr = error_bad_request(NULL, "the body holds more than %u values, or nests deeper than %u levels", WIRE_VALUES_MAX,
+                                            WIRE_DEPTH_MAX - 1);
                 return NULL;
         }
         cJSON *json = cJSON_ParseWithLengthOpts(body, size, &end, false);

@@ -536,7 +536,7 @@ class Flow(unittest.TestCase):
                     return next(int(line.split()[1]) for line in f if line.startswith("VmRSS"))
 
             before = resident()
-            for body in ({"prompt": "a " * (8 << 20)}, {"prompt": "a", "other": [[1, "x"]] * 400000}, {"prompt": [1] * 1000000}):
+            for body in ({"prompt": "a " * (8 << 20)}, {"prompt": "a", "other": [[1, "x"]] * 300000}, {"prompt": [1] * 1000000}):
                 w.answer(**body)
                 self.assertLess(resident() - before, 8 << 10)
 

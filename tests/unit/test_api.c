@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <sys/un.h>
 
+#include "engine/wire.h"
 #include "daemon/api/api.h"
 #include "daemon/bounds.h"
 #include "daemon/fleet.h"
@@ -566,11 +567,11 @@ static void test_too_many_values(void **state) {
 
         (void) state;
         text_puts(&body, "{\"model\":\"a\",\"prompt\":[0");
-        for (unsigned i = 0; i < API_JSON_VALUES_MAX; i++)
+        for (unsigned i = 0; i < WIRE_VALUES_MAX; i++)
                 text_puts(&body, ",");
         text_puts(&body, "]}");
         int fd = post("/v1/completions", body.bytes);
-        assert_non_null(strstr(hear(fd, "}}\n", &closed), "the body holds more than 524288 values"));
+        assert_non_null(strstr(hear(fd, "}}\n", &closed), "the body holds more than 1048576 values"));
         text_done(&body);
         (void) close(fd);
 }
