@@ -568,7 +568,7 @@ static void test_too_many_values(void **state) {
         (void) state;
         text_puts(&body, "{\"model\":\"a\",\"prompt\":[0");
         for (unsigned i = 0; i < WIRE_VALUES_MAX; i++)
-                text_puts(&body, ",");
+                text_puts(&body, ",0");
         text_puts(&body, "]}");
         int fd = post("/v1/completions", body.bytes);
         assert_non_null(strstr(hear(fd, "}}\n", &closed), "the body holds more than 1048576 values"));
