@@ -40,8 +40,10 @@ struct shape {
         bool has_rope_freqs;            /* tensor rope_freqs.weight divides each frequency */
         bool tied_output;               /* no output.weight: token_embd serves */
         char quantization[16];          /* the type that holds most weight bytes, e.g. "Q4_K" */
+        uint32_t n_merges;              /* of the tokenizer; 0 when it has none */
         uint64_t parameters;
         uint64_t weights_bytes;         /* all tensors as stored */
+        uint64_t directory_bytes;       /* the rest of the files: metadata, names, padding; resident too */
         uint64_t decode_bytes;          /* weight bytes read for one decoded token: speed = bandwidth / this */
 };
 
@@ -61,7 +63,10 @@ uint64_t shape_kv_bytes_per_token(const struct shape *s, enum kv_type type);
  */
 uint64_t shape_scratch_bytes(const struct shape *s, uint32_t batch, uint32_t items, uint32_t threads);
 
-/* What a worker process needs besides weights, KV and scratch: code, libraries, stacks, the tokenizer's tables. */
+/*
+ * What a worker process needs besides weights, KV and scratch: program and libraries, requests in work, the file's
+ * directory, the tables of the tokenizer and of the sampler.
+ */
 uint64_t shape_overhead_bytes(const struct shape *s);
 
 #endif

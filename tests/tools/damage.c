@@ -6,7 +6,8 @@
  * real process. The child must exit with 0 or 1 within the time limit, and with 1 must have said exactly one printable line on
  * standard error; it must not grow beyond the memory limit. A sanitizer's report is another exit status, so it counts too.
  *
- * The first cases cut the file at every boundary of its structure; the rest are random, in reproducible order:
+ * One case in four cuts the file at the next boundary of its structure; the others are random, but each the same in
+ * every run (--first repeats one):
  *     make BUILD=build/asan SANITIZE='-fsanitize=address,undefined -fno-sanitize-recover=all' build/asan/tools/damage
  *     build/asan/tools/damage --cases 10000 tests/demo_model/headroom-demo-small.gguf OTHER.gguf ...
  */
@@ -32,6 +33,7 @@
 #define FIELDS_MAX 20000u
 #define STRINGS_NOTED 40u               /* of each array: a vocabulary's other strings are read by the same code */
 #define SAID_MAX 4096u
+#define BOUNDARY_EVERY 4u               /* one case in so many cuts the file at a boundary of its structure */
 #define CASE_SECONDS 30u
 #define MEMORY_MAX_KIB (1200l << 10)    /* of a child, a sanitizer's shadow included */
 
@@ -283,9 +285,10 @@ static void damage(struct victim *v, const struct sample *s, uint32_t number) {
         memcpy(v->bytes, s->bytes, s->length);
         v->length = s->length;
         v->told[0] = '\0';
-        if (number < s->fields_count * 2) {             /* before and after each field */
-                const struct field *f = &s->fields[number / 2];
-                damage_cut(v, f->at + (number % 2 ? f->width + f->length : 0));
+        if (number % BOUNDARY_EVERY == 0) {
+                uint32_t cut = number / BOUNDARY_EVERY % (s->fields_count * 2);         /* before and after each field in turn */
+                const struct field *f = &s->fields[cut / 2];
+                damage_cut(v, f->at + (cut % 2 ? f->width + f->length : 0));
                 return;
         }
         switch (random_below(12)) {
@@ -526,7 +529,7 @@ int main(int argc, char **argv) {
                 random_state = (number + 1) * UINT64_C(0x9e3779b97f4a7c15); /* of the case alone, so that --first repeats it */
                 damage(&victim, s, number / samples_count);
                 publish(&victim, &fd, path);
-                judge(&tally, number / samples_count % 2, &victim, s, number, o.keep, o.program, path);
+                judge(&tally, number / samples_count / BOUNDARY_EVERY % 2, &victim, s, number, o.keep, o.program, path);
                 judge(&tally, COMMANDS_COUNT - 1, &victim, s, number, o.keep, o.program, path);
         }
         printf("%u damaged files, %u runs: %u accepted, %u refused, %u wrong; largest %ld MiB, slowest %.2f s, all %.0f s\n",
