@@ -51,7 +51,7 @@ struct forward {
         struct attention_tile *tiles;   /* batch_max */
 
         /* The pass under way. */
-        uint32_t rows_count, tiles_count;
+        uint32_t rows_count, tiles_count;       /* of rows: at last only those that are wanted */
         uint32_t tile_tokens;           /* what the tiles were cut to */
         uint32_t layer;
         const struct model_layer *weights;
@@ -264,17 +264,22 @@ static void swiglu_unit(struct forward *f, uint32_t row, uint32_t thread) {
         prepare_row(f, row);
 }
 
-static void attention_block(struct forward *f) {
+/* Up to here all tokens of a layer are needed: those to come will look at their keys and values. */
+static void make_keys_and_values(struct forward *f) {
         const struct model_layer *w = f->weights;
         begin_block(f, w->attn_norm, w->attn_q);
         multiply(f, (struct matrix_product[]){ { w->attn_q, f->queries, 0 }, { w->attn_k, f->keys, 0 }, { w->attn_v, f->values, 0 } }, 3);
         share_tokens(f, store_unit, f->rows_count);
+}
+
+static void attend(struct forward *f) {
+        const struct model_layer *w = f->weights;
         cut_tiles(f);
         share(f, attention_unit, f->tiles_count * f->shape->head_kv[f->layer]);
         multiply_one(f, f->attended, f->shape->n_head * f->shape->d_head_v, w->attn_output, f->normed);
 }
 
-static void feed_forward_block(struct forward *f) {
+static void feed_forward(struct forward *f) {
         const struct model_layer *w = f->weights;
         begin_block(f, w->ffn_norm, w->ffn_gate);
         multiply(f, (struct matrix_product[]){ { w->ffn_gate, f->gate, 0 }, { w->ffn_up, f->up, 0 } }, 2);
@@ -302,6 +307,29 @@ static void lay_out_rows(struct forward *f, const struct forward_item items[], u
         }
 }
 
+/* How many of an item's tokens, counted from its last, have a result that somebody wants. */
+static uint32_t wanted_rows(const struct forward_item *item) {
+        return item->want == WANT_HIDDEN ? item->count : item->want == WANT_LOGITS ? 1 : 0;
+}
+
+/* Moves what the last layer still needs of the wanted rows together; from here on the others are not computed. */
+static void keep_wanted_rows(struct forward *f, const struct forward_item items[], uint32_t n) {
+        size_t n_embd = f->shape->n_embd, queries = (size_t)f->shape->n_head * f->shape->d_head_k;
+        uint32_t row = 0, kept = 0;
+        for (uint32_t i = 0; i < n; i++) {
+                row += items[i].count;
+                for (uint32_t from = row - wanted_rows(&items[i]); from < row; from++, kept++) {
+                        if (from == kept)
+                                continue;
+                        f->rows[kept] = f->rows[from];
+                        memcpy(f->residual + kept * n_embd, f->residual + from * n_embd, n_embd * sizeof(float));
+                        memcpy(f->queries + kept * queries, f->queries + from * queries, queries * sizeof(float));
+                }
+        }
+        f->rows_count = kept;
+        f->tile_tokens = 0;
+}
+
 /* The last block's output and the final norm. */
 static void final_unit(struct forward *f, uint32_t row, uint32_t thread) {
         (void)thread;
@@ -310,38 +338,41 @@ static void final_unit(struct forward *f, uint32_t row, uint32_t thread) {
         f->kernels->rms_norm(f->residual + at, f->config.model->output_norm->data, f->shape->n_embd, f->shape->rms_epsilon, f->normed + at);
 }
 
+/* Hands out what is wanted. The wanted rows lie together in the order of the items. */
 static void finish(struct forward *f, struct forward_item items[], uint32_t n) {
         size_t n_embd = f->shape->n_embd, row = 0;
-        uint32_t wanted = 0;
+        uint32_t logits = 0;
         share_tokens(f, final_unit, f->rows_count);
-        for (uint32_t i = 0; i < n; row += items[i++].count) {
+        for (uint32_t i = 0; i < n; row += wanted_rows(&items[i++])) {
                 items[i].result = NULL;
                 if (items[i].want == WANT_HIDDEN)
                         items[i].result = f->normed + row * n_embd;
                 if (items[i].want == WANT_LOGITS) {
-                        items[i].result = f->logits + wanted * (size_t)f->shape->n_vocab;
-                        const float *last = f->normed + (row + items[i].count - 1) * n_embd;
-                        memcpy(f->results + wanted++ * n_embd, last, n_embd * sizeof(float));
+                        items[i].result = f->logits + logits * (size_t)f->shape->n_vocab;
+                        memcpy(f->results + logits++ * n_embd, f->normed + row * n_embd, n_embd * sizeof(float));
                 }
                 items[i].sequence->tokens_count += items[i].count;
         }
-        if (!wanted)
+        if (!logits)
                 return;
-        set_input(f, f->results, f->shape->n_embd, wanted, f->config.model->output);
-        share_tokens(f, prepare_unit, wanted);
+        set_input(f, f->results, f->shape->n_embd, logits, f->config.model->output);
+        share_tokens(f, prepare_unit, logits);
         multiply(f, &(struct matrix_product){ f->config.model->output, f->logits, 0 }, 1);
 }
 
 void forward_run(struct forward *f, struct forward_item items[], uint32_t n) {
         assert(n <= f->config.items_max);
-        if (!n)
-                return;
         lay_out_rows(f, items, n);
         share_tokens(f, embed_unit, f->rows_count);
-        for (f->layer = 0; f->layer < f->shape->n_layer; f->layer++) {
+        for (f->layer = 0; f->layer < f->shape->n_layer && f->rows_count; f->layer++) {
                 f->weights = &f->config.model->layers[f->layer];
-                attention_block(f);
-                feed_forward_block(f);
+                make_keys_and_values(f);
+                if (f->layer + 1 == f->shape->n_layer)
+                        keep_wanted_rows(f, items, n);
+                if (!f->rows_count)
+                        break;
+                attend(f);
+                feed_forward(f);
         }
         finish(f, items, n);
 }

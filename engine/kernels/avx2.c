@@ -13,7 +13,6 @@
 enum { Q4_0_BYTES = 18, Q8_0_BYTES = 34, Q4_K_BYTES = 144, Q5_K_BYTES = 176, Q6_K_BYTES = 210, K_VALUES = 256 };
 
 #define TILE_MAX 4
-#define UNROLL _Pragma("GCC unroll 4")
 
 struct tile {
         const struct product *p;

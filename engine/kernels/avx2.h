@@ -11,6 +11,11 @@
 #include "engine/kernels/kernels.h"
 
 #define ALWAYS_INLINE static inline __attribute__((always_inline))
+#ifdef __clang__
+#define UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define UNROLL _Pragma("GCC unroll 4")          /* before each loop over a tile: its sums must become registers */
+#endif
 
 kernel_prepare avx2_prepare_i16, avx2_prepare_i8;
 kernel_store avx2_store_f16, avx2_store_q8_0, avx2_store_q4_0;

@@ -171,24 +171,24 @@ ALWAYS_INLINE float row_scale(enum kv_type type, const uint8_t *row, uint32_t i)
 /* Values I .. I + 31 of COLUMNS columns from C. */
 ALWAYS_INLINE void mix_32(const struct mixture *m, uint32_t c, uint32_t i, uint32_t columns, enum kv_type type) {
         __m256 sums[MIX_COLUMNS][4];
-        _Pragma("GCC unroll 2") for (uint32_t j = 0; j < columns; j++)
-                _Pragma("GCC unroll 4") for (uint32_t part = 0; part < 4; part++)
+        UNROLL for (uint32_t j = 0; j < columns; j++)
+                UNROLL for (uint32_t part = 0; part < 4; part++)
                         sums[j][part] = _mm256_loadu_ps(m->out + (c + j) * m->out_stride + i + 8 * part);
         for (uint32_t r = 0; r < m->rows_count; r++) {
                 const uint8_t *row = m->rows + r * m->row_bytes;
                 float scale = row_scale(type, row, i);
                 __m256 values[4];
-                _Pragma("GCC unroll 4") for (uint32_t part = 0; part < 4; part++)
+                UNROLL for (uint32_t part = 0; part < 4; part++)
                         values[part] = row_8(type, row, i, part);
-                _Pragma("GCC unroll 2") for (uint32_t j = 0; j < columns; j++) {
+                UNROLL for (uint32_t j = 0; j < columns; j++) {
                         float weight = m->weights[(c + j) * m->weights_stride + r];
                         __m256 factor = _mm256_set1_ps(type == KV_F16 ? weight : weight * scale);
-                        _Pragma("GCC unroll 4") for (uint32_t part = 0; part < 4; part++)
+                        UNROLL for (uint32_t part = 0; part < 4; part++)
                                 sums[j][part] = _mm256_fmadd_ps(factor, values[part], sums[j][part]);
                 }
         }
-        _Pragma("GCC unroll 2") for (uint32_t j = 0; j < columns; j++)
-                _Pragma("GCC unroll 4") for (uint32_t part = 0; part < 4; part++)
+        UNROLL for (uint32_t j = 0; j < columns; j++)
+                UNROLL for (uint32_t part = 0; part < 4; part++)
                         _mm256_storeu_ps(m->out + (c + j) * m->out_stride + i + 8 * part, sums[j][part]);
 }
 
