@@ -43,7 +43,10 @@ static bool parse_sizes(const cJSON *object, struct inspected *ret) {
         ret->n_ctx_train = n_ctx_train > UINT32_MAX ? UINT32_MAX : (uint32_t) n_ctx_train;
         const cJSON *kv = cJSON_GetObjectItemCaseSensitive(object, "kv_bytes_per_token");
         for (unsigned type = 0; type < KV_TYPE_COUNT; type++) {
-                if (!whole(kv, kv_type_name((enum kv_type) type), &ret->kv_bytes_per_token[type]))
+                const char *name = kv_type_name((enum kv_type) type);
+                if (cJSON_IsNull(cJSON_GetObjectItemCaseSensitive(kv, name)))
+                        ret->kv_bytes_per_token[type] = 0;      /* this precision cannot hold the model's heads */
+                else if (!whole(kv, name, &ret->kv_bytes_per_token[type]))
                         return false;
         }
         return ret->weights_bytes > 0;
