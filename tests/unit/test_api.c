@@ -128,7 +128,7 @@ static void on_request(void *user, struct http_exchange *x) {
 
 static int set_up(void **state) {
         const struct http_options options = { .on_request = on_request, .headers = "Access-Control-Allow-Origin: *\r\n", .connections_max = 8,
-                                              .body_bytes_max = 1 << 20, .header_timeout_ms = 10000, .idle_timeout_ms = 10000 };
+                                              .body_bytes_max = 4 << 20, .header_timeout_ms = 10000, .idle_timeout_ms = 10000 };
 
         (void) state;
         submits = cancels = 0;
