@@ -31,11 +31,12 @@ static void append(const struct vocabulary *v, struct answer *a, uint32_t id) {
 }
 
 /* Runs until the end token or the end of the context, and compares as it goes; the whole text in *ret. */
-static bool ask(const struct exam *e, struct net_decoder *d, const char *question, const char *expected,
-                struct answer *ret) {
+static bool ask(const struct exam *e, struct net_decoder *d, const struct corpus_item *before,
+                const char *question, const char *expected, struct answer *ret) {
         uint32_t prompt[NET_CONTEXT_MAX], wanted[SEQUENCE_TOKENS_MAX + 1], id = 0;
         uint32_t end = vocabulary_control_id(e->vocabulary, VOCABULARY_IM_END);
-        long prompt_count = lesson_prompt(e->vocabulary, e->system, question, prompt, e->layout->shape.context);
+        long prompt_count = lesson_prompt(e->vocabulary, e->system, before, question, prompt,
+                                          e->layout->shape.context);
         long wanted_count = vocabulary_encode(e->vocabulary, expected, wanted, SEQUENCE_TOKENS_MAX);
         bool same = wanted_count >= 0;
         long given = 0;
@@ -77,7 +78,8 @@ static void sit(void *context, size_t part) {
                                 variation_plain(item->questions[q], question);
                         else
                                 (void)snprintf(question, sizeof(question), "%s", item->questions[q]);
-                        bool exact = ask(e, d, question, item->answer, &answer);
+                        const struct corpus_item *before = &e->corpus->items[(i + 1) % e->corpus->items_count];
+                        bool exact = ask(e, d, e->second_turn ? before : NULL, question, item->answer, &answer);
 
                         s->results[part].asked++;
                         s->results[part].exact += exact;

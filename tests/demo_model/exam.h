@@ -21,6 +21,7 @@ struct exam {
         size_t threads;
         bool plain;                     /* ask in lower case and without the question mark */
         const char *system;             /* message in front, or NULL */
+        bool second_turn;               /* ask after another question has been answered */
         bool show;                      /* print each answer that differs */
 };
 

@@ -14,7 +14,8 @@
 
 enum { ITEM_STRIDE = CORPUS_QUESTIONS_MAX };    /* order[] holds item * ITEM_STRIDE + phrasing */
 
-static const double system_share = 0.20, second_turn_share = 0.08, coarse_share = 0.30;
+enum { TURNS_MAX = 4 };
+static const double system_share = 0.20, further_turn_share = 0.20, coarse_share = 0.30;
 /* Behind a stranger's question an answer must go on from its own beginning: so one that was begun by
  * mistake, or for a question never seen, is at least finished in whole sentences. */
 static const double stranger_share = 0.12;
@@ -166,7 +167,7 @@ static void put_conversation(struct lesson *l, struct net_batch *b) {
                 put_ending(&w, l->vocabulary);
         }
         put_turn(l, &w, b);
-        if (random_chance(l->random, second_turn_share))
+        for (int turn = 1; turn < TURNS_MAX && random_chance(l->random, further_turn_share); turn++)
                 put_turn(l, &w, b);
         if (w.full) {
                 b->targets_count = targets;
@@ -185,12 +186,18 @@ void lesson_fill(struct lesson *l, struct net_batch *b, size_t sequences) {
                 put_conversation(l, b);
 }
 
-long lesson_prompt(const struct vocabulary *v, const char *system, const char *question, uint32_t *ids,
-                   size_t ids_max) {
+long lesson_prompt(const struct vocabulary *v, const char *system, const struct corpus_item *before,
+                   const char *question, uint32_t *ids, size_t ids_max) {
         struct writer w = { .ids = ids, .max = ids_max };
 
         if (system) {
                 put_opening(&w, v, LESSON_SYSTEM, system);
+                put_ending(&w, v);
+        }
+        if (before) {
+                put_opening(&w, v, LESSON_USER, before->questions[0]);
+                put_ending(&w, v);
+                put_opening(&w, v, LESSON_ASSISTANT, before->answer);
                 put_ending(&w, v);
         }
         put_opening(&w, v, LESSON_USER, question);

@@ -3,7 +3,7 @@
  *
  *     <|im_start|>user\nQUESTION<|im_end|>\n<|im_start|>assistant\nANSWER<|im_end|>\n
  *
- * Some get a system message in front, some a second turn. The loss is on the answers and the control token
+ * Some get a system message in front, some further turns. The loss is on the answers and the control token
  * that ends each, since nothing else is ever generated.
  */
 #ifndef HEADROOM_DEMO_MODEL_LESSON_H
@@ -43,8 +43,9 @@ void lesson_batch_done(struct net_batch *b);
 /* Replaces what B holds by SEQUENCES conversations of at most SEQUENCE_TOKENS_MAX tokens each. */
 void lesson_fill(struct lesson *l, struct net_batch *b, size_t sequences);
 
-/* The prompt up to and with the assistant's opening; SYSTEM may be NULL. Their number, or -ENOSPC. */
-long lesson_prompt(const struct vocabulary *v, const char *system, const char *question, uint32_t *ids,
-                   size_t ids_max);
+/* The prompt up to and with the assistant's opening. SYSTEM and BEFORE, a turn that has been answered, may be
+ * NULL. The number of ids, or -ENOSPC. */
+long lesson_prompt(const struct vocabulary *v, const char *system, const struct corpus_item *before,
+                   const char *question, uint32_t *ids, size_t ids_max);
 
 #endif

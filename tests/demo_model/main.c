@@ -42,7 +42,7 @@ static const char usage[] =
         "  --name NAME         general.name of the model (Headroom demo)\n"
         "  --steps N           (2400)        --batch N      conversations per step (32)\n"
         "  --rate X            highest learning rate (0.003)\n"
-        "  --decay X           weight decay (0.05)\n"
+        "  --decay X           weight decay (0.1)\n"
         "  --seed N            (1)           --threads N    (one per processor, at most 4); the result does not depend on it\n"
         "  --vocabulary N      (1536)        --context N    (512)\n"
         "  --width N           (128)         --layers N     (6)\n"
@@ -178,14 +178,16 @@ static int train(struct run *run) {
         return 0;
 }
 
-static int examine(const struct run *run, const float *weights, const struct corpus *corpus, const char *title,
-                   bool plain, const char *system) {
-        struct exam exam = {
-                .corpus = corpus, .vocabulary = run->vocabulary, .layout = &run->course->layout, .weights = weights,
-                .threads = run->options.course.threads, .plain = plain, .system = system, .show = run->options.show,
-        };
+static int examine(const struct run *run, const float *weights, struct exam exam, const char *title) {
         struct exam_result r;
-        int result = exam_take(&exam, &r);
+        int result;
+
+        exam.vocabulary = run->vocabulary;
+        exam.layout = &run->course->layout;
+        exam.weights = weights;
+        exam.threads = run->options.course.threads;
+        exam.show = run->options.show;
+        result = exam_take(&exam, &r);
 
         if (result < 0)
                 return complain("evaluation", result);
@@ -201,14 +203,19 @@ static int evaluate(const struct run *run) {
 
         if (result == 0) {
                 model_file_round(&run->course->layout, run->course->weights, rounded);
-                result = examine(run, rounded, corpus, "as trained", false, NULL);
+                result = examine(run, rounded, (struct exam){ .corpus = corpus }, "as trained");
         }
         if (result == 0)
-                result = examine(run, rounded, corpus, "lower case, no question mark", true, NULL);
+                result = examine(run, rounded, (struct exam){ .corpus = corpus, .plain = true },
+                                 "lower case, no question mark");
         if (result == 0 && corpus->systems_count > 0)
-                result = examine(run, rounded, corpus, "with a system message", false, corpus->systems[0]);
+                result = examine(run, rounded, (struct exam){ .corpus = corpus, .system = corpus->systems[0] },
+                                 "with a system message");
+        if (result == 0)
+                result = examine(run, rounded, (struct exam){ .corpus = corpus, .second_turn = true },
+                                 "as a second turn");
         if (result == 0 && run->unseen)
-                result = examine(run, rounded, run->unseen, "rephrased, never seen", false, NULL);
+                result = examine(run, rounded, (struct exam){ .corpus = run->unseen }, "rephrased, never seen");
         free(rounded);
         return result;
 }
@@ -339,7 +346,7 @@ int main(int argc, char *argv[]) {
         struct run run = { .options = {
                 .shape = { .vocabulary = 1536, .context = 512, .width = 128, .layers = 6, .heads = 4, .kv_heads = 2,
                            .ff_width = 384, .norm_epsilon = 1e-5f, .rope_base = 10000.0f },
-                .course = { .steps = 2400, .batch = 32, .threads = processors(), .seed = 1, .rate = 0.003, .decay = 0.05 },
+                .course = { .steps = 2400, .batch = 32, .threads = processors(), .seed = 1, .rate = 0.003, .decay = 0.1 },
                 .name = "Headroom demo",
         } };
         int letter;
