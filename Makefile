@@ -106,7 +106,8 @@ DEMO_MODEL_TRAIN    = $(BUILD)/demo_model/trainer --evaluate --unseen tests/demo
 $(BUILD)/tests/demo_model/%.o: CFLAGS += -O3 -ffp-contract=fast $(if $(filter x86_64,$(shell uname -m)),-march=x86-64-v3)
 $(BUILD)/demo_model/trainer: $(DEMO_MODEL)
 	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS) -o $@ $^ -lpthread -lm
+	$(call say,link,$@)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lpthread -lm
 $(BUILD)/tests/test_demo_trainer: $(filter-out %/main.o,$(DEMO_MODEL))
 
 demo-model: deps   ## train the two demo models again (minutes), count their exact answers, compare with the committed ones

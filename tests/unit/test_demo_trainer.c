@@ -2,6 +2,7 @@
  * test_demo_trainer.c - the demo model's trainer: its gradient against differences, its tokenizer against
  * itself, its decoder against its forward pass, its numbers against the file format.
  */
+#include <fcntl.h>
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -11,11 +12,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
+#include "engine/gguf.h"
+#include "engine/tokenizer/tokenizer.h"
 #include "tests/demo_model/bounds.h"
+#include "tests/demo_model/course.h"
 #include "tests/demo_model/gemm.h"
+#include "tests/demo_model/model_file.h"
 #include "tests/demo_model/net.h"
 #include "tests/demo_model/q8.h"
 #include "tests/demo_model/variation.h"
@@ -245,6 +251,146 @@ static void variations_stay_in_bounds(void **state) {
         assert_string_equal(text, "what is psi");
 }
 
+/* A scratch directory with a small text in it, and what is learnt from that. */
+struct school {
+        char directory[64], text[96], file[96], checkpoint[96];
+        struct corpus *corpus;
+        struct vocabulary *vocabulary;
+        struct net_layout layout;
+};
+
+static void school_init(struct school *s) {
+        struct net_shape shape = { .context = SEQUENCE_TOKENS_MAX, .width = 64, .layers = 1, .heads = 2, .kv_heads = 1,
+                                   .head_width = 32, .ff_width = 64, .norm_epsilon = 1e-5f, .rope_base = 10000.0f };
+        struct corpus_error error;
+        struct learner *learner;
+        const char *fault;
+
+        *s = (struct school){ .directory = "/tmp/demo-trainer-XXXXXX" };
+        assert_non_null(mkdtemp(s->directory));
+        (void)snprintf(s->text, sizeof(s->text), "%s/text", s->directory);
+        (void)snprintf(s->file, sizeof(s->file), "%s/model.gguf", s->directory);
+        (void)snprintf(s->checkpoint, sizeof(s->checkpoint), "%s/checkpoint", s->directory);
+        FILE *text = fopen(s->text, "we");
+
+        assert_non_null(text);
+        (void)fputs("# Three answers.\nS: Be kind.\n\nQ: Why is it hot?\nQ: Why so hot?\nA: It's the sun.\n\n"
+                    "Q: What is it?\nA: It is the heat, 42 degrees.\n\nQ: Who?\nA: Nobody knows it.\n", text);
+        assert_int_equal(fclose(text), 0);
+        assert_int_equal(corpus_new(&s->corpus), 0);
+        assert_int_equal(corpus_read(s->corpus, s->text, &error), 0);
+        assert_int_equal(s->corpus->questions_count, 4);
+        assert_int_equal(learner_new(&learner), 0);
+        assert_int_equal(lesson_teach_vocabulary(s->corpus, learner), 0);
+        assert_int_equal(vocabulary_learn(learner, 300, &s->vocabulary), 0);
+        learner_free(learner);
+        shape.vocabulary = s->vocabulary->size;
+        assert_int_equal(net_layout_init(&s->layout, &shape, &fault), 0);
+}
+
+static void school_done(struct school *s) {
+        vocabulary_free(s->vocabulary);
+        corpus_free(s->corpus);
+        (void)unlink(s->text);
+        (void)unlink(s->file);
+        (void)unlink(s->checkpoint);
+        assert_int_equal(rmdir(s->directory), 0);
+}
+
+static struct course *school_course(const struct school *s, size_t threads) {
+        struct course_settings settings = { .steps = 8, .batch = 2 * SHARDS, .threads = threads, .seed = 4,
+                                            .rate = 0.01, .decay = 0.1 };
+        struct course *c;
+
+        assert_int_equal(course_new(&settings, &s->layout, s->corpus, s->vocabulary, &c), 0);
+        return c;
+}
+
+static void take_steps(struct course *c, size_t until) {
+        struct course_report report;
+
+        while (c->step < until)
+                assert_int_equal(course_step(c, &report), 0);
+}
+
+static void threads_and_interruptions_change_nothing(void **state) {
+        struct school s;
+
+        (void)state;
+        school_init(&s);
+        struct course *whole = school_course(&s, 2), *first = school_course(&s, 1), *second = school_course(&s, 4);
+
+        take_steps(whole, 8);
+        assert_int_equal(course_load(second, s.checkpoint), -2 /* ENOENT */);
+        take_steps(first, 5);
+        assert_int_equal(course_save(first, s.checkpoint), 0);
+        assert_int_equal(course_load(second, s.checkpoint), 0);
+        take_steps(second, 8);
+        assert_memory_equal(whole->weights, second->weights, s.layout.floats * sizeof(float));
+        second->settings.seed++;
+        assert_int_equal(course_load(second, s.checkpoint), -22 /* EINVAL */);
+        course_free(whole);
+        course_free(first);
+        course_free(second);
+        school_done(&s);
+}
+
+static void expect_same_ids(const struct tokenizer *t, const struct vocabulary *v, const char *text) {
+        struct token_list theirs = { 0 };
+        uint32_t ours[128];
+        long count = vocabulary_encode(v, text, ours, 128);
+
+        assert_int_equal(tokenizer_encode(t, text, strlen(text), true, false, &theirs), 0);
+        assert_int_equal(theirs.count, count);
+        for (long i = 0; i < count; i++)
+                assert_int_equal(theirs.ids[i], ours[i]);
+        token_list_done(&theirs);
+}
+
+static void the_engine_reads_the_file_as_it_was_meant(void **state) {
+        struct school s;
+        struct gguf_error error;
+        struct tokenizer *t;
+        struct gguf *g;
+        struct q8_block block;
+        float x[Q8_VALUES];
+
+        (void)state;
+        school_init(&s);
+        float *weights = random_weights(&s.layout), *rounded = calloc(s.layout.floats, sizeof(float));
+
+        assert_non_null(rounded);
+        model_file_round(&s.layout, weights, rounded);
+        assert_int_equal(model_file_write(s.file, "Test", &s.layout, weights, s.vocabulary), 0);
+        int fd = open(s.file, O_RDONLY | O_CLOEXEC);
+
+        assert_int_equal(gguf_open(&fd, 1, &g, &error), 0);
+        (void)close(fd);
+        assert_int_equal(gguf_tensors_count(g), s.layout.tensors_count);
+        for (size_t i = 0; i < s.layout.tensors_count; i++) {
+                const struct net_tensor *ours = &s.layout.tensors[i];
+                const struct gguf_tensor *theirs = gguf_find_tensor(g, ours->name);
+
+                assert_non_null(theirs);
+                assert_int_equal(theirs->dims[0], ours->columns);
+                assert_int_equal(theirs->dims[1], ours->rows);
+                for (size_t at = 0; ours->rows > 1 && at < ours->rows * ours->columns; at += Q8_VALUES) {
+                        memcpy(&block, theirs->data + at / Q8_VALUES * sizeof(block), sizeof(block));
+                        q8_decode(x, &block);
+                        assert_memory_equal(x, rounded + ours->offset + at, sizeof(x));
+                }
+        }
+        assert_int_equal(tokenizer_new(g, &t, &error), 0);
+        expect_same_ids(t, s.vocabulary, "Why is it so hot, 42 degrees?\n\n It's  Nobody!");
+        expect_same_ids(t, s.vocabulary, "<|im_end|> they'll... \n");
+        assert_true(tokenizer_is_end(t, (int32_t)vocabulary_control_id(s.vocabulary, VOCABULARY_IM_END)));
+        tokenizer_free(t);
+        gguf_close(g);
+        free(weights);
+        free(rounded);
+        school_done(&s);
+}
+
 /* The trainer's objects are built for AVX2 and FMA on this architecture. */
 static bool processor_suffices(void) {
 #ifdef __x86_64__
@@ -263,6 +409,8 @@ int main(void) {
                 cmocka_unit_test(half_precision_is_exact),
                 cmocka_unit_test(q8_keeps_a_row_to_half_a_step),
                 cmocka_unit_test(variations_stay_in_bounds),
+                cmocka_unit_test(threads_and_interruptions_change_nothing),
+                cmocka_unit_test(the_engine_reads_the_file_as_it_was_meant),
         };
 
         if (!processor_suffices()) {
