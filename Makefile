@@ -115,7 +115,7 @@ demo-model: deps   ## train the two demo models again (minutes), count their exa
 	$(DEMO_MODEL_TRAIN) --out $(BUILD)/demo_model/headroom-demo.gguf --name 'Headroom demo' \
 	  --checkpoint $(BUILD)/demo_model/headroom-demo.checkpoint $(DEMO_MODEL_TEXT)
 	$(DEMO_MODEL_TRAIN) --out $(BUILD)/demo_model/headroom-demo-small.gguf --name 'Headroom demo small' \
-	  --checkpoint $(BUILD)/demo_model/headroom-demo-small.checkpoint --steps 3600 --width 96 --heads 3 --kv-heads 1 --layers 4 --ff 256 $(DEMO_MODEL_TEXT)
+	  --checkpoint $(BUILD)/demo_model/headroom-demo-small.checkpoint --steps 1600 --width 96 --heads 3 --kv-heads 1 --layers 4 --ff 256 $(DEMO_MODEL_TEXT)
 	@for m in headroom-demo headroom-demo-small; do \
 	  cmp -s $(BUILD)/demo_model/$$m.gguf tests/demo_model/$$m.gguf && echo "$$m.gguf: as committed" \
 	    || echo "$$m.gguf: differs from the committed one; to replace it: cp $(BUILD)/demo_model/$$m.gguf tests/demo_model/"; done
