@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The committed demo models answer what they were taught, through the engine, in every precision of the KV cache.
 
-Every tenth trained question, greedily. DEMO_MODEL_EVERY=1 asks all; DEMO_MODEL_DIR tries other files."""
+Every third trained question, greedily. DEMO_MODEL_EVERY=1 asks all; DEMO_MODEL_DIR tries other files."""
 
 import concurrent.futures
 import glob
@@ -14,7 +14,7 @@ BUILD = os.path.abspath(os.environ.get("HEADROOM_BUILD", os.path.join(ROOT, "bui
 ENGINE = os.path.join(BUILD, "headroom-engine")
 TEXT = os.path.join(ROOT, "tests", "demo_model")
 MODELS = os.environ.get("DEMO_MODEL_DIR", TEXT)
-EVERY = int(os.environ.get("DEMO_MODEL_EVERY", "10"))
+EVERY = int(os.environ.get("DEMO_MODEL_EVERY", "3"))
 LEAST_EXACT = 0.95
 
 
