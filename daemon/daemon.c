@@ -42,7 +42,14 @@ struct daemon {
 
 /* --- the end --- */
 
+/* A signal that comes from here on would find the default action and spoil the exit status: it may wait for ever. */
 static void close_handles(struct daemon *d) {
+        sigset_t set;
+
+        (void) sigemptyset(&set);
+        for (size_t i = 0; i < SIGNALS_COUNT; i++)
+                (void) sigaddset(&set, signal_numbers[i]);
+        (void) sigprocmask(SIG_BLOCK, &set, NULL);
         for (size_t i = 0; i < SIGNALS_COUNT; i++)
                 uv_close((uv_handle_t *) &d->signals[i], NULL);
         uv_close((uv_handle_t *) &d->watchdog, NULL);

@@ -55,6 +55,10 @@ static void say(int fd, const char *bytes, size_t count, size_t piece) {
         }
 }
 
+static void say_text(int fd, const char *text) {
+        say(fd, text, strlen(text), SIZE_MAX);
+}
+
 /* Reads until EXPECTED stands in what came, the server closes (*ret_closed), or half a second of nothing. */
 static const char *hear(int fd, const char *expected, bool *ret_closed) {
         static char heard[1 << 20];

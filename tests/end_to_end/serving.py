@@ -21,6 +21,10 @@ from headroomd import BUILD, Daemon, Reply, ask, chat, events, read_all, request
 LIMITS = "[server]\nconnections = 20\nbody_limit = 100K\nheader_timeout = 500ms\nidle_timeout = 1500ms\n[models]\ncontext = 512\n"
 
 
+with open(os.path.join(BUILD, "headroomd"), "rb") as program:
+    SANITIZED = b"__asan_init" in program.read()        # memory is then held back on purpose
+
+
 class Serving(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
@@ -290,13 +294,6 @@ class Serving(unittest.TestCase):
 
     # --- waiting, slow and departing clients ---
 
-    def test_a_waiting_stream_says_why(self):
-        self.control("unload", {"model": "org/long:q8"})
-        reply = ask(self.daemon, "POST", "/v1/chat/completions", chat("long", stream=True))
-        first = events(reply.body)[0]
-        self.assertRegex(first, r"^: ping \w")
-        self.check_stream(reply.body, usage=False)
-
     def control(self, verb, body):
         s = self.daemon.connect_control()
         s.sendall(request("POST", "/control/" + verb, body, Connection="close"))
@@ -347,7 +344,7 @@ class Serving(unittest.TestCase):
             return ticks[-1] == ticks[-2]
         self.wait_until(stands_still, 60)
         self.assertEqual(self.daemon.model("org/long:q8")["running"], 1)        # it is not done: it waits
-        self.assertLess(self.daemon.memory_kib() - before, 1024)
+        self.assertTrue(SANITIZED or self.daemon.memory_kib() - before < 1024)
         # Another client of the same model is served meanwhile.
         self.assertEqual(ask(self.daemon, "POST", "/v1/completions", {"model": "long", "prompt": "y", "max_tokens": 3}).status, 200)
         reply = Reply(s)
@@ -474,6 +471,36 @@ class Process(unittest.TestCase):
         self.assertEqual(ask(daemon, "GET", "/health").status, 200)
         daemon.done()
 
+    def test_a_waiting_stream_says_why(self):
+        """A model that takes a while to load: pings first, so that headers are out; then the answer, or what went wrong."""
+        with tempfile.TemporaryDirectory() as scratch:
+            slow = scratch + "/slow-engine"
+            with open(slow, "w") as f:
+                f.write(f"#!/bin/sh\ntest $1 != worker || sleep 1\ntest ! -e {scratch}/broken || exit 3\nexec {BUILD}/headroom-engine \"$@\"\n")
+            os.chmod(slow, 0o755)
+            daemon = Daemon(f"[engine]\npath = {slow}\n")
+            s = daemon.connect()
+            started = time.monotonic()
+            s.sendall(request("POST", "/v1/chat/completions", chat(stream=True, max_tokens=3), Connection="close"))
+            early = b""
+            while b"\n\n" not in early:
+                early += s.recv(4096)
+            self.assertLess(time.monotonic() - started, 0.9)
+            reply = Reply(s, already=early)
+            self.assertRegex(events(reply.body)[0], r"^: ping \w")
+            self.assertEqual(events(reply.body)[-1], "[DONE]")
+            with daemon.connect_control() as c:
+                c.sendall(request("POST", "/control/unload", {"model": "demo"}))
+                self.assertEqual(Reply(c).status, 200)
+            open(scratch + "/broken", "w").close()
+            reply = ask(daemon, "POST", "/v1/chat/completions", chat(stream=True))
+            self.assertEqual(reply.status, 200)
+            got = events(reply.body)
+            self.assertRegex(got[0], r"^: ping \w")
+            self.assertIn("message", got[-1]["error"])
+            self.assertGreaterEqual(ask(daemon, "POST", "/v1/chat/completions", chat()).status, 500)
+            daemon.done()
+
     def test_nothing_is_left_behind(self):
         """1,000 rounds of connect, ask, leave: descriptors and memory stay where they were."""
         daemon = Daemon()
@@ -497,7 +524,7 @@ class Process(unittest.TestCase):
         after = some(rounds)
         print(f"descriptors and KiB before {rounds} rounds {before}, after {after}")
         self.assertEqual(before[0], after[0])
-        self.assertLess(after[1] - before[1], 1024)
+        self.assertTrue(SANITIZED or after[1] - before[1] < 1024)
         daemon.done()
 
     def test_socket_activation(self):

@@ -634,7 +634,7 @@ static void test_control(void **state) {
                 assert_int_equal(fcntl(fds[i], F_SETFL, O_NONBLOCK), 0);
         }
         static const char status[] = "GET /control/status HTTP/1.1\r\nHost: x\r\n\r\n";
-        say(fds[0], status, sizeof status - 1, SIZE_MAX);
+        say_text(fds[0], status);
         cJSON *json = parse(hear(fds[0], "]}", &closed));
         assert_true(at(json, "budget_bytes")->valuedouble == 8589934592);
         assert_string_equal(at(json, "listen")->valuestring, "127.0.0.1:1");
@@ -644,24 +644,24 @@ static void test_control(void **state) {
         cJSON_Delete(json);
 
         static const char unload[] = "POST /control/unload HTTP/1.1\r\nHost: x\r\nContent-Length: 30\r\n\r\n{\"model\":\"alias\",\"force\":true}";
-        say(fds[0], unload, sizeof unload - 1, SIZE_MAX);
+        say_text(fds[0], unload);
         turn_for(5);
         assert_string_equal(verb.model, "alias");
         assert_true(verb.force);
         verb.on_done(verb.user, NULL);
         assert_string_equal(body_of(hear(fds[0], "}", &closed)), "{\"model\":\"org/b:q4\",\"state\":\"ready\"}");
-        say(fds[0], unload, sizeof unload - 1, SIZE_MAX);
+        say_text(fds[0], unload);
         turn_for(5);
         verb.on_done(verb.user, &cooldown);
         check_refusal(hear(fds[0], "}}\n", &closed));
-        say(fds[1], unload, sizeof unload - 1, SIZE_MAX);
+        say_text(fds[1], unload);
         turn_for(5);
         (void) close(fds[1]);   /* leaves before it is done */
         turn_for(5);
         verb.on_done(verb.user, NULL);
         assert_int_equal(api_running(api), 0);
         static const char nobody[] = "POST /control/load HTTP/1.1\r\nHost: x\r\nContent-Length: 16\r\n\r\n{\"model\":\"nope\"}";
-        say(fds[0], nobody, sizeof nobody - 1, SIZE_MAX);
+        say_text(fds[0], nobody);
         assert_non_null(strstr(hear(fds[0], "}}\n", &closed), "model_not_found"));
         (void) close(fds[0]);
         turn_for(5);

@@ -229,7 +229,7 @@ static void test_the_second_waits_for_the_first(void **state) {
 
         (void) state;
         int fd = connect_client();
-        say(fd, "GET /hold HTTP/1.1\r\n" HOST "\r\nGET /b HTTP/1.1\r\n" HOST "\r\n", 51 + 12, SIZE_MAX);
+        say_text(fd, "GET /hold HTTP/1.1\r\n" HOST "\r\nGET /b HTTP/1.1\r\n" HOST "\r\n");
         turn_for(20);
         assert_int_equal(requests, 1);
         assert_non_null(held);
@@ -243,7 +243,7 @@ static void test_the_second_waits_for_the_first(void **state) {
 static void test_a_client_that_leaves(void **state) {
         (void) state;
         int fd = connect_client();
-        say(fd, "GET /hold HTTP/1.1\r\n" HOST "\r\n", 31, SIZE_MAX);
+        say_text(fd, "GET /hold HTTP/1.1\r\n" HOST "\r\n");
         turn_for(10);
         assert_non_null(held);
         (void) close(fd);
@@ -319,19 +319,19 @@ static void test_chunked_body_limit(void **state) {
         (void) state;
         int fd = connect_client();
         static const char head[] = "POST /a HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n";
-        say(fd, head, sizeof head - 1, SIZE_MAX);
+        say_text(fd, head);
         for (int i = 0; i < 101; i++)
-                say(fd, "a\r\n0123456789\r\n", 15, SIZE_MAX);
+                say_text(fd, "a\r\n0123456789\r\n");
         const char *heard = hear(fd, NULL, &closed);
         assert_true(!strncmp(heard, "HTTP/1.1 413 ", 13));
         assert_true(closed);
         (void) close(fd);
 
         fd = connect_client();          /* extensions that never end */
-        say(fd, head, sizeof head - 1, SIZE_MAX);
-        say(fd, "1;", 2, SIZE_MAX);
+        say_text(fd, head);
+        say_text(fd, "1;");
         for (int i = 0; i < 1000; i++)
-                say(fd, "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx", 64, SIZE_MAX);
+                say_text(fd, "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx");
         heard = hear(fd, NULL, &closed);
         assert_true(!strncmp(heard, "HTTP/1.1 413 ", 13));
         (void) close(fd);
@@ -342,7 +342,7 @@ static void test_slow_headers(void **state) {
 
         (void) state;
         int fd = connect_client();
-        say(fd, "GET / HT", 8, SIZE_MAX);
+        say_text(fd, "GET / HT");
         const char *heard = hear(fd, NULL, &closed);
         assert_true(!strncmp(heard, "HTTP/1.1 408 Request Timeout\r\n", 30));
         assert_true(closed);
@@ -354,7 +354,7 @@ static void test_idle_connections_end_quietly(void **state) {
 
         (void) state;
         int fd = connect_client();
-        say(fd, "GET /a HTTP/1.1\r\n" HOST "\r\n", 28, SIZE_MAX);
+        say_text(fd, "GET /a HTTP/1.1\r\n" HOST "\r\n");
         const char *heard = hear(fd, NULL, &closed);
         assert_non_null(strstr(heard, "1 /a [] 0"));
         assert_true(closed);
@@ -376,7 +376,7 @@ static void test_too_many_connections(void **state) {
                 (void) close(fds[i]);
         turn_for(20);
         int fd = connect_client();
-        say(fd, "GET /a HTTP/1.1\r\n" HOST "\r\n", 28, SIZE_MAX);
+        say_text(fd, "GET /a HTTP/1.1\r\n" HOST "\r\n");
         assert_non_null(strstr(hear(fd, "1 /a [] 0", &closed), "200 OK"));
         (void) close(fd);
 }
@@ -390,7 +390,7 @@ static void test_back_pressure(void **state) {
         int fd = connect_client();
         int small = 32768;
         (void) setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
-        say(fd, "GET /hold HTTP/1.0\r\n\r\n", 22, SIZE_MAX);
+        say_text(fd, "GET /hold HTTP/1.0\r\n\r\n");
         turn_for(5);
         memset(piece, 'x', sizeof piece);
         http_stream_begin(held, 200, "", "text/plain");
@@ -428,7 +428,7 @@ static void test_large_answer_then_next(void **state) {
         (void) state;
         memset(large, 'y', 3 << 20);
         int fd = connect_client();
-        say(fd, "GET /hold HTTP/1.1\r\n" HOST "\r\nGET /b HTTP/1.1\r\n" HOST "\r\n", 59, SIZE_MAX);
+        say_text(fd, "GET /hold HTTP/1.1\r\n" HOST "\r\nGET /b HTTP/1.1\r\n" HOST "\r\n");
         turn_for(5);
         http_answer(held, 200, "", "text/plain", large, 3 << 20);
         turn_for(20);
@@ -460,7 +460,7 @@ static void test_unix_socket(void **state) {
         int fd = socket(AF_UNIX, SOCK_STREAM, 0);
         assert_int_equal(connect(fd, (struct sockaddr *) &address, sizeof address), 0);
         assert_int_equal(fcntl(fd, F_SETFL, O_NONBLOCK), 0);
-        say(fd, "GET /a HTTP/1.1\r\n" HOST "\r\n", 28, SIZE_MAX);
+        say_text(fd, "GET /a HTTP/1.1\r\n" HOST "\r\n");
         assert_non_null(strstr(hear(fd, "1 /a [] 0", &closed), "200 OK"));
         (void) close(fd);
         bool is_empty = false;
@@ -482,7 +482,7 @@ static void test_drain(void **state) {
         (void) state;
         int idle = connect_client(), busy = connect_client();
         turn_for(5);
-        say(busy, "GET /hold HTTP/1.1\r\n" HOST "\r\n", 31, SIZE_MAX);
+        say_text(busy, "GET /hold HTTP/1.1\r\n" HOST "\r\n");
         turn_for(5);
         http_server_drain(server, on_empty, &is_empty);
         (void) hear(idle, NULL, &closed);
