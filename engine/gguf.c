@@ -1,9 +1,8 @@
 /*
  * gguf.c - see gguf.h.
  *
- * One cursor walks each file's directory (header, metadata, tensor list). It has one bounds check and a
- * failure that sticks: after the first one every read yields zero and nothing is reported again, so the code
- * that reads needs no branch per field. Loops over counts from the file say `i < count && !c->broken`.
+ * One cursor (gguf_cursor.h) walks each file's directory: header, metadata, tensor list. Its failure sticks, so the
+ * code that reads needs no branch per field; loops over counts from the file say `i < count && !c->broken`.
  *
  * The directories are bounded three times: by the rows that the remaining bytes could hold, by bounds.h, and by
  * GGUF_DIRECTORY_BYTES_MAX, so the work for a hostile file is small whatever its size.
@@ -15,7 +14,6 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <math.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,12 +21,11 @@
 #include <sys/stat.h>
 
 #include "engine/bounds.h"
-#include "engine/printable.h"
+#include "engine/gguf_cursor.h"
 
 #define DEFAULT_ALIGNMENT 32u
 #define ENTRY_BYTES_MIN 13u             /* length of the key, value type, one byte of value */
 #define TENSOR_BYTES_MIN 32u            /* length of the name, number of dimensions, one dimension, type, offset */
-#define SHOWN_BYTES 72u                 /* of a name inside an error sentence */
 
 struct part {
         const uint8_t *bytes;
@@ -57,82 +54,6 @@ struct gguf {
         const struct gguf_tensor **by_name;     /* sorted */
         uint64_t file_bytes, tensor_bytes;
 };
-
-/* ---- the cursor ---- */
-
-struct cursor {
-        const uint8_t *start, *next, *end;
-        bool cut;                       /* END is the limit on directories, not the end of the file */
-        bool broken;
-        int error;                      /* of the first failure, negative */
-        const char *kind;               /* what the current row is, for sentences: "key", "tensor"; NULL outside rows */
-        struct gguf_string row;         /* its name */
-        char prefix[32];                /* "part 2 of 3: ", or nothing */
-        struct gguf_error *reterr;
-};
-
-__attribute__((format(printf, 3, 4))) static void cursor_fail(struct cursor *c, int error, const char *format, ...) {
-        if (c->broken)
-                return;
-        c->broken = true;
-        c->error = error;
-
-        char *text = c->reterr->text, shown[SHOWN_BYTES];
-        size_t size = sizeof(c->reterr->text);
-        int used = snprintf(text, size, "%s", c->prefix);
-        if (c->kind)
-                used += snprintf(text + used, size - (size_t) used, "%s '%s': ", c->kind,
-                                 printable_copy(shown, sizeof(shown), c->row.bytes, c->row.length));
-        va_list arguments;
-        va_start(arguments, format);
-        (void) vsnprintf(text + used, size - (size_t) used, format, arguments);
-        va_end(arguments);
-}
-
-/* The one bounds check. FIELD completes "the file ends inside ...". */
-static const uint8_t *cursor_take(struct cursor *c, uint64_t length, const char *field) {
-        if (c->broken)
-                return NULL;
-        if (length > (uint64_t) (c->end - c->next)) {
-                uint64_t at = (uint64_t) (c->next - c->start);
-                if (c->cut)
-                        cursor_fail(c, -EBADMSG, "%s at byte %" PRIu64 " lies beyond the %u MiB a directory may take", field, at,
-                                    GGUF_DIRECTORY_BYTES_MAX >> 20);
-                else
-                        cursor_fail(c, -EBADMSG, "the file ends inside %s (%" PRIu64 " bytes at byte %" PRIu64 ")", field, length,
-                                    at);
-                return NULL;
-        }
-        const uint8_t *taken = c->next;
-        c->next += length;
-        return taken;
-}
-
-static uint32_t cursor_u32(struct cursor *c, const char *field) {
-        const uint8_t *bytes = cursor_take(c, 4, field);
-        uint32_t value = 0;
-        if (bytes)
-                memcpy(&value, bytes, sizeof(value));
-        return le32toh(value);
-}
-
-static uint64_t cursor_u64(struct cursor *c, const char *field) {
-        const uint8_t *bytes = cursor_take(c, 8, field);
-        uint64_t value = 0;
-        if (bytes)
-                memcpy(&value, bytes, sizeof(value));
-        return le64toh(value);
-}
-
-static struct gguf_string cursor_string(struct cursor *c, const char *field) {
-        uint64_t length = cursor_u64(c, field);
-        const uint8_t *bytes = cursor_take(c, length, field);
-        return bytes ? (struct gguf_string) { (const char *) bytes, length } : (struct gguf_string) { "", 0 };
-}
-
-static uint64_t cursor_left(const struct cursor *c) {
-        return (uint64_t) (c->end - c->next);
-}
 
 /* ---- numbers as stored ---- */
 
@@ -493,18 +414,6 @@ static void part_map(struct cursor *c, struct part *part, int fd) {
                 *part = (struct part) { bytes, length, true };
 }
 
-static void cursor_begin(struct cursor *c, const struct part *part) {
-        if (c->broken)
-                return;
-        if (part->length == 0) {
-                cursor_fail(c, -EBADMSG, "the file is empty");
-                return;
-        }
-        c->start = c->next = part->bytes;
-        c->cut = part->length > GGUF_DIRECTORY_BYTES_MAX;
-        c->end = c->start + (c->cut ? GGUF_DIRECTORY_BYTES_MAX : part->length);
-}
-
 static uint32_t header_read_version(struct cursor *c) {
         const uint8_t *magic = cursor_take(c, 4, "the magic number");
         if (magic && memcmp(magic, "GGUF", 4))
@@ -545,7 +454,7 @@ static uint32_t alignment_of(struct cursor *c, const struct metadata *m) {
 }
 
 static void part_read(struct cursor *c, struct gguf *g, uint32_t index, struct metadata *m) {
-        cursor_begin(c, &g->parts[index]);
+        cursor_begin(c, g->parts[index].bytes, g->parts[index].length);
         g->file_bytes += g->parts[index].length;        /* cannot overflow: all of it is in memory */
         uint32_t version = header_read_version(c);
         uint64_t tensors_count = cursor_u64(c, "the tensor count");
