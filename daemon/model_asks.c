@@ -136,7 +136,7 @@ void asks_tell_why(struct model *m) {
                 ask->why = why;
                 if (ask->events.on_waiting) {
                         ask->events.on_waiting(ask->user, why);
-                        l = m->waiting.first;   /* the callback may have changed the queue */
+                        l = m->waiting.first; /* the callback may have changed the queue */
                 }
         }
 }
@@ -322,6 +322,7 @@ bool asks_take_frame(struct model *m, enum engine_says says, uint64_t id, const 
                 double used = time_in(frame, "kv_bytes_used");
                 m->engine.kv_used_bytes = used < 0x1p60 ? (uint64_t) used : 0;
                 m->engine.kv_known = m->running.count == 0;
+                fleet_measure_want(m);
                 return true;
         }
         struct ask *ask = running_ask(m, id);

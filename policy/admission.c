@@ -73,22 +73,34 @@ static struct shortage missing(const struct question *q, unsigned states, struct
         return (struct shortage){ larger(over_budget, over_available), over_weights };
 }
 
-uint64_t policy_account_protected_until(const struct account *a, const struct admission_limits *limits,
-                                        const struct admission_want *want) {
-        uint64_t residency = plus(a->loaded_ms, limits->min_residency_ms);
-        if (a->state == ACCOUNT_IDLE) {
-                if (!a->asked)
-                        return 0;
-                uint64_t grace = smaller(larger(a->load_ms, IDLE_GRACE_MIN_MS), limits->min_residency_ms);
-                return smaller(residency, plus(a->last_end_ms, grace));
-        }
-        uint64_t turn = larger(limits->min_residency_ms, TURN_MIN_MS);
-        if (a->priority > want->priority)
-                turn = times(turn, TURNS_OF_PRIORITY);
-        return larger(residency, plus(want->since_ms, turn));
+/* Until when those who use a busy model, which may be of higher priority, go on though another waits. */
+static uint64_t turn_of(const struct question *q, bool higher_priority) {
+        uint64_t turn = larger(q->limits->min_residency_ms, TURN_MIN_MS);
+        return plus(q->want->since_ms, higher_priority ? times(turn, TURNS_OF_PRIORITY) : turn);
 }
 
-enum protection { HEED_PROTECTION, IGNORE_PROTECTION };
+static uint64_t turn_until(const struct account *a, const struct question *q) {
+        return turn_of(q, a->priority > q->want->priority);
+}
+
+/* Until when a model may not be turned out; 0 when it may leave now. */
+static uint64_t protected_until(const struct account *a, const struct question *q) {
+        uint64_t residency = plus(a->loaded_ms, q->limits->min_residency_ms);
+        if (a->state != ACCOUNT_IDLE)
+                return larger(residency, turn_until(a, q));
+        if (!a->asked)
+                return 0;
+        uint64_t grace = smaller(larger(a->load_ms, IDLE_GRACE_MIN_MS), q->limits->min_residency_ms);
+        return smaller(residency, plus(a->last_end_ms, grace));
+}
+
+enum protection { HEED_PROTECTION, HEED_TURN, IGNORE_PROTECTION };
+
+static bool is_protected(const struct account *a, const struct question *q, enum protection protection) {
+        uint64_t now = q->seen->now_ms;
+        return (protection == HEED_PROTECTION && protected_until(a, q) > now) ||
+               (protection == HEED_TURN && turn_until(a, q) > now);
+}
 
 struct candidates {
         uint32_t count;
@@ -100,9 +112,8 @@ static void candidates_add(struct candidates *c, const struct question *q, enum 
                 const struct account *a = &q->seen->accounts[i];
                 if (a->state != state || a->pinned)
                         continue;
-                if (protection == HEED_PROTECTION && policy_account_protected_until(a, q->limits, q->want) > q->seen->now_ms)
-                        continue;
-                c->a[c->count++] = a;
+                if (!is_protected(a, q, protection))
+                        c->a[c->count++] = a;
         }
 }
 
@@ -113,7 +124,7 @@ static uint64_t next_end_of_protection(const struct question *q) {
                 const struct account *a = &q->seen->accounts[i];
                 if (a->pinned || (a->state != ACCOUNT_IDLE && a->state != ACCOUNT_BUSY))
                         continue;
-                uint64_t until = policy_account_protected_until(a, q->limits, q->want);
+                uint64_t until = protected_until(a, q);
                 if (until > q->seen->now_ms)
                         next = smaller(next, until);
         }
@@ -179,13 +190,22 @@ static struct admission in_the_way(const struct question *q, struct admission re
         candidates_add(&c, q, ACCOUNT_IDLE, IGNORE_PROTECTION);
         (void) policy_victims(c.a, c.count, after_drains, &suffices);
         if (suffices)
-                return as(result, VERDICT_WAIT);
+                return turn_of(q, false) <= q->seen->now_ms ? promised(result) : as(result, VERDICT_WAIT);
 
         /* Idle ones of the set stay until the busy ones have drained: that may take long, and they may be asked again. */
         candidates_add(&c, q, ACCOUNT_BUSY, HEED_PROTECTION);
         struct victims v = policy_victims(c.a, c.count, after_drains, &suffices);
         if (suffices)
                 return evict(result, &v, ACCOUNT_BUSY);
+
+        /* Its turn has come, but some have just been loaded: they may stay a while, and nobody else comes in before it. Without
+         * this, small models that relieve each other would keep a large one out for ever: one of them is always young. */
+        c.count = 0;
+        candidates_add(&c, q, ACCOUNT_IDLE, IGNORE_PROTECTION);
+        candidates_add(&c, q, ACCOUNT_BUSY, HEED_TURN);
+        (void) policy_victims(c.a, c.count, after_drains, &suffices);
+        if (suffices)
+                return promised(result);
 
         c.count = 0;
         candidates_add(&c, q, ACCOUNT_IDLE, IGNORE_PROTECTION);

@@ -10,7 +10,8 @@
  *
  * A model that leaves counts until it is gone. Idle models leave at once, except one that was just loaded and is
  * still being used. A busy model is never cut: once a foreign waiter has waited its turn, it admits nothing more
- * and leaves when its running requests have ended, so neither of two alternating models starves or thrashes.
+ * and leaves when its running requests have ended, so neither of two alternating models starves or thrashes. From then
+ * on the room is promised to the waiter, and who comes later waits behind it.
  */
 #ifndef HEADROOM_POLICY_ADMISSION_H
 #define HEADROOM_POLICY_ADMISSION_H
@@ -75,10 +76,6 @@ struct admission policy_admission(const struct admission_limits *limits, const s
  * verdict is ADMIT (nothing to do), EVICT, or WAIT (over, but nobody idle).
  */
 struct admission policy_admission_overrun(const struct admission_limits *limits, const struct admission_seen *seen);
-
-/* Until when an idle or busy model may not be turned out for another; 0 when it may leave now. Pinned ones are not asked about. */
-uint64_t policy_account_protected_until(const struct account *a, const struct admission_limits *limits,
-                                        const struct admission_want *want);
 
 const char *policy_rule_word(enum admission_rule rule);
 
