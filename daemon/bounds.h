@@ -3,74 +3,74 @@
 #define HEADROOM_DAEMON_BOUNDS_H
 
 /* --- configuration --- */
-#define CONFIG_LINE_MAX 4096            /* a path of PATH_MAX never fits a sane line anyway */
-#define CONFIG_FILES_MAX 256            /* drop-ins, and again models.d: more is a wrong directory */
-#define MODELS_MAX 1024                 /* what a scan of the models directory may find */
-#define MODEL_ID_MAX 128                /* fits a log line and a URL */
+#define CONFIG_LINE_MAX   4096 /* a path of PATH_MAX never fits a sane line anyway */
+#define CONFIG_FILES_MAX  256  /* drop-ins, and again models.d: more is a wrong directory */
+#define MODELS_MAX        1024 /* what a scan of the models directory may find */
+#define MODEL_ID_MAX      128  /* fits a log line and a URL */
 #define MODEL_ALIASES_MAX 32
-#define MODELS_DEPTH_MAX 4              /* publisher/repository/variant/file.gguf */
+#define MODELS_DEPTH_MAX  4 /* publisher/repository/variant/file.gguf */
 
 /* --- log --- */
-#define LOG_LINE_MAX 3072               /* under PIPE_BUF (4096), so that a line is written whole or not at all */
+#define LOG_LINE_MAX   3072 /* under PIPE_BUF (4096), so that a line is written whole or not at all */
 #define LOG_FIELDS_MAX 24
 
 /* --- http --- */
-#define HTTP_HEAD_MAX (32u << 10)       /* request line and headers; cookies of a whole intranet are 8 KiB */
-#define HTTP_HEADERS_MAX 100            /* browsers send 20 */
-#define HTTP_READ_MAX (64u << 10)       /* one read, and what a connection may send ahead while it is being answered */
-#define HTTP_BODIES_MAX (256ull << 20)  /* all request bodies in memory at once: four of the largest */
-#define HTTP_BODY_OVERHEAD 8            /* a chunked body may be this many times longer on the line than its content */
-#define HTTP_BODY_CHECK_MS 10000        /* while a body arrives we look this often ... */
-#define HTTP_BODY_CHECK_BYTES 1024      /* ... whether at least so much of it came */
-#define HTTP_WRITE_HIGH (64u << 10)     /* more than this unsent: the producer pauses (300 tokens of a stream) */
-#define HTTP_WRITE_LOW (16u << 10)      /* less than this: it goes on */
-#define HTTP_UNSENT_MAX (32 << 10)      /* what the kernel may hold unsent for us on a TCP connection, see TCP_NOTSENT_LOWAT */
-#define HTTP_WRITE_MAX (64u << 20)      /* unsent answers of one connection: a producer that ignores the marks is a bug */
-#define HTTP_STALL_MS 300000            /* a client that takes nothing for so long is gone, though its kernel says otherwise */
-#define HTTP_LINGER_MS 2000             /* after our last byte: wait so long for the client to close first */
-#define HTTP_LINGER_BYTES (128ull << 20)        /* and throw away so much of what it still sends */
-#define HTTP_REFUSED_MAX 32             /* connections over the limit that are told so, politely, at one time */
-#define HTTP_BACKLOG 128
+#define HTTP_HEAD_MAX         (32u << 10)    /* request line and headers; cookies of a whole intranet are 8 KiB */
+#define HTTP_HEADERS_MAX      100            /* browsers send 20 */
+#define HTTP_READ_MAX         (64u << 10)    /* one read, and what a connection may send ahead while it is being answered */
+#define HTTP_BODIES_MAX       (256ull << 20) /* all request bodies in memory at once: four of the largest */
+#define HTTP_BODY_OVERHEAD    8              /* a chunked body may be this many times longer on the line than its content */
+#define HTTP_BODY_CHECK_MS    10000          /* while a body arrives we look this often ... */
+#define HTTP_BODY_CHECK_BYTES 1024           /* ... whether at least so much of it came */
+#define HTTP_WRITE_HIGH       (64u << 10)    /* more than this unsent: the producer pauses (300 tokens of a stream) */
+#define HTTP_WRITE_LOW        (16u << 10)    /* less than this: it goes on */
+#define HTTP_UNSENT_MAX       (32 << 10)  /* what the kernel may hold unsent for us on a TCP connection, see TCP_NOTSENT_LOWAT */
+#define HTTP_WRITE_MAX        (64u << 20) /* unsent answers of one connection: a producer that ignores the marks is a bug */
+#define HTTP_STALL_MS         300000      /* a client that takes nothing for so long is gone, though its kernel says otherwise */
+#define HTTP_LINGER_MS        2000        /* after our last byte: wait so long for the client to close first */
+#define HTTP_LINGER_BYTES     (128ull << 20) /* and throw away so much of what it still sends */
+#define HTTP_REFUSED_MAX      32             /* connections over the limit that are told so, politely, at one time */
+#define HTTP_BACKLOG          128
 
 /* --- children: engines and inspections --- */
-#define CHILD_READ_BYTES 65536          /* one read; a frame of text is far smaller */
-#define CHILD_WORDS_MAX 4096            /* of standard error, the end is kept: enough for a sanitizer's headline or a stack */
-#define CHILD_LINGER_MS 500             /* after its exit, for whoever else still holds its pipes */
-#define ENGINE_UNSENT_BYTES_MAX (96u << 20)     /* one largest frame and small ones; an engine that reads stays near zero */
-#define INSPECT_OUTPUT_MAX 65536        /* the summary is under 1 KiB */
-#define INSPECT_TIMEOUT_MS 60000        /* reads headers only; a cold network disk may take its time */
-#define INSPECTIONS_MAX 2               /* at once: they wait for the disk, not for the processor */
-#define ENGINE_OOM_SCORE 500            /* should the kernel have to choose, an engine goes before the daemon and the desktop */
+#define CHILD_READ_BYTES        65536       /* one read; a frame of text is far smaller */
+#define CHILD_WORDS_MAX         4096        /* of standard error, the end is kept: enough for a sanitizer's headline or a stack */
+#define CHILD_LINGER_MS         500         /* after its exit, for whoever else still holds its pipes */
+#define ENGINE_UNSENT_BYTES_MAX (96u << 20) /* one largest frame and small ones; an engine that reads stays near zero */
+#define INSPECT_OUTPUT_MAX      65536       /* the summary is under 1 KiB */
+#define INSPECT_TIMEOUT_MS      60000       /* reads headers only; a cold network disk may take its time */
+#define INSPECTIONS_MAX         2           /* at once: they wait for the disk, not for the processor */
+#define ENGINE_OOM_SCORE        500 /* should the kernel have to choose, an engine goes before the daemon and the desktop */
 
 /* --- fleet --- */
-#define WAITING_MAX 4096                /* requests waiting for all models together */
-#define PARALLEL_MAX 256                /* requests an engine may announce to decode together */
-#define ASK_ATTEMPTS_MAX 2              /* a request that ends two engines ends with the second */
-#define WHY_AFTER_MS 500                /* a refusal sooner than this still gets its HTTP status; later, the waiter is told why it waits */
-#define HEARTBEAT_MS 5000               /* the tick runs at least this often: /health, measured growth */
-#define MEMORY_AGE_MAX_MS 1000          /* /proc/meminfo is read again when older than this and a decision needs it */
-#define SHORT_GRACE_MS 5000             /* others hold the memory: how long a waiter hopes before it is told */
-#define SHORT_POLL_MS 500               /* ... and how often we look meanwhile */
-#define FREED_WAIT_MAX_MS 1000          /* the process is gone, but its memory does not show as free: others took it */
-#define FREED_POLL_MS 50
-#define FREED_BYTES_MIN (256ull << 20)  /* smaller than this drowns in what other programs do meanwhile */
-#define MEASURE_INTERVAL_MS 1000        /* between two looks at one engine where something runs ... */
-#define MEASURE_WANTED_MS 100           /* ... or has just changed ... */
-#define MEASURE_DUTY 50                 /* ... and at least so many times what the last look took: page tables of big models take long to walk */
-#define MEASURE_IDLE_MS 30000           /* an engine where nothing runs hardly changes */
+#define WAITING_MAX          4096 /* requests waiting for all models together */
+#define PARALLEL_MAX         256  /* requests an engine may announce to decode together */
+#define ASK_ATTEMPTS_MAX     2    /* a request that ends two engines ends with the second */
+#define WHY_AFTER_MS         500 /* a refusal sooner than this still gets its HTTP status; later, the waiter is told why it waits */
+#define HEARTBEAT_MS         5000 /* the tick runs at least this often: /health, measured growth */
+#define MEMORY_AGE_MAX_MS    1000 /* /proc/meminfo is read again when older than this and a decision needs it */
+#define SHORT_GRACE_MS       5000 /* others hold the memory: how long a waiter hopes before it is told */
+#define SHORT_POLL_MS        500  /* ... and how often we look meanwhile */
+#define FREED_WAIT_MAX_MS    1000 /* the process is gone, but its memory does not show as free: others took it */
+#define FREED_POLL_MS        50
+#define FREED_BYTES_MIN      (256ull << 20) /* smaller than this drowns in what other programs do meanwhile */
+#define MEASURE_INTERVAL_MS  1000           /* between two looks at one engine where something runs ... */
+#define MEASURE_WANTED_MS    100            /* ... or has just changed ... */
+#define MEASURE_DUTY         50 /* ... and at least so many times what the last look took: page tables of big models take long to walk */
+#define MEASURE_IDLE_MS      30000      /* an engine where nothing runs hardly changes */
 #define FOOTPRINTS_BYTES_MAX (1u << 20) /* the file of what was learned: about 200 bytes a model */
 
 /* --- api --- */
-#define API_ANSWER_MAX (16u << 20)      /* an answer that is not streamed is held until its end */
-#define API_PING_MS 5000                /* a stream without news says why; clients and proxies give up after a minute or more */
-#define API_TICK_AGE_MAX_MS 20000       /* /health: the fleet ticks every 5 s at the least */
-#define CONTROL_BODY_MAX (64u << 10)    /* {"model":"...","force":true} */
-#define CONTROL_CONNECTIONS_MAX 32      /* operators, not clients */
-#define CONTROL_GROUPS_MAX 1024         /* of one peer */
+#define API_ANSWER_MAX          (16u << 20) /* an answer that is not streamed is held until its end */
+#define API_PING_MS             5000  /* a stream without news says why; clients and proxies give up after a minute or more */
+#define API_TICK_AGE_MAX_MS     20000 /* /health: the fleet ticks every 5 s at the least */
+#define CONTROL_BODY_MAX        (64u << 10) /* {"model":"...","force":true} */
+#define CONTROL_CONNECTIONS_MAX 32          /* operators, not clients */
+#define CONTROL_GROUPS_MAX      1024        /* of one peer */
 
 /* --- process --- */
-#define STOP_GRACE_MS 5000              /* after SIGTERM: running answers may end by themselves so long */
-#define STOP_FLUSH_MS 2000              /* and then the last words may reach their clients */
-#define NOFILE_SPARE 256                /* descriptors beside those of connections: engines, files, the loop's own */
+#define STOP_GRACE_MS 5000 /* after SIGTERM: running answers may end by themselves so long */
+#define STOP_FLUSH_MS 2000 /* and then the last words may reach their clients */
+#define NOFILE_SPARE  256  /* descriptors beside those of connections: engines, files, the loop's own */
 
 #endif

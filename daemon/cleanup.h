@@ -26,9 +26,9 @@ static inline void close_dir(DIR **dir) {
                 (void) closedir(*dir);
 }
 
-#define auto_close __attribute__((cleanup(close_fd)))
-#define auto_free __attribute__((cleanup(free_pointer)))
-#define auto_fclose __attribute__((cleanup(close_file)))
+#define auto_close    __attribute__((cleanup(close_fd)))
+#define auto_free     __attribute__((cleanup(free_pointer)))
+#define auto_fclose   __attribute__((cleanup(close_file)))
 #define auto_closedir __attribute__((cleanup(close_dir)))
 
 /* Hands a descriptor on: the scope that gave it no longer closes it. */

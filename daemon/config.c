@@ -20,7 +20,7 @@
 #include "daemon/config_internal.h"
 
 #define CONFIG_DEFAULT_PATH "/etc/headroom/headroom.conf"
-#define GIB ((uint64_t) 1 << 30)
+#define GIB                 ((uint64_t) 1 << 30)
 
 static void report(struct loader *l, bool is_warning, const char *format, va_list args) __attribute__((format(printf, 3, 0)));
 
@@ -129,11 +129,11 @@ static void set_defaults(struct loader *l) {
         c->connections_max = 512;
         c->header_timeout_ms = 10 * 1000;
         c->idle_timeout_ms = 75 * 1000;
-        c->wait_timeout_ms = 5 * 60 * 1000;     /* half of the ten minutes that the common client library waits */
-        c->load_timeout_ms = 10 * 60 * 1000;    /* 60 GiB from a slow disk */
+        c->wait_timeout_ms = 5 * 60 * 1000;  /* half of the ten minutes that the common client library waits */
+        c->load_timeout_ms = 10 * 60 * 1000; /* 60 GiB from a slow disk */
         c->stop_timeout_ms = 10 * 1000;
         c->min_residency_ms = 10 * 1000;
-        l->defaults = (struct config_model) { .keep_alive_ms = 5 * 60 * 1000, .parallel = 4, .queue = 64, .kv_type = KV_F16 };
+        l->defaults = (struct config_model){ .keep_alive_ms = 5 * 60 * 1000, .parallel = 4, .queue = 64, .kv_type = KV_F16 };
 }
 
 static void apply_overrides(struct loader *l, const struct config_override *overrides, uint32_t count) {
@@ -172,7 +172,8 @@ static void find_engine(struct loader *l) {
                         loader_problem(l, "the engine cannot be run: %s", strerror(errno));
                 return;
         }
-        if (readlink("/proc/self/exe", self, sizeof self - 1) > 0 && find_engine_in(l, self, (size_t) (strrchr(self, '/') - self)))
+        if (readlink("/proc/self/exe", self, sizeof self - 1) > 0 &&
+            find_engine_in(l, self, (size_t) (strrchr(self, '/') - self)))
                 return;
         static const char installed[] = HEADROOM_PREFIX "/libexec";
         if (find_engine_in(l, installed, strlen(installed)))
@@ -203,9 +204,9 @@ static void read_files(struct loader *l, const char *path, const struct config_o
         loader_read_models(l, models);
 }
 
-int config_load(const char *path, const struct config_override *overrides, uint32_t overrides_count, config_report *on_report, void *user,
-                struct config **ret) {
-        struct loader *l = calloc(1, sizeof *l);        /* too large for a stack that may be small */
+int config_load(const char *path, const struct config_override *overrides, uint32_t overrides_count, config_report *on_report,
+                void *user, struct config **ret) {
+        struct loader *l = calloc(1, sizeof *l); /* too large for a stack that may be small */
         struct config *c = calloc(1, sizeof *c);
 
         if (!l || !c) {

@@ -19,38 +19,38 @@
 #define CONFIG_FOREVER UINT64_MAX
 
 struct config_model {
-        char *id;                       /* file name without .conf / .gguf, or `name =` */
-        char *path;                     /* first part of a split model */
+        char *id;   /* file name without .conf / .gguf, or `name =` */
+        char *path; /* first part of a split model */
         char **aliases;
         uint32_t aliases_count;
-        int priority;                   /* 0 by default; lower leaves first */
+        int priority; /* 0 by default; lower leaves first */
         bool pinned;
         bool preload;
-        uint64_t keep_alive_ms;         /* CONFIG_FOREVER: until the room is needed; 0: unload at once */
-        uint32_t context;               /* 0: min(trained, 4096) */
-        uint32_t kv_tokens;             /* 0: 2 x context */
-        uint32_t parallel;              /* requests decoded together */
-        uint32_t queue;                 /* requests that may wait */
+        uint64_t keep_alive_ms; /* CONFIG_FOREVER: until the room is needed; 0: unload at once */
+        uint32_t context;       /* 0: min(trained, 4096) */
+        uint32_t kv_tokens;     /* 0: 2 x context */
+        uint32_t parallel;      /* requests decoded together */
+        uint32_t queue;         /* requests that may wait */
         enum kv_type kv_type;
-        uint32_t threads;               /* 0: as many as physical cores */
-        bool discovered;                /* found in the models directory, no models.d entry */
+        uint32_t threads; /* 0: as many as physical cores */
+        bool discovered;  /* found in the models directory, no models.d entry */
 };
 
 struct config {
-        char *listen_address;           /* 127.0.0.1; loopback only */
-        uint16_t listen_port;           /* 11435; 0: any free one, printed at start */
-        char *control_path;             /* /run/headroom/control.sock */
-        char *models_dir;               /* /var/lib/headroom/models */
-        char *state_dir;                /* /var/lib/headroom */
-        char *engine_path;              /* headroom-engine, as an absolute path once loaded */
-        uint64_t ram_bytes;             /* of this machine: what percentages are of */
-        uint64_t budget_bytes;          /* default: 80 % of RAM */
-        double weights_fraction;        /* of RAM; 0.60 */
-        uint64_t reserve_bytes;         /* default max(1 GiB, 4 % of RAM) */
-        uint64_t body_bytes_max;        /* 64 MiB */
+        char *listen_address;    /* 127.0.0.1; loopback only */
+        uint16_t listen_port;    /* 11435; 0: any free one, printed at start */
+        char *control_path;      /* /run/headroom/control.sock */
+        char *models_dir;        /* /var/lib/headroom/models */
+        char *state_dir;         /* /var/lib/headroom */
+        char *engine_path;       /* headroom-engine, as an absolute path once loaded */
+        uint64_t ram_bytes;      /* of this machine: what percentages are of */
+        uint64_t budget_bytes;   /* default: 80 % of RAM */
+        double weights_fraction; /* of RAM; 0.60 */
+        uint64_t reserve_bytes;  /* default max(1 GiB, 4 % of RAM) */
+        uint64_t body_bytes_max; /* 64 MiB */
         uint32_t connections_max;
         uint64_t header_timeout_ms, idle_timeout_ms, wait_timeout_ms, load_timeout_ms, stop_timeout_ms;
-        uint64_t min_residency_ms;      /* a just loaded model is not evicted earlier, unless it has never been asked */
+        uint64_t min_residency_ms; /* a just loaded model is not evicted earlier, unless it has never been asked */
         struct config_model *models;
         uint32_t models_count;
 };
@@ -67,8 +67,8 @@ typedef void config_report(void *user, bool is_warning, const char *text);
  * Reads PATH (NULL: /etc/headroom/headroom.conf if it exists, else defaults), PATH.d/ and models.d/ beside it, the
  * overrides, and the models directory. 0, or -EINVAL after at least one report that is no warning, or -ENOMEM.
  */
-int config_load(const char *path, const struct config_override *overrides, uint32_t overrides_count, config_report *report, void *user,
-                struct config **ret);
+int config_load(const char *path, const struct config_override *overrides, uint32_t overrides_count, config_report *report,
+                void *user, struct config **ret);
 void config_free(struct config *c);
 
 #endif

@@ -31,7 +31,7 @@ static void allow_long_lines(void) {
 struct ini_file {
         struct loader *loader;
         FILE *file;
-        bool must_set;          /* the line handed out last is no comment and no section, so it has to become a setting */
+        bool must_set; /* the line handed out last is no comment and no section, so it has to become a setting */
 };
 
 static void check_last_line(struct ini_file *f) {
@@ -125,7 +125,8 @@ static int is_conf(const struct dirent *entry) {
 }
 
 /* Calls EACH for every visible *.conf of a directory in order of name. A directory that is not there is empty. */
-static void each_conf(struct loader *l, const char *directory, void (*each)(struct loader *l, const char *path, const char *name)) {
+static void each_conf(struct loader *l, const char *directory,
+                      void (*each)(struct loader *l, const char *path, const char *name)) {
         struct dirent **entries;
         int count = scandir(directory, &entries, is_conf, alphasort);
 

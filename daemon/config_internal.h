@@ -15,19 +15,19 @@
 
 /* Where the parts of a model were said, for problems that only show once everything has been read. */
 struct model_origin {
-        char *file;                     /* NULL for a discovered model */
+        char *file; /* NULL for a discovered model */
         unsigned path_line, name_line, aliases_line;
-        dev_t device;                   /* of the model's file, once found */
+        dev_t device; /* of the model's file, once found */
         ino_t inode;
 };
 
 struct loader {
         struct config *config;
-        struct config_model defaults;   /* [models] */
-        struct model_origin origins[MODELS_MAX];      /* one for each of config->models */
-        struct config_model *model;     /* the one whose file is being read, else NULL */
-        const char *file;               /* for problems; a file's path or an option's name */
-        unsigned line;                  /* 0: not a matter of one line */
+        struct config_model defaults;            /* [models] */
+        struct model_origin origins[MODELS_MAX]; /* one for each of config->models */
+        struct config_model *model;              /* the one whose file is being read, else NULL */
+        const char *file;                        /* for problems; a file's path or an option's name */
+        unsigned line;                           /* 0: not a matter of one line */
         config_report *report;
         void *user;
         bool failed;
@@ -54,14 +54,14 @@ void loader_read_drop_ins(struct loader *l, const char *directory);
 void loader_read_models(struct loader *l, const char *directory);
 
 /* config_models.c */
-void loader_locate_models(struct loader *l);    /* the files of the models that were named */
-void loader_discover_models(struct loader *l);  /* those nobody named */
-void loader_check_names(struct loader *l);      /* ids and aliases are one name space */
+void loader_locate_models(struct loader *l);   /* the files of the models that were named */
+void loader_discover_models(struct loader *l); /* those nobody named */
+void loader_check_names(struct loader *l);     /* ids and aliases are one name space */
 
 /* config_value.c: each returns NULL and writes *ret, or returns what is wrong with the text: "is no ...; write ...". */
 const char *value_size(const char *text, uint64_t *ret);
-const char *value_size_or_share(const char *text, uint64_t whole, uint64_t *ret);      /* also "80%" of WHOLE */
-const char *value_fraction(const char *text, double *ret);                             /* 0.6 or 60% */
+const char *value_size_or_share(const char *text, uint64_t whole, uint64_t *ret); /* also "80%" of WHOLE */
+const char *value_fraction(const char *text, double *ret);                        /* 0.6 or 60% */
 const char *value_duration(const char *text, uint64_t *ret_ms);
 const char *value_integer(const char *text, int64_t *ret);
 const char *value_flag(const char *text, bool *ret);

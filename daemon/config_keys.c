@@ -77,7 +77,8 @@ static const char *set_size_or_share(struct loader *l, const struct key *key, vo
         if (!wrong)
                 wrong = between(key, bytes);
         if (!wrong && bytes > ram) {
-                (void) snprintf(sentence, sizeof sentence, "is more than this machine's RAM, which is %llu MiB", (unsigned long long) (ram >> 20));
+                (void) snprintf(sentence, sizeof sentence, "is more than this machine's RAM, which is %llu MiB",
+                                (unsigned long long) (ram >> 20));
                 wrong = sentence;
         }
         if (!wrong)
@@ -104,8 +105,8 @@ static const char *set_duration(struct loader *l, const struct key *key, void *f
 
         (void) l;
         if (!wrong && (ms < key->least || ms > key->most)) {
-                (void) snprintf(sentence, sizeof sentence, "is out of range; it may be %llu to %llu ms", (unsigned long long) key->least,
-                                (unsigned long long) key->most);
+                (void) snprintf(sentence, sizeof sentence, "is out of range; it may be %llu to %llu ms",
+                                (unsigned long long) key->least, (unsigned long long) key->most);
                 wrong = sentence;
         }
         if (!wrong)
@@ -218,11 +219,13 @@ static const char *set_aliases(struct loader *l, const struct key *key, void *fi
         return wrong;
 }
 
-#define IN_CONFIG(SECTION, NAME, SET, FIELD, LEAST, MOST) { SECTION, NAME, SET, OWNER_CONFIG, offsetof(struct config, FIELD), LEAST, MOST }
-#define IN_MODEL(NAME, SET, FIELD, LEAST, MOST) { "model", NAME, SET, OWNER_MODEL, offsetof(struct config_model, FIELD), LEAST, MOST }
-#define IN_BOTH(NAME, SET, FIELD, LEAST, MOST)                                                               \
-        { "models", NAME, SET, OWNER_DEFAULTS, offsetof(struct config_model, FIELD), LEAST, MOST },          \
-        IN_MODEL(NAME, SET, FIELD, LEAST, MOST)
+#define IN_CONFIG(SECTION, NAME, SET, FIELD, LEAST, MOST) \
+        { SECTION, NAME, SET, OWNER_CONFIG, offsetof(struct config, FIELD), LEAST, MOST }
+#define IN_MODEL(NAME, SET, FIELD, LEAST, MOST) \
+        { "model", NAME, SET, OWNER_MODEL, offsetof(struct config_model, FIELD), LEAST, MOST }
+#define IN_BOTH(NAME, SET, FIELD, LEAST, MOST)                                                      \
+        { "models", NAME, SET, OWNER_DEFAULTS, offsetof(struct config_model, FIELD), LEAST, MOST }, \
+                IN_MODEL(NAME, SET, FIELD, LEAST, MOST)
 #define HOUR ((uint64_t) 3600000)
 
 static const struct key keys[] = {
@@ -280,7 +283,8 @@ static void unknown_section(struct loader *l, const char *section) {
         else if (near)
                 loader_problem(l, "unknown section [%s]; did you mean [%s]?", section, near);
         else
-                loader_problem(l, "unknown section [%s]; there are %s", section, l->model ? "only [model]" : "[server], [memory], [engine] and [models]");
+                loader_problem(l, "unknown section [%s]; there are %s", section,
+                               l->model ? "only [model]" : "[server], [memory], [engine] and [models]");
 }
 
 static void unknown_key(struct loader *l, const char *section, const char *name) {
@@ -324,7 +328,8 @@ void loader_set(struct loader *l, const char *section, const char *name, const c
                 unknown_key(l, section, name);
                 return;
         }
-        const char *wrong = !*value && key->set != set_aliases ? "is empty; leave the line out for the default" : key->set(l, key, field_of(l, key), value);
+        const char *wrong = !*value && key->set != set_aliases ? "is empty; leave the line out for the default"
+                                                               : key->set(l, key, field_of(l, key), value);
         if (wrong)
                 loader_problem(l, "%s = '%s' %s", name, value, wrong);
 }

@@ -19,10 +19,10 @@
 #include "daemon/config_internal.h"
 #include "engine/model_files.h"
 
-#define SUFFIX ".gguf"
-#define PART_FORMAT "-%05u-of-%05u"
-#define DEMO_DIRECTORY "../share/headroom/models"       /* from where the program is installed */
-#define PART_LENGTH 15u         /* "-00001-of-00003" */
+#define SUFFIX         ".gguf"
+#define PART_FORMAT    "-%05u-of-%05u"
+#define DEMO_DIRECTORY "../share/headroom/models" /* from where the program is installed */
+#define PART_LENGTH    15u                        /* "-00001-of-00003" */
 
 static void name_a_problem(struct loader *l, uint32_t index, unsigned line) {
         l->file = l->origins[index].file;
@@ -81,7 +81,8 @@ static void locate(struct loader *l, uint32_t index) {
         }
         name_a_problem(l, index, l->origins[index].path_line);
         if (!note_file(l, index, path))
-                loader_problem(l, m->path ? "the model file %s cannot be used: %s" : "no path is given and %s cannot be used: %s", path, strerror(errno));
+                loader_problem(l, m->path ? "the model file %s cannot be used: %s" : "no path is given and %s cannot be used: %s",
+                               path, strerror(errno));
         loader_set_text(l, &m->path, path);
 }
 
@@ -116,7 +117,8 @@ static void discover_file(struct loader *l, const char *path, const char *below,
         uint32_t part = 0;
         char id[MODEL_ID_MAX + 1] = "";
 
-        if ((model_files_part(path, &part, NULL) && part != 1) || !strncmp(name, "mmproj-", 7) || !st->st_size || is_known_file(l, st))
+        if ((model_files_part(path, &part, NULL) && part != 1) || !strncmp(name, "mmproj-", 7) || !st->st_size ||
+            is_known_file(l, st))
                 return;
         if (part)
                 length -= PART_LENGTH;
@@ -170,7 +172,8 @@ static void discover_directory(struct loader *l, const char *path, const char *b
                 struct stat st;
                 const char *name = entries[i]->d_name;
 
-                if (asprintf(&entry, "%s/%s", path, name) < 0 || asprintf(&entry_below, "%s%s%s", below, *below ? "/" : "", name) < 0)
+                if (asprintf(&entry, "%s/%s", path, name) < 0 ||
+                    asprintf(&entry_below, "%s%s%s", below, *below ? "/" : "", name) < 0)
                         l->out_of_memory = true;
                 else if (stat(entry, &st) == 0 && S_ISDIR(st.st_mode) && depth < MODELS_DEPTH_MAX)
                         discover_directory(l, entry, entry_below, depth + 1);

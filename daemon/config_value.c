@@ -99,7 +99,8 @@ const char *value_duration(const char *text, uint64_t *ret_ms) {
                 *ret_ms = 0;
                 return NULL;
         }
-        return *rest ? "has an unknown unit; write a number with ms, s, m or h, such as 5m" : "has no unit; write ms, s, m or h behind it, such as 5m";
+        return *rest ? "has an unknown unit; write a number with ms, s, m or h, such as 5m"
+                     : "has no unit; write ms, s, m or h behind it, such as 5m";
 }
 
 const char *value_integer(const char *text, int64_t *ret) {
@@ -170,7 +171,8 @@ const char *value_loopback(const char *text, char ret_address[64], uint16_t *ret
         if (inet_pton(AF_INET, address, &any) != 1 && inet_pton(AF_INET6, address, &any) != 1)
                 return "is no numeric address; write one such as 127.0.0.1:11435";
         if (!is_loopback(address))
-                return "is not a loopback address; Headroom has no access keys yet and serves this machine only, so write one such as 127.0.0.1:11435";
+                return "is not a loopback address; Headroom has no access keys yet and serves this machine only, so write one "
+                       "such as 127.0.0.1:11435";
         strcpy(ret_address, address);
         *ret_port = port;
         return NULL;
@@ -201,7 +203,7 @@ static unsigned edit_distance(const char *a, const char *b) {
 
 const char *value_nearest(const char *word, const char *const *words) {
         const char *nearest = NULL;
-        unsigned best = 3;      /* two typing errors are a slip, three are another word */
+        unsigned best = 3; /* two typing errors are a slip, three are another word */
 
         if (strlen(word) > 32)
                 return NULL;

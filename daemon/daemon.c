@@ -31,7 +31,7 @@ struct daemon {
         uv_loop_t loop;
         uv_signal_t signals[SIGNALS_COUNT];
         uv_timer_t watchdog;
-        uv_timer_t deadline;            /* of the stop's present step */
+        uv_timer_t deadline; /* of the stop's present step */
         struct fleet *fleet;
         struct api *api;
         struct http_server *http, *control;
@@ -98,10 +98,12 @@ static void on_signal(uv_signal_t *handle, int number) {
         struct daemon *d = handle->data;
 
         if (number == SIGHUP) {
-                log_warning("reload_ignored", LOG_TEXT("hint", "restart headroomd to read its configuration and its models directory again"));
+                log_warning("reload_ignored",
+                            LOG_TEXT("hint", "restart headroomd to read its configuration and its models directory again"));
                 return;
         }
-        log_info("stopping", LOG_TEXT("signal", number == SIGINT ? "SIGINT" : "SIGTERM"), LOG_NUMBER("requests_running", api_running(d->api)));
+        log_info("stopping", LOG_TEXT("signal", number == SIGINT ? "SIGINT" : "SIGTERM"),
+                 LOG_NUMBER("requests_running", api_running(d->api)));
         if (d->is_stopping) {
                 stop_fleet(d);
                 return;
@@ -201,9 +203,12 @@ static int listen_control(struct daemon *d) {
 
 static int new_servers(struct daemon *d) {
         const struct config *c = d->config;
-        const struct http_options http = { .on_request = api_on_request, .headers = "Access-Control-Allow-Origin: *\r\n",
-                                           .connections_max = c->connections_max, .body_bytes_max = c->body_bytes_max,
-                                           .header_timeout_ms = c->header_timeout_ms, .idle_timeout_ms = c->idle_timeout_ms };
+        const struct http_options http = { .on_request = api_on_request,
+                                           .headers = "Access-Control-Allow-Origin: *\r\n",
+                                           .connections_max = c->connections_max,
+                                           .body_bytes_max = c->body_bytes_max,
+                                           .header_timeout_ms = c->header_timeout_ms,
+                                           .idle_timeout_ms = c->idle_timeout_ms };
         struct http_options control = http;
 
         control.on_request = api_on_control;
@@ -234,7 +239,9 @@ static int begin_listening(struct daemon *d) {
         }
         result = listen_http(d);
         if (result)
-                complain("listen", d->listen, result == -EPERM ? "listen on a loopback address: there are no access keys yet" : "choose another address with --listen",
+                complain("listen", d->listen,
+                         result == -EPERM ? "listen on a loopback address: there are no access keys yet"
+                                          : "choose another address with --listen",
                          result);
         return result;
 }
@@ -267,15 +274,17 @@ static void announce(const struct daemon *d) {
 
         (void) snprintf(status, sizeof status, "serving %u models on %s, budget %llu MiB", c->models_count, d->listen,
                         (unsigned long long) (c->budget_bytes >> 20));
-        log_info("ready", LOG_TEXT("listen", d->listen), LOG_TEXT("control", c->control_path), LOG_NUMBER("models", c->models_count),
-                 LOG_NUMBER("budget", c->budget_bytes), LOG_NUMBER("pid", getpid()), LOG_TEXT("version", HEADROOM_VERSION));
+        log_info("ready", LOG_TEXT("listen", d->listen), LOG_TEXT("control", c->control_path),
+                 LOG_NUMBER("models", c->models_count), LOG_NUMBER("budget", c->budget_bytes), LOG_NUMBER("pid", getpid()),
+                 LOG_TEXT("version", HEADROOM_VERSION));
         systemd_ready(status);
 }
 
 /* Each connection is a descriptor, each engine three. */
 static void raise_descriptor_limit(const struct config *c) {
         struct rlimit limit;
-        rlim_t needed = c->connections_max + HTTP_REFUSED_MAX + CONTROL_CONNECTIONS_MAX + 4 * (rlim_t) c->models_count + NOFILE_SPARE;
+        rlim_t needed =
+                c->connections_max + HTTP_REFUSED_MAX + CONTROL_CONNECTIONS_MAX + 4 * (rlim_t) c->models_count + NOFILE_SPARE;
 
         if (getrlimit(RLIMIT_NOFILE, &limit) || limit.rlim_cur >= needed)
                 return;

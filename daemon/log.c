@@ -26,7 +26,7 @@ static uint64_t lines_lost;
 
 struct line {
         char *bytes;
-        uint32_t size, used;    /* used < size: there is always room for the final NUL */
+        uint32_t size, used; /* used < size: there is always room for the final NUL */
 };
 
 static void put(struct line *l, char c) {
@@ -109,8 +109,8 @@ static bool stderr_is_journal(void) {
         unsigned long long device, inode;
         struct stat st;
 
-        return stream && sscanf(stream, "%llu:%llu", &device, &inode) == 2 && !fstat(STDERR_FILENO, &st) &&
-               st.st_dev == device && st.st_ino == inode;
+        return stream && sscanf(stream, "%llu:%llu", &device, &inode) == 2 && !fstat(STDERR_FILENO, &st) && st.st_dev == device &&
+               st.st_ino == inode;
 }
 
 void log_open(enum log_level least) {
@@ -133,7 +133,7 @@ static void journal_field(struct line *l, const struct log_field *f) {
 
 /* Returns the vector of the field just written at the end of L; its bytes stay where they are. */
 static struct iovec taken_since(const struct line *l, uint32_t start) {
-        return (struct iovec) { .iov_base = l->bytes + start, .iov_len = l->used - start };
+        return (struct iovec){ .iov_base = l->bytes + start, .iov_len = l->used - start };
 }
 
 static void write_journal(enum log_level level, const char *line, const char *event, const struct log_field *fields) {
@@ -147,7 +147,7 @@ static void write_journal(enum log_level level, const char *line, const char *ev
         parts[count++] = taken_since(&l, 0);
         uint32_t start = l.used;
         journal_field(&l, &LOG_NUMBER("priority", level));
-        parts[count++] = (struct iovec) { bytes + start + strlen("HEADROOM_"), l.used - start - strlen("HEADROOM_") };
+        parts[count++] = (struct iovec){ bytes + start + strlen("HEADROOM_"), l.used - start - strlen("HEADROOM_") };
         start = l.used;
         journal_field(&l, &LOG_TEXT("event", event));
         parts[count++] = taken_since(&l, start);
@@ -169,9 +169,10 @@ static bool stderr_is_writable(void) {
 }
 
 static void write_stderr(enum log_level level, const char *line) {
-        static const char *const names[] = {
-                [LOG_LEVEL_ERROR] = "error", [LOG_LEVEL_WARNING] = "warning", [LOG_LEVEL_INFO] = "info", [LOG_LEVEL_DEBUG] = "debug"
-        };
+        static const char *const names[] = { [LOG_LEVEL_ERROR] = "error",
+                                             [LOG_LEVEL_WARNING] = "warning",
+                                             [LOG_LEVEL_INFO] = "info",
+                                             [LOG_LEVEL_DEBUG] = "debug" };
         char out[LOG_LINE_MAX + 64];
 
         if (!stderr_is_writable()) {

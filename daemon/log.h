@@ -22,22 +22,23 @@ enum log_level {
 };
 
 struct log_field {
-        const char *key;        /* NULL ends the list, "" leaves this field out */
-        const char *text;       /* NULL is shown as "-" */
+        const char *key;  /* NULL ends the list, "" leaves this field out */
+        const char *text; /* NULL is shown as "-" */
         int64_t number;
         bool is_number;
 };
 
-#define LOG_TEXT(KEY, TEXT) ((struct log_field) { .key = (KEY), .text = (TEXT) })
-#define LOG_NUMBER(KEY, NUMBER) ((struct log_field) { .key = (KEY), .number = (int64_t) (NUMBER), .is_number = true })
+#define LOG_TEXT(KEY, TEXT)     ((struct log_field){ .key = (KEY), .text = (TEXT) })
+#define LOG_NUMBER(KEY, NUMBER) ((struct log_field){ .key = (KEY), .number = (int64_t) (NUMBER), .is_number = true })
 /* A field only where there is something to say: an empty or absent text is left out. */
 #define LOG_MAYBE(KEY, TEXT) LOG_TEXT((TEXT) && *(TEXT) ? (KEY) : "", (TEXT))
 
-#define log_event(LEVEL, EVENT, ...) log_write((LEVEL), (EVENT), (const struct log_field[]) { __VA_ARGS__ __VA_OPT__(,) { .key = 0 } })
-#define log_error(...) log_event(LOG_LEVEL_ERROR, __VA_ARGS__)
+#define log_event(LEVEL, EVENT, ...) \
+        log_write((LEVEL), (EVENT), (const struct log_field[]){ __VA_ARGS__ __VA_OPT__(, ){ .key = 0 } })
+#define log_error(...)   log_event(LOG_LEVEL_ERROR, __VA_ARGS__)
 #define log_warning(...) log_event(LOG_LEVEL_WARNING, __VA_ARGS__)
-#define log_info(...) log_event(LOG_LEVEL_INFO, __VA_ARGS__)
-#define log_debug(...) log_event(LOG_LEVEL_DEBUG, __VA_ARGS__)
+#define log_info(...)    log_event(LOG_LEVEL_INFO, __VA_ARGS__)
+#define log_debug(...)   log_event(LOG_LEVEL_DEBUG, __VA_ARGS__)
 
 /* Finds out where lines go (JOURNAL_STREAM names our standard error: the journal). Without it, to standard error. */
 void log_open(enum log_level least);

@@ -38,7 +38,8 @@ static void print_help(void) {
         puts("usage: headroomd [OPTIONS]\n\nServes the language models of this machine under one memory budget.\n");
         for (size_t i = 0; i < OPTIONS_COUNT; i++) {
                 char left[64];
-                (void) snprintf(left, sizeof left, "%s%s%s", options[i].name, options[i].argument ? " " : "", options[i].argument ? options[i].argument : "");
+                (void) snprintf(left, sizeof left, "%s%s%s", options[i].name, options[i].argument ? " " : "",
+                                options[i].argument ? options[i].argument : "");
                 printf("  %-24s %s\n", left, options[i].help);
         }
         puts("\nSee headroom.conf for all settings, headroomctl for talking to a running daemon.");
@@ -55,7 +56,7 @@ static void take_value(struct invocation *in, const struct option *o, const char
         if (!o->section)
                 in->config_path = value;
         else if (in->overrides_count < sizeof in->overrides / sizeof *in->overrides)
-                in->overrides[in->overrides_count++] = (struct config_override) { o->name, o->section, o->key, value };
+                in->overrides[in->overrides_count++] = (struct config_override){ o->name, o->section, o->key, value };
 }
 
 /* Both `--name value` and `--name=value`. False: wrong, and told. Help and version end here. */
@@ -71,7 +72,8 @@ static bool read_arguments(int argc, char **argv, struct invocation *in) {
                 if (o->argument && !value && i + 1 < argc)
                         value = argv[++i];
                 if (!o->argument != !value) {
-                        fprintf(stderr, o->argument ? "headroomd: %s needs a value: %s\n" : "headroomd: %s takes no value\n", o->name, o->argument);
+                        fprintf(stderr, o->argument ? "headroomd: %s needs a value: %s\n" : "headroomd: %s takes no value\n",
+                                o->name, o->argument);
                         return false;
                 }
                 if (o->argument) {
@@ -102,8 +104,9 @@ static void log_problem(void *user, bool is_warning, const char *text) {
 static void print_summary(const struct config *c) {
         puts("configuration is fine");
         printf("  listens on %s:%u, control socket %s\n", c->listen_address, c->listen_port, c->control_path);
-        printf("  budget %llu MiB of %llu MiB RAM, at most %.0f%% of RAM for weights, reserve %llu MiB\n", (unsigned long long) (c->budget_bytes >> 20),
-               (unsigned long long) (c->ram_bytes >> 20), c->weights_fraction * 100, (unsigned long long) (c->reserve_bytes >> 20));
+        printf("  budget %llu MiB of %llu MiB RAM, at most %.0f%% of RAM for weights, reserve %llu MiB\n",
+               (unsigned long long) (c->budget_bytes >> 20), (unsigned long long) (c->ram_bytes >> 20), c->weights_fraction * 100,
+               (unsigned long long) (c->reserve_bytes >> 20));
         printf("  engine %s\n  %u models%s\n", c->engine_path, c->models_count, c->models_count ? ":" : "");
         for (uint32_t i = 0; i < c->models_count; i++)
                 printf("    %-32s %s%s%s\n", c->models[i].id, c->models[i].path, c->models[i].pinned ? ", pinned" : "",
@@ -130,7 +133,8 @@ int main(int argc, char **argv) {
                 return check(&in);
         log_open(LOG_LEVEL_INFO);
         if (config_load(in.config_path, in.overrides, in.overrides_count, log_problem, NULL, &config)) {
-                log_error("start_failed", LOG_TEXT("step", "configuration"), LOG_TEXT("hint", "headroomd --check-config lists every problem"));
+                log_error("start_failed", LOG_TEXT("step", "configuration"),
+                          LOG_TEXT("hint", "headroomd --check-config lists every problem"));
                 return EXIT_WRONG_USE;
         }
         int result = daemon_run(config);

@@ -75,7 +75,9 @@ bool text_printf(struct text *t, const char *format, ...) {
 }
 
 static const char *escape_of(unsigned char c) {
-        static const char *const named[] = { ['\b'] = "\\b", ['\t'] = "\\t", ['\n'] = "\\n", ['\f'] = "\\f", ['\r'] = "\\r", ['"'] = "\\\"", ['\\'] = "\\\\" };
+        static const char *const named[] = {
+                ['\b'] = "\\b", ['\t'] = "\\t", ['\n'] = "\\n", ['\f'] = "\\f", ['\r'] = "\\r", ['"'] = "\\\"", ['\\'] = "\\\\"
+        };
 
         return c < sizeof named / sizeof *named ? named[c] : NULL;
 }
@@ -84,7 +86,7 @@ bool text_json(struct text *t, const char *string) {
         if (!string)
                 return text_puts(t, "null");
         text_add(t, "\"", 1);
-        const char *plain = string;     /* start of what needs no escape */
+        const char *plain = string; /* start of what needs no escape */
         for (const char *c = string; *c; c++) {
                 unsigned char byte = (unsigned char) *c;
                 const char *escape = escape_of(byte);
@@ -108,7 +110,11 @@ const char *text_string(const struct text *t) {
 /* Length of the well-formed character at BYTES, or 0. */
 static size_t character_length(const unsigned char *bytes, size_t count) {
         unsigned char first = bytes[0];
-        size_t length = first < 0x80 ? 1 : first >= 0xc2 && first < 0xe0 ? 2 : first >= 0xe0 && first < 0xf0 ? 3 : first >= 0xf0 && first < 0xf5 ? 4 : 0;
+        size_t length = first < 0x80                    ? 1
+                        : first >= 0xc2 && first < 0xe0 ? 2
+                        : first >= 0xe0 && first < 0xf0 ? 3
+                        : first >= 0xf0 && first < 0xf5 ? 4
+                                                        : 0;
 
         if (!length || length > count)
                 return 0;

@@ -12,9 +12,9 @@
 #include <stdint.h>
 
 struct text {
-        char *bytes;            /* NULL while nothing has been added */
+        char *bytes; /* NULL while nothing has been added */
         size_t used, capacity;
-        size_t max;             /* of used; 0: TEXT_MAX_DEFAULT */
+        size_t max; /* of used; 0: TEXT_MAX_DEFAULT */
         bool failed;
 };
 

@@ -18,7 +18,7 @@ struct fleet;
 
 /* CONFIG and FLEET must outlive it; LISTEN is what `status` says of where clients are served. */
 int api_new(uv_loop_t *loop, const struct config *config, struct fleet *fleet, const char *listen, struct api **ret);
-void api_free(struct api *api);         /* when api_running is 0 and the loop has run its close callbacks */
+void api_free(struct api *api); /* when api_running is 0 and the loop has run its close callbacks */
 
 /* Handlers for the two servers; USER is the api. */
 void api_on_request(void *user, struct http_exchange *x);

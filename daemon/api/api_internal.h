@@ -14,9 +14,9 @@ struct api {
         struct fleet *fleet;
         char *listen;
         uint64_t started_ns;
-        uint64_t id_state;              /* of the generator of answer ids */
-        uint32_t running;               /* completions and operator's verbs under way */
-        uint32_t closing;               /* those that are over but for their last close callback */
+        uint64_t id_state; /* of the generator of answer ids */
+        uint32_t running;  /* completions and operator's verbs under way */
+        uint32_t closing;  /* those that are over but for their last close callback */
         bool is_stopping;
         void (*on_idle)(void *user);
         void *idle_user;
@@ -45,8 +45,8 @@ void api_answer_json(struct http_exchange *x, cJSON *json);
 /* The body as a JSON object, the caller's to delete; or NULL and *reterr. */
 cJSON *api_read_json(struct http_exchange *x, struct failure *reterr);
 
-handler handle_root, handle_health;                                     /* health.c */
-handler handle_models, handle_model;                                    /* models.c */
-handler handle_chat, handle_completion, handle_embeddings;              /* openai.c */
+handler handle_root, handle_health;                        /* health.c */
+handler handle_models, handle_model;                       /* models.c */
+handler handle_chat, handle_completion, handle_embeddings; /* openai.c */
 
 #endif

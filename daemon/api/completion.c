@@ -25,11 +25,11 @@ struct completion {
         char *model;
         struct shape shape;
         bool is_stream, include_usage;
-        bool has_begun;                 /* the stream's headers are out */
-        bool has_role;                  /* its first chunk is out */
+        bool has_begun; /* the stream's headers are out */
+        bool has_role;  /* its first chunk is out */
         uv_timer_t ping;
-        char why[64];                   /* what the next ping says */
-        struct text out;                /* one event at a time, or the whole answer's text */
+        char why[64];    /* what the next ping says */
+        struct text out; /* one event at a time, or the whole answer's text */
         struct shape_logprobs logprobs;
         bool has_logprobs;
         uint64_t started_ns;
@@ -55,10 +55,12 @@ static void completion_over(struct completion *c) {
 }
 
 static void log_answer(const struct completion *c, int status, const char *code, const struct ask_usage *usage) {
-        log_event(status >= 500 ? LOG_LEVEL_WARNING : LOG_LEVEL_INFO, "request", LOG_TEXT("id", c->request_id), LOG_TEXT("model", c->model),
-                  LOG_TEXT("kind", c->shape.is_chat ? "chat" : "completion"), LOG_NUMBER("stream", c->is_stream), LOG_NUMBER("status", status),
-                  LOG_MAYBE("reason", code), LOG_NUMBER("prompt_tokens", usage->prompt_tokens), LOG_NUMBER("cached_tokens", usage->cached_tokens),
-                  LOG_NUMBER("completion_tokens", usage->completion_tokens), LOG_NUMBER("ms", (uv_hrtime() - c->started_ns) / 1000000));
+        log_event(status >= 500 ? LOG_LEVEL_WARNING : LOG_LEVEL_INFO, "request", LOG_TEXT("id", c->request_id),
+                  LOG_TEXT("model", c->model), LOG_TEXT("kind", c->shape.is_chat ? "chat" : "completion"),
+                  LOG_NUMBER("stream", c->is_stream), LOG_NUMBER("status", status), LOG_MAYBE("reason", code),
+                  LOG_NUMBER("prompt_tokens", usage->prompt_tokens), LOG_NUMBER("cached_tokens", usage->cached_tokens),
+                  LOG_NUMBER("completion_tokens", usage->completion_tokens),
+                  LOG_NUMBER("ms", (uv_hrtime() - c->started_ns) / 1000000));
 }
 
 /* --- the stream --- */
@@ -164,7 +166,8 @@ static void on_whole_end(void *user, const char *finish, const struct ask_usage 
         if (c->has_logprobs)
                 shape_logprobs_write(&described, &c->logprobs, c->shape.is_chat);
         shape_whole(&body, &c->shape, text_string(&c->out), c->has_logprobs ? &described : NULL, finish, usage);
-        bool is_too_long = c->out.failed || c->logprobs.tokens.failed || c->logprobs.tops.failed || body.failed || described.failed;
+        bool is_too_long =
+                c->out.failed || c->logprobs.tokens.failed || c->logprobs.tops.failed || body.failed || described.failed;
         log_answer(c, is_too_long ? 500 : 200, is_too_long ? "answer_too_long" : "", usage);
         if (is_too_long)
                 http_answer_error(c->exchange, 500, "x-should-retry: false\r\n", "answer_too_long",
@@ -182,7 +185,7 @@ static void on_failed(void *user, const struct failure *failure) {
         struct completion *c = user;
 
         c->ask = NULL;
-        log_answer(c, failure->status, failure->code, &(struct ask_usage) { 0 });
+        log_answer(c, failure->status, failure->code, &(struct ask_usage){ 0 });
         if (c->has_begun) {
                 shape_error(&c->out, failure);
                 send_event(c);
@@ -199,7 +202,7 @@ static void on_gone(void *user) {
         if (c->ask)
                 ask_cancel(c->ask);
         c->ask = NULL;
-        log_answer(c, 499, "client_gone", &(struct ask_usage) { 0 });
+        log_answer(c, 499, "client_gone", &(struct ask_usage){ 0 });
         completion_over(c);
 }
 
@@ -226,7 +229,7 @@ static struct completion *completion_new(struct api *api, struct http_exchange *
         (void) snprintf(c->request_id, sizeof c->request_id, "%s", http_request_id(x));
         c->api = api;
         c->exchange = x;
-        c->shape = (struct shape) { options->is_chat, c->id, time(NULL), c->model };
+        c->shape = (struct shape){ options->is_chat, c->id, time(NULL), c->model };
         c->is_stream = options->is_stream;
         c->include_usage = options->include_usage;
         c->out.max = c->logprobs.tokens.max = c->logprobs.tops.max = API_ANSWER_MAX;
@@ -238,9 +241,14 @@ static struct completion *completion_new(struct api *api, struct http_exchange *
 }
 
 void completion_start(struct api *api, struct http_exchange *x, const struct completion_options *options, cJSON *body) {
-        static const struct ask_events streamed = { .on_waiting = on_stream_waiting, .on_start = on_stream_start, .on_text = on_stream_text,
-                                                    .on_end = on_stream_end, .on_failed = on_failed };
-        static const struct ask_events whole = { .on_text = on_whole_text, .on_restart = on_whole_restart, .on_end = on_whole_end, .on_failed = on_failed };
+        static const struct ask_events streamed = { .on_waiting = on_stream_waiting,
+                                                    .on_start = on_stream_start,
+                                                    .on_text = on_stream_text,
+                                                    .on_end = on_stream_end,
+                                                    .on_failed = on_failed };
+        static const struct ask_events whole = {
+                .on_text = on_whole_text, .on_restart = on_whole_restart, .on_end = on_whole_end, .on_failed = on_failed
+        };
         static const struct http_watch watch = { on_gone, on_writable };
         struct completion *c = completion_new(api, x, options);
         struct failure failure;

@@ -12,7 +12,7 @@
 
 struct completion_options {
         bool is_chat, is_stream, include_usage;
-        const char *model;              /* as the client called it; copied */
+        const char *model; /* as the client called it; copied */
 };
 
 /* Asks the fleet; BODY is taken over. From here on the exchange is the completion's. */

@@ -194,17 +194,15 @@ static void handle_unload(struct api *api, struct http_exchange *x, const char *
 }
 
 static const struct route control_routes[] = {
-        { "/control/status", METHOD_GET, handle_status },
-        { "/control/models", METHOD_GET, handle_list },
-        { "/control/load", METHOD_POST, handle_load },
-        { "/control/unload", METHOD_POST, handle_unload },
-        { "/health", METHOD_GET, handle_health },
-        { NULL, 0, NULL },
+        { "/control/status", METHOD_GET, handle_status }, { "/control/models", METHOD_GET, handle_list },
+        { "/control/load", METHOD_POST, handle_load },    { "/control/unload", METHOD_POST, handle_unload },
+        { "/health", METHOD_GET, handle_health },         { NULL, 0, NULL },
 };
 
 void api_on_control(void *user, struct http_exchange *x) {
         if (may_control(x))
                 route(user, x, control_routes);
         else
-                http_answer_error(x, 403, "", "forbidden", "only root, the daemon's own user and the group of this socket may control it");
+                http_answer_error(x, 403, "", "forbidden",
+                                  "only root, the daemon's own user and the group of this socket may control it");
 }

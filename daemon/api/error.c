@@ -19,7 +19,8 @@ void error_describe(struct text *out, const struct failure *f) {
         text_puts(out, ",\"code\":");
         text_json(out, or_null(f->code));
         if (f->n_prompt_tokens >= 0)
-                text_printf(out, ",\"n_prompt_tokens\":%lld,\"n_ctx\":%lld", (long long) f->n_prompt_tokens, (long long) f->n_ctx);
+                text_printf(out, ",\"n_prompt_tokens\":%lld,\"n_ctx\":%lld", (long long) f->n_prompt_tokens,
+                            (long long) f->n_ctx);
         text_puts(out, "}}");
 }
 
@@ -30,7 +31,8 @@ void error_headers(const struct failure *f, char ret[ERROR_HEADERS_MAX]) {
         if (f->retry_after_s)
                 used = snprintf(ret, ERROR_HEADERS_MAX, "Retry-After: %u\r\n", f->retry_after_s < 120 ? f->retry_after_s : 120);
         if (f->should_retry >= 0)
-                (void) snprintf(ret + used, (size_t) (ERROR_HEADERS_MAX - used), "x-should-retry: %s\r\n", f->should_retry ? "true" : "false");
+                (void) snprintf(ret + used, (size_t) (ERROR_HEADERS_MAX - used), "x-should-retry: %s\r\n",
+                                f->should_retry ? "true" : "false");
 }
 
 void error_answer(struct http_exchange *x, const struct failure *f) {

@@ -19,10 +19,13 @@ void handle_health(struct api *api, struct http_exchange *x, const char *rest) {
         fleet_status(api->fleet, &s);
         bool is_alive = s.last_tick_ms_ago <= API_TICK_AGE_MAX_MS && !api->is_stopping;
         text_printf(&body,
-                    "{\"status\":\"%s\",\"version\":\"" HEADROOM_VERSION "\",\"models_known\":%u,\"models_loaded\":%u,\"requests_running\":%u,"
+                    "{\"status\":\"%s\",\"version\":\"" HEADROOM_VERSION
+                    "\",\"models_known\":%u,\"models_loaded\":%u,\"requests_running\":%u,"
                     "\"requests_waiting\":%u,\"last_tick_ms_ago\":%lld}\n",
-                    is_alive ? "ok" : api->is_stopping ? "stopping" : "stalled", s.models_known, s.models_loaded, s.requests_running,
-                    s.requests_waiting, (long long) s.last_tick_ms_ago);
+                    is_alive           ? "ok"
+                    : api->is_stopping ? "stopping"
+                                       : "stalled",
+                    s.models_known, s.models_loaded, s.requests_running, s.requests_waiting, (long long) s.last_tick_ms_ago);
         http_answer(x, is_alive ? 200 : 503, "Cache-Control: no-store\r\n", "application/json", text_string(&body), body.used);
         text_done(&body);
 }

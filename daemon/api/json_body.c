@@ -31,8 +31,8 @@ cJSON *api_read_json(struct http_exchange *x, struct failure *reterr) {
                 return NULL;
         }
         if (wire_json_check(body, size, WIRE_DEPTH_MAX - 1)) {
-                *reterr = error_bad_request(NULL, "the body holds more than %u values, or nests deeper than %u levels", WIRE_VALUES_MAX,
-                                            WIRE_DEPTH_MAX - 1);
+                *reterr = error_bad_request(NULL, "the body holds more than %u values, or nests deeper than %u levels",
+                                            WIRE_VALUES_MAX, WIRE_DEPTH_MAX - 1);
                 return NULL;
         }
         cJSON *json = cJSON_ParseWithLengthOpts(body, size, &end, false);

@@ -47,7 +47,8 @@ static const cJSON *field(const cJSON *body, const char *name) {
 }
 
 static bool is_integer(const cJSON *item) {
-        return cJSON_IsNumber(item) && item->valuedouble >= -0x1p62 && item->valuedouble <= 0x1p62 && item->valuedouble == (double) (int64_t) item->valuedouble;
+        return cJSON_IsNumber(item) && item->valuedouble >= -0x1p62 && item->valuedouble <= 0x1p62 &&
+               item->valuedouble == (double) (int64_t) item->valuedouble;
 }
 
 static const char *wrong_kind(const cJSON *item, enum kind kind) {
@@ -88,7 +89,8 @@ static bool check_offered(const cJSON *body, struct failure *reterr) {
         for (size_t i = 0; i < 2; i++) {
                 const cJSON *count = field(body, single[i]);
                 if (count && count->valuedouble != 1) {
-                        *reterr = error_bad_request(single[i], "'%s' must be 1: this server gives one answer to a request", single[i]);
+                        *reterr = error_bad_request(single[i], "'%s' must be 1: this server gives one answer to a request",
+                                                    single[i]);
                         return false;
                 }
         }
@@ -115,7 +117,8 @@ static bool check_message(const cJSON *message, unsigned index, struct failure *
                 return false;
         }
         if (content && !cJSON_IsString(content) && !cJSON_IsArray(content)) {
-                *reterr = error_bad_request("messages", "messages[%u].content must be a string, an array of parts, or null", index);
+                *reterr =
+                        error_bad_request("messages", "messages[%u].content must be a string, an array of parts, or null", index);
                 return false;
         }
         return true;
@@ -129,9 +132,7 @@ static bool check_messages(const cJSON *body, struct failure *reterr) {
                 *reterr = error_bad_request("messages", "'messages' must be an array of at least one message");
                 return false;
         }
-        cJSON_ArrayForEach(message, messages)
-                if (!check_message(message, index++, reterr))
-                        return false;
+        cJSON_ArrayForEach(message, messages) if (!check_message(message, index++, reterr)) return false;
         if (logprobs && !cJSON_IsBool(logprobs)) {
                 *reterr = error_bad_request("logprobs", "'logprobs' must be true or false; 'top_logprobs' is their number");
                 return false;
@@ -142,9 +143,8 @@ static bool check_messages(const cJSON *body, struct failure *reterr) {
 static bool are_tokens(const cJSON *array) {
         const cJSON *item;
 
-        cJSON_ArrayForEach(item, array)
-                if (!is_integer(item) || item->valuedouble < 0 || item->valuedouble > INT32_MAX)
-                        return false;
+        cJSON_ArrayForEach(item,
+                           array) if (!is_integer(item) || item->valuedouble < 0 || item->valuedouble > INT32_MAX) return false;
         return cJSON_IsArray(array) && array->child;
 }
 
@@ -164,7 +164,8 @@ static bool check_prompt(cJSON *body, struct failure *reterr) {
                 (void) cJSON_ReplaceItemInObjectCaseSensitive(body, "prompt", inner);
                 return true;
         }
-        if (cJSON_IsArray(prompt) && prompt->child && prompt->child->next && (cJSON_IsString(prompt->child) || cJSON_IsArray(prompt->child)))
+        if (cJSON_IsArray(prompt) && prompt->child && prompt->child->next &&
+            (cJSON_IsString(prompt->child) || cJSON_IsArray(prompt->child)))
                 *reterr = error_bad_request("prompt", "'prompt' holds several prompts; send one request for each");
         else
                 *reterr = error_bad_request("prompt", "'prompt' must be a string or an array of token ids");
@@ -182,7 +183,8 @@ static char *choose_model(struct api *api, const cJSON *body, struct failure *re
                 fleet_model_status(api->fleet, 0, &m);
                 return strdup(m.id);
         }
-        *reterr = error_bad_request("model", "'model' is missing; GET /v1/models lists the %u there are", fleet_models_count(api->fleet));
+        *reterr = error_bad_request("model", "'model' is missing; GET /v1/models lists the %u there are",
+                                    fleet_models_count(api->fleet));
         return NULL;
 }
 
@@ -196,7 +198,8 @@ static void start(struct api *api, struct http_exchange *x, bool is_chat) {
 
         if (api->is_stopping)
                 f = error_shutting_down();
-        bool is_right = body && check_kinds(body, &f) && check_offered(body, &f) && (is_chat ? check_messages(body, &f) : check_prompt(body, &f));
+        bool is_right = body && check_kinds(body, &f) && check_offered(body, &f) &&
+                        (is_chat ? check_messages(body, &f) : check_prompt(body, &f));
         auto_free char *model = is_right ? choose_model(api, body, &f) : NULL;
         if (!model) {
                 cJSON_Delete(body);
@@ -219,5 +222,6 @@ void handle_completion(struct api *api, struct http_exchange *x, const char *res
 
 void handle_embeddings(struct api *api, struct http_exchange *x, const char *rest) {
         (void) api, (void) rest;
-        http_answer_error(x, 501, "x-should-retry: false\r\n", "not_implemented", "embeddings are not offered yet; chat and completions are");
+        http_answer_error(x, 501, "x-should-retry: false\r\n", "not_implemented",
+                          "embeddings are not offered yet; chat and completions are");
 }

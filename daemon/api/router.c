@@ -72,7 +72,8 @@ void route(struct api *api, struct http_exchange *x, const struct route *table) 
         if (method == METHOD_OPTIONS)
                 answer_options(x, "GET, HEAD, POST, OPTIONS");
         else
-                http_answer_error(x, 404, "", "not_found", "there is nothing at this path; GET /v1/models and POST /v1/chat/completions are a good start");
+                http_answer_error(x, 404, "", "not_found",
+                                  "there is nothing at this path; GET /v1/models and POST /v1/chat/completions are a good start");
 }
 
 void api_on_request(void *user, struct http_exchange *x) {

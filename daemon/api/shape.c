@@ -28,7 +28,7 @@ static void write_usage(struct text *out, const struct ask_usage *u) {
 
 void shape_role_chunk(struct text *out, const struct shape *s) {
         if (!s->is_chat)
-                return;         /* completions have no roles */
+                return; /* completions have no roles */
         begin_chunk(out, s);
         text_puts(out, "{\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":null},\"finish_reason\":null}]}\n\n");
 }
@@ -72,7 +72,7 @@ void shape_error(struct text *out, const struct failure *failure) {
 void shape_ping(struct text *out, const char *why) {
         text_puts(out, ": ping ");
         for (const char *c = why; *c; c++)
-                if ((unsigned char) *c >= 0x20)         /* a line end would end the comment */
+                if ((unsigned char) *c >= 0x20) /* a line end would end the comment */
                         text_add(out, c, 1);
         text_puts(out, "\n\n");
 }

@@ -17,8 +17,8 @@
 struct shape {
         bool is_chat;
         const char *id;
-        int64_t created;                /* Unix seconds */
-        const char *model;              /* as the client called it */
+        int64_t created;   /* Unix seconds */
+        const char *model; /* as the client called it */
 };
 
 /* Each adds one whole event, "data: {...}\n\n". */
@@ -41,9 +41,9 @@ void shape_whole(struct text *out, const struct shape *s, const char *text, cons
  * Start with all zero.
  */
 struct shape_logprobs {
-        struct text tokens, values, tops, offsets;      /* chat uses only the first */
+        struct text tokens, values, tops, offsets; /* chat uses only the first */
         uint32_t count;
-        uint64_t offset;                /* characters of text so far */
+        uint64_t offset; /* characters of text so far */
 };
 void shape_logprobs_done(struct shape_logprobs *l);
 /* Forgets the tokens but not the offset: the next chunk of a stream. */

@@ -192,12 +192,12 @@ void connection_exchange_done(struct connection *c) {
 
         assert(c->phase != PHASE_IDLE);
         c->watch = NULL;
-        c->answer = (struct answer) { 0 };
+        c->answer = (struct answer){ 0 };
         request_done(c);
         if (c->phase == PHASE_CLOSING)
                 return;
         if (c->is_broken)
-                c->phase = PHASE_LINGERING;     /* nothing more is owed; the timer closes it */
+                c->phase = PHASE_LINGERING; /* nothing more is owed; the timer closes it */
         else if (closes)
                 connection_end(c);
         else if (unsent(c) > HTTP_WRITE_LOW)
@@ -270,7 +270,7 @@ static void stop_reading(struct connection *c) {
 static void consume_pending(struct connection *c) {
         struct text pending = c->pending;
 
-        c->pending = (struct text) { 0 };
+        c->pending = (struct text){ 0 };
         size_t used = consume(c, pending.bytes, pending.used);
         if (used < pending.used && c->phase < PHASE_LINGERING)
                 (void) text_add(&c->pending, pending.bytes + used, pending.used - used);

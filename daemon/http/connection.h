@@ -17,35 +17,35 @@
 #include "daemon/text.h"
 
 enum phase {
-        PHASE_IDLE,             /* between two requests */
-        PHASE_HEAD,             /* the first byte of a request has come */
+        PHASE_IDLE, /* between two requests */
+        PHASE_HEAD, /* the first byte of a request has come */
         PHASE_BODY,
-        PHASE_ANSWERING,        /* the handler has it */
-        PHASE_FLUSHING,         /* answered; the next request waits until the client has taken enough of the answer */
-        PHASE_LINGERING,        /* our side is shut down, the client's last bytes are thrown away */
-        PHASE_CLOSING,          /* waiting for the close callbacks */
+        PHASE_ANSWERING, /* the handler has it */
+        PHASE_FLUSHING,  /* answered; the next request waits until the client has taken enough of the answer */
+        PHASE_LINGERING, /* our side is shut down, the client's last bytes are thrown away */
+        PHASE_CLOSING,   /* waiting for the close callbacks */
 };
 
 /* What is wrong with the request as HTTP; the answer follows when the parser has returned. */
 struct refusal {
-        int status;             /* 0: nothing */
+        int status; /* 0: nothing */
         const char *code, *message, *headers;
 };
 
 struct header {
-        uint32_t name, value;   /* offsets into head.bytes */
+        uint32_t name, value; /* offsets into head.bytes */
 };
 
 struct request {
-        struct text head;       /* target, then names and values, each NUL-terminated */
+        struct text head; /* target, then names and values, each NUL-terminated */
         struct text body;
         struct header headers[HTTP_HEADERS_MAX];
         uint32_t headers_count;
-        uint32_t head_bytes;    /* of the line, as they came */
-        uint64_t body_bytes;    /* of the line, as they came */
+        uint32_t head_bytes; /* of the line, as they came */
+        uint64_t body_bytes; /* of the line, as they came */
         enum http_method method;
         const char *path;
-        bool in_name;           /* the name of a header has begun and not ended */
+        bool in_name; /* the name of a header has begun and not ended */
         bool is_complete;
         char id[32];
         struct refusal refusal;
@@ -53,8 +53,8 @@ struct request {
 
 struct answer {
         bool has_begun, is_stream, is_chunked, has_no_body;
-        bool is_behind;         /* the producer was told to pause */
-        bool closes;            /* the connection ends with this answer */
+        bool is_behind; /* the producer was told to pause */
+        bool closes;    /* the connection ends with this answer */
 };
 
 struct http_server {
@@ -62,15 +62,15 @@ struct http_server {
         struct http_options options;
         struct listener *listeners;
         struct connection *connections;
-        struct connection *spare;       /* for the accept that finds no memory: libuv would never ask again */
-        uint32_t connections_count;     /* all, those over the limit included */
-        uint64_t bodies_bytes;          /* of all requests that hold one */
+        struct connection *spare;   /* for the accept that finds no memory: libuv would never ask again */
+        uint32_t connections_count; /* all, those over the limit included */
+        uint64_t bodies_bytes;      /* of all requests that hold one */
         uint64_t requests_count;
         bool is_draining;
-        bool is_reporting_full;         /* said once for each time it fills up */
+        bool is_reporting_full; /* said once for each time it fills up */
         void (*on_empty)(void *user);
         void *empty_user;
-        char read_buffer[HTTP_READ_MAX];        /* one for all: what is read is consumed or copied before the next read */
+        char read_buffer[HTTP_READ_MAX]; /* one for all: what is read is consumed or copied before the next read */
 };
 
 struct connection {
@@ -82,20 +82,20 @@ struct connection {
                 uv_pipe_t pipe;
         };
         uv_timer_t timer;
-        uint8_t handles_open;           /* stream and timer: freed when both are closed */
+        uint8_t handles_open; /* stream and timer: freed when both are closed */
         enum phase phase;
-        bool is_advancing;              /* connection_advance is on the stack: whoever finishes an exchange returns to it */
-        bool is_reading, is_at_end;     /* the client has shut down its side */
-        bool is_broken;                 /* closes as soon as the loop turns; what is sent is dropped */
-        bool is_over_limit;             /* accepted only to be told that we are full */
+        bool is_advancing;          /* connection_advance is on the stack: whoever finishes an exchange returns to it */
+        bool is_reading, is_at_end; /* the client has shut down its side */
+        bool is_broken;             /* closes as soon as the loop turns; what is sent is dropped */
+        bool is_over_limit;         /* accepted only to be told that we are full */
         llhttp_t parser;
         struct request request;
         struct answer answer;
         const struct http_watch *watch;
         void *watch_user;
-        struct text pending;            /* came while we were answering */
+        struct text pending; /* came while we were answering */
         uint64_t lingered_bytes;
-        uint64_t checked_bytes;         /* body bytes at the last check, or unsent bytes at the last stall check */
+        uint64_t checked_bytes; /* body bytes at the last check, or unsent bytes at the last stall check */
         uv_shutdown_t shutdown;
 };
 
@@ -106,15 +106,15 @@ static inline struct connection *connection_of(struct http_exchange *x) {
 
 /* connection.c */
 void connection_accept(struct http_server *s, uv_stream_t *listener, bool is_pipe);
-void connection_close(struct connection *c);            /* at once; tells the handler if it still owes an answer */
-void connection_send(struct connection *c, const uv_buf_t *parts, unsigned count);      /* copies what the kernel does not take */
-void connection_end(struct connection *c);              /* in good order: what is unsent goes out first */
-void connection_exchange_done(struct connection *c);    /* the answer is written as far as the handler goes */
+void connection_close(struct connection *c); /* at once; tells the handler if it still owes an answer */
+void connection_send(struct connection *c, const uv_buf_t *parts, unsigned count); /* copies what the kernel does not take */
+void connection_end(struct connection *c);           /* in good order: what is unsent goes out first */
+void connection_exchange_done(struct connection *c); /* the answer is written as far as the handler goes */
 void connection_refuse(struct connection *c, const struct refusal *refusal);
 
 /* parse.c */
 void request_begin(struct connection *c);
-void request_name(struct connection *c);                /* its id; with its first byte */
+void request_name(struct connection *c); /* its id; with its first byte */
 void request_done(struct connection *c);
 /* Takes what belongs to the current request; returns how many bytes. Then the request is complete, refused, or needs more. */
 size_t request_feed(struct connection *c, const char *bytes, size_t count);
@@ -124,7 +124,7 @@ void request_drop_body(struct connection *c);
 void answer_continue(struct connection *c);
 
 /* server.c */
-struct connection *server_new_connection(struct http_server *s);        /* all zero; never NULL */
-void server_connection_gone(struct http_server *s, struct connection *c);      /* frees it */
+struct connection *server_new_connection(struct http_server *s);          /* all zero; never NULL */
+void server_connection_gone(struct http_server *s, struct connection *c); /* frees it */
 
 #endif

@@ -29,25 +29,26 @@ enum http_method {
 
 /* What the request says; all text belongs to the exchange and ends with it. */
 enum http_method http_method(const struct http_exchange *x);
-const char *http_path(const struct http_exchange *x);           /* decoded: "/v1/models/org/name:q4"; "*" of OPTIONS */
-const char *http_header(const struct http_exchange *x, const char *name);       /* NULL when it is not there */
-const char *http_body(const struct http_exchange *x, size_t *ret_size);         /* NUL-terminated besides */
+const char *http_path(const struct http_exchange *x);                     /* decoded: "/v1/models/org/name:q4"; "*" of OPTIONS */
+const char *http_header(const struct http_exchange *x, const char *name); /* NULL when it is not there */
+const char *http_body(const struct http_exchange *x, size_t *ret_size);   /* NUL-terminated besides */
 const char *http_request_id(const struct http_exchange *x);
-int http_socket(const struct http_exchange *x);                 /* for SO_PEERCRED; not for input or output */
+int http_socket(const struct http_exchange *x); /* for SO_PEERCRED; not for input or output */
 
 /* The body is not needed any more: its memory is given back before the answer, which may take minutes. */
 void http_drop_body(struct http_exchange *x);
 
 struct http_watch {
-        void (*on_gone)(void *user);            /* the client left before the answer was complete; the exchange is over */
-        void (*on_writable)(void *user);        /* after http_stream_write returned false: it has caught up */
+        void (*on_gone)(void *user);     /* the client left before the answer was complete; the exchange is over */
+        void (*on_writable)(void *user); /* after http_stream_write returned false: it has caught up */
 };
 void http_exchange_watch(struct http_exchange *x, const struct http_watch *watch, void *user);
 
 /* HEADERS are further whole lines, "Retry-After: 5\r\n", or "". TYPE is the Content-Type, or NULL when there is no body. */
 void http_answer(struct http_exchange *x, int status, const char *headers, const char *type, const char *body, size_t size);
 /* The same, and the connection is closed afterwards. */
-void http_answer_and_close(struct http_exchange *x, int status, const char *headers, const char *type, const char *body, size_t size);
+void http_answer_and_close(struct http_exchange *x, int status, const char *headers, const char *type, const char *body,
+                           size_t size);
 /* {"error":{...}} for what is wrong with the HTTP itself. MESSAGE and CODE are constants without quotes. */
 void http_answer_error(struct http_exchange *x, int status, const char *headers, const char *code, const char *message);
 

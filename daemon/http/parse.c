@@ -15,7 +15,7 @@
 
 static int refuse(struct connection *c, int status, const char *code, const char *message) {
         if (!c->request.refusal.status)
-                c->request.refusal = (struct refusal) { status, code, message, "" };
+                c->request.refusal = (struct refusal){ status, code, message, "" };
         return -1;
 }
 
@@ -25,7 +25,9 @@ static struct connection *connection_of_parser(llhttp_t *parser) {
 
 /* All spans of the head go here, in order; a NUL is put where one ends. */
 static int add_to_head(struct connection *c, const char *bytes, size_t count) {
-        return text_add(&c->request.head, bytes, count) ? 0 : refuse(c, 431, "header_too_large", "the request line and headers are larger than 32 KiB");
+        return text_add(&c->request.head, bytes, count)
+                       ? 0
+                       : refuse(c, 431, "header_too_large", "the request line and headers are larger than 32 KiB");
 }
 
 static int on_url(llhttp_t *parser, const char *bytes, size_t count) {
@@ -37,7 +39,7 @@ static int on_header_field(llhttp_t *parser, const char *bytes, size_t count) {
         struct connection *c = connection_of_parser(parser);
         struct request *r = &c->request;
 
-        if (c->phase == PHASE_BODY)     /* trailers mean nothing to us */
+        if (c->phase == PHASE_BODY) /* trailers mean nothing to us */
                 return 0;
         if (!r->in_name) {
                 if (r->headers_count == HTTP_HEADERS_MAX)
@@ -129,7 +131,7 @@ static int on_headers_complete(llhttp_t *parser) {
                 return -1;
         if (http_target_path(r->head.bytes, &r->path))
                 return refuse(c, 400, "bad_request", "the target of the request line is no valid path");
-        parser->upgrade = 0;    /* an offer to speak another protocol, which may be ignored */
+        parser->upgrade = 0; /* an offer to speak another protocol, which may be ignored */
         c->phase = PHASE_BODY;
         const char *expect = http_header((struct http_exchange *) c, "expect");
         if (expect && parser->http_minor >= 1 && ((parser->flags & F_CHUNKED) || parser->content_length))
@@ -178,7 +180,7 @@ void request_begin(struct connection *c) {
         r->path = "";
         r->method = METHOD_GET;
         r->in_name = r->is_complete = false;
-        r->refusal = (struct refusal) { 0 };
+        r->refusal = (struct refusal){ 0 };
 }
 
 void request_name(struct connection *c) {

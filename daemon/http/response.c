@@ -54,9 +54,9 @@ static const char *http_date(void) {
 
         if (now != made_at && gmtime_r(&now, &tm)) {
                 static const char days[] = "SunMonTueWedThuFriSat", months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
-                (void) snprintf(text, sizeof text, "%.3s, %02u %.3s %04u %02u:%02u:%02u GMT", days + 3 * tm.tm_wday, (unsigned) tm.tm_mday % 100,
-                                months + 3 * tm.tm_mon, (unsigned) (tm.tm_year + 1900) % 10000, (unsigned) tm.tm_hour % 100,
-                                (unsigned) tm.tm_min % 100, (unsigned) tm.tm_sec % 100);
+                (void) snprintf(text, sizeof text, "%.3s, %02u %.3s %04u %02u:%02u:%02u GMT", days + 3 * tm.tm_wday,
+                                (unsigned) tm.tm_mday % 100, months + 3 * tm.tm_mon, (unsigned) (tm.tm_year + 1900) % 10000,
+                                (unsigned) tm.tm_hour % 100, (unsigned) tm.tm_min % 100, (unsigned) tm.tm_sec % 100);
                 made_at = now;
         }
         return text;
@@ -64,11 +64,13 @@ static const char *http_date(void) {
 
 /* Whether the client will send more requests, and we want to hear them. */
 static bool wants_to_go_on(struct connection *c) {
-        return c->request.is_complete && !c->is_at_end && !c->is_over_limit && !c->server->is_draining && llhttp_should_keep_alive(&c->parser);
+        return c->request.is_complete && !c->is_at_end && !c->is_over_limit && !c->server->is_draining &&
+               llhttp_should_keep_alive(&c->parser);
 }
 
 /* The head of an answer; LENGTH < 0: no length, a stream. */
-static void write_head(struct connection *c, struct text *out, int status, const char *headers, const char *type, int64_t length) {
+static void write_head(struct connection *c, struct text *out, int status, const char *headers, const char *type,
+                       int64_t length) {
         bool is_old = c->parser.http_major == 1 && c->parser.http_minor == 0 && c->request.is_complete;
 
         text_printf(out, "HTTP/1.1 %d %s\r\nDate: %s\r\n", status, status_phrase(status), http_date());
@@ -93,7 +95,8 @@ void answer_continue(struct connection *c) {
         connection_send(c, &part, 1);
 }
 
-static void answer(struct connection *c, int status, const char *headers, const char *type, const char *body, size_t size, bool and_close) {
+static void answer(struct connection *c, int status, const char *headers, const char *type, const char *body, size_t size,
+                   bool and_close) {
         struct text head = { 0 };
         bool has_no_body = c->request.method == METHOD_HEAD || status == 204;
 
@@ -101,9 +104,10 @@ static void answer(struct connection *c, int status, const char *headers, const 
         c->answer.has_begun = true;
         c->answer.closes = and_close || !wants_to_go_on(c);
         write_head(c, &head, status, headers, type, (int64_t) size);
-        const uv_buf_t parts[] = { uv_buf_init(head.bytes, (unsigned) head.used), uv_buf_init((char *) (uintptr_t) body, (unsigned) size) };
+        const uv_buf_t parts[] = { uv_buf_init(head.bytes, (unsigned) head.used),
+                                   uv_buf_init((char *) (uintptr_t) body, (unsigned) size) };
         if (head.failed)
-                c->answer.closes = true;        /* no memory for a few hundred bytes: say nothing rather than half */
+                c->answer.closes = true; /* no memory for a few hundred bytes: say nothing rather than half */
         else
                 connection_send(c, parts, has_no_body || !size ? 1 : 2);
         text_done(&head);
@@ -114,14 +118,17 @@ void http_answer(struct http_exchange *x, int status, const char *headers, const
         answer(connection_of(x), status, headers, type, body, size, false);
 }
 
-void http_answer_and_close(struct http_exchange *x, int status, const char *headers, const char *type, const char *body, size_t size) {
+void http_answer_and_close(struct http_exchange *x, int status, const char *headers, const char *type, const char *body,
+                           size_t size) {
         answer(connection_of(x), status, headers, type, body, size, true);
 }
 
-static void answer_error(struct connection *c, int status, const char *headers, const char *code, const char *message, bool and_close) {
+static void answer_error(struct connection *c, int status, const char *headers, const char *code, const char *message,
+                         bool and_close) {
         char body[512];
-        int size = snprintf(body, sizeof body, "{\"error\":{\"message\":\"%s\",\"type\":\"%s\",\"param\":null,\"code\":\"%s\"}}\n", message,
-                            status >= 500 ? "server_error" : "invalid_request_error", code);
+        int size =
+                snprintf(body, sizeof body, "{\"error\":{\"message\":\"%s\",\"type\":\"%s\",\"param\":null,\"code\":\"%s\"}}\n",
+                         message, status >= 500 ? "server_error" : "invalid_request_error", code);
 
         assert(size > 0 && size < (int) sizeof body);
         answer(c, status, headers, "application/json", body, (size_t) size, and_close);
@@ -158,10 +165,10 @@ bool http_stream_write(struct http_exchange *x, const void *bytes, size_t count)
         char size[24];
 
         assert(c->answer.is_stream);
-        if (count && !c->answer.has_no_body) {  /* an empty chunk would be the last */
+        if (count && !c->answer.has_no_body) { /* an empty chunk would be the last */
                 int length = snprintf(size, sizeof size, "%zx\r\n", count);
-                const uv_buf_t parts[] = { uv_buf_init(size, (unsigned) length), uv_buf_init((char *) (uintptr_t) bytes, (unsigned) count),
-                                           uv_buf_init(line_end, 2) };
+                const uv_buf_t parts[] = { uv_buf_init(size, (unsigned) length),
+                                           uv_buf_init((char *) (uintptr_t) bytes, (unsigned) count), uv_buf_init(line_end, 2) };
                 if (c->answer.is_chunked)
                         connection_send(c, parts, 3);
                 else

@@ -24,7 +24,7 @@ struct listener {
                 uv_pipe_t pipe;
         };
         bool is_pipe, is_closing;
-        char *path;             /* of a Unix socket that we made, removed at the end */
+        char *path; /* of a Unix socket that we made, removed at the end */
 };
 
 int http_server_new(uv_loop_t *loop, const struct http_options *options, struct http_server **ret) {
@@ -215,7 +215,8 @@ int http_server_listen_tcp(struct http_server *s, const char *address, uint16_t 
         if (result)
                 return result;
         (void) take_fd(&fd);
-        *ret_port = ntohs(name.ss_family == AF_INET ? ((struct sockaddr_in *) &name)->sin_port : ((struct sockaddr_in6 *) &name)->sin6_port);
+        *ret_port = ntohs(name.ss_family == AF_INET ? ((struct sockaddr_in *) &name)->sin_port
+                                                    : ((struct sockaddr_in6 *) &name)->sin6_port);
         return 0;
 }
 
@@ -247,7 +248,7 @@ int http_server_listen_unix(struct http_server *s, const char *path, uint32_t mo
         auto_close int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
         if (fd < 0)
                 return -errno;
-        mode_t before = umask((mode_t) (~mode & 0777));         /* never open to more than MODE, not for a moment */
+        mode_t before = umask((mode_t) (~mode & 0777)); /* never open to more than MODE, not for a moment */
         result = bind(fd, (struct sockaddr *) &name, sizeof name) ? -errno : 0;
         (void) umask(before);
         if (result)

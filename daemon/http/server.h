@@ -18,11 +18,11 @@ struct http_server;
 struct http_options {
         void (*on_request)(void *user, struct http_exchange *x);
         void *user;
-        const char *headers;            /* lines that every answer bears, "" for none; a constant */
+        const char *headers; /* lines that every answer bears, "" for none; a constant */
         uint32_t connections_max;
         uint64_t body_bytes_max;
-        uint64_t header_timeout_ms;     /* from the first byte of a request to the end of its headers */
-        uint64_t idle_timeout_ms;       /* between two requests */
+        uint64_t header_timeout_ms; /* from the first byte of a request to the end of its headers */
+        uint64_t idle_timeout_ms;   /* between two requests */
 };
 
 int http_server_new(uv_loop_t *loop, const struct http_options *options, struct http_server **ret);
@@ -40,7 +40,7 @@ int http_server_listen_fd(struct http_server *s, int fd);
 void http_server_drain(struct http_server *s, void (*on_empty)(void *user), void *user);
 /* Cuts what is left after a drain. */
 void http_server_cut(struct http_server *s);
-void http_server_free(struct http_server *s);   /* after on_empty */
+void http_server_free(struct http_server *s); /* after on_empty */
 
 uint32_t http_server_connections(const struct http_server *s);
 

@@ -39,7 +39,9 @@ static bool decode(char *text) {
 /* "http://host:1/a" -> "/a"; a target with an authority but no path means "/". */
 static char *without_authority(char *target) {
         static char root[] = "/";
-        char *authority = !strncasecmp(target, "http://", 7) ? target + 7 : !strncasecmp(target, "https://", 8) ? target + 8 : NULL;
+        char *authority = !strncasecmp(target, "http://", 7)    ? target + 7
+                          : !strncasecmp(target, "https://", 8) ? target + 8
+                                                                : NULL;
 
         if (!authority)
                 return target;

@@ -42,15 +42,21 @@ static struct {
         bool force;
 } verb;
 
-static const struct failure cooldown = { .status = 503, .kind = "server_error", .code = "load_cooldown", .message = "wait \"a\" while\n",
-                                         .retry_after_s = 500, .should_retry = 1, .n_prompt_tokens = -1, .n_ctx = -1 };
+static const struct failure cooldown = { .status = 503,
+                                         .kind = "server_error",
+                                         .code = "load_cooldown",
+                                         .message = "wait \"a\" while\n",
+                                         .retry_after_s = 500,
+                                         .should_retry = 1,
+                                         .n_prompt_tokens = -1,
+                                         .n_ctx = -1 };
 
-int dispatch_submit(struct fleet *fleet, const char *model, enum ask_kind kind, cJSON *body, const struct ask_events *events, void *user,
-                    struct ask **ret, struct failure *reterr) {
+int dispatch_submit(struct fleet *fleet, const char *model, enum ask_kind kind, cJSON *body, const struct ask_events *events,
+                    void *user, struct ask **ret, struct failure *reterr) {
         (void) fleet;
         submits++;
         cJSON_Delete(asked.body);
-        asked = (struct ask) { .events = events, .user = user, .kind = kind, .body = body };
+        asked = (struct ask){ .events = events, .user = user, .kind = kind, .body = body };
         (void) snprintf(asked.model, sizeof asked.model, "%s", model);
         if (refuses) {
                 *reterr = cooldown;
@@ -79,7 +85,7 @@ const char *life_name(enum life life) {
 
 void fleet_status(struct fleet *f, struct fleet_status *ret) {
         (void) f;
-        *ret = (struct fleet_status) { .budget_bytes = 8589934592, .models_known = models_count, .last_tick_ms_ago = tick_ms_ago };
+        *ret = (struct fleet_status){ .budget_bytes = 8589934592, .models_known = models_count, .last_tick_ms_ago = tick_ms_ago };
 }
 
 uint32_t fleet_models_count(const struct fleet *f) {
@@ -89,9 +95,18 @@ uint32_t fleet_models_count(const struct fleet *f) {
 
 void fleet_model_status(struct fleet *f, uint32_t index, struct model_status *ret) {
         (void) f;
-        *ret = (struct model_status) { .id = index ? "org/b:q4" : "a", .path = "/m/a.gguf", .life = index ? LIFE_READY : LIFE_ABSENT, .kv_type = "f16",
-                                       .created_s = 7, .n_ctx = index ? 4096 : 0, .loaded_ms_ago = -1, .idle_ms = -1, .expires_in_ms = -1,
-                                       .last_error = "", .last_exit = "", .last_stderr = index ? "\xff!" : "" };
+        *ret = (struct model_status){ .id = index ? "org/b:q4" : "a",
+                                      .path = "/m/a.gguf",
+                                      .life = index ? LIFE_READY : LIFE_ABSENT,
+                                      .kv_type = "f16",
+                                      .created_s = 7,
+                                      .n_ctx = index ? 4096 : 0,
+                                      .loaded_ms_ago = -1,
+                                      .idle_ms = -1,
+                                      .expires_in_ms = -1,
+                                      .last_error = "",
+                                      .last_exit = "",
+                                      .last_stderr = index ? "\xff!" : "" };
 }
 
 int fleet_model_find(const struct fleet *f, const char *name, uint32_t *ret_index) {
@@ -114,8 +129,9 @@ void fleet_unload(struct fleet *f, const char *model, bool force, fleet_done *on
 
 /* --- the server around it --- */
 
-static char *aliases[] = { (char[]) { "alias" } };
-static struct config_model configured[] = { { .id = (char[]) { "a" } }, { .id = (char[]) { "org/b:q4" }, .aliases = aliases, .aliases_count = 1 } };
+static char *aliases[] = { (char[]){ "alias" } };
+static struct config_model configured[] = { { .id = (char[]){ "a" } },
+                                            { .id = (char[]){ "org/b:q4" }, .aliases = aliases, .aliases_count = 1 } };
 static const struct config config = { .models = configured, .models_count = 2 };
 static struct http_server *server;
 static struct api *api;
@@ -127,8 +143,12 @@ static void on_request(void *user, struct http_exchange *x) {
 }
 
 static int set_up(void **state) {
-        const struct http_options options = { .on_request = on_request, .headers = "Access-Control-Allow-Origin: *\r\n", .connections_max = 8,
-                                              .body_bytes_max = 4 << 20, .header_timeout_ms = 10000, .idle_timeout_ms = 10000 };
+        const struct http_options options = { .on_request = on_request,
+                                              .headers = "Access-Control-Allow-Origin: *\r\n",
+                                              .connections_max = 8,
+                                              .body_bytes_max = 4 << 20,
+                                              .header_timeout_ms = 10000,
+                                              .idle_timeout_ms = 10000 };
 
         (void) state;
         submits = cancels = 0;
@@ -216,11 +236,13 @@ static void unchunk(const char *heard, struct text *out) {
 }
 
 #define CHAT(MORE) "{\"model\":\"a\",\"messages\":[{\"role\":\"user\",\"content\":\"x\"}]" MORE "}"
-#define CHUNK(CHOICES) "data: {\"id\":\"ID\",\"object\":\"chat.completion.chunk\",\"created\":1,\"model\":\"a\",\"choices\":[" CHOICES "]}\n\n"
+#define CHUNK(CHOICES) \
+        "data: {\"id\":\"ID\",\"object\":\"chat.completion.chunk\",\"created\":1,\"model\":\"a\",\"choices\":[" CHOICES "]}\n\n"
 #define DELTA(DELTA, FINISH) CHUNK("{\"index\":0,\"delta\":" DELTA ",\"finish_reason\":" FINISH "}")
 static const struct ask_usage usage = { 5, 2, 3, 1.5, 2.25 };
-#define USAGE                                                                                                                              \
-        "\"usage\":{\"prompt_tokens\":5,\"completion_tokens\":2,\"total_tokens\":7,\"prompt_tokens_details\":{\"cached_tokens\":3}}," \
+#define USAGE                                                                                                            \
+        "\"usage\":{\"prompt_tokens\":5,\"completion_tokens\":2,\"total_tokens\":7,\"prompt_tokens_details\":{\"cached_" \
+        "tokens\":3}},"                                                                                                  \
         "\"timings\":{\"prompt_ms\":1.500,\"predicted_ms\":2.250}"
 
 /* --- streams --- */
@@ -230,7 +252,8 @@ static void test_stream_exactly(void **state) {
         bool closed;
 
         (void) state;
-        int fd = post("/v1/chat/completions", CHAT(",\"stream\":true,\"stream_options\":{\"include_usage\":true},\"unknown\":[1]"));
+        int fd = post("/v1/chat/completions",
+                      CHAT(",\"stream\":true,\"stream_options\":{\"include_usage\":true},\"unknown\":[1]"));
         assert_int_equal(submits, 1);
         assert_int_equal(asked.kind, ASK_CHAT);
         assert_non_null(cJSON_GetObjectItem(asked.body, "unknown"));
@@ -243,10 +266,13 @@ static void test_stream_exactly(void **state) {
         assert_non_null(strstr(heard, "Content-Type: text/event-stream\r\n"));
         assert_non_null(strstr(heard, "Cache-Control: no-cache\r\nX-Accel-Buffering: no\r\n"));
         unchunk(heard, &out);
-        assert_string_equal(out.bytes, DELTA("{\"role\":\"assistant\",\"content\":null}", "null") DELTA("{\"content\":\"Hi \\\"you\\\"\\n\"}", "null")
-                                               DELTA("{\"content\":\"ü\"}", "null") DELTA("{}", "\"stop\"")
-                                                       "data: {\"id\":\"ID\",\"object\":\"chat.completion.chunk\",\"created\":1,\"model\":\"a\",\"choices\":[]," USAGE
-                                                       "}\n\ndata: [DONE]\n\n");
+        assert_string_equal(out.bytes,
+                            DELTA("{\"role\":\"assistant\",\"content\":null}", "null")
+                                    DELTA("{\"content\":\"Hi \\\"you\\\"\\n\"}", "null") DELTA("{\"content\":\"ü\"}", "null")
+                                            DELTA("{}", "\"stop\"") "data: "
+                                                                    "{\"id\":\"ID\",\"object\":\"chat.completion.chunk\","
+                                                                    "\"created\":1,\"model\":\"a\",\"choices\":[]," USAGE
+                                                                    "}\n\ndata: [DONE]\n\n");
         assert_false(closed);
         text_done(&out);
         (void) close(fd);
@@ -260,7 +286,8 @@ static void test_stream_without_words_or_usage(void **state) {
         int fd = post("/v1/chat/completions", CHAT(",\"stream\":true"));
         asked.events->on_end(asked.user, "length", &usage);
         unchunk(hear(fd, "0\r\n\r\n", &closed), &out);
-        assert_string_equal(out.bytes, DELTA("{\"role\":\"assistant\",\"content\":null}", "null") DELTA("{}", "\"length\"") "data: [DONE]\n\n");
+        assert_string_equal(out.bytes, DELTA("{\"role\":\"assistant\",\"content\":null}", "null")
+                                               DELTA("{}", "\"length\"") "data: [DONE]\n\n");
         text_done(&out);
         (void) close(fd);
 }
@@ -277,9 +304,12 @@ static void test_completion_stream(void **state) {
         asked.events->on_text(asked.user, "Hi", NULL);
         asked.events->on_end(asked.user, "stop", &usage);
         unchunk(hear(fd, "0\r\n\r\n", &closed), &out);
-#define PIECE(CHOICE) "data: {\"id\":\"ID\",\"object\":\"text_completion\",\"created\":1,\"model\":\"alias\",\"choices\":[{\"index\":0," CHOICE "}]}\n\n"
-        assert_string_equal(out.bytes, PIECE("\"text\":\"Hi\",\"logprobs\":null,\"finish_reason\":null")
-                                               PIECE("\"text\":\"\",\"logprobs\":null,\"finish_reason\":\"stop\"") "data: [DONE]\n\n");
+#define PIECE(CHOICE)                                                                                                       \
+        "data: "                                                                                                            \
+        "{\"id\":\"ID\",\"object\":\"text_completion\",\"created\":1,\"model\":\"alias\",\"choices\":[{\"index\":0," CHOICE \
+        "}]}\n\n"
+        assert_string_equal(out.bytes, PIECE("\"text\":\"Hi\",\"logprobs\":null,\"finish_reason\":null") PIECE(
+                                               "\"text\":\"\",\"logprobs\":null,\"finish_reason\":\"stop\"") "data: [DONE]\n\n");
         text_done(&out);
         (void) close(fd);
 }
@@ -304,8 +334,9 @@ static void test_stream_waits_then_fails(void **state) {
         asked.events->on_failed(asked.user, &cooldown);
         heard = hear(fd, NULL, &closed);
         assert_true(closed);
-        assert_non_null(strstr(heard, "data: {\"error\":{\"message\":\"wait \\\"a\\\" while\\n\",\"type\":\"server_error\",\"param\":null,"
-                                      "\"code\":\"load_cooldown\"}}\n\n\r\n0\r\n\r\n"));
+        assert_non_null(strstr(
+                heard, "data: {\"error\":{\"message\":\"wait \\\"a\\\" while\\n\",\"type\":\"server_error\",\"param\":null,"
+                       "\"code\":\"load_cooldown\"}}\n\n\r\n0\r\n\r\n"));
         assert_null(strstr(heard, "[DONE]"));
         text_done(&out);
         (void) close(fd);
@@ -422,7 +453,8 @@ static void test_whole_answer(void **state) {
         (void) close(fd);
 }
 
-static const char *const frame = "[{\"token\":\"Hü\",\"bytes\":[72,195,188],\"logprob\":-0.5,\"top\":[{\"token\":\"Hü\",\"bytes\":[72,195,188],\"logprob\":-0.5},"
+static const char *const frame = "[{\"token\":\"Hü\",\"bytes\":[72,195,188],\"logprob\":-0.5,\"top\":[{\"token\":\"Hü\","
+                                 "\"bytes\":[72,195,188],\"logprob\":-0.5},"
                                  "{\"token\":\"x\",\"logprob\":null}]}]";
 
 static void test_logprobs(void **state) {
@@ -459,7 +491,8 @@ static void test_logprobs(void **state) {
         asked.events->on_text(asked.user, "Hü", logprobs);
         asked.events->on_text(asked.user, "Hü", logprobs);
         const char *heard = hear(fd, NULL, &closed);
-        const char *second = strstr(strstr(heard, "\"logprobs\":{") + 1, "\"logprobs\":{\"content\":[{\"token\":\"Hü\",\"logprob\":-0.5,\"bytes\":[72,195,188],");
+        const char *second = strstr(strstr(heard, "\"logprobs\":{") + 1,
+                                    "\"logprobs\":{\"content\":[{\"token\":\"Hü\",\"logprob\":-0.5,\"bytes\":[72,195,188],");
         assert_non_null(second);
         asked.events->on_end(asked.user, "stop", &usage);
         (void) close(fd);
@@ -467,7 +500,12 @@ static void test_logprobs(void **state) {
 }
 
 static void test_overlong_prompt(void **state) {
-        struct failure f = { .status = 400, .kind = "exceed_context_size_error", .message = "too long", .should_retry = -1, .n_prompt_tokens = 900, .n_ctx = 512 };
+        struct failure f = { .status = 400,
+                             .kind = "exceed_context_size_error",
+                             .message = "too long",
+                             .should_retry = -1,
+                             .n_prompt_tokens = 900,
+                             .n_ctx = 512 };
         bool closed;
 
         (void) state;
@@ -476,8 +514,10 @@ static void test_overlong_prompt(void **state) {
         const char *heard = hear(fd, "}}\n", &closed);
         assert_true(!strncmp(heard, "HTTP/1.1 400 ", 13));
         assert_null(strstr(heard, "x-should-retry"));
-        assert_string_equal(body_of(heard), "{\"error\":{\"message\":\"too long\",\"type\":\"exceed_context_size_error\",\"param\":null,\"code\":null,"
-                                            "\"n_prompt_tokens\":900,\"n_ctx\":512}}\n");
+        assert_string_equal(
+                body_of(heard),
+                "{\"error\":{\"message\":\"too long\",\"type\":\"exceed_context_size_error\",\"param\":null,\"code\":null,"
+                "\"n_prompt_tokens\":900,\"n_ctx\":512}}\n");
         (void) close(fd);
 }
 
@@ -493,12 +533,16 @@ static const struct {
         { "/v1/chat/completions", "[]", NULL, "must be a JSON object" },
         { "/v1/chat/completions", "{\"model\":\"\xff\"}", NULL, "not valid UTF-8" },
         { "/v1/chat/completions", "{\"model\":\"a\"}", "messages", "'messages' must be an array of at least one message" },
-        { "/v1/chat/completions", "{\"model\":\"a\",\"messages\":[]}", "messages", "'messages' must be an array of at least one message" },
+        { "/v1/chat/completions", "{\"model\":\"a\",\"messages\":[]}", "messages",
+          "'messages' must be an array of at least one message" },
         { "/v1/chat/completions", "{\"model\":\"a\",\"messages\":[1]}", "messages", "messages[0] must be an object" },
-        { "/v1/chat/completions", "{\"model\":\"a\",\"messages\":[{\"role\":\"user\"},{\"role\":1}]}", "messages", "messages[1].role must be a string" },
-        { "/v1/chat/completions", "{\"model\":\"a\",\"messages\":[{\"role\":\"user\",\"content\":5}]}", "messages", "messages[0].content must be" },
+        { "/v1/chat/completions", "{\"model\":\"a\",\"messages\":[{\"role\":\"user\"},{\"role\":1}]}", "messages",
+          "messages[1].role must be a string" },
+        { "/v1/chat/completions", "{\"model\":\"a\",\"messages\":[{\"role\":\"user\",\"content\":5}]}", "messages",
+          "messages[0].content must be" },
         { "/v1/chat/completions", "{\"model\":5,\"messages\":[]}", "model", "'model' must be a string" },
-        { "/v1/chat/completions", "{\"messages\":[{\"role\":\"user\",\"content\":\"x\"}]}", "model", "'model' is missing; GET /v1/models lists the 2 there are" },
+        { "/v1/chat/completions", "{\"messages\":[{\"role\":\"user\",\"content\":\"x\"}]}", "model",
+          "'model' is missing; GET /v1/models lists the 2 there are" },
         { "/v1/chat/completions", CHAT(",\"n\":2"), "n", "'n' must be 1" },
         { "/v1/chat/completions", CHAT(",\"n\":1.5"), "n", "'n' must be a whole number" },
         { "/v1/chat/completions", CHAT(",\"stream\":\"yes\""), "stream", "'stream' must be true or false" },
@@ -508,9 +552,12 @@ static const struct {
         { "/v1/chat/completions", CHAT(",\"logprobs\":3"), "logprobs", "'logprobs' must be true or false" },
         { "/v1/completions", "{\"model\":\"a\"}", "prompt", "'prompt' must be a string or an array of token ids" },
         { "/v1/completions", "{\"model\":\"a\",\"prompt\":[]}", "prompt", "'prompt' must be a string or an array of token ids" },
-        { "/v1/completions", "{\"model\":\"a\",\"prompt\":[1,\"x\"]}", "prompt", "'prompt' must be a string or an array of token ids" },
-        { "/v1/completions", "{\"model\":\"a\",\"prompt\":[\"x\",\"y\"]}", "prompt", "'prompt' holds several prompts; send one request for each" },
-        { "/v1/completions", "{\"model\":\"a\",\"prompt\":\"x\",\"logprobs\":true}", "logprobs", "'logprobs' must be a whole number" },
+        { "/v1/completions", "{\"model\":\"a\",\"prompt\":[1,\"x\"]}", "prompt",
+          "'prompt' must be a string or an array of token ids" },
+        { "/v1/completions", "{\"model\":\"a\",\"prompt\":[\"x\",\"y\"]}", "prompt",
+          "'prompt' holds several prompts; send one request for each" },
+        { "/v1/completions", "{\"model\":\"a\",\"prompt\":\"x\",\"logprobs\":true}", "logprobs",
+          "'logprobs' must be a whole number" },
         { "/v1/completions", "{\"model\":\"a\",\"prompt\":\"x\",\"echo\":true}", "echo", "'echo' is not offered" },
         { "/v1/completions", "{\"model\":\"a\",\"prompt\":\"x\",\"suffix\":\"y\"}", "suffix", "'suffix' is not offered" },
         { "/v1/completions", "{\"model\":\"a\",\"prompt\":\"x\",\"best_of\":3}", "best_of", "'best_of' must be 1" },
@@ -526,7 +573,8 @@ static void test_refused_bodies(void **state) {
                 if (strncmp(heard, "HTTP/1.1 400 ", 13) != 0 || !strstr(heard, refused[i].message))
                         fail_msg("%s answered by %s", refused[i].body, heard);
                 cJSON *json = parse(heard), *param = at(json, "error.param");
-                assert_true(refused[i].param ? cJSON_IsString(param) && !strcmp(param->valuestring, refused[i].param) : cJSON_IsNull(param));
+                assert_true(refused[i].param ? cJSON_IsString(param) && !strcmp(param->valuestring, refused[i].param)
+                                             : cJSON_IsNull(param));
                 assert_string_equal(at(json, "error.type")->valuestring, "invalid_request_error");
                 cJSON_Delete(json);
                 (void) close(fd);
@@ -539,7 +587,8 @@ static void test_accepted_bodies(void **state) {
                 CHAT(",\"n\":null,\"stream\":null,\"temperature\":null,\"logprobs\":null,\"tools\":null"),
                 CHAT(",\"n\":1,\"num_ctx\":4096,\"options\":{\"num_ctx\":1},\"id_slot\":0,\"cache_prompt\":true,\"user\":\"me\""),
                 " \r\n" CHAT("") "\n\t ",
-                "{\"model\":\"a\",\"messages\":[{\"role\":\"assistant\",\"content\":null,\"tool_calls\":[]},{\"role\":\"user\",\"content\":[{\"type\":\"text\"}]}]}",
+                "{\"model\":\"a\",\"messages\":[{\"role\":\"assistant\",\"content\":null,\"tool_calls\":[]},{\"role\":\"user\","
+                "\"content\":[{\"type\":\"text\"}]}]}",
         };
 
         (void) state;
@@ -550,7 +599,7 @@ static void test_accepted_bodies(void **state) {
                 (void) close(fd);
                 turn_for(2);
         }
-        models_count = 1;       /* the only model needs no name */
+        models_count = 1; /* the only model needs no name */
         int fd = post("/v1/chat/completions", "{\"messages\":[{\"role\":\"user\",\"content\":\"x\"}]}");
         assert_string_equal(asked.model, "a");
         asked.events->on_failed(asked.user, &cooldown);
@@ -586,7 +635,8 @@ static void test_routes(void **state) {
                 { "HEAD", "/", "200", "Content-Length: 20\r\n" },
                 { "GET", "/health", "200", "{\"status\":\"ok\"," },
                 { "HEAD", "/health", "200", "application/json" },
-                { "GET", "/v1/models", "200", "{\"object\":\"list\",\"data\":[{\"id\":\"a\",\"object\":\"model\",\"created\":7,\"owned_by\":\"headroom\"," },
+                { "GET", "/v1/models", "200",
+                  "{\"object\":\"list\",\"data\":[{\"id\":\"a\",\"object\":\"model\",\"created\":7,\"owned_by\":\"headroom\"," },
                 { "GET", "/v1/models/a", "200", "{\"id\":\"a\",\"object\":\"model\"" },
                 { "GET", "/v1/models/org/b:q4", "200", "\"status\":\"ready\",\"context_length\":4096" },
                 { "GET", "/v1/models/org%2fb%3Aq4", "200", "{\"id\":\"org/b:q4\"" },
@@ -620,7 +670,7 @@ static void test_control(void **state) {
 
         (void) state;
         surface = api_on_control;
-        assert_true(!strncmp(get("GET", "/control/status"), "HTTP/1.1 403 ", 13));      /* TCP has no peer credentials */
+        assert_true(!strncmp(get("GET", "/control/status"), "HTTP/1.1 403 ", 13)); /* TCP has no peer credentials */
         char path[] = "/tmp/headroom-api-XXXXXX";
         int fds[2];
         assert_int_equal(close(mkstemp(path)), 0);
@@ -643,7 +693,8 @@ static void test_control(void **state) {
         assert_true(cJSON_IsNull(at(json, "models.0.pid")) && cJSON_IsNull(at(json, "models.0.last_error")));
         cJSON_Delete(json);
 
-        static const char unload[] = "POST /control/unload HTTP/1.1\r\nHost: x\r\nContent-Length: 30\r\n\r\n{\"model\":\"alias\",\"force\":true}";
+        static const char unload[] =
+                "POST /control/unload HTTP/1.1\r\nHost: x\r\nContent-Length: 30\r\n\r\n{\"model\":\"alias\",\"force\":true}";
         say_text(fds[0], unload);
         turn_for(5);
         assert_string_equal(verb.model, "alias");
@@ -656,7 +707,7 @@ static void test_control(void **state) {
         check_refusal(hear(fds[0], "}}\n", &closed));
         say_text(fds[1], unload);
         turn_for(5);
-        (void) close(fds[1]);   /* leaves before it is done */
+        (void) close(fds[1]); /* leaves before it is done */
         turn_for(5);
         verb.on_done(verb.user, NULL);
         assert_int_equal(api_running(api), 0);

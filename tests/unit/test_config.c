@@ -97,32 +97,46 @@ static const struct row rows[] = {
         { "an empty file is fine", "", NULL, "" },
         { "comments and blank lines", "# one\n\n; two\n   # three\n", NULL, "" },
         { "every key of the main file",
-          "[server]\nlisten = 127.0.0.1:0\ncontrol = /tmp/c\nstate = /tmp\nconnections = 7\nbody_limit = 1MiB\nheader_timeout = 2s\nidle_timeout = 3s\n"
+          "[server]\nlisten = 127.0.0.1:0\ncontrol = /tmp/c\nstate = /tmp\nconnections = 7\nbody_limit = 1MiB\nheader_timeout = "
+          "2s\nidle_timeout = 3s\n"
           "[memory]\nbudget = 50%\nweights_fraction = 55%\nreserve = 1M\n[engine]\nload_timeout = 1m\nstop_timeout = 500ms\n"
-          "[models]\nwait_timeout = 1h\nmin_residency = 0\nkeep_alive = forever\ncontext = 8192\nkv_tokens = 0\nparallel = 2\nqueue = 0\nkv = q8_0\nthreads = 3\n",
+          "[models]\nwait_timeout = 1h\nmin_residency = 0\nkeep_alive = forever\ncontext = 8192\nkv_tokens = 0\nparallel = "
+          "2\nqueue = 0\nkv = q8_0\nthreads = 3\n",
           NULL, "" },
         { "byte order mark and CRLF", "\xEF\xBB\xBF[server]\r\nconnections = 7\r\n", NULL, "" },
         { "an indented key is a key, not a continuation", "[server]\n  connections = 7\n  idle_timeout = 5s\n", NULL, "" },
 
-        { "unknown section, near", "\n[severs]\nlisten = 1\n", NULL, "@/headroom.conf:3: unknown section [severs]; did you mean [server]?\n" },
+        { "unknown section, near", "\n[severs]\nlisten = 1\n", NULL,
+          "@/headroom.conf:3: unknown section [severs]; did you mean [server]?\n" },
         { "unknown section, far", "[thermal]\na = 1\n", NULL,
           "@/headroom.conf:2: unknown section [thermal]; there are [server], [memory], [engine] and [models]\n" },
-        { "[model] in the main file", "[model]\npath = /x\n", NULL, "@/headroom.conf:2: section [model] belongs in a file of models.d, one for each model\n" },
-        { "[memory] in a model file", "", "[memory]\nbudget = 1G\n", "@/models.d/tiny.conf:2: section [memory] belongs in headroom.conf, not in a file of models.d\n" },
-        { "key before any section", "listen = 1\n", NULL, "@/headroom.conf:1: this line stands before any section; begin with [server]\n" },
-        { "unknown key, near", "[memory]\n# budget\nbugdet = 1G\n", NULL, "@/headroom.conf:3: unknown key 'bugdet' in [memory]; did you mean 'budget'?\n" },
-        { "key of another section", "[server]\nreserve = 1G\n", NULL, "@/headroom.conf:2: unknown key 'reserve' in [server]; it belongs in [memory]\n" },
+        { "[model] in the main file", "[model]\npath = /x\n", NULL,
+          "@/headroom.conf:2: section [model] belongs in a file of models.d, one for each model\n" },
+        { "[memory] in a model file", "", "[memory]\nbudget = 1G\n",
+          "@/models.d/tiny.conf:2: section [memory] belongs in headroom.conf, not in a file of models.d\n" },
+        { "key before any section", "listen = 1\n", NULL,
+          "@/headroom.conf:1: this line stands before any section; begin with [server]\n" },
+        { "unknown key, near", "[memory]\n# budget\nbugdet = 1G\n", NULL,
+          "@/headroom.conf:3: unknown key 'bugdet' in [memory]; did you mean 'budget'?\n" },
+        { "key of another section", "[server]\nreserve = 1G\n", NULL,
+          "@/headroom.conf:2: unknown key 'reserve' in [server]; it belongs in [memory]\n" },
         { "unknown key", "[server]\ncolour = red\n", NULL, "@/headroom.conf:2: unknown key 'colour' in [server]\n" },
         { "no key = value", "[server]\nhello\nconnections = 7\nworld\n", NULL,
-          "@/headroom.conf:2: this line is neither [section] nor key = value\n@/headroom.conf:4: this line is neither [section] nor key = value\n" },
+          "@/headroom.conf:2: this line is neither [section] nor key = value\n@/headroom.conf:4: this line is neither [section] "
+          "nor key = value\n" },
         { "no closing bracket", "[server\nconnections = 1\n", NULL,
-          "@/headroom.conf:1: this section has no closing bracket\n@/headroom.conf:2: this line stands before any section; begin with [server]\n" },
-        { "empty value", "[server]\nconnections =\n", NULL, "@/headroom.conf:2: connections = '' is empty; leave the line out for the default\n" },
+          "@/headroom.conf:1: this section has no closing bracket\n@/headroom.conf:2: this line stands before any section; begin "
+          "with [server]\n" },
+        { "empty value", "[server]\nconnections =\n", NULL,
+          "@/headroom.conf:2: connections = '' is empty; leave the line out for the default\n" },
 
-        { "not a number", "[server]\nconnections = many\n", NULL, "@/headroom.conf:2: connections = 'many' is no whole number\n" },
+        { "not a number", "[server]\nconnections = many\n", NULL,
+          "@/headroom.conf:2: connections = 'many' is no whole number\n" },
         { "negative", "[server]\nconnections = -1\n", NULL, "@/headroom.conf:2: connections = '-1' is negative\n" },
-        { "too little", "[server]\nconnections = 0\n", NULL, "@/headroom.conf:2: connections = '0' is too little; the least is 1\n" },
-        { "too much", "[models]\nparallel = 1000\n", NULL, "@/headroom.conf:2: parallel = '1000' is too much; the most is 256\n" },
+        { "too little", "[server]\nconnections = 0\n", NULL,
+          "@/headroom.conf:2: connections = '0' is too little; the least is 1\n" },
+        { "too much", "[models]\nparallel = 1000\n", NULL,
+          "@/headroom.conf:2: parallel = '1000' is too much; the most is 256\n" },
         { "far too large", "[server]\nconnections = 99999999999999999999\n", NULL,
           "@/headroom.conf:2: connections = '99999999999999999999' is a number far too large\n" },
         { "size without sense", "[memory]\nbudget = lots\n", NULL,
@@ -131,33 +145,44 @@ static const struct row rows[] = {
           "@/headroom.conf:2: budget = '1GB' is no size; write bytes, or a number with K, M, G or T, such as 12GiB\n" },
         { "share over 100", "[memory]\nbudget = 120%\n", NULL, "@/headroom.conf:2: budget = '120%' is more than 100%\n" },
         { "fraction over 1", "[memory]\nweights_fraction = 60\n", NULL,
-          "@/headroom.conf:2: weights_fraction = '60' is more than the whole; write a number from 0 to 1, or a percentage such as 60%\n" },
-        { "fraction of nothing", "[memory]\nweights_fraction = 0\n", NULL, "@/headroom.conf:2: weights_fraction = '0' leaves no room for any model\n" },
+          "@/headroom.conf:2: weights_fraction = '60' is more than the whole; write a number from 0 to 1, or a percentage such "
+          "as 60%\n" },
+        { "fraction of nothing", "[memory]\nweights_fraction = 0\n", NULL,
+          "@/headroom.conf:2: weights_fraction = '0' leaves no room for any model\n" },
         { "time without unit", "[server]\nidle_timeout = 30\n", NULL,
           "@/headroom.conf:2: idle_timeout = '30' has no unit; write ms, s, m or h behind it, such as 5m\n" },
         { "time with a strange unit", "[server]\nidle_timeout = 3 weeks\n", NULL,
           "@/headroom.conf:2: idle_timeout = '3 weeks' has an unknown unit; write a number with ms, s, m or h, such as 5m\n" },
-        { "time out of range", "[server]\nidle_timeout = 1ms\n", NULL, "@/headroom.conf:2: idle_timeout = '1ms' is out of range; it may be 100 to 3600000 ms\n" },
-        { "body limit beyond the wire", "[server]\nbody_limit = 1G\n", NULL, "@/headroom.conf:2: body_limit = '1G' is too much; the most is 67108864\n" },
+        { "time out of range", "[server]\nidle_timeout = 1ms\n", NULL,
+          "@/headroom.conf:2: idle_timeout = '1ms' is out of range; it may be 100 to 3600000 ms\n" },
+        { "body limit beyond the wire", "[server]\nbody_limit = 1G\n", NULL,
+          "@/headroom.conf:2: body_limit = '1G' is too much; the most is 67108864\n" },
         { "kv type", "[models]\nkv = q2\n", NULL, "@/headroom.conf:2: kv = 'q2' is no KV cache type; write f16, q8_0 or q4_0\n" },
         { "not loopback", "[server]\nlisten = 0.0.0.0:80\n", NULL,
-          "@/headroom.conf:2: listen = '0.0.0.0:80' is not a loopback address; Headroom has no access keys yet and serves this machine only, "
+          "@/headroom.conf:2: listen = '0.0.0.0:80' is not a loopback address; Headroom has no access keys yet and serves this "
+          "machine only, "
           "so write one such as 127.0.0.1:11435\n" },
         { "a host name", "[server]\nlisten = example.org:80\n", NULL,
           "@/headroom.conf:2: listen = 'example.org:80' is no numeric address; write one such as 127.0.0.1:11435\n" },
         { "port", "[server]\nlisten = 127.0.0.1:70000\n", NULL,
-          "@/headroom.conf:2: listen = '127.0.0.1:70000' has no valid port; write one from 0 to 65535, such as 127.0.0.1:11435\n" },
+          "@/headroom.conf:2: listen = '127.0.0.1:70000' has no valid port; write one from 0 to 65535, such as "
+          "127.0.0.1:11435\n" },
         { "every problem is told", "[server]\na = 1\n[memory]\nb = 2\n", "[model]\nc = 3\n",
-          "@/headroom.conf:2: unknown key 'a' in [server]\n@/headroom.conf:4: unknown key 'b' in [memory]\n@/models.d/tiny.conf:2: unknown key 'c' in [model]\n" },
+          "@/headroom.conf:2: unknown key 'a' in [server]\n@/headroom.conf:4: unknown key 'b' in "
+          "[memory]\n@/models.d/tiny.conf:2: unknown key 'c' in [model]\n" },
 
         { "a model by its file name", "", "[model]\n", "" },
         { "every key of a model", "",
-          "[model]\nname = a/b:c\npath = tiny.gguf\naliases = gpt-4, gpt-3.5 ,x\npriority = -3\npin = yes\npreload = off\nkeep_alive = 1h\n"
+          "[model]\nname = a/b:c\npath = tiny.gguf\naliases = gpt-4, gpt-3.5 ,x\npriority = -3\npin = yes\npreload = "
+          "off\nkeep_alive = 1h\n"
           "context = 1\nkv_tokens = 2\nparallel = 3\nqueue = 4\nkv = q4_0\nthreads = 5\n",
           "" },
-        { "a model file that is missing", "", "[model]\n\npath = no.gguf\n", "@/models.d/tiny.conf:3: the model file @/models/no.gguf cannot be used: No such file or directory\n" SHADOWED },
-        { "a model path that is a folder", "", "[model]\npath = /\n", "@/models.d/tiny.conf:2: the model file / cannot be used: Is a directory\n" SHADOWED },
-        { "an alias twice", "", "[model]\naliases = a, a\n", "@/models.d/tiny.conf:2: the name 'a' is already taken by the model tiny (@/models.d/tiny.conf)\n" },
+        { "a model file that is missing", "", "[model]\n\npath = no.gguf\n",
+          "@/models.d/tiny.conf:3: the model file @/models/no.gguf cannot be used: No such file or directory\n" SHADOWED },
+        { "a model path that is a folder", "", "[model]\npath = /\n",
+          "@/models.d/tiny.conf:2: the model file / cannot be used: Is a directory\n" SHADOWED },
+        { "an alias twice", "", "[model]\naliases = a, a\n",
+          "@/models.d/tiny.conf:2: the name 'a' is already taken by the model tiny (@/models.d/tiny.conf)\n" },
         { "an alias like its own id", "", "[model]\naliases = a, tiny\n",
           "@/models.d/tiny.conf:2: the name 'tiny' is already taken by the model tiny (@/models.d/tiny.conf)\n" },
         { "priority", "", "[model]\npriority = high\n", "@/models.d/tiny.conf:2: priority = 'high' is no whole number\n" },
@@ -180,7 +205,8 @@ static void test_rows(void **state) {
                         put_file("models.d/tiny.conf", rows[i].model_text);
                 int result = load(&c);
                 if (strcmp(reported, rows[i].expected) != 0 || result != (*rows[i].expected ? -EINVAL : 0)) {
-                        print_message("%s: returned %d and said\n%sinstead of\n%s", rows[i].situation, result, reported, rows[i].expected);
+                        print_message("%s: returned %d and said\n%sinstead of\n%s", rows[i].situation, result, reported,
+                                      rows[i].expected);
                         failures++;
                 }
                 config_free(c);
@@ -222,8 +248,11 @@ static void test_discovery(void **state) {
         assert_int_equal(mkdir(path, 0700), 0);
         put_file("headroom.conf", "[models]\ncontext = 512\n");
         put_file("models.d/named.conf", "[model]\npath = b.gguf\naliases = taken\n");
-        static const char *const files[] = { "a.gguf", "b.gguf", ".hidden.gguf", "c.gguf.part", "mmproj-a.gguf", "taken.gguf", "org/d.gguf",
-                                             "s-00001-of-00002.gguf", "s-00002-of-00002.gguf", "t-00003-of-00002.gguf", "README.md" };
+        static const char *const files[] = {
+                "a.gguf",     "b.gguf",     ".hidden.gguf",          "c.gguf.part",           "mmproj-a.gguf",
+                "taken.gguf", "org/d.gguf", "s-00001-of-00002.gguf", "s-00002-of-00002.gguf", "t-00003-of-00002.gguf",
+                "README.md"
+        };
         for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
                 char name[64];
                 (void) snprintf(name, sizeof name, "models/%s", files[i]);
@@ -316,9 +345,13 @@ static void test_listen_forms(void **state) {
         static const struct {
                 const char *text, *address;
                 uint16_t port;
-        } forms[] = { { "127.0.0.1:80", "127.0.0.1", 80 }, { "127.0.0.2", "127.0.0.2", 5 }, { "[::1]:81", "::1", 81 }, { "[::1]", "::1", 5 },
-                      { "localhost:0", "127.0.0.1", 0 },   { "8080", "127.0.0.1", 8080 },   { "localhost", "127.0.0.1", 5 } };
-        static const char *const wrong[] = { "", ":", "[::1", "[::1]80", "::1", "1.2.3:4", "127.0.0.1:", "127.0.0.1:-1", "8.8.8.8:53", "[::]:80", "127.0.0.1:8x" };
+        } forms[] = { { "127.0.0.1:80", "127.0.0.1", 80 }, { "127.0.0.2", "127.0.0.2", 5 },
+                      { "[::1]:81", "::1", 81 },           { "[::1]", "::1", 5 },
+                      { "localhost:0", "127.0.0.1", 0 },   { "8080", "127.0.0.1", 8080 },
+                      { "localhost", "127.0.0.1", 5 } };
+        static const char *const wrong[] = { "",           ":",       "[::1",        "[::1]80",
+                                             "::1",        "1.2.3:4", "127.0.0.1:",  "127.0.0.1:-1",
+                                             "8.8.8.8:53", "[::]:80", "127.0.0.1:8x" };
 
         (void) state;
         for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {

@@ -68,8 +68,12 @@ static void on_request(void *user, struct http_exchange *x) {
 }
 
 static int set_up_with(uint32_t connections, uint64_t body, uint64_t header_ms, uint64_t idle_ms) {
-        const struct http_options options = { .on_request = on_request, .headers = "X-Every: 1\r\n", .connections_max = connections,
-                                              .body_bytes_max = body, .header_timeout_ms = header_ms, .idle_timeout_ms = idle_ms };
+        const struct http_options options = { .on_request = on_request,
+                                              .headers = "X-Every: 1\r\n",
+                                              .connections_max = connections,
+                                              .body_bytes_max = body,
+                                              .header_timeout_ms = header_ms,
+                                              .idle_timeout_ms = idle_ms };
 
         requests = goners = writables = 0;
         held = NULL;
@@ -114,12 +118,12 @@ static int tear_down(void **state) {
 
 struct row {
         const char *situation, *request;
-        const char *status, *contains;  /* CONTAINS is the last thing heard */
+        const char *status, *contains; /* CONTAINS is the last thing heard */
         bool closes;
 };
 
-#define OK "HTTP/1.1 200 OK\r\n"
-#define BAD "HTTP/1.1 400 Bad Request\r\n"
+#define OK   "HTTP/1.1 200 OK\r\n"
+#define BAD  "HTTP/1.1 400 Bad Request\r\n"
 #define HOST "Host: x\r\n"
 
 static const struct row rows[] = {
@@ -127,28 +131,32 @@ static const struct row rows[] = {
         { "headers that every answer bears", "GET /a HTTP/1.1\r\n" HOST "\r\n", OK, "X-Every: 1\r\nX-Extra: 1\r\n\r\n", false },
         { "empty lines before a request", "\r\n\r\nGET /a HTTP/1.1\r\n" HOST "\r\n", OK, "1 /a [] 0", false },
         { "a header without a value", "GET /a HTTP/1.1\r\nX:\r\n" HOST "Y:\r\n\r\n", OK, "1 /a [] 0", false },
-        { "escapes in the path", "GET /v1/models/org%2Fa%3Ab%20c?x=/y HTTP/1.1\r\n" HOST "\r\n", OK, "1 /v1/models/org/a:b c [] 0", false },
+        { "escapes in the path", "GET /v1/models/org%2Fa%3Ab%20c?x=/y HTTP/1.1\r\n" HOST "\r\n", OK,
+          "1 /v1/models/org/a:b c [] 0", false },
         { "absolute form", "GET http://h:1/a HTTP/1.1\r\n" HOST "\r\n", OK, "1 /a [] 0", false },
         { "a query and no path", "GET http://h?q HTTP/1.1\r\n" HOST "\r\n", OK, "1 / [] 0", false },
         { "OPTIONS *", "OPTIONS * HTTP/1.1\r\n" HOST "\r\n", OK, "8 * [] 0", false },
         { "a method nobody asked for", "DELETE /a HTTP/1.1\r\n" HOST "\r\n", OK, "16 /a [] 0", false },
-        { "HEAD has the length and no body", "HEAD /a HTTP/1.1\r\n" HOST "Connection: close\r\n\r\n", OK, "Content-Length: 9\r\n", true },
+        { "HEAD has the length and no body", "HEAD /a HTTP/1.1\r\n" HOST "Connection: close\r\n\r\n", OK, "Content-Length: 9\r\n",
+          true },
         { "a body by length", "POST /a HTTP/1.1\r\n" HOST "Content-Length: 5\r\n\r\nhello", OK, "4 /a [hello] 5", false },
         { "a body of nothing", "POST /a HTTP/1.1\r\n" HOST "Content-Length: 0\r\n\r\n", OK, "4 /a [] 0", false },
-        { "a body in chunks", "POST /a HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n2\r\nhe\r\n3;x=y\r\nllo\r\n0\r\nTrailer: 1\r\n\r\n", OK,
+        { "a body in chunks",
+          "POST /a HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n2\r\nhe\r\n3;x=y\r\nllo\r\n0\r\nTrailer: 1\r\n\r\n", OK,
           "4 /a [hello] 5", false },
         { "asks before sending a body", "POST /a HTTP/1.1\r\n" HOST "Expect: 100-continue\r\nContent-Length: 5\r\n\r\nhello",
           "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n", "4 /a [hello] 5", false },
-        { "asks, but a body without bytes needs no leave", "POST /a HTTP/1.1\r\n" HOST "Expect: 100-continue\r\nContent-Length: 0\r\n\r\n", OK, "4 /a [] 0",
-          false },
+        { "asks, but a body without bytes needs no leave",
+          "POST /a HTTP/1.1\r\n" HOST "Expect: 100-continue\r\nContent-Length: 0\r\n\r\n", OK, "4 /a [] 0", false },
         { "HTTP/1.0 closes", "GET /a HTTP/1.0\r\n\r\n", OK, "Connection: close\r\n", true },
         { "HTTP/1.0 may go on", "GET /a HTTP/1.0\r\nConnection: keep-alive\r\n\r\n", OK, "Connection: keep-alive\r\n", false },
         { "Connection: close", "GET /a HTTP/1.1\r\n" HOST "Connection: close\r\n\r\n", OK, "Connection: close\r\n", true },
-        { "an offer of another protocol is not taken up", "GET /a HTTP/1.1\r\n" HOST "Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n", OK, "1 /a [] 0",
-          false },
+        { "an offer of another protocol is not taken up",
+          "GET /a HTTP/1.1\r\n" HOST "Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n", OK, "1 /a [] 0", false },
         { "a stream is chunked", "GET /stream HTTP/1.1\r\n" HOST "\r\n", OK, "\r\n\r\n3\r\none\r\n3\r\ntwo\r\n0\r\n\r\n", false },
         { "a stream to HTTP/1.0 ends with the connection", "GET /stream HTTP/1.0\r\n\r\n", OK, "\r\n\r\nonetwo", true },
-        { "a stream without its body", "HEAD /stream HTTP/1.1\r\n" HOST "Connection: close\r\n\r\n", OK, "Connection: close\r\n\r\n", true },
+        { "a stream without its body", "HEAD /stream HTTP/1.1\r\n" HOST "Connection: close\r\n\r\n", OK,
+          "Connection: close\r\n\r\n", true },
 
         { "no Host", "GET /a HTTP/1.1\r\n\r\n", BAD, "exactly one Host header", true },
         { "two Hosts", "GET /a HTTP/1.1\r\n" HOST HOST "\r\n", BAD, "exactly one Host header", true },
@@ -159,22 +167,28 @@ static const struct row rows[] = {
         { "an escaped NUL", "GET /%00 HTTP/1.1\r\n" HOST "\r\n", BAD, "no valid path", true },
         { "an escape that is no UTF-8", "GET /%ff HTTP/1.1\r\n" HOST "\r\n", BAD, "no valid path", true },
         { "a header without a colon", "GET /a HTTP/1.1\r\n" HOST "what\r\n\r\n", BAD, "not a valid HTTP/1.1 request", true },
-        { "length and chunks", "POST /a HTTP/1.1\r\n" HOST "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n", BAD, "never both", true },
-        { "chunks and length", "POST /a HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n", BAD, "never both", true },
+        { "length and chunks", "POST /a HTTP/1.1\r\n" HOST "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n", BAD,
+          "never both", true },
+        { "chunks and length", "POST /a HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n", BAD,
+          "never both", true },
         { "two lengths", "POST /a HTTP/1.1\r\n" HOST "Content-Length: 5\r\nContent-Length: 5\r\n\r\n", BAD, "", true },
         { "a length that is none", "POST /a HTTP/1.1\r\n" HOST "Content-Length: 5x\r\n\r\n", BAD, "is no number", true },
-        { "a length beyond all numbers", "POST /a HTTP/1.1\r\n" HOST "Content-Length: 99999999999999999999999\r\n\r\n", BAD, "is no number", true },
-        { "a chunk without size", "POST /a HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\nxx\r\n", BAD, "no valid size", true },
-        { "a coding we do not know", "POST /a HTTP/1.1\r\n" HOST "Transfer-Encoding: gzip, chunked\r\n\r\n", "HTTP/1.1 501 Not Implemented\r\n", "chunked",
+        { "a length beyond all numbers", "POST /a HTTP/1.1\r\n" HOST "Content-Length: 99999999999999999999999\r\n\r\n", BAD,
+          "is no number", true },
+        { "a chunk without size", "POST /a HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\nxx\r\n", BAD, "no valid size",
           true },
-        { "a coding without chunks", "POST /a HTTP/1.1\r\n" HOST "Transfer-Encoding: gzip\r\n\r\n", "HTTP/1.1 501 Not Implemented\r\n", "chunked", true },
-        { "a compressed body", "POST /a HTTP/1.1\r\n" HOST "Content-Encoding: gzip\r\nContent-Length: 5\r\n\r\n", "HTTP/1.1 415 Unsupported Media Type\r\n",
-          "compressed", true },
+        { "a coding we do not know", "POST /a HTTP/1.1\r\n" HOST "Transfer-Encoding: gzip, chunked\r\n\r\n",
+          "HTTP/1.1 501 Not Implemented\r\n", "chunked", true },
+        { "a coding without chunks", "POST /a HTTP/1.1\r\n" HOST "Transfer-Encoding: gzip\r\n\r\n",
+          "HTTP/1.1 501 Not Implemented\r\n", "chunked", true },
+        { "a compressed body", "POST /a HTTP/1.1\r\n" HOST "Content-Encoding: gzip\r\nContent-Length: 5\r\n\r\n",
+          "HTTP/1.1 415 Unsupported Media Type\r\n", "compressed", true },
         { "an expectation we do not know", "POST /a HTTP/1.1\r\n" HOST "Expect: wonders\r\nContent-Length: 5\r\n\r\n",
           "HTTP/1.1 417 Expectation Failed\r\n", "100-continue", true },
         { "HTTP/2", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "HTTP/1.1 505 HTTP Version Not Supported\r\n", "HTTP/1.1", true },
         { "HTTP/3 in words", "GET /a HTTP/3.0\r\n" HOST "\r\n", "HTTP/1.1 505 HTTP Version Not Supported\r\n", "HTTP/1.1", true },
-        { "HTTP/0.9 in words", "GET /a HTTP/0.9\r\n" HOST "\r\n", "HTTP/1.1 505 HTTP Version Not Supported\r\n", "HTTP/1.1", true },
+        { "HTTP/0.9 in words", "GET /a HTTP/0.9\r\n" HOST "\r\n", "HTTP/1.1 505 HTTP Version Not Supported\r\n", "HTTP/1.1",
+          true },
         { "a proxy", "CONNECT h:1 HTTP/1.1\r\n" HOST "\r\n", "HTTP/1.1 405 Method Not Allowed\r\n", "no proxy", true },
         { "too long a body is refused before it comes", "POST /a HTTP/1.1\r\n" HOST "Content-Length: 1001\r\n\r\n",
           "HTTP/1.1 413 Content Too Large\r\n", "larger than this server accepts", true },
@@ -189,7 +203,8 @@ static void check_row(const struct row *row, size_t piece) {
         say(fd, row->request, strlen(row->request), piece);
         const char *heard = hear(fd, row->closes ? NULL : row->contains, &closed);
         if (strncmp(heard, row->status, strlen(row->status)) != 0 || !strstr(heard, row->contains) || closed != row->closes) {
-                print_message("%s (%zu bytes at a time): heard%s\n%s\n", row->situation, piece, closed ? ", then it closed" : "", heard);
+                print_message("%s (%zu bytes at a time): heard%s\n%s\n", row->situation, piece, closed ? ", then it closed" : "",
+                              heard);
                 fail();
         }
         (void) close(fd);
@@ -216,7 +231,8 @@ static void test_requests_one_behind_the_other(void **state) {
                 requests = 0;
                 say(fd, three, sizeof three - 1, piece);
                 const char *heard = hear(fd, NULL, &closed);
-                const char *one = strstr(heard, "1 /1 [] 0"), *two = strstr(heard, "4 /2 [ab] 2"), *last = strstr(heard, "4 /3 [c] 1");
+                const char *one = strstr(heard, "1 /1 [] 0"), *two = strstr(heard, "4 /2 [ab] 2"),
+                           *last = strstr(heard, "4 /3 [c] 1");
                 assert_true(closed);
                 assert_int_equal(requests, 4);
                 assert_true(one && two && last && one < two && two < last && strstr(last, "1 /4 [] 0"));
@@ -327,7 +343,7 @@ static void test_chunked_body_limit(void **state) {
         assert_true(closed);
         (void) close(fd);
 
-        fd = connect_client();          /* extensions that never end */
+        fd = connect_client(); /* extensions that never end */
         say_text(fd, head);
         say_text(fd, "1;");
         for (int i = 0; i < 1000; i++)
@@ -449,7 +465,7 @@ static void test_unix_socket(void **state) {
         assert_non_null(mkdtemp(path));
         (void) snprintf(name, sizeof name, "%s/s", path);
         strcpy(address.sun_path, name);
-        int dead = socket(AF_UNIX, SOCK_STREAM, 0);     /* a daemon that died leaves its file behind */
+        int dead = socket(AF_UNIX, SOCK_STREAM, 0); /* a daemon that died leaves its file behind */
         assert_int_equal(bind(dead, (struct sockaddr *) &address, sizeof address), 0);
         (void) close(dead);
         assert_int_equal(http_server_listen_unix(server, name, 0660), 0);

@@ -16,12 +16,15 @@ struct row {
 
 static const struct row rows[] = {
         { "no field", { { .key = NULL } }, "event=e" },
-        { "plain text and numbers", { LOG_TEXT("model", "qwen3-8b"), LOG_NUMBER("bytes", 812646400), LOG_NUMBER("delta", -1) },
+        { "plain text and numbers",
+          { LOG_TEXT("model", "qwen3-8b"), LOG_NUMBER("bytes", 812646400), LOG_NUMBER("delta", -1) },
           "event=e model=qwen3-8b bytes=812646400 delta=-1" },
         { "spaces are quoted", { LOG_TEXT("why", "making room") }, "event=e why=\"making room\"" },
         { "empty text", { LOG_TEXT("why", "") }, "event=e why=\"\"" },
         { "absent text", { LOG_TEXT("why", NULL) }, "event=e why=-" },
-        { "a forged line stays inside its quotes", { LOG_TEXT("m", "x\nevent=unload \"y\"\\") }, "event=e m=\"x\\nevent=unload \\\"y\\\"\\\\\"" },
+        { "a forged line stays inside its quotes",
+          { LOG_TEXT("m", "x\nevent=unload \"y\"\\") },
+          "event=e m=\"x\\nevent=unload \\\"y\\\"\\\\\"" },
         { "control bytes", { LOG_TEXT("m", "\x1b[2J\x7f") }, "event=e m=\"\\x1b[2J\\x7f\"" },
         { "UTF-8 passes", { LOG_TEXT("m", "größe") }, "event=e m=\"größe\"" },
 };
@@ -61,6 +64,7 @@ static void test_bounded(void **state) {
 }
 
 int main(void) {
-        const struct CMUnitTest tests[] = { cmocka_unit_test(test_rows), cmocka_unit_test(test_left_out_when_empty), cmocka_unit_test(test_bounded) };
+        const struct CMUnitTest tests[] = { cmocka_unit_test(test_rows), cmocka_unit_test(test_left_out_when_empty),
+                                            cmocka_unit_test(test_bounded) };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
