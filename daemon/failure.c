@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "daemon/text.h"
+
 #define RETRY_AFTER_MAX_S 120u
 
 static void failure_init(struct failure *f, enum reason reason) {
@@ -32,6 +34,7 @@ void failure_set(struct failure *f, enum reason reason, const char *format, ...)
         va_start(arguments, format);
         (void) vsnprintf(f->message, sizeof(f->message), format, arguments);
         va_end(arguments);
+        text_repair(f->message);
 }
 
 void failure_set_retry_after(struct failure *f, uint64_t ms) {
@@ -52,8 +55,10 @@ static const char *known_kind(const char *kind) {
 
 static void copy_text(const cJSON *frame, const char *key, char *out, size_t size) {
         const char *text = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(frame, key));
-        if (text)
-                (void) snprintf(out, size, "%s", text);
+        if (!text)
+                return;
+        (void) snprintf(out, size, "%s", text);
+        text_repair(out);
 }
 
 static int64_t whole_number(const cJSON *frame, const char *key) {

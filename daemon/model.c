@@ -15,6 +15,7 @@
 
 #include "daemon/fleet_internal.h"
 #include "daemon/log.h"
+#include "daemon/text.h"
 #include "engine/model_files.h"
 #include "engine/wire.h"
 #include "policy/bounds.h"
@@ -289,6 +290,7 @@ static void on_engine_exit(void *user, struct child_exit exit) {
         if (m->last_exit[0] == '\0' && !e->expected)
                 (void) snprintf(m->last_exit, sizeof(m->last_exit), "exit status 0, unasked");
         (void) snprintf(m->last_words, sizeof(m->last_words), "%s", engine_process_last_words(e->process));
+        text_repair(m->last_words);
         e->process = NULL;
         e->exited = true;
         e->exited_ms = fleet_clock_ms();

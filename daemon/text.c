@@ -136,3 +136,12 @@ bool text_is_utf8(const char *bytes, size_t count) {
         }
         return true;
 }
+
+void text_repair(char *text) {
+        for (size_t at = 0, count = strlen(text); at < count;) {
+                size_t length = character_length((const unsigned char *) text + at, count - at);
+                if (!length)
+                        text[at] = '?';
+                at += length ? length : 1;
+        }
+}

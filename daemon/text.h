@@ -34,5 +34,7 @@ const char *text_string(const struct text *t);
 
 /* Whether the bytes are well-formed UTF-8 (RFC 3629: no surrogates, no overlong forms). */
 bool text_is_utf8(const char *bytes, size_t count);
+/* Puts a question mark for each byte that is part of no character: for texts that were cut to fit, or come from a child. */
+void text_repair(char *text);
 
 #endif

@@ -13,6 +13,7 @@
 #include "engine/wire.h"
 
 #define EMBED_FLOAT_BYTES 16u           /* of one number in an answer's JSON, its comma included */
+#define TOKENS_ALL (-1.0)                /* what front ends send for "as many as fit" */
 #define SEED_ANY (-1.0)                 /* what front ends send for "choose one" */
 
 void request_rules_init(struct request_rules *rules, const struct model *model, uint32_t n_ctx, uint64_t seed) {
@@ -108,10 +109,10 @@ static int read_max_tokens(const cJSON *body, uint32_t *out, struct request_erro
         bool found = false;
         for (size_t i = 0; i < 2; i++) {
                 const cJSON *value = field(body, names[i]);
-                if (value && !is_integer(value, 0, UINT32_MAX))
+                if (value && !is_integer(value, TOKENS_ALL, HUGE_VAL))
                         return request_refuse(reterr, names[i], "%s must be a whole number that is not negative.", names[i]);
                 if (value && !found)
-                        *out = (uint32_t)value->valuedouble;
+                        *out = value->valuedouble < 0 || value->valuedouble > UINT32_MAX ? UINT32_MAX : (uint32_t)value->valuedouble;
                 found |= value != NULL;
         }
         return 0;

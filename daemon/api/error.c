@@ -60,6 +60,7 @@ struct failure error_bad_request(const char *param, const char *format, ...) {
         va_start(args, format);
         (void) vsnprintf(f.message, sizeof f.message, format, args);
         va_end(args);
+        text_repair(f.message);
         (void) snprintf(f.param, sizeof f.param, "%s", param ? param : "");
         return f;
 }
@@ -68,6 +69,7 @@ struct failure error_not_found(const char *model) {
         struct failure f = failure_of(404, "invalid_request_error", "model_not_found");
 
         (void) snprintf(f.message, sizeof f.message, "there is no model '%.200s'; GET /v1/models lists those there are", model);
+        text_repair(f.message);
         strcpy(f.param, "model");
         return f;
 }

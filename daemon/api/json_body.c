@@ -18,6 +18,24 @@ static bool is_blank(const char *at, const char *end) {
         return at == end;
 }
 
+/*
+ * What cJSON lets through and we do not: a NUL, plain or escaped, would end the text it stands in, and other control
+ * characters are no JSON. Tabs and line ends within strings are neither, but people write them. NULL when all is well.
+ */
+static const char *wrong_character(const char *bytes, size_t size) {
+        for (size_t i = 0; i < size; i++) {
+                unsigned char c = (unsigned char) bytes[i];
+                if (c < 0x20 && c != '\t' && c != '\n' && c != '\r')
+                        return "a control character that is not escaped";
+                if (c != '\\')
+                        continue;
+                if (size - i >= 6 && !memcmp(bytes + i, "\\u0000", 6))
+                        return "a NUL character, which no text here can hold";
+                i++;
+        }
+        return NULL;
+}
+
 cJSON *api_read_json(struct http_exchange *x, struct failure *reterr) {
         size_t size;
         const char *body = http_body(x, &size), *end = body;
@@ -28,6 +46,11 @@ cJSON *api_read_json(struct http_exchange *x, struct failure *reterr) {
         }
         if (!text_is_utf8(body, size)) {
                 *reterr = error_bad_request(NULL, "the body is not valid UTF-8");
+                return NULL;
+        }
+        const char *wrong = wrong_character(body, size);
+        if (wrong) {
+                *reterr = error_bad_request(NULL, "the body holds %s", wrong);
                 return NULL;
         }
         if (wire_json_check(body, size, WIRE_DEPTH_MAX - 1)) {

@@ -4,6 +4,7 @@
  * Types are checked for what we read ourselves and for what would be a waste to load a model for; everything else in
  * the body goes to the engine as it came, known or not.
  */
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -46,9 +47,9 @@ static const cJSON *field(const cJSON *body, const char *name) {
         return cJSON_IsNull(item) ? NULL : item;
 }
 
+/* The engine knows the ranges. A number too large for JSON's readers is infinite. */
 static bool is_integer(const cJSON *item) {
-        return cJSON_IsNumber(item) && item->valuedouble >= -0x1p62 && item->valuedouble <= 0x1p62 &&
-               item->valuedouble == (double) (int64_t) item->valuedouble;
+        return cJSON_IsNumber(item) && isfinite(item->valuedouble) && floor(item->valuedouble) == item->valuedouble;
 }
 
 static const char *wrong_kind(const cJSON *item, enum kind kind) {
@@ -58,7 +59,7 @@ static const char *wrong_kind(const cJSON *item, enum kind kind) {
         case KIND_INTEGER:
                 return is_integer(item) ? NULL : "a whole number";
         case KIND_NUMBER:
-                return cJSON_IsNumber(item) ? NULL : "a number";
+                return cJSON_IsNumber(item) && isfinite(item->valuedouble) ? NULL : "a number";
         case KIND_STRING:
                 return cJSON_IsString(item) ? NULL : "a string";
         case KIND_OBJECT:

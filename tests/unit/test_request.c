@@ -93,9 +93,9 @@ static void test_refused(void **state) {
                 { "repeat_last_n",     "to 4096",              "{" CHAT ",\"repeat_last_n\":4097}",               REQUEST_CHAT },
                 { "presence_penalty",  "from -2 to 2",         "{" CHAT ",\"presence_penalty\":2.5}",             REQUEST_CHAT },
                 { "frequency_penalty", "from -2 to 2",         "{" CHAT ",\"frequency_penalty\":[]}",             REQUEST_CHAT },
-                { "max_tokens",        "not negative",         "{" CHAT ",\"max_tokens\":-1}",                    REQUEST_CHAT },
+                { "max_tokens",        "not negative",         "{" CHAT ",\"max_tokens\":-2}",                    REQUEST_CHAT },
                 { "max_tokens",        "whole number",         "{" CHAT ",\"max_tokens\":\"10\"}",                REQUEST_CHAT },
-                { "max_tokens",        "whole number",         "{" CHAT ",\"max_tokens\":1e12}",                  REQUEST_CHAT },
+                { "max_tokens",        "whole number",         "{" CHAT ",\"max_tokens\":7.5}",                   REQUEST_CHAT },
                 { "max_completion_tokens", "whole number",     "{" CHAT ",\"max_completion_tokens\":0.5}",        REQUEST_CHAT },
                 { "seed",              "whole number",         "{" CHAT ",\"seed\":1.5}",                         REQUEST_CHAT },
                 { "seed",              "64 bits",              "{" CHAT ",\"seed\":1e20}",                        REQUEST_CHAT },
@@ -182,6 +182,18 @@ static void test_defaults(void **state) {
         assert_int_equal(request_tokens_max(&r), CTX);
         request_done(&r);
         request_done(&nulls);
+}
+
+/* Front ends say "as much as there is" by -1, or by a number that no context has. */
+static void test_all_tokens(void **state) {
+        (void)state;
+        static const char *const bodies[] = { "{" CHAT ",\"max_tokens\":-1}", "{" CHAT ",\"max_completion_tokens\":-1}",
+                                              "{" CHAT ",\"max_tokens\":9007199254740991}" };
+        for (size_t i = 0; i < sizeof(bodies) / sizeof(bodies[0]); i++) {
+                struct request r = accept(REQUEST_CHAT, bodies[i]);
+                assert_int_equal(r.max_tokens, CTX - r.inputs[0].count);
+                request_done(&r);
+        }
 }
 
 static void test_values(void **state) {
@@ -348,6 +360,7 @@ int main(void) {
                 cmocka_unit_test(test_refused),
                 cmocka_unit_test(test_long_stop_is_refused),
                 cmocka_unit_test(test_defaults),
+                cmocka_unit_test(test_all_tokens),
                 cmocka_unit_test(test_values),
                 cmocka_unit_test(test_prompts),
                 cmocka_unit_test(test_the_context_is_the_limit),
