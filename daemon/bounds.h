@@ -37,10 +37,14 @@
 #define CHILD_WORDS_MAX         4096        /* of standard error, the end is kept: enough for a sanitizer's headline or a stack */
 #define CHILD_LINGER_MS         500         /* after its exit, for whoever else still holds its pipes */
 #define ENGINE_UNSENT_BYTES_MAX (96u << 20) /* one largest frame and small ones; an engine that reads stays near zero */
-#define INSPECT_OUTPUT_MAX      65536       /* the summary is under 1 KiB */
-#define INSPECT_TIMEOUT_MS      60000       /* reads headers only; a cold network disk may take its time */
-#define INSPECTIONS_MAX         2           /* at once: they wait for the disk, not for the processor */
-#define ENGINE_OOM_SCORE        500 /* should the kernel have to choose, an engine goes before the daemon and the desktop */
+#define ENGINE_PING_AFTER_MS    30000       /* a busy engine that says nothing is asked for its statistics ... */
+#define ENGINE_SILENT_MAX_MS \
+        600000                   /* ... and ended when it says nothing for so long: it hears only between two steps, and 512
+                                           tokens of a 70B model on a slow processor are one step of minutes */
+#define INSPECT_OUTPUT_MAX 65536 /* the summary is under 1 KiB */
+#define INSPECT_TIMEOUT_MS 60000 /* reads headers only; a cold network disk may take its time */
+#define INSPECTIONS_MAX    2     /* at once: they wait for the disk, not for the processor */
+#define ENGINE_OOM_SCORE   500   /* should the kernel have to choose, an engine goes before the daemon and the desktop */
 
 /* --- fleet --- */
 #define WAITING_MAX          4096 /* requests waiting for all models together */

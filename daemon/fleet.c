@@ -12,6 +12,7 @@
 
 #include "daemon/fleet_internal.h"
 #include "daemon/log.h"
+#include "daemon/sensors/cgroup_limit.h"
 #include "policy/saturate.h"
 
 #define FLEET_HANDLES 2
@@ -31,6 +32,7 @@ void fleet_observe_memory(struct fleet *f, uint64_t age_max_ms) {
         int r = memory_read(f->proc, &f->memory);
         f->memory_read_ms = now;
         if (r == 0) {
+                cgroup_limit_apply(f->proc, f->sys, &f->memory);
                 f->memory_known = true;
                 return;
         }
@@ -127,6 +129,15 @@ static void on_saved(void *user) {
         fleet_poke(user);
 }
 
+static bool is_known(const void *user, const char *id) {
+        const struct fleet *f = user;
+        for (uint32_t i = 0; i < f->models_count; i++) {
+                if (!strcmp(f->models[i].config->id, id))
+                        return true;
+        }
+        return false;
+}
+
 /* --- life of the fleet --- */
 
 int fleet_new(uv_loop_t *loop, const struct config *config, struct fleet **ret) {
@@ -136,6 +147,9 @@ int fleet_new(uv_loop_t *loop, const struct config *config, struct fleet **ret) 
         f->loop = loop;
         f->config = config;
         f->proc = "/proc";
+        f->sys = "/sys";
+        f->ping_after_ms = ENGINE_PING_AFTER_MS;
+        f->silent_max_ms = ENGINE_SILENT_MAX_MS;
         f->models_count = config->models_count;
         f->models = calloc(config->models_count > 0 ? config->models_count : 1, sizeof(*f->models));
         if (!f->models || config->models_count > MODELS_MAX || footprints_new(loop, config->state_dir, &f->footprints) < 0) {
@@ -151,6 +165,7 @@ int fleet_new(uv_loop_t *loop, const struct config *config, struct fleet **ret) 
         f->handles_open = FLEET_HANDLES;
         for (uint32_t i = 0; i < config->models_count; i++)
                 model_init(&f->models[i], f, &config->models[i], i);
+        footprints_prune(f->footprints, is_known, f);
         f->last_tick_ms = fleet_clock_ms();
         fleet_observe_memory(f, 0);
         fleet_poke(f);

@@ -131,6 +131,15 @@ void footprints_on_saved(struct footprints *f, void (*on_saved)(void *user), voi
         f->user = user;
 }
 
+void footprints_prune(struct footprints *f, bool (*is_known)(const void *user, const char *id), const void *user) {
+        cJSON *next;
+        for (cJSON *entry = f->models->child; entry; entry = next) {
+                next = entry->next;
+                if (!entry->string || !is_known(user, entry->string))
+                        cJSON_Delete(cJSON_DetachItemViaPointer(f->models, entry));
+        }
+}
+
 static void key_text(uint64_t file_key, char out[24]) {
         (void) snprintf(out, 24, "%016" PRIx64, file_key);
 }

@@ -19,6 +19,9 @@ int footprints_new(uv_loop_t *loop, const char *state_dir, struct footprints **r
 void footprints_free(struct footprints *f);
 bool footprints_busy(const struct footprints *f);
 
+/* Drops what was learned about models that are no longer known. */
+void footprints_prune(struct footprints *f, bool (*is_known)(const void *user, const char *id), const void *user);
+
 /* What was learned about this model as long as its file is this one (FILE_KEY: made of size and time), else LEARNED_NEUTRAL. */
 uint32_t footprints_learned(const struct footprints *f, const char *model, uint64_t file_key);
 /* Remembers, and saves soon. ON_SAVED (may be NULL) is called from the loop when a save has ended. */

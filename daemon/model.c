@@ -257,6 +257,8 @@ static void on_ready(struct model *m, const cJSON *frame) {
 
 static bool on_frame(void *user, enum engine_says says, uint64_t id, const cJSON *frame) {
         struct model *m = user;
+        m->engine.heard_ms = fleet_clock_ms();
+        m->engine.pinged = false;
         if (says == ENGINE_SAYS_READY) {
                 on_ready(m, frame);
                 return true;
@@ -497,9 +499,31 @@ void model_event(struct model *m, enum life_event event) {
 
 /* --- what time does to a model --- */
 
+/* A busy engine that has said nothing for long is asked something; if it stays silent, it hangs. */
+static void watch_silence(struct model *m) {
+        struct tenure *e = &m->engine;
+        const struct fleet *f = m->fleet;
+        if (m->running.count == 0)
+                return;
+        uint64_t ping = plus(e->heard_ms, f->ping_after_ms), end = plus(e->heard_ms, f->silent_max_ms);
+        if (end <= f->now_ms) {
+                char sentence[128];
+                (void) snprintf(sentence, sizeof(sentence), "it hangs: it was busy and said nothing for %" PRIu64 " s",
+                                f->silent_max_ms / 1000);
+                end_engine(m, sentence);
+                return;
+        }
+        if (ping <= f->now_ms && !e->pinged) {
+                e->pinged = true;
+                engine_process_tell(e->process, WIRE_STATISTICS);
+        }
+        fleet_due(m->fleet, ping > f->now_ms ? ping : end);
+}
+
 static void tick_ready(struct model *m) {
         struct tenure *e = &m->engine;
         asks_send(m);
+        watch_silence(m);
         if (m->life != LIFE_READY || m->running.count > 0 || m->waiting.count > 0 || m->config->pinned ||
             m->config->keep_alive_ms == CONFIG_FOREVER)
                 return;
@@ -593,7 +617,8 @@ void model_tick(struct model *m) {
                 tick_ready(m);
                 break;
         case LIFE_DRAINING:
-                if (m->running.count == 0)
+                watch_silence(m);
+                if (m->life == LIFE_DRAINING && m->running.count == 0)
                         model_event(m, LIFE_EVENT_EMPTY);
                 break;
         case LIFE_STOPPING:

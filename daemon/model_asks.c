@@ -71,6 +71,8 @@ static int send_ask(struct model *m, struct ask *ask) {
                 return r;
         ask->attempts++;
         m->engine.kv_known = false;
+        if (m->running.count == 0)
+                m->engine.heard_ms = fleet_clock_ms();
         if (ask->paused)
                 engine_process_about(m->engine.process, WIRE_PAUSE, ask->id);
         return 0;

@@ -12,16 +12,13 @@
 
 #include "daemon/cleanup.h"
 
-/* meminfo has about 60 lines, smaps_rollup about 25, of at most 32 characters. */
-#define FILE_TEXT_MAX 8192
-
-static int read_text(const char *path, char text[FILE_TEXT_MAX]) {
+int memory_read_text(const char *path, char text[MEMORY_TEXT_MAX]) {
         auto_close int fd = open(path, O_RDONLY | O_CLOEXEC);
         if (fd < 0)
                 return -errno;
         size_t used = 0;
-        while (used < FILE_TEXT_MAX - 1) {
-                ssize_t count = read(fd, text + used, FILE_TEXT_MAX - 1 - used);
+        while (used < MEMORY_TEXT_MAX - 1) {
+                ssize_t count = read(fd, text + used, MEMORY_TEXT_MAX - 1 - used);
                 if (count < 0 && errno == EINTR)
                         continue;
                 if (count < 0)
@@ -52,9 +49,9 @@ static bool find_kilobytes(const char *text, const char *key, uint64_t *ret_byte
 }
 
 int memory_read(const char *proc, struct memory_seen *ret) {
-        char path[PATH_MAX], text[FILE_TEXT_MAX];
+        char path[PATH_MAX], text[MEMORY_TEXT_MAX];
         (void) snprintf(path, sizeof(path), "%s/meminfo", proc);
-        int r = read_text(path, text);
+        int r = memory_read_text(path, text);
         if (r < 0)
                 return r;
         struct memory_seen seen;
@@ -66,9 +63,9 @@ int memory_read(const char *proc, struct memory_seen *ret) {
 }
 
 int memory_read_process(const char *proc, pid_t pid, struct process_memory *ret) {
-        char path[PATH_MAX], text[FILE_TEXT_MAX];
+        char path[PATH_MAX], text[MEMORY_TEXT_MAX];
         (void) snprintf(path, sizeof(path), "%s/%d/smaps_rollup", proc, (int) pid);
-        int r = read_text(path, text);
+        int r = memory_read_text(path, text);
         if (r == -ENOENT)
                 return -ESRCH;
         if (r < 0)

@@ -9,6 +9,11 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#define MEMORY_TEXT_MAX 16384 /* meminfo has about 60 lines, memory.stat about 70, of at most 40 characters */
+
+/* A small file of /proc or /sys, whole and terminated; what is longer is cut. 0 or -errno. */
+int memory_read_text(const char *path, char text[MEMORY_TEXT_MAX]);
+
 struct memory_seen {
         uint64_t total_bytes, available_bytes;
 };

@@ -9,6 +9,7 @@
  *      touch          anonymous bytes held from the start                            grow   more of them with each request
  *      die_at=N       SIGKILL itself before token N of an answer                     die_if=PATH    only while PATH exists; removes it
  *      say_at=N say=TEXT   sends TEXT as a raw frame before token N                  deaf=1         ignores shutdown
+ *      hang_at=N      says nothing and hears nothing from token N on
  *      refuse=SENTENCE  answers each request with `error`                            words=TEXT     printed to standard error at start
  *
  * An answer is the words "t1 t2 t3 ..."; the number asked for by `max_tokens` is honoured, `pause` and `cancel` too.
@@ -137,6 +138,8 @@ static void step(struct request *r) {
         }
         if (number("die_at", -1) == r->next && dies())
                 (void) raise(SIGKILL);
+        while (number("hang_at", -1) == r->next)
+                pause_ms(1000);
         if (number("say_at", -1) == r->next)
                 send_raw(word("say") ? word("say") : "{}");
         if (r->next == 0)

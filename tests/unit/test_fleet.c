@@ -20,7 +20,7 @@
 #include <uv.h>
 
 #include "daemon/dispatch.h"
-#include "daemon/fleet.h"
+#include "daemon/fleet_internal.h"
 #include "daemon/log.h"
 
 #define MIB(n)      ((uint64_t) (n) << 20)
@@ -867,6 +867,32 @@ static void an_engine_that_talks_nonsense_is_ended(void **state) {
         }
 }
 
+static void an_engine_that_hangs_is_ended(void **state) {
+        (void) state;
+        add_model("hang_at=1\n");
+        open_fleet();
+        w.fleet->ping_after_ms = 100;
+        w.fleet->silent_max_ms = 400;
+        struct client c = { 0 };
+        ask(&c, "a");
+        eventually(c.failed);
+        assert_string_equal(c.failure.code, "engine_died");
+        assert_non_null(strstr(c.failure.message, "hangs"));
+}
+
+/* A slow one answers when it is asked how it is. */
+static void an_engine_that_is_slow_is_not(void **state) {
+        (void) state;
+        add_model("token_ms=900\n");
+        open_fleet();
+        w.fleet->ping_after_ms = 100;
+        w.fleet->silent_max_ms = 400;
+        struct client c = { 0 };
+        ask_for(&c, "a", 2);
+        eventually(done(&c));
+        assert_true(c.ended);
+}
+
 /* --- waiting --- */
 
 static void a_full_queue_is_said_at_once(void **state) {
@@ -902,13 +928,13 @@ static void nobody_waits_for_ever(void **state) {
 
 /* --- the operator --- */
 
-struct verdict {
+struct outcome {
         bool told, failed;
         struct failure failure;
 };
 
 static void on_done(void *user, const struct failure *failure) {
-        struct verdict *v = user;
+        struct outcome *v = user;
         assert_false(v->told);
         v->told = true;
         v->failed = failure != NULL;
@@ -920,7 +946,7 @@ static void the_operator_loads_and_unloads(void **state) {
         (void) state;
         add_model("load_ms=50\n");
         open_fleet();
-        struct verdict v = { 0 }, again = { 0 }, unknown = { 0 };
+        struct outcome v = { 0 }, again = { 0 }, unknown = { 0 };
         fleet_load(w.fleet, "a", on_done, &v);
         fleet_load(w.fleet, "nobody", on_done, &unknown);
         assert_false(v.told || unknown.told);
@@ -930,7 +956,7 @@ static void the_operator_loads_and_unloads(void **state) {
         assert_int_equal(life_of(0), LIFE_READY);
         fleet_load(w.fleet, "a", on_done, &again);
         eventually(again.told);
-        struct verdict u = { 0 }, twice = { 0 };
+        struct outcome u = { 0 }, twice = { 0 };
         fleet_unload(w.fleet, "a", false, on_done, &u);
         eventually(u.told);
         assert_false(u.failed);
@@ -944,7 +970,7 @@ static void a_load_that_fails_is_told_to_the_operator(void **state) {
         (void) state;
         add_model("weights=209715200\n");
         open_fleet();
-        struct verdict v = { 0 };
+        struct outcome v = { 0 };
         fleet_load(w.fleet, "a", on_done, &v);
         eventually(v.told);
         assert_true(v.failed);
@@ -959,7 +985,7 @@ static void unloading_waits_for_running_answers(void **state) {
         ask_for(&running, "a", 30);
         ask(&waiting, "a");
         eventually(running.starts == 1);
-        struct verdict v = { 0 };
+        struct outcome v = { 0 };
         fleet_unload(w.fleet, "a", false, on_done, &v);
         eventually(waiting.failed);
         assert_string_equal(waiting.failure.code, "unloaded");
@@ -975,7 +1001,7 @@ static void unloading_by_force_does_not_wait(void **state) {
         struct client running = { 0 };
         ask_for(&running, "a", 100000);
         eventually(running.starts == 1);
-        struct verdict v = { 0 };
+        struct outcome v = { 0 };
         fleet_unload(w.fleet, "a", true, on_done, &v);
         eventually(v.told);
         assert_true(running.failed);
@@ -1043,7 +1069,7 @@ static void what_was_measured_is_remembered(void **state) {
         eventually(c.ended);
         eventually(status_of(0).measured_bytes > MIB(20));
         assert_true(status_of(0).predicted_bytes < MIB(5));
-        until_for(500, false);  /* measured again, now that it has said how full its cache is */
+        until_for(500, false); /* measured again, now that it has said how full its cache is */
         fleet_unload(w.fleet, "a", false, NULL, NULL);
         eventually(life_of(0) == LIFE_ABSENT);
         close_fleet();
@@ -1172,6 +1198,8 @@ int main(int argc, char **argv) {
                 in_a_world(a_request_that_kills_two_engines_ends_and_the_model_rests),
                 in_a_world(a_stray_kill_is_forgiven),
                 in_a_world(an_engine_that_talks_nonsense_is_ended),
+                in_a_world(an_engine_that_hangs_is_ended),
+                in_a_world(an_engine_that_is_slow_is_not),
                 in_a_world(a_full_queue_is_said_at_once),
                 in_a_world(nobody_waits_for_ever),
                 in_a_world(the_operator_loads_and_unloads),

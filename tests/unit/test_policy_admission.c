@@ -130,6 +130,21 @@ static void a_refusal_carries_the_numbers(void **state) {
         assert_int_equal(a.needed_bytes, GIB(40));
 }
 
+/* One of the two is always young where small models relieve each other; the large one must get in all the same. */
+static void whose_turn_has_come_is_promised_the_room(void **state) {
+        (void) state;
+        const struct account held[] = { OLD(1, BUSY, 8), YOUNG(2, BUSY, 8, 99) };
+        const struct admission_seen seen = { NOW, GIB(30), held, 2 };
+        const struct admission_want early = { GIB(16), GIB(16), 0, NOW - RESIDENCY + 1 }, due = { GIB(16), GIB(16), 0, NOW - RESIDENCY };
+        struct admission a = policy_admission(&box, &seen, &early);
+        assert_int_equal(a.verdict, VERDICT_WAIT);
+        assert_false(a.promised);
+        a = policy_admission(&box, &seen, &due);
+        assert_int_equal(a.verdict, VERDICT_WAIT);
+        assert_true(a.promised);
+        assert_int_equal(a.look_again_ms, 90000 + RESIDENCY);
+}
+
 static void more_than_ram_less_the_reserve_never_fits(void **state) {
         (void) state;
         const struct admission_limits generous = { GIB(64), GIB(64), GIB(1), GIB(32), RESIDENCY };
@@ -191,6 +206,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(one_row_after_another),
                 cmocka_unit_test(a_refusal_carries_the_numbers),
+                cmocka_unit_test(whose_turn_has_come_is_promised_the_room),
                 cmocka_unit_test(more_than_ram_less_the_reserve_never_fits),
                 cmocka_unit_test(a_full_table_of_engines_makes_a_place),
                 cmocka_unit_test(engines_that_grew_too_large),
