@@ -65,6 +65,8 @@
 #define FOOTPRINTS_BYTES_MAX (1u << 20) /* the file of what was learned: about 200 bytes a model */
 
 /* --- api --- */
+#define API_LARGE_BODY          (1u << 20)  /* after one of these, memory in small pieces is given back too ... */
+#define API_TRIM_MS             1000        /* ... when everybody has let go of theirs */
 #define API_ANSWER_MAX          (16u << 20) /* an answer that is not streamed is held until its end */
 #define API_PING_MS             5000  /* a stream without news says why; clients and proxies give up after a minute or more */
 #define API_TICK_AGE_MAX_MS     20000 /* /health: the fleet ticks every 5 s at the least */
@@ -73,8 +75,9 @@
 #define CONTROL_GROUPS_MAX      1024        /* of one peer */
 
 /* --- process --- */
-#define STOP_GRACE_MS 5000 /* after SIGTERM: running answers may end by themselves so long */
-#define STOP_FLUSH_MS 2000 /* and then the last words may reach their clients */
-#define NOFILE_SPARE  256  /* descriptors beside those of connections: engines, files, the loop's own */
+#define LARGE_BLOCK_BYTES (256 << 10) /* a block of this size is the kernel's as soon as it is freed */
+#define STOP_GRACE_MS     5000        /* after SIGTERM: running answers may end by themselves so long */
+#define STOP_FLUSH_MS     2000        /* and then the last words may reach their clients */
+#define NOFILE_SPARE      256         /* descriptors beside those of connections: engines, files, the loop's own */
 
 #endif

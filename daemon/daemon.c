@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <grp.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -326,9 +327,17 @@ static void undo_begin(struct daemon *d) {
                 on_server_empty(d);
 }
 
+/* Large blocks go back to the kernel when freed: by default the C library learns to keep what it has seen once. */
+static void keep_little_memory(void) {
+        (void) mallopt(M_MMAP_THRESHOLD, LARGE_BLOCK_BYTES);
+        (void) mallopt(M_TRIM_THRESHOLD, LARGE_BLOCK_BYTES);
+        (void) mallopt(M_ARENA_MAX, 2);
+}
+
 int daemon_run(const struct config *config) {
         struct daemon d = { .config = config };
 
+        keep_little_memory();
         (void) signal(SIGPIPE, SIG_IGN);
         raise_descriptor_limit(config);
         int result = uv_loop_init(&d.loop);
@@ -342,6 +351,9 @@ int daemon_run(const struct config *config) {
                 undo_begin(&d);
         else
                 announce(&d);
+        (void) uv_run(&d.loop, UV_RUN_DEFAULT);
+        if (d.api)
+                api_close(d.api);
         (void) uv_run(&d.loop, UV_RUN_DEFAULT);
         http_server_free(d.http);
         http_server_free(d.control);

@@ -18,6 +18,7 @@ struct api {
         uint32_t running;  /* completions and operator's verbs under way */
         uint32_t closing;  /* those that are over but for their last close callback */
         bool is_stopping;
+        uv_timer_t trim;
         void (*on_idle)(void *user);
         void *idle_user;
 };
@@ -37,6 +38,8 @@ void route(struct api *api, struct http_exchange *x, const struct route *routes)
 /* One request more or less is under way. */
 void api_begin(struct api *api);
 void api_end(struct api *api);
+/* Gives back memory that the C library keeps in small pieces, a moment from now. */
+void api_trim_soon(struct api *api);
 /* 24 random letters and digits. */
 void api_make_id(struct api *api, char ret[25]);
 

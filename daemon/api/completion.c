@@ -32,6 +32,7 @@ struct completion {
         struct text out; /* one event at a time, or the whole answer's text */
         struct shape_logprobs logprobs;
         bool has_logprobs;
+        bool is_large; /* its body was */
         uint64_t started_ns;
 };
 
@@ -39,6 +40,8 @@ static void on_ping_closed(uv_handle_t *handle) {
         struct completion *c = handle->data;
 
         c->api->closing--;
+        if (c->is_large)
+                api_trim_soon(c->api);
         text_done(&c->out);
         shape_logprobs_done(&c->logprobs);
         free(c->model);
@@ -258,6 +261,9 @@ void completion_start(struct api *api, struct http_exchange *x, const struct com
                 http_answer_error(x, 503, "Retry-After: 1\r\n", "no_memory", "there is no memory for this request");
                 return;
         }
+        size_t size;
+        (void) http_body(x, &size);
+        c->is_large = size > API_LARGE_BODY;
         http_drop_body(x);
         http_exchange_watch(x, &watch, c);
         api_begin(api);

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "daemon/api/completion.h"
+#include "daemon/bounds.h"
 #include "daemon/cleanup.h"
 
 enum kind { KIND_FLAG, KIND_INTEGER, KIND_NUMBER, KIND_STRING, KIND_OBJECT, KIND_ARRAY };
@@ -203,6 +204,10 @@ static void start(struct api *api, struct http_exchange *x, bool is_chat) {
                         (is_chat ? check_messages(body, &f) : check_prompt(body, &f));
         auto_free char *model = is_right ? choose_model(api, body, &f) : NULL;
         if (!model) {
+                size_t size;
+                (void) http_body(x, &size);
+                if (size > API_LARGE_BODY)
+                        api_trim_soon(api);
                 cJSON_Delete(body);
                 error_answer(x, &f);
                 return;

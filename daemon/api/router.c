@@ -1,5 +1,6 @@
 /* router.c - path and method to handler, by table. */
 #include <errno.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -95,8 +96,23 @@ int api_new(uv_loop_t *loop, const struct config *config, struct fleet *fleet, c
                 free(api);
                 return -ENOMEM;
         }
+        (void) uv_timer_init(loop, &api->trim);
+        uv_unref((uv_handle_t *) &api->trim); /* no reason to stay when everything else has ended */
         *ret = api;
         return 0;
+}
+
+void api_close(struct api *api) {
+        uv_close((uv_handle_t *) &api->trim, NULL);
+}
+
+static void on_trim(uv_timer_t *timer) {
+        (void) timer;
+        (void) malloc_trim(0);
+}
+
+void api_trim_soon(struct api *api) {
+        (void) uv_timer_start(&api->trim, on_trim, API_TRIM_MS, 0);
 }
 
 void api_free(struct api *api) {

@@ -175,6 +175,8 @@ static int tear_down(void **state) {
         for (int i = 0; i < 1000 && (!is_empty || api_running(api)); i++)
                 turn();
         assert_int_equal(api_running(api), 0);
+        api_close(api);
+        turn();
         http_server_free(server);
         api_free(api);
         cJSON_Delete(asked.body);
