@@ -275,7 +275,7 @@ class Serving(unittest.TestCase):
             self.assertRegex(reply["id"], r"^cmpl-[A-Za-z0-9]{24}$")
             self.assertEqual(reply["object"], "text_completion")
             self.assertIsInstance(reply["choices"][0]["text"], str)
-            self.assertEqual(reply["usage"]["completion_tokens"], 4)
+            self.assertIn(reply["usage"]["completion_tokens"], range(1, 5))
 
     def test_logprobs(self):
         whole = ask(self.daemon, "POST", "/v1/chat/completions", chat(max_tokens=4, logprobs=True, top_logprobs=3)).json()["choices"][0]
@@ -288,7 +288,9 @@ class Serving(unittest.TestCase):
         flat = ask(self.daemon, "POST", "/v1/completions", {"model": "demo", "prompt": "The budget", "max_tokens": 4, "temperature": 0,
                                                           "logprobs": 2}).json()["choices"][0]
         lists = flat["logprobs"]
-        self.assertEqual({len(lists[k]) for k in ("tokens", "token_logprobs", "top_logprobs", "text_offset")}, {4})
+        lengths = {len(lists[k]) for k in ("tokens", "token_logprobs", "top_logprobs", "text_offset")}
+        self.assertEqual(len(lengths), 1)
+        self.assertEqual("".join(lists["tokens"]), flat["text"])
         for token, offset in zip(lists["tokens"], lists["text_offset"]):
             self.assertEqual(flat["text"][offset:offset + len(token)], token)
 
