@@ -91,10 +91,25 @@ static int act(struct errand *e, cJSON *results) {
         return CTL_DONE;
 }
 
+/*
+ * A verb waits as long as it takes; so first make sure that somebody is there. (Where systemd holds the socket, anyone may
+ * connect while the daemon cannot start.)
+ */
+static int ask_for_life(const struct invocation *in) {
+        struct problem problem;
+        cJSON *models;
+        if (client_get(in->socket_path, "/control/models", &models, &problem))
+                return report(in, &problem);
+        cJSON_Delete(models);
+        return CTL_DONE;
+}
+
 /* The first failure is the exit status; without a daemon the rest would only repeat it. */
 static int act_on_all(const struct invocation *in, const struct verb *verb, char *const names[], int count) {
+        int rc = ask_for_life(in);
+        if (rc)
+                return rc;
         cJSON *whole = cJSON_CreateObject(), *results = cJSON_AddArrayToObject(whole, "results");
-        int rc = CTL_DONE;
         for (int i = 0; i < count && rc != CTL_UNREACHABLE; i++) {
                 struct errand e = { .in = in, .verb = verb, .model = names[i] };
                 int one = act(&e, results);

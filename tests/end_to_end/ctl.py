@@ -268,10 +268,13 @@ class HostileDaemon(unittest.TestCase):
             s.bind(path)
             s.listen(8)
             start = time.monotonic()
-            result = ctl("status", socket_path=path)
-            self.assertEqual(result.returncode, 3)
-            self.assertIn("does not answer within 10 s", result.stderr)
-            self.assertLess(time.monotonic() - start, 15)
+            asked = [subprocess.Popen([CTL, "--socket", path, *command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment())
+                     for command in (["status"], ["load", "a"], ["unload", "a"])]
+            for one in asked:
+                _, said = one.communicate(timeout=30)
+                self.assertEqual(one.returncode, 3)
+                self.assertIn("does not answer within 10 s", said)
+            self.assertLess(time.monotonic() - start, 20)
 
 
 class Showing(unittest.TestCase):
@@ -347,7 +350,7 @@ class Acting(unittest.TestCase):
             self.assertRegex(result.stdout, r"^a: ready after \d+\.\d s\nb: ready after ")
             result = ctl("--json", "unload", "a", "--force", socket_path=daemon.path)
             self.assertEqual(json.loads(result.stdout), {"results": [{"model": "a", "state": "absent"}]})
-            self.assertEqual(daemon.seen, [("POST /control/load", {"model": "a"}), ("POST /control/load", {"model": "b"}),
+            self.assertEqual([seen for seen in daemon.seen if seen[0].startswith("POST")], [("POST /control/load", {"model": "a"}), ("POST /control/load", {"model": "b"}),
                                            ("POST /control/unload", {"model": "a", "force": True})])
 
     def test_unload_all(self):
