@@ -19,8 +19,10 @@
 #include "engine/rope.h"
 #include "engine/scratch.h"
 
-#define ROWS_PER_CHUNK 32u              /* a chunk of a quantised matrix fits in the first- or second-level cache */
-#define PRODUCTS_MAX 3u                 /* matrices that meet one input together: query, key, value */
+#define CHUNK_ROWS_MIN 32u              /* of a matrix: they stay in the first- or second-level cache while all columns pass */
+#define CHUNKS_PER_THREAD 4u            /* where few columns pass: fewer seams, and still something to share when one thread falls behind */
+#define COLUMNS_FEW 4u
+#define MEETINGS_MAX 3u                 /* matrices that meet one input together: query, key, value */
 #define TOKENS_WORTH_SHARING 4u         /* fewer are done sooner than another thread is told */
 
 /* Where a token of the batch belongs. */
@@ -30,10 +32,17 @@ struct row {
         int32_t token;
 };
 
-struct matrix_product {
+/* A matrix that meets the input, and where to. */
+struct meeting {
         const struct gguf_tensor *weights;
         float *out;                     /* per column: one float per row of the weights */
-        uint32_t first_unit;            /* chunks of the products before it */
+};
+
+/* The same, cut into units of work. */
+struct cut_meeting {
+        struct meeting meeting;
+        uint32_t first_unit;            /* units of those before it */
+        uint32_t chunk_rows;
 };
 
 struct forward {
@@ -62,8 +71,8 @@ struct forward {
         enum activation activation;
         const struct gguf_tensor *norm; /* of the step that prepares a block's input */
         bool has_output;                /* the block before has left its output in `normed` */
-        struct matrix_product products[PRODUCTS_MAX];
-        uint32_t products_count;
+        struct cut_meeting meetings[MEETINGS_MAX];
+        uint32_t meetings_count;
 };
 
 /* --- sharing out --- */
@@ -120,7 +129,7 @@ static void prepare_unit(struct forward *f, uint32_t row, uint32_t thread) {
         prepare_row(f, row);
 }
 
-/* From now on products take the COUNT rows of N floats at X, in the form that WEIGHTS want. The caller sees to the form. */
+/* From now on matrices meet the COUNT rows of N floats at X, in the form that WEIGHTS want. The caller sees to the form. */
 static void set_input(struct forward *f, const float *x, uint32_t n, uint32_t count, const struct gguf_tensor *weights) {
         f->input = x;
         f->input_n = n;
@@ -128,53 +137,58 @@ static void set_input(struct forward *f, const float *x, uint32_t n, uint32_t co
         f->activation = activation_of(f, weights);
 }
 
-static uint32_t chunks_of(const struct gguf_tensor *weights) {
-        return (uint32_t)((weights->dims[1] + ROWS_PER_CHUNK - 1) / ROWS_PER_CHUNK);
+/* Rows of a chunk, a multiple of CHUNK_ROWS_MIN. How a matrix is cut changes no bit of what comes out. */
+static uint32_t chunk_rows(const struct forward *f, uint32_t rows) {
+        if (f->input_count > COLUMNS_FEW)
+                return CHUNK_ROWS_MIN;
+        uint32_t share = rows / (threads_width(f->config.threads) * CHUNKS_PER_THREAD);
+        return share < CHUNK_ROWS_MIN ? CHUNK_ROWS_MIN : share / CHUNK_ROWS_MIN * CHUNK_ROWS_MIN;
 }
 
-static void product_unit(struct forward *f, uint32_t unit, uint32_t thread) {
+static void multiply_unit(struct forward *f, uint32_t unit, uint32_t thread) {
         (void)thread;
-        const struct matrix_product *m = &f->products[0];
-        while (m + 1 < f->products + f->products_count && unit >= m[1].first_unit)
+        const struct cut_meeting *m = &f->meetings[0];
+        while (m + 1 < f->meetings + f->meetings_count && unit >= m[1].first_unit)
                 m++;
-        uint32_t rows = (uint32_t)m->weights->dims[1], first = (unit - m->first_unit) * ROWS_PER_CHUNK;
-        size_t row_bytes = (size_t)(m->weights->bytes / rows);
+        const struct gguf_tensor *weights = m->meeting.weights;
+        uint32_t rows = (uint32_t)weights->dims[1], first = (unit - m->first_unit) * m->chunk_rows;
+        size_t row_bytes = (size_t)(weights->bytes / rows);
         bool floats = f->activation == ACTIVATION_F32;
-        f->kernels->types[m->weights->type].multiply(&(struct product){
-                .rows = m->weights->data + first * row_bytes,
+        f->kernels->types[weights->type].multiply(&(struct product){
+                .rows = weights->data + first * row_bytes,
                 .row_bytes = row_bytes,
-                .rows_count = rows - first < ROWS_PER_CHUNK ? rows - first : ROWS_PER_CHUNK,
+                .rows_count = rows - first < m->chunk_rows ? rows - first : m->chunk_rows,
                 .columns = floats ? (const uint8_t *)f->input : f->prepared,
                 .column_bytes = floats ? f->input_n * sizeof(float) : activation_bytes(f->activation, f->input_n),
                 .columns_count = f->input_count,
                 .n = f->input_n,
-                .out = m->out + first,
+                .out = m->meeting.out + first,
                 .out_stride = rows,
         });
 }
 
-/* Products of the input with each matrix. Matrices that want the input in another form than the one before wait for it. */
-static void multiply(struct forward *f, const struct matrix_product products[], uint32_t count) {
+/* The input times each matrix. Matrices that want the input in another form than the one before wait for it. */
+static void multiply(struct forward *f, const struct meeting meetings[], uint32_t count) {
         uint32_t units = 0;
-        f->products_count = 0;
+        f->meetings_count = 0;
         for (uint32_t i = 0; i < count; i++) {
-                if (activation_of(f, products[i].weights) != f->activation) {
-                        share(f, product_unit, units);
-                        f->products_count = units = 0;
-                        f->activation = activation_of(f, products[i].weights);
+                if (activation_of(f, meetings[i].weights) != f->activation) {
+                        share(f, multiply_unit, units);
+                        f->meetings_count = units = 0;
+                        f->activation = activation_of(f, meetings[i].weights);
                         share_tokens(f, prepare_unit, f->input_count);
                 }
-                f->products[f->products_count] = products[i];
-                f->products[f->products_count++].first_unit = units;
-                units += chunks_of(products[i].weights);
+                uint32_t rows = (uint32_t)meetings[i].weights->dims[1], chunk = chunk_rows(f, rows);
+                f->meetings[f->meetings_count++] = (struct cut_meeting){ meetings[i], units, chunk };
+                units += (rows + chunk - 1) / chunk;
         }
-        share(f, product_unit, units);
+        share(f, multiply_unit, units);
 }
 
 static void multiply_one(struct forward *f, const float *x, uint32_t n, const struct gguf_tensor *weights, float *out) {
         set_input(f, x, n, f->rows_count, weights);
         share_tokens(f, prepare_unit, f->rows_count);
-        multiply(f, &(struct matrix_product){ weights, out, 0 }, 1);
+        multiply(f, &(struct meeting){ weights, out }, 1);
 }
 
 /* --- the steps of a layer, each per token --- */
@@ -268,7 +282,7 @@ static void swiglu_unit(struct forward *f, uint32_t row, uint32_t thread) {
 static void make_keys_and_values(struct forward *f) {
         const struct model_layer *w = f->weights;
         begin_block(f, w->attn_norm, w->attn_q);
-        multiply(f, (struct matrix_product[]){ { w->attn_q, f->queries, 0 }, { w->attn_k, f->keys, 0 }, { w->attn_v, f->values, 0 } }, 3);
+        multiply(f, (struct meeting[]){ { w->attn_q, f->queries }, { w->attn_k, f->keys }, { w->attn_v, f->values } }, 3);
         share_tokens(f, store_unit, f->rows_count);
 }
 
@@ -282,10 +296,10 @@ static void attend(struct forward *f) {
 static void feed_forward(struct forward *f) {
         const struct model_layer *w = f->weights;
         begin_block(f, w->ffn_norm, w->ffn_gate);
-        multiply(f, (struct matrix_product[]){ { w->ffn_gate, f->gate, 0 }, { w->ffn_up, f->up, 0 } }, 2);
+        multiply(f, (struct meeting[]){ { w->ffn_gate, f->gate }, { w->ffn_up, f->up } }, 2);
         set_input(f, f->gate, f->shape->n_ff, f->rows_count, w->ffn_down);
         share_tokens(f, swiglu_unit, f->rows_count);
-        multiply(f, &(struct matrix_product){ w->ffn_down, f->normed, 0 }, 1);
+        multiply(f, &(struct meeting){ w->ffn_down, f->normed }, 1);
 }
 
 /* --- a pass --- */
@@ -357,7 +371,7 @@ static void finish(struct forward *f, struct forward_item items[], uint32_t n) {
                 return;
         set_input(f, f->results, f->shape->n_embd, logits, f->config.model->output);
         share_tokens(f, prepare_unit, logits);
-        multiply(f, &(struct matrix_product){ f->config.model->output, f->logits, 0 }, 1);
+        multiply(f, &(struct meeting){ f->config.model->output, f->logits }, 1);
 }
 
 void forward_run(struct forward *f, struct forward_item items[], uint32_t n) {
