@@ -3,7 +3,8 @@
  *
  * A batch mixes prefill chunks and decode steps: each item is a run of consecutive new tokens of one
  * sequence, stored at positions tokens_count .. tokens_count + count - 1. The results of an item do not
- * depend on what else is in the batch, nor on the number of threads (bit for bit, per kernel set).
+ * depend on what else is in the batch, on how its tokens were cut into passes, on who shares its beginning, nor
+ * on the number of threads: bit for bit, per kernel set and KV type.
  */
 #ifndef HEADROOM_ENGINE_FORWARD_H
 #define HEADROOM_ENGINE_FORWARD_H
@@ -42,7 +43,10 @@ struct forward_config {
 int forward_new(const struct forward_config *config, struct forward **ret);     /* 0 or -ENOMEM */
 void forward_free(struct forward *f);
 
-/* Sum of counts <= batch_max, n <= items_max (asserted). Cannot fail. */
+/*
+ * Sum of counts <= batch_max, n <= items_max, no sequence twice, room grown for all (asserted). Cannot fail and
+ * allocates nothing. Results of items that want nothing are NULL.
+ */
 void forward_run(struct forward *f, struct forward_item items[], uint32_t n);
 
 #endif

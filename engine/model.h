@@ -2,7 +2,8 @@
  * model.h - a model that is ready to run: shape, checked tensors, tokenizer, chat format.
  *
  * Weights stay in the mapping of the file; a model owns its gguf. Every tensor that the forward pass
- * touches has been checked for presence, type and dimensions by then.
+ * touches has been checked for presence, type and dimensions by then, and a file with tensors that it would
+ * leave out (biases, experts) has been refused.
  */
 #ifndef HEADROOM_ENGINE_MODEL_H
 #define HEADROOM_ENGINE_MODEL_H
