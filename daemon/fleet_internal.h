@@ -85,8 +85,8 @@ struct tenure {
         enum reason why_stopped;
         char for_whom[MODEL_ID_MAX + 1]; /* why_stopped == REASON_MAKE_ROOM */
         uint64_t started_ms, ready_ms, last_end_ms, stopping_ms, exited_ms;
-        uint64_t heard_ms;              /* last frame, or when there was last reason for one */
-        bool pinged;                    /* ... since then */
+        uint64_t heard_ms;                   /* last frame, or when there was last reason for one */
+        bool pinged;                         /* ... since then */
         uint64_t available_before_bytes;     /* MemAvailable when it was told to go */
         uint32_t n_ctx, kv_tokens, parallel; /* as the engine said */
         bool kv_known;                       /* it has said so since it last began a request */
@@ -137,7 +137,7 @@ struct fleet {
         uv_loop_t *loop;
         const struct config *config;
         const char *proc, *sys;
-        uint64_t ping_after_ms, silent_max_ms;  /* from bounds.h; shorter in tests */
+        uint64_t ping_after_ms, silent_max_ms; /* from bounds.h; shorter in tests */
         struct model *models;
         uint32_t models_count;
         uint32_t waiting_count; /* asks waiting for all models */

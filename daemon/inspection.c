@@ -45,7 +45,7 @@ static bool parse_sizes(const cJSON *object, struct inspected *ret) {
         for (unsigned type = 0; type < KV_TYPE_COUNT; type++) {
                 const char *name = kv_type_name((enum kv_type) type);
                 if (cJSON_IsNull(cJSON_GetObjectItemCaseSensitive(kv, name)))
-                        ret->kv_bytes_per_token[type] = 0;      /* this precision cannot hold the model's heads */
+                        ret->kv_bytes_per_token[type] = 0; /* this precision cannot hold the model's heads */
                 else if (!whole(kv, name, &ret->kv_bytes_per_token[type]))
                         return false;
         }

@@ -3,9 +3,12 @@
 
 #include <assert.h>
 
-#define GO(LIFE, ACT) { true, LIFE_##LIFE, LIFE_ACT_##ACT }
-#define STAY(LIFE) { true, LIFE_##LIFE, LIFE_ACT_NONE }
+#define GO(LIFE, ACT) \
+        { true, LIFE_##LIFE, LIFE_ACT_##ACT }
+#define STAY(LIFE) \
+        { true, LIFE_##LIFE, LIFE_ACT_NONE }
 
+/* clang-format off */
 static const struct life_step steps[LIFE_COUNT][LIFE_EVENT_COUNT] = {
         [LIFE_ABSENT] = {
                 [LIFE_EVENT_WANTED]    = GO(INSPECTING, INSPECT),
@@ -58,6 +61,7 @@ static const struct life_step steps[LIFE_COUNT][LIFE_EVENT_COUNT] = {
                 [LIFE_EVENT_FREED]     = GO(ABSENT, FORGET),
         },
 };
+/* clang-format on */
 
 struct life_step life_next(enum life life, enum life_event event) {
         assert(life < LIFE_COUNT && event < LIFE_EVENT_COUNT);
@@ -66,8 +70,9 @@ struct life_step life_next(enum life life, enum life_event event) {
 
 const char *life_name(enum life life) {
         static const char *const names[LIFE_COUNT] = {
-                [LIFE_ABSENT] = "absent", [LIFE_INSPECTING] = "inspecting", [LIFE_WAITING] = "waiting", [LIFE_LOADING] = "loading",
-                [LIFE_READY] = "ready", [LIFE_DRAINING] = "draining", [LIFE_STOPPING] = "stopping",
+                [LIFE_ABSENT] = "absent",     [LIFE_INSPECTING] = "inspecting", [LIFE_WAITING] = "waiting",
+                [LIFE_LOADING] = "loading",   [LIFE_READY] = "ready",           [LIFE_DRAINING] = "draining",
+                [LIFE_STOPPING] = "stopping",
         };
         assert(life < LIFE_COUNT);
         return names[life];
@@ -75,10 +80,10 @@ const char *life_name(enum life life) {
 
 const char *life_event_name(enum life_event event) {
         static const char *const names[LIFE_EVENT_COUNT] = {
-                [LIFE_EVENT_WANTED] = "wanted", [LIFE_EVENT_UNWANTED] = "unwanted", [LIFE_EVENT_INSPECTED] = "inspected",
+                [LIFE_EVENT_WANTED] = "wanted",   [LIFE_EVENT_UNWANTED] = "unwanted", [LIFE_EVENT_INSPECTED] = "inspected",
                 [LIFE_EVENT_REFUSED] = "refused", [LIFE_EVENT_ADMITTED] = "admitted", [LIFE_EVENT_READY] = "ready",
-                [LIFE_EVENT_FAILED] = "failed", [LIFE_EVENT_LEAVE] = "leave", [LIFE_EVENT_EMPTY] = "empty", [LIFE_EVENT_END] = "end",
-                [LIFE_EVENT_EXITED] = "exited", [LIFE_EVENT_FREED] = "freed",
+                [LIFE_EVENT_FAILED] = "failed",   [LIFE_EVENT_LEAVE] = "leave",       [LIFE_EVENT_EMPTY] = "empty",
+                [LIFE_EVENT_END] = "end",         [LIFE_EVENT_EXITED] = "exited",     [LIFE_EVENT_FREED] = "freed",
         };
         assert(event < LIFE_EVENT_COUNT);
         return names[event];

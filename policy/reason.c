@@ -3,6 +3,7 @@
 
 #include <assert.h>
 
+/* clang-format off */
 static const struct reason_info reasons[REASON_COUNT] = {
         [REASON_NONE]                = { "none", "nothing happened", 0, "", 0, -1 },
         [REASON_MODEL_NOT_FOUND]     = { "model_not_found", "there is no model of that name", 404, "invalid_request_error", 0, -1 },
@@ -23,6 +24,7 @@ static const struct reason_info reasons[REASON_COUNT] = {
         [REASON_OPERATOR]            = { "operator", "the operator said so", 0, "", 0, -1 },
         [REASON_PRELOAD]             = { "preload", "the configuration says so", 0, "", 0, -1 },
 };
+/* clang-format on */
 
 const struct reason_info *reason_info(enum reason reason) {
         assert(reason < REASON_COUNT);

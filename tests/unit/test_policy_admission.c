@@ -10,13 +10,14 @@
 #include "policy/admission.h"
 
 #define GIB(n) ((uint64_t) (n) << 30)
-#define FAR UINT64_MAX
+#define FAR    UINT64_MAX
 
 /* The box of most rows: 32 GiB, budget 16, weights 20, reserve 1, residency 30 s; the time is 100 s. */
-#define NOW 100000
+#define NOW       100000
 #define RESIDENCY 30000
 static const struct admission_limits box = { GIB(16), GIB(20), GIB(1), GIB(32), RESIDENCY };
 
+/* clang-format off */
 /* An account of N GiB that has taken all its bytes, loaded at second L, last asked at second E. */
 #define ACCOUNT(ID, STATE, N, L, E) .id = (ID), .state = ACCOUNT_##STATE, .asked = true, .bytes = GIB(N), .weights_bytes = GIB(N), .taken_bytes = GIB(N), .loaded_ms = 1000 * (L), .last_end_ms = 1000 * (E), .load_ms = 2000
 #define OLD(ID, STATE, N) { ACCOUNT(ID, STATE, N, 10, 20) }
@@ -94,6 +95,7 @@ static const struct row {
         { "absurd sizes from a file never wrap into a yes", GIB(30), { OLD(1, IDLE, 8) }, 1, { UINT64_MAX, UINT64_MAX, 0, NOW }, VERDICT_NEVER, RULE_BUDGET, { 0 }, 0, FAR },
         { "an absurd measurement never wraps into a yes", GIB(30), { { .id = 1, .state = ACCOUNT_BUSY, .pinned = true, .bytes = UINT64_MAX, .weights_bytes = UINT64_MAX } }, 1, { 1, 1, 0, NOW }, VERDICT_BLOCKED, RULE_BUDGET, { 0 }, 0, FAR },
 };
+/* clang-format on */
 
 static void one_row_after_another(void **state) {
         (void) state;
@@ -108,8 +110,9 @@ static void one_row_after_another(void **state) {
                 if (good && a.verdict != VERDICT_EVICT)
                         good = a.look_again_ms == row->look_again_ms;
                 if (!good)
-                        fail_msg("%s: verdict %d rule %s, %u victims (%u), look again %llu", row->what, a.verdict, policy_rule_word(a.rule), a.victims_count,
-                                 a.victims_count > 0 ? a.victims[0] : 0, (unsigned long long) a.look_again_ms);
+                        fail_msg("%s: verdict %d rule %s, %u victims (%u), look again %llu", row->what, a.verdict,
+                                 policy_rule_word(a.rule), a.victims_count, a.victims_count > 0 ? a.victims[0] : 0,
+                                 (unsigned long long) a.look_again_ms);
         }
 }
 
@@ -135,7 +138,8 @@ static void whose_turn_has_come_is_promised_the_room(void **state) {
         (void) state;
         const struct account held[] = { OLD(1, BUSY, 8), YOUNG(2, BUSY, 8, 99) };
         const struct admission_seen seen = { NOW, GIB(30), held, 2 };
-        const struct admission_want early = { GIB(16), GIB(16), 0, NOW - RESIDENCY + 1 }, due = { GIB(16), GIB(16), 0, NOW - RESIDENCY };
+        const struct admission_want early = { GIB(16), GIB(16), 0, NOW - RESIDENCY + 1 },
+                                    due = { GIB(16), GIB(16), 0, NOW - RESIDENCY };
         struct admission a = policy_admission(&box, &seen, &early);
         assert_int_equal(a.verdict, VERDICT_WAIT);
         assert_false(a.promised);
@@ -158,7 +162,7 @@ static void a_full_table_of_engines_makes_a_place(void **state) {
         (void) state;
         static struct account all[ACCOUNTS_MAX];
         for (uint32_t i = 0; i < ACCOUNTS_MAX; i++)
-                all[i] = (struct account) { .id = i, .state = ACCOUNT_IDLE, .asked = true, .bytes = 1, .last_end_ms = 500 - i };
+                all[i] = (struct account){ .id = i, .state = ACCOUNT_IDLE, .asked = true, .bytes = 1, .last_end_ms = 500 - i };
         const struct admission_seen seen = { NOW, GIB(30), all, ACCOUNTS_MAX };
         const struct admission_want want = { GIB(1), GIB(1), 0, NOW };
         struct admission a = policy_admission(&box, &seen, &want);
@@ -170,6 +174,7 @@ static void a_full_table_of_engines_makes_a_place(void **state) {
         assert_int_equal(policy_admission(&box, &seen, &want).verdict, VERDICT_WAIT);
 }
 
+/* clang-format off */
 static const struct overrun {
         const char *what;
         struct account accounts[ACCOUNTS];
@@ -187,6 +192,7 @@ static const struct overrun {
         { "over by pinned ones alone", { PINNED(1, IDLE, 18) }, 1, VERDICT_WAIT, { 0 }, 0 },
         { "an idle one that alone outgrew the budget goes", { OLD(1, IDLE, 18) }, 1, VERDICT_EVICT, { 1 }, 1 },
 };
+/* clang-format on */
 
 static void engines_that_grew_too_large(void **state) {
         (void) state;

@@ -13,7 +13,9 @@
 
 static void footprint_is_the_sum_of_its_parts(void **state) {
         (void) state;
-        const struct footprint_facts facts = { .weights_bytes = 4000000, .kv_bytes_per_token = 1536, .scratch_bytes = 1000, .overhead_bytes = 3000 };
+        const struct footprint_facts facts = {
+                .weights_bytes = 4000000, .kv_bytes_per_token = 1536, .scratch_bytes = 1000, .overhead_bytes = 3000
+        };
         struct footprint f = policy_footprint(&facts, 1024, LEARNED_NEUTRAL);
         assert_int_equal(f.kv_bytes, 1536 * 1024);
         assert_int_equal(f.total_bytes, 4000000 + 1536 * 1024 + 1000 + 3000);
@@ -21,7 +23,9 @@ static void footprint_is_the_sum_of_its_parts(void **state) {
 
 static void what_was_learned_scales_the_rest_alone(void **state) {
         (void) state;
-        const struct footprint_facts facts = { .weights_bytes = 4000000, .kv_bytes_per_token = 1000, .scratch_bytes = 1000, .overhead_bytes = 3000 };
+        const struct footprint_facts facts = {
+                .weights_bytes = 4000000, .kv_bytes_per_token = 1000, .scratch_bytes = 1000, .overhead_bytes = 3000
+        };
         struct footprint f = policy_footprint(&facts, 10, 1500);
         assert_int_equal(f.weights_bytes, 4000000);
         assert_int_equal(f.kv_bytes, 10000);
@@ -90,12 +94,13 @@ static void backoff_grows_and_forgets(void **state) {
         (void) state;
         for (size_t i = 0; i < sizeof(failures) / sizeof(failures[0]); i++) {
                 const struct failure_row *row = &failures[i];
-                struct backoff b = policy_backoff_failed((struct backoff) { .failures = row->failures_before }, 5000, row->was_ready, row->healthy_ms);
+                struct backoff b = policy_backoff_failed((struct backoff){ .failures = row->failures_before }, 5000,
+                                                         row->was_ready, row->healthy_ms);
                 if (policy_backoff_left(b, 5000) != row->pause_ms)
                         fail_msg("%s: %llu ms", row->what, (unsigned long long) policy_backoff_left(b, 5000));
                 assert_int_equal(policy_backoff_left(b, 5000 + row->pause_ms), 0);
         }
-        assert_int_equal(policy_backoff_left((struct backoff) { 0 }, 7), 0);
+        assert_int_equal(policy_backoff_left((struct backoff){ 0 }, 7), 0);
 }
 
 static void every_reason_has_a_row(void **state) {
@@ -105,7 +110,8 @@ static void every_reason_has_a_row(void **state) {
                 assert_non_null(info->word);
                 assert_non_null(info->sentence);
                 assert_true(info->retry_after_s <= 120);
-                assert_true(info->http_status == 0 || (info->http_status >= 400 && info->http_status <= 599 && info->http_kind[0]));
+                assert_true(info->http_status == 0 ||
+                            (info->http_status >= 400 && info->http_status <= 599 && info->http_kind[0]));
         }
 }
 

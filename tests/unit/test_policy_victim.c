@@ -12,6 +12,7 @@
 #define GIB(n) ((uint64_t) (n) << 30)
 #define MIB(n) ((uint64_t) (n) << 20)
 
+/* clang-format off */
 /* id, GiB, priority, when its last request ended */
 #define IDLE(ID, SIZE, PRIORITY, ENDED) { .id = (ID), .state = ACCOUNT_IDLE, .asked = true, .bytes = GIB(SIZE), .weights_bytes = GIB(SIZE), .priority = (PRIORITY), .last_end_ms = (ENDED), .load_ms = 1000 * (SIZE) }
 #define BUSY(ID, SIZE, PRIORITY, ENDED) { .id = (ID), .state = ACCOUNT_BUSY, .asked = true, .bytes = GIB(SIZE), .weights_bytes = GIB(SIZE), .priority = (PRIORITY), .last_end_ms = (ENDED), .load_ms = 1000 * (SIZE) }
@@ -55,6 +56,7 @@ static const struct row {
           { { .id = 1, .bytes = UINT64_MAX, .weights_bytes = UINT64_MAX }, { .id = 2, .bytes = UINT64_MAX, .weights_bytes = 0, .last_end_ms = 5 } },
           2, { UINT64_MAX, 1 }, true, { 1 }, 1 },
 };
+/* clang-format on */
 
 static void one_row_after_another(void **state) {
         (void) state;
@@ -84,13 +86,19 @@ static void always_enough_and_never_too_many(void **state) {
                 uint64_t sum = 0;
                 for (uint32_t i = 0; i < count; i++) {
                         uint32_t dice = (seed = seed * 1664525 + 1013904223) >> 8;
-                        accounts[i] = (struct account) { .id = i, .state = dice % 5 ? ACCOUNT_IDLE : ACCOUNT_BUSY, .priority = (int) (dice / 5 % 3), .bytes = MIB(1 + dice / 16 % 4000), .last_end_ms = dice / 7 % 50, .load_ms = dice % 9000 };
+                        accounts[i] = (struct account){ .id = i,
+                                                        .state = dice % 5 ? ACCOUNT_IDLE : ACCOUNT_BUSY,
+                                                        .priority = (int) (dice / 5 % 3),
+                                                        .bytes = MIB(1 + dice / 16 % 4000),
+                                                        .last_end_ms = dice / 7 % 50,
+                                                        .load_ms = dice % 9000 };
                         sum += accounts[i].bytes;
                         forward[i] = backward[count - 1 - i] = &accounts[i];
                 }
                 struct shortage s = { sum * ((seed = seed * 1664525 + 1013904223) >> 16 & 127) / 120, 0 };
                 bool suffices, suffices_too;
-                struct victims v = policy_victims(forward, count, s, &suffices), w = policy_victims(backward, count, s, &suffices_too);
+                struct victims v = policy_victims(forward, count, s, &suffices),
+                               w = policy_victims(backward, count, s, &suffices_too);
                 assert_int_equal(suffices, suffices_too);
                 assert_int_equal(suffices, s.bytes <= sum);
                 assert_int_equal(v.count, w.count);
