@@ -6,6 +6,7 @@
  *      fleet_measure.c  looking at the engines' memory on a thread of the pool
  *      fleet_status.c   what others may see
  *      fleet_verbs.c    the operator's load and unload
+ *      model_inspect.c  one model's files and their size
  *      model.c          one model's life: events, acts, and the end of an engine
  *      model_asks.c     one model's requests: waiting, sent, answered, given back
  *      dispatch.c       an ask as its owner sees it
@@ -30,6 +31,7 @@
 #include "daemon/life.h"
 #include "daemon/queue.h"
 #include "daemon/sensors/memory.h"
+#include "engine/model_files.h"
 #include "policy/admission.h"
 #include "policy/backoff.h"
 #include "policy/footprint.h"
@@ -200,6 +202,20 @@ void fleet_measure_want(struct model *m);
 void verbs_finish(struct fleet *f, struct queue *verbs, const struct failure *failure);
 void verbs_tell(struct fleet *f);
 void verbs_unload(struct model *m);
+
+/* model_inspect.c */
+struct open_files {
+        uint32_t count;
+        int fds[MODEL_FILES_MAX];
+        struct files_identity identity;
+};
+
+/* All files of the model, open. 0, or -errno and the sentence. */
+int model_open_files(const struct model *m, struct open_files *ret, char *reterr, size_t reterr_size);
+void model_files_close(struct open_files *o);
+/* Finds out its size: the answer may come at once (known already) or later. */
+void model_inspect(struct model *m);
+void model_refuse_load(struct model *m, const char *sentence);
 
 /* model.c */
 void model_init(struct model *m, struct fleet *f, const struct config_model *config, uint32_t index);

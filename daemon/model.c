@@ -11,12 +11,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "daemon/fleet_internal.h"
 #include "daemon/log.h"
 #include "daemon/text.h"
-#include "engine/model_files.h"
 #include "engine/wire.h"
 #include "policy/bounds.h"
 #include "policy/saturate.h"
@@ -63,160 +61,6 @@ void model_refuse(struct model *m, const struct failure *failure) {
         verbs_finish(m->fleet, &m->loads, &told);
         model_event(m, LIFE_EVENT_REFUSED);
         asks_fail(m, &m->waiting, &told);
-}
-
-/* --- the files --- */
-
-struct opened {
-        uint32_t count;
-        int fds[MODEL_FILES_MAX];
-        struct files_identity identity;
-};
-
-static void opened_close(struct opened *o) {
-        for (uint32_t i = 0; i < o->count; i++)
-                (void) close(o->fds[i]);
-        o->count = 0;
-}
-
-static uint64_t mix(uint64_t key, uint64_t value) {
-        return (key ^ value) * 0x9e3779b97f4a7c15u ^ key >> 29;
-}
-
-static int identify(struct opened *o) {
-        for (uint32_t i = 0; i < o->count; i++) {
-                struct stat st;
-                if (fstat(o->fds[i], &st) < 0)
-                        return -errno;
-                if (!S_ISREG(st.st_mode))
-                        return -EINVAL;
-                o->identity.bytes += (uint64_t) st.st_size;
-                o->identity.modified_s = st.st_mtim.tv_sec;
-                const uint64_t parts[] = { (uint64_t) st.st_size, (uint64_t) st.st_mtim.tv_sec, (uint64_t) st.st_mtim.tv_nsec,
-                                           (uint64_t) st.st_ino };
-                for (size_t p = 0; p < sizeof(parts) / sizeof(parts[0]); p++)
-                        o->identity.key = mix(o->identity.key, parts[p]);
-        }
-        return 0;
-}
-
-/* All files of the model, open. 0, or -errno and the sentence. */
-static int open_files(const struct model *m, struct opened *ret, char *reterr, size_t reterr_size) {
-        struct model_files files;
-        int r = model_files_list(m->config->path, &files);
-        if (r < 0) {
-                (void) snprintf(reterr, reterr_size, "the name of '%s' is not that of a part of a split model: %s",
-                                m->config->path, strerror(-r));
-                return r;
-        }
-        uint32_t failed = 0;
-        r = model_files_open(&files, ret->fds, &failed);
-        if (r < 0) {
-                (void) snprintf(reterr, reterr_size, "cannot open '%s': %s", files.paths[failed], strerror(-r));
-                model_files_done(&files);
-                return r;
-        }
-        ret->count = files.count;
-        ret->identity = (struct files_identity){ 0 };
-        model_files_done(&files);
-        r = identify(ret);
-        if (r < 0) {
-                (void) snprintf(reterr, reterr_size, "'%s' is not a file that can be mapped: %s", m->config->path, strerror(-r));
-                opened_close(ret);
-        }
-        return r;
-}
-
-/* --- inspecting --- */
-
-static void refuse_load(struct model *m, const char *sentence) {
-        struct failure failure;
-        failure_set(&failure, REASON_LOAD_FAILED, "model '%s' cannot be loaded: %s", m->config->id, sentence);
-        model_refuse(m, &failure);
-}
-
-/* What the configuration leaves to the file. */
-static void settle_context(struct model *m) {
-        uint32_t trained = m->inspected.n_ctx_train;
-        m->context = m->config->context > 0 ? m->config->context : (uint32_t) smaller(trained > 0 ? trained : 4096, 4096);
-        m->kv_tokens =
-                m->config->kv_tokens > 0 ? m->config->kv_tokens : (uint32_t) smaller(2 * (uint64_t) m->context, UINT32_MAX);
-}
-
-static void conclude_inspection(struct model *m) {
-        if (m->life != LIFE_INSPECTING)
-                return;
-        if (!m->inspected_well) {
-                refuse_load(m, m->inspect_sentence);
-                return;
-        }
-        uint64_t per_token = m->inspected.kv_bytes_per_token[m->config->kv_type];
-        if (per_token == 0) {
-                char sentence[128];
-                (void) snprintf(sentence, sizeof(sentence),
-                                "its attention heads do not fit the blocks of KV type %s; set kv = f16",
-                                kv_type_name(m->config->kv_type));
-                refuse_load(m, sentence);
-                return;
-        }
-        settle_context(m);
-        m->facts = (struct footprint_facts){
-                .weights_bytes = m->inspected.weights_bytes,
-                .kv_bytes_per_token = per_token,
-                .scratch_bytes = m->inspected.scratch_bytes,
-                .overhead_bytes = m->inspected.overhead_bytes,
-        };
-        m->learned = footprints_learned(m->fleet->footprints, m->config->id, m->files.key);
-        m->predicted = policy_footprint(&m->facts, m->kv_tokens, m->learned);
-        model_event(m, LIFE_EVENT_INSPECTED);
-}
-
-static void on_inspected(void *user, const struct inspected *result, const char *sentence, bool about_file) {
-        struct model *m = user;
-        m->inspection = NULL;
-        m->fleet->inspections_count--;
-        m->files = m->inspecting;
-        m->identified = result != NULL || about_file;
-        m->inspected_well = result != NULL;
-        if (result)
-                m->inspected = *result;
-        (void) snprintf(m->inspect_sentence, sizeof(m->inspect_sentence), "%s", result ? "" : sentence);
-        conclude_inspection(m);
-        fleet_poke(m->fleet);
-}
-
-/* Looks at the files again each time: they may have been replaced since. */
-static void inspect(struct model *m) {
-        struct fleet *f = m->fleet;
-        if (m->inspection || f->inspections_count >= INSPECTIONS_MAX)
-                return;
-        struct opened files;
-        char sentence[400];
-        if (open_files(m, &files, sentence, sizeof(sentence)) < 0) {
-                refuse_load(m, sentence);
-                return;
-        }
-        if (m->identified && files.identity.key == m->files.key) {
-                opened_close(&files);
-                conclude_inspection(m);
-                return;
-        }
-        struct inspection_request request = {
-                .engine_path = f->config->engine_path,
-                .fds = files.fds,
-                .fds_count = files.count,
-                .threads = m->config->threads,
-                .parallel = m->config->parallel,
-        };
-        m->inspecting = files.identity;
-        int r = inspection_start(f->loop, &request, on_inspected, m, &m->inspection);
-        opened_close(&files);
-        if (r < 0) {
-                (void) snprintf(sentence, sizeof(sentence), "cannot start '%s': %s", f->config->engine_path, strerror(-r));
-                refuse_load(m, sentence);
-                return;
-        }
-        f->inspections_count++;
 }
 
 /* --- the engine --- */
@@ -304,10 +148,16 @@ static void start_engine(struct model *m) {
         static const struct engine_events events = {
                 .on_frame = on_frame, .on_broken = on_broken, .on_hang_up = on_hang_up, .on_exit = on_engine_exit
         };
-        struct opened files;
+        struct open_files files;
         char sentence[400];
-        if (open_files(m, &files, sentence, sizeof(sentence)) < 0) {
-                refuse_load(m, sentence);
+        if (model_open_files(m, &files, sentence, sizeof(sentence)) < 0) {
+                model_refuse_load(m, sentence);
+                return;
+        }
+        if (files.identity.key != m->files.key) {
+                model_files_close(&files);
+                m->identified = false;
+                model_refuse_load(m, "its file was replaced while it waited for room; ask again");
                 return;
         }
         struct engine_settings settings = {
@@ -322,11 +172,11 @@ static void start_engine(struct model *m) {
         };
         m->engine = (struct tenure){ .started_ms = f->now_ms };
         int r = engine_process_start(f->loop, &settings, &events, m, &m->engine.process);
-        opened_close(&files);
+        model_files_close(&files);
         if (r < 0) {
                 m->backoff = policy_backoff_failed(m->backoff, f->now_ms, false, 0);
                 (void) snprintf(sentence, sizeof(sentence), "cannot start '%s': %s", f->config->engine_path, strerror(-r));
-                refuse_load(m, sentence);
+                model_refuse_load(m, sentence);
                 return;
         }
         pid_t pid = engine_process_pid(m->engine.process);
@@ -449,7 +299,7 @@ static void act(struct model *m, enum life_act what) {
         case LIFE_ACT_NONE:
                 break;
         case LIFE_ACT_INSPECT:
-                inspect(m);
+                model_inspect(m);
                 break;
         case LIFE_ACT_START:
                 start_engine(m);
@@ -604,7 +454,7 @@ void model_tick(struct model *m) {
                 if (!model_wanted(m))
                         model_event(m, LIFE_EVENT_UNWANTED);
                 else
-                        inspect(m);
+                        model_inspect(m);
                 break;
         case LIFE_WAITING:
                 if (!model_wanted(m))
