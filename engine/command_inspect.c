@@ -212,6 +212,7 @@ static int look(const struct options *o, struct gguf_error *reterr) {
 int command_inspect(int argc, char **argv) {
         struct options o = { 0 };
         struct sandbox_report locked;
+        char shown[256];
         struct gguf_error error = { "" };
         bool help = false;
         int code = parse(argc, argv, &o, &help);
@@ -226,6 +227,7 @@ int command_inspect(int argc, char **argv) {
         }
         r = look(&o, &error);
         if (r < 0 && error.text[0])
-                fprintf(stderr, NAME "%s\n", error.text);
+                fprintf(stderr, NAME "%s%s%s\n", o.path ? printable_copy(shown, sizeof(shown), o.path, strlen(o.path)) : "", o.path ? ": " : "",
+                        error.text);
         return r < 0 ? EXIT_FAILED : EXIT_DONE;
 }

@@ -1,4 +1,6 @@
 /* main.c - headroom-engine: finds the command and runs it. Each command owns its options and its help. */
+#include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -29,6 +31,25 @@ static void print_help(FILE *out) {
         fputs("\n`headroom-engine COMMAND --help` tells more.\n", out);
 }
 
+/* What a command prints may wait in the stream until now: to lose it is a failure, however late it shows. */
+static int flushed(const char *name, int code) {
+        bool lost = ferror(stdout);
+        if (!fflush(stdout) && !lost)
+                return code;
+        if (code == EXIT_DONE)
+                fprintf(stderr, "%s: cannot write: %s\n", name, errno ? strerror(errno) : "an earlier write failed");
+        return code == EXIT_DONE ? EXIT_FAILED : code;
+}
+
+/* ARGV begins with the command, whose messages and those of getopt shall bear the whole name. */
+static int run(const struct command_row *c, int argc, char **argv) {
+        char name[64];
+        (void)snprintf(name, sizeof(name), "headroom-engine %s", c->name);
+        argv[0] = name;
+        int code = c->run(argc, argv);
+        return flushed(name, code);
+}
+
 int main(int argc, char **argv) {
         if (argc < 2) {
                 print_help(stderr);
@@ -36,15 +57,15 @@ int main(int argc, char **argv) {
         }
         if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help")) {
                 print_help(stdout);
-                return EXIT_DONE;
+                return flushed("headroom-engine", EXIT_DONE);
         }
         if (!strcmp(argv[1], "--version")) {
                 puts("headroom-engine " HEADROOM_VERSION);
-                return EXIT_DONE;
+                return flushed("headroom-engine", EXIT_DONE);
         }
         for (const struct command_row *c = commands; c->name; c++)
                 if (!strcmp(argv[1], c->name))
-                        return c->run(argc - 1, argv + 1);
+                        return run(c, argc - 1, argv + 1);
         fprintf(stderr, "headroom-engine: unknown command '%s'; see headroom-engine --help\n", argv[1]);
         return EXIT_USAGE;
 }
