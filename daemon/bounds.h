@@ -48,7 +48,6 @@
 
 /* --- fleet --- */
 #define WAITING_MAX          4096 /* requests waiting for all models together */
-#define PARALLEL_MAX         256  /* requests an engine may announce to decode together */
 #define ASK_ATTEMPTS_MAX     2    /* a request that ends two engines ends with the second */
 #define WHY_AFTER_MS         500 /* a refusal sooner than this still gets its HTTP status; later, the waiter is told why it waits */
 #define HEARTBEAT_MS         5000 /* the tick runs at least this often: /health, measured growth */

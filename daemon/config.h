@@ -32,7 +32,7 @@ struct config_model {
         uint32_t parallel;      /* requests decoded together */
         uint32_t queue;         /* requests that may wait */
         enum kv_type kv_type;
-        uint32_t threads; /* 0: as many as physical cores */
+        uint32_t threads; /* 0: one per processor */
         bool discovered;  /* found in the models directory, no models.d entry */
 };
 

@@ -12,6 +12,7 @@
 #include "daemon/bounds.h"
 #include "daemon/config_internal.h"
 #include "daemon/text.h"
+#include "engine/wire.h"
 
 enum owner { OWNER_CONFIG, OWNER_DEFAULTS, OWNER_MODEL };
 
@@ -248,7 +249,7 @@ static const struct key keys[] = {
         IN_BOTH("keep_alive", set_keep_alive, keep_alive_ms, 0, 365 * 24 * HOUR),
         IN_BOTH("context", set_count, context, 0, 16 << 20),
         IN_BOTH("kv_tokens", set_count, kv_tokens, 0, 64 << 20),
-        IN_BOTH("parallel", set_count, parallel, 1, 256),
+        IN_BOTH("parallel", set_count, parallel, 1, WIRE_PARALLEL_MAX),
         IN_BOTH("queue", set_count, queue, 0, 65536),
         IN_BOTH("kv", set_kv_type, kv_type, 0, 0),
         IN_BOTH("threads", set_count, threads, 0, 1024),

@@ -81,7 +81,7 @@ static void on_ready(struct model *m, const cJSON *frame) {
         struct tenure *e = &m->engine;
         e->n_ctx = number_in(frame, "n_ctx", 0, UINT32_MAX);
         e->kv_tokens = number_in(frame, "kv_tokens", 0, UINT32_MAX);
-        e->parallel = number_in(frame, "parallel", 1, PARALLEL_MAX);
+        e->parallel = number_in(frame, "parallel", 1, WIRE_PARALLEL_MAX);
         if (m->life == LIFE_LOADING) {
                 e->was_ready = true;
                 e->ready_ms = fleet_clock_ms();

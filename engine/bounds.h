@@ -36,7 +36,6 @@
 #define THREAD_SPINS_MAX 2000u                  /* some 50 microseconds: the pause between two parts of a pass, not between two tokens */
 
 /* Scheduling. */
-#define PARALLEL_MAX 16u                        /* requests running at once: each wants a vector of n_vocab logits */
 #define REQUESTS_WAITING_MAX 256u               /* behind them; the daemon keeps its own queue, so real ones are short */
 #define PREFILL_CHUNK_MAX 4096u                 /* tokens of a step: beyond, the compute buffers grow and nothing gains */
 #define PREFIXES_MAX 32u                        /* finished sequences that are remembered: all are searched */

@@ -23,6 +23,7 @@
 #include "engine/printable.h"
 #include "engine/sandbox.h"
 #include "engine/solo.h"
+#include "engine/wire.h"
 
 #define NAME "headroom-engine inspect: "
 struct options {
@@ -82,7 +83,7 @@ static bool take_option(struct options *o, int option) {
         case 'k':
                 return take_number("--kv-tokens", 1, SHAPE_CTX_MAX, &o->load.kv_tokens);
         case 'p':
-                return take_number("--parallel", 1, PARALLEL_MAX, &o->load.parallel);
+                return take_number("--parallel", 1, WIRE_PARALLEL_MAX, &o->load.parallel);
         case 't':
                 return take_number("--threads", 1, THREADS_MAX, &o->load.threads);
         }

@@ -16,6 +16,7 @@
 #include "engine/commands.h"
 #include "engine/options.h"
 #include "engine/sandbox.h"
+#include "engine/wire.h"
 #include "engine/worker.h"
 
 static const char help[] =
@@ -72,7 +73,7 @@ static int parse_option(struct arguments *a, int option, const char *value) {
         case OPTION_KV_TOKENS: return option_u32(value, 1, N_CTX_MAX, &c->kv_tokens);
         case OPTION_KV:        return kv_type_by_name(value, &c->kv);
         case OPTION_THREADS:   return option_u32(value, 1, THREADS_MAX, &c->threads);
-        case OPTION_PARALLEL:  return option_u32(value, 1, PARALLEL_MAX, &c->parallel);
+        case OPTION_PARALLEL:  return option_u32(value, 1, WIRE_PARALLEL_MAX, &c->parallel);
         case OPTION_CHUNK:     return option_u32(value, 1, PREFILL_CHUNK_MAX, &c->prefill_chunk);
         default:               return -ENOENT;
         }

@@ -15,6 +15,7 @@
 #include "engine/prefix.h"
 #include "engine/request_error.h"
 #include "engine/sequence.h"
+#include "engine/wire.h"
 
 /* A step should not take longer: answers stutter, and a cancel or the end of the peer is noticed between steps. */
 #define STEP_US_DECODING 200000.0       /* while answers wait for it */
@@ -27,7 +28,7 @@ struct scheduler {
         struct scheduler_config config;
         struct prefix_store prefixes;
         struct sampler_scratch *scratch;
-        struct sequence *running[PARALLEL_MAX];
+        struct sequence *running[WIRE_PARALLEL_MAX];
         uint32_t running_count;
         struct sequence *waiting, **waiting_end;
         uint32_t waiting_count;
@@ -41,7 +42,7 @@ struct scheduler {
 };
 
 int scheduler_new(const struct scheduler_config *config, struct scheduler **ret) {
-        assert(config->parallel >= 1 && config->parallel <= PARALLEL_MAX && config->prefill_chunk_max >= 1);
+        assert(config->parallel >= 1 && config->parallel <= WIRE_PARALLEL_MAX && config->prefill_chunk_max >= 1);
         struct kv_usage usage;
         kv_cache_usage(config->cache, &usage);
         struct scheduler *s = calloc(1, sizeof(*s));
@@ -265,8 +266,8 @@ static void admit(struct scheduler *s) {
 /* ---- a step ---- */
 
 struct pass {
-        struct forward_item items[PARALLEL_MAX];
-        struct sequence *owners[PARALLEL_MAX];
+        struct forward_item items[WIRE_PARALLEL_MAX];
+        struct sequence *owners[WIRE_PARALLEL_MAX];
         uint32_t count;
         uint32_t decoded, prefilled;    /* tokens */
 };
