@@ -249,7 +249,7 @@ static int open_files(const struct model_files *files, struct model **ret, struc
         struct gguf_error why = { .text = "" };
         r = model_open(fds, files->count, ret, &why);
         if (r < 0)
-                (void)snprintf(reterr->text, sizeof(reterr->text), "%.160s: %s", files->paths[0], why.text);
+                (void)snprintf(reterr->text, sizeof(reterr->text), "%.90s: %.160s", files->paths[0], why.text);
         for (uint32_t i = 0; i < files->count; i++)
                 (void)close(fds[i]);
         return r;

@@ -200,7 +200,7 @@ static void add(enum tensor_type type, uint32_t columns, uint32_t rows, double d
                 exit(1);
         }
         *t = (struct tensor){ .type = type, .columns = columns, .rows = rows, .deviation = deviation };
-        snprintf(t->name, sizeof(t->name), "%s.weight", name);
+        snprintf(t->name, sizeof(t->name), "%.56s.weight", name);
 }
 
 static void add_to_layer(uint32_t layer, enum tensor_type type, uint32_t columns, uint32_t rows, const char *name) {
