@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "daemon/bounds.h"
+#include "daemon/text.h"
 
 static enum log_level level_least = LOG_LEVEL_INFO;
 static bool to_journal;
@@ -46,14 +47,15 @@ static bool is_plain(const char *text) {
         return *text;
 }
 
-static void put_escaped(struct line *l, unsigned char c) {
+/* FIRST_RAW: the least byte above ASCII that stands for itself. */
+static void put_escaped(struct line *l, unsigned char c, unsigned first_raw) {
         static const char special[] = "\"\\\n\r\t", letter[] = "\"\\nrt", hex[] = "0123456789abcdef";
         const char *at = c ? strchr(special, c) : NULL;
 
         if (at) {
                 put(l, '\\');
                 put(l, letter[at - special]);
-        } else if (c < 0x20 || c == 0x7f) {
+        } else if (c < 0x20 || c == 0x7f || (c >= 0x80 && c < first_raw)) {
                 put_all(l, "\\x");
                 put(l, hex[c >> 4]);
                 put(l, hex[c & 15]);
@@ -67,9 +69,10 @@ static void put_value(struct line *l, const char *text) {
                 put_all(l, text);
                 return;
         }
+        unsigned first_raw = text_is_utf8(text, strlen(text)) ? 0x80 : 0x100; /* a file may be called anything */
         put(l, '"');
         for (const char *c = text; *c; c++)
-                put_escaped(l, (unsigned char) *c);
+                put_escaped(l, (unsigned char) *c, first_raw);
         put(l, '"');
 }
 

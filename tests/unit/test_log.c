@@ -26,6 +26,7 @@ static const struct row rows[] = {
           { LOG_TEXT("m", "x\nevent=unload \"y\"\\") },
           "event=e m=\"x\\nevent=unload \\\"y\\\"\\\\\"" },
         { "control bytes", { LOG_TEXT("m", "\x1b[2J\x7f") }, "event=e m=\"\\x1b[2J\\x7f\"" },
+        { "what is not UTF-8 is escaped", { LOG_TEXT("m", "\xc3\xb6 \xff") }, "event=e m=\"\\xc3\\xb6 \\xff\"" },
         { "UTF-8 passes", { LOG_TEXT("m", "größe") }, "event=e m=\"größe\"" },
 };
 
