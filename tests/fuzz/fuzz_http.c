@@ -1,0 +1,163 @@
+/*
+ * fuzz_http.c - libFuzzer's door to the HTTP server and to what reads request bodies: real sockets, the real parser, router
+ * and checks, in front of a fleet that refuses everything.
+ *
+ *     make CC=clang BUILD=build/fuzz OPTIMIZE='-O1 -g' SANITIZE='-fsanitize=fuzzer-no-link,address,undefined' build/fuzz/all.a
+ *     clang -g -O1 -fsanitize=fuzzer,address,undefined -I. -D_GNU_SOURCE -o build/fuzz/fuzz_http tests/fuzz/fuzz_http.c build/fuzz/all.a \
+ *         -luv -lcjson -linih -lsystemd -lcgroup -lm
+ *     build/fuzz/fuzz_http -max_len=4096 -timeout=10 -max_total_time=60 build/fuzz/seeds-http
+ *
+ * The first byte says into how large pieces the rest is cut on its way.
+ */
+#include <assert.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+#include <uv.h>
+
+#include "daemon/api/api.h"
+#include "daemon/fleet.h"
+#include "daemon/http/server.h"
+#include "daemon/log.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+/* --- the fleet of this file --- */
+
+int dispatch_submit(struct fleet *fleet, const char *model, enum ask_kind kind, cJSON *body, const struct ask_events *events,
+                    void *user, struct ask **ret, struct failure *reterr) {
+        (void) fleet, (void) model, (void) kind, (void) events, (void) user, (void) ret;
+        cJSON_Delete(body);
+        *reterr = (struct failure){
+                .status = 503, .kind = "server_error", .code = "x", .message = "no", .n_prompt_tokens = -1, .n_ctx = -1
+        };
+        return -EBUSY;
+}
+
+void ask_cancel(struct ask *ask) {
+        (void) ask;
+}
+
+void ask_pause(struct ask *ask) {
+        (void) ask;
+}
+
+void ask_resume(struct ask *ask) {
+        (void) ask;
+}
+
+const char *life_name(enum life life) {
+        (void) life;
+        return "absent";
+}
+
+void fleet_status(struct fleet *f, struct fleet_status *ret) {
+        (void) f;
+        *ret = (struct fleet_status){ .models_known = 1 };
+}
+
+uint32_t fleet_models_count(const struct fleet *f) {
+        (void) f;
+        return 1;
+}
+
+void fleet_model_status(struct fleet *f, uint32_t index, struct model_status *ret) {
+        (void) f, (void) index;
+        *ret = (struct model_status){
+                .id = "m", .path = "/m", .kv_type = "f16", .last_error = "", .last_exit = "", .last_stderr = ""
+        };
+}
+
+int fleet_model_find(const struct fleet *f, const char *name, uint32_t *ret_index) {
+        (void) f;
+        *ret_index = 0;
+        return strcmp(name, "m") ? -ENOENT : 0;
+}
+
+void fleet_load(struct fleet *f, const char *model, fleet_done *on_done, void *user) {
+        (void) f, (void) model;
+        on_done(user, NULL);
+}
+
+void fleet_unload(struct fleet *f, const char *model, bool force, fleet_done *on_done, void *user) {
+        (void) force;
+        fleet_load(f, model, on_done, user);
+}
+
+/* --- one server for all inputs --- */
+
+static uv_loop_t loop;
+static struct http_server *server;
+static struct api *api;
+static struct sockaddr_un name = { .sun_family = AF_UNIX };
+
+/* Both surfaces: the operator's paths are tried where the client's are not known. */
+static void on_request(void *user, struct http_exchange *x) {
+        (void) user;
+        if (!strncmp(http_path(x), "/control/", 9))
+                api_on_control(api, x);
+        else
+                api_on_request(api, x);
+}
+
+static void remove_socket(void) {
+        (void) unlink(name.sun_path);
+}
+
+static void begin(void) {
+        static const struct config config;
+        const struct http_options options = { .on_request = on_request,
+                                              .headers = "",
+                                              .connections_max = 8,
+                                              .body_bytes_max = 1 << 16,
+                                              .header_timeout_ms = 1000,
+                                              .idle_timeout_ms = 1000 };
+
+        if (server)
+                return;
+        log_open(LOG_LEVEL_ERROR);
+        (void) signal(SIGPIPE, SIG_IGN);
+        strcpy(name.sun_path, "/tmp/headroom-fuzz-XXXXXX");
+        int fd = mkstemp(name.sun_path);
+        assert(fd >= 0 && !close(fd) && !unlink(name.sun_path));
+        assert(!uv_loop_init(&loop) && !api_new(&loop, &config, NULL, "", &api));
+        assert(!http_server_new(&loop, &options, &server) && !http_server_listen_unix(server, name.sun_path, 0600));
+        (void) atexit(remove_socket);
+}
+
+/* Whatever comes first on a connection is HTTP. */
+static void take_answers(int fd, bool *is_first) {
+        char sink[65536];
+        ssize_t got = recv(fd, sink, sizeof sink, MSG_DONTWAIT);
+
+        if (got > 0 && *is_first) {
+                assert(got >= 9 && !memcmp(sink, "HTTP/1.1 ", 9));
+                *is_first = false;
+        }
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+        begin();
+        if (!size)
+                return 0;
+        bool is_first = true;
+        size_t piece = (size_t) data[0] + 1;
+        int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        assert(fd >= 0 && !connect(fd, (struct sockaddr *) &name, sizeof name));
+        for (size_t at = 1; at < size; at += piece) {
+                size_t count = size - at < piece ? size - at : piece;
+                if (send(fd, data + at, count, MSG_NOSIGNAL | MSG_DONTWAIT) != (ssize_t) count)
+                        break;
+                (void) uv_run(&loop, UV_RUN_NOWAIT);
+                take_answers(fd, &is_first);
+        }
+        (void) close(fd);
+        for (int i = 0; i < 100 && http_server_connections(server); i++)
+                (void) uv_run(&loop, UV_RUN_NOWAIT);
+        assert(!http_server_connections(server));
+        return 0;
+}
