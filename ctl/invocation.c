@@ -5,6 +5,8 @@
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/un.h>
+#include <unistd.h>
 
 #include "ctl/commands.h"
 #include "ctl/terminal.h"
@@ -121,10 +123,20 @@ static int parse_words(struct invocation *in, struct words *words) {
         return check_operands(in);
 }
 
+/* The service's socket; that of a daemon which the user runs, where only this one is there. */
+static const char *default_socket(void) {
+        static char path[sizeof(((struct sockaddr_un *) NULL)->sun_path)];
+        const char *runtime = getenv("XDG_RUNTIME_DIR");
+        if (!runtime || access(CONTROL_SOCKET_DEFAULT, F_OK) == 0)
+                return CONTROL_SOCKET_DEFAULT;
+        int used = snprintf(path, sizeof(path), "%s/headroom/control.sock", runtime);
+        return used > 0 && used < (int) sizeof(path) && access(path, F_OK) == 0 ? path : CONTROL_SOCKET_DEFAULT;
+}
+
 int invocation_parse(int argc, char **argv, struct invocation *ret) {
         const char *environment = getenv("HEADROOM_SOCKET");
         struct invocation in = {
-                .socket_path = environment && *environment ? environment : CONTROL_SOCKET_DEFAULT,
+                .socket_path = environment && *environment ? environment : default_socket(),
                 .args = calloc((size_t) argc + 1, sizeof(char *)),
         };
         assert(in.args);

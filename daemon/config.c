@@ -112,16 +112,44 @@ static uint64_t machine_ram(void) {
         return sysinfo(&info) ? GIB : (uint64_t) info.totalram * info.mem_unit;
 }
 
+/* $VARIABLE/BELOW, or $HOME/IN_HOME/BELOW; nothing where neither is set. */
+static void set_users_place(struct loader *l, char **place, const char *variable, const char *in_home, const char *below) {
+        const char *base = getenv(variable), *home = getenv("HOME");
+        auto_free char *path = NULL;
+        int used = 0;
+
+        if (base && *base == '/')
+                used = asprintf(&path, "%s/%s", base, below);
+        else if (in_home && home && *home == '/')
+                used = asprintf(&path, "%s/%s/%s", home, in_home, below);
+        if (used > 0)
+                loader_set_text(l, place, path);
+        else if (used < 0)
+                l->out_of_memory = true;
+}
+
+/* The places of the service; or those of an ordinary user (XDG base directories), who may not write there. */
+static void set_places(struct loader *l) {
+        struct config *c = l->config;
+
+        loader_set_text(l, &c->control_path, "/run/headroom/control.sock");
+        loader_set_text(l, &c->models_dir, "/var/lib/headroom/models");
+        loader_set_text(l, &c->state_dir, "/var/lib/headroom");
+        if (!geteuid() || !access("/run/headroom", W_OK))
+                return;
+        set_users_place(l, &c->control_path, "XDG_RUNTIME_DIR", NULL, "headroom/control.sock");
+        set_users_place(l, &c->models_dir, "XDG_DATA_HOME", ".local/share", "headroom/models");
+        set_users_place(l, &c->state_dir, "XDG_STATE_HOME", ".local/state", "headroom");
+}
+
 static void set_defaults(struct loader *l) {
         struct config *c = l->config;
 
         c->ram_bytes = machine_ram();
         loader_set_text(l, &c->listen_address, "127.0.0.1");
         c->listen_port = 11435;
-        loader_set_text(l, &c->control_path, "/run/headroom/control.sock");
-        loader_set_text(l, &c->models_dir, "/var/lib/headroom/models");
-        loader_set_text(l, &c->state_dir, "/var/lib/headroom");
         loader_set_text(l, &c->engine_path, "headroom-engine");
+        set_places(l);
         c->budget_bytes = c->ram_bytes / 5 * 4;
         c->weights_fraction = 0.60;
         c->reserve_bytes = c->ram_bytes / 25 > GIB ? c->ram_bytes / 25 : GIB;

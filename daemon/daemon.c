@@ -171,13 +171,15 @@ static int listen_http(struct daemon *d) {
         return result;
 }
 
-/* The socket's directory is made where it is missing, e.g. /run/headroom after a boot without systemd-tmpfiles. */
-static void make_parent(const char *path) {
-        const char *slash = strrchr(path, '/');
-        auto_free char *parent = slash && slash != path ? strndup(path, (size_t) (slash - path)) : NULL;
+/* Makes every directory of PATH that is missing, up to its last slash; whoever needs them complains. */
+static void make_directories(const char *path) {
+        auto_free char *copy = strdup(path);
 
-        if (parent && mkdir(parent, 0755) && errno != EEXIST)
-                log_warning("mkdir_failed", LOG_TEXT("path", parent), LOG_TEXT("error", strerror(errno)));
+        for (char *slash = copy ? strchr(copy + 1, '/') : NULL; slash; slash = strchr(slash + 1, '/')) {
+                *slash = 0;
+                (void) mkdir(copy, 0755);
+                *slash = '/';
+        }
 }
 
 static int listen_control(struct daemon *d) {
@@ -192,7 +194,7 @@ static int listen_control(struct daemon *d) {
         }
         if (count)
                 return 0;
-        make_parent(path);
+        make_directories(path);
         int result = http_server_listen_unix(d->control, path, 0660);
         if (result)
                 return result;
@@ -252,6 +254,8 @@ static int begin(struct daemon *d) {
 
         if (result)
                 return result;
+        make_directories(d->config->state_dir);
+        (void) mkdir(d->config->state_dir, 0750);
         result = fleet_new(&d->loop, d->config, &d->fleet);
         if (!result)
                 result = api_new(&d->loop, d->config, d->fleet, d->listen, &d->api);

@@ -428,6 +428,28 @@ class Process(unittest.TestCase):
             self.assertEqual(checked.returncode, 0, checked.stdout)
             self.assertEqual(checked.stdout, self.run_daemon("--check-config", "--config", scratch + "/headroom.conf").stdout)
 
+    @unittest.skipUnless(os.geteuid() == 0, "needs another user")
+    def test_an_ordinary_user(self):
+        """No file, no option: a daemon in the user's own places, found by headroomctl."""
+        with tempfile.TemporaryDirectory() as home:
+            programs = home + "/bin"
+            shutil.copytree(BUILD, programs, ignore=lambda folder, names: [n for n in names if folder != BUILD or not n.startswith("headroom")])
+            os.makedirs(home + "/.local/share/headroom/models")
+            shutil.copy(os.path.join(headroomd.DEMO, "headroom-demo.gguf"), home + "/.local/share/headroom/models")
+            os.mkdir(home + "/run")
+            for folder, _, files in os.walk(home):
+                os.chown(folder, 65534, 65534)
+            code = "import os, sys; os.setgroups([]); os.setgid(65534); os.setuid(65534); os.execv(sys.argv[1], sys.argv[1:])"
+            env = {"HOME": home, "XDG_RUNTIME_DIR": home + "/run", "PATH": os.environ["PATH"]}
+            process = subprocess.Popen([sys.executable, "-c", code, programs + "/headroomd", "--listen", "0"], env=env, stderr=subprocess.PIPE, text=True)
+            self.assertIn("control=" + home + "/run/headroom/control.sock", process.stderr.readline())
+            listed = subprocess.run([sys.executable, "-c", code, programs + "/headroomctl", "models"], env=env, capture_output=True, text=True)
+            self.assertIn("headroom-demo", listed.stdout, listed.stderr)
+            process.terminate()
+            process.communicate(timeout=20)
+            self.assertEqual(process.returncode, 0)
+            self.assertTrue(os.path.isdir(home + "/.local/state/headroom"))
+
     def test_check_config(self):
         with tempfile.TemporaryDirectory() as scratch:
             with open(scratch + "/headroom.conf", "w") as f:
