@@ -79,6 +79,18 @@ sanitize: deps   ## run all tests under ASan and UBSan, and those of the thread 
 	@$(MAKE) --no-print-directory BUILD=$(BUILD)/asan OPTIMIZE='-O1 -g' SANITIZE='$(ADDRESS_SANITIZERS)' check
 	@$(MAKE) --no-print-directory BUILD=$(BUILD)/tsan OPTIMIZE='-O1 -g' SANITIZE='-fsanitize=thread' TEST='threads forward' check
 
+FUZZERS      := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
+FUZZ_SECONDS ?= 60
+fuzz: deps   ## run each fuzz target for FUZZ_SECONDS (60) under ASan and UBSan; needs clang
+	@$(MAKE) --no-print-directory $(PARALLEL) BUILD=$(BUILD)/fuzz CC=clang OPTIMIZE='-O1 -g' \
+	  SANITIZE='-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all' fuzzers
+	@HEADROOM_BUILD=$(BUILD)/fuzz tests/fuzz/seeds $(BUILD)/fuzz/corpus
+	@for f in $(notdir $(FUZZERS)); do echo "== $$f"; \
+	  $(BUILD)/fuzz/fuzz/$$f -max_total_time=$(FUZZ_SECONDS) -max_len=70000 -len_control=0 -rss_limit_mb=2048 -timeout=20 \
+	    -print_final_stats=1 -artifact_prefix=$(BUILD)/fuzz/ $(BUILD)/fuzz/corpus/$$f >$(BUILD)/fuzz/$$f.log 2>&1 \
+	  || { tail -n 40 $(BUILD)/fuzz/$$f.log; exit 1; }; grep -E 'executed_units|average_exec' $(BUILD)/fuzz/$$f.log; done
+fuzzers: $(FUZZERS) $(BUILD)/tools/make-gguf
+
 # policy/ may call nothing: an object that needs a clock, a file or a log fails here. The other arrows are the link
 # lines above; this looks at the includes too.
 POLICY_MAY_CALL := memcpy|memset|memmove|memcmp|strcmp|strlen|__assert_fail|__stack_chk_fail|__popcountdi2|_GLOBAL_OFFSET_TABLE_|__(asan|ubsan|tsan)_.*
@@ -196,6 +208,11 @@ $(BUILD)/tools/%: $(BUILD)/tests/tools/%.o $(BUILD)/all.a
 	@mkdir -p $(@D)
 	$(call say,link,$@)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(ENGINE_LIBS) $(DAEMON_LIBS) $(CTL_LIBS)
+
+$(BUILD)/fuzz/%: $(BUILD)/tests/fuzz/%.o $(BUILD)/all.a
+	@mkdir -p $(@D)
+	$(call say,link,$@)
+	$(Q)$(CC) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(ENGINE_LIBS) $(DAEMON_LIBS) $(CTL_LIBS)
 
 $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)

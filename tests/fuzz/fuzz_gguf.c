@@ -2,11 +2,7 @@
  * fuzz_gguf.c - libFuzzer's door to everything that reads a model file: container, shape, tensors, tokenizer, chat
  * format, and a few tokens through the forward pass of what has been accepted.
  *
- *     make CC=clang BUILD=build/fuzz OPTIMIZE='-O1 -g' SANITIZE='-fsanitize=fuzzer-no-link,address,undefined' build/fuzz/all.a
- *     clang -g -O1 -fsanitize=fuzzer,address,undefined -I. -D_GNU_SOURCE -o build/fuzz/fuzz_gguf \
- *         tests/fuzz/fuzz_gguf.c build/fuzz/all.a -lcjson -lseccomp -lpthread -lm
- *     tests/fuzz/seeds build/fuzz/seeds
- *     build/fuzz/fuzz_gguf -max_len=70000 -len_control=0 -rss_limit_mb=1024 -timeout=10 -max_total_time=60 build/fuzz/seeds
+ * `make fuzz` builds and runs it.
  *
  * For a given number of damaged copies of real files, read by the commands themselves, see tests/tools/damage.c.
  */

@@ -2,10 +2,7 @@
  * fuzz_http.c - libFuzzer's door to the HTTP server and to what reads request bodies: real sockets, the real parser, router
  * and checks, in front of a fleet that refuses everything.
  *
- *     make CC=clang BUILD=build/fuzz OPTIMIZE='-O1 -g' SANITIZE='-fsanitize=fuzzer-no-link,address,undefined' build/fuzz/all.a
- *     clang -g -O1 -fsanitize=fuzzer,address,undefined -I. -D_GNU_SOURCE -o build/fuzz/fuzz_http tests/fuzz/fuzz_http.c build/fuzz/all.a \
- *         -luv -lcjson -linih -lsystemd -lcgroup -lm
- *     build/fuzz/fuzz_http -max_len=4096 -timeout=10 -max_total_time=60 build/fuzz/seeds-http
+ * `make fuzz` builds and runs it.
  *
  * The first byte says into how large pieces the rest is cut on its way.
  */
