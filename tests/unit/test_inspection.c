@@ -25,6 +25,10 @@ static const struct row {
           "{\"weights_bytes\":5,\"scratch_bytes\":6,\"overhead_bytes\":7,\"n_ctx_train\":8,\"kv_bytes_per_token\":{\"f16\":1,"
           "\"q8_0\":0,\"q4_0\":0}}",
           NULL },
+        { "the same, said by null",
+          "{\"weights_bytes\":5,\"scratch_bytes\":6,\"overhead_bytes\":7,\"n_ctx_train\":8,\"kv_bytes_per_token\":{\"f16\":1,\"q8_0\":null,\"q4_0\":"
+          "null}}",
+          NULL },
         { "not supported", "{\"weights_bytes\":5,\"unsupported\":\"architecture 'mamba' is not known\"}",
           "architecture 'mamba' is not known" },
         { "nothing", "", "not a summary" },
