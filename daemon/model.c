@@ -206,8 +206,9 @@ void model_leave(struct model *m, enum reason why, const char *for_whom) {
         model_event(m, LIFE_EVENT_LEAVE);
 }
 
+/* What is available before it goes, so that its memory can be seen to come back. One that went by itself has given it back already. */
 static void begin_stopping(struct model *m) {
-        fleet_observe_memory(m->fleet, MEMORY_AGE_MAX_MS);
+        fleet_observe_memory(m->fleet, 0);
         m->engine.stopping_ms = fleet_clock_ms();
         m->engine.available_before_bytes = m->fleet->memory.available_bytes;
 }
@@ -310,7 +311,7 @@ static void act(struct model *m, enum life_act what) {
                 engine_process_tell(m->engine.process, WIRE_SHUTDOWN);
                 break;
         case LIFE_ACT_AWAIT_EXIT:
-                begin_stopping(m);
+                m->engine.stopping_ms = fleet_clock_ms();
                 break;
         case LIFE_ACT_KILL:
                 if (m->engine.stopping_ms == 0)
@@ -319,7 +320,7 @@ static void act(struct model *m, enum life_act what) {
                 break;
         case LIFE_ACT_SETTLE:
                 if (m->engine.stopping_ms == 0)
-                        begin_stopping(m);
+                        m->engine.stopping_ms = fleet_clock_ms();
                 settle(m);
                 break;
         case LIFE_ACT_FORGET:
@@ -402,7 +403,8 @@ static bool memory_is_back(struct model *m) {
         const struct tenure *e = &m->engine;
         uint64_t taken = minus(e->memory.pss_bytes, e->memory.file_bytes);
         fleet_observe_memory(f, 0);
-        if (f->stopping || taken < FREED_BYTES_MIN || f->memory.available_bytes >= plus(e->available_before_bytes, taken / 2))
+        if (f->stopping || taken < FREED_BYTES_MIN || e->available_before_bytes == 0 ||
+            f->memory.available_bytes >= plus(e->available_before_bytes, taken / 2))
                 return true;
         if (minus(f->now_ms, e->exited_ms) >= FREED_WAIT_MAX_MS) {
                 log_warning("not_seen_free", LOG_TEXT("model", m->config->id), LOG_NUMBER("expected_mib", MIB(taken)),

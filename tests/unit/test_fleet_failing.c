@@ -191,6 +191,28 @@ static void a_stray_kill_is_forgiven(void **state) {
         assert_int_equal(status_of(0).deaths, 1);
 }
 
+/* Its memory was back before we knew, so nobody waits for it to come back. */
+static void a_large_one_that_dies_is_replaced_at_once(void **state) {
+        (void) state;
+        add_model("touch=314572800\noverhead=314572800\n");
+        w.config.budget_bytes = MIB(1000);
+        open_fleet();
+        struct client c = { 0 };
+        ask(&c, "a");
+        eventually(c.ended);
+        eventually(status_of(0).measured_bytes > MIB(300));
+        uint64_t began = uv_hrtime();
+        assert_int_equal(kill(status_of(0).pid, SIGKILL), 0);
+        eventually(life_of(0) == LIFE_ABSENT);
+        assert_true(uv_hrtime() - began < FREED_WAIT_MAX_MS * 1000000u);
+        ask(&c, "a");
+        eventually(c.ended);
+        /* And one that is told to go is seen to have gone. */
+        fleet_unload(w.fleet, "a", false, NULL, NULL);
+        eventually(life_of(0) == LIFE_ABSENT);
+        assert_int_equal(status_of(0).measured_bytes, 0);
+}
+
 static const struct rude {
         const char *what, *orders, *word;
 } rudes[] = {
@@ -527,6 +549,7 @@ int main(int argc, char **argv) {
                 in_a_world(who_can_take_it_back_is_answered_anew),
                 in_a_world(a_request_that_kills_two_engines_ends_and_the_model_rests),
                 in_a_world(a_stray_kill_is_forgiven),
+                in_a_world(a_large_one_that_dies_is_replaced_at_once),
                 in_a_world(an_engine_that_talks_nonsense_is_ended),
                 in_a_world(an_engine_that_hangs_is_ended),
                 in_a_world(an_engine_that_is_slow_is_not),
