@@ -289,9 +289,10 @@ static void forget(struct model *m) {
                  LOG_NUMBER("predicted_mib", MIB(m->predicted.total_bytes)),
                  LOG_NUMBER("available_mib", MIB(f->memory.available_bytes)), LOG_NUMBER("took_ms", minus(now, e->stopping_ms)),
                  LOG_NUMBER("killed", e->killed));
-        m->engine = (struct tenure){ 0 };
+        /* One that was told to go, by the operator or for another, comes back when it is asked for. */
         if (m->config->preload && !e->expected && !f->stopping)
                 m->preload = true;
+        m->engine = (struct tenure){ 0 };
         verbs_finish(f, &m->unloads, NULL);
 }
 

@@ -82,6 +82,20 @@ static void preloaded_without_a_request(void **state) {
         eventually(life_of(0) == LIFE_READY);
 }
 
+static void a_preloaded_one_comes_back_only_when_it_died(void **state) {
+        (void) state;
+        add_model("")->preload = true;
+        w.models[0].keep_alive_ms = 100;
+        open_fleet();
+        eventually(life_of(0) == LIFE_READY);
+        assert_int_equal(kill(status_of(0).pid, SIGKILL), 0);
+        eventually(status_of(0).deaths == 1 && life_of(0) == LIFE_READY);
+        eventually(life_of(0) == LIFE_ABSENT);
+        until_for(300, life_of(0) != LIFE_ABSENT);
+        assert_int_equal(life_of(0), LIFE_ABSENT);
+        assert_int_equal(status_of(0).loads, 2);
+}
+
 static void a_client_that_leaves_while_loading_costs_nothing(void **state) {
         (void) state;
         add_model("load_ms=100\n");
@@ -368,6 +382,7 @@ int main(int argc, char **argv) {
                 in_a_world(embeddings_pass_through),
                 in_a_world(what_the_engine_refuses_is_told),
                 in_a_world(preloaded_without_a_request),
+                in_a_world(a_preloaded_one_comes_back_only_when_it_died),
                 in_a_world(a_client_that_leaves_while_loading_costs_nothing),
                 in_a_world(a_client_that_leaves_before_the_size_is_known_stops_the_load),
                 in_a_world(a_client_that_leaves_in_the_middle_frees_its_place),
