@@ -50,7 +50,7 @@ struct config {
         uint64_t body_bytes_max; /* 64 MiB */
         uint32_t connections_max;
         uint64_t header_timeout_ms, idle_timeout_ms, wait_timeout_ms, load_timeout_ms, stop_timeout_ms;
-        uint64_t min_residency_ms; /* a just loaded model is not evicted earlier, unless it has never been asked */
+        uint64_t min_residency_ms; /* a just loaded model is not evicted earlier while it is in use (docs/policy.md) */
         struct config_model *models;
         uint32_t models_count;
 };

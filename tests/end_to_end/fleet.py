@@ -4,6 +4,7 @@
 import http.client
 import json
 import os
+import random
 import re
 import shutil
 import signal
@@ -107,6 +108,8 @@ class Stream:
     def __init__(self, connection, response):
         self.connection, self.response = connection, response
         self.status, self.text, self.error, self.done, self.comments = response.status, "", None, False, []
+        if self.status != 200:  # refused before the stream began
+            self.error = json.loads(response.read())["error"]
 
     def read_event(self):
         """False at the end."""
@@ -431,7 +434,7 @@ class Failing(unittest.TestCase):
             started = threading.Semaphore(0)
 
             def client(_):
-                stream = d.stream("large", max_tokens=100)
+                stream = d.stream("large", max_tokens=600)
                 stream.read_some()
                 started.release()
                 return stream.read_all()
@@ -547,6 +550,59 @@ class ForAYear(unittest.TestCase):
             if not SANITIZED:
                 self.assertLess(grown, 1 * MIB)
             self.assertEqual(d.model("demo")["loads"], 1)
+
+    def test_whatever_happens_it_answers_in_the_end(self):
+        """Clients that come and go, an operator who loads and unloads, and somebody who kills and stops engines, all by dice."""
+        size = footprint(DEMO)
+        known = {"engine_died", "load_cooldown", "unloaded", "load_failed", "wait_too_long", "concurrency_limit"}
+        models = {"a": DEMO, "b": DEMO, "c": (DEMO, "priority = 3\nkeep_alive = 200ms")}
+        with Daemon(models, budget=2 * size + size // 2, limits="min_residency = 200ms", defaults="context = 512") as d:
+            end = time.monotonic() + 10
+            codes = {}
+
+            def client(i):
+                dice = random.Random(i)
+                while time.monotonic() < end:
+                    name = dice.choice("abc")
+                    if dice.random() < 0.3:
+                        connection = d.post({"model": name, "stream": True, "max_tokens": 300, "ignore_eos": True, "messages": [{"role": "user", "content": "x"}]})
+                        time.sleep(dice.random() / 10)
+                        connection.sock.close()
+                        continue
+                    answer = d.ask(name, max_tokens=dice.randint(1, 60)) if dice.random() < 0.5 else d.stream(name, max_tokens=60).read_all()
+                    code = answer.error["code"] if answer.error else answer.status
+                    codes[code] = codes.get(code, 0) + 1
+                    if answer.error:
+                        time.sleep(0.05)
+
+            def troublemaker(i):
+                dice = random.Random(100 + i)
+                while time.monotonic() < end:
+                    time.sleep(dice.random() / 2)
+                    engines = engines_of(d.pid)
+                    if i == 0 and engines:
+                        try:
+                            os.kill(dice.choice(engines), dice.choice((signal.SIGKILL, signal.SIGSEGV, signal.SIGSTOP)))
+                        except ProcessLookupError:
+                            pass
+                    elif i == 1:
+                        d.control("POST", f"/control/{dice.choice(('load', 'unload'))}", {"model": dice.choice("abc"), "force": dice.random() < 0.5})
+
+            def anyone(i):
+                return client(i) if i < 12 else troublemaker(i - 12)
+
+            in_parallel(14, anyone)
+            self.assertLessEqual(set(codes) - {200}, known, codes)
+            self.assertGreater(codes.get(200, 0), 50)
+            self.assertEqual(d.health(), 200)
+            # Those that were stopped are ended by the operator; then all is as it was.
+            for pid in engines_of(d.pid):
+                os.kill(pid, signal.SIGCONT)
+            eventually(lambda: d.status()["requests_running"] + d.status()["requests_waiting"] == 0)
+            for name in "abc":
+                d.control("POST", "/control/load", {"model": name})
+                self.assertEqual(d.ask(name).status, 200)
+            print(f"chaos: {codes}, deaths {sum(m['deaths'] for m in d.status()['models'])}, loads {sum(m['loads'] for m in d.status()['models'])}")
 
     def test_loading_again_and_again_leaves_nothing(self):
         size = footprint(DEMO)
