@@ -2,12 +2,14 @@
 """headroomctl from outside: every command, its exit status, its JSON, what it does with a daemon that is absent, slow,
 hostile or refuses; the same against the real daemon; and the bash completion."""
 
+import contextlib
 import fcntl
 import http.server
 import json
 import os
 import pty
 import select
+import shutil
 import socket
 import socketserver
 import struct
@@ -36,13 +38,22 @@ def environment(**more):
 
 def ctl(*args, socket_path=None, timeout=60, **options):
     where = ["--socket", socket_path] if socket_path else []
-    return subprocess.run([CTL, *where, *args], capture_output=True, text=True, timeout=timeout,
-                          stdin=subprocess.DEVNULL, env=environment(), **options)
+    with contextlib.ExitStack() as stack:
+        program = CTL
+        if "user" in options:  # who cannot look into the folder we were built in
+            folder = stack.enter_context(tempfile.TemporaryDirectory())
+            os.chmod(folder, 0o755)
+            program = shutil.copy(CTL, folder)
+        return subprocess.run([program, *where, *args], capture_output=True, text=True, timeout=timeout,
+                              stdin=subprocess.DEVNULL, env=environment(), cwd="/", **options)
 
 
 def on_terminal(args, columns=100, env=None, timeout=60):
     """Runs ARGS on a terminal of its own; returns the exit status and all that it wrote there."""
-    pid, fd = pty.fork()
+    try:
+        pid, fd = pty.fork()
+    except OSError as error:
+        raise unittest.SkipTest(f"no terminal is to be had here: {error}")
     if pid == 0:
         fcntl.ioctl(1, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
         os.execve(args[0], args, env or environment())

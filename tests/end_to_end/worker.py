@@ -375,13 +375,13 @@ class Answers(unittest.TestCase):
         hostile = (
             None, [], "x", 7, {}, {"messages": 1}, {"messages": [None]}, {"messages": [{"role": "user", "content": {"a": 1}}]},
             {"messages": [{"role": 7, "content": "x"}]}, {"messages": QUESTION, "temperature": "hot"},
-            {"messages": QUESTION, "logit_bias": {"x": 1}}, {"messages": QUESTION, "stop": [[]]}, {"messages": QUESTION, "max_tokens": -1},
+            {"messages": QUESTION, "logit_bias": {"x": 1}}, {"messages": QUESTION, "stop": [[]]}, {"messages": QUESTION, "max_tokens": -2},
             {"messages": QUESTION, "seed": 1e300}, {"messages": QUESTION, "top_logprobs": 1e9},
         )
         for body in hostile:
             self.worker.send("generate", id=self.worker.new_id(), kind="chat", body=body)
             frame = self.worker.collect(self.worker.next_id)[self.worker.next_id]
-            self.assertEqual(len(frame), 1)
+            self.assertEqual(len(frame), 1, body)
             self.assertEqual((frame[0]["type"], frame[0]["status"], frame[0]["kind"]), ("error", 400, "invalid_request_error"), body)
             self.assertTrue(frame[0]["message"].endswith(".") or frame[0]["message"])
             self.assertIn("param", frame[0])
