@@ -1,4 +1,6 @@
 /* main.c - headroomd: options, configuration, and the daemon. */
+#include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -123,10 +125,22 @@ static int check(const struct invocation *in) {
         return EXIT_STOPPED;
 }
 
+/* Whoever starts us may have closed them; a socket that took their number would be written to by the log, or not be inherited. */
+static bool fill_standard_streams(void) {
+        int fd;
+
+        do
+                fd = open("/dev/null", O_RDWR); /* inherited, as those that it stands in for */
+        while (fd >= 0 && fd <= STDERR_FILENO);
+        return fd >= 0 && close(fd) == 0;
+}
+
 int main(int argc, char **argv) {
         struct invocation in = { 0 };
         struct config *config;
 
+        if (!fill_standard_streams())
+                return EXIT_FAILED;
         if (!read_arguments(argc, argv, &in))
                 return EXIT_WRONG_USE;
         if (in.is_check)

@@ -450,6 +450,24 @@ class Process(unittest.TestCase):
             self.assertEqual(process.returncode, 0)
             self.assertTrue(os.path.isdir(home + "/.local/state/headroom"))
 
+    def test_without_standard_streams(self):
+        """Its sockets take the places of the closed ones, unless it is careful."""
+        with tempfile.TemporaryDirectory() as scratch:
+            process = subprocess.Popen(["sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh", os.path.join(BUILD, "headroomd"), "--listen", "127.0.0.1:0", "--control",
+                                        scratch + "/c", "--state", scratch, "--models", headroomd.DEMO])
+            operator = socket.socket(socket.AF_UNIX)
+            operator.settimeout(20)
+            end = time.monotonic() + 20
+            while operator.connect_ex(scratch + "/c") and time.monotonic() < end:
+                time.sleep(0.02)
+            operator.sendall(b"GET /control/status HTTP/1.0\r\n\r\n")
+            host, port = json.loads(read_all(operator).partition(b"\r\n\r\n")[2])["listen"].split(":")
+            client = socket.create_connection((host, int(port)), 20)
+            client.sendall(request("POST", "/v1/chat/completions", chat("headroom-demo", max_tokens=1)))
+            self.assertEqual(Reply(client).status, 200)
+            process.terminate()
+            self.assertEqual(process.wait(20), 0)
+
     def test_check_config(self):
         with tempfile.TemporaryDirectory() as scratch:
             with open(scratch + "/headroom.conf", "w") as f:
