@@ -27,13 +27,13 @@ enum work { WORK_FILL, WORK_READ, WORK_END };
 struct test {
         uint8_t *buffer;
         uint64_t buffer_bytes, part_bytes;
-        uint32_t threads;               /* that take part, the caller's included */
+        uint32_t threads; /* that take part, the caller's included */
         pthread_mutex_t mutex;
         pthread_cond_t begins, ended;
-        uint64_t round;                 /* under the mutex, as all below */
+        uint64_t round; /* under the mutex, as all below */
         enum work work;
         uint32_t busy;
-        uint64_t kept;                  /* what the sums came to */
+        uint64_t kept; /* what the sums came to */
 };
 
 struct reader {
@@ -127,7 +127,7 @@ static struct bandwidth time_rounds(struct test *t) {
         /* A pass that other work disturbed says nothing of the memory: take one of the fastest eighth. */
         qsort(seconds, passes, sizeof(seconds[0]), compare_doubles);
         uint64_t bytes = t->part_bytes * t->threads;
-        return (struct bandwidth) {
+        return (struct bandwidth){
                 .bytes_per_second = (double) bytes / seconds[passes / 8],
                 .passes = passes,
                 .threads = t->threads,
@@ -141,7 +141,7 @@ static struct bandwidth run_test(struct test *t, uint32_t threads) {
         t->threads = 1;
         while (t->threads < threads) {
                 struct reader *r = &readers[t->threads];
-                *r = (struct reader) { .test = t, .index = t->threads };
+                *r = (struct reader){ .test = t, .index = t->threads };
                 if (pthread_create(&r->thread, NULL, follow, r) != 0)
                         break;
                 t->threads++;

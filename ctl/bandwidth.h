@@ -9,7 +9,7 @@
 #include <stdint.h>
 
 struct bandwidth {
-        double bytes_per_second;        /* of an undisturbed pass */
+        double bytes_per_second; /* of an undisturbed pass */
         uint32_t passes, threads;
         uint64_t buffer_bytes;
 };

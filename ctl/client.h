@@ -10,8 +10,8 @@
 #include <stdint.h>
 
 struct problem {
-        int exit_code;                  /* enum exit_code */
-        char code[64];                  /* the daemon's word, "unreachable" without one */
+        int exit_code; /* enum exit_code */
+        char code[64]; /* the daemon's word, "unreachable" without one */
         char message[1024];
 };
 
@@ -24,8 +24,8 @@ int client_get(const char *socket_path, const char *path, cJSON **ret, struct pr
  * there is one.
  */
 typedef void client_progress(void *user, uint64_t elapsed_ms, const cJSON *models);
-int client_post(const char *socket_path, const char *path, const cJSON *body, client_progress *on_progress, void *user, cJSON **ret,
-                struct problem *reterr);
+int client_post(const char *socket_path, const char *path, const cJSON *body, client_progress *on_progress, void *user,
+                cJSON **ret, struct problem *reterr);
 
 /* The member of MODELS (an array) called NAME, by id or by alias; NULL when there is none. */
 const cJSON *client_find_model(const cJSON *models, const char *name);

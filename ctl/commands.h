@@ -15,41 +15,41 @@
 
 enum exit_code {
         CTL_DONE = 0,
-        CTL_FAILED = 1,         /* the daemon said no, there is no such model, the file is damaged */
+        CTL_FAILED = 1, /* the daemon said no, there is no such model, the file is damaged */
         CTL_USAGE = 2,
-        CTL_UNREACHABLE = 3,    /* no daemon answers */
-        CTL_NO_FIT = 4,         /* `fit`: not on this machine */
+        CTL_UNREACHABLE = 3, /* no daemon answers */
+        CTL_NO_FIT = 4,      /* `fit`: not on this machine */
 };
 
 struct command;
 
 /* What the command line said. Texts are borrowed from argv. */
 struct invocation {
-        const struct command *command;  /* NULL when none was named */
+        const struct command *command; /* NULL when none was named */
         const char *socket_path;
         bool json, help, version;
         bool quiet, force, all;
         const char *context, *kv, *parallel, *threads, *budget, *weights_fraction, *reserve, *bandwidth;
-        char **args;                    /* operands, ARGS_COUNT of them; owned */
+        char **args; /* operands, ARGS_COUNT of them; owned */
         int args_count;
 };
 
 struct flag {
-        const char *name;               /* without the dashes; NULL ends a list */
-        char letter;                    /* 0: none */
-        const char *value;              /* what follows it, for the help; NULL: nothing does */
-        size_t offset;                  /* in struct invocation: of a const char * when a value follows, else of a bool */
+        const char *name;  /* without the dashes; NULL ends a list */
+        char letter;       /* 0: none */
+        const char *value; /* what follows it, for the help; NULL: nothing does */
+        size_t offset;     /* in struct invocation: of a const char * when a value follows, else of a bool */
         const char *summary;
 };
 
 struct command {
-        const char *name;               /* NULL ends the table */
+        const char *name; /* NULL ends the table */
         int (*run)(const struct invocation *in);
-        const char *operands;           /* "MODEL..." */
-        int args_min, args_max;         /* args_max < 0: any number */
+        const char *operands;   /* "MODEL..." */
+        int args_min, args_max; /* args_max < 0: any number */
         const char *summary;
-        const char *details;            /* further lines of its help; may be NULL */
-        const struct flag *flags;       /* its own; may be NULL */
+        const char *details;      /* further lines of its help; may be NULL */
+        const struct flag *flags; /* its own; may be NULL */
 };
 
 extern const struct command commands_table[];

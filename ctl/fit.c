@@ -180,7 +180,9 @@ static int read_shape(const char *path, struct shape *ret, struct problem *reter
 }
 
 static struct fit_model model_of(const struct shape *s, uint32_t parallel, uint32_t threads) {
-        uint32_t requests = parallel < PASS_REQUESTS ? PASS_REQUESTS : parallel < PASS_REQUESTS_MAX ? parallel : PASS_REQUESTS_MAX;
+        uint32_t requests = parallel < PASS_REQUESTS       ? PASS_REQUESTS
+                            : parallel < PASS_REQUESTS_MAX ? parallel
+                                                           : PASS_REQUESTS_MAX;
         struct fit_model m = {
                 .weights_bytes = s->weights_bytes,
                 .scratch_bytes = shape_scratch_bytes(s, PASS_TOKENS, requests, threads),

@@ -20,24 +20,24 @@
 
 struct fit_model {
         uint64_t weights_bytes, scratch_bytes, overhead_bytes;
-        uint64_t kv_bytes_per_token[KV_TYPE_COUNT];     /* 0: this precision cannot hold its heads */
-        uint64_t decode_bytes;          /* weights read for one token */
+        uint64_t kv_bytes_per_token[KV_TYPE_COUNT]; /* 0: this precision cannot hold its heads */
+        uint64_t decode_bytes;                      /* weights read for one token */
         uint32_t context_trained;
 };
 
 struct fit_question {
-        uint32_t parallel;              /* requests that fill their whole context */
+        uint32_t parallel; /* requests that fill their whole context */
         struct admission_limits limits;
         const struct machine *machine;
-        double bandwidth;               /* bytes per second; 0: unknown */
-        uint64_t cache_bytes;           /* of the processor: what fits into it is not bound by memory */
+        double bandwidth;     /* bytes per second; 0: unknown */
+        uint64_t cache_bytes; /* of the processor: what fits into it is not bound by memory */
 };
 
 enum fit {
         FIT_NOW,
-        FIT_AFTER_UNLOADING,            /* of engines that run now */
-        FIT_NOT_NOW,                    /* other programs leave too little */
-        FIT_NEVER,                      /* larger than the limits themselves */
+        FIT_AFTER_UNLOADING, /* of engines that run now */
+        FIT_NOT_NOW,         /* other programs leave too little */
+        FIT_NEVER,           /* larger than the limits themselves */
         FIT_COUNT,
 };
 
@@ -46,12 +46,12 @@ struct fit_row {
         enum kv_type kv_type;
         uint64_t kv_bytes, total_bytes;
         enum fit fit;
-        enum admission_rule rule;       /* that is broken now; RULE_NONE with FIT_NOW */
-        uint64_t short_bytes;           /* by how much */
-        double tokens_per_second;       /* one request at the end of its context, at most; 0: unknown */
+        enum admission_rule rule; /* that is broken now; RULE_NONE with FIT_NOW */
+        uint64_t short_bytes;     /* by how much */
+        double tokens_per_second; /* one request at the end of its context, at most; 0: unknown */
 };
 
-const char *fit_word(enum fit fit);     /* "now", "after_unloading", "not_now", "never" */
+const char *fit_word(enum fit fit); /* "now", "after_unloading", "not_now", "never" */
 
 /* Whether it may be loaded, now or once others are unloaded. */
 bool fit_is_possible(enum fit fit);

@@ -19,14 +19,10 @@ uint64_t model_account_bytes(const struct model *m) {
 
 static enum account_state account_state(const struct model *m) {
         switch (m->life) {
-        case LIFE_LOADING:
-                return ACCOUNT_LOADING;
-        case LIFE_READY:
-                return m->running.count > 0 || m->waiting.count > 0 ? ACCOUNT_BUSY : ACCOUNT_IDLE;
-        case LIFE_DRAINING:
-                return ACCOUNT_DRAINING;
-        default:
-                return ACCOUNT_STOPPING;
+        case LIFE_LOADING: return ACCOUNT_LOADING;
+        case LIFE_READY: return m->running.count > 0 || m->waiting.count > 0 ? ACCOUNT_BUSY : ACCOUNT_IDLE;
+        case LIFE_DRAINING: return ACCOUNT_DRAINING;
+        default: return ACCOUNT_STOPPING;
         }
 }
 
@@ -146,27 +142,16 @@ static bool follow(struct model *m, const struct admission *a) {
         if (a->verdict != VERDICT_SHORT)
                 m->short_since_ms = 0;
         switch (a->verdict) {
-        case VERDICT_ADMIT:
-                model_event(m, LIFE_EVENT_ADMITTED);
-                break;
-        case VERDICT_EVICT:
-                evict(m, a);
-                break;
+        case VERDICT_ADMIT: model_event(m, LIFE_EVENT_ADMITTED); break;
+        case VERDICT_EVICT: evict(m, a); break;
         case VERDICT_WAIT:
                 log_waiting(m, a);
                 fleet_due(m->fleet, a->look_again_ms);
                 break;
-        case VERDICT_BLOCKED:
-                refuse(m, REASON_INSUFFICIENT_MEMORY, a, "the models that hold it are pinned");
-                break;
-        case VERDICT_SHORT:
-                hope(m, a);
-                break;
-        case VERDICT_NEVER:
-                refuse(m, REASON_NEVER_FITS, a, "a smaller context, kv = q8_0 or a larger limit would help");
-                break;
-        case VERDICT_COUNT:
-                break;
+        case VERDICT_BLOCKED: refuse(m, REASON_INSUFFICIENT_MEMORY, a, "the models that hold it are pinned"); break;
+        case VERDICT_SHORT: hope(m, a); break;
+        case VERDICT_NEVER: refuse(m, REASON_NEVER_FITS, a, "a smaller context, kv = q8_0 or a larger limit would help"); break;
+        case VERDICT_COUNT: break;
         }
         return a->promised;
 }

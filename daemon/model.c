@@ -298,22 +298,15 @@ static void forget(struct model *m) {
 
 static void act(struct model *m, enum life_act what) {
         switch (what) {
-        case LIFE_ACT_NONE:
-                break;
-        case LIFE_ACT_INSPECT:
-                model_inspect(m);
-                break;
-        case LIFE_ACT_START:
-                start_engine(m);
-                break;
+        case LIFE_ACT_NONE: break;
+        case LIFE_ACT_INSPECT: model_inspect(m); break;
+        case LIFE_ACT_START: start_engine(m); break;
         case LIFE_ACT_SHUT_DOWN:
                 begin_stopping(m);
                 m->engine.expected = true;
                 engine_process_tell(m->engine.process, WIRE_SHUTDOWN);
                 break;
-        case LIFE_ACT_AWAIT_EXIT:
-                m->engine.stopping_ms = fleet_clock_ms();
-                break;
+        case LIFE_ACT_AWAIT_EXIT: m->engine.stopping_ms = fleet_clock_ms(); break;
         case LIFE_ACT_KILL:
                 if (m->engine.stopping_ms == 0)
                         begin_stopping(m);
@@ -324,9 +317,7 @@ static void act(struct model *m, enum life_act what) {
                         m->engine.stopping_ms = fleet_clock_ms();
                 settle(m);
                 break;
-        case LIFE_ACT_FORGET:
-                forget(m);
-                break;
+        case LIFE_ACT_FORGET: forget(m); break;
         }
 }
 
@@ -450,9 +441,7 @@ void model_tick(struct model *m) {
                 verbs_unload(m);
         asks_expire(m);
         switch (m->life) {
-        case LIFE_ABSENT:
-                tick_absent(m);
-                break;
+        case LIFE_ABSENT: tick_absent(m); break;
         case LIFE_INSPECTING:
                 if (!model_wanted(m))
                         model_event(m, LIFE_EVENT_UNWANTED);
@@ -463,22 +452,15 @@ void model_tick(struct model *m) {
                 if (!model_wanted(m))
                         model_event(m, LIFE_EVENT_UNWANTED);
                 break;
-        case LIFE_LOADING:
-                tick_loading(m);
-                break;
-        case LIFE_READY:
-                tick_ready(m);
-                break;
+        case LIFE_LOADING: tick_loading(m); break;
+        case LIFE_READY: tick_ready(m); break;
         case LIFE_DRAINING:
                 watch_silence(m);
                 if (m->life == LIFE_DRAINING && m->running.count == 0)
                         model_event(m, LIFE_EVENT_EMPTY);
                 break;
-        case LIFE_STOPPING:
-                tick_stopping(m);
-                break;
-        case LIFE_COUNT:
-                break;
+        case LIFE_STOPPING: tick_stopping(m); break;
+        case LIFE_COUNT: break;
         }
         asks_tell_why(m);
 }

@@ -109,17 +109,13 @@ void asks_send(struct model *m) {
 
 static const char *why_waiting(const struct model *m) {
         switch (m->life) {
-        case LIFE_INSPECTING:
-                return "reading the model's size";
+        case LIFE_INSPECTING: return "reading the model's size";
         case LIFE_WAITING:
                 return m->last_answer.verdict == VERDICT_SHORT ? "waiting for other programs to free memory" : "making room";
-        case LIFE_LOADING:
-                return "loading";
+        case LIFE_LOADING: return "loading";
         case LIFE_DRAINING:
-        case LIFE_STOPPING:
-                return "another model has its turn";
-        default:
-                return "queued";
+        case LIFE_STOPPING: return "another model has its turn";
+        default: return "queued";
         }
 }
 
@@ -331,19 +327,11 @@ bool asks_take_frame(struct model *m, enum engine_says says, uint64_t id, const 
         if (!ask)
                 return true; /* cancelled, and the engine had not heard yet */
         switch (says) {
-        case ENGINE_SAYS_START:
-                take_start(ask, frame);
-                return true;
-        case ENGINE_SAYS_TEXT:
-                return take_text(ask, frame);
-        case ENGINE_SAYS_END:
-                return take_end(m, ask, frame);
-        case ENGINE_SAYS_EMBEDDING:
-                return ask->kind == ASK_EMBED && take_embedding(m, ask, frame);
-        case ENGINE_SAYS_ERROR:
-                take_error(m, ask, frame);
-                return true;
-        default:
-                return false;
+        case ENGINE_SAYS_START: take_start(ask, frame); return true;
+        case ENGINE_SAYS_TEXT: return take_text(ask, frame);
+        case ENGINE_SAYS_END: return take_end(m, ask, frame);
+        case ENGINE_SAYS_EMBEDDING: return ask->kind == ASK_EMBED && take_embedding(m, ask, frame);
+        case ENGINE_SAYS_ERROR: take_error(m, ask, frame); return true;
+        default: return false;
         }
 }

@@ -9,7 +9,7 @@
 #define PIECE_BYTES_USUAL 64u
 
 struct token_made {
-        size_t from;                    /* its text begins here, counted as in bytes_made */
+        size_t from; /* its text begins here, counted as in bytes_made */
         struct token_logprob logprob;
 };
 
@@ -81,7 +81,7 @@ int answer_add(struct answer *a, int32_t id, const struct token_logprob *logprob
         if (count > sizeof(usual)) {
                 if (!(piece = large = malloc(count)))
                         return -ENOMEM;
-                (void)tokenizer_piece(a->tokenizer, id, false, a->first, large, count);
+                (void) tokenizer_piece(a->tokenizer, id, false, a->first, large, count);
         }
         a->first = false;
         int r = add_bytes(a, piece, count);

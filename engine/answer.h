@@ -16,7 +16,7 @@
 #include "engine/stop.h"
 #include "engine/tokenizer/tokenizer.h"
 
-enum finish { FINISH_STOP, FINISH_LENGTH };     /* by a stop string or end token; or no token more was allowed */
+enum finish { FINISH_STOP, FINISH_LENGTH }; /* by a stop string or end token; or no token more was allowed */
 
 struct token_logprob {
         int32_t id;
@@ -27,9 +27,9 @@ struct token_logprob {
 
 /* What can be sent now. Points into the answer: good until the next call. */
 struct answer_piece {
-        const char *text;               /* not terminated */
+        const char *text; /* not terminated */
         size_t length;
-        uint32_t tokens;                /* made since the last piece */
+        uint32_t tokens; /* made since the last piece */
         const struct token_logprob *logprobs;
         uint32_t logprobs_count;
 };
@@ -37,16 +37,16 @@ struct answer_piece {
 struct answer {
         const struct tokenizer *tokenizer;
         const struct stop_set *stops;
-        bool first;                     /* the next token begins a text of its own */
+        bool first; /* the next token begins a text of its own */
         struct utf8_stream characters;
         struct stop_stream stream;
-        size_t bytes_made;              /* all text so far */
-        size_t bytes_taken;             /* of it, handed out */
-        uint32_t tokens_new;            /* since the last piece */
-        struct token_made *made;        /* log-probabilities whose text is not out yet, with where it begins */
-        struct token_logprob *ready;    /* those of the last piece; as much room */
+        size_t bytes_made;           /* all text so far */
+        size_t bytes_taken;          /* of it, handed out */
+        uint32_t tokens_new;         /* since the last piece */
+        struct token_made *made;     /* log-probabilities whose text is not out yet, with where it begins */
+        struct token_logprob *ready; /* those of the last piece; as much room */
         uint32_t made_count, made_capacity;
-        bool handed;                    /* the free text of the stream has been handed out */
+        bool handed; /* the free text of the stream has been handed out */
         bool ended;
 };
 

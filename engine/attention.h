@@ -20,16 +20,16 @@ struct attention {
         const struct shape *shape;
         const struct kv_cache *cache;
         struct attention_scratch layout;
-        const float *queries;           /* per token of the batch: n_head heads of d_head_k, after RoPE */
-        float *attended;                /* per token of the batch: n_head heads of d_head_v */
+        const float *queries; /* per token of the batch: n_head heads of d_head_k, after RoPE */
+        float *attended;      /* per token of the batch: n_head heads of d_head_v */
 };
 
 /* Consecutive tokens of one sequence; their keys and values are in the cache already. */
 struct attention_tile {
         const struct kv_sequence *sequence;
-        uint32_t position;              /* of the first token */
-        uint32_t row;                   /* of the first token in the batch */
-        uint32_t count;                 /* <= attention_tile_tokens of the layer's group */
+        uint32_t position; /* of the first token */
+        uint32_t row;      /* of the first token in the batch */
+        uint32_t count;    /* <= attention_tile_tokens of the layer's group */
 };
 
 /* All query heads of key head HEAD_KV. SCRATCH: layout.bytes, this thread's own. */

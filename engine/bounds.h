@@ -3,46 +3,46 @@
 #define HEADROOM_ENGINE_BOUNDS_H
 
 /* GGUF container. Real files: under 100 metadata entries, under 3,000 tensors, 20 MiB of directory, 200 parts. */
-#define GGUF_PARTS_MAX 512u
-#define GGUF_ENTRIES_MAX 65536u
-#define GGUF_TENSORS_MAX 65536u
-#define GGUF_DIRECTORY_BYTES_MAX (64u << 20)    /* header, metadata and tensor list of one part: bounds the parsing of any file */
-#define GGUF_KEY_BYTES_MAX 65535u               /* the specification's own limit */
-#define GGUF_TENSOR_NAME_BYTES_MAX 1024u        /* the specification says 64; some writers exceed it */
-#define GGUF_ALIGNMENT_MAX (1u << 20)           /* default 32; a huge one could only hide a hole */
+#define GGUF_PARTS_MAX             512u
+#define GGUF_ENTRIES_MAX           65536u
+#define GGUF_TENSORS_MAX           65536u
+#define GGUF_DIRECTORY_BYTES_MAX   (64u << 20) /* header, metadata and tensor list of one part: bounds the parsing of any file */
+#define GGUF_KEY_BYTES_MAX         65535u      /* the specification's own limit */
+#define GGUF_TENSOR_NAME_BYTES_MAX 1024u       /* the specification says 64; some writers exceed it */
+#define GGUF_ALIGNMENT_MAX         (1u << 20)  /* default 32; a huge one could only hide a hole */
 
 /* Shapes. The largest published dense models have 126 layers, width 16384, 128 heads, 256 values a head, 2^18 tokens. */
-#define SHAPE_LAYERS_MAX 1024u
-#define SHAPE_EMBD_MAX (1u << 17)
-#define SHAPE_FF_MAX (1u << 20)
-#define SHAPE_HEADS_MAX 1024u
+#define SHAPE_LAYERS_MAX      1024u
+#define SHAPE_EMBD_MAX        (1u << 17)
+#define SHAPE_FF_MAX          (1u << 20)
+#define SHAPE_HEADS_MAX       1024u
 #define SHAPE_HEAD_VALUES_MAX 1024u
-#define SHAPE_VOCAB_MAX (1u << 22)
-#define SHAPE_CTX_MAX (1u << 26)
+#define SHAPE_VOCAB_MAX       (1u << 22)
+#define SHAPE_CTX_MAX         (1u << 26)
 
 /* Requests. */
-#define REQUEST_STOPS_MAX 16u                   /* OpenAI allows 4; local front ends send more */
-#define REQUEST_STOP_BYTES_MAX 256u             /* of one stop string: the most text that can be held back */
-#define REQUEST_BIASES_MAX 1024u                /* OpenAI's own limit is 300 */
-#define REQUEST_REPEAT_LAST_MAX 4096u           /* tokens of the repetition window; 64 is usual */
-#define REQUEST_TOKENS_DEFAULT 2048u            /* max_tokens where the client names none */
-#define REQUEST_ENDS_MAX 16u                    /* end tokens of one vocabulary; real ones have up to 5 */
-#define REQUEST_INPUTS_MAX 2048u                /* texts of one embedding request: OpenAI's limit */
-#define LOGPROBS_TOP_MAX 20u                    /* OpenAI's limit */
+#define REQUEST_STOPS_MAX       16u   /* OpenAI allows 4; local front ends send more */
+#define REQUEST_STOP_BYTES_MAX  256u  /* of one stop string: the most text that can be held back */
+#define REQUEST_BIASES_MAX      1024u /* OpenAI's own limit is 300 */
+#define REQUEST_REPEAT_LAST_MAX 4096u /* tokens of the repetition window; 64 is usual */
+#define REQUEST_TOKENS_DEFAULT  2048u /* max_tokens where the client names none */
+#define REQUEST_ENDS_MAX        16u   /* end tokens of one vocabulary; real ones have up to 5 */
+#define REQUEST_INPUTS_MAX      2048u /* texts of one embedding request: OpenAI's limit */
+#define LOGPROBS_TOP_MAX        20u   /* OpenAI's limit */
 
 /* The thread pool. */
-#define THREADS_MAX 512u                        /* more than any box for one model; bounds scratch per thread */
-#define THREAD_STACK_BYTES (1u << 20)           /* kernels keep a few KiB; reserved, not resident */
-#define THREAD_SPINS_MAX 2000u                  /* some 50 microseconds: the pause between two parts of a pass, not between two tokens */
+#define THREADS_MAX        512u       /* more than any box for one model; bounds scratch per thread */
+#define THREAD_STACK_BYTES (1u << 20) /* kernels keep a few KiB; reserved, not resident */
+#define THREAD_SPINS_MAX   2000u      /* some 50 microseconds: the pause between two parts of a pass, not between two tokens */
 
 /* Scheduling. */
-#define REQUESTS_WAITING_MAX 256u               /* behind them; the daemon keeps its own queue, so real ones are short */
-#define PREFILL_CHUNK_MAX 4096u                 /* tokens of a step: beyond, the compute buffers grow and nothing gains */
-#define PREFIXES_MAX 32u                        /* finished sequences that are remembered: all are searched */
-#define N_CTX_MAX (1u << 24)                    /* no model was trained on a tenth of it */
+#define REQUESTS_WAITING_MAX 256u       /* behind them; the daemon keeps its own queue, so real ones are short */
+#define PREFILL_CHUNK_MAX    4096u      /* tokens of a step: beyond, the compute buffers grow and nothing gains */
+#define PREFIXES_MAX         32u        /* finished sequences that are remembered: all are searched */
+#define N_CTX_MAX            (1u << 24) /* no model was trained on a tenth of it */
 
 /* The worker. */
-#define OUTBOX_BYTES_HIGH (1u << 20)            /* waiting for the daemon: above, no step is made and nothing is read */
-#define INBOX_BYTES_PER_STEP (16u << 20)        /* taken in between two steps, when a large frame is under way */
+#define OUTBOX_BYTES_HIGH    (1u << 20)  /* waiting for the daemon: above, no step is made and nothing is read */
+#define INBOX_BYTES_PER_STEP (16u << 20) /* taken in between two steps, when a large frame is under way */
 
 #endif

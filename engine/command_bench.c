@@ -16,7 +16,7 @@
 #include "engine/solo.h"
 
 #define REPEATS_MAX 1000u
-#define TOKENS_MAX (1u << 22)
+#define TOKENS_MAX  (1u << 22)
 
 static const char help[] =
         "usage: headroom-engine bench MODEL [OPTIONS]\n\n"
@@ -56,15 +56,15 @@ static const struct option options[] = {
 
 static int parse_option(struct arguments *a, int option, const char *value) {
         switch (option) {
-        case 'p':         return option_u32(value, 0, TOKENS_MAX, &a->prefill);
-        case 'n':         return option_u32(value, 0, TOKENS_MAX, &a->decode);
-        case 'd':         return option_u32(value, 0, TOKENS_MAX, &a->depth);
-        case 'r':         return option_u32(value, 1, REPEATS_MAX, &a->repeats);
-        case 't':         return option_u32(value, 1, THREADS_MAX, &a->threads);
-        case 'b':         return option_u32(value, 1, 65536, &a->batch);
-        case OPTION_KV:   return kv_type_by_name(value, &a->kv);
+        case 'p': return option_u32(value, 0, TOKENS_MAX, &a->prefill);
+        case 'n': return option_u32(value, 0, TOKENS_MAX, &a->decode);
+        case 'd': return option_u32(value, 0, TOKENS_MAX, &a->depth);
+        case 'r': return option_u32(value, 1, REPEATS_MAX, &a->repeats);
+        case 't': return option_u32(value, 1, THREADS_MAX, &a->threads);
+        case 'b': return option_u32(value, 1, 65536, &a->batch);
+        case OPTION_KV: return kv_type_by_name(value, &a->kv);
         case OPTION_JSON: return (a->json = true, 0);
-        default:          return -ENOENT;
+        default: return -ENOENT;
         }
 }
 
@@ -82,7 +82,8 @@ static int parse(struct arguments *a, int argc, char **argv, bool *ret_help) {
                 if (r == -ENOENT)
                         return EXIT_USAGE;
                 if (r < 0) {
-                        fprintf(stderr, "headroom-engine bench: '%.100s' is not a possible value of this option; see --help\n", optarg);
+                        fprintf(stderr, "headroom-engine bench: '%.100s' is not a possible value of this option; see --help\n",
+                                optarg);
                         return EXIT_USAGE;
                 }
         }
@@ -103,20 +104,20 @@ static int parse(struct arguments *a, int argc, char **argv, bool *ret_help) {
 struct part {
         const char *name;
         uint32_t tokens;
-        double speeds[REPEATS_MAX];     /* tokens per second, ascending once all are in */
+        double speeds[REPEATS_MAX]; /* tokens per second, ascending once all are in */
 };
 
 static double now_s(void) {
         struct timespec t;
-        (void)clock_gettime(CLOCK_MONOTONIC, &t);
-        return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+        (void) clock_gettime(CLOCK_MONOTONIC, &t);
+        return (double) t.tv_sec + (double) t.tv_nsec * 1e-9;
 }
 
 /* Tokens spread over the vocabulary; the same ones each time. */
 static int32_t *make_tokens(uint32_t count, uint32_t n_vocab) {
         int32_t *tokens = malloc((count ? count : 1) * sizeof(*tokens));
         for (uint32_t i = 0; tokens && i < count; i++)
-                tokens[i] = (int32_t)((i * 2654435761u) % n_vocab);
+                tokens[i] = (int32_t) ((i * 2654435761u) % n_vocab);
         return tokens;
 }
 
@@ -139,7 +140,7 @@ static int measure(struct solo *s, const int32_t *tokens, const struct part *par
 }
 
 static int compare_speeds(const void *a, const void *b) {
-        double x = *(const double *)a, y = *(const double *)b;
+        double x = *(const double *) a, y = *(const double *) b;
         return (x > y) - (x < y);
 }
 
@@ -154,7 +155,8 @@ static int measure_all(struct solo *s, const struct arguments *a, struct part pa
                 r = solo_feed(s, tokens, a->depth, NULL);
         for (int i = 0; i < 2 && r == 0; i++)
                 if (parts[i].tokens)
-                        r = measure(s, tokens, &(struct part){ .tokens = parts[i].tokens < 8 ? parts[i].tokens : 8 }, i == 0, a->depth, &ignored);
+                        r = measure(s, tokens, &(struct part){ .tokens = parts[i].tokens < 8 ? parts[i].tokens : 8 }, i == 0,
+                                    a->depth, &ignored);
         for (uint32_t n = 0; n < a->repeats; n++)
                 for (int i = 0; i < 2 && r == 0; i++)
                         if (parts[i].tokens)
@@ -186,16 +188,16 @@ static void print_json(const struct part parts[2], uint32_t repeats) {
 
 static void print_table(const struct solo *s, const struct arguments *a, const struct part parts[2]) {
         const struct shape *shape = &s->model->shape;
-        printf("%s %s, %.1f M parameters, %.1f MiB; %u threads, %s kernels, %s KV", *shape->name ? shape->name : a->path, shape->quantization,
-               (double)shape->parameters * 1e-6, (double)shape->weights_bytes / (1 << 20), threads_width(s->threads), kernels_get()->name,
-               kv_type_name(a->kv));
+        printf("%s %s, %.1f M parameters, %.1f MiB; %u threads, %s kernels, %s KV", *shape->name ? shape->name : a->path,
+               shape->quantization, (double) shape->parameters * 1e-6, (double) shape->weights_bytes / (1 << 20),
+               threads_width(s->threads), kernels_get()->name, kv_type_name(a->kv));
         if (a->depth)
                 printf(", after %u tokens", a->depth);
         printf("\n\n%-8s %7s %12s %12s %12s\n", "", "tokens", "median t/s", "least", "most");
         for (int i = 0; i < 2; i++)
                 if (parts[i].tokens)
-                        printf("%-8s %7u %12.2f %12.2f %12.2f\n", parts[i].name, parts[i].tokens, median(parts[i].speeds, a->repeats),
-                               parts[i].speeds[0], parts[i].speeds[a->repeats - 1]);
+                        printf("%-8s %7u %12.2f %12.2f %12.2f\n", parts[i].name, parts[i].tokens,
+                               median(parts[i].speeds, a->repeats), parts[i].speeds[0], parts[i].speeds[a->repeats - 1]);
 }
 
 static int run_opened(struct solo *s, const struct arguments *a) {
@@ -221,7 +223,9 @@ int command_bench(int argc, char **argv) {
         if (code != EXIT_DONE || helped)
                 return code;
         uint32_t most = a.prefill > a.decode ? a.prefill : a.decode;
-        struct solo_config config = { .path = a.path, .threads = a.threads, .kv = a.kv, .tokens_max = a.depth + most, .batch = a.batch };
+        struct solo_config config = {
+                .path = a.path, .threads = a.threads, .kv = a.kv, .tokens_max = a.depth + most, .batch = a.batch
+        };
         struct gguf_error error = { .text = "" };
         struct solo s;
         code = EXIT_FAILED;

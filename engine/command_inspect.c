@@ -31,7 +31,7 @@ struct options {
         int fds[MODEL_FILES_MAX];
         uint32_t fds_count;
         bool json, summary;
-        struct inspect_load load;       /* 0: the default */
+        struct inspect_load load; /* 0: the default */
 };
 
 static void print_help(FILE *out) {
@@ -72,20 +72,13 @@ static bool take_fd(struct options *o) {
 
 static bool take_option(struct options *o, int option) {
         switch (option) {
-        case 'j':
-                return o->json = true;
-        case 's':
-                return o->summary = true;
-        case 'f':
-                return take_fd(o);
-        case 'c':
-                return take_number("--ctx", 1, SHAPE_CTX_MAX, &o->load.ctx);
-        case 'k':
-                return take_number("--kv-tokens", 1, SHAPE_CTX_MAX, &o->load.kv_tokens);
-        case 'p':
-                return take_number("--parallel", 1, WIRE_PARALLEL_MAX, &o->load.parallel);
-        case 't':
-                return take_number("--threads", 1, THREADS_MAX, &o->load.threads);
+        case 'j': return o->json = true;
+        case 's': return o->summary = true;
+        case 'f': return take_fd(o);
+        case 'c': return take_number("--ctx", 1, SHAPE_CTX_MAX, &o->load.ctx);
+        case 'k': return take_number("--kv-tokens", 1, SHAPE_CTX_MAX, &o->load.kv_tokens);
+        case 'p': return take_number("--parallel", 1, WIRE_PARALLEL_MAX, &o->load.parallel);
+        case 't': return take_number("--threads", 1, THREADS_MAX, &o->load.threads);
         }
         return false;
 }
@@ -228,7 +221,7 @@ int command_inspect(int argc, char **argv) {
         }
         r = look(&o, &error);
         if (r < 0 && error.text[0])
-                fprintf(stderr, NAME "%s%s%s\n", o.path ? printable_copy(shown, sizeof(shown), o.path, strlen(o.path)) : "", o.path ? ": " : "",
-                        error.text);
+                fprintf(stderr, NAME "%s%s%s\n", o.path ? printable_copy(shown, sizeof(shown), o.path, strlen(o.path)) : "",
+                        o.path ? ": " : "", error.text);
         return r < 0 ? EXIT_FAILED : EXIT_DONE;
 }

@@ -15,15 +15,14 @@
 #include "engine/solo.h"
 #include "engine/tokenizer/tokenizer.h"
 
-static const char help[] =
-        "usage: headroom-engine logits MODEL --tokens 1,2,3 [--then 4,5] [OPTIONS]\n\n"
-        "Prints {\"steps\":[{\"position\":n,\"logits\":[...]}]}: one vector after the last of --tokens,\n"
-        "and one after each of --then.\n\n"
-        "  --tokens LIST    token ids of the prompt, taken in together\n"
-        "  --then LIST      token ids that follow it, one at a time\n"
-        "  --kv TYPE        precision of the KV cache: f16 (default), q8_0, q4_0\n"
-        "  --batch N        tokens per pass of the prompt (default 512)\n"
-        "  --threads N      threads (default: one per processor)\n";
+static const char help[] = "usage: headroom-engine logits MODEL --tokens 1,2,3 [--then 4,5] [OPTIONS]\n\n"
+                           "Prints {\"steps\":[{\"position\":n,\"logits\":[...]}]}: one vector after the last of --tokens,\n"
+                           "and one after each of --then.\n\n"
+                           "  --tokens LIST    token ids of the prompt, taken in together\n"
+                           "  --then LIST      token ids that follow it, one at a time\n"
+                           "  --kv TYPE        precision of the KV cache: f16 (default), q8_0, q4_0\n"
+                           "  --batch N        tokens per pass of the prompt (default 512)\n"
+                           "  --threads N      threads (default: one per processor)\n";
 
 struct arguments {
         const char *path;
@@ -48,11 +47,11 @@ static const struct option options[] = {
 static int parse_option(struct arguments *a, int option, const char *value) {
         switch (option) {
         case OPTION_TOKENS: return option_tokens(value, &a->prompt);
-        case OPTION_THEN:   return option_tokens(value, &a->then);
-        case OPTION_KV:     return kv_type_by_name(value, &a->kv);
-        case OPTION_BATCH:  return option_u32(value, 1, 65536, &a->batch);
-        case 't':           return option_u32(value, 1, THREADS_MAX, &a->threads);
-        default:            return -ENOENT;
+        case OPTION_THEN: return option_tokens(value, &a->then);
+        case OPTION_KV: return kv_type_by_name(value, &a->kv);
+        case OPTION_BATCH: return option_u32(value, 1, 65536, &a->batch);
+        case 't': return option_u32(value, 1, THREADS_MAX, &a->threads);
+        default: return -ENOENT;
         }
 }
 
@@ -70,7 +69,8 @@ static int parse(struct arguments *a, int argc, char **argv, bool *ret_help) {
                 if (r == -ENOENT)
                         return EXIT_USAGE;
                 if (r < 0) {
-                        fprintf(stderr, "headroom-engine logits: '%.100s' is not a possible value of this option; see --help\n", optarg);
+                        fprintf(stderr, "headroom-engine logits: '%.100s' is not a possible value of this option; see --help\n",
+                                optarg);
                         return EXIT_USAGE;
                 }
         }
@@ -87,7 +87,7 @@ static void print_step(uint32_t position, const float *logits, uint32_t n, bool 
         printf("%s{\"position\":%u,\"logits\":[", first ? "" : ",\n", position);
         for (uint32_t i = 0; i < n; i++)
                 if (isfinite(logits[i]))
-                        printf("%s%.9g", i ? "," : "", (double)logits[i]);
+                        printf("%s%.9g", i ? "," : "", (double) logits[i]);
                 else
                         printf("%snull", i ? "," : "");
         fputs("]}", stdout);
@@ -95,8 +95,9 @@ static void print_step(uint32_t position, const float *logits, uint32_t n, bool 
 
 static bool tokens_fit(const struct token_list *list, const struct shape *s) {
         for (size_t i = 0; i < list->count; i++)
-                if ((uint32_t)list->ids[i] >= s->n_vocab) {
-                        fprintf(stderr, "headroom-engine logits: token %d is not below the vocabulary's %u\n", list->ids[i], s->n_vocab);
+                if ((uint32_t) list->ids[i] >= s->n_vocab) {
+                        fprintf(stderr, "headroom-engine logits: token %d is not below the vocabulary's %u\n", list->ids[i],
+                                s->n_vocab);
                         return false;
                 }
         return true;
@@ -105,7 +106,7 @@ static bool tokens_fit(const struct token_list *list, const struct shape *s) {
 static int print_all(struct solo *s, const struct arguments *a) {
         const struct shape *shape = &s->model->shape;
         const float *logits = NULL;
-        uint32_t count = (uint32_t)a->prompt.count;
+        uint32_t count = (uint32_t) a->prompt.count;
         if (!tokens_fit(&a->prompt, shape) || !tokens_fit(&a->then, shape))
                 return EXIT_FAILED;
         int r = solo_feed(s, a->prompt.ids, count, &logits);
@@ -129,12 +130,12 @@ static int print_all(struct solo *s, const struct arguments *a) {
 static int run(const struct arguments *a) {
         struct gguf_error error = { .text = "" };
         struct solo s;
-        uint32_t batch = a->batch ? a->batch : SOLO_BATCH, tokens = (uint32_t)a->prompt.count;
+        uint32_t batch = a->batch ? a->batch : SOLO_BATCH, tokens = (uint32_t) a->prompt.count;
         struct solo_config config = {
                 .path = a->path,
                 .threads = a->threads,
                 .kv = a->kv,
-                .tokens_max = (uint32_t)(a->prompt.count + a->then.count),
+                .tokens_max = (uint32_t) (a->prompt.count + a->then.count),
                 .batch = batch < tokens ? batch : tokens,
         };
         int code = EXIT_FAILED;

@@ -15,28 +15,27 @@
 #include "engine/engine.h"
 #include "engine/options.h"
 
-#define PROMPT_FILE_BYTES_MAX (64u << 20)       /* as much as the daemon takes */
-#define TOKENS_DEFAULT 128.0
+#define PROMPT_FILE_BYTES_MAX (64u << 20) /* as much as the daemon takes */
+#define TOKENS_DEFAULT        128.0
 
-static const char help[] =
-        "usage: headroom-engine run MODEL --prompt TEXT [OPTIONS]\n\n"
-        "Prints the continuation of the prompt, and nothing else, on standard output as it is made.\n"
-        "Special tokens written out in the prompt become their ids; in a message of --chat they stay text.\n\n"
-        "  --prompt TEXT        the text to go on from\n"
-        "  --file FILE          take it from a file instead; - is standard input\n"
-        "  --chat               the text is a user's message: ask in the model's own turn format\n"
-        "  -n N                 tokens at most (default 128; -1: as many as the context holds)\n"
-        "  --temp T             temperature, 0 to 5 (default 0.8; 0: always the likeliest token)\n"
-        "  --top-k N            from the N likeliest tokens (default 40; 0: off)\n"
-        "  --top-p P            from the likeliest tokens that reach this probability (default 0.95; 1: off)\n"
-        "  --min-p P            from tokens this likely relative to the likeliest (default 0.05; 0: off)\n"
-        "  --repeat-penalty X   over the last 64 tokens (default 1: off)\n"
-        "  --seed N             the same seed gives the same text (default: another each time)\n"
-        "  --stop TEXT          end before this text; can be given several times\n"
-        "  --ctx N              tokens of prompt and answer (default 4096, or what the model was trained on)\n"
-        "  --kv TYPE            precision of the KV cache: f16 (default), q8_0, q4_0\n"
-        "  --threads N          threads (default: one per processor)\n"
-        "  --stats              tokens per second, on standard error\n";
+static const char help[] = "usage: headroom-engine run MODEL --prompt TEXT [OPTIONS]\n\n"
+                           "Prints the continuation of the prompt, and nothing else, on standard output as it is made.\n"
+                           "Special tokens written out in the prompt become their ids; in a message of --chat they stay text.\n\n"
+                           "  --prompt TEXT        the text to go on from\n"
+                           "  --file FILE          take it from a file instead; - is standard input\n"
+                           "  --chat               the text is a user's message: ask in the model's own turn format\n"
+                           "  -n N                 tokens at most (default 128; -1: as many as the context holds)\n"
+                           "  --temp T             temperature, 0 to 5 (default 0.8; 0: always the likeliest token)\n"
+                           "  --top-k N            from the N likeliest tokens (default 40; 0: off)\n"
+                           "  --top-p P            from the likeliest tokens that reach this probability (default 0.95; 1: off)\n"
+                           "  --min-p P            from tokens this likely relative to the likeliest (default 0.05; 0: off)\n"
+                           "  --repeat-penalty X   over the last 64 tokens (default 1: off)\n"
+                           "  --seed N             the same seed gives the same text (default: another each time)\n"
+                           "  --stop TEXT          end before this text; can be given several times\n"
+                           "  --ctx N              tokens of prompt and answer (default 4096, or what the model was trained on)\n"
+                           "  --kv TYPE            precision of the KV cache: f16 (default), q8_0, q4_0\n"
+                           "  --threads N          threads (default: one per processor)\n"
+                           "  --stats              tokens per second, on standard error\n";
 
 struct arguments {
         const char *path, *prompt, *file;
@@ -78,7 +77,7 @@ static int set_number(cJSON *body, const char *field, const char *text) {
         if (errno || end == text || *end)
                 return -EINVAL;
         if (!strcmp(field, "max_tokens") && value == -1)
-                value = UINT32_MAX;     /* the context is the limit */
+                value = UINT32_MAX; /* the context is the limit */
         cJSON_DeleteItemFromObjectCaseSensitive(body, field);
         return cJSON_AddNumberToObject(body, field, value) ? 0 : -ENOMEM;
 }
@@ -95,15 +94,15 @@ static int parse_option(struct arguments *a, int option, const char *value) {
                 return set_number(a->body, fields[option - OPTION_FIELDS], value);
         switch (option) {
         case OPTION_PROMPT: a->prompt = value; return 0;
-        case OPTION_FILE:   a->file = value; return 0;
-        case OPTION_CHAT:   a->chat = true; return 0;
-        case OPTION_STATS:  a->stats = true; return 0;
-        case OPTION_STOP:   return add_stop(a->body, value);
-        case OPTION_CTX:    return option_u32(value, 1, N_CTX_MAX, &a->config.ctx);
-        case OPTION_KV:     return kv_type_by_name(value, &a->config.kv);
-        case 't':           return option_u32(value, 1, THREADS_MAX, &a->config.threads);
-        case 'n':           return set_number(a->body, "max_tokens", value);
-        default:            return -ENOENT;
+        case OPTION_FILE: a->file = value; return 0;
+        case OPTION_CHAT: a->chat = true; return 0;
+        case OPTION_STATS: a->stats = true; return 0;
+        case OPTION_STOP: return add_stop(a->body, value);
+        case OPTION_CTX: return option_u32(value, 1, N_CTX_MAX, &a->config.ctx);
+        case OPTION_KV: return kv_type_by_name(value, &a->config.kv);
+        case 't': return option_u32(value, 1, THREADS_MAX, &a->config.threads);
+        case 'n': return set_number(a->body, "max_tokens", value);
+        default: return -ENOENT;
         }
 }
 
@@ -121,7 +120,8 @@ static int parse(struct arguments *a, int argc, char **argv, bool *ret_helped) {
                 if (r == -ENOENT)
                         return EXIT_USAGE;
                 if (r < 0) {
-                        fprintf(stderr, "headroom-engine run: '%.100s' is not a possible value of this option; see --help\n", optarg);
+                        fprintf(stderr, "headroom-engine run: '%.100s' is not a possible value of this option; see --help\n",
+                                optarg);
                         return EXIT_USAGE;
                 }
         }
@@ -167,7 +167,7 @@ static char *read_text(const char *path) {
         if (!problem && memchr(text, 0, used))
                 problem = "holds a NUL byte, so it is no text";
         if (f != stdin)
-                (void)fclose(f);
+                (void) fclose(f);
         if (problem) {
                 fprintf(stderr, "headroom-engine run: %s: %s\n", path, problem);
                 free(text);
@@ -193,12 +193,12 @@ struct printer {
 };
 
 static void on_start(void *context, uint64_t id, uint32_t prompt_tokens, uint32_t cached_tokens) {
-        (void)context, (void)id, (void)prompt_tokens, (void)cached_tokens;
+        (void) context, (void) id, (void) prompt_tokens, (void) cached_tokens;
 }
 
 static void on_text(void *context, uint64_t id, const struct answer_piece *piece) {
         struct printer *p = context;
-        (void)id;
+        (void) id;
         if (fwrite(piece->text, 1, piece->length, stdout) != piece->length || fflush(stdout)) {
                 fprintf(stderr, "headroom-engine run: cannot write: %s\n", strerror(errno));
                 p->failed = true;
@@ -211,25 +211,25 @@ static double per_second(double count, double ms) {
 
 static void on_end(void *context, uint64_t id, const struct answer_end *e) {
         struct printer *p = context;
-        (void)id;
+        (void) id;
         p->ended = true;
         if (isatty(STDOUT_FILENO))
                 putchar('\n');
         if (!p->stats)
                 return;
-        uint32_t follow = e->completion_tokens ? e->completion_tokens - 1 : 0;  /* the first comes with the prompt */
+        uint32_t follow = e->completion_tokens ? e->completion_tokens - 1 : 0; /* the first comes with the prompt */
         fprintf(stderr, "prompt: %u tokens, %.1f tokens/s; answer: %u tokens, %.1f tokens/s; ended by %s\n", e->prompt_tokens,
                 per_second(e->prompt_tokens, e->prefill_ms), e->completion_tokens, per_second(follow, e->decode_ms),
                 e->finish == FINISH_STOP ? "itself" : "length");
 }
 
 static void on_embedding(void *context, uint64_t id, const struct embedding *e) {
-        (void)context, (void)id, (void)e;
+        (void) context, (void) id, (void) e;
 }
 
 static void on_error(void *context, uint64_t id, const struct request_error *error) {
         struct printer *p = context;
-        (void)id;
+        (void) id;
         fprintf(stderr, "headroom-engine run: %s\n", error->message);
         p->failed = true;
 }

@@ -182,21 +182,11 @@ static int parse(int argc, char **argv, struct options *o) {
         opterr = 0;
         for (int c; (c = getopt_long(argc, argv, "h", known, NULL)) != -1;) {
                 switch (c) {
-                case 'f':
-                        o->file = optarg;
-                        break;
-                case 'a':
-                        o->add_special = true;
-                        break;
-                case 'p':
-                        o->parse_special = true;
-                        break;
-                case 'd':
-                        o->decode = true;
-                        break;
-                case 'h':
-                        print_help(stdout);
-                        return -EXIT_DONE;
+                case 'f': o->file = optarg; break;
+                case 'a': o->add_special = true; break;
+                case 'p': o->parse_special = true; break;
+                case 'd': o->decode = true; break;
+                case 'h': print_help(stdout); return -EXIT_DONE;
                 default:
                         fprintf(stderr, NAME "'%s' is no option, or lacks its value; see headroom-engine tokenize --help\n",
                                 argv[optind - 1]);

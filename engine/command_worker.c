@@ -39,7 +39,16 @@ struct arguments {
         int model_fds[GGUF_PARTS_MAX];
 };
 
-enum { OPTION_SOCKET = 256, OPTION_MODEL, OPTION_CTX, OPTION_KV_TOKENS, OPTION_KV, OPTION_THREADS, OPTION_PARALLEL, OPTION_CHUNK };
+enum {
+        OPTION_SOCKET = 256,
+        OPTION_MODEL,
+        OPTION_CTX,
+        OPTION_KV_TOKENS,
+        OPTION_KV,
+        OPTION_THREADS,
+        OPTION_PARALLEL,
+        OPTION_CHUNK
+};
 
 static const struct option options[] = {
         { "socket", required_argument, NULL, OPTION_SOCKET },
@@ -58,24 +67,22 @@ static int add_model(struct arguments *a, const char *value) {
         uint32_t fd;
         if (a->config.model_fds_count == GGUF_PARTS_MAX || option_u32(value, 0, INT32_MAX, &fd) < 0)
                 return -EINVAL;
-        a->model_fds[a->config.model_fds_count++] = (int)fd;
+        a->model_fds[a->config.model_fds_count++] = (int) fd;
         return 0;
 }
 
 static int parse_option(struct arguments *a, int option, const char *value) {
         struct engine_config *c = &a->config;
         switch (option) {
-        case OPTION_SOCKET:
-                a->has_socket = true;
-                return option_u32(value, 0, INT32_MAX, &a->socket_fd);
-        case OPTION_MODEL:     return add_model(a, value);
-        case OPTION_CTX:       return option_u32(value, 1, N_CTX_MAX, &c->ctx);
+        case OPTION_SOCKET: a->has_socket = true; return option_u32(value, 0, INT32_MAX, &a->socket_fd);
+        case OPTION_MODEL: return add_model(a, value);
+        case OPTION_CTX: return option_u32(value, 1, N_CTX_MAX, &c->ctx);
         case OPTION_KV_TOKENS: return option_u32(value, 1, N_CTX_MAX, &c->kv_tokens);
-        case OPTION_KV:        return kv_type_by_name(value, &c->kv);
-        case OPTION_THREADS:   return option_u32(value, 1, THREADS_MAX, &c->threads);
-        case OPTION_PARALLEL:  return option_u32(value, 1, WIRE_PARALLEL_MAX, &c->parallel);
-        case OPTION_CHUNK:     return option_u32(value, 1, PREFILL_CHUNK_MAX, &c->prefill_chunk);
-        default:               return -ENOENT;
+        case OPTION_KV: return kv_type_by_name(value, &c->kv);
+        case OPTION_THREADS: return option_u32(value, 1, THREADS_MAX, &c->threads);
+        case OPTION_PARALLEL: return option_u32(value, 1, WIRE_PARALLEL_MAX, &c->parallel);
+        case OPTION_CHUNK: return option_u32(value, 1, PREFILL_CHUNK_MAX, &c->prefill_chunk);
+        default: return -ENOENT;
         }
 }
 
@@ -93,7 +100,8 @@ static int parse(struct arguments *a, int argc, char **argv, bool *ret_helped) {
                 if (r == -ENOENT)
                         return EXIT_USAGE;
                 if (r < 0) {
-                        fprintf(stderr, "headroom-engine worker: '%.100s' is not a possible value of this option; see --help\n", optarg);
+                        fprintf(stderr, "headroom-engine worker: '%.100s' is not a possible value of this option; see --help\n",
+                                optarg);
                         return EXIT_USAGE;
                 }
         }
@@ -127,5 +135,5 @@ int command_worker(int argc, char **argv) {
         }
         if (report.degraded[0])
                 fprintf(stderr, "headroom-engine worker: sandbox incomplete: %s\n", report.degraded);
-        return worker_run((int)a.socket_fd, &a.config);
+        return worker_run((int) a.socket_fd, &a.config);
 }

@@ -11,11 +11,11 @@ enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
 
 typedef int command(int argc, char **argv);
 
-command command_inspect;        /* headers only: metadata, tensors, sizes */
+command command_inspect; /* headers only: metadata, tensors, sizes */
 command command_tokenize;
 command command_run;
 command command_logits;
 command command_bench;
-command command_worker;         /* the process that headroomd starts */
+command command_worker; /* the process that headroomd starts */
 
 #endif

@@ -11,13 +11,15 @@
 #include "engine/solo.h"
 
 struct engine_config engine_config_default(void) {
-        return (struct engine_config){ .kv = KV_F16, .parallel = ENGINE_PARALLEL_DEFAULT, .prefill_chunk = ENGINE_PREFILL_CHUNK_DEFAULT };
+        return (struct engine_config){ .kv = KV_F16,
+                                       .parallel = ENGINE_PARALLEL_DEFAULT,
+                                       .prefill_chunk = ENGINE_PREFILL_CHUNK_DEFAULT };
 }
 
 static uint64_t now_us(void) {
         struct timespec t;
-        (void)clock_gettime(CLOCK_MONOTONIC, &t);
-        return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
+        (void) clock_gettime(CLOCK_MONOTONIC, &t);
+        return (uint64_t) t.tv_sec * 1000000 + (uint64_t) t.tv_nsec / 1000;
 }
 
 static uint64_t any_seed(void) {
@@ -26,7 +28,7 @@ static uint64_t any_seed(void) {
 }
 
 static int say(struct gguf_error *reterr, int error, const char *what) {
-        (void)snprintf(reterr->text, sizeof(reterr->text), "%s: %s", what, strerror(-error));
+        (void) snprintf(reterr->text, sizeof(reterr->text), "%s: %s", what, strerror(-error));
         return error;
 }
 
@@ -38,8 +40,9 @@ static int open_cache(struct engine *e, const struct engine_config *config, stru
         const struct shape *s = &e->model->shape;
         int r = kv_cache_new(&(struct kv_config){ s, e->kv_tokens, config->kv, config->kv }, &e->cache);
         if (r == -EINVAL) {
-                (void)snprintf(reterr->text, sizeof(reterr->text), "heads of %u and %u values cannot be kept as %s: 32 must divide them",
-                               s->d_head_k, s->d_head_v, kv_type_name(config->kv));
+                (void) snprintf(reterr->text, sizeof(reterr->text),
+                                "heads of %u and %u values cannot be kept as %s: 32 must divide them", s->d_head_k, s->d_head_v,
+                                kv_type_name(config->kv));
                 return r;
         }
         return r < 0 ? say(reterr, r, "cannot reserve the KV cache") : 0;
@@ -48,7 +51,11 @@ static int open_cache(struct engine *e, const struct engine_config *config, stru
 static int open_scheduler(struct engine *e, const struct engine_config *config, struct gguf_error *reterr) {
         uint32_t batch = config->prefill_chunk > config->parallel ? config->prefill_chunk : config->parallel;
         struct forward_config forward = {
-                .model = e->model, .cache = e->cache, .threads = e->threads, .batch_max = batch, .items_max = config->parallel,
+                .model = e->model,
+                .cache = e->cache,
+                .threads = e->threads,
+                .batch_max = batch,
+                .items_max = config->parallel,
         };
         int r = forward_new(&forward, &e->forward);
         if (r < 0)

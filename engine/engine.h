@@ -13,18 +13,18 @@
 #include "engine/scheduler.h"
 #include "engine/threads.h"
 
-#define ENGINE_CTX_DEFAULT 4096u        /* or what the model was trained on, if less */
-#define ENGINE_PARALLEL_DEFAULT 4u
+#define ENGINE_CTX_DEFAULT           4096u /* or what the model was trained on, if less */
+#define ENGINE_PARALLEL_DEFAULT      4u
 #define ENGINE_PREFILL_CHUNK_DEFAULT 256u
 
-struct engine_config {                  /* start from engine_config_default */
-        const char *path;               /* the model's file, or NULL: these descriptors */
+struct engine_config {    /* start from engine_config_default */
+        const char *path; /* the model's file, or NULL: these descriptors */
         const int *model_fds;
         uint32_t model_fds_count;
-        uint32_t ctx;                   /* ceiling of one sequence; 0: the default */
-        uint32_t kv_tokens;             /* the KV pool; 0: twice the ceiling */
+        uint32_t ctx;       /* ceiling of one sequence; 0: the default */
+        uint32_t kv_tokens; /* the KV pool; 0: twice the ceiling */
         enum kv_type kv;
-        uint32_t threads;               /* 0: as many as there are processors for us */
+        uint32_t threads; /* 0: as many as there are processors for us */
         uint32_t parallel;
         uint32_t prefill_chunk;
         struct scheduler_sink sink;

@@ -19,11 +19,11 @@
 #include "engine/rope.h"
 #include "engine/scratch.h"
 
-#define CHUNK_ROWS_MIN 32u              /* of a matrix: they stay in the first- or second-level cache while all columns pass */
-#define CHUNKS_PER_THREAD 4u            /* where few columns pass: fewer seams, and still something to share when one thread falls behind */
-#define COLUMNS_FEW 4u
-#define MEETINGS_MAX 3u                 /* matrices that meet one input together: query, key, value */
-#define TOKENS_WORTH_SHARING 4u         /* fewer are done sooner than another thread is told */
+#define CHUNK_ROWS_MIN       32u /* of a matrix: they stay in the first- or second-level cache while all columns pass */
+#define CHUNKS_PER_THREAD    4u /* where few columns pass: fewer seams, and still something to share when one thread falls behind */
+#define COLUMNS_FEW          4u
+#define MEETINGS_MAX         3u /* matrices that meet one input together: query, key, value */
+#define TOKENS_WORTH_SHARING 4u /* fewer are done sooner than another thread is told */
 
 /* Where a token of the batch belongs. */
 struct row {
@@ -35,13 +35,13 @@ struct row {
 /* A matrix that meets the input, and where to. */
 struct meeting {
         const struct gguf_tensor *weights;
-        float *out;                     /* per column: one float per row of the weights */
+        float *out; /* per column: one float per row of the weights */
 };
 
 /* The same, cut into units of work. */
 struct cut_meeting {
         struct meeting meeting;
-        uint32_t first_unit;            /* units of those before it */
+        uint32_t first_unit; /* units of those before it */
         uint32_t chunk_rows;
 };
 
@@ -51,17 +51,17 @@ struct forward {
         const struct shape *shape;
         struct rope rope;
 
-        uint8_t *scratch;               /* everything below lies in it; see scratch.h */
+        uint8_t *scratch; /* everything below lies in it; see scratch.h */
         struct scratch layout;
         struct attention_scratch attention_layout;
         float *residual, *normed, *queries, *keys, *values, *attended, *gate, *up, *angles, *results, *logits;
         uint8_t *prepared;
-        struct row *rows;               /* batch_max */
-        struct attention_tile *tiles;   /* batch_max */
+        struct row *rows;             /* batch_max */
+        struct attention_tile *tiles; /* batch_max */
 
         /* The pass under way. */
-        uint32_t rows_count, tiles_count;       /* of rows: at last only those that are wanted */
-        uint32_t tile_tokens;           /* what the tiles were cut to */
+        uint32_t rows_count, tiles_count; /* of rows: at last only those that are wanted */
+        uint32_t tile_tokens;             /* what the tiles were cut to */
         uint32_t layer;
         const struct model_layer *weights;
 
@@ -88,7 +88,7 @@ struct share {
 
 static void share_work(void *context, uint32_t thread, uint32_t width) {
         struct share *s = context;
-        (void)width;
+        (void) width;
         for (uint32_t unit; (unit = atomic_fetch_add_explicit(&s->next, 1, memory_order_relaxed)) < s->count;)
                 s->work(s->f, unit, thread);
 }
@@ -121,11 +121,11 @@ static void prepare_row(const struct forward *f, uint32_t row) {
         if (f->activation == ACTIVATION_F32)
                 return;
         size_t bytes = activation_bytes(f->activation, f->input_n);
-        f->kernels->prepare[f->activation](f->input + row * (size_t)f->input_n, f->input_n, f->prepared + row * bytes);
+        f->kernels->prepare[f->activation](f->input + row * (size_t) f->input_n, f->input_n, f->prepared + row * bytes);
 }
 
 static void prepare_unit(struct forward *f, uint32_t row, uint32_t thread) {
-        (void)thread;
+        (void) thread;
         prepare_row(f, row);
 }
 
@@ -146,19 +146,19 @@ static uint32_t chunk_rows(const struct forward *f, uint32_t rows) {
 }
 
 static void multiply_unit(struct forward *f, uint32_t unit, uint32_t thread) {
-        (void)thread;
+        (void) thread;
         const struct cut_meeting *m = &f->meetings[0];
         while (m + 1 < f->meetings + f->meetings_count && unit >= m[1].first_unit)
                 m++;
         const struct gguf_tensor *weights = m->meeting.weights;
-        uint32_t rows = (uint32_t)weights->dims[1], first = (unit - m->first_unit) * m->chunk_rows;
-        size_t row_bytes = (size_t)(weights->bytes / rows);
+        uint32_t rows = (uint32_t) weights->dims[1], first = (unit - m->first_unit) * m->chunk_rows;
+        size_t row_bytes = (size_t) (weights->bytes / rows);
         bool floats = f->activation == ACTIVATION_F32;
         f->kernels->types[weights->type].multiply(&(struct product){
                 .rows = weights->data + first * row_bytes,
                 .row_bytes = row_bytes,
                 .rows_count = rows - first < m->chunk_rows ? rows - first : m->chunk_rows,
-                .columns = floats ? (const uint8_t *)f->input : f->prepared,
+                .columns = floats ? (const uint8_t *) f->input : f->prepared,
                 .column_bytes = floats ? f->input_n * sizeof(float) : activation_bytes(f->activation, f->input_n),
                 .columns_count = f->input_count,
                 .n = f->input_n,
@@ -178,7 +178,7 @@ static void multiply(struct forward *f, const struct meeting meetings[], uint32_
                         f->activation = activation_of(f, meetings[i].weights);
                         share_tokens(f, prepare_unit, f->input_count);
                 }
-                uint32_t rows = (uint32_t)meetings[i].weights->dims[1], chunk = chunk_rows(f, rows);
+                uint32_t rows = (uint32_t) meetings[i].weights->dims[1], chunk = chunk_rows(f, rows);
                 f->meetings[f->meetings_count++] = (struct cut_meeting){ meetings[i], units, chunk };
                 units += (rows + chunk - 1) / chunk;
         }
@@ -194,18 +194,18 @@ static void multiply_one(struct forward *f, const float *x, uint32_t n, const st
 /* --- the steps of a layer, each per token --- */
 
 static void embed_unit(struct forward *f, uint32_t row, uint32_t thread) {
-        (void)thread;
+        (void) thread;
         const struct gguf_tensor *embeddings = f->config.model->token_embd;
-        size_t row_bytes = (size_t)(embeddings->bytes / f->shape->n_vocab), n = f->shape->n_embd;
-        const uint8_t *stored = embeddings->data + (size_t)f->rows[row].token * row_bytes;
+        size_t row_bytes = (size_t) (embeddings->bytes / f->shape->n_vocab), n = f->shape->n_embd;
+        const uint8_t *stored = embeddings->data + (size_t) f->rows[row].token * row_bytes;
         f->kernels->types[embeddings->type].dequantize(stored, f->shape->n_embd, f->residual + row * n);
-        rope_angles(&f->rope, f->rows[row].position, f->angles + row * (size_t)f->shape->n_rot);
+        rope_angles(&f->rope, f->rows[row].position, f->angles + row * (size_t) f->shape->n_rot);
 }
 
 static void norm_unit(struct forward *f, uint32_t row, uint32_t thread) {
-        (void)thread;
+        (void) thread;
         uint32_t n = f->shape->n_embd;
-        float *residual = f->residual + row * (size_t)n, *normed = f->normed + row * (size_t)n;
+        float *residual = f->residual + row * (size_t) n, *normed = f->normed + row * (size_t) n;
         if (f->has_output)
                 f->kernels->add(residual, normed, n);
         f->kernels->rms_norm(residual, f->norm->data, n, f->shape->rms_epsilon, normed);
@@ -222,22 +222,23 @@ static void begin_block(struct forward *f, const struct gguf_tensor *norm, const
 
 /* Turns queries and keys to their position and stores keys and values. */
 static void store_unit(struct forward *f, uint32_t row, uint32_t thread) {
-        (void)thread;
+        (void) thread;
         const struct shape *s = f->shape;
         const struct row *at = &f->rows[row];
         uint32_t heads = s->head_kv[f->layer], pairs = s->n_rot / 2;
         uint32_t block = at->sequence->blocks[at->position / KV_BLOCK_TOKENS], place = at->position % KV_BLOCK_TOKENS;
-        const float *angles = f->angles + row * (size_t)s->n_rot;
-        float *keys = f->keys + row * (size_t)heads * s->d_head_k;
-        const float *values = f->values + row * (size_t)heads * s->d_head_v;
+        const float *angles = f->angles + row * (size_t) s->n_rot;
+        float *keys = f->keys + row * (size_t) heads * s->d_head_k;
+        const float *values = f->values + row * (size_t) heads * s->d_head_v;
 
-        rope_rotate(angles, pairs, f->queries + row * (size_t)s->n_head * s->d_head_k, s->n_head, s->d_head_k);
+        rope_rotate(angles, pairs, f->queries + row * (size_t) s->n_head * s->d_head_k, s->n_head, s->d_head_k);
         rope_rotate(angles, pairs, keys, heads, s->d_head_k);
         for (uint32_t h = 0; h < heads; h++) {
                 struct kv_rows k = kv_cache_keys(f->config.cache, block, f->layer, h);
                 struct kv_rows v = kv_cache_values(f->config.cache, block, f->layer, h);
-                f->kernels->kv[k.type].store(keys + h * (size_t)s->d_head_k, s->d_head_k, k.rows + place * (size_t)k.row_bytes);
-                f->kernels->kv[v.type].store(values + h * (size_t)s->d_head_v, s->d_head_v, v.rows + place * (size_t)v.row_bytes);
+                f->kernels->kv[k.type].store(keys + h * (size_t) s->d_head_k, s->d_head_k, k.rows + place * (size_t) k.row_bytes);
+                f->kernels->kv[v.type].store(values + h * (size_t) s->d_head_v, s->d_head_v,
+                                             v.rows + place * (size_t) v.row_bytes);
         }
 }
 
@@ -267,13 +268,14 @@ static void cut_tiles(struct forward *f) {
                 if (last && last->sequence == f->rows[row].sequence && last->count < tokens)
                         last->count++;
                 else
-                        f->tiles[f->tiles_count++] = (struct attention_tile){ f->rows[row].sequence, f->rows[row].position, row, 1 };
+                        f->tiles[f->tiles_count++] =
+                                (struct attention_tile){ f->rows[row].sequence, f->rows[row].position, row, 1 };
         }
 }
 
 static void swiglu_unit(struct forward *f, uint32_t row, uint32_t thread) {
-        (void)thread;
-        size_t at = row * (size_t)f->shape->n_ff;
+        (void) thread;
+        size_t at = row * (size_t) f->shape->n_ff;
         f->kernels->swiglu(f->gate + at, f->up + at, f->shape->n_ff);
         prepare_row(f, row);
 }
@@ -311,11 +313,11 @@ static void lay_out_rows(struct forward *f, const struct forward_item items[], u
         for (uint32_t i = 0; i < n; i++) {
                 const struct kv_sequence *s = items[i].sequence;
                 assert(items[i].count && items[i].count <= f->config.batch_max - f->rows_count);
-                assert((uint64_t)s->tokens_count + items[i].count <= (uint64_t)s->blocks_count * KV_BLOCK_TOKENS);
+                assert((uint64_t) s->tokens_count + items[i].count <= (uint64_t) s->blocks_count * KV_BLOCK_TOKENS);
                 for (uint32_t before = 0; before < i; before++)
                         assert(items[before].sequence != s);
                 for (uint32_t t = 0; t < items[i].count; t++) {
-                        assert(items[i].tokens[t] >= 0 && (uint32_t)items[i].tokens[t] < f->shape->n_vocab);
+                        assert(items[i].tokens[t] >= 0 && (uint32_t) items[i].tokens[t] < f->shape->n_vocab);
                         f->rows[f->rows_count++] = (struct row){ s, s->tokens_count + t, items[i].tokens[t] };
                 }
         }
@@ -328,7 +330,7 @@ static uint32_t wanted_rows(const struct forward_item *item) {
 
 /* Moves what the last layer still needs of the wanted rows together; from here on the others are not computed. */
 static void keep_wanted_rows(struct forward *f, const struct forward_item items[], uint32_t n) {
-        size_t n_embd = f->shape->n_embd, queries = (size_t)f->shape->n_head * f->shape->d_head_k;
+        size_t n_embd = f->shape->n_embd, queries = (size_t) f->shape->n_head * f->shape->d_head_k;
         uint32_t row = 0, kept = 0;
         for (uint32_t i = 0; i < n; i++) {
                 row += items[i].count;
@@ -346,10 +348,11 @@ static void keep_wanted_rows(struct forward *f, const struct forward_item items[
 
 /* The last block's output and the final norm. */
 static void final_unit(struct forward *f, uint32_t row, uint32_t thread) {
-        (void)thread;
-        size_t at = row * (size_t)f->shape->n_embd;
+        (void) thread;
+        size_t at = row * (size_t) f->shape->n_embd;
         f->kernels->add(f->residual + at, f->normed + at, f->shape->n_embd);
-        f->kernels->rms_norm(f->residual + at, f->config.model->output_norm->data, f->shape->n_embd, f->shape->rms_epsilon, f->normed + at);
+        f->kernels->rms_norm(f->residual + at, f->config.model->output_norm->data, f->shape->n_embd, f->shape->rms_epsilon,
+                             f->normed + at);
 }
 
 /* Hands out what is wanted. The wanted rows lie together in the order of the items. */
@@ -362,7 +365,7 @@ static void finish(struct forward *f, struct forward_item items[], uint32_t n) {
                 if (items[i].want == WANT_HIDDEN)
                         items[i].result = f->normed + row * n_embd;
                 if (items[i].want == WANT_LOGITS) {
-                        items[i].result = f->logits + logits * (size_t)f->shape->n_vocab;
+                        items[i].result = f->logits + logits * (size_t) f->shape->n_vocab;
                         memcpy(f->results + logits++ * n_embd, f->normed + row * n_embd, n_embd * sizeof(float));
                 }
                 items[i].sequence->tokens_count += items[i].count;
@@ -394,7 +397,7 @@ void forward_run(struct forward *f, struct forward_item items[], uint32_t n) {
 /* --- life --- */
 
 static float *floats_at(const struct forward *f, uint64_t offset) {
-        return (float *)(void *)(f->scratch + offset);
+        return (float *) (void *) (f->scratch + offset);
 }
 
 static void place_buffers(struct forward *f) {
@@ -419,10 +422,10 @@ static int forward_init(struct forward *f) {
         f->shape = &m->shape;
         f->attention_layout = attention_scratch_layout(f->shape);
         f->layout = scratch_layout(f->shape, (struct scratch_limits){
-                .batch = f->config.batch_max,
-                .items = f->config.items_max,
-                .threads = threads_width_max(f->config.threads),
-        });
+                                                     .batch = f->config.batch_max,
+                                                     .items = f->config.items_max,
+                                                     .threads = threads_width_max(f->config.threads),
+                                             });
         f->rows = calloc(f->config.batch_max, sizeof(*f->rows));
         f->tiles = calloc(f->config.batch_max, sizeof(*f->tiles));
         f->scratch = aligned_alloc(ACTIVATION_ALIGN, f->layout.bytes);

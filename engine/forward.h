@@ -17,17 +17,17 @@
 #include "engine/threads.h"
 
 enum forward_want {
-        WANT_NOTHING,           /* a prefill chunk that is not the last */
-        WANT_LOGITS,            /* n_vocab floats for the item's last token */
-        WANT_HIDDEN,            /* n_embd floats for every token of the item: the final norm's output */
+        WANT_NOTHING, /* a prefill chunk that is not the last */
+        WANT_LOGITS,  /* n_vocab floats for the item's last token */
+        WANT_HIDDEN,  /* n_embd floats for every token of the item: the final norm's output */
 };
 
 struct forward_item {
-        struct kv_sequence *sequence;   /* grown by the caller for COUNT more tokens; tokens_count advances on return */
-        const int32_t *tokens;          /* each in 0 .. n_vocab-1 (asserted) */
-        uint32_t count;                 /* >= 1 */
+        struct kv_sequence *sequence; /* grown by the caller for COUNT more tokens; tokens_count advances on return */
+        const int32_t *tokens;        /* each in 0 .. n_vocab-1 (asserted) */
+        uint32_t count;               /* >= 1 */
         enum forward_want want;
-        const float *result;            /* out: inside the forward's scratch, good until the next pass */
+        const float *result; /* out: inside the forward's scratch, good until the next pass */
 };
 
 struct forward;
@@ -36,11 +36,11 @@ struct forward_config {
         const struct model *model;
         struct kv_cache *cache;
         struct threads *threads;
-        uint32_t batch_max;             /* tokens a pass can take over all items */
+        uint32_t batch_max; /* tokens a pass can take over all items */
         uint32_t items_max;
 };
 
-int forward_new(const struct forward_config *config, struct forward **ret);     /* 0 or -ENOMEM */
+int forward_new(const struct forward_config *config, struct forward **ret); /* 0 or -ENOMEM */
 void forward_free(struct forward *f);
 
 /*

@@ -8,9 +8,9 @@
 
 #include "engine/wire.h"
 
-#define LOGPROB_LEAST (-9999.0)         /* JSON has no infinity; OpenAI's own stand-in */
-#define FLOAT_BYTES 16u                 /* "-1.23456789e-10," */
-#define TOKEN_BYTES_MAX 512u            /* of a token's text beside its log-probability; longer ones are cut */
+#define LOGPROB_LEAST   (-9999.0) /* JSON has no infinity; OpenAI's own stand-in */
+#define FLOAT_BYTES     16u       /* "-1.23456789e-10," */
+#define TOKEN_BYTES_MAX 512u      /* of a token's text beside its log-probability; longer ones are cut */
 
 static bool add_number(cJSON *o, const char *name, double value) {
         return cJSON_AddNumberToObject(o, name, value) != NULL;
@@ -53,7 +53,7 @@ static cJSON *frame_of(const char *type) {
 
 static cJSON *frame_about(const char *type, uint64_t id) {
         cJSON *f = frame_of(type);
-        return all_or_nothing(f, add_number(f, "id", (double)id));
+        return all_or_nothing(f, add_number(f, "id", (double) id));
 }
 
 cJSON *frame_ready(const struct engine *e) {
@@ -88,8 +88,8 @@ static bool add_token(cJSON *o, const struct tokenizer *t, int32_t id) {
 
         int numbers[TOKEN_BYTES_MAX];
         for (size_t i = 0; i < count; i++)
-                numbers[i] = (unsigned char)piece[i];
-        return add_text(o, "token", text) && add_item(o, "bytes", cJSON_CreateIntArray(numbers, (int)count));
+                numbers[i] = (unsigned char) piece[i];
+        return add_text(o, "token", text) && add_item(o, "bytes", cJSON_CreateIntArray(numbers, (int) count));
 }
 
 static cJSON *logprob_of(const struct tokenizer *t, int32_t id, float value) {
@@ -127,7 +127,8 @@ cJSON *frame_end(uint64_t id, const struct answer_end *end) {
         cJSON *f = frame_about(WIRE_END, id);
         bool all = add_text(f, "finish", end->finish == FINISH_STOP ? "stop" : "length");
         cJSON *usage = cJSON_AddObjectToObject(f, "usage"), *timings = cJSON_AddObjectToObject(f, "timings");
-        all = all && add_number(usage, "prompt_tokens", end->prompt_tokens) && add_number(usage, "completion_tokens", end->completion_tokens) &&
+        all = all && add_number(usage, "prompt_tokens", end->prompt_tokens) &&
+              add_number(usage, "completion_tokens", end->completion_tokens) &&
               add_number(usage, "cached_tokens", end->cached_tokens) && add_number(timings, "prefill_ms", end->prefill_ms) &&
               add_number(timings, "decode_ms", end->decode_ms);
         return all_or_nothing(f, all);
@@ -135,12 +136,12 @@ cJSON *frame_end(uint64_t id, const struct answer_end *end) {
 
 /* One row as JSON text: nine digits give each float back exactly, where the library would print seventeen. */
 static cJSON *vector_of(const float *vector, uint32_t n) {
-        char *text = malloc((size_t)n * FLOAT_BYTES + 3), *p = text;
+        char *text = malloc((size_t) n * FLOAT_BYTES + 3), *p = text;
         if (!text)
                 return NULL;
         *p++ = '[';
         for (uint32_t i = 0; i < n; i++)
-                p += isfinite(vector[i]) ? snprintf(p, FLOAT_BYTES + 2, "%s%.9g", i ? "," : "", (double)vector[i])
+                p += isfinite(vector[i]) ? snprintf(p, FLOAT_BYTES + 2, "%s%.9g", i ? "," : "", (double) vector[i])
                                          : snprintf(p, FLOAT_BYTES + 2, "%s0", i ? "," : "");
         memcpy(p, "]", 2);
         cJSON *raw = cJSON_CreateRaw(text);
@@ -152,14 +153,15 @@ cJSON *frame_embedding(uint64_t id, const struct embedding *e) {
         cJSON *f = frame_about(WIRE_EMBEDDING, id), *vectors = cJSON_AddArrayToObject(f, "vectors");
         bool all = add_number(f, "prompt_tokens", e->prompt_tokens);
         for (uint32_t i = 0; i < e->count && all; i++)
-                all = append_item(vectors, vector_of(e->vectors + (size_t)i * e->n_embd, e->n_embd));
+                all = append_item(vectors, vector_of(e->vectors + (size_t) i * e->n_embd, e->n_embd));
         return all_or_nothing(f, all);
 }
 
 cJSON *frame_error(uint64_t id, const struct request_error *error) {
         cJSON *f = frame_about(WIRE_ERROR, id);
-        bool all = add_number(f, "status", error->status) && add_text(f, "kind", error->kind) && add_text_or_null(f, "code", NULL) &&
-                   add_text_or_null(f, "param", error->param) && add_text(f, "message", error->message);
+        bool all = add_number(f, "status", error->status) && add_text(f, "kind", error->kind) &&
+                   add_text_or_null(f, "code", NULL) && add_text_or_null(f, "param", error->param) &&
+                   add_text(f, "message", error->message);
         if (error->n_ctx)
                 all = all && add_number(f, "n_prompt_tokens", error->n_prompt_tokens) && add_number(f, "n_ctx", error->n_ctx);
         return all_or_nothing(f, all);
@@ -170,10 +172,11 @@ cJSON *frame_statistics(const struct engine *e) {
         struct kv_usage kv;
         kv_cache_usage(e->cache, &kv);
         cJSON *f = frame_of(WIRE_STATISTICS);
-        bool all = add_number(f, "requests_running", s.requests_running) && add_number(f, "requests_waiting", s.requests_waiting) &&
-                   add_number(f, "kv_blocks_used", kv.blocks_used) && add_number(f, "kv_blocks_max", kv.blocks_max) &&
-                   add_number(f, "kv_bytes_used", (double)kv.bytes_used) && add_number(f, "tokens_prefilled", (double)s.tokens_prefilled) &&
-                   add_number(f, "tokens_decoded", (double)s.tokens_decoded) &&
+        bool all = add_number(f, "requests_running", s.requests_running) &&
+                   add_number(f, "requests_waiting", s.requests_waiting) && add_number(f, "kv_blocks_used", kv.blocks_used) &&
+                   add_number(f, "kv_blocks_max", kv.blocks_max) && add_number(f, "kv_bytes_used", (double) kv.bytes_used) &&
+                   add_number(f, "tokens_prefilled", (double) s.tokens_prefilled) &&
+                   add_number(f, "tokens_decoded", (double) s.tokens_decoded) &&
                    add_number(f, "decode_tokens_per_second", s.decode_tokens_per_second);
         return all_or_nothing(f, all);
 }

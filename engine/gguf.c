@@ -24,34 +24,34 @@
 #include "engine/gguf_cursor.h"
 
 #define DEFAULT_ALIGNMENT 32u
-#define ENTRY_BYTES_MIN 13u             /* length of the key, value type, one byte of value */
-#define TENSOR_BYTES_MIN 32u            /* length of the name, number of dimensions, one dimension, type, offset */
+#define ENTRY_BYTES_MIN   13u /* length of the key, value type, one byte of value */
+#define TENSOR_BYTES_MIN  32u /* length of the name, number of dimensions, one dimension, type, offset */
 
 struct part {
         const uint8_t *bytes;
         uint64_t length;
-        bool mapped;                    /* by us */
+        bool mapped; /* by us */
 };
 
 struct metadata {
         struct gguf_entry *rows;
         size_t count;
-        const struct gguf_entry **by_key;       /* sorted */
+        const struct gguf_entry **by_key; /* sorted */
 };
 
 struct tensor_row {
         struct gguf_tensor tensor;
-        uint64_t offset;                /* from the start of its part's data */
+        uint64_t offset; /* from the start of its part's data */
 };
 
 struct gguf {
         uint32_t version;
-        struct part *parts;             /* PARTS_COUNT */
+        struct part *parts; /* PARTS_COUNT */
         uint32_t parts_count;
-        struct metadata metadata;       /* of the first part */
-        struct tensor_row *tensors;     /* of all parts, in file order */
+        struct metadata metadata;   /* of the first part */
+        struct tensor_row *tensors; /* of all parts, in file order */
         size_t tensors_count;
-        const struct gguf_tensor **by_name;     /* sorted */
+        const struct gguf_tensor **by_name; /* sorted */
         uint64_t file_bytes, tensor_bytes;
 };
 
@@ -65,7 +65,7 @@ static const uint8_t value_bytes[GGUF_VALUE_TYPE_COUNT] = {
 /* The bits of one number, zero-extended. */
 static uint64_t stored_bits(const uint8_t *bytes, enum gguf_value_type type) {
         uint64_t bits = 0;
-        memcpy(&bits, bytes, value_bytes[type]);        /* little-endian: the low bytes come first */
+        memcpy(&bits, bytes, value_bytes[type]); /* little-endian: the low bytes come first */
         return le64toh(bits);
 }
 
@@ -170,7 +170,7 @@ static void array_read(struct cursor *c, struct gguf_array *a) {
                 cursor_fail(c, -EBADMSG, "the array's length %" PRIu64 " exceeds what the file holds", count);
                 return;
         }
-        *a = (struct gguf_array) { .type = (enum gguf_value_type) type, .count = count, .bytes = c->next };
+        *a = (struct gguf_array){ .type = (enum gguf_value_type) type, .count = count, .bytes = c->next };
         if (type == GGUF_STRING)
                 array_read_strings(c, a);
         else
@@ -226,7 +226,7 @@ static void metadata_done(struct metadata *m) {
                         free((void *) (uintptr_t) m->rows[i].array.strings);
         free(m->rows);
         free(m->by_key);
-        *m = (struct metadata) { 0 };
+        *m = (struct metadata){ 0 };
 }
 
 /* M is all zero before; metadata_done afterwards, whatever happened. */
@@ -246,7 +246,7 @@ static void metadata_read(struct cursor *c, uint64_t count, struct metadata *m) 
         }
         for (uint64_t i = 0; i < count && !c->broken; i++) {
                 m->by_key[i] = &m->rows[i];
-                m->count = i + 1;       /* counted before it is read: a row that fails half-way is released too */
+                m->count = i + 1; /* counted before it is read: a row that fails half-way is released too */
                 entry_read(c, &m->rows[i]);
         }
         rows_sort(c, m->by_key, m->count, "key");
@@ -406,12 +406,12 @@ static void part_map(struct cursor *c, struct part *part, int fd) {
         }
         uint64_t length = (uint64_t) status.st_size;
         if (length == 0)
-                return;                 /* cannot be mapped; is refused as any other memory without bytes */
+                return; /* cannot be mapped; is refused as any other memory without bytes */
         void *bytes = mmap(NULL, length, PROT_READ, MAP_PRIVATE, fd, 0);
         if (bytes == MAP_FAILED)
                 cursor_fail(c, -errno, "cannot map the file: %s", strerror(errno));
         else
-                *part = (struct part) { bytes, length, true };
+                *part = (struct part){ bytes, length, true };
 }
 
 static uint32_t header_read_version(struct cursor *c) {
@@ -455,7 +455,7 @@ static uint32_t alignment_of(struct cursor *c, const struct metadata *m) {
 
 static void part_read(struct cursor *c, struct gguf *g, uint32_t index, struct metadata *m) {
         cursor_begin(c, g->parts[index].bytes, g->parts[index].length);
-        g->file_bytes += g->parts[index].length;        /* cannot overflow: all of it is in memory */
+        g->file_bytes += g->parts[index].length; /* cannot overflow: all of it is in memory */
         uint32_t version = header_read_version(c);
         uint64_t tensors_count = cursor_u64(c, "the tensor count");
         uint64_t entries_count = cursor_u64(c, "the metadata count");
@@ -508,7 +508,7 @@ static int open_parts(const int fds[], const struct gguf_memory memory[], uint32
         }
         g->parts_count = count;
         for (uint32_t i = 0; memory && i < count; i++)
-                g->parts[i] = (struct part) { memory[i].bytes, memory[i].length, false };
+                g->parts[i] = (struct part){ memory[i].bytes, memory[i].length, false };
         int r = parts_read(g, fds, reterr);
         if (r < 0) {
                 gguf_close(g);

@@ -22,11 +22,13 @@
 
 #include "engine/tensor_type.h"
 
+/* clang-format off */
 enum gguf_value_type {
         GGUF_U8, GGUF_I8, GGUF_U16, GGUF_I16, GGUF_U32, GGUF_I32, GGUF_F32, GGUF_BOOL,
         GGUF_STRING, GGUF_ARRAY, GGUF_U64, GGUF_I64, GGUF_F64,
         GGUF_VALUE_TYPE_COUNT,
 };
+/* clang-format on */
 
 /* Bytes inside the mapping: not terminated, not necessarily UTF-8. */
 struct gguf_string {
@@ -35,19 +37,19 @@ struct gguf_string {
 };
 
 struct gguf_array {
-        enum gguf_value_type type;      /* of the elements; never GGUF_ARRAY */
+        enum gguf_value_type type; /* of the elements; never GGUF_ARRAY */
         uint64_t count;
-        const uint8_t *bytes;           /* elements as stored, unaligned; strings: see gguf_array_string */
-        const struct gguf_string *strings;      /* type GGUF_STRING: COUNT views, owned by the gguf; else NULL */
+        const uint8_t *bytes;              /* elements as stored, unaligned; strings: see gguf_array_string */
+        const struct gguf_string *strings; /* type GGUF_STRING: COUNT views, owned by the gguf; else NULL */
 };
 
 struct gguf_entry {
         struct gguf_string key;
         enum gguf_value_type type;
         union {
-                uint64_t u;             /* unsigned types and bool */
-                int64_t i;              /* signed types */
-                double f;               /* F32, F64 */
+                uint64_t u; /* unsigned types and bool */
+                int64_t i;  /* signed types */
+                double f;   /* F32, F64 */
                 struct gguf_string string;
                 struct gguf_array array;
         };
@@ -56,14 +58,14 @@ struct gguf_entry {
 struct gguf_tensor {
         struct gguf_string name;
         enum tensor_type type;
-        uint32_t dims_count;            /* 1..4 */
-        uint64_t dims[4];               /* dims[0] is the length of a row, contiguous; unused ones are 1 */
+        uint32_t dims_count; /* 1..4 */
+        uint64_t dims[4];    /* dims[0] is the length of a row, contiguous; unused ones are 1 */
         uint64_t bytes;
-        const uint8_t *data;            /* inside the mapping of its file, aligned as the file says */
+        const uint8_t *data; /* inside the mapping of its file, aligned as the file says */
 };
 
 struct gguf_error {
-        char text[256];                 /* one sentence, terminated, printable */
+        char text[256]; /* one sentence, terminated, printable */
 };
 
 struct gguf;
@@ -74,18 +76,18 @@ struct gguf;
  * -ENOTSUP: valid but not known here) and *reterr.
  */
 int gguf_open(const int fds[], uint32_t fds_count, struct gguf **ret, struct gguf_error *reterr);
-void gguf_close(struct gguf *g);        /* NULL is fine */
+void gguf_close(struct gguf *g); /* NULL is fine */
 
 /* The same for files that are in memory already, which stays the caller's and must outlive the gguf. */
 struct gguf_memory {
-        const uint8_t *bytes;           /* aligned to 32 bytes where tensor data is to be computed with */
+        const uint8_t *bytes; /* aligned to 32 bytes where tensor data is to be computed with */
         uint64_t length;
 };
 int gguf_open_memory(const struct gguf_memory parts[], uint32_t parts_count, struct gguf **ret, struct gguf_error *reterr);
 
 uint32_t gguf_version(const struct gguf *g);
-uint64_t gguf_file_bytes(const struct gguf *g);         /* all parts together */
-uint64_t gguf_tensor_bytes(const struct gguf *g);       /* weights: the tensors of all parts together */
+uint64_t gguf_file_bytes(const struct gguf *g);   /* all parts together */
+uint64_t gguf_tensor_bytes(const struct gguf *g); /* weights: the tensors of all parts together */
 
 size_t gguf_entries_count(const struct gguf *g);
 const struct gguf_entry *gguf_entry_at(const struct gguf *g, size_t index);
@@ -106,7 +108,7 @@ int gguf_get_string(const struct gguf *g, const char *key, struct gguf_string *r
 int gguf_get_array(const struct gguf *g, const char *key, enum gguf_value_type type, const struct gguf_array **ret);
 
 /* Element INDEX of an array of numbers. The array's type must match; INDEX < count (asserted). */
-uint64_t gguf_array_u64(const struct gguf_array *a, uint64_t index);    /* any integer type; negative values wrap */
+uint64_t gguf_array_u64(const struct gguf_array *a, uint64_t index); /* any integer type; negative values wrap */
 float gguf_array_f32(const struct gguf_array *a, uint64_t index);
 
 bool gguf_string_equals(struct gguf_string s, const char *text);

@@ -11,7 +11,7 @@
 #include "engine/bounds.h"
 #include "engine/printable.h"
 
-#define SHOWN_BYTES 72u                 /* of a name inside a sentence */
+#define SHOWN_BYTES 72u /* of a name inside a sentence */
 
 void cursor_fail(struct cursor *c, int error, const char *format, ...) {
         if (c->broken)
@@ -69,7 +69,7 @@ uint64_t cursor_u64(struct cursor *c, const char *field) {
 struct gguf_string cursor_string(struct cursor *c, const char *field) {
         uint64_t length = cursor_u64(c, field);
         const uint8_t *bytes = cursor_take(c, length, field);
-        return bytes ? (struct gguf_string) { (const char *) bytes, length } : (struct gguf_string) { "", 0 };
+        return bytes ? (struct gguf_string){ (const char *) bytes, length } : (struct gguf_string){ "", 0 };
 }
 
 uint64_t cursor_left(const struct cursor *c) {

@@ -11,12 +11,12 @@
 
 struct cursor {
         const uint8_t *start, *next, *end;
-        bool cut;                       /* END is the limit on directories, not the end of the file */
+        bool cut; /* END is the limit on directories, not the end of the file */
         bool broken;
-        int error;                      /* of the first failure, negative */
-        const char *kind;               /* what the current row is, for sentences: "key", "tensor"; NULL outside rows */
-        struct gguf_string row;         /* its name */
-        char prefix[32];                /* "part 2 of 3: ", or nothing */
+        int error;              /* of the first failure, negative */
+        const char *kind;       /* what the current row is, for sentences: "key", "tensor"; NULL outside rows */
+        struct gguf_string row; /* its name */
+        char prefix[32];        /* "part 2 of 3: ", or nothing */
         struct gguf_error *reterr;
 };
 

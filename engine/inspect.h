@@ -13,16 +13,16 @@
 
 /* What the account is computed for. */
 struct inspect_load {
-        uint32_t ctx;                   /* of one sequence */
-        uint32_t kv_tokens;             /* of all */
+        uint32_t ctx;       /* of one sequence */
+        uint32_t kv_tokens; /* of all */
         uint32_t batch, parallel, threads;
 };
 
 struct inspection {
         const struct gguf *gguf;
-        const struct shape *shape;      /* NULL when it could not be read; then UNSUPPORTED says why */
-        const char *unsupported;        /* why this engine cannot run the model; NULL: it can */
-        const char *chat_format;        /* NULL: the file has no chat template */
+        const struct shape *shape; /* NULL when it could not be read; then UNSUPPORTED says why */
+        const char *unsupported;   /* why this engine cannot run the model; NULL: it can */
+        const char *chat_format;   /* NULL: the file has no chat template */
         uint32_t files_count;
         struct inspect_load load;
 };

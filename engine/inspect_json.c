@@ -13,19 +13,19 @@
 
 #include "engine/printable.h"
 
-#define ARRAY_SHOWN_MAX 16u             /* longer arrays (vocabularies) are told by type and count */
+#define ARRAY_SHOWN_MAX 16u /* longer arrays (vocabularies) are told by type and count */
 
 static const char *const value_type_names[GGUF_VALUE_TYPE_COUNT] = {
-        [GGUF_U8] = "u8",   [GGUF_I8] = "i8",     [GGUF_U16] = "u16",       [GGUF_I16] = "i16",     [GGUF_U32] = "u32",
-        [GGUF_I32] = "i32", [GGUF_F32] = "f32",   [GGUF_BOOL] = "bool",     [GGUF_STRING] = "string", [GGUF_ARRAY] = "array",
-        [GGUF_U64] = "u64", [GGUF_I64] = "i64",   [GGUF_F64] = "f64",
+        [GGUF_U8] = "u8",   [GGUF_I8] = "i8",   [GGUF_U16] = "u16",   [GGUF_I16] = "i16",       [GGUF_U32] = "u32",
+        [GGUF_I32] = "i32", [GGUF_F32] = "f32", [GGUF_BOOL] = "bool", [GGUF_STRING] = "string", [GGUF_ARRAY] = "array",
+        [GGUF_U64] = "u64", [GGUF_I64] = "i64", [GGUF_F64] = "f64",
 };
 
 /* Terminated, valid UTF-8, without NUL: bytes that are none become U+FFFD. The caller's to free, or NULL. */
 static char *utf8_of(struct gguf_string s) {
         if (s.length > (SIZE_MAX - 1) / 3)
                 return NULL;
-        char *out = malloc(s.length * 3 + 1);   /* U+FFFD has three bytes */
+        char *out = malloc(s.length * 3 + 1); /* U+FFFD has three bytes */
         size_t used = 0;
         for (uint64_t at = 0; out && at < s.length;) {
                 uint32_t codepoint = 0;
@@ -94,17 +94,12 @@ static cJSON *json_array(const struct gguf_array *a) {
 
 static cJSON *json_value(const struct gguf_entry *e) {
         switch (e->type) {
-        case GGUF_ARRAY:
-                return json_array(&e->array);
-        case GGUF_STRING:
-                return json_string(e->string);
-        case GGUF_BOOL:
-                return cJSON_CreateBool(e->u != 0);
+        case GGUF_ARRAY: return json_array(&e->array);
+        case GGUF_STRING: return json_string(e->string);
+        case GGUF_BOOL: return cJSON_CreateBool(e->u != 0);
         case GGUF_F32:
-        case GGUF_F64:
-                return cJSON_CreateNumber(e->f);
-        default:
-                return is_signed(e->type) ? json_signed(e->i) : json_unsigned(e->u);
+        case GGUF_F64: return cJSON_CreateNumber(e->f);
+        default: return is_signed(e->type) ? json_signed(e->i) : json_unsigned(e->u);
         }
 }
 

@@ -7,8 +7,8 @@
 
 #include "engine/printable.h"
 
-#define TEXT_SHOWN 72u                  /* bytes of a string value on its line */
-#define ELEMENTS_SHOWN 6u               /* of an array */
+#define TEXT_SHOWN     72u /* bytes of a string value on its line */
+#define ELEMENTS_SHOWN 6u  /* of an array */
 
 struct amount {
         char text[24];

@@ -14,18 +14,18 @@
 #include <unistd.h>
 
 struct block {
-        uint32_t users;                 /* sequences that have it in their table; 0: free */
-        uint8_t type_k, type_v;         /* enum kv_type */
+        uint32_t users;         /* sequences that have it in their table; 0: free */
+        uint8_t type_k, type_v; /* enum kv_type */
 };
 
 struct kv_cache {
         const struct shape *shape;
         enum kv_type type_k, type_v;
-        uint32_t *heads_before;         /* per layer: key heads of the layers before it; [n_layer]: all */
+        uint32_t *heads_before; /* per layer: key heads of the layers before it; [n_layer]: all */
         uint8_t *pool;
         size_t slot_bytes, pool_bytes;
         struct block *blocks;
-        uint32_t *free;                 /* a stack of indexes */
+        uint32_t *free; /* a stack of indexes */
         uint32_t blocks_max, free_count;
 };
 
@@ -47,44 +47,44 @@ static size_t block_bytes(const struct kv_cache *c, enum kv_type type_k, enum kv
 static uint8_t *head_address(const struct kv_cache *c, uint32_t block, uint32_t layer, uint32_t head, uint32_t *ret_key_bytes) {
         assert(block < c->blocks_max && layer < c->shape->n_layer && head < c->shape->head_kv[layer]);
         const struct block *b = &c->blocks[block];
-        uint32_t key_bytes = row_bytes((enum kv_type)b->type_k, c->shape->d_head_k) * KV_BLOCK_TOKENS;
-        uint32_t value_bytes = row_bytes((enum kv_type)b->type_v, c->shape->d_head_v) * KV_BLOCK_TOKENS;
+        uint32_t key_bytes = row_bytes((enum kv_type) b->type_k, c->shape->d_head_k) * KV_BLOCK_TOKENS;
+        uint32_t value_bytes = row_bytes((enum kv_type) b->type_v, c->shape->d_head_v) * KV_BLOCK_TOKENS;
         *ret_key_bytes = key_bytes;
-        return c->pool + block * c->slot_bytes + (c->heads_before[layer] + head) * ((size_t)key_bytes + value_bytes);
+        return c->pool + block * c->slot_bytes + (c->heads_before[layer] + head) * ((size_t) key_bytes + value_bytes);
 }
 
 struct kv_rows kv_cache_keys(const struct kv_cache *c, uint32_t block, uint32_t layer, uint32_t head) {
         uint32_t key_bytes;
         uint8_t *rows = head_address(c, block, layer, head, &key_bytes);
-        return (struct kv_rows){ rows, key_bytes / KV_BLOCK_TOKENS, (enum kv_type)c->blocks[block].type_k };
+        return (struct kv_rows){ rows, key_bytes / KV_BLOCK_TOKENS, (enum kv_type) c->blocks[block].type_k };
 }
 
 struct kv_rows kv_cache_values(const struct kv_cache *c, uint32_t block, uint32_t layer, uint32_t head) {
         uint32_t key_bytes;
         uint8_t *rows = head_address(c, block, layer, head, &key_bytes) + key_bytes;
-        enum kv_type type = (enum kv_type)c->blocks[block].type_v;
+        enum kv_type type = (enum kv_type) c->blocks[block].type_v;
         return (struct kv_rows){ rows, row_bytes(type, c->shape->d_head_v), type };
 }
 
 /* --- the pool --- */
 
 static int pool_map(struct kv_cache *c) {
-        size_t page = (size_t)sysconf(_SC_PAGESIZE);
+        size_t page = (size_t) sysconf(_SC_PAGESIZE);
         c->slot_bytes = (block_bytes(c, KV_F16, KV_F16) + page - 1) / page * page;
-        if (__builtin_mul_overflow(c->slot_bytes, (size_t)c->blocks_max, &c->pool_bytes))
+        if (__builtin_mul_overflow(c->slot_bytes, (size_t) c->blocks_max, &c->pool_bytes))
                 return -ENOMEM;
         void *pool = mmap(NULL, c->pool_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
         if (pool == MAP_FAILED)
                 return -ENOMEM;
         c->pool = pool;
         /* Huge pages would make a block resident as a whole at its first token, and its neighbours with it. Best effort. */
-        (void)madvise(pool, c->pool_bytes, MADV_NOHUGEPAGE);
+        (void) madvise(pool, c->pool_bytes, MADV_NOHUGEPAGE);
         return 0;
 }
 
 static int cache_init(struct kv_cache *c, const struct kv_config *config) {
         const struct shape *s = config->shape;
-        c->heads_before = malloc(((size_t)s->n_layer + 1) * sizeof(*c->heads_before));
+        c->heads_before = malloc(((size_t) s->n_layer + 1) * sizeof(*c->heads_before));
         c->blocks_max = config->tokens_max / KV_BLOCK_TOKENS + (config->tokens_max % KV_BLOCK_TOKENS != 0);
         c->blocks = calloc(c->blocks_max ? c->blocks_max : 1, sizeof(*c->blocks));
         c->free = malloc((c->blocks_max ? c->blocks_max : 1) * sizeof(*c->free));
@@ -98,7 +98,7 @@ static int cache_init(struct kv_cache *c, const struct kv_config *config) {
         }
         c->heads_before[s->n_layer] = heads;
         for (uint32_t i = 0; i < c->blocks_max; i++)
-                c->free[i] = c->blocks_max - 1 - i;     /* the lowest is taken first */
+                c->free[i] = c->blocks_max - 1 - i; /* the lowest is taken first */
         c->free_count = c->blocks_max;
         return pool_map(c);
 }
@@ -127,7 +127,7 @@ void kv_cache_free(struct kv_cache *c) {
         if (!c)
                 return;
         if (c->pool)
-                (void)munmap(c->pool, c->pool_bytes);
+                (void) munmap(c->pool, c->pool_bytes);
         free(c->heads_before);
         free(c->blocks);
         free(c->free);
@@ -137,7 +137,7 @@ void kv_cache_free(struct kv_cache *c) {
 static uint32_t block_take(struct kv_cache *c) {
         assert(c->free_count);
         uint32_t index = c->free[--c->free_count];
-        c->blocks[index] = (struct block){ 1, (uint8_t)c->type_k, (uint8_t)c->type_v };
+        c->blocks[index] = (struct block){ 1, (uint8_t) c->type_k, (uint8_t) c->type_v };
         return index;
 }
 
@@ -181,7 +181,7 @@ static void unshare(struct kv_cache *c, struct kv_sequence *s) {
         c->blocks[copy].type_k = c->blocks[old].type_k;
         c->blocks[copy].type_v = c->blocks[old].type_v;
         memcpy(c->pool + copy * c->slot_bytes, c->pool + old * c->slot_bytes,
-               block_bytes(c, (enum kv_type)c->blocks[old].type_k, (enum kv_type)c->blocks[old].type_v));
+               block_bytes(c, (enum kv_type) c->blocks[old].type_k, (enum kv_type) c->blocks[old].type_v));
         block_drop(c, old);
         *place = copy;
 }
@@ -229,7 +229,7 @@ int kv_sequence_share(struct kv_cache *c, struct kv_sequence *s, const struct kv
 void kv_sequence_done(struct kv_cache *c, struct kv_sequence *s) {
         kv_sequence_truncate(c, s, 0);
         free(s->blocks);
-        *s = (struct kv_sequence){0};
+        *s = (struct kv_sequence){ 0 };
 }
 
 void kv_cache_usage(const struct kv_cache *c, struct kv_usage *ret) {
@@ -238,7 +238,7 @@ void kv_cache_usage(const struct kv_cache *c, struct kv_usage *ret) {
                 const struct block *b = &c->blocks[i];
                 if (!b->users)
                         continue;
-                ret->bytes_used += block_bytes(c, (enum kv_type)b->type_k, (enum kv_type)b->type_v);
+                ret->bytes_used += block_bytes(c, (enum kv_type) b->type_k, (enum kv_type) b->type_v);
                 ret->blocks_by_type[b->type_k]++;
         }
 }

@@ -23,15 +23,15 @@
 struct kv_cache;
 
 struct kv_config {
-        const struct shape *shape;      /* must outlive the cache */
-        uint32_t tokens_max;            /* ceiling over all sequences, rounded up to whole blocks */
-        enum kv_type type_k, type_v;    /* of blocks that begin from now on */
+        const struct shape *shape;   /* must outlive the cache */
+        uint32_t tokens_max;         /* ceiling over all sequences, rounded up to whole blocks */
+        enum kv_type type_k, type_v; /* of blocks that begin from now on */
 };
 
 struct kv_sequence {
-        uint32_t *blocks;               /* indexes into the pool, in token order; owned */
+        uint32_t *blocks; /* indexes into the pool, in token order; owned */
         uint32_t blocks_count, blocks_capacity;
-        uint32_t tokens_count;          /* positions 0 .. tokens_count-1 are stored */
+        uint32_t tokens_count; /* positions 0 .. tokens_count-1 are stored */
 };
 
 /* 0, -EINVAL when a type cannot hold these heads, -ENOMEM. */

@@ -6,7 +6,7 @@
 #include <string.h>
 
 static const char *const names[KV_TYPE_COUNT] = {
-        [KV_F16]  = "f16",
+        [KV_F16] = "f16",
         [KV_Q8_0] = "q8_0",
         [KV_Q4_0] = "q4_0",
 };

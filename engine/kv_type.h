@@ -3,9 +3,9 @@
 #define HEADROOM_ENGINE_KV_TYPE_H
 
 enum kv_type {
-        KV_F16,         /* 2 bytes a value */
-        KV_Q8_0,        /* 34 bytes per 32 values */
-        KV_Q4_0,        /* 18 bytes per 32 values */
+        KV_F16,  /* 2 bytes a value */
+        KV_Q8_0, /* 34 bytes per 32 values */
+        KV_Q4_0, /* 18 bytes per 32 values */
         KV_TYPE_COUNT,
 };
 

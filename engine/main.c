@@ -12,6 +12,7 @@ struct command_row {
         const char *summary;
 };
 
+/* clang-format off */
 static const struct command_row commands[] = {
         { "inspect",  command_inspect,  "what is in a model file, and how much memory it would need" },
         { "tokenize", command_tokenize, "token ids of a text, and back" },
@@ -21,6 +22,7 @@ static const struct command_row commands[] = {
         { "worker",   command_worker,   "serve one model to headroomd over an inherited socket" },
         { NULL, NULL, NULL },
 };
+/* clang-format on */
 
 static void print_help(FILE *out) {
         fputs("usage: headroom-engine COMMAND [OPTIONS]\n\n"
@@ -44,7 +46,7 @@ static int flushed(const char *name, int code) {
 /* ARGV begins with the command, whose messages and those of getopt shall bear the whole name. */
 static int run(const struct command_row *c, int argc, char **argv) {
         char name[64];
-        (void)snprintf(name, sizeof(name), "headroom-engine %s", c->name);
+        (void) snprintf(name, sizeof(name), "headroom-engine %s", c->name);
         argv[0] = name;
         int code = c->run(argc, argv);
         return flushed(name, code);

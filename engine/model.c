@@ -23,28 +23,29 @@
 enum extent { ONE, EMBD, FF, VOCAB, QUERIES, KEYS, VALUES, ATTENDED, ROTATED };
 
 enum use {
-        MULTIPLIED,     /* any type that has a kernel */
-        READ_AS_F32,    /* norms and factors */
+        MULTIPLIED,  /* any type that has a kernel */
+        READ_AS_F32, /* norms and factors */
 };
 
 struct expected {
         const char *name;
-        size_t field;                   /* offset in struct model or struct model_layer */
+        size_t field; /* offset in struct model or struct model_layer */
         enum use use;
-        enum extent row, rows;          /* dims[0], dims[1] */
+        enum extent row, rows; /* dims[0], dims[1] */
         bool optional;
 };
 
 #define GLOBAL(f) offsetof(struct model, f)
-#define LAYER(f) offsetof(struct model_layer, f)
+#define LAYER(f)  offsetof(struct model_layer, f)
 
 static const struct expected globals[] = {
-        { "token_embd.weight",  GLOBAL(token_embd),  MULTIPLIED,  EMBD,    VOCAB, false },
-        { "output_norm.weight", GLOBAL(output_norm), READ_AS_F32, EMBD,    ONE,   false },
-        { "output.weight",      GLOBAL(output),      MULTIPLIED,  EMBD,    VOCAB, true },
-        { "rope_freqs.weight",  GLOBAL(rope_freqs),  READ_AS_F32, ROTATED, ONE,   true },
+        { "token_embd.weight", GLOBAL(token_embd), MULTIPLIED, EMBD, VOCAB, false },
+        { "output_norm.weight", GLOBAL(output_norm), READ_AS_F32, EMBD, ONE, false },
+        { "output.weight", GLOBAL(output), MULTIPLIED, EMBD, VOCAB, true },
+        { "rope_freqs.weight", GLOBAL(rope_freqs), READ_AS_F32, ROTATED, ONE, true },
 };
 
+/* clang-format off */
 static const struct expected per_layer[] = {
         { "attn_norm.weight",   LAYER(attn_norm),   READ_AS_F32, EMBD,     ONE,     false },
         { "attn_q.weight",      LAYER(attn_q),      MULTIPLIED,  EMBD,     QUERIES, false },
@@ -56,9 +57,11 @@ static const struct expected per_layer[] = {
         { "ffn_up.weight",      LAYER(ffn_up),      MULTIPLIED,  EMBD,     FF,      false },
         { "ffn_down.weight",    LAYER(ffn_down),    MULTIPLIED,  FF,       EMBD,    false },
 };
+/* clang-format on */
 
 /* Written by some converters and used by nobody: the frequencies follow from the metadata. */
-static const char *const ignored_per_layer[] = { "attn_rot_embd", "attn_rot_embd.weight", "attn.rot_embd", "attn_rot_embd.inv_freq" };
+static const char *const ignored_per_layer[] = { "attn_rot_embd", "attn_rot_embd.weight", "attn.rot_embd",
+                                                 "attn_rot_embd.inv_freq" };
 
 #define COUNT(array) (sizeof(array) / sizeof(*(array)))
 
@@ -66,15 +69,15 @@ static const char *const ignored_per_layer[] = { "attn_rot_embd", "attn_rot_embd
 
 static uint64_t extent_of(const struct shape *s, enum extent e, uint32_t layer) {
         switch (e) {
-        case ONE:      return 1;
-        case EMBD:     return s->n_embd;
-        case FF:       return s->n_ff;
-        case VOCAB:    return s->n_vocab;
-        case QUERIES:  return (uint64_t)s->n_head * s->d_head_k;
-        case KEYS:     return (uint64_t)s->head_kv[layer] * s->d_head_k;
-        case VALUES:   return (uint64_t)s->head_kv[layer] * s->d_head_v;
-        case ATTENDED: return (uint64_t)s->n_head * s->d_head_v;
-        case ROTATED:  return s->n_rot / 2;
+        case ONE: return 1;
+        case EMBD: return s->n_embd;
+        case FF: return s->n_ff;
+        case VOCAB: return s->n_vocab;
+        case QUERIES: return (uint64_t) s->n_head * s->d_head_k;
+        case KEYS: return (uint64_t) s->head_kv[layer] * s->d_head_k;
+        case VALUES: return (uint64_t) s->head_kv[layer] * s->d_head_v;
+        case ATTENDED: return (uint64_t) s->n_head * s->d_head_v;
+        case ROTATED: return s->n_rot / 2;
         }
         return 0;
 }
@@ -82,42 +85,46 @@ static uint64_t extent_of(const struct shape *s, enum extent e, uint32_t layer) 
 static int check_type(const struct gguf_tensor *t, enum use use, const char *name, struct gguf_error *reterr) {
         const char *type = tensor_type_info(t->type)->name;
         if (use == READ_AS_F32 && t->type != TENSOR_F32) {
-                (void)snprintf(reterr->text, sizeof(reterr->text), "tensor '%s' has type %s where only F32 is supported", name, type);
+                (void) snprintf(reterr->text, sizeof(reterr->text), "tensor '%s' has type %s where only F32 is supported", name,
+                                type);
                 return -ENOTSUP;
         }
         if (!kernels_get()->types[t->type].multiply) {
-                (void)snprintf(reterr->text, sizeof(reterr->text), "tensor '%s' has type %s, which this engine cannot compute with", name, type);
+                (void) snprintf(reterr->text, sizeof(reterr->text),
+                                "tensor '%s' has type %s, which this engine cannot compute with", name, type);
                 return -ENOTSUP;
         }
         return 0;
 }
 
-static int check_tensor(const struct shape *s, const struct gguf_tensor *t, const struct expected *e, uint32_t layer, const char *name,
-                        struct gguf_error *reterr) {
+static int check_tensor(const struct shape *s, const struct gguf_tensor *t, const struct expected *e, uint32_t layer,
+                        const char *name, struct gguf_error *reterr) {
         uint64_t row = extent_of(s, e->row, layer), rows = extent_of(s, e->rows, layer);
         if (t->dims[0] != row || t->dims[1] != rows || t->dims[2] != 1 || t->dims[3] != 1) {
-                (void)snprintf(reterr->text, sizeof(reterr->text), "tensor '%s' is %" PRIu64 " x %" PRIu64 " where %" PRIu64 " x %" PRIu64 " is expected",
-                               name, t->dims[0], t->dims[1], row, rows);
+                (void) snprintf(reterr->text, sizeof(reterr->text),
+                                "tensor '%s' is %" PRIu64 " x %" PRIu64 " where %" PRIu64 " x %" PRIu64 " is expected", name,
+                                t->dims[0], t->dims[1], row, rows);
                 return -EBADMSG;
         }
         return check_type(t, e->use, name, reterr);
 }
 
 /* Looks up E and puts it into its field of OWNER. PREFIX: "" or "blk.3.". */
-static int take_tensor(const struct model *m, const struct expected *e, const char *prefix, uint32_t layer, void *owner, struct gguf_error *reterr) {
+static int take_tensor(const struct model *m, const struct expected *e, const char *prefix, uint32_t layer, void *owner,
+                       struct gguf_error *reterr) {
         char name[64];
-        (void)snprintf(name, sizeof(name), "%s%s", prefix, e->name);
+        (void) snprintf(name, sizeof(name), "%s%s", prefix, e->name);
         const struct gguf_tensor *t = gguf_find_tensor(m->gguf, name);
         if (!t && e->optional)
                 return 0;
         if (!t) {
-                (void)snprintf(reterr->text, sizeof(reterr->text), "tensor '%s' is missing", name);
+                (void) snprintf(reterr->text, sizeof(reterr->text), "tensor '%s' is missing", name);
                 return -EBADMSG;
         }
         int r = check_tensor(&m->shape, t, e, layer, name, reterr);
         if (r < 0)
                 return r;
-        memcpy((uint8_t *)owner + e->field, &t, sizeof(t));
+        memcpy((uint8_t *) owner + e->field, &t, sizeof(t));
         return 0;
 }
 
@@ -125,7 +132,7 @@ static int take_tensor(const struct model *m, const struct expected *e, const ch
 
 static int take_layer(struct model *m, uint32_t layer, struct gguf_error *reterr) {
         char prefix[24];
-        (void)snprintf(prefix, sizeof(prefix), "blk.%" PRIu32 ".", layer);
+        (void) snprintf(prefix, sizeof(prefix), "blk.%" PRIu32 ".", layer);
         for (size_t i = 0; i < COUNT(per_layer); i++) {
                 int r = take_tensor(m, &per_layer[i], prefix, layer, &m->layers[layer], reterr);
                 if (r < 0)
@@ -137,7 +144,7 @@ static int take_layer(struct model *m, uint32_t layer, struct gguf_error *reterr
 static int take_tensors(struct model *m, struct gguf_error *reterr) {
         m->layers = calloc(m->shape.n_layer, sizeof(*m->layers));
         if (!m->layers) {
-                (void)snprintf(reterr->text, sizeof(reterr->text), "out of memory for %" PRIu32 " layers", m->shape.n_layer);
+                (void) snprintf(reterr->text, sizeof(reterr->text), "out of memory for %" PRIu32 " layers", m->shape.n_layer);
                 return -ENOMEM;
         }
         for (size_t i = 0; i < COUNT(globals); i++) {
@@ -190,8 +197,9 @@ static int refuse_unknown(const struct gguf *g, struct gguf_error *reterr) {
                 char shown[80];
                 if (is_known(name))
                         continue;
-                (void)snprintf(reterr->text, sizeof(reterr->text), "tensor '%s' has no part in this architecture as far as this engine knows",
-                               printable_copy(shown, sizeof(shown), name.bytes, name.length));
+                (void) snprintf(reterr->text, sizeof(reterr->text),
+                                "tensor '%s' has no part in this architecture as far as this engine knows",
+                                printable_copy(shown, sizeof(shown), name.bytes, name.length));
                 return -ENOTSUP;
         }
         return 0;
@@ -213,8 +221,9 @@ static int model_init(struct model *m, struct gguf_error *reterr) {
         if (r < 0)
                 return r;
         if (tokenizer_vocab_count(m->tokenizer) > m->shape.n_vocab) {
-                (void)snprintf(reterr->text, sizeof(reterr->text), "the tokenizer has %" PRIu32 " tokens but the model only %" PRIu32,
-                               tokenizer_vocab_count(m->tokenizer), m->shape.n_vocab);
+                (void) snprintf(reterr->text, sizeof(reterr->text),
+                                "the tokenizer has %" PRIu32 " tokens but the model only %" PRIu32,
+                                tokenizer_vocab_count(m->tokenizer), m->shape.n_vocab);
                 return -EBADMSG;
         }
         m->chat = chat_template_of(m->gguf);
@@ -224,7 +233,7 @@ static int model_init(struct model *m, struct gguf_error *reterr) {
 int model_open(const int fds[], uint32_t fds_count, struct model **ret, struct gguf_error *reterr) {
         struct model *m = calloc(1, sizeof(*m));
         if (!m) {
-                (void)snprintf(reterr->text, sizeof(reterr->text), "out of memory");
+                (void) snprintf(reterr->text, sizeof(reterr->text), "out of memory");
                 return -ENOMEM;
         }
         int r = gguf_open(fds, fds_count, &m->gguf, reterr);
@@ -243,15 +252,15 @@ static int open_files(const struct model_files *files, struct model **ret, struc
         uint32_t failed;
         int r = model_files_open(files, fds, &failed);
         if (r < 0) {
-                (void)snprintf(reterr->text, sizeof(reterr->text), "%.160s: %s", files->paths[failed], strerror(-r));
+                (void) snprintf(reterr->text, sizeof(reterr->text), "%.160s: %s", files->paths[failed], strerror(-r));
                 return r;
         }
         struct gguf_error why = { .text = "" };
         r = model_open(fds, files->count, ret, &why);
         if (r < 0)
-                (void)snprintf(reterr->text, sizeof(reterr->text), "%.90s: %.160s", files->paths[0], why.text);
+                (void) snprintf(reterr->text, sizeof(reterr->text), "%.90s: %.160s", files->paths[0], why.text);
         for (uint32_t i = 0; i < files->count; i++)
-                (void)close(fds[i]);
+                (void) close(fds[i]);
         return r;
 }
 
@@ -259,8 +268,9 @@ int model_open_path(const char *path, struct model **ret, struct gguf_error *ret
         struct model_files files;
         int r = model_files_list(path, &files);
         if (r < 0) {
-                (void)snprintf(reterr->text, sizeof(reterr->text), r == -EINVAL ? "'%.160s' is named like a part that cannot be" : "out of memory for '%.160s'",
-                               path);
+                (void) snprintf(reterr->text, sizeof(reterr->text),
+                                r == -EINVAL ? "'%.160s' is named like a part that cannot be" : "out of memory for '%.160s'",
+                                path);
                 return r;
         }
         r = open_files(&files, ret, reterr);

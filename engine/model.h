@@ -23,8 +23,8 @@ struct model {
         struct shape shape;
         struct tokenizer *tokenizer;
         struct chat_template chat;
-        const struct gguf_tensor *token_embd, *output_norm, *output, *rope_freqs;       /* rope_freqs may be NULL */
-        struct model_layer *layers;     /* shape.n_layer */
+        const struct gguf_tensor *token_embd, *output_norm, *output, *rope_freqs; /* rope_freqs may be NULL */
+        struct model_layer *layers;                                               /* shape.n_layer */
 };
 
 /* FDS as in gguf_open. 0, or -errno and one sentence. */

@@ -14,8 +14,8 @@
 
 static_assert(MODEL_FILES_MAX == GGUF_PARTS_MAX, "the reader takes every model that has a list of files");
 
-#define DIGITS 5u                                       /* in each of the two numbers */
-#define SUFFIX_LENGTH (1u + DIGITS + 4u + DIGITS + 5u)  /* "-00001-of-00003.gguf" */
+#define DIGITS        5u                               /* in each of the two numbers */
+#define SUFFIX_LENGTH (1u + DIGITS + 4u + DIGITS + 5u) /* "-00001-of-00003.gguf" */
 
 static bool five_digits(const char *text, uint32_t *ret) {
         uint32_t value = 0;
@@ -84,7 +84,7 @@ void model_files_done(struct model_files *f) {
         for (uint32_t i = 0; i < f->count; i++)
                 free(f->paths[i]);
         free(f->paths);
-        *f = (struct model_files) { 0 };
+        *f = (struct model_files){ 0 };
 }
 
 int model_files_open(const struct model_files *f, int fds[], uint32_t *ret_failed) {

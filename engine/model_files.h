@@ -11,11 +11,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define MODEL_FILES_MAX 512u            /* parts; as many as a GGUF reader accepts */
+#define MODEL_FILES_MAX 512u /* parts; as many as a GGUF reader accepts */
 
 struct model_files {
         uint32_t count;
-        char **paths;                   /* in order; owned */
+        char **paths; /* in order; owned */
 };
 
 /* Whether PATH is called like a part of a split model; *ret_part counts from 1. Both outputs may be NULL. */

@@ -8,7 +8,7 @@
 /* The number at *AT, which is moved past it. */
 static int take_number(const char **at, unsigned long max, unsigned long *ret) {
         char *end;
-        if (!isdigit((unsigned char)**at))
+        if (!isdigit((unsigned char) **at))
                 return -EINVAL;
         errno = 0;
         unsigned long value = strtoul(*at, &end, 10);
@@ -23,7 +23,7 @@ int option_u32(const char *text, uint32_t min, uint32_t max, uint32_t *ret) {
         unsigned long value;
         if (take_number(&text, max, &value) < 0 || *text || value < min)
                 return -EINVAL;
-        *ret = (uint32_t)value;
+        *ret = (uint32_t) value;
         return 0;
 }
 
@@ -32,7 +32,7 @@ int option_tokens(const char *text, struct token_list *list) {
                 unsigned long id;
                 int r = take_number(&text, INT32_MAX, &id);
                 if (r == 0)
-                        r = token_list_push(list, (int32_t)id);
+                        r = token_list_push(list, (int32_t) id);
                 if (r < 0)
                         return r;
                 if (!*text)

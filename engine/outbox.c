@@ -7,7 +7,7 @@
 #include <sys/socket.h>
 
 #define OUTBOX_BYTES_FIRST 4096u
-#define OUTBOX_BYTES_KEPT (64u << 10)   /* an empty outbox gives a larger buffer back */
+#define OUTBOX_BYTES_KEPT  (64u << 10) /* an empty outbox gives a larger buffer back */
 
 void outbox_done(struct outbox *o) {
         free(o->bytes);
@@ -46,7 +46,7 @@ int outbox_flush(struct outbox *o, int socket_fd) {
                         continue;
                 if (n < 0)
                         return errno == EAGAIN || errno == EWOULDBLOCK ? 0 : -errno;
-                o->sent += (size_t)n;
+                o->sent += (size_t) n;
         }
         o->used = o->sent = 0;
         if (o->capacity > OUTBOX_BYTES_KEPT)

@@ -54,9 +54,9 @@ void prefix_keep(struct prefix_store *s, struct kv_sequence *kv, const int32_t *
                         continue;
                 if (s->entries[i].kv.tokens_count >= count) {
                         s->entries[i].used = ++s->uses;
-                        count = 0;      /* known already */
+                        count = 0; /* known already */
                 } else {
-                        drop(s, i);     /* the new one says more */
+                        drop(s, i); /* the new one says more */
                 }
         }
         int32_t *copy = count ? malloc(count * sizeof(*copy)) : NULL;
@@ -66,7 +66,7 @@ void prefix_keep(struct prefix_store *s, struct kv_sequence *kv, const int32_t *
         }
         memcpy(copy, tokens, count * sizeof(*copy));
         if (s->count == PREFIXES_MAX)
-                (void)prefix_drop_oldest(s);
+                (void) prefix_drop_oldest(s);
         s->entries[s->count++] = (struct prefix){ *kv, copy, ++s->uses };
         *kv = (struct kv_sequence){ 0 };
 }

@@ -15,12 +15,12 @@
 #include "engine/kv_cache.h"
 
 struct prefix {
-        struct kv_sequence kv;          /* tokens_count is a multiple of KV_BLOCK_TOKENS, not 0 */
+        struct kv_sequence kv; /* tokens_count is a multiple of KV_BLOCK_TOKENS, not 0 */
         int32_t *tokens;
-        uint64_t used;                  /* when, by the store's own count */
+        uint64_t used; /* when, by the store's own count */
 };
 
-struct prefix_store {                   /* start with all zero and the cache */
+struct prefix_store { /* start with all zero and the cache */
         struct kv_cache *cache;
         struct prefix entries[PREFIXES_MAX];
         uint32_t count;

@@ -34,7 +34,7 @@ static bool is_control(uint32_t codepoint) {
 
 char *printable_copy(char *out, size_t size, const char *bytes, uint64_t length) {
         assert(size >= 4);
-        size_t used = 0, keep = 0;      /* keep: where "..." would still fit */
+        size_t used = 0, keep = 0; /* keep: where "..." would still fit */
         uint64_t at = 0;
         while (at < length) {
                 uint32_t codepoint = 0;

@@ -71,17 +71,18 @@ static int read_ids(const struct request_rules *rules, const char *param, const 
         cJSON_ArrayForEach(item, array) {
                 double id = cJSON_IsNumber(item) ? item->valuedouble : -1;
                 if (!(id >= 0 && id < rules->n_vocab) || floor(id) != id)
-                        return request_refuse(reterr, param, "%s holds something that is no token id: this model has ids from 0 to %u.",
-                                              param, rules->n_vocab - 1);
-                if (token_list_push(list, (int32_t)id) < 0)
+                        return request_refuse(reterr, param,
+                                              "%s holds something that is no token id: this model has ids from 0 to %u.", param,
+                                              rules->n_vocab - 1);
+                if (token_list_push(list, (int32_t) id) < 0)
                         return request_no_memory(reterr);
         }
         return 0;
 }
 
 /* ONE is a string or an array of token ids. */
-static int read_one(const struct request_rules *rules, const char *param, const cJSON *one, bool parse_special, uint32_t tokens_max,
-                    struct token_list *list, struct request_error *reterr) {
+static int read_one(const struct request_rules *rules, const char *param, const cJSON *one, bool parse_special,
+                    uint32_t tokens_max, struct token_list *list, struct request_error *reterr) {
         int r;
         if (cJSON_IsArray(one)) {
                 r = read_ids(rules, param, one, list, reterr);
@@ -101,7 +102,8 @@ int prompt_read(const struct request_rules *rules, const cJSON *prompt, uint32_t
                 struct request_error *reterr) {
         if (cJSON_IsArray(prompt) && (cJSON_IsString(prompt->child) || cJSON_IsArray(prompt->child))) {
                 if (prompt->child->next)
-                        return request_refuse(reterr, "prompt", "prompt must be one text: several prompts in one request are not supported.");
+                        return request_refuse(reterr, "prompt",
+                                              "prompt must be one text: several prompts in one request are not supported.");
                 prompt = prompt->child;
         }
         if (!cJSON_IsString(prompt) && !cJSON_IsArray(prompt))
@@ -110,7 +112,8 @@ int prompt_read(const struct request_rules *rules, const cJSON *prompt, uint32_t
         return read_one(rules, "prompt", prompt, true, tokens_max, list, reterr);
 }
 
-int prompt_read_input(const struct request_rules *rules, const cJSON *input, struct token_list *list, struct request_error *reterr) {
+int prompt_read_input(const struct request_rules *rules, const cJSON *input, struct token_list *list,
+                      struct request_error *reterr) {
         if (!cJSON_IsString(input) && !cJSON_IsArray(input))
                 return request_refuse(reterr, "input", "input must be a list of texts or of lists of token ids.");
         return read_one(rules, "input", input, false, rules->n_ctx, list, reterr);

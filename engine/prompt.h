@@ -16,6 +16,7 @@ int prompt_read_messages(const struct request_rules *rules, const cJSON *message
 int prompt_read(const struct request_rules *rules, const cJSON *prompt, uint32_t tokens_max, struct token_list *list,
                 struct request_error *reterr);
 /* A string or an array of token ids to embed. */
-int prompt_read_input(const struct request_rules *rules, const cJSON *input, struct token_list *list, struct request_error *reterr);
+int prompt_read_input(const struct request_rules *rules, const cJSON *input, struct token_list *list,
+                      struct request_error *reterr);
 
 #endif

@@ -23,21 +23,21 @@
 struct request_rules {
         const struct tokenizer *tokenizer;
         const struct chat_template *chat;
-        uint32_t n_vocab;               /* token ids that have both a text and a logit */
-        uint32_t n_ctx;                 /* prompt and answer of one request together */
+        uint32_t n_vocab; /* token ids that have both a text and a logit */
+        uint32_t n_ctx;   /* prompt and answer of one request together */
         uint32_t n_embd;
         int32_t ends[REQUEST_ENDS_MAX]; /* the tokens that end an answer */
         uint32_t ends_count;
-        struct random seeds;            /* for requests that name none */
+        struct random seeds; /* for requests that name none */
 };
 void request_rules_init(struct request_rules *rules, const struct model *model, uint32_t n_ctx, uint64_t seed);
 
 struct request_error {
-        int status;                     /* of HTTP */
-        const char *kind;               /* OpenAI's "type" */
-        const char *param;              /* a field's name, or NULL */
-        char message[320];              /* one sentence */
-        uint32_t n_prompt_tokens, n_ctx;        /* kind exceed_context_size_error only */
+        int status;                      /* of HTTP */
+        const char *kind;                /* OpenAI's "type" */
+        const char *param;               /* a field's name, or NULL */
+        char message[320];               /* one sentence */
+        uint32_t n_prompt_tokens, n_ctx; /* kind exceed_context_size_error only */
 };
 /* Not the client's fault: the engine is out of memory. */
 struct request_error request_error_memory(void);
@@ -47,12 +47,12 @@ enum request_kind { REQUEST_CHAT, REQUEST_COMPLETION, REQUEST_EMBED };
 struct request {
         uint64_t id;
         enum request_kind kind;
-        struct token_list *inputs;      /* one prompt; or the texts to embed, inputs_count of them; none is empty */
+        struct token_list *inputs; /* one prompt; or the texts to embed, inputs_count of them; none is empty */
         uint32_t inputs_count;
-        uint32_t max_tokens;            /* at most what the context leaves; 0: the prompt alone */
-        struct sampling sampling;       /* its biases are the request's */
+        uint32_t max_tokens;      /* at most what the context leaves; 0: the prompt alone */
+        struct sampling sampling; /* its biases are the request's */
         struct stop_set stops;
-        bool ignore_end;                /* end tokens are banned and do not end the answer */
+        bool ignore_end; /* end tokens are banned and do not end the answer */
         bool logprobs;
         uint32_t top_logprobs;
 };

@@ -9,7 +9,7 @@ int request_refuse(struct request_error *reterr, const char *param, const char *
         *reterr = (struct request_error){ .status = 400, .kind = "invalid_request_error", .param = param };
         va_list arguments;
         va_start(arguments, format);
-        (void)vsnprintf(reterr->message, sizeof(reterr->message), format, arguments);
+        (void) vsnprintf(reterr->message, sizeof(reterr->message), format, arguments);
         va_end(arguments);
         return -EINVAL;
 }
@@ -23,13 +23,15 @@ int request_no_memory(struct request_error *reterr) {
         return -ENOMEM;
 }
 
-int request_refuse_length(struct request_error *reterr, const char *param, size_t n_prompt_tokens, bool at_least, uint32_t n_ctx) {
-        (void)request_refuse(reterr, param,
-                             "The prompt has %s%zu tokens, and the context of %u tokens must hold it and its answer: shorten the prompt "
-                             "or load the model with a larger context.",
-                             at_least ? "at least " : "", n_prompt_tokens, n_ctx);
+int request_refuse_length(struct request_error *reterr, const char *param, size_t n_prompt_tokens, bool at_least,
+                          uint32_t n_ctx) {
+        (void) request_refuse(
+                reterr, param,
+                "The prompt has %s%zu tokens, and the context of %u tokens must hold it and its answer: shorten the prompt "
+                "or load the model with a larger context.",
+                at_least ? "at least " : "", n_prompt_tokens, n_ctx);
         reterr->kind = "exceed_context_size_error";
-        reterr->n_prompt_tokens = n_prompt_tokens < UINT32_MAX ? (uint32_t)n_prompt_tokens : UINT32_MAX;
+        reterr->n_prompt_tokens = n_prompt_tokens < UINT32_MAX ? (uint32_t) n_prompt_tokens : UINT32_MAX;
         reterr->n_ctx = n_ctx;
         return -EINVAL;
 }

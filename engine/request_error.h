@@ -5,7 +5,8 @@
 #include "engine/request.h"
 
 /* Status 400, invalid_request_error. Returns -EINVAL. */
-int request_refuse(struct request_error *reterr, const char *param, const char *format, ...) __attribute__((format(printf, 3, 4)));
+int request_refuse(struct request_error *reterr, const char *param, const char *format, ...)
+        __attribute__((format(printf, 3, 4)));
 /* Returns -ENOMEM. */
 int request_no_memory(struct request_error *reterr);
 /* AT_LEAST: the tokens were not counted but bounded from below. Returns -EINVAL. */

@@ -13,8 +13,8 @@ int rope_init(struct rope *r, const struct shape *s, const uint8_t *factors) {
         if (!frequencies)
                 return -ENOMEM;
         for (uint32_t i = 0; i < pairs; i++) {
-                double turn = pow((double)s->rope_freq_base, -2.0 * i / s->n_rot) * (double)s->rope_freq_scale;
-                frequencies[i] = factors ? turn / (double)load_float(factors + 4 * (size_t)i) : turn;
+                double turn = pow((double) s->rope_freq_base, -2.0 * i / s->n_rot) * (double) s->rope_freq_scale;
+                frequencies[i] = factors ? turn / (double) load_float(factors + 4 * (size_t) i) : turn;
         }
         *r = (struct rope){ pairs, frequencies };
         return 0;
@@ -22,15 +22,15 @@ int rope_init(struct rope *r, const struct shape *s, const uint8_t *factors) {
 
 void rope_done(struct rope *r) {
         free(r->frequencies);
-        *r = (struct rope){0};
+        *r = (struct rope){ 0 };
 }
 
 void rope_angles(const struct rope *r, uint32_t position, float *out) {
         for (uint32_t i = 0; i < r->pairs; i++) {
                 double sine, cosine;
                 sincos(position * r->frequencies[i], &sine, &cosine);
-                out[2 * i] = (float)cosine;
-                out[2 * i + 1] = (float)sine;
+                out[2 * i] = (float) cosine;
+                out[2 * i + 1] = (float) sine;
         }
 }
 

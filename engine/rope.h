@@ -12,7 +12,7 @@
 
 struct rope {
         uint32_t pairs;
-        double *frequencies;            /* radians per position, owned */
+        double *frequencies; /* radians per position, owned */
 };
 
 /* FACTORS: n_rot / 2 floats that divide the frequencies (tensor rope_freqs), as stored, or NULL. 0 or -ENOMEM. */

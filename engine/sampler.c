@@ -12,10 +12,10 @@
 
 #include "engine/random.h"
 
-#define TOP_P_FIRST 64u                 /* candidates looked at first where only top-p limits them; then 8 times as many */
+#define TOP_P_FIRST 64u /* candidates looked at first where only top-p limits them; then 8 times as many */
 
 struct token_seen {
-        uint32_t recent;                /* times in the repetition window */
+        uint32_t recent; /* times in the repetition window */
         uint32_t of_answer;
 };
 
@@ -33,14 +33,19 @@ struct sampler {
         const struct sampling *sampling;
         uint32_t n_vocab;
         struct random random;
-        struct token_seen *seen;        /* n_vocab, only where a penalty is on */
-        int32_t *window;                /* ring of the last repeat_last_n ids */
+        struct token_seen *seen; /* n_vocab, only where a penalty is on */
+        int32_t *window;         /* ring of the last repeat_last_n ids */
         uint32_t window_next, window_count;
 };
 
 struct sampling sampling_default(void) {
         return (struct sampling){
-                .temperature = 0.8f, .top_k = 40, .top_p = 0.95f, .min_p = 0.05f, .repeat_penalty = 1.0f, .repeat_last_n = 64,
+                .temperature = 0.8f,
+                .top_k = 40,
+                .top_p = 0.95f,
+                .min_p = 0.05f,
+                .repeat_penalty = 1.0f,
+                .repeat_last_n = 64,
         };
 }
 
@@ -101,7 +106,7 @@ void sampler_free(struct sampler *s) {
 }
 
 void sampler_note(struct sampler *s, int32_t id, bool of_answer) {
-        assert(id >= 0 && (uint32_t)id < s->n_vocab);
+        assert(id >= 0 && (uint32_t) id < s->n_vocab);
         if (s->seen && of_answer)
                 s->seen[id].of_answer++;
         if (!s->window)
@@ -120,7 +125,7 @@ static float penalised(float logit, struct token_seen seen, const struct samplin
         if (seen.recent)
                 logit = logit > 0 ? logit / p->repeat_penalty : logit * p->repeat_penalty;
         if (seen.of_answer)
-                logit -= p->presence_penalty + p->frequency_penalty * (float)seen.of_answer;
+                logit -= p->presence_penalty + p->frequency_penalty * (float) seen.of_answer;
         return logit;
 }
 
@@ -148,7 +153,7 @@ static int32_t argmax(const float *logits, uint32_t n) {
                         best = i;
                 }
         }
-        return (int32_t)best;
+        return (int32_t) best;
 }
 
 static bool comes_before(struct candidate a, struct candidate b) {
@@ -186,18 +191,18 @@ static void sift_up(struct candidate *heap, uint32_t at) {
 static uint32_t select_best(const float *logits, uint32_t n, uint32_t count, struct candidate *out) {
         uint32_t used = 0;
         for (uint32_t id = 0; id < n; id++) {
-                struct candidate c = { logits[id], (int32_t)id };
+                struct candidate c = { logits[id], (int32_t) id };
                 if (isnan(c.logit))
                         continue;
                 if (used < count) {
                         out[used] = c;
                         sift_up(out, used++);
-                } else if (c.logit > out[0].logit) {    /* an equal one has the higher id: it comes later */
+                } else if (c.logit > out[0].logit) { /* an equal one has the higher id: it comes later */
                         out[0] = c;
                         sift_down(out, used);
                 }
         }
-        for (uint32_t left = used; left > 1; left--) {  /* heap sort: the last in order goes to the end */
+        for (uint32_t left = used; left > 1; left--) { /* heap sort: the last in order goes to the end */
                 struct candidate last = out[0];
                 out[0] = out[left - 1];
                 sift_down(out, left - 1);
@@ -207,7 +212,7 @@ static uint32_t select_best(const float *logits, uint32_t n, uint32_t count, str
 }
 
 static double weight(float logit, float greatest, float temperature) {
-        return exp(((double)logit - greatest) / temperature);
+        return exp(((double) logit - greatest) / temperature);
 }
 
 static double weight_sum(const float *logits, uint32_t n, float greatest, float temperature) {
@@ -257,15 +262,15 @@ static uint32_t keep_top(const struct sampling *p, const float *logits, uint32_t
 static uint32_t keep_all(const float *logits, uint32_t n, float cut, struct candidate *out) {
         uint32_t count = 0;
         for (uint32_t id = 0; id < n; id++)
-                if (logits[id] >= cut)          /* never true for NaN */
-                        out[count++] = (struct candidate){ logits[id], (int32_t)id };
+                if (logits[id] >= cut) /* never true for NaN */
+                        out[count++] = (struct candidate){ logits[id], (int32_t) id };
         return count;
 }
 
 static int32_t draw(struct random *random, struct candidate *c, uint32_t count, float greatest, float temperature) {
         double sum = 0;
         for (uint32_t i = 0; i < count; i++) {
-                c[i].logit = (float)weight(c[i].logit, greatest, temperature);
+                c[i].logit = (float) weight(c[i].logit, greatest, temperature);
                 sum += c[i].logit;
         }
         double left = random_unit(random) * sum;
@@ -306,9 +311,9 @@ float sampler_logprobs(const float *logits, uint32_t n_vocab, int32_t chosen, st
         uint32_t found = top_count ? select_best(logits, n_vocab, top_count, best) : 0;
         for (uint32_t i = 0; i < top_count; i++) {
                 if (i < found)
-                        top[i] = (struct logprob){ best[i].id, (float)((double)best[i].logit - greatest - log_sum) };
+                        top[i] = (struct logprob){ best[i].id, (float) ((double) best[i].logit - greatest - log_sum) };
                 else
                         top[i] = (struct logprob){ 0, -INFINITY };
         }
-        return (float)((double)logits[chosen] - greatest - log_sum);
+        return (float) ((double) logits[chosen] - greatest - log_sum);
 }

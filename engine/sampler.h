@@ -19,21 +19,21 @@
 
 struct token_bias {
         int32_t id;
-        float bias;                     /* added to the logit; -INFINITY bans the token */
+        float bias; /* added to the logit; -INFINITY bans the token */
 };
 
 /* How a request wants its tokens chosen: checked values. Start from sampling_default. */
 struct sampling {
-        float temperature;              /* 0: greedy */
-        uint32_t top_k;                 /* 0: off */
-        float top_p;                    /* 0..1; 1: off */
-        float min_p;                    /* 0..1, relative to the likeliest token; 0: off */
-        float repeat_penalty;           /* > 0; over the last repeat_last_n tokens of prompt and answer; 1: off */
+        float temperature;    /* 0: greedy */
+        uint32_t top_k;       /* 0: off */
+        float top_p;          /* 0..1; 1: off */
+        float min_p;          /* 0..1, relative to the likeliest token; 0: off */
+        float repeat_penalty; /* > 0; over the last repeat_last_n tokens of prompt and answer; 1: off */
         uint32_t repeat_last_n;
-        float presence_penalty;         /* once for a token that the answer already has */
-        float frequency_penalty;        /* times its count in the answer */
+        float presence_penalty;  /* once for a token that the answer already has */
+        float frequency_penalty; /* times its count in the answer */
         uint64_t seed;
-        struct token_bias *biases;      /* owned by whoever made this; a later one for the same id adds up */
+        struct token_bias *biases; /* owned by whoever made this; a later one for the same id adds up */
         uint32_t biases_count;
 };
 
@@ -42,7 +42,7 @@ struct sampling sampling_default(void);
 
 /* Room that all samplers of one thread may share: n_vocab candidates and logits. */
 struct sampler_scratch;
-int sampler_scratch_new(uint32_t n_vocab, struct sampler_scratch **ret);        /* 0 or -ENOMEM */
+int sampler_scratch_new(uint32_t n_vocab, struct sampler_scratch **ret); /* 0 or -ENOMEM */
 void sampler_scratch_free(struct sampler_scratch *s);
 
 struct sampler;
@@ -59,7 +59,7 @@ int32_t sampler_pick(struct sampler *s, struct sampler_scratch *scratch, const f
 
 struct logprob {
         int32_t id;
-        float value;                    /* natural logarithm of the probability */
+        float value; /* natural logarithm of the probability */
 };
 
 /*

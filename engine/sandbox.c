@@ -33,7 +33,7 @@
 #endif
 
 #if __has_include(<valgrind/valgrind.h>)
-#include <valgrind/valgrind.h>          /* a few instructions inline, nothing to link */
+#include <valgrind/valgrind.h> /* a few instructions inline, nothing to link */
 #else
 #define RUNNING_ON_VALGRIND 0
 #endif
@@ -50,8 +50,8 @@ static const char *watching_tool(void) {
 /* ---- Landlock, by system call: the C library has no wrappers, and build machines have older headers than kernels ---- */
 
 #ifndef SYS_landlock_create_ruleset
-#define SYS_landlock_create_ruleset 444         /* one number on all architectures */
-#define SYS_landlock_restrict_self 446
+#define SYS_landlock_create_ruleset 444 /* one number on all architectures */
+#define SYS_landlock_restrict_self  446
 #endif
 
 #define LANDLOCK_VERSION_QUERY 1u
@@ -65,17 +65,17 @@ struct landlock_rules {
 
 /* What each ABI can deny: all of it is denied, since no rule grants anything. */
 static struct landlock_rules landlock_rules_of(int abi) {
-        uint64_t files = (UINT64_C(1) << 13) - 1;       /* execute, read, write, list, remove, make ... */
+        uint64_t files = (UINT64_C(1) << 13) - 1; /* execute, read, write, list, remove, make ... */
         if (abi >= 2)
-                files |= UINT64_C(1) << 13;             /* move or link between directories */
+                files |= UINT64_C(1) << 13; /* move or link between directories */
         if (abi >= 3)
-                files |= UINT64_C(1) << 14;             /* truncate */
+                files |= UINT64_C(1) << 14; /* truncate */
         if (abi >= 5)
-                files |= UINT64_C(1) << 15;             /* ioctl on devices */
-        return (struct landlock_rules) {
+                files |= UINT64_C(1) << 15; /* ioctl on devices */
+        return (struct landlock_rules){
                 .files = files,
-                .network = abi >= 4 ? 3 : 0,            /* bind and connect TCP */
-                .scopes = abi >= 6 ? 3 : 0,             /* abstract unix sockets and signals outside */
+                .network = abi >= 4 ? 3 : 0, /* bind and connect TCP */
+                .scopes = abi >= 6 ? 3 : 0,  /* abstract unix sockets and signals outside */
         };
 }
 
@@ -134,7 +134,8 @@ struct rule {
 };
 
 #define THREAD_FLAGS (CLONE_VM | CLONE_THREAD | CLONE_SIGHAND)
-#define NAMESPACE_FLAGS (CLONE_NEWCGROUP | CLONE_NEWIPC | CLONE_NEWNET | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWUSER | CLONE_NEWUTS)
+#define NAMESPACE_FLAGS \
+        (CLONE_NEWCGROUP | CLONE_NEWIPC | CLONE_NEWNET | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWUSER | CLONE_NEWUTS)
 
 /* Allowed with these arguments alone. A comparison in SCMP_A0..5 order: argument, comparison, mask or value, value. */
 static const struct rule rules[] = {
@@ -150,7 +151,7 @@ static const struct rule rules[] = {
         { SCMP_SYS(fcntl), SCMP_ACT_ALLOW, 1, { { 1, SCMP_CMP_EQ, F_SETFL, 0 } } },
         { SCMP_SYS(fcntl), SCMP_ACT_ALLOW, 1, { { 1, SCMP_CMP_EQ, F_GETFD, 0 } } },
         { SCMP_SYS(fcntl), SCMP_ACT_ALLOW, 1, { { 1, SCMP_CMP_EQ, F_SETFD, 0 } } },
-        { SCMP_SYS(ioctl), SCMP_ACT_ALLOW, 1, { { 1, SCMP_CMP_EQ, TCGETS, 0 } } },      /* isatty() */
+        { SCMP_SYS(ioctl), SCMP_ACT_ALLOW, 1, { { 1, SCMP_CMP_EQ, TCGETS, 0 } } }, /* isatty() */
         { SCMP_SYS(prctl), SCMP_ACT_ALLOW, 1, { { 0, SCMP_CMP_EQ, PR_SET_NAME, 0 } } },
         { SCMP_SYS(prctl), SCMP_ACT_ALLOW, 1, { { 0, SCMP_CMP_EQ, PR_GET_NAME, 0 } } },
         /* getrlimit() of ourselves. */
@@ -194,12 +195,13 @@ int sandbox_enter(struct sandbox_report *ret) {
         }
         int landlock = landlock_enter(&report.landlock_abi);
         int calls = seccomp_enter();
-        if (calls < 0 && calls != -EINVAL && calls != -ENOSYS)  /* these two: a kernel without it */
+        if (calls < 0 && calls != -EINVAL && calls != -ENOSYS) /* these two: a kernel without it */
                 return calls;
         report.seccomp = calls == 0;
         if (landlock < 0 || calls < 0)
-                (void) snprintf(report.degraded, sizeof(report.degraded), "%s%s%s not in force: %s", landlock < 0 ? "Landlock" : "",
-                                landlock < 0 && calls < 0 ? " and " : "", calls < 0 ? "seccomp" : "", strerror(landlock < 0 ? -landlock : -calls));
+                (void) snprintf(report.degraded, sizeof(report.degraded), "%s%s%s not in force: %s",
+                                landlock < 0 ? "Landlock" : "", landlock < 0 && calls < 0 ? " and " : "",
+                                calls < 0 ? "seccomp" : "", strerror(landlock < 0 ? -landlock : -calls));
         *ret = report;
         return 0;
 }

@@ -14,9 +14,9 @@
 #include <stdbool.h>
 
 struct sandbox_report {
-        int landlock_abi;               /* version in force; 0: not in force */
-        bool seccomp;                   /* in force */
-        char degraded[160];             /* one sentence on what is missing and why; "" when all is in force */
+        int landlock_abi;   /* version in force; 0: not in force */
+        bool seccomp;       /* in force */
+        char degraded[160]; /* one sentence on what is missing and why; "" when all is in force */
 };
 
 /*

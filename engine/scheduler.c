@@ -18,11 +18,11 @@
 #include "engine/wire.h"
 
 /* A step should not take longer: answers stutter, and a cancel or the end of the peer is noticed between steps. */
-#define STEP_US_DECODING 200000.0       /* while answers wait for it */
-#define STEP_US_ALONE 1000000.0
-#define PREFILL_STEP_MIN 16u            /* fewer tokens would read all weights for too little */
-#define PREFILL_STEP_FIRST 64u          /* while nothing is known of this model's speed */
-#define RATE_MEMORY 0.95                /* of the fading sums: about the last 20 steps */
+#define STEP_US_DECODING   200000.0 /* while answers wait for it */
+#define STEP_US_ALONE      1000000.0
+#define PREFILL_STEP_MIN   16u  /* fewer tokens would read all weights for too little */
+#define PREFILL_STEP_FIRST 64u  /* while nothing is known of this model's speed */
+#define RATE_MEMORY        0.95 /* of the fading sums: about the last 20 steps */
 
 struct scheduler {
         struct scheduler_config config;
@@ -32,13 +32,13 @@ struct scheduler {
         uint32_t running_count;
         struct sequence *waiting, **waiting_end;
         uint32_t waiting_count;
-        bool head_must_wait;            /* the first in the queue was tried, and nothing has left since */
+        bool head_must_wait; /* the first in the queue was tried, and nothing has left since */
         uint32_t prefill_chunk;
         uint32_t blocks_max;
-        uint8_t *marks;                 /* blocks_max: room for counting distinct blocks */
+        uint8_t *marks; /* blocks_max: room for counting distinct blocks */
         uint64_t tokens_prefilled, tokens_decoded;
-        double prefill_tokens, prefill_us;      /* fading sums over the steps that had prompts */
-        double decode_tokens, decode_us;        /* and over those that had answers */
+        double prefill_tokens, prefill_us; /* fading sums over the steps that had prompts */
+        double decode_tokens, decode_us;   /* and over those that had answers */
 };
 
 int scheduler_new(const struct scheduler_config *config, struct scheduler **ret) {
@@ -96,11 +96,12 @@ static uint32_t blocks_of(uint32_t tokens) {
 int scheduler_submit(struct scheduler *s, struct request *r, struct request_error *reterr) {
         uint32_t tokens = request_tokens_max(r);
         if (blocks_of(tokens) > s->blocks_max) {
-                (void)request_refuse_length(reterr, NULL, tokens, false, s->blocks_max * KV_BLOCK_TOKENS);
+                (void) request_refuse_length(reterr, NULL, tokens, false, s->blocks_max * KV_BLOCK_TOKENS);
                 return -E2BIG;
         }
         if (s->waiting_count == REQUESTS_WAITING_MAX) {
-                *reterr = (struct request_error){ .status = 503, .kind = "server_error",
+                *reterr = (struct request_error){ .status = 503,
+                                                  .kind = "server_error",
                                                   .message = "The queue of this model is full: try again in a moment." };
                 return -EAGAIN;
         }
@@ -178,7 +179,7 @@ static uint32_t mark_blocks(struct scheduler *s, const struct kv_sequence *kv) {
 }
 
 static uint32_t growth_left(const struct sequence *q) {
-        uint32_t all = blocks_of(request_tokens_max(&q->request) - q->tokens_made);     /* its input has grown by these */
+        uint32_t all = blocks_of(request_tokens_max(&q->request) - q->tokens_made); /* its input has grown by these */
         return all > q->kv.blocks_count ? all - q->kv.blocks_count : 0;
 }
 
@@ -194,7 +195,7 @@ static uint32_t blocks_promised(struct scheduler *s, const struct sequence *q) {
 /* The longest beginning that Q can take over; one token at least is left to compute, for the logits. */
 static const struct kv_sequence *find_beginning(struct scheduler *s, const struct sequence *q, uint32_t *ret_common) {
         const struct token_list *tokens = sequence_tokens(q);
-        uint32_t count = (uint32_t)tokens->count - 1;
+        uint32_t count = (uint32_t) tokens->count - 1;
         const struct kv_sequence *best = prefix_find(&s->prefixes, tokens->ids, count, ret_common);
         for (uint32_t i = 0; i < s->running_count; i++) {
                 const struct sequence *other = s->running[i];
@@ -233,7 +234,7 @@ static int make_room(struct scheduler *s, struct sequence *q) {
                 if (usage.blocks_used + growth <= s->blocks_max)
                         return 0;
                 bool dropped = prefix_drop_oldest(&s->prefixes);
-                assert(dropped);        /* without prefixes, what is used and promised fits: looked at above */
+                assert(dropped); /* without prefixes, what is used and promised fits: looked at above */
         }
 }
 
@@ -269,14 +270,14 @@ struct pass {
         struct forward_item items[WIRE_PARALLEL_MAX];
         struct sequence *owners[WIRE_PARALLEL_MAX];
         uint32_t count;
-        uint32_t decoded, prefilled;    /* tokens */
+        uint32_t decoded, prefilled; /* tokens */
 };
 
 static void pass_add(struct scheduler *s, struct pass *p, struct sequence *q, uint32_t count) {
         int r = kv_sequence_grow(s->config.cache, &q->kv, count);
-        assert(r != -ENOSPC);           /* promised at admission */
+        assert(r != -ENOSPC); /* promised at admission */
         if (r < 0)
-                return;                 /* a table of a few bytes could not grow: it is tried again in the next step */
+                return; /* a table of a few bytes could not grow: it is tried again in the next step */
         p->items[p->count] = sequence_item(q, count);
         p->owners[p->count++] = q;
         if (sequence_decodes(q))
@@ -293,7 +294,7 @@ static uint32_t prefill_budget(const struct scheduler *s, uint32_t decoding) {
                 affordable = (decoding ? STEP_US_DECODING : STEP_US_ALONE) * s->prefill_tokens / s->prefill_us;
         if (affordable >= budget || budget <= PREFILL_STEP_MIN)
                 return budget;
-        return affordable > PREFILL_STEP_MIN ? (uint32_t)affordable : PREFILL_STEP_MIN;
+        return affordable > PREFILL_STEP_MIN ? (uint32_t) affordable : PREFILL_STEP_MIN;
 }
 
 /* One token of each answer; then prompts, in equal parts, and what one leaves goes to those behind it. */
@@ -333,8 +334,8 @@ static void report_end(const struct scheduler *s, const struct sequence *q, uint
                 .prompt_tokens = q->prompt_tokens,
                 .completion_tokens = q->tokens_made,
                 .cached_tokens = q->cached_tokens,
-                .prefill_ms = (double)(q->decoding_us - q->admitted_us) / 1000,
-                .decode_ms = (double)(now_us - q->decoding_us) / 1000,
+                .prefill_ms = (double) (q->decoding_us - q->admitted_us) / 1000,
+                .decode_ms = (double) (now_us - q->decoding_us) / 1000,
         };
         sink->on_end(sink->context, q->request.id, &end);
 }
@@ -371,11 +372,11 @@ static void measure(struct scheduler *s, const struct pass *p, uint64_t took_us)
         s->tokens_prefilled += p->prefilled;
         if (p->decoded) {
                 s->decode_tokens = RATE_MEMORY * s->decode_tokens + p->decoded;
-                s->decode_us = RATE_MEMORY * s->decode_us + (double)took_us;
+                s->decode_us = RATE_MEMORY * s->decode_us + (double) took_us;
         }
         if (p->prefilled) {
                 s->prefill_tokens = RATE_MEMORY * s->prefill_tokens + p->prefilled + p->decoded;
-                s->prefill_us = RATE_MEMORY * s->prefill_us + (double)took_us;
+                s->prefill_us = RATE_MEMORY * s->prefill_us + (double) took_us;
         }
 }
 

@@ -29,7 +29,7 @@ struct answer_end {
 };
 
 struct embedding {
-        const float *vectors;           /* count rows of n_embd, each of length 1 */
+        const float *vectors; /* count rows of n_embd, each of length 1 */
         uint32_t count, n_embd;
         uint32_t prompt_tokens;
 };
@@ -44,17 +44,17 @@ struct scheduler_sink {
 };
 
 struct scheduler_config {
-        const struct request_rules *rules;      /* must outlive the scheduler, as the rest */
+        const struct request_rules *rules; /* must outlive the scheduler, as the rest */
         struct kv_cache *cache;
-        struct forward *forward;        /* batch_max >= prefill_chunk_max and >= parallel, items_max >= parallel */
-        uint32_t parallel;              /* requests running at once */
-        uint32_t prefill_chunk_max;     /* and the chunk at first: tokens of a step, answers included */
+        struct forward *forward;    /* batch_max >= prefill_chunk_max and >= parallel, items_max >= parallel */
+        uint32_t parallel;          /* requests running at once */
+        uint32_t prefill_chunk_max; /* and the chunk at first: tokens of a step, answers included */
         uint64_t (*now_us)(void);
         struct scheduler_sink sink;
 };
 
 struct scheduler;
-int scheduler_new(const struct scheduler_config *config, struct scheduler **ret);       /* 0 or -ENOMEM */
+int scheduler_new(const struct scheduler_config *config, struct scheduler **ret); /* 0 or -ENOMEM */
 void scheduler_free(struct scheduler *s);
 
 /* Takes over R. 0; -E2BIG (can never fit the KV pool), -EAGAIN (the queue is full), -ENOMEM: *reterr, and R stays the caller's. */
@@ -76,7 +76,7 @@ uint32_t scheduler_prefill_chunk_max(const struct scheduler *s);
 struct scheduler_statistics {
         uint32_t requests_running, requests_waiting;
         uint64_t tokens_prefilled, tokens_decoded;
-        double decode_tokens_per_second;        /* of all answers together, over the last steps that had any */
+        double decode_tokens_per_second; /* of all answers together, over the last steps that had any */
 };
 struct scheduler_statistics scheduler_statistics(const struct scheduler *s);
 

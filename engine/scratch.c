@@ -7,7 +7,8 @@
 #include "engine/kernels/activation.h"
 #include "engine/kv_cache.h"
 
-#define ATTENTION_COLUMNS 32u           /* enough to read a block of keys once for many queries, few enough to stay in the first-level cache */
+#define ATTENTION_COLUMNS \
+        32u /* enough to read a block of keys once for many queries, few enough to stay in the first-level cache */
 
 /* Moves *AT past BYTES and returns where they begin. */
 static uint64_t take(uint64_t *at, uint64_t bytes) {
@@ -29,7 +30,7 @@ uint32_t attention_tile_tokens(uint32_t group) {
 }
 
 struct attention_scratch attention_scratch_layout(const struct shape *s) {
-        struct attention_scratch a = {0};
+        struct attention_scratch a = { 0 };
         for (uint32_t layer = 0; layer < s->n_layer; layer++) {
                 uint32_t group = s->head_kv[layer] ? s->n_head / s->head_kv[layer] : 1;
                 uint32_t columns = attention_tile_tokens(group ? group : 1) * group;
@@ -46,23 +47,23 @@ struct attention_scratch attention_scratch_layout(const struct shape *s) {
 }
 
 struct scratch scratch_layout(const struct shape *s, struct scratch_limits limits) {
-        struct scratch l = {0};
+        struct scratch l = { 0 };
         uint64_t batch = limits.batch, items = limits.items;
-        uint64_t heads_k = (uint64_t)s->n_head * s->d_head_k, heads_v = (uint64_t)s->n_head * s->d_head_v;
+        uint64_t heads_k = (uint64_t) s->n_head * s->d_head_k, heads_v = (uint64_t) s->n_head * s->d_head_v;
         uint64_t widest = max_u64(max_u64(s->n_embd, s->n_ff), heads_v);
 
         l.residual = take_floats(&l.bytes, batch, s->n_embd);
         l.normed = take_floats(&l.bytes, batch, s->n_embd);
         uint64_t end = l.bytes;
         l.queries = take_floats(&end, batch, heads_k);
-        l.keys = take_floats(&end, batch, (uint64_t)s->n_head_kv * s->d_head_k);
-        l.values = take_floats(&end, batch, (uint64_t)s->n_head_kv * s->d_head_v);
+        l.keys = take_floats(&end, batch, (uint64_t) s->n_head_kv * s->d_head_k);
+        l.values = take_floats(&end, batch, (uint64_t) s->n_head_kv * s->d_head_v);
         l.attended = take_floats(&end, batch, heads_v);
         l.gate = take_floats(&l.bytes, batch, s->n_ff);
         l.up = take_floats(&l.bytes, batch, s->n_ff);
         l.bytes = max_u64(l.bytes, end);
 
-        l.prepared = take(&l.bytes, batch * activation_bytes_max((uint32_t)widest));
+        l.prepared = take(&l.bytes, batch * activation_bytes_max((uint32_t) widest));
         l.rope = take_floats(&l.bytes, batch, s->n_rot);
         l.results = take_floats(&l.bytes, items, s->n_embd);
         l.logits = take_floats(&l.bytes, items, s->n_vocab);

@@ -12,35 +12,35 @@
 #include "engine/shape.h"
 
 struct scratch_limits {
-        uint32_t batch;                 /* tokens of a pass */
-        uint32_t items;                 /* of a pass, and so the logits vectors it can be asked for */
+        uint32_t batch; /* tokens of a pass */
+        uint32_t items; /* of a pass, and so the logits vectors it can be asked for */
         uint32_t threads;
 };
 
 /* Byte offsets, all multiples of ACTIVATION_ALIGN. Per token unless it says otherwise. */
 struct scratch {
-        uint64_t residual;              /* n_embd floats: what the layers add to */
-        uint64_t normed;                /* n_embd floats: input of a block, later its output; at last the hidden result */
-        uint64_t queries, keys, values, attended;       /* floats of all heads */
-        uint64_t gate, up;              /* n_ff floats each; share the place of queries .. attended */
-        uint64_t prepared;              /* the widest input of a product in its longest whole-number form */
-        uint64_t rope;                  /* cosine and sine for each rotated pair */
-        uint64_t results;               /* per item: n_embd floats */
-        uint64_t logits;                /* per item: n_vocab floats */
-        uint64_t attention;             /* per thread: struct attention_scratch */
-        uint64_t attention_bytes;       /* of one thread */
-        uint64_t bytes;                 /* all together */
+        uint64_t residual; /* n_embd floats: what the layers add to */
+        uint64_t normed;   /* n_embd floats: input of a block, later its output; at last the hidden result */
+        uint64_t queries, keys, values, attended; /* floats of all heads */
+        uint64_t gate, up;                        /* n_ff floats each; share the place of queries .. attended */
+        uint64_t prepared;                        /* the widest input of a product in its longest whole-number form */
+        uint64_t rope;                            /* cosine and sine for each rotated pair */
+        uint64_t results;                         /* per item: n_embd floats */
+        uint64_t logits;                          /* per item: n_vocab floats */
+        uint64_t attention;                       /* per thread: struct attention_scratch */
+        uint64_t attention_bytes;                 /* of one thread */
+        uint64_t bytes;                           /* all together */
 };
 
 struct scratch scratch_layout(const struct shape *s, struct scratch_limits limits);
 
 /* One thread's place for a tile of attention, offsets from the thread's own start; a column is one query head of one token. */
 struct attention_scratch {
-        uint64_t queries;               /* d_head_k floats per column, scaled */
-        uint64_t prepared;              /* the same as whole numbers */
-        uint64_t scores;                /* KV_BLOCK_TOKENS floats per column */
-        uint64_t mixed;                 /* d_head_v floats per column */
-        uint64_t maxima, sums;          /* a float per column */
+        uint64_t queries;      /* d_head_k floats per column, scaled */
+        uint64_t prepared;     /* the same as whole numbers */
+        uint64_t scores;       /* KV_BLOCK_TOKENS floats per column */
+        uint64_t mixed;        /* d_head_v floats per column */
+        uint64_t maxima, sums; /* a float per column */
         uint64_t bytes;
         uint32_t columns;
 };

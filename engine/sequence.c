@@ -8,7 +8,7 @@
 
 static int prepare_embedding(struct sequence *q, const struct request_rules *rules) {
         q->sum = calloc(rules->n_embd, sizeof(*q->sum));
-        q->vectors = calloc((size_t)q->request.inputs_count * rules->n_embd, sizeof(*q->vectors));
+        q->vectors = calloc((size_t) q->request.inputs_count * rules->n_embd, sizeof(*q->vectors));
         return q->sum && q->vectors ? 0 : -ENOMEM;
 }
 
@@ -28,10 +28,10 @@ int sequence_new(const struct request_rules *rules, struct request *r, struct se
                 return -ENOMEM;
         q->request = *r;
         for (uint32_t i = 0; i < r->inputs_count; i++)
-                q->prompt_tokens += (uint32_t)r->inputs[i].count;
+                q->prompt_tokens += (uint32_t) r->inputs[i].count;
         int result = r->kind == REQUEST_EMBED ? prepare_embedding(q, rules) : prepare_answer(q, rules);
         if (result < 0) {
-                q->request = (struct request){ 0 };     /* stays the caller's */
+                q->request = (struct request){ 0 }; /* stays the caller's */
                 sequence_free(q);
                 return result;
         }
@@ -55,7 +55,7 @@ const struct token_list *sequence_tokens(const struct sequence *q) {
 }
 
 uint32_t sequence_pending(const struct sequence *q) {
-        return (uint32_t)sequence_tokens(q)->count - q->kv.tokens_count;
+        return (uint32_t) sequence_tokens(q)->count - q->kv.tokens_count;
 }
 
 bool sequence_decodes(const struct sequence *q) {
@@ -96,8 +96,8 @@ static int take_token(struct sequence *q, const struct request_rules *rules, int
         return answer_end(&q->answer);
 }
 
-static int advance_answer(struct sequence *q, const struct request_rules *rules, struct sampler_scratch *scratch, const float *logits,
-                          uint64_t now_us, enum sequence_state *ret_state) {
+static int advance_answer(struct sequence *q, const struct request_rules *rules, struct sampler_scratch *scratch,
+                          const float *logits, uint64_t now_us, enum sequence_state *ret_state) {
         if (!sequence_decodes(q))
                 q->decoding_us = now_us;
         if (q->request.max_tokens == 0) {
@@ -116,7 +116,7 @@ static int advance_answer(struct sequence *q, const struct request_rules *rules,
 static void add_hidden(struct sequence *q, const struct request_rules *rules, const struct forward_item *item) {
         for (uint32_t i = 0; i < item->count; i++)
                 for (uint32_t d = 0; d < rules->n_embd; d++)
-                        q->sum[d] += (double)item->result[(size_t)i * rules->n_embd + d];
+                        q->sum[d] += (double) item->result[(size_t) i * rules->n_embd + d];
 }
 
 /* The mean's direction: dividing by the count would be undone by the scaling to length 1. */
@@ -125,15 +125,16 @@ static void finish_vector(struct sequence *q, const struct request_rules *rules)
         for (uint32_t d = 0; d < rules->n_embd; d++)
                 squares += q->sum[d] * q->sum[d];
         double scale = squares > 0 ? 1 / sqrt(squares) : 0;
-        float *vector = q->vectors + (size_t)q->input * rules->n_embd;
+        float *vector = q->vectors + (size_t) q->input * rules->n_embd;
         for (uint32_t d = 0; d < rules->n_embd; d++) {
-                vector[d] = (float)(q->sum[d] * scale);
+                vector[d] = (float) (q->sum[d] * scale);
                 q->sum[d] = 0;
         }
 }
 
-int sequence_advance(struct sequence *q, const struct request_rules *rules, struct kv_cache *cache, struct sampler_scratch *scratch,
-                     const struct forward_item *item, uint64_t now_us, enum sequence_state *ret_state) {
+int sequence_advance(struct sequence *q, const struct request_rules *rules, struct kv_cache *cache,
+                     struct sampler_scratch *scratch, const struct forward_item *item, uint64_t now_us,
+                     enum sequence_state *ret_state) {
         bool embeds = q->request.kind == REQUEST_EMBED;
         if (embeds)
                 add_hidden(q, rules, item);

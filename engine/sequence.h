@@ -16,20 +16,20 @@
 #include "engine/sampler.h"
 
 struct sequence {
-        struct request request;         /* its input grows by the tokens made */
+        struct request request; /* its input grows by the tokens made */
         struct kv_sequence kv;
-        struct sampler *sampler;        /* not for embeddings */
+        struct sampler *sampler; /* not for embeddings */
         struct answer answer;
-        uint32_t prompt_tokens;         /* of all inputs */
+        uint32_t prompt_tokens; /* of all inputs */
         uint32_t cached_tokens;
         uint32_t tokens_made;
-        uint32_t input;                 /* which of the inputs is being computed */
-        double *sum;                    /* embeddings: of the hidden states of this input; n_embd */
-        float *vectors;                 /* embeddings: n_embd for each input */
+        uint32_t input; /* which of the inputs is being computed */
+        double *sum;    /* embeddings: of the hidden states of this input; n_embd */
+        float *vectors; /* embeddings: n_embd for each input */
         bool paused;
         enum finish finish;
-        uint64_t admitted_us, decoding_us;      /* decoding_us: when the first token was made */
-        struct sequence *next;          /* in the queue */
+        uint64_t admitted_us, decoding_us; /* decoding_us: when the first token was made */
+        struct sequence *next;             /* in the queue */
 };
 
 enum sequence_state { SEQUENCE_GOES_ON, SEQUENCE_ENDED };
@@ -43,12 +43,13 @@ void sequence_free(struct sequence *q);
 const struct token_list *sequence_tokens(const struct sequence *q);
 /* How many of them are not in the KV yet; at least 1 until it has ended. */
 uint32_t sequence_pending(const struct sequence *q);
-bool sequence_decodes(const struct sequence *q);        /* the prompt is done: one token follows the other */
+bool sequence_decodes(const struct sequence *q); /* the prompt is done: one token follows the other */
 
 /* The next COUNT pending tokens as an item of a pass. */
 struct forward_item sequence_item(struct sequence *q, uint32_t count);
 /* The item's result has come. 0 and *ret_state, or -ENOMEM. An input of several that is done gives up its KV. */
-int sequence_advance(struct sequence *q, const struct request_rules *rules, struct kv_cache *cache, struct sampler_scratch *scratch,
-                     const struct forward_item *item, uint64_t now_us, enum sequence_state *ret_state);
+int sequence_advance(struct sequence *q, const struct request_rules *rules, struct kv_cache *cache,
+                     struct sampler_scratch *scratch, const struct forward_item *item, uint64_t now_us,
+                     enum sequence_state *ret_state);
 
 #endif

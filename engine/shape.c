@@ -18,9 +18,9 @@
 #include "engine/bounds.h"
 #include "engine/printable.h"
 
-#define ROPE_FREQ_BASE_DEFAULT 10000.0f         /* Su et al. 2021, RoFormer */
-#define ROPE_FREQ_BASE_MAX 1e12f
-#define ROPE_FACTOR_MAX 1e6f
+#define ROPE_FREQ_BASE_DEFAULT 10000.0f /* Su et al. 2021, RoFormer */
+#define ROPE_FREQ_BASE_MAX     1e12f
+#define ROPE_FACTOR_MAX        1e6f
 
 static const char *const archs[ARCH_COUNT] = {
         [ARCH_LLAMA] = "llama",
@@ -35,8 +35,8 @@ const char *arch_name(enum arch arch) {
 
 struct reader {
         const struct gguf *g;
-        const char *arch;               /* prefix of the keys */
-        int error;                      /* first failure, 0 while all is well */
+        const char *arch; /* prefix of the keys */
+        int error;        /* first failure, 0 while all is well */
         struct gguf_error *reterr;
 };
 
@@ -87,7 +87,7 @@ static float read_f32_or(struct reader *r, const char *suffix, float min, float 
         int found = gguf_get_f32(r->g, key.text, &value);
         if (found == -EBADMSG)
                 reader_fail(r, -EBADMSG, "key '%s' is no floating-point number", key.text);
-        else if (found == 0 && !(value >= min && value <= max))         /* written so that NaN fails */
+        else if (found == 0 && !(value >= min && value <= max)) /* written so that NaN fails */
                 reader_fail(r, -EBADMSG, "key '%s' is %g (%g to %g are possible)", key.text, (double) value, (double) min,
                             (double) max);
         return value;
@@ -234,7 +234,7 @@ static void read_vocabulary(struct reader *r, struct shape *s) {
                             tokens->count, s->n_vocab);
         const struct gguf_array *merges;
         if (gguf_get_array(r->g, "tokenizer.ggml.merges", GGUF_STRING, &merges) == 0)
-                s->n_merges = (uint32_t) merges->count;         /* the directory's limit keeps it far below 2^32 */
+                s->n_merges = (uint32_t) merges->count; /* the directory's limit keeps it far below 2^32 */
         s->tied_output = gguf_find_tensor(r->g, "output.weight") == NULL;
 }
 
@@ -242,7 +242,7 @@ static void sum_weights(const struct gguf *g, struct shape *s) {
         uint64_t bytes_of[TENSOR_TYPE_COUNT] = { 0 };
         for (size_t i = 0; i < gguf_tensors_count(g); i++) {
                 const struct gguf_tensor *t = gguf_tensor_at(g, i);
-                bytes_of[t->type] += t->bytes;          /* no overflow: gguf_open has added up all of them */
+                bytes_of[t->type] += t->bytes; /* no overflow: gguf_open has added up all of them */
                 s->parameters += t->dims[0] * t->dims[1] * t->dims[2] * t->dims[3];
         }
         uint32_t most = 0;
@@ -251,11 +251,11 @@ static void sum_weights(const struct gguf *g, struct shape *s) {
                         most = i;
         (void) snprintf(s->quantization, sizeof(s->quantization), "%s", tensor_type_info(most)->name);
         s->weights_bytes = s->decode_bytes = gguf_tensor_bytes(g);
-        if (gguf_file_bytes(g) > s->weights_bytes)              /* tensors may overlap */
+        if (gguf_file_bytes(g) > s->weights_bytes) /* tensors may overlap */
                 s->directory_bytes = gguf_file_bytes(g) - s->weights_bytes;
         const struct gguf_tensor *embd = gguf_find_tensor(g, "token_embd.weight");
         if (embd && !s->tied_output)
-                s->decode_bytes -= embd->bytes;         /* one row of it is read */
+                s->decode_bytes -= embd->bytes; /* one row of it is read */
 }
 
 static void read_name(const struct gguf *g, struct shape *s) {
@@ -296,7 +296,7 @@ int shape_read(const struct gguf *g, struct shape *ret, struct gguf_error *reter
 
 void shape_done(struct shape *s) {
         free(s->head_kv);
-        *s = (struct shape) { 0 };
+        *s = (struct shape){ 0 };
 }
 
 /* ---- the memory account ---- */
@@ -305,7 +305,7 @@ uint64_t shape_kv_bytes_per_token(const struct shape *s, enum kv_type type) {
         static const struct {
                 uint32_t values, bytes;
         } block[KV_TYPE_COUNT] = {
-                [KV_F16]  = { 1, 2 },
+                [KV_F16] = { 1, 2 },
                 [KV_Q8_0] = { 32, 34 },
                 [KV_Q4_0] = { 32, 18 },
         };
@@ -324,9 +324,11 @@ uint64_t shape_kv_bytes_per_token(const struct shape *s, enum kv_type type) {
  * and scratch: 1 to 4 MiB with vocabularies of 512 to 128,256 tokens and four requests. The rest is for long prompts on their way.
  */
 #define OVERHEAD_BYTES (8ull << 20)
-#define OVERHEAD_BYTES_PER_TOKEN 72ull          /* view 16, hash table 8, marks 1; sampling 12, and 8 for each of 4 requests with penalties */
-#define OVERHEAD_BYTES_PER_MERGE 40ull          /* view 16, merge 12, hash table up to 12 */
+#define OVERHEAD_BYTES_PER_TOKEN \
+        72ull /* view 16, hash table 8, marks 1; sampling 12, and 8 for each of 4 requests with penalties */
+#define OVERHEAD_BYTES_PER_MERGE 40ull /* view 16, merge 12, hash table up to 12 */
 
 uint64_t shape_overhead_bytes(const struct shape *s) {
-        return OVERHEAD_BYTES + s->directory_bytes + s->n_vocab * OVERHEAD_BYTES_PER_TOKEN + s->n_merges * OVERHEAD_BYTES_PER_MERGE;
+        return OVERHEAD_BYTES + s->directory_bytes + s->n_vocab * OVERHEAD_BYTES_PER_TOKEN +
+               s->n_merges * OVERHEAD_BYTES_PER_MERGE;
 }

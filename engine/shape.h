@@ -23,28 +23,28 @@ const char *arch_name(enum arch arch);
 
 struct shape {
         enum arch arch;
-        char name[64];                  /* general.name, printable, shortened; "" when absent */
+        char name[64]; /* general.name, printable, shortened; "" when absent */
         uint32_t n_vocab;
         uint32_t n_embd;
         uint32_t n_layer;
         uint32_t n_ff;
         uint32_t n_head;
-        uint32_t n_head_kv;             /* per layer when the file gives an array: the largest; see head_kv */
-        uint32_t *head_kv;              /* n_layer counts, owned */
+        uint32_t n_head_kv; /* per layer when the file gives an array: the largest; see head_kv */
+        uint32_t *head_kv;  /* n_layer counts, owned */
         uint32_t d_head_k, d_head_v;
-        uint32_t n_rot;                 /* dimensions rotated by RoPE, <= d_head_k, even */
+        uint32_t n_rot; /* dimensions rotated by RoPE, <= d_head_k, even */
         uint32_t n_ctx_train;
         float rms_epsilon;
         float rope_freq_base;
-        float rope_freq_scale;          /* 1 / factor of linear scaling; 1 without */
-        bool has_rope_freqs;            /* tensor rope_freqs.weight divides each frequency */
-        bool tied_output;               /* no output.weight: token_embd serves */
-        char quantization[16];          /* the type that holds most weight bytes, e.g. "Q4_K" */
-        uint32_t n_merges;              /* of the tokenizer; 0 when it has none */
+        float rope_freq_scale; /* 1 / factor of linear scaling; 1 without */
+        bool has_rope_freqs;   /* tensor rope_freqs.weight divides each frequency */
+        bool tied_output;      /* no output.weight: token_embd serves */
+        char quantization[16]; /* the type that holds most weight bytes, e.g. "Q4_K" */
+        uint32_t n_merges;     /* of the tokenizer; 0 when it has none */
         uint64_t parameters;
-        uint64_t weights_bytes;         /* all tensors as stored */
-        uint64_t directory_bytes;       /* the rest of the files: metadata, names, padding; resident too */
-        uint64_t decode_bytes;          /* weight bytes read for one decoded token: speed = bandwidth / this */
+        uint64_t weights_bytes;   /* all tensors as stored */
+        uint64_t directory_bytes; /* the rest of the files: metadata, names, padding; resident too */
+        uint64_t decode_bytes;    /* weight bytes read for one decoded token: speed = bandwidth / this */
 };
 
 /* 0 and *ret, or -EBADMSG / -ENOTSUP / -ENOMEM and one sentence in *reterr. */

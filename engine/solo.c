@@ -11,19 +11,20 @@ uint32_t processors_available(void) {
         if (sched_getaffinity(0, sizeof(set), &set) < 0)
                 return 1;
         int count = CPU_COUNT(&set);
-        return count > 0 ? (uint32_t)count : 1;
+        return count > 0 ? (uint32_t) count : 1;
 }
 
 static int say(struct gguf_error *reterr, int error, const char *what) {
-        (void)snprintf(reterr->text, sizeof(reterr->text), "%s: %s", what, strerror(-error));
+        (void) snprintf(reterr->text, sizeof(reterr->text), "%s: %s", what, strerror(-error));
         return error;
 }
 
 static int open_cache(struct solo *s, const struct solo_config *config, struct gguf_error *reterr) {
         int r = kv_cache_new(&(struct kv_config){ &s->model->shape, config->tokens_max, config->kv, config->kv }, &s->cache);
         if (r == -EINVAL) {
-                (void)snprintf(reterr->text, sizeof(reterr->text), "heads of %u and %u values cannot be kept as %s (32 must divide them)",
-                               s->model->shape.d_head_k, s->model->shape.d_head_v, kv_type_name(config->kv));
+                (void) snprintf(reterr->text, sizeof(reterr->text),
+                                "heads of %u and %u values cannot be kept as %s (32 must divide them)", s->model->shape.d_head_k,
+                                s->model->shape.d_head_v, kv_type_name(config->kv));
                 return r;
         }
         return r < 0 ? say(reterr, r, "cannot reserve the KV cache") : 0;
@@ -52,7 +53,7 @@ void solo_close(struct solo *s) {
         }
         threads_free(s->threads);
         model_close(s->model);
-        *s = (struct solo){0};
+        *s = (struct solo){ 0 };
 }
 
 int solo_feed(struct solo *s, const int32_t *tokens, uint32_t count, const float **ret) {
@@ -62,7 +63,9 @@ int solo_feed(struct solo *s, const int32_t *tokens, uint32_t count, const float
         while (count) {
                 uint32_t chunk = count < s->batch ? count : s->batch;
                 bool wanted = ret && chunk == count;
-                struct forward_item item = { .sequence = &s->sequence, .tokens = tokens, .count = chunk, .want = wanted ? WANT_LOGITS : WANT_NOTHING };
+                struct forward_item item = {
+                        .sequence = &s->sequence, .tokens = tokens, .count = chunk, .want = wanted ? WANT_LOGITS : WANT_NOTHING
+                };
                 forward_run(s->forward, &item, 1);
                 if (wanted)
                         *ret = item.result;

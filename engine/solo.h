@@ -8,10 +8,10 @@
 
 struct solo_config {
         const char *path;
-        uint32_t threads;               /* 0: as many as there are processors for us */
+        uint32_t threads; /* 0: as many as there are processors for us */
         enum kv_type kv;
-        uint32_t tokens_max;            /* of the sequence */
-        uint32_t batch;                 /* tokens per pass of prefill; 0: SOLO_BATCH */
+        uint32_t tokens_max; /* of the sequence */
+        uint32_t batch;      /* tokens per pass of prefill; 0: SOLO_BATCH */
 };
 
 #define SOLO_BATCH 512u

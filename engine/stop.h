@@ -15,19 +15,19 @@
 
 #include "engine/bounds.h"
 
-struct stop_set {               /* the strings: none empty, each at most REQUEST_STOP_BYTES_MAX */
+struct stop_set { /* the strings: none empty, each at most REQUEST_STOP_BYTES_MAX */
         char *strings[REQUEST_STOPS_MAX];
         uint32_t count;
 };
-void stop_set_done(struct stop_set *set);       /* frees the strings */
+void stop_set_done(struct stop_set *set); /* frees the strings */
 
 /* Text on its way out: what may be handed out, then what is held back. Start with all zero; release with stop_stream_done. */
 struct stop_stream {
         char *text;
-        size_t free_count;      /* bytes that may be handed out */
-        size_t held_count;      /* bytes behind them that may begin a stop string */
+        size_t free_count; /* bytes that may be handed out */
+        size_t held_count; /* bytes behind them that may begin a stop string */
         size_t capacity;
-        bool stopped;           /* a stop string was found: it and all after it are gone, nothing more is taken */
+        bool stopped; /* a stop string was found: it and all after it are gone, nothing more is taken */
 };
 void stop_stream_done(struct stop_stream *s);
 /* 0 or -ENOMEM (nothing changed). */

@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <strings.h>
 
+/* clang-format off */
 static const struct tensor_type_info types[TENSOR_TYPE_COUNT] = {
         [TENSOR_F32]     = { "F32",     1,   4 },
         [TENSOR_F16]     = { "F16",     1,   2 },
@@ -42,6 +43,7 @@ static const struct tensor_type_info types[TENSOR_TYPE_COUNT] = {
         [TENSOR_Q1_0]    = { "Q1_0",    128, 18 },
         [TENSOR_Q2_0]    = { "Q2_0",    64,  18 },
 };
+/* clang-format on */
 
 const struct tensor_type_info *tensor_type_info(uint32_t type) {
         if (type >= TENSOR_TYPE_COUNT || !types[type].name)

@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* clang-format off */
 enum tensor_type {
         TENSOR_F32     = 0,
         TENSOR_F16     = 1,
@@ -48,10 +49,11 @@ enum tensor_type {
         TENSOR_Q2_0    = 42,
         TENSOR_TYPE_COUNT,              /* one past the largest id; gaps are unknown types */
 };
+/* clang-format on */
 
 struct tensor_type_info {
-        const char *name;               /* "Q4_K"; NULL for an id that is unknown here */
-        uint32_t block_values;          /* values per block: a row holds a whole number of blocks */
+        const char *name;      /* "Q4_K"; NULL for an id that is unknown here */
+        uint32_t block_values; /* values per block: a row holds a whole number of blocks */
         uint32_t block_bytes;
 };
 

@@ -20,25 +20,25 @@
 
 #include "engine/bounds.h"
 
-struct waiter {                         /* one thread that waits for one word to change */
+struct waiter { /* one thread that waits for one word to change */
         _Alignas(64) _Atomic uint32_t word;
         _Atomic bool sleeps;
 };
 
 struct worker {
-        struct waiter ticket;           /* counts up for each run that the worker takes part in */
+        struct waiter ticket; /* counts up for each run that the worker takes part in */
         struct threads *pool;
         pthread_t thread;
         uint32_t index;
 };
 
 struct threads {
-        struct waiter pending;          /* workers that have not finished the run; its caller waits for 0 */
+        struct waiter pending; /* workers that have not finished the run; its caller waits for 0 */
         uint32_t width, width_max, started;
         atomic_bool ending;
         thread_work *work;
         void *context;
-        struct worker *workers;         /* width_max; [0] stands for the caller and has no thread */
+        struct worker *workers; /* width_max; [0] stands for the caller and has no thread */
 };
 
 /* --- waiting and waking --- */
@@ -64,14 +64,14 @@ static void wait_while(struct waiter *w, uint32_t value) {
         }
         atomic_store(&w->sleeps, true);
         while (atomic_load(&w->word) == value)
-                (void)futex(&w->word, FUTEX_WAIT, value);
+                (void) futex(&w->word, FUTEX_WAIT, value);
         atomic_store(&w->sleeps, false);
 }
 
 /* To be called after the word was changed. */
 static void wake(struct waiter *w) {
         if (atomic_load(&w->sleeps))
-                (void)futex(&w->word, FUTEX_WAKE, 1);
+                (void) futex(&w->word, FUTEX_WAKE, 1);
 }
 
 /* --- the pool --- */
@@ -99,11 +99,11 @@ static int worker_start(struct worker *w) {
         sigdelset(&all, SIGABRT);
         if (pthread_attr_init(&attributes))
                 return -ENOMEM;
-        (void)pthread_attr_setstacksize(&attributes, THREAD_STACK_BYTES);
-        (void)pthread_sigmask(SIG_SETMASK, &all, &before);
+        (void) pthread_attr_setstacksize(&attributes, THREAD_STACK_BYTES);
+        (void) pthread_sigmask(SIG_SETMASK, &all, &before);
         int r = pthread_create(&w->thread, &attributes, worker_main, w);
-        (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
-        (void)pthread_attr_destroy(&attributes);
+        (void) pthread_sigmask(SIG_SETMASK, &before, NULL);
+        (void) pthread_attr_destroy(&attributes);
         return -r;
 }
 
@@ -145,7 +145,7 @@ void threads_free(struct threads *t) {
         atomic_store(&t->ending, true);
         for (uint32_t i = 1; i < t->started; i++) {
                 ticket_give(&t->workers[i]);
-                (void)pthread_join(t->workers[i].thread, NULL);
+                (void) pthread_join(t->workers[i].thread, NULL);
         }
         free(t->workers);
         free(t);

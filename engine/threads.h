@@ -13,9 +13,9 @@ struct threads;
 
 typedef void thread_work(void *context, uint32_t thread, uint32_t width);
 
-int threads_new(uint32_t width_max, struct threads **ret);      /* 0, -EINVAL, -EAGAIN, -ENOMEM */
+int threads_new(uint32_t width_max, struct threads **ret); /* 0, -EINVAL, -EAGAIN, -ENOMEM */
 void threads_free(struct threads *t);
-void threads_set_width(struct threads *t, uint32_t width);      /* clamped to 1..width_max; between runs only */
+void threads_set_width(struct threads *t, uint32_t width); /* clamped to 1..width_max; between runs only */
 uint32_t threads_width(const struct threads *t);
 uint32_t threads_width_max(const struct threads *t);
 

@@ -15,7 +15,7 @@
 #include <string.h>
 
 #define READER_BYTES_FIRST 4096u
-#define READER_BYTES_KEPT (1u << 20)    /* an empty reader gives a larger buffer back */
+#define READER_BYTES_KEPT  (1u << 20) /* an empty reader gives a larger buffer back */
 
 void wire_reader_done(struct wire_reader *r) {
         free(r->buffer);
@@ -67,18 +67,14 @@ int wire_json_check(const char *json, size_t length, uint32_t depth_max) {
         uint32_t depth = 0, values = 1;
         for (const char *p = json, *end = json + length; p < end;) {
                 switch (*p++) {
-                case '"':
-                        p = string_end(p, end);
-                        break;
+                case '"': p = string_end(p, end); break;
                 case '[':
                 case '{':
                         if (++depth > depth_max || ++values > WIRE_VALUES_MAX)
                                 return -E2BIG;
                         break;
                 case ']':
-                case '}':
-                        depth -= depth > 0;
-                        break;
+                case '}': depth -= depth > 0; break;
                 case ',':
                         if (++values > WIRE_VALUES_MAX)
                                 return -E2BIG;
@@ -111,15 +107,15 @@ int wire_reader_next(struct wire_reader *r, cJSON **ret) {
         if (waiting < WIRE_HEADER_BYTES)
                 return 0;
         const uint8_t *header = r->buffer + r->taken;
-        uint32_t length = header[0] | (uint32_t)header[1] << 8 | (uint32_t)header[2] << 16 | (uint32_t)header[3] << 24;
+        uint32_t length = header[0] | (uint32_t) header[1] << 8 | (uint32_t) header[2] << 16 | (uint32_t) header[3] << 24;
         if (length == 0 || length > r->bytes_max)
                 return -EMSGSIZE;
         if (waiting - WIRE_HEADER_BYTES < length)
                 return 0;
-        cJSON *object = parse_object((const char *)header + WIRE_HEADER_BYTES, length);
+        cJSON *object = parse_object((const char *) header + WIRE_HEADER_BYTES, length);
         if (!object)
                 return -EBADMSG;
-        r->taken += WIRE_HEADER_BYTES + (size_t)length;
+        r->taken += WIRE_HEADER_BYTES + (size_t) length;
         *ret = object;
         return 1;
 }
@@ -136,7 +132,7 @@ static bool within_bounds(const cJSON *v, uint32_t depth, uint32_t *values) {
         cJSON_ArrayForEach(child, v)
                 if (!within_bounds(child, depth + 1, values))
                         return false;
-        return ++*values <= WIRE_VALUES_MAX;    /* wire_json_check counts an empty container as two */
+        return ++*values <= WIRE_VALUES_MAX; /* wire_json_check counts an empty container as two */
 }
 
 int wire_encode(const cJSON *message, uint32_t bytes_max, uint8_t **ret, size_t *ret_count) {
@@ -159,7 +155,7 @@ int wire_encode(const cJSON *message, uint32_t bytes_max, uint8_t **ret, size_t 
         }
         memmove(frame + WIRE_HEADER_BYTES, frame, length);
         for (unsigned i = 0; i < WIRE_HEADER_BYTES; i++)
-                frame[i] = (uint8_t)(length >> (8 * i));
+                frame[i] = (uint8_t) (length >> (8 * i));
         *ret = frame;
         *ret_count = length + WIRE_HEADER_BYTES;
         return 0;

@@ -15,40 +15,40 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define WIRE_VERSION 1
-#define WIRE_HEADER_BYTES 4u
-#define WIRE_TO_ENGINE_BYTES_MAX (80u << 20)    /* a 64 MiB HTTP body, escaped, with room for the envelope */
-#define WIRE_TO_DAEMON_BYTES_MAX (16u << 20)    /* a batch of embeddings */
-#define WIRE_PARALLEL_MAX 16u           /* requests that an engine computes at once: each wants a vector of n_vocab logits */
-#define WIRE_DEPTH_MAX 256u             /* objects and arrays around a value; real tool schemas stay under 40 */
-#define WIRE_VALUES_MAX (1u << 20)      /* values in a frame: a parsed one costs ~80 bytes, so at most 80 MiB */
+#define WIRE_VERSION             1
+#define WIRE_HEADER_BYTES        4u
+#define WIRE_TO_ENGINE_BYTES_MAX (80u << 20) /* a 64 MiB HTTP body, escaped, with room for the envelope */
+#define WIRE_TO_DAEMON_BYTES_MAX (16u << 20) /* a batch of embeddings */
+#define WIRE_PARALLEL_MAX        16u         /* requests that an engine computes at once: each wants a vector of n_vocab logits */
+#define WIRE_DEPTH_MAX           256u        /* objects and arrays around a value; real tool schemas stay under 40 */
+#define WIRE_VALUES_MAX          (1u << 20)  /* values in a frame: a parsed one costs ~80 bytes, so at most 80 MiB */
 
 /* Daemon to engine. */
-#define WIRE_GENERATE "generate"
-#define WIRE_EMBED "embed"
-#define WIRE_CANCEL "cancel"
-#define WIRE_PAUSE "pause"
-#define WIRE_RESUME "resume"
-#define WIRE_STATISTICS "statistics"    /* a question to the engine, and its answer's type */
-#define WIRE_CONTROL "control"
-#define WIRE_SHUTDOWN "shutdown"
+#define WIRE_GENERATE   "generate"
+#define WIRE_EMBED      "embed"
+#define WIRE_CANCEL     "cancel"
+#define WIRE_PAUSE      "pause"
+#define WIRE_RESUME     "resume"
+#define WIRE_STATISTICS "statistics" /* a question to the engine, and its answer's type */
+#define WIRE_CONTROL    "control"
+#define WIRE_SHUTDOWN   "shutdown"
 
 /* Engine to daemon. */
-#define WIRE_READY "ready"
-#define WIRE_FAILED "failed"            /* could not become ready; the process exits */
-#define WIRE_START "start"
-#define WIRE_TEXT "text"
-#define WIRE_END "end"
-#define WIRE_EMBEDDING "embedding"
-#define WIRE_ERROR "error"
+#define WIRE_READY      "ready"
+#define WIRE_FAILED     "failed" /* could not become ready; the process exits */
+#define WIRE_START      "start"
+#define WIRE_TEXT       "text"
+#define WIRE_END        "end"
+#define WIRE_EMBEDDING  "embedding"
+#define WIRE_ERROR      "error"
 #define WIRE_CONTROLLED "controlled"
 
 /* Splits a byte stream into frames. Start with all zero and a limit; release with wire_reader_done. */
 struct wire_reader {
-        uint32_t bytes_max;             /* a longer frame is an error */
+        uint32_t bytes_max; /* a longer frame is an error */
         uint8_t *buffer;
         size_t used, capacity;
-        size_t taken;                   /* bytes of the frames already handed out */
+        size_t taken; /* bytes of the frames already handed out */
 };
 void wire_reader_done(struct wire_reader *r);
 /* Adds bytes that arrived. 0 or -ENOMEM. */

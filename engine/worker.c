@@ -18,17 +18,17 @@
 #include "engine/request_error.h"
 #include "engine/wire.h"
 
-#define RECEIVE_BYTES (64u << 10)
-#define ID_MAX 0x1p53                   /* JSON numbers are exact up to here */
-#define LARGE_FRAME_BYTES (1u << 20)
-#define LARGE_FRAME_WAIT_MS 1           /* for more of a frame that is under way, before a step is made without it */
+#define RECEIVE_BYTES       (64u << 10)
+#define ID_MAX              0x1p53 /* JSON numbers are exact up to here */
+#define LARGE_FRAME_BYTES   (1u << 20)
+#define LARGE_FRAME_WAIT_MS 1 /* for more of a frame that is under way, before a step is made without it */
 
 struct worker {
         int socket_fd;
         struct engine engine;
         struct wire_reader reader;
         struct outbox outbox;
-        bool over;                      /* ends with CODE */
+        bool over; /* ends with CODE */
         int code;
 };
 
@@ -49,7 +49,8 @@ static void lost_its_mind(struct worker *w, const char *what) {
 static void say(struct worker *w, cJSON *frame) {
         uint8_t *bytes = NULL;
         size_t count;
-        if (!frame || wire_encode(frame, WIRE_TO_DAEMON_BYTES_MAX, &bytes, &count) < 0 || outbox_add(&w->outbox, bytes, count) < 0)
+        if (!frame || wire_encode(frame, WIRE_TO_DAEMON_BYTES_MAX, &bytes, &count) < 0 ||
+            outbox_add(&w->outbox, bytes, count) < 0)
                 lost_its_mind(w, "out of memory for a frame");
         cJSON_Delete(frame);
         free(bytes);
@@ -109,23 +110,23 @@ static void take_embed(struct worker *w, uint64_t id, const cJSON *frame) {
 }
 
 static void take_cancel(struct worker *w, uint64_t id, const cJSON *frame) {
-        (void)frame;
+        (void) frame;
         scheduler_cancel(w->engine.scheduler, id);
 }
 
 static void take_pause(struct worker *w, uint64_t id, const cJSON *frame) {
-        (void)frame;
+        (void) frame;
         scheduler_pause(w->engine.scheduler, id, true);
 }
 
 static void take_resume(struct worker *w, uint64_t id, const cJSON *frame) {
-        (void)frame;
+        (void) frame;
         scheduler_pause(w->engine.scheduler, id, false);
 }
 
 static void take_statistics(struct worker *w, uint64_t id, const cJSON *frame) {
-        (void)id;
-        (void)frame;
+        (void) id;
+        (void) frame;
         say(w, frame_statistics(&w->engine));
 }
 
@@ -136,8 +137,9 @@ static int read_setting(const cJSON *frame, const char *name, uint32_t max, uint
                 return 0;
         double number = cJSON_IsNumber(value) ? value->valuedouble : 0;
         if (!(number >= 1 && number <= max) || floor(number) != number)
-                return request_refuse(reterr, name, "%s must be a whole number from 1 to %u, which the engine was started with.", name, max);
-        *ret = (uint32_t)number;
+                return request_refuse(reterr, name, "%s must be a whole number from 1 to %u, which the engine was started with.",
+                                      name, max);
+        *ret = (uint32_t) number;
         return 0;
 }
 
@@ -157,13 +159,14 @@ static void take_control(struct worker *w, uint64_t id, const cJSON *frame) {
 }
 
 static void take_shutdown(struct worker *w, uint64_t id, const cJSON *frame) {
-        (void)id;
-        (void)frame;
+        (void) id;
+        (void) frame;
         end(w, EXIT_DONE);
 }
 
 enum id_rule { ID_NONE, ID_NEW, ID_ANY };
 
+/* clang-format off */
 static const struct incoming {
         const char *type;
         enum id_rule id;
@@ -178,6 +181,7 @@ static const struct incoming {
         { WIRE_CONTROL,    ID_ANY,  take_control },
         { WIRE_SHUTDOWN,   ID_NONE, take_shutdown },
 };
+/* clang-format on */
 
 static void take_frame(struct worker *w, const cJSON *frame) {
         const struct incoming *known = NULL;
@@ -185,21 +189,23 @@ static void take_frame(struct worker *w, const cJSON *frame) {
                 if (!strcmp(wire_type(frame), incoming[i].type))
                         known = &incoming[i];
         char type[48], what[96];
-        (void)printable_copy(type, sizeof(type), wire_type(frame), strlen(wire_type(frame)));
+        (void) printable_copy(type, sizeof(type), wire_type(frame), strlen(wire_type(frame)));
         if (!known) {
-                (void)snprintf(what, sizeof(what), "a frame of unknown type '%s'", type);
+                (void) snprintf(what, sizeof(what), "a frame of unknown type '%s'", type);
                 lost_its_mind(w, what);
                 return;
         }
         const cJSON *id = cJSON_GetObjectItemCaseSensitive(frame, "id");
         double number = cJSON_IsNumber(id) ? id->valuedouble : 0;
         bool valid = number >= 1 && number <= ID_MAX && floor(number) == number;
-        if (known->id != ID_NONE && (!valid || (known->id == ID_NEW && scheduler_knows(w->engine.scheduler, (uint64_t)number)))) {
-                (void)snprintf(what, sizeof(what), "a frame of type '%s' with %s", type, valid ? "an id that is in use" : "no valid id");
+        if (known->id != ID_NONE &&
+            (!valid || (known->id == ID_NEW && scheduler_knows(w->engine.scheduler, (uint64_t) number)))) {
+                (void) snprintf(what, sizeof(what), "a frame of type '%s' with %s", type,
+                                valid ? "an id that is in use" : "no valid id");
                 lost_its_mind(w, what);
                 return;
         }
-        known->take(w, valid ? (uint64_t)number : 0, frame);
+        known->take(w, valid ? (uint64_t) number : 0, frame);
 }
 
 /* All whole frames that have arrived. */
@@ -217,7 +223,8 @@ static void take_frames(struct worker *w) {
                 take_frame(w, frame);
                 cJSON_Delete(frame);
                 if (waiting > LARGE_FRAME_BYTES)
-                        (void)malloc_trim(0);   /* its tree of small nodes would stay ours: memory that the account does not know */
+                        /* Its tree of small nodes would stay ours: memory that the account does not know. */
+                        (void) malloc_trim(0);
         }
 }
 
@@ -231,15 +238,15 @@ static size_t receive(struct worker *w, size_t max) {
                         continue;
                 if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
                         break;
-                if (n <= 0) {           /* closed, or reset by a peer that died with our frames unread */
+                if (n <= 0) { /* closed, or reset by a peer that died with our frames unread */
                         end(w, EXIT_DONE);
                         break;
                 }
-                if (wire_reader_push(&w->reader, bytes, (size_t)n) < 0) {
+                if (wire_reader_push(&w->reader, bytes, (size_t) n) < 0) {
                         lost_its_mind(w, "out of memory for a frame");
                         break;
                 }
-                total += (size_t)n;
+                total += (size_t) n;
                 take_frames(w);
         }
         return total;
@@ -253,7 +260,7 @@ static bool wait_for_peer(struct worker *w, size_t *received) {
         bool can_step = !full && scheduler_has_work(w->engine.scheduler);
         bool more_comes = w->reader.used > w->reader.taken && *received < INBOX_BYTES_PER_STEP;
         struct pollfd p = { .fd = w->socket_fd };
-        p.events = (short)((full ? 0 : POLLIN) | (outbox_waiting(&w->outbox) ? POLLOUT : 0));
+        p.events = (short) ((full ? 0 : POLLIN) | (outbox_waiting(&w->outbox) ? POLLOUT : 0));
         int n = poll(&p, 1, !can_step ? -1 : more_comes ? LARGE_FRAME_WAIT_MS : 0);
         if (n < 0 && errno != EINTR) {
                 lost_its_mind(w, strerror(errno));
@@ -270,7 +277,7 @@ static bool wait_for_peer(struct worker *w, size_t *received) {
 }
 
 static void serve(struct worker *w) {
-        size_t received = 0;            /* since the last step */
+        size_t received = 0; /* since the last step */
         while (!w->over) {
                 bool may_step = wait_for_peer(w, &received);
                 if (w->over || !may_step || !scheduler_has_work(w->engine.scheduler))

@@ -18,7 +18,7 @@ struct gguf_writer {
         uint8_t *bytes;
         size_t length, capacity;
         uint64_t entries_count, tensors_count;
-        uint64_t offset;                /* where the next tensor's data goes */
+        uint64_t offset; /* where the next tensor's data goes */
         uint64_t alignment;
 };
 
@@ -51,7 +51,7 @@ static inline void gguf_write_text(struct gguf_writer *w, const char *text, size
 
 static inline void gguf_write_begin(struct gguf_writer *w, uint32_t version) {
         free(w->bytes);
-        *w = (struct gguf_writer) { .alignment = 32 };
+        *w = (struct gguf_writer){ .alignment = 32 };
         gguf_write_bytes(w, "GGUF", 4);
         gguf_write_number(w, version, 4);
         gguf_write_number(w, 0, 8);
@@ -103,7 +103,8 @@ static inline void gguf_write_array(struct gguf_writer *w, const char *key, uint
 }
 
 /* A row of the tensor list. Dims end with the first 0. Returns the tensor's size; the next one begins after it, aligned. */
-static inline uint64_t gguf_write_tensor(struct gguf_writer *w, const char *name, uint32_t type, uint64_t d0, uint64_t d1, uint64_t d2, uint64_t d3) {
+static inline uint64_t gguf_write_tensor(struct gguf_writer *w, const char *name, uint32_t type, uint64_t d0, uint64_t d1,
+                                         uint64_t d2, uint64_t d3) {
         const uint64_t dims[5] = { d0, d1, d2, d3, 0 };
         uint32_t count = 0;
         uint64_t bytes = 0;
@@ -148,7 +149,7 @@ static inline void gguf_write_zeros(struct gguf_writer *w, uint64_t count) {
 
 static inline void gguf_write_done(struct gguf_writer *w) {
         free(w->bytes);
-        *w = (struct gguf_writer) { 0 };
+        *w = (struct gguf_writer){ 0 };
 }
 
 #endif

@@ -15,15 +15,16 @@
 #include "tests/gguf_writer.h"
 
 struct tiny_model {
-        enum tensor_type type;          /* of the matrices (F32) */
-        uint32_t layers, embd, ff, heads, heads_kv, d_head, d_head_v, n_rot, vocab;     /* (2, 256, 256, 4, 2, 64, d_head, d_head, 64) */
+        enum tensor_type type; /* of the matrices (F32) */
+        /* (2, 256, 256, 4, 2, 64, d_head, d_head, 64) */
+        uint32_t layers, embd, ff, heads, heads_kv, d_head, d_head_v, n_rot, vocab;
         bool untied, rope_freqs;
-        float rope_scale;               /* factor of linear scaling (none) */
-        const char *without;            /* a tensor to leave out */
-        const char *odd;                /* a tensor whose type or shape is changed */
+        float rope_scale;    /* factor of linear scaling (none) */
+        const char *without; /* a tensor to leave out */
+        const char *odd;     /* a tensor whose type or shape is changed */
         enum tensor_type odd_type;
-        uint32_t odd_rows;              /* 0: as it is */
-        const char *extra;              /* a tensor more */
+        uint32_t odd_rows; /* 0: as it is */
+        const char *extra; /* a tensor more */
         uint64_t seed;
 };
 
@@ -31,24 +32,24 @@ static uint64_t tiny_state;
 
 static inline uint32_t tiny_random(void) {
         tiny_state = tiny_state * 6364136223846793005u + 1442695040888963407u;
-        return (uint32_t)(tiny_state >> 32);
+        return (uint32_t) (tiny_state >> 32);
 }
 
-static inline float tiny_uniform(void) {        /* of deviation one */
-        return ((float)tiny_random() * 0x1p-32f - 0.5f) * 3.4641016f;
+static inline float tiny_uniform(void) { /* of deviation one */
+        return ((float) tiny_random() * 0x1p-32f - 0.5f) * 3.4641016f;
 }
 
 static inline void tiny_block(enum tensor_type type, uint8_t *block, float deviation) {
         const struct tensor_type_info *info = tensor_type_info(type);
         float f = deviation * tiny_uniform();
         for (uint32_t i = 0; i < info->block_bytes; i++)
-                block[i] = (uint8_t)tiny_random();
+                block[i] = (uint8_t) tiny_random();
         if (type == TENSOR_F32)
                 memcpy(block, &f, 4);
         else if (type == TENSOR_F16)
                 store_u16(block, half_from_float(f));
         else if (type == TENSOR_BF16)
-                store_u16(block, (uint16_t)(float_to_bits(f) >> 16));
+                store_u16(block, (uint16_t) (float_to_bits(f) >> 16));
         else if (type == TENSOR_Q8_0 || type == TENSOR_Q4_0)
                 store_u16(block, half_from_float(deviation / (type == TENSOR_Q8_0 ? 74 : 4.6f)));
         else if (type == TENSOR_Q6_K)
@@ -61,8 +62,8 @@ static inline void tiny_block(enum tensor_type type, uint8_t *block, float devia
 }
 
 /* One tensor: its row of the directory into W, its data into DATA. */
-static inline void tiny_tensor(struct gguf_writer *w, struct gguf_writer *data, const struct tiny_model *m, const char *name, enum tensor_type type,
-                               uint32_t columns, uint32_t rows) {
+static inline void tiny_tensor(struct gguf_writer *w, struct gguf_writer *data, const struct tiny_model *m, const char *name,
+                               enum tensor_type type, uint32_t columns, uint32_t rows) {
         if (m->without && !strcmp(m->without, name))
                 return;
         if (m->odd && !strcmp(m->odd, name)) {
@@ -74,7 +75,7 @@ static inline void tiny_tensor(struct gguf_writer *w, struct gguf_writer *data, 
         uint8_t block[256];
         for (uint64_t at = 0; at < bytes; at += info->block_bytes) {
                 float one = 1 + 0.1f * tiny_uniform();
-                tiny_block(type, block, 1 / sqrtf((float)columns));
+                tiny_block(type, block, 1 / sqrtf((float) columns));
                 if (type == TENSOR_F32 && rows == 0)
                         memcpy(block, &one, 4);
                 gguf_write_bytes(data, block, info->block_bytes);
@@ -83,6 +84,7 @@ static inline void tiny_tensor(struct gguf_writer *w, struct gguf_writer *data, 
 }
 
 static inline void tiny_layer(struct gguf_writer *w, struct gguf_writer *data, const struct tiny_model *m, uint32_t layer) {
+        /* clang-format off */
         const struct {
                 const char *name;
                 uint32_t columns, rows;
@@ -91,9 +93,10 @@ static inline void tiny_layer(struct gguf_writer *w, struct gguf_writer *data, c
                 { "attn_v", m->embd, m->heads_kv * m->d_head_v }, { "attn_output", m->heads * m->d_head_v, m->embd }, { "ffn_norm", m->embd, 0 },
                 { "ffn_gate", m->embd, m->ff }, { "ffn_up", m->embd, m->ff }, { "ffn_down", m->ff, m->embd },
         };
+        /* clang-format on */
         char name[64];
         for (size_t i = 0; i < sizeof(tensors) / sizeof(*tensors); i++) {
-                (void)snprintf(name, sizeof(name), "blk.%u.%s.weight", layer, tensors[i].name);
+                (void) snprintf(name, sizeof(name), "blk.%u.%s.weight", layer, tensors[i].name);
                 tiny_tensor(w, data, m, name, tensors[i].rows ? m->type : TENSOR_F32, tensors[i].columns, tensors[i].rows);
         }
 }
@@ -120,14 +123,16 @@ static inline void tiny_metadata(struct gguf_writer *w, const struct tiny_model 
         for (uint32_t i = 0; i < m->vocab; i++) {
                 char text[16];
                 int length = snprintf(text, sizeof(text), "t%u", i);
-                gguf_write_text(w, text, (size_t)length);
+                gguf_write_text(w, text, (size_t) length);
         }
         gguf_write_array(w, "tokenizer.ggml.merges", GGUF_STRING, 0);
         gguf_write_u32(w, "tokenizer.ggml.eos_token_id", 1);
 }
 
 static inline void tiny_defaults(struct tiny_model *m) {
-        const struct tiny_model d = { .layers = 2, .embd = 256, .ff = 256, .heads = 4, .heads_kv = 2, .d_head = 64, .vocab = 64, .seed = 1 };
+        const struct tiny_model d = {
+                .layers = 2, .embd = 256, .ff = 256, .heads = 4, .heads_kv = 2, .d_head = 64, .vocab = 64, .seed = 1
+        };
         m->layers = m->layers ? m->layers : d.layers;
         m->embd = m->embd ? m->embd : d.embd;
         m->ff = m->ff ? m->ff : d.ff;
@@ -165,7 +170,7 @@ static inline struct gguf_writer tiny_model_bytes(struct tiny_model m) {
 /* An open descriptor of a file in memory with these bytes. */
 static inline int tiny_file(const uint8_t *bytes, size_t length) {
         int fd = memfd_create("model", MFD_CLOEXEC);
-        assert(fd >= 0 && write(fd, bytes, length) == (ssize_t)length);
+        assert(fd >= 0 && write(fd, bytes, length) == (ssize_t) length);
         return fd;
 }
 

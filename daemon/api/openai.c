@@ -55,18 +55,12 @@ static bool is_integer(const cJSON *item) {
 
 static const char *wrong_kind(const cJSON *item, enum kind kind) {
         switch (kind) {
-        case KIND_FLAG:
-                return cJSON_IsBool(item) ? NULL : "true or false";
-        case KIND_INTEGER:
-                return is_integer(item) ? NULL : "a whole number";
-        case KIND_NUMBER:
-                return cJSON_IsNumber(item) && isfinite(item->valuedouble) ? NULL : "a number";
-        case KIND_STRING:
-                return cJSON_IsString(item) ? NULL : "a string";
-        case KIND_OBJECT:
-                return cJSON_IsObject(item) ? NULL : "an object";
-        case KIND_ARRAY:
-                return cJSON_IsArray(item) ? NULL : "an array";
+        case KIND_FLAG: return cJSON_IsBool(item) ? NULL : "true or false";
+        case KIND_INTEGER: return is_integer(item) ? NULL : "a whole number";
+        case KIND_NUMBER: return cJSON_IsNumber(item) && isfinite(item->valuedouble) ? NULL : "a number";
+        case KIND_STRING: return cJSON_IsString(item) ? NULL : "a string";
+        case KIND_OBJECT: return cJSON_IsObject(item) ? NULL : "an object";
+        case KIND_ARRAY: return cJSON_IsArray(item) ? NULL : "an array";
         }
         return NULL;
 }
@@ -134,7 +128,9 @@ static bool check_messages(const cJSON *body, struct failure *reterr) {
                 *reterr = error_bad_request("messages", "'messages' must be an array of at least one message");
                 return false;
         }
-        cJSON_ArrayForEach(message, messages) if (!check_message(message, index++, reterr)) return false;
+        cJSON_ArrayForEach(message, messages)
+                if (!check_message(message, index++, reterr))
+                        return false;
         if (logprobs && !cJSON_IsBool(logprobs)) {
                 *reterr = error_bad_request("logprobs", "'logprobs' must be true or false; 'top_logprobs' is their number");
                 return false;
@@ -145,8 +141,9 @@ static bool check_messages(const cJSON *body, struct failure *reterr) {
 static bool are_tokens(const cJSON *array) {
         const cJSON *item;
 
-        cJSON_ArrayForEach(item,
-                           array) if (!is_integer(item) || item->valuedouble < 0 || item->valuedouble > INT32_MAX) return false;
+        cJSON_ArrayForEach(item, array)
+                if (!is_integer(item) || item->valuedouble < 0 || item->valuedouble > INT32_MAX)
+                        return false;
         return cJSON_IsArray(array) && array->child;
 }
 

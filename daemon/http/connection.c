@@ -345,22 +345,13 @@ static void on_timer(uv_timer_t *timer) {
                 return;
         }
         switch (c->phase) {
-        case PHASE_IDLE:
-                connection_end(c);
-                break;
-        case PHASE_HEAD:
-                connection_refuse(c, &too_slow);
-                break;
-        case PHASE_BODY:
-                on_body_check(c);
-                break;
+        case PHASE_IDLE: connection_end(c); break;
+        case PHASE_HEAD: connection_refuse(c, &too_slow); break;
+        case PHASE_BODY: on_body_check(c); break;
         case PHASE_ANSWERING:
         case PHASE_FLUSHING:
-        case PHASE_LINGERING:
-                on_stall_check(c);
-                break;
-        case PHASE_CLOSING:
-                break;
+        case PHASE_LINGERING: on_stall_check(c); break;
+        case PHASE_CLOSING: break;
         }
 }
 

@@ -105,16 +105,11 @@ static int check_head(struct connection *c) {
 
 static enum http_method method_of(const llhttp_t *parser) {
         switch (llhttp_get_method((llhttp_t *) parser)) {
-        case HTTP_GET:
-                return METHOD_GET;
-        case HTTP_HEAD:
-                return METHOD_HEAD;
-        case HTTP_POST:
-                return METHOD_POST;
-        case HTTP_OPTIONS:
-                return METHOD_OPTIONS;
-        default:
-                return METHOD_OTHER;
+        case HTTP_GET: return METHOD_GET;
+        case HTTP_HEAD: return METHOD_HEAD;
+        case HTTP_POST: return METHOD_POST;
+        case HTTP_OPTIONS: return METHOD_OPTIONS;
+        default: return METHOD_OTHER;
         }
 }
 
@@ -204,26 +199,17 @@ void request_done(struct connection *c) {
 static void refuse_malformed(struct connection *c, llhttp_errno_t error) {
         switch (error) {
         case HPE_INVALID_VERSION:
-        case HPE_PAUSED_H2_UPGRADE:
-                (void) refuse(c, 505, "http_version", "only HTTP/1.0 and HTTP/1.1 are spoken here");
-                break;
+        case HPE_PAUSED_H2_UPGRADE: (void) refuse(c, 505, "http_version", "only HTTP/1.0 and HTTP/1.1 are spoken here"); break;
         case HPE_UNEXPECTED_CONTENT_LENGTH:
                 (void) refuse(c, 400, "bad_request", "a request has either Content-Length or Transfer-Encoding, never both");
                 break;
-        case HPE_INVALID_CONTENT_LENGTH:
-                (void) refuse(c, 400, "bad_request", "the Content-Length is no number");
-                break;
+        case HPE_INVALID_CONTENT_LENGTH: (void) refuse(c, 400, "bad_request", "the Content-Length is no number"); break;
         case HPE_INVALID_TRANSFER_ENCODING:
                 (void) refuse(c, 501, "transfer_encoding", "the only transfer encoding understood is chunked");
                 break;
-        case HPE_INVALID_CHUNK_SIZE:
-                (void) refuse(c, 400, "bad_request", "a chunk of the body has no valid size");
-                break;
-        case HPE_INVALID_METHOD:
-                (void) refuse(c, 400, "bad_request", "the request line has no valid method");
-                break;
-        default:
-                (void) refuse(c, 400, "bad_request", "this is not a valid HTTP/1.1 request");
+        case HPE_INVALID_CHUNK_SIZE: (void) refuse(c, 400, "bad_request", "a chunk of the body has no valid size"); break;
+        case HPE_INVALID_METHOD: (void) refuse(c, 400, "bad_request", "the request line has no valid method"); break;
+        default: (void) refuse(c, 400, "bad_request", "this is not a valid HTTP/1.1 request");
         }
 }
 

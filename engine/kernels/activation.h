@@ -16,8 +16,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define ACTIVATION_ALIGN 64u            /* of a column's first byte: a cache line, and the widest vector */
-#define ACTIVATION_TINY 0x1p-100f       /* a block with no larger magnitude is zero: its scale's inverse would overflow */
+#define ACTIVATION_ALIGN 64u       /* of a column's first byte: a cache line, and the widest vector */
+#define ACTIVATION_TINY  0x1p-100f /* a block with no larger magnitude is zero: its scale's inverse would overflow */
 
 enum activation {
         ACTIVATION_F32,
@@ -28,11 +28,11 @@ enum activation {
 
 /* Bytes of one column of N values, padded so that the next one is aligned. */
 static inline size_t activation_bytes(enum activation a, uint32_t n) {
-        size_t bytes = (size_t)n * 4;
+        size_t bytes = (size_t) n * 4;
         if (a == ACTIVATION_I16)
-                bytes = (size_t)n * 2 + (size_t)(n / 32) * 4;
+                bytes = (size_t) n * 2 + (size_t) (n / 32) * 4;
         if (a == ACTIVATION_I8)
-                bytes = (size_t)n + (size_t)(n / 256) * 4 + (size_t)(n / 16) * 2;
+                bytes = (size_t) n + (size_t) (n / 256) * 4 + (size_t) (n / 16) * 2;
         return (bytes + ACTIVATION_ALIGN - 1) / ACTIVATION_ALIGN * ACTIVATION_ALIGN;
 }
 
@@ -44,7 +44,7 @@ static inline size_t activation_bytes_max(uint32_t n) {
 
 /* Where the pieces of a column lie. */
 static inline size_t i16_scales_offset(uint32_t n) {
-        return (size_t)n * 2;
+        return (size_t) n * 2;
 }
 
 static inline size_t i8_scales_offset(uint32_t n) {
@@ -52,7 +52,7 @@ static inline size_t i8_scales_offset(uint32_t n) {
 }
 
 static inline size_t i8_sums_offset(uint32_t n) {
-        return (size_t)n + (size_t)(n / 256) * 4;
+        return (size_t) n + (size_t) (n / 256) * 4;
 }
 
 #endif

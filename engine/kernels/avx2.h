@@ -14,7 +14,7 @@
 #ifdef __clang__
 #define UNROLL _Pragma("clang loop unroll(full)")
 #else
-#define UNROLL _Pragma("GCC unroll 4")          /* before each loop over a tile: its sums must become registers */
+#define UNROLL _Pragma("GCC unroll 4") /* before each loop over a tile: its sums must become registers */
 #endif
 
 kernel_prepare avx2_prepare_i16, avx2_prepare_i8;

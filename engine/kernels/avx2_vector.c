@@ -41,7 +41,7 @@ ALWAYS_INLINE __m256i codes_of_32(const float *x, __m256 factor, float limit) {
 }
 
 ALWAYS_INLINE void store_256(void *to, __m256i bits) {
-        _mm256_storeu_si256((__m256i *)to, bits);
+        _mm256_storeu_si256((__m256i *) to, bits);
 }
 
 /* --- activations to whole numbers --- */
@@ -51,13 +51,14 @@ ALWAYS_INLINE __m256 inverse_scale(float largest, float limit) {
 }
 
 void avx2_prepare_i16(const float *x, uint32_t n, uint8_t *column) {
-        float *scales = (float *)(void *)(column + i16_scales_offset(n));
+        float *scales = (float *) (void *) (column + i16_scales_offset(n));
         for (uint32_t b = 0; b < n / 32; b++, x += 32, column += 64) {
                 float largest = largest_lane(largest_of_32(x, _mm256_setzero_ps()));
                 __m256 inverse = inverse_scale(largest, 32767.0f);
                 scales[b] = largest / 32767.0f;
                 for (int i = 0; i < 2; i++) {
-                        __m256i packed = _mm256_packs_epi32(whole_8(x + 16 * i, inverse, 32767.0f), whole_8(x + 16 * i + 8, inverse, 32767.0f));
+                        __m256i packed = _mm256_packs_epi32(whole_8(x + 16 * i, inverse, 32767.0f),
+                                                            whole_8(x + 16 * i + 8, inverse, 32767.0f));
                         store_256(column + 32 * i, _mm256_permute4x64_epi64(packed, 0xd8));
                 }
         }
@@ -69,13 +70,13 @@ ALWAYS_INLINE void sums_of_16(__m256i codes, int16_t sums[2]) {
         __m256i fours = _mm256_hadd_epi16(pairs, pairs);
         __m256i eights = _mm256_hadd_epi16(fours, fours);
         __m256i all = _mm256_hadd_epi16(eights, eights);
-        sums[0] = (int16_t)_mm256_extract_epi16(all, 0);
-        sums[1] = (int16_t)_mm256_extract_epi16(all, 8);
+        sums[0] = (int16_t) _mm256_extract_epi16(all, 0);
+        sums[1] = (int16_t) _mm256_extract_epi16(all, 8);
 }
 
 void avx2_prepare_i8(const float *x, uint32_t n, uint8_t *column) {
-        float *scales = (float *)(void *)(column + i8_scales_offset(n));
-        int16_t *sums = (int16_t *)(void *)(column + i8_sums_offset(n));
+        float *scales = (float *) (void *) (column + i8_scales_offset(n));
+        int16_t *sums = (int16_t *) (void *) (column + i8_sums_offset(n));
         for (uint32_t b = 0; b < n / 256; b++) {
                 __m256 largest_lanes = _mm256_setzero_ps();
                 for (int i = 0; i < 256; i += 32)
@@ -100,9 +101,10 @@ ALWAYS_INLINE __m256 clamp_to_half(__m256 x) {
 void avx2_store_f16(const float *x, uint32_t n, uint8_t *row) {
         uint32_t i = 0;
         for (; i + 8 <= n; i += 8)
-                _mm_storeu_si128((__m128i *)(void *)(row + 2 * (size_t)i), _mm256_cvtps_ph(clamp_to_half(_mm256_loadu_ps(x + i)), _MM_FROUND_TO_NEAREST_INT));
+                _mm_storeu_si128((__m128i *) (void *) (row + 2 * (size_t) i),
+                                 _mm256_cvtps_ph(clamp_to_half(_mm256_loadu_ps(x + i)), _MM_FROUND_TO_NEAREST_INT));
         for (; i < n; i++)
-                store_u16(row + 2 * (size_t)i, half_from_float(fmaxf(-65504.0f, fminf(65504.0f, x[i]))));
+                store_u16(row + 2 * (size_t) i, half_from_float(fmaxf(-65504.0f, fminf(65504.0f, x[i]))));
 }
 
 /* Stores SCALE as half and returns the inverse of what was stored. */
@@ -129,7 +131,7 @@ ALWAYS_INLINE float extreme_of_32(const float *x) {
                 __m256 eight = _mm256_loadu_ps(x + i);
                 int found = _mm256_movemask_ps(_mm256_cmp_ps(magnitude_of(eight), wanted, _CMP_EQ_OQ));
                 if (found)
-                        return x[i + __builtin_ctz((unsigned)found)];
+                        return x[i + __builtin_ctz((unsigned) found)];
         }
         return 0;
 }
@@ -140,24 +142,24 @@ void avx2_store_q4_0(const float *x, uint32_t n, uint8_t *row) {
                 __m256i codes = _mm256_min_epi8(codes_of_32(x, inverse, 8.0f), _mm256_set1_epi8(7));
                 codes = _mm256_add_epi8(codes, _mm256_set1_epi8(8));
                 __m128i low = _mm256_castsi256_si128(codes), high = _mm256_extracti128_si256(codes, 1);
-                _mm_storeu_si128((__m128i *)(void *)(row + 2), _mm_or_si128(low, _mm_slli_epi16(high, 4)));
+                _mm_storeu_si128((__m128i *) (void *) (row + 2), _mm_or_si128(low, _mm_slli_epi16(high, 4)));
         }
 }
 
 /* --- weighted sums of values --- */
 
-#define MIX_COLUMNS 2                   /* with 32 values each: eight accumulators */
+#define MIX_COLUMNS 2 /* with 32 values each: eight accumulators */
 
 /* Eight values at I of a row, and the factor they still need. */
 ALWAYS_INLINE __m256 row_8(enum kv_type type, const uint8_t *row, uint32_t i, uint32_t part) {
         if (type == KV_F16)
-                return _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(const void *)(row + 2 * (size_t)(i + 8 * part))));
+                return _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *) (const void *) (row + 2 * (size_t) (i + 8 * part))));
         if (type == KV_Q8_0) {
-                const uint8_t *codes = row + i / 32 * (size_t)KV_Q8_0_BYTES + 2 + 8 * (size_t)part;
-                return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i *)(const void *)codes)));
+                const uint8_t *codes = row + i / 32 * (size_t) KV_Q8_0_BYTES + 2 + 8 * (size_t) part;
+                return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i *) (const void *) codes)));
         }
-        const uint8_t *nibbles = row + i / 32 * (size_t)KV_Q4_0_BYTES + 2 + 8 * (size_t)(part % 2);
-        __m256i bytes = _mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)(const void *)nibbles));
+        const uint8_t *nibbles = row + i / 32 * (size_t) KV_Q4_0_BYTES + 2 + 8 * (size_t) (part % 2);
+        __m256i bytes = _mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *) (const void *) nibbles));
         __m256i codes = part < 2 ? _mm256_and_si256(bytes, _mm256_set1_epi32(15)) : _mm256_srli_epi32(bytes, 4);
         return _mm256_cvtepi32_ps(_mm256_sub_epi32(codes, _mm256_set1_epi32(8)));
 }
@@ -165,31 +167,40 @@ ALWAYS_INLINE __m256 row_8(enum kv_type type, const uint8_t *row, uint32_t i, ui
 ALWAYS_INLINE float row_scale(enum kv_type type, const uint8_t *row, uint32_t i) {
         if (type == KV_F16)
                 return 1.0f;
-        return _cvtsh_ss(load_u16(row + i / 32 * (size_t)(type == KV_Q8_0 ? KV_Q8_0_BYTES : KV_Q4_0_BYTES)));
+        return _cvtsh_ss(load_u16(row + i / 32 * (size_t) (type == KV_Q8_0 ? KV_Q8_0_BYTES : KV_Q4_0_BYTES)));
 }
 
 /* Values I .. I + 31 of COLUMNS columns from C. */
 ALWAYS_INLINE void mix_32(const struct mixture *m, uint32_t c, uint32_t i, uint32_t columns, enum kv_type type) {
         __m256 sums[MIX_COLUMNS][4];
-        UNROLL for (uint32_t j = 0; j < columns; j++)
-                UNROLL for (uint32_t part = 0; part < 4; part++)
+        UNROLL
+        for (uint32_t j = 0; j < columns; j++) {
+                UNROLL
+                for (uint32_t part = 0; part < 4; part++)
                         sums[j][part] = _mm256_loadu_ps(m->out + (c + j) * m->out_stride + i + 8 * part);
+        }
         for (uint32_t r = 0; r < m->rows_count; r++) {
                 const uint8_t *row = m->rows + r * m->row_bytes;
                 float scale = row_scale(type, row, i);
                 __m256 values[4];
-                UNROLL for (uint32_t part = 0; part < 4; part++)
+                UNROLL
+                for (uint32_t part = 0; part < 4; part++)
                         values[part] = row_8(type, row, i, part);
-                UNROLL for (uint32_t j = 0; j < columns; j++) {
+                UNROLL
+                for (uint32_t j = 0; j < columns; j++) {
                         float weight = m->weights[(c + j) * m->weights_stride + r];
                         __m256 factor = _mm256_set1_ps(type == KV_F16 ? weight : weight * scale);
-                        UNROLL for (uint32_t part = 0; part < 4; part++)
+                        UNROLL
+                        for (uint32_t part = 0; part < 4; part++)
                                 sums[j][part] = _mm256_fmadd_ps(factor, values[part], sums[j][part]);
                 }
         }
-        UNROLL for (uint32_t j = 0; j < columns; j++)
-                UNROLL for (uint32_t part = 0; part < 4; part++)
+        UNROLL
+        for (uint32_t j = 0; j < columns; j++) {
+                UNROLL
+                for (uint32_t part = 0; part < 4; part++)
                         _mm256_storeu_ps(m->out + (c + j) * m->out_stride + i + 8 * part, sums[j][part]);
+        }
 }
 
 ALWAYS_INLINE void mix(const struct mixture *m, enum kv_type type) {
@@ -216,8 +227,8 @@ void avx2_mix_f16(const struct mixture *m) {
         for (uint32_t c = 0; c < m->columns_count; c++)
                 for (uint32_t r = 0; r < m->rows_count; r++)
                         for (uint32_t i = m->n & ~31u; i < m->n; i++)
-                                m->out[c * m->out_stride + i] +=
-                                        m->weights[c * m->weights_stride + r] * load_half(m->rows + r * m->row_bytes + 2 * (size_t)i);
+                                m->out[c * m->out_stride + i] += m->weights[c * m->weights_stride + r] *
+                                                                 load_half(m->rows + r * m->row_bytes + 2 * (size_t) i);
 }
 
 /* --- vectors of floats --- */
@@ -230,14 +241,14 @@ void avx2_rms_norm(const float *x, const uint8_t *weight, uint32_t n, float epsi
         float sum = sum_of(squares);
         for (; i < n; i++)
                 sum += x[i] * x[i];
-        float factor = 1.0f / sqrtf(sum / (float)n + epsilon);
+        float factor = 1.0f / sqrtf(sum / (float) n + epsilon);
         __m256 factors = _mm256_set1_ps(factor);
         for (i = 0; i + 8 <= n; i += 8) {
-                __m256 w = _mm256_loadu_ps((const float *)(const void *)(weight + 4 * (size_t)i));
+                __m256 w = _mm256_loadu_ps((const float *) (const void *) (weight + 4 * (size_t) i));
                 _mm256_storeu_ps(out + i, _mm256_mul_ps(_mm256_mul_ps(_mm256_loadu_ps(x + i), factors), w));
         }
         for (; i < n; i++)
-                out[i] = x[i] * factor * load_float(weight + 4 * (size_t)i);
+                out[i] = x[i] * factor * load_float(weight + 4 * (size_t) i);
 }
 
 void avx2_add(float *x, const float *y, uint32_t n) {
@@ -264,7 +275,7 @@ ALWAYS_INLINE __m256 exponential(__m256 x) {
         __m256 in_range = _mm256_cmp_ps(x, _mm256_set1_ps(-87.3f), _CMP_NLT_UQ);
         x = _mm256_min_ps(_mm256_set1_ps(88.3f), _mm256_max_ps(_mm256_set1_ps(-87.3f), x));
         __m256 k = _mm256_round_ps(_mm256_mul_ps(x, _mm256_set1_ps(1.44269504f)), _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
-        __m256 rest = _mm256_fnmadd_ps(k, _mm256_set1_ps(0x1.62e4p-1f), x);     /* ln(2) in two parts: the first is exact times k */
+        __m256 rest = _mm256_fnmadd_ps(k, _mm256_set1_ps(0x1.62e4p-1f), x); /* ln(2) in two parts: the first is exact times k */
         rest = _mm256_fnmadd_ps(k, _mm256_set1_ps(0x1.7f7d1cp-20f), rest);
         __m256 y = _mm256_set1_ps(1.0f / 720);
         y = _mm256_fmadd_ps(y, rest, _mm256_set1_ps(1.0f / 120));
@@ -279,7 +290,7 @@ ALWAYS_INLINE __m256 exponential(__m256 x) {
 
 /* The first COUNT lanes of a mask, for the end of a vector. */
 ALWAYS_INLINE __m256i first_lanes(uint32_t count) {
-        return _mm256_cmpgt_epi32(_mm256_set1_epi32((int)count), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+        return _mm256_cmpgt_epi32(_mm256_set1_epi32((int) count), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
 }
 
 ALWAYS_INLINE __m256 swiglu_8(__m256 gate, __m256 up) {
@@ -293,7 +304,8 @@ void avx2_swiglu(float *gate, const float *up, uint32_t n) {
                 _mm256_storeu_ps(gate + i, swiglu_8(_mm256_loadu_ps(gate + i), _mm256_loadu_ps(up + i)));
         if (i < n) {
                 __m256i lanes = first_lanes(n - i);
-                _mm256_maskstore_ps(gate + i, lanes, swiglu_8(_mm256_maskload_ps(gate + i, lanes), _mm256_maskload_ps(up + i, lanes)));
+                _mm256_maskstore_ps(gate + i, lanes,
+                                    swiglu_8(_mm256_maskload_ps(gate + i, lanes), _mm256_maskload_ps(up + i, lanes)));
         }
 }
 
@@ -331,5 +343,5 @@ float avx2_exponential_sum(float *x, uint32_t n, float shift) {
 }
 
 #else
-typedef int no_avx2_here_either;        /* a translation unit may not be empty */
+typedef int no_avx2_here_either; /* a translation unit may not be empty */
 #endif

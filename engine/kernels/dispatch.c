@@ -54,7 +54,7 @@ const struct kernels *kernels_get(void) {
 
 enum tensor_type kv_tensor_type(enum kv_type type) {
         static const enum tensor_type types[KV_TYPE_COUNT] = {
-                [KV_F16]  = TENSOR_F16,
+                [KV_F16] = TENSOR_F16,
                 [KV_Q8_0] = TENSOR_Q8_0,
                 [KV_Q4_0] = TENSOR_Q4_0,
         };

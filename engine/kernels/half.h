@@ -18,12 +18,12 @@ static inline uint32_t float_to_bits(float f) {
 }
 
 static inline float half_to_float(uint16_t h) {
-        uint32_t sign = (uint32_t)(h & 0x8000u) << 16;
+        uint32_t sign = (uint32_t) (h & 0x8000u) << 16;
         uint32_t exponent = (h >> 10) & 31u, mantissa = h & 1023u;
         if (exponent == 31)
                 return float_from_bits(sign | 0x7f800000u | mantissa << 13);
         if (exponent == 0) {
-                float f = (float)mantissa * 0x1p-24f;
+                float f = (float) mantissa * 0x1p-24f;
                 return sign ? -f : f;
         }
         return float_from_bits(sign | (exponent + 112) << 23 | mantissa << 13);
@@ -34,22 +34,22 @@ static inline uint16_t half_from_float(float f) {
         uint32_t bits = float_to_bits(f), magnitude = bits & 0x7fffffffu;
         uint32_t sign = bits >> 16 & 0x8000u;
         if (magnitude > 0x7f800000u)
-                return (uint16_t)(sign | 0x7e00u);
-        if (magnitude >= 0x477ff000u)           /* 65520: the first that rounds past 65504 */
-                return (uint16_t)(sign | 0x7c00u);
-        if (magnitude < 0x38800000u)            /* below 2^-14: adding 1/2 leaves the rounded multiple of 2^-24 in the low bits */
-                return (uint16_t)(sign | (float_to_bits(float_from_bits(magnitude) + 0.5f) - 0x3f000000u));
+                return (uint16_t) (sign | 0x7e00u);
+        if (magnitude >= 0x477ff000u) /* 65520: the first that rounds past 65504 */
+                return (uint16_t) (sign | 0x7c00u);
+        if (magnitude < 0x38800000u) /* below 2^-14: adding 1/2 leaves the rounded multiple of 2^-24 in the low bits */
+                return (uint16_t) (sign | (float_to_bits(float_from_bits(magnitude) + 0.5f) - 0x3f000000u));
         magnitude += 0xfffu + (magnitude >> 13 & 1u);
-        return (uint16_t)(sign | (magnitude - 0x38000000u) >> 13);
+        return (uint16_t) (sign | (magnitude - 0x38000000u) >> 13);
 }
 
 static inline uint16_t load_u16(const uint8_t *bytes) {
-        return (uint16_t)(bytes[0] | bytes[1] << 8);
+        return (uint16_t) (bytes[0] | bytes[1] << 8);
 }
 
 static inline void store_u16(uint8_t *bytes, uint16_t value) {
-        bytes[0] = (uint8_t)value;
-        bytes[1] = (uint8_t)(value >> 8);
+        bytes[0] = (uint8_t) value;
+        bytes[1] = (uint8_t) (value >> 8);
 }
 
 static inline float load_half(const uint8_t *bytes) {
@@ -57,7 +57,7 @@ static inline float load_half(const uint8_t *bytes) {
 }
 
 static inline float load_bfloat(const uint8_t *bytes) {
-        return float_from_bits((uint32_t)load_u16(bytes) << 16);
+        return float_from_bits((uint32_t) load_u16(bytes) << 16);
 }
 
 static inline float load_float(const uint8_t *bytes) {

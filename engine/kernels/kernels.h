@@ -21,10 +21,10 @@
 
 /* Rows times columns: out[c * out_stride + r] = row r . column c, each of N values. */
 struct product {
-        const uint8_t *rows;            /* as the tensor type stores them */
-        size_t row_bytes;               /* from one row to the next */
+        const uint8_t *rows; /* as the tensor type stores them */
+        size_t row_bytes;    /* from one row to the next */
         uint32_t rows_count;
-        const uint8_t *columns;         /* prepared as the tensor type's activation says */
+        const uint8_t *columns; /* prepared as the tensor type's activation says */
         size_t column_bytes;
         uint32_t columns_count;
         uint32_t n;
@@ -40,7 +40,7 @@ struct mixture {
         const float *weights;
         size_t weights_stride;
         uint32_t columns_count;
-        uint32_t n;                     /* values of a row */
+        uint32_t n; /* values of a row */
         float *out;
         size_t out_stride;
 };
@@ -60,17 +60,17 @@ struct kernels {
         } types[TENSOR_TYPE_COUNT];
         kernel_prepare *prepare[ACTIVATION_COUNT];
         struct {
-                kernel_store *store;    /* out-of-range values are clamped to the type's largest */
+                kernel_store *store; /* out-of-range values are clamped to the type's largest */
                 kernel_mix *mix;
         } kv[KV_TYPE_COUNT];
 
         /* out = x / sqrt(mean(x^2) + epsilon) * weight; WEIGHT is N floats as stored. May work in place. */
         void (*rms_norm)(const float *x, const uint8_t *weight, uint32_t n, float epsilon, float *out);
-        void (*add)(float *x, const float *y, uint32_t n);              /* x += y */
-        void (*scale)(float *x, float factor, uint32_t n);              /* x *= factor */
-        void (*swiglu)(float *gate, const float *up, uint32_t n);       /* gate = gate * sigmoid(gate) * up */
-        float (*maximum)(const float *x, uint32_t n);                   /* n >= 1 */
-        float (*exponential_sum)(float *x, uint32_t n, float shift);    /* x = exp(x - shift) for x <= shift; returns the sum */
+        void (*add)(float *x, const float *y, uint32_t n);           /* x += y */
+        void (*scale)(float *x, float factor, uint32_t n);           /* x *= factor */
+        void (*swiglu)(float *gate, const float *up, uint32_t n);    /* gate = gate * sigmoid(gate) * up */
+        float (*maximum)(const float *x, uint32_t n);                /* n >= 1 */
+        float (*exponential_sum)(float *x, uint32_t n, float shift); /* x = exp(x - shift) for x <= shift; returns the sum */
 };
 
 /* The best table for this processor, or the one that HEADROOM_KERNELS names. The same one at each call. */
@@ -82,15 +82,15 @@ const struct kernels *kernels_named(const char *name);
 enum tensor_type kv_tensor_type(enum kv_type type);
 
 extern const struct kernels kernels_portable;
-extern const struct kernels kernels_avx2;       /* x86-64 only */
+extern const struct kernels kernels_avx2; /* x86-64 only */
 
 /* Scales and minima of a Q4_K or Q5_K block: 8 + 8 six-bit numbers in 12 bytes. */
 static inline void k_scales_unpack(const uint8_t packed[12], uint8_t scales[8], uint8_t minima[8]) {
         for (int i = 0; i < 4; i++) {
                 scales[i] = packed[i] & 63;
                 minima[i] = packed[i + 4] & 63;
-                scales[i + 4] = (uint8_t)((packed[i + 8] & 15) | packed[i] >> 6 << 4);
-                minima[i + 4] = (uint8_t)(packed[i + 8] >> 4 | packed[i + 4] >> 6 << 4);
+                scales[i + 4] = (uint8_t) ((packed[i + 8] & 15) | packed[i] >> 6 << 4);
+                minima[i + 4] = (uint8_t) (packed[i + 8] >> 4 | packed[i + 4] >> 6 << 4);
         }
 }
 

@@ -14,18 +14,18 @@
 /* --- block formats: where the pieces lie --- */
 
 enum {
-        Q4_0_BYTES = 18,        /* half scale, 16 bytes of nibbles: value i low, value i + 16 high */
-        Q8_0_BYTES = 34,        /* half scale, 32 int8 */
-        Q4_K_BYTES = 144,       /* half scale and scale of minima, 12 bytes of 6-bit pairs, 128 of nibbles */
-        Q5_K_BYTES = 176,       /* the same with 32 bytes of fifth bits before the nibbles */
-        Q6_K_BYTES = 210,       /* 128 bytes of low nibbles, 64 of high bit pairs, 16 int8 scales, half scale */
+        Q4_0_BYTES = 18,  /* half scale, 16 bytes of nibbles: value i low, value i + 16 high */
+        Q8_0_BYTES = 34,  /* half scale, 32 int8 */
+        Q4_K_BYTES = 144, /* half scale and scale of minima, 12 bytes of 6-bit pairs, 128 of nibbles */
+        Q5_K_BYTES = 176, /* the same with 32 bytes of fifth bits before the nibbles */
+        Q6_K_BYTES = 210, /* 128 bytes of low nibbles, 64 of high bit pairs, 16 int8 scales, half scale */
         K_VALUES = 256,
 };
 
 static void codes_of_q4_0(const uint8_t *block, int8_t codes[32]) {
         for (int i = 0; i < 16; i++) {
-                codes[i] = (int8_t)((block[2 + i] & 15) - 8);
-                codes[i + 16] = (int8_t)((block[2 + i] >> 4) - 8);
+                codes[i] = (int8_t) ((block[2 + i] & 15) - 8);
+                codes[i + 16] = (int8_t) ((block[2 + i] >> 4) - 8);
         }
 }
 
@@ -33,7 +33,7 @@ static void codes_of_q4_0(const uint8_t *block, int8_t codes[32]) {
 static void codes_of_q4_k(const uint8_t *block, uint8_t codes[K_VALUES]) {
         const uint8_t *nibbles = block + 16;
         for (int i = 0; i < K_VALUES; i++)
-                codes[i] = (uint8_t)(nibbles[i / 64 * 32 + i % 32] >> (i / 32 % 2 * 4) & 15);
+                codes[i] = (uint8_t) (nibbles[i / 64 * 32 + i % 32] >> (i / 32 % 2 * 4) & 15);
 }
 
 /* As Q4_K; the fifth bit of sub-block j is bit j of the byte that 8 sub-blocks share. */
@@ -41,7 +41,7 @@ static void codes_of_q5_k(const uint8_t *block, uint8_t codes[K_VALUES]) {
         const uint8_t *fifth = block + 16, *nibbles = block + 48;
         for (int i = 0; i < K_VALUES; i++) {
                 int low = nibbles[i / 64 * 32 + i % 32] >> (i / 32 % 2 * 4) & 15;
-                codes[i] = (uint8_t)(low | (fifth[i % 32] >> (i / 32) & 1) << 4);
+                codes[i] = (uint8_t) (low | (fifth[i % 32] >> (i / 32) & 1) << 4);
         }
 }
 
@@ -51,7 +51,7 @@ static void codes_of_q6_k(const uint8_t *block, int8_t codes[K_VALUES]) {
                 int half = i / 128, quarter = i / 32 % 4, at = i % 32;
                 int low = block[half * 64 + quarter % 2 * 32 + at] >> (quarter / 2 * 4) & 15;
                 int high = block[128 + half * 32 + at] >> (quarter * 2) & 3;
-                codes[i] = (int8_t)((low | high << 4) - 32);
+                codes[i] = (int8_t) ((low | high << 4) - 32);
         }
 }
 
@@ -59,17 +59,17 @@ static void codes_of_q6_k(const uint8_t *block, int8_t codes[K_VALUES]) {
 
 void portable_dequantize_f32(const uint8_t *row, uint32_t n, float *out) {
         for (uint32_t i = 0; i < n; i++)
-                out[i] = load_float(row + 4 * (size_t)i);
+                out[i] = load_float(row + 4 * (size_t) i);
 }
 
 void portable_dequantize_f16(const uint8_t *row, uint32_t n, float *out) {
         for (uint32_t i = 0; i < n; i++)
-                out[i] = load_half(row + 2 * (size_t)i);
+                out[i] = load_half(row + 2 * (size_t) i);
 }
 
 void portable_dequantize_bf16(const uint8_t *row, uint32_t n, float *out) {
         for (uint32_t i = 0; i < n; i++)
-                out[i] = load_bfloat(row + 2 * (size_t)i);
+                out[i] = load_bfloat(row + 2 * (size_t) i);
 }
 
 void portable_dequantize_q4_0(const uint8_t *row, uint32_t n, float *out) {
@@ -77,14 +77,14 @@ void portable_dequantize_q4_0(const uint8_t *row, uint32_t n, float *out) {
                 int8_t codes[32];
                 codes_of_q4_0(row, codes);
                 for (int i = 0; i < 32; i++)
-                        *out++ = (float)codes[i] * load_half(row);
+                        *out++ = (float) codes[i] * load_half(row);
         }
 }
 
 void portable_dequantize_q8_0(const uint8_t *row, uint32_t n, float *out) {
         for (uint32_t b = 0; b < n / 32; b++, row += Q8_0_BYTES)
                 for (int i = 0; i < 32; i++)
-                        *out++ = (float)(int8_t)row[2 + i] * load_half(row);
+                        *out++ = (float) (int8_t) row[2 + i] * load_half(row);
 }
 
 /* Q4_K and Q5_K: scale * code - minimum, both six-bit multiples per sub-block of 32. */
@@ -92,25 +92,25 @@ static void dequantize_with_minima(const uint8_t *block, const uint8_t codes[K_V
         uint8_t scales[8], minima[8];
         k_scales_unpack(block + 4, scales, minima);
         for (int i = 0; i < K_VALUES; i++) {
-                float scale = load_half(block) * (float)scales[i / 32];
-                float minimum = load_half(block + 2) * (float)minima[i / 32];
-                out[i] = scale * (float)codes[i] - minimum;
+                float scale = load_half(block) * (float) scales[i / 32];
+                float minimum = load_half(block + 2) * (float) minima[i / 32];
+                out[i] = scale * (float) codes[i] - minimum;
         }
 }
 
 void portable_dequantize_q4_k(const uint8_t *row, uint32_t n, float *out) {
         for (uint32_t b = 0; b < n / K_VALUES; b++) {
                 uint8_t codes[K_VALUES];
-                codes_of_q4_k(row + b * (size_t)Q4_K_BYTES, codes);
-                dequantize_with_minima(row + b * (size_t)Q4_K_BYTES, codes, out + b * (size_t)K_VALUES);
+                codes_of_q4_k(row + b * (size_t) Q4_K_BYTES, codes);
+                dequantize_with_minima(row + b * (size_t) Q4_K_BYTES, codes, out + b * (size_t) K_VALUES);
         }
 }
 
 void portable_dequantize_q5_k(const uint8_t *row, uint32_t n, float *out) {
         for (uint32_t b = 0; b < n / K_VALUES; b++) {
                 uint8_t codes[K_VALUES];
-                codes_of_q5_k(row + b * (size_t)Q5_K_BYTES, codes);
-                dequantize_with_minima(row + b * (size_t)Q5_K_BYTES, codes, out + b * (size_t)K_VALUES);
+                codes_of_q5_k(row + b * (size_t) Q5_K_BYTES, codes);
+                dequantize_with_minima(row + b * (size_t) Q5_K_BYTES, codes, out + b * (size_t) K_VALUES);
         }
 }
 
@@ -119,7 +119,7 @@ void portable_dequantize_q6_k(const uint8_t *row, uint32_t n, float *out) {
                 int8_t codes[K_VALUES];
                 codes_of_q6_k(row, codes);
                 for (int i = 0; i < K_VALUES; i++)
-                        *out++ = load_half(row + 208) * (float)(int8_t)row[192 + i / 16] * (float)codes[i];
+                        *out++ = load_half(row + 208) * (float) (int8_t) row[192 + i / 16] * (float) codes[i];
         }
 }
 
@@ -128,8 +128,8 @@ void portable_dequantize_q6_k(const uint8_t *row, uint32_t n, float *out) {
 /* Not a number gives 0, so that a broken model cannot reach undefined conversions. */
 static int to_code(float x, float limit) {
         if (!(x > -limit))
-                return x <= -limit ? (int)-limit : 0;
-        return (int)(x < limit ? lrintf(x) : (long)limit);
+                return x <= -limit ? (int) -limit : 0;
+        return (int) (x < limit ? lrintf(x) : (long) limit);
 }
 
 /* What turns values into codes of at most LIMIT, given their largest magnitude. */
@@ -145,31 +145,31 @@ static float largest_magnitude(const float *x, uint32_t count) {
 }
 
 void portable_prepare_i16(const float *x, uint32_t n, uint8_t *column) {
-        int16_t *codes = (int16_t *)(void *)column;
-        float *scales = (float *)(void *)(column + i16_scales_offset(n));
+        int16_t *codes = (int16_t *) (void *) column;
+        float *scales = (float *) (void *) (column + i16_scales_offset(n));
         for (uint32_t b = 0; b < n / 32; b++) {
                 float largest = largest_magnitude(x + b * 32, 32), inverse = inverse_scale(largest, 32767.0f);
                 scales[b] = largest / 32767.0f;
                 for (uint32_t i = b * 32; i < b * 32 + 32; i++)
-                        codes[i] = (int16_t)to_code(x[i] * inverse, 32767.0f);
+                        codes[i] = (int16_t) to_code(x[i] * inverse, 32767.0f);
         }
 }
 
 void portable_prepare_i8(const float *x, uint32_t n, uint8_t *column) {
-        int8_t *codes = (int8_t *)column;
-        float *scales = (float *)(void *)(column + i8_scales_offset(n));
-        int16_t *sums = (int16_t *)(void *)(column + i8_sums_offset(n));
+        int8_t *codes = (int8_t *) column;
+        float *scales = (float *) (void *) (column + i8_scales_offset(n));
+        int16_t *sums = (int16_t *) (void *) (column + i8_sums_offset(n));
         for (uint32_t b = 0; b < n / K_VALUES; b++) {
                 float largest = largest_magnitude(x + b * K_VALUES, K_VALUES), inverse = inverse_scale(largest, 127.0f);
                 scales[b] = largest / 127.0f;
                 for (uint32_t i = b * K_VALUES; i < (b + 1) * K_VALUES; i++)
-                        codes[i] = (int8_t)to_code(x[i] * inverse, 127.0f);
+                        codes[i] = (int8_t) to_code(x[i] * inverse, 127.0f);
         }
         for (uint32_t s = 0; s < n / 16; s++) {
                 int sum = 0;
                 for (uint32_t i = 0; i < 16; i++)
                         sum += codes[s * 16 + i];
-                sums[s] = (int16_t)sum;
+                sums[s] = (int16_t) sum;
         }
 }
 
@@ -180,7 +180,8 @@ struct i16_column {
 };
 
 static struct i16_column i16_of(const uint8_t *column, uint32_t n) {
-        return (struct i16_column){ (const int16_t *)(const void *)column, (const float *)(const void *)(column + i16_scales_offset(n)) };
+        return (struct i16_column){ (const int16_t *) (const void *) column,
+                                    (const float *) (const void *) (column + i16_scales_offset(n)) };
 }
 
 struct i8_column {
@@ -191,35 +192,35 @@ struct i8_column {
 
 static struct i8_column i8_of(const uint8_t *column, uint32_t n) {
         return (struct i8_column){
-                (const int8_t *)column,
-                (const float *)(const void *)(column + i8_scales_offset(n)),
-                (const int16_t *)(const void *)(column + i8_sums_offset(n)),
+                (const int8_t *) column,
+                (const float *) (const void *) (column + i8_scales_offset(n)),
+                (const int16_t *) (const void *) (column + i8_sums_offset(n)),
         };
 }
 
 /* --- one row times one column --- */
 
 static float dot_f32(const uint8_t *row, const uint8_t *column, uint32_t n) {
-        const float *x = (const float *)(const void *)column;
+        const float *x = (const float *) (const void *) column;
         float sum = 0;
         for (uint32_t i = 0; i < n; i++)
-                sum += load_float(row + 4 * (size_t)i) * x[i];
+                sum += load_float(row + 4 * (size_t) i) * x[i];
         return sum;
 }
 
 static float dot_f16(const uint8_t *row, const uint8_t *column, uint32_t n) {
-        const float *x = (const float *)(const void *)column;
+        const float *x = (const float *) (const void *) column;
         float sum = 0;
         for (uint32_t i = 0; i < n; i++)
-                sum += load_half(row + 2 * (size_t)i) * x[i];
+                sum += load_half(row + 2 * (size_t) i) * x[i];
         return sum;
 }
 
 static float dot_bf16(const uint8_t *row, const uint8_t *column, uint32_t n) {
-        const float *x = (const float *)(const void *)column;
+        const float *x = (const float *) (const void *) column;
         float sum = 0;
         for (uint32_t i = 0; i < n; i++)
-                sum += load_bfloat(row + 2 * (size_t)i) * x[i];
+                sum += load_bfloat(row + 2 * (size_t) i) * x[i];
         return sum;
 }
 
@@ -236,7 +237,7 @@ static float dot_q4_0(const uint8_t *row, const uint8_t *column, uint32_t n) {
         for (uint32_t b = 0; b < n / 32; b++, row += Q4_0_BYTES) {
                 int8_t codes[32];
                 codes_of_q4_0(row, codes);
-                sum += load_half(row) * x.scales[b] * (float)dot_32(codes, x.codes + b * 32);
+                sum += load_half(row) * x.scales[b] * (float) dot_32(codes, x.codes + b * 32);
         }
         return sum;
 }
@@ -245,7 +246,7 @@ static float dot_q8_0(const uint8_t *row, const uint8_t *column, uint32_t n) {
         struct i16_column x = i16_of(column, n);
         float sum = 0;
         for (uint32_t b = 0; b < n / 32; b++, row += Q8_0_BYTES)
-                sum += load_half(row) * x.scales[b] * (float)dot_32((const int8_t *)row + 2, x.codes + b * 32);
+                sum += load_half(row) * x.scales[b] * (float) dot_32((const int8_t *) row + 2, x.codes + b * 32);
         return sum;
 }
 
@@ -255,10 +256,10 @@ static float dot_with_minima(const uint8_t *block, const uint8_t codes[K_VALUES]
         int whole = 0, below = 0;
         k_scales_unpack(block + 4, scales, minima);
         for (int i = 0; i < K_VALUES; i++)
-                whole += scales[i / 32] * codes[i] * x->codes[b * K_VALUES + (uint32_t)i];
+                whole += scales[i / 32] * codes[i] * x->codes[b * K_VALUES + (uint32_t) i];
         for (int s = 0; s < 16; s++)
-                below += minima[s / 2] * x->sums[b * 16 + (uint32_t)s];
-        return load_half(block) * x->scales[b] * (float)whole - load_half(block + 2) * x->scales[b] * (float)below;
+                below += minima[s / 2] * x->sums[b * 16 + (uint32_t) s];
+        return load_half(block) * x->scales[b] * (float) whole - load_half(block + 2) * x->scales[b] * (float) below;
 }
 
 static float dot_q4_k(const uint8_t *row, const uint8_t *column, uint32_t n) {
@@ -291,8 +292,8 @@ static float dot_q6_k(const uint8_t *row, const uint8_t *column, uint32_t n) {
                 int whole = 0;
                 codes_of_q6_k(row, codes);
                 for (int i = 0; i < K_VALUES; i++)
-                        whole += (int8_t)row[192 + i / 16] * codes[i] * x.codes[b * K_VALUES + (uint32_t)i];
-                sum += load_half(row + 208) * x.scales[b] * (float)whole;
+                        whole += (int8_t) row[192 + i / 16] * codes[i] * x.codes[b * K_VALUES + (uint32_t) i];
+                sum += load_half(row + 208) * x.scales[b] * (float) whole;
         }
         return sum;
 }
@@ -305,8 +306,10 @@ static inline void multiply_with(const struct product *p, float (*dot)(const uin
                         p->out[c * p->out_stride + r] = dot(p->rows + r * p->row_bytes, p->columns + c * p->column_bytes, p->n);
 }
 
-#define DEFINE_MULTIPLY(type) \
-        static void multiply_##type(const struct product *p) { multiply_with(p, dot_##type); }
+#define DEFINE_MULTIPLY(type)                                  \
+        static void multiply_##type(const struct product *p) { \
+                multiply_with(p, dot_##type);                  \
+        }
 DEFINE_MULTIPLY(f32)
 DEFINE_MULTIPLY(f16)
 DEFINE_MULTIPLY(bf16)

@@ -21,20 +21,11 @@ static bool may_follow(const struct utf8_stream *s, unsigned char next) {
         unsigned char low = 0x80, high = 0xbf;
         if (s->held_count == 1) {
                 switch (s->held[0]) {
-                case 0xe0:
-                        low = 0xa0;
-                        break;
-                case 0xed:
-                        high = 0x9f;
-                        break;
-                case 0xf0:
-                        low = 0x90;
-                        break;
-                case 0xf4:
-                        high = 0x8f;
-                        break;
-                default:
-                        break;
+                case 0xe0: low = 0xa0; break;
+                case 0xed: high = 0x9f; break;
+                case 0xf0: low = 0x90; break;
+                case 0xf4: high = 0x8f; break;
+                default: break;
                 }
         }
         return next >= low && next <= high;

@@ -4,6 +4,7 @@
 #ifndef HEADROOM_DEMO_MODEL_BOUNDS_H
 #define HEADROOM_DEMO_MODEL_BOUNDS_H
 
+/* clang-format off */
 enum {
         CORPUS_ITEMS_MAX          = 2048,       /* several times the text we have */
         CORPUS_QUESTIONS_MAX      = 16,         /* phrasings of one question */
@@ -25,5 +26,6 @@ enum {
         SHARD_SEQUENCES_MAX       = 64,
         THREADS_MAX               = SHARDS,
 };
+/* clang-format on */
 
 #endif

@@ -88,7 +88,7 @@ int corpus_read(struct corpus *c, const char *path, struct corpus_error *reterr)
         if (!file) {
                 int error = errno;
 
-                (void)snprintf(reterr->text, sizeof(reterr->text), "%s: %s", path, strerror(error));
+                (void) snprintf(reterr->text, sizeof(reterr->text), "%s: %s", path, strerror(error));
                 return -error;
         }
         while (!fault && fgets(line, sizeof(line), file)) {
@@ -99,9 +99,9 @@ int corpus_read(struct corpus *c, const char *path, struct corpus_error *reterr)
         }
         if (!fault && open)
                 fault = "the last question has no answer";
-        (void)fclose(file);
+        (void) fclose(file);
         if (!fault)
                 return 0;
-        (void)snprintf(reterr->text, sizeof(reterr->text), "%s:%zu: %s", path, number, fault);
+        (void) snprintf(reterr->text, sizeof(reterr->text), "%s:%zu: %s", path, number, fault);
         return -EINVAL;
 }

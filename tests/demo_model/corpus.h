@@ -20,7 +20,7 @@ struct corpus_item {
 struct corpus {
         struct corpus_item items[CORPUS_ITEMS_MAX];
         size_t items_count;
-        size_t questions_count;         /* phrasings of all items together */
+        size_t questions_count; /* phrasings of all items together */
         char *systems[CORPUS_SYSTEMS_MAX];
         size_t systems_count;
 };

@@ -42,9 +42,9 @@ int course_run_parts(size_t threads, void (*function)(void *context, size_t part
                 error = pthread_create(&ids[started], NULL, work, &crews[started]);
         if (error)
                 started--;
-        (void)work(&crews[0]);
+        (void) work(&crews[0]);
         for (size_t i = 1; i < started; i++)
-                (void)pthread_join(ids[i], NULL);
+                (void) pthread_join(ids[i], NULL);
         return -error;
 }
 
@@ -113,7 +113,7 @@ static void find_gradient(void *context, size_t part) {
         struct course_shard *s = &c->shards[part];
 
         memset(s->gradient, 0, c->layout.floats * sizeof(float));
-        s->loss = net_loss(s->space, c->weights, &s->batch, 1.0f / (float)targets_count(c), s->gradient, &s->right);
+        s->loss = net_loss(s->space, c->weights, &s->batch, 1.0f / (float) targets_count(c), s->gradient, &s->right);
 }
 
 /* Part PART of all weights: where it begins and ends. */
@@ -134,17 +134,17 @@ static void sum_gradients(void *context, size_t part) {
                 for (size_t s = 0; s < SHARDS; s++)
                         sum += c->shards[s].gradient[i];
                 c->gradient[i] = sum;
-                norm += (double)sum * (double)sum;
+                norm += (double) sum * (double) sum;
         }
         c->shards[part].norm = norm;
 }
 
 /* Up in a straight line, then down along a cosine. */
 static double rate_now(const struct course *c) {
-        double at = (double)c->step / (double)c->settings.steps, most = c->settings.rate;
+        double at = (double) c->step / (double) c->settings.steps, most = c->settings.rate;
 
         if (at < warm_up_share)
-                return most * ((double)c->step + 1.0) / (warm_up_share * (double)c->settings.steps + 1.0);
+                return most * ((double) c->step + 1.0) / (warm_up_share * (double) c->settings.steps + 1.0);
         double way = (at - warm_up_share) / (1.0 - warm_up_share);
 
         return most * (last_rate_share + (1.0 - last_rate_share) * 0.5 * (1.0 + cos(3.14159265358979 * way)));
@@ -153,29 +153,28 @@ static double rate_now(const struct course *c) {
 /* AdamW (Loshchilov and Hutter 2019): the decay acts on the weight itself, and on norms not at all. */
 static void descend(void *context, size_t part) {
         struct course *c = context;
-        double norm = 0.0, step = (double)c->step + 1.0, rate = rate_now(c);
+        double norm = 0.0, step = (double) c->step + 1.0, rate = rate_now(c);
         size_t from, to;
 
         slice(c, part, &from, &to);
         for (size_t i = 0; i < SHARDS; i++)
                 norm += c->shards[i].norm;
-        float clip = norm > clip_norm * clip_norm ? (float)(clip_norm / sqrt(norm)) : 1.0f;
-        float rise = (float)(rate / (1.0 - pow(mean_keep, step)));
-        float spread = (float)(1.0 / (1.0 - pow(square_keep, step)));
-        float keep_1 = (float)mean_keep, keep_2 = (float)square_keep, epsilon = (float)square_epsilon;
+        float clip = norm > clip_norm * clip_norm ? (float) (clip_norm / sqrt(norm)) : 1.0f;
+        float rise = (float) (rate / (1.0 - pow(mean_keep, step)));
+        float spread = (float) (1.0 / (1.0 - pow(square_keep, step)));
+        float keep_1 = (float) mean_keep, keep_2 = (float) square_keep, epsilon = (float) square_epsilon;
 
         for (size_t t = 0; t < c->layout.tensors_count; t++) {
                 const struct net_tensor *tensor = &c->layout.tensors[t];
                 size_t begin = tensor->offset, end = begin + tensor->rows * tensor->columns;
-                float keep = tensor->rows == 1 ? 1.0f : (float)(1.0 - rate * c->settings.decay);
+                float keep = tensor->rows == 1 ? 1.0f : (float) (1.0 - rate * c->settings.decay);
 
                 for (size_t i = begin > from ? begin : from; i < (end < to ? end : to); i++) {
                         float g = c->gradient[i] * clip;
 
                         c->mean[i] = keep_1 * c->mean[i] + (1.0f - keep_1) * g;
                         c->square[i] = keep_2 * c->square[i] + (1.0f - keep_2) * g * g;
-                        c->weights[i] = keep * c->weights[i] -
-                                        rise * c->mean[i] / (sqrtf(c->square[i] * spread) + epsilon);
+                        c->weights[i] = keep * c->weights[i] - rise * c->mean[i] / (sqrtf(c->square[i] * spread) + epsilon);
                 }
         }
 }
@@ -194,8 +193,8 @@ int course_step(struct course *c, struct course_report *ret) {
         if (result < 0)
                 return result;
         for (size_t i = 0; i < SHARDS; i++) {
-                report.loss += c->shards[i].loss / (double)targets_count(c);
-                report.right += (double)c->shards[i].right / (double)targets_count(c);
+                report.loss += c->shards[i].loss / (double) targets_count(c);
+                report.right += (double) c->shards[i].right / (double) targets_count(c);
                 report.tokens += c->shards[i].batch.tokens_count;
         }
         c->step++;
@@ -212,7 +211,7 @@ struct stamp {
 
 static uint64_t mix(uint64_t hash, const void *bytes, size_t count) {
         for (size_t i = 0; i < count; i++)
-                hash = (hash ^ ((const uint8_t *)bytes)[i]) * 0x100000001b3u;
+                hash = (hash ^ ((const uint8_t *) bytes)[i]) * 0x100000001b3u;
         return hash;
 }
 
@@ -220,10 +219,10 @@ static struct stamp stamp_of(const struct course *c) {
         struct stamp s = { .magic = "HRDEMO1", .text = 0xcbf29ce484222325u, .settings = 0xcbf29ce484222325u };
         const struct corpus *corpus = c->lesson.corpus;
         const struct net_shape *n = &c->layout.shape;
-        double numbers[] = { (double)n->vocabulary, (double)n->context, (double)n->width, (double)n->layers,
-                             (double)n->heads, (double)n->kv_heads, (double)n->ff_width, (double)c->settings.steps,
-                             (double)c->settings.batch, (double)c->settings.seed, c->settings.rate,
-                             c->settings.decay };
+        double numbers[] = { (double) n->vocabulary,    (double) n->context,        (double) n->width,
+                             (double) n->layers,        (double) n->heads,          (double) n->kv_heads,
+                             (double) n->ff_width,      (double) c->settings.steps, (double) c->settings.batch,
+                             (double) c->settings.seed, c->settings.rate,           c->settings.decay };
 
         for (size_t i = 0; i < corpus->items_count; i++) {
                 for (size_t q = 0; q < corpus->items[i].questions_count; q++)
@@ -244,7 +243,7 @@ int course_save(const struct course *c, const char *path) {
         size_t floats = c->layout.floats, questions = c->lesson.corpus->questions_count;
         char beside[4096];
 
-        if (snprintf(beside, sizeof(beside), "%s.part", path) >= (int)sizeof(beside))
+        if (snprintf(beside, sizeof(beside), "%s.part", path) >= (int) sizeof(beside))
                 return -ENAMETOOLONG;
         FILE *file = fopen(beside, "we");
 
@@ -276,7 +275,7 @@ int course_load(struct course *c, const char *path) {
                     fread(c->mean, sizeof(float), floats, file) == floats &&
                     fread(c->square, sizeof(float), floats, file) == floats;
 
-        (void)fclose(file);
+        (void) fclose(file);
         if (!fine)
                 return -EINVAL;
         c->step = stamp.step;

@@ -16,7 +16,7 @@
 struct course_settings {
         size_t steps, batch, threads;
         uint64_t seed;
-        double rate, decay;             /* highest learning rate, weight decay */
+        double rate, decay; /* highest learning rate, weight decay */
 };
 
 struct course {
@@ -25,7 +25,7 @@ struct course {
         struct lesson lesson;
         struct random random;
         size_t step;
-        float *weights, *gradient, *mean, *square;      /* AdamW's moments */
+        float *weights, *gradient, *mean, *square; /* AdamW's moments */
         struct course_shard {
                 struct net_space *space;
                 struct net_batch batch;
@@ -36,8 +36,8 @@ struct course {
 };
 
 struct course_report {
-        double loss;                    /* mean over the targets of the batch */
-        double right;                   /* share of targets that were the likeliest token */
+        double loss;  /* mean over the targets of the batch */
+        double right; /* share of targets that were the likeliest token */
         size_t tokens;
 };
 

@@ -26,17 +26,16 @@ static void append(const struct vocabulary *v, struct answer *a, uint32_t id) {
         const struct vocabulary_piece *piece = &v->pieces[id];
 
         for (size_t i = 0; i < piece->length && a->length + 1 < sizeof(a->text); i++)
-                a->text[a->length++] = (char)piece->bytes[i];
+                a->text[a->length++] = (char) piece->bytes[i];
         a->text[a->length] = '\0';
 }
 
 /* Runs until the end token or the end of the context, and compares as it goes; the whole text in *ret. */
-static bool ask(const struct exam *e, struct net_decoder *d, const struct corpus_item *before,
-                const char *question, const char *expected, struct answer *ret) {
+static bool ask(const struct exam *e, struct net_decoder *d, const struct corpus_item *before, const char *question,
+                const char *expected, struct answer *ret) {
         uint32_t prompt[NET_CONTEXT_MAX], wanted[SEQUENCE_TOKENS_MAX + 1], id = 0;
         uint32_t end = vocabulary_control_id(e->vocabulary, VOCABULARY_IM_END);
-        long prompt_count = lesson_prompt(e->vocabulary, e->system, before, question, prompt,
-                                          e->layout->shape.context);
+        long prompt_count = lesson_prompt(e->vocabulary, e->system, before, question, prompt, e->layout->shape.context);
         long wanted_count = vocabulary_encode(e->vocabulary, expected, wanted, SEQUENCE_TOKENS_MAX);
         bool same = wanted_count >= 0;
         long given = 0;
@@ -48,7 +47,7 @@ static bool ask(const struct exam *e, struct net_decoder *d, const struct corpus
         net_decoder_restart(d);
         for (long i = 0; i < prompt_count; i++)
                 id = net_decoder_next(d, prompt[i]);
-        for (; id != end && prompt_count + given < (long)e->layout->shape.context; given++) {
+        for (; id != end && prompt_count + given < (long) e->layout->shape.context; given++) {
                 same = same && given < wanted_count && wanted[given] == id;
                 if (id < vocabulary_control_id(e->vocabulary, VOCABULARY_END_OF_TEXT))
                         append(e->vocabulary, ret, id);
@@ -77,7 +76,7 @@ static void sit(void *context, size_t part) {
                         if (e->plain)
                                 variation_plain(item->questions[q], question);
                         else
-                                (void)snprintf(question, sizeof(question), "%s", item->questions[q]);
+                                (void) snprintf(question, sizeof(question), "%s", item->questions[q]);
                         const struct corpus_item *before = &e->corpus->items[(i + 1) % e->corpus->items_count];
                         bool exact = ask(e, d, e->second_turn ? before : NULL, question, item->answer, &answer);
 

@@ -14,15 +14,15 @@
 #include "tests/demo_model/vocabulary.h"
 
 struct exam {
-        const struct corpus *corpus;    /* what is asked, and what is expected */
+        const struct corpus *corpus; /* what is asked, and what is expected */
         const struct vocabulary *vocabulary;
         const struct net_layout *layout;
         const float *weights;
         size_t threads;
-        bool plain;                     /* ask in lower case and without the question mark */
-        const char *system;             /* message in front, or NULL */
-        bool second_turn;               /* ask after another question has been answered */
-        bool show;                      /* print each answer that differs */
+        bool plain;         /* ask in lower case and without the question mark */
+        const char *system; /* message in front, or NULL */
+        bool second_turn;   /* ask after another question has been answered */
+        bool show;          /* print each answer that differs */
 };
 
 struct exam_result {

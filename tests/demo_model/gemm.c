@@ -15,18 +15,18 @@
 #include "tests/demo_model/bounds.h"
 
 enum {
-        TILE_ROWS    = 6,
+        TILE_ROWS = 6,
         TILE_COLUMNS = 16,
-        BLOCK_DEPTH  = 256,     /* a panel of B, 256 x 16 floats, stays in the first-level cache */
-        BLOCK_ROWS   = 96,      /* the packed block of A, 96 x 256 floats, stays in the second */
+        BLOCK_DEPTH = 256, /* a panel of B, 256 x 16 floats, stays in the first-level cache */
+        BLOCK_ROWS = 96,   /* the packed block of A, 96 x 256 floats, stays in the second */
 };
 
 /* Eight floats at any address. */
 typedef float lanes __attribute__((vector_size(32), aligned(4), may_alias));
 
 /* By macro, since passing vectors to functions has another ABI with and without wide registers. */
-#define LOAD(at)         (*(const lanes *)(at))
-#define STORE(at, value) (*(lanes *)(at) = (value))
+#define LOAD(at)         (*(const lanes *) (at))
+#define STORE(at, value) (*(lanes *) (at) = (value))
 
 int gemm_space_init(struct gemm_space *s) {
         s->a = aligned_alloc(64, sizeof(float) * BLOCK_ROWS * BLOCK_DEPTH);
@@ -79,7 +79,7 @@ static void tile(size_t depth, const float *a, const float *b, float *c, size_t 
         }
 #pragma GCC unroll 6
         for (int i = 0; i < TILE_ROWS; i++) {
-                float *row = c + (size_t)i * c_step;
+                float *row = c + (size_t) i * c_step;
 
                 if (add) {
                         left[i] += LOAD(row);
@@ -91,8 +91,8 @@ static void tile(size_t depth, const float *a, const float *b, float *c, size_t 
 }
 
 /* A tile that hangs over the edge of C: computed beside it, and the part inside copied. */
-static void tile_at_edge(size_t depth, const float *a, const float *b, float *c, size_t c_step, size_t rows,
-                         size_t columns, bool add) {
+static void tile_at_edge(size_t depth, const float *a, const float *b, float *c, size_t c_step, size_t rows, size_t columns,
+                         bool add) {
         float whole[TILE_ROWS * TILE_COLUMNS];
 
         tile(depth, a, b, whole, TILE_COLUMNS, false);
@@ -104,8 +104,7 @@ static void tile_at_edge(size_t depth, const float *a, const float *b, float *c,
                 }
 }
 
-static void multiply_block(const struct gemm_space *s, size_t rows, size_t n, size_t depth, float *c,
-                           size_t c_step, bool add) {
+static void multiply_block(const struct gemm_space *s, size_t rows, size_t n, size_t depth, float *c, size_t c_step, bool add) {
         for (size_t j = 0; j < n; j += TILE_COLUMNS)
                 for (size_t i = 0; i < rows; i += TILE_ROWS) {
                         const float *a = s->a + i * depth, *b = s->b + j * depth;
@@ -119,8 +118,8 @@ static void multiply_block(const struct gemm_space *s, size_t rows, size_t n, si
                 }
 }
 
-void gemm(struct gemm_space *s, size_t m, size_t n, size_t k, struct matrix a, struct matrix b, float *c,
-          size_t c_step, bool add) {
+void gemm(struct gemm_space *s, size_t m, size_t n, size_t k, struct matrix a, struct matrix b, float *c, size_t c_step,
+          bool add) {
         for (size_t p = 0; p < k; p += BLOCK_DEPTH) {
                 size_t depth = k - p < BLOCK_DEPTH ? k - p : BLOCK_DEPTH;
                 struct matrix b_part = b;

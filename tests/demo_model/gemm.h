@@ -18,15 +18,15 @@ struct matrix {
 };
 
 struct gemm_space {
-        float *a, *b;           /* packed panels */
+        float *a, *b; /* packed panels */
 };
 
 int gemm_space_init(struct gemm_space *s);
 void gemm_space_done(struct gemm_space *s);
 
 /* C[m x n], rows C_STEP apart, from A[m x k] and B[k x n]; n <= NET_SIDE_MAX. ADD keeps what C holds. */
-void gemm(struct gemm_space *s, size_t m, size_t n, size_t k, struct matrix a, struct matrix b, float *c,
-          size_t c_step, bool add);
+void gemm(struct gemm_space *s, size_t m, size_t n, size_t k, struct matrix a, struct matrix b, float *c, size_t c_step,
+          bool add);
 
 /* Sum of x[i] * y[i], added in eight lanes. */
 float gemm_dot(const float *x, const float *y, size_t count);

@@ -12,7 +12,7 @@
 
 #include "tests/demo_model/variation.h"
 
-enum { ITEM_STRIDE = CORPUS_QUESTIONS_MAX };    /* order[] holds item * ITEM_STRIDE + phrasing */
+enum { ITEM_STRIDE = CORPUS_QUESTIONS_MAX }; /* order[] holds item * ITEM_STRIDE + phrasing */
 
 enum { TURNS_MAX = 4 };
 static const double system_share = 0.20, further_turn_share = 0.20, coarse_share = 0.30;
@@ -41,13 +41,13 @@ static void put_text(struct writer *w, const struct vocabulary *v, const char *t
         if (count < 0)
                 w->full = true;
         else
-                w->count += (size_t)count;
+                w->count += (size_t) count;
 }
 
 static void put_opening(struct writer *w, const struct vocabulary *v, const char *role, const char *text) {
         char whole[QUESTION_BYTES_MAX + 16];
 
-        (void)snprintf(whole, sizeof(whole), "%s%s", role, text);
+        (void) snprintf(whole, sizeof(whole), "%s%s", role, text);
         put_id(w, vocabulary_control_id(v, VOCABULARY_IM_START));
         put_text(w, v, whole);
 }
@@ -57,8 +57,7 @@ static void put_ending(struct writer *w, const struct vocabulary *v) {
         put_text(w, v, "\n");
 }
 
-int lesson_init(struct lesson *l, const struct corpus *corpus, const struct vocabulary *vocabulary,
-                struct random *random) {
+int lesson_init(struct lesson *l, const struct corpus *corpus, const struct vocabulary *vocabulary, struct random *random) {
         size_t count = 0;
 
         *l = (struct lesson){ .corpus = corpus, .vocabulary = vocabulary, .random = random };
@@ -85,18 +84,18 @@ int lesson_teach_vocabulary(const struct corpus *corpus, struct learner *learner
                 const struct corpus_item *item = &corpus->items[i];
 
                 for (size_t q = 0; result == 0 && q < item->questions_count; q++) {
-                        (void)snprintf(whole, sizeof(whole), "%s%s", LESSON_USER, item->questions[q]);
+                        (void) snprintf(whole, sizeof(whole), "%s%s", LESSON_USER, item->questions[q]);
                         result = learner_add(learner, whole);
                         variation_plain(item->questions[q], whole);
                         if (result == 0)
                                 result = learner_add(learner, whole);
                 }
-                (void)snprintf(whole, sizeof(whole), "%s%s", LESSON_ASSISTANT, item->answer);
+                (void) snprintf(whole, sizeof(whole), "%s%s", LESSON_ASSISTANT, item->answer);
                 if (result == 0)
                         result = learner_add(learner, whole);
         }
         for (size_t i = 0; result == 0 && i < corpus->systems_count; i++) {
-                (void)snprintf(whole, sizeof(whole), "%s%s", LESSON_SYSTEM, corpus->systems[i]);
+                (void) snprintf(whole, sizeof(whole), "%s%s", LESSON_SYSTEM, corpus->systems[i]);
                 result = learner_add(learner, whole);
         }
         return result;
@@ -154,7 +153,7 @@ static void put_turn(struct lesson *l, struct writer *w, struct net_batch *b) {
         size_t start = b->starts[b->sequences_count];
 
         for (size_t i = first + (stranger ? STRANGER_GIVEN_TOKENS : 0); !w->full && i + 1 < w->count; i++)
-                b->targets[b->targets_count++] = (struct net_target){ (uint32_t)(start + i - 1), w->ids[i] };
+                b->targets[b->targets_count++] = (struct net_target){ (uint32_t) (start + i - 1), w->ids[i] };
 }
 
 static void put_conversation(struct lesson *l, struct net_batch *b) {
@@ -186,8 +185,8 @@ void lesson_fill(struct lesson *l, struct net_batch *b, size_t sequences) {
                 put_conversation(l, b);
 }
 
-long lesson_prompt(const struct vocabulary *v, const char *system, const struct corpus_item *before,
-                   const char *question, uint32_t *ids, size_t ids_max) {
+long lesson_prompt(const struct vocabulary *v, const char *system, const struct corpus_item *before, const char *question,
+                   uint32_t *ids, size_t ids_max) {
         struct writer w = { .ids = ids, .max = ids_max };
 
         if (system) {
@@ -203,5 +202,5 @@ long lesson_prompt(const struct vocabulary *v, const char *system, const struct 
         put_opening(&w, v, LESSON_USER, question);
         put_ending(&w, v);
         put_opening(&w, v, LESSON_ASSISTANT, "");
-        return w.full ? -ENOSPC : (long)w.count;
+        return w.full ? -ENOSPC : (long) w.count;
 }

@@ -26,12 +26,11 @@ struct lesson {
         const struct corpus *corpus;
         const struct vocabulary *vocabulary;
         struct random *random;
-        size_t *order;                  /* every phrasing of every item once per round, shuffled */
+        size_t *order; /* every phrasing of every item once per round, shuffled */
         size_t next;
 };
 
-int lesson_init(struct lesson *l, const struct corpus *corpus, const struct vocabulary *vocabulary,
-                struct random *random);
+int lesson_init(struct lesson *l, const struct corpus *corpus, const struct vocabulary *vocabulary, struct random *random);
 void lesson_done(struct lesson *l);
 
 /* Everything the tokenizer will meet, for learning the vocabulary. */
@@ -45,7 +44,7 @@ void lesson_fill(struct lesson *l, struct net_batch *b, size_t sequences);
 
 /* The prompt up to and with the assistant's opening. SYSTEM and BEFORE, a turn that has been answered, may be
  * NULL. The number of ids, or -ENOSPC. */
-long lesson_prompt(const struct vocabulary *v, const char *system, const struct corpus_item *before,
-                   const char *question, uint32_t *ids, size_t ids_max);
+long lesson_prompt(const struct vocabulary *v, const char *system, const struct corpus_item *before, const char *question,
+                   uint32_t *ids, size_t ids_max);
 
 #endif

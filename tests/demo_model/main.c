@@ -49,6 +49,7 @@ static const char usage[] =
         "  --heads N           (4)           --kv-heads N   (2)\n"
         "  --ff N              (384)\n";
 
+/* clang-format off */
 static const struct option long_options[] = {
         { "out", required_argument, NULL, 'o' },        { "checkpoint", required_argument, NULL, 'c' },
         { "evaluate", no_argument, NULL, 'e' },         { "unseen", required_argument, NULL, 'u' },
@@ -62,6 +63,7 @@ static const struct option long_options[] = {
         { "ff", required_argument, NULL, 'f' },         { "help", no_argument, NULL, 'h' },
         { 0 },
 };
+/* clang-format on */
 
 static int complain(const char *what, int error) {
         fprintf(stderr, "trainer: %s: %s\n", what, strerror(-error));
@@ -91,7 +93,7 @@ static size_t *size_slot(struct options *o, int letter) {
         case 'H': return &o->shape.heads;
         case 'K': return &o->shape.kv_heads;
         case 'f': return &o->shape.ff_width;
-        default:  return NULL;
+        default: return NULL;
         }
 }
 
@@ -103,10 +105,10 @@ static bool take_option(struct options *o, int letter, const char *text) {
                 if (!parse_number(text, letter == 'r' || letter == 'd' ? 1.0 : 1e9, &number))
                         return false;
                 if (slot)
-                        *slot = (size_t)number;
+                        *slot = (size_t) number;
         }
         switch (letter) {
-        case 'x': o->course.seed = (uint64_t)number; break;
+        case 'x': o->course.seed = (uint64_t) number; break;
         case 'r': o->course.rate = number; break;
         case 'd': o->course.decay = number; break;
         case 'o': o->out = text; break;
@@ -115,7 +117,7 @@ static bool take_option(struct options *o, int letter, const char *text) {
         case 'n': o->name = text; break;
         case 'e': o->evaluate = true; break;
         case 'S': o->show = true; break;
-        default:  return slot != NULL;
+        default: return slot != NULL;
         }
         return true;
 }
@@ -134,21 +136,20 @@ static const char *options_fault(const struct options *o) {
         return NULL;
 }
 
-static void report_progress(const struct course *c, const struct course_report *r, double seconds, size_t tokens,
-                            size_t steps) {
-        double per_step = seconds / (double)steps;
+static void report_progress(const struct course *c, const struct course_report *r, double seconds, size_t tokens, size_t steps) {
+        double per_step = seconds / (double) steps;
 
-        printf("step %zu/%zu  loss %.4f  right %.1f %%  %.0f tokens/s  %.0f ms/step  left %.1f min\n", c->step,
-               c->settings.steps, r->loss, 100.0 * r->right, (double)tokens / seconds, 1000.0 * per_step,
-               per_step * (double)(c->settings.steps - c->step) / 60.0);
-        (void)fflush(stdout);
+        printf("step %zu/%zu  loss %.4f  right %.1f %%  %.0f tokens/s  %.0f ms/step  left %.1f min\n", c->step, c->settings.steps,
+               r->loss, 100.0 * r->right, (double) tokens / seconds, 1000.0 * per_step,
+               per_step * (double) (c->settings.steps - c->step) / 60.0);
+        (void) fflush(stdout);
 }
 
 static double now(void) {
         struct timespec t;
 
-        (void)clock_gettime(CLOCK_MONOTONIC, &t);
-        return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+        (void) clock_gettime(CLOCK_MONOTONIC, &t);
+        return (double) t.tv_sec + 1e-9 * (double) t.tv_nsec;
 }
 
 static int train(struct run *run) {
@@ -191,8 +192,8 @@ static int examine(const struct run *run, const float *weights, struct exam exam
 
         if (result < 0)
                 return complain("evaluation", result);
-        printf("%s: %zu of %zu exact (%.1f %%)\n", title, r.exact, r.asked, 100.0 * (double)r.exact / (double)r.asked);
-        (void)fflush(stdout);
+        printf("%s: %zu of %zu exact (%.1f %%)\n", title, r.exact, r.asked, 100.0 * (double) r.exact / (double) r.asked);
+        (void) fflush(stdout);
         return 0;
 }
 
@@ -206,14 +207,12 @@ static int evaluate(const struct run *run) {
                 result = examine(run, rounded, (struct exam){ .corpus = corpus }, "as trained");
         }
         if (result == 0)
-                result = examine(run, rounded, (struct exam){ .corpus = corpus, .plain = true },
-                                 "lower case, no question mark");
+                result = examine(run, rounded, (struct exam){ .corpus = corpus, .plain = true }, "lower case, no question mark");
         if (result == 0 && corpus->systems_count > 0)
                 result = examine(run, rounded, (struct exam){ .corpus = corpus, .system = corpus->systems[0] },
                                  "with a system message");
         if (result == 0)
-                result = examine(run, rounded, (struct exam){ .corpus = corpus, .second_turn = true },
-                                 "as a second turn");
+                result = examine(run, rounded, (struct exam){ .corpus = corpus, .second_turn = true }, "as a second turn");
         if (result == 0 && run->unseen)
                 result = examine(run, rounded, (struct exam){ .corpus = run->unseen }, "rephrased, never seen");
         free(rounded);
@@ -246,7 +245,7 @@ static const struct corpus_item *find_question(const struct corpus *c, const cha
 
 /* The answers of the unseen phrasings are given as trained questions: put those questions' answers there. */
 static int read_unseen(struct run *run, const char *path) {
-        int result = read_text(&run->unseen, (char *const[]){ (char *)path }, 1);
+        int result = read_text(&run->unseen, (char *const[]){ (char *) path }, 1);
 
         for (size_t i = 0; result == 0 && i < run->unseen->items_count; i++) {
                 char **answer = &run->unseen->items[i].answer;
@@ -302,7 +301,7 @@ static int begin_course(struct run *run) {
                 fprintf(stderr, "trainer: %s belongs to another text or other settings; remove it to begin anew\n",
                         run->options.checkpoint);
         else if (result < 0 && result != -ENOENT)
-                (void)complain(run->options.checkpoint, result);
+                (void) complain(run->options.checkpoint, result);
         return result == -ENOENT ? 0 : result;
 }
 
@@ -319,8 +318,7 @@ static int carry_out(struct run *run, char *const paths[], int count) {
         if (result == 0)
                 result = train(run);
         if (result == 0 && o->out) {
-                result = model_file_write(o->out, o->name, &run->course->layout, run->course->weights,
-                                          run->vocabulary);
+                result = model_file_write(o->out, o->name, &run->course->layout, run->course->weights, run->vocabulary);
                 if (result < 0)
                         return complain(o->out, result);
         }
@@ -339,25 +337,38 @@ static void run_done(struct run *run) {
 static size_t processors(void) {
         long count = sysconf(_SC_NPROCESSORS_ONLN);
 
-        return count < 1 ? 1 : count > THREADS_MAX ? THREADS_MAX : (size_t)count;
+        return count < 1 ? 1 : count > THREADS_MAX ? THREADS_MAX : (size_t) count;
 }
 
 int main(int argc, char *argv[]) {
         struct run run = { .options = {
-                .shape = { .vocabulary = 1536, .context = 512, .width = 128, .layers = 6, .heads = 4, .kv_heads = 2,
-                           .ff_width = 384, .norm_epsilon = 1e-5f, .rope_base = 10000.0f },
-                .course = { .steps = 2400, .batch = 32, .threads = processors(), .seed = 1, .rate = 0.003, .decay = 0.1 },
-                .name = "Headroom demo",
-        } };
+                                   .shape = { .vocabulary = 1536,
+                                              .context = 512,
+                                              .width = 128,
+                                              .layers = 6,
+                                              .heads = 4,
+                                              .kv_heads = 2,
+                                              .ff_width = 384,
+                                              .norm_epsilon = 1e-5f,
+                                              .rope_base = 10000.0f },
+                                   .course = { .steps = 2400,
+                                               .batch = 32,
+                                               .threads = processors(),
+                                               .seed = 1,
+                                               .rate = 0.003,
+                                               .decay = 0.1 },
+                                   .name = "Headroom demo",
+                           } };
         int letter;
 
         while ((letter = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
                 if (letter == 'h') {
-                        (void)fputs(usage, stdout);
+                        (void) fputs(usage, stdout);
                         return 0;
                 }
                 if (letter == '?' || !take_option(&run.options, letter, optarg)) {
-                        (void)fprintf(stderr, "trainer: %s\n", letter == '?' ? "see --help" : "an option's number is out of range");
+                        (void) fprintf(stderr, "trainer: %s\n",
+                                       letter == '?' ? "see --help" : "an option's number is out of range");
                         return 2;
                 }
         }

@@ -19,11 +19,10 @@ enum value_type { VALUE_U32 = 4, VALUE_I32 = 5, VALUE_F32 = 6, VALUE_BOOL = 7, V
 enum tensor_kind { TENSOR_KIND_F32 = 0, TENSOR_KIND_Q8_0 = 8 };
 enum { TOKEN_NORMAL = 1, TOKEN_CONTROL = 3, FILE_TYPE_MOSTLY_Q8_0 = 7, QUANTIZATION_VERSION = 2 };
 
-static const char chat_template[] =
-        "{% for message in messages %}"
-        "{{'<|im_start|>' + message['role'] + '\\n' + message['content'] + '<|im_end|>' + '\\n'}}"
-        "{% endfor %}"
-        "{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}";
+static const char chat_template[] = "{% for message in messages %}"
+                                    "{{'<|im_start|>' + message['role'] + '\\n' + message['content'] + '<|im_end|>' + '\\n'}}"
+                                    "{% endfor %}"
+                                    "{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}";
 
 /* The file being written. Metadata is written twice: the first time, to count its entries, to nowhere. */
 struct writer {
@@ -33,7 +32,7 @@ struct writer {
 
 static void put(struct writer *w, const void *bytes, size_t count) {
         if (w->file)
-                (void)fwrite(bytes, 1, count, w->file);         /* ferror is asked at the end */
+                (void) fwrite(bytes, 1, count, w->file); /* ferror is asked at the end */
 }
 
 static void put_u32(struct writer *w, uint32_t value) {
@@ -57,7 +56,7 @@ static void begin_entry(struct writer *w, const char *key, enum value_type type)
 
 static void entry_u32(struct writer *w, const char *key, size_t value) {
         begin_entry(w, key, VALUE_U32);
-        put_u32(w, (uint32_t)value);
+        put_u32(w, (uint32_t) value);
 }
 
 static void entry_f32(struct writer *w, const char *key, float value) {
@@ -111,7 +110,7 @@ static void put_vocabulary(struct writer *w, const struct vocabulary *v) {
         for (size_t i = 0; i < v->merges_count; i++) {
                 vocabulary_spell(v, v->merges[i].left, left);
                 vocabulary_spell(v, v->merges[i].right, right);
-                (void)snprintf(both, sizeof(both), "%s %s", left, right);
+                (void) snprintf(both, sizeof(both), "%s %s", left, right);
                 put_string(w, both);
         }
 }
@@ -165,7 +164,7 @@ static void put_padding(struct writer *w) {
         long at = ftell(w->file);
 
         if (at > 0)
-                put(w, zeros, (size_t)(aligned((uint64_t)at) - (uint64_t)at));
+                put(w, zeros, (size_t) (aligned((uint64_t) at) - (uint64_t) at));
 }
 
 static void put_tensor(struct writer *w, const struct net_tensor *t, const float *weights) {
@@ -195,7 +194,7 @@ int model_file_write(const char *path, const char *name, const struct net_layout
 
         if (model_file_check(l) < 0)
                 return -EINVAL;
-        if (snprintf(beside, sizeof(beside), "%s.part", path) >= (int)sizeof(beside))
+        if (snprintf(beside, sizeof(beside), "%s.part", path) >= (int) sizeof(beside))
                 return -ENAMETOOLONG;
         put_metadata(&w, name, l, v);
         w.file = fopen(beside, "we");

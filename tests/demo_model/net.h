@@ -36,7 +36,7 @@ enum { NET_TENSORS_PER_LAYER = 9, NET_TENSORS_MAX = NET_LAYERS_MAX * NET_TENSORS
 
 struct net_layout {
         struct net_shape shape;
-        size_t floats;                          /* all weights together */
+        size_t floats; /* all weights together */
         size_t tensors_count;
         struct net_tensor tensors[NET_TENSORS_MAX];
 };
@@ -47,13 +47,13 @@ struct net_layer {
 };
 
 struct net_target {
-        uint32_t row;                           /* the token after which ID is expected */
+        uint32_t row; /* the token after which ID is expected */
         uint32_t id;
 };
 
 struct net_batch {
         size_t tokens_count, sequences_count, targets_count;
-        uint32_t *ids;                          /* tokens_max of the space it is meant for */
+        uint32_t *ids; /* tokens_max of the space it is meant for */
         struct net_target *targets;
         size_t starts[SHARD_SEQUENCES_MAX + 1]; /* sequence s is tokens [starts[s], starts[s + 1]) */
         bool coarse[SHARD_SEQUENCES_MAX];       /* round K and V of this sequence as a q4_0 cache would */
@@ -75,8 +75,8 @@ void net_space_free(struct net_space *s);
  * Sum over the targets of -log p, and its gradient times SCALE added to GRADIENT unless that is NULL.
  * *ret_right counts the targets that are also the likeliest token.
  */
-double net_loss(struct net_space *s, const float *weights, const struct net_batch *batch, float scale,
-                float *gradient, size_t *ret_right);
+double net_loss(struct net_space *s, const float *weights, const struct net_batch *batch, float scale, float *gradient,
+                size_t *ret_right);
 
 /* The next token after one sequence, a token at a time: the greedy decoder's view of the same network. */
 struct net_decoder;

@@ -16,7 +16,7 @@ struct net_decoder {
         const float *weights;
         size_t position;
         float *turns;
-        float *keys, *values;           /* layer, position, kv width */
+        float *keys, *values; /* layer, position, kv width */
         float *x, *normal, *qkv, *attended, *gate_up, *scores, *logits;
 };
 
@@ -39,8 +39,8 @@ int net_decoder_new(const struct net_layout *l, const float *weights, struct net
         d->gate_up = calloc(2 * s->ff_width, sizeof(float));
         d->scores = calloc(s->context, sizeof(float));
         d->logits = calloc(s->vocabulary, sizeof(float));
-        if (!d->turns || !d->keys || !d->values || !d->x || !d->normal || !d->qkv || !d->attended || !d->gate_up ||
-            !d->scores || !d->logits) {
+        if (!d->turns || !d->keys || !d->values || !d->x || !d->normal || !d->qkv || !d->attended || !d->gate_up || !d->scores ||
+            !d->logits) {
                 net_decoder_free(d);
                 return -ENOMEM;
         }
@@ -92,8 +92,7 @@ static void attend(struct net_decoder *d, size_t layer) {
                 size_t shared = h / (s->heads / s->kv_heads) * width;
 
                 for (size_t j = 0; j < count; j++)
-                        d->scores[j] = gemm_dot(d->qkv + h * width, keys + j * kv_width + shared, width) /
-                                       sqrtf((float)width);
+                        d->scores[j] = gemm_dot(d->qkv + h * width, keys + j * kv_width + shared, width) / sqrtf((float) width);
                 net_softmax(d->scores, count);
                 for (size_t j = 0; j < count; j++)
                         for (size_t c = 0; c < width; c++)
@@ -106,11 +105,11 @@ static void layer_step(struct net_decoder *d, size_t layer) {
         struct net_layer at = net_layer_at(d->layout, layer);
         const float *w = d->weights;
 
-        (void)net_normalize(d->normal, d->x, w + at.attention_norm, s->width, s->norm_epsilon);
+        (void) net_normalize(d->normal, d->x, w + at.attention_norm, s->width, s->norm_epsilon);
         multiply(d->qkv, d->normal, w + at.qkv, s->width, s->width + 2 * s->kv_heads * s->head_width);
         attend(d, layer);
         add_product(d->x, d->attended, w + at.output, s->width, s->width);
-        (void)net_normalize(d->normal, d->x, w + at.ff_norm, s->width, s->norm_epsilon);
+        (void) net_normalize(d->normal, d->x, w + at.ff_norm, s->width, s->norm_epsilon);
         multiply(d->gate_up, d->normal, w + at.gate_up, s->width, 2 * s->ff_width);
         for (size_t i = 0; i < s->ff_width; i++)
                 d->gate_up[i] *= net_sigmoid(d->gate_up[i]) * d->gate_up[s->ff_width + i];
@@ -126,7 +125,7 @@ uint32_t net_decoder_next(struct net_decoder *d, uint32_t id) {
         for (size_t i = 0; i < s->layers; i++)
                 layer_step(d, i);
         d->position++;
-        (void)net_normalize(d->normal, d->x, d->weights + net_output_norm(d->layout), s->width, s->norm_epsilon);
+        (void) net_normalize(d->normal, d->x, d->weights + net_output_norm(d->layout), s->width, s->norm_epsilon);
         multiply(d->logits, d->normal, d->weights, s->width, s->vocabulary);
         for (uint32_t i = 1; i < s->vocabulary; i++)
                 if (d->logits[i] > d->logits[best])

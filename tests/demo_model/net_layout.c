@@ -26,13 +26,13 @@ static const char *shape_fault(const struct net_shape *s) {
         return NULL;
 }
 
-__attribute__((format(printf, 4, 5)))
-static void add(struct net_layout *l, size_t rows, size_t columns, const char *format, ...) {
+__attribute__((format(printf, 4, 5))) static void add(struct net_layout *l, size_t rows, size_t columns, const char *format,
+                                                      ...) {
         struct net_tensor *t = &l->tensors[l->tensors_count++];
         va_list arguments;
 
         va_start(arguments, format);
-        (void)vsnprintf(t->name, sizeof(t->name), format, arguments);
+        (void) vsnprintf(t->name, sizeof(t->name), format, arguments);
         va_end(arguments);
         t->rows = rows;
         t->columns = columns;
@@ -69,8 +69,12 @@ struct net_layer net_layer_at(const struct net_layout *l, size_t layer) {
         const struct net_tensor *t = &l->tensors[1 + layer * NET_TENSORS_PER_LAYER];
 
         return (struct net_layer){
-                .attention_norm = t[0].offset, .qkv = t[1].offset, .output = t[4].offset,
-                .ff_norm = t[5].offset, .gate_up = t[6].offset, .down = t[8].offset,
+                .attention_norm = t[0].offset,
+                .qkv = t[1].offset,
+                .output = t[4].offset,
+                .ff_norm = t[5].offset,
+                .gate_up = t[6].offset,
+                .down = t[8].offset,
         };
 }
 
@@ -82,11 +86,11 @@ size_t net_output_norm(const struct net_layout *l) {
  * smaller, so that the sum over all layers does too. */
 static double deviation(const struct net_layout *l, size_t tensor) {
         size_t kind = (tensor - 1) % NET_TENSORS_PER_LAYER;
-        double keep = 0.7 / sqrt((double)l->tensors[tensor].columns);
+        double keep = 0.7 / sqrt((double) l->tensors[tensor].columns);
 
         if (tensor == 0)
                 return 0.05;
-        return kind == 4 || kind == 8 ? keep / sqrt(2.0 * (double)l->shape.layers) : keep;
+        return kind == 4 || kind == 8 ? keep / sqrt(2.0 * (double) l->shape.layers) : keep;
 }
 
 void net_weights_init(const struct net_layout *l, float *weights, struct random *random) {
@@ -95,7 +99,7 @@ void net_weights_init(const struct net_layout *l, float *weights, struct random 
                 double scale = deviation(l, t);
 
                 for (size_t i = 0; i < tensor->rows * tensor->columns; i++)
-                        weights[tensor->offset + i] = tensor->rows == 1 ? 1.0f : (float)(scale * random_normal(random));
+                        weights[tensor->offset + i] = tensor->rows == 1 ? 1.0f : (float) (scale * random_normal(random));
         }
 }
 
@@ -104,10 +108,10 @@ float *net_turns_new(size_t context, size_t head_width, float base) {
 
         for (size_t p = 0; turns && p < context; p++)
                 for (size_t i = 0; i < head_width; i += 2) {
-                        double angle = (double)p * pow(base, -(double)i / (double)head_width);
+                        double angle = (double) p * pow(base, -(double) i / (double) head_width);
 
-                        turns[p * head_width + i] = (float)cos(angle);
-                        turns[p * head_width + i + 1] = (float)sin(angle);
+                        turns[p * head_width + i] = (float) cos(angle);
+                        turns[p * head_width + i + 1] = (float) sin(angle);
                 }
         return turns;
 }

@@ -17,11 +17,12 @@
  */
 static inline float net_exp(float x) {
         float bounded = x < -87.0f ? -87.0f : x;
-        float n = (bounded * 1.44269504f + 12582912.0f) - 12582912.0f;  /* 1.5 * 2^23 rounds to an integer */
-        float r = (bounded - n * 0.693359375f) + n * 2.12194440e-4f;    /* ln 2 in two parts */
-        float e = 1.0f + r * (1.0f + r * (0.5f + r * (1.66666667e-1f + r * (4.16666667e-2f +
-                        r * (8.33333333e-3f + r * 1.38888889e-3f)))));
-        int32_t bits = ((int32_t)n + 127) << 23;
+        float n = (bounded * 1.44269504f + 12582912.0f) - 12582912.0f; /* 1.5 * 2^23 rounds to an integer */
+        float r = (bounded - n * 0.693359375f) + n * 2.12194440e-4f;   /* ln 2 in two parts */
+        float e =
+                1.0f +
+                r * (1.0f + r * (0.5f + r * (1.66666667e-1f + r * (4.16666667e-2f + r * (8.33333333e-3f + r * 1.38888889e-3f)))));
+        int32_t bits = ((int32_t) n + 127) << 23;
         float power;
 
         memcpy(&power, &bits, sizeof(power));
@@ -33,9 +34,9 @@ static inline float net_sigmoid(float x) {
 }
 
 /* to = x * weight / rms(x); returns 1 / rms(x), which the gradient needs. */
-static inline float net_normalize(float *restrict to, const float *restrict x, const float *restrict weight,
-                                  size_t width, float epsilon) {
-        float inverse = 1.0f / sqrtf(gemm_dot(x, x, width) / (float)width + epsilon);
+static inline float net_normalize(float *restrict to, const float *restrict x, const float *restrict weight, size_t width,
+                                  float epsilon) {
+        float inverse = 1.0f / sqrtf(gemm_dot(x, x, width) / (float) width + epsilon);
 
         for (size_t i = 0; i < width; i++)
                 to[i] = x[i] * inverse * weight[i];

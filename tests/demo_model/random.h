@@ -23,7 +23,7 @@ static inline uint64_t random_bits(struct random *r) {
 
 /* In [0, 1). */
 static inline double random_unit(struct random *r) {
-        return (double)(random_bits(r) >> 11) * 0x1p-53;
+        return (double) (random_bits(r) >> 11) * 0x1p-53;
 }
 
 static inline bool random_chance(struct random *r, double probability) {
@@ -32,7 +32,7 @@ static inline bool random_chance(struct random *r, double probability) {
 
 /* In [0, count); the bias of the remainder is far below what matters here. */
 static inline size_t random_below(struct random *r, size_t count) {
-        return (size_t)(random_bits(r) % count);
+        return (size_t) (random_bits(r) % count);
 }
 
 /* Standard normal, by Box and Muller. */

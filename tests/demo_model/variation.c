@@ -12,6 +12,7 @@ struct exchange {
         const char *from, *to;
 };
 
+/* clang-format off */
 static const struct exchange openings[] = {
         { "What is ",   "What's " },
         { "What is ",   "Explain " },
@@ -37,8 +38,10 @@ static const struct exchange openings[] = {
         { "When ",      "Tell me when " },
         { "Where is ",  "Where do I find " },
 };
+/* clang-format on */
 
 /* Words that another person would choose; some of the pairs bend the grammar, as people do. */
+/* clang-format off */
 static const struct exchange synonyms[] = {
         { " box", " machine" },         { " box", " computer" },        { " large", " big" },
         { " see ", " check " },         { " see ", " view " },          { " know ", " find out " },
@@ -50,10 +53,19 @@ static const struct exchange synonyms[] = {
         { " stop ", " end " },          { " explain", " describe" },    { " does ", " will " },
         { " is ", " exactly is " },     { " memory", " RAM" },          { " cache", " cache memory" },
 };
+/* clang-format on */
 
 static const char *const polite[] = {
-        "Please tell me: ", "Hi, ", "Hello, ", "Quick question: ", "I would like to know: ", "So, ",
-        "Can you tell me: ", "One more thing: ", "Okay, ", "Please explain: ",
+        "Please tell me: ",
+        "Hi, ",
+        "Hello, ",
+        "Quick question: ",
+        "I would like to know: ",
+        "So, ",
+        "Can you tell me: ",
+        "One more thing: ",
+        "Okay, ",
+        "Please explain: ",
 };
 
 static const char *const thanks[] = { " Thanks.", " Thank you!", " Please be brief.", " please" };
@@ -71,7 +83,7 @@ static void cut_mark(char *text) {
 
 static void lower(char *text) {
         for (; *text; text++)
-                *text = (char)tolower((unsigned char)*text);
+                *text = (char) tolower((unsigned char) *text);
 }
 
 /* TEXT with the LENGTH bytes at AT replaced by BY; left alone when it would not fit. */
@@ -106,7 +118,7 @@ static void choose_other_word(struct random *random, char *text) {
                 const char *at = strstr(text, s->from);
 
                 if (at) {
-                        replace(text, (size_t)(at - text), strlen(s->from), s->to);
+                        replace(text, (size_t) (at - text), strlen(s->from), s->to);
                         return;
                 }
         }
@@ -117,7 +129,7 @@ static void drop_article(struct random *random, char *text) {
         const char *at = strstr(text, article);
 
         if (at)
-                replace(text, (size_t)(at - text), strlen(article), " ");
+                replace(text, (size_t) (at - text), strlen(article), " ");
 }
 
 /* Two neighbours inside a word exchanged, or one letter lost. */
@@ -128,7 +140,7 @@ static void slip(struct random *random, char *text) {
                 return;
         size_t at = 1 + random_below(random, length - 2);
 
-        if (!isalpha((unsigned char)text[at]) || !isalpha((unsigned char)text[at + 1]))
+        if (!isalpha((unsigned char) text[at]) || !isalpha((unsigned char) text[at + 1]))
                 return;
         if (random_chance(random, 0.5)) {
                 char swapped[] = { text[at + 1], text[at], '\0' };
@@ -160,7 +172,7 @@ static void thin_out(struct random *random, char *text) {
 }
 
 void variation_make(struct random *random, const char *question, char ret[QUESTION_BYTES_MAX]) {
-        (void)snprintf(ret, QUESTION_BYTES_MAX, "%s", question);
+        (void) snprintf(ret, QUESTION_BYTES_MAX, "%s", question);
         if (random_chance(random, 0.30))
                 return;
         if (random_chance(random, 0.15))
@@ -184,7 +196,7 @@ void variation_make(struct random *random, const char *question, char ret[QUESTI
 }
 
 void variation_plain(const char *question, char ret[QUESTION_BYTES_MAX]) {
-        (void)snprintf(ret, QUESTION_BYTES_MAX, "%s", question);
+        (void) snprintf(ret, QUESTION_BYTES_MAX, "%s", question);
         lower(ret);
         cut_mark(ret);
 }

@@ -11,8 +11,8 @@
 
 const char *const vocabulary_control_names[VOCABULARY_CONTROLS_COUNT] = {
         [VOCABULARY_END_OF_TEXT] = "<|endoftext|>",
-        [VOCABULARY_IM_START]    = "<|im_start|>",
-        [VOCABULARY_IM_END]      = "<|im_end|>",
+        [VOCABULARY_IM_START] = "<|im_start|>",
+        [VOCABULARY_IM_END] = "<|im_end|>",
 };
 
 /* One distinct pre-token of the text, as the ids it is made of so far. */
@@ -25,13 +25,13 @@ struct word {
 struct learner {
         struct word words[VOCABULARY_WORDS_MAX];
         size_t words_count;
-        uint32_t slots[2 * VOCABULARY_WORDS_MAX];       /* open hashing; index + 1 */
+        uint32_t slots[2 * VOCABULARY_WORDS_MAX]; /* open hashing; index + 1 */
 };
 
 enum kind { KIND_SPACE, KIND_LETTER, KIND_DIGIT, KIND_OTHER };
 
 static enum kind kind_of(char c) {
-        unsigned char u = (unsigned char)c;
+        unsigned char u = (unsigned char) c;
 
         if (u == ' ' || (u >= '\t' && u <= '\r'))
                 return KIND_SPACE;
@@ -89,9 +89,9 @@ static int count_word(struct learner *l, const char *bytes, size_t length) {
         uint32_t hash = 2166136261u;
 
         if (length > VOCABULARY_PIECE_BYTES_MAX)
-                return 0;               /* too rare to learn from */
+                return 0; /* too rare to learn from */
         for (size_t i = 0; i < length; i++) {
-                word.ids[i] = (unsigned char)bytes[i];
+                word.ids[i] = (unsigned char) bytes[i];
                 hash = (hash ^ word.ids[i]) * 16777619u;
         }
         for (;; hash++) {
@@ -101,7 +101,7 @@ static int count_word(struct learner *l, const char *bytes, size_t length) {
                         return -ENOSPC;
                 if (*slot == 0) {
                         l->words[l->words_count++] = word;
-                        *slot = (uint32_t)l->words_count;
+                        *slot = (uint32_t) l->words_count;
                         return 0;
                 }
                 struct word *seen = &l->words[*slot - 1];
@@ -134,8 +134,8 @@ static void add_bytes(struct vocabulary *v) {
         for (int printing = 1; printing >= 0; printing--)
                 for (unsigned byte = 0; byte < 256; byte++)
                         if (byte_prints(byte) == printing) {
-                                v->byte_ids[byte] = (uint16_t)v->size;
-                                v->pieces[v->size++] = (struct vocabulary_piece){ { (uint8_t)byte }, 1 };
+                                v->byte_ids[byte] = (uint16_t) v->size;
+                                v->pieces[v->size++] = (struct vocabulary_piece){ { (uint8_t) byte }, 1 };
                         }
 }
 
@@ -146,11 +146,11 @@ static uint32_t best_pair(const struct vocabulary *v, const struct learner *l, u
 
         for (size_t w = 0; w < l->words_count; w++)
                 for (size_t i = 1; i < l->words[w].length; i++)
-                        counts[(size_t)l->words[w].ids[i - 1] * VOCABULARY_MAX + l->words[w].ids[i]] += l->words[w].count;
+                        counts[(size_t) l->words[w].ids[i - 1] * VOCABULARY_MAX + l->words[w].ids[i]] += l->words[w].count;
         for (size_t w = 0; w < l->words_count; w++)
                 for (size_t i = 1; i < l->words[w].length; i++) {
                         uint16_t left = l->words[w].ids[i - 1], right = l->words[w].ids[i];
-                        size_t at = (size_t)left * VOCABULARY_MAX + right;
+                        size_t at = (size_t) left * VOCABULARY_MAX + right;
                         bool fits = v->pieces[left].length + v->pieces[right].length <= VOCABULARY_PIECE_BYTES_MAX;
 
                         if (fits && (counts[at] > best || (counts[at] == best && best > 0 && at < best_at))) {
@@ -162,7 +162,7 @@ static uint32_t best_pair(const struct vocabulary *v, const struct learner *l, u
                 }
         for (size_t w = 0; w < l->words_count; w++)
                 for (size_t i = 1; i < l->words[w].length; i++)
-                        counts[(size_t)l->words[w].ids[i - 1] * VOCABULARY_MAX + l->words[w].ids[i]] = 0;
+                        counts[(size_t) l->words[w].ids[i - 1] * VOCABULARY_MAX + l->words[w].ids[i]] = 0;
         *ret_pair = best_at;
         return best;
 }
@@ -171,8 +171,7 @@ static void merge_in_word(struct word *word, struct vocabulary_merge merge, uint
         size_t to = 0;
 
         for (size_t from = 0; from < word->length; from++) {
-                bool pair = from + 1 < word->length && word->ids[from] == merge.left &&
-                            word->ids[from + 1] == merge.right;
+                bool pair = from + 1 < word->length && word->ids[from] == merge.left && word->ids[from + 1] == merge.right;
 
                 word->ids[to++] = pair ? id : word->ids[from];
                 from += pair;
@@ -181,27 +180,27 @@ static void merge_in_word(struct word *word, struct vocabulary_merge merge, uint
 }
 
 static void add_merge(struct vocabulary *v, struct learner *l, size_t pair) {
-        struct vocabulary_merge merge = { (uint16_t)(pair / VOCABULARY_MAX), (uint16_t)(pair % VOCABULARY_MAX) };
+        struct vocabulary_merge merge = { (uint16_t) (pair / VOCABULARY_MAX), (uint16_t) (pair % VOCABULARY_MAX) };
         const struct vocabulary_piece *left = &v->pieces[merge.left], *right = &v->pieces[merge.right];
         struct vocabulary_piece *piece = &v->pieces[v->size];
 
         memcpy(piece->bytes, left->bytes, left->length);
         memcpy(piece->bytes + left->length, right->bytes, right->length);
-        piece->length = (uint8_t)(left->length + right->length);
+        piece->length = (uint8_t) (left->length + right->length);
         v->merges[v->merges_count++] = merge;
-        v->merged[pair] = (uint16_t)v->size;
+        v->merged[pair] = (uint16_t) v->size;
         for (size_t w = 0; w < l->words_count; w++)
-                merge_in_word(&l->words[w], merge, (uint16_t)v->size);
+                merge_in_word(&l->words[w], merge, (uint16_t) v->size);
         v->size++;
 }
 
 int vocabulary_learn(struct learner *l, size_t size, struct vocabulary **ret) {
         struct vocabulary *v = calloc(1, sizeof(*v));
-        uint32_t *counts = calloc((size_t)VOCABULARY_MAX * VOCABULARY_MAX, sizeof(*counts));
+        uint32_t *counts = calloc((size_t) VOCABULARY_MAX * VOCABULARY_MAX, sizeof(*counts));
 
         assert(size <= VOCABULARY_MAX && size > 256 + VOCABULARY_CONTROLS_COUNT);
         if (v)
-                v->merged = calloc((size_t)VOCABULARY_MAX * VOCABULARY_MAX, sizeof(*v->merged));
+                v->merged = calloc((size_t) VOCABULARY_MAX * VOCABULARY_MAX, sizeof(*v->merged));
         if (!v || !v->merged || !counts) {
                 vocabulary_free(v);
                 free(counts);
@@ -231,7 +230,7 @@ void vocabulary_free(struct vocabulary *v) {
 }
 
 uint32_t vocabulary_control_id(const struct vocabulary *v, enum vocabulary_control control) {
-        return (uint32_t)(v->size - VOCABULARY_CONTROLS_COUNT + control);
+        return (uint32_t) (v->size - VOCABULARY_CONTROLS_COUNT + control);
 }
 
 /* Merges the earliest learnt pair until none is left; returns how many ids remain. */
@@ -241,7 +240,7 @@ static size_t merge_all(const struct vocabulary *v, uint32_t *ids, size_t count)
                 size_t best_at = 0;
 
                 for (size_t i = 1; i < count; i++) {
-                        uint32_t id = v->merged[(size_t)ids[i - 1] * VOCABULARY_MAX + ids[i]];
+                        uint32_t id = v->merged[(size_t) ids[i - 1] * VOCABULARY_MAX + ids[i]];
 
                         if (id && (!best || id < best)) {
                                 best = id;
@@ -265,11 +264,11 @@ long vocabulary_encode(const struct vocabulary *v, const char *text, uint32_t *i
                 if (length > ids_max - count)
                         return -ENOSPC;
                 for (size_t i = 0; i < length; i++)
-                        ids[count + i] = v->byte_ids[(unsigned char)text[i]];
+                        ids[count + i] = v->byte_ids[(unsigned char) text[i]];
                 count += merge_all(v, ids + count, length);
                 text += length;
         }
-        return (long)count;
+        return (long) count;
 }
 
 void vocabulary_spell(const struct vocabulary *v, uint32_t id, char spelling[VOCABULARY_SPELLING_BYTES_MAX]) {
@@ -286,10 +285,10 @@ void vocabulary_spell(const struct vocabulary *v, uint32_t id, char spelling[VOC
                                 character += !byte_prints(before);
                 }
                 if (character < 0x80) {
-                        *to++ = (char)character;
+                        *to++ = (char) character;
                 } else {
-                        *to++ = (char)(0xc0 | (character >> 6));
-                        *to++ = (char)(0x80 | (character & 0x3f));
+                        *to++ = (char) (0xc0 | (character >> 6));
+                        *to++ = (char) (0x80 | (character & 0x3f));
                 }
         }
         *to = '\0';

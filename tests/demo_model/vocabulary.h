@@ -26,15 +26,15 @@ struct vocabulary_merge {
 enum vocabulary_control { VOCABULARY_END_OF_TEXT, VOCABULARY_IM_START, VOCABULARY_IM_END, VOCABULARY_CONTROLS_COUNT };
 
 struct vocabulary {
-        size_t size;                                    /* bytes, merges and control tokens */
+        size_t size; /* bytes, merges and control tokens */
         size_t merges_count;
         struct vocabulary_piece pieces[VOCABULARY_MAX]; /* of bytes and merges */
         struct vocabulary_merge merges[VOCABULARY_MAX];
         uint16_t byte_ids[256];
-        uint16_t *merged;                               /* [left * VOCABULARY_MAX + right]: the id, or 0 */
+        uint16_t *merged; /* [left * VOCABULARY_MAX + right]: the id, or 0 */
 };
 
-struct learner;         /* collects text before the vocabulary is learnt */
+struct learner; /* collects text before the vocabulary is learnt */
 
 int learner_new(struct learner **ret);
 void learner_free(struct learner *l);

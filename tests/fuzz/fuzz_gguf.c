@@ -19,16 +19,16 @@
 #include "engine/shape.h"
 #include "engine/solo.h"
 
-#define TOKENS 6u                       /* that are run */
-#define ROWS_MAX 64u                    /* layers: tensors may overlap, so a small file can be a deep model */
+#define TOKENS   6u  /* that are run */
+#define ROWS_MAX 64u /* layers: tensors may overlap, so a small file can be a deep model */
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static volatile uint64_t touched;       /* keeps the reads alive */
+static volatile uint64_t touched; /* keeps the reads alive */
 
 static void touch(const void *bytes, uint64_t length) {
         for (uint64_t i = 0; i < length; i++)
-                touched += ((const uint8_t *)bytes)[i];
+                touched += ((const uint8_t *) bytes)[i];
 }
 
 static void touch_entry(const struct gguf_entry *e) {
@@ -84,7 +84,7 @@ static void run_model(const char *path) {
         struct solo_config config = { .path = path, .threads = 1, .tokens_max = TOKENS, .batch = 4 };
         if (solo_open(&s, &config, &error) == 0 &&
             tokenizer_encode(s.model->tokenizer, text, sizeof(text) - 1, true, true, &list) == 0 && list.count > 0) {
-                uint32_t count = list.count < TOKENS ? (uint32_t)list.count : TOKENS;
+                uint32_t count = list.count < TOKENS ? (uint32_t) list.count : TOKENS;
                 if (solo_feed(&s, list.ids, count, &logits) == 0)
                         touch(logits, s.model->shape.n_vocab * sizeof(float));
         }
@@ -97,7 +97,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
                 return 0;
         char path[32];
         int fd = memfd_create("fuzz.gguf", 0);
-        if (fd < 0 || write(fd, data, size) != (ssize_t)size)
+        if (fd < 0 || write(fd, data, size) != (ssize_t) size)
                 abort();
         snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
         run_model(path);

@@ -10,8 +10,8 @@
 #include "engine/kernels/half.h"
 #include "engine/kernels/kernels.h"
 
-#define ROWS 32u
-#define N 1024u
+#define ROWS        32u
+#define N           1024u
 #define COLUMNS_MAX 64u
 
 static uint8_t rows[ROWS][N * 4];
@@ -20,15 +20,15 @@ static float out[COLUMNS_MAX * ROWS];
 
 static double processor_s(void) {
         struct timespec t;
-        (void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-        return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+        (void) clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+        return (double) t.tv_sec + (double) t.tv_nsec * 1e-9;
 }
 
 static void fill(const struct kernels *k, enum tensor_type type) {
         float x[N];
         for (uint32_t i = 0; i < N; i++)
-                x[i] = (float)(i * 2654435761u >> 16) * 0x1p-16f - 0.5f;
-        memset(rows, 0x11, sizeof(rows));       /* small finite numbers in every type */
+                x[i] = (float) (i * 2654435761u >> 16) * 0x1p-16f - 0.5f;
+        memset(rows, 0x11, sizeof(rows)); /* small finite numbers in every type */
         for (uint32_t c = 0; c < COLUMNS_MAX; c++)
                 if (k->types[type].activation == ACTIVATION_F32)
                         memcpy(columns[c], x, sizeof(x));
@@ -39,15 +39,22 @@ static void fill(const struct kernels *k, enum tensor_type type) {
 static double speed(const struct kernels *k, enum tensor_type type, uint32_t count) {
         const struct tensor_type_info *info = tensor_type_info(type);
         struct product p = {
-                .rows = rows[0], .row_bytes = (size_t)N / info->block_values * info->block_bytes, .rows_count = ROWS,
-                .columns = columns[0], .column_bytes = sizeof(columns[0]), .columns_count = count, .n = N, .out = out, .out_stride = ROWS,
+                .rows = rows[0],
+                .row_bytes = (size_t) N / info->block_values * info->block_bytes,
+                .rows_count = ROWS,
+                .columns = columns[0],
+                .column_bytes = sizeof(columns[0]),
+                .columns_count = count,
+                .n = N,
+                .out = out,
+                .out_stride = ROWS,
         };
         double best = 0;
         for (int i = 0; i < 200; i++) {
                 double start = processor_s();
                 for (uint32_t repeat = 0; repeat < COLUMNS_MAX / count; repeat++)
                         k->types[type].multiply(&p);
-                double now = (double)ROWS * N * COLUMNS_MAX / (processor_s() - start);
+                double now = (double) ROWS * N * COLUMNS_MAX / (processor_s() - start);
                 best = now > best ? now : best;
         }
         return best * 1e-9;

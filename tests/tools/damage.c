@@ -30,12 +30,12 @@
 
 #include "engine/commands.h"
 
-#define FIELDS_MAX 20000u
-#define STRINGS_NOTED 40u               /* of each array: a vocabulary's other strings are read by the same code */
-#define SAID_MAX 4096u
-#define BOUNDARY_EVERY 4u               /* one case in so many cuts the file at a boundary of its structure */
-#define CASE_SECONDS 30u
-#define MEMORY_MAX_KIB (1200l << 10)    /* of a child, a sanitizer's shadow included */
+#define FIELDS_MAX     20000u
+#define STRINGS_NOTED  40u /* of each array: a vocabulary's other strings are read by the same code */
+#define SAID_MAX       4096u
+#define BOUNDARY_EVERY 4u /* one case in so many cuts the file at a boundary of its structure */
+#define CASE_SECONDS   30u
+#define MEMORY_MAX_KIB (1200l << 10) /* of a child, a sanitizer's shadow included */
 
 static void fail(const char *what) {
         fprintf(stderr, "damage: %s: %m\n", what);
@@ -54,22 +54,22 @@ static uint64_t random_bits(void) {
 }
 
 static size_t random_below(size_t limit) {
-        return limit ? (size_t)(random_bits() % limit) : 0;
+        return limit ? (size_t) (random_bits() % limit) : 0;
 }
 
 /* ---- the structure of a good file ---- */
 
 struct field {
         size_t at;
-        uint8_t width;                  /* bytes of the number; 0: text */
-        uint32_t length;                /* of a text */
+        uint8_t width;   /* bytes of the number; 0: text */
+        uint32_t length; /* of a text */
 };
 
 struct sample {
         const char *path;
         uint8_t *bytes;
         size_t length;
-        size_t directory;               /* bytes before the tensor data */
+        size_t directory; /* bytes before the tensor data */
         struct field *fields;
         uint32_t fields_count;
 };
@@ -98,7 +98,7 @@ static void note_string(struct sample *s, size_t *at, bool quietly) {
         if (quietly)
                 *at += 8;
         else if (length && s->fields_count < FIELDS_MAX)
-                s->fields[s->fields_count++] = (struct field){ .at = *at, .length = (uint32_t)length };
+                s->fields[s->fields_count++] = (struct field){ .at = *at, .length = (uint32_t) length };
         *at += length;
 }
 
@@ -126,7 +126,7 @@ static void sample_read(struct sample *s, const char *path) {
         struct stat status;
         if (!file || fstat(fileno(file), &status))
                 fail(path);
-        *s = (struct sample){ .path = path, .length = (size_t)status.st_size };
+        *s = (struct sample){ .path = path, .length = (size_t) status.st_size };
         s->bytes = malloc(s->length + 1);
         s->fields = calloc(FIELDS_MAX, sizeof(*s->fields));
         if (!s->bytes || !s->fields || fread(s->bytes, 1, s->length, file) != s->length)
@@ -154,9 +154,9 @@ static void sample_read(struct sample *s, const char *path) {
 /* ---- damage ---- */
 
 struct victim {
-        uint8_t *bytes;                 /* room for twice the sample */
+        uint8_t *bytes; /* room for twice the sample */
         size_t length;
-        char told[200];                 /* what was done to it */
+        char told[200]; /* what was done to it */
 };
 
 static void tell(struct victim *v, const char *what, uint64_t a, uint64_t b) {
@@ -173,9 +173,9 @@ static void damage_cut(struct victim *v, size_t length) {
 static void damage_bits(struct victim *v, size_t limit) {
         for (size_t flips = 1 + random_below(8); flips > 0; flips--) {
                 size_t at = random_below(limit < v->length ? limit : v->length);
-                unsigned bit = (unsigned)random_below(8);
+                unsigned bit = (unsigned) random_below(8);
                 if (v->length)
-                        v->bytes[at] ^= (uint8_t)(1u << bit);
+                        v->bytes[at] ^= (uint8_t) (1u << bit);
                 tell(v, "bit", at, bit);
         }
 }
@@ -231,7 +231,7 @@ static void damage_text(struct victim *v, const struct field *f) {
         size_t length = strlen(word) < f->length ? strlen(word) : f->length;
         memcpy(v->bytes + f->at, word, length);
         if (random_below(2))
-                v->bytes[f->at + random_below(f->length)] = (uint8_t)random_bits();
+                v->bytes[f->at + random_below(f->length)] = (uint8_t) random_bits();
         tell(v, "text at", f->at, length);
 }
 
@@ -254,7 +254,7 @@ static void damage_shift(struct victim *v, size_t directory) {
         if (random_below(2)) {
                 memmove(v->bytes + at + count, v->bytes + at, v->length - at);
                 for (size_t i = 0; i < count; i++)
-                        v->bytes[at + i] = (uint8_t)random_bits();
+                        v->bytes[at + i] = (uint8_t) random_bits();
                 v->length += count;
                 tell(v, "put in at", at, count);
         } else if (at + count < v->length) {
@@ -277,7 +277,7 @@ static void damage_tail(struct victim *v, const struct sample *s) {
         size_t at = s->directory + random_below(s->length - s->directory);
         bool noise = random_below(2);
         for (size_t i = at; i < v->length; i++)
-                v->bytes[i] = noise ? (uint8_t)random_bits() : 0;
+                v->bytes[i] = noise ? (uint8_t) random_bits() : 0;
         tell(v, noise ? "noise from" : "zeros from", at, 0);
 }
 
@@ -286,7 +286,7 @@ static void damage(struct victim *v, const struct sample *s, uint32_t number) {
         v->length = s->length;
         v->told[0] = '\0';
         if (number % BOUNDARY_EVERY == 0) {
-                uint32_t cut = number / BOUNDARY_EVERY % (s->fields_count * 2);         /* before and after each field in turn */
+                uint32_t cut = number / BOUNDARY_EVERY % (s->fields_count * 2); /* before and after each field in turn */
                 const struct field *f = &s->fields[cut / 2];
                 damage_cut(v, f->at + (cut % 2 ? f->width + f->length : 0));
                 return;
@@ -311,7 +311,7 @@ static void damage(struct victim *v, const struct sample *s, uint32_t number) {
 static const struct {
         const char *name;
         command *run;
-        const char *arguments[12];      /* after the name; "FILE" stands for the damaged file */
+        const char *arguments[12]; /* after the name; "FILE" stands for the damaged file */
 } commands[] = {
         { "inspect", command_inspect, { "FILE" } },
         { "inspect", command_inspect, { "--json", "FILE" } },
@@ -322,9 +322,9 @@ static const struct {
 #define COMMANDS_COUNT (sizeof(commands) / sizeof(commands[0]))
 
 struct verdict {
-        int status;                     /* as wait4 gives it */
+        int status; /* as wait4 gives it */
         bool slow;
-        char said[SAID_MAX];            /* on standard error */
+        char said[SAID_MAX]; /* on standard error */
         size_t said_length;
         long memory_kib;
 };
@@ -336,12 +336,12 @@ static void in_child(size_t which, const char *path, const char *program, int er
         dup2(null, 0);
         dup2(null, 1);
         dup2(error_fd, 2);
-        arguments[count++] = (char *)(uintptr_t)(program ? program : commands[which].name);
+        arguments[count++] = (char *) (uintptr_t) (program ? program : commands[which].name);
         if (program)
-                arguments[count++] = (char *)(uintptr_t)commands[which].name;
+                arguments[count++] = (char *) (uintptr_t) commands[which].name;
         for (unsigned i = 0; commands[which].arguments[i]; i++) {
                 const char *a = commands[which].arguments[i];
-                arguments[count++] = (char *)(uintptr_t)(strcmp(a, "FILE") ? a : path);
+                arguments[count++] = (char *) (uintptr_t) (strcmp(a, "FILE") ? a : path);
         }
         arguments[count] = NULL;
         alarm(CASE_SECONDS);
@@ -372,7 +372,7 @@ static struct verdict run_case(size_t which, const char *path, const char *progr
                 if (got <= 0)
                         break;
                 size_t room = sizeof(v.said) - 1 - v.said_length;
-                size_t kept = (size_t)got < room ? (size_t)got : room;
+                size_t kept = (size_t) got < room ? (size_t) got : room;
                 memcpy(v.said + v.said_length, more, kept);
                 v.said_length += kept;
         }
@@ -389,7 +389,7 @@ static bool is_one_line(const char *text, size_t length) {
         if (length < 10 || text[length - 1] != '\n')
                 return false;
         for (size_t i = 0; i + 1 < length; i++)
-                if ((unsigned char)text[i] < 0x20 || text[i] == 0x7f)
+                if ((unsigned char) text[i] < 0x20 || text[i] == 0x7f)
                         return false;
         return true;
 }
@@ -419,7 +419,7 @@ struct tally {
 static double now_s(void) {
         struct timespec t;
         clock_gettime(CLOCK_MONOTONIC, &t);
-        return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+        return (double) t.tv_sec + (double) t.tv_nsec / 1e9;
 }
 
 static void keep_evidence(const struct victim *v, const char *folder, uint32_t number) {
@@ -459,7 +459,7 @@ static uint32_t number_option(const char *text) {
                 fprintf(stderr, "damage: '%s' is no number\n", text);
                 exit(2);
         }
-        return (uint32_t)value;
+        return (uint32_t) value;
 }
 
 struct options {
@@ -500,7 +500,7 @@ static void publish(const struct victim *v, int *fd, char path[64]) {
                 ssize_t wrote = write(*fd, v->bytes + done, v->length - done);
                 if (wrote <= 0)
                         fail("write");
-                done += (size_t)wrote;
+                done += (size_t) wrote;
         }
         snprintf(path, 64, "/proc/self/fd/%d", *fd);
 }
@@ -509,11 +509,11 @@ int main(int argc, char **argv) {
         struct options o = { .cases = 1000 };
         struct tally tally = { 0 };
         parse(&o, argc, argv);
-        uint32_t samples_count = (uint32_t)(argc - optind);
+        uint32_t samples_count = (uint32_t) (argc - optind);
         struct sample *samples = calloc(samples_count + 1, sizeof(*samples));
         size_t longest = 0;
         for (uint32_t i = 0; samples && i < samples_count; i++) {
-                sample_read(&samples[i], argv[optind + (int)i]);
+                sample_read(&samples[i], argv[optind + (int) i]);
                 longest = samples[i].length > longest ? samples[i].length : longest;
         }
         struct victim victim = { .bytes = malloc(longest + 4096) };

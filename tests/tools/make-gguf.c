@@ -16,14 +16,14 @@
 #include "tests/gguf_writer.h"
 
 #define TENSORS_MAX 4096
-#define PARTS_MAX 64
-#define FILL_BYTES (1u << 20)
+#define PARTS_MAX   64
+#define FILL_BYTES  (1u << 20)
 
 struct options {
         const char *out;
         uint32_t layers, embd, ff, heads, kv_heads, vocab, ctx;
         enum tensor_type type;
-        bool mixed;                     /* Q4_K_M: the tensors that suffer most get Q6_K */
+        bool mixed; /* Q4_K_M: the tensors that suffer most get Q6_K */
         bool untied, rope_freqs;
         float rope_base;
         uint64_t seed;
@@ -83,18 +83,18 @@ static void random_fill(void *out, size_t count) {
 }
 
 static void put_u16(uint8_t *at, unsigned value) {
-        at[0] = (uint8_t)value;
-        at[1] = (uint8_t)(value >> 8);
+        at[0] = (uint8_t) value;
+        at[1] = (uint8_t) (value >> 8);
 }
 
 /* A positive normal number as IEEE 754 half precision; precise enough for a scale. */
 static void put_half(uint8_t *at, double value) {
         int exponent;
-        double mantissa = frexp(value, &exponent);      /* 0.5 .. 1 */
+        double mantissa = frexp(value, &exponent); /* 0.5 .. 1 */
         if (value < ldexp(1, -14))
-                put_u16(at, (unsigned)(value * 0x1p24));        /* subnormal */
+                put_u16(at, (unsigned) (value * 0x1p24)); /* subnormal */
         else
-                put_u16(at, (unsigned)((exponent + 14) << 10) + (unsigned)((mantissa * 2 - 1) * 1024));
+                put_u16(at, (unsigned) ((exponent + 14) << 10) + (unsigned) ((mantissa * 2 - 1) * 1024));
 }
 
 /*
@@ -104,22 +104,22 @@ static void put_half(uint8_t *at, double value) {
 static uint32_t random_float(int power, unsigned mantissa, int bias, unsigned sign) {
         uint64_t bits = random_bits();
         int exponent = bias + power - 1 - __builtin_ctzll(bits | 1u << 12);
-        uint32_t below = (uint32_t)(bits >> 40) & ((1u << mantissa) - 1);
+        uint32_t below = (uint32_t) (bits >> 40) & ((1u << mantissa) - 1);
         if (exponent < 1)
                 exponent = 0;
-        return ((uint32_t)(bits >> 16) & 1u) << sign | (uint32_t)exponent << mantissa | below;
+        return ((uint32_t) (bits >> 16) & 1u) << sign | (uint32_t) exponent << mantissa | below;
 }
 
 /* ---- blocks: each fills one block with values of standard deviation DEVIATION ---- */
 
-static int power_of(double deviation) {         /* uniform over +-a has deviation a / sqrt(3) */
-        return (int)lround(log2(deviation * 1.7320508));
+static int power_of(double deviation) { /* uniform over +-a has deviation a / sqrt(3) */
+        return (int) lround(log2(deviation * 1.7320508));
 }
 
 static void fill_f32(uint8_t *block, double deviation) {
         uint32_t bits = random_float(power_of(deviation), 23, 127, 31);
         for (unsigned i = 0; i < 4; i++)
-                block[i] = (uint8_t)(bits >> 8 * i);
+                block[i] = (uint8_t) (bits >> 8 * i);
 }
 
 static void fill_f16(uint8_t *block, double deviation) {
@@ -131,12 +131,12 @@ static void fill_bf16(uint8_t *block, double deviation) {
 }
 
 static void fill_q8_0(uint8_t *block, double deviation) {
-        put_half(block, deviation / 73.9);      /* of -128 .. 127, each as likely */
+        put_half(block, deviation / 73.9); /* of -128 .. 127, each as likely */
         random_fill(block + 2, 32);
 }
 
 static void fill_q4_0(uint8_t *block, double deviation) {
-        put_half(block, deviation / 4.61);      /* of -8 .. 7 */
+        put_half(block, deviation / 4.61); /* of -8 .. 7 */
         random_fill(block + 2, 16);
 }
 
@@ -144,17 +144,17 @@ static void fill_q4_0(uint8_t *block, double deviation) {
 static void put_scales(uint8_t *at) {
         uint8_t scale[8];
         for (unsigned i = 0; i < 8; i++)
-                scale[i] = (uint8_t)(24 + random_bits() % 16);
+                scale[i] = (uint8_t) (24 + random_bits() % 16);
         for (unsigned i = 0; i < 4; i++) {
-                at[i] = at[i + 4] = (uint8_t)(scale[i] | (scale[i + 4] >> 4) << 6);
-                at[i + 8] = (uint8_t)((scale[i + 4] & 15) | (scale[i + 4] & 15) << 4);
+                at[i] = at[i + 4] = (uint8_t) (scale[i] | (scale[i + 4] >> 4) << 6);
+                at[i + 8] = (uint8_t) ((scale[i + 4] & 15) | (scale[i + 4] & 15) << 4);
         }
 }
 
 static void fill_q4_k(uint8_t *block, double deviation) {
         double scale = deviation / (31.5 * 4.61);
         put_half(block, scale);
-        put_half(block + 2, scale * 7.5);       /* the mean of 0 .. 15 becomes 0 */
+        put_half(block + 2, scale * 7.5); /* the mean of 0 .. 15 becomes 0 */
         put_scales(block + 4);
         random_fill(block + 16, 128);
 }
@@ -170,7 +170,7 @@ static void fill_q5_k(uint8_t *block, double deviation) {
 static void fill_q6_k(uint8_t *block, double deviation) {
         random_fill(block, 128 + 64);
         for (unsigned i = 0; i < 16; i++)
-                block[192 + i] = (uint8_t)(24 + random_bits() % 16);
+                block[192 + i] = (uint8_t) (24 + random_bits() % 16);
         put_half(block + 208, deviation / (31.5 * 18.5));
 }
 
@@ -186,8 +186,8 @@ static fill_block *const fills[TENSOR_TYPE_COUNT] = {
 struct tensor {
         char name[64];
         enum tensor_type type;
-        uint32_t columns, rows;         /* rows 0: a vector */
-        double deviation;               /* 0: all ones */
+        uint32_t columns, rows; /* rows 0: a vector */
+        double deviation;       /* 0: all ones */
 };
 
 static struct tensor tensors[TENSORS_MAX];
@@ -217,7 +217,7 @@ static bool has_more_bits(const struct options *o, uint32_t layer) {
 static void list_tensors(const struct options *o) {
         uint32_t kv = o->embd / o->heads * o->kv_heads;
         enum tensor_type outer = o->mixed ? TENSOR_Q6_K : o->type;
-        double logits = 3 / sqrt(o->embd);      /* times the length of a normed vector: logits deviate by 3 */
+        double logits = 3 / sqrt(o->embd); /* times the length of a normed vector: logits deviate by 3 */
 
         add(o->untied ? o->type : outer, o->embd, o->vocab, logits, "token_embd");
         if (o->rope_freqs)
@@ -246,11 +246,11 @@ static const char *const merges[][2] = {
         { "\xc4\xa0", "t" }, { "h", "e" }, { "i", "n" }, { "\xc4\xa0", "a" }, { "r", "e" },  { "o", "n" }, { "\xc4\xa0t", "he" },
         { "e", "r" },        { "a", "t" }, { "o", "r" }, { "e", "n" },        { "in", "g" }, { "e", "s" }, { "\xc4\xa0", "o" },
 };
-#define MERGES_COUNT ((uint32_t)(sizeof(merges) / sizeof(merges[0])))
+#define MERGES_COUNT ((uint32_t) (sizeof(merges) / sizeof(merges[0])))
 
 static const char *const specials[] = { "<|endoftext|>", "<|im_start|>", "<|im_end|>" };
 #define SPECIALS_COUNT 3u
-#define VOCAB_MIN (256 + MERGES_COUNT + SPECIALS_COUNT)
+#define VOCAB_MIN      (256 + MERGES_COUNT + SPECIALS_COUNT)
 
 /* The printable character that stands for BYTE in byte-level BPE: itself where it is one, else from U+0100 on. */
 static uint32_t byte_character(uint32_t byte) {
@@ -267,9 +267,9 @@ static void token_text(const struct options *o, uint32_t id, char out[32]) {
         if (id < 256) {
                 uint32_t c = byte_character(id);
                 if (c < 0x80)
-                        snprintf(out, 32, "%c", (char)c);
+                        snprintf(out, 32, "%c", (char) c);
                 else
-                        snprintf(out, 32, "%c%c", (char)(0xc0 | c >> 6), (char)(0x80 | (c & 63)));
+                        snprintf(out, 32, "%c%c", (char) (0xc0 | c >> 6), (char) (0x80 | (c & 63)));
         } else if (id < 256 + MERGES_COUNT) {
                 snprintf(out, 32, "%s%s", merges[id - 256][0], merges[id - 256][1]);
         } else if (id >= o->vocab - SPECIALS_COUNT) {
@@ -290,7 +290,7 @@ static void write_tokenizer(struct gguf_writer *w, const struct options *o) {
         }
         gguf_write_array(w, "tokenizer.ggml.token_type", GGUF_I32, o->vocab);
         for (uint32_t i = 0; i < o->vocab; i++)
-                gguf_write_number(w, i >= o->vocab - SPECIALS_COUNT ? 3 : 1, 4);        /* control, normal */
+                gguf_write_number(w, i >= o->vocab - SPECIALS_COUNT ? 3 : 1, 4); /* control, normal */
         gguf_write_array(w, "tokenizer.ggml.merges", GGUF_STRING, MERGES_COUNT);
         for (uint32_t i = 0; i < MERGES_COUNT; i++) {
                 snprintf(text, sizeof(text), "%s %s", merges[i][0], merges[i][1]);
@@ -352,7 +352,7 @@ static void write_data(FILE *file, const char *path, const struct tensor *t, uin
                         if (t->deviation > 0)
                                 fills[t->type](buffer + at, t->deviation);
                         else
-                                memcpy(buffer + at, "\0\0\x80\x3f", 4);         /* 1.0f */
+                                memcpy(buffer + at, "\0\0\x80\x3f", 4); /* 1.0f */
                 }
                 if (fwrite(buffer, 1, part, file) != part)
                         fail("cannot write", path);
@@ -372,8 +372,8 @@ static void write_part(const struct options *o, const char *path, uint32_t part,
         if (part == 0)
                 write_metadata(&w, o);
         if (o->parts > 1) {
-                gguf_write_u16(&w, "split.no", (uint16_t)part);
-                gguf_write_u16(&w, "split.count", (uint16_t)o->parts);
+                gguf_write_u16(&w, "split.no", (uint16_t) part);
+                gguf_write_u16(&w, "split.count", (uint16_t) o->parts);
                 gguf_write_key(&w, "split.tensors.count", GGUF_I32);
                 gguf_write_number(&w, tensors_count, 4);
         }
@@ -401,7 +401,7 @@ static void write_all(const struct options *o) {
                 if (o->parts == 1)
                         snprintf(path, sizeof(path), "%s", o->out);
                 else
-                        snprintf(path, sizeof(path), "%.*s-%05u-of-%05u.gguf", (int)stem, o->out, i + 1, o->parts);
+                        snprintf(path, sizeof(path), "%.*s-%05u-of-%05u.gguf", (int) stem, o->out, i + 1, o->parts);
                 write_part(o, path, i, i * tensors_count / o->parts, (i + 1) * tensors_count / o->parts);
         }
 }
@@ -423,7 +423,7 @@ static uint32_t number(const char *text, const char *name, uint32_t min, uint32_
                 fprintf(stderr, "make-gguf: --%s must be a number from %u to %u\n", name, min, max);
                 exit(2);
         }
-        return (uint32_t)value;
+        return (uint32_t) value;
 }
 
 static void choose_preset(struct options *o, const char *name) {

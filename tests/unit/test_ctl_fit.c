@@ -17,13 +17,14 @@ struct situation {
         const char *what;
         uint64_t weights, available;
         uint32_t context, parallel;
-        struct machine_engine engines[3];       /* all zero: none */
+        struct machine_engine engines[3]; /* all zero: none */
         enum fit fit;
         enum admission_rule rule;
         uint64_t short_bytes;
 };
 
 /* A machine of 32 GiB: budget 25, weights at most 19, reserve 1. A model of 1 MiB of KV a token, nothing but weights. */
+/* clang-format off */
 static const struct situation situations[] = {
         { "plenty of room", GIB(4), GIB(30), 1024, 1, { { 0 } }, FIT_NOW, RULE_NONE, 0 },
         { "exactly as much as is free", GIB(4), GIB(6), 1024, 1, { { 0 } }, FIT_NOW, RULE_NONE, 0 },
@@ -37,20 +38,26 @@ static const struct situation situations[] = {
         { "too many weights", GIB(20), GIB(30), 1024, 1, { { 0 } }, FIT_NEVER, RULE_WEIGHTS, GIB(1) },
         { "absurd sizes saturate", UINT64_MAX, GIB(30), UINT32_MAX, 1024, { { 0 } }, FIT_NEVER, RULE_BUDGET, UINT64_MAX - GIB(25) },
 };
+/* clang-format on */
 
 static void test_situations(void **state) {
         (void) state;
         for (size_t i = 0; i < sizeof(situations) / sizeof(situations[0]); i++) {
                 const struct situation *s = &situations[i];
                 struct machine machine = { .ram_bytes = GIB(32), .available_bytes = s->available };
-                while (machine.engines_count < 3 && s->engines[machine.engines_count].file_bytes + s->engines[machine.engines_count].taken_bytes > 0) {
+                while (machine.engines_count < 3 &&
+                       s->engines[machine.engines_count].file_bytes + s->engines[machine.engines_count].taken_bytes > 0) {
                         machine.engines[machine.engines_count] = s->engines[machine.engines_count];
                         machine.engines_count++;
                 }
-                struct fit_model model = { .weights_bytes = s->weights, .kv_bytes_per_token = { MIB(1), MIB(1) / 2, MIB(1) / 4 } };
+                struct fit_model model = { .weights_bytes = s->weights,
+                                           .kv_bytes_per_token = { MIB(1), MIB(1) / 2, MIB(1) / 4 } };
                 struct fit_question q = {
                         .parallel = s->parallel,
-                        .limits = { .budget_bytes = GIB(25), .weights_max_bytes = GIB(19), .reserve_bytes = GIB(1), .ram_bytes = GIB(32) },
+                        .limits = { .budget_bytes = GIB(25),
+                                    .weights_max_bytes = GIB(19),
+                                    .reserve_bytes = GIB(1),
+                                    .ram_bytes = GIB(32) },
                         .machine = &machine,
                 };
                 struct fit_row row = fit_row(&model, &q, s->context, KV_F16);
@@ -80,7 +87,9 @@ static void test_sums(void **state) {
 static void test_speed(void **state) {
         (void) state;
         struct machine machine = { .ram_bytes = GIB(32), .available_bytes = GIB(30) };
-        struct fit_model model = { .weights_bytes = 2000000000, .decode_bytes = 1000000000, .kv_bytes_per_token = { 100000, 0, 0 } };
+        struct fit_model model = { .weights_bytes = 2000000000,
+                                   .decode_bytes = 1000000000,
+                                   .kv_bytes_per_token = { 100000, 0, 0 } };
         struct fit_question q = { .parallel = 4, .machine = &machine, .bandwidth = 50e9, .cache_bytes = MIB(32) };
         /* one request reads the weights and its own 10,000 tokens: 2e9 bytes */
         double speed = fit_row(&model, &q, 10000, KV_F16).tokens_per_second;

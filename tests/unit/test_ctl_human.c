@@ -39,6 +39,7 @@ static void test_bytes(void **state) {
 }
 
 static void test_duration(void **state) {
+        /* clang-format off */
         static const struct {
                 uint64_t ms;
                 const char *expected;
@@ -47,6 +48,7 @@ static void test_duration(void **state) {
                 { 59999, "59 s" },      { 60000, "1m 0s" },     { 723000, "12m 3s" }, { 11040000, "3h 4m" },
                 { 183600000, "2d 3h" }, { UINT64_MAX, NULL },
         };
+        /* clang-format on */
         (void) state;
         for (size_t i = 0; rows[i].expected; i++)
                 assert_string_equal(human_duration_ms(rows[i].ms).text, rows[i].expected);
@@ -117,11 +119,8 @@ static void test_parse_number(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_bytes),
-                cmocka_unit_test(test_duration),
-                cmocka_unit_test(test_counts_and_rates),
-                cmocka_unit_test(test_parse_bytes),
-                cmocka_unit_test(test_parse_number),
+                cmocka_unit_test(test_bytes),       cmocka_unit_test(test_duration),     cmocka_unit_test(test_counts_and_rates),
+                cmocka_unit_test(test_parse_bytes), cmocka_unit_test(test_parse_number),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -77,8 +77,8 @@ static void test_bad_lines(void **state) {
                 "load",
                 "fit",
                 "fit a b",
-                "status --force",       /* not its option */
-                "--force unload a",     /* before the command only the global ones are known */
+                "status --force",   /* not its option */
+                "--force unload a", /* before the command only the global ones are known */
                 "status --socket",
                 "status --json=yes",
         };

@@ -18,8 +18,8 @@
 #include "ctl/machine.h"
 #include "ctl/small_file.h"
 
-#define MIB(n) ((uint64_t) (n) << 20)
-#define GIB(n) ((uint64_t) (n) << 30)
+#define MIB(n)   ((uint64_t) (n) << 20)
+#define GIB(n)   ((uint64_t) (n) << 30)
 
 #define MOUNT_V2 "30 23 0:26 / /sys/fs/cgroup rw,nosuid shared:4 - cgroup2 cgroup2 rw,nsdelegate\n"
 #define MOUNT_V1 "35 31 0:32 / /sys/fs/cgroup/memory rw,relatime - cgroup cgroup rw,memory\n"
@@ -121,12 +121,14 @@ static void test_v1_and_hybrid(void **state) {
         struct machine m;
         (void) state;
         write_file("/proc/self/cgroup", "9:name=systemd:/\n4:cpu,memory:/box/7\n0::/\n");
-        write_file("/proc/self/mountinfo",
-                   "41 31 0:38 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw\n32 31 0:29 / /sys/fs/cgroup/cpu rw - cgroup cgroup rw,cpu\n" MOUNT_V1);
+        write_file(
+                "/proc/self/mountinfo",
+                "41 31 0:38 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw\n32 31 0:29 / /sys/fs/cgroup/cpu rw - cgroup cgroup rw,cpu\n" MOUNT_V1);
         write_file("/sys/fs/cgroup/memory/memory.limit_in_bytes", "9223372036854771712\n");
         write_file("/sys/fs/cgroup/memory/box/7/memory.limit_in_bytes", "2147483648\n");
         write_file("/sys/fs/cgroup/memory/box/7/memory.usage_in_bytes", "1610612736\n");
-        write_file("/sys/fs/cgroup/memory/box/7/memory.stat", "inactive_file 5\ntotal_inactive_file 536870912\ntotal_active_file 0\n");
+        write_file("/sys/fs/cgroup/memory/box/7/memory.stat",
+                   "inactive_file 5\ntotal_inactive_file 536870912\ntotal_active_file 0\n");
         assert_int_equal(machine_read(root, &m), 0);
         assert_int_equal(m.ram_bytes, GIB(2));
         assert_int_equal(m.available_bytes, GIB(1));
@@ -134,7 +136,8 @@ static void test_v1_and_hybrid(void **state) {
 
 /* In a container our own group is mounted as the root of what we see. */
 static void test_container_mount(void **state) {
-        static const char *const groups[] = { "4:memory:/docker/abc\n", "4:memory:/docker/abc/inner\n", "4:memory:/\n", "4:memory:/../other\n" };
+        static const char *const groups[] = { "4:memory:/docker/abc\n", "4:memory:/docker/abc/inner\n", "4:memory:/\n",
+                                              "4:memory:/../other\n" };
         (void) state;
         write_file("/proc/self/mountinfo", "35 31 0:32 /docker/abc /sys/fs/cgroup/memory ro - cgroup cgroup rw,memory\n");
         write_file("/sys/fs/cgroup/memory/memory.limit_in_bytes", "1073741824\n");
@@ -159,7 +162,8 @@ static void test_engines(void **state) {
         struct machine m;
         (void) state;
         write_file("/proc/17/comm", "headroom-engine\n");
-        write_file("/proc/17/status", "Name:\theadroom-engine\nVmRSS:\t 5 kB\nRssAnon:\t  10240 kB\nRssFile:\t 1048576 kB\nRssShmem:\t  0 kB\n");
+        write_file("/proc/17/status",
+                   "Name:\theadroom-engine\nVmRSS:\t 5 kB\nRssAnon:\t  10240 kB\nRssFile:\t 1048576 kB\nRssShmem:\t  0 kB\n");
         write_file("/proc/18/comm", "bash\n");
         write_file("/proc/18/status", "RssFile:\t 1048576 kB\n");
         write_file("/proc/19/comm", "headroom-engine\n"); /* just gone */

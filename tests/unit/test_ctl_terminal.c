@@ -13,6 +13,7 @@
 #include "ctl/terminal.h"
 
 static void test_escape(void **state) {
+        /* clang-format off */
         static const struct {
                 const char *what, *text, *expected;
         } rows[] = {
@@ -31,6 +32,7 @@ static void test_escape(void **state) {
                 { "zero width", "a\xe2\x80\x8b" "b", "a\\u200bb" },
                 { "tag characters", "a\xf3\xa0\x81\x81", "a\\U0e0041" },
         };
+        /* clang-format on */
         (void) state;
         for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
                 char *escaped = terminal_escape(rows[i].text);
@@ -75,7 +77,9 @@ static void test_shorten(void **state) {
 }
 
 static char *print_table(const char *first_name, size_t width, bool colours) {
-        static const struct column columns[] = { { "MODEL", ALIGN_FLEXIBLE }, { "STATE", ALIGN_LEFT }, { "MEMORY", ALIGN_RIGHT } };
+        static const struct column columns[] = { { "MODEL", ALIGN_FLEXIBLE },
+                                                 { "STATE", ALIGN_LEFT },
+                                                 { "MEMORY", ALIGN_RIGHT } };
         struct table *t = table_new(columns, 3);
         table_cell(t, TINT_NONE, "%s", first_name);
         table_cell(t, TINT_GOOD, "ready");
@@ -166,10 +170,10 @@ static int setup(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_escape),        cmocka_unit_test(test_escape_every_byte),
-                cmocka_unit_test(test_shorten),       cmocka_unit_test(test_table),
+                cmocka_unit_test(test_escape),          cmocka_unit_test(test_escape_every_byte),
+                cmocka_unit_test(test_shorten),         cmocka_unit_test(test_table),
                 cmocka_unit_test(test_table_gives_way), cmocka_unit_test(test_table_colours),
-                cmocka_unit_test(test_json_is_ascii), cmocka_unit_test(test_json_reading_trusts_no_type),
+                cmocka_unit_test(test_json_is_ascii),   cmocka_unit_test(test_json_reading_trusts_no_type),
         };
         return cmocka_run_group_tests(tests, setup, NULL);
 }

@@ -28,8 +28,16 @@
 #include "tests/demo_model/vocabulary.h"
 
 static const struct net_shape tiny = {
-        .vocabulary = 23, .context = 32, .width = 16, .layers = 2, .heads = 4, .kv_heads = 2, .head_width = 4,
-        .ff_width = 20, .norm_epsilon = 1e-5f, .rope_base = 10000.0f,
+        .vocabulary = 23,
+        .context = 32,
+        .width = 16,
+        .layers = 2,
+        .heads = 4,
+        .kv_heads = 2,
+        .head_width = 4,
+        .ff_width = 20,
+        .norm_epsilon = 1e-5f,
+        .rope_base = 10000.0f,
 };
 
 /* Two conversations of unequal length, some tokens without a target. */
@@ -52,7 +60,7 @@ static float *random_weights(const struct net_layout *l) {
         assert_non_null(weights);
         net_weights_init(l, weights, &random);
         for (size_t i = 0; i < l->floats; i++)
-                weights[i] += (float)(0.2 * random_normal(&random));
+                weights[i] += (float) (0.2 * random_normal(&random));
         return weights;
 }
 
@@ -66,8 +74,8 @@ static void check_tensor(struct net_space *s, const struct net_layout *l, const 
 
         assert_non_null(direction);
         for (size_t i = 0; i < count; i++) {
-                direction[i] = (float)(random_normal(&random) + 3.0 * (double)(gradient[t->offset + i] > 0.0f));
-                length += (double)direction[i] * (double)direction[i];
+                direction[i] = (float) (random_normal(&random) + 3.0 * (double) (gradient[t->offset + i] > 0.0f));
+                length += (double) direction[i] * (double) direction[i];
         }
         float *saved = calloc(l->floats, sizeof(float));
 
@@ -77,12 +85,12 @@ static void check_tensor(struct net_space *s, const struct net_layout *l, const 
                 double step = (side ? 0.01 : -0.01) / sqrt(length);
 
                 for (size_t i = 0; i < count; i++)
-                        weights[t->offset + i] = saved[t->offset + i] + (float)(step * (double)direction[i]);
+                        weights[t->offset + i] = saved[t->offset + i] + (float) (step * (double) direction[i]);
                 loss[side] = net_loss(s, weights, b, 1.0f, NULL, &right);
         }
         memcpy(weights, saved, l->floats * sizeof(float));
         for (size_t i = 0; i < count; i++)
-                expected += (double)gradient[t->offset + i] * (double)direction[i] / sqrt(length);
+                expected += (double) gradient[t->offset + i] * (double) direction[i] / sqrt(length);
         double measured = (loss[1] - loss[0]) / 0.02;
 
         if (fabs(measured - expected) > 0.01 * fabs(expected) + 2e-3)
@@ -100,14 +108,14 @@ static void gradient_agrees_with_differences(void **state) {
         const char *fault;
         size_t right;
 
-        (void)state;
+        (void) state;
         assert_int_equal(net_layout_init(&l, &tiny, &fault), 0);
         assert_int_equal(net_space_new(&l, 16, &s), 0);
         fill_tiny(&b, ids, targets);
         float *weights = random_weights(&l), *gradient = calloc(l.floats, sizeof(float));
 
         assert_non_null(gradient);
-        (void)net_loss(s, weights, &b, 1.0f, gradient, &right);
+        (void) net_loss(s, weights, &b, 1.0f, gradient, &right);
         for (size_t i = 0; i < l.tensors_count; i++)
                 check_tensor(s, &l, &l.tensors[i], weights, gradient, &b);
         free(weights);
@@ -126,7 +134,7 @@ static void decoder_agrees_with_the_whole_pass(void **state) {
         const char *fault;
         size_t right;
 
-        (void)state;
+        (void) state;
         assert_int_equal(net_layout_init(&l, &tiny, &fault), 0);
         assert_int_equal(net_space_new(&l, 12, &s), 0);
         float *weights = random_weights(&l);
@@ -134,10 +142,14 @@ static void decoder_agrees_with_the_whole_pass(void **state) {
         assert_int_equal(net_decoder_new(&l, weights, &d), 0);
         for (uint32_t i = 0; i < 12; i++)
                 targets[i] = (struct net_target){ i, net_decoder_next(d, sequence[i]) };
-        struct net_batch b = { .tokens_count = 12, .sequences_count = 1, .targets_count = 12,
-                               .ids = (uint32_t *)sequence, .targets = targets, .starts = { 0, 12 } };
+        struct net_batch b = { .tokens_count = 12,
+                               .sequences_count = 1,
+                               .targets_count = 12,
+                               .ids = (uint32_t *) sequence,
+                               .targets = targets,
+                               .starts = { 0, 12 } };
 
-        (void)net_loss(s, weights, &b, 1.0f, NULL, &right);
+        (void) net_loss(s, weights, &b, 1.0f, NULL, &right);
         assert_int_equal(right, 12);
         net_decoder_free(d);
         free(weights);
@@ -150,12 +162,12 @@ static void multiplication_agrees_with_the_definition(void **state) {
         struct random random = { 5 };
         struct gemm_space s;
 
-        (void)state;
+        (void) state;
         assert_int_equal(gemm_space_init(&s), 0);
         for (size_t i = 0; i < M * K; i++)
-                a[i] = (float)random_normal(&random);
+                a[i] = (float) random_normal(&random);
         for (size_t i = 0; i < K * N; i++)
-                b[i] = (float)random_normal(&random);
+                b[i] = (float) random_normal(&random);
         for (size_t i = 0; i < M * N; i++)
                 c[i] = 1.0f;
         gemm(&s, M, N, K, matrix_turned(a, M), matrix_rows(b, N), c, N, true);
@@ -164,8 +176,8 @@ static void multiplication_agrees_with_the_definition(void **state) {
                         double sum = 1.0;
 
                         for (size_t p = 0; p < K; p++)
-                                sum += (double)a[p * M + i] * (double)b[p * N + j];
-                        assert_true(fabs(sum - (double)c[i * N + j]) < 1e-3);
+                                sum += (double) a[p * M + i] * (double) b[p * N + j];
+                        assert_true(fabs(sum - (double) c[i * N + j]) < 1e-3);
                 }
         gemm_space_done(&s);
 }
@@ -178,7 +190,7 @@ static void expect_pieces(const struct vocabulary *v, const char *text, const ch
         assert_true(count >= 0);
         for (long i = 0; i < count; i++) {
                 vocabulary_spell(v, ids[i], spelling);
-                (void)strcat(strcat(all, i ? "|" : ""), spelling);
+                (void) strcat(strcat(all, i ? "|" : ""), spelling);
         }
         assert_string_equal(all, joined);
 }
@@ -188,7 +200,7 @@ static void vocabulary_learns_frequent_pairs_and_splits_like_gpt_2(void **state)
         struct vocabulary *v;
         uint32_t ids[2];
 
-        (void)state;
+        (void) state;
         assert_int_equal(learner_new(&learner), 0);
         for (int i = 0; i < 3; i++)
                 assert_int_equal(learner_add(learner, "low lower lowest, it's low\nlow  low"), 0);
@@ -205,13 +217,13 @@ static void vocabulary_learns_frequent_pairs_and_splits_like_gpt_2(void **state)
 }
 
 static void half_precision_is_exact(void **state) {
-        (void)state;
+        (void) state;
         for (uint32_t half = 0; half < 0x10000; half++)
                 if ((half & 0x7c00) != 0x7c00)
-                        assert_int_equal(q8_half_from_float(q8_half_to_float((uint16_t)half)), half);
+                        assert_int_equal(q8_half_from_float(q8_half_to_float((uint16_t) half)), half);
         assert_int_equal(q8_half_from_float(65504.0f), 0x7bff);
         assert_int_equal(q8_half_from_float(65536.0f), 0x7c00);
-        assert_int_equal(q8_half_from_float(1.0f + 0x1p-11f), 0x3c00);             /* half way: to even */
+        assert_int_equal(q8_half_from_float(1.0f + 0x1p-11f), 0x3c00); /* half way: to even */
         assert_int_equal(q8_half_from_float(1.0f + 0x3p-11f), 0x3c02);
         assert_int_equal(q8_half_from_float(0x1p-26f), 0);
 }
@@ -221,9 +233,9 @@ static void q8_keeps_a_row_to_half_a_step(void **state) {
         struct q8_block block;
         float x[Q8_VALUES], y[Q8_VALUES];
 
-        (void)state;
+        (void) state;
         for (int i = 0; i < Q8_VALUES; i++)
-                x[i] = (float)random_normal(&random);
+                x[i] = (float) random_normal(&random);
         x[7] = -6.0f;
         q8_encode(&block, x);
         q8_decode(y, &block);
@@ -239,7 +251,7 @@ static void variations_stay_in_bounds(void **state) {
         struct random random = { 9 };
         char text[QUESTION_BYTES_MAX], longest[QUESTION_BYTES_MAX];
 
-        (void)state;
+        (void) state;
         memset(longest, 'a', sizeof(longest) - 1);
         longest[sizeof(longest) - 1] = '\0';
         for (int i = 0; i < 20000; i++) {
@@ -260,22 +272,30 @@ struct school {
 };
 
 static void school_init(struct school *s) {
-        struct net_shape shape = { .context = SEQUENCE_TOKENS_MAX, .width = 64, .layers = 1, .heads = 2, .kv_heads = 1,
-                                   .head_width = 32, .ff_width = 64, .norm_epsilon = 1e-5f, .rope_base = 10000.0f };
+        struct net_shape shape = { .context = SEQUENCE_TOKENS_MAX,
+                                   .width = 64,
+                                   .layers = 1,
+                                   .heads = 2,
+                                   .kv_heads = 1,
+                                   .head_width = 32,
+                                   .ff_width = 64,
+                                   .norm_epsilon = 1e-5f,
+                                   .rope_base = 10000.0f };
         struct corpus_error error;
         struct learner *learner;
         const char *fault;
 
         *s = (struct school){ .directory = "/tmp/demo-trainer-XXXXXX" };
         assert_non_null(mkdtemp(s->directory));
-        (void)snprintf(s->text, sizeof(s->text), "%s/text", s->directory);
-        (void)snprintf(s->file, sizeof(s->file), "%s/model.gguf", s->directory);
-        (void)snprintf(s->checkpoint, sizeof(s->checkpoint), "%s/checkpoint", s->directory);
+        (void) snprintf(s->text, sizeof(s->text), "%s/text", s->directory);
+        (void) snprintf(s->file, sizeof(s->file), "%s/model.gguf", s->directory);
+        (void) snprintf(s->checkpoint, sizeof(s->checkpoint), "%s/checkpoint", s->directory);
         FILE *text = fopen(s->text, "we");
 
         assert_non_null(text);
-        (void)fputs("# Three answers.\nS: Be kind.\n\nQ: Why is it hot?\nQ: Why so hot?\nA: It's the sun.\n\n"
-                    "Q: What is it?\nA: It is the heat, 42 degrees.\n\nQ: Who?\nA: Nobody knows it.\n", text);
+        (void) fputs("# Three answers.\nS: Be kind.\n\nQ: Why is it hot?\nQ: Why so hot?\nA: It's the sun.\n\n"
+                     "Q: What is it?\nA: It is the heat, 42 degrees.\n\nQ: Who?\nA: Nobody knows it.\n",
+                     text);
         assert_int_equal(fclose(text), 0);
         assert_int_equal(corpus_new(&s->corpus), 0);
         assert_int_equal(corpus_read(s->corpus, s->text, &error), 0);
@@ -291,15 +311,16 @@ static void school_init(struct school *s) {
 static void school_done(struct school *s) {
         vocabulary_free(s->vocabulary);
         corpus_free(s->corpus);
-        (void)unlink(s->text);
-        (void)unlink(s->file);
-        (void)unlink(s->checkpoint);
+        (void) unlink(s->text);
+        (void) unlink(s->file);
+        (void) unlink(s->checkpoint);
         assert_int_equal(rmdir(s->directory), 0);
 }
 
 static struct course *school_course(const struct school *s, size_t threads) {
-        struct course_settings settings = { .steps = 8, .batch = 2 * SHARDS, .threads = threads, .seed = 4,
-                                            .rate = 0.01, .decay = 0.1 };
+        struct course_settings settings = {
+                .steps = 8, .batch = 2 * SHARDS, .threads = threads, .seed = 4, .rate = 0.01, .decay = 0.1
+        };
         struct course *c;
 
         assert_int_equal(course_new(&settings, &s->layout, s->corpus, s->vocabulary, &c), 0);
@@ -316,7 +337,7 @@ static void take_steps(struct course *c, size_t until) {
 static void threads_and_interruptions_change_nothing(void **state) {
         struct school s;
 
-        (void)state;
+        (void) state;
         school_init(&s);
         struct course *whole = school_course(&s, 2), *first = school_course(&s, 1), *second = school_course(&s, 4);
 
@@ -355,7 +376,7 @@ static void the_engine_reads_the_file_as_it_was_meant(void **state) {
         struct q8_block block;
         float x[Q8_VALUES];
 
-        (void)state;
+        (void) state;
         school_init(&s);
         float *weights = random_weights(&s.layout), *rounded = calloc(s.layout.floats, sizeof(float));
 
@@ -365,7 +386,7 @@ static void the_engine_reads_the_file_as_it_was_meant(void **state) {
         int fd = open(s.file, O_RDONLY | O_CLOEXEC);
 
         assert_int_equal(gguf_open(&fd, 1, &g, &error), 0);
-        (void)close(fd);
+        (void) close(fd);
         assert_int_equal(gguf_tensors_count(g), s.layout.tensors_count);
         for (size_t i = 0; i < s.layout.tensors_count; i++) {
                 const struct net_tensor *ours = &s.layout.tensors[i];
@@ -383,7 +404,7 @@ static void the_engine_reads_the_file_as_it_was_meant(void **state) {
         assert_int_equal(tokenizer_new(g, &t, &error), 0);
         expect_same_ids(t, s.vocabulary, "Why is it so hot, 42 degrees?\n\n It's  Nobody!");
         expect_same_ids(t, s.vocabulary, "<|im_end|> they'll... \n");
-        assert_true(tokenizer_is_end(t, (int32_t)vocabulary_control_id(s.vocabulary, VOCABULARY_IM_END)));
+        assert_true(tokenizer_is_end(t, (int32_t) vocabulary_control_id(s.vocabulary, VOCABULARY_IM_END)));
         tokenizer_free(t);
         gguf_close(g);
         free(weights);

@@ -18,8 +18,8 @@
 #include "engine/scratch.h"
 #include "tests/tiny_model.h"
 
-#define BATCH 48u
-#define ITEMS 6u
+#define BATCH      48u
+#define ITEMS      6u
 #define TOKENS_MAX 256u
 
 /* --- an engine of one model --- */
@@ -34,8 +34,8 @@ struct rig {
 struct rig_config {
         struct tiny_model model;
         enum kv_type kv;
-        uint32_t threads;               /* 1 */
-        const char *kernels;            /* the best */
+        uint32_t threads;    /* 1 */
+        const char *kernels; /* the best */
 };
 
 static struct rig rig_open(struct rig_config c) {
@@ -45,14 +45,14 @@ static struct rig rig_open(struct rig_config c) {
         int fd = tiny_file(w.bytes, w.length);
         if (model_open(&fd, 1, &r.model, &error) < 0)
                 fail_msg("%s", error.text);
-        (void)close(fd);
+        (void) close(fd);
         gguf_write_done(&w);
         if (c.kernels)
                 assert_int_equal(setenv("HEADROOM_KERNELS", c.kernels, 1), 0);
         assert_int_equal(threads_new(c.threads ? c.threads : 1, &r.threads), 0);
         assert_int_equal(kv_cache_new(&(struct kv_config){ &r.model->shape, 16 * TOKENS_MAX, c.kv, c.kv }, &r.cache), 0);
         assert_int_equal(forward_new(&(struct forward_config){ r.model, r.cache, r.threads, BATCH, ITEMS }, &r.forward), 0);
-        (void)unsetenv("HEADROOM_KERNELS");
+        (void) unsetenv("HEADROOM_KERNELS");
         return r;
 }
 
@@ -65,7 +65,7 @@ static void rig_close(struct rig *r) {
 
 static void make_tokens(const struct rig *r, uint32_t salt, int32_t *tokens, uint32_t count) {
         for (uint32_t i = 0; i < count; i++)
-                tokens[i] = (int32_t)((salt * 31 + i * i * 7 + i * 13) % r->model->shape.n_vocab);
+                tokens[i] = (int32_t) ((salt * 31 + i * i * 7 + i * 13) % r->model->shape.n_vocab);
 }
 
 static const float *feed(struct rig *r, struct kv_sequence *s, const int32_t *tokens, uint32_t count, enum forward_want want) {
@@ -91,7 +91,7 @@ static void logits_of(struct rig *r, const int32_t *tokens, uint32_t count, uint
 struct naive {
         const struct model *m;
         uint32_t count;
-        double *x;                      /* count x n_embd */
+        double *x; /* count x n_embd */
 };
 
 /* Weights of any type, as floats. */
@@ -99,7 +99,7 @@ static float *floats_of(const struct gguf_tensor *t) {
         uint64_t row_bytes = t->bytes / t->dims[1];
         float *out = malloc(t->dims[0] * t->dims[1] * sizeof(*out));
         for (uint64_t r = 0; r < t->dims[1]; r++)
-                kernels_portable.types[t->type].dequantize(t->data + r * row_bytes, (uint32_t)t->dims[0], out + r * t->dims[0]);
+                kernels_portable.types[t->type].dequantize(t->data + r * row_bytes, (uint32_t) t->dims[0], out + r * t->dims[0]);
         return out;
 }
 
@@ -111,7 +111,7 @@ static double *times(const struct gguf_tensor *weights, const double *x, uint32_
         for (uint32_t t = 0; t < count; t++)
                 for (uint64_t r = 0; r < rows; r++)
                         for (uint64_t i = 0; i < columns; i++)
-                                out[t * rows + r] += (double)w[r * columns + i] * x[t * columns + i];
+                                out[t * rows + r] += (double) w[r * columns + i] * x[t * columns + i];
         free(w);
         return out;
 }
@@ -125,7 +125,8 @@ static double *normed(const struct naive *n, const struct gguf_tensor *weight) {
                 for (uint32_t i = 0; i < size; i++)
                         squares += n->x[t * size + i] * n->x[t * size + i];
                 for (uint32_t i = 0; i < size; i++)
-                        out[t * size + i] = n->x[t * size + i] / sqrt(squares / size + (double)n->m->shape.rms_epsilon) * (double)w[i];
+                        out[t * size + i] =
+                                n->x[t * size + i] / sqrt(squares / size + (double) n->m->shape.rms_epsilon) * (double) w[i];
         }
         free(w);
         return out;
@@ -144,8 +145,9 @@ static void rotate(const struct model *m, double *heads, uint32_t count, uint32_
                 for (uint32_t h = 0; h < n_heads; h++)
                         for (uint32_t i = 0; i < s->n_rot / 2; i++) {
                                 double *pair = heads + ((t * n_heads + h) * s->d_head_k + 2 * i);
-                                double angle = t * pow((double)s->rope_freq_base, -2.0 * i / s->n_rot) * (double)s->rope_freq_scale;
-                                angle /= factors ? (double)factors[i] : 1;
+                                double angle =
+                                        t * pow((double) s->rope_freq_base, -2.0 * i / s->n_rot) * (double) s->rope_freq_scale;
+                                angle /= factors ? (double) factors[i] : 1;
                                 double x = pair[0], y = pair[1];
                                 pair[0] = x * cos(angle) - y * sin(angle);
                                 pair[1] = x * sin(angle) + y * cos(angle);
@@ -153,7 +155,8 @@ static void rotate(const struct model *m, double *heads, uint32_t count, uint32_
         free(factors);
 }
 
-static void attend_naively(const struct shape *s, uint32_t t, uint32_t h, const double *q, const double *k, const double *v, double *out) {
+static void attend_naively(const struct shape *s, uint32_t t, uint32_t h, const double *q, const double *k, const double *v,
+                           double *out) {
         uint32_t kv = s->head_kv[0], g = h / (s->n_head / kv);
         double scores[TOKENS_MAX], sum = 0, largest = -1e300;
         for (uint32_t p = 0; p <= t; p++) {
@@ -167,14 +170,15 @@ static void attend_naively(const struct shape *s, uint32_t t, uint32_t h, const 
                 sum += exp(scores[p] - largest);
         for (uint32_t p = 0; p <= t; p++)
                 for (uint32_t i = 0; i < s->d_head_v; i++)
-                        out[(t * s->n_head + h) * s->d_head_v + i] += exp(scores[p] - largest) / sum * v[(p * kv + g) * s->d_head_v + i];
+                        out[(t * s->n_head + h) * s->d_head_v + i] +=
+                                exp(scores[p] - largest) / sum * v[(p * kv + g) * s->d_head_v + i];
 }
 
 static void layer_naively(struct naive *n, const struct model_layer *w) {
         const struct shape *s = &n->m->shape;
         double *x = normed(n, w->attn_norm);
         double *q = times(w->attn_q, x, n->count), *k = times(w->attn_k, x, n->count), *v = times(w->attn_v, x, n->count);
-        double *out = calloc((size_t)n->count * s->n_head * s->d_head_v, sizeof(*out));
+        double *out = calloc((size_t) n->count * s->n_head * s->d_head_v, sizeof(*out));
         rotate(n->m, q, n->count, s->n_head);
         rotate(n->m, k, n->count, s->head_kv[0]);
         for (uint32_t t = 0; t < n->count; t++)
@@ -198,7 +202,7 @@ static double *logits_naively(const struct model *m, const int32_t *tokens, uint
         float *embeddings = floats_of(m->token_embd);
         for (uint32_t t = 0; t < count; t++)
                 for (uint32_t i = 0; i < size; i++)
-                        n.x[t * size + i] = (double)embeddings[(uint32_t)tokens[t] * size + i];
+                        n.x[t * size + i] = (double) embeddings[(uint32_t) tokens[t] * size + i];
         for (uint32_t l = 0; l < m->shape.n_layer; l++)
                 layer_naively(&n, &m->layers[l]);
         double *x = normed(&n, m->output_norm);
@@ -210,7 +214,7 @@ static double *logits_naively(const struct model *m, const int32_t *tokens, uint
 static double nmse(const float *ours, const double *exact, uint32_t n) {
         double squares = 0, size = 0;
         for (uint32_t i = 0; i < n; i++) {
-                squares += ((double)ours[i] - exact[i]) * ((double)ours[i] - exact[i]);
+                squares += ((double) ours[i] - exact[i]) * ((double) ours[i] - exact[i]);
                 size += exact[i] * exact[i];
         }
         return squares / size;
@@ -222,6 +226,7 @@ struct formula_row {
         double nmse_max;
 };
 
+/* clang-format off */
 static const struct formula_row formula_rows[] = {
         { "F32 weights", { .model = { .type = TENSOR_F32 } }, 1e-6 },
         { "the same in portable C", { .model = { .type = TENSOR_F32 }, .kernels = "portable" }, 1e-6 },
@@ -246,16 +251,17 @@ static const struct formula_row formula_rows[] = {
         { "keys and values in q4_0", { .model = { .type = TENSOR_F32 }, .kv = KV_Q4_0 }, 1e-1 },
         { "three threads", { .model = { .type = TENSOR_Q8_0 }, .threads = 3 }, 1e-6 },
 };
+/* clang-format on */
 
 static void results_follow_the_formulas(void **state) {
-        (void)state;
+        (void) state;
         for (size_t i = 0; i < sizeof(formula_rows) / sizeof(*formula_rows); i++) {
                 const struct formula_row *row = &formula_rows[i];
                 struct rig r = rig_open(row->config);
                 int32_t tokens[150];
                 float ours[256];
                 make_tokens(&r, 1, tokens, 150);
-                double *exact = logits_naively(r.model, tokens, 150);   /* two blocks and a part */
+                double *exact = logits_naively(r.model, tokens, 150); /* two blocks and a part */
                 logits_of(&r, tokens, 150, 37, ours);
                 double error = nmse(ours, exact, r.model->shape.n_vocab);
                 if (!(error <= row->nmse_max))
@@ -277,7 +283,7 @@ static const struct rig_config varied[] = {
 #define VARIED (sizeof(varied) / sizeof(*varied))
 
 static void chunks_of_any_size_give_the_same_bits(void **state) {
-        (void)state;
+        (void) state;
         static const uint32_t chunks[] = { 1, 2, 3, 7, 33, BATCH };
         for (size_t i = 0; i < VARIED; i++) {
                 struct rig r = rig_open(varied[i]);
@@ -320,7 +326,7 @@ static void batch_together(struct rig *r, int32_t tokens[ITEMS][TOKENS_MAX], con
 }
 
 static void neighbours_in_a_batch_change_no_bit(void **state) {
-        (void)state;
+        (void) state;
         static const uint32_t lengths[ITEMS] = { 130, 1, 65, 64, 17, 90 };
         static int32_t tokens[ITEMS][TOKENS_MAX];
         for (size_t i = 0; i < VARIED; i++) {
@@ -338,7 +344,7 @@ static void neighbours_in_a_batch_change_no_bit(void **state) {
 }
 
 static void the_number_of_threads_changes_no_bit(void **state) {
-        (void)state;
+        (void) state;
         for (size_t i = 0; i < VARIED; i++) {
                 struct rig_config config = varied[i];
                 config.threads = 4;
@@ -358,7 +364,7 @@ static void the_number_of_threads_changes_no_bit(void **state) {
 }
 
 static void a_shared_beginning_is_as_good_as_an_own_one(void **state) {
-        (void)state;
+        (void) state;
         for (size_t i = 0; i < VARIED; i++) {
                 struct rig r = rig_open(varied[i]);
                 struct kv_sequence first = { 0 }, second = { 0 };
@@ -367,12 +373,12 @@ static void a_shared_beginning_is_as_good_as_an_own_one(void **state) {
                 make_tokens(&r, 5, tokens, 180);
                 logits_of(&r, tokens, 150, BATCH, own);
                 for (uint32_t at = 0; at < 128; at += 32)
-                        (void)feed(&r, &first, tokens + at, 32, WANT_NOTHING);
+                        (void) feed(&r, &first, tokens + at, 32, WANT_NOTHING);
                 assert_int_equal(kv_sequence_share(r.cache, &second, &first, 128), 0);
-                (void)feed(&r, &first, tokens + 150, 30, WANT_NOTHING);         /* goes its own way */
+                (void) feed(&r, &first, tokens + 150, 30, WANT_NOTHING); /* goes its own way */
                 assert_memory_equal(feed(&r, &second, tokens + 128, 22, WANT_LOGITS), own, sizeof(own));
-                kv_sequence_truncate(r.cache, &second, 100);                    /* back into the shared part, and forth again */
-                (void)feed(&r, &second, tokens + 100, 40, WANT_NOTHING);
+                kv_sequence_truncate(r.cache, &second, 100); /* back into the shared part, and forth again */
+                (void) feed(&r, &second, tokens + 100, 40, WANT_NOTHING);
                 assert_memory_equal(feed(&r, &second, tokens + 140, 10, WANT_LOGITS), own, sizeof(own));
                 kv_sequence_done(r.cache, &first);
                 kv_sequence_done(r.cache, &second);
@@ -383,7 +389,7 @@ static void a_shared_beginning_is_as_good_as_an_own_one(void **state) {
 /* --- what is wanted --- */
 
 static void hidden_states_are_those_the_logits_are_made_of(void **state) {
-        (void)state;
+        (void) state;
         struct rig r = rig_open((struct rig_config){ .model = { .type = TENSOR_F32 } });
         struct kv_sequence a = { 0 }, b = { 0 };
         int32_t tokens[20];
@@ -393,18 +399,18 @@ static void hidden_states_are_those_the_logits_are_made_of(void **state) {
         assert_int_equal(kv_sequence_grow(r.cache, &a, 20), 0);
         assert_int_equal(kv_sequence_grow(r.cache, &b, 20), 0);
         struct forward_item items[] = {
-                { &b, tokens, 20, WANT_NOTHING, (const float *)expected },
+                { &b, tokens, 20, WANT_NOTHING, (const float *) expected },
                 { &a, tokens, 20, WANT_HIDDEN, NULL },
         };
         forward_run(r.forward, items, 2);
         assert_null(items[0].result);
-        const float *last = items[1].result + 19 * (size_t)r.model->shape.n_embd;
+        const float *last = items[1].result + 19 * (size_t) r.model->shape.n_embd;
         float *output = floats_of(r.model->output);
         for (uint32_t v = 0; v < 64; v++) {
                 double logit = 0;
                 for (uint32_t i = 0; i < r.model->shape.n_embd; i++)
-                        logit += (double)(output[v * r.model->shape.n_embd + i] * last[i]);
-                assert_true(fabs(logit - (double)expected[v]) < 1e-4);
+                        logit += (double) (output[v * r.model->shape.n_embd + i] * last[i]);
+                assert_true(fabs(logit - (double) expected[v]) < 1e-4);
         }
         free(output);
         kv_sequence_done(r.cache, &a);
@@ -413,7 +419,7 @@ static void hidden_states_are_those_the_logits_are_made_of(void **state) {
 }
 
 static void an_empty_pass_does_nothing(void **state) {
-        (void)state;
+        (void) state;
         struct rig r = rig_open((struct rig_config){ .model = { .type = TENSOR_Q8_0 } });
         forward_run(r.forward, NULL, 0);
         rig_close(&r);

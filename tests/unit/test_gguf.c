@@ -21,10 +21,10 @@
 /* ---- bytes against an unreadable page ---- */
 
 #define FENCE_BYTES (1u << 20)
-static uint8_t *fence;          /* FENCE_BYTES readable ones end here */
+static uint8_t *fence; /* FENCE_BYTES readable ones end here */
 
 static int make_fence(void **state) {
-        (void)state;
+        (void) state;
         uint8_t *map = mmap(NULL, FENCE_BYTES + 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
         if (map == MAP_FAILED || mprotect(map + FENCE_BYTES, 4096, PROT_NONE))
                 return -1;
@@ -38,11 +38,11 @@ static struct gguf_memory flush(const uint8_t *bytes, size_t length) {
         return (struct gguf_memory){ fence - length, length };
 }
 
-static uint64_t touched;        /* keeps the reads of touch() alive */
+static uint64_t touched; /* keeps the reads of touch() alive */
 
 static void touch_bytes(const void *bytes, uint64_t length) {
         for (uint64_t i = 0; i < length; i++)
-                touched += ((const uint8_t *)bytes)[i];
+                touched += ((const uint8_t *) bytes)[i];
 }
 
 static void touch_string(struct gguf_string s) {
@@ -107,7 +107,7 @@ static void write_sample(struct gguf_writer *w, uint32_t version) {
         gguf_write_string(w, "general.name", "a sample");
         for (unsigned i = 0; i < 8; i++) {
                 gguf_write_key(w, keys[i], number_types[i]);
-                gguf_write_number(w, i % 2 ? UINT64_MAX - 6 : 200, number_bytes[i]);    /* -7 in every width */
+                gguf_write_number(w, i % 2 ? UINT64_MAX - 6 : 200, number_bytes[i]); /* -7 in every width */
                 gguf_write_array(w, arrays[i], number_types[i], 3);
                 for (uint64_t j = 0; j < 3; j++)
                         gguf_write_number(w, i % 2 ? -j : j, number_bytes[i]);
@@ -136,7 +136,7 @@ static void write_sample(struct gguf_writer *w, uint32_t version) {
         bytes += gguf_write_tensor(w, "c.weight", TENSOR_F16, 1, 1, 1, 2);
         assert_int_equal(bytes, 24 + 136 + 4);
         gguf_write_end(w);
-        for (unsigned i = 0; i < 32 + 160 + 4; i++)     /* aligned, and the last one ends with the file */
+        for (unsigned i = 0; i < 32 + 160 + 4; i++) /* aligned, and the last one ends with the file */
                 gguf_write_number(w, i, 1);
 }
 
@@ -158,7 +158,7 @@ static void check_numbers(const struct gguf *g) {
         for (unsigned i = 0; i < 4; i++) {
                 assert_int_equal(gguf_get_array(g, arrays[i], number_types[2 * i + 1], &array), 0);
                 assert_int_equal(array->count, 3);
-                assert_int_equal((int64_t)gguf_array_u64(array, 2), -2);
+                assert_int_equal((int64_t) gguf_array_u64(array, 2), -2);
         }
         assert_int_equal(gguf_get_array(g, "a.u16", GGUF_U16, &array), 0);
         assert_int_equal(gguf_array_u64(array, 2), 2);
@@ -220,7 +220,7 @@ static void check_tensors(const struct gguf *g) {
 }
 
 static void test_good_files(void **state) {
-        (void)state;
+        (void) state;
         for (uint32_t version = 2; version <= 3; version++) {
                 struct gguf_writer w = { 0 };
                 struct gguf *g;
@@ -243,7 +243,7 @@ static void test_good_files(void **state) {
 }
 
 static void test_every_truncation(void **state) {
-        (void)state;
+        (void) state;
         struct gguf_writer w = { 0 };
         struct gguf_error error;
         write_sample(&w, 3);
@@ -254,14 +254,14 @@ static void test_every_truncation(void **state) {
 }
 
 static void test_every_byte_damaged(void **state) {
-        (void)state;
+        (void) state;
         struct gguf_writer w = { 0 };
         struct gguf_error error;
         unsigned refused = 0, cases = 0;
         write_sample(&w, 3);
         for (size_t at = 0; at < w.length; at++) {
                 uint8_t good = w.bytes[at];
-                const uint8_t bad[] = { 0, 1, 0x7f, 0x80, 0xff, (uint8_t)(good + 1), (uint8_t)(good - 1), good ^ 0x20 };
+                const uint8_t bad[] = { 0, 1, 0x7f, 0x80, 0xff, (uint8_t) (good + 1), (uint8_t) (good - 1), good ^ 0x20 };
                 for (size_t i = 0; i < sizeof(bad); i++) {
                         w.bytes[at] = bad[i];
                         refused += open_result(w.bytes, w.length, &error) < 0;
@@ -296,6 +296,7 @@ static void finish_with_tensor(struct gguf_writer *w, uint32_t type, uint64_t d0
         gguf_write_zeros(w, 4096);
 }
 
+/* clang-format off */
 static void nothing_wrong(struct gguf_writer *w) { finish(w); }
 static void other_magic(struct gguf_writer *w) { finish(w); w->bytes[0] = 'g'; }
 static void version_1(struct gguf_writer *w) { finish(w); gguf_write_patch(w, 4, 1, 4); }
@@ -358,9 +359,11 @@ static void larger_than_the_file(struct gguf_writer *w) { finish_with_tensor(w, 
 static void first_of_three(struct gguf_writer *w) { gguf_write_u16(w, "split.no", 0); gguf_write_u16(w, "split.count", 3); finish(w); }
 static void second_of_one(struct gguf_writer *w) { gguf_write_u16(w, "split.no", 1); gguf_write_u16(w, "split.count", 1); finish(w); }
 static void split_text(struct gguf_writer *w) { gguf_write_string(w, "split.count", "3"); finish(w); }
+/* clang-format on */
 
 static void test_lies(void **state) {
-        (void)state;
+        (void) state;
+        /* clang-format off */
         static const struct {
                 lie *tell;
                 int expect;
@@ -413,6 +416,7 @@ static void test_lies(void **state) {
                 { second_of_one, -EBADMSG, "'split.no' is 1 where part 0 is expected" },
                 { split_text, -EBADMSG, "key 'split.count'" },
         };
+        /* clang-format on */
         for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
                 struct gguf_writer w = { 0 };
                 struct gguf_error error = { "" };
@@ -420,13 +424,14 @@ static void test_lies(void **state) {
                 rows[i].tell(&w);
                 int r = open_result(w.bytes, w.length, &error);
                 if (r != rows[i].expect || (r && !strstr(error.text, rows[i].says)))
-                        fail_msg("row %zu: %d \"%s\", expected %d \"%s\"", i, r, error.text, rows[i].expect, rows[i].says ? rows[i].says : "");
+                        fail_msg("row %zu: %d \"%s\", expected %d \"%s\"", i, r, error.text, rows[i].expect,
+                                 rows[i].says ? rows[i].says : "");
                 gguf_write_done(&w);
         }
 }
 
 static void test_directories_of_many_rows(void **state) {
-        (void)state;
+        (void) state;
         struct gguf_writer w = { 0 };
         struct gguf *g;
         struct gguf_error error;
@@ -473,7 +478,8 @@ static void write_part(struct gguf_writer *w, uint16_t no, uint16_t count, const
         gguf_write_number(w, 0, 4);
 }
 
-static int open_parts(const struct gguf_writer w[], const unsigned order[], uint32_t count, struct gguf **ret, struct gguf_error *reterr) {
+static int open_parts(const struct gguf_writer w[], const unsigned order[], uint32_t count, struct gguf **ret,
+                      struct gguf_error *reterr) {
         struct gguf_memory memory[4];
         for (uint32_t i = 0; i < count; i++)
                 memory[i] = (struct gguf_memory){ w[order[i]].bytes, w[order[i]].length };
@@ -490,7 +496,7 @@ static void expect_parts_refused(const struct gguf_writer w[], const unsigned or
 }
 
 static void test_split_files(void **state) {
-        (void)state;
+        (void) state;
         static const unsigned in_order[] = { 0, 1, 2 }, swapped[] = { 0, 2, 1 }, twice[] = { 0, 1, 1 };
         static const char *const tensors[] = { "b", "a", "c" };
         struct gguf_writer w[4] = { 0 };
@@ -539,7 +545,7 @@ static void expect_file_refused(int fd, int expect, const char *says) {
 }
 
 static void test_files(void **state) {
-        (void)state;
+        (void) state;
         struct gguf_writer w = { 0 };
         struct gguf *g;
         struct gguf_error error;
@@ -552,11 +558,11 @@ static void test_files(void **state) {
         write_sample(&w, 3);
         assert_int_equal(write(fd, w.bytes, w.length), w.length);
         assert_int_equal(gguf_open(&fd, 1, &g, &error), 0);
-        close(fd);              /* the mapping stays */
+        close(fd); /* the mapping stays */
         check_numbers(g);
         check_tensors(g);
         for (size_t i = 0; i < gguf_tensors_count(g); i++)
-                assert_int_equal((uintptr_t)gguf_tensor_at(g, i)->data % 32, 0);
+                assert_int_equal((uintptr_t) gguf_tensor_at(g, i)->data % 32, 0);
         gguf_close(g);
         gguf_write_done(&w);
         close(directory);
@@ -566,7 +572,7 @@ static void test_files(void **state) {
 
 /* A file of 3 GiB, nearly all hole: the reader must not wander through it. */
 static void test_a_large_hole(void **state) {
-        (void)state;
+        (void) state;
         struct gguf_writer w = { 0 };
         int fd = memfd_create("hole", 0);
         gguf_write_begin(&w, 3);
@@ -581,7 +587,7 @@ static void test_a_large_hole(void **state) {
 
 /* Each file of the reference data is read, or refused as valid but unknown. */
 static void test_reference_files(void **state) {
-        (void)state;
+        (void) state;
         static const char *const folders[] = { "tiny", "real", "vocab" };
         const char *root = getenv("HEADROOM_REFDATA");
         unsigned read_count = 0, unknown = 0;

@@ -18,10 +18,11 @@
 #include "engine/kernels/kernels.h"
 
 #define COLUMNS 9u
-#define ROWS 11u
-#define N_MAX 1024u
+#define ROWS    11u
+#define N_MAX   1024u
 
-static const enum tensor_type all_types[] = { TENSOR_F32, TENSOR_F16, TENSOR_BF16, TENSOR_Q8_0, TENSOR_Q4_0, TENSOR_Q4_K, TENSOR_Q5_K, TENSOR_Q6_K };
+static const enum tensor_type all_types[] = { TENSOR_F32,  TENSOR_F16,  TENSOR_BF16, TENSOR_Q8_0,
+                                              TENSOR_Q4_0, TENSOR_Q4_K, TENSOR_Q5_K, TENSOR_Q6_K };
 #define TYPES (sizeof(all_types) / sizeof(*all_types))
 
 /* --- random numbers and rows --- */
@@ -30,13 +31,13 @@ static uint64_t seed = 1;
 
 static uint32_t random_u32(void) {
         seed = seed * 6364136223846793005u + 1442695040888963407u;
-        return (uint32_t)(seed >> 33);
+        return (uint32_t) (seed >> 33);
 }
 
 static float random_float(void) {
         float sum = 0;
         for (int i = 0; i < 4; i++)
-                sum += (float)random_u32() * 0x1p-31f - 0.5f;
+                sum += (float) random_u32() * 0x1p-31f - 0.5f;
         return sum * 2;
 }
 
@@ -50,12 +51,12 @@ static void random_row(enum tensor_type type, uint32_t n, uint8_t *row) {
         const struct tensor_type_info *info = tensor_type_info(type);
         for (uint32_t i = 0; i < n / info->block_values; i++, row += info->block_bytes) {
                 for (uint32_t b = 0; b < info->block_bytes; b++)
-                        row[b] = (uint8_t)random_u32();
+                        row[b] = (uint8_t) random_u32();
                 float f = random_float() * 0.1f;
                 if (type == TENSOR_F32)
                         memcpy(row, &f, 4);
                 else if (type == TENSOR_BF16)
-                        store_u16(row, (uint16_t)(float_to_bits(f) >> 16));
+                        store_u16(row, (uint16_t) (float_to_bits(f) >> 16));
                 else
                         store_u16(row + (type == TENSOR_Q6_K ? 208 : 0), half_from_float(f));
                 if (type == TENSOR_Q4_K || type == TENSOR_Q5_K)
@@ -74,7 +75,7 @@ static double size_of_row(enum tensor_type type, const uint8_t *stored, uint32_t
         double size = 0;
         kernels_portable.types[type].dequantize(stored, n, row);
         for (uint32_t i = 0; i < n; i++)
-                size += fabs((double)row[i]);
+                size += fabs((double) row[i]);
         return size;
 }
 
@@ -141,9 +142,9 @@ static const struct kernels *other_set(void) {
 /* --- half precision --- */
 
 static void every_half_survives_the_way_to_float_and_back(void **state) {
-        (void)state;
+        (void) state;
         for (uint32_t h = 0; h < 65536; h++) {
-                float f = half_to_float((uint16_t)h);
+                float f = half_to_float((uint16_t) h);
                 if (isnan(f))
                         assert_true(isnan(half_to_float(half_from_float(f))));
                 else
@@ -152,9 +153,9 @@ static void every_half_survives_the_way_to_float_and_back(void **state) {
 }
 
 static void rounding_to_half_takes_the_nearest_and_ties_to_even(void **state) {
-        (void)state;
-        for (uint32_t h = 0; h < 0x7bff; h++) {         /* every gap between two finite halves */
-                float low = half_to_float((uint16_t)h), high = half_to_float((uint16_t)(h + 1)), middle = (low + high) / 2;
+        (void) state;
+        for (uint32_t h = 0; h < 0x7bff; h++) { /* every gap between two finite halves */
+                float low = half_to_float((uint16_t) h), high = half_to_float((uint16_t) (h + 1)), middle = (low + high) / 2;
                 assert_int_equal(half_from_float(middle), h + (h & 1));
                 assert_int_equal(half_from_float(nextafterf(middle, 0)), h);
                 assert_int_equal(half_from_float(-nextafterf(middle, 1e9f)), (h + 1) | 0x8000);
@@ -167,7 +168,7 @@ static void rounding_to_half_takes_the_nearest_and_ties_to_even(void **state) {
 /* --- products --- */
 
 static void portable_products_follow_from_dequantised_rows(void **state) {
-        (void)state;
+        (void) state;
         struct bench *b = new_bench();
         float row[N_MAX];
         for (unsigned t = 0; t < TYPES * 5; t++) {
@@ -180,8 +181,8 @@ static void portable_products_follow_from_dequantised_rows(void **state) {
                         for (uint32_t c = 0; c < COLUMNS; c++) {
                                 double exact = 0;
                                 for (uint32_t i = 0; i < b->n; i++)
-                                        exact += (double)row[i] * (double)b->x[c][i];
-                                assert_true(fabs((double)b->out[c][r] - exact) <= code * size + 1e-4);
+                                        exact += (double) row[i] * (double) b->x[c][i];
+                                assert_true(fabs((double) b->out[c][r] - exact) <= code * size + 1e-4);
                         }
                 }
         }
@@ -189,7 +190,7 @@ static void portable_products_follow_from_dequantised_rows(void **state) {
 }
 
 static void every_set_multiplies_as_the_portable_one(void **state) {
-        (void)state;
+        (void) state;
         const struct kernels *other = other_set();
         struct bench *b = new_bench();
         float expected[COLUMNS][ROWS], row[N_MAX];
@@ -204,13 +205,14 @@ static void every_set_multiplies_as_the_portable_one(void **state) {
                 for (uint32_t r = 0; r < ROWS; r++) {
                         double size = size_of_row(type, b->rows[r], b->n, row);
                         for (uint32_t c = 0; c < COLUMNS; c++)
-                                assert_true(fabs((double)(b->out[c][r] - expected[c][r])) <= 2e-6 * size + 1e-6);
+                                assert_true(fabs((double) (b->out[c][r] - expected[c][r])) <= 2e-6 * size + 1e-6);
                 }
         }
         free(b);
 }
 
-static void check_part(const struct kernels *k, enum tensor_type type, struct bench *b, const float *whole, uint32_t rows, uint32_t columns) {
+static void check_part(const struct kernels *k, enum tensor_type type, struct bench *b, const float *whole, uint32_t rows,
+                       uint32_t columns) {
         uint32_t row = random_u32() % (ROWS - rows + 1), column = random_u32() % (COLUMNS - columns + 1);
         memset(b->out, 0, sizeof(b->out));
         struct product p = product_of(b, row, rows, column, columns);
@@ -221,7 +223,7 @@ static void check_part(const struct kernels *k, enum tensor_type type, struct be
 
 /* The promise of kernels.h: no bit depends on where an output lies in a tile. */
 static void no_bit_depends_on_the_tile(void **state) {
-        (void)state;
+        (void) state;
         struct bench *b = new_bench();
         float whole[COLUMNS * ROWS];
         for (unsigned t = 0; t < TYPES * 5 * 2; t++) {
@@ -252,7 +254,7 @@ static void extreme_row(enum tensor_type type, struct bench *b, uint8_t fill) {
 }
 
 static void extreme_codes_do_not_overflow(void **state) {
-        (void)state;
+        (void) state;
         static const enum tensor_type types[] = { TENSOR_Q8_0, TENSOR_Q4_0, TENSOR_Q4_K, TENSOR_Q5_K, TENSOR_Q6_K };
         static const uint8_t fills[] = { 0x00, 0x7f, 0x80, 0xff };
         const struct kernels *other = other_set();
@@ -291,12 +293,12 @@ static void awkward_floats(float *x, uint32_t n, unsigned kind) {
                 if (kind == 5 && i % 11 == 0)
                         x[i] = i % 2 ? INFINITY : -INFINITY;
                 if (kind == 6)
-                        x[i] = (float)((int)(i % 5) - 2);       /* ties between largest magnitudes */
+                        x[i] = (float) ((int) (i % 5) - 2); /* ties between largest magnitudes */
         }
 }
 
 static void every_set_prepares_the_same_bytes(void **state) {
-        (void)state;
+        (void) state;
         const struct kernels *other = other_set();
         float x[1024];
         _Alignas(64) uint8_t ours[4096], theirs[4096];
@@ -313,7 +315,7 @@ static void every_set_prepares_the_same_bytes(void **state) {
 }
 
 static void every_set_stores_the_same_bytes(void **state) {
-        (void)state;
+        (void) state;
         const struct kernels *other = other_set();
         float x[128];
         uint8_t ours[256], theirs[256];
@@ -331,7 +333,7 @@ static void every_set_stores_the_same_bytes(void **state) {
 }
 
 static void stored_rows_come_back_within_a_step(void **state) {
-        (void)state;
+        (void) state;
         static const float steps[KV_TYPE_COUNT] = { [KV_F16] = 0.001f, [KV_Q8_0] = 1 / 127.0f, [KV_Q4_0] = 1 / 8.0f };
         float x[32], back[32];
         uint8_t row[64];
@@ -368,7 +370,7 @@ static void check_mixture(const struct kernels *k, enum kv_type type, struct mix
 }
 
 static void mixtures_agree_and_do_not_depend_on_the_tile(void **state) {
-        (void)state;
+        (void) state;
         const struct kernels *sets[] = { &kernels_portable, kernels_named("avx2") };
         float weights[5 * 64], x[128], expected[5 * 128];
         uint8_t rows[64 * 256];
@@ -394,14 +396,14 @@ static void assert_close(const float *a, const float *b, uint32_t n, float relat
 }
 
 static void vectors_agree(void **state) {
-        (void)state;
+        (void) state;
         const struct kernels *o = other_set(), *p = &kernels_portable;
         float x[100], y[100], a[100], b[100];
         for (uint32_t n = 1; o && n <= 100; n++) {
                 random_floats(x, 100);
                 random_floats(y, 100);
-                p->rms_norm(x, (const uint8_t *)y, n, 1e-5f, a);
-                o->rms_norm(x, (const uint8_t *)y, n, 1e-5f, b);
+                p->rms_norm(x, (const uint8_t *) y, n, 1e-5f, a);
+                o->rms_norm(x, (const uint8_t *) y, n, 1e-5f, b);
                 assert_close(a, b, n, 1e-6f, 1e-7f);
                 assert_true(p->maximum(x, n) == o->maximum(x, n));
                 for (uint32_t i = 0; i < n; i++)
@@ -418,11 +420,11 @@ static void vectors_agree(void **state) {
 }
 
 static void masked_scores_weigh_nothing(void **state) {
-        (void)state;
+        (void) state;
         const struct kernels *sets[] = { &kernels_portable, kernels_named("avx2") };
         for (unsigned s = 0; s < 2 && sets[s]; s++) {
                 float x[9] = { 1, -INFINITY, 2, -1e30f, -INFINITY, 0, 2, 1, -INFINITY };
-                (void)sets[s]->exponential_sum(x, 9, 2);
+                (void) sets[s]->exponential_sum(x, 9, 2);
                 assert_true(x[1] == 0 && x[3] == 0 && x[4] == 0 && x[8] == 0 && x[2] == 1 && x[6] == 1);
         }
 }
@@ -433,7 +435,7 @@ static cJSON *load_reference(const char *name) {
         static char text[1 << 20];
         const char *folder = getenv("HEADROOM_REFDATA");
         char path[512];
-        (void)snprintf(path, sizeof(path), "%s/blocks/%s.json", folder ? folder : "../shared/refdata", name);
+        (void) snprintf(path, sizeof(path), "%s/blocks/%s.json", folder ? folder : "../shared/refdata", name);
         FILE *file = fopen(path, "r");
         if (!file) {
                 printf("SKIP no reference blocks\n");
@@ -441,7 +443,7 @@ static cJSON *load_reference(const char *name) {
         }
         size_t length = fread(text, 1, sizeof(text) - 1, file);
         text[length] = 0;
-        (void)fclose(file);
+        (void) fclose(file);
         cJSON *json = cJSON_Parse(text);
         assert_non_null(json);
         return json;
@@ -450,7 +452,7 @@ static cJSON *load_reference(const char *name) {
 static void from_hex(const char *text, uint8_t *bytes) {
         for (; text[0] && text[1]; text += 2) {
                 char pair[3] = { text[0], text[1], 0 };
-                *bytes++ = (uint8_t)strtoul(pair, NULL, 16);
+                *bytes++ = (uint8_t) strtoul(pair, NULL, 16);
         }
 }
 
@@ -462,14 +464,20 @@ static void check_reference_row(const struct kernels *k, enum tensor_type type, 
         double size = 0;
         const cJSON *expected = cJSON_GetArrayItem(cJSON_GetObjectItem(json, "deq"), r)->child;
         for (int i = 0; i < 256; i++, expected = expected->next) {
-                assert_true(values[i] == (float)expected->valuedouble);
-                size += fabs((double)values[i]);
+                assert_true(values[i] == (float) expected->valuedouble);
+                size += fabs((double) values[i]);
         }
         k->types[type].multiply(&(struct product){
-                .rows = row, .rows_count = 1, .columns = column, .columns_count = 1, .n = 256, .out = &dot, .out_stride = 1,
+                .rows = row,
+                .rows_count = 1,
+                .columns = column,
+                .columns_count = 1,
+                .n = 256,
+                .out = &dot,
+                .out_stride = 1,
         });
         double exact = cJSON_GetArrayItem(cJSON_GetObjectItem(json, "dot_f64_deq_x_act"), r)->valuedouble;
-        assert_true(fabs((double)dot - exact) <= error_of(type, 18.1) * size + 1e-6);
+        assert_true(fabs((double) dot - exact) <= error_of(type, 18.1) * size + 1e-6);
 }
 
 static void check_reference(const struct kernels *k, enum tensor_type type, const cJSON *json) {
@@ -477,7 +485,7 @@ static void check_reference(const struct kernels *k, enum tensor_type type, cons
         _Alignas(64) uint8_t column[1024];
         const cJSON *act = cJSON_GetObjectItem(json, "act")->child;
         for (int i = 0; i < 256; i++, act = act->next)
-                x[i] = (float)act->valuedouble;
+                x[i] = (float) act->valuedouble;
         enum activation a = k->types[type].activation;
         if (a == ACTIVATION_F32)
                 memcpy(column, x, sizeof(x));
@@ -488,11 +496,11 @@ static void check_reference(const struct kernels *k, enum tensor_type type, cons
 }
 
 static void blocks_agree_with_an_independent_engine(void **state) {
-        (void)state;
+        (void) state;
         static const struct {
                 enum tensor_type type;
                 const char *name;
-        } files[] = { { TENSOR_F16, "f16" }, { TENSOR_BF16, "bf16" }, { TENSOR_Q8_0, "q8_0" }, { TENSOR_Q4_0, "q4_0" },
+        } files[] = { { TENSOR_F16, "f16" },   { TENSOR_BF16, "bf16" }, { TENSOR_Q8_0, "q8_0" }, { TENSOR_Q4_0, "q4_0" },
                       { TENSOR_Q4_K, "q4_K" }, { TENSOR_Q5_K, "q5_K" }, { TENSOR_Q6_K, "q6_K" } };
         const struct kernels *sets[] = { &kernels_portable, kernels_named("avx2") };
         for (size_t f = 0; f < sizeof(files) / sizeof(*files); f++) {
@@ -504,7 +512,7 @@ static void blocks_agree_with_an_independent_engine(void **state) {
 }
 
 static void the_environment_chooses_a_set(void **state) {
-        (void)state;
+        (void) state;
         assert_int_equal(setenv("HEADROOM_KERNELS", "portable", 1), 0);
         assert_ptr_equal(kernels_get(), &kernels_portable);
         assert_int_equal(setenv("HEADROOM_KERNELS", "abacus", 1), 0);

@@ -15,7 +15,12 @@
 static uint32_t heads[] = { 2, 1, 3 };
 
 static const struct shape shape = {
-        .n_layer = 3, .n_head = 6, .n_head_kv = 3, .head_kv = heads, .d_head_k = 64, .d_head_v = 32,
+        .n_layer = 3,
+        .n_head = 6,
+        .n_head_kv = 3,
+        .head_kv = heads,
+        .d_head_k = 64,
+        .d_head_v = 32,
 };
 
 static struct kv_cache *new_cache(uint32_t tokens, enum kv_type type_k, enum kv_type type_v) {
@@ -57,7 +62,8 @@ static void check_places(enum kv_type type_k, enum kv_type type_v) {
         for (uint32_t b = 0; b < 3; b++)
                 for (uint32_t layer = 0; layer < 3; layer++)
                         for (uint32_t head = 0; head < heads[layer]; head++) {
-                                struct kv_rows k = kv_cache_keys(c, s.blocks[b], layer, head), v = kv_cache_values(c, s.blocks[b], layer, head);
+                                struct kv_rows k = kv_cache_keys(c, s.blocks[b], layer, head),
+                                               v = kv_cache_values(c, s.blocks[b], layer, head);
                                 assert_int_equal(k.type, type_k);
                                 assert_int_equal(v.type, type_v);
                                 places[count++] = (struct stretch){ k.rows, k.rows + k.row_bytes * KV_BLOCK_TOKENS };
@@ -73,14 +79,14 @@ static void check_places(enum kv_type type_k, enum kv_type type_v) {
 }
 
 static void places_do_not_overlap_in_any_mix_of_types(void **state) {
-        (void)state;
+        (void) state;
         for (enum kv_type k = 0; k < KV_TYPE_COUNT; k++)
                 for (enum kv_type v = 0; v < KV_TYPE_COUNT; v++)
                         check_places(k, v);
 }
 
 static void rows_are_as_long_as_their_type_says(void **state) {
-        (void)state;
+        (void) state;
         static const uint32_t bytes_64[KV_TYPE_COUNT] = { 128, 68, 36 }, bytes_32[KV_TYPE_COUNT] = { 64, 34, 18 };
         for (enum kv_type type = 0; type < KV_TYPE_COUNT; type++) {
                 struct kv_cache *c = new_cache(64, type, type);
@@ -100,8 +106,8 @@ static void rows_are_as_long_as_their_type_says(void **state) {
 /* --- taking and giving back --- */
 
 static void growing_takes_whole_blocks_and_nothing_when_it_fails(void **state) {
-        (void)state;
-        struct kv_cache *c = new_cache(129, KV_F16, KV_F16);    /* three blocks */
+        (void) state;
+        struct kv_cache *c = new_cache(129, KV_F16, KV_F16); /* three blocks */
         struct kv_sequence s = { 0 }, other = { 0 };
         append(c, &s, 1);
         assert_int_equal(used(c), 1);
@@ -118,7 +124,7 @@ static void growing_takes_whole_blocks_and_nothing_when_it_fails(void **state) {
         assert_int_equal(kv_sequence_grow(c, &s, 64), -ENOSPC);
         kv_sequence_done(c, &other);
         assert_int_equal(kv_sequence_grow(c, &s, 64), 0);
-        kv_sequence_truncate(c, &s, 1000);      /* room beyond the last token goes back too */
+        kv_sequence_truncate(c, &s, 1000); /* room beyond the last token goes back too */
         assert_int_equal(s.tokens_count, 65);
         assert_int_equal(used(c), 2);
         kv_sequence_truncate(c, &s, 64);
@@ -130,7 +136,7 @@ static void growing_takes_whole_blocks_and_nothing_when_it_fails(void **state) {
 }
 
 static void a_shared_block_goes_with_its_last_user(void **state) {
-        (void)state;
+        (void) state;
         struct kv_cache *c = new_cache(64 * 8, KV_Q8_0, KV_Q4_0);
         struct kv_sequence a = { 0 }, b = { 0 }, d = { 0 };
         append(c, &a, 150);
@@ -150,7 +156,7 @@ static void a_shared_block_goes_with_its_last_user(void **state) {
 }
 
 static void a_sequence_cut_inside_a_shared_block_gets_a_copy_before_it_writes(void **state) {
-        (void)state;
+        (void) state;
         struct kv_cache *c = new_cache(64 * 4, KV_F16, KV_F16);
         struct kv_sequence a = { 0 }, b = { 0 };
         append(c, &a, 128);
@@ -169,11 +175,11 @@ static void a_sequence_cut_inside_a_shared_block_gets_a_copy_before_it_writes(vo
         memset(copy, 9, 64);
         assert_int_equal(mine[0], 7);
         assert_int_equal(used(c), 3);
-        append(c, &a, 64);              /* the fourth and last */
+        append(c, &a, 64); /* the fourth and last */
         struct kv_sequence d = { 0 };
         assert_int_equal(kv_sequence_share(c, &d, &a, 64), 0);
         kv_sequence_truncate(c, &d, 10);
-        assert_int_equal(kv_sequence_grow(c, &d, 1), -ENOSPC);          /* no block is left for the copy */
+        assert_int_equal(kv_sequence_grow(c, &d, 1), -ENOSPC); /* no block is left for the copy */
         assert_int_equal(d.blocks[0], a.blocks[0]);
         kv_sequence_done(c, &a);
         kv_sequence_done(c, &b);
@@ -193,7 +199,7 @@ static uint64_t resident_kib(void) {
         while (fgets(line, sizeof(line), file))
                 if (sscanf(line, "Rss: %lu kB", &kib) == 1)
                         break;
-        (void)fclose(file);
+        (void) fclose(file);
         return kib;
 }
 
@@ -207,8 +213,8 @@ static void fill_block(struct kv_cache *c, uint32_t block) {
 }
 
 static void memory_follows_use(void **state) {
-        (void)state;
-        struct kv_cache *c = new_cache(1u << 20, KV_F16, KV_F16);       /* 1.1 GiB of addresses */
+        (void) state;
+        struct kv_cache *c = new_cache(1u << 20, KV_F16, KV_F16); /* 1.1 GiB of addresses */
         struct kv_sequence s = { 0 };
         uint64_t before = resident_kib();
         if (!before) {
@@ -216,7 +222,7 @@ static void memory_follows_use(void **state) {
                 skip();
         }
         append(c, &s, 500 * KV_BLOCK_TOKENS);
-        assert_true(resident_kib() < before + 2000);    /* tables, not blocks */
+        assert_true(resident_kib() < before + 2000); /* tables, not blocks */
         for (uint32_t i = 0; i < s.blocks_count; i++)
                 fill_block(c, s.blocks[i]);
         uint64_t bytes = 500 * KV_BLOCK_TOKENS * shape_kv_bytes_per_token(&shape, KV_F16), full = resident_kib();
@@ -229,7 +235,7 @@ static void memory_follows_use(void **state) {
 }
 
 static void a_block_taken_again_is_empty_and_of_the_cache_s_types(void **state) {
-        (void)state;
+        (void) state;
         struct kv_cache *c = new_cache(64, KV_Q4_0, KV_Q8_0);
         struct kv_sequence s = { 0 };
         append(c, &s, 1);
@@ -246,7 +252,7 @@ static void a_block_taken_again_is_empty_and_of_the_cache_s_types(void **state) 
 /* --- refusals --- */
 
 static void heads_that_a_type_cannot_hold_are_refused(void **state) {
-        (void)state;
+        (void) state;
         struct kv_cache *c = NULL;
         struct shape odd = shape;
         odd.d_head_v = 40;

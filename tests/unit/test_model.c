@@ -15,7 +15,7 @@
 static int open_bytes(const uint8_t *bytes, size_t length, struct model **ret, struct gguf_error *reterr) {
         int fd = tiny_file(bytes, length);
         int r = model_open(&fd, 1, ret, reterr);
-        (void)close(fd);
+        (void) close(fd);
         return r;
 }
 
@@ -23,9 +23,10 @@ struct refusal_row {
         const char *what;
         struct tiny_model model;
         int error;
-        const char *sentence;           /* a part of it */
+        const char *sentence; /* a part of it */
 };
 
+/* clang-format off */
 static const struct refusal_row refusals[] = {
         { "as it should be", { .type = TENSOR_Q8_0 }, 0, "" },
         { "an output of its own", { .type = TENSOR_Q8_0, .untied = true }, 0, "" },
@@ -47,9 +48,10 @@ static const struct refusal_row refusals[] = {
         { "so would a stranger", { .type = TENSOR_F32, .extra = "head.weight" }, -ENOTSUP, "tensor 'head.weight' has no part" },
         { "stored frequencies follow from the metadata", { .type = TENSOR_F32, .extra = "blk.0.attn_rot_embd" }, 0, "" },
 };
+/* clang-format on */
 
 static void what_is_no_model_is_refused_by_name(void **state) {
-        (void)state;
+        (void) state;
         for (size_t i = 0; i < sizeof(refusals) / sizeof(*refusals); i++) {
                 const struct refusal_row *row = &refusals[i];
                 struct gguf_writer w = tiny_model_bytes(row->model);
@@ -66,20 +68,21 @@ static void what_is_no_model_is_refused_by_name(void **state) {
 }
 
 static void a_type_without_kernel_is_refused_by_name(void **state) {
-        (void)state;
-        const enum tensor_type q4_1 = (enum tensor_type)3;      /* in the specification, not in the kernels */
+        (void) state;
+        const enum tensor_type q4_1 = (enum tensor_type) 3; /* in the specification, not in the kernels */
         struct gguf_error error = { .text = "" };
         struct model *m = NULL;
         if (!tensor_type_info(q4_1))
                 skip();
-        struct gguf_writer w = tiny_model_bytes((struct tiny_model){ .type = TENSOR_F32, .odd = "blk.0.ffn_down.weight", .odd_type = q4_1 });
+        struct gguf_writer w =
+                tiny_model_bytes((struct tiny_model){ .type = TENSOR_F32, .odd = "blk.0.ffn_down.weight", .odd_type = q4_1 });
         assert_int_equal(open_bytes(w.bytes, w.length, &m, &error), -ENOTSUP);
         assert_string_equal(error.text, "tensor 'blk.0.ffn_down.weight' has type Q4_1, which this engine cannot compute with");
         gguf_write_done(&w);
 }
 
 static void files_that_cannot_be_opened_are_named(void **state) {
-        (void)state;
+        (void) state;
         struct gguf_error error = { .text = "" };
         struct model *m = NULL;
         assert_int_equal(model_open_path("/nowhere/at-all.gguf", &m, &error), -ENOENT);
@@ -96,7 +99,7 @@ static void run_once(struct model *m) {
         struct kv_cache *cache = NULL;
         struct forward *f = NULL;
         struct kv_sequence s = { 0 };
-        const int32_t tokens[] = { 0, (int32_t)m->shape.n_vocab - 1, 1 };
+        const int32_t tokens[] = { 0, (int32_t) m->shape.n_vocab - 1, 1 };
         if (m->shape.n_vocab < 2 || shape_scratch_bytes(&m->shape, 3, 1, 1) > 1u << 28)
                 return;
         assert_int_equal(threads_new(1, &threads), 0);
@@ -124,35 +127,42 @@ static void try_damaged(const uint8_t *bytes, size_t length, unsigned *opened) {
 }
 
 static void damaged_files_end_in_a_sentence(void **state) {
-        (void)state;
-        struct gguf_writer w = tiny_model_bytes((struct tiny_model){ .type = TENSOR_Q8_0, .layers = 1, .embd = 32, .ff = 32, .heads = 2, .heads_kv = 1, .d_head = 16,
-                                                                     .vocab = 16, .rope_freqs = true });
+        (void) state;
+        struct gguf_writer w = tiny_model_bytes((struct tiny_model){ .type = TENSOR_Q8_0,
+                                                                     .layers = 1,
+                                                                     .embd = 32,
+                                                                     .ff = 32,
+                                                                     .heads = 2,
+                                                                     .heads_kv = 1,
+                                                                     .d_head = 16,
+                                                                     .vocab = 16,
+                                                                     .rope_freqs = true });
         unsigned opened = 0;
-        size_t head = w.length < 3000 ? w.length : 3000;        /* header, metadata and directory */
+        size_t head = w.length < 3000 ? w.length : 3000; /* header, metadata and directory */
         uint64_t random = 7;
         for (unsigned i = 0; i < 4000; i++) {
                 random = random * 6364136223846793005u + 1442695040888963407u;
-                size_t at = (size_t)(random >> 33) % head;
+                size_t at = (size_t) (random >> 33) % head;
                 uint8_t kept = w.bytes[at];
-                w.bytes[at] ^= (uint8_t)(1u << (random >> 60 & 7));
+                w.bytes[at] ^= (uint8_t) (1u << (random >> 60 & 7));
                 if (i % 3 == 0)
-                        w.bytes[at] = (uint8_t)(random >> 24);
+                        w.bytes[at] = (uint8_t) (random >> 24);
                 try_damaged(w.bytes, w.length, &opened);
                 w.bytes[at] = kept;
         }
         for (size_t length = 0; length < w.length; length += length < head ? 7 : 997)
                 try_damaged(w.bytes, length, &opened);
-        assert_true(opened > 100);      /* bits in names of tokens and in weights harm nobody */
+        assert_true(opened > 100); /* bits in names of tokens and in weights harm nobody */
         gguf_write_done(&w);
 }
 
 static void weights_that_are_not_numbers_harm_nobody(void **state) {
-        (void)state;
+        (void) state;
         static const enum tensor_type types[] = { TENSOR_F32, TENSOR_F16, TENSOR_Q8_0, TENSOR_Q4_K, TENSOR_Q6_K };
         unsigned opened = 0;
         for (size_t t = 0; t < sizeof(types) / sizeof(*types); t++) {
                 struct gguf_writer w = tiny_model_bytes((struct tiny_model){ .type = types[t], .layers = 1 });
-                memset(w.bytes + w.length / 2, t % 2 ? 0x7f : 0xff, w.length / 2);      /* infinities and worse */
+                memset(w.bytes + w.length / 2, t % 2 ? 0x7f : 0xff, w.length / 2); /* infinities and worse */
                 try_damaged(w.bytes, w.length, &opened);
                 gguf_write_done(&w);
         }

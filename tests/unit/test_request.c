@@ -13,13 +13,13 @@
 #include "engine/request.h"
 
 #define MODEL "tests/demo_model/headroom-demo-small.gguf"
-#define CTX 256u
+#define CTX   256u
 
 static struct model *model;
 static struct request_rules rules;
 
 static int open_model(void **state) {
-        (void)state;
+        (void) state;
         struct gguf_error error;
         if (model_open_path(MODEL, &model, &error) < 0) {
                 print_error("%s\n", error.text);
@@ -30,13 +30,14 @@ static int open_model(void **state) {
 }
 
 static int close_model(void **state) {
-        (void)state;
+        (void) state;
         model_close(model);
         return 0;
 }
 
 static int read_json(enum request_kind kind, cJSON *json, struct request *r, struct request_error *error) {
-        int result = kind == REQUEST_EMBED ? request_read_embed(&rules, 9, json, r, error) : request_read(&rules, 9, kind, json, r, error);
+        int result = kind == REQUEST_EMBED ? request_read_embed(&rules, 9, json, r, error)
+                                           : request_read(&rules, 9, kind, json, r, error);
         cJSON_Delete(json);
         if (result == 0) {
                 assert_int_equal(r->id, 9);
@@ -58,7 +59,8 @@ static int read_text(enum request_kind kind, const char *text, struct request *r
 #define TEXT "\"prompt\":\"Hi\""
 
 static void test_refused(void **state) {
-        (void)state;
+        (void) state;
+        /* clang-format off */
         static const struct {
                 const char *param, *says, *body;
                 enum request_kind kind;
@@ -125,6 +127,7 @@ static void test_refused(void **state) {
                 { "input",             "empty",                "[\"a\",\"\"]",                                    REQUEST_EMBED },
                 { "input",             "no token id",          "[[1],[-1]]",                                      REQUEST_EMBED },
         };
+        /* clang-format on */
         for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
                 struct request r;
                 struct request_error error;
@@ -141,7 +144,7 @@ static void test_refused(void **state) {
 }
 
 static void test_long_stop_is_refused(void **state) {
-        (void)state;
+        (void) state;
         char stop[REQUEST_STOP_BYTES_MAX + 2] = "";
         for (size_t length = REQUEST_STOP_BYTES_MAX; length <= REQUEST_STOP_BYTES_MAX + 1; length++) {
                 memset(stop, 'x', length);
@@ -167,14 +170,15 @@ static struct request accept(enum request_kind kind, const char *body) {
 }
 
 static void test_defaults(void **state) {
-        (void)state;
+        (void) state;
         struct request r = accept(REQUEST_CHAT, "{" CHAT "}");
-        struct request nulls = accept(REQUEST_CHAT, "{" CHAT ",\"temperature\":null,\"max_tokens\":null,\"seed\":null,\"stop\":null,"
-                                      "\"logit_bias\":null,\"logprobs\":null,\"top_logprobs\":null,\"tools\":[1],\"user\":7}");
+        struct request nulls =
+                accept(REQUEST_CHAT, "{" CHAT ",\"temperature\":null,\"max_tokens\":null,\"seed\":null,\"stop\":null,"
+                                     "\"logit_bias\":null,\"logprobs\":null,\"top_logprobs\":null,\"tools\":[1],\"user\":7}");
         struct sampling d = sampling_default();
         assert_true(r.sampling.temperature == d.temperature && nulls.sampling.temperature == d.temperature);
         assert_int_equal(r.sampling.top_k, d.top_k);
-        assert_int_equal(r.max_tokens, CTX - r.inputs[0].count);        /* what the context leaves, as it is under 2048 */
+        assert_int_equal(r.max_tokens, CTX - r.inputs[0].count); /* what the context leaves, as it is under 2048 */
         assert_int_equal(nulls.max_tokens, r.max_tokens);
         assert_int_equal(r.inputs[0].count, nulls.inputs[0].count);
         assert_true(r.sampling.seed != nulls.sampling.seed);
@@ -186,7 +190,7 @@ static void test_defaults(void **state) {
 
 /* Front ends say "as much as there is" by -1, or by a number that no context has. */
 static void test_all_tokens(void **state) {
-        (void)state;
+        (void) state;
         static const char *const bodies[] = { "{" CHAT ",\"max_tokens\":-1}", "{" CHAT ",\"max_completion_tokens\":-1}",
                                               "{" CHAT ",\"max_tokens\":9007199254740991}" };
         for (size_t i = 0; i < sizeof(bodies) / sizeof(bodies[0]); i++) {
@@ -197,16 +201,19 @@ static void test_all_tokens(void **state) {
 }
 
 static void test_values(void **state) {
-        (void)state;
-        struct request r = accept(REQUEST_CHAT, "{" CHAT ",\"temperature\":0,\"top_p\":0.5,\"top_k\":-1,\"min_p\":1,\"repeat_penalty\":1.1,"
-                                  "\"repeat_last_n\":-1,\"presence_penalty\":-2,\"frequency_penalty\":2,\"seed\":-12,\"max_tokens\":7,"
-                                  "\"max_completion_tokens\":5,\"stop\":[\"a\",\"\",\"\xc3\xa9\"],\"logprobs\":true,\"top_logprobs\":20,"
-                                  "\"logit_bias\":{\"5\":-100,\"1535\":99.5}}");
-        assert_true(r.sampling.temperature == 0 && r.sampling.top_p == 0.5f && r.sampling.min_p == 1 && r.sampling.repeat_penalty == 1.1f);
+        (void) state;
+        struct request r =
+                accept(REQUEST_CHAT,
+                       "{" CHAT ",\"temperature\":0,\"top_p\":0.5,\"top_k\":-1,\"min_p\":1,\"repeat_penalty\":1.1,"
+                       "\"repeat_last_n\":-1,\"presence_penalty\":-2,\"frequency_penalty\":2,\"seed\":-12,\"max_tokens\":7,"
+                       "\"max_completion_tokens\":5,\"stop\":[\"a\",\"\",\"\xc3\xa9\"],\"logprobs\":true,\"top_logprobs\":20,"
+                       "\"logit_bias\":{\"5\":-100,\"1535\":99.5}}");
+        assert_true(r.sampling.temperature == 0 && r.sampling.top_p == 0.5f && r.sampling.min_p == 1 &&
+                    r.sampling.repeat_penalty == 1.1f);
         assert_int_equal(r.sampling.top_k, 0);
         assert_int_equal(r.sampling.repeat_last_n, REQUEST_REPEAT_LAST_MAX);
         assert_true(r.sampling.presence_penalty == -2 && r.sampling.frequency_penalty == 2);
-        assert_int_equal((int64_t)r.sampling.seed, -12);
+        assert_int_equal((int64_t) r.sampling.seed, -12);
         assert_int_equal(r.max_tokens, 5);
         assert_int_equal(r.stops.count, 2);
         assert_string_equal(r.stops.strings[1], "\xc3\xa9");
@@ -217,7 +224,8 @@ static void test_values(void **state) {
         assert_int_equal(r.sampling.biases[1].id, 1535);
         request_done(&r);
 
-        r = accept(REQUEST_COMPLETION, "{" TEXT ",\"logprobs\":0,\"max_tokens\":0,\"stop\":\"x\",\"ignore_eos\":true,\"seed\":-1}");
+        r = accept(REQUEST_COMPLETION,
+                   "{" TEXT ",\"logprobs\":0,\"max_tokens\":0,\"stop\":\"x\",\"ignore_eos\":true,\"seed\":-1}");
         assert_true(r.logprobs && r.ignore_end);
         assert_int_equal(r.top_logprobs, 0);
         assert_int_equal(r.max_tokens, 0);
@@ -228,7 +236,7 @@ static void test_values(void **state) {
 }
 
 static void test_prompts(void **state) {
-        (void)state;
+        (void) state;
         struct request text = accept(REQUEST_COMPLETION, "{" TEXT "}");
         struct request listed = accept(REQUEST_COMPLETION, "{\"prompt\":[\"Hi\"]}");
         struct request ids = accept(REQUEST_COMPLETION, "{\"prompt\":[0,1535,7]}");
@@ -243,7 +251,7 @@ static void test_prompts(void **state) {
         uint32_t ends = 0;
         for (size_t i = 0; i < forged.inputs[0].count; i++)
                 ends += tokenizer_is_end(rules.tokenizer, forged.inputs[0].ids[i]);
-        assert_int_equal(ends, 1);      /* the format's own, not the message's */
+        assert_int_equal(ends, 1); /* the format's own, not the message's */
         request_done(&text);
         request_done(&listed);
         request_done(&ids);
@@ -261,7 +269,7 @@ static cJSON *prompt_of(uint32_t tokens, int max_tokens) {
 }
 
 static void test_the_context_is_the_limit(void **state) {
-        (void)state;
+        (void) state;
         struct request r;
         struct request_error error;
         assert_int_equal(read_json(REQUEST_COMPLETION, prompt_of(CTX - 1, 500), &r, &error), 0);
@@ -282,9 +290,10 @@ static void test_the_context_is_the_limit(void **state) {
 
 /* A body with random bytes changed: read or refused with a sentence, whatever it has become. */
 static void test_damaged_bodies(void **state) {
-        (void)state;
+        (void) state;
         static const char *const bodies[] = {
-                "{" CHAT ",\"temperature\":0.5,\"top_k\":7,\"seed\":12,\"max_tokens\":7,\"stop\":[\"a\",\"bc\"],\"logprobs\":true,"
+                "{" CHAT
+                ",\"temperature\":0.5,\"top_k\":7,\"seed\":12,\"max_tokens\":7,\"stop\":[\"a\",\"bc\"],\"logprobs\":true,"
                 "\"top_logprobs\":3,\"logit_bias\":{\"5\":-100,\"77\":9.5},\"ignore_eos\":false}",
                 "{\"prompt\":[1,2,3],\"logprobs\":2,\"repeat_penalty\":1.1,\"repeat_last_n\":64,\"presence_penalty\":1,\"min_p\":0.1}",
                 "{\"messages\":[{\"role\":\"system\",\"content\":[{\"type\":\"text\",\"text\":\"x\"}]},{\"role\":\"user\",\"content\":\"y\"}]}",
@@ -294,7 +303,7 @@ static void test_damaged_bodies(void **state) {
         unsigned read = 0, refused = 0;
         for (unsigned round = 0; round < 20000; round++) {
                 char body[400];
-                (void)snprintf(body, sizeof(body), "%s", bodies[round % 3]);
+                (void) snprintf(body, sizeof(body), "%s", bodies[round % 3]);
                 size_t length = strlen(body);
                 for (uint32_t changes = 1 + random_u32(&r) % 3; changes > 0; changes--)
                         body[random_u32(&r) % length] = likely[random_u32(&r) % (sizeof(likely) - 1)];
@@ -317,7 +326,7 @@ static void test_damaged_bodies(void **state) {
 
 /* 64 MiB of text must be refused by its length: tokenizing it would hold up every other answer. */
 static void test_a_huge_text_is_refused_unread(void **state) {
-        (void)state;
+        (void) state;
         size_t length = 64u << 20;
         char *text = malloc(length + 1);
         memset(text, 'a', length);
@@ -340,11 +349,11 @@ static void test_a_huge_text_is_refused_unread(void **state) {
 }
 
 static void test_embed(void **state) {
-        (void)state;
+        (void) state;
         struct request r = accept(REQUEST_EMBED, "[\"a budget of memory\", [1,2,3], \"<|im_end|>\"]");
         assert_int_equal(r.inputs_count, 3);
         assert_int_equal(r.inputs[1].count, 3);
-        assert_true(r.inputs[2].count > 1);     /* text, not a special token */
+        assert_true(r.inputs[2].count > 1); /* text, not a special token */
         assert_int_equal(r.max_tokens, 0);
         assert_int_equal(request_tokens_max(&r), r.inputs[0].count > r.inputs[2].count ? r.inputs[0].count : r.inputs[2].count);
         request_done(&r);

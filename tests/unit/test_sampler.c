@@ -20,12 +20,12 @@ static float logits[VOCAB];
 static struct sampler_scratch *scratch;
 
 static int make_scratch(void **state) {
-        (void)state;
+        (void) state;
         return sampler_scratch_new(VOCAB, &scratch);
 }
 
 static int free_scratch(void **state) {
-        (void)state;
+        (void) state;
         sampler_scratch_free(scratch);
         return 0;
 }
@@ -33,7 +33,7 @@ static int free_scratch(void **state) {
 static void fill_logits(uint64_t seed, double spread) {
         struct random r = random_seeded(seed);
         for (uint32_t i = 0; i < VOCAB; i++)
-                logits[i] = (float)(spread * (random_unit(&r) + random_unit(&r) + random_unit(&r) - 1.5));
+                logits[i] = (float) (spread * (random_unit(&r) + random_unit(&r) + random_unit(&r) - 1.5));
 }
 
 static int32_t pick_once(const struct sampling *p) {
@@ -50,7 +50,7 @@ static double slow_logit[VOCAB], slow_p[VOCAB];
 static uint32_t slow_order[VOCAB];
 
 static int by_logit(const void *a, const void *b) {
-        uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+        uint32_t x = *(const uint32_t *) a, y = *(const uint32_t *) b;
         if (slow_logit[x] != slow_logit[y])
                 return slow_logit[x] < slow_logit[y] ? 1 : -1;
         return x < y ? -1 : 1;
@@ -58,7 +58,7 @@ static int by_logit(const void *a, const void *b) {
 
 static void slow_probabilities(const struct sampling *p) {
         for (uint32_t i = 0; i < VOCAB; i++) {
-                slow_logit[i] = (double)logits[i] / p->temperature;
+                slow_logit[i] = (double) logits[i] / p->temperature;
                 slow_order[i] = i;
                 slow_p[i] = 0;
         }
@@ -68,11 +68,11 @@ static void slow_probabilities(const struct sampling *p) {
         for (uint32_t i = 0; i < k; i++)
                 all += exp(slow_logit[slow_order[i]] - greatest);
         uint32_t count = 0;
-        while (count < k && (p->top_p >= 1 || count == 0 || sum < (double)p->top_p * all))
+        while (count < k && (p->top_p >= 1 || count == 0 || sum < (double) p->top_p * all))
                 sum += exp(slow_logit[slow_order[count++]] - greatest);
         for (uint32_t i = 0; i < count; i++) {
                 double w = exp(slow_logit[slow_order[i]] - greatest);
-                if (w >= (double)p->min_p)
+                if (w >= (double) p->min_p)
                         kept += slow_p[slow_order[i]] = w;
         }
         for (uint32_t i = 0; i < VOCAB; i++)
@@ -80,7 +80,8 @@ static void slow_probabilities(const struct sampling *p) {
 }
 
 static void test_draws_follow_the_slow_distribution(void **state) {
-        (void)state;
+        (void) state;
+        /* clang-format off */
         static const struct {
                 const char *what;
                 float temperature;
@@ -102,6 +103,7 @@ static void test_draws_follow_the_slow_distribution(void **state) {
                 { "all together: top-p is shortest", 0.8f, 40,   0.5f,  0.01f, 8 },
                 { "all together: min-p is shortest", 0.8f, 40,   0.95f, 0.3f,  8 },
         };
+        /* clang-format on */
         for (size_t row = 0; row < sizeof(rows) / sizeof(rows[0]); row++) {
                 fill_logits(row, rows[row].spread);
                 struct sampling p = sampling_default();
@@ -127,18 +129,18 @@ static void test_draws_follow_the_slow_distribution(void **state) {
 }
 
 static void test_greedy_is_the_first_of_the_greatest(void **state) {
-        (void)state;
+        (void) state;
         fill_logits(1, 4);
         logits[700] = logits[300] = 50;
         struct sampling p = sampling_default();
         p.temperature = 0;
         assert_int_equal(pick_once(&p), 300);
-        p.repeat_penalty = 1.1f;        /* the copying way gives the same */
+        p.repeat_penalty = 1.1f; /* the copying way gives the same */
         assert_int_equal(pick_once(&p), 300);
 }
 
 static void test_not_a_number_is_never_chosen(void **state) {
-        (void)state;
+        (void) state;
         for (float temperature = 0; temperature < 3; temperature += 1.5f) {
                 for (uint32_t top_k = 0; top_k < 100; top_k += 40) {
                         struct sampling p = sampling_default();
@@ -149,7 +151,7 @@ static void test_not_a_number_is_never_chosen(void **state) {
                         assert_int_equal(pick_once(&p), 77);
                         logits[77] = NAN;
                         int32_t any = pick_once(&p);
-                        assert_true(any >= 0 && (uint32_t)any < VOCAB);
+                        assert_true(any >= 0 && (uint32_t) any < VOCAB);
                         logits[77] = INFINITY;
                         assert_int_equal(pick_once(&p), 77);
                 }
@@ -157,7 +159,7 @@ static void test_not_a_number_is_never_chosen(void **state) {
 }
 
 static void test_seed_decides(void **state) {
-        (void)state;
+        (void) state;
         fill_logits(3, 1);
         struct sampling p = sampling_default();
         uint32_t same = 0;
@@ -172,7 +174,7 @@ static void test_seed_decides(void **state) {
 }
 
 static void test_biases(void **state) {
-        (void)state;
+        (void) state;
         fill_logits(4, 1);
         logits[10] = 20;
         struct token_bias biases[] = { { 10, -INFINITY }, { 11, 60 }, { 12, 30 }, { 12, 50 } };
@@ -208,7 +210,8 @@ static int32_t pick_after(const struct sampling *p, float first, float second, c
 }
 
 static void test_penalties(void **state) {
-        (void)state;
+        (void) state;
+        /* clang-format off */
         static const struct {
                 const char *what;
                 float repeat, presence, frequency;
@@ -234,6 +237,7 @@ static void test_penalties(void **state) {
                 { "negative frequency seeks",                 1,    0, -1,  64, 5,  4,  "bb",   1 },
                 { "frequency sees beyond the window",         1,    0, .4f, 2,  5,  4,  "aaa---", 1 },
         };
+        /* clang-format on */
         for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
                 struct sampling p = sampling_default();
                 p.temperature = 0;
@@ -247,7 +251,7 @@ static void test_penalties(void **state) {
 }
 
 static void test_logprobs(void **state) {
-        (void)state;
+        (void) state;
         for (uint64_t seed = 0; seed < 50; seed++) {
                 fill_logits(seed, 6);
                 logits[5] = logits[6];

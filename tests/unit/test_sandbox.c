@@ -31,7 +31,7 @@
 /* The source itself: its layers are tested one by one, too. */
 #include "engine/sandbox.c"
 
-static int pair[2];             /* an inherited socketpair, as the worker has */
+static int pair[2]; /* an inherited socketpair, as the worker has */
 
 /* ---- what must work: true on success ---- */
 
@@ -77,8 +77,9 @@ static bool can_wait(void) {
         struct epoll_event event = { .events = EPOLLIN };
         int epoll = epoll_create1(EPOLL_CLOEXEC), counter = eventfd(1, EFD_NONBLOCK);
         struct timespec brief = { .tv_nsec = 1000 };
-        return epoll >= 0 && counter >= 0 && !epoll_ctl(epoll, EPOLL_CTL_ADD, counter, &event) && epoll_wait(epoll, &event, 1, 1000) == 1 &&
-               !nanosleep(&brief, NULL) && !clock_gettime(CLOCK_MONOTONIC, &brief) && fcntl(pair[0], F_SETFL, O_NONBLOCK) == 0;
+        return epoll >= 0 && counter >= 0 && !epoll_ctl(epoll, EPOLL_CTL_ADD, counter, &event) &&
+               epoll_wait(epoll, &event, 1, 1000) == 1 && !nanosleep(&brief, NULL) && !clock_gettime(CLOCK_MONOTONIC, &brief) &&
+               fcntl(pair[0], F_SETFL, O_NONBLOCK) == 0;
 }
 
 static int compare_bytes(const void *a, const void *b) {
@@ -90,10 +91,11 @@ static bool can_use_the_c_library(void) {
         struct stat status;
         if (!big)
                 return false;
-        qsort(big, 4 << 20, 1, compare_bytes);  /* asks how much memory there is */
+        qsort(big, 4 << 20, 1, compare_bytes); /* asks how much memory there is */
         free(big);
         snprintf(text, sizeof(text), "%.17g", strtod("0.1", NULL));
-        return fstat(pair[0], &status) == 0 && sysconf(_SC_NPROCESSORS_ONLN) > 0 && isatty(pair[0]) == 0 && prctl(PR_SET_NAME, "locked") == 0;
+        return fstat(pair[0], &status) == 0 && sysconf(_SC_NPROCESSORS_ONLN) > 0 && isatty(pair[0]) == 0 &&
+               prctl(PR_SET_NAME, "locked") == 0;
 }
 
 /* ---- what must fail: true when it succeeded or failed for another reason ---- */
@@ -103,33 +105,38 @@ static bool denied(long result) {
 }
 
 static bool cannot_open(void) {
-        return denied(open("/etc/passwd", O_RDONLY)) && denied(open("/dev/null", O_WRONLY)) && denied(open("/proc/self/maps", O_RDONLY)) &&
-               denied(openat(AT_FDCWD, ".", O_RDONLY | O_DIRECTORY)) && fopen("/etc/hosts", "r") == NULL;
+        return denied(open("/etc/passwd", O_RDONLY)) && denied(open("/dev/null", O_WRONLY)) &&
+               denied(open("/proc/self/maps", O_RDONLY)) && denied(openat(AT_FDCWD, ".", O_RDONLY | O_DIRECTORY)) &&
+               fopen("/etc/hosts", "r") == NULL;
 }
 
 static bool cannot_change_files(void) {
-        return denied(mkdir("/tmp/headroom-never", 0700)) && denied(unlink("/tmp/headroom-never")) && denied(rename("/tmp/a", "/tmp/b")) &&
-               denied(chmod("/tmp", 0700)) && denied(symlink("a", "/tmp/headroom-never")) && denied(truncate("/tmp/headroom-never", 0)) &&
-               denied(chdir("/"));
+        return denied(mkdir("/tmp/headroom-never", 0700)) && denied(unlink("/tmp/headroom-never")) &&
+               denied(rename("/tmp/a", "/tmp/b")) && denied(chmod("/tmp", 0700)) && denied(symlink("a", "/tmp/headroom-never")) &&
+               denied(truncate("/tmp/headroom-never", 0)) && denied(chdir("/"));
 }
 
 static bool cannot_reach_the_network(void) {
         struct sockaddr_un address = { .sun_family = AF_UNIX, .sun_path = "/run/x" };
         int two[2];
-        return denied(socket(AF_INET, SOCK_STREAM, 0)) && denied(socket(AF_UNIX, SOCK_STREAM, 0)) && denied(socketpair(AF_UNIX, SOCK_STREAM, 0, two)) &&
-               denied(connect(pair[0], (struct sockaddr *) &address, sizeof(address))) && denied(bind(pair[0], (struct sockaddr *) &address, sizeof(address))) &&
-               denied(listen(pair[0], 1));
+        return denied(socket(AF_INET, SOCK_STREAM, 0)) && denied(socket(AF_UNIX, SOCK_STREAM, 0)) &&
+               denied(socketpair(AF_UNIX, SOCK_STREAM, 0, two)) &&
+               denied(connect(pair[0], (struct sockaddr *) &address, sizeof(address))) &&
+               denied(bind(pair[0], (struct sockaddr *) &address, sizeof(address))) && denied(listen(pair[0], 1));
 }
 
 static bool cannot_start_programs(void) {
-        char *arguments[] = { (char[]) { "true" }, NULL };
-        return denied(fork()) && denied(execv("/bin/true", arguments)) && denied(syscall(SYS_execveat, AT_FDCWD, "/bin/true", arguments, NULL, 0)) &&
-               denied(syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0)) && denied(syscall(SYS_unshare, CLONE_NEWUSER)) && system("true") != 0;
+        char *arguments[] = { (char[]){ "true" }, NULL };
+        return denied(fork()) && denied(execv("/bin/true", arguments)) &&
+               denied(syscall(SYS_execveat, AT_FDCWD, "/bin/true", arguments, NULL, 0)) &&
+               denied(syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0)) && denied(syscall(SYS_unshare, CLONE_NEWUSER)) &&
+               system("true") != 0;
 }
 
 static bool cannot_touch_others(void) {
         return denied(kill(getppid(), 0)) && denied(kill(getpid(), 0)) && denied(ptrace(PTRACE_TRACEME, 0, NULL, NULL)) &&
-               denied(syscall(SYS_tgkill, getppid(), getppid(), 0)) && denied(syscall(SYS_process_vm_readv, getppid(), NULL, 0, NULL, 0, 0));
+               denied(syscall(SYS_tgkill, getppid(), getppid(), 0)) &&
+               denied(syscall(SYS_process_vm_readv, getppid(), NULL, 0, NULL, 0, 0));
 }
 
 static bool cannot_execute_data(void) {
@@ -139,8 +146,8 @@ static bool cannot_execute_data(void) {
 }
 
 static bool cannot_loosen_it(void) {
-        return denied(syscall(SYS_seccomp, 0, 0, NULL)) && denied(prctl(PR_SET_DUMPABLE, 1, 0, 0, 0)) && denied(prctl(PR_SET_SECCOMP, 0, 0, 0, 0)) &&
-               denied(setuid(0));
+        return denied(syscall(SYS_seccomp, 0, 0, NULL)) && denied(prctl(PR_SET_DUMPABLE, 1, 0, 0, 0)) &&
+               denied(prctl(PR_SET_SECCOMP, 0, 0, 0, 0)) && denied(setuid(0));
 }
 
 /* ---- running them ---- */
@@ -174,8 +181,16 @@ static void expect(bool (*check)(void), bool needs_filter) {
         assert_int_equal(WEXITSTATUS(status), 0);
 }
 
-#define WORKS(check) static void test_##check(void **state) { (void) state; expect(check, false); }
-#define DENIED(check) static void test_##check(void **state) { (void) state; expect(check, true); }
+#define WORKS(check)                             \
+        static void test_##check(void **state) { \
+                (void) state;                    \
+                expect(check, false);            \
+        }
+#define DENIED(check)                            \
+        static void test_##check(void **state) { \
+                (void) state;                    \
+                expect(check, true);             \
+        }
 WORKS(can_allocate)
 WORKS(can_start_threads)
 WORKS(can_talk)
@@ -236,8 +251,8 @@ static void test_report(void **state) {
         int status;
         waitpid(child, &status, 0);
         assert_int_equal(status, 0);
-        print_message("landlock ABI %d, seccomp %s%s%s\n", report.landlock_abi, report.seccomp ? "yes" : "no", report.degraded[0] ? ": " : "",
-                      report.degraded);
+        print_message("landlock ABI %d, seccomp %s%s%s\n", report.landlock_abi, report.seccomp ? "yes" : "no",
+                      report.degraded[0] ? ": " : "", report.degraded);
         assert_int_equal(report.degraded[0] != '\0', report.landlock_abi == 0 || !report.seccomp);
 }
 

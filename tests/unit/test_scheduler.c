@@ -15,8 +15,8 @@
 #include "engine/engine.h"
 #include "engine/random.h"
 
-#define MODEL "tests/demo_model/headroom-demo-small.gguf"
-#define IDS_MAX 400u
+#define MODEL      "tests/demo_model/headroom-demo-small.gguf"
+#define IDS_MAX    400u
 #define VECTOR_MAX 512u
 
 /* What was told of one id. */
@@ -26,7 +26,7 @@ struct told {
         uint32_t starts, pieces, ends, errors, embeddings;
         uint32_t tokens, logprobs;
         uint32_t prompt_tokens, cached_tokens;
-        uint32_t order;                 /* of its end among all ends */
+        uint32_t order; /* of its end among all ends */
         struct answer_end end;
         float vectors[2][VECTOR_MAX];
 };
@@ -42,7 +42,7 @@ static struct told *told_of(void *context, uint64_t id) {
         struct fixture *f = context;
         assert_true(id < IDS_MAX);
         struct told *t = &f->told[id];
-        assert_true(t->ends + t->errors + t->embeddings == 0);  /* nothing follows the last event */
+        assert_true(t->ends + t->errors + t->embeddings == 0); /* nothing follows the last event */
         return t;
 }
 
@@ -70,7 +70,7 @@ static void on_end(void *context, uint64_t id, const struct answer_end *end) {
         assert_int_equal(t->starts, 1);
         t->ends++;
         t->end = *end;
-        t->order = ((struct fixture *)context)->ends++;
+        t->order = ((struct fixture *) context)->ends++;
 }
 
 static void on_embedding(void *context, uint64_t id, const struct embedding *e) {
@@ -83,7 +83,7 @@ static void on_embedding(void *context, uint64_t id, const struct embedding *e) 
 }
 
 static void on_error(void *context, uint64_t id, const struct request_error *error) {
-        (void)error;
+        (void) error;
         told_of(context, id)->errors++;
 }
 
@@ -151,10 +151,11 @@ static void run_dry(struct fixture *f) {
 /* ---- bodies of many kinds ---- */
 
 /* A long beginning that many prompts share: some 150 tokens. */
-#define LONG "The memory budget says how many bytes all models together may use. The daemon loads a model when it is asked " \
-             "for and unloads one when another needs room. A busy model is never unloaded. The KV cache keeps the keys and " \
-             "values of all tokens seen so far, so that each new token needs only its own computation. It grows with the " \
-             "context, and each request reserves what it may come to before it starts. "
+#define LONG                                                                                                            \
+        "The memory budget says how many bytes all models together may use. The daemon loads a model when it is asked " \
+        "for and unloads one when another needs room. A busy model is never unloaded. The KV cache keeps the keys and " \
+        "values of all tokens seen so far, so that each new token needs only its own computation. It grows with the "   \
+        "context, and each request reserves what it may come to before it starts. "
 
 static const char *const bodies[] = {
         "{\"messages\":[{\"role\":\"user\",\"content\":\"What is the KV cache?\"}],\"temperature\":0,\"max_tokens\":40}",
@@ -174,7 +175,7 @@ static struct answer_end alone_end[BODIES];
 
 /* The answers each gets from an engine of its own. */
 static int answer_alone(void **state) {
-        (void)state;
+        (void) state;
         for (uint32_t i = 0; i < BODIES; i++) {
                 struct fixture *f = open_fixture(512, 1, 256);
                 assert_int_equal(submit(f, i, bodies[i]), 0);
@@ -198,26 +199,26 @@ static void check_as_alone(const struct told *t, uint32_t body) {
 /* ---- tests ---- */
 
 static void test_alone(void **state) {
-        (void)state;
+        (void) state;
         assert_true(strlen(alone[0]) > 20);
         assert_int_equal(alone_end[7].finish, FINISH_LENGTH);
         assert_int_equal(alone_end[7].completion_tokens, 1);
         /* Body 5 is body 0 with a stop string. */
         char *cut = strstr(alone[0], "tokens");
         assert_non_null(cut);
-        assert_int_equal(strlen(alone[5]), (size_t)(cut - alone[0]));
+        assert_int_equal(strlen(alone[5]), (size_t) (cut - alone[0]));
         assert_memory_equal(alone[5], alone[0], strlen(alone[5]));
         assert_int_equal(alone_end[5].finish, FINISH_STOP);
         assert_int_equal(alone_end[4].completion_tokens, 64);
 }
 
 static void test_batched_as_alone(void **state) {
-        (void)state;
+        (void) state;
         struct fixture *f = open_fixture(8192, 8, 64);
         for (uint32_t i = 0; i < BODIES; i++)
                 assert_int_equal(submit(f, i, bodies[i]), 0);
         run_dry(f);
-        assert_true(f->running_max >= BODIES - 1);      /* the answer of one token ends in its first step */
+        assert_true(f->running_max >= BODIES - 1); /* the answer of one token ends in its first step */
         for (uint32_t i = 0; i < BODIES; i++)
                 check_as_alone(&f->told[i], i);
         assert_int_equal(f->told[2].logprobs, f->told[2].end.completion_tokens - (f->told[2].end.finish == FINISH_STOP));
@@ -225,7 +226,7 @@ static void test_batched_as_alone(void **state) {
 }
 
 static void test_any_chunk_gives_the_same(void **state) {
-        (void)state;
+        (void) state;
         static const uint32_t chunks[] = { 1, 7, 64, 65, 300 };
         for (size_t c = 0; c < sizeof(chunks) / sizeof(chunks[0]); c++) {
                 struct fixture *f = open_fixture(2048, 2, chunks[c]);
@@ -239,11 +240,11 @@ static void test_any_chunk_gives_the_same(void **state) {
 }
 
 static void test_prefix_is_reused(void **state) {
-        (void)state;
+        (void) state;
         struct fixture *f = open_fixture(2048, 1, 256);
         assert_int_equal(submit(f, 0, bodies[1]), 0);
-        assert_int_equal(submit(f, 1, bodies[2]), 0);   /* the same beginning, another end */
-        assert_int_equal(submit(f, 2, bodies[1]), 0);   /* the same again */
+        assert_int_equal(submit(f, 1, bodies[2]), 0); /* the same beginning, another end */
+        assert_int_equal(submit(f, 2, bodies[1]), 0); /* the same again */
         assert_int_equal(submit(f, 3, bodies[6]), 0);
         run_dry(f);
         check_as_alone(&f->told[0], 1);
@@ -260,10 +261,10 @@ static void test_prefix_is_reused(void **state) {
 
 /* A prompt of exactly one block, known from before: its last token is computed again, for the logits. */
 static void test_prefix_leaves_the_last_token(void **state) {
-        (void)state;
+        (void) state;
         char body[1000] = "{\"temperature\":0,\"max_tokens\":8,\"prompt\":[5";
         for (int i = 1; i < 64; i++)
-                (void)snprintf(body + strlen(body), 10, ",%d", 5 + i % 7);
+                (void) snprintf(body + strlen(body), 10, ",%d", 5 + i % 7);
         strcat(body, "]}");
         struct fixture *f = open_fixture(1024, 1, 256);
         for (uint64_t id = 0; id < 2; id++) {
@@ -277,7 +278,7 @@ static void test_prefix_leaves_the_last_token(void **state) {
 }
 
 static void test_running_sequences_are_shared_from(void **state) {
-        (void)state;
+        (void) state;
         struct fixture *f = open_fixture(2048, 2, 256);
         assert_int_equal(submit(f, 0, bodies[1]), 0);
         step(f);
@@ -292,12 +293,14 @@ static void test_running_sequences_are_shared_from(void **state) {
 }
 
 static void test_full_pool_queues(void **state) {
-        (void)state;
+        (void) state;
         /* Each wants 4 to 5 blocks of the 8, and none has the beginning of another. */
         struct fixture *f = open_fixture(512, 4, 256);
         char body[400];
         for (uint64_t id = 0; id < 6; id++) {
-                (void)snprintf(body, sizeof(body), "{\"prompt\":\"%c\",\"temperature\":0,\"max_tokens\":300,\"ignore_eos\":true}", (char)('a' + id));
+                (void) snprintf(body, sizeof(body),
+                                "{\"prompt\":\"%c\",\"temperature\":0,\"max_tokens\":300,\"ignore_eos\":true}",
+                                (char) ('a' + id));
                 assert_int_equal(submit(f, id, body), 0);
         }
         step(f);
@@ -314,10 +317,10 @@ static void test_full_pool_queues(void **state) {
 }
 
 static void test_never_fits(void **state) {
-        (void)state;
+        (void) state;
         struct fixture *f = open_fixture(128, 2, 256);
         assert_int_equal(f->engine.rules.n_ctx, 128);
-        f->engine.rules.n_ctx = 512;    /* let it through to the scheduler */
+        f->engine.rules.n_ctx = 512; /* let it through to the scheduler */
         assert_int_equal(submit(f, 0, "{\"prompt\":\"a\",\"max_tokens\":500}"), -E2BIG);
         assert_int_equal(submit(f, 0, "{\"prompt\":\"a\",\"max_tokens\":5}"), 0);
         run_dry(f);
@@ -326,7 +329,7 @@ static void test_never_fits(void **state) {
 }
 
 static void test_queue_is_bounded(void **state) {
-        (void)state;
+        (void) state;
         struct fixture *f = open_fixture(512, 1, 256);
         for (uint64_t id = 0; id < REQUESTS_WAITING_MAX; id++)
                 assert_int_equal(submit(f, id, bodies[7]), 0);
@@ -338,7 +341,7 @@ static void test_queue_is_bounded(void **state) {
 }
 
 static void test_cancel(void **state) {
-        (void)state;
+        (void) state;
         struct fixture *f = open_fixture(512, 1, 256);
         assert_int_equal(submit(f, 0, bodies[4]), 0);
         assert_int_equal(submit(f, 1, bodies[0]), 0);
@@ -347,12 +350,12 @@ static void test_cancel(void **state) {
                 step(f);
         uint32_t pieces = f->told[0].pieces;
         assert_true(pieces >= 3);
-        scheduler_cancel(f->engine.scheduler, 0);       /* running */
-        scheduler_cancel(f->engine.scheduler, 1);       /* waiting, in the middle */
-        scheduler_cancel(f->engine.scheduler, 77);      /* unknown */
+        scheduler_cancel(f->engine.scheduler, 0);  /* running */
+        scheduler_cancel(f->engine.scheduler, 1);  /* waiting, in the middle */
+        scheduler_cancel(f->engine.scheduler, 77); /* unknown */
         assert_false(scheduler_knows(f->engine.scheduler, 0));
         assert_int_equal(submit(f, 3, bodies[0]), 0);
-        scheduler_cancel(f->engine.scheduler, 3);       /* waiting, the last: the queue's end moves back */
+        scheduler_cancel(f->engine.scheduler, 3); /* waiting, the last: the queue's end moves back */
         assert_int_equal(submit(f, 4, bodies[0]), 0);
         run_dry(f);
         assert_int_equal(f->told[0].pieces, pieces);
@@ -363,11 +366,11 @@ static void test_cancel(void **state) {
 }
 
 static void test_pause(void **state) {
-        (void)state;
+        (void) state;
         struct fixture *f = open_fixture(1024, 2, 256);
         assert_int_equal(submit(f, 0, bodies[0]), 0);
         assert_int_equal(submit(f, 1, bodies[3]), 0);
-        scheduler_pause(f->engine.scheduler, 1, true);  /* while it waits */
+        scheduler_pause(f->engine.scheduler, 1, true); /* while it waits */
         for (int i = 0; i < 4; i++)
                 step(f);
         scheduler_pause(f->engine.scheduler, 0, true);
@@ -388,7 +391,7 @@ static void test_pause(void **state) {
 }
 
 static void test_a_long_prompt_does_not_stall_answers(void **state) {
-        (void)state;
+        (void) state;
         struct fixture *f = open_fixture(2048, 2, 16);
         assert_int_equal(submit(f, 0, bodies[4]), 0);
         step(f);
@@ -406,7 +409,7 @@ static void test_a_long_prompt_does_not_stall_answers(void **state) {
 }
 
 static void test_prompt_alone(void **state) {
-        (void)state;
+        (void) state;
         struct fixture *f = open_fixture(512, 1, 256);
         assert_int_equal(submit(f, 0, "{\"prompt\":\"" LONG "\",\"max_tokens\":0}"), 0);
         run_dry(f);
@@ -422,7 +425,7 @@ static void test_prompt_alone(void **state) {
 }
 
 static void test_embeddings(void **state) {
-        (void)state;
+        (void) state;
         struct fixture *f = open_fixture(2048, 4, 32);
         submit_embed(f, 0, "[\"memory budget\", \"" LONG "\"]");
         run_dry(f);
@@ -435,22 +438,22 @@ static void test_embeddings(void **state) {
         assert_memory_equal(f->told[0].vectors[1], f->told[2].vectors[0], n * sizeof(float));
         double squares = 0, near = 0, far = 0;
         for (uint32_t i = 0; i < n; i++) {
-                squares += (double)f->told[0].vectors[0][i] * (double)f->told[0].vectors[0][i];
-                near += (double)f->told[0].vectors[0][i] * (double)f->told[3].vectors[0][i];
-                far += (double)f->told[0].vectors[0][i] * (double)f->told[0].vectors[1][i];
+                squares += (double) f->told[0].vectors[0][i] * (double) f->told[0].vectors[0][i];
+                near += (double) f->told[0].vectors[0][i] * (double) f->told[3].vectors[0][i];
+                far += (double) f->told[0].vectors[0][i] * (double) f->told[0].vectors[1][i];
         }
         assert_true(fabs(squares - 1) < 1e-5);
-        assert_true(near < 0.999 && far < 0.999);       /* other texts, other vectors; what is near what is the model's affair */
+        assert_true(near < 0.999 && far < 0.999); /* other texts, other vectors; what is near what is the model's affair */
         check_as_alone(&f->told[1], 6);
         close_fixture(f);
 }
 
 /* Requests come, go, stop and go on in a random order, in a pool that is too small for all: each answer is its own. */
 static void test_storm(void **state) {
-        (void)state;
+        (void) state;
         for (uint64_t seed = 0; seed < 4; seed++) {
                 struct random r = random_seeded(seed);
-                struct fixture *f = open_fixture(768 + 128 * (uint32_t)seed, 1 + (uint32_t)seed * 2, 8u << seed);
+                struct fixture *f = open_fixture(768 + 128 * (uint32_t) seed, 1 + (uint32_t) seed * 2, 8u << seed);
                 uint32_t body_of[IDS_MAX];
                 uint64_t next = 0;
                 bool cancelled[IDS_MAX] = { false };

@@ -16,12 +16,12 @@
 
 /* A model of which one thing can be changed: a key left out, or replaced by what ODD writes. */
 struct change {
-        const char *without;            /* key or tensor to leave out; NULL: none */
+        const char *without; /* key or tensor to leave out; NULL: none */
         void (*odd)(struct gguf_writer *w);
         const char *tensor_without;
-        uint64_t vocab_rows;            /* of token_embd, default 8 */
-        uint64_t embd_columns;          /* default 64 */
-        uint32_t layers;                /* default 3 */
+        uint64_t vocab_rows;   /* of token_embd, default 8 */
+        uint64_t embd_columns; /* default 64 */
+        uint32_t layers;       /* default 3 */
 };
 
 static bool wanted(const struct change *c, const char *name) {
@@ -88,7 +88,7 @@ static int read_changed(const struct change *c, struct shape *ret, struct gguf_e
 }
 
 static void test_plain_model(void **state) {
-        (void)state;
+        (void) state;
         struct shape s;
         struct gguf_error error;
         assert_int_equal(read_changed(&(struct change){ 0 }, &s, &error), 0);
@@ -138,11 +138,16 @@ static void heads_by_layer(struct gguf_writer *w) {
         gguf_write_number(w, 2, 4);
 }
 
-static void old_scale(struct gguf_writer *w) { gguf_write_f32(w, "llama.rope.scale_linear", 2.0f); }
-static void scale_of_none(struct gguf_writer *w) { old_scale(w); gguf_write_string(w, "llama.rope.scaling.type", "none"); }
+static void old_scale(struct gguf_writer *w) {
+        gguf_write_f32(w, "llama.rope.scale_linear", 2.0f);
+}
+static void scale_of_none(struct gguf_writer *w) {
+        old_scale(w);
+        gguf_write_string(w, "llama.rope.scaling.type", "none");
+}
 
 static void test_variants(void **state) {
-        (void)state;
+        (void) state;
         struct shape s;
         struct gguf_error error;
         assert_int_equal(read_changed(&(struct change){ .odd = head_sizes }, &s, &error), 0);
@@ -156,12 +161,14 @@ static void test_variants(void **state) {
         assert_int_equal(shape_kv_bytes_per_token(&s, KV_Q4_0), 3 * 2 * 192 / 32 * 18);
         shape_done(&s);
 
-        assert_int_equal(read_changed(&(struct change){ .odd = heads_by_layer, .without = "llama.attention.head_count_kv" }, &s, &error), 0);
+        assert_int_equal(
+                read_changed(&(struct change){ .odd = heads_by_layer, .without = "llama.attention.head_count_kv" }, &s, &error),
+                0);
         assert_int_equal(s.n_head_kv, 4);
         assert_int_equal(s.head_kv[0], 1);
         assert_int_equal(s.head_kv[2], 2);
         assert_int_equal(shape_kv_bytes_per_token(&s, KV_F16), 7 * 32 * 2);
-        assert_int_equal(shape_kv_bytes_per_token(&s, KV_Q8_0), 0);     /* heads of 16 values */
+        assert_int_equal(shape_kv_bytes_per_token(&s, KV_Q8_0), 0); /* heads of 16 values */
         shape_done(&s);
 
         assert_int_equal(read_changed(&(struct change){ .without = "llama.attention.head_count_kv" }, &s, &error), 0);
@@ -175,6 +182,7 @@ static void test_variants(void **state) {
         shape_done(&s);
 }
 
+/* clang-format off */
 static void other_architecture(struct gguf_writer *w) { gguf_write_string(w, "general.architecture", "grok\033[2J"); }
 static void architecture_number(struct gguf_writer *w) { gguf_write_u32(w, "general.architecture", 1); }
 static void huge_context(struct gguf_writer *w) { gguf_write_u32(w, "llama.context_length", UINT32_MAX); }
@@ -201,9 +209,11 @@ static void scaling_number(struct gguf_writer *w) { gguf_write_u32(w, "llama.rop
 static void experts(struct gguf_writer *w) { gguf_write_u32(w, "llama.expert_count", 8); }
 static void looks_both_ways(struct gguf_writer *w) { gguf_write_bool(w, "llama.attention.causal", false); }
 static void nine_tokens(struct gguf_writer *w) { write_tokens(w, 9); }
+/* clang-format on */
 
 static void test_refusals(void **state) {
-        (void)state;
+        (void) state;
+        /* clang-format off */
         static const struct {
                 struct change change;
                 int expect;
@@ -248,6 +258,7 @@ static void test_refusals(void **state) {
                 { { .embd_columns = 32 }, -EBADMSG, "tensor 'token_embd.weight' is 32 x 8 where 64 x" },
                 { { .without = "tokenizer.ggml.tokens", .vocab_rows = (1u << 22) + 1 }, -EBADMSG, "tensor 'token_embd.weight' is 64 x 4194305" },
         };
+        /* clang-format on */
         for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
                 struct shape s = { .n_layer = 99 };
                 struct gguf_error error = { "" };
@@ -259,7 +270,7 @@ static void test_refusals(void **state) {
 }
 
 static void test_account_is_monotonous(void **state) {
-        (void)state;
+        (void) state;
         struct shape s;
         struct gguf_error error;
         assert_int_equal(read_changed(&(struct change){ 0 }, &s, &error), 0);
@@ -276,7 +287,8 @@ static void test_account_is_monotonous(void **state) {
 /* ---- neighbours too small for a file of their own ---- */
 
 static void test_printable(void **state) {
-        (void)state;
+        (void) state;
+        /* clang-format off */
         static const struct {
                 const char *text, *expect;
                 size_t size;
@@ -296,6 +308,7 @@ static void test_printable(void **state) {
                 { "abc\xf0\x9f\x98\x80" "defg", "abc...", 9 },
                 { "abcd", "...", 4 },
         };
+        /* clang-format on */
         for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
                 char out[64];
                 assert_string_equal(printable_copy(out, rows[i].size, rows[i].text, strlen(rows[i].text)), rows[i].expect);
@@ -303,7 +316,7 @@ static void test_printable(void **state) {
 }
 
 static void test_model_files(void **state) {
-        (void)state;
+        (void) state;
         struct model_files f;
         uint32_t part, count;
         char stem[64];
@@ -339,7 +352,7 @@ static void test_model_files(void **state) {
 }
 
 static void test_model_files_open(void **state) {
-        (void)state;
+        (void) state;
         char folder[] = "/tmp/headroom-test-XXXXXX", path[64];
         struct model_files f;
         int fds[2];
@@ -355,7 +368,7 @@ static void test_model_files_open(void **state) {
         assert_int_equal(model_files_open(&f, fds, &failed), -ENOENT);
         assert_int_equal(failed, 1);
         int still_free = dup(0);
-        assert_int_equal(still_free, next_free);        /* the first part was closed again */
+        assert_int_equal(still_free, next_free); /* the first part was closed again */
         close(still_free);
         assert_int_equal(link(f.paths[0], f.paths[1]), 0);
         assert_int_equal(model_files_open(&f, fds, &failed), 0);
@@ -370,12 +383,9 @@ static void test_model_files_open(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_plain_model),
-                cmocka_unit_test(test_variants),
-                cmocka_unit_test(test_refusals),
-                cmocka_unit_test(test_account_is_monotonous),
-                cmocka_unit_test(test_printable),
-                cmocka_unit_test(test_model_files),
+                cmocka_unit_test(test_plain_model),      cmocka_unit_test(test_variants),
+                cmocka_unit_test(test_refusals),         cmocka_unit_test(test_account_is_monotonous),
+                cmocka_unit_test(test_printable),        cmocka_unit_test(test_model_files),
                 cmocka_unit_test(test_model_files_open),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -21,7 +21,8 @@ static struct stop_set set_of(const char *strings) {
 }
 
 static void test_rows(void **state) {
-        (void)state;
+        (void) state;
+        /* clang-format off */
         static const struct {
                 const char *what, *strings;
                 const char *pieces[6];
@@ -44,6 +45,7 @@ static void test_rows(void **state) {
                 { "held by whole characters",                "\xe2\x82\xac!", { "\xe2\x82\xac", "\xe2\x82\xac" },
                                                                                             "|\xe2\x82\xac|\xe2\x82\xac", false },
         };
+        /* clang-format on */
         for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
                 struct stop_set set = set_of(rows[i].strings);
                 struct stop_stream s = { 0 };
@@ -93,7 +95,7 @@ static bool feed(const char *text, size_t count, const struct stop_set *set, str
 }
 
 static void test_any_cutting_gives_the_same(void **state) {
-        (void)state;
+        (void) state;
         struct random r = random_seeded(7);
         unsigned stops = 0;
         for (unsigned round = 0; round < 5000; round++) {
@@ -101,13 +103,13 @@ static void test_any_cutting_gives_the_same(void **state) {
                 for (uint32_t n = random_u32(&r) % 4; set.count < n;) {
                         char string[8] = "";
                         for (uint32_t i = 0, length = 1 + random_u32(&r) % 6; i < length; i++)
-                                string[i] = (char)('a' + random_u32(&r) % 2);
+                                string[i] = (char) ('a' + random_u32(&r) % 2);
                         set.strings[set.count++] = strdup(string);
                 }
                 char text[41], whole[41], cut[41];
                 size_t count = random_u32(&r) % 40;
                 for (size_t i = 0; i < count; i++)
-                        text[i] = (char)('a' + random_u32(&r) % 2);
+                        text[i] = (char) ('a' + random_u32(&r) % 2);
                 bool stopped = feed(text, count, &set, NULL, whole);
                 stops += stopped;
                 for (unsigned i = 0; i < 5; i++) {

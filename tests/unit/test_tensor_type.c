@@ -12,7 +12,8 @@
 #include "engine/tensor_type.h"
 
 static void test_rows(void **state) {
-        (void)state;
+        (void) state;
+        /* clang-format off */
         static const struct {
                 uint32_t type;
                 uint64_t values, bytes;         /* 0 bytes: no whole number of blocks, or unknown */
@@ -25,16 +26,18 @@ static void test_rows(void **state) {
                 { TENSOR_TYPE_COUNT, 32, 0 }, { UINT32_MAX, 32, 0 },        { TENSOR_F32, UINT64_MAX, 0 },
                 { TENSOR_F32, UINT64_MAX / 4, UINT64_MAX / 4 * 4 },         { TENSOR_F64, UINT64_C(1) << 61, 0 },
         };
+        /* clang-format on */
         for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
                 uint64_t bytes = 0;
                 bool known = tensor_type_row_bytes(rows[i].type, rows[i].values, &bytes);
                 if (bytes != rows[i].bytes || (bytes != 0 && !known))
-                        fail_msg("type %u, %llu values: %llu bytes", rows[i].type, (unsigned long long)rows[i].values, (unsigned long long)bytes);
+                        fail_msg("type %u, %llu values: %llu bytes", rows[i].type, (unsigned long long) rows[i].values,
+                                 (unsigned long long) bytes);
         }
 }
 
 static void test_every_type_is_found_by_its_name(void **state) {
-        (void)state;
+        (void) state;
         for (uint32_t i = 0; i < TENSOR_TYPE_COUNT; i++) {
                 const struct tensor_type_info *info = tensor_type_info(i);
                 enum tensor_type found;
@@ -55,10 +58,10 @@ static void test_every_type_is_found_by_its_name(void **state) {
 }
 
 static void test_kv_types(void **state) {
-        (void)state;
+        (void) state;
         for (unsigned i = 0; i < KV_TYPE_COUNT; i++) {
                 enum kv_type found = KV_TYPE_COUNT;
-                assert_int_equal(kv_type_by_name(kv_type_name((enum kv_type)i), &found), 0);
+                assert_int_equal(kv_type_by_name(kv_type_name((enum kv_type) i), &found), 0);
                 assert_int_equal(found, i);
         }
         enum kv_type untouched = KV_TYPE_COUNT;
@@ -70,11 +73,11 @@ static void test_kv_types(void **state) {
 /* The number after "KEY": in a small JSON file. */
 static unsigned number_after(const char *text, const char *key) {
         const char *found = strstr(text, key);
-        return found ? (unsigned)strtoul(found + strlen(key), NULL, 10) : 0;
+        return found ? (unsigned) strtoul(found + strlen(key), NULL, 10) : 0;
 }
 
 static void test_against_reference_blocks(void **state) {
-        (void)state;
+        (void) state;
         const char *root = getenv("HEADROOM_REFDATA");
         unsigned checked = 0;
         for (uint32_t i = 0; i < TENSOR_TYPE_COUNT; i++) {
@@ -83,8 +86,8 @@ static void test_against_reference_blocks(void **state) {
                 if (!info)
                         continue;
                 snprintf(name, sizeof(name), "%s", info->name);
-                for (char *c = name; *c; c++)           /* there: "q4_K", "iq2_xs" */
-                        *c = *c == 'K' ? 'K' : (char)(*c >= 'A' && *c <= 'Z' ? *c + 32 : *c);
+                for (char *c = name; *c; c++) /* there: "q4_K", "iq2_xs" */
+                        *c = *c == 'K' ? 'K' : (char) (*c >= 'A' && *c <= 'Z' ? *c + 32 : *c);
                 snprintf(path, sizeof(path), "%s/blocks/%s.json", root ? root : "../shared/refdata", name);
                 FILE *file = fopen(path, "r");
                 if (!file)

@@ -13,6 +13,7 @@
 
 static void test_repair(void **state) {
         (void) state;
+        /* clang-format off */
         static const struct {
                 const char *name, *text, *repaired;
         } rows[] = {
@@ -23,6 +24,7 @@ static void test_repair(void **state) {
                 { "a surrogate", "\xed\xa0\x80", "???" },
                 { "no character at all", "\xff\x80", "??" },
         };
+        /* clang-format on */
         for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
                 char text[64];
                 (void) snprintf(text, sizeof text, "%s", rows[i].text);

@@ -18,8 +18,8 @@
 
 struct tally {
         atomic_uint runs[WIDTH_MAX];
-        uint32_t width;                 /* as the threads saw it; written by thread 0 alone */
-        uint64_t plain;                 /* written by one thread in one run, read by another in the next */
+        uint32_t width; /* as the threads saw it; written by thread 0 alone */
+        uint64_t plain; /* written by one thread in one run, read by another in the next */
 };
 
 static void count_run(void *context, uint32_t thread, uint32_t width) {
@@ -32,7 +32,7 @@ static void count_run(void *context, uint32_t thread, uint32_t width) {
 }
 
 static void every_thread_works_once_a_run(void **state) {
-        (void)state;
+        (void) state;
         struct threads *t;
         struct tally tally = { .width = 0 };
         assert_int_equal(threads_new(WIDTH_MAX, &t), 0);
@@ -46,13 +46,13 @@ static void every_thread_works_once_a_run(void **state) {
 }
 
 static void the_width_changes_between_runs(void **state) {
-        (void)state;
+        (void) state;
         struct threads *t;
         struct tally tally = { .width = 0 };
         uint32_t expected[WIDTH_MAX] = { 0 };
         assert_int_equal(threads_new(WIDTH_MAX, &t), 0);
         for (uint32_t run = 0; run < 1000; run++) {
-                uint32_t width = run * 7919 % 9;                /* 0 and 8 are clamped */
+                uint32_t width = run * 7919 % 9; /* 0 and 8 are clamped */
                 threads_set_width(t, width);
                 width = width < 1 ? 1 : width > WIDTH_MAX ? WIDTH_MAX : width;
                 assert_int_equal(threads_width(t), width);
@@ -69,22 +69,22 @@ static void the_width_changes_between_runs(void **state) {
 
 static void sleep_ms(long ms) {
         struct timespec t = { ms / 1000, ms % 1000 * 1000000 };
-        (void)nanosleep(&t, NULL);
+        (void) nanosleep(&t, NULL);
 }
 
 static double processor_s(void) {
         struct timespec t;
-        (void)clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
-        return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+        (void) clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+        return (double) t.tv_sec + (double) t.tv_nsec * 1e-9;
 }
 
 static void idle_threads_cost_nothing_and_wake_again(void **state) {
-        (void)state;
+        (void) state;
         struct threads *t;
         struct tally tally = { .width = 0 };
         assert_int_equal(threads_new(4, &t), 0);
         threads_run(t, count_run, &tally);
-        sleep_ms(50);                   /* the bounded spin is over */
+        sleep_ms(50); /* the bounded spin is over */
         double before = processor_s();
         sleep_ms(300);
         assert_true(processor_s() - before < 0.03);
@@ -97,14 +97,14 @@ static void idle_threads_cost_nothing_and_wake_again(void **state) {
 }
 
 static void slow_thread(void *context, uint32_t thread, uint32_t width) {
-        (void)width;
+        (void) width;
         if (thread == 1)
                 sleep_ms(20);
-        atomic_fetch_add((atomic_uint *)context, 1);
+        atomic_fetch_add((atomic_uint *) context, 1);
 }
 
 static void the_caller_waits_for_the_slowest(void **state) {
-        (void)state;
+        (void) state;
         struct threads *t;
         atomic_uint done = 0;
         assert_int_equal(threads_new(3, &t), 0);
@@ -116,7 +116,7 @@ static void the_caller_waits_for_the_slowest(void **state) {
 }
 
 static void absurd_widths_are_refused(void **state) {
-        (void)state;
+        (void) state;
         struct threads *t = NULL;
         assert_int_equal(threads_new(0, &t), -EINVAL);
         assert_int_equal(threads_new(THREADS_MAX + 1, &t), -EINVAL);

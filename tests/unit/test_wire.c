@@ -11,7 +11,7 @@
 #include "engine/wire.h"
 
 static void push_frame(struct wire_reader *r, const char *json, size_t length) {
-        uint8_t header[4] = { (uint8_t)length, (uint8_t)(length >> 8), (uint8_t)(length >> 16), (uint8_t)(length >> 24) };
+        uint8_t header[4] = { (uint8_t) length, (uint8_t) (length >> 8), (uint8_t) (length >> 16), (uint8_t) (length >> 24) };
         assert_int_equal(wire_reader_push(r, header, sizeof(header)), 0);
         assert_int_equal(wire_reader_push(r, json, length), 0);
 }
@@ -28,7 +28,7 @@ static int read_one(const char *json, size_t length) {
 }
 
 static void test_rows(void **state) {
-        (void)state;
+        (void) state;
         static const struct {
                 const char *what, *json;
                 int expect;
@@ -57,7 +57,7 @@ static void test_rows(void **state) {
 }
 
 static void test_too_long_is_refused_before_it_arrives(void **state) {
-        (void)state;
+        (void) state;
         struct wire_reader r = { .bytes_max = 100 };
         cJSON *frame;
         assert_int_equal(wire_reader_push(&r, "\x65\0\0\0", 4), 0);
@@ -80,7 +80,7 @@ static char *nested(uint32_t depth) {
 }
 
 static void test_nesting_is_bounded_on_both_sides(void **state) {
-        (void)state;
+        (void) state;
         for (uint32_t depth = WIRE_DEPTH_MAX - 1; depth <= WIRE_DEPTH_MAX + 1; depth++) {
                 char *json = nested(depth);
                 assert_int_equal(read_one(json, strlen(json)), depth <= WIRE_DEPTH_MAX ? 1 : -EBADMSG);
@@ -99,7 +99,7 @@ static void test_nesting_is_bounded_on_both_sides(void **state) {
 }
 
 static void test_values_are_bounded_on_both_sides(void **state) {
-        (void)state;
+        (void) state;
         static const char head[] = "{\"type\":\"x\",\"a\":[0";
         size_t many = WIRE_VALUES_MAX;
         char *json = malloc(sizeof(head) + 2 * many + 2);
@@ -122,7 +122,7 @@ static void test_values_are_bounded_on_both_sides(void **state) {
 }
 
 static void test_encode_keeps_to_the_limit(void **state) {
-        (void)state;
+        (void) state;
         cJSON *message = cJSON_Parse("{\"type\":\"text\",\"id\":7,\"text\":\"na\xc3\xafve \\\" \\n\"}");
         uint8_t *frame;
         size_t count;
@@ -130,7 +130,7 @@ static void test_encode_keeps_to_the_limit(void **state) {
         assert_int_equal(wire_encode(message, 1000, &frame, &count), 0);
         assert_int_equal(frame[0], count - 4);
         assert_int_equal(frame[1] | frame[2] | frame[3], 0);
-        struct wire_reader r = { .bytes_max = (uint32_t)count - 4 };
+        struct wire_reader r = { .bytes_max = (uint32_t) count - 4 };
         assert_int_equal(wire_reader_push(&r, frame, count), 0);
         cJSON *again = NULL, *none = NULL;
         assert_int_equal(wire_reader_next(&r, &again), 1);
@@ -150,7 +150,7 @@ static void *sparse_malloc(size_t size) {
 }
 
 static void test_encode_survives_lack_of_memory(void **state) {
-        (void)state;
+        (void) state;
         cJSON *message = cJSON_Parse("{\"type\":\"text\"}");
         cJSON_Hooks hooks = { .malloc_fn = sparse_malloc, .free_fn = free };
         cJSON_InitHooks(&hooks);
@@ -179,7 +179,7 @@ static uint8_t *make_stream(size_t *ret_count) {
         for (unsigned i = 0; i < FRAMES; i++) {
                 size_t length = text_length(i);
                 char *text = malloc(length + 1);
-                memset(text, 'a' + (int)(i % 26), length);
+                memset(text, 'a' + (int) (i % 26), length);
                 text[length] = '\0';
                 cJSON *message = cJSON_CreateObject();
                 cJSON_AddStringToObject(message, "type", "text");
@@ -200,7 +200,7 @@ static uint8_t *make_stream(size_t *ret_count) {
 }
 
 static void test_any_split_gives_the_same_frames(void **state) {
-        (void)state;
+        (void) state;
         size_t count;
         uint8_t *stream = make_stream(&count);
         for (unsigned round = 0; round < 100; round++) {
@@ -209,7 +209,7 @@ static void test_any_split_gives_the_same_frames(void **state) {
                 struct wire_reader r = { .bytes_max = 1u << 20 };
                 unsigned seen = 0;
                 for (size_t at = 0; at < count;) {
-                        size_t step = 1 + (size_t)rand() % step_max;
+                        size_t step = 1 + (size_t) rand() % step_max;
                         step = step < count - at ? step : count - at;
                         assert_int_equal(wire_reader_push(&r, stream + at, step), 0);
                         at += step;
