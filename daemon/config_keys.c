@@ -13,6 +13,7 @@
 #include "daemon/config_internal.h"
 #include "daemon/text.h"
 #include "engine/wire.h"
+#include "engine/wire.h"
 
 enum owner { OWNER_CONFIG, OWNER_DEFAULTS, OWNER_MODEL };
 
@@ -248,11 +249,11 @@ static const struct key keys[] = {
         IN_CONFIG("models", "min_residency", set_duration, min_residency_ms, 0, HOUR),
         IN_BOTH("keep_alive", set_keep_alive, keep_alive_ms, 0, 365 * 24 * HOUR),
         IN_BOTH("context", set_count, context, 0, 16 << 20),
-        IN_BOTH("kv_tokens", set_count, kv_tokens, 0, 64 << 20),
+        IN_BOTH("kv_tokens", set_count, kv_tokens, 0, 16 << 20),
         IN_BOTH("parallel", set_count, parallel, 1, WIRE_PARALLEL_MAX),
         IN_BOTH("queue", set_count, queue, 0, 65536),
         IN_BOTH("kv", set_kv_type, kv_type, 0, 0),
-        IN_BOTH("threads", set_count, threads, 0, 1024),
+        IN_BOTH("threads", set_count, threads, 0, 512),
         IN_MODEL("name", set_name, id, 0, 0),
         IN_MODEL("path", set_text, path, 0, 0),
         IN_MODEL("aliases", set_aliases, aliases, 0, 0),

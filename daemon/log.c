@@ -15,6 +15,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
+#define SD_JOURNAL_SUPPRESS_LOCATION /* that would be this file, for every line */
 #include <systemd/sd-journal.h>
 #include <unistd.h>
 
@@ -139,7 +140,7 @@ static struct iovec taken_since(const struct line *l, uint32_t start) {
         return (struct iovec){ .iov_base = l->bytes + start, .iov_len = l->used - start };
 }
 
-static void write_journal(enum log_level level, const char *line, const char *event, const struct log_field *fields) {
+static bool write_journal(enum log_level level, const char *line, const char *event, const struct log_field *fields) {
         static char bytes[2 * LOG_LINE_MAX];
         struct iovec parts[LOG_FIELDS_MAX + 3];
         struct line l = { bytes, sizeof bytes, 0 };
@@ -161,7 +162,7 @@ static void write_journal(enum log_level level, const char *line, const char *ev
                 journal_field(&l, f);
                 parts[count++] = taken_since(&l, start);
         }
-        (void) sd_journal_sendv(parts, count);
+        return sd_journal_sendv(parts, count) >= 0;
 }
 
 /* A pipe that polls writable takes PIPE_BUF bytes without blocking, and a line is shorter. */
@@ -196,8 +197,6 @@ void log_write(enum log_level level, const char *event, const struct log_field *
         if (level > level_least)
                 return;
         (void) log_format(line, sizeof line, event, fields);
-        if (to_journal)
-                write_journal(level, line, event, fields);
-        else
+        if (!to_journal || !write_journal(level, line, event, fields))
                 write_stderr(level, line);
 }

@@ -506,6 +506,48 @@ class Process(unittest.TestCase):
         self.assertRegex(said, rb'data: {"error":{"message":"[^"]+","type":"server_error","param":null,"code":"shutting_down"}}\n\n\r\n0\r\n\r\n$')
         self.assertEqual((refused.status, refused.json()["error"]["code"]), (503, "shutting_down"))
 
+    def test_service_manager(self):
+        """What systemd hears: ready, alive twice as often as it asks, stopping."""
+        with tempfile.TemporaryDirectory() as scratch:
+            manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+            manager.bind(scratch + "/notify")
+            manager.settimeout(10)
+            daemon = Daemon(env={"NOTIFY_SOCKET": scratch + "/notify", "WATCHDOG_USEC": "400000"})
+            self.assertRegex(manager.recv(1000).decode(), r"^READY=1\nSTATUS=serving 1 models on 127\.0\.0\.1:\d+, budget \d+ MiB$")
+            started = time.monotonic()
+            for _ in range(4):
+                self.assertEqual(manager.recv(1000), b"WATCHDOG=1")
+            self.assertLess(abs(time.monotonic() - started - 0.8), 0.3)
+            daemon.process.terminate()
+            said = manager.recv(1000)
+            while said == b"WATCHDOG=1":
+                said = manager.recv(1000)
+            self.assertIn(b"STOPPING=1", said)
+            daemon.done()
+            manager.close()
+
+    def test_a_log_that_nobody_reads(self):
+        """Lines are lost, not time; the next line that gets through says how many."""
+        with tempfile.TemporaryDirectory() as scratch:
+            process = subprocess.Popen([os.path.join(BUILD, "headroomd"), "--listen", "0", "--control", scratch + "/c", "--models", headroomd.DEMO,
+                                        "--state", scratch], stderr=subprocess.PIPE, stdin=subprocess.DEVNULL)
+            port = int(re.search(rb"listen=127\.0\.0\.1:(\d+)", process.stderr.readline()).group(1))
+            s = socket.create_connection(("127.0.0.1", port), 20)
+            body = request("POST", "/v1/chat/completions", chat("headroom-demo", max_tokens=1, messages=[{"role": "user", "content": "word " * 700}]))
+            for _ in range(600):            # each is refused, and each refusal is a line or two
+                s.sendall(body)
+                self.assertEqual(Reply(s).status, 400)
+            s.close()
+            log = b""
+            while b"lines_lost=" not in log:
+                log += os.read(process.stderr.fileno(), 65536)
+                with socket.create_connection(("127.0.0.1", port), 20) as s:
+                    s.sendall(body)
+                    Reply(s)
+            process.terminate()
+            process.communicate(timeout=20)
+            self.assertEqual(process.returncode, 0)
+
     def test_reload_is_refused_politely(self):
         daemon = Daemon()
         daemon.process.send_signal(1)

@@ -592,8 +592,8 @@ static void test_accepted_bodies(void **state) {
                 CHAT(",\"n\":null,\"stream\":null,\"temperature\":null,\"logprobs\":null,\"tools\":null"),
                 CHAT(",\"n\":1,\"num_ctx\":4096,\"options\":{\"num_ctx\":1},\"id_slot\":0,\"cache_prompt\":true,\"user\":\"me\""),
                 " \r\n" CHAT("") "\n\t ",
-                "{\"model\":\"a\",\"messages\":[{\"role\":\"assistant\",\"content\":null,\"tool_calls\":[]},{\"role\":\"user\","
-                "\"content\":[{\"type\":\"text\"}]}]}",
+                ("{\"model\":\"a\",\"messages\":[{\"role\":\"assistant\",\"content\":null,\"tool_calls\":[]},{\"role\":\"user\","
+                 "\"content\":[{\"type\":\"text\"}]}]}"),
         };
 
         (void) state;
