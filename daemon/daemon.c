@@ -43,16 +43,13 @@ struct daemon {
 
 /* --- the end --- */
 
-/* A signal that comes from here on would find the default action and spoil the exit status: it may wait for ever. */
+/*
+ * The signal handles stay open to the last: closing one restores the default action, and a signal that came late would
+ * spoil the exit status. They only keep the loop no longer.
+ */
 static void close_handles(struct daemon *d) {
-        sigset_t set;
-
-        (void) sigemptyset(&set);
         for (size_t i = 0; i < SIGNALS_COUNT; i++)
-                (void) sigaddset(&set, signal_numbers[i]);
-        (void) sigprocmask(SIG_BLOCK, &set, NULL);
-        for (size_t i = 0; i < SIGNALS_COUNT; i++)
-                uv_close((uv_handle_t *) &d->signals[i], NULL);
+                uv_unref((uv_handle_t *) &d->signals[i]);
         uv_close((uv_handle_t *) &d->watchdog, NULL);
         uv_close((uv_handle_t *) &d->deadline, NULL);
 }
@@ -339,8 +336,9 @@ static void keep_little_memory(void) {
 }
 
 int daemon_run(const struct config *config) {
-        struct daemon d = { .config = config };
+        static struct daemon d; /* outlives us, as its signal handles do */
 
+        d.config = config;
         keep_little_memory();
         (void) signal(SIGPIPE, SIG_IGN);
         raise_descriptor_limit(config);
@@ -365,7 +363,6 @@ int daemon_run(const struct config *config) {
         if (d.fleet)
                 fleet_free(d.fleet);
         (void) uv_run(&d.loop, UV_RUN_NOWAIT);
-        (void) uv_loop_close(&d.loop);
         if (!result)
                 log_info("stopped");
         return result;

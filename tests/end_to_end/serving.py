@@ -487,6 +487,15 @@ class Process(unittest.TestCase):
         self.assertIn(b"data: [DONE]", rest)
         daemon.done()
 
+    def test_signals_that_come_late(self):
+        """Until the very end another SIGTERM changes nothing: the status is 0."""
+        for _ in range(10):
+            daemon = Daemon()
+            while daemon.process.poll() is None:
+                daemon.process.terminate()
+            self.assertEqual(daemon.process.returncode, 0)
+            daemon.done()
+
     def test_stopping_twice_ends_streams_with_an_error(self):
         with tempfile.TemporaryDirectory() as scratch:
             subprocess.run([os.path.join(BUILD, "tools", "make-gguf"), scratch + "/long.gguf", "--ctx", "65536"], check=True, stdout=subprocess.DEVNULL)
