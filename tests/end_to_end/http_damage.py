@@ -5,7 +5,7 @@ Valid requests are mutated (bits, bytes, cuts, repetitions, swapped lines, splic
 pieces of the grammar, sent whole or split at random points, and some are abandoned half-way. Run it on a daemon that is
 built with sanitizers (make sanitize does). The seed is printed; the same seed sends the same bytes.
 
-usage: http_damage.py [COUNT] [SEED]        COUNT defaults to $HEADROOM_DAMAGE or 2000
+usage: http_damage.py [COUNT] [SEED]        COUNT defaults to $HEADROOM_DAMAGE_CASES or 2000
 """
 
 import json
@@ -19,7 +19,7 @@ import time
 
 from headroomd import Daemon, ask, chat, request
 
-COUNT = int(sys.argv[1] if len(sys.argv) > 1 else os.environ.get("HEADROOM_DAMAGE", "2000"))
+COUNT = int(sys.argv[1] if len(sys.argv) > 1 else os.environ.get("HEADROOM_DAMAGE_CASES", "2000"))
 SEED = int(sys.argv[2]) if len(sys.argv) > 2 else 1
 TOGETHER = 32
 
