@@ -68,7 +68,9 @@ void fleet_load(struct fleet *f, const char *model, fleet_done *on_done, void *u
                 finish(f, v, NULL);
                 return;
         }
-        m->backoff = (struct backoff){ 0 }; /* the operator knows better: perhaps the cause has just been removed */
+        /* The operator knows better: perhaps the cause, which need not be the file, has just been removed. */
+        m->backoff = (struct backoff){ 0 };
+        m->identified = m->identified && m->inspected_well;
         queue_append(&m->loads, &v->link);
         fleet_poke(f);
 }

@@ -344,6 +344,26 @@ static void the_operator_loads_and_unloads(void **state) {
         assert_false(twice.failed);
 }
 
+static void the_operator_has_the_size_read_again(void **state) {
+        (void) state;
+        add_model("");
+        char engine[512];
+        (void) snprintf(engine, sizeof(engine), "%s", path_in("engine"));
+        assert_int_equal(symlink("/bin/false", engine), 0);
+        w.config.engine_path = engine;
+        open_fleet();
+        struct outcome bad = { 0 }, good = { 0 };
+        fleet_load(w.fleet, "a", on_done, &bad);
+        eventually(bad.told);
+        assert_true(bad.failed);
+        assert_int_equal(unlink(engine), 0);
+        assert_int_equal(symlink(w.engine, engine), 0); /* the right engine has been installed, the file is the same */
+        fleet_load(w.fleet, "a", on_done, &good);
+        eventually(good.told);
+        assert_false(good.failed);
+        close_fleet();
+}
+
 static void a_load_that_fails_is_told_to_the_operator(void **state) {
         (void) state;
         add_model("weights=209715200\n");
@@ -556,6 +576,7 @@ int main(int argc, char **argv) {
                 in_a_world(a_full_queue_is_said_at_once),
                 in_a_world(nobody_waits_for_ever),
                 in_a_world(the_operator_loads_and_unloads),
+                in_a_world(the_operator_has_the_size_read_again),
                 in_a_world(a_load_that_fails_is_told_to_the_operator),
                 in_a_world(unloading_waits_for_running_answers),
                 in_a_world(unloading_by_force_does_not_wait),
