@@ -42,10 +42,15 @@ def run(line, names, **kwargs):
     return subprocess.run([ENGINE, *arguments], stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, timeout=60, **kwargs)
 
 
+def errors_of(done):
+    """Its lines, but for the one by which a build with sanitizers says that it runs without the sandbox."""
+    return [line for line in done.stderr.splitlines() if "built with a sanitizer" not in line]
+
+
 def test_wrong_use(names):
     for line, code, says in ROWS:
         done = run(line, names, stdout=subprocess.PIPE)
-        lines = done.stderr.splitlines()
+        lines = errors_of(done)
         assert done.returncode == code and done.stdout == "" and len(lines) == 1, (line, done)
         assert lines[0].startswith("headroom-engine") and says.format(**names) in lines[0], (line, lines)
 
@@ -54,7 +59,7 @@ def test_full_disk(names):
     for line in PRINTING:
         with open("/dev/full", "w") as full:
             done = run(line, names, stdout=full)
-        lines = done.stderr.splitlines()
+        lines = errors_of(done)
         assert done.returncode == FAILED and len(lines) == 1 and lines[0].endswith("No space left on device"), (line, done)
 
 
