@@ -130,15 +130,11 @@ static void print_known(const cJSON *models) {
 static void field(const char *name, enum tint tint, const char *format, ...) __attribute__((format(printf, 3, 4)));
 static void field(const char *name, enum tint tint, const char *format, ...) {
         va_list args;
-        char *text;
         va_start(args, format);
-        int rc = vasprintf(&text, format, args);
+        char *text = terminal_format(format, args);
         va_end(args);
-        assert(rc >= 0);
-        char *escaped = terminal_escape(text);
         bool colours = terminal_has_colours(stdout);
-        printf("%-12s %s%s%s\n", name, terminal_tint(colours, tint), escaped, terminal_plain(colours, tint));
-        free(escaped);
+        printf("%-12s %s%s%s\n", name, terminal_tint(colours, tint), text, terminal_plain(colours, tint));
         free(text);
 }
 

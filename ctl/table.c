@@ -42,18 +42,15 @@ void table_free(struct table *t) {
 
 void table_cell(struct table *t, enum tint tint, const char *format, ...) {
         va_list args;
-        char *text;
         va_start(args, format);
-        int rc = vasprintf(&text, format, args);
+        char *text = terminal_format(format, args);
         va_end(args);
-        assert(rc >= 0);
         if (t->cells_count == t->cells_capacity) {
                 t->cells_capacity = t->cells_capacity ? t->cells_capacity * 2 : 64;
                 t->cells = reallocarray(t->cells, t->cells_capacity, sizeof(t->cells[0]));
                 assert(t->cells);
         }
-        t->cells[t->cells_count++] = (struct cell){ .text = terminal_escape(text), .tint = tint };
-        free(text);
+        t->cells[t->cells_count++] = (struct cell){ .text = text, .tint = tint };
 }
 
 static void measure(const struct table *t, size_t width, size_t widths[]) {

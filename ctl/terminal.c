@@ -112,6 +112,15 @@ bool terminal_has_colours(FILE *out) {
         return isatty(fileno(out)) && term && *term && strcmp(term, "dumb") != 0;
 }
 
+char *terminal_format(const char *format, va_list args) {
+        char *text;
+        int rc = vasprintf(&text, format, args);
+        assert(rc >= 0);
+        char *escaped = terminal_escape(text);
+        free(text);
+        return escaped;
+}
+
 const char *terminal_tint(bool colours, enum tint tint) {
         static const char *const sequences[TINT_COUNT] = {
                 [TINT_NONE] = "",        [TINT_GOOD] = "\033[32m", [TINT_WARN] = "\033[33m",
@@ -126,13 +135,9 @@ const char *terminal_plain(bool colours, enum tint tint) {
 
 void complain(const char *format, ...) {
         va_list args;
-        char *text;
         va_start(args, format);
-        int rc = vasprintf(&text, format, args);
+        char *text = terminal_format(format, args);
         va_end(args);
-        assert(rc >= 0);
-        char *escaped = terminal_escape(text);
-        fprintf(stderr, "headroomctl: %s\n", escaped);
-        free(escaped);
+        fprintf(stderr, "headroomctl: %s\n", text);
         free(text);
 }

@@ -8,6 +8,7 @@
 #ifndef HEADROOM_CTL_TERMINAL_H
 #define HEADROOM_CTL_TERMINAL_H
 
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -19,6 +20,9 @@ void terminal_init(void);
 
 /* TEXT made printable, on one line; malloc'ed. */
 char *terminal_escape(const char *text);
+
+/* What FORMAT makes, printable as well; malloc'ed. */
+char *terminal_format(const char *format, va_list args);
 
 /* Columns that printable UTF-8 TEXT takes. */
 size_t terminal_columns(const char *text);

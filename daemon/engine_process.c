@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/arguments.h"
 #include "daemon/bounds.h"
 #include "engine/wire.h"
 
@@ -127,61 +128,42 @@ static void on_child_exit(void *user, struct child_exit exit) {
         free(e);
 }
 
-/* Room for every option, its value, a --model-fd pair for each part, and the end. */
+/* All words but those for the parts of the model. */
 #define ARGUMENTS_FIXED 16
 
-struct arguments {
-        const char **all;
-        uint32_t count;
-        char (*numbers)[16];
-        uint32_t numbers_count;
-};
-
-static void add_number(struct arguments *a, const char *option, uint32_t value) {
-        char *text = a->numbers[a->numbers_count++];
-        (void) snprintf(text, sizeof(a->numbers[0]), "%u", value);
-        a->all[a->count++] = option;
-        a->all[a->count++] = text;
-}
-
 static void fill_arguments(struct arguments *a, const struct engine_settings *s) {
-        a->all[a->count++] = "headroom-engine";
-        a->all[a->count++] = "worker";
-        add_number(a, "--socket", CHILD_CHANNEL_SOCKET);
+        arguments_add(a, "headroom-engine");
+        arguments_add(a, "worker");
+        arguments_add_number(a, "--socket", CHILD_CHANNEL_SOCKET);
         for (uint32_t i = 0; i < s->model_fds_count; i++)
-                add_number(a, "--model-fd", CHILD_FDS_FIRST + i);
-        add_number(a, "--ctx", s->context);
-        add_number(a, "--kv-tokens", s->kv_tokens);
-        a->all[a->count++] = "--kv";
-        a->all[a->count++] = kv_type_name(s->kv_type);
+                arguments_add_number(a, "--model-fd", CHILD_FDS_FIRST + i);
+        arguments_add_number(a, "--ctx", s->context);
+        arguments_add_number(a, "--kv-tokens", s->kv_tokens);
+        arguments_add(a, "--kv");
+        arguments_add(a, kv_type_name(s->kv_type));
         if (s->threads > 0)
-                add_number(a, "--threads", s->threads);
-        add_number(a, "--parallel", s->parallel);
-        a->all[a->count] = NULL;
+                arguments_add_number(a, "--threads", s->threads);
+        arguments_add_number(a, "--parallel", s->parallel);
 }
 
 static int start_worker(uv_loop_t *loop, const struct engine_settings *s, struct engine_process *e) {
-        struct arguments a = {
-                .all = calloc(ARGUMENTS_FIXED + 2 * (size_t) s->model_fds_count, sizeof(*a.all)),
-                .numbers = calloc(ARGUMENTS_FIXED + (size_t) s->model_fds_count, sizeof(*a.numbers)),
-        };
+        struct arguments a;
         static const struct child_events events = { .on_bytes = on_bytes,
                                                     .on_channel_end = on_channel_end,
                                                     .on_exit = on_child_exit };
-        int r = -ENOMEM;
-        if (a.all && a.numbers) {
-                fill_arguments(&a, s);
-                struct child_spec spec = {
-                        .path = s->path,
-                        .arguments = a.all,
-                        .channel = CHILD_CHANNEL_SOCKET,
-                        .fds = s->model_fds,
-                        .fds_count = s->model_fds_count,
-                };
-                r = child_start(loop, &spec, &events, e, &e->child);
-        }
-        free(a.all);
-        free(a.numbers);
+        int r = arguments_init(&a, ARGUMENTS_FIXED + 2 * (size_t) s->model_fds_count);
+        if (r < 0)
+                return r;
+        fill_arguments(&a, s);
+        struct child_spec spec = {
+                .path = s->path,
+                .arguments = a.all,
+                .channel = CHILD_CHANNEL_SOCKET,
+                .fds = s->model_fds,
+                .fds_count = s->model_fds_count,
+        };
+        r = child_start(loop, &spec, &events, e, &e->child);
+        arguments_done(&a);
         return r;
 }
 

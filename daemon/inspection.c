@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/arguments.h"
 #include "daemon/bounds.h"
 #include "daemon/child.h"
 
@@ -130,56 +131,37 @@ static void on_child_exit(void *user, struct child_exit exit) {
         uv_close((uv_handle_t *) &i->timer, on_timer_closed);
 }
 
-/* Room for the fixed words, two options with their numbers, a --fd pair for each part, and the end. */
-#define ARGUMENTS_FIXED 12
-
-struct arguments {
-        const char **all;
-        uint32_t count;
-        char (*numbers)[16];
-        uint32_t numbers_count;
-};
-
-static void add_number(struct arguments *a, const char *option, uint32_t value) {
-        char *text = a->numbers[a->numbers_count++];
-        (void) snprintf(text, sizeof(a->numbers[0]), "%u", value);
-        a->all[a->count++] = option;
-        a->all[a->count++] = text;
-}
+/* All words but those for the parts of the model. */
+#define ARGUMENTS_FIXED 16
 
 static void fill_arguments(struct arguments *a, const struct inspection_request *request) {
         static const char *const fixed[] = { "headroom-engine", "inspect", "--json", "--summary" };
         for (size_t i = 0; i < sizeof(fixed) / sizeof(fixed[0]); i++)
-                a->all[a->count++] = fixed[i];
+                arguments_add(a, fixed[i]);
         if (request->threads > 0)
-                add_number(a, "--threads", request->threads);
+                arguments_add_number(a, "--threads", request->threads);
         if (request->parallel > 0)
-                add_number(a, "--parallel", request->parallel);
+                arguments_add_number(a, "--parallel", request->parallel);
         for (uint32_t i = 0; i < request->fds_count; i++)
-                add_number(a, "--fd", CHILD_FDS_FIRST + i);
-        a->all[a->count] = NULL;
+                arguments_add_number(a, "--fd", CHILD_FDS_FIRST + i);
 }
 
 static int start_child(uv_loop_t *loop, const struct inspection_request *request, struct inspection *i) {
         static const struct child_events events = { .on_bytes = on_bytes, .on_exit = on_child_exit };
-        struct arguments a = {
-                .all = calloc(ARGUMENTS_FIXED + 2 * (size_t) request->fds_count, sizeof(*a.all)),
-                .numbers = calloc(ARGUMENTS_FIXED + (size_t) request->fds_count, sizeof(*a.numbers)),
+        struct arguments a;
+        int r = arguments_init(&a, ARGUMENTS_FIXED + 2 * (size_t) request->fds_count);
+        if (r < 0)
+                return r;
+        fill_arguments(&a, request);
+        struct child_spec spec = {
+                .path = request->engine_path,
+                .arguments = a.all,
+                .channel = CHILD_CHANNEL_STDOUT,
+                .fds = request->fds,
+                .fds_count = request->fds_count,
         };
-        int r = -ENOMEM;
-        if (a.all && a.numbers) {
-                fill_arguments(&a, request);
-                struct child_spec spec = {
-                        .path = request->engine_path,
-                        .arguments = a.all,
-                        .channel = CHILD_CHANNEL_STDOUT,
-                        .fds = request->fds,
-                        .fds_count = request->fds_count,
-                };
-                r = child_start(loop, &spec, &events, i, &i->child);
-        }
-        free(a.all);
-        free(a.numbers);
+        r = child_start(loop, &spec, &events, i, &i->child);
+        arguments_done(&a);
         return r;
 }
 

@@ -3,7 +3,6 @@
  * time), each from the same depth of context, repeated; median, least and most.
  */
 #include <errno.h>
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -39,7 +38,7 @@ struct arguments {
 
 enum { OPTION_KV = 256, OPTION_JSON };
 
-static const struct option options[] = {
+static const struct option names[] = {
         { "prompt-tokens", required_argument, NULL, 'p' },
         { "decode-tokens", required_argument, NULL, 'n' },
         { "depth", required_argument, NULL, 'd' },
@@ -54,7 +53,8 @@ static const struct option options[] = {
 
 /* --- options --- */
 
-static int parse_option(struct arguments *a, int option, const char *value) {
+static int take_option(void *arguments, int option, const char *value) {
+        struct arguments *a = arguments;
         switch (option) {
         case 'p': return option_u32(value, 0, TOKENS_MAX, &a->prefill);
         case 'n': return option_u32(value, 0, TOKENS_MAX, &a->decode);
@@ -68,25 +68,12 @@ static int parse_option(struct arguments *a, int option, const char *value) {
         }
 }
 
-/* EXIT_DONE to go on, or with *ret_help when there is nothing more to do. */
-static int parse(struct arguments *a, int argc, char **argv, bool *ret_help) {
-        int option;
-        optind = 1;
-        while ((option = getopt_long(argc, argv, "p:n:d:r:t:b:h", options, NULL)) != -1) {
-                if (option == 'h') {
-                        fputs(help, stdout);
-                        *ret_help = true;
-                        return EXIT_DONE;
-                }
-                int r = parse_option(a, option, optarg);
-                if (r == -ENOENT)
-                        return EXIT_USAGE;
-                if (r < 0) {
-                        fprintf(stderr, "headroom-engine bench: '%.100s' is not a possible value of this option; see --help\n",
-                                optarg);
-                        return EXIT_USAGE;
-                }
-        }
+/* As options_read. */
+static int parse(struct arguments *a, int argc, char **argv, bool *ret_helped) {
+        static const struct command_options known = { "bench", help, "p:n:d:r:t:b:h", names, take_option };
+        int code = options_read(&known, a, argc, argv, ret_helped);
+        if (code != EXIT_DONE || *ret_helped)
+                return code;
         if (optind + 1 != argc) {
                 fputs("headroom-engine bench: one MODEL is needed; see --help\n", stderr);
                 return EXIT_USAGE;

@@ -3,7 +3,6 @@
  * kernels. The prompt goes in at once, what follows one token at a time, as a conversation would.
  */
 #include <errno.h>
-#include <getopt.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,7 +32,7 @@ struct arguments {
 
 enum { OPTION_TOKENS = 256, OPTION_THEN, OPTION_KV, OPTION_BATCH };
 
-static const struct option options[] = {
+static const struct option names[] = {
         { "tokens", required_argument, NULL, OPTION_TOKENS },
         { "prompt-tokens", required_argument, NULL, OPTION_TOKENS },
         { "then", required_argument, NULL, OPTION_THEN },
@@ -44,7 +43,8 @@ static const struct option options[] = {
         { 0 },
 };
 
-static int parse_option(struct arguments *a, int option, const char *value) {
+static int take_option(void *arguments, int option, const char *value) {
+        struct arguments *a = arguments;
         switch (option) {
         case OPTION_TOKENS: return option_tokens(value, &a->prompt);
         case OPTION_THEN: return option_tokens(value, &a->then);
@@ -55,25 +55,12 @@ static int parse_option(struct arguments *a, int option, const char *value) {
         }
 }
 
-/* EXIT_DONE to go on; otherwise what the command returns, help printed. */
-static int parse(struct arguments *a, int argc, char **argv, bool *ret_help) {
-        int option;
-        optind = 1;
-        while ((option = getopt_long(argc, argv, "t:h", options, NULL)) != -1) {
-                if (option == 'h') {
-                        fputs(help, stdout);
-                        *ret_help = true;
-                        return EXIT_DONE;
-                }
-                int r = parse_option(a, option, optarg);
-                if (r == -ENOENT)
-                        return EXIT_USAGE;
-                if (r < 0) {
-                        fprintf(stderr, "headroom-engine logits: '%.100s' is not a possible value of this option; see --help\n",
-                                optarg);
-                        return EXIT_USAGE;
-                }
-        }
+/* As options_read. */
+static int parse(struct arguments *a, int argc, char **argv, bool *ret_helped) {
+        static const struct command_options known = { "logits", help, "t:h", names, take_option };
+        int code = options_read(&known, a, argc, argv, ret_helped);
+        if (code != EXIT_DONE || *ret_helped)
+                return code;
         if (optind + 1 != argc || !a->prompt.count) {
                 fputs("headroom-engine logits: one MODEL and --tokens are needed; see --help\n", stderr);
                 return EXIT_USAGE;

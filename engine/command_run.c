@@ -4,7 +4,6 @@
  * The options become the very body that a client would send, so that `run` and the daemon cannot differ.
  */
 #include <errno.h>
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -49,7 +48,7 @@ enum { OPTION_PROMPT = 256, OPTION_FILE, OPTION_CHAT, OPTION_STOP, OPTION_CTX, O
 /* Options that are numbers of the body: their checks are the body's own. */
 static const char *const fields[] = { "max_tokens", "temperature", "top_k", "top_p", "min_p", "repeat_penalty", "seed" };
 
-static const struct option options[] = {
+static const struct option names[] = {
         { "prompt", required_argument, NULL, OPTION_PROMPT },
         { "file", required_argument, NULL, OPTION_FILE },
         { "chat", no_argument, NULL, OPTION_CHAT },
@@ -89,7 +88,8 @@ static int add_stop(cJSON *body, const char *text) {
         return cJSON_AddItemToArray(list, cJSON_CreateString(text)) ? 0 : -ENOMEM;
 }
 
-static int parse_option(struct arguments *a, int option, const char *value) {
+static int take_option(void *arguments, int option, const char *value) {
+        struct arguments *a = arguments;
         if (option >= OPTION_FIELDS)
                 return set_number(a->body, fields[option - OPTION_FIELDS], value);
         switch (option) {
@@ -106,25 +106,12 @@ static int parse_option(struct arguments *a, int option, const char *value) {
         }
 }
 
-/* EXIT_DONE to go on; otherwise what the command returns. */
+/* As options_read. */
 static int parse(struct arguments *a, int argc, char **argv, bool *ret_helped) {
-        int option;
-        optind = 1;
-        while ((option = getopt_long(argc, argv, "n:t:h", options, NULL)) != -1) {
-                if (option == 'h') {
-                        fputs(help, stdout);
-                        *ret_helped = true;
-                        return EXIT_DONE;
-                }
-                int r = parse_option(a, option, optarg);
-                if (r == -ENOENT)
-                        return EXIT_USAGE;
-                if (r < 0) {
-                        fprintf(stderr, "headroom-engine run: '%.100s' is not a possible value of this option; see --help\n",
-                                optarg);
-                        return EXIT_USAGE;
-                }
-        }
+        static const struct command_options known = { "run", help, "n:t:h", names, take_option };
+        int code = options_read(&known, a, argc, argv, ret_helped);
+        if (code != EXIT_DONE || *ret_helped)
+                return code;
         if (optind + 1 != argc || !a->prompt == !a->file) {
                 fputs("headroom-engine run: one MODEL and either --prompt or --file are needed; see --help\n", stderr);
                 return EXIT_USAGE;

@@ -5,7 +5,6 @@
  * then does it lock itself in, and only then is the model's file looked at.
  */
 #include <errno.h>
-#include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -50,7 +49,7 @@ enum {
         OPTION_CHUNK
 };
 
-static const struct option options[] = {
+static const struct option names[] = {
         { "socket", required_argument, NULL, OPTION_SOCKET },
         { "model-fd", required_argument, NULL, OPTION_MODEL },
         { "ctx", required_argument, NULL, OPTION_CTX },
@@ -71,7 +70,8 @@ static int add_model(struct arguments *a, const char *value) {
         return 0;
 }
 
-static int parse_option(struct arguments *a, int option, const char *value) {
+static int take_option(void *arguments, int option, const char *value) {
+        struct arguments *a = arguments;
         struct engine_config *c = &a->config;
         switch (option) {
         case OPTION_SOCKET: a->has_socket = true; return option_u32(value, 0, INT32_MAX, &a->socket_fd);
@@ -86,25 +86,12 @@ static int parse_option(struct arguments *a, int option, const char *value) {
         }
 }
 
-/* EXIT_DONE to go on; otherwise what the command returns. */
+/* As options_read. */
 static int parse(struct arguments *a, int argc, char **argv, bool *ret_helped) {
-        int option;
-        optind = 1;
-        while ((option = getopt_long(argc, argv, "h", options, NULL)) != -1) {
-                if (option == 'h') {
-                        fputs(help, stdout);
-                        *ret_helped = true;
-                        return EXIT_DONE;
-                }
-                int r = parse_option(a, option, optarg);
-                if (r == -ENOENT)
-                        return EXIT_USAGE;
-                if (r < 0) {
-                        fprintf(stderr, "headroom-engine worker: '%.100s' is not a possible value of this option; see --help\n",
-                                optarg);
-                        return EXIT_USAGE;
-                }
-        }
+        static const struct command_options known = { "worker", help, "h", names, take_option };
+        int code = options_read(&known, a, argc, argv, ret_helped);
+        if (code != EXIT_DONE || *ret_helped)
+                return code;
         if (optind != argc || !a->has_socket || !a->config.model_fds_count) {
                 fputs("headroom-engine worker: --socket and --model-fd are needed, and nothing else; see --help\n", stderr);
                 return EXIT_USAGE;

@@ -3,7 +3,10 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
+
+#include "engine/commands.h"
 
 /* The number at *AT, which is moved past it. */
 static int take_number(const char **at, unsigned long max, unsigned long *ret) {
@@ -40,4 +43,25 @@ int option_tokens(const char *text, struct token_list *list) {
                 if (*text++ != ',')
                         return -EINVAL;
         }
+}
+
+int options_read(const struct command_options *o, void *arguments, int argc, char **argv, bool *ret_helped) {
+        int option;
+        optind = 1;
+        while ((option = getopt_long(argc, argv, o->letters, o->names, NULL)) != -1) {
+                if (option == 'h') {
+                        fputs(o->help, stdout);
+                        *ret_helped = true;
+                        return EXIT_DONE;
+                }
+                int r = o->take(arguments, option, optarg);
+                if (r == -ENOENT)
+                        return EXIT_USAGE;
+                if (r < 0) {
+                        fprintf(stderr, "headroom-engine %s: '%.100s' is not a possible value of this option; see --help\n",
+                                o->command, optarg);
+                        return EXIT_USAGE;
+                }
+        }
+        return EXIT_DONE;
 }

@@ -29,6 +29,7 @@
 #include <unistd.h>
 
 #include "engine/commands.h"
+#include "tests/random_bits.h"
 
 #define FIELDS_MAX     20000u
 #define STRINGS_NOTED  40u /* of each array: a vocabulary's other strings are read by the same code */
@@ -43,15 +44,6 @@ static void fail(const char *what) {
 }
 
 /* ---- random numbers ---- */
-
-static uint64_t random_state;
-
-static uint64_t random_bits(void) {
-        random_state ^= random_state >> 12;
-        random_state ^= random_state << 25;
-        random_state ^= random_state >> 27;
-        return random_state * UINT64_C(0x2545f4914f6cdd1d);
-}
 
 static size_t random_below(size_t limit) {
         return limit ? (size_t) (random_bits() % limit) : 0;

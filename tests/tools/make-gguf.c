@@ -14,6 +14,7 @@
 #include <strings.h>
 
 #include "tests/gguf_writer.h"
+#include "tests/random_bits.h"
 
 #define TENSORS_MAX 4096
 #define PARTS_MAX   64
@@ -61,16 +62,6 @@ static const struct preset presets[] = {
 };
 
 /* ---- random bits ---- */
-
-static uint64_t random_state;
-
-/* xorshift64* (Vigna 2014): fast, and good enough for weights that mean nothing. */
-static uint64_t random_bits(void) {
-        random_state ^= random_state >> 12;
-        random_state ^= random_state << 25;
-        random_state ^= random_state >> 27;
-        return random_state * UINT64_C(0x2545f4914f6cdd1d);
-}
 
 static void random_fill(void *out, size_t count) {
         uint8_t *bytes = out;
