@@ -84,7 +84,7 @@ struct config_model *loader_add_model(struct loader *l, const char *id) {
         return m;
 }
 
-void config_model_done(struct config_model *m) {
+static void config_model_done(struct config_model *m) {
         for (uint32_t i = 0; i < m->aliases_count; i++)
                 free(m->aliases[i]);
         free(m->aliases);

@@ -41,7 +41,6 @@ void loader_warning(struct loader *l, const char *format, ...) __attribute__((fo
 void loader_set_text(struct loader *l, char **text, const char *value);
 /* A new model with the defaults, or NULL (too many, or no memory; both have been said). */
 struct config_model *loader_add_model(struct loader *l, const char *id);
-void config_model_done(struct config_model *m);
 
 /* config_keys.c: one setting. Every problem is reported. */
 void loader_set(struct loader *l, const char *section, const char *key, const char *value);

@@ -2,7 +2,7 @@
  * fleet.h - the models we know and their lives: loaded on demand under the budget, unloaded when idle or in the way.
  *
  * The fleet owns the engines. It decides by asking policy (footprint, admission, victim) and acts; callbacks from
- * processes, sockets and timers only note what happened and call fleet_tick. Loop thread only.
+ * processes, sockets and timers only note what happened and poke the fleet, which ticks when they have returned. Loop thread only.
  */
 #ifndef HEADROOM_DAEMON_FLEET_H
 #define HEADROOM_DAEMON_FLEET_H

@@ -220,7 +220,6 @@ void model_refuse_load(struct model *m, const char *sentence);
 /* model.c */
 void model_init(struct model *m, struct fleet *f, const struct config_model *config, uint32_t index);
 void model_done(struct model *m);
-bool model_wanted(const struct model *m);
 uint64_t model_wanted_since(const struct model *m); /* TIME_NEVER when it is not */
 void model_event(struct model *m, enum life_event event);
 void model_tick(struct model *m);

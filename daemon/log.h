@@ -1,9 +1,9 @@
 /*
  * log.h - one line per decision, key=value, to the journal where there is one, else to standard error.
  *
- *      log_info("unload", LOG_TEXT("model", id), LOG_TEXT("reason", "idle"), LOG_NUMBER("freed_bytes", n));
+ *      log_info("unloaded", LOG_TEXT("model", id), LOG_TEXT("reason", "idle"), LOG_NUMBER("freed_mib", n));
  *
- * writes `event=unload model=qwen3-8b reason=idle freed_bytes=812646400`. Text from outside is escaped here, so a
+ * writes `event=unloaded model=qwen3-8b reason=idle freed_mib=7750`. Text from outside is escaped here, so a
  * caller may pass any bytes. Whoever decides logs; leaves never do. A reader of standard error that stalls costs
  * lines (counted, and told by the next one that gets through), never the loop's time. Loop thread only.
  */

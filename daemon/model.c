@@ -34,7 +34,7 @@ void model_done(struct model *m) {
         assert(m->waiting.count == 0 && m->running.count == 0 && !m->engine.process && !m->inspection);
 }
 
-bool model_wanted(const struct model *m) {
+static bool model_wanted(const struct model *m) {
         return m->waiting.count > 0 || m->loads.count > 0 || m->preload;
 }
 

@@ -1,7 +1,7 @@
 /*
  * chat_prompt.h - a prompt in the making: one text, and spans that say which of it may name special tokens.
  *
- * A failure sticks: after it nothing more is appended, and chat_prompt_error says what it was.
+ * A failure sticks: after it nothing more is appended, and ERROR says what it was.
  */
 #ifndef HEADROOM_ENGINE_CHAT_PROMPT_H
 #define HEADROOM_ENGINE_CHAT_PROMPT_H
@@ -18,7 +18,7 @@ struct chat_prompt {
         size_t length, capacity;
         struct token_span *spans;
         size_t spans_count, spans_capacity;
-        int error;
+        int error; /* 0, or the -errno of the first failure */
 };
 void chat_prompt_done(struct chat_prompt *p);
 

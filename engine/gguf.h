@@ -39,7 +39,7 @@ struct gguf_string {
 struct gguf_array {
         enum gguf_value_type type; /* of the elements; never GGUF_ARRAY */
         uint64_t count;
-        const uint8_t *bytes;              /* elements as stored, unaligned; strings: see gguf_array_string */
+        const uint8_t *bytes;              /* elements as stored, unaligned */
         const struct gguf_string *strings; /* type GGUF_STRING: COUNT views, owned by the gguf; else NULL */
 };
 

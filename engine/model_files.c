@@ -44,18 +44,6 @@ bool model_files_part(const char *path, uint32_t *ret_part, uint32_t *ret_count)
         return true;
 }
 
-char *model_files_stem(const char *path, char *out, size_t size) {
-        const char *slash = strrchr(path, '/');
-        const char *name = slash ? slash + 1 : path;
-        size_t length = strlen(name);
-        if (model_files_part(name, NULL, NULL))
-                length -= SUFFIX_LENGTH;
-        else if (length > 5 && !strcmp(name + length - 5, ".gguf"))
-                length -= 5;
-        (void) snprintf(out, size, "%.*s", (int) (length < size ? length : size), name);
-        return out;
-}
-
 int model_files_list(const char *path, struct model_files *ret) {
         uint32_t part = 1, count = 1;
         bool split = model_files_part(path, &part, &count);

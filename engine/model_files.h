@@ -21,9 +21,6 @@ struct model_files {
 /* Whether PATH is called like a part of a split model; *ret_part counts from 1. Both outputs may be NULL. */
 bool model_files_part(const char *path, uint32_t *ret_part, uint32_t *ret_count);
 
-/* What the model in PATH is called: the file's name without its directory, part numbers and ".gguf", shortened to SIZE. */
-char *model_files_stem(const char *path, char *out, size_t size);
-
 /* 0 and *ret; -EINVAL when the part number exceeds the count or either is 0 or over MODEL_FILES_MAX; -ENOMEM. */
 int model_files_list(const char *path, struct model_files *ret);
 void model_files_done(struct model_files *f);

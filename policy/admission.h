@@ -2,8 +2,8 @@
  * admission.h - may this model be loaded now, and if not, what must happen first?
  *
  * Three rules must hold at once, counted with everything that is loaded, loading, leaving or promised:
- *   budget      engines together <= budget
- *   weights     weights together <= weights_max (a fraction of RAM: MemAvailable counts mapped weights as free)
+ *   budget      engines together <= budget_bytes
+ *   weights     weights together <= weights_max_bytes (a fraction of RAM: MemAvailable counts mapped weights as free)
  *   available   MemAvailable - what engines may still take - reserve >= 0
  * What an engine may still take is its account less what already misses from MemAvailable: mapped weights are
  * cache to the kernel, the KV cache grows with use, and a load in flight has taken next to nothing yet.

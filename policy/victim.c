@@ -21,7 +21,8 @@ static bool same_class(const struct account *a, const struct account *b) {
         return (a->state == ACCOUNT_IDLE) == (b->state == ACCOUNT_IDLE) && a->priority == b->priority;
 }
 
-bool policy_leaves_before(const struct account *a, const struct account *b) {
+/* True if losing A costs less than losing B: a strict total order over different ids. */
+static bool leaves_before(const struct account *a, const struct account *b) {
         bool a_idle = a->state == ACCOUNT_IDLE, b_idle = b->state == ACCOUNT_IDLE;
         if (a_idle != b_idle)
                 return a_idle;
@@ -39,7 +40,7 @@ static void sort(const struct account *a[], uint32_t count) {
         for (uint32_t i = 1; i < count; i++) {
                 const struct account *moving = a[i];
                 uint32_t at = i;
-                for (; at > 0 && policy_leaves_before(moving, a[at - 1]); at--)
+                for (; at > 0 && leaves_before(moving, a[at - 1]); at--)
                         a[at] = a[at - 1];
                 a[at] = moving;
         }

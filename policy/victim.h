@@ -29,9 +29,6 @@ static inline bool shortage_none(struct shortage s) {
         return s.bytes == 0 && s.weights_bytes == 0;
 }
 
-/* True if losing A costs less than losing B: a strict total order over different ids. */
-bool policy_leaves_before(const struct account *a, const struct account *b);
-
 /*
  * The set to take of CANDIDATES (at most ACCOUNTS_MAX, reordered) so that SHORTAGE is covered. Empty when
  * nothing is missing, or when all of them together do not cover it: *ret_suffices tells which.

@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define ERROR_HEADERS_MAX 80
+
 static const char *or_null(const char *text) {
         return *text ? text : NULL;
 }
@@ -24,7 +26,8 @@ void error_describe(struct text *out, const struct failure *f) {
         text_puts(out, "}}");
 }
 
-void error_headers(const struct failure *f, char ret[ERROR_HEADERS_MAX]) {
+/* Retry-After and x-should-retry, as header lines. */
+static void error_headers(const struct failure *f, char ret[ERROR_HEADERS_MAX]) {
         int used = 0;
 
         ret[0] = 0;

@@ -6,12 +6,8 @@
 #include "daemon/http/exchange.h"
 #include "daemon/text.h"
 
-#define ERROR_HEADERS_MAX 80
-
 /* {"error":{"message","type","param","code"}}, with n_prompt_tokens and n_ctx where a prompt is too long. No newline. */
 void error_describe(struct text *out, const struct failure *failure);
-/* Retry-After and x-should-retry, as header lines. */
-void error_headers(const struct failure *failure, char ret[ERROR_HEADERS_MAX]);
 /* The whole answer. The exchange is over. */
 void error_answer(struct http_exchange *x, const struct failure *failure);
 

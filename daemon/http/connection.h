@@ -84,7 +84,7 @@ struct connection {
         uv_timer_t timer;
         uint8_t handles_open; /* stream and timer: freed when both are closed */
         enum phase phase;
-        bool is_advancing;          /* connection_advance is on the stack: whoever finishes an exchange returns to it */
+        bool is_advancing;          /* bytes are being consumed: whoever finishes an exchange returns there */
         bool is_reading, is_at_end; /* the client has shut down its side */
         bool is_broken;             /* closes as soon as the loop turns; what is sent is dropped */
         bool is_over_limit;         /* accepted only to be told that we are full */
@@ -118,7 +118,6 @@ void request_name(struct connection *c); /* its id; with its first byte */
 void request_done(struct connection *c);
 /* Takes what belongs to the current request; returns how many bytes. Then the request is complete, refused, or needs more. */
 size_t request_feed(struct connection *c, const char *bytes, size_t count);
-void request_drop_body(struct connection *c);
 
 /* response.c */
 void answer_continue(struct connection *c);

@@ -46,9 +46,6 @@ void http_exchange_watch(struct http_exchange *x, const struct http_watch *watch
 
 /* HEADERS are further whole lines, "Retry-After: 5\r\n", or "". TYPE is the Content-Type, or NULL when there is no body. */
 void http_answer(struct http_exchange *x, int status, const char *headers, const char *type, const char *body, size_t size);
-/* The same, and the connection is closed afterwards. */
-void http_answer_and_close(struct http_exchange *x, int status, const char *headers, const char *type, const char *body,
-                           size_t size);
 /* {"error":{...}} for what is wrong with the HTTP itself. MESSAGE and CODE are constants without quotes. */
 void http_answer_error(struct http_exchange *x, int status, const char *headers, const char *code, const char *message);
 

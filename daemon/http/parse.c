@@ -185,7 +185,7 @@ void request_name(struct connection *c) {
                         (unsigned long long) ++c->server->requests_count & 0xffffff);
 }
 
-void request_drop_body(struct connection *c) {
+static void request_drop_body(struct connection *c) {
         c->server->bodies_bytes -= c->request.body.used;
         text_done(&c->request.body);
 }

@@ -118,11 +118,6 @@ void http_answer(struct http_exchange *x, int status, const char *headers, const
         answer(connection_of(x), status, headers, type, body, size, false);
 }
 
-void http_answer_and_close(struct http_exchange *x, int status, const char *headers, const char *type, const char *body,
-                           size_t size) {
-        answer(connection_of(x), status, headers, type, body, size, true);
-}
-
 static void answer_error(struct connection *c, int status, const char *headers, const char *code, const char *message,
                          bool and_close) {
         char body[512];

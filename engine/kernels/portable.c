@@ -144,7 +144,7 @@ static float largest_magnitude(const float *x, uint32_t count) {
         return largest;
 }
 
-void portable_prepare_i16(const float *x, uint32_t n, uint8_t *column) {
+static void prepare_i16(const float *x, uint32_t n, uint8_t *column) {
         int16_t *codes = (int16_t *) (void *) column;
         float *scales = (float *) (void *) (column + i16_scales_offset(n));
         for (uint32_t b = 0; b < n / 32; b++) {
@@ -155,7 +155,7 @@ void portable_prepare_i16(const float *x, uint32_t n, uint8_t *column) {
         }
 }
 
-void portable_prepare_i8(const float *x, uint32_t n, uint8_t *column) {
+static void prepare_i8(const float *x, uint32_t n, uint8_t *column) {
         int8_t *codes = (int8_t *) column;
         float *scales = (float *) (void *) (column + i8_scales_offset(n));
         int16_t *sums = (int16_t *) (void *) (column + i8_sums_offset(n));
@@ -332,8 +332,8 @@ const struct kernels kernels_portable = {
                 [TENSOR_Q6_K] = { ACTIVATION_I8, portable_dequantize_q6_k, multiply_q6_k },
         },
         .prepare = {
-                [ACTIVATION_I16] = portable_prepare_i16,
-                [ACTIVATION_I8]  = portable_prepare_i8,
+                [ACTIVATION_I16] = prepare_i16,
+                [ACTIVATION_I8]  = prepare_i8,
         },
         .kv = {
                 [KV_F16]  = { portable_store_f16, portable_mix_f16 },

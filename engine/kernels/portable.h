@@ -10,7 +10,6 @@
 kernel_dequantize portable_dequantize_f32, portable_dequantize_f16, portable_dequantize_bf16;
 kernel_dequantize portable_dequantize_q4_0, portable_dequantize_q8_0;
 kernel_dequantize portable_dequantize_q4_k, portable_dequantize_q5_k, portable_dequantize_q6_k;
-kernel_prepare portable_prepare_i16, portable_prepare_i8;
 kernel_store portable_store_f16, portable_store_q8_0, portable_store_q4_0;
 kernel_mix portable_mix_f16, portable_mix_q8_0, portable_mix_q4_0;
 void portable_rms_norm(const float *x, const uint8_t *weight, uint32_t n, float epsilon, float *out);

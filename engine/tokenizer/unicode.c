@@ -11,7 +11,7 @@ static enum unicode_kind kind_of_ascii(uint32_t c) {
         return c == ' ' || (c >= '\t' && c <= '\r') ? UNICODE_SPACE : UNICODE_OTHER;
 }
 
-enum unicode_kind unicode_kind_of(uint32_t codepoint) {
+static enum unicode_kind kind_of(uint32_t codepoint) {
         if (codepoint < 0x80)
                 return kind_of_ascii(codepoint);
         uint32_t low = 0, high = unicode_ranges_count;
@@ -34,7 +34,7 @@ struct unicode_char unicode_char_at(const char *text, size_t length) {
         size_t count = printable_utf8(text, length, &c.codepoint);
         if (count > 0) {
                 c.length = (uint32_t) count;
-                c.kind = unicode_kind_of(c.codepoint);
+                c.kind = kind_of(c.codepoint);
         }
         return c;
 }

@@ -19,8 +19,6 @@ struct unicode_range {
 extern const struct unicode_range unicode_ranges[];
 extern const uint32_t unicode_ranges_count;
 
-enum unicode_kind unicode_kind_of(uint32_t codepoint);
-
 /* One character of a text that need not be UTF-8: an invalid byte is a character of its own, kind OTHER. */
 struct unicode_char {
         uint32_t codepoint; /* UNICODE_INVALID for an invalid byte */

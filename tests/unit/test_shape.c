@@ -319,7 +319,6 @@ static void test_model_files(void **state) {
         (void) state;
         struct model_files f;
         uint32_t part, count;
-        char stem[64];
         assert_true(model_files_part("/a/x-00002-of-00010.gguf", &part, &count));
         assert_int_equal(part, 2);
         assert_int_equal(count, 10);
@@ -344,11 +343,6 @@ static void test_model_files(void **state) {
         assert_int_equal(model_files_list("x-00004-of-00003.gguf", &f), -EINVAL);
         assert_int_equal(model_files_list("x-00000-of-00003.gguf", &f), -EINVAL);
         assert_int_equal(model_files_list("x-00001-of-99999.gguf", &f), -EINVAL);
-
-        assert_string_equal(model_files_stem("/a.b/qwen-Q8_0-00001-of-00002.gguf", stem, sizeof(stem)), "qwen-Q8_0");
-        assert_string_equal(model_files_stem("qwen.gguf", stem, sizeof(stem)), "qwen");
-        assert_string_equal(model_files_stem("/models/qwen", stem, sizeof(stem)), "qwen");
-        assert_string_equal(model_files_stem("abcdefgh.gguf", stem, 4), "abc");
 }
 
 static void test_model_files_open(void **state) {
