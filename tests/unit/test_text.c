@@ -53,10 +53,27 @@ static void test_long_names(void **state) {
         }
 }
 
+/* One character, whole, cut or wrong, at every place of a text that is otherwise ASCII: words of eight hide nothing. */
+static void test_utf8_anywhere(void **state) {
+        (void) state;
+        for (size_t count = 4; count <= 40; count++)
+                for (size_t at = 0; at + 4 <= count; at++) {
+                        char text[40];
+                        memset(text, 'a', sizeof text);
+                        assert_true(text_is_utf8(text, count));
+                        memcpy(text + at, "\xf0\x9f\x98\x80", 4);
+                        assert_true(text_is_utf8(text, count));
+                        assert_false(text_is_utf8(text, at + 3));
+                        text[at + 2] = 'a';
+                        assert_false(text_is_utf8(text, count));
+                }
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_repair),
                 cmocka_unit_test(test_long_names),
+                cmocka_unit_test(test_utf8_anywhere),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
