@@ -14,20 +14,17 @@ import socket
 import socketserver
 import struct
 import subprocess
-import sys
 import tempfile
 import termios
 import threading
 import time
 import unittest
 
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-BUILD = os.path.abspath(os.environ.get("HEADROOM_BUILD", os.path.join(ROOT, "build")))
+from headroomd import BUILD, DEMO, DEMO_MODEL, ENGINE, ROOT, SMALL_MODEL, Daemon, eventually
+
 CTL = os.path.join(BUILD, "headroomctl")
 DAEMON = os.path.join(BUILD, "headroomd")
-ENGINE = os.path.join(BUILD, "headroom-engine")
 COMPLETION = os.path.join(ROOT, "ctl", "completion", "headroomctl.bash")
-DEMO_MODEL = os.path.join(ROOT, "tests", "demo_model", "headroom-demo-small.gguf")
 GIB = 1 << 30
 
 
@@ -484,7 +481,7 @@ class Fit(unittest.TestCase):
         self.assertEqual(answer["rows"][0]["short_bytes"], answer["rows"][0]["total_bytes"] - GIB)
         code, answer, _ = self.fit(*one[:4], "--budget", "100%", "--weights-fraction", "1%")
         self.assertEqual((code, answer["rows"][0]["verdict"], answer["rows"][0]["rule"]), (4, "never", "weights_fraction"))
-        tiny = ctl("fit", DEMO_MODEL, "--json", "--reserve", "0")
+        tiny = ctl("fit", SMALL_MODEL, "--json", "--reserve", "0")
         self.assertEqual((tiny.returncode, json.loads(tiny.stdout)["fits"]), (0, True))
 
     def test_the_table(self):
@@ -503,7 +500,7 @@ class Fit(unittest.TestCase):
         self.assertGreater(bandwidth["bytes_per_second"], 1e8)
 
     def test_it_says_what_the_engine_says(self):
-        models = [DEMO_MODEL, DEMO_MODEL.replace("-small", "")]
+        models = [SMALL_MODEL, DEMO_MODEL]
         for path in models:
             said = json.loads(ctl("fit", path, "--json", "--bandwidth", "0").stdout)["model"]
             engine = subprocess.run([ENGINE, "inspect", "--json", "--summary", path], capture_output=True, text=True, env=environment())
@@ -546,7 +543,7 @@ class RealDaemon(unittest.TestCase):
     @staticmethod
     def predicted(name):
         """What loading reserves by the daemon's defaults, at first and when measuring has halved scratch and overhead."""
-        path = os.path.join(os.path.dirname(DEMO_MODEL), name + ".gguf")
+        path = os.path.join(DEMO, name + ".gguf")
         said = json.loads(ctl("fit", path, "--json", "--kv", "f16", "--bandwidth", "0").stdout)
         total = said["rows"][-1]["total_bytes"]
         return total, total - (said["model"]["scratch_bytes"] + said["model"]["overhead_bytes"]) // 2
@@ -557,35 +554,19 @@ class RealDaemon(unittest.TestCase):
         (first, first_least), (second, second_least) = cls.predicted("headroom-demo"), cls.predicted("headroom-demo-small")
         cls.budget = max(first, second) + (64 << 10)
         assert first_least + second_least > cls.budget
-        cls.directory = tempfile.TemporaryDirectory()
-        base = cls.directory.name
-        os.mkdir(os.path.join(base, "models"))
-        os.mkdir(os.path.join(base, "models.d"))
-        for name in ("headroom-demo", "headroom-demo-small"):
-            os.symlink(os.path.join(os.path.dirname(DEMO_MODEL), name + ".gguf"), os.path.join(base, "models", name + ".gguf"))
-        with open(os.path.join(base, "models", "damaged.gguf"), "wb") as f:
-            f.write(b"GGUF" + b"\x03" + b"\xff" * 60)
+        cls.damaged = tempfile.NamedTemporaryFile(suffix=".gguf")
+        cls.damaged.write(b"GGUF" + b"\x03" + b"\xff" * 60)
+        cls.damaged.flush()
         cls.huge = SparseModel()
-        os.symlink(cls.huge.path, os.path.join(base, "models", "huge.gguf"))
-        with open(os.path.join(base, "models.d", "small.conf"), "w") as f:
-            f.write("[model]\npath = headroom-demo-small.gguf\naliases = tiny\npriority = 3\n")
-        with open(os.path.join(base, "headroom.conf"), "w") as f:
-            f.write(f"[server]\nlisten = 127.0.0.1:0\ncontrol = {base}/control.sock\nstate = {base}\n"
-                    f"[memory]\nbudget = {cls.budget}\nreserve = 16M\n[models]\ndirectory = {base}/models\nmin_residency = 0ms\n")
-        cls.socket = os.path.join(base, "control.sock")
-        cls.log = open(os.path.join(base, "log"), "w")
-        cls.daemon = subprocess.Popen([DAEMON, "--config", os.path.join(base, "headroom.conf")], stdout=cls.log, stderr=cls.log,
-                                      stdin=subprocess.DEVNULL, env=environment())
-        end = time.monotonic() + 20
-        while ctl("ps", socket_path=cls.socket).returncode == 3 and time.monotonic() < end and cls.daemon.poll() is None:
-            time.sleep(0.05)
+        cls.daemon = Daemon(f"min_residency = 0ms\n[memory]\nbudget = {cls.budget}\nreserve = 16M\n",
+                            models={"headroom-demo.gguf": DEMO_MODEL, "headroom-demo-small.gguf": SMALL_MODEL,
+                                    "damaged.gguf": cls.damaged.name, "huge.gguf": cls.huge.path},
+                            model_confs={"small.conf": "[model]\npath = headroom-demo-small.gguf\naliases = tiny\npriority = 3\n"})
+        cls.socket = cls.daemon.control_path
 
     @classmethod
     def tearDownClass(cls):
-        cls.daemon.terminate()
-        cls.daemon.wait(30)
-        cls.log.close()
-        cls.directory.cleanup()
+        cls.daemon.done()
 
     def tearDown(self):
         self.run_ctl("unload", "--all", "--force")
@@ -628,7 +609,7 @@ class RealDaemon(unittest.TestCase):
     def test_fit_predicts_what_loading_reserves(self):
         self.assertEqual(self.run_ctl("load", "headroom-demo").returncode, 0)
         loaded = self.json("status", "headroom-demo")
-        said = json.loads(ctl("fit", os.path.join(os.path.dirname(DEMO_MODEL), "headroom-demo.gguf"), "--json", "--kv", loaded["kv_type"],
+        said = json.loads(ctl("fit", DEMO_MODEL, "--json", "--kv", loaded["kv_type"],
                               "--context", str(loaded["n_ctx"]), "--bandwidth", "0").stdout)
         self.assertEqual(said["model"]["weights_bytes"], loaded["weights_bytes"])
         self.assertEqual(said["rows"][0]["kv_bytes"], loaded["kv_bytes"])
@@ -650,15 +631,13 @@ class RealDaemon(unittest.TestCase):
         self.assertEqual(self.run_ctl("load", "small").returncode, 0)
         before = self.json("status", "small")
         os.kill(before["pid"], 9)
-        end = time.monotonic() + 10
-        while self.json("status", "small")["deaths"] == before["deaths"] and time.monotonic() < end:
-            time.sleep(0.05)
+        eventually(lambda: self.json("status", "small")["deaths"] > before["deaths"])
         self.assertIn("KILL", self.json("status", "small")["last_exit"])
         self.assertRegex(self.run_ctl("status", "small").stdout, r"last exit +.*KILL")
 
     @unittest.skipUnless(os.getuid() == 0, "needs root to become someone else")
     def test_a_stranger_is_refused(self):
-        os.chmod(self.directory.name, 0o755)
+        os.chmod(self.daemon.scratch, 0o755)
         os.chmod(self.socket, 0o666)
         try:
             for command in (["status"], ["load", "small"], ["unload", "--all"]):

@@ -9,10 +9,8 @@ import os
 import subprocess
 import sys
 
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-BUILD = os.path.abspath(os.environ.get("HEADROOM_BUILD", os.path.join(ROOT, "build")))
-ENGINE = os.path.join(BUILD, "headroom-engine")
-TEXT = os.path.join(ROOT, "tests", "demo_model")
+from headroomd import DEMO as TEXT, ENGINE
+
 MODELS = os.environ.get("DEMO_MODEL_DIR", TEXT)
 EVERY = int(os.environ.get("DEMO_MODEL_EVERY", "3"))
 LEAST_EXACT = 0.95

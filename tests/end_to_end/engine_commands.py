@@ -5,8 +5,8 @@ import subprocess
 import sys
 import tempfile
 
-ENGINE = os.path.join(os.environ.get("HEADROOM_BUILD", "build"), "headroom-engine")
-MODEL = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "demo_model", "headroom-demo.gguf")
+from headroomd import DEMO_MODEL as MODEL, ENGINE
+
 FAILED, USAGE = 1, 2
 
 # Arguments, exit status, and what the one line says. {M}: the demo model; {E}, {T}, {D}: an empty file, a cut one, a folder.

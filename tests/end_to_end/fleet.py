@@ -17,11 +17,9 @@ import threading
 import time
 import unittest
 
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-BUILD = os.path.abspath(os.environ.get("HEADROOM_BUILD", os.path.join(ROOT, "build")))
-DEMO = os.path.join(ROOT, "tests", "demo_model", "headroom-demo.gguf")
-SANITIZED = "asan" in BUILD or "tsan" in BUILD
-SLOW = 5 if SANITIZED else 1
+import headroomd
+from headroomd import BUILD, DEMO_MODEL as DEMO, ENGINE, SANITIZED, SLOW, eventually
+
 MIB = 1 << 20
 WORKSHOP = tempfile.mkdtemp(prefix="headroom-fleet-")
 
@@ -69,31 +67,12 @@ def pss_of(pid):
         return 0
 
 
-def rss_of(pid):
-    with open(f"/proc/{pid}/status") as f:
-        return int(re.search(r"^VmRSS:\s+(\d+) kB", f.read(), re.M).group(1)) * 1024
-
-
-def descriptors_of(pid):
-    return len(os.listdir(f"/proc/{pid}/fd"))
-
-
 def is_alive(pid):
     try:
         with open(f"/proc/{pid}/stat") as f:
             return f.read().rsplit(")", 1)[1].split()[0] != "Z"
     except OSError:
         return False
-
-
-def eventually(condition, seconds=20):
-    end = time.monotonic() + seconds * SLOW
-    while time.monotonic() < end:
-        value = condition()
-        if value:
-            return value
-        time.sleep(0.02)
-    raise AssertionError("never came true")
 
 
 class Answer:
@@ -144,52 +123,29 @@ class Stream:
         return self
 
 
-class Daemon:
-    def __init__(self, models, budget=None, limits="", defaults="", state=None, engine=None):
+class Daemon(headroomd.Daemon):
+    def __init__(self, models, budget=None, limits="", defaults="", engine=None):
         """MODELS: name -> path, or (path, lines of its file)."""
-        self.directory = tempfile.mkdtemp(prefix="daemon-", dir=WORKSHOP)
-        os.makedirs(os.path.join(self.directory, "models.d"))
-        os.makedirs(os.path.join(self.directory, "empty"))
+        confs = {}
         for name, model in models.items():
             path, lines = model if isinstance(model, tuple) else (model, "")
-            with open(os.path.join(self.directory, "models.d", name + ".conf"), "w") as f:
-                f.write(f"[model]\npath = {path}\n{lines}\n")
-        conf = os.path.join(self.directory, "headroom.conf")
-        with open(conf, "w") as f:
-            f.write(f"[server]\nlisten = 127.0.0.1:0\ncontrol = {self.directory}/control.sock\nstate = {state or self.directory}\n"
-                    f"[memory]\n{f'budget = {budget}' if budget else ''}\nreserve = 64M\n[engine]\nstop_timeout = 2s\n"
-                    f"[models]\ndirectory = {self.directory}/empty\nthreads = 1\n{defaults}\n{limits}\n")
-        self.log_path = os.path.join(self.directory, "log")
-        with open(self.log_path, "w") as log:
-            self.process = subprocess.Popen([os.path.join(BUILD, "headroomd"), "--config", conf] + (["--engine", engine] if engine else []),
-                                            stdout=log, stderr=log, stdin=subprocess.DEVNULL)
-        self.pid = self.process.pid
-        eventually(lambda: "event=ready" in self.log() or self.process.poll() is not None)
-        self.port = int(re.search(r"event=ready .*listen=\S*:(\d+)", self.log()).group(1))
-
-    def log(self):
-        with open(self.log_path) as f:
-            return f.read()
+            confs[name + ".conf"] = f"[model]\npath = {path}\n{lines}\n"
+        super().__init__(f"threads = 1\n{defaults}\n{limits}\n[memory]\n{f'budget = {budget}' if budget else ''}\nreserve = 64M\n"
+                         "[engine]\nstop_timeout = 2s\n", models={}, model_confs=confs, options=["--engine", engine] if engine else [])
 
     def __enter__(self):
         return self
 
     def __exit__(self, kind, *_):
         engines = engines_of(self.pid)
-        if self.process.poll() is None:
-            self.process.send_signal(signal.SIGTERM)
-        try:
-            status = self.process.wait(timeout=30 * SLOW)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
-            status = "did not stop"
+        status = self.stop(30 * SLOW)
         if kind is not None:
             sys.stderr.write("the daemon's log ends:\n" + "\n".join(self.log().splitlines()[-30:]) + "\n")
         else:
             assert status in (0, -signal.SIGKILL), f"the daemon ended with {status}:\n{self.log()[-3000:]}"
             assert "life_error" not in self.log(), self.log()
             eventually(lambda: not any(is_alive(pid) for pid in engines))
+        shutil.rmtree(self.scratch)
 
     def post(self, body, timeout=120 * SLOW):
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
@@ -213,18 +169,12 @@ class Daemon:
         connection = http.client.HTTPConnection("control")
         connection.sock = socket.socket(socket.AF_UNIX)
         connection.sock.settimeout(60 * SLOW)
-        connection.sock.connect(os.path.join(self.directory, "control.sock"))
+        connection.sock.connect(self.control_path)
         connection.request(method, path, json.dumps(body) if body is not None else None, {"Content-Type": "application/json"})
         response = connection.getresponse()
         answer = json.loads(response.read())
         connection.close()
         return answer
-
-    def status(self):
-        return self.control("GET", "/control/status")
-
-    def model(self, name):
-        return next(m for m in self.status()["models"] if m["id"] == name)
 
     def health(self):
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
@@ -235,7 +185,7 @@ class Daemon:
 
 
 def footprint(path, context=512, parallel=4, threads=1):
-    out = subprocess.run([os.path.join(BUILD, "headroom-engine"), "inspect", "--json", "--summary", path, "--threads", str(threads), "--parallel", str(parallel)],
+    out = subprocess.run([ENGINE, "inspect", "--json", "--summary", path, "--threads", str(threads), "--parallel", str(parallel)],
                          check=True, capture_output=True, text=True).stdout
     sizes = json.loads(out)
     return sizes["weights_bytes"] + sizes["scratch_bytes"] + sizes["overhead_bytes"] + 2 * context * sizes["kv_bytes_per_token"]["f16"]
@@ -420,7 +370,7 @@ class MakingRoom(unittest.TestCase):
             d.ask("demo")
             eventually(lambda: (d.model("demo")["measured_bytes"] or 0) > MIB)
             d.control("POST", "/control/unload", {"model": "demo"})
-            kept = os.path.join(d.directory, "footprints.json")
+            kept = os.path.join(d.scratch, "footprints.json")
             eventually(lambda: os.path.exists(kept))
             with open(kept) as f:
                 self.assertIn("demo", json.load(f)["models"])
@@ -543,11 +493,11 @@ class ForAYear(unittest.TestCase):
 
             rounds(100)
             time.sleep(0.2)
-            memory, descriptors = rss_of(d.pid), descriptors_of(d.pid)
+            memory, descriptors = 1024 * d.memory_kib(), d.descriptors()
             rounds(1000)
-            eventually(lambda: descriptors_of(d.pid) <= descriptors)
-            grown = rss_of(d.pid) - memory
-            print(f"1,000 rounds: daemon RSS {memory / MIB:.1f} MiB, grown by {grown / 1024:.0f} KiB, descriptors {descriptors} -> {descriptors_of(d.pid)}")
+            eventually(lambda: d.descriptors() <= descriptors)
+            grown = 1024 * d.memory_kib() - memory
+            print(f"1,000 rounds: daemon RSS {memory / MIB:.1f} MiB, grown by {grown / 1024:.0f} KiB, descriptors {descriptors} -> {d.descriptors()}")
             if not SANITIZED:
                 self.assertLess(grown, 1 * MIB)
             self.assertEqual(d.model("demo")["loads"], 1)
@@ -612,12 +562,12 @@ class ForAYear(unittest.TestCase):
         with Daemon({"a": DEMO, "b": DEMO}, budget=size + size // 2, limits="min_residency = 0", defaults="context = 512") as d:
             for _ in range(5):
                 d.ask("a"), d.ask("b")
-            memory, descriptors = rss_of(d.pid), descriptors_of(d.pid)
+            memory, descriptors = 1024 * d.memory_kib(), d.descriptors()
             for _ in range(50):
                 self.assertEqual((d.ask("a").status, d.ask("b").status), (200, 200))
-            eventually(lambda: descriptors_of(d.pid) <= descriptors)
+            eventually(lambda: d.descriptors() <= descriptors)
             if not SANITIZED:
-                self.assertLess(rss_of(d.pid) - memory, 1 * MIB)
+                self.assertLess(1024 * d.memory_kib() - memory, 1 * MIB)
 
 
 class Timed(unittest.TextTestResult):

@@ -1,4 +1,5 @@
-"""headroomd.py - a daemon of the test's own: scratch directory, any free port, real engine; for the tests beside it."""
+"""headroomd.py - for the tests beside it: where things are, and a daemon of the test's own with a scratch directory, any free
+port and the real engine."""
 
 import json
 import os
@@ -12,19 +13,36 @@ import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILD = os.path.abspath(os.environ.get("HEADROOM_BUILD", os.path.join(ROOT, "build")))
+ENGINE = os.path.join(BUILD, "headroom-engine")
 DEMO = os.path.join(ROOT, "tests", "demo_model")
+DEMO_MODEL = os.path.join(DEMO, "headroom-demo.gguf")
+SMALL_MODEL = os.path.join(DEMO, "headroom-demo-small.gguf")
+with open(os.path.join(BUILD, "headroomd"), "rb") as program:
+    SANITIZED = b"__asan_init" in program.read()  # slow, and it holds freed memory back on purpose
+SLOW = 5 if SANITIZED else 1
+
+
+def eventually(condition, seconds=20):
+    """What CONDITION returns as soon as that is true."""
+    end = time.monotonic() + seconds * SLOW
+    while time.monotonic() < end:
+        value = condition()
+        if value:
+            return value
+        time.sleep(0.02)
+    raise AssertionError("never came true")
 
 
 class Daemon:
-    """CONF is the text of headroom.conf behind [server]; MODELS maps file names to GGUF files, which are linked."""
+    """CONF goes on in the section [models]; MODELS maps file names to GGUF files, which are linked."""
 
-    def __init__(self, conf="", models=None, model_confs=None, env=None):
+    def __init__(self, conf="", models=None, model_confs=None, env=None, options=()):
         self.scratch = tempfile.mkdtemp(prefix="headroom-")
         self.control_path = os.path.join(self.scratch, "control.sock")
         for folder in ("models", "models.d"):
             os.mkdir(os.path.join(self.scratch, folder))
         if models is None:
-            models = {"demo.gguf": os.path.join(DEMO, "headroom-demo.gguf")}
+            models = {"demo.gguf": DEMO_MODEL}
         for name, file in models.items():
             os.symlink(file, os.path.join(self.scratch, "models", name))
         for name, text in (model_confs or {}).items():
@@ -33,7 +51,7 @@ class Daemon:
                                     f"[models]\ndirectory = {self.scratch}/models\n{conf}")
         self.log_path = os.path.join(self.scratch, "log")
         with open(self.log_path, "wb") as log:
-            self.process = subprocess.Popen([os.path.join(BUILD, "headroomd"), "--config", os.path.join(self.scratch, "headroom.conf")],
+            self.process = subprocess.Popen([os.path.join(BUILD, "headroomd"), "--config", os.path.join(self.scratch, "headroom.conf"), *options],
                                             stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=dict(os.environ, **(env or {})))
         self.port = int(self.wait_for_log(r"event=ready listen=127\.0\.0\.1:(\d+)").group(1))
         self.pid = self.process.pid
@@ -79,9 +97,9 @@ class Daemon:
     def model(self, name):
         return next(m for m in self.status()["models"] if m["id"] == name)
 
-    def memory_kib(self, field="VmRSS"):
+    def memory_kib(self):
         with open(f"/proc/{self.pid}/status") as f:
-            return int(re.search(rf"{field}:\s+(\d+)", f.read()).group(1))
+            return int(re.search(r"VmRSS:\s+(\d+)", f.read()).group(1))
 
     def descriptors(self):
         return len(os.listdir(f"/proc/{self.pid}/fd"))

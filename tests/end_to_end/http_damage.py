@@ -13,7 +13,6 @@ import os
 import random
 import re
 import select
-import socket
 import sys
 import time
 

@@ -6,8 +6,8 @@ import subprocess
 import sys
 import tempfile
 
-BUILD = os.environ.get("HEADROOM_BUILD", "build")
-ENGINE = os.path.join(BUILD, "headroom-engine")
+from headroomd import BUILD, ENGINE
+
 MAKE_GGUF = os.path.join(BUILD, "tools", "make-gguf")
 FIELDS = ["architecture", "name", "quantization", "parameters", "weights_bytes", "decode_bytes", "scratch_bytes", "overhead_bytes",
           "n_ctx_train", "n_vocab", "n_layer", "n_embd", "n_head", "n_head_kv", "kv_bytes_per_token", "chat_format", "files", "file_bytes"]

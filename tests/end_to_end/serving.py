@@ -4,7 +4,6 @@
 import json
 import os
 import re
-import resource
 import shutil
 import socket
 import struct
@@ -16,13 +15,9 @@ import time
 import unittest
 
 import headroomd
-from headroomd import BUILD, Daemon, Reply, ask, chat, events, read_all, request
+from headroomd import BUILD, SANITIZED, Daemon, Reply, ask, chat, eventually, events, read_all, request
 
 LIMITS = "[server]\nconnections = 20\nbody_limit = 100K\nheader_timeout = 500ms\nidle_timeout = 1500ms\n[models]\ncontext = 512\n"
-
-
-with open(os.path.join(BUILD, "headroomd"), "rb") as program:
-    SANITIZED = b"__asan_init" in program.read()        # memory is then held back on purpose
 
 
 class Serving(unittest.TestCase):
@@ -303,28 +298,22 @@ class Serving(unittest.TestCase):
         s.close()
         return reply
 
-    def wait_until(self, what, seconds=10):
-        end = time.monotonic() + seconds
-        while not what():
-            self.assertLess(time.monotonic(), end, "it did not come to that")
-            time.sleep(0.01)
-
     def test_a_client_that_leaves_a_stream(self):
         s = self.daemon.connect()
         s.sendall(request("POST", "/v1/completions", {"model": "long", "prompt": "x", "max_tokens": 15000, "ignore_eos": True, "stream": True}))
         s.recv(1000)
-        self.wait_until(lambda: self.daemon.model("org/long:q8")["running"] == 1)
+        eventually(lambda: self.daemon.model("org/long:q8")["running"] == 1)
         s.close()
-        self.wait_until(lambda: self.daemon.model("org/long:q8")["running"] == 0, 2)
+        eventually(lambda: self.daemon.model("org/long:q8")["running"] == 0, 2)
         self.assertIn("status=499", self.daemon.log())
 
     def test_a_client_that_leaves_before_its_answer(self):
         s = self.daemon.connect()
         s.sendall(request("POST", "/v1/completions", {"model": "long", "prompt": "x", "max_tokens": 15000, "ignore_eos": True}))
-        self.wait_until(lambda: self.daemon.model("org/long:q8")["running"] == 1)
+        eventually(lambda: self.daemon.model("org/long:q8")["running"] == 1)
         s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))      # by a reset, this time
         s.close()
-        self.wait_until(lambda: self.daemon.model("org/long:q8")["running"] == 0, 2)
+        eventually(lambda: self.daemon.model("org/long:q8")["running"] == 0, 2)
 
     def engine_ticks(self, pid):
         with open(f"/proc/{pid}/stat") as f:
@@ -335,7 +324,7 @@ class Serving(unittest.TestCase):
         s = self.daemon.connect(receive_buffer=4096)
         s.sendall(request("POST", "/v1/completions", {"model": "long", "prompt": "x", "max_tokens": 4000, "ignore_eos": True, "stream": True,
                                                       "temperature": 0}))
-        self.wait_until(lambda: self.daemon.model("org/long:q8")["running"] == 1)
+        eventually(lambda: self.daemon.model("org/long:q8")["running"] == 1)
         pid = self.daemon.model("org/long:q8")["pid"]
         before = self.daemon.memory_kib()
         ticks = [self.engine_ticks(pid)]
@@ -344,7 +333,7 @@ class Serving(unittest.TestCase):
             time.sleep(0.4)
             ticks.append(self.engine_ticks(pid))
             return ticks[-1] == ticks[-2]
-        self.wait_until(stands_still, 60)
+        eventually(stands_still, 60)
         self.assertEqual(self.daemon.model("org/long:q8")["running"], 1)        # it is not done: it waits
         self.assertTrue(SANITIZED or self.daemon.memory_kib() - before < 1024)
         # Another client of the same model is served meanwhile.

@@ -11,10 +11,8 @@ import sys
 import time
 import unittest
 
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-BUILD = os.environ.get("HEADROOM_BUILD", os.path.join(ROOT, "build"))
-ENGINE = os.path.join(BUILD, "headroom-engine")
-MODEL = os.path.join(ROOT, "tests", "demo_model", "headroom-demo-small.gguf")
+from headroomd import ENGINE, SANITIZED, SMALL_MODEL as MODEL
+
 TO_ENGINE_MAX = 80 << 20
 PATIENCE_S = 60  # a sanitized build on a busy box
 
@@ -525,7 +523,7 @@ class Flow(unittest.TestCase):
             self.assertEqual(frames[running][-1]["type"], "end")
             self.assertLess(time.monotonic() - started, 30)
 
-    @unittest.skipIf("asan" in BUILD, "the sanitizer keeps what is freed")
+    @unittest.skipIf(SANITIZED, "the sanitizer keeps what is freed")
     def test_large_frames_leave_nothing_behind(self):
         with Worker() as w:
             w.ready()
