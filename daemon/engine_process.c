@@ -16,6 +16,7 @@ struct engine_process {
         void *user;
         struct wire_reader reader;
         uint64_t ids_issued;
+        uint32_t request_bytes_max; /* as it said when it was ready */
         bool ready; /* has said `ready`: requests may follow */
         bool over;  /* has said `failed`, or broke: nothing more is listened to */
 };
@@ -56,6 +57,12 @@ static int frame_id(const struct engine_process *e, const cJSON *frame, uint64_t
         return 1;
 }
 
+static void take_request_bytes_max(struct engine_process *e, const cJSON *frame) {
+        const cJSON *most = cJSON_GetObjectItemCaseSensitive(frame, "request_bytes_max");
+        bool known = cJSON_IsNumber(most) && most->valuedouble >= 1 && most->valuedouble < WIRE_TO_ENGINE_BYTES_MAX;
+        e->request_bytes_max = known ? (uint32_t) most->valuedouble : WIRE_TO_ENGINE_BYTES_MAX;
+}
+
 static void take_frame(struct engine_process *e, const cJSON *frame) {
         const char *type = wire_type(frame);
         unsigned says = 0;
@@ -82,6 +89,7 @@ static void take_frame(struct engine_process *e, const cJSON *frame) {
                         return;
                 }
                 e->ready = true;
+                take_request_bytes_max(e, frame);
         }
         if (says == ENGINE_SAYS_FAILED)
                 e->over = true;
@@ -196,10 +204,10 @@ bool engine_process_listens(const struct engine_process *e) {
         return e->ready && !e->over && child_unsent_bytes(e->child) < ENGINE_UNSENT_BYTES_MAX;
 }
 
-static int send_message(struct engine_process *e, const cJSON *message) {
+static int send_message(struct engine_process *e, const cJSON *message, uint32_t bytes_max) {
         uint8_t *bytes;
         size_t count;
-        int r = wire_encode(message, WIRE_TO_ENGINE_BYTES_MAX, &bytes, &count);
+        int r = wire_encode(message, bytes_max, &bytes, &count);
         return r < 0 ? r : child_write(e->child, bytes, count);
 }
 
@@ -207,7 +215,7 @@ int engine_process_request(struct engine_process *e, cJSON *message, uint64_t *r
         uint64_t id = e->ids_issued + 1;
         if (!cJSON_AddNumberToObject(message, "id", (double) id))
                 return -ENOMEM;
-        int r = send_message(e, message);
+        int r = send_message(e, message, e->request_bytes_max);
         if (r < 0)
                 return r;
         e->ids_issued = id;
@@ -219,7 +227,7 @@ static void send_small(struct engine_process *e, const char *type, uint64_t id) 
         cJSON *message = cJSON_CreateObject();
         if (message && cJSON_AddStringToObject(message, "type", type) &&
             (id == 0 || cJSON_AddNumberToObject(message, "id", (double) id)))
-                (void) send_message(e, message);
+                (void) send_message(e, message, WIRE_TO_ENGINE_BYTES_MAX);
         cJSON_Delete(message);
 }
 

@@ -61,7 +61,7 @@ const char *engine_process_last_words(const struct engine_process *e);
 
 /* True while the engine takes what we send; false when it has stopped reading and our queue is full. */
 bool engine_process_listens(const struct engine_process *e);
-/* Gives MESSAGE the next id and sends it. 0 and *ret_id; -EMSGSIZE when it is too long for a frame; -errno. */
+/* Gives MESSAGE the next id and sends it. 0 and *ret_id; -EMSGSIZE when it is longer than the engine takes; -errno. */
 int engine_process_request(struct engine_process *e, cJSON *message, uint64_t *ret_id);
 /* TYPE is cancel, pause or resume. A channel that is closed shows as on_exit, so failure is not told. */
 void engine_process_about(struct engine_process *e, const char *type, uint64_t id);

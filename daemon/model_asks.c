@@ -78,13 +78,21 @@ static int send_ask(struct model *m, struct ask *ask) {
         return 0;
 }
 
-static void fail_unsendable(struct ask *ask, int error) {
+/* An engine says what its context can hold at the most, and is spared the rest: its account has no room for it. */
+static void fail_unsendable(const struct model *m, struct ask *ask, int error) {
         struct failure failure;
-        failure_set(&failure, REASON_ENGINE_DIED,
-                    error == -EMSGSIZE ? "the request is too large to be passed to the engine"
-                                       : "no memory to pass the request to the engine");
-        failure.status = error == -EMSGSIZE ? 413 : 503;
-        failure.kind = error == -EMSGSIZE ? "invalid_request_error" : "server_error";
+        if (error == -EMSGSIZE) {
+                failure_set(&failure, REASON_ENGINE_DIED, "the request is longer than the context of %u tokens can hold", m->engine.n_ctx);
+                failure.status = 400;
+                failure.kind = "exceed_context_size_error";
+                failure.retry_after_s = 0;
+                failure.should_retry = -1;
+                failure.n_ctx = m->engine.n_ctx;
+                failure.n_prompt_tokens = failure.n_ctx + 1; /* at the least */
+        } else {
+                failure_set(&failure, REASON_ENGINE_DIED, "no memory to pass the request to the engine");
+                failure.status = 503;
+        }
         (void) strcpy(failure.code, error == -EMSGSIZE ? "request_too_large" : "out_of_memory");
         ask_fail(ask, &failure);
 }
@@ -99,7 +107,7 @@ void asks_send(struct model *m) {
                 queue_leave(&ask->link);
                 m->fleet->waiting_count--;
                 if (r < 0)
-                        fail_unsendable(ask, r);
+                        fail_unsendable(m, ask, r);
                 else
                         queue_append(&m->running, &ask->link);
         }

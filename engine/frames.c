@@ -10,6 +10,8 @@
 
 #define LOGPROB_LEAST   (-9999.0) /* JSON has no infinity; OpenAI's own stand-in */
 #define FLOAT_BYTES     16u       /* "-1.23456789e-10," */
+#define TOKEN_NUMBER_BYTES 8u            /* of its id in a list, its comma included */
+#define REQUEST_BYTES_BESIDE (1u << 20)  /* tool schemas, biases, and what we do not know */
 #define TOKEN_BYTES_MAX 512u      /* of a token's text beside its log-probability; longer ones are cut */
 
 static bool add_number(cJSON *o, const char *name, double value) {
@@ -56,11 +58,22 @@ static cJSON *frame_about(const char *type, uint64_t id) {
         return all_or_nothing(f, add_number(f, "id", (double) id));
 }
 
+/*
+ * No request that fits the context is longer: each token stands for so many bytes of text at the most, or for its number in a list, and
+ * escapes double a text where they are many. What stands beside the prompt has room of its own.
+ */
+static double request_bytes_max(const struct engine *e) {
+        size_t longest = tokenizer_longest(e->rules.tokenizer);
+        double most = (double)e->rules.n_ctx * 2 * (double)(longest > TOKEN_NUMBER_BYTES ? longest : TOKEN_NUMBER_BYTES) + REQUEST_BYTES_BESIDE;
+        return most < WIRE_TO_ENGINE_BYTES_MAX ? most : WIRE_TO_ENGINE_BYTES_MAX;
+}
+
 cJSON *frame_ready(const struct engine *e) {
         cJSON *f = frame_of(WIRE_READY);
         bool all = add_number(f, "version", WIRE_VERSION) && add_text(f, "model", e->model->shape.name) &&
                    add_number(f, "n_ctx", e->rules.n_ctx) && add_number(f, "kv_tokens", e->kv_tokens) &&
                    add_number(f, "parallel", e->parallel) && add_number(f, "n_vocab", e->model->shape.n_vocab) &&
+                   add_number(f, "request_bytes_max", request_bytes_max(e)) &&
                    add_text(f, "chat_format", chat_family_name(e->model->chat.family));
         return all_or_nothing(f, all);
 }

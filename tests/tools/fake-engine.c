@@ -9,6 +9,7 @@
  *      touch          anonymous bytes held from the start                            grow   more of them with each request
  *      die_at=N       SIGKILL itself before token N of an answer                     die_if=PATH    only while PATH exists; removes it
  *      say_at=N say=TEXT   sends TEXT as a raw frame before token N                  deaf=1         ignores shutdown
+ *      request_max    bytes of the longest request it says it takes
  *      hang_at=N      says nothing and hears nothing from token N on
  *      refuse=SENTENCE  answers each request with `error`                            words=TEXT     printed to standard error at start
  *
@@ -224,8 +225,8 @@ static int serve(void) {
         char ready[256];
         (void) snprintf(ready, sizeof(ready),
                         "{\"type\":\"ready\",\"version\":1,\"model\":\"fake\",\"n_ctx\":1024,\"kv_tokens\":2048,\"parallel\":%ld,"
-                        "\"n_vocab\":9,\"chat_format\":\"none\"}",
-                        number("parallel", 4));
+                        "\"n_vocab\":9,\"chat_format\":\"none\",\"request_bytes_max\":%ld}",
+                        number("parallel", 4), number("request_max", 1000000));
         send_raw(ready);
         for (;;) {
                 struct pollfd p = { .fd = peer, .events = POLLIN };

@@ -75,6 +75,24 @@ static void what_the_engine_refuses_is_told(void **state) {
         assert_int_equal(life_of(0), LIFE_READY);
 }
 
+static void what_no_context_could_hold_is_not_sent(void **state) {
+        (void) state;
+        add_model("request_max=300\n");
+        open_fleet();
+        struct client c = { 0 }, next = { 0 };
+        char body[512];
+        (void) snprintf(body, sizeof(body), "{\"prompt\":\"%0400d\"}", 0);
+        assert_int_equal(ask_with(&c, "a", ASK_COMPLETION, &client_events, body), 0);
+        eventually(c.failed);
+        assert_int_equal(c.failure.status, 400);
+        assert_string_equal(c.failure.kind, "exceed_context_size_error");
+        assert_int_equal(c.failure.n_ctx, 1024);
+        assert_int_equal(c.failure.should_retry, -1);
+        ask(&next, "a");
+        eventually(next.ended);
+        assert_int_equal(status_of(0).loads, 1);
+}
+
 static void preloaded_without_a_request(void **state) {
         (void) state;
         add_model("")->preload = true;
@@ -381,6 +399,7 @@ int main(int argc, char **argv) {
                 in_a_world(an_unknown_model_is_refused_at_once),
                 in_a_world(embeddings_pass_through),
                 in_a_world(what_the_engine_refuses_is_told),
+                in_a_world(what_no_context_could_hold_is_not_sent),
                 in_a_world(preloaded_without_a_request),
                 in_a_world(a_preloaded_one_comes_back_only_when_it_died),
                 in_a_world(a_client_that_leaves_while_loading_costs_nothing),
