@@ -1,0 +1,176 @@
+#!/usr/bin/env python3
+"""headroomctl with the real daemon and real engines, and the daemon as the units start it."""
+
+import json
+import os
+import socket
+import subprocess
+import tempfile
+import unittest
+
+from ctl import SparseModel, ctl, environment
+from headroomd import BUILD, DEMO, DEMO_MODEL, ROOT, SMALL_MODEL, Daemon, eventually
+
+
+class RealDaemon(unittest.TestCase):
+    @staticmethod
+    def predicted(name):
+        """What loading reserves by the daemon's defaults, at first and when measuring has halved scratch and overhead."""
+        path = os.path.join(DEMO, name + ".gguf")
+        said = json.loads(ctl("fit", path, "--json", "--kv", "f16", "--bandwidth", "0").stdout)
+        total = said["rows"][-1]["total_bytes"]
+        return total, total - (said["model"]["scratch_bytes"] + said["model"]["overhead_bytes"]) // 2
+
+    @classmethod
+    def setUpClass(cls):
+        # Room for either demo model and never for both, however much of the prediction is learned away.
+        (first, first_least), (second, second_least) = cls.predicted("headroom-demo"), cls.predicted("headroom-demo-small")
+        cls.budget = max(first, second) + (64 << 10)
+        assert first_least + second_least > cls.budget
+        cls.damaged = tempfile.NamedTemporaryFile(suffix=".gguf")
+        cls.damaged.write(b"GGUF" + b"\x03" + b"\xff" * 60)
+        cls.damaged.flush()
+        cls.huge = SparseModel()
+        cls.daemon = Daemon(f"min_residency = 0ms\n[memory]\nbudget = {cls.budget}\nreserve = 16M\n",
+                            models={"headroom-demo.gguf": DEMO_MODEL, "headroom-demo-small.gguf": SMALL_MODEL,
+                                    "damaged.gguf": cls.damaged.name, "huge.gguf": cls.huge.path},
+                            model_confs={"small.conf": "[model]\npath = headroom-demo-small.gguf\naliases = tiny\npriority = 3\n"})
+        cls.socket = cls.daemon.control_path
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.daemon.done()
+
+    def tearDown(self):
+        self.run_ctl("unload", "--all", "--force")
+
+    def run_ctl(self, *args, **options):
+        return ctl(*args, socket_path=self.socket, **options)
+
+    def json(self, *args):
+        return json.loads(self.run_ctl(*args, "--json").stdout)
+
+    def test_it_is_there(self):
+        status_ = self.json("status")
+        self.assertEqual(status_["pid"], self.daemon.pid)
+        self.assertEqual(status_["budget_bytes"], self.budget)
+        self.assertEqual({m["id"] for m in status_["models"]}, {"headroom-demo", "small", "damaged", "huge"})
+        text = self.run_ctl("status").stdout
+        self.assertIn(f"pid {self.daemon.pid}", text)
+        self.assertIn("budget", text)
+        for command in (["ps"], ["models"], ["ps", "-q"], ["models", "-q"], ["status", "small"]):
+            self.assertEqual(self.run_ctl(*command).returncode, 0)
+
+    def test_load_ps_unload(self):
+        result = self.run_ctl("load", "tiny")  # by its alias
+        self.assertEqual((result.returncode, result.stderr), (0, ""))
+        self.assertRegex(result.stdout, r"^small: ready after ")
+        self.assertEqual(self.run_ctl("ps", "-q").stdout, "small\n")
+        loaded = self.json("ps")["models"][0]
+        self.assertEqual((loaded["state"], loaded["priority"], loaded["loads"] >= 1), ("ready", 3, True))
+        self.assertTrue(os.path.exists(f"/proc/{loaded['pid']}"))
+        self.assertIn("aliases      tiny", self.run_ctl("status", "tiny").stdout)
+        self.assertEqual(self.run_ctl("load", "small").returncode, 0)  # again: nothing to do
+        self.assertEqual(self.json("unload", "small"), {"results": [{"model": "small", "state": "absent"}]})
+        self.assertFalse(os.path.exists(f"/proc/{loaded['pid']}"))
+        self.assertEqual(self.run_ctl("unload", "small").returncode, 0)
+
+    def test_one_makes_room_for_the_other(self):
+        self.assertEqual(self.run_ctl("load", "small", "headroom-demo").returncode, 0)
+        self.assertEqual(self.run_ctl("ps", "-q").stdout, "headroom-demo\n")
+
+    def test_fit_predicts_what_loading_reserves(self):
+        self.assertEqual(self.run_ctl("load", "headroom-demo").returncode, 0)
+        loaded = self.json("status", "headroom-demo")
+        said = json.loads(ctl("fit", DEMO_MODEL, "--json", "--kv", loaded["kv_type"],
+                              "--context", str(loaded["n_ctx"]), "--bandwidth", "0").stdout)
+        self.assertEqual(said["model"]["weights_bytes"], loaded["weights_bytes"])
+        self.assertEqual(said["rows"][0]["kv_bytes"], loaded["kv_bytes"])
+        self.assertGreaterEqual(loaded["predicted_bytes"], said["rows"][0]["total_bytes"] // 2)  # measuring may have corrected the rest
+
+    def test_what_cannot_be_loaded(self):
+        for name, words in (("nobody", "nobody"), ("damaged", "GGUF"), ("huge", "")):
+            result = self.run_ctl("load", name)
+            self.assertEqual(result.returncode, 1, name)
+            self.assertEqual(len(result.stderr.splitlines()), 1)
+            self.assertIn(name, result.stderr)
+            self.assertEqual(result.stdout, "")
+        self.assertEqual(self.json("load", "nobody")["results"][0]["error"]["code"], "model_not_found")
+        self.assertTrue(self.json("status", "damaged")["last_error"])
+        self.assertIn("last error", self.run_ctl("status", "damaged").stdout)
+        self.assertEqual(self.run_ctl("unload", "nobody").returncode, 1)
+
+    def test_an_engine_that_was_killed(self):
+        self.assertEqual(self.run_ctl("load", "small").returncode, 0)
+        before = self.json("status", "small")
+        os.kill(before["pid"], 9)
+        eventually(lambda: self.json("status", "small")["deaths"] > before["deaths"])
+        self.assertIn("KILL", self.json("status", "small")["last_exit"])
+        self.assertRegex(self.run_ctl("status", "small").stdout, r"last exit +.*KILL")
+
+    @unittest.skipUnless(os.getuid() == 0, "needs root to become someone else")
+    def test_a_stranger_is_refused(self):
+        os.chmod(self.daemon.scratch, 0o755)
+        os.chmod(self.socket, 0o666)
+        try:
+            for command in (["status"], ["load", "small"], ["unload", "--all"]):
+                result = self.run_ctl(*command, user=65534, group=65534, extra_groups=[])
+                self.assertEqual(result.returncode, 1)
+                self.assertIn("group", result.stderr)
+        finally:
+            os.chmod(self.socket, 0o660)
+        self.assertEqual(self.run_ctl("status", user=65534, group=65534, extra_groups=[]).returncode, 3)
+
+
+class AsAService(unittest.TestCase):
+    """What the units promise systemd and the daemon keeps: sockets by the names they have there, READY, WATCHDOG, STOPPING."""
+
+    def unit(self, name, key):
+        with open(os.path.join(ROOT, "units", name)) as f:
+            values = [line.split("=", 1)[1].strip() for line in f if line.startswith(key + "=")]
+        return values[-1]
+
+    def test_sockets_and_notifications(self):
+        names = [self.unit("headroomd.socket", "FileDescriptorName"), self.unit("headroomd-control.socket", "FileDescriptorName")]
+        with tempfile.TemporaryDirectory() as directory, socket.socket() as http_socket, socket.socket(socket.AF_UNIX) as control, \
+                socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notified:
+            os.mkdir(os.path.join(directory, "models"))
+            http_socket.bind(("127.0.0.1", 0))
+            http_socket.listen()
+            path = os.path.join(directory, "control.sock")
+            control.bind(path)
+            control.listen()
+            notified.bind(os.path.join(directory, "notify"))
+            notified.settimeout(20)
+            env = environment(NOTIFY_SOCKET=os.path.join(directory, "notify"), WATCHDOG_USEC="400000", LISTEN_FDS="2", LISTEN_FDNAMES=":".join(names))
+            start = "exec 3<&$1 4<&$2; shift 2; export LISTEN_PID=$$ WATCHDOG_PID=$$; exec \"$@\""
+            fds = (http_socket.fileno(), control.fileno())
+            daemon = subprocess.Popen(["bash", "-c", start, "bash", *map(str, fds), os.path.join(BUILD, "headroomd"), "--models", os.path.join(directory, "models"),
+                                       "--state", directory, "--control", "/nonexistent/never", "--listen", "127.0.0.1:1"],
+                                      pass_fds=fds, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            try:
+                seen = notified.recv(4096).decode()
+                self.assertIn("READY=1", seen)
+                self.assertIn("STATUS=", seen)
+                self.assertEqual(notified.recv(4096).decode().strip(), "WATCHDOG=1")
+                answer = json.loads(ctl("status", "--json", socket_path=path).stdout)
+                self.assertEqual(answer["pid"], daemon.pid)
+                self.assertEqual(answer["listen"], f"127.0.0.1:{http_socket.getsockname()[1]}")
+                daemon.terminate()
+                while "STOPPING=1" not in notified.recv(4096).decode():
+                    pass
+                self.assertEqual(daemon.wait(20), 0)
+                self.assertTrue(os.path.exists(path))  # it is systemd's, not the daemon's, to remove
+            finally:
+                daemon.kill()
+                daemon.wait()
+
+    def test_it_waits_long_enough_for_the_end(self):
+        with open(os.path.join(ROOT, "daemon", "bounds.h")) as f:
+            text = f.read()
+        grace_s = int(text.split("#define STOP_GRACE_MS ")[1].split()[0]) / 1000
+        self.assertGreater(float(self.unit("headroomd.service.in", "TimeoutStopSec")), grace_s + 10 + 10)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=1)
