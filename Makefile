@@ -184,7 +184,7 @@ clean:   ## remove what was built
 
 help:   ## this list
 	@awk -F '##' '/^##@/ { print "\n" substr($$2, 3) } \
-	  /^[a-z-]+:.*##/ { split($$1, t, ":"); printf "  %-14s %s\n", t[1], $$2 }' Makefile
+	  /^[a-z_.-]+:.*##/ { split($$1, t, ":"); printf "  %-14s %s\n", t[1], $$2 }' Makefile
 
 # --- how things are made ---
 
