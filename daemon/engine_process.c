@@ -17,8 +17,8 @@ struct engine_process {
         struct wire_reader reader;
         uint64_t ids_issued;
         uint32_t request_bytes_max; /* as it said when it was ready */
-        bool ready; /* has said `ready`: requests may follow */
-        bool over;  /* has said `failed`, or broke: nothing more is listened to */
+        bool ready;                 /* has said `ready`: requests may follow */
+        bool over;                  /* has said `failed`, or broke: nothing more is listened to */
 };
 
 /* What an engine may say, and when. */

@@ -149,7 +149,7 @@ struct fleet {
         uv_idle_t soon;   /* runs the tick before the loop sleeps */
         uv_timer_t timer; /* runs it when something is due */
         uint32_t handles_open;
-        bool ticking, poked;
+        bool poked;      /* a tick is on its way */
         uint64_t now_ms; /* of this tick */
         uint64_t due_ms; /* the earliest of what this tick found to be due later */
         uint64_t tick_count, last_tick_ms;

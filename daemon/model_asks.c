@@ -82,7 +82,8 @@ static int send_ask(struct model *m, struct ask *ask) {
 static void fail_unsendable(const struct model *m, struct ask *ask, int error) {
         struct failure failure;
         if (error == -EMSGSIZE) {
-                failure_set(&failure, REASON_ENGINE_DIED, "the request is longer than the context of %u tokens can hold", m->engine.n_ctx);
+                failure_set(&failure, REASON_ENGINE_DIED, "the request is longer than the context of %u tokens can hold",
+                            m->engine.n_ctx);
                 failure.status = 400;
                 failure.kind = "exceed_context_size_error";
                 failure.retry_after_s = 0;

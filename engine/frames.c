@@ -8,11 +8,11 @@
 
 #include "engine/wire.h"
 
-#define LOGPROB_LEAST   (-9999.0) /* JSON has no infinity; OpenAI's own stand-in */
-#define FLOAT_BYTES     16u       /* "-1.23456789e-10," */
-#define TOKEN_NUMBER_BYTES 8u            /* of its id in a list, its comma included */
-#define REQUEST_BYTES_BESIDE (1u << 20)  /* tool schemas, biases, and what we do not know */
-#define TOKEN_BYTES_MAX 512u      /* of a token's text beside its log-probability; longer ones are cut */
+#define LOGPROB_LEAST        (-9999.0)  /* JSON has no infinity; OpenAI's own stand-in */
+#define FLOAT_BYTES          16u        /* "-1.23456789e-10," */
+#define TOKEN_NUMBER_BYTES   8u         /* of its id in a list, its comma included */
+#define REQUEST_BYTES_BESIDE (1u << 20) /* tool schemas, biases, and what we do not know */
+#define TOKEN_BYTES_MAX      512u       /* of a token's text beside its log-probability; longer ones are cut */
 
 static bool add_number(cJSON *o, const char *name, double value) {
         return cJSON_AddNumberToObject(o, name, value) != NULL;
@@ -64,7 +64,8 @@ static cJSON *frame_about(const char *type, uint64_t id) {
  */
 static double request_bytes_max(const struct engine *e) {
         size_t longest = tokenizer_longest(e->rules.tokenizer);
-        double most = (double)e->rules.n_ctx * 2 * (double)(longest > TOKEN_NUMBER_BYTES ? longest : TOKEN_NUMBER_BYTES) + REQUEST_BYTES_BESIDE;
+        double most = (double) e->rules.n_ctx * 2 * (double) (longest > TOKEN_NUMBER_BYTES ? longest : TOKEN_NUMBER_BYTES) +
+                      REQUEST_BYTES_BESIDE;
         return most < WIRE_TO_ENGINE_BYTES_MAX ? most : WIRE_TO_ENGINE_BYTES_MAX;
 }
 
