@@ -27,9 +27,10 @@
 #define BACKOFF_HEALTHY_MS 60000u
 
 /* What is learned about scratch and overhead, in thousandths of the prediction: never under half (a short
- * life shows too little), never over 64 times (a prediction of nothing must not make the product absurd). */
+ * life shows too little), never over 4 times: beyond, an engine has grown, which its measured account holds against it
+ * while it lives, but which must not keep it out for ever afterwards. */
 #define LEARNED_MIN     500u
 #define LEARNED_NEUTRAL 1000u
-#define LEARNED_MAX     64000u
+#define LEARNED_MAX     4000u
 
 #endif

@@ -460,13 +460,13 @@ static void an_engine_is_measured(void **state) {
 
 static void what_was_measured_is_remembered(void **state) {
         (void) state;
-        add_model("touch=20971520\noverhead=1048576\n");
+        add_model("touch=20971520\noverhead=8388608\n");
         open_fleet();
         struct client c = { 0 };
         ask(&c, "a");
         eventually(c.ended);
         eventually(status_of(0).measured_bytes > MIB(20));
-        assert_true(status_of(0).predicted_bytes < MIB(5));
+        assert_true(status_of(0).predicted_bytes < MIB(12));
         until_for(500, false); /* measured again, now that it has said how full its cache is */
         fleet_unload(w.fleet, "a", false, NULL, NULL);
         eventually(life_of(0) == LIFE_ABSENT);
