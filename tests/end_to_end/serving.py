@@ -483,6 +483,7 @@ class Process(unittest.TestCase):
             daemon = Daemon()
             while daemon.process.poll() is None:
                 daemon.process.terminate()
+                time.sleep(0.001)  # a flood without a pause would keep the loop in its signal pipe
             self.assertEqual(daemon.process.returncode, 0)
             daemon.done()
 
