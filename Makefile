@@ -12,7 +12,7 @@ endif
 WARNINGS  := -Wall -Wextra -Wconversion -Wshadow -Wvla -Wmissing-prototypes -Werror
 HARDENING := -D_FORTIFY_SOURCE=2 -fstack-protector-strong
 OPTIMIZE  ?= -O2 -g
-CPPFLAGS  += -I. -D_GNU_SOURCE -DHEADROOM_VERSION='"$(VERSION)"' -DHEADROOM_PREFIX='"$(PREFIX)"'
+CPPFLAGS  += -I. -D_GNU_SOURCE -DHEADROOM_VERSION='"$(VERSION)"'
 CFLAGS    += -std=gnu17 -ffp-contract=off -fPIE $(OPTIMIZE) $(WARNINGS) $(if $(SANITIZE),$(SANITIZE),$(HARDENING))
 LDFLAGS   += -pie -Wl,-z,relro,-z,now $(SANITIZE)
 # Instruction sets are chosen at run time, so each lives in a file of its own: CFLAGS_<file> are that file's alone.
@@ -42,7 +42,7 @@ ENGINE_LIBS := -lcjson -lseccomp -lpthread -lm
 DAEMON_LIBS := -luv -lcjson -linih -lsystemd -lcgroup $(LLHTTP_LIBS) -lm
 CTL_LIBS    := -lcurl -lcjson -lpthread -lm
 
-PROGRAMS   := $(BUILD)/headroom-engine $(if $(wildcard daemon/main.c),$(BUILD)/headroomd) $(if $(wildcard ctl/main.c),$(BUILD)/headroomctl)
+PROGRAMS   := $(BUILD)/headroom-engine $(BUILD)/headroomd $(BUILD)/headroomctl
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/test_*.c))
 TOOLS      := $(patsubst tests/tools/%.c,$(BUILD)/tools/%,$(wildcard tests/tools/*.c))
 # Whatever may be run in these folders is a test; what may not is a module of theirs.
@@ -81,7 +81,7 @@ sanitize: deps   ## run all tests under ASan and UBSan, and those of the thread 
 
 FUZZERS      := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_SECONDS ?= 60
-fuzz: deps   ## run each fuzz target for FUZZ_SECONDS (60) under ASan and UBSan; needs clang
+fuzz: deps need-clang   ## run each fuzz target for FUZZ_SECONDS (60) under ASan and UBSan; needs clang
 	@$(MAKE) --no-print-directory $(PARALLEL) BUILD=$(BUILD)/fuzz CC=clang OPTIMIZE='-O1 -g' \
 	  SANITIZE='-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all' fuzzers
 	@HEADROOM_BUILD=$(BUILD)/fuzz tests/fuzz/seeds $(BUILD)/fuzz/corpus
@@ -176,8 +176,11 @@ FORCE:
 # --- end of install ---
 
 ##@ tidy
-format:   ## lay out the C sources with clang-format
+format: need-clang-format   ## lay out the C sources with clang-format
 	clang-format -i $$(git ls-files '*.c' '*.h' | grep -v unicode_table)
+
+need-%:
+	@command -v $* >/dev/null || { echo '$* is needed for this: apt-get install $*'; false; }
 
 clean:   ## remove what was built
 	rm -rf $(BUILD) compile_commands.json

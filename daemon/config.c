@@ -189,7 +189,7 @@ static bool find_engine_in(struct loader *l, const char *directory, size_t lengt
         return used > 0 && used < PATH_MAX && use_engine(l, path);
 }
 
-/* A bare name is looked for beside our own binary, so that a build tree runs as it is, then where it is installed, then in PATH. */
+/* A bare name is looked for beside our own binary, so that a build tree runs as it is, then in PATH. */
 static void find_engine(struct loader *l) {
         char self[PATH_MAX] = "";
 
@@ -203,16 +203,13 @@ static void find_engine(struct loader *l) {
         if (readlink("/proc/self/exe", self, sizeof self - 1) > 0 &&
             find_engine_in(l, self, (size_t) (strrchr(self, '/') - self)))
                 return;
-        static const char installed[] = HEADROOM_PREFIX "/libexec";
-        if (find_engine_in(l, installed, strlen(installed)))
-                return;
         for (const char *at = getenv("PATH"); at && *at;) {
                 size_t length = strcspn(at, ":");
                 if (length && find_engine_in(l, at, length))
                         return;
                 at += length + (at[length] == ':');
         }
-        loader_problem(l, "the engine is found neither beside headroomd nor in %s nor in PATH; set [engine] path", installed);
+        loader_problem(l, "the engine is found neither beside headroomd nor in PATH; set [engine] path");
 }
 
 /* What lies beside the main file is found by its name: headroom.conf.d, and models.d in the same directory. */
