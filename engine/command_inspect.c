@@ -26,6 +26,7 @@
 #include "engine/wire.h"
 
 #define NAME "headroom-engine inspect: "
+
 struct options {
         const char *path;
         int fds[MODEL_FILES_MAX];
@@ -34,86 +35,65 @@ struct options {
         struct inspect_load load; /* 0: the default */
 };
 
-static void print_help(FILE *out) {
-        fputs("usage: headroom-engine inspect FILE [--json [--summary]] [--ctx N] [--kv-tokens N] [--parallel N] [--threads N]\n"
-              "       headroom-engine inspect --fd N [--fd N ...] [...]\n\n"
-              "Tells what a GGUF file holds, and how much memory it would need. Any part of a split model names all of it.\n\n"
-              "  --json         one JSON object instead of text\n"
-              "  --summary      with --json: leave metadata and tensors out\n"
-              "  --fd N         read the open descriptor N; once per part, in order\n"
-              "  --ctx N        tokens of one conversation (default: 4096, or what the model was trained on if less)\n"
-              "  --kv-tokens N  tokens of all conversations together (default: twice --ctx)\n"
-              "  --parallel N   conversations served at once (default: 4)\n"
-              "  --threads N    threads (default: as many as there are processors)\n"
-              "  --help         show this\n",
-              out);
-}
+static const char help[] =
+        "usage: headroom-engine inspect FILE [--json [--summary]] [--ctx N] [--kv-tokens N] [--parallel N] [--threads N]\n"
+        "       headroom-engine inspect --fd N [--fd N ...] [...]\n\n"
+        "Tells what a GGUF file holds, and how much memory it would need. Any part of a split model names all of it.\n\n"
+        "  --json         one JSON object instead of text\n"
+        "  --summary      with --json: leave metadata and tensors out\n"
+        "  --fd N         read the open descriptor N; once per part, in order\n"
+        "  --ctx N        tokens of one conversation (default: 4096, or what the model was trained on if less)\n"
+        "  --kv-tokens N  tokens of all conversations together (default: twice --ctx)\n"
+        "  --parallel N   conversations served at once (default: 4)\n"
+        "  --threads N    threads (default: as many as there are processors)\n"
+        "  --help         show this\n";
 
 /* ---- options ---- */
 
-static bool take_number(const char *name, uint32_t min, uint32_t max, uint32_t *ret) {
-        if (option_u32(optarg, min, max, ret) == 0)
-                return true;
-        fprintf(stderr, NAME "%s must be a number from %" PRIu32 " to %" PRIu32 "\n", name, min, max);
-        return false;
-}
+enum { OPTION_JSON = 256, OPTION_SUMMARY, OPTION_FD, OPTION_CTX, OPTION_KV_TOKENS, OPTION_PARALLEL, OPTION_THREADS };
 
-static bool take_fd(struct options *o) {
+static const struct option names[] = {
+        { "json", no_argument, NULL, OPTION_JSON },
+        { "summary", no_argument, NULL, OPTION_SUMMARY },
+        { "fd", required_argument, NULL, OPTION_FD },
+        { "ctx", required_argument, NULL, OPTION_CTX },
+        { "kv-tokens", required_argument, NULL, OPTION_KV_TOKENS },
+        { "parallel", required_argument, NULL, OPTION_PARALLEL },
+        { "threads", required_argument, NULL, OPTION_THREADS },
+        { "help", no_argument, NULL, 'h' },
+        { 0 },
+};
+
+static int add_fd(struct options *o, const char *value) {
         uint32_t fd;
-        if (o->fds_count == MODEL_FILES_MAX) {
-                fprintf(stderr, NAME "--fd can be given at most %u times\n", MODEL_FILES_MAX);
-                return false;
-        }
-        if (!take_number("--fd", 0, INT32_MAX, &fd))
-                return false;
+        if (o->fds_count == MODEL_FILES_MAX || option_u32(value, 0, INT32_MAX, &fd) < 0)
+                return -EINVAL;
         o->fds[o->fds_count++] = (int) fd;
-        return true;
+        return 0;
 }
 
-static bool take_option(struct options *o, int option) {
+static int take_option(void *arguments, int option, const char *value) {
+        struct options *o = arguments;
         switch (option) {
-        case 'j': return o->json = true;
-        case 's': return o->summary = true;
-        case 'f': return take_fd(o);
-        case 'c': return take_number("--ctx", 1, SHAPE_CTX_MAX, &o->load.ctx);
-        case 'k': return take_number("--kv-tokens", 1, SHAPE_CTX_MAX, &o->load.kv_tokens);
-        case 'p': return take_number("--parallel", 1, WIRE_PARALLEL_MAX, &o->load.parallel);
-        case 't': return take_number("--threads", 1, THREADS_MAX, &o->load.threads);
+        case OPTION_JSON: o->json = true; return 0;
+        case OPTION_SUMMARY: o->summary = true; return 0;
+        case OPTION_FD: return add_fd(o, value);
+        case OPTION_CTX: return option_u32(value, 1, SHAPE_CTX_MAX, &o->load.ctx);
+        case OPTION_KV_TOKENS: return option_u32(value, 1, SHAPE_CTX_MAX, &o->load.kv_tokens);
+        case OPTION_PARALLEL: return option_u32(value, 1, WIRE_PARALLEL_MAX, &o->load.parallel);
+        case OPTION_THREADS: return option_u32(value, 1, THREADS_MAX, &o->load.threads);
+        default: return -ENOENT;
         }
-        return false;
 }
 
-/* EXIT_DONE: go on. *ret_help: it was all that was asked for. */
-static int parse(int argc, char **argv, struct options *o, bool *ret_help) {
-        static const struct option known[] = {
-                { "json", no_argument, NULL, 'j' },
-                { "summary", no_argument, NULL, 's' },
-                { "fd", required_argument, NULL, 'f' },
-                { "ctx", required_argument, NULL, 'c' },
-                { "kv-tokens", required_argument, NULL, 'k' },
-                { "parallel", required_argument, NULL, 'p' },
-                { "threads", required_argument, NULL, 't' },
-                { "help", no_argument, NULL, 'h' },
-                { NULL, 0, NULL, 0 },
-        };
-        opterr = 0;
-        for (int option; (option = getopt_long(argc, argv, "", known, NULL)) != -1;) {
-                if (option == 'h') {
-                        print_help(stdout);
-                        *ret_help = true;
-                        return EXIT_DONE;
-                }
-                if (option == '?') {
-                        char shown[64];
-                        fprintf(stderr, NAME "option '%s' is unknown or lacks its value; see headroom-engine inspect --help\n",
-                                printable_copy(shown, sizeof(shown), argv[optind - 1], strlen(argv[optind - 1])));
-                        return EXIT_USAGE;
-                }
-                if (!take_option(o, option))
-                        return EXIT_USAGE;
-        }
+/* As options_read. */
+static int parse(struct options *o, int argc, char **argv, bool *ret_helped) {
+        static const struct command_options known = { "inspect", help, "h", names, take_option };
+        int code = options_read(&known, o, argc, argv, ret_helped);
+        if (code != EXIT_DONE || *ret_helped)
+                return code;
         if (argc - optind + (o->fds_count > 0) != 1) {
-                fprintf(stderr, NAME "name one file, or give it with --fd\n");
+                fputs(NAME "one FILE, or its descriptors by --fd, are needed; see --help\n", stderr);
                 return EXIT_USAGE;
         }
         o->path = optind < argc ? argv[optind] : NULL;
@@ -208,9 +188,9 @@ int command_inspect(int argc, char **argv) {
         struct sandbox_report locked;
         char shown[256];
         struct gguf_error error = { "" };
-        bool help = false;
-        int code = parse(argc, argv, &o, &help);
-        if (code != EXIT_DONE || help)
+        bool helped = false;
+        int code = parse(&o, argc, argv, &helped);
+        if (code != EXIT_DONE || helped)
                 return code;
         if (o.path && open_path(&o) < 0)
                 return EXIT_FAILED;

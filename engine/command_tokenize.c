@@ -14,6 +14,7 @@
 #include "engine/commands.h"
 #include "engine/gguf.h"
 #include "engine/model_files.h"
+#include "engine/options.h"
 #include "engine/tokenizer/bounds.h"
 #include "engine/tokenizer/tokenizer.h"
 
@@ -25,17 +26,25 @@ struct options {
         bool add_special, parse_special, decode;
 };
 
-static void print_help(FILE *out) {
-        fputs("usage: headroom-engine tokenize MODEL [--file FILE] [--add-special] [--parse-special]\n"
-              "       headroom-engine tokenize MODEL [--file FILE] --decode\n\n"
-              "Prints the token ids of a text as a JSON list. MODEL is a GGUF file; its vocabulary is enough.\n\n"
-              "  --file FILE      read the text from FILE (default: standard input)\n"
-              "  --add-special    add the tokens that begin and end a text, as the file asks\n"
-              "  --parse-special  special tokens written out in the text become their ids\n"
-              "  --decode         the other way: read a list of ids, print their text, special tokens written out\n"
-              "  --help           show this\n",
-              out);
-}
+static const char help[] = "usage: headroom-engine tokenize MODEL [--file FILE] [--add-special] [--parse-special]\n"
+                           "       headroom-engine tokenize MODEL [--file FILE] --decode\n\n"
+                           "Prints the token ids of a text as a JSON list. MODEL is a GGUF file; its vocabulary is enough.\n\n"
+                           "  --file FILE      read the text from FILE (default: standard input)\n"
+                           "  --add-special    add the tokens that begin and end a text, as the file asks\n"
+                           "  --parse-special  special tokens written out in the text become their ids\n"
+                           "  --decode         the other way: read a list of ids, print their text, special tokens written out\n"
+                           "  --help           show this\n";
+
+enum { OPTION_FILE = 256, OPTION_ADD_SPECIAL, OPTION_PARSE_SPECIAL, OPTION_DECODE };
+
+static const struct option names[] = {
+        { "file", required_argument, NULL, OPTION_FILE },
+        { "add-special", no_argument, NULL, OPTION_ADD_SPECIAL },
+        { "parse-special", no_argument, NULL, OPTION_PARSE_SPECIAL },
+        { "decode", no_argument, NULL, OPTION_DECODE },
+        { "help", no_argument, NULL, 'h' },
+        { 0 },
+};
 
 /* A whole file in memory, with a zero behind it. */
 struct text {
@@ -172,41 +181,38 @@ static int convert(const struct gguf *g, const struct options *o) {
         return r;
 }
 
-/* 1: go on; otherwise the exit code, negated. */
-static int parse(int argc, char **argv, struct options *o) {
-        static const struct option known[] = {
-                { "file", required_argument, NULL, 'f' },    { "add-special", no_argument, NULL, 'a' },
-                { "parse-special", no_argument, NULL, 'p' }, { "decode", no_argument, NULL, 'd' },
-                { "help", no_argument, NULL, 'h' },          { 0 },
-        };
-        opterr = 0;
-        for (int c; (c = getopt_long(argc, argv, "h", known, NULL)) != -1;) {
-                switch (c) {
-                case 'f': o->file = optarg; break;
-                case 'a': o->add_special = true; break;
-                case 'p': o->parse_special = true; break;
-                case 'd': o->decode = true; break;
-                case 'h': print_help(stdout); return -EXIT_DONE;
-                default:
-                        fprintf(stderr, NAME "'%s' is no option, or lacks its value; see headroom-engine tokenize --help\n",
-                                argv[optind - 1]);
-                        return -EXIT_USAGE;
-                }
+static int take_option(void *arguments, int option, const char *value) {
+        struct options *o = arguments;
+        switch (option) {
+        case OPTION_FILE: o->file = value; return 0;
+        case OPTION_ADD_SPECIAL: o->add_special = true; return 0;
+        case OPTION_PARSE_SPECIAL: o->parse_special = true; return 0;
+        case OPTION_DECODE: o->decode = true; return 0;
+        default: return -ENOENT;
         }
+}
+
+/* As options_read. */
+static int parse(struct options *o, int argc, char **argv, bool *ret_helped) {
+        static const struct command_options known = { "tokenize", help, "h", names, take_option };
+        int code = options_read(&known, o, argc, argv, ret_helped);
+        if (code != EXIT_DONE || *ret_helped)
+                return code;
         if (optind + 1 != argc) {
-                fputs(NAME "name one MODEL; see headroom-engine tokenize --help\n", stderr);
-                return -EXIT_USAGE;
+                fputs(NAME "one MODEL is needed; see --help\n", stderr);
+                return EXIT_USAGE;
         }
         o->model = argv[optind];
-        return 1;
+        return EXIT_DONE;
 }
 
 int command_tokenize(int argc, char **argv) {
         struct options o = { 0 };
         struct gguf *g;
-        int r = parse(argc, argv, &o);
-        if (r <= 0)
-                return -r;
+        bool helped = false;
+        int r = parse(&o, argc, argv, &helped);
+        if (r != EXIT_DONE || helped)
+                return r;
         if (open_files(o.model, &g) < 0)
                 return EXIT_FAILED;
         r = convert(g, &o);

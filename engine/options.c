@@ -46,9 +46,8 @@ int option_tokens(const char *text, struct token_list *list) {
 }
 
 int options_read(const struct command_options *o, void *arguments, int argc, char **argv, bool *ret_helped) {
-        int option;
         optind = 1;
-        while ((option = getopt_long(argc, argv, o->letters, o->names, NULL)) != -1) {
+        for (int option, index = -1; (option = getopt_long(argc, argv, o->letters, o->names, &index)) != -1; index = -1) {
                 if (option == 'h') {
                         fputs(o->help, stdout);
                         *ret_helped = true;
@@ -58,8 +57,9 @@ int options_read(const struct command_options *o, void *arguments, int argc, cha
                 if (r == -ENOENT)
                         return EXIT_USAGE;
                 if (r < 0) {
-                        fprintf(stderr, "headroom-engine %s: '%.100s' is not a possible value of this option; see --help\n",
-                                o->command, optarg);
+                        const char letter[] = { (char) option, '\0' };
+                        fprintf(stderr, "headroom-engine %s: %s%s: '%.100s' is not a possible value; see --help\n", o->command,
+                                index < 0 ? "-" : "--", index < 0 ? letter : o->names[index].name, optarg);
                         return EXIT_USAGE;
                 }
         }

@@ -105,7 +105,7 @@ def test_failures(folder, good):
     refused(code=2)
     refused(good, good, code=2)
     refused("--unknown", good, code=2, says="--unknown")
-    refused("--threads", "0", good, code=2, says="--threads must be")
+    refused("--threads", "0", good, code=2, says="--threads: '0' is not a possible value")
     assert inspect("--help").returncode == 0
 
 
