@@ -22,7 +22,6 @@
 #include "engine/options.h"
 #include "engine/printable.h"
 #include "engine/sandbox.h"
-#include "engine/solo.h"
 #include "engine/wire.h"
 
 #define NAME "headroom-engine inspect: "
@@ -32,7 +31,7 @@ struct options {
         int fds[MODEL_FILES_MAX];
         uint32_t fds_count;
         bool json, summary;
-        struct inspect_load load; /* 0: the default */
+        struct engine_config load;
 };
 
 static const char help[] =
@@ -122,22 +121,11 @@ static int open_path(struct options *o) {
 
 /* ---- looking ---- */
 
-/* As a worker that is told nothing would choose: engine_open is the other place. */
-static void fill_defaults(struct inspect_load *load, const struct shape *s) {
-        uint32_t trained = s && s->n_ctx_train < ENGINE_CTX_DEFAULT ? s->n_ctx_train : ENGINE_CTX_DEFAULT;
-        load->ctx = load->ctx ? load->ctx : trained;
-        load->kv_tokens = load->kv_tokens ? load->kv_tokens : 2 * load->ctx;
-        load->parallel = load->parallel ? load->parallel : ENGINE_PARALLEL_DEFAULT;
-        load->threads = load->threads ? load->threads : processors_available();
-        load->batch = ENGINE_PREFILL_CHUNK_DEFAULT > load->parallel ? ENGINE_PREFILL_CHUNK_DEFAULT : load->parallel;
-}
-
 static int print(const struct options *o, struct inspection *i) {
         struct chat_template chat = chat_template_of(i->gguf);
         i->chat_format = gguf_find(i->gguf, "tokenizer.chat_template") ? chat_family_name(chat.family) : NULL;
         i->files_count = o->fds_count;
-        i->load = o->load;
-        fill_defaults(&i->load, i->shape);
+        i->load = i->shape ? engine_config_resolve(o->load, i->shape) : o->load;
         int r = 0;
         if (o->json)
                 r = inspect_print_json(i, o->summary);
@@ -184,7 +172,7 @@ static int look(const struct options *o, struct gguf_error *reterr) {
 }
 
 int command_inspect(int argc, char **argv) {
-        struct options o = { 0 };
+        struct options o = { .load = engine_config_default() };
         struct sandbox_report locked;
         char shown[256];
         struct gguf_error error = { "" };

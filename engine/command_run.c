@@ -13,6 +13,7 @@
 #include "engine/commands.h"
 #include "engine/engine.h"
 #include "engine/options.h"
+#include "engine/text_file.h"
 
 #define PROMPT_FILE_BYTES_MAX (64u << 20) /* as much as the daemon takes */
 #define TOKENS_DEFAULT        128.0
@@ -124,44 +125,16 @@ static int parse(struct arguments *a, int argc, char **argv, bool *ret_helped) {
 
 /* The whole file as a string, malloc'ed; NULL when it cannot be read, said on stderr. */
 static char *read_text(const char *path) {
-        FILE *f = strcmp(path, "-") ? fopen(path, "re") : stdin;
-        if (!f) {
-                fprintf(stderr, "headroom-engine run: %s: %s\n", path, strerror(errno));
-                return NULL;
-        }
-        char *text = NULL;
-        size_t used = 0, capacity = 0;
-        const char *problem = NULL;
-        while (!problem) {
-                if (used + 1 >= capacity) {
-                        capacity = capacity ? 2 * capacity : 4096;
-                        char *grown = realloc(text, capacity);
-                        if (!grown) {
-                                problem = "out of memory";
-                                break;
-                        }
-                        text = grown;
-                }
-                size_t n = fread(text + used, 1, capacity - used - 1, f);
-                used += n;
-                if (ferror(f))
-                        problem = strerror(errno);
-                else if (used > PROMPT_FILE_BYTES_MAX)
-                        problem = "longer than 64 MiB";
-                else if (n == 0)
-                        break;
-        }
-        if (!problem && memchr(text, 0, used))
+        struct text_file text = { 0 };
+        int r = text_file_read(path, PROMPT_FILE_BYTES_MAX, &text);
+        const char *problem = r == -EFBIG ? "longer than 64 MiB" : r < 0 ? strerror(-r) : NULL;
+        if (!problem && memchr(text.bytes, 0, text.length))
                 problem = "holds a NUL byte, so it is no text";
-        if (f != stdin)
-                (void) fclose(f);
-        if (problem) {
-                fprintf(stderr, "headroom-engine run: %s: %s\n", path, problem);
-                free(text);
-                return NULL;
-        }
-        text[used] = '\0';
-        return text;
+        if (!problem)
+                return text.bytes;
+        fprintf(stderr, "headroom-engine run: %s: %s\n", path, problem);
+        free(text.bytes);
+        return NULL;
 }
 
 static bool add_prompt(const struct arguments *a, const char *text) {

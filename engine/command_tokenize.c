@@ -15,6 +15,7 @@
 #include "engine/gguf.h"
 #include "engine/model_files.h"
 #include "engine/options.h"
+#include "engine/text_file.h"
 #include "engine/tokenizer/bounds.h"
 #include "engine/tokenizer/tokenizer.h"
 
@@ -46,54 +47,6 @@ static const struct option names[] = {
         { 0 },
 };
 
-/* A whole file in memory, with a zero behind it. */
-struct text {
-        char *bytes;
-        size_t length;
-};
-
-static int text_read(FILE *in, struct text *ret) {
-        struct text t = { 0 };
-        size_t capacity = 0;
-        for (;;) {
-                if (t.length + 1 >= capacity) {
-                        capacity = capacity ? capacity * 2 : 64 << 10;
-                        char *grown = realloc(t.bytes, capacity);
-                        if (!grown)
-                                goto no_memory;
-                        t.bytes = grown;
-                }
-                size_t got = fread(t.bytes + t.length, 1, capacity - 1 - t.length, in);
-                t.length += got;
-                if (t.length > TOKENIZER_TEXT_BYTES_MAX) {
-                        free(t.bytes);
-                        return -E2BIG;
-                }
-                if (got == 0)
-                        break;
-        }
-        if (ferror(in)) {
-                free(t.bytes);
-                return -EIO;
-        }
-        t.bytes[t.length] = '\0';
-        *ret = t;
-        return 0;
-no_memory:
-        free(t.bytes);
-        return -ENOMEM;
-}
-
-static int read_input(const char *path, struct text *ret) {
-        FILE *in = path ? fopen(path, "re") : stdin;
-        int r = in ? text_read(in, ret) : -errno;
-        if (r < 0)
-                fprintf(stderr, NAME "cannot read %s: %s\n", path ? path : "standard input", strerror(-r));
-        if (path && in)
-                (void) fclose(in);
-        return r;
-}
-
 static int open_files(const char *path, struct gguf **ret) {
         struct model_files files;
         uint32_t failed = 0;
@@ -118,7 +71,7 @@ static int open_files(const char *path, struct gguf **ret) {
         return r;
 }
 
-static int print_tokens(const struct tokenizer *t, const struct options *o, const struct text *text) {
+static int print_tokens(const struct tokenizer *t, const struct options *o, const struct text_file *text) {
         struct token_list list = { 0 };
         int r = tokenizer_encode(t, text->bytes, text->length, o->add_special, o->parse_special, &list);
         if (r < 0) {
@@ -144,7 +97,7 @@ static bool next_id(const char **at, long *ret) {
         return true;
 }
 
-static int print_text(const struct tokenizer *t, const struct text *list) {
+static int print_text(const struct tokenizer *t, const struct text_file *list) {
         char *piece = malloc(PIECE_BYTES);
         if (!piece)
                 return -ENOMEM;
@@ -166,14 +119,16 @@ static int print_text(const struct tokenizer *t, const struct text *list) {
 static int convert(const struct gguf *g, const struct options *o) {
         struct tokenizer *t;
         struct gguf_error error;
-        struct text text = { 0 };
+        struct text_file text = { 0 };
         int r = tokenizer_new(g, &t, &error);
         if (r < 0) {
                 fprintf(stderr, NAME "%s: %s\n", o->model, error.text);
                 return r;
         }
-        r = read_input(o->file, &text);
-        if (r == 0) {
+        r = text_file_read(o->file, TOKENIZER_TEXT_BYTES_MAX, &text);
+        if (r < 0) {
+                fprintf(stderr, NAME "cannot read %s: %s\n", o->file ? o->file : "standard input", strerror(-r));
+        } else {
                 r = o->decode ? print_text(t, &text) : print_tokens(t, o, &text);
                 free(text.bytes);
         }

@@ -8,15 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "engine/gguf.h"
-#include "engine/shape.h"
-
-/* What the account is computed for. */
-struct inspect_load {
-        uint32_t ctx;       /* of one sequence */
-        uint32_t kv_tokens; /* of all */
-        uint32_t batch, parallel, threads;
-};
+#include "engine/engine.h"
 
 struct inspection {
         const struct gguf *gguf;
@@ -24,7 +16,7 @@ struct inspection {
         const char *unsupported;   /* why this engine cannot run the model; NULL: it can */
         const char *chat_format;   /* NULL: the file has no chat template */
         uint32_t files_count;
-        struct inspect_load load;
+        struct engine_config load; /* what the account is computed for, resolved where there is a shape */
 };
 
 /* SUMMARY leaves metadata and tensors out. 0, or -ENOMEM. */

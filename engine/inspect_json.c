@@ -145,7 +145,8 @@ static void add_shape(cJSON *object, const struct inspection *i) {
         add_number(object, "parameters", s->parameters);
         add_number(object, "weights_bytes", s->weights_bytes);
         add_number(object, "decode_bytes", s->decode_bytes);
-        add_number(object, "scratch_bytes", shape_scratch_bytes(s, i->load.batch, i->load.parallel, i->load.threads));
+        add_number(object, "scratch_bytes",
+                   shape_scratch_bytes(s, engine_config_batch(&i->load), i->load.parallel, i->load.threads));
         add_number(object, "overhead_bytes", shape_overhead_bytes(s));
         add_number(object, "n_ctx_train", s->n_ctx_train);
         add_number(object, "n_vocab", s->n_vocab);

@@ -111,8 +111,9 @@ static void print_tensors(const struct gguf *g) {
 
 static void print_account(const struct inspection *i) {
         const struct shape *s = i->shape;
-        const struct inspect_load *load = &i->load;
-        uint64_t scratch = shape_scratch_bytes(s, load->batch, load->parallel, load->threads), overhead = shape_overhead_bytes(s);
+        const struct engine_config *load = &i->load;
+        uint64_t scratch = shape_scratch_bytes(s, engine_config_batch(load), load->parallel, load->threads),
+                 overhead = shape_overhead_bytes(s);
         uint64_t kv = shape_kv_bytes_per_token(s, KV_F16) * load->kv_tokens;
         printf("kv cache       ");
         for (unsigned type = 0; type < KV_TYPE_COUNT; type++) {

@@ -2,47 +2,23 @@
 #include "engine/solo.h"
 
 #include <errno.h>
-#include <sched.h>
-#include <stdio.h>
 #include <string.h>
 
-uint32_t processors_available(void) {
-        cpu_set_t set;
-        if (sched_getaffinity(0, sizeof(set), &set) < 0)
-                return 1;
-        int count = CPU_COUNT(&set);
-        return count > 0 ? (uint32_t) count : 1;
-}
-
-static int say(struct gguf_error *reterr, int error, const char *what) {
-        (void) snprintf(reterr->text, sizeof(reterr->text), "%s: %s", what, strerror(-error));
-        return error;
-}
-
-static int open_cache(struct solo *s, const struct solo_config *config, struct gguf_error *reterr) {
-        int r = kv_cache_new(&(struct kv_config){ &s->model->shape, config->tokens_max, config->kv, config->kv }, &s->cache);
-        if (r == -EINVAL) {
-                (void) snprintf(reterr->text, sizeof(reterr->text),
-                                "heads of %u and %u values cannot be kept as %s (32 must divide them)", s->model->shape.d_head_k,
-                                s->model->shape.d_head_v, kv_type_name(config->kv));
-                return r;
-        }
-        return r < 0 ? say(reterr, r, "cannot reserve the KV cache") : 0;
-}
+#include "engine/parts.h"
 
 int solo_open(struct solo *s, const struct solo_config *config, struct gguf_error *reterr) {
         *s = (struct solo){ .batch = config->batch ? config->batch : SOLO_BATCH };
         int r = model_open_path(config->path, &s->model, reterr);
         if (r < 0)
                 return r;
-        r = threads_new(config->threads ? config->threads : processors_available(), &s->threads);
+        r = parts_open_threads(config->threads, &s->threads, reterr);
         if (r < 0)
-                return say(reterr, r, "cannot start the threads");
-        r = open_cache(s, config, reterr);
+                return r;
+        r = parts_open_cache(&s->model->shape, config->tokens_max, config->kv, &s->cache, reterr);
         if (r < 0)
                 return r;
         r = forward_new(&(struct forward_config){ s->model, s->cache, s->threads, s->batch, 1 }, &s->forward);
-        return r < 0 ? say(reterr, r, "cannot reserve the compute buffers") : 0;
+        return r < 0 ? parts_failed(reterr, r, "cannot reserve the compute buffers") : 0;
 }
 
 void solo_close(struct solo *s) {

@@ -38,7 +38,4 @@ int solo_feed(struct solo *s, const int32_t *tokens, uint32_t count, const float
 /* Forgets all but the first COUNT tokens. */
 void solo_rewind(struct solo *s, uint32_t count);
 
-/* Processors this process may run on. */
-uint32_t processors_available(void);
-
 #endif

@@ -1,0 +1,22 @@
+/*
+ * parts.h - what a model runs on, opened with one sentence when it cannot be: for the two that put it together,
+ * engine.h (many sequences) and solo.h (one).
+ */
+#ifndef HEADROOM_ENGINE_PARTS_H
+#define HEADROOM_ENGINE_PARTS_H
+
+#include "engine/gguf.h"
+#include "engine/kv_cache.h"
+#include "engine/threads.h"
+
+/* Processors that this process may run on; at least 1. */
+uint32_t processors_available(void);
+
+/* Each: 0 and *ret, or -errno and the sentence. */
+int parts_open_threads(uint32_t threads, struct threads **ret, struct gguf_error *reterr); /* 0: one per processor */
+int parts_open_cache(const struct shape *s, uint32_t tokens, enum kv_type type, struct kv_cache **ret, struct gguf_error *reterr);
+
+/* ERROR (-errno), with "WHAT: ..." in *reterr. */
+int parts_failed(struct gguf_error *reterr, int error, const char *what);
+
+#endif
