@@ -58,88 +58,89 @@ static int read_text(enum request_kind kind, const char *text, struct request *r
 #define CHAT "\"messages\":[{\"role\":\"user\",\"content\":\"Hi\"}]"
 #define TEXT "\"prompt\":\"Hi\""
 
+/* clang-format off */
+static const struct {
+        const char *param, *says, *body;
+        enum request_kind kind;
+} refused_bodies[] = {
+        { "messages",          "at least one",         "{}",                                              REQUEST_CHAT },
+        { "messages",          "at least one",         "{\"messages\":[]}",                               REQUEST_CHAT },
+        { "messages",          "at least one",         "{\"messages\":\"Hi\"}",                           REQUEST_CHAT },
+        { "messages",          "at least one",         "{\"messages\":null}",                             REQUEST_CHAT },
+        { "messages",          "",                     "{\"messages\":[7]}",                              REQUEST_CHAT },
+        { "messages",          "",                     "{\"messages\":[{\"role\":\"user\",\"content\":{}}]}", REQUEST_CHAT },
+        { "prompt",            "text or a list",       "{}",                                              REQUEST_COMPLETION },
+        { "prompt",            "text or a list",       "{\"prompt\":{}}",                                 REQUEST_COMPLETION },
+        { "prompt",            "several prompts",      "{\"prompt\":[\"a\",\"b\"]}",                      REQUEST_COMPLETION },
+        { "prompt",            "several prompts",      "{\"prompt\":[[1],[2]]}",                          REQUEST_COMPLETION },
+        { "prompt",            "no token id",          "{\"prompt\":[1,\"b\"]}",                          REQUEST_COMPLETION },
+        { "prompt",            "0 to 1535",            "{\"prompt\":[1536]}",                             REQUEST_COMPLETION },
+        { "prompt",            "no token id",          "{\"prompt\":[-1]}",                               REQUEST_COMPLETION },
+        { "prompt",            "no token id",          "{\"prompt\":[1.5]}",                              REQUEST_COMPLETION },
+        { "prompt",            "no token id",          "{\"prompt\":[1e300]}",                            REQUEST_COMPLETION },
+        { "prompt",            "empty",                "{\"prompt\":\"\"}",                               REQUEST_COMPLETION },
+        { "prompt",            "empty",                "{\"prompt\":[]}",                                 REQUEST_COMPLETION },
+        { "temperature",       "from 0 to 5",          "{" CHAT ",\"temperature\":5.1}",                  REQUEST_CHAT },
+        { "temperature",       "a number",             "{" CHAT ",\"temperature\":\"0.7\"}",              REQUEST_CHAT },
+        { "temperature",       "a number",             "{" CHAT ",\"temperature\":-1}",                   REQUEST_CHAT },
+        { "temperature",       "a number",             "{" CHAT ",\"temperature\":1e999}",                REQUEST_CHAT },
+        { "top_p",             "from 0 to 1",          "{" CHAT ",\"top_p\":1.01}",                       REQUEST_CHAT },
+        { "min_p",             "from 0 to 1",          "{" CHAT ",\"min_p\":true}",                       REQUEST_CHAT },
+        { "top_k",             "whole number",         "{" CHAT ",\"top_k\":1.5}",                        REQUEST_CHAT },
+        { "top_k",             "whole number",         "{" CHAT ",\"top_k\":-2}",                         REQUEST_CHAT },
+        { "top_k",             "whole number",         "{" CHAT ",\"top_k\":1e10}",                       REQUEST_CHAT },
+        { "repeat_penalty",    "from 0.01 to 10",      "{" CHAT ",\"repeat_penalty\":0}",                 REQUEST_CHAT },
+        { "repeat_last_n",     "to 4096",              "{" CHAT ",\"repeat_last_n\":4097}",               REQUEST_CHAT },
+        { "presence_penalty",  "from -2 to 2",         "{" CHAT ",\"presence_penalty\":2.5}",             REQUEST_CHAT },
+        { "frequency_penalty", "from -2 to 2",         "{" CHAT ",\"frequency_penalty\":[]}",             REQUEST_CHAT },
+        { "max_tokens",        "not negative",         "{" CHAT ",\"max_tokens\":-2}",                    REQUEST_CHAT },
+        { "max_tokens",        "whole number",         "{" CHAT ",\"max_tokens\":\"10\"}",                REQUEST_CHAT },
+        { "max_tokens",        "whole number",         "{" CHAT ",\"max_tokens\":7.5}",                   REQUEST_CHAT },
+        { "max_completion_tokens", "whole number",     "{" CHAT ",\"max_completion_tokens\":0.5}",        REQUEST_CHAT },
+        { "seed",              "whole number",         "{" CHAT ",\"seed\":1.5}",                         REQUEST_CHAT },
+        { "seed",              "64 bits",              "{" CHAT ",\"seed\":1e20}",                        REQUEST_CHAT },
+        { "stop",              "a text or a list",     "{" CHAT ",\"stop\":7}",                           REQUEST_CHAT },
+        { "stop",              "a text or a list",     "{" CHAT ",\"stop\":[\"a\",null]}",                REQUEST_CHAT },
+        { "stop",              "UTF-8",                "{" CHAT ",\"stop\":\"\xa9\"}",                    REQUEST_CHAT },
+        { "stop",              "16",                   "{" CHAT ",\"stop\":[\"a\",\"a\",\"a\",\"a\",\"a\",\"a\",\"a\",\"a\",\"a\","
+                                                       "\"a\",\"a\",\"a\",\"a\",\"a\",\"a\",\"a\",\"a\"]}", REQUEST_CHAT },
+        { "logit_bias",        "must map",             "{" CHAT ",\"logit_bias\":[]}",                    REQUEST_CHAT },
+        { "logit_bias",        "no token id",          "{" CHAT ",\"logit_bias\":{\"the\":1}}",           REQUEST_CHAT },
+        { "logit_bias",        "no token id",          "{" CHAT ",\"logit_bias\":{\"\":1}}",              REQUEST_CHAT },
+        { "logit_bias",        "no token id",          "{" CHAT ",\"logit_bias\":{\"-1\":1}}",            REQUEST_CHAT },
+        { "logit_bias",        "0 to 1535",            "{" CHAT ",\"logit_bias\":{\"1536\":1}}",          REQUEST_CHAT },
+        { "logit_bias",        "no token id",          "{" CHAT ",\"logit_bias\":{\"99999999999999999999999\":1}}", REQUEST_CHAT },
+        { "logit_bias",        "-100 to 100",          "{" CHAT ",\"logit_bias\":{\"5\":101}}",           REQUEST_CHAT },
+        { "logit_bias",        "-100 to 100",          "{" CHAT ",\"logit_bias\":{\"5\":null}}",          REQUEST_CHAT },
+        { "logprobs",          "true or false",        "{" CHAT ",\"logprobs\":5}",                       REQUEST_CHAT },
+        { "top_logprobs",      "0 to 20",              "{" CHAT ",\"logprobs\":true,\"top_logprobs\":21}", REQUEST_CHAT },
+        { "top_logprobs",      "needs logprobs",       "{" CHAT ",\"top_logprobs\":2}",                   REQUEST_CHAT },
+        { "logprobs",          "0 to 20",              "{" TEXT ",\"logprobs\":true}",                    REQUEST_COMPLETION },
+        { "logprobs",          "0 to 20",              "{" TEXT ",\"logprobs\":21}",                      REQUEST_COMPLETION },
+        { "ignore_eos",        "true or false",        "{" TEXT ",\"ignore_eos\":1}",                     REQUEST_COMPLETION },
+        { NULL,                "JSON object",          "[]",                                              REQUEST_COMPLETION },
+        { "input",             "1 to",                 "[]",                                              REQUEST_EMBED },
+        { "input",             "1 to",                 "\"a\"",                                           REQUEST_EMBED },
+        { "input",             "list of texts",        "[7]",                                             REQUEST_EMBED },
+        { "input",             "empty",                "[\"a\",\"\"]",                                    REQUEST_EMBED },
+        { "input",             "no token id",          "[[1],[-1]]",                                      REQUEST_EMBED },
+};
+/* clang-format on */
+
 static void test_refused(void **state) {
         (void) state;
-        /* clang-format off */
-        static const struct {
-                const char *param, *says, *body;
-                enum request_kind kind;
-        } rows[] = {
-                { "messages",          "at least one",         "{}",                                              REQUEST_CHAT },
-                { "messages",          "at least one",         "{\"messages\":[]}",                               REQUEST_CHAT },
-                { "messages",          "at least one",         "{\"messages\":\"Hi\"}",                           REQUEST_CHAT },
-                { "messages",          "at least one",         "{\"messages\":null}",                             REQUEST_CHAT },
-                { "messages",          "",                     "{\"messages\":[7]}",                              REQUEST_CHAT },
-                { "messages",          "",                     "{\"messages\":[{\"role\":\"user\",\"content\":{}}]}", REQUEST_CHAT },
-                { "prompt",            "text or a list",       "{}",                                              REQUEST_COMPLETION },
-                { "prompt",            "text or a list",       "{\"prompt\":{}}",                                 REQUEST_COMPLETION },
-                { "prompt",            "several prompts",      "{\"prompt\":[\"a\",\"b\"]}",                      REQUEST_COMPLETION },
-                { "prompt",            "several prompts",      "{\"prompt\":[[1],[2]]}",                          REQUEST_COMPLETION },
-                { "prompt",            "no token id",          "{\"prompt\":[1,\"b\"]}",                          REQUEST_COMPLETION },
-                { "prompt",            "0 to 1535",            "{\"prompt\":[1536]}",                             REQUEST_COMPLETION },
-                { "prompt",            "no token id",          "{\"prompt\":[-1]}",                               REQUEST_COMPLETION },
-                { "prompt",            "no token id",          "{\"prompt\":[1.5]}",                              REQUEST_COMPLETION },
-                { "prompt",            "no token id",          "{\"prompt\":[1e300]}",                            REQUEST_COMPLETION },
-                { "prompt",            "empty",                "{\"prompt\":\"\"}",                               REQUEST_COMPLETION },
-                { "prompt",            "empty",                "{\"prompt\":[]}",                                 REQUEST_COMPLETION },
-                { "temperature",       "from 0 to 5",          "{" CHAT ",\"temperature\":5.1}",                  REQUEST_CHAT },
-                { "temperature",       "a number",             "{" CHAT ",\"temperature\":\"0.7\"}",              REQUEST_CHAT },
-                { "temperature",       "a number",             "{" CHAT ",\"temperature\":-1}",                   REQUEST_CHAT },
-                { "temperature",       "a number",             "{" CHAT ",\"temperature\":1e999}",                REQUEST_CHAT },
-                { "top_p",             "from 0 to 1",          "{" CHAT ",\"top_p\":1.01}",                       REQUEST_CHAT },
-                { "min_p",             "from 0 to 1",          "{" CHAT ",\"min_p\":true}",                       REQUEST_CHAT },
-                { "top_k",             "whole number",         "{" CHAT ",\"top_k\":1.5}",                        REQUEST_CHAT },
-                { "top_k",             "whole number",         "{" CHAT ",\"top_k\":-2}",                         REQUEST_CHAT },
-                { "top_k",             "whole number",         "{" CHAT ",\"top_k\":1e10}",                       REQUEST_CHAT },
-                { "repeat_penalty",    "from 0.01 to 10",      "{" CHAT ",\"repeat_penalty\":0}",                 REQUEST_CHAT },
-                { "repeat_last_n",     "to 4096",              "{" CHAT ",\"repeat_last_n\":4097}",               REQUEST_CHAT },
-                { "presence_penalty",  "from -2 to 2",         "{" CHAT ",\"presence_penalty\":2.5}",             REQUEST_CHAT },
-                { "frequency_penalty", "from -2 to 2",         "{" CHAT ",\"frequency_penalty\":[]}",             REQUEST_CHAT },
-                { "max_tokens",        "not negative",         "{" CHAT ",\"max_tokens\":-2}",                    REQUEST_CHAT },
-                { "max_tokens",        "whole number",         "{" CHAT ",\"max_tokens\":\"10\"}",                REQUEST_CHAT },
-                { "max_tokens",        "whole number",         "{" CHAT ",\"max_tokens\":7.5}",                   REQUEST_CHAT },
-                { "max_completion_tokens", "whole number",     "{" CHAT ",\"max_completion_tokens\":0.5}",        REQUEST_CHAT },
-                { "seed",              "whole number",         "{" CHAT ",\"seed\":1.5}",                         REQUEST_CHAT },
-                { "seed",              "64 bits",              "{" CHAT ",\"seed\":1e20}",                        REQUEST_CHAT },
-                { "stop",              "a text or a list",     "{" CHAT ",\"stop\":7}",                           REQUEST_CHAT },
-                { "stop",              "a text or a list",     "{" CHAT ",\"stop\":[\"a\",null]}",                REQUEST_CHAT },
-                { "stop",              "UTF-8",                "{" CHAT ",\"stop\":\"\xa9\"}",                    REQUEST_CHAT },
-                { "stop",              "16",                   "{" CHAT ",\"stop\":[\"a\",\"a\",\"a\",\"a\",\"a\",\"a\",\"a\",\"a\",\"a\","
-                                                               "\"a\",\"a\",\"a\",\"a\",\"a\",\"a\",\"a\",\"a\"]}", REQUEST_CHAT },
-                { "logit_bias",        "must map",             "{" CHAT ",\"logit_bias\":[]}",                    REQUEST_CHAT },
-                { "logit_bias",        "no token id",          "{" CHAT ",\"logit_bias\":{\"the\":1}}",           REQUEST_CHAT },
-                { "logit_bias",        "no token id",          "{" CHAT ",\"logit_bias\":{\"\":1}}",              REQUEST_CHAT },
-                { "logit_bias",        "no token id",          "{" CHAT ",\"logit_bias\":{\"-1\":1}}",            REQUEST_CHAT },
-                { "logit_bias",        "0 to 1535",            "{" CHAT ",\"logit_bias\":{\"1536\":1}}",          REQUEST_CHAT },
-                { "logit_bias",        "no token id",          "{" CHAT ",\"logit_bias\":{\"99999999999999999999999\":1}}", REQUEST_CHAT },
-                { "logit_bias",        "-100 to 100",          "{" CHAT ",\"logit_bias\":{\"5\":101}}",           REQUEST_CHAT },
-                { "logit_bias",        "-100 to 100",          "{" CHAT ",\"logit_bias\":{\"5\":null}}",          REQUEST_CHAT },
-                { "logprobs",          "true or false",        "{" CHAT ",\"logprobs\":5}",                       REQUEST_CHAT },
-                { "top_logprobs",      "0 to 20",              "{" CHAT ",\"logprobs\":true,\"top_logprobs\":21}", REQUEST_CHAT },
-                { "top_logprobs",      "needs logprobs",       "{" CHAT ",\"top_logprobs\":2}",                   REQUEST_CHAT },
-                { "logprobs",          "0 to 20",              "{" TEXT ",\"logprobs\":true}",                    REQUEST_COMPLETION },
-                { "logprobs",          "0 to 20",              "{" TEXT ",\"logprobs\":21}",                      REQUEST_COMPLETION },
-                { "ignore_eos",        "true or false",        "{" TEXT ",\"ignore_eos\":1}",                     REQUEST_COMPLETION },
-                { NULL,                "JSON object",          "[]",                                              REQUEST_COMPLETION },
-                { "input",             "1 to",                 "[]",                                              REQUEST_EMBED },
-                { "input",             "1 to",                 "\"a\"",                                           REQUEST_EMBED },
-                { "input",             "list of texts",        "[7]",                                             REQUEST_EMBED },
-                { "input",             "empty",                "[\"a\",\"\"]",                                    REQUEST_EMBED },
-                { "input",             "no token id",          "[[1],[-1]]",                                      REQUEST_EMBED },
-        };
-        /* clang-format on */
-        for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        for (size_t i = 0; i < sizeof(refused_bodies) / sizeof(refused_bodies[0]); i++) {
                 struct request r;
                 struct request_error error;
-                int result = read_text(rows[i].kind, rows[i].body, &r, &error);
+                int result = read_text(refused_bodies[i].kind, refused_bodies[i].body, &r, &error);
                 if (result != -EINVAL)
-                        fail_msg("accepted: %s", rows[i].body);
+                        fail_msg("accepted: %s", refused_bodies[i].body);
                 assert_int_equal(error.status, 400);
                 assert_string_equal(error.kind, "invalid_request_error");
-                if (!rows[i].param ? error.param != NULL : !error.param || strcmp(error.param, rows[i].param))
-                        fail_msg("%s: blames %s", rows[i].body, error.param);
-                if (!strstr(error.message, rows[i].says))
-                        fail_msg("%s: says '%s'", rows[i].body, error.message);
+                if (!refused_bodies[i].param ? error.param != NULL : !error.param || strcmp(error.param, refused_bodies[i].param))
+                        fail_msg("%s: blames %s", refused_bodies[i].body, error.param);
+                if (!strstr(error.message, refused_bodies[i].says))
+                        fail_msg("%s: says '%s'", refused_bodies[i].body, error.message);
         }
 }
 
