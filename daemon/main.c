@@ -44,7 +44,8 @@ static void print_help(void) {
                                 options[i].argument ? options[i].argument : "");
                 printf("  %-24s %s\n", left, options[i].help);
         }
-        puts("\nSee headroom.conf for all settings, headroomctl for talking to a running daemon.");
+        puts("\nDefaults are those of the service; an ordinary user's files lie in the user's own directories, see headroomd(8).\n"
+             "See headroom.conf for all settings, headroomctl for talking to a running daemon.");
 }
 
 static const struct option *find_option(const char *name, size_t length) {
