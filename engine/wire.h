@@ -32,6 +32,9 @@
 #define WIRE_STATISTICS "statistics" /* a question to the engine, and its answer's type */
 #define WIRE_CONTROL    "control"
 #define WIRE_SHUTDOWN   "shutdown"
+#define WIRE_RELIEVE    "relieve" /* give back all that can be given back, now; no answer */
+#define WIRE_SUSPEND    "suspend" /* a request's KV goes to a file, or is dropped; it waits */
+#define WIRE_RESTORE    "restore" /* and comes back */
 
 /* Engine to daemon. */
 #define WIRE_READY      "ready"
@@ -42,6 +45,8 @@
 #define WIRE_EMBEDDING  "embedding"
 #define WIRE_ERROR      "error"
 #define WIRE_CONTROLLED "controlled"
+#define WIRE_SUSPENDED  "suspended"
+#define WIRE_RESTORED   "restored"
 
 /* Splits a byte stream into frames. Start with all zero and a limit; release with wire_reader_done. */
 struct wire_reader {

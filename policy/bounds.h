@@ -33,4 +33,13 @@
 #define LEARNED_NEUTRAL 1000u
 #define LEARNED_MAX     4000u
 
+/* The governor: forecasts of exhaustion at which a rung is entered, and how long an act has before it is judged. */
+#define EXHAUSTION_HOLD_MS      60000u
+#define EXHAUSTION_EVICT_MS     20000u
+#define EXHAUSTION_DOWNSHIFT_MS 10000u
+#define EXHAUSTION_LAST_MS      3000u
+
+/* Levels of heat: 0 is full speed. Eight, quantised with hysteresis: 65 changes an hour in simulation, 253 without. */
+#define HEAT_LEVELS 8u
+
 #endif

@@ -23,6 +23,20 @@ static const struct reason_info reasons[REASON_COUNT] = {
         [REASON_IDLE]                = { "idle", "nobody asked for it in a while", 0, "", 0, -1 },
         [REASON_OPERATOR]            = { "operator", "the operator said so", 0, "", 0, -1 },
         [REASON_PRELOAD]             = { "preload", "the configuration says so", 0, "", 0, -1 },
+        [REASON_MEMORY_HELD]         = { "memory_held", "memory is running short on this machine; nothing new is begun until there is room", 503, "server_error", 15, 1 },
+        [REASON_TOO_HOT]             = { "too_hot", "the machine is too hot for work that can wait", 503, "server_error", 60, 1 },
+        [REASON_CONTEXT_LOWERED]     = { "context_lowered", "memory is short, so less context is given at the moment", 503, "server_error", 60, 1 },
+        [REASON_FORECAST]            = { "forecast", "at this pace memory will soon be gone", 0, "", 0, -1 },
+        [REASON_JUMP]                = { "jump", "a large piece of memory went at once", 0, "", 0, -1 },
+        [REASON_RESERVE]             = { "reserve", "the reserve is being used up", 0, "", 0, -1 },
+        [REASON_STALL]               = { "stall", "programs wait for memory and dropped pages come back", 0, "", 0, -1 },
+        [REASON_THRASH]              = { "thrash", "a model is far below its usual speed while it waits for memory", 0, "", 0, -1 },
+        [REASON_LIVELOCK]            = { "livelock", "a memory.high limit above the engine stalls it without end", 0, "", 0, -1 },
+        [REASON_CALM]                = { "calm", "there has been room for a while", 0, "", 0, -1 },
+        [REASON_FLAPPING]            = { "flapping", "it was changed too often, so it stays as it is", 0, "", 0, -1 },
+        [REASON_HEAT]                = { "heat", "it is too close to the critical temperature", 0, "", 0, -1 },
+        [REASON_THROTTLED]           = { "throttled", "the processor slows itself down for its heat", 0, "", 0, -1 },
+        [REASON_SENSOR_LOST]         = { "sensor_lost", "the temperature cannot be read, so it counts as hot", 0, "", 0, -1 },
 };
 /* clang-format on */
 

@@ -24,6 +24,21 @@ enum reason {
         REASON_IDLE,
         REASON_OPERATOR,
         REASON_PRELOAD,
+        /* why the governor acts, or refuses */
+        REASON_MEMORY_HELD,     /* nothing that would grow is admitted now */
+        REASON_TOO_HOT,         /* batch waits for the box to cool down */
+        REASON_CONTEXT_LOWERED, /* the request needs more context than is given at the moment */
+        REASON_FORECAST,        /* memory will be gone soon at this pace */
+        REASON_JUMP,            /* a large piece went at once */
+        REASON_RESERVE,         /* the reserve is being eaten */
+        REASON_STALL,           /* tasks wait for memory, and pages come back that had been dropped */
+        REASON_THRASH,          /* a model is far below its own speed while it stalls */
+        REASON_LIVELOCK,        /* a memory.high above an engine stalls it for ever */
+        REASON_CALM,            /* there has been room for a while */
+        REASON_FLAPPING,        /* changed too often: it stays low */
+        REASON_HEAT,            /* the margin to critical is below target */
+        REASON_THROTTLED,       /* the processor throttles itself */
+        REASON_SENSOR_LOST,     /* not seeing the temperature: as if hot */
         REASON_COUNT,
 };
 
