@@ -1,7 +1,9 @@
 /*
  * field.h - the members of a snapshot by name: one table, which the flight recorder writes by and the simulator reads by.
  *
- * A scenario is made of these names. A member that is missing here cannot be recorded, so add it with its row.
+ * A scenario is made of these names (docs/scenario.md). A member that is missing here cannot be recorded, so add it with
+ * its row; a unit test finds it. What the lines themselves say is not in the tables: now_ms ("at 5s"), id ("model 2"),
+ * key ("sensor 7"), and how many of them there are.
  */
 #ifndef HEADROOM_POLICY_FIELD_H
 #define HEADROOM_POLICY_FIELD_H
@@ -34,9 +36,11 @@ struct field {
 /* Ends with a NULL name. Of struct limits, of struct seen without its arrays, of struct model_view, of struct sensor_view. */
 extern const struct field policy_limits_fields[], policy_seen_fields[], policy_model_fields[], policy_sensor_fields[];
 
-/* Any kind as a number and back: *ret only when VALUE is one of the kind (false otherwise). */
+/* Any kind as a number and back. What is above INT64_MAX reads as that. False, and nothing set, when VALUE is none of the kind. */
 int64_t policy_field_get(const struct field *f, const void *object);
 bool policy_field_set(const struct field *f, void *object, int64_t value);
+/* Bytes of a member of that kind. */
+size_t policy_field_size(enum field_kind kind);
 /* The words of FIELD_LEVEL, FIELD_STATE and FIELD_SENSOR by number; NULL past the end, and for other kinds. */
 const char *policy_field_word(enum field_kind kind, uint32_t value);
 
