@@ -54,6 +54,7 @@
 #define MEMORY_AGE_MAX_MS    1000 /* /proc/meminfo is read again when older than this and a decision needs it */
 #define SHORT_GRACE_MS       5000 /* others hold the memory: how long a waiter hopes before it is told */
 #define SHORT_POLL_MS        500  /* ... and how often we look meanwhile */
+#define CONTEXT_DEFAULT      4096 /* where the configuration names none and the model was trained on more, or does not say */
 #define FREED_WAIT_MAX_MS    1000 /* the process is gone, but its memory does not show as free: others took it */
 #define FREED_POLL_MS        50
 #define FREED_BYTES_MIN      (256ull << 20) /* smaller than this drowns in what other programs do meanwhile */

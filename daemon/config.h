@@ -31,7 +31,9 @@ struct config_model {
         uint32_t kv_tokens;     /* 0: 2 x context */
         uint32_t parallel;      /* requests decoded together */
         uint32_t queue;         /* requests that may wait */
-        enum kv_type kv_type;
+        enum kv_type kv_type;   /* as it is loaded, where there is room */
+        enum kv_type
+                kv_floor; /* what it may be loaded with, or lowered to, where there is not; one above kv_type counts as kv_type */
         uint32_t threads; /* 0: one per processor */
         bool discovered;  /* found in the models directory, no models.d entry */
 };

@@ -253,6 +253,7 @@ static const struct key keys[] = {
         IN_BOTH("parallel", set_count, parallel, 1, WIRE_PARALLEL_MAX),
         IN_BOTH("queue", set_count, queue, 0, 65536),
         IN_BOTH("kv", set_kv_type, kv_type, 0, 0),
+        IN_BOTH("kv_floor", set_kv_type, kv_floor, 0, 0),
         IN_BOTH("threads", set_count, threads, 0, 512),
         IN_MODEL("name", set_name, id, 0, 0),
         IN_MODEL("path", set_text, path, 0, 0),

@@ -14,7 +14,7 @@
 /* What the engine holds or may still take: predicted until it turns out to be more. */
 uint64_t model_account_bytes(const struct model *m) {
         const struct process_memory *seen = &m->engine.memory;
-        return larger(m->predicted.total_bytes, plus(seen->pss_bytes, seen->swap_bytes));
+        return larger(m->form.predicted.total_bytes, plus(seen->pss_bytes, seen->swap_bytes));
 }
 
 static enum account_state account_state(const struct model *m) {
@@ -36,7 +36,7 @@ static struct account account_of(const struct model *m) {
                 .asked = e->worked,
                 .priority = m->config->priority,
                 .bytes = model_account_bytes(m),
-                .weights_bytes = m->predicted.weights_bytes,
+                .weights_bytes = m->form.predicted.weights_bytes,
                 .taken_bytes = minus(e->memory.pss_bytes, in_cache),
                 .loaded_ms = e->ready_ms,
                 .last_end_ms = e->last_end_ms,
@@ -64,8 +64,8 @@ static void collect(const struct fleet *f, const struct model *const promised[],
                 const struct model *m = promised[i];
                 ret->all[ret->count++] = (struct account){ .id = m->index,
                                                            .state = ACCOUNT_PROMISED,
-                                                           .bytes = m->predicted.total_bytes,
-                                                           .weights_bytes = m->predicted.weights_bytes };
+                                                           .bytes = m->form.predicted.total_bytes,
+                                                           .weights_bytes = m->form.predicted.weights_bytes };
         }
 }
 
@@ -93,14 +93,16 @@ static void refuse(struct model *m, enum reason reason, const struct admission *
                 [RULE_AVAILABLE] = "the memory available on this machine after the reserve",
                 [RULE_PLACES] = "the number of engines",
         };
+        const struct footprint *p = &m->form.predicted; /* of its smallest form */
         struct failure failure;
         if (reason == REASON_NEVER_FITS)
-                failure_set(&failure, reason,
-                            "model '%s' can never fit: it needs %llu MiB (weights %llu, KV cache %llu for %u tokens, scratch and "
-                            "overhead %llu), more than %s, %llu MiB; %s",
-                            m->config->id, MIB(a->needed_bytes), MIB(m->predicted.weights_bytes), MIB(m->predicted.kv_bytes),
-                            m->kv_tokens, MIB(plus(m->predicted.scratch_bytes, m->predicted.overhead_bytes)), what[a->rule],
-                            MIB(a->limit_bytes), why);
+                failure_set(
+                        &failure, reason,
+                        "model '%s' can never fit: it needs %llu MiB (weights %llu, KV cache %llu for %u tokens in %s, scratch "
+                        "and overhead %llu), more than %s, %llu MiB; %s",
+                        m->config->id, MIB(a->needed_bytes), MIB(p->weights_bytes), MIB(p->kv_bytes), m->form.kv_tokens,
+                        kv_type_name(m->form.kv_type), MIB(plus(p->scratch_bytes, p->overhead_bytes)), what[a->rule],
+                        MIB(a->limit_bytes), why);
         else
                 failure_set(&failure, reason,
                             "model '%s' does not fit now: it needs %llu MiB, and %llu MiB of %s, %llu MiB, are in use; %s",
@@ -150,7 +152,7 @@ static bool follow(struct model *m, const struct admission *a) {
                 break;
         case VERDICT_BLOCKED: refuse(m, REASON_INSUFFICIENT_MEMORY, a, "the models that hold it are pinned"); break;
         case VERDICT_SHORT: hope(m, a); break;
-        case VERDICT_NEVER: refuse(m, REASON_NEVER_FITS, a, "a smaller context, kv = q8_0 or a larger limit would help"); break;
+        case VERDICT_NEVER: refuse(m, REASON_NEVER_FITS, a, "a smaller context or a larger limit would help"); break;
         case VERDICT_COUNT: break;
         }
         return a->promised;
@@ -177,6 +179,22 @@ static void see_to_overrun(struct fleet *f) {
         f->overrun_logged = true;
         for (uint32_t i = 0; i < a.victims_count; i++)
                 model_leave(&f->models[a.victims[i]], REASON_OVER_BUDGET, NULL);
+}
+
+/* Asks for each form that the model can take, and settles on the one of the answer. */
+static struct admission ask_policy(struct model *m, const struct accounts *accounts) {
+        struct fleet *f = m->fleet;
+        struct admission_limits limits = limits_of(f);
+        struct admission_seen now = { f->now_ms, f->memory.available_bytes, accounts->all, accounts->count };
+        struct admission_want want[FORMS_MAX];
+        for (uint32_t i = 0; i < m->forms_count; i++) {
+                const struct footprint *p = &m->forms[i].predicted;
+                want[i] = (struct admission_want){ p->total_bytes, p->weights_bytes, m->config->priority, model_wanted_since(m) };
+        }
+        uint32_t form;
+        struct admission answer = policy_admission_of_forms(&limits, &now, want, m->forms_count, &form);
+        m->form = m->forms[form];
+        return answer;
 }
 
 static struct model *next_waiting(struct fleet *f, const bool seen[]) {
@@ -206,12 +224,8 @@ void fleet_admit(struct fleet *f) {
                 fleet_observe_memory(f, MEMORY_AGE_MAX_MS);
                 struct accounts accounts;
                 collect(f, promised, promised_count, &accounts);
-                struct admission_limits limits = limits_of(f);
-                struct admission_seen now = { f->now_ms, f->memory.available_bytes, accounts.all, accounts.count };
-                struct admission_want want = { m->predicted.total_bytes, m->predicted.weights_bytes, m->config->priority,
-                                               model_wanted_since(m) };
-                m->last_answer = policy_admission(&limits, &now, &want);
-                struct admission answer = m->last_answer;
+                struct admission answer = ask_policy(m, &accounts);
+                m->last_answer = answer;
                 if (follow(m, &answer) && promised_count < ACCOUNTS_MAX)
                         promised[promised_count++] = m;
         }

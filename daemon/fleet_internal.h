@@ -99,6 +99,14 @@ struct tenure {
         bool measure_wanted;
 };
 
+/* One way in which a model may be loaded. The first is as configured, each further one smaller. */
+struct form {
+        uint32_t kv_tokens;
+        enum kv_type kv_type;
+        struct footprint_facts facts;
+        struct footprint predicted;
+};
+
 struct model {
         struct fleet *fleet;
         const struct config_model *config;
@@ -117,10 +125,11 @@ struct model {
         struct inspection *inspection;    /* running */
         struct files_identity inspecting; /* what it runs on */
 
-        struct footprint_facts facts; /* for the configured precision */
-        struct footprint predicted;
+        struct form forms[FORMS_MAX];
+        uint32_t forms_count;
+        struct form form; /* the one it is, or would be, loaded in */
         uint32_t learned;
-        uint32_t context, kv_tokens; /* as they will be asked for */
+        uint32_t context; /* as it will be asked for */
 
         struct tenure engine;
         struct backoff backoff;

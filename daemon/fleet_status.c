@@ -53,16 +53,16 @@ void fleet_model_status(struct fleet *f, uint32_t index, struct model_status *re
                 .pid = e->process ? engine_process_pid(e->process) : 0,
                 .running = m->running.count,
                 .waiting = m->waiting.count,
-                .predicted_bytes = m->predicted.total_bytes,
-                .weights_bytes = m->predicted.weights_bytes,
-                .kv_bytes = m->predicted.kv_bytes,
-                .scratch_bytes = m->predicted.scratch_bytes,
-                .overhead_bytes = m->predicted.overhead_bytes,
+                .predicted_bytes = m->form.predicted.total_bytes,
+                .weights_bytes = m->form.predicted.weights_bytes,
+                .kv_bytes = m->form.predicted.kv_bytes,
+                .scratch_bytes = m->form.predicted.scratch_bytes,
+                .overhead_bytes = m->form.predicted.overhead_bytes,
                 .measured_bytes = e->process ? plus(e->memory.pss_bytes, e->memory.swap_bytes) : 0,
                 .peak_bytes = e->peak_bytes,
                 .n_ctx = loaded ? e->n_ctx : m->context,
-                .kv_tokens = loaded ? e->kv_tokens : m->kv_tokens,
-                .kv_type = kv_type_name(m->config->kv_type),
+                .kv_tokens = loaded ? e->kv_tokens : m->form.kv_tokens,
+                .kv_type = kv_type_name(m->form.kv_type),
                 .created_s = m->files.modified_s,
                 .loaded_ms_ago = loaded ? (int64_t) minus(now, e->ready_ms) : -1,
                 .idle_ms = loaded && m->running.count == 0 ? (int64_t) minus(now, larger(e->ready_ms, e->last_end_ms)) : -1,
@@ -99,7 +99,7 @@ void fleet_status(struct fleet *f, struct fleet_status *ret) {
                 uint64_t measured = plus(e->memory.pss_bytes, e->memory.swap_bytes);
                 ret->models_loaded += m->life == LIFE_READY || m->life == LIFE_DRAINING;
                 ret->measured_bytes = plus(ret->measured_bytes, measured);
-                ret->weights_bytes = plus(ret->weights_bytes, m->predicted.weights_bytes);
+                ret->weights_bytes = plus(ret->weights_bytes, m->form.predicted.weights_bytes);
                 ret->reserved_bytes = plus(ret->reserved_bytes, model_account_bytes(m));
         }
 }

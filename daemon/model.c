@@ -165,10 +165,10 @@ static void start_engine(struct model *m) {
                 .model_fds = files.fds,
                 .model_fds_count = files.count,
                 .context = m->context,
-                .kv_tokens = m->kv_tokens,
+                .kv_tokens = m->form.kv_tokens,
                 .parallel = m->config->parallel,
                 .threads = m->config->threads,
-                .kv_type = m->config->kv_type,
+                .kv_type = m->form.kv_type,
         };
         m->engine = (struct tenure){ .started_ms = f->now_ms };
         int r = engine_process_start(f->loop, &settings, &events, m, &m->engine.process);
@@ -182,9 +182,10 @@ static void start_engine(struct model *m) {
         pid_t pid = engine_process_pid(m->engine.process);
         r = memory_set_oom_score(f->proc, pid, ENGINE_OOM_SCORE);
         log_info("load", LOG_TEXT("model", m->config->id), LOG_TEXT("reason", reason_info(why_wanted(m))->word),
-                 LOG_NUMBER("pid", pid), LOG_NUMBER("predicted_mib", MIB(m->predicted.total_bytes)),
-                 LOG_NUMBER("weights_mib", MIB(m->predicted.weights_bytes)), LOG_NUMBER("kv_mib", MIB(m->predicted.kv_bytes)),
-                 LOG_NUMBER("budget_mib", MIB(f->config->budget_bytes)),
+                 LOG_NUMBER("pid", pid), LOG_NUMBER("predicted_mib", MIB(m->form.predicted.total_bytes)),
+                 LOG_NUMBER("weights_mib", MIB(m->form.predicted.weights_bytes)),
+                 LOG_NUMBER("kv_mib", MIB(m->form.predicted.kv_bytes)), LOG_TEXT("kv", kv_type_name(m->form.kv_type)),
+                 LOG_NUMBER("kv_tokens", m->form.kv_tokens), LOG_NUMBER("budget_mib", MIB(f->config->budget_bytes)),
                  LOG_NUMBER("available_mib", MIB(f->memory.available_bytes)), LOG_NUMBER("waiting", m->waiting.count),
                  LOG_MAYBE("oom_score", r < 0 ? strerror(-r) : ""));
 }
@@ -223,11 +224,12 @@ static void learn(struct model *m) {
         struct tenure *e = &m->engine;
         if (e->peak_bytes == 0)
                 return;
-        uint32_t learned = policy_footprint_learn(m->learned, &m->facts, e->rest_peak_bytes, e->worked);
+        uint32_t learned = policy_footprint_learn(m->learned, &m->form.facts, e->rest_peak_bytes, e->worked);
         if (learned == m->learned)
                 return;
         m->learned = learned;
-        footprints_learn(m->fleet->footprints, m->config->id, m->files.key, learned, m->predicted.total_bytes, e->peak_bytes);
+        footprints_learn(m->fleet->footprints, m->config->id, m->files.key, learned, m->form.predicted.total_bytes,
+                         e->peak_bytes);
 }
 
 /* The engine ended by itself, or we ended it because it misbehaved. The sentence names the model, the cause and the exit. */
@@ -286,7 +288,7 @@ static void forget(struct model *m) {
         log_info("unloaded", LOG_TEXT("model", m->config->id),
                  LOG_TEXT("reason", e->expected ? reason_info(e->why_stopped)->word : "engine_died"),
                  LOG_NUMBER("freed_mib", MIB(e->memory.pss_bytes)), LOG_NUMBER("peak_mib", MIB(e->peak_bytes)),
-                 LOG_NUMBER("predicted_mib", MIB(m->predicted.total_bytes)),
+                 LOG_NUMBER("predicted_mib", MIB(m->form.predicted.total_bytes)),
                  LOG_NUMBER("available_mib", MIB(f->memory.available_bytes)), LOG_NUMBER("took_ms", minus(now, e->stopping_ms)),
                  LOG_NUMBER("killed", e->killed));
         /* One that was told to go, by the operator or for another, comes back when it is asked for. */

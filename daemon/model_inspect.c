@@ -75,12 +75,37 @@ void model_refuse_load(struct model *m, const char *sentence) {
         model_refuse(m, &failure);
 }
 
-/* What the configuration leaves to the file. */
-static void settle_context(struct model *m) {
+static void add_form(struct model *m, uint32_t kv_tokens, enum kv_type kv_type) {
+        uint64_t per_token = m->inspected.kv_bytes_per_token[kv_type];
+        if (per_token == 0 || m->forms_count == FORMS_MAX)
+                return;
+        struct form *form = &m->forms[m->forms_count++];
+        form->kv_tokens = kv_tokens;
+        form->kv_type = kv_type;
+        form->facts = (struct footprint_facts){
+                .weights_bytes = m->inspected.weights_bytes,
+                .kv_bytes_per_token = per_token,
+                .scratch_bytes = m->inspected.scratch_bytes,
+                .overhead_bytes = m->inspected.overhead_bytes,
+        };
+        form->predicted = policy_footprint(&form->facts, kv_tokens, m->learned);
+}
+
+/* What the configuration leaves to the file, and the smaller forms for when that does not fit: room for one context, then
+ * lower precisions of that. */
+static void find_forms(struct model *m) {
+        const struct config_model *c = m->config;
         uint32_t trained = m->inspected.n_ctx_train;
-        m->context = m->config->context > 0 ? m->config->context : (uint32_t) smaller(trained > 0 ? trained : 4096, 4096);
-        m->kv_tokens =
-                m->config->kv_tokens > 0 ? m->config->kv_tokens : (uint32_t) smaller(2 * (uint64_t) m->context, UINT32_MAX);
+        m->context = c->context > 0 ? c->context : (uint32_t) smaller(trained > 0 ? trained : CONTEXT_DEFAULT, CONTEXT_DEFAULT);
+        uint32_t wanted = c->kv_tokens > 0 ? c->kv_tokens : (uint32_t) smaller(2 * (uint64_t) m->context, UINT32_MAX);
+        uint32_t least = (uint32_t) smaller(wanted, m->context);
+        m->forms_count = 0;
+        add_form(m, wanted, c->kv_type);
+        if (least < wanted)
+                add_form(m, least, c->kv_type);
+        for (int type = (int) c->kv_type + 1; type <= (int) c->kv_floor; type++)
+                add_form(m, least, (enum kv_type) type);
+        m->form = m->forms[0];
 }
 
 static void conclude_inspection(struct model *m) {
@@ -90,8 +115,7 @@ static void conclude_inspection(struct model *m) {
                 model_refuse_load(m, m->inspect_sentence);
                 return;
         }
-        uint64_t per_token = m->inspected.kv_bytes_per_token[m->config->kv_type];
-        if (per_token == 0) {
+        if (m->inspected.kv_bytes_per_token[m->config->kv_type] == 0) {
                 char sentence[128];
                 (void) snprintf(sentence, sizeof(sentence),
                                 "its attention heads do not fit the blocks of KV type %s; set kv = f16",
@@ -99,15 +123,8 @@ static void conclude_inspection(struct model *m) {
                 model_refuse_load(m, sentence);
                 return;
         }
-        settle_context(m);
-        m->facts = (struct footprint_facts){
-                .weights_bytes = m->inspected.weights_bytes,
-                .kv_bytes_per_token = per_token,
-                .scratch_bytes = m->inspected.scratch_bytes,
-                .overhead_bytes = m->inspected.overhead_bytes,
-        };
         m->learned = footprints_learned(m->fleet->footprints, m->config->id, m->files.key);
-        m->predicted = policy_footprint(&m->facts, m->kv_tokens, m->learned);
+        find_forms(m);
         model_event(m, LIFE_EVENT_INSPECTED);
 }
 

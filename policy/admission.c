@@ -251,6 +251,21 @@ struct admission policy_admission(const struct admission_limits *limits, const s
         return in_the_way(&q, result);
 }
 
+static bool is_refusal(enum verdict verdict) {
+        return verdict == VERDICT_NEVER || verdict == VERDICT_BLOCKED || verdict == VERDICT_SHORT;
+}
+
+struct admission policy_admission_of_forms(const struct admission_limits *limits, const struct admission_seen *seen,
+                                           const struct admission_want want[], uint32_t count, uint32_t *ret_form) {
+        assert(count > 0);
+        struct admission answer = policy_admission(limits, seen, &want[0]);
+        uint32_t form = 0;
+        while (is_refusal(answer.verdict) && form + 1 < count)
+                answer = policy_admission(limits, seen, &want[++form]);
+        *ret_form = form;
+        return answer;
+}
+
 struct admission policy_admission_overrun(const struct admission_limits *limits, const struct admission_seen *seen) {
         assert(seen->accounts_count <= ACCOUNTS_MAX);
         static const struct admission_want nothing;

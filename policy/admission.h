@@ -72,6 +72,14 @@ struct admission policy_admission(const struct admission_limits *limits, const s
                                   const struct admission_want *want);
 
 /*
+ * A model can be loaded in several forms, WANT[0] being the one that is asked for, each further one smaller (a smaller
+ * KV pool, a lower precision). A smaller form is taken only where a larger one would be refused: waiting for a turn and
+ * unloading idle models come first. *ret_form is the form of the answer; the smallest, where all are refused.
+ */
+struct admission policy_admission_of_forms(const struct admission_limits *limits, const struct admission_seen *seen,
+                                           const struct admission_want want[], uint32_t count, uint32_t *ret_form);
+
+/*
  * The engines hold more than they may (one grew past its prediction): the idle ones that must go. The
  * verdict is ADMIT (nothing to do), EVICT, or WAIT (over, but nobody idle).
  */

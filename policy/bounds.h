@@ -21,6 +21,9 @@
 /* Loads shorter than this count as this long: below it the time is process start, not the model. */
 #define RELOAD_FLOOR_MS 500u
 
+/* Forms in which a model may be loaded: as configured, with the least KV pool, and that in each lower precision. */
+#define FORMS_MAX 4u
+
 /* Backoff after repeated deaths: 10 s doubling to 5 min, forgotten after a minute of health. */
 #define BACKOFF_FIRST_MS   10000u
 #define BACKOFF_MAX_MS     300000u

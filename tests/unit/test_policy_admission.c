@@ -133,6 +133,54 @@ static void a_refusal_carries_the_numbers(void **state) {
         assert_int_equal(a.needed_bytes, GIB(40));
 }
 
+static void a_smaller_form_is_taken_only_where_a_larger_one_is_refused(void **state) {
+        (void) state;
+        static const struct {
+                const char *what;
+                uint64_t available;
+                struct account held;
+                uint64_t needs[FORMS_MAX]; /* GiB of each form */
+                uint32_t form;
+                enum verdict verdict;
+        } cases[] = {
+                { "the wanted form fits", GIB(30), OLD(1, IDLE, 1), { 8, 6, 5, 4 }, 0, VERDICT_ADMIT },
+                { "larger than the budget as wanted: the next form",
+                  GIB(30),
+                  OLD(1, IDLE, 1),
+                  { 17, 6, 5, 4 },
+                  1,
+                  VERDICT_ADMIT },
+                { "an idle model leaves before precision does", GIB(30), OLD(1, IDLE, 10), { 8, 6, 5, 4 }, 0, VERDICT_EVICT },
+                { "a turn is waited for", GIB(30), OLD(1, BUSY, 10), { 8, 6, 5, 4 }, 0, VERDICT_WAIT },
+                { "a pinned one stays: what fits beside it", GIB(30), PINNED(1, IDLE, 11), { 8, 6, 5, 4 }, 2, VERDICT_ADMIT },
+                { "others hold the memory: what fits beside them",
+                  GIB(6) - 1,
+                  OLD(1, IDLE, 0),
+                  { 8, 6, 5, 4 },
+                  3,
+                  VERDICT_ADMIT },
+                { "refused in every form: the numbers of the smallest",
+                  GIB(30),
+                  OLD(1, IDLE, 1),
+                  { 40, 30, 20, 17 },
+                  3,
+                  VERDICT_NEVER },
+                { "not now in any form", GIB(30), PINNED(1, IDLE, 15), { 8, 6, 5, 4 }, 3, VERDICT_BLOCKED },
+        };
+        for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+                struct admission_want want[FORMS_MAX];
+                for (uint32_t n = 0; n < FORMS_MAX; n++)
+                        want[n] = (struct admission_want){ GIB(cases[i].needs[n]), GIB(3), 0, NOW };
+                const struct admission_seen seen = { NOW, cases[i].available, &cases[i].held, 1 };
+                uint32_t form = UINT32_MAX;
+                struct admission a = policy_admission_of_forms(&box, &seen, want, FORMS_MAX, &form);
+                if (form != cases[i].form || a.verdict != cases[i].verdict)
+                        fail_msg("%s: form %u, verdict %d", cases[i].what, form, a.verdict);
+                if (a.verdict == VERDICT_NEVER)
+                        assert_int_equal(a.needed_bytes, GIB(17));
+        }
+}
+
 /* One of the two is always young where small models relieve each other; the large one must get in all the same. */
 static void whose_turn_has_come_is_promised_the_room(void **state) {
         (void) state;
@@ -212,6 +260,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(one_row_after_another),
                 cmocka_unit_test(a_refusal_carries_the_numbers),
+                cmocka_unit_test(a_smaller_form_is_taken_only_where_a_larger_one_is_refused),
                 cmocka_unit_test(whose_turn_has_come_is_promised_the_room),
                 cmocka_unit_test(more_than_ram_less_the_reserve_never_fits),
                 cmocka_unit_test(a_full_table_of_engines_makes_a_place),
