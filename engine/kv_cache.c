@@ -13,6 +13,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "engine/kernels/kernels.h"
+
 struct block {
         uint32_t users;         /* sequences that have it in their table; 0: free */
         uint8_t type_k, type_v; /* enum kv_type */
@@ -20,7 +22,10 @@ struct block {
 
 struct kv_cache {
         const struct shape *shape;
-        enum kv_type type_k, type_v;
+        const struct kernels *kernels;
+        enum kv_type type_k, type_v;               /* of blocks that begin now */
+        enum kv_type type_k_loaded, type_v_loaded; /* no block is more precise */
+        size_t page_bytes;
         uint32_t *heads_before; /* per layer: key heads of the layers before it; [n_layer]: all */
         uint8_t *pool;
         size_t slot_bytes, pool_bytes;
@@ -36,6 +41,10 @@ static uint32_t row_bytes(enum kv_type type, uint32_t n) {
         if (type == KV_F16)
                 return n * 2;
         return n % 32 ? 0 : n / 32 * (type == KV_Q8_0 ? 34 : 18);
+}
+
+static enum kv_type less_precise(enum kv_type a, enum kv_type b) {
+        return a > b ? a : b;
 }
 
 static size_t block_bytes(const struct kv_cache *c, enum kv_type type_k, enum kv_type type_v) {
@@ -68,9 +77,13 @@ struct kv_rows kv_cache_values(const struct kv_cache *c, uint32_t block, uint32_
 
 /* --- the pool --- */
 
+static size_t whole_pages(const struct kv_cache *c, size_t bytes) {
+        return (bytes + c->page_bytes - 1) / c->page_bytes * c->page_bytes;
+}
+
 static int pool_map(struct kv_cache *c) {
-        size_t page = (size_t) sysconf(_SC_PAGESIZE);
-        c->slot_bytes = (block_bytes(c, KV_F16, KV_F16) + page - 1) / page * page;
+        c->page_bytes = (size_t) sysconf(_SC_PAGESIZE);
+        c->slot_bytes = whole_pages(c, block_bytes(c, KV_F16, KV_F16));
         if (__builtin_mul_overflow(c->slot_bytes, (size_t) c->blocks_max, &c->pool_bytes))
                 return -ENOMEM;
         void *pool = mmap(NULL, c->pool_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -112,8 +125,9 @@ int kv_cache_new(const struct kv_config *config, struct kv_cache **ret) {
         if (!c)
                 return -ENOMEM;
         c->shape = s;
-        c->type_k = config->type_k;
-        c->type_v = config->type_v;
+        c->kernels = kernels_get();
+        c->type_k = c->type_k_loaded = config->type_k;
+        c->type_v = c->type_v_loaded = config->type_v;
         int r = cache_init(c, config);
         if (r < 0) {
                 kv_cache_free(c);
@@ -141,13 +155,21 @@ static uint32_t block_take(struct kv_cache *c) {
         return index;
 }
 
+/* Gives back what lies behind the first BYTES of a block, in whole pages. */
+static void block_cut(struct kv_cache *c, uint32_t index, size_t bytes) {
+        size_t kept = whole_pages(c, bytes);
+        if (kept == c->slot_bytes)
+                return;
+        /* The only failures are wrong arguments and locked memory; neither can be: the range is ours, and never locked. */
+        int r = madvise(c->pool + index * c->slot_bytes + kept, c->slot_bytes - kept, MADV_DONTNEED);
+        assert(r == 0);
+}
+
 static void block_drop(struct kv_cache *c, uint32_t index) {
         assert(c->blocks[index].users);
         if (--c->blocks[index].users)
                 return;
-        /* The only failures are wrong arguments and locked memory; neither can be: the range is ours, and never locked. */
-        int r = madvise(c->pool + index * c->slot_bytes, c->slot_bytes, MADV_DONTNEED);
-        assert(r == 0);
+        block_cut(c, index, 0);
         c->free[c->free_count++] = index;
 }
 
@@ -232,13 +254,80 @@ void kv_sequence_done(struct kv_cache *c, struct kv_sequence *s) {
         *s = (struct kv_sequence){ 0 };
 }
 
+/* --- precision --- */
+
+bool kv_cache_can_hold(const struct kv_cache *c, enum kv_type type) {
+        return row_bytes(type, c->shape->d_head_k) && row_bytes(type, c->shape->d_head_v);
+}
+
+void kv_cache_begin_with(struct kv_cache *c, enum kv_type type) {
+        assert(kv_cache_can_hold(c, type));
+        c->type_k = less_precise(type, c->type_k_loaded);
+        c->type_v = less_precise(type, c->type_v_loaded);
+}
+
+/* ROWS rows of N values from one type to another (or the same), to a place at or before where they are. */
+static void move_rows(const struct kv_cache *c, struct kv_rows from, struct kv_rows to, uint32_t rows, uint32_t n) {
+        if (from.type == to.type)
+                memmove(to.rows, from.rows, (size_t) rows * to.row_bytes);
+        else
+                c->kernels->kv_convert[from.type][to.type](from.rows, rows * n, to.rows);
+}
+
+/*
+ * The first ROWS rows of each head. A row's new place is at or before its old one, and what follows it has not been
+ * written over when its turn comes: both layouts have the same order, and no row gets longer.
+ */
+static void block_convert(struct kv_cache *c, uint32_t index, uint32_t rows, enum kv_type type_k, enum kv_type type_v) {
+        const struct shape *s = c->shape;
+        struct block *b = &c->blocks[index], old = *b, new = old;
+        new.type_k = (uint8_t) type_k;
+        new.type_v = (uint8_t) type_v;
+        for (uint32_t layer = 0; layer < s->n_layer; layer++)
+                for (uint32_t head = 0; head < s->head_kv[layer]; head++) {
+                        *b = old;
+                        struct kv_rows keys = kv_cache_keys(c, index, layer, head),
+                                       values = kv_cache_values(c, index, layer, head);
+                        *b = new;
+                        move_rows(c, keys, kv_cache_keys(c, index, layer, head), rows, s->d_head_k);
+                        move_rows(c, values, kv_cache_values(c, index, layer, head), rows, s->d_head_v);
+                }
+        block_cut(c, index, block_bytes(c, type_k, type_v));
+}
+
+bool kv_block_exceeds(const struct kv_cache *c, uint32_t block, enum kv_type type) {
+        return c->blocks[block].type_k < type || c->blocks[block].type_v < type;
+}
+
+uint64_t kv_sequence_convert(struct kv_cache *c, const struct kv_sequence *s, uint32_t index, enum kv_type type) {
+        assert(index < s->blocks_count && kv_cache_can_hold(c, type));
+        uint32_t block = s->blocks[index], start = index * KV_BLOCK_TOKENS;
+        if (!kv_block_exceeds(c, block, type))
+                return 0;
+        uint32_t rows = s->tokens_count > start ? s->tokens_count - start : 0;
+        if (c->blocks[block].users > 1 || rows > KV_BLOCK_TOKENS)
+                rows = KV_BLOCK_TOKENS; /* what is shared is whole, whatever S has been cut to */
+        uint64_t before = kv_block_bytes(c, block);
+        block_convert(c, block, rows, less_precise(type, (enum kv_type) c->blocks[block].type_k),
+                      less_precise(type, (enum kv_type) c->blocks[block].type_v));
+        return before - kv_block_bytes(c, block);
+}
+
+uint64_t kv_block_bytes(const struct kv_cache *c, uint32_t block) {
+        return block_bytes(c, (enum kv_type) c->blocks[block].type_k, (enum kv_type) c->blocks[block].type_v);
+}
+
 void kv_cache_usage(const struct kv_cache *c, struct kv_usage *ret) {
         *ret = (struct kv_usage){ .blocks_max = c->blocks_max, .blocks_used = c->blocks_max - c->free_count };
+        uint64_t rows = (uint64_t) c->heads_before[c->shape->n_layer] * KV_BLOCK_TOKENS;
         for (uint32_t i = 0; i < c->blocks_max; i++) {
                 const struct block *b = &c->blocks[i];
                 if (!b->users)
                         continue;
-                ret->bytes_used += block_bytes(c, (enum kv_type) b->type_k, (enum kv_type) b->type_v);
                 ret->blocks_by_type[b->type_k]++;
+                ret->bytes_by_type[b->type_k] += rows * row_bytes((enum kv_type) b->type_k, c->shape->d_head_k);
+                ret->bytes_by_type[b->type_v] += rows * row_bytes((enum kv_type) b->type_v, c->shape->d_head_v);
         }
+        for (uint32_t type = 0; type < KV_TYPE_COUNT; type++)
+                ret->bytes_used += ret->bytes_by_type[type];
 }

@@ -5,6 +5,8 @@
  * address range is reserved once for the most precise type; pages are mapped by the kernel as they are
  * first written and given back (MADV_DONTNEED) when the block is freed, so memory follows use.
  *
+ * A block can be made less precise where it lies (kv_block_convert), for all of its users at once; never more precise.
+ *
  * A sequence is a table of blocks. Full blocks may be shared by sequences with the same beginning (a block
  * is freed with its last user); the block that is being written belongs to one sequence alone.
  * Nothing here locks: one thread changes tables and reads them between forward passes.
@@ -49,9 +51,26 @@ void kv_sequence_truncate(struct kv_cache *c, struct kv_sequence *s, uint32_t co
 int kv_sequence_share(struct kv_cache *c, struct kv_sequence *s, const struct kv_sequence *from, uint32_t count);
 void kv_sequence_done(struct kv_cache *c, struct kv_sequence *s);
 
+/* Whether heads of this shape can be stored as TYPE: quantised ones come in whole groups of 32 values. */
+bool kv_cache_can_hold(const struct kv_cache *c, enum kv_type type);
+/* Blocks begin from now on with the less precise of TYPE (which can hold them: asserted) and what the cache was made with. */
+void kv_cache_begin_with(struct kv_cache *c, enum kv_type type);
+/*
+ * Makes block number INDEX of S no more precise than TYPE (which can hold it: asserted), keys and values each, and gives
+ * the pages that fall free back to the kernel. In place, row by row from the block's beginning, so that no more than 32 values
+ * are ever there twice; the rows are what storing the old rows' values as TYPE gives, bit for bit. Returns the bytes by
+ * which the block is smaller; 0 when it was no more precise. Not during a forward pass.
+ */
+uint64_t kv_sequence_convert(struct kv_cache *c, const struct kv_sequence *s, uint32_t index, enum kv_type type);
+/* Whether kv_sequence_convert would change this block. */
+bool kv_block_exceeds(const struct kv_cache *c, uint32_t block, enum kv_type type);
+/* Bytes of one block, by its own types. */
+uint64_t kv_block_bytes(const struct kv_cache *c, uint32_t block);
+
 struct kv_usage {
         uint32_t blocks_max, blocks_used;
         uint64_t bytes_used;                    /* of the blocks in use, by their own types */
+        uint64_t bytes_by_type[KV_TYPE_COUNT];  /* the same, keys and values each where they belong */
         uint32_t blocks_by_type[KV_TYPE_COUNT]; /* by K type */
 };
 void kv_cache_usage(const struct kv_cache *c, struct kv_usage *ret);

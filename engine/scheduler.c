@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/kv_shift.h"
 #include "engine/prefix.h"
 #include "engine/request_error.h"
 #include "engine/sequence.h"
@@ -27,6 +28,8 @@
 struct scheduler {
         struct scheduler_config config;
         struct prefix_store prefixes;
+        struct kv_shift shift;
+        uint64_t step_us; /* how long the last step computed; 0: it had nothing to do */
         struct sampler_scratch *scratch;
         struct sequence *running[WIRE_PARALLEL_MAX];
         uint32_t running_count;
@@ -54,7 +57,8 @@ int scheduler_new(const struct scheduler_config *config, struct scheduler **ret)
         s->prefill_chunk = config->prefill_chunk_max;
         s->blocks_max = usage.blocks_max;
         s->marks = calloc(usage.blocks_max, 1);
-        if (!s->marks || sampler_scratch_new(config->rules->n_vocab, &s->scratch) < 0) {
+        if (!s->marks || sampler_scratch_new(config->rules->n_vocab, &s->scratch) < 0 ||
+            kv_shift_init(&s->shift, config->cache, config->now_us) < 0) {
                 scheduler_free(s);
                 return -ENOMEM;
         }
@@ -68,6 +72,7 @@ static void dismiss(struct scheduler *s, struct sequence *q) {
                 kv_sequence_done(s->config.cache, &q->kv);
         else
                 prefix_keep(&s->prefixes, &q->kv, sequence_tokens(q)->ids);
+        kv_shift_look_again(&s->shift);
         sequence_free(q);
         s->head_must_wait = false;
 }
@@ -82,6 +87,7 @@ void scheduler_free(struct scheduler *s) {
                 dismiss(s, q);
         }
         prefix_store_done(&s->prefixes);
+        kv_shift_done(&s->shift);
         sampler_scratch_free(s->scratch);
         free(s->marks);
         free(s);
@@ -380,7 +386,41 @@ static void measure(struct scheduler *s, const struct pass *p, uint64_t took_us)
         }
 }
 
+/* ---- precision ---- */
+
+/* Finished sequences first: nobody reads them now. Nobody writes to them either, so they have no window. */
+static uint32_t list_kv_users(const struct scheduler *s, struct kv_shift_user users[PREFIXES_MAX + WIRE_PARALLEL_MAX]) {
+        uint32_t count = 0;
+        for (uint32_t i = 0; i < s->prefixes.count; i++)
+                users[count++] = (struct kv_shift_user){ &s->prefixes.entries[i].kv, 0 };
+        for (uint32_t i = 0; i < s->running_count; i++)
+                users[count++] = (struct kv_shift_user){ &s->running[i]->kv, KV_SHIFT_WINDOW_TOKENS };
+        return count;
+}
+
+static void shift_slice(struct scheduler *s) {
+        struct kv_shift_user users[PREFIXES_MAX + WIRE_PARALLEL_MAX];
+        kv_shift_slice(&s->shift, users, list_kv_users(s, users), kv_shift_budget_us(s->step_us));
+}
+
+int scheduler_set_kv(struct scheduler *s, enum kv_type target) {
+        return kv_shift_begin(&s->shift, target);
+}
+
+int scheduler_relieve_kv(struct scheduler *s, enum kv_type target) {
+        struct kv_shift_user users[PREFIXES_MAX + WIRE_PARALLEL_MAX];
+        return kv_shift_relieve(&s->shift, users, list_kv_users(s, users), target);
+}
+
+const struct kv_shift *scheduler_kv_shift(const struct scheduler *s) {
+        return &s->shift;
+}
+
+/* ---- the whole ---- */
+
 bool scheduler_has_work(const struct scheduler *s) {
+        if (s->shift.under_way)
+                return true;
         if (s->waiting && s->running_count < s->config.parallel && !s->head_must_wait)
                 return true;
         for (uint32_t i = 0; i < s->running_count; i++)
@@ -390,15 +430,18 @@ bool scheduler_has_work(const struct scheduler *s) {
 }
 
 void scheduler_step(struct scheduler *s) {
+        shift_slice(s); /* what the last step made is on its way already */
         admit(s);
         struct pass p = { 0 };
         gather(s, &p);
+        s->step_us = 0;
         if (!p.count)
                 return;
         uint64_t begun_us = s->config.now_us();
         forward_run(s->config.forward, p.items, p.count);
         uint64_t now_us = s->config.now_us();
-        measure(s, &p, now_us - begun_us);
+        s->step_us = now_us - begun_us;
+        measure(s, &p, s->step_us);
         settle(s, &p, now_us);
 }
 

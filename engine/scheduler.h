@@ -6,7 +6,8 @@
  * token of every answer in progress, and of prompts as many as the prefill chunk leaves room for. What a
  * finished sequence leaves in the cache serves later ones with the same beginning.
  *
- * An answer depends on its request alone: not on its neighbours, on when it came, or on what was cached.
+ * An answer depends on its request alone: not on its neighbours, on when it came, or on what was cached. Only lowering the
+ * precision of the KV cache while it runs (scheduler_set_kv) makes an exception.
  *
  * No thread, socket or clock of its own: the caller steps it, and gives it a clock for the timings it reports.
  * What happens is told through the sink, from inside scheduler_step alone; the sink must not call back.
@@ -20,6 +21,7 @@
 #include "engine/answer.h"
 #include "engine/forward.h"
 #include "engine/kv_cache.h"
+#include "engine/kv_shift.h"
 #include "engine/request.h"
 
 struct answer_end {
@@ -72,6 +74,17 @@ void scheduler_step(struct scheduler *s);
 /* 1 .. prefill_chunk_max (asserted). */
 void scheduler_set_prefill_chunk(struct scheduler *s, uint32_t tokens);
 uint32_t scheduler_prefill_chunk_max(const struct scheduler *s);
+
+/*
+ * The precision that stored tokens go down to, behind the newest of each sequence, in slices between the steps to come
+ * (kv_shift.h). A more precise one than now counts for what is stored from now on. 0, or -EINVAL: this model's heads cannot
+ * be stored so.
+ */
+int scheduler_set_kv(struct scheduler *s, enum kv_type target);
+/* The same at once, before this returns, the newest tokens and those to come included. */
+int scheduler_relieve_kv(struct scheduler *s, enum kv_type target);
+/* How far it is. */
+const struct kv_shift *scheduler_kv_shift(const struct scheduler *s);
 
 struct scheduler_statistics {
         uint32_t requests_running, requests_waiting;

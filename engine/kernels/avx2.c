@@ -403,6 +403,10 @@ const struct kernels kernels_avx2 = {
                 [KV_Q8_0] = { avx2_store_q8_0, avx2_mix_q8_0 },
                 [KV_Q4_0] = { avx2_store_q4_0, avx2_mix_q4_0 },
         },
+        .kv_convert = {
+                [KV_F16]  = { [KV_Q8_0] = avx2_convert_f16_q8_0, [KV_Q4_0] = avx2_convert_f16_q4_0 },
+                [KV_Q8_0] = { [KV_Q4_0] = avx2_convert_q8_0_q4_0 },
+        },
         .rms_norm = avx2_rms_norm,
         .add = avx2_add,
         .scale = avx2_scale,

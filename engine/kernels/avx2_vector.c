@@ -115,12 +115,15 @@ ALWAYS_INLINE __m256 store_scale(float scale, uint8_t *block) {
         return _mm256_set1_ps(stored != 0 ? 1.0f / stored : 0.0f);
 }
 
+ALWAYS_INLINE void store_32_q8_0(const float *x, uint8_t *block) {
+        float largest = largest_lane(largest_of_32(x, _mm256_setzero_ps()));
+        __m256 inverse = store_scale(largest / 127.0f, block);
+        store_256(block + 2, codes_of_32(x, inverse, 127.0f));
+}
+
 void avx2_store_q8_0(const float *x, uint32_t n, uint8_t *row) {
-        for (uint32_t b = 0; b < n / 32; b++, x += 32, row += KV_Q8_0_BYTES) {
-                float largest = largest_lane(largest_of_32(x, _mm256_setzero_ps()));
-                __m256 inverse = store_scale(largest / 127.0f, row);
-                store_256(row + 2, codes_of_32(x, inverse, 127.0f));
-        }
+        for (uint32_t b = 0; b < n / 32; b++)
+                store_32_q8_0(x + 32 * (size_t) b, row + b * (size_t) KV_Q8_0_BYTES);
 }
 
 /* The first value of largest magnitude, with its sign. */
@@ -136,19 +139,20 @@ ALWAYS_INLINE float extreme_of_32(const float *x) {
         return 0;
 }
 
-void avx2_store_q4_0(const float *x, uint32_t n, uint8_t *row) {
-        for (uint32_t b = 0; b < n / 32; b++, x += 32, row += KV_Q4_0_BYTES) {
-                __m256 inverse = store_scale(extreme_of_32(x) / -8.0f, row);
-                __m256i codes = _mm256_min_epi8(codes_of_32(x, inverse, 8.0f), _mm256_set1_epi8(7));
-                codes = _mm256_add_epi8(codes, _mm256_set1_epi8(8));
-                __m128i low = _mm256_castsi256_si128(codes), high = _mm256_extracti128_si256(codes, 1);
-                _mm_storeu_si128((__m128i *) (void *) (row + 2), _mm_or_si128(low, _mm_slli_epi16(high, 4)));
-        }
+ALWAYS_INLINE void store_32_q4_0(const float *x, uint8_t *block) {
+        __m256 inverse = store_scale(extreme_of_32(x) / -8.0f, block);
+        __m256i codes = _mm256_min_epi8(codes_of_32(x, inverse, 8.0f), _mm256_set1_epi8(7));
+        codes = _mm256_add_epi8(codes, _mm256_set1_epi8(8));
+        __m128i low = _mm256_castsi256_si128(codes), high = _mm256_extracti128_si256(codes, 1);
+        _mm_storeu_si128((__m128i *) (void *) (block + 2), _mm_or_si128(low, _mm_slli_epi16(high, 4)));
 }
 
-/* --- weighted sums of values --- */
+void avx2_store_q4_0(const float *x, uint32_t n, uint8_t *row) {
+        for (uint32_t b = 0; b < n / 32; b++)
+                store_32_q4_0(x + 32 * (size_t) b, row + b * (size_t) KV_Q4_0_BYTES);
+}
 
-#define MIX_COLUMNS 2 /* with 32 values each: eight accumulators */
+/* --- reading them --- */
 
 /* Eight values at I of a row, and the factor they still need. */
 ALWAYS_INLINE __m256 row_8(enum kv_type type, const uint8_t *row, uint32_t i, uint32_t part) {
@@ -169,6 +173,39 @@ ALWAYS_INLINE float row_scale(enum kv_type type, const uint8_t *row, uint32_t i)
                 return 1.0f;
         return _cvtsh_ss(load_u16(row + i / 32 * (size_t) (type == KV_Q8_0 ? KV_Q8_0_BYTES : KV_Q4_0_BYTES)));
 }
+
+/* --- from one type to a less precise one --- */
+
+/* All of a group is read before any of it is written: the two may overlap. */
+ALWAYS_INLINE void convert(const uint8_t *from, uint32_t n, uint8_t *to, enum kv_type from_type, enum kv_type to_type) {
+        for (uint32_t b = 0; b < n / 32; b++) {
+                float x[32];
+                __m256 scale = _mm256_set1_ps(row_scale(from_type, from, b * 32));
+                UNROLL
+                for (uint32_t part = 0; part < 4; part++)
+                        _mm256_storeu_ps(x + 8 * part, _mm256_mul_ps(row_8(from_type, from, b * 32, part), scale));
+                if (to_type == KV_Q8_0)
+                        store_32_q8_0(x, to + b * (size_t) KV_Q8_0_BYTES);
+                else
+                        store_32_q4_0(x, to + b * (size_t) KV_Q4_0_BYTES);
+        }
+}
+
+void avx2_convert_f16_q8_0(const uint8_t *from, uint32_t n, uint8_t *to) {
+        convert(from, n, to, KV_F16, KV_Q8_0);
+}
+
+void avx2_convert_f16_q4_0(const uint8_t *from, uint32_t n, uint8_t *to) {
+        convert(from, n, to, KV_F16, KV_Q4_0);
+}
+
+void avx2_convert_q8_0_q4_0(const uint8_t *from, uint32_t n, uint8_t *to) {
+        convert(from, n, to, KV_Q8_0, KV_Q4_0);
+}
+
+/* --- weighted sums of values --- */
+
+#define MIX_COLUMNS 2 /* with 32 values each: eight accumulators */
 
 /* Values I .. I + 31 of COLUMNS columns from C. */
 ALWAYS_INLINE void mix_32(const struct mixture *m, uint32_t c, uint32_t i, uint32_t columns, enum kv_type type) {

@@ -50,6 +50,11 @@ typedef void kernel_multiply(const struct product *p);
 typedef void kernel_prepare(const float *x, uint32_t n, uint8_t *column);
 typedef void kernel_store(const float *x, uint32_t n, uint8_t *row);
 typedef void kernel_mix(const struct mixture *m);
+/*
+ * N values (a multiple of 32) from one KV type to another: the bytes that `store` makes of the values. TO lies at or before
+ * FROM, or apart from it.
+ */
+typedef void kernel_convert(const uint8_t *from, uint32_t n, uint8_t *to);
 
 struct kernels {
         const char *name;
@@ -63,6 +68,7 @@ struct kernels {
                 kernel_store *store; /* out-of-range values are clamped to the type's largest */
                 kernel_mix *mix;
         } kv[KV_TYPE_COUNT];
+        kernel_convert *kv_convert[KV_TYPE_COUNT][KV_TYPE_COUNT]; /* [from][to]; only to less precise ones */
 
         /* out = x / sqrt(mean(x^2) + epsilon) * weight; WEIGHT is N floats as stored. May work in place. */
         void (*rms_norm)(const float *x, const uint8_t *weight, uint32_t n, float epsilon, float *out);

@@ -340,6 +340,10 @@ const struct kernels kernels_portable = {
                 [KV_Q8_0] = { portable_store_q8_0, portable_mix_q8_0 },
                 [KV_Q4_0] = { portable_store_q4_0, portable_mix_q4_0 },
         },
+        .kv_convert = {
+                [KV_F16]  = { [KV_Q8_0] = portable_convert_f16_q8_0, [KV_Q4_0] = portable_convert_f16_q4_0 },
+                [KV_Q8_0] = { [KV_Q4_0] = portable_convert_q8_0_q4_0 },
+        },
         .rms_norm = portable_rms_norm,
         .add = portable_add,
         .scale = portable_scale,

@@ -6,7 +6,7 @@
 #include "engine/kernels/half.h"
 #include "engine/kernels/portable.h"
 
-enum { KV_Q8_0_BYTES = 34, KV_Q4_0_BYTES = 18 }; /* per 32 values, as the tensor types of the same name */
+enum { KV_F16_BYTES = 64, KV_Q8_0_BYTES = 34, KV_Q4_0_BYTES = 18 }; /* per 32 values, as the tensor types of the same name */
 
 /* --- storing keys and values --- */
 
@@ -54,6 +54,30 @@ void portable_store_q4_0(const float *x, uint32_t n, uint8_t *row) {
                         row[2 + i] = (uint8_t) ((low + 8) | (high + 8) << 4);
                 }
         }
+}
+
+/* --- from one KV type to a less precise one --- */
+
+/* All of a group is read before any of it is written: the two may overlap. */
+static inline void convert(const uint8_t *from, uint32_t n, uint8_t *to, uint32_t from_bytes, uint32_t to_bytes,
+                           kernel_dequantize *read, kernel_store *store) {
+        float x[32];
+        for (uint32_t b = 0; b < n / 32; b++) {
+                read(from + b * (size_t) from_bytes, 32, x);
+                store(x, 32, to + b * (size_t) to_bytes);
+        }
+}
+
+void portable_convert_f16_q8_0(const uint8_t *from, uint32_t n, uint8_t *to) {
+        convert(from, n, to, KV_F16_BYTES, KV_Q8_0_BYTES, portable_dequantize_f16, portable_store_q8_0);
+}
+
+void portable_convert_f16_q4_0(const uint8_t *from, uint32_t n, uint8_t *to) {
+        convert(from, n, to, KV_F16_BYTES, KV_Q4_0_BYTES, portable_dequantize_f16, portable_store_q4_0);
+}
+
+void portable_convert_q8_0_q4_0(const uint8_t *from, uint32_t n, uint8_t *to) {
+        convert(from, n, to, KV_Q8_0_BYTES, KV_Q4_0_BYTES, portable_dequantize_q8_0, portable_store_q4_0);
 }
 
 /* --- weighted sums of values --- */

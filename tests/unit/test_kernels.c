@@ -332,6 +332,34 @@ static void every_set_stores_the_same_bytes(void **state) {
         }
 }
 
+/* What kernels.h promises of a conversion, also where it writes over what it reads. */
+static void converting_gives_what_storing_the_values_gives(void **state) {
+        (void) state;
+        const struct kernels *sets[] = { &kernels_portable, kernels_named("avx2") };
+        float x[128];
+        uint8_t from[256], expected[256], there[256], place[512];
+        for (unsigned i = 0; i < KINDS * 8; i++)
+                for (enum kv_type a = 0; a < KV_TYPE_COUNT; a++)
+                        for (enum kv_type b = a + 1; b < KV_TYPE_COUNT; b++) {
+                                awkward_floats(x, 128, i % KINDS);
+                                kernels_portable.kv[a].store(x, 128, from);
+                                kernels_portable.types[kv_tensor_type(a)].dequantize(from, 128, x);
+                                memset(expected, 0, sizeof(expected));
+                                kernels_portable.kv[b].store(x, 128, expected);
+                                for (unsigned s = 0; s < 2 && sets[s]; s++) {
+                                        memset(there, 0, sizeof(there));
+                                        sets[s]->kv_convert[a][b](from, 128, there);
+                                        assert_memory_equal(there, expected, sizeof(there));
+                                        for (unsigned shift = 0; shift < 100; shift += 9) {
+                                                memset(place, 0, sizeof(place));
+                                                memcpy(place + shift, from, sizeof(from));
+                                                sets[s]->kv_convert[a][b](place + shift, 128, place);
+                                                assert_memory_equal(place, expected, 128 / 32 * (b == KV_Q8_0 ? 34 : 18));
+                                        }
+                                }
+                        }
+}
+
 static void stored_rows_come_back_within_a_step(void **state) {
         (void) state;
         static const float steps[KV_TYPE_COUNT] = { [KV_F16] = 0.001f, [KV_Q8_0] = 1 / 127.0f, [KV_Q4_0] = 1 / 8.0f };
@@ -531,6 +559,7 @@ int main(void) {
                 cmocka_unit_test(extreme_codes_do_not_overflow),
                 cmocka_unit_test(every_set_prepares_the_same_bytes),
                 cmocka_unit_test(every_set_stores_the_same_bytes),
+                cmocka_unit_test(converting_gives_what_storing_the_values_gives),
                 cmocka_unit_test(stored_rows_come_back_within_a_step),
                 cmocka_unit_test(mixtures_agree_and_do_not_depend_on_the_tile),
                 cmocka_unit_test(vectors_agree),
