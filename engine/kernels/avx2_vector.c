@@ -126,11 +126,11 @@ void avx2_store_q8_0(const float *x, uint32_t n, uint8_t *row) {
                 store_32_q8_0(x + 32 * (size_t) b, row + b * (size_t) KV_Q8_0_BYTES);
 }
 
-/* The first value of largest magnitude, with its sign. */
+/* The first value of largest magnitude, with its sign; zero has none. */
 ALWAYS_INLINE float extreme_of_32(const float *x) {
         float largest = largest_lane(largest_of_32(x, _mm256_setzero_ps()));
         __m256 wanted = _mm256_set1_ps(largest);
-        for (int i = 0; i < 32; i += 8) {
+        for (int i = 0; largest > 0 && i < 32; i += 8) {
                 __m256 eight = _mm256_loadu_ps(x + i);
                 int found = _mm256_movemask_ps(_mm256_cmp_ps(magnitude_of(eight), wanted, _CMP_EQ_OQ));
                 if (found)

@@ -277,7 +277,7 @@ static void extreme_codes_do_not_overflow(void **state) {
 
 /* --- preparing and storing --- */
 
-#define KINDS 7u
+#define KINDS 8u
 
 static void awkward_floats(float *x, uint32_t n, unsigned kind) {
         random_floats(x, n);
@@ -292,6 +292,8 @@ static void awkward_floats(float *x, uint32_t n, unsigned kind) {
                         x[i] = NAN;
                 if (kind == 5 && i % 11 == 0)
                         x[i] = i % 2 ? INFINITY : -INFINITY;
+                if (kind == 7)
+                        x[i] = -0.0f;
                 if (kind == 6)
                         x[i] = (float) ((int) (i % 5) - 2); /* ties between largest magnitudes */
         }
