@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "policy/field.h"
+#include "policy/field_text.h"
 
 /* Bytes that no row has: said by the lines themselves, or arrays of other structures. */
 struct apart {
@@ -182,6 +183,134 @@ static void test_words(void **state) {
         assert_null(policy_field_word(FIELD_BYTES, 0));
 }
 
+/* --- as text --- */
+
+static void test_text_round_trip(void **state) {
+        (void) state;
+        static const int64_t values[] = { 0,
+                                          1,
+                                          2,
+                                          999,
+                                          1000,
+                                          1024,
+                                          1536,
+                                          60000,
+                                          3600000,
+                                          INT64_C(7) << 30,
+                                          INT64_C(3) << 40,
+                                          (INT64_C(1) << 40) + 1,
+                                          INT64_MAX,
+                                          -1,
+                                          -40000,
+                                          INT32_MIN,
+                                          INT32_MAX,
+                                          UINT32_MAX };
+        static const struct field *const tables[] = { policy_limits_fields, policy_seen_fields, policy_model_fields,
+                                                      policy_sensor_fields };
+        static unsigned char object[sizeof(struct seen)], copy[sizeof(struct seen)];
+        for (size_t t = 0; t < sizeof(tables) / sizeof(tables[0]); t++)
+                for (const struct field *f = tables[t]; f->name; f++)
+                        for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++) {
+                                char text[FIELD_TEXT_MAX];
+                                memset(object, 0, sizeof(object));
+                                memset(copy, 0, sizeof(copy));
+                                if (!policy_field_set(f, object, values[i]))
+                                        continue;
+                                size_t length = policy_field_print(f, object, text), name = strlen(f->name);
+                                assert_int_equal(length, strlen(text));
+                                assert_memory_equal(text, f->name, name);
+                                assert_ptr_equal(policy_field_find(tables[t], text, name), f);
+                                assert_true(policy_field_parse(f, text + name + 1, length - name - 1, copy));
+                                assert_memory_equal(object, copy, sizeof(object));
+                        }
+}
+
+static void test_text_is_what_a_person_writes(void **state) {
+        (void) state;
+        static const struct {
+                enum field_kind kind;
+                int64_t value;
+                const char *text;
+        } rows[] = {
+                { FIELD_BYTES, INT64_C(7) << 30, "x=7GiB" },
+                { FIELD_BYTES, 1536 << 10, "x=1536KiB" },
+                { FIELD_BYTES, 0, "x=0" },
+                { FIELD_BYTES, 4097, "x=4097B" },
+                { FIELD_MS, 1250, "x=1250ms" },
+                { FIELD_MS, 90000, "x=90s" },
+                { FIELD_MS, 300000, "x=5min" },
+                { FIELD_BOOL, 1, "x=yes" },
+                { FIELD_LEVEL, 2, "x=q4_0" },
+                { FIELD_STATE, 1, "x=busy" },
+                { FIELD_SIGNED_I32, -5, "x=-5" },
+        };
+        for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+                uint64_t member = 0;
+                char text[FIELD_TEXT_MAX];
+                const struct field f = { "x", rows[i].kind, 0 };
+                assert_true(policy_field_set(&f, &member, rows[i].value));
+                (void) policy_field_print(&f, &member, text);
+                assert_string_equal(text, rows[i].text);
+        }
+}
+
+static void test_text_that_is_read(void **state) {
+        (void) state;
+        static const struct {
+                enum field_kind kind;
+                const char *text;
+                int64_t value; /* -999: refused */
+        } rows[] = {
+                { FIELD_BYTES, "11.5GiB", (INT64_C(23) << 30) / 2 },
+                { FIELD_BYTES, "0.000001MiB", 1 },
+                { FIELD_BYTES, "12", 12 },
+                { FIELD_BYTES, "12B", 12 },
+                { FIELD_BYTES, "8388607TiB", INT64_C(8388607) << 40 },
+                { FIELD_BYTES, "8388608TiB", -999 }, /* 2^63 */
+                { FIELD_BYTES, "8388607.999999TiB", (INT64_C(8388607) << 40) + INT64_C(999999) * (INT64_C(1) << 40) / 1000000 },
+                { FIELD_BYTES, "99999999999999999999", -999 },
+                { FIELD_BYTES, "", -999 },
+                { FIELD_BYTES, "GiB", -999 },
+                { FIELD_BYTES, ".5GiB", -999 },
+                { FIELD_BYTES, "5.GiB", -999 },
+                { FIELD_BYTES, "0.1234567GiB", -999 },
+                { FIELD_BYTES, "1GB", -999 },
+                { FIELD_BYTES, "1 GiB", -999 },
+                { FIELD_BYTES, "-1", -999 },
+                { FIELD_BYTES, "+1", -999 },
+                { FIELD_BYTES, "0x10", -999 },
+                { FIELD_BYTES, "1.5", -999 },
+                { FIELD_MS, "1.5s", 1500 },
+                { FIELD_MS, "0", 0 },
+                { FIELD_MS, "250", -999 }, /* of what? */
+                { FIELD_MS, "2562047788016h", -999 },
+                { FIELD_INT, "-3", -3 },
+                { FIELD_INT, "-", -999 },
+                { FIELD_INT, "--3", -999 },
+                { FIELD_INT, "2147483648", -999 },
+                { FIELD_COUNT_U32, "4294967295", UINT32_MAX },
+                { FIELD_COUNT_U32, "4294967296", -999 },
+                { FIELD_COUNT_U64, "9223372036854775807", INT64_MAX },
+                { FIELD_COUNT_U64, "9223372036854775808", -999 },
+                { FIELD_BOOL, "yes", 1 },
+                { FIELD_BOOL, "no", 0 },
+                { FIELD_BOOL, "1", -999 },
+                { FIELD_LEVEL, "q8_0", KV_LEVEL_Q8_0 },
+                { FIELD_LEVEL, "q8", -999 },
+                { FIELD_LEVEL, "1", -999 },
+                { FIELD_STATE, "promised", -999 },
+                { FIELD_SENSOR, "asleep", SENSOR_ASLEEP },
+        };
+        for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+                uint64_t member = 0;
+                const struct field f = { "x", rows[i].kind, 0 };
+                bool taken = policy_field_parse(&f, rows[i].text, strlen(rows[i].text), &member);
+                if (taken != (rows[i].value != -999) || (taken && policy_field_get(&f, &member) != rows[i].value))
+                        fail_msg("'%s': %s, %lld", rows[i].text, taken ? "taken" : "refused",
+                                 (long long) policy_field_get(&f, &member));
+        }
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_no_member_is_missing),
@@ -191,6 +320,9 @@ int main(void) {
                 cmocka_unit_test(test_what_is_none_of_the_kind_is_refused),
                 cmocka_unit_test(test_a_counter_beyond_the_range_stays_at_its_end),
                 cmocka_unit_test(test_words),
+                cmocka_unit_test(test_text_round_trip),
+                cmocka_unit_test(test_text_is_what_a_person_writes),
+                cmocka_unit_test(test_text_that_is_read),
         };
         return cmocka_run_group_tests_name("policy_field", tests, NULL, NULL);
 }
