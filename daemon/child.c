@@ -30,6 +30,8 @@ struct child {
         struct child_exit exit;
         bool exited, channel_ended, errors_ended, finished;
         uint32_t handles_open;
+        uv_write_t kept; /* of child_write_kept */
+        bool kept_unsent;
         size_t words_used;
         char words[CHILD_WORDS_MAX + 1];
         uint8_t chunk[CHILD_READ_BYTES];
@@ -258,6 +260,24 @@ int child_write(struct child *c, uint8_t *bytes, size_t count) {
                 free(w);
                 free(bytes);
         }
+        return r;
+}
+
+static void on_kept_written(uv_write_t *request, int status) {
+        (void) status;
+        ((struct child *) request->data)->kept_unsent = false;
+}
+
+int child_write_kept(struct child *c, const uint8_t *bytes, size_t count) {
+        if (c->channel_ended || c->finished)
+                return -EPIPE;
+        if (c->kept_unsent)
+                return -EALREADY;
+        /* libuv allocates for a write of more than four buffers, not for one. */
+        uv_buf_t buffer = uv_buf_init((char *) bytes, (unsigned) count);
+        c->kept.data = c;
+        int r = uv_write(&c->kept, (uv_stream_t *) &c->channel, &buffer, 1, on_kept_written);
+        c->kept_unsent = r == 0;
         return r;
 }
 

@@ -50,6 +50,11 @@ int child_start(uv_loop_t *loop, const struct child_spec *spec, const struct chi
 pid_t child_pid(const struct child *c);
 /* BYTES is taken over (also on failure). 0, or -errno when the channel is closed. */
 int child_write(struct child *c, uint8_t *bytes, size_t count);
+/*
+ * The same without memory of its own, for an emergency: BYTES stay the caller's until the child has exited. They go out behind
+ * what is unsent. 0; -EALREADY while the last such write is still unsent; -errno when the channel is closed.
+ */
+int child_write_kept(struct child *c, const uint8_t *bytes, size_t count);
 size_t child_unsent_bytes(const struct child *c);
 /* SIGKILL to the child and whatever it started. */
 void child_kill(struct child *c);

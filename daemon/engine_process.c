@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "daemon/arguments.h"
 #include "daemon/bounds.h"
@@ -16,6 +18,9 @@ struct engine_process {
         void *user;
         struct wire_reader reader;
         uint64_t ids_issued;
+        int files_fd; /* descriptors go out here; -1: none yet */
+        uint8_t *relieve;
+        size_t relieve_count;
         uint32_t request_bytes_max; /* as it said when it was ready */
         bool ready;                 /* has said `ready`: requests may follow */
         bool over;                  /* has said `failed`, or broke: nothing more is listened to */
@@ -36,6 +41,8 @@ static const struct {
         [ENGINE_SAYS_ERROR] = { WIRE_ERROR, false, true },
         [ENGINE_SAYS_STATISTICS] = { WIRE_STATISTICS, false, false },
         [ENGINE_SAYS_CONTROLLED] = { WIRE_CONTROLLED, false, true },
+        [ENGINE_SAYS_SUSPENDED] = { WIRE_SUSPENDED, false, true },
+        [ENGINE_SAYS_RESTORED] = { WIRE_RESTORED, false, true },
 };
 
 static void broken(struct engine_process *e, const char *sentence) {
@@ -128,16 +135,23 @@ static void on_channel_end(void *user) {
         e->events.on_hang_up(e->user);
 }
 
+static void process_free(struct engine_process *e) {
+        if (e->files_fd >= 0)
+                (void) close(e->files_fd);
+        wire_reader_done(&e->reader);
+        free(e->relieve);
+        free(e);
+}
+
 static void on_child_exit(void *user, struct child_exit exit) {
         struct engine_process *e = user;
         e->over = true;
         e->events.on_exit(e->user, exit);
-        wire_reader_done(&e->reader);
-        free(e);
+        process_free(e);
 }
 
 /* All words but those for the parts of the model. */
-#define ARGUMENTS_FIXED 16
+#define ARGUMENTS_FIXED 20
 
 static void fill_arguments(struct arguments *a, const struct engine_settings *s) {
         arguments_add(a, "headroom-engine");
@@ -149,12 +163,16 @@ static void fill_arguments(struct arguments *a, const struct engine_settings *s)
         arguments_add_number(a, "--kv-tokens", s->kv_tokens);
         arguments_add(a, "--kv");
         arguments_add(a, kv_type_name(s->kv_type));
+        arguments_add(a, "--kv-floor");
+        arguments_add(a, kv_type_name(s->kv_floor));
+        arguments_add_number(a, "--files", CHILD_FDS_FIRST + s->model_fds_count);
         if (s->threads > 0)
                 arguments_add_number(a, "--threads", s->threads);
         arguments_add_number(a, "--parallel", s->parallel);
 }
 
-static int start_worker(uv_loop_t *loop, const struct engine_settings *s, struct engine_process *e) {
+/* FDS: those of the model, then the engine's end of the files socket. */
+static int start_worker(uv_loop_t *loop, const struct engine_settings *s, const int *fds, struct engine_process *e) {
         struct arguments a;
         static const struct child_events events = { .on_bytes = on_bytes,
                                                     .on_channel_end = on_channel_end,
@@ -167,11 +185,38 @@ static int start_worker(uv_loop_t *loop, const struct engine_settings *s, struct
                 .path = s->path,
                 .arguments = a.all,
                 .channel = CHILD_CHANNEL_SOCKET,
-                .fds = s->model_fds,
-                .fds_count = s->model_fds_count,
+                .fds = fds,
+                .fds_count = s->model_fds_count + 1,
         };
         r = child_start(loop, &spec, &events, e, &e->child);
         arguments_done(&a);
+        return r;
+}
+
+static int start_with_files(uv_loop_t *loop, const struct engine_settings *s, struct engine_process *e) {
+        int ends[2], r = -ENOMEM;
+        int *fds = calloc((size_t) s->model_fds_count + 1, sizeof(*fds));
+        if (!fds)
+                return r;
+        if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) == 0) {
+                memcpy(fds, s->model_fds, s->model_fds_count * sizeof(*fds));
+                fds[s->model_fds_count] = ends[1];
+                e->files_fd = ends[0];
+                r = start_worker(loop, s, fds, e);
+                (void) close(ends[1]);
+        } else {
+                r = -errno;
+        }
+        free(fds);
+        return r;
+}
+
+static int make_relieve(struct engine_process *e) {
+        cJSON *frame = cJSON_CreateObject();
+        int r = frame && cJSON_AddStringToObject(frame, "type", WIRE_RELIEVE)
+                        ? wire_encode(frame, WIRE_TO_ENGINE_BYTES_MAX, &e->relieve, &e->relieve_count)
+                        : -ENOMEM;
+        cJSON_Delete(frame);
         return r;
 }
 
@@ -183,9 +228,12 @@ int engine_process_start(uv_loop_t *loop, const struct engine_settings *settings
         e->events = *events;
         e->user = user;
         e->reader.bytes_max = WIRE_TO_DAEMON_BYTES_MAX;
-        int r = start_worker(loop, settings, e);
+        e->files_fd = -1;
+        int r = make_relieve(e);
+        if (r == 0)
+                r = start_with_files(loop, settings, e);
         if (r < 0) {
-                free(e);
+                process_free(e);
                 return r;
         }
         *ret = e;
@@ -223,20 +271,68 @@ int engine_process_request(struct engine_process *e, cJSON *message, uint64_t *r
         return 0;
 }
 
-static void send_small(struct engine_process *e, const char *type, uint64_t id) {
+/* WITH_FILE is for suspend alone. */
+static int send_small(struct engine_process *e, const char *type, uint64_t id, bool with_file) {
         cJSON *message = cJSON_CreateObject();
+        int r = -ENOMEM;
         if (message && cJSON_AddStringToObject(message, "type", type) &&
-            (id == 0 || cJSON_AddNumberToObject(message, "id", (double) id)))
-                (void) send_message(e, message, WIRE_TO_ENGINE_BYTES_MAX);
+            (id == 0 || cJSON_AddNumberToObject(message, "id", (double) id)) &&
+            (!with_file || cJSON_AddTrueToObject(message, "file")))
+                r = send_message(e, message, WIRE_TO_ENGINE_BYTES_MAX);
         cJSON_Delete(message);
+        return r;
 }
 
 void engine_process_about(struct engine_process *e, const char *type, uint64_t id) {
-        send_small(e, type, id);
+        (void) send_small(e, type, id, false);
 }
 
 void engine_process_tell(struct engine_process *e, const char *type) {
-        send_small(e, type, 0);
+        (void) send_small(e, type, 0, false);
+}
+
+/* --- levers --- */
+
+int engine_process_control(struct engine_process *e, cJSON *settings, uint64_t *ret_id) {
+        if (!cJSON_AddStringToObject(settings, "type", WIRE_CONTROL))
+                return -ENOMEM;
+        return engine_process_request(e, settings, ret_id);
+}
+
+/* The request's id in little-endian, and the descriptor with it. */
+static int send_file(const struct engine_process *e, uint64_t id, int fd) {
+        uint8_t bytes[8];
+        for (unsigned i = 0; i < sizeof(bytes); i++)
+                bytes[i] = (uint8_t) (id >> 8 * i);
+        struct iovec text = { bytes, sizeof(bytes) };
+        union {
+                struct cmsghdr head;
+                char room[CMSG_SPACE(sizeof(int))];
+        } control = { .head = { .cmsg_len = CMSG_LEN(sizeof(int)), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS } };
+        memcpy(CMSG_DATA(&control.head), &fd, sizeof(fd));
+        struct msghdr message = {
+                .msg_iov = &text, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control.room)
+        };
+        for (;;) {
+                if (sendmsg(e->files_fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0)
+                        return 0;
+                if (errno != EINTR)
+                        return -errno;
+        }
+}
+
+int engine_process_suspend(struct engine_process *e, uint64_t id, int fd) {
+        int r = fd < 0 ? 0 : send_file(e, id, fd);
+        /* A descriptor whose frame cannot follow is thrown away by the engine when the next one comes. */
+        return r < 0 ? r : send_small(e, WIRE_SUSPEND, id, fd >= 0);
+}
+
+int engine_process_restore(struct engine_process *e, uint64_t id) {
+        return send_small(e, WIRE_RESTORE, id, false);
+}
+
+int engine_process_relieve(struct engine_process *e) {
+        return child_write_kept(e->child, e->relieve, e->relieve_count);
 }
 
 void engine_process_kill(struct engine_process *e) {

@@ -26,6 +26,8 @@ struct engine_settings {
         uint32_t context, kv_tokens, parallel;
         uint32_t threads; /* 0: the engine decides */
         enum kv_type kv_type;
+        enum kv_type
+                kv_floor; /* what the KV cache may be taken down to while it runs; one that the heads cannot have is raised */
 };
 
 enum engine_says {
@@ -38,6 +40,8 @@ enum engine_says {
         ENGINE_SAYS_ERROR,
         ENGINE_SAYS_STATISTICS,
         ENGINE_SAYS_CONTROLLED,
+        ENGINE_SAYS_SUSPENDED,
+        ENGINE_SAYS_RESTORED,
         ENGINE_SAYS_COUNT
 };
 
@@ -65,6 +69,23 @@ bool engine_process_listens(const struct engine_process *e);
 int engine_process_request(struct engine_process *e, cJSON *message, uint64_t *ret_id);
 /* TYPE is cancel, pause or resume. A channel that is closed shows as on_exit, so failure is not told. */
 void engine_process_about(struct engine_process *e, const char *type, uint64_t id);
+/*
+ * The levers (docs/wire-protocol.md). What the engine makes of them comes as a frame: controlled or error with the id of
+ * the control, suspended and restored with that of the request.
+ */
+/* SETTINGS: an object with fields of a control frame; it gets the type and the id, and stays the caller's. As engine_process_request. */
+int engine_process_control(struct engine_process *e, cJSON *settings, uint64_t *ret_id);
+/*
+ * ID is a request's. FD: open for reading and writing, empty, the caller's to close after the call; or -1: its KV is
+ * dropped and computed again later. 0; -EAGAIN when the engine has not taken the descriptors that were sent before; -errno.
+ */
+int engine_process_suspend(struct engine_process *e, uint64_t id, int fd);
+int engine_process_restore(struct engine_process *e, uint64_t id);
+/*
+ * The emergency: the frame was made at the start, and sending it needs no memory. It goes behind what is unsent (a frame
+ * may be half sent), which is little for an engine that listens. 0, -EALREADY: one is under way; -EPIPE.
+ */
+int engine_process_relieve(struct engine_process *e);
 /* TYPE is shutdown or statistics. */
 void engine_process_tell(struct engine_process *e, const char *type);
 void engine_process_kill(struct engine_process *e);

@@ -24,6 +24,7 @@
 
 #include "daemon/bounds.h"
 #include "daemon/engine_process.h"
+#include "daemon/engine_report.h"
 #include "daemon/failure.h"
 #include "daemon/fleet.h"
 #include "daemon/footprints.h"
@@ -51,6 +52,7 @@ struct ask {
         uint64_t since_ms; /* submitted */
         uint32_t attempts; /* engines it was sent to */
         bool paused;
+        bool suspended;  /* the engine has said so: it takes no place there until it is restored */
         bool started;    /* on_start was called */
         bool spoke;      /* some of the answer was told */
         const char *why; /* last told by on_waiting */
@@ -92,8 +94,8 @@ struct tenure {
         uint64_t available_before_bytes;     /* MemAvailable when it was told to go */
         uint32_t n_ctx, kv_tokens, parallel; /* as the engine said */
         bool kv_known;                       /* it has said so since it last began a request */
-        uint64_t kv_used_bytes;
-        struct process_memory memory; /* as measured last */
+        struct engine_report report;         /* what it said last */
+        struct process_memory memory;        /* as measured last */
         uint64_t peak_bytes, rest_peak_bytes;
         uint64_t measured_ms, measure_cost_us;
         bool measure_wanted;

@@ -39,8 +39,8 @@ static void take(struct model *m, const struct process_memory *seen, bool kv_kno
         uint64_t held = plus(seen->pss_bytes, seen->swap_bytes);
         e->peak_bytes = larger(e->peak_bytes, held);
         if (kv_known && e->kv_known)
-                e->rest_peak_bytes = larger(e->rest_peak_bytes,
-                                            policy_footprint_rest(&m->form.facts, held, seen->file_bytes, e->kv_used_bytes));
+                e->rest_peak_bytes = larger(e->rest_peak_bytes, policy_footprint_rest(&m->form.facts, held, seen->file_bytes,
+                                                                                      e->report.kv_bytes_used));
 }
 
 static void on_looked(uv_work_t *work, int status) {

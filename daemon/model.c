@@ -169,6 +169,7 @@ static void start_engine(struct model *m) {
                 .parallel = m->config->parallel,
                 .threads = m->config->threads,
                 .kv_type = m->form.kv_type,
+                .kv_floor = m->config->kv_floor,
         };
         m->engine = (struct tenure){ .started_ms = f->now_ms };
         int r = engine_process_start(f->loop, &settings, &events, m, &m->engine.process);

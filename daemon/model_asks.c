@@ -200,6 +200,7 @@ void asks_give_back(struct model *m, const struct failure *failure, bool retry) 
                 struct ask *ask = ask_of(again.last);
                 queue_leave(&ask->link);
                 ask->id = 0;
+                ask->suspended = false;
                 ask->since_ms = fleet_clock_ms();
                 queue_prepend(&m->waiting, &ask->link);
                 m->fleet->waiting_count++;
@@ -324,10 +325,22 @@ static void take_error(struct model *m, struct ask *ask, const cJSON *frame) {
         ask_fail(ask, &failure);
 }
 
+static bool take_suspended(struct ask *ask, const cJSON *frame) {
+        const cJSON *bytes = cJSON_GetObjectItemCaseSensitive(frame, "bytes");
+        const cJSON *error = cJSON_GetObjectItemCaseSensitive(frame, "error");
+        ask->suspended = !error;
+        return error ? cJSON_IsString(error) : cJSON_IsNumber(bytes) && bytes->valuedouble >= 0;
+}
+
+static bool take_restored(struct ask *ask, const cJSON *frame) {
+        ask->suspended = false;
+        return cJSON_IsBool(cJSON_GetObjectItemCaseSensitive(frame, "recomputed"));
+}
+
 bool asks_take_frame(struct model *m, enum engine_says says, uint64_t id, const cJSON *frame) {
         if (says == ENGINE_SAYS_STATISTICS) {
-                double used = time_in(frame, "kv_bytes_used");
-                m->engine.kv_used_bytes = used < 0x1p60 ? (uint64_t) used : 0;
+                if (!engine_report_read(frame, &m->engine.report))
+                        return false;
                 m->engine.kv_known = m->running.count == 0;
                 fleet_measure_want(m);
                 return true;
@@ -341,6 +354,8 @@ bool asks_take_frame(struct model *m, enum engine_says says, uint64_t id, const 
         case ENGINE_SAYS_END: return take_end(m, ask, frame);
         case ENGINE_SAYS_EMBEDDING: return ask->kind == ASK_EMBED && take_embedding(m, ask, frame);
         case ENGINE_SAYS_ERROR: take_error(m, ask, frame); return true;
+        case ENGINE_SAYS_SUSPENDED: return take_suspended(ask, frame);
+        case ENGINE_SAYS_RESTORED: return take_restored(ask, frame);
         default: return false;
         }
 }

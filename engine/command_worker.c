@@ -27,14 +27,17 @@ static const char help[] =
         "  --ctx N            tokens of one sequence at most (default 4096, or what the model was trained on)\n"
         "  --kv-tokens N      tokens in the KV cache over all sequences (default twice --ctx)\n"
         "  --kv TYPE          precision of the KV cache: f16 (default), q8_0, q4_0\n"
+        "  --kv-floor TYPE    the least precision it may be taken down to while it runs (default q4_0); one that the\n"
+        "                     heads cannot have is raised\n"
+        "  --files FD         a connected SOCK_SEQPACKET socket on which descriptors arrive, for suspend\n"
         "  --threads N        threads (default: one per processor)\n"
         "  --parallel N       requests computed together, 1 to 16 (default 4)\n"
         "  --prefill-chunk N  tokens of a step (default 256)\n";
 
 struct arguments {
         struct engine_config config;
-        uint32_t socket_fd;
-        bool has_socket;
+        uint32_t socket_fd, files_fd;
+        bool has_socket, has_files;
         int model_fds[GGUF_PARTS_MAX];
 };
 
@@ -44,6 +47,8 @@ enum {
         OPTION_CTX,
         OPTION_KV_TOKENS,
         OPTION_KV,
+        OPTION_KV_FLOOR,
+        OPTION_FILES,
         OPTION_THREADS,
         OPTION_PARALLEL,
         OPTION_CHUNK
@@ -55,6 +60,8 @@ static const struct option names[] = {
         { "ctx", required_argument, NULL, OPTION_CTX },
         { "kv-tokens", required_argument, NULL, OPTION_KV_TOKENS },
         { "kv", required_argument, NULL, OPTION_KV },
+        { "kv-floor", required_argument, NULL, OPTION_KV_FLOOR },
+        { "files", required_argument, NULL, OPTION_FILES },
         { "threads", required_argument, NULL, OPTION_THREADS },
         { "parallel", required_argument, NULL, OPTION_PARALLEL },
         { "prefill-chunk", required_argument, NULL, OPTION_CHUNK },
@@ -79,6 +86,8 @@ static int take_option(void *arguments, int option, const char *value) {
         case OPTION_CTX: return option_u32(value, 1, N_CTX_MAX, &c->ctx);
         case OPTION_KV_TOKENS: return option_u32(value, 1, N_CTX_MAX, &c->kv_tokens);
         case OPTION_KV: return kv_type_by_name(value, &c->kv);
+        case OPTION_KV_FLOOR: return kv_type_by_name(value, &c->kv_floor);
+        case OPTION_FILES: a->has_files = true; return option_u32(value, 0, INT32_MAX, &a->files_fd);
         case OPTION_THREADS: return option_u32(value, 1, THREADS_MAX, &c->threads);
         case OPTION_PARALLEL: return option_u32(value, 1, WIRE_PARALLEL_MAX, &c->parallel);
         case OPTION_CHUNK: return option_u32(value, 1, PREFILL_CHUNK_MAX, &c->prefill_chunk);
@@ -122,5 +131,5 @@ int command_worker(int argc, char **argv) {
         }
         if (report.degraded[0])
                 fprintf(stderr, "headroom-engine worker: sandbox incomplete: %s\n", report.degraded);
-        return worker_run((int) a.socket_fd, &a.config);
+        return worker_run((int) a.socket_fd, a.has_files ? (int) a.files_fd : -1, &a.config);
 }

@@ -11,6 +11,7 @@
 
 struct engine_config engine_config_default(void) {
         return (struct engine_config){ .kv = KV_F16,
+                                       .kv_floor = KV_Q4_0,
                                        .parallel = ENGINE_PARALLEL_DEFAULT,
                                        .prefill_chunk = ENGINE_PREFILL_CHUNK_DEFAULT };
 }

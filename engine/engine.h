@@ -24,6 +24,7 @@ struct engine_config {    /* start from engine_config_default */
         uint32_t ctx;       /* ceiling of one sequence; 0: the default */
         uint32_t kv_tokens; /* the KV pool; 0: twice the ceiling */
         enum kv_type kv;
+        enum kv_type kv_floor; /* the least precision it may be taken down to; raised to one that the heads can have */
         uint32_t threads; /* 0: as many as there are processors for us */
         uint32_t parallel;
         uint32_t prefill_chunk;

@@ -25,6 +25,7 @@
 
 struct worker {
         int socket_fd;
+        int files_fd; /* descriptors for suspend come here; -1: none can */
         struct engine engine;
         struct wire_reader reader;
         struct outbox outbox;
@@ -298,8 +299,8 @@ static void flush_all(struct worker *w) {
         }
 }
 
-int worker_run(int socket_fd, const struct engine_config *config) {
-        struct worker w = { .socket_fd = socket_fd, .reader = { .bytes_max = WIRE_TO_ENGINE_BYTES_MAX } };
+int worker_run(int socket_fd, int files_fd, const struct engine_config *config) {
+        struct worker w = { .socket_fd = socket_fd, .files_fd = files_fd, .reader = { .bytes_max = WIRE_TO_ENGINE_BYTES_MAX } };
         struct engine_config with_sink = *config;
         with_sink.sink = (struct scheduler_sink){ &w, on_start, on_text, on_end, on_embedding, on_error };
         struct gguf_error error = { .text = "" };

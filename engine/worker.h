@@ -10,7 +10,7 @@
 
 #include "engine/engine.h"
 
-/* CONFIG without a sink. Says ready or failed, serves, and returns the exit code. */
-int worker_run(int socket_fd, const struct engine_config *config);
+/* CONFIG without a sink; FILES_FD is -1 where no files can come. Says ready or failed, serves, and returns the exit code. */
+int worker_run(int socket_fd, int files_fd, const struct engine_config *config);
 
 #endif

@@ -11,6 +11,12 @@
  *      say_at=N say=TEXT   sends TEXT as a raw frame before token N                  deaf=1         ignores shutdown
  *      request_max    bytes of the longest request it says it takes
  *      hang_at=N      says nothing and hears nothing from token N on
+ *      kv_hold        anonymous bytes held for each request: suspend gives them back, restore takes them again, a lower
+ *                     precision gives back its share
+ *      prefix_hold    anonymous bytes held until `control` with `trim`, or `relieve`
+ *      precision, kv_floor   of the KV at first and at least (f16, q4_0)             threads, chunk   (2, 256)
+ *      suspend_fail=SENTENCE  control_fail=SENTENCE   the answer to each              heartbeat_ms     of unasked statistics (0)
+ *      rate, usual_rate       tokens a second that statistics tell                   extra=TEXT       further fields of statistics
  *      refuse=SENTENCE  answers each request with `error`                            words=TEXT     printed to standard error at start
  *
  * An answer is the words "t1 t2 t3 ..."; the number asked for by `max_tokens` is honoured, `pause` and `cancel` too.
@@ -26,22 +32,31 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "engine/kv_type.h"
 #include "engine/wire.h"
 
 #define REQUESTS_MAX 64
 
 struct request {
-        bool used, paused, embeds;
+        bool used, paused, embeds, suspended;
+        char *kv; /* kv_bytes of memory */
+        size_t kv_bytes;
         uint64_t id;
         long tokens, next;
         uint64_t due_ms;
 };
 
 static char text[65536];
-static int peer = -1;
+static int peer = -1, files = -1;
+static char *prefixes;
+static size_t prefix_bytes;
+static enum kv_type precision;
+static long context = 1024, prefill_chunk, duty = 1000, threads, heartbeat_ms;
+static uint64_t heartbeat_due_ms;
 static struct request requests[REQUESTS_MAX];
 
 static uint64_t now_ms(void) {
@@ -73,12 +88,21 @@ static void pause_ms(long ms) {
                 ;
 }
 
-static void hold(long bytes) {
+static char *hold(long bytes) {
         if (bytes <= 0)
-                return;
+                return NULL;
         void *memory = mmap(NULL, (size_t) bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
-        if (memory != MAP_FAILED)
-                memset(memory, 1, (size_t) bytes);
+        if (memory == MAP_FAILED)
+                return NULL;
+        memset(memory, 1, (size_t) bytes);
+        return memory;
+}
+
+static void let_go(char **memory, size_t *bytes) {
+        if (*memory)
+                (void) munmap(*memory, *bytes);
+        *memory = NULL;
+        *bytes = 0;
 }
 
 static void send_bytes(const void *bytes, size_t count) {
@@ -114,6 +138,169 @@ static int inspect(void) {
         return 0;
 }
 
+/* --- levers --- */
+
+/* Bytes of 32 values: what a lower precision keeps is a share of this. */
+static size_t share(size_t bytes, enum kv_type type) {
+        static const size_t sizes[KV_TYPE_COUNT] = { [KV_F16] = 64, [KV_Q8_0] = 34, [KV_Q4_0] = 18 };
+        return bytes / 64 * sizes[type];
+}
+
+static void take_kv(struct request *r) {
+        size_t bytes = share((size_t) number("kv_hold", 0), precision);
+        r->kv = hold((long) bytes);
+        r->kv_bytes = r->kv ? bytes : 0;
+}
+
+static void downshift(enum kv_type type) {
+        precision = type;
+        for (int i = 0; i < REQUESTS_MAX; i++) {
+                struct request *r = &requests[i];
+                if (!r->used || r->suspended || !r->kv)
+                        continue;
+                let_go(&r->kv, &r->kv_bytes);
+                take_kv(r);
+        }
+}
+
+static void end(struct request *r) {
+        let_go(&r->kv, &r->kv_bytes);
+        r->used = false;
+}
+
+static void say_statistics(void) {
+        char json[4096];
+        size_t kv = 0, used = 0, running = 0;
+        char lists[2][1500] = { "", "" };
+        for (int i = 0; i < REQUESTS_MAX; i++) {
+                const struct request *r = &requests[i];
+                if (!r->used)
+                        continue;
+                char *list = lists[r->suspended];
+                size_t length = strlen(list);
+                (void) snprintf(list + length, sizeof(lists[0]) - length, "%s{\"id\":%llu,\"%s\":%zu}", length ? "," : "",
+                                (unsigned long long) r->id, r->suspended ? "bytes" : "kv_bytes",
+                                r->suspended ? share((size_t) number("kv_hold", 0), precision) : r->kv_bytes);
+                running += !r->suspended;
+                kv += r->kv_bytes;
+        }
+        used = kv + prefix_bytes;
+        (void) snprintf(json, sizeof(json),
+                        "{\"type\":\"statistics\",\"requests_running\":%zu,\"kv_bytes_used\":%zu,\"kv_bytes\":{\"%s\":%zu},"
+                        "\"prefix_bytes\":%zu,\"kv\":\"%s\",\"context\":%ld,\"prefill_chunk\":%ld,\"duty\":%ld,\"threads\":%ld,"
+                        "\"decode_tokens_per_second\":%ld,\"decode_tokens_per_second_usual\":%ld,"
+                        "\"requests\":[%s],\"suspended\":[%s]%s%s}",
+                        running, used, kv_type_name(precision), kv, prefix_bytes, kv_type_name(precision), context, prefill_chunk, duty,
+                        threads, number("rate", 0), number("usual_rate", 0), lists[0], lists[1], word("extra") ? "," : "",
+                        word("extra") ? word("extra") : "");
+        send_raw(json);
+}
+
+static enum kv_type floor_type(void) {
+        enum kv_type type = KV_Q4_0;
+        (void) kv_type_by_name(word("kv_floor") ? word("kv_floor") : "q4_0", &type);
+        return type;
+}
+
+static void say_about(const char *type, uint64_t id, const char *rest) {
+        char json[1024];
+        (void) snprintf(json, sizeof(json), "{\"type\":\"%s\",\"id\":%llu%s}", type, (unsigned long long) id, rest);
+        send_raw(json);
+}
+
+static void setting(const cJSON *frame, const char *name, long *value) {
+        const cJSON *item = cJSON_GetObjectItem(frame, name);
+        if (cJSON_IsNumber(item))
+                *value = (long) item->valuedouble;
+}
+
+static void control(const cJSON *frame, uint64_t id) {
+        if (word("control_fail")) {
+                char rest[700];
+                (void) snprintf(rest, sizeof(rest),
+                                ",\"status\":400,\"kind\":\"invalid_request_error\",\"code\":null,\"param\":null,"
+                                "\"message\":\"%.500s\"",
+                                word("control_fail"));
+                say_about(WIRE_ERROR, id, rest);
+                return;
+        }
+        setting(frame, "context", &context);
+        setting(frame, "prefill_chunk", &prefill_chunk);
+        setting(frame, "duty", &duty);
+        setting(frame, "threads", &threads);
+        setting(frame, "heartbeat_ms", &heartbeat_ms);
+        const char *kv = cJSON_GetStringValue(cJSON_GetObjectItem(frame, "kv"));
+        enum kv_type type;
+        if (kv && kv_type_by_name(kv, &type) == 0)
+                downshift(type);
+        if (cJSON_IsTrue(cJSON_GetObjectItem(frame, "trim")))
+                let_go(&prefixes, &prefix_bytes);
+        say_about(WIRE_CONTROLLED, id, "");
+}
+
+static void relieve(void) {
+        let_go(&prefixes, &prefix_bytes);
+        downshift(floor_type());
+        prefill_chunk = 32;
+}
+
+/* The descriptor that came with a suspend frame, or -1. */
+static int take_file(void) {
+        char bytes[8];
+        union {
+                struct cmsghdr head;
+                char room[CMSG_SPACE(sizeof(int))];
+        } buffer;
+        struct iovec head = { bytes, sizeof(bytes) };
+        struct msghdr message = {
+                .msg_iov = &head, .msg_iovlen = 1, .msg_control = &buffer, .msg_controllen = sizeof(buffer.room)
+        };
+        int fd = -1;
+        if (files >= 0 && recvmsg(files, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC) == sizeof(bytes) && CMSG_FIRSTHDR(&message))
+                memcpy(&fd, CMSG_DATA(CMSG_FIRSTHDR(&message)), sizeof(fd));
+        return fd;
+}
+
+static void suspend(struct request *r, uint64_t id, bool with_file) {
+        int fd = with_file ? take_file() : -1;
+        char rest[700];
+        if (!r || word("suspend_fail") || (with_file && fd < 0)) {
+                (void) snprintf(rest, sizeof(rest), ",\"bytes\":0,\"error\":\"%.500s\"",
+                                !r                    ? "It has ended already."
+                                : fd < 0 && with_file ? "No file came."
+                                                      : word("suspend_fail"));
+        } else {
+                (void) snprintf(rest, sizeof(rest), ",\"bytes\":%zu", r->kv_bytes);
+                if (fd >= 0 && write(fd, &r->id, sizeof(r->id)) < 0)
+                        perror("fake-engine");
+                r->suspended = true;
+                let_go(&r->kv, &r->kv_bytes);
+        }
+        if (fd >= 0)
+                (void) close(fd);
+        say_about(WIRE_SUSPENDED, id, rest);
+}
+
+static void restore(struct request *r, uint64_t id) {
+        if (!r)
+                return;
+        if (r->suspended)
+                take_kv(r);
+        r->suspended = false;
+        r->due_ms = now_ms();
+        say_about(WIRE_RESTORED, id, ",\"recomputed\":false");
+}
+
+/* Unasked, while something runs. */
+static void heartbeat(void) {
+        if (heartbeat_ms <= 0 || now_ms() < heartbeat_due_ms)
+                return;
+        heartbeat_due_ms = now_ms() + (uint64_t) heartbeat_ms;
+        say_statistics();
+}
+
+/* --- answers --- */
+
 static bool dies(void) {
         const char *condition = word("die_if");
         return !condition || unlink(condition) == 0;
@@ -134,7 +321,7 @@ static void step(struct request *r) {
                                 "{\"type\":\"embedding\",\"id\":%llu,\"vectors\":[[0.5,-0.5]],\"prompt_tokens\":2}",
                                 (unsigned long long) r->id);
                 send_raw(json);
-                r->used = false;
+                end(r);
                 return;
         }
         if (number("die_at", -1) == r->next && dies())
@@ -155,7 +342,7 @@ static void step(struct request *r) {
                                 "tokens\":%ld,"
                                 "\"cached_tokens\":0},\"timings\":{\"prefill_ms\":1,\"decode_ms\":2}}",
                                 (unsigned long long) r->id, r->tokens);
-                r->used = false;
+                end(r);
         }
         send_raw(json);
 }
@@ -178,7 +365,7 @@ static void begin(const cJSON *frame, uint64_t id, bool embeds) {
                 send_raw(json);
                 return;
         }
-        hold(number("grow", 0));
+        (void) hold(number("grow", 0));
         for (int i = 0; i < REQUESTS_MAX; i++) {
                 if (requests[i].used)
                         continue;
@@ -188,6 +375,7 @@ static void begin(const cJSON *frame, uint64_t id, bool embeds) {
                                                 .id = id,
                                                 .tokens = cJSON_IsNumber(most) ? most->valueint : number("tokens", 3),
                                                 .due_ms = now_ms() };
+                take_kv(&requests[i]);
                 return;
         }
         exit(3);
@@ -203,17 +391,29 @@ static void hear(const cJSON *frame) {
         if (!strcmp(type, WIRE_GENERATE) || !strcmp(type, WIRE_EMBED))
                 begin(frame, id, !strcmp(type, WIRE_EMBED));
         if (!strcmp(type, WIRE_STATISTICS))
-                send_raw("{\"type\":\"statistics\",\"kv_bytes_used\":0}");
+                say_statistics();
+        if (!strcmp(type, WIRE_CONTROL))
+                control(frame, id);
+        if (!strcmp(type, WIRE_RELIEVE))
+                relieve();
+        if (!strcmp(type, WIRE_SUSPEND))
+                suspend(r, id, cJSON_IsTrue(cJSON_GetObjectItem(frame, "file")));
+        if (!strcmp(type, WIRE_RESTORE))
+                restore(r, id);
         if (r && !strcmp(type, WIRE_CANCEL))
-                r->used = false;
+                end(r);
         if (r && (!strcmp(type, WIRE_PAUSE) || !strcmp(type, WIRE_RESUME)))
                 r->paused = !strcmp(type, WIRE_PAUSE);
+}
+
+static bool due(const struct request *r) {
+        return r->used && !r->paused && !r->suspended;
 }
 
 static int milliseconds_to_next(void) {
         uint64_t now = now_ms(), next = UINT64_MAX;
         for (int i = 0; i < REQUESTS_MAX; i++) {
-                if (requests[i].used && !requests[i].paused && requests[i].due_ms < next)
+                if (due(&requests[i]) && requests[i].due_ms < next)
                         next = requests[i].due_ms;
         }
         return next == UINT64_MAX ? -1 : next <= now ? 0 : (int) (next - now);
@@ -222,11 +422,13 @@ static int milliseconds_to_next(void) {
 static int serve(void) {
         static struct wire_reader reader = { .bytes_max = WIRE_TO_ENGINE_BYTES_MAX };
         static char chunk[65536];
-        char ready[256];
+        char ready[512];
         (void) snprintf(ready, sizeof(ready),
                         "{\"type\":\"ready\",\"version\":1,\"model\":\"fake\",\"n_ctx\":1024,\"kv_tokens\":2048,\"parallel\":%ld,"
-                        "\"n_vocab\":9,\"chat_format\":\"none\",\"request_bytes_max\":%ld}",
-                        number("parallel", 4), number("request_max", 1000000));
+                        "\"n_vocab\":9,\"chat_format\":\"none\",\"request_bytes_max\":%ld,\"kv\":\"%s\",\"kv_floor\":\"%s\","
+                        "\"threads\":%ld,\"prefill_chunk\":%ld}",
+                        number("parallel", 4), number("request_max", 1000000), kv_type_name(precision),
+                        kv_type_name(floor_type()), threads, prefill_chunk);
         send_raw(ready);
         for (;;) {
                 struct pollfd p = { .fd = peer, .events = POLLIN };
@@ -238,8 +440,10 @@ static int serve(void) {
                                 hear(frame);
                 }
                 for (int i = 0; i < REQUESTS_MAX; i++) {
-                        if (requests[i].used && !requests[i].paused && requests[i].due_ms <= now_ms())
+                        if (due(&requests[i]) && requests[i].due_ms <= now_ms()) {
                                 step(&requests[i]);
+                                heartbeat();
+                        }
                 }
         }
 }
@@ -248,7 +452,13 @@ static int work(void) {
         (void) prctl(PR_SET_PDEATHSIG, SIGKILL);
         if (word("words"))
                 fprintf(stderr, "%s\n", word("words"));
-        hold(number("touch", 0));
+        (void) hold(number("touch", 0));
+        prefixes = hold(number("prefix_hold", 0));
+        prefix_bytes = prefixes ? (size_t) number("prefix_hold", 0) : 0;
+        (void) kv_type_by_name(word("precision") ? word("precision") : "f16", &precision);
+        prefill_chunk = number("chunk", 256);
+        threads = number("threads", 2);
+        heartbeat_ms = number("heartbeat_ms", 0);
         pause_ms(number("load_ms", 0));
         if (number("load_signal", 0) > 0)
                 (void) raise((int) number("load_signal", 0));
@@ -270,6 +480,8 @@ int main(int argc, char **argv) {
                         model = atoi(argv[i + 1]);
                 if (!strcmp(argv[i], "--socket"))
                         peer = atoi(argv[i + 1]);
+                if (!strcmp(argv[i], "--files"))
+                        files = atoi(argv[i + 1]);
         }
         ssize_t count = model < 0 ? -1 : pread(model, text, sizeof(text) - 1, 0);
         if (count < 0) {
