@@ -109,6 +109,10 @@ bench: deps   ## tokens/s of the engine beside Debian's llama-bench on the same 
 	@HEADROOM_BUILD=$(abspath $(BUILD)) tests/bench/bench $(BENCH)
 	@HEADROOM_BUILD=$(abspath $(BUILD)) tests/bench/overhead
 
+bench-cliff: deps   ## decode speed against a memory limit around the whole daemon, beside llama-server; CLIFF='--plot FILE.svg'
+	@$(MAKE) --no-print-directory $(PARALLEL) all
+	@HEADROOM_BUILD=$(abspath $(BUILD)) tests/bench/cliff $(CLIFF)
+
 ##@ the demo model
 # Not part of `all` and seldom needed: the two models are committed. The result depends on text, trainer, settings and
 # compiler, not on the number of threads. The trainer alone is built for wide vectors (its test asks for them first).
@@ -231,7 +235,7 @@ compile_commands.json: Makefile $(wildcard */*.c */*/*.c)   ## what clangd and c
 	  printf '%s{"directory":"%s","file":"%s","command":"%s"}' "$$sep" '$(CURDIR)' "$$f" \
 	    "$$(printf '%s' '$(subst ','\'',$(CC) $(CPPFLAGS) $(CFLAGS)) -c '"$$f" | sed 's/["\\]/\\&/g')"; sep=,; done; echo ']'; } > $@
 
-.PHONY: all deps demo demo-model check sanitize check-layers bench format clean help
+.PHONY: all deps demo demo-model check sanitize check-layers bench bench-cliff format clean help
 .SECONDARY:
 .DELETE_ON_ERROR:
 -include $(wildcard $(BUILD)/*/*.d $(BUILD)/*/*/*.d)
