@@ -103,6 +103,8 @@ void config_free(struct config *c) {
         free(c->models_dir);
         free(c->state_dir);
         free(c->engine_path);
+        free(c->proc_root);
+        free(c->sys_root);
         free(c);
 }
 
@@ -147,6 +149,11 @@ static void set_defaults(struct loader *l) {
 
         c->ram_bytes = machine_ram();
         loader_set_text(l, &c->listen_address, "127.0.0.1");
+        loader_set_text(l, &c->proc_root, "/proc");
+        loader_set_text(l, &c->sys_root, "/sys");
+        c->governor_enabled = c->heat_enabled = true;
+        c->margin_target_millidegrees = 15000;
+        c->critical_millidegrees = 100000;
         c->listen_port = 11435;
         loader_set_text(l, &c->engine_path, "headroom-engine");
         set_places(l);

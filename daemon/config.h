@@ -26,6 +26,7 @@ struct config_model {
         int priority; /* 0 by default; lower leaves first */
         bool pinned;
         bool preload;
+        bool batch;             /* the class of its requests where they do not say */
         uint64_t keep_alive_ms; /* CONFIG_FOREVER: until the room is needed; 0: unload at once */
         uint32_t context;       /* 0: min(trained, 4096) */
         uint32_t kv_tokens;     /* 0: 2 x context */
@@ -53,6 +54,11 @@ struct config {
         uint32_t connections_max;
         uint64_t header_timeout_ms, idle_timeout_ms, wait_timeout_ms, load_timeout_ms, stop_timeout_ms;
         uint64_t min_residency_ms; /* a just loaded model is not evicted earlier while it is in use (docs/policy.md) */
+        bool governor_enabled;     /* else it looks and shows, and does not act */
+        bool heat_enabled;
+        uint32_t margin_target_millidegrees; /* below critical: what the heat controller holds; 15 degrees */
+        uint32_t critical_millidegrees;      /* of a control sensor that does not tell its own; 100 degrees */
+        char *proc_root, *sys_root;          /* /proc and /sys, or directories of fixtures for tests */
         struct config_model *models;
         uint32_t models_count;
 };

@@ -128,6 +128,32 @@ static const char *set_flag(struct loader *l, const struct key *key, void *field
         return value_flag(value, field);
 }
 
+static const char *set_degrees(struct loader *l, const struct key *key, void *field, const char *value) {
+        static char sentence[128];
+        uint32_t millidegrees;
+        const char *wrong = value_degrees(value, &millidegrees);
+
+        (void) l;
+        if (!wrong && (millidegrees < key->least || millidegrees > key->most)) {
+                (void) snprintf(sentence, sizeof sentence, "is out of range; it may be %llu to %llu degrees",
+                                (unsigned long long) key->least / 1000, (unsigned long long) key->most / 1000);
+                wrong = sentence;
+        }
+        if (!wrong)
+                *(uint32_t *) field = millidegrees;
+        return wrong;
+}
+
+static const char *set_class(struct loader *l, const struct key *key, void *field, const char *value) {
+        bool is_batch = !strcmp(value, "batch");
+
+        (void) l, (void) key;
+        if (!is_batch && strcmp(value, "interactive") != 0)
+                return "is no class of requests; write interactive or batch";
+        *(bool *) field = is_batch;
+        return NULL;
+}
+
 static const char *set_priority(struct loader *l, const struct key *key, void *field, const char *value) {
         int64_t number;
         const char *wrong = value_integer(value, &number);
@@ -244,6 +270,12 @@ static const struct key keys[] = {
         IN_CONFIG("engine", "path", set_text, engine_path, 0, 0),
         IN_CONFIG("engine", "load_timeout", set_duration, load_timeout_ms, 1000, 24 * HOUR),
         IN_CONFIG("engine", "stop_timeout", set_duration, stop_timeout_ms, 100, HOUR),
+        IN_CONFIG("governor", "enabled", set_flag, governor_enabled, 0, 0),
+        IN_CONFIG("governor", "heat", set_flag, heat_enabled, 0, 0),
+        IN_CONFIG("governor", "margin_target", set_degrees, margin_target_millidegrees, 5000, 50000),
+        IN_CONFIG("governor", "critical", set_degrees, critical_millidegrees, 60000, 125000),
+        IN_CONFIG("governor", "proc_root", set_text, proc_root, 0, 0),
+        IN_CONFIG("governor", "sys_root", set_text, sys_root, 0, 0),
         IN_CONFIG("models", "directory", set_text, models_dir, 0, 0),
         IN_CONFIG("models", "wait_timeout", set_duration, wait_timeout_ms, 100, 24 * HOUR),
         IN_CONFIG("models", "min_residency", set_duration, min_residency_ms, 0, HOUR),
@@ -255,6 +287,7 @@ static const struct key keys[] = {
         IN_BOTH("kv", set_kv_type, kv_type, 0, 0),
         IN_BOTH("kv_floor", set_kv_type, kv_floor, 0, 0),
         IN_BOTH("threads", set_count, threads, 0, 512),
+        IN_BOTH("class", set_class, batch, 0, 0),
         IN_MODEL("name", set_name, id, 0, 0),
         IN_MODEL("path", set_text, path, 0, 0),
         IN_MODEL("aliases", set_aliases, aliases, 0, 0),
@@ -264,7 +297,7 @@ static const struct key keys[] = {
 };
 #define KEYS_COUNT (sizeof keys / sizeof *keys)
 
-static const char *const main_sections[] = { "server", "memory", "engine", "models", NULL };
+static const char *const main_sections[] = { "server", "memory", "engine", "governor", "models", NULL };
 static const char *const model_sections[] = { "model", NULL };
 
 static bool is_listed(const char *const *words, const char *word) {
@@ -287,7 +320,7 @@ static void unknown_section(struct loader *l, const char *section) {
                 loader_problem(l, "unknown section [%s]; did you mean [%s]?", section, near);
         else
                 loader_problem(l, "unknown section [%s]; there are %s", section,
-                               l->model ? "only [model]" : "[server], [memory], [engine] and [models]");
+                               l->model ? "only [model]" : "[server], [memory], [engine], [governor] and [models]");
 }
 
 static void unknown_key(struct loader *l, const char *section, const char *name) {

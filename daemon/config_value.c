@@ -78,6 +78,18 @@ const char *value_fraction(const char *text, double *ret) {
         return NULL;
 }
 
+const char *value_degrees(const char *text, uint32_t *ret_millidegrees) {
+        double number;
+        const char *rest;
+
+        if (!read_number(text, &number, &rest) || (*rest && strcmp(rest, "C") != 0))
+                return "is no temperature; write degrees Celsius such as 15 or 87.5";
+        if (number > 200)
+                return "is too much; the most is 200 degrees";
+        *ret_millidegrees = (uint32_t) (number * 1000);
+        return NULL;
+}
+
 const char *value_duration(const char *text, uint64_t *ret_ms) {
         static const struct {
                 const char *unit;

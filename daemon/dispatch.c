@@ -6,6 +6,7 @@
 
 #include "daemon/fleet_internal.h"
 #include "engine/wire.h"
+#include "policy/saturate.h"
 
 /* Requests beyond the queue that will be sent as soon as the tick runs, or the model is loaded. */
 static uint32_t free_places(const struct model *m) {
@@ -51,8 +52,8 @@ static int find_model(struct fleet *f, const char *name, struct model **ret, str
         return 0;
 }
 
-int dispatch_submit(struct fleet *fleet, const char *model, enum ask_kind kind, cJSON *body, const struct ask_events *events,
-                    void *user, struct ask **ret, struct failure *reterr) {
+int dispatch_submit(struct fleet *fleet, const char *model, enum ask_kind kind, enum ask_class class, cJSON *body,
+                    const struct ask_events *events, void *user, struct ask **ret, struct failure *reterr) {
         struct model *m = NULL;
         int r = find_model(fleet, model, &m, reterr);
         if (r == 0)
@@ -72,8 +73,9 @@ int dispatch_submit(struct fleet *fleet, const char *model, enum ask_kind kind, 
         ask->events = *events;
         ask->user = user;
         ask->since_ms = fleet_clock_ms();
-        queue_append(&m->waiting, &ask->link);
-        fleet->waiting_count++;
+        ask->batch = class == ASK_CLASS_OF_MODEL ? m->config->batch : class == ASK_BATCH;
+        ask->turn_ms = ask->batch ? plus(ask->since_ms, BATCH_AGES_MS) : ask->since_ms;
+        asks_wait(m, ask);
         fleet_poke(fleet);
         *ret = ask;
         return 0;

@@ -119,6 +119,15 @@ static void log_waiting(struct model *m, const struct admission *a) {
                  LOG_NUMBER("limit_mib", MIB(a->limit_bytes)), LOG_NUMBER("waiting", m->waiting.count));
 }
 
+static void log_held(struct model *m) {
+        if (m->answer_logged)
+                return;
+        m->answer_logged = true;
+        enum reason why = m->fleet->holds.loads ? REASON_MEMORY_HELD : m->fleet->holds.batch_because;
+        log_info("load_held", LOG_TEXT("model", m->config->id), LOG_TEXT("reason", reason_info(why)->word),
+                 LOG_NUMBER("headroom_mib", m->fleet->holds.headroom_bytes / (1 << 20)), LOG_NUMBER("waiting", m->waiting.count));
+}
+
 /* Others hold the memory. It may come back at once (they ended, the counters lag), so it is hoped for a moment. */
 static void hope(struct model *m, const struct admission *a) {
         struct fleet *f = m->fleet;
@@ -221,6 +230,10 @@ void fleet_admit(struct fleet *f) {
         see_to_overrun(f);
         for (struct model *m; (m = next_waiting(f, seen));) {
                 seen[m->index] = true;
+                if (holds_load(m)) {
+                        log_held(m);
+                        continue;
+                }
                 fleet_observe_memory(f, MEMORY_AGE_MAX_MS);
                 struct accounts accounts;
                 collect(f, promised, promised_count, &accounts);

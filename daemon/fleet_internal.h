@@ -9,6 +9,7 @@
  *      model_inspect.c  one model's files and their size
  *      model.c          one model's life: events, acts, and the end of an engine
  *      model_asks.c     one model's requests: waiting, sent, answered, given back
+ *      holds.c          what may not begin at the moment, and who is told why
  *      dispatch.c       an ask as its owner sees it
  *
  * Callbacks (frames, exits, timers) change one model and poke the fleet; the tick does the rest. An owner's
@@ -50,7 +51,9 @@ struct ask {
         void *user;
         uint64_t id;       /* on the wire; 0 while it waits */
         uint64_t since_ms; /* submitted */
+        uint64_t turn_ms;  /* its place in the queue: one of the batch class ages into it */
         uint32_t attempts; /* engines it was sent to */
+        bool batch;
         bool paused;
         bool suspended;  /* the engine has said so: it takes no place there until it is restored */
         bool started;    /* on_start was called */
@@ -109,6 +112,15 @@ struct form {
         struct footprint predicted;
 };
 
+/* What may not begin at the moment, as the governor says, and the numbers behind it. */
+struct holds {
+        bool loads, growth, batch;
+        enum reason batch_because; /* REASON_MEMORY_HELD or REASON_TOO_HOT */
+        int64_t headroom_bytes;
+        uint64_t exhaustion_ms; /* UINT64_MAX: never */
+        int32_t millidegrees;   /* INT32_MAX: unknown */
+};
+
 struct model {
         struct fleet *fleet;
         const struct config_model *config;
@@ -165,6 +177,8 @@ struct fleet {
         uint64_t due_ms; /* the earliest of what this tick found to be due later */
         uint64_t tick_count, last_tick_ms;
 
+        struct holds holds;
+
         struct memory_seen memory;
         uint64_t memory_read_ms;
         bool memory_known;
@@ -213,6 +227,8 @@ void fleet_measure_want(struct model *m);
 void verbs_finish(struct fleet *f, struct queue *verbs, const struct failure *failure);
 void verbs_tell(struct fleet *f);
 void verbs_unload(struct model *m);
+/* A load that is held for longer than wait_timeout is given up. */
+void verbs_expire(struct model *m);
 
 /* model_inspect.c */
 struct open_files {
@@ -239,7 +255,18 @@ void model_leave(struct model *m, enum reason why, const char *for_whom);
 /* The waiters are told, then it is given up. */
 void model_refuse(struct model *m, const struct failure *failure);
 
+/* holds.c */
+/* May its load begin? One that only requests of the batch class want waits with them. */
+bool holds_load(const struct model *m);
+/* The reason that ASK (NULL: the operator) is held for, or REASON_NONE. */
+enum reason holds_ask(const struct model *m, const struct ask *ask);
+/* The next request that may be sent to the engine, or NULL. */
+struct ask *holds_next(const struct model *m);
+/* REASON's sentence with the numbers that it was held by. */
+void holds_failure(const struct model *m, enum reason reason, struct failure *ret);
+
 /* model_asks.c */
+void asks_wait(struct model *m, struct ask *ask); /* into the queue, at its place */
 void asks_send(struct model *m);
 void asks_expire(struct model *m);
 void asks_tell_why(struct model *m);

@@ -5,6 +5,7 @@
 
 #include "daemon/fleet_internal.h"
 #include "daemon/log.h"
+#include "policy/saturate.h"
 
 static struct verb *verb_new(fleet_done *on_done, void *user) {
         struct verb *v = calloc(1, sizeof(*v));
@@ -94,6 +95,23 @@ void fleet_unload(struct fleet *f, const char *model, bool force, fleet_done *on
         v->force = force;
         m->unload_asked = true;
         fleet_poke(f);
+}
+
+void verbs_expire(struct model *m) {
+        struct fleet *f = m->fleet;
+        enum reason held = holds_ask(m, NULL);
+        for (struct queue_link *l = held == REASON_NONE ? NULL : m->loads.first; l;) {
+                struct verb *v = verb_of(l);
+                uint64_t deadline = plus(v->since_ms, f->config->wait_timeout_ms);
+                l = l->next;
+                if (deadline > f->now_ms) {
+                        fleet_due(f, deadline);
+                        continue;
+                }
+                struct failure failure;
+                holds_failure(m, held, &failure);
+                finish(f, v, &failure);
+        }
 }
 
 /* From the tick, since it calls the owners of the waiting requests. */

@@ -24,6 +24,9 @@ static const struct option {
         { "--budget", "SIZE", "memory", "budget", "memory of all models together, e.g. 12GiB or 80% (the default)" },
         { "--state", "DIR", "server", "state", "remember there what was measured (default /var/lib/headroom)" },
         { "--engine", "PATH", "engine", "path", "the engine to run (default: headroom-engine beside this program)" },
+        { "--proc-root", "DIR", "governor", "proc_root",
+          "for tests: read what the kernel tells of this machine there (default /proc)" },
+        { "--sys-root", "DIR", "governor", "sys_root", "for tests: and its devices there (default /sys)" },
         { "--version", NULL, NULL, NULL, "print the version and exit" },
         { "--help", NULL, NULL, NULL, "print this and exit" },
 };

@@ -40,8 +40,8 @@ static bool model_wanted(const struct model *m) {
 
 uint64_t model_wanted_since(const struct model *m) {
         uint64_t since = m->preload ? m->fleet->now_ms : TIME_NEVER;
-        for (struct queue_link *l = m->waiting.first; l; l = l->next)
-                since = smaller(since, ask_of(l)->since_ms);
+        if (m->waiting.first) /* the queue is in the order of turns */
+                since = smaller(since, ask_of(m->waiting.first)->turn_ms);
         for (struct queue_link *l = m->loads.first; l; l = l->next)
                 since = smaller(since, verb_of(l)->since_ms);
         return since;
@@ -443,6 +443,7 @@ void model_tick(struct model *m) {
         if (m->unload_asked)
                 verbs_unload(m);
         asks_expire(m);
+        verbs_expire(m);
         switch (m->life) {
         case LIFE_ABSENT: tick_absent(m); break;
         case LIFE_INSPECTING:

@@ -1,6 +1,6 @@
 /*
- * model_asks.c - one model's requests: they wait in order of arrival, are sent as places become free, and are told what
- * comes back. When the engine dies, whoever was told nothing yet waits again at the head.
+ * model_asks.c - one model's requests: they wait in the order of their turns, are sent as places become free, and are told
+ * what comes back. When the engine dies, whoever was told nothing yet waits again where it stood.
  *
  * Owners' callbacks may submit and cancel asks. So a queue is walked only where nothing is called; where something is
  * called, the asks are first moved to a queue of our own and taken from it one by one.
@@ -41,6 +41,15 @@ void asks_fail(struct model *m, struct queue *asks, const struct failure *failur
         take_all(m, asks, &doomed);
         for (struct queue_link *link; (link = doomed.first);)
                 ask_fail(ask_of(link), failure);
+}
+
+/* Arrivals come in order, so the place is at the end or, past what has yet to age, not far from it. */
+void asks_wait(struct model *m, struct ask *ask) {
+        struct queue_link *after = m->waiting.last;
+        while (after && ask_of(after)->turn_ms > ask->turn_ms)
+                after = after->previous;
+        queue_insert(&m->waiting, &ask->link, after);
+        m->fleet->waiting_count++;
 }
 
 /* --- sending --- */
@@ -99,9 +108,10 @@ static void fail_unsendable(const struct model *m, struct ask *ask, int error) {
 }
 
 void asks_send(struct model *m) {
-        while (m->life == LIFE_READY && m->waiting.first && m->running.count < m->engine.parallel &&
-               engine_process_listens(m->engine.process)) {
-                struct ask *ask = ask_of(m->waiting.first);
+        while (m->life == LIFE_READY && m->running.count < m->engine.parallel && engine_process_listens(m->engine.process)) {
+                struct ask *ask = holds_next(m);
+                if (!ask)
+                        return;
                 int r = send_ask(m, ask);
                 if (r == -EPIPE)
                         return; /* it is about to be told that the engine has gone */
@@ -116,7 +126,10 @@ void asks_send(struct model *m) {
 
 /* --- waiting --- */
 
-static const char *why_waiting(const struct model *m) {
+static const char *why_waiting(const struct model *m, const struct ask *ask) {
+        enum reason held = holds_ask(m, ask);
+        if (held != REASON_NONE)
+                return reason_info(held)->sentence;
         switch (m->life) {
         case LIFE_INSPECTING: return "reading the model's size";
         case LIFE_WAITING:
@@ -129,9 +142,9 @@ static const char *why_waiting(const struct model *m) {
 }
 
 void asks_tell_why(struct model *m) {
-        const char *why = why_waiting(m);
         for (struct queue_link *l = m->waiting.first; l;) {
                 struct ask *ask = ask_of(l);
+                const char *why = why_waiting(m, ask);
                 l = l->next;
                 if (ask->why == why)
                         continue;
@@ -148,25 +161,33 @@ void asks_tell_why(struct model *m) {
         }
 }
 
-static void fail_late(struct model *m, struct queue *late) {
-        struct failure failure;
+static void describe_late(const struct model *m, const struct ask *ask, struct failure *ret) {
         const struct admission *a = &m->last_answer;
         unsigned waited_s = (unsigned) (m->fleet->config->wait_timeout_ms / 1000);
-        if (m->life == LIFE_WAITING)
-                failure_set(&failure, REASON_WAIT_TOO_LONG,
+        enum reason held = holds_ask(m, ask);
+        if (held != REASON_NONE)
+                holds_failure(m, held, ret);
+        else if (m->life == LIFE_WAITING)
+                failure_set(ret, REASON_WAIT_TOO_LONG,
                             "waited %u s for memory for model '%s': it needs %llu MiB, others hold %llu MiB of the %llu MiB "
                             "allowed (%s)",
                             waited_s, m->config->id, (unsigned long long) a->needed_bytes >> 20,
                             (unsigned long long) a->used_bytes >> 20, (unsigned long long) a->limit_bytes >> 20,
                             policy_rule_word(a->rule));
         else
-                failure_set(&failure, REASON_WAIT_TOO_LONG,
-                            "waited %u s for model '%s' (%s); %u requests are being answered, %u wait", waited_s, m->config->id,
-                            why_waiting(m), m->running.count, m->waiting.count);
+                failure_set(ret, REASON_WAIT_TOO_LONG, "waited %u s for model '%s' (%s); %u requests are being answered, %u wait",
+                            waited_s, m->config->id, why_waiting(m, ask), m->running.count, m->waiting.count);
+}
+
+static void fail_late(struct model *m, struct queue *late) {
+        struct failure failure;
+        describe_late(m, ask_of(late->first), &failure);
         log_warning("wait_too_long", LOG_TEXT("model", m->config->id), LOG_TEXT("life", life_name(m->life)),
-                    LOG_NUMBER("requests", late->count), LOG_TEXT("message", failure.message));
-        for (struct queue_link *link; (link = late->first);)
+                    LOG_NUMBER("requests", late->count), LOG_TEXT("reason", failure.code), LOG_TEXT("message", failure.message));
+        for (struct queue_link *link; (link = late->first);) {
+                describe_late(m, ask_of(link), &failure);
                 ask_fail(ask_of(link), &failure);
+        }
 }
 
 void asks_expire(struct model *m) {
@@ -202,8 +223,7 @@ void asks_give_back(struct model *m, const struct failure *failure, bool retry) 
                 ask->id = 0;
                 ask->suspended = false;
                 ask->since_ms = fleet_clock_ms();
-                queue_prepend(&m->waiting, &ask->link);
-                m->fleet->waiting_count++;
+                asks_wait(m, ask);
         }
         if (retried + failed > 0)
                 log_warning("requests_after_death", LOG_TEXT("model", m->config->id), LOG_NUMBER("retried", retried),

@@ -26,6 +26,22 @@ void queue_prepend(struct queue *q, struct queue_link *link) {
         q->count++;
 }
 
+void queue_insert(struct queue *q, struct queue_link *link, struct queue_link *after) {
+        if (!after) {
+                queue_prepend(q, link);
+                return;
+        }
+        if (after == q->last) {
+                queue_append(q, link);
+                return;
+        }
+        assert(link->queue == NULL && after->queue == q);
+        *link = (struct queue_link){ .next = after->next, .previous = after, .queue = q };
+        after->next->previous = link;
+        after->next = link;
+        q->count++;
+}
+
 void queue_leave(struct queue_link *link) {
         struct queue *q = link->queue;
         if (!q)

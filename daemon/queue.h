@@ -22,6 +22,8 @@ struct queue {
 
 void queue_append(struct queue *q, struct queue_link *link);
 void queue_prepend(struct queue *q, struct queue_link *link);
+/* Behind AFTER, which is in Q; NULL: at its head. */
+void queue_insert(struct queue *q, struct queue_link *link, struct queue_link *after);
 /* Takes LINK out of the queue that it is in, if any. */
 void queue_leave(struct queue_link *link);
 /* The first, taken out; NULL when empty. */

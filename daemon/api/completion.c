@@ -28,7 +28,7 @@ struct completion {
         bool has_begun; /* the stream's headers are out */
         bool has_role;  /* its first chunk is out */
         uv_timer_t ping;
-        char why[64];    /* what the next ping says */
+        char why[128];   /* what the next ping says */
         struct text out; /* one event at a time, or the whole answer's text */
         struct shape_logprobs logprobs;
         bool has_logprobs;
@@ -270,6 +270,7 @@ void completion_start(struct api *api, struct http_exchange *x, const struct com
         if (c->is_stream)
                 (void) uv_timer_start(&c->ping, on_ping, API_PING_MS, API_PING_MS);
         enum ask_kind kind = options->is_chat ? ASK_CHAT : ASK_COMPLETION;
-        if (dispatch_submit(api->fleet, c->model, kind, body, c->is_stream ? &streamed : &whole, c, &c->ask, &failure))
+        if (dispatch_submit(api->fleet, c->model, kind, options->class, body, c->is_stream ? &streamed : &whole, c, &c->ask,
+                            &failure))
                 on_failed(c, &failure);
 }

@@ -7,6 +7,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "daemon/api/completion.h"
 #include "daemon/bounds.h"
@@ -39,6 +40,7 @@ static const struct expected {
         { "top_logprobs", KIND_INTEGER },
         { "tools", KIND_ARRAY },
         { "response_format", KIND_OBJECT },
+        { "service_tier", KIND_STRING },
 };
 
 /* Fields that are absent or null are the same: client libraries send both. */
@@ -191,6 +193,24 @@ static bool wants_usage(const cJSON *body) {
         return cJSON_IsTrue(field(field(body, "stream_options"), "include_usage"));
 }
 
+/* OpenAI's word for work that can wait is its service tier "flex"; the header is for clients that cannot set that. */
+static bool choose_class(const struct http_exchange *x, const cJSON *body, enum ask_class *ret, struct failure *reterr) {
+        const cJSON *tier = field(body, "service_tier");
+        const char *header = http_header(x, "x-headroom-class");
+
+        *ret = tier && !strcmp(tier->valuestring, "flex")       ? ASK_BATCH
+               : tier && !strcmp(tier->valuestring, "priority") ? ASK_INTERACTIVE
+                                                                : ASK_CLASS_OF_MODEL;
+        if (!header)
+                return true;
+        if (!strcasecmp(header, "batch") || !strcasecmp(header, "interactive")) {
+                *ret = strcasecmp(header, "batch") ? ASK_INTERACTIVE : ASK_BATCH;
+                return true;
+        }
+        *reterr = error_bad_request("X-Headroom-Class", "the header X-Headroom-Class must be interactive or batch");
+        return false;
+}
+
 static void start(struct api *api, struct http_exchange *x, bool is_chat) {
         struct failure f = { 0 };
         cJSON *body = api->is_stopping ? NULL : api_read_json(x, &f);
@@ -199,6 +219,8 @@ static void start(struct api *api, struct http_exchange *x, bool is_chat) {
                 f = error_shutting_down();
         bool is_right = body && check_kinds(body, &f) && check_offered(body, &f) &&
                         (is_chat ? check_messages(body, &f) : check_prompt(body, &f));
+        enum ask_class class = ASK_CLASS_OF_MODEL;
+        is_right = is_right && choose_class(x, body, &class, &f);
         auto_free char *model = is_right ? choose_model(api, body, &f) : NULL;
         if (!model) {
                 size_t size;
@@ -209,7 +231,8 @@ static void start(struct api *api, struct http_exchange *x, bool is_chat) {
                 error_answer(x, &f);
                 return;
         }
-        const struct completion_options options = { is_chat, cJSON_IsTrue(field(body, "stream")), wants_usage(body), model };
+        const struct completion_options options = { is_chat, cJSON_IsTrue(field(body, "stream")), wants_usage(body), model,
+                                                    class };
         completion_start(api, x, &options, body);
 }
 

@@ -44,7 +44,7 @@ struct request {
         uint32_t head_bytes; /* of the line, as they came */
         uint64_t body_bytes; /* of the line, as they came */
         enum http_method method;
-        const char *path;
+        const char *path, *query;
         bool in_name; /* the name of a header has begun and not ended */
         bool is_complete;
         char id[32];

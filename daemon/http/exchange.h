@@ -29,7 +29,9 @@ enum http_method {
 
 /* What the request says; all text belongs to the exchange and ends with it. */
 enum http_method http_method(const struct http_exchange *x);
-const char *http_path(const struct http_exchange *x);                     /* decoded: "/v1/models/org/name:q4"; "*" of OPTIONS */
+const char *http_path(const struct http_exchange *x); /* decoded: "/v1/models/org/name:q4"; "*" of OPTIONS */
+/* The value of ?NAME=; "" when it is not there. 0, or -EINVAL when it is no text or does not fit. */
+int http_query(const struct http_exchange *x, const char *name, char *ret, size_t size);
 const char *http_header(const struct http_exchange *x, const char *name); /* NULL when it is not there */
 const char *http_body(const struct http_exchange *x, size_t *ret_size);   /* NUL-terminated besides */
 const char *http_request_id(const struct http_exchange *x);

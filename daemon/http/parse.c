@@ -124,7 +124,7 @@ static int on_headers_complete(llhttp_t *parser) {
                 return refuse(c, 405, "method_not_allowed", "this is no proxy");
         if (check_head(c))
                 return -1;
-        if (http_target_path(r->head.bytes, &r->path))
+        if (http_target_path(r->head.bytes, &r->path, &r->query))
                 return refuse(c, 400, "bad_request", "the target of the request line is no valid path");
         parser->upgrade = 0; /* an offer to speak another protocol, which may be ignored */
         c->phase = PHASE_BODY;
@@ -172,7 +172,7 @@ void request_begin(struct connection *c) {
         r->body.max = c->server->options.body_bytes_max;
         r->headers_count = r->head_bytes = 0;
         r->body_bytes = 0;
-        r->path = "";
+        r->path = r->query = "";
         r->method = METHOD_GET;
         r->in_name = r->is_complete = false;
         r->refusal = (struct refusal){ 0 };
@@ -250,6 +250,10 @@ enum http_method http_method(const struct http_exchange *x) {
 
 const char *http_path(const struct http_exchange *x) {
         return ((const struct connection *) x)->request.path;
+}
+
+int http_query(const struct http_exchange *x, const char *name, char *ret, size_t size) {
+        return http_query_value(((const struct connection *) x)->request.query, name, ret, size);
 }
 
 const char *http_header(const struct http_exchange *x, const char *name) {

@@ -49,10 +49,34 @@ static char *without_authority(char *target) {
         return *path == '/' ? path : root;
 }
 
-int http_target_path(char *target, const char **ret_path) {
-        char *path = without_authority(target);
+int http_query_value(const char *query, const char *name, char *ret, size_t size) {
+        size_t name_length = strlen(name);
 
-        path[strcspn(path, "?#")] = 0;
+        *ret = 0;
+        for (const char *at = query; *at;) {
+                size_t length = strcspn(at, "&");
+                if (length > name_length && !strncmp(at, name, name_length) && at[name_length] == '=') {
+                        size_t count = length - name_length - 1;
+                        if (count >= size)
+                                return -EINVAL;
+                        memcpy(ret, at + name_length + 1, count);
+                        ret[count] = 0;
+                        return decode(ret) ? 0 : -EINVAL;
+                }
+                at += length + (at[length] == '&');
+        }
+        return 0;
+}
+
+int http_target_path(char *target, const char **ret_path, const char **ret_query) {
+        char *path = without_authority(target), *end = path + strcspn(path, "?#");
+
+        *ret_query = "";
+        if (*end == '?') {
+                *ret_query = end + 1;
+                end[1 + strcspn(end + 1, "#")] = 0;
+        }
+        *end = 0;
         if ((*path != '/' && strcmp(path, "*") != 0) || !decode(path))
                 return -EINVAL;
         *ret_path = path;

@@ -25,8 +25,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 /* --- the fleet of this file --- */
 
-int dispatch_submit(struct fleet *fleet, const char *model, enum ask_kind kind, cJSON *body, const struct ask_events *events,
-                    void *user, struct ask **ret, struct failure *reterr) {
+int dispatch_submit(struct fleet *fleet, const char *model, enum ask_kind kind, enum ask_class class, cJSON *body,
+                    const struct ask_events *events, void *user, struct ask **ret, struct failure *reterr) {
         (void) fleet, (void) model, (void) kind, (void) events, (void) user, (void) ret;
         cJSON_Delete(body);
         *reterr = (struct failure){

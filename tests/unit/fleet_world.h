@@ -256,7 +256,7 @@ static inline int ask_with(struct client *c, const char *model, enum ask_kind ki
         *c = (struct client){ .asks_on_end = c->asks_on_end, .leaves_on_end = c->leaves_on_end };
         cJSON *parsed = cJSON_Parse(body);
         assert_non_null(parsed);
-        return dispatch_submit(w.fleet, model, kind, parsed, events, c, &c->ask, &c->failure);
+        return dispatch_submit(w.fleet, model, kind, ASK_CLASS_OF_MODEL, parsed, events, c, &c->ask, &c->failure);
 }
 
 static inline void ask(struct client *c, const char *model) {

@@ -16,6 +16,7 @@ struct ask {
         const struct ask_events *events;
         void *user;
         enum ask_kind kind;
+        enum ask_class class;
         char model[64];
         cJSON *body;
         unsigned paused, resumed;
@@ -41,12 +42,12 @@ static const struct failure cooldown = { .status = 503,
                                          .n_prompt_tokens = -1,
                                          .n_ctx = -1 };
 
-int dispatch_submit(struct fleet *fleet, const char *model, enum ask_kind kind, cJSON *body, const struct ask_events *events,
-                    void *user, struct ask **ret, struct failure *reterr) {
+int dispatch_submit(struct fleet *fleet, const char *model, enum ask_kind kind, enum ask_class class, cJSON *body,
+                    const struct ask_events *events, void *user, struct ask **ret, struct failure *reterr) {
         (void) fleet;
         submits++;
         cJSON_Delete(asked.body);
-        asked = (struct ask){ .events = events, .user = user, .kind = kind, .body = body };
+        asked = (struct ask){ .events = events, .user = user, .kind = kind, .class = class, .body = body };
         (void) snprintf(asked.model, sizeof asked.model, "%s", model);
         if (refuses) {
                 *reterr = cooldown;

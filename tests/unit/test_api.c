@@ -174,6 +174,47 @@ static void test_stream_exactly(void **state) {
         (void) close(fd);
 }
 
+static void test_class(void **state) {
+        static const struct {
+                const char *header, *more;
+                int class; /* -1: refused */
+        } rows[] = {
+                { "", "", ASK_CLASS_OF_MODEL },
+                { "", ",\"service_tier\":\"auto\"", ASK_CLASS_OF_MODEL },
+                { "", ",\"service_tier\":null", ASK_CLASS_OF_MODEL },
+                { "", ",\"service_tier\":\"flex\"", ASK_BATCH },
+                { "", ",\"service_tier\":\"priority\"", ASK_INTERACTIVE },
+                { "X-Headroom-Class: batch\r\n", "", ASK_BATCH },
+                { "x-headroom-class: Interactive\r\n", ",\"service_tier\":\"flex\"", ASK_INTERACTIVE },
+                { "X-Headroom-Class: soon\r\n", "", -1 },
+                { "", ",\"service_tier\":1", -1 },
+        };
+
+        (void) state;
+        for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+                char body[256], request[512];
+                bool closed;
+                int fd = connect_client();
+                unsigned before = submits;
+
+                (void) snprintf(body, sizeof body, CHAT("%s"), rows[i].more);
+                (void) snprintf(request, sizeof request,
+                                "POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\n%sContent-Length: %zu\r\n\r\n%s",
+                                rows[i].header, strlen(body), body);
+                say(fd, request, strlen(request), SIZE_MAX);
+                turn_for(5);
+                assert_int_equal(submits - before, rows[i].class >= 0);
+                if (rows[i].class >= 0) {
+                        assert_int_equal(asked.class, rows[i].class);
+                        asked.events->on_end(asked.user, "stop", &usage);
+                } else {
+                        assert_non_null(strstr(hear(fd, "}}\n", &closed), "HTTP/1.1 400 "));
+                }
+                (void) close(fd);
+                turn_for(5);
+        }
+}
+
 static void test_stream_without_words_or_usage(void **state) {
         struct text out = { 0 };
         bool closed;
@@ -640,6 +681,7 @@ static void test_stopping(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 TEST(test_stream_exactly),
+                TEST(test_class),
                 TEST(test_stream_without_words_or_usage),
                 TEST(test_completion_stream),
                 TEST(test_stream_waits_then_fails),

@@ -101,7 +101,7 @@ static const struct row rows[] = {
           "2s\nidle_timeout = 3s\n"
           "[memory]\nbudget = 50%\nweights_fraction = 55%\nreserve = 1M\n[engine]\nload_timeout = 1m\nstop_timeout = 500ms\n"
           "[models]\nwait_timeout = 1h\nmin_residency = 0\nkeep_alive = forever\ncontext = 8192\nkv_tokens = 0\nparallel = "
-          "2\nqueue = 0\nkv = q8_0\nthreads = 3\n",
+          "2\nqueue = 0\nkv = q8_0\nthreads = 3\nclass = batch\nkv_floor = q8_0\n[governor]\nenabled = no\nheat = no\nmargin_target = 12.5\ncritical = 95C\n",
           NULL, "" },
         { "byte order mark and CRLF", "\xEF\xBB\xBF[server]\r\nconnections = 7\r\n", NULL, "" },
         { "an indented key is a key, not a continuation", "[server]\n  connections = 7\n  idle_timeout = 5s\n", NULL, "" },
@@ -109,7 +109,7 @@ static const struct row rows[] = {
         { "unknown section, near", "\n[severs]\nlisten = 1\n", NULL,
           "@/headroom.conf:3: unknown section [severs]; did you mean [server]?\n" },
         { "unknown section, far", "[thermal]\na = 1\n", NULL,
-          "@/headroom.conf:2: unknown section [thermal]; there are [server], [memory], [engine] and [models]\n" },
+          "@/headroom.conf:2: unknown section [thermal]; there are [server], [memory], [engine], [governor] and [models]\n" },
         { "[model] in the main file", "[model]\npath = /x\n", NULL,
           "@/headroom.conf:2: section [model] belongs in a file of models.d, one for each model\n" },
         { "[memory] in a model file", "", "[memory]\nbudget = 1G\n",
@@ -170,11 +170,22 @@ static const struct row rows[] = {
           "@/headroom.conf:2: unknown key 'a' in [server]\n@/headroom.conf:4: unknown key 'b' in "
           "[memory]\n@/models.d/tiny.conf:2: unknown key 'c' in [model]\n" },
 
+        { "temperature without sense", "[governor]\ncritical = hot\n", NULL,
+          "@/headroom.conf:2: critical = 'hot' is no temperature; write degrees Celsius such as 15 or 87.5\n" },
+        { "temperature in another scale", "[governor]\ncritical = 90F\n", NULL,
+          "@/headroom.conf:2: critical = '90F' is no temperature; write degrees Celsius such as 15 or 87.5\n" },
+        { "temperature out of range", "[governor]\nmargin_target = 2\n", NULL,
+          "@/headroom.conf:2: margin_target = '2' is out of range; it may be 5 to 50 degrees\n" },
+        { "temperature beyond all", "[governor]\nmargin_target = 300\n", NULL,
+          "@/headroom.conf:2: margin_target = '300' is too much; the most is 200 degrees\n" },
+        { "class", "[models]\nclass = urgent\n", NULL,
+          "@/headroom.conf:2: class = 'urgent' is no class of requests; write interactive or batch\n" },
+
         { "a model by its file name", "", "[model]\n", "" },
         { "every key of a model", "",
           "[model]\nname = a/b:c\npath = tiny.gguf\naliases = gpt-4, gpt-3.5 ,x\npriority = -3\npin = yes\npreload = "
           "off\nkeep_alive = 1h\n"
-          "context = 1\nkv_tokens = 2\nparallel = 3\nqueue = 4\nkv = q4_0\nthreads = 5\n",
+          "context = 1\nkv_tokens = 2\nparallel = 3\nqueue = 4\nkv = q4_0\nthreads = 5\nclass = interactive\n",
           "" },
         { "a model file that is missing", "", "[model]\n\npath = no.gguf\n",
           "@/models.d/tiny.conf:3: the model file @/models/no.gguf cannot be used: No such file or directory\n" SHADOWED },
@@ -228,6 +239,9 @@ static void test_defaults(void **state) {
         assert_int_equal(c->body_bytes_max, 64 << 20);
         assert_string_equal(c->engine_path, "/usr/bin/true");
         assert_int_equal(c->models_count, 0);
+        assert_true(c->governor_enabled && c->heat_enabled);
+        assert_int_equal(c->margin_target_millidegrees, 15000);
+        assert_string_equal(c->proc_root, "/proc");
         config_free(c);
 }
 

@@ -53,6 +53,10 @@ static void in_order_and_out_of_order(void **state) {
                 ;
         queue_prepend(&q, &links[3]);
         assert_string_equal(text_of(&q), "d");
+        queue_insert(&q, &links[0], NULL);
+        queue_insert(&q, &links[1], &links[0]);
+        queue_insert(&q, &links[4], &links[3]);
+        assert_string_equal(text_of(&q), "abde");
 }
 
 int main(void) {
