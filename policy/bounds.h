@@ -36,11 +36,116 @@
 #define LEARNED_NEUTRAL 1000u
 #define LEARNED_MAX     4000u
 
-/* The governor: forecasts of exhaustion at which a rung is entered, and how long an act has before it is judged. */
+/* --- the governor --- */
+
+/* Forecasts of exhaustion at which a rung is entered. The first leaves time for what costs nothing, so that the next may
+ * not be needed; the last is what an eviction of a large model takes. */
+#define EXHAUSTION_TRIM_MS      90000u
 #define EXHAUSTION_HOLD_MS      60000u
 #define EXHAUSTION_EVICT_MS     20000u
 #define EXHAUSTION_DOWNSHIFT_MS 10000u
 #define EXHAUSTION_LAST_MS      3000u
+/* A forecast beyond this is no reason to stay on a rung. */
+#define EXHAUSTION_CALM_MS 120000u
+/* Beyond a day a forecast says nothing. */
+#define FORECAST_FURTHEST_MS 86400000u
+
+/* How far the slopes look back: weight 0.3 for a look after 500 ms is 500 * 0.7 / 0.3. The slow one averages over bursts
+ * that come every second. */
+#define SLOPE_FAST_MS 1167.0
+#define SLOPE_SLOW_MS 7000.0
+/* Standard deviations of noise that are taken off a slope. A single drop of any size reaches 1.9, two of three looks 2. */
+#define FORECAST_SURE 2.25
+/* Newton's rounds: 1e30 needs 50 halvings to come near. */
+#define ROOT_ROUNDS_MAX 80
+
+/* A drop between two looks that the next one has to confirm, in thousandths of RAM; the larger kind holds what would grow
+ * meanwhile. */
+#define STEP_PERMILLE 10u
+#define JUMP_PERMILLE 50u
+
+/* A decline must have cost this part of RAM, at most so many bytes, before it is news: 8 MiB on 1 GiB. The KV cache
+ * of a few ordinary requests is less. */
+#define DECLINE_MATERIAL_PART  128u
+#define DECLINE_MATERIAL_BYTES (256ull << 20)
+/* A decline that pauses for this long has ended. */
+#define DECLINE_ENDS_MS 2000u
+/* Where headroom has been is remembered for one to two of these. */
+#define LOW_PERIOD_MS 120000u
+
+/* Stall: at least 10 ms in 500 ms, and 200 pages a second came back in the same window (measured: calm boxes show
+ * neither, a cliff shows 500 permille and 9000 pages). Twice in a row, since one window may be an accident. */
+#define PRESSURE_WINDOW_MS 500u
+#define STALL_PERMILLE     20u
+#define STALL_PAGES_PER_S  200u
+#define STALL_WINDOWS      2u
+/* Swap moves 4 KiB pages; so do refaults where the page size is larger, near enough. */
+#define PAGE_BYTES 4096u
+/* A model that has just been loaded reads its weights for the first time: pages come back, and that is no thrash. */
+#define STALL_WARM_MS 15000u
+/* Thrash: below this part of its usual speed for so many windows, or this part of its weights came back in about 10 s. */
+#define THRASH_RATE_PERMILLE    500u
+#define THRASH_WINDOWS          2u
+#define THRASH_LATELY_MS        10000u
+#define THRASH_WEIGHTS_PERMILLE 300u
+/* Livelock: a memory.high above the engine counts events while it stands still. 4 s of it: it never ends by itself. */
+#define LIVELOCK_PERMILLE 950u
+#define LIVELOCK_WINDOWS  8u
+
+/* The reserve counts as eaten after two looks, at least this far apart. */
+#define BREACH_LOOKS 2u
+#define BREACH_MS    400u
+/* Nearly nothing is left: this part of the reserve before the cliff. */
+#define SCARCE_PART  8u
+#define SCARCE_LOOKS 2u
+
+/* How long an act may take to show. MemAvailable follows within milliseconds; a conversion of gigabytes takes a second or
+ * two. After a stall the counters lag (pages come back for a while), and acting on them again makes a kill storm:
+ * systemd-oomd and oomd wait for as long. */
+#define SETTLE_MS       2000u
+#define SETTLE_STALL_MS 15000u
+/* An act has worked when this part of what it promised has come; and it is not tried again when less than that. */
+#define KEPT_PERMILLE   750u
+#define FAILED_PERMILLE 250u
+#define FAILED_REST_MS  60000u
+/* Less than this is not worth an act. */
+#define ACT_BYTES_MIN (256ull << 10)
+/* With exhaustion this near, the last resort does not wait for a milder act to show. */
+#define END_AT_ONCE_MS 1000u
+
+/* A prefill chunk is cut to this part, never below so many tokens: a step must stay worth its overhead. */
+#define CHUNK_PART 4u
+#define CHUNK_MIN  16u
+/* A context ceiling is lowered to this part at a time. */
+#define CONTEXT_PART 2u
+
+/* Rungs are left after 30 s without a reason to stay and with room to spare: twice the smaller of the reserve and this part
+ * of RAM. Or after so long without one where the room is just enough. */
+#define RELEASE_MS       30000u
+#define RELEASE_TIGHT_MS 120000u
+#define ROOMY_RAM_PART   32u
+/* What was taken is given back one piece at a time. */
+#define GIVE_BACK_MS 10000u
+/* More precise only after so long; and at most so many changes an hour and model (TRANSITIONS_MAX). */
+#define UPSHIFT_CALM_MS  300000u
+#define TRANSITION_KEPT_MS 3600000u
+
+/* Time to look again: as long as memory would last at the fastest rate seen (earlyoom's 6 GB/s), within limits. */
+#define LOOK_BYTES_PER_MS 6000000u
+#define LOOK_MIN_MS       50u
+#define LOOK_MAX_MS       1000u
+/* While a rung is entered or an act is awaited. */
+#define LOOK_ACTING_MS 250u
+/* Nothing has fallen for 10 s, for a minute: a box that lives at 90 % must not cost 20 wake-ups a second. */
+#define FLAT_MS       10000u
+#define LOOK_FLAT_MS  250u
+#define STILL_MS      60000u
+#define LOOK_STILL_MS 500u
+/* Calm, and room for seconds; no model loaded at all. */
+#define LOOK_CALM_MS  2000u
+#define LOOK_EMPTY_MS 5000u
+/* Soon: something is to be confirmed, or the kernel told of pressure. */
+#define LOOK_SOON_MS 100u
 
 /* Levels of heat: 0 is full speed. Eight, quantised with hysteresis: 65 changes an hour in simulation, 253 without. */
 #define HEAT_LEVELS 8u

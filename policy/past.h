@@ -1,14 +1,111 @@
 /*
  * past.h - what policy remembers between two looks. Written by policy alone; all zero is "nothing yet".
  *
- * Included by policy.h, whose parts it names; never by itself.
+ * Included by policy.h, whose parts it names; never by itself. Each part here belongs to the file of the same name, which
+ * alone writes it. Everything is of fixed size, so that a recorded past can be copied, compared and replayed.
  */
 #ifndef HEADROOM_POLICY_PAST_H
 #define HEADROOM_POLICY_PAST_H
 
+/* An exponentially weighted slope with the noise around it (forecast.c). */
+struct slope {
+        double per_ms;      /* bytes */
+        double noise;       /* variance that H gathers in 1 ms by chance, as a random walk: bytes squared */
+        double last;        /* the last sample, bytes per ms ... */
+        double interval_ms; /* ... and over how long it was taken; 0: none yet */
+};
+
+struct forecast {
+        bool begun;
+        uint64_t at_ms;
+        uint64_t available_bytes, loading_bytes;
+        struct slope fast, slow;
+        /* A step that the next look has to confirm before it counts as a slope; 0: none. */
+        double step_per_ms, step_interval_ms;
+        /* The decline that is going on, if any. */
+        bool falling;
+        uint64_t falling_ms;   /* since when */
+        int64_t falling_from;  /* headroom before it */
+        uint64_t last_fall_ms; /* when it was last seen to fall */
+        uint64_t flat_ms;      /* since when nothing falls */
+        /* Lowest headroom of the minutes before: this period and the one before it. */
+        uint64_t low_ms;
+        int64_t low_now, low_before;
+        int64_t low_then; /* ... as it was when the decline began */
+};
+
+/* Counters at the beginning of the window, and what the last whole window said (pressure.c). */
+struct pressure_window {
+        uint64_t stall_us, pages;
+        uint32_t stall_permille;
+        uint64_t pages_per_s;
+        uint32_t stalled_windows; /* in a row */
+};
+
+struct pressure {
+        bool begun;
+        uint64_t at_ms;
+        struct pressure_window host, own;
+        uint64_t refaults, swapins, swapouts;
+        uint64_t refaults_per_s, swapins_per_s;
+        uint64_t stalled_ms; /* when it last stalled; 0: never */
+};
+
+#define TRANSITIONS_MAX 4u
+
+struct model_past {
+        bool used;
+        uint32_t id, generation;
+        uint64_t seen_ms;
+        struct pressure_window window;
+        bool window_begun;
+        uint64_t high_events, oom_kills;
+        uint32_t slow_windows;                    /* in a row, far below its usual speed while it stalls */
+        uint32_t livelock_windows;                /* in a row */
+        double pages_lately;                      /* that came back over about 10 s */
+        uint64_t leaving_since_ms;                /* 0: it is not leaving */
+        uint64_t refused_until_ms[ACT_COUNT];     /* an act did not free what it should have */
+        uint64_t transitions_ms[TRANSITIONS_MAX]; /* latest changes of precision, oldest first; 0: none */
+};
+
+struct ladder {
+        enum rung rung;
+        enum reason because;
+        uint32_t breach_looks;
+        uint64_t breach_ms; /* since when the reserve is eaten */
+        uint32_t scarce_looks;
+        uint64_t trouble_ms;    /* when there was last a reason to stay; 0: never */
+        uint64_t calm_ms;       /* since when the rung is calm */
+        uint64_t given_back_ms; /* the last act that gave something back */
+};
+
+/* An act that was planned and is not judged yet (outcome.c). */
+struct promise {
+        struct act act;
+        uint32_t generation;
+        uint64_t at_ms, due_ms;
+        uint64_t bytes_before; /* of what the act is to reduce */
+        uint64_t units_before; /* KV: how much is stored, whatever its precision */
+        int64_t headroom_before;
+        double slope_per_ms;
+};
+
+struct settling {
+        uint64_t until_ms;       /* no further act before this, or before all promises are kept ... */
+        uint64_t stall_until_ms; /* ... and none that answers to a stall before this, kept or not */
+        uint64_t files_refused_until_ms;
+        uint32_t promises_count;
+        struct promise promises[PLAN_ACTS_MAX];
+};
+
 struct past {
         uint64_t looks;
         uint64_t last_ms;
+        struct forecast forecast;
+        struct pressure pressure;
+        struct ladder ladder;
+        struct settling settling;
+        struct model_past models[ACCOUNTS_MAX];
 };
 
 #endif

@@ -89,7 +89,7 @@ struct seen {
         uint64_t now_ms;
         uint64_t ram_bytes;       /* of the machine, or of the tightest limit above us */
         uint64_t available_bytes; /* likewise: MemAvailable, or what a limit leaves */
-        uint64_t loading_bytes;   /* promised to loads in flight and not taken yet */
+        uint64_t loading_bytes;   /* promised to loads in flight, weights included, and not missing from available_bytes yet */
         uint64_t idle_file_bytes; /* page cache of model files that are not loaded, which can be dropped; 0: unknown */
         uint64_t swap_total_bytes, swap_free_bytes;
         uint64_t zram_bytes;        /* RAM that compressed swap takes */

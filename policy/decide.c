@@ -1,0 +1,130 @@
+/*
+ * decide.c - one look, one plan.
+ *
+ * Look (headroom, forecast, pressure), judge what was promised, ask the ladder how far it may go and for how much, have the
+ * acts chosen, and say when to look again. Each part has a file of its own; this one only puts them in order.
+ */
+#include "policy/forecast.h"
+#include "policy/ladder.h"
+#include "policy/outcome.h"
+#include "policy/pressure.h"
+#include "policy/release.h"
+#include "policy/remember.h"
+#include "policy/saturate.h"
+
+/* All that is known at one look. */
+struct look {
+        const struct limits *limits;
+        const struct seen *seen;
+        struct past *past;
+        struct model_past *pasts[ACCOUNTS_MAX];
+        struct headroom headroom;
+        struct outlook outlook;
+        struct distress distress;
+        struct trouble trouble;
+};
+
+/* The last resort waits until nothing milder is left and nothing milder is still under way. */
+static enum rung relieve(struct look *l, struct plan *plan) {
+        struct need need = l->trouble.need;
+        enum rung limit = need.limit;
+        need.limit = limit == RUNG_LAST ? RUNG_SUSPEND : limit;
+        enum rung rung = policy_relief(l->limits, l->seen, &need, l->past, l->pasts, plan);
+        bool waits = l->past->settling.promises_count > 0 && l->outlook.cliff_ms >= END_AT_ONCE_MS;
+        if (limit != RUNG_LAST || rung > RUNG_CALM || waits)
+                return rung;
+        need.limit = RUNG_LAST;
+        return policy_relief(l->limits, l->seen, &need, l->past, l->pasts, plan);
+}
+
+/* May another act be planned, or does the last one still have to show? */
+static bool may_act(const struct look *l) {
+        const struct settling *s = &l->past->settling;
+        if (l->trouble.falls && l->outlook.exhaustion_ms < EXHAUSTION_LAST_MS)
+                return true;
+        if (policy_is_settling(s, l->seen->now_ms))
+                return false;
+        bool because_of_stall = l->trouble.stall && !l->trouble.falls;
+        return !because_of_stall || l->seen->now_ms >= s->stall_until_ms;
+}
+
+static void act(struct look *l, struct plan *plan) {
+        struct past *past = l->past;
+        enum rung rung = l->trouble.rung;
+        if (l->trouble.need.limit > RUNG_CALM && l->trouble.need.bytes > 0 && may_act(l)) {
+                enum rung acted = relieve(l, plan);
+                rung = acted > rung ? acted : rung;
+                plan->emergency = l->trouble.need.hurry || acted >= RUNG_SUSPEND;
+        }
+        policy_climb(&past->ladder, l->limits, l->seen, &l->headroom, &l->outlook, &l->trouble, rung);
+        plan->rung = past->ladder.rung;
+        plan->because = past->ladder.because;
+        if (plan->rung == RUNG_CALM && !policy_is_settling(&past->settling, l->seen->now_ms)) {
+                bool flapping = policy_release(l->limits, l->seen, &l->headroom, past, l->pasts, plan);
+                plan->because = flapping ? REASON_FLAPPING : plan->because;
+        }
+        policy_promise(&past->settling, l->seen, &l->headroom, l->outlook.slope_per_ms, l->pasts, plan, 0, l->trouble.stall);
+}
+
+static bool nothing_is_loaded(const struct seen *seen) {
+        return seen->models_count == 0;
+}
+
+static void hold(const struct look *l, struct plan *plan) {
+        bool held = plan->rung >= RUNG_HOLD;
+        if (!held && l->outlook.jump) {
+                /* Until the next look knows more. */
+                plan->rung = RUNG_HOLD;
+                plan->because = REASON_JUMP;
+                held = true;
+        }
+        /* Where nothing is loaded, one model may be: admission still asks for room, and somebody must be served. */
+        bool first = nothing_is_loaded(l->seen) && l->trouble.rung == RUNG_CALM && l->headroom.bytes > 0;
+        plan->hold_loads = held && !first;
+        plan->hold_growth = held;
+        plan->hold_batch = held;
+}
+
+static uint64_t look_again_after(const struct look *l, const struct plan *plan) {
+        uint64_t have = l->headroom.bytes > 0 ? (uint64_t) l->headroom.bytes : 0;
+        uint64_t ms = have / LOOK_BYTES_PER_MS;
+        ms = ms < LOOK_MIN_MS ? LOOK_MIN_MS : smaller(ms, LOOK_MAX_MS);
+        if (l->outlook.flat_ms >= STILL_MS)
+                ms = larger(ms, LOOK_STILL_MS);
+        else if (l->outlook.flat_ms >= FLAT_MS)
+                ms = larger(ms, LOOK_FLAT_MS);
+        if (plan->rung == RUNG_CALM && l->outlook.flat_ms >= FLAT_MS && ms == LOOK_MAX_MS)
+                ms = nothing_is_loaded(l->seen) ? LOOK_EMPTY_MS : LOOK_CALM_MS;
+        if (l->past->settling.promises_count > 0 || l->trouble.rung > RUNG_CALM)
+                ms = smaller(ms, LOOK_ACTING_MS);
+        if (l->outlook.unconfirmed || l->seen->pressure_event)
+                ms = smaller(ms, LOOK_SOON_MS);
+        return ms;
+}
+
+static void tell_numbers(const struct look *l, struct plan *plan) {
+        plan->headroom_bytes = l->headroom.bytes;
+        plan->slope_bytes_per_s = (int64_t) (l->outlook.slope_per_ms * 1000);
+        plan->exhaustion_ms = l->outlook.exhaustion_ms;
+        plan->cliff_ms = l->outlook.cliff_ms;
+        plan->stall_permille = l->distress.stall_permille;
+        plan->refaults_per_s = l->distress.refaults_per_s;
+        plan->swapins_per_s = l->distress.swapins_per_s;
+}
+
+void policy_decide(const struct limits *limits, const struct seen *seen, struct past *past, struct plan *ret) {
+        struct look l = { .limits = limits, .seen = seen, .past = past };
+        *ret = (struct plan){ .duty_permille = 1000, .threads_permille = 1000, .margin_millidegrees = INT32_MAX };
+        policy_remember(past, seen, l.pasts);
+        l.headroom = policy_headroom(limits, seen);
+        l.outlook = policy_forecast(&past->forecast, seen, &l.headroom);
+        l.distress = policy_pressure(&past->pressure, seen, &l.headroom, l.pasts);
+        policy_judge(&past->settling, seen, &l.headroom, l.pasts, ret);
+        l.trouble = policy_trouble(&past->ladder, limits, seen, &l.headroom, &l.outlook, &l.distress);
+        act(&l, ret);
+        hold(&l, ret);
+        tell_numbers(&l, ret);
+        ret->look_again_ms = plus(seen->now_ms, look_again_after(&l, ret));
+        past->looks++;
+        past->last_ms = seen->now_ms;
+}

@@ -1,0 +1,151 @@
+/* forecast.c - the slopes, what of them is sure, and whether it is news. */
+#include "policy/forecast.h"
+
+#include "policy/saturate.h"
+
+/* Without libm: policy calls nothing. Twice as exact with each round; good to the last bit of a few digits from any start. */
+static double root(double x) {
+        if (!(x > 0))
+                return 0;
+        double r = x > 1 ? x : 1;
+        for (int i = 0; i < ROOT_ROUNDS_MAX && r * r > x * 1.0001; i++)
+                r = 0.5 * (r + x / r);
+        return r;
+}
+
+/* What noise alone would make a slope look like, one standard deviation: a walk averaged over twice the memory. */
+static double noise_of_slope(const struct slope *s, double memory_ms) {
+        return root(s->noise / (2 * memory_ms + s->interval_ms));
+}
+
+/*
+ * One sample. What comes back is cut off at what noise makes usual, so that an eviction of gigabytes does not hide
+ * for seconds that a hog goes on growing.
+ */
+static void slope_feed(struct slope *s, double per_ms, double interval_ms, double memory_ms) {
+        double usual = root(s->noise / interval_ms);
+        if (per_ms > usual)
+                per_ms = usual;
+        double weight = interval_ms / (interval_ms + memory_ms);
+        double previous_interval = s->interval_ms > 0 ? s->interval_ms : interval_ms;
+        double difference = per_ms - s->last;
+        double walk = difference * difference / (1 / interval_ms + 1 / previous_interval);
+        s->noise += weight * (walk - s->noise);
+        s->per_ms += weight * (per_ms - s->per_ms);
+        s->last = per_ms;
+        s->interval_ms = interval_ms;
+}
+
+static double slope_sure(const struct slope *s, double memory_ms) {
+        double sure = s->per_ms + FORECAST_SURE * noise_of_slope(s, memory_ms);
+        return sure < 0 ? sure : 0;
+}
+
+/*
+ * A step far larger than looks usually differ is kept from the fast slope until the next look goes on in the same
+ * direction; the slow one takes everything.
+ */
+static void take_sample(struct forecast *f, double per_ms, double interval_ms, double ram_bytes, struct outlook *ret) {
+        slope_feed(&f->slow, per_ms, interval_ms, SLOPE_SLOW_MS);
+        if (f->step_interval_ms > 0 && per_ms < f->step_per_ms / 2) {
+                slope_feed(&f->fast, f->step_per_ms, f->step_interval_ms, SLOPE_FAST_MS);
+                slope_feed(&f->fast, per_ms, interval_ms, SLOPE_FAST_MS);
+                f->step_interval_ms = 0;
+                return;
+        }
+        f->step_interval_ms = 0;
+        double surprise = (f->fast.per_ms - per_ms) * interval_ms;
+        if (surprise <= ram_bytes * STEP_PERMILLE / 1000) {
+                slope_feed(&f->fast, per_ms, interval_ms, SLOPE_FAST_MS);
+                return;
+        }
+        f->step_per_ms = per_ms;
+        f->step_interval_ms = interval_ms;
+        ret->unconfirmed = true;
+        ret->jump = surprise > ram_bytes * JUMP_PERMILLE / 1000;
+}
+
+static void follow_decline(struct forecast *f, int64_t headroom, bool falls, uint64_t now_ms) {
+        if (falls) {
+                if (!f->falling) {
+                        f->falling_ms = now_ms;
+                        f->falling_from = headroom;
+                        f->low_then = f->low_now < f->low_before ? f->low_now : f->low_before;
+                }
+                f->falling = true;
+                f->last_fall_ms = now_ms;
+        } else if (f->falling && now_ms - f->last_fall_ms >= DECLINE_ENDS_MS) {
+                f->falling = false;
+                f->flat_ms = f->last_fall_ms;
+        }
+        if (f->falling && headroom > f->falling_from)
+                f->falling_from = headroom;
+}
+
+/* Where headroom has been of late, of its own accord: below zero it was trouble, and is no place to be used to. */
+static void remember_low(struct forecast *f, int64_t headroom, uint64_t now_ms) {
+        if (headroom < 0) {
+                f->low_before = f->low_now = INT64_MAX;
+                f->low_ms = now_ms;
+        } else if (now_ms - f->low_ms >= LOW_PERIOD_MS) {
+                f->low_before = f->low_now;
+                f->low_now = headroom;
+                f->low_ms = now_ms;
+        } else if (headroom < f->low_now) {
+                f->low_now = headroom;
+        }
+}
+
+static uint64_t time_left(int64_t bytes, double per_ms) {
+        if (bytes <= 0)
+                return 0;
+        if (per_ms >= 0)
+                return UINT64_MAX;
+        double ms = (double) bytes / -per_ms;
+        return ms < (double) FORECAST_FURTHEST_MS ? (uint64_t) ms : UINT64_MAX;
+}
+
+static bool is_news(const struct forecast *f, const struct seen *seen, int64_t headroom, uint64_t cliff_ms) {
+        if (!f->falling || headroom >= f->falling_from)
+                return false;
+        uint64_t lost = (uint64_t) (f->falling_from - headroom);
+        if (lost < smaller(seen->ram_bytes / DECLINE_MATERIAL_PART, DECLINE_MATERIAL_BYTES))
+                return false;
+        return headroom < f->low_then || cliff_ms < EXHAUSTION_DOWNSHIFT_MS;
+}
+
+static void begin(struct forecast *f, const struct seen *seen, const struct headroom *headroom) {
+        f->begun = true;
+        f->flat_ms = f->low_ms = seen->now_ms;
+        f->low_before = INT64_MAX;
+        f->low_now = headroom->bytes < 0 ? INT64_MAX : headroom->bytes;
+}
+
+struct outlook policy_forecast(struct forecast *f, const struct seen *seen, const struct headroom *headroom) {
+        struct outlook out = { .exhaustion_ms = UINT64_MAX, .cliff_ms = UINT64_MAX };
+        if (seen->memory_blind)
+                return out;
+        if (!f->begun) {
+                begin(f, seen, headroom);
+        } else if (seen->now_ms > f->at_ms) {
+                double interval_ms = (double) (seen->now_ms - f->at_ms);
+                /* A load takes what was promised to it: that is no decline. A new promise is none either. */
+                double kept_promise = (double) minus(f->loading_bytes, seen->loading_bytes);
+                double change = (double) seen->available_bytes - (double) f->available_bytes + kept_promise;
+                take_sample(f, change / interval_ms, interval_ms, (double) seen->ram_bytes, &out);
+        }
+        f->at_ms = seen->now_ms;
+        f->available_bytes = seen->available_bytes;
+        f->loading_bytes = seen->loading_bytes;
+
+        double fast = slope_sure(&f->fast, SLOPE_FAST_MS), slow = slope_sure(&f->slow, SLOPE_SLOW_MS);
+        out.slope_per_ms = f->fast.per_ms;
+        out.sure_per_ms = fast < slow ? fast : slow;
+        follow_decline(f, headroom->bytes, out.sure_per_ms < 0, seen->now_ms);
+        out.exhaustion_ms = time_left(headroom->bytes, out.sure_per_ms);
+        out.cliff_ms = time_left(headroom->cliff_bytes, out.sure_per_ms);
+        out.news = is_news(f, seen, headroom->bytes, out.cliff_ms);
+        out.flat_ms = f->falling ? 0 : seen->now_ms - f->flat_ms;
+        remember_low(f, headroom->bytes, seen->now_ms);
+        return out;
+}

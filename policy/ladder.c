@@ -1,0 +1,142 @@
+/* ladder.c - triggers, and how long a rung is held. */
+#include "policy/ladder.h"
+
+#include <stddef.h>
+
+#include "policy/saturate.h"
+
+/* What must be free so that exhaustion is HORIZON away again. */
+static uint64_t missing(int64_t headroom, double sure_per_ms, uint64_t horizon_ms) {
+        double bytes = -sure_per_ms * (double) horizon_ms - (double) headroom;
+        return bytes > 1 ? (uint64_t) bytes : 1;
+}
+
+/* Memory that is on its way back already. */
+static uint64_t leaving_bytes(const struct seen *seen) {
+        uint64_t sum = 0;
+        for (uint32_t i = 0; i < seen->models_count; i++) {
+                const struct model_view *m = &seen->models[i];
+                if (m->state == ACCOUNT_STOPPING)
+                        sum = plus(sum, plus(minus(m->bytes, m->weights_resident_bytes), m->weights_bytes));
+        }
+        return sum;
+}
+
+/* A trigger of the ladder: how far up it allows acts, where it makes us stand, how far it wants exhaustion to be. */
+struct trigger {
+        enum rung limit, rung;
+        uint64_t horizon_ms;
+};
+
+static void pull(struct trouble *t, const struct trigger *trigger, enum reason because, int64_t headroom, double sure_per_ms) {
+        if (trigger->limit < t->need.limit || (t->need.limit > RUNG_CALM && trigger->limit == t->need.limit))
+                return;
+        t->rung = trigger->rung;
+        t->need.limit = trigger->limit;
+        t->need.because = because;
+        t->need.bytes = missing(headroom, sure_per_ms, trigger->horizon_ms);
+}
+
+/* Twice the rung's own threshold is what its acts should buy. */
+static void answer_forecast(struct trouble *t, const struct headroom *h, const struct outlook *o) {
+        static const struct {
+                uint32_t below_ms;
+                struct trigger trigger;
+        } steps[] = {
+                { EXHAUSTION_TRIM_MS, { RUNG_TRIM, RUNG_TRIM, 2 * EXHAUSTION_TRIM_MS } },
+                { EXHAUSTION_HOLD_MS, { RUNG_HOLD, RUNG_HOLD, 2 * EXHAUSTION_HOLD_MS } },
+                { EXHAUSTION_EVICT_MS, { RUNG_EVICT, RUNG_HOLD, 2 * EXHAUSTION_EVICT_MS } },
+                { EXHAUSTION_DOWNSHIFT_MS, { RUNG_SHRINK, RUNG_HOLD, 2 * EXHAUSTION_DOWNSHIFT_MS } },
+        };
+        if (!o->news)
+                return;
+        for (size_t k = 0; k < sizeof(steps) / sizeof(steps[0]); k++) {
+                if (o->exhaustion_ms < steps[k].below_ms)
+                        pull(t, &steps[k].trigger, REASON_FORECAST, h->bytes, o->sure_per_ms);
+        }
+        t->need.hurry = o->exhaustion_ms < EXHAUSTION_LAST_MS;
+        if (o->cliff_ms < EXHAUSTION_LAST_MS)
+                pull(t, &(struct trigger){ RUNG_LAST, RUNG_HOLD, 2 * EXHAUSTION_LAST_MS }, REASON_FORECAST, h->bytes,
+                     o->sure_per_ms);
+}
+
+static bool reserve_is_eaten(struct ladder *l, const struct seen *seen, const struct headroom *h) {
+        if (seen->memory_blind)
+                return false;
+        if (h->bytes >= 0) {
+                l->breach_looks = 0;
+                return false;
+        }
+        if (l->breach_looks++ == 0)
+                l->breach_ms = seen->now_ms;
+        return l->breach_looks >= BREACH_LOOKS && seen->now_ms - l->breach_ms >= BREACH_MS;
+}
+
+/* Next to nothing before the cliff, for more than a blink. */
+static bool is_scarce(struct ladder *l, const struct limits *limits, const struct seen *seen, const struct headroom *h) {
+        if (seen->memory_blind)
+                return false;
+        bool scarce = h->cliff_bytes < (int64_t) smaller(limits->reserve_bytes / SCARCE_PART, INT64_MAX);
+        l->scarce_looks = scarce ? (uint32_t) plus(l->scarce_looks, 1) : 0;
+        return l->scarce_looks >= SCARCE_LOOKS;
+}
+
+static void answer_distress(struct trouble *t, const struct headroom *h, const struct outlook *o, const struct distress *d) {
+        static const struct trigger mild = { RUNG_SHRINK, RUNG_HOLD, EXHAUSTION_DOWNSHIFT_MS },
+                                    cliff = { RUNG_LAST, RUNG_HOLD, EXHAUSTION_DOWNSHIFT_MS };
+        if (d->livelock) {
+                pull(t, &cliff, REASON_LIVELOCK, h->bytes, o->sure_per_ms);
+                t->need.only = d->model;
+        } else if (d->thrash) {
+                pull(t, &cliff, REASON_THRASH, h->bytes, o->sure_per_ms);
+        } else if (d->stall) {
+                pull(t, &mild, REASON_STALL, h->bytes, o->sure_per_ms);
+        }
+        if (d->stall && d->own_only && !t->falls)
+                t->need.only = d->stalled;
+        t->stall = d->stall || d->livelock;
+}
+
+struct trouble policy_trouble(struct ladder *l, const struct limits *limits, const struct seen *seen,
+                              const struct headroom *headroom, const struct outlook *outlook, const struct distress *distress) {
+        struct trouble t = { .need.only = UINT32_MAX, .falls = outlook->news };
+        bool scarce = is_scarce(l, limits, seen, headroom), eaten = reserve_is_eaten(l, seen, headroom);
+        answer_forecast(&t, headroom, outlook);
+        if (scarce && (distress->stall || outlook->sure_per_ms < 0)) {
+                static const struct trigger nothing_left = { RUNG_LAST, RUNG_HOLD, EXHAUSTION_LAST_MS };
+                pull(&t, &nothing_left, REASON_RESERVE, headroom->bytes, outlook->sure_per_ms);
+        }
+        answer_distress(&t, headroom, outlook, distress);
+        if (eaten) {
+                static const struct trigger defend = { RUNG_SHRINK, RUNG_HOLD, EXHAUSTION_DOWNSHIFT_MS };
+                pull(&t, &defend, REASON_RESERVE, headroom->bytes, outlook->sure_per_ms);
+        }
+        t.need.bytes = minus(t.need.bytes, leaving_bytes(seen));
+        return t;
+}
+
+uint64_t policy_room_to_spare(const struct limits *limits, const struct seen *seen) {
+        return 2 * smaller(limits->reserve_bytes, seen->ram_bytes / ROOMY_RAM_PART);
+}
+
+void policy_climb(struct ladder *l, const struct limits *limits, const struct seen *seen, const struct headroom *headroom,
+                  const struct outlook *outlook, const struct trouble *trouble, enum rung rung) {
+        bool stays = trouble->rung > RUNG_CALM || seen->memory_blind ||
+                     (outlook->news && outlook->exhaustion_ms < EXHAUSTION_CALM_MS) || headroom->bytes < 0;
+        if (stays || l->trouble_ms == 0)
+                l->trouble_ms = seen->now_ms;
+        if (rung > l->rung) {
+                l->rung = rung;
+                l->because = trouble->need.because;
+                l->trouble_ms = seen->now_ms;
+        }
+        if (l->rung == RUNG_CALM)
+                return;
+        uint64_t quiet_ms = seen->now_ms - l->trouble_ms;
+        bool roomy = headroom->bytes >= (int64_t) smaller(policy_room_to_spare(limits, seen), INT64_MAX);
+        if (quiet_ms >= (roomy ? RELEASE_MS : RELEASE_TIGHT_MS)) {
+                l->rung = RUNG_CALM;
+                l->because = REASON_CALM;
+                l->calm_ms = seen->now_ms;
+        }
+}

@@ -1,0 +1,28 @@
+/*
+ * outcome.h - did an act free what it promised?
+ *
+ * Every planned act is kept as a promise until it is judged: as soon as enough of it has come, or when its time is up.
+ * What an engine can tell itself is taken from its own numbers (prefix bytes; KV bytes per token, so that growth
+ * meanwhile does not count against a downshift); what only shows outside is taken from headroom, less what the slope of
+ * that time explains. An act that freed less than a quarter rests on that model for a minute, so that the next rung gets
+ * its turn instead of the same dead target for ever.
+ *
+ * While promises are open no further act is planned (settling), unless exhaustion is too near.
+ */
+#ifndef HEADROOM_POLICY_OUTCOME_H
+#define HEADROOM_POLICY_OUTCOME_H
+
+#include "policy/headroom.h"
+#include "policy/policy.h"
+
+/* Remembers the acts of PLAN from FIRST on. STALL: they answer to a stall, whose counters lag. */
+void policy_promise(struct settling *s, const struct seen *seen, const struct headroom *headroom, double slope_per_ms,
+                    struct model_past *const pasts[], const struct plan *plan, uint32_t first, bool stall);
+
+/* Judges what can be judged; one of them is told by PLAN, the most important first. */
+void policy_judge(struct settling *s, const struct seen *seen, const struct headroom *headroom, struct model_past *const pasts[],
+                  struct plan *plan);
+
+bool policy_is_settling(const struct settling *s, uint64_t now_ms);
+
+#endif

@@ -1,0 +1,15 @@
+/*
+ * remember.h - what is remembered of each model, found again by id and generation.
+ *
+ * A new generation is another engine: what was remembered of the one before it is void. Models come and go; the memory of one
+ * that is away is kept while there is room for it.
+ */
+#ifndef HEADROOM_POLICY_REMEMBER_H
+#define HEADROOM_POLICY_REMEMBER_H
+
+#include "policy/policy.h"
+
+/* PASTS: for each model of SEEN, in its order. */
+void policy_remember(struct past *past, const struct seen *seen, struct model_past *pasts[ACCOUNTS_MAX]);
+
+#endif
