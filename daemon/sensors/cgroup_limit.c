@@ -1,93 +1,165 @@
 /*
- * cgroup_limit.c - memory.max of our group and of each one above it.
+ * cgroup_limit.c - memory.max of our group and of each one above it, or memory.limit_in_bytes.
  *
  * What a group has left is its limit, less what it holds, plus what the kernel would drop first: pages of files and
  * reclaimable slab. That is how MemAvailable is meant too, so the mapped weights of loaded models count as available in
- * both, and who decides subtracts them.
+ * both, and who decides subtracts them. memory.high counts as a limit: beyond it a group without swap is put to sleep
+ * for ever, which is worse than being ended.
  */
 #include "daemon/sensors/cgroup_limit.h"
 
-#include <errno.h>
-#include <limits.h>
-#include <stdbool.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
+#include "daemon/sensors/fields.h"
+#include "daemon/sensors/held_file.h"
 #include "policy/saturate.h"
 
-/* Deeper trees exist only by mistake. */
-#define LEVELS_MAX 32
+/* v1 says "no limit" by the largest number of pages, a little under 2^63. */
+#define NO_LIMIT (UINT64_MAX / 4)
 
-/* Our place in the tree, "/user.slice/..." : the line of /proc/self/cgroup that begins with "0::". */
-static bool own_group(const char *proc, char group[PATH_MAX]) {
-        char path[PATH_MAX], text[MEMORY_TEXT_MAX];
-        (void) snprintf(path, sizeof(path), "%s/self/cgroup", proc);
-        if (memory_read_text(path, text) < 0)
-                return false;
-        for (const char *line = text; line && *line; line = strchr(line, '\n'), line += line != NULL) {
-                if (strncmp(line, "0::/", 4) != 0)
-                        continue;
-                (void) snprintf(group, PATH_MAX, "%.*s", (int) strcspn(line + 3, "\n"), line + 3);
+/* The names of the same things in the two versions. */
+static const struct cgroup_names {
+        const char *limit, *high, *current, *stat;
+        const char *droppable[3];
+} names[] = {
+        [CGROUP_V1] = { "/memory.limit_in_bytes",
+                        NULL,
+                        "/memory.usage_in_bytes",
+                        "/memory.stat",
+                        { "total_inactive_file", "total_active_file", NULL } },
+        [CGROUP_V2] = { "/memory.max",
+                        "/memory.high",
+                        "/memory.current",
+                        "/memory.stat",
+                        { "inactive_file", "active_file", "slab_reclaimable" } },
+};
+
+/* --- opening --- */
+
+static void close_level(const struct cgroup_level *level) {
+        held_file_close(level->limit);
+        held_file_close(level->high);
+        held_file_close(level->current);
+        held_file_close(level->stat);
+}
+
+/* The root of v2 has no such files, nor has any group where the controller is not enabled. */
+static bool open_level(const struct cgroup_place *p, enum cgroup_version version, struct cgroup_level *ret) {
+        const struct cgroup_names *n = &names[version];
+        ret->version = version;
+        ret->limit = held_file_open(p->directory, n->limit);
+        ret->high = n->high ? held_file_open(p->directory, n->high) : -1;
+        ret->current = held_file_open(p->directory, n->current);
+        ret->stat = held_file_open(p->directory, n->stat);
+        const char *name = p->directory + p->base;
+        size_t length = strlen(name), kept = length < sizeof(ret->name) ? length : sizeof(ret->name) - 1;
+        (void) snprintf(ret->name, sizeof(ret->name), "%s", *name ? name + (length - kept) : "/");
+        if ((ret->limit >= 0 || ret->high >= 0) && ret->current >= 0)
                 return true;
-        }
+        close_level(ret);
         return false;
 }
 
-static bool read_group_file(const char *sys, const char *group, const char *name, char text[MEMORY_TEXT_MAX]) {
-        char path[PATH_MAX];
-        int length = snprintf(path, sizeof(path), "%s/fs/cgroup%s/%s", sys, group, name);
-        return length > 0 && (size_t) length < sizeof(path) && memory_read_text(path, text) == 0;
+/* v1 before Linux 5.11: a group whose use_hierarchy is 0 does not count what its children hold. */
+static bool counts_children(const struct cgroup_place *p, enum cgroup_version version) {
+        char text[NUMBER_TEXT_MAX];
+        uint64_t uses = 1;
+        if (version == CGROUP_V2)
+                return true;
+        int fd = held_file_open(p->directory, "/memory.use_hierarchy");
+        if (held_file_read_once(fd, text, sizeof(text)) >= 0)
+                (void) fields_number(text, &uses);
+        held_file_close(fd);
+        return uses != 0;
 }
 
-static bool parse_bytes(const char *text, uint64_t *ret) {
-        char *end;
-        errno = 0;
-        unsigned long long value = strtoull(text, &end, 10);
-        if (errno != 0 || end == text || (*end != '\n' && *end != '\0'))
-                return false;
-        *ret = value;
-        return true;
+static void open_hierarchy(const char *proc, const char *sys, enum cgroup_version version, struct cgroup_limits *l) {
+        struct cgroup_place p;
+        if (!cgroup_place_find(proc, sys, version, &p))
+                return;
+        do {
+                if (l->count == CGROUP_LEVELS_MAX) {
+                        l->is_cut = true;
+                        return;
+                }
+                l->count += open_level(&p, version, &l->levels[l->count]);
+        } while (cgroup_place_up(&p) && counts_children(&p, version));
 }
 
-/* "key value" on a line of memory.stat; 0 when it is not there. */
-static uint64_t stat_of(const char *text, const char *key) {
-        size_t length = strlen(key);
-        for (const char *line = text; line && *line; line = strchr(line, '\n'), line += line != NULL) {
-                if (strncmp(line, key, length) == 0 && line[length] == ' ')
-                        return strtoull(line + length + 1, NULL, 10);
+void cgroup_limits_open(const char *proc, const char *sys, struct cgroup_limits *ret) {
+        ret->count = 0;
+        ret->is_cut = false;
+        open_hierarchy(proc, sys, CGROUP_V2, ret);
+        open_hierarchy(proc, sys, CGROUP_V1, ret);
+}
+
+void cgroup_limits_close(struct cgroup_limits *l) {
+        for (uint32_t i = 0; i < l->count; i++)
+                close_level(&l->levels[i]);
+        l->count = 0;
+}
+
+/* --- reading --- */
+
+/* UINT64_MAX for "max", for rubbish, and where there is no such file. */
+static uint64_t read_limit(int fd, bool *is_gone) {
+        char text[NUMBER_TEXT_MAX];
+        uint64_t bytes;
+        if (fd < 0)
+                return UINT64_MAX;
+        if (held_file_read_once(fd, text, sizeof(text)) < 0) {
+                *is_gone = true;
+                return UINT64_MAX;
         }
-        return 0;
+        return fields_number(text, &bytes) && bytes < NO_LIMIT ? bytes : UINT64_MAX;
 }
 
-static void apply_group(const char *sys, const char *group, struct memory_seen *seen) {
-        char text[MEMORY_TEXT_MAX];
-        uint64_t limit, current;
-        /* The root has no such file, and most groups say "max". */
-        if (!read_group_file(sys, group, "memory.max", text) || !parse_bytes(text, &limit))
+static uint64_t read_droppable(const struct cgroup_level *level) {
+        char text[FILE_TEXT_MAX];
+        struct field fields[3];
+        size_t count = 0;
+        for (size_t i = 0; i < 3 && names[level->version].droppable[i]; i++)
+                fields[count++] = (struct field){ .key = names[level->version].droppable[i] };
+        if (held_file_read(level->stat, text, sizeof(text)) < 0)
+                return 0;
+        fields_find(text, fields, count);
+        uint64_t sum = 0;
+        for (size_t i = 0; i < count; i++)
+                sum = plus(sum, fields[i].found ? fields[i].value : 0);
+        return sum;
+}
+
+static void lower_to(const struct cgroup_level *level, struct memory_seen *seen, struct cgroup_tightest *tightest) {
+        char text[NUMBER_TEXT_MAX];
+        uint64_t current;
+        uint64_t limit = smaller(read_limit(level->limit, &tightest->is_gone), read_limit(level->high, &tightest->is_gone));
+        /* Most groups say "max". */
+        if (limit == UINT64_MAX)
                 return;
-        if (!read_group_file(sys, group, "memory.current", text) || !parse_bytes(text, &current))
+        if (held_file_read_once(level->current, text, sizeof(text)) < 0 || !fields_number(text, &current)) {
+                tightest->is_gone = true;
                 return;
-        uint64_t droppable = 0;
-        if (read_group_file(sys, group, "memory.stat", text))
-                droppable = plus(plus(stat_of(text, "inactive_file"), stat_of(text, "active_file")),
-                                 stat_of(text, "slab_reclaimable"));
-        uint64_t held = minus(current, droppable);
+        }
+        uint64_t available = minus(limit, minus(current, read_droppable(level)));
         seen->total_bytes = smaller(seen->total_bytes, limit);
-        seen->available_bytes = smaller(seen->available_bytes, minus(limit, held));
+        if (available > seen->available_bytes)
+                return;
+        seen->available_bytes = available;
+        tightest->level = level;
+        tightest->limit_bytes = limit;
+}
+
+struct cgroup_tightest cgroup_limits_lower(const struct cgroup_limits *l, struct memory_seen *seen) {
+        struct cgroup_tightest tightest = { 0 };
+        for (uint32_t i = 0; i < l->count; i++)
+                lower_to(&l->levels[i], seen, &tightest);
+        return tightest;
 }
 
 void cgroup_limit_apply(const char *proc, const char *sys, struct memory_seen *seen) {
-        char group[PATH_MAX];
-        if (!own_group(proc, group))
-                return;
-        for (int level = 0; level < LEVELS_MAX; level++) {
-                bool is_root = strcmp(group, "/") == 0;
-                apply_group(sys, is_root ? "" : group, seen);
-                char *slash = strrchr(group, '/');
-                if (is_root || !slash)
-                        return;
-                /* "/a/b" -> "/a" -> "/" */
-                slash[slash == group] = '\0';
-        }
+        struct cgroup_limits l;
+        cgroup_limits_open(proc, sys, &l);
+        (void) cgroup_limits_lower(&l, seen);
+        cgroup_limits_close(&l);
 }

@@ -4,62 +4,44 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <stdbool.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "daemon/cleanup.h"
+#include "daemon/sensors/fields.h"
+#include "daemon/sensors/held_file.h"
 
 int memory_read_text(const char *path, char text[MEMORY_TEXT_MAX]) {
-        auto_close int fd = open(path, O_RDONLY | O_CLOEXEC);
-        if (fd < 0)
-                return -errno;
-        size_t used = 0;
-        while (used < MEMORY_TEXT_MAX - 1) {
-                ssize_t count = read(fd, text + used, MEMORY_TEXT_MAX - 1 - used);
-                if (count < 0 && errno == EINTR)
-                        continue;
-                if (count < 0)
-                        return -errno;
-                if (count == 0)
-                        break;
-                used += (size_t) count;
-        }
-        text[used] = '\0';
-        return 0;
+        int fd = held_file_open(path, "");
+        int length = held_file_read(fd, text, MEMORY_TEXT_MAX);
+        held_file_close(fd);
+        return length < 0 ? length : 0;
 }
 
-/* "Key:   123 kB" on a line of its own. */
-static bool find_kilobytes(const char *text, const char *key, uint64_t *ret_bytes) {
-        size_t length = strlen(key);
-        for (const char *line = text; line && *line; line = strchr(line, '\n'), line += line != NULL) {
-                if (strncmp(line, key, length) != 0 || line[length] != ':')
-                        continue;
-                char *end;
-                errno = 0;
-                unsigned long long kilobytes = strtoull(line + length + 1, &end, 10);
-                if (errno != 0 || end == line + length + 1 || strncmp(end, " kB", 3) != 0 || kilobytes > UINT64_MAX >> 10)
-                        return false;
-                *ret_bytes = (uint64_t) kilobytes << 10;
-                return true;
+int memory_parse(const char *text, struct memory_seen *ret) {
+        struct field fields[] = {
+                { .key = "MemTotal", .is_kilobytes = true },
+                { .key = "MemAvailable", .is_kilobytes = true },
+                { .key = "SwapTotal", .is_kilobytes = true },
+                { .key = "SwapFree", .is_kilobytes = true },
+        };
+        fields_find(text, fields, 4);
+        if (!fields[0].found || !fields[1].found || fields[0].value == 0)
+                return -EBADMSG;
+        *ret = (struct memory_seen){ .total_bytes = fields[0].value, .available_bytes = fields[1].value };
+        /* A kernel without swap has neither line. */
+        if (fields[2].found && fields[3].found) {
+                ret->swap_total_bytes = fields[2].value;
+                ret->swap_free_bytes = fields[3].value;
         }
-        return false;
+        return 0;
 }
 
 int memory_read(const char *proc, struct memory_seen *ret) {
         char path[PATH_MAX], text[MEMORY_TEXT_MAX];
         (void) snprintf(path, sizeof(path), "%s/meminfo", proc);
         int r = memory_read_text(path, text);
-        if (r < 0)
-                return r;
-        struct memory_seen seen;
-        if (!find_kilobytes(text, "MemTotal", &seen.total_bytes) ||
-            !find_kilobytes(text, "MemAvailable", &seen.available_bytes) || seen.total_bytes == 0)
-                return -EBADMSG;
-        *ret = seen;
-        return 0;
+        return r < 0 ? r : memory_parse(text, ret);
 }
 
 int memory_read_process(const char *proc, pid_t pid, struct process_memory *ret) {
@@ -72,13 +54,20 @@ int memory_read_process(const char *proc, pid_t pid, struct process_memory *ret)
                 return r;
         if (text[0] == '\0')
                 return -ESRCH;
-        struct process_memory m = { 0 };
-        if (!find_kilobytes(text, "Pss", &m.pss_bytes) || !find_kilobytes(text, "SwapPss", &m.swap_bytes))
+        struct field fields[] = {
+                { .key = "Pss", .is_kilobytes = true },
+                { .key = "SwapPss", .is_kilobytes = true },
+                { .key = "Pss_File", .is_kilobytes = true },
+                { .key = "Locked", .is_kilobytes = true },
+        };
+        fields_find(text, fields, 4);
+        if (!fields[0].found || !fields[1].found)
                 return -EBADMSG;
-        /* Since Linux 5.9; an older kernel does not tell files apart, which only makes the account more careful. */
-        (void) find_kilobytes(text, "Pss_File", &m.file_bytes);
-        (void) find_kilobytes(text, "Locked", &m.locked_bytes);
-        *ret = m;
+        /* Pss_File since Linux 5.9; an older kernel does not tell files apart, which only makes the account more careful. */
+        *ret = (struct process_memory){ .pss_bytes = fields[0].value,
+                                        .swap_bytes = fields[1].value,
+                                        .file_bytes = fields[2].found ? fields[2].value : 0,
+                                        .locked_bytes = fields[3].found ? fields[3].value : 0 };
         return 0;
 }
 

@@ -9,16 +9,21 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#define MEMORY_TEXT_MAX 16384 /* meminfo has about 60 lines, memory.stat about 70, of at most 40 characters */
+#include "daemon/sensors/bounds.h"
+
+#define MEMORY_TEXT_MAX FILE_TEXT_MAX
 
 /* A small file of /proc or /sys, whole and terminated; what is longer is cut. 0 or -errno. */
 int memory_read_text(const char *path, char text[MEMORY_TEXT_MAX]);
 
 struct memory_seen {
         uint64_t total_bytes, available_bytes;
+        uint64_t swap_total_bytes, swap_free_bytes; /* 0 where there is none */
 };
 
-/* MemTotal and MemAvailable. 0; -errno; -EBADMSG when the file does not say. *ret only on success. */
+/* From the text of meminfo. 0; -EBADMSG when it does not say. *ret only on success. */
+int memory_parse(const char *text, struct memory_seen *ret);
+/* Opens and reads it. 0; -errno; -EBADMSG. *ret only on success. */
 int memory_read(const char *proc, struct memory_seen *ret);
 
 struct process_memory {

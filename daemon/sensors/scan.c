@@ -1,0 +1,51 @@
+/* scan.c - the order is that of importance: memory first, should descriptors run out on the way. */
+#include "daemon/sensors/scan.h"
+
+#include <errno.h>
+
+#include "daemon/sensors/held_file.h"
+#include "daemon/sensors/pressure.h"
+
+static int take(struct scan *s, int fd) {
+        s->is_short = s->is_short || held_file_is_want(fd);
+        return fd;
+}
+
+static void open_pressure(struct scan *s) {
+        s->pressure = take(s, held_file_open(s->proc, "/pressure/memory"));
+        s->own_why = NULL;
+        s->own_pressure = -ENOENT;
+        if (pressure_own_path(s->proc, s->sys, s->own_path, &s->own_why))
+                s->own_pressure = take(s, held_file_open(s->own_path, ""));
+        else
+                s->own_path[0] = '\0';
+}
+
+void scan_open(struct scan *s) {
+        s->is_short = false;
+        s->meminfo = take(s, held_file_open(s->proc, "/meminfo"));
+        cgroup_limits_open(s->proc, s->sys, &s->limits);
+        for (uint32_t i = 0; i < s->limits.count; i++) {
+                (void) take(s, s->limits.levels[i].limit);
+                (void) take(s, s->limits.levels[i].stat);
+        }
+        s->vmstat = take(s, held_file_open(s->proc, "/vmstat"));
+        s->swaps = take(s, held_file_open(s->proc, "/swaps"));
+        zrams_open(s->sys, &s->zrams);
+        for (uint32_t i = 0; i < s->zrams.count; i++)
+                (void) take(s, s->zrams.all[i].fd);
+        open_pressure(s);
+        /* What was closed again on the way, or opened by others, may have failed unseen: is there room now? */
+        held_file_close(take(s, held_file_open(s->proc, "/meminfo")));
+}
+
+void scan_close(struct scan *s) {
+        held_file_close(s->meminfo);
+        held_file_close(s->vmstat);
+        held_file_close(s->swaps);
+        held_file_close(s->pressure);
+        held_file_close(s->own_pressure);
+        s->meminfo = s->vmstat = s->swaps = s->pressure = s->own_pressure = -EBADF;
+        zrams_close(&s->zrams);
+        cgroup_limits_close(&s->limits);
+}

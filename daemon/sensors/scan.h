@@ -1,0 +1,31 @@
+/*
+ * scan.h - everything that is read of the machine, opened afresh.
+ *
+ * One pass makes the whole set: so a control group that we were moved to, swap on a new zram, a file that was removed and
+ * made again need no case of their own. It is done on a thread and the loop then takes the new set for the old one.
+ * Nothing is read that could ask hardware and hang.
+ */
+#ifndef HEADROOM_DAEMON_SENSORS_SCAN_H
+#define HEADROOM_DAEMON_SENSORS_SCAN_H
+
+#include <stdbool.h>
+
+#include "daemon/sensors/cgroup_limit.h"
+#include "daemon/sensors/swap.h"
+
+struct scan {
+        char proc[PLACE_MAX], sys[PLACE_MAX];
+        bool is_short; /* opening failed for want of memory or descriptors: the old set is better */
+        /* descriptors, or -errno */
+        int meminfo, vmstat, swaps, pressure, own_pressure;
+        char own_path[PLACE_MAX];
+        const char *own_why; /* why there is no pressure of our own group; NULL */
+        struct zrams zrams;
+        struct cgroup_limits limits;
+};
+
+/* proc and sys are set; all else is filled. */
+void scan_open(struct scan *s);
+void scan_close(struct scan *s);
+
+#endif

@@ -1,0 +1,173 @@
+/*
+ * sensors.c - one look at the machine, from descriptors that are held open.
+ *
+ * What a look finds broken it only notes; the scan thread then opens everything anew and a later look takes the new set.
+ * A counter that cannot be read keeps its last value: falling to 0 and back would be told as a flood.
+ */
+#include "daemon/sensors/sensors.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/sensors/held_file.h"
+#include "daemon/sensors/sensors_internal.h"
+#include "policy/saturate.h"
+
+/* --- the scan --- */
+
+static void run_scan(void *data) {
+        scan_open(data);
+}
+
+static void drop_scan(void *data) {
+        scan_close(data);
+}
+
+static const struct errand_kind scan_kind = { sizeof(struct scan), run_scan, drop_scan };
+
+/* A scan that never ran holds nothing: 0 would be standard input. */
+static void scan_nothing(struct scan *s, const struct scan *places) {
+        *s = (struct scan){ .meminfo = -EBADF, .vmstat = -EBADF, .swaps = -EBADF, .pressure = -EBADF, .own_pressure = -EBADF };
+        (void) strcpy(s->proc, places->proc);
+        (void) strcpy(s->sys, places->sys);
+}
+
+/* The new set for the old. */
+static void take_scan(struct sensors *s, uint64_t now_ms) {
+        if (!s->is_scan_asked || errand_is_running(s->scan))
+                return;
+        s->is_scan_asked = false;
+        s->scanned_ms = now_ms;
+        struct scan *made = errand_data(s->scan);
+        if (!made->is_short) {
+                if (strcmp(made->own_path, s->files.own_path) != 0)
+                        pressure_restart(&s->own_pressure);
+                struct scan old = s->files;
+                s->files = *made;
+                *made = old;
+                s->is_scan_wanted = false;
+        }
+        scan_close(made);
+}
+
+static void ask_scan(struct sensors *s, uint64_t now_ms) {
+        uint64_t age_ms = minus(now_ms, s->scanned_ms);
+        if (!s->scan || s->is_scan_asked || age_ms < (s->is_scan_wanted ? SCAN_EAGER_MS : SCAN_MS))
+                return;
+        s->is_scan_asked = true;
+        errand_start(s->scan);
+}
+
+/* --- looking --- */
+
+/* Notes what became of a source: one that worked and does not any more may be there again under the same name. */
+static int note(struct sensors *s, int before, int now) {
+        s->is_scan_wanted = s->is_scan_wanted || (before == 0 && now < 0) || now == -ENODEV;
+        return now < 0 ? now : 0;
+}
+
+static void observe_memory(struct sensors *s, struct seen *ret) {
+        char text[FILE_TEXT_MAX];
+        struct memory_seen memory;
+        int r = held_file_read(s->files.meminfo, text, sizeof(text));
+        r = r < 0 ? r : memory_parse(text, &memory);
+        s->memory_result = note(s, s->memory_result, r);
+        if (r == 0) {
+                s->tightest = cgroup_limits_lower(&s->files.limits, &memory);
+                s->is_scan_wanted = s->is_scan_wanted || s->tightest.is_gone;
+                s->memory = memory;
+        }
+        ret->memory_blind = r < 0;
+        ret->ram_bytes = s->memory.total_bytes;
+        ret->available_bytes = s->memory.available_bytes;
+        ret->swap_total_bytes = s->memory.swap_total_bytes;
+        ret->swap_free_bytes = s->memory.swap_free_bytes;
+}
+
+static void observe_paging(struct sensors *s, struct seen *ret) {
+        char text[FILE_TEXT_MAX];
+        int r = held_file_read(s->files.vmstat, text, sizeof(text));
+        r = r < 0 ? r : vmstat_parse(text, &s->vmstat);
+        s->vmstat_result = note(s, s->vmstat_result, r);
+        ret->swapins = s->vmstat.swapins;
+        ret->swapouts = s->vmstat.swapouts;
+        ret->refaults = s->vmstat.refaults;
+
+        r = held_file_read(s->files.swaps, text, sizeof(text));
+        r = r < 0 ? r : swap_parse(text, &s->files.zrams, &s->swap);
+        s->swap_result = note(s, s->swap_result, r);
+        s->is_scan_wanted = s->is_scan_wanted || (r == 0 && s->swap.is_zram_unknown);
+        ret->zram_bytes = s->swap.zram_bytes;
+}
+
+static void observe_pressure(struct sensors *s, struct seen *ret) {
+        s->pressure_result = note(s, s->pressure_result, pressure_read(s->files.pressure, &s->pressure));
+        s->own_pressure_result = note(s, s->own_pressure_result, pressure_read(s->files.own_pressure, &s->own_pressure));
+        ret->stall_us = s->pressure.sum_us;
+        ret->own_stall_us = s->own_pressure.sum_us;
+        ret->pressure_event = false;
+}
+
+void sensors_observe(struct sensors *s, uint64_t now_ms, struct seen *ret) {
+        take_scan(s, now_ms);
+        observe_memory(s, ret);
+        observe_paging(s, ret);
+        observe_pressure(s, ret);
+        ret->throttles = 0;
+        ret->sensors_count = 0;
+        ask_scan(s, now_ms);
+}
+
+void sensors_refresh_heat(struct sensors *s, uint64_t now_ms, uint64_t period_ms) {
+        (void) s, (void) now_ms, (void) period_ms;
+}
+
+/* --- life --- */
+
+static void on_handle_closed(uv_handle_t *handle) {
+        struct sensors *s = handle->data;
+        void (*on_closed)(void *user) = s->on_closed;
+        void *user = s->on_closed_user;
+        free(s);
+        if (on_closed)
+                on_closed(user);
+}
+
+static void on_async(uv_async_t *async) {
+        (void) async;
+}
+
+int sensors_new(uv_loop_t *loop, const struct sensors_config *config, struct sensors **ret) {
+        if (strlen(config->proc) >= PLACE_MAX || strlen(config->sys) >= PLACE_MAX)
+                return -ENAMETOOLONG;
+        struct sensors *s = calloc(1, sizeof(*s));
+        if (!s)
+                return -ENOMEM;
+        *s = (struct sensors){ .loop = loop, .on_pressure = config->on_pressure, .user = config->user };
+        (void) strcpy(s->files.proc, config->proc);
+        (void) strcpy(s->files.sys, config->sys);
+        int r = uv_async_init(loop, &s->closing, on_async);
+        if (r < 0) {
+                free(s);
+                return r;
+        }
+        s->closing.data = s;
+        /* It holds up nobody: whoever wants the loop to turn has a timer. */
+        uv_unref((uv_handle_t *) &s->closing);
+        scan_open(&s->files);
+        s->scanned_ms = uv_hrtime() / 1000000;
+        if (errand_new(&scan_kind, &s->scan) == 0)
+                scan_nothing(errand_data(s->scan), &s->files);
+        *ret = s;
+        return 0;
+}
+
+void sensors_close(struct sensors *s, void (*on_closed)(void *user), void *user) {
+        s->on_closed = on_closed;
+        s->on_closed_user = user;
+        errand_leave(s->scan);
+        scan_close(&s->files);
+        uv_close((uv_handle_t *) &s->closing, on_handle_closed);
+}

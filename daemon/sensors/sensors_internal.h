@@ -1,0 +1,43 @@
+/* sensors_internal.h - what sensors.c and sensors_sources.c share. */
+#ifndef HEADROOM_DAEMON_SENSORS_SENSORS_INTERNAL_H
+#define HEADROOM_DAEMON_SENSORS_SENSORS_INTERNAL_H
+
+#include "daemon/sensors/errand.h"
+#include "daemon/sensors/memory.h"
+#include "daemon/sensors/pressure.h"
+#include "daemon/sensors/scan.h"
+#include "daemon/sensors/sensors.h"
+#include "daemon/sensors/vmstat.h"
+
+struct sources_text {
+        char names[SOURCES_MAX][SOURCE_NAME_MAX], details[SOURCES_MAX][SOURCE_DETAIL_MAX];
+        struct sensors_source rows[SOURCES_MAX];
+        uint32_t count;
+};
+
+struct sensors {
+        uv_loop_t *loop;
+        void (*on_pressure)(void *user);
+        void *user;
+        void (*on_closed)(void *user);
+        void *on_closed_user;
+        uv_async_t closing; /* on_closed is never called from within sensors_close */
+
+        struct scan files;   /* what is read from */
+        struct errand *scan; /* makes the next set; NULL: there was no thread for it */
+        uint64_t scanned_ms;
+        bool is_scan_asked;  /* one is on its way, or done and not yet taken */
+        bool is_scan_wanted; /* a read said that something is gone or new */
+
+        /* The last that was read, for the look that reads nothing, and how that reading went: 0 or -errno. */
+        struct memory_seen memory;
+        struct vmstat_seen vmstat;
+        struct swap_seen swap;
+        struct pressure_total pressure, own_pressure;
+        struct cgroup_tightest tightest;
+        int memory_result, vmstat_result, swap_result, pressure_result, own_pressure_result;
+
+        struct sources_text sources;
+};
+
+#endif
