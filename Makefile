@@ -79,6 +79,12 @@ sanitize: deps   ## run all tests under ASan and UBSan, and those of the thread 
 	@$(MAKE) --no-print-directory BUILD=$(BUILD)/asan OPTIMIZE='-O1 -g' SANITIZE='$(ADDRESS_SANITIZERS)' check
 	@$(MAKE) --no-print-directory BUILD=$(BUILD)/tsan OPTIMIZE='-O1 -g' SANITIZE='-fsanitize=thread' TEST='threads forward' check
 
+# Not part of check: it takes a virtual machine, and ten minutes. Where that cannot be had it says SKIP and why.
+check-vm: deps   ## the daemon under its unit in a Debian machine (QEMU), driven up to the cliff; VM=name runs one, SUITE=trixie
+	@$(MAKE) --no-print-directory $(PARALLEL) all
+	@.ci/deps vm || :
+	@HEADROOM_BUILD=$(abspath $(BUILD)) tests/vm/run $(if $(SUITE),--suite $(SUITE)) $(if $(VM),--only $(VM)) || [ $$? = 77 ]
+
 FUZZERS      := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_SECONDS ?= 60
 fuzz: deps need-clang   ## run each fuzz target for FUZZ_SECONDS (60) under ASan and UBSan; needs clang
@@ -235,7 +241,7 @@ compile_commands.json: Makefile $(wildcard */*.c */*/*.c)   ## what clangd and c
 	  printf '%s{"directory":"%s","file":"%s","command":"%s"}' "$$sep" '$(CURDIR)' "$$f" \
 	    "$$(printf '%s' '$(subst ','\'',$(CC) $(CPPFLAGS) $(CFLAGS)) -c '"$$f" | sed 's/["\\]/\\&/g')"; sep=,; done; echo ']'; } > $@
 
-.PHONY: all deps demo demo-model check sanitize check-layers bench bench-cliff format clean help
+.PHONY: all deps demo demo-model check check-vm sanitize check-layers bench bench-cliff format clean help
 .SECONDARY:
 .DELETE_ON_ERROR:
 -include $(wildcard $(BUILD)/*/*.d $(BUILD)/*/*/*.d)
