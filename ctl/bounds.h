@@ -2,36 +2,54 @@
 #ifndef HEADROOM_CTL_BOUNDS_H
 #define HEADROOM_CTL_BOUNDS_H
 
-#define REPLY_BYTES_MAX       (16u << 20) /* a thousand models with their last words: far below */
-#define CONNECT_TIMEOUT_MS    5000L       /* a local socket answers at once or not at all */
-#define ANSWER_TIMEOUT_MS     10000L      /* for questions; loading and unloading take as long as they take */
-#define PROGRESS_PERIOD_MS    200         /* a person sees the seconds run */
-#define WATCH_PERIOD_MS       500         /* how often the daemon is asked how far a load has come */
+#define REPLY_BYTES_MAX           (16u << 20) /* a thousand models with their last words: far below */
+#define CONNECT_TIMEOUT_MS        5000L       /* a local socket answers at once or not at all */
+#define ANSWER_TIMEOUT_MS         10000L      /* for questions; loading and unloading take as long as they take */
+#define PROGRESS_PERIOD_MS        200         /* a person sees the seconds run */
+#define WATCH_PERIOD_MS           500         /* how often the daemon is asked how far a load has come */
 
-#define TABLE_COLUMNS_MAX     12u
-#define TERMINAL_COLUMNS_MIN  40u /* a narrower terminal wraps: cutting would leave nothing to read */
-#define FLEXIBLE_COLUMNS_MIN  12u /* a cut name keeps its two ends recognizable */
+#define TABLE_COLUMNS_MAX         12u
+#define TERMINAL_COLUMNS_MIN      40u /* a narrower terminal wraps: cutting would leave nothing to read */
+#define FLEXIBLE_COLUMNS_MIN      12u /* a cut name keeps its two ends recognizable */
 
-#define CONTEXTS_MAX          32u        /* of one `fit` */
-#define CONTEXT_SMALLEST      2048u      /* the table starts here and doubles up to the trained length */
-#define CONTEXT_TOKENS_MAX    (1u << 27) /* far beyond any model; keeps tokens x bytes in 64 bits */
-#define PARALLEL_DEFAULT      2u         /* headroomd reserves a KV cache of twice the context */
-#define PARALLEL_MAX          1024u
-#define PASS_TOKENS           256u /* tokens and requests of one pass of the engine, as its worker has them */
-#define PASS_REQUESTS         4u   /* when it is told nothing else: they size its scratch memory */
-#define PASS_REQUESTS_MAX     16u
-#define THREADS_MAX           512u /* as many as the engine accepts */
-#define PROCESSORS_MAX        4096u
+#define CONTEXTS_MAX              32u        /* of one `fit` */
+#define CONTEXT_SMALLEST          2048u      /* the table starts here and doubles up to the trained length */
+#define CONTEXT_TOKENS_MAX        (1u << 27) /* far beyond any model; keeps tokens x bytes in 64 bits */
+#define PARALLEL_DEFAULT          2u         /* headroomd reserves a KV cache of twice the context */
+#define PARALLEL_MAX              1024u
+#define PASS_TOKENS               256u /* tokens and requests of one pass of the engine, as its worker has them */
+#define PASS_REQUESTS             4u   /* when it is told nothing else: they size its scratch memory */
+#define PASS_REQUESTS_MAX         16u
+#define THREADS_MAX               512u /* as many as the engine accepts */
+#define PROCESSORS_MAX            4096u
 
-#define BANDWIDTH_TEST_MS     300 /* long enough for some undisturbed passes, too short to wait for */
-#define BANDWIDTH_PASSES_MIN  5u
-#define BANDWIDTH_PASSES_MAX  256u
-#define BANDWIDTH_BYTES_MIN   (256ull << 20)
-#define BANDWIDTH_BYTES_MAX   (1ull << 30)
-#define BANDWIDTH_THREADS_MAX 64u /* no socket needs more readers to fill its memory channels */
-#define BANDWIDTH_L3_MULTIPLE 4u  /* at most a quarter of a pass can come from the cache */
+#define BANDWIDTH_TEST_MS         300 /* long enough for some undisturbed passes, too short to wait for */
+#define BANDWIDTH_PASSES_MIN      5u
+#define BANDWIDTH_PASSES_MAX      256u
+#define BANDWIDTH_BYTES_MIN       (256ull << 20)
+#define BANDWIDTH_BYTES_MAX       (1ull << 30)
+#define BANDWIDTH_THREADS_MAX     64u /* no socket needs more readers to fill its memory channels */
+#define BANDWIDTH_L3_MULTIPLE     4u  /* at most a quarter of a pass can come from the cache */
 
-#define CGROUP_DEPTH_MAX      64u
-#define SMALL_FILE_BYTES_MAX  (64u << 10) /* meminfo, memory.stat */
+#define SCENARIO_BYTES_MAX        (256u << 20) /* days of recording; a look that repeats little is 200 bytes */
+#define SCENARIO_LOOKS_MAX        1000000u     /* three days at four looks a second; what a plot keeps of them is under 100 MB */
+#define SCENARIO_LINE_MAX         4096u        /* a model with all its keys is under 1500 bytes */
+#define SCENARIO_WORDS_MAX        64u          /* likewise: 36 keys */
+#define SCENARIO_EXPECTATIONS_MAX 64u          /* of one look */
+#define SCENARIO_ERROR_MAX        256u         /* a sentence and a piece of the wrong word */
+#define DEEDS_MAX                 4096u        /* different acts in one scenario: 10 kinds, 64 models, some reasons */
+#define SENTENCE_MAX              4096u        /* 64 acts of up to 60 characters */
+#define TRACE_ACTS_MAX            20000u       /* marks in a plot: far more than can be told apart */
+#define PLOT_TITLE_MAX            160u
+#define PLOT_MODELS_MAX           24u /* rows of a plot; the rest is named as a number */
+
+/* The daemon's own defaults, for scenarios that do not say otherwise. */
+#define SCENARIO_RESERVE_BYTES                 (1ull << 30)
+#define SCENARIO_MIN_RESIDENCY_MS              10000u
+#define SCENARIO_MARGIN_TARGET_MILLIDEGREES    15000u
+#define SCENARIO_CRITICAL_DEFAULT_MILLIDEGREES 100000u
+
+#define CGROUP_DEPTH_MAX                       64u
+#define SMALL_FILE_BYTES_MAX                   (64u << 10) /* meminfo, memory.stat */
 
 #endif

@@ -35,6 +35,12 @@ static const struct flag fit_flags[] = {
         { NULL, 0, NULL, 0, NULL },
 };
 
+static const struct flag simulate_flags[] = {
+        { "plot", 0, "OUT", AT(plot), "also draw it, into a file that ends in .svg or .png" },
+        { "quiet", 'q', NULL, AT(quiet), "print only expectations that do not hold" },
+        { NULL, 0, NULL, 0, NULL },
+};
+
 const struct command commands_table[] = {
         { "status", command_status, "[MODEL]", 0, 1, "show the daemon and its memory account, or all about one model", NULL,
           NULL },
@@ -48,6 +54,11 @@ const struct command commands_table[] = {
           "SIZE takes K, M, G, T (powers of 1024) or % of this machine's memory; the defaults are those of headroomd.\n"
           "Exit status 0 when a row of the table fits (now, or when others are unloaded), 4 when none does.\n",
           fit_flags },
+        { "simulate", command_simulate, "FILE", 1, 1,
+          "replay a scenario or a recorded flight against the policy; needs no daemon",
+          "FILE is described in headroom.scenario(5); - is standard input.\n"
+          "Exit status 0 when all that it expects holds, 1 when not.\n",
+          simulate_flags },
         { NULL, NULL, NULL, 0, 0, NULL, NULL, NULL },
 };
 
@@ -72,7 +83,8 @@ void help_print(FILE *out) {
         print_flags(out, commands_global_flags);
         fputs("\nexit status:\n"
               "  0  done\n"
-              "  1  failed: the daemon said no, there is no such model, the file is damaged\n"
+              "  1  failed: the daemon said no, there is no such model, the file is damaged, an expectation\n"
+              "     of a scenario does not hold\n"
               "  2  wrong usage\n"
               "  3  no daemon answers\n"
               "  4  fit: the model does not fit on this machine\n"

@@ -15,7 +15,7 @@
 
 enum exit_code {
         CTL_DONE = 0,
-        CTL_FAILED = 1, /* the daemon said no, there is no such model, the file is damaged */
+        CTL_FAILED = 1, /* the daemon said no, there is no such model, the file is damaged, an expectation does not hold */
         CTL_USAGE = 2,
         CTL_UNREACHABLE = 3, /* no daemon answers */
         CTL_NO_FIT = 4,      /* `fit`: not on this machine */
@@ -30,6 +30,7 @@ struct invocation {
         bool json, help, version;
         bool quiet, force, all;
         const char *context, *kv, *parallel, *threads, *budget, *weights_fraction, *reserve, *bandwidth;
+        const char *plot;
         char **args; /* operands, ARGS_COUNT of them; owned */
         int args_count;
 };
@@ -68,5 +69,6 @@ int command_models(const struct invocation *in);
 int command_load(const struct invocation *in);
 int command_unload(const struct invocation *in);
 int command_fit(const struct invocation *in);
+int command_simulate(const struct invocation *in);
 
 #endif

@@ -31,6 +31,15 @@ struct human human_bytes(uint64_t bytes) {
         return h;
 }
 
+struct human human_signed_bytes(int64_t bytes) {
+        struct human h = human_bytes(bytes < 0 ? 0 - (uint64_t) bytes : (uint64_t) bytes);
+        if (bytes < 0) {
+                memmove(h.text + 1, h.text, sizeof(h.text) - 2);
+                h.text[0] = '-';
+        }
+        return h;
+}
+
 struct human human_duration_ms(uint64_t ms) {
         struct human h;
         unsigned long long s = ms / 1000, m = s / 60, hours = m / 60, days = hours / 24;

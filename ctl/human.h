@@ -10,6 +10,7 @@ struct human {
 
 /* "5.9 GiB", "636 MiB", "22.0 KiB", "17 B": powers of 1024, one decimal from GiB up and below 100. */
 struct human human_bytes(uint64_t bytes);
+struct human human_signed_bytes(int64_t bytes);
 /* "3.2 s", "45 s", "12m 3s", "3h 4m", "2d 3h". */
 struct human human_duration_ms(uint64_t ms);
 /* "1.24 B", "260 K": parameters. */

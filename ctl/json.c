@@ -39,8 +39,8 @@ static void print_tab(const char *printed, const char *tab, FILE *out) {
         fputs(tab > printed && tab[-1] == ':' ? " " : "  ", out);
 }
 
-void json_print(const cJSON *value, FILE *out) {
-        char *printed = cJSON_Print(value);
+/* What cJSON made, as ASCII; freed. */
+static void print_ascii(char *printed, FILE *out) {
         assert(printed);
         for (const char *s = printed; *s;) {
                 uint32_t point;
@@ -57,6 +57,14 @@ void json_print(const cJSON *value, FILE *out) {
                         fprintf(out, "\\u%04x\\u%04x", 0xd7c0 + (point >> 10), 0xdc00 + (point & 0x3ff));
                 s += length ? length : 1;
         }
-        fputc('\n', out);
         free(printed);
+}
+
+void json_print(const cJSON *value, FILE *out) {
+        print_ascii(cJSON_Print(value), out);
+        fputc('\n', out);
+}
+
+void json_print_compact(const cJSON *value, FILE *out) {
+        print_ascii(cJSON_PrintUnformatted(value), out);
 }

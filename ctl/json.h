@@ -19,5 +19,7 @@ const cJSON *json_array(const cJSON *object, const char *key);
 
 /* Indented, pure ASCII (everything else as \uNNNN), with a final newline. */
 void json_print(const cJSON *value, FILE *out);
+/* The same on one line, and no newline after it. */
+void json_print_compact(const cJSON *value, FILE *out);
 
 #endif

@@ -45,7 +45,7 @@ _headroom_value() { # OPTION WORD PREFIX
                 [[ $2 == *,* ]] && before=${2%,*},
                 _headroom_offer "$2" "$3" < <(printf '%s\n' "$before"{f16,q8_0,q4_0})
                 ;;
-        --socket | --config | --file) _headroom_offer_files "$2" ;;
+        --socket | --config | --file | --plot) _headroom_offer_files "$2" ;;
         --context | --ctx | --parallel | --threads | --budget | --reserve | --weights-fraction | --bandwidth) COMPREPLY=() ;;
         --prompt | --tokens | --then) COMPREPLY=() ;;
         *) return 1 ;;
@@ -89,6 +89,7 @@ _headroom() {
                 case ${program##*/}/$command in
                 headroomctl/load | headroomctl/status) _headroom_offer "$word" "$prefix" < <("$program" "${socket[@]}" models --quiet 2>/dev/null) ;;
                 headroomctl/unload) _headroom_offer "$word" "$prefix" < <("$program" "${socket[@]}" ps --quiet 2>/dev/null) ;;
+                headroomctl/simulate) _headroom_offer_files "$word" .scenario ;;
                 headroomctl/fit | headroom-engine/*) _headroom_offer_files "$word" .gguf ;;
                 esac
         fi

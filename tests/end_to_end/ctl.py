@@ -166,7 +166,7 @@ class CommandLine(unittest.TestCase):
     def test_help_of_everything(self):
         whole = ctl("--help")
         self.assertEqual(whole.returncode, 0)
-        for command in ("status", "ps", "models", "load", "unload", "fit"):
+        for command in ("status", "ps", "models", "load", "unload", "fit", "simulate"):
             self.assertIn(command, whole.stdout)
             one = ctl(command, "--help")
             self.assertEqual((one.returncode, one.stderr), (0, ""))
@@ -174,7 +174,8 @@ class CommandLine(unittest.TestCase):
         self.assertRegex(ctl("--version").stdout, r"^headroomctl \d+\.\d+\.\d+\n$")
 
     def test_wrong_usage(self):
-        for args in ([], ["bogus"], ["load"], ["fit"], ["ps", "x"], ["status", "--bogus"], ["unload"], ["unload", "--all", "x"],
+        for args in ([], ["bogus"], ["load"], ["fit"], ["simulate"], ["simulate", "x", "--plot", "x.jpg"], ["ps", "x"],
+                     ["status", "--bogus"], ["unload"], ["unload", "--all", "x"],
                      ["fit", "x", "--context", "0"], ["fit", "x", "--context", "1,,2"], ["fit", "x", "--kv", "q5_0"],
                      ["fit", "x", "--budget", "lots"], ["fit", "x", "--parallel", "0"], ["fit", "x", "--bandwidth", "nan"],
                      ["fit", "x", "--weights-fraction", "1.5"], ["fit", "x", "--threads", "9999"]):
@@ -558,7 +559,7 @@ class Completion(unittest.TestCase):
         self.assertEqual(len(result.stdout.splitlines()), 3)
 
     def test_words(self):
-        self.assertEqual(self.complete("headroomctl "), ["status", "ps", "models", "load", "unload", "fit"])
+        self.assertEqual(self.complete("headroomctl "), ["status", "ps", "models", "load", "unload", "fit", "simulate"])
         self.assertEqual(self.complete("headroomctl --json un"), ["unload"])
         self.assertEqual(self.complete("headroomctl unload --f"), ["--force"])
         self.assertEqual(self.complete("headroomctl fit --kv q"), ["q8_0", "q4_0"])

@@ -1,0 +1,62 @@
+/*
+ * fuzz_scenario.c - libFuzzer's door to the reader of scenarios, and through it to the policy: whatever a scenario can say
+ * must be decided without a crash, an overflow or a plan that breaks its own header.
+ *
+ * `make fuzz` builds and runs it.
+ */
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ctl/scenario.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static struct {
+        struct scenario scenario;
+        struct past past;
+        struct plan plan;
+        struct deeds deeds;
+} replay;
+
+static const struct model_view *find(const struct seen *seen, uint32_t id) {
+        for (uint32_t i = 0; i < seen->models_count; i++)
+                if (seen->models[i].id == id)
+                        return &seen->models[i];
+        return NULL;
+}
+
+/* policy.h: a plan never names a model that is not in the snapshot, never evicts a pinned one. */
+static void check_plan(const struct seen *seen, const struct plan *plan) {
+        if (plan->acts_count > PLAN_ACTS_MAX || plan->rung >= RUNG_COUNT || plan->because >= REASON_COUNT ||
+            plan->heat_because >= REASON_COUNT || plan->heat_level >= HEAT_LEVELS || plan->duty_permille > 1000 ||
+            plan->threads_permille > 1000 || plan->look_again_ms < seen->now_ms)
+                abort();
+        for (uint32_t i = 0; i < plan->acts_count; i++) {
+                const struct act *a = &plan->acts[i];
+                if (a->kind == ACT_NONE || a->kind >= ACT_COUNT || a->because >= REASON_COUNT || a->level >= KV_LEVEL_COUNT)
+                        abort();
+                const struct model_view *m = find(seen, a->model);
+                if ((a->kind == ACT_DROP_FILES) != (a->model == UINT32_MAX) || (a->kind != ACT_DROP_FILES && !m))
+                        abort();
+                if ((a->kind == ACT_EVICT || a->kind == ACT_END) && m->pinned)
+                        abort();
+        }
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+        char *copy = malloc(size ? size : 1); /* exactly its size: a sanitizer sees each byte too far */
+        memcpy(copy, data, size);
+        memset(&replay, 0, sizeof(replay));
+        scenario_init(&replay.scenario, copy, size);
+        while (scenario_next(&replay.scenario) > 0) {
+                const struct scenario *s = &replay.scenario;
+                policy_decide(&s->limits, &s->seen, &replay.past, &replay.plan);
+                check_plan(&s->seen, &replay.plan);
+                (void) deeds_add(&replay.deeds, &replay.plan);
+                for (uint32_t i = 0; i < s->expectations_count; i++)
+                        (void) expectation_holds(&s->expectations[i], &s->seen, &replay.plan, &replay.deeds);
+        }
+        free(copy);
+        return 0;
+}
