@@ -8,6 +8,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "engine/bounds.h"
+
 /* The tile's state while it passes over the blocks. Column t * group + g: token t, query head g of the group. */
 struct columns {
         const struct attention *a;
@@ -15,7 +17,7 @@ struct columns {
         float *queries;
         uint8_t *prepared;
         size_t prepared_bytes;
-        bool is_prepared; /* as whole numbers: at the first quantised block */
+        bool is_prepared; /* turned, as whole numbers: at the first quantised block */
         float *scores, *mixed, *maxima, *sums;
 };
 
@@ -37,9 +39,14 @@ static void columns_load(struct columns *c, const struct attention_tile *t) {
 }
 
 static void prepare_once(struct columns *c) {
+        const struct kernels *k = c->a->kernels;
         uint32_t d = c->a->shape->d_head_k;
-        for (uint32_t i = 0; !c->is_prepared && i < c->count; i++)
-                c->a->kernels->prepare[ACTIVATION_I16](c->queries + i * (size_t) d, d, c->prepared + i * c->prepared_bytes);
+        float turned[SHAPE_HEAD_VALUES_MAX];
+        for (uint32_t i = 0; !c->is_prepared && i < c->count; i++) {
+                memcpy(turned, c->queries + i * (size_t) d, d * sizeof(float));
+                k->turn(turned, d);
+                k->prepare[ACTIVATION_I16](turned, d, c->prepared + i * c->prepared_bytes);
+        }
         c->is_prepared = true;
 }
 

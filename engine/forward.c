@@ -236,6 +236,8 @@ static void store_unit(struct forward *f, uint32_t row, uint32_t thread) {
         for (uint32_t h = 0; h < heads; h++) {
                 struct kv_rows k = kv_cache_keys(f->config.cache, block, f->layer, h);
                 struct kv_rows v = kv_cache_values(f->config.cache, block, f->layer, h);
+                if (kv_type_turns_keys(k.type))
+                        f->kernels->turn(keys + h * (size_t) s->d_head_k, s->d_head_k);
                 f->kernels->kv[k.type].store(keys + h * (size_t) s->d_head_k, s->d_head_k, k.rows + place * (size_t) k.row_bytes);
                 f->kernels->kv[v.type].store(values + h * (size_t) s->d_head_v, s->d_head_v,
                                              v.rows + place * (size_t) v.row_bytes);

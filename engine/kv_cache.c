@@ -13,6 +13,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "engine/bounds.h"
 #include "engine/kernels/kernels.h"
 
 struct block {
@@ -267,11 +268,18 @@ void kv_cache_begin_with(struct kv_cache *c, enum kv_type type) {
 }
 
 /* ROWS rows of N values from one type to another (or the same), to a place at or before where they are. */
-static void move_rows(const struct kv_cache *c, struct kv_rows from, struct kv_rows to, uint32_t rows, uint32_t n) {
-        if (from.type == to.type)
+static void move_rows(const struct kv_cache *c, struct kv_rows from, struct kv_rows to, uint32_t rows, uint32_t n, bool turned) {
+        float x[SHAPE_HEAD_VALUES_MAX];
+        if (from.type == to.type) {
                 memmove(to.rows, from.rows, (size_t) rows * to.row_bytes);
-        else
-                c->kernels->kv_convert[from.type][to.type](from.rows, rows * n, to.rows);
+                return;
+        }
+        for (uint32_t i = 0; i < rows; i++) {
+                c->kernels->kv[from.type].load(from.rows + i * (size_t) from.row_bytes, n, x);
+                if (turned)
+                        c->kernels->turn(x, n);
+                c->kernels->kv[to.type].store(x, n, to.rows + i * (size_t) to.row_bytes);
+        }
 }
 
 /*
@@ -283,14 +291,15 @@ static void block_convert(struct kv_cache *c, uint32_t index, uint32_t rows, enu
         struct block *b = &c->blocks[index], old = *b, new = old;
         new.type_k = (uint8_t) type_k;
         new.type_v = (uint8_t) type_v;
+        bool turned = kv_type_turns_keys(type_k) && !kv_type_turns_keys((enum kv_type) old.type_k);
         for (uint32_t layer = 0; layer < s->n_layer; layer++)
                 for (uint32_t head = 0; head < s->head_kv[layer]; head++) {
                         *b = old;
                         struct kv_rows keys = kv_cache_keys(c, index, layer, head),
                                        values = kv_cache_values(c, index, layer, head);
                         *b = new;
-                        move_rows(c, keys, kv_cache_keys(c, index, layer, head), rows, s->d_head_k);
-                        move_rows(c, values, kv_cache_values(c, index, layer, head), rows, s->d_head_v);
+                        move_rows(c, keys, kv_cache_keys(c, index, layer, head), rows, s->d_head_k, turned);
+                        move_rows(c, values, kv_cache_values(c, index, layer, head), rows, s->d_head_v, false);
                 }
         block_cut(c, index, block_bytes(c, type_k, type_v));
 }

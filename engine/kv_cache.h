@@ -57,8 +57,8 @@ bool kv_cache_can_hold(const struct kv_cache *c, enum kv_type type);
 void kv_cache_begin_with(struct kv_cache *c, enum kv_type type);
 /*
  * Makes block number INDEX of S no more precise than TYPE (which can hold it: asserted), keys and values each, and gives
- * the pages that fall free back to the kernel. In place, row by row from the block's beginning, so that no more than 32 values
- * are ever there twice; the rows are what storing the old rows' values as TYPE gives, bit for bit. Returns the bytes by
+ * the pages that fall free back to the kernel. In place, row by row from the block's beginning, so that no more than one
+ * row is ever there twice; the rows are what storing the old rows' values as TYPE gives, bit for bit. Returns the bytes by
  * which the block is smaller; 0 when it was no more precise. Not during a forward pass.
  */
 uint64_t kv_sequence_convert(struct kv_cache *c, const struct kv_sequence *s, uint32_t index, enum kv_type type);
@@ -77,7 +77,8 @@ void kv_cache_usage(const struct kv_cache *c, struct kv_usage *ret);
 
 /*
  * For the forward pass: KV_BLOCK_TOKENS rows, one per token of the block, row_bytes apart, of one head in one layer;
- * a row holds d_head_k (d_head_v) values as the tensor type of the same name. Keys are stored after RoPE.
+ * a row holds d_head_k (d_head_v) values as the tensor type of the same name. Keys are stored after RoPE,
+ * and quantised ones turned (kv_type.h).
  *
  * Within a block the order is layer, head, then all keys of the head, then all its values. So attention over one head
  * reads straight on, and the place of everything follows from the block's own two types.

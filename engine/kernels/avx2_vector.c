@@ -174,33 +174,25 @@ ALWAYS_INLINE float row_scale(enum kv_type type, const uint8_t *row, uint32_t i)
         return _cvtsh_ss(load_u16(row + i / 32 * (size_t) (type == KV_Q8_0 ? KV_Q8_0_BYTES : KV_Q4_0_BYTES)));
 }
 
-/* --- from one type to a less precise one --- */
-
-/* All of a group is read before any of it is written: the two may overlap. */
-ALWAYS_INLINE void convert(const uint8_t *from, uint32_t n, uint8_t *to, enum kv_type from_type, enum kv_type to_type) {
-        for (uint32_t b = 0; b < n / 32; b++) {
-                float x[32];
-                __m256 scale = _mm256_set1_ps(row_scale(from_type, from, b * 32));
+ALWAYS_INLINE void load(enum kv_type type, const uint8_t *row, uint32_t n, float *out) {
+        for (uint32_t i = 0; i + 32 <= n; i += 32) {
+                __m256 scale = _mm256_set1_ps(row_scale(type, row, i));
                 UNROLL
-                for (uint32_t part = 0; part < 4; part++)
-                        _mm256_storeu_ps(x + 8 * part, _mm256_mul_ps(row_8(from_type, from, b * 32, part), scale));
-                if (to_type == KV_Q8_0)
-                        store_32_q8_0(x, to + b * (size_t) KV_Q8_0_BYTES);
-                else
-                        store_32_q4_0(x, to + b * (size_t) KV_Q4_0_BYTES);
+                for (uint32_t part = 0; part < 4; part++) {
+                        __m256 values = row_8(type, row, i, part);
+                        _mm256_storeu_ps(out + i + 8 * part, type == KV_F16 ? values : _mm256_mul_ps(values, scale));
+                }
         }
 }
 
-void avx2_convert_f16_q8_0(const uint8_t *from, uint32_t n, uint8_t *to) {
-        convert(from, n, to, KV_F16, KV_Q8_0);
+void avx2_load_f16(const uint8_t *row, uint32_t n, float *out) {
+        load(KV_F16, row, n, out);
+        for (uint32_t i = n & ~31u; i < n; i++)
+                out[i] = load_half(row + 2 * (size_t) i);
 }
 
-void avx2_convert_f16_q4_0(const uint8_t *from, uint32_t n, uint8_t *to) {
-        convert(from, n, to, KV_F16, KV_Q4_0);
-}
-
-void avx2_convert_q8_0_q4_0(const uint8_t *from, uint32_t n, uint8_t *to) {
-        convert(from, n, to, KV_Q8_0, KV_Q4_0);
+void avx2_load_q8_0(const uint8_t *row, uint32_t n, float *out) {
+        load(KV_Q8_0, row, n, out);
 }
 
 /* --- weighted sums of values --- */
@@ -286,6 +278,38 @@ void avx2_rms_norm(const float *x, const uint8_t *weight, uint32_t n, float epsi
         }
         for (; i < n; i++)
                 out[i] = x[i] * factor * load_float(weight + 4 * (size_t) i);
+}
+
+/* Lanes plus the same ones in another order, those under SIGNS subtracted from them. */
+ALWAYS_INLINE __m256 plus_minus(__m256 reordered, __m256 x, __m256 signs) {
+        return _mm256_add_ps(reordered, _mm256_xor_ps(x, signs));
+}
+
+/* The first three passes of `turn`, within eight values. */
+ALWAYS_INLINE __m256 turn_8(__m256 x) {
+        const float z = 0.0f, m = -0.0f;
+        x = plus_minus(_mm256_permute_ps(x, 0xb1), x, _mm256_setr_ps(z, m, z, m, z, m, z, m));
+        x = plus_minus(_mm256_permute_ps(x, 0x4e), x, _mm256_setr_ps(z, z, m, m, z, z, m, m));
+        return plus_minus(_mm256_permute2f128_ps(x, x, 1), x, _mm256_setr_ps(z, z, z, z, m, m, m, m));
+}
+
+ALWAYS_INLINE void turn_one(float *x, uint32_t n) {
+        for (uint32_t i = 0; i < n; i += 8)
+                _mm256_storeu_ps(x + i, turn_8(_mm256_loadu_ps(x + i)));
+        for (uint32_t apart = 8; apart < n; apart *= 2)
+                for (uint32_t start = 0; start < n; start += 2 * apart)
+                        for (uint32_t i = start; i < start + apart; i += 8) {
+                                __m256 a = _mm256_loadu_ps(x + i), b = _mm256_loadu_ps(x + i + apart);
+                                _mm256_storeu_ps(x + i, _mm256_add_ps(a, b));
+                                _mm256_storeu_ps(x + i + apart, _mm256_sub_ps(a, b));
+                        }
+        avx2_scale(x, 1 / sqrtf((float) n), n);
+}
+
+void avx2_turn(float *x, uint32_t n) {
+        uint32_t width = turn_width(n);
+        for (uint32_t i = 0; i < n; i += width)
+                turn_one(x + i, width);
 }
 
 void avx2_add(float *x, const float *y, uint32_t n) {

@@ -50,12 +50,6 @@ typedef void kernel_multiply(const struct product *p);
 typedef void kernel_prepare(const float *x, uint32_t n, uint8_t *column);
 typedef void kernel_store(const float *x, uint32_t n, uint8_t *row);
 typedef void kernel_mix(const struct mixture *m);
-/*
- * N values (a multiple of 32) from one KV type to another: the bytes that `store` makes of the values. TO lies at or before
- * FROM, or apart from it.
- */
-typedef void kernel_convert(const uint8_t *from, uint32_t n, uint8_t *to);
-
 struct kernels {
         const char *name;
         struct {
@@ -65,13 +59,18 @@ struct kernels {
         } types[TENSOR_TYPE_COUNT];
         kernel_prepare *prepare[ACTIVATION_COUNT];
         struct {
+                kernel_dequantize *load;
                 kernel_store *store; /* out-of-range values are clamped to the type's largest */
                 kernel_mix *mix;
         } kv[KV_TYPE_COUNT];
-        kernel_convert *kv_convert[KV_TYPE_COUNT][KV_TYPE_COUNT]; /* [from][to]; only to less precise ones */
 
         /* out = x / sqrt(mean(x^2) + epsilon) * weight; WEIGHT is N floats as stored. May work in place. */
         void (*rms_norm)(const float *x, const uint8_t *weight, uint32_t n, float epsilon, float *out);
+        /*
+         * x = H x / sqrt(n'), for each stretch of n' values, the largest power of two in N (turn_width): H is the Hadamard matrix
+         * of Sylvester's construction, so doing it twice changes nothing but roundings. N is a multiple of 8.
+         */
+        void (*turn)(float *x, uint32_t n);
         void (*add)(float *x, const float *y, uint32_t n);           /* x += y */
         void (*scale)(float *x, float factor, uint32_t n);           /* x *= factor */
         void (*swiglu)(float *gate, const float *up, uint32_t n);    /* gate = gate * sigmoid(gate) * up */
@@ -83,6 +82,11 @@ struct kernels {
 const struct kernels *kernels_get(void);
 /* The table named NAME if this processor can run it, else NULL. */
 const struct kernels *kernels_named(const char *name);
+
+/* Values that `turn` mixes with each other, among N. */
+static inline uint32_t turn_width(uint32_t n) {
+        return n & -n;
+}
 
 /* The tensor type whose rows a KV type's rows are: keys meet queries through its `multiply`. */
 enum tensor_type kv_tensor_type(enum kv_type type);

@@ -11,9 +11,9 @@ kernel_dequantize portable_dequantize_f32, portable_dequantize_f16, portable_deq
 kernel_dequantize portable_dequantize_q4_0, portable_dequantize_q8_0;
 kernel_dequantize portable_dequantize_q4_k, portable_dequantize_q5_k, portable_dequantize_q6_k;
 kernel_store portable_store_f16, portable_store_q8_0, portable_store_q4_0;
-kernel_convert portable_convert_f16_q8_0, portable_convert_f16_q4_0, portable_convert_q8_0_q4_0;
 kernel_mix portable_mix_f16, portable_mix_q8_0, portable_mix_q4_0;
 void portable_rms_norm(const float *x, const uint8_t *weight, uint32_t n, float epsilon, float *out);
+void portable_turn(float *x, uint32_t n);
 void portable_add(float *x, const float *y, uint32_t n);
 void portable_scale(float *x, float factor, uint32_t n);
 void portable_swiglu(float *gate, const float *up, uint32_t n);

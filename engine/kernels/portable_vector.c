@@ -6,7 +6,7 @@
 #include "engine/kernels/half.h"
 #include "engine/kernels/portable.h"
 
-enum { KV_F16_BYTES = 64, KV_Q8_0_BYTES = 34, KV_Q4_0_BYTES = 18 }; /* per 32 values, as the tensor types of the same name */
+enum { KV_Q8_0_BYTES = 34, KV_Q4_0_BYTES = 18 }; /* per 32 values, as the tensor types of the same name */
 
 /* --- storing keys and values --- */
 
@@ -56,30 +56,6 @@ void portable_store_q4_0(const float *x, uint32_t n, uint8_t *row) {
         }
 }
 
-/* --- from one KV type to a less precise one --- */
-
-/* All of a group is read before any of it is written: the two may overlap. */
-static inline void convert(const uint8_t *from, uint32_t n, uint8_t *to, uint32_t from_bytes, uint32_t to_bytes,
-                           kernel_dequantize *read, kernel_store *store) {
-        float x[32];
-        for (uint32_t b = 0; b < n / 32; b++) {
-                read(from + b * (size_t) from_bytes, 32, x);
-                store(x, 32, to + b * (size_t) to_bytes);
-        }
-}
-
-void portable_convert_f16_q8_0(const uint8_t *from, uint32_t n, uint8_t *to) {
-        convert(from, n, to, KV_F16_BYTES, KV_Q8_0_BYTES, portable_dequantize_f16, portable_store_q8_0);
-}
-
-void portable_convert_f16_q4_0(const uint8_t *from, uint32_t n, uint8_t *to) {
-        convert(from, n, to, KV_F16_BYTES, KV_Q4_0_BYTES, portable_dequantize_f16, portable_store_q4_0);
-}
-
-void portable_convert_q8_0_q4_0(const uint8_t *from, uint32_t n, uint8_t *to) {
-        convert(from, n, to, KV_Q8_0_BYTES, KV_Q4_0_BYTES, portable_dequantize_q8_0, portable_store_q4_0);
-}
-
 /* --- weighted sums of values --- */
 
 static inline void mix_with(const struct mixture *m, float (*value)(const uint8_t *row, uint32_t i)) {
@@ -126,6 +102,26 @@ void portable_rms_norm(const float *x, const uint8_t *weight, uint32_t n, float 
         float factor = (float) (1.0 / sqrt(squares / n + (double) epsilon));
         for (uint32_t i = 0; i < n; i++)
                 out[i] = x[i] * factor * load_float(weight + 4 * (size_t) i);
+}
+
+/* Each pass adds and subtracts values twice as far apart as the one before. */
+static void turn_one(float *x, uint32_t n) {
+        for (uint32_t apart = 1; apart < n; apart *= 2)
+                for (uint32_t i = 0; i < n; i++)
+                        if (!(i & apart)) {
+                                float a = x[i], b = x[i + apart];
+                                x[i] = a + b;
+                                x[i + apart] = a - b;
+                        }
+        float factor = 1 / sqrtf((float) n);
+        for (uint32_t i = 0; i < n; i++)
+                x[i] *= factor;
+}
+
+void portable_turn(float *x, uint32_t n) {
+        uint32_t width = turn_width(n);
+        for (uint32_t i = 0; i < n; i += width)
+                turn_one(x + i, width);
 }
 
 void portable_add(float *x, const float *y, uint32_t n) {

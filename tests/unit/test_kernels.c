@@ -334,32 +334,53 @@ static void every_set_stores_the_same_bytes(void **state) {
         }
 }
 
-/* What kernels.h promises of a conversion, also where it writes over what it reads. */
-static void converting_gives_what_storing_the_values_gives(void **state) {
+static void every_set_loads_the_same_values(void **state) {
         (void) state;
-        const struct kernels *sets[] = { &kernels_portable, kernels_named("avx2") };
-        float x[128];
-        uint8_t from[256], expected[256], there[256], place[512];
-        for (unsigned i = 0; i < KINDS * 8; i++)
-                for (enum kv_type a = 0; a < KV_TYPE_COUNT; a++)
-                        for (enum kv_type b = a + 1; b < KV_TYPE_COUNT; b++) {
-                                awkward_floats(x, 128, i % KINDS);
-                                kernels_portable.kv[a].store(x, 128, from);
-                                kernels_portable.types[kv_tensor_type(a)].dequantize(from, 128, x);
-                                memset(expected, 0, sizeof(expected));
-                                kernels_portable.kv[b].store(x, 128, expected);
-                                for (unsigned s = 0; s < 2 && sets[s]; s++) {
-                                        memset(there, 0, sizeof(there));
-                                        sets[s]->kv_convert[a][b](from, 128, there);
-                                        assert_memory_equal(there, expected, sizeof(there));
-                                        for (unsigned shift = 0; shift < 100; shift += 9) {
-                                                memset(place, 0, sizeof(place));
-                                                memcpy(place + shift, from, sizeof(from));
-                                                sets[s]->kv_convert[a][b](place + shift, 128, place);
-                                                assert_memory_equal(place, expected, 128 / 32 * (b == KV_Q8_0 ? 34 : 18));
-                                        }
-                                }
-                        }
+        const struct kernels *other = other_set();
+        float x[128], ours[128], theirs[128];
+        uint8_t row[256];
+        for (unsigned i = 0; other && i < KINDS * 8; i++) {
+                awkward_floats(x, 128, i % KINDS);
+                for (enum kv_type type = 0; type < KV_TYPE_COUNT; type++) {
+                        uint32_t n = type == KV_F16 ? 128 - i % 41 : 128;
+                        memset(ours, 0, sizeof(ours));
+                        memset(theirs, 0, sizeof(theirs));
+                        kernels_portable.kv[type].store(x, n, row);
+                        kernels_portable.kv[type].load(row, n, ours);
+                        other->kv[type].load(row, n, theirs);
+                        assert_memory_equal(ours, theirs, sizeof(ours));
+                        kernels_portable.types[kv_tensor_type(type)].dequantize(row, n, theirs);
+                        assert_memory_equal(ours, theirs, sizeof(ours));
+                }
+        }
+}
+
+/* Row I of Sylvester's matrix has its minus signs where I and the column have an odd number of bits in common. */
+static void turning_follows_the_formula_and_is_undone_by_turning(void **state) {
+        (void) state;
+        static const uint32_t lengths[] = { 8, 32, 64, 96, 128, 160, 256 };
+        const struct kernels *other = other_set();
+        float x[256], ours[256], theirs[256];
+        for (unsigned i = 0; i < 7 * 5; i++) {
+                uint32_t n = lengths[i % 7], width = turn_width(n);
+                random_floats(x, n);
+                memcpy(ours, x, sizeof(ours));
+                memcpy(theirs, x, sizeof(theirs));
+                kernels_portable.turn(ours, n);
+                for (uint32_t v = 0; v < n; v++) {
+                        double sum = 0;
+                        for (uint32_t w = 0; w < width; w++)
+                                sum += (double) x[v / width * width + w] * (__builtin_parity(v % width & w) ? -1 : 1);
+                        assert_true(fabs((double) ours[v] - sum / sqrt(width)) < 1e-5);
+                }
+                if (other) {
+                        other->turn(theirs, n);
+                        assert_memory_equal(ours, theirs, n * sizeof(float));
+                }
+                kernels_portable.turn(ours, n);
+                for (uint32_t v = 0; v < n; v++)
+                        assert_true(fabsf(ours[v] - x[v]) < 1e-5f);
+        }
 }
 
 static void stored_rows_come_back_within_a_step(void **state) {
@@ -561,7 +582,8 @@ int main(void) {
                 cmocka_unit_test(extreme_codes_do_not_overflow),
                 cmocka_unit_test(every_set_prepares_the_same_bytes),
                 cmocka_unit_test(every_set_stores_the_same_bytes),
-                cmocka_unit_test(converting_gives_what_storing_the_values_gives),
+                cmocka_unit_test(every_set_loads_the_same_values),
+                cmocka_unit_test(turning_follows_the_formula_and_is_undone_by_turning),
                 cmocka_unit_test(stored_rows_come_back_within_a_step),
                 cmocka_unit_test(mixtures_agree_and_do_not_depend_on_the_tile),
                 cmocka_unit_test(vectors_agree),

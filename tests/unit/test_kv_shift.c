@@ -48,8 +48,15 @@ static void make_row(float *x, uint32_t n, uint32_t salt, uint32_t position, uin
         }
 }
 
-static void store_token(struct kv_cache *c, const struct kv_sequence *s, uint32_t salt, uint32_t position) {
+/* As the forward pass does: keys are turned where the type wants it. */
+static void store_row(enum kv_type type, bool is_key, float *x, uint32_t n, uint8_t *row) {
         const struct kernels *k = kernels_get();
+        if (is_key && kv_type_turns_keys(type))
+                k->turn(x, n);
+        k->kv[type].store(x, n, row);
+}
+
+static void store_token(struct kv_cache *c, const struct kv_sequence *s, uint32_t salt, uint32_t position) {
         float x[64];
         for (uint32_t layer = 0; layer < shape.n_layer; layer++)
                 for (uint32_t head = 0; head < heads[layer]; head++) {
@@ -57,9 +64,9 @@ static void store_token(struct kv_cache *c, const struct kv_sequence *s, uint32_
                         struct kv_rows keys = kv_cache_keys(c, block, layer, head);
                         struct kv_rows values = kv_cache_values(c, block, layer, head);
                         make_row(x, 64, salt, position, layer, head);
-                        k->kv[keys.type].store(x, 64, keys.rows + (size_t) row * keys.row_bytes);
+                        store_row(keys.type, true, x, 64, keys.rows + (size_t) row * keys.row_bytes);
                         make_row(x, 32, salt + 1000, position, layer, head);
-                        k->kv[values.type].store(x, 32, values.rows + (size_t) row * values.row_bytes);
+                        store_row(values.type, false, x, 32, values.rows + (size_t) row * values.row_bytes);
                 }
 }
 
@@ -70,15 +77,16 @@ static void append(struct kv_cache *c, struct kv_sequence *s, uint32_t salt, uin
         s->tokens_count += count;
 }
 
-/* ROW is what storing the values as FIRST, reading them, and storing them as each further type of PATH gives. */
-static void check_row(const float *values, uint32_t n, const uint8_t *row, const enum kv_type path[], uint32_t steps) {
+/* ROW is what storing VALUES as the first type of PATH gives, and storing what is read back as each further one. */
+static void check_row(const float *values, bool is_key, uint32_t n, const uint8_t *row, const enum kv_type path[],
+                      uint32_t steps) {
         const struct kernels *k = kernels_get();
         float x[64];
         uint8_t expected[128];
         memcpy(x, values, n * sizeof(float));
         for (uint32_t i = 0; i < steps; i++) {
                 memset(expected, 0, sizeof(expected));
-                k->kv[path[i]].store(x, n, expected);
+                store_row(path[i], is_key && !(i && kv_type_turns_keys(path[i - 1])), x, n, expected);
                 k->types[kv_tensor_type(path[i])].dequantize(expected, n, x);
         }
         static const uint32_t bytes_32[KV_TYPE_COUNT] = { 64, 34, 18 };
@@ -102,9 +110,9 @@ static void check_token(const struct kv_cache *c, const struct kv_sequence *s, u
                         assert_int_equal(keys.type, k.types[k.steps - 1]);
                         assert_int_equal(values.type, v.types[v.steps - 1]);
                         make_row(x, 64, salt, position, layer, head);
-                        check_row(x, 64, keys.rows + (size_t) row * keys.row_bytes, k.types, k.steps);
+                        check_row(x, true, 64, keys.rows + (size_t) row * keys.row_bytes, k.types, k.steps);
                         make_row(x, 32, salt + 1000, position, layer, head);
-                        check_row(x, 32, values.rows + (size_t) row * values.row_bytes, v.types, v.steps);
+                        check_row(x, false, 32, values.rows + (size_t) row * values.row_bytes, v.types, v.steps);
                 }
 }
 
