@@ -1,30 +1,37 @@
 /*
  * child.c - starting, hearing and reaping one child process on the libuv loop.
  *
- * Four handles belong to a child: the process, the channel, the pipe of its standard error and a timer. All are
+ * Four handles belong to a child: the channel, the pipe of its standard error, a timer and its pidfd. All are
  * embedded, so it is freed when the last close callback has run. "Exited" is told only when the process is reaped and
  * both pipes have ended, or a moment later if something else holds a pipe open: the last frame before an exit matters.
  */
 #include "daemon/child.h"
 
+#include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "daemon/bounds.h"
+#include "daemon/cleanup.h"
+#include "daemon/spawn.h"
 
 extern char **environ;
 
 #define CHILD_HANDLES 4
 
 struct child {
-        uv_process_t process;
         uv_pipe_t channel;
         uv_pipe_t errors;
         uv_timer_t linger;
+        uv_poll_t watch; /* of the pidfd */
+        struct spawned process;
         struct child_events events;
         void *user;
         struct child_exit exit;
@@ -44,14 +51,17 @@ struct child_write {
 
 static void on_closed(uv_handle_t *handle) {
         struct child *c = handle->data;
-        if (--c->handles_open == 0)
-                free(c);
+        if (--c->handles_open > 0)
+                return;
+        close_fd(&c->process.pidfd);
+        free(c);
 }
 
+/* All that there are: of a process that did not start, there is nothing to watch. */
 static void close_all(struct child *c) {
-        uv_handle_t *all[CHILD_HANDLES] = { (uv_handle_t *) &c->process, (uv_handle_t *) &c->channel, (uv_handle_t *) &c->errors,
-                                            (uv_handle_t *) &c->linger };
-        for (uint32_t i = 0; i < CHILD_HANDLES; i++)
+        uv_handle_t *all[CHILD_HANDLES] = { (uv_handle_t *) &c->channel, (uv_handle_t *) &c->errors, (uv_handle_t *) &c->linger,
+                                            (uv_handle_t *) &c->watch };
+        for (uint32_t i = 0, count = c->handles_open; i < count; i++)
                 uv_close(all[i], on_closed);
 }
 
@@ -73,10 +83,17 @@ static void on_linger(uv_timer_t *timer) {
         finish(timer->data);
 }
 
-static void on_process_exit(uv_process_t *process, int64_t status, int signal_number) {
-        struct child *c = process->data;
+static void on_watch(uv_poll_t *watch, int status, int events) {
+        (void) status;
+        (void) events;
+        struct child *c = watch->data;
+        int r = spawn_reap(&c->process, &c->exit.status, &c->exit.signal);
+        if (r == -EAGAIN)
+                return;
+        if (r < 0)
+                c->exit = (struct child_exit){ .status = CHILD_STATUS_UNKNOWN };
         c->exited = true;
-        c->exit = (struct child_exit){ status, signal_number };
+        (void) uv_poll_stop(watch);
         finish_if_over(c);
         if (!c->finished)
                 (void) uv_timer_start(&c->linger, on_linger, CHILD_LINGER_MS, 0);
@@ -166,78 +183,100 @@ static char **environment_new(void) {
 }
 
 void child_kill(struct child *c) {
-        if (c->exited || c->process.pid <= 0)
+        if (c->exited)
                 return;
-        /* Detached: its process group carries its number. The group first, so that nothing it started outlives it. */
-        (void) kill(-(pid_t) c->process.pid, SIGKILL);
-        (void) kill((pid_t) c->process.pid, SIGKILL);
+        /* It leads a session: its process group carries its number. The group first, so that nothing it started outlives it. */
+        (void) kill(-c->process.pid, SIGKILL);
+        (void) kill(c->process.pid, SIGKILL);
 }
 
-static int spawn(uv_loop_t *loop, struct child *c, const struct child_spec *spec, uv_stdio_container_t *stdio,
-                 char **environment) {
-        bool both_ways = spec->channel == CHILD_CHANNEL_SOCKET;
-        stdio[2].flags = UV_CREATE_PIPE | UV_WRITABLE_PIPE;
-        stdio[2].data.stream = (uv_stream_t *) &c->errors;
-        stdio[spec->channel].flags = UV_CREATE_PIPE | UV_WRITABLE_PIPE | (both_ways ? UV_READABLE_PIPE : 0);
-        stdio[spec->channel].data.stream = (uv_stream_t *) &c->channel;
-        for (uint32_t i = 0; i < spec->fds_count; i++) {
-                stdio[CHILD_FDS_FIRST + i].flags = UV_INHERIT_FD;
-                stdio[CHILD_FDS_FIRST + i].data.fd = spec->fds[i];
-        }
-        uv_process_options_t options = {
-                .exit_cb = on_process_exit,
-                .file = spec->path,
-                .args = (char **) spec->arguments,
-                .env = environment,
-                .flags = UV_PROCESS_DETACHED,
-                .stdio_count = (int) (CHILD_FDS_FIRST + spec->fds_count),
-                .stdio = stdio,
+/* FDS is filled with what becomes 0, 1, 2, ... in the child. */
+static int spawn(const struct child_spec *spec, int *fds, int null, int channel, int errors, struct spawned *ret) {
+        auto_free char **environment = environment_new();
+        if (!environment)
+                return -ENOMEM;
+        const int first[CHILD_FDS_FIRST] = { null, null, errors, -1 };
+        memcpy(fds, first, sizeof(first));
+        fds[spec->channel] = channel;
+        if (spec->fds_count > 0)
+                memcpy(fds + CHILD_FDS_FIRST, spec->fds, spec->fds_count * sizeof(*fds));
+        struct spawn s = {
+                .path = spec->path,
+                .arguments = spec->arguments,
+                .environment = environment,
+                .fds = fds,
+                .fds_count = CHILD_FDS_FIRST + spec->fds_count,
+                .cgroup_fd = spec->cgroup_fd,
         };
-        return uv_spawn(loop, &c->process, &options);
+        return spawn_start(&s, ret);
 }
 
-static int start(uv_loop_t *loop, struct child *c, const struct child_spec *spec, uv_stdio_container_t *stdio,
-                 char **environment) {
-        (void) uv_pipe_init(loop, &c->channel, 0);
-        (void) uv_pipe_init(loop, &c->errors, 0);
-        (void) uv_timer_init(loop, &c->linger);
-        int r = spawn(loop, c, spec, stdio, environment);
-        c->handles_open = CHILD_HANDLES;
-        c->process.data = c->channel.data = c->errors.data = c->linger.data = c;
+/* PIPE takes over *FD and reads from it. */
+static int hear(uv_pipe_t *pipe, int *fd, uv_read_cb on_read) {
+        int r = uv_pipe_open(pipe, *fd);
+        if (r < 0)
+                return r;
+        (void) take_fd(fd);
+        return uv_read_start((uv_stream_t *) pipe, on_allocate, on_read);
+}
+
+/* Whatever may fail comes before the process is there; what comes after cannot. */
+static int start(uv_loop_t *loop, struct child *c, const struct child_spec *spec, int *fds) {
+        bool both_ways = spec->channel == CHILD_CHANNEL_SOCKET;
+        int pair[2] = { -1, -1 };
+        auto_close int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+        if (null < 0 || (both_ways ? socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) : pipe2(pair, O_CLOEXEC)) < 0)
+                return -errno;
+        auto_close int our_channel = pair[0];
+        auto_close int channel = pair[1];
+        if (pipe2(pair, O_CLOEXEC) < 0)
+                return -errno;
+        auto_close int our_errors = pair[0];
+        auto_close int errors = pair[1];
+        int r = hear(&c->channel, &our_channel, on_channel);
         if (r == 0)
-                r = uv_read_start((uv_stream_t *) &c->channel, on_allocate, on_channel);
+                r = hear(&c->errors, &our_errors, on_errors);
         if (r == 0)
-                r = uv_read_start((uv_stream_t *) &c->errors, on_allocate, on_errors);
-        if (r < 0) {
-                child_kill(c);
-                c->finished = true;
-                close_all(c);
-        }
+                r = spawn(spec, fds, null, channel, errors, &c->process);
+        if (r < 0)
+                return r;
+        r = uv_poll_init(loop, &c->watch, c->process.pidfd);
+        assert(r == 0); /* it fails for what epoll does not take, and it takes every pidfd */
+        c->handles_open++;
+        c->watch.data = c;
+        r = uv_poll_start(&c->watch, UV_READABLE, on_watch);
+        assert(r == 0);
         return r;
 }
 
 int child_start(uv_loop_t *loop, const struct child_spec *spec, const struct child_events *events, void *user,
                 struct child **ret) {
         struct child *c = calloc(1, sizeof(*c));
-        uv_stdio_container_t *stdio = calloc(CHILD_FDS_FIRST + spec->fds_count, sizeof(*stdio));
-        char **environment = environment_new();
-        int r = -ENOMEM;
-        if (c && stdio && environment) {
-                c->events = *events;
-                c->user = user;
-                r = start(loop, c, spec, stdio, environment);
-                if (r == 0)
-                        *ret = c;
-        } else {
+        auto_free int *fds = calloc(CHILD_FDS_FIRST + spec->fds_count, sizeof(*fds));
+        if (!c || !fds) {
                 free(c);
+                return -ENOMEM;
         }
-        free(stdio);
-        free(environment);
-        return r;
+        c->events = *events;
+        c->user = user;
+        c->process.pidfd = -1;
+        (void) uv_pipe_init(loop, &c->channel, 0);
+        (void) uv_pipe_init(loop, &c->errors, 0);
+        (void) uv_timer_init(loop, &c->linger);
+        c->channel.data = c->errors.data = c->linger.data = c;
+        c->handles_open = CHILD_HANDLES - 1;
+        int r = start(loop, c, spec, fds);
+        if (r < 0) {
+                c->finished = true;
+                close_all(c);
+                return r;
+        }
+        *ret = c;
+        return 0;
 }
 
 pid_t child_pid(const struct child *c) {
-        return (pid_t) c->process.pid;
+        return c->process.pid;
 }
 
 static void on_written(uv_write_t *request, int status) {

@@ -1,5 +1,5 @@
 /*
- * child.h - one child process: started by fork + exec with exactly the descriptors named, heard to its last word, reaped.
+ * child.h - one child process: started in its control group with exactly the descriptors named, heard to its last word, reaped.
  *
  * The child gets /dev/null as standard input, a channel to us, a pipe for standard error, and the descriptors it
  * was promised from CHILD_FDS_FIRST on; nothing else of ours, and of the environment only what a program needs. The
@@ -31,7 +31,10 @@ struct child_spec {
         enum child_channel channel;
         const int *fds; /* become CHILD_FDS_FIRST, ... in the child; stay the caller's */
         uint32_t fds_count;
+        int cgroup_fd; /* directory of a control group that it is in from its first own page on; -1 or 0: ours */
 };
+
+#define CHILD_STATUS_UNKNOWN (-1) /* somebody else reaped it */
 
 struct child_exit {
         int64_t status; /* meaningful when signal is 0 */

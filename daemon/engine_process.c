@@ -187,6 +187,7 @@ static int start_worker(uv_loop_t *loop, const struct engine_settings *s, const 
                 .channel = CHILD_CHANNEL_SOCKET,
                 .fds = fds,
                 .fds_count = s->model_fds_count + 1,
+                .cgroup_fd = s->cgroup_fd,
         };
         r = child_start(loop, &spec, &events, e, &e->child);
         arguments_done(&a);

@@ -28,6 +28,7 @@ struct engine_settings {
         enum kv_type kv_type;
         enum kv_type
                 kv_floor; /* what the KV cache may be taken down to while it runs; one that the heads cannot have is raised */
+        int cgroup_fd; /* of cgroup_engine_fd; -1: it stays in ours */
 };
 
 enum engine_says {

@@ -170,6 +170,7 @@ static void start_engine(struct model *m) {
                 .threads = m->config->threads,
                 .kv_type = m->form.kv_type,
                 .kv_floor = m->config->kv_floor,
+                .cgroup_fd = -1,
         };
         m->engine = (struct tenure){ .started_ms = f->now_ms };
         int r = engine_process_start(f->loop, &settings, &events, m, &m->engine.process);
