@@ -127,7 +127,7 @@
 /* What was taken is given back one piece at a time. */
 #define GIVE_BACK_MS 10000u
 /* More precise only after so long; and at most so many changes an hour and model (TRANSITIONS_MAX). */
-#define UPSHIFT_CALM_MS  300000u
+#define UPSHIFT_CALM_MS    300000u
 #define TRANSITION_KEPT_MS 3600000u
 
 /* Time to look again: as long as memory would last at the fastest rate seen (earlyoom's 6 GB/s), within limits. */
@@ -148,6 +148,42 @@
 #define LOOK_SOON_MS 100u
 
 /* Levels of heat: 0 is full speed. Eight, quantised with hysteresis: 65 changes an hour in simulation, 253 without. */
-#define HEAT_LEVELS 8u
+#define HEAT_LEVELS          8u
+#define HEAT_HYSTERESIS_STEP 0.6
+
+/* What a sensor may say: 0, -127, 127.5, 255 and -99999999 are all on record as nonsense of drivers. */
+#define SENSOR_LEAST_MILLIDEGREES 1000
+#define SENSOR_MOST_MILLIDEGREES  125000
+/* Silicon does not change faster than that; one degree of rounding on top. */
+#define SENSOR_SLEW_PER_S 25000
+#define SENSOR_ROUNDING   1000
+/* The third miss makes it lost. More often than that, missing looks are one miss: sensors are read every 1 to 2 s. */
+#define SENSOR_MISSES_MAX 3u
+#define SENSOR_MISS_MS    500u
+/* A control sensor that is not even listed any more is forgotten after so long, if another one works. */
+#define SENSOR_FORGOTTEN_MS 600000u
+/* Critical trips outside of this are firmware's mistakes: 20.8 and -274 degrees are on record. */
+#define CRITICAL_LEAST_MILLIDEGREES 50000
+#define CRITICAL_MOST_MILLIDEGREES  150000
+
+/* The controller: part of full speed per degree, and per degree and second, more where it is too hot. Found by trying 27 sets
+ * in tests/unit/test_policy_thermal.c: twice the gain follows every burst of an agent, half the rest overshoots for a minute. */
+#define HEAT_GAIN           0.010
+#define HEAT_GAIN_PER_S     0.0008
+#define HEAT_GAIN_HOT_PER_S 0.0030
+#define HEAT_DEADBAND       1.5
+#define HEAT_DOWN_PER_S     0.10
+#define HEAT_UP_PER_S       0.01
+#define HEAT_PERIOD_MS      900u
+#define HEAT_PERIOD_MAX_MS  10000u
+/* Nearer to critical than this, or throttled: lowest level at once, for at least so long. */
+#define HEAT_OVERRIDE_MILLIDEGREES 5000
+#define HEAT_OVERRIDE_MS           30000u
+/* Batch waits from this level on, until it has cooled to that one: windows of at least a minute, at most five, so that it
+ * gets its turn on a box that is always hot. */
+#define HEAT_BATCH_HELD      5u
+#define HEAT_BATCH_FREE      3u
+#define HEAT_BATCH_WINDOW_MS 60000u
+#define HEAT_BATCH_HELD_MS   300000u
 
 #endif

@@ -11,6 +11,7 @@
 #include "policy/release.h"
 #include "policy/remember.h"
 #include "policy/saturate.h"
+#include "policy/thermal.h"
 
 /* All that is known at one look. */
 struct look {
@@ -85,6 +86,17 @@ static void hold(const struct look *l, struct plan *plan) {
         plan->hold_batch = held;
 }
 
+static void cool(const struct look *l, struct plan *plan) {
+        struct heat heat = policy_thermal(&l->past->thermal, l->limits, l->seen);
+        plan->heat_level = heat.level;
+        plan->duty_permille = heat.duty_permille;
+        plan->threads_permille = heat.threads_permille;
+        plan->heat_because = heat.because;
+        plan->hold_batch = plan->hold_batch || heat.hold_batch;
+        plan->margin_millidegrees = heat.margin_millidegrees;
+        plan->millidegrees = heat.millidegrees;
+}
+
 static uint64_t look_again_after(const struct look *l, const struct plan *plan) {
         uint64_t have = l->headroom.bytes > 0 ? (uint64_t) l->headroom.bytes : 0;
         uint64_t ms = have / LOOK_BYTES_PER_MS;
@@ -114,7 +126,7 @@ static void tell_numbers(const struct look *l, struct plan *plan) {
 
 void policy_decide(const struct limits *limits, const struct seen *seen, struct past *past, struct plan *ret) {
         struct look l = { .limits = limits, .seen = seen, .past = past };
-        *ret = (struct plan){ .duty_permille = 1000, .threads_permille = 1000, .margin_millidegrees = INT32_MAX };
+        *ret = (struct plan){ 0 };
         policy_remember(past, seen, l.pasts);
         l.headroom = policy_headroom(limits, seen);
         l.outlook = policy_forecast(&past->forecast, seen, &l.headroom);
@@ -123,6 +135,7 @@ void policy_decide(const struct limits *limits, const struct seen *seen, struct 
         l.trouble = policy_trouble(&past->ladder, limits, seen, &l.headroom, &l.outlook, &l.distress);
         act(&l, ret);
         hold(&l, ret);
+        cool(&l, ret);
         tell_numbers(&l, ret);
         ret->look_again_ms = plus(seen->now_ms, look_again_after(&l, ret));
         past->looks++;

@@ -98,6 +98,37 @@ struct settling {
         struct promise promises[PLAN_ACTS_MAX];
 };
 
+/* What is known of one sensor (filter.c). */
+enum sensor_health { SENSOR_HEALTH_NONE, SENSOR_HEALTH_OK, SENSOR_HEALTH_STALE, SENSOR_HEALTH_LOST, SENSOR_HEALTH_ASLEEP };
+
+#define MEDIAN_OF 5u
+
+struct sensor_past {
+        bool used, control;
+        uint32_t key;
+        enum sensor_health health;
+        uint64_t seen_ms;   /* in a snapshot */
+        uint64_t read_ms;   /* last value that was believed ... */
+        uint64_t missed_ms; /* ... and last miss that was counted */
+        uint32_t misses;    /* in a row */
+        uint32_t count;     /* of the values below */
+        int32_t values[MEDIAN_OF], critical_millidegrees;
+};
+
+struct thermal {
+        bool begun;
+        double speed;    /* part of full speed that the controller gives: 1 is all */
+        double error;    /* at its last run, degrees, after the deadband */
+        uint64_t run_ms; /* when it last ran */
+        uint32_t level;
+        uint64_t throttles;
+        uint64_t override_ms; /* lowest level until then */
+        enum reason override_because;
+        bool batch_held;
+        uint64_t batch_ms; /* since when it is held, or is not */
+        struct sensor_past sensors[SEEN_SENSORS_MAX];
+};
+
 struct past {
         uint64_t looks;
         uint64_t last_ms;
@@ -105,6 +136,7 @@ struct past {
         struct pressure pressure;
         struct ladder ladder;
         struct settling settling;
+        struct thermal thermal;
         struct model_past models[ACCOUNTS_MAX];
 };
 
