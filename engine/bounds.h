@@ -39,10 +39,13 @@
 #define REQUESTS_WAITING_MAX 256u       /* behind them; the daemon keeps its own queue, so real ones are short */
 #define PREFILL_CHUNK_MAX    4096u      /* tokens of a step: beyond, the compute buffers grow and nothing gains */
 #define PREFIXES_MAX         32u        /* finished sequences that are remembered: all are searched */
+#define SESSION_SLICE_BYTES  (8u << 20) /* of a file, written or read between two steps: 80 ms of a slow disk */
+#define PREFILL_CHUNK_LEAST  32u        /* in an emergency: a step that notices soon, and still shares the weights among tokens */
 #define N_CTX_MAX            (1u << 24) /* no model was trained on a tenth of it */
 
 /* The worker. */
 #define OUTBOX_BYTES_HIGH    (1u << 20)  /* waiting for the daemon: above, no step is made and nothing is read */
+#define HEARTBEAT_MS_MAX     3600000u    /* rarer than hourly is never */
 #define INBOX_BYTES_PER_STEP (16u << 20) /* taken in between two steps, when a large frame is under way */
 
 #endif

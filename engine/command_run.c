@@ -200,7 +200,12 @@ static int answer(const struct arguments *a) {
         config.path = a->path;
         config.parallel = 1;
         config.kv_tokens = config.ctx;
-        config.sink = (struct scheduler_sink){ &printer, on_start, on_text, on_end, on_embedding, on_error };
+        config.sink = (struct scheduler_sink){ .context = &printer,
+                                               .on_start = on_start,
+                                               .on_text = on_text,
+                                               .on_end = on_end,
+                                               .on_embedding = on_embedding,
+                                               .on_error = on_error };
         struct engine e;
         struct gguf_error why = { .text = "" };
         struct request r = { 0 };

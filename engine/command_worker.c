@@ -121,6 +121,8 @@ int command_worker(int argc, char **argv) {
         if (code != EXIT_DONE || helped)
                 return code;
         a.config.model_fds = a.model_fds;
+        /* A file that may not become larger is an error that is told, not the end. */
+        (void) signal(SIGXFSZ, SIG_IGN);
         if (!tie_to_parent(parent))
                 return EXIT_DONE;
         struct sandbox_report report;

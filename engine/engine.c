@@ -1,6 +1,7 @@
 /* engine.c - opens the parts in order and closes them in reverse. */
 #include "engine/engine.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <string.h>
 #include <sys/random.h>
@@ -8,6 +9,7 @@
 
 #include "engine/bounds.h"
 #include "engine/parts.h"
+#include "engine/session_file.h"
 
 struct engine_config engine_config_default(void) {
         return (struct engine_config){ .kv = KV_F16,
@@ -59,11 +61,19 @@ static int open_scheduler(struct engine *e, const struct engine_config *config, 
                 .forward = e->forward,
                 .parallel = config->parallel,
                 .prefill_chunk_max = config->prefill_chunk,
+                .session_model = session_model(e->model),
                 .now_us = now_us,
                 .sink = config->sink,
         };
         r = scheduler_new(&scheduler, &e->scheduler);
         return r < 0 ? parts_failed(reterr, r, "cannot reserve the scheduler's tables") : 0;
+}
+
+/* The least precise type down to FLOOR that the heads can have; not above TYPE, which they can. */
+static enum kv_type floor_of(const struct kv_cache *c, enum kv_type type, enum kv_type floor) {
+        while (floor > type && !kv_cache_can_hold(c, floor))
+                floor--;
+        return floor > type ? floor : type;
 }
 
 int engine_open(struct engine *e, const struct engine_config *config, struct gguf_error *reterr) {
@@ -80,7 +90,21 @@ int engine_open(struct engine *e, const struct engine_config *config, struct ggu
         if (r < 0)
                 return r;
         r = parts_open_cache(&e->model->shape, c.kv_tokens, c.kv, &e->cache, reterr);
-        return r < 0 ? r : open_scheduler(e, &c, reterr);
+        if (r < 0)
+                return r;
+        e->kv_type = c.kv;
+        e->kv_floor = floor_of(e->cache, c.kv, c.kv_floor);
+        e->heartbeat_ms = ENGINE_HEARTBEAT_MS_DEFAULT;
+        pace_init(&e->pace, now_us());
+        return open_scheduler(e, &c, reterr);
+}
+
+void engine_relieve(struct engine *e) {
+        scheduler_trim(e->scheduler);
+        int r = scheduler_relieve_kv(e->scheduler, e->kv_floor);
+        assert(r == 0); /* the heads can have the floor: looked at when it was opened */
+        uint32_t chunk = scheduler_prefill_chunk(e->scheduler);
+        scheduler_set_prefill_chunk(e->scheduler, min_u32(chunk, PREFILL_CHUNK_LEAST));
 }
 
 void engine_close(struct engine *e) {

@@ -9,6 +9,7 @@
 #include "engine/forward.h"
 #include "engine/kv_cache.h"
 #include "engine/model.h"
+#include "engine/pace.h"
 #include "engine/request.h"
 #include "engine/scheduler.h"
 #include "engine/threads.h"
@@ -16,6 +17,7 @@
 #define ENGINE_CTX_DEFAULT           4096u /* or what the model was trained on, if less */
 #define ENGINE_PARALLEL_DEFAULT      4u
 #define ENGINE_PREFILL_CHUNK_DEFAULT 256u
+#define ENGINE_HEARTBEAT_MS_DEFAULT  1000u
 
 struct engine_config {    /* start from engine_config_default */
         const char *path; /* the model's file, or NULL: these descriptors */
@@ -25,7 +27,7 @@ struct engine_config {    /* start from engine_config_default */
         uint32_t kv_tokens; /* the KV pool; 0: twice the ceiling */
         enum kv_type kv;
         enum kv_type kv_floor; /* the least precision it may be taken down to; raised to one that the heads can have */
-        uint32_t threads; /* 0: as many as there are processors for us */
+        uint32_t threads;      /* 0: as many as there are processors for us */
         uint32_t parallel;
         uint32_t prefill_chunk;
         struct scheduler_sink sink;
@@ -44,10 +46,18 @@ struct engine {
         struct request_rules rules;
         struct scheduler *scheduler;
         uint32_t kv_tokens, parallel;
+        enum kv_type kv_type, kv_floor; /* it was opened with; the KV cache never goes below the floor */
+        struct pace pace;
+        uint32_t heartbeat_ms; /* statistics are told unasked so often; 0: never */
 };
 
 /* 0, or -errno and one sentence. E is released with engine_close either way. */
 int engine_open(struct engine *e, const struct engine_config *config, struct gguf_error *reterr);
+/*
+ * The emergency: all that can be given back between two steps is, at once. Prefix caches are dropped, the KV cache goes down to
+ * the floor, the newest tokens included, and the prefill chunk to its least.
+ */
+void engine_relieve(struct engine *e);
 void engine_close(struct engine *e);
 
 #endif

@@ -75,7 +75,10 @@ cJSON *frame_ready(const struct engine *e) {
                    add_number(f, "n_ctx", e->rules.n_ctx) && add_number(f, "kv_tokens", e->kv_tokens) &&
                    add_number(f, "parallel", e->parallel) && add_number(f, "n_vocab", e->model->shape.n_vocab) &&
                    add_number(f, "request_bytes_max", request_bytes_max(e)) &&
-                   add_text(f, "chat_format", chat_family_name(e->model->chat.family));
+                   add_text(f, "chat_format", chat_family_name(e->model->chat.family)) &&
+                   add_text(f, "kv", kv_type_name(e->kv_type)) && add_text(f, "kv_floor", kv_type_name(e->kv_floor)) &&
+                   add_number(f, "threads", threads_width_max(e->threads)) &&
+                   add_number(f, "prefill_chunk", scheduler_prefill_chunk_max(e->scheduler));
         return all_or_nothing(f, all);
 }
 
@@ -174,27 +177,72 @@ cJSON *frame_embedding(uint64_t id, const struct embedding *e) {
 cJSON *frame_error(uint64_t id, const struct request_error *error) {
         cJSON *f = frame_about(WIRE_ERROR, id);
         bool all = add_number(f, "status", error->status) && add_text(f, "kind", error->kind) &&
-                   add_text_or_null(f, "code", NULL) && add_text_or_null(f, "param", error->param) &&
+                   add_text_or_null(f, "code", error->code) && add_text_or_null(f, "param", error->param) &&
                    add_text(f, "message", error->message);
         if (error->n_ctx)
                 all = all && add_number(f, "n_prompt_tokens", error->n_prompt_tokens) && add_number(f, "n_ctx", error->n_ctx);
         return all_or_nothing(f, all);
 }
 
-cJSON *frame_statistics(const struct engine *e) {
+static bool add_bool(cJSON *o, const char *name, bool value) {
+        return cJSON_AddBoolToObject(o, name, value) != NULL;
+}
+
+static cJSON *list_of(const struct scheduler_request list[], uint32_t count, const char *bytes) {
+        cJSON *array = cJSON_CreateArray();
+        for (uint32_t i = 0; i < count; i++) {
+                cJSON *one = cJSON_CreateObject();
+                bool all = add_number(one, "id", (double) list[i].id) && add_number(one, bytes, (double) list[i].bytes);
+                if (!append_item(array, one) || !all)
+                        return all_or_nothing(array, false);
+        }
+        return array;
+}
+
+static bool add_kv(cJSON *f, const struct engine *e, const struct scheduler_statistics *s) {
+        const struct kv_shift *shift = scheduler_kv_shift(e->scheduler);
+        cJSON *bytes = cJSON_AddObjectToObject(f, "kv_bytes");
+        bool all = true;
+        for (unsigned type = 0; type < KV_TYPE_COUNT; type++)
+                all = all && add_number(bytes, kv_type_name((enum kv_type) type), (double) s->kv_bytes[type]);
+        enum kv_type kv = shift->target > e->kv_type ? shift->target : e->kv_type;
+        return all && add_number(f, "prefix_bytes", (double) s->prefix_bytes) && add_text(f, "kv", kv_type_name(kv)) &&
+               add_bool(f, "converting", shift->under_way);
+}
+
+static bool add_settings(cJSON *f, const struct engine *e) {
+        return add_number(f, "context", e->rules.n_ctx_now) &&
+               add_number(f, "prefill_chunk", scheduler_prefill_chunk(e->scheduler)) && add_number(f, "duty", e->pace.duty) &&
+               add_number(f, "threads", threads_width(e->threads));
+}
+
+cJSON *frame_statistics(const struct engine *e, bool asked) {
         struct scheduler_statistics s = scheduler_statistics(e->scheduler);
         struct kv_usage kv;
         kv_cache_usage(e->cache, &kv);
         cJSON *f = frame_of(WIRE_STATISTICS);
-        bool all = add_number(f, "requests_running", s.requests_running) &&
+        bool all = add_bool(f, "asked", asked) && add_number(f, "requests_running", s.requests_running) &&
                    add_number(f, "requests_waiting", s.requests_waiting) && add_number(f, "kv_blocks_used", kv.blocks_used) &&
                    add_number(f, "kv_blocks_max", kv.blocks_max) && add_number(f, "kv_bytes_used", (double) kv.bytes_used) &&
                    add_number(f, "tokens_prefilled", (double) s.tokens_prefilled) &&
                    add_number(f, "tokens_decoded", (double) s.tokens_decoded) &&
-                   add_number(f, "decode_tokens_per_second", s.decode_tokens_per_second);
+                   add_number(f, "decode_tokens_per_second", s.decode_tokens_per_second) &&
+                   add_number(f, "decode_tokens_per_second_usual", s.decode_tokens_per_second_usual) && add_kv(f, e, &s) &&
+                   add_settings(f, e) && add_item(f, "requests", list_of(s.running, s.requests_running, "kv_bytes")) &&
+                   add_item(f, "suspended", list_of(s.suspended, s.suspended_count, "bytes"));
         return all_or_nothing(f, all);
 }
 
 cJSON *frame_controlled(uint64_t id) {
         return frame_about(WIRE_CONTROLLED, id);
+}
+
+cJSON *frame_suspended(uint64_t id, uint64_t bytes, const char *error) {
+        cJSON *f = frame_about(WIRE_SUSPENDED, id);
+        return all_or_nothing(f, add_number(f, "bytes", (double) bytes) && (!error || add_text(f, "error", error)));
+}
+
+cJSON *frame_restored(uint64_t id, bool recomputed) {
+        cJSON *f = frame_about(WIRE_RESTORED, id);
+        return all_or_nothing(f, add_bool(f, "recomputed", recomputed));
 }

@@ -19,7 +19,11 @@ cJSON *frame_text(uint64_t id, const struct tokenizer *t, const struct answer_pi
 cJSON *frame_end(uint64_t id, const struct answer_end *end);
 cJSON *frame_embedding(uint64_t id, const struct embedding *e);
 cJSON *frame_error(uint64_t id, const struct request_error *error);
-cJSON *frame_statistics(const struct engine *e);
+/* ASKED: as the answer to a question. */
+cJSON *frame_statistics(const struct engine *e, bool asked);
 cJSON *frame_controlled(uint64_t id);
+/* ERROR: why not, or NULL. */
+cJSON *frame_suspended(uint64_t id, uint64_t bytes, const char *error);
+cJSON *frame_restored(uint64_t id, bool recomputed);
 
 #endif

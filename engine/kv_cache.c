@@ -326,6 +326,39 @@ uint64_t kv_block_bytes(const struct kv_cache *c, uint32_t block) {
         return block_bytes(c, (enum kv_type) c->blocks[block].type_k, (enum kv_type) c->blocks[block].type_v);
 }
 
+/* --- whole blocks --- */
+
+struct kv_block_view kv_cache_block(const struct kv_cache *c, uint32_t block) {
+        const struct block *b = &c->blocks[block];
+        enum kv_type type_k = (enum kv_type) b->type_k, type_v = (enum kv_type) b->type_v;
+        uint64_t rows = (uint64_t) c->heads_before[c->shape->n_layer] * KV_BLOCK_TOKENS;
+        return (struct kv_block_view){
+                .bytes = c->pool + block * c->slot_bytes,
+                .bytes_count = block_bytes(c, type_k, type_v),
+                .keys_bytes = rows * row_bytes(type_k, c->shape->d_head_k),
+                .type_k = type_k,
+                .type_v = type_v,
+                .shared = b->users > 1,
+        };
+}
+
+uint8_t *kv_sequence_fill(struct kv_cache *c, const struct kv_sequence *s, uint32_t index, enum kv_type type_k,
+                          enum kv_type type_v, size_t *ret_count) {
+        assert(index < s->blocks_count && s->tokens_count <= index * KV_BLOCK_TOKENS && c->blocks[s->blocks[index]].users == 1);
+        if (!row_bytes(type_k, c->shape->d_head_k) || !row_bytes(type_v, c->shape->d_head_v))
+                return NULL;
+        struct block *b = &c->blocks[s->blocks[index]];
+        b->type_k = (uint8_t) type_k;
+        b->type_v = (uint8_t) type_v;
+        *ret_count = block_bytes(c, type_k, type_v);
+        return c->pool + s->blocks[index] * c->slot_bytes;
+}
+
+struct kv_geometry kv_cache_geometry(const struct kv_cache *c) {
+        return (struct kv_geometry){ c->shape->n_layer, c->heads_before[c->shape->n_layer], c->shape->d_head_k,
+                                     c->shape->d_head_v };
+}
+
 void kv_cache_usage(const struct kv_cache *c, struct kv_usage *ret) {
         *ret = (struct kv_usage){ .blocks_max = c->blocks_max, .blocks_used = c->blocks_max - c->free_count };
         uint64_t rows = (uint64_t) c->heads_before[c->shape->n_layer] * KV_BLOCK_TOKENS;

@@ -67,6 +67,26 @@ bool kv_block_exceeds(const struct kv_cache *c, uint32_t block, enum kv_type typ
 /* Bytes of one block, by its own types. */
 uint64_t kv_block_bytes(const struct kv_cache *c, uint32_t block);
 
+/* One block as it lies in memory, whole, rows that nothing was stored in included: for counting and for saving it. */
+struct kv_block_view {
+        const uint8_t *bytes;
+        size_t bytes_count, keys_bytes; /* keys_bytes: of them, those of keys */
+        enum kv_type type_k, type_v;
+        bool shared; /* several sequences have it */
+};
+struct kv_block_view kv_cache_block(const struct kv_cache *c, uint32_t block);
+/*
+ * Block number INDEX of S, in which nothing is stored yet and which nobody shares (asserted), becomes one of these types:
+ * its bytes, to be filled with those of a kv_block_view, and their count. NULL where the heads cannot be stored so.
+ */
+uint8_t *kv_sequence_fill(struct kv_cache *c, const struct kv_sequence *s, uint32_t index, enum kv_type type_k,
+                          enum kv_type type_v, size_t *ret_count);
+/* What a saved block depends on beside its types: two caches with the same geometry can exchange blocks. */
+struct kv_geometry {
+        uint32_t n_layer, heads, d_head_k, d_head_v; /* heads: of all layers together */
+};
+struct kv_geometry kv_cache_geometry(const struct kv_cache *c);
+
 struct kv_usage {
         uint32_t blocks_max, blocks_used;
         uint64_t bytes_used;                    /* of the blocks in use, by their own types */

@@ -116,5 +116,8 @@ int prompt_read_input(const struct request_rules *rules, const cJSON *input, str
                       struct request_error *reterr) {
         if (!cJSON_IsString(input) && !cJSON_IsArray(input))
                 return request_refuse(reterr, "input", "input must be a list of texts or of lists of token ids.");
-        return read_one(rules, "input", input, false, rules->n_ctx, list, reterr);
+        int r = read_one(rules, "input", input, false, rules->n_ctx, list, reterr);
+        if (r == 0 && list->count > rules->n_ctx_now)
+                return request_refuse_lowered(reterr, "input", list->count, rules->n_ctx_now, rules->n_ctx);
+        return r;
 }

@@ -23,6 +23,7 @@ void request_rules_init(struct request_rules *rules, const struct model *model, 
                 .chat = &model->chat,
                 .n_vocab = texts < model->shape.n_vocab ? texts : model->shape.n_vocab,
                 .n_ctx = n_ctx,
+                .n_ctx_now = n_ctx,
                 .n_embd = model->shape.n_embd,
                 .seeds = random_seeded(seed),
         };
@@ -264,7 +265,10 @@ static int read_prompt(const struct request_rules *rules, const cJSON *body, str
                              : prompt_read(rules, field(body, "prompt"), tokens_max, &r->inputs[0], reterr);
         if (result < 0)
                 return result;
-        uint32_t left = rules->n_ctx - (uint32_t) r->inputs[0].count;
+        const char *param = r->kind == REQUEST_CHAT ? "messages" : "prompt";
+        if (r->inputs[0].count + (r->max_tokens > 0) > rules->n_ctx_now)
+                return request_refuse_lowered(reterr, param, r->inputs[0].count, rules->n_ctx_now, rules->n_ctx);
+        uint32_t left = rules->n_ctx_now - (uint32_t) r->inputs[0].count;
         if (r->max_tokens > left)
                 r->max_tokens = left;
         return 0;

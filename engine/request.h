@@ -23,8 +23,9 @@
 struct request_rules {
         const struct tokenizer *tokenizer;
         const struct chat_template *chat;
-        uint32_t n_vocab; /* token ids that have both a text and a logit */
-        uint32_t n_ctx;   /* prompt and answer of one request together */
+        uint32_t n_vocab;   /* token ids that have both a text and a logit */
+        uint32_t n_ctx;     /* prompt and answer of one request together */
+        uint32_t n_ctx_now; /* the same for the time being: at most n_ctx */
         uint32_t n_embd;
         int32_t ends[REQUEST_ENDS_MAX]; /* the tokens that end an answer */
         uint32_t ends_count;
@@ -35,9 +36,10 @@ void request_rules_init(struct request_rules *rules, const struct model *model, 
 struct request_error {
         int status;                      /* of HTTP */
         const char *kind;                /* OpenAI's "type" */
+        const char *code;                /* a word, or NULL */
         const char *param;               /* a field's name, or NULL */
         char message[320];               /* one sentence */
-        uint32_t n_prompt_tokens, n_ctx; /* kind exceed_context_size_error only */
+        uint32_t n_prompt_tokens, n_ctx; /* where it was too long; else 0 */
 };
 /* Not the client's fault: the engine is out of memory. */
 struct request_error request_error_memory(void);

@@ -35,3 +35,17 @@ int request_refuse_length(struct request_error *reterr, const char *param, size_
         reterr->n_ctx = n_ctx;
         return -EINVAL;
 }
+
+int request_refuse_lowered(struct request_error *reterr, const char *param, size_t n_prompt_tokens, uint32_t n_ctx_now,
+                           uint32_t n_ctx) {
+        (void) request_refuse(reterr, param,
+                              "The prompt has %zu tokens, and while memory is short the context of new requests is %u tokens "
+                              "instead of %u: shorten the prompt or try again later.",
+                              n_prompt_tokens, n_ctx_now, n_ctx);
+        reterr->status = 503;
+        reterr->kind = "server_error";
+        reterr->code = "context_lowered";
+        reterr->n_prompt_tokens = (uint32_t) n_prompt_tokens;
+        reterr->n_ctx = n_ctx_now;
+        return -EINVAL;
+}

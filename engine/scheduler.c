@@ -1,10 +1,4 @@
-/*
- * scheduler.c - see scheduler.h.
- *
- * The account of the pool: a running sequence holds blocks and may still grow by what its request can come to.
- * A new one is admitted when all blocks that running sequences hold, and all growth still promised, fit
- * together. Blocks that only remembered prefixes hold are free for the asking. So growing never fails.
- */
+/* scheduler.c - see scheduler.h. Who may run is scheduler_admit.c's affair, who rests on disk scheduler_suspend.c's. */
 #include "engine/scheduler.h"
 
 #include <assert.h>
@@ -12,11 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "engine/kv_shift.h"
-#include "engine/prefix.h"
 #include "engine/request_error.h"
-#include "engine/sequence.h"
-#include "engine/wire.h"
+#include "engine/scheduler_internal.h"
 
 /* A step should not take longer: answers stutter, and a cancel or the end of the peer is noticed between steps. */
 #define STEP_US_DECODING   200000.0 /* while answers wait for it */
@@ -24,25 +15,6 @@
 #define PREFILL_STEP_MIN   16u  /* fewer tokens would read all weights for too little */
 #define PREFILL_STEP_FIRST 64u  /* while nothing is known of this model's speed */
 #define RATE_MEMORY        0.95 /* of the fading sums: about the last 20 steps */
-
-struct scheduler {
-        struct scheduler_config config;
-        struct prefix_store prefixes;
-        struct kv_shift shift;
-        uint64_t step_us; /* how long the last step computed; 0: it had nothing to do */
-        struct sampler_scratch *scratch;
-        struct sequence *running[WIRE_PARALLEL_MAX];
-        uint32_t running_count;
-        struct sequence *waiting, **waiting_end;
-        uint32_t waiting_count;
-        bool head_must_wait; /* the first in the queue was tried, and nothing has left since */
-        uint32_t prefill_chunk;
-        uint32_t blocks_max;
-        uint8_t *marks; /* blocks_max: room for counting distinct blocks */
-        uint64_t tokens_prefilled, tokens_decoded;
-        double prefill_tokens, prefill_us; /* fading sums over the steps that had prompts */
-        double decode_tokens, decode_us;   /* and over those that had answers */
-};
 
 int scheduler_new(const struct scheduler_config *config, struct scheduler **ret) {
         assert(config->parallel >= 1 && config->parallel <= WIRE_PARALLEL_MAX && config->prefill_chunk_max >= 1);
@@ -55,6 +27,7 @@ int scheduler_new(const struct scheduler_config *config, struct scheduler **ret)
         s->prefixes.cache = config->cache;
         s->waiting_end = &s->waiting;
         s->prefill_chunk = config->prefill_chunk_max;
+        s->step_us_max = STEP_US_ALONE;
         s->blocks_max = usage.blocks_max;
         s->marks = calloc(usage.blocks_max, 1);
         if (!s->marks || sampler_scratch_new(config->rules->n_vocab, &s->scratch) < 0 ||
@@ -66,8 +39,8 @@ int scheduler_new(const struct scheduler_config *config, struct scheduler **ret)
         return 0;
 }
 
-/* Ends Q, wherever it came from; its KV is kept as a prefix where that makes sense. */
-static void dismiss(struct scheduler *s, struct sequence *q) {
+void scheduler_dismiss(struct scheduler *s, struct sequence *q) {
+        suspension_end(q);
         if (q->request.kind == REQUEST_EMBED)
                 kv_sequence_done(s->config.cache, &q->kv);
         else
@@ -77,14 +50,22 @@ static void dismiss(struct scheduler *s, struct sequence *q) {
         s->head_must_wait = false;
 }
 
+void scheduler_fail(struct scheduler *s, struct sequence *q, const struct request_error *error) {
+        uint64_t id = q->request.id;
+        scheduler_dismiss(s, q);
+        s->config.sink.on_error(s->config.sink.context, id, error);
+}
+
 void scheduler_free(struct scheduler *s) {
         if (!s)
                 return;
         while (s->running_count)
-                dismiss(s, s->running[--s->running_count]);
+                scheduler_dismiss(s, s->running[--s->running_count]);
+        while (s->suspended_count)
+                scheduler_dismiss(s, s->suspended[--s->suspended_count]);
         for (struct sequence *q; (q = s->waiting);) {
                 s->waiting = q->next;
-                dismiss(s, q);
+                scheduler_dismiss(s, q);
         }
         prefix_store_done(&s->prefixes);
         kv_shift_done(&s->shift);
@@ -95,13 +76,13 @@ void scheduler_free(struct scheduler *s) {
 
 /* ---- the queue ---- */
 
-static uint32_t blocks_of(uint32_t tokens) {
+uint32_t scheduler_blocks_of(uint32_t tokens) {
         return tokens / KV_BLOCK_TOKENS + (tokens % KV_BLOCK_TOKENS != 0);
 }
 
 int scheduler_submit(struct scheduler *s, struct request *r, struct request_error *reterr) {
         uint32_t tokens = request_tokens_max(r);
-        if (blocks_of(tokens) > s->blocks_max) {
+        if (scheduler_blocks_of(tokens) > s->blocks_max) {
                 (void) request_refuse_length(reterr, NULL, tokens, false, s->blocks_max * KV_BLOCK_TOKENS);
                 return -E2BIG;
         }
@@ -120,7 +101,7 @@ int scheduler_submit(struct scheduler *s, struct request *r, struct request_erro
         return 0;
 }
 
-static struct sequence *waiting_take(struct scheduler *s, struct sequence **link) {
+struct sequence *scheduler_waiting_take(struct scheduler *s, struct sequence **link) {
         struct sequence *q = *link;
         *link = q->next;
         if (s->waiting_end == &q->next)
@@ -130,144 +111,66 @@ static struct sequence *waiting_take(struct scheduler *s, struct sequence **link
         return q;
 }
 
-static void running_remove(struct scheduler *s, uint32_t index) {
+void scheduler_running_remove(struct scheduler *s, uint32_t index) {
         memmove(&s->running[index], &s->running[index + 1], (s->running_count - index - 1) * sizeof(s->running[0]));
         s->running_count--;
 }
 
-static struct sequence *find(const struct scheduler *s, uint64_t id) {
+struct sequence *scheduler_find(const struct scheduler *s, uint64_t id) {
         for (uint32_t i = 0; i < s->running_count; i++)
                 if (s->running[i]->request.id == id)
                         return s->running[i];
         for (struct sequence *q = s->waiting; q; q = q->next)
                 if (q->request.id == id)
                         return q;
+        for (uint32_t i = 0; i < s->suspended_count; i++)
+                if (s->suspended[i]->request.id == id)
+                        return s->suspended[i];
         return NULL;
 }
 
+uint32_t scheduler_running_index(const struct scheduler *s, const struct sequence *q) {
+        uint32_t index = 0;
+        while (s->running[index] != q)
+                index++;
+        return index;
+}
+
+/* From wherever it is. */
+void scheduler_take_out(struct scheduler *s, const struct sequence *q) {
+        for (uint32_t i = 0; i < s->running_count; i++)
+                if (s->running[i] == q) {
+                        scheduler_running_remove(s, i);
+                        return;
+                }
+        for (uint32_t i = 0; i < s->suspended_count; i++)
+                if (s->suspended[i] == q) {
+                        s->suspended[i] = s->suspended[--s->suspended_count];
+                        return;
+                }
+        for (struct sequence **link = &s->waiting; *link; link = &(*link)->next)
+                if (*link == q) {
+                        (void) scheduler_waiting_take(s, link);
+                        return;
+                }
+}
+
 void scheduler_cancel(struct scheduler *s, uint64_t id) {
-        for (uint32_t i = 0; i < s->running_count; i++) {
-                struct sequence *q = s->running[i];
-                if (q->request.id != id)
-                        continue;
-                running_remove(s, i);
-                dismiss(s, q);
+        struct sequence *q = scheduler_find(s, id);
+        if (!q)
                 return;
-        }
-        for (struct sequence **link = &s->waiting; *link; link = &(*link)->next) {
-                if ((*link)->request.id != id)
-                        continue;
-                dismiss(s, waiting_take(s, link));
-                return;
-        }
+        scheduler_take_out(s, q);
+        scheduler_dismiss(s, q);
 }
 
 void scheduler_pause(struct scheduler *s, uint64_t id, bool paused) {
-        struct sequence *q = find(s, id);
+        struct sequence *q = scheduler_find(s, id);
         if (q)
                 q->paused = paused;
 }
 
 bool scheduler_knows(const struct scheduler *s, uint64_t id) {
-        return find(s, id) != NULL;
-}
-
-/* ---- admission ---- */
-
-/* Marks the blocks of Q; returns how many were not marked before. */
-static uint32_t mark_blocks(struct scheduler *s, const struct kv_sequence *kv) {
-        uint32_t fresh = 0;
-        for (uint32_t i = 0; i < kv->blocks_count; i++) {
-                fresh += !s->marks[kv->blocks[i]];
-                s->marks[kv->blocks[i]] = 1;
-        }
-        return fresh;
-}
-
-static uint32_t growth_left(const struct sequence *q) {
-        uint32_t all = blocks_of(request_tokens_max(&q->request) - q->tokens_made); /* its input has grown by these */
-        return all > q->kv.blocks_count ? all - q->kv.blocks_count : 0;
-}
-
-/* Blocks that running sequences and Q hold and may still need, each counted once. */
-static uint32_t blocks_promised(struct scheduler *s, const struct sequence *q) {
-        memset(s->marks, 0, s->blocks_max);
-        uint32_t promised = mark_blocks(s, &q->kv) + growth_left(q);
-        for (uint32_t i = 0; i < s->running_count; i++)
-                promised += mark_blocks(s, &s->running[i]->kv) + growth_left(s->running[i]);
-        return promised;
-}
-
-/* The longest beginning that Q can take over; one token at least is left to compute, for the logits. */
-static const struct kv_sequence *find_beginning(struct scheduler *s, const struct sequence *q, uint32_t *ret_common) {
-        const struct token_list *tokens = sequence_tokens(q);
-        uint32_t count = (uint32_t) tokens->count - 1;
-        const struct kv_sequence *best = prefix_find(&s->prefixes, tokens->ids, count, ret_common);
-        for (uint32_t i = 0; i < s->running_count; i++) {
-                const struct sequence *other = s->running[i];
-                if (other->request.kind == REQUEST_EMBED)
-                        continue;
-                uint32_t common = prefix_common(sequence_tokens(other)->ids, other->kv.tokens_count, tokens->ids, count);
-                if (common > *ret_common) {
-                        *ret_common = common;
-                        best = &other->kv;
-                }
-        }
-        return best;
-}
-
-/* Makes the first in the queue ready to run, with what it can share. 0, or -EAGAIN: no room now; or -ENOMEM. */
-static int make_room(struct scheduler *s, struct sequence *q) {
-        if (q->request.kind != REQUEST_EMBED) {
-                uint32_t common;
-                const struct kv_sequence *beginning = find_beginning(s, q, &common);
-                int r = beginning ? kv_sequence_share(s->config.cache, &q->kv, beginning, common) : 0;
-                if (r < 0)
-                        return r;
-                q->cached_tokens = common;
-        }
-        uint32_t promised = blocks_promised(s, q);
-        if (promised > s->blocks_max) {
-                kv_sequence_done(s->config.cache, &q->kv);
-                return -EAGAIN;
-        }
-        uint32_t growth = growth_left(q);
-        for (uint32_t i = 0; i < s->running_count; i++)
-                growth += growth_left(s->running[i]);
-        for (;;) {
-                struct kv_usage usage;
-                kv_cache_usage(s->config.cache, &usage);
-                if (usage.blocks_used + growth <= s->blocks_max)
-                        return 0;
-                bool dropped = prefix_drop_oldest(&s->prefixes);
-                assert(dropped); /* without prefixes, what is used and promised fits: looked at above */
-        }
-}
-
-static void fail(struct scheduler *s, struct sequence *q, const struct request_error *error) {
-        uint64_t id = q->request.id;
-        dismiss(s, q);
-        s->config.sink.on_error(s->config.sink.context, id, error);
-}
-
-static void admit(struct scheduler *s) {
-        while (s->waiting && s->running_count < s->config.parallel && !s->head_must_wait) {
-                int r = make_room(s, s->waiting);
-                if (r == -EAGAIN) {
-                        s->head_must_wait = true;
-                        return;
-                }
-                struct sequence *q = waiting_take(s, &s->waiting);
-                if (r < 0) {
-                        struct request_error error = request_error_memory();
-                        fail(s, q, &error);
-                        continue;
-                }
-                q->admitted_us = s->config.now_us();
-                s->running[s->running_count++] = q;
-                if (q->request.kind != REQUEST_EMBED)
-                        s->config.sink.on_start(s->config.sink.context, q->request.id, q->prompt_tokens, q->cached_tokens);
-        }
+        return scheduler_find(s, id) != NULL;
 }
 
 /* ---- a step ---- */
@@ -292,15 +195,24 @@ static void pass_add(struct scheduler *s, struct pass *p, struct sequence *q, ui
                 p->prefilled += count;
 }
 
+static double least(double a, double b) {
+        return a < b ? a : b;
+}
+
 /* How many prompt tokens this step may take. */
 static uint32_t prefill_budget(const struct scheduler *s, uint32_t decoding) {
         uint32_t budget = s->prefill_chunk > decoding ? s->prefill_chunk - decoding : 1;
         double affordable = PREFILL_STEP_FIRST;
         if (s->prefill_tokens > 0 && s->prefill_us > 0)
-                affordable = (decoding ? STEP_US_DECODING : STEP_US_ALONE) * s->prefill_tokens / s->prefill_us;
+                affordable =
+                        least(decoding ? STEP_US_DECODING : STEP_US_ALONE, s->step_us_max) * s->prefill_tokens / s->prefill_us;
         if (affordable >= budget || budget <= PREFILL_STEP_MIN)
                 return budget;
         return affordable > PREFILL_STEP_MIN ? (uint32_t) affordable : PREFILL_STEP_MIN;
+}
+
+static bool takes_part(const struct sequence *q) {
+        return !q->paused && !q->suspension;
 }
 
 /* One token of each answer; then prompts, in equal parts, and what one leaves goes to those behind it. */
@@ -308,7 +220,7 @@ static void gather(struct scheduler *s, struct pass *p) {
         uint32_t prompts = 0;
         for (uint32_t i = 0; i < s->running_count; i++) {
                 struct sequence *q = s->running[i];
-                if (q->paused)
+                if (!takes_part(q))
                         continue;
                 if (sequence_decodes(q))
                         pass_add(s, p, q, 1);
@@ -318,7 +230,7 @@ static void gather(struct scheduler *s, struct pass *p) {
         uint32_t left = prefill_budget(s, p->decoded);
         for (uint32_t i = 0; i < s->running_count && left > 0; i++) {
                 struct sequence *q = s->running[i];
-                if (q->paused || sequence_decodes(q))
+                if (!takes_part(q) || sequence_decodes(q))
                         continue;
                 uint32_t share = left > prompts ? left / prompts : 1, pending = sequence_pending(q);
                 uint32_t count = share < pending ? share : pending;
@@ -360,25 +272,24 @@ static void settle(struct scheduler *s, const struct pass *p, uint64_t now_us) {
                         sink->on_text(sink->context, q->request.id, &piece);
                 if (r == 0 && state == SEQUENCE_GOES_ON)
                         continue;
-                uint32_t index = 0;
-                while (s->running[index] != q)
-                        index++;
-                running_remove(s, index);
+                scheduler_running_remove(s, scheduler_running_index(s, q));
                 if (r < 0) {
                         struct request_error error = request_error_memory();
-                        fail(s, q, &error);
+                        scheduler_fail(s, q, &error);
                 } else {
                         report_end(s, q, now_us);
-                        dismiss(s, q);
+                        scheduler_dismiss(s, q);
                 }
         }
 }
 
 static void measure(struct scheduler *s, const struct pass *p, uint64_t took_us) {
         s->tokens_prefilled += p->prefilled;
-        if (p->decoded) {
-                s->decode_tokens = RATE_MEMORY * s->decode_tokens + p->decoded;
-                s->decode_us = RATE_MEMORY * s->decode_us + (double) took_us;
+        if (p->decoded && !p->prefilled) {
+                uint64_t stored = 0;
+                for (uint32_t i = 0; i < p->count; i++)
+                        stored += p->owners[i]->kv.tokens_count;
+                speed_note(&s->speed, p->decoded, stored, took_us, s->config.now_us());
         }
         if (p->prefilled) {
                 s->prefill_tokens = RATE_MEMORY * s->prefill_tokens + p->prefilled + p->decoded;
@@ -418,20 +329,29 @@ const struct kv_shift *scheduler_kv_shift(const struct scheduler *s) {
 
 /* ---- the whole ---- */
 
+bool scheduler_has_upkeep(const struct scheduler *s) {
+        return s->shift.under_way || scheduler_transfers(s);
+}
+
+void scheduler_upkeep(struct scheduler *s) {
+        shift_slice(s); /* what the last step made is on its way already */
+        scheduler_transfer(s);
+}
+
 bool scheduler_has_work(const struct scheduler *s) {
-        if (s->shift.under_way)
+        if (scheduler_has_upkeep(s))
                 return true;
         if (s->waiting && s->running_count < s->config.parallel && !s->head_must_wait)
                 return true;
         for (uint32_t i = 0; i < s->running_count; i++)
-                if (!s->running[i]->paused)
+                if (takes_part(s->running[i]))
                         return true;
         return false;
 }
 
 void scheduler_step(struct scheduler *s) {
-        shift_slice(s); /* what the last step made is on its way already */
-        admit(s);
+        scheduler_upkeep(s);
+        scheduler_admit(s);
         struct pass p = { 0 };
         gather(s, &p);
         s->step_us = 0;
@@ -445,21 +365,33 @@ void scheduler_step(struct scheduler *s) {
         settle(s, &p, now_us);
 }
 
+/* ---- settings ---- */
+
 void scheduler_set_prefill_chunk(struct scheduler *s, uint32_t tokens) {
         assert(tokens >= 1 && tokens <= s->config.prefill_chunk_max);
         s->prefill_chunk = tokens;
+}
+
+uint32_t scheduler_prefill_chunk(const struct scheduler *s) {
+        return s->prefill_chunk;
 }
 
 uint32_t scheduler_prefill_chunk_max(const struct scheduler *s) {
         return s->config.prefill_chunk_max;
 }
 
-struct scheduler_statistics scheduler_statistics(const struct scheduler *s) {
-        return (struct scheduler_statistics){
-                .requests_running = s->running_count,
-                .requests_waiting = s->waiting_count,
-                .tokens_prefilled = s->tokens_prefilled,
-                .tokens_decoded = s->tokens_decoded,
-                .decode_tokens_per_second = s->decode_us > 0 ? s->decode_tokens * 1e6 / s->decode_us : 0,
-        };
+void scheduler_set_step_us(struct scheduler *s, double us) {
+        s->step_us_max = us > 0 ? us : STEP_US_ALONE;
+}
+
+void scheduler_set_width(struct scheduler *s, struct threads *t, uint32_t width) {
+        if (width == threads_width(t))
+                return;
+        threads_set_width(t, width);
+        speed_forget(&s->speed);
+}
+
+void scheduler_trim(struct scheduler *s) {
+        while (prefix_drop_oldest(&s->prefixes))
+                ;
 }

@@ -10,7 +10,8 @@
  * precision of the KV cache while it runs (scheduler_set_kv) makes an exception.
  *
  * No thread, socket or clock of its own: the caller steps it, and gives it a clock for the timings it reports.
- * What happens is told through the sink, from inside scheduler_step alone; the sink must not call back.
+ * What happens is told through the sink, from inside scheduler_step, scheduler_suspend and scheduler_restore alone; the
+ * sink must not call back.
  */
 #ifndef HEADROOM_ENGINE_SCHEDULER_H
 #define HEADROOM_ENGINE_SCHEDULER_H
@@ -23,6 +24,8 @@
 #include "engine/kv_cache.h"
 #include "engine/kv_shift.h"
 #include "engine/request.h"
+#include "engine/threads.h"
+#include "engine/wire.h"
 
 struct answer_end {
         enum finish finish;
@@ -43,6 +46,8 @@ struct scheduler_sink {
         void (*on_end)(void *context, uint64_t id, const struct answer_end *end);
         void (*on_embedding)(void *context, uint64_t id, const struct embedding *embedding);
         void (*on_error)(void *context, uint64_t id, const struct request_error *error);
+        void (*on_suspended)(void *context, uint64_t id, uint64_t bytes, const char *error); /* ERROR: NULL, or it goes on */
+        void (*on_restored)(void *context, uint64_t id, bool recomputed);
 };
 
 struct scheduler_config {
@@ -51,6 +56,7 @@ struct scheduler_config {
         struct forward *forward;    /* batch_max >= prefill_chunk_max and >= parallel, items_max >= parallel */
         uint32_t parallel;          /* requests running at once */
         uint32_t prefill_chunk_max; /* and the chunk at first: tokens of a step, answers included */
+        uint64_t session_model;     /* session_file.h: of the model, for what is written to files */
         uint64_t (*now_us)(void);
         struct scheduler_sink sink;
 };
@@ -67,13 +73,37 @@ void scheduler_cancel(struct scheduler *s, uint64_t id);
 void scheduler_pause(struct scheduler *s, uint64_t id, bool paused);
 bool scheduler_knows(const struct scheduler *s, uint64_t id);
 
+/*
+ * Takes request ID out of the steps and gives its KV back: to the file FD (taken over; empty, open for both), in pieces by
+ * the steps to come, or with -1 at once, to be computed again. Told by on_suspended: the bytes that came back, or why not.
+ * One that has not run yet stops waiting.
+ */
+void scheduler_suspend(struct scheduler *s, uint64_t id, int fd);
+/*
+ * It waits for room, before all that were never suspended, is read back and goes on; on_restored says so then, and whether its
+ * KV had to be computed again, which changes nothing else. A suspend before that takes it back: nothing is told then.
+ * One that is not suspended is said to be back; one that is not known has ended already, and that is fine.
+ */
+void scheduler_restore(struct scheduler *s, uint64_t id);
+
 /* Whether a step would do anything. */
 bool scheduler_has_work(const struct scheduler *s);
 void scheduler_step(struct scheduler *s);
+/* That part of a step which gives memory back, a slice of it: for a caller that rests, since memory does not. */
+bool scheduler_has_upkeep(const struct scheduler *s);
+void scheduler_upkeep(struct scheduler *s);
 
 /* 1 .. prefill_chunk_max (asserted). */
 void scheduler_set_prefill_chunk(struct scheduler *s, uint32_t tokens);
+uint32_t scheduler_prefill_chunk(const struct scheduler *s);
 uint32_t scheduler_prefill_chunk_max(const struct scheduler *s);
+
+/* Steps with prompts are cut to take about so long, if their own limits are not lower; 0: to those alone. */
+void scheduler_set_step_us(struct scheduler *s, double us);
+/* Threads that compute, 1 .. threads_width_max. */
+void scheduler_set_width(struct scheduler *s, struct threads *t, uint32_t width);
+/* What is remembered of finished sequences is dropped. */
+void scheduler_trim(struct scheduler *s);
 
 /*
  * The precision that stored tokens go down to, behind the newest of each sequence, in slices between the steps to come
@@ -86,10 +116,20 @@ int scheduler_relieve_kv(struct scheduler *s, enum kv_type target);
 /* How far it is. */
 const struct kv_shift *scheduler_kv_shift(const struct scheduler *s);
 
+struct scheduler_request {
+        uint64_t id;
+        uint64_t bytes; /* of KV: what would come back if it were suspended; what a suspended one needs again */
+};
+
 struct scheduler_statistics {
         uint32_t requests_running, requests_waiting;
         uint64_t tokens_prefilled, tokens_decoded;
-        double decode_tokens_per_second; /* of all answers together, over the last steps that had any */
+        double decode_tokens_per_second, decode_tokens_per_second_usual; /* speed.h */
+        uint64_t kv_bytes[KV_TYPE_COUNT];                                /* of blocks that running sequences have */
+        uint64_t prefix_bytes;                                           /* of all others */
+        struct scheduler_request running[WIRE_PARALLEL_MAX];             /* requests_running of them */
+        struct scheduler_request suspended[WIRE_SUSPENDED_MAX];
+        uint32_t suspended_count;
 };
 struct scheduler_statistics scheduler_statistics(const struct scheduler *s);
 

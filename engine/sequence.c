@@ -59,7 +59,13 @@ uint32_t sequence_pending(const struct sequence *q) {
 }
 
 bool sequence_decodes(const struct sequence *q) {
-        return q->tokens_made > 0;
+        return q->tokens_made > 0 && sequence_pending(q) == 1;
+}
+
+void sequence_begin_again(struct sequence *q, const struct request_rules *rules) {
+        assert(q->kv.tokens_count == 0);
+        for (uint32_t d = 0; q->sum && d < rules->n_embd; d++)
+                q->sum[d] = 0;
 }
 
 static enum forward_want want_of(const struct sequence *q, uint32_t count) {
@@ -98,7 +104,7 @@ static int take_token(struct sequence *q, const struct request_rules *rules, int
 
 static int advance_answer(struct sequence *q, const struct request_rules *rules, struct sampler_scratch *scratch,
                           const float *logits, uint64_t now_us, enum sequence_state *ret_state) {
-        if (!sequence_decodes(q))
+        if (q->tokens_made == 0)
                 q->decoding_us = now_us;
         if (q->request.max_tokens == 0) {
                 q->finish = FINISH_LENGTH;

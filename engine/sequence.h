@@ -27,8 +27,9 @@ struct sequence {
         double *sum;    /* embeddings: of the hidden states of this input; n_embd */
         float *vectors; /* embeddings: n_embd for each input */
         bool paused;
+        struct suspension *suspension; /* the scheduler's: it has given its KV back, or is about to */
         enum finish finish;
-        uint64_t admitted_us, decoding_us; /* decoding_us: when the first token was made */
+        uint64_t admitted_us, decoding_us; /* 0: not yet; decoding_us: when the first token was made */
         struct sequence *next;             /* in the queue */
 };
 
@@ -43,7 +44,10 @@ void sequence_free(struct sequence *q);
 const struct token_list *sequence_tokens(const struct sequence *q);
 /* How many of them are not in the KV yet; at least 1 until it has ended. */
 uint32_t sequence_pending(const struct sequence *q);
-bool sequence_decodes(const struct sequence *q); /* the prompt is done: one token follows the other */
+/* One token follows the other: the prompt is done, and so is whatever had to be computed again. */
+bool sequence_decodes(const struct sequence *q);
+/* Its KV was lost: all its tokens are pending again. KV has been given up. What it gives is the same in the end. */
+void sequence_begin_again(struct sequence *q, const struct request_rules *rules);
 
 /* The next COUNT pending tokens as an item of a pass. */
 struct forward_item sequence_item(struct sequence *q, uint32_t count);

@@ -9,9 +9,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
 
 #include "engine/bounds.h"
 #include "engine/commands.h"
+#include "engine/control.h"
+#include "engine/files.h"
 #include "engine/frames.h"
 #include "engine/outbox.h"
 #include "engine/printable.h"
@@ -21,7 +25,7 @@
 #define RECEIVE_BYTES       (64u << 10)
 #define ID_MAX              0x1p53 /* JSON numbers are exact up to here */
 #define LARGE_FRAME_BYTES   (1u << 20)
-#define LARGE_FRAME_WAIT_MS 1 /* for more of a frame that is under way, before a step is made without it */
+#define LARGE_FRAME_WAIT_US 1000u /* for more of a frame that is under way, before a step is made without it */
 
 struct worker {
         int socket_fd;
@@ -29,7 +33,9 @@ struct worker {
         struct engine engine;
         struct wire_reader reader;
         struct outbox outbox;
-        bool over; /* ends with CODE */
+        uint64_t told_us; /* when statistics were last told unasked */
+        bool idle_told;   /* and that it is idle, since it last did something */
+        bool over;        /* ends with CODE */
         int code;
 };
 
@@ -76,6 +82,14 @@ static void on_embedding(void *context, uint64_t id, const struct embedding *e) 
 
 static void on_error(void *context, uint64_t id, const struct request_error *error) {
         say(context, frame_error(id, error));
+}
+
+static void on_suspended(void *context, uint64_t id, uint64_t bytes, const char *error) {
+        say(context, frame_suspended(id, bytes, error));
+}
+
+static void on_restored(void *context, uint64_t id, bool recomputed) {
+        say(context, frame_restored(id, recomputed));
 }
 
 /* ---- in ---- */
@@ -128,35 +142,45 @@ static void take_resume(struct worker *w, uint64_t id, const cJSON *frame) {
 static void take_statistics(struct worker *w, uint64_t id, const cJSON *frame) {
         (void) id;
         (void) frame;
-        say(w, frame_statistics(&w->engine));
-}
-
-/* A setting of FRAME: 0 and *ret, 0 when it is absent; -EINVAL and *reterr. */
-static int read_setting(const cJSON *frame, const char *name, uint32_t max, uint32_t *ret, struct request_error *reterr) {
-        const cJSON *value = cJSON_GetObjectItemCaseSensitive(frame, name);
-        if (!value)
-                return 0;
-        double number = cJSON_IsNumber(value) ? value->valuedouble : 0;
-        if (!(number >= 1 && number <= max) || floor(number) != number)
-                return request_refuse(reterr, name, "%s must be a whole number from 1 to %u, which the engine was started with.",
-                                      name, max);
-        *ret = (uint32_t) number;
-        return 0;
+        say(w, frame_statistics(&w->engine, true));
 }
 
 static void take_control(struct worker *w, uint64_t id, const cJSON *frame) {
-        uint32_t threads = 0, chunk = 0;
+        struct control control;
         struct request_error error;
-        if (read_setting(frame, "threads", threads_width_max(w->engine.threads), &threads, &error) < 0 ||
-            read_setting(frame, "prefill_chunk", scheduler_prefill_chunk_max(w->engine.scheduler), &chunk, &error) < 0) {
+        if (control_read(&w->engine, frame, &control, &error) < 0) {
                 say(w, frame_error(id, &error));
                 return;
         }
-        if (threads)
-                threads_set_width(w->engine.threads, threads);
-        if (chunk)
-                scheduler_set_prefill_chunk(w->engine.scheduler, chunk);
+        control_apply(&w->engine, &control);
         say(w, frame_controlled(id));
+}
+
+static void take_relieve(struct worker *w, uint64_t id, const cJSON *frame) {
+        (void) id;
+        (void) frame;
+        engine_relieve(&w->engine);
+}
+
+static void take_suspend(struct worker *w, uint64_t id, const cJSON *frame) {
+        int fd = -1;
+        if (cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(frame, "file"))) {
+                fd = files_take(w->files_fd, id);
+                if (fd == -EMFILE) {
+                        say(w, frame_suspended(id, 0, "The engine has too many files open."));
+                        return;
+                }
+                if (fd < 0) {
+                        lost_its_mind(w, "a suspend frame whose file has not come");
+                        return;
+                }
+        }
+        scheduler_suspend(w->engine.scheduler, id, fd);
+}
+
+static void take_restore(struct worker *w, uint64_t id, const cJSON *frame) {
+        (void) frame;
+        scheduler_restore(w->engine.scheduler, id);
 }
 
 static void take_shutdown(struct worker *w, uint64_t id, const cJSON *frame) {
@@ -180,6 +204,9 @@ static const struct incoming {
         { WIRE_RESUME,     ID_ANY,  take_resume },
         { WIRE_STATISTICS, ID_NONE, take_statistics },
         { WIRE_CONTROL,    ID_ANY,  take_control },
+        { WIRE_RELIEVE,    ID_NONE, take_relieve },
+        { WIRE_SUSPEND,    ID_ANY,  take_suspend },
+        { WIRE_RESTORE,    ID_ANY,  take_restore },
         { WIRE_SHUTDOWN,   ID_NONE, take_shutdown },
 };
 /* clang-format on */
@@ -255,38 +282,90 @@ static size_t receive(struct worker *w, size_t max) {
 
 /* ---- the loop ---- */
 
-/* Waits until there is something to do; true when a step may be made. */
-static bool wait_for_peer(struct worker *w, size_t *received) {
-        bool full = outbox_waiting(&w->outbox) >= OUTBOX_BYTES_HIGH;
-        bool can_step = !full && scheduler_has_work(w->engine.scheduler);
-        bool more_comes = w->reader.used > w->reader.taken && *received < INBOX_BYTES_PER_STEP;
-        struct pollfd p = { .fd = w->socket_fd };
-        p.events = (short) ((full ? 0 : POLLIN) | (outbox_waiting(&w->outbox) ? POLLOUT : 0));
-        int n = poll(&p, 1, !can_step ? -1 : more_comes ? LARGE_FRAME_WAIT_MS : 0);
-        if (n < 0 && errno != EINTR) {
+static uint64_t now_us(void) {
+        struct timespec t;
+        (void) clock_gettime(CLOCK_MONOTONIC, &t);
+        return (uint64_t) t.tv_sec * 1000000 + (uint64_t) t.tv_nsec / 1000;
+}
+
+/* What may be done without waiting: nothing, only what gives memory back, a step. */
+enum may { MAY_NOTHING, MAY_UPKEEP, MAY_STEP };
+
+/* *ret_rest_us: until more may be done; UINT64_MAX: until a frame comes. */
+static enum may what_may_be_done(struct worker *w, uint64_t *ret_rest_us) {
+        *ret_rest_us = UINT64_MAX;
+        if (outbox_waiting(&w->outbox) >= OUTBOX_BYTES_HIGH || !scheduler_has_work(w->engine.scheduler))
+                return MAY_NOTHING;
+        *ret_rest_us = pace_rest_us(&w->engine.pace, now_us());
+        return *ret_rest_us == 0 ? MAY_STEP : scheduler_has_upkeep(w->engine.scheduler) ? MAY_UPKEEP : MAY_NOTHING;
+}
+
+/* A rest is not slept through: a frame ends it, and what is left of it is rested when the frame is done. */
+static int wait_on_socket(struct worker *w, short events, uint64_t wait_us) {
+        struct pollfd p = { .fd = w->socket_fd, .events = events };
+        struct timespec time = { (time_t) (wait_us / 1000000), (long) (wait_us % 1000000 * 1000) };
+        int n = ppoll(&p, 1, wait_us == UINT64_MAX ? NULL : &time, NULL);
+        if (n < 0 && errno != EINTR)
                 lost_its_mind(w, strerror(errno));
-                return false;
-        }
-        if (n > 0 && (p.revents & POLLOUT) && outbox_flush(&w->outbox, w->socket_fd) < 0)
+        return n > 0 ? p.revents : 0;
+}
+
+/* Waits until there is something to do; says what. */
+static enum may wait_for_peer(struct worker *w, size_t *received) {
+        bool full = outbox_waiting(&w->outbox) >= OUTBOX_BYTES_HIGH;
+        bool more_comes = w->reader.used > w->reader.taken && *received < INBOX_BYTES_PER_STEP;
+        uint64_t rest_us;
+        enum may may = what_may_be_done(w, &rest_us);
+        uint64_t wait_us = may == MAY_NOTHING ? rest_us : more_comes ? LARGE_FRAME_WAIT_US : 0;
+        int seen = wait_on_socket(w, (short) ((full ? 0 : POLLIN) | (outbox_waiting(&w->outbox) ? POLLOUT : 0)), wait_us);
+        if ((seen & POLLOUT) && outbox_flush(&w->outbox, w->socket_fd) < 0)
                 end(w, EXIT_DONE);
-        if (n <= 0 || !(p.revents & (POLLIN | POLLHUP | POLLERR | POLLNVAL)))
-                return can_step;
+        if (w->over || !(seen & (POLLIN | POLLHUP | POLLERR | POLLNVAL)))
+                return may;
         size_t now = receive(w, INBOX_BYTES_PER_STEP);
         *received += now;
         /* A frame that is still under way is first taken in as far as it comes without a pause. */
-        return can_step && !(now && w->reader.used > w->reader.taken && *received < INBOX_BYTES_PER_STEP);
+        if (now && w->reader.used > w->reader.taken && *received < INBOX_BYTES_PER_STEP)
+                return MAY_NOTHING;
+        return what_may_be_done(w, &rest_us);
+}
+
+static void flush(struct worker *w) {
+        if (!w->over && outbox_flush(&w->outbox, w->socket_fd) < 0)
+                end(w, EXIT_DONE);
+}
+
+/* While it computes, every so often; and once when it has become idle. Never by a timer: an idle engine sleeps. */
+static void tell_unasked(struct worker *w) {
+        bool idle = !scheduler_has_work(w->engine.scheduler);
+        uint64_t now = now_us(), after_us = (uint64_t) w->engine.heartbeat_ms * 1000;
+        if (w->over || !w->engine.heartbeat_ms || (!idle && now - w->told_us < after_us) || (idle && w->idle_told))
+                return;
+        w->told_us = now;
+        w->idle_told = idle;
+        say(w, frame_statistics(&w->engine, false));
+}
+
+static void step(struct worker *w) {
+        uint64_t begun_us = now_us();
+        scheduler_step(w->engine.scheduler);
+        pace_worked(&w->engine.pace, begun_us, now_us());
+        w->idle_told = false;
 }
 
 static void serve(struct worker *w) {
         size_t received = 0; /* since the last step */
+        w->idle_told = true;
         while (!w->over) {
-                bool may_step = wait_for_peer(w, &received);
-                if (w->over || !may_step || !scheduler_has_work(w->engine.scheduler))
-                        continue;
-                scheduler_step(w->engine.scheduler);
-                received = 0;
-                if (!w->over && outbox_flush(&w->outbox, w->socket_fd) < 0)
-                        end(w, EXIT_DONE);
+                enum may may = wait_for_peer(w, &received);
+                if (!w->over && may == MAY_STEP)
+                        step(w);
+                else if (!w->over && may == MAY_UPKEEP)
+                        scheduler_upkeep(w->engine.scheduler);
+                if (may != MAY_NOTHING)
+                        received = 0;
+                tell_unasked(w);
+                flush(w);
         }
 }
 
@@ -302,7 +381,16 @@ static void flush_all(struct worker *w) {
 int worker_run(int socket_fd, int files_fd, const struct engine_config *config) {
         struct worker w = { .socket_fd = socket_fd, .files_fd = files_fd, .reader = { .bytes_max = WIRE_TO_ENGINE_BYTES_MAX } };
         struct engine_config with_sink = *config;
-        with_sink.sink = (struct scheduler_sink){ &w, on_start, on_text, on_end, on_embedding, on_error };
+        with_sink.sink = (struct scheduler_sink){
+                .context = &w,
+                .on_start = on_start,
+                .on_text = on_text,
+                .on_end = on_end,
+                .on_embedding = on_embedding,
+                .on_error = on_error,
+                .on_suspended = on_suspended,
+                .on_restored = on_restored,
+        };
         struct gguf_error error = { .text = "" };
         if (engine_open(&w.engine, &with_sink, &error) < 0) {
                 fprintf(stderr, "headroom-engine worker: %s\n", error.text);

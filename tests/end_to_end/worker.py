@@ -36,6 +36,7 @@ class Worker:
         self.socket.settimeout(PATIENCE_S)
         self.buffer = b""
         self.next_id = 0
+        self.unasked = []
 
     def __enter__(self):
         return self
@@ -58,7 +59,15 @@ class Worker:
         self.send_raw(struct.pack("<I", len(data)) + data)
 
     def receive(self, timeout=PATIENCE_S):
-        """The next frame; None when none comes in time."""
+        """The next frame but for statistics that come unasked, which are put aside; None when none comes in time."""
+        end = time.monotonic() + timeout
+        while True:
+            frame = self.receive_any(max(0, end - time.monotonic()))
+            if not frame or frame["type"] != "statistics" or frame["asked"]:
+                return frame
+            self.unasked.append((time.monotonic(), frame))
+
+    def receive_any(self, timeout=PATIENCE_S):
         end = time.monotonic() + timeout
         while True:
             if len(self.buffer) >= 4:

@@ -32,6 +32,7 @@
 #include "engine/sandbox.c"
 
 static int pair[2]; /* an inherited socketpair, as the worker has */
+static int files[2], file;
 
 /* ---- what must work: true on success ---- */
 
@@ -71,6 +72,31 @@ static bool can_talk(void) {
         char bytes[4] = "";
         return send(pair[0], "abc", 4, MSG_NOSIGNAL) == 4 && recv(pair[1], bytes, 4, 0) == 4 && !strcmp(bytes, "abc") &&
                write(pair[1], "abc", 4) == 4 && read(pair[0], bytes, 4) == 4;
+}
+
+/* A descriptor comes over a socket, and is written, put on the disk, dropped from memory and read again. */
+static bool can_use_a_file_that_comes(void) {
+        char bytes[4] = "abc";
+        union {
+                struct cmsghdr head;
+                char room[CMSG_SPACE(sizeof(int))];
+        } control = { .head = { .cmsg_len = CMSG_LEN(sizeof(int)), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS } };
+        struct iovec text = { bytes, sizeof(bytes) };
+        struct msghdr message = {
+                .msg_iov = &text, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control.room)
+        };
+        memcpy(CMSG_DATA(&control.head), &file, sizeof(file));
+        if (sendmsg(files[0], &message, MSG_NOSIGNAL) != 4)
+                return false;
+        memset(&control, 0, sizeof(control));
+        message.msg_controllen = sizeof(control.room);
+        if (recvmsg(files[1], &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC) != 4 || !CMSG_FIRSTHDR(&message))
+                return false;
+        int fd;
+        memcpy(&fd, CMSG_DATA(CMSG_FIRSTHDR(&message)), sizeof(fd));
+        return fd != file && fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, 4096) == 0 && pwrite(fd, "xyz", 4, 5) == 4 &&
+               fdatasync(fd) == 0 && posix_fadvise(fd, 0, 9, POSIX_FADV_DONTNEED) == 0 && pread(fd, bytes, 4, 5) == 4 &&
+               !strcmp(bytes, "xyz") && fstat(fd, &(struct stat){ 0 }) == 0 && close(fd) == 0;
 }
 
 static bool can_wait(void) {
@@ -195,6 +221,7 @@ WORKS(can_allocate)
 WORKS(can_start_threads)
 WORKS(can_talk)
 WORKS(can_wait)
+WORKS(can_use_a_file_that_comes)
 WORKS(can_use_the_c_library)
 DENIED(cannot_open)
 DENIED(cannot_change_files)
@@ -258,7 +285,10 @@ static void test_report(void **state) {
 
 static int make_pair(void **state) {
         (void) state;
-        return socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair);
+        FILE *f = tmpfile(); /* on a disk, where there is one below /tmp; it lives as long as we do */
+        file = f ? fileno(f) : -1;
+        return file < 0 || socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, files) ||
+               socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair);
 }
 
 int main(void) {
@@ -268,6 +298,7 @@ int main(void) {
                 cmocka_unit_test(test_can_start_threads),
                 cmocka_unit_test(test_can_talk),
                 cmocka_unit_test(test_can_wait),
+                cmocka_unit_test(test_can_use_a_file_that_comes),
                 cmocka_unit_test(test_can_use_the_c_library),
                 cmocka_unit_test(test_cannot_open),
                 cmocka_unit_test(test_cannot_change_files),

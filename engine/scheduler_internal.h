@@ -1,0 +1,91 @@
+/*
+ * scheduler_internal.h - the scheduler's own parts, for its own files alone.
+ *
+ *      scheduler.c          its life, the queue, a step
+ *      scheduler_admit.c    who may run: the account of the pool
+ *      scheduler_suspend.c  who gives its KV back for a while, and how it returns
+ *      scheduler_figures.c  what it says of itself
+ */
+#ifndef HEADROOM_ENGINE_SCHEDULER_INTERNAL_H
+#define HEADROOM_ENGINE_SCHEDULER_INTERNAL_H
+
+#include "engine/kv_shift.h"
+#include "engine/prefix.h"
+#include "engine/scheduler.h"
+#include "engine/sequence.h"
+#include "engine/session_file.h"
+#include "engine/speed.h"
+#include "engine/wire.h"
+
+struct scheduler {
+        struct scheduler_config config;
+        struct prefix_store prefixes;
+        struct kv_shift shift;
+        uint64_t step_us; /* how long the last step computed; 0: it had nothing to do */
+        struct sampler_scratch *scratch;
+        struct sequence *running[WIRE_PARALLEL_MAX];
+        uint32_t running_count;
+        struct sequence *waiting, **waiting_end;
+        uint32_t waiting_count;
+        struct sequence *suspended[WIRE_SUSPENDED_MAX]; /* those that hold no KV and wait for scheduler_restore */
+        uint32_t suspended_count;
+        bool head_must_wait; /* the first in the queue was tried, and nothing has left since */
+        uint32_t prefill_chunk;
+        double step_us_max; /* of a step with prompts, if its own limits are not lower */
+        uint32_t blocks_max;
+        uint8_t *marks; /* blocks_max: room for counting distinct blocks */
+        uint64_t tokens_prefilled, tokens_decoded;
+        double prefill_tokens, prefill_us; /* fading sums over the steps that had prompts */
+        struct speed speed;                /* of those that had answers alone */
+};
+
+/* A sequence that has given its KV back, or is about to, or takes it again. Belongs to the sequence while that lasts. */
+enum suspension_state {
+        SUSPENSION_SAVING,    /* runs, but takes no part in steps: its KV is being written */
+        SUSPENSION_AWAY,      /* in `suspended` */
+        SUSPENSION_RETURNING, /* in the queue, before all that were never suspended */
+        SUSPENSION_LOADING,   /* runs, but takes no part in steps: its KV is being read */
+};
+
+struct suspension {
+        enum suspension_state state;
+        int fd;          /* owned; -1: none */
+        bool saved;      /* its KV is in the file, whole */
+        uint32_t stored; /* tokens of it */
+        uint64_t bytes;  /* of memory that it will need again */
+        struct session_writer writer;
+        struct session_reader reader;
+};
+
+/* ---- scheduler.c ---- */
+
+uint32_t scheduler_blocks_of(uint32_t tokens);
+/* The sequence, wherever it is; NULL when it is not known. */
+struct sequence *scheduler_find(const struct scheduler *s, uint64_t id);
+void scheduler_running_remove(struct scheduler *s, uint32_t index);
+uint32_t scheduler_running_index(const struct scheduler *s, const struct sequence *q);
+struct sequence *scheduler_waiting_take(struct scheduler *s, struct sequence **link);
+/* From wherever it is. */
+void scheduler_take_out(struct scheduler *s, const struct sequence *q);
+/* Ends Q, which nobody has any more; its KV is kept as a prefix where that makes sense. */
+void scheduler_dismiss(struct scheduler *s, struct sequence *q);
+/* The same, and its owner is told why. */
+void scheduler_fail(struct scheduler *s, struct sequence *q, const struct request_error *error);
+
+/* ---- scheduler_admit.c ---- */
+
+/* Marks the blocks of KV; returns how many were not marked before. */
+uint32_t scheduler_mark_blocks(const struct scheduler *s, const struct kv_sequence *kv);
+void scheduler_admit(struct scheduler *s);
+
+/* ---- scheduler_suspend.c ---- */
+
+/* One piece of a file, if one is being written or read. */
+void scheduler_transfer(struct scheduler *s);
+bool scheduler_transfers(const struct scheduler *s);
+/* Q, restored, has room now. */
+void suspension_admitted(struct scheduler *s, struct sequence *q);
+/* What its suspension holds, if there is one, is let go. */
+void suspension_end(struct sequence *q);
+
+#endif
