@@ -156,13 +156,14 @@ static uint32_t block_take(struct kv_cache *c) {
         return index;
 }
 
-/* Gives back what lies behind the first BYTES of a block, in whole pages. */
-static void block_cut(struct kv_cache *c, uint32_t index, size_t bytes) {
-        size_t kept = whole_pages(c, bytes);
-        if (kept == c->slot_bytes)
+/* Gives back what lies between two offsets in a block, in whole pages. */
+static void block_cut(struct kv_cache *c, uint32_t index, size_t from, size_t to) {
+        from = whole_pages(c, from);
+        to = to / c->page_bytes * c->page_bytes;
+        if (from >= to)
                 return;
         /* The only failures are wrong arguments and locked memory; neither can be: the range is ours, and never locked. */
-        int r = madvise(c->pool + index * c->slot_bytes + kept, c->slot_bytes - kept, MADV_DONTNEED);
+        int r = madvise(c->pool + index * c->slot_bytes + from, to - from, MADV_DONTNEED);
         assert(r == 0);
 }
 
@@ -170,7 +171,7 @@ static void block_drop(struct kv_cache *c, uint32_t index) {
         assert(c->blocks[index].users);
         if (--c->blocks[index].users)
                 return;
-        block_cut(c, index, 0);
+        block_cut(c, index, 0, c->slot_bytes);
         c->free[c->free_count++] = index;
 }
 
@@ -282,9 +283,15 @@ static void move_rows(const struct kv_cache *c, struct kv_rows from, struct kv_r
         }
 }
 
+/* Where the rows of a head end, from the block's beginning. */
+static size_t head_end(const struct kv_cache *c, uint32_t index, struct kv_rows values) {
+        return (size_t) (values.rows - (c->pool + index * c->slot_bytes)) + (size_t) values.row_bytes * KV_BLOCK_TOKENS;
+}
+
 /*
  * The first ROWS rows of each head. A row's new place is at or before its old one, and what follows it has not been
- * written over when its turn comes: both layouts have the same order, and no row gets longer.
+ * written over when its turn comes: both layouts have the same order, and no row gets longer. Where rows are missing,
+ * the new ones fall on other pages than the old ones: so these go head by head.
  */
 static void block_convert(struct kv_cache *c, uint32_t index, uint32_t rows, enum kv_type type_k, enum kv_type type_v) {
         const struct shape *s = c->shape;
@@ -295,13 +302,16 @@ static void block_convert(struct kv_cache *c, uint32_t index, uint32_t rows, enu
         for (uint32_t layer = 0; layer < s->n_layer; layer++)
                 for (uint32_t head = 0; head < s->head_kv[layer]; head++) {
                         *b = old;
-                        struct kv_rows keys = kv_cache_keys(c, index, layer, head),
-                                       values = kv_cache_values(c, index, layer, head);
+                        struct kv_rows keys = kv_cache_keys(c, index, layer, head);
+                        struct kv_rows values = kv_cache_values(c, index, layer, head);
                         *b = new;
+                        struct kv_rows new_values = kv_cache_values(c, index, layer, head);
                         move_rows(c, keys, kv_cache_keys(c, index, layer, head), rows, s->d_head_k, turned);
-                        move_rows(c, values, kv_cache_values(c, index, layer, head), rows, s->d_head_v, false);
+                        move_rows(c, values, new_values, rows, s->d_head_v, false);
+                        if (rows < KV_BLOCK_TOKENS)
+                                block_cut(c, index, head_end(c, index, new_values), head_end(c, index, values));
                 }
-        block_cut(c, index, block_bytes(c, type_k, type_v));
+        block_cut(c, index, block_bytes(c, type_k, type_v), c->slot_bytes);
 }
 
 bool kv_block_exceeds(const struct kv_cache *c, uint32_t block, enum kv_type type) {

@@ -12,9 +12,11 @@
 
 #define ALWAYS_INLINE static inline __attribute__((always_inline))
 #ifdef __clang__
-#define UNROLL _Pragma("clang loop unroll(full)")
+#define UNROLL   _Pragma("clang loop unroll(full)")
+#define UNROLL_8 UNROLL
 #else
-#define UNROLL _Pragma("GCC unroll 4") /* before each loop over a tile: its sums must become registers */
+#define UNROLL_8 _Pragma("GCC unroll 8")
+#define UNROLL   _Pragma("GCC unroll 4") /* before each loop over a tile: its sums must become registers */
 #endif
 
 kernel_prepare avx2_prepare_i16, avx2_prepare_i8;

@@ -126,9 +126,8 @@ void avx2_store_q8_0(const float *x, uint32_t n, uint8_t *row) {
                 store_32_q8_0(x + 32 * (size_t) b, row + b * (size_t) KV_Q8_0_BYTES);
 }
 
-/* The first value of largest magnitude, with its sign; zero has none. */
-ALWAYS_INLINE float extreme_of_32(const float *x) {
-        float largest = largest_lane(largest_of_32(x, _mm256_setzero_ps()));
+/* The first value of magnitude LARGEST, with its sign; zero has none. */
+static float first_of_32(const float *x, float largest) {
         __m256 wanted = _mm256_set1_ps(largest);
         for (int i = 0; largest > 0 && i < 32; i += 8) {
                 __m256 eight = _mm256_loadu_ps(x + i);
@@ -137,6 +136,21 @@ ALWAYS_INLINE float extreme_of_32(const float *x) {
                         return x[i + __builtin_ctz((unsigned) found)];
         }
         return 0;
+}
+
+/* The first value of largest magnitude. Which sign it has is a toss-up: no branch may depend on it, but for equals. */
+ALWAYS_INLINE float extreme_of_32(const float *x) {
+        __m256 highest = _mm256_setzero_ps(), lowest = highest;
+        for (int i = 0; i < 32; i += 8) {
+                __m256 eight = _mm256_loadu_ps(x + i);
+                highest = _mm256_max_ps(eight, highest);
+                lowest = _mm256_max_ps(_mm256_xor_ps(eight, _mm256_set1_ps(-0.0f)), lowest);
+        }
+        float high = largest_lane(highest), low = largest_lane(lowest);
+        if (high == low)
+                return first_of_32(x, high);
+        __m128 h = _mm_set_ss(high), l = _mm_set_ss(low);
+        return _mm_cvtss_f32(_mm_blendv_ps(_mm_xor_ps(l, _mm_set_ss(-0.0f)), h, _mm_cmpgt_ss(h, l)));
 }
 
 ALWAYS_INLINE void store_32_q4_0(const float *x, uint8_t *block) {
@@ -293,10 +307,38 @@ ALWAYS_INLINE __m256 turn_8(__m256 x) {
         return plus_minus(_mm256_permute2f128_ps(x, x, 1), x, _mm256_setr_ps(z, z, z, z, m, m, m, m));
 }
 
-ALWAYS_INLINE void turn_one(float *x, uint32_t n) {
-        for (uint32_t i = 0; i < n; i += 8)
-                _mm256_storeu_ps(x + i, turn_8(_mm256_loadu_ps(x + i)));
-        for (uint32_t apart = 8; apart < n; apart *= 2)
+ALWAYS_INLINE void turn_pass(__m256 v[8], int apart) {
+        UNROLL_8
+        for (int i = 0; i < 8; i++)
+                if (!(i & apart)) {
+                        __m256 a = v[i], b = v[i + apart];
+                        v[i] = _mm256_add_ps(a, b);
+                        v[i + apart] = _mm256_sub_ps(a, b);
+                }
+}
+
+/* The first six passes of `turn`, within 64 values: the whole of it for most heads. */
+ALWAYS_INLINE void turn_64(float *x) {
+        __m256 v[8];
+        UNROLL_8
+        for (int i = 0; i < 8; i++)
+                v[i] = turn_8(_mm256_loadu_ps(x + 8 * i));
+        turn_pass(v, 1);
+        turn_pass(v, 2);
+        turn_pass(v, 4);
+        UNROLL_8
+        for (int i = 0; i < 8; i++)
+                _mm256_storeu_ps(x + 8 * i, v[i]);
+}
+
+static void turn_one(float *x, uint32_t n) {
+        uint32_t apart = n < 64 ? 8 : 64;
+        for (uint32_t i = 0; i < n; i += apart)
+                if (apart == 8)
+                        _mm256_storeu_ps(x + i, turn_8(_mm256_loadu_ps(x + i)));
+                else
+                        turn_64(x + i);
+        for (; apart < n; apart *= 2)
                 for (uint32_t start = 0; start < n; start += 2 * apart)
                         for (uint32_t i = start; i < start + apart; i += 8) {
                                 __m256 a = _mm256_loadu_ps(x + i), b = _mm256_loadu_ps(x + i + apart);

@@ -386,6 +386,84 @@ static void a_shared_beginning_is_as_good_as_an_own_one(void **state) {
         }
 }
 
+/* --- precision that is lowered on the way --- */
+
+/* As nmse, against what another run gave. */
+static double nmse_to(const float *a, const float *exact, uint32_t n) {
+        double wide[64];
+        for (uint32_t i = 0; i < n; i++)
+                wide[i] = (double) exact[i];
+        return nmse(a, wide, n);
+}
+
+/* 200 tokens, the first two blocks made q4_0, the third q8_0, then 20 more in chunks of at most CHUNK. */
+static void logits_of_mixed(struct rig *r, const int32_t *tokens, bool convert, uint32_t chunk, float *out) {
+        struct kv_sequence s = { 0 };
+        const float *logits = NULL;
+        for (uint32_t at = 0; at < 200; at += 40)
+                (void) feed(r, &s, tokens + at, 40, WANT_NOTHING);
+        for (uint32_t i = 0; convert && i < 3; i++)
+                (void) kv_sequence_convert(r->cache, &s, i, i < 2 ? KV_Q4_0 : KV_Q8_0);
+        for (uint32_t at = 200; at < 220; at += chunk)
+                logits = feed(r, &s, tokens + at, 220 - at < chunk ? 220 - at : chunk, WANT_LOGITS);
+        memcpy(out, logits, r->model->shape.n_vocab * sizeof(float));
+        kv_sequence_done(r->cache, &s);
+}
+
+static void blocks_of_mixed_types_are_read_together(void **state) {
+        (void) state;
+        for (size_t i = 0; i < VARIED; i++) {
+                struct rig_config config = varied[i];
+                config.kv = KV_F16;
+                config.threads = 3;
+                struct rig r = rig_open(config);
+                int32_t tokens[220];
+                float exact[64], mixed[64], again[64];
+                make_tokens(&r, 7, tokens, 220);
+                logits_of_mixed(&r, tokens, false, 20, exact);
+                logits_of_mixed(&r, tokens, true, 20, mixed);
+                assert_true(memcmp(exact, mixed, sizeof(exact)) != 0);
+                assert_true(nmse_to(mixed, exact, 64) < 0.1); /* as close as q4_0 keys and values are */
+                for (uint32_t chunk = 1; chunk < 20; chunk += 6) {
+                        logits_of_mixed(&r, tokens, true, chunk, again);
+                        assert_memory_equal(mixed, again, sizeof(mixed));
+                }
+                rig_close(&r);
+        }
+}
+
+/* Quantised from f16 or from floats: the same but for f16's own rounding, for both kernel sets. */
+static void a_converted_cache_answers_as_one_that_was_stored_so(void **state) {
+        (void) state;
+        for (unsigned i = 0; i < 4; i++) {
+                enum kv_type type = i % 2 ? KV_Q4_0 : KV_Q8_0;
+                struct rig_config config = { .model = { .type = TENSOR_Q8_0 }, .kernels = i < 2 ? "portable" : NULL };
+                struct rig f16 = rig_open(config);
+                config.kv = type;
+                struct rig stored = rig_open(config);
+                int32_t tokens[193];
+                float exact[64], a[64], b[64];
+                struct kv_sequence s = { 0 }, t = { 0 };
+                make_tokens(&f16, 8, tokens, 193);
+                logits_of(&f16, tokens, 193, BATCH, exact);
+                for (uint32_t at = 0; at < 192; at += 48) {
+                        (void) feed(&f16, &s, tokens + at, 48, WANT_NOTHING);
+                        (void) feed(&stored, &t, tokens + at, 48, WANT_NOTHING);
+                }
+                for (uint32_t block = 0; block < 3; block++)
+                        assert_true(kv_sequence_convert(f16.cache, &s, block, type) > 0);
+                memcpy(a, feed(&f16, &s, tokens + 192, 1, WANT_LOGITS), sizeof(a));
+                memcpy(b, feed(&stored, &t, tokens + 192, 1, WANT_LOGITS), sizeof(b));
+                double limit = type == KV_Q8_0 ? 0.002 : 0.3;
+                assert_true(nmse_to(a, exact, 64) < limit && nmse_to(b, exact, 64) < limit);
+                assert_true(nmse_to(a, exact, 64) < 3 * nmse_to(b, exact, 64));
+                kv_sequence_done(f16.cache, &s);
+                kv_sequence_done(stored.cache, &t);
+                rig_close(&f16);
+                rig_close(&stored);
+        }
+}
+
 /* --- what is wanted --- */
 
 static void hidden_states_are_those_the_logits_are_made_of(void **state) {
@@ -432,6 +510,8 @@ int main(void) {
                 cmocka_unit_test(neighbours_in_a_batch_change_no_bit),
                 cmocka_unit_test(the_number_of_threads_changes_no_bit),
                 cmocka_unit_test(a_shared_beginning_is_as_good_as_an_own_one),
+                cmocka_unit_test(blocks_of_mixed_types_are_read_together),
+                cmocka_unit_test(a_converted_cache_answers_as_one_that_was_stored_so),
                 cmocka_unit_test(hidden_states_are_those_the_logits_are_made_of),
                 cmocka_unit_test(an_empty_pass_does_nothing),
         };
