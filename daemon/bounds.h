@@ -46,6 +46,21 @@
 #define INSPECTIONS_MAX    2     /* at once: they wait for the disk, not for the processor */
 #define ENGINE_OOM_SCORE   500   /* should the kernel have to choose, an engine goes before the daemon and the desktop */
 
+/* --- control groups: see cgroup_internal.h --- */
+#define CGROUP_SUPERVISOR        "supervisor"
+#define CGROUP_PREFIX            "w-" /* none of the kernel's own files begins so, and nobody else's group should */
+#define CGROUP_PROBE             "w-libcgroup"
+#define CGROUP_NAME_MAX          48
+#define CGROUP_NAME_TRIES        64     /* names taken by what an earlier daemon could not remove */
+#define CGROUP_TEXT_MAX          8192   /* memory.stat is under 3 KiB; a thousand process ids are as long */
+#define CGROUP_SUPERVISOR_WEIGHT "1000" /* of the processor and the disk, when they are short: ten times an engine's share */
+#define CGROUP_ENGINE_WEIGHT     "100"
+#define CGROUP_ENGINE_PIDS_MAX   "4096" /* an engine has a thread for each processor; this is against a fork bomb */
+#define CGROUP_KILL_ROUNDS       16     /* without cgroup.kill: whoever forks faster than that is stopped by pids.max */
+#define CGROUP_DOOMED_MAX        64     /* groups whose processes do not end, say in a read of a dead disk */
+#define CGROUP_REMOVE_MS         10     /* when the daemon ends it waits for them so long ... */
+#define CGROUP_REMOVE_TRIES      50     /* ... so often */
+
 /* --- fleet --- */
 #define WAITING_MAX 4096 /* requests waiting for all models together */
 #define BATCH_AGES_MS \

@@ -3,11 +3,13 @@
  *
  * On cgroup v2 with a delegated subtree the daemon moves itself to "supervisor" and gives every engine a leaf with
  * memory.max, memory.swap.max = 0, memory.oom.group = 1 and never memory.high (a swapless engine under it hangs for
- * ever, unkilled). Directories and events by held descriptors; limit values and statistics through libcgroup where its
- * self-test at start passes, else by the same descriptors. Without delegation, or with the memory controller on v1,
- * there is no tree: everything runs with accounting only, and says so once.
+ * ever, unkilled). Limits are set through libcgroup where its self-test at start passes, else by the file itself; all
+ * else, statistics too, goes by held descriptors, since libcgroup opens and allocates for every look. Without
+ * delegation, or with the memory controller on v1, there is no tree: everything runs with accounting only, and says so
+ * once.
  *
- * What the emergency path calls (kill, freeze, usage) writes to and reads from held descriptors only. Loop thread only.
+ * What the emergency path calls (kill, freeze, usage) writes to and reads from held descriptors only. None of them is
+ * polled, so a group that is removed makes no loop spin. Loop thread only.
  */
 #ifndef HEADROOM_DAEMON_CGROUP_H
 #define HEADROOM_DAEMON_CGROUP_H
@@ -25,7 +27,7 @@ struct cgroup_engine;
  */
 int cgroup_tree_open(const char *proc, const char *sys, struct cgroup_tree **ret, char *reterr, size_t reterr_size);
 void cgroup_tree_close(struct cgroup_tree *t); /* NULL is fine */
-/* For status: "delegated, memory.max by libcgroup", ... */
+/* For status and the log: "delegated, memory.max by libcgroup", or what speaks against libcgroup. */
 const char *cgroup_tree_words(const struct cgroup_tree *t);
 
 /* A new empty leaf "w-INDEX.N". 0 and *ret, or -errno. */
@@ -40,14 +42,16 @@ int cgroup_engine_freeze(struct cgroup_engine *g, bool frozen);
 
 struct cgroup_usage {
         uint64_t current_bytes;
-        uint64_t stall_us;                           /* memory.pressure, some total */
-        uint64_t refaults, swapins;                  /* pages */
-        uint64_t high_events, max_events, oom_kills; /* memory.events */
+        uint64_t stall_us;                /* memory.pressure, some total */
+        uint64_t refaults, swapins;       /* pages */
+        uint64_t high_events, max_events; /* memory.events: met its limit, and the kernel found something to drop */
+        uint64_t limit_ooms;              /* met its limit, and there was nothing to drop */
+        uint64_t oom_kills;               /* processes killed, for its own limit or for want of memory above it */
 };
 /* What cannot be read stays 0. Allocates and opens nothing. */
 void cgroup_engine_usage(struct cgroup_engine *g, struct cgroup_usage *ret);
 
-/* Removes it; one that is still populated is removed at a later call of anything here, at the latest by cgroup_tree_close. */
+/* Removes it; one that is still populated is killed, and removed by a later new or free, at the latest by cgroup_tree_close. */
 void cgroup_engine_free(struct cgroup_engine *g);
 
 #endif
