@@ -16,6 +16,19 @@
 #define CGROUP_LEVELS_MAX 32u /* deeper trees exist only by mistake; both versions together */
 #define ZRAMS_MAX         16u /* one per processor was the habit once, on small boxes */
 
+/* --- heat --- */
+#define HEAT_READ_DEADLINE_MS 500    /* a slow one on a bus takes 10-100 ms; after so long it hangs */
+#define HEAT_ROUND_MAX_MS     2000   /* slow ones add up; what was not come to by then counts as missed */
+#define HEAT_THREADS_MAX      8u     /* each hanging sensor keeps one; with so many hanging the rest count as hanging too */
+#define TEMPERATURES_MAX      99u    /* tempN_input of one device: a processor's cores */
+#define ZONES_MAX             64u    /* large ARM processors have about 40 */
+#define TRIPS_MAX             12u    /* of one zone: what the kernel allowed for long */
+#define TRIP_MIN_MILLIDEGREES 50000  /* firmware tells of critical 20.8 and of -274 degrees: lower is a lie ... */
+#define TRIP_MAX_MILLIDEGREES 150000 /* ... and higher no silicon lives */
+#define CHIP_NAME_MAX         48
+#define THROTTLE_FILES_MAX    160u /* one for each core and package: a server with two sockets of 64 cores, with room */
+#define FREQUENCIES_MAX       16u  /* processors whose frequency is averaged: for people only */
+
 /* --- for people --- */
 #define SOURCES_MAX       64u /* 32 temperatures and about a dozen others */
 #define SOURCE_NAME_MAX   96

@@ -52,7 +52,7 @@ bool pressure_own_path(const char *proc, const char *sys, char ret[PLACE_MAX], c
         return true;
 }
 
-int pressure_read(int fd, struct pressure_total *total) {
+int pressure_read(int fd, struct rising *total) {
         char text[NUMBER_TEXT_MAX];
         uint64_t now_us;
         int r = held_file_read_once(fd, text, sizeof(text));
@@ -60,15 +60,6 @@ int pressure_read(int fd, struct pressure_total *total) {
                 return r;
         if (!pressure_parse(text, &now_us))
                 return -EBADMSG;
-        if (!total->is_known)
-                total->sum_us = total->sum_us ? total->sum_us : now_us;
-        else if (now_us > total->last_us)
-                total->sum_us += now_us - total->last_us;
-        total->last_us = now_us;
-        total->is_known = true;
+        rising_take(total, now_us);
         return 0;
-}
-
-void pressure_restart(struct pressure_total *total) {
-        total->is_known = false;
 }

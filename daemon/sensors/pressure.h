@@ -1,8 +1,7 @@
 /*
  * pressure.h - pressure stall information: for how long tasks waited for memory, of the box and of our own control group.
  *
- * Read as the running total, never as an average: avg10 lags behind by seconds. The total of our group goes on rising
- * for whoever reads it, though the group behind it may have been made anew.
+ * Read as the running total, never as an average: avg10 lags behind by seconds.
  */
 #ifndef HEADROOM_DAEMON_SENSORS_PRESSURE_H
 #define HEADROOM_DAEMON_SENSORS_PRESSURE_H
@@ -11,6 +10,7 @@
 #include <stdint.h>
 
 #include "daemon/sensors/bounds.h"
+#include "daemon/sensors/rising.h"
 
 /* The total of "some" in a text of PSI, microseconds. *ret only when true. */
 bool pressure_parse(const char *text, uint64_t *ret);
@@ -21,15 +21,7 @@ bool pressure_parse(const char *text, uint64_t *ret);
  */
 bool pressure_own_path(const char *proc, const char *sys, char ret[PLACE_MAX], const char **ret_why);
 
-/* A total that only rises. All zero at first. */
-struct pressure_total {
-        uint64_t last_us, sum_us;
-        bool is_known;
-};
-
-/* What FD shows is added. 0, or -errno: then sum_us stays. */
-int pressure_read(int fd, struct pressure_total *total);
-/* FD is another file from now on: its total begins anew. */
-void pressure_restart(struct pressure_total *total);
+/* What FD shows. 0, or -errno: then *total stays. */
+int pressure_read(int fd, struct rising *total);
 
 #endif

@@ -3,8 +3,11 @@
 
 #include <errno.h>
 
+#include "daemon/sensors/frequency.h"
 #include "daemon/sensors/held_file.h"
+#include "daemon/sensors/hwmon.h"
 #include "daemon/sensors/pressure.h"
+#include "daemon/sensors/thermal_zone.h"
 
 static int take(struct scan *s, int fd) {
         s->is_short = s->is_short || held_file_is_want(fd);
@@ -35,6 +38,11 @@ void scan_open(struct scan *s) {
         for (uint32_t i = 0; i < s->zrams.count; i++)
                 (void) take(s, s->zrams.all[i].fd);
         open_pressure(s);
+        throttle_open(s->sys, &s->throttle);
+        s->frequency_mhz = frequency_read(s->sys);
+        s->thermometers.count = s->thermometers.left_out = 0;
+        hwmon_find(s->sys, &s->thermometers);
+        thermal_zone_find(s->sys, &s->thermometers);
         /* What was closed again on the way, or opened by others, may have failed unseen: is there room now? */
         held_file_close(take(s, held_file_open(s->proc, "/meminfo")));
 }
@@ -48,4 +56,5 @@ void scan_close(struct scan *s) {
         s->meminfo = s->vmstat = s->swaps = s->pressure = s->own_pressure = -EBADF;
         zrams_close(&s->zrams);
         cgroup_limits_close(&s->limits);
+        throttle_close(&s->throttle);
 }

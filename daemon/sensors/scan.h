@@ -3,7 +3,7 @@
  *
  * One pass makes the whole set: so a control group that we were moved to, swap on a new zram, a file that was removed and
  * made again need no case of their own. It is done on a thread and the loop then takes the new set for the old one.
- * Nothing is read that could ask hardware and hang.
+ * Nothing is read that could ask a device on a bus and hang: thermometers are only found here.
  */
 #ifndef HEADROOM_DAEMON_SENSORS_SCAN_H
 #define HEADROOM_DAEMON_SENSORS_SCAN_H
@@ -12,6 +12,8 @@
 
 #include "daemon/sensors/cgroup_limit.h"
 #include "daemon/sensors/swap.h"
+#include "daemon/sensors/thermometer.h"
+#include "daemon/sensors/throttle.h"
 
 struct scan {
         char proc[PLACE_MAX], sys[PLACE_MAX];
@@ -22,6 +24,9 @@ struct scan {
         const char *own_why; /* why there is no pressure of our own group; NULL */
         struct zrams zrams;
         struct cgroup_limits limits;
+        struct throttle throttle;
+        uint32_t frequency_mhz; /* 0: unknown */
+        struct thermometers thermometers;
 };
 
 /* proc and sys are set; all else is filled. */

@@ -43,11 +43,14 @@ static void take_scan(struct sensors *s, uint64_t now_ms) {
         struct scan *made = errand_data(s->scan);
         if (!made->is_short) {
                 if (strcmp(made->own_path, s->files.own_path) != 0)
-                        pressure_restart(&s->own_pressure);
+                        rising_restart(&s->own_pressure);
+                if (made->throttle.count != s->files.throttle.count)
+                        rising_restart(&s->throttles);
                 struct scan old = s->files;
                 s->files = *made;
                 *made = old;
-                s->is_scan_wanted = false;
+                s->is_scan_wanted = s->heat.is_scan_wanted = false;
+                heat_watch_merge(&s->heat, &s->files.thermometers);
         }
         scan_close(made);
 }
@@ -105,8 +108,8 @@ static void observe_paging(struct sensors *s, struct seen *ret) {
 static void observe_pressure(struct sensors *s, struct seen *ret) {
         s->pressure_result = note(s, s->pressure_result, pressure_read(s->files.pressure, &s->pressure));
         s->own_pressure_result = note(s, s->own_pressure_result, pressure_read(s->files.own_pressure, &s->own_pressure));
-        ret->stall_us = s->pressure.sum_us;
-        ret->own_stall_us = s->own_pressure.sum_us;
+        ret->stall_us = s->pressure.sum;
+        ret->own_stall_us = s->own_pressure.sum;
         ret->pressure_event = false;
 }
 
@@ -115,13 +118,30 @@ void sensors_observe(struct sensors *s, uint64_t now_ms, struct seen *ret) {
         observe_memory(s, ret);
         observe_paging(s, ret);
         observe_pressure(s, ret);
-        ret->throttles = 0;
-        ret->sensors_count = 0;
+        heat_watch_collect(&s->heat);
+        heat_watch_tell(&s->heat, ret);
+        s->is_scan_wanted = s->is_scan_wanted || s->heat.is_scan_wanted;
+        ret->throttles = s->throttles.sum;
         ask_scan(s, now_ms);
 }
 
+/* Counters in memory: read here, but only as often as temperatures are looked at. */
+static void refresh_throttles(struct sensors *s) {
+        uint64_t throttles;
+        int r = throttle_read(&s->files.throttle, &throttles);
+        if (r == 0)
+                rising_take(&s->throttles, throttles);
+        s->throttle_result = note(s, s->throttle_result, r);
+}
+
 void sensors_refresh_heat(struct sensors *s, uint64_t now_ms, uint64_t period_ms) {
-        (void) s, (void) now_ms, (void) period_ms;
+        heat_watch_collect(&s->heat);
+        if (s->was_refreshed && minus(now_ms, s->refreshed_ms) < period_ms)
+                return;
+        s->was_refreshed = true;
+        s->refreshed_ms = now_ms;
+        heat_watch_ask(&s->heat);
+        refresh_throttles(s);
 }
 
 /* --- life --- */
@@ -157,6 +177,7 @@ int sensors_new(uv_loop_t *loop, const struct sensors_config *config, struct sen
         /* It holds up nobody: whoever wants the loop to turn has a timer. */
         uv_unref((uv_handle_t *) &s->closing);
         scan_open(&s->files);
+        heat_watch_merge(&s->heat, &s->files.thermometers);
         s->scanned_ms = uv_hrtime() / 1000000;
         if (errand_new(&scan_kind, &s->scan) == 0)
                 scan_nothing(errand_data(s->scan), &s->files);
@@ -168,6 +189,7 @@ void sensors_close(struct sensors *s, void (*on_closed)(void *user), void *user)
         s->on_closed = on_closed;
         s->on_closed_user = user;
         errand_leave(s->scan);
+        heat_watch_close(&s->heat);
         scan_close(&s->files);
         uv_close((uv_handle_t *) &s->closing, on_handle_closed);
 }

@@ -3,6 +3,7 @@
 #define HEADROOM_DAEMON_SENSORS_SENSORS_INTERNAL_H
 
 #include "daemon/sensors/errand.h"
+#include "daemon/sensors/heat_watch.h"
 #include "daemon/sensors/memory.h"
 #include "daemon/sensors/pressure.h"
 #include "daemon/sensors/scan.h"
@@ -33,9 +34,14 @@ struct sensors {
         struct memory_seen memory;
         struct vmstat_seen vmstat;
         struct swap_seen swap;
-        struct pressure_total pressure, own_pressure;
+        struct rising pressure, own_pressure; /* microseconds */
+        struct rising throttles;
         struct cgroup_tightest tightest;
-        int memory_result, vmstat_result, swap_result, pressure_result, own_pressure_result;
+        int memory_result, vmstat_result, swap_result, pressure_result, own_pressure_result, throttle_result;
+
+        struct heat_watch heat;
+        uint64_t refreshed_ms; /* its last round began */
+        bool was_refreshed;
 
         struct sources_text sources;
 };

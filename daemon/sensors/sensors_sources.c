@@ -54,10 +54,52 @@ static void add_pressure(struct sensors *s) {
                 say(detail, "%s", s->files.own_why);
 }
 
+static const char *heat_words(const struct watched *t) {
+        if (!t->has_state)
+                return "not read yet";
+        return t->state == SENSOR_ASLEEP ? "asleep, and left so" : t->is_hanging ? "the read hangs" : strerror(-t->result);
+}
+
+static void add_thermometer(struct sensors *s, const struct watched *t) {
+        char name[SOURCE_NAME_MAX];
+        bool works = t->has_state && t->state != SENSOR_MISSED;
+        (void) snprintf(name, sizeof(name), "%s: %.40s%s%.40s", t->thermometer.is_zone ? "zone" : "hwmon", t->thermometer.chip,
+                        *t->thermometer.label ? " " : "", t->thermometer.label);
+        const char *role = heat_watch_is_control(&s->heat, t) ? ", controls" : "";
+        char *detail = add(&s->sources, name, works ? 0 : -1);
+        if (!works || t->state == SENSOR_ASLEEP)
+                say(detail, "%s%s", heat_words(t), role);
+        else if (t->critical_millidegrees > 0)
+                say(detail, "%.1f of %.1f degrees%s", t->millidegrees / 1000.0, t->critical_millidegrees / 1000.0, role);
+        else
+                say(detail, "%.1f degrees%s", t->millidegrees / 1000.0, role);
+}
+
+static void add_heat(struct sensors *s) {
+        char *detail;
+        for (uint32_t i = 0; i < s->heat.count; i++)
+                add_thermometer(s, &s->heat.all[i]);
+        if (s->heat.count == 0)
+                say(add(&s->sources, "temperature", -1), "no thermometer that can be believed");
+        if (s->heat.left_out > 0)
+                say(add(&s->sources, "more temperatures", -1), "%u are not looked at", s->heat.left_out);
+        detail = add(&s->sources, "throttling", s->throttle_result);
+        if (s->files.throttle.count == 0)
+                say(detail, "not counted by this processor's driver");
+        else if (s->throttle_result == 0)
+                say(detail, "%llu since boot", (unsigned long long) s->throttles.sum);
+        detail = add(&s->sources, "frequency", s->files.frequency_mhz > 0 ? 0 : -1);
+        if (s->files.frequency_mhz > 0)
+                say(detail, "%u MHz", s->files.frequency_mhz);
+        else
+                say(detail, "not told");
+}
+
 uint32_t sensors_sources(struct sensors *s, const struct sensors_source **ret) {
         s->sources.count = 0;
         add_memory(s);
         add_pressure(s);
+        add_heat(s);
         *ret = s->sources.rows;
         return s->sources.count;
 }
