@@ -142,7 +142,7 @@ static bool parse_whole(const char *text, size_t length, int64_t *ret) {
 }
 
 bool policy_number_parse(enum field_kind kind, const char *text, size_t length, int64_t *ret) {
-        int64_t value;
+        int64_t value = 0;
         if (units_of(kind) ? !parse_with_unit(kind, text, length, &value) : !parse_whole(text, length, &value))
                 return false;
         *ret = value;

@@ -62,7 +62,8 @@ static void unescape(char *text) {
         for (const char *from = text; *from; to++) {
                 bool is_escape = from[0] == '\\' && from[1] >= '0' && from[1] <= '3' && from[2] >= '0' && from[2] <= '7' &&
                                  from[3] >= '0' && from[3] <= '7';
-                *to = is_escape ? (char) ((from[1] - '0') << 6 | (from[2] - '0') << 3 | (from[3] - '0')) : *from;
+                int digits = is_escape ? (from[1] - '0') * 64 + (from[2] - '0') * 8 + (from[3] - '0') : 0;
+                *to = is_escape ? (char) digits : *from;
                 from += is_escape ? 4 : 1;
         }
         *to = '\0';

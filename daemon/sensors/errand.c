@@ -13,8 +13,9 @@
 
 enum whose {
         WHOSE_LOOP,   /* it rests */
-        WHOSE_THREAD, /* it runs */
-        WHOSE_NOBODY, /* the loop has let go: whoever sees this last frees it */
+        WHOSE_THREAD, /* it runs, or is about to */
+        WHOSE_NOBODY, /* the loop let go of it then: the thread drops and frees */
+        WHOSE_JOINED, /* the loop let go while it rested, and waits for the thread to end */
 };
 
 struct errand {
@@ -35,11 +36,13 @@ static void *errand_main(void *argument) {
         for (;;) {
                 while (sem_wait(&e->wake) < 0)
                         ;
-                /* Woken to end: the loop joins us, and frees. */
-                if (atomic_load(&e->whose) == WHOSE_NOBODY)
+                int was = atomic_load(&e->whose);
+                if (was == WHOSE_JOINED)
                         return NULL;
-                e->kind->run(e->data);
-                int was = WHOSE_THREAD;
+                /* Let go before we even woke: there is nothing left to do it for. */
+                if (was == WHOSE_THREAD)
+                        e->kind->run(e->data);
+                was = WHOSE_THREAD;
                 if (atomic_compare_exchange_strong(&e->whose, &was, WHOSE_LOOP))
                         continue;
                 e->kind->drop(e->data);
@@ -105,7 +108,7 @@ void errand_leave(struct errand *e) {
                 return;
         }
         e->kind->drop(e->data);
-        atomic_store(&e->whose, WHOSE_NOBODY);
+        atomic_store(&e->whose, WHOSE_JOINED);
         (void) sem_post(&e->wake);
         (void) pthread_join(thread, NULL);
         errand_free(e);

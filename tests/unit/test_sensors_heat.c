@@ -80,9 +80,9 @@ static void put_nvme(unsigned number) {
 static void start(void) {
         (void) uv_run(&loop, UV_RUN_NOWAIT);
         descriptors_before = open_descriptors();
-        now_ms = uv_hrtime() / 1000000;
         const struct sensors_config config = { .proc = root, .sys = root };
         assert_int_equal(sensors_new(&loop, &config, &sensors), 0);
+        now_ms = uv_hrtime() / 1000000;
 }
 
 static void on_closed(void *user) {
