@@ -59,8 +59,9 @@
 /* Newton's rounds: 1e30 needs 50 halvings to come near. */
 #define ROOT_ROUNDS_MAX 80
 
-/* A drop between two looks that the next one has to confirm, in thousandths of RAM; the larger kind holds what would grow
- * meanwhile. */
+/* A drop between two looks that the next three have to confirm, in thousandths of RAM; the larger kind holds what would
+ * grow meanwhile. */
+#define STEP_LOOKS    3u
 #define STEP_PERMILLE 10u
 #define JUMP_PERMILLE 50u
 
@@ -88,9 +89,15 @@
 #define THRASH_WINDOWS          2u
 #define THRASH_LATELY_MS        10000u
 #define THRASH_WEIGHTS_PERMILLE 300u
-/* Livelock: a memory.high above the engine counts events while it stands still. 4 s of it: it never ends by itself. */
+/* Livelock: a memory.high above the engine counts events while it stands still. */
 #define LIVELOCK_PERMILLE 950u
 #define LIVELOCK_WINDOWS  8u
+/* Half a minute of it, with less than a tenth of its usual speed: it will not end by itself. */
+#define HOPELESS_WINDOWS       60u
+#define HOPELESS_RATE_PERMILLE 100u
+
+/* A stall wants back what had to be read again in so long. */
+#define STALL_HORIZON_S 5u
 
 /* The reserve counts as eaten after two looks, at least this far apart. */
 #define BREACH_LOOKS 2u
@@ -108,6 +115,10 @@
 #define KEPT_PERMILLE   750u
 #define FAILED_PERMILLE 250u
 #define FAILED_REST_MS  60000u
+/* An act that goes on freeing something at its time, at least this part of its promise, gets as long again, up to a limit:
+ * gigabytes of KV are converted a slice at a time between decode steps, and a large engine is slow to go. */
+#define PROGRESS_PERMILLE 50u
+#define PROMISE_MAX_MS    30000u
 /* Less than this is not worth an act. */
 #define ACT_BYTES_MIN (256ull << 10)
 /* With exhaustion this near, the last resort does not wait for a milder act to show. */
@@ -123,6 +134,8 @@
  * of RAM. Or after so long without one where the room is just enough. */
 #define RELEASE_MS       30000u
 #define RELEASE_TIGHT_MS 120000u
+/* While nothing runs, a load may be tried sooner: admission asks for room anyway. */
+#define RELEASE_LOADS_MS 10000u
 #define ROOMY_RAM_PART   32u
 /* What was taken is given back one piece at a time. */
 #define GIVE_BACK_MS 10000u
@@ -134,7 +147,9 @@
 #define LOOK_BYTES_PER_MS 6000000u
 #define LOOK_MIN_MS       50u
 #define LOOK_MAX_MS       1000u
-/* While a rung is entered or an act is awaited. */
+/* Looks closer together than this are one look to the forecast: such a slope is all noise. */
+#define LOOK_LEAST_MS 20u
+/* While it gets worse or an act is awaited. */
 #define LOOK_ACTING_MS 250u
 /* Nothing has fallen for 10 s, for a minute: a box that lives at 90 % must not cost 20 wake-ups a second. */
 #define FLAT_MS       10000u

@@ -4,6 +4,8 @@
  * Look (headroom, forecast, pressure), judge what was promised, ask the ladder how far it may go and for how much, have the
  * acts chosen, and say when to look again. Each part has a file of its own; this one only puts them in order.
  */
+#include <assert.h>
+
 #include "policy/forecast.h"
 #include "policy/ladder.h"
 #include "policy/outcome.h"
@@ -25,14 +27,21 @@ struct look {
         struct trouble trouble;
 };
 
-/* The last resort waits until nothing milder is left and nothing milder is still under way. */
+/* Counters lag after a stall: acting on them again at once makes a kill storm. What H says does not lag. */
+static bool stall_settles(const struct look *l) {
+        bool only_stall = l->trouble.stall && !l->trouble.falls;
+        return only_stall && l->seen->now_ms < l->past->settling.stall_until_ms;
+}
+
+/* The last resort waits until nothing milder is left, and nothing milder is still under way. */
 static enum rung relieve(struct look *l, struct plan *plan) {
         struct need need = l->trouble.need;
         enum rung limit = need.limit;
-        need.limit = limit == RUNG_LAST ? RUNG_SUSPEND : limit;
+        if (limit == RUNG_LAST)
+                need.limit = stall_settles(l) ? RUNG_SHRINK : RUNG_SUSPEND;
         enum rung rung = policy_relief(l->limits, l->seen, &need, l->past, l->pasts, plan);
-        bool waits = l->past->settling.promises_count > 0 && l->outlook.cliff_ms >= END_AT_ONCE_MS;
-        if (limit != RUNG_LAST || rung > RUNG_CALM || waits)
+        bool waits = policy_is_promised(&l->past->settling, ACT_NONE, UINT32_MAX) && l->outlook.cliff_ms >= END_AT_ONCE_MS;
+        if (limit != RUNG_LAST || rung > RUNG_CALM || waits || stall_settles(l))
                 return rung;
         need.limit = RUNG_LAST;
         return policy_relief(l->limits, l->seen, &need, l->past, l->pasts, plan);
@@ -40,13 +49,11 @@ static enum rung relieve(struct look *l, struct plan *plan) {
 
 /* May another act be planned, or does the last one still have to show? */
 static bool may_act(const struct look *l) {
-        const struct settling *s = &l->past->settling;
         if (l->trouble.falls && l->outlook.exhaustion_ms < EXHAUSTION_LAST_MS)
                 return true;
-        if (policy_is_settling(s, l->seen->now_ms))
+        if (policy_is_settling(&l->past->settling, l->seen->now_ms))
                 return false;
-        bool because_of_stall = l->trouble.stall && !l->trouble.falls;
-        return !because_of_stall || l->seen->now_ms >= s->stall_until_ms;
+        return l->headroom.bytes < 0 || !stall_settles(l);
 }
 
 static void act(struct look *l, struct plan *plan) {
@@ -71,6 +78,14 @@ static bool nothing_is_loaded(const struct seen *seen) {
         return seen->models_count == 0;
 }
 
+static bool nothing_runs(const struct seen *seen) {
+        for (uint32_t i = 0; i < seen->models_count; i++) {
+                if (seen->models[i].state != ACCOUNT_IDLE)
+                        return false;
+        }
+        return true;
+}
+
 static void hold(const struct look *l, struct plan *plan) {
         bool held = plan->rung >= RUNG_HOLD;
         if (!held && l->outlook.jump) {
@@ -79,8 +94,9 @@ static void hold(const struct look *l, struct plan *plan) {
                 plan->because = REASON_JUMP;
                 held = true;
         }
-        /* Where nothing is loaded, one model may be: admission still asks for room, and somebody must be served. */
-        bool first = nothing_is_loaded(l->seen) && l->trouble.rung == RUNG_CALM && l->headroom.bytes > 0;
+        /* Where nothing runs, one model may be loaded: admission still asks for room, and somebody must be served. */
+        bool first = nothing_runs(l->seen) && l->headroom.bytes > 0 &&
+                     l->seen->now_ms - l->past->ladder.trouble_ms >= RELEASE_LOADS_MS;
         plan->hold_loads = held && !first;
         plan->hold_growth = held;
         plan->hold_batch = held;
@@ -107,7 +123,9 @@ static uint64_t look_again_after(const struct look *l, const struct plan *plan) 
                 ms = larger(ms, LOOK_FLAT_MS);
         if (plan->rung == RUNG_CALM && l->outlook.flat_ms >= FLAT_MS && ms == LOOK_MAX_MS)
                 ms = nothing_is_loaded(l->seen) ? LOOK_EMPTY_MS : LOOK_CALM_MS;
-        if (l->past->settling.promises_count > 0 || l->trouble.rung > RUNG_CALM)
+        /* It looks like a decline, though that is not sure yet. */
+        bool suspicious = (double) have < -l->outlook.slope_per_ms * EXHAUSTION_EVICT_MS && l->outlook.flat_ms < FLAT_MS;
+        if (policy_is_promised(&l->past->settling, ACT_NONE, UINT32_MAX) || l->trouble.need.worsens || suspicious)
                 ms = smaller(ms, LOOK_ACTING_MS);
         if (l->outlook.unconfirmed || l->seen->pressure_event)
                 ms = smaller(ms, LOOK_SOON_MS);
@@ -116,7 +134,8 @@ static uint64_t look_again_after(const struct look *l, const struct plan *plan) 
 
 static void tell_numbers(const struct look *l, struct plan *plan) {
         plan->headroom_bytes = l->headroom.bytes;
-        plan->slope_bytes_per_s = (int64_t) (l->outlook.slope_per_ms * 1000);
+        double slope_per_s = l->outlook.slope_per_ms * 1000;
+        plan->slope_bytes_per_s = slope_per_s < 0 ? -(int64_t) whole(-slope_per_s) : (int64_t) whole(slope_per_s);
         plan->exhaustion_ms = l->outlook.exhaustion_ms;
         plan->cliff_ms = l->outlook.cliff_ms;
         plan->stall_permille = l->distress.stall_permille;
@@ -126,13 +145,15 @@ static void tell_numbers(const struct look *l, struct plan *plan) {
 
 void policy_decide(const struct limits *limits, const struct seen *seen, struct past *past, struct plan *ret) {
         struct look l = { .limits = limits, .seen = seen, .past = past };
+        assert(seen->now_ms >= past->last_ms);
         *ret = (struct plan){ 0 };
         policy_remember(past, seen, l.pasts);
         l.headroom = policy_headroom(limits, seen);
         l.outlook = policy_forecast(&past->forecast, seen, &l.headroom);
         l.distress = policy_pressure(&past->pressure, seen, &l.headroom, l.pasts);
         policy_judge(&past->settling, seen, &l.headroom, l.pasts, ret);
-        l.trouble = policy_trouble(&past->ladder, limits, seen, &l.headroom, &l.outlook, &l.distress);
+        uint64_t promised = policy_promised_bytes(&past->settling, seen);
+        l.trouble = policy_trouble(&past->ladder, limits, seen, &l.headroom, &l.outlook, &l.distress, promised);
         act(&l, ret);
         hold(&l, ret);
         cool(&l, ret);

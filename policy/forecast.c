@@ -41,28 +41,40 @@ static double slope_sure(const struct slope *s, double memory_ms) {
         return sure < 0 ? sure : 0;
 }
 
+/* The next looks after a step: do they go on like that? It is a slope only if all of them fall, and at half its pace together. */
+static bool confirm_step(struct forecast *f, double per_ms, double interval_ms) {
+        struct step *step = &f->step;
+        if (per_ms > step->per_ms / 4) {
+                *step = (struct step){ 0 };
+                return false;
+        }
+        step->fallen += per_ms * interval_ms;
+        step->ms += interval_ms;
+        if (++step->looks < STEP_LOOKS)
+                return true;
+        double pace = step->fallen / step->ms;
+        if (pace < step->per_ms / 2 && pace < f->fast.per_ms)
+                f->fast.per_ms = f->fast.last = pace;
+        *step = (struct step){ 0 };
+        return true;
+}
+
 /*
- * A step far larger than looks usually differ is kept from the fast slope until the next look goes on in the same
+ * A step far larger than looks usually differ is kept from the fast slope until the next looks go on in the same
  * direction; the slow one takes everything.
  */
 static void take_sample(struct forecast *f, double per_ms, double interval_ms, double ram_bytes, struct outlook *ret) {
         slope_feed(&f->slow, per_ms, interval_ms, SLOPE_SLOW_MS);
-        if (f->step_interval_ms > 0 && per_ms < f->step_per_ms / 2) {
-                slope_feed(&f->fast, f->step_per_ms, f->step_interval_ms, SLOPE_FAST_MS);
-                slope_feed(&f->fast, per_ms, interval_ms, SLOPE_FAST_MS);
-                f->step_interval_ms = 0;
-                return;
-        }
-        f->step_interval_ms = 0;
         double surprise = (f->fast.per_ms - per_ms) * interval_ms;
-        if (surprise <= ram_bytes * STEP_PERMILLE / 1000) {
+        if (f->step.per_ms < 0 && confirm_step(f, per_ms, interval_ms)) {
+                /* Taken care of. */
+        } else if (surprise > ram_bytes * STEP_PERMILLE / 1000) {
+                f->step = (struct step){ .per_ms = per_ms, .jump = surprise > ram_bytes * JUMP_PERMILLE / 1000 };
+        } else {
                 slope_feed(&f->fast, per_ms, interval_ms, SLOPE_FAST_MS);
-                return;
         }
-        f->step_per_ms = per_ms;
-        f->step_interval_ms = interval_ms;
-        ret->unconfirmed = true;
-        ret->jump = surprise > ram_bytes * JUMP_PERMILLE / 1000;
+        ret->unconfirmed = f->step.per_ms < 0;
+        ret->jump = f->step.jump;
 }
 
 static void follow_decline(struct forecast *f, int64_t headroom, bool falls, uint64_t now_ms) {
@@ -121,23 +133,9 @@ static void begin(struct forecast *f, const struct seen *seen, const struct head
         f->low_now = headroom->bytes < 0 ? INT64_MAX : headroom->bytes;
 }
 
-struct outlook policy_forecast(struct forecast *f, const struct seen *seen, const struct headroom *headroom) {
-        struct outlook out = { .exhaustion_ms = UINT64_MAX, .cliff_ms = UINT64_MAX };
-        if (seen->memory_blind)
-                return out;
-        if (!f->begun) {
-                begin(f, seen, headroom);
-        } else if (seen->now_ms > f->at_ms) {
-                double interval_ms = (double) (seen->now_ms - f->at_ms);
-                /* A load takes what was promised to it: that is no decline. A new promise is none either. */
-                double kept_promise = (double) minus(f->loading_bytes, seen->loading_bytes);
-                double change = (double) seen->available_bytes - (double) f->available_bytes + kept_promise;
-                take_sample(f, change / interval_ms, interval_ms, (double) seen->ram_bytes, &out);
-        }
-        f->at_ms = seen->now_ms;
-        f->available_bytes = seen->available_bytes;
-        f->loading_bytes = seen->loading_bytes;
-
+/* What the slopes say about this headroom. */
+static struct outlook look_ahead(struct forecast *f, const struct seen *seen, const struct headroom *headroom,
+                                 struct outlook out) {
         double fast = slope_sure(&f->fast, SLOPE_FAST_MS), slow = slope_sure(&f->slow, SLOPE_SLOW_MS);
         out.slope_per_ms = f->fast.per_ms;
         out.sure_per_ms = fast < slow ? fast : slow;
@@ -148,4 +146,25 @@ struct outlook policy_forecast(struct forecast *f, const struct seen *seen, cons
         out.flat_ms = f->falling ? 0 : seen->now_ms - f->flat_ms;
         remember_low(f, headroom->bytes, seen->now_ms);
         return out;
+}
+
+struct outlook policy_forecast(struct forecast *f, const struct seen *seen, const struct headroom *headroom) {
+        struct outlook out = { .exhaustion_ms = UINT64_MAX, .cliff_ms = UINT64_MAX };
+        if (seen->memory_blind)
+                return out;
+        uint64_t interval_ms = seen->now_ms - f->at_ms;
+        if (!f->begun) {
+                begin(f, seen, headroom);
+        } else if (interval_ms < LOOK_LEAST_MS) {
+                return look_ahead(f, seen, headroom, out);
+        } else {
+                /* A load takes what was promised to it: that is no decline. A new promise is none either. */
+                double kept_promise = (double) minus(f->loading_bytes, seen->loading_bytes);
+                double change = (double) seen->available_bytes - (double) f->available_bytes + kept_promise;
+                take_sample(f, change / (double) interval_ms, (double) interval_ms, (double) seen->ram_bytes, &out);
+        }
+        f->at_ms = seen->now_ms;
+        f->available_bytes = seen->available_bytes;
+        f->loading_bytes = seen->loading_bytes;
+        return look_ahead(f, seen, headroom, out);
 }

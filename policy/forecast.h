@@ -24,7 +24,7 @@ struct outlook {
         uint64_t exhaustion_ms; /* until headroom is gone, by the sure slope; 0 where it is gone; UINT64_MAX: never */
         uint64_t cliff_ms;      /* until the cliff, likewise */
         bool news;              /* worth acting upon */
-        bool jump;              /* a large piece went since the last look; not confirmed yet */
+        bool jump;              /* a large piece went at once; not confirmed yet */
         bool unconfirmed;       /* the same, or a smaller one: look again soon */
         uint64_t flat_ms;       /* for how long nothing has fallen */
 };

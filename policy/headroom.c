@@ -3,11 +3,11 @@
 
 #include "policy/saturate.h"
 
-/* A - B where both may be anything: at the ends of the scale it stops. */
+/* A - B where both may be anything: far beyond any machine it stops, so that sums and differences of results are safe. */
 static int64_t difference(uint64_t a, uint64_t b) {
         if (a >= b)
-                return (int64_t) smaller(a - b, INT64_MAX);
-        return -(int64_t) smaller(b - a, INT64_MAX);
+                return (int64_t) smaller(a - b, INT64_MAX / 4);
+        return -(int64_t) smaller(b - a, INT64_MAX / 4);
 }
 
 struct headroom policy_headroom(const struct limits *limits, const struct seen *seen) {

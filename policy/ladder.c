@@ -7,8 +7,7 @@
 
 /* What must be free so that exhaustion is HORIZON away again. */
 static uint64_t missing(int64_t headroom, double sure_per_ms, uint64_t horizon_ms) {
-        double bytes = -sure_per_ms * (double) horizon_ms - (double) headroom;
-        return bytes > 1 ? (uint64_t) bytes : 1;
+        return larger(whole(-sure_per_ms * (double) horizon_ms - (double) headroom), 1);
 }
 
 /* Memory that is on its way back already. */
@@ -28,13 +27,15 @@ struct trigger {
         uint64_t horizon_ms;
 };
 
-static void pull(struct trouble *t, const struct trigger *trigger, enum reason because, int64_t headroom, double sure_per_ms) {
-        if (trigger->limit < t->need.limit || (t->need.limit > RUNG_CALM && trigger->limit == t->need.limit))
-                return;
+/* The trigger that reaches furthest up decides; of equals, the first. True: it does. */
+static bool pull(struct trouble *t, const struct trigger *trigger, enum reason because, int64_t headroom, double sure_per_ms) {
+        if (trigger->limit <= t->need.limit)
+                return false;
         t->rung = trigger->rung;
         t->need.limit = trigger->limit;
         t->need.because = because;
         t->need.bytes = missing(headroom, sure_per_ms, trigger->horizon_ms);
+        return true;
 }
 
 /* Twice the rung's own threshold is what its acts should buy. */
@@ -81,37 +82,47 @@ static bool is_scarce(struct ladder *l, const struct limits *limits, const struc
         return l->scarce_looks >= SCARCE_LOOKS;
 }
 
+/*
+ * A stall inside the limit of one engine's own group is helped by that engine alone, and nobody is ended for it: it hurts
+ * only itself. One that has stood still for half a minute under a memory.high is ended: it would for ever.
+ */
 static void answer_distress(struct trouble *t, const struct headroom *h, const struct outlook *o, const struct distress *d) {
         static const struct trigger mild = { RUNG_SHRINK, RUNG_HOLD, EXHAUSTION_DOWNSHIFT_MS },
+                                    own = { RUNG_SUSPEND, RUNG_HOLD, EXHAUSTION_DOWNSHIFT_MS },
                                     cliff = { RUNG_LAST, RUNG_HOLD, EXHAUSTION_DOWNSHIFT_MS };
-        if (d->livelock) {
-                pull(t, &cliff, REASON_LIVELOCK, h->bytes, o->sure_per_ms);
-                t->need.only = d->model;
-        } else if (d->thrash) {
-                pull(t, &cliff, REASON_THRASH, h->bytes, o->sure_per_ms);
-        } else if (d->stall) {
-                pull(t, &mild, REASON_STALL, h->bytes, o->sure_per_ms);
-        }
-        if (d->stall && d->own_only && !t->falls)
-                t->need.only = d->stalled;
         t->stall = d->stall || d->livelock;
+        bool pulled = false, alone = d->livelock || d->own_only;
+        if (d->livelock)
+                pulled = pull(t, d->hopeless ? &cliff : &own, REASON_LIVELOCK, h->bytes, o->sure_per_ms);
+        else if (d->thrash)
+                pulled = pull(t, d->own_only ? &own : &cliff, REASON_THRASH, h->bytes, o->sure_per_ms);
+        else if (d->stall)
+                pulled = pull(t, &mild, REASON_STALL, h->bytes, o->sure_per_ms);
+        if (!pulled)
+                return;
+        t->need.bytes =
+                larger(t->need.bytes, times(times(plus(d->refaults_per_s, d->swapins_per_s), PAGE_BYTES), STALL_HORIZON_S));
+        if (alone)
+                t->need.only = d->livelock ? d->model : d->stalled;
 }
 
 struct trouble policy_trouble(struct ladder *l, const struct limits *limits, const struct seen *seen,
-                              const struct headroom *headroom, const struct outlook *outlook, const struct distress *distress) {
+                              const struct headroom *headroom, const struct outlook *outlook, const struct distress *distress,
+                              uint64_t promised_bytes) {
         struct trouble t = { .need.only = UINT32_MAX, .falls = outlook->news };
         bool scarce = is_scarce(l, limits, seen, headroom), eaten = reserve_is_eaten(l, seen, headroom);
         answer_forecast(&t, headroom, outlook);
-        if (scarce && (distress->stall || outlook->sure_per_ms < 0)) {
+        if (scarce && (distress->stall || outlook->news)) {
                 static const struct trigger nothing_left = { RUNG_LAST, RUNG_HOLD, EXHAUSTION_LAST_MS };
                 pull(&t, &nothing_left, REASON_RESERVE, headroom->bytes, outlook->sure_per_ms);
         }
         answer_distress(&t, headroom, outlook, distress);
         if (eaten) {
-                static const struct trigger defend = { RUNG_SHRINK, RUNG_HOLD, EXHAUSTION_DOWNSHIFT_MS };
+                static const struct trigger defend = { RUNG_DOWNSHIFT, RUNG_HOLD, EXHAUSTION_DOWNSHIFT_MS };
                 pull(&t, &defend, REASON_RESERVE, headroom->bytes, outlook->sure_per_ms);
         }
-        t.need.bytes = minus(t.need.bytes, leaving_bytes(seen));
+        t.need.worsens = t.falls || t.stall;
+        t.need.bytes = minus(t.need.bytes, plus(leaving_bytes(seen), promised_bytes));
         return t;
 }
 
@@ -123,7 +134,9 @@ void policy_climb(struct ladder *l, const struct limits *limits, const struct se
                   const struct outlook *outlook, const struct trouble *trouble, enum rung rung) {
         bool stays = trouble->rung > RUNG_CALM || seen->memory_blind ||
                      (outlook->news && outlook->exhaustion_ms < EXHAUSTION_CALM_MS) || headroom->bytes < 0;
-        if (stays || l->trouble_ms == 0)
+        if (l->trouble_ms == 0)
+                l->calm_ms = l->trouble_ms = seen->now_ms;
+        if (stays)
                 l->trouble_ms = seen->now_ms;
         if (rung > l->rung) {
                 l->rung = rung;

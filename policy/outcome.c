@@ -63,8 +63,7 @@ void policy_promise(struct settling *s, const struct seen *seen, const struct he
 /* What came back to the box since, less what the slope of that time explains. */
 static uint64_t rise(const struct promise *p, const struct seen *seen, const struct headroom *headroom) {
         double expected = p->slope_per_ms * (double) (seen->now_ms - p->at_ms);
-        double risen = (double) headroom->bytes - (double) p->headroom_before - expected;
-        return risen > 0 ? (uint64_t) risen : 0;
+        return whole((double) headroom->bytes - (double) p->headroom_before - expected);
 }
 
 /* What as much KV as there is now would take if it were stored as it was then, less what it takes. */
@@ -72,8 +71,7 @@ static uint64_t saved_by_precision(const struct promise *p, const struct model_v
         if (p->units_before == 0)
                 return 0;
         double as_before = (double) p->bytes_before / (double) p->units_before * (double) policy_kv_units(m);
-        double saved = as_before - (double) kv_bytes(m);
-        return saved > 0 ? (uint64_t) saved : 0;
+        return whole(as_before - (double) kv_bytes(m));
 }
 
 /* M: NULL once the engine is gone, or another one is in its place. */
@@ -111,51 +109,93 @@ static bool frees(enum act_kind kind) {
 
 enum judgement { JUDGEMENT_LATER, JUDGEMENT_KEPT, JUDGEMENT_FAILED };
 
-static enum judgement judge(const struct promise *p, const struct seen *seen, const struct headroom *headroom,
-                            const struct model_view *m, uint64_t *ret_freed) {
-        *ret_freed = freed_by(p, seen, headroom, m);
+/* It is still at it: more has come since it was last due, or its engine is on its way out. */
+static bool makes_progress(const struct promise *p, const struct seen *seen, const struct model_view *m) {
+        if (seen->now_ms - p->at_ms >= PROMISE_MAX_MS)
+                return false;
+        if (m != NULL && (m->state == ACCOUNT_STOPPING || m->state == ACCOUNT_DRAINING))
+                return p->act.kind == ACT_EVICT || p->act.kind == ACT_END;
+        return p->freed_bytes >= plus(p->freed_at_due_bytes, times(p->act.expected_bytes, PROGRESS_PERMILLE) / 1000 + 1);
+}
+
+static enum judgement judge(struct promise *p, const struct seen *seen, const struct headroom *headroom,
+                            const struct model_view *m) {
         bool due = seen->now_ms >= p->due_ms;
         if (!frees(p->act.kind))
                 return is_obeyed(p, m) ? JUDGEMENT_KEPT : due ? JUDGEMENT_FAILED : JUDGEMENT_LATER;
+        p->freed_bytes = freed_by(p, seen, headroom, m);
         uint64_t promised = p->act.kind == ACT_DROP_FILES ? p->bytes_before : p->act.expected_bytes;
-        if (*ret_freed >= times(promised, KEPT_PERMILLE) / 1000)
+        if (p->freed_bytes >= times(promised, KEPT_PERMILLE) / 1000)
                 return JUDGEMENT_KEPT;
         if (!due)
                 return JUDGEMENT_LATER;
-        return *ret_freed < times(promised, FAILED_PERMILLE) / 1000 ? JUDGEMENT_FAILED : JUDGEMENT_KEPT;
+        if (makes_progress(p, seen, m)) {
+                p->freed_at_due_bytes = p->freed_bytes;
+                p->due_ms = plus(seen->now_ms, SETTLE_MS);
+                return JUDGEMENT_LATER;
+        }
+        return p->freed_bytes < times(promised, FAILED_PERMILLE) / 1000 ? JUDGEMENT_FAILED : JUDGEMENT_KEPT;
 }
 
-static void tell(struct plan *plan, const struct act *act, uint64_t freed) {
-        if (plan->verified.kind != ACT_NONE && policy_rung_of(plan->verified.kind) >= policy_rung_of(act->kind))
+/* The model that PROMISE is about, if it is still the same engine. */
+static uint32_t still_there(const struct promise *p, const struct seen *seen) {
+        uint32_t i = index_of(seen, p->act.model);
+        return i != UINT32_MAX && seen->models[i].generation == p->generation ? i : UINT32_MAX;
+}
+
+static void judge_one(struct settling *s, struct promise *p, const struct seen *seen, const struct headroom *headroom,
+                      struct model_past *const pasts[]) {
+        uint32_t i = still_there(p, seen);
+        enum judgement judgement = judge(p, seen, headroom, i == UINT32_MAX ? NULL : &seen->models[i]);
+        if (judgement == JUDGEMENT_LATER)
                 return;
-        plan->verified = *act;
-        plan->verified_freed_bytes = freed;
+        p->judged = true;
+        uint64_t rests_until_ms = plus(seen->now_ms, FAILED_REST_MS);
+        if (judgement == JUDGEMENT_FAILED && p->act.kind == ACT_DROP_FILES)
+                s->files_refused_until_ms = rests_until_ms;
+        else if (judgement == JUDGEMENT_FAILED && i != UINT32_MAX)
+                pasts[i]->refused_until_ms[p->act.kind] = rests_until_ms;
 }
 
 void policy_judge(struct settling *s, const struct seen *seen, const struct headroom *headroom, struct model_past *const pasts[],
                   struct plan *plan) {
         uint32_t kept = 0;
         for (uint32_t k = 0; k < s->promises_count; k++) {
-                const struct promise *p = &s->promises[k];
-                uint32_t i = index_of(seen, p->act.model);
-                const struct model_view *m =
-                        i != UINT32_MAX && seen->models[i].generation == p->generation ? &seen->models[i] : NULL;
-                uint64_t freed;
-                enum judgement judgement = judge(p, seen, headroom, m, &freed);
-                if (judgement == JUDGEMENT_LATER) {
-                        s->promises[kept++] = *p;
-                        continue;
+                struct promise *p = &s->promises[k];
+                if (!p->judged)
+                        judge_one(s, p, seen, headroom, pasts);
+                bool tells = p->judged && frees(p->act.kind) && plan->verified.kind == ACT_NONE;
+                if (tells) {
+                        plan->verified = p->act;
+                        plan->verified_freed_bytes = p->freed_bytes;
                 }
-                if (judgement == JUDGEMENT_FAILED && p->act.kind == ACT_DROP_FILES)
-                        s->files_refused_until_ms = plus(seen->now_ms, FAILED_REST_MS);
-                else if (judgement == JUDGEMENT_FAILED && m != NULL)
-                        pasts[i]->refused_until_ms[p->act.kind] = plus(seen->now_ms, FAILED_REST_MS);
-                if (frees(p->act.kind))
-                        tell(plan, &p->act, freed);
+                if (!tells && (!p->judged || frees(p->act.kind)))
+                        s->promises[kept++] = *p;
         }
         s->promises_count = kept;
 }
 
+bool policy_is_promised(const struct settling *s, enum act_kind kind, uint32_t model) {
+        for (uint32_t k = 0; k < s->promises_count; k++) {
+                const struct promise *p = &s->promises[k];
+                if (!p->judged && (kind == ACT_NONE || (p->act.kind == kind && p->act.model == model)))
+                        return true;
+        }
+        return false;
+}
+
+uint64_t policy_promised_bytes(const struct settling *s, const struct seen *seen) {
+        uint64_t sum = 0;
+        for (uint32_t k = 0; k < s->promises_count; k++) {
+                const struct promise *p = &s->promises[k];
+                uint32_t i = still_there(p, seen);
+                bool leaving = i != UINT32_MAX && seen->models[i].state == ACCOUNT_STOPPING;
+                if (!p->judged && !leaving && frees(p->act.kind) && p->act.kind != ACT_DROP_FILES)
+                        sum = plus(sum, minus(p->act.expected_bytes, p->freed_bytes));
+        }
+        return sum;
+}
+
 bool policy_is_settling(const struct settling *s, uint64_t now_ms) {
-        return s->promises_count > 0 && now_ms < s->until_ms;
+        return now_ms < s->until_ms && policy_is_promised(s, ACT_NONE, UINT32_MAX);
 }

@@ -1,7 +1,8 @@
 /*
  * outcome.h - did an act free what it promised?
  *
- * Every planned act is kept as a promise until it is judged: as soon as enough of it has come, or when its time is up.
+ * Every planned act is kept as a promise until it is judged: as soon as enough of it has come, or when its time is up and it
+ * makes no more progress.
  * What an engine can tell itself is taken from its own numbers (prefix bytes; KV bytes per token, so that growth
  * meanwhile does not count against a downshift); what only shows outside is taken from headroom, less what the slope of
  * that time explains. An act that freed less than a quarter rests on that model for a minute, so that the next rung gets
@@ -19,10 +20,15 @@
 void policy_promise(struct settling *s, const struct seen *seen, const struct headroom *headroom, double slope_per_ms,
                     struct model_past *const pasts[], const struct plan *plan, uint32_t first, bool stall);
 
-/* Judges what can be judged; one of them is told by PLAN, the most important first. */
+/* Judges what can be judged; one of them is told by PLAN, the others at the next looks. */
 void policy_judge(struct settling *s, const struct seen *seen, const struct headroom *headroom, struct model_past *const pasts[],
                   struct plan *plan);
 
+/* The last acts may still show: no further one yet. */
 bool policy_is_settling(const struct settling *s, uint64_t now_ms);
+/* An act of this kind on this model waits to be judged; with ACT_NONE: any act at all. */
+bool policy_is_promised(const struct settling *s, enum act_kind kind, uint32_t model);
+/* What promised acts have not freed yet, those excepted whose engine is leaving already. */
+uint64_t policy_promised_bytes(const struct settling *s, const struct seen *seen);
 
 #endif

@@ -15,13 +15,20 @@ struct slope {
         double interval_ms; /* ... and over how long it was taken; 0: none yet */
 };
 
+/* A drop that the next looks have to confirm before it counts as a slope; none where per_ms is 0. */
+struct step {
+        double per_ms;
+        bool jump;
+        uint32_t looks;    /* since, that confirmed it ... */
+        double fallen, ms; /* ... and what they saw */
+};
+
 struct forecast {
         bool begun;
         uint64_t at_ms;
         uint64_t available_bytes, loading_bytes;
         struct slope fast, slow;
-        /* A step that the next look has to confirm before it counts as a slope; 0: none. */
-        double step_per_ms, step_interval_ms;
+        struct step step;
         /* The decline that is going on, if any. */
         bool falling;
         uint64_t falling_ms;   /* since when */
@@ -86,6 +93,8 @@ struct promise {
         uint64_t at_ms, due_ms;
         uint64_t bytes_before; /* of what the act is to reduce */
         uint64_t units_before; /* KV: how much is stored, whatever its precision */
+        uint64_t freed_bytes, freed_at_due_bytes;
+        bool judged; /* only waits to be told */
         int64_t headroom_before;
         double slope_per_ms;
 };

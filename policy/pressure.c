@@ -30,6 +30,10 @@ static bool far_below_usual(const struct model_view *m) {
         return m->running > 0 && m->usual_rate > 0 && times(m->rate, 1000) < times(m->usual_rate, THRASH_RATE_PERMILLE);
 }
 
+static bool gets_on(const struct model_view *m) {
+        return m->rate > 0 && times(m->rate, 1000) >= times(m->usual_rate, HOPELESS_RATE_PERMILLE);
+}
+
 /* ALL_AROUND: the groups above it stall in this window. */
 static void look_at_model(struct model_past *past, const struct model_view *m, uint64_t interval_ms, bool all_around) {
         uint64_t pages = plus(m->refaults, m->swapins);
@@ -49,7 +53,7 @@ static void look_at_model(struct model_past *past, const struct model_view *m, u
         past->slow_windows = stalls && far_below_usual(m) ? (uint32_t) plus(past->slow_windows, 1) : 0;
 
         bool stands = past->window.stall_permille >= LIVELOCK_PERMILLE && m->high_events > past->high_events &&
-                      m->oom_kills == past->oom_kills;
+                      m->oom_kills == past->oom_kills && !gets_on(m);
         past->livelock_windows = stands ? (uint32_t) plus(past->livelock_windows, 1) : 0;
         past->high_events = m->high_events;
         past->oom_kills = m->oom_kills;
@@ -91,6 +95,7 @@ static void judge_models(const struct seen *seen, struct model_past *const pasts
                 d->stall_permille = (uint32_t) larger(d->stall_permille, past->window.stall_permille);
                 if (past->livelock_windows >= LIVELOCK_WINDOWS && !d->livelock) {
                         d->livelock = true;
+                        d->hopeless = past->livelock_windows >= HOPELESS_WINDOWS;
                         d->model = i;
                 }
                 if (past->window.stalled_windows < STALL_WINDOWS || !is_warm(m, seen->now_ms))

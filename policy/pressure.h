@@ -17,6 +17,7 @@ struct distress {
         bool stall;
         bool thrash;      /* a model is far below its own speed, or reads its weights again and again */
         bool livelock;    /* a model stands still under a memory.high */
+        bool hopeless;    /* ... and has for half a minute */
         uint32_t model;   /* index in seen->models of the one that thrashes or stands still; UINT32_MAX: none */
         bool own_only;    /* the stall is inside one engine's group; the box has room: only that engine (stalled) helps */
         uint32_t stalled; /* index of the model whose own group stalls; UINT32_MAX: none */

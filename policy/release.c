@@ -79,7 +79,9 @@ static bool changed_too_often(const struct model_past *past, uint64_t now_ms) {
         return recent + 2 > TRANSITIONS_MAX;
 }
 
-static bool upshift_one(const struct seen *seen, struct model_past *const pasts[], uint64_t spare, struct plan *plan) {
+/* Each step waits for calm of its own. */
+static bool upshift_one(struct ladder *l, const struct seen *seen, struct model_past *const pasts[], uint64_t spare,
+                        struct plan *plan) {
         const struct model_view *best = NULL;
         bool flapping = false;
         uint64_t best_costs = 0;
@@ -98,8 +100,10 @@ static bool upshift_one(const struct seen *seen, struct model_past *const pasts[
                         best_costs = costs;
                 }
         }
-        if (best != NULL)
+        if (best != NULL) {
                 add(plan, ACT_UPSHIFT, best, (enum kv_level)(best->level - 1), 0, best_costs);
+                l->calm_ms = seen->now_ms;
+        }
         return flapping;
 }
 
@@ -121,7 +125,7 @@ bool policy_release(const struct limits *limits, const struct seen *seen, const 
         else if ((m = first_served(seen, pasts, ACT_CONTEXT, spare, has_less_context, &costs)) != NULL)
                 add(plan, ACT_CONTEXT, m, KV_LEVEL_F16, m->context_full, 0);
         else if (seen->now_ms - l->calm_ms >= UPSHIFT_CALM_MS)
-                flapping = upshift_one(seen, pasts, spare, plan);
+                flapping = upshift_one(l, seen, pasts, spare, plan);
         if (plan->acts_count > 0)
                 l->given_back_ms = larger(seen->now_ms, 1);
         return flapping && plan->acts_count == 0;

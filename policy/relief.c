@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <stddef.h>
 
+#include "policy/outcome.h"
 #include "policy/saturate.h"
 #include "policy/victim.h"
 
@@ -37,25 +38,16 @@ uint64_t policy_kv_units(const struct model_view *m) {
         return units;
 }
 
-static bool is_promised(const struct past *past, enum act_kind kind, uint32_t model) {
-        for (uint32_t i = 0; i < past->settling.promises_count; i++) {
-                const struct act *act = &past->settling.promises[i].act;
-                if (act->kind == kind && act->model == model)
-                        return true;
-        }
-        return false;
-}
-
 /* May KIND be tried on model I at all? */
 static bool may(const struct search *s, uint32_t i, enum act_kind kind) {
         const struct model_view *m = &s->seen->models[i];
         if (s->need->only != UINT32_MAX && s->need->only != i)
                 return false;
-        if (m->state == ACCOUNT_LOADING || m->state == ACCOUNT_STOPPING)
+        if (m->state == ACCOUNT_STOPPING || (m->state == ACCOUNT_LOADING && kind != ACT_END))
                 return false;
         if (kind != ACT_EVICT && kind != ACT_END && !m->obeys)
                 return false;
-        return s->pasts[i]->refused_until_ms[kind] <= s->seen->now_ms && !is_promised(s->past, kind, m->id);
+        return s->pasts[i]->refused_until_ms[kind] <= s->seen->now_ms && !policy_is_promised(&s->past->settling, kind, m->id);
 }
 
 static bool is_enough(const struct search *s) {
@@ -150,22 +142,24 @@ static void trim(struct search *s) {
                 add(s, act_on(s, c.index[k], ACT_TRIM, c.frees[k]));
 }
 
-/* These give no headroom, so they cover nothing: the kernel counts such pages as free, but takes time to find them among
- * those that are needed; and a shorter chunk notices sooner what it asks for. */
-static void lighten(struct search *s) {
-        const struct seen *seen = s->seen;
-        bool files_rest =
-                s->past->settling.files_refused_until_ms > seen->now_ms || is_promised(s->past, ACT_DROP_FILES, UINT32_MAX);
-        if (seen->idle_file_bytes >= ACT_BYTES_MIN && s->need->only == UINT32_MAX && !files_rest)
+/* Covers nothing: the kernel counts such pages as free. But it takes time to find them among those that are needed. */
+static void drop_files(struct search *s) {
+        bool rests = s->past->settling.files_refused_until_ms > s->seen->now_ms ||
+                     policy_is_promised(&s->past->settling, ACT_DROP_FILES, UINT32_MAX);
+        if (s->seen->idle_file_bytes >= ACT_BYTES_MIN && s->need->only == UINT32_MAX && !rests)
                 add(s, (struct act){ .kind = ACT_DROP_FILES, .model = UINT32_MAX });
-        for (uint32_t i = 0; i < seen->models_count; i++) {
-                const struct model_view *m = &seen->models[i];
+}
+
+/* Frees nothing: a shorter step asks for less at once, and notices sooner what else it is asked for. */
+static void cut_chunks(struct search *s) {
+        for (uint32_t i = 0; i < s->seen->models_count && s->need->worsens; i++) {
+                const struct model_view *m = &s->seen->models[i];
                 uint32_t least = m->chunk_full / CHUNK_PART > CHUNK_MIN ? m->chunk_full / CHUNK_PART : CHUNK_MIN;
-                if (m->running > 0 && m->chunk > least && may(s, i, ACT_CHUNK)) {
-                        struct act act = act_on(s, i, ACT_CHUNK, 0);
-                        act.value = least;
-                        add(s, act);
-                }
+                if (m->running == 0 || m->chunk <= least || !may(s, i, ACT_CHUNK))
+                        continue;
+                struct act act = act_on(s, i, ACT_CHUNK, 0);
+                act.value = least;
+                add(s, act);
         }
 }
 
@@ -181,7 +175,7 @@ static bool may_leave(const struct search *s, uint32_t i) {
 
 static struct account account_of(const struct model_view *m, uint32_t index) {
         return (struct account){ .id = index,
-                                 .state = m->state == ACCOUNT_IDLE ? ACCOUNT_IDLE : ACCOUNT_BUSY,
+                                 .state = m->state == ACCOUNT_IDLE || m->state == ACCOUNT_LOADING ? ACCOUNT_IDLE : ACCOUNT_BUSY,
                                  .asked = m->last_end_ms > 0,
                                  .priority = m->priority,
                                  .bytes = leaving_frees(m),
@@ -240,7 +234,7 @@ static void downshift(struct search *s) {
 /* Frees nothing now; keeps the next requests from taking as much. One model at a time, lowest class first. */
 static void shrink(struct search *s) {
         uint32_t best = UINT32_MAX;
-        for (uint32_t i = 0; i < s->seen->models_count; i++) {
+        for (uint32_t i = 0; i < s->seen->models_count && s->need->worsens; i++) {
                 const struct model_view *m = &s->seen->models[i];
                 if (m->context > m->context_floor && m->context_floor > 0 && may(s, i, ACT_CONTEXT) &&
                     (best == UINT32_MAX || goes_before(m, m->context, &s->seen->models[best], s->seen->models[best].context)))
@@ -260,19 +254,42 @@ static void suspend(struct search *s) {
                 add(s, act_on(s, c.index[k], ACT_SUSPEND, c.frees[k]));
 }
 
-/* One engine, the least loss that is enough; the largest of the lowest class where none is. */
+/* The largest of those to lose; where all together are not enough, the largest of the lowest class. */
+static uint32_t choose_end(const struct search *s, const struct account *accounts, uint32_t count) {
+        uint64_t bytes = minus(s->need->bytes, s->covered), sum = 0;
+        uint32_t best = UINT32_MAX;
+        for (uint32_t k = 0; k < count; k++) {
+                sum = plus(sum, accounts[k].bytes);
+                if (best == UINT32_MAX || goes_before(&s->seen->models[accounts[k].id], accounts[k].bytes,
+                                                      &s->seen->models[accounts[best].id], accounts[best].bytes))
+                        best = k;
+        }
+        if (best == UINT32_MAX || sum < bytes)
+                return best;
+        struct victims v = choose(accounts, count, bytes, false);
+        const struct account *largest = v.leave[0];
+        for (uint32_t k = 1; k < v.count; k++) {
+                if (v.leave[k]->bytes > largest->bytes)
+                        largest = v.leave[k];
+        }
+        return (uint32_t) (largest - accounts);
+}
+
+/* One engine at a time. A load in flight goes before any that answers somebody. */
 static void end(struct search *s) {
         struct account accounts[ACCOUNTS_MAX];
         uint32_t count = 0;
         for (uint32_t i = 0; i < s->seen->models_count; i++) {
                 const struct model_view *m = &s->seen->models[i];
-                if (!m->pinned && leaving_frees(m) >= ACT_BYTES_MIN && may(s, i, ACT_END) &&
-                    !is_promised(s->past, ACT_EVICT, m->id))
+                if (policy_is_promised(&s->past->settling, ACT_END, m->id))
+                        return;
+                bool leaves = policy_is_promised(&s->past->settling, ACT_EVICT, m->id);
+                if (!m->pinned && !leaves && leaving_frees(m) >= ACT_BYTES_MIN && may(s, i, ACT_END))
                         accounts[count++] = account_of(m, i);
         }
-        struct victims v = choose(accounts, count, minus(s->need->bytes, s->covered), false);
-        if (v.count > 0)
-                add(s, act_on(s, v.leave[v.count - 1]->id, ACT_END, v.leave[v.count - 1]->bytes));
+        uint32_t k = choose_end(s, accounts, count);
+        if (k != UINT32_MAX)
+                add(s, act_on(s, accounts[k].id, ACT_END, accounts[k].bytes));
 }
 
 enum rung policy_relief(const struct limits *limits, const struct seen *seen, const struct need *need, struct past *past,
@@ -281,8 +298,10 @@ enum rung policy_relief(const struct limits *limits, const struct seen *seen, co
                 enum rung rung;
                 void (*search)(struct search *s);
         } steps[] = {
-                { RUNG_TRIM, trim },     { RUNG_HOLD, lighten },    { RUNG_EVICT, evict }, { RUNG_DOWNSHIFT, downshift },
-                { RUNG_SHRINK, shrink }, { RUNG_SUSPEND, suspend }, { RUNG_LAST, end },
+                { RUNG_TRIM, trim },           { RUNG_HOLD, drop_files },
+                { RUNG_EVICT, evict },         { RUNG_DOWNSHIFT, cut_chunks },
+                { RUNG_DOWNSHIFT, downshift }, { RUNG_SHRINK, shrink },
+                { RUNG_SUSPEND, suspend },     { RUNG_LAST, end },
         };
         struct search s = { .limits = limits, .seen = seen, .need = need, .past = past, .pasts = pasts, .plan = plan };
         enum rung highest = RUNG_CALM;
@@ -290,7 +309,7 @@ enum rung policy_relief(const struct limits *limits, const struct seen *seen, co
                 s.found = false;
                 steps[k].search(&s);
                 if (s.found)
-                        highest = steps[k].rung;
+                        highest = policy_rung_of(plan->acts[plan->acts_count - 1].kind);
                 if (highest > RUNG_CALM && (is_enough(&s) || (s.covered > 0 && !need->hurry)))
                         break;
         }

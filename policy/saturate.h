@@ -17,6 +17,11 @@ static inline uint64_t times(uint64_t a, uint64_t b) {
         return __builtin_mul_overflow(a, b, &product) ? UINT64_MAX : product;
 }
 
+/* A computed number of bytes, cut off where it makes no sense any more. */
+static inline uint64_t whole(double bytes) {
+        return !(bytes > 0) ? 0 : bytes >= (double) (UINT64_MAX / 4) ? UINT64_MAX / 4 : (uint64_t) bytes;
+}
+
 static inline uint64_t larger(uint64_t a, uint64_t b) {
         return a > b ? a : b;
 }

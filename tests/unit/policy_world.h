@@ -23,6 +23,7 @@ struct world {
         struct plan plan;
         int64_t foreign_bytes;     /* all that other programs hold */
         int64_t foreign_per_s;     /* ... and how it grows */
+        int64_t load_per_s;        /* what a load in flight takes of what was promised to it */
         int64_t noise_bytes;       /* it breathes by so much to either side */
         int64_t saw_bytes, saw_ms; /* it grows by so much in so long, and falls back */
         uint64_t scratch_bytes;    /* anonymous memory of each engine beside its KV and prefixes */
@@ -30,7 +31,12 @@ struct world {
         uint64_t stop_ms;          /* how long an engine takes to go */
         uint64_t convert_per_ms;   /* bytes of KV that a downshift converts */
         bool disobeys;             /* nothing that is asked for happens */
-        bool thrashes;             /* stall and refaults whenever nothing is left before the cliff */
+        bool thrashes;             /* stall, refaults and slow models whenever nothing is left before the cliff */
+        /* Told by the counters from now on, whatever the memory: of the host, of our own group, and of model MODEL_STALLS. */
+        uint64_t stall_permille, own_stall_permille, refaults_per_s, swapins_per_s, model_stall_permille, model_refaults_per_s,
+                model_high_per_s;
+        uint32_t model_stalls;
+        bool slow; /* all models are at a twentieth of their usual speed */
         uint64_t leave_ms[ACCOUNTS_MAX];
         uint32_t seed;
         char acts[2000]; /* "trim:1 evict:2 ..." */
@@ -73,18 +79,31 @@ static inline void world_convert(struct world *w, struct model_view *m, uint64_t
         }
 }
 
-static inline void world_stall(struct world *w, uint64_t ms) {
-        w->seen.stall_us += ms * 500;
-        w->seen.own_stall_us += ms * 500;
-        w->seen.refaults += ms * 9;
-        for (uint32_t i = 0; i < w->seen.models_count; i++)
-                w->seen.models[i].rate = w->seen.models[i].usual_rate / 20;
+static inline void world_count(struct world *w, uint64_t ms) {
+        bool over = w->thrashes && w->looks > 0 && w->plan.headroom_bytes + (int64_t) w->limits.reserve_bytes <= 0;
+        w->seen.stall_us += ms * (over ? 500 : w->stall_permille);
+        w->seen.own_stall_us += ms * (over ? 500 : w->own_stall_permille);
+        w->seen.refaults += ms * (over ? 9000 : w->refaults_per_s) / 1000;
+        w->seen.swapins += ms * w->swapins_per_s / 1000;
+        for (uint32_t i = 0; i < w->seen.models_count; i++) {
+                struct model_view *m = &w->seen.models[i];
+                m->rate = m->running == 0 ? 0 : over || w->slow ? m->usual_rate / 20 : m->usual_rate;
+                if (m->id == w->model_stalls) {
+                        m->stall_us += ms * w->model_stall_permille;
+                        m->refaults += ms * w->model_refaults_per_s / 1000;
+                        m->high_events += ms * w->model_high_per_s / 1000;
+                }
+        }
 }
 
 /* MS pass; then the numbers are made true again. */
 static inline void world_pass(struct world *w, uint64_t ms) {
         w->seen.now_ms += ms;
         w->foreign_bytes += w->foreign_per_s * (int64_t) ms / 1000;
+        int64_t taken = w->load_per_s * (int64_t) ms / 1000;
+        taken = taken < (int64_t) w->seen.loading_bytes ? taken : (int64_t) w->seen.loading_bytes;
+        w->seen.loading_bytes -= (uint64_t) taken;
+        w->foreign_bytes += taken;
         uint64_t anonymous = 0;
         for (uint32_t i = 0; i < w->seen.models_count; i++) {
                 struct model_view *m = &w->seen.models[i];
@@ -96,7 +115,6 @@ static inline void world_pass(struct world *w, uint64_t ms) {
                 if (m->running > 0)
                         m->kv_bytes[m->level] += (uint64_t) (w->kv_per_s * (int64_t) ms / 1000) * kv_level_size(m->level) / 64;
                 world_convert(w, m, ms);
-                m->rate = m->usual_rate;
                 m->weights_resident_bytes = m->weights_bytes;
                 uint64_t own = w->scratch_bytes + m->prefix_bytes + world_kv(m);
                 m->bytes = own + m->weights_bytes;
@@ -107,8 +125,7 @@ static inline void world_pass(struct world *w, uint64_t ms) {
                 breath += w->saw_bytes * ((int64_t) w->seen.now_ms % w->saw_ms) / w->saw_ms;
         int64_t left = (int64_t) w->seen.ram_bytes - w->foreign_bytes - (int64_t) anonymous - breath;
         w->seen.available_bytes = left > 0 ? (uint64_t) left : 0;
-        if (w->thrashes && w->least_cliff <= 0 && w->plan.headroom_bytes + (int64_t) w->limits.reserve_bytes <= 0)
-                world_stall(w, ms);
+        world_count(w, ms);
 }
 
 static inline void world_obey(struct world *w, const struct act *act) {
@@ -125,6 +142,8 @@ static inline void world_obey(struct world *w, const struct act *act) {
         case ACT_UPSHIFT: m->level = act->level; break;
         case ACT_EVICT:
         case ACT_END:
+                if (m->state == ACCOUNT_LOADING)
+                        w->seen.loading_bytes = 0;
                 m->state = ACCOUNT_STOPPING;
                 w->leave_ms[m - w->seen.models] = w->seen.now_ms + w->stop_ms;
                 break;
@@ -149,6 +168,8 @@ static inline void world_note(struct world *w, const struct act *act) {
         size_t used = strlen(w->acts);
         snprintf(w->acts + used, sizeof(w->acts) - used, "%s%s:%d", used > 0 ? " " : "", policy_act_word(act->kind),
                  (int) act->model);
+        if (act->model == UINT32_MAX)
+                w->acts[strlen(w->acts) - strlen(":-1")] = 0;
         w->acts_count++;
         if (w->first_act_ms == UINT64_MAX)
                 w->first_act_ms = w->seen.now_ms;
@@ -178,9 +199,9 @@ static inline void world_run(struct world *w, uint64_t ms) {
 
 /* RAM of which FREE is left once all models have what they have. */
 static inline void world_begin(struct world *w, uint64_t ram_bytes, uint64_t reserve_bytes, uint64_t free_bytes) {
-        w->limits = (struct limits){ .reserve_bytes = reserve_bytes,
-                                     .margin_target_millidegrees = 15000,
-                                     .critical_default_millidegrees = 100000 };
+        w->limits.reserve_bytes = reserve_bytes;
+        w->limits.margin_target_millidegrees = 15000;
+        w->limits.critical_default_millidegrees = 100000;
         w->seen.ram_bytes = ram_bytes;
         w->seen.now_ms = 1000000;
         w->seed = 7;
