@@ -39,12 +39,13 @@
 #define ENGINE_UNSENT_BYTES_MAX (96u << 20) /* one largest frame and small ones; an engine that reads stays near zero */
 #define ENGINE_PING_AFTER_MS    30000       /* a busy engine that says nothing is asked for its statistics ... */
 #define ENGINE_SILENT_MAX_MS \
-        600000                   /* ... and ended when it says nothing for so long: it hears only between two steps, and 512
+        600000                     /* ... and ended when it says nothing for so long: it hears only between two steps, and 512
                                            tokens of a 70B model on a slow processor are one step of minutes */
-#define INSPECT_OUTPUT_MAX 65536 /* the summary is under 1 KiB */
-#define INSPECT_TIMEOUT_MS 60000 /* reads headers only; a cold network disk may take its time */
-#define INSPECTIONS_MAX    2     /* at once: they wait for the disk, not for the processor */
-#define ENGINE_OOM_SCORE   500   /* should the kernel have to choose, an engine goes before the daemon and the desktop */
+#define INSPECT_OUTPUT_MAX 65536   /* the summary is under 1 KiB */
+#define INSPECT_TIMEOUT_MS 60000   /* reads headers only; a cold network disk may take its time */
+#define INSPECTIONS_MAX    2       /* at once: they wait for the disk, not for the processor */
+#define CHILDREN_PROC      "/proc" /* our own children are real, whatever machine a test plays */
+#define ENGINE_OOM_SCORE   500     /* should the kernel have to choose, an engine goes before the daemon and the desktop */
 
 /* --- control groups: see cgroup_internal.h --- */
 #define CGROUP_SUPERVISOR        "supervisor"
@@ -80,6 +81,37 @@
 #define MEASURE_DUTY         50 /* ... and at least so many times what the last look took: page tables of big models take long to walk */
 #define MEASURE_IDLE_MS      30000      /* an engine where nothing runs hardly changes */
 #define FOOTPRINTS_BYTES_MAX (1u << 20) /* the file of what was learned: about 200 bytes a model */
+
+/* --- governor --- */
+#define RECORD_LOOK_MAX         (30u << 10) /* the largest look: 64 models and 32 sensors, every member changed by much */
+#define RECORD_PIECE_BYTES      (48u << 10)
+#define RECORD_PIECES           8 /* 384 KiB: about 30 bytes a calm look, so half a day of one every 5 s, and some minutes at 20 a second */
+#define RECORD_EXPECTATIONS_MAX 56u    /* acts of one look that are printed one by one */
+#define OWN_OOM_SCORE           (-900) /* below all that is not vital: the daemon is what can still act */
+#define FILE_CACHE_WINDOW_PAGES 65536u /* 256 MiB of a file are looked at together, a byte a page */
+#define TICK_PAUSE_MIN_MS       20     /* policy asks for 50 at the least */
+#define TICK_PAUSE_MAX_MS       5000   /* ... and for this at the most; /health counts on it */
+#define SENSORS_WARM_MS         1000   /* sensors are read so often where something runs or it is warm ... */
+#define SENSORS_IDLE_MS         10000  /* ... and where nothing does */
+#define ACT_OUTCOME_MAX_MS      120000 /* an outcome that comes later belongs to nothing any more */
+#define STATUS_PERIOD_MS        10000
+#define SOURCES_PERIOD_MS       10000
+#define REHEARSAL_LOOKS         32 /* enough for every rung of the ladder */
+#define EXPLAIN_ACTS_MAX        8
+#define ORDERS_MAX              8     /* control frames that an engine has not answered: it is asked for one thing at a time */
+#define ORDER_ANSWER_MAX_MS     10000 /* no answer for so long: it does not obey. A step of a large model takes seconds */
+#define HEAT_OBEY_MS            5000  /* ... and while it heats, it is stopped by its control group after this */
+#define DUTY_MIN_PERMILLE       50    /* the least that an engine takes (wire protocol) */
+#define FREEZE_PERIOD_MS        400   /* of stopping and letting go; under 100 to 200 ms freezing itself takes a part of it */
+#define FREEZE_RUN_MIN_MS       100   /* it runs for at least so long in each: a step or more */
+#define HEARTBEAT_CALM_MS       1000  /* how often a working engine says how it is ... */
+#define HEARTBEAT_ACTING_MS     250   /* ... and while memory is short: acts are judged by it */
+#define KV_WINDOW_TOKENS        128u /* of each sequence these stay precise: the engine's window of 64 and the block where it ends */
+#define CONTEXT_FLOOR           1024u /* the ceiling for new requests is not lowered below: a short talk must stay possible */
+#define FILES_AGE_MAX_MS        5000  /* what was seen of the cache of idle files is worth nothing after this */
+#define SUSPEND_DISK_FREE_MIN   (1ull << 30) /* so much of the disk stays free, on top of what is written */
+#define GROUP_SPARE_PART        10u          /* memory.max of an engine is its account and a tenth: the net is not the budget */
+#define EVENTS_MAX              512          /* acts are seldom: days, or one bad night */
 
 /* --- api --- */
 #define API_LARGE_BODY          (1u << 20)  /* after one of these, memory in small pieces is given back too ... */

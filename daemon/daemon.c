@@ -20,6 +20,7 @@
 #include "daemon/bounds.h"
 #include "daemon/cleanup.h"
 #include "daemon/fleet.h"
+#include "daemon/governor.h"
 #include "daemon/http/server.h"
 #include "daemon/log.h"
 #include "daemon/systemd.h"
@@ -34,6 +35,7 @@ struct daemon {
         uv_timer_t watchdog;
         uv_timer_t deadline; /* of the stop's present step */
         struct fleet *fleet;
+        struct governor *governor;
         struct api *api;
         struct http_server *http, *control;
         char listen[128];
@@ -52,6 +54,9 @@ static void close_handles(struct daemon *d) {
                 uv_unref((uv_handle_t *) &d->signals[i]);
         uv_close((uv_handle_t *) &d->watchdog, NULL);
         uv_close((uv_handle_t *) &d->deadline, NULL);
+        if (d->governor)
+                governor_close(d->governor, NULL, NULL);
+        d->governor = NULL;
 }
 
 static void on_server_empty(void *user) {
@@ -115,13 +120,14 @@ static void on_signal(uv_signal_t *handle, int number) {
 
 /* --- the beginning --- */
 
-/* A watchdog that is fed by a timer proves only that the timer runs: the fleet has to make progress as well. */
+/* A watchdog that is fed by a timer proves only that the timer runs: fleet and governor have to make progress as well. */
 static void on_watchdog(uv_timer_t *timer) {
         struct daemon *d = timer->data;
         struct fleet_status s;
 
         fleet_status(d->fleet, &s);
-        if (s.last_tick_ms_ago <= API_TICK_AGE_MAX_MS || d->is_stopping)
+        bool gets_on = s.last_tick_ms_ago <= API_TICK_AGE_MAX_MS && governor_tick_age_ms(d->governor) <= API_TICK_AGE_MAX_MS;
+        if (gets_on || d->is_stopping)
                 systemd_alive();
 }
 
@@ -255,7 +261,9 @@ static int begin(struct daemon *d) {
         (void) mkdir(d->config->state_dir, 0750);
         result = fleet_new(&d->loop, d->config, &d->fleet);
         if (!result)
-                result = api_new(&d->loop, d->config, d->fleet, d->listen, &d->api);
+                result = governor_new(&d->loop, d->config, d->fleet, &d->governor);
+        if (!result)
+                result = api_new(&d->loop, d->config, d->fleet, d->governor, d->listen, &d->api);
         if (result) {
                 complain("fleet", d->config->state_dir, "", result);
                 return result;

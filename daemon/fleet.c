@@ -7,6 +7,7 @@
 #include "daemon/fleet.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,7 +16,7 @@
 #include "daemon/sensors/cgroup_limit.h"
 #include "policy/saturate.h"
 
-#define FLEET_HANDLES 2
+#define FLEET_HANDLES 3
 
 uint64_t fleet_clock_ms(void) {
         return uv_hrtime() / 1000000;
@@ -72,7 +73,8 @@ static bool all_quiet(const struct fleet *f) {
                 if (f->models[i].life != LIFE_ABSENT || f->models[i].inspection)
                         return false;
         }
-        return !f->measuring && !footprints_busy(f->footprints) && f->finished_verbs.count == 0;
+        return !f->measuring && !footprints_busy(f->footprints) && !file_cache_busy(f->file_cache) &&
+               f->finished_verbs.count == 0;
 }
 
 static void finish_if_quiet(struct fleet *f) {
@@ -81,6 +83,7 @@ static void finish_if_quiet(struct fleet *f) {
         f->stopped = true;
         uv_close((uv_handle_t *) &f->soon, on_closed);
         uv_close((uv_handle_t *) &f->timer, on_closed);
+        uv_close((uv_handle_t *) &f->beat, on_closed);
 }
 
 /* --- the tick --- */
@@ -101,6 +104,7 @@ void fleet_poke(struct fleet *f) {
 static void tick(struct fleet *f) {
         f->now_ms = fleet_clock_ms();
         f->due_ms = f->now_ms + HEARTBEAT_MS;
+        govern_tick(f);
         for (uint32_t i = 0; i < f->models_count; i++) {
                 if (f->stopping)
                         stop_model(&f->models[i]);
@@ -140,20 +144,35 @@ static bool is_known(const void *user, const char *id) {
 
 /* --- life of the fleet --- */
 
+/* A control group for each engine where we may have them; without, accounting alone, and that is said once. */
+static void open_groups(struct fleet *f) {
+        int r = cgroup_tree_open(f->proc, f->sys, &f->tree, f->tree_sentence, sizeof(f->tree_sentence));
+        if (r < 0)
+                f->tree = NULL;
+        if (r < 0 && r != -ENOTSUP)
+                (void) snprintf(f->tree_sentence, sizeof(f->tree_sentence), "%s", strerror(-r));
+        log_info("control_groups", LOG_TEXT("state", f->tree ? cgroup_tree_words(f->tree) : "accounting only"),
+                 LOG_MAYBE("because", f->tree ? "" : f->tree_sentence));
+}
+
 int fleet_new(uv_loop_t *loop, const struct config *config, struct fleet **ret) {
         struct fleet *f = calloc(1, sizeof(*f));
         if (!f)
                 return -ENOMEM;
         f->loop = loop;
         f->config = config;
-        f->proc = "/proc";
-        f->sys = "/sys";
+        f->proc = config->proc_root ? config->proc_root : "/proc";
+        f->sys = config->sys_root ? config->sys_root : "/sys";
+        f->duty_permille = f->threads_permille = 1000;
+        f->heartbeat_ms = HEARTBEAT_CALM_MS;
         f->ping_after_ms = ENGINE_PING_AFTER_MS;
         f->silent_max_ms = ENGINE_SILENT_MAX_MS;
         f->models_count = config->models_count;
         f->models = calloc(config->models_count > 0 ? config->models_count : 1, sizeof(*f->models));
-        if (!f->models || config->models_count > MODELS_MAX || footprints_new(loop, config->state_dir, &f->footprints) < 0) {
+        if (!f->models || config->models_count > MODELS_MAX || file_cache_new(loop, config->state_dir, &f->file_cache) < 0 ||
+            footprints_new(loop, config->state_dir, &f->footprints) < 0) {
                 int r = config->models_count > MODELS_MAX ? -E2BIG : -ENOMEM;
+                file_cache_free(f->file_cache);
                 free(f->models);
                 free(f);
                 return r;
@@ -161,11 +180,14 @@ int fleet_new(uv_loop_t *loop, const struct config *config, struct fleet **ret) 
         footprints_on_saved(f->footprints, on_saved, f);
         (void) uv_idle_init(loop, &f->soon);
         (void) uv_timer_init(loop, &f->timer);
-        f->soon.data = f->timer.data = f;
+        (void) uv_timer_init(loop, &f->beat);
+        f->soon.data = f->timer.data = f->beat.data = f;
         f->handles_open = FLEET_HANDLES;
         for (uint32_t i = 0; i < config->models_count; i++)
                 model_init(&f->models[i], f, &config->models[i], i);
         footprints_prune(f->footprints, is_known, f);
+        open_groups(f);
+        suspension_clean(f);
         f->last_tick_ms = fleet_clock_ms();
         fleet_observe_memory(f, 0);
         fleet_poke(f);
@@ -189,6 +211,8 @@ void fleet_free(struct fleet *f) {
         for (uint32_t i = 0; i < f->models_count; i++)
                 model_done(&f->models[i]);
         footprints_free(f->footprints);
+        file_cache_free(f->file_cache);
+        cgroup_tree_close(f->tree);
         free(f->models);
         free(f);
 }

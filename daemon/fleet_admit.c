@@ -11,13 +11,34 @@
 
 #define MIB(bytes) ((unsigned long long) (bytes) >> 20)
 
+/* The newest tokens of each sequence keep the precision that it was loaded with. */
+struct footprint model_footprint(const struct model *m) {
+        struct footprint p = m->form.predicted;
+        uint64_t high = m->inspected.kv_bytes_per_token[m->form.kv_type],
+                 low = m->inspected.kv_bytes_per_token[m->engine.counted];
+        if (!m->engine.was_ready || m->engine.counted <= m->form.kv_type || low == 0)
+                return p;
+        uint64_t precise = smaller(m->form.kv_tokens, (uint64_t) m->engine.parallel * KV_WINDOW_TOKENS);
+        uint64_t kv_bytes = plus(times(low, m->form.kv_tokens - precise), times(high, precise));
+        p.total_bytes = plus(minus(p.total_bytes, p.kv_bytes), kv_bytes);
+        p.kv_bytes = kv_bytes;
+        return p;
+}
+
 /* What the engine holds or may still take: predicted until it turns out to be more. */
 uint64_t model_account_bytes(const struct model *m) {
         const struct process_memory *seen = &m->engine.memory;
-        return larger(m->form.predicted.total_bytes, plus(seen->pss_bytes, seen->swap_bytes));
+        return larger(model_footprint(m).total_bytes, plus(seen->pss_bytes, seen->swap_bytes));
 }
 
-static enum account_state account_state(const struct model *m) {
+uint32_t model_running(const struct model *m) {
+        uint32_t running = 0;
+        for (const struct queue_link *l = m->running.first; l; l = l->next)
+                running += !((const struct ask *) l)->suspended;
+        return running;
+}
+
+enum account_state model_account_state(const struct model *m) {
         switch (m->life) {
         case LIFE_LOADING: return ACCOUNT_LOADING;
         case LIFE_READY: return m->running.count > 0 || m->waiting.count > 0 ? ACCOUNT_BUSY : ACCOUNT_IDLE;
@@ -31,7 +52,7 @@ static struct account account_of(const struct model *m) {
         uint64_t in_cache = minus(e->memory.file_bytes, e->memory.locked_bytes);
         return (struct account){
                 .id = m->index,
-                .state = account_state(m),
+                .state = model_account_state(m),
                 .pinned = m->config->pinned,
                 .asked = e->worked,
                 .priority = m->config->priority,
@@ -49,7 +70,7 @@ struct accounts {
         struct account all[ACCOUNTS_MAX];
 };
 
-static bool has_account(const struct model *m) {
+bool model_has_account(const struct model *m) {
         return m->life == LIFE_LOADING || m->life == LIFE_READY || m->life == LIFE_DRAINING || m->life == LIFE_STOPPING;
 }
 
@@ -57,7 +78,7 @@ static bool has_account(const struct model *m) {
 static void collect(const struct fleet *f, const struct model *const promised[], uint32_t promised_count, struct accounts *ret) {
         ret->count = 0;
         for (uint32_t i = 0; i < f->models_count && ret->count < ACCOUNTS_MAX; i++) {
-                if (has_account(&f->models[i]))
+                if (model_has_account(&f->models[i]))
                         ret->all[ret->count++] = account_of(&f->models[i]);
         }
         for (uint32_t i = 0; i < promised_count && ret->count < ACCOUNTS_MAX; i++) {
@@ -82,6 +103,16 @@ static struct admission_limits limits_of(const struct fleet *f) {
 uint64_t fleet_weights_max(const struct fleet *f) {
         double limit = f->config->weights_fraction * (double) f->memory.total_bytes;
         return limit <= 0 ? 0 : limit >= 0x1p63 ? UINT64_MAX : (uint64_t) limit;
+}
+
+bool fleet_has_room(struct fleet *f, uint64_t bytes) {
+        struct accounts accounts;
+        fleet_observe_memory(f, MEMORY_AGE_MAX_MS);
+        collect(f, NULL, 0, &accounts);
+        struct admission_limits limits = limits_of(f);
+        struct admission_seen seen = { f->now_ms, f->memory.available_bytes, accounts.all, accounts.count };
+        struct admission_want want = { .bytes = bytes, .since_ms = f->now_ms };
+        return policy_admission(&limits, &seen, &want).verdict == VERDICT_ADMIT;
 }
 
 /* The numbers behind a refusal, in the words of the rule that is broken. */

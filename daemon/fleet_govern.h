@@ -20,6 +20,9 @@ void fleet_view(struct fleet *f, struct seen *seen);
 typedef void fleet_acted(void *user, const struct act *act, int result);
 void fleet_obey(struct fleet *f, const struct plan *plan, fleet_acted *on_act, void *user);
 
+/* The governor goes: no hold and no heat stays behind, and nobody is told of acts any more. */
+void fleet_govern_end(struct fleet *f);
+
 /* Goes through all of an emergency but the effect: every buffer, page and descriptor that it needs is touched. */
 void fleet_rehearse(struct fleet *f);
 

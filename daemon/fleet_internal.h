@@ -3,6 +3,12 @@
  *
  *      fleet.c          the loop's side: one tick, its timer, start and stop
  *      fleet_admit.c    accounts, the question to policy, and what follows from the answer
+ *      fleet_view.c     what the governor sees of it
+ *      fleet_govern.c   the governor's acts
+ *      orders.c         control frames to an engine, and their answers
+ *      engine_heat.c    slowing engines down
+ *      engine_end.c     ending one at once, and the control group that it is in
+ *      suspension.c     requests on disk
  *      fleet_measure.c  looking at the engines' memory on a thread of the pool
  *      fleet_status.c   what others may see
  *      fleet_verbs.c    the operator's load and unload
@@ -26,8 +32,11 @@
 #include "daemon/bounds.h"
 #include "daemon/engine_process.h"
 #include "daemon/engine_report.h"
+#include "daemon/cgroup.h"
 #include "daemon/failure.h"
+#include "daemon/file_cache.h"
 #include "daemon/fleet.h"
+#include "daemon/fleet_govern.h"
 #include "daemon/footprints.h"
 #include "daemon/inspection.h"
 #include "daemon/life.h"
@@ -55,6 +64,7 @@ struct ask {
         uint32_t attempts; /* engines it was sent to */
         bool batch;
         bool paused;
+        bool moving;     /* out of memory or back: it has been told and has not answered */
         bool suspended;  /* the engine has said so: it takes no place there until it is restored */
         bool started;    /* on_start was called */
         bool spoke;      /* some of the answer was told */
@@ -79,6 +89,13 @@ struct files_identity {
         int64_t modified_s;
 };
 
+/* A control frame that the engine has not answered yet. */
+struct order {
+        uint64_t id;    /* 0: none here */
+        struct act act; /* ACT_NONE: it is about heat or the heartbeat */
+        uint64_t sent_ms;
+};
+
 /* The engine process of a model, from its start until its memory is back. All zero: none. */
 struct tenure {
         struct engine_process *process; /* NULL once it has exited */
@@ -98,7 +115,28 @@ struct tenure {
         uint32_t n_ctx, kv_tokens, parallel; /* as the engine said */
         bool kv_known;                       /* it has said so since it last began a request */
         struct engine_report report;         /* what it said last */
-        struct process_memory memory;        /* as measured last */
+        bool reported;                       /* it has said so at least once */
+
+        /* What it was told, and how it takes it. */
+        struct order orders[ORDERS_MAX];
+        enum kv_type level;                       /* precision asked for */
+        enum kv_type counted;                     /* precision that its account counts */
+        uint32_t context_now;                     /* ceiling for new requests */
+        uint32_t chunk, chunk_full, threads_full; /* 0: unknown */
+        uint32_t duty_told, threads_told, heartbeat_told;
+        bool no_heat;          /* it has refused to be slowed down */
+        bool cycled, frozen;   /* so it is stopped and let go by its control group */
+        struct act suspending; /* ACT_SUSPEND or ACT_RESUME under way, else ACT_NONE */
+        uint32_t suspending_failed;
+
+        int pidfd;                   /* -1: none */
+        struct cgroup_engine *group; /* NULL: it is in ours */
+        uint64_t group_bytes;        /* its memory.max */
+        bool oom_killed;             /* by the kernel, for that */
+        bool ended;                  /* by the governor; the next tick sees to the rest */
+        bool ended_seen;
+        enum reason ended_because;
+        struct process_memory memory; /* as measured last */
         uint64_t peak_bytes, rest_peak_bytes;
         uint64_t measured_ms, measure_cost_us;
         bool measure_wanted;
@@ -151,7 +189,8 @@ struct model {
         bool answer_logged;
         uint64_t short_since_ms; /* VERDICT_SHORT since; 0: not */
 
-        uint64_t load_ms; /* how long the last load took */
+        uint32_t generation; /* counts its engines */
+        uint64_t load_ms;    /* how long the last load took */
         uint64_t loads_count, deaths_count, requests_count;
         char last_error[512];
         char last_exit[64];
@@ -178,6 +217,18 @@ struct fleet {
         uint64_t tick_count, last_tick_ms;
 
         struct holds holds;
+        uint32_t duty_permille, threads_permille; /* of heat: what every engine may */
+        uint32_t heartbeat_ms;                    /* how often engines report: more often while memory is short */
+        uv_timer_t beat;                          /* of engines that are stopped and let go */
+        bool beat_is_off;
+        struct file_cache *file_cache;
+        struct act dropping;      /* ACT_DROP_FILES under way */
+        struct cgroup_tree *tree; /* NULL: there is none, for TREE_SENTENCE */
+        char tree_sentence[256];
+        fleet_acted *on_act;
+        void *on_act_user;
+        uint32_t deferred_count; /* of an emergency: what needs memory comes after the rest */
+        struct act deferred[PLAN_ACTS_MAX];
 
         struct memory_seen memory;
         uint64_t memory_read_ms;
@@ -216,8 +267,57 @@ void fleet_observe_memory(struct fleet *f, uint64_t age_max_ms);
 
 /* fleet_admit.c */
 void fleet_admit(struct fleet *f);
+/* What it needs at the precision that it has come down to. */
+struct footprint model_footprint(const struct model *m);
 uint64_t model_account_bytes(const struct model *m);
+enum account_state model_account_state(const struct model *m);
+bool model_has_account(const struct model *m);
+uint32_t model_running(const struct model *m); /* requests that are not suspended */
 uint64_t fleet_weights_max(const struct fleet *f);
+
+/* More bytes for one that is loaded already. */
+bool fleet_has_room(struct fleet *f, uint64_t bytes);
+
+/* fleet_govern.c */
+void govern_tick(struct fleet *f);
+void govern_tell(struct fleet *f, const struct act *act, int result);
+/* The engine is gone: what it was asked for will not come. */
+void govern_forget(struct model *m);
+
+/* orders.c */
+/* SETTINGS is taken over, NULL is fine. 0; -EBUSY: too many are unanswered; -errno. */
+int order_send(struct model *m, cJSON *settings, const struct act *act);
+bool order_is_pending(const struct model *m, enum act_kind kind);
+/* When the oldest that is unanswered was sent; TIME_NEVER when there is none. */
+uint64_t order_oldest_ms(const struct model *m);
+/* True when ID is that of an order. */
+bool order_answered(struct model *m, uint64_t id, bool good);
+/* What the engine says of itself is what it does. */
+void orders_compare(struct model *m);
+
+/* engine_heat.c */
+void heat_set(struct fleet *f, uint32_t duty_permille, uint32_t threads_permille);
+void heat_tick(struct fleet *f);
+void heat_release(struct model *m); /* it runs freely again, if it was stopped */
+
+/* engine_end.c */
+/* Enters the engine that is about to start into a control group, where we have a tree; a descriptor or -1. */
+int engine_group_begin(struct model *m);
+void engine_group_started(struct model *m);
+/* The process is gone. */
+void engine_group_end(struct model *m);
+/* Now, without a word to it. Allocates and opens nothing. */
+void engine_end_now(struct model *m);
+void engine_rehearse_end(const struct model *m);
+
+/* suspension.c */
+int suspension_begin(struct model *m, const struct act *act);
+int suspension_end(struct model *m, const struct act *act);
+void suspension_answered(struct ask *ask, bool good);
+void suspension_tick(struct model *m);
+/* KV that saving batch requests of M would free. */
+uint64_t suspension_bytes(const struct model *m);
+void suspension_clean(const struct fleet *f); /* what an earlier daemon left */
 
 /* fleet_measure.c */
 void fleet_measure(struct fleet *f);

@@ -28,7 +28,7 @@ static uint64_t measure_due(const struct model *m) {
 static void look(uv_work_t *work) {
         struct fleet *f = work->data;
         uint64_t began = uv_hrtime();
-        f->measure_result = memory_read_process(f->proc, f->measure_pid, &f->measured);
+        f->measure_result = memory_read_process(CHILDREN_PROC, f->measure_pid, &f->measured);
         f->measure_ns = uv_hrtime() - began;
 }
 

@@ -44,6 +44,7 @@ void fleet_model_status(struct fleet *f, uint32_t index, struct model_status *re
         const struct tenure *e = &m->engine;
         uint64_t now = fleet_clock_ms();
         bool loaded = m->life == LIFE_READY || m->life == LIFE_DRAINING;
+        struct footprint p = model_footprint(m);
         *ret = (struct model_status){
                 .id = m->config->id,
                 .path = m->config->path,
@@ -51,18 +52,23 @@ void fleet_model_status(struct fleet *f, uint32_t index, struct model_status *re
                 .pinned = m->config->pinned,
                 .priority = m->config->priority,
                 .pid = e->process ? engine_process_pid(e->process) : 0,
-                .running = m->running.count,
+                .running = model_running(m),
                 .waiting = m->waiting.count,
-                .predicted_bytes = m->form.predicted.total_bytes,
-                .weights_bytes = m->form.predicted.weights_bytes,
-                .kv_bytes = m->form.predicted.kv_bytes,
-                .scratch_bytes = m->form.predicted.scratch_bytes,
-                .overhead_bytes = m->form.predicted.overhead_bytes,
+                .predicted_bytes = p.total_bytes,
+                .weights_bytes = p.weights_bytes,
+                .kv_bytes = p.kv_bytes,
+                .scratch_bytes = p.scratch_bytes,
+                .overhead_bytes = p.overhead_bytes,
                 .measured_bytes = e->process ? plus(e->memory.pss_bytes, e->memory.swap_bytes) : 0,
                 .peak_bytes = e->peak_bytes,
                 .n_ctx = loaded ? e->n_ctx : m->context,
                 .kv_tokens = loaded ? e->kv_tokens : m->form.kv_tokens,
                 .kv_type = kv_type_name(m->form.kv_type),
+                .kv_now = loaded ? kv_type_name(e->level) : NULL,
+                .kv_used_bytes = e->process ? e->report.kv_bytes_used : 0,
+                .context_now = loaded ? e->context_now : 0,
+                .suspended = m->running.count - model_running(m),
+                .duty_permille = loaded ? e->duty_told : 1000,
                 .created_s = m->files.modified_s,
                 .loaded_ms_ago = loaded ? (int64_t) minus(now, e->ready_ms) : -1,
                 .idle_ms = loaded && m->running.count == 0 ? (int64_t) minus(now, larger(e->ready_ms, e->last_end_ms)) : -1,
@@ -86,6 +92,7 @@ void fleet_status(struct fleet *f, struct fleet_status *ret) {
                 .reserve_bytes = f->config->reserve_bytes,
                 .available_bytes = f->memory.available_bytes,
                 .models_known = f->models_count,
+                .groups = f->tree ? cgroup_tree_words(f->tree) : f->tree_sentence,
                 .requests_waiting = f->waiting_count,
                 .tick_count = f->tick_count,
                 .last_tick_ms_ago = (int64_t) minus(fleet_clock_ms(), f->last_tick_ms),
@@ -93,7 +100,7 @@ void fleet_status(struct fleet *f, struct fleet_status *ret) {
         for (uint32_t i = 0; i < f->models_count; i++) {
                 const struct model *m = &f->models[i];
                 const struct tenure *e = &m->engine;
-                ret->requests_running += m->running.count;
+                ret->requests_running += model_running(m);
                 if (m->life != LIFE_LOADING && m->life != LIFE_READY && m->life != LIFE_DRAINING && m->life != LIFE_STOPPING)
                         continue;
                 uint64_t measured = plus(e->memory.pss_bytes, e->memory.swap_bytes);

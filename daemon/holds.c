@@ -21,7 +21,7 @@ static struct ask *first_free(const struct model *m) {
 
 static bool anything_runs(const struct fleet *f) {
         for (uint32_t i = 0; i < f->models_count; i++)
-                if (f->models[i].running.count > 0)
+                if (model_running(&f->models[i]) > 0)
                         return true;
         return false;
 }

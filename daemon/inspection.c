@@ -11,6 +11,7 @@
 #include "daemon/arguments.h"
 #include "daemon/bounds.h"
 #include "daemon/child.h"
+#include "daemon/sensors/memory.h"
 
 struct inspection {
         struct child *child;
@@ -180,6 +181,7 @@ int inspection_start(uv_loop_t *loop, const struct inspection_request *request, 
         }
         (void) uv_timer_init(loop, &i->timer);
         i->timer.data = i;
+        (void) memory_set_oom_score(CHILDREN_PROC, child_pid(i->child), ENGINE_OOM_SCORE);
         (void) uv_timer_start(&i->timer, on_timer, INSPECT_TIMEOUT_MS, 0);
         *ret = i;
         return 0;

@@ -82,6 +82,7 @@ static void on_ready(struct model *m, const cJSON *frame) {
         e->n_ctx = number_in(frame, "n_ctx", 0, UINT32_MAX);
         e->kv_tokens = number_in(frame, "kv_tokens", 0, UINT32_MAX);
         e->parallel = number_in(frame, "parallel", 1, WIRE_PARALLEL_MAX);
+        e->context_now = e->n_ctx;
         if (m->life == LIFE_LOADING) {
                 e->was_ready = true;
                 e->ready_ms = fleet_clock_ms();
@@ -137,6 +138,8 @@ static void on_engine_exit(void *user, struct child_exit exit) {
                 (void) snprintf(m->last_exit, sizeof(m->last_exit), "exit status 0, unasked");
         (void) snprintf(m->last_words, sizeof(m->last_words), "%s", engine_process_last_words(e->process));
         text_repair(m->last_words);
+        engine_group_end(m);
+        govern_forget(m);
         e->process = NULL;
         e->exited = true;
         e->exited_ms = fleet_clock_ms();
@@ -170,19 +173,27 @@ static void start_engine(struct model *m) {
                 .threads = m->config->threads,
                 .kv_type = m->form.kv_type,
                 .kv_floor = m->config->kv_floor,
-                .cgroup_fd = -1,
         };
-        m->engine = (struct tenure){ .started_ms = f->now_ms };
+        m->engine = (struct tenure){ .started_ms = f->now_ms,
+                                     .pidfd = -1,
+                                     .level = m->form.kv_type,
+                                     .counted = m->form.kv_type,
+                                     .duty_told = 1000,
+                                     .heartbeat_told = HEARTBEAT_CALM_MS };
+        m->generation++;
+        settings.cgroup_fd = engine_group_begin(m);
         int r = engine_process_start(f->loop, &settings, &events, m, &m->engine.process);
         model_files_close(&files);
         if (r < 0) {
+                engine_group_end(m);
                 m->backoff = policy_backoff_failed(m->backoff, f->now_ms, false, 0);
                 (void) snprintf(sentence, sizeof(sentence), "cannot start '%s': %s", f->config->engine_path, strerror(-r));
                 model_refuse_load(m, sentence);
                 return;
         }
         pid_t pid = engine_process_pid(m->engine.process);
-        r = memory_set_oom_score(f->proc, pid, ENGINE_OOM_SCORE);
+        engine_group_started(m);
+        r = memory_set_oom_score(CHILDREN_PROC, pid, ENGINE_OOM_SCORE);
         log_info("load", LOG_TEXT("model", m->config->id), LOG_TEXT("reason", reason_info(why_wanted(m))->word),
                  LOG_NUMBER("pid", pid), LOG_NUMBER("predicted_mib", MIB(m->form.predicted.total_bytes)),
                  LOG_NUMBER("weights_mib", MIB(m->form.predicted.weights_bytes)),
@@ -218,8 +229,7 @@ static void begin_stopping(struct model *m) {
 
 static void kill_engine(struct model *m) {
         m->engine.killed = true;
-        if (m->engine.process)
-                engine_process_kill(m->engine.process);
+        engine_end_now(m);
 }
 
 static void learn(struct model *m) {
@@ -240,6 +250,11 @@ static void describe_death(const struct model *m, struct failure *ret) {
         const char *id = m->config->id;
         if (e->said_failed)
                 failure_set(ret, REASON_LOAD_FAILED, "model '%s' cannot be loaded: %s", id, e->sentence);
+        else if (e->oom_killed)
+                failure_set(ret, REASON_ENGINE_DIED,
+                            "the kernel ended the engine of model '%s': it grew past the %" PRIu64
+                            " MiB of its control group, which are its account and a tenth",
+                            id, MIB(e->group_bytes));
         else if (e->sentence[0])
                 failure_set(ret, REASON_ENGINE_DIED, "the engine of model '%s' was ended: %s", id, e->sentence);
         else
@@ -269,10 +284,26 @@ static void settle_death(struct model *m) {
         asks_fail(m, &m->waiting, &failure);
 }
 
+/* It was in nobody's way but the machine's: no mark against it, and who was told nothing waits for it again. */
+static void settle_ended(struct model *m) {
+        struct tenure *e = &m->engine;
+        struct failure failure;
+        failure_set(&failure, REASON_ENGINE_DIED, "the engine of model '%s' was ended to keep this machine alive: %s",
+                    m->config->id, reason_info(e->ended_because)->sentence);
+        if (m->running.count > 0)
+                (void) snprintf(m->last_error, sizeof(m->last_error), "%s", failure.message);
+        failure.retry_after_s = reason_info(REASON_MEMORY_HELD)->retry_after_s;
+        asks_give_back(m, &failure, true);
+}
+
 /* The process is gone. What it held counts until its memory shows as free. */
 static void settle(struct model *m) {
         struct tenure *e = &m->engine;
         learn(m);
+        if (e->ended) {
+                settle_ended(m);
+                return;
+        }
         if (!e->expected) {
                 settle_death(m);
                 return;
@@ -288,13 +319,15 @@ static void forget(struct model *m) {
         struct tenure *e = &m->engine;
         uint64_t now = fleet_clock_ms();
         log_info("unloaded", LOG_TEXT("model", m->config->id),
-                 LOG_TEXT("reason", e->expected ? reason_info(e->why_stopped)->word : "engine_died"),
+                 LOG_TEXT("reason", e->ended      ? reason_info(e->ended_because)->word
+                                    : e->expected ? reason_info(e->why_stopped)->word
+                                                  : "engine_died"),
                  LOG_NUMBER("freed_mib", MIB(e->memory.pss_bytes)), LOG_NUMBER("peak_mib", MIB(e->peak_bytes)),
                  LOG_NUMBER("predicted_mib", MIB(m->form.predicted.total_bytes)),
                  LOG_NUMBER("available_mib", MIB(f->memory.available_bytes)), LOG_NUMBER("took_ms", minus(now, e->stopping_ms)),
                  LOG_NUMBER("killed", e->killed));
         /* One that was told to go, by the operator or for another, comes back when it is asked for. */
-        if (m->config->preload && !e->expected && !f->stopping)
+        if (m->config->preload && !e->expected && !e->ended && !f->stopping)
                 m->preload = true;
         m->engine = (struct tenure){ 0 };
         verbs_finish(f, &m->unloads, NULL);
@@ -307,6 +340,7 @@ static void act(struct model *m, enum life_act what) {
         case LIFE_ACT_START: start_engine(m); break;
         case LIFE_ACT_SHUT_DOWN:
                 begin_stopping(m);
+                heat_release(m);
                 m->engine.expected = true;
                 engine_process_tell(m->engine.process, WIRE_SHUTDOWN);
                 break;

@@ -108,7 +108,7 @@ static void fail_unsendable(const struct model *m, struct ask *ask, int error) {
 }
 
 void asks_send(struct model *m) {
-        while (m->life == LIFE_READY && m->running.count < m->engine.parallel && engine_process_listens(m->engine.process)) {
+        while (m->life == LIFE_READY && model_running(m) < m->engine.parallel && engine_process_listens(m->engine.process)) {
                 struct ask *ask = holds_next(m);
                 if (!ask)
                         return;
@@ -221,7 +221,7 @@ void asks_give_back(struct model *m, const struct failure *failure, bool retry) 
                 struct ask *ask = ask_of(again.last);
                 queue_leave(&ask->link);
                 ask->id = 0;
-                ask->suspended = false;
+                ask->suspended = ask->moving = false;
                 ask->since_ms = fleet_clock_ms();
                 asks_wait(m, ask);
         }
@@ -348,12 +348,19 @@ static void take_error(struct model *m, struct ask *ask, const cJSON *frame) {
 static bool take_suspended(struct ask *ask, const cJSON *frame) {
         const cJSON *bytes = cJSON_GetObjectItemCaseSensitive(frame, "bytes");
         const cJSON *error = cJSON_GetObjectItemCaseSensitive(frame, "error");
+        if (error ? !cJSON_IsString(error) : !cJSON_IsNumber(bytes) || !(bytes->valuedouble >= 0))
+                return false;
         ask->suspended = !error;
-        return error ? cJSON_IsString(error) : cJSON_IsNumber(bytes) && bytes->valuedouble >= 0;
+        suspension_answered(ask, !error);
+        /* A stream that stops in the middle is told why. Its owner may leave in the callback. */
+        if (ask->suspended && ask->events.on_waiting)
+                ask->events.on_waiting(ask->user, "memory is short: this request waits on disk, and will go on");
+        return true;
 }
 
 static bool take_restored(struct ask *ask, const cJSON *frame) {
         ask->suspended = false;
+        suspension_answered(ask, true);
         return cJSON_IsBool(cJSON_GetObjectItemCaseSensitive(frame, "recomputed"));
 }
 
@@ -361,10 +368,14 @@ bool asks_take_frame(struct model *m, enum engine_says says, uint64_t id, const 
         if (says == ENGINE_SAYS_STATISTICS) {
                 if (!engine_report_read(frame, &m->engine.report))
                         return false;
+                orders_compare(m);
                 m->engine.kv_known = m->running.count == 0;
                 fleet_measure_want(m);
                 return true;
         }
+        if ((says == ENGINE_SAYS_CONTROLLED || says == ENGINE_SAYS_ERROR) &&
+            order_answered(m, id, says == ENGINE_SAYS_CONTROLLED))
+                return true;
         struct ask *ask = running_ask(m, id);
         if (!ask)
                 return true; /* cancelled, and the engine had not heard yet */

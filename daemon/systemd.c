@@ -23,6 +23,10 @@ void systemd_ready(const char *status) {
         (void) sd_notifyf(0, "READY=1\nSTATUS=%s", status);
 }
 
+void systemd_status(const char *status) {
+        (void) sd_notifyf(0, "STATUS=%s", status);
+}
+
 void systemd_stopping(void) {
         (void) sd_notify(0, "STOPPING=1\nSTATUS=letting running answers end");
 }

@@ -9,7 +9,8 @@ unsigned systemd_sockets(const char *name, int fds[], unsigned max);
 
 void systemd_ready(const char *status); /* READY=1, and a line that `systemctl status` shows */
 void systemd_stopping(void);
-void systemd_alive(void);           /* WATCHDOG=1 */
-uint64_t systemd_watchdog_ms(void); /* how often to say so at the latest; 0: nobody watches */
+void systemd_status(const char *status); /* that line, later */
+void systemd_alive(void);                /* WATCHDOG=1 */
+uint64_t systemd_watchdog_ms(void);      /* how often to say so at the latest; 0: nobody watches */
 
 #endif

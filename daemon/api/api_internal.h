@@ -7,11 +7,13 @@
 #include "daemon/api/api.h"
 #include "daemon/api/error.h"
 #include "daemon/fleet.h"
+#include "daemon/governor.h"
 
 struct api {
         uv_loop_t *loop;
         const struct config *config;
         struct fleet *fleet;
+        struct governor *governor;
         char *listen;
         uint64_t started_ns;
         uint64_t id_state; /* of the generator of answer ids */

@@ -1,5 +1,5 @@
 /*
- * control.c - the operator's surface on the Unix socket: what is, and load and unload by hand.
+ * control.c - the operator's surface on the Unix socket: what is, what was done and why, and load and unload by hand.
  *
  * Who may: root, the user the daemon runs as, and members of the group that the socket belongs to. The kernel says who
  * the peer is (SO_PEERCRED, SO_PEERGROUPS); the socket's mode keeps most others out already.
@@ -14,6 +14,7 @@
 #include "daemon/api/api_internal.h"
 #include "daemon/api/model_json.h"
 #include "daemon/bounds.h"
+#include "daemon/cleanup.h"
 #include "daemon/log.h"
 
 /* The group of the socket's file, or our own where it cannot be told. */
@@ -87,6 +88,8 @@ static void handle_status(struct api *api, struct http_exchange *x, const char *
         cJSON_AddNumberToObject(json, "requests_running", s.requests_running);
         cJSON_AddNumberToObject(json, "requests_waiting", s.requests_waiting);
         cJSON_AddNumberToObject(json, "last_tick_ms_ago", (double) s.last_tick_ms_ago);
+        cJSON_AddStringToObject(json, "control_groups", s.groups);
+        cJSON_AddItemToObject(json, "governor", governor_status_json(api->governor));
         cJSON_AddItemToObject(json, "models", all_models(api));
         api_answer_json(x, json);
 }
@@ -97,6 +100,66 @@ static void handle_list(struct api *api, struct http_exchange *x, const char *re
         (void) rest;
         cJSON_AddItemToObject(json, "models", all_models(api));
         api_answer_json(x, json);
+}
+
+/* ?model= names one, by id or alias: *ret_index, or UINT32_MAX where none is named. False: the answer is given. */
+static bool read_model(const struct api *api, struct http_exchange *x, uint32_t *ret_index) {
+        char name[MODEL_ID_MAX + 1];
+        struct failure f;
+
+        *ret_index = UINT32_MAX;
+        if (http_query(x, "model", name, sizeof name))
+                f = error_bad_request("model", "this is no name of a model");
+        else if (*name && fleet_model_find(api->fleet, name, ret_index))
+                f = error_not_found(name);
+        else
+                return true;
+        error_answer(x, &f);
+        return false;
+}
+
+static void handle_events(struct api *api, struct http_exchange *x, const char *rest) {
+        struct model_status m = { 0 };
+        char after[24], *end;
+        uint32_t index;
+
+        (void) rest;
+        if (!read_model(api, x, &index))
+                return;
+        bool is_bad = http_query(x, "after", after, sizeof after);
+        unsigned long long number = is_bad ? 0 : strtoull(after, &end, 10);
+        if (is_bad || *end || *after == '-') {
+                struct failure f = error_bad_request("after", "'after' must be the number of an event");
+                error_answer(x, &f);
+                return;
+        }
+        if (index != UINT32_MAX)
+                fleet_model_status(api->fleet, index, &m);
+        api_answer_json(x, governor_events_json(api->governor, number, m.id));
+}
+
+static void handle_explain(struct api *api, struct http_exchange *x, const char *rest) {
+        uint32_t index;
+
+        (void) rest;
+        if (!read_model(api, x, &index))
+                return;
+        if (index == UINT32_MAX) {
+                struct failure f = error_bad_request("model", "name a model: /control/explain?model=ID");
+                error_answer(x, &f);
+                return;
+        }
+        api_answer_json(x, governor_explain_json(api->governor, index));
+}
+
+static void handle_record(struct api *api, struct http_exchange *x, const char *rest) {
+        auto_free char *text = governor_record_text(api->governor);
+
+        (void) rest;
+        if (text)
+                http_answer(x, 200, "Cache-Control: no-store\r\n", "text/plain; charset=utf-8", text, strlen(text));
+        else
+                http_answer_error(x, 503, "Retry-After: 1\r\n", "no_memory", "there is no memory to write it down");
 }
 
 /* One operator's verb under way. The fleet always calls back; the client may have left by then. */
@@ -194,9 +257,15 @@ static void handle_unload(struct api *api, struct http_exchange *x, const char *
 }
 
 static const struct route control_routes[] = {
-        { "/control/status", METHOD_GET, handle_status }, { "/control/models", METHOD_GET, handle_list },
-        { "/control/load", METHOD_POST, handle_load },    { "/control/unload", METHOD_POST, handle_unload },
-        { "/health", METHOD_GET, handle_health },         { NULL, 0, NULL },
+        { "/control/status", METHOD_GET, handle_status },
+        { "/control/models", METHOD_GET, handle_list },
+        { "/control/load", METHOD_POST, handle_load },
+        { "/control/unload", METHOD_POST, handle_unload },
+        { "/control/events", METHOD_GET, handle_events },
+        { "/control/explain", METHOD_GET, handle_explain },
+        { "/control/record", METHOD_GET, handle_record },
+        { "/health", METHOD_GET, handle_health },
+        { NULL, 0, NULL },
 };
 
 void api_on_control(void *user, struct http_exchange *x) {

@@ -1,4 +1,4 @@
-/* health.c - is anybody there, and do they get on: not only this socket, but the fleet's own tick. */
+/* health.c - is anybody there, and do they get on: not only this socket, but the ticks of the fleet and of the governor. */
 #include <string.h>
 
 #include "daemon/api/api_internal.h"
@@ -17,15 +17,17 @@ void handle_health(struct api *api, struct http_exchange *x, const char *rest) {
 
         (void) rest;
         fleet_status(api->fleet, &s);
-        bool is_alive = s.last_tick_ms_ago <= API_TICK_AGE_MAX_MS && !api->is_stopping;
+        uint64_t governor_ms = governor_tick_age_ms(api->governor);
+        bool is_alive = s.last_tick_ms_ago <= API_TICK_AGE_MAX_MS && governor_ms <= API_TICK_AGE_MAX_MS && !api->is_stopping;
         text_printf(&body,
                     "{\"status\":\"%s\",\"version\":\"" HEADROOM_VERSION
                     "\",\"models_known\":%u,\"models_loaded\":%u,\"requests_running\":%u,"
-                    "\"requests_waiting\":%u,\"last_tick_ms_ago\":%lld}\n",
+                    "\"requests_waiting\":%u,\"last_tick_ms_ago\":%lld,\"governor_tick_ms_ago\":%llu}\n",
                     is_alive           ? "ok"
                     : api->is_stopping ? "stopping"
                                        : "stalled",
-                    s.models_known, s.models_loaded, s.requests_running, s.requests_waiting, (long long) s.last_tick_ms_ago);
+                    s.models_known, s.models_loaded, s.requests_running, s.requests_waiting, (long long) s.last_tick_ms_ago,
+                    (unsigned long long) governor_ms);
         http_answer(x, is_alive ? 200 : 503, "Cache-Control: no-store\r\n", "application/json", text_string(&body), body.used);
         text_done(&body);
 }

@@ -60,6 +60,10 @@ static void add_memory(cJSON *json, const struct model_status *m) {
         add_known(json, "n_ctx", m->n_ctx > 0, m->n_ctx);
         add_known(json, "kv_tokens", m->kv_tokens > 0, m->kv_tokens);
         add_text(json, "kv_type", m->kv_type);
+        add_text(json, "kv_now", m->kv_now);
+        add_known(json, "kv_used_bytes", is_running, (double) m->kv_used_bytes);
+        add_known(json, "context_now", m->context_now > 0, m->context_now);
+        add_known(json, "duty_permille", is_running, m->duty_permille);
 }
 
 static void add_history(cJSON *json, const struct model_status *m) {
@@ -87,6 +91,7 @@ cJSON *model_json(const struct config *config, const struct model_status *m, uin
         add_known(json, "pid", m->pid > 0, m->pid);
         cJSON_AddNumberToObject(json, "running", m->running);
         cJSON_AddNumberToObject(json, "waiting", m->waiting);
+        cJSON_AddNumberToObject(json, "suspended", m->suspended);
         add_memory(json, m);
         add_history(json, m);
         return json;

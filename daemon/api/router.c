@@ -81,7 +81,8 @@ void api_on_request(void *user, struct http_exchange *x) {
         route(user, x, routes);
 }
 
-int api_new(uv_loop_t *loop, const struct config *config, struct fleet *fleet, const char *listen, struct api **ret) {
+int api_new(uv_loop_t *loop, const struct config *config, struct fleet *fleet, struct governor *governor, const char *listen,
+            struct api **ret) {
         struct api *api = calloc(1, sizeof *api);
 
         if (!api)
@@ -89,6 +90,7 @@ int api_new(uv_loop_t *loop, const struct config *config, struct fleet *fleet, c
         api->loop = loop;
         api->config = config;
         api->fleet = fleet;
+        api->governor = governor;
         api->started_ns = uv_hrtime();
         api->listen = strdup(listen);
         if (!api->listen || getrandom(&api->id_state, sizeof api->id_state, 0) != sizeof api->id_state) {

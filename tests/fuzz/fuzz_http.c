@@ -69,6 +69,31 @@ void fleet_model_status(struct fleet *f, uint32_t index, struct model_status *re
         };
 }
 
+uint64_t governor_tick_age_ms(const struct governor *g) {
+        (void) g;
+        return 0;
+}
+
+cJSON *governor_status_json(struct governor *g) {
+        (void) g;
+        return cJSON_CreateObject();
+}
+
+cJSON *governor_events_json(struct governor *g, uint64_t after, const char *model) {
+        (void) g, (void) after, (void) model;
+        return cJSON_CreateObject();
+}
+
+cJSON *governor_explain_json(struct governor *g, uint32_t model) {
+        (void) g, (void) model;
+        return cJSON_CreateObject();
+}
+
+char *governor_record_text(struct governor *g) {
+        (void) g;
+        return strdup("");
+}
+
 int fleet_model_find(const struct fleet *f, const char *name, uint32_t *ret_index) {
         (void) f;
         *ret_index = 0;
@@ -121,7 +146,7 @@ static void begin(void) {
         strcpy(name.sun_path, "/tmp/headroom-fuzz-XXXXXX");
         int fd = mkstemp(name.sun_path);
         assert(fd >= 0 && !close(fd) && !unlink(name.sun_path));
-        assert(!uv_loop_init(&loop) && !api_new(&loop, &config, NULL, "", &api));
+        assert(!uv_loop_init(&loop) && !api_new(&loop, &config, NULL, NULL, "", &api));
         assert(!http_server_new(&loop, &options, &server) && !http_server_listen_unix(server, name.sun_path, 0600));
         (void) atexit(remove_socket);
 }

@@ -1,5 +1,5 @@
 /*
- * played_fleet.h - a fleet without engines, in place of the daemon's: it notes what it is asked and answers what a test wants.
+ * played_fleet.h - a fleet without engines and a governor, in place of the daemon's: they note what they are asked and answer what a test wants.
  *
  * For tests that include cmocka first. It defines the functions of fleet.h and dispatch.h that the API calls.
  */
@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "daemon/fleet.h"
+#include "daemon/governor.h"
 
 struct ask {
         const struct ask_events *events;
@@ -76,7 +77,9 @@ const char *life_name(enum life life) {
 
 void fleet_status(struct fleet *f, struct fleet_status *ret) {
         (void) f;
-        *ret = (struct fleet_status){ .budget_bytes = 8589934592, .models_known = models_count, .last_tick_ms_ago = tick_ms_ago };
+        *ret = (struct fleet_status){
+                .groups = "none", .budget_bytes = 8589934592, .models_known = models_count, .last_tick_ms_ago = tick_ms_ago
+        };
 }
 
 uint32_t fleet_models_count(const struct fleet *f) {
@@ -104,6 +107,40 @@ int fleet_model_find(const struct fleet *f, const char *name, uint32_t *ret_inde
         (void) f;
         *ret_index = !strcmp(name, "org/b:q4") || !strcmp(name, "alias");
         return *ret_index || !strcmp(name, "a") ? 0 : -ENOENT;
+}
+
+/* --- and a governor that has done one thing --- */
+
+static uint64_t governor_ms_ago;
+
+uint64_t governor_tick_age_ms(const struct governor *g) {
+        (void) g;
+        return governor_ms_ago;
+}
+
+cJSON *governor_status_json(struct governor *g) {
+        (void) g;
+        return cJSON_Parse("{\"rung\":\"calm\"}");
+}
+
+cJSON *governor_events_json(struct governor *g, uint64_t after, const char *model) {
+        cJSON *json = cJSON_CreateObject();
+        (void) g;
+        cJSON_AddNumberToObject(json, "after", (double) after);
+        cJSON_AddItemToObject(json, "model", model ? cJSON_CreateString(model) : cJSON_CreateNull());
+        return json;
+}
+
+cJSON *governor_explain_json(struct governor *g, uint32_t model) {
+        cJSON *json = cJSON_CreateObject();
+        (void) g;
+        cJSON_AddNumberToObject(json, "index", model);
+        return json;
+}
+
+char *governor_record_text(struct governor *g) {
+        (void) g;
+        return strdup("limits reserve=1GiB\n");
 }
 
 void fleet_load(struct fleet *f, const char *model, fleet_done *on_done, void *user) {

@@ -51,7 +51,7 @@ static int set_up(void **state) {
         tick_ms_ago = 10;
         surface = api_on_request;
         assert_int_equal(uv_loop_init(&loop), 0);
-        assert_int_equal(api_new(&loop, &config, NULL, "127.0.0.1:1", &api), 0);
+        assert_int_equal(api_new(&loop, &config, NULL, NULL, "127.0.0.1:1", &api), 0);
         assert_int_equal(http_server_new(&loop, &options, &server), 0);
         return http_server_listen_tcp(server, "127.0.0.1", 0, &port);
 }
@@ -603,6 +603,39 @@ static void test_routes(void **state) {
         const char *heard = get("GET", "/health");
         assert_true(!strncmp(heard, "HTTP/1.1 503 ", 13));
         assert_non_null(strstr(heard, "{\"status\":\"stalled\","));
+        tick_ms_ago = 0;
+        assert_true(!strncmp(get("GET", "/health"), "HTTP/1.1 200 ", 13));
+        governor_ms_ago = API_TICK_AGE_MAX_MS + 1; /* the fleet gets on, the governor does not */
+        assert_true(!strncmp(get("GET", "/health"), "HTTP/1.1 503 ", 13));
+        governor_ms_ago = 0;
+}
+
+static void check_governor(int fd) {
+        static const struct {
+                const char *target, *contains;
+        } rows[] = {
+                { "events", "{\"after\":0,\"model\":null}" },
+                { "events?after=12", "{\"after\":12,\"model\":null}" },
+                { "events?model=alias&after=3", "{\"after\":3,\"model\":\"org/b:q4\"}" },
+                { "events?model=org%2Fb:q4", "{\"after\":0,\"model\":\"org/b:q4\"}" },
+                { "events?after=x", "'after' must be the number of an event" },
+                { "events?after=-1", "'after' must be the number of an event" },
+                { "events?after=123456789012345678901234567890", "'after' must be the number of an event" },
+                { "events?model=nobody", "model_not_found" },
+                { "events?model=%ff", "this is no name of a model" },
+                { "explain?model=alias", "{\"index\":1}" },
+                { "explain", "name a model" },
+                { "record", "limits reserve=1GiB\n" },
+        };
+        for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+                char request[128];
+                bool closed;
+                (void) snprintf(request, sizeof request, "GET /control/%s HTTP/1.1\r\nHost: x\r\n\r\n", rows[i].target);
+                say_text(fd, request);
+                turn_for(5);
+                if (!strstr(hear(fd, rows[i].contains, &closed), rows[i].contains))
+                        fail_msg("%s is not answered by %s", rows[i].target, rows[i].contains);
+        }
 }
 
 static void test_control(void **state) {
@@ -631,7 +664,9 @@ static void test_control(void **state) {
         assert_string_equal(at(json, "models.1.aliases.0")->valuestring, "alias");
         assert_string_equal(at(json, "models.1.last_stderr")->valuestring, "?!");
         assert_true(cJSON_IsNull(at(json, "models.0.pid")) && cJSON_IsNull(at(json, "models.0.last_error")));
+        assert_string_equal(at(json, "governor.rung")->valuestring, "calm");
         cJSON_Delete(json);
+        check_governor(fds[0]);
 
         static const char unload[] =
                 "POST /control/unload HTTP/1.1\r\nHost: x\r\nContent-Length: 30\r\n\r\n{\"model\":\"alias\",\"force\":true}";

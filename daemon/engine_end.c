@@ -1,0 +1,77 @@
+/*
+ * engine_end.c - the control group that an engine is in, and ending the engine at once.
+ *
+ * Ending is part of the emergency: it uses descriptors that are held and system calls alone. The memory of a killed process
+ * comes back when the kernel finds time to reap it; process_mrelease(2) does it now, on our time.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "daemon/fleet_internal.h"
+#include "daemon/log.h"
+#include "policy/saturate.h"
+
+#ifndef SYS_process_mrelease
+#define SYS_process_mrelease 448 /* the same on every architecture; since Linux 5.15 */
+#endif
+
+int engine_group_begin(struct model *m) {
+        struct fleet *f = m->fleet;
+        struct tenure *e = &m->engine;
+        if (!f->tree)
+                return -1;
+        uint64_t account = model_account_bytes(m);
+        int r = cgroup_engine_new(f->tree, m->index, &e->group);
+        if (r == 0) {
+                e->group_bytes = plus(account, account / GROUP_SPARE_PART);
+                r = cgroup_engine_limit(e->group, e->group_bytes);
+        }
+        if (r == 0)
+                return cgroup_engine_fd(e->group);
+        log_warning("no_group", LOG_TEXT("model", m->config->id), LOG_TEXT("error", strerror(-r)),
+                    LOG_TEXT("effect", "the engine runs in the daemon's own control group"));
+        engine_group_end(m);
+        return -1;
+}
+
+void engine_group_started(struct model *m) {
+        struct tenure *e = &m->engine;
+        e->pidfd = (int) syscall(SYS_pidfd_open, engine_process_pid(e->process), 0);
+}
+
+void engine_group_end(struct model *m) {
+        struct tenure *e = &m->engine;
+        struct cgroup_usage usage = { 0 };
+        if (e->group) {
+                cgroup_engine_usage(e->group, &usage);
+                cgroup_engine_free(e->group);
+        }
+        e->oom_killed = usage.oom_kills > 0;
+        e->group = NULL;
+        if (e->process && e->pidfd >= 0)
+                (void) close(e->pidfd);
+        e->pidfd = -1;
+}
+
+void engine_end_now(struct model *m) {
+        struct tenure *e = &m->engine;
+        if (!e->process)
+                return;
+        if (e->group)
+                (void) cgroup_engine_kill(e->group);
+        engine_process_kill(e->process);
+        if (e->pidfd >= 0)
+                (void) syscall(SYS_process_mrelease, e->pidfd, 0);
+}
+
+void engine_rehearse_end(const struct model *m) {
+        const struct tenure *e = &m->engine;
+        struct cgroup_usage usage;
+        if (e->group)
+                cgroup_engine_usage(e->group, &usage);
+        if (e->process && e->pidfd >= 0)
+                (void) syscall(SYS_pidfd_send_signal, e->pidfd, 0, NULL, 0);
+}
