@@ -16,6 +16,11 @@
 #define CGROUP_LEVELS_MAX 32u /* deeper trees exist only by mistake; both versions together */
 #define ZRAMS_MAX         16u /* one per processor was the habit once, on small boxes */
 
+/* --- pressure --- */
+#define WATCH_WRITE_MAX 256u /* the bytes are 20 */
+#define ALARM_PAUSE_MS  100  /* an event only makes us look sooner, and no look is of use so soon after another */
+#define ALARM_READS_MAX 16   /* of 4096 bytes: a whole pipe; what a flood has left waits for the next time */
+
 /* --- heat --- */
 #define HEAT_READ_DEADLINE_MS 500    /* a slow one on a bus takes 10-100 ms; after so long it hangs */
 #define HEAT_ROUND_MAX_MS     2000   /* slow ones add up; what was not come to by then counts as missed */

@@ -2,6 +2,7 @@
 #include "daemon/sensors/scan.h"
 
 #include <errno.h>
+#include <stdio.h>
 
 #include "daemon/sensors/frequency.h"
 #include "daemon/sensors/held_file.h"
@@ -24,6 +25,24 @@ static void open_pressure(struct scan *s) {
                 s->own_path[0] = '\0';
 }
 
+/* What the service manager names stands for the trigger on our own group: it is that group's, as a rule. */
+static void open_alarms(struct scan *s) {
+        struct scan_alarm *a = s->alarms;
+        for (int i = 0; i < ALARM_COUNT; i++)
+                a[i] = (struct scan_alarm){ .fd = -ENOENT, .words = "" };
+        if (s->wants_alarm[ALARM_WATCH] && s->watch.is_set) {
+                a[ALARM_WATCH].fd = take(s, pressure_watch_open(&s->watch, &a[ALARM_WATCH].is_stream));
+                a[ALARM_WATCH].words = "listens";
+        }
+        if (s->wants_alarm[ALARM_BOX] && !s->watch.is_off) {
+                char path[PLACE_MAX + 32];
+                (void) snprintf(path, sizeof(path), "%s/pressure/memory", s->proc);
+                a[ALARM_BOX].fd = take(s, pressure_trigger_open(path, &a[ALARM_BOX].words));
+        }
+        if (s->wants_alarm[ALARM_OWN] && !s->watch.is_off && a[ALARM_WATCH].fd < 0 && *s->own_path)
+                a[ALARM_OWN].fd = take(s, pressure_trigger_open(s->own_path, &a[ALARM_OWN].words));
+}
+
 void scan_open(struct scan *s) {
         s->is_short = false;
         s->meminfo = take(s, held_file_open(s->proc, "/meminfo"));
@@ -38,6 +57,7 @@ void scan_open(struct scan *s) {
         for (uint32_t i = 0; i < s->zrams.count; i++)
                 (void) take(s, s->zrams.all[i].fd);
         open_pressure(s);
+        open_alarms(s);
         throttle_open(s->sys, &s->throttle);
         s->frequency_mhz = frequency_read(s->sys);
         s->thermometers.count = s->thermometers.left_out = 0;
@@ -54,6 +74,10 @@ void scan_close(struct scan *s) {
         held_file_close(s->pressure);
         held_file_close(s->own_pressure);
         s->meminfo = s->vmstat = s->swaps = s->pressure = s->own_pressure = -EBADF;
+        for (int i = 0; i < ALARM_COUNT; i++) {
+                held_file_close(s->alarms[i].fd);
+                s->alarms[i].fd = -EBADF;
+        }
         zrams_close(&s->zrams);
         cgroup_limits_close(&s->limits);
         throttle_close(&s->throttle);

@@ -11,17 +11,29 @@
 #include <stdbool.h>
 
 #include "daemon/sensors/cgroup_limit.h"
+#include "daemon/sensors/pressure_watch.h"
 #include "daemon/sensors/swap.h"
 #include "daemon/sensors/thermometer.h"
 #include "daemon/sensors/throttle.h"
 
+enum alarm { ALARM_BOX, ALARM_OWN, ALARM_WATCH, ALARM_COUNT };
+
 struct scan {
+        /* asked */
         char proc[PLACE_MAX], sys[PLACE_MAX];
+        struct pressure_watch watch;
+        bool wants_alarm[ALARM_COUNT]; /* those that are armed already are not opened again */
+        /* found */
         bool is_short; /* opening failed for want of memory or descriptors: the old set is better */
         /* descriptors, or -errno */
         int meminfo, vmstat, swaps, pressure, own_pressure;
         char own_path[PLACE_MAX];
         const char *own_why; /* why there is no pressure of our own group; NULL */
+        struct scan_alarm {
+                int fd; /* or -errno: why there is none */
+                bool is_stream;
+                const char *words;
+        } alarms[ALARM_COUNT];
         struct zrams zrams;
         struct cgroup_limits limits;
         struct throttle throttle;
@@ -29,7 +41,7 @@ struct scan {
         struct thermometers thermometers;
 };
 
-/* proc and sys are set; all else is filled. */
+/* What is asked is set, what is found is filled. */
 void scan_open(struct scan *s);
 void scan_close(struct scan *s);
 

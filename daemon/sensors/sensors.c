@@ -28,31 +28,61 @@ static void drop_scan(void *data) {
 static const struct errand_kind scan_kind = { sizeof(struct scan), run_scan, drop_scan };
 
 /* A scan that never ran holds nothing: 0 would be standard input. */
-static void scan_nothing(struct scan *s, const struct scan *places) {
+static void scan_nothing(struct scan *s, const struct scan *like) {
         *s = (struct scan){ .meminfo = -EBADF, .vmstat = -EBADF, .swaps = -EBADF, .pressure = -EBADF, .own_pressure = -EBADF };
-        (void) strcpy(s->proc, places->proc);
-        (void) strcpy(s->sys, places->sys);
+        for (int i = 0; i < ALARM_COUNT; i++)
+                s->alarms[i].fd = -EBADF;
+        (void) strcpy(s->proc, like->proc);
+        (void) strcpy(s->sys, like->sys);
+        s->watch = like->watch;
 }
 
-/* The new set for the old. */
+/* Arms what the scan has opened, and notes why the rest is silent. */
+static void take_alarms(struct sensors *s, struct scan *made) {
+        for (int i = 0; i < ALARM_COUNT; i++) {
+                struct scan_alarm *a = &made->alarms[i];
+                if (!made->wants_alarm[i] || s->alarms[i].state != ALARM_SILENT)
+                        continue;
+                s->alarm_words[i] = a->words;
+                s->alarm_results[i] = a->fd < 0 ? a->fd : pressure_alarm_arm(&s->alarms[i], a->fd, a->is_stream);
+                a->fd = -EBADF;
+        }
+}
+
+/* Which alarms the next scan should open. */
+static void want_alarms(const struct sensors *s, struct scan *next) {
+        bool is_watched = s->alarms[ALARM_WATCH].state != ALARM_SILENT;
+        for (int i = 0; i < ALARM_COUNT; i++)
+                next->wants_alarm[i] = s->alarms[i].state == ALARM_SILENT && !(i == ALARM_OWN && is_watched);
+}
+
+static void take_set(struct sensors *s, struct scan *made) {
+        bool is_moved = strcmp(made->own_path, s->files.own_path) != 0;
+        if (is_moved) {
+                rising_restart(&s->own_pressure);
+                pressure_alarm_disarm(&s->alarms[ALARM_OWN]);
+        }
+        if (made->throttle.count != s->files.throttle.count)
+                rising_restart(&s->throttles);
+        take_alarms(s, made);
+        scan_close(&s->files);
+        s->files = *made;
+        scan_nothing(made, &s->files);
+        heat_watch_merge(&s->heat, &s->files.thermometers);
+        s->heat.is_scan_wanted = false;
+        s->is_scan_wanted = is_moved;
+}
+
 static void take_scan(struct sensors *s, uint64_t now_ms) {
         if (!s->is_scan_asked || errand_is_running(s->scan))
                 return;
         s->is_scan_asked = false;
         s->scanned_ms = now_ms;
         struct scan *made = errand_data(s->scan);
-        if (!made->is_short) {
-                if (strcmp(made->own_path, s->files.own_path) != 0)
-                        rising_restart(&s->own_pressure);
-                if (made->throttle.count != s->files.throttle.count)
-                        rising_restart(&s->throttles);
-                struct scan old = s->files;
-                s->files = *made;
-                *made = old;
-                s->is_scan_wanted = s->heat.is_scan_wanted = false;
-                heat_watch_merge(&s->heat, &s->files.thermometers);
-        }
-        scan_close(made);
+        if (made->is_short)
+                scan_close(made);
+        else
+                take_set(s, made);
 }
 
 static void ask_scan(struct sensors *s, uint64_t now_ms) {
@@ -60,6 +90,7 @@ static void ask_scan(struct sensors *s, uint64_t now_ms) {
         if (!s->scan || s->is_scan_asked || age_ms < (s->is_scan_wanted ? SCAN_EAGER_MS : SCAN_MS))
                 return;
         s->is_scan_asked = true;
+        want_alarms(s, errand_data(s->scan));
         errand_start(s->scan);
 }
 
@@ -110,7 +141,8 @@ static void observe_pressure(struct sensors *s, struct seen *ret) {
         s->own_pressure_result = note(s, s->own_pressure_result, pressure_read(s->files.own_pressure, &s->own_pressure));
         ret->stall_us = s->pressure.sum;
         ret->own_stall_us = s->own_pressure.sum;
-        ret->pressure_event = false;
+        ret->pressure_event = s->is_pressed;
+        s->is_pressed = false;
 }
 
 void sensors_observe(struct sensors *s, uint64_t now_ms, struct seen *ret) {
@@ -144,19 +176,49 @@ void sensors_refresh_heat(struct sensors *s, uint64_t now_ms, uint64_t period_ms
         refresh_throttles(s);
 }
 
-/* --- life --- */
+/* --- alarms --- */
 
-static void on_handle_closed(uv_handle_t *handle) {
-        struct sensors *s = handle->data;
-        void (*on_closed)(void *user) = s->on_closed;
-        void *user = s->on_closed_user;
-        free(s);
-        if (on_closed)
-                on_closed(user);
+static void on_alarm(void *user) {
+        struct sensors *s = user;
+        uint64_t now_ms = uv_now(s->loop);
+        s->is_pressed = true;
+        if (!s->on_pressure || (s->pressed_ms != 0 && now_ms < s->pressed_ms + ALARM_PAUSE_MS))
+                return;
+        s->pressed_ms = now_ms;
+        s->on_pressure(s->user);
 }
 
-static void on_async(uv_async_t *async) {
-        (void) async;
+/* Which of them it was is seen by its state; the next scan tries them all again. */
+static void on_alarm_lost(void *user) {
+        struct sensors *s = user;
+        for (int i = 0; i < ALARM_COUNT; i++)
+                if (s->alarm_results[i] == 0 && s->alarms[i].state == ALARM_CLOSING)
+                        s->alarm_results[i] = -ENODEV;
+        s->is_scan_wanted = true;
+}
+
+/* --- life --- */
+
+static void on_alarm_closed(void *user) {
+        struct sensors *s = user;
+        if (--s->alarms_open > 0)
+                return;
+        void (*on_closed)(void *user) = s->on_closed;
+        void *on_closed_user = s->on_closed_user;
+        free(s);
+        if (on_closed)
+                on_closed(on_closed_user);
+}
+
+/* The first scan is made here: whoever looks for the first time sees everything. */
+static void scan_first(struct sensors *s) {
+        want_alarms(s, &s->files);
+        scan_open(&s->files);
+        take_alarms(s, &s->files);
+        heat_watch_merge(&s->heat, &s->files.thermometers);
+        s->scanned_ms = uv_hrtime() / 1000000;
+        if (errand_new(&scan_kind, &s->scan) == 0)
+                scan_nothing(errand_data(s->scan), &s->files);
 }
 
 int sensors_new(uv_loop_t *loop, const struct sensors_config *config, struct sensors **ret) {
@@ -165,22 +227,18 @@ int sensors_new(uv_loop_t *loop, const struct sensors_config *config, struct sen
         struct sensors *s = calloc(1, sizeof(*s));
         if (!s)
                 return -ENOMEM;
-        *s = (struct sensors){ .loop = loop, .on_pressure = config->on_pressure, .user = config->user };
+        s->loop = loop;
+        s->on_pressure = config->on_pressure;
+        s->user = config->user;
         (void) strcpy(s->files.proc, config->proc);
         (void) strcpy(s->files.sys, config->sys);
-        int r = uv_async_init(loop, &s->closing, on_async);
-        if (r < 0) {
-                free(s);
-                return r;
+        s->watch = s->files.watch = pressure_watch_parse(getenv("MEMORY_PRESSURE_WATCH"), getenv("MEMORY_PRESSURE_WRITE"));
+        for (; s->alarms_open < ALARM_COUNT; s->alarms_open++) {
+                struct pressure_alarm *a = &s->alarms[s->alarms_open];
+                *a = (struct pressure_alarm){ .on_event = on_alarm, .on_lost = on_alarm_lost, .user = s };
+                pressure_alarm_init(a, loop);
         }
-        s->closing.data = s;
-        /* It holds up nobody: whoever wants the loop to turn has a timer. */
-        uv_unref((uv_handle_t *) &s->closing);
-        scan_open(&s->files);
-        heat_watch_merge(&s->heat, &s->files.thermometers);
-        s->scanned_ms = uv_hrtime() / 1000000;
-        if (errand_new(&scan_kind, &s->scan) == 0)
-                scan_nothing(errand_data(s->scan), &s->files);
+        scan_first(s);
         *ret = s;
         return 0;
 }
@@ -191,5 +249,6 @@ void sensors_close(struct sensors *s, void (*on_closed)(void *user), void *user)
         errand_leave(s->scan);
         heat_watch_close(&s->heat);
         scan_close(&s->files);
-        uv_close((uv_handle_t *) &s->closing, on_handle_closed);
+        for (int i = 0; i < ALARM_COUNT; i++)
+                pressure_alarm_close(&s->alarms[i], on_alarm_closed);
 }

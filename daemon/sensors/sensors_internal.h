@@ -6,6 +6,7 @@
 #include "daemon/sensors/heat_watch.h"
 #include "daemon/sensors/memory.h"
 #include "daemon/sensors/pressure.h"
+#include "daemon/sensors/pressure_alarm.h"
 #include "daemon/sensors/scan.h"
 #include "daemon/sensors/sensors.h"
 #include "daemon/sensors/vmstat.h"
@@ -22,7 +23,14 @@ struct sensors {
         void *user;
         void (*on_closed)(void *user);
         void *on_closed_user;
-        uv_async_t closing; /* on_closed is never called from within sensors_close */
+        unsigned alarms_open;
+
+        struct pressure_watch watch;
+        struct pressure_alarm alarms[ALARM_COUNT];
+        const char *alarm_words[ALARM_COUNT];
+        int alarm_results[ALARM_COUNT]; /* 0, or why it is silent */
+        bool is_pressed;                /* one rang since the last look */
+        uint64_t pressed_ms;            /* on_pressure was called */
 
         struct scan files;   /* what is read from */
         struct errand *scan; /* makes the next set; NULL: there was no thread for it */

@@ -1,4 +1,5 @@
 /* sensors_sources.c - the rows for people: what is read, what is not, and why. */
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -47,11 +48,39 @@ static void add_memory(struct sensors *s) {
                     s->swap.is_zram_unknown ? " (one cannot be read)" : "");
 }
 
+/* How we learn of pressure sooner than at the next look. */
+static const char *alarm_words(const struct sensors *s, enum alarm alarm) {
+        if (s->alarms[alarm].state == ALARM_ARMED)
+                return s->alarm_words[alarm];
+        if (s->watch.is_off)
+                return "polled: triggers are off by MEMORY_PRESSURE_WATCH";
+        if (alarm == ALARM_OWN && s->alarms[ALARM_WATCH].state == ALARM_ARMED)
+                return "MEMORY_PRESSURE_WATCH tells";
+        switch (s->alarm_results[alarm]) {
+        case -EPERM: return "polled: no CAP_SYS_RESOURCE, and a kernel before 6.4";
+        case -EACCES: return "polled: no right to set a trigger";
+        case -EROFS: return "polled: mounted read-only";
+        case -EINVAL: return "polled: the kernel takes no window";
+        case -ENOTTY: return "polled: none of the kernel's files";
+        case -ENODEV: return "polled: the trigger is gone";
+        default: return "polled: no trigger";
+        }
+}
+
 static void add_pressure(struct sensors *s) {
-        (void) add(&s->sources, "psi", s->pressure_result);
-        char *detail = add(&s->sources, "own psi", s->own_pressure_result);
-        if (s->own_pressure_result < 0 && s->files.own_why)
+        char *detail = add(&s->sources, "psi", s->pressure_result);
+        if (s->pressure_result == 0)
+                say(detail, "%s", alarm_words(s, ALARM_BOX));
+        detail = add(&s->sources, "own psi", s->own_pressure_result);
+        if (s->own_pressure_result == 0)
+                say(detail, "%s", alarm_words(s, ALARM_OWN));
+        else if (s->files.own_why)
                 say(detail, "%s", s->files.own_why);
+        if (s->watch.problem)
+                say(add(&s->sources, "pressure watch", -1), "%s", s->watch.problem);
+        else if (s->watch.is_set)
+                say(add(&s->sources, "pressure watch", s->alarm_results[ALARM_WATCH]), "%s: %s", s->watch.path,
+                    s->alarm_results[ALARM_WATCH] < 0 ? strerror(-s->alarm_results[ALARM_WATCH]) : "listened to");
 }
 
 static const char *heat_words(const struct watched *t) {
