@@ -56,7 +56,7 @@ say = @printf '  %-5s %s\n' $(1) $(2)
 PARALLEL = $(if $(findstring j,$(firstword -$(MAKEFLAGS))),,-j$(shell nproc))
 
 ##@ build and use
-all: $(PROGRAMS) $(UNIT_TESTS) $(TOOLS)   ## build the three programs, the tests and their tools
+all: $(PROGRAMS) $(UNIT_TESTS) $(TOOLS) $(BUILD)/simulator   ## build the three programs, the tests and their tools
 
 deps:   ## install the Debian packages that the build and the tests need
 	@.ci/deps
@@ -118,6 +118,17 @@ bench: deps   ## tokens/s of the engine beside Debian's llama-bench on the same 
 bench-cliff: deps   ## decode speed against a memory limit around the whole daemon, beside llama-server; CLIFF='--plot FILE.svg'
 	@$(MAKE) --no-print-directory $(PARALLEL) all
 	@HEADROOM_BUILD=$(abspath $(BUILD)) tests/bench/cliff $(CLIFF)
+
+# SEED=1 RUNS=1000 TICKS=1000 is the whole of it; a failing seed prints what repeats it.
+SIMULATOR := $(call objects,tests/simulator/*.c)
+SEED      ?= 1
+RUNS      ?= $(if $(filter command line,$(origin SEED)),1,1000)
+TICKS     ?= 1000
+simulate: $(BUILD)/simulator   ## run the policy in random worlds: SEED=n [RUNS=k] [TICKS=m] [RECORD=FILE] [MUTATION=name]
+	@$(BUILD)/simulator --seed $(SEED) --runs $(RUNS) --ticks $(TICKS) $(if $(RECORD),--record $(RECORD)) $(if $(MUTATION),--mutation $(MUTATION))
+$(BUILD)/simulator: $(SIMULATOR) $(POLICY)
+	$(call say,link,$@)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lm
 
 ##@ the demo model
 # Not part of `all` and seldom needed: the two models are committed. The result depends on text, trainer, settings and
@@ -241,7 +252,7 @@ compile_commands.json: Makefile $(wildcard */*.c */*/*.c)   ## what clangd and c
 	  printf '%s{"directory":"%s","file":"%s","command":"%s"}' "$$sep" '$(CURDIR)' "$$f" \
 	    "$$(printf '%s' '$(subst ','\'',$(CC) $(CPPFLAGS) $(CFLAGS)) -c '"$$f" | sed 's/["\\]/\\&/g')"; sep=,; done; echo ']'; } > $@
 
-.PHONY: all deps demo demo-model check check-vm sanitize check-layers bench bench-cliff format clean help
+.PHONY: all deps demo demo-model check check-vm sanitize check-layers simulate bench bench-cliff format clean help
 .SECONDARY:
 .DELETE_ON_ERROR:
 -include $(wildcard $(BUILD)/*/*.d $(BUILD)/*/*/*.d)

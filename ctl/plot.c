@@ -14,6 +14,7 @@
 #define GAP        42.0 /* between panels: the title of the next one */
 #define MARGIN_TOP 62.0
 #define LANE       20.0
+#define LABEL      14.0  /* two labels nearer than this would touch */
 #define GONE_MAX_S 120.0 /* a forecast further away is drawn as this far: nothing is done about it */
 
 /* A palette that people with any colour vision can tell apart (Okabe and Ito, 2008). */
@@ -46,8 +47,13 @@ static void draw_headroom(struct canvas *v, const struct trace *t) {
                 canvas_tick(v, at, human_signed_bytes((int64_t) at).text);
         canvas_area(v, t, value_headroom, false, 0, blue);
         canvas_mark(v, 0, grey, "reserve begins");
+        double apart = canvas_y(v, -(double) t->reserve_bytes) - canvas_y(v, 0);
         if (t->reserve_bytes > 0)
-                canvas_mark(v, -(double) t->reserve_bytes, red, "the cliff");
+                canvas_mark(v, -(double) t->reserve_bytes, red, apart >= LABEL ? "the cliff" : "");
+        if (t->reserve_bytes > 0 && apart < LABEL) {
+                canvas_colour(v, red, 0.9);
+                canvas_text(v, CANVAS_LEFT + CANVAS_INSIDE + 8, canvas_y(v, 0) + LABEL, ANCHOR_START, 11, "the cliff");
+        }
 }
 
 /* --- forecast --- */

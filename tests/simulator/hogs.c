@@ -1,0 +1,66 @@
+/* hogs.c - other programs on the box: some leak, some take all at once, some breathe, some just live there. */
+#include <stddef.h>
+
+#include "tests/simulator/parts.h"
+
+double hogs_bytes(const struct world *w) {
+        double sum = 0;
+        for (uint32_t i = 0; i < w->hogs_count; i++)
+                sum += w->hogs[i].bytes;
+        return sum;
+}
+
+void hogs_end_largest(struct world *w) {
+        struct hog *most = NULL;
+        for (uint32_t i = 0; i < w->hogs_count; i++)
+                if (!most || w->hogs[i].bytes > most->bytes)
+                        most = &w->hogs[i];
+        if (most) {
+                most->end_ms = w->now_ms;
+                most->bytes = 0;
+        }
+}
+
+void hogs_step(struct world *w) {
+        for (uint32_t i = 0; i < w->hogs_count; i++) {
+                struct hog *h = &w->hogs[i];
+                if (w->now_ms < h->begin_ms)
+                        continue;
+                if (w->now_ms >= h->end_ms) {
+                        h->bytes = 0;
+                        continue;
+                }
+                switch (h->kind) {
+                case HOG_LEAK:
+                case HOG_RAMP: h->bytes = least(h->most, h->bytes + h->bytes_per_s * STEP_MS / 1000); break;
+                case HOG_JUMP:
+                case HOG_STEADY: h->bytes = h->most; break;
+                case HOG_SAWTOOTH:
+                        h->bytes = h->most * (double) ((w->now_ms - h->begin_ms) % h->period_ms) / (double) h->period_ms;
+                        break;
+                }
+        }
+}
+
+static void hog_init(struct world *w, struct hog *h) {
+        struct dice *d = &w->dice;
+        double ram = (double) w->memory.ram_bytes;
+        h->kind = (enum hog_kind) dice_below(d, 5);
+        h->begin_ms = h->kind == HOG_STEADY ? 0 : (uint64_t) dice_between(d, 5000, 120000);
+        h->end_ms = dice_percent(d, 50) ? UINT64_MAX : h->begin_ms + (uint64_t) dice_spread(d, 5000, 600000);
+        h->period_ms = (uint64_t) dice_spread(d, 1000, 60000);
+        h->most = dice_between(d, 0.05, 0.5) * ram;
+        h->bytes_per_s = h->kind == HOG_LEAK ? dice_spread(d, 1e6, 3e7) : dice_spread(d, 3e7, 1.5e9);
+        if (h->kind == HOG_JUMP)
+                h->most = dice_between(d, 0.02, 0.25) * ram;
+        else if (h->kind == HOG_SAWTOOTH)
+                h->most = dice_between(d, 0.01, 0.15) * ram;
+}
+
+void hogs_init(struct world *w) {
+        if (w->mood == MOOD_QUIET)
+                return; /* see make_quiet in world.c */
+        w->hogs_count = 1 + dice_below(&w->dice, w->mood == MOOD_HOSTILE ? WORLD_HOGS : 1);
+        for (uint32_t i = 0; i < w->hogs_count; i++)
+                hog_init(w, &w->hogs[i]);
+}

@@ -1,0 +1,32 @@
+/*
+ * mutation.h - policies that are broken on purpose: the real one, with what it sees, remembers or plans changed around it.
+ *
+ * Each breaks one promise. If a checker of the simulator does not notice, it is the checker that is broken.
+ */
+#ifndef HEADROOM_TESTS_SIMULATOR_MUTATION_H
+#define HEADROOM_TESTS_SIMULATOR_MUTATION_H
+
+#include "policy/policy.h"
+
+/* What a mutation remembers of its own. All zero at first. */
+struct mutant {
+        struct seen seen;
+        uint64_t stall_us;
+        bool held;
+};
+
+struct mutation {
+        const char *name, *breaks; /* NULL name ends the table */
+        const char *caught_by;     /* the checker that must fire */
+        /* Either may be NULL. SEEN is the mutant's own copy. */
+        void (*before)(struct mutant *m, struct seen *seen, struct past *past);
+        void (*after)(struct mutant *m, const struct seen *seen, struct plan *plan);
+};
+
+extern const struct mutation mutations[];
+
+/* policy_decide, broken by MUTATION (NULL: not at all). */
+void mutation_decide(const struct mutation *mutation, struct mutant *m, const struct limits *limits, const struct seen *seen,
+                     struct past *past, struct plan *ret);
+
+#endif
