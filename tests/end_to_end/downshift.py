@@ -69,11 +69,11 @@ class Memory(unittest.TestCase):
             control(worker, heartbeat_ms=0)
             answer = fill(worker, self.TOKENS, 400)
             answer.take(control(worker, duty=PACED))  # so that few tokens come in between two looks
-            full = kv_memory(worker.process.pid)
+            full = kv_memory(worker.process.pid, 8192 * 2048)
             self.assertGreaterEqual(full, self.TOKENS * 2048)
             for target, share in (("q8_0", 30 / 64), ("q4_0", 46 / 64)):
                 stored = shift(worker, answer, target)
-                now = kv_memory(worker.process.pid)
+                now = kv_memory(worker.process.pid, 8192 * 2048)
                 print(f"{self.TOKENS} tokens, f16 -> {target}: {full} -> {now} bytes of KV in memory, {100 * (1 - now / full):.1f} % less")
                 self.assertLessEqual(now, full * (1 - share * old) + 64 * 2048)  # and the block that was begun meanwhile
                 self.assertEqual(stored["kv"], target)
@@ -98,7 +98,7 @@ class Memory(unittest.TestCase):
             frames = statistics(worker)
             answer.take(frames)
             self.assertEqual([bool(frames[-1]["kv_bytes"][t]) for t in ("f16", "q8_0", "q4_0")], [False, True, False])
-            self.assertLessEqual(kv_memory(worker.process.pid), 1300 * 1088)
+            self.assertLessEqual(kv_memory(worker.process.pid, 8192 * 2048), 1300 * 1088)
             answer.until(150)
             frames = statistics(worker)
             answer.take(frames)

@@ -7,14 +7,17 @@ import time
 PATIENCE_S = 600  # for the first token after a long prompt, on a busy machine
 
 
-def kv_memory(pid):
-    """Bytes of the KV pool that are in memory (PSS), from outside. The pool is the one mapping that wants no huge pages."""
-    total = pss = 0
+def kv_memory(pid, pool_bytes=None):
+    """Bytes of the KV pool that are in memory (PSS), from outside. The pool is a mapping that wants no huge pages, the only one
+    but under a sanitizer, where its size tells it."""
+    total = size = pss = 0
     with open(f"/proc/{pid}/smaps") as lines:
         for line in lines:
-            if line.startswith("Pss:"):
+            if line.startswith("Size:"):
+                size = int(line.split()[1]) * 1024
+            elif line.startswith("Pss:"):
                 pss = int(line.split()[1]) * 1024
-            elif line.startswith("VmFlags:") and re.search(r"\bnh\b", line):
+            elif line.startswith("VmFlags:") and re.search(r"\bnh\b", line) and pool_bytes in (None, size):
                 total += pss
     return total
 
