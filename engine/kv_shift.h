@@ -18,8 +18,11 @@
 
 #include "engine/kv_cache.h"
 
-/* Newest tokens of a running sequence that stay as they were stored: the block being written and the one before it, at most. */
-#define KV_SHIFT_WINDOW_TOKENS 64u
+/*
+ * Newest tokens of a running sequence that stay as they were stored: with what has begun of a block, 32 to 95 of them. More keeps
+ * memory (at 4096 tokens q4_0 frees 70.2 to 71.3 % with 32, 69.6 to 70.8 % with 64) and was not seen to gain anything.
+ */
+#define KV_SHIFT_WINDOW_TOKENS 32u
 /* What a slice may add to the step before it: answers slow down by a fifth for a moment, they do not stutter. */
 #define KV_SHIFT_STEP_SHARE 0.25
 /* And at most, since a prefill step may be long; also where nothing runs. Enough for 100 MB. */

@@ -14,7 +14,7 @@ from worker import Worker
 
 EVERY = 60 if SANITIZED else 8  # of the trained questions
 LEAST_UNCHANGED = 0.95
-WINDOW = 128  # newest tokens that may be left as they were: the window and what has begun a block behind it
+WINDOW = 96  # newest tokens that may be left as they were: the window and what has begun a block behind it
 
 
 class Texts(unittest.TestCase):

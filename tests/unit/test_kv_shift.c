@@ -328,13 +328,16 @@ static void what_is_in_a_window_waits_until_it_has_left_it(void **state) {
                         assert_int_equal(kv_cache_keys(c, s.blocks[b], 0, 0).type, b < old ? KV_Q8_0 : KV_F16);
                 append(c, &s, 1, 1);
         }
-        check_tokens(c, &s, 1, 0, 4 * KV_BLOCK_TOKENS, PATH(KV_F16, KV_Q8_0));
-        check_tokens(c, &s, 1, 5 * KV_BLOCK_TOKENS, s.tokens_count, PATH(KV_F16));
+        const uint32_t five = 5 * KV_BLOCK_TOKENS;
+        check_tokens(c, &s, 1, 0, five, PATH(KV_F16, KV_Q8_0));
+        check_tokens(c, &s, 1, five, s.tokens_count, PATH(KV_F16));
+        append(c, &s, 1, WINDOW); /* the sixth is due, and another target comes first */
         assert_int_equal(kv_shift_begin(&shift, KV_Q4_0), 0);
         kv_shift_slice(&shift, &user, 1, ALL_US);
-        check_tokens(c, &s, 1, 0, 4 * KV_BLOCK_TOKENS, PATH(KV_F16, KV_Q8_0, KV_Q4_0));
-        check_tokens(c, &s, 1, 4 * KV_BLOCK_TOKENS, 5 * KV_BLOCK_TOKENS, PATH(KV_F16, KV_Q4_0));
-        assert_int_equal(shift.figures.blocks, 4 + 5);
+        check_tokens(c, &s, 1, 0, five, PATH(KV_F16, KV_Q8_0, KV_Q4_0));
+        check_tokens(c, &s, 1, five, five + KV_BLOCK_TOKENS, PATH(KV_F16, KV_Q4_0));
+        check_tokens(c, &s, 1, five + KV_BLOCK_TOKENS, s.tokens_count, PATH(KV_F16));
+        assert_int_equal(shift.figures.blocks, 5 + 6);
         kv_sequence_done(c, &s);
         kv_shift_done(&shift);
         kv_cache_free(c);
