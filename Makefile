@@ -95,7 +95,7 @@ fuzz: deps need-clang   ## run each fuzz target for FUZZ_SECONDS (60) under ASan
 	  $(BUILD)/fuzz/fuzz/$$f -max_total_time=$(FUZZ_SECONDS) -max_len=70000 -len_control=0 -rss_limit_mb=2048 -timeout=20 \
 	    -print_final_stats=1 -artifact_prefix=$(BUILD)/fuzz/ $(BUILD)/fuzz/corpus/$$f >$(BUILD)/fuzz/$$f.log 2>&1 \
 	  || { tail -n 40 $(BUILD)/fuzz/$$f.log; exit 1; }; grep -E 'executed_units|average_exec' $(BUILD)/fuzz/$$f.log; done
-fuzzers: $(FUZZERS) $(BUILD)/tools/make-gguf
+fuzzers: $(FUZZERS) $(BUILD)/tools/make-gguf $(BUILD)/tools/make-session
 
 # policy/ may call nothing: an object that needs a clock, a file or a log fails here. The other arrows are the link
 # lines above; this looks at the includes too.
