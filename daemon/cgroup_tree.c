@@ -88,7 +88,7 @@ static int try_library(const struct cgroup_base *b, char *reterr, size_t reterr_
                 text[strcspn(text, "\n")] = '\0';
                 if (strcmp(text, limit) != 0) {
                         r = -EIO;
-                        (void) snprintf(reterr, reterr_size, "it wrote %s, the kernel has '%s'", limit, text);
+                        (void) snprintf(reterr, reterr_size, "it wrote %s, the kernel has '%.40s'", limit, text);
                 }
         }
         (void) unlinkat(b->fd, CGROUP_PROBE, AT_REMOVEDIR);

@@ -8,6 +8,7 @@
 #include "daemon/text.h"
 
 #define RETRY_AFTER_MAX_S 120u
+#define RETRY_ENGINE_S    10u /* an engine that has no room, or a lowered context, for now */
 
 static void failure_init(struct failure *f, enum reason reason) {
         const struct reason_info *info = reason_info(reason);
@@ -74,6 +75,7 @@ void failure_from_frame(struct failure *f, const cJSON *frame) {
                 .status = status >= 400 && status <= 599 ? (int) status : 500,
                 .kind = known_kind(cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(frame, "kind"))),
                 .should_retry = -1,
+                .retry_after_s = status == 503 ? RETRY_ENGINE_S : 0,
                 .n_prompt_tokens = whole_number(frame, "n_prompt_tokens"),
                 .n_ctx = whole_number(frame, "n_ctx"),
         };
