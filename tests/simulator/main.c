@@ -72,9 +72,8 @@ static void look(struct run *r, const struct options *o, struct totals *t) {
 static void say_failure(const struct run *r, const struct options *o, uint64_t seed, uint64_t tick) {
         printf("seed %" PRIu64 ", look %" PRIu64 ", at %.2f s: %s: %s\n", seed, tick, (double) r->world.now_ms / 1000,
                r->check.who, r->check.what);
-        if (!o->mutation)
-                printf("again: make simulate SEED=%" PRIu64 " TICKS=%" PRIu64 "   (and RECORD=FILE writes it as a scenario)\n",
-                       seed, o->ticks);
+        printf("again: make simulate SEED=%" PRIu64 " TICKS=%" PRIu64 "%s%s   (with RECORD=FILE it is written as a scenario)\n",
+               seed, o->ticks, o->mutation ? " MUTATION=" : "", o->mutation ? o->mutation->name : "");
 }
 
 /* True when no checker fired. */

@@ -48,8 +48,9 @@ static void make_quiet(struct world *w) {
         double rest = (double) ram - (double) w->memory.system_bytes - together - (double) w->limits.reserve_bytes -
                       material * 3 - 0x1p28;
         w->hogs_count = 2;
-        w->hogs[0] =
-                (struct hog){ .kind = HOG_STEADY, .end_ms = UINT64_MAX, .most = largest(rest, 0) * dice_between(d, 0.5, 0.98) };
+        w->hogs[0] = (struct hog){ .kind = HOG_STEADY,
+                                   .end_ms = UINT64_MAX,
+                                   .most = largest(rest, 0) * (dice_percent(d, 40) ? 1 : dice_between(d, 0.5, 1)) };
         w->hogs[1] = (struct hog){ .kind = HOG_SAWTOOTH,
                                    .end_ms = UINT64_MAX,
                                    .period_ms = (uint64_t) dice_spread(d, 500, 60000),
