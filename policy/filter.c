@@ -4,9 +4,6 @@
 #include <assert.h>
 
 static void miss(struct sensor_past *s, uint64_t now_ms) {
-        uint64_t last_ms = s->missed_ms > s->read_ms ? s->missed_ms : s->read_ms;
-        if (s->health == SENSOR_HEALTH_STALE && now_ms - last_ms < SENSOR_MISS_MS)
-                return;
         s->missed_ms = now_ms;
         if (s->misses < SENSOR_MISSES_MAX)
                 s->misses++;
@@ -65,7 +62,8 @@ bool policy_filter(struct sensor_past *s, const struct sensor_view *v, uint64_t 
 }
 
 void policy_filter_absent(struct sensor_past *s, uint64_t now_ms) {
-        if (s->health != SENSOR_HEALTH_ASLEEP && s->health != SENSOR_HEALTH_NONE)
+        bool counted = s->health == SENSOR_HEALTH_STALE && now_ms - s->missed_ms < SENSOR_MISS_MS;
+        if (s->health != SENSOR_HEALTH_ASLEEP && s->health != SENSOR_HEALTH_NONE && !counted)
                 miss(s, now_ms);
 }
 

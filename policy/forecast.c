@@ -77,34 +77,42 @@ static void take_sample(struct forecast *f, double per_ms, double interval_ms, d
         ret->jump = f->step.jump;
 }
 
-static void follow_decline(struct forecast *f, int64_t headroom, bool falls, uint64_t now_ms) {
-        if (falls) {
-                if (!f->falling) {
-                        f->falling_ms = now_ms;
-                        f->falling_from = headroom;
-                        f->low_then = f->low_now < f->low_before ? f->low_now : f->low_before;
-                }
-                f->falling = true;
-                f->last_fall_ms = now_ms;
-        } else if (f->falling && now_ms - f->last_fall_ms >= DECLINE_ENDS_MS) {
-                f->falling = false;
-                f->flat_ms = f->last_fall_ms;
-        }
-        if (f->falling && headroom > f->falling_from)
-                f->falling_from = headroom;
+static void begin_decline(struct forecast *f, uint64_t now_ms) {
+        f->falling = true;
+        f->falling_ms = f->last_fall_ms = now_ms;
+        f->falling_from = f->falling_to = f->course;
+        f->low_then = f->low_now < f->low_before ? f->low_now : f->low_before;
 }
 
-/* Where headroom has been of late, of its own accord: below zero it was trouble, and is no place to be used to. */
+/* A decline ends when it pauses for a while, or when half of what it cost is back: the next tooth of a saw is another one. */
+static void follow_decline(struct forecast *f, bool falls, uint64_t now_ms) {
+        if (!f->falling) {
+                if (falls)
+                        begin_decline(f, now_ms);
+                return;
+        }
+        f->last_fall_ms = falls ? now_ms : f->last_fall_ms;
+        f->falling_to = f->course < f->falling_to ? f->course : f->falling_to;
+        bool recovered = f->course - f->falling_to > (f->falling_from - f->falling_to) / 2;
+        if (now_ms - f->last_fall_ms >= DECLINE_ENDS_MS || (recovered && !falls)) {
+                f->falling = false;
+                f->flat_ms = now_ms;
+        } else if (recovered) {
+                begin_decline(f, now_ms);
+        }
+}
+
+/* Where the course has been of late. With headroom below zero it was trouble, and is no place to be used to. */
 static void remember_low(struct forecast *f, int64_t headroom, uint64_t now_ms) {
         if (headroom < 0) {
                 f->low_before = f->low_now = INT64_MAX;
                 f->low_ms = now_ms;
         } else if (now_ms - f->low_ms >= LOW_PERIOD_MS) {
                 f->low_before = f->low_now;
-                f->low_now = headroom;
+                f->low_now = f->course;
                 f->low_ms = now_ms;
-        } else if (headroom < f->low_now) {
-                f->low_now = headroom;
+        } else if (f->course < f->low_now) {
+                f->low_now = f->course;
         }
 }
 
@@ -117,20 +125,42 @@ static uint64_t time_left(int64_t bytes, double per_ms) {
         return ms < (double) FORECAST_FURTHEST_MS ? (uint64_t) ms : UINT64_MAX;
 }
 
-static bool is_news(const struct forecast *f, const struct seen *seen, int64_t headroom, uint64_t cliff_ms) {
-        if (!f->falling || headroom >= f->falling_from)
+static bool is_news(const struct forecast *f, const struct seen *seen, uint64_t cliff_ms) {
+        if (!f->falling || f->course >= f->falling_from)
                 return false;
-        uint64_t lost = (uint64_t) (f->falling_from - headroom);
+        uint64_t lost = (uint64_t) (f->falling_from - f->course);
         if (lost < smaller(seen->ram_bytes / DECLINE_MATERIAL_PART, DECLINE_MATERIAL_BYTES))
                 return false;
-        return headroom < f->low_then || cliff_ms < EXHAUSTION_DOWNSHIFT_MS;
+        return f->course < f->low_then || cliff_ms < EXHAUSTION_DOWNSHIFT_MS;
 }
 
 static void begin(struct forecast *f, const struct seen *seen, const struct headroom *headroom) {
         f->begun = true;
         f->flat_ms = f->low_ms = seen->now_ms;
         f->low_before = INT64_MAX;
-        f->low_now = headroom->bytes < 0 ? INT64_MAX : headroom->bytes;
+        f->low_now = headroom->bytes < 0 ? INT64_MAX : f->course;
+}
+
+/*
+ * A load takes what was promised to it, and a little more, since the two are not told at the same instant: that is no
+ * decline. At the look that brings a new promise the load has begun to take already. Weights that are counted anew are not
+ * looked at here.
+ */
+static double fall_or_rise(const struct forecast *f, const struct seen *seen) {
+        double change = (double) seen->available_bytes - (double) f->available_bytes;
+        if (change >= 0)
+                return change;
+        if (seen->loading_bytes > f->loading_bytes)
+                return 0;
+        change += (double) minus(f->loading_bytes, seen->loading_bytes) * LOAD_EXCESS_PERMILLE / 1000;
+        return change < 0 ? change : 0;
+}
+
+/* The course stays within what sums and differences can bear. */
+static void take_course(struct forecast *f, double change) {
+        int64_t by = change < 0 ? -(int64_t) whole(-change) : (int64_t) whole(change);
+        if (f->course > -(INT64_MAX / 4) && f->course < INT64_MAX / 4)
+                f->course += by;
 }
 
 /* What the slopes say about this headroom. */
@@ -139,10 +169,10 @@ static struct outlook look_ahead(struct forecast *f, const struct seen *seen, co
         double fast = slope_sure(&f->fast, SLOPE_FAST_MS), slow = slope_sure(&f->slow, SLOPE_SLOW_MS);
         out.slope_per_ms = f->fast.per_ms;
         out.sure_per_ms = fast < slow ? fast : slow;
-        follow_decline(f, headroom->bytes, out.sure_per_ms < 0, seen->now_ms);
+        follow_decline(f, out.sure_per_ms < 0, seen->now_ms);
         out.exhaustion_ms = time_left(headroom->bytes, out.sure_per_ms);
         out.cliff_ms = time_left(headroom->cliff_bytes, out.sure_per_ms);
-        out.news = is_news(f, seen, headroom->bytes, out.cliff_ms);
+        out.news = is_news(f, seen, out.cliff_ms);
         out.flat_ms = f->falling ? 0 : seen->now_ms - f->flat_ms;
         remember_low(f, headroom->bytes, seen->now_ms);
         return out;
@@ -158,9 +188,8 @@ struct outlook policy_forecast(struct forecast *f, const struct seen *seen, cons
         } else if (interval_ms < LOOK_LEAST_MS) {
                 return look_ahead(f, seen, headroom, out);
         } else {
-                /* A load takes what was promised to it: that is no decline. A new promise is none either. */
-                double kept_promise = (double) minus(f->loading_bytes, seen->loading_bytes);
-                double change = (double) seen->available_bytes - (double) f->available_bytes + kept_promise;
+                double change = fall_or_rise(f, seen);
+                take_course(f, change);
                 take_sample(f, change / (double) interval_ms, (double) interval_ms, (double) seen->ram_bytes, &out);
         }
         f->at_ms = seen->now_ms;

@@ -61,10 +61,10 @@ static void answer_forecast(struct trouble *t, const struct headroom *h, const s
                      o->sure_per_ms);
 }
 
-static bool reserve_is_eaten(struct ladder *l, const struct seen *seen, const struct headroom *h) {
+static bool reserve_is_eaten(struct ladder *l, const struct limits *limits, const struct seen *seen, const struct headroom *h) {
         if (seen->memory_blind)
                 return false;
-        if (h->bytes >= 0) {
+        if (h->bytes >= -(int64_t) (limits->reserve_bytes / BREACH_PART)) {
                 l->breach_looks = 0;
                 return false;
         }
@@ -110,7 +110,7 @@ struct trouble policy_trouble(struct ladder *l, const struct limits *limits, con
                               const struct headroom *headroom, const struct outlook *outlook, const struct distress *distress,
                               uint64_t promised_bytes) {
         struct trouble t = { .need.only = UINT32_MAX, .falls = outlook->news };
-        bool scarce = is_scarce(l, limits, seen, headroom), eaten = reserve_is_eaten(l, seen, headroom);
+        bool scarce = is_scarce(l, limits, seen, headroom), eaten = reserve_is_eaten(l, limits, seen, headroom);
         answer_forecast(&t, headroom, outlook);
         if (scarce && (distress->stall || outlook->news)) {
                 static const struct trigger nothing_left = { RUNG_LAST, RUNG_HOLD, EXHAUSTION_LAST_MS };

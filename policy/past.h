@@ -29,13 +29,16 @@ struct forecast {
         uint64_t available_bytes, loading_bytes;
         struct slope fast, slow;
         struct step step;
+        /* The sum of all changes but those of our own book-keeping, in bytes; where it began does not matter. */
+        int64_t course;
         /* The decline that is going on, if any. */
         bool falling;
-        uint64_t falling_ms;   /* since when */
-        int64_t falling_from;  /* headroom before it */
+        uint64_t falling_ms;  /* since when */
+        int64_t falling_from; /* the course before it, and its lowest since */
+        int64_t falling_to;
         uint64_t last_fall_ms; /* when it was last seen to fall */
         uint64_t flat_ms;      /* since when nothing falls */
-        /* Lowest headroom of the minutes before: this period and the one before it. */
+        /* Lowest course of the minutes before: this period and the one before it. */
         uint64_t low_ms;
         int64_t low_now, low_before;
         int64_t low_then; /* ... as it was when the decline began */
@@ -67,6 +70,7 @@ struct model_past {
         struct pressure_window window;
         bool window_begun;
         uint64_t high_events, oom_kills;
+        uint32_t silent_windows;                  /* in a row, running and without a token */
         uint32_t slow_windows;                    /* in a row, far below its usual speed while it stalls */
         uint32_t livelock_windows;                /* in a row */
         double pages_lately;                      /* that came back over about 10 s */
@@ -127,7 +131,7 @@ struct sensor_past {
 struct thermal {
         bool begun;
         double speed;    /* part of full speed that the controller gives: 1 is all */
-        double error;    /* at its last run, degrees, after the deadband */
+        double integral; /* ... and what it would give without an error */
         uint64_t run_ms; /* when it last ran */
         uint32_t level;
         uint64_t throttles;

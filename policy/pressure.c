@@ -26,8 +26,14 @@ static bool is_warm(const struct model_view *m, uint64_t now_ms) {
                minus(now_ms, m->loaded_ms) >= STALL_WARM_MS;
 }
 
-static bool far_below_usual(const struct model_view *m) {
-        return m->running > 0 && m->usual_rate > 0 && times(m->rate, 1000) < times(m->usual_rate, THRASH_RATE_PERMILLE);
+/* Nothing decoded is no sign by itself: it reads a long prompt, say. So it counts only after a good while. */
+static bool far_below_usual(struct model_past *past, const struct model_view *m) {
+        if (m->running == 0 || m->usual_rate == 0)
+                return false;
+        past->silent_windows = m->rate > 0 ? 0 : (uint32_t) plus(past->silent_windows, 1);
+        if (m->rate == 0)
+                return past->silent_windows >= SILENT_WINDOWS;
+        return times(m->rate, 1000) < times(m->usual_rate, THRASH_RATE_PERMILLE);
 }
 
 static bool gets_on(const struct model_view *m) {
@@ -50,7 +56,7 @@ static void look_at_model(struct model_past *past, const struct model_view *m, u
                              (double) past->window.pages_per_s * (double) smaller(interval_ms, THRASH_LATELY_MS) / 1000;
 
         bool stalls = past->window.stalled_windows > 0 || all_around;
-        past->slow_windows = stalls && far_below_usual(m) ? (uint32_t) plus(past->slow_windows, 1) : 0;
+        past->slow_windows = far_below_usual(past, m) && stalls ? (uint32_t) plus(past->slow_windows, 1) : 0;
 
         bool stands = past->window.stall_permille >= LIVELOCK_PERMILLE && m->high_events > past->high_events &&
                       m->oom_kills == past->oom_kills && !gets_on(m);
@@ -131,20 +137,21 @@ static bool a_model_is_slow(const struct seen *seen, struct model_past *const pa
 }
 
 /*
- * The groups above the engines. Pressure there may be others' sins: it counts where headroom is gone, or where a model
- * of ours visibly suffers; and not while one of ours reads its weights for the first time.
+ * The groups above the engines. Pressure there may be others' sins: that of the host counts only where headroom is
+ * gone, that of all engines also where one of them visibly suffers; neither while one reads its weights for the first
+ * time. And nobody is worth ending while there is headroom: no thrash then.
  */
 static void judge_box(const struct pressure *p, const struct seen *seen, const struct headroom *headroom,
                       struct model_past *const pasts[], struct distress *d) {
-        if (p->own.stalled_windows < STALL_WINDOWS && p->host.stalled_windows < STALL_WINDOWS)
-                return;
-        if (headroom->bytes >= 0 && !a_model_is_slow(seen, pasts, THRASH_WINDOWS))
+        bool own = p->own.stalled_windows >= STALL_WINDOWS, host = p->host.stalled_windows >= STALL_WINDOWS;
+        bool gone = headroom->bytes < 0, suffers = a_model_is_slow(seen, pasts, THRASH_WINDOWS);
+        if (!(gone ? own || host : own && suffers))
                 return;
         if (headroom->cliff_bytes > 0 && somebody_warms_up(seen))
                 return;
         d->stall = true;
         d->own_only = false;
-        d->thrash = d->thrash || a_model_is_slow(seen, pasts, THRASH_WINDOWS);
+        d->thrash = gone && (d->thrash || suffers);
 }
 
 struct distress policy_pressure(struct pressure *p, const struct seen *seen, const struct headroom *headroom,

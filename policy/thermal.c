@@ -52,7 +52,7 @@ static void take(struct reading *r, const struct sensor_past *s, const struct li
         if (s->health != SENSOR_HEALTH_OK && s->health != SENSOR_HEALTH_STALE)
                 return;
         r->works = r->works || s->health == SENSOR_HEALTH_OK;
-        if (s->count == 0)
+        if (s->count < VALUES_AT_FIRST)
                 return;
         int32_t critical =
                 s->critical_millidegrees > 0 ? s->critical_millidegrees : (int32_t) limits->critical_default_millidegrees;
@@ -100,19 +100,22 @@ static double error_of(const struct limits *limits, int32_t margin_millidegrees)
         return error < -HEAT_DEADBAND ? error + HEAT_DEADBAND : 0;
 }
 
-/* One step of the PI in its incremental form: the output is the state. */
+/*
+ * One step of the PI. The integral is moved only while the output can follow (else it would wind up), faster where it is
+ * too hot; the output is slow to rise.
+ */
 static void control(struct thermal *t, const struct limits *limits, int32_t margin_millidegrees, uint64_t now_ms) {
         uint64_t elapsed_ms = now_ms - t->run_ms;
         if (t->run_ms > 0 && elapsed_ms < HEAT_PERIOD_MS)
                 return;
+        double s = (double) (elapsed_ms < HEAT_PERIOD_MAX_MS ? elapsed_ms : HEAT_PERIOD_MAX_MS) / 1000;
         double error = error_of(limits, margin_millidegrees);
-        if (t->run_ms > 0) {
-                double s = (double) (elapsed_ms < HEAT_PERIOD_MAX_MS ? elapsed_ms : HEAT_PERIOD_MAX_MS) / 1000;
-                double per_s = error < 0 ? HEAT_GAIN_HOT_PER_S : HEAT_GAIN_PER_S;
-                double change = HEAT_GAIN * (error - t->error) + per_s * error * s;
-                t->speed = clamp(t->speed + clamp(change, -HEAT_DOWN_PER_S * s, HEAT_UP_PER_S * s), slowest, 1);
-        }
-        t->error = error;
+        double wanted = t->integral + HEAT_GAIN * error;
+        bool can_follow = error < 0 ? wanted > slowest : wanted < 1;
+        if (can_follow)
+                t->integral = clamp(t->integral + (error < 0 ? HEAT_GAIN_HOT_PER_S : HEAT_GAIN_PER_S) * error * s, slowest, 1);
+        wanted = clamp(t->integral + HEAT_GAIN * error, slowest, 1);
+        t->speed += clamp(wanted - t->speed, -HEAT_DOWN_PER_S * s, HEAT_UP_PER_S * s);
         t->run_ms = now_ms;
 }
 
@@ -153,7 +156,7 @@ static bool hold_batch(struct thermal *t, uint64_t now_ms) {
 
 struct heat policy_thermal(struct thermal *t, const struct limits *limits, const struct seen *seen) {
         if (!t->begun)
-                t->speed = 1;
+                t->speed = t->integral = 1;
         bool throttled = is_throttled(t, seen);
         struct reading r = read_sensors(t, limits, seen);
         forget_absent(t, seen, r.works);

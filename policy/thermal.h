@@ -4,7 +4,7 @@
  * A slow PI controller holds the least margin to critical over all control sensors at its target. It runs when there are
  * new readings, forgives 1.5 degrees to either side, goes down fast (10 % a second) and up slowly (1 %), and its
  * output is quantised to HEAT_LEVELS with hysteresis, so that a sustained load changes the level about once a minute at
- * most. Its state is its output, clamped to what can be given, so there is nothing to wind up.
+ * most.
  *
  * Overrides, to the lowest level at once and for at least half a minute: a margin under 5 degrees, a throttle counter
  * that moves, and a control sensor that is lost: not seeing the temperature counts as hot.

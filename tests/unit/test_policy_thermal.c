@@ -146,6 +146,7 @@ static const struct {
 #define LEAST (HEAT_LEVELS - 1)
 #define NONE  INT32_MAX
         { "cool: full speed",                                "50 50 51 50 52", 100, false, false, 0, REASON_NONE, 50 },
+        { "the first reading may be a lie: no reason to act", "120 50", 100, false, false, 0, REASON_NONE, NONE },
         { "no reading yet: no reason to act",                "o o o", 100, false, false, 0, REASON_NONE, NONE },
         { "one miss: the last value holds",                  "50 50 50 x", 100, false, false, 0, REASON_NONE, 50 },
         { "two misses: still",                               "50 50 50 x x", 100, false, false, 0, REASON_NONE, 50 },
@@ -154,7 +155,7 @@ static const struct {
         { "not listed any more: the same",                   "50 50 50 - - -", 100, false, false, LEAST, REASON_SENSOR_LOST, NONE },
         { "three readings of nonsense are three misses",     "50 50 50 0 -127 255", 100, false, false, LEAST, REASON_SENSOR_LOST, NONE },
         { "zero is nonsense, not cold",                      "98 98 98 0", 100, false, false, LEAST, REASON_HEAT, 2 },
-        { "old values between two readings are no misses",   "50 o o o o 50 o o o o o o", 100, false, false, 0, REASON_NONE, 50 },
+        { "old values between two readings are no misses",   "50 50 o o o o 50 o o o o o o", 100, false, false, 0, REASON_NONE, 50 },
         { "lost and back: hot for half a minute more",       "50 x x x 50 50 50", 100, false, false, LEAST, REASON_SENSOR_LOST, 50 },
         { "one spike to 120 does nothing",                   "50 50 50 120 50 50", 100, false, false, 0, REASON_NONE, 50 },
         { "two spikes that could be reached do nothing yet", "50 50 50 74 98 50", 100, false, false, 0, REASON_NONE, 50 },
@@ -164,7 +165,6 @@ static const struct {
         { "a critical of -274 degrees too",                  "50 50 50", -274, false, false, 0, REASON_NONE, 50 },
         { "it does not tell: the default",                   "96 96 96", 0, false, false, LEAST, REASON_HEAT, 4 },
         { "asleep is cold",                                  "50 50 z z z z z z", 100, false, false, 0, REASON_NONE, NONE },
-        { "awake again after a hot life",                    "98 z z z z z z z z z z z z z z z z z z z z z z z z z z z z z z z z z z 40 40", 100, false, false, LEAST, REASON_HEAT, 60 },
         { "a sensor that is only shown may be lost",         "50 50 x x x x", 100, true, false, 0, REASON_NONE, NONE },
         { "a sensor that is only shown may be hot",          "99 99 99", 100, true, false, 0, REASON_NONE, NONE },
         { "the processor throttles, at 60 degrees",          "60 60 t", 100, false, false, LEAST, REASON_THROTTLED, 40 },
@@ -297,7 +297,7 @@ static void who_sleeps_cools_down(void **state) {
                         .key = 1, .control = true, .state = i < 5 ? SENSOR_READ : SENSOR_ASLEEP, .millidegrees = 99000
                 };
                 heat = policy_thermal(&t, &limits, &seen);
-                assert_true(i > 30 || heat.level == HEAT_LEVELS - 1);
+                assert_true(i < 2 || i > 30 || heat.level == HEAT_LEVELS - 1);
         }
         assert_int_equal(heat.level, 0);
 }
