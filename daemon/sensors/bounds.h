@@ -23,6 +23,7 @@
 
 /* --- heat --- */
 #define HEAT_READ_DEADLINE_MS 500    /* a slow one on a bus takes 10-100 ms; after so long it hangs */
+#define HEAT_CHANCE_MS        20     /* a late thread gets so long to run, should the whole box have stood still */
 #define HEAT_ROUND_MAX_MS     2000   /* slow ones add up; what was not come to by then counts as missed */
 #define HEAT_THREADS_MAX      8u     /* each hanging sensor keeps one; with so many hanging the rest count as hanging too */
 #define TEMPERATURES_MAX      99u    /* tempN_input of one device: a processor's cores */

@@ -169,6 +169,7 @@ const struct errand_kind heat_round_kind = { sizeof(struct heat_round), run_roun
 void heat_round_begin(struct heat_round *r) {
         r->end = r->count;
         r->taken = 0;
+        r->late_us = 0;
         atomic_store(&r->step, 0);
         atomic_store(&r->step_us, heat_clock_us());
 }
@@ -177,12 +178,23 @@ uint32_t heat_round_done(struct heat_round *r) {
         return atomic_load(&r->step) & ~ABANDONED;
 }
 
-bool heat_round_abandon(struct heat_round *r, uint64_t deadline_us, uint32_t *ret) {
+bool heat_round_abandon(struct heat_round *r, uint32_t *ret) {
         uint32_t at = atomic_load(&r->step);
-        if (at & ABANDONED || at >= r->count || heat_clock_us() < atomic_load(&r->step_us) + deadline_us)
+        uint64_t now_us = heat_clock_us();
+        if (at & ABANDONED || at >= r->count)
                 return false;
-        if (!atomic_compare_exchange_strong(&r->step, &at, at | ABANDONED))
+        if (now_us < atomic_load(&r->step_us) + HEAT_READ_DEADLINE_MS * UINT64_C(1000)) {
+                r->late_us = 0;
+                return false;
+        }
+        r->late_us = r->late_us ? r->late_us : now_us;
+        if (now_us < r->late_us + HEAT_CHANCE_MS * UINT64_C(1000) ||
+            !atomic_compare_exchange_strong(&r->step, &at, at | ABANDONED))
                 return false;
         *ret = at;
         return true;
+}
+
+bool heat_round_is_abandoned(struct heat_round *r) {
+        return (atomic_load(&r->step) & ABANDONED) != 0;
 }

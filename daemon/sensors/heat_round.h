@@ -25,6 +25,7 @@ struct reading {
 
 struct heat_round {
         uint32_t count;           /* fixed while it runs; 0: free for another round */
+        uint64_t late_us;         /* the loop's: since when it has seen the thread late at where it is; 0 */
         uint32_t end, taken;      /* the loop's: how many are still this round's, and how many of those it has taken */
         _Atomic uint32_t step;    /* where the thread is */
         _Atomic uint64_t step_us; /* since when, by CLOCK_MONOTONIC */
@@ -41,9 +42,12 @@ void heat_round_begin(struct heat_round *r);
 uint32_t heat_round_done(struct heat_round *r);
 /*
  * The thread stands at one reading for longer than the deadline: takes the rest from it. True, and which one it stands
- * at: that one stays the thread's until its errand is no longer running.
+ * at: that one stays the thread's until its errand is no longer running. Only at the second look that finds it so: where the
+ * whole box stood still, the thread has to get a chance first.
  */
-bool heat_round_abandon(struct heat_round *r, uint64_t deadline_us, uint32_t *ret);
+bool heat_round_abandon(struct heat_round *r, uint32_t *ret);
+
+bool heat_round_is_abandoned(struct heat_round *r);
 
 /* One reading, here and now. May hang. */
 void reading_take(struct reading *r);

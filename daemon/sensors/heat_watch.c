@@ -11,8 +11,7 @@
 
 #include "daemon/sensors/heat_round.h"
 
-#define DEADLINE_US (HEAT_READ_DEADLINE_MS * UINT64_C(1000))
-#define ROUND_US    (HEAT_ROUND_MAX_MS * UINT64_C(1000))
+#define ROUND_US (HEAT_ROUND_MAX_MS * UINT64_C(1000))
 
 static struct watched *find(struct heat_watch *w, uint32_t key) {
         for (uint32_t i = 0; i < w->count; i++)
@@ -193,7 +192,7 @@ static void collect_round(struct heat_watch *w, struct errand *e) {
                 r->count = r->end = r->taken = 0;
                 return;
         }
-        if (!heat_round_abandon(r, DEADLINE_US, &hanging))
+        if (!heat_round_abandon(r, &hanging))
                 return;
         /* It may have come on since we looked above. */
         for (; r->taken < hanging; r->taken++)
@@ -213,16 +212,13 @@ void heat_watch_collect(struct heat_watch *w) {
 
 /* --- asking --- */
 
-/* One that is idle, and one more for when it hangs. */
+/* One that reads, one for when it hangs, and those that hang. */
 static void make_threads(struct heat_watch *w) {
-        uint32_t idle = 0;
+        uint32_t wanted = 2;
         for (uint32_t i = 0; i < w->threads; i++)
-                idle += !errand_is_running(w->rounds[i]);
-        for (; idle < 2 && w->threads < HEAT_THREADS_MAX; idle++)
-                if (errand_new(&heat_round_kind, &w->rounds[w->threads]) < 0)
-                        return;
-                else
-                        w->threads++;
+                wanted += errand_is_running(w->rounds[i]) && heat_round_is_abandoned(errand_data(w->rounds[i]));
+        while (w->threads < wanted && w->threads < HEAT_THREADS_MAX && errand_new(&heat_round_kind, &w->rounds[w->threads]) == 0)
+                w->threads++;
 }
 
 static void add_reading(struct heat_round *round, struct watched *t) {

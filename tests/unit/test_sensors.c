@@ -105,6 +105,9 @@ static void stop(void) {
         assert_false(is_closed);
         (void) uv_run(&loop, UV_RUN_DEFAULT);
         assert_true(is_closed);
+        /* A scan that was left at its work closes what it has when it is done. */
+        for (int i = 0; i < 2000 && open_descriptors() != descriptors_before; i++)
+                (void) usleep(5000);
         assert_int_equal(open_descriptors(), descriptors_before);
 }
 
@@ -119,16 +122,6 @@ static struct seen look(void) {
         return seen;
 }
 
-/* Lets the scan thread come round: one look asks for it, a later one takes what it made. */
-static void look_after_a_scan(struct seen *seen) {
-        now_ms += SCAN_EAGER_MS;
-        (void) look();
-        for (int i = 0; i < 50; i++) {
-                (void) usleep(2000);
-                *seen = look();
-        }
-}
-
 static const struct sensors_source *source(const char *name) {
         const struct sensors_source *rows;
         uint32_t count = sensors_sources(sensors, &rows);
@@ -137,6 +130,23 @@ static const struct sensors_source *source(const char *name) {
                         return &rows[i];
         fail_msg("no source %s", name);
         return NULL;
+}
+
+/* Looks until the scan thread has come round, which is seen by a frequency of our own, however busy the box is. */
+static void look_after_a_scan(struct seen *seen) {
+        static unsigned mhz = 1000;
+        char text[32], expected[32];
+        (void) snprintf(text, sizeof(text), "%u000\n", ++mhz);
+        (void) snprintf(expected, sizeof(expected), "%u MHz", mhz);
+        put("devices/system/cpu/cpu0/cpufreq/scaling_cur_freq", text);
+        for (int i = 0; i < 2000; i++) {
+                now_ms += SCAN_MS;
+                *seen = look();
+                if (strcmp(source("frequency")->detail, expected) == 0)
+                        return;
+                (void) usleep(5000);
+        }
+        fail_msg("no scan came round");
 }
 
 /* --- situations --- */
@@ -230,6 +240,7 @@ static void swap_comes_and_goes(void **state) {
         stop();
 }
 
+/* A scan that something asked for does not wait for its turn. */
 static void zram_appears(void **state) {
         (void) state;
         start();
@@ -269,7 +280,6 @@ static void files_made_anew(void **state) {
         put("pressure/memory", PSI("1500"));
         put("meminfo", MEMINFO("1024000", "0", "0"));
         struct seen seen;
-        now_ms += SCAN_MS;
         look_after_a_scan(&seen);
         assert_int_equal(seen.available_bytes, MIB(1000));
         assert_int_equal(seen.stall_us, 1500);
@@ -286,7 +296,6 @@ static void moved_to_another_control_group(void **state) {
         put("fs/cgroup/b/memory.current", "1048576\n");
         put("self/cgroup", "0::/b\n");
         struct seen seen;
-        now_ms += SCAN_MS;
         look_after_a_scan(&seen);
         /* Another file, another total: what is told neither falls nor jumps. */
         assert_int_equal(seen.own_stall_us, 500);
@@ -301,15 +310,23 @@ static void a_look_allocates_and_opens_nothing(void **state) {
         put("block/zram0/mm_stat", "4096 2048 1048576 0 2097152 0 0 0 0\n");
         put("swaps", SWAPS "/dev/zram0 partition 1024 512 100\n");
         put("fs/cgroup/a/memory.max", "1073741824\n");
+        put("class/hwmon/hwmon0/name", "coretemp\n");
+        put("class/hwmon/hwmon0/temp1_label", "Package id 0\n");
+        put("class/hwmon/hwmon0/temp1_input", "60000\n");
+        put("devices/system/cpu/cpu0/thermal_throttle/core_throttle_count", "5\n");
         start();
         (void) look();
+        sensors_refresh_heat(sensors, now_ms, 1000);
         unsigned allocations_before = allocations, opens_before = opens;
         for (int i = 0; i < 1000; i++) {
-                (void) look();
+                assert_int_equal(look().throttles, 5);
+                /* Nor does asking for another round, once there are threads. */
+                sensors_refresh_heat(sensors, now_ms, 1000);
                 now_ms += 100;
         }
         assert_int_equal(opens, opens_before);
         assert_int_equal(allocations, allocations_before);
+        assert_int_equal(look().sensors_count, 1);
         stop();
         /* The counting counts. */
         free(malloc(1));
@@ -331,15 +348,17 @@ static void out_of_descriptors(void **state) {
         none.rlim_cur = 5;
         assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
         take_away("pressure/memory");
-        struct seen seen;
-        now_ms += SCAN_MS;
-        look_after_a_scan(&seen);
-        assert_false(seen.memory_blind);
-        assert_int_equal(seen.stall_us, 1000);
-        assert_true(source("psi")->works);
+        struct seen seen = look();
+        for (int i = 0; i < 10; i++) {
+                now_ms += SCAN_MS;
+                (void) usleep(20000);
+                seen = look();
+                assert_false(seen.memory_blind);
+                assert_int_equal(seen.stall_us, 1000);
+                assert_true(source("psi")->works);
+        }
         /* There is room again: the next scan sees what has changed. */
         assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
-        now_ms += SCAN_MS;
         look_after_a_scan(&seen);
         assert_false(source("psi")->works);
         assert_false(seen.memory_blind);

@@ -85,6 +85,9 @@ static void stop(void) {
         for (int i = 0; i < 100 && !is_closed; i++)
                 run_for(10);
         assert_true(is_closed);
+        /* A scan that was left at its work closes what it has when it is done. */
+        for (int i = 0; i < 2000 && open_descriptors() != descriptors_before; i++)
+                (void) usleep(5000);
         assert_int_equal(open_descriptors(), descriptors_before);
 }
 
@@ -94,14 +97,6 @@ static struct seen look(void) {
         return seen;
 }
 
-static void after_a_scan(void) {
-        now_ms += SCAN_MS;
-        for (int i = 0; i < 20; i++) {
-                (void) look();
-                run_for(5);
-        }
-}
-
 static const struct sensors_source *source(const char *name) {
         const struct sensors_source *rows;
         uint32_t count = sensors_sources(sensors, &rows);
@@ -109,6 +104,16 @@ static const struct sensors_source *source(const char *name) {
                 if (strcmp(rows[i].name, name) == 0)
                         return &rows[i];
         return NULL;
+}
+
+/* Until the scan has made the alarm work again, however busy the box is. */
+static void scan_until_works(const char *name) {
+        for (int i = 0; i < 1000 && !source(name)->works; i++) {
+                now_ms += SCAN_MS;
+                (void) look();
+                run_for(5);
+        }
+        assert_true(source(name)->works);
 }
 
 /* --- the protocol --- */
@@ -184,12 +189,13 @@ static void by_fifo(void **state) {
 
         /* A flood is one ring at a time, and what it says in between is not lost. */
         char flood[4096] = { 0 };
+        uint64_t began_ms = uv_hrtime() / 1000000;
         for (int i = 0; i < 10; i++) {
                 while (write(fd, flood, sizeof(flood)) > 0)
                         ;
                 run_for(30);
         }
-        assert_in_range(rings, 2, 8);
+        assert_in_range(rings, 2, 3 + (uv_hrtime() / 1000000 - began_ms) / ALARM_PAUSE_MS);
         assert_true(look().pressure_event);
         /* The last writer goes: that is no end, another may come. */
         (void) close(fd);
@@ -233,8 +239,7 @@ static void by_socket(void **state) {
         run_for(2 * ALARM_PAUSE_MS);
         assert_false(source("pressure watch")->works);
         rings = 0;
-        after_a_scan();
-        assert_true(source("pressure watch")->works);
+        scan_until_works("pressure watch");
         peer = accept(listener, NULL, NULL);
         assert_int_equal(write(peer, "!", 1), 1);
         run_for(2 * ALARM_PAUSE_MS);
@@ -291,6 +296,11 @@ static void the_real_box(void **state) {
         uint32_t count = sensors_sources(sensors, &rows);
         for (uint32_t i = 0; i < count; i++)
                 printf("%-24s %s %s\n", rows[i].name, rows[i].works ? "yes" : "no ", rows[i].detail);
+        /* Not judged: a figure for whoever wants to know what a look costs. */
+        uint64_t began_ns = uv_hrtime();
+        for (int i = 0; i < 1000; i++)
+                (void) look();
+        printf("one look: %.1f us\n", (double) (uv_hrtime() - began_ns) / 1e6);
         stop();
 }
 
@@ -421,8 +431,9 @@ static void urgent_for_ever(void **state) {
         pressure_alarm_init(&a, &loop);
         assert_int_equal(pressure_alarm_arm(&a, ends[1], false), 0);
         assert_int_equal(send(ends[0], "!", 1, MSG_OOB), 1);
+        uint64_t began_ms = uv_hrtime() / 1000000;
         run_for(5 * ALARM_PAUSE_MS);
-        assert_in_range(events, 1, 6);
+        assert_in_range(events, 1, 2 + (uv_hrtime() / 1000000 - began_ms) / ALARM_PAUSE_MS);
         assert_int_equal(losses, 0);
         pressure_alarm_disarm(&a);
         pressure_alarm_close(&a, on_alarm_closed);
