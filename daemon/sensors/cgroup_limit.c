@@ -83,7 +83,9 @@ static void open_hierarchy(const char *proc, const char *sys, enum cgroup_versio
                         l->is_cut = true;
                         return;
                 }
-                l->count += open_level(&p, version, &l->levels[l->count]);
+                struct cgroup_level *level = &l->levels[l->count];
+                l->count += open_level(&p, version, level);
+                level->is_top = strlen(p.directory) == p.base;
         } while (cgroup_place_up(&p) && counts_children(&p, version));
 }
 
@@ -115,33 +117,41 @@ static uint64_t read_limit(int fd, bool *is_gone) {
         return fields_number(text, &bytes) && bytes < NO_LIMIT ? bytes : UINT64_MAX;
 }
 
-static uint64_t read_droppable(const struct cgroup_level *level) {
+/* From memory.stat: what would be dropped first, and for v1 the tightest limit of the groups above, seen or not. */
+static uint64_t read_stat(const struct cgroup_level *level, uint64_t *ret_limit) {
         char text[FILE_TEXT_MAX];
-        struct field fields[3];
-        size_t count = 0;
+        struct field fields[4] = { { .key = "hierarchical_memory_limit" } };
+        size_t count = 1;
         for (size_t i = 0; i < 3 && names[level->version].droppable[i]; i++)
                 fields[count++] = (struct field){ .key = names[level->version].droppable[i] };
+        *ret_limit = UINT64_MAX;
         if (held_file_read(level->stat, text, sizeof(text)) < 0)
                 return 0;
         fields_find(text, fields, count);
+        if (fields[0].found && fields[0].value < NO_LIMIT)
+                *ret_limit = fields[0].value;
         uint64_t sum = 0;
-        for (size_t i = 0; i < count; i++)
+        for (size_t i = 1; i < count; i++)
                 sum = plus(sum, fields[i].found ? fields[i].value : 0);
         return sum;
 }
 
 static void lower_to(const struct cgroup_level *level, struct memory_seen *seen, struct cgroup_tightest *tightest) {
         char text[NUMBER_TEXT_MAX];
-        uint64_t current;
+        uint64_t current, above;
         uint64_t limit = smaller(read_limit(level->limit, &tightest->is_gone), read_limit(level->high, &tightest->is_gone));
-        /* Most groups say "max". */
+        /* Most groups say "max"; of those above that are not mounted here, v1 tells in the topmost. */
+        if (limit == UINT64_MAX && (level->version == CGROUP_V2 || !level->is_top))
+                return;
+        uint64_t droppable = read_stat(level, &above);
+        limit = smaller(limit, above);
         if (limit == UINT64_MAX)
                 return;
         if (held_file_read_once(level->current, text, sizeof(text)) < 0 || !fields_number(text, &current)) {
                 tightest->is_gone = true;
                 return;
         }
-        uint64_t available = minus(limit, minus(current, read_droppable(level)));
+        uint64_t available = minus(limit, minus(current, droppable));
         seen->total_bytes = smaller(seen->total_bytes, limit);
         if (available > seen->available_bytes)
                 return;

@@ -17,6 +17,7 @@ struct cgroup_limits {
         bool is_cut; /* there are more than CGROUP_LEVELS_MAX */
         struct cgroup_level {
                 enum cgroup_version version;
+                bool is_top;                    /* what is above it cannot be seen from here */
                 int limit, high, current, stat; /* descriptors, or -errno */
                 char name[64];                  /* the end of its path, for people */
         } levels[CGROUP_LEVELS_MAX];

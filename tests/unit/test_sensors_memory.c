@@ -160,6 +160,12 @@ static void version_1(void **state) {
         assert_int_equal(limited().total_bytes, MIB(1024));
         assert_int_equal(limited().available_bytes, MIB(640));
 
+        /* A limit above what is mounted here is told by the topmost group that is. */
+        put("fs/cgroup/the memory/memory.stat", "hierarchical_memory_limit 536870912\ntotal_inactive_file 0\n");
+        assert_int_equal(limited().total_bytes, MIB(512));
+        put("fs/cgroup/the memory/memory.stat", "hierarchical_memory_limit 9223372036854771712\n");
+        assert_int_equal(limited().total_bytes, MIB(1024));
+
         /* It does not count what its children hold, so it does not bind us. */
         put("fs/cgroup/the memory/a/memory.use_hierarchy", "0\n");
         assert_int_equal(limited().available_bytes, MIB(8000));
