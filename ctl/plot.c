@@ -141,6 +141,7 @@ static double height_acts(const struct trace *t) {
 static void draw_acts(struct canvas *v, const struct trace *t) {
         unsigned lane[ACT_COUNT] = { 0 };
         double said_x[ACT_COUNT] = { 0 };
+        bool ticked[ACT_COUNT] = { false };
         char unit[64] = "the number is the model";
         unsigned lanes = act_lanes(t, lane);
         v->low = lanes;
@@ -148,10 +149,14 @@ static void draw_acts(struct canvas *v, const struct trace *t) {
         if (t->acts_left_out > 0)
                 snprintf(unit, sizeof(unit), "the number is the model; %zu more are left out", t->acts_left_out);
         canvas_panel(v, "acts", unit);
+        for (size_t i = 0; i < t->acts_count; i++)
+                ticked[t->acts[i].kind] = true;
+        for (unsigned k = 0; k < ACT_COUNT; k++)
+                if (ticked[k])
+                        canvas_tick(v, lane[k] + 0.5, policy_act_word((enum act_kind) k));
         for (size_t i = 0; i < t->acts_count; i++) {
                 const struct trace_act *a = &t->acts[i];
                 double x = canvas_x(v, a->time_ms), y = canvas_y(v, lane[a->kind] + 0.5);
-                canvas_tick(v, lane[a->kind] + 0.5, policy_act_word(a->kind));
                 canvas_colour(v, *act_colour(a->kind), 0.95);
                 cairo_arc(v->c, x, y, 4, 0, 2 * M_PI);
                 cairo_fill(v->c);

@@ -9,7 +9,7 @@
 #include "tests/simulator/world.h"
 
 #define HISTORY_STEPS 100u /* 5 s of true headroom */
-#define LOADS_KEPT    16u
+#define LOADS_KEPT    32u
 
 /* An act that has not shown yet. */
 struct ordered {
@@ -41,7 +41,7 @@ struct check {
         bool squeezed;
         uint64_t oom_kills, cliffs;
         uint64_t hot_since_ms, seen_blind_ms;
-        double hottest;
+        double hottest, busy; /* part of the last minute that engines computed */
         uint32_t told_misses[WORLD_SENSORS];
         uint64_t missed_ms[WORLD_SENSORS];
         bool fault_seen;

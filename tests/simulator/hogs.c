@@ -47,7 +47,7 @@ static void hog_init(struct world *w, struct hog *h) {
         double ram = (double) w->memory.ram_bytes;
         h->kind = (enum hog_kind) dice_below(d, 5);
         h->begin_ms = h->kind == HOG_STEADY ? 0 : (uint64_t) dice_between(d, 5000, 120000);
-        h->end_ms = dice_percent(d, 50) ? UINT64_MAX : h->begin_ms + (uint64_t) dice_spread(d, 5000, 600000);
+        h->end_ms = dice_percent(d, 30) ? UINT64_MAX : h->begin_ms + (uint64_t) dice_spread(d, 5000, 200000);
         h->period_ms = (uint64_t) dice_spread(d, 1000, 60000);
         h->most = dice_between(d, 0.05, 0.5) * ram;
         h->bytes_per_s = h->kind == HOG_LEAK ? dice_spread(d, 1e6, 3e7) : dice_spread(d, 3e7, 1.5e9);
