@@ -26,7 +26,7 @@
 #include "engine/model.h"
 
 #define SESSION_VERSION 1u
-#define SESSION_LAYOUT  1u /* the order within a block, kv_cache.h */
+#define SESSION_LAYOUT  1u /* the order within a block and what its types mean (quantised keys are turned): docs/kv-cache.md */
 
 /*
  * Tells models apart for which a KV would be wrong: of the shape, every tensor's name, type and dimensions, bytes of some of

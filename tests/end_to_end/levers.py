@@ -297,7 +297,10 @@ class Suspend(Case):
             w.send("restore", id=id_)
             w.send("restore", id=id_)
             self.assertFalse(self.about(w, "restored", frames)["recomputed"])
-            self.assertEqual(self.rest(w, frames), self.alone["seeded"])
+            while frames[-1]["type"] != "end":
+                frames.append(w.receive())
+            # The second is answered too when the first was already done by then.
+            self.assertEqual(check_order([f for f in frames if f["type"] != "restored"])[0], self.alone["seeded"])
 
     def test_cancelled_while_suspended(self):
         with Worker() as w:
