@@ -25,16 +25,18 @@ int engine_group_begin(struct model *m) {
                 return -1;
         uint64_t account = model_account_bytes(m);
         int r = cgroup_engine_new(f->tree, m->index, &e->group);
-        if (r == 0) {
-                e->group_bytes = plus(account, account / GROUP_SPARE_PART);
-                r = cgroup_engine_limit(e->group, e->group_bytes);
+        if (r < 0) {
+                log_warning("no_group", LOG_TEXT("model", m->config->id), LOG_TEXT("error", strerror(-r)),
+                            LOG_TEXT("effect", "the engine runs in the daemon's own control group"));
+                e->group = NULL;
+                return -1;
         }
-        if (r == 0)
-                return cgroup_engine_fd(e->group);
-        log_warning("no_group", LOG_TEXT("model", m->config->id), LOG_TEXT("error", strerror(-r)),
-                    LOG_TEXT("effect", "the engine runs in the daemon's own control group"));
-        engine_group_end(m);
-        return -1;
+        e->group_bytes = plus(account, account / GROUP_SPARE_PART);
+        r = cgroup_engine_limit(e->group, e->group_bytes);
+        if (r < 0)
+                log_warning("no_group_limit", LOG_TEXT("model", m->config->id), LOG_TEXT("error", strerror(-r)),
+                            LOG_TEXT("effect", "it can be ended and stopped as a whole, but the kernel does not limit it"));
+        return cgroup_engine_fd(e->group);
 }
 
 void engine_group_started(struct model *m) {

@@ -83,6 +83,12 @@ void failure_from_frame(struct failure *f, const cJSON *frame) {
                 f->n_prompt_tokens = f->n_ctx = -1;
         copy_text(frame, "code", f->code, sizeof(f->code));
         copy_text(frame, "param", f->param, sizeof(f->param));
+        /* The engine says it as it knows it; when to try again is ours to say. */
+        const struct reason_info *lowered = reason_info(REASON_CONTEXT_LOWERED);
+        if (!strcmp(f->code, lowered->word)) {
+                f->retry_after_s = lowered->retry_after_s;
+                f->should_retry = lowered->should_retry;
+        }
         (void) snprintf(f->message, sizeof(f->message), "the engine refused the request without saying why");
         copy_text(frame, "message", f->message, sizeof(f->message));
 }

@@ -16,6 +16,7 @@
  *      prefix_hold    anonymous bytes held until `control` with `trim`, or `relieve`
  *      precision, kv_floor   of the KV at first and at least (f16, q4_0)             threads, chunk   (2, 256)
  *      suspend_fail=SENTENCE  control_fail=SENTENCE   the answer to each              heartbeat_ms     of unasked statistics (0)
+ *      disobeys=1     gives no answer to control
  *      rate, usual_rate       tokens a second that statistics tell                   extra=TEXT       further fields of statistics
  *      refuse=SENTENCE  answers each request with `error`                            words=TEXT     printed to standard error at start
  *
@@ -190,8 +191,8 @@ static void say_statistics(void) {
                         "\"prefix_bytes\":%zu,\"kv\":\"%s\",\"context\":%ld,\"prefill_chunk\":%ld,\"duty\":%ld,\"threads\":%ld,"
                         "\"decode_tokens_per_second\":%ld,\"decode_tokens_per_second_usual\":%ld,"
                         "\"requests\":[%s],\"suspended\":[%s]%s%s}",
-                        running, used, kv_type_name(precision), kv, prefix_bytes, kv_type_name(precision), context, prefill_chunk, duty,
-                        threads, number("rate", 0), number("usual_rate", 0), lists[0], lists[1], word("extra") ? "," : "",
+                        running, used, kv_type_name(precision), kv, prefix_bytes, kv_type_name(precision), context, prefill_chunk,
+                        duty, threads, number("rate", 0), number("usual_rate", 0), lists[0], lists[1], word("extra") ? "," : "",
                         word("extra") ? word("extra") : "");
         send_raw(json);
 }
@@ -215,6 +216,8 @@ static void setting(const cJSON *frame, const char *name, long *value) {
 }
 
 static void control(const cJSON *frame, uint64_t id) {
+        if (number("disobeys", 0))
+                return;
         if (word("control_fail")) {
                 char rest[700];
                 (void) snprintf(rest, sizeof(rest),

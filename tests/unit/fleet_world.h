@@ -294,7 +294,7 @@ static inline int open_descriptors(void) {
 
 /* Runs TESTS, or those that match the first argument. */
 #define run_in_worlds(ARGC, ARGV, TESTS)                                                       \
-        (log_open(LOG_LEVEL_ERROR), (ARGC) > 1 ? cmocka_set_test_filter((ARGV)[1]) : (void) 0, \
+        (log_open(getenv("V") ? LOG_LEVEL_INFO : LOG_LEVEL_ERROR), (ARGC) > 1 ? cmocka_set_test_filter((ARGV)[1]) : (void) 0, \
          cmocka_run_group_tests(TESTS, NULL, NULL))
 
 #endif
