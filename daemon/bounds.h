@@ -106,7 +106,7 @@
 #define FREEZE_RUN_MIN_MS       100   /* it runs for at least so long in each: a step or more */
 #define HEARTBEAT_CALM_MS       1000  /* how often a working engine says how it is ... */
 #define HEARTBEAT_ACTING_MS     250   /* ... and while memory is short: acts are judged by it */
-#define KV_WINDOW_TOKENS        128u /* of each sequence these stay precise: the engine's window of 64 and the block where it ends */
+#define KV_WINDOW_TOKENS        96u   /* of each sequence these stay precise: the engine's window of 32 and the block of 64 where it ends */
 #define CONTEXT_FLOOR           1024u /* the ceiling for new requests is not lowered below: a short talk must stay possible */
 #define FILES_AGE_MAX_MS        5000  /* what was seen of the cache of idle files is worth nothing after this */
 #define SUSPEND_DISK_FREE_MIN   (1ull << 30) /* so much of the disk stays free, on top of what is written */
