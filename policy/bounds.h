@@ -170,7 +170,8 @@
 
 /* Levels of heat: 0 is full speed. Eight, quantised with hysteresis: 65 changes an hour in simulation, 253 without. */
 #define HEAT_LEVELS          8u
-#define HEAT_HYSTERESIS_STEP 0.6
+#define HEAT_HYSTERESIS_DOWN 0.6 /* of a step, to a slower level */
+#define HEAT_HYSTERESIS_UP   0.8
 
 /* What a sensor may say: 0, -127, 127.5, 255 and -99999999 are all on record as nonsense of drivers. */
 #define SENSOR_LEAST_MILLIDEGREES 1000
@@ -199,6 +200,8 @@
 #define HEAT_UP_PER_S       0.01
 #define HEAT_PERIOD_MS      900u
 #define HEAT_PERIOD_MAX_MS  10000u
+/* A level is not left for a faster one sooner than this. */
+#define HEAT_DWELL_MS 30000u
 /* Nearer to critical than this, or throttled: lowest level at once, for at least so long. */
 #define HEAT_OVERRIDE_MILLIDEGREES 5000
 #define HEAT_OVERRIDE_MS           30000u

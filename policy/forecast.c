@@ -105,7 +105,7 @@ static void follow_decline(struct forecast *f, bool falls, uint64_t now_ms) {
 /* Where the course has been of late. With headroom below zero it was trouble, and is no place to be used to. */
 static void remember_low(struct forecast *f, int64_t headroom, uint64_t now_ms) {
         if (headroom < 0) {
-                f->low_before = f->low_now = INT64_MAX;
+                f->low_before = f->low_now = INT64_MAX / 2;
                 f->low_ms = now_ms;
         } else if (now_ms - f->low_ms >= LOW_PERIOD_MS) {
                 f->low_before = f->low_now;
@@ -128,17 +128,17 @@ static uint64_t time_left(int64_t bytes, double per_ms) {
 static bool is_news(const struct forecast *f, const struct seen *seen, uint64_t cliff_ms) {
         if (!f->falling || f->course >= f->falling_from)
                 return false;
-        uint64_t lost = (uint64_t) (f->falling_from - f->course);
-        if (lost < smaller(seen->ram_bytes / DECLINE_MATERIAL_PART, DECLINE_MATERIAL_BYTES))
+        int64_t material = (int64_t) smaller(seen->ram_bytes / DECLINE_MATERIAL_PART, DECLINE_MATERIAL_BYTES);
+        if (f->falling_from - f->course < material)
                 return false;
-        return f->course < f->low_then || cliff_ms < EXHAUSTION_DOWNSHIFT_MS;
+        return f->course < f->low_then - material || cliff_ms < EXHAUSTION_DOWNSHIFT_MS;
 }
 
 static void begin(struct forecast *f, const struct seen *seen, const struct headroom *headroom) {
         f->begun = true;
         f->flat_ms = f->low_ms = seen->now_ms;
-        f->low_before = INT64_MAX;
-        f->low_now = headroom->bytes < 0 ? INT64_MAX : f->course;
+        f->low_before = INT64_MAX / 2;
+        f->low_now = headroom->bytes < 0 ? INT64_MAX / 2 : f->course;
 }
 
 /*

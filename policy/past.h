@@ -134,6 +134,7 @@ struct thermal {
         double integral; /* ... and what it would give without an error */
         uint64_t run_ms; /* when it last ran */
         uint32_t level;
+        uint64_t level_ms; /* when it changed last */
         uint64_t throttles;
         uint64_t override_ms; /* lowest level until then */
         enum reason override_because;

@@ -119,13 +119,19 @@ static void control(struct thermal *t, const struct limits *limits, int32_t marg
         t->run_ms = now_ms;
 }
 
-static void quantise(struct thermal *t) {
+/* Down at once; up again only after a while, since a load of bursts would change it with each. */
+static void quantise(struct thermal *t, uint64_t now_ms) {
+        uint32_t before = t->level;
         double exact = (1 - t->speed) * HEAT_LEVELS;
         double away = exact - (double) t->level;
-        if (away > HEAT_HYSTERESIS_STEP || away < -HEAT_HYSTERESIS_STEP)
+        if (away > HEAT_HYSTERESIS_DOWN || away < -HEAT_HYSTERESIS_UP)
                 t->level = (uint32_t) (exact + 0.5);
         if (t->level >= HEAT_LEVELS)
                 t->level = HEAT_LEVELS - 1;
+        if (t->level < before && now_ms - t->level_ms < HEAT_DWELL_MS)
+                t->level = before;
+        if (t->level != before)
+                t->level_ms = now_ms;
 }
 
 static bool is_throttled(struct thermal *t, const struct seen *seen) {
@@ -179,7 +185,7 @@ struct heat policy_thermal(struct thermal *t, const struct limits *limits, const
         bool overridden = seen->now_ms < t->override_ms;
         if (overridden)
                 t->speed = slowest;
-        quantise(t);
+        quantise(t, seen->now_ms);
         heat.level = t->level;
         heat.duty_permille = levels[t->level].duty_permille;
         heat.threads_permille = levels[t->level].threads_permille;
