@@ -211,6 +211,7 @@ static void where_our_group_is(void **state) {
         (void) state;
         put("fs/cgroup/a/b/x", "");
         put("other/a/b/x", "");
+        put("fs/cgroup2/a/x", ""); /* what a prefix by its letters alone would find */
         for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
                 struct cgroup_place p;
                 put("self/cgroup", places[i].group);
