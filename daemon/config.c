@@ -18,6 +18,7 @@
 #include "daemon/bounds.h"
 #include "daemon/cleanup.h"
 #include "daemon/config_internal.h"
+#include "daemon/sensors/cgroup_limit.h"
 
 #define CONFIG_DEFAULT_PATH "/etc/headroom/headroom.conf"
 #define GIB                 ((uint64_t) 1 << 30)
@@ -108,10 +109,15 @@ void config_free(struct config *c) {
         free(c);
 }
 
+/* In a container the machine is what its control group leaves of it. */
 static uint64_t machine_ram(void) {
         struct sysinfo info;
+        struct memory_seen seen = { .total_bytes = GIB, .available_bytes = UINT64_MAX };
 
-        return sysinfo(&info) ? GIB : (uint64_t) info.totalram * info.mem_unit;
+        if (sysinfo(&info) == 0)
+                seen.total_bytes = (uint64_t) info.totalram * info.mem_unit;
+        cgroup_limit_apply("/proc", "/sys", &seen);
+        return seen.total_bytes;
 }
 
 /* $VARIABLE/BELOW, or $HOME/IN_HOME/BELOW; nothing where neither is set. */

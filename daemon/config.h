@@ -46,7 +46,7 @@ struct config {
         char *models_dir;        /* /var/lib/headroom/models */
         char *state_dir;         /* /var/lib/headroom */
         char *engine_path;       /* headroom-engine, as an absolute path once loaded */
-        uint64_t ram_bytes;      /* of this machine: what percentages are of */
+        uint64_t ram_bytes;      /* of this machine, or of the container: what percentages are of */
         uint64_t budget_bytes;   /* default: 80 % of RAM */
         double weights_fraction; /* of RAM; 0.60 */
         uint64_t reserve_bytes;  /* default max(1 GiB, 4 % of RAM) */

@@ -91,12 +91,12 @@ static const char *heat_words(const struct watched *t) {
 
 static void add_thermometer(struct sensors *s, const struct watched *t) {
         char name[SOURCE_NAME_MAX];
-        bool works = t->has_state && t->state != SENSOR_MISSED;
+        bool works = !t->has_state || t->state != SENSOR_MISSED;
         (void) snprintf(name, sizeof(name), "%s: %.40s%s%.40s", t->thermometer.is_zone ? "zone" : "hwmon", t->thermometer.chip,
                         *t->thermometer.label ? " " : "", t->thermometer.label);
         const char *role = heat_watch_is_control(&s->heat, t) ? ", controls" : "";
         char *detail = add(&s->sources, name, works ? 0 : -1);
-        if (!works || t->state == SENSOR_ASLEEP)
+        if (!works || !t->has_state || t->state == SENSOR_ASLEEP)
                 say(detail, "%s%s", heat_words(t), role);
         else if (t->critical_millidegrees > 0)
                 say(detail, "%.1f of %.1f degrees%s", t->millidegrees / 1000.0, t->critical_millidegrees / 1000.0, role);
