@@ -32,7 +32,7 @@ const char *cgroup_tree_words(const struct cgroup_tree *t);
 
 /* A new empty leaf "w-INDEX.N". 0 and *ret, or -errno. */
 int cgroup_engine_new(struct cgroup_tree *t, uint32_t index, struct cgroup_engine **ret);
-/* Of its directory, for clone3(CLONE_INTO_CGROUP). Stays the group's. */
+/* Of its directory, for child_start. Stays the group's. */
 int cgroup_engine_fd(const struct cgroup_engine *g);
 /* memory.max. 0 or -errno. */
 int cgroup_engine_limit(struct cgroup_engine *g, uint64_t bytes);

@@ -279,6 +279,10 @@ pid_t child_pid(const struct child *c) {
         return c->process.pid;
 }
 
+int child_pidfd(const struct child *c) {
+        return c->process.pidfd;
+}
+
 static void on_written(uv_write_t *request, int status) {
         (void) status; /* a broken channel shows as its end */
         struct child_write *w = (struct child_write *) request;

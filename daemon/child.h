@@ -51,6 +51,8 @@ struct child_events {
 int child_start(uv_loop_t *loop, const struct child_spec *spec, const struct child_events *events, void *user,
                 struct child **ret);
 pid_t child_pid(const struct child *c);
+/* Readable once it has ended; for process_mrelease(2). Stays the child's. */
+int child_pidfd(const struct child *c);
 /* BYTES is taken over (also on failure). 0, or -errno when the channel is closed. */
 int child_write(struct child *c, uint8_t *bytes, size_t count);
 /*

@@ -18,12 +18,24 @@
 #define SYS_process_mrelease 448 /* the same on every architecture; since Linux 5.15 */
 #endif
 
+/* The net under an account. */
+static uint64_t limit_of(const struct model *m) {
+        uint64_t account = model_account_bytes(m);
+        return plus(account, larger(account / GROUP_SPARE_PART, GROUP_SPARE_BYTES_MIN));
+}
+
+static int set_limit(struct model *m, uint64_t bytes) {
+        int r = cgroup_engine_limit(m->engine.group, bytes);
+        if (r == 0)
+                m->engine.group_bytes = bytes;
+        return r;
+}
+
 int engine_group_begin(struct model *m) {
         struct fleet *f = m->fleet;
         struct tenure *e = &m->engine;
         if (!f->tree)
                 return -1;
-        uint64_t account = model_account_bytes(m);
         int r = cgroup_engine_new(f->tree, m->index, &e->group);
         if (r < 0) {
                 log_warning("no_group", LOG_TEXT("model", m->config->id), LOG_TEXT("error", strerror(-r)),
@@ -31,31 +43,26 @@ int engine_group_begin(struct model *m) {
                 e->group = NULL;
                 return -1;
         }
-        e->group_bytes = plus(account, account / GROUP_SPARE_PART);
-        r = cgroup_engine_limit(e->group, e->group_bytes);
+        r = set_limit(m, limit_of(m));
         if (r < 0)
                 log_warning("no_group_limit", LOG_TEXT("model", m->config->id), LOG_TEXT("error", strerror(-r)),
                             LOG_TEXT("effect", "it can be ended and stopped as a whole, but the kernel does not limit it"));
         return cgroup_engine_fd(e->group);
 }
 
-void engine_group_started(struct model *m) {
-        struct tenure *e = &m->engine;
-        e->pidfd = (int) syscall(SYS_pidfd_open, engine_process_pid(e->process), 0);
+void engine_group_follow(struct model *m) {
+        uint64_t limit = limit_of(m);
+        if (m->engine.group && limit > m->engine.group_bytes)
+                (void) set_limit(m, limit);
 }
 
 void engine_group_end(struct model *m) {
         struct tenure *e = &m->engine;
-        struct cgroup_usage usage = { 0 };
-        if (e->group) {
-                cgroup_engine_usage(e->group, &usage);
-                cgroup_engine_free(e->group);
-        }
-        e->oom_killed = usage.oom_kills > 0;
+        if (!e->group)
+                return;
+        cgroup_engine_usage(e->group, &e->group_end);
+        cgroup_engine_free(e->group);
         e->group = NULL;
-        if (e->process && e->pidfd >= 0)
-                (void) close(e->pidfd);
-        e->pidfd = -1;
 }
 
 void engine_end_now(struct model *m) {
@@ -65,8 +72,7 @@ void engine_end_now(struct model *m) {
         if (e->group)
                 (void) cgroup_engine_kill(e->group);
         engine_process_kill(e->process);
-        if (e->pidfd >= 0)
-                (void) syscall(SYS_process_mrelease, e->pidfd, 0);
+        (void) syscall(SYS_process_mrelease, engine_process_pidfd(e->process), 0);
 }
 
 void engine_rehearse_end(const struct model *m) {
@@ -74,6 +80,6 @@ void engine_rehearse_end(const struct model *m) {
         struct cgroup_usage usage;
         if (e->group)
                 cgroup_engine_usage(e->group, &usage);
-        if (e->process && e->pidfd >= 0)
-                (void) syscall(SYS_pidfd_send_signal, e->pidfd, 0, NULL, 0);
+        if (e->process)
+                (void) syscall(SYS_pidfd_send_signal, engine_process_pidfd(e->process), 0, NULL, 0);
 }

@@ -245,6 +245,10 @@ pid_t engine_process_pid(const struct engine_process *e) {
         return child_pid(e->child);
 }
 
+int engine_process_pidfd(const struct engine_process *e) {
+        return child_pidfd(e->child);
+}
+
 const char *engine_process_last_words(const struct engine_process *e) {
         return child_last_words(e->child);
 }

@@ -28,7 +28,7 @@ struct engine_settings {
         enum kv_type kv_type;
         enum kv_type
                 kv_floor; /* what the KV cache may be taken down to while it runs; one that the heads cannot have is raised */
-        int cgroup_fd; /* of cgroup_engine_fd; -1: it stays in ours */
+        int cgroup_fd;    /* of cgroup_engine_fd; -1: it stays in ours */
 };
 
 enum engine_says {
@@ -62,6 +62,7 @@ struct engine_events {
 int engine_process_start(uv_loop_t *loop, const struct engine_settings *settings, const struct engine_events *events, void *user,
                          struct engine_process **ret);
 pid_t engine_process_pid(const struct engine_process *e);
+int engine_process_pidfd(const struct engine_process *e); /* stays the engine's */
 const char *engine_process_last_words(const struct engine_process *e);
 
 /* True while the engine takes what we send; false when it has stopped reading and our queue is full. */

@@ -51,6 +51,7 @@ static bool take_room(struct model *m, enum kv_type level) {
         if (!fleet_has_room(m->fleet, more))
                 return false;
         e->counted = level;
+        engine_group_follow(m);
         return true;
 }
 

@@ -129,11 +129,10 @@ struct tenure {
         struct act suspending; /* ACT_SUSPEND or ACT_RESUME under way, else ACT_NONE */
         uint32_t suspending_failed;
 
-        int pidfd;                   /* -1: none */
-        struct cgroup_engine *group; /* NULL: it is in ours */
-        uint64_t group_bytes;        /* its memory.max */
-        bool oom_killed;             /* by the kernel, for that */
-        bool ended;                  /* by the governor; the next tick sees to the rest */
+        struct cgroup_engine *group;   /* NULL: it is in ours */
+        uint64_t group_bytes;          /* its memory.max */
+        struct cgroup_usage group_end; /* what it told when the engine was gone */
+        bool ended;                    /* by the governor; the next tick sees to the rest */
         bool ended_seen;
         enum reason ended_because;
         struct process_memory memory; /* as measured last */
@@ -224,7 +223,7 @@ struct fleet {
         struct file_cache *file_cache;
         struct act dropping;      /* ACT_DROP_FILES under way */
         struct cgroup_tree *tree; /* NULL: there is none, for TREE_SENTENCE */
-        char tree_sentence[256];
+        char tree_sentence[400];
         fleet_acted *on_act;
         void *on_act_user;
         uint32_t deferred_count; /* of an emergency: what needs memory comes after the rest */
@@ -303,7 +302,8 @@ void heat_release(struct model *m); /* it runs freely again, if it was stopped *
 /* engine_end.c */
 /* Enters the engine that is about to start into a control group, where we have a tree; a descriptor or -1. */
 int engine_group_begin(struct model *m);
-void engine_group_started(struct model *m);
+/* Its account has grown: so does the limit. */
+void engine_group_follow(struct model *m);
 /* The process is gone. */
 void engine_group_end(struct model *m);
 /* Now, without a word to it. Allocates and opens nothing. */

@@ -175,7 +175,6 @@ static void start_engine(struct model *m) {
                 .kv_floor = m->config->kv_floor,
         };
         m->engine = (struct tenure){ .started_ms = f->now_ms,
-                                     .pidfd = -1,
                                      .level = m->form.kv_type,
                                      .counted = m->form.kv_type,
                                      .duty_told = 1000,
@@ -192,7 +191,6 @@ static void start_engine(struct model *m) {
                 return;
         }
         pid_t pid = engine_process_pid(m->engine.process);
-        engine_group_started(m);
         r = memory_set_oom_score(CHILDREN_PROC, pid, ENGINE_OOM_SCORE);
         log_info("load", LOG_TEXT("model", m->config->id), LOG_TEXT("reason", reason_info(why_wanted(m))->word),
                  LOG_NUMBER("pid", pid), LOG_NUMBER("predicted_mib", MIB(m->form.predicted.total_bytes)),
@@ -244,17 +242,31 @@ static void learn(struct model *m) {
                          e->peak_bytes);
 }
 
+/* Its own fault, or that of a machine (or a service above us) that had nothing left. */
+static void describe_oom(const struct model *m, struct failure *ret) {
+        const struct tenure *e = &m->engine;
+        if (e->group_end.limit_ooms > 0)
+                failure_set(ret, REASON_ENGINE_DIED,
+                            "the kernel killed the engine of model '%s' (oom_kill %" PRIu64
+                            "): it grew to the limit of its control group, %" PRIu64 " MiB, with an account of %" PRIu64 " MiB",
+                            m->config->id, e->group_end.oom_kills, MIB(e->group_bytes), MIB(model_account_bytes(m)));
+        else
+                failure_set(ret, REASON_ENGINE_DIED,
+                            "the kernel killed the engine of model '%s' (oom_kill %" PRIu64
+                            ") because this machine had no memory left: it held %" PRIu64 " MiB, with an account of %" PRIu64
+                            " MiB and a limit of %" PRIu64 " MiB",
+                            m->config->id, e->group_end.oom_kills, MIB(plus(e->memory.pss_bytes, e->memory.swap_bytes)),
+                            MIB(model_account_bytes(m)), MIB(e->group_bytes));
+}
+
 /* The engine ended by itself, or we ended it because it misbehaved. The sentence names the model, the cause and the exit. */
 static void describe_death(const struct model *m, struct failure *ret) {
         const struct tenure *e = &m->engine;
         const char *id = m->config->id;
         if (e->said_failed)
                 failure_set(ret, REASON_LOAD_FAILED, "model '%s' cannot be loaded: %s", id, e->sentence);
-        else if (e->oom_killed)
-                failure_set(ret, REASON_ENGINE_DIED,
-                            "the kernel ended the engine of model '%s': it grew past the %" PRIu64
-                            " MiB of its control group, which are its account and a tenth",
-                            id, MIB(e->group_bytes));
+        else if (e->group_end.oom_kills > 0)
+                describe_oom(m, ret);
         else if (e->sentence[0])
                 failure_set(ret, REASON_ENGINE_DIED, "the engine of model '%s' was ended: %s", id, e->sentence);
         else

@@ -9,13 +9,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/close_range.h>
-#include <linux/sched.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <sys/pidfd.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -65,12 +62,12 @@ static void place_fds(const struct spawn *s, int *moved, int report) {
         (void) close_range(s->fds_count, ~0u, CLOSE_RANGE_CLOEXEC);
 }
 
-static _Noreturn void run_child(const struct spawn *s, int *moved, bool inside, int report) {
+static _Noreturn void run_child(const struct spawn *s, int *moved, int report) {
         (void) setsid();
         int at = fcntl(report, F_DUPFD_CLOEXEC, (int) s->fds_count);
         if (at < 0)
                 fail(report);
-        if (s->cgroup_fd > 0 && !inside)
+        if (s->cgroup_fd > 0)
                 enter(s->cgroup_fd, at);
         place_fds(s, moved, at);
         reset_signals();
@@ -79,27 +76,6 @@ static _Noreturn void run_child(const struct spawn *s, int *moved, bool inside, 
 }
 
 /* --- in the parent --- */
-
-static pid_t clone_into(int cgroup_fd, int *ret_pidfd) {
-        struct clone_args arguments = {
-                .flags = CLONE_PIDFD | CLONE_INTO_CGROUP,
-                .pidfd = (uintptr_t) ret_pidfd,
-                .exit_signal = SIGCHLD,
-                .cgroup = (__u64) cgroup_fd,
-        };
-        return (pid_t) syscall(SYS_clone3, &arguments, sizeof(arguments));
-}
-
-/* Whatever clone3 has against it, plain fork finds the true reason, if it is one. */
-static pid_t fork_child(int cgroup_fd, bool *ret_inside, int *ret_pidfd) {
-        pid_t pid = -1;
-        *ret_inside = false;
-        *ret_pidfd = -1;
-        if (cgroup_fd > 0)
-                pid = clone_into(cgroup_fd, ret_pidfd);
-        *ret_inside = pid >= 0;
-        return pid >= 0 ? pid : _Fork();
-}
 
 static void reap(pid_t pid) {
         while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
@@ -127,22 +103,20 @@ static int start(const struct spawn *s, int *moved, int report[2], struct spawne
         auto_close int read_end = report[0];
         auto_close int write_end = report[1];
         auto_close int pidfd = -1;
-        bool inside;
         sigset_t all, before;
         want_exits();
         (void) sigfillset(&all);
         /* No handler of ours may run in the child. */
         (void) pthread_sigmask(SIG_SETMASK, &all, &before);
-        pid_t pid = fork_child(s->cgroup_fd, &inside, &pidfd);
+        pid_t pid = _Fork(); /* no handlers of threads: the child only makes system calls */
         int r = pid < 0 ? -errno : 0;
         if (pid == 0)
-                run_child(s, moved, inside, write_end);
+                run_child(s, moved, write_end);
         (void) pthread_sigmask(SIG_SETMASK, &before, NULL);
         if (r < 0)
                 return r;
         (void) close(take_fd(&write_end));
-        if (pidfd < 0)
-                pidfd = pidfd_open(pid, 0);
+        pidfd = pidfd_open(pid, 0);
         r = pidfd < 0 ? -errno : read_report(read_end);
         if (r < 0) {
                 (void) kill(pid, SIGKILL);

@@ -1,10 +1,12 @@
 /*
  * spawn.h - fork + exec of one process, which is in its control group before it takes any memory of its own.
  *
- * uv_spawn cannot do that. clone3 makes the process inside its group where the kernel lets us; where it does not (a
- * kernel before 5.7; systemd answers ENOSYS to clone3 under RestrictNamespaces=, Docker always), the child itself
- * enters the group between fork and exec, when all it has are our pages. Every signal is as at birth in it, it leads a
- * session of its own, and of our descriptors it has exactly those named.
+ * uv_spawn cannot do that: here the child itself enters its group between fork and exec, when all it has are our pages.
+ * Every signal is as at birth in it, it leads a session of its own, and of our descriptors it has exactly those named.
+ *
+ * Not by clone3(CLONE_INTO_CGROUP): systemd answers ENOSYS to clone3 where name spaces are restricted, as our unit does,
+ * and so does Docker; and Linux 6.18 kills, before its first instruction, what is cloned into a group that was killed
+ * before. What is left to gain is a fifth of a millisecond.
  */
 #ifndef HEADROOM_DAEMON_SPAWN_H
 #define HEADROOM_DAEMON_SPAWN_H
