@@ -27,6 +27,8 @@ struct cgroup_engine;
  */
 int cgroup_tree_open(const char *proc, const char *sys, struct cgroup_tree **ret, char *reterr, size_t reterr_size);
 void cgroup_tree_close(struct cgroup_tree *t); /* NULL is fine */
+/* Removes what was still populated when it was freed. Cheap when there is nothing: for every tick. */
+void cgroup_tree_sweep(struct cgroup_tree *t);
 /* For status and the log: "delegated, memory.max by libcgroup", or what speaks against libcgroup. */
 const char *cgroup_tree_words(const struct cgroup_tree *t);
 
@@ -51,7 +53,7 @@ struct cgroup_usage {
 /* What cannot be read stays 0. Allocates and opens nothing. */
 void cgroup_engine_usage(struct cgroup_engine *g, struct cgroup_usage *ret);
 
-/* Removes it; one that is still populated is killed, and removed by a later new or free, at the latest by cgroup_tree_close. */
+/* Removes it; one that is still populated is killed, and removed by a later sweep, at the latest by cgroup_tree_close. */
 void cgroup_engine_free(struct cgroup_engine *g);
 
 #endif

@@ -145,6 +145,10 @@ void cgroup_tree_close(struct cgroup_tree *t) {
         free(t);
 }
 
+void cgroup_tree_sweep(struct cgroup_tree *t) {
+        cgroup_engine_sweep(t);
+}
+
 const char *cgroup_tree_words(const struct cgroup_tree *t) {
         return t->words;
 }

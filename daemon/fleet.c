@@ -113,6 +113,8 @@ static void tick(struct fleet *f) {
         if (!f->stopping)
                 fleet_admit(f);
         fleet_measure(f);
+        if (f->tree)
+                cgroup_tree_sweep(f->tree);
         verbs_tell(f);
         f->tick_count++;
         f->last_tick_ms = f->now_ms;
