@@ -4,7 +4,8 @@
 
 #include "tests/simulator/check_internal.h"
 
-#define TRIED_MS 60000u /* an act that was tried so lately is not left */
+#define MEANS_PART 4096.0 /* what frees less of the memory than this is no means: 4 MiB of 16 GiB */
+#define TRIED_MS   65000u /* an act that failed rests for a minute, once that is known */
 
 void check_fire(struct check *c, const char *who, const char *format, ...) {
         if (c->who)
@@ -51,6 +52,7 @@ double check_to_convert_bytes(const struct model *m, enum kv_level level) {
 }
 
 const char *check_milder_means(const struct check *c, const struct world *w, bool suspend_counts, uint32_t *ret_model) {
+        double worth = (double) w->memory.ram_bytes / MEANS_PART;
         for (uint32_t i = 0; i < w->models_count; i++) {
                 const struct model *m = &w->models[i];
                 *ret_model = i;
@@ -58,16 +60,16 @@ const char *check_milder_means(const struct check *c, const struct world *w, boo
                         return "an idle model could leave";
                 if (m->external || (m->life != LIFE_READY && m->life != LIFE_DRAINING))
                         continue;
-                if (model_prefix_bytes(m) > MIB && !tried(c, w, i, ACT_TRIM))
+                if (model_prefix_bytes(m) > worth && !tried(c, w, i, ACT_TRIM))
                         return "a prefix cache could be dropped";
                 enum kv_level next = m->level + 1 < KV_LEVEL_COUNT ? (enum kv_level)(m->level + 1) : m->level;
                 bool shifted = c->shifted_ms[i][next] > 0 && w->now_ms - c->shifted_ms[i][next] < TRIED_MS;
-                if (m->level < m->floor && check_to_convert_bytes(m, next) > MIB && !shifted)
+                if (m->level < m->floor && check_to_convert_bytes(m, next) > worth && !shifted)
                         return "a KV cache could be stored less precisely";
                 if (suspend_counts && !tried(c, w, i, ACT_SUSPEND))
                         for (uint32_t k = 0; k < RUNNING_PLACES; k++)
                                 if (m->running[k].state == REQUEST_RUNNING && m->running[k].batch &&
-                                    request_tokens(&m->running[k]) * m->token_bytes > 4 * MIB)
+                                    request_tokens(&m->running[k]) * m->token_bytes > 2 * worth)
                                         return "a batch request could go to disk";
         }
         return NULL;

@@ -84,6 +84,8 @@ static void note_acts(struct check *c, const struct world *w, const struct plan 
                         continue;
                 const struct model *m = &w->models[a->model];
                 c->tried_ms[a->model][a->kind] = w->now_ms;
+                if (a->kind == ACT_END)
+                        c->ended_ms = w->now_ms;
                 if (a->kind == ACT_DOWNSHIFT)
                         c->shifted_ms[a->model][a->level] = w->now_ms;
                 if (a->kind == ACT_EVICT)

@@ -7,6 +7,7 @@
 #define LOADS_A_MINUTE 30u   /* a turn lasts two seconds at the least */
 #define STARVED_MS     60000u
 #define GIVEN_BACK_MS  300000u
+#define ENDED_MS       5000u /* so lately: the last resort was tried */
 #define HOT_MS         30000u
 #define BUSY_OVER_MS   60000.0
 #define HOT_DEGREES    3.0
@@ -107,6 +108,17 @@ static void check_given_back(struct check *c, const struct world *w) {
                            GIVEN_BACK_MS / 1000);
 }
 
+/* Including the one that the kernel has just killed. */
+static bool somebody_could_be_ended(const struct world *w) {
+        for (uint32_t i = 0; i < w->models_count; i++) {
+                const struct model *m = &w->models[i];
+                bool just_killed = m->life == LIFE_STOPPING && m->rest_until_ms == w->now_ms + BACKOFF_FIRST_MS;
+                if (!m->pinned && (m->life == LIFE_READY || m->life == LIFE_DRAINING || just_killed))
+                        return true;
+        }
+        return false;
+}
+
 /* Weights are squeezed out, or the kernel kills: was there something left to give, and time to give it? */
 static void check_cliff(struct check *c, const struct world *w) {
         bool squeezed = w->memory.squeeze > 0.01, killed = w->memory.oom_kills > c->oom_kills,
@@ -120,6 +132,10 @@ static void check_cliff(struct check *c, const struct world *w) {
                 return;
         /* What has just been ordered may still be on its way. */
         const char *milder = check_milder_means(c, w, false, &model);
+        if (killed && c->ended_ms + ENDED_MS < w->now_ms && somebody_could_be_ended(w))
+                check_fire(c, "last_resort",
+                           "the kernel picked a victim after headroom was gone for %.1f s, and nobody had been ended",
+                           (double) (w->now_ms - c->below_zero_ms) / 1000);
         if (milder)
                 check_fire(c, "cliff", "%s after headroom was gone for %.1f s, though %s: model %u",
                            killed ? "the kernel killed" : "weights were squeezed out",

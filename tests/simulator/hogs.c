@@ -49,8 +49,12 @@ static void hog_init(struct world *w, struct hog *h) {
         h->begin_ms = h->kind == HOG_STEADY ? 0 : (uint64_t) dice_between(d, 5000, 120000);
         h->end_ms = dice_percent(d, 30) ? UINT64_MAX : h->begin_ms + (uint64_t) dice_spread(d, 5000, 200000);
         h->period_ms = (uint64_t) dice_spread(d, 1000, 60000);
-        h->most = dice_between(d, 0.05, 0.5) * ram;
+        /* Half of those on a hostile box take what there is, within seconds or minutes. */
+        bool greedy = w->mood == MOOD_HOSTILE && h->kind != HOG_STEADY && dice_percent(d, 50);
+        h->most = (greedy ? dice_between(d, 0.4, 0.95) : dice_between(d, 0.05, 0.5)) * ram;
         h->bytes_per_s = h->kind == HOG_LEAK ? dice_spread(d, 1e6, 3e7) : dice_spread(d, 3e7, 1.5e9);
+        if (greedy && h->kind != HOG_LEAK)
+                h->bytes_per_s = h->most / dice_spread(d, 4, 150);
         if (h->kind == HOG_JUMP)
                 h->most = dice_between(d, 0.02, 0.25) * ram;
         else if (h->kind == HOG_SAWTOOTH)

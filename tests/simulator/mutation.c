@@ -69,6 +69,17 @@ static void end_at_once(struct mutant *m, const struct seen *seen, struct plan *
                 }
 }
 
+/* --- the last resort is never taken --- */
+
+static void end_nobody(struct mutant *m, const struct seen *seen, struct plan *plan) {
+        (void) m, (void) seen;
+        uint32_t kept = 0;
+        for (uint32_t k = 0; k < plan->acts_count; k++)
+                if (plan->acts[k].kind != ACT_END)
+                        plan->acts[kept++] = plan->acts[k];
+        plan->acts_count = kept;
+}
+
 /* --- not seeing the temperature is taken for cool --- */
 
 static void miss_nothing(struct mutant *m, struct seen *seen, struct past *past) {
@@ -145,6 +156,7 @@ const struct mutation mutations[] = {
         { "waits_for_the_cliff", "the first act follows a forecast or an eaten reserve", "cliff", see_no_decline, NULL },
         { "evicts_the_busy", "a busy model never has to leave", "busy", NULL, take_the_busy },
         { "ends_at_once", "no violence while a milder act is left", "milder", NULL, end_at_once },
+        { "ends_nobody", "one engine is ended before the kernel picks a victim", "last_resort", NULL, end_nobody },
         { "trusts_silence", "a lost sensor counts as hot", "fail_hot", miss_nothing, NULL },
         { "ignores_heat", "the temperature is held", "hot", NULL, stay_at_full_speed },
         { "believes_one_reading", "one spurious reading changes nothing", "cold", NULL, believe_a_sensor },
