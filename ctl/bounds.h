@@ -5,6 +5,9 @@
 #define REPLY_BYTES_MAX           (16u << 20) /* a thousand models with their last words: far below */
 #define CONNECT_TIMEOUT_MS        5000L       /* a local socket answers at once or not at all */
 #define ANSWER_TIMEOUT_MS         10000L      /* for questions; loading and unloading take as long as they take */
+#define CLIENT_PATH_MAX           1024u       /* a name of 128 bytes is at most 384 when every byte is escaped */
+#define EVENTS_PENDING_MAX        64u         /* acts that wait for their outcome: one for each model */
+#define FOLLOW_PERIOD_MS          500         /* how often events are asked for: a person reads along */
 #define PROGRESS_PERIOD_MS        200         /* a person sees the seconds run */
 #define WATCH_PERIOD_MS           500         /* how often the daemon is asked how far a load has come */
 

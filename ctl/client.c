@@ -53,7 +53,7 @@ static size_t on_bytes(char *bytes, size_t one, size_t count, void *user) {
 }
 
 static void transfer_open(struct transfer *t, const char *socket_path, const char *path, const cJSON *body) {
-        char url[256];
+        char url[CLIENT_PATH_MAX + 64];
         snprintf(url, sizeof(url), "http://localhost%s", path);
         *t = (struct transfer){ .easy = curl_easy_init() };
         assert(t->easy);
@@ -154,6 +154,51 @@ int client_get(const char *socket_path, const char *path, cJSON **ret, struct pr
         int rc = transfer_judge(&t, socket_path, ret, reterr);
         transfer_close(&t);
         return rc;
+}
+
+int client_get_text(const char *socket_path, const char *path, char **ret, struct problem *reterr) {
+        struct transfer t;
+        cJSON *ignored = NULL;
+        long status = 0;
+        if (strlen(socket_path) >= sizeof(((struct sockaddr_un *) NULL)->sun_path))
+                return fail(reterr, CTL_USAGE, "usage", "the socket path %s is too long for a unix socket", socket_path);
+        transfer_open(&t, socket_path, path, NULL);
+        t.result = curl_easy_perform(t.easy);
+        curl_easy_getinfo(t.easy, CURLINFO_RESPONSE_CODE, &status);
+        int rc = 0;
+        if (t.result == CURLE_OK && status == 200 && t.reply) {
+                *ret = t.reply;
+                t.reply = NULL;
+        } else {
+                rc = transfer_judge(&t, socket_path, &ignored, reterr);
+                if (rc == 0)
+                        rc = fail(reterr, CTL_FAILED, "bad_reply", "the answer from %s is empty", socket_path);
+        }
+        cJSON_Delete(ignored);
+        transfer_close(&t);
+        return rc;
+}
+
+int client_escape(const char *text, char *ret, size_t size) {
+        static const char hex[] = "0123456789ABCDEF";
+        size_t used = 0;
+        for (const unsigned char *c = (const unsigned char *) text; *c; c++) {
+                bool plain = (*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') || (*c >= '0' && *c <= '9') || *c == '-' ||
+                             *c == '.' || *c == '_';
+                if (used + 4 > size)
+                        return -E2BIG;
+                if (plain) {
+                        ret[used++] = (char) *c;
+                        continue;
+                }
+                ret[used++] = '%';
+                ret[used++] = hex[*c >> 4];
+                ret[used++] = hex[*c & 15];
+        }
+        if (used >= size)
+                return -E2BIG;
+        ret[used] = '\0';
+        return 0;
 }
 
 static uint64_t now_ms(void) {

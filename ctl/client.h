@@ -7,6 +7,7 @@
 #define HEADROOM_CTL_CLIENT_H
 
 #include <cjson/cJSON.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct problem {
@@ -17,6 +18,12 @@ struct problem {
 
 /* 0 and *ret (an object, the caller's to cJSON_Delete); or the exit code, and *reterr. */
 int client_get(const char *socket_path, const char *path, cJSON **ret, struct problem *reterr);
+
+/* The same for an answer that is text. The caller's to free. */
+int client_get_text(const char *socket_path, const char *path, char **ret, struct problem *reterr);
+
+/* TEXT as a value in a query. 0, or -E2BIG. */
+int client_escape(const char *text, char *ret, size_t size);
 
 /*
  * The same with BODY (borrowed) posted, as long as it takes. While it lasts ON_PROGRESS (NULL: nobody asks) is

@@ -17,6 +17,11 @@ static const struct flag list_flags[] = {
         { NULL, 0, NULL, 0, NULL },
 };
 
+static const struct flag events_flags[] = {
+        { "follow", 'f', NULL, AT(follow), "go on: print what happens from now on as well" },
+        { NULL, 0, NULL, 0, NULL },
+};
+
 static const struct flag unload_flags[] = {
         { "all", 0, NULL, AT(all), "unload every loaded model, pinned ones too" },
         { "force", 0, NULL, AT(force), "do not wait for running requests: they end with an error" },
@@ -50,6 +55,12 @@ const struct command commands_table[] = {
           "Models that are idle are unloaded where room must be made.\n", NULL },
         { "unload", command_unload, "MODEL... | --all", 0, -1, "unload models and wait until their memory is free",
           "A busy model first finishes its requests.\n", unload_flags },
+        { "events", command_events, "[MODEL]", 0, 1, "list what the governor did, when and why, and what it freed", NULL,
+          events_flags },
+        { "explain", command_explain, "MODEL", 1, 1,
+          "tell in sentences how a model is, what was done to it, and what will bring it back", NULL, NULL },
+        { "record", command_record, "[FILE]", 0, 1, "print the flight recorder, or write it to a file, for `simulate`", NULL,
+          NULL },
         { "fit", command_fit, "FILE", 1, 1, "tell what a GGUF file needs and whether this machine can hold it; needs no daemon",
           "SIZE takes K, M, G, T (powers of 1024) or % of this machine's memory; the defaults are those of headroomd.\n"
           "Exit status 0 when a row of the table fits (now, or when others are unloaded), 4 when none does.\n",

@@ -28,7 +28,7 @@ struct invocation {
         const struct command *command; /* NULL when none was named */
         const char *socket_path;
         bool json, help, version;
-        bool quiet, force, all;
+        bool quiet, force, all, follow;
         const char *context, *kv, *parallel, *threads, *budget, *weights_fraction, *reserve, *bandwidth;
         const char *plot;
         char **args; /* operands, ARGS_COUNT of them; owned */
@@ -68,6 +68,9 @@ int command_ps(const struct invocation *in);
 int command_models(const struct invocation *in);
 int command_load(const struct invocation *in);
 int command_unload(const struct invocation *in);
+int command_events(const struct invocation *in);
+int command_explain(const struct invocation *in);
+int command_record(const struct invocation *in);
 int command_fit(const struct invocation *in);
 int command_simulate(const struct invocation *in);
 

@@ -4,7 +4,6 @@
  * Absent and null members print as "-": an older daemon is shown as far as it tells.
  */
 #include <assert.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,6 +12,7 @@
 #include "ctl/human.h"
 #include "ctl/json.h"
 #include "ctl/report.h"
+#include "ctl/show_internal.h"
 #include "ctl/table.h"
 #include "ctl/terminal.h"
 
@@ -36,14 +36,6 @@ static struct human duration_of(const cJSON *object, const char *key) {
         return json_number(object, key, &ms) ? human_duration_ms(ms) : (struct human){ "-" };
 }
 
-static struct human count_of(const cJSON *object, const char *key) {
-        uint64_t count;
-        struct human h = { "-" };
-        if (json_number(object, key, &count) && count > 0)
-                snprintf(h.text, sizeof(h.text), "%llu", (unsigned long long) count);
-        return h;
-}
-
 static void print_names(const cJSON *models) {
         const cJSON *model;
         cJSON_ArrayForEach(model, models) {
@@ -53,11 +45,17 @@ static void print_names(const cJSON *models) {
         }
 }
 
+/* Kept less precise than it was loaded. */
+static bool is_lowered(const cJSON *model) {
+        const char *now = json_text(model, "kv_now");
+        return *now && strcmp(now, json_text(model, "kv_type")) != 0;
+}
+
 static void print_loaded(const cJSON *models) {
         static const struct column columns[] = {
-                { "MODEL", ALIGN_FLEXIBLE }, { "STATE", ALIGN_LEFT },     { "PID", ALIGN_RIGHT },
-                { "MEASURED", ALIGN_RIGHT }, { "RESERVED", ALIGN_RIGHT }, { "RUNNING", ALIGN_RIGHT },
-                { "WAITING", ALIGN_RIGHT },  { "IDLE", ALIGN_RIGHT },     { "EXPIRES", ALIGN_RIGHT },
+                { "MODEL", ALIGN_FLEXIBLE }, { "STATE", ALIGN_LEFT },    { "PID", ALIGN_RIGHT },     { "MEASURED", ALIGN_RIGHT },
+                { "RESERVED", ALIGN_RIGHT }, { "KV", ALIGN_LEFT },       { "RUNNING", ALIGN_RIGHT }, { "WAITING", ALIGN_RIGHT },
+                { "IDLE", ALIGN_RIGHT },     { "EXPIRES", ALIGN_RIGHT },
         };
         struct table *t = table_new(columns, sizeof(columns) / sizeof(columns[0]));
         const cJSON *model;
@@ -67,9 +65,11 @@ static void print_loaded(const cJSON *models) {
                 bool expires = json_number(model, "expires_in_ms", &ms);
                 table_cell(t, TINT_NONE, "%s", json_text(model, "id"));
                 table_cell(t, state_tint(state), "%s", state);
-                table_cell(t, TINT_NONE, "%s", count_of(model, "pid").text);
+                table_cell(t, TINT_NONE, "%s", show_count(model, "pid").text);
                 table_cell(t, TINT_NONE, "%s", bytes_of(model, "measured_bytes").text);
                 table_cell(t, TINT_NONE, "%s", bytes_of(model, "predicted_bytes").text);
+                table_cell(t, is_lowered(model) ? TINT_WARN : TINT_NONE, "%s",
+                           *json_text(model, "kv_now") ? json_text(model, "kv_now") : "-");
                 table_cell(t, TINT_NONE, "%llu", (unsigned long long) json_count(model, "running"));
                 table_cell(t, TINT_NONE, "%llu", (unsigned long long) json_count(model, "waiting"));
                 table_cell(t, TINT_NONE, "%s", duration_of(model, "idle_ms").text);
@@ -116,7 +116,7 @@ static void print_known(const cJSON *models) {
                 table_cell(t, state_tint(state), "%s", state);
                 table_cell(t, TINT_NONE, "%s", bytes_of(model, "weights_bytes").text);
                 table_cell(t, TINT_NONE, "%s", bytes_of(model, "predicted_bytes").text);
-                table_cell(t, TINT_NONE, "%s", count_of(model, "n_ctx").text);
+                table_cell(t, TINT_NONE, "%s", show_count(model, "n_ctx").text);
                 table_cell(t, TINT_NONE, "%s", *kv ? kv : "-");
                 table_cell(t, TINT_NONE, "%.0f", cJSON_IsNumber(priority) ? priority->valuedouble : 0.0);
                 table_cell(t, TINT_NONE, "%llu", (unsigned long long) json_count(model, "requests"));
@@ -124,39 +124,6 @@ static void print_known(const cJSON *models) {
         }
         table_print(t, stdout);
         table_free(t);
-}
-
-/* "name          value" */
-static void field(const char *name, enum tint tint, const char *format, ...) __attribute__((format(printf, 3, 4)));
-static void field(const char *name, enum tint tint, const char *format, ...) {
-        va_list args;
-        va_start(args, format);
-        char *text = terminal_format(format, args);
-        va_end(args);
-        bool colours = terminal_has_colours(stdout);
-        printf("%-12s %s%s%s\n", name, terminal_tint(colours, tint), text, terminal_plain(colours, tint));
-        free(text);
-}
-
-static void print_overview(const cJSON *status) {
-        uint64_t budget = json_count(status, "budget_bytes"), measured = json_count(status, "measured_bytes");
-        unsigned percent = budget > 0 ? (unsigned) (measured * 100 / budget) : 0;
-        char *version = terminal_escape(json_text(status, "version")), *listen = terminal_escape(json_text(status, "listen"));
-        printf("headroomd %s, pid %s, up %s, listening on %s\n\n", version, count_of(status, "pid").text,
-               human_duration_ms(json_count(status, "uptime_s") * 1000).text, *listen ? listen : "nothing");
-        free(version);
-        free(listen);
-        field("memory", measured > budget ? TINT_BAD : TINT_NONE, "%s in use of %s budget (%u%%), %s promised to models",
-              human_bytes(measured).text, human_bytes(budget).text, percent,
-              human_bytes(json_count(status, "reserved_bytes")).text);
-        field("weights", TINT_NONE, "%s of at most %s", human_bytes(json_count(status, "weights_bytes")).text,
-              human_bytes(json_count(status, "weights_limit_bytes")).text);
-        field("machine", TINT_NONE, "%s available, %s of it kept free", human_bytes(json_count(status, "available_bytes")).text,
-              human_bytes(json_count(status, "reserve_bytes")).text);
-        field("models", TINT_NONE, "%llu loaded of %llu known", (unsigned long long) json_count(status, "models_loaded"),
-              (unsigned long long) json_count(status, "models_known"));
-        field("requests", TINT_NONE, "%llu running, %llu waiting", (unsigned long long) json_count(status, "requests_running"),
-              (unsigned long long) json_count(status, "requests_waiting"));
 }
 
 static void print_lines(const char *text) {
@@ -182,38 +149,45 @@ static void print_aliases(const cJSON *model) {
                                                   alias->valuestring);
         }
         if (used)
-                field("aliases", TINT_NONE, "%s", joined);
+                show_field("aliases", TINT_NONE, "%s", joined);
 }
 
 static void print_model_memory(const cJSON *model) {
-        field("memory", TINT_NONE, "%s in use (most so far %s), %s promised", bytes_of(model, "measured_bytes").text,
-              bytes_of(model, "peak_bytes").text, bytes_of(model, "predicted_bytes").text);
-        field("  weights", TINT_NONE, "%s", bytes_of(model, "weights_bytes").text);
-        field("  KV cache", TINT_NONE, "%s for %s tokens in %s", bytes_of(model, "kv_bytes").text,
-              count_of(model, "kv_tokens").text, json_text(model, "kv_type"));
-        field("  scratch", TINT_NONE, "%s", bytes_of(model, "scratch_bytes").text);
-        field("  overhead", TINT_NONE, "%s", bytes_of(model, "overhead_bytes").text);
-        field("context", TINT_NONE, "%s tokens a request", count_of(model, "n_ctx").text);
+        show_field("memory", TINT_NONE, "%s in use (most so far %s), %s promised", bytes_of(model, "measured_bytes").text,
+                   bytes_of(model, "peak_bytes").text, bytes_of(model, "predicted_bytes").text);
+        show_field("  weights", TINT_NONE, "%s", bytes_of(model, "weights_bytes").text);
+        show_field("  KV cache", is_lowered(model) ? TINT_WARN : TINT_NONE, "%s for %s tokens in %s%s%s",
+                   bytes_of(model, "kv_bytes").text, show_count(model, "kv_tokens").text,
+                   is_lowered(model) ? json_text(model, "kv_now") : json_text(model, "kv_type"),
+                   is_lowered(model) ? ", loaded with " : "", is_lowered(model) ? json_text(model, "kv_type") : "");
+        show_field("  scratch", TINT_NONE, "%s", bytes_of(model, "scratch_bytes").text);
+        show_field("  overhead", TINT_NONE, "%s", bytes_of(model, "overhead_bytes").text);
+        uint64_t now = json_count(model, "context_now");
+        if (now > 0 && now < json_count(model, "n_ctx"))
+                show_field("context", TINT_WARN, "%llu tokens a request, %s when there is room again", (unsigned long long) now,
+                           show_count(model, "n_ctx").text);
+        else
+                show_field("context", TINT_NONE, "%s tokens a request", show_count(model, "n_ctx").text);
 }
 
 static void print_model_process(const cJSON *model) {
         uint64_t ms;
-        field("process", TINT_NONE, "pid %s, loaded %s ago", count_of(model, "pid").text,
-              duration_of(model, "loaded_ms_ago").text);
+        show_field("process", TINT_NONE, "pid %s, loaded %s ago", show_count(model, "pid").text,
+                   duration_of(model, "loaded_ms_ago").text);
         if (json_number(model, "idle_ms", &ms))
-                field("idle", TINT_NONE, "for %s", human_duration_ms(ms).text);
+                show_field("idle", TINT_NONE, "for %s", human_duration_ms(ms).text);
         if (json_number(model, "expires_in_ms", &ms))
-                field("expires", TINT_NONE, "in %s", human_duration_ms(ms).text);
+                show_field("expires", TINT_NONE, "in %s", human_duration_ms(ms).text);
 }
 
 static void print_model_failures(const cJSON *model) {
         uint64_t cooldown = json_count(model, "cooldown_ms");
         if (*json_text(model, "last_error"))
-                field("last error", TINT_BAD, "%s", json_text(model, "last_error"));
+                show_field("last error", TINT_BAD, "%s", json_text(model, "last_error"));
         if (*json_text(model, "last_exit"))
-                field("last exit", TINT_NONE, "%s", json_text(model, "last_exit"));
+                show_field("last exit", TINT_NONE, "%s", json_text(model, "last_exit"));
         if (cooldown > 0)
-                field("next try", TINT_WARN, "in %s", human_duration_ms(cooldown).text);
+                show_field("next try", TINT_WARN, "in %s", human_duration_ms(cooldown).text);
         if (*json_text(model, "last_stderr")) {
                 puts("last stderr");
                 print_lines(json_text(model, "last_stderr"));
@@ -223,19 +197,20 @@ static void print_model_failures(const cJSON *model) {
 static void print_model(const cJSON *model) {
         const char *state = json_text(model, "state");
         const cJSON *priority = cJSON_GetObjectItemCaseSensitive(model, "priority");
-        field("model", TINT_NONE, "%s", json_text(model, "id"));
+        show_field("model", TINT_NONE, "%s", json_text(model, "id"));
         print_aliases(model);
-        field("file", TINT_NONE, "%s", json_text(model, "path"));
-        field("state", state_tint(state), "%s", state);
-        field("priority", TINT_NONE, "%.0f%s", cJSON_IsNumber(priority) ? priority->valuedouble : 0.0,
-              json_is_true(model, "pinned") ? ", pinned" : "");
+        show_field("file", TINT_NONE, "%s", json_text(model, "path"));
+        show_field("state", state_tint(state), "%s", state);
+        show_field("priority", TINT_NONE, "%.0f%s", cJSON_IsNumber(priority) ? priority->valuedouble : 0.0,
+                   json_is_true(model, "pinned") ? ", pinned" : "");
         if (json_count(model, "pid") > 0)
                 print_model_process(model);
         print_model_memory(model);
-        field("requests", TINT_NONE, "%llu running, %llu waiting, %llu in all", (unsigned long long) json_count(model, "running"),
-              (unsigned long long) json_count(model, "waiting"), (unsigned long long) json_count(model, "requests"));
-        field("loads", TINT_NONE, "%llu, of which %llu ended unasked", (unsigned long long) json_count(model, "loads"),
-              (unsigned long long) json_count(model, "deaths"));
+        show_field("requests", TINT_NONE, "%llu running, %llu waiting, %llu on disk, %llu in all",
+                   (unsigned long long) json_count(model, "running"), (unsigned long long) json_count(model, "waiting"),
+                   (unsigned long long) json_count(model, "suspended"), (unsigned long long) json_count(model, "requests"));
+        show_field("loads", TINT_NONE, "%llu, of which %llu ended unasked", (unsigned long long) json_count(model, "loads"),
+                   (unsigned long long) json_count(model, "deaths"));
         print_model_failures(model);
 }
 
@@ -277,7 +252,7 @@ int command_status(const struct invocation *in) {
                 json_print(status, stdout);
         } else {
                 cJSON *loaded = loaded_of(models);
-                print_overview(status);
+                show_overview(status);
                 if (cJSON_GetArraySize(loaded) > 0) {
                         putchar('\n');
                         print_loaded(loaded);

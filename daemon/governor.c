@@ -246,12 +246,6 @@ uint64_t governor_tick_age_ms(const struct governor *g) {
         return minus(fleet_clock_ms(), g->last_tick_ms);
 }
 
-char *governor_record_text(struct governor *g) {
-        struct text out = { 0 };
-        recorder_print(g->recorder, &out);
-        if (out.failed) {
-                text_done(&out);
-                return NULL;
-        }
-        return out.bytes;
+struct recorder *governor_record(const struct governor *g) {
+        return recorder_copy(g->recorder);
 }

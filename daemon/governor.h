@@ -18,6 +18,7 @@
 #include "policy/policy.h"
 
 struct governor;
+struct recorder;
 
 /* Config and fleet must outlive it. 0 or -errno. */
 int governor_new(uv_loop_t *loop, const struct config *config, struct fleet *fleet, struct governor **ret);
@@ -34,6 +35,7 @@ cJSON *governor_status_json(struct governor *g);
 cJSON *governor_events_json(struct governor *g, uint64_t after,
                             const char *model); /* newer than number AFTER; MODEL: NULL for all */
 cJSON *governor_explain_json(struct governor *g, uint32_t model);
-char *governor_record_text(struct governor *g);
+/* The flight recorder as it is now; the caller's. */
+struct recorder *governor_record(const struct governor *g);
 
 #endif

@@ -228,6 +228,13 @@ int recorder_new(const struct limits *limits, struct recorder **ret) {
         return 0;
 }
 
+struct recorder *recorder_copy(const struct recorder *r) {
+        struct recorder *copy = malloc(sizeof(*copy));
+        if (copy)
+                memcpy(copy, r, sizeof(*copy));
+        return copy;
+}
+
 void recorder_free(struct recorder *r) {
         free(r);
 }

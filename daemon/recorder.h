@@ -17,6 +17,9 @@ struct recorder;
 int recorder_new(const struct limits *limits, struct recorder **ret);
 void recorder_free(struct recorder *r); /* NULL is fine */
 
+/* As it is now, the caller's; for printing on a thread, which takes longer than a tick may. NULL without memory. */
+struct recorder *recorder_copy(const struct recorder *r);
+
 void recorder_add(struct recorder *r, const struct seen *seen, const struct plan *plan);
 
 /*

@@ -87,9 +87,10 @@ _headroom() {
                 _headroom_offer "$word" "" < <(_headroom_commands "$program")
         else
                 case ${program##*/}/$command in
-                headroomctl/load | headroomctl/status) _headroom_offer "$word" "$prefix" < <("$program" "${socket[@]}" models --quiet 2>/dev/null) ;;
+                headroomctl/load | headroomctl/status | headroomctl/events | headroomctl/explain) _headroom_offer "$word" "$prefix" < <("$program" "${socket[@]}" models --quiet 2>/dev/null) ;;
                 headroomctl/unload) _headroom_offer "$word" "$prefix" < <("$program" "${socket[@]}" ps --quiet 2>/dev/null) ;;
                 headroomctl/simulate) _headroom_offer_files "$word" .scenario ;;
+                headroomctl/record) _headroom_offer_files "$word" ;;
                 headroomctl/fit | headroom-engine/*) _headroom_offer_files "$word" .gguf ;;
                 esac
         fi

@@ -14,8 +14,8 @@
 #include "daemon/api/api_internal.h"
 #include "daemon/api/model_json.h"
 #include "daemon/bounds.h"
-#include "daemon/cleanup.h"
 #include "daemon/log.h"
+#include "daemon/recorder.h"
 
 /* The group of the socket's file, or our own where it cannot be told. */
 static gid_t group_of_socket(int fd) {
@@ -152,14 +152,65 @@ static void handle_explain(struct api *api, struct http_exchange *x, const char 
         api_answer_json(x, governor_explain_json(api->governor, index));
 }
 
+/* Writing the recorder down takes many times as long as a tick may, so a copy of it is printed on a thread. */
+struct record {
+        uv_work_t work;
+        struct api *api;
+        struct http_exchange *exchange; /* NULL: gone */
+        struct recorder *recorder;
+        struct text text;
+};
+
+static void on_record_gone(void *user) {
+        struct record *r = user;
+
+        r->exchange = NULL;
+}
+
+static void print_record(uv_work_t *work) {
+        struct record *r = work->data;
+
+        recorder_print(r->recorder, &r->text);
+}
+
+static void answer_no_memory(struct http_exchange *x) {
+        http_answer_error(x, 503, "Retry-After: 1\r\n", "no_memory", "there is no memory to write it down");
+}
+
+static void on_record_printed(uv_work_t *work, int status) {
+        struct record *r = work->data;
+
+        if (r->exchange && (status || r->text.failed))
+                answer_no_memory(r->exchange);
+        else if (r->exchange)
+                http_answer(r->exchange, 200, "Cache-Control: no-store\r\n", "text/plain; charset=utf-8",
+                            text_string(&r->text), r->text.used);
+        api_end(r->api);
+        text_done(&r->text);
+        recorder_free(r->recorder);
+        free(r);
+}
+
 static void handle_record(struct api *api, struct http_exchange *x, const char *rest) {
-        auto_free char *text = governor_record_text(api->governor);
+        static const struct http_watch watch = { .on_gone = on_record_gone };
+        struct record *r = calloc(1, sizeof *r);
 
         (void) rest;
-        if (text)
-                http_answer(x, 200, "Cache-Control: no-store\r\n", "text/plain; charset=utf-8", text, strlen(text));
-        else
-                http_answer_error(x, 503, "Retry-After: 1\r\n", "no_memory", "there is no memory to write it down");
+        if (r) {
+                r->work.data = r;
+                r->recorder = governor_record(api->governor);
+        }
+        if (!r || !r->recorder || uv_queue_work(api->loop, &r->work, print_record, on_record_printed)) {
+                if (r)
+                        recorder_free(r->recorder);
+                free(r);
+                answer_no_memory(x);
+                return;
+        }
+        r->api = api;
+        r->exchange = x;
+        http_exchange_watch(x, &watch, r);
+        api_begin(api);
 }
 
 /* One operator's verb under way. The fleet always calls back; the client may have left by then. */

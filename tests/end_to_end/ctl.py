@@ -166,7 +166,7 @@ class CommandLine(unittest.TestCase):
     def test_help_of_everything(self):
         whole = ctl("--help")
         self.assertEqual(whole.returncode, 0)
-        for command in ("status", "ps", "models", "load", "unload", "fit", "simulate"):
+        for command in ("status", "ps", "models", "load", "unload", "events", "explain", "record", "fit", "simulate"):
             self.assertIn(command, whole.stdout)
             one = ctl(command, "--help")
             self.assertEqual((one.returncode, one.stderr), (0, ""))
@@ -175,7 +175,7 @@ class CommandLine(unittest.TestCase):
 
     def test_wrong_usage(self):
         for args in ([], ["bogus"], ["load"], ["fit"], ["simulate"], ["simulate", "x", "--plot", "x.jpg"], ["ps", "x"],
-                     ["status", "--bogus"], ["unload"], ["unload", "--all", "x"],
+                     ["status", "--bogus"], ["events", "a", "b"], ["explain"], ["record", "a", "b"], ["unload"], ["unload", "--all", "x"],
                      ["fit", "x", "--context", "0"], ["fit", "x", "--context", "1,,2"], ["fit", "x", "--kv", "q5_0"],
                      ["fit", "x", "--budget", "lots"], ["fit", "x", "--parallel", "0"], ["fit", "x", "--bandwidth", "nan"],
                      ["fit", "x", "--weights-fraction", "1.5"], ["fit", "x", "--threads", "9999"]):
@@ -192,7 +192,8 @@ class CommandLine(unittest.TestCase):
 
 
 class NoDaemon(unittest.TestCase):
-    COMMANDS = (["status"], ["ps"], ["models"], ["load", "a", "b"], ["unload", "a"], ["unload", "--all"], ["status", "a"])
+    COMMANDS = (["status"], ["ps"], ["models"], ["load", "a", "b"], ["unload", "a"], ["unload", "--all"], ["status", "a"],
+                ["events"], ["events", "--follow"], ["explain", "a"], ["record"])
 
     def test_nobody_there(self):
         for path in ("/nonexistent/control.sock", "/dev/null"):
@@ -286,7 +287,7 @@ class HostileDaemon(unittest.TestCase):
 
 
 class Showing(unittest.TestCase):
-    MODELS = [model("qwen3-8b-instruct-Q4_K_M", "ready", running=2, idle_ms=None, expires_in_ms=None, aliases=["qwen"], pinned=True),
+    MODELS = [model("qwen3-8b-instruct-Q4_K_M", "ready", running=2, idle_ms=None, expires_in_ms=None, aliases=["qwen"], pinned=True, kv_now="q8_0"),
               model("llama-3b", "loading", measured_bytes=GIB // 2), model("old"),
               model("broken", last_error="the engine died", last_exit="killed by SIGSEGV", last_stderr="one\ntwo\n", cooldown_ms=9000, deaths=3)]
 
@@ -319,9 +320,9 @@ class Showing(unittest.TestCase):
 
     def test_ps_and_models(self):
         self.assertEqual(self.run_fake("ps").stdout.splitlines(), [
-            "MODEL                     STATE     PID  MEASURED  RESERVED  RUNNING  WAITING   IDLE  EXPIRES",
-            "qwen3-8b-instruct-Q4_K_M  ready    4243   5.0 GiB   6.0 GiB        2        0      -   pinned",
-            "llama-3b                  loading  4243   512 MiB   6.0 GiB        0        0  3.2 s   4m 56s",
+            "MODEL                     STATE     PID  MEASURED  RESERVED  KV    RUNNING  WAITING   IDLE  EXPIRES",
+            "qwen3-8b-instruct-Q4_K_M  ready    4243   5.0 GiB   6.0 GiB  q8_0        2        0      -   pinned",
+            "llama-3b                  loading  4243   512 MiB   6.0 GiB  -           0        0  3.2 s   4m 56s",
         ])
         self.assertEqual(self.run_fake("ps", "-q").stdout, "qwen3-8b-instruct-Q4_K_M\nllama-3b\n")
         self.assertEqual(self.run_fake("models", "--quiet").stdout, "qwen3-8b-instruct-Q4_K_M\nllama-3b\nold\nbroken\n")
@@ -330,6 +331,74 @@ class Showing(unittest.TestCase):
         out = self.run_fake("models").stdout
         self.assertRegex(out, r"broken +absent .* failed, next try in 9\.0 s")
         self.assertRegex(out, r"qwen3-8b-instruct-Q4_K_M +ready .* pinned")
+
+    def test_the_governor_in_status(self):
+        governor = {"enabled": True, "rung": "downshift", "because": "forecast", "headroom_bytes": -800 << 20, "exhaustion_ms": 8200,
+                    "memory_blind": False, "holds": ["loads", "growth"], "resident": False,
+                    "heat": {"level": 3, "levels": 8, "duty_permille": 640, "millidegrees": 87500, "margin_millidegrees": 12500},
+                    "sources": [{"name": "psi", "works": True, "detail": ""}, {"name": "hwmon", "works": False, "detail": "no\x1b such file"}]}
+        whole = dict(status(self.MODELS), governor=governor, control_groups="delegated, memory.max by libcgroup")
+        with fake(self.MODELS, answers={"GET /control/status": lambda _: (200, whole)}) as daemon:
+            out = ctl("status", socket_path=daemon.path).stdout
+            for text in ("headroom     -800 MiB, gone in 8.2 s\n", "governor     downshift, because of forecast; not locked in memory\n",
+                         "held         loads, growth\n", "heat         87.5 degrees, 12.5 below critical; level 3 of 7, engines compute 64 % of the time\n",
+                         "groups       delegated, memory.max by libcgroup\n", "degraded     hwmon: no\\x1b such file\n"):
+                self.assertIn(text, out)
+            self.assertNotIn("psi", out)
+            governor.update(rung="calm", headroom_bytes=9 << 30, exhaustion_ms=None, holds=[], resident=True, enabled=False,
+                            heat={"level": 0, "levels": 8, "millidegrees": None, "margin_millidegrees": None}, memory_blind=True)
+            out = ctl("status", socket_path=daemon.path).stdout
+            for text in ("headroom     9.0 GiB (memory cannot be read)\n", "governor     calm (switched off: it only looks)\n", "heat         no sensor\n"):
+                self.assertIn(text, out)
+            self.assertNotIn("held", out)
+
+    def test_events(self):
+        act = {"number": 7, "unix_ms": 1700000000000, "ms_ago": 1, "what": "downshift", "model": "org/qw en", "reason": "forecast", "rung": "downshift",
+               "headroom_bytes": 812 << 20, "exhaustion_ms": 8200, "to": "q8_0", "expected_bytes": 312 << 20, "freed_bytes": None, "result": "begun",
+               "emergency": False}
+        heat = {"number": 8, "unix_ms": 1700000001000, "what": "heat", "model": None, "reason": "heat", "heat_level": 2, "duty_permille": 700,
+                "millidegrees": 87500, "headroom_bytes": 1, "exhaustion_ms": None}
+        asked = []
+        def events(body):
+            asked.append(body)
+            return 200, {"events": [act, heat], "last": 8}
+        path = "GET /control/events?after=0"
+        with fake([], answers={path: events, path + "&model=org%2Fqw%20en": events, "GET /control/events?after=6": events,
+                               "GET /control/events?after=8": lambda _: (200, {"events": [], "last": 8})}) as daemon:
+            out = ctl("events", socket_path=daemon.path).stdout.splitlines()
+            self.assertRegex(out[0], r"^    7  Nov 1\d \d\d:\d\d:20  downshift org/qw en to q8_0 \(forecast\): headroom 812 MiB, gone in 8\.2 s, 312 MiB expected$")
+            self.assertRegex(out[1], r"  heat level 2, engines compute 70 % of the time \(heat\): 87\.5 degrees$")
+            self.assertEqual(ctl("events", "org/qw en", socket_path=daemon.path).stdout.splitlines(), out)
+            self.assertEqual(json.loads(ctl("events", "--json", socket_path=daemon.path).stdout)["last"], 8)
+            follower = subprocess.Popen([CTL, "--socket", daemon.path, "events", "-f"], stdout=subprocess.PIPE, text=True, env=environment())
+            try:
+                self.assertEqual([follower.stdout.readline().rstrip("\n") for _ in range(2)], out)
+                act.update(freed_bytes=300 << 20, result="done")  # known now: told on a line of its own
+                self.assertRegex(follower.stdout.readline(), r"downshift .*312 MiB expected, 300 MiB freed$")
+            finally:
+                follower.kill()
+                follower.communicate()
+        with fake([], answers={path: lambda _: (200, {"events": [], "last": 0})}) as daemon:
+            self.assertIn("has done nothing", ctl("events", socket_path=daemon.path).stdout)
+            self.assertEqual(ctl("events", "x" * 600, socket_path=daemon.path).returncode, 1)
+
+    def test_explain_and_record(self):
+        story = {"model": "a/b", "state": "ready", "sentences": ["It is ready.", "It was \x1b[31mlowered."]}
+        with tempfile.TemporaryDirectory() as directory, \
+                fake([], answers={"GET /control/explain?model=a%2Fb": lambda _: (200, story), "GET /control/record": lambda _: (200, b"limits reserve=1GiB\n"),
+                                  "GET /control/explain?model=no": lambda _: refusal(404, "model_not_found", "no such model")}) as daemon:
+            self.assertEqual(ctl("explain", "a/b", socket_path=daemon.path).stdout, "It is ready.\nIt was \\x1b[31mlowered.\n")
+            self.assertEqual(json.loads(ctl("explain", "a/b", "--json", socket_path=daemon.path).stdout), story)
+            self.assertEqual(ctl("explain", "no", socket_path=daemon.path).returncode, 1)
+            self.assertEqual(ctl("record", socket_path=daemon.path).stdout, "limits reserve=1GiB\n")
+            self.assertEqual(ctl("record", directory + "/flight", socket_path=daemon.path).stdout, "")
+            with open(directory + "/flight") as f:
+                self.assertEqual(f.read(), "limits reserve=1GiB\n")
+            result = ctl("record", "/dev/full", socket_path=daemon.path)
+            self.assertEqual(result.returncode, 1)
+            self.assertIn("cannot write /dev/full", result.stderr)
+        with fake([], answers={"GET /control/record": lambda _: refusal(503, "no_memory", "there is no memory")}) as daemon:
+            self.assertIn("there is no memory", ctl("record", socket_path=daemon.path).stderr)
 
     def test_nothing_there(self):
         with fake([]) as daemon:
@@ -345,9 +414,9 @@ class Showing(unittest.TestCase):
             self.assertIn("\x1b[32mready\x1b[0m", on_terminal(line)[1])
             self.assertNotIn("\x1b", on_terminal(line, env=environment(NO_COLOR="1"))[1])
             self.assertNotIn("\x1b", on_terminal(line, env=dict(environment(), TERM="dumb"))[1])
-            narrow = on_terminal(line, columns=85, env=environment(NO_COLOR="1"))[1]
+            narrow = on_terminal(line, columns=90, env=environment(NO_COLOR="1"))[1]
             self.assertIn("…", narrow)
-            self.assertLessEqual(max(len(row) for row in narrow.splitlines()), 85)
+            self.assertLessEqual(max(len(row) for row in narrow.splitlines()), 90)
 
 
 class Acting(unittest.TestCase):
@@ -559,7 +628,7 @@ class Completion(unittest.TestCase):
         self.assertEqual(len(result.stdout.splitlines()), 3)
 
     def test_words(self):
-        self.assertEqual(self.complete("headroomctl "), ["status", "ps", "models", "load", "unload", "fit", "simulate"])
+        self.assertEqual(self.complete("headroomctl "), ["status", "ps", "models", "load", "unload", "events", "explain", "record", "fit", "simulate"])
         self.assertEqual(self.complete("headroomctl --json un"), ["unload"])
         self.assertEqual(self.complete("headroomctl unload --f"), ["--force"])
         self.assertEqual(self.complete("headroomctl fit --kv q"), ["q8_0", "q4_0"])

@@ -18,6 +18,8 @@
 
 #include "daemon/api/api.h"
 #include "daemon/fleet.h"
+#include "daemon/governor.h"
+#include "daemon/recorder.h"
 #include "daemon/http/server.h"
 #include "daemon/log.h"
 
@@ -27,7 +29,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int dispatch_submit(struct fleet *fleet, const char *model, enum ask_kind kind, enum ask_class class, cJSON *body,
                     const struct ask_events *events, void *user, struct ask **ret, struct failure *reterr) {
-        (void) fleet, (void) model, (void) kind, (void) events, (void) user, (void) ret;
+        (void) fleet, (void) class, (void) model, (void) kind, (void) events, (void) user, (void) ret;
         cJSON_Delete(body);
         *reterr = (struct failure){
                 .status = 503, .kind = "server_error", .code = "x", .message = "no", .n_prompt_tokens = -1, .n_ctx = -1
@@ -89,9 +91,10 @@ cJSON *governor_explain_json(struct governor *g, uint32_t model) {
         return cJSON_CreateObject();
 }
 
-char *governor_record_text(struct governor *g) {
+struct recorder *governor_record(const struct governor *g) {
+        struct recorder *r = NULL;
         (void) g;
-        return strdup("");
+        return recorder_new(&(struct limits){ .reserve_bytes = 1 << 30 }, &r) < 0 ? NULL : r;
 }
 
 int fleet_model_find(const struct fleet *f, const char *name, uint32_t *ret_index) {

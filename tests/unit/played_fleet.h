@@ -12,6 +12,7 @@
 
 #include "daemon/fleet.h"
 #include "daemon/governor.h"
+#include "daemon/recorder.h"
 
 struct ask {
         const struct ask_events *events;
@@ -138,9 +139,10 @@ cJSON *governor_explain_json(struct governor *g, uint32_t model) {
         return json;
 }
 
-char *governor_record_text(struct governor *g) {
+struct recorder *governor_record(const struct governor *g) {
+        struct recorder *r = NULL;
         (void) g;
-        return strdup("limits reserve=1GiB\n");
+        return recorder_new(&(struct limits){ .reserve_bytes = 1 << 30 }, &r) < 0 ? NULL : r;
 }
 
 void fleet_load(struct fleet *f, const char *model, fleet_done *on_done, void *user) {

@@ -625,7 +625,7 @@ static void check_governor(int fd) {
                 { "events?model=%ff", "this is no name of a model" },
                 { "explain?model=alias", "{\"index\":1}" },
                 { "explain", "name a model" },
-                { "record", "limits reserve=1GiB\n" },
+                { "record", "limits reserve=1GiB min_residency" },
         };
         for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
                 char request[128];

@@ -552,11 +552,14 @@ static const char *sentences_of(uint32_t model) {
 static void must_replay(void) {
         static struct past past;
         static struct plan plan;
-        char *text = governor_record_text(governor);
+        struct text out = { 0 };
+        struct recorder *record = governor_record(governor);
+        recorder_print(record, &out);
+        recorder_free(record);
         struct scenario *s = malloc(sizeof(*s));
         uint32_t acts = 0, planned = 0;
         memset(&past, 0, sizeof(past));
-        scenario_init(s, text, strlen(text));
+        scenario_init(s, out.bytes, out.used);
         while (scenario_next(s) == 1) {
                 char failed[SCENARIO_ERROR_MAX] = "";
                 policy_decide(&s->limits, &s->seen, &past, &plan);
@@ -569,7 +572,7 @@ static void must_replay(void) {
         assert_true(planned > 0);
         assert_memory_equal(&past, &governor->past, sizeof(past));
         free(s);
-        free(text);
+        text_done(&out);
 }
 
 static void memory_that_runs_out_is_met_in_time(void **state) {
