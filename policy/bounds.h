@@ -125,6 +125,8 @@
  * gigabytes of KV are converted a slice at a time between decode steps, and a large engine is slow to go. */
 #define PROGRESS_PERMILLE 50u
 #define PROMISE_MAX_MS    30000u
+/* An engine that stops is believed to bring its memory back for so long. */
+#define LEAVING_TRUST_MS 10000u
 /* Less than this is not worth an act. */
 #define ACT_BYTES_MIN (256ull << 10)
 /* With exhaustion this near, the last resort does not wait for a milder act to show. */

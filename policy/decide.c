@@ -152,8 +152,8 @@ void policy_decide(const struct limits *limits, const struct seen *seen, struct 
         l.outlook = policy_forecast(&past->forecast, seen, &l.headroom);
         l.distress = policy_pressure(&past->pressure, seen, &l.headroom, l.pasts);
         policy_judge(&past->settling, seen, &l.headroom, l.pasts, ret);
-        uint64_t promised = policy_promised_bytes(&past->settling, seen);
-        l.trouble = policy_trouble(&past->ladder, limits, seen, &l.headroom, &l.outlook, &l.distress, promised);
+        uint64_t returning = policy_returning_bytes(&past->settling, seen, l.pasts);
+        l.trouble = policy_trouble(&past->ladder, limits, seen, &l.headroom, &l.outlook, &l.distress, returning);
         act(&l, ret);
         hold(&l, ret);
         cool(&l, ret);

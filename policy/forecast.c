@@ -79,7 +79,7 @@ static void take_sample(struct forecast *f, double per_ms, double interval_ms, d
 
 static void begin_decline(struct forecast *f, uint64_t now_ms) {
         f->falling = true;
-        f->falling_ms = f->last_fall_ms = now_ms;
+        f->last_fall_ms = now_ms;
         f->falling_from = f->falling_to = f->course;
         f->low_then = f->low_now < f->low_before ? f->low_now : f->low_before;
 }

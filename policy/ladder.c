@@ -10,17 +10,6 @@ static uint64_t missing(int64_t headroom, double sure_per_ms, uint64_t horizon_m
         return larger(whole(-sure_per_ms * (double) horizon_ms - (double) headroom), 1);
 }
 
-/* Memory that is on its way back already. */
-static uint64_t leaving_bytes(const struct seen *seen) {
-        uint64_t sum = 0;
-        for (uint32_t i = 0; i < seen->models_count; i++) {
-                const struct model_view *m = &seen->models[i];
-                if (m->state == ACCOUNT_STOPPING)
-                        sum = plus(sum, plus(minus(m->bytes, m->weights_resident_bytes), m->weights_bytes));
-        }
-        return sum;
-}
-
 /* A trigger of the ladder: how far up it allows acts, where it makes us stand, how far it wants exhaustion to be. */
 struct trigger {
         enum rung limit, rung;
@@ -61,10 +50,14 @@ static void answer_forecast(struct trouble *t, const struct headroom *h, const s
                      o->sure_per_ms);
 }
 
+static bool is_eaten(const struct limits *limits, const struct headroom *h) {
+        return h->bytes < -(int64_t) (limits->reserve_bytes / BREACH_PART);
+}
+
 static bool reserve_is_eaten(struct ladder *l, const struct limits *limits, const struct seen *seen, const struct headroom *h) {
         if (seen->memory_blind)
                 return false;
-        if (h->bytes >= -(int64_t) (limits->reserve_bytes / BREACH_PART)) {
+        if (!is_eaten(limits, h)) {
                 l->breach_looks = 0;
                 return false;
         }
@@ -84,7 +77,7 @@ static bool is_scarce(struct ladder *l, const struct limits *limits, const struc
 
 /*
  * A stall inside the limit of one engine's own group is helped by that engine alone, and nobody is ended for it: it hurts
- * only itself. One that has stood still for half a minute under a memory.high is ended: it would for ever.
+ * only itself; what concerns the whole box goes first. One that has stood still for half a minute under a memory.high is ended: it would for ever.
  */
 static void answer_distress(struct trouble *t, const struct headroom *h, const struct outlook *o, const struct distress *d) {
         static const struct trigger mild = { RUNG_SHRINK, RUNG_HOLD, EXHAUSTION_DOWNSHIFT_MS },
@@ -92,6 +85,8 @@ static void answer_distress(struct trouble *t, const struct headroom *h, const s
                                     cliff = { RUNG_LAST, RUNG_HOLD, EXHAUSTION_DOWNSHIFT_MS };
         t->stall = d->stall || d->livelock;
         bool pulled = false, alone = d->livelock || d->own_only;
+        if (alone && t->need.limit >= RUNG_EVICT)
+                return;
         if (d->livelock)
                 pulled = pull(t, d->hopeless ? &cliff : &own, REASON_LIVELOCK, h->bytes, o->sure_per_ms);
         else if (d->thrash)
@@ -108,7 +103,7 @@ static void answer_distress(struct trouble *t, const struct headroom *h, const s
 
 struct trouble policy_trouble(struct ladder *l, const struct limits *limits, const struct seen *seen,
                               const struct headroom *headroom, const struct outlook *outlook, const struct distress *distress,
-                              uint64_t promised_bytes) {
+                              uint64_t returning_bytes) {
         struct trouble t = { .need.only = UINT32_MAX, .falls = outlook->news };
         bool scarce = is_scarce(l, limits, seen, headroom), eaten = reserve_is_eaten(l, limits, seen, headroom);
         answer_forecast(&t, headroom, outlook);
@@ -116,13 +111,13 @@ struct trouble policy_trouble(struct ladder *l, const struct limits *limits, con
                 static const struct trigger nothing_left = { RUNG_LAST, RUNG_HOLD, EXHAUSTION_LAST_MS };
                 pull(&t, &nothing_left, REASON_RESERVE, headroom->bytes, outlook->sure_per_ms);
         }
-        answer_distress(&t, headroom, outlook, distress);
         if (eaten) {
                 static const struct trigger defend = { RUNG_DOWNSHIFT, RUNG_HOLD, EXHAUSTION_DOWNSHIFT_MS };
                 pull(&t, &defend, REASON_RESERVE, headroom->bytes, outlook->sure_per_ms);
         }
+        answer_distress(&t, headroom, outlook, distress);
         t.need.worsens = t.falls || t.stall;
-        t.need.bytes = minus(t.need.bytes, plus(leaving_bytes(seen), promised_bytes));
+        t.need.bytes = minus(t.need.bytes, returning_bytes);
         return t;
 }
 
@@ -133,7 +128,7 @@ uint64_t policy_room_to_spare(const struct limits *limits, const struct seen *se
 void policy_climb(struct ladder *l, const struct limits *limits, const struct seen *seen, const struct headroom *headroom,
                   const struct outlook *outlook, const struct trouble *trouble, enum rung rung) {
         bool stays = trouble->rung > RUNG_CALM || seen->memory_blind ||
-                     (outlook->news && outlook->exhaustion_ms < EXHAUSTION_CALM_MS) || headroom->bytes < 0;
+                     (outlook->news && outlook->exhaustion_ms < EXHAUSTION_CALM_MS) || is_eaten(limits, headroom);
         if (l->trouble_ms == 0)
                 l->calm_ms = l->trouble_ms = seen->now_ms;
         if (stays)

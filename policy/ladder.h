@@ -21,10 +21,10 @@ struct trouble {
         bool stall;
 };
 
-/* PROMISED_BYTES: on their way back already. */
+/* RETURNING_BYTES: on their way back already. */
 struct trouble policy_trouble(struct ladder *l, const struct limits *limits, const struct seen *seen,
                               const struct headroom *headroom, const struct outlook *outlook, const struct distress *distress,
-                              uint64_t promised_bytes);
+                              uint64_t returning_bytes);
 
 /* Enters RUNG if it is higher than where it stands, or leaves when there was no trouble for long enough. */
 void policy_climb(struct ladder *l, const struct limits *limits, const struct seen *seen, const struct headroom *headroom,

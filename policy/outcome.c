@@ -124,7 +124,7 @@ static enum judgement judge(struct promise *p, const struct seen *seen, const st
         if (!frees(p->act.kind))
                 return is_obeyed(p, m) ? JUDGEMENT_KEPT : due ? JUDGEMENT_FAILED : JUDGEMENT_LATER;
         p->freed_bytes = freed_by(p, seen, headroom, m);
-        uint64_t promised = p->act.kind == ACT_DROP_FILES ? p->bytes_before : p->act.expected_bytes;
+        uint64_t promised = p->act.expected_bytes;
         if (p->freed_bytes >= times(promised, KEPT_PERMILLE) / 1000)
                 return JUDGEMENT_KEPT;
         if (!due)
@@ -178,19 +178,33 @@ void policy_judge(struct settling *s, const struct seen *seen, const struct head
 bool policy_is_promised(const struct settling *s, enum act_kind kind, uint32_t model) {
         for (uint32_t k = 0; k < s->promises_count; k++) {
                 const struct promise *p = &s->promises[k];
-                if (!p->judged && (kind == ACT_NONE || (p->act.kind == kind && p->act.model == model)))
+                bool this_kind = kind == ACT_NONE || p->act.kind == kind;
+                if (!p->judged && this_kind && (model == UINT32_MAX || p->act.model == model))
                         return true;
         }
         return false;
 }
 
-uint64_t policy_promised_bytes(const struct settling *s, const struct seen *seen) {
+uint64_t policy_leaving_frees(const struct model_view *m) {
+        return plus(minus(m->bytes, m->weights_resident_bytes), m->weights_bytes);
+}
+
+/* Believed only for a while: an engine may be stuck in the kernel, on its way out. */
+static bool is_leaving(const struct model_view *m, const struct model_past *past, uint64_t now_ms) {
+        return m->state == ACCOUNT_STOPPING && now_ms - past->leaving_since_ms < LEAVING_TRUST_MS;
+}
+
+uint64_t policy_returning_bytes(const struct settling *s, const struct seen *seen, struct model_past *const pasts[]) {
         uint64_t sum = 0;
+        for (uint32_t i = 0; i < seen->models_count; i++) {
+                if (is_leaving(&seen->models[i], pasts[i], seen->now_ms))
+                        sum = plus(sum, policy_leaving_frees(&seen->models[i]));
+        }
         for (uint32_t k = 0; k < s->promises_count; k++) {
                 const struct promise *p = &s->promises[k];
                 uint32_t i = still_there(p, seen);
-                bool leaving = i != UINT32_MAX && seen->models[i].state == ACCOUNT_STOPPING;
-                if (!p->judged && !leaving && frees(p->act.kind) && p->act.kind != ACT_DROP_FILES)
+                bool stops = i != UINT32_MAX && seen->models[i].state == ACCOUNT_STOPPING;
+                if (!p->judged && !stops && frees(p->act.kind) && p->act.kind != ACT_DROP_FILES)
                         sum = plus(sum, minus(p->act.expected_bytes, p->freed_bytes));
         }
         return sum;

@@ -26,9 +26,11 @@ void policy_judge(struct settling *s, const struct seen *seen, const struct head
 
 /* The last acts may still show: no further one yet. */
 bool policy_is_settling(const struct settling *s, uint64_t now_ms);
-/* An act of this kind on this model waits to be judged; with ACT_NONE: any act at all. */
+/* An act of this kind (ACT_NONE: of any) on this model (UINT32_MAX: on any) waits to be judged. */
 bool policy_is_promised(const struct settling *s, enum act_kind kind, uint32_t model);
-/* What promised acts have not freed yet, those excepted whose engine is leaving already. */
-uint64_t policy_promised_bytes(const struct settling *s, const struct seen *seen);
+/* What is on its way back: by acts that have not freed all yet, and by engines that are leaving. */
+uint64_t policy_returning_bytes(const struct settling *s, const struct seen *seen, struct model_past *const pasts[]);
+/* What headroom gains when M is gone: its anonymous memory, and mapped weights that need not stay resident any more. */
+uint64_t policy_leaving_frees(const struct model_view *m);
 
 #endif

@@ -33,7 +33,6 @@ struct forecast {
         int64_t course;
         /* The decline that is going on, if any. */
         bool falling;
-        uint64_t falling_ms;  /* since when */
         int64_t falling_from; /* the course before it, and its lowest since */
         int64_t falling_to;
         uint64_t last_fall_ms; /* when it was last seen to fall */
@@ -56,9 +55,8 @@ struct pressure {
         bool begun;
         uint64_t at_ms;
         struct pressure_window host, own;
-        uint64_t refaults, swapins, swapouts;
+        uint64_t refaults, swapins;
         uint64_t refaults_per_s, swapins_per_s;
-        uint64_t stalled_ms; /* when it last stalled; 0: never */
 };
 
 #define TRANSITIONS_MAX 4u
@@ -74,7 +72,7 @@ struct model_past {
         uint32_t slow_windows;                    /* in a row, far below its usual speed while it stalls */
         uint32_t livelock_windows;                /* in a row */
         double pages_lately;                      /* that came back over about 10 s */
-        uint64_t leaving_since_ms;                /* 0: it is not leaving */
+        uint64_t leaving_since_ms;                /* when it was last seen not to be stopping */
         uint64_t refused_until_ms[ACT_COUNT];     /* an act did not free what it should have */
         uint64_t transitions_ms[TRANSITIONS_MAX]; /* latest changes of precision, oldest first; 0: none */
 };

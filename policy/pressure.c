@@ -169,8 +169,6 @@ struct distress policy_pressure(struct pressure *p, const struct seen *seen, con
         judge_models(seen, pasts, headroom->bytes < 0, &d);
         d.stall_permille = (uint32_t) larger(d.stall_permille, p->own.stall_permille);
         judge_box(p, seen, headroom, pasts, &d);
-        if (d.stall)
-                p->stalled_ms = seen->now_ms;
         d.refaults_per_s = p->refaults_per_s;
         d.swapins_per_s = p->swapins_per_s;
         return d;

@@ -73,11 +73,6 @@ static uint64_t trim_frees(const struct model_view *m) {
         return m->prefix_bytes;
 }
 
-/* Anonymous memory comes back, and mapped weights need not stay resident any more. */
-static uint64_t leaving_frees(const struct model_view *m) {
-        return plus(minus(m->bytes, m->weights_resident_bytes), m->weights_bytes);
-}
-
 /* All blocks that are more precise than the next level become that. */
 static uint64_t downshift_frees(const struct model_view *m) {
         if (m->level >= m->floor || m->level + 1 >= KV_LEVEL_COUNT)
@@ -142,12 +137,15 @@ static void trim(struct search *s) {
                 add(s, act_on(s, c.index[k], ACT_TRIM, c.frees[k]));
 }
 
-/* Covers nothing: the kernel counts such pages as free. But it takes time to find them among those that are needed. */
+/* Covers nothing of what is missing: the kernel counts such pages as free. But it takes time to find them among those that
+ * are needed. */
 static void drop_files(struct search *s) {
         bool rests = s->past->settling.files_refused_until_ms > s->seen->now_ms ||
                      policy_is_promised(&s->past->settling, ACT_DROP_FILES, UINT32_MAX);
+        uint64_t covered = s->covered;
         if (s->seen->idle_file_bytes >= ACT_BYTES_MIN && s->need->only == UINT32_MAX && !rests)
-                add(s, (struct act){ .kind = ACT_DROP_FILES, .model = UINT32_MAX });
+                add(s, (struct act){ .kind = ACT_DROP_FILES, .model = UINT32_MAX, .expected_bytes = s->seen->idle_file_bytes });
+        s->covered = covered;
 }
 
 /* Frees nothing: a shorter step asks for less at once, and notices sooner what else it is asked for. */
@@ -170,7 +168,7 @@ static bool may_leave(const struct search *s, uint32_t i) {
         if (m->suspended > 0 && s->need->limit < RUNG_SUSPEND)
                 return false;
         bool just_loaded = m->last_end_ms > 0 && minus(s->seen->now_ms, m->loaded_ms) < s->limits->min_residency_ms;
-        return s->need->hurry || !just_loaded;
+        return !just_loaded || s->need->hurry || s->need->limit >= RUNG_SUSPEND;
 }
 
 static struct account account_of(const struct model_view *m, uint32_t index) {
@@ -178,7 +176,7 @@ static struct account account_of(const struct model_view *m, uint32_t index) {
                                  .state = m->state == ACCOUNT_IDLE || m->state == ACCOUNT_LOADING ? ACCOUNT_IDLE : ACCOUNT_BUSY,
                                  .asked = m->last_end_ms > 0,
                                  .priority = m->priority,
-                                 .bytes = leaving_frees(m),
+                                 .bytes = policy_leaving_frees(m),
                                  .weights_bytes = m->weights_bytes,
                                  .loaded_ms = m->loaded_ms,
                                  .last_end_ms = m->last_end_ms,
@@ -207,7 +205,7 @@ static void evict(struct search *s) {
         struct account accounts[ACCOUNTS_MAX];
         uint32_t count = 0;
         for (uint32_t i = 0; i < s->seen->models_count; i++) {
-                if (may_leave(s, i) && leaving_frees(&s->seen->models[i]) >= ACT_BYTES_MIN)
+                if (may_leave(s, i) && policy_leaving_frees(&s->seen->models[i]) >= ACT_BYTES_MIN)
                         accounts[count++] = account_of(&s->seen->models[i], i);
         }
         struct victims v = choose(accounts, count, minus(s->need->bytes, s->covered), s->need->hurry);
@@ -275,16 +273,16 @@ static uint32_t choose_end(const struct search *s, const struct account *account
         return (uint32_t) (largest - accounts);
 }
 
-/* One engine at a time. A load in flight goes before any that answers somebody. */
+/* One engine at a time, until its memory is back. A load in flight goes before any that answers somebody. */
 static void end(struct search *s) {
         struct account accounts[ACCOUNTS_MAX];
         uint32_t count = 0;
+        if (policy_is_promised(&s->past->settling, ACT_END, UINT32_MAX))
+                return;
         for (uint32_t i = 0; i < s->seen->models_count; i++) {
                 const struct model_view *m = &s->seen->models[i];
-                if (policy_is_promised(&s->past->settling, ACT_END, m->id))
-                        return;
                 bool leaves = policy_is_promised(&s->past->settling, ACT_EVICT, m->id);
-                if (!m->pinned && !leaves && leaving_frees(m) >= ACT_BYTES_MIN && may(s, i, ACT_END))
+                if (!m->pinned && !leaves && policy_leaving_frees(m) >= ACT_BYTES_MIN && may(s, i, ACT_END))
                         accounts[count++] = account_of(m, i);
         }
         uint32_t k = choose_end(s, accounts, count);
@@ -308,8 +306,8 @@ enum rung policy_relief(const struct limits *limits, const struct seen *seen, co
         for (size_t k = 0; k < sizeof(steps) / sizeof(steps[0]) && steps[k].rung <= need->limit; k++) {
                 s.found = false;
                 steps[k].search(&s);
-                if (s.found)
-                        highest = policy_rung_of(plan->acts[plan->acts_count - 1].kind);
+                enum rung rung = s.found ? policy_rung_of(plan->acts[plan->acts_count - 1].kind) : RUNG_CALM;
+                highest = rung > highest ? rung : highest;
                 if (highest > RUNG_CALM && (is_enough(&s) || (s.covered > 0 && !need->hurry)))
                         break;
         }

@@ -31,8 +31,12 @@ void policy_remember(struct past *past, const struct seen *seen, struct model_pa
                 struct model_past *p = place_of(past, m->id, seen->now_ms);
                 assert(p != NULL);
                 if (!p->used || p->id != m->id || p->generation != m->generation)
-                        *p = (struct model_past){ .used = true, .id = m->id, .generation = m->generation };
+                        *p = (struct model_past){
+                                .used = true, .id = m->id, .generation = m->generation, .leaving_since_ms = seen->now_ms
+                        };
                 p->seen_ms = seen->now_ms;
+                if (m->state != ACCOUNT_STOPPING)
+                        p->leaving_since_ms = seen->now_ms;
                 pasts[i] = p;
         }
 }

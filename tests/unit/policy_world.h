@@ -205,7 +205,7 @@ static inline void world_begin(struct world *w, uint64_t ram_bytes, uint64_t res
         w->seen.ram_bytes = ram_bytes;
         w->seen.now_ms = 1000000;
         w->seed = 7;
-        w->stop_ms = 300;
+        w->stop_ms = w->stop_ms > 0 ? w->stop_ms : 300;
         w->convert_per_ms = 300000;
         w->first_act_ms = UINT64_MAX;
         w->least_headroom = w->least_cliff = INT64_MAX;
