@@ -9,7 +9,7 @@ Tolerances. Weights in floats or in blocks of 32 meet activations in floats or 1
 between us and the exact answer: NMSE 1e-5, largest difference 0.05 at a logit deviation of 3. (The F32, F16 and BF16
 files of a name hold the same weights, and the reference rounds activations for the last two: its F32 run is the exact one
 for all three.) K-quants meet 8-bit activations: NMSE 0.005. A quantised KV cache may cost twice what the reference's own
-cache of that type costs; the reference rotates keys and values before it quantises them and we do not.
+cache of that type costs; the reference rotates keys and values before it quantises them, we keys alone (docs/kv-cache.md).
 """
 import json
 import math
