@@ -35,6 +35,7 @@ def wait_for(worker, wanted):
         frame = worker.receive(PATIENCE_S)
         assert frame is not None, "nothing came"
         assert frame["type"] != "error", frame
+        frame["came"] = time.monotonic()
         frames.append(frame)
         if wanted(frame):
             return frames
@@ -55,14 +56,12 @@ class Answer:
 
     def take(self, frames):
         """Keeps those of FRAMES that are of this answer."""
-        self.frames += [f for f in frames if f.get("id") == self.id]
+        mine = [f for f in frames if f.get("id") == self.id]
+        self.frames += mine
+        self.times += [f["came"] for f in mine if f["type"] == "text"]
 
     def next(self):
-        frames = wait_for(self.worker, lambda frame: frame.get("id") == self.id)
-        if frames[-1]["type"] == "text":
-            self.times.append(time.monotonic())
-        self.take(frames)
-        return frames[-1]
+        self.take(wait_for(self.worker, lambda frame: frame.get("id") == self.id))
 
     def until(self, texts):
         """Goes on until there are so many text frames, or the answer has ended."""
