@@ -612,8 +612,15 @@ class Process(unittest.TestCase):
             end = time.monotonic() + 20
             while daemon.status()["requests_running"] + daemon.status()["requests_waiting"] and time.monotonic() < end:
                 time.sleep(0.02)
-            time.sleep(0.1)
-            return daemon.descriptors(), daemon.memory_kib()
+            return settled(), daemon.memory_kib()
+
+        def settled():
+            """The fewest in a time longer than the 2 s that a connection may linger: on a loaded machine some still do."""
+            fewest = daemon.descriptors()
+            for _ in range(25):
+                time.sleep(0.1)
+                fewest = min(fewest, daemon.descriptors())
+            return fewest
         some(100)
         before = some(100)
         after = some(rounds)
