@@ -36,7 +36,8 @@ struct field {
 /* Ends with a NULL name. Of struct limits, of struct seen without its arrays, of struct model_view, of struct sensor_view. */
 extern const struct field policy_limits_fields[], policy_seen_fields[], policy_model_fields[], policy_sensor_fields[];
 
-/* Any kind as a number and back. What is above INT64_MAX reads as that. False, and nothing set, when VALUE is none of the kind. */
+/* Any kind as a number and back. What is above INT64_MAX reads as that. False, and nothing set, when VALUE is none of
+ * the kind. */
 int64_t policy_field_get(const struct field *f, const void *object);
 bool policy_field_set(const struct field *f, void *object, int64_t value);
 /* Bytes of a member of that kind. */

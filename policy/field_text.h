@@ -22,7 +22,8 @@ const struct field *policy_field_find(const struct field *fields, const char *na
 /* VALUE (LENGTH bytes, without the name). False, and nothing set, when it is none of the kind. */
 bool policy_field_parse(const struct field *f, const char *value, size_t length, void *object);
 
-/* A number as such a value: FIELD_BYTES "7GiB" (B may be left out), FIELD_MS "250ms" (the unit may not, but for 0), others digits. */
+/* A number as such a value: FIELD_BYTES "7GiB" (B may be left out), FIELD_MS "250ms" (the unit may not, but for 0), others
+ * digits. */
 bool policy_number_parse(enum field_kind kind, const char *text, size_t length, int64_t *ret);
 
 #endif

@@ -14,7 +14,8 @@ void check_fire(struct check *c, const char *who, const char *format, ...) __att
 
 /* True headroom, some steps ago. */
 int64_t check_headroom_ago(const struct check *c, uint64_t steps);
-/* Seconds until headroom and BEYOND_BYTES are gone, by the steepest of some windows: whoever has cause to hurry is given the doubt. */
+/* Seconds until headroom and BEYOND_BYTES are gone, by the steepest of some windows: whoever has cause to hurry is given
+ * the doubt. */
 double check_seconds_left(const struct check *c, double beyond_bytes);
 /* A milder means than to hurt somebody who is busy, and of which model; NULL when there is none. */
 const char *check_milder_means(const struct check *c, const struct world *w, bool suspend_counts, uint32_t *ret_model);

@@ -65,7 +65,7 @@ static void check_settling(struct check *c, const struct world *w, const struct 
                 if (w->now_ms - c->ordered_ms < SETTLE_CHECK_MS && !c->ordered[i].shown)
                         check_fire(
                                 c, "settle",
-                                "%s %u because %s, but an act of %llu ms ago (%s %u) has not shown yet, and the end is %.1f s away",
+                                "%s %u because %s, but %llu ms ago: %s %u, which has not shown yet, and the end is %.1f s away",
                                 policy_act_word(some->kind), some->model, reason_info(some->because)->word,
                                 (unsigned long long) (w->now_ms - c->ordered_ms), policy_act_word(c->ordered[i].kind),
                                 c->ordered[i].model, check_seconds_left(c, 0));
