@@ -117,6 +117,7 @@ struct trouble policy_trouble(struct ladder *l, const struct limits *limits, con
         }
         answer_distress(&t, headroom, outlook, distress);
         t.need.worsens = t.falls || t.stall;
+        t.need.beyond = eaten && headroom->cliff_bytes < 0;
         t.need.bytes = minus(t.need.bytes, returning_bytes);
         return t;
 }

@@ -168,7 +168,7 @@ static bool may_leave(const struct search *s, uint32_t i) {
         if (m->suspended > 0 && s->need->limit < RUNG_SUSPEND)
                 return false;
         bool just_loaded = m->last_end_ms > 0 && minus(s->seen->now_ms, m->loaded_ms) < s->limits->min_residency_ms;
-        return !just_loaded || s->need->hurry || s->need->limit >= RUNG_SUSPEND;
+        return !just_loaded || s->need->hurry || s->need->beyond || s->need->limit >= RUNG_SUSPEND;
 }
 
 static struct account account_of(const struct model_view *m, uint32_t index) {
