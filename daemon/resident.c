@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/capability.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -40,13 +41,42 @@ static bool has_unlimited_locks(void) {
         return limit.rlim_cur == RLIM_INFINITY && setrlimit(RLIMIT_MEMLOCK, &limit) == 0;
 }
 
+/* Ours, and what an emergency calls: the loop and the C library. Others (systemd, compression) may be read again from disk. */
+static bool is_vital(const char *path, const char *self) {
+        static const char *const libraries[] = { "/libuv.so", "/libc.so", "/libcjson.so", "/ld-linux" };
+        for (size_t i = 0; i < sizeof(libraries) / sizeof(libraries[0]); i++)
+                if (strstr(path, libraries[i]))
+                        return true;
+        return !strcmp(path, self);
+}
+
+/* Locked on fault means: once touched. Code that only an emergency runs would be read from a disk that is busy then. */
+static void bring_in_code(void) {
+        char line[PATH_MAX + 128], path[PATH_MAX], access[8], self[PATH_MAX] = "";
+        unsigned long long start, end;
+        FILE *maps = fopen("/proc/self/maps", "re");
+        if (readlink("/proc/self/exe", self, sizeof(self) - 1) < 0)
+                self[0] = '\0';
+        while (maps && fgets(line, sizeof(line), maps)) {
+                path[0] = '\0';
+                if (sscanf(line, "%llx-%llx %7s %*s %*s %*s %4095[^\n]", &start, &end, access, path) < 3 || access[0] != 'r' ||
+                    access[1] == 'w' || !is_vital(path, self))
+                        continue;
+                (void) madvise((void *) (uintptr_t) start, (size_t) (end - start), MADV_POPULATE_READ); /* Linux 5.14 */
+        }
+        if (maps)
+                (void) fclose(maps);
+}
+
 bool resident_lock(char *reterr, unsigned reterr_size) {
         if (!has_unlimited_locks()) {
                 (void) snprintf(reterr, reterr_size, "RLIMIT_MEMLOCK is too small and CAP_IPC_LOCK is missing");
                 return false;
         }
-        if (mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) == 0)
+        if (mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) == 0) {
+                bring_in_code();
                 return true;
+        }
         int error = errno;
         if (error == EINVAL && mlockall(MCL_CURRENT) == 0) {
                 (void) snprintf(reterr, reterr_size, "this kernel has no MCL_ONFAULT, so only what is there now is locked");
