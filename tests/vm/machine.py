@@ -5,6 +5,10 @@ Booting takes half a minute, going on from a booted state a second or two, so th
 every scenario starts from it, each with a fresh copy-on-write disk. The project and the models come as disks of their own,
 which the machine has not looked into before that state was taken; they may be different ones each time, but keep their size.
 
+Its clock counts instructions (-icount): a second in the machine is a fixed amount of work, however busy the builder is, so that
+tokens per second and seconds until the cliff can be compared between two runs. That takes one processor: with more, QEMU
+runs them in turns of a tenth of a second. Only the disks' throttle follows the builder's clock.
+
 The machine obeys over a serial port of its own (guest/agent): one line of shell, its output, its status.
 """
 
@@ -18,7 +22,7 @@ import tempfile
 import time
 
 MEMORY_MIB = 1024
-PROCESSORS = 2
+CLOCK = "shift=3,sleep=on"  # 8 ns an instruction: about what one core of a builder does when it is free
 PROJECT_MIB = 128  # what a disk's size may not change between the booted state and its use
 MODELS_MIB = 2048
 UNTHROTTLED = 4 << 30  # bytes/s
@@ -45,12 +49,12 @@ class Machine:
 
     def _start(self, disk, *more):
         command = [
-            "qemu-system-x86_64", "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", str(PROCESSORS), "-m", str(MEMORY_MIB),
+            "qemu-system-x86_64", "-accel", "tcg,thread=single", "-icount", CLOCK, "-cpu", "max", "-smp", "1", "-m", str(MEMORY_MIB),
             "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-nic", "none",
             "-serial", self.display,
-            "-drive", f"file={disk},if=virtio,format=qcow2,cache=unsafe",
+            "-drive", f"file={disk},if=virtio,format=qcow2,cache=unsafe,throttling.bps-total={UNTHROTTLED}",
             "-drive", f"file={self.project},if=virtio,format=raw,readonly=on",
-            "-drive", f"file={self.models},if=virtio,format=raw,readonly=on,throttling.bps-read={UNTHROTTLED}",
+            "-drive", f"file={self.models},if=virtio,format=raw,readonly=on,throttling.bps-total={UNTHROTTLED}",
             "-device", "virtio-serial", "-chardev", f"socket,id=port,path={self.sockets}/port,server=on,wait=off",
             "-device", "virtserialport,chardev=port,name=headroom",
             "-qmp", f"unix:{self.sockets}/qmp,server=on,wait=off",
@@ -90,7 +94,7 @@ class Machine:
         self._read_until(b"agent ready", BOOT_SECONDS)
 
     def save(self, state):
-        """Ends the machine; what it was is in the file STATE and the disk booted.qcow2 in its scratch folder."""
+        """Ends the machine; what it was is in the file STATE and in its disk in the scratch folder."""
         self.command("migrate", uri="exec:cat >" + shlex.quote(state))
         while True:
             status = self.command("query-migrate").get("status")
@@ -101,8 +105,9 @@ class Machine:
             time.sleep(0.1)
         self.close()
 
-    def restore(self, state, booted):
-        disk = self._new_disk("running.qcow2", booted)
+    def restore(self, state, disk, name="running.qcow2"):
+        """Goes on from a saved state and the disk that belongs to it, which is not written to: what changes lands in NAME."""
+        disk = self._new_disk(name, disk)
         self._start(disk, "-kernel", os.path.join(self.folder, "vmlinuz"), "-initrd", os.path.join(self.folder, "initrd.img"),
                     "-append", KERNEL_OPTIONS, "-incoming", "exec:cat " + shlex.quote(state))
         end = time.monotonic() + 60
@@ -144,10 +149,10 @@ class Machine:
                 raise Gone(f"{name}: {answer['error']['desc']}")
         raise Gone("QEMU ended")
 
-    def throttle_models(self, bytes_s):
-        """The disk of the models reads so much each second, as an old one does; 0: as fast as it can."""
-        limits = {name: 0 for name in ("bps", "bps_wr", "iops", "iops_rd", "iops_wr")}
-        self.command("block_set_io_throttle", device="virtio2", bps_rd=bytes_s or UNTHROTTLED, **limits)
+    def throttle(self, disk, bytes_s):
+        """The disk "root" or "models" moves so much each second, as an old one does; 0: as fast as it can."""
+        limits = {name: 0 for name in ("bps_rd", "bps_wr", "iops", "iops_rd", "iops_wr")}
+        self.command("block_set_io_throttle", device={"root": "virtio0", "models": "virtio2"}[disk], bps=bytes_s or UNTHROTTLED, **limits)
 
     def _read_until(self, mark, seconds, on_line=None):
         """The line that begins with MARK; the lines before it go to ON_LINE."""
