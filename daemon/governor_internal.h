@@ -40,7 +40,7 @@ struct governor {
         enum rung rung;      /* as the last event told */
         uint32_t heat_level; /* likewise */
 
-        char status[192]; /* as systemd was told last */
+        char status[288]; /* as systemd was told last */
         uint64_t status_ms;
         uint64_t sources_ms; /* when degraded sources were last looked for */
         uint32_t sources_broken;
