@@ -157,11 +157,11 @@ static void replay(struct simulation *sim) {
 static char *title_of(const char *text, size_t size) {
         const char *end = memchr(text, '\n', size);
         size_t length = end ? (size_t) (end - text) : size;
+        bool comment = length > 0 && *text == '#';
         while (length > 0 && (*text == '#' || *text == ' ')) {
                 text++;
                 length--;
         }
-        bool comment = length > 0 && text[-1] == ' ';
         char *title = strndup(comment ? text : "", length < PLOT_TITLE_MAX ? length : PLOT_TITLE_MAX);
         assert(title);
         return title;
