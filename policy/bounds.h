@@ -12,6 +12,10 @@
  * the pause of one client between two requests. */
 #define IDLE_GRACE_MIN_MS 250u
 
+/* So long after an answer the client is taken to be between two of its questions: short of the cliff itself, turning its
+ * model out would cut a conversation for the sake of the reserve, and the next question would wait for room that is not there. */
+#define IN_USE_MS 10000u
+
 /* A waiter may not turn a busy model out sooner than this, however short the residency is set. */
 #define TURN_MIN_MS 2000u
 

@@ -167,7 +167,11 @@ static bool may_leave(const struct search *s, uint32_t i) {
                 return false;
         if (m->suspended > 0 && s->need->limit < RUNG_SUSPEND)
                 return false;
-        bool just_loaded = m->last_end_ms > 0 && minus(s->seen->now_ms, m->loaded_ms) < s->limits->min_residency_ms;
+        bool was_asked = m->last_end_ms > 0;
+        bool in_use = was_asked && minus(s->seen->now_ms, m->last_end_ms) < IN_USE_MS;
+        if (in_use && !s->need->beyond && s->need->limit < RUNG_SUSPEND)
+                return false;
+        bool just_loaded = was_asked && minus(s->seen->now_ms, m->loaded_ms) < s->limits->min_residency_ms;
         return !just_loaded || s->need->hurry || s->need->beyond || s->need->limit >= RUNG_SUSPEND;
 }
 

@@ -16,7 +16,7 @@ struct need {
         enum rung limit; /* no act of a higher rung */
         enum reason because;
         bool worsens;  /* or it stalls already: what keeps new requests from growing helps too */
-        bool beyond;   /* the cliff: what was just loaded is not spared */
+        bool beyond;   /* the cliff: what was just loaded or in use is not spared */
         bool hurry;    /* take the rungs together, and do not spare what was just loaded */
         uint32_t only; /* index of the one model that it is about; UINT32_MAX: all */
 };

@@ -35,6 +35,7 @@ struct event {
 
 #define AT(S, KIND, AMOUNT, ...) { .at_s = (S), .kind = (KIND), .amount = (AMOUNT), __VA_ARGS__ }
 #define EVENTS 6
+#define IN_USE UINT64_C(9000000) /* later than any row ends: always a moment ago */
 #define HOUR   3600
 
 static const struct row {
@@ -74,6 +75,9 @@ static const struct row {
         { "nothing that is asked for happens: each is tried once, then the next rung, and again after a minute", 24000, 1000, 8000, { .disobeys = true, .seen = { .models_count = 2, .models = { BUSY(1, 1000, 200, 800), IDLE(2, 1500, 100) } } }, { AT(0, TAKES, 60), AT(68, TAKES, 0) }, 70, "trim:1 trim:2 evict:2 chunk:1 downshift:1 trim:1 trim:2", RUNG_DOWNSHIFT },
         { "one that does not obey can only leave", 24000, 1000, 8000, { .seen = { .models_count = 2, .models = { BUSY(1, 1000, 500, 800, .obeys = false), IDLE(2, 1500, 100, .obeys = false) } } }, { AT(0, TAKES, 60), AT(90, TAKES, 0) }, 120, "evict:2", RUNG_EVICT },
         { "just loaded and in use: left alone, as long as there is time", 24000, 1000, 8000, { .limits = { .min_residency_ms = 600000 }, .seen = { .models_count = 2, .models = { IDLE(1, 1900, 0, .loaded_ms = 1000000), IDLE(2, 1000, 0, .loaded_ms = 1) } } }, { AT(0, TAKES, 60), AT(64, TAKES, 0) }, 90, "evict:2", RUNG_EVICT },
+        { "in use, its client is between two questions: another leaves", 24000, 1000, 8000, { .seen = { .models_count = 2, .models = { IDLE(1, 1900, 0, .last_end_ms = IN_USE), IDLE(2, 1000, 0) } } }, { AT(0, TAKES, 60), AT(64, TAKES, 0) }, 90, "evict:2", RUNG_EVICT },
+        { "in use, and the reserve is eaten: running ones give of their caches, it stays", 24000, 1000, 8000, { .seen = { .models_count = 2, .models = { IDLE(1, 1900, 0, .last_end_ms = IN_USE), BUSY(2, 1000, 0, 600) } } }, { AT(0, TAKES, 60), AT(80, TAKES, 0) }, 110, "chunk:2 downshift:2 downshift:2", RUNG_DOWNSHIFT },
+        { "in use, and the cliff is there: it leaves before anybody is ended", 24000, 1000, 6000, { .seen = { .models_count = 2, .models = { IDLE(1, 1900, 0, .last_end_ms = IN_USE), BUSY(2, 1000, 0, 0) } } }, { AT(0, TAKES, 60), AT(50, TAKES, 0) }, 70, "chunk:2 evict:1", RUNG_EVICT },
         { "context for new requests is lowered when precision has nothing to give any more", 24000, 1000, 6000, { .seen = { .models_count = 1, .models = { BUSY(1, 1000, 0, 0, .context_floor = 1024) } } }, { AT(0, TAKES, 60), AT(62, TAKES, 0) }, 90, "chunk:1 context:1 context:1", RUNG_SHRINK },
 
         /* --- the reserve is held by somebody else --- */

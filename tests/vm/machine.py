@@ -42,7 +42,7 @@ class Machine:
         self.project, self.models = project, models
         self.display = display or f"file:{log}"
         self.sockets = tempfile.mkdtemp(prefix="headroom-vm-")  # a Unix socket's path must be short
-        self.process = self.port = self.qmp = None
+        self.process = self.port = self.qmp = self.disk = None
         self.port_bytes = b""
 
     # --- life ---
@@ -80,21 +80,21 @@ class Machine:
                     raise Gone("QEMU did not start") from None
                 time.sleep(0.05)
 
-    def _new_disk(self, name, backing):
-        disk = os.path.join(self.scratch, name)
+    def _new_disk(self, backing, name=None):
+        disk = os.path.join(self.scratch, name or os.path.basename(self.log).rpartition(".")[0] + ".qcow2")
         subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", "-b", os.path.abspath(backing), "-F",
                         "raw" if backing.endswith(".img") else "qcow2", disk], check=True)
         return disk
 
     def boot(self):
         """From the disk, until the agent answers."""
-        disk = self._new_disk("booted.qcow2", os.path.join(self.folder, "disk.img"))
+        disk = self._new_disk(os.path.join(self.folder, "disk.img"), "booted.qcow2")
         self._start(disk, "-kernel", os.path.join(self.folder, "vmlinuz"), "-initrd", os.path.join(self.folder, "initrd.img"),
                     "-append", KERNEL_OPTIONS)
         self._read_until(b"agent ready", BOOT_SECONDS)
 
-    def save(self, state):
-        """Ends the machine; what it was is in the file STATE and in its disk in the scratch folder."""
+    def save(self, state, disk=None):
+        """Ends the machine; what it was is in the file STATE and, if it went on from another, in DISK."""
         self.command("migrate", uri="exec:cat >" + shlex.quote(state))
         while True:
             status = self.command("query-migrate").get("status")
@@ -103,11 +103,14 @@ class Machine:
             if status in ("failed", "cancelled"):
                 raise Gone("the booted state could not be kept")
             time.sleep(0.1)
+        kept, self.disk = self.disk, None
         self.close()
+        if kept:
+            os.replace(kept, disk)
 
-    def restore(self, state, disk, name="running.qcow2"):
-        """Goes on from a saved state and the disk that belongs to it, which is not written to: what changes lands in NAME."""
-        disk = self._new_disk(name, disk)
+    def restore(self, state, disk):
+        """Goes on from a saved state and the disk that belongs to it, which is not written to: what changes lands in self.disk."""
+        disk = self.disk = self._new_disk(disk)
         self._start(disk, "-kernel", os.path.join(self.folder, "vmlinuz"), "-initrd", os.path.join(self.folder, "initrd.img"),
                     "-append", KERNEL_OPTIONS, "-incoming", "exec:cat " + shlex.quote(state))
         end = time.monotonic() + 60
@@ -134,6 +137,8 @@ class Machine:
                 os.unlink(os.path.join(self.sockets, name))
         if os.path.isdir(self.sockets):
             os.rmdir(self.sockets)
+        if self.disk and os.path.exists(self.disk):
+            os.unlink(self.disk)
 
     # --- use ---
 

@@ -14,6 +14,7 @@ from lab import CALM, Daemon, Stream, Watch, eventually, figure, now, read, say
 
 LEAD_SECONDS = 2.0  # the first act must come so long before the fall
 LEAST_SPEED = 0.5
+BEYOND_MIB = 35  # more than is available: too much for the machine as it is, and less than the engines can give back
 GAP_SECONDS = 0.25  # between two looks of the daemon while the machine is under pressure
 
 
@@ -25,8 +26,12 @@ class Shape:
     def prepare(self):
         """Before the stream runs: swap, disks, models. May return a Stream other than the usual one and its calm."""
 
-    def start(self):
-        """Begins to grow; returns the seconds that it will grow."""
+    def size_mib(self):
+        """What it will take, as seen just before; asked in the first run, and told to the second."""
+        return lab.available_mib() + BEYOND_MIB
+
+    def start(self, mib):
+        """Begins to grow to that; returns the seconds that it will grow."""
         raise NotImplementedError
 
 
@@ -65,20 +70,21 @@ def fall(rows, stream, calm, started, end):
     return min(found) if found else (None, "did not fall")
 
 
-def watch_load(shape, until):
-    """(rows, stream, calm, started, end). UNTIL may end it early."""
+def watch_load(shape, until, mib=None):
+    """(rows, stream, calm, started, end, MiB that the load takes). UNTIL may end it early."""
     stream, calm = shape.prepare() or usual_stream()
     watch = Watch()
     time.sleep(2)
     say(f"{lab.available_mib():.0f} MiB available, the stream runs; the load begins")
+    mib = mib or shape.size_mib()
     started = now()
-    end = started + shape.start() + shape.hold_seconds
-    while now() < end and not until(stream):
+    end = started + shape.start(mib) + shape.hold_seconds
+    while now() < end and not until(stream, calm):
         time.sleep(0.5)
     end = now()
     rows = watch.stop()
     print_course(rows, stream, calm, started)
-    return rows, stream, calm, started, end
+    return rows, stream, calm, started, end, mib
 
 
 def without(shape):
@@ -87,18 +93,18 @@ def without(shape):
     killed = lab.vmstat("oom_kill")
     last = [0.0]
 
-    def fallen(stream):  # two seconds more of it, to see how the daemon does
-        if not last[0] and (stream.cuts or lab.vmstat("oom_kill") > killed):
+    def fallen(stream, calm):  # two seconds more of it, to see how the daemon does
+        if not last[0] and (stream.cuts or lab.vmstat("oom_kill") > killed or stream.speed(calm, now() - 5, now()) < LEAST_SPEED / 2):
             last[0] = now()
         return last[0] and now() > last[0] + 2
 
-    rows, stream, calm, started, end = watch_load(shape, fallen)
+    rows, stream, calm, started, end, mib = watch_load(shape, fallen)
     when, how = fall(rows, stream, calm, started, end)
     assert when, "the load does not bring this machine down: nothing can be learned from it"
     looks = daemon.looks()
     figure(f"without the governor: {how} after {when - started:.1f} s, {rows[-1]['oom_kill'] - rows[0]['oom_kill']} killed by the kernel; "
            f"longest gap between two looks in the last 5 s {longest_gap(looks, end - 5, end) * 1000:.0f} ms")
-    print("result " + json.dumps({"fell_after_s": when - started}))
+    print("result " + json.dumps({"fell_after_s": when - started, "mib": mib}))
 
 
 def tell_acts(acts, started):
@@ -108,10 +114,10 @@ def tell_acts(acts, started):
               f"freed {freed} MiB, {a['result']}, headroom {a['headroom_bytes'] / lab.MIB:.1f} MiB")
 
 
-def with_governor(shape, fell_after_s):
+def with_governor(shape, fell_after_s, mib):
     daemon = Daemon()
     before = len(daemon.events())
-    rows, stream, calm, started, end = watch_load(shape, lambda stream: stream.cuts)
+    rows, stream, calm, started, end, _ = watch_load(shape, lambda stream, calm: stream.cuts, mib)
     acts = [a for a in daemon.acts(before) if a["s"] >= started]
     tell_acts(acts, started)
     print(daemon.control("record"), file=open(f"/run/record-{os.path.basename(sys.argv[0])}", "w"))
@@ -134,4 +140,4 @@ def main(shape):
     if sys.argv[1] == "without":
         without(shape)
     else:
-        with_governor(shape, json.loads(sys.argv[2])["fell_after_s"])
+        with_governor(shape, **json.loads(sys.argv[2]))

@@ -81,6 +81,8 @@ def available_mib():
 
 def leave_available(mib):
     """Makes the machine smaller: huge pages that nobody uses are neither available nor can they be swapped out."""
+    # The only processor's own list of free pages may hold as much as a zone's low mark, tens of MiB that count as used.
+    write("/proc/sys/vm/percpu_pagelist_high_fraction", "1000")
     write("/proc/sys/vm/drop_caches", "3")
     pages = int(read("/proc/sys/vm/nr_hugepages")) + int((available_mib() - mib) / 2)  # of 2 MiB
     write("/proc/sys/vm/nr_hugepages", str(max(0, pages)))
