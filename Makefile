@@ -40,7 +40,7 @@ FROM_ENGINE_TO_CTL    := $(call objects,engine/gguf.c engine/gguf_cursor.c engin
 
 ENGINE_LIBS := -lcjson -lseccomp -lpthread -lm
 DAEMON_LIBS := -luv -lcjson -linih -lsystemd -lcgroup $(LLHTTP_LIBS) -lm
-CTL_LIBS    := -lcurl -lcjson -lcairo -lpthread -lm
+CTL_LIBS    := -lcurl -lcjson -lcairo -lfontconfig -lpthread -lm
 
 PROGRAMS   := $(BUILD)/headroom-engine $(BUILD)/headroomd $(BUILD)/headroomctl
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/test_*.c))
