@@ -43,8 +43,8 @@
 #define DEEDS_MAX                 4096u        /* different acts in one scenario: 10 kinds, 64 models, some reasons */
 #define SENTENCE_MAX              4096u        /* 64 acts of up to 60 characters */
 #define TRACE_ACTS_MAX            20000u       /* marks in a plot: far more than can be told apart */
-#define PLOT_TITLE_MAX            160u
-#define PLOT_MODELS_MAX           24u /* rows of a plot; the rest is named as a number */
+#define PLOT_TITLE_MAX            160u         /* bytes; more than the width of a picture */
+#define PLOT_MODELS_MAX           24u          /* rows of a plot; the rest is named as a number */
 
 /* The daemon's own defaults, for scenarios that do not say otherwise. */
 #define SCENARIO_RESERVE_BYTES                 (1ull << 30)

@@ -12,7 +12,10 @@
 /* Whether PATH ends in .svg or .png. */
 bool plot_can_draw(const char *path);
 
-/* Writes the picture to PATH, replacing it as a whole. NULL, or what went wrong. */
+/*
+ * Writes the picture to PATH, replacing it as a whole; TITLE is UTF-8. NULL, or what went wrong. Leaves cairo and fontconfig
+ * as they were at the start of the program, so the caller holds nothing of theirs.
+ */
 const char *plot_draw(const struct trace *t, const char *title, const char *path);
 
 #endif

@@ -153,17 +153,31 @@ static void replay(struct simulation *sim) {
         }
 }
 
-/* The first line, when it is a comment: what the scenario is about. */
-static char *title_of(const char *text, size_t size) {
-        const char *end = memchr(text, '\n', size);
-        size_t length = end ? (size_t) (end - text) : size;
-        bool comment = length > 0 && *text == '#';
-        while (length > 0 && (*text == '#' || *text == ' ')) {
+static const char *past_blanks(const char *text, const char *end) {
+        while (text < end && (*text == ' ' || *text == '\t'))
                 text++;
-                length--;
+        return text;
+}
+
+/* The comment in the first line, if nothing else is there: what the scenario is about. Printable, in whole characters. */
+static char *title_of(const char *text, size_t size) {
+        const char *newline = memchr(text, '\n', size), *end = newline ? newline : text + size;
+        const char *begin = past_blanks(text, end);
+        if (begin == end || *begin != '#')
+                begin = end;
+        while (begin < end && *begin == '#')
+                begin = past_blanks(begin + 1, end);
+        char *comment = strndup(begin, (size_t) (end - begin));
+        assert(comment);
+        char *title = terminal_escape(comment);
+        free(comment);
+        size_t length = strlen(title);
+        if (length > PLOT_TITLE_MAX) {
+                length = PLOT_TITLE_MAX;
+                while ((title[length] & 0xc0) == 0x80) /* not the first byte of a character */
+                        length--;
+                title[length] = '\0';
         }
-        char *title = strndup(comment ? text : "", length < PLOT_TITLE_MAX ? length : PLOT_TITLE_MAX);
-        assert(title);
         return title;
 }
 

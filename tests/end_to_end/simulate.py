@@ -107,6 +107,27 @@ class Simulate(unittest.TestCase):
                 self.assertLess(os.path.getsize(svg), 2 << 20)
                 xml.etree.ElementTree.parse(svg)
 
+    def test_the_title_of_a_picture_is_the_comment_in_the_first_line(self):
+        def picture(text):
+            with tempfile.TemporaryDirectory() as folder:
+                path, svg = os.path.join(folder, "a.scenario"), os.path.join(folder, "a.svg")
+                with open(path, "wb") as f:
+                    f.write(text + b"limits reserve=1GiB\nat 0 ram=16GiB available=12GiB\nat 1s available=9GiB\n")
+                result = simulate("--quiet", "--plot", svg, path)
+                self.assertEqual((result.returncode, result.stdout, result.stderr), (0, "", ""))
+                with open(svg, "rb") as f:
+                    return f.read()
+
+        without, titled = picture(b""), picture(b"# A hog\n")
+        self.assertNotEqual(without, titled)
+        for text in (b" ", b"\t ", b"#\n", b"  ## \n", b"\n# A hog\n"):
+            self.assertEqual(picture(text), without, text)
+        for text in (b"#A hog\n", b" \t#\tA hog\n", b"## A hog\n"):
+            self.assertEqual(picture(text), titled, text)
+        self.assertEqual(picture(b"# caf\xe9\n"), picture(b"# caf\\xe9\n"), "what is no UTF-8 is shown as a terminal would")
+        long = "# a" + "\u00f6" * 400 + "\n"
+        self.assertEqual(picture(long.encode()), picture(long.encode()[:2 + 159] + b"\n"), "cut between two characters")
+
     def test_a_picture_that_cannot_be_written(self):
         result = simulate("--quiet", "--plot", "/nonexistent/a.svg", "-", text=TEXT)
         self.assertEqual(result.returncode, 1)
