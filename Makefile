@@ -18,6 +18,9 @@ LDFLAGS   += -pie -Wl,-z,relro,-z,now $(SANITIZE)
 # Instruction sets are chosen at run time, so each lives in a file of its own: CFLAGS_<file> are that file's alone.
 ifneq ($(findstring x86_64,$(shell $(CC) -dumpmachine)),)
 CFLAGS_avx2 := -mavx2 -mfma -mf16c
+CFLAGS_avx2_32 := $(CFLAGS_avx2)
+CFLAGS_avx2_256 := $(CFLAGS_avx2)
+CFLAGS_avx2_k := $(CFLAGS_avx2)
 CFLAGS_avx2_vector := $(CFLAGS_avx2)
 endif
 

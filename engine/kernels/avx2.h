@@ -1,5 +1,5 @@
 /*
- * avx2.h - what the AVX2 kernels share: avx2.c has the products, avx2_vector.c the rest. Contracts: kernels.h.
+ * avx2.h - the AVX2 kernels by name: avx2_vector.c has those that know no weight type, the others products. Contracts: kernels.h.
  * Included by files that are compiled for AVX2, FMA and F16C alone; nothing here may run before the processor was asked.
  */
 #ifndef HEADROOM_ENGINE_KERNELS_AVX2_H
@@ -19,6 +19,12 @@
 #define UNROLL   _Pragma("GCC unroll 4") /* before each loop over a tile: its sums must become registers */
 #endif
 
+kernel_multiply avx2_multiply_f32, avx2_multiply_f16, avx2_multiply_bf16;
+kernel_multiply avx2_multiply_q4_0, avx2_multiply_q4_1, avx2_multiply_q5_0, avx2_multiply_q5_1;
+kernel_multiply avx2_multiply_q8_0, avx2_multiply_iq4_nl, avx2_multiply_mxfp4;
+kernel_multiply avx2_multiply_q2_k, avx2_multiply_q3_k, avx2_multiply_q4_k, avx2_multiply_q5_k, avx2_multiply_q6_k;
+kernel_multiply avx2_multiply_iq4_xs, avx2_multiply_iq2_xxs, avx2_multiply_iq2_xs, avx2_multiply_iq2_s;
+kernel_multiply avx2_multiply_iq3_xxs, avx2_multiply_iq3_s, avx2_multiply_iq1_s, avx2_multiply_iq1_m;
 kernel_prepare avx2_prepare_i16, avx2_prepare_i8;
 kernel_store avx2_store_f16, avx2_store_q8_0, avx2_store_q4_0;
 kernel_dequantize avx2_load_f16, avx2_load_q8_0;

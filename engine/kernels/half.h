@@ -47,6 +47,10 @@ static inline uint16_t load_u16(const uint8_t *bytes) {
         return (uint16_t) (bytes[0] | bytes[1] << 8);
 }
 
+static inline uint32_t load_u32(const uint8_t *bytes) {
+        return load_u16(bytes) | (uint32_t) load_u16(bytes + 2) << 16;
+}
+
 static inline void store_u16(uint8_t *bytes, uint16_t value) {
         bytes[0] = (uint8_t) value;
         bytes[1] = (uint8_t) (value >> 8);
@@ -54,6 +58,11 @@ static inline void store_u16(uint8_t *bytes, uint16_t value) {
 
 static inline float load_half(const uint8_t *bytes) {
         return half_to_float(load_u16(bytes));
+}
+
+/* 2^(EXPONENT - 128): half the power of two that a byte of OCP's E8M0 means. The two smallest are subnormal. */
+static inline float half_of_power(uint8_t exponent) {
+        return float_from_bits(exponent < 2 ? 0x200000u << exponent : (uint32_t) (exponent - 1) << 23);
 }
 
 static inline float load_bfloat(const uint8_t *bytes) {

@@ -94,14 +94,4 @@ enum tensor_type kv_tensor_type(enum kv_type type);
 extern const struct kernels kernels_portable;
 extern const struct kernels kernels_avx2; /* x86-64 only */
 
-/* Scales and minima of a Q4_K or Q5_K block: 8 + 8 six-bit numbers in 12 bytes. */
-static inline void k_scales_unpack(const uint8_t packed[12], uint8_t scales[8], uint8_t minima[8]) {
-        for (int i = 0; i < 4; i++) {
-                scales[i] = packed[i] & 63;
-                minima[i] = packed[i + 4] & 63;
-                scales[i + 4] = (uint8_t) ((packed[i + 8] & 15) | packed[i] >> 6 << 4);
-                minima[i + 4] = (uint8_t) (packed[i + 8] >> 4 | packed[i + 4] >> 6 << 4);
-        }
-}
-
 #endif

@@ -1,8 +1,8 @@
 /*
  * portable.c - the kernels in plain C: the reference that every other set is tested against.
  *
- * Written for reading, one value at a time, in the formulas of the GGUF block formats. A product sums whole
- * numbers within a block and floats from block to block.
+ * Written for reading, one value at a time. A quantised block is unpacked first (unpack.h), so that there are two
+ * formulas for all types. A product sums whole numbers within a block and floats from block to block.
  */
 #include "engine/kernels/portable.h"
 
@@ -10,50 +10,7 @@
 
 #include "engine/kernels/half.h"
 #include "engine/kernels/kernels.h"
-
-/* --- block formats: where the pieces lie --- */
-
-enum {
-        Q4_0_BYTES = 18,  /* half scale, 16 bytes of nibbles: value i low, value i + 16 high */
-        Q8_0_BYTES = 34,  /* half scale, 32 int8 */
-        Q4_K_BYTES = 144, /* half scale and scale of minima, 12 bytes of 6-bit pairs, 128 of nibbles */
-        Q5_K_BYTES = 176, /* the same with 32 bytes of fifth bits before the nibbles */
-        Q6_K_BYTES = 210, /* 128 bytes of low nibbles, 64 of high bit pairs, 16 int8 scales, half scale */
-        K_VALUES = 256,
-};
-
-static void codes_of_q4_0(const uint8_t *block, int8_t codes[32]) {
-        for (int i = 0; i < 16; i++) {
-                codes[i] = (int8_t) ((block[2 + i] & 15) - 8);
-                codes[i + 16] = (int8_t) ((block[2 + i] >> 4) - 8);
-        }
-}
-
-/* Sub-block j of 32 values lies in the low (j even) or high nibbles of 32 bytes. */
-static void codes_of_q4_k(const uint8_t *block, uint8_t codes[K_VALUES]) {
-        const uint8_t *nibbles = block + 16;
-        for (int i = 0; i < K_VALUES; i++)
-                codes[i] = (uint8_t) (nibbles[i / 64 * 32 + i % 32] >> (i / 32 % 2 * 4) & 15);
-}
-
-/* As Q4_K; the fifth bit of sub-block j is bit j of the byte that 8 sub-blocks share. */
-static void codes_of_q5_k(const uint8_t *block, uint8_t codes[K_VALUES]) {
-        const uint8_t *fifth = block + 16, *nibbles = block + 48;
-        for (int i = 0; i < K_VALUES; i++) {
-                int low = nibbles[i / 64 * 32 + i % 32] >> (i / 32 % 2 * 4) & 15;
-                codes[i] = (uint8_t) (low | (fifth[i % 32] >> (i / 32) & 1) << 4);
-        }
-}
-
-/* Two halves of 128; in each, quarter k of 32 values has low nibbles in bytes 32 * (k % 2), its high pair at bit 2 * k. */
-static void codes_of_q6_k(const uint8_t *block, int8_t codes[K_VALUES]) {
-        for (int i = 0; i < K_VALUES; i++) {
-                int half = i / 128, quarter = i / 32 % 4, at = i % 32;
-                int low = block[half * 64 + quarter % 2 * 32 + at] >> (quarter / 2 * 4) & 15;
-                int high = block[128 + half * 32 + at] >> (quarter * 2) & 3;
-                codes[i] = (int8_t) ((low | high << 4) - 32);
-        }
-}
+#include "engine/kernels/unpack.h"
 
 /* --- rows to floats --- */
 
@@ -72,54 +29,21 @@ void portable_dequantize_bf16(const uint8_t *row, uint32_t n, float *out) {
                 out[i] = load_bfloat(row + 2 * (size_t) i);
 }
 
-void portable_dequantize_q4_0(const uint8_t *row, uint32_t n, float *out) {
-        for (uint32_t b = 0; b < n / 32; b++, row += Q4_0_BYTES) {
-                int8_t codes[32];
-                codes_of_q4_0(row, codes);
+static inline void dequantize_32(const uint8_t *row, uint32_t n, float *out, unpack_32 *unpack, size_t block_bytes) {
+        for (uint32_t b = 0; b < n / 32; b++) {
+                struct unpacked_32 u;
+                unpack(row + b * block_bytes, &u);
                 for (int i = 0; i < 32; i++)
-                        *out++ = (float) codes[i] * load_half(row);
+                        *out++ = u.scale * (float) u.codes[i] - u.minimum;
         }
 }
 
-void portable_dequantize_q8_0(const uint8_t *row, uint32_t n, float *out) {
-        for (uint32_t b = 0; b < n / 32; b++, row += Q8_0_BYTES)
-                for (int i = 0; i < 32; i++)
-                        *out++ = (float) (int8_t) row[2 + i] * load_half(row);
-}
-
-/* Q4_K and Q5_K: scale * code - minimum, both six-bit multiples per sub-block of 32. */
-static void dequantize_with_minima(const uint8_t *block, const uint8_t codes[K_VALUES], float *out) {
-        uint8_t scales[8], minima[8];
-        k_scales_unpack(block + 4, scales, minima);
-        for (int i = 0; i < K_VALUES; i++) {
-                float scale = load_half(block) * (float) scales[i / 32];
-                float minimum = load_half(block + 2) * (float) minima[i / 32];
-                out[i] = scale * (float) codes[i] - minimum;
-        }
-}
-
-void portable_dequantize_q4_k(const uint8_t *row, uint32_t n, float *out) {
+static inline void dequantize_256(const uint8_t *row, uint32_t n, float *out, unpack_256 *unpack, size_t block_bytes) {
         for (uint32_t b = 0; b < n / K_VALUES; b++) {
-                uint8_t codes[K_VALUES];
-                codes_of_q4_k(row + b * (size_t) Q4_K_BYTES, codes);
-                dequantize_with_minima(row + b * (size_t) Q4_K_BYTES, codes, out + b * (size_t) K_VALUES);
-        }
-}
-
-void portable_dequantize_q5_k(const uint8_t *row, uint32_t n, float *out) {
-        for (uint32_t b = 0; b < n / K_VALUES; b++) {
-                uint8_t codes[K_VALUES];
-                codes_of_q5_k(row + b * (size_t) Q5_K_BYTES, codes);
-                dequantize_with_minima(row + b * (size_t) Q5_K_BYTES, codes, out + b * (size_t) K_VALUES);
-        }
-}
-
-void portable_dequantize_q6_k(const uint8_t *row, uint32_t n, float *out) {
-        for (uint32_t b = 0; b < n / K_VALUES; b++, row += Q6_K_BYTES) {
-                int8_t codes[K_VALUES];
-                codes_of_q6_k(row, codes);
+                struct unpacked_256 u;
+                unpack(row + b * block_bytes, &u);
                 for (int i = 0; i < K_VALUES; i++)
-                        *out++ = load_half(row + 208) * (float) (int8_t) row[192 + i / 16] * (float) codes[i];
+                        *out++ = u.scale * (float) u.scales[i / 16] * (float) u.codes[i] - u.minimum * (float) u.minima[i / 16];
         }
 }
 
@@ -224,79 +148,67 @@ static float dot_bf16(const uint8_t *row, const uint8_t *column, uint32_t n) {
         return sum;
 }
 
-static int dot_32(const int8_t *a, const int16_t *b) {
-        int sum = 0;
-        for (int i = 0; i < 32; i++)
-                sum += a[i] * b[i];
-        return sum;
-}
-
-static float dot_q4_0(const uint8_t *row, const uint8_t *column, uint32_t n) {
+/* A block: codes by codes, less what the minimum takes off, which is the same for all values. */
+static inline float dot_32(const uint8_t *row, const uint8_t *column, uint32_t n, unpack_32 *unpack, size_t block_bytes) {
         struct i16_column x = i16_of(column, n);
         float sum = 0;
-        for (uint32_t b = 0; b < n / 32; b++, row += Q4_0_BYTES) {
-                int8_t codes[32];
-                codes_of_q4_0(row, codes);
-                sum += load_half(row) * x.scales[b] * (float) dot_32(codes, x.codes + b * 32);
+        for (uint32_t b = 0; b < n / 32; b++) {
+                struct unpacked_32 u;
+                int whole = 0, below = 0;
+                unpack(row + b * block_bytes, &u);
+                for (uint32_t i = 0; i < 32; i++) {
+                        whole += u.codes[i] * x.codes[b * 32 + i];
+                        below += x.codes[b * 32 + i];
+                }
+                sum += u.scale * x.scales[b] * (float) whole - u.minimum * x.scales[b] * (float) below;
         }
         return sum;
 }
 
-static float dot_q8_0(const uint8_t *row, const uint8_t *column, uint32_t n) {
-        struct i16_column x = i16_of(column, n);
-        float sum = 0;
-        for (uint32_t b = 0; b < n / 32; b++, row += Q8_0_BYTES)
-                sum += load_half(row) * x.scales[b] * (float) dot_32((const int8_t *) row + 2, x.codes + b * 32);
-        return sum;
-}
-
-/* Block B: codes times scales, less what the minima take off, which is the same for all values of a sub-block. */
-static float dot_with_minima(const uint8_t *block, const uint8_t codes[K_VALUES], const struct i8_column *x, uint32_t b) {
-        uint8_t scales[8], minima[8];
-        int whole = 0, below = 0;
-        k_scales_unpack(block + 4, scales, minima);
-        for (int i = 0; i < K_VALUES; i++)
-                whole += scales[i / 32] * codes[i] * x->codes[b * K_VALUES + (uint32_t) i];
-        for (int s = 0; s < 16; s++)
-                below += minima[s / 2] * x->sums[b * 16 + (uint32_t) s];
-        return load_half(block) * x->scales[b] * (float) whole - load_half(block + 2) * x->scales[b] * (float) below;
-}
-
-static float dot_q4_k(const uint8_t *row, const uint8_t *column, uint32_t n) {
+static inline float dot_256(const uint8_t *row, const uint8_t *column, uint32_t n, unpack_256 *unpack, size_t block_bytes) {
         struct i8_column x = i8_of(column, n);
         float sum = 0;
-        for (uint32_t b = 0; b < n / K_VALUES; b++, row += Q4_K_BYTES) {
-                uint8_t codes[K_VALUES];
-                codes_of_q4_k(row, codes);
-                sum += dot_with_minima(row, codes, &x, b);
+        for (uint32_t b = 0; b < n / K_VALUES; b++) {
+                struct unpacked_256 u;
+                int whole = 0, below = 0;
+                unpack(row + b * block_bytes, &u);
+                for (uint32_t i = 0; i < K_VALUES; i++)
+                        whole += u.scales[i / 16] * u.codes[i] * x.codes[b * K_VALUES + i];
+                for (uint32_t s = 0; s < 16; s++)
+                        below += u.minima[s] * x.sums[b * 16 + s];
+                sum += u.scale * x.scales[b] * (float) whole - u.minimum * x.scales[b] * (float) below;
         }
         return sum;
 }
 
-static float dot_q5_k(const uint8_t *row, const uint8_t *column, uint32_t n) {
-        struct i8_column x = i8_of(column, n);
-        float sum = 0;
-        for (uint32_t b = 0; b < n / K_VALUES; b++, row += Q5_K_BYTES) {
-                uint8_t codes[K_VALUES];
-                codes_of_q5_k(row, codes);
-                sum += dot_with_minima(row, codes, &x, b);
+/* The two kernels of a quantised type, from how it is unpacked. */
+#define DEFINE_TYPE(values, type)                                                                \
+        void portable_dequantize_##type(const uint8_t *row, uint32_t n, float *out) {            \
+                dequantize_##values(row, n, out, unpack_##type, sizeof(struct block_##type));    \
+        }                                                                                        \
+        static float dot_##type(const uint8_t *row, const uint8_t *column, uint32_t n) {         \
+                return dot_##values(row, column, n, unpack_##type, sizeof(struct block_##type)); \
         }
-        return sum;
-}
-
-static float dot_q6_k(const uint8_t *row, const uint8_t *column, uint32_t n) {
-        struct i8_column x = i8_of(column, n);
-        float sum = 0;
-        for (uint32_t b = 0; b < n / K_VALUES; b++, row += Q6_K_BYTES) {
-                int8_t codes[K_VALUES];
-                int whole = 0;
-                codes_of_q6_k(row, codes);
-                for (int i = 0; i < K_VALUES; i++)
-                        whole += (int8_t) row[192 + i / 16] * codes[i] * x.codes[b * K_VALUES + (uint32_t) i];
-                sum += load_half(row + 208) * x.scales[b] * (float) whole;
-        }
-        return sum;
-}
+DEFINE_TYPE(32, q4_0)
+DEFINE_TYPE(32, q4_1)
+DEFINE_TYPE(32, q5_0)
+DEFINE_TYPE(32, q5_1)
+DEFINE_TYPE(32, q8_0)
+DEFINE_TYPE(32, iq4_nl)
+DEFINE_TYPE(32, mxfp4)
+DEFINE_TYPE(256, q2_k)
+DEFINE_TYPE(256, q3_k)
+DEFINE_TYPE(256, q4_k)
+DEFINE_TYPE(256, q5_k)
+DEFINE_TYPE(256, q6_k)
+DEFINE_TYPE(256, iq4_xs)
+DEFINE_TYPE(256, iq2_xxs)
+DEFINE_TYPE(256, iq2_xs)
+DEFINE_TYPE(256, iq2_s)
+DEFINE_TYPE(256, iq3_xxs)
+DEFINE_TYPE(256, iq3_s)
+DEFINE_TYPE(256, iq1_s)
+DEFINE_TYPE(256, iq1_m)
 
 /* --- many rows times many columns --- */
 
@@ -314,11 +226,27 @@ DEFINE_MULTIPLY(f32)
 DEFINE_MULTIPLY(f16)
 DEFINE_MULTIPLY(bf16)
 DEFINE_MULTIPLY(q4_0)
+DEFINE_MULTIPLY(q4_1)
+DEFINE_MULTIPLY(q5_0)
+DEFINE_MULTIPLY(q5_1)
 DEFINE_MULTIPLY(q8_0)
+DEFINE_MULTIPLY(iq4_nl)
+DEFINE_MULTIPLY(mxfp4)
+DEFINE_MULTIPLY(q2_k)
+DEFINE_MULTIPLY(q3_k)
 DEFINE_MULTIPLY(q4_k)
 DEFINE_MULTIPLY(q5_k)
 DEFINE_MULTIPLY(q6_k)
+DEFINE_MULTIPLY(iq4_xs)
+DEFINE_MULTIPLY(iq2_xxs)
+DEFINE_MULTIPLY(iq2_xs)
+DEFINE_MULTIPLY(iq2_s)
+DEFINE_MULTIPLY(iq3_xxs)
+DEFINE_MULTIPLY(iq3_s)
+DEFINE_MULTIPLY(iq1_s)
+DEFINE_MULTIPLY(iq1_m)
 
+/* clang-format off */
 const struct kernels kernels_portable = {
         .name = "portable",
         .types = {
@@ -326,10 +254,25 @@ const struct kernels kernels_portable = {
                 [TENSOR_F16]  = { ACTIVATION_F32, portable_dequantize_f16, multiply_f16 },
                 [TENSOR_BF16] = { ACTIVATION_F32, portable_dequantize_bf16, multiply_bf16 },
                 [TENSOR_Q4_0] = { ACTIVATION_I16, portable_dequantize_q4_0, multiply_q4_0 },
+                [TENSOR_Q4_1] = { ACTIVATION_I16, portable_dequantize_q4_1, multiply_q4_1 },
+                [TENSOR_Q5_0] = { ACTIVATION_I16, portable_dequantize_q5_0, multiply_q5_0 },
+                [TENSOR_Q5_1] = { ACTIVATION_I16, portable_dequantize_q5_1, multiply_q5_1 },
                 [TENSOR_Q8_0] = { ACTIVATION_I16, portable_dequantize_q8_0, multiply_q8_0 },
+                [TENSOR_IQ4_NL] = { ACTIVATION_I16, portable_dequantize_iq4_nl, multiply_iq4_nl },
+                [TENSOR_MXFP4] = { ACTIVATION_I16, portable_dequantize_mxfp4, multiply_mxfp4 },
+                [TENSOR_Q2_K] = { ACTIVATION_I8, portable_dequantize_q2_k, multiply_q2_k },
+                [TENSOR_Q3_K] = { ACTIVATION_I8, portable_dequantize_q3_k, multiply_q3_k },
                 [TENSOR_Q4_K] = { ACTIVATION_I8, portable_dequantize_q4_k, multiply_q4_k },
                 [TENSOR_Q5_K] = { ACTIVATION_I8, portable_dequantize_q5_k, multiply_q5_k },
                 [TENSOR_Q6_K] = { ACTIVATION_I8, portable_dequantize_q6_k, multiply_q6_k },
+                [TENSOR_IQ4_XS] = { ACTIVATION_I8, portable_dequantize_iq4_xs, multiply_iq4_xs },
+                [TENSOR_IQ2_XXS] = { ACTIVATION_I8, portable_dequantize_iq2_xxs, multiply_iq2_xxs },
+                [TENSOR_IQ2_XS] = { ACTIVATION_I8, portable_dequantize_iq2_xs, multiply_iq2_xs },
+                [TENSOR_IQ2_S] = { ACTIVATION_I8, portable_dequantize_iq2_s, multiply_iq2_s },
+                [TENSOR_IQ3_XXS] = { ACTIVATION_I8, portable_dequantize_iq3_xxs, multiply_iq3_xxs },
+                [TENSOR_IQ3_S] = { ACTIVATION_I8, portable_dequantize_iq3_s, multiply_iq3_s },
+                [TENSOR_IQ1_S] = { ACTIVATION_I8, portable_dequantize_iq1_s, multiply_iq1_s },
+                [TENSOR_IQ1_M] = { ACTIVATION_I8, portable_dequantize_iq1_m, multiply_iq1_m },
         },
         .prepare = {
                 [ACTIVATION_I16] = prepare_i16,
@@ -348,3 +291,4 @@ const struct kernels kernels_portable = {
         .maximum = portable_maximum,
         .exponential_sum = portable_exponential_sum,
 };
+/* clang-format on */

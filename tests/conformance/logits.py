@@ -8,7 +8,7 @@ difference over the variance of the exact logits.
 Tolerances. Weights in floats or in blocks of 32 meet activations in floats or 16 bits, so only the KV cache's f16 is
 between us and the exact answer: NMSE 1e-5, largest difference 0.05 at a logit deviation of 3. (The F32, F16 and BF16
 files of a name hold the same weights, and the reference rounds activations for the last two: its F32 run is the exact one
-for all three.) K-quants meet 8-bit activations: NMSE 0.005. A quantised KV cache may cost twice what the reference's own
+for all three.) K-quants and IQ4_XS meet 8-bit activations: NMSE 0.005. A quantised KV cache may cost twice what the reference's own
 cache of that type costs; the reference rotates keys and values before it quantises them, we keys alone (docs/kv-cache.md).
 """
 import json
@@ -22,10 +22,10 @@ BUILD = os.environ.get("HEADROOM_BUILD", os.path.join(ROOT, "build"))
 REFDATA = os.environ.get("HEADROOM_REFDATA", os.path.join(ROOT, "..", "shared", "refdata"))
 ENGINE = os.path.join(BUILD, "headroom-engine")
 
-TYPES = ("F32", "F16", "BF16", "Q8_0", "Q4_0", "Q4_K", "Q4_K_M", "Q5_K", "Q5_K_M", "Q6_K")
+TYPES = ("F32", "F16", "BF16", "Q8_0", "Q4_0", "Q4_1", "Q5_0", "Q5_1", "IQ4_NL", "Q2_K", "Q3_K", "Q4_K", "Q4_K_M", "Q5_K", "Q5_K_M", "Q6_K", "IQ4_XS")
 MODELS = ("llama", "llama-rope-linear", "llama-rope-llama3", "mistral")
 FLOAT_TYPES = ("F32", "F16", "BF16")
-EXACT_TYPES = FLOAT_TYPES + ("Q8_0", "Q4_0")
+EXACT_TYPES = FLOAT_TYPES + ("Q8_0", "Q4_0", "Q4_1", "Q5_0", "Q5_1", "IQ4_NL")
 EXACT_NMSE, EXACT_DIFFERENCE = 1e-5, 0.05
 QUANTISED_NMSE = 0.005
 KV_TYPES = ("f16", "q8_0", "q4_0")

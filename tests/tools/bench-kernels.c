@@ -9,6 +9,7 @@
 
 #include "engine/kernels/half.h"
 #include "engine/kernels/kernels.h"
+#include "tests/block_scale.h"
 
 #define ROWS        32u
 #define N           1024u
@@ -28,7 +29,10 @@ static void fill(const struct kernels *k, enum tensor_type type) {
         float x[N];
         for (uint32_t i = 0; i < N; i++)
                 x[i] = (float) (i * 2654435761u >> 16) * 0x1p-16f - 0.5f;
-        memset(rows, 0x11, sizeof(rows)); /* small finite numbers in every type */
+        memset(rows, 0x11, sizeof(rows)); /* small finite numbers in every type, whose scales are no subnormals */
+        const struct tensor_type_info *info = tensor_type_info(type);
+        for (size_t at = 0; at + info->block_bytes <= sizeof(rows); at += info->block_bytes)
+                block_put_scale(type, rows[0] + at, 0.01f, 0.01f);
         for (uint32_t c = 0; c < COLUMNS_MAX; c++)
                 if (k->types[type].activation == ACTIVATION_F32)
                         memcpy(columns[c], x, sizeof(x));
@@ -67,14 +71,14 @@ int main(int argc, char **argv) {
                 fprintf(stderr, "usage: bench-kernels [portable|avx2]: this processor cannot run '%s'\n", argv[1]);
                 return 2;
         }
-        printf("%s, billions of multiply-adds a second by number of columns\n%-6s", k->name, "");
+        printf("%s, billions of multiply-adds a second by number of columns\n%-8s", k->name, "");
         for (size_t c = 0; c < sizeof(counts) / sizeof(*counts); c++)
                 printf("%8u", counts[c]);
         for (uint32_t type = 0; type < TENSOR_TYPE_COUNT; type++) {
                 if (!k->types[type].multiply)
                         continue;
                 fill(k, type);
-                printf("\n%-6s", tensor_type_info(type)->name);
+                printf("\n%-8s", tensor_type_info(type)->name);
                 for (size_t c = 0; c < sizeof(counts) / sizeof(*counts); c++)
                         printf("%8.1f", speed(k, type, counts[c]));
         }

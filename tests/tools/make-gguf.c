@@ -13,6 +13,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "engine/kernels/kernels.h"
+#include "tests/block_scale.h"
 #include "tests/gguf_writer.h"
 #include "tests/random_bits.h"
 
@@ -172,6 +174,48 @@ static fill_block *const fills[TENSOR_TYPE_COUNT] = {
         [TENSOR_Q4_0] = fill_q4_0, [TENSOR_Q4_K] = fill_q4_k, [TENSOR_Q5_K] = fill_q5_k, [TENSOR_Q6_K] = fill_q6_k,
 };
 
+/* ---- types without a function of their own: any bits, below a scale that was measured ---- */
+
+#define MEASURED_BLOCKS 64u
+
+/* Random blocks of TYPE with this scale and minimum: the mean of their values and of their squares. */
+static void measure(enum tensor_type type, float scale, float minimum, double *ret_mean, double *ret_square) {
+        const struct tensor_type_info *info = tensor_type_info(type);
+        uint8_t block[256];
+        float values[256];
+        double sum = 0, squares = 0;
+        for (unsigned i = 0; i < MEASURED_BLOCKS; i++) {
+                random_fill(block, info->block_bytes);
+                block_put_scale(type, block, scale, minimum);
+                kernels_portable.types[type].dequantize(block, info->block_values, values);
+                for (uint32_t v = 0; v < info->block_values; v++) {
+                        sum += (double) values[v];
+                        squares += (double) values[v] * (double) values[v];
+                }
+        }
+        *ret_mean = sum / (MEASURED_BLOCKS * info->block_values);
+        *ret_square = squares / (MEASURED_BLOCKS * info->block_values);
+}
+
+/* The scale and the minimum that make a block's values deviate by one around 0. */
+static void calibrate(enum tensor_type type, float *ret_scale, float *ret_minimum) {
+        double mean, lowered, square, unused;
+        measure(type, 1, 0, &mean, &unused);
+        measure(type, 0, 1, &lowered, &unused);
+        double minimum = block_halves[type].minimum ? -mean / lowered : 0;
+        measure(type, 1, (float) minimum, &mean, &square);
+        *ret_scale = (float) (1 / sqrt(square));
+        *ret_minimum = (float) (minimum / sqrt(square));
+}
+
+static void fill_measured(enum tensor_type type, uint8_t *block, double deviation) {
+        static float scales[TENSOR_TYPE_COUNT], minima[TENSOR_TYPE_COUNT];
+        if (scales[type] == 0)
+                calibrate(type, &scales[type], &minima[type]);
+        random_fill(block, tensor_type_info(type)->block_bytes);
+        block_put_scale(type, block, scales[type] * (float) deviation, minima[type] * (float) deviation);
+}
+
 /* ---- the list of tensors ---- */
 
 struct tensor {
@@ -299,8 +343,11 @@ static void write_tokenizer(struct gguf_writer *w, const struct options *o) {
 /* The number that `general.file_type` has for a type. */
 static uint32_t file_type(const struct options *o) {
         static const uint32_t numbers[TENSOR_TYPE_COUNT] = {
-                [TENSOR_F32] = 0,   [TENSOR_F16] = 1,   [TENSOR_Q4_0] = 2,  [TENSOR_Q8_0] = 7,
-                [TENSOR_Q4_K] = 14, [TENSOR_Q5_K] = 16, [TENSOR_Q6_K] = 18, [TENSOR_BF16] = 32,
+                [TENSOR_F32] = 0,    [TENSOR_F16] = 1,     [TENSOR_Q4_0] = 2,     [TENSOR_Q4_1] = 3,    [TENSOR_Q8_0] = 7,
+                [TENSOR_Q5_0] = 8,   [TENSOR_Q5_1] = 9,    [TENSOR_Q2_K] = 10,    [TENSOR_Q3_K] = 11,   [TENSOR_Q4_K] = 14,
+                [TENSOR_Q5_K] = 16,  [TENSOR_Q6_K] = 18,   [TENSOR_IQ2_XXS] = 19, [TENSOR_IQ2_XS] = 20, [TENSOR_IQ3_XXS] = 23,
+                [TENSOR_IQ1_S] = 24, [TENSOR_IQ4_NL] = 25, [TENSOR_IQ3_S] = 26,   [TENSOR_IQ2_S] = 28,  [TENSOR_IQ4_XS] = 30,
+                [TENSOR_IQ1_M] = 31, [TENSOR_BF16] = 32,   [TENSOR_MXFP4] = 38,
         };
         return o->mixed ? 15 : numbers[o->type];
 }
@@ -340,8 +387,10 @@ static void write_data(FILE *file, const char *path, const struct tensor *t, uin
                 if (part > left)
                         part = left;
                 for (uint64_t at = 0; at < part; at += block) {
-                        if (t->deviation > 0)
+                        if (t->deviation > 0 && fills[t->type])
                                 fills[t->type](buffer + at, t->deviation);
+                        else if (t->deviation > 0)
+                                fill_measured(t->type, buffer + at, t->deviation);
                         else
                                 memcpy(buffer + at, "\0\0\x80\x3f", 4); /* 1.0f */
                 }
@@ -402,8 +451,7 @@ static void write_all(const struct options *o) {
 static void print_help(void) {
         puts("usage: make-gguf OUT.gguf [--preset tiny|160m|1b] [--type TYPE] [--layers N] [--embd N] [--ff N] [--heads N]\n"
              "                 [--kv-heads N] [--vocab N] [--ctx N] [--untied] [--rope-freqs] [--seed N] [--split N]\n\n"
-             "Writes a llama model with random weights. TYPE is f32, f16, bf16, q8_0 (default), q4_0, q4_k, q5_k, q6_k or "
-             "q4_k_m.\n"
+             "Writes a llama model with random weights. TYPE is q8_0 (default), q4_k_m, or any that the engine computes with.\n"
              "Without a preset the sizes are those of 'tiny'. --split N writes OUT-00001-of-0000N.gguf and so on.");
 }
 
@@ -433,7 +481,7 @@ static void choose_type(struct options *o, const char *name) {
         o->mixed = !strcasecmp(name, "q4_k_m");
         if (o->mixed)
                 o->type = TENSOR_Q4_K;
-        else if (tensor_type_by_name(name, &o->type) < 0 || !fills[o->type]) {
+        else if (tensor_type_by_name(name, &o->type) < 0 || !kernels_portable.types[o->type].multiply) {
                 fprintf(stderr, "make-gguf: weights of type '%s' cannot be made\n", name);
                 exit(2);
         }
