@@ -1,6 +1,6 @@
 /*
- * block_scale.h - where the scale of a block lies, for tests that fill blocks with random bits: any other bits are a block
- * with tame values, once its scale and its minimum are tame.
+ * block_scale.h - where the scale of a block lies, for tests that fill blocks with random bits: any bits are a block with
+ * tame values, once its scale and its minimum are tame.
  */
 #ifndef HEADROOM_TESTS_BLOCK_SCALE_H
 #define HEADROOM_TESTS_BLOCK_SCALE_H
@@ -10,7 +10,7 @@
 
 #include "engine/kernels/block.h"
 #include "engine/kernels/half.h"
-#include "engine/tensor_type.h"
+#include "engine/kernels/kernels.h"
 
 /* Of the halves in a block; what is not listed begins with its scale and has no minimum (0). */
 static const struct {
@@ -46,6 +46,48 @@ static inline void block_put_scale(enum tensor_type type, uint8_t *block, float 
                 store_u16(block + block_halves[type].scale, half_from_float(scale));
         if (block_halves[type].minimum)
                 store_u16(block + block_halves[type].minimum, half_from_float(minimum));
+}
+
+#define MEASURED_BLOCKS 64u
+
+/* The mean of the values of random blocks, always the same ones, with this scale and minimum, and of their squares. */
+static inline void block_measure(enum tensor_type type, float scale, float minimum, double *ret_mean, double *ret_square) {
+        const struct tensor_type_info *info = tensor_type_info(type);
+        uint8_t block[256];
+        float values[256];
+        double sum = 0, squares = 0;
+        uint64_t state = 1;
+        for (unsigned i = 0; i < MEASURED_BLOCKS; i++) {
+                for (uint32_t b = 0; b < info->block_bytes; b++) {
+                        state = state * 6364136223846793005u + 1442695040888963407u;
+                        block[b] = (uint8_t) (state >> 56);
+                }
+                block_put_scale(type, block, scale, minimum);
+                kernels_portable.types[type].dequantize(block, info->block_values, values);
+                for (uint32_t v = 0; v < info->block_values; v++) {
+                        sum += (double) values[v];
+                        squares += (double) values[v] * (double) values[v];
+                }
+        }
+        *ret_mean = sum / (MEASURED_BLOCKS * info->block_values);
+        *ret_square = squares / (MEASURED_BLOCKS * info->block_values);
+}
+
+/* Makes random bits a block whose values deviate by DEVIATION, around 0 where the type has minima. Without kernel: no change. */
+static inline void block_put_deviation(enum tensor_type type, uint8_t *block, float deviation) {
+        static float scales[TENSOR_TYPE_COUNT], minima[TENSOR_TYPE_COUNT];
+        if (!kernels_portable.types[type].dequantize)
+                return;
+        if (scales[type] == 0) {
+                double mean, lowered, square, unused;
+                block_measure(type, 1, 0, &mean, &unused);
+                block_measure(type, 0, 1, &lowered, &unused);
+                double minimum = block_halves[type].minimum ? -mean / lowered : 0;
+                block_measure(type, 1, (float) minimum, &unused, &square);
+                scales[type] = (float) (1 / sqrt(square));
+                minima[type] = (float) (minimum / sqrt(square));
+        }
+        block_put_scale(type, block, scales[type] * deviation, minima[type] * deviation);
 }
 
 #endif

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "engine/kernels/half.h"
+#include "tests/block_scale.h"
 #include "tests/gguf_writer.h"
 
 struct tiny_model {
@@ -54,6 +55,8 @@ static inline void tiny_block(enum tensor_type type, uint8_t *block, float devia
                 store_u16(block, half_from_float(deviation / (type == TENSOR_Q8_0 ? 74 : 4.6f)));
         else if (type == TENSOR_Q6_K)
                 store_u16(block + 208, half_from_float(deviation / (74 * 18)));
+        else if (type != TENSOR_Q4_K && type != TENSOR_Q5_K)
+                block_put_deviation(type, block, deviation);
         else {
                 float scale = deviation / (type == TENSOR_Q5_K ? 470.0f : 290.0f);
                 store_u16(block, half_from_float(scale));

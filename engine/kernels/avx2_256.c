@@ -179,96 +179,77 @@ ALWAYS_INLINE struct part part_of_iq4_xs(const uint8_t *block, int j) {
         return (struct part){ _mm256_abs_epi8(codes), codes };
 }
 
-/* Four points of eight digits of two bits: a byte a digit. */
-ALWAYS_INLINE __m256i digits_of_four(uint16_t a, uint16_t b, uint16_t c, uint16_t d) {
-        __m128i points = _mm_cvtsi32_si128(a);
-        points = _mm_insert_epi16(_mm_insert_epi16(_mm_insert_epi16(points, b, 1), c, 2), d, 3);
-        __m256i x = _mm256_cvtepu16_epi64(points);
-        x = _mm256_and_si256(_mm256_or_si256(x, _mm256_slli_epi64(x, 24)), _mm256_set1_epi64x(0x000000ff000000ff));
-        x = _mm256_and_si256(_mm256_or_si256(x, _mm256_slli_epi64(x, 12)), _mm256_set1_epi64x(0x000f000f000f000f));
-        return _mm256_and_si256(_mm256_or_si256(x, _mm256_slli_epi64(x, 6)), _mm256_set1_epi8(3));
+/* Points side by side. */
+ALWAYS_INLINE __m256i four_points(uint64_t a, uint64_t b, uint64_t c, uint64_t d) {
+        return _mm256_setr_epi64x((long long) a, (long long) b, (long long) c, (long long) d);
 }
 
-/* Eight points of four digits of four bits: a byte a digit. */
-ALWAYS_INLINE __m256i digits_of_eight(const uint16_t *grid, const uint8_t *points, unsigned high) {
-        __m128i x = _mm_cvtsi32_si128(grid[points[0] | (high << 8 & 256)]);
-        x = _mm_insert_epi16(x, grid[points[1] | (high << 7 & 256)], 1);
-        x = _mm_insert_epi16(x, grid[points[2] | (high << 6 & 256)], 2);
-        x = _mm_insert_epi16(x, grid[points[3] | (high << 5 & 256)], 3);
-        x = _mm_insert_epi16(x, grid[points[4] | (high << 4 & 256)], 4);
-        x = _mm_insert_epi16(x, grid[points[5] | (high << 3 & 256)], 5);
-        x = _mm_insert_epi16(x, grid[points[6] | (high << 2 & 256)], 6);
-        x = _mm_insert_epi16(x, grid[points[7] | (high << 1 & 256)], 7);
-        __m256i y = _mm256_cvtepu16_epi32(x);
-        y = _mm256_and_si256(_mm256_or_si256(y, _mm256_slli_epi32(y, 8)), _mm256_set1_epi32(0x00ff00ff));
-        return _mm256_and_si256(_mm256_or_si256(y, _mm256_slli_epi32(y, 4)), _mm256_set1_epi8(15));
-}
-
-ALWAYS_INLINE struct part part_of_iq2(__m256i digits, uint32_t signs) {
-        const __m128i table = _mm_setr_epi8(GRID_IQ2_LEVELS, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);
-        return (struct part){ levels(table, digits), signs_of_bits(signs) };
+/* Eight points of four values; bit i of HIGH is bit 8 of the number of point i. */
+ALWAYS_INLINE __m256i eight_points(const uint32_t *grid, const uint8_t *n, unsigned high) {
+        return _mm256_setr_epi32((int) grid[n[0] | (high << 8 & 256)], (int) grid[n[1] | (high << 7 & 256)],
+                                 (int) grid[n[2] | (high << 6 & 256)], (int) grid[n[3] | (high << 5 & 256)],
+                                 (int) grid[n[4] | (high << 4 & 256)], (int) grid[n[5] | (high << 3 & 256)],
+                                 (int) grid[n[6] | (high << 2 & 256)], (int) grid[n[7] | (high << 1 & 256)]);
 }
 
 ALWAYS_INLINE struct part part_of_iq2_xxs(const uint8_t *block, const struct weights_256 *w, int j) {
         const uint8_t *n = BLOCK(iq2_xxs, block)->parts[j];
-        const uint16_t *grid = grid_iq2_xxs;
-        return part_of_iq2(digits_of_four(grid[n[0]], grid[n[1]], grid[n[2]], grid[n[3]]), w->signs[j]);
+        const uint64_t *grid = grid_iq2_xxs;
+        return (struct part){ four_points(grid[n[0]], grid[n[1]], grid[n[2]], grid[n[3]]), signs_of_bits(w->signs[j]) };
 }
 
 ALWAYS_INLINE struct part part_of_iq2_xs(const uint8_t *block, const struct weights_256 *w, int j) {
         const uint8_t(*n)[2] = BLOCK(iq2_xs, block)->points + 4 * j;
-        const uint16_t *grid = grid_iq2_xs;
-        return part_of_iq2(digits_of_four(grid[load_u16(n[0]) & 511], grid[load_u16(n[1]) & 511], grid[load_u16(n[2]) & 511],
+        const uint64_t *grid = grid_iq2_xs;
+        return (struct part){ four_points(grid[load_u16(n[0]) & 511], grid[load_u16(n[1]) & 511], grid[load_u16(n[2]) & 511],
                                           grid[load_u16(n[3]) & 511]),
-                           w->signs[j]);
+                              signs_of_bits(w->signs[j]) };
 }
 
 ALWAYS_INLINE struct part part_of_iq2_s(const uint8_t *block, int j) {
         const struct block_iq2_s *b = BLOCK(iq2_s, block);
         const uint8_t *n = b->points + 4 * j;
-        const uint16_t *grid = grid_iq2_s;
+        const uint64_t *grid = grid_iq2_s;
         unsigned high = b->high[j];
-        return part_of_iq2(digits_of_four(grid[n[0] | (high << 8 & 768)], grid[n[1] | (high << 6 & 768)],
+        return (struct part){ four_points(grid[n[0] | (high << 8 & 768)], grid[n[1] | (high << 6 & 768)],
                                           grid[n[2] | (high << 4 & 768)], grid[n[3] | (high << 2 & 768)]),
-                           load_u32(b->signs + 4 * j));
+                              signs_of_bits(load_u32(b->signs + 4 * j)) };
 }
 
 ALWAYS_INLINE struct part part_of_iq3_xxs(const uint8_t *block, const struct weights_256 *w, int j) {
         const struct block_iq3_xxs *b = BLOCK(iq3_xxs, block);
-        const __m128i table = _mm_setr_epi8(GRID_IQ3_XXS_LEVELS, 0, 0, 0, 0, 0, 0, 0, 0);
-        return (struct part){ levels(table, digits_of_eight(grid_iq3_xxs, b->points + 8 * j, 0)), signs_of_bits(w->signs[j]) };
+        return (struct part){ eight_points(grid_iq3_xxs, b->points + 8 * j, 0), signs_of_bits(w->signs[j]) };
 }
 
 ALWAYS_INLINE struct part part_of_iq3_s(const uint8_t *block, int j) {
         const struct block_iq3_s *b = BLOCK(iq3_s, block);
-        const __m128i table = _mm_setr_epi8(GRID_IQ3_S_LEVELS, 0, 0, 0, 0, 0, 0, 0, 0);
-        return (struct part){ levels(table, digits_of_eight(grid_iq3_s, b->points + 8 * j, b->high[j])),
+        return (struct part){ eight_points(grid_iq3_s, b->points + 8 * j, b->high[j]),
                               signs_of_bits(load_u32(b->signs + 4 * j)) };
 }
 
 #define IQ1_MOVED 9 /* eight times -1, 0 or 1, one more or less, and this: from 0 to 18 */
 
 /* LESS holds 8 for the values that are an eighth less, else 0. */
-ALWAYS_INLINE __m256i codes_of_iq1(__m256i digits, __m256i less) {
-        return levels(_mm_setr_epi8(2, 10, 18, 0, 0, 0, 0, 0, 0, 8, 16, 0, 0, 0, 0, 0), _mm256_or_si256(digits, less));
+ALWAYS_INLINE __m256i codes_of_iq1(__m256i points, __m256i less) {
+        return levels(_mm_setr_epi8(2, 10, 18, 0, 0, 0, 0, 0, 0, 8, 16, 0, 0, 0, 0, 0), _mm256_or_si256(points, less));
 }
 
 ALWAYS_INLINE __m256i codes_of_iq1_s(const uint8_t *block, int j) {
         const struct block_iq1_s *b = BLOCK(iq1_s, block);
         const uint8_t *n = b->points + 4 * j;
         unsigned high = load_u16(b->high[j]);
-        __m256i digits = digits_of_four(grid_iq1[n[0] | (high << 8 & 0x700)], grid_iq1[n[1] | (high << 5 & 0x700)],
-                                        grid_iq1[n[2] | (high << 2 & 0x700)], grid_iq1[n[3] | (high >> 1 & 0x700)]);
-        return codes_of_iq1(digits, _mm256_set1_epi8((char) (high >> 12 & 8)));
+        __m256i points = four_points(grid_iq1[n[0] | (high << 8 & 0x700)], grid_iq1[n[1] | (high << 5 & 0x700)],
+                                     grid_iq1[n[2] | (high << 2 & 0x700)], grid_iq1[n[3] | (high >> 1 & 0x700)]);
+        return codes_of_iq1(points, _mm256_set1_epi8((char) (high >> 12 & 8)));
 }
 
 ALWAYS_INLINE __m256i codes_of_iq1_m(const uint8_t *block, const struct weights_256 *w, int j) {
         const struct block_iq1_m *b = BLOCK(iq1_m, block);
         const uint8_t *n = b->points + 4 * j;
         unsigned first = b->high[2 * j], second = b->high[2 * j + 1];
-        __m256i digits = digits_of_four(grid_iq1[n[0] | (first << 8 & 0x700)], grid_iq1[n[1] | (first << 4 & 0x700)],
-                                        grid_iq1[n[2] | (second << 8 & 0x700)], grid_iq1[n[3] | (second << 4 & 0x700)]);
-        return codes_of_iq1(digits, byte_for_eight(w->signs[j]));
+        __m256i points = four_points(grid_iq1[n[0] | (first << 8 & 0x700)], grid_iq1[n[1] | (first << 4 & 0x700)],
+                                     grid_iq1[n[2] | (second << 8 & 0x700)], grid_iq1[n[3] | (second << 4 & 0x700)]);
+        return codes_of_iq1(points, byte_for_eight(w->signs[j]));
 }
 
 /* Bit 3 of 32 nibbles. */

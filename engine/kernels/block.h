@@ -105,12 +105,18 @@ struct block_iq3_s {
         uint8_t scale[2], points[64], high[8], signs[32], scales[4];
 };
 
-/* For a part: four times three upper bits of numbers, three bits s, and the sign of the eighth that is added to each value. */
+/*
+ * HIGH of a part: four times three upper bits of numbers, three bits s, and the sign of the eighth that is added to each
+ * value of -1, 0 or 1. Scale * (2 s + 1).
+ */
 struct block_iq1_s {
         uint8_t scale[2], points[32], high[8][2];
 };
 
-/* A nibble for a point: three upper bits, and the sign of its eighth. SCALES: three bits s for 16 values, and a nibble of the half. */
+/*
+ * A nibble for a point: three upper bits of its number, and the sign of its eighth. Each two bytes of SCALES: four times
+ * three bits s, of 16 values each, and a nibble of the scale of the block, a half.
+ */
 struct block_iq1_m {
         uint8_t points[32], high[16], scales[4][2];
 };

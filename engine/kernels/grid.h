@@ -1,25 +1,21 @@
 /*
- * grid.h - the grids of the IQ types: a few hundred points of 8 or 4 small whole numbers, of which a block names one by
+ * grid.h - the grids of the IQ types: some hundreds of points of 8 or 4 small whole numbers, of which a block names one by
  * its number where other types would store the values themselves. The tables are facts of the formats (grid_table.c).
  *
- * A point is kept in 16 bits, its first value lowest: eight digits of two bits, or four of four. A digit stands for the
- * level in the table beside it; IQ2 and IQ3 give magnitudes, whose signs lie in the block, IQ1 the values themselves.
+ * A point is a byte a value, the first one lowest. IQ2 and IQ3 have magnitudes, whose signs lie in the block; IQ1 has 0, 1
+ * and 2, which stand for -1, 0 and 1.
  */
 #ifndef HEADROOM_ENGINE_KERNELS_GRID_H
 #define HEADROOM_ENGINE_KERNELS_GRID_H
 
 #include <stdint.h>
 
-extern const uint16_t grid_iq1[2048];    /* IQ1_S, IQ1_M: digits 0..2 stand for -1, 0, 1 */
-extern const uint16_t grid_iq2_xxs[256]; /* eight digits 0..2: GRID_IQ2_LEVELS */
-extern const uint16_t grid_iq2_xs[512];
-extern const uint16_t grid_iq2_s[1024];
-extern const uint16_t grid_iq3_xxs[256]; /* four digits 0..7: GRID_IQ3_XXS_LEVELS */
-extern const uint16_t grid_iq3_s[512];   /* four digits 0..7: GRID_IQ3_S_LEVELS */
-
-#define GRID_IQ2_LEVELS     8, 25, 43
-#define GRID_IQ3_XXS_LEVELS 4, 12, 20, 28, 36, 44, 52, 62
-#define GRID_IQ3_S_LEVELS   1, 3, 5, 7, 9, 11, 13, 15
+extern const uint64_t grid_iq1[2048];    /* IQ1_S, IQ1_M */
+extern const uint64_t grid_iq2_xxs[256]; /* 8, 25, 43 */
+extern const uint64_t grid_iq2_xs[512];
+extern const uint64_t grid_iq2_s[1024];
+extern const uint32_t grid_iq3_xxs[256]; /* 4, 12, 20, 28, 36, 44, 52, 62 */
+extern const uint32_t grid_iq3_s[512];   /* 1, 3, 5 .. 15 */
 
 /* What the codes 0..15 of IQ4_NL and IQ4_XS stand for, and those of MXFP4 (OCP Microscaling Formats 1.0: E2M1), doubled. */
 #define IQ4_LEVELS   -127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113

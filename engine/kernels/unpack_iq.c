@@ -40,11 +40,10 @@ void unpack_iq4_xs(const uint8_t *block, struct unpacked_256 *ret) {
 
 /* --- IQ2: points of eight magnitudes --- */
 
-static void put_iq2(uint16_t point, uint8_t signs, int8_t codes[8]) {
-        static const int8_t levels[4] = { GRID_IQ2_LEVELS };
+static void put_iq2(uint64_t point, uint8_t signs, int8_t codes[8]) {
         for (int i = 0; i < 8; i++) {
-                int8_t level = levels[point >> (2 * i) & 3];
-                codes[i] = (int8_t) (signs >> i & 1 ? -level : level);
+                int magnitude = (int) (point >> (8 * i) & 255);
+                codes[i] = (int8_t) (signs >> i & 1 ? -magnitude : magnitude);
         }
 }
 
@@ -81,43 +80,41 @@ void unpack_iq2_s(const uint8_t *block, struct unpacked_256 *ret) {
 
 /* --- IQ3: points of four magnitudes --- */
 
-static void put_iq3(uint16_t point, const int8_t levels[8], int signs, int8_t codes[4]) {
+static void put_iq3(uint32_t point, int signs, int8_t codes[4]) {
         for (int i = 0; i < 4; i++) {
-                int8_t level = levels[point >> (4 * i) & 7];
-                codes[i] = (int8_t) (signs >> i & 1 ? -level : level);
+                int magnitude = (int) (point >> (8 * i) & 255);
+                codes[i] = (int8_t) (signs >> i & 1 ? -magnitude : magnitude);
         }
 }
 
 void unpack_iq3_xxs(const uint8_t *block, struct unpacked_256 *ret) {
-        static const int8_t levels[8] = { GRID_IQ3_XXS_LEVELS };
         const struct block_iq3_xxs *b = (const void *) block;
         without_minima(load_half(b->scale) * 0.25f, ret);
         for (int j = 0; j < 8; j++) {
                 uint32_t signs = load_u32(b->signs[j]);
                 part_scale(ret, j, (int) (2 * (signs >> 28) + 1));
                 for (int k = 0; k < 8; k++)
-                        put_iq3(grid_iq3_xxs[b->points[8 * j + k]], levels, grid_signs(signs >> (k / 2 * 7)) >> (k % 2 * 4),
+                        put_iq3(grid_iq3_xxs[b->points[8 * j + k]], grid_signs(signs >> (k / 2 * 7)) >> (k % 2 * 4),
                                 ret->codes + 32 * j + 4 * k);
         }
 }
 
 void unpack_iq3_s(const uint8_t *block, struct unpacked_256 *ret) {
-        static const int8_t levels[8] = { GRID_IQ3_S_LEVELS };
         const struct block_iq3_s *b = (const void *) block;
         without_minima(load_half(b->scale), ret);
         for (int j = 0; j < 8; j++)
                 part_scale(ret, j, 2 * (b->scales[j / 2] >> (j % 2 * 4) & 15) + 1);
         for (int i = 0; i < 64; i++) {
                 int number = b->points[i] | (b->high[i / 8] >> (i % 8) & 1) << 8;
-                put_iq3(grid_iq3_s[number], levels, b->signs[i / 2] >> (i % 2 * 4), ret->codes + 4 * i);
+                put_iq3(grid_iq3_s[number], b->signs[i / 2] >> (i % 2 * 4), ret->codes + 4 * i);
         }
 }
 
 /* --- IQ1: points of -1, 0 and 1, and an eighth more or less: eight times that are whole numbers --- */
 
-static void put_iq1(uint16_t point, bool less, int8_t codes[8]) {
+static void put_iq1(uint64_t point, bool less, int8_t codes[8]) {
         for (int i = 0; i < 8; i++)
-                codes[i] = (int8_t) (8 * ((point >> (2 * i) & 3) - 1) + (less ? -1 : 1));
+                codes[i] = (int8_t) (8 * ((int) (point >> (8 * i) & 255) - 1) + (less ? -1 : 1));
 }
 
 void unpack_iq1_s(const uint8_t *block, struct unpacked_256 *ret) {

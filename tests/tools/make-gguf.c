@@ -174,46 +174,10 @@ static fill_block *const fills[TENSOR_TYPE_COUNT] = {
         [TENSOR_Q4_0] = fill_q4_0, [TENSOR_Q4_K] = fill_q4_k, [TENSOR_Q5_K] = fill_q5_k, [TENSOR_Q6_K] = fill_q6_k,
 };
 
-/* ---- types without a function of their own: any bits, below a scale that was measured ---- */
-
-#define MEASURED_BLOCKS 64u
-
-/* Random blocks of TYPE with this scale and minimum: the mean of their values and of their squares. */
-static void measure(enum tensor_type type, float scale, float minimum, double *ret_mean, double *ret_square) {
-        const struct tensor_type_info *info = tensor_type_info(type);
-        uint8_t block[256];
-        float values[256];
-        double sum = 0, squares = 0;
-        for (unsigned i = 0; i < MEASURED_BLOCKS; i++) {
-                random_fill(block, info->block_bytes);
-                block_put_scale(type, block, scale, minimum);
-                kernels_portable.types[type].dequantize(block, info->block_values, values);
-                for (uint32_t v = 0; v < info->block_values; v++) {
-                        sum += (double) values[v];
-                        squares += (double) values[v] * (double) values[v];
-                }
-        }
-        *ret_mean = sum / (MEASURED_BLOCKS * info->block_values);
-        *ret_square = squares / (MEASURED_BLOCKS * info->block_values);
-}
-
-/* The scale and the minimum that make a block's values deviate by one around 0. */
-static void calibrate(enum tensor_type type, float *ret_scale, float *ret_minimum) {
-        double mean, lowered, square, unused;
-        measure(type, 1, 0, &mean, &unused);
-        measure(type, 0, 1, &lowered, &unused);
-        double minimum = block_halves[type].minimum ? -mean / lowered : 0;
-        measure(type, 1, (float) minimum, &mean, &square);
-        *ret_scale = (float) (1 / sqrt(square));
-        *ret_minimum = (float) (minimum / sqrt(square));
-}
-
+/* Types without a function of their own: any bits, below a scale that was measured. */
 static void fill_measured(enum tensor_type type, uint8_t *block, double deviation) {
-        static float scales[TENSOR_TYPE_COUNT], minima[TENSOR_TYPE_COUNT];
-        if (scales[type] == 0)
-                calibrate(type, &scales[type], &minima[type]);
         random_fill(block, tensor_type_info(type)->block_bytes);
-        block_put_scale(type, block, scales[type] * (float) deviation, minima[type] * (float) deviation);
+        block_put_deviation(type, block, (float) deviation);
 }
 
 /* ---- the list of tensors ---- */
