@@ -23,7 +23,7 @@ REFDATA = os.environ.get("HEADROOM_REFDATA", os.path.join(ROOT, "..", "shared", 
 ENGINE = os.path.join(BUILD, "headroom-engine")
 
 TYPES = ("F32", "F16", "BF16", "Q8_0", "Q4_0", "Q4_K", "Q4_K_M", "Q5_K", "Q5_K_M", "Q6_K")
-MODELS = ("llama", "llama-rope-linear", "llama-rope-llama3", "mistral")
+MODELS = ("llama", "llama-moe", "llama-rope-linear", "llama-rope-llama3", "llama-rope-yarn", "mistral", "qwen2", "qwen3", "qwen3moe", "gemma2", "gemma3", "phi3")
 FLOAT_TYPES = ("F32", "F16", "BF16")
 EXACT_TYPES = FLOAT_TYPES + ("Q8_0", "Q4_0")
 EXACT_NMSE, EXACT_DIFFERENCE = 1e-5, 0.05
