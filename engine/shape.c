@@ -219,6 +219,14 @@ void shape_done(struct shape *s) {
         *s = (struct shape){ 0 };
 }
 
+uint32_t shape_context(const struct shape *s, uint32_t ctx) {
+        return (s->parts & PART_POSITIONS) && ctx > s->n_ctx_train ? s->n_ctx_train : ctx;
+}
+
+uint32_t shape_pass_tokens(const struct shape *s, uint32_t chunk, uint32_t ctx) {
+        return s->causal || chunk > ctx ? chunk : ctx;
+}
+
 uint32_t shape_ff_values(const struct shape *s) {
         return s->n_expert ? s->n_expert_used * s->n_ff_expert : s->n_ff;
 }

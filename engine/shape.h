@@ -83,6 +83,10 @@ void shape_done(struct shape *s);
 
 /* Positions that layer LAYER looks back on; 0: all. */
 uint32_t shape_window(const struct shape *s, uint32_t layer);
+/* The longest sequence of CTX tokens asked for that the model has positions for. */
+uint32_t shape_context(const struct shape *s, uint32_t ctx);
+/* Tokens of one pass where CHUNK are wanted: a text that goes through as a whole has up to CTX. */
+uint32_t shape_pass_tokens(const struct shape *s, uint32_t chunk, uint32_t ctx);
 /* Feed-forward values of one token that are there at once: of all experts that it uses together. */
 uint32_t shape_ff_values(const struct shape *s);
 
