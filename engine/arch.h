@@ -61,7 +61,7 @@ enum rope_pairs {
 
 enum gate {
         GATE_SILU,
-        GATE_GELU, /* with or without a gate; by tanh, as these models compute it */
+        GATE_GELU, /* with or without a gate; by its tanh form: Gemma's own, and within 5e-4 of BERT's by erf */
 };
 
 enum window_use {
