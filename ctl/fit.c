@@ -185,7 +185,7 @@ static struct fit_model model_of(const struct shape *s, uint32_t parallel, uint3
                                                            : PASS_REQUESTS_MAX;
         struct fit_model m = {
                 .weights_bytes = s->weights_bytes,
-                .scratch_bytes = shape_scratch_bytes(s, PASS_TOKENS, requests, threads),
+                .scratch_bytes = shape_scratch_bytes(s, shape_pass_tokens(s, PASS_TOKENS, s->n_ctx_train), requests, threads),
                 .overhead_bytes = shape_overhead_bytes(s),
                 .decode_bytes = s->decode_bytes,
                 .context_trained = s->n_ctx_train,

@@ -1,5 +1,6 @@
 /*
- * attention.h - causal attention of a few neighbouring tokens over the paged cache, one key head at a time.
+ * attention.h - attention of a few neighbouring tokens over the paged cache, one key head at a time: to what came before
+ * them, or to the last positions of it (a window), or, where the model looks both ways, to the whole text.
  *
  * Softmax is carried along from block to block (Milakov and Gimelshein, "Online normalizer calculation for
  * softmax", 2018), so nothing grows with the context, and each block is read in its own type. Query heads that
@@ -28,6 +29,7 @@ struct attention {
 struct attention_tile {
         const struct kv_sequence *sequence;
         uint32_t position; /* of the first token */
+        uint32_t end;      /* tokens of the sequence when this pass is done */
         uint32_t row;      /* of the first token in the batch */
         uint32_t count;    /* <= attention_tile_tokens of the layer's group */
 };

@@ -18,6 +18,7 @@
 #define SHAPE_HEADS_MAX       1024u
 #define SHAPE_HEAD_VALUES_MAX 1024u
 #define SHAPE_VOCAB_MAX       (1u << 22)
+#define SHAPE_EXPERTS_MAX     1024u /* of a layer; 512 are the most that are published */
 #define SHAPE_CTX_MAX         (1u << 26)
 
 /* Requests. */

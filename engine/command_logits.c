@@ -122,6 +122,7 @@ static int run(const struct arguments *a) {
                 .path = a->path,
                 .threads = a->threads,
                 .kv = a->kv,
+                .for_ids = true,
                 .tokens_max = (uint32_t) (a->prompt.count + a->then.count),
                 .batch = batch < tokens ? batch : tokens,
         };

@@ -15,6 +15,7 @@ command command_inspect; /* headers only: metadata, tensors, sizes */
 command command_tokenize;
 command command_run;
 command command_logits;
+command command_embed;
 command command_bench;
 command command_worker; /* the process that headroomd starts */
 

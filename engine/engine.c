@@ -34,8 +34,9 @@ static uint32_t min_u32(uint32_t a, uint32_t b) {
 }
 
 struct engine_config engine_config_resolve(struct engine_config c, const struct shape *s) {
-        c.ctx = c.ctx ? c.ctx : min_u32(s->n_ctx_train, ENGINE_CTX_DEFAULT);
+        c.ctx = shape_context(s, c.ctx ? c.ctx : min_u32(s->n_ctx_train, ENGINE_CTX_DEFAULT));
         c.kv_tokens = c.kv_tokens ? c.kv_tokens : 2 * c.ctx;
+        c.prefill_chunk = shape_pass_tokens(s, c.prefill_chunk, c.ctx);
         c.threads = c.threads ? c.threads : processors_available();
         return c;
 }
@@ -84,6 +85,7 @@ int engine_open(struct engine *e, const struct engine_config *config, struct ggu
                 return r;
         struct engine_config c = engine_config_resolve(*config, &e->model->shape);
         e->kv_tokens = c.kv_tokens;
+        model_set_context(e->model, c.ctx);
         /* A context that the pool cannot hold would be a promise to refuse. */
         request_rules_init(&e->rules, e->model, min_u32(c.ctx, c.kv_tokens), any_seed());
         r = parts_open_threads(c.threads, &e->threads, reterr);

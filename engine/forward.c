@@ -1,247 +1,127 @@
 /*
  * forward.c - the transformer, top to bottom: embed, then per layer attention and feed-forward, then what was wanted.
  *
- * Read forward_run first. Each step is shared out among the threads in units whose results do not depend on who
- * computes them: a token, a chunk of rows of a weight matrix, a tile of attention. All buffers are made once
- * (scratch.h); a pass allocates nothing and cannot fail.
+ * Read forward_run first. One pass for all architectures: a step whose tensors a model does not have (arch.h) is left
+ * out. Each step is shared out among the threads in units whose results do not depend on who computes them: a token, a
+ * chunk of rows of a weight matrix, a tile of attention. All buffers are made once (scratch.h); a pass allocates nothing
+ * and cannot fail.
  */
 #include "engine/forward.h"
 
 #include <assert.h>
 #include <errno.h>
-#include <stdatomic.h>
-#include <stdbool.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "engine/attention.h"
-#include "engine/kernels/kernels.h"
-#include "engine/rope.h"
-#include "engine/scratch.h"
-
-#define CHUNK_ROWS_MIN       32u /* of a matrix: they stay in the first- or second-level cache while all columns pass */
-#define CHUNKS_PER_THREAD    4u /* where few columns pass: fewer seams, and still something to share when one thread falls behind */
-#define COLUMNS_FEW          4u
-#define MEETINGS_MAX         3u /* matrices that meet one input together: query, key, value */
-#define TOKENS_WORTH_SHARING 4u /* fewer are done sooner than another thread is told */
-
-/* Where a token of the batch belongs. */
-struct row {
-        const struct kv_sequence *sequence;
-        uint32_t position;
-        int32_t token;
-};
-
-/* A matrix that meets the input, and where to. */
-struct meeting {
-        const struct gguf_tensor *weights;
-        float *out; /* per column: one float per row of the weights */
-};
-
-/* The same, cut into units of work. */
-struct cut_meeting {
-        struct meeting meeting;
-        uint32_t first_unit; /* units of those before it */
-        uint32_t chunk_rows;
-};
-
-struct forward {
-        struct forward_config config;
-        const struct kernels *kernels;
-        const struct shape *shape;
-        struct rope rope;
-
-        uint8_t *scratch; /* everything below lies in it; see scratch.h */
-        struct scratch layout;
-        struct attention_scratch attention_layout;
-        float *residual, *normed, *queries, *keys, *values, *attended, *gate, *up, *angles, *results, *logits;
-        uint8_t *prepared;
-        struct row *rows;             /* batch_max */
-        struct attention_tile *tiles; /* batch_max */
-
-        /* The pass under way. */
-        uint32_t rows_count, tiles_count; /* of rows: at last only those that are wanted */
-        uint32_t tile_tokens;             /* what the tiles were cut to */
-        uint32_t layer;
-        const struct model_layer *weights;
-
-        /* The step under way: its input, and what is to be done with it. */
-        const float *input;
-        uint32_t input_n, input_count;
-        enum activation activation;
-        const struct gguf_tensor *norm; /* of the step that prepares a block's input */
-        bool has_output;                /* the block before has left its output in `normed` */
-        struct cut_meeting meetings[MEETINGS_MAX];
-        uint32_t meetings_count;
-};
-
-/* --- sharing out --- */
-
-typedef void unit_work(struct forward *f, uint32_t unit, uint32_t thread);
-
-struct share {
-        struct forward *f;
-        unit_work *work;
-        uint32_t count;
-        _Atomic uint32_t next;
-};
-
-static void share_work(void *context, uint32_t thread, uint32_t width) {
-        struct share *s = context;
-        (void) width;
-        for (uint32_t unit; (unit = atomic_fetch_add_explicit(&s->next, 1, memory_order_relaxed)) < s->count;)
-                s->work(s->f, unit, thread);
-}
-
-static void share(struct forward *f, unit_work *work, uint32_t count) {
-        struct share s = { .f = f, .work = work, .count = count };
-        if (count > 1)
-                threads_run(f->config.threads, share_work, &s);
-        else
-                share_work(&s, 0, 1);
-}
-
-/* WORK per token of the batch. */
-static void share_tokens(struct forward *f, unit_work *work, uint32_t count) {
-        if (count >= TOKENS_WORTH_SHARING) {
-                share(f, work, count);
-                return;
-        }
-        for (uint32_t i = 0; i < count; i++)
-                work(f, i, 0);
-}
-
-/* --- weights times activations --- */
-
-static enum activation activation_of(const struct forward *f, const struct gguf_tensor *weights) {
-        return f->kernels->types[weights->type].activation;
-}
-
-static void prepare_row(const struct forward *f, uint32_t row) {
-        if (f->activation == ACTIVATION_F32)
-                return;
-        size_t bytes = activation_bytes(f->activation, f->input_n);
-        f->kernels->prepare[f->activation](f->input + row * (size_t) f->input_n, f->input_n, f->prepared + row * bytes);
-}
-
-static void prepare_unit(struct forward *f, uint32_t row, uint32_t thread) {
-        (void) thread;
-        prepare_row(f, row);
-}
-
-/* From now on matrices meet the COUNT rows of N floats at X, in the form that WEIGHTS want. The caller sees to the form. */
-static void set_input(struct forward *f, const float *x, uint32_t n, uint32_t count, const struct gguf_tensor *weights) {
-        f->input = x;
-        f->input_n = n;
-        f->input_count = count;
-        f->activation = activation_of(f, weights);
-}
-
-/* Rows of a chunk, a multiple of CHUNK_ROWS_MIN. How a matrix is cut changes no bit of what comes out. */
-static uint32_t chunk_rows(const struct forward *f, uint32_t rows) {
-        if (f->input_count > COLUMNS_FEW)
-                return CHUNK_ROWS_MIN;
-        uint32_t share = rows / (threads_width(f->config.threads) * CHUNKS_PER_THREAD);
-        return share < CHUNK_ROWS_MIN ? CHUNK_ROWS_MIN : share / CHUNK_ROWS_MIN * CHUNK_ROWS_MIN;
-}
-
-static void multiply_unit(struct forward *f, uint32_t unit, uint32_t thread) {
-        (void) thread;
-        const struct cut_meeting *m = &f->meetings[0];
-        while (m + 1 < f->meetings + f->meetings_count && unit >= m[1].first_unit)
-                m++;
-        const struct gguf_tensor *weights = m->meeting.weights;
-        uint32_t rows = (uint32_t) weights->dims[1], first = (unit - m->first_unit) * m->chunk_rows;
-        size_t row_bytes = (size_t) (weights->bytes / rows);
-        bool floats = f->activation == ACTIVATION_F32;
-        f->kernels->types[weights->type].multiply(&(struct product){
-                .rows = weights->data + first * row_bytes,
-                .row_bytes = row_bytes,
-                .rows_count = rows - first < m->chunk_rows ? rows - first : m->chunk_rows,
-                .columns = floats ? (const uint8_t *) f->input : f->prepared,
-                .column_bytes = floats ? f->input_n * sizeof(float) : activation_bytes(f->activation, f->input_n),
-                .columns_count = f->input_count,
-                .n = f->input_n,
-                .out = m->meeting.out + first,
-                .out_stride = rows,
-        });
-}
-
-/* The input times each matrix. Matrices that want the input in another form than the one before wait for it. */
-static void multiply(struct forward *f, const struct meeting meetings[], uint32_t count) {
-        uint32_t units = 0;
-        f->meetings_count = 0;
-        for (uint32_t i = 0; i < count; i++) {
-                if (activation_of(f, meetings[i].weights) != f->activation) {
-                        share(f, multiply_unit, units);
-                        f->meetings_count = units = 0;
-                        f->activation = activation_of(f, meetings[i].weights);
-                        share_tokens(f, prepare_unit, f->input_count);
-                }
-                uint32_t rows = (uint32_t) meetings[i].weights->dims[1], chunk = chunk_rows(f, rows);
-                f->meetings[f->meetings_count++] = (struct cut_meeting){ meetings[i], units, chunk };
-                units += (rows + chunk - 1) / chunk;
-        }
-        share(f, multiply_unit, units);
-}
-
-static void multiply_one(struct forward *f, const float *x, uint32_t n, const struct gguf_tensor *weights, float *out) {
-        set_input(f, x, n, f->rows_count, weights);
-        share_tokens(f, prepare_unit, f->rows_count);
-        multiply(f, &(struct meeting){ weights, out }, 1);
-}
+#include "engine/forward_internal.h"
+#include "engine/kernels/elementwise.h"
 
 /* --- the steps of a layer, each per token --- */
 
-static void embed_unit(struct forward *f, uint32_t row, uint32_t thread) {
-        (void) thread;
-        const struct gguf_tensor *embeddings = f->config.model->token_embd;
-        size_t row_bytes = (size_t) (embeddings->bytes / f->shape->n_vocab), n = f->shape->n_embd;
-        const uint8_t *stored = embeddings->data + (size_t) f->rows[row].token * row_bytes;
-        f->kernels->types[embeddings->type].dequantize(stored, f->shape->n_embd, f->residual + row * n);
-        rope_angles(&f->rope, f->rows[row].position, f->angles + row * (size_t) f->shape->n_rot);
+/* Row NUMBER of TABLE as floats. */
+static void look_up(const struct forward *f, const struct matrix *table, uint32_t number, float *out) {
+        f->kernels->types[table->type].dequantize(matrix_row(table, number), table->columns, out);
 }
 
+static void embed_unit(struct forward *f, uint32_t row, uint32_t thread) {
+        (void) thread;
+        const struct model *m = f->config.model;
+        const struct row *at = &f->rows[row];
+        uint32_t n = f->shape->n_embd;
+        float *x = f->residual + row * (size_t) n, *more = f->normed + row * (size_t) n;
+        look_up(f, &m->token_embd, (uint32_t) at->token, x);
+        if (f->arch->embd_scaled)
+                f->kernels->scale(x, sqrtf((float) n), n);
+        if (m->token_types.data) {
+                look_up(f, &m->token_types, 0, more);
+                f->kernels->add(x, more, n);
+        }
+        if (m->positions.data) {
+                look_up(f, &m->positions, at->position, more);
+                f->kernels->add(x, more, n);
+        }
+        if (m->embd_norm)
+                layer_norm(x, m->embd_norm, m->embd_norm_bias, n, f->shape->norm_epsilon, x);
+        float *angles = f->angles + row * (size_t) (f->rope.pairs + f->rope_local.pairs) * 2;
+        rope_angles(&f->rope, at->position, angles);
+        rope_angles(&f->rope_local, at->position, angles + 2 * (size_t) f->rope.pairs);
+}
+
+/* The output of the block before joins the residual. */
+static void settle(struct forward *f, uint32_t row) {
+        uint32_t n = f->shape->n_embd;
+        float epsilon = f->shape->norm_epsilon;
+        float *residual = f->residual + row * (size_t) n, *out = f->normed + row * (size_t) n;
+        const struct ending *e = &f->ending;
+        add_bias(out, e->bias, n);
+        if (e->post_norm)
+                f->kernels->rms_norm(out, e->post_norm, n, epsilon, out);
+        f->kernels->add(residual, out, n);
+        if (e->after_norm)
+                layer_norm(residual, e->after_norm, e->after_norm_bias, n, epsilon, residual);
+}
+
+/* The residual as the next block takes it in. */
 static void norm_unit(struct forward *f, uint32_t row, uint32_t thread) {
         (void) thread;
         uint32_t n = f->shape->n_embd;
         float *residual = f->residual + row * (size_t) n, *normed = f->normed + row * (size_t) n;
         if (f->has_output)
-                f->kernels->add(residual, normed, n);
-        f->kernels->rms_norm(residual, f->norm->data, n, f->shape->rms_epsilon, normed);
-        prepare_row(f, row);
+                settle(f, row);
+        if (f->norm)
+                f->kernels->rms_norm(residual, f->norm, n, f->shape->norm_epsilon, normed);
+        else
+                memcpy(normed, residual, n * sizeof(float));
+        forward_prepare_row(f, row);
 }
 
-/* Takes the last block's output into the residual and makes the next block's input of it, in the form that FIRST wants. */
-static void begin_block(struct forward *f, const struct gguf_tensor *norm, const struct gguf_tensor *first) {
+void forward_begin_block(struct forward *f, const uint8_t *norm, const struct matrix *first) {
         f->norm = norm;
-        set_input(f, f->normed, f->shape->n_embd, f->rows_count, first);
-        share_tokens(f, norm_unit, f->rows_count);
+        forward_set_input(f, f->normed, f->shape->n_embd, f->rows_count, first);
+        forward_share_tokens(f, norm_unit, f->rows_count);
         f->has_output = true;
+}
+
+/* COUNT heads as the products gave them: bias, norm, position. */
+static void finish_heads(const struct forward *f, float *heads, uint32_t count, const uint8_t *bias, const uint8_t *norm,
+                         const float *angles) {
+        uint32_t d = f->shape->d_head_k;
+        add_bias(heads, bias, count * d);
+        for (uint32_t h = 0; norm && h < count; h++)
+                f->kernels->rms_norm(heads + h * (size_t) d, norm, d, f->shape->norm_epsilon, heads + h * (size_t) d);
+        rope_rotate(angles, f->arch->rope, f->rope.pairs, heads, count, d);
+}
+
+static void store_heads(const struct forward *f, const struct row *at, float *keys, const float *values) {
+        const struct shape *s = f->shape;
+        uint32_t block = at->sequence->blocks[at->position / KV_BLOCK_TOKENS], place = at->position % KV_BLOCK_TOKENS;
+        for (uint32_t h = 0; h < s->head_kv[f->layer]; h++, keys += s->d_head_k, values += s->d_head_v) {
+                struct kv_rows k = kv_cache_keys(f->config.cache, block, f->layer, h);
+                struct kv_rows v = kv_cache_values(f->config.cache, block, f->layer, h);
+                if (kv_type_turns_keys(k.type))
+                        f->kernels->turn(keys, s->d_head_k);
+                f->kernels->kv[k.type].store(keys, s->d_head_k, k.rows + place * (size_t) k.row_bytes);
+                f->kernels->kv[v.type].store(values, s->d_head_v, v.rows + place * (size_t) v.row_bytes);
+        }
 }
 
 /* Turns queries and keys to their position and stores keys and values. */
 static void store_unit(struct forward *f, uint32_t row, uint32_t thread) {
         (void) thread;
         const struct shape *s = f->shape;
-        const struct row *at = &f->rows[row];
-        uint32_t heads = s->head_kv[f->layer], pairs = s->n_rot / 2;
-        uint32_t block = at->sequence->blocks[at->position / KV_BLOCK_TOKENS], place = at->position % KV_BLOCK_TOKENS;
-        const float *angles = f->angles + row * (size_t) s->n_rot;
-        float *keys = f->keys + row * (size_t) heads * s->d_head_k;
-        const float *values = f->values + row * (size_t) heads * s->d_head_v;
+        const struct model_layer *w = f->weights;
+        uint32_t heads = s->head_kv[f->layer];
+        bool local = s->has_rope_local && shape_window(s, f->layer);
+        const float *angles =
+                f->angles + row * (size_t) (f->rope.pairs + f->rope_local.pairs) * 2 + (local ? 2 * f->rope.pairs : 0);
+        float *keys = f->keys + row * (size_t) heads * s->d_head_k, *values = f->values + row * (size_t) heads * s->d_head_v;
+        float *queries = f->queries + row * (size_t) s->n_head * s->d_head_k;
 
-        rope_rotate(angles, pairs, f->queries + row * (size_t) s->n_head * s->d_head_k, s->n_head, s->d_head_k);
-        rope_rotate(angles, pairs, keys, heads, s->d_head_k);
-        for (uint32_t h = 0; h < heads; h++) {
-                struct kv_rows k = kv_cache_keys(f->config.cache, block, f->layer, h);
-                struct kv_rows v = kv_cache_values(f->config.cache, block, f->layer, h);
-                if (kv_type_turns_keys(k.type))
-                        f->kernels->turn(keys + h * (size_t) s->d_head_k, s->d_head_k);
-                f->kernels->kv[k.type].store(keys + h * (size_t) s->d_head_k, s->d_head_k, k.rows + place * (size_t) k.row_bytes);
-                f->kernels->kv[v.type].store(values + h * (size_t) s->d_head_v, s->d_head_v,
-                                             v.rows + place * (size_t) v.row_bytes);
-        }
+        finish_heads(f, queries, s->n_head, w->attn_q_bias, w->attn_q_norm, angles);
+        finish_heads(f, keys, heads, w->attn_k_bias, w->attn_k_norm, angles);
+        add_bias(values, w->attn_v_bias, heads * s->d_head_v);
+        store_heads(f, &f->rows[row], keys, values);
 }
 
 static void attention_unit(struct forward *f, uint32_t unit, uint32_t thread) {
@@ -270,40 +150,73 @@ static void cut_tiles(struct forward *f) {
                 if (last && last->sequence == f->rows[row].sequence && last->count < tokens)
                         last->count++;
                 else
-                        f->tiles[f->tiles_count++] =
-                                (struct attention_tile){ f->rows[row].sequence, f->rows[row].position, row, 1 };
+                        f->tiles[f->tiles_count++] = (struct attention_tile){ .sequence = f->rows[row].sequence,
+                                                                              .position = f->rows[row].position,
+                                                                              .end = f->rows[row].end,
+                                                                              .row = row,
+                                                                              .count = 1 };
         }
 }
 
-static void swiglu_unit(struct forward *f, uint32_t row, uint32_t thread) {
-        (void) thread;
-        size_t at = row * (size_t) f->shape->n_ff;
-        f->kernels->swiglu(f->gate + at, f->up + at, f->shape->n_ff);
-        prepare_row(f, row);
+void forward_activate(struct forward *f, uint32_t row, uint32_t n) {
+        const struct model_layer *w = f->weights;
+        float *gate = f->gate + row * (size_t) n, *up = f->up + row * (size_t) n;
+        add_bias(gate, w->ffn_gate_bias, n);
+        add_bias(up, w->ffn_up_bias, n);
+        if (!w->ffn_gate.data) { /* its output is the gate of ones */
+                memcpy(gate, up, n * sizeof(float));
+                for (uint32_t i = 0; i < n; i++)
+                        up[i] = 1;
+        }
+        if (f->arch->gate == GATE_GELU)
+                gelu_as_swiglu(gate, up, n);
+        f->kernels->swiglu(gate, up, n);
+        forward_prepare_row(f, row);
 }
 
-/* Up to here all tokens of a layer are needed: those to come will look at their keys and values. */
+static void activate_unit(struct forward *f, uint32_t row, uint32_t thread) {
+        (void) thread;
+        forward_activate(f, row, f->shape->n_ff);
+}
+
+/* Up to here all tokens of a layer are needed: others will look at their keys and values. */
 static void make_keys_and_values(struct forward *f) {
         const struct model_layer *w = f->weights;
-        begin_block(f, w->attn_norm, w->attn_q);
-        multiply(f, (struct meeting[]){ { w->attn_q, f->queries }, { w->attn_k, f->keys }, { w->attn_v, f->values } }, 3);
-        share_tokens(f, store_unit, f->rows_count);
+        forward_begin_block(f, w->attn_norm, &w->attn_q);
+        forward_multiply(f,
+                         (struct meeting[]){ forward_meeting(f, w->attn_q, f->queries), forward_meeting(f, w->attn_k, f->keys),
+                                             forward_meeting(f, w->attn_v, f->values) },
+                         3);
+        forward_share_tokens(f, store_unit, f->rows_count);
 }
 
 static void attend(struct forward *f) {
         const struct model_layer *w = f->weights;
         cut_tiles(f);
-        share(f, attention_unit, f->tiles_count * f->shape->head_kv[f->layer]);
-        multiply_one(f, f->attended, f->shape->n_head * f->shape->d_head_v, w->attn_output, f->normed);
+        forward_share(f, attention_unit, f->tiles_count * f->shape->head_kv[f->layer]);
+        forward_multiply_one(f, f->attended, f->shape->n_head * f->shape->d_head_v, w->attn_output, f->normed);
+        f->ending = (struct ending){ w->attn_output_bias, w->attn_post_norm, w->attn_after_norm, w->attn_after_norm_bias };
+}
+
+static void feed_forward_dense(struct forward *f) {
+        const struct model_layer *w = f->weights;
+        bool gated = w->ffn_gate.data;
+        forward_begin_block(f, w->ffn_norm, gated ? &w->ffn_gate : &w->ffn_up);
+        struct meeting meetings[] = { forward_meeting(f, w->ffn_gate, f->gate), forward_meeting(f, w->ffn_up, f->up) };
+        forward_multiply(f, gated ? meetings : meetings + 1, gated ? 2 : 1);
+        forward_set_input(f, f->gate, f->shape->n_ff, f->rows_count, &w->ffn_down);
+        forward_share_tokens(f, activate_unit, f->rows_count);
+        meetings[0] = forward_meeting(f, w->ffn_down, f->normed);
+        forward_multiply(f, meetings, 1);
 }
 
 static void feed_forward(struct forward *f) {
         const struct model_layer *w = f->weights;
-        begin_block(f, w->ffn_norm, w->ffn_gate);
-        multiply(f, (struct meeting[]){ { w->ffn_gate, f->gate }, { w->ffn_up, f->up } }, 2);
-        set_input(f, f->gate, f->shape->n_ff, f->rows_count, w->ffn_down);
-        share_tokens(f, swiglu_unit, f->rows_count);
-        multiply(f, &(struct meeting){ w->ffn_down, f->normed }, 1);
+        if (f->shape->n_expert)
+                forward_experts(f);
+        else
+                feed_forward_dense(f);
+        f->ending = (struct ending){ w->ffn_down_bias, w->ffn_post_norm, w->ffn_after_norm, w->ffn_after_norm_bias };
 }
 
 /* --- a pass --- */
@@ -318,9 +231,13 @@ static void lay_out_rows(struct forward *f, const struct forward_item items[], u
                 assert((uint64_t) s->tokens_count + items[i].count <= (uint64_t) s->blocks_count * KV_BLOCK_TOKENS);
                 for (uint32_t before = 0; before < i; before++)
                         assert(items[before].sequence != s);
+                assert(f->shape->causal || s->tokens_count == 0); /* a text as a whole */
+                assert(f->shape->causal || items[i].want != WANT_LOGITS);
+                uint32_t end = s->tokens_count + items[i].count;
+                assert(!f->config.model->positions.data || end <= f->config.model->positions.rows);
                 for (uint32_t t = 0; t < items[i].count; t++) {
                         assert(items[i].tokens[t] >= 0 && (uint32_t) items[i].tokens[t] < f->shape->n_vocab);
-                        f->rows[f->rows_count++] = (struct row){ s, s->tokens_count + t, items[i].tokens[t] };
+                        f->rows[f->rows_count++] = (struct row){ s, s->tokens_count + t, end, items[i].tokens[t] };
                 }
         }
 }
@@ -348,20 +265,19 @@ static void keep_wanted_rows(struct forward *f, const struct forward_item items[
         f->tile_tokens = 0;
 }
 
-/* The last block's output and the final norm. */
-static void final_unit(struct forward *f, uint32_t row, uint32_t thread) {
+static void cap_unit(struct forward *f, uint32_t item, uint32_t thread) {
         (void) thread;
-        size_t at = row * (size_t) f->shape->n_embd;
-        f->kernels->add(f->residual + at, f->normed + at, f->shape->n_embd);
-        f->kernels->rms_norm(f->residual + at, f->config.model->output_norm->data, f->shape->n_embd, f->shape->rms_epsilon,
-                             f->normed + at);
+        soft_cap(f->kernels, f->logits + item * (size_t) f->shape->n_vocab, f->shape->logits_cap, f->shape->n_vocab);
 }
 
 /* Hands out what is wanted. The wanted rows lie together in the order of the items. */
 static void finish(struct forward *f, struct forward_item items[], uint32_t n) {
         size_t n_embd = f->shape->n_embd, row = 0;
         uint32_t logits = 0;
-        share_tokens(f, final_unit, f->rows_count);
+        const struct matrix *output = &f->config.model->output;
+        f->norm = f->config.model->output_norm;
+        f->activation = ACTIVATION_F32; /* the last block's output and the final norm; nothing to prepare yet */
+        forward_share_tokens(f, norm_unit, f->rows_count);
         for (uint32_t i = 0; i < n; row += wanted_rows(&items[i++])) {
                 items[i].result = NULL;
                 if (items[i].want == WANT_HIDDEN)
@@ -374,15 +290,17 @@ static void finish(struct forward *f, struct forward_item items[], uint32_t n) {
         }
         if (!logits)
                 return;
-        set_input(f, f->results, f->shape->n_embd, logits, f->config.model->output);
-        share_tokens(f, prepare_unit, logits);
-        multiply(f, &(struct meeting){ f->config.model->output, f->logits }, 1);
+        forward_set_input(f, f->results, f->shape->n_embd, logits, output);
+        forward_share_tokens(f, forward_prepare_unit, logits);
+        forward_multiply(f, &(struct meeting){ *output, f->logits, 0, logits }, 1);
+        if (f->shape->logits_cap > 0)
+                forward_share(f, cap_unit, logits);
 }
 
 void forward_run(struct forward *f, struct forward_item items[], uint32_t n) {
         assert(n <= f->config.items_max);
         lay_out_rows(f, items, n);
-        share_tokens(f, embed_unit, f->rows_count);
+        forward_share_tokens(f, embed_unit, f->rows_count);
         for (f->layer = 0; f->layer < f->shape->n_layer && f->rows_count; f->layer++) {
                 f->weights = &f->config.model->layers[f->layer];
                 make_keys_and_values(f);
@@ -411,6 +329,11 @@ static void place_buffers(struct forward *f) {
         f->values = floats_at(f, l->values);
         f->attended = floats_at(f, l->attended);
         f->gate = floats_at(f, l->gate);
+        f->routed = floats_at(f, l->routed);
+        f->scores = floats_at(f, l->scores);
+        f->choices = (struct choice *) (void *) (f->scratch + l->choices);
+        f->sources = (uint32_t *) (void *) (f->scratch + l->sources);
+        f->experts_at = (uint32_t *) (void *) (f->scratch + l->experts_at);
         f->up = floats_at(f, l->up);
         f->prepared = f->scratch + l->prepared;
         f->angles = floats_at(f, l->rope);
@@ -418,10 +341,19 @@ static void place_buffers(struct forward *f) {
         f->logits = floats_at(f, l->logits);
 }
 
+static int init_ropes(struct forward *f) {
+        const struct model *m = f->config.model;
+        uint32_t pairs = f->shape->n_rot / 2;
+        const uint8_t *factors = m->context_is_long ? m->rope_factors_long : m->rope_factors_short;
+        int r = rope_init(&f->rope, &f->shape->rope, pairs, factors ? factors : m->rope_freqs);
+        return r < 0 ? r : rope_init(&f->rope_local, &f->shape->rope_local, f->shape->has_rope_local ? pairs : 0, NULL);
+}
+
 static int forward_init(struct forward *f) {
         const struct model *m = f->config.model;
         f->kernels = kernels_get();
         f->shape = &m->shape;
+        f->arch = arch_info(m->shape.arch);
         f->attention_layout = attention_scratch_layout(f->shape);
         f->layout = scratch_layout(f->shape, (struct scratch_limits){
                                                      .batch = f->config.batch_max,
@@ -431,10 +363,13 @@ static int forward_init(struct forward *f) {
         f->rows = calloc(f->config.batch_max, sizeof(*f->rows));
         f->tiles = calloc(f->config.batch_max, sizeof(*f->tiles));
         f->scratch = aligned_alloc(ACTIVATION_ALIGN, f->layout.bytes);
-        if (!f->rows || !f->tiles || !f->scratch)
+        size_t meetings = MEETINGS_MIN + 2 * (size_t) f->shape->n_expert;
+        f->meetings = calloc(meetings, sizeof(*f->meetings));
+        f->wanted = calloc(meetings, sizeof(*f->wanted));
+        if (!f->rows || !f->tiles || !f->scratch || !f->meetings || !f->wanted)
                 return -ENOMEM;
         place_buffers(f);
-        return rope_init(&f->rope, f->shape, m->rope_freqs ? m->rope_freqs->data : NULL);
+        return init_ropes(f);
 }
 
 int forward_new(const struct forward_config *config, struct forward **ret) {
@@ -456,8 +391,11 @@ void forward_free(struct forward *f) {
         if (!f)
                 return;
         rope_done(&f->rope);
+        rope_done(&f->rope_local);
         free(f->rows);
         free(f->tiles);
+        free(f->meetings);
+        free(f->wanted);
         free(f->scratch);
         free(f);
 }

@@ -154,6 +154,14 @@ static void add_shape(cJSON *object, const struct inspection *i) {
         add_number(object, "n_embd", s->n_embd);
         add_number(object, "n_head", s->n_head);
         add_number(object, "n_head_kv", s->n_head_kv);
+        if (s->n_expert) {
+                add_number(object, "n_expert", s->n_expert);
+                add_number(object, "n_expert_used", s->n_expert_used);
+        }
+        if (s->window)
+                add_number(object, "sliding_window", s->window);
+        cJSON_AddBoolToObject(object, "makes_text", s->causal);
+        cJSON_AddStringToObject(object, "pooling", pooling_name(s->pooling));
         cJSON *kv = cJSON_AddObjectToObject(object, "kv_bytes_per_token");
         for (unsigned type = 0; type < KV_TYPE_COUNT; type++) {
                 uint64_t bytes = shape_kv_bytes_per_token(s, (enum kv_type) type);

@@ -132,8 +132,16 @@ static void print_shape(const struct inspection *i) {
         printf("name           %s\n", s->name);
         printf("parameters     %s, mostly %s\n", count_text(s->parameters).text, s->quantization);
         printf("layers         %" PRIu32 " of width %" PRIu32 ", feed-forward %" PRIu32 "\n", s->n_layer, s->n_embd, s->n_ff);
+        if (s->n_expert)
+                printf("experts        %" PRIu32 " of width %" PRIu32 ", of which %" PRIu32 " are used for each token\n",
+                       s->n_expert, s->n_ff_expert, s->n_expert_used);
         printf("attention      %" PRIu32 " heads of %" PRIu32 ", %" PRIu32 " for keys and values\n", s->n_head, s->d_head_k,
                s->n_head_kv);
+        if (s->window)
+                printf("window         %" PRIu32 " tokens%s\n", s->window,
+                       s->window_pattern ? ", in turn with layers that look back on all" : "");
+        if (!s->causal)
+                printf("makes          vectors alone, pooling %s\n", pooling_name(s->pooling));
         printf("vocabulary     %" PRIu32 " tokens%s\n", s->n_vocab, s->tied_output ? ", output tied to it" : "");
         printf("context        %" PRIu32 " tokens trained\n", s->n_ctx_train);
         printf("weights        %s, of which %s are read for each token\n", bytes_text(s->weights_bytes).text,

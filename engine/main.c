@@ -17,6 +17,7 @@ static const struct command_row commands[] = {
         { "inspect",  command_inspect,  "what is in a model file, and how much memory it would need" },
         { "tokenize", command_tokenize, "token ids of a text, and back" },
         { "logits",   command_logits,   "the numbers a model gives for given tokens, as JSON" },
+        { "embed",    command_embed,    "the vector of a text, as JSON" },
         { "bench",    command_bench,    "tokens per second of prefill and decode" },
         { "run",      command_run,      "one prompt to one answer" },
         { "worker",   command_worker,   "serve one model to headroomd over an inherited socket" },

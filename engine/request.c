@@ -25,6 +25,8 @@ void request_rules_init(struct request_rules *rules, const struct model *model, 
                 .n_ctx = n_ctx,
                 .n_ctx_now = n_ctx,
                 .n_embd = model->shape.n_embd,
+                .makes_text = model->shape.causal,
+                .pooling = model->shape.pooling == POOLING_NONE ? POOLING_MEAN : model->shape.pooling,
                 .seeds = random_seeded(seed),
         };
         for (uint32_t id = 0; id < rules->n_vocab; id++)
@@ -275,6 +277,9 @@ static int read_prompt(const struct request_rules *rules, const cJSON *body, str
 }
 
 static int read_body(struct request_rules *rules, const cJSON *body, struct request *r, struct request_error *reterr) {
+        if (!rules->makes_text)
+                return request_refuse(reterr, "model",
+                                      "This model makes embeddings alone: ask it at /v1/embeddings, or name another.");
         if (!cJSON_IsObject(body))
                 return request_refuse(reterr, NULL, "The request's body must be a JSON object.");
         int result;

@@ -27,6 +27,8 @@ struct request_rules {
         uint32_t n_ctx;     /* prompt and answer of one request together */
         uint32_t n_ctx_now; /* the same for the time being: at most n_ctx */
         uint32_t n_embd;
+        bool makes_text;                /* else vectors alone */
+        enum pooling pooling;           /* of vectors; each text has one */
         int32_t ends[REQUEST_ENDS_MAX]; /* the tokens that end an answer */
         uint32_t ends_count;
         struct random seeds; /* for requests that name none */

@@ -1,7 +1,6 @@
 /*
  * rope.h - rotary position embedding (Su et al., "RoFormer", 2021): pair i of a head is turned by
- * position * base^(-2i / n_rot), scaled as the file says. Pairs are neighbours (0,1), (2,3) ...: the order in
- * which GGUF stores the heads of the llama architecture.
+ * position * base^(-2i / n_rot), scaled as the file says. Which values are a pair is the architecture's (arch.h).
  */
 #ifndef HEADROOM_ENGINE_ROPE_H
 #define HEADROOM_ENGINE_ROPE_H
@@ -12,17 +11,18 @@
 
 struct rope {
         uint32_t pairs;
+        float magnitude;     /* what is turned becomes longer by this */
         double *frequencies; /* radians per position, owned */
 };
 
-/* FACTORS: n_rot / 2 floats that divide the frequencies (tensor rope_freqs), as stored, or NULL. 0 or -ENOMEM. */
-int rope_init(struct rope *r, const struct shape *s, const uint8_t *factors);
+/* PAIRS of a head; FACTORS: as many floats that divide the frequencies, as stored, or NULL. 0 or -ENOMEM. */
+int rope_init(struct rope *r, const struct rope_shape *s, uint32_t pairs, const uint8_t *factors);
 void rope_done(struct rope *r);
 
-/* Cosine and sine of each pair at POSITION: 2 * pairs floats. */
+/* Cosine and sine of each pair at POSITION, times the magnitude: 2 * pairs floats. */
 void rope_angles(const struct rope *r, uint32_t position, float *out);
 
 /* Turns the first 2 * pairs values of each of COUNT heads, which lie D_HEAD floats apart. */
-void rope_rotate(const float *angles, uint32_t pairs, float *heads, uint32_t count, uint32_t d_head);
+void rope_rotate(const float *angles, enum rope_pairs kind, uint32_t pairs, float *heads, uint32_t count, uint32_t d_head);
 
 #endif

@@ -233,9 +233,12 @@ static void gather(struct scheduler *s, struct pass *p) {
                 if (!takes_part(q) || sequence_decodes(q))
                         continue;
                 uint32_t share = left > prompts ? left / prompts : 1, pending = sequence_pending(q);
-                uint32_t count = share < pending ? share : pending;
+                bool whole = !s->config.rules->makes_text; /* the first in any case: a pass has room for the longest */
+                uint32_t count = whole || share > pending ? pending : share;
+                if (whole && p->prefilled && count > left)
+                        continue;
                 pass_add(s, p, q, count);
-                left -= count;
+                left -= count < left ? count : left;
                 prompts--;
         }
 }

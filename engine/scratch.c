@@ -46,27 +46,41 @@ struct attention_scratch attention_scratch_layout(const struct shape *s) {
         return a;
 }
 
+/* What attention needs and what feed-forward needs, one in the other's place. Returns where both have ended. */
+static uint64_t lay_out_blocks(struct scratch *l, const struct shape *s, uint64_t batch, uint64_t at) {
+        uint64_t end = at, used = s->n_expert_used, ff = shape_ff_values(s);
+        l->queries = take_floats(&end, batch, (uint64_t) s->n_head * s->d_head_k);
+        l->keys = take_floats(&end, batch, (uint64_t) s->n_head_kv * s->d_head_k);
+        l->values = take_floats(&end, batch, (uint64_t) s->n_head_kv * s->d_head_v);
+        l->attended = take_floats(&end, batch, (uint64_t) s->n_head * s->d_head_v);
+        l->gate = take_floats(&at, batch, ff);
+        l->up = take_floats(&at, batch, ff);
+        l->routed = take_floats(&at, batch * used, s->n_embd);
+        l->scores = take_floats(&at, batch, s->n_expert);
+        l->choices = take(&at, batch * used * sizeof(struct choice));
+        l->sources = take(&at, batch * used * sizeof(uint32_t));
+        l->experts_at = take(&at, s->n_expert ? (s->n_expert + 1) * sizeof(uint32_t) : 0);
+        return max_u64(at, end);
+}
+
+/* All columns of the product that needs most: of an expert's, each token comes as often as it uses one. */
+static uint64_t prepared_bytes(const struct shape *s, uint64_t batch) {
+        uint64_t widest = max_u64(s->n_embd, (uint64_t) s->n_head * s->d_head_v);
+        uint64_t bytes = batch * activation_bytes_max((uint32_t) max_u64(widest, s->n_expert ? 0 : s->n_ff));
+        uint32_t in_experts = s->n_ff_expert > s->n_embd ? s->n_ff_expert : s->n_embd;
+        return max_u64(bytes, batch * s->n_expert_used * activation_bytes_max(in_experts));
+}
+
 struct scratch scratch_layout(const struct shape *s, struct scratch_limits limits) {
         struct scratch l = { 0 };
         uint64_t batch = limits.batch, items = limits.items;
-        uint64_t heads_k = (uint64_t) s->n_head * s->d_head_k, heads_v = (uint64_t) s->n_head * s->d_head_v;
-        uint64_t widest = max_u64(max_u64(s->n_embd, s->n_ff), heads_v);
-
         l.residual = take_floats(&l.bytes, batch, s->n_embd);
         l.normed = take_floats(&l.bytes, batch, s->n_embd);
-        uint64_t end = l.bytes;
-        l.queries = take_floats(&end, batch, heads_k);
-        l.keys = take_floats(&end, batch, (uint64_t) s->n_head_kv * s->d_head_k);
-        l.values = take_floats(&end, batch, (uint64_t) s->n_head_kv * s->d_head_v);
-        l.attended = take_floats(&end, batch, heads_v);
-        l.gate = take_floats(&l.bytes, batch, s->n_ff);
-        l.up = take_floats(&l.bytes, batch, s->n_ff);
-        l.bytes = max_u64(l.bytes, end);
-
-        l.prepared = take(&l.bytes, batch * activation_bytes_max((uint32_t) widest));
-        l.rope = take_floats(&l.bytes, batch, s->n_rot);
+        l.bytes = lay_out_blocks(&l, s, batch, l.bytes);
+        l.prepared = take(&l.bytes, prepared_bytes(s, batch));
+        l.rope = take_floats(&l.bytes, batch, (uint64_t) s->n_rot * (s->has_rope_local ? 2 : 1));
         l.results = take_floats(&l.bytes, items, s->n_embd);
-        l.logits = take_floats(&l.bytes, items, s->n_vocab);
+        l.logits = take_floats(&l.bytes, items, s->causal ? s->n_vocab : 0);
         l.attention_bytes = attention_scratch_layout(s).bytes;
         l.attention = take(&l.bytes, l.attention_bytes * limits.threads);
         return l;

@@ -22,14 +22,26 @@ struct scratch {
         uint64_t residual; /* n_embd floats: what the layers add to */
         uint64_t normed;   /* n_embd floats: input of a block, later its output; at last the hidden result */
         uint64_t queries, keys, values, attended; /* floats of all heads */
-        uint64_t gate, up;                        /* n_ff floats each; share the place of queries .. attended */
-        uint64_t prepared;                        /* the widest input of a product in its longest whole-number form */
-        uint64_t rope;                            /* cosine and sine for each rotated pair */
-        uint64_t results;                         /* per item: n_embd floats */
-        uint64_t logits;                          /* per item: n_vocab floats */
-        uint64_t attention;                       /* per thread: struct attention_scratch */
-        uint64_t attention_bytes;                 /* of one thread */
-        uint64_t bytes;                           /* all together */
+        uint64_t gate, up;        /* shape_ff_values floats each; share the place of queries .. attended, as do the next ones */
+        uint64_t routed;          /* per expert that a token uses: n_embd floats, what it takes in and later what it puts out */
+        uint64_t scores;          /* of experts: n_expert floats */
+        uint64_t choices;         /* per expert that a token uses: struct choice */
+        uint64_t sources;         /* per expert that a token uses: the token, in the order of `routed` */
+        uint64_t experts_at;      /* all together: n_expert + 1 numbers, where each one's begin in that order */
+        uint64_t prepared;        /* the widest input of a product in its longest whole-number form */
+        uint64_t rope;            /* cosine and sine for each rotated pair, once per kind of rotation */
+        uint64_t results;         /* per item: n_embd floats */
+        uint64_t logits;          /* per item: n_vocab floats */
+        uint64_t attention;       /* per thread: struct attention_scratch */
+        uint64_t attention_bytes; /* of one thread */
+        uint64_t bytes;           /* all together */
+};
+
+/* An expert that a token goes through. */
+struct choice {
+        uint32_t expert;
+        float weight;   /* of what it puts out */
+        uint32_t place; /* in `routed` */
 };
 
 struct scratch scratch_layout(const struct shape *s, struct scratch_limits limits);

@@ -3,8 +3,9 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <math.h>
 #include <stdlib.h>
+
+#include "engine/pooling.h"
 
 static int prepare_embedding(struct sequence *q, const struct request_rules *rules) {
         q->sum = calloc(rules->n_embd, sizeof(*q->sum));
@@ -119,23 +120,16 @@ static int advance_answer(struct sequence *q, const struct request_rules *rules,
         return take_token(q, rules, token, q->request.logprobs ? &logprob : NULL, ret_state);
 }
 
+/* The KV has grown by the item already. */
 static void add_hidden(struct sequence *q, const struct request_rules *rules, const struct forward_item *item) {
-        for (uint32_t i = 0; i < item->count; i++)
-                for (uint32_t d = 0; d < rules->n_embd; d++)
-                        q->sum[d] += (double) item->result[(size_t) i * rules->n_embd + d];
-}
-
-/* The mean's direction: dividing by the count would be undone by the scaling to length 1. */
-static void finish_vector(struct sequence *q, const struct request_rules *rules) {
-        double squares = 0;
-        for (uint32_t d = 0; d < rules->n_embd; d++)
-                squares += q->sum[d] * q->sum[d];
-        double scale = squares > 0 ? 1 / sqrt(squares) : 0;
-        float *vector = q->vectors + (size_t) q->input * rules->n_embd;
-        for (uint32_t d = 0; d < rules->n_embd; d++) {
-                vector[d] = (float) (q->sum[d] * scale);
-                q->sum[d] = 0;
-        }
+        struct pooled_rows rows = {
+                .hidden = item->result,
+                .n = rules->n_embd,
+                .first = q->kv.tokens_count - item->count,
+                .count = item->count,
+                .total = (uint32_t) sequence_tokens(q)->count,
+        };
+        pooling_add(rules->pooling, q->sum, &rows);
 }
 
 int sequence_advance(struct sequence *q, const struct request_rules *rules, struct kv_cache *cache,
@@ -149,7 +143,7 @@ int sequence_advance(struct sequence *q, const struct request_rules *rules, stru
                 return 0;
         if (!embeds)
                 return advance_answer(q, rules, scratch, item->result, now_us, ret_state);
-        finish_vector(q, rules);
+        pooling_finish(q->sum, rules->n_embd, q->vectors + (size_t) q->input * rules->n_embd);
         kv_sequence_truncate(cache, &q->kv, 0);
         if (q->input + 1 == q->request.inputs_count)
                 *ret_state = SEQUENCE_ENDED;

@@ -70,18 +70,29 @@ static void mix_tensor(uint64_t *hash, const struct gguf_tensor *t, bool sample)
                     t->bytes > 2 * SAMPLE_BYTES ? SAMPLE_BYTES : t->bytes);
 }
 
+static void mix_rope(uint64_t *hash, const struct rope_shape *r) {
+        const float numbers[] = { r->freq_base, r->freq_scale, r->beta_fast, r->beta_slow, r->magnitude };
+        mix(hash, numbers, sizeof(numbers));
+        mix_u64(hash, r->scaling);
+        mix_u64(hash, r->n_ctx_original);
+}
+
 uint64_t session_model(const struct model *m) {
         uint64_t hash = 0xcbf29ce484222325u;
         const struct shape *s = &m->shape;
-        const uint64_t numbers[] = { s->arch,     s->n_vocab,  s->n_embd, s->n_layer,        s->n_ff,        s->n_head,
-                                     s->d_head_k, s->d_head_v, s->n_rot,  s->has_rope_freqs, s->tied_output, s->weights_bytes };
+        const uint64_t numbers[] = { s->arch,           s->n_vocab,        s->n_embd,   s->n_layer,       s->n_ff,
+                                     s->n_head,         s->d_head_k,       s->d_head_v, s->n_rot,         s->has_rope_freqs,
+                                     s->tied_output,    s->weights_bytes,  s->n_expert, s->n_expert_used, s->window,
+                                     s->window_pattern, m->context_is_long };
         for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
                 mix_u64(&hash, numbers[i]);
         for (uint32_t i = 0; i < s->n_layer; i++)
                 mix_u64(&hash, s->head_kv[i]);
-        mix(&hash, &s->rms_epsilon, sizeof(s->rms_epsilon));
-        mix(&hash, &s->rope_freq_base, sizeof(s->rope_freq_base));
-        mix(&hash, &s->rope_freq_scale, sizeof(s->rope_freq_scale));
+        mix(&hash, &s->norm_epsilon, sizeof(s->norm_epsilon));
+        mix_rope(&hash, &s->rope);
+        mix_rope(&hash, &s->rope_local);
+        mix(&hash, &s->attention_scale, sizeof(s->attention_scale));
+        mix(&hash, &s->attention_cap, sizeof(s->attention_cap));
         mix(&hash, s->name, strlen(s->name));
         const char *kernels = kernels_get()->name;
         mix(&hash, kernels, strlen(kernels));

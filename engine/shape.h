@@ -10,20 +10,43 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "engine/arch.h"
 #include "engine/gguf.h"
 #include "engine/kv_type.h"
 
-enum arch {
-        ARCH_LLAMA,
-        ARCH_COUNT,
+/* How one vector is made of the hidden states of a text. The file's numbers for it. */
+enum pooling {
+        POOLING_NONE, /* each token keeps its own */
+        POOLING_MEAN,
+        POOLING_CLS, /* the first token's */
+        POOLING_LAST,
+        POOLING_COUNT,
 };
 
-/* As `general.architecture` names it: "llama". It is also the prefix of the model's metadata keys. */
-const char *arch_name(enum arch arch);
+/* "none", "mean", "cls", "last". */
+const char *pooling_name(enum pooling pooling);
+/* 0 and *ret, or -EINVAL. */
+int pooling_by_name(const char *name, enum pooling *ret);
+
+enum rope_scaling {
+        ROPE_UNSCALED,
+        ROPE_LINEAR, /* frequencies times freq_scale: position interpolation, Chen et al. 2023 */
+        ROPE_YARN,   /* the high ones stay, the low ones are scaled, and between the two it slides: Peng et al. 2023 */
+};
+
+/* How positions turn queries and keys (rope.h). Divisors of single frequencies are tensors. */
+struct rope_shape {
+        float freq_base, freq_scale; /* freq_scale: 1 / factor; 1 without */
+        enum rope_scaling scaling;
+        float beta_fast, beta_slow; /* YaRN: turns within the original context from where nothing, up to where all is scaled */
+        uint32_t n_ctx_original;    /* of the training before it was stretched */
+        float magnitude;            /* what is turned becomes longer by this */
+};
 
 struct shape {
         enum arch arch;
-        char name[64]; /* general.name, printable, shortened; "" when absent */
+        uint32_t parts; /* enum arch_part: what the file's model has, except that tensors of parts_may are there or not */
+        char name[64];  /* general.name, printable, shortened; "" when absent */
         uint32_t n_vocab;
         uint32_t n_embd;
         uint32_t n_layer;
@@ -32,12 +55,19 @@ struct shape {
         uint32_t n_head_kv; /* per layer when the file gives an array: the largest; see head_kv */
         uint32_t *head_kv;  /* n_layer counts, owned */
         uint32_t d_head_k, d_head_v;
-        uint32_t n_rot; /* dimensions rotated by RoPE, <= d_head_k, even */
+        uint32_t n_rot; /* dimensions rotated by RoPE, <= d_head_k, even; 0: it has none */
         uint32_t n_ctx_train;
-        float rms_epsilon;
-        float rope_freq_base;
-        float rope_freq_scale; /* 1 / factor of linear scaling; 1 without */
-        bool has_rope_freqs;   /* tensor rope_freqs.weight divides each frequency */
+        uint32_t n_expert, n_expert_used, n_ff_expert; /* 0: no mixture of experts */
+        uint32_t window;         /* positions that a token looks back on, its own included, in layers that have one; 0: all */
+        uint32_t window_pattern; /* each last of so many layers has none; 0: all have */
+        float norm_epsilon;
+        struct rope_shape rope, rope_local; /* rope_local: of layers with a window, where the two differ */
+        bool has_rope_local;
+        bool has_rope_freqs;             /* tensor rope_freqs.weight divides each frequency */
+        float attention_scale;           /* of a product of query and key */
+        float attention_cap, logits_cap; /* cap * tanh(x / cap) of such a product, and of a logit; 0: none */
+        bool causal;                     /* makes text; else a text goes through as a whole, and gives vectors alone */
+        enum pooling pooling;
         bool tied_output;      /* no output.weight: token_embd serves */
         char quantization[16]; /* the type that holds most weight bytes, e.g. "Q4_K" */
         uint32_t n_merges;     /* of the tokenizer; 0 when it has none */
@@ -50,6 +80,15 @@ struct shape {
 /* 0 and *ret, or -EBADMSG / -ENOTSUP / -ENOMEM and one sentence in *reterr. */
 int shape_read(const struct gguf *g, struct shape *ret, struct gguf_error *reterr);
 void shape_done(struct shape *s);
+
+/* Positions that layer LAYER looks back on; 0: all. */
+uint32_t shape_window(const struct shape *s, uint32_t layer);
+/* The longest sequence of CTX tokens asked for that the model has positions for. */
+uint32_t shape_context(const struct shape *s, uint32_t ctx);
+/* Tokens of one pass where CHUNK are wanted: a text that goes through as a whole has up to CTX. */
+uint32_t shape_pass_tokens(const struct shape *s, uint32_t chunk, uint32_t ctx);
+/* Feed-forward values of one token that are there at once: of all experts that it uses together. */
+uint32_t shape_ff_values(const struct shape *s);
 
 /*
  * KV bytes of one token: sum over layers of n_head_kv * (d_head_k * bytes(type) + d_head_v * bytes(type)).

@@ -4,6 +4,8 @@
 #ifndef HEADROOM_ENGINE_SOLO_H
 #define HEADROOM_ENGINE_SOLO_H
 
+#include <stdbool.h>
+
 #include "engine/forward.h"
 
 struct solo_config {
@@ -12,6 +14,8 @@ struct solo_config {
         enum kv_type kv;
         uint32_t tokens_max; /* of the sequence */
         uint32_t batch;      /* tokens per pass of prefill; 0: SOLO_BATCH */
+        bool for_ids;        /* no tokenizer is needed */
+        bool vectors;        /* hidden states are wanted: a model that makes no text will do */
 };
 
 #define SOLO_BATCH 512u
@@ -28,6 +32,9 @@ struct solo {
 /* 0, or -errno and one sentence. S is released with solo_close either way. */
 int solo_open(struct solo *s, const struct solo_config *config, struct gguf_error *reterr);
 void solo_close(struct solo *s);
+/* The same in two steps, for whoever must look at the model to know the rest of the configuration. */
+int solo_open_model(struct solo *s, const struct solo_config *config, struct gguf_error *reterr);
+int solo_open_rest(struct solo *s, const struct solo_config *config, struct gguf_error *reterr);
 
 /*
  * Takes COUNT (>= 1) tokens in at the end of the sequence, in chunks of the batch. *ret: the logits after the last,
@@ -35,6 +42,8 @@ void solo_close(struct solo *s);
  * 0, or -ENOSPC when the sequence is full.
  */
 int solo_feed(struct solo *s, const int32_t *tokens, uint32_t count, const float **ret);
+/* The first COUNT tokens, at most the batch, into an empty sequence: *ret has n_embd floats for each, good until the next call. */
+int solo_hidden(struct solo *s, const int32_t *tokens, uint32_t count, const float **ret);
 /* Forgets all but the first COUNT tokens. */
 void solo_rewind(struct solo *s, uint32_t count);
 

@@ -1,6 +1,6 @@
 /*
- * tiny_model.h - a llama model of a few thousand random weights, as a GGUF file in memory: for tests of the forward
- * pass and of what opens models. Everything that a test varies is a field; 0 stands for the default in brackets.
+ * tiny_model.h - a model of a few thousand random weights, of any architecture, as a GGUF file in memory: for tests of the
+ * forward pass and of what opens models. Everything that a test varies is a field; 0 stands for the default in brackets.
  */
 #ifndef HEADROOM_TESTS_TINY_MODEL_H
 #define HEADROOM_TESTS_TINY_MODEL_H
@@ -11,18 +11,24 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "engine/arch.h"
 #include "engine/kernels/half.h"
 #include "tests/block_scale.h"
 #include "tests/gguf_writer.h"
 
 struct tiny_model {
+        enum arch arch;        /* (llama) */
         enum tensor_type type; /* of the matrices (F32) */
         /* (2, 256, 256, 4, 2, 64, d_head, d_head, 64) */
         uint32_t layers, embd, ff, heads, heads_kv, d_head, d_head_v, n_rot, vocab;
-        bool untied, rope_freqs;
-        float rope_scale;    /* factor of linear scaling (none) */
-        const char *without; /* a tensor to leave out */
-        const char *odd;     /* a tensor whose type or shape is changed */
+        bool untied, rope_freqs, rope_factors;
+        float rope_scale;               /* factor of linear scaling (none) */
+        float yarn_scale;               /* factor of YaRN, from 64 tokens on (none) */
+        uint32_t experts, experts_used; /* (none; of an architecture that must have them 5, of which 2 are used) */
+        uint32_t window;                /* (none; of an architecture with a pattern 40) */
+        uint32_t pooling;               /* (none) */
+        const char *without;            /* a tensor to leave out */
+        const char *odd;                /* a tensor whose type or shape is changed */
         enum tensor_type odd_type;
         uint32_t odd_rows; /* 0: as it is */
         const char *extra; /* a tensor more */
@@ -66,60 +72,136 @@ static inline void tiny_block(enum tensor_type type, uint8_t *block, float devia
 
 /* One tensor: its row of the directory into W, its data into DATA. */
 static inline void tiny_tensor(struct gguf_writer *w, struct gguf_writer *data, const struct tiny_model *m, const char *name,
-                               enum tensor_type type, uint32_t columns, uint32_t rows) {
+                               enum tensor_type type, uint32_t columns, uint32_t rows, uint32_t planes) {
         if (m->without && !strcmp(m->without, name))
                 return;
         if (m->odd && !strcmp(m->odd, name)) {
                 type = m->odd_type;
                 rows = m->odd_rows ? m->odd_rows : rows;
         }
-        uint64_t bytes = gguf_write_tensor(w, name, type, columns, rows, 0, 0);
+        uint64_t bytes = gguf_write_tensor(w, name, type, columns, rows, planes, 0);
         const struct tensor_type_info *info = tensor_type_info(type);
         uint8_t block[256];
         for (uint64_t at = 0; at < bytes; at += info->block_bytes) {
-                float one = 1 + 0.1f * tiny_uniform();
+                float near = 0.1f * tiny_uniform() + !strstr(name, ".bias");
                 tiny_block(type, block, 1 / sqrtf((float) columns));
                 if (type == TENSOR_F32 && rows == 0)
-                        memcpy(block, &one, 4);
+                        memcpy(block, &near, 4);
                 gguf_write_bytes(data, block, info->block_bytes);
         }
         gguf_write_zeros(data, (32 - bytes % 32) % 32);
 }
 
-static inline void tiny_layer(struct gguf_writer *w, struct gguf_writer *data, const struct tiny_model *m, uint32_t layer) {
-        /* clang-format off */
-        const struct {
-                const char *name;
-                uint32_t columns, rows;
-        } tensors[] = {
-                { "attn_norm", m->embd, 0 }, { "attn_q", m->embd, m->heads * m->d_head }, { "attn_k", m->embd, m->heads_kv * m->d_head },
-                { "attn_v", m->embd, m->heads_kv * m->d_head_v }, { "attn_output", m->heads * m->d_head_v, m->embd }, { "ffn_norm", m->embd, 0 },
-                { "ffn_gate", m->embd, m->ff }, { "ffn_up", m->embd, m->ff }, { "ffn_down", m->ff, m->embd },
-        };
-        /* clang-format on */
+/* What tensors of PARTS there are, with their lengths; rows 0: a vector. */
+struct tiny_part {
+        const char *name;
+        uint32_t parts, columns, rows, planes;
+};
+
+static inline uint32_t tiny_parts(const struct tiny_model *m) {
+        uint32_t parts = arch_info(m->arch)->parts;
+        if (m->experts)
+                parts = (parts & ~(uint32_t) PART_FF_GATED) | PART_EXPERTS;
+        parts |= m->untied ? PART_OUTPUT : 0;
+        parts |= m->rope_freqs ? PART_ROPE_FREQS : 0;
+        return parts | (m->rope_factors ? PART_ROPE_FACTORS : 0);
+}
+
+static inline void tiny_write_parts(struct gguf_writer *w, struct gguf_writer *data, const struct tiny_model *m,
+                                    const char *prefix, const struct tiny_part parts[], size_t count) {
         char name[64];
-        for (size_t i = 0; i < sizeof(tensors) / sizeof(*tensors); i++) {
-                (void) snprintf(name, sizeof(name), "blk.%u.%s.weight", layer, tensors[i].name);
-                tiny_tensor(w, data, m, name, tensors[i].rows ? m->type : TENSOR_F32, tensors[i].columns, tensors[i].rows);
+        for (size_t i = 0; i < count; i++) {
+                if (!(parts[i].parts & tiny_parts(m)))
+                        continue;
+                (void) snprintf(name, sizeof(name), "%s%s", prefix, parts[i].name);
+                tiny_tensor(w, data, m, name, parts[i].rows ? m->type : TENSOR_F32, parts[i].columns, parts[i].rows,
+                            parts[i].planes);
         }
 }
 
+static inline void tiny_layer(struct gguf_writer *w, struct gguf_writer *data, const struct tiny_model *m, uint32_t layer) {
+        uint32_t embd = m->embd, ff = m->ff, queries = m->heads * m->d_head, keys = m->heads_kv * m->d_head,
+                 values = m->heads_kv * m->d_head_v, attended = m->heads * m->d_head_v;
+        char prefix[24];
+        /* clang-format off */
+        const struct tiny_part parts[] = {
+                { "attn_norm.weight", PART_NORMS_BEFORE, embd, 0, 0 },
+                { "attn_q.weight", PART_QKV, embd, queries, 0 }, { "attn_q.bias", PART_QKV_BIAS, queries, 0, 0 },
+                { "attn_k.weight", PART_QKV, embd, keys, 0 }, { "attn_k.bias", PART_QKV_BIAS, keys, 0, 0 },
+                { "attn_v.weight", PART_QKV, embd, values, 0 }, { "attn_v.bias", PART_QKV_BIAS, values, 0, 0 },
+                { "attn_qkv.weight", PART_QKV_FUSED, embd, queries + keys + values, 0 },
+                { "attn_q_norm.weight", PART_HEAD_NORMS, m->d_head, 0, 0 }, { "attn_k_norm.weight", PART_HEAD_NORMS, m->d_head, 0, 0 },
+                { "attn_output.weight", PART_ALWAYS, attended, embd, 0 }, { "attn_output.bias", PART_OUT_BIAS, embd, 0, 0 },
+                { "post_attention_norm.weight", PART_NORMS_POST, embd, 0, 0 },
+                { "attn_output_norm.weight", PART_NORMS_AFTER, embd, 0, 0 }, { "attn_output_norm.bias", PART_NORMS_AFTER, embd, 0, 0 },
+                { "ffn_norm.weight", PART_NORMS_BEFORE, embd, 0, 0 },
+                { "ffn_gate.weight", PART_FF_GATED, embd, ff, 0 }, { "ffn_up.weight", PART_FF | PART_FF_GATED, embd, ff, 0 },
+                { "ffn_up.weight", PART_FF_GATED_FUSED, embd, 2 * ff, 0 }, { "ffn_up.bias", PART_FF_BIAS, ff, 0, 0 },
+                { "ffn_down.weight", PART_FF | PART_FF_GATED | PART_FF_GATED_FUSED, ff, embd, 0 }, { "ffn_down.bias", PART_FF_BIAS, embd, 0, 0 },
+                { "ffn_gate_inp.weight", PART_EXPERTS, embd, m->experts, 0 }, { "ffn_gate_exps.weight", PART_EXPERTS, embd, ff, m->experts },
+                { "ffn_up_exps.weight", PART_EXPERTS, embd, ff, m->experts }, { "ffn_down_exps.weight", PART_EXPERTS, ff, embd, m->experts },
+                { "post_ffw_norm.weight", PART_NORMS_POST, embd, 0, 0 },
+                { "layer_output_norm.weight", PART_NORMS_AFTER, embd, 0, 0 }, { "layer_output_norm.bias", PART_NORMS_AFTER, embd, 0, 0 },
+        };
+        /* clang-format on */
+        (void) snprintf(prefix, sizeof(prefix), "blk.%u.", layer);
+        tiny_write_parts(w, data, m, prefix, parts, sizeof(parts) / sizeof(*parts));
+}
+
+static inline uint32_t tiny_context(const struct tiny_model *m) {
+        return arch_info(m->arch)->parts & PART_POSITIONS ? 512 : 4096;
+}
+
+static inline void tiny_key_u32(struct gguf_writer *w, const struct tiny_model *m, const char *suffix, uint32_t value) {
+        char key[96];
+        (void) snprintf(key, sizeof(key), "%s.%s", arch_name(m->arch), suffix);
+        gguf_write_u32(w, key, value);
+}
+
+static inline void tiny_key_f32(struct gguf_writer *w, const struct tiny_model *m, const char *suffix, float value) {
+        char key[96];
+        (void) snprintf(key, sizeof(key), "%s.%s", arch_name(m->arch), suffix);
+        gguf_write_f32(w, key, value);
+}
+
+static inline void tiny_rope_metadata(struct gguf_writer *w, const struct tiny_model *m) {
+        char key[96];
+        if (arch_info(m->arch)->rope == ROPE_NONE)
+                return;
+        tiny_key_u32(w, m, "rope.dimension_count", m->n_rot);
+        if (m->rope_factors)
+                tiny_key_u32(w, m, "rope.scaling.original_context_length", 100);
+        if (m->rope_scale == 0 && m->yarn_scale == 0)
+                return;
+        (void) snprintf(key, sizeof(key), "%s.rope.scaling.type", arch_name(m->arch));
+        gguf_write_string(w, key, m->yarn_scale != 0 ? "yarn" : "linear");
+        tiny_key_f32(w, m, "rope.scaling.factor", m->yarn_scale != 0 ? m->yarn_scale : m->rope_scale);
+        if (m->yarn_scale != 0)
+                tiny_key_u32(w, m, "rope.scaling.original_context_length", 64);
+}
+
 static inline void tiny_metadata(struct gguf_writer *w, const struct tiny_model *m) {
-        gguf_write_string(w, "general.architecture", "llama");
-        gguf_write_u32(w, "llama.context_length", 4096);
-        gguf_write_u32(w, "llama.embedding_length", m->embd);
-        gguf_write_u32(w, "llama.block_count", m->layers);
-        gguf_write_u32(w, "llama.feed_forward_length", m->ff);
-        gguf_write_u32(w, "llama.attention.head_count", m->heads);
-        gguf_write_u32(w, "llama.attention.head_count_kv", m->heads_kv);
-        gguf_write_u32(w, "llama.attention.key_length", m->d_head);
-        gguf_write_u32(w, "llama.attention.value_length", m->d_head_v);
-        gguf_write_u32(w, "llama.rope.dimension_count", m->n_rot);
-        if (m->rope_scale != 0) {
-                gguf_write_string(w, "llama.rope.scaling.type", "linear");
-                gguf_write_f32(w, "llama.rope.scaling.factor", m->rope_scale);
+        gguf_write_string(w, "general.architecture", arch_name(m->arch));
+        tiny_key_u32(w, m, "context_length", tiny_context(m));
+        tiny_key_u32(w, m, "embedding_length", m->embd);
+        tiny_key_u32(w, m, "block_count", m->layers);
+        tiny_key_u32(w, m, "feed_forward_length", m->ff);
+        tiny_key_u32(w, m, "attention.head_count", m->heads);
+        tiny_key_u32(w, m, "attention.head_count_kv", m->heads_kv);
+        tiny_key_u32(w, m, "attention.key_length", m->d_head);
+        tiny_key_u32(w, m, "attention.value_length", m->d_head_v);
+        tiny_rope_metadata(w, m);
+        if (m->experts) {
+                tiny_key_u32(w, m, "expert_count", m->experts);
+                tiny_key_u32(w, m, "expert_used_count", m->experts_used);
         }
-        gguf_write_f32(w, "llama.attention.layer_norm_rms_epsilon", 1e-5f);
+        if (m->window)
+                tiny_key_u32(w, m, "attention.sliding_window", m->window);
+        if (arch_info(m->arch)->window == WINDOW_PATTERN)
+                tiny_key_u32(w, m, "attention.sliding_window_pattern", 2);
+        if (m->pooling)
+                tiny_key_u32(w, m, "pooling_type", m->pooling);
+        tiny_key_f32(w, m, arch_info(m->arch)->epsilon, 1e-5f);
         gguf_write_string(w, "tokenizer.ggml.model", "gpt2");
         gguf_write_string(w, "tokenizer.ggml.pre", "gpt-2");
         gguf_write_array(w, "tokenizer.ggml.tokens", GGUF_STRING, m->vocab);
@@ -145,6 +227,12 @@ static inline void tiny_defaults(struct tiny_model *m) {
         m->d_head_v = m->d_head_v ? m->d_head_v : m->d_head;
         m->n_rot = m->n_rot ? m->n_rot : m->d_head;
         m->vocab = m->vocab ? m->vocab : d.vocab;
+        if (arch_info(m->arch)->parts & PART_EXPERTS && !m->experts)
+                m->experts = 5;
+        if (m->experts && !m->experts_used)
+                m->experts_used = 2;
+        if (arch_info(m->arch)->window == WINDOW_PATTERN && !m->window)
+                m->window = 40;
         tiny_state = m->seed ? m->seed : d.seed;
 }
 
@@ -154,16 +242,26 @@ static inline struct gguf_writer tiny_model_bytes(struct tiny_model m) {
         tiny_defaults(&m);
         gguf_write_begin(&w, 3);
         tiny_metadata(&w, &m);
-        tiny_tensor(&w, &data, &m, "token_embd.weight", m.type, m.embd, m.vocab);
-        if (m.rope_freqs)
-                tiny_tensor(&w, &data, &m, "rope_freqs.weight", TENSOR_F32, m.n_rot / 2, 0);
+        const struct tiny_part begin[] = {
+                { "token_embd.weight", PART_ALWAYS, m.embd, m.vocab, 0 },
+                { "token_types.weight", PART_TOKEN_TYPES, m.embd, 2, 0 },
+                { "position_embd.weight", PART_POSITIONS, m.embd, tiny_context(&m), 0 },
+                { "token_embd_norm.weight", PART_EMBD_NORM, m.embd, 0, 0 },
+                { "token_embd_norm.bias", PART_EMBD_NORM, m.embd, 0, 0 },
+                { "rope_freqs.weight", PART_ROPE_FREQS, m.n_rot / 2, 0, 0 },
+                { "rope_factors_long.weight", PART_ROPE_FACTORS, m.n_rot / 2, 0, 0 },
+                { "rope_factors_short.weight", PART_ROPE_FACTORS, m.n_rot / 2, 0, 0 },
+        };
+        const struct tiny_part end[] = {
+                { "output_norm.weight", PART_OUTPUT_NORM, m.embd, 0, 0 },
+                { "output.weight", PART_OUTPUT, m.embd, m.vocab, 0 },
+        };
+        tiny_write_parts(&w, &data, &m, "", begin, sizeof(begin) / sizeof(*begin));
         for (uint32_t i = 0; i < m.layers; i++)
                 tiny_layer(&w, &data, &m, i);
-        tiny_tensor(&w, &data, &m, "output_norm.weight", TENSOR_F32, m.embd, 0);
-        if (m.untied)
-                tiny_tensor(&w, &data, &m, "output.weight", m.type, m.embd, m.vocab);
+        tiny_write_parts(&w, &data, &m, "", end, sizeof(end) / sizeof(*end));
         if (m.extra)
-                tiny_tensor(&w, &data, &m, m.extra, TENSOR_F32, m.embd, 0);
+                tiny_tensor(&w, &data, &m, m.extra, TENSOR_F32, m.embd, 0, 0);
         gguf_write_end(&w);
         gguf_write_bytes(&w, data.bytes, data.length);
         gguf_write_done(&data);

@@ -5,6 +5,7 @@
  * usage: bench-attention [TOKENS [QUERY_HEADS [KEY_HEADS [HEAD_VALUES]]]]   (4096 32 8 64: Llama 3.2 1B)
  * One thread. HEADROOM_KERNELS chooses the set of kernels.
  */
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -46,7 +47,9 @@ static int compare(const void *a, const void *b) {
 
 /* Median seconds for COUNT new tokens over all key heads. */
 static double measure(const struct attention *a, const struct kv_sequence *s, uint32_t count, uint8_t *scratch) {
-        struct attention_tile tile = { s, s->tokens_count - count, 0, count };
+        struct attention_tile tile = {
+                .sequence = s, .position = s->tokens_count - count, .end = s->tokens_count, .count = count
+        };
         double times[REPEATS];
         for (int i = 0; i < REPEATS; i++) {
                 double start = processor_s();
@@ -105,7 +108,9 @@ int main(int argc, char **argv) {
                                .n_head_kv = numbers[2],
                                .head_kv = head_kv,
                                .d_head_k = numbers[3],
-                               .d_head_v = numbers[3] };
+                               .d_head_v = numbers[3],
+                               .attention_scale = 1 / sqrtf((float) numbers[3]),
+                               .causal = true };
         double first[2] = { 1, 1 };
         printf("| %s kernels, %u tokens | us a token and layer, decode | of f16 | prefill | of f16 |\n|---|---|---|---|---|\n",
                kernels_get()->name, numbers[0]);

@@ -13,18 +13,25 @@
 #include <string.h>
 #include <strings.h>
 
+#include "engine/arch.h"
 #include "engine/kernels/kernels.h"
 #include "tests/block_scale.h"
 #include "tests/gguf_writer.h"
 #include "tests/random_bits.h"
 
-#define TENSORS_MAX 4096
-#define PARTS_MAX   64
-#define FILL_BYTES  (1u << 20)
+#define TENSORS_MAX    4096
+#define PARTS_MAX      64
+#define FILL_BYTES     (1u << 20)
+
+#define BIAS_DEVIATION 0.05
+#define EXPERTS_USED   2u
+#define WINDOW         512u /* of an architecture whose layers have one in turn */
 
 struct options {
         const char *out;
+        enum arch arch;
         uint32_t layers, embd, ff, heads, kv_heads, vocab, ctx;
+        uint32_t experts; /* 0: none */
         enum tensor_type type;
         bool mixed; /* Q4_K_M: the tensors that suffer most get Q6_K */
         bool untied, rope_freqs;
@@ -185,27 +192,21 @@ static void fill_measured(enum tensor_type type, uint8_t *block, double deviatio
 struct tensor {
         char name[64];
         enum tensor_type type;
-        uint32_t columns, rows; /* rows 0: a vector */
-        double deviation;       /* 0: all ones */
+        uint32_t columns, rows, planes; /* rows 0: a vector; planes 0: a matrix */
+        double deviation;               /* 0: all ones */
 };
 
 static struct tensor tensors[TENSORS_MAX];
 static uint32_t tensors_count;
 
-static void add(enum tensor_type type, uint32_t columns, uint32_t rows, double deviation, const char *name) {
+static void add(enum tensor_type type, uint32_t columns, uint32_t rows, uint32_t planes, double deviation, const char *name) {
         struct tensor *t = &tensors[tensors_count++];
         if (tensors_count == TENSORS_MAX) {
                 fputs("make-gguf: too many layers\n", stderr);
                 exit(1);
         }
-        *t = (struct tensor){ .type = type, .columns = columns, .rows = rows, .deviation = deviation };
-        snprintf(t->name, sizeof(t->name), "%.56s.weight", name);
-}
-
-static void add_to_layer(uint32_t layer, enum tensor_type type, uint32_t columns, uint32_t rows, const char *name) {
-        char full[64];
-        snprintf(full, sizeof(full), "blk.%" PRIu32 ".%s", layer, name);
-        add(type, columns, rows, rows ? 1 / sqrt(columns) : 0, full);
+        *t = (struct tensor){ .type = type, .columns = columns, .rows = rows, .planes = planes, .deviation = deviation };
+        snprintf(t->name, sizeof(t->name), "%s", name);
 }
 
 /* In the usual Q4_K_M mix some layers' value and down projections have more bits. */
@@ -213,29 +214,80 @@ static bool has_more_bits(const struct options *o, uint32_t layer) {
         return o->mixed && (layer < o->layers / 8 || layer >= 7 * o->layers / 8 || (layer - o->layers / 8) % 3 == 2);
 }
 
+/* A tensor of a layer; rows 0: a vector, and planes 0: a matrix. */
+struct layer_tensor {
+        const char *name;
+        uint32_t parts; /* of an architecture that has it: enum arch_part */
+        uint32_t columns, rows, planes;
+};
+
+static uint32_t parts_of(const struct options *o) {
+        uint32_t parts = arch_info(o->arch)->parts;
+        return o->experts ? (parts & ~(uint32_t) PART_FF_GATED) | PART_EXPERTS : parts;
+}
+
+static void list_layer(const struct options *o, uint32_t layer) {
+        uint32_t embd = o->embd, head = o->embd / o->heads, kv = head * o->kv_heads, ff = o->ff;
+        enum tensor_type precious = has_more_bits(o, layer) ? TENSOR_Q6_K : o->type;
+        /* clang-format off */
+        const struct layer_tensor known[] = {
+                { "attn_norm.weight", PART_NORMS_BEFORE, embd, 0, 0 },
+                { "attn_q.weight", PART_QKV, embd, embd, 0 }, { "attn_q.bias", PART_QKV_BIAS, embd, 0, 0 },
+                { "attn_k.weight", PART_QKV, embd, kv, 0 }, { "attn_k.bias", PART_QKV_BIAS, kv, 0, 0 },
+                { "attn_v.weight", PART_QKV, embd, kv, 0 }, { "attn_v.bias", PART_QKV_BIAS, kv, 0, 0 },
+                { "attn_qkv.weight", PART_QKV_FUSED, embd, embd + 2 * kv, 0 },
+                { "attn_q_norm.weight", PART_HEAD_NORMS, head, 0, 0 }, { "attn_k_norm.weight", PART_HEAD_NORMS, head, 0, 0 },
+                { "attn_output.weight", PART_ALWAYS, embd, embd, 0 }, { "attn_output.bias", PART_OUT_BIAS, embd, 0, 0 },
+                { "post_attention_norm.weight", PART_NORMS_POST, embd, 0, 0 },
+                { "attn_output_norm.weight", PART_NORMS_AFTER, embd, 0, 0 }, { "attn_output_norm.bias", PART_NORMS_AFTER, embd, 0, 0 },
+                { "ffn_norm.weight", PART_NORMS_BEFORE, embd, 0, 0 },
+                { "ffn_gate.weight", PART_FF_GATED, embd, ff, 0 }, { "ffn_up.weight", PART_FF | PART_FF_GATED, embd, ff, 0 },
+                { "ffn_up.weight", PART_FF_GATED_FUSED, embd, 2 * ff, 0 }, { "ffn_up.bias", PART_FF_BIAS, ff, 0, 0 },
+                { "ffn_down.weight", PART_FF | PART_FF_GATED | PART_FF_GATED_FUSED, ff, embd, 0 }, { "ffn_down.bias", PART_FF_BIAS, embd, 0, 0 },
+                { "ffn_gate_inp.weight", PART_EXPERTS, embd, o->experts, 0 }, { "ffn_gate_exps.weight", PART_EXPERTS, embd, ff, o->experts },
+                { "ffn_up_exps.weight", PART_EXPERTS, embd, ff, o->experts }, { "ffn_down_exps.weight", PART_EXPERTS, ff, embd, o->experts },
+                { "post_ffw_norm.weight", PART_NORMS_POST, embd, 0, 0 },
+                { "layer_output_norm.weight", PART_NORMS_AFTER, embd, 0, 0 }, { "layer_output_norm.bias", PART_NORMS_AFTER, embd, 0, 0 },
+        };
+        /* clang-format on */
+        for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+                const struct layer_tensor *t = &known[i];
+                bool is_precious = !strncmp(t->name, "attn_v.w", 8) || !strncmp(t->name, "ffn_down", 8);
+                char full[64];
+                if (!(t->parts & parts_of(o)))
+                        continue;
+                snprintf(full, sizeof(full), "blk.%" PRIu32 ".%s", layer, t->name);
+                if (!t->rows)
+                        add(TENSOR_F32, t->columns, 0, 0, strstr(t->name, ".bias") ? BIAS_DEVIATION : 0, full);
+                else if (t->parts == PART_EXPERTS && !t->planes)
+                        add(TENSOR_F32, t->columns, t->rows, 0, 1 / sqrt(t->columns), full);
+                else
+                        add(is_precious ? precious : o->type, t->columns, t->rows, t->planes, 1 / sqrt(t->columns), full);
+        }
+}
+
 static void list_tensors(const struct options *o) {
-        uint32_t kv = o->embd / o->heads * o->kv_heads;
         enum tensor_type outer = o->mixed ? TENSOR_Q6_K : o->type;
         double logits = 3 / sqrt(o->embd); /* times the length of a normed vector: logits deviate by 3 */
+        uint32_t parts = parts_of(o);
 
-        add(o->untied ? o->type : outer, o->embd, o->vocab, logits, "token_embd");
-        if (o->rope_freqs)
-                add(TENSOR_F32, o->embd / o->heads / 2, 0, 0, "rope_freqs");
-        for (uint32_t i = 0; i < o->layers; i++) {
-                enum tensor_type precious = has_more_bits(o, i) ? TENSOR_Q6_K : o->type;
-                add_to_layer(i, TENSOR_F32, o->embd, 0, "attn_norm");
-                add_to_layer(i, o->type, o->embd, o->embd, "attn_q");
-                add_to_layer(i, o->type, o->embd, kv, "attn_k");
-                add_to_layer(i, precious, o->embd, kv, "attn_v");
-                add_to_layer(i, o->type, o->embd, o->embd, "attn_output");
-                add_to_layer(i, TENSOR_F32, o->embd, 0, "ffn_norm");
-                add_to_layer(i, o->type, o->embd, o->ff, "ffn_gate");
-                add_to_layer(i, o->type, o->embd, o->ff, "ffn_up");
-                add_to_layer(i, precious, o->ff, o->embd, "ffn_down");
+        add(o->untied ? o->type : outer, o->embd, o->vocab, 0, logits, "token_embd.weight");
+        if (parts & PART_TOKEN_TYPES)
+                add(TENSOR_F32, o->embd, 2, 0, logits, "token_types.weight");
+        if (parts & PART_POSITIONS)
+                add(TENSOR_F32, o->embd, o->ctx, 0, logits, "position_embd.weight");
+        if (parts & PART_EMBD_NORM) {
+                add(TENSOR_F32, o->embd, 0, 0, 0, "token_embd_norm.weight");
+                add(TENSOR_F32, o->embd, 0, 0, BIAS_DEVIATION, "token_embd_norm.bias");
         }
-        add(TENSOR_F32, o->embd, 0, 0, "output_norm");
+        if (o->rope_freqs)
+                add(TENSOR_F32, o->embd / o->heads / 2, 0, 0, 0, "rope_freqs.weight");
+        for (uint32_t i = 0; i < o->layers; i++)
+                list_layer(o, i);
+        if (parts & PART_OUTPUT_NORM)
+                add(TENSOR_F32, o->embd, 0, 0, 0, "output_norm.weight");
         if (o->untied)
-                add(outer, o->embd, o->vocab, logits, "output");
+                add(outer, o->embd, o->vocab, 0, logits, "output.weight");
 }
 
 /* ---- metadata ---- */
@@ -316,23 +368,44 @@ static uint32_t file_type(const struct options *o) {
         return o->mixed ? 15 : numbers[o->type];
 }
 
+static void put_u32(struct gguf_writer *w, const struct options *o, const char *suffix, uint32_t value) {
+        char key[96];
+        snprintf(key, sizeof(key), "%s.%s", arch_name(o->arch), suffix);
+        gguf_write_u32(w, key, value);
+}
+
+static void put_f32(struct gguf_writer *w, const struct options *o, const char *suffix, float value) {
+        char key[96];
+        snprintf(key, sizeof(key), "%s.%s", arch_name(o->arch), suffix);
+        gguf_write_f32(w, key, value);
+}
+
 static void write_metadata(struct gguf_writer *w, const struct options *o) {
+        const struct arch_info *arch = arch_info(o->arch);
         char name[64];
         snprintf(name, sizeof(name), "random %ux%u seed %" PRIu64, o->layers, o->embd, o->seed);
-        gguf_write_string(w, "general.architecture", "llama");
+        gguf_write_string(w, "general.architecture", arch->name);
         gguf_write_string(w, "general.name", name);
         gguf_write_u32(w, "general.file_type", file_type(o));
         gguf_write_u32(w, "general.quantization_version", 2);
-        gguf_write_u32(w, "llama.context_length", o->ctx);
-        gguf_write_u32(w, "llama.embedding_length", o->embd);
-        gguf_write_u32(w, "llama.block_count", o->layers);
-        gguf_write_u32(w, "llama.feed_forward_length", o->ff);
-        gguf_write_u32(w, "llama.attention.head_count", o->heads);
-        gguf_write_u32(w, "llama.attention.head_count_kv", o->kv_heads);
-        gguf_write_u32(w, "llama.rope.dimension_count", o->embd / o->heads);
-        gguf_write_f32(w, "llama.rope.freq_base", o->rope_base);
-        gguf_write_f32(w, "llama.attention.layer_norm_rms_epsilon", 1e-5f);
-        gguf_write_u32(w, "llama.vocab_size", o->vocab);
+        put_u32(w, o, "context_length", o->ctx);
+        put_u32(w, o, "embedding_length", o->embd);
+        put_u32(w, o, "block_count", o->layers);
+        put_u32(w, o, "feed_forward_length", o->ff);
+        put_u32(w, o, "attention.head_count", o->heads);
+        put_u32(w, o, "attention.head_count_kv", o->kv_heads);
+        if (arch->rope != ROPE_NONE) {
+                put_u32(w, o, "rope.dimension_count", o->embd / o->heads);
+                put_f32(w, o, "rope.freq_base", o->rope_base);
+        }
+        if (o->experts) {
+                put_u32(w, o, "expert_count", o->experts);
+                put_u32(w, o, "expert_used_count", o->experts < EXPERTS_USED ? o->experts : EXPERTS_USED);
+        }
+        if (arch->window == WINDOW_PATTERN)
+                put_u32(w, o, "attention.sliding_window", WINDOW);
+        put_f32(w, o, arch->epsilon, 1e-5f);
+        put_u32(w, o, "vocab_size", o->vocab);
         write_tokenizer(w, o);
 }
 
@@ -383,7 +456,7 @@ static void write_part(const struct options *o, const char *path, uint32_t part,
         }
         for (uint32_t i = first; i < end; i++) {
                 const struct tensor *t = &tensors[i];
-                bytes[i] = gguf_write_tensor(&w, t->name, t->type, t->columns, t->rows, 0, 0);
+                bytes[i] = gguf_write_tensor(&w, t->name, t->type, t->columns, t->rows, t->planes, 0);
         }
         gguf_write_end(&w);
         FILE *file = fopen(path, "wb");
@@ -414,8 +487,10 @@ static void write_all(const struct options *o) {
 
 static void print_help(void) {
         puts("usage: make-gguf OUT.gguf [--preset tiny|160m|1b] [--type TYPE] [--layers N] [--embd N] [--ff N] [--heads N]\n"
-             "                 [--kv-heads N] [--vocab N] [--ctx N] [--untied] [--rope-freqs] [--seed N] [--split N]\n\n"
-             "Writes a llama model with random weights. TYPE is q8_0 (default), q4_k_m, or any that the engine computes with.\n"
+             "                 [--kv-heads N] [--vocab N] [--ctx N] [--untied] [--rope-freqs] [--seed N] [--split N]\n"
+             "                 [--arch NAME] [--experts N]\n\n"
+             "Writes a model with random weights, llama unless told otherwise. TYPE is q8_0 (default), q4_k_m, or any that the engine\n"
+             "computes with.\n"
              "Without a preset the sizes are those of 'tiny'. --split N writes OUT-00001-of-0000N.gguf and so on.");
 }
 
@@ -435,6 +510,7 @@ static void choose_preset(struct options *o, const char *name) {
                         struct options kept = *o;
                         *o = presets[i].values;
                         o->type = kept.type, o->mixed = kept.mixed, o->seed = kept.seed, o->parts = kept.parts;
+                        o->arch = kept.arch, o->experts = kept.experts;
                         return;
                 }
         fprintf(stderr, "make-gguf: there is no preset '%s'\n", name);
@@ -451,8 +527,34 @@ static void choose_type(struct options *o, const char *name) {
         }
 }
 
+static void choose_arch(struct options *o, const char *name) {
+        char known[160];
+        if (arch_by_name(name, strlen(name), &o->arch) == 0)
+                return;
+        arch_names(known, sizeof(known));
+        fprintf(stderr, "make-gguf: architecture '%s' is none of %s\n", name, known);
+        exit(2);
+}
+
 static void parse(struct options *o, int argc, char **argv) {
-        enum { PRESET = 1, TYPE, LAYERS, EMBD, FF, HEADS, KV_HEADS, VOCAB, CTX, SEED, SPLIT, UNTIED, ROPE_FREQS, HELP };
+        enum {
+                PRESET = 1,
+                TYPE,
+                LAYERS,
+                EMBD,
+                FF,
+                HEADS,
+                KV_HEADS,
+                VOCAB,
+                CTX,
+                SEED,
+                SPLIT,
+                UNTIED,
+                ROPE_FREQS,
+                ARCH,
+                EXPERTS,
+                HELP
+        };
         static const struct option known[] = {
                 { "preset", 1, NULL, PRESET },
                 { "type", 1, NULL, TYPE },
@@ -466,6 +568,8 @@ static void parse(struct options *o, int argc, char **argv) {
                 { "seed", 1, NULL, SEED },
                 { "split", 1, NULL, SPLIT },
                 { "untied", 0, NULL, UNTIED },
+                { "arch", 1, NULL, ARCH },
+                { "experts", 1, NULL, EXPERTS },
                 { "help", 0, NULL, HELP },
                 { "rope-freqs", 0, NULL, ROPE_FREQS },
                 { NULL, 0, NULL, 0 },
@@ -483,6 +587,8 @@ static void parse(struct options *o, int argc, char **argv) {
                 case CTX: o->ctx = number(optarg, "ctx", 1, 1 << 24); break;
                 case SEED: o->seed = number(optarg, "seed", 0, UINT32_MAX); break;
                 case SPLIT: o->parts = number(optarg, "split", 1, PARTS_MAX); break;
+                case ARCH: choose_arch(o, optarg); break;
+                case EXPERTS: o->experts = number(optarg, "experts", 1, 512); break;
                 case UNTIED: o->untied = true; break;
                 case ROPE_FREQS: o->rope_freqs = true; break;
                 case HELP: print_help(); exit(0);
@@ -501,6 +607,10 @@ static bool sizes_fit(const struct options *o) {
                 fprintf(stderr, "make-gguf: --heads must divide --embd evenly, and --kv-heads must divide --heads\n");
                 return false;
         }
+        if (o->experts && !(arch_info(o->arch)->experts_may || (arch_info(o->arch)->parts & PART_EXPERTS))) {
+                fprintf(stderr, "make-gguf: --experts is not for architecture %s\n", arch_name(o->arch));
+                return false;
+        }
         return true;
 }
 
@@ -514,6 +624,8 @@ int main(int argc, char **argv) {
                 return 2;
         }
         o.out = argv[optind];
+        if ((arch_info(o.arch)->parts & PART_EXPERTS) && !o.experts)
+                o.experts = 8;
         if (!sizes_fit(&o))
                 return 2;
         random_state = (o.seed + 1) * UINT64_C(0x9e3779b97f4a7c15);

@@ -35,6 +35,7 @@ struct rig_config {
         struct tiny_model model;
         enum kv_type kv;
         uint32_t threads;    /* 1 */
+        uint32_t context;    /* (none said) */
         const char *kernels; /* the best */
 };
 
@@ -47,6 +48,7 @@ static struct rig rig_open(struct rig_config c) {
                 fail_msg("%s", error.text);
         (void) close(fd);
         gguf_write_done(&w);
+        model_set_context(r.model, c.context);
         if (c.kernels)
                 assert_int_equal(setenv("HEADROOM_KERNELS", c.kernels, 1), 0);
         assert_int_equal(threads_new(c.threads ? c.threads : 1, &r.threads), 0);
@@ -94,120 +96,235 @@ struct naive {
         double *x; /* count x n_embd */
 };
 
+static double *zeros(size_t count) {
+        double *x = calloc(count, sizeof(*x));
+        assert_non_null(x);
+        return x;
+}
+
 /* Weights of any type, as floats. */
-static float *floats_of(const struct gguf_tensor *t) {
-        uint64_t row_bytes = t->bytes / t->dims[1];
-        float *out = malloc(t->dims[0] * t->dims[1] * sizeof(*out));
-        for (uint64_t r = 0; r < t->dims[1]; r++)
-                kernels_portable.types[t->type].dequantize(t->data + r * row_bytes, (uint32_t) t->dims[0], out + r * t->dims[0]);
+static float *floats_of(const struct matrix *m) {
+        float *out = malloc((size_t) m->rows * m->columns * sizeof(*out));
+        for (uint32_t r = 0; r < m->rows; r++)
+                kernels_portable.types[m->type].dequantize(matrix_row(m, r), m->columns, out + (size_t) r * m->columns);
         return out;
 }
 
-/* OUT (count x rows) = X (count x columns) times the transposed weights. */
-static double *times(const struct gguf_tensor *weights, const double *x, uint32_t count) {
+static double stored(const uint8_t *floats, size_t i) {
+        return (double) load_float(floats + 4 * i);
+}
+
+/* OUT (count x rows) = X (count x columns) times the transposed weights, plus the bias. */
+static double *times(const struct matrix *weights, const uint8_t *bias, const double *x, uint32_t count) {
         float *w = floats_of(weights);
-        uint64_t columns = weights->dims[0], rows = weights->dims[1];
-        double *out = calloc(count * rows, sizeof(*out));
+        size_t columns = weights->columns, rows = weights->rows;
+        double *out = zeros(count * rows);
         for (uint32_t t = 0; t < count; t++)
-                for (uint64_t r = 0; r < rows; r++)
-                        for (uint64_t i = 0; i < columns; i++)
+                for (size_t r = 0; r < rows; r++) {
+                        out[t * rows + r] = bias ? stored(bias, r) : 0;
+                        for (size_t i = 0; i < columns; i++)
                                 out[t * rows + r] += (double) w[r * columns + i] * x[t * columns + i];
+                }
         free(w);
         return out;
 }
 
-static double *normed(const struct naive *n, const struct gguf_tensor *weight) {
+static void rms_norm_naively(double *x, uint32_t size, const uint8_t *weight, double epsilon) {
+        double squares = 0;
+        for (uint32_t i = 0; i < size; i++)
+                squares += x[i] * x[i];
+        for (uint32_t i = 0; i < size; i++)
+                x[i] = x[i] / sqrt(squares / size + epsilon) * stored(weight, i);
+}
+
+static void layer_norm_naively(double *x, uint32_t size, const uint8_t *weight, const uint8_t *bias, double epsilon) {
+        double mean = 0, variance = 0;
+        for (uint32_t i = 0; i < size; i++)
+                mean += x[i] / size;
+        for (uint32_t i = 0; i < size; i++)
+                variance += (x[i] - mean) * (x[i] - mean) / size;
+        for (uint32_t i = 0; i < size; i++)
+                x[i] = (x[i] - mean) / sqrt(variance + epsilon) * stored(weight, i) + stored(bias, i);
+}
+
+/* COUNT vectors of SIZE, normed where there is a weight. */
+static double *normed(const struct naive *n, const double *x, uint32_t count, uint32_t size, const uint8_t *weight) {
+        double *out = zeros((size_t) count * size);
+        memcpy(out, x, (size_t) count * size * sizeof(*out));
+        for (uint32_t t = 0; weight && t < count; t++)
+                rms_norm_naively(out + (size_t) t * size, size, weight, (double) n->m->shape.norm_epsilon);
+        return out;
+}
+
+/* A block's output Y joins x. */
+static void add_to(struct naive *n, double *y, const uint8_t *post, const uint8_t *after, const uint8_t *after_bias) {
         uint32_t size = n->m->shape.n_embd;
-        float *w = floats_of(weight);
-        double *out = malloc(n->count * size * sizeof(*out));
-        for (uint32_t t = 0; t < n->count; t++) {
-                double squares = 0;
-                for (uint32_t i = 0; i < size; i++)
-                        squares += n->x[t * size + i] * n->x[t * size + i];
-                for (uint32_t i = 0; i < size; i++)
-                        out[t * size + i] =
-                                n->x[t * size + i] / sqrt(squares / size + (double) n->m->shape.rms_epsilon) * (double) w[i];
-        }
-        free(w);
-        return out;
+        double *out = normed(n, y, n->count, size, post);
+        for (uint32_t i = 0; i < n->count * size; i++)
+                n->x[i] += out[i];
+        for (uint32_t t = 0; after && t < n->count; t++)
+                layer_norm_naively(n->x + t * size, size, after, after_bias, (double) n->m->shape.norm_epsilon);
+        free(y), free(out);
 }
 
-static void add_to(struct naive *n, double *y) {
-        for (uint32_t i = 0; i < n->count * n->m->shape.n_embd; i++)
-                n->x[i] += y[i];
-        free(y);
+/* YaRN as its paper writes it: by the wavelength's share of the original context. */
+static double frequency(const struct model *m, bool local, uint32_t i) {
+        const struct rope_shape *r = local ? &m->shape.rope_local : &m->shape.rope;
+        uint32_t pairs = m->shape.n_rot / 2;
+        const uint8_t *factors = m->context_is_long ? m->rope_factors_long : m->rope_factors_short;
+        double f = pow((double) r->freq_base, -1.0 * i / pairs);
+        factors = factors ? factors : m->rope_freqs;
+        f /= factors && !local ? stored(factors, i) : 1;
+        if (r->scaling != ROPE_YARN)
+                return f * (double) r->freq_scale;
+        double per_turn = pairs / log((double) r->freq_base);
+        double low = floor(per_turn * log(r->n_ctx_original / (32 * 2 * M_PI))),
+               high = ceil(per_turn * log(r->n_ctx_original / (1 * 2 * M_PI)));
+        low = low < 0 ? 0 : low;
+        double share = i <= low ? 0 : i >= high ? 1 : (i - low) / (high - low);
+        return f * (1 - share) + f * (double) r->freq_scale * share;
 }
 
-static void rotate(const struct model *m, double *heads, uint32_t count, uint32_t n_heads) {
+static void rotate(const struct model *m, uint32_t layer, double *heads, uint32_t count, uint32_t n_heads) {
         const struct shape *s = &m->shape;
-        float *factors = m->rope_freqs ? floats_of(m->rope_freqs) : NULL;
+        bool halves = arch_info(s->arch)->rope == ROPE_HALVES, local = s->has_rope_local && layer % 2 == 0;
+        double longer = (double) (local ? s->rope_local.magnitude : s->rope.magnitude);
         for (uint32_t t = 0; t < count; t++)
                 for (uint32_t h = 0; h < n_heads; h++)
                         for (uint32_t i = 0; i < s->n_rot / 2; i++) {
-                                double *pair = heads + ((t * n_heads + h) * s->d_head_k + 2 * i);
-                                double angle =
-                                        t * pow((double) s->rope_freq_base, -2.0 * i / s->n_rot) * (double) s->rope_freq_scale;
-                                angle /= factors ? (double) factors[i] : 1;
-                                double x = pair[0], y = pair[1];
-                                pair[0] = x * cos(angle) - y * sin(angle);
-                                pair[1] = x * sin(angle) + y * cos(angle);
+                                double *head = heads + (t * n_heads + h) * s->d_head_k, angle = t * frequency(m, local, i);
+                                double *a = head + (halves ? i : 2 * i), *b = head + (halves ? i + s->n_rot / 2 : 2 * i + 1),
+                                       x = *a;
+                                *a = longer * (x * cos(angle) - *b * sin(angle));
+                                *b = longer * (x * sin(angle) + *b * cos(angle));
                         }
-        free(factors);
 }
 
-static void attend_naively(const struct shape *s, uint32_t t, uint32_t h, const double *q, const double *k, const double *v,
-                           double *out) {
-        uint32_t kv = s->head_kv[0], g = h / (s->n_head / kv);
+static double capped(double x, float cap) {
+        return cap > 0 ? (double) cap * tanh(x / (double) cap) : x;
+}
+
+/* The tiny models' patterns are of two layers: the first has the window. */
+static void attend_naively(const struct naive *n, uint32_t layer, uint32_t t, uint32_t h, const double *q, const double *k,
+                           const double *v, double *out) {
+        const struct shape *s = &n->m->shape;
+        uint32_t kv = s->head_kv[0], g = h / (s->n_head / kv),
+                 window = s->window && (!s->window_pattern || layer % 2 == 0) ? s->window : UINT32_MAX;
         double scores[TOKENS_MAX], sum = 0, largest = -1e300;
-        for (uint32_t p = 0; p <= t; p++) {
+        uint32_t end = s->causal ? t + 1 : n->count, from = s->causal && t + 1 > window ? t + 1 - window : 0;
+        for (uint32_t p = from; p < end; p++) {
                 scores[p] = 0;
                 for (uint32_t i = 0; i < s->d_head_k; i++)
                         scores[p] += q[(t * s->n_head + h) * s->d_head_k + i] * k[(p * kv + g) * s->d_head_k + i];
-                scores[p] /= sqrt(s->d_head_k);
+                scores[p] = capped(scores[p] / sqrt(s->d_head_k), s->attention_cap);
                 largest = fmax(largest, scores[p]);
         }
-        for (uint32_t p = 0; p <= t; p++)
+        for (uint32_t p = from; p < end; p++)
                 sum += exp(scores[p] - largest);
-        for (uint32_t p = 0; p <= t; p++)
+        for (uint32_t p = from; p < end; p++)
                 for (uint32_t i = 0; i < s->d_head_v; i++)
                         out[(t * s->n_head + h) * s->d_head_v + i] +=
                                 exp(scores[p] - largest) / sum * v[(p * kv + g) * s->d_head_v + i];
 }
 
-static void layer_naively(struct naive *n, const struct model_layer *w) {
-        const struct shape *s = &n->m->shape;
-        double *x = normed(n, w->attn_norm);
-        double *q = times(w->attn_q, x, n->count), *k = times(w->attn_k, x, n->count), *v = times(w->attn_v, x, n->count);
-        double *out = calloc((size_t) n->count * s->n_head * s->d_head_v, sizeof(*out));
-        rotate(n->m, q, n->count, s->n_head);
-        rotate(n->m, k, n->count, s->head_kv[0]);
-        for (uint32_t t = 0; t < n->count; t++)
-                for (uint32_t h = 0; h < s->n_head; h++)
-                        attend_naively(s, t, h, q, k, v, out);
-        add_to(n, times(w->attn_output, out, n->count));
-        free(x), free(q), free(k), free(v), free(out);
-
-        x = normed(n, w->ffn_norm);
-        double *gate = times(w->ffn_gate, x, n->count), *up = times(w->ffn_up, x, n->count);
-        for (uint32_t i = 0; i < n->count * s->n_ff; i++)
-                gate[i] = gate[i] / (1 + exp(-gate[i])) * up[i];
-        add_to(n, times(w->ffn_down, gate, n->count));
-        free(x), free(gate), free(up);
+static double gate_naively(enum gate gate, double x) {
+        return gate == GATE_GELU ? 0.5 * x * (1 + tanh(sqrt(2 / M_PI) * (x + 0.044715 * x * x * x))) : x / (1 + exp(-x));
 }
 
-/* Logits after the last of COUNT tokens. */
-static double *logits_naively(const struct model *m, const int32_t *tokens, uint32_t count) {
+/* Of expert E, or of a layer without experts. */
+static double *feed_naively(const struct naive *n, const struct model_layer *w, uint32_t e, const double *x, uint32_t count) {
+        enum gate kind = arch_info(n->m->shape.arch)->gate;
+        struct matrix mg = matrix_plane(w->ffn_gate, e), mu = matrix_plane(w->ffn_up, e), md = matrix_plane(w->ffn_down, e);
+        double *up = times(&mu, w->ffn_up_bias, x, count), *gate = w->ffn_gate.data ? times(&mg, NULL, x, count) : NULL;
+        for (uint32_t i = 0; i < count * mu.rows; i++)
+                up[i] = gate ? gate_naively(kind, gate[i]) * up[i] : gate_naively(kind, up[i]);
+        double *out = times(&md, w->ffn_down_bias, up, count);
+        free(up), free(gate);
+        return out;
+}
+
+/* As the papers have it: a softmax over all experts, the best of it, their shares scaled to a sum of one. */
+static double *experts_naively(const struct naive *n, const struct model_layer *w, const double *x) {
+        const struct shape *s = &n->m->shape;
+        double *scores = times(&w->ffn_router, NULL, x, n->count), *out = zeros((size_t) n->count * s->n_embd);
+        for (uint32_t t = 0; t < n->count; t++) {
+                double *p = scores + t * s->n_expert, all = 0;
+                for (uint32_t i = 0; i < s->n_expert_used; i++) {
+                        uint32_t best = 0;
+                        for (uint32_t e = 1; e < s->n_expert; e++)
+                                best = p[e] > p[best] ? e : best;
+                        double share = exp(p[best]), *part = feed_naively(n, w, best, x + t * s->n_embd, 1);
+                        for (uint32_t d = 0; d < s->n_embd; d++)
+                                out[t * s->n_embd + d] += share * part[d];
+                        all += share;
+                        p[best] = -1e300;
+                        free(part);
+                }
+                for (uint32_t d = 0; d < s->n_embd; d++)
+                        out[t * s->n_embd + d] /= all;
+        }
+        free(scores);
+        return out;
+}
+
+static void layer_naively(struct naive *n, uint32_t layer) {
+        const struct shape *s = &n->m->shape;
+        const struct model_layer *w = &n->m->layers[layer];
+        double *x = normed(n, n->x, n->count, s->n_embd, w->attn_norm);
+        double *q0 = times(&w->attn_q, w->attn_q_bias, x, n->count), *k0 = times(&w->attn_k, w->attn_k_bias, x, n->count);
+        double *v = times(&w->attn_v, w->attn_v_bias, x, n->count);
+        double *q = normed(n, q0, n->count * s->n_head, s->d_head_k, w->attn_q_norm);
+        double *k = normed(n, k0, n->count * s->head_kv[0], s->d_head_k, w->attn_k_norm);
+        double *out = zeros((size_t) n->count * s->n_head * s->d_head_v);
+        rotate(n->m, layer, q, n->count, s->n_head);
+        rotate(n->m, layer, k, n->count, s->head_kv[0]);
+        for (uint32_t t = 0; t < n->count; t++)
+                for (uint32_t h = 0; h < s->n_head; h++)
+                        attend_naively(n, layer, t, h, q, k, v, out);
+        add_to(n, times(&w->attn_output, w->attn_output_bias, out, n->count), w->attn_post_norm, w->attn_after_norm,
+               w->attn_after_norm_bias);
+        free(x), free(q0), free(k0), free(q), free(k), free(v), free(out);
+
+        x = normed(n, n->x, n->count, s->n_embd, w->ffn_norm);
+        add_to(n, s->n_expert ? experts_naively(n, w, x) : feed_naively(n, w, 0, x, n->count), w->ffn_post_norm,
+               w->ffn_after_norm, w->ffn_after_norm_bias);
+        free(x);
+}
+
+static void embed_naively(struct naive *n, const int32_t *tokens) {
+        const struct model *m = n->m;
         uint32_t size = m->shape.n_embd;
-        struct naive n = { m, count, malloc(count * size * sizeof(double)) };
-        float *embeddings = floats_of(m->token_embd);
-        for (uint32_t t = 0; t < count; t++)
-                for (uint32_t i = 0; i < size; i++)
-                        n.x[t * size + i] = (double) embeddings[(uint32_t) tokens[t] * size + i];
+        float *embeddings = floats_of(&m->token_embd), *types = m->token_types.data ? floats_of(&m->token_types) : NULL,
+              *positions = m->positions.data ? floats_of(&m->positions) : NULL;
+        for (uint32_t t = 0; t < n->count; t++) {
+                for (uint32_t i = 0; i < size; i++) {
+                        double scale = arch_info(m->shape.arch)->embd_scaled ? sqrt(size) : 1;
+                        n->x[t * size + i] = scale * (double) embeddings[(uint32_t) tokens[t] * size + i];
+                        n->x[t * size + i] += types ? (double) types[i] : 0;
+                        n->x[t * size + i] += positions ? (double) positions[t * size + i] : 0;
+                }
+                if (m->embd_norm)
+                        layer_norm_naively(n->x + t * size, size, m->embd_norm, m->embd_norm_bias,
+                                           (double) m->shape.norm_epsilon);
+        }
+        free(embeddings), free(types), free(positions);
+}
+
+/* Logits after the last of COUNT tokens; of a model without them, the last token's hidden state. */
+static double *results_naively(const struct model *m, const int32_t *tokens, uint32_t count) {
+        uint32_t size = m->shape.n_embd;
+        struct naive n = { m, count, zeros((size_t) count * size) };
+        embed_naively(&n, tokens);
         for (uint32_t l = 0; l < m->shape.n_layer; l++)
-                layer_naively(&n, &m->layers[l]);
-        double *x = normed(&n, m->output_norm);
-        double *logits = times(m->output, x + (count - 1) * size, 1);
-        free(embeddings), free(n.x), free(x);
+                layer_naively(&n, l);
+        double *x = normed(&n, n.x + (count - 1) * size, 1, size, m->output_norm);
+        free(n.x);
+        if (!m->shape.causal)
+                return x;
+        double *logits = times(&m->output, NULL, x, 1);
+        for (uint32_t i = 0; i < m->shape.n_vocab; i++)
+                logits[i] = capped(logits[i], m->shape.logits_cap);
+        free(x);
         return logits;
 }
 
@@ -264,6 +381,22 @@ static const struct formula_row formula_rows[] = {
         { "keys and values in q8_0", { .model = { .type = TENSOR_F32 }, .kv = KV_Q8_0 }, 2e-3 },
         { "keys and values in q8_0, portable", { .model = { .type = TENSOR_F32 }, .kv = KV_Q8_0, .kernels = "portable" }, 2e-3 },
         { "keys and values in q4_0", { .model = { .type = TENSOR_F32 }, .kv = KV_Q4_0 }, 1e-1 },
+        { "YaRN", { .model = { .type = TENSOR_F32, .yarn_scale = 8 } }, 1e-6 },
+        { "experts", { .model = { .type = TENSOR_F32, .experts = 5 } }, 1e-6 },
+        { "experts in whole numbers", { .model = { .type = TENSOR_Q8_0, .experts = 9, .experts_used = 4 } }, 1e-6 },
+        { "one expert of three", { .model = { .type = TENSOR_F16, .experts = 3, .experts_used = 1 } }, 1e-6 },
+        { "all experts", { .model = { .type = TENSOR_F32, .experts = 4, .experts_used = 4 } }, 1e-6 },
+        { "mistral", { .model = { .arch = ARCH_MISTRAL } }, 1e-6 },
+        { "a window in all layers", { .model = { .arch = ARCH_MISTRAL, .window = 70 } }, 1e-6 },
+        { "a window of one", { .model = { .arch = ARCH_MISTRAL, .window = 1 } }, 1e-6 },
+        { "qwen2", { .model = { .arch = ARCH_QWEN2 } }, 1e-6 },
+        { "qwen3", { .model = { .arch = ARCH_QWEN3, .d_head = 96 } }, 1e-6 },
+        { "qwen3moe", { .model = { .arch = ARCH_QWEN3MOE } }, 1e-6 },
+        { "gemma2", { .model = { .arch = ARCH_GEMMA2 } }, 1e-6 },
+        { "gemma2 in portable C", { .model = { .arch = ARCH_GEMMA2 }, .kernels = "portable" }, 1e-6 },
+        { "gemma3", { .model = { .arch = ARCH_GEMMA3, .rope_scale = 8 } }, 1e-6 },
+        { "phi3", { .model = { .arch = ARCH_PHI3 } }, 1e-6 },
+        { "phi3 with a window and factors", { .model = { .arch = ARCH_PHI3, .window = 64, .rope_factors = true, .d_head = 96, .heads_kv = 4 } }, 1e-6 },
         { "three threads", { .model = { .type = TENSOR_Q8_0 }, .threads = 3 }, 1e-6 },
 };
 /* clang-format on */
@@ -276,7 +409,7 @@ static void results_follow_the_formulas(void **state) {
                 int32_t tokens[150];
                 float ours[256];
                 make_tokens(&r, 1, tokens, 150);
-                double *exact = logits_naively(r.model, tokens, 150); /* two blocks and a part */
+                double *exact = results_naively(r.model, tokens, 150); /* two blocks and a part */
                 logits_of(&r, tokens, 150, 37, ours);
                 double error = nmse(ours, exact, r.model->shape.n_vocab);
                 if (!(error <= row->nmse_max))
@@ -289,6 +422,13 @@ static void results_follow_the_formulas(void **state) {
 /* --- results depend on the sequence alone --- */
 
 static const struct rig_config varied[] = {
+        { .model = { .type = TENSOR_Q8_0, .experts = 6, .experts_used = 3 } },
+        { .model = { .type = TENSOR_Q4_K, .arch = ARCH_QWEN3MOE, .experts = 8 }, .kv = KV_Q8_0 },
+        { .model = { .type = TENSOR_Q8_0, .arch = ARCH_GEMMA2 } },
+        { .model = { .type = TENSOR_F16, .arch = ARCH_GEMMA3, .window = 70 }, .kv = KV_Q8_0 },
+        { .model = { .type = TENSOR_Q8_0, .arch = ARCH_PHI3, .d_head = 96, .window = 33 }, .kv = KV_Q4_0 },
+        { .model = { .type = TENSOR_Q4_0, .arch = ARCH_QWEN2, .yarn_scale = 4 } },
+        { .model = { .type = TENSOR_Q8_0, .arch = ARCH_QWEN3 }, .kernels = "portable" },
         { .model = { .type = TENSOR_Q8_0 } },
         { .model = { .type = TENSOR_Q4_K, .heads = 8 }, .kv = KV_Q8_0 },
         { .model = { .type = TENSOR_F16, .heads_kv = 4, .embd = 64, .ff = 172, .d_head = 32 }, .kv = KV_Q4_0 },
@@ -498,7 +638,7 @@ static void hidden_states_are_those_the_logits_are_made_of(void **state) {
         forward_run(r.forward, items, 2);
         assert_null(items[0].result);
         const float *last = items[1].result + 19 * (size_t) r.model->shape.n_embd;
-        float *output = floats_of(r.model->output);
+        float *output = floats_of(&r.model->output);
         for (uint32_t v = 0; v < 64; v++) {
                 double logit = 0;
                 for (uint32_t i = 0; i < r.model->shape.n_embd; i++)
@@ -509,6 +649,87 @@ static void hidden_states_are_those_the_logits_are_made_of(void **state) {
         kv_sequence_done(r.cache, &a);
         kv_sequence_done(r.cache, &b);
         rig_close(&r);
+}
+
+static const struct rig_config encoders[] = {
+        { .model = { .arch = ARCH_BERT } },
+        { .model = { .arch = ARCH_BERT, .embd = 64, .ff = 96, .d_head = 16, .heads_kv = 4 }, .kernels = "portable" },
+        { .model = { .arch = ARCH_BERT, .type = TENSOR_Q8_0, .heads_kv = 4 }, .threads = 3 },
+        { .model = { .arch = ARCH_NOMIC_BERT, .heads_kv = 4 } },
+        { .model = { .arch = ARCH_NOMIC_BERT, .type = TENSOR_Q8_0, .d_head = 96 }, .threads = 2 },
+};
+
+static void encoders_follow_the_formulas(void **state) {
+        (void) state;
+        for (size_t i = 0; i < sizeof(encoders) / sizeof(*encoders); i++) {
+                struct rig r = rig_open(encoders[i]);
+                int32_t tokens[BATCH];
+                uint32_t size = r.model->shape.n_embd;
+                make_tokens(&r, 3, tokens, BATCH);
+                for (uint32_t count = 1; count <= BATCH; count += 21) {
+                        struct kv_sequence s = { 0 };
+                        double *exact = results_naively(r.model, tokens, count);
+                        const float *ours = feed(&r, &s, tokens, count, WANT_HIDDEN) + (size_t) (count - 1) * size;
+                        double error = nmse(ours, exact, size);
+                        if (!(error <= 1e-6))
+                                fail_msg("row %zu, %u tokens: NMSE %g", i, count, error);
+                        kv_sequence_done(r.cache, &s);
+                        free(exact);
+                }
+                rig_close(&r);
+        }
+}
+
+/* Three texts together give what each gives alone, on one thread. */
+static void texts_beside_each_other_change_no_bit(void **state) {
+        (void) state;
+        static const uint32_t lengths[3] = { 17, 1, 30 };
+        for (size_t i = 0; i < sizeof(encoders) / sizeof(*encoders); i++) {
+                struct rig r = rig_open(encoders[i]);
+                struct kv_sequence s[3] = { 0 }, alone = { 0 };
+                struct forward_item items[3];
+                int32_t tokens[3][30];
+                uint32_t size = r.model->shape.n_embd;
+                float *together[3];
+                for (uint32_t t = 0; t < 3; t++) {
+                        make_tokens(&r, t, tokens[t], lengths[t]);
+                        assert_int_equal(kv_sequence_grow(r.cache, &s[t], lengths[t]), 0);
+                        items[t] = (struct forward_item){ &s[t], tokens[t], lengths[t], WANT_HIDDEN, NULL };
+                }
+                forward_run(r.forward, items, 3);
+                for (uint32_t t = 0; t < 3; t++) {
+                        together[t] = malloc((size_t) lengths[t] * size * sizeof(float));
+                        memcpy(together[t], items[t].result, (size_t) lengths[t] * size * sizeof(float));
+                }
+                threads_set_width(r.threads, 1);
+                for (uint32_t t = 0; t < 3; t++) {
+                        const float *result = feed(&r, &alone, tokens[t], lengths[t], WANT_HIDDEN);
+                        assert_memory_equal(result, together[t], (size_t) lengths[t] * size * sizeof(float));
+                        kv_sequence_done(r.cache, &alone);
+                        kv_sequence_done(r.cache, &s[t]);
+                        free(together[t]);
+                }
+                rig_close(&r);
+        }
+}
+
+/* A context longer than that of the first training takes the other factors. */
+static void long_contexts_have_frequencies_of_their_own(void **state) {
+        (void) state;
+        float given[2][64];
+        for (uint32_t i = 0; i < 2; i++) {
+                struct rig r = rig_open(
+                        (struct rig_config){ .model = { .arch = ARCH_PHI3, .rope_factors = true }, .context = i ? 101 : 100 });
+                int32_t tokens[60];
+                make_tokens(&r, 9, tokens, 60);
+                double *exact = results_naively(r.model, tokens, 60);
+                assert_true(r.model->context_is_long == (i == 1));
+                logits_of(&r, tokens, 60, 20, given[i]);
+                assert_true(nmse(given[i], exact, 64) < 1e-6);
+                free(exact);
+                rig_close(&r);
+        }
+        assert_true(nmse_to(given[0], given[1], 64) > 1e-3);
 }
 
 static void an_empty_pass_does_nothing(void **state) {
@@ -528,6 +749,9 @@ int main(void) {
                 cmocka_unit_test(blocks_of_mixed_types_are_read_together),
                 cmocka_unit_test(a_converted_cache_answers_as_one_that_was_stored_so),
                 cmocka_unit_test(hidden_states_are_those_the_logits_are_made_of),
+                cmocka_unit_test(encoders_follow_the_formulas),
+                cmocka_unit_test(texts_beside_each_other_change_no_bit),
+                cmocka_unit_test(long_contexts_have_frequencies_of_their_own),
                 cmocka_unit_test(an_empty_pass_does_nothing),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -296,7 +296,7 @@ static void test_identity(void **state) {
         assert_int_equal(model_open_path("tests/demo_model/headroom-demo.gguf", &b, &error), 0);
         assert_true(session_model(a) == session_model(again));
         assert_true(session_model(a) != session_model(b));
-        again->shape.rope_freq_base += 1;
+        again->shape.rope.freq_base += 1;
         assert_true(session_model(a) != session_model(again));
         model_close(a);
         model_close(b);

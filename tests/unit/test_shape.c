@@ -106,7 +106,7 @@ static void test_plain_model(void **state) {
         assert_int_equal(s.d_head_v, 16);
         assert_int_equal(s.n_rot, 16);
         assert_int_equal(s.n_ctx_train, 2048);
-        assert_true(s.rms_epsilon == 1e-5f && s.rope_freq_base == 10000.0f && s.rope_freq_scale == 1.0f);
+        assert_true(s.norm_epsilon == 1e-5f && s.rope.freq_base == 10000.0f && s.rope.freq_scale == 1.0f);
         assert_false(s.has_rope_freqs);
         assert_false(s.tied_output);
         assert_int_equal(s.parameters, 64 * 8 * 2 + 64 * 64 + 64);
@@ -154,7 +154,7 @@ static void test_variants(void **state) {
         assert_int_equal(s.d_head_k, 128);
         assert_int_equal(s.d_head_v, 64);
         assert_int_equal(s.n_rot, 32);
-        assert_true(s.rope_freq_base == 500000.0f && s.rope_freq_scale == 0.25f);
+        assert_true(s.rope.freq_base == 500000.0f && s.rope.freq_scale == 0.25f);
         /* 3 layers of 2 heads of 128 + 64 values */
         assert_int_equal(shape_kv_bytes_per_token(&s, KV_F16), 3 * 2 * 192 * 2);
         assert_int_equal(shape_kv_bytes_per_token(&s, KV_Q8_0), 3 * 2 * 192 / 32 * 34);
@@ -175,10 +175,10 @@ static void test_variants(void **state) {
         assert_int_equal(s.n_head_kv, 4);
         shape_done(&s);
         assert_int_equal(read_changed(&(struct change){ .odd = old_scale }, &s, &error), 0);
-        assert_true(s.rope_freq_scale == 0.5f);
+        assert_true(s.rope.freq_scale == 0.5f);
         shape_done(&s);
         assert_int_equal(read_changed(&(struct change){ .odd = scale_of_none }, &s, &error), 0);
-        assert_true(s.rope_freq_scale == 1.0f);
+        assert_true(s.rope.freq_scale == 1.0f);
         shape_done(&s);
 }
 
@@ -204,9 +204,29 @@ static void epsilon_text(struct gguf_writer *w) { gguf_write_string(w, "llama.at
 static void base_zero(struct gguf_writer *w) { gguf_write_f32(w, "llama.rope.freq_base", 0); }
 static void base_infinite(struct gguf_writer *w) { gguf_write_f32(w, "llama.rope.freq_base", INFINITY); }
 static void factor_tiny(struct gguf_writer *w) { gguf_write_f32(w, "llama.rope.scaling.factor", 1e-30f); }
-static void yarn(struct gguf_writer *w) { gguf_write_string(w, "llama.rope.scaling.type", "yarn"); }
+static void scaling_unknown(struct gguf_writer *w) { gguf_write_string(w, "llama.rope.scaling.type", "longrope"); }
+static void yarn_betas_nan(struct gguf_writer *w) { gguf_write_string(w, "llama.rope.scaling.type", "yarn"); gguf_write_f32(w, "llama.rope.scaling.yarn_beta_fast", NAN); }
+static void yarn_base_one(struct gguf_writer *w) { gguf_write_string(w, "llama.rope.scaling.type", "yarn"); gguf_write_f32(w, "llama.rope.freq_base", 1); }
+static void yarn_log(struct gguf_writer *w) { gguf_write_string(w, "llama.rope.scaling.type", "yarn"); gguf_write_f32(w, "llama.rope.scaling.yarn_log_multiplier", 0.1f); }
+static void original_zero(struct gguf_writer *w) { gguf_write_u32(w, "llama.rope.scaling.original_context_length", 0); }
+static void magnitude_nan(struct gguf_writer *w) { gguf_write_f32(w, "llama.rope.scaling.attn_factor", NAN); }
+static void factor_nan(struct gguf_writer *w) { gguf_write_f32(w, "llama.rope.scaling.factor", NAN); }
+static void scale_nan(struct gguf_writer *w) { gguf_write_f32(w, "llama.attention.scale", NAN); }
+static void scale_zero(struct gguf_writer *w) { gguf_write_f32(w, "llama.attention.scale", 0); }
+static void cap_negative(struct gguf_writer *w) { gguf_write_f32(w, "llama.attn_logit_softcapping", -1); }
+static void cap_zero(struct gguf_writer *w) { gguf_write_f32(w, "llama.final_logit_softcapping", 0); }
+static void rank_pooling(struct gguf_writer *w) { gguf_write_u32(w, "llama.pooling_type", 4); }
 static void scaling_number(struct gguf_writer *w) { gguf_write_u32(w, "llama.rope.scaling.type", 1); }
-static void experts(struct gguf_writer *w) { gguf_write_u32(w, "llama.expert_count", 8); }
+static void experts_unused(struct gguf_writer *w) { gguf_write_u32(w, "llama.expert_count", 8); }
+static void experts_none(struct gguf_writer *w) { experts_unused(w); gguf_write_u32(w, "llama.expert_used_count", 0); }
+static void experts_more(struct gguf_writer *w) { experts_unused(w); gguf_write_u32(w, "llama.expert_used_count", 9); }
+static void experts_many(struct gguf_writer *w) { gguf_write_u32(w, "llama.expert_count", 1025); }
+static void experts_wide(struct gguf_writer *w) {
+        gguf_write_u32(w, "llama.expert_count", 1024);
+        gguf_write_u32(w, "llama.expert_used_count", 1024);
+        gguf_write_u32(w, "llama.expert_feed_forward_length", 1u << 20);
+}
+static void experts_flat(struct gguf_writer *w) { experts_unused(w); gguf_write_u32(w, "llama.expert_used_count", 2); gguf_write_u32(w, "llama.expert_feed_forward_length", 0); }
 static void looks_both_ways(struct gguf_writer *w) { gguf_write_bool(w, "llama.attention.causal", false); }
 static void nine_tokens(struct gguf_writer *w) { write_tokens(w, 9); }
 /* clang-format on */
@@ -221,7 +241,7 @@ static void test_refusals(void **state) {
         } rows[] = {
                 { { .without = "general.architecture" }, -EBADMSG, "key 'general.architecture' is missing" },
                 { { .without = "general.architecture", .odd = architecture_number }, -EBADMSG, "key 'general.architecture' is no string" },
-                { { .without = "general.architecture", .odd = other_architecture }, -ENOTSUP, "architecture 'grok?[2J' is not supported" },
+                { { .without = "general.architecture", .odd = other_architecture }, -ENOTSUP, "architecture 'grok?[2J' is not supported: these are: llama, mistral, qwen2, qwen3, qwen3moe, gemma2, gemma3, phi3, bert, nomic-bert" },
                 { { .without = "llama.context_length" }, -EBADMSG, "key 'llama.context_length' is missing" },
                 { { .without = "llama.context_length", .odd = huge_context }, -EBADMSG, "key 'llama.context_length' is 4294967295 (1 to 67108864" },
                 { { .without = "llama.embedding_length" }, -EBADMSG, "key 'llama.embedding_length' is missing" },
@@ -248,9 +268,25 @@ static void test_refusals(void **state) {
                 { { .odd = base_zero }, -EBADMSG, "key 'llama.rope.freq_base' is 0" },
                 { { .odd = base_infinite }, -EBADMSG, "key 'llama.rope.freq_base' is inf" },
                 { { .odd = factor_tiny }, -EBADMSG, "key 'llama.rope.scaling.factor' is 1e-30" },
-                { { .odd = yarn }, -ENOTSUP, "key 'llama.rope.scaling.type' is 'yarn'" },
+                { { .odd = factor_nan }, -EBADMSG, "key 'llama.rope.scaling.factor' is nan" },
+                { { .odd = scaling_unknown }, -ENOTSUP, "key 'llama.rope.scaling.type' is 'longrope'" },
+                { { .odd = yarn_betas_nan }, -EBADMSG, "key 'llama.rope.scaling.yarn_beta_fast' is nan" },
+                { { .odd = yarn_base_one }, -EBADMSG, "key 'llama.rope.freq_base' is 1, with which YaRN has no meaning" },
+                { { .odd = yarn_log }, -ENOTSUP, "yarn_log_multiplier' is 0.1" },
+                { { .odd = original_zero }, -EBADMSG, "key 'llama.rope.scaling.original_context_length' is 0" },
+                { { .odd = magnitude_nan }, -EBADMSG, "key 'llama.rope.scaling.attn_factor' is nan" },
+                { { .odd = scale_nan }, -EBADMSG, "key 'llama.attention.scale' is nan" },
+                { { .odd = scale_zero }, -EBADMSG, "key 'llama.attention.scale' is 0" },
+                { { .odd = cap_negative }, -EBADMSG, "key 'llama.attn_logit_softcapping' is -1" },
+                { { .odd = cap_zero }, -EBADMSG, "key 'llama.final_logit_softcapping' is 0" },
+                { { .odd = rank_pooling }, -ENOTSUP, "key 'llama.pooling_type' is 4" },
                 { { .odd = scaling_number }, -EBADMSG, "key 'llama.rope.scaling.type' is no string" },
-                { { .odd = experts }, -ENOTSUP, "key 'llama.expert_count' is 8" },
+                { { .odd = experts_unused }, -EBADMSG, "key 'llama.expert_used_count' is missing" },
+                { { .odd = experts_none }, -EBADMSG, "key 'llama.expert_used_count' is 0 (1 to 8" },
+                { { .odd = experts_more }, -EBADMSG, "key 'llama.expert_used_count' is 9 (1 to 8" },
+                { { .odd = experts_many }, -EBADMSG, "key 'llama.expert_count' is 1025" },
+                { { .odd = experts_wide }, -EBADMSG, "1024 experts of 1048576 values at once" },
+                { { .odd = experts_flat }, -EBADMSG, "key 'llama.expert_feed_forward_length' is 0" },
                 { { .odd = looks_both_ways }, -ENOTSUP, "key 'llama.attention.causal' is false" },
                 { { .without = "tokenizer.ggml.tokens", .odd = nine_tokens }, -EBADMSG, "has 9 tokens, but tensor 'token_embd.weight' has 8 rows" },
                 { { .tensor_without = "token_embd.weight" }, -EBADMSG, "tensor 'token_embd.weight' is missing" },
@@ -266,6 +302,116 @@ static void test_refusals(void **state) {
                 if (r != rows[i].expect || !strstr(error.text, rows[i].says))
                         fail_msg("row %zu: %d \"%s\", expected %d \"%s\"", i, r, error.text, rows[i].expect, rows[i].says);
                 assert_int_equal(s.n_layer, 99);
+        }
+}
+
+/* ---- what the architectures differ in: the keys of a model are those of its architecture ---- */
+
+static int read_arch(const char *arch, void (*more)(struct gguf_writer *w), struct shape *ret, struct gguf_error *reterr) {
+        struct gguf_writer w = { 0 };
+        struct gguf *g;
+        char key[96];
+        static const struct {
+                const char *suffix;
+                uint32_t value;
+        } numbers[] = { { "context_length", 2048 },
+                        { "embedding_length", 64 },
+                        { "block_count", 7 },
+                        { "feed_forward_length", 96 },
+                        { "attention.head_count", 4 } };
+        gguf_write_begin(&w, 3);
+        gguf_write_string(&w, "general.architecture", arch);
+        for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+                (void) snprintf(key, sizeof(key), "%s.%s", arch, numbers[i].suffix);
+                gguf_write_u32(&w, key, numbers[i].value);
+        }
+        (void) snprintf(key, sizeof(key), "%s.attention.layer_norm%s_epsilon", arch, strstr(arch, "bert") ? "" : "_rms");
+        gguf_write_f32(&w, key, 1e-6f);
+        if (more)
+                more(&w);
+        gguf_write_tensor(&w, "token_embd.weight", TENSOR_F32, 64, 8, 0, 0);
+        gguf_write_tensor(&w, "blk.0.ffn_up_exps.weight", TENSOR_F32, 64, 4, 6, 0);
+        uint64_t bytes = w.offset;
+        gguf_write_end(&w);
+        gguf_write_zeros(&w, bytes);
+        struct gguf_memory memory = { w.bytes, w.length };
+        assert_int_equal(gguf_open_memory(&memory, 1, &g, reterr), 0);
+        int r = shape_read(g, ret, reterr);
+        gguf_close(g);
+        gguf_write_done(&w);
+        return r;
+}
+
+/* clang-format off */
+static void six_experts(struct gguf_writer *w) { gguf_write_u32(w, "qwen3moe.expert_count", 6); gguf_write_u32(w, "qwen3moe.expert_used_count", 2); gguf_write_u32(w, "qwen3moe.expert_feed_forward_length", 4); }
+static void no_experts(struct gguf_writer *w) { gguf_write_u32(w, "qwen3moe.expert_count", 0); }
+static void experts_of_qwen2(struct gguf_writer *w) { gguf_write_u32(w, "qwen2.expert_count", 4); }
+static void window_of_gemma3(struct gguf_writer *w) { gguf_write_u32(w, "gemma3.attention.sliding_window", 512); }
+static void window_zero(struct gguf_writer *w) { gguf_write_u32(w, "gemma3.attention.sliding_window", 0); }
+static void pattern_zero(struct gguf_writer *w) { window_of_gemma3(w); gguf_write_u32(w, "gemma3.attention.sliding_window_pattern", 0); }
+static void window_none(struct gguf_writer *w) { gguf_write_u32(w, "phi3.attention.sliding_window", 0); }
+static void causal_bert(struct gguf_writer *w) { gguf_write_bool(w, "bert.attention.causal", true); }
+static void window_of_phi3(struct gguf_writer *w) { gguf_write_u32(w, "phi3.attention.sliding_window", 2047); gguf_write_string(w, "phi3.rope.scaling.type", "longrope"); }
+static void cls_of_bert(struct gguf_writer *w) { gguf_write_u32(w, "bert.pooling_type", 2); gguf_write_bool(w, "bert.attention.causal", false); }
+/* clang-format on */
+
+static void test_traits(void **state) {
+        (void) state;
+        struct shape s;
+        struct gguf_error error = { "" };
+        assert_int_equal(read_arch("qwen3moe", six_experts, &s, &error), 0);
+        assert_true(s.n_expert == 6 && s.n_expert_used == 2 && s.n_ff_expert == 4 && shape_ff_values(&s) == 8);
+        assert_int_equal(s.decode_bytes, s.weights_bytes - 6 * 64 * 4 * 4 + 2 * 64 * 4 * 4); /* two experts of six */
+        shape_done(&s);
+
+        assert_int_equal(read_arch("gemma2", NULL, &s, &error), 0);
+        assert_true(s.window == 4096 && s.attention_cap == 50 && s.logits_cap == 30 && !s.has_rope_local);
+        assert_true(shape_window(&s, 0) == 4096 && shape_window(&s, 1) == 0 && shape_window(&s, 6) == 4096);
+        shape_done(&s);
+
+        assert_int_equal(read_arch("gemma3", window_of_gemma3, &s, &error), 0);
+        assert_true(s.has_rope_local && s.rope_local.freq_base == 10000 && s.attention_cap == 0);
+        for (uint32_t layer = 0; layer < 7; layer++)
+                assert_int_equal(shape_window(&s, layer), layer == 5 ? 0 : 512);
+        shape_done(&s);
+
+        assert_int_equal(read_arch("phi3", window_of_phi3, &s, &error), 0);
+        assert_true(shape_window(&s, 0) == 2047 && shape_window(&s, 6) == 2047 && s.rope.freq_scale == 1);
+        shape_done(&s);
+        assert_int_equal(read_arch("phi3", window_none, &s, &error), 0);
+        assert_int_equal(shape_window(&s, 0), 0);
+        shape_done(&s);
+
+        assert_int_equal(read_arch("bert", cls_of_bert, &s, &error), 0);
+        assert_true(!s.causal && s.pooling == POOLING_CLS && s.n_rot == 0 && !s.tied_output);
+        assert_int_equal(s.decode_bytes, s.weights_bytes - 64 * 8 * 4); /* of embeddings a row is read */
+        shape_done(&s);
+}
+
+static void test_traits_refused(void **state) {
+        (void) state;
+        static const struct {
+                const char *arch;
+                void (*more)(struct gguf_writer *w);
+                int expect;
+                const char *says;
+        } rows[] = {
+                { "qwen3moe", NULL, -EBADMSG, "key 'qwen3moe.expert_count' is missing" },
+                { "qwen3moe", no_experts, -EBADMSG, "key 'qwen3moe.expert_count' is 0" },
+                { "qwen2", experts_of_qwen2, -ENOTSUP, "key 'qwen2.expert_count' is 4" },
+                { "gemma3", NULL, -EBADMSG, "key 'gemma3.attention.sliding_window' is missing" },
+                { "gemma3", window_zero, -EBADMSG, "key 'gemma3.attention.sliding_window' is 0" },
+                { "gemma3", pattern_zero, -EBADMSG, "key 'gemma3.attention.sliding_window_pattern' is 0" },
+                { "bert", causal_bert, -ENOTSUP, "key 'bert.attention.causal' is true" },
+                { "gemma", NULL, -ENOTSUP, "architecture 'gemma' is not supported" },
+                { "nomic-bert-moe", NULL, -ENOTSUP, "architecture 'nomic-bert-moe' is not supported" },
+        };
+        for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+                struct shape s;
+                struct gguf_error error = { "" };
+                int r = read_arch(rows[i].arch, rows[i].more, &s, &error);
+                if (r != rows[i].expect || !strstr(error.text, rows[i].says))
+                        fail_msg("row %zu: %d \"%s\", expected %d \"%s\"", i, r, error.text, rows[i].expect, rows[i].says);
         }
 }
 
@@ -378,7 +524,8 @@ static void test_model_files_open(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_plain_model),      cmocka_unit_test(test_variants),
-                cmocka_unit_test(test_refusals),         cmocka_unit_test(test_account_is_monotonous),
+                cmocka_unit_test(test_refusals),         cmocka_unit_test(test_traits),
+                cmocka_unit_test(test_traits_refused),   cmocka_unit_test(test_account_is_monotonous),
                 cmocka_unit_test(test_printable),        cmocka_unit_test(test_model_files),
                 cmocka_unit_test(test_model_files_open),
         };
