@@ -48,7 +48,10 @@ static uint32_t need_of(const struct grammar *g, uint32_t at) {
         case GRAMMAR_END: return 0;
         case GRAMMAR_RANGE:
         case GRAMMAR_CLASS: return g->nodes[at + 1].need;
-        case GRAMMAR_CALL: return greatest(inside(g->nodes[n->target].need), g->nodes[at + 1].need);
+        case GRAMMAR_CALL:
+                if (g->nodes[at + 1].op == GRAMMAR_END) /* the last of its rule: the matcher puts nothing on its stack */
+                        return g->nodes[n->target].need;
+                return greatest(inside(g->nodes[n->target].need), g->nodes[at + 1].need);
         case GRAMMAR_SPLIT: return least(g->nodes[at + 1].need, g->nodes[n->target].need);
         case GRAMMAR_JUMP: return g->nodes[n->target].need;
         case GRAMMAR_REPEAT:

@@ -95,9 +95,18 @@ static void allow(uint32_t *bits, int32_t id) {
         bits[id / 32] |= 1u << (id % 32);
 }
 
-/* The space that a first token begins with is no part of the text; one that is nothing else says nothing. */
-static bool is_dropped(const struct guard *g, const struct trie_node *n) {
+/* Some first tokens lose the space that they begin with: those with one are asked one by one. */
+static bool may_lose_space(const struct guard *g, const struct trie_node *n) {
         return g->config.first && g->config.trie->drops_space && n->depth == 1 && n->byte == ' ';
+}
+
+static void ask_each(struct guard *g, const struct trie_node *n, uint32_t *bits) {
+        const struct token_trie *trie = g->config.trie;
+        for (uint32_t t = n->tokens; t < trie->nodes[n->skip].tokens; t++) {
+                if (try_token(g, trie->ids[t]))
+                        allow(bits, trie->ids[t]);
+                matcher_cut(g->matcher, 0);
+        }
 }
 
 static void walk(struct guard *g, uint32_t *bits) {
@@ -105,9 +114,9 @@ static void walk(struct guard *g, uint32_t *bits) {
         for (uint32_t i = 1; i < trie->nodes_count;) {
                 const struct trie_node *n = &trie->nodes[i];
                 matcher_cut(g->matcher, n->depth - 1u);
-                if (is_dropped(g, n)) {
-                        matcher_push_same(g->matcher);
-                        i++;
+                if (may_lose_space(g, n)) {
+                        ask_each(g, n, bits);
+                        i = n->skip;
                         continue;
                 }
                 if (!matcher_push(g->matcher, n->byte)) {

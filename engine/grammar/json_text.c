@@ -12,6 +12,7 @@
 #include "engine/printable.h"
 
 #define NAME_BYTES_COMPARED 200u /* bounds a recursion */
+#define OTHER_NAME_MAX      64u  /* characters of a name that no schema names, behind what it shares with one that some does */
 #define DIGITS_MAX          16u
 
 /* clang-format off */
@@ -30,7 +31,7 @@ static const char rules[] =
         "value     ::= object | array | string | number | \"true\" | \"false\" | \"null\"\n"
         "array     ::= \"[\" space ( value ( \",\" space value )* space )? \"]\"\n"
         "object    ::= \"{\" space ( member ( \",\" space member )* space )? \"}\"\n"
-        "member    ::= string \":\" space value\n";
+        "member    ::= \"\\\"\" character{0,64} \"\\\"\" \":\" space value\n";
 /* clang-format on */
 
 int json_text_init(struct json_text *j, struct builder *b) {
@@ -154,7 +155,7 @@ static uint32_t rest_of_other_name(const struct json_text *j, struct builder *b,
         char_set_invert(&taken);
         uint32_t branch = builder_sequence(b);
         builder_add(b, branch, builder_class(b, &taken));
-        builder_add(b, branch, builder_repeat(b, builder_call(b, j->plain_character), 0, GRAMMAR_UNBOUNDED));
+        builder_add(b, branch, builder_repeat(b, builder_call(b, j->plain_character), 0, OTHER_NAME_MAX));
         builder_add(b, branch, builder_literal(b, "\""));
         builder_add(b, choice, branch);
         char_set_done(&taken);

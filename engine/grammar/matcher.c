@@ -14,7 +14,7 @@
 
 #define FRAME_SLOTS (2 * MATCHER_FRAMES_MAX) /* powers of two */
 #define STATE_SLOTS (2 * MATCHER_STATES_MAX)
-#define PATH_MAX_   (GRAMMAR_PIECE_MAX + 2)
+#define PATH_STATES   (GRAMMAR_PIECE_MAX + 2)
 #define BOTTOM      0u /* the frame below all: whoever comes back to it has read the whole */
 
 /* What one transition may add. */
@@ -67,7 +67,7 @@ struct matcher {
         bool found_end;
         uint32_t work_left;
         uint64_t generation;
-        uint16_t path[PATH_MAX_];
+        uint16_t path[PATH_STATES];
         uint32_t path_count;
 };
 
@@ -350,15 +350,9 @@ bool matcher_push(struct matcher *m, uint8_t byte) {
         }
         if (to == STATE_NONE)
                 return false;
-        assert(m->path_count < PATH_MAX_);
+        assert(m->path_count < PATH_STATES);
         m->path[m->path_count++] = to;
         return true;
-}
-
-void matcher_push_same(struct matcher *m) {
-        assert(m->path_count < PATH_MAX_);
-        m->path[m->path_count] = m->path[m->path_count - 1];
-        m->path_count++;
 }
 
 void matcher_cut(struct matcher *m, uint32_t count) {

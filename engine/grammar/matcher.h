@@ -26,8 +26,6 @@ void matcher_free(struct matcher *m);
 
 /* Puts the state after BYTE on the path; false when it may not follow: then the path is as before. At most GRAMMAR_PIECE_MAX. */
 bool matcher_push(struct matcher *m, uint8_t byte);
-/* Puts the topmost state on the path once more. */
-void matcher_push_same(struct matcher *m);
 /* Leaves COUNT tried bytes on the path. */
 void matcher_cut(struct matcher *m, uint32_t count);
 /* What was tried counts. */

@@ -1,8 +1,9 @@
 /*
  * schema_object.c - objects: properties in the schema's order.
  *
- * Behind a property each later one may follow with a comma; before the first, without. So there are two chains: what follows
- * once there has been one (a rule for each place), and where it begins (a choice, down to the first required one).
+ * For each place in that order there are two rules: which member can stand there, itself or by way of the place behind it, and
+ * what can stand behind a member: nothing, where none is required any more, or a comma and the next. So the comma is read
+ * before it must be known which member follows, and a thousand optional ones are a thousand ways only in their names.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -124,79 +125,74 @@ static void make_other(struct members *m) {
 
 /* ---- their order ---- */
 
-static uint32_t after_comma(struct members *m, uint32_t member) {
+static uint32_t comma_and(struct members *m, uint32_t rule) {
         struct builder *b = &m->c->b;
         uint32_t e = builder_sequence(b);
         builder_add(b, e, builder_literal(b, ","));
         builder_add(b, e, builder_call(b, m->c->json.space));
-        builder_add(b, e, builder_call(b, member));
+        builder_add(b, e, builder_call(b, rule));
         return e;
 }
 
-/* Any number of others, once there has been a member. */
-static uint32_t others_after(struct members *m) {
+/* Adds to CHOICE a member and what may stand behind it. */
+static void add_member(struct members *m, uint32_t choice, uint32_t member, uint32_t behind) {
         struct builder *b = &m->c->b;
-        return m->other ? builder_repeat(b, after_comma(m, m->other), 0, GRAMMAR_UNBOUNDED) : builder_sequence(b);
+        uint32_t e = builder_sequence(b);
+        builder_add(b, e, builder_call(b, member));
+        builder_add(b, e, builder_call(b, behind));
+        builder_add(b, choice, e);
 }
 
-/* A rule for what follows once there has been a member and property INDEX is the next in order. NEXT: that behind it. */
-static uint32_t chain_rule(struct members *m, uint32_t index, uint32_t next) {
+/* The two rules of a place: what stands there when a member must, and what may stand behind a member. */
+struct place {
+        uint32_t member, behind;
+};
+
+/* Behind the last property: others, as many as one likes. */
+static struct place last_place(struct members *m) {
         struct builder *b = &m->c->b;
-        const struct property *p = &m->list[index];
-        if (!p->member && !p->required)
+        struct place p = { builder_rule(b, "members", 7), builder_rule(b, "members", 7) };
+        uint32_t choice = builder_choice(b);
+        if (m->other)
+                add_member(m, choice, m->other, p.behind);
+        builder_set_body(b, p.member, choice);
+        builder_set_body(b, p.behind, m->other ? builder_optional(b, comma_and(m, p.member)) : builder_sequence(b));
+        return p;
+}
+
+/* Where property INDEX is the next in order; LEFT: whether it or one behind it is required. */
+static struct place place_of(struct members *m, uint32_t index, struct place next, bool left) {
+        struct builder *b = &m->c->b;
+        const struct property *property = &m->list[index];
+        if (!property->member && !property->required)
                 return next;
-        uint32_t rule = builder_rule(b, "members", 7), e = builder_sequence(b);
-        uint32_t one = p->member ? after_comma(m, p->member) : builder_choice(b);
-        builder_add(b, e, p->required ? one : builder_optional(b, one));
-        builder_add(b, e, builder_call(b, next));
-        builder_set_body(b, rule, e);
-        return rule;
+        struct place p = { builder_rule(b, "members", 7), builder_rule(b, "members", 7) };
+        uint32_t choice = builder_choice(b);
+        if (property->member)
+                add_member(m, choice, property->member, next.behind);
+        if (!property->required)
+                builder_add(b, choice, builder_call(b, next.member));
+        builder_set_body(b, p.member, choice);
+        uint32_t more = comma_and(m, p.member);
+        builder_set_body(b, p.behind, left ? more : builder_optional(b, more));
+        return p;
 }
 
-/* The first member and all behind it, for each that may be the first. */
-static void add_beginnings(struct members *m, uint32_t choice, const uint32_t *chain) {
+static uint32_t write_members(struct members *m) {
         struct builder *b = &m->c->b;
-        uint32_t i = 0;
-        for (bool more = true; more && i < m->count; i++) {
-                if (m->list[i].member) {
-                        uint32_t e = builder_sequence(b);
-                        builder_add(b, e, builder_call(b, m->list[i].member));
-                        builder_add(b, e, builder_call(b, chain[i + 1]));
-                        builder_add(b, choice, e);
-                }
-                more = !m->list[i].required;
+        struct place first = last_place(m);
+        bool left = false;
+        for (uint32_t i = m->count; i-- > 0;) {
+                left |= m->list[i].required;
+                first = place_of(m, i, first, left);
         }
-        if (i < m->count || (i && m->list[i - 1].required))
-                return;
-        if (m->other) {
-                uint32_t e = builder_sequence(b);
-                builder_add(b, e, builder_call(b, m->other));
-                builder_add(b, e, others_after(m));
-                builder_add(b, choice, e);
-        }
-}
-
-static bool any_required(const struct members *m) {
-        for (uint32_t i = 0; i < m->count; i++)
-                if (m->list[i].required)
-                        return true;
-        return false;
-}
-
-static uint32_t write_members(struct members *m, uint32_t *chain) {
-        struct builder *b = &m->c->b;
-        uint32_t last = builder_rule(b, "members", 7), first = builder_choice(b), e = builder_sequence(b);
-        builder_set_body(b, last, others_after(m));
-        chain[m->count] = last;
-        for (uint32_t i = m->count; i-- > 0;)
-                chain[i] = chain_rule(m, i, chain[i + 1]);
-        add_beginnings(m, first, chain);
+        uint32_t e = builder_sequence(b);
         builder_add(b, e, builder_literal(b, "{"));
         builder_add(b, e, builder_call(b, m->c->json.space));
-        builder_add(b, e, first);
+        builder_add(b, e, builder_call(b, first.member));
         builder_add(b, e, builder_call(b, m->c->json.space));
         builder_add(b, e, builder_literal(b, "}"));
-        if (any_required(m))
+        if (left)
                 return e;
         uint32_t choice = builder_choice(b);
         builder_add(b, choice, e);
@@ -209,12 +205,7 @@ uint32_t schema_object(struct schema_compiler *c, const struct facts *f) {
         collect(&m);
         make_members(&m);
         make_other(&m);
-        uint32_t *chain = malloc((m.count + 1) * sizeof(*chain)), e = 0;
-        if (chain && !c->failed)
-                e = write_members(&m, chain);
-        else if (!chain)
-                schema_no_memory(c);
-        free(chain);
+        uint32_t e = c->failed ? 0 : write_members(&m);
         free(m.list);
         return e;
 }

@@ -86,11 +86,11 @@ static void make_nodes(struct token_trie *trie, const struct maker *m) {
         trie->nodes[trie->nodes_count].tokens = trie->ids_count;
 }
 
-/* Whether a token that begins with a space is shorter as the first of a text. */
+/* Whether some token that begins with a space is shorter as the first of a text. */
 static bool drops_space(const struct tokenizer *t, const struct maker *m) {
         for (uint32_t i = 0; i < m->count; i++)
-                if (m->texts[i].bytes[0] == ' ')
-                        return tokenizer_piece(t, m->texts[i].id, false, true, NULL, 0) < m->texts[i].length;
+                if (m->texts[i].bytes[0] == ' ' && tokenizer_piece(t, m->texts[i].id, false, true, NULL, 0) < m->texts[i].length)
+                        return true;
         return false;
 }
 

@@ -22,7 +22,7 @@ struct token_trie {
         struct trie_node *nodes; /* nodes_count, and one behind them that ends the ids of the last */
         int32_t *ids;
         uint32_t nodes_count, ids_count;
-        bool drops_space; /* a text's first token loses the space it begins with */
+        bool drops_space; /* a text's first token may lose the space it begins with */
 };
 
 /* Of the tokens below N_VOCAB. 0 or -ENOMEM. T is not kept. */

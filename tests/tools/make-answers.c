@@ -112,6 +112,7 @@ int main(int argc, char **argv) {
         struct engine_config config = engine_config_default();
         config.path = argv[1];
         config.parallel = argc > 2 ? (uint32_t) atoi(argv[2]) : 8;
+        config.threads = 1; /* a model so small gains nothing by more */
         config.ctx = CTX_DEFAULT;
         config.kv_tokens = CTX_DEFAULT * config.parallel;
         config.sink = (struct scheduler_sink){
