@@ -32,19 +32,34 @@ static const char help[] = "usage: headroom-engine run MODEL --prompt TEXT [OPTI
                            "  --repeat-penalty X   over the last 64 tokens (default 1: off)\n"
                            "  --seed N             the same seed gives the same text (default: another each time)\n"
                            "  --stop TEXT          end before this text; can be given several times\n"
+                           "  --json               the answer is a JSON object\n"
+                           "  --json-schema FILE   the answer is JSON that satisfies this JSON Schema\n"
+                           "  --grammar FILE       the answer is a text of this grammar (GBNF)\n"
                            "  --ctx N              tokens of prompt and answer (default 4096, or what the model was trained on)\n"
                            "  --kv TYPE            precision of the KV cache: f16 (default), q8_0, q4_0\n"
                            "  --threads N          threads (default: one per processor)\n"
                            "  --stats              tokens per second, on standard error\n";
 
 struct arguments {
-        const char *path, *prompt, *file;
+        const char *path, *prompt, *file, *schema_file, *grammar_file;
         struct engine_config config;
         cJSON *body;
-        bool chat, stats;
+        bool chat, stats, json;
 };
 
-enum { OPTION_PROMPT = 256, OPTION_FILE, OPTION_CHAT, OPTION_STOP, OPTION_CTX, OPTION_KV, OPTION_STATS, OPTION_FIELDS };
+enum {
+        OPTION_PROMPT = 256,
+        OPTION_FILE,
+        OPTION_CHAT,
+        OPTION_STOP,
+        OPTION_CTX,
+        OPTION_KV,
+        OPTION_STATS,
+        OPTION_JSON,
+        OPTION_SCHEMA,
+        OPTION_GRAMMAR,
+        OPTION_FIELDS
+};
 
 /* Options that are numbers of the body: their checks are the body's own. */
 static const char *const fields[] = { "max_tokens", "temperature", "top_k", "top_p", "min_p", "repeat_penalty", "seed" };
@@ -57,6 +72,9 @@ static const struct option names[] = {
         { "ctx", required_argument, NULL, OPTION_CTX },
         { "kv", required_argument, NULL, OPTION_KV },
         { "stats", no_argument, NULL, OPTION_STATS },
+        { "json", no_argument, NULL, OPTION_JSON },
+        { "json-schema", required_argument, NULL, OPTION_SCHEMA },
+        { "grammar", required_argument, NULL, OPTION_GRAMMAR },
         { "temp", required_argument, NULL, OPTION_FIELDS + 1 },
         { "top-k", required_argument, NULL, OPTION_FIELDS + 2 },
         { "top-p", required_argument, NULL, OPTION_FIELDS + 3 },
@@ -98,6 +116,9 @@ static int take_option(void *arguments, int option, const char *value) {
         case OPTION_FILE: a->file = value; return 0;
         case OPTION_CHAT: a->chat = true; return 0;
         case OPTION_STATS: a->stats = true; return 0;
+        case OPTION_JSON: a->json = true; return 0;
+        case OPTION_SCHEMA: a->schema_file = value; return 0;
+        case OPTION_GRAMMAR: a->grammar_file = value; return 0;
         case OPTION_STOP: return add_stop(a->body, value);
         case OPTION_CTX: return option_u32(value, 1, N_CTX_MAX, &a->config.ctx);
         case OPTION_KV: return kv_type_by_name(value, &a->config.kv);
@@ -144,6 +165,34 @@ static bool add_prompt(const struct arguments *a, const char *text) {
         bool all = cJSON_AddStringToObject(message, "role", "user") && cJSON_AddStringToObject(message, "content", text);
         cJSON *messages = cJSON_AddArrayToObject(a->body, "messages");
         return cJSON_AddItemToArray(messages, message) && all;
+}
+
+/* ---- the form of the answer ---- */
+
+static bool add_grammar(const struct arguments *a) {
+        char *text = read_text(a->grammar_file);
+        bool added = text && cJSON_AddStringToObject(a->body, "grammar", text);
+        free(text);
+        return added;
+}
+
+static bool add_schema(const struct arguments *a) {
+        char *text = read_text(a->schema_file);
+        cJSON *schema = text ? cJSON_Parse(text) : NULL;
+        if (text && !schema)
+                fprintf(stderr, "headroom-engine run: %s: is not JSON\n", a->schema_file);
+        free(text);
+        return schema && cJSON_AddItemToObject(a->body, "json_schema", schema);
+}
+
+static bool add_json(const struct arguments *a) {
+        cJSON *format = cJSON_AddObjectToObject(a->body, "response_format");
+        return cJSON_AddStringToObject(format, "type", "json_object") != NULL;
+}
+
+/* What is asked for twice is refused where every body is read. */
+static bool add_form(const struct arguments *a) {
+        return (!a->grammar_file || add_grammar(a)) && (!a->schema_file || add_schema(a)) && (!a->json || add_json(a));
 }
 
 /* ---- the answer ---- */
@@ -225,6 +274,8 @@ static int answer(const struct arguments *a) {
 }
 
 static int run(struct arguments *a) {
+        if (!add_form(a))
+                return EXIT_FAILED;
         char *text = a->file ? read_text(a->file) : strdup(a->prompt);
         if (!text)
                 return EXIT_FAILED;

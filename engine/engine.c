@@ -114,6 +114,7 @@ void engine_close(struct engine *e) {
         forward_free(e->forward);
         kv_cache_free(e->cache);
         threads_free(e->threads);
+        request_rules_done(&e->rules);
         model_close(e->model);
         *e = (struct engine){ 0 };
 }

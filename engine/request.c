@@ -10,6 +10,7 @@
 #include "engine/printable.h"
 #include "engine/prompt.h"
 #include "engine/request_error.h"
+#include "engine/request_grammar.h"
 #include "engine/wire.h"
 
 #define EMBED_FLOAT_BYTES 16u    /* of one number in an answer's JSON, its comma included */
@@ -32,6 +33,11 @@ void request_rules_init(struct request_rules *rules, const struct model *model, 
         for (uint32_t id = 0; id < rules->n_vocab; id++)
                 if (tokenizer_is_end(model->tokenizer, (int32_t) id) && rules->ends_count < REQUEST_ENDS_MAX)
                         rules->ends[rules->ends_count++] = (int32_t) id;
+}
+
+void request_rules_done(struct request_rules *rules) {
+        token_trie_free(rules->trie);
+        rules->trie = NULL;
 }
 
 /* The field, or NULL when it is absent or null. */
@@ -284,7 +290,8 @@ static int read_body(struct request_rules *rules, const cJSON *body, struct requ
                 return request_refuse(reterr, NULL, "The request's body must be a JSON object.");
         int result;
         if ((result = read_sampling(rules, body, r, reterr)) < 0 || (result = read_stops(body, &r->stops, reterr)) < 0 ||
-            (result = read_max_tokens(body, &r->max_tokens, reterr)) < 0 || (result = read_logprobs(body, r, reterr)) < 0)
+            (result = read_max_tokens(body, &r->max_tokens, reterr)) < 0 || (result = read_logprobs(body, r, reterr)) < 0 ||
+            (result = request_read_grammar(rules, body, &r->grammar, reterr)) < 0)
                 return result;
         if (r->top_logprobs > rules->n_vocab)
                 r->top_logprobs = rules->n_vocab;
@@ -347,6 +354,7 @@ void request_done(struct request *r) {
         free(r->inputs);
         free(r->sampling.biases);
         stop_set_done(&r->stops);
+        grammar_free(r->grammar);
         *r = (struct request){ 0 };
 }
 

@@ -13,6 +13,8 @@
 #include <stdint.h>
 
 #include "engine/bounds.h"
+#include "engine/grammar/grammar.h"
+#include "engine/grammar/token_trie.h"
 #include "engine/model.h"
 #include "engine/random.h"
 #include "engine/sampler.h"
@@ -31,9 +33,11 @@ struct request_rules {
         enum pooling pooling;           /* of vectors; each text has one */
         int32_t ends[REQUEST_ENDS_MAX]; /* the tokens that end an answer */
         uint32_t ends_count;
-        struct random seeds; /* for requests that name none */
+        struct random seeds;     /* for requests that name none */
+        struct token_trie *trie; /* of the vocabulary; made when the first request comes with a grammar */
 };
 void request_rules_init(struct request_rules *rules, const struct model *model, uint32_t n_ctx, uint64_t seed);
+void request_rules_done(struct request_rules *rules);
 
 struct request_error {
         int status;                      /* of HTTP */
@@ -56,7 +60,8 @@ struct request {
         uint32_t max_tokens;      /* at most what the context leaves; 0: the prompt alone */
         struct sampling sampling; /* its biases are the request's */
         struct stop_set stops;
-        bool ignore_end; /* end tokens are banned and do not end the answer */
+        struct grammar *grammar; /* that the answer must keep to, or NULL */
+        bool ignore_end;         /* end tokens are banned and do not end the answer */
         bool logprobs;
         uint32_t top_logprobs;
 };

@@ -267,24 +267,28 @@ static uint32_t keep_all(const float *logits, uint32_t n, float cut, struct cand
         return count;
 }
 
+/* A token without any probability (banned) is never drawn, not even where rounding leaves something over. */
 static int32_t draw(struct random *random, struct candidate *c, uint32_t count, float greatest, float temperature) {
         double sum = 0;
+        uint32_t last = 0;
         for (uint32_t i = 0; i < count; i++) {
                 c[i].logit = (float) weight(c[i].logit, greatest, temperature);
                 sum += c[i].logit;
+                if (c[i].logit > 0)
+                        last = i;
         }
         double left = random_unit(random) * sum;
-        for (uint32_t i = 0; i + 1 < count; i++) {
+        for (uint32_t i = 0; i < last; i++) {
                 left -= c[i].logit;
                 if (left < 0)
                         return c[i].id;
         }
-        return c[count - 1].id;
+        return c[last].id;
 }
 
-int32_t sampler_pick(struct sampler *s, struct sampler_scratch *scratch, const float *logits) {
+/* L: adjusted. */
+static int32_t pick(struct sampler *s, struct sampler_scratch *scratch, const float *l) {
         const struct sampling *p = s->sampling;
-        const float *l = adjusted(s, scratch, logits);
         int32_t best = argmax(l, s->n_vocab);
         float greatest = l[best];
         if (p->temperature <= 0.0f || !isfinite(greatest))
@@ -301,6 +305,21 @@ int32_t sampler_pick(struct sampler *s, struct sampler_scratch *scratch, const f
                 count = keep_all(l, s->n_vocab, cut, c);
         }
         return draw(&s->random, c, count, greatest, p->temperature);
+}
+
+int32_t sampler_pick(struct sampler *s, struct sampler_scratch *scratch, const float *logits) {
+        return pick(s, scratch, adjusted(s, scratch, logits));
+}
+
+int32_t sampler_pick_among(struct sampler *s, struct sampler_scratch *scratch, const float *logits, const uint32_t *allowed) {
+        const float *from = adjusted(s, scratch, logits);
+        float *l = scratch->logits, greatest = -INFINITY;
+        for (uint32_t id = 0; id < s->n_vocab; id++) {
+                l[id] = allowed[id / 32] >> (id % 32) & 1 ? from[id] : -INFINITY;
+                if (l[id] > greatest)
+                        greatest = l[id];
+        }
+        return greatest > -INFINITY ? pick(s, scratch, l) : -1;
 }
 
 float sampler_logprobs(const float *logits, uint32_t n_vocab, int32_t chosen, struct logprob top[], uint32_t top_count) {

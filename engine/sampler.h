@@ -5,7 +5,7 @@
  * three each keep a beginning of the tokens in descending order (ties: lower id first), so what remains is the
  * shortest of the three. Temperature comes before the cuts, as in the OpenAI service.
  *
- * Temperature 0 is the exact argmax of the biased and penalised logits, and draws nothing. Otherwise each token
+ * Temperature 0 is the exact argmax of the biased and penalised logits, and draws nothing. Otherwise each pick
  * costs one draw of a generator that belongs to the request alone: the same seed and prompt give the same
  * text, whatever else the engine is doing. A logit that is not a number is never chosen.
  */
@@ -56,6 +56,12 @@ void sampler_note(struct sampler *s, int32_t id, bool of_answer);
 
 /* The next token. LOGITS has n_vocab values. O(n_vocab) but for flat distributions without top-k. */
 int32_t sampler_pick(struct sampler *s, struct sampler_scratch *scratch, const float *logits);
+/*
+ * The next of those tokens whose bit is set in ALLOWED (32 in a word); -1 when none of them can be chosen. Where a pick that was
+ * not allowed is followed by this, tokens come as often as if the others had never been there (von Neumann, 1951), but
+ * for top-k, top-p and min-p, which cut the two lists apart.
+ */
+int32_t sampler_pick_among(struct sampler *s, struct sampler_scratch *scratch, const float *logits, const uint32_t *allowed);
 
 struct logprob {
         int32_t id;

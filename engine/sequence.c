@@ -20,7 +20,11 @@ static int prepare_answer(struct sequence *q, const struct request_rules *rules)
         for (size_t i = 0; i < q->request.inputs[0].count; i++)
                 sampler_note(q->sampler, q->request.inputs[0].ids[i], false);
         answer_init(&q->answer, rules->tokenizer, &q->request.stops, q->request.kind == REQUEST_CHAT);
-        return 0;
+        if (!q->request.grammar)
+                return 0;
+        return guard_new(&(struct guard_config){ q->request.grammar, rules->tokenizer, rules->trie, rules->n_vocab,
+                                                 q->request.kind == REQUEST_CHAT },
+                         &q->guard);
 }
 
 int sequence_new(const struct request_rules *rules, struct request *r, struct sequence **ret) {
@@ -45,6 +49,7 @@ void sequence_free(struct sequence *q) {
         assert(!q->kv.blocks_count);
         answer_done(&q->answer);
         sampler_free(q->sampler);
+        guard_free(q->guard);
         request_done(&q->request);
         free(q->sum);
         free(q->vectors);
@@ -85,6 +90,12 @@ struct forward_item sequence_item(struct sequence *q, uint32_t count) {
         };
 }
 
+static int end_answer(struct sequence *q, enum finish finish, enum sequence_state *ret_state) {
+        q->finish = finish;
+        *ret_state = SEQUENCE_ENDED;
+        return answer_end(&q->answer);
+}
+
 /* Takes TOKEN into the answer; *ret_state tells whether it was the last. */
 static int take_token(struct sequence *q, const struct request_rules *rules, int32_t token, const struct token_logprob *logprob,
                       enum sequence_state *ret_state) {
@@ -94,13 +105,20 @@ static int take_token(struct sequence *q, const struct request_rules *rules, int
                 answer_count(&q->answer);
         else if (answer_add(&q->answer, token, logprob) < 0)
                 return -ENOMEM;
-        if (!is_end && !answer_stopped(&q->answer) && q->tokens_made < q->request.max_tokens) {
+        bool is_whole = is_end || answer_stopped(&q->answer) || (q->guard && guard_is_over(q->guard));
+        if (!is_whole && q->tokens_made < q->request.max_tokens) {
                 *ret_state = SEQUENCE_GOES_ON;
                 return token_list_push(&q->request.inputs[0], token);
         }
-        q->finish = is_end || answer_stopped(&q->answer) ? FINISH_STOP : FINISH_LENGTH;
-        *ret_state = SEQUENCE_ENDED;
-        return answer_end(&q->answer);
+        return end_answer(q, is_whole ? FINISH_STOP : FINISH_LENGTH, ret_state);
+}
+
+/* What the sampler likes, if the grammar allows it; else what it likes of what is allowed. TOKEN_NONE where nothing is left. */
+static int32_t pick(struct sequence *q, struct sampler_scratch *scratch, const float *logits) {
+        int32_t token = sampler_pick(q->sampler, scratch, logits);
+        if (!q->guard || guard_allows(q->guard, token))
+                return token;
+        return sampler_pick_among(q->sampler, scratch, logits, guard_mask(q->guard));
 }
 
 static int advance_answer(struct sequence *q, const struct request_rules *rules, struct sampler_scratch *scratch,
@@ -112,8 +130,12 @@ static int advance_answer(struct sequence *q, const struct request_rules *rules,
                 *ret_state = SEQUENCE_ENDED;
                 return 0;
         }
-        int32_t token = sampler_pick(q->sampler, scratch, logits);
+        int32_t token = pick(q, scratch, logits);
+        if (token == TOKEN_NONE) /* no token of this vocabulary goes on as the grammar must: it is cut off here */
+                return end_answer(q, FINISH_LENGTH, ret_state);
         sampler_note(q->sampler, token, true);
+        if (q->guard)
+                guard_take(q->guard, token);
         struct token_logprob logprob = { .id = token, .top_count = q->request.top_logprobs };
         if (q->request.logprobs)
                 logprob.value = sampler_logprobs(logits, rules->n_vocab, token, logprob.top, logprob.top_count);

@@ -253,6 +253,10 @@ bool tokenizer_is_end(const struct tokenizer *t, int32_t id) {
         return is_token(t, id) && (t->vocab.marks[id] & MARK_END);
 }
 
+bool tokenizer_is_special(const struct tokenizer *t, int32_t id) {
+        return !is_token(t, id) || (t->vocab.marks[id] & (MARK_END | MARK_GUARDED));
+}
+
 int32_t tokenizer_bos(const struct tokenizer *t) {
         return t->vocab.bos;
 }

@@ -65,6 +65,8 @@ uint32_t tokenizer_vocab_count(const struct tokenizer *t);
 size_t tokenizer_longest(const struct tokenizer *t);
 bool tokenizer_adds_bos(const struct tokenizer *t);           /* with ADD_SPECIAL */
 bool tokenizer_is_end(const struct tokenizer *t, int32_t id); /* end of sequence, of turn, or of message */
+/* No ordinary text: control tokens, those that frame turns, unknown ones, and ends. */
+bool tokenizer_is_special(const struct tokenizer *t, int32_t id);
 int32_t tokenizer_bos(const struct tokenizer *t);             /* or TOKEN_NONE */
 int32_t tokenizer_eos(const struct tokenizer *t);             /* or TOKEN_NONE */
 

@@ -183,6 +183,11 @@ static const char *const bodies[] = {
         "{\"messages\":[{\"role\":\"user\",\"content\":\"What is the KV cache?\"}],\"temperature\":0,\"max_tokens\":40,\"stop\":[\"tokens\",\"zz\"]}",
         "{\"prompt\":\"" LONG LONG "\",\"temperature\":0.7,\"seed\":3,\"max_tokens\":20}",
         "{\"prompt\":\"A\",\"temperature\":0,\"max_tokens\":1}",
+        "{\"messages\":[{\"role\":\"user\",\"content\":\"What is swap?\"}],\"temperature\":1,\"seed\":4,\"max_tokens\":60,\"top_k\":0,"
+        "\"response_format\":{\"type\":\"json_schema\",\"json_schema\":{\"schema\":{\"type\":\"object\",\"properties\":{\"answer\":{\"type\":"
+        "\"string\",\"maxLength\":60},\"sure\":{\"type\":\"boolean\"}},\"required\":[\"answer\",\"sure\"]}}}}",
+        "{\"prompt\":\"Numbers: \",\"temperature\":0.8,\"seed\":9,\"max_tokens\":40,\"repeat_penalty\":1.3,\"logit_bias\":{\"50\":4},"
+        "\"stop\":[\"99\"],\"grammar\":\"root ::= [0-9]{2} (\\\", \\\" [0-9]{2}){3,40} \\\".\\\"\",\"logprobs\":2}",
 };
 #define BODIES (sizeof(bodies) / sizeof(bodies[0]))
 

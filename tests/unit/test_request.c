@@ -31,6 +31,7 @@ static int open_model(void **state) {
 
 static int close_model(void **state) {
         (void) state;
+        request_rules_done(&rules);
         model_close(model);
         return 0;
 }
@@ -118,6 +119,18 @@ static const struct {
         { "logprobs",          "0 to 20",              "{" TEXT ",\"logprobs\":true}",                    REQUEST_COMPLETION },
         { "logprobs",          "0 to 20",              "{" TEXT ",\"logprobs\":21}",                      REQUEST_COMPLETION },
         { "ignore_eos",        "true or false",        "{" TEXT ",\"ignore_eos\":1}",                     REQUEST_COMPLETION },
+        { "response_format",   "an object with a type", "{" CHAT ",\"response_format\":\"json\"}",      REQUEST_CHAT },
+        { "response_format",   "an object with a type", "{" CHAT ",\"response_format\":{\"type\":1}}",   REQUEST_CHAT },
+        { "response_format",   "must be text, json_o", "{" CHAT ",\"response_format\":{\"type\":\"xml\"}}", REQUEST_CHAT },
+        { "response_format",   "must have a schema",   "{" CHAT ",\"response_format\":{\"type\":\"json_schema\"}}", REQUEST_CHAT },
+        { "response_format",   "must have a schema",   "{" CHAT ",\"response_format\":{\"type\":\"json_schema\",\"json_schema\":7}}", REQUEST_CHAT },
+        { "response_format",   "#/items: the keyword uniqueItems is not supported.", "{" CHAT ",\"response_format\":{\"type\":\"json_schema\","
+                                                       "\"json_schema\":{\"schema\":{\"type\":\"array\",\"items\":{\"uniqueItems\":true}}}}}", REQUEST_CHAT },
+        { "json_schema",       "#/type: type must be", "{" TEXT ",\"json_schema\":{\"type\":\"float\"}}", REQUEST_COMPLETION },
+        { "json_schema",       "cannot both be held",  "{" TEXT ",\"json_schema\":{},\"response_format\":{\"type\":\"json_object\"}}", REQUEST_COMPLETION },
+        { "grammar",           "cannot both be held",  "{" TEXT ",\"json_schema\":{},\"grammar\":\"root ::= \\\"a\\\"\"}", REQUEST_COMPLETION },
+        { "grammar",           "must be a text",       "{" TEXT ",\"grammar\":{}}",                      REQUEST_COMPLETION },
+        { "grammar",           "line 2: a class has",  "{" TEXT ",\"grammar\":\"root ::= a\\na ::= [a\"}", REQUEST_COMPLETION },
         { NULL,                "JSON object",          "[]",                                              REQUEST_COMPLETION },
         { "input",             "1 to",                 "[]",                                              REQUEST_EMBED },
         { "input",             "1 to",                 "\"a\"",                                           REQUEST_EMBED },
@@ -298,13 +311,15 @@ static void test_damaged_bodies(void **state) {
                 "\"top_logprobs\":3,\"logit_bias\":{\"5\":-100,\"77\":9.5},\"ignore_eos\":false}",
                 "{\"prompt\":[1,2,3],\"logprobs\":2,\"repeat_penalty\":1.1,\"repeat_last_n\":64,\"presence_penalty\":1,\"min_p\":0.1}",
                 "{\"messages\":[{\"role\":\"system\",\"content\":[{\"type\":\"text\",\"text\":\"x\"}]},{\"role\":\"user\",\"content\":\"y\"}]}",
+                "{" CHAT ",\"response_format\":{\"type\":\"json_schema\",\"json_schema\":{\"schema\":{\"type\":\"object\",\"properties\":"
+                "{\"a\":{\"minLength\":2},\"b\":{\"enum\":[1,null]}},\"required\":[\"a\"]}}}}",
         };
         static const char likely[] = "{}[]:,\"0123456789.-+eE truefalsnu\\\xff\x80\xc3";
         struct random r = random_seeded(3);
         unsigned read = 0, refused = 0;
         for (unsigned round = 0; round < 20000; round++) {
                 char body[400];
-                (void) snprintf(body, sizeof(body), "%s", bodies[round % 3]);
+                (void) snprintf(body, sizeof(body), "%s", bodies[round % 4]);
                 size_t length = strlen(body);
                 for (uint32_t changes = 1 + random_u32(&r) % 3; changes > 0; changes--)
                         body[random_u32(&r) % length] = likely[random_u32(&r) % (sizeof(likely) - 1)];
@@ -313,7 +328,7 @@ static void test_damaged_bodies(void **state) {
                         continue;
                 struct request request;
                 struct request_error error = { .status = 0 };
-                if (read_json(round % 3 == 1 ? REQUEST_COMPLETION : REQUEST_CHAT, json, &request, &error) == 0) {
+                if (read_json(round % 4 == 1 ? REQUEST_COMPLETION : REQUEST_CHAT, json, &request, &error) == 0) {
                         read++;
                         request_done(&request);
                 } else {
@@ -349,6 +364,29 @@ static void test_a_huge_text_is_refused_unread(void **state) {
         free(text);
 }
 
+static void test_forms(void **state) {
+        (void) state;
+        static const struct {
+                const char *body;
+                bool held;
+        } rows[] = {
+                { "{" CHAT "}", false },
+                { "{" CHAT ",\"response_format\":null,\"grammar\":\"\",\"json_schema\":null}", false },
+                { "{" CHAT ",\"response_format\":{\"type\":\"text\"}}", false },
+                { "{" CHAT ",\"response_format\":{\"type\":\"text\"},\"grammar\":\"root ::= \\\"a\\\"\"}", true },
+                { "{" CHAT ",\"response_format\":{\"type\":\"json_object\"}}", true },
+                { "{" CHAT ",\"response_format\":{\"type\":\"json_object\",\"schema\":{\"type\":\"null\"}}}", true },
+                { "{" CHAT ",\"response_format\":{\"type\":\"json_schema\",\"json_schema\":{\"name\":\"n\",\"strict\":true,\"schema\":{}}}}", true },
+                { "{" CHAT ",\"json_schema\":{\"type\":\"null\"}}", true },
+        };
+        for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+                struct request r = accept(REQUEST_CHAT, rows[i].body);
+                if ((r.grammar != NULL) != rows[i].held)
+                        fail_msg("%s", rows[i].body);
+                request_done(&r);
+        }
+}
+
 static void test_embed(void **state) {
         (void) state;
         struct request r = accept(REQUEST_EMBED, "[\"a budget of memory\", [1,2,3], \"<|im_end|>\"]");
@@ -376,6 +414,7 @@ int main(void) {
                 cmocka_unit_test(test_the_context_is_the_limit),
                 cmocka_unit_test(test_damaged_bodies),
                 cmocka_unit_test(test_a_huge_text_is_refused_unread),
+                cmocka_unit_test(test_forms),
                 cmocka_unit_test(test_embed),
         };
         return cmocka_run_group_tests(tests, open_model, close_model);

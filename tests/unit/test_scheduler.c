@@ -30,7 +30,7 @@ static void test_alone(void **state) {
 
 static void test_batched_as_alone(void **state) {
         (void) state;
-        struct fixture *f = open_fixture(8192, 8, 64);
+        struct fixture *f = open_fixture(8192, BODIES, 64);
         for (uint32_t i = 0; i < BODIES; i++)
                 assert_int_equal(submit(f, i, bodies[i]), 0);
         run_dry(f);
@@ -39,6 +39,38 @@ static void test_batched_as_alone(void **state) {
                 check_as_alone(&f->told[i], i);
         assert_int_equal(f->told[2].logprobs, f->told[2].end.completion_tokens - (f->told[2].end.finish == FINISH_STOP));
         close_fixture(f);
+}
+
+/* What the form of an answer promises, and what ends it. */
+static void test_answers_keep_to_their_form(void **state) {
+        (void) state;
+        static const struct {
+                const char *wish, *text; /* TEXT: NULL where the model decides */
+                enum finish finish;
+                uint32_t tokens_max;
+        } rows[] = {
+                { "\"grammar\":\"root ::= \\\"yes!\\\"\"", "yes!", FINISH_STOP, 50 },
+                { "\"grammar\":\"root ::= \\\"yes!\\\"\",\"ignore_eos\":true", "yes!", FINISH_STOP, 50 },
+                { "\"grammar\":\"root ::= \\\"yes!\\\" | \\\"\\\"\",\"ignore_eos\":true", "yes!", FINISH_STOP, 50 },
+                { "\"grammar\":\"root ::= \\\"\\\"\"", "", FINISH_STOP, 50 },
+                { "\"grammar\":\"root ::= \\\"\\\"\",\"ignore_eos\":true", "", FINISH_LENGTH, 50 }, /* nothing is left to say */
+                { "\"grammar\":\"root ::= \\\"<|im_end|>\\\"\"", "<|im_end|>", FINISH_STOP, 50 },
+                { "\"grammar\":\"root ::= \\\"aaa\\\"\",\"stop\":\"aa\"", "", FINISH_STOP, 50 },
+                { "\"grammar\":\"root ::= [a-z]{900}\"", NULL, FINISH_LENGTH, 3 },
+                { "\"json_schema\":{\"const\":{\"a\":[1,\"\u00fc\"]}}", "{\"a\":[1,\"\xc3\xbc\"]}", FINISH_STOP, 50 },
+                { "\"response_format\":{\"type\":\"text\"},\"temperature\":0", NULL, FINISH_LENGTH, 2 },
+        };
+        for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+                struct fixture *f = open_fixture(512, 1, 256);
+                char body[400];
+                (void) snprintf(body, sizeof(body), "{\"prompt\":\"A\",\"temperature\":1,\"seed\":1,\"max_tokens\":%u,%s}",
+                                rows[i].tokens_max, rows[i].wish);
+                assert_int_equal(submit(f, 0, body), 0);
+                run_dry(f);
+                if (f->told[0].end.finish != rows[i].finish || (rows[i].text && strcmp(f->told[0].text, rows[i].text)))
+                        fail_msg("%s: '%s'", rows[i].wish, f->told[0].text);
+                close_fixture(f);
+        }
 }
 
 static void test_any_chunk_gives_the_same(void **state) {
@@ -308,6 +340,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_alone),
                 cmocka_unit_test(test_batched_as_alone),
+                cmocka_unit_test(test_answers_keep_to_their_form),
                 cmocka_unit_test(test_any_chunk_gives_the_same),
                 cmocka_unit_test(test_prefix_is_reused),
                 cmocka_unit_test(test_prefix_leaves_the_last_token),

@@ -1,0 +1,338 @@
+/* test_schema.c - JSON Schemas: what is refused, by which name and where; which texts are let through. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "engine/grammar/matcher.h"
+#include "engine/grammar/schema.h"
+
+/* In the tables ' stands for ", in schemas and texts alike. */
+static char *quoted(const char *text) {
+        char *copy = strdup(text);
+        for (char *c = copy; *c; c++)
+                if (*c == '\'')
+                        *c = '"';
+        return copy;
+}
+
+static int compile(const char *text, struct grammar **ret, struct grammar_error *error) {
+        char *json = quoted(text);
+        cJSON *schema = cJSON_Parse(json);
+        if (!schema)
+                fail_msg("not JSON: %s", json);
+        int r = schema_compile(schema, ret, error);
+        cJSON_Delete(schema);
+        free(json);
+        return r;
+}
+
+/* clang-format off */
+
+/* ---- refused ---- */
+
+static const struct {
+        const char *where, *says, *schema;
+} refused[] = {
+        { "#:",                   "must be an object, true or",  "7" },
+        { "#:",                   "must be an object, true or",  "[]" },
+        { "#/properties/a:",      "keyword multipleOf is not",   "{'type':'object','properties':{'a':{'type':'integer','multipleOf':2}}}" },
+        { "#:",                   "keyword patternProperties",   "{'patternProperties':{'^a':{}}}" },
+        { "#:",                   "keyword not is not",          "{'not':{}}" },
+        { "#:",                   "keyword if is not",           "{'if':{},'then':{}}" },
+        { "#/items:",             "keyword uniqueItems is not",  "{'type':'array','items':{'uniqueItems':true}}" },
+        { "#:",                   "keyword dependentRequired",   "{'dependentRequired':{}}" },
+        { "#:",                   "keyword minProperties",       "{'type':'object','minProperties':1}" },
+        { "#:",                   "keyword contains is not",     "{'contains':{}}" },
+        { "#:",                   "keyword propertyNames",       "{'propertyNames':{}}" },
+        { "#/type:",              "type must be",                "{'type':'float'}" },
+        { "#/type:",              "type must be",                "{'type':[]}" },
+        { "#/type:",              "type must be",                "{'type':['string',7]}" },
+        { "#/enum:",              "must be a list of 1",         "{'enum':[]}" },
+        { "#/enum:",              "must be a list of 1",         "{'enum':{}}" },
+        { "#/enum/0:",            "beyond 2^53",                 "{'enum':[1e300]}" },
+        { "#/minLength:",         "minLength is not supported",  "{'enum':['a'],'minLength':1}" },
+        { "#/minLength:",         "whole number from 0",         "{'minLength':-1}" },
+        { "#/minLength:",         "whole number from 0",         "{'minLength':1.5}" },
+        { "#/maxItems:",          "whole number from 0",         "{'maxItems':'3'}" },
+        { "#/maxItems:",          "whole number from 0",         "{'maxItems':2000000}" },
+        { "#/minimum:",           "must be a number",            "{'minimum':'3'}" },
+        { "#/exclusiveMinimum:",  "must be a number",            "{'exclusiveMinimum':true}" },
+        { "#/minimum:",           "15 digits",                   "{'minimum':1e20}" },
+        { "#/maximum:",           "whole number between",        "{'type':'number','minimum':0.2,'maximum':0.8}" },
+        { "#/pattern:",           "must be a text",              "{'pattern':7}" },
+        { "#/pattern:",           "back reference",              "{'pattern':'^(a)\\\\1$'}" },
+        { "#/pattern:",           "back reference",              "{'pattern':'^\\\\ba$'}" },
+        { "#/pattern:",           "only (?:...)",                "{'pattern':'^(?=a)a$'}" },
+        { "#/pattern:",           "only at its ends",            "{'pattern':'^(^a)$'}" },
+        { "#/pattern:",           "only at its ends",            "{'pattern':'^a$b$'}" },
+        { "#/pattern:",           "no closing bracket",          "{'pattern':'^[a$'}" },
+        { "#/pattern:",           "not closed",                  "{'pattern':'^(a'}" },
+        { "#/pattern:",           "nothing to repeat",           "{'pattern':'^*a$'}" },
+        { "#/pattern:",           "minLength and maxLength",     "{'pattern':'^a*$','maxLength':3}" },
+        { "#/pattern:",           "pattern beside format",       "{'pattern':'^a$','format':'date'}" },
+        { "#/format:",            "the format iri is not",       "{'format':'iri'}" },
+        { "#/properties:",        "must be an object",           "{'properties':[]}" },
+        { "#/properties/a:",      "must be an object, true or",  "{'properties':{'a':'string'}}" },
+        { "#/required:",          "list of names",               "{'required':'a'}" },
+        { "#/required:",          "list of names",               "{'required':[7]}" },
+        { "#/additionalProperties:", "must be a schema",         "{'additionalProperties':'no'}" },
+        { "#/items:",             "is called prefixItems",       "{'items':[{}]}" },
+        { "#/prefixItems:",       "must be a list",              "{'prefixItems':{}}" },
+        { "#/nullable:",          "true or false",               "{'nullable':1}" },
+        { "#/$ref:",              "must point into this",        "{'$ref':'https://example.org/a'}" },
+        { "#/$ref:",              "nothing at #/$defs/a",        "{'$ref':'#/$defs/a'}" },
+        { "#/anyOf:",             "list of 1 to",                "{'anyOf':[]}" },
+        { "#/oneOf:",             "tell its alternatives apart", "{'oneOf':[{'type':'string'},{'maxLength':3}]}" },
+        { "#/oneOf:",             "tell its alternatives apart", "{'oneOf':[{'type':'integer'},{'type':'number'}]}" },
+        { "#/oneOf:",             "tell its alternatives apart", "{'oneOf':[{'properties':{'k':{'const':1}}},{'properties':{'k':{'const':2}}}]}" },
+        { "#/allOf:",             "list of schemas",             "{'allOf':[]}" },
+        { "no finite",            "",                            "false" },
+        { "no finite",            "",                            "{'type':'string','minLength':3,'maxLength':2}" },
+        { "no finite",            "",                            "{'allOf':[{'type':'string'},{'type':'null'}]}" },
+        { "no finite",            "",                            "{'type':'object','properties':{'a':{'$ref':'#'}},'required':['a']}" },
+        { "no finite",            "",                            "{'type':'object','properties':{'a':false},'required':['a']}" },
+        { "no finite",            "",                            "{'type':'string','const':7}" },
+        { "no finite",            "",                            "{'type':'integer','minimum':3,'maximum':2}" },
+        { "no finite",            "",                            "{'type':'array','minItems':2,'maxItems':1}" },
+};
+
+/* ---- let through ---- */
+
+#define PERSON "{'type':'object','properties':{'n':{'type':'string'},'a':{'type':'integer'},'k':{'type':'null'}},'required':['a'],'additionalProperties':false}"
+
+static const struct {
+        const char *what, *schema, *text;
+        bool whole;
+} rows[] = {
+        { "true is anything",                 "true",                                  "[1, {'a':null}]", true },
+        { "a description alone too",          "{'description':'x'}",                   "'x'",          true },
+        { "a string",                         "{'type':'string'}",                     "'a\xc3\xbc'",  true },
+        { "a string is no number",            "{'type':'string'}",                     "1",            false },
+        { "escapes of a string",              "{'type':'string'}",                     "'\\n\\u00fc\\ud83d\\ude00\\/'", true },
+        { "half a surrogate",                 "{'type':'string'}",                     "'\\ud83d'",    false },
+        { "a NUL",                            "{'type':'string'}",                     "'\\u0000'",    false },
+        { "a line break in a string",         "{'type':'string'}",                     "'a\nb'",       false },
+        { "long enough, in characters",       "{'type':'string','minLength':2}",       "'\xc3\xbc\xc3\xbc'", true },
+        { "not long enough",                  "{'type':'string','minLength':3}",       "'\xc3\xbc\xc3\xbc'", false },
+        { "an escape is one character",       "{'type':'string','maxLength':2}",       "'\\n\\ud83d\\ude00'", true },
+        { "too long",                         "{'type':'string','maxLength':2}",       "'abc'",        false },
+        { "a pattern",                        "{'pattern':'^[a-c]{2}\\\\d?$'}",        "'ab7'",        true },
+        { "not the pattern",                  "{'pattern':'^[a-c]{2}\\\\d?$'}",        "'ad7'",        false },
+        { "a pattern for strings alone",      "{'type':['string','null'],'pattern':'^a$'}", "null",    true },
+        { "an alternative of a pattern",      "{'pattern':'^(a|b+)c|d$'}",             "'xyzd'",       true },
+        { "a pattern that is not anchored",   "{'pattern':'b'}",                       "'abc'",        true },
+        { "what it asks for is missing",      "{'pattern':'b'}",                       "'ac'",         false },
+        { "a pattern with a quotation mark",  "{'pattern':'^[\\\"x]+$'}",              "'x\\\"x'",     true },
+        { "a pattern with a line feed",       "{'pattern':'^\\\\s$'}",                 "'\\n'",        true },
+        { "a lazy repetition",                "{'pattern':'^a+?b$'}",                  "'aab'",        true },
+        { "lengths that the pattern keeps",   "{'pattern':'^a{2,3}$','minLength':2,'maxLength':3}", "'aa'", true },
+        { "a date",                           "{'format':'date'}",                     "'2024-12-31'", true },
+        { "no such day",                      "{'format':'date'}",                     "'2024-02-30'", false },
+        { "a date and time",                  "{'format':'date-time'}",                "'2024-02-01T23:59:59.5+01:00'", true },
+        { "an hour too late",                 "{'format':'time'}",                     "'24:00:00Z'",  false },
+        { "a uuid",                           "{'format':'uuid'}",                     "'01234567-89ab-cdef-0123-456789abcdef'", true },
+        { "an address",                       "{'format':'ipv4'}",                     "'192.168.0.255'", true },
+        { "no address",                       "{'format':'ipv4'}",                     "'192.168.0.256'", false },
+        { "an integer",                       "{'type':'integer'}",                    "-12",          true },
+        { "a leading zero",                   "{'type':'integer'}",                    "012",          false },
+        { "a fraction is no integer",         "{'type':'integer'}",                    "1.5",          false },
+        { "a number",                         "{'type':'number'}",                     "-1.5e-7",      true },
+        { "a number's point needs a digit",   "{'type':'number'}",                     "1.",           false },
+        { "between limits",                   "{'type':'integer','minimum':-3,'maximum':120}", "119",  true },
+        { "at the limit",                     "{'type':'integer','minimum':-3,'maximum':120}", "-3",   true },
+        { "over the limit",                   "{'type':'integer','minimum':-3,'maximum':120}", "121",  false },
+        { "below the limit",                  "{'type':'integer','minimum':-3,'maximum':120}", "-4",   false },
+        { "an excluded limit",                "{'type':'integer','exclusiveMinimum':0}", "0",          false },
+        { "a limit between integers",         "{'type':'integer','minimum':1.5}",      "2",            true },
+        { "a limit between integers holds",   "{'type':'integer','minimum':1.5}",      "1",            false },
+        { "a fraction between limits",        "{'type':'number','minimum':0,'maximum':1}", "0.25",     true },
+        { "the upper limit itself",           "{'type':'number','minimum':0,'maximum':1}", "1.0",      true },
+        { "over it by a fraction",            "{'type':'number','minimum':0,'maximum':1}", "1.2",      false },
+        { "an excluded limit and a fraction", "{'type':'number','exclusiveMinimum':0}", "0.001",       true },
+        { "the excluded limit",               "{'type':'number','exclusiveMinimum':0}", "0.0",         false },
+        { "a negative fraction",              "{'type':'number','minimum':-2}",        "-1.5",         true },
+        { "a negative fraction too low",      "{'type':'number','minimum':-2}",        "-2.5",         false },
+        { "several types",                    "{'type':['boolean','null']}",           "true",         true },
+        { "nullable",                         "{'type':'string','nullable':true}",     "null",         true },
+        { "an enum",                          "{'enum':['a',7,null,{'b':[1]}]}",       "{'b':[1]}",    true },
+        { "not in the enum",                  "{'enum':['a',7,null]}",                 "'b'",          false },
+        { "an enum and a type",               "{'enum':['a',7],'type':'string'}",      "7",            false },
+        { "a const",                          "{'const':'a\\\"\xc3\xbc'}",             "'a\\\"\xc3\xbc'", true },
+        { "all properties, in order",         PERSON,                                  "{'n':'x','a':1,'k':null}", true },
+        { "white space where people put it",  PERSON,                                  "{\n  'n': 'x',\n  'a': 1\n}", true },
+        { "white space before a comma",       PERSON,                                  "{'n':'x' ,'a':1}", false },
+        { "endless white space",              PERSON,                                  "{\n\n'a':1}",  false },
+        { "the required one alone",           PERSON,                                  "{'a':1}",      true },
+        { "an optional one behind",           PERSON,                                  "{'a':1,'k':null}", true },
+        { "the required one is missing",      PERSON,                                  "{'n':'x'}",    false },
+        { "another order",                    PERSON,                                  "{'a':1,'n':'x'}", false },
+        { "twice",                            PERSON,                                  "{'a':1,'a':1}", false },
+        { "a property nobody named",          PERSON,                                  "{'a':1,'z':1}", false },
+        { "nothing is required",              "{'properties':{'a':{}}}",               "{}",           true },
+        { "properties mean an object",        "{'properties':{'a':{}}}",               "7",            false },
+        { "an object of anything",            "{'type':'object'}",                     "{'x':{'y':[1]}}", true },
+        { "others of a type",                 "{'type':'object','properties':{'ab':{'type':'null'}},'additionalProperties':{'type':'integer'}}", "{'ab':null,'abc':1,'a':2,'':3}", true },
+        { "others, of the wrong type",        "{'type':'object','additionalProperties':{'type':'integer'}}", "{'b':'x'}", false },
+        { "a named one is no other",          "{'type':'object','properties':{'ab':{'type':'null'}},'additionalProperties':{'type':'integer'}}", "{'ab':1}", false },
+        { "a required one that is not named", "{'required':['z'],'additionalProperties':{'type':'integer'}}", "{'z':4}", true },
+        { "a name that needs an escape",      "{'properties':{'\\\"\\n':{'type':'null'}}}", "{'\\\"\\n':null}", true },
+        { "an array",                         "{'type':'array','items':{'type':'integer'}}", "[1, 2,3]", true },
+        { "an empty array",                   "{'type':'array','items':{'type':'integer'}}", "[]",     true },
+        { "an item of the wrong type",        "{'type':'array','items':{'type':'integer'}}", "['a']",  false },
+        { "too few items",                    "{'type':'array','minItems':2}",         "[1]",          false },
+        { "too many items",                   "{'type':'array','maxItems':2}",         "[1,2,3]",      false },
+        { "positions",                        "{'prefixItems':[{'type':'null'},{'type':'integer'}]}", "[null,1]", true },
+        { "fewer than positions",             "{'prefixItems':[{'type':'null'},{'type':'integer'}]}", "[null]", true },
+        { "positions mixed up",               "{'prefixItems':[{'type':'null'},{'type':'integer'}]}", "[1,null]", false },
+        { "behind the positions",             "{'prefixItems':[{'type':'null'}],'items':{'type':'boolean'},'minItems':3}", "[null,true,false]", true },
+        { "nothing behind the positions",     "{'prefixItems':[{'type':'null'}],'items':false}", "[null,1]", false },
+        { "as many as asked for",             "{'prefixItems':[{'type':'null'}],'minItems':3}", "[null,1,'a']", true },
+        { "anyOf",                            "{'anyOf':[{'type':'null'},{'type':'integer'}]}", "5",   true },
+        { "anyOf beside more",                "{'properties':{'a':{'type':'null'},'b':{'type':'null'}},'anyOf':[{'required':['a']},{'required':['b']}]}", "{'b':null}", true },
+        { "neither of anyOf",                 "{'properties':{'a':{'type':'null'},'b':{'type':'null'}},'anyOf':[{'required':['a']},{'required':['b']}]}", "{}", false },
+        { "oneOf by type",                    "{'oneOf':[{'type':'null'},{'type':'integer'}]}", "null", true },
+        { "oneOf by a constant",              "{'oneOf':[{'properties':{'k':{'const':'a'},'x':{'type':'null'}},'required':['k']},{'properties':{'k':{'const':'b'}},'required':['k']}]}", "{'k':'b'}", true },
+        { "the other one's property",         "{'oneOf':[{'properties':{'k':{'const':'a'},'x':{'type':'null'}},'required':['k']},{'properties':{'k':{'const':'b'}},'required':['k']}]}", "{'k':'b','x':null}", false },
+        { "allOf",                            "{'allOf':[{'type':'integer'},{'minimum':3},{'maximum':5}]}", "6", false },
+        { "allOf of objects",                 "{'allOf':[{'properties':{'a':{'type':'null'}},'required':['a']},{'properties':{'b':{'type':'null'}}}]}", "{'a':null,'b':null}", true },
+        { "allOf, one of them closed",        "{'allOf':[{'properties':{'a':{}},'additionalProperties':false},{'properties':{'b':{}}}]}", "{'b':1}", false },
+        { "one property, said twice",         "{'allOf':[{'properties':{'a':{'minimum':3}}},{'properties':{'a':{'type':'integer','maximum':4}}}]}", "{'a':5}", false },
+        { "a reference",                      "{'$ref':'#/$defs/a~1b%20c','$defs':{'a/b c':{'type':'null'}}}", "null", true },
+        { "a reference beside more",          "{'$ref':'#/definitions/a','maxLength':1,'definitions':{'a':{'type':'string'}}}", "'ab'", false },
+        { "recursion",                        "{'type':'object','properties':{'c':{'type':'array','items':{'$ref':'#'}}},'additionalProperties':false}", "{'c':[{},{'c':[{}]}]}", true },
+        { "recursion, wrong inside",          "{'type':'object','properties':{'c':{'type':'array','items':{'$ref':'#'}}},'additionalProperties':false}", "{'c':[{'c':[1]}]}", false },
+        { "a reference to itself says nothing", "{'$ref':'#'}",                        "7",            true },
+        { "x- is ignored",                    "{'type':'null','x-order':3,'title':'t','default':1,'$comment':'c'}", "null", true },
+};
+/* clang-format on */
+
+static void test_refused(void **state) {
+        (void) state;
+        for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {
+                struct grammar *g;
+                struct grammar_error error;
+                if (compile(refused[i].schema, &g, &error) != -EINVAL)
+                        fail_msg("not refused: %s", refused[i].schema);
+                if (strncmp(error.text, refused[i].where, strlen(refused[i].where)) || !strstr(error.text, refused[i].says))
+                        fail_msg("%s: '%s', not '%s %s'", refused[i].schema, error.text, refused[i].where, refused[i].says);
+        }
+}
+
+static bool is_whole(const struct grammar *g, const char *text) {
+        struct matcher *m;
+        char *json = quoted(text);
+        assert_int_equal(matcher_new(g, &m), 0);
+        bool fits = true;
+        for (const char *c = json; *c && fits; c++) {
+                fits = matcher_push(m, (uint8_t) *c);
+                if (fits)
+                        matcher_commit(m);
+        }
+        fits = fits && matcher_may_end(m);
+        matcher_free(m);
+        free(json);
+        return fits;
+}
+
+static void test_rows(void **state) {
+        (void) state;
+        for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+                struct grammar *g;
+                struct grammar_error error;
+                if (compile(rows[i].schema, &g, &error) < 0)
+                        fail_msg("%s: %s", rows[i].what, error.text);
+                if (is_whole(g, rows[i].text) != rows[i].whole)
+                        fail_msg("%s: %s", rows[i].what, rows[i].text);
+                grammar_free(g);
+        }
+}
+
+/* Every number near the limits, against arithmetic. */
+static void test_integer_limits(void **state) {
+        (void) state;
+        static const int limits[][2] = { { 0, 9 }, { 7, 123 }, { -15, 8 }, { -340, -29 }, { 99, 101 }, { 1000, 2199 }, { 5, 5 } };
+        for (size_t i = 0; i < sizeof(limits) / sizeof(limits[0]); i++) {
+                struct grammar *g;
+                struct grammar_error error;
+                char text[80];
+                (void) snprintf(text, sizeof(text), "{'type':'integer','minimum':%d,'maximum':%d}", limits[i][0], limits[i][1]);
+                assert_int_equal(compile(text, &g, &error), 0);
+                for (int n = -400; n < 2300; n++) {
+                        (void) snprintf(text, sizeof(text), "%d", n);
+                        if (is_whole(g, text) != (n >= limits[i][0] && n <= limits[i][1]))
+                                fail_msg("%d between %d and %d", n, limits[i][0], limits[i][1]);
+                }
+                grammar_free(g);
+        }
+}
+
+static void test_any_object(void **state) {
+        (void) state;
+        struct grammar *g;
+        struct grammar_error error;
+        assert_int_equal(schema_compile_any_object(&g, &error), 0);
+        assert_true(is_whole(g, "{'a': [1, -2.5e3, {'b': null}], 'c': 'd'}"));
+        assert_true(is_whole(g, "{}"));
+        assert_false(is_whole(g, "[]"));
+        assert_false(is_whole(g, "{'a':1,}"));
+        grammar_free(g);
+}
+
+/* A thousand properties, all optional, and as many alternatives: large, but somebody's. */
+static void test_large_schemas(void **state) {
+        (void) state;
+        cJSON *schema = cJSON_CreateObject(), *properties = cJSON_AddObjectToObject(schema, "properties");
+        cJSON *values = cJSON_CreateArray();
+        for (unsigned i = 0; i < 1000; i++) {
+                char name[16];
+                (void) snprintf(name, sizeof(name), "p%u", i);
+                cJSON_AddItemToArray(values, cJSON_CreateString(name));
+                cJSON_AddStringToObject(cJSON_AddObjectToObject(properties, name), "type", "null");
+        }
+        cJSON_AddItemToObject(cJSON_AddObjectToObject(properties, "e"), "enum", values);
+        struct grammar *g;
+        struct grammar_error error;
+        if (schema_compile(schema, &g, &error) < 0)
+                fail_msg("%s", error.text);
+        assert_true(is_whole(g, "{'p0':null,'p999':null,'e':'p998'}"));
+        assert_true(is_whole(g, "{'e':'p0'}"));
+        assert_false(is_whole(g, "{'e':'p1000'}"));
+        grammar_free(g);
+        cJSON_Delete(schema);
+}
+
+/* Alternatives of alternatives multiply; the limits end that. */
+static void test_schemas_that_multiply_are_refused(void **state) {
+        (void) state;
+        cJSON *schema = cJSON_CreateObject(), *all = cJSON_AddArrayToObject(schema, "allOf");
+        for (unsigned i = 0; i < 16; i++) {
+                cJSON *one = cJSON_CreateObject(), *any = cJSON_AddArrayToObject(one, "anyOf");
+                for (unsigned k = 0; k < 10; k++) {
+                        cJSON *alternative = cJSON_CreateObject();
+                        cJSON_AddNumberToObject(alternative, "maximum", i * 100 + k);
+                        cJSON_AddItemToArray(any, alternative);
+                }
+                cJSON_AddItemToArray(all, one);
+        }
+        struct grammar *g;
+        struct grammar_error error;
+        assert_int_equal(schema_compile(schema, &g, &error), -EINVAL);
+        assert_non_null(strstr(error.text, "too large"));
+        cJSON_Delete(schema);
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(test_refused),        cmocka_unit_test(test_rows),
+                cmocka_unit_test(test_integer_limits), cmocka_unit_test(test_any_object),
+                cmocka_unit_test(test_large_schemas),  cmocka_unit_test(test_schemas_that_multiply_are_refused),
+        };
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
