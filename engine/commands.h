@@ -16,6 +16,7 @@ command command_tokenize;
 command command_run;
 command command_logits;
 command command_bench;
+command command_perplexity;
 command command_worker; /* the process that headroomd starts */
 
 #endif

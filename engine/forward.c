@@ -357,6 +357,13 @@ static void final_unit(struct forward *f, uint32_t row, uint32_t thread) {
                              f->normed + at);
 }
 
+/* Of the first COUNT rows in `results`. */
+static void make_logits(struct forward *f, uint32_t count) {
+        set_input(f, f->results, f->shape->n_embd, count, f->config.model->output);
+        share_tokens(f, prepare_unit, count);
+        multiply(f, &(struct meeting){ f->config.model->output, f->logits }, 1);
+}
+
 /* Hands out what is wanted. The wanted rows lie together in the order of the items. */
 static void finish(struct forward *f, struct forward_item items[], uint32_t n) {
         size_t n_embd = f->shape->n_embd, row = 0;
@@ -372,11 +379,8 @@ static void finish(struct forward *f, struct forward_item items[], uint32_t n) {
                 }
                 items[i].sequence->tokens_count += items[i].count;
         }
-        if (!logits)
-                return;
-        set_input(f, f->results, f->shape->n_embd, logits, f->config.model->output);
-        share_tokens(f, prepare_unit, logits);
-        multiply(f, &(struct meeting){ f->config.model->output, f->logits }, 1);
+        if (logits)
+                make_logits(f, logits);
 }
 
 void forward_run(struct forward *f, struct forward_item items[], uint32_t n) {
@@ -394,6 +398,13 @@ void forward_run(struct forward *f, struct forward_item items[], uint32_t n) {
                 feed_forward(f);
         }
         finish(f, items, n);
+}
+
+const float *forward_logits(struct forward *f, const float *hidden, uint32_t count) {
+        assert(count >= 1 && count <= f->config.items_max);
+        memcpy(f->results, hidden, count * (size_t) f->shape->n_embd * sizeof(float));
+        make_logits(f, count);
+        return f->logits;
 }
 
 /* --- life --- */

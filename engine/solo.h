@@ -12,6 +12,7 @@ struct solo_config {
         enum kv_type kv;
         uint32_t tokens_max; /* of the sequence */
         uint32_t batch;      /* tokens per pass of prefill; 0: SOLO_BATCH */
+        uint32_t logits;     /* vectors that forward_logits may be asked for at once; 0: 1 */
 };
 
 #define SOLO_BATCH 512u
