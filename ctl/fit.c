@@ -21,6 +21,7 @@
 #include "ctl/terminal.h"
 #include "engine/gguf.h"
 #include "engine/model_files.h"
+#include "engine/model_identity.h"
 #include "engine/shape.h"
 
 /* The options, understood as far as that goes without the file and the machine. */
@@ -227,6 +228,9 @@ static int report_fit(const struct invocation *in, const struct wish *w, const s
                 .question = { .parallel = w->parallel, .limits = *limits, .machine = m, .cache_bytes = machine_cache_bytes("") },
                 .threads = threads,
         };
+        uint64_t identity;
+        report.is_measured =
+                model_identity_of_path(report.path, &identity) == 0 && perplexity_record_load(identity, &report.quality) == 0;
         set_bandwidth(w, threads, m, &report);
         fill_rows(&report, w);
         if (report.rows_count == 0) {

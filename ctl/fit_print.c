@@ -46,6 +46,28 @@ static void print_model(const struct fit_report *r, FILE *out) {
         fputc('\n', out);
 }
 
+/* "quality    perplexity 6.03 +- 0.43 in f16, +0.1 % in q8_0; wiki.txt, 512 tokens of context, 2026-01-31" */
+static void print_quality(const struct fit_report *r, FILE *out) {
+        const struct perplexity_record *q = &r->quality;
+        const char *separator = "quality    perplexity ";
+        if (!r->is_measured)
+                return;
+        for (unsigned type = 0; type < KV_TYPE_COUNT; type++) {
+                const struct perplexity_of_kv *k = &q->kv[type];
+                if (!k->known)
+                        continue;
+                if (k->compared)
+                        fprintf(out, "%s%+.2f %% in %s", separator, 100 * expm1(k->difference), kv_type_name(type));
+                else
+                        fprintf(out, "%s%.3f +- %.3f in %s", separator, k->perplexity, k->error, kv_type_name(type));
+                separator = ", ";
+        }
+        char *text = terminal_escape(q->text), *measured = terminal_escape(q->measured);
+        fprintf(out, "; %s, %u tokens of context, %.10s\n", text, q->context, measured);
+        free(measured);
+        free(text);
+}
+
 static void print_machine(const struct fit_report *r, FILE *out) {
         const struct machine *m = r->question.machine;
         const struct admission_limits *l = &r->question.limits;
@@ -137,6 +159,7 @@ static void print_speed_note(const struct fit_report *r, FILE *out) {
 
 void fit_print(const struct fit_report *r, FILE *out) {
         print_model(r, out);
+        print_quality(r, out);
         print_machine(r, out);
         print_rows(r, out);
         print_speed_note(r, out);
@@ -176,6 +199,29 @@ static cJSON *model_object(const struct fit_report *r) {
                         cJSON_AddNullToObject(kv, kv_type_name(type));
         }
         return model;
+}
+
+static cJSON *quality_object(const struct fit_report *r) {
+        if (!r->is_measured)
+                return cJSON_CreateNull();
+        const struct perplexity_record *q = &r->quality;
+        cJSON *quality = cJSON_CreateObject(), *kv;
+        cJSON_AddStringToObject(quality, "text", q->text);
+        cJSON_AddStringToObject(quality, "measured", q->measured);
+        add_number(quality, "context", q->context);
+        add_number(quality, "counted", q->counted);
+        kv = cJSON_AddObjectToObject(quality, "kv");
+        for (unsigned type = 0; type < KV_TYPE_COUNT; type++) {
+                const struct perplexity_of_kv *k = &q->kv[type];
+                if (!k->known)
+                        continue;
+                cJSON *one = cJSON_AddObjectToObject(kv, kv_type_name(type));
+                cJSON_AddNumberToObject(one, "perplexity", k->perplexity);
+                cJSON_AddNumberToObject(one, "perplexity_error", k->error);
+                if (k->compared)
+                        cJSON_AddNumberToObject(one, "difference", k->difference);
+        }
+        return quality;
 }
 
 static cJSON *machine_object(const struct fit_report *r) {
@@ -230,6 +276,7 @@ void fit_print_json(const struct fit_report *r, FILE *out) {
         cJSON *whole = cJSON_CreateObject(), *rows;
         cJSON_AddStringToObject(whole, "file", r->path);
         cJSON_AddItemToObject(whole, "model", model_object(r));
+        cJSON_AddItemToObject(whole, "quality", quality_object(r));
         cJSON_AddItemToObject(whole, "machine", machine_object(r));
         cJSON_AddItemToObject(whole, "limits", limits_object(&r->question.limits));
         cJSON_AddItemToObject(whole, "bandwidth", bandwidth_object(r));

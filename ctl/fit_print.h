@@ -6,6 +6,7 @@
 
 #include "ctl/bounds.h"
 #include "ctl/fit_rows.h"
+#include "engine/perplexity_record.h"
 #include "engine/shape.h"
 
 struct fit_report {
@@ -17,6 +18,8 @@ struct fit_report {
         uint32_t bandwidth_threads; /* that measured the bandwidth; 0: it was given */
         struct fit_row rows[CONTEXTS_MAX * KV_TYPE_COUNT];
         uint32_t rows_count;
+        bool is_measured; /* the next is valid: the user has measured this model */
+        struct perplexity_record quality;
 };
 
 /* Whether some row is possible. */

@@ -105,6 +105,19 @@ static void print_governor(const cJSON *status) {
         print_degraded(governor);
 }
 
+/* Beginnings of prompts on disk, where some are kept. */
+static void print_prompt_cache(const cJSON *status) {
+        const cJSON *cache = cJSON_GetObjectItemCaseSensitive(status, "prompt_cache");
+        uint64_t damaged = json_count(cache, "damaged");
+        if (!cJSON_IsObject(cache))
+                return;
+        show_field("prompts", damaged ? TINT_WARN : TINT_NONE, "%s of %s on disk in %llu files; found for %llu of %llu%s",
+                   human_bytes(json_count(cache, "bytes")).text, human_bytes(json_count(cache, "bytes_max")).text,
+                   (unsigned long long) json_count(cache, "files"), (unsigned long long) json_count(cache, "found"),
+                   (unsigned long long) (json_count(cache, "found") + json_count(cache, "not_found")),
+                   damaged ? "; some were damaged" : "");
+}
+
 void show_overview(const cJSON *status) {
         uint64_t budget = json_count(status, "budget_bytes"), measured = json_count(status, "measured_bytes");
         unsigned percent = budget > 0 ? (unsigned) (measured * 100 / budget) : 0;
@@ -126,5 +139,6 @@ void show_overview(const cJSON *status) {
         show_field("requests", TINT_NONE, "%llu running, %llu waiting",
                    (unsigned long long) json_count(status, "requests_running"),
                    (unsigned long long) json_count(status, "requests_waiting"));
+        print_prompt_cache(status);
         print_governor(status);
 }

@@ -270,6 +270,8 @@ static const struct key keys[] = {
         IN_CONFIG("engine", "path", set_text, engine_path, 0, 0),
         IN_CONFIG("engine", "load_timeout", set_duration, load_timeout_ms, 1000, 24 * HOUR),
         IN_CONFIG("engine", "stop_timeout", set_duration, stop_timeout_ms, 100, HOUR),
+        IN_CONFIG("cache", "size", set_size, cache_bytes, 0, UINT64_MAX),
+        IN_CONFIG("cache", "idle", set_duration, cache_idle_ms, 0, HOUR),
         IN_CONFIG("governor", "enabled", set_flag, governor_enabled, 0, 0),
         IN_CONFIG("governor", "heat", set_flag, heat_enabled, 0, 0),
         IN_CONFIG("governor", "margin_target", set_degrees, margin_target_millidegrees, 5000, 50000),
@@ -297,7 +299,7 @@ static const struct key keys[] = {
 };
 #define KEYS_COUNT (sizeof keys / sizeof *keys)
 
-static const char *const main_sections[] = { "server", "memory", "engine", "governor", "models", NULL };
+static const char *const main_sections[] = { "server", "memory", "engine", "cache", "governor", "models", NULL };
 static const char *const model_sections[] = { "model", NULL };
 
 static bool is_listed(const char *const *words, const char *word) {
@@ -320,7 +322,7 @@ static void unknown_section(struct loader *l, const char *section) {
                 loader_problem(l, "unknown section [%s]; did you mean [%s]?", section, near);
         else
                 loader_problem(l, "unknown section [%s]; there are %s", section,
-                               l->model ? "only [model]" : "[server], [memory], [engine], [governor] and [models]");
+                               l->model ? "only [model]" : "[server], [memory], [engine], [cache], [governor] and [models]");
 }
 
 static void unknown_key(struct loader *l, const char *section, const char *name) {

@@ -43,6 +43,10 @@ static const struct {
         [ENGINE_SAYS_CONTROLLED] = { WIRE_CONTROLLED, false, true },
         [ENGINE_SAYS_SUSPENDED] = { WIRE_SUSPENDED, false, true },
         [ENGINE_SAYS_RESTORED] = { WIRE_RESTORED, false, true },
+        [ENGINE_SAYS_OFFERED] = { WIRE_OFFERED, false, true },
+        [ENGINE_SAYS_KEPT] = { WIRE_KEPT, false, true },
+        [ENGINE_SAYS_RECALL] = { WIRE_RECALL, false, true },
+        [ENGINE_SAYS_SPOILT] = { WIRE_SPOILT, false, true },
 };
 
 static void broken(struct engine_process *e, const char *sentence) {
@@ -151,7 +155,7 @@ static void on_child_exit(void *user, struct child_exit exit) {
 }
 
 /* All words but those for the parts of the model. */
-#define ARGUMENTS_FIXED 20
+#define ARGUMENTS_FIXED 21
 
 static void fill_arguments(struct arguments *a, const struct engine_settings *s) {
         arguments_add(a, "headroom-engine");
@@ -166,6 +170,8 @@ static void fill_arguments(struct arguments *a, const struct engine_settings *s)
         arguments_add(a, "--kv-floor");
         arguments_add(a, kv_type_name(s->kv_floor));
         arguments_add_number(a, "--files", CHILD_FDS_FIRST + s->model_fds_count);
+        if (s->recalls)
+                arguments_add(a, "--recall");
         if (s->threads > 0)
                 arguments_add_number(a, "--threads", s->threads);
         arguments_add_number(a, "--parallel", s->parallel);
@@ -276,7 +282,7 @@ int engine_process_request(struct engine_process *e, cJSON *message, uint64_t *r
         return 0;
 }
 
-/* WITH_FILE is for suspend alone. */
+/* WITH_FILE: a descriptor has been sent before. */
 static int send_small(struct engine_process *e, const char *type, uint64_t id, bool with_file) {
         cJSON *message = cJSON_CreateObject();
         int r = -ENOMEM;
@@ -334,6 +340,27 @@ int engine_process_suspend(struct engine_process *e, uint64_t id, int fd) {
 
 int engine_process_restore(struct engine_process *e, uint64_t id) {
         return send_small(e, WIRE_RESTORE, id, false);
+}
+
+int engine_process_offer(struct engine_process *e, uint64_t *ret_id) {
+        int r = send_small(e, WIRE_OFFER, e->ids_issued + 1, false);
+        if (r == 0)
+                *ret_id = ++e->ids_issued;
+        return r;
+}
+
+int engine_process_keep(struct engine_process *e, int fd, uint64_t *ret_id) {
+        int r = send_file(e, e->ids_issued + 1, fd);
+        if (r == 0)
+                r = send_small(e, WIRE_KEEP, e->ids_issued + 1, true);
+        if (r == 0)
+                *ret_id = ++e->ids_issued;
+        return r;
+}
+
+int engine_process_recalled(struct engine_process *e, uint64_t id, int fd) {
+        int r = fd < 0 ? 0 : send_file(e, id, fd);
+        return r < 0 ? r : send_small(e, WIRE_RECALLED, id, fd >= 0);
 }
 
 int engine_process_relieve(struct engine_process *e) {

@@ -28,6 +28,7 @@ struct engine_settings {
         enum kv_type kv_type;
         enum kv_type
                 kv_floor; /* what the KV cache may be taken down to while it runs; one that the heads cannot have is raised */
+        bool recalls;     /* it may ask for files with the beginnings of prompts */
         int cgroup_fd;    /* of cgroup_engine_fd; -1: it stays in ours */
 };
 
@@ -43,6 +44,10 @@ enum engine_says {
         ENGINE_SAYS_CONTROLLED,
         ENGINE_SAYS_SUSPENDED,
         ENGINE_SAYS_RESTORED,
+        ENGINE_SAYS_OFFERED,
+        ENGINE_SAYS_KEPT,
+        ENGINE_SAYS_RECALL,
+        ENGINE_SAYS_SPOILT,
         ENGINE_SAYS_COUNT
 };
 
@@ -83,6 +88,13 @@ int engine_process_control(struct engine_process *e, cJSON *settings, uint64_t *
  */
 int engine_process_suspend(struct engine_process *e, uint64_t id, int fd);
 int engine_process_restore(struct engine_process *e, uint64_t id);
+/*
+ * Beginnings in files (docs/wire-protocol.md): what has it to keep, write what was offered last to FD, and the answer to what
+ * request ID asked (FD -1: there is none). FD as with suspend. 0 and *ret_id; -EAGAIN; -errno.
+ */
+int engine_process_offer(struct engine_process *e, uint64_t *ret_id);
+int engine_process_keep(struct engine_process *e, int fd, uint64_t *ret_id);
+int engine_process_recalled(struct engine_process *e, uint64_t id, int fd);
 /*
  * The emergency: the frame was made at the start, and sending it needs no memory. It goes behind what is unsent (a frame
  * may be half sent), which is little for an engine that listens. 0, -EALREADY: one is under way; -EPIPE.

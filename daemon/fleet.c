@@ -74,7 +74,7 @@ static bool all_quiet(const struct fleet *f) {
                         return false;
         }
         return !f->measuring && !footprints_busy(f->footprints) && !file_cache_busy(f->file_cache) &&
-               f->finished_verbs.count == 0;
+               !prompt_cache_busy(f->prompt_cache) && f->finished_verbs.count == 0;
 }
 
 static void finish_if_quiet(struct fleet *f) {
@@ -157,6 +157,16 @@ static void open_groups(struct fleet *f) {
                  LOG_MAYBE("because", f->tree ? "" : f->tree_sentence));
 }
 
+/* Without it prompts are computed, which is not worth failing for. */
+static void open_prompt_cache(struct fleet *f) {
+        if (f->config->cache_bytes == 0)
+                return;
+        int r = prompt_cache_new(f->loop, f->config->state_dir, f->config->cache_bytes, on_saved, f, &f->prompt_cache);
+        if (r < 0)
+                log_warning("no_prompt_cache", LOG_TEXT("error", strerror(-r)),
+                            LOG_TEXT("effect", "prompts are computed anew after a restart"));
+}
+
 int fleet_new(uv_loop_t *loop, const struct config *config, struct fleet **ret) {
         struct fleet *f = calloc(1, sizeof(*f));
         if (!f)
@@ -189,6 +199,7 @@ int fleet_new(uv_loop_t *loop, const struct config *config, struct fleet **ret) 
                 model_init(&f->models[i], f, &config->models[i], i);
         footprints_prune(f->footprints, is_known, f);
         open_groups(f);
+        open_prompt_cache(f);
         suspension_clean(f);
         f->last_tick_ms = fleet_clock_ms();
         fleet_observe_memory(f, 0);
@@ -214,6 +225,7 @@ void fleet_free(struct fleet *f) {
                 model_done(&f->models[i]);
         footprints_free(f->footprints);
         file_cache_free(f->file_cache);
+        prompt_cache_free(f->prompt_cache);
         cgroup_tree_close(f->tree);
         free(f->models);
         free(f);

@@ -9,6 +9,7 @@
  *      engine_heat.c    slowing engines down
  *      engine_end.c     ending one at once, and the control group that it is in
  *      suspension.c     requests on disk
+ *      model_prompts.c  beginnings of prompts on disk
  *      fleet_measure.c  looking at the engines' memory on a thread of the pool
  *      fleet_status.c   what others may see
  *      fleet_verbs.c    the operator's load and unload
@@ -40,6 +41,7 @@
 #include "daemon/footprints.h"
 #include "daemon/inspection.h"
 #include "daemon/life.h"
+#include "daemon/prompt_cache.h"
 #include "daemon/queue.h"
 #include "daemon/sensors/memory.h"
 #include "engine/model_files.h"
@@ -64,11 +66,13 @@ struct ask {
         uint32_t attempts; /* engines it was sent to */
         bool batch;
         bool paused;
-        bool moving;     /* out of memory or back: it has been told and has not answered */
-        bool suspended;  /* the engine has said so: it takes no place there until it is restored */
-        bool started;    /* on_start was called */
-        bool spoke;      /* some of the answer was told */
-        const char *why; /* last told by on_waiting */
+        bool moving;       /* out of memory or back: it has been told and has not answered */
+        bool suspended;    /* the engine has said so: it takes no place there until it is restored */
+        bool started;      /* on_start was called */
+        bool has_recalled; /* the engine has asked for a file with its beginning ... */
+        uint64_t recalled; /* ... and was given this one; 0: none */
+        bool spoke;        /* some of the answer was told */
+        const char *why;   /* last told by on_waiting */
 };
 
 /* The operator waits for a load or an unload to be done. */
@@ -94,6 +98,15 @@ struct order {
         uint64_t id;    /* 0: none here */
         struct act act; /* ACT_NONE: it is about heat or the heartbeat */
         uint64_t sent_ms;
+};
+
+/* What an engine has to keep on disk: asked for one thing after the other. All zero: not begun. */
+struct keeping {
+        uint64_t offer_id, keep_id; /* on the wire; offer_id 0: not asked, or answered */
+        bool making;                /* the cache makes or commits a file */
+        struct cache_job *job;      /* a file that the engine writes to */
+        bool exhausted;             /* it has no more, until a request ends */
+        uint64_t leaving_ms;        /* it is to leave, and is waited for since then */
 };
 
 /* The engine process of a model, from its start until its memory is back. All zero: none. */
@@ -139,6 +152,7 @@ struct tenure {
         uint64_t peak_bytes, rest_peak_bytes;
         uint64_t measured_ms, measure_cost_us;
         bool measure_wanted;
+        struct keeping keeping;
 };
 
 /* One way in which a model may be loaded. The first is as configured, each further one smaller. */
@@ -220,6 +234,7 @@ struct fleet {
         uint32_t heartbeat_ms;                    /* how often engines report: more often while memory is short */
         uv_timer_t beat;                          /* of engines that are stopped and let go */
         bool beat_is_off;
+        struct prompt_cache *prompt_cache; /* NULL: nothing is kept on disk */
         struct file_cache *file_cache;
         struct act dropping;      /* ACT_DROP_FILES under way */
         struct cgroup_tree *tree; /* NULL: there is none, for TREE_SENTENCE */
@@ -319,6 +334,17 @@ void suspension_tick(struct model *m);
 uint64_t suspension_bytes(const struct model *m);
 void suspension_clean(const struct fleet *f); /* what an earlier daemon left */
 
+/* model_prompts.c */
+void prompts_tick(struct model *m);
+/* Whether M, which has nothing to do any more and is to leave, still has something to keep. */
+bool prompts_delay_leaving(struct model *m);
+void prompts_forget(struct model *m); /* its engine is gone */
+/* Each: false when it is not what its type says, or untimely. */
+bool prompts_take_offered(struct model *m, uint64_t id, const cJSON *frame);
+bool prompts_take_kept(struct model *m, uint64_t id, const cJSON *frame);
+bool prompts_take_recall(struct model *m, struct ask *ask, const cJSON *frame);
+bool prompts_take_spoilt(struct model *m, struct ask *ask, const cJSON *frame);
+
 /* fleet_measure.c */
 void fleet_measure(struct fleet *f);
 void fleet_measure_want(struct model *m);
@@ -380,5 +406,7 @@ void asks_note_end(struct model *m);
 /* How full is the cache? Only asked while nothing runs, so that the answer stays true while we measure. */
 void asks_ask_statistics(struct model *m);
 void ask_free(struct ask *ask);
+/* The request with that id on the wire; NULL: it has left. */
+struct ask *asks_running(const struct model *m, uint64_t id);
 
 #endif

@@ -110,3 +110,7 @@ void fleet_status(struct fleet *f, struct fleet_status *ret) {
                 ret->reserved_bytes = plus(ret->reserved_bytes, model_account_bytes(m));
         }
 }
+
+void fleet_prompt_cache(const struct fleet *f, struct prompt_cache_figures *ret) {
+        prompt_cache_figures(f->prompt_cache, ret);
+}

@@ -140,6 +140,7 @@ static void on_engine_exit(void *user, struct child_exit exit) {
         text_repair(m->last_words);
         engine_group_end(m);
         govern_forget(m);
+        prompts_forget(m);
         e->process = NULL;
         e->exited = true;
         e->exited_ms = fleet_clock_ms();
@@ -173,6 +174,7 @@ static void start_engine(struct model *m) {
                 .threads = m->config->threads,
                 .kv_type = m->form.kv_type,
                 .kv_floor = m->config->kv_floor,
+                .recalls = f->prompt_cache != NULL,
         };
         m->engine = (struct tenure){ .started_ms = f->now_ms,
                                      .level = m->form.kv_type,
@@ -416,6 +418,7 @@ static void watch_silence(struct model *m) {
 static void tick_ready(struct model *m) {
         struct tenure *e = &m->engine;
         asks_send(m);
+        prompts_tick(m);
         watch_silence(m);
         if (m->life != LIFE_READY || m->running.count > 0 || m->waiting.count > 0 || m->config->pinned ||
             m->config->keep_alive_ms == CONFIG_FOREVER)
@@ -507,7 +510,7 @@ void model_tick(struct model *m) {
         case LIFE_READY: tick_ready(m); break;
         case LIFE_DRAINING:
                 watch_silence(m);
-                if (m->life == LIFE_DRAINING && m->running.count == 0)
+                if (m->life == LIFE_DRAINING && m->running.count == 0 && !prompts_delay_leaving(m))
                         model_event(m, LIFE_EVENT_EMPTY);
                 break;
         case LIFE_STOPPING: tick_stopping(m); break;

@@ -221,7 +221,8 @@ void asks_give_back(struct model *m, const struct failure *failure, bool retry) 
                 struct ask *ask = ask_of(again.last);
                 queue_leave(&ask->link);
                 ask->id = 0;
-                ask->suspended = ask->moving = false;
+                ask->suspended = ask->moving = ask->has_recalled = false;
+                ask->recalled = 0;
                 ask->since_ms = fleet_clock_ms();
                 asks_wait(m, ask);
         }
@@ -244,7 +245,7 @@ void asks_give_back(struct model *m, const struct failure *failure, bool retry) 
 
 /* --- what the engine says --- */
 
-static struct ask *running_ask(const struct model *m, uint64_t id) {
+struct ask *asks_running(const struct model *m, uint64_t id) {
         for (struct queue_link *l = m->running.first; l; l = l->next) {
                 if (ask_of(l)->id == id)
                         return ask_of(l);
@@ -272,6 +273,7 @@ void asks_ask_statistics(struct model *m) {
 void asks_note_end(struct model *m) {
         m->requests_count++;
         m->engine.worked = true;
+        m->engine.keeping.exhausted = false;
         m->engine.last_end_ms = fleet_clock_ms();
         asks_ask_statistics(m);
         fleet_measure_want(m);
@@ -325,7 +327,7 @@ static bool take_embedding(struct model *m, struct ask *ask, const cJSON *frame)
         uint64_t id = ask->id;
         if (ask->events.on_embedding)
                 ask->events.on_embedding(ask->user, vectors);
-        if (running_ask(m, id) != ask)
+        if (asks_running(m, id) != ask)
                 return true; /* its owner has left in the callback */
         struct ask_events events = ask->events;
         void *user = ask->user;
@@ -376,7 +378,11 @@ bool asks_take_frame(struct model *m, enum engine_says says, uint64_t id, const 
         if ((says == ENGINE_SAYS_CONTROLLED || says == ENGINE_SAYS_ERROR) &&
             order_answered(m, id, says == ENGINE_SAYS_CONTROLLED))
                 return true;
-        struct ask *ask = running_ask(m, id);
+        if (says == ENGINE_SAYS_OFFERED)
+                return prompts_take_offered(m, id, frame);
+        if (says == ENGINE_SAYS_KEPT)
+                return prompts_take_kept(m, id, frame);
+        struct ask *ask = asks_running(m, id);
         if (!ask)
                 return true; /* cancelled, and the engine had not heard yet */
         switch (says) {
@@ -387,6 +393,8 @@ bool asks_take_frame(struct model *m, enum engine_says says, uint64_t id, const 
         case ENGINE_SAYS_ERROR: take_error(m, ask, frame); return true;
         case ENGINE_SAYS_SUSPENDED: return take_suspended(ask, frame);
         case ENGINE_SAYS_RESTORED: return take_restored(ask, frame);
+        case ENGINE_SAYS_RECALL: return prompts_take_recall(m, ask, frame);
+        case ENGINE_SAYS_SPOILT: return prompts_take_spoilt(m, ask, frame);
         default: return false;
         }
 }

@@ -30,6 +30,7 @@ static const char help[] =
         "  --kv-floor TYPE    the least precision it may be taken down to while it runs (default q4_0); one that the\n"
         "                     heads cannot have is raised\n"
         "  --files FD         a connected SOCK_SEQPACKET socket on which descriptors arrive, for suspend\n"
+        "  --recall           ask for files with the beginnings of prompts (needs --files)\n"
         "  --threads N        threads (default: one per processor)\n"
         "  --parallel N       requests computed together, 1 to 16 (default 4)\n"
         "  --prefill-chunk N  tokens of a step (default 256)\n";
@@ -49,6 +50,7 @@ enum {
         OPTION_KV,
         OPTION_KV_FLOOR,
         OPTION_FILES,
+        OPTION_RECALL,
         OPTION_THREADS,
         OPTION_PARALLEL,
         OPTION_CHUNK
@@ -62,6 +64,7 @@ static const struct option names[] = {
         { "kv", required_argument, NULL, OPTION_KV },
         { "kv-floor", required_argument, NULL, OPTION_KV_FLOOR },
         { "files", required_argument, NULL, OPTION_FILES },
+        { "recall", no_argument, NULL, OPTION_RECALL },
         { "threads", required_argument, NULL, OPTION_THREADS },
         { "parallel", required_argument, NULL, OPTION_PARALLEL },
         { "prefill-chunk", required_argument, NULL, OPTION_CHUNK },
@@ -88,6 +91,7 @@ static int take_option(void *arguments, int option, const char *value) {
         case OPTION_KV: return kv_type_by_name(value, &c->kv);
         case OPTION_KV_FLOOR: return kv_type_by_name(value, &c->kv_floor);
         case OPTION_FILES: a->has_files = true; return option_u32(value, 0, INT32_MAX, &a->files_fd);
+        case OPTION_RECALL: c->recalls = true; return 0;
         case OPTION_THREADS: return option_u32(value, 1, THREADS_MAX, &c->threads);
         case OPTION_PARALLEL: return option_u32(value, 1, WIRE_PARALLEL_MAX, &c->parallel);
         case OPTION_CHUNK: return option_u32(value, 1, PREFILL_CHUNK_MAX, &c->prefill_chunk);

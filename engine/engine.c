@@ -63,6 +63,8 @@ static int open_scheduler(struct engine *e, const struct engine_config *config, 
                 .parallel = config->parallel,
                 .prefill_chunk_max = config->prefill_chunk,
                 .session_model = session_model(e->model),
+                .kv = config->kv,
+                .recalls = config->recalls,
                 .now_us = now_us,
                 .sink = config->sink,
         };

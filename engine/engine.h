@@ -30,6 +30,7 @@ struct engine_config {    /* start from engine_config_default */
         uint32_t threads;      /* 0: as many as there are processors for us */
         uint32_t parallel;
         uint32_t prefill_chunk;
+        bool recalls; /* scheduler.h: beginnings in files */
         struct scheduler_sink sink;
 };
 struct engine_config engine_config_default(void);

@@ -270,11 +270,20 @@ static void cap_unit(struct forward *f, uint32_t item, uint32_t thread) {
         soft_cap(f->kernels, f->logits + item * (size_t) f->shape->n_vocab, f->shape->logits_cap, f->shape->n_vocab);
 }
 
+/* Of the first COUNT rows in `results`. */
+static void make_logits(struct forward *f, uint32_t count) {
+        const struct matrix *output = &f->config.model->output;
+        forward_set_input(f, f->results, f->shape->n_embd, count, output);
+        forward_share_tokens(f, forward_prepare_unit, count);
+        forward_multiply(f, &(struct meeting){ *output, f->logits, 0, count }, 1);
+        if (f->shape->logits_cap > 0)
+                forward_share(f, cap_unit, count);
+}
+
 /* Hands out what is wanted. The wanted rows lie together in the order of the items. */
 static void finish(struct forward *f, struct forward_item items[], uint32_t n) {
         size_t n_embd = f->shape->n_embd, row = 0;
         uint32_t logits = 0;
-        const struct matrix *output = &f->config.model->output;
         f->norm = f->config.model->output_norm;
         f->activation = ACTIVATION_F32; /* the last block's output and the final norm; nothing to prepare yet */
         forward_share_tokens(f, norm_unit, f->rows_count);
@@ -288,13 +297,8 @@ static void finish(struct forward *f, struct forward_item items[], uint32_t n) {
                 }
                 items[i].sequence->tokens_count += items[i].count;
         }
-        if (!logits)
-                return;
-        forward_set_input(f, f->results, f->shape->n_embd, logits, output);
-        forward_share_tokens(f, forward_prepare_unit, logits);
-        forward_multiply(f, &(struct meeting){ *output, f->logits, 0, logits }, 1);
-        if (f->shape->logits_cap > 0)
-                forward_share(f, cap_unit, logits);
+        if (logits)
+                make_logits(f, logits);
 }
 
 void forward_run(struct forward *f, struct forward_item items[], uint32_t n) {
@@ -312,6 +316,13 @@ void forward_run(struct forward *f, struct forward_item items[], uint32_t n) {
                 feed_forward(f);
         }
         finish(f, items, n);
+}
+
+const float *forward_logits(struct forward *f, const float *hidden, uint32_t count) {
+        assert(count >= 1 && count <= f->config.items_max);
+        memcpy(f->results, hidden, count * (size_t) f->shape->n_embd * sizeof(float));
+        make_logits(f, count);
+        return f->logits;
 }
 
 /* --- life --- */

@@ -50,4 +50,10 @@ void forward_free(struct forward *f);
  */
 void forward_run(struct forward *f, struct forward_item items[], uint32_t n);
 
+/*
+ * The logits, n_vocab floats each, of COUNT (1 .. items_max, asserted) rows of n_embd at HIDDEN, as WANT_HIDDEN has given them,
+ * which stay; bit for bit what WANT_LOGITS gives for those tokens. Good until the next call of either.
+ */
+const float *forward_logits(struct forward *f, const float *hidden, uint32_t count);
+
 #endif

@@ -1,6 +1,7 @@
 /* frames.c - see frames.h. */
 #include "engine/frames.h"
 
+#include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -245,4 +246,40 @@ cJSON *frame_suspended(uint64_t id, uint64_t bytes, const char *error) {
 cJSON *frame_restored(uint64_t id, bool recomputed) {
         cJSON *f = frame_about(WIRE_RESTORED, id);
         return all_or_nothing(f, add_bool(f, "recomputed", recomputed));
+}
+
+#define CHAIN_DIGITS 16u /* of one number */
+
+/* One text for the whole chain: a value for each number would be a hundred bytes of tree in the daemon. */
+static bool add_chain(cJSON *f, const uint64_t *chain, uint32_t blocks) {
+        char *text = malloc((size_t) blocks * CHAIN_DIGITS + 1);
+        if (!text)
+                return false;
+        *text = '\0';
+        for (uint32_t i = 0; i < blocks; i++)
+                (void) snprintf(text + i * (size_t) CHAIN_DIGITS, CHAIN_DIGITS + 1, "%016" PRIx64, chain[i]);
+        bool all = add_text(f, "chain", text);
+        free(text);
+        return all;
+}
+
+cJSON *frame_offered(uint64_t id, const struct scheduler_offer *offer) {
+        cJSON *f = frame_about(WIRE_OFFERED, id);
+        return all_or_nothing(f, add_number(f, "tokens", offer->tokens) && add_number(f, "bytes", (double) offer->bytes) &&
+                                         add_chain(f, offer->chain, offer->blocks));
+}
+
+cJSON *frame_kept(uint64_t id, uint64_t bytes, const char *error) {
+        cJSON *f = frame_about(WIRE_KEPT, id);
+        return all_or_nothing(f, add_number(f, "bytes", (double) bytes) && (!error || add_text(f, "error", error)));
+}
+
+cJSON *frame_recall(uint64_t id, const uint64_t *chain, uint32_t blocks) {
+        cJSON *f = frame_about(WIRE_RECALL, id);
+        return all_or_nothing(f, add_chain(f, chain, blocks));
+}
+
+cJSON *frame_spoilt(uint64_t id, const char *error, bool damaged) {
+        cJSON *f = frame_about(WIRE_SPOILT, id);
+        return all_or_nothing(f, add_text(f, "error", error) && add_bool(f, "damaged", damaged));
 }

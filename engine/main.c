@@ -14,13 +14,14 @@ struct command_row {
 
 /* clang-format off */
 static const struct command_row commands[] = {
-        { "inspect",  command_inspect,  "what is in a model file, and how much memory it would need" },
-        { "tokenize", command_tokenize, "token ids of a text, and back" },
-        { "logits",   command_logits,   "the numbers a model gives for given tokens, as JSON" },
-        { "embed",    command_embed,    "the vector of a text, as JSON" },
-        { "bench",    command_bench,    "tokens per second of prefill and decode" },
-        { "run",      command_run,      "one prompt to one answer" },
-        { "worker",   command_worker,   "serve one model to headroomd over an inherited socket" },
+        { "inspect",    command_inspect,    "what is in a model file, and how much memory it would need" },
+        { "tokenize",   command_tokenize,   "token ids of a text, and back" },
+        { "logits",     command_logits,     "the numbers a model gives for given tokens, as JSON" },
+        { "embed",      command_embed,      "the vector of a text, as JSON" },
+        { "bench",      command_bench,      "tokens per second of prefill and decode" },
+        { "perplexity", command_perplexity, "how well a model foretells a text, and what a KV cache of less precision costs" },
+        { "run",        command_run,        "one prompt to one answer" },
+        { "worker",     command_worker,     "serve one model to headroomd over an inherited socket" },
         { NULL, NULL, NULL },
 };
 /* clang-format on */
@@ -30,7 +31,7 @@ static void print_help(FILE *out) {
               "Runs one language model from a GGUF file on the CPU.\n\ncommands:\n",
               out);
         for (const struct command_row *c = commands; c->name; c++)
-                fprintf(out, "  %-10s %s\n", c->name, c->summary);
+                fprintf(out, "  %-11s %s\n", c->name, c->summary);
         fputs("\n`headroom-engine COMMAND --help` tells more.\n", out);
 }
 

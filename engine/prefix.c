@@ -67,7 +67,7 @@ void prefix_keep(struct prefix_store *s, struct kv_sequence *kv, const int32_t *
         memcpy(copy, tokens, count * sizeof(*copy));
         if (s->count == PREFIXES_MAX)
                 (void) prefix_drop_oldest(s);
-        s->entries[s->count++] = (struct prefix){ *kv, copy, ++s->uses };
+        s->entries[s->count++] = (struct prefix){ .kv = *kv, .tokens = copy, .used = ++s->uses };
         *kv = (struct kv_sequence){ 0 };
 }
 

@@ -18,6 +18,7 @@ struct prefix {
         struct kv_sequence kv; /* tokens_count is a multiple of KV_BLOCK_TOKENS, not 0 */
         int32_t *tokens;
         uint64_t used; /* when, by the store's own count */
+        bool offered;  /* to be kept in a file */
 };
 
 struct prefix_store { /* start with all zero and the cache */

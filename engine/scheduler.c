@@ -26,6 +26,7 @@ int scheduler_new(const struct scheduler_config *config, struct scheduler **ret)
         s->config = *config;
         s->prefixes.cache = config->cache;
         s->waiting_end = &s->waiting;
+        s->keeping.fd = -1;
         s->prefill_chunk = config->prefill_chunk_max;
         s->step_us_max = STEP_US_ALONE;
         s->blocks_max = usage.blocks_max;
@@ -41,6 +42,7 @@ int scheduler_new(const struct scheduler_config *config, struct scheduler **ret)
 
 void scheduler_dismiss(struct scheduler *s, struct sequence *q) {
         suspension_end(q);
+        recall_end(q);
         if (q->request.kind == REQUEST_EMBED)
                 kv_sequence_done(s->config.cache, &q->kv);
         else
@@ -67,6 +69,7 @@ void scheduler_free(struct scheduler *s) {
                 s->waiting = q->next;
                 scheduler_dismiss(s, q);
         }
+        keeping_end(s);
         prefix_store_done(&s->prefixes);
         kv_shift_done(&s->shift);
         sampler_scratch_free(s->scratch);
@@ -212,7 +215,7 @@ static uint32_t prefill_budget(const struct scheduler *s, uint32_t decoding) {
 }
 
 static bool takes_part(const struct sequence *q) {
-        return !q->paused && !q->suspension;
+        return !q->paused && !q->suspension && !q->recall;
 }
 
 /* One token of each answer; then prompts, in equal parts, and what one leaves goes to those behind it. */
@@ -333,12 +336,13 @@ const struct kv_shift *scheduler_kv_shift(const struct scheduler *s) {
 /* ---- the whole ---- */
 
 bool scheduler_has_upkeep(const struct scheduler *s) {
-        return s->shift.under_way || scheduler_transfers(s);
+        return s->shift.under_way || scheduler_transfers(s) || recall_transfers(s);
 }
 
 void scheduler_upkeep(struct scheduler *s) {
         shift_slice(s); /* what the last step made is on its way already */
         scheduler_transfer(s);
+        recall_transfer(s);
 }
 
 bool scheduler_has_work(const struct scheduler *s) {
@@ -397,4 +401,5 @@ void scheduler_set_width(struct scheduler *s, struct threads *t, uint32_t width)
 void scheduler_trim(struct scheduler *s) {
         while (prefix_drop_oldest(&s->prefixes))
                 ;
+        (void) keeping_abandon(s);
 }

@@ -10,8 +10,8 @@
  * precision of the KV cache while it runs (scheduler_set_kv) makes an exception.
  *
  * No thread, socket or clock of its own: the caller steps it, and gives it a clock for the timings it reports.
- * What happens is told through the sink, from inside scheduler_step, scheduler_suspend and scheduler_restore alone; the
- * sink must not call back.
+ * What happens is told through the sink, from inside scheduler_step, _suspend, _restore, _keep and _trim alone; the sink
+ * must not call back.
  */
 #ifndef HEADROOM_ENGINE_SCHEDULER_H
 #define HEADROOM_ENGINE_SCHEDULER_H
@@ -48,6 +48,10 @@ struct scheduler_sink {
         void (*on_error)(void *context, uint64_t id, const struct request_error *error);
         void (*on_suspended)(void *context, uint64_t id, uint64_t bytes, const char *error); /* ERROR: NULL, or it goes on */
         void (*on_restored)(void *context, uint64_t id, bool recomputed);
+        /* These three only where what is offered is kept, and with config.recalls: see below. */
+        void (*on_recall)(void *context, uint64_t id, const uint64_t *chain, uint32_t blocks);
+        void (*on_spoilt)(void *context, uint64_t id, const char *error, bool damaged);
+        void (*on_kept)(void *context, uint64_t id, uint64_t bytes, const char *error); /* ERROR: NULL, or it is not */
 };
 
 struct scheduler_config {
@@ -57,6 +61,8 @@ struct scheduler_config {
         uint32_t parallel;          /* requests running at once */
         uint32_t prefill_chunk_max; /* and the chunk at first: tokens of a step, answers included */
         uint64_t session_model;     /* session_file.h: of the model, for what is written to files */
+        enum kv_type kv;            /* that the cache was made with: nothing less precise is kept in files */
+        bool recalls;               /* prompts ask whether a file has their beginning */
         uint64_t (*now_us)(void);
         struct scheduler_sink sink;
 };
@@ -85,6 +91,24 @@ void scheduler_suspend(struct scheduler *s, uint64_t id, int fd);
  * One that is not suspended is said to be back; one that is not known has ended already, and that is fine.
  */
 void scheduler_restore(struct scheduler *s, uint64_t id);
+
+/*
+ * Beginnings in files. scheduler_offer tells of the finished sequence that was used last and was not offered yet: tokens 0 when
+ * there is none. CHAIN (chain.h) is the caller's to free. scheduler_keep has it written to FD (taken over; empty, open for both) by
+ * the steps to come, while nothing runs; on_kept says when it is there, or why it is not. 0 or -ENOMEM.
+ */
+struct scheduler_offer {
+        uint32_t tokens, blocks;
+        uint64_t bytes; /* of the file */
+        uint64_t *chain;
+};
+int scheduler_offer(struct scheduler *s, struct scheduler_offer *ret);
+void scheduler_keep(struct scheduler *s, uint64_t id, int fd);
+/*
+ * The answer to on_recall, which waits for it: FD (taken over) is a file that has some of these blocks at its beginning; -1: there
+ * is none. When it turns out to be another's, or damaged, on_spoilt says so and the prompt is computed.
+ */
+void scheduler_recalled(struct scheduler *s, uint64_t id, int fd);
 
 /* Whether a step would do anything. */
 bool scheduler_has_work(const struct scheduler *s);

@@ -63,16 +63,26 @@ static bool has_file(const struct sequence *q) {
         return q->suspension && q->suspension->saved;
 }
 
+/* Q takes over the longest beginning that is known: from others in memory, or later from a file. 0, -EAGAIN or -ENOMEM. */
+static int take_beginning(struct scheduler *s, struct sequence *q) {
+        uint32_t common;
+        const struct kv_sequence *beginning = find_beginning(s, q, &common);
+        if (recall_ask(s, q, common))
+                return -EAGAIN;
+        if (recall_open(s, q, common) > 0)
+                return 0;
+        int r = beginning ? kv_sequence_share(s->config.cache, &q->kv, beginning, common) : 0;
+        if (r == 0 && !q->admitted_us)
+                q->cached_tokens = common;
+        return r;
+}
+
 /* Makes the first in the queue ready to run, with what it can share. 0, or -EAGAIN: no room now; or -ENOMEM. */
 static int make_room(struct scheduler *s, struct sequence *q) {
         if (q->request.kind != REQUEST_EMBED && !has_file(q)) {
-                uint32_t common;
-                const struct kv_sequence *beginning = find_beginning(s, q, &common);
-                int r = beginning ? kv_sequence_share(s->config.cache, &q->kv, beginning, common) : 0;
+                int r = take_beginning(s, q);
                 if (r < 0)
                         return r;
-                if (!q->admitted_us)
-                        q->cached_tokens = common;
         }
         uint32_t promised = blocks_promised(s, q);
         if (promised > s->blocks_max) {
@@ -87,8 +97,8 @@ static int make_room(struct scheduler *s, struct sequence *q) {
                 kv_cache_usage(s->config.cache, &usage);
                 if (usage.blocks_used + growth <= s->blocks_max)
                         return 0;
-                bool dropped = prefix_drop_oldest(&s->prefixes);
-                assert(dropped); /* without prefixes, what is used and promised fits: looked at above */
+                bool dropped = prefix_drop_oldest(&s->prefixes) || keeping_abandon(s);
+                assert(dropped); /* without these, what is used and promised fits: looked at above */
         }
 }
 
@@ -111,7 +121,9 @@ void scheduler_admit(struct scheduler *s) {
                 s->running[s->running_count++] = q;
                 if (q->suspension)
                         suspension_admitted(s, q);
-                if (first && q->request.kind != REQUEST_EMBED)
+                if (q->recall)
+                        recall_admitted(q); /* on_start follows when it is known how much was read */
+                else if (first && q->request.kind != REQUEST_EMBED)
                         s->config.sink.on_start(s->config.sink.context, q->request.id, q->prompt_tokens, q->cached_tokens);
         }
 }

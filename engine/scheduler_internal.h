@@ -4,6 +4,7 @@
  *      scheduler.c          its life, the queue, a step
  *      scheduler_admit.c    who may run: the account of the pool
  *      scheduler_suspend.c  who gives its KV back for a while, and how it returns
+ *      scheduler_recall.c   what outlives the engine in files, and is taken from there again
  *      scheduler_figures.c  what it says of itself
  */
 #ifndef HEADROOM_ENGINE_SCHEDULER_INTERNAL_H
@@ -17,8 +18,18 @@
 #include "engine/speed.h"
 #include "engine/wire.h"
 
+/* What a finished sequence has left, offered to be kept in a file, or being written to one. */
+struct keeping {
+        uint64_t id;
+        int fd;                /* owned; -1: nobody has asked for it yet */
+        int32_t *tokens;       /* NULL: nothing is offered */
+        struct kv_sequence kv; /* shares the blocks */
+        struct session_writer writer;
+};
+
 struct scheduler {
         struct scheduler_config config;
+        struct keeping keeping;
         struct prefix_store prefixes;
         struct kv_shift shift;
         uint64_t step_us; /* how long the last step computed; 0: it had nothing to do */
@@ -57,6 +68,20 @@ struct suspension {
         struct session_reader reader;
 };
 
+/* A prompt that asks whether a file has its beginning, or is reading it from there. Belongs to the sequence while that lasts. */
+enum recall_state {
+        RECALL_ASKED,    /* first in the queue, and waits for the answer */
+        RECALL_ANSWERED, /* there is a file, and it waits for room */
+        RECALL_LOADING,  /* runs, but takes no part in steps: its KV is being read */
+};
+
+struct recall {
+        enum recall_state state;
+        int fd;          /* owned; -1: none */
+        uint32_t wanted; /* tokens of the file */
+        struct session_reader reader;
+};
+
 /* ---- scheduler.c ---- */
 
 uint32_t scheduler_blocks_of(uint32_t tokens);
@@ -87,5 +112,24 @@ bool scheduler_transfers(const struct scheduler *s);
 void suspension_admitted(struct scheduler *s, struct sequence *q);
 /* What its suspension holds, if there is one, is let go. */
 void suspension_end(struct sequence *q);
+
+/* ---- scheduler_recall.c ---- */
+
+/* True while Q, whose first KNOWN tokens are in memory already, must wait for an answer; asks when it has not. */
+bool recall_ask(struct scheduler *s, struct sequence *q, uint32_t known);
+/* How many tokens its file has, more than KNOWN; 0: there is no such file. */
+uint32_t recall_open(struct scheduler *s, struct sequence *q, uint32_t known);
+/* Q has room now, and will be read from its file. */
+void recall_admitted(struct sequence *q);
+/* What is read by now is enough; on_start is told if it was not. */
+void recall_cut_short(struct scheduler *s, struct sequence *q);
+/* What its recall holds, if there is one, is let go. */
+void recall_end(struct sequence *q);
+/* One piece of a file, if one is being read, or written while nothing runs. */
+void recall_transfer(struct scheduler *s);
+bool recall_transfers(const struct scheduler *s);
+/* Gives up what is being kept, so that its blocks fall free; false when there is nothing. */
+bool keeping_abandon(struct scheduler *s);
+void keeping_end(struct scheduler *s); /* without a word */
 
 #endif

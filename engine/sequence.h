@@ -30,6 +30,8 @@ struct sequence {
         float *vectors; /* embeddings: n_embd for each input */
         bool paused;
         struct suspension *suspension; /* the scheduler's: it has given its KV back, or is about to */
+        struct recall *recall;         /* the scheduler's: its beginning is looked for in files, or read from one */
+        bool asked;                    /* ... and that was done once */
         enum finish finish;
         uint64_t admitted_us, decoding_us; /* 0: not yet; decoding_us: when the first token was made */
         struct sequence *next;             /* in the queue */

@@ -168,16 +168,20 @@ static uint32_t blocks_stored(const struct kv_sequence *kv) {
         return kv->tokens_count / KV_BLOCK_TOKENS + (kv->tokens_count % KV_BLOCK_TOKENS != 0);
 }
 
+uint64_t session_bytes(const struct kv_cache *cache, const struct kv_sequence *kv, uint32_t tokens_count) {
+        uint64_t bytes = HEADER_BYTES + 4 * (uint64_t) tokens_count;
+        for (uint32_t i = 0; i < blocks_stored(kv); i++)
+                bytes += BLOCK_HEADER_BYTES + kv_block_bytes(cache, kv->blocks[i]);
+        return bytes;
+}
+
 int session_write_begin(struct session_writer *w, int fd, uint64_t model, const struct kv_cache *cache,
                         const struct kv_sequence *kv, const int32_t *tokens, uint32_t tokens_count) {
         assert(tokens_count >= kv->tokens_count);
         *w = (struct session_writer){ .fd = fd, .cache = cache, .kv = kv, .offset = HEADER_BYTES };
-        uint64_t bytes = HEADER_BYTES + 4 * (uint64_t) tokens_count;
-        for (uint32_t i = 0; i < blocks_stored(kv); i++)
-                bytes += BLOCK_HEADER_BYTES + kv_block_bytes(cache, kv->blocks[i]);
         uint8_t header[HEADER_BYTES];
         uint32_t crc;
-        int r = reserve(fd, bytes);
+        int r = reserve(fd, session_bytes(cache, kv, tokens_count));
         if (r == 0)
                 r = write_tokens(w, tokens, tokens_count, &crc);
         if (r < 0)

@@ -43,6 +43,8 @@ struct session_writer { /* nothing to release */
         uint64_t offset, synced;
 };
 
+/* Bytes of the file that would be written of KV, with all TOKENS_COUNT tokens. */
+uint64_t session_bytes(const struct kv_cache *cache, const struct kv_sequence *kv, uint32_t tokens_count);
 /*
  * Begins with the header and TOKENS (at least as many as are stored), after asking the file system for all the room that will be
  * needed. 0 or -errno.

@@ -29,7 +29,8 @@ int solo_open_rest(struct solo *s, const struct solo_config *config, struct gguf
         r = parts_open_cache(&s->model->shape, config->tokens_max, config->kv, &s->cache, reterr);
         if (r < 0)
                 return r;
-        r = forward_new(&(struct forward_config){ s->model, s->cache, s->threads, s->batch, 1 }, &s->forward);
+        const uint32_t items = config->logits ? config->logits : 1;
+        r = forward_new(&(struct forward_config){ s->model, s->cache, s->threads, s->batch, items }, &s->forward);
         return r < 0 ? parts_failed(reterr, r, "cannot reserve the compute buffers") : 0;
 }
 

@@ -16,6 +16,7 @@ struct solo_config {
         uint32_t batch;      /* tokens per pass of prefill; 0: SOLO_BATCH */
         bool for_ids;        /* no tokenizer is needed */
         bool vectors;        /* hidden states are wanted: a model that makes no text will do */
+        uint32_t logits;     /* vectors that forward_logits may be asked for at once; 0: 1 */
 };
 
 #define SOLO_BATCH 512u

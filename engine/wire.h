@@ -33,9 +33,12 @@
 #define WIRE_STATISTICS "statistics" /* a question to the engine, and its answer's type */
 #define WIRE_CONTROL    "control"
 #define WIRE_SHUTDOWN   "shutdown"
-#define WIRE_RELIEVE    "relieve" /* give back all that can be given back, now; no answer */
-#define WIRE_SUSPEND    "suspend" /* a request's KV goes to a file, or is dropped; it waits */
-#define WIRE_RESTORE    "restore" /* and comes back */
+#define WIRE_RELIEVE    "relieve"  /* give back all that can be given back, now; no answer */
+#define WIRE_SUSPEND    "suspend"  /* a request's KV goes to a file, or is dropped; it waits */
+#define WIRE_RESTORE    "restore"  /* and comes back */
+#define WIRE_OFFER      "offer"    /* what could be kept of finished sequences? */
+#define WIRE_KEEP       "keep"     /* what was offered goes to a file */
+#define WIRE_RECALLED   "recalled" /* a file with the beginning that was asked for, or none */
 
 /* Engine to daemon. */
 #define WIRE_READY      "ready"
@@ -48,6 +51,10 @@
 #define WIRE_CONTROLLED "controlled"
 #define WIRE_SUSPENDED  "suspended"
 #define WIRE_RESTORED   "restored"
+#define WIRE_OFFERED    "offered"
+#define WIRE_KEPT       "kept"
+#define WIRE_RECALL     "recall" /* does a file have this beginning? */
+#define WIRE_SPOILT     "spoilt" /* the file that came is of no use */
 
 /* Splits a byte stream into frames. Start with all zero and a limit; release with wire_reader_done. */
 struct wire_reader {

@@ -92,6 +92,18 @@ static void on_restored(void *context, uint64_t id, bool recomputed) {
         say(context, frame_restored(id, recomputed));
 }
 
+static void on_recall(void *context, uint64_t id, const uint64_t *chain, uint32_t blocks) {
+        say(context, frame_recall(id, chain, blocks));
+}
+
+static void on_spoilt(void *context, uint64_t id, const char *error, bool damaged) {
+        say(context, frame_spoilt(id, error, damaged));
+}
+
+static void on_kept(void *context, uint64_t id, uint64_t bytes, const char *error) {
+        say(context, frame_kept(id, bytes, error));
+}
+
 /* ---- in ---- */
 
 static void submit(struct worker *w, uint64_t id, int result, struct request *r, struct request_error *error) {
@@ -162,25 +174,60 @@ static void take_relieve(struct worker *w, uint64_t id, const cJSON *frame) {
         engine_relieve(&w->engine);
 }
 
+#define TOO_MANY_FILES "The engine has too many files open."
+
+/* The descriptor that came for a frame with `file`; -1: it has none; -EMFILE: it was lost. False: there should be one, and is not. */
+static bool take_file(struct worker *w, uint64_t id, const cJSON *frame, int *ret_fd) {
+        *ret_fd = -1;
+        if (!cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(frame, "file")))
+                return true;
+        *ret_fd = files_take(w->files_fd, id);
+        if (*ret_fd >= 0 || *ret_fd == -EMFILE)
+                return true;
+        char what[96];
+        (void) snprintf(what, sizeof(what), "a %s frame whose file has not come", wire_type(frame));
+        lost_its_mind(w, what);
+        return false;
+}
+
 static void take_suspend(struct worker *w, uint64_t id, const cJSON *frame) {
-        int fd = -1;
-        if (cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(frame, "file"))) {
-                fd = files_take(w->files_fd, id);
-                if (fd == -EMFILE) {
-                        say(w, frame_suspended(id, 0, "The engine has too many files open."));
-                        return;
-                }
-                if (fd < 0) {
-                        lost_its_mind(w, "a suspend frame whose file has not come");
-                        return;
-                }
-        }
-        scheduler_suspend(w->engine.scheduler, id, fd);
+        int fd;
+        if (!take_file(w, id, frame, &fd))
+                return;
+        if (fd == -EMFILE)
+                say(w, frame_suspended(id, 0, TOO_MANY_FILES));
+        else
+                scheduler_suspend(w->engine.scheduler, id, fd);
 }
 
 static void take_restore(struct worker *w, uint64_t id, const cJSON *frame) {
         (void) frame;
         scheduler_restore(w->engine.scheduler, id);
+}
+
+static void take_offer(struct worker *w, uint64_t id, const cJSON *frame) {
+        (void) frame;
+        struct scheduler_offer offer;
+        if (scheduler_offer(w->engine.scheduler, &offer) < 0)
+                offer = (struct scheduler_offer){ 0 }; /* without memory there is nothing to keep */
+        say(w, frame_offered(id, &offer));
+        free(offer.chain);
+}
+
+static void take_keep(struct worker *w, uint64_t id, const cJSON *frame) {
+        int fd;
+        if (!take_file(w, id, frame, &fd))
+                return;
+        if (fd < 0)
+                say(w, frame_kept(id, 0, fd == -EMFILE ? TOO_MANY_FILES : "There is no file to keep it in."));
+        else
+                scheduler_keep(w->engine.scheduler, id, fd);
+}
+
+static void take_recalled(struct worker *w, uint64_t id, const cJSON *frame) {
+        int fd;
+        if (take_file(w, id, frame, &fd))
+                scheduler_recalled(w->engine.scheduler, id, fd < 0 ? -1 : fd);
 }
 
 static void take_shutdown(struct worker *w, uint64_t id, const cJSON *frame) {
@@ -207,6 +254,9 @@ static const struct incoming {
         { WIRE_RELIEVE,    ID_NONE, take_relieve },
         { WIRE_SUSPEND,    ID_ANY,  take_suspend },
         { WIRE_RESTORE,    ID_ANY,  take_restore },
+        { WIRE_OFFER,      ID_ANY,  take_offer },
+        { WIRE_KEEP,       ID_ANY,  take_keep },
+        { WIRE_RECALLED,   ID_ANY,  take_recalled },
         { WIRE_SHUTDOWN,   ID_NONE, take_shutdown },
 };
 /* clang-format on */
@@ -390,6 +440,9 @@ int worker_run(int socket_fd, int files_fd, const struct engine_config *config) 
                 .on_error = on_error,
                 .on_suspended = on_suspended,
                 .on_restored = on_restored,
+                .on_recall = on_recall,
+                .on_spoilt = on_spoilt,
+                .on_kept = on_kept,
         };
         struct gguf_error error = { .text = "" };
         if (engine_open(&w.engine, &with_sink, &error) < 0) {

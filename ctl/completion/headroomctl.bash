@@ -43,17 +43,17 @@ _headroom_value() { # OPTION WORD PREFIX
         case $1 in
         --kv)
                 [[ $2 == *,* ]] && before=${2%,*},
-                _headroom_offer "$2" "$3" < <(printf '%s\n' "$before"{f16,q8_0,q4_0})
+                _headroom_offer "$2" "$3" < <(printf '%s\n' "$before"{f16,q8_0,q4_0} ${perplexity:+all})
                 ;;
         --socket | --config | --file | --plot) _headroom_offer_files "$2" ;;
-        --context | --ctx | --parallel | --threads | --budget | --reserve | --weights-fraction | --bandwidth) COMPREPLY=() ;;
+        --context | --ctx | --parallel | --threads | --budget | --reserve | --weights-fraction | --bandwidth | --chunks) COMPREPLY=() ;;
         --prompt | --tokens | --then) COMPREPLY=() ;;
         *) return 1 ;;
         esac
 }
 
 _headroom() {
-        local program=$1 line word prefix='' option='' command='' words skip='' w socket=()
+        local program=$1 line word prefix='' option='' command='' words skip='' perplexity='' w socket=()
         COMPREPLY=()
         line=${COMP_LINE:0:COMP_POINT}
         word=${line##*[[:space:]]}
@@ -74,6 +74,7 @@ _headroom() {
                 fi
         done
         [[ ${program##*/} == headroomd ]] && command=
+        [[ $command == perplexity ]] && perplexity=1
 
         if [[ $word == --*=* ]]; then
                 option=${word%%=*}
@@ -91,6 +92,13 @@ _headroom() {
                 headroomctl/unload) _headroom_offer "$word" "$prefix" < <("$program" "${socket[@]}" ps --quiet 2>/dev/null) ;;
                 headroomctl/simulate) _headroom_offer_files "$word" .scenario ;;
                 headroomctl/record) _headroom_offer_files "$word" ;;
+                headroom-engine/perplexity) # the model, then the text
+                        if [[ ${#words[@]} -gt 2 && "${words[*]:2}" == *.gguf* ]]; then
+                                _headroom_offer_files "$word"
+                        else
+                                _headroom_offer_files "$word" .gguf
+                        fi
+                        ;;
                 headroomctl/fit | headroom-engine/*) _headroom_offer_files "$word" .gguf ;;
                 esac
         fi

@@ -15,6 +15,7 @@
 #include "daemon/api/model_json.h"
 #include "daemon/bounds.h"
 #include "daemon/log.h"
+#include "daemon/prompt_cache.h"
 #include "daemon/recorder.h"
 
 /* The group of the socket's file, or our own where it cannot be told. */
@@ -66,6 +67,26 @@ static cJSON *all_models(const struct api *api) {
         return models;
 }
 
+/* null where nothing is kept. */
+static cJSON *prompt_cache_json(const struct api *api) {
+        struct prompt_cache_figures f;
+
+        fleet_prompt_cache(api->fleet, &f);
+        if (!f.enabled)
+                return cJSON_CreateNull();
+        cJSON *json = cJSON_CreateObject();
+        cJSON_AddNumberToObject(json, "bytes", (double) f.bytes);
+        cJSON_AddNumberToObject(json, "bytes_max", (double) f.bytes_max);
+        cJSON_AddNumberToObject(json, "files", (double) f.files);
+        cJSON_AddNumberToObject(json, "found", (double) f.found);
+        cJSON_AddNumberToObject(json, "not_found", (double) f.not_found);
+        cJSON_AddNumberToObject(json, "kept", (double) f.kept);
+        cJSON_AddNumberToObject(json, "evicted", (double) f.evicted);
+        cJSON_AddNumberToObject(json, "damaged", (double) f.damaged);
+        cJSON_AddNumberToObject(json, "refused", (double) f.refused);
+        return json;
+}
+
 static void handle_status(struct api *api, struct http_exchange *x, const char *rest) {
         struct fleet_status s;
         cJSON *json = cJSON_CreateObject();
@@ -89,6 +110,7 @@ static void handle_status(struct api *api, struct http_exchange *x, const char *
         cJSON_AddNumberToObject(json, "requests_waiting", s.requests_waiting);
         cJSON_AddNumberToObject(json, "last_tick_ms_ago", (double) s.last_tick_ms_ago);
         cJSON_AddStringToObject(json, "control_groups", s.groups);
+        cJSON_AddItemToObject(json, "prompt_cache", prompt_cache_json(api));
         cJSON_AddItemToObject(json, "governor", governor_status_json(api->governor));
         cJSON_AddItemToObject(json, "models", all_models(api));
         api_answer_json(x, json);
@@ -183,8 +205,8 @@ static void on_record_printed(uv_work_t *work, int status) {
         if (r->exchange && (status || r->text.failed))
                 answer_no_memory(r->exchange);
         else if (r->exchange)
-                http_answer(r->exchange, 200, "Cache-Control: no-store\r\n", "text/plain; charset=utf-8",
-                            text_string(&r->text), r->text.used);
+                http_answer(r->exchange, 200, "Cache-Control: no-store\r\n", "text/plain; charset=utf-8", text_string(&r->text),
+                            r->text.used);
         api_end(r->api);
         text_done(&r->text);
         recorder_free(r->recorder);

@@ -9,7 +9,7 @@ from headroomd import DEMO_MODEL as MODEL, ENGINE
 
 FAILED, USAGE = 1, 2
 
-# Arguments, exit status, and what the one line says. {M}: the demo model; {E}, {T}, {D}: an empty file, a cut one, a folder.
+# Arguments, exit status, and what the one line says. {M}: the demo model; {E}, {T}, {D}: an empty file, a cut one, a folder; {S}: a text.
 ROWS = [
     ("--nope", USAGE, "headroom-engine: unknown command '--nope'"),
     ("run --nope {M}", USAGE, "headroom-engine run: unrecognized option '--nope'"),
@@ -29,12 +29,18 @@ ROWS = [
     ("logits {M} --tokens 1,,2", USAGE, "--tokens: '1,,2' is not a possible value"),
     ("logits {M} --tokens 99999", FAILED, "token 99999 is not below the vocabulary's 1536"),
     ("bench {M} -p 0 -n 0", USAGE, "leaves nothing to measure"),
+    ("perplexity {M}", USAGE, "one MODEL and one FILE are needed"),
+    ("perplexity {M} {E}", FAILED, "{E}: shorter than 4 tokens"),
+    ("perplexity {M} {M} --kv q9", USAGE, "--kv: 'q9' is not a possible value"),
+    ("perplexity {M} /nowhere.txt", FAILED, "headroom-engine perplexity: /nowhere.txt: No such file or directory"),
+    ("perplexity {M} {D}", FAILED, "{D}: Is a directory"),
+    ("perplexity {E} {M}", FAILED, "{E}: the file is empty"),
     ("worker --socket 99 --model-fd 98", FAILED, "headroom-engine worker: cannot look at the file: Bad file descriptor"),
 ]
 
 # What prints something must fail where it cannot.
 PRINTING = ["--help", "--version", "run --help", "run {M} --prompt hi --temp 0", "logits {M} --tokens 1", "tokenize {M}",
-            "bench {M} -p 16 -n 4 -r 1 --json", "inspect {M}", "inspect --json --summary {M}"]
+            "bench {M} -p 16 -n 4 -r 1 --json", "perplexity -q {M} {S}", "inspect {M}", "inspect --json --summary {M}"]
 
 
 def run(line, names, **kwargs):
@@ -65,8 +71,11 @@ def test_full_disk(names):
 
 def main():
     with tempfile.TemporaryDirectory() as folder:
-        names = {"M": MODEL, "E": os.path.join(folder, "empty"), "T": os.path.join(folder, "cut"), "D": folder}
+        names = {"M": MODEL, "E": os.path.join(folder, "empty"), "T": os.path.join(folder, "cut"), "D": folder,
+                 "S": os.path.join(folder, "text")}
         open(names["E"], "w").close()
+        with open(names["S"], "w") as text:
+            text.write("What is a swap cliff? " * 20)
         with open(MODEL, "rb") as whole, open(names["T"], "wb") as cut:
             cut.write(whole.read(100000))
         test_wrong_use(names)

@@ -37,6 +37,10 @@ struct fixture {
         struct told told[IDS_MAX];
         uint32_t ends;
         uint32_t running_max;
+        uint32_t recalls, recall_blocks; /* the last one's */
+        uint64_t recall_chain[64];
+        uint32_t spoilt, damaged, kept, kept_errors;
+        uint64_t kept_bytes;
 };
 
 static struct told *told_of(void *context, uint64_t id) {
@@ -103,7 +107,31 @@ static void on_restored(void *context, uint64_t id, bool recomputed) {
         t->recomputations += recomputed;
 }
 
-static inline struct fixture *open_fixture(uint32_t kv_tokens, uint32_t parallel, uint32_t chunk) {
+static void on_recall(void *context, uint64_t id, const uint64_t *chain, uint32_t blocks) {
+        struct fixture *f = context;
+        assert_int_equal(told_of(context, id)->starts, 0);
+        assert_true(blocks <= 64);
+        memcpy(f->recall_chain, chain, blocks * sizeof(*chain));
+        f->recall_blocks = blocks;
+        f->recalls++;
+}
+
+static void on_spoilt(void *context, uint64_t id, const char *error, bool damaged) {
+        struct fixture *f = context;
+        assert_int_equal(told_of(context, id)->starts, 0);
+        assert_true(error && *error);
+        f->spoilt++;
+        f->damaged += damaged;
+}
+
+static void on_kept(void *context, uint64_t id, uint64_t bytes, const char *error) {
+        struct fixture *f = context;
+        (void) id;
+        f->kept_bytes = bytes;
+        *(error ? &f->kept_errors : &f->kept) += 1;
+}
+
+static inline struct fixture *open_fixture_with(uint32_t kv_tokens, uint32_t parallel, uint32_t chunk, bool recalls) {
         struct fixture *f = calloc(1, sizeof(*f));
         struct engine_config config = engine_config_default();
         config.path = MODEL;
@@ -111,11 +139,26 @@ static inline struct fixture *open_fixture(uint32_t kv_tokens, uint32_t parallel
         config.parallel = parallel;
         config.prefill_chunk = chunk;
         config.threads = 1;
-        config.sink = (struct scheduler_sink){ f, on_start, on_text, on_end, on_embedding, on_error, on_suspended, on_restored };
+        config.recalls = recalls;
+        config.sink = (struct scheduler_sink){ .context = f,
+                                               .on_start = on_start,
+                                               .on_text = on_text,
+                                               .on_end = on_end,
+                                               .on_embedding = on_embedding,
+                                               .on_error = on_error,
+                                               .on_suspended = on_suspended,
+                                               .on_restored = on_restored,
+                                               .on_recall = on_recall,
+                                               .on_spoilt = on_spoilt,
+                                               .on_kept = on_kept };
         struct gguf_error error;
         if (engine_open(&f->engine, &config, &error) < 0)
                 fail_msg("%s", error.text);
         return f;
+}
+
+static inline struct fixture *open_fixture(uint32_t kv_tokens, uint32_t parallel, uint32_t chunk) {
+        return open_fixture_with(kv_tokens, parallel, chunk, false);
 }
 
 static inline void close_fixture(struct fixture *f) {

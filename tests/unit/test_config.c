@@ -99,7 +99,7 @@ static const struct row rows[] = {
         { "every key of the main file",
           "[server]\nlisten = 127.0.0.1:0\ncontrol = /tmp/c\nstate = /tmp\nconnections = 7\nbody_limit = 1MiB\nheader_timeout = "
           "2s\nidle_timeout = 3s\n"
-          "[memory]\nbudget = 50%\nweights_fraction = 55%\nreserve = 1M\n[engine]\nload_timeout = 1m\nstop_timeout = 500ms\n"
+          "[memory]\nbudget = 50%\nweights_fraction = 55%\nreserve = 1M\n[engine]\nload_timeout = 1m\nstop_timeout = 500ms\n[cache]\nsize = 20G\nidle = 0\n"
           "[models]\nwait_timeout = 1h\nmin_residency = 0\nkeep_alive = forever\ncontext = 8192\nkv_tokens = 0\nparallel = "
           "2\nqueue = 0\nkv = q8_0\nthreads = 3\nclass = batch\nkv_floor = q8_0\n[governor]\nenabled = no\nheat = no\nmargin_target = 12.5\ncritical = 95C\n",
           NULL, "" },
@@ -109,7 +109,7 @@ static const struct row rows[] = {
         { "unknown section, near", "\n[severs]\nlisten = 1\n", NULL,
           "@/headroom.conf:3: unknown section [severs]; did you mean [server]?\n" },
         { "unknown section, far", "[thermal]\na = 1\n", NULL,
-          "@/headroom.conf:2: unknown section [thermal]; there are [server], [memory], [engine], [governor] and [models]\n" },
+          "@/headroom.conf:2: unknown section [thermal]; there are [server], [memory], [engine], [cache], [governor] and [models]\n" },
         { "[model] in the main file", "[model]\npath = /x\n", NULL,
           "@/headroom.conf:2: section [model] belongs in a file of models.d, one for each model\n" },
         { "[memory] in a model file", "", "[memory]\nbudget = 1G\n",
@@ -170,6 +170,8 @@ static const struct row rows[] = {
           "@/headroom.conf:2: unknown key 'a' in [server]\n@/headroom.conf:4: unknown key 'b' in "
           "[memory]\n@/models.d/tiny.conf:2: unknown key 'c' in [model]\n" },
 
+        { "a prompt cache of a share of nothing", "[cache]\nsize = 5%\n", NULL,
+          "@/headroom.conf:2: size = '5%' is no size; write bytes, or a number with K, M, G or T, such as 12GiB\n" },
         { "temperature without sense", "[governor]\ncritical = hot\n", NULL,
           "@/headroom.conf:2: critical = 'hot' is no temperature; write degrees Celsius such as 15 or 87.5\n" },
         { "temperature in another scale", "[governor]\ncritical = 90F\n", NULL,

@@ -26,7 +26,7 @@ static struct fixture *open_tiny(struct tiny_model model, uint32_t ctx, uint32_t
         config.ctx = ctx;
         config.threads = 2;
         config.prefill_chunk = chunk;
-        config.sink = (struct scheduler_sink){ f, on_start, on_text, on_end, on_embedding, on_error, on_suspended, on_restored };
+        config.sink = (struct scheduler_sink){ f, on_start, on_text, on_end, on_embedding, on_error, on_suspended, on_restored, NULL, NULL, NULL };
         struct gguf_error error;
         if (engine_open(&f->engine, &config, &error) < 0)
                 fail_msg("%s", error.text);
