@@ -20,11 +20,16 @@ static int prepare_answer(struct sequence *q, const struct request_rules *rules)
         for (size_t i = 0; i < q->request.inputs[0].count; i++)
                 sampler_note(q->sampler, q->request.inputs[0].ids[i], false);
         answer_init(&q->answer, rules->tokenizer, &q->request.stops, q->request.kind == REQUEST_CHAT);
-        if (!q->request.grammar)
+        return 0;
+}
+
+/* Not before the first token: what waits needs no room for it. */
+static int begin_guard(struct sequence *q, const struct request_rules *rules) {
+        if (!q->request.grammar || q->guard)
                 return 0;
-        return guard_new(&(struct guard_config){ q->request.grammar, rules->tokenizer, rules->trie, rules->n_vocab,
-                                                 q->request.kind == REQUEST_CHAT },
-                         &q->guard);
+        bool first = q->request.kind == REQUEST_CHAT; /* as for the answer */
+        struct guard_config config = { q->request.grammar, rules->tokenizer, rules->trie, rules->n_vocab, first };
+        return guard_new(&config, &q->guard);
 }
 
 int sequence_new(const struct request_rules *rules, struct request *r, struct sequence **ret) {
@@ -130,6 +135,9 @@ static int advance_answer(struct sequence *q, const struct request_rules *rules,
                 *ret_state = SEQUENCE_ENDED;
                 return 0;
         }
+        int r = begin_guard(q, rules);
+        if (r < 0)
+                return r;
         int32_t token = pick(q, scratch, logits);
         if (token == TOKEN_NONE) /* no token of this vocabulary goes on as the grammar must: it is cut off here */
                 return end_answer(q, FINISH_LENGTH, ret_state);

@@ -19,6 +19,8 @@ ROWS = [
     ("run {M}", USAGE, "one MODEL and either --prompt or --file are needed"),
     ("run {M} --prompt hi -n x", USAGE, "-n: 'x' is not a possible value"),
     ("run {M} --prompt hi --kv q9", USAGE, "--kv: 'q9' is not a possible value"),
+    ("run {M} --prompt hi --json-schema {E}", FAILED, "{E}: is not JSON"),
+    ("run {M} --prompt hi --grammar {E}x", FAILED, "{E}x: No such file or directory"),
     ("run {M} --prompt hi --temp 9", FAILED, "temperature must be a number from 0 to 5"),
     ("run /nowhere.gguf --prompt hi", FAILED, "headroom-engine run: /nowhere.gguf: No such file or directory"),
     ("run {E} --prompt hi", FAILED, "{E}: the file is empty"),

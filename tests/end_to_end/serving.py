@@ -264,6 +264,33 @@ class Serving(unittest.TestCase):
             self.assertIn("cached_tokens", whole["usage"]["prompt_tokens_details"])
             self.check_stream(ask(self.daemon, "POST", "/v1/chat/completions", chat(max_tokens=limit, stream=True)).body, usage=False)
 
+    def test_the_form_of_an_answer(self):
+        """Held to a schema, streamed or not; refused, by the keyword's name and place, before a word is said."""
+        schema = {"type": "object", "properties": {"day": {"type": "string", "format": "date"}, "n": {"type": "integer", "minimum": 1,
+                  "maximum": 40}, "tags": {"type": "array", "items": {"enum": ["a", "\u00fc"]}, "maxItems": 3}}, "required": ["day", "n"]}
+        wish = {"type": "json_schema", "json_schema": {"name": "n", "strict": True, "schema": schema}}
+        for seed in range(5):
+            body = dict(temperature=1.2, seed=seed, max_tokens=300, response_format=wish)
+            choice = ask(self.daemon, "POST", "/v1/chat/completions", chat(**body)).json()["choices"][0]
+            self.assertEqual(choice["finish_reason"], "stop")
+            value = json.loads(choice["message"]["content"])
+            self.assertLessEqual(set(value), {"day", "n", "tags"})
+            self.assertRegex(value["day"], r"^\d{4}-\d\d-\d\d$")
+            self.assertIn(value["n"], range(1, 41))
+            self.assertLessEqual(set(value.get("tags", [])), {"a", "\u00fc"})
+            text, reason = self.check_stream(ask(self.daemon, "POST", "/v1/chat/completions", chat(stream=True, **body)).body, usage=False)
+            self.assertEqual((text, reason), (choice["message"]["content"], "stop"))
+        held = ask(self.daemon, "POST", "/v1/completions", {"model": "demo", "prompt": "x", "grammar": 'root ::= "ye" [as]'}).json()
+        self.assertIn(held["choices"][0]["text"], ("yea", "yes"))
+        for body, param, says in ((chat(response_format={"type": "xml"}), "response_format", "json_schema"),
+                                  (chat(json_schema={"properties": {"a": {"multipleOf": 2}}}), "json_schema", "#/properties/a: the keyword multipleOf"),
+                                  (chat(grammar="root ::= [a", stream=True), "grammar", "line 1"),
+                                  (chat(grammar="root ::= root | \"a\""), "grammar", "left recursion")):
+            reply = ask(self.daemon, "POST", "/v1/chat/completions", body)
+            self.check_error(reply, 400, None)
+            self.assertEqual(reply.json()["error"]["param"], param)
+            self.assertIn(says, reply.json()["error"]["message"])
+
     def test_completions(self):
         for prompt in ("The budget", ["The budget"], [1, 2, 3], [[1, 2, 3]]):
             reply = ask(self.daemon, "POST", "/v1/completions", {"model": "demo", "prompt": prompt, "max_tokens": 4, "temperature": 0}).json()
