@@ -226,8 +226,10 @@ static int model_init(struct model *m, struct gguf_error *reterr) {
                                 tokenizer_vocab_count(m->tokenizer), m->shape.n_vocab);
                 return -EBADMSG;
         }
-        m->chat = chat_template_of(m->gguf);
-        return 0;
+        r = chat_template_init(&m->chat, m->gguf, m->tokenizer);
+        if (r < 0)
+                (void) snprintf(reterr->text, sizeof(reterr->text), "out of memory");
+        return r;
 }
 
 int model_open(const int fds[], uint32_t fds_count, struct model **ret, struct gguf_error *reterr) {
@@ -281,6 +283,7 @@ int model_open_path(const char *path, struct model **ret, struct gguf_error *ret
 void model_close(struct model *m) {
         if (!m)
                 return;
+        chat_template_done(&m->chat);
         tokenizer_free(m->tokenizer);
         shape_done(&m->shape);
         free(m->layers);
