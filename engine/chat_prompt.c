@@ -69,6 +69,24 @@ void chat_prompt_markup(struct chat_prompt *p, const char *markup) {
         }
 }
 
+void chat_prompt_append(struct chat_prompt *p, const char *text, size_t length, bool markup) {
+        append_text(p, text, length);
+        append_span(p, length, markup);
+}
+
+bool chat_prompt_drop_markup(struct chat_prompt *p, const char *spelling) {
+        size_t length = strlen(spelling);
+        struct token_span *first = p->spans;
+        if (length == 0 || p->spans_count == 0 || !first->markup || first->length < length || memcmp(p->text, spelling, length))
+                return false;
+        memmove(p->text, p->text + length, p->length - length);
+        p->length -= length;
+        first->length -= length;
+        if (first->length == 0)
+                memmove(first, first + 1, --p->spans_count * sizeof(*first));
+        return true;
+}
+
 struct chat_content chat_prompt_begin_content(struct chat_prompt *p) {
         return (struct chat_content){ .start = p->length };
 }

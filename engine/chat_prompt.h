@@ -28,6 +28,11 @@ void chat_prompt_done(struct chat_prompt *p);
 
 void chat_prompt_markup(struct chat_prompt *p, const char *markup);
 
+/* Text whose length is known, and whether it is MARKUP or from outside. */
+void chat_prompt_append(struct chat_prompt *p, const char *text, size_t length, bool markup);
+/* Takes SPELLING (not empty) off the front where it stands there as markup; whether it did. */
+bool chat_prompt_drop_markup(struct chat_prompt *p, const char *spelling);
+
 /* Text from outside. What is appended between begin and end is one content, and is trimmed as one. */
 struct chat_content {
         size_t start;

@@ -1,352 +1,246 @@
-/*
- * chat_template.c - see chat_template.h. One row per format; recognising one and writing it are both read off the row.
- *
- * Sources: the chat templates that the models' makers publish in tokenizer_config.json. Formats whose makers gave the
- * system message no place of its own (Gemma, early Mistral, Phi 3) get it at the head of a user turn, as is customary.
- */
+/* chat_template.c - see chat_template.h. */
 #include "engine/chat_template.h"
 
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
-#include "engine/printable.h"
+#include "engine/jinja/jinja.h"
 
-enum chat_role { ROLE_SYSTEM, ROLE_USER, ROLE_ASSISTANT, ROLE_TOOL, ROLE_COUNT };
+#define VARIABLES_MAX 40u   /* those of a conversation, and a client's own */
+#define SPELLING_MAX  1024u /* of a token that begins or ends a text: the longest published token */
 
-enum system_place {
-        SYSTEM_OWN_TURN,
-        SYSTEM_NEXT_USER, /* inside of the user turn that follows, before its content */
-        SYSTEM_LAST_USER, /* inside of the last user turn */
-};
+static int refuse(struct gguf_error *reterr, int error, const char *sentence) {
+        (void) snprintf(reterr->text, sizeof(reterr->text), "%s", sentence);
+        return error;
+}
 
-struct chat_format {
-        enum chat_family family;
-        const char *marks[3]; /* a template of this format has them all */
-        enum system_place system_place;
-        const char *open[ROLE_COUNT], *close[ROLE_COUNT];
-        const char *generation;
-        bool trims[ROLE_COUNT];
-};
+/* ---- running the template ---- */
 
-#define TRIM_ALL \
-        { true, true, true, true }
+static void on_output(void *context, const char *bytes, size_t length, bool outside) {
+        chat_prompt_append(context, bytes, length, !outside);
+}
 
-#define LLAMA2_TURNS(begin)                                                        \
-        .family = CHAT_LLAMA2, .system_place = SYSTEM_NEXT_USER, .generation = "", \
-        .open = { "<<SYS>>\n", begin "[INST] ", " ", begin "[INST] " },            \
-        .close = { "\n<</SYS>>\n\n", " [/INST]", " " PROMPT_EOS, " [/INST]" }
+/* A client's variables come last, so that they have the last word; no more than there is room for. */
+static size_t add_variables(const cJSON *from, struct jinja_variable *to, size_t count) {
+        for (const cJSON *v = from ? from->child : NULL; v && count < VARIABLES_MAX; v = v->next)
+                to[count++] = (struct jinja_variable){ .name = v->string, .value = v };
+        return count;
+}
 
-/* How the space around [INST] moved, from one release of Mistral's to the next. */
-#define MISTRAL_TURNS(before, behind, before_end, before_answer)                                                              \
-        .family = CHAT_MISTRAL, .generation = "", .open[ROLE_USER] = before "[INST]" behind,                                  \
-        .close[ROLE_USER] = before_end "[/INST]", .open[ROLE_ASSISTANT] = before_answer, .close[ROLE_ASSISTANT] = PROMPT_EOS, \
-        .open[ROLE_TOOL] = before "[INST]" behind, .close[ROLE_TOOL] = before_end "[/INST]"
-#define MISTRAL_SYSTEM_WITHIN(place, between) .system_place = place, .open[ROLE_SYSTEM] = "", .close[ROLE_SYSTEM] = between
-
-#define GEMMA_TURNS(between)                                                                            \
-        .family = CHAT_GEMMA, .system_place = SYSTEM_NEXT_USER, .generation = "<start_of_turn>model\n", \
-        .open = { "", "<start_of_turn>user\n", "<start_of_turn>model\n", "<start_of_turn>user\n" },     \
-        .close = { between, "<end_of_turn>\n", "<end_of_turn>\n", "<end_of_turn>\n" }, .trims = TRIM_ALL
-
-#define PHI3_TURNS(system_open, system_close)                                   \
-        .family = CHAT_PHI3, .generation = "<|assistant|>\n",                   \
-        .open = { system_open, "<|user|>\n", "<|assistant|>\n", "<|user|>\n" }, \
-        .close = { system_close, "<|end|>\n", "<|end|>\n", "<|end|>\n" }
-
-/* The first row whose marks are all there is taken: the narrower ones of a family come before the wider. */
-static const struct chat_format formats[] = {
-        { .marks = { "<|im_start|>", "<|im_sep|>" },
-          .family = CHAT_PHI4,
-          .generation = "<|im_start|>assistant<|im_sep|>",
-          .open = { "<|im_start|>system<|im_sep|>", "<|im_start|>user<|im_sep|>", "<|im_start|>assistant<|im_sep|>",
-                    "<|im_start|>tool<|im_sep|>" },
-          .close = { "<|im_end|>", "<|im_end|>", "<|im_end|>", "<|im_end|>" } },
-        { .marks = { "<|im_start|>" },
-          .family = CHAT_CHATML,
-          .generation = "<|im_start|>assistant\n",
-          .open = { "<|im_start|>system\n", "<|im_start|>user\n", "<|im_start|>assistant\n", "<|im_start|>tool\n" },
-          .close = { "<|im_end|>\n", "<|im_end|>\n", "<|im_end|>\n", "<|im_end|>\n" } },
-
-        { .marks = { "<<SYS>>", "bos_token + '[INST]", "strip()" }, LLAMA2_TURNS(PROMPT_BOS), .trims = TRIM_ALL },
-        { .marks = { "<<SYS>>", "bos_token + '[INST]" }, LLAMA2_TURNS(PROMPT_BOS) },
-        { .marks = { "<<SYS>>" }, LLAMA2_TURNS(""), .trims = TRIM_ALL },
-
-        { .marks = { "[INST]", "[SYSTEM_PROMPT] " },
-          MISTRAL_TURNS("", " ", "", " "),
-          .open[ROLE_SYSTEM] = "[SYSTEM_PROMPT] ",
-          .close[ROLE_SYSTEM] = "[/SYSTEM_PROMPT]" },
-        { .marks = { "[INST]", "[SYSTEM_PROMPT]" },
-          MISTRAL_TURNS("", "", "", ""),
-          .open[ROLE_SYSTEM] = "[SYSTEM_PROMPT]",
-          .close[ROLE_SYSTEM] = "[/SYSTEM_PROMPT]" },
-        { .marks = { "' [INST] '" }, MISTRAL_TURNS(" ", " ", " ", " "), MISTRAL_SYSTEM_WITHIN(SYSTEM_NEXT_USER, "\n\n") },
-        { .marks = { "\"[INST]\"" }, MISTRAL_TURNS("", "", "", ""), MISTRAL_SYSTEM_WITHIN(SYSTEM_LAST_USER, "\n\n") },
-        { .marks = { "\"[INST] \"", "\"[/INST]\"" },
-          MISTRAL_TURNS("", " ", "", " "),
-          MISTRAL_SYSTEM_WITHIN(SYSTEM_LAST_USER, "\n\n"),
-          .trims[ROLE_ASSISTANT] = true },
-        { .marks = { "[INST]" }, MISTRAL_TURNS("", " ", " ", ""), MISTRAL_SYSTEM_WITHIN(SYSTEM_NEXT_USER, "\n") },
-
-        { .marks = { "<|start_header_id|>" },
-          .family = CHAT_LLAMA3,
-          .generation = "<|start_header_id|>assistant<|end_header_id|>\n\n",
-          .open = { "<|start_header_id|>system<|end_header_id|>\n\n", "<|start_header_id|>user<|end_header_id|>\n\n",
-                    "<|start_header_id|>assistant<|end_header_id|>\n\n", "<|start_header_id|>ipython<|end_header_id|>\n\n" },
-          .close = { "<|eot_id|>", "<|eot_id|>", "<|eot_id|>", "<|eot_id|>" },
-          .trims = TRIM_ALL },
-
-        { .marks = { "<start_of_turn>", "first_user_prefix" }, GEMMA_TURNS("\n\n") },
-        { .marks = { "<start_of_turn>" }, GEMMA_TURNS("\n") },
-
-        { .marks = { "<|end|>", "<|assistant|>", "<|system|>" }, PHI3_TURNS("<|system|>\n", "<|end|>\n") },
-        { .marks = { "<|end|>", "<|assistant|>", "'<|' + message['role']" }, PHI3_TURNS("<|system|>\n", "<|end|>\n") },
-        { .marks = { "<|end|>", "<|assistant|>", "<|user|>" }, PHI3_TURNS("", "\n"), .system_place = SYSTEM_NEXT_USER },
-
-        { .marks = { "<|user|>", "<|assistant|>", "eos_token" },
-          .family = CHAT_ZEPHYR,
-          .generation = "<|assistant|>\n",
-          .open = { "<|system|>\n", "<|user|>\n", "<|assistant|>\n", "<|user|>\n" },
-          .close = { PROMPT_EOS "\n", PROMPT_EOS "\n", PROMPT_EOS "\n", PROMPT_EOS "\n" } },
-};
-#define FORMATS_COUNT (sizeof(formats) / sizeof(formats[0]))
-
-/* ---- recognising ---- */
-
-const char *chat_family_name(enum chat_family family) {
-        static const char *const names[CHAT_FAMILY_COUNT] = {
-                [CHAT_CHATML] = "chatml", [CHAT_LLAMA2] = "llama2", [CHAT_LLAMA3] = "llama3", [CHAT_MISTRAL] = "mistral",
-                [CHAT_ZEPHYR] = "zephyr", [CHAT_GEMMA] = "gemma",   [CHAT_PHI3] = "phi3",     [CHAT_PHI4] = "phi4",
+static int run(const struct chat_template *c, const struct chat_conversation *conversation, const cJSON *messages,
+               const char *bos, const char *eos, struct chat_prompt *prompt, struct jinja_error *reterr) {
+        cJSON none = { .type = cJSON_NULL }, generation = { .type = conversation->add_generation ? cJSON_True : cJSON_False };
+        struct jinja_variable variables[VARIABLES_MAX] = {
+                { .name = "messages", .value = messages },
+                { .name = "tools", .value = conversation->tools ? conversation->tools : &none },
+                { .name = "documents", .value = &none },
+                { .name = "add_generation_prompt", .value = &generation },
+                { .name = "bos_token", .own = bos },
+                { .name = "eos_token", .own = eos },
         };
-        return names[family];
+        size_t count = 6;
+        if (!conversation->tools && c->no_tools_undefined)
+                variables[1] = variables[--count];
+        count = add_variables(conversation->variables, variables, count);
+        struct jinja_input input = { variables, count, conversation->now ? conversation->now : (int64_t) time(NULL) };
+        return jinja_render(c->jinja, &input, on_output, prompt, reterr);
 }
 
-static bool contains(const char *text, size_t length, const char *mark) {
-        return memmem(text, length, mark, strlen(mark)) != NULL;
-}
-
-static bool has_marks(const struct chat_format *f, const char *text, size_t length) {
-        for (size_t i = 0; i < sizeof(f->marks) / sizeof(f->marks[0]) && f->marks[i]; i++)
-                if (!contains(text, length, f->marks[i]))
-                        return false;
-        return true;
-}
-
-struct chat_template chat_template_recognise(const char *text, size_t length) {
-        struct chat_template c = { .family = CHAT_CHATML, .guessed = true, .begins = contains(text, length, "bos_token") };
-        for (size_t i = 0; i < FORMATS_COUNT; i++)
-                if (has_marks(&formats[i], text, length)) {
-                        c.family = formats[i].family;
-                        c.format = &formats[i];
-                        c.guessed = false;
-                        break;
-                }
-        return c;
-}
-
-struct chat_template chat_template_of(const struct gguf *g) {
-        struct gguf_string text = { "", 0 };
-        (void) gguf_get_string(g, "tokenizer.chat_template", &text);
-        return chat_template_recognise(text.bytes, text.length);
-}
-
-static const struct chat_format *format_of(const struct chat_template *c) {
-        const struct chat_format *f = c->format;
-        for (size_t i = 0; i < FORMATS_COUNT && !f; i++)
-                if (formats[i].family == c->family)
-                        f = &formats[i];
-        return f;
-}
-
-/* ---- what a client sent ---- */
-
-#define SHOWN_BYTES 40u /* of a client's word in a sentence */
-
-__attribute__((format(printf, 2, 3))) static int refuse(struct gguf_error *reterr, const char *format, ...) {
-        va_list arguments;
-        va_start(arguments, format);
-        (void) vsnprintf(reterr->text, sizeof(reterr->text), format, arguments);
-        va_end(arguments);
-        return -EINVAL;
-}
-
-/* A string made fit for a sentence; "" where ITEM is none. */
-static const char *shown(char out[SHOWN_BYTES], const cJSON *item) {
-        const char *text = cJSON_IsString(item) ? item->valuestring : "";
-        return printable_copy(out, SHOWN_BYTES, text, strlen(text));
-}
-
-/* ROLE_COUNT where ITEM is no known role. */
-static enum chat_role role_of(const cJSON *item) {
-        static const struct {
-                const char *name;
-                enum chat_role role;
-        } roles[] = {
-                { "system", ROLE_SYSTEM },       { "developer", ROLE_SYSTEM }, { "user", ROLE_USER },
-                { "assistant", ROLE_ASSISTANT }, { "tool", ROLE_TOOL },
-        };
-        for (size_t i = 0; i < sizeof(roles) / sizeof(roles[0]) && cJSON_IsString(item); i++)
-                if (!strcmp(item->valuestring, roles[i].name))
-                        return roles[i].role;
-        return ROLE_COUNT;
-}
-
-static enum chat_role message_role(const cJSON *message) {
-        return role_of(cJSON_GetObjectItemCaseSensitive(message, "role"));
-}
-
-static int check_parts(const cJSON *parts, size_t index, struct gguf_error *reterr) {
-        char word[SHOWN_BYTES];
-        size_t number = 0;
-        for (const cJSON *part = parts->child; part; part = part->next, number++) {
-                const cJSON *type = cJSON_GetObjectItemCaseSensitive(part, "type");
-                if (!cJSON_IsString(type))
-                        return refuse(reterr, "messages[%zu].content[%zu] has no \"type\"", index, number);
-                if (strcmp(type->valuestring, "text"))
-                        return refuse(reterr, "messages[%zu].content[%zu] is of type \"%s\"; this model reads only \"text\"",
-                                      index, number, shown(word, type));
-                if (!cJSON_IsString(cJSON_GetObjectItemCaseSensitive(part, "text")))
-                        return refuse(reterr, "messages[%zu].content[%zu] has no \"text\"", index, number);
+static int shape_and_run(const struct chat_template *c, const struct chat_conversation *conversation,
+                         const struct chat_needs *needs, const char *bos, const char *eos, struct chat_prompt *prompt,
+                         struct jinja_error *reterr) {
+        cJSON *shaped = chat_messages_shape(conversation->messages, needs);
+        if (!shaped) {
+                *reterr = (struct jinja_error){ .code = -ENOMEM, .text = "there is no memory for the prompt" };
+                return -ENOMEM;
         }
-        return 0;
-}
-
-static int check_message(const cJSON *message, size_t index, struct gguf_error *reterr) {
-        char word[SHOWN_BYTES];
-        if (!cJSON_IsObject(message))
-                return refuse(reterr, "messages[%zu] is not an object", index);
-        const cJSON *role = cJSON_GetObjectItemCaseSensitive(message, "role");
-        if (!cJSON_IsString(role))
-                return refuse(reterr, "messages[%zu] has no \"role\"", index);
-        if (role_of(role) == ROLE_COUNT)
-                return refuse(reterr, "messages[%zu] has the role \"%s\"; known are system, developer, user, assistant and tool",
-                              index, shown(word, role));
-        const cJSON *content = cJSON_GetObjectItemCaseSensitive(message, "content");
-        if (cJSON_IsArray(content))
-                return check_parts(content, index, reterr);
-        if (content && !cJSON_IsString(content) && !cJSON_IsNull(content))
-                return refuse(reterr, "messages[%zu].content is neither a string, nor null, nor an array of parts", index);
-        return 0;
-}
-
-static int check_messages(const cJSON *messages, struct gguf_error *reterr) {
-        if (!cJSON_IsArray(messages))
-                return refuse(reterr, "\"messages\" is not an array");
-        if (!messages->child)
-                return refuse(reterr, "\"messages\" is empty");
-        size_t index = 0;
-        int r = 0;
-        for (const cJSON *m = messages->child; m && r == 0; m = m->next)
-                r = check_message(m, index++, reterr);
+        int r = run(c, conversation, shaped, bos, eos, prompt, reterr);
+        cJSON_Delete(shaped);
         return r;
 }
 
-/* ---- writing ---- */
-
-struct writer {
-        const struct chat_format *format;
-        struct chat_prompt *prompt;
-        const cJSON *unplaced; /* the first message that may be a system message still to be placed */
-        const cJSON *last_user;
-};
-
-static void write_content(struct writer *w, const cJSON *message, enum chat_role role) {
-        const cJSON *content = cJSON_GetObjectItemCaseSensitive(message, "content");
-        struct chat_content begun = chat_prompt_begin_content(w->prompt);
-        if (cJSON_IsString(content))
-                chat_prompt_add_content(w->prompt, content->valuestring, strlen(content->valuestring));
-        for (const cJSON *part = cJSON_IsArray(content) ? content->child : NULL; part; part = part->next) {
-                const char *text = cJSON_GetObjectItemCaseSensitive(part, "text")->valuestring;
-                chat_prompt_add_content(w->prompt, text, strlen(text));
-                if (part->next)
-                        chat_prompt_add_content(w->prompt, "\n", 1);
+static bool lacks_content(const cJSON *messages) {
+        for (const cJSON *m = messages->child; m; m = m->next) {
+                const cJSON *content = cJSON_GetObjectItemCaseSensitive(m, "content");
+                if (!content || cJSON_IsNull(content))
+                        return true;
         }
-        chat_prompt_end_content(w->prompt, begun, w->format->trims[role]);
+        return false;
 }
 
-static void write_within(struct writer *w, const cJSON *message, enum chat_role role) {
-        chat_prompt_markup(w->prompt, w->format->open[role]);
-        write_content(w, message, role);
-        chat_prompt_markup(w->prompt, w->format->close[role]);
+/* A message without content is null to the template, or, where that breaks it, an empty text. */
+static int render_template(const struct chat_template *c, const struct chat_conversation *conversation, const char *bos,
+                           const char *eos, struct chat_prompt *prompt, struct gguf_error *reterr) {
+        struct jinja_error error;
+        struct chat_needs needs = c->needs;
+        int r = conversation->as_given ? run(c, conversation, conversation->messages, bos, eos, prompt, &error)
+                                       : shape_and_run(c, conversation, &needs, bos, eos, prompt, &error);
+        if (r == -EINVAL && !error.raised && !conversation->as_given && lacks_content(conversation->messages)) {
+                needs.empty_content = true;
+                r = shape_and_run(c, conversation, &needs, bos, eos, prompt, &error);
+        }
+        if (r < 0 && error.raised)
+                return refuse(reterr, r, error.text);
+        if (r < 0)
+                (void) snprintf(reterr->text, sizeof(reterr->text), "the model's chat template failed: %.220s", error.text);
+        return r;
 }
 
-/* The system messages that stand before END, into the user turn that is open. */
-static void place_system(struct writer *w, const cJSON *end) {
-        for (; w->unplaced != end; w->unplaced = w->unplaced->next)
-                if (message_role(w->unplaced) == ROLE_SYSTEM)
-                        write_within(w, w->unplaced, ROLE_SYSTEM);
-}
-
-static void write_user(struct writer *w, const cJSON *message) {
-        const struct chat_format *f = w->format;
-        chat_prompt_markup(w->prompt, f->open[ROLE_USER]);
-        if (f->system_place == SYSTEM_NEXT_USER)
-                place_system(w, message);
-        else if (f->system_place == SYSTEM_LAST_USER && message == w->last_user)
-                place_system(w, NULL);
-        write_content(w, message, ROLE_USER);
-        chat_prompt_markup(w->prompt, f->close[ROLE_USER]);
-}
-
-/* System messages that no user turn took get one of their own. */
-static void write_left_over(struct writer *w) {
-        while (w->unplaced && message_role(w->unplaced) != ROLE_SYSTEM)
-                w->unplaced = w->unplaced->next;
-        if (!w->unplaced)
-                return;
-        chat_prompt_markup(w->prompt, w->format->open[ROLE_USER]);
-        place_system(w, NULL);
-        chat_prompt_markup(w->prompt, w->format->close[ROLE_USER]);
-}
-
-int chat_template_render(const struct chat_template *c, const cJSON *messages, bool add_generation, struct chat_prompt *prompt,
-                         struct gguf_error *reterr) {
-        int r = check_messages(messages, reterr);
+int chat_template_render(const struct chat_template *c, const struct chat_conversation *conversation, const char *bos,
+                         const char *eos, struct chat_prompt *prompt, struct gguf_error *reterr) {
+        bool by_template = c->jinja && (!c->fails || conversation->as_given);
+        int r = conversation->as_given ? 0 : chat_messages_check(conversation->messages, by_template, reterr);
         if (r < 0)
                 return r;
-        struct writer w = { .format = format_of(c), .prompt = prompt, .unplaced = messages->child };
-        bool folds = w.format->system_place != SYSTEM_OWN_TURN;
-        for (const cJSON *m = messages->child; m; m = m->next)
-                if (message_role(m) == ROLE_USER)
-                        w.last_user = m;
-        for (const cJSON *m = messages->child; m; m = m->next) {
-                enum chat_role role = message_role(m);
-                if (role == ROLE_USER)
-                        write_user(&w, m);
-                else if (role != ROLE_SYSTEM || !folds)
-                        write_within(&w, m, role);
-        }
-        if (folds)
-                write_left_over(&w);
-        if (add_generation)
-                chat_prompt_markup(prompt, w.format->generation);
-        if (prompt->error)
-                (void) refuse(reterr, "no memory for the prompt");
-        return prompt->error;
+        if (by_template)
+                r = render_template(c, conversation, bos, eos, prompt, reterr);
+        else
+                chat_family_render(&c->family, conversation->messages, conversation->add_generation, prompt);
+        if (r == 0 && prompt->error)
+                return refuse(reterr, prompt->error, "no memory for the prompt");
+        return r;
 }
 
-static int encode_prompt(const struct chat_template *c, const struct tokenizer *t, const struct chat_prompt *p,
+/* ---- what it takes ---- */
+
+#define NEEDLE          "headroomprobe"
+#define ARGUMENT_NEEDLE "headroomargument"
+
+/* Renders a conversation that is JSON here; whether it went well, and WANTED stands in it. */
+static bool probe(const struct chat_template *c, const char *bos, const char *eos, const char *messages, const char *tools,
+                  const char *wanted) {
+        struct chat_conversation conversation = { .messages = cJSON_Parse(messages),
+                                                  .tools = tools ? cJSON_Parse(tools) : NULL,
+                                                  .add_generation = true };
+        struct chat_prompt prompt = { .bos = TOKEN_NONE, .eos = TOKEN_NONE };
+        struct gguf_error error;
+        bool holds = conversation.messages && render_template(c, &conversation, bos, eos, &prompt, &error) == 0 &&
+                     !prompt.error &&
+                     (prompt.length ? memmem(prompt.text, prompt.length, wanted, strlen(wanted)) != NULL : !*wanted);
+        chat_prompt_done(&prompt);
+        cJSON_Delete((cJSON *) (uintptr_t) conversation.messages);
+        cJSON_Delete((cJSON *) (uintptr_t) conversation.tools);
+        return holds;
+}
+
+#define USER "{\"role\":\"user\",\"content\":\"a\"}"
+#define TOOL                                                                                                 \
+        "{\"type\":\"function\",\"function\":{\"name\":\"" NEEDLE "\",\"description\":\"a\",\"parameters\":" \
+        "{\"type\":\"object\",\"properties\":{\"b\":{\"type\":\"string\",\"description\":\"c\"}},\"required\":[\"b\"]}}}"
+#define CALL                                                                                                    \
+        "{\"role\":\"assistant\",\"content\":\"\",\"tool_calls\":[{\"id\":\"aaaaaaaaa\",\"type\":\"function\"," \
+        "\"function\":{\"name\":\"d\",\"arguments\":{\"" ARGUMENT_NEEDLE "\":\"e\"}}}]}"
+#define TOOL_ANSWER "{\"role\":\"tool\",\"tool_call_id\":\"aaaaaaaaa\",\"name\":\"d\",\"content\":\"f\"}"
+
+/* Whether a call's arguments come out as JSON where they are a mapping; a template of another mind wants them as text. */
+static void probe_arguments(struct chat_template *c, const char *bos, const char *eos) {
+        static const char conversation[] = "[" USER "," CALL "," TOOL_ANSWER "]";
+        if (probe(c, bos, eos, conversation, "[" TOOL "]", ARGUMENT_NEEDLE) &&
+            !probe(c, bos, eos, conversation, "[" TOOL "]", "'" ARGUMENT_NEEDLE "'"))
+                return;
+        c->needs.arguments_as_text = true;
+        if (!probe(c, bos, eos, conversation, "[" TOOL "]", ARGUMENT_NEEDLE))
+                c->needs.arguments_as_text = false;
+}
+
+/* Tries the template: whether it fails on a lone user message already, and what it takes. */
+static void probe_all(struct chat_template *c, const char *text, size_t length, const char *bos, const char *eos) {
+        c->needs.renames_developer = !memmem(text, length, "developer", strlen("developer"));
+        for (int undefined = 0; undefined < 2; undefined++) {
+                c->no_tools_undefined = undefined;
+                c->fails = !probe(c, bos, eos, "[{\"role\":\"user\",\"content\":\"" NEEDLE "\"}]", NULL, NEEDLE);
+                if (!c->fails)
+                        break;
+        }
+        if (c->fails)
+                return;
+        c->needs.folds_system = !probe(c, bos, eos, "[{\"role\":\"system\",\"content\":\"" NEEDLE "\"}," USER "]", NULL, NEEDLE);
+        c->takes_tools = probe(c, bos, eos, "[" USER "]", "[" TOOL "]", NEEDLE);
+        if (c->takes_tools)
+                probe_arguments(c, bos, eos);
+}
+
+int chat_template_init_text(struct chat_template *c, const char *text, size_t length, const char *bos, const char *eos) {
+        struct jinja_error error = { .text = "" };
+        *c = (struct chat_template){ .family = chat_family_recognise(text ? text : "", text ? length : 0) };
+        if (!text || length == 0) {
+                (void) snprintf(c->warning, sizeof(c->warning), "the file has no chat template: ChatML is used");
+                return 0;
+        }
+        int r = jinja_parse(text, length, &c->jinja, &error);
+        if (r == -ENOMEM)
+                return r;
+        if (r == 0)
+                probe_all(c, text, length, bos, eos);
+        if (c->jinja && !c->fails)
+                return 0;
+        (void) snprintf(c->warning, sizeof(c->warning), "the file's chat template is not used (%s): %s is used instead",
+                        r < 0 ? error.text : "it fails on the plainest conversation", chat_family_word(c->family.name));
+        return 0;
+}
+
+/* How the vocabulary spells token ID; "" for none. */
+static const char *spelling(const struct tokenizer *t, int32_t id, char out[SPELLING_MAX]) {
+        size_t length = t && id != TOKEN_NONE ? tokenizer_piece(t, id, true, false, out, SPELLING_MAX - 1) : 0;
+        out[length < SPELLING_MAX ? length : 0] = '\0';
+        return out;
+}
+
+int chat_template_init(struct chat_template *c, const struct gguf *g, const struct tokenizer *t) {
+        struct gguf_string text = { NULL, 0 };
+        char bos[SPELLING_MAX], eos[SPELLING_MAX];
+        (void) gguf_get_string(g, "tokenizer.chat_template", &text);
+        return chat_template_init_text(c, text.bytes, text.length, spelling(t, t ? tokenizer_bos(t) : TOKEN_NONE, bos),
+                                       spelling(t, t ? tokenizer_eos(t) : TOKEN_NONE, eos));
+}
+
+void chat_template_done(struct chat_template *c) {
+        jinja_free(c->jinja);
+        c->jinja = NULL;
+}
+
+const char *chat_template_format(const struct chat_template *c) {
+        return c->jinja && !c->fails ? "template" : chat_family_word(c->family.name);
+}
+
+/* ---- to tokens ---- */
+
+static void copy_tail(const struct chat_prompt *p, char tail[CHAT_TAIL_BYTES]) {
+        size_t length = p->length < CHAT_TAIL_BYTES - 1 ? p->length : CHAT_TAIL_BYTES - 1;
+        if (length)
+                memcpy(tail, p->text + p->length - length, length);
+        tail[length] = '\0';
+}
+
+static int encode_prompt(const struct chat_template *c, const struct tokenizer *t, struct chat_prompt *p, const char *bos,
                          struct token_list *list, struct gguf_error *reterr) {
+        /* A template that writes the begin token itself writes it first: the encoder begins the text. */
+        bool by_template = c->jinja && !c->fails, written = by_template && chat_prompt_drop_markup(p, bos);
+        bool begins = written || (!by_template && c->family.begins) || tokenizer_adds_bos(t);
         int r = 0;
-        if ((c->begins || tokenizer_adds_bos(t)) && tokenizer_bos(t) != TOKEN_NONE)
+        if (begins && tokenizer_bos(t) != TOKEN_NONE)
                 r = token_list_push(list, tokenizer_bos(t));
         if (r == 0)
                 r = tokenizer_encode_spans(t, p->text, p->spans, p->spans_count, list);
         if (r == -E2BIG)
-                return refuse(reterr, "the messages are longer than any context");
-        if (r < 0)
-                (void) refuse(reterr, "no memory for the prompt's tokens");
-        return r;
+                return refuse(reterr, -EINVAL, "the messages are longer than any context");
+        return r < 0 ? refuse(reterr, r, "no memory for the prompt's tokens") : 0;
 }
 
-int chat_template_encode(const struct chat_template *c, const struct tokenizer *t, const cJSON *messages, bool add_generation,
-                         struct token_list *list, struct gguf_error *reterr) {
+int chat_template_encode(const struct chat_template *c, const struct tokenizer *t, const struct chat_conversation *conversation,
+                         struct token_list *list, char ret_tail[CHAT_TAIL_BYTES], struct gguf_error *reterr) {
         struct chat_prompt prompt = { .bos = tokenizer_bos(t), .eos = tokenizer_eos(t) };
+        char bos[SPELLING_MAX], eos[SPELLING_MAX];
         size_t before = list->count;
-        int r = chat_template_render(c, messages, add_generation, &prompt, reterr);
+        (void) spelling(t, prompt.bos, bos);
+        int r = chat_template_render(c, conversation, bos, spelling(t, prompt.eos, eos), &prompt, reterr);
+        if (r == 0 && ret_tail)
+                copy_tail(&prompt, ret_tail);
         if (r == 0)
-                r = encode_prompt(c, t, &prompt, list, reterr);
+                r = encode_prompt(c, t, &prompt, bos, list, reterr);
         if (r < 0)
                 list->count = before;
         chat_prompt_done(&prompt);

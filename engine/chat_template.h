@@ -1,10 +1,12 @@
 /*
- * chat_template.h - a conversation to a prompt, in the model's own turn format.
+ * chat_template.h - a conversation to a prompt, as the model's own template writes it.
  *
- * The format is recognised by marks in `tokenizer.chat_template` (ChatML, Llama 2 [INST], Llama 3, Mistral in its five
- * spellings, Zephyr, Gemma, Phi 3, Phi 4); a model without a template, or with one that is not recognised, gets ChatML
- * and `guessed`. The text around the messages may name special tokens, the messages may not: the prompt is a list of
- * spans that says which is which.
+ * `tokenizer.chat_template` is parsed once and run for each conversation (engine/jinja/). A model without one gets ChatML; one
+ * whose template cannot be parsed, or fails on the plainest conversation, gets the format that its text is recognised by
+ * (chat_family.h): `warning` says so. What a template cannot take is found out by trying it when the model is opened.
+ *
+ * No byte of a message, of a tool or of a client's variable can become a special token, whatever the template does with it: the
+ * prompt is a list of spans that says which bytes are the template's own.
  */
 #ifndef HEADROOM_ENGINE_CHAT_TEMPLATE_H
 #define HEADROOM_ENGINE_CHAT_TEMPLATE_H
@@ -12,43 +14,51 @@
 #include <cjson/cJSON.h>
 #include <stdbool.h>
 
-#include "engine/chat_prompt.h"
+#include "engine/chat_family.h"
+#include "engine/chat_messages.h"
 #include "engine/gguf.h"
 #include "engine/tokenizer/tokenizer.h"
 
-enum chat_family {
-        CHAT_CHATML,
-        CHAT_LLAMA2,
-        CHAT_LLAMA3,
-        CHAT_MISTRAL,
-        CHAT_ZEPHYR,
-        CHAT_GEMMA,
-        CHAT_PHI3,
-        CHAT_PHI4,
-        CHAT_FAMILY_COUNT,
-};
+struct jinja_template;
 
 struct chat_template {
-        enum chat_family family;
-        bool guessed;                     /* the file has no template, or one that is not recognised */
-        bool begins;                      /* the template writes the token that begins a text itself */
-        const struct chat_format *format; /* the spelling within the family; NULL: the first of the family */
+        struct jinja_template *jinja; /* NULL: there is none that can be parsed */
+        bool fails;                   /* it does, on the plainest conversation: the family's format is written instead */
+        struct chat_family family;
+        bool no_tools_undefined; /* where no tools are given it wants them undefined, not none */
+        struct chat_needs needs;
+        bool takes_tools;
+        char warning[340]; /* a sentence on why the model's own template is not used; "" when it is */
 };
 
-struct chat_template chat_template_of(const struct gguf *g);
-struct chat_template chat_template_recognise(const char *text, size_t length);
-const char *chat_family_name(enum chat_family family);
+/* What is to be rendered. */
+struct chat_conversation {
+        const cJSON *messages;  /* an OpenAI `messages` array, not checked yet */
+        const cJSON *tools;     /* an array, or NULL */
+        const cJSON *variables; /* further ones by name, an object, or NULL */
+        bool add_generation;    /* the opening of the assistant's turn */
+        bool as_given;          /* nothing is shaped to what the template takes */
+        int64_t now;            /* seconds since 1970; 0: the clock's */
+};
+
+/* 0, or -ENOMEM. Released with chat_template_done either way. T may be NULL: no token begins or ends a text. */
+int chat_template_init(struct chat_template *c, const struct gguf *g, const struct tokenizer *t);
+/* From a template's TEXT alone; NULL: none. BOS and EOS as the template shall see them. */
+int chat_template_init_text(struct chat_template *c, const char *text, size_t length, const char *bos, const char *eos);
+void chat_template_done(struct chat_template *c);
+const char *chat_template_format(const struct chat_template *c); /* "template", or the family's word */
 
 /*
- * Appends the tokens of MESSAGES (an OpenAI `messages` array; content is a string, null, or an array of text
- * parts) and, with ADD_GENERATION, the opening of the assistant's turn. The token that begins a text comes once, first.
- * 0, -EINVAL with a sentence (what is wrong with which message), or -ENOMEM; LIST is as before then.
+ * Appends the tokens of the conversation; the token that begins a text comes once, first. *ret_tail, where wanted: the end of the
+ * rendered text, at most CHAT_TAIL_BYTES, terminated. 0, -EINVAL with a sentence (what is wrong with which message; or the template's
+ * own complaint), or -ENOMEM; LIST is as before then.
  */
-int chat_template_encode(const struct chat_template *c, const struct tokenizer *t, const cJSON *messages, bool add_generation,
-                         struct token_list *list, struct gguf_error *reterr);
+#define CHAT_TAIL_BYTES 64u
+int chat_template_encode(const struct chat_template *c, const struct tokenizer *t, const struct chat_conversation *conversation,
+                         struct token_list *list, char ret_tail[CHAT_TAIL_BYTES], struct gguf_error *reterr);
 
-/* The same as text and spans, without the token that begins a text; chat_prompt_done afterwards in any case. */
-int chat_template_render(const struct chat_template *c, const cJSON *messages, bool add_generation, struct chat_prompt *prompt,
-                         struct gguf_error *reterr);
+/* The same as text and spans; chat_prompt_done afterwards in any case. */
+int chat_template_render(const struct chat_template *c, const struct chat_conversation *conversation, const char *bos,
+                         const char *eos, struct chat_prompt *prompt, struct gguf_error *reterr);
 
 #endif

@@ -20,6 +20,7 @@
 #include "engine/model.h"
 #include "engine/model_files.h"
 #include "engine/options.h"
+#include "engine/parts.h"
 #include "engine/printable.h"
 #include "engine/sandbox.h"
 #include "engine/wire.h"
@@ -122,8 +123,7 @@ static int open_path(struct options *o) {
 /* ---- looking ---- */
 
 static int print(const struct options *o, struct inspection *i) {
-        struct chat_template chat = chat_template_of(i->gguf);
-        i->chat_format = gguf_find(i->gguf, "tokenizer.chat_template") ? chat_family_name(chat.family) : NULL;
+        i->chat_format = gguf_find(i->gguf, "tokenizer.chat_template") ? chat_template_format(i->chat) : NULL;
         i->files_count = o->fds_count;
         i->load = i->shape ? engine_config_resolve(o->load, i->shape) : o->load;
         int r = 0;
@@ -145,12 +145,19 @@ static int look_at_unsupported(const struct options *o, const struct gguf_error 
         int r = gguf_open(o->fds, o->fds_count, &g, reterr);
         if (r < 0)
                 return r;
-        struct inspection i = { .gguf = g, .unsupported = reason->text };
+        struct chat_template chat;
+        r = chat_template_init(&chat, g, NULL);
+        if (r < 0) {
+                gguf_close(g);
+                return parts_failed(reterr, r, "chat template");
+        }
+        struct inspection i = { .gguf = g, .unsupported = reason->text, .chat = &chat };
         if (shape_read(g, &s, reterr) == 0)
                 i.shape = &s;
         reterr->text[0] = '\0';
         r = print(o, &i);
         shape_done(&s);
+        chat_template_done(&chat);
         gguf_close(g);
         return r;
 }
@@ -165,7 +172,7 @@ static int look(const struct options *o, struct gguf_error *reterr) {
         *reterr = reason;
         if (r < 0)
                 return r;
-        struct inspection i = { .gguf = m->gguf, .shape = &m->shape };
+        struct inspection i = { .gguf = m->gguf, .shape = &m->shape, .chat = &m->chat };
         r = print(o, &i);
         model_close(m);
         return r;

@@ -13,6 +13,7 @@ typedef int command(int argc, char **argv);
 
 command command_inspect; /* headers only: metadata, tensors, sizes */
 command command_tokenize;
+command command_template;
 command command_run;
 command command_logits;
 command command_embed;

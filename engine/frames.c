@@ -76,7 +76,7 @@ cJSON *frame_ready(const struct engine *e) {
                    add_number(f, "n_ctx", e->rules.n_ctx) && add_number(f, "kv_tokens", e->kv_tokens) &&
                    add_number(f, "parallel", e->parallel) && add_number(f, "n_vocab", e->model->shape.n_vocab) &&
                    add_number(f, "request_bytes_max", request_bytes_max(e)) &&
-                   add_text(f, "chat_format", chat_family_name(e->model->chat.family)) &&
+                   add_text(f, "chat_format", chat_template_format(&e->model->chat)) &&
                    add_text(f, "kv", kv_type_name(e->kv_type)) && add_text(f, "kv_floor", kv_type_name(e->kv_floor)) &&
                    add_number(f, "threads", threads_width_max(e->threads)) &&
                    add_number(f, "prefill_chunk", scheduler_prefill_chunk_max(e->scheduler));

@@ -184,6 +184,8 @@ int inspect_print_json(const struct inspection *i, bool summary) {
                 add_number(object, "weights_bytes", gguf_tensor_bytes(i->gguf));
         if (i->chat_format)
                 cJSON_AddStringToObject(object, "chat_format", i->chat_format);
+        if (i->chat->warning[0])
+                cJSON_AddStringToObject(object, "chat_warning", i->chat->warning);
         add_number(object, "files", i->files_count);
         add_number(object, "file_bytes", gguf_file_bytes(i->gguf));
         if (!summary) {

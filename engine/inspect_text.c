@@ -162,6 +162,8 @@ void inspect_print_text(const struct inspection *i) {
                 printf("weights        %s\n", bytes_text(gguf_tensor_bytes(i->gguf)).text);
         if (i->chat_format)
                 printf("chat format    %s\n", i->chat_format);
+        if (i->chat->warning[0])
+                printf("               %s\n", i->chat->warning);
         if (i->unsupported)
                 printf("cannot be run  %s\n", i->unsupported);
         print_metadata(i->gguf);

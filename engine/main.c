@@ -16,6 +16,7 @@ struct command_row {
 static const struct command_row commands[] = {
         { "inspect",    command_inspect,    "what is in a model file, and how much memory it would need" },
         { "tokenize",   command_tokenize,   "token ids of a text, and back" },
+        { "template",   command_template,   "a conversation as the model's chat template writes it" },
         { "logits",     command_logits,     "the numbers a model gives for given tokens, as JSON" },
         { "embed",      command_embed,      "the vector of a text, as JSON" },
         { "bench",      command_bench,      "tokens per second of prefill and decode" },

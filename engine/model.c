@@ -28,8 +28,10 @@ static int open_text(struct model *m, struct gguf_error *reterr) {
                                 tokenizer_vocab_count(m->tokenizer), m->shape.n_vocab);
                 return -EBADMSG;
         }
-        m->chat = chat_template_of(m->gguf);
-        return 0;
+        r = chat_template_init(&m->chat, m->gguf, m->tokenizer);
+        if (r < 0)
+                (void) snprintf(reterr->text, sizeof(reterr->text), "out of memory");
+        return r;
 }
 
 static int model_init(struct model *m, enum use use, struct gguf_error *reterr) {
@@ -103,6 +105,7 @@ int model_open_for_ids(const char *path, struct model **ret, struct gguf_error *
 void model_close(struct model *m) {
         if (!m)
                 return;
+        chat_template_done(&m->chat);
         tokenizer_free(m->tokenizer);
         shape_done(&m->shape);
         free(m->layers);

@@ -50,7 +50,8 @@ int prompt_read_messages(const struct request_rules *rules, const cJSON *message
         if (r < 0)
                 return r;
         struct gguf_error why;
-        r = chat_template_encode(rules->chat, rules->tokenizer, messages, true, list, &why);
+        struct chat_conversation conversation = { .messages = messages, .add_generation = true };
+        r = chat_template_encode(rules->chat, rules->tokenizer, &conversation, list, NULL, &why);
         if (r == -ENOMEM)
                 return request_no_memory(reterr);
         if (r < 0)

@@ -19,6 +19,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
@@ -185,6 +186,7 @@ static int seccomp_enter(void) {
 int sandbox_enter(struct sandbox_report *ret) {
         struct sandbox_report report = { 0 };
 
+        tzset(); /* reads the time zone's file: chat templates tell the date */
         if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
                 return -errno;
         const char *tool = watching_tool();

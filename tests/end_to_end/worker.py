@@ -21,7 +21,7 @@ class Life(unittest.TestCase):
             self.assertEqual(frame["version"], 1)
             self.assertEqual(frame["model"], "Headroom demo small")
             self.assertEqual((frame["n_ctx"], frame["kv_tokens"], frame["parallel"], frame["n_vocab"]), (300, 640, 3, 1536))
-            self.assertEqual(frame["chat_format"], "chatml")
+            self.assertEqual(frame["chat_format"], "template")
 
     def test_failed(self):
         for model in (os.path.abspath(__file__), "/dev/null"):

@@ -1,0 +1,13 @@
+/* letter_case.h - upper and lower case of the alphabets that have them: Latin, Greek, Cyrillic, Armenian. */
+#ifndef HEADROOM_ENGINE_JINJA_LETTER_CASE_H
+#define HEADROOM_ENGINE_JINJA_LETTER_CASE_H
+
+#include "engine/jinja/marked.h"
+
+uint32_t letter_upper(uint32_t codepoint);
+uint32_t letter_lower(uint32_t codepoint);
+
+enum letter_case { CASE_UPPER, CASE_LOWER, CASE_TITLE, CASE_CAPITAL };
+struct marked letter_convert(struct jinja_job *job, struct marked m, enum letter_case how);
+
+#endif
