@@ -1,11 +1,11 @@
-/* builder.c - see builder.h: what is written down. builder_compile is in compile.c. */
+/* builder.c - see builder.h: what is written down. grammar_builder_compile is in compile.c. */
 #include "engine/grammar/builder.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-void builder_done(struct builder *b) {
+void grammar_builder_done(struct grammar_builder *b) {
         for (uint32_t i = 0; i < b->rules_count; i++)
                 free(b->rules[i].name);
         free(b->expressions);
@@ -13,16 +13,17 @@ void builder_done(struct builder *b) {
         free(b->classes);
         free(b->ranges);
         free(b->text);
-        *b = (struct builder){ 0 };
+        *b = (struct grammar_builder){ 0 };
 }
 
-static void fail(struct builder *b, int error) {
+static void fail(struct grammar_builder *b, int error) {
         if (!b->broken)
                 b->broken = error;
 }
 
 /* Room for MORE behind COUNT of *array; false and broken when there is none, or beyond MAX. */
-static bool room(struct builder *b, void *array, size_t size, uint32_t count, uint32_t more, uint32_t *capacity, uint32_t max) {
+static bool room(struct grammar_builder *b, void *array, size_t size, uint32_t count, uint32_t more, uint32_t *capacity,
+                 uint32_t max) {
         if (more > max || count > max - more) {
                 fail(b, -E2BIG);
                 return false;
@@ -44,25 +45,25 @@ static bool room(struct builder *b, void *array, size_t size, uint32_t count, ui
 
 /* ---- rules ---- */
 
-uint32_t builder_rule(struct builder *b, const char *name, size_t length) {
+uint32_t grammar_builder_rule(struct grammar_builder *b, const char *name, size_t length) {
         char *copy = strndup(name, length);
         if (!copy || !room(b, &b->rules, sizeof(*b->rules), b->rules_count, 1, &b->rules_capacity, GRAMMAR_RULES_MAX)) {
                 free(copy);
                 fail(b, -ENOMEM);
                 return 0;
         }
-        b->rules[b->rules_count] = (struct builder_rule){ .name = copy };
+        b->rules[b->rules_count] = (struct grammar_builder_rule){ .name = copy };
         return b->rules_count++;
 }
 
-uint32_t builder_find(const struct builder *b, const char *name) {
+uint32_t grammar_builder_find(const struct grammar_builder *b, const char *name) {
         uint32_t rule = 0;
         while (rule < b->rules_count && strcmp(b->rules[rule].name, name))
                 rule++;
         return rule;
 }
 
-void builder_set_body(struct builder *b, uint32_t rule, uint32_t expression) {
+void grammar_builder_set_body(struct grammar_builder *b, uint32_t rule, uint32_t expression) {
         if (rule < b->rules_count)
                 b->rules[rule].body = expression;
 }
@@ -70,7 +71,7 @@ void builder_set_body(struct builder *b, uint32_t rule, uint32_t expression) {
 /* ---- expressions ---- */
 
 /* Number 0 is no expression: what is made after a failure. */
-static uint32_t expression(struct builder *b, struct expression e) {
+static uint32_t expression(struct grammar_builder *b, struct expression e) {
         if (!b->expressions_count) {
                 if (!room(b, &b->expressions, sizeof(e), 0, 1, &b->expressions_capacity, GRAMMAR_EXPRESSIONS_MAX))
                         return 0;
@@ -82,15 +83,15 @@ static uint32_t expression(struct builder *b, struct expression e) {
         return b->expressions_count++;
 }
 
-uint32_t builder_sequence(struct builder *b) {
+uint32_t grammar_builder_sequence(struct grammar_builder *b) {
         return expression(b, (struct expression){ .kind = EXPRESSION_SEQUENCE });
 }
 
-uint32_t builder_choice(struct builder *b) {
+uint32_t grammar_builder_choice(struct grammar_builder *b) {
         return expression(b, (struct expression){ .kind = EXPRESSION_CHOICE });
 }
 
-void builder_add(struct builder *b, uint32_t parent, uint32_t child) {
+void grammar_builder_add(struct grammar_builder *b, uint32_t parent, uint32_t child) {
         if (!parent || !child)
                 return; /* broken */
         struct expression *p = &b->expressions[parent];
@@ -101,7 +102,7 @@ void builder_add(struct builder *b, uint32_t parent, uint32_t child) {
         p->last = child;
 }
 
-uint32_t builder_range(struct builder *b, uint32_t first, uint32_t last) {
+uint32_t grammar_builder_range(struct grammar_builder *b, uint32_t first, uint32_t last) {
         return expression(b, (struct expression){ .kind = EXPRESSION_RANGE, .a = first, .b = last });
 }
 
@@ -110,16 +111,16 @@ static void mark_ascii(struct grammar_class *c, struct char_range r) {
                 c->ascii[code / 64] |= 1ull << (code % 64);
 }
 
-uint32_t builder_class(struct builder *b, struct char_set *set) {
+uint32_t grammar_builder_class(struct grammar_builder *b, struct char_set *set) {
         char_set_settle(set);
         if (set->broken) {
                 fail(b, -ENOMEM);
                 return 0;
         }
         if (set->count == 1)
-                return builder_range(b, set->ranges[0].first, set->ranges[0].last);
+                return grammar_builder_range(b, set->ranges[0].first, set->ranges[0].last);
         if (!set->count)
-                return builder_choice(b);
+                return grammar_builder_choice(b);
         if (!room(b, &b->classes, sizeof(*b->classes), b->classes_count, 1, &b->classes_capacity, GRAMMAR_RANGES_MAX) ||
             !room(b, &b->ranges, sizeof(*b->ranges), b->ranges_count, set->count, &b->ranges_capacity, GRAMMAR_RANGES_MAX))
                 return 0;
@@ -132,7 +133,7 @@ uint32_t builder_class(struct builder *b, struct char_set *set) {
         return expression(b, (struct expression){ .kind = EXPRESSION_CLASS, .a = b->classes_count++ });
 }
 
-uint32_t builder_text(struct builder *b, const char *text, size_t length) {
+uint32_t grammar_builder_text(struct grammar_builder *b, const char *text, size_t length) {
         if (length > GRAMMAR_TEXT_BYTES_MAX || b->text_count + length > GRAMMAR_TEXT_BYTES_MAX) {
                 fail(b, -E2BIG);
                 return 0;
@@ -154,23 +155,23 @@ uint32_t builder_text(struct builder *b, const char *text, size_t length) {
         return expression(b, (struct expression){ .kind = EXPRESSION_TEXT, .a = offset, .b = (uint32_t) length });
 }
 
-uint32_t builder_literal(struct builder *b, const char *text) {
-        return builder_text(b, text, strlen(text));
+uint32_t grammar_builder_literal(struct grammar_builder *b, const char *text) {
+        return grammar_builder_text(b, text, strlen(text));
 }
 
-uint32_t builder_call(struct builder *b, uint32_t rule) {
+uint32_t grammar_builder_call(struct grammar_builder *b, uint32_t rule) {
         return expression(b, (struct expression){ .kind = EXPRESSION_RULE, .a = rule });
 }
 
-uint32_t builder_repeat(struct builder *b, uint32_t child, uint32_t least, uint32_t most) {
+uint32_t grammar_builder_repeat(struct grammar_builder *b, uint32_t child, uint32_t least, uint32_t most) {
         uint32_t e = expression(b, (struct expression){ .kind = EXPRESSION_REPEAT, .a = least, .b = most });
-        builder_add(b, e, child);
+        grammar_builder_add(b, e, child);
         return e;
 }
 
-uint32_t builder_optional(struct builder *b, uint32_t child) {
-        uint32_t e = builder_choice(b);
-        builder_add(b, e, child);
-        builder_add(b, e, builder_sequence(b));
+uint32_t grammar_builder_optional(struct grammar_builder *b, uint32_t child) {
+        uint32_t e = grammar_builder_choice(b);
+        grammar_builder_add(b, e, child);
+        grammar_builder_add(b, e, grammar_builder_sequence(b));
         return e;
 }

@@ -3,7 +3,7 @@
  *
  * Whoever reads a format builds expressions bottom up and names them by number; an expression is used once, a rule as often as
  * one likes. Nothing is checked in between: what goes wrong (a limit, memory) is remembered, numbers stay usable, and
- * builder_compile tells of it. Texts are copied.
+ * grammar_builder_compile tells of it. Texts are copied.
  */
 #ifndef HEADROOM_ENGINE_GRAMMAR_BUILDER_H
 #define HEADROOM_ENGINE_GRAMMAR_BUILDER_H
@@ -29,16 +29,16 @@ struct expression {
         uint32_t a, b;              /* RANGE: from, to; CLASS, RULE: its number; TEXT: offset, length; REPEAT: least, most */
 };
 
-struct builder_rule {
+struct grammar_builder_rule {
         char *name;
         uint32_t body; /* expression; 0: none yet */
         uint32_t node; /* while compiling: where it begins */
 };
 
-struct builder { /* all zero at first; release with builder_done */
+struct grammar_builder { /* all zero at first; release with grammar_builder_done */
         struct expression *expressions;
         uint32_t expressions_count, expressions_capacity;
-        struct builder_rule *rules;
+        struct grammar_builder_rule *rules;
         uint32_t rules_count, rules_capacity;
         struct grammar_class *classes;
         uint32_t classes_count, classes_capacity;
@@ -48,29 +48,29 @@ struct builder { /* all zero at first; release with builder_done */
         size_t text_count, text_capacity;
         int broken; /* 0, or the first -errno */
 };
-void builder_done(struct builder *b);
+void grammar_builder_done(struct grammar_builder *b);
 
-/* A rule of this name, without a body; NAME of LENGTH bytes is for errors, and for builder_find. */
-uint32_t builder_rule(struct builder *b, const char *name, size_t length);
+/* A rule of this name, without a body; NAME of LENGTH bytes is for errors, and for grammar_builder_find. */
+uint32_t grammar_builder_rule(struct grammar_builder *b, const char *name, size_t length);
 /* The first rule of this name; rules_count when there is none. */
-uint32_t builder_find(const struct builder *b, const char *name);
-void builder_set_body(struct builder *b, uint32_t rule, uint32_t expression);
+uint32_t grammar_builder_find(const struct grammar_builder *b, const char *name);
+void grammar_builder_set_body(struct grammar_builder *b, uint32_t rule, uint32_t expression);
 
-uint32_t builder_sequence(struct builder *b);
-uint32_t builder_choice(struct builder *b);
-void builder_add(struct builder *b, uint32_t parent, uint32_t child);
-uint32_t builder_range(struct builder *b, uint32_t first, uint32_t last);
+uint32_t grammar_builder_sequence(struct grammar_builder *b);
+uint32_t grammar_builder_choice(struct grammar_builder *b);
+void grammar_builder_add(struct grammar_builder *b, uint32_t parent, uint32_t child);
+uint32_t grammar_builder_range(struct grammar_builder *b, uint32_t first, uint32_t last);
 /* Settles SET, which stays the caller's. */
-uint32_t builder_class(struct builder *b, struct char_set *set);
+uint32_t grammar_builder_class(struct grammar_builder *b, struct char_set *set);
 /* TEXT is UTF-8. */
-uint32_t builder_text(struct builder *b, const char *text, size_t length);
-uint32_t builder_literal(struct builder *b, const char *text);
-uint32_t builder_call(struct builder *b, uint32_t rule);
+uint32_t grammar_builder_text(struct grammar_builder *b, const char *text, size_t length);
+uint32_t grammar_builder_literal(struct grammar_builder *b, const char *text);
+uint32_t grammar_builder_call(struct grammar_builder *b, uint32_t rule);
 /* MOST: a number, or GRAMMAR_UNBOUNDED. */
-uint32_t builder_repeat(struct builder *b, uint32_t child, uint32_t least, uint32_t most);
-uint32_t builder_optional(struct builder *b, uint32_t child);
+uint32_t grammar_builder_repeat(struct grammar_builder *b, uint32_t child, uint32_t least, uint32_t most);
+uint32_t grammar_builder_optional(struct grammar_builder *b, uint32_t child);
 
 /* 0 and *ret; -EINVAL (no body, left recursion, a limit, a root that nothing can satisfy) or -ENOMEM and one sentence. */
-int builder_compile(struct builder *b, uint32_t root, struct grammar **ret, struct grammar_error *reterr);
+int grammar_builder_compile(struct grammar_builder *b, uint32_t root, struct grammar **ret, struct grammar_error *reterr);
 
 #endif

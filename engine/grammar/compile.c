@@ -1,5 +1,5 @@
 /*
- * compile.c - expressions to nodes; builder_compile of builder.h.
+ * compile.c - expressions to nodes; grammar_builder_compile of builder.h.
  *
  * Only rules that the root reaches are written out, in the order in which they are first called, each once. Calls are
  * aimed when all rules stand.
@@ -36,7 +36,7 @@ void grammar_free(struct grammar *g) {
 }
 
 struct compiler {
-        struct builder *b;
+        struct grammar_builder *b;
         struct grammar *g;
         uint32_t capacity;
         uint32_t *queue; /* rules to be written, in order */
@@ -125,7 +125,7 @@ static void put_repeat(struct compiler *c, const struct expression *e) {
 
 /* The call is aimed at the rule's number until the rules stand. */
 static void put_call(struct compiler *c, uint32_t rule) {
-        struct builder_rule *r = &c->b->rules[rule];
+        struct grammar_builder_rule *r = &c->b->rules[rule];
         if (r->node == RULE_NOT_WRITTEN) {
                 r->node = 0;
                 c->queue[c->queued++] = rule;
@@ -157,7 +157,7 @@ static int write_rules(struct compiler *c, uint32_t root, struct grammar_error *
         c->b->rules[root].node = 0;
         c->queue[c->queued++] = root;
         while (c->written < c->queued && !c->broken) {
-                struct builder_rule *r = &c->b->rules[c->queue[c->written++]];
+                struct grammar_builder_rule *r = &c->b->rules[c->queue[c->written++]];
                 if (!r->body)
                         return grammar_fail(reterr, "rule '%.60s' is used but not defined", r->name);
                 r->node = c->g->nodes_count;
@@ -172,7 +172,7 @@ static int write_rules(struct compiler *c, uint32_t root, struct grammar_error *
 
 /* The rule that node AT belongs to. */
 static const char *rule_name(const struct compiler *c, uint32_t at) {
-        const struct builder_rule *found = &c->b->rules[c->queue[0]];
+        const struct grammar_builder_rule *found = &c->b->rules[c->queue[0]];
         for (uint32_t i = 0; i < c->written; i++)
                 if (c->b->rules[c->queue[i]].node <= at)
                         found = &c->b->rules[c->queue[i]];
@@ -203,7 +203,7 @@ static int explain(int error, struct grammar_error *reterr) {
 }
 
 static int compile(struct compiler *c, uint32_t root, struct grammar_error *reterr) {
-        struct builder *b = c->b;
+        struct grammar_builder *b = c->b;
         if (b->broken || !b->rules_count)
                 return explain(b->broken ? b->broken : -ENOMEM, reterr);
         c->g = calloc(1, sizeof(*c->g));
@@ -223,7 +223,7 @@ static int compile(struct compiler *c, uint32_t root, struct grammar_error *rete
         return explain(check(c, reterr), reterr);
 }
 
-int builder_compile(struct builder *b, uint32_t root, struct grammar **ret, struct grammar_error *reterr) {
+int grammar_builder_compile(struct grammar_builder *b, uint32_t root, struct grammar **ret, struct grammar_error *reterr) {
         struct compiler c = { .b = b };
         int r = compile(&c, root, reterr);
         free(c.queue);

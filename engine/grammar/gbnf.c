@@ -12,7 +12,7 @@
 
 struct gbnf {
         struct reader r;
-        struct builder *b;
+        struct grammar_builder *b;
         uint32_t *slots; /* rule + 1 by the hash of its name; 0: free */
         unsigned nesting;
         int failed; /* 0 or -errno */
@@ -61,7 +61,7 @@ static uint32_t rule_named(struct gbnf *p, const char *name, size_t length) {
                 if (!strncmp(other, name, length) && !other[length])
                         return p->slots[slot] - 1;
         }
-        uint32_t rule = builder_rule(p->b, name, length);
+        uint32_t rule = grammar_builder_rule(p->b, name, length);
         if (!p->b->broken)
                 p->slots[slot] = rule + 1;
         return rule;
@@ -133,12 +133,12 @@ static uint32_t take_char(struct gbnf *p) {
 }
 
 static uint32_t read_text(struct gbnf *p) {
-        uint32_t sequence = builder_sequence(p->b);
+        uint32_t sequence = grammar_builder_sequence(p->b);
         while (!p->failed && !reader_takes(&p->r, '"')) {
                 if (reader_peek(&p->r) == '\n' || reader_peek(&p->r) == READER_END)
                         return fail(p, "a text has no closing quotation mark");
                 uint32_t code = take_char(p);
-                builder_add(p->b, sequence, builder_range(p->b, code, code));
+                grammar_builder_add(p->b, sequence, grammar_builder_range(p->b, code, code));
         }
         return sequence;
 }
@@ -168,7 +168,7 @@ static uint32_t read_class(struct gbnf *p) {
         read_class_items(p, &set);
         if (inverted)
                 char_set_invert(&set);
-        uint32_t e = builder_class(p->b, &set);
+        uint32_t e = grammar_builder_class(p->b, &set);
         char_set_done(&set);
         return e;
 }
@@ -191,12 +191,12 @@ static uint32_t read_item(struct gbnf *p) {
         const char *name;
         size_t length = take_name(&p->r, &name);
         if (length)
-                return builder_call(p->b, rule_named(p, name, length));
+                return grammar_builder_call(p->b, rule_named(p, name, length));
         switch (reader_take(&p->r)) {
         case '"': return read_text(p);
         case '[': return read_class(p);
         case '(': return read_group(p);
-        case '.': return builder_range(p->b, 1, CODE_POINT_MAX);
+        case '.': return grammar_builder_range(p->b, 1, CODE_POINT_MAX);
         case READER_BAD: return fail(p, "the text is not valid UTF-8");
         case '<':
         case '!': return fail(p, "tokens in a grammar (<...>) are not supported: write out their text");
@@ -220,7 +220,7 @@ static uint32_t read_operators(struct gbnf *p, uint32_t item) {
                         break;
                 if (count >= 4)
                         return fail(p, "too many repetitions of a repetition");
-                item = builder_repeat(p->b, item, least, most);
+                item = grammar_builder_repeat(p->b, item, least, most);
         }
         return item;
 }
@@ -235,16 +235,16 @@ static bool sequence_ends(struct gbnf *p, bool in_brackets) {
 }
 
 static uint32_t read_sequence(struct gbnf *p, bool in_brackets) {
-        uint32_t sequence = builder_sequence(p->b);
+        uint32_t sequence = grammar_builder_sequence(p->b);
         while (!sequence_ends(p, in_brackets))
-                builder_add(p->b, sequence, read_operators(p, read_item(p)));
+                grammar_builder_add(p->b, sequence, read_operators(p, read_item(p)));
         return sequence;
 }
 
 static uint32_t read_choice(struct gbnf *p, bool in_brackets) {
-        uint32_t choice = builder_choice(p->b);
+        uint32_t choice = grammar_builder_choice(p->b);
         do
-                builder_add(p->b, choice, read_sequence(p, in_brackets));
+                grammar_builder_add(p->b, choice, read_sequence(p, in_brackets));
         while (!p->failed && reader_takes(&p->r, '|'));
         return choice;
 }
@@ -267,7 +267,7 @@ static void read_rule(struct gbnf *p) {
                 fail(p, "rule '%.*s' is defined twice", length < 60 ? (int) length : 60, name);
                 return;
         }
-        builder_set_body(p->b, rule, read_choice(p, false));
+        grammar_builder_set_body(p->b, rule, read_choice(p, false));
 }
 
 static int read_rules(struct gbnf *p) {
@@ -276,7 +276,7 @@ static int read_rules(struct gbnf *p) {
         return p->failed;
 }
 
-int gbnf_read(struct builder *b, const char *text, size_t length, struct grammar_error *reterr) {
+int gbnf_read(struct grammar_builder *b, const char *text, size_t length, struct grammar_error *reterr) {
         if (length > GRAMMAR_TEXT_BYTES_MAX)
                 return grammar_fail(reterr, "it is longer than %u KiB", GRAMMAR_TEXT_BYTES_MAX >> 10);
         struct gbnf p = { .r = { text, length, 0 }, .b = b, .reterr = reterr };
@@ -291,15 +291,15 @@ int gbnf_read(struct builder *b, const char *text, size_t length, struct grammar
 }
 
 int gbnf_compile(const char *text, size_t length, struct grammar **ret, struct grammar_error *reterr) {
-        struct builder b = { 0 };
+        struct grammar_builder b = { 0 };
         int r = gbnf_read(&b, text, length, reterr);
         if (r == 0) {
-                uint32_t root = builder_find(&b, "root");
+                uint32_t root = grammar_builder_find(&b, "root");
                 if (root == b.rules_count && !b.broken)
                         r = grammar_fail(reterr, "it has no rule 'root', where a text begins");
                 else
-                        r = builder_compile(&b, root, ret, reterr);
+                        r = grammar_builder_compile(&b, root, ret, reterr);
         }
-        builder_done(&b);
+        grammar_builder_done(&b);
         return r;
 }

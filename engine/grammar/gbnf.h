@@ -18,6 +18,6 @@
 /* 0 and *ret; -EINVAL or -ENOMEM and one sentence, with the line where there is one. */
 int gbnf_compile(const char *text, size_t length, struct grammar **ret, struct grammar_error *reterr);
 /* The same, without more than adding the rules of TEXT, which are new to it, to B. */
-int gbnf_read(struct builder *b, const char *text, size_t length, struct grammar_error *reterr);
+int gbnf_read(struct grammar_builder *b, const char *text, size_t length, struct grammar_error *reterr);
 
 #endif

@@ -34,21 +34,21 @@ static const char rules[] =
         "member    ::= \"\\\"\" character{0,64} \"\\\"\" \":\" space value\n";
 /* clang-format on */
 
-int json_text_init(struct json_text *j, struct builder *b) {
+int json_text_init(struct json_text *j, struct grammar_builder *b) {
         struct grammar_error error;
         int r = gbnf_read(b, rules, sizeof(rules) - 1, &error);
         assert(r != -EINVAL);
         *j = (struct json_text){
-                .space = builder_find(b, "space"),
-                .character = builder_find(b, "character"),
-                .plain_character = builder_find(b, "plain"),
-                .string = builder_find(b, "string"),
-                .number = builder_find(b, "number"),
-                .integer = builder_find(b, "integer"),
-                .fraction = builder_find(b, "fraction"),
-                .value = builder_find(b, "value"),
-                .object = builder_find(b, "object"),
-                .array = builder_find(b, "array"),
+                .space = grammar_builder_find(b, "space"),
+                .character = grammar_builder_find(b, "character"),
+                .plain_character = grammar_builder_find(b, "plain"),
+                .string = grammar_builder_find(b, "string"),
+                .number = grammar_builder_find(b, "number"),
+                .integer = grammar_builder_find(b, "integer"),
+                .fraction = grammar_builder_find(b, "fraction"),
+                .value = grammar_builder_find(b, "value"),
+                .object = grammar_builder_find(b, "object"),
+                .array = grammar_builder_find(b, "array"),
         };
         return r < 0 ? r : b->broken;
 }
@@ -63,9 +63,9 @@ static const struct short_escape short_escapes[] = {
         { '"', "\\\"" }, { '\\', "\\\\" }, { '\b', "\\b" }, { '\f', "\\f" }, { '\n', "\\n" }, { '\r', "\\r" }, { '\t', "\\t" },
 };
 
-uint32_t json_text_char(struct builder *b, struct char_set *set) {
+uint32_t json_text_char(struct grammar_builder *b, struct char_set *set) {
         char_set_settle(set);
-        uint32_t choice = builder_choice(b);
+        uint32_t choice = grammar_builder_choice(b);
         bool has[sizeof(short_escapes) / sizeof(short_escapes[0])];
         for (size_t i = 0; i < sizeof(has); i++)
                 has[i] = char_set_has(set, short_escapes[i].code);
@@ -73,25 +73,25 @@ uint32_t json_text_char(struct builder *b, struct char_set *set) {
         char_set_remove(set, '"', '"');
         char_set_remove(set, '\\', '\\');
         if (set->count || set->broken)
-                builder_add(b, choice, builder_class(b, set));
+                grammar_builder_add(b, choice, grammar_builder_class(b, set));
         for (size_t i = 0; i < sizeof(has); i++)
                 if (has[i])
-                        builder_add(b, choice, builder_literal(b, short_escapes[i].text));
+                        grammar_builder_add(b, choice, grammar_builder_literal(b, short_escapes[i].text));
         return choice;
 }
 
-uint32_t json_text_value(struct builder *b, const cJSON *value) {
+uint32_t json_text_value(struct grammar_builder *b, const cJSON *value) {
         char *text = cJSON_PrintUnformatted(value);
         if (!text) {
                 b->broken = b->broken ? b->broken : -ENOMEM;
                 return 0;
         }
-        uint32_t e = builder_literal(b, text);
+        uint32_t e = grammar_builder_literal(b, text);
         cJSON_free(text);
         return e;
 }
 
-uint32_t json_text_name(struct builder *b, const char *name) {
+uint32_t json_text_name(struct grammar_builder *b, const char *name) {
         cJSON *string = cJSON_CreateStringReference(name);
         uint32_t e = string ? json_text_value(b, string) : 0;
         if (!string && !b->broken)
@@ -116,11 +116,11 @@ static int by_bytes(const void *left, const void *right) {
  * them goes on with, and then anything; or those that some do, and so on. The end may come unless a name ends here.
  * What has the first NAME_BYTES_COMPARED in common with a name is left out.
  */
-static uint32_t rest_of_other_name(const struct json_text *j, struct builder *b, struct name_list list, size_t at);
+static uint32_t rest_of_other_name(const struct json_text *j, struct grammar_builder *b, struct name_list list, size_t at);
 
 /* The names from FROM on that go on with the same character: a branch of CHOICE. Returns the first that does not. */
-static uint32_t add_shared(const struct json_text *j, struct builder *b, uint32_t choice, struct name_list list, uint32_t from,
-                           size_t at, struct char_set *taken) {
+static uint32_t add_shared(const struct json_text *j, struct grammar_builder *b, uint32_t choice, struct name_list list,
+                           uint32_t from, size_t at, struct char_set *taken) {
         uint32_t code, end = from;
         const char *next = list.names[from] + at;
         size_t step = printable_utf8(next, strlen(next), &code);
@@ -131,33 +131,33 @@ static uint32_t add_shared(const struct json_text *j, struct builder *b, uint32_
         while (end < list.count && !strncmp(list.names[end] + at, next, step))
                 end++;
         char_set_add(taken, code, code);
-        uint32_t branch = builder_sequence(b);
-        builder_add(b, branch, builder_range(b, code, code));
+        uint32_t branch = grammar_builder_sequence(b);
+        grammar_builder_add(b, branch, grammar_builder_range(b, code, code));
         struct name_list below = { list.names + from, end - from };
-        builder_add(b, branch, builder_call(b, rest_of_other_name(j, b, below, at + step)));
-        builder_add(b, choice, branch);
+        grammar_builder_add(b, branch, grammar_builder_call(b, rest_of_other_name(j, b, below, at + step)));
+        grammar_builder_add(b, choice, branch);
         return end;
 }
 
-static uint32_t rest_of_other_name(const struct json_text *j, struct builder *b, struct name_list list, size_t at) {
-        uint32_t rule = builder_rule(b, "other-name", 10), choice = builder_choice(b), i = 0;
+static uint32_t rest_of_other_name(const struct json_text *j, struct grammar_builder *b, struct name_list list, size_t at) {
+        uint32_t rule = grammar_builder_rule(b, "other-name", 10), choice = grammar_builder_choice(b), i = 0;
         struct char_set taken = { 0 };
-        builder_set_body(b, rule, choice);
+        grammar_builder_set_body(b, rule, choice);
         while (i < list.count && !list.names[i][at])
                 i++;
         if (i == 0)
-                builder_add(b, choice, builder_literal(b, "\""));
+                grammar_builder_add(b, choice, grammar_builder_literal(b, "\""));
         while (i < list.count && at < NAME_BYTES_COMPARED && !b->broken)
                 i = add_shared(j, b, choice, list, i, at, &taken);
         char_set_add(&taken, 0, i < list.count ? CODE_POINT_MAX : 0x1f);
         char_set_add(&taken, '"', '"');
         char_set_add(&taken, '\\', '\\');
         char_set_invert(&taken);
-        uint32_t branch = builder_sequence(b);
-        builder_add(b, branch, builder_class(b, &taken));
-        builder_add(b, branch, builder_repeat(b, builder_call(b, j->plain_character), 0, OTHER_NAME_MAX));
-        builder_add(b, branch, builder_literal(b, "\""));
-        builder_add(b, choice, branch);
+        uint32_t branch = grammar_builder_sequence(b);
+        grammar_builder_add(b, branch, grammar_builder_class(b, &taken));
+        grammar_builder_add(b, branch, grammar_builder_repeat(b, grammar_builder_call(b, j->plain_character), 0, OTHER_NAME_MAX));
+        grammar_builder_add(b, branch, grammar_builder_literal(b, "\""));
+        grammar_builder_add(b, choice, branch);
         char_set_done(&taken);
         return rule;
 }
@@ -169,7 +169,7 @@ static bool needs_escape(const char *name) {
         return false;
 }
 
-uint32_t json_text_other_name(const struct json_text *j, struct builder *b, const char *const names[], uint32_t count) {
+uint32_t json_text_other_name(const struct json_text *j, struct grammar_builder *b, const char *const names[], uint32_t count) {
         struct name_list list = { malloc((count + 1) * sizeof(*list.names)), 0 };
         if (!list.names) {
                 b->broken = b->broken ? b->broken : -ENOMEM;
@@ -180,39 +180,39 @@ uint32_t json_text_other_name(const struct json_text *j, struct builder *b, cons
                         list.names[list.count++] = names[i];
         if (list.count)
                 qsort(list.names, list.count, sizeof(*list.names), by_bytes);
-        uint32_t e = builder_sequence(b);
-        builder_add(b, e, builder_literal(b, "\""));
-        builder_add(b, e, builder_call(b, rest_of_other_name(j, b, list, 0)));
+        uint32_t e = grammar_builder_sequence(b);
+        grammar_builder_add(b, e, grammar_builder_literal(b, "\""));
+        grammar_builder_add(b, e, grammar_builder_call(b, rest_of_other_name(j, b, list, 0)));
         free(list.names);
         return e;
 }
 
 /* ---- numbers ---- */
 
-static uint32_t digits(struct builder *b, uint32_t count) {
-        return builder_repeat(b, builder_range(b, '0', '9'), count, count);
+static uint32_t digits(struct grammar_builder *b, uint32_t count) {
+        return grammar_builder_repeat(b, grammar_builder_range(b, '0', '9'), count, count);
 }
 
 /* CHOICE gets PREFIX digits of TEXT, then one of FIRST .. LAST, then COUNT any. */
-static void add_digits(struct builder *b, uint32_t choice, const char *text, uint32_t prefix, char first, char last,
+static void add_digits(struct grammar_builder *b, uint32_t choice, const char *text, uint32_t prefix, char first, char last,
                        uint32_t count) {
         if (first > last)
                 return;
-        uint32_t e = builder_sequence(b);
-        builder_add(b, e, builder_text(b, text, prefix));
-        builder_add(b, e, builder_range(b, (uint8_t) first, (uint8_t) last));
+        uint32_t e = grammar_builder_sequence(b);
+        grammar_builder_add(b, e, grammar_builder_text(b, text, prefix));
+        grammar_builder_add(b, e, grammar_builder_range(b, (uint8_t) first, (uint8_t) last));
         if (count)
-                builder_add(b, e, digits(b, count));
-        builder_add(b, choice, e);
+                grammar_builder_add(b, e, digits(b, count));
+        grammar_builder_add(b, choice, e);
 }
 
 /* Numbers of as many digits as LEAST and MOST have, from one to the other. */
-static void add_same_length(struct builder *b, uint32_t choice, const char *least, const char *most) {
+static void add_same_length(struct grammar_builder *b, uint32_t choice, const char *least, const char *most) {
         uint32_t length = (uint32_t) strlen(least), same = 0;
         while (same < length && least[same] == most[same])
                 same++;
         if (same == length) {
-                builder_add(b, choice, builder_literal(b, least));
+                grammar_builder_add(b, choice, grammar_builder_literal(b, least));
                 return;
         }
         add_digits(b, choice, least, same, (char) (least[same] + 1), (char) (most[same] - 1), length - same - 1);
@@ -221,12 +221,12 @@ static void add_same_length(struct builder *b, uint32_t choice, const char *leas
                 add_digits(b, choice, least, i, (char) (least[i] + 1), '9', length - i - 1);
                 add_digits(b, choice, most, i, '0', (char) (most[i] - 1), length - i - 1);
         }
-        builder_add(b, choice, builder_literal(b, least));
-        builder_add(b, choice, builder_literal(b, most));
+        grammar_builder_add(b, choice, grammar_builder_literal(b, least));
+        grammar_builder_add(b, choice, grammar_builder_literal(b, most));
 }
 
 /* Numbers from LEAST to MOST, neither negative. */
-static void add_whole(struct builder *b, uint32_t choice, int64_t least, int64_t most) {
+static void add_whole(struct grammar_builder *b, uint32_t choice, int64_t least, int64_t most) {
         int64_t power = 10; /* the least number of more digits than `from` has */
         for (int64_t from = least; from <= most; from = power, power *= 10) {
                 while (power <= from)
@@ -247,41 +247,41 @@ static int64_t lesser(int64_t a, int64_t b) {
         return a < b ? a : b;
 }
 
-uint32_t json_text_integer(struct builder *b, int64_t least, int64_t most) {
+uint32_t json_text_integer(struct grammar_builder *b, int64_t least, int64_t most) {
         assert(least >= -JSON_INTEGER_MAX && most <= JSON_INTEGER_MAX);
-        uint32_t choice = builder_choice(b);
+        uint32_t choice = grammar_builder_choice(b);
         if (most >= 0 && least <= most)
                 add_whole(b, choice, greater(least, 0), most);
         if (least < 0 && least <= most) {
-                uint32_t negative = builder_sequence(b), size = builder_choice(b);
+                uint32_t negative = grammar_builder_sequence(b), size = grammar_builder_choice(b);
                 add_whole(b, size, greater(-most, 1), -least);
-                builder_add(b, negative, builder_literal(b, "-"));
-                builder_add(b, negative, size);
-                builder_add(b, choice, negative);
+                grammar_builder_add(b, negative, grammar_builder_literal(b, "-"));
+                grammar_builder_add(b, negative, size);
+                grammar_builder_add(b, choice, negative);
         }
         return choice;
 }
 
 /* SIGN, a whole number LEAST .. MOST, a point, and a fraction that is not 0. */
-static void add_fractions(const struct json_text *j, struct builder *b, uint32_t choice, const char *sign, int64_t least,
+static void add_fractions(const struct json_text *j, struct grammar_builder *b, uint32_t choice, const char *sign, int64_t least,
                           int64_t most) {
         if (least > most)
                 return;
-        uint32_t e = builder_sequence(b), whole = builder_choice(b);
+        uint32_t e = grammar_builder_sequence(b), whole = grammar_builder_choice(b);
         add_whole(b, whole, least, most);
-        builder_add(b, e, builder_literal(b, sign));
-        builder_add(b, e, whole);
-        builder_add(b, e, builder_literal(b, "."));
-        builder_add(b, e, builder_call(b, j->fraction));
-        builder_add(b, choice, e);
+        grammar_builder_add(b, e, grammar_builder_literal(b, sign));
+        grammar_builder_add(b, e, whole);
+        grammar_builder_add(b, e, grammar_builder_literal(b, "."));
+        grammar_builder_add(b, e, grammar_builder_call(b, j->fraction));
+        grammar_builder_add(b, choice, e);
 }
 
-uint32_t json_text_number(const struct json_text *j, struct builder *b, int64_t least, bool with_least, int64_t most,
+uint32_t json_text_number(const struct json_text *j, struct grammar_builder *b, int64_t least, bool with_least, int64_t most,
                           bool with_most) {
-        uint32_t choice = builder_choice(b), whole = builder_sequence(b);
-        builder_add(b, whole, json_text_integer(b, least + !with_least, most - !with_most));
-        builder_add(b, whole, builder_optional(b, builder_literal(b, ".0")));
-        builder_add(b, choice, whole);
+        uint32_t choice = grammar_builder_choice(b), whole = grammar_builder_sequence(b);
+        grammar_builder_add(b, whole, json_text_integer(b, least + !with_least, most - !with_most));
+        grammar_builder_add(b, whole, grammar_builder_optional(b, grammar_builder_literal(b, ".0")));
+        grammar_builder_add(b, choice, whole);
         /* n.f lies between n and n + 1, whether those count or not; -n.f between -n - 1 and -n. */
         add_fractions(j, b, choice, "", greater(least, 0), most - 1);
         add_fractions(j, b, choice, "-", greater(-most, 0), lesser(-least, JSON_INTEGER_MAX) - 1);

@@ -19,22 +19,22 @@ struct json_text { /* rules */
 };
 
 /* Adds the rules to B. 0 or -ENOMEM. */
-int json_text_init(struct json_text *j, struct builder *b);
+int json_text_init(struct json_text *j, struct grammar_builder *b);
 
 /* One character of SET, which is settled here, as it stands between quotation marks. */
-uint32_t json_text_char(struct builder *b, struct char_set *set);
+uint32_t json_text_char(struct grammar_builder *b, struct char_set *set);
 /* VALUE as it is printed without white space. */
-uint32_t json_text_value(struct builder *b, const cJSON *value);
+uint32_t json_text_value(struct grammar_builder *b, const cJSON *value);
 /* NAME in quotation marks, escaped. */
-uint32_t json_text_name(struct builder *b, const char *name);
+uint32_t json_text_name(struct grammar_builder *b, const char *name);
 /* In quotation marks, any name that is none of NAMES; written without escapes. */
-uint32_t json_text_other_name(const struct json_text *j, struct builder *b, const char *const names[], uint32_t count);
+uint32_t json_text_other_name(const struct json_text *j, struct grammar_builder *b, const char *const names[], uint32_t count);
 
 /* Whole numbers LEAST .. MOST, both within JSON_INTEGER_MAX of 0. */
 #define JSON_INTEGER_MAX 999999999999999
-uint32_t json_text_integer(struct builder *b, int64_t least, int64_t most);
+uint32_t json_text_integer(struct grammar_builder *b, int64_t least, int64_t most);
 /* Numbers from LEAST to MOST, decimals too; WITH_LEAST, WITH_MOST: the limits themselves count. */
-uint32_t json_text_number(const struct json_text *j, struct builder *b, int64_t least, bool with_least, int64_t most,
+uint32_t json_text_number(const struct json_text *j, struct grammar_builder *b, int64_t least, bool with_least, int64_t most,
                           bool with_most);
 
 #endif

@@ -11,7 +11,7 @@
 struct parser {
         struct reader r;
         const struct json_text *j;
-        struct builder *b;
+        struct grammar_builder *b;
         unsigned nesting;
         int failed;
         struct grammar_error *reterr;
@@ -24,7 +24,7 @@ static uint32_t fail(struct parser *p, const char *what) {
 }
 
 static struct pattern empty(struct parser *p) {
-        return (struct pattern){ builder_sequence(p->b), 0, 0 };
+        return (struct pattern){ grammar_builder_sequence(p->b), 0, 0 };
 }
 
 static uint64_t plus(uint64_t a, uint64_t b) {
@@ -174,18 +174,19 @@ static struct pattern read_repeated(struct parser *p) {
         if (next == '?')
                 most = 1;
         (void) reader_takes(&p->r, '?'); /* lazy: the same texts */
-        return (struct pattern){ builder_repeat(p->b, e.expression, least, most), times(e.least, least),
+        return (struct pattern){ grammar_builder_repeat(p->b, e.expression, least, most), times(e.least, least),
                                  times(e.most, most == GRAMMAR_UNBOUNDED ? NO_BOUND : most) };
 }
 
 static void append(struct parser *p, struct pattern *to, struct pattern e) {
-        builder_add(p->b, to->expression, e.expression);
+        grammar_builder_add(p->b, to->expression, e.expression);
         to->least = plus(to->least, e.least);
         to->most = plus(to->most, e.most);
 }
 
 static struct pattern anything(struct parser *p) {
-        return (struct pattern){ builder_repeat(p->b, builder_call(p->b, p->j->character), 0, GRAMMAR_UNBOUNDED), 0, NO_BOUND };
+        return (struct pattern){ grammar_builder_repeat(p->b, grammar_builder_call(p->b, p->j->character), 0, GRAMMAR_UNBOUNDED),
+                                 0, NO_BOUND };
 }
 
 static struct pattern read_sequence(struct parser *p) {
@@ -207,17 +208,17 @@ static struct pattern read_sequence(struct parser *p) {
 }
 
 static struct pattern read_choice(struct parser *p) {
-        struct pattern choice = { builder_choice(p->b), NO_BOUND, 0 };
+        struct pattern choice = { grammar_builder_choice(p->b), NO_BOUND, 0 };
         do {
                 struct pattern e = read_sequence(p);
-                builder_add(p->b, choice.expression, e.expression);
+                grammar_builder_add(p->b, choice.expression, e.expression);
                 choice.least = e.least < choice.least ? e.least : choice.least;
                 choice.most = e.most > choice.most ? e.most : choice.most;
         } while (!p->failed && reader_takes(&p->r, '|'));
         return choice;
 }
 
-int pattern_read(const struct json_text *j, struct builder *b, const char *text, struct pattern *ret,
+int pattern_read(const struct json_text *j, struct grammar_builder *b, const char *text, struct pattern *ret,
                  struct grammar_error *reterr) {
         struct parser p = { .r = { text, strlen(text), 0 }, .j = j, .b = b, .reterr = reterr };
         struct pattern e = read_choice(&p);

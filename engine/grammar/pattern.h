@@ -17,7 +17,7 @@ struct pattern {
 };
 
 /* 0 and *ret; -EINVAL and one sentence. What stands outside of it is any character of J. */
-int pattern_read(const struct json_text *j, struct builder *b, const char *text, struct pattern *ret,
+int pattern_read(const struct json_text *j, struct grammar_builder *b, const char *text, struct pattern *ret,
                  struct grammar_error *reterr);
 
 #endif

@@ -122,7 +122,7 @@ static bool reserve(struct schema_compiler *c, uint32_t count) {
 }
 
 static uint32_t new_rule(struct schema_compiler *c, const struct together *t, uint32_t slot) {
-        uint32_t rule = builder_rule(&c->b, "schema", 6);
+        uint32_t rule = grammar_builder_rule(&c->b, "schema", 6);
         if (c->b.broken || !reserve(c, t->count + t->chosen_count)) {
                 if (!c->b.broken)
                         schema_no_memory(c);
@@ -138,20 +138,20 @@ static uint32_t new_rule(struct schema_compiler *c, const struct together *t, ui
 
 uint32_t schema_call(struct schema_compiler *c, const struct together *t) {
         if (t->impossible)
-                return builder_choice(&c->b);
+                return grammar_builder_choice(&c->b);
         if (!t->count)
-                return builder_call(&c->b, c->json.value);
+                return grammar_builder_call(&c->b, c->json.value);
         uint32_t slot = slot_of(c, t);
         if (c->slots[slot])
-                return builder_call(&c->b, c->pending[c->slots[slot] - 1].rule);
-        return builder_call(&c->b, new_rule(c, t, slot));
+                return grammar_builder_call(&c->b, c->pending[c->slots[slot] - 1].rule);
+        return grammar_builder_call(&c->b, new_rule(c, t, slot));
 }
 
 /* ---- bodies ---- */
 
 /* What F says of all is said in T; each alternative is one more. */
 static uint32_t body_of_choice(struct schema_compiler *c, const struct together *t, const struct facts *f) {
-        uint32_t choice = builder_choice(&c->b);
+        uint32_t choice = grammar_builder_choice(&c->b);
         const cJSON *alternative, *other;
         if (f->one_of)
                 cJSON_ArrayForEach(alternative, f->choice)
@@ -168,7 +168,7 @@ static uint32_t body_of_choice(struct schema_compiler *c, const struct together 
                 struct together chosen = *t;
                 chosen.chosen[chosen.chosen_count++] = f->choice;
                 together_add(c, &chosen, alternative);
-                builder_add(&c->b, choice, schema_call(c, &chosen));
+                grammar_builder_add(&c->b, choice, schema_call(c, &chosen));
         }
         return choice;
 }
@@ -199,40 +199,40 @@ static void check_value(struct schema_compiler *c, const cJSON *value) {
 }
 
 static uint32_t body_of_values(struct schema_compiler *c, const struct facts *f) {
-        uint32_t choice = builder_choice(&c->b);
+        uint32_t choice = grammar_builder_choice(&c->b);
         if (f->limiting)
                 schema_refuse(c, f->limiting, "%s is not supported beside enum and const", f->limiting->string);
         const cJSON *list = f->values[0], *value;
         if (!strcmp(list->string, "const")) {
                 check_value(c, list);
                 if (is_allowed(c, f, list))
-                        builder_add(&c->b, choice, json_text_value(&c->b, list));
+                        grammar_builder_add(&c->b, choice, json_text_value(&c->b, list));
                 return choice;
         }
         cJSON_ArrayForEach(value, list) {
                 check_value(c, value);
                 if (is_allowed(c, f, value))
-                        builder_add(&c->b, choice, json_text_value(&c->b, value));
+                        grammar_builder_add(&c->b, choice, json_text_value(&c->b, value));
         }
         return choice;
 }
 
 static uint32_t body_of_types(struct schema_compiler *c, const struct facts *f) {
-        uint32_t choice = builder_choice(&c->b);
+        uint32_t choice = grammar_builder_choice(&c->b);
         if (f->types & TYPE_OBJECT)
-                builder_add(&c->b, choice, schema_object(c, f));
+                grammar_builder_add(&c->b, choice, schema_object(c, f));
         if (f->types & TYPE_ARRAY)
-                builder_add(&c->b, choice, schema_array(c, f));
+                grammar_builder_add(&c->b, choice, schema_array(c, f));
         if (f->types & TYPE_STRING)
-                builder_add(&c->b, choice, schema_string(c, f));
+                grammar_builder_add(&c->b, choice, schema_string(c, f));
         if (f->types & TYPE_NUMBER)
-                builder_add(&c->b, choice, schema_number(c, f));
+                grammar_builder_add(&c->b, choice, schema_number(c, f));
         if (f->types & TYPE_BOOLEAN) {
-                builder_add(&c->b, choice, builder_literal(&c->b, "true"));
-                builder_add(&c->b, choice, builder_literal(&c->b, "false"));
+                grammar_builder_add(&c->b, choice, grammar_builder_literal(&c->b, "true"));
+                grammar_builder_add(&c->b, choice, grammar_builder_literal(&c->b, "false"));
         }
         if (f->types & TYPE_NULL)
-                builder_add(&c->b, choice, builder_literal(&c->b, "null"));
+                grammar_builder_add(&c->b, choice, grammar_builder_literal(&c->b, "null"));
         return choice;
 }
 
@@ -240,7 +240,7 @@ static uint32_t body_of(struct schema_compiler *c, const struct together *t) {
         struct facts f;
         facts_read(c, t, &f);
         if (c->failed || f.all.impossible)
-                return builder_choice(&c->b);
+                return grammar_builder_choice(&c->b);
         if (f.choice)
                 return body_of_choice(c, t, &f);
         return f.values_count ? body_of_values(c, &f) : body_of_types(c, &f);
@@ -252,7 +252,7 @@ static void write_bodies(struct schema_compiler *c) {
                 struct together t = { .count = p.count, .chosen_count = p.chosen_count };
                 memcpy(t.schemas, c->kept + p.first, p.count * sizeof(*c->kept));
                 memcpy(t.chosen, c->kept + p.first + p.count, p.chosen_count * sizeof(*c->kept));
-                builder_set_body(&c->b, p.rule, body_of(c, &t));
+                grammar_builder_set_body(&c->b, p.rule, body_of(c, &t));
         }
 }
 
@@ -262,23 +262,23 @@ static int compile(struct schema_compiler *c, struct grammar **ret) {
         c->slots = calloc(PENDING_SLOTS, sizeof(*c->slots));
         if (!c->slots || json_text_init(&c->json, &c->b) < 0)
                 schema_no_memory(c);
-        uint32_t root = builder_rule(&c->b, "root", 4);
+        uint32_t root = grammar_builder_rule(&c->b, "root", 4);
         if (c->root) {
                 struct together t = { 0 };
                 together_add(c, &t, c->root);
                 if (!c->failed)
-                        builder_set_body(&c->b, root, schema_call(c, &t));
+                        grammar_builder_set_body(&c->b, root, schema_call(c, &t));
                 write_bodies(c);
         } else {
-                builder_set_body(&c->b, root, builder_call(&c->b, c->json.object));
+                grammar_builder_set_body(&c->b, root, grammar_builder_call(&c->b, c->json.object));
         }
-        return c->failed ? c->failed : builder_compile(&c->b, root, ret, c->reterr);
+        return c->failed ? c->failed : grammar_builder_compile(&c->b, root, ret, c->reterr);
 }
 
 int schema_compile(const cJSON *schema, struct grammar **ret, struct grammar_error *reterr) {
         struct schema_compiler c = { .root = schema, .reterr = reterr };
         int r = compile(&c, ret);
-        builder_done(&c.b);
+        grammar_builder_done(&c.b);
         free(c.kept);
         free(c.pending);
         free(c.slots);

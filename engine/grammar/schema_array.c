@@ -44,44 +44,44 @@ static uint64_t count_positions(const struct facts *f) {
 }
 
 static uint32_t after_comma(struct row *r, uint32_t item) {
-        struct builder *b = &r->c->b;
-        uint32_t e = builder_sequence(b);
-        builder_add(b, e, builder_literal(b, ","));
-        builder_add(b, e, builder_call(b, r->c->json.space));
-        builder_add(b, e, item);
+        struct grammar_builder *b = &r->c->b;
+        uint32_t e = grammar_builder_sequence(b);
+        grammar_builder_add(b, e, grammar_builder_literal(b, ","));
+        grammar_builder_add(b, e, grammar_builder_call(b, r->c->json.space));
+        grammar_builder_add(b, e, item);
         return e;
 }
 
 /* What follows COUNT items that have been, COUNT > 0. */
 static uint32_t rest_after(struct row *r, uint64_t count) {
-        struct builder *b = &r->c->b;
+        struct grammar_builder *b = &r->c->b;
         if (count >= r->most)
-                return builder_sequence(b);
+                return grammar_builder_sequence(b);
         uint64_t least = r->least > count ? r->least - count : 0;
         uint32_t most = r->most == UINT64_MAX ? GRAMMAR_UNBOUNDED : (uint32_t) (r->most - count);
-        return builder_repeat(b, after_comma(r, builder_call(b, r->rest)), (uint32_t) least, most);
+        return grammar_builder_repeat(b, after_comma(r, grammar_builder_call(b, r->rest)), (uint32_t) least, most);
 }
 
 /* A rule for what follows COUNT items, COUNT > 0; NEXT is that for one more. */
 static uint32_t position_rule(struct row *r, uint64_t count, uint32_t next) {
-        struct builder *b = &r->c->b;
+        struct grammar_builder *b = &r->c->b;
         struct together t;
         (void) item_at(r, count, &t);
-        uint32_t rule = builder_rule(b, "items", 5), e = after_comma(r, schema_call(r->c, &t));
-        builder_add(b, e, builder_call(b, next));
-        builder_set_body(b, rule, count < r->least ? e : builder_optional(b, e));
+        uint32_t rule = grammar_builder_rule(b, "items", 5), e = after_comma(r, schema_call(r->c, &t));
+        grammar_builder_add(b, e, grammar_builder_call(b, next));
+        grammar_builder_set_body(b, rule, count < r->least ? e : grammar_builder_optional(b, e));
         return rule;
 }
 
 /* All behind the first item. */
 static uint32_t behind_first(struct row *r) {
-        struct builder *b = &r->c->b;
+        struct grammar_builder *b = &r->c->b;
         uint64_t fixed = r->positions > 1 ? r->positions : 1;
-        uint32_t rule = builder_rule(b, "items", 5);
-        builder_set_body(b, rule, rest_after(r, fixed));
+        uint32_t rule = grammar_builder_rule(b, "items", 5);
+        grammar_builder_set_body(b, rule, rest_after(r, fixed));
         for (uint64_t count = fixed; count-- > 1 && !r->c->failed;)
                 rule = position_rule(r, count, rule);
-        return builder_call(b, rule);
+        return grammar_builder_call(b, rule);
 }
 
 /* Where positions, or a schema that nothing satisfies, end it. */
@@ -95,31 +95,31 @@ static void settle_bounds(struct row *r) {
         r->positions = r->positions < r->most ? r->positions : r->most;
         if (r->positions < r->most) {
                 (void) item_at(r, r->positions, &t);
-                r->rest = builder_rule(&r->c->b, "item", 4);
-                builder_set_body(&r->c->b, r->rest, schema_call(r->c, &t));
+                r->rest = grammar_builder_rule(&r->c->b, "item", 4);
+                grammar_builder_set_body(&r->c->b, r->rest, schema_call(r->c, &t));
         }
 }
 
 uint32_t schema_array(struct schema_compiler *c, const struct facts *f) {
         struct row r = { c, f, f->items_least, f->items_most, count_positions(f), 0 };
-        struct builder *b = &c->b;
+        struct grammar_builder *b = &c->b;
         settle_bounds(&r);
-        uint32_t choice = builder_choice(b);
+        uint32_t choice = grammar_builder_choice(b);
         if (r.least > r.most)
                 return choice;
         if (r.most > 0) {
                 struct together first;
-                uint32_t e = builder_sequence(b);
+                uint32_t e = grammar_builder_sequence(b);
                 (void) item_at(&r, 0, &first);
-                builder_add(b, e, builder_literal(b, "["));
-                builder_add(b, e, builder_call(b, c->json.space));
-                builder_add(b, e, schema_call(c, &first));
-                builder_add(b, e, behind_first(&r));
-                builder_add(b, e, builder_call(b, c->json.space));
-                builder_add(b, e, builder_literal(b, "]"));
-                builder_add(b, choice, e);
+                grammar_builder_add(b, e, grammar_builder_literal(b, "["));
+                grammar_builder_add(b, e, grammar_builder_call(b, c->json.space));
+                grammar_builder_add(b, e, schema_call(c, &first));
+                grammar_builder_add(b, e, behind_first(&r));
+                grammar_builder_add(b, e, grammar_builder_call(b, c->json.space));
+                grammar_builder_add(b, e, grammar_builder_literal(b, "]"));
+                grammar_builder_add(b, choice, e);
         }
         if (r.least == 0)
-                builder_add(b, choice, builder_literal(b, "[]"));
+                grammar_builder_add(b, choice, grammar_builder_literal(b, "[]"));
         return choice;
 }

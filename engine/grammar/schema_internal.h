@@ -56,7 +56,7 @@ struct pending {
 };
 
 struct schema_compiler {
-        struct builder b;
+        struct grammar_builder b;
         struct json_text json;
         const cJSON *root;
         const cJSON **kept; /* the schemas of all rules */

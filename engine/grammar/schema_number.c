@@ -25,7 +25,7 @@ static struct limits limits_of(const struct facts *f) {
 uint32_t schema_number(struct schema_compiler *c, const struct facts *f) {
         bool whole = !(f->types & TYPE_DECIMAL);
         if (!f->range)
-                return builder_call(&c->b, whole ? c->json.integer : c->json.number);
+                return grammar_builder_call(&c->b, whole ? c->json.integer : c->json.number);
         if (f->least > JSON_INTEGER_MAX || f->most < -JSON_INTEGER_MAX)
                 schema_refuse(c, f->range, "limits beyond 15 digits are not supported");
         struct limits l = limits_of(f);

@@ -88,13 +88,13 @@ static struct together value_of(struct members *m, const char *name, bool *ret_s
 /* ---- members ---- */
 
 static uint32_t member_rule(struct members *m, uint32_t name, const struct together *value) {
-        struct builder *b = &m->c->b;
-        uint32_t rule = builder_rule(b, "member", 6), e = builder_sequence(b);
-        builder_add(b, e, name);
-        builder_add(b, e, builder_literal(b, ":"));
-        builder_add(b, e, builder_call(b, m->c->json.space));
-        builder_add(b, e, schema_call(m->c, value));
-        builder_set_body(b, rule, e);
+        struct grammar_builder *b = &m->c->b;
+        uint32_t rule = grammar_builder_rule(b, "member", 6), e = grammar_builder_sequence(b);
+        grammar_builder_add(b, e, name);
+        grammar_builder_add(b, e, grammar_builder_literal(b, ":"));
+        grammar_builder_add(b, e, grammar_builder_call(b, m->c->json.space));
+        grammar_builder_add(b, e, schema_call(m->c, value));
+        grammar_builder_set_body(b, rule, e);
         return rule;
 }
 
@@ -126,21 +126,21 @@ static void make_other(struct members *m) {
 /* ---- their order ---- */
 
 static uint32_t comma_and(struct members *m, uint32_t rule) {
-        struct builder *b = &m->c->b;
-        uint32_t e = builder_sequence(b);
-        builder_add(b, e, builder_literal(b, ","));
-        builder_add(b, e, builder_call(b, m->c->json.space));
-        builder_add(b, e, builder_call(b, rule));
+        struct grammar_builder *b = &m->c->b;
+        uint32_t e = grammar_builder_sequence(b);
+        grammar_builder_add(b, e, grammar_builder_literal(b, ","));
+        grammar_builder_add(b, e, grammar_builder_call(b, m->c->json.space));
+        grammar_builder_add(b, e, grammar_builder_call(b, rule));
         return e;
 }
 
 /* Adds to CHOICE a member and what may stand behind it. */
 static void add_member(struct members *m, uint32_t choice, uint32_t member, uint32_t behind) {
-        struct builder *b = &m->c->b;
-        uint32_t e = builder_sequence(b);
-        builder_add(b, e, builder_call(b, member));
-        builder_add(b, e, builder_call(b, behind));
-        builder_add(b, choice, e);
+        struct grammar_builder *b = &m->c->b;
+        uint32_t e = grammar_builder_sequence(b);
+        grammar_builder_add(b, e, grammar_builder_call(b, member));
+        grammar_builder_add(b, e, grammar_builder_call(b, behind));
+        grammar_builder_add(b, choice, e);
 }
 
 /* The two rules of a place: what stands there when a member must, and what may stand behind a member. */
@@ -150,53 +150,54 @@ struct place {
 
 /* Behind the last property: others, as many as one likes. */
 static struct place last_place(struct members *m) {
-        struct builder *b = &m->c->b;
-        struct place p = { builder_rule(b, "members", 7), builder_rule(b, "members", 7) };
-        uint32_t choice = builder_choice(b);
+        struct grammar_builder *b = &m->c->b;
+        struct place p = { grammar_builder_rule(b, "members", 7), grammar_builder_rule(b, "members", 7) };
+        uint32_t choice = grammar_builder_choice(b);
         if (m->other)
                 add_member(m, choice, m->other, p.behind);
-        builder_set_body(b, p.member, choice);
-        builder_set_body(b, p.behind, m->other ? builder_optional(b, comma_and(m, p.member)) : builder_sequence(b));
+        grammar_builder_set_body(b, p.member, choice);
+        grammar_builder_set_body(b, p.behind,
+                                 m->other ? grammar_builder_optional(b, comma_and(m, p.member)) : grammar_builder_sequence(b));
         return p;
 }
 
 /* Where property INDEX is the next in order; LEFT: whether it or one behind it is required. */
 static struct place place_of(struct members *m, uint32_t index, struct place next, bool left) {
-        struct builder *b = &m->c->b;
+        struct grammar_builder *b = &m->c->b;
         const struct property *property = &m->list[index];
         if (!property->member && !property->required)
                 return next;
-        struct place p = { builder_rule(b, "members", 7), builder_rule(b, "members", 7) };
-        uint32_t choice = builder_choice(b);
+        struct place p = { grammar_builder_rule(b, "members", 7), grammar_builder_rule(b, "members", 7) };
+        uint32_t choice = grammar_builder_choice(b);
         if (property->member)
                 add_member(m, choice, property->member, next.behind);
         if (!property->required)
-                builder_add(b, choice, builder_call(b, next.member));
-        builder_set_body(b, p.member, choice);
+                grammar_builder_add(b, choice, grammar_builder_call(b, next.member));
+        grammar_builder_set_body(b, p.member, choice);
         uint32_t more = comma_and(m, p.member);
-        builder_set_body(b, p.behind, left ? more : builder_optional(b, more));
+        grammar_builder_set_body(b, p.behind, left ? more : grammar_builder_optional(b, more));
         return p;
 }
 
 static uint32_t write_members(struct members *m) {
-        struct builder *b = &m->c->b;
+        struct grammar_builder *b = &m->c->b;
         struct place first = last_place(m);
         bool left = false;
         for (uint32_t i = m->count; i-- > 0;) {
                 left |= m->list[i].required;
                 first = place_of(m, i, first, left);
         }
-        uint32_t e = builder_sequence(b);
-        builder_add(b, e, builder_literal(b, "{"));
-        builder_add(b, e, builder_call(b, m->c->json.space));
-        builder_add(b, e, builder_call(b, first.member));
-        builder_add(b, e, builder_call(b, m->c->json.space));
-        builder_add(b, e, builder_literal(b, "}"));
+        uint32_t e = grammar_builder_sequence(b);
+        grammar_builder_add(b, e, grammar_builder_literal(b, "{"));
+        grammar_builder_add(b, e, grammar_builder_call(b, m->c->json.space));
+        grammar_builder_add(b, e, grammar_builder_call(b, first.member));
+        grammar_builder_add(b, e, grammar_builder_call(b, m->c->json.space));
+        grammar_builder_add(b, e, grammar_builder_literal(b, "}"));
         if (left)
                 return e;
-        uint32_t choice = builder_choice(b);
-        builder_add(b, choice, e);
-        builder_add(b, choice, builder_literal(b, "{}"));
+        uint32_t choice = grammar_builder_choice(b);
+        grammar_builder_add(b, choice, e);
+        grammar_builder_add(b, choice, grammar_builder_literal(b, "{}"));
         return choice;
 }
 
