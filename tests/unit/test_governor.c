@@ -587,6 +587,7 @@ static void memory_that_runs_out_is_met_in_time(void **state) {
         eventually(c.text[0] && late.ended);
         eventually(view_of(0)->kv_bytes[KV_LEVEL_F16] == 8388608);
         assert_int_equal(governor->events.count, 0); /* quiet world, no act */
+        w.fleet->models[1].engine.last_end_ms -= IN_USE_MS; /* its client has gone */
 
         falling_until(3000, 60, event_of(ACT_DOWNSHIFT) != NULL);
         assert_true(governor->plan.hold_loads && governor->plan.hold_growth);
