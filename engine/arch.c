@@ -105,7 +105,8 @@ static const struct arch_info archs[ARCH_COUNT] = {
         },
         [ARCH_BERT] = {
                 .name = "bert",
-                .parts = ENCODER | PART_POSITIONS | PART_TOKEN_TYPES | PART_QKV | PART_QKV_BIAS | PART_OUT_BIAS | PART_FF | PART_FF_BIAS,
+                .parts = ENCODER | PART_POSITIONS | PART_TOKEN_TYPES | PART_QKV | PART_QKV_BIAS |
+                         PART_OUT_BIAS | PART_FF | PART_FF_BIAS,
                 .epsilon = EPSILON_LAYER,
                 .gate = GATE_GELU,
         },

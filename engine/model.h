@@ -14,7 +14,7 @@
 #include "engine/shape.h"
 #include "engine/tokenizer/tokenizer.h"
 
-/* Vectors are floats as stored, perhaps unaligned. NULL, or a matrix without data: there is none, and its step is left out. */
+/* Vectors are floats as stored, perhaps unaligned. NULL, or a matrix without data: it is not there, its step is left out. */
 
 struct model_layer {
         const uint8_t *attn_norm, *attn_q_norm, *attn_k_norm, *attn_post_norm;

@@ -43,7 +43,10 @@ int solo_open_rest(struct solo *s, const struct solo_config *config, struct gguf
  * 0, or -ENOSPC when the sequence is full.
  */
 int solo_feed(struct solo *s, const int32_t *tokens, uint32_t count, const float **ret);
-/* The first COUNT tokens, at most the batch, into an empty sequence: *ret has n_embd floats for each, good until the next call. */
+/*
+ * COUNT tokens, at most the batch and the positions there are, into an empty sequence: *ret has n_embd floats for each, good
+ * until the next call. 0, or -ENOSPC.
+ */
 int solo_hidden(struct solo *s, const int32_t *tokens, uint32_t count, const float **ret);
 /* Forgets all but the first COUNT tokens. */
 void solo_rewind(struct solo *s, uint32_t count);

@@ -25,6 +25,7 @@ struct tiny_model {
         float rope_scale;               /* factor of linear scaling (none) */
         float yarn_scale;               /* factor of YaRN, from 64 tokens on (none) */
         uint32_t experts, experts_used; /* (none; of an architecture that must have them 5, of which 2 are used) */
+        bool level_router;              /* all experts score the same */
         uint32_t window;                /* (none; of an architecture with a pattern 40) */
         uint32_t pooling;               /* (none) */
         const char *without;            /* a tensor to leave out */
@@ -87,6 +88,8 @@ static inline void tiny_tensor(struct gguf_writer *w, struct gguf_writer *data, 
                 tiny_block(type, block, 1 / sqrtf((float) columns));
                 if (type == TENSOR_F32 && rows == 0)
                         memcpy(block, &near, 4);
+                if (m->level_router && strstr(name, "ffn_gate_inp"))
+                        memset(block, 0, info->block_bytes);
                 gguf_write_bytes(data, block, info->block_bytes);
         }
         gguf_write_zeros(data, (32 - bytes % 32) % 32);

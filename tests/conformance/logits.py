@@ -70,7 +70,7 @@ def compare_step(mine, pairs):
 
 
 def compare(ours, theirs):
-    """Over all steps: largest and mean difference, NMSE and that of the middle step, and how often the greedy token is the same."""
+    """Over all steps: largest and mean difference, NMSE, that of the middle step, how often the greedy token is the same."""
     steps = [compare_step(mine, dense(reference)) for mine, reference in zip(ours, theirs)]
     greedy_same = sum(max(range(len(mine)), key=mine.__getitem__) == max(dense(reference), key=lambda pair: pair[1])[0]
                       for mine, reference in zip(ours, theirs))
@@ -138,8 +138,9 @@ def check_model(model, kind):
         fine = same and within(model, kind, kv, limit, found)
         bad += not fine
         largest, mean, nmse, middle, agree = found
-        print(f"{name:24} {kv:5} {largest:9.4f} {mean:9.5f} {nmse:10.7f} {middle:10.7f} {limit:9.5f} {own_nmse(reference, exact, kv):10.6f}"
-              f" {agree:7.0%}  {'ok' if fine else 'OUT OF TOLERANCE' if same else 'OTHER BITS'}")
+        print(f"{name:24} {kv:5} {largest:9.4f} {mean:9.5f} {nmse:10.7f} {middle:10.7f} {limit:9.5f}"
+              f" {own_nmse(reference, exact, kv):10.6f} {agree:7.0%}"
+              f"  {'ok' if fine else 'OUT OF TOLERANCE' if same else 'OTHER BITS'}")
     return bad
 
 
@@ -157,7 +158,8 @@ def check_vectors(model, kind):
         found = [compare_step(mine, dense(theirs)) for mine, theirs in pairs]
         largest, mean, nmse = max(f[0] for f in found), sum(f[1] for f in found) / len(found), max(f[2] for f in found)
         bad += nmse > limit
-        print(f"{name:24} {pooling:5} {largest:9.4f} {mean:9.5f} {nmse:10.7f} {'':10} {limit:9.5f} {'':18}  {'ok' if nmse <= limit else 'OUT OF TOLERANCE'}")
+        print(f"{name:24} {pooling:5} {largest:9.4f} {mean:9.5f} {nmse:10.7f} {'':10} {limit:9.5f} {'':18}"
+              f"  {'ok' if nmse <= limit else 'OUT OF TOLERANCE'}")
     return bad
 
 
@@ -181,7 +183,8 @@ def check_greedy(name):
         bad += same < len(wanted)
         print(f"{name:24} greedy, {threads} thread{'s' if threads > 1 else ' '}  {same} of {len(wanted)} tokens before the first margin under"
               f" {GREEDY_MARGIN}  {'ok' if same == len(wanted) else 'DIFFERENT'}")
-    largest, mean, nmse, middle, agree = compare(engine_logits(path, reference["prompt"], reference["continuation"]), reference["runs"]["kv_f32"]["logits"])
+    ours = engine_logits(path, reference["prompt"], reference["continuation"])
+    largest, mean, nmse, middle, agree = compare(ours, reference["runs"]["kv_f32"]["logits"])
     print(f"{name:24} f16   {largest:9.4f} {mean:9.5f} {nmse:10.7f} {middle:10.7f} {'':20} {agree:7.0%}")
     return bad
 
@@ -196,7 +199,8 @@ def main():
         print("SKIP no reference data (HEADROOM_REFDATA)")
         return 77
     bad, skipped = 0, []
-    print(f"{'model':24} {'kv':5} {'max diff':>9} {'mean':>9} {'NMSE':>10} {'middle':>10} {'allowed':>9} {'its own':>10} {'greedy':>7}")
+    print(f"{'model':24} {'kv':5} {'max diff':>9} {'mean':>9} {'NMSE':>10} {'middle':>10} {'allowed':>9} {'its own':>10}"
+          f" {'greedy':>7}")
     for folder, check in (("ref", check_reference), ("real", check_greedy)):
         for file in sorted(os.listdir(os.path.join(REFDATA, folder))):
             name = file.removesuffix(".json")

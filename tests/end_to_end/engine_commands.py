@@ -30,6 +30,12 @@ ROWS = [
     ("tokenize {E}", FAILED, "headroom-engine tokenize: {E}: the file is empty"),
     ("logits {M} --tokens 1,,2", USAGE, "--tokens: '1,,2' is not a possible value"),
     ("logits {M} --tokens 99999", FAILED, "token 99999 is not below the vocabulary's 1536"),
+    ("embed --nope {M}", USAGE, "headroom-engine embed: unrecognized option '--nope'"),
+    ("embed {M}", USAGE, "one MODEL and one TEXT, or --tokens, are needed"),
+    ("embed {M} hi --tokens 1", USAGE, "one MODEL and one TEXT, or --tokens, are needed"),
+    ("embed {M} hi --pooling sum", USAGE, "--pooling: 'sum' is not a possible value"),
+    ("embed {M} --tokens 99999", FAILED, "token 99999 is not below the vocabulary's 1536"),
+    ("embed {E} hi", FAILED, "headroom-engine embed: {E}: the file is empty"),
     ("bench {M} -p 0 -n 0", USAGE, "leaves nothing to measure"),
     ("perplexity {M}", USAGE, "one MODEL and one FILE are needed"),
     ("perplexity {M} {E}", FAILED, "{E}: shorter than 4 tokens"),
@@ -41,7 +47,7 @@ ROWS = [
 ]
 
 # What prints something must fail where it cannot.
-PRINTING = ["--help", "--version", "run --help", "run {M} --prompt hi --temp 0", "logits {M} --tokens 1", "tokenize {M}",
+PRINTING = ["--help", "--version", "run --help", "run {M} --prompt hi --temp 0", "logits {M} --tokens 1", "tokenize {M}", "embed {M} hi",
             "bench {M} -p 16 -n 4 -r 1 --json", "perplexity -q {M} {S}", "inspect {M}", "inspect --json --summary {M}"]
 
 

@@ -19,7 +19,8 @@
 #include "engine/shape.h"
 #include "engine/solo.h"
 
-#define TOKENS   6u  /* that are run */
+#define TOKENS   6u /* that are run */
+#define BATCH    4u
 #define ROWS_MAX 64u /* layers: tensors may overlap, so a small file can be a deep model */
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -81,12 +82,16 @@ static void run_model(const char *path) {
         struct gguf_error error;
         struct token_list list = { 0 };
         const float *logits;
-        struct solo_config config = { .path = path, .threads = 1, .tokens_max = TOKENS, .batch = 4 };
+        struct solo_config config = { .path = path, .threads = 1, .tokens_max = TOKENS, .batch = BATCH, .vectors = true };
         if (solo_open(&s, &config, &error) == 0 &&
             tokenizer_encode(s.model->tokenizer, text, sizeof(text) - 1, true, true, &list) == 0 && list.count > 0) {
                 uint32_t count = list.count < TOKENS ? (uint32_t) list.count : TOKENS;
-                if (solo_feed(&s, list.ids, count, &logits) == 0)
+                if (s.model->shape.causal && solo_feed(&s, list.ids, count, &logits) == 0)
                         touch(logits, s.model->shape.n_vocab * sizeof(float));
+                count = count < BATCH ? count : BATCH; /* a text goes through as a whole */
+                if (!s.model->shape.causal && count <= s.model->shape.n_ctx_train &&
+                    solo_hidden(&s, list.ids, count, &logits) == 0)
+                        touch(logits, count * s.model->shape.n_embd * sizeof(float));
         }
         token_list_done(&list);
         solo_close(&s);

@@ -385,6 +385,7 @@ static const struct formula_row formula_rows[] = {
         { "experts", { .model = { .type = TENSOR_F32, .experts = 5 } }, 1e-6 },
         { "experts in whole numbers", { .model = { .type = TENSOR_Q8_0, .experts = 9, .experts_used = 4 } }, 1e-6 },
         { "one expert of three", { .model = { .type = TENSOR_F16, .experts = 3, .experts_used = 1 } }, 1e-6 },
+        { "experts that score the same: the first are taken", { .model = { .type = TENSOR_F32, .experts = 7, .experts_used = 3, .level_router = true } }, 1e-6 },
         { "all experts", { .model = { .type = TENSOR_F32, .experts = 4, .experts_used = 4 } }, 1e-6 },
         { "mistral", { .model = { .arch = ARCH_MISTRAL } }, 1e-6 },
         { "a window in all layers", { .model = { .arch = ARCH_MISTRAL, .window = 70 } }, 1e-6 },
