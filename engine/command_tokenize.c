@@ -17,32 +17,37 @@
 #include "engine/options.h"
 #include "engine/text_file.h"
 #include "engine/tokenizer/bounds.h"
+#include "engine/tokenizer/pretokenize.h"
 #include "engine/tokenizer/tokenizer.h"
 
-#define NAME        "headroom-engine tokenize: "
-#define PIECE_BYTES VOCAB_TOKEN_BYTES_MAX
+#define NAME "headroom-engine tokenize: "
 
 struct options {
         const char *model, *file;
-        bool add_special, parse_special, decode;
+        bool add_special, parse_special, decode, no_special, pretokenizers;
 };
 
 static const char help[] = "usage: headroom-engine tokenize MODEL [--file FILE] [--add-special] [--parse-special]\n"
-                           "       headroom-engine tokenize MODEL [--file FILE] --decode\n\n"
+                           "       headroom-engine tokenize MODEL [--file FILE] --decode [--no-special]\n"
+                           "       headroom-engine tokenize --pre-tokenizers\n\n"
                            "Prints the token ids of a text as a JSON list. MODEL is a GGUF file; its vocabulary is enough.\n\n"
                            "  --file FILE      read the text from FILE (default: standard input)\n"
                            "  --add-special    add the tokens that begin and end a text, as the file asks\n"
                            "  --parse-special  special tokens written out in the text become their ids\n"
                            "  --decode         the other way: read a list of ids, print their text, special tokens written out\n"
+                           "  --no-special     with --decode: special tokens give no text\n"
+                           "  --pre-tokenizers list the values of tokenizer.ggml.pre that are supported\n"
                            "  --help           show this\n";
 
-enum { OPTION_FILE = 256, OPTION_ADD_SPECIAL, OPTION_PARSE_SPECIAL, OPTION_DECODE };
+enum { OPTION_FILE = 256, OPTION_ADD_SPECIAL, OPTION_PARSE_SPECIAL, OPTION_DECODE, OPTION_NO_SPECIAL, OPTION_PRE_TOKENIZERS };
 
 static const struct option names[] = {
         { "file", required_argument, NULL, OPTION_FILE },
         { "add-special", no_argument, NULL, OPTION_ADD_SPECIAL },
         { "parse-special", no_argument, NULL, OPTION_PARSE_SPECIAL },
         { "decode", no_argument, NULL, OPTION_DECODE },
+        { "no-special", no_argument, NULL, OPTION_NO_SPECIAL },
+        { "pre-tokenizers", no_argument, NULL, OPTION_PRE_TOKENIZERS },
         { "help", no_argument, NULL, 'h' },
         { 0 },
 };
@@ -97,23 +102,39 @@ static bool next_id(const char **at, long *ret) {
         return true;
 }
 
-static int print_text(const struct tokenizer *t, const struct text_file *list) {
-        char *piece = malloc(PIECE_BYTES);
-        if (!piece)
-                return -ENOMEM;
-        const char *at = list->bytes;
+static int read_ids(const struct tokenizer *t, const char *at, struct token_list *ids) {
         long id;
         int r = 0;
-        for (bool first = true; r == 0 && next_id(&at, &id); first = false) {
+        while (r == 0 && next_id(&at, &id)) {
                 if (id < 0 || id >= (long) tokenizer_vocab_count(t)) {
                         fprintf(stderr, NAME "%ld is not the id of one of the %u tokens\n", id, tokenizer_vocab_count(t));
-                        r = -EINVAL;
-                        break;
+                        return -EINVAL;
                 }
-                (void) fwrite(piece, 1, tokenizer_piece(t, (int32_t) id, true, first, piece, PIECE_BYTES), stdout);
+                r = token_list_push(ids, (int32_t) id);
         }
-        free(piece);
+        if (r < 0)
+                fprintf(stderr, NAME "%s\n", strerror(-r));
         return r;
+}
+
+static int print_text(const struct tokenizer *t, const struct options *o, const struct text_file *list) {
+        struct token_list ids = { 0 };
+        char *text = NULL;
+        size_t length = 0;
+        int r = read_ids(t, list->bytes, &ids);
+        if (r == 0)
+                r = tokenizer_decode(t, ids.ids, ids.count, !o->no_special, &text, &length);
+        if (r == 0)
+                (void) fwrite(text, 1, length, stdout);
+        free(text);
+        token_list_done(&ids);
+        return r;
+}
+
+static int print_pretokenizers(void) {
+        for (size_t i = 0; pretokenizer_at(i); i++)
+                puts(pretokenizer_at(i)->name);
+        return EXIT_DONE;
 }
 
 static int convert(const struct gguf *g, const struct options *o) {
@@ -129,7 +150,7 @@ static int convert(const struct gguf *g, const struct options *o) {
         if (r < 0) {
                 fprintf(stderr, NAME "cannot read %s: %s\n", o->file ? o->file : "standard input", strerror(-r));
         } else {
-                r = o->decode ? print_text(t, &text) : print_tokens(t, o, &text);
+                r = o->decode ? print_text(t, o, &text) : print_tokens(t, o, &text);
                 free(text.bytes);
         }
         tokenizer_free(t);
@@ -143,6 +164,8 @@ static int take_option(void *arguments, int option, const char *value) {
         case OPTION_ADD_SPECIAL: o->add_special = true; return 0;
         case OPTION_PARSE_SPECIAL: o->parse_special = true; return 0;
         case OPTION_DECODE: o->decode = true; return 0;
+        case OPTION_NO_SPECIAL: o->no_special = true; return 0;
+        case OPTION_PRE_TOKENIZERS: o->pretokenizers = true; return 0;
         default: return -ENOENT;
         }
 }
@@ -151,7 +174,7 @@ static int take_option(void *arguments, int option, const char *value) {
 static int parse(struct options *o, int argc, char **argv, bool *ret_helped) {
         static const struct command_options known = { "tokenize", help, "h", names, take_option };
         int code = options_read(&known, o, argc, argv, ret_helped);
-        if (code != EXIT_DONE || *ret_helped)
+        if (code != EXIT_DONE || *ret_helped || o->pretokenizers)
                 return code;
         if (optind + 1 != argc) {
                 fputs(NAME "one MODEL is needed; see --help\n", stderr);
@@ -168,6 +191,8 @@ int command_tokenize(int argc, char **argv) {
         int r = parse(&o, argc, argv, &helped);
         if (r != EXIT_DONE || helped)
                 return r;
+        if (o.pretokenizers)
+                return print_pretokenizers();
         if (open_files(o.model, &g) < 0)
                 return EXIT_FAILED;
         r = convert(g, &o);

@@ -1,5 +1,6 @@
 /*
- * tiny_vocab.h - vocabularies for tests, small enough to tokenize by hand: a SentencePiece one and a byte-level one.
+ * tiny_vocab.h - vocabularies for tests, small enough to tokenize by hand: a SentencePiece one and a byte-level one, and
+ * whatever else a test lists token by token.
  *
  * Both know "hello", spaces, all bytes, <|im_start|> and <|im_end|>, and the user-defined token <tool>. The tokens of a
  * text are shown as their spelling in the vocabulary, joined by "|": that is what tests compare.
@@ -201,6 +202,28 @@ static inline void tiny_vocab_bpe(struct tiny_vocab *v, const char *pre) {
         tiny_write_merges(&v->file);
         gguf_write_u32(&v->file, "tokenizer.ggml.eos_token_id", tiny_count(false) - 1);
         tiny_vocab_open_whole(v);
+}
+
+/* A vocabulary of TOKENS; where BYTES, the 256 byte tokens stand before them. The caller adds what else it needs. */
+static inline void tiny_write_list(struct gguf_writer *w, const struct tiny_token tokens[], uint32_t count, bool bytes) {
+        uint32_t before = bytes ? TINY_BYTES : 0;
+        gguf_write_array(w, "tokenizer.ggml.tokens", GGUF_STRING, before + count);
+        for (uint32_t i = 0; i < before; i++) {
+                char text[8];
+                snprintf(text, sizeof(text), "<0x%02X>", i);
+                gguf_write_text(w, text, strlen(text));
+        }
+        for (uint32_t i = 0; i < count; i++)
+                gguf_write_text(w, tokens[i].text, strlen(tokens[i].text));
+        gguf_write_array(w, "tokenizer.ggml.token_type", GGUF_I32, before + count);
+        for (uint32_t i = 0; i < before + count; i++)
+                gguf_write_number(w, i < before ? TOKEN_BYTE : tokens[i - before].class, 4);
+}
+
+static inline void tiny_write_texts(struct gguf_writer *w, const char *key, const char *const texts[], uint32_t count) {
+        gguf_write_array(w, key, GGUF_STRING, count);
+        for (uint32_t i = 0; i < count; i++)
+                gguf_write_text(w, texts[i], strlen(texts[i]));
 }
 
 /* "hel|lo" of LIST, from token FROM on; the caller frees it. */

@@ -8,6 +8,8 @@
 
 #include "engine/printable.h"
 #include "engine/tokenizer/bounds.h"
+#include "engine/tokenizer/space_mark.h"
+#include "engine/tokenizer/unicode.h"
 
 /* ---- how bytes are spelt ---- */
 
@@ -49,16 +51,22 @@ static size_t spell_byte(unsigned byte, char out[2]) {
 
 /* ---- opening ---- */
 
-static int choose_pretokenizer(struct bpe *b, const struct gguf *g, struct gguf_error *reterr) {
-        struct gguf_string name = { "default", 7 };
+/*
+ * An unknown one is refused: words cut in another way still give tokens, but not those that the model has learned, and
+ * nothing would show it but worse answers.
+ */
+static int choose_pretokenizer(struct bpe *b, const struct gguf *g, const char *usual, struct gguf_error *reterr) {
+        struct gguf_string name = { usual, strlen(usual) };
         if (gguf_get_string(g, "tokenizer.ggml.pre", &name) == -EBADMSG)
                 return vocab_fail(reterr, -EBADMSG, "key 'tokenizer.ggml.pre' is not a string");
-        b->pre = pretokenizer_find(name);
-        char shown[48], known[160];
+        b->pre = pretokenizer_find(gguf_string_equals(name, "default") ? (struct gguf_string){ usual, strlen(usual) } : name);
+        char shown[48];
         if (!b->pre)
-                return vocab_fail(reterr, -ENOTSUP, "the pre-tokenizer '%s' is not supported (known: %s)",
-                                  printable_copy(shown, sizeof(shown), name.bytes, name.length),
-                                  pretokenizer_names(known, sizeof(known)));
+                return vocab_fail(reterr, -ENOTSUP,
+                                  "the pre-tokenizer '%s' is not supported, and another would quietly spoil the answers: take a "
+                                  "model with one that 'headroom-engine tokenize --pre-tokenizers' lists",
+                                  printable_copy(shown, sizeof(shown), name.bytes, name.length));
+        b->stages_count = pretokenizer_stages_count(b->pre);
         return 0;
 }
 
@@ -128,17 +136,23 @@ static int index_merges(struct bpe *b, const struct gguf *g, struct gguf_error *
         return r;
 }
 
-int bpe_init(struct bpe *b, const struct gguf *g, const struct vocab *v, struct gguf_error *reterr) {
+int bpe_init(struct bpe *b, const struct gguf *g, const struct vocab *v, const char *usual_pre, struct gguf_error *reterr) {
         *b = (struct bpe){ .vocab = v };
-        int r = choose_pretokenizer(b, g, reterr);
+        int r = choose_pretokenizer(b, g, usual_pre, reterr);
         if (r == 0)
                 r = index_merges(b, g, reterr);
-        for (unsigned byte = 0; byte < 256 && r == 0; byte++) {
+        if (r < 0)
+                return r;
+        if (b->pre->plain) {
+                vocab_byte_tokens(v, g, b->byte_ids);
+                return 0;
+        }
+        for (unsigned byte = 0; byte < 256; byte++) {
                 char spelt[2];
                 size_t length = spell_byte(byte, spelt);
                 b->byte_ids[byte] = vocab_find(v, spelt, length);
         }
-        return r;
+        return 0;
 }
 
 void bpe_done(struct bpe *b) {
@@ -166,8 +180,8 @@ static int find_whole_word(const struct bpe *b, struct merger *m, const char *wo
         if (length > b->vocab->longest)
                 return 0;
         for (size_t i = 0; i < length; i++) {
-                char spelt[2];
-                int r = merger_push_bytes(m, spelt, spell_byte((uint8_t) word[i], spelt));
+                char spelt[2] = { word[i] };
+                int r = merger_push_bytes(m, spelt, b->pre->plain ? 1 : spell_byte((uint8_t) word[i], spelt));
                 if (r < 0)
                         return r;
         }
@@ -175,7 +189,7 @@ static int find_whole_word(const struct bpe *b, struct merger *m, const char *wo
         return 0;
 }
 
-static int merge_word(const struct bpe *b, struct merger *m, const char *word, size_t length, struct token_list *list) {
+static int push_symbols_of_bytes(const struct bpe *b, struct merger *m, const char *word, size_t length) {
         int r = 0;
         for (size_t i = 0; i < length && r == 0; i++) {
                 int32_t id = b->byte_ids[(uint8_t) word[i]];
@@ -184,36 +198,96 @@ static int merge_word(const struct bpe *b, struct merger *m, const char *word, s
                 if (id != TOKEN_NONE)
                         r = merger_push_symbol(m, (uint32_t) i, 1, id);
         }
-        if (r == 0 && m->count > 0)
-                r = merger_run(m, rule_by_rank, b);
-        for (uint32_t i = m->count ? 0 : SYMBOL_NONE; i != SYMBOL_NONE && r == 0; i = m->symbols[i].next)
-                r = token_list_push(list, m->symbols[i].id);
         return r;
 }
 
-int bpe_encode(const struct bpe *b, struct merger *m, const char *text, size_t length, struct token_list *list) {
-        for (size_t at = 0, count; at < length; at += count) {
-                int32_t whole = TOKEN_NONE;
-                count = b->pre->next_word(text + at, length - at);
-                merger_restart(m);
-                int r = b->pre->whole_words_first ? find_whole_word(b, m, text + at, count, &whole) : 0;
+static int push_symbols_of_characters(const struct bpe *b, struct merger *m, const char *word, size_t length) {
+        int r = 0;
+        for (size_t at = 0; at < length && r == 0;) {
+                struct unicode_char c = unicode_char_at(word + at, length - at);
+                bool marked = b->pre->marks_spaces && word[at] == ' ';
+                const char *bytes = marked ? SPACE_MARK : word + at;
+                uint32_t count = marked ? SPACE_MARK_BYTES : c.length, start = (uint32_t) m->bytes_count;
+                r = merger_push_bytes(m, bytes, count);
                 if (r == 0)
-                        r = whole != TOKEN_NONE ? token_list_push(list, whole) : merge_word(b, m, text + at, count, list);
-                if (r < 0)
-                        return r;
+                        r = merger_push_symbol(m, start, count, vocab_find(b->vocab, bytes, count));
+                at += c.length;
         }
-        return 0;
+        return r;
+}
+
+/* A character without a token, in a plain vocabulary: its bytes, or the unknown token; white space may be dropped. */
+static int emit_character(const struct bpe *b, const char *bytes, size_t length, struct token_list *list) {
+        int r = 0;
+        for (size_t i = 0; i < length && r == 0; i++) {
+                int32_t id = b->byte_ids[(uint8_t) bytes[i]];
+                if (id != TOKEN_NONE)
+                        r = token_list_push(list, id);
+                else if (b->vocab->unknown != TOKEN_NONE && unicode_char_at(bytes, length).kind != UNICODE_SPACE)
+                        return token_list_push(list, b->vocab->unknown);
+        }
+        return r;
+}
+
+static int merge_word(const struct bpe *b, struct merger *m, const char *word, size_t length, struct token_list *list) {
+        merger_restart(m);
+        int r = b->pre->plain ? push_symbols_of_characters(b, m, word, length) : push_symbols_of_bytes(b, m, word, length);
+        if (r == 0 && m->count > 0)
+                r = merger_run(m, rule_by_rank, b);
+        for (uint32_t i = m->count ? 0 : SYMBOL_NONE; i != SYMBOL_NONE && r == 0; i = m->symbols[i].next) {
+                const struct symbol *symbol = &m->symbols[i];
+                r = symbol->id != TOKEN_NONE ? token_list_push(list, symbol->id)
+                                             : emit_character(b, m->bytes + symbol->start, symbol->length, list);
+        }
+        return r;
+}
+
+/* In vocabularies that mark spaces, a run of line breaks is a token of its own that no merges lead to. */
+static bool is_taken_whole(const struct bpe *b, const char *word) {
+        return b->pre->whole_words_first || (b->pre->marks_spaces && word[0] == '\n');
+}
+
+int bpe_encode(const struct bpe *b, struct merger *m, const char *text, size_t length, struct token_list *list) {
+        struct cutter cutter;
+        size_t start, count;
+        int r = 0;
+        cut_begin(&cutter, b->pre->stages, b->stages_count, text, length);
+        while (r == 0 && cut_next(&cutter, &start, &count)) {
+                int32_t whole = TOKEN_NONE;
+                merger_restart(m);
+                if (is_taken_whole(b, text + start))
+                        r = find_whole_word(b, m, text + start, count, &whole);
+                if (r == 0)
+                        r = whole != TOKEN_NONE ? token_list_push(list, whole) : merge_word(b, m, text + start, count, list);
+        }
+        return r;
 }
 
 /* ---- token to text ---- */
 
-void bpe_piece(const struct bpe *b, int32_t id, struct piece *out) {
+static void plain_piece(const struct bpe *b, int32_t id, struct piece *out) {
         struct gguf_string text = b->vocab->tokens[id];
-        bool plain = vocab_class(b->vocab, id) != TOKEN_CONTROL && vocab_class(b->vocab, id) != TOKEN_USER_DEFINED;
+        int value = vocab_byte_value(text);
+        if (value >= 0 && b->byte_ids[value] == id)
+                piece_put(out, (char) value);
+        else if (b->pre->marks_spaces)
+                piece_put_marked(out, text, 0);
+        else
+                for (size_t i = 0; i < text.length; i++)
+                        piece_put(out, text.bytes[i]);
+}
+
+void bpe_piece(const struct bpe *b, int32_t id, struct piece *out) {
+        if (b->pre->plain) {
+                plain_piece(b, id, out);
+                return;
+        }
+        struct gguf_string text = b->vocab->tokens[id];
+        bool spelt = vocab_class(b->vocab, id) != TOKEN_CONTROL && vocab_class(b->vocab, id) != TOKEN_USER_DEFINED;
         for (size_t at = 0; at < text.length;) {
                 uint32_t codepoint;
                 size_t count = printable_utf8(text.bytes + at, text.length - at, &codepoint);
-                int byte = plain && count > 0 ? codepoint_to_byte(codepoint) : -1;
+                int byte = spelt && count > 0 ? codepoint_to_byte(codepoint) : -1;
                 if (byte >= 0)
                         piece_put(out, (char) byte);
                 for (size_t i = 0; byte < 0 && i < (count ? count : 1); i++)

@@ -1,48 +1,75 @@
 #!/usr/bin/env python3
-"""Writes unicode_table.c: which code points are letters, numbers and white space.
+"""Writes unicode_table.c: general categories, simple lower case and canonical decomposition of all code points.
 
 usage: make_unicode_table.py > unicode_table.c
 
-Letters are the general categories L*, numbers N*, white space is the property White_Space, which is Z* and six
-control characters. The Unicode version is that of the Python that runs this.
+Everything comes from Python's unicodedata, so the Unicode version is that of the Python that runs this. Hangul
+syllables are left out of the decompositions: those are computed.
 """
 import sys
 import unicodedata
 
-WHITE_CONTROLS = {0x09, 0x0A, 0x0B, 0x0C, 0x0D, 0x85}
-PER_LINE = 3
+CATEGORIES = ("Cn Lu Ll Lt Lm Lo Mn Mc Me Nd Nl No Pc Pd Ps Pe Pi Pf Po Sm Sc Sk So Zs Zl Zp Cc Cf Co Cs").split()
+HANGUL = range(0xAC00, 0xD7A4)
+CODES = range(sys.maxunicode + 1)
 
 
-def kind(code):
-    category = unicodedata.category(chr(code))
-    if category[0] == "L":
-        return "UNICODE_LETTER"
-    if category[0] == "N":
-        return "UNICODE_NUMBER"
-    if category[0] == "Z" or code in WHITE_CONTROLS:
-        return "UNICODE_SPACE"
-    return None
-
-
-def ranges():
-    start, current = 0, None
-    for code in range(sys.maxunicode + 2):
-        now = kind(code) if code <= sys.maxunicode else None
+def category_runs():
+    """first << 5 | category for each run of code points of one category."""
+    current = None
+    for code in CODES:
+        now = CATEGORIES.index(unicodedata.category(chr(code)))
         if now != current:
-            if current:
-                yield start, code - 1, current
-            start, current = code, now
+            yield "0x%08x," % (code << 5 | now)
+            current = now
+
+
+def lower_of(code):
+    lower = chr(code).lower()
+    if len(lower) > 1:          # the simple mapping of U+0130 is its base
+        lower = lower[0]
+    return ord(lower)
+
+
+def lower_runs():
+    """{ first, last, distance, step }: every STEP-th code point of the run is DISTANCE away from its lower case."""
+    runs = []
+    for code in CODES:
+        distance = lower_of(code) - code
+        if distance == 0:
+            continue
+        last = runs[-1] if runs else None
+        if last and last[2] == distance and code - last[1] in (1, 2) and last[3] in (0, code - last[1]):
+            last[3] = code - last[1]
+            last[1] = code
+        else:
+            runs.append([code, code, distance, 0])
+    return ["{ 0x%x, 0x%x, %d, %d }," % (first, last, distance, step or 1) for first, last, distance, step in runs]
+
+
+def decompositions():
+    for code in CODES:
+        text = unicodedata.normalize("NFD", chr(code))
+        if code not in HANGUL and text != chr(code):
+            assert len(text) <= 4
+            yield "{ 0x%x, { %s } }," % (code, ", ".join("0x%x" % ord(c) for c in text))
+
+
+def table(declaration, name, rows, per_line):
+    rows = list(rows)
+    print("\nconst %s %s[] = {" % (declaration, name))
+    for i in range(0, len(rows), per_line):
+        print("        " + " ".join(rows[i:i + per_line]))
+    print("};\nconst uint32_t %s_count = %d;" % (name, len(rows)))
 
 
 def main():
-    rows = ["{ 0x%05x, 0x%05x, %s }," % row for row in ranges()]
     print("/*\n * unicode_table.c - made by make_unicode_table.py from Unicode %s; do not edit.\n */"
           % unicodedata.unidata_version)
-    print('#include "engine/tokenizer/unicode.h"\n')
-    print("const struct unicode_range unicode_ranges[] = {")
-    for i in range(0, len(rows), PER_LINE):
-        print("        " + " ".join(rows[i:i + PER_LINE]))
-    print("};\n\nconst uint32_t unicode_ranges_count = %d;" % len(rows))
+    print('#include "engine/tokenizer/unicode_table.h"')
+    table("uint32_t", "unicode_categories", category_runs(), 10)
+    table("struct unicode_lower_run", "unicode_lower_runs", lower_runs(), 4)
+    table("struct unicode_decomposition", "unicode_decompositions", decompositions(), 4)
 
 
 main()

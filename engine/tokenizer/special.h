@@ -7,12 +7,10 @@
 #ifndef HEADROOM_ENGINE_TOKENIZER_SPECIAL_H
 #define HEADROOM_ENGINE_TOKENIZER_SPECIAL_H
 
-#include "engine/tokenizer/vocab.h"
+#include "engine/tokenizer/trie.h"
 
 struct special {
-        int32_t *ids; /* sorted by text */
-        uint32_t count;
-        uint32_t first[257]; /* ids[first[b]] .. ids[first[b + 1] - 1] begin with byte b */
+        struct trie trie;
 };
 
 int special_init(struct special *s, const struct vocab *v); /* 0 or -ENOMEM */
@@ -22,7 +20,6 @@ void special_done(struct special *s);
  * The token that stands at TEXT, of LENGTH bytes; a guarded one may be at most GUARDED_LENGTH bytes long.
  * TOKEN_NONE, or the id and *ret_length.
  */
-int32_t special_at(const struct special *s, const struct vocab *v, const char *text, size_t length, size_t guarded_length,
-                   size_t *ret_length);
+int32_t special_at(const struct special *s, const char *text, size_t length, size_t guarded_length, size_t *ret_length);
 
 #endif

@@ -7,13 +7,7 @@
 #include <string.h>
 
 #include "engine/printable.h"
-
-static const char space[] = "\xe2\x96\x81"; /* U+2581 */
-#define SPACE_BYTES 3u
-
-static bool is_space(const char *bytes, size_t length) {
-        return length >= SPACE_BYTES && !memcmp(bytes, space, SPACE_BYTES);
-}
+#include "engine/tokenizer/space_mark.h"
 
 /* ---- opening ---- */
 
@@ -32,21 +26,10 @@ static int read_scores(struct spm *s, const struct gguf *g, struct gguf_error *r
         return 0;
 }
 
-/* Files without token types are taken by the spelling alone. */
-static void find_byte_tokens(struct spm *s, const struct gguf *g) {
-        bool typed = gguf_find(g, "tokenizer.ggml.token_type") != NULL;
-        memset(s->byte_ids, 0xff, sizeof(s->byte_ids));  /* TOKEN_NONE */
-        for (uint32_t id = s->vocab->count; id-- > 0;) { /* backwards: of two, the lower id stays */
-                int value = vocab_byte_value(s->vocab->tokens[id]);
-                if (value >= 0 && (!typed || vocab_class(s->vocab, (int32_t) id) == TOKEN_BYTE))
-                        s->byte_ids[value] = (int32_t) id;
-        }
-}
-
 static bool crosses_words(struct gguf_string text) {
-        for (size_t at = 1; at + SPACE_BYTES <= text.length; at++)
-                if (is_space(text.bytes + at, SPACE_BYTES) &&
-                    (at < SPACE_BYTES || !is_space(text.bytes + at - SPACE_BYTES, SPACE_BYTES)))
+        for (size_t at = 1; at + SPACE_MARK_BYTES <= text.length; at++)
+                if (is_space_mark(text.bytes + at, SPACE_MARK_BYTES) &&
+                    (at < SPACE_MARK_BYTES || !is_space_mark(text.bytes + at - SPACE_MARK_BYTES, SPACE_MARK_BYTES)))
                         return true;
         return false;
 }
@@ -58,7 +41,7 @@ int spm_init(struct spm *s, const struct gguf *g, const struct vocab *v, struct 
                 r = vocab_read_flag(g, "tokenizer.ggml.add_space_prefix", &s->adds_space, reterr);
         if (r < 0)
                 return r;
-        find_byte_tokens(s, g);
+        vocab_byte_tokens(v, g, s->byte_ids);
         for (uint32_t id = 0; id < v->count && !s->crosses_words; id++)
                 s->crosses_words = crosses_words(v->tokens[id]);
         return 0;
@@ -125,16 +108,16 @@ int spm_encode(const struct spm *s, struct merger *m, const char *text, size_t l
                struct token_list *list) {
         bool in_spaces = s->adds_space && after_special;
         merger_restart(m);
-        int r = in_spaces && length > 0 ? push_character(s, m, space, SPACE_BYTES) : 0;
+        int r = in_spaces && length > 0 ? push_character(s, m, SPACE_MARK, SPACE_MARK_BYTES) : 0;
         for (size_t at = 0; at < length && r == 0;) {
                 size_t count = printable_utf8(text + at, length - at, NULL);
                 if (count == 0)
                         count = 1;
-                bool spaces = text[at] == ' ' || is_space(text + at, count);
+                bool spaces = text[at] == ' ' || is_space_mark(text + at, count);
                 if (spaces && !in_spaces && !s->crosses_words)
                         r = finish_word(s, m, list);
                 if (r == 0)
-                        r = spaces ? push_character(s, m, space, SPACE_BYTES) : push_character(s, m, text + at, count);
+                        r = spaces ? push_character(s, m, SPACE_MARK, SPACE_MARK_BYTES) : push_character(s, m, text + at, count);
                 in_spaces = spaces;
                 at += count;
         }
@@ -150,10 +133,6 @@ void spm_piece(const struct spm *s, int32_t id, bool first, struct piece *out) {
                 piece_put(out, (char) value);
                 return;
         }
-        size_t at = first && s->adds_space && is_space(text.bytes, text.length) ? SPACE_BYTES : 0;
-        while (at < text.length) {
-                bool spaces = is_space(text.bytes + at, text.length - at);
-                piece_put(out, spaces ? ' ' : text.bytes[at]);
-                at += spaces ? SPACE_BYTES : 1;
-        }
+        size_t at = first && s->adds_space && is_space_mark(text.bytes, text.length) ? SPACE_MARK_BYTES : 0;
+        piece_put_marked(out, text, at);
 }

@@ -7,6 +7,8 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
+#include <strings.h>
 
 #include "engine/printable.h"
 #include "engine/tokenizer/bounds.h"
@@ -14,8 +16,9 @@
 #include "engine/tokenizer/special.h"
 #include "engine/tokenizer/spm.h"
 #include "engine/tokenizer/vocab.h"
+#include "engine/tokenizer/wpm.h"
 
-enum family { FAMILY_SPM, FAMILY_BPE };
+enum family { FAMILY_SPM, FAMILY_BPE, FAMILY_WPM };
 
 struct tokenizer {
         enum family family;
@@ -23,55 +26,121 @@ struct tokenizer {
         struct special special;
         struct spm spm; /* the one of FAMILY is in use */
         struct bpe bpe;
-        bool adds_bos, adds_eos;
+        struct wpm wpm;
+        bool adds_bos, adds_eos, adds_separator;
 };
 
 /* ---- opening ---- */
 
-static int choose_family(struct tokenizer *t, const struct gguf *g, struct gguf_error *reterr) {
+struct family_name {
+        const char *model; /* tokenizer.ggml.model */
+        enum family family;
+        enum vocab_defaults defaults;
+        const char *usual_pre; /* FAMILY_BPE */
+};
+
+static const struct family_name family_names[] = {
+        { "llama", FAMILY_SPM, VOCAB_SENTENCEPIECE_DEFAULTS, NULL },
+        { "gpt2", FAMILY_BPE, VOCAB_NO_DEFAULTS, "default" },
+        { "gemma4", FAMILY_BPE, VOCAB_NO_DEFAULTS, "gemma4" },
+        { "bert", FAMILY_WPM, VOCAB_WORDPIECE_DEFAULTS, NULL },
+};
+
+static int choose_family(const struct gguf *g, const struct family_name **ret, struct gguf_error *reterr) {
         struct gguf_string model;
         int r = gguf_get_string(g, "tokenizer.ggml.model", &model);
         if (r < 0)
                 return vocab_fail(reterr, -EBADMSG,
                                   r == -ENOENT ? "the file has no tokenizer: key 'tokenizer.ggml.model' is missing"
                                                : "key 'tokenizer.ggml.model' is not a string");
+        for (size_t i = 0; i < sizeof(family_names) / sizeof(family_names[0]); i++)
+                if (gguf_string_equals(model, family_names[i].model)) {
+                        *ret = &family_names[i];
+                        return 0;
+                }
         char shown[48];
-        if (gguf_string_equals(model, "llama"))
-                t->family = FAMILY_SPM;
-        else if (gguf_string_equals(model, "gpt2"))
-                t->family = FAMILY_BPE;
-        else
-                return vocab_fail(reterr, -ENOTSUP, "the tokenizer '%s' is not supported (known: llama, gpt2)",
-                                  printable_copy(shown, sizeof(shown), model.bytes, model.length));
-        return 0;
+        return vocab_fail(reterr, -ENOTSUP, "the tokenizer '%s' is not supported (known: llama, gpt2, gemma4, bert)",
+                          printable_copy(shown, sizeof(shown), model.bytes, model.length));
 }
 
-static int open_family(struct tokenizer *t, const struct gguf *g, struct gguf_error *reterr) {
-        int r = vocab_init(&t->vocab, g, t->family == FAMILY_SPM ? VOCAB_SENTENCEPIECE_DEFAULTS : VOCAB_NO_DEFAULTS, reterr);
+static int open_family(struct tokenizer *t, const struct gguf *g, const struct family_name *name, struct gguf_error *reterr) {
+        int r = vocab_init(&t->vocab, g, name->defaults, reterr);
         if (r < 0)
                 return r;
-        if (t->family == FAMILY_SPM) {
-                t->adds_bos = true;
-                return spm_init(&t->spm, g, &t->vocab, reterr);
+        switch (t->family = name->family) {
+        case FAMILY_SPM: t->adds_bos = true; return spm_init(&t->spm, g, &t->vocab, reterr);
+        case FAMILY_WPM: t->adds_bos = t->adds_separator = true; return wpm_init(&t->wpm, g, &t->vocab, reterr);
+        case FAMILY_BPE: break;
         }
-        r = bpe_init(&t->bpe, g, &t->vocab, reterr);
+        r = bpe_init(&t->bpe, g, &t->vocab, name->usual_pre, reterr);
         t->adds_bos = r == 0 && t->bpe.pre->adds_bos;
         return r;
 }
 
-static int tokenizer_read(struct tokenizer *t, const struct gguf *g, struct gguf_error *reterr) {
-        int r = choose_family(t, g, reterr);
-        if (r == 0)
-                r = open_family(t, g, reterr);
-        if (r == 0)
-                r = vocab_read_flag(g, "tokenizer.ggml.add_bos_token", &t->adds_bos, reterr);
+static int read_additions(struct tokenizer *t, const struct gguf *g, struct gguf_error *reterr) {
+        int r = vocab_read_flag(g, "tokenizer.ggml.add_bos_token", &t->adds_bos, reterr);
         if (r == 0)
                 r = vocab_read_flag(g, "tokenizer.ggml.add_eos_token", &t->adds_eos, reterr);
-        if (r == 0 && special_init(&t->special, &t->vocab) < 0)
-                r = vocab_fail(reterr, -ENOMEM, "no memory for %" PRIu32 " tokens", t->vocab.count);
+        if (r == 0 && t->family == FAMILY_WPM) /* elsewhere it is about pairs of texts */
+                r = vocab_read_flag(g, "tokenizer.ggml.add_sep_token", &t->adds_separator, reterr);
         t->adds_bos = t->adds_bos && t->vocab.bos != TOKEN_NONE;
-        t->adds_eos = t->adds_eos && t->vocab.eos != TOKEN_NONE;
+        t->adds_eos = t->adds_eos && t->vocab.eos != TOKEN_NONE && t->family != FAMILY_WPM;
+        t->adds_separator = t->adds_separator && t->vocab.separator != TOKEN_NONE;
         return r;
+}
+
+/* ---- tokens that take the white space beside them ---- */
+
+static bool is_called_phi3(const struct gguf *g) {
+        struct gguf_string name;
+        if (gguf_get_string(g, "general.name", &name) < 0)
+                return false;
+        for (size_t at = 0; at + 4 <= name.length; at++)
+                if (!strncasecmp(name.bytes + at, "phi3", 4) ||
+                    (at + 5 <= name.length && !strncasecmp(name.bytes + at, "phi-3", 5)))
+                        return true;
+        return false;
+}
+
+/* Added tokens of Phi-3 take what follows, but for three. No key of a file says so: other programs go by the name, too. */
+static void mark_phi3(struct vocab *v) {
+        static const char *const others[] = { "<unk>", "<s>", "<|endoftext|>" };
+        for (uint32_t id = 0; id < v->count; id++) {
+                enum token_class class = vocab_class(v, (int32_t) id);
+                bool takes = class == TOKEN_CONTROL || class == TOKEN_USER_DEFINED || class == TOKEN_UNKNOWN;
+                for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+                        takes = takes && !gguf_string_equals(v->tokens[id], others[i]);
+                if (takes)
+                        v->marks[id] |= MARK_TAKES_RIGHT;
+        }
+}
+
+static void mark_mask(struct vocab *v, const char *mask) {
+        for (uint32_t id = 0; id < v->count; id++)
+                if (gguf_string_equals(v->tokens[id], mask))
+                        v->marks[id] |= MARK_TAKES_LEFT;
+}
+
+static void mark_takers(struct tokenizer *t, const struct gguf *g) {
+        if (t->family == FAMILY_BPE && t->bpe.pre->mask)
+                mark_mask(&t->vocab, t->bpe.pre->mask);
+        else if (is_called_phi3(g))
+                mark_phi3(&t->vocab);
+}
+
+static int tokenizer_read(struct tokenizer *t, const struct gguf *g, struct gguf_error *reterr) {
+        const struct family_name *name = NULL;
+        int r = choose_family(g, &name, reterr);
+        if (r == 0)
+                r = open_family(t, g, name, reterr);
+        if (r == 0)
+                r = read_additions(t, g, reterr);
+        if (r < 0)
+                return r;
+        mark_takers(t, g);
+        return special_init(&t->special, &t->vocab) < 0
+                       ? vocab_fail(reterr, -ENOMEM, "no memory for %" PRIu32 " tokens", t->vocab.count)
+                       : 0;
 }
 
 int tokenizer_new(const struct gguf *g, struct tokenizer **ret, struct gguf_error *reterr) {
@@ -92,6 +161,7 @@ void tokenizer_free(struct tokenizer *t) {
                 return;
         special_done(&t->special);
         bpe_done(&t->bpe);
+        wpm_done(&t->wpm);
         vocab_done(&t->vocab);
         free(t);
 }
@@ -127,23 +197,39 @@ struct encoder {
         struct token_list *list;
 };
 
-static int encode_raw(struct encoder *e) {
+static int encode_raw(struct encoder *e, size_t end) {
+        const struct tokenizer *t = e->t;
         const char *raw = e->text + e->raw_start;
-        size_t length = e->at - e->raw_start;
+        size_t length = end - e->raw_start;
+        int r = 0;
         if (length == 0)
                 return 0;
-        int r = e->t->family == FAMILY_SPM ? spm_encode(&e->t->spm, &e->merger, raw, length, e->after_special, e->list)
-                                           : bpe_encode(&e->t->bpe, &e->merger, raw, length, e->list);
+        switch (t->family) {
+        case FAMILY_SPM: r = spm_encode(&t->spm, &e->merger, raw, length, e->after_special, e->list); break;
+        case FAMILY_BPE: r = bpe_encode(&t->bpe, &e->merger, raw, length, e->list); break;
+        case FAMILY_WPM: r = wpm_encode(&t->wpm, &e->merger, raw, length, e->list); break;
+        }
         e->raw_start = e->at;
         e->after_special = false;
         return r;
 }
 
-static int encode_special(struct encoder *e, int32_t id, size_t length) {
-        int r = encode_raw(e);
+static bool is_white(char c) {
+        return c == ' ' || (c >= '\t' && c <= '\r');
+}
+
+/* The token at AT, of LENGTH bytes, in a text that goes on to TEXT_END. */
+static int encode_special(struct encoder *e, int32_t id, size_t length, size_t text_end) {
+        uint8_t marks = e->t->vocab.marks[id];
+        size_t raw_end = e->at;
+        while (marks & MARK_TAKES_LEFT && raw_end > e->raw_start && is_white(e->text[raw_end - 1]))
+                raw_end--;
+        int r = encode_raw(e, raw_end);
         if (r == 0)
                 r = token_list_push(e->list, id);
         e->at += length;
+        while (marks & MARK_TAKES_RIGHT && length > 0 && e->at < text_end && is_white(e->text[e->at]))
+                e->at++;
         e->raw_start = e->at;
         e->after_special = true;
         return r;
@@ -154,12 +240,12 @@ static int encode_span(struct encoder *e, size_t span_end, size_t text_end, bool
         int r = 0;
         while (e->at < span_end && r == 0) {
                 size_t length = 0;
-                int32_t id = special_at(&e->t->special, &e->t->vocab, e->text + e->at, text_end - e->at,
-                                        markup ? span_end - e->at : 0, &length);
+                int32_t id =
+                        special_at(&e->t->special, e->text + e->at, text_end - e->at, markup ? span_end - e->at : 0, &length);
                 if (id == TOKEN_NONE)
                         e->at++;
                 else
-                        r = encode_special(e, id, length);
+                        r = encode_special(e, id, length, text_end);
         }
         return r;
 }
@@ -180,7 +266,7 @@ int tokenizer_encode_spans(const struct tokenizer *t, const char *text, const st
         int r = 0;
         for (size_t i = 0; i < spans_count && r == 0; i++) {
                 if (spans[i].token != TOKEN_NONE) {
-                        r = encode_special(&e, spans[i].token, 0);
+                        r = encode_special(&e, spans[i].token, 0, text_end);
                         stretch = i + 1;
                         continue;
                 }
@@ -196,7 +282,7 @@ int tokenizer_encode_spans(const struct tokenizer *t, const char *text, const st
                         r = encode_span(&e, start, text_end, spans[i].markup);
         }
         if (r == 0)
-                r = encode_raw(&e);
+                r = encode_raw(&e, e.at);
         merger_done(&e.merger);
         return r;
 }
@@ -209,6 +295,8 @@ int tokenizer_encode(const struct tokenizer *t, const char *text, size_t length,
                 r = tokenizer_encode_spans(t, text, &whole, 1, list);
         if (r == 0 && add_special && t->adds_eos)
                 r = token_list_push(list, t->vocab.eos);
+        if (r == 0 && add_special && t->adds_separator)
+                r = token_list_push(list, t->vocab.separator);
         return r;
 }
 
@@ -229,10 +317,30 @@ size_t tokenizer_piece(const struct tokenizer *t, int32_t id, bool special, bool
                         piece_put(&piece, text.bytes[i]);
         } else if (t->family == FAMILY_SPM) {
                 spm_piece(&t->spm, id, first, &piece);
+        } else if (t->family == FAMILY_WPM) {
+                wpm_piece(&t->wpm, id, &piece);
         } else {
                 bpe_piece(&t->bpe, id, &piece);
         }
         return piece.count;
+}
+
+int tokenizer_decode(const struct tokenizer *t, const int32_t ids[], size_t count, bool special, char **ret, size_t *ret_length) {
+        size_t length = 0;
+        for (size_t i = 0; i < count; i++)
+                length += tokenizer_piece(t, ids[i], special, i == 0, NULL, 0);
+        char *text = malloc(length + 1);
+        if (!text)
+                return -ENOMEM;
+        size_t used = 0;
+        for (size_t i = 0; i < count; i++)
+                used += tokenizer_piece(t, ids[i], special, i == 0, text + used, length - used);
+        if (t->family == FAMILY_WPM)
+                used = wpm_clean(text, used);
+        text[used] = '\0';
+        *ret = text;
+        *ret_length = used;
+        return 0;
 }
 
 /* ---- facts ---- */

@@ -1,8 +1,8 @@
 /*
  * tokenizer.h - text to token ids and back, as the GGUF metadata describes it.
  *
- * One vtable-free object; the family (`llama` = SentencePiece, pairs merged by score, `gpt2` = byte-level BPE,
- * pairs merged by rank) is chosen at creation. Control tokens are recognised in text only where the caller
+ * One vtable-free object; the family (`llama` = SentencePiece, pairs merged by score, `gpt2` and `gemma4` = BPE, pairs
+ * merged by rank, `bert` = WordPiece, the longest piece first) is chosen at creation. Control tokens are recognised in text only where the caller
  * allows it, so that a user's text cannot forge a turn. User-defined tokens are ordinary text that the
  * vocabulary keeps whole: they are recognised everywhere, except those that end or frame a turn (</s>, <|...|>),
  * which are treated as control tokens whatever the file calls them.
@@ -35,8 +35,8 @@ void token_list_done(struct token_list *list);
 int token_list_push(struct token_list *list, int32_t id); /* 0 or -ENOMEM */
 
 /*
- * Appends the tokens of TEXT (any bytes; invalid UTF-8 is carried by byte tokens).
- * ADD_SPECIAL: begin/end tokens as the file asks. PARSE_SPECIAL: special tokens written out in TEXT become their ids.
+ * Appends the tokens of TEXT (any bytes; invalid UTF-8 is carried by byte tokens, and dropped by WordPiece).
+ * ADD_SPECIAL: begin/end tokens as the file asks (WordPiece: [CLS] and [SEP]). PARSE_SPECIAL: special tokens written out in TEXT become their ids.
  * 0, -ENOMEM, or -E2BIG for more than 256 MiB.
  */
 int tokenizer_encode(const struct tokenizer *t, const char *text, size_t length, bool add_special, bool parse_special,
@@ -59,6 +59,13 @@ int tokenizer_encode_spans(const struct tokenizer *t, const char *text, const st
  * Control tokens give nothing unless SPECIAL. FIRST: ID begins a text (SentencePiece drops the space it added there).
  */
 size_t tokenizer_piece(const struct tokenizer *t, int32_t id, bool special, bool first, char *out, size_t size);
+
+/*
+ * The whole text of COUNT tokens, for the caller to free: their pieces in a row, less the spaces that WordPiece leaves
+ * before punctuation. Text that went through any other family comes back byte by byte; *ret has a 0 behind it.
+ * 0 or -ENOMEM. Ids that are none give nothing.
+ */
+int tokenizer_decode(const struct tokenizer *t, const int32_t ids[], size_t count, bool special, char **ret, size_t *ret_length);
 
 uint32_t tokenizer_vocab_count(const struct tokenizer *t);
 /* Bytes of text that one token can stand for at most: a text of more than N times this has more than N tokens. */

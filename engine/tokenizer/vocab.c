@@ -83,8 +83,8 @@ uint32_t vocab_slots_for(uint32_t count) {
         return slots;
 }
 
-static bool is_found_by_text(const struct vocab *v, uint32_t id) {
-        enum token_class class = vocab_class(v, (int32_t) id);
+bool vocab_is_text(const struct vocab *v, int32_t id) {
+        enum token_class class = vocab_class(v, id);
         return v->tokens[id].length > 0 && class != TOKEN_CONTROL && class != TOKEN_UNKNOWN && class != TOKEN_BYTE &&
                !(v->marks[id] & MARK_GUARDED);
 }
@@ -96,7 +96,7 @@ static int index_by_text(struct vocab *v, struct gguf_error *reterr) {
                 return vocab_fail(reterr, -ENOMEM, "no memory for a vocabulary of %" PRIu32 " tokens", v->count);
         v->slots_mask = slots - 1;
         for (uint32_t id = 0; id < v->count; id++) {
-                if (!is_found_by_text(v, id))
+                if (!vocab_is_text(v, (int32_t) id))
                         continue;
                 uint64_t hash = bytes_hash(v->tokens[id].bytes, v->tokens[id].length);
                 uint32_t *slot = slot_of(v, v->tokens[id].bytes, v->tokens[id].length, hash);
@@ -114,6 +114,17 @@ int vocab_byte_value(struct gguf_string text) {
                 return -1;
         const char *high = memchr(digits, text.bytes[3], 16), *low = memchr(digits, text.bytes[4], 16);
         return high && low ? (int) (high - digits) * 16 + (int) (low - digits) : -1;
+}
+
+void vocab_byte_tokens(const struct vocab *v, const struct gguf *g, int32_t ret_ids[256]) {
+        bool typed = gguf_find(g, "tokenizer.ggml.token_type") != NULL;
+        for (int byte = 0; byte < 256; byte++)
+                ret_ids[byte] = TOKEN_NONE;
+        for (int32_t id = (int32_t) v->count; id-- > 0;) { /* backwards: of two, the lower id stays */
+                int value = vocab_byte_value(v->tokens[id]);
+                if (value >= 0 && (!typed || vocab_class(v, id) == TOKEN_BYTE))
+                        ret_ids[value] = id;
+        }
 }
 
 int vocab_read_flag(const struct gguf *g, const char *key, bool *ret, struct gguf_error *reterr) {
@@ -208,6 +219,29 @@ static void use_sentencepiece_defaults(struct vocab *v) {
                 v->eos = 2;
 }
 
+/* *RET becomes ID where that token is called TEXT. */
+static void use_if_called(struct vocab *v, uint32_t id, const char *text, int32_t *ret) {
+        if (id >= v->count || !gguf_string_equals(v->tokens[id], text))
+                return;
+        make_control(v, id, 0);
+        *ret = (int32_t) id;
+}
+
+static void use_defaults(struct vocab *v, enum vocab_defaults defaults) {
+        if (defaults == VOCAB_SENTENCEPIECE_DEFAULTS)
+                use_sentencepiece_defaults(v);
+        if (defaults == VOCAB_WORDPIECE_DEFAULTS) {
+                use_if_called(v, 100, "[UNK]", &v->unknown);
+                use_if_called(v, 101, "[CLS]", &v->bos);
+                use_if_called(v, 102, "[SEP]", &v->separator);
+                use_if_called(v, 103, "[MASK]", &v->mask);
+        }
+        if (defaults == VOCAB_UNIGRAM_DEFAULTS) {
+                use_if_called(v, 1, "</s>", &v->eos);
+                use_if_called(v, 2, "<unk>", &v->unknown);
+        }
+}
+
 static int read_named_tokens(struct vocab *v, const struct gguf *g, struct gguf_error *reterr) {
         static const char *const more_ends[] = { "tokenizer.ggml.eot_token_id", "tokenizer.ggml.eom_token_id" };
         uint32_t unknown;
@@ -219,9 +253,20 @@ static int read_named_tokens(struct vocab *v, const struct gguf *g, struct gguf_
                                           v->count);
                 v->unknown = (int32_t) unknown;
         }
-        r = read_named(v, g, "tokenizer.ggml.bos_token_id", 0, &v->bos, reterr);
-        if (r == 0)
-                r = read_named(v, g, "tokenizer.ggml.eos_token_id", MARK_END, &v->eos, reterr);
+        const struct {
+                const char *key;
+                unsigned marks;
+                int32_t *id;
+        } named[] = {
+                { "tokenizer.ggml.cls_token_id", 0, &v->bos }, /* where both are given, the next one counts */
+                { "tokenizer.ggml.bos_token_id", 0, &v->bos },
+                { "tokenizer.ggml.eos_token_id", MARK_END, &v->eos },
+                { "tokenizer.ggml.seperator_token_id", 0, &v->separator }, /* spelt like this in files */
+                { "tokenizer.ggml.mask_token_id", 0, &v->mask },
+        };
+        r = 0;
+        for (size_t i = 0; i < sizeof(named) / sizeof(named[0]) && r == 0; i++)
+                r = read_named(v, g, named[i].key, named[i].marks, named[i].id, reterr);
         for (size_t i = 0; i < 2 && r == 0; i++) {
                 int32_t id;
                 r = read_named(v, g, more_ends[i], MARK_END, &id, reterr);
@@ -241,14 +286,14 @@ static void mark_known_ends(struct vocab *v) {
 }
 
 int vocab_init(struct vocab *v, const struct gguf *g, enum vocab_defaults defaults, struct gguf_error *reterr) {
-        *v = (struct vocab){ .bos = TOKEN_NONE, .eos = TOKEN_NONE, .unknown = TOKEN_NONE };
+        *v = (struct vocab){ .bos = TOKEN_NONE, .eos = TOKEN_NONE };
+        v->unknown = v->separator = v->mask = TOKEN_NONE;
         int r = read_tokens(v, g, reterr);
         if (r == 0)
                 r = read_classes(v, g, reterr);
         if (r < 0)
                 return r;
-        if (defaults == VOCAB_SENTENCEPIECE_DEFAULTS)
-                use_sentencepiece_defaults(v);
+        use_defaults(v, defaults);
         r = read_named_tokens(v, g, reterr);
         if (r < 0)
                 return r;

@@ -21,7 +21,7 @@ FLAGS = {
     "special": ["--add-special"],
     "special_parse": ["--add-special", "--parse-special"],
 }
-LATER = ("bert", "deepseek-coder", "falcon", "starcoder")         # may be refused; nothing else may
+LATER = ()
 SKIPPED = 77
 
 
