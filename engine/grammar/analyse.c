@@ -1,6 +1,6 @@
 /*
- * analyse.c - see compile.h. Each property is the least solution of equations between nodes, found by sweeping from the last node
- * to the first until nothing changes. Where sweeps run out, `need` is too great and `nullable` too seldom, which is safe.
+ * analyse.c - see compile.h. Each property is the least solution of equations between nodes, found by sweeping over all of them
+ * until nothing changes. Where sweeps run out, `need` is too great and `nullable` too seldom, which is safe.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -60,9 +60,11 @@ static uint32_t need_of(const struct grammar *g, uint32_t at) {
         }
 }
 
-static bool sweep(struct grammar *g) {
+/* Backwards, since nodes mostly go on at later ones; every other time forwards, for what goes on at earlier ones. */
+static bool sweep(struct grammar *g, bool forwards) {
         bool changed = false;
-        for (uint32_t i = g->nodes_count; i-- > 0;) {
+        for (uint32_t n = g->nodes_count; n-- > 0;) {
+                uint32_t i = forwards ? g->nodes_count - 1 - n : n;
                 bool nullable = nullable_of(g, i);
                 uint16_t need = (uint16_t) need_of(g, i);
                 changed |= nullable != g->nodes[i].nullable || need != g->nodes[i].need;
@@ -76,7 +78,7 @@ void analyse_nodes(struct grammar *g) {
         shorten_jumps(g);
         for (uint32_t i = 0; i < g->nodes_count; i++)
                 g->nodes[i].need = GRAMMAR_NEVER;
-        for (uint32_t i = 0; i < GRAMMAR_SWEEPS_MAX && sweep(g); i++)
+        for (uint32_t i = 0; i < GRAMMAR_SWEEPS_MAX && sweep(g, i % 2); i++)
                 ;
         for (uint32_t i = 0; i < g->nodes_count; i++)
                 g->nodes[i].body_empty = g->nodes[i].op == GRAMMAR_REPEAT && g->nodes[i + 1].nullable;

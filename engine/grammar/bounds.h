@@ -10,7 +10,7 @@
 #define GRAMMAR_RANGES_MAX      65536u   /* of code points, over all classes */
 #define GRAMMAR_REPEAT_MAX      1000000u /* the largest bound of a repetition: it is counted, not written out */
 #define GRAMMAR_NESTING_MAX     100u     /* brackets within brackets, in a grammar or a pattern: they are read recursively */
-#define GRAMMAR_SWEEPS_MAX      1024u    /* over the nodes, until what is worked out about them holds still: 0.1 s at the worst */
+#define GRAMMAR_SWEEPS_MAX      200u     /* over the nodes, until what is worked out about them holds still: 0.1 s at the worst */
 
 /* Schemas. */
 #define SCHEMA_DEPTH_MAX      64u /* references and allOf behind each other; how deep oneOf is compared */

@@ -14,7 +14,7 @@
 
 #define FRAME_SLOTS (2 * MATCHER_FRAMES_MAX) /* powers of two */
 #define STATE_SLOTS (2 * MATCHER_STATES_MAX)
-#define PATH_STATES   (GRAMMAR_PIECE_MAX + 2)
+#define PATH_STATES (GRAMMAR_PIECE_MAX + 2)
 #define BOTTOM      0u /* the frame below all: whoever comes back to it has read the whole */
 
 /* What one transition may add. */

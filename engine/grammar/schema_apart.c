@@ -5,6 +5,10 @@
 
 static bool apart(struct schema_compiler *c, const cJSON *a, const cJSON *b, unsigned depth);
 
+static uint32_t size_of(const cJSON *list) {
+        return (uint32_t) cJSON_GetArraySize(list);
+}
+
 /* Behind its references. NULL: a schema that could hold for anything. */
 static const cJSON *behind_references(struct schema_compiler *c, const cJSON *s) {
         for (unsigned i = 0; i < SCHEMA_DEPTH_MAX && s; i++) {
@@ -76,9 +80,11 @@ static bool properties_apart(struct schema_compiler *c, const cJSON *a, const cJ
         const cJSON *of_b = cJSON_GetObjectItemCaseSensitive(b, "properties");
         if (!makes_objects(a) || !makes_objects(b))
                 return false;
+        uint32_t work = size_of(of_b) + size_of(cJSON_GetObjectItemCaseSensitive(a, "required")) +
+                        size_of(cJSON_GetObjectItemCaseSensitive(b, "required"));
         cJSON_ArrayForEach(property, of_a) {
                 const cJSON *other = cJSON_GetObjectItemCaseSensitive(of_b, property->string);
-                if (!schema_works(c, 8))
+                if (!schema_works(c, 8 + work))
                         return false;
                 if (other && requires(a, property->string) && requires(b, property->string) &&
                     apart(c, property, other, depth + 1))
@@ -90,7 +96,7 @@ static bool properties_apart(struct schema_compiler *c, const cJSON *a, const cJ
 static bool apart(struct schema_compiler *c, const cJSON *a, const cJSON *b, unsigned depth) {
         a = behind_references(c, a);
         b = behind_references(c, b);
-        if (c->failed || depth > SCHEMA_DEPTH_MAX)
+        if (depth > SCHEMA_DEPTH_MAX || !schema_works(c, 32 + 8 * (size_of(a) + size_of(b))))
                 return false;
         if (cJSON_IsFalse(a) || cJSON_IsFalse(b))
                 return true;

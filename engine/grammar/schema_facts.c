@@ -270,7 +270,7 @@ static void read_one(struct schema_compiler *c, struct facts *f, const cJSON *sc
         bool typed = false;
         cJSON_ArrayForEach(k, schema) {
                 char shown[48];
-                if (!schema_works(c, 1))
+                if (!schema_works(c, 1 + (uint32_t) cJSON_GetArraySize(k)))
                         return;
                 if (!strcmp(k->string, "type")) {
                         read_types(c, f, k, schema);

@@ -65,7 +65,7 @@ class Generator:
         if what == 0:
             made["format"] = self.choose(FORMATS)
         elif what == 1:
-            made["pattern"] = self.choose(UNANCHORED if self.chance(0.02) else PATTERNS)
+            made["pattern"] = self.choose(UNANCHORED if self.chance(0.01) else PATTERNS)
         else:
             made["maxLength"] = self.random.randrange(0, 25)
             if self.chance(0.5):
@@ -118,10 +118,10 @@ class Generator:
         names = self.random.sample(NAMES, self.random.randrange(0, 5) or 1)
         made = {"type": "object", "properties": {name: self.any(depth) for name in names}}
         made["required"] = [name for name in names if self.chance(0.6)]
-        if self.chance(0.03):
+        if self.chance(0.02):
             made["required"].append("unlisted")
             made["additionalProperties"] = {"type": "integer", "minimum": 0, "maximum": 9}
-        elif self.chance(0.05):                                 # rare: the model alone decides how many there are
+        elif self.chance(0.03):                                 # rare: the model alone decides how many there are
             made["additionalProperties"] = self.choose([self.integer, self.boolean])(0)
         elif self.chance(0.7):
             made["additionalProperties"] = False

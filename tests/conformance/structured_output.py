@@ -29,7 +29,7 @@ MODEL = ROOT / "tests/demo_model/headroom-demo-small.gguf"
 SCHEMAS = int(os.environ.get("HEADROOM_SCHEMAS", 40))
 ANSWERS = int(os.environ.get("HEADROOM_ANSWERS", 3))
 SEED = int(os.environ.get("HEADROOM_SEED", 1))
-TOKENS = 600
+TOKENS = 700
 CUT_OFF_MOST = 0.05
 MUST_BE_USED = {"type", "properties", "required", "additionalProperties", "items", "prefixItems", "minItems", "maxItems", "enum",
                 "const", "anyOf", "oneOf", "allOf", "$ref", "$defs", "minLength", "maxLength", "pattern", "format", "minimum",

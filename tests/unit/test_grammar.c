@@ -221,6 +221,38 @@ static void test_hostile_grammars_are_bounded(void **state) {
         }
 }
 
+/* Rules that learn only from the last, or from the first, what they lead to: in the order that is worst for finding out. */
+static void test_large_grammars(void **state) {
+        (void) state;
+        enum { RULES = 15000, LINE = 40 };
+        for (int step = -1; step <= 1; step += 2) {
+                char *text = malloc(2 * RULES * LINE);
+                size_t length = (size_t) sprintf(text, "root ::= r0");
+                for (int i = 1; i < RULES; i++)
+                        length += (size_t) sprintf(text + length, " | r%d", i);
+                for (int i = 0; i < RULES; i++) {
+                        if (i + step < 0 || i + step == RULES)
+                                length += (size_t) sprintf(text + length, "\nr%d ::= \"b\"", i);
+                        else
+                                length += (size_t) sprintf(text + length, "\nr%d ::= \"a\" r%d", i, i + step);
+                }
+                struct grammar *g;
+                struct grammar_error error;
+                double begun = processor_s();
+                if (gbnf_compile(text, length, &g, &error) < 0)
+                        fail_msg("%s", error.text);
+                if (processor_s() - begun > 5)
+                        fail_msg("compiled in %.1f s", processor_s() - begun);
+                struct matcher *m;
+                assert_int_equal(matcher_new(g, &m), 0);
+                /* Of more ways than are followed, those of the first alternatives are; the others are given up. */
+                assert_int_equal(read_text(m, "aaab"), step < 0 ? WHOLE : NOT);
+                matcher_free(m);
+                grammar_free(g);
+                free(text);
+        }
+}
+
 /* As deep as may be, and then no deeper: what is begun can always be ended. */
 static void test_nesting_ends_in_time(void **state) {
         (void) state;
@@ -248,6 +280,7 @@ int main(void) {
                 cmocka_unit_test(test_tried_bytes_are_taken_back),
                 cmocka_unit_test(test_forgetting_changes_nothing),
                 cmocka_unit_test(test_hostile_grammars_are_bounded),
+                cmocka_unit_test(test_large_grammars),
                 cmocka_unit_test(test_nesting_ends_in_time),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);

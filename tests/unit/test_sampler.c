@@ -250,6 +250,68 @@ static void test_penalties(void **state) {
         }
 }
 
+/* A pick that is not allowed, then one among those that are: as often as their own softmax says. */
+static void test_among_allowed(void **state) {
+        (void) state;
+        uint32_t allowed[(VOCAB + 31) / 32] = { 0 };
+        static uint32_t counts[VOCAB];
+        struct sampling p = sampling_default();
+        p.temperature = 1;
+        p.top_k = 0;
+        p.top_p = 1;
+        p.min_p = 0;
+        fill_logits(11, 2.0);
+        double sum = 0;
+        for (uint32_t id = 0; id < VOCAB; id++) {
+                counts[id] = 0;
+                if (id % 7 != 3)
+                        continue;
+                allowed[id / 32] |= 1u << (id % 32);
+                sum += exp((double) logits[id]);
+        }
+        struct sampler *s;
+        assert_int_equal(sampler_new(&p, VOCAB, &s), 0);
+        const uint32_t draws = 60000;
+        for (uint32_t i = 0; i < draws; i++) {
+                int32_t id = sampler_pick(s, scratch, logits);
+                if (id % 7 != 3)
+                        id = sampler_pick_among(s, scratch, logits, allowed);
+                assert_true(id >= 0 && id % 7 == 3);
+                counts[id]++;
+        }
+        for (uint32_t id = 3; id < VOCAB; id += 7) {
+                double expected = draws * exp((double) logits[id]) / sum;
+                assert_true(fabs(counts[id] - expected) < 6 * sqrt(expected) + 6);
+        }
+        sampler_free(s);
+}
+
+/* Greedy: the first of the greatest of them. Bans count; where nothing is left, nothing is picked. */
+static void test_among_few(void **state) {
+        (void) state;
+        uint32_t allowed[(VOCAB + 31) / 32] = { 0 };
+        struct token_bias bans[] = { { 5, -INFINITY }, { 40, -INFINITY } };
+        struct sampling p = sampling_default();
+        fill_logits(12, 2.0);
+        logits[5] = 50;
+        allowed[5 / 32] |= 1u << 5;
+        for (unsigned greedy = 0; greedy < 2; greedy++) {
+                for (uint32_t count = 0; count <= 2; count++) {
+                        allowed[40 / 32] |= 1u << (40 % 32);
+                        p.temperature = greedy ? 0 : 1;
+                        p.biases = bans;
+                        p.biases_count = count;
+                        struct sampler *s;
+                        assert_int_equal(sampler_new(&p, VOCAB, &s), 0);
+                        for (unsigned i = 0; i < 50; i++)
+                                assert_int_equal(sampler_pick_among(s, scratch, logits, allowed), count == 0   ? 5
+                                                                                                  : count == 1 ? 40
+                                                                                                               : -1);
+                        sampler_free(s);
+                }
+        }
+}
+
 static void test_logprobs(void **state) {
         (void) state;
         for (uint64_t seed = 0; seed < 50; seed++) {
@@ -280,6 +342,8 @@ int main(void) {
                 cmocka_unit_test(test_seed_decides),
                 cmocka_unit_test(test_biases),
                 cmocka_unit_test(test_penalties),
+                cmocka_unit_test(test_among_allowed),
+                cmocka_unit_test(test_among_few),
                 cmocka_unit_test(test_logprobs),
         };
         return cmocka_run_group_tests(tests, make_scratch, free_scratch);

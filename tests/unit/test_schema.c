@@ -308,6 +308,29 @@ static void test_large_schemas(void **state) {
         cJSON_Delete(schema);
 }
 
+/* A thousand alternatives, each to be told from each: refused when that takes too long, not worked at for minutes. */
+static void test_many_alternatives_of_one(void **state) {
+        (void) state;
+        for (unsigned count = 20; count <= 4000; count *= 200) {
+                cJSON *schema = cJSON_CreateObject(), *one_of = cJSON_AddArrayToObject(schema, "oneOf");
+                for (unsigned i = 0; i < count; i++) {
+                        cJSON *one = cJSON_CreateObject(), *properties = cJSON_AddObjectToObject(one, "properties");
+                        cJSON_AddNumberToObject(cJSON_AddObjectToObject(properties, "k"), "const", i);
+                        cJSON_AddItemToArray(cJSON_AddArrayToObject(one, "required"), cJSON_CreateString("k"));
+                        cJSON_AddItemToArray(one_of, one);
+                }
+                struct grammar *g;
+                struct grammar_error error;
+                int r = schema_compile(schema, &g, &error);
+                assert_int_equal(r, count == 20 ? 0 : -EINVAL);
+                if (r == 0)
+                        grammar_free(g);
+                else
+                        assert_non_null(strstr(error.text, "too large"));
+                cJSON_Delete(schema);
+        }
+}
+
 /* Alternatives of alternatives multiply; the limits end that. */
 static void test_schemas_that_multiply_are_refused(void **state) {
         (void) state;
@@ -330,9 +353,13 @@ static void test_schemas_that_multiply_are_refused(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_refused),        cmocka_unit_test(test_rows),
-                cmocka_unit_test(test_integer_limits), cmocka_unit_test(test_any_object),
-                cmocka_unit_test(test_large_schemas),  cmocka_unit_test(test_schemas_that_multiply_are_refused),
+                cmocka_unit_test(test_refused),
+                cmocka_unit_test(test_rows),
+                cmocka_unit_test(test_integer_limits),
+                cmocka_unit_test(test_any_object),
+                cmocka_unit_test(test_large_schemas),
+                cmocka_unit_test(test_many_alternatives_of_one),
+                cmocka_unit_test(test_schemas_that_multiply_are_refused),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
