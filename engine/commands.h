@@ -17,6 +17,7 @@ command command_run;
 command command_logits;
 command command_bench;
 command command_perplexity;
+command command_embed;
 command command_worker; /* the process that headroomd starts */
 
 #endif

@@ -19,6 +19,7 @@ static const struct command_row commands[] = {
         { "logits",     command_logits,     "the numbers a model gives for given tokens, as JSON" },
         { "bench",      command_bench,      "tokens per second of prefill and decode" },
         { "perplexity", command_perplexity, "how well a model foretells a text, and what a KV cache of less precision costs" },
+        { "embed",      command_embed,      "vectors of texts" },
         { "run",        command_run,        "one prompt to one answer" },
         { "worker",     command_worker,     "serve one model to headroomd over an inherited socket" },
         { NULL, NULL, NULL },

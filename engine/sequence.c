@@ -3,12 +3,11 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <math.h>
 #include <stdlib.h>
 
 static int prepare_embedding(struct sequence *q, const struct request_rules *rules) {
         q->sum = calloc(rules->n_embd, sizeof(*q->sum));
-        q->vectors = calloc((size_t) q->request.inputs_count * rules->n_embd, sizeof(*q->vectors));
+        q->vectors = calloc((size_t) q->request.inputs_count * q->request.dimensions, sizeof(*q->vectors));
         return q->sum && q->vectors ? 0 : -ENOMEM;
 }
 
@@ -119,23 +118,17 @@ static int advance_answer(struct sequence *q, const struct request_rules *rules,
         return take_token(q, rules, token, q->request.logprobs ? &logprob : NULL, ret_state);
 }
 
+/* The pass has stored the item's tokens already. */
 static void add_hidden(struct sequence *q, const struct request_rules *rules, const struct forward_item *item) {
-        for (uint32_t i = 0; i < item->count; i++)
-                for (uint32_t d = 0; d < rules->n_embd; d++)
-                        q->sum[d] += (double) item->result[(size_t) i * rules->n_embd + d];
+        pooling_add(rules->pooling, q->sum, item->result, item->count, rules->n_embd, q->kv.tokens_count - item->count,
+                    (uint32_t) sequence_tokens(q)->count);
 }
 
-/* The mean's direction: dividing by the count would be undone by the scaling to length 1. */
 static void finish_vector(struct sequence *q, const struct request_rules *rules) {
-        double squares = 0;
+        uint32_t n = q->request.dimensions;
+        pooling_finish(q->sum, n, q->vectors + (size_t) q->input * n);
         for (uint32_t d = 0; d < rules->n_embd; d++)
-                squares += q->sum[d] * q->sum[d];
-        double scale = squares > 0 ? 1 / sqrt(squares) : 0;
-        float *vector = q->vectors + (size_t) q->input * rules->n_embd;
-        for (uint32_t d = 0; d < rules->n_embd; d++) {
-                vector[d] = (float) (q->sum[d] * scale);
                 q->sum[d] = 0;
-        }
 }
 
 int sequence_advance(struct sequence *q, const struct request_rules *rules, struct kv_cache *cache,

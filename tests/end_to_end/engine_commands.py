@@ -35,12 +35,17 @@ ROWS = [
     ("perplexity {M} /nowhere.txt", FAILED, "headroom-engine perplexity: /nowhere.txt: No such file or directory"),
     ("perplexity {M} {D}", FAILED, "{D}: Is a directory"),
     ("perplexity {E} {M}", FAILED, "{E}: the file is empty"),
+    ("embed {M}", USAGE, "one MODEL and at least one text"),
+    ("embed {M} hi --dimensions 0", USAGE, "--dimensions: '0' is not a possible value"),
+    ("embed {M} hi --dimensions 129", FAILED, "dimensions must be a whole number from 1 to 128"),
+    ("embed {M} hi --file /nowhere.txt", FAILED, "headroom-engine embed: /nowhere.txt: No such file or directory"),
+    ("embed {E} hi", FAILED, "{E}: the file is empty"),
     ("worker --socket 99 --model-fd 98", FAILED, "headroom-engine worker: cannot look at the file: Bad file descriptor"),
 ]
 
 # What prints something must fail where it cannot.
 PRINTING = ["--help", "--version", "run --help", "run {M} --prompt hi --temp 0", "logits {M} --tokens 1", "tokenize {M}",
-            "bench {M} -p 16 -n 4 -r 1 --json", "perplexity -q {M} {S}", "inspect {M}", "inspect --json --summary {M}"]
+            "bench {M} -p 16 -n 4 -r 1 --json", "perplexity -q {M} {S}", "embed {M} hi", "inspect {M}", "inspect --json --summary {M}"]
 
 
 def run(line, names, **kwargs):
