@@ -125,6 +125,7 @@
 /* --- api --- */
 #define API_LARGE_BODY          (1u << 20)  /* after one of these, memory in small pieces is given back too ... */
 #define API_TRIM_MS             1000        /* ... when everybody has let go of theirs */
+#define API_EMBED_INPUTS_MAX    2048        /* texts of one request: OpenAI's limit; a model with long vectors has less room */
 #define API_ANSWER_MAX          (16u << 20) /* an answer that is not streamed is held until its end */
 #define API_PING_MS             5000  /* a stream without news says why; clients and proxies give up after a minute or more */
 #define API_TICK_AGE_MAX_MS     20000 /* /health: the fleet ticks every 5 s at the least */

@@ -54,12 +54,22 @@ void asks_wait(struct model *m, struct ask *ask) {
 
 /* --- sending --- */
 
+static bool add_embed_fields(cJSON *message, const cJSON *body) {
+        static const char *const fields[] = { "input", "dimensions", "truncate" };
+        for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
+                cJSON *item = cJSON_GetObjectItemCaseSensitive(body, fields[i]);
+                if (item && !cJSON_AddItemReferenceToObject(message, fields[i], item))
+                        return false;
+        }
+        return true;
+}
+
 static cJSON *message_of(const struct ask *ask) {
         cJSON *message = cJSON_CreateObject();
         bool embeds = ask->kind == ASK_EMBED;
         bool good = message && cJSON_AddStringToObject(message, "type", embeds ? WIRE_EMBED : WIRE_GENERATE);
         if (good && embeds) {
-                good = cJSON_AddItemReferenceToObject(message, "input", cJSON_GetObjectItemCaseSensitive(ask->body, "input"));
+                good = add_embed_fields(message, ask->body);
         } else if (good) {
                 good = cJSON_AddStringToObject(message, "kind", ask->kind == ASK_CHAT ? "chat" : "completion") &&
                        cJSON_AddItemReferenceToObject(message, "body", ask->body);

@@ -113,10 +113,42 @@ int prompt_read(const struct request_rules *rules, const cJSON *prompt, uint32_t
         return read_one(rules, "prompt", prompt, true, tokens_max, list, reterr);
 }
 
-int prompt_read_input(const struct request_rules *rules, const cJSON *input, struct token_list *list,
+/* Bytes of TEXT that are enough to fill the context, up to the beginning of a character. */
+static size_t bytes_that_fill(const struct request_rules *rules, const char *text) {
+        size_t length = strlen(text), most = ((size_t) rules->n_ctx_now + 1) * tokenizer_longest(rules->tokenizer);
+        while (most < length && ((unsigned char) text[most] & 0xc0) == 0x80)
+                most++;
+        return most < length ? most : length;
+}
+
+/* The beginning of INPUT that fits. */
+static int read_beginning(const struct request_rules *rules, const cJSON *input, struct token_list *list,
+                          struct request_error *reterr) {
+        uint32_t most = rules->n_ctx_now;
+        if (cJSON_IsArray(input)) {
+                int r = read_ids(rules, "input", input, list, reterr);
+                if (r < 0)
+                        return r;
+        } else if (tokenizer_encode(rules->tokenizer, input->valuestring, bytes_that_fill(rules, input->valuestring), true, false,
+                                    list) < 0) {
+                return request_no_memory(reterr);
+        }
+        drop_second_begin(rules->tokenizer, list);
+        if (list->count > most) {
+                int32_t last = list->ids[list->count - 1];
+                list->count = most;
+                if (cJSON_IsString(input) && tokenizer_is_end(rules->tokenizer, last))
+                        list->ids[most - 1] = last;
+        }
+        return check_count(rules, "input", list, most, reterr);
+}
+
+int prompt_read_input(const struct request_rules *rules, const cJSON *input, bool truncate, struct token_list *list,
                       struct request_error *reterr) {
         if (!cJSON_IsString(input) && !cJSON_IsArray(input))
                 return request_refuse(reterr, "input", "input must be a list of texts or of lists of token ids.");
+        if (truncate)
+                return read_beginning(rules, input, list, reterr);
         int r = read_one(rules, "input", input, false, rules->n_ctx, list, reterr);
         if (r == 0 && list->count > rules->n_ctx_now)
                 return request_refuse_lowered(reterr, "input", list->count, rules->n_ctx_now, rules->n_ctx);

@@ -15,8 +15,11 @@ int prompt_read_messages(const struct request_rules *rules, const cJSON *message
 /* A string, an array of token ids, or an array of one of these. */
 int prompt_read(const struct request_rules *rules, const cJSON *prompt, uint32_t tokens_max, struct token_list *list,
                 struct request_error *reterr);
-/* A string or an array of token ids to embed. */
-int prompt_read_input(const struct request_rules *rules, const cJSON *input, struct token_list *list,
+/*
+ * A string or an array of token ids to embed. TRUNCATE: of one that is too long the beginning is taken, and the token that ends a text
+ * where this vocabulary has one.
+ */
+int prompt_read_input(const struct request_rules *rules, const cJSON *input, bool truncate, struct token_list *list,
                       struct request_error *reterr);
 
 #endif

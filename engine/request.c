@@ -318,28 +318,45 @@ int request_read(struct request_rules *rules, uint64_t id, enum request_kind kin
 }
 
 /* How many vectors of this model an answer's frame holds. */
-static uint32_t embed_inputs_max(uint32_t n_embd) {
-        uint32_t fit = WIRE_TO_DAEMON_BYTES_MAX / (n_embd * EMBED_FLOAT_BYTES + EMBED_FLOAT_BYTES);
+static uint32_t embed_inputs_max(uint32_t dimensions) {
+        uint32_t fit = WIRE_TO_DAEMON_BYTES_MAX / (dimensions * EMBED_FLOAT_BYTES + EMBED_FLOAT_BYTES);
         uint32_t max = fit < REQUEST_INPUTS_MAX ? fit : REQUEST_INPUTS_MAX;
         return max > 1 ? max - 1 : 1; /* one vector's room for the envelope */
 }
 
-int request_read_embed(struct request_rules *rules, uint64_t id, const cJSON *input, struct request *ret,
+/* What is asked of all vectors; the inputs come later. */
+static int read_embed_options(const struct request_rules *rules, const cJSON *wanted, struct request *r, bool *ret_truncate,
+                              struct request_error *reterr) {
+        const cJSON *dimensions = field(wanted, "dimensions");
+        if (dimensions && !is_integer(dimensions, 1, rules->n_embd))
+                return request_refuse(reterr, "dimensions", "dimensions must be a whole number from 1 to %u.", rules->n_embd);
+        r->dimensions = dimensions ? (uint32_t) dimensions->valuedouble : rules->n_embd;
+        return read_bool(wanted, "truncate", ret_truncate, reterr);
+}
+
+int request_read_embed(struct request_rules *rules, uint64_t id, const cJSON *wanted, struct request *ret,
                        struct request_error *reterr) {
-        uint32_t max = embed_inputs_max(rules->n_embd);
+        struct request options = { 0 };
+        bool truncate = false;
+        int read = read_embed_options(rules, wanted, &options, &truncate, reterr);
+        if (read < 0)
+                return read;
+        const cJSON *input = field(wanted, "input");
+        uint32_t max = embed_inputs_max(options.dimensions);
         int count = cJSON_IsArray(input) ? cJSON_GetArraySize(input) : 0;
         if (count < 1 || (uint32_t) count > max)
                 return request_refuse(reterr, "input", "input must be a list of 1 to %u texts or lists of token ids.", max);
         struct request r = { .id = id,
                              .kind = REQUEST_EMBED,
                              .inputs = calloc((size_t) count, sizeof(*r.inputs)),
+                             .dimensions = options.dimensions,
                              .sampling = sampling_default() };
         int result = r.inputs ? 0 : request_no_memory(reterr);
         const cJSON *item;
         cJSON_ArrayForEach(item, input) {
                 if (result < 0)
                         break;
-                result = prompt_read_input(rules, item, &r.inputs[r.inputs_count++], reterr);
+                result = prompt_read_input(rules, item, truncate, &r.inputs[r.inputs_count++], reterr);
         }
         if (result < 0)
                 request_done(&r);

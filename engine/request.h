@@ -16,6 +16,7 @@
 #include "engine/grammar/grammar.h"
 #include "engine/grammar/token_trie.h"
 #include "engine/model.h"
+#include "engine/pooling.h"
 #include "engine/random.h"
 #include "engine/sampler.h"
 #include "engine/stop.h"
@@ -57,6 +58,7 @@ struct request {
         enum request_kind kind;
         struct token_list *inputs; /* one prompt; or the texts to embed, inputs_count of them; none is empty */
         uint32_t inputs_count;
+        uint32_t dimensions;      /* of the vectors of texts to embed; 1 .. n_embd */
         uint32_t max_tokens;      /* at most what the context leaves; 0: the prompt alone */
         struct sampling sampling; /* its biases are the request's */
         struct stop_set stops;
@@ -69,8 +71,11 @@ struct request {
 /* KIND is REQUEST_CHAT or REQUEST_COMPLETION. 0; -EINVAL, -ENOMEM and *reterr. *RET is written only on success. */
 int request_read(struct request_rules *rules, uint64_t id, enum request_kind kind, const cJSON *body, struct request *ret,
                  struct request_error *reterr);
-/* INPUT: an array of strings or of arrays of token ids. */
-int request_read_embed(struct request_rules *rules, uint64_t id, const cJSON *input, struct request *ret,
+/*
+ * WANTED: an object with `input`, an array of strings or of arrays of token ids, and maybe `dimensions` and `truncate` (true: the
+ * beginning of a text that is longer than the context is taken).
+ */
+int request_read_embed(struct request_rules *rules, uint64_t id, const cJSON *wanted, struct request *ret,
                        struct request_error *reterr);
 void request_done(struct request *r);
 

@@ -249,7 +249,7 @@ static void gather(struct scheduler *s, struct pass *p) {
 static void report_end(const struct scheduler *s, const struct sequence *q, uint64_t now_us) {
         const struct scheduler_sink *sink = &s->config.sink;
         if (q->request.kind == REQUEST_EMBED) {
-                struct embedding e = { q->vectors, q->request.inputs_count, s->config.rules->n_embd, q->prompt_tokens };
+                struct embedding e = { q->vectors, q->request.inputs_count, q->request.dimensions, q->prompt_tokens };
                 sink->on_embedding(sink->context, q->request.id, &e);
                 return;
         }

@@ -34,7 +34,7 @@ struct answer_end {
 };
 
 struct embedding {
-        const float *vectors; /* count rows of n_embd, each of length 1 */
+        const float *vectors; /* count rows of n_embd (or of what was asked for), each of length 1 */
         uint32_t count, n_embd;
         uint32_t prompt_tokens;
 };

@@ -9,7 +9,7 @@
 
 static int prepare_embedding(struct sequence *q, const struct request_rules *rules) {
         q->sum = calloc(rules->n_embd, sizeof(*q->sum));
-        q->vectors = calloc((size_t) q->request.inputs_count * rules->n_embd, sizeof(*q->vectors));
+        q->vectors = calloc((size_t) q->request.inputs_count * q->request.dimensions, sizeof(*q->vectors));
         return q->sum && q->vectors ? 0 : -ENOMEM;
 }
 
@@ -162,6 +162,13 @@ static void add_hidden(struct sequence *q, const struct request_rules *rules, co
         pooling_add(rules->pooling, q->sum, &rows);
 }
 
+static void finish_vector(struct sequence *q, const struct request_rules *rules) {
+        uint32_t n = q->request.dimensions;
+        pooling_finish(q->sum, n, q->vectors + (size_t) q->input * n);
+        for (uint32_t d = n; d < rules->n_embd; d++)
+                q->sum[d] = 0;
+}
+
 int sequence_advance(struct sequence *q, const struct request_rules *rules, struct kv_cache *cache,
                      struct sampler_scratch *scratch, const struct forward_item *item, uint64_t now_us,
                      enum sequence_state *ret_state) {
@@ -173,7 +180,7 @@ int sequence_advance(struct sequence *q, const struct request_rules *rules, stru
                 return 0;
         if (!embeds)
                 return advance_answer(q, rules, scratch, item->result, now_us, ret_state);
-        pooling_finish(q->sum, rules->n_embd, q->vectors + (size_t) q->input * rules->n_embd);
+        finish_vector(q, rules);
         kv_sequence_truncate(cache, &q->kv, 0);
         if (q->input + 1 == q->request.inputs_count)
                 *ret_state = SEQUENCE_ENDED;

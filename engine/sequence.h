@@ -27,7 +27,7 @@ struct sequence {
         uint32_t tokens_made;
         uint32_t input; /* which of the inputs is being computed */
         double *sum;    /* embeddings: of the hidden states of this input; n_embd */
-        float *vectors; /* embeddings: n_embd for each input */
+        float *vectors; /* embeddings: request.dimensions for each input */
         bool paused;
         struct suspension *suspension; /* the scheduler's: it has given its KV back, or is about to */
         struct recall *recall;         /* the scheduler's: its beginning is looked for in files, or read from one */

@@ -46,7 +46,7 @@ _headroom_value() { # OPTION WORD PREFIX
                 _headroom_offer "$2" "$3" < <(printf '%s\n' "$before"{f16,q8_0,q4_0} ${perplexity:+all})
                 ;;
         --socket | --config | --file | --plot) _headroom_offer_files "$2" ;;
-        --context | --ctx | --parallel | --threads | --budget | --reserve | --weights-fraction | --bandwidth | --chunks) COMPREPLY=() ;;
+        --context | --ctx | --parallel | --threads | --budget | --reserve | --weights-fraction | --bandwidth | --chunks | --dimensions) COMPREPLY=() ;;
         --prompt | --tokens | --then) COMPREPLY=() ;;
         *) return 1 ;;
         esac

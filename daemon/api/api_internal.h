@@ -50,8 +50,14 @@ void api_answer_json(struct http_exchange *x, cJSON *json);
 /* The body as a JSON object, the caller's to delete; or NULL and *reterr. */
 cJSON *api_read_json(struct http_exchange *x, struct failure *reterr);
 
-handler handle_root, handle_health;                        /* health.c */
-handler handle_models, handle_model;                       /* models.c */
-handler handle_chat, handle_completion, handle_embeddings; /* openai.c */
+/* The model that BODY names; the only one there is where it names none. NULL and *reterr otherwise. The text is the caller's. */
+char *api_choose_model(struct api *api, const cJSON *body, struct failure *reterr);
+/* The class that BODY or a header asks for. False and *reterr where the header says something else. */
+bool api_choose_class(const struct http_exchange *x, const cJSON *body, enum ask_class *ret, struct failure *reterr);
+
+handler handle_root, handle_health;     /* health.c */
+handler handle_models, handle_model;    /* models.c */
+handler handle_chat, handle_completion; /* openai.c */
+handler handle_embeddings;              /* embeddings.c */
 
 #endif

@@ -173,8 +173,7 @@ static bool check_prompt(cJSON *body, struct failure *reterr) {
         return false;
 }
 
-/* The name that was asked for; the only model there is where none was. NULL and *reterr otherwise. The text is the caller's. */
-static char *choose_model(struct api *api, const cJSON *body, struct failure *reterr) {
+char *api_choose_model(struct api *api, const cJSON *body, struct failure *reterr) {
         const cJSON *named = field(body, "model");
 
         if (named && *named->valuestring)
@@ -194,7 +193,7 @@ static bool wants_usage(const cJSON *body) {
 }
 
 /* OpenAI's word for work that can wait is its service tier "flex"; the header is for clients that cannot set that. */
-static bool choose_class(const struct http_exchange *x, const cJSON *body, enum ask_class *ret, struct failure *reterr) {
+bool api_choose_class(const struct http_exchange *x, const cJSON *body, enum ask_class *ret, struct failure *reterr) {
         const cJSON *tier = field(body, "service_tier");
         const char *header = http_header(x, "x-headroom-class");
 
@@ -220,8 +219,8 @@ static void start(struct api *api, struct http_exchange *x, bool is_chat) {
         bool is_right = body && check_kinds(body, &f) && check_offered(body, &f) &&
                         (is_chat ? check_messages(body, &f) : check_prompt(body, &f));
         enum ask_class class = ASK_CLASS_OF_MODEL;
-        is_right = is_right && choose_class(x, body, &class, &f);
-        auto_free char *model = is_right ? choose_model(api, body, &f) : NULL;
+        is_right = is_right && api_choose_class(x, body, &class, &f);
+        auto_free char *model = is_right ? api_choose_model(api, body, &f) : NULL;
         if (!model) {
                 size_t size;
                 (void) http_body(x, &size);
@@ -244,10 +243,4 @@ void handle_chat(struct api *api, struct http_exchange *x, const char *rest) {
 void handle_completion(struct api *api, struct http_exchange *x, const char *rest) {
         (void) rest;
         start(api, x, false);
-}
-
-void handle_embeddings(struct api *api, struct http_exchange *x, const char *rest) {
-        (void) api, (void) rest;
-        http_answer_error(x, 501, "x-should-retry: false\r\n", "not_implemented",
-                          "embeddings are not offered yet; chat and completions are");
 }

@@ -88,7 +88,7 @@ class Serving(unittest.TestCase):
         options = ask(self.daemon, "OPTIONS", "/v1/chat/completions", Origin="http://page", Access_Control_Request_Method="POST")
         self.assertEqual((options.status, options.headers["access-control-allow-methods"]), (204, "POST, OPTIONS"))
         self.assertNotIn("content-length", options.headers)
-        self.check_error(ask(self.daemon, "POST", "/v1/embeddings", {"model": "demo", "input": "x"}), 501, "not_implemented")
+        self.check_error(ask(self.daemon, "GET", "/v1/embeddings"), 405, "method_not_allowed")
         self.check_error(ask(self.daemon, "GET", "/control/status"), 404, "not_found")
 
     # --- limits ---

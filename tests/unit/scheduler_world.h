@@ -182,7 +182,8 @@ static inline int submit(struct fixture *f, uint64_t id, const char *body) {
 }
 
 static inline void submit_embed(struct fixture *f, uint64_t id, const char *input) {
-        cJSON *json = cJSON_Parse(input);
+        cJSON *json = cJSON_CreateObject();
+        cJSON_AddItemToObject(json, "input", cJSON_Parse(input));
         struct request r;
         struct request_error error;
         assert_int_equal(request_read_embed(&f->engine.rules, id, json, &r, &error), 0);

@@ -567,6 +567,53 @@ static void test_too_many_values(void **state) {
 
 /* --- the rest of the surface --- */
 
+/* All forms of input become one; what comes back leaves in the form that was asked for. */
+static void test_embeddings(void **state) {
+        static const struct {
+                const char *input, *asked;
+        } rows[] = {
+                { "\"x\"", "[\"x\"]" },
+                { "[\"x\",\"y\"]", "[\"x\",\"y\"]" },
+                { "[1,2]", "[[1,2]]" },
+                { "[[1],[2,3]]", "[[1],[2,3]]" },
+        };
+        cJSON *vectors = cJSON_Parse("[[1,-2.5],[0.100000001,3]]");
+        char body[256];
+        bool closed;
+
+        (void) state;
+        for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+                for (unsigned base64 = 0; base64 < 2; base64++) {
+                        (void) snprintf(body, sizeof body, "{\"model\":\"a\",\"dimensions\":2,%s\"input\":%s}",
+                                        base64 ? "\"encoding_format\":\"base64\"," : "", rows[i].input);
+                        int fd = post("/v1/embeddings", body);
+                        char *input = cJSON_PrintUnformatted(cJSON_GetObjectItem(asked.body, "input"));
+                        assert_string_equal(input, rows[i].asked);
+                        free(input);
+                        assert_int_equal(asked.kind, ASK_EMBED);
+                        asked.events->on_embedding(asked.user, vectors);
+                        asked.events->on_end(asked.user, "stop", &(struct ask_usage){ .prompt_tokens = 5 });
+                        const char *heard = hear(fd, "}}\n", &closed);
+                        assert_non_null(strstr(heard, base64 ? "\"index\":0,\"embedding\":\"AACAPwAAIMA=\"}"
+                                                             : "\"index\":0,\"embedding\":[1,-2.5]}"));
+                        assert_non_null(strstr(heard, base64 ? "\"index\":1,\"embedding\":\"zczMPQAAQEA=\"}"
+                                                             : "\"index\":1,\"embedding\":[0.100000001,3]}"));
+                        assert_non_null(strstr(heard, "\"model\":\"a\",\"usage\":{\"prompt_tokens\":5,\"total_tokens\":5}}\n"));
+                        (void) close(fd);
+                }
+        cJSON_Delete(vectors);
+        int fd = post("/v1/embeddings", "{\"model\":\"a\",\"input\":\"x\"}"); /* the client leaves */
+        unsigned before = cancels;
+        (void) close(fd);
+        turn_for(5);
+        assert_int_equal(cancels, before + 1);
+        refuses = true;
+        fd = post("/v1/embeddings", "{\"model\":\"a\",\"input\":\"x\"}");
+        refuses = false;
+        check_refusal(hear(fd, "}}\n", &closed));
+        (void) close(fd);
+}
+
 static void test_routes(void **state) {
         static const struct {
                 const char *method, *path, *status, *contains;
@@ -589,7 +636,7 @@ static void test_routes(void **state) {
                 { "OPTIONS", "/v1/chat/completions", "204", "Access-Control-Allow-Methods: POST, OPTIONS\r\n" },
                 { "OPTIONS", "/v1/models", "204", "Access-Control-Allow-Origin: *\r\n" },
                 { "OPTIONS", "*", "204", "Allow: GET, HEAD, POST, OPTIONS\r\n" },
-                { "POST", "/v1/embeddings", "501", "embeddings are not offered yet" },
+                { "GET", "/v1/embeddings", "405", "Allow: POST, OPTIONS\r\n" },
                 { "GET", "/control/status", "404", "not_found" },
         };
 
@@ -730,6 +777,7 @@ int main(void) {
                 TEST(test_refused_bodies),
                 TEST(test_accepted_bodies),
                 TEST(test_too_many_values),
+                TEST(test_embeddings),
                 TEST(test_routes),
                 TEST(test_control),
                 TEST(test_stopping),

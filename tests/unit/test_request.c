@@ -37,6 +37,11 @@ static int close_model(void **state) {
 }
 
 static int read_json(enum request_kind kind, cJSON *json, struct request *r, struct request_error *error) {
+        if (kind == REQUEST_EMBED && !cJSON_IsObject(json)) { /* the input alone */
+                cJSON *wanted = cJSON_CreateObject();
+                cJSON_AddItemToObject(wanted, "input", json);
+                json = wanted;
+        }
         int result = kind == REQUEST_EMBED ? request_read_embed(&rules, 9, json, r, error)
                                            : request_read(&rules, 9, kind, json, r, error);
         cJSON_Delete(json);
@@ -403,6 +408,54 @@ static void test_embed(void **state) {
         assert_int_equal(read_json(REQUEST_EMBED, many, &r, &error), -EINVAL);
 }
 
+static void test_embed_options(void **state) {
+        (void) state;
+        struct request r = accept(REQUEST_EMBED, "{\"input\":[\"a\"],\"dimensions\":null,\"truncate\":null}");
+        assert_int_equal(r.dimensions, rules.n_embd);
+        request_done(&r);
+        r = accept(REQUEST_EMBED, "{\"input\":[\"a\"],\"dimensions\":7}");
+        assert_int_equal(r.dimensions, 7);
+        request_done(&r);
+        static const char *const bad[] = { "0", "-1", "1.5", "100000", "\"7\"", "true" };
+        struct request_error error;
+        for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+                char text[64];
+                (void) snprintf(text, sizeof(text), "{\"input\":[\"a\"],\"dimensions\":%s}", bad[i]);
+                assert_int_equal(read_text(REQUEST_EMBED, text, &r, &error), -EINVAL);
+                assert_string_equal(error.param, "dimensions");
+        }
+        assert_int_equal(read_text(REQUEST_EMBED, "{\"input\":[\"a\"],\"truncate\":1}", &r, &error), -EINVAL);
+        assert_string_equal(error.param, "truncate");
+}
+
+/* Of what is too long the beginning is taken: the same tokens that it begins with, however long it is. */
+static void test_embed_truncates(void **state) {
+        (void) state;
+        char body[200000], *p = body + sprintf(body, "{\"truncate\":true,\"input\":[\"");
+        for (unsigned i = 0; i < 9000; i++)
+                p += sprintf(p, "memory \u00e4 %u ", i % 10);
+        (void) strcpy(p, "\"]}");
+        struct request whole = accept(REQUEST_EMBED, body);
+        assert_int_equal(whole.inputs[0].count, CTX);
+        (void) strcpy(body + 20000, "\"]}");
+        struct request part = accept(REQUEST_EMBED, body);
+        assert_int_equal(part.inputs[0].count, CTX);
+        assert_memory_equal(part.inputs[0].ids, whole.inputs[0].ids, CTX * sizeof(int32_t));
+        request_done(&whole);
+        request_done(&part);
+        p = body + sprintf(body, "{\"truncate\":true,\"input\":[[");
+        for (unsigned i = 0; i < 2 * CTX; i++)
+                p += sprintf(p, "%s%u", i ? "," : "", i % 1000);
+        (void) strcpy(p, "],[]]}");
+        struct request_error error;
+        assert_int_equal(read_text(REQUEST_EMBED, body, &part, &error), -EINVAL); /* an empty one stays wrong */
+        (void) strcpy(p, "],[5]]}");
+        part = accept(REQUEST_EMBED, body);
+        assert_int_equal(part.inputs[0].count, CTX);
+        assert_int_equal(part.inputs[0].ids[CTX - 1], (CTX - 1) % 1000);
+        request_done(&part);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_refused),
@@ -416,6 +469,8 @@ int main(void) {
                 cmocka_unit_test(test_a_huge_text_is_refused_unread),
                 cmocka_unit_test(test_forms),
                 cmocka_unit_test(test_embed),
+                cmocka_unit_test(test_embed_options),
+                cmocka_unit_test(test_embed_truncates),
         };
         return cmocka_run_group_tests(tests, open_model, close_model);
 }

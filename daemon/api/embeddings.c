@@ -1,0 +1,298 @@
+/*
+ * embeddings.c - POST /v1/embeddings: texts in, vectors out, whole or not at all.
+ *
+ * The four forms of `input` become one, a list, before the engine sees it. Vectors come as numbers that give each float back
+ * exactly, and leave in the form that was asked for: numbers, or base64 of little-endian floats, which is a third as long.
+ */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/api/api_internal.h"
+#include "daemon/bounds.h"
+#include "daemon/cleanup.h"
+#include "daemon/log.h"
+#include "daemon/text.h"
+
+struct embedding {
+        struct api *api;
+        struct http_exchange *exchange; /* NULL: over */
+        struct ask *ask;
+        char request_id[32];
+        char *model;
+        bool is_base64, is_large;
+        struct text data; /* the answer's list, once it is there */
+        uint64_t started_ns;
+};
+
+/* ---- the request ---- */
+
+static const cJSON *field(const cJSON *body, const char *name) {
+        const cJSON *item = cJSON_GetObjectItemCaseSensitive(body, name);
+
+        return cJSON_IsNull(item) ? NULL : item;
+}
+
+static bool is_token(const cJSON *item) {
+        return cJSON_IsNumber(item) && item->valuedouble >= 0 && item->valuedouble <= INT32_MAX &&
+               floor(item->valuedouble) == item->valuedouble;
+}
+
+static bool are_tokens(const cJSON *array) {
+        const cJSON *item;
+
+        cJSON_ArrayForEach(item, array)
+                if (!is_token(item))
+                        return false;
+        return cJSON_IsArray(array) && array->child;
+}
+
+static bool is_text(const cJSON *item) {
+        return cJSON_IsString(item) && *item->valuestring;
+}
+
+/* One text, or one list of tokens, is a list with that in it. */
+static bool is_single(const cJSON *input) {
+        return cJSON_IsString(input) || (cJSON_IsArray(input) && cJSON_IsNumber(input->child));
+}
+
+static bool check_inputs(const cJSON *inputs, struct failure *reterr) {
+        const cJSON *item;
+        unsigned index = 0;
+
+        cJSON_ArrayForEach(item, inputs) {
+                if (!is_text(item) && !are_tokens(item)) {
+                        *reterr = error_bad_request("input", "input[%u] must be a text that is not empty, or a list of token ids",
+                                                    index);
+                        return false;
+                }
+                if (++index > API_EMBED_INPUTS_MAX) {
+                        *reterr = error_bad_request("input", "'input' must not hold more than %u texts; send several requests",
+                                                    API_EMBED_INPUTS_MAX);
+                        return false;
+                }
+        }
+        if (index == 0)
+                *reterr = error_bad_request("input", "'input' must be a text, a list of texts, a list of token ids, or a list of "
+                                                     "such lists, and not be empty");
+        return index > 0;
+}
+
+/* `input` in BODY becomes a list of texts and lists of tokens. */
+static bool read_input(cJSON *body, struct failure *reterr) {
+        cJSON *input = cJSON_GetObjectItemCaseSensitive(body, "input");
+
+        if (is_single(input)) {
+                cJSON *list = cJSON_CreateArray(), *only = cJSON_DetachItemViaPointer(body, input);
+                if (!list || !cJSON_AddItemToArray(list, only))
+                        cJSON_Delete(only);
+                cJSON_AddItemToObject(body, "input", list);
+                input = list;
+        }
+        return check_inputs(cJSON_IsArray(input) ? input : NULL, reterr);
+}
+
+/* The engine knows how many dimensions there are. */
+static bool check_options(const cJSON *body, bool *ret_base64, struct failure *reterr) {
+        const cJSON *format = field(body, "encoding_format"), *truncate = field(body, "truncate"), *model = field(body, "model");
+        const cJSON *dimensions = field(body, "dimensions"), *tier = field(body, "service_tier");
+        const char *word = format ? cJSON_GetStringValue(format) : "float";
+
+        *ret_base64 = word && !strcmp(word, "base64");
+        if (!word || (!*ret_base64 && strcmp(word, "float") != 0))
+                *reterr = error_bad_request("encoding_format", "'encoding_format' must be float or base64");
+        else if (truncate && !cJSON_IsBool(truncate))
+                *reterr = error_bad_request("truncate", "'truncate' must be true or false");
+        else if (dimensions && !(is_token(dimensions) && dimensions->valuedouble >= 1))
+                *reterr = error_bad_request("dimensions", "'dimensions' must be a whole number from 1");
+        else if (model && !cJSON_IsString(model))
+                *reterr = error_bad_request("model", "'model' must be a string");
+        else if (tier && !cJSON_IsString(tier))
+                *reterr = error_bad_request("service_tier", "'service_tier' must be a string");
+        else
+                return true;
+        return false;
+}
+
+/* ---- the answer ---- */
+
+static void put_base64(struct text *out, const uint8_t *bytes, size_t count) {
+        static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+        for (size_t i = 0; i < count; i += 3) {
+                uint32_t rest = count - i < 3 ? (uint32_t) (count - i) : 3, group = (uint32_t) bytes[i] << 16;
+                group |= (rest > 1 ? (uint32_t) bytes[i + 1] << 8 : 0) | (rest > 2 ? bytes[i + 2] : 0);
+                const char four[4] = { digits[group >> 18], digits[group >> 12 & 63], rest > 1 ? digits[group >> 6 & 63] : '=',
+                                       rest > 2 ? digits[group & 63] : '=' };
+                (void) text_add(out, four, sizeof four);
+        }
+}
+
+/* Little-endian, whatever this machine is. */
+static void put_vector_base64(struct text *out, const cJSON *vector) {
+        size_t count = (size_t) cJSON_GetArraySize(vector);
+        auto_free uint8_t *bytes = malloc(count ? count * sizeof(float) : 1);
+        const cJSON *item;
+        uint8_t *p = bytes;
+
+        if (!bytes) {
+                out->failed = true;
+                return;
+        }
+        cJSON_ArrayForEach(item, vector) {
+                float value = (float) item->valuedouble;
+                uint32_t bits;
+                memcpy(&bits, &value, sizeof bits);
+                for (unsigned i = 0; i < 4; i++)
+                        *p++ = (uint8_t) (bits >> 8 * i);
+        }
+        (void) text_puts(out, "\"");
+        put_base64(out, bytes, (size_t) (p - bytes));
+        (void) text_puts(out, "\"");
+}
+
+static void put_vector(struct text *out, const cJSON *vector) {
+        const cJSON *item;
+
+        (void) text_puts(out, "[");
+        cJSON_ArrayForEach(item, vector)
+                (void) text_printf(out, "%s%.9g", item != vector->child ? "," : "", item->valuedouble);
+        (void) text_puts(out, "]");
+}
+
+static bool is_finite(const cJSON *vector) {
+        const cJSON *item;
+
+        cJSON_ArrayForEach(item, vector)
+                if (!cJSON_IsNumber(item) || !isfinite(item->valuedouble))
+                        return false;
+        return cJSON_IsArray(vector);
+}
+
+static void on_embedding(void *user, const cJSON *vectors) {
+        struct embedding *e = user;
+        const cJSON *vector;
+        unsigned index = 0;
+
+        text_clear(&e->data);
+        cJSON_ArrayForEach(vector, vectors) {
+                (void) text_printf(&e->data, "%s{\"object\":\"embedding\",\"index\":%u,\"embedding\":", index ? "," : "", index);
+                index++;
+                if (!is_finite(vector))
+                        e->data.failed = true; /* an engine that has lost its mind */
+                else if (e->is_base64)
+                        put_vector_base64(&e->data, vector);
+                else
+                        put_vector(&e->data, vector);
+                (void) text_puts(&e->data, "}");
+        }
+}
+
+static void embedding_over(struct embedding *e) {
+        struct api *api = e->api;
+
+        if (e->is_large)
+                api_trim_soon(api);
+        text_done(&e->data);
+        free(e->model);
+        free(e);
+        api_end(api);
+}
+
+static void log_answer(const struct embedding *e, int status, const char *code, uint32_t tokens) {
+        log_event(status >= 500 ? LOG_LEVEL_WARNING : LOG_LEVEL_INFO, "request", LOG_TEXT("id", e->request_id),
+                  LOG_TEXT("model", e->model), LOG_TEXT("kind", "embedding"), LOG_NUMBER("status", status),
+                  LOG_MAYBE("reason", code), LOG_NUMBER("prompt_tokens", tokens),
+                  LOG_NUMBER("ms", (uv_hrtime() - e->started_ns) / 1000000));
+}
+
+static void on_end(void *user, const char *finish, const struct ask_usage *usage) {
+        struct embedding *e = user;
+        struct text body = { 0 };
+
+        (void) finish;
+        (void) text_puts(&body, "{\"object\":\"list\",\"data\":[");
+        (void) text_add(&body, text_string(&e->data), e->data.used);
+        (void) text_puts(&body, "],\"model\":");
+        (void) text_json(&body, e->model);
+        (void) text_printf(&body, ",\"usage\":{\"prompt_tokens\":%u,\"total_tokens\":%u}}\n", usage->prompt_tokens,
+                           usage->prompt_tokens);
+        bool good = !e->data.failed && !body.failed;
+        log_answer(e, good ? 200 : 503, good ? "" : "no_memory", usage->prompt_tokens);
+        if (good)
+                http_answer(e->exchange, 200, "", "application/json", text_string(&body), body.used);
+        else
+                http_answer_error(e->exchange, 503, "Retry-After: 1\r\n", "no_memory", "there is no memory for the answer");
+        e->is_large |= body.used > API_LARGE_BODY;
+        text_done(&body);
+        embedding_over(e);
+}
+
+static void on_failed(void *user, const struct failure *failure) {
+        struct embedding *e = user;
+
+        log_answer(e, failure->status, failure->code, 0);
+        error_answer(e->exchange, failure);
+        embedding_over(e);
+}
+
+static void on_gone(void *user) {
+        struct embedding *e = user;
+
+        if (e->ask)
+                ask_cancel(e->ask);
+        log_answer(e, 499, "client_gone", 0);
+        embedding_over(e);
+}
+
+/* ---- both ---- */
+
+/* MODEL is taken over; so is BODY. */
+static void start(struct api *api, struct http_exchange *x, char *model, enum ask_class class, bool is_base64, cJSON *body) {
+        static const struct ask_events events = { .on_embedding = on_embedding, .on_end = on_end, .on_failed = on_failed };
+        static const struct http_watch watch = { .on_gone = on_gone };
+        struct embedding *e = calloc(1, sizeof *e);
+        struct failure f;
+        size_t size;
+
+        if (!e) {
+                free(model);
+                cJSON_Delete(body);
+                http_answer_error(x, 503, "Retry-After: 1\r\n", "no_memory", "there is no memory for this request");
+                return;
+        }
+        (void) http_body(x, &size);
+        *e = (struct embedding){ .api = api,
+                                 .exchange = x,
+                                 .model = model,
+                                 .is_base64 = is_base64,
+                                 .is_large = size > API_LARGE_BODY,
+                                 .started_ns = uv_hrtime() };
+        (void) snprintf(e->request_id, sizeof e->request_id, "%s", http_request_id(x));
+        http_drop_body(x);
+        http_exchange_watch(x, &watch, e);
+        api_begin(api);
+        if (dispatch_submit(api->fleet, e->model, ASK_EMBED, class, body, &events, e, &e->ask, &f))
+                on_failed(e, &f);
+}
+
+void handle_embeddings(struct api *api, struct http_exchange *x, const char *rest) {
+        struct failure f = { 0 };
+        cJSON *body = api->is_stopping ? NULL : api_read_json(x, &f);
+        enum ask_class class = ASK_CLASS_OF_MODEL;
+        bool is_base64 = false;
+
+        (void) rest;
+        if (api->is_stopping)
+                f = error_shutting_down();
+        char *model = body && check_options(body, &is_base64, &f) && read_input(body, &f) && api_choose_class(x, body, &class, &f)
+                              ? api_choose_model(api, body, &f)
+                              : NULL;
+        if (model) {
+                start(api, x, model, class, is_base64, body);
+                return;
+        }
+        cJSON_Delete(body);
+        error_answer(x, &f);
+}
