@@ -2,8 +2,6 @@
 #include "engine/tokenizer/spm.h"
 
 #include <errno.h>
-#include <inttypes.h>
-#include <math.h>
 #include <string.h>
 
 #include "engine/printable.h"
@@ -11,39 +9,16 @@
 
 /* ---- opening ---- */
 
-static int read_scores(struct spm *s, const struct gguf *g, struct gguf_error *reterr) {
-        int r = gguf_get_array(g, "tokenizer.ggml.scores", GGUF_F32, &s->scores);
-        if (r < 0)
-                return vocab_fail(reterr, -EBADMSG,
-                                  r == -ENOENT ? "key 'tokenizer.ggml.scores' is missing, which this tokenizer needs"
-                                               : "key 'tokenizer.ggml.scores' is not an array of floats");
-        if (s->scores->count != s->vocab->count)
-                return vocab_fail(reterr, -EBADMSG, "key 'tokenizer.ggml.scores' has %" PRIu64 " entries for %" PRIu32 " tokens",
-                                  s->scores->count, s->vocab->count);
-        for (uint32_t i = 0; i < s->vocab->count; i++)
-                if (isnan(gguf_array_f32(s->scores, i)))
-                        return vocab_fail(reterr, -EBADMSG, "the score of token %" PRIu32 " is not a number", i);
-        return 0;
-}
-
-static bool crosses_words(struct gguf_string text) {
-        for (size_t at = 1; at + SPACE_MARK_BYTES <= text.length; at++)
-                if (is_space_mark(text.bytes + at, SPACE_MARK_BYTES) &&
-                    (at < SPACE_MARK_BYTES || !is_space_mark(text.bytes + at - SPACE_MARK_BYTES, SPACE_MARK_BYTES)))
-                        return true;
-        return false;
-}
-
 int spm_init(struct spm *s, const struct gguf *g, const struct vocab *v, struct gguf_error *reterr) {
         *s = (struct spm){ .vocab = v, .adds_space = true };
-        int r = read_scores(s, g, reterr);
+        int r = vocab_read_scores(v, g, &s->scores, reterr);
         if (r == 0)
                 r = vocab_read_flag(g, "tokenizer.ggml.add_space_prefix", &s->adds_space, reterr);
         if (r < 0)
                 return r;
         vocab_byte_tokens(v, g, s->byte_ids);
         for (uint32_t id = 0; id < v->count && !s->crosses_words; id++)
-                s->crosses_words = crosses_words(v->tokens[id]);
+                s->crosses_words = has_inner_space_mark(v->tokens[id]);
         return 0;
 }
 

@@ -15,10 +15,11 @@
 #include "engine/tokenizer/bpe.h"
 #include "engine/tokenizer/special.h"
 #include "engine/tokenizer/spm.h"
+#include "engine/tokenizer/ugm.h"
 #include "engine/tokenizer/vocab.h"
 #include "engine/tokenizer/wpm.h"
 
-enum family { FAMILY_SPM, FAMILY_BPE, FAMILY_WPM };
+enum family { FAMILY_SPM, FAMILY_BPE, FAMILY_WPM, FAMILY_UGM };
 
 struct tokenizer {
         enum family family;
@@ -27,6 +28,7 @@ struct tokenizer {
         struct spm spm; /* the one of FAMILY is in use */
         struct bpe bpe;
         struct wpm wpm;
+        struct ugm ugm;
         bool adds_bos, adds_eos, adds_separator;
 };
 
@@ -40,10 +42,9 @@ struct family_name {
 };
 
 static const struct family_name family_names[] = {
-        { "llama", FAMILY_SPM, VOCAB_SENTENCEPIECE_DEFAULTS, NULL },
-        { "gpt2", FAMILY_BPE, VOCAB_NO_DEFAULTS, "default" },
-        { "gemma4", FAMILY_BPE, VOCAB_NO_DEFAULTS, "gemma4" },
-        { "bert", FAMILY_WPM, VOCAB_WORDPIECE_DEFAULTS, NULL },
+        { "llama", FAMILY_SPM, VOCAB_SENTENCEPIECE_DEFAULTS, NULL }, { "gpt2", FAMILY_BPE, VOCAB_NO_DEFAULTS, "default" },
+        { "gemma4", FAMILY_BPE, VOCAB_NO_DEFAULTS, "gemma4" },       { "bert", FAMILY_WPM, VOCAB_WORDPIECE_DEFAULTS, NULL },
+        { "t5", FAMILY_UGM, VOCAB_UNIGRAM_DEFAULTS, NULL },
 };
 
 static int choose_family(const struct gguf *g, const struct family_name **ret, struct gguf_error *reterr) {
@@ -59,7 +60,7 @@ static int choose_family(const struct gguf *g, const struct family_name **ret, s
                         return 0;
                 }
         char shown[48];
-        return vocab_fail(reterr, -ENOTSUP, "the tokenizer '%s' is not supported (known: llama, gpt2, gemma4, bert)",
+        return vocab_fail(reterr, -ENOTSUP, "the tokenizer '%s' is not supported (known: llama, gpt2, gemma4, bert, t5)",
                           printable_copy(shown, sizeof(shown), model.bytes, model.length));
 }
 
@@ -70,6 +71,7 @@ static int open_family(struct tokenizer *t, const struct gguf *g, const struct f
         switch (t->family = name->family) {
         case FAMILY_SPM: t->adds_bos = true; return spm_init(&t->spm, g, &t->vocab, reterr);
         case FAMILY_WPM: t->adds_bos = t->adds_separator = true; return wpm_init(&t->wpm, g, &t->vocab, reterr);
+        case FAMILY_UGM: t->adds_eos = true; return ugm_init(&t->ugm, g, &t->vocab, reterr);
         case FAMILY_BPE: break;
         }
         r = bpe_init(&t->bpe, g, &t->vocab, name->usual_pre, reterr);
@@ -162,6 +164,7 @@ void tokenizer_free(struct tokenizer *t) {
         special_done(&t->special);
         bpe_done(&t->bpe);
         wpm_done(&t->wpm);
+        ugm_done(&t->ugm);
         vocab_done(&t->vocab);
         free(t);
 }
@@ -208,6 +211,7 @@ static int encode_raw(struct encoder *e, size_t end) {
         case FAMILY_SPM: r = spm_encode(&t->spm, &e->merger, raw, length, e->after_special, e->list); break;
         case FAMILY_BPE: r = bpe_encode(&t->bpe, &e->merger, raw, length, e->list); break;
         case FAMILY_WPM: r = wpm_encode(&t->wpm, &e->merger, raw, length, e->list); break;
+        case FAMILY_UGM: r = ugm_encode(&t->ugm, &e->merger, raw, length, e->list); break;
         }
         e->raw_start = e->at;
         e->after_special = false;
@@ -319,6 +323,8 @@ size_t tokenizer_piece(const struct tokenizer *t, int32_t id, bool special, bool
                 spm_piece(&t->spm, id, first, &piece);
         } else if (t->family == FAMILY_WPM) {
                 wpm_piece(&t->wpm, id, &piece);
+        } else if (t->family == FAMILY_UGM) {
+                ugm_piece(&t->ugm, id, first, &piece);
         } else {
                 bpe_piece(&t->bpe, id, &piece);
         }

@@ -2,7 +2,8 @@
  * tokenizer.h - text to token ids and back, as the GGUF metadata describes it.
  *
  * One vtable-free object; the family (`llama` = SentencePiece, pairs merged by score, `gpt2` and `gemma4` = BPE, pairs
- * merged by rank, `bert` = WordPiece, the longest piece first) is chosen at creation. Control tokens are recognised in text only where the caller
+ * merged by rank, `bert` = WordPiece, the longest piece first, `t5` =
+ * unigram, the greatest sum of scores) is chosen at creation. Control tokens are recognised in text only where the caller
  * allows it, so that a user's text cannot forge a turn. User-defined tokens are ordinary text that the
  * vocabulary keeps whole: they are recognised everywhere, except those that end or frame a turn (</s>, <|...|>),
  * which are treated as control tokens whatever the file calls them.

@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -125,6 +126,23 @@ void vocab_byte_tokens(const struct vocab *v, const struct gguf *g, int32_t ret_
                 if (value >= 0 && (!typed || vocab_class(v, id) == TOKEN_BYTE))
                         ret_ids[value] = id;
         }
+}
+
+int vocab_read_scores(const struct vocab *v, const struct gguf *g, const struct gguf_array **ret, struct gguf_error *reterr) {
+        const struct gguf_array *scores;
+        int r = gguf_get_array(g, "tokenizer.ggml.scores", GGUF_F32, &scores);
+        if (r < 0)
+                return vocab_fail(reterr, -EBADMSG,
+                                  r == -ENOENT ? "key 'tokenizer.ggml.scores' is missing, which this tokenizer needs"
+                                               : "key 'tokenizer.ggml.scores' is not an array of floats");
+        if (scores->count != v->count)
+                return vocab_fail(reterr, -EBADMSG, "key 'tokenizer.ggml.scores' has %" PRIu64 " entries for %" PRIu32 " tokens",
+                                  scores->count, v->count);
+        for (uint32_t i = 0; i < v->count; i++)
+                if (isnan(gguf_array_f32(scores, i)))
+                        return vocab_fail(reterr, -EBADMSG, "the score of token %" PRIu32 " is not a number", i);
+        *ret = scores;
+        return 0;
 }
 
 int vocab_read_flag(const struct gguf *g, const char *key, bool *ret, struct gguf_error *reterr) {

@@ -72,6 +72,9 @@ void vocab_byte_tokens(const struct vocab *v, const struct gguf *g, int32_t ret_
 /* A table of COUNT entries has this many slots, a power of two: at most three quarters are taken. */
 uint32_t vocab_slots_for(uint32_t count);
 
+/* The score of each token, all of them numbers. 0, or -EBADMSG and one sentence. */
+int vocab_read_scores(const struct vocab *v, const struct gguf *g, const struct gguf_array **ret, struct gguf_error *reterr);
+
 /* *ret stays as it is when KEY is absent. 0, or -EBADMSG and one sentence. */
 int vocab_read_flag(const struct gguf *g, const char *key, bool *ret, struct gguf_error *reterr);
 

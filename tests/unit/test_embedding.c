@@ -138,17 +138,17 @@ static void no_text_is_promised(void **state) {
         struct fixture *f = open_tiny((struct tiny_model){ .arch = ARCH_BERT }, 0, 8);
         struct request r;
         struct request_error error;
-        cJSON *body = cJSON_Parse("{\"prompt\":\"t1\"}"), *input = cJSON_CreateArray(), *list = cJSON_CreateArray();
+        cJSON *body = cJSON_Parse("{\"prompt\":\"t1\"}"), *wanted = cJSON_CreateObject(), *list = cJSON_CreateArray();
         assert_int_equal(request_read(&f->engine.rules, 0, REQUEST_COMPLETION, body, &r, &error), -EINVAL);
         assert_true(error.status == 400 && strstr(error.message, "/v1/embeddings"));
-        cJSON_AddItemToArray(input, list);
+        cJSON_AddItemToArray(cJSON_AddArrayToObject(wanted, "input"), list);
         for (int i = 0; i < 513; i++)
                 cJSON_AddItemToArray(list, cJSON_CreateNumber(1));
         assert_int_equal(f->engine.rules.n_ctx, 512); /* as many positions as it has learned */
-        assert_int_equal(request_read_embed(&f->engine.rules, 0, input, &r, &error), -EINVAL);
+        assert_int_equal(request_read_embed(&f->engine.rules, 0, wanted, &r, &error), -EINVAL);
         assert_true(strstr(error.message, "513 tokens") != NULL);
         cJSON_Delete(body);
-        cJSON_Delete(input);
+        cJSON_Delete(wanted);
         close_fixture(f);
         f = open_tiny((struct tiny_model){ .arch = ARCH_BERT }, 100000, 8);
         assert_int_equal(f->engine.rules.n_ctx, 512);

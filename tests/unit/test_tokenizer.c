@@ -232,6 +232,90 @@ static void test_clean_text(void **state) {
         }
 }
 
+/* ---- unigram ---- */
+
+static const struct tiny_token unigrams[] = {
+        { "<pad>", TOKEN_CONTROL, 0 },     { "</s>", TOKEN_CONTROL, 0 },         { "<unk>", TOKEN_UNKNOWN, 0 },
+        { U2581, TOKEN_NORMAL, -3 },       { U2581 "he", TOKEN_NORMAL, -4 },     { "llo", TOKEN_NORMAL, -4 },
+        { U2581 "hel", TOKEN_NORMAL, -2 }, { "lo", TOKEN_NORMAL, -5 },           { "a", TOKEN_NORMAL, -6 },
+        { "aa", TOKEN_NORMAL, -11 },       { "aaa", TOKEN_NORMAL, -19 },         { "<tool>", TOKEN_USER_DEFINED, 0 },
+        { "l", TOKEN_NORMAL, -6 },         { "\xef\xbf\xbd", TOKEN_NORMAL, -9 },
+};
+
+/* What reads "A" as "a", and "B" as nothing: see charsmap.h. */
+static void write_charsmap(struct gguf_writer *w, uint32_t damage) {
+        enum { ENTRIES = 512, ROOT = 256 };
+        uint32_t entries[ENTRIES] = { [0] = ROOT << 10 };
+        entries[ROOT ^ 'A'] = 'A' | 1u << 8 | 1u << 10;
+        entries[ROOT ^ 'A' ^ 1] = 1u << 31 | 0;
+        entries[ROOT ^ 'B'] = 'B' | 1u << 8 | 5u << 10;
+        entries[ROOT ^ 'B' ^ 5] = 1u << 31 | 1;
+        entries[ROOT ^ 'C'] = 'C' | 1u << 8 | 0x1fffffu << 10; /* leads out of the dictionary */
+        entries[ROOT ^ 'D'] = 'D' | 1u << 8 | 2u << 10;
+        entries[ROOT ^ 'D' ^ 2] = 1u << 31 | 77; /* beyond the replacements */
+        gguf_write_array(w, "tokenizer.ggml.precompiled_charsmap", GGUF_U8, 4 + sizeof(entries) + 3);
+        gguf_write_number(w, sizeof(entries) + damage, 4);
+        for (uint32_t i = 0; i < ENTRIES; i++)
+                gguf_write_number(w, entries[i], 4);
+        gguf_write_bytes(w, "a\0", 3); /* "a", "", and one more 0 */
+}
+
+static void begin_unigrams(struct tiny_vocab *v) {
+        tiny_vocab_begin(v, "t5");
+        tiny_write_list(&v->file, unigrams, COUNT(unigrams), false);
+        gguf_write_array(&v->file, "tokenizer.ggml.scores", GGUF_F32, COUNT(unigrams));
+        for (uint32_t i = 0; i < COUNT(unigrams); i++)
+                gguf_write_float(&v->file, unigrams[i].score);
+}
+
+static void test_unigram(void **state) {
+        (void) state;
+        static const struct row rows[] = {
+                { "nothing", "", "", false, false },
+                { "nothing, and its end", "", "</s>", true, false },
+                { "the best sum", "hello", U2581 "hel|lo", false, false },       /* -7, not -8 */
+                { "not the fewest tokens", "aaa", U2581 "|a|aa", false, false }, /* -17, not -19 */
+                { "spaces", "hello  hello", U2581 "hel|lo|" U2581 "|" U2581 "hel|lo", false, false },
+                { "an unknown character", "x", U2581 "|<unk>", false, false },
+                { "several are one", "xyz\xc3\xa9 a", U2581 "|<unk>|" U2581 "|a", false, false },
+                { "an invalid byte", "a\xff", U2581 "|a|\xef\xbf\xbd", false, false },
+                { "user-defined tokens", "a<tool>a", U2581 "|a|<tool>|" U2581 "|a", false, false },
+                { "special tokens are text", "</s>", U2581 "|<unk>", false, false },
+                { "unless allowed", "a</s>", U2581 "|a|</s>", false, true },
+        };
+        struct tiny_vocab v;
+        begin_unigrams(&v);
+        tiny_vocab_open_whole(&v);
+        check_rows(&v, rows, COUNT(rows));
+        char *text;
+        size_t length;
+        assert_int_equal(tokenizer_decode(v.tokenizer, (const int32_t[]){ 6, 7, 3, 8, 1 }, 5, false, &text, &length), 0);
+        assert_string_equal(text, "hello a");
+        free(text);
+        tiny_vocab_done(&v);
+
+        static const struct row mapped[] = {
+                { "characters are replaced", "AaA", U2581 "|a|aa", false, false },
+                { "even by nothing", "aBa", U2581 "|aa", false, false },
+                { "or not, where the dictionary leads nowhere", "CD", U2581 "|<unk>", false, false },
+                { "spaces are joined, and dropped at the end", "  A   a ", U2581 "|a|" U2581 "|a", false, false },
+        };
+        begin_unigrams(&v);
+        write_charsmap(&v.file, 0);
+        gguf_write_bool(&v.file, "tokenizer.ggml.remove_extra_whitespaces", true);
+        tiny_vocab_open_whole(&v);
+        check_rows(&v, mapped, COUNT(mapped));
+        tiny_vocab_done(&v);
+
+        struct gguf_error error;
+        begin_unigrams(&v);
+        write_charsmap(&v.file, 4);
+        gguf_write_end(&v.file);
+        assert_int_equal(tiny_vocab_open(&v, &error), -EBADMSG);
+        assert_non_null(strstr(error.text, "precompiled_charsmap"));
+        tiny_vocab_done(&v);
+}
+
 /* ---- BPE that spells text as it is ---- */
 
 static void test_plain_bpe(void **state) {
@@ -569,7 +653,7 @@ static void test_damaged(void **state) {
                 { "gpt2", pre_is_unknown, -ENOTSUP, "the pre-tokenizer 'no-?such' is not supported" },
                 { "gpt2", pre_is_number, -EBADMSG, "'tokenizer.ggml.pre' is not a string" },
                 { "bert", no_tokens, -EBADMSG, "'tokenizer.ggml.tokens' is missing" },
-                { "rwkv", no_tokens, -ENOTSUP, "the tokenizer 'rwkv' is not supported (known: llama, gpt2, gemma4, bert)" },
+                { "rwkv", no_tokens, -ENOTSUP, "the tokenizer 'rwkv' is not supported (known: llama, gpt2, gemma4, bert, t5)" },
         };
         for (size_t i = 0; i < COUNT(rows); i++) {
                 struct tiny_vocab v;
@@ -773,6 +857,7 @@ int main(void) {
                 cmocka_unit_test(test_wordpiece),
                 cmocka_unit_test(test_wordpiece_as_it_was),
                 cmocka_unit_test(test_clean_text),
+                cmocka_unit_test(test_unigram),
                 cmocka_unit_test(test_plain_bpe),
                 cmocka_unit_test(test_takers),
                 cmocka_unit_test(test_facts),
