@@ -226,6 +226,13 @@ static const struct rude {
         { "ready twice", "say_at=0\nsay={\"type\":\"ready\",\"version\":1}\n", "twice" },
         { "text without text", "say_at=0\nsay={\"type\":\"text\",\"id\":1}\n", "not what its type says" },
         { "an end without a finish", "say_at=0\nsay={\"type\":\"end\",\"id\":1}\n", "not what its type says" },
+        { "a recall where nothing is kept", "say_at=0\nsay={\"type\":\"recall\",\"id\":1,\"chain\":\"\"}\n",
+          "not what its type says" },
+        { "an offer that nobody asked for",
+          "say_at=0\nsay={\"type\":\"offered\",\"id\":1,\"tokens\":0,\"bytes\":0,\"chain\":\"\"}\n", "not what its type says" },
+        { "kept what was not to be kept", "say_at=0\nsay={\"type\":\"kept\",\"id\":1,\"bytes\":5}\n", "not what its type says" },
+        { "a file spoilt that it never had", "say_at=0\nsay={\"type\":\"spoilt\",\"id\":1,\"error\":\"x\",\"damaged\":true}\n",
+          "not what its type says" },
         { "vectors for a chat", "say_at=0\nsay={\"type\":\"embedding\",\"id\":1,\"vectors\":[]}\n", "not what its type says" },
 };
 
