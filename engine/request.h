@@ -15,6 +15,7 @@
 #include "engine/bounds.h"
 #include "engine/model.h"
 #include "engine/random.h"
+#include "engine/reply.h"
 #include "engine/sampler.h"
 #include "engine/stop.h"
 #include "engine/tokenizer/tokenizer.h"
@@ -57,6 +58,7 @@ struct request {
         bool ignore_end; /* end tokens are banned and do not end the answer */
         bool logprobs;
         uint32_t top_logprobs;
+        struct reply_setup reply; /* what the answer is taken apart into */
 };
 
 /* KIND is REQUEST_CHAT or REQUEST_COMPLETION. 0; -EINVAL, -ENOMEM and *reterr. *RET is written only on success. */
