@@ -107,7 +107,7 @@ static bool may_become(const struct reply *r, size_t at, const char *mark) {
 }
 
 static enum outcome go(struct reply *r, enum state state) {
-        r->state = state;
+        r->state = (int) state;
         r->seen = 0;
         return GOES_ON;
 }
