@@ -35,6 +35,13 @@ struct ask_usage {
         double prefill_ms, decode_ms;
 };
 
+/* A piece of a call of a tool. */
+struct ask_call {
+        uint32_t index;        /* of the call in the answer, from 0 */
+        const char *id, *name; /* of a call's first piece; NULL in those that follow */
+        const char *arguments; /* the next bytes of its arguments, which are JSON; may be empty */
+};
+
 /*
  * Any but on_end and on_failed may be NULL. When an engine dies, an ask whose owner was told no text yet is tried once more on a
  * fresh one; an owner that can take back what it was told (nothing of it has left the box) says so by having on_restart.
@@ -43,6 +50,8 @@ struct ask_events {
         void (*on_waiting)(void *user, const char *why); /* e.g. "loading", "making room", "queued": for SSE pings; may repeat */
         void (*on_start)(void *user, uint32_t prompt_tokens, uint32_t cached_tokens);
         void (*on_text)(void *user, const char *text, const cJSON *logprobs); /* logprobs NULL when not asked; both borrowed */
+        void (*on_reasoning)(void *user, const char *text);       /* what the model thought before it answered; borrowed */
+        void (*on_call)(void *user, const struct ask_call *call); /* borrowed */
         void (*on_embedding)(void *user,
                              const cJSON *vectors); /* ASK_EMBED: array of arrays of numbers, borrowed; on_end follows */
         void (*on_restart)(void *user);             /* forget on_start and on_text: the answer begins anew */

@@ -94,6 +94,9 @@ static void on_ready(struct model *m, const cJSON *frame) {
                 log_info("loaded", LOG_TEXT("model", m->config->id), LOG_NUMBER("pid", engine_process_pid(e->process)),
                          LOG_NUMBER("load_ms", m->load_ms), LOG_NUMBER("waiting", m->waiting.count),
                          LOG_NUMBER("parallel", e->parallel));
+                const char *warning = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(frame, "chat_warning"));
+                if (warning)
+                        log_warning("chat_template", LOG_TEXT("model", m->config->id), LOG_TEXT("message", warning));
         }
         model_event(m, LIFE_EVENT_READY);
         fleet_measure_want(m);

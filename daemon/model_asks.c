@@ -298,19 +298,51 @@ static void take_start(struct ask *ask, const cJSON *frame) {
                 ask->events.on_start(ask->user, count_in(frame, "prompt_tokens"), count_in(frame, "cached_tokens"));
 }
 
-static bool take_text(struct ask *ask, const cJSON *frame) {
+static bool take_call(struct ask *ask, const cJSON *frame, const char *text) {
+        const cJSON *call = cJSON_GetObjectItemCaseSensitive(frame, "call");
+        struct ask_call told = {
+                .index = count_in(call, "index"),
+                .id = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(call, "id")),
+                .name = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(call, "name")),
+                .arguments = text,
+        };
+        if (!cJSON_IsObject(call) || !told.id != !told.name)
+                return false;
+        if (ask->events.on_call)
+                ask->events.on_call(ask->user, &told);
+        return true;
+}
+
+/* What is not content goes its own way; log-probabilities always go with content, even where that is empty. */
+static bool take_text(struct model *m, struct ask *ask, const cJSON *frame) {
         const char *text = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(frame, "text"));
-        if (!text)
+        const cJSON *kind = cJSON_GetObjectItemCaseSensitive(frame, "kind");
+        const cJSON *logprobs = cJSON_GetObjectItemCaseSensitive(frame, "logprobs");
+        const char *word = kind ? cJSON_GetStringValue(kind) : "content";
+        uint64_t id = ask->id;
+        if (!text || !word)
                 return false;
         ask->spoke = true;
-        if (ask->events.on_text)
-                ask->events.on_text(ask->user, text, cJSON_GetObjectItemCaseSensitive(frame, "logprobs"));
+        if (!strcmp(word, "call") ? !take_call(ask, frame, text) : strcmp(word, "reasoning") && strcmp(word, "content"))
+                return false;
+        if (!strcmp(word, "reasoning") && ask->events.on_reasoning)
+                ask->events.on_reasoning(ask->user, text);
+        if (asks_running(m, id) != ask)
+                return true; /* its owner has left in the callback */
+        bool content = !strcmp(word, "content");
+        if (ask->events.on_text && (content || logprobs))
+                ask->events.on_text(ask->user, content ? text : "", logprobs);
         return true;
 }
 
 static bool take_end(struct model *m, struct ask *ask, const cJSON *frame) {
         const char *finish = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(frame, "finish"));
-        if (!finish || (strcmp(finish, "stop") != 0 && strcmp(finish, "length") != 0))
+        static const char *const known[] = { "stop", "length", "tool_calls" };
+        const char *ended = NULL;
+        for (size_t i = 0; finish && i < sizeof known / sizeof *known; i++)
+                if (strcmp(finish, known[i]) == 0)
+                        ended = known[i];
+        if (!ended)
                 return false;
         const cJSON *usage = cJSON_GetObjectItemCaseSensitive(frame, "usage"),
                     *timings = cJSON_GetObjectItemCaseSensitive(frame, "timings");
@@ -325,7 +357,7 @@ static bool take_end(struct model *m, struct ask *ask, const cJSON *frame) {
         void *user = ask->user;
         ask_free(ask);
         asks_note_end(m);
-        events.on_end(user, strcmp(finish, "stop") == 0 ? "stop" : "length", &told);
+        events.on_end(user, ended, &told);
         return true;
 }
 
@@ -397,7 +429,7 @@ bool asks_take_frame(struct model *m, enum engine_says says, uint64_t id, const 
                 return true; /* cancelled, and the engine had not heard yet */
         switch (says) {
         case ENGINE_SAYS_START: take_start(ask, frame); return true;
-        case ENGINE_SAYS_TEXT: return take_text(ask, frame);
+        case ENGINE_SAYS_TEXT: return take_text(m, ask, frame);
         case ENGINE_SAYS_END: return take_end(m, ask, frame);
         case ENGINE_SAYS_EMBEDDING: return ask->kind == ASK_EMBED && take_embedding(m, ask, frame);
         case ENGINE_SAYS_ERROR: take_error(m, ask, frame); return true;

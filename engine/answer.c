@@ -13,12 +13,15 @@ struct token_made {
         struct token_logprob logprob;
 };
 
-void answer_init(struct answer *a, const struct tokenizer *tokenizer, const struct stop_set *stops, bool chat) {
-        *a = (struct answer){ .tokenizer = tokenizer, .stops = stops, .first = chat };
+void answer_init(struct answer *a, const struct tokenizer *tokenizer, const struct stop_set *stops,
+                 const struct reply_setup *setup, bool chat) {
+        *a = (struct answer){ .tokenizer = tokenizer, .stops = stops, .setup = setup, .first = chat };
+        reply_init(&a->reply, setup);
 }
 
 void answer_done(struct answer *a) {
         stop_stream_done(&a->stream);
+        reply_done(&a->reply);
         free(a->made);
         free(a->ready);
         *a = (struct answer){ 0 };
@@ -77,11 +80,12 @@ int answer_add(struct answer *a, int32_t id, const struct token_logprob *logprob
                 return -ENOMEM;
         a->tokens_new++;
         char usual[PIECE_BYTES_USUAL], *large = NULL, *piece = usual;
-        size_t count = tokenizer_piece(a->tokenizer, id, false, a->first, usual, sizeof(usual));
+        bool shown = a->setup->format && reply_format_shows(a->setup->format, a->setup->calls, id);
+        size_t count = tokenizer_piece(a->tokenizer, id, shown, a->first, usual, sizeof(usual));
         if (count > sizeof(usual)) {
                 if (!(piece = large = malloc(count)))
                         return -ENOMEM;
-                (void) tokenizer_piece(a->tokenizer, id, false, a->first, large, count);
+                (void) tokenizer_piece(a->tokenizer, id, shown, a->first, large, count);
         }
         a->first = false;
         int r = add_bytes(a, piece, count);
@@ -121,7 +125,8 @@ static uint32_t ready_count(const struct answer *a, size_t taken) {
         return count;
 }
 
-bool answer_take(struct answer *a, struct answer_piece *ret) {
+/* The text that cannot belong to a stop string, as one part. */
+static bool take_plain(struct answer *a, struct answer_piece *ret) {
         forget_handed(a);
         size_t length = a->stream.free_count;
         uint32_t logprobs = ready_count(a, a->bytes_taken + length);
@@ -132,9 +137,48 @@ bool answer_take(struct answer *a, struct answer_piece *ret) {
         if (logprobs)
                 memmove(a->made, a->made + logprobs, (a->made_count - logprobs) * sizeof(*a->made));
         a->made_count -= logprobs;
-        *ret = (struct answer_piece){ a->stream.text, length, a->tokens_new, a->ready, logprobs };
+        *ret = (struct answer_piece){
+                .part = { .kind = REPLY_CONTENT, .text = a->stream.text, .length = length },
+                .tokens = a->tokens_new,
+                .logprobs = a->ready,
+                .logprobs_count = logprobs,
+        };
         a->bytes_taken += length;
         a->tokens_new = 0;
         a->handed = true;
         return true;
+}
+
+bool answer_calls(const struct answer *a) {
+        return a->reply.calls_count > 0;
+}
+
+/* The next part with what is due to it; log-probabilities whose text gives no part yet come with an empty one. */
+static bool take_part(struct answer *a, struct answer_piece *ret) {
+        struct reply_part part = { .kind = REPLY_CONTENT, .text = "" };
+        if (!reply_next(&a->reply, &part) && a->plain.logprobs_count == 0)
+                return false;
+        *ret = a->plain;
+        ret->part = part;
+        a->plain = (struct answer_piece){ .tokens = 0 };
+        return true;
+}
+
+int answer_take(struct answer *a, struct answer_piece *ret) {
+        struct answer_piece plain;
+        if (!a->setup || !reply_splits(a->setup)) /* an embedding has no answer at all */
+                return take_plain(a, ret);
+        if (take_part(a, ret))
+                return 1;
+        if (!take_plain(a, &plain) && !(a->ended && !a->reply.ended))
+                return 0;
+        if (a->handed) { /* there was some */
+                plain.tokens += a->plain.tokens;
+                a->plain = plain;
+                if (reply_push(&a->reply, plain.part.text, plain.part.length) < 0)
+                        return -ENOMEM;
+        }
+        if (a->ended)
+                reply_end(&a->reply);
+        return take_part(a, ret);
 }

@@ -2,7 +2,8 @@
  * answer.h - the tokens of one answer, on their way to text.
  *
  * Tokens go in one by one; whole UTF-8 characters come out, as soon as they cannot belong to a stop string
- * any more. Log-probabilities travel with the text of their token: those of a stop string are dropped with it.
+ * any more, taken apart into reasoning, content and calls of tools (reply.h). Log-probabilities travel with the text of their token:
+ * those of a stop string are dropped with it; where an answer is taken apart they come with the first part that the text gives.
  */
 #ifndef HEADROOM_ENGINE_ANSWER_H
 #define HEADROOM_ENGINE_ANSWER_H
@@ -11,12 +12,17 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "engine/reply.h"
 #include "engine/request.h"
 #include "engine/sampler.h"
 #include "engine/stop.h"
 #include "engine/tokenizer/tokenizer.h"
 
-enum finish { FINISH_STOP, FINISH_LENGTH }; /* by a stop string or end token; or no token more was allowed */
+enum finish {
+        FINISH_STOP,   /* by a stop string or end token */
+        FINISH_LENGTH, /* no token more was allowed */
+        FINISH_CALLS,  /* as STOP, and the answer calls tools */
+};
 
 struct token_logprob {
         int32_t id;
@@ -27,8 +33,7 @@ struct token_logprob {
 
 /* What can be sent now. Points into the answer: good until the next call. */
 struct answer_piece {
-        const char *text; /* not terminated */
-        size_t length;
+        struct reply_part part;
         uint32_t tokens; /* made since the last piece */
         const struct token_logprob *logprobs;
         uint32_t logprobs_count;
@@ -48,10 +53,14 @@ struct answer {
         uint32_t made_count, made_capacity;
         bool handed; /* the free text of the stream has been handed out */
         bool ended;
+        const struct reply_setup *setup;
+        struct reply reply;
+        struct answer_piece plain; /* what was put into the reply last: its tokens and log-probabilities go with the next part */
 };
 
-/* CHAT: the answer is a text of its own, not the continuation of the prompt. STOPS must outlive the answer. */
-void answer_init(struct answer *a, const struct tokenizer *tokenizer, const struct stop_set *stops, bool chat);
+/* CHAT: the answer is a text of its own, not the continuation of the prompt. STOPS and SETUP must outlive the answer. */
+void answer_init(struct answer *a, const struct tokenizer *tokenizer, const struct stop_set *stops,
+                 const struct reply_setup *setup, bool chat);
 void answer_done(struct answer *a);
 
 /* Adds the text of token ID; LOGPROB may be NULL. 0 or -ENOMEM. Afterwards answer_stopped may hold. */
@@ -62,7 +71,9 @@ bool answer_stopped(const struct answer *a);
 /* No token follows: what was held back comes out with the next piece. 0 or -ENOMEM. */
 int answer_end(struct answer *a);
 
-/* What can be sent now; false when there is nothing. */
-bool answer_take(struct answer *a, struct answer_piece *ret);
+bool answer_calls(const struct answer *a); /* so far it has called a tool */
+
+/* What can be sent now: 1 and *ret, to be asked again; 0 when there is nothing more; -ENOMEM. */
+int answer_take(struct answer *a, struct answer_piece *ret);
 
 #endif

@@ -193,8 +193,10 @@ int chat_template_init(struct chat_template *c, const struct gguf *g, const stru
         struct gguf_string text = { NULL, 0 };
         char bos[SPELLING_MAX], eos[SPELLING_MAX];
         (void) gguf_get_string(g, "tokenizer.chat_template", &text);
-        return chat_template_init_text(c, text.bytes, text.length, spelling(t, t ? tokenizer_bos(t) : TOKEN_NONE, bos),
-                                       spelling(t, t ? tokenizer_eos(t) : TOKEN_NONE, eos));
+        int r = chat_template_init_text(c, text.bytes, text.length, spelling(t, t ? tokenizer_bos(t) : TOKEN_NONE, bos),
+                                        spelling(t, t ? tokenizer_eos(t) : TOKEN_NONE, eos));
+        c->replies = reply_format_recognise(text.bytes, text.length, t);
+        return r;
 }
 
 void chat_template_done(struct chat_template *c) {
@@ -237,6 +239,8 @@ int chat_template_encode(const struct chat_template *c, const struct tokenizer *
         size_t before = list->count;
         (void) spelling(t, prompt.bos, bos);
         int r = chat_template_render(c, conversation, bos, spelling(t, prompt.eos, eos), &prompt, reterr);
+        if (r == 0 && conversation->bytes_max && prompt.length > conversation->bytes_max)
+                r = refuse(reterr, -EFBIG, "the messages are longer than any context");
         if (r == 0 && ret_tail)
                 copy_tail(&prompt, ret_tail);
         if (r == 0)

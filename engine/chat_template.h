@@ -17,6 +17,7 @@
 #include "engine/chat_family.h"
 #include "engine/chat_messages.h"
 #include "engine/gguf.h"
+#include "engine/reply_format.h"
 #include "engine/tokenizer/tokenizer.h"
 
 struct jinja_template;
@@ -28,7 +29,8 @@ struct chat_template {
         bool no_tools_undefined; /* where no tools are given it wants them undefined, not none */
         struct chat_needs needs;
         bool takes_tools;
-        char warning[340]; /* a sentence on why the model's own template is not used; "" when it is */
+        struct reply_format replies; /* how its answers mark reasoning and calls */
+        char warning[340];           /* a sentence on why the model's own template is not used; "" when it is */
 };
 
 /* What is to be rendered. */
@@ -39,6 +41,7 @@ struct chat_conversation {
         bool add_generation;    /* the opening of the assistant's turn */
         bool as_given;          /* nothing is shaped to what the template takes */
         int64_t now;            /* seconds since 1970; 0: the clock's */
+        size_t bytes_max;       /* a longer prompt is not tokenized; 0: no limit */
 };
 
 /* 0, or -ENOMEM. Released with chat_template_done either way. T may be NULL: no token begins or ends a text. */
@@ -51,7 +54,7 @@ const char *chat_template_format(const struct chat_template *c); /* "template", 
 /*
  * Appends the tokens of the conversation; the token that begins a text comes once, first. *ret_tail, where wanted: the end of the
  * rendered text, at most CHAT_TAIL_BYTES, terminated. 0, -EINVAL with a sentence (what is wrong with which message; or the template's
- * own complaint), or -ENOMEM; LIST is as before then.
+ * own complaint), -EFBIG beyond bytes_max, or -ENOMEM; LIST is as before then.
  */
 #define CHAT_TAIL_BYTES 64u
 int chat_template_encode(const struct chat_template *c, const struct tokenizer *t, const struct chat_conversation *conversation,

@@ -208,7 +208,7 @@ static void on_start(void *context, uint64_t id, uint32_t prompt_tokens, uint32_
 static void on_text(void *context, uint64_t id, const struct answer_piece *piece) {
         struct printer *p = context;
         (void) id;
-        if (fwrite(piece->text, 1, piece->length, stdout) != piece->length || fflush(stdout)) {
+        if (fwrite(piece->part.text, 1, piece->part.length, stdout) != piece->part.length || fflush(stdout)) {
                 fprintf(stderr, "headroom-engine run: cannot write: %s\n", strerror(errno));
                 p->failed = true;
         }
@@ -229,7 +229,7 @@ static void on_end(void *context, uint64_t id, const struct answer_end *e) {
         uint32_t follow = e->completion_tokens ? e->completion_tokens - 1 : 0; /* the first comes with the prompt */
         fprintf(stderr, "prompt: %u tokens, %.1f tokens/s; answer: %u tokens, %.1f tokens/s; ended by %s\n", e->prompt_tokens,
                 per_second(e->prompt_tokens, e->prefill_ms), e->completion_tokens, per_second(follow, e->decode_ms),
-                e->finish == FINISH_STOP ? "itself" : "length");
+                e->finish == FINISH_LENGTH ? "length" : "itself");
 }
 
 static void on_embedding(void *context, uint64_t id, const struct embedding *e) {

@@ -247,7 +247,12 @@ int command_template(int argc, char **argv) {
         if (read_json(o.messages, true, &messages) < 0 || read_json(o.tools, true, &tools) < 0 ||
             read_json(o.variables, false, &variables) < 0)
                 r = -EINVAL;
-        struct chat_conversation conversation = { messages, tools, variables, !o.no_generation, o.as_given, o.now };
+        struct chat_conversation conversation = { .messages = messages,
+                                                  .tools = tools,
+                                                  .variables = variables,
+                                                  .add_generation = !o.no_generation,
+                                                  .as_given = o.as_given,
+                                                  .now = o.now };
         if (r == 0)
                 r = o.file ? render_file(&o, &conversation) : render_model(&o, &conversation);
         cJSON_Delete(messages);

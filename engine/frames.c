@@ -77,6 +77,7 @@ cJSON *frame_ready(const struct engine *e) {
                    add_number(f, "parallel", e->parallel) && add_number(f, "n_vocab", e->model->shape.n_vocab) &&
                    add_number(f, "request_bytes_max", request_bytes_max(e)) &&
                    add_text(f, "chat_format", chat_template_format(&e->model->chat)) &&
+                   (!e->model->chat.warning[0] || add_text(f, "chat_warning", e->model->chat.warning)) &&
                    add_text(f, "kv", kv_type_name(e->kv_type)) && add_text(f, "kv_floor", kv_type_name(e->kv_floor)) &&
                    add_number(f, "threads", threads_width_max(e->threads)) &&
                    add_number(f, "prefill_chunk", scheduler_prefill_chunk_max(e->scheduler));
@@ -130,20 +131,35 @@ static cJSON *logprobs_of(const struct tokenizer *t, const struct answer_piece *
         return list;
 }
 
+/* What the text is, where it is not the answer's content. */
+static bool add_kind(cJSON *f, const struct reply_part *part) {
+        if (part->kind == REPLY_CONTENT)
+                return true;
+        if (part->kind == REPLY_REASONING)
+                return add_text(f, "kind", "reasoning");
+        cJSON *call = cJSON_CreateObject();
+        bool all = add_number(call, "index", part->index) &&
+                   (!part->id || (add_text(call, "id", part->id) && add_text(call, "name", part->name)));
+        return add_item(f, "call", call) && all && add_text(f, "kind", "call");
+}
+
 cJSON *frame_text(uint64_t id, const struct tokenizer *t, const struct answer_piece *piece) {
-        char *text = strndup(piece->length ? piece->text : "", piece->length);
+        char *text = strndup(piece->part.length ? piece->part.text : "", piece->part.length);
         if (!text)
                 return NULL;
         cJSON *f = frame_about(WIRE_TEXT, id);
-        bool all = add_text(f, "text", text) && add_number(f, "tokens", piece->tokens) &&
+        bool all = add_text(f, "text", text) && add_number(f, "tokens", piece->tokens) && add_kind(f, &piece->part) &&
                    (!piece->logprobs_count || add_item(f, "logprobs", logprobs_of(t, piece)));
         free(text);
         return all_or_nothing(f, all);
 }
 
 cJSON *frame_end(uint64_t id, const struct answer_end *end) {
+        static const char *const finishes[] = {
+                [FINISH_STOP] = "stop", [FINISH_LENGTH] = "length", [FINISH_CALLS] = "tool_calls"
+        };
         cJSON *f = frame_about(WIRE_END, id);
-        bool all = add_text(f, "finish", end->finish == FINISH_STOP ? "stop" : "length");
+        bool all = add_text(f, "finish", finishes[end->finish]);
         cJSON *usage = cJSON_AddObjectToObject(f, "usage"), *timings = cJSON_AddObjectToObject(f, "timings");
         all = all && add_number(usage, "prompt_tokens", end->prompt_tokens) &&
               add_number(usage, "completion_tokens", end->completion_tokens) &&

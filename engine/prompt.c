@@ -3,8 +3,10 @@
 
 #include <errno.h>
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "engine/chat_template.h"
 #include "engine/request_error.h"
 
 /* Bytes of the texts in MESSAGES that can become tokens; what is not a text is judged by the chat format. */
@@ -42,21 +44,110 @@ static int check_count(const struct request_rules *rules, const char *param, con
         return 0;
 }
 
-int prompt_read_messages(const struct request_rules *rules, const cJSON *messages, uint32_t tokens_max, struct token_list *list,
-                         struct request_error *reterr) {
-        if (!cJSON_IsArray(messages) || !messages->child)
-                return request_refuse(reterr, "messages", "messages must be a list of at least one message.");
-        int r = check_bytes(rules, "messages", messages_bytes(messages), tokens_max, reterr);
+/* The field, or NULL when it is absent or null. */
+static const cJSON *field(const cJSON *body, const char *name) {
+        const cJSON *value = cJSON_GetObjectItemCaseSensitive(body, name);
+        return cJSON_IsNull(value) ? NULL : value;
+}
+
+/* ---- tools ---- */
+
+static const char *tool_name(const cJSON *tool) {
+        return cJSON_GetStringValue(field(field(tool, "function"), "name"));
+}
+
+/* The names of TOOLS, each terminated, an empty one last. */
+static int read_tool_names(const cJSON *tools, char **ret, struct request_error *reterr) {
+        size_t count = 0, bytes = 1;
+        const cJSON *tool;
+        cJSON_ArrayForEach(tool, tools) {
+                const char *name = tool_name(tool);
+                if (!name || !*name || strlen(name) > REQUEST_TOOL_NAME_BYTES_MAX)
+                        return request_refuse(reterr, "tools", "tools[%zu] must have a function with a name of 1 to %u bytes.",
+                                              count, REQUEST_TOOL_NAME_BYTES_MAX);
+                if (++count > REQUEST_TOOLS_MAX)
+                        return request_refuse(reterr, "tools", "tools must not hold more than %u of them.", REQUEST_TOOLS_MAX);
+                bytes += strlen(name) + 1;
+        }
+        char *names = calloc(1, bytes), *end = names;
+        if (!names)
+                return request_no_memory(reterr);
+        cJSON_ArrayForEach(tool, tools)
+                end = stpcpy(end, tool_name(tool)) + 1;
+        *ret = names;
+        return 0;
+}
+
+/* *ret: the tools that the model shall know of, or NULL. */
+static int read_tools(const struct request_rules *rules, const cJSON *body, const cJSON **ret, struct reply_setup *reply,
+                      struct request_error *reterr) {
+        const cJSON *tools = field(body, "tools"), *choice = field(body, "tool_choice");
+        const char *word = cJSON_GetStringValue(choice);
+        if (tools && !cJSON_IsArray(tools))
+                return request_refuse(reterr, "tools", "tools must be a list.");
+        bool none = word && !strcmp(word, "none");
+        if (choice && !none && !(word && !strcmp(word, "auto")))
+                return request_refuse(reterr, "tool_choice",
+                                      "tool_choice must be \"auto\" or \"none\": this server cannot make a model call a tool.");
+        if (!tools || !tools->child || none)
+                return 0;
+        int r = read_tool_names(tools, &reply->tools, reterr);
         if (r < 0)
                 return r;
+        if (!rules->chat->takes_tools)
+                return request_refuse(
+                        reterr, "tools",
+                        "The chat template of this model has no place for tools: leave them out or choose another model.");
+        reply->calls = true;
+        *ret = tools;
+        return 0;
+}
+
+/* ---- the conversation ---- */
+
+/* The prompt ends with the mark that opens reasoning, white space aside. */
+static bool opens_reasoning(const struct reply_format *f, const char *tail) {
+        if (!f->reasoning)
+                return false;
+        size_t mark = strlen(f->reasoning->open), length = strlen(tail);
+        while (mark && strchr(" \n", f->reasoning->open[mark - 1]))
+                mark--;
+        while (length && strchr(" \n", tail[length - 1]))
+                length--;
+        return length >= mark && !memcmp(tail + length - mark, f->reasoning->open, mark);
+}
+
+static int encode(const struct request_rules *rules, const struct chat_conversation *conversation, uint32_t tokens_max,
+                  struct token_list *list, struct reply_setup *reply, struct request_error *reterr) {
+        char tail[CHAT_TAIL_BYTES];
         struct gguf_error why;
-        struct chat_conversation conversation = { .messages = messages, .add_generation = true };
-        r = chat_template_encode(rules->chat, rules->tokenizer, &conversation, list, NULL, &why);
+        int r = chat_template_encode(rules->chat, rules->tokenizer, conversation, list, tail, &why);
         if (r == -ENOMEM)
                 return request_no_memory(reterr);
+        if (r == -EFBIG)
+                return request_refuse_length(reterr, "messages", (size_t) tokens_max + 1, true, rules->n_ctx);
         if (r < 0)
                 return request_refuse(reterr, "messages", "%s", why.text);
+        reply->format = &rules->chat->replies;
+        reply->reasons = opens_reasoning(reply->format, tail);
         return check_count(rules, "messages", list, tokens_max, reterr);
+}
+
+int prompt_read_chat(const struct request_rules *rules, const cJSON *body, uint32_t tokens_max, struct token_list *list,
+                     struct reply_setup *ret_reply, struct request_error *reterr) {
+        const cJSON *messages = field(body, "messages"), *variables = field(body, "chat_template_kwargs");
+        struct chat_conversation conversation = { .messages = messages, .variables = variables, .add_generation = true };
+        if (!cJSON_IsArray(messages) || !messages->child)
+                return request_refuse(reterr, "messages", "messages must be a list of at least one message.");
+        if (variables && !cJSON_IsObject(variables))
+                return request_refuse(reterr, "chat_template_kwargs", "chat_template_kwargs must be an object.");
+        int r = read_tools(rules, body, &conversation.tools, ret_reply, reterr);
+        if (r == 0)
+                r = check_bytes(rules, "messages", messages_bytes(messages), tokens_max, reterr);
+        if (r < 0)
+                return r;
+        conversation.bytes_max = (size_t) (tokens_max + 1) * tokenizer_longest(rules->tokenizer);
+        return encode(rules, &conversation, tokens_max, list, ret_reply, reterr);
 }
 
 /* A text that writes out the begin token, which the tokenizer has added too, means one. */

@@ -266,11 +266,11 @@ static int read_sampling(struct request_rules *rules, const cJSON *body, struct 
 }
 
 static int read_prompt(const struct request_rules *rules, const cJSON *body, struct request *r, struct request_error *reterr) {
+        r->reply.seed = r->sampling.seed ^ r->id << 32; /* the same seed again must not give a conversation two calls of one id */
         /* An answer needs room for one token at least. */
         uint32_t tokens_max = rules->n_ctx - (r->max_tokens > 0);
-        int result = r->kind == REQUEST_CHAT
-                             ? prompt_read_messages(rules, field(body, "messages"), tokens_max, &r->inputs[0], reterr)
-                             : prompt_read(rules, field(body, "prompt"), tokens_max, &r->inputs[0], reterr);
+        int result = r->kind == REQUEST_CHAT ? prompt_read_chat(rules, body, tokens_max, &r->inputs[0], &r->reply, reterr)
+                                             : prompt_read(rules, field(body, "prompt"), tokens_max, &r->inputs[0], reterr);
         if (result < 0)
                 return result;
         const char *param = r->kind == REQUEST_CHAT ? "messages" : "prompt";
@@ -372,6 +372,7 @@ void request_done(struct request *r) {
         free(r->sampling.biases);
         stop_set_done(&r->stops);
         grammar_free(r->grammar);
+        reply_setup_done(&r->reply);
         *r = (struct request){ 0 };
 }
 

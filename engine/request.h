@@ -18,6 +18,7 @@
 #include "engine/model.h"
 #include "engine/pooling.h"
 #include "engine/random.h"
+#include "engine/reply.h"
 #include "engine/sampler.h"
 #include "engine/stop.h"
 #include "engine/tokenizer/tokenizer.h"
@@ -66,6 +67,7 @@ struct request {
         bool ignore_end;         /* end tokens are banned and do not end the answer */
         bool logprobs;
         uint32_t top_logprobs;
+        struct reply_setup reply; /* what the answer is taken apart into */
 };
 
 /* KIND is REQUEST_CHAT or REQUEST_COMPLETION. 0; -EINVAL, -ENOMEM and *reterr. *RET is written only on success. */

@@ -254,7 +254,7 @@ static void report_end(const struct scheduler *s, const struct sequence *q, uint
                 return;
         }
         struct answer_end end = {
-                .finish = q->finish,
+                .finish = q->finish == FINISH_STOP && answer_calls(&q->answer) ? FINISH_CALLS : q->finish,
                 .prompt_tokens = q->prompt_tokens,
                 .completion_tokens = q->tokens_made,
                 .cached_tokens = q->cached_tokens,
@@ -274,8 +274,10 @@ static void settle(struct scheduler *s, const struct pass *p, uint64_t now_us) {
                 int r = sequence_advance(q, s->config.rules, s->config.cache, s->scratch, &p->items[i], now_us, &state);
                 s->tokens_decoded += q->tokens_made - made_before;
                 struct answer_piece piece;
-                if (r == 0 && answer_take(&q->answer, &piece))
+                while (r == 0 && (r = answer_take(&q->answer, &piece)) > 0) {
                         sink->on_text(sink->context, q->request.id, &piece);
+                        r = 0;
+                }
                 if (r == 0 && state == SEQUENCE_GOES_ON)
                         continue;
                 scheduler_running_remove(s, scheduler_running_index(s, q));

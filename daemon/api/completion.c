@@ -28,8 +28,10 @@ struct completion {
         bool has_begun; /* the stream's headers are out */
         bool has_role;  /* its first chunk is out */
         uv_timer_t ping;
-        char why[128];   /* what the next ping says */
-        struct text out; /* one event at a time, or the whole answer's text */
+        char why[128];         /* what the next ping says */
+        struct text out;       /* one event at a time, or the whole answer's text */
+        struct text reasoning; /* of a whole answer; so are the calls */
+        struct shape_calls calls;
         struct shape_logprobs logprobs;
         bool has_logprobs;
         bool is_large; /* its body was */
@@ -43,6 +45,8 @@ static void on_ping_closed(uv_handle_t *handle) {
         if (c->is_large)
                 api_trim_soon(c->api);
         text_done(&c->out);
+        text_done(&c->reasoning);
+        shape_calls_done(&c->calls);
         shape_logprobs_done(&c->logprobs);
         free(c->model);
         free(c);
@@ -126,6 +130,22 @@ static void on_stream_text(void *user, const char *text, const cJSON *logprobs) 
         send_event(c);
 }
 
+static void on_stream_reasoning(void *user, const char *text) {
+        struct completion *c = user;
+
+        open_answer(c);
+        shape_reasoning_chunk(&c->out, &c->shape, text);
+        send_event(c);
+}
+
+static void on_stream_call(void *user, const struct ask_call *call) {
+        struct completion *c = user;
+
+        open_answer(c);
+        shape_call_chunk(&c->out, &c->shape, call);
+        send_event(c);
+}
+
 static void on_stream_end(void *user, const char *finish, const struct ask_usage *usage) {
         struct completion *c = user;
 
@@ -153,10 +173,24 @@ static void on_whole_text(void *user, const char *text, const cJSON *logprobs) {
         }
 }
 
+static void on_whole_reasoning(void *user, const char *text) {
+        struct completion *c = user;
+
+        text_puts(&c->reasoning, text);
+}
+
+static void on_whole_call(void *user, const struct ask_call *call) {
+        struct completion *c = user;
+
+        shape_calls_add(&c->calls, call);
+}
+
 static void on_whole_restart(void *user) {
         struct completion *c = user;
 
         text_clear(&c->out);
+        text_clear(&c->reasoning);
+        shape_calls_clear(&c->calls);
         shape_logprobs_clear(&c->logprobs);
         c->logprobs.offset = 0;
 }
@@ -168,9 +202,13 @@ static void on_whole_end(void *user, const char *finish, const struct ask_usage 
         c->ask = NULL;
         if (c->has_logprobs)
                 shape_logprobs_write(&described, &c->logprobs, c->shape.is_chat);
-        shape_whole(&body, &c->shape, text_string(&c->out), c->has_logprobs ? &described : NULL, finish, usage);
-        bool is_too_long =
-                c->out.failed || c->logprobs.tokens.failed || c->logprobs.tops.failed || body.failed || described.failed;
+        shape_calls_end(&c->calls);
+        const struct shape_answer answer = {
+                text_string(&c->out), text_string(&c->reasoning), &c->calls, c->has_logprobs ? &described : NULL, finish, usage
+        };
+        shape_whole(&body, &c->shape, &answer);
+        bool is_too_long = c->out.failed || c->reasoning.failed || c->calls.list.failed || c->logprobs.tokens.failed ||
+                           c->logprobs.tops.failed || body.failed || described.failed;
         log_answer(c, is_too_long ? 500 : 200, is_too_long ? "answer_too_long" : "", usage);
         if (is_too_long)
                 http_answer_error(c->exchange, 500, "x-should-retry: false\r\n", "answer_too_long",
@@ -235,6 +273,7 @@ static struct completion *completion_new(struct api *api, struct http_exchange *
         c->shape = (struct shape){ options->is_chat, c->id, time(NULL), c->model };
         c->is_stream = options->is_stream;
         c->include_usage = options->include_usage;
+        c->reasoning.max = c->calls.list.max = c->calls.arguments.max = API_ANSWER_MAX;
         c->out.max = c->logprobs.tokens.max = c->logprobs.tops.max = API_ANSWER_MAX;
         c->started_ns = uv_hrtime();
         strcpy(c->why, "waiting");
@@ -247,11 +286,16 @@ void completion_start(struct api *api, struct http_exchange *x, const struct com
         static const struct ask_events streamed = { .on_waiting = on_stream_waiting,
                                                     .on_start = on_stream_start,
                                                     .on_text = on_stream_text,
+                                                    .on_reasoning = on_stream_reasoning,
+                                                    .on_call = on_stream_call,
                                                     .on_end = on_stream_end,
                                                     .on_failed = on_failed };
-        static const struct ask_events whole = {
-                .on_text = on_whole_text, .on_restart = on_whole_restart, .on_end = on_whole_end, .on_failed = on_failed
-        };
+        static const struct ask_events whole = { .on_text = on_whole_text,
+                                                 .on_reasoning = on_whole_reasoning,
+                                                 .on_call = on_whole_call,
+                                                 .on_restart = on_whole_restart,
+                                                 .on_end = on_whole_end,
+                                                 .on_failed = on_failed };
         static const struct http_watch watch = { on_gone, on_writable };
         struct completion *c = completion_new(api, x, options);
         struct failure failure;

@@ -44,6 +44,33 @@ void shape_text_chunk(struct text *out, const struct shape *s, const char *text,
         text_puts(out, ",\"finish_reason\":null}]}\n\n");
 }
 
+void shape_reasoning_chunk(struct text *out, const struct shape *s, const char *text) {
+        begin_chunk(out, s);
+        text_puts(out, "{\"index\":0,\"delta\":{\"reasoning_content\":");
+        text_json(out, text);
+        text_puts(out, "},\"finish_reason\":null}]}\n\n");
+}
+
+/* {"id","type","function":{"name" - and the caller goes on with the arguments. */
+static void begin_call(struct text *out, const struct ask_call *call) {
+        text_puts(out, "\"id\":");
+        text_json(out, call->id);
+        text_puts(out, ",\"type\":\"function\",\"function\":{\"name\":");
+        text_json(out, call->name);
+        text_puts(out, ",\"arguments\":");
+}
+
+void shape_call_chunk(struct text *out, const struct shape *s, const struct ask_call *call) {
+        begin_chunk(out, s);
+        text_printf(out, "{\"index\":0,\"delta\":{\"tool_calls\":[{\"index\":%u,", call->index);
+        if (call->id)
+                begin_call(out, call);
+        else
+                text_puts(out, "\"function\":{\"arguments\":");
+        text_json(out, call->arguments);
+        text_puts(out, "}}]},\"finish_reason\":null}]}\n\n");
+}
+
 void shape_finish_chunk(struct text *out, const struct shape *s, const char *finish) {
         begin_chunk(out, s);
         text_puts(out, s->is_chat ? "{\"index\":0,\"delta\":{}" : "{\"index\":0,\"text\":\"\",\"logprobs\":null");
@@ -77,17 +104,65 @@ void shape_ping(struct text *out, const char *why) {
         text_puts(out, "\n\n");
 }
 
-void shape_whole(struct text *out, const struct shape *s, const char *text, const struct text *logprobs, const char *finish,
-                 const struct ask_usage *usage) {
+/* --- the whole answer --- */
+
+void shape_calls_done(struct shape_calls *c) {
+        text_done(&c->list);
+        text_done(&c->arguments);
+}
+
+void shape_calls_clear(struct shape_calls *c) {
+        text_clear(&c->list);
+        text_clear(&c->arguments);
+        c->count = 0;
+}
+
+void shape_calls_end(struct shape_calls *c) {
+        if (c->count == 0)
+                return;
+        text_json(&c->list, text_string(&c->arguments));
+        text_puts(&c->list, "}}");
+        c->list.failed |= c->arguments.failed;
+        text_clear(&c->arguments);
+}
+
+void shape_calls_add(struct shape_calls *c, const struct ask_call *call) {
+        if (call->id) {
+                shape_calls_end(c);
+                text_puts(&c->list, c->count++ ? ",{" : "{");
+                begin_call(&c->list, call);
+        }
+        text_puts(&c->arguments, call->arguments);
+}
+
+/* Content is null where there is none but calls. */
+static void write_message(struct text *out, const struct shape_answer *a) {
+        text_puts(out, "{\"index\":0,\"message\":{\"role\":\"assistant\",\"content\":");
+        text_json(out, a->calls->count && !*a->text ? NULL : a->text);
+        if (*a->reasoning) {
+                text_puts(out, ",\"reasoning_content\":");
+                text_json(out, a->reasoning);
+        }
+        if (a->calls->count) {
+                text_puts(out, ",\"tool_calls\":[");
+                text_puts(out, text_string(&a->calls->list));
+                text_puts(out, "]");
+        }
+        text_puts(out, "}");
+}
+
+void shape_whole(struct text *out, const struct shape *s, const struct shape_answer *a) {
         begin(out, s, s->is_chat ? "chat.completion" : "text_completion");
-        text_puts(out, s->is_chat ? "{\"index\":0,\"message\":{\"role\":\"assistant\",\"content\":" : "{\"index\":0,\"text\":");
-        text_json(out, text);
-        if (s->is_chat)
-                text_puts(out, "}");
-        text_printf(out, ",\"logprobs\":%s,\"finish_reason\":", logprobs ? text_string(logprobs) : "null");
-        text_json(out, finish);
+        if (s->is_chat) {
+                write_message(out, a);
+        } else {
+                text_puts(out, "{\"index\":0,\"text\":");
+                text_json(out, a->text);
+        }
+        text_printf(out, ",\"logprobs\":%s,\"finish_reason\":", a->logprobs ? text_string(a->logprobs) : "null");
+        text_json(out, a->finish);
         text_puts(out, "}]");
-        write_usage(out, usage);
+        write_usage(out, a->usage);
         text_puts(out, "}\n");
 }
 

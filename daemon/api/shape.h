@@ -25,6 +25,8 @@ struct shape {
 void shape_role_chunk(struct text *out, const struct shape *s);
 /* LOGPROBS: see shape_logprobs, or NULL. */
 void shape_text_chunk(struct text *out, const struct shape *s, const char *text, const struct text *logprobs);
+void shape_reasoning_chunk(struct text *out, const struct shape *s, const char *text);
+void shape_call_chunk(struct text *out, const struct shape *s, const struct ask_call *call);
 void shape_finish_chunk(struct text *out, const struct shape *s, const char *finish);
 void shape_usage_chunk(struct text *out, const struct shape *s, const struct ask_usage *usage);
 void shape_done(struct text *out);
@@ -32,9 +34,27 @@ void shape_error(struct text *out, const struct failure *failure);
 /* ": ping WHY\n\n", which clients skip. */
 void shape_ping(struct text *out, const char *why);
 
+/* Calls of tools gather piece by piece. Start with all zero; a failure sticks to LIST. */
+struct shape_calls {
+        struct text list;      /* what stands between the brackets, without the end of the last call */
+        struct text arguments; /* of the last call, as they came */
+        uint32_t count;
+};
+void shape_calls_done(struct shape_calls *c);
+void shape_calls_clear(struct shape_calls *c);
+void shape_calls_add(struct shape_calls *c, const struct ask_call *call);
+void shape_calls_end(struct shape_calls *c); /* no more comes */
+
 /* The answer that is not streamed. */
-void shape_whole(struct text *out, const struct shape *s, const char *text, const struct text *logprobs, const char *finish,
-                 const struct ask_usage *usage);
+struct shape_answer {
+        const char *text;
+        const char *reasoning;           /* "": none */
+        const struct shape_calls *calls; /* ended */
+        const struct text *logprobs;     /* or NULL */
+        const char *finish;
+        const struct ask_usage *usage;
+};
+void shape_whole(struct text *out, const struct shape *s, const struct shape_answer *a);
 
 /*
  * Log probabilities gather piece by piece: chat wants one list of objects, completions four lists side by side.

@@ -26,7 +26,7 @@ static struct value filter_lower(struct interpreter *in, struct value v, const s
 
 static struct value filter_title(struct interpreter *in, struct value v, const struct arguments *a) {
         (void) a;
-        return convert(in, v, CASE_TITLE);
+        return convert(in, v, CASE_HEADING);
 }
 
 static struct value filter_capitalize(struct interpreter *in, struct value v, const struct arguments *a) {

@@ -1,6 +1,8 @@
 /* letter_case.c - see letter_case.h. The ranges are those of the Unicode Character Database; what it spells otherwise is left. */
 #include "engine/jinja/letter_case.h"
 
+#include <string.h>
+
 #include "engine/tokenizer/unicode.h"
 
 struct case_range {
@@ -59,9 +61,10 @@ struct marked letter_convert(struct jinja_job *job, struct marked m, enum letter
         for (size_t at = 0, step; at < m.length; at += step) {
                 struct unicode_char c = unicode_char_at(m.bytes + at, m.length - at);
                 step = c.length;
-                bool begins = how == CASE_CAPITAL ? at == 0 : how == CASE_TITLE && !inside_word;
+                bool begins = how == CASE_CAPITAL ? at == 0 : (how == CASE_TITLE || how == CASE_HEADING) && !inside_word;
                 add_letter(&b, m, at, c, how == CASE_UPPER || begins);
-                inside_word = c.kind == UNICODE_LETTER;
+                bool parts = c.kind == UNICODE_SPACE || (c.length == 1 && strchr("-({[<", m.bytes[at]));
+                inside_word = how == CASE_HEADING ? !parts : c.kind == UNICODE_LETTER;
         }
         return builder_text(&b);
 }

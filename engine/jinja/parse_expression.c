@@ -224,13 +224,16 @@ static struct node *parse_index(struct parser *p) {
 static struct node *parse_subscript(struct parser *p, struct node *of) {
         parser_expect(p, "[");
         struct node *index = parse_index(p);
-        if (parser_sees(p, ",")) {
+        if (parser_sees(p, ",")) { /* several are one key */
                 struct node *tuple = node_at(p, NODE_TUPLE, NULL, NULL), **end = &index->next;
                 tuple->items = index;
                 while (parser_takes(p, ",") && !parser_sees(p, "]")) {
                         *end = parse_index(p);
                         end = &(*end)->next;
                 }
+                for (const struct node *n = tuple->items; n; n = n->next)
+                        if (n->kind == NODE_SLICE)
+                                jinja_fail(p->job, "a slice stands alone between its brackets");
                 index = tuple;
         }
         parser_expect(p, "]");

@@ -41,9 +41,9 @@ static void on_start(void *context, uint64_t id, uint32_t prompt_tokens, uint32_
 
 static void on_text(void *context, uint64_t id, const struct answer_piece *piece) {
         struct text *t = &((struct maker *) context)->texts[id];
-        t->bytes = realloc(t->bytes, t->length + piece->length + 1);
-        memcpy(t->bytes + t->length, piece->text, piece->length);
-        t->length += piece->length;
+        t->bytes = realloc(t->bytes, t->length + piece->part.length + 1);
+        memcpy(t->bytes + t->length, piece->part.text, piece->part.length);
+        t->length += piece->part.length;
         t->bytes[t->length] = '\0';
 }
 

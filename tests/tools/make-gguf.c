@@ -38,6 +38,7 @@ struct options {
         float rope_base;
         uint64_t seed;
         uint32_t parts;
+        const char *chat_template, *last_word; /* NULL: the usual ones */
 };
 
 struct preset {
@@ -314,7 +315,9 @@ static uint32_t byte_character(uint32_t byte) {
         }
 }
 
-static void token_text(const struct options *o, uint32_t id, char out[32]) {
+#define TOKEN_TEXT_MAX 512u
+
+static void token_text(const struct options *o, uint32_t id, char out[TOKEN_TEXT_MAX]) {
         if (id < 256) {
                 uint32_t c = byte_character(id);
                 if (c < 0x80)
@@ -325,13 +328,15 @@ static void token_text(const struct options *o, uint32_t id, char out[32]) {
                 snprintf(out, 32, "%s%s", merges[id - 256][0], merges[id - 256][1]);
         } else if (id >= o->vocab - SPECIALS_COUNT) {
                 snprintf(out, 32, "%s", specials[id - (o->vocab - SPECIALS_COUNT)]);
+        } else if (o->last_word && id == o->vocab - SPECIALS_COUNT - 1) {
+                snprintf(out, TOKEN_TEXT_MAX, "%s", o->last_word);
         } else {
                 snprintf(out, 32, "\xc4\xa0word%" PRIu32, id);
         }
 }
 
 static void write_tokenizer(struct gguf_writer *w, const struct options *o) {
-        char text[32];
+        char text[TOKEN_TEXT_MAX];
         gguf_write_string(w, "tokenizer.ggml.model", "gpt2");
         gguf_write_string(w, "tokenizer.ggml.pre", "gpt-2");
         gguf_write_array(w, "tokenizer.ggml.tokens", GGUF_STRING, o->vocab);
@@ -350,8 +355,11 @@ static void write_tokenizer(struct gguf_writer *w, const struct options *o) {
         gguf_write_u32(w, "tokenizer.ggml.bos_token_id", o->vocab - 3);
         gguf_write_u32(w, "tokenizer.ggml.eos_token_id", o->vocab - 1);
         gguf_write_bool(w, "tokenizer.ggml.add_bos_token", false);
-        gguf_write_string(w, "tokenizer.chat_template",
-                          "{% for message in messages %}{{'<|im_start|>' + message['role'] + '\n' + message['content'] + "
+        gguf_write_string(
+                w, "tokenizer.chat_template",
+                o->chat_template
+                        ? o->chat_template
+                        : "{% for message in messages %}{{'<|im_start|>' + message['role'] + '\n' + message['content'] + "
                           "'<|im_end|>' + '\n'}}{% endfor %}"
                           "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}");
 }
@@ -488,9 +496,10 @@ static void write_all(const struct options *o) {
 static void print_help(void) {
         puts("usage: make-gguf OUT.gguf [--preset tiny|160m|1b] [--type TYPE] [--layers N] [--embd N] [--ff N] [--heads N]\n"
              "                 [--kv-heads N] [--vocab N] [--ctx N] [--untied] [--rope-freqs] [--seed N] [--split N]\n"
-             "                 [--arch NAME] [--experts N]\n\n"
+             "                 [--arch NAME] [--experts N] [--chat-template TEXT] [--last-word TEXT]\n\n"
              "Writes a model with random weights, llama unless told otherwise. TYPE is q8_0 (default), q4_k_m, or any that the engine\n"
              "computes with.\n"
+             "--last-word: the last token that is a word is spelt like this, in the characters that stand for bytes.\n"
              "Without a preset the sizes are those of 'tiny'. --split N writes OUT-00001-of-0000N.gguf and so on.");
 }
 
@@ -511,6 +520,7 @@ static void choose_preset(struct options *o, const char *name) {
                         *o = presets[i].values;
                         o->type = kept.type, o->mixed = kept.mixed, o->seed = kept.seed, o->parts = kept.parts;
                         o->arch = kept.arch, o->experts = kept.experts;
+                        o->chat_template = kept.chat_template, o->last_word = kept.last_word;
                         return;
                 }
         fprintf(stderr, "make-gguf: there is no preset '%s'\n", name);
@@ -553,6 +563,8 @@ static void parse(struct options *o, int argc, char **argv) {
                 ROPE_FREQS,
                 ARCH,
                 EXPERTS,
+                CHAT_TEMPLATE,
+                LAST_WORD,
                 HELP
         };
         static const struct option known[] = {
@@ -571,6 +583,8 @@ static void parse(struct options *o, int argc, char **argv) {
                 { "arch", 1, NULL, ARCH },
                 { "experts", 1, NULL, EXPERTS },
                 { "help", 0, NULL, HELP },
+                { "chat-template", 1, NULL, CHAT_TEMPLATE },
+                { "last-word", 1, NULL, LAST_WORD },
                 { "rope-freqs", 0, NULL, ROPE_FREQS },
                 { NULL, 0, NULL, 0 },
         };
@@ -589,6 +603,8 @@ static void parse(struct options *o, int argc, char **argv) {
                 case SPLIT: o->parts = number(optarg, "split", 1, PARTS_MAX); break;
                 case ARCH: choose_arch(o, optarg); break;
                 case EXPERTS: o->experts = number(optarg, "experts", 1, 512); break;
+                case CHAT_TEMPLATE: o->chat_template = optarg; break;
+                case LAST_WORD: o->last_word = optarg; break;
                 case UNTIED: o->untied = true; break;
                 case ROPE_FREQS: o->rope_freqs = true; break;
                 case HELP: print_help(); exit(0);

@@ -61,10 +61,10 @@ static void on_start(void *context, uint64_t id, uint32_t prompt_tokens, uint32_
 static void on_text(void *context, uint64_t id, const struct answer_piece *piece) {
         struct told *t = told_of(context, id);
         assert_int_equal(t->starts, 1);
-        assert_true(piece->length > 0 || piece->logprobs_count > 0);
-        assert_true(t->length + piece->length < sizeof(t->text));
-        memcpy(t->text + t->length, piece->text, piece->length);
-        t->length += piece->length;
+        assert_true(piece->part.length > 0 || piece->logprobs_count > 0);
+        assert_true(t->length + piece->part.length < sizeof(t->text));
+        memcpy(t->text + t->length, piece->part.text, piece->part.length);
+        t->length += piece->part.length;
         t->tokens += piece->tokens;
         t->logprobs += piece->logprobs_count;
         t->pieces++;

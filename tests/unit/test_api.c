@@ -174,6 +174,55 @@ static void test_stream_exactly(void **state) {
         (void) close(fd);
 }
 
+static void say_reasoning_and_calls(void) {
+        asked.events->on_reasoning(asked.user, "Hm.");
+        asked.events->on_call(asked.user, &(struct ask_call){ 0, "abc", "get", "" });
+        asked.events->on_call(asked.user, &(struct ask_call){ 0, NULL, NULL, "{\"a\":" });
+        asked.events->on_call(asked.user, &(struct ask_call){ 0, NULL, NULL, "1}" });
+        asked.events->on_call(asked.user, &(struct ask_call){ 1, "def", "set", "{}" });
+        asked.events->on_end(asked.user, "tool_calls", &usage);
+}
+
+static void test_stream_of_calls(void **state) {
+        struct text out = { 0 };
+        bool closed;
+
+        (void) state;
+        int fd = post("/v1/chat/completions", CHAT(",\"stream\":true"));
+        say_reasoning_and_calls();
+        unchunk(hear(fd, "0\r\n\r\n", &closed), &out);
+#define CALL_DELTA(call) DELTA("{\"tool_calls\":[{" call "}]}", "null")
+        assert_string_equal(
+                out.bytes,
+                DELTA("{\"role\":\"assistant\",\"content\":null}", "null") DELTA("{\"reasoning_content\":\"Hm.\"}", "null")
+                        CALL_DELTA(
+                                "\"index\":0,\"id\":\"abc\",\"type\":\"function\",\"function\":{\"name\":\"get\",\"arguments\":\"\"}")
+                                CALL_DELTA("\"index\":0,\"function\":{\"arguments\":\"{\\\"a\\\":\"}")
+                                        CALL_DELTA("\"index\":0,\"function\":{\"arguments\":\"1}\"}") CALL_DELTA(
+                                                "\"index\":1,\"id\":\"def\",\"type\":\"function\",\"function\":{\"name\":\"set\","
+                                                "\"arguments\":\"{}\"}") DELTA("{}", "\"tool_calls\"") "data: [DONE]\n\n");
+        text_done(&out);
+        (void) close(fd);
+}
+
+static void test_whole_of_calls(void **state) {
+        bool closed;
+
+        (void) state;
+        int fd = post("/v1/chat/completions", CHAT(""));
+        asked.events->on_reasoning(asked.user, "forgotten");
+        asked.events->on_call(asked.user, &(struct ask_call){ 0, "zzz", "forgotten", "{" });
+        asked.events->on_restart(asked.user);
+        say_reasoning_and_calls();
+        const char *heard = hear(fd, "}}\n", &closed);
+        assert_non_null(strstr(heard,
+                               "\"message\":{\"role\":\"assistant\",\"content\":null,\"reasoning_content\":\"Hm.\","
+                               "\"tool_calls\":[{\"id\":\"abc\",\"type\":\"function\",\"function\":{\"name\":\"get\","
+                               "\"arguments\":\"{\\\"a\\\":1}\"}},{\"id\":\"def\",\"type\":\"function\",\"function\":{"
+                               "\"name\":\"set\",\"arguments\":\"{}\"}}]},\"logprobs\":null,\"finish_reason\":\"tool_calls\""));
+        (void) close(fd);
+}
+
 static void test_class(void **state) {
         static const struct {
                 const char *header, *more;
@@ -763,6 +812,8 @@ static void test_stopping(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 TEST(test_stream_exactly),
+                TEST(test_stream_of_calls),
+                TEST(test_whole_of_calls),
                 TEST(test_class),
                 TEST(test_stream_without_words_or_usage),
                 TEST(test_completion_stream),

@@ -75,6 +75,15 @@ static const struct {
         { "messages",          "at least one",         "{\"messages\":null}",                             REQUEST_CHAT },
         { "messages",          "",                     "{\"messages\":[7]}",                              REQUEST_CHAT },
         { "messages",          "",                     "{\"messages\":[{\"role\":\"user\",\"content\":{}}]}", REQUEST_CHAT },
+        { "tools",             "must be a list",       "{" CHAT ",\"tools\":{}}",                         REQUEST_CHAT },
+        { "tools",             "tools[0]",             "{" CHAT ",\"tools\":[1]}",                        REQUEST_CHAT },
+        { "tools",             "tools[1]",             "{" CHAT ",\"tools\":[{\"function\":{\"name\":\"a\"}},{\"function\":{\"name\":\"\"}}]}", REQUEST_CHAT },
+        { "tools",             "no place for tools",   "{" CHAT ",\"tools\":[{\"function\":{\"name\":\"a\"}}]}", REQUEST_CHAT },
+        { "tool_choice",       "\"auto\" or \"none\"", "{" CHAT ",\"tool_choice\":\"required\"}",        REQUEST_CHAT },
+        { "tool_choice",       "\"auto\" or \"none\"", "{" CHAT ",\"tool_choice\":{\"type\":\"function\"}}", REQUEST_CHAT },
+        { "chat_template_kwargs", "an object",         "{" CHAT ",\"chat_template_kwargs\":[]}",         REQUEST_CHAT },
+        { "messages",          "tool_calls",           "{\"messages\":[{\"role\":\"assistant\",\"tool_calls\":{}}]}", REQUEST_CHAT },
+        { "messages",          "tool_calls[0]",        "{\"messages\":[{\"role\":\"assistant\",\"tool_calls\":[{}]}]}", REQUEST_CHAT },
         { "prompt",            "text or a list",       "{}",                                              REQUEST_COMPLETION },
         { "prompt",            "text or a list",       "{\"prompt\":{}}",                                 REQUEST_COMPLETION },
         { "prompt",            "several prompts",      "{\"prompt\":[\"a\",\"b\"]}",                      REQUEST_COMPLETION },
@@ -193,7 +202,7 @@ static void test_defaults(void **state) {
         struct request r = accept(REQUEST_CHAT, "{" CHAT "}");
         struct request nulls =
                 accept(REQUEST_CHAT, "{" CHAT ",\"temperature\":null,\"max_tokens\":null,\"seed\":null,\"stop\":null,"
-                                     "\"logit_bias\":null,\"logprobs\":null,\"top_logprobs\":null,\"tools\":[1],\"user\":7}");
+                                     "\"logit_bias\":null,\"logprobs\":null,\"top_logprobs\":null,\"functions\":[1],\"user\":7}");
         struct sampling d = sampling_default();
         assert_true(r.sampling.temperature == d.temperature && nulls.sampling.temperature == d.temperature);
         assert_int_equal(r.sampling.top_k, d.top_k);
@@ -205,6 +214,18 @@ static void test_defaults(void **state) {
         assert_int_equal(request_tokens_max(&r), CTX);
         request_done(&r);
         request_done(&nulls);
+}
+
+/* Tools that shall not be called are no concern of the model. */
+static void test_no_tools(void **state) {
+        (void) state;
+        struct request r =
+                accept(REQUEST_CHAT, "{" CHAT ",\"tools\":[{\"function\":{\"name\":\"a\"}}],\"tool_choice\":\"none\"}");
+        struct request plain = accept(REQUEST_CHAT, "{" CHAT ",\"tools\":[],\"tool_choice\":\"auto\"}");
+        assert_false(r.reply.calls || plain.reply.calls);
+        assert_int_equal(r.inputs[0].count, plain.inputs[0].count);
+        request_done(&r);
+        request_done(&plain);
 }
 
 /* Front ends say "as much as there is" by -1, or by a number that no context has. */
@@ -461,6 +482,7 @@ int main(void) {
                 cmocka_unit_test(test_refused),
                 cmocka_unit_test(test_long_stop_is_refused),
                 cmocka_unit_test(test_defaults),
+                cmocka_unit_test(test_no_tools),
                 cmocka_unit_test(test_all_tokens),
                 cmocka_unit_test(test_values),
                 cmocka_unit_test(test_prompts),
