@@ -145,7 +145,7 @@ int bpe_init(struct bpe *b, const struct gguf *g, const struct vocab *v, const c
                 return r;
         if (b->pre->plain) {
                 vocab_byte_tokens(v, g, b->byte_ids);
-                return 0;
+                return vocab_read_flag(g, "tokenizer.ggml.normalizer.lowercase", &b->lowers, reterr);
         }
         for (unsigned byte = 0; byte < 256; byte++) {
                 char spelt[2];
@@ -201,13 +201,24 @@ static int push_symbols_of_bytes(const struct bpe *b, struct merger *m, const ch
         return r;
 }
 
+/* As the vocabulary spells it: 1..4 bytes. */
+static size_t spell_character(const struct bpe *b, const struct unicode_char *c, const char *text, char out[4]) {
+        if (b->pre->marks_spaces && c->codepoint == ' ') {
+                memcpy(out, SPACE_MARK, SPACE_MARK_BYTES);
+                return SPACE_MARK_BYTES;
+        }
+        if (b->lowers && c->codepoint != UNICODE_INVALID)
+                return unicode_put(unicode_lower(c->codepoint), out);
+        memcpy(out, text, c->length);
+        return c->length;
+}
+
 static int push_symbols_of_characters(const struct bpe *b, struct merger *m, const char *word, size_t length) {
         int r = 0;
         for (size_t at = 0; at < length && r == 0;) {
                 struct unicode_char c = unicode_char_at(word + at, length - at);
-                bool marked = b->pre->marks_spaces && word[at] == ' ';
-                const char *bytes = marked ? SPACE_MARK : word + at;
-                uint32_t count = marked ? SPACE_MARK_BYTES : c.length, start = (uint32_t) m->bytes_count;
+                char bytes[4];
+                uint32_t count = (uint32_t) spell_character(b, &c, word + at, bytes), start = (uint32_t) m->bytes_count;
                 r = merger_push_bytes(m, bytes, count);
                 if (r == 0)
                         r = merger_push_symbol(m, start, count, vocab_find(b->vocab, bytes, count));

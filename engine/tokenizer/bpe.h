@@ -29,6 +29,7 @@ struct bpe {
         uint32_t slots_mask;
         int32_t byte_ids[256]; /* or TOKEN_NONE */
         size_t stages_count;   /* of PRE */
+        bool lowers;           /* plain: text is read in lower case, where the file says so */
 };
 
 /* USUAL_PRE: the pre-tokenizer where the file names none, or "default". 0, or -EBADMSG / -ENOTSUP / -ENOMEM and one sentence; bpe_done afterwards in either case. */

@@ -80,7 +80,8 @@ static size_t match_contraction(const struct cutter *c, struct cut_level *l, con
 }
 
 static bool is_word_char(const struct unicode_char *c) {
-        return c->properties & (UNICODE_L | UNICODE_M | UNICODE_ND | UNICODE_PC);
+        return (c->properties & (UNICODE_L | UNICODE_M | UNICODE_ND | UNICODE_NL | UNICODE_PC)) ||
+               (c->codepoint | 1) == 0x200d; /* joiners */
 }
 
 /* Counts the run of digits at AT once, and remembers what is left of it. */

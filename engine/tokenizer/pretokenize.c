@@ -142,11 +142,12 @@ CLASS_OF(deepseek_letter, { 'A', 'Z' }, { 'a', 'z' }, ONE(0xb5), { 0xc0, 0xd6 },
 /*  ?[^\s\p{L}\p{N}]+[\r\n]* */
 #define OTHERS_AND_LINE_BREAKS RULE(MAYBE(blank), SOME(other), ANY(line_break))
 
-RULES(one_number) = { RULE(EXACTLY(1, number)) };            /* \p{N} */
-RULES(three_numbers) = { RULE(UP_TO(3, number)) };           /* \p{N}{1,3} */
-RULES(numbers) = { RULE(SOME(number)) };                     /* \p{N}+ */
-RULES(three_digits) = { RULE(EXACTLY(3, ascii_digit)) };     /* [0-9][0-9][0-9] */
-RULES(threes) = { RULE(THREES) };                            /* (?=(\d{3})+(?!\d)) */
+RULES(one_number) = { RULE(EXACTLY(1, number)) };        /* \p{N} */
+RULES(three_numbers) = { RULE(UP_TO(3, number)) };       /* \p{N}{1,3} */
+RULES(numbers) = { RULE(SOME(number)) };                 /* \p{N}+ */
+RULES(three_digits) = { RULE(EXACTLY(3, ascii_digit)) }; /* [0-9][0-9][0-9] */
+/* (?=(\d{3})+(?!\d)) ; that one leaves digits and other numbers (1½) in one piece, which nobody writes. */
+RULES(threes) = { RULE(THREES) };
 RULES(threes_of_a_word) = { RULE(THREES_OF_A_WORD) };        /* \d{1,3}(?=(?:\d{3})*\b) */
 RULES(one_line_break) = { RULE(EXACTLY(1, line_break)) };    /* [\r\n] */
 RULES(lines) = { RULE(SOME(in_line)), RULE(SOME(newline)) }; /* [^\n]+|[\n]+ */

@@ -358,6 +358,32 @@ static void test_plain_bpe(void **state) {
         tiny_vocab_done(&v);
 }
 
+/* As jina-v2-zh: words by white space, which is dropped; in lower case where the file says so. */
+static void test_words_by_white_space(void **state) {
+        (void) state;
+        static const struct tiny_token tokens[] = {
+                { "<unk>", TOKEN_UNKNOWN, 0 },
+                { "a", TOKEN_NORMAL, 0 },
+                { "b", TOKEN_NORMAL, 0 },
+                { "ab", TOKEN_NORMAL, 0 },
+        };
+        static const char *const merges[] = { "a b" };
+        static const struct row with_case[] = { { "an unknown character", "ab  aB\n", "ab|a|<unk>", false, false } };
+        static const struct row lower[] = { { "in lower case", "ab  aB\n", "ab|ab", false, false } };
+        for (size_t i = 0; i < 2; i++) {
+                struct tiny_vocab v;
+                tiny_vocab_begin(&v, "gpt2");
+                gguf_write_string(&v.file, "tokenizer.ggml.pre", "whitespace");
+                gguf_write_bool(&v.file, "tokenizer.ggml.normalizer.lowercase", i);
+                gguf_write_u32(&v.file, "tokenizer.ggml.unknown_token_id", 0);
+                tiny_write_list(&v.file, tokens, COUNT(tokens), false);
+                tiny_write_texts(&v.file, "tokenizer.ggml.merges", merges, 1);
+                tiny_vocab_open_whole(&v);
+                check_rows(&v, i ? lower : with_case, 1);
+                tiny_vocab_done(&v);
+        }
+}
+
 /* ---- tokens that take white space with them ---- */
 
 static void test_takers(void **state) {
@@ -859,6 +885,7 @@ int main(void) {
                 cmocka_unit_test(test_clean_text),
                 cmocka_unit_test(test_unigram),
                 cmocka_unit_test(test_plain_bpe),
+                cmocka_unit_test(test_words_by_white_space),
                 cmocka_unit_test(test_takers),
                 cmocka_unit_test(test_facts),
                 cmocka_unit_test(test_pieces),
