@@ -287,6 +287,7 @@ static void test_marks(void **state) {
                 { "{% macro f(a) %}({{ a }}){% endmacro %}{{ f(m.a) }}", "(<x>)" },
                 { "{{ (m.a ~ '\n' ~ m.a) | indent(1) }}", "<x>\n <x>" },
                 { "{{ ('  ' ~ m.a ~ ' ') | trim }}",      "<x>" },
+                { "{{ strftime_now(m.a) }}{{ strftime_now('y') }}", "<x>y" },
                 { "{{ 'q' | default(m.a) }}{{ nothing | default(m.a) }}", "q<x>" },
                 { "{{ people | map(attribute='name') | join }}", "<BoalCy>" },
         };
