@@ -85,7 +85,8 @@ static struct value function_strftime_now(struct interpreter *in, struct value s
         _Pragma("GCC diagnostic push") _Pragma("GCC diagnostic ignored \"-Wformat-nonliteral\"") size_t length =
                 strftime(text, sizeof(text), format, &now);
         _Pragma("GCC diagnostic pop") struct builder b = { .job = in->job };
-        builder_add(&b, (struct marked){ .bytes = text, .length = length });
+        /* What a format from outside says comes out as it is. */
+        builder_add(&b, (struct marked){ .bytes = text, .length = length, .outside = m.outside || m.marks });
         return text_value(in, builder_text(&b));
 }
 
