@@ -13,6 +13,7 @@
 #include "engine/model_identity.h"
 #include "engine/perplexity.h"
 #include "engine/perplexity_record.h"
+#include "engine/solo.h"
 
 static void check_near(double a, double b) {
         if (!(fabs(a - b) <= 1e-6 * (1 + fabs(b))))
@@ -172,10 +173,43 @@ static void test_identity(void **state) {
         (void) unlink(a), (void) unlink(b);
 }
 
+/* Logits of hidden states taken together are those that each token's own pass gives, bit for bit. */
+static void test_logits_of_hidden_states(void **state) {
+        (void) state;
+        enum { COUNT = 21, ROWS = 4 };
+        struct gguf_error error;
+        struct solo s;
+        const struct solo_config config = {
+                .path = "tests/demo_model/headroom-demo-small.gguf", .threads = 2, .tokens_max = COUNT, .logits = ROWS
+        };
+        if (solo_open(&s, &config, &error) < 0)
+                fail_msg("%s", error.text);
+        uint32_t n_vocab = s.model->shape.n_vocab, n_embd = s.model->shape.n_embd;
+        int32_t tokens[COUNT];
+        float *one_by_one = malloc((size_t) COUNT * n_vocab * sizeof(float));
+        for (int32_t i = 0; i < COUNT; i++) {
+                const float *logits;
+                tokens[i] = 300 + i * 41;
+                assert_int_equal(solo_feed(&s, &tokens[i], 1, &logits), 0);
+                memcpy(one_by_one + (size_t) i * n_vocab, logits, n_vocab * sizeof(float));
+        }
+        solo_rewind(&s, 0);
+        assert_int_equal(kv_sequence_grow(s.cache, &s.sequence, COUNT), 0);
+        struct forward_item item = { .sequence = &s.sequence, .tokens = tokens, .count = COUNT, .want = WANT_HIDDEN };
+        forward_run(s.forward, &item, 1);
+        for (uint32_t at = 0, rows; at < COUNT; at += rows) {
+                rows = COUNT - at < ROWS ? COUNT - at : ROWS;
+                const float *logits = forward_logits(s.forward, item.result + (size_t) at * n_embd, rows);
+                assert_memory_equal(logits, one_by_one + (size_t) at * n_vocab, rows * n_vocab * sizeof(float));
+        }
+        free(one_by_one);
+        solo_close(&s);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_losses),  cmocka_unit_test(test_means),    cmocka_unit_test(test_cuts),
-                cmocka_unit_test(test_records), cmocka_unit_test(test_identity),
+                cmocka_unit_test(test_records), cmocka_unit_test(test_identity), cmocka_unit_test(test_logits_of_hidden_states),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
