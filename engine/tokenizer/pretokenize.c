@@ -22,10 +22,9 @@
 #define ONE(codepoint) \
         { codepoint, codepoint }
 #define LINE_BREAKS ONE('\r'), ONE('\n')
-#define ASCII_MARKS                                 \
-        { '!', '/' }, { ':', '@' }, { '[', '`' }, { \
-                '{', '~'                            \
-        }
+#define RANGE(first, last) \
+        { first, last }
+#define ASCII_MARKS RANGE('!', '/'), RANGE(':', '@'), RANGE('[', '`'), RANGE('{', '~')
 
 CLASS(letter, UNICODE_L);
 CLASS(letter_or_mark, UNICODE_L | UNICODE_M);

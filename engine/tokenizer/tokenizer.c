@@ -30,6 +30,7 @@ struct tokenizer {
         struct wpm wpm;
         struct ugm ugm;
         bool adds_bos, adds_eos, adds_separator;
+        bool drops_text; /* some text becomes no token, or any length of it one */
 };
 
 /* ---- opening ---- */
@@ -123,11 +124,18 @@ static void mark_mask(struct vocab *v, const char *mask) {
                         v->marks[id] |= MARK_TAKES_LEFT;
 }
 
-static void mark_takers(struct tokenizer *t, const struct gguf *g) {
-        if (t->family == FAMILY_BPE && t->bpe.pre->mask)
+/* Returns whether there are any. */
+static bool mark_takers(struct tokenizer *t, const struct gguf *g) {
+        bool masks = t->family == FAMILY_BPE && t->bpe.pre->mask, phi3 = is_called_phi3(g);
+        if (masks)
                 mark_mask(&t->vocab, t->bpe.pre->mask);
-        else if (is_called_phi3(g))
+        if (phi3)
                 mark_phi3(&t->vocab);
+        return masks || phi3;
+}
+
+static bool family_drops_text(const struct tokenizer *t) {
+        return t->family == FAMILY_WPM || t->family == FAMILY_UGM || (t->family == FAMILY_BPE && t->bpe.pre->plain);
 }
 
 static int tokenizer_read(struct tokenizer *t, const struct gguf *g, struct gguf_error *reterr) {
@@ -139,7 +147,7 @@ static int tokenizer_read(struct tokenizer *t, const struct gguf *g, struct gguf
                 r = read_additions(t, g, reterr);
         if (r < 0)
                 return r;
-        mark_takers(t, g);
+        t->drops_text = mark_takers(t, g) || family_drops_text(t);
         return special_init(&t->special, &t->vocab) < 0
                        ? vocab_fail(reterr, -ENOMEM, "no memory for %" PRIu32 " tokens", t->vocab.count)
                        : 0;
@@ -356,6 +364,8 @@ uint32_t tokenizer_vocab_count(const struct tokenizer *t) {
 }
 
 size_t tokenizer_longest(const struct tokenizer *t) {
+        if (t->drops_text)
+                return TOKENIZER_TEXT_BYTES_MAX;
         return t->vocab.longest > 4 ? t->vocab.longest : 4; /* an unknown token stands for a character */
 }
 

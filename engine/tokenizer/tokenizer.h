@@ -69,7 +69,8 @@ size_t tokenizer_piece(const struct tokenizer *t, int32_t id, bool special, bool
 int tokenizer_decode(const struct tokenizer *t, const int32_t ids[], size_t count, bool special, char **ret, size_t *ret_length);
 
 uint32_t tokenizer_vocab_count(const struct tokenizer *t);
-/* Bytes of text that one token can stand for at most: a text of more than N times this has more than N tokens. */
+/* Bytes of text that one token can stand for at most: a text of more than N times this has more than N tokens. Where text
+ * may be dropped, that is as much as any text. */
 size_t tokenizer_longest(const struct tokenizer *t);
 bool tokenizer_adds_bos(const struct tokenizer *t);           /* with ADD_SPECIAL */
 bool tokenizer_is_end(const struct tokenizer *t, int32_t id); /* end of sequence, of turn, or of message */

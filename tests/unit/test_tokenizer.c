@@ -13,6 +13,7 @@
 #include <time.h>
 #include <cmocka.h>
 
+#include "engine/tokenizer/bounds.h"
 #include "engine/tokenizer/pretokenize.h"
 #include "engine/tokenizer/wpm.h"
 #include "tests/tiny_vocab.h"
@@ -173,6 +174,7 @@ static void test_wordpiece(void **state) {
         struct tiny_vocab v;
         open_wordpieces(&v, wordpieces, COUNT(wordpieces), NULL);
         check_rows(&v, rows, COUNT(rows));
+        assert_int_equal(tokenizer_longest(v.tokenizer), TOKENIZER_TEXT_BYTES_MAX); /* of white space */
         tiny_vocab_done(&v);
 
         static const struct row with_case[] = { { "case is kept where the file says", "HELLO hello", "[UNK]|" U2581 "hello",
