@@ -7,9 +7,10 @@
 #include <string.h>
 #include <time.h>
 
+#include "engine/bounds.h"
 #include "engine/jinja/jinja.h"
 
-#define VARIABLES_MAX 40u   /* those of a conversation, and a client's own */
+#define VARIABLES_OWN 6u    /* those of a conversation */
 #define SPELLING_MAX  1024u /* of a token that begins or ends a text: the longest published token */
 
 static int refuse(struct gguf_error *reterr, int error, const char *sentence) {
@@ -23,9 +24,9 @@ static void on_output(void *context, const char *bytes, size_t length, bool outs
         chat_prompt_append(context, bytes, length, !outside);
 }
 
-/* A client's variables come last, so that they have the last word; no more than there is room for. */
+/* A client's variables come last, so that they have the last word; who asks has seen to it that there is room. */
 static size_t add_variables(const cJSON *from, struct jinja_variable *to, size_t count) {
-        for (const cJSON *v = from ? from->child : NULL; v && count < VARIABLES_MAX; v = v->next)
+        for (const cJSON *v = from ? from->child : NULL; v && count < VARIABLES_OWN + REQUEST_VARIABLES_MAX; v = v->next)
                 to[count++] = (struct jinja_variable){ .name = v->string, .value = v };
         return count;
 }
@@ -33,7 +34,7 @@ static size_t add_variables(const cJSON *from, struct jinja_variable *to, size_t
 static int run(const struct chat_template *c, const struct chat_conversation *conversation, const cJSON *messages,
                const char *bos, const char *eos, struct chat_prompt *prompt, struct jinja_error *reterr) {
         cJSON none = { .type = cJSON_NULL }, generation = { .type = conversation->add_generation ? cJSON_True : cJSON_False };
-        struct jinja_variable variables[VARIABLES_MAX] = {
+        struct jinja_variable variables[VARIABLES_OWN + REQUEST_VARIABLES_MAX] = {
                 { .name = "messages", .value = messages },
                 { .name = "tools", .value = conversation->tools ? conversation->tools : &none },
                 { .name = "documents", .value = &none },
@@ -41,7 +42,7 @@ static int run(const struct chat_template *c, const struct chat_conversation *co
                 { .name = "bos_token", .own = bos },
                 { .name = "eos_token", .own = eos },
         };
-        size_t count = 6;
+        size_t count = VARIABLES_OWN;
         if (!conversation->tools && c->no_tools_undefined)
                 variables[1] = variables[--count];
         count = add_variables(conversation->variables, variables, count);

@@ -141,6 +141,9 @@ int prompt_read_chat(const struct request_rules *rules, const cJSON *body, uint3
                 return request_refuse(reterr, "messages", "messages must be a list of at least one message.");
         if (variables && !cJSON_IsObject(variables))
                 return request_refuse(reterr, "chat_template_kwargs", "chat_template_kwargs must be an object.");
+        if (cJSON_GetArraySize(variables) > (int) REQUEST_VARIABLES_MAX)
+                return request_refuse(reterr, "chat_template_kwargs", "chat_template_kwargs must not hold more than %u members.",
+                                      REQUEST_VARIABLES_MAX);
         int r = read_tools(rules, body, &conversation.tools, ret_reply, reterr);
         if (r == 0)
                 r = check_bytes(rules, "messages", messages_bytes(messages), tokens_max, reterr);
