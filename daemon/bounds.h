@@ -106,13 +106,14 @@
 #define FREEZE_RUN_MIN_MS       100   /* it runs for at least so long in each: a step or more */
 #define HEARTBEAT_CALM_MS       1000  /* how often a working engine says how it is ... */
 #define HEARTBEAT_ACTING_MS     250   /* ... and while memory is short: acts are judged by it */
-#define KV_WINDOW_TOKENS        96u   /* of each sequence these stay precise: the engine's window of 32 and the block of 64 where it ends */
-#define CONTEXT_FLOOR           1024u /* the ceiling for new requests is not lowered below: a short talk must stay possible */
-#define FILES_AGE_MAX_MS        5000  /* what was seen of the cache of idle files is worth nothing after this */
-#define SUSPEND_DISK_FREE_MIN   (1ull << 30)  /* so much of the disk stays free, on top of what is written */
-#define GROUP_SPARE_PART        10u           /* memory.max of an engine is its account and a tenth: the net is not the budget */
-#define GROUP_SPARE_BYTES_MIN   (64ull << 20) /* and no less: page tables, programs and sockets are the group's as well */
-#define EVENTS_MAX              512           /* acts are seldom: days, or one bad night */
+#define KV_WINDOW_TOKENS \
+        96u /* of each sequence these stay precise: the engine's window of 32 and the block of 64 where it ends */
+#define CONTEXT_FLOOR         1024u /* the ceiling for new requests is not lowered below: a short talk must stay possible */
+#define FILES_AGE_MAX_MS      5000  /* what was seen of the cache of idle files is worth nothing after this */
+#define SUSPEND_DISK_FREE_MIN (1ull << 30)  /* so much of the disk stays free, on top of what is written */
+#define GROUP_SPARE_PART      10u           /* memory.max of an engine is its account and a tenth: the net is not the budget */
+#define GROUP_SPARE_BYTES_MIN (64ull << 20) /* and no less: page tables, programs and sockets are the group's as well */
+#define EVENTS_MAX            512           /* acts are seldom: days, or one bad night */
 
 /* --- api --- */
 #define API_LARGE_BODY          (1u << 20)  /* after one of these, memory in small pieces is given back too ... */

@@ -183,8 +183,8 @@ static void on_record_printed(uv_work_t *work, int status) {
         if (r->exchange && (status || r->text.failed))
                 answer_no_memory(r->exchange);
         else if (r->exchange)
-                http_answer(r->exchange, 200, "Cache-Control: no-store\r\n", "text/plain; charset=utf-8",
-                            text_string(&r->text), r->text.used);
+                http_answer(r->exchange, 200, "Cache-Control: no-store\r\n", "text/plain; charset=utf-8", text_string(&r->text),
+                            r->text.used);
         api_end(r->api);
         text_done(&r->text);
         recorder_free(r->recorder);
