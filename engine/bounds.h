@@ -31,6 +31,7 @@
 #define REQUEST_INPUTS_MAX          2048u /* texts of one embedding request: OpenAI's limit */
 #define REQUEST_TOOLS_MAX           512u  /* tools of one request: OpenAI's limit is 128 */
 #define REQUEST_TOOL_NAME_BYTES_MAX 256u  /* OpenAI's limit is 64 */
+#define REQUEST_VARIABLES_MAX       32u   /* of a chat template, besides its own: published ones know up to 6 */
 #define LOGPROBS_TOP_MAX            20u   /* OpenAI's limit */
 
 /* The thread pool. */

@@ -7,9 +7,10 @@
 #include <string.h>
 #include <time.h>
 
+#include "engine/bounds.h"
 #include "engine/jinja/jinja.h"
 
-#define VARIABLES_MAX 40u   /* those of a conversation, and a client's own */
+#define VARIABLES_OWN 6u    /* those of a conversation */
 #define SPELLING_MAX  1024u /* of a token that begins or ends a text: the longest published token */
 
 static int refuse(struct gguf_error *reterr, int error, const char *sentence) {
@@ -23,9 +24,9 @@ static void on_output(void *context, const char *bytes, size_t length, bool outs
         chat_prompt_append(context, bytes, length, !outside);
 }
 
-/* A client's variables come last, so that they have the last word; no more than there is room for. */
+/* A client's variables come last, so that they have the last word; who asks has seen to it that there is room. */
 static size_t add_variables(const cJSON *from, struct jinja_variable *to, size_t count) {
-        for (const cJSON *v = from ? from->child : NULL; v && count < VARIABLES_MAX; v = v->next)
+        for (const cJSON *v = from ? from->child : NULL; v && count < VARIABLES_OWN + REQUEST_VARIABLES_MAX; v = v->next)
                 to[count++] = (struct jinja_variable){ .name = v->string, .value = v };
         return count;
 }
@@ -33,7 +34,7 @@ static size_t add_variables(const cJSON *from, struct jinja_variable *to, size_t
 static int run(const struct chat_template *c, const struct chat_conversation *conversation, const cJSON *messages,
                const char *bos, const char *eos, struct chat_prompt *prompt, struct jinja_error *reterr) {
         cJSON none = { .type = cJSON_NULL }, generation = { .type = conversation->add_generation ? cJSON_True : cJSON_False };
-        struct jinja_variable variables[VARIABLES_MAX] = {
+        struct jinja_variable variables[VARIABLES_OWN + REQUEST_VARIABLES_MAX] = {
                 { .name = "messages", .value = messages },
                 { .name = "tools", .value = conversation->tools ? conversation->tools : &none },
                 { .name = "documents", .value = &none },
@@ -41,7 +42,7 @@ static int run(const struct chat_template *c, const struct chat_conversation *co
                 { .name = "bos_token", .own = bos },
                 { .name = "eos_token", .own = eos },
         };
-        size_t count = 6;
+        size_t count = VARIABLES_OWN;
         if (!conversation->tools && c->no_tools_undefined)
                 variables[1] = variables[--count];
         count = add_variables(conversation->variables, variables, count);
@@ -89,6 +90,30 @@ static int render_template(const struct chat_template *c, const struct chat_conv
         return r;
 }
 
+/* The prompt ends with the mark that opens reasoning, white space aside. */
+static bool opens_reasoning(const struct chat_template *c, const struct chat_prompt *p) {
+        if (!c->replies.reasoning)
+                return false;
+        const char *open = c->replies.reasoning->open;
+        size_t mark = strlen(open), length = p->length;
+        while (mark && strchr(" \n", open[mark - 1]))
+                mark--;
+        while (length && strchr(" \n", p->text[length - 1]))
+                length--;
+        return length >= mark && !memcmp(p->text + length - mark, open, mark);
+}
+
+/* Reasoning that is open would swallow what the answer is to begin with. */
+static void begin_answer(const struct chat_template *c, const struct chat_conversation *conversation,
+                         struct chat_prompt *prompt) {
+        if (opens_reasoning(c, prompt)) {
+                chat_prompt_markup(prompt, c->replies.reasoning->close);
+                chat_prompt_markup(prompt, "\n\n");
+        }
+        for (size_t i = 0; i < 3 && conversation->begun[i]; i++)
+                chat_prompt_append(prompt, conversation->begun[i], strlen(conversation->begun[i]), i != 1);
+}
+
 int chat_template_render(const struct chat_template *c, const struct chat_conversation *conversation, const char *bos,
                          const char *eos, struct chat_prompt *prompt, struct gguf_error *reterr) {
         bool by_template = c->jinja && (!c->fails || conversation->as_given);
@@ -99,6 +124,8 @@ int chat_template_render(const struct chat_template *c, const struct chat_conver
                 r = render_template(c, conversation, bos, eos, prompt, reterr);
         else
                 chat_family_render(&c->family, conversation->messages, conversation->add_generation, prompt);
+        if (r == 0 && conversation->begun[0])
+                begin_answer(c, conversation, prompt);
         if (r == 0 && prompt->error)
                 return refuse(reterr, prompt->error, "no memory for the prompt");
         return r;
@@ -210,13 +237,6 @@ const char *chat_template_format(const struct chat_template *c) {
 
 /* ---- to tokens ---- */
 
-static void copy_tail(const struct chat_prompt *p, char tail[CHAT_TAIL_BYTES]) {
-        size_t length = p->length < CHAT_TAIL_BYTES - 1 ? p->length : CHAT_TAIL_BYTES - 1;
-        if (length)
-                memcpy(tail, p->text + p->length - length, length);
-        tail[length] = '\0';
-}
-
 static int encode_prompt(const struct chat_template *c, const struct tokenizer *t, struct chat_prompt *p, const char *bos,
                          struct token_list *list, struct gguf_error *reterr) {
         /* A template that writes the begin token itself writes it first: the encoder begins the text. */
@@ -233,7 +253,7 @@ static int encode_prompt(const struct chat_template *c, const struct tokenizer *
 }
 
 int chat_template_encode(const struct chat_template *c, const struct tokenizer *t, const struct chat_conversation *conversation,
-                         struct token_list *list, char ret_tail[CHAT_TAIL_BYTES], struct gguf_error *reterr) {
+                         struct token_list *list, bool *ret_reasons, struct gguf_error *reterr) {
         struct chat_prompt prompt = { .bos = tokenizer_bos(t), .eos = tokenizer_eos(t) };
         char bos[SPELLING_MAX], eos[SPELLING_MAX];
         size_t before = list->count;
@@ -241,8 +261,8 @@ int chat_template_encode(const struct chat_template *c, const struct tokenizer *
         int r = chat_template_render(c, conversation, bos, spelling(t, prompt.eos, eos), &prompt, reterr);
         if (r == 0 && conversation->bytes_max && prompt.length > conversation->bytes_max)
                 r = refuse(reterr, -EFBIG, "the messages are longer than any context");
-        if (r == 0 && ret_tail)
-                copy_tail(&prompt, ret_tail);
+        if (r == 0 && ret_reasons)
+                *ret_reasons = opens_reasoning(c, &prompt);
         if (r == 0)
                 r = encode_prompt(c, t, &prompt, bos, list, reterr);
         if (r < 0)

@@ -199,6 +199,7 @@ static bool add_form(const struct arguments *a) {
 
 struct printer {
         bool ended, failed, stats;
+        bool reasoned; /* the last piece was reasoning */
 };
 
 static void on_start(void *context, uint64_t id, uint32_t prompt_tokens, uint32_t cached_tokens) {
@@ -208,6 +209,10 @@ static void on_start(void *context, uint64_t id, uint32_t prompt_tokens, uint32_
 static void on_text(void *context, uint64_t id, const struct answer_piece *piece) {
         struct printer *p = context;
         (void) id;
+        /* What a model thought is told apart from what it says by an empty line. */
+        if (p->reasoned && piece->part.kind == REPLY_CONTENT)
+                fputs("\n\n", stdout);
+        p->reasoned = piece->part.kind == REPLY_REASONING;
         if (fwrite(piece->part.text, 1, piece->part.length, stdout) != piece->part.length || fflush(stdout)) {
                 fprintf(stderr, "headroom-engine run: cannot write: %s\n", strerror(errno));
                 p->failed = true;

@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "engine/bounds.h"
 #include "engine/chat_template.h"
 #include "engine/commands.h"
 #include "engine/gguf.h"
@@ -247,6 +248,8 @@ int command_template(int argc, char **argv) {
         if (read_json(o.messages, true, &messages) < 0 || read_json(o.tools, true, &tools) < 0 ||
             read_json(o.variables, false, &variables) < 0)
                 r = -EINVAL;
+        if (cJSON_GetArraySize(variables) > (int) REQUEST_VARIABLES_MAX)
+                r = complain(o.variables, "has too many members");
         struct chat_conversation conversation = { .messages = messages,
                                                   .tools = tools,
                                                   .variables = variables,

@@ -293,7 +293,7 @@ static inline int open_descriptors(void) {
 #define in_a_world(TEST) cmocka_unit_test_setup_teardown(TEST, build_world, end_world)
 
 /* Runs TESTS, or those that match the first argument. */
-#define run_in_worlds(ARGC, ARGV, TESTS)                                                       \
+#define run_in_worlds(ARGC, ARGV, TESTS)                                                                                      \
         (log_open(getenv("V") ? LOG_LEVEL_INFO : LOG_LEVEL_ERROR), (ARGC) > 1 ? cmocka_set_test_filter((ARGV)[1]) : (void) 0, \
          cmocka_run_group_tests(TESTS, NULL, NULL))
 
