@@ -13,10 +13,10 @@ struct token_made {
         struct token_logprob logprob;
 };
 
-void answer_init(struct answer *a, const struct tokenizer *tokenizer, const struct stop_set *stops,
-                 const struct reply_setup *setup, bool chat) {
-        *a = (struct answer){ .tokenizer = tokenizer, .stops = stops, .setup = setup, .first = chat };
-        reply_init(&a->reply, setup);
+int answer_init(struct answer *a, const struct tokenizer *tokenizer, const struct stop_set *stops,
+                const struct reply_setup *setup, bool chat) {
+        *a = (struct answer){ .tokenizer = tokenizer, .stops = stops, .setup = setup, .first = chat && !setup->begun };
+        return reply_init(&a->reply, setup);
 }
 
 void answer_done(struct answer *a) {

@@ -58,9 +58,12 @@ struct answer {
         struct answer_piece plain; /* what was put into the reply last: its tokens and log-probabilities go with the next part */
 };
 
-/* CHAT: the answer is a text of its own, not the continuation of the prompt. STOPS and SETUP must outlive the answer. */
-void answer_init(struct answer *a, const struct tokenizer *tokenizer, const struct stop_set *stops,
-                 const struct reply_setup *setup, bool chat);
+/*
+ * CHAT: the answer is a text of its own, not the continuation of the prompt. STOPS and SETUP must outlive the answer. 0 or -ENOMEM;
+ * answer_done afterwards either way.
+ */
+int answer_init(struct answer *a, const struct tokenizer *tokenizer, const struct stop_set *stops,
+                const struct reply_setup *setup, bool chat);
 void answer_done(struct answer *a);
 
 /* Adds the text of token ID; LOGPROB may be NULL. 0 or -ENOMEM. Afterwards answer_stopped may hold. */

@@ -90,6 +90,30 @@ static int render_template(const struct chat_template *c, const struct chat_conv
         return r;
 }
 
+/* The prompt ends with the mark that opens reasoning, white space aside. */
+static bool opens_reasoning(const struct chat_template *c, const struct chat_prompt *p) {
+        if (!c->replies.reasoning)
+                return false;
+        const char *open = c->replies.reasoning->open;
+        size_t mark = strlen(open), length = p->length;
+        while (mark && strchr(" \n", open[mark - 1]))
+                mark--;
+        while (length && strchr(" \n", p->text[length - 1]))
+                length--;
+        return length >= mark && !memcmp(p->text + length - mark, open, mark);
+}
+
+/* Reasoning that is open would swallow what the answer is to begin with. */
+static void begin_answer(const struct chat_template *c, const struct chat_conversation *conversation,
+                         struct chat_prompt *prompt) {
+        if (opens_reasoning(c, prompt)) {
+                chat_prompt_markup(prompt, c->replies.reasoning->close);
+                chat_prompt_markup(prompt, "\n\n");
+        }
+        for (size_t i = 0; i < 3 && conversation->begun[i]; i++)
+                chat_prompt_append(prompt, conversation->begun[i], strlen(conversation->begun[i]), i != 1);
+}
+
 int chat_template_render(const struct chat_template *c, const struct chat_conversation *conversation, const char *bos,
                          const char *eos, struct chat_prompt *prompt, struct gguf_error *reterr) {
         bool by_template = c->jinja && (!c->fails || conversation->as_given);
@@ -100,6 +124,8 @@ int chat_template_render(const struct chat_template *c, const struct chat_conver
                 r = render_template(c, conversation, bos, eos, prompt, reterr);
         else
                 chat_family_render(&c->family, conversation->messages, conversation->add_generation, prompt);
+        if (r == 0 && conversation->begun[0])
+                begin_answer(c, conversation, prompt);
         if (r == 0 && prompt->error)
                 return refuse(reterr, prompt->error, "no memory for the prompt");
         return r;
@@ -211,13 +237,6 @@ const char *chat_template_format(const struct chat_template *c) {
 
 /* ---- to tokens ---- */
 
-static void copy_tail(const struct chat_prompt *p, char tail[CHAT_TAIL_BYTES]) {
-        size_t length = p->length < CHAT_TAIL_BYTES - 1 ? p->length : CHAT_TAIL_BYTES - 1;
-        if (length)
-                memcpy(tail, p->text + p->length - length, length);
-        tail[length] = '\0';
-}
-
 static int encode_prompt(const struct chat_template *c, const struct tokenizer *t, struct chat_prompt *p, const char *bos,
                          struct token_list *list, struct gguf_error *reterr) {
         /* A template that writes the begin token itself writes it first: the encoder begins the text. */
@@ -234,7 +253,7 @@ static int encode_prompt(const struct chat_template *c, const struct tokenizer *
 }
 
 int chat_template_encode(const struct chat_template *c, const struct tokenizer *t, const struct chat_conversation *conversation,
-                         struct token_list *list, char ret_tail[CHAT_TAIL_BYTES], struct gguf_error *reterr) {
+                         struct token_list *list, bool *ret_reasons, struct gguf_error *reterr) {
         struct chat_prompt prompt = { .bos = tokenizer_bos(t), .eos = tokenizer_eos(t) };
         char bos[SPELLING_MAX], eos[SPELLING_MAX];
         size_t before = list->count;
@@ -242,8 +261,8 @@ int chat_template_encode(const struct chat_template *c, const struct tokenizer *
         int r = chat_template_render(c, conversation, bos, spelling(t, prompt.eos, eos), &prompt, reterr);
         if (r == 0 && conversation->bytes_max && prompt.length > conversation->bytes_max)
                 r = refuse(reterr, -EFBIG, "the messages are longer than any context");
-        if (r == 0 && ret_tail)
-                copy_tail(&prompt, ret_tail);
+        if (r == 0 && ret_reasons)
+                *ret_reasons = opens_reasoning(c, &prompt);
         if (r == 0)
                 r = encode_prompt(c, t, &prompt, bos, list, reterr);
         if (r < 0)

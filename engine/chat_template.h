@@ -39,6 +39,7 @@ struct chat_conversation {
         const cJSON *tools;     /* an array, or NULL */
         const cJSON *variables; /* further ones by name, an object, or NULL */
         bool add_generation;    /* the opening of the assistant's turn */
+        const char *begun[3];   /* what the answer begins with: our own text, a client's, our own; each may be NULL */
         bool as_given;          /* nothing is shaped to what the template takes */
         int64_t now;            /* seconds since 1970; 0: the clock's */
         size_t bytes_max;       /* a longer prompt is not tokenized; 0: no limit */
@@ -52,13 +53,12 @@ void chat_template_done(struct chat_template *c);
 const char *chat_template_format(const struct chat_template *c); /* "template", or the family's word */
 
 /*
- * Appends the tokens of the conversation; the token that begins a text comes once, first. *ret_tail, where wanted: the end of the
- * rendered text, at most CHAT_TAIL_BYTES, terminated. 0, -EINVAL with a sentence (what is wrong with which message; or the template's
- * own complaint), -EFBIG beyond bytes_max, or -ENOMEM; LIST is as before then.
+ * Appends the tokens of the conversation; the token that begins a text comes once, first. *ret_reasons, where wanted: the prompt ends with
+ * the mark that opens reasoning. 0, -EINVAL with a sentence (what is wrong with which message; or the template's own complaint),
+ * -EFBIG beyond bytes_max, or -ENOMEM; LIST is as before then.
  */
-#define CHAT_TAIL_BYTES 64u
 int chat_template_encode(const struct chat_template *c, const struct tokenizer *t, const struct chat_conversation *conversation,
-                         struct token_list *list, char ret_tail[CHAT_TAIL_BYTES], struct gguf_error *reterr);
+                         struct token_list *list, bool *ret_reasons, struct gguf_error *reterr);
 
 /* The same as text and spans; chat_prompt_done afterwards in any case. */
 int chat_template_render(const struct chat_template *c, const struct chat_conversation *conversation, const char *bos,

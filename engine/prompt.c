@@ -78,20 +78,69 @@ static int read_tool_names(const cJSON *tools, char **ret, struct request_error 
         return 0;
 }
 
-/* *ret: the tools that the model shall know of, or NULL. */
-static int read_tools(const struct request_rules *rules, const cJSON *body, const cJSON **ret, struct reply_setup *reply,
-                      struct request_error *reterr) {
-        const cJSON *tools = field(body, "tools"), *choice = field(body, "tool_choice");
+/* What a client says of calls. */
+struct choice {
+        bool none, must;  /* the model may not call, or has to */
+        const char *tool; /* this one; NULL: any */
+};
+
+static int read_choice(const cJSON *body, struct choice *ret, struct request_error *reterr) {
+        const cJSON *choice = field(body, "tool_choice");
         const char *word = cJSON_GetStringValue(choice);
+        ret->tool = tool_name(choice);
+        ret->none = word && !strcmp(word, "none");
+        ret->must = ret->tool || (word && !strcmp(word, "required"));
+        if (choice && !ret->none && !ret->must && !(word && !strcmp(word, "auto")))
+                return request_refuse(reterr, "tool_choice",
+                                      "tool_choice must be \"auto\", \"none\", \"required\", or name a function.");
+        return 0;
+}
+
+static bool is_plain(const char *name) {
+        for (; *name; name++)
+                if ((unsigned char) *name < ' ' || *name == '"' || *name == '\\' || *name == '[')
+                        return false;
+        return true;
+}
+
+/* The answer is begun for a model that must call: up to the arguments where it is known which tool, else up to the name. */
+static int begin_call(const struct request_rules *rules, const struct choice *choice, struct reply_setup *reply,
+                      struct chat_conversation *conversation, struct request_error *reterr) {
+        const struct call_format *calls = rules->chat->replies.calls;
+        const char *only = *(reply->tools + strlen(reply->tools) + 1) ? NULL : reply->tools;
+        const char *tool = choice->tool ? choice->tool : only;
+        bool offered = !tool;
+        for (const char *name = reply->tools; *name && !offered; name += strlen(name) + 1)
+                offered = !strcmp(name, tool);
+        if (!offered)
+                return request_refuse(reterr, "tool_choice", "tool_choice names a function that is not among the tools.");
+        if (!calls || (tool && !is_plain(tool)))
+                return request_refuse(reterr, "tool_choice",
+                                      "This model cannot be made to call %s: tool_choice must be \"auto\" or \"none\".",
+                                      calls ? "a tool of that name" : "a tool");
+        size_t length = strlen(calls->begins[0]) + (tool ? strlen(tool) + strlen(calls->begins[1]) : 0);
+        reply->begun = malloc(length + 1);
+        if (!reply->begun)
+                return request_no_memory(reterr);
+        (void) stpcpy(stpcpy(stpcpy(reply->begun, calls->begins[0]), tool ? tool : ""), tool ? calls->begins[1] : "");
+        conversation->begun[0] = calls->begins[0];
+        conversation->begun[1] = tool;
+        conversation->begun[2] = tool ? calls->begins[1] : NULL;
+        return 0;
+}
+
+static int read_tools(const struct request_rules *rules, const cJSON *body, struct reply_setup *reply,
+                      struct chat_conversation *conversation, struct request_error *reterr) {
+        const cJSON *tools = field(body, "tools");
+        struct choice choice;
         if (tools && !cJSON_IsArray(tools))
                 return request_refuse(reterr, "tools", "tools must be a list.");
-        bool none = word && !strcmp(word, "none");
-        if (choice && !none && !(word && !strcmp(word, "auto")))
-                return request_refuse(reterr, "tool_choice",
-                                      "tool_choice must be \"auto\" or \"none\": this server cannot make a model call a tool.");
-        if (!tools || !tools->child || none)
-                return 0;
-        int r = read_tool_names(tools, &reply->tools, reterr);
+        int r = read_choice(body, &choice, reterr);
+        if (r == 0 && choice.must && !(tools && tools->child))
+                return request_refuse(reterr, "tool_choice", "tool_choice wants a call, and there are no tools.");
+        if (r < 0 || !tools || !tools->child || choice.none)
+                return r;
+        r = read_tool_names(tools, &reply->tools, reterr);
         if (r < 0)
                 return r;
         if (!rules->chat->takes_tools)
@@ -99,29 +148,16 @@ static int read_tools(const struct request_rules *rules, const cJSON *body, cons
                         reterr, "tools",
                         "The chat template of this model has no place for tools: leave them out or choose another model.");
         reply->calls = true;
-        *ret = tools;
-        return 0;
+        conversation->tools = tools;
+        return choice.must ? begin_call(rules, &choice, reply, conversation, reterr) : 0;
 }
 
 /* ---- the conversation ---- */
 
-/* The prompt ends with the mark that opens reasoning, white space aside. */
-static bool opens_reasoning(const struct reply_format *f, const char *tail) {
-        if (!f->reasoning)
-                return false;
-        size_t mark = strlen(f->reasoning->open), length = strlen(tail);
-        while (mark && strchr(" \n", f->reasoning->open[mark - 1]))
-                mark--;
-        while (length && strchr(" \n", tail[length - 1]))
-                length--;
-        return length >= mark && !memcmp(tail + length - mark, f->reasoning->open, mark);
-}
-
 static int encode(const struct request_rules *rules, const struct chat_conversation *conversation, uint32_t tokens_max,
                   struct token_list *list, struct reply_setup *reply, struct request_error *reterr) {
-        char tail[CHAT_TAIL_BYTES];
         struct gguf_error why;
-        int r = chat_template_encode(rules->chat, rules->tokenizer, conversation, list, tail, &why);
+        int r = chat_template_encode(rules->chat, rules->tokenizer, conversation, list, &reply->reasons, &why);
         if (r == -ENOMEM)
                 return request_no_memory(reterr);
         if (r == -EFBIG)
@@ -129,7 +165,6 @@ static int encode(const struct request_rules *rules, const struct chat_conversat
         if (r < 0)
                 return request_refuse(reterr, "messages", "%s", why.text);
         reply->format = &rules->chat->replies;
-        reply->reasons = opens_reasoning(reply->format, tail);
         return check_count(rules, "messages", list, tokens_max, reterr);
 }
 
@@ -144,7 +179,7 @@ int prompt_read_chat(const struct request_rules *rules, const cJSON *body, uint3
         if (cJSON_GetArraySize(variables) > (int) REQUEST_VARIABLES_MAX)
                 return request_refuse(reterr, "chat_template_kwargs", "chat_template_kwargs must not hold more than %u members.",
                                       REQUEST_VARIABLES_MAX);
-        int r = read_tools(rules, body, &conversation.tools, ret_reply, reterr);
+        int r = read_tools(rules, body, ret_reply, &conversation, reterr);
         if (r == 0)
                 r = check_bytes(rules, "messages", messages_bytes(messages), tokens_max, reterr);
         if (r < 0)

@@ -31,19 +31,12 @@ enum outcome { WAITS, GOES_ON, GIVES };
 
 void reply_setup_done(struct reply_setup *s) {
         free(s->tools);
+        free(s->begun);
         *s = (struct reply_setup){ 0 };
 }
 
 bool reply_splits(const struct reply_setup *setup) {
         return setup->format && (setup->format->reasoning || (setup->calls && setup->format->calls));
-}
-
-void reply_init(struct reply *r, const struct reply_setup *setup) {
-        *r = (struct reply){ .setup = setup, .state = STATE_START };
-        if (!reply_splits(setup))
-                r->state = STATE_PLAIN;
-        else if (setup->reasons && setup->format->reasoning)
-                r->state = STATE_REASONING;
 }
 
 void reply_done(struct reply *r) {
@@ -70,6 +63,15 @@ int reply_push(struct reply *r, const char *text, size_t length) {
                 memcpy(r->text + r->used, text, length);
         r->used += length;
         return 0;
+}
+
+int reply_init(struct reply *r, const struct reply_setup *setup) {
+        *r = (struct reply){ .setup = setup, .state = STATE_START };
+        if (!reply_splits(setup))
+                r->state = STATE_PLAIN;
+        else if (setup->reasons && setup->format->reasoning)
+                r->state = STATE_REASONING;
+        return setup->begun ? reply_push(r, setup->begun, strlen(setup->begun)) : 0;
 }
 
 void reply_end(struct reply *r) {
@@ -330,6 +332,8 @@ static enum outcome quoted_arguments(struct reply *r, struct reply_part *ret) {
 }
 
 static enum outcome arguments(struct reply *r, struct reply_part *ret) {
+        if (r->seen == 0)
+                skip_space(r);
         if (left(r) == 0)
                 return WAITS;
         if (r->seen == 0 && *rest(r) == '"')

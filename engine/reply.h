@@ -32,6 +32,7 @@ struct reply_setup {
         bool calls;                        /* tools were offered */
         bool reasons;                      /* the prompt has opened the reasoning already */
         uint64_t seed;                     /* of the ids of calls */
+        char *begun;                       /* what the prompt has begun of the answer: a call that must be; or NULL */
         char *tools;                       /* the names of the offered tools, each terminated, an empty one last; or NULL */
 };
 void reply_setup_done(struct reply_setup *s);
@@ -52,8 +53,8 @@ struct reply {
         char *decoded; /* arguments that came as a text of JSON */
 };
 
-/* SETUP must outlive it. */
-void reply_init(struct reply *r, const struct reply_setup *setup);
+/* SETUP must outlive it. 0 or -ENOMEM; released with reply_done either way. */
+int reply_init(struct reply *r, const struct reply_setup *setup);
 /* There is something to take apart: otherwise all text is content. */
 bool reply_splits(const struct reply_setup *setup);
 void reply_done(struct reply *r);

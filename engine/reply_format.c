@@ -12,13 +12,31 @@ static const struct reasoning_format reasonings[] = {
 };
 
 static const struct call_format call_formats[] = {
-        { .marks = { "[TOOL_CALLS]" }, .open = "[TOOL_CALLS]" },
-        { .marks = { "functools" }, .open = "functools" },
-        { .marks = { "<|tool_call|>" }, .open = "<|tool_call|>", .close = "<|/tool_call|>" },
+        { .marks = { "[TOOL_CALLS]", "[ARGS]" }, .open = "[TOOL_CALLS]", .begins = { "[TOOL_CALLS]", "[ARGS]" } },
+        { .marks = { "[TOOL_CALLS]" },
+          .open = "[TOOL_CALLS]",
+          .begins = { "[TOOL_CALLS] [{\"name\": \"", "\", \"arguments\": " } },
+        { .marks = { "functools" }, .open = "functools", .begins = { "functools[{\"name\": \"", "\", \"arguments\": " } },
+        { .marks = { "<|tool_call|>" },
+          .open = "<|tool_call|>",
+          .close = "<|/tool_call|>",
+          .begins = { "<|tool_call|>[{\"name\": \"", "\", \"arguments\": " } },
         /* Others write their arguments as XML between the same two marks. */
-        { .marks = { "<tool_call>", "\"arguments\"" }, .absent = "<function=", .open = "<tool_call>", .close = "</tool_call>" },
-        { .marks = { "<tool_call>", "arguments" }, .absent = "<arg_key>", .open = "<tool_call>", .close = "</tool_call>" },
-        { .marks = { "<|start_header_id|>", "\"parameters\"" }, .absent = "<function=", .open = "<|python_tag|>", .bare = true },
+        { .marks = { "<tool_call>", "\"arguments\"" },
+          .absent = "<function=",
+          .open = "<tool_call>",
+          .close = "</tool_call>",
+          .begins = { "<tool_call>\n{\"name\": \"", "\", \"arguments\": " } },
+        { .marks = { "<tool_call>", "arguments" },
+          .absent = "<arg_key>",
+          .open = "<tool_call>",
+          .close = "</tool_call>",
+          .begins = { "<tool_call>\n{\"name\": \"", "\", \"arguments\": " } },
+        { .marks = { "<|start_header_id|>", "\"parameters\"" },
+          .absent = "<function=",
+          .open = "<|python_tag|>",
+          .bare = true,
+          .begins = { "{\"name\": \"", "\", \"parameters\": " } },
 };
 
 static bool contains(const char *text, size_t length, const char *mark) {

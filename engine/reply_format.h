@@ -19,11 +19,12 @@ struct reasoning_format {
 };
 
 struct call_format {
-        const char *marks[2]; /* the template's text has both, where given */
-        const char *absent;   /* and not this */
-        const char *open;     /* what a call begins with */
-        const char *close;    /* what may stand behind it, or NULL */
-        bool bare;            /* a whole answer may be a call without the mark */
+        const char *marks[2];  /* the template's text has both, where given */
+        const char *absent;    /* and not this */
+        const char *open;      /* what a call begins with */
+        const char *close;     /* what may stand behind it, or NULL */
+        bool bare;             /* a whole answer may be a call without the mark */
+        const char *begins[2]; /* how an answer that must call is begun for the model: before the tool's name, and behind it */
 };
 
 #define REPLY_SHOWN_MAX 8u

@@ -18,8 +18,7 @@ static int prepare_answer(struct sequence *q, const struct request_rules *rules)
                 return r;
         for (size_t i = 0; i < q->request.inputs[0].count; i++)
                 sampler_note(q->sampler, q->request.inputs[0].ids[i], false);
-        answer_init(&q->answer, rules->tokenizer, &q->request.stops, &q->request.reply, q->request.kind == REQUEST_CHAT);
-        return 0;
+        return answer_init(&q->answer, rules->tokenizer, &q->request.stops, &q->request.reply, q->request.kind == REQUEST_CHAT);
 }
 
 int sequence_new(const struct request_rules *rules, struct request *r, struct sequence **ret) {

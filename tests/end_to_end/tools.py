@@ -102,13 +102,20 @@ class Tools(unittest.TestCase):
         self.assertEqual(self.post(model="calls", tools=TOOLS, messages=messages).status, 200)
 
     def test_refusals(self):
-        for model, more, param, says in (("calls", {"tool_choice": "required", "tools": TOOLS}, "tool_choice", "auto"),
+        for model, more, param, says in (("calls", {"tool_choice": {"function": {"name": "no"}}, "tools": TOOLS}, "tool_choice", "not among"),
                                          ("refuses", {"tools": TOOLS}, "tools", "no place for tools"),
                                          ("calls", {"tools": [{"type": "function"}]}, "tools", "tools[0]")):
             reply = self.post(model=model, **more)
             self.assertEqual(reply.status, 400)
             self.assertEqual(reply.json()["error"]["param"], param)
             self.assertIn(says, reply.json()["error"]["message"])
+
+    def test_a_call_that_must_be(self):
+        """The prompt has begun it, so whatever the model says is its arguments."""
+        for choice in ("required", {"type": "function", "function": {"name": "get_weather"}}):
+            message = self.post(model="calls", tools=TOOLS, tool_choice=choice).json()["choices"][0]["message"]
+            self.assertEqual(message["tool_calls"][0]["function"]["name"], "get_weather")
+            self.assertIsNone(message["content"])
 
     def test_a_template_that_refuses(self):
         two = [{"role": "user", "content": "a"}, {"role": "user", "content": "b"}]

@@ -68,7 +68,7 @@ static void say(enum model model, bool calls, const char *text, size_t first, si
         struct reply r;
         size_t length = strlen(text);
         *ret = (struct said){ .any = false };
-        reply_init(&r, &setup);
+        assert_int_equal(reply_init(&r, &setup), 0);
         for (size_t at = 0, count = first; at < length; at += count, count = step) {
                 if (count > length - at)
                         count = length - at;
@@ -159,7 +159,7 @@ static void test_arguments_flow(void **state) {
         static const char begins[] = "<tool_call>{\"name\": \"get\", \"arguments\": {\"a\"";
         struct reply r;
         struct reply_part part;
-        reply_init(&r, &setup);
+        assert_int_equal(reply_init(&r, &setup), 0);
         assert_int_equal(reply_push(&r, begins, strlen(begins)), 0);
         assert_true(reply_next(&r, &part));
         assert_string_equal(part.name, "get");
@@ -169,6 +169,37 @@ static void test_arguments_flow(void **state) {
         assert_null(part.id);
         assert_false(reply_next(&r, &part));
         reply_done(&r);
+}
+
+/* What the prompt has begun of a call counts as said. */
+static void test_begun(void **state) {
+        (void) state;
+        static const struct {
+                enum model model;
+                const char *begun, *text, *parts;
+        } rows[] = {
+                { HERMES, "<tool_call>\n{\"name\": \"get\", \"arguments\": ", " {\"a\": 1}}\n</tool_call>", "0:get({\"a\": 1})" },
+                { HERMES, "<tool_call>\n{\"name\": \"", "set\", \"arguments\": {}}\n</tool_call>", "0:set({})" },
+                { LLAMA, "{\"name\": \"get\", \"parameters\": ", "{}}", "0:get({})" },
+                { MISTRAL, "[TOOL_CALLS] [{\"name\": \"get\", \"arguments\": ", "{}}]", "0:get({})" },
+                { MAGISTRAL, "[TOOL_CALLS]get[ARGS]", "{\"a\": 1}", "0:get({\"a\": 1})" },
+        };
+        for (size_t i = 0; i < COUNT(rows); i++) {
+                struct reply_format format =
+                        reply_format_recognise(templates[rows[i].model], strlen(templates[rows[i].model]), NULL);
+                char begun[100], tools[] = "get\0set\0";
+                strcpy(begun, rows[i].begun);
+                struct reply_setup setup = { .format = &format, .calls = true, .begun = begun, .tools = tools };
+                struct said said = { .any = false };
+                struct reply r;
+                assert_int_equal(reply_init(&r, &setup), 0);
+                take(&r, &said);
+                assert_int_equal(reply_push(&r, rows[i].text, strlen(rows[i].text)), 0);
+                reply_end(&r);
+                take(&r, &said);
+                assert_string_equal(said.text, rows[i].parts);
+                reply_done(&r);
+        }
 }
 
 static void test_formats(void **state) {
@@ -195,6 +226,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_parts),
                 cmocka_unit_test(test_arguments_flow),
+                cmocka_unit_test(test_begun),
                 cmocka_unit_test(test_formats),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
