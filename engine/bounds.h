@@ -22,17 +22,19 @@
 #define SHAPE_CTX_MAX         (1u << 26)
 
 /* Requests. */
-#define REQUEST_STOPS_MAX           16u   /* OpenAI allows 4; local front ends send more */
-#define REQUEST_STOP_BYTES_MAX      256u  /* of one stop string: the most text that can be held back */
-#define REQUEST_BIASES_MAX          1024u /* OpenAI's own limit is 300 */
-#define REQUEST_REPEAT_LAST_MAX     4096u /* tokens of the repetition window; 64 is usual */
-#define REQUEST_TOKENS_DEFAULT      2048u /* max_tokens where the client names none */
-#define REQUEST_ENDS_MAX            16u   /* end tokens of one vocabulary; real ones have up to 5 */
-#define REQUEST_INPUTS_MAX          2048u /* texts of one embedding request: OpenAI's limit */
-#define REQUEST_TOOLS_MAX           512u  /* tools of one request: OpenAI's limit is 128 */
-#define REQUEST_TOOL_NAME_BYTES_MAX 256u  /* OpenAI's limit is 64 */
-#define REQUEST_VARIABLES_MAX       32u   /* of a chat template, besides its own: published ones know up to 6 */
-#define LOGPROBS_TOP_MAX            20u   /* OpenAI's limit */
+#define REQUEST_STOPS_MAX       16u   /* OpenAI allows 4; local front ends send more */
+#define REQUEST_STOP_BYTES_MAX  256u  /* of one stop string: the most text that can be held back */
+#define REQUEST_BIASES_MAX      1024u /* OpenAI's own limit is 300 */
+#define REQUEST_REPEAT_LAST_MAX 4096u /* tokens of the repetition window; 64 is usual */
+#define REQUEST_TOKENS_DEFAULT  2048u /* max_tokens where the client names none */
+#define REQUEST_ENDS_MAX        16u   /* end tokens of one vocabulary; real ones have up to 5 */
+#define REQUEST_INPUTS_MAX      2048u /* texts of one embedding request: OpenAI's limit */
+#define LOGPROBS_TOP_MAX        20u   /* OpenAI's limit */
+
+/* Chats. */
+#define REQUEST_TOOLS_MAX           512u /* tools of one request: OpenAI's limit is 128 */
+#define REQUEST_TOOL_NAME_BYTES_MAX 256u /* OpenAI's limit is 64 */
+#define REQUEST_VARIABLES_MAX       32u  /* of a chat template, besides its own: published ones know up to 6 */
 
 /* The thread pool. */
 #define THREADS_MAX        512u       /* more than any box for one model; bounds scratch per thread */

@@ -15,5 +15,6 @@
 #define JINJA_RANGE_MAX        100000u     /* as the sandbox that templates are written for */
 #define JINJA_WIDTH_MAX        10000u      /* of padding, indentation, precision */
 #define JINJA_BYTES_PER_STEP   64u         /* text that is copied or searched at the price of one step */
+#define JINJA_CHARS_PER_STEP   4u          /* text that is gone through character by character */
 
 #endif

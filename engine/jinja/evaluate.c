@@ -87,7 +87,7 @@ static bool place_of(int64_t index, size_t count, size_t *ret) {
 
 static struct marked character_at(struct interpreter *in, struct marked m, size_t place) {
         size_t at = 0;
-        jinja_spend(in->job, place / JINJA_BYTES_PER_STEP);
+        jinja_spend_chars(in->job, place);
         while (place--)
                 at += marked_step(m, at);
         return marked_slice(m, at, at + marked_step(m, at));
@@ -161,7 +161,7 @@ static struct value slice_text(struct interpreter *in, struct marked m, int64_t 
                 end = begin;
                 for (int64_t i = from; i < to; i++)
                         end += marked_step(m, end);
-                jinja_spend_bytes(in->job, end);
+                jinja_spend_chars(in->job, end);
                 return text_value(in, marked_slice(m, begin, end));
         }
         const struct value_list *characters = value_items(in->job, text_value(in, m));

@@ -83,6 +83,7 @@ static struct value filter_escape(struct interpreter *in, struct value v, const 
         struct marked m = print_to_text(in->job, v);
         struct builder b = { .job = in->job };
         size_t plain = 0;
+        jinja_spend_chars(in->job, m.length);
         for (size_t at = 0; at < m.length; at++)
                 for (size_t i = 0; i < sizeof(entities) / sizeof(entities[0]); i++)
                         if (m.bytes[at] == entities[i][0]) {

@@ -97,6 +97,10 @@ void jinja_spend_bytes(struct jinja_job *job, uint64_t bytes) {
         jinja_spend(job, bytes / JINJA_BYTES_PER_STEP);
 }
 
+void jinja_spend_chars(struct jinja_job *job, uint64_t bytes) {
+        jinja_spend(job, bytes / JINJA_CHARS_PER_STEP);
+}
+
 void jinja_enter(struct jinja_job *job) {
         if (job->depth == job->depth_max)
                 jinja_fail(job, "the template is nested deeper than %u levels", job->depth_max);

@@ -45,7 +45,8 @@ _Noreturn void jinja_raise(struct jinja_job *job, const char *text, size_t lengt
 
 /* Pays for work; fails when there was too much of it. */
 void jinja_spend(struct jinja_job *job, uint64_t steps);
-void jinja_spend_bytes(struct jinja_job *job, uint64_t bytes);
+void jinja_spend_bytes(struct jinja_job *job, uint64_t bytes); /* of text, copied or searched */
+void jinja_spend_chars(struct jinja_job *job, uint64_t bytes); /* gone through one by one */
 void jinja_enter(struct jinja_job *job);
 void jinja_leave(struct jinja_job *job);
 

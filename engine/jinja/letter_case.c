@@ -57,7 +57,7 @@ static void add_letter(struct builder *b, struct marked m, size_t at, struct uni
 struct marked letter_convert(struct jinja_job *job, struct marked m, enum letter_case how) {
         struct builder b = { .job = job };
         bool inside_word = false;
-        jinja_spend(job, m.length / 8);
+        jinja_spend_chars(job, m.length);
         for (size_t at = 0, step; at < m.length; at += step) {
                 struct unicode_char c = unicode_char_at(m.bytes + at, m.length - at);
                 step = c.length;

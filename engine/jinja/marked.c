@@ -76,7 +76,7 @@ uint32_t marked_char(struct marked m, size_t at, size_t *ret_step) {
 
 size_t marked_characters(struct jinja_job *job, struct marked m) {
         size_t count = 0;
-        jinja_spend_bytes(job, m.length);
+        jinja_spend_chars(job, m.length);
         for (size_t at = 0; at < m.length; at += marked_step(m, at))
                 count++;
         return count;
@@ -115,7 +115,7 @@ struct marked marked_strip(struct jinja_job *job, struct marked m, struct marked
                         break;
                 to = at;
         }
-        jinja_spend_bytes(job, m.length - (to - from));
+        jinja_spend_chars(job, m.length - (to - from));
         return marked_slice(m, from, to);
 }
 

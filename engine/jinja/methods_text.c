@@ -49,6 +49,7 @@ static struct value text_capitalize(struct interpreter *in, struct value self, c
 /* At runs of white space. */
 static void split_spaces(struct interpreter *in, struct value made, struct marked m, int64_t most) {
         size_t step;
+        jinja_spend_chars(in->job, m.length);
         for (size_t at = 0; at < m.length;) {
                 for (; at < m.length && marked_is_space(m, at, &step);)
                         at += step;
@@ -144,7 +145,7 @@ static struct value text_splitlines(struct interpreter *in, struct value self, c
                 size_t next = end + (end < m.length);
                 next += next < m.length && m.bytes[end] == '\r' && m.bytes[next] == '\n';
                 value_append(in->job, made, text_value(in, marked_slice(m, from, value_true(a->values[0]) ? next : end)));
-                jinja_spend_bytes(in->job, next - from);
+                jinja_spend_chars(in->job, next - from);
                 from = next;
         }
         return made;
@@ -212,7 +213,7 @@ static struct value text_find(struct interpreter *in, struct value self, const s
         size_t from = 0;
         for (int64_t start = integer_argument(in, a->values[1], "start", 0); start > 0 && from < m.length; start--)
                 from += marked_step(m, from);
-        jinja_spend_bytes(in->job, from);
+        jinja_spend_chars(in->job, from);
         return place_in_text(in, m, marked_find(in->job, m, needle, from));
 }
 
@@ -287,7 +288,7 @@ static struct value text_rjust(struct interpreter *in, struct value self, const 
 }
 
 static bool all_are(struct interpreter *in, struct marked m, unsigned kinds) {
-        jinja_spend_bytes(in->job, m.length);
+        jinja_spend_chars(in->job, m.length);
         for (size_t at = 0, step; at < m.length; at += step) {
                 struct unicode_char c = unicode_char_at(m.bytes + at, m.length - at);
                 step = c.length;

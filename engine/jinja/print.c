@@ -71,6 +71,7 @@ static void repr_text(struct builder *b, struct marked m) {
         char quote = memchr(m.bytes, '\'', m.length) && !memchr(m.bytes, '"', m.length) ? '"' : '\'';
         const char quotes[] = { quote, '\0' };
         builder_puts(b, quotes);
+        jinja_spend_chars(b->job, m.length);
         size_t plain = 0; /* what stands as it is begins here */
         for (size_t at = 0, step; at < m.length; at += step) {
                 struct unicode_char c = unicode_char_at(m.bytes + at, m.length - at);
@@ -173,6 +174,7 @@ static void json_char(struct builder *b, uint32_t codepoint, bool outside) {
 
 static void json_text(struct builder *b, struct marked m, bool ascii) {
         builder_puts(b, "\"");
+        jinja_spend_chars(b->job, m.length);
         size_t plain = 0;
         for (size_t at = 0, step; at < m.length; at += step) {
                 struct unicode_char c = unicode_char_at(m.bytes + at, m.length - at);
