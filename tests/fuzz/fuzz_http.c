@@ -19,9 +19,10 @@
 #include "daemon/api/api.h"
 #include "daemon/fleet.h"
 #include "daemon/governor.h"
-#include "daemon/recorder.h"
 #include "daemon/http/server.h"
 #include "daemon/log.h"
+#include "daemon/prompt_cache.h"
+#include "daemon/recorder.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -57,6 +58,11 @@ const char *life_name(enum life life) {
 void fleet_status(struct fleet *f, struct fleet_status *ret) {
         (void) f;
         *ret = (struct fleet_status){ .models_known = 1 };
+}
+
+void fleet_prompt_cache(const struct fleet *f, struct prompt_cache_figures *ret) {
+        (void) f;
+        *ret = (struct prompt_cache_figures){ .files = 1 };
 }
 
 uint32_t fleet_models_count(const struct fleet *f) {
