@@ -166,7 +166,8 @@ static void a_paused_answer_waits_for_its_reader(void **state) {
         struct client c = { 0 };
         ask_for(&c, "a", 20);
         ask_pause(c.ask); /* before it was even sent */
-        until_for(300, c.ended);
+        until_for(300, c.ended || c.failed);
+        assert_string_equal(c.failure.message, "");
         size_t said = strlen(c.text);
         assert_true(said < 10);
         ask_resume(c.ask);
