@@ -111,7 +111,8 @@ static int read_known(int fd, struct cached *ret) {
         if (r < 0)
                 return r;
         uint64_t blocks = get_u64(footer + 16), before = get_u64(footer + 24);
-        if (memcmp(footer, MAGIC, 8) || blocks == 0 || blocks > CACHE_BLOCKS_MAX || size != before + blocks * 8 + FOOTER_BYTES)
+        if (memcmp(footer, MAGIC, 8) || blocks == 0 || blocks > CACHE_BLOCKS_MAX || before > size ||
+            size != before + blocks * 8 + FOOTER_BYTES)
                 return -EBADMSG;
         struct cached c = { .model = get_u64(footer + 8),
                             .blocks = (uint32_t) blocks,

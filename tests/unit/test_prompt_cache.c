@@ -230,6 +230,29 @@ static void test_damage(void **unused) {
         }
 }
 
+/* A footer alone, for which the chain would begin before the file: the lengths add up all the same, modulo 2^64. */
+static void test_a_length_that_wraps(void **unused) {
+        (void) unused;
+        static const char footer[41] = "HRCHAIN\n"
+                                       "MMMMMMMM"
+                                       "\x01\0\0\0\0\0\0\0"
+                                       "\xf8\xff\xff\xff\xff\xff\xff\xff"
+                                       "SUMSUMSU";
+        char path[128], aside[128];
+        (void) snprintf(path, sizeof(path), "%s/prompts/1.kv", state);
+        (void) snprintf(aside, sizeof(aside), "%s/prompts/damaged-0.kv", state);
+        start(1 << 20);
+        end();
+        FILE *f = fopen(path, "we");
+        assert_non_null(f);
+        assert_int_equal(fwrite(footer, 1, 40, f), 40);
+        (void) fclose(f);
+        start(1 << 20);
+        assert_int_equal(figures().damaged, 1);
+        end();
+        assert_int_equal(access(aside, F_OK), 0);
+}
+
 static void test_spoilt(void **unused) {
         (void) unused;
         char aside[128];
@@ -256,6 +279,7 @@ int main(void) {
                 TEST(test_quota),
                 TEST(test_an_engine_that_writes_too_much_or_nothing),
                 TEST(test_damage),
+                TEST(test_a_length_that_wraps),
                 TEST(test_spoilt),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
