@@ -223,9 +223,10 @@ static struct value filter_batch(struct interpreter *in, struct value v, const s
 
 /* ---- choosing ---- */
 
+/* What follows the first COUNT. */
 static struct arguments behind(const struct arguments *a, size_t count) {
-        if (count > a->count)
-                count = a->count;
+        if (count >= a->count)
+                return (struct arguments){ 0 };
         return (struct arguments){ a->values + count, a->names + count, a->count - count };
 }
 
