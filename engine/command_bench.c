@@ -49,7 +49,7 @@ static bool complete(const void *arguments) {
 }
 
 static const struct command_line line = {
-        .name = "bench",
+        .name = "headroom-engine bench",
         .usage = { "MODEL [OPTIONS]" },
         .about = "Measures tokens per second. What the tokens are does not matter.\n",
         .options = options,

@@ -53,7 +53,7 @@ static bool complete(const void *arguments) {
 }
 
 static const struct command_line line = {
-        .name = "embed",
+        .name = "headroom-engine embed",
         .usage = { "MODEL TEXT [OPTIONS]", "MODEL --file FILE [OPTIONS]", "MODEL --tokens 1,2,3 [OPTIONS]" },
         .about =
                 "Prints {\"pooling\":\"mean\",\"tokens\":n,\"vectors\":[[...]]}: a vector of length 1 for each text (with --pooling\n"

@@ -58,7 +58,7 @@ static bool complete(const void *arguments) {
 }
 
 static const struct command_line line = {
-        .name = "inspect",
+        .name = "headroom-engine inspect",
         .usage = { "FILE [OPTIONS]", "--fd N [--fd N ...] [OPTIONS]" },
         .about = "Tells what a GGUF file holds, and how much memory it would need. Any part of a split model names all of it.\n",
         .options = options,

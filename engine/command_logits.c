@@ -38,7 +38,7 @@ static bool complete(const void *arguments) {
 }
 
 static const struct command_line line = {
-        .name = "logits",
+        .name = "headroom-engine logits",
         .usage = { "MODEL --tokens 1,2,3 [--then 4,5] [OPTIONS]" },
         .about = "Prints {\"steps\":[{\"position\":n,\"logits\":[...]}]}: one vector after the last of --tokens,\n"
                  "and one after each of --then.\n",

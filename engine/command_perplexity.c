@@ -69,7 +69,7 @@ static bool complete(const void *arguments) {
 }
 
 static const struct command_line line = {
-        .name = "perplexity",
+        .name = "headroom-engine perplexity",
         .usage = { "MODEL FILE [OPTIONS]" },
         .about =
                 "Measures the perplexity of a text (- is standard input), e to the mean of what a token costs in nats. The text\n"

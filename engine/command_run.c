@@ -87,7 +87,7 @@ static bool complete(const void *arguments) {
 }
 
 static const struct command_line line = {
-        .name = "run",
+        .name = "headroom-engine run",
         .usage = { "MODEL --prompt TEXT [OPTIONS]", "MODEL --file FILE [OPTIONS]" },
         .about = "Prints the continuation of the prompt, and nothing else, on standard output as it is made.\n"
                  "Special tokens written out in the prompt become their ids; in a message of --chat they stay text.\n",

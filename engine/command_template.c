@@ -58,7 +58,7 @@ static bool complete(const void *arguments) {
 }
 
 static const struct command_line line = {
-        .name = "template",
+        .name = "headroom-engine template",
         .usage = { "MODEL --messages FILE [OPTIONS]", "--file TEMPLATE --messages FILE [OPTIONS]" },
         .about =
                 "Prints a conversation as the model's chat template writes it. MODEL is a GGUF file; its vocabulary is enough.\n",

@@ -48,7 +48,7 @@ static bool complete(const void *arguments) {
 }
 
 static const struct command_line line = {
-        .name = "tokenize",
+        .name = "headroom-engine tokenize",
         .usage = { "MODEL [--file FILE] [--add-special] [--parse-special]", "MODEL [--file FILE] --decode [--no-special]",
                    "--pre-tokenizers" },
         .about = "Prints the token ids of a text as a JSON list. MODEL is a GGUF file; its vocabulary is enough.\n",

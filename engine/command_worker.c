@@ -56,7 +56,7 @@ static bool complete(const void *arguments) {
 }
 
 static const struct command_line line = {
-        .name = "worker",
+        .name = "headroom-engine worker",
         .usage = { "--socket FD --model-fd FD [--model-fd FD ...] [OPTIONS]" },
         .about = "Serves one model to headroomd over an inherited socket (docs/wire-protocol.md), locked in:\n"
                  "no files, no network, no other processes. Ends when the other side closes.\n",

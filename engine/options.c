@@ -118,7 +118,7 @@ static void print_row(const struct option_row *o, int width) {
 
 static void print_help(const struct command_line *c) {
         for (size_t i = 0; i < sizeof(c->usage) / sizeof(c->usage[0]) && c->usage[i]; i++)
-                printf("%s headroom-engine %s %s\n", i ? "      " : "usage:", c->name, c->usage[i]);
+                printf("%s %s %s\n", i ? "      " : "usage:", c->name, c->usage[i]);
         printf("\n%s\n", c->about);
         int width = width_left(&help_row);
         for (const struct option_row *o = c->options; o->take; o++)
@@ -167,8 +167,8 @@ static const struct option_row *find_row(const struct option_row *rows, int opti
 
 static int refuse_value(const struct command_line *c, const struct option_row *o, bool by_name, const char *value) {
         const char letter[] = { o->letter, '\0' };
-        fprintf(stderr, "headroom-engine %s: %s%s: '%.100s' is not a possible value", c->name, by_name ? "--" : "-",
-                by_name ? o->name : letter, value);
+        fprintf(stderr, "%s: %s%s: '%.100s' is not a possible value", c->name, by_name ? "--" : "-", by_name ? o->name : letter,
+                value);
         if (o->max)
                 fprintf(stderr, " (%u to %u are)", o->min, o->max);
         fputs("; see --help\n", stderr);
@@ -201,6 +201,6 @@ int options_read(const struct command_line *c, void *arguments, int argc, char *
                 *(const char **) (void *) ((char *) arguments + c->operands[i]) = argv[optind + i];
         if (fits && c->complete(arguments))
                 return OPTIONS_READ;
-        fprintf(stderr, "headroom-engine %s: %s; see --help\n", c->name, c->needs);
+        fprintf(stderr, "%s: %s; see --help\n", c->name, c->needs);
         return EXIT_USAGE;
 }

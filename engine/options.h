@@ -1,5 +1,5 @@
 /*
- * options.h - how a command of the engine reads its command line: by a table, of which its help is made too.
+ * options.h - how a command of the engine (or a tool of its tests) reads its command line: by a table, of which its help is made too.
  *
  * Options may stand before, between and after the operands; "--" ends them. A value is taken strictly: nothing but the value
  * may stand there.
@@ -45,7 +45,7 @@ struct descriptors {
 #define OPERANDS_MAX 2
 
 struct command_line {
-        const char *name;
+        const char *name;     /* as it is typed: "headroom-engine embed" */
         const char *usage[3]; /* what may follow the name, each a form of its own; NULL ends them */
         const char *about;    /* lines */
         const struct option_row *options;
