@@ -81,7 +81,7 @@ TESTS      = $(if $(TEST),$(or $(foreach n,$(TEST),$(call named,$(n))),$(error n
 ADDRESS_SANITIZERS := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 sanitize: deps   ## run all tests under ASan and UBSan, and those of threads under TSan
 	@$(MAKE) --no-print-directory BUILD=$(BUILD)/asan OPTIMIZE='-O1 -g' SANITIZE='$(ADDRESS_SANITIZERS)' check
-	@$(MAKE) --no-print-directory BUILD=$(BUILD)/tsan OPTIMIZE='-O1 -g' SANITIZE='-fsanitize=thread' TEST='threads forward errand sensors_heat' check
+	@$(MAKE) --no-print-directory BUILD=$(BUILD)/tsan OPTIMIZE='-O1 -g' SANITIZE='-fsanitize=thread' TEST='threads forward errand sensors_heat sensors_heat_lost' check
 
 # Not part of check: it takes a virtual machine, and ten minutes. Where that cannot be had it says SKIP and why.
 check-vm: deps   ## the daemon under its unit in a Debian machine (QEMU), driven up to the cliff; VM=name runs one, SUITE=trixie
