@@ -39,7 +39,7 @@ DAEMON := $(call objects_in,daemon)
 CTL    := $(call objects_in,ctl)
 # All that the other sides may take from the engine: the frame codec and names for the daemon, the GGUF reader for `fit`.
 FROM_ENGINE_TO_DAEMON := $(call objects,engine/wire.c engine/kv_type.c engine/model_files.c)
-FROM_ENGINE_TO_CTL    := $(call objects,engine/gguf.c engine/gguf_cursor.c engine/tensor_type.c engine/shape.c engine/shape_rope.c engine/shape_traits.c engine/arch.c engine/metadata.c engine/scratch.c engine/kv_type.c engine/model_files.c engine/printable.c \
+FROM_ENGINE_TO_CTL    := $(call objects,engine/gguf.c engine/gguf_cursor.c engine/gguf_metadata.c engine/gguf_names.c engine/gguf_tensors.c engine/tensor_type.c engine/shape.c engine/shape_rope.c engine/shape_traits.c engine/arch.c engine/metadata.c engine/scratch.c engine/kv_type.c engine/model_files.c engine/printable.c \
   engine/model_identity.c engine/perplexity_record.c engine/text_file.c)
 
 ENGINE_LIBS := -lcjson -lseccomp -lpthread -lm
@@ -81,7 +81,7 @@ TESTS      = $(if $(TEST),$(or $(foreach n,$(TEST),$(call named,$(n))),$(error n
 ADDRESS_SANITIZERS := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 sanitize: deps   ## run all tests under ASan and UBSan, and those of threads under TSan
 	@$(MAKE) --no-print-directory BUILD=$(BUILD)/asan OPTIMIZE='-O1 -g' SANITIZE='$(ADDRESS_SANITIZERS)' check
-	@$(MAKE) --no-print-directory BUILD=$(BUILD)/tsan OPTIMIZE='-O1 -g' SANITIZE='-fsanitize=thread' TEST='threads forward forward_bits errand sensors_heat' check
+	@$(MAKE) --no-print-directory BUILD=$(BUILD)/tsan OPTIMIZE='-O1 -g' SANITIZE='-fsanitize=thread' TEST='threads forward forward_bits errand sensors_heat sensors_heat_lost' check
 
 # Not part of check: it takes a virtual machine, and ten minutes. Where that cannot be had it says SKIP and why.
 check-vm: deps   ## the daemon under its unit in a Debian machine (QEMU), driven up to the cliff; VM=name runs one, SUITE=trixie

@@ -50,6 +50,9 @@
 #define PREFILL_CHUNK_LEAST  32u        /* in an emergency: a step that notices soon, and still shares the weights among tokens */
 #define N_CTX_MAX            (1u << 24) /* no model was trained on a tenth of it */
 
+/* The command line. */
+#define COMMAND_OPTIONS_MAX 32u /* of one command; `run` has the most */
+
 /* The worker. */
 #define OUTBOX_BYTES_HIGH    (1u << 20)  /* waiting for the daemon: above, no step is made and nothing is read */
 #define HEARTBEAT_MS_MAX     3600000u    /* rarer than hourly is never */

@@ -17,18 +17,6 @@
 #define REPEATS_MAX 1000u
 #define TOKENS_MAX  (1u << 22)
 
-static const char help[] =
-        "usage: headroom-engine bench MODEL [OPTIONS]\n\n"
-        "Measures tokens per second. What the tokens are does not matter.\n\n"
-        "  -p, --prompt-tokens N    prefill of N tokens (default 512; 0: leave out)\n"
-        "  -n, --decode-tokens N    decode of N tokens, one at a time (default 128; 0: leave out)\n"
-        "  -d, --depth N            both after N tokens of context (default 0)\n"
-        "  -r, --repeat N           times, after one to warm up (default 5)\n"
-        "  -t, --threads N          threads (default: one per processor)\n"
-        "  -b, --batch N            tokens per pass of prefill (default 512)\n"
-        "      --kv TYPE            precision of the KV cache: f16 (default), q8_0, q4_0\n"
-        "      --json               {\"prefill\":{\"tokens\":N,\"median\":x,\"min\":x,\"max\":x},\"decode\":{...}} in tokens/s\n";
-
 struct arguments {
         const char *path;
         uint32_t prefill, decode, depth, repeats, threads, batch;
@@ -36,55 +24,40 @@ struct arguments {
         bool json;
 };
 
-enum { OPTION_KV = 256, OPTION_JSON };
+/* --- options --- */
 
-static const struct option names[] = {
-        { "prompt-tokens", required_argument, NULL, 'p' },
-        { "decode-tokens", required_argument, NULL, 'n' },
-        { "depth", required_argument, NULL, 'd' },
-        { "repeat", required_argument, NULL, 'r' },
-        { "threads", required_argument, NULL, 't' },
-        { "batch", required_argument, NULL, 'b' },
-        { "kv", required_argument, NULL, OPTION_KV },
-        { "json", no_argument, NULL, OPTION_JSON },
-        { "help", no_argument, NULL, 'h' },
+#define AT(field) offsetof(struct arguments, field)
+
+static const struct option_row options[] = {
+        { "prompt-tokens", 'p', "N", option_number, AT(prefill), 0, TOKENS_MAX,
+          .help = "prefill of N tokens (default 512; 0: leave out)" },
+        { "decode-tokens", 'n', "N", option_number, AT(decode), 0, TOKENS_MAX,
+          .help = "decode of N tokens, one at a time (default 128; 0: leave out)" },
+        { "depth", 'd', "N", option_number, AT(depth), 0, TOKENS_MAX, .help = "both after N tokens of context (default 0)" },
+        { "repeat", 'r', "N", option_number, AT(repeats), 1, REPEATS_MAX, .help = "times, after one to warm up (default 5)" },
+        { "threads", 't', "N", option_number, AT(threads), 1, THREADS_MAX, .help = "threads (default: one per processor)" },
+        { "batch", 'b', "N", option_number, AT(batch), 1, SOLO_BATCH_MAX, .help = "tokens per pass of prefill (default 512)" },
+        { "kv", 0, "TYPE", option_kv, AT(kv), .help = "precision of the KV cache: f16 (default), q8_0, q4_0" },
+        { "json", 0, NULL, option_flag, AT(json),
+          .help = "{\"prefill\":{\"tokens\":N,\"median\":x,\"min\":x,\"max\":x},\"decode\":{...}} in tokens/s" },
         { 0 },
 };
 
-/* --- options --- */
-
-static int take_option(void *arguments, int option, const char *value) {
-        struct arguments *a = arguments;
-        switch (option) {
-        case 'p': return option_u32(value, 0, TOKENS_MAX, &a->prefill);
-        case 'n': return option_u32(value, 0, TOKENS_MAX, &a->decode);
-        case 'd': return option_u32(value, 0, TOKENS_MAX, &a->depth);
-        case 'r': return option_u32(value, 1, REPEATS_MAX, &a->repeats);
-        case 't': return option_u32(value, 1, THREADS_MAX, &a->threads);
-        case 'b': return option_u32(value, 1, 65536, &a->batch);
-        case OPTION_KV: return kv_type_by_name(value, &a->kv);
-        case OPTION_JSON: return (a->json = true, 0);
-        default: return -ENOENT;
-        }
+static bool complete(const void *arguments) {
+        const struct arguments *a = arguments;
+        return a->path && (a->prefill || a->decode);
 }
 
-/* As options_read. */
-static int parse(struct arguments *a, int argc, char **argv, bool *ret_helped) {
-        static const struct command_options known = { "bench", help, "p:n:d:r:t:b:h", names, take_option };
-        int code = options_read(&known, a, argc, argv, ret_helped);
-        if (code != EXIT_DONE || *ret_helped)
-                return code;
-        if (optind + 1 != argc) {
-                fputs("headroom-engine bench: one MODEL is needed; see --help\n", stderr);
-                return EXIT_USAGE;
-        }
-        if (!a->prefill && !a->decode) {
-                fputs("headroom-engine bench: -p 0 -n 0 leaves nothing to measure\n", stderr);
-                return EXIT_USAGE;
-        }
-        a->path = argv[optind];
-        return EXIT_DONE;
-}
+static const struct command_line line = {
+        .name = "headroom-engine bench",
+        .usage = { "MODEL [OPTIONS]" },
+        .about = "Measures tokens per second. What the tokens are does not matter.\n",
+        .options = options,
+        .operands = { AT(path) },
+        .operands_count = 1,
+        .complete = complete,
+        .needs = "one MODEL is needed, and tokens of prefill or decode: -p 0 -n 0 leaves nothing to measure",
+};
 
 /* --- measuring --- */
 
@@ -205,9 +178,8 @@ static int run_opened(struct solo *s, const struct arguments *a) {
 
 int command_bench(int argc, char **argv) {
         struct arguments a = { .prefill = 512, .decode = 128, .repeats = 5 };
-        bool helped = false;
-        int code = parse(&a, argc, argv, &helped);
-        if (code != EXIT_DONE || helped)
+        int code = options_read(&line, &a, argc, argv);
+        if (code != OPTIONS_READ)
                 return code;
         uint32_t most = a.prefill > a.decode ? a.prefill : a.decode;
         struct solo_config config = {

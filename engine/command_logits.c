@@ -14,15 +14,6 @@
 #include "engine/solo.h"
 #include "engine/tokenizer/tokenizer.h"
 
-static const char help[] = "usage: headroom-engine logits MODEL --tokens 1,2,3 [--then 4,5] [OPTIONS]\n\n"
-                           "Prints {\"steps\":[{\"position\":n,\"logits\":[...]}]}: one vector after the last of --tokens,\n"
-                           "and one after each of --then.\n\n"
-                           "  --tokens LIST    token ids of the prompt, taken in together\n"
-                           "  --then LIST      token ids that follow it, one at a time\n"
-                           "  --kv TYPE        precision of the KV cache: f16 (default), q8_0, q4_0\n"
-                           "  --batch N        tokens per pass of the prompt (default 512)\n"
-                           "  --threads N      threads (default: one per processor)\n";
-
 struct arguments {
         const char *path;
         struct token_list prompt, then;
@@ -30,44 +21,33 @@ struct arguments {
         uint32_t threads, batch;
 };
 
-enum { OPTION_TOKENS = 256, OPTION_THEN, OPTION_KV, OPTION_BATCH };
+#define AT(field) offsetof(struct arguments, field)
 
-static const struct option names[] = {
-        { "tokens", required_argument, NULL, OPTION_TOKENS },
-        { "prompt-tokens", required_argument, NULL, OPTION_TOKENS },
-        { "then", required_argument, NULL, OPTION_THEN },
-        { "kv", required_argument, NULL, OPTION_KV },
-        { "batch", required_argument, NULL, OPTION_BATCH },
-        { "threads", required_argument, NULL, 't' },
-        { "help", no_argument, NULL, 'h' },
+static const struct option_row options[] = {
+        { "tokens", 0, "LIST", option_tokens, AT(prompt), .help = "token ids of the prompt, taken in together" },
+        { "then", 0, "LIST", option_tokens, AT(then), .help = "token ids that follow it, one at a time" },
+        { "kv", 0, "TYPE", option_kv, AT(kv), .help = "precision of the KV cache: f16 (default), q8_0, q4_0" },
+        { "batch", 'b', "N", option_number, AT(batch), 1, SOLO_BATCH_MAX, .help = "tokens per pass of the prompt (default 512)" },
+        { "threads", 't', "N", option_number, AT(threads), 1, THREADS_MAX, .help = "threads (default: one per processor)" },
         { 0 },
 };
 
-static int take_option(void *arguments, int option, const char *value) {
-        struct arguments *a = arguments;
-        switch (option) {
-        case OPTION_TOKENS: return option_tokens(value, &a->prompt);
-        case OPTION_THEN: return option_tokens(value, &a->then);
-        case OPTION_KV: return kv_type_by_name(value, &a->kv);
-        case OPTION_BATCH: return option_u32(value, 1, 65536, &a->batch);
-        case 't': return option_u32(value, 1, THREADS_MAX, &a->threads);
-        default: return -ENOENT;
-        }
+static bool complete(const void *arguments) {
+        const struct arguments *a = arguments;
+        return a->path && a->prompt.count;
 }
 
-/* As options_read. */
-static int parse(struct arguments *a, int argc, char **argv, bool *ret_helped) {
-        static const struct command_options known = { "logits", help, "t:h", names, take_option };
-        int code = options_read(&known, a, argc, argv, ret_helped);
-        if (code != EXIT_DONE || *ret_helped)
-                return code;
-        if (optind + 1 != argc || !a->prompt.count) {
-                fputs("headroom-engine logits: one MODEL and --tokens are needed; see --help\n", stderr);
-                return EXIT_USAGE;
-        }
-        a->path = argv[optind];
-        return EXIT_DONE;
-}
+static const struct command_line line = {
+        .name = "headroom-engine logits",
+        .usage = { "MODEL --tokens 1,2,3 [--then 4,5] [OPTIONS]" },
+        .about = "Prints {\"steps\":[{\"position\":n,\"logits\":[...]}]}: one vector after the last of --tokens,\n"
+                 "and one after each of --then.\n",
+        .options = options,
+        .operands = { AT(path) },
+        .operands_count = 1,
+        .complete = complete,
+        .needs = "one MODEL and --tokens are needed",
+};
 
 /* JSON has no infinities: a broken model shows as null. */
 static void print_step(uint32_t position, const float *logits, uint32_t n, bool first) {
@@ -137,9 +117,8 @@ static int run(const struct arguments *a) {
 
 int command_logits(int argc, char **argv) {
         struct arguments a = { .kv = KV_F16 };
-        bool helped = false;
-        int code = parse(&a, argc, argv, &helped);
-        if (code == EXIT_DONE && !helped)
+        int code = options_read(&line, &a, argc, argv);
+        if (code == OPTIONS_READ)
                 code = run(&a);
         token_list_done(&a.prompt);
         token_list_done(&a.then);

@@ -29,19 +29,6 @@
 #define LOGITS_ROWS     16u         /* vectors of the vocabulary's size at once: 8 MiB for 128k tokens */
 #define PROGRESS_S      10.0        /* between two lines where progress is no terminal's */
 
-static const char help[] =
-        "usage: headroom-engine perplexity MODEL FILE [OPTIONS]\n\n"
-        "Measures the perplexity of a text (- is standard input), e to the mean of what a token costs in nats. The text is cut into\n"
-        "chunks of the context length; the second half of each is counted, seen after all before it in the chunk, the first\n"
-        "token of which is the vocabulary's beginning of a text (BOS) where it has one. The error is the standard error of the mean.\n\n"
-        "  --kv TYPE        precision of the KV cache: f16 (default), q8_0, q4_0; all: each, and what it costs against f16\n"
-        "  --context N      tokens of a chunk (default 512)\n"
-        "  --chunks N       at most so many chunks, from the beginning (default: all)\n"
-        "  --threads N      threads (default: one per processor)\n"
-        "  --save           remember the result, for `headroomctl fit` to show\n"
-        "  --json           one JSON object instead of text\n"
-        "  --quiet          no progress on standard error\n";
-
 struct arguments {
         const char *path, *text;
         bool kv[KV_TYPE_COUNT];
@@ -49,61 +36,52 @@ struct arguments {
         uint32_t context, chunks, threads;
 };
 
-enum { OPTION_KV = 256, OPTION_CONTEXT, OPTION_CHUNKS, OPTION_SAVE, OPTION_JSON };
-
-static const struct option names[] = {
-        { "kv", required_argument, NULL, OPTION_KV },
-        { "context", required_argument, NULL, OPTION_CONTEXT },
-        { "chunks", required_argument, NULL, OPTION_CHUNKS },
-        { "threads", required_argument, NULL, 't' },
-        { "save", no_argument, NULL, OPTION_SAVE },
-        { "json", no_argument, NULL, OPTION_JSON },
-        { "quiet", no_argument, NULL, 'q' },
-        { "help", no_argument, NULL, 'h' },
-        { 0 },
-};
-
 /* ---- options ---- */
 
-static int take_kv(struct arguments *a, const char *value) {
+#define AT(field) offsetof(struct arguments, field)
+
+static int take_kv(const struct option_row *o, void *at, const char *value) {
+        struct arguments *a = at;
         enum kv_type type = KV_F16;
-        int r = 0;
         a->all = !strcmp(value, "all");
-        if (!a->all)
-                r = kv_type_by_name(value, &type);
+        int r = a->all ? 0 : option_kv(o, &type, value);
         for (unsigned i = 0; i < KV_TYPE_COUNT; i++)
                 a->kv[i] = a->all || i == type;
         return r;
 }
 
-static int take_option(void *arguments, int option, const char *value) {
-        struct arguments *a = arguments;
-        switch (option) {
-        case OPTION_KV: return take_kv(a, value);
-        case OPTION_CONTEXT: return option_u32(value, 8, N_CTX_MAX, &a->context);
-        case OPTION_CHUNKS: return option_u32(value, 1, UINT32_MAX, &a->chunks);
-        case OPTION_SAVE: a->save = true; return 0;
-        case OPTION_JSON: a->json = true; return 0;
-        case 'q': a->quiet = true; return 0;
-        case 't': return option_u32(value, 1, THREADS_MAX, &a->threads);
-        default: return -ENOENT;
-        }
+static const struct option_row options[] = {
+        { "kv", 0, "TYPE", take_kv, 0,
+          .help = "precision of the KV cache: f16 (default), q8_0, q4_0; all: each, and what it costs against f16" },
+        { "context", 0, "N", option_number, AT(context), 8, N_CTX_MAX, .help = "tokens of a chunk (default 512)" },
+        { "chunks", 0, "N", option_number, AT(chunks), 1, UINT32_MAX,
+          .help = "at most so many chunks, from the beginning (default: all)" },
+        { "threads", 't', "N", option_number, AT(threads), 1, THREADS_MAX, .help = "threads (default: one per processor)" },
+        { "save", 0, NULL, option_flag, AT(save), .help = "remember the result, for `headroomctl fit` to show" },
+        { "json", 0, NULL, option_flag, AT(json), .help = "one JSON object instead of text" },
+        { "quiet", 'q', NULL, option_flag, AT(quiet), .help = "no progress on standard error" },
+        { 0 },
+};
+
+static bool complete(const void *arguments) {
+        const struct arguments *a = arguments;
+        return a->text;
 }
 
-/* As options_read. */
-static int parse(struct arguments *a, int argc, char **argv, bool *ret_helped) {
-        static const struct command_options known = { "perplexity", help, "t:qh", names, take_option };
-        int code = options_read(&known, a, argc, argv, ret_helped);
-        if (code != EXIT_DONE || *ret_helped)
-                return code;
-        if (optind + 2 != argc) {
-                fputs("headroom-engine perplexity: one MODEL and one FILE are needed; see --help\n", stderr);
-                return EXIT_USAGE;
-        }
-        a->path = argv[optind];
-        a->text = argv[optind + 1];
-        return EXIT_DONE;
-}
+static const struct command_line line = {
+        .name = "headroom-engine perplexity",
+        .usage = { "MODEL FILE [OPTIONS]" },
+        .about =
+                "Measures the perplexity of a text (- is standard input), e to the mean of what a token costs in nats. The text\n"
+                "is cut into chunks of the context length; the second half of each is counted, seen after all before it in the\n"
+                "chunk, the first token of which is the vocabulary's beginning of a text (BOS) where it has one. The error is the\n"
+                "standard error of the mean.\n",
+        .options = options,
+        .operands = { AT(path), AT(text) },
+        .operands_count = 2,
+        .complete = complete,
+        .needs = "one MODEL and one FILE are needed",
+};
 
 static int failed(const char *what, const char *why) {
         fprintf(stderr, "headroom-engine perplexity: %s: %s\n", what, why);
@@ -350,9 +328,8 @@ static int run_opened(struct measurement *m, struct arguments *a) {
 
 int command_perplexity(int argc, char **argv) {
         struct arguments a = { .kv = { [KV_F16] = true }, .context = CONTEXT_DEFAULT };
-        bool helped = false;
-        int code = parse(&a, argc, argv, &helped);
-        if (code != EXIT_DONE || helped)
+        int code = options_read(&line, &a, argc, argv);
+        if (code != OPTIONS_READ)
                 return code;
         struct measurement m = { .arguments = &a };
         struct gguf_error error = { .text = "" };

@@ -18,28 +18,6 @@
 #define PROMPT_FILE_BYTES_MAX (64u << 20) /* as much as the daemon takes */
 #define TOKENS_DEFAULT        128.0
 
-static const char help[] = "usage: headroom-engine run MODEL --prompt TEXT [OPTIONS]\n\n"
-                           "Prints the continuation of the prompt, and nothing else, on standard output as it is made.\n"
-                           "Special tokens written out in the prompt become their ids; in a message of --chat they stay text.\n\n"
-                           "  --prompt TEXT        the text to go on from\n"
-                           "  --file FILE          take it from a file instead; - is standard input\n"
-                           "  --chat               the text is a user's message: ask in the model's own turn format\n"
-                           "  -n N                 tokens at most (default 128; -1: as many as the context holds)\n"
-                           "  --temp T             temperature, 0 to 5 (default 0.8; 0: always the likeliest token)\n"
-                           "  --top-k N            from the N likeliest tokens (default 40; 0: off)\n"
-                           "  --top-p P            from the likeliest tokens that reach this probability (default 0.95; 1: off)\n"
-                           "  --min-p P            from tokens this likely relative to the likeliest (default 0.05; 0: off)\n"
-                           "  --repeat-penalty X   over the last 64 tokens (default 1: off)\n"
-                           "  --seed N             the same seed gives the same text (default: another each time)\n"
-                           "  --stop TEXT          end before this text; can be given several times\n"
-                           "  --json               the answer is a JSON object\n"
-                           "  --json-schema FILE   the answer is JSON that satisfies this JSON Schema\n"
-                           "  --grammar FILE       the answer is a text of this grammar (GBNF)\n"
-                           "  --ctx N              tokens of prompt and answer (default 4096, or what the model was trained on)\n"
-                           "  --kv TYPE            precision of the KV cache: f16 (default), q8_0, q4_0\n"
-                           "  --threads N          threads (default: one per processor)\n"
-                           "  --stats              tokens per second, on standard error\n";
-
 struct arguments {
         const char *path, *prompt, *file, *schema_file, *grammar_file;
         struct engine_config config;
@@ -47,100 +25,78 @@ struct arguments {
         bool chat, stats, json;
 };
 
-enum {
-        OPTION_PROMPT = 256,
-        OPTION_FILE,
-        OPTION_CHAT,
-        OPTION_STOP,
-        OPTION_CTX,
-        OPTION_KV,
-        OPTION_STATS,
-        OPTION_JSON,
-        OPTION_SCHEMA,
-        OPTION_GRAMMAR,
-        OPTION_FIELDS
-};
-
-/* Options that are numbers of the body: their checks are the body's own. */
-static const char *const fields[] = { "max_tokens", "temperature", "top_k", "top_p", "min_p", "repeat_penalty", "seed" };
-
-static const struct option names[] = {
-        { "prompt", required_argument, NULL, OPTION_PROMPT },
-        { "file", required_argument, NULL, OPTION_FILE },
-        { "chat", no_argument, NULL, OPTION_CHAT },
-        { "stop", required_argument, NULL, OPTION_STOP },
-        { "ctx", required_argument, NULL, OPTION_CTX },
-        { "kv", required_argument, NULL, OPTION_KV },
-        { "stats", no_argument, NULL, OPTION_STATS },
-        { "json", no_argument, NULL, OPTION_JSON },
-        { "json-schema", required_argument, NULL, OPTION_SCHEMA },
-        { "grammar", required_argument, NULL, OPTION_GRAMMAR },
-        { "temp", required_argument, NULL, OPTION_FIELDS + 1 },
-        { "top-k", required_argument, NULL, OPTION_FIELDS + 2 },
-        { "top-p", required_argument, NULL, OPTION_FIELDS + 3 },
-        { "min-p", required_argument, NULL, OPTION_FIELDS + 4 },
-        { "repeat-penalty", required_argument, NULL, OPTION_FIELDS + 5 },
-        { "seed", required_argument, NULL, OPTION_FIELDS + 6 },
-        { "threads", required_argument, NULL, 't' },
-        { "help", no_argument, NULL, 'h' },
-        { 0 },
-};
-
 /* ---- options ---- */
 
-static int set_number(cJSON *body, const char *field, const char *text) {
+#define AT(field) offsetof(struct arguments, field)
+
+/* A number of the body, as the field KEY: its checks are the body's own. */
+static int take_number(const struct option_row *o, void *at, const char *text) {
+        cJSON *body = *(cJSON **) at;
         char *end;
         errno = 0;
         double value = strtod(text, &end);
         if (errno || end == text || *end)
                 return -EINVAL;
-        if (!strcmp(field, "max_tokens") && value == -1)
+        if (!strcmp(o->key, "max_tokens") && value == -1)
                 value = UINT32_MAX; /* the context is the limit */
-        cJSON_DeleteItemFromObjectCaseSensitive(body, field);
-        return cJSON_AddNumberToObject(body, field, value) ? 0 : -ENOMEM;
+        cJSON_DeleteItemFromObjectCaseSensitive(body, o->key);
+        return cJSON_AddNumberToObject(body, o->key, value) ? 0 : -ENOMEM;
 }
 
-static int add_stop(cJSON *body, const char *text) {
-        cJSON *list = cJSON_GetObjectItemCaseSensitive(body, "stop");
+static int take_stop(const struct option_row *o, void *at, const char *text) {
+        cJSON *body = *(cJSON **) at, *list = cJSON_GetObjectItemCaseSensitive(body, "stop");
+        (void) o;
         if (!list)
                 list = cJSON_AddArrayToObject(body, "stop");
         return cJSON_AddItemToArray(list, cJSON_CreateString(text)) ? 0 : -ENOMEM;
 }
 
-static int take_option(void *arguments, int option, const char *value) {
-        struct arguments *a = arguments;
-        if (option >= OPTION_FIELDS)
-                return set_number(a->body, fields[option - OPTION_FIELDS], value);
-        switch (option) {
-        case OPTION_PROMPT: a->prompt = value; return 0;
-        case OPTION_FILE: a->file = value; return 0;
-        case OPTION_CHAT: a->chat = true; return 0;
-        case OPTION_STATS: a->stats = true; return 0;
-        case OPTION_JSON: a->json = true; return 0;
-        case OPTION_SCHEMA: a->schema_file = value; return 0;
-        case OPTION_GRAMMAR: a->grammar_file = value; return 0;
-        case OPTION_STOP: return add_stop(a->body, value);
-        case OPTION_CTX: return option_u32(value, 1, N_CTX_MAX, &a->config.ctx);
-        case OPTION_KV: return kv_type_by_name(value, &a->config.kv);
-        case 't': return option_u32(value, 1, THREADS_MAX, &a->config.threads);
-        case 'n': return set_number(a->body, "max_tokens", value);
-        default: return -ENOENT;
-        }
+static const struct option_row options[] = {
+        { "prompt", 0, "TEXT", option_text, AT(prompt), .help = "the text to go on from" },
+        { "file", 0, "FILE", option_text, AT(file), .help = "take it from a file instead; - is standard input" },
+        { "chat", 0, NULL, option_flag, AT(chat), .help = "the text is a user's message: ask in the model's own turn format" },
+        { NULL, 'n', "N", take_number, AT(body), .key = "max_tokens",
+          .help = "tokens at most (default 128; -1: as many as the context holds)" },
+        { "temp", 0, "T", take_number, AT(body), .key = "temperature",
+          .help = "temperature, 0 to 5 (default 0.8; 0: always the likeliest token)" },
+        { "top-k", 0, "N", take_number, AT(body), .key = "top_k", .help = "from the N likeliest tokens (default 40; 0: off)" },
+        { "top-p", 0, "P", take_number, AT(body), .key = "top_p",
+          .help = "from the likeliest tokens that reach this probability (default 0.95; 1: off)" },
+        { "min-p", 0, "P", take_number, AT(body), .key = "min_p",
+          .help = "from tokens this likely relative to the likeliest (default 0.05; 0: off)" },
+        { "repeat-penalty", 0, "X", take_number, AT(body), .key = "repeat_penalty",
+          .help = "over the last 64 tokens (default 1: off)" },
+        { "seed", 0, "N", take_number, AT(body), .key = "seed",
+          .help = "the same seed gives the same text (default: another each time)" },
+        { "stop", 0, "TEXT", take_stop, AT(body), .help = "end before this text; can be given several times" },
+        { "json", 0, NULL, option_flag, AT(json), .help = "the answer is a JSON object" },
+        { "json-schema", 0, "FILE", option_text, AT(schema_file), .help = "the answer is JSON that satisfies this JSON Schema" },
+        { "grammar", 0, "FILE", option_text, AT(grammar_file), .help = "the answer is a text of this grammar (GBNF)" },
+        { "ctx", 0, "N", option_number, AT(config.ctx), 1, N_CTX_MAX,
+          .help = "tokens of prompt and answer (default 4096, or what the model was trained on)" },
+        { "kv", 0, "TYPE", option_kv, AT(config.kv), .help = "precision of the KV cache: f16 (default), q8_0, q4_0" },
+        { "threads", 't', "N", option_number, AT(config.threads), 1, THREADS_MAX,
+          .help = "threads (default: one per processor)" },
+        { "stats", 0, NULL, option_flag, AT(stats), .help = "tokens per second, on standard error" },
+        { 0 },
+};
+
+static bool complete(const void *arguments) {
+        const struct arguments *a = arguments;
+        return a->path && !a->prompt != !a->file;
 }
 
-/* As options_read. */
-static int parse(struct arguments *a, int argc, char **argv, bool *ret_helped) {
-        static const struct command_options known = { "run", help, "n:t:h", names, take_option };
-        int code = options_read(&known, a, argc, argv, ret_helped);
-        if (code != EXIT_DONE || *ret_helped)
-                return code;
-        if (optind + 1 != argc || !a->prompt == !a->file) {
-                fputs("headroom-engine run: one MODEL and either --prompt or --file are needed; see --help\n", stderr);
-                return EXIT_USAGE;
-        }
-        a->path = argv[optind];
-        return EXIT_DONE;
-}
+static const struct command_line line = {
+        .name = "headroom-engine run",
+        .usage = { "MODEL --prompt TEXT [OPTIONS]", "MODEL --file FILE [OPTIONS]" },
+        .about = "Prints the continuation of the prompt, and nothing else, on standard output as it is made.\n"
+                 "Special tokens written out in the prompt become their ids; in a message of --chat they stay text.\n",
+        .options = options,
+        .operands = { AT(path) },
+        .operands_count = 1,
+        .complete = complete,
+        .needs = "one MODEL and either --prompt or --file are needed",
+};
 
 /* ---- the prompt ---- */
 
@@ -295,9 +251,8 @@ static int run(struct arguments *a) {
 int command_run(int argc, char **argv) {
         struct arguments a = { .config = engine_config_default(), .body = cJSON_CreateObject() };
         cJSON_AddNumberToObject(a.body, "max_tokens", TOKENS_DEFAULT);
-        bool helped = false;
-        int code = parse(&a, argc, argv, &helped);
-        if (code == EXIT_DONE && !helped)
+        int code = options_read(&line, &a, argc, argv);
+        if (code == OPTIONS_READ)
                 code = run(&a);
         cJSON_Delete(a.body);
         return code;

@@ -3,20 +3,17 @@
  * no tensor, so files that hold only a vocabulary will do.
  */
 #include <errno.h>
-#include <getopt.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "engine/bounds.h"
 #include "engine/chat_template.h"
 #include "engine/commands.h"
-#include "engine/gguf.h"
+#include "engine/gguf_path.h"
 #include "engine/jinja/bounds.h"
-#include "engine/model_files.h"
 #include "engine/options.h"
 #include "engine/printable.h"
 #include "engine/text_file.h"
@@ -24,7 +21,7 @@
 #define NAME           "headroom-engine template: "
 #define JSON_BYTES_MAX (256u << 20)
 
-struct options {
+struct arguments {
         const char *model, *file;                 /* one of them */
         const char *messages, *tools, *variables; /* files of JSON; all but the first may be NULL */
         const char *bos, *eos;                    /* with FILE */
@@ -32,79 +29,45 @@ struct options {
         uint32_t now;
 };
 
-static const char help[] =
-        "usage: headroom-engine template MODEL --messages FILE [...]\n"
-        "       headroom-engine template --file TEMPLATE --messages FILE [--bos TEXT] [--eos TEXT] [...]\n\n"
-        "Prints a conversation as the model's chat template writes it. MODEL is a GGUF file; its vocabulary is enough.\n\n"
-        "  --messages FILE   the conversation: a JSON list as the API takes it (\"-\": standard input)\n"
-        "  --tools FILE      tools that the model may call: a JSON list\n"
-        "  --variables FILE  further variables of the template: a JSON object\n"
-        "  --file TEMPLATE   the template is this text; --bos and --eos are what it finds as bos_token and eos_token\n"
-        "  --no-generation   leave the opening of the assistant's turn out\n"
-        "  --as-given        give the messages to the template as they are: no system message folded into a user's, no parts\n"
-        "                    joined, no arguments of calls parsed\n"
-        "  --marks           put what came with the conversation, and so can hold no special token, between U+2983 and U+2984\n"
-        "  --now SECONDS     the time that the template is told, since 1970 (default: now)\n"
-        "  --help            show this\n";
+/* ---- options ---- */
 
-enum {
-        OPTION_MESSAGES = 256,
-        OPTION_TOOLS,
-        OPTION_VARIABLES,
-        OPTION_FILE,
-        OPTION_BOS,
-        OPTION_EOS,
-        OPTION_NO_GENERATION,
-        OPTION_AS_GIVEN,
-        OPTION_MARKS,
-        OPTION_NOW,
-};
+#define AT(field) offsetof(struct arguments, field)
 
-static const struct option names[] = {
-        { "messages", required_argument, NULL, OPTION_MESSAGES },
-        { "tools", required_argument, NULL, OPTION_TOOLS },
-        { "variables", required_argument, NULL, OPTION_VARIABLES },
-        { "file", required_argument, NULL, OPTION_FILE },
-        { "bos", required_argument, NULL, OPTION_BOS },
-        { "eos", required_argument, NULL, OPTION_EOS },
-        { "no-generation", no_argument, NULL, OPTION_NO_GENERATION },
-        { "as-given", no_argument, NULL, OPTION_AS_GIVEN },
-        { "marks", no_argument, NULL, OPTION_MARKS },
-        { "now", required_argument, NULL, OPTION_NOW },
-        { "help", no_argument, NULL, 'h' },
+static const struct option_row options[] = {
+        { "messages", 0, "FILE", option_text, AT(messages),
+          .help = "the conversation: a JSON list as the API takes it (\"-\": standard input)" },
+        { "tools", 0, "FILE", option_text, AT(tools), .help = "tools that the model may call: a JSON list" },
+        { "variables", 0, "FILE", option_text, AT(variables), .help = "further variables of the template: a JSON object" },
+        { "file", 0, "TEMPLATE", option_text, AT(file),
+          .help = "the template is this text; --bos and --eos are what it finds as bos_token and eos_token" },
+        { "bos", 0, "TEXT", option_text, AT(bos), .help = "with --file: how texts begin (default: empty)" },
+        { "eos", 0, "TEXT", option_text, AT(eos), .help = "with --file: how texts end (default: empty)" },
+        { "no-generation", 0, NULL, option_flag, AT(no_generation), .help = "leave the opening of the assistant's turn out" },
+        { "as-given", 0, NULL, option_flag, AT(as_given),
+          .help = "give the messages to the template as they are: no system message folded into a user's,\n"
+                  "no parts joined, no arguments of calls parsed" },
+        { "marks", 0, NULL, option_flag, AT(marks),
+          .help = "put what came with the conversation, and so can hold no special token, between U+2983 and U+2984" },
+        { "now", 0, "SECONDS", option_number, AT(now), .help = "the time that the template is told, since 1970 (default: now)" },
         { 0 },
 };
 
-static int take_option(void *arguments, int option, const char *value) {
-        struct options *o = arguments;
-        switch (option) {
-        case OPTION_MESSAGES: o->messages = value; return 0;
-        case OPTION_TOOLS: o->tools = value; return 0;
-        case OPTION_VARIABLES: o->variables = value; return 0;
-        case OPTION_FILE: o->file = value; return 0;
-        case OPTION_BOS: o->bos = value; return 0;
-        case OPTION_EOS: o->eos = value; return 0;
-        case OPTION_NO_GENERATION: o->no_generation = true; return 0;
-        case OPTION_AS_GIVEN: o->as_given = true; return 0;
-        case OPTION_MARKS: o->marks = true; return 0;
-        case OPTION_NOW: return option_u32(value, 0, UINT32_MAX, &o->now);
-        default: return -ENOENT;
-        }
+static bool complete(const void *arguments) {
+        const struct arguments *a = arguments;
+        return !a->model != !a->file && a->messages;
 }
 
-/* As options_read. */
-static int parse(struct options *o, int argc, char **argv, bool *ret_helped) {
-        static const struct command_options known = { "template", help, "h", names, take_option };
-        int code = options_read(&known, o, argc, argv, ret_helped);
-        if (code != EXIT_DONE || *ret_helped)
-                return code;
-        if (argc - optind + (o->file != NULL) != 1 || !o->messages) {
-                fputs(NAME "one MODEL or --file, and --messages, are needed; see --help\n", stderr);
-                return EXIT_USAGE;
-        }
-        o->model = optind < argc ? argv[optind] : NULL;
-        return EXIT_DONE;
-}
+static const struct command_line line = {
+        .name = "headroom-engine template",
+        .usage = { "MODEL --messages FILE [OPTIONS]", "--file TEMPLATE --messages FILE [OPTIONS]" },
+        .about =
+                "Prints a conversation as the model's chat template writes it. MODEL is a GGUF file; its vocabulary is enough.\n",
+        .options = options,
+        .operands = { AT(model) },
+        .operands_count = 1,
+        .complete = complete,
+        .needs = "one MODEL or --file, and --messages, are needed",
+};
 
 static int complain(const char *path, const char *what) {
         char shown[256];
@@ -133,28 +96,6 @@ static int read_json(const char *path, bool list, cJSON **ret) {
         return complain(path, list ? "is no JSON list" : "is no JSON object");
 }
 
-static int open_model(const char *path, struct gguf **ret) {
-        struct model_files files;
-        uint32_t failed = 0;
-        int fds[MODEL_FILES_MAX];
-        int r = model_files_list(path, &files);
-        if (r < 0)
-                return complain(path, strerror(-r));
-        r = model_files_open(&files, fds, &failed);
-        if (r < 0) {
-                r = complain(files.paths[failed], strerror(-r));
-        } else {
-                struct gguf_error error;
-                r = gguf_open(fds, files.count, ret, &error);
-                for (uint32_t i = 0; i < files.count; i++)
-                        (void) close(fds[i]);
-                if (r < 0)
-                        r = complain(path, error.text);
-        }
-        model_files_done(&files);
-        return r;
-}
-
 /* ---- rendering ---- */
 
 static void print_prompt(const struct chat_prompt *p, bool marks) {
@@ -167,32 +108,32 @@ static void print_prompt(const struct chat_prompt *p, bool marks) {
         }
 }
 
-static int render(const struct options *o, const struct chat_template *c, const struct chat_conversation *conversation,
+static int render(const struct arguments *a, const struct chat_template *c, const struct chat_conversation *conversation,
                   const char *bos, const char *eos) {
-        const char *path = o->file ? o->file : o->model;
+        const char *path = a->file ? a->file : a->model;
         struct chat_prompt prompt = { .bos = TOKEN_NONE, .eos = TOKEN_NONE };
         struct gguf_error error;
-        if (c->warning[0] && !o->as_given)
+        if (c->warning[0] && !a->as_given)
                 (void) complain(path, c->warning);
         int r = chat_template_render(c, conversation, bos, eos, &prompt, &error);
         if (r < 0)
                 (void) complain(path, error.text);
         else
-                print_prompt(&prompt, o->marks);
+                print_prompt(&prompt, a->marks);
         chat_prompt_done(&prompt);
         return r;
 }
 
-static int render_file(const struct options *o, const struct chat_conversation *conversation) {
+static int render_file(const struct arguments *a, const struct chat_conversation *conversation) {
         struct chat_template c;
         struct text_file text;
-        const char *bos = o->bos ? o->bos : "", *eos = o->eos ? o->eos : "";
-        int r = text_file_read(o->file, 2 * (size_t) JINJA_TEXT_BYTES_MAX, &text);
+        const char *bos = a->bos ? a->bos : "", *eos = a->eos ? a->eos : "";
+        int r = text_file_read(a->file, 2 * (size_t) JINJA_TEXT_BYTES_MAX, &text);
         if (r < 0)
-                return complain(o->file, strerror(-r));
+                return complain(a->file, strerror(-r));
         r = chat_template_init_text(&c, text.bytes, text.length, bos, eos);
         free(text.bytes);
-        r = r < 0 ? complain(o->file, strerror(-r)) : render(o, &c, conversation, bos, eos);
+        r = r < 0 ? complain(a->file, strerror(-r)) : render(a, &c, conversation, bos, eos);
         chat_template_done(&c);
         return r;
 }
@@ -206,30 +147,32 @@ static char *spelling(const struct tokenizer *t, int32_t id) {
         return text;
 }
 
-static int render_tokenized(const struct options *o, const struct gguf *g, const struct tokenizer *t,
+static int render_tokenized(const struct arguments *a, const struct gguf *g, const struct tokenizer *t,
                             const struct chat_conversation *conversation) {
         struct chat_template c = { .jinja = NULL };
         char *bos = spelling(t, tokenizer_bos(t)), *eos = spelling(t, tokenizer_eos(t));
         int r = bos && eos ? chat_template_init(&c, g, t) : -ENOMEM;
-        r = r < 0 ? complain(o->model, strerror(-r)) : render(o, &c, conversation, bos, eos);
+        r = r < 0 ? complain(a->model, strerror(-r)) : render(a, &c, conversation, bos, eos);
         chat_template_done(&c);
         free(bos);
         free(eos);
         return r;
 }
 
-static int render_model(const struct options *o, const struct chat_conversation *conversation) {
+static int render_model(const struct arguments *a, const struct chat_conversation *conversation) {
         struct gguf *g;
         struct tokenizer *t;
         struct gguf_error error;
-        int r = open_model(o->model, &g);
-        if (r < 0)
+        int r = gguf_open_path(a->model, &g, &error);
+        if (r < 0) {
+                fprintf(stderr, NAME "%s\n", error.text);
                 return r;
+        }
         r = tokenizer_new(g, &t, &error);
         if (r < 0) {
-                (void) complain(o->model, error.text);
+                (void) complain(a->model, error.text);
         } else {
-                r = render_tokenized(o, g, t, conversation);
+                r = render_tokenized(a, g, t, conversation);
                 tokenizer_free(t);
         }
         gguf_close(g);
@@ -237,27 +180,26 @@ static int render_model(const struct options *o, const struct chat_conversation 
 }
 
 int command_template(int argc, char **argv) {
-        struct options o = { .model = NULL };
+        struct arguments a = { .model = NULL };
         cJSON *messages = NULL, *tools = NULL, *variables = NULL;
-        bool helped = false;
-        int code = parse(&o, argc, argv, &helped);
-        if (code != EXIT_DONE || helped)
+        int code = options_read(&line, &a, argc, argv);
+        if (code != OPTIONS_READ)
                 return code;
         tzset();
         int r = 0;
-        if (read_json(o.messages, true, &messages) < 0 || read_json(o.tools, true, &tools) < 0 ||
-            read_json(o.variables, false, &variables) < 0)
+        if (read_json(a.messages, true, &messages) < 0 || read_json(a.tools, true, &tools) < 0 ||
+            read_json(a.variables, false, &variables) < 0)
                 r = -EINVAL;
         if (cJSON_GetArraySize(variables) > (int) REQUEST_VARIABLES_MAX)
-                r = complain(o.variables, "has too many members");
+                r = complain(a.variables, "has too many members");
         struct chat_conversation conversation = { .messages = messages,
                                                   .tools = tools,
                                                   .variables = variables,
-                                                  .add_generation = !o.no_generation,
-                                                  .as_given = o.as_given,
-                                                  .now = o.now };
+                                                  .add_generation = !a.no_generation,
+                                                  .as_given = a.as_given,
+                                                  .now = a.now };
         if (r == 0)
-                r = o.file ? render_file(&o, &conversation) : render_model(&o, &conversation);
+                r = a.file ? render_file(&a, &conversation) : render_model(&a, &conversation);
         cJSON_Delete(messages);
         cJSON_Delete(tools);
         cJSON_Delete(variables);

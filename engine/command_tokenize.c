@@ -3,17 +3,14 @@
  * files that hold only a vocabulary will do.
  */
 #include <errno.h>
-#include <getopt.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "engine/commands.h"
-#include "engine/gguf.h"
-#include "engine/model_files.h"
+#include "engine/gguf_path.h"
 #include "engine/options.h"
 #include "engine/text_file.h"
 #include "engine/tokenizer/bounds.h"
@@ -22,63 +19,51 @@
 
 #define NAME "headroom-engine tokenize: "
 
-struct options {
+struct arguments {
         const char *model, *file;
         bool add_special, parse_special, decode, no_special, pretokenizers;
 };
 
-static const char help[] = "usage: headroom-engine tokenize MODEL [--file FILE] [--add-special] [--parse-special]\n"
-                           "       headroom-engine tokenize MODEL [--file FILE] --decode [--no-special]\n"
-                           "       headroom-engine tokenize --pre-tokenizers\n\n"
-                           "Prints the token ids of a text as a JSON list. MODEL is a GGUF file; its vocabulary is enough.\n\n"
-                           "  --file FILE      read the text from FILE (default: standard input)\n"
-                           "  --add-special    add the tokens that begin and end a text, as the file asks\n"
-                           "  --parse-special  special tokens written out in the text become their ids\n"
-                           "  --decode         the other way: read a list of ids, print their text, special tokens written out\n"
-                           "  --no-special     with --decode: special tokens give no text\n"
-                           "  --pre-tokenizers list the values of tokenizer.ggml.pre that are supported\n"
-                           "  --help           show this\n";
+/* ---- options ---- */
 
-enum { OPTION_FILE = 256, OPTION_ADD_SPECIAL, OPTION_PARSE_SPECIAL, OPTION_DECODE, OPTION_NO_SPECIAL, OPTION_PRE_TOKENIZERS };
+#define AT(field) offsetof(struct arguments, field)
 
-static const struct option names[] = {
-        { "file", required_argument, NULL, OPTION_FILE },
-        { "add-special", no_argument, NULL, OPTION_ADD_SPECIAL },
-        { "parse-special", no_argument, NULL, OPTION_PARSE_SPECIAL },
-        { "decode", no_argument, NULL, OPTION_DECODE },
-        { "no-special", no_argument, NULL, OPTION_NO_SPECIAL },
-        { "pre-tokenizers", no_argument, NULL, OPTION_PRE_TOKENIZERS },
-        { "help", no_argument, NULL, 'h' },
+static const struct option_row options[] = {
+        { "file", 0, "FILE", option_text, AT(file), .help = "read the text from FILE (default: standard input)" },
+        { "add-special", 0, NULL, option_flag, AT(add_special),
+          .help = "add the tokens that begin and end a text, as the file asks" },
+        { "parse-special", 0, NULL, option_flag, AT(parse_special),
+          .help = "special tokens written out in the text become their ids" },
+        { "decode", 0, NULL, option_flag, AT(decode),
+          .help = "the other way: read a list of ids, print their text, special tokens written out" },
+        { "no-special", 0, NULL, option_flag, AT(no_special), .help = "with --decode: special tokens give no text" },
+        { "pre-tokenizers", 0, NULL, option_flag, AT(pretokenizers),
+          .help = "list the values of tokenizer.ggml.pre that are supported" },
         { 0 },
 };
 
-static int open_files(const char *path, struct gguf **ret) {
-        struct model_files files;
-        uint32_t failed = 0;
-        int fds[MODEL_FILES_MAX];
-        int r = model_files_list(path, &files);
-        if (r < 0) {
-                fprintf(stderr, NAME "%s: %s\n", path, strerror(-r));
-                return r;
-        }
-        r = model_files_open(&files, fds, &failed);
-        if (r < 0) {
-                fprintf(stderr, NAME "cannot open %s: %s\n", files.paths[failed], strerror(-r));
-        } else {
-                struct gguf_error error;
-                r = gguf_open(fds, files.count, ret, &error);
-                for (uint32_t i = 0; i < files.count; i++)
-                        (void) close(fds[i]);
-                if (r < 0)
-                        fprintf(stderr, NAME "%s: %s\n", path, error.text);
-        }
-        model_files_done(&files);
-        return r;
+static bool complete(const void *arguments) {
+        const struct arguments *a = arguments;
+        return a->model || a->pretokenizers;
 }
 
-static int print_tokens(const struct tokenizer *t, const struct options *o, const struct text_file *text) {
+static const struct command_line line = {
+        .name = "headroom-engine tokenize",
+        .usage = { "MODEL [--file FILE] [--add-special] [--parse-special]", "MODEL [--file FILE] --decode [--no-special]",
+                   "--pre-tokenizers" },
+        .about = "Prints the token ids of a text as a JSON list. MODEL is a GGUF file; its vocabulary is enough.\n",
+        .options = options,
+        .operands = { AT(model) },
+        .operands_count = 1,
+        .complete = complete,
+        .needs = "one MODEL is needed",
+};
+
+/* ---- the two ways ---- */
+
+static int print_tokens(const struct tokenizer *t, const struct arguments *a, const struct text_file *text) {
         struct token_list list = { 0 };
-        int r = tokenizer_encode(t, text->bytes, text->length, o->add_special, o->parse_special, &list);
+        int r = tokenizer_encode(t, text->bytes, text->length, a->add_special, a->parse_special, &list);
         if (r < 0) {
                 fprintf(stderr, NAME "%s\n", strerror(-r));
         } else {
@@ -117,13 +102,13 @@ static int read_ids(const struct tokenizer *t, const char *at, struct token_list
         return r;
 }
 
-static int print_text(const struct tokenizer *t, const struct options *o, const struct text_file *list) {
+static int print_text(const struct tokenizer *t, const struct arguments *a, const struct text_file *list) {
         struct token_list ids = { 0 };
         char *text = NULL;
         size_t length = 0;
         int r = read_ids(t, list->bytes, &ids);
         if (r == 0)
-                r = tokenizer_decode(t, ids.ids, ids.count, !o->no_special, &text, &length);
+                r = tokenizer_decode(t, ids.ids, ids.count, !a->no_special, &text, &length);
         if (r == 0)
                 (void) fwrite(text, 1, length, stdout);
         free(text);
@@ -137,65 +122,40 @@ static int print_pretokenizers(void) {
         return EXIT_DONE;
 }
 
-static int convert(const struct gguf *g, const struct options *o) {
+static int convert(const struct gguf *g, const struct arguments *a) {
         struct tokenizer *t;
         struct gguf_error error;
         struct text_file text = { 0 };
         int r = tokenizer_new(g, &t, &error);
         if (r < 0) {
-                fprintf(stderr, NAME "%s: %s\n", o->model, error.text);
+                fprintf(stderr, NAME "%s: %s\n", a->model, error.text);
                 return r;
         }
-        r = text_file_read(o->file, TOKENIZER_TEXT_BYTES_MAX, &text);
+        r = text_file_read(a->file, TOKENIZER_TEXT_BYTES_MAX, &text);
         if (r < 0) {
-                fprintf(stderr, NAME "cannot read %s: %s\n", o->file ? o->file : "standard input", strerror(-r));
+                fprintf(stderr, NAME "cannot read %s: %s\n", a->file ? a->file : "standard input", strerror(-r));
         } else {
-                r = o->decode ? print_text(t, o, &text) : print_tokens(t, o, &text);
+                r = a->decode ? print_text(t, a, &text) : print_tokens(t, a, &text);
                 free(text.bytes);
         }
         tokenizer_free(t);
         return r;
 }
 
-static int take_option(void *arguments, int option, const char *value) {
-        struct options *o = arguments;
-        switch (option) {
-        case OPTION_FILE: o->file = value; return 0;
-        case OPTION_ADD_SPECIAL: o->add_special = true; return 0;
-        case OPTION_PARSE_SPECIAL: o->parse_special = true; return 0;
-        case OPTION_DECODE: o->decode = true; return 0;
-        case OPTION_NO_SPECIAL: o->no_special = true; return 0;
-        case OPTION_PRE_TOKENIZERS: o->pretokenizers = true; return 0;
-        default: return -ENOENT;
-        }
-}
-
-/* As options_read. */
-static int parse(struct options *o, int argc, char **argv, bool *ret_helped) {
-        static const struct command_options known = { "tokenize", help, "h", names, take_option };
-        int code = options_read(&known, o, argc, argv, ret_helped);
-        if (code != EXIT_DONE || *ret_helped || o->pretokenizers)
-                return code;
-        if (optind + 1 != argc) {
-                fputs(NAME "one MODEL is needed; see --help\n", stderr);
-                return EXIT_USAGE;
-        }
-        o->model = argv[optind];
-        return EXIT_DONE;
-}
-
 int command_tokenize(int argc, char **argv) {
-        struct options o = { 0 };
+        struct arguments a = { 0 };
         struct gguf *g;
-        bool helped = false;
-        int r = parse(&o, argc, argv, &helped);
-        if (r != EXIT_DONE || helped)
+        struct gguf_error error;
+        int r = options_read(&line, &a, argc, argv);
+        if (r != OPTIONS_READ)
                 return r;
-        if (o.pretokenizers)
+        if (a.pretokenizers)
                 return print_pretokenizers();
-        if (open_files(o.model, &g) < 0)
+        if (gguf_open_path(a.model, &g, &error) < 0) {
+                fprintf(stderr, NAME "%s\n", error.text);
                 return EXIT_FAILED;
-        r = convert(g, &o);
+        }
+        r = convert(g, &a);
         gguf_close(g);
         if (fflush(stdout) != 0 && r == 0) {
                 fprintf(stderr, NAME "cannot write: %s\n", strerror(errno));

@@ -18,99 +18,52 @@
 #include "engine/wire.h"
 #include "engine/worker.h"
 
-static const char help[] =
-        "usage: headroom-engine worker --socket FD --model-fd FD [--model-fd FD ...] [OPTIONS]\n\n"
-        "Serves one model to headroomd over an inherited socket (docs/wire-protocol.md), locked in:\n"
-        "no files, no network, no other processes. Ends when the other side closes.\n\n"
-        "  --socket FD        a connected stream socket\n"
-        "  --model-fd FD      the model's file, open for reading; all parts in order when it is split\n"
-        "  --ctx N            tokens of one sequence at most (default 4096, or what the model was trained on)\n"
-        "  --kv-tokens N      tokens in the KV cache over all sequences (default twice --ctx)\n"
-        "  --kv TYPE          precision of the KV cache: f16 (default), q8_0, q4_0\n"
-        "  --kv-floor TYPE    the least precision it may be taken down to while it runs (default q4_0); one that the\n"
-        "                     heads cannot have is raised\n"
-        "  --files FD         a connected SOCK_SEQPACKET socket on which descriptors arrive, for suspend\n"
-        "  --recall           ask for files with the beginnings of prompts (needs --files)\n"
-        "  --threads N        threads (default: one per processor)\n"
-        "  --parallel N       requests computed together, 1 to 16 (default 4)\n"
-        "  --prefill-chunk N  tokens of a step (default 256)\n";
-
 struct arguments {
         struct engine_config config;
-        uint32_t socket_fd, files_fd;
-        bool has_socket, has_files;
-        int model_fds[GGUF_PARTS_MAX];
+        struct descriptors socket, model, files;
 };
 
-enum {
-        OPTION_SOCKET = 256,
-        OPTION_MODEL,
-        OPTION_CTX,
-        OPTION_KV_TOKENS,
-        OPTION_KV,
-        OPTION_KV_FLOOR,
-        OPTION_FILES,
-        OPTION_RECALL,
-        OPTION_THREADS,
-        OPTION_PARALLEL,
-        OPTION_CHUNK
-};
+#define AT(field) offsetof(struct arguments, field)
 
-static const struct option names[] = {
-        { "socket", required_argument, NULL, OPTION_SOCKET },
-        { "model-fd", required_argument, NULL, OPTION_MODEL },
-        { "ctx", required_argument, NULL, OPTION_CTX },
-        { "kv-tokens", required_argument, NULL, OPTION_KV_TOKENS },
-        { "kv", required_argument, NULL, OPTION_KV },
-        { "kv-floor", required_argument, NULL, OPTION_KV_FLOOR },
-        { "files", required_argument, NULL, OPTION_FILES },
-        { "recall", no_argument, NULL, OPTION_RECALL },
-        { "threads", required_argument, NULL, OPTION_THREADS },
-        { "parallel", required_argument, NULL, OPTION_PARALLEL },
-        { "prefill-chunk", required_argument, NULL, OPTION_CHUNK },
-        { "help", no_argument, NULL, 'h' },
+static const struct option_row options[] = {
+        { "socket", 0, "FD", option_descriptor, AT(socket), .help = "a connected stream socket" },
+        { "model-fd", 0, "FD", option_descriptor, AT(model),
+          .help = "the model's file, open for reading; all parts in order when it is split" },
+        { "ctx", 0, "N", option_number, AT(config.ctx), 1, N_CTX_MAX,
+          .help = "tokens of one sequence at most (default 4096, or what the model was trained on)" },
+        { "kv-tokens", 0, "N", option_number, AT(config.kv_tokens), 1, N_CTX_MAX,
+          .help = "tokens in the KV cache over all sequences (default twice --ctx)" },
+        { "kv", 0, "TYPE", option_kv, AT(config.kv), .help = "precision of the KV cache: f16 (default), q8_0, q4_0" },
+        { "kv-floor", 0, "TYPE", option_kv, AT(config.kv_floor),
+          .help = "the least precision it may be taken down to while it runs (default q4_0); one that the\n"
+                  "heads cannot have is raised" },
+        { "files", 0, "FD", option_descriptor, AT(files),
+          .help = "a connected SOCK_SEQPACKET socket on which descriptors arrive, for suspend" },
+        { "recall", 0, NULL, option_flag, AT(config.recalls),
+          .help = "ask for files with the beginnings of prompts (needs --files)" },
+        { "threads", 't', "N", option_number, AT(config.threads), 1, THREADS_MAX,
+          .help = "threads (default: one per processor)" },
+        { "parallel", 0, "N", option_number, AT(config.parallel), 1, WIRE_PARALLEL_MAX,
+          .help = "requests computed together, 1 to 16 (default 4)" },
+        { "prefill-chunk", 0, "N", option_number, AT(config.prefill_chunk), 1, PREFILL_CHUNK_MAX,
+          .help = "tokens of a step (default 256)" },
         { 0 },
 };
 
-static int add_model(struct arguments *a, const char *value) {
-        uint32_t fd;
-        if (a->config.model_fds_count == GGUF_PARTS_MAX || option_u32(value, 0, INT32_MAX, &fd) < 0)
-                return -EINVAL;
-        a->model_fds[a->config.model_fds_count++] = (int) fd;
-        return 0;
+static bool complete(const void *arguments) {
+        const struct arguments *a = arguments;
+        return a->socket.count == 1 && a->model.count && a->files.count <= 1;
 }
 
-static int take_option(void *arguments, int option, const char *value) {
-        struct arguments *a = arguments;
-        struct engine_config *c = &a->config;
-        switch (option) {
-        case OPTION_SOCKET: a->has_socket = true; return option_u32(value, 0, INT32_MAX, &a->socket_fd);
-        case OPTION_MODEL: return add_model(a, value);
-        case OPTION_CTX: return option_u32(value, 1, N_CTX_MAX, &c->ctx);
-        case OPTION_KV_TOKENS: return option_u32(value, 1, N_CTX_MAX, &c->kv_tokens);
-        case OPTION_KV: return kv_type_by_name(value, &c->kv);
-        case OPTION_KV_FLOOR: return kv_type_by_name(value, &c->kv_floor);
-        case OPTION_FILES: a->has_files = true; return option_u32(value, 0, INT32_MAX, &a->files_fd);
-        case OPTION_RECALL: c->recalls = true; return 0;
-        case OPTION_THREADS: return option_u32(value, 1, THREADS_MAX, &c->threads);
-        case OPTION_PARALLEL: return option_u32(value, 1, WIRE_PARALLEL_MAX, &c->parallel);
-        case OPTION_CHUNK: return option_u32(value, 1, PREFILL_CHUNK_MAX, &c->prefill_chunk);
-        default: return -ENOENT;
-        }
-}
-
-/* As options_read. */
-static int parse(struct arguments *a, int argc, char **argv, bool *ret_helped) {
-        static const struct command_options known = { "worker", help, "h", names, take_option };
-        int code = options_read(&known, a, argc, argv, ret_helped);
-        if (code != EXIT_DONE || *ret_helped)
-                return code;
-        if (optind != argc || !a->has_socket || !a->config.model_fds_count) {
-                fputs("headroom-engine worker: --socket and --model-fd are needed, and nothing else; see --help\n", stderr);
-                return EXIT_USAGE;
-        }
-        return EXIT_DONE;
-}
+static const struct command_line line = {
+        .name = "headroom-engine worker",
+        .usage = { "--socket FD --model-fd FD [--model-fd FD ...] [OPTIONS]" },
+        .about = "Serves one model to headroomd over an inherited socket (docs/wire-protocol.md), locked in:\n"
+                 "no files, no network, no other processes. Ends when the other side closes.\n",
+        .options = options,
+        .complete = complete,
+        .needs = "one --socket and --model-fd are needed, and no operands",
+};
 
 /* True when this process ends with its parent. The parent may have died before we asked: then we have another one now. */
 static bool tie_to_parent(pid_t parent) {
@@ -120,11 +73,11 @@ static bool tie_to_parent(pid_t parent) {
 int command_worker(int argc, char **argv) {
         pid_t parent = getppid();
         struct arguments a = { .config = engine_config_default() };
-        bool helped = false;
-        int code = parse(&a, argc, argv, &helped);
-        if (code != EXIT_DONE || helped)
+        int code = options_read(&line, &a, argc, argv);
+        if (code != OPTIONS_READ)
                 return code;
-        a.config.model_fds = a.model_fds;
+        a.config.model_fds = a.model.fds;
+        a.config.model_fds_count = a.model.count;
         /* A file that may not become larger is an error that is told, not the end. */
         (void) signal(SIGXFSZ, SIG_IGN);
         if (!tie_to_parent(parent))
@@ -137,5 +90,5 @@ int command_worker(int argc, char **argv) {
         }
         if (report.degraded[0])
                 fprintf(stderr, "headroom-engine worker: sandbox incomplete: %s\n", report.degraded);
-        return worker_run((int) a.socket_fd, a.has_files ? (int) a.files_fd : -1, &a.config);
+        return worker_run(a.socket.fds[0], a.files.count ? a.files.fds[0] : -1, &a.config);
 }

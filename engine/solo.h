@@ -19,7 +19,8 @@ struct solo_config {
         uint32_t logits;     /* vectors that forward_logits may be asked for at once; 0: 1 */
 };
 
-#define SOLO_BATCH 512u
+#define SOLO_BATCH     512u
+#define SOLO_BATCH_MAX 65536u /* no pass gains beyond a hundredth of it; the buffers grow with it */
 
 struct solo {
         struct model *model;

@@ -11,10 +11,9 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "engine/arch.h"
 #include "engine/kernels/half.h"
+#include "tests/arch_file.h"
 #include "tests/block_scale.h"
-#include "tests/gguf_writer.h"
 
 struct tiny_model {
         enum arch arch;        /* (llama) */
@@ -95,116 +94,63 @@ static inline void tiny_tensor(struct gguf_writer *w, struct gguf_writer *data, 
         gguf_write_zeros(data, (32 - bytes % 32) % 32);
 }
 
-/* What tensors of PARTS there are, with their lengths; rows 0: a vector. */
-struct tiny_part {
-        const char *name;
-        uint32_t parts, columns, rows, planes;
-};
-
-static inline uint32_t tiny_parts(const struct tiny_model *m) {
-        uint32_t parts = arch_info(m->arch)->parts;
-        if (m->experts)
-                parts = (parts & ~(uint32_t) PART_FF_GATED) | PART_EXPERTS;
-        parts |= m->untied ? PART_OUTPUT : 0;
-        parts |= m->rope_freqs ? PART_ROPE_FREQS : 0;
-        return parts | (m->rope_factors ? PART_ROPE_FACTORS : 0);
+static inline struct arch_sizes tiny_sizes(const struct tiny_model *m) {
+        bool learned = arch_info(m->arch)->parts & PART_POSITIONS;
+        return (struct arch_sizes){ .arch = m->arch,
+                                    .parts = arch_file_parts(m->arch, m->experts > 0) | (m->untied ? PART_OUTPUT : 0) |
+                                             (m->rope_freqs ? PART_ROPE_FREQS : 0) | (m->rope_factors ? PART_ROPE_FACTORS : 0),
+                                    .layers = m->layers,
+                                    .embd = m->embd,
+                                    .ff = m->ff,
+                                    .heads = m->heads,
+                                    .heads_kv = m->heads_kv,
+                                    .d_head = m->d_head,
+                                    .d_head_v = m->d_head_v,
+                                    .n_rot = m->n_rot,
+                                    .vocab = m->vocab,
+                                    .ctx = learned ? 512 : 4096,
+                                    .experts = m->experts,
+                                    .experts_used = m->experts_used };
 }
 
-static inline void tiny_write_parts(struct gguf_writer *w, struct gguf_writer *data, const struct tiny_model *m,
-                                    const char *prefix, const struct tiny_part parts[], size_t count) {
+static inline void tiny_tensors(struct gguf_writer *w, struct gguf_writer *data, const struct tiny_model *m, const char *prefix,
+                                const struct arch_tensors *list) {
         char name[64];
-        for (size_t i = 0; i < count; i++) {
-                if (!(parts[i].parts & tiny_parts(m)))
-                        continue;
-                (void) snprintf(name, sizeof(name), "%s%s", prefix, parts[i].name);
-                tiny_tensor(w, data, m, name, parts[i].rows ? m->type : TENSOR_F32, parts[i].columns, parts[i].rows,
-                            parts[i].planes);
+        for (uint32_t i = 0; i < list->count; i++) {
+                const struct arch_tensor *t = &list->all[i];
+                (void) snprintf(name, sizeof(name), "%s%s", prefix, t->name);
+                tiny_tensor(w, data, m, name, t->rows ? m->type : TENSOR_F32, t->columns, t->rows, t->planes);
         }
-}
-
-static inline void tiny_layer(struct gguf_writer *w, struct gguf_writer *data, const struct tiny_model *m, uint32_t layer) {
-        uint32_t embd = m->embd, ff = m->ff, queries = m->heads * m->d_head, keys = m->heads_kv * m->d_head,
-                 values = m->heads_kv * m->d_head_v, attended = m->heads * m->d_head_v;
-        char prefix[24];
-        /* clang-format off */
-        const struct tiny_part parts[] = {
-                { "attn_norm.weight", PART_NORMS_BEFORE, embd, 0, 0 },
-                { "attn_q.weight", PART_QKV, embd, queries, 0 }, { "attn_q.bias", PART_QKV_BIAS, queries, 0, 0 },
-                { "attn_k.weight", PART_QKV, embd, keys, 0 }, { "attn_k.bias", PART_QKV_BIAS, keys, 0, 0 },
-                { "attn_v.weight", PART_QKV, embd, values, 0 }, { "attn_v.bias", PART_QKV_BIAS, values, 0, 0 },
-                { "attn_qkv.weight", PART_QKV_FUSED, embd, queries + keys + values, 0 },
-                { "attn_q_norm.weight", PART_HEAD_NORMS, m->d_head, 0, 0 }, { "attn_k_norm.weight", PART_HEAD_NORMS, m->d_head, 0, 0 },
-                { "attn_output.weight", PART_ALWAYS, attended, embd, 0 }, { "attn_output.bias", PART_OUT_BIAS, embd, 0, 0 },
-                { "post_attention_norm.weight", PART_NORMS_POST, embd, 0, 0 },
-                { "attn_output_norm.weight", PART_NORMS_AFTER, embd, 0, 0 }, { "attn_output_norm.bias", PART_NORMS_AFTER, embd, 0, 0 },
-                { "ffn_norm.weight", PART_NORMS_BEFORE, embd, 0, 0 },
-                { "ffn_gate.weight", PART_FF_GATED, embd, ff, 0 }, { "ffn_up.weight", PART_FF | PART_FF_GATED, embd, ff, 0 },
-                { "ffn_up.weight", PART_FF_GATED_FUSED, embd, 2 * ff, 0 }, { "ffn_up.bias", PART_FF_BIAS, ff, 0, 0 },
-                { "ffn_down.weight", PART_FF | PART_FF_GATED | PART_FF_GATED_FUSED, ff, embd, 0 }, { "ffn_down.bias", PART_FF_BIAS, embd, 0, 0 },
-                { "ffn_gate_inp.weight", PART_EXPERTS, embd, m->experts, 0 }, { "ffn_gate_exps.weight", PART_EXPERTS, embd, ff, m->experts },
-                { "ffn_up_exps.weight", PART_EXPERTS, embd, ff, m->experts }, { "ffn_down_exps.weight", PART_EXPERTS, ff, embd, m->experts },
-                { "post_ffw_norm.weight", PART_NORMS_POST, embd, 0, 0 },
-                { "layer_output_norm.weight", PART_NORMS_AFTER, embd, 0, 0 }, { "layer_output_norm.bias", PART_NORMS_AFTER, embd, 0, 0 },
-        };
-        /* clang-format on */
-        (void) snprintf(prefix, sizeof(prefix), "blk.%u.", layer);
-        tiny_write_parts(w, data, m, prefix, parts, sizeof(parts) / sizeof(*parts));
-}
-
-static inline uint32_t tiny_context(const struct tiny_model *m) {
-        return arch_info(m->arch)->parts & PART_POSITIONS ? 512 : 4096;
-}
-
-static inline void tiny_key_u32(struct gguf_writer *w, const struct tiny_model *m, const char *suffix, uint32_t value) {
-        char key[96];
-        (void) snprintf(key, sizeof(key), "%s.%s", arch_name(m->arch), suffix);
-        gguf_write_u32(w, key, value);
-}
-
-static inline void tiny_key_f32(struct gguf_writer *w, const struct tiny_model *m, const char *suffix, float value) {
-        char key[96];
-        (void) snprintf(key, sizeof(key), "%s.%s", arch_name(m->arch), suffix);
-        gguf_write_f32(w, key, value);
 }
 
 static inline void tiny_rope_metadata(struct gguf_writer *w, const struct tiny_model *m) {
-        char key[96];
         if (arch_info(m->arch)->rope == ROPE_NONE)
                 return;
-        tiny_key_u32(w, m, "rope.dimension_count", m->n_rot);
+        arch_write_u32(w, m->arch, "rope.dimension_count", m->n_rot);
         if (m->rope_factors)
-                tiny_key_u32(w, m, "rope.scaling.original_context_length", 100);
+                arch_write_u32(w, m->arch, "rope.scaling.original_context_length", 100);
         if (m->rope_scale == 0 && m->yarn_scale == 0)
                 return;
-        (void) snprintf(key, sizeof(key), "%s.rope.scaling.type", arch_name(m->arch));
-        gguf_write_string(w, key, m->yarn_scale != 0 ? "yarn" : "linear");
-        tiny_key_f32(w, m, "rope.scaling.factor", m->yarn_scale != 0 ? m->yarn_scale : m->rope_scale);
+        arch_write_string(w, m->arch, "rope.scaling.type", m->yarn_scale != 0 ? "yarn" : "linear");
+        arch_write_f32(w, m->arch, "rope.scaling.factor", m->yarn_scale != 0 ? m->yarn_scale : m->rope_scale);
         if (m->yarn_scale != 0)
-                tiny_key_u32(w, m, "rope.scaling.original_context_length", 64);
+                arch_write_u32(w, m->arch, "rope.scaling.original_context_length", 64);
 }
 
-static inline void tiny_metadata(struct gguf_writer *w, const struct tiny_model *m) {
+static inline void tiny_metadata(struct gguf_writer *w, const struct tiny_model *m, const struct arch_sizes *s) {
         gguf_write_string(w, "general.architecture", arch_name(m->arch));
-        tiny_key_u32(w, m, "context_length", tiny_context(m));
-        tiny_key_u32(w, m, "embedding_length", m->embd);
-        tiny_key_u32(w, m, "block_count", m->layers);
-        tiny_key_u32(w, m, "feed_forward_length", m->ff);
-        tiny_key_u32(w, m, "attention.head_count", m->heads);
-        tiny_key_u32(w, m, "attention.head_count_kv", m->heads_kv);
-        tiny_key_u32(w, m, "attention.key_length", m->d_head);
-        tiny_key_u32(w, m, "attention.value_length", m->d_head_v);
+        arch_write_sizes(w, s);
+        arch_write_u32(w, m->arch, "attention.key_length", m->d_head);
+        arch_write_u32(w, m->arch, "attention.value_length", m->d_head_v);
         tiny_rope_metadata(w, m);
-        if (m->experts) {
-                tiny_key_u32(w, m, "expert_count", m->experts);
-                tiny_key_u32(w, m, "expert_used_count", m->experts_used);
-        }
+        arch_write_experts(w, s);
         if (m->window)
-                tiny_key_u32(w, m, "attention.sliding_window", m->window);
+                arch_write_u32(w, m->arch, "attention.sliding_window", m->window);
         if (arch_info(m->arch)->window == WINDOW_PATTERN)
-                tiny_key_u32(w, m, "attention.sliding_window_pattern", 2);
+                arch_write_u32(w, m->arch, "attention.sliding_window_pattern", 2);
         if (m->pooling)
-                tiny_key_u32(w, m, "pooling_type", m->pooling);
-        tiny_key_f32(w, m, arch_info(m->arch)->epsilon, 1e-5f);
+                arch_write_u32(w, m->arch, "pooling_type", m->pooling);
+        arch_write_f32(w, m->arch, arch_info(m->arch)->epsilon, 1e-5f);
         gguf_write_string(w, "tokenizer.ggml.model", "gpt2");
         gguf_write_string(w, "tokenizer.ggml.pre", "gpt-2");
         gguf_write_array(w, "tokenizer.ggml.tokens", GGUF_STRING, m->vocab);
@@ -243,26 +189,18 @@ static inline void tiny_defaults(struct tiny_model *m) {
 static inline struct gguf_writer tiny_model_bytes(struct tiny_model m) {
         struct gguf_writer w = { 0 }, data = { 0 };
         tiny_defaults(&m);
+        const struct arch_sizes sizes = tiny_sizes(&m);
+        const struct arch_tensors before = arch_tensors_before_layers(&sizes), layer = arch_tensors_of_layer(&sizes),
+                                  after = arch_tensors_after_layers(&sizes);
         gguf_write_begin(&w, 3);
-        tiny_metadata(&w, &m);
-        const struct tiny_part begin[] = {
-                { "token_embd.weight", PART_ALWAYS, m.embd, m.vocab, 0 },
-                { "token_types.weight", PART_TOKEN_TYPES, m.embd, 2, 0 },
-                { "position_embd.weight", PART_POSITIONS, m.embd, tiny_context(&m), 0 },
-                { "token_embd_norm.weight", PART_EMBD_NORM, m.embd, 0, 0 },
-                { "token_embd_norm.bias", PART_EMBD_NORM, m.embd, 0, 0 },
-                { "rope_freqs.weight", PART_ROPE_FREQS, m.n_rot / 2, 0, 0 },
-                { "rope_factors_long.weight", PART_ROPE_FACTORS, m.n_rot / 2, 0, 0 },
-                { "rope_factors_short.weight", PART_ROPE_FACTORS, m.n_rot / 2, 0, 0 },
-        };
-        const struct tiny_part end[] = {
-                { "output_norm.weight", PART_OUTPUT_NORM, m.embd, 0, 0 },
-                { "output.weight", PART_OUTPUT, m.embd, m.vocab, 0 },
-        };
-        tiny_write_parts(&w, &data, &m, "", begin, sizeof(begin) / sizeof(*begin));
-        for (uint32_t i = 0; i < m.layers; i++)
-                tiny_layer(&w, &data, &m, i);
-        tiny_write_parts(&w, &data, &m, "", end, sizeof(end) / sizeof(*end));
+        tiny_metadata(&w, &m, &sizes);
+        tiny_tensors(&w, &data, &m, "", &before);
+        for (uint32_t i = 0; i < m.layers; i++) {
+                char prefix[24];
+                (void) snprintf(prefix, sizeof(prefix), "blk.%u.", i);
+                tiny_tensors(&w, &data, &m, prefix, &layer);
+        }
+        tiny_tensors(&w, &data, &m, "", &after);
         if (m.extra)
                 tiny_tensor(&w, &data, &m, m.extra, TENSOR_F32, m.embd, 0, 0);
         gguf_write_end(&w);

@@ -41,13 +41,14 @@ _headroom_offer_files() { # WORD [EXTENSION]
 _headroom_value() { # OPTION WORD PREFIX
         local before=''
         case $1 in
-        --kv)
+        --kv | --kv-floor)
                 [[ $2 == *,* ]] && before=${2%,*},
                 _headroom_offer "$2" "$3" < <(printf '%s\n' "$before"{f16,q8_0,q4_0} ${perplexity:+all})
                 ;;
-        --socket | --config | --file | --plot) _headroom_offer_files "$2" ;;
-        --context | --ctx | --parallel | --threads | --budget | --reserve | --weights-fraction | --bandwidth | --chunks | --dimensions) COMPREPLY=() ;;
-        --prompt | --tokens | --then) COMPREPLY=() ;;
+        --pooling) _headroom_offer "$2" "$3" < <(printf '%s\n' mean cls last none) ;;
+        --socket | --config | --file | --plot | --messages | --tools | --variables | --json-schema | --grammar) _headroom_offer_files "$2" ;;
+        --context | --ctx | --parallel | --threads | --budget | --reserve | --weights-fraction | --bandwidth | --chunks | --dimensions | --kv-tokens | --batch | --depth | --repeat | --seed) COMPREPLY=() ;;
+        --prompt | --tokens | --then | --stop | --bos | --eos) COMPREPLY=() ;;
         *) return 1 ;;
         esac
 }

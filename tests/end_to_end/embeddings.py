@@ -15,11 +15,13 @@ TEXTS = ["What is the KV cache?", "memory", "a much longer text about swap and h
 CTX = 512
 
 
-def by_command(text):
-    """(vector, tokens) as `headroom-engine embed` has them."""
-    done = subprocess.run([ENGINE, "embed", DEMO_MODEL, text], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=True)
+def by_command(*texts, options=()):
+    """(vectors, tokens) as `headroom-engine embed` has them: of one text as its operand, of several by --file."""
+    what = texts if len(texts) == 1 else ["--file", "-"]
+    done = subprocess.run([ENGINE, "embed", DEMO_MODEL, *what, *options], input="".join(text + "\n" for text in texts), capture_output=True,
+                          text=True, timeout=60, check=True)
     told = json.loads(done.stdout)
-    return told["vectors"][0], told["tokens"]
+    return [as_f32(v) for v in told["vectors"]], told["tokens"]
 
 
 def floats(text):
@@ -66,8 +68,9 @@ class Embeddings(unittest.TestCase):
     def test_equals_the_command(self):
         vectors, tokens = self.embed(TEXTS)
         told = [by_command(text) for text in TEXTS]
-        self.assertEqual([as_f32(v) for v in vectors], [as_f32(v) for v, _ in told])  # bit for bit
+        self.assertEqual([as_f32(v) for v in vectors], [v[0] for v, _ in told])  # bit for bit
         self.assertEqual(tokens, sum(n for _, n in told))
+        self.assertEqual(by_command(*TEXTS), ([as_f32(v) for v in vectors], tokens))
         for v in vectors:
             self.assertEqual(len(v), 128)
             self.assertAlmostEqual(sum(x * x for x in v), 1, places=5)
@@ -100,6 +103,7 @@ class Embeddings(unittest.TestCase):
             self.assertEqual(len(part[0]), count)
             for a, b in zip(part[0], whole[0]):
                 self.assertAlmostEqual(a, b / length, places=5)
+            self.assertEqual(by_command(TEXTS[0], options=["--dimensions", str(count)])[0], [as_f32(part[0])])
         self.refused(400, "from 1 to 128", "dimensions", input="a", dimensions=129)
         for wrong in (0, -1, 1.5, "7", [7]):
             self.refused(400, "whole number", "dimensions", input="a", dimensions=wrong)
@@ -120,6 +124,7 @@ class Embeddings(unittest.TestCase):
         cut, count = self.embed(long, truncate=True)
         self.assertEqual(count, CTX)
         self.assertEqual(self.embed(tokens[:CTX])[0], cut)
+        self.assertEqual(by_command(long, "short", options=["--truncate"])[0], [as_f32(v) for v in cut + self.embed("short")[0]])
         self.assertEqual(self.embed(tokens, truncate=True)[0], cut)
         self.assertEqual(self.embed(long * 50, truncate=True)[0], cut)
         self.assertEqual(self.embed("short", truncate=True)[0], self.embed("short")[0])

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """engine_commands.py - every command of headroom-engine used wrongly: one line that names command and cause, and its exit status."""
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -8,6 +9,7 @@ import tempfile
 from headroomd import DEMO_MODEL as MODEL, ENGINE
 
 FAILED, USAGE = 1, 2
+MAN_PAGE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "docs", "man", "headroom-engine.1.scd")
 
 # Arguments, exit status, and what the one line says. {M}: the demo model; {E}, {T}, {D}: an empty file, a cut one, a folder; {S}: a text.
 ROWS = [
@@ -28,11 +30,22 @@ ROWS = [
     ("bench {D}", FAILED, "{D}: this is a directory"),
     ("inspect {E}", FAILED, "headroom-engine inspect: {E}: the file is empty"),
     ("tokenize {E}", FAILED, "headroom-engine tokenize: {E}: the file is empty"),
+    ("tokenize {M} {M}", USAGE, "headroom-engine tokenize: one MODEL is needed"),
+    ("inspect {M} --fd 0", USAGE, "one FILE, or its descriptors by --fd, are needed"),
+    ("template {M}", USAGE, "one MODEL or --file, and --messages, are needed"),
+    ("worker --socket 3", USAGE, "one --socket and --model-fd are needed"),
+    ("worker --parallel 17 --socket 3 --model-fd 4", USAGE, "--parallel: '17' is not a possible value (1 to 16 are)"),
     ("logits {M} --tokens 1,,2", USAGE, "--tokens: '1,,2' is not a possible value"),
     ("logits {M} --tokens 99999", FAILED, "token 99999 is not below the vocabulary's 1536"),
     ("embed --nope {M}", USAGE, "headroom-engine embed: unrecognized option '--nope'"),
-    ("embed {M}", USAGE, "one MODEL and one TEXT, or --tokens, are needed"),
-    ("embed {M} hi --tokens 1", USAGE, "one MODEL and one TEXT, or --tokens, are needed"),
+    ("embed {M}", USAGE, "one MODEL and one of TEXT, --file and --tokens are needed"),
+    ("embed {M} hi --tokens 1", USAGE, "one MODEL and one of TEXT, --file and --tokens are needed"),
+    ("embed {M} hi hi", USAGE, "one MODEL and one of TEXT, --file and --tokens are needed"),
+    ("embed {M} hi --dimensions 0", USAGE, "--dimensions: '0' is not a possible value (1 to "),
+    ("embed {M} hi --dimensions 129", FAILED, "--dimensions 129: the model's vectors have 128"),
+    ("embed {M} --file {E}x", FAILED, "{E}x: No such file or directory"),
+    ("embed {M} --file {E}", FAILED, "{E}: holds no text"),
+    ("embed {M} --file {S}", FAILED, "text 1 has "),
     ("embed {M} hi --pooling sum", USAGE, "--pooling: 'sum' is not a possible value"),
     ("embed {M} --tokens 99999", FAILED, "token 99999 is not below the vocabulary's 1536"),
     ("embed {E} hi", FAILED, "headroom-engine embed: {E}: the file is empty"),
@@ -69,6 +82,35 @@ def test_wrong_use(names):
         assert lines[0].startswith("headroom-engine") and says.format(**names) in lines[0], (line, lines)
 
 
+def helped_options():
+    """{command: its options}, as --help has them."""
+    def told(line):
+        return run(line, {}, stdout=subprocess.PIPE).stdout.split("\n\n")
+    options = {}
+    for row in told("--help")[-2].splitlines()[1:]:
+        command = row.split()[0]
+        rows = [row for row in told(f"{command} --help")[-1].splitlines() if row.startswith(("  -", "      --"))]
+        options[command] = {word for row in rows for word in re.findall(r"(?<!\S)--?[a-z][a-z-]*", re.split(r"(?<=\S)  +", row)[0])}
+    return options
+
+
+def test_man_page():
+    """All options of --help are in the man page, below a title that names their command, and it tells of no others."""
+    helped = helped_options()
+    assert set(helped) == {"inspect", "tokenize", "template", "logits", "embed", "bench", "perplexity", "run", "worker"}, helped
+    with open(MAN_PAGE, encoding="utf-8") as page:
+        text = page.read()
+    told = {command: {"-h", "--help"} for command in helped}
+    for title, body in re.findall(r"^## (.*)\n((?:(?!#).*\n)*)", text, flags=re.M):
+        found, commands = set(re.findall(r"\*(--?[a-z][a-z-]*)", body)), title.split(", ")
+        assert found <= set().union(*(helped[command] for command in commands)), (title, found)
+        for command in commands:
+            told[command] |= found
+    for command, options in helped.items():
+        assert options <= told[command], (command, options - told[command])
+        assert f"*headroom-engine* *{command}*" in text and re.search(rf"^\*{command}\*", text, flags=re.M), command
+
+
 def test_full_disk(names):
     for line in PRINTING:
         with open("/dev/full", "w") as full:
@@ -83,10 +125,11 @@ def main():
                  "S": os.path.join(folder, "text")}
         open(names["E"], "w").close()
         with open(names["S"], "w") as text:
-            text.write("What is a swap cliff? " * 20)
+            text.write("What is a swap cliff? " * 200)
         with open(MODEL, "rb") as whole, open(names["T"], "wb") as cut:
             cut.write(whole.read(100000))
         test_wrong_use(names)
+        test_man_page()
         test_full_disk(names)
     print("ok")
 

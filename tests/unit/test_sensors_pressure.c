@@ -17,27 +17,18 @@
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/un.h>
-#include <uv.h>
 
-#include "daemon/sensors/bounds.h"
 #include "daemon/sensors/pressure_alarm.h"
 #include "daemon/sensors/pressure_watch.h"
-#include "daemon/sensors/sensors.h"
-#include "tests/unit/sensor_fixture.h"
+#include "tests/unit/sensors_world.h"
 
-#define PSI(TOTAL) "some avg10=0.00 avg60=0.00 avg300=0.00 total=" TOTAL "\nfull avg10=0.00 avg60=0.00 avg300=0.00 total=0\n"
-
-static uv_loop_t loop;
 static uv_timer_t timer;
-static struct sensors *sensors;
-static uint64_t now_ms;
-static unsigned descriptors_before, rings;
-static bool is_closed;
+static unsigned rings;
 
 static int make_machine(void **state) {
         (void) unsetenv("MEMORY_PRESSURE_WATCH");
         (void) unsetenv("MEMORY_PRESSURE_WRITE");
-        if (make_root(state) < 0 || uv_loop_init(&loop) < 0 || uv_timer_init(&loop, &timer) < 0)
+        if (make_world(state) < 0 || uv_timer_init(&loop, &timer) < 0)
                 return -1;
         put("pressure/memory", PSI("1000"));
         return 0;
@@ -46,7 +37,7 @@ static int make_machine(void **state) {
 static int remove_machine(void **state) {
         uv_close((uv_handle_t *) &timer, NULL);
         (void) uv_run(&loop, UV_RUN_DEFAULT);
-        return uv_loop_close(&loop) | remove_root(state);
+        return remove_world(state);
 }
 
 static void on_time(uv_timer_t *t) {
@@ -62,48 +53,9 @@ static void on_pressure(void *user) {
         ++*(unsigned *) user;
 }
 
-static void start_with(const char *proc, const char *sys) {
-        run_for(1);
-        descriptors_before = open_descriptors();
+static void start_ringing(const char *proc, const char *sys) {
         rings = 0;
-        const struct sensors_config config = { .proc = proc, .sys = sys, .on_pressure = on_pressure, .user = &rings };
-        assert_int_equal(sensors_new(&loop, &config, &sensors), 0);
-        now_ms = uv_hrtime() / 1000000;
-}
-
-static void start(void) {
-        start_with(root, root);
-}
-
-static void on_closed(void *user) {
-        *(bool *) user = true;
-}
-
-static void stop(void) {
-        is_closed = false;
-        sensors_close(sensors, on_closed, &is_closed);
-        for (int i = 0; i < 100 && !is_closed; i++)
-                run_for(10);
-        assert_true(is_closed);
-        /* A scan that was left at its work closes what it has when it is done. */
-        for (int i = 0; i < 2000 && open_descriptors() != descriptors_before; i++)
-                (void) usleep(5000);
-        assert_int_equal(open_descriptors(), descriptors_before);
-}
-
-static struct seen look(void) {
-        struct seen seen;
-        sensors_observe(sensors, now_ms, &seen);
-        return seen;
-}
-
-static const struct sensors_source *source(const char *name) {
-        const struct sensors_source *rows;
-        uint32_t count = sensors_sources(sensors, &rows);
-        for (uint32_t i = 0; i < count; i++)
-                if (strcmp(rows[i].name, name) == 0)
-                        return &rows[i];
-        return NULL;
+        start_with(&(struct sensors_config){ .proc = proc, .sys = sys, .on_pressure = on_pressure, .user = &rings });
 }
 
 /* Until the scan has made the alarm work again, however busy the box is. */
@@ -173,7 +125,7 @@ static void by_fifo(void **state) {
         (void) state;
         put_fifo("pressure-fifo");
         watch(whole_path("pressure-fifo"), NULL);
-        start();
+        start_ringing(root, root);
         assert_true(source("pressure watch")->works);
         run_for(20);
         assert_int_equal(rings, 0);
@@ -223,7 +175,7 @@ static void by_socket(void **state) {
         (void) state;
         int listener = listen_at(whole_path("pressure-socket"));
         watch(whole_path("pressure-socket"), "aGVsbG8=");
-        start();
+        start_ringing(root, root);
         int peer = accept(listener, NULL, NULL);
         assert_true(peer >= 0);
         char hello[16] = "";
@@ -253,28 +205,28 @@ static void by_socket(void **state) {
 static void what_cannot_be_watched(void **state) {
         (void) state;
         watch(whole_path("not-there"), NULL);
-        start();
+        start_ringing(root, root);
         assert_string_equal(strstr(source("pressure watch")->detail, ": "), ": No such file or directory");
         stop();
         /* A plain file is left as it is. */
         watch(whole_path("pressure/memory"), "c29tZSAyMDAwMDAgMjAwMDAwMAA=");
-        start();
+        start_ringing(root, root);
         assert_false(source("pressure watch")->works);
         assert_true(source("psi")->works);
         assert_string_equal(source("psi")->detail, "polled: none of the kernel's files");
         assert_int_equal(look().stall_us, 1000);
         stop();
         watch("/dev/zero", NULL);
-        start();
+        start_ringing(root, root);
         assert_false(source("pressure watch")->works);
         stop();
         watch(whole_path("pressure/memory"), "%%%%");
-        start();
+        start_ringing(root, root);
         assert_string_equal(source("pressure watch")->detail, "MEMORY_PRESSURE_WRITE is not base64");
         stop();
         watch("/dev/null", NULL);
-        start();
-        assert_null(source("pressure watch"));
+        start_ringing(root, root);
+        assert_null(find_source("pressure watch"));
         assert_string_equal(source("psi")->detail, "polled: triggers are off by MEMORY_PRESSURE_WATCH");
         stop();
 }
@@ -283,7 +235,7 @@ static void what_cannot_be_watched(void **state) {
 
 static void the_real_box(void **state) {
         (void) state;
-        start_with("/proc", "/sys");
+        start_ringing("/proc", "/sys");
         struct seen seen = look();
         assert_false(seen.memory_blind);
         assert_true(seen.ram_bytes > MIB(64));
@@ -330,7 +282,7 @@ static void a_group_that_is_removed(void **state) {
         put("self/cgroup", "0::/g\n");
         (void) make_way("fs/cgroup/x");
         put_link("fs/cgroup/g", path);
-        start();
+        start_ringing(root, root);
         const char *detail = source("own psi")->detail;
         if (strncmp(detail, "trigger", 7) != 0) {
                 fprintf(stderr, "SKIP: no trigger may be set: %s\n", detail);
