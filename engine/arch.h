@@ -48,9 +48,10 @@ enum arch_part {
         PART_FF_GATED_FUSED = 1u << 17, /* gate and up in one matrix, rows in this order */
         PART_FF_BIAS = 1u << 18,        /* of up and down */
         PART_FF_GATED_BIAS = 1u << 19,  /* of gate */
-        PART_EXPERTS = 1u << 20,        /* gate, up and down of many experts, and what chooses among them */
-        PART_ROPE_FREQS = 1u << 21,     /* divisors of the frequencies */
-        PART_ROPE_FACTORS = 1u << 22,   /* the same for short and for long contexts (LongRoPE) */
+        PART_EXPERTS = 1u << 20,        /* gate, up and down of many experts, and what chooses among them: a tensor for all */
+        PART_EXPERTS_APART = 1u << 21,  /* the same with a tensor for each expert: the first files of Mixtral */
+        PART_ROPE_FREQS = 1u << 22,     /* divisors of the frequencies */
+        PART_ROPE_FACTORS = 1u << 23,   /* the same for short and for long contexts (LongRoPE) */
 };
 
 enum rope_pairs {

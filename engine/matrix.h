@@ -18,7 +18,8 @@ struct matrix {
         uint32_t columns; /* values of a row */
         uint32_t rows;
         size_t row_bytes;
-        size_t plane_bytes; /* from one expert to the next */
+        size_t plane_bytes;           /* from one expert to the next */
+        const uint8_t *const *planes; /* where each begins, when they have a tensor each; NULL: one behind the other */
 };
 
 /* The first plane of T. */
@@ -42,8 +43,9 @@ static inline struct matrix matrix_rows(struct matrix m, uint32_t first, uint32_
         return m;
 }
 
+/* The weights of one expert. */
 static inline struct matrix matrix_plane(struct matrix m, uint32_t plane) {
-        m.data += plane * m.plane_bytes;
+        m.data = m.planes ? m.planes[plane] : m.data + plane * m.plane_bytes;
         return m;
 }
 

@@ -47,6 +47,7 @@ void model_close(struct model *m) {
         tokenizer_free(m->tokenizer);
         shape_done(&m->shape);
         free(m->layers);
+        free(m->planes);
         gguf_close(m->gguf);
         free(m);
 }

@@ -40,6 +40,7 @@ struct model {
         const uint8_t *rope_freqs, *rope_factors_long, *rope_factors_short;
         bool context_is_long;       /* rope_factors_long are meant; see model_set_context */
         struct model_layer *layers; /* shape.n_layer */
+        const uint8_t **planes;     /* PART_EXPERTS_APART: of all matrices; else NULL */
 };
 
 /* FDS as in gguf_open. 0, or -errno and one sentence. */

@@ -21,6 +21,7 @@ enum extent {
         FF_TWICE,
         FF_EXPERT,
         EXPERTS,
+        APART, /* one, of a tensor for each expert */
         VOCAB,
         CONTEXT,
         QUERIES,
@@ -39,15 +40,17 @@ enum use {
 };
 
 struct expected {
-        const char *name;
+        const char *name; /* APART: the expert's number stands at NUMBER */
         uint32_t part;
         size_t field; /* offset in struct model or struct model_layer */
         enum use use;
         enum extent row, rows, planes; /* dims[0], dims[1], dims[2] */
 };
 
-#define GLOBAL(f) offsetof(struct model, f)
-#define LAYER(f)  offsetof(struct model_layer, f)
+#define NUMBER             '#'
+#define MATRICES_OF_EXPERT 3u /* rows of the table that are APART */
+#define GLOBAL(f)          offsetof(struct model, f)
+#define LAYER(f)           offsetof(struct model_layer, f)
 
 /* clang-format off */
 static const struct expected globals[] = {
@@ -91,10 +94,14 @@ static const struct expected per_layer[] = {
         { "ffn_gate.bias",              PART_FF_GATED_BIAS,  LAYER(ffn_gate_bias),        ADDED,      FF,        ONE,       ONE },
         { "ffn_up.bias",                PART_FF_BIAS,        LAYER(ffn_up_bias),          ADDED,      FF,        ONE,       ONE },
         { "ffn_down.bias",              PART_FF_BIAS,        LAYER(ffn_down_bias),        ADDED,      EMBD,      ONE,       ONE },
-        { "ffn_gate_inp.weight",        PART_EXPERTS,        LAYER(ffn_router),           MULTIPLIED, EMBD,      EXPERTS,   ONE },
+        { "ffn_gate_inp.weight",        PART_EXPERTS | PART_EXPERTS_APART,
+                                                             LAYER(ffn_router),           MULTIPLIED, EMBD,      EXPERTS,   ONE },
         { "ffn_gate_exps.weight",       PART_EXPERTS,        LAYER(ffn_gate),             MULTIPLIED, EMBD,      FF_EXPERT, EXPERTS },
         { "ffn_up_exps.weight",         PART_EXPERTS,        LAYER(ffn_up),               MULTIPLIED, EMBD,      FF_EXPERT, EXPERTS },
         { "ffn_down_exps.weight",       PART_EXPERTS,        LAYER(ffn_down),             MULTIPLIED, FF_EXPERT, EMBD,      EXPERTS },
+        { "ffn_gate.#.weight",          PART_EXPERTS_APART,  LAYER(ffn_gate),             MULTIPLIED, EMBD,      FF_EXPERT, APART },
+        { "ffn_up.#.weight",            PART_EXPERTS_APART,  LAYER(ffn_up),               MULTIPLIED, EMBD,      FF_EXPERT, APART },
+        { "ffn_down.#.weight",          PART_EXPERTS_APART,  LAYER(ffn_down),             MULTIPLIED, FF_EXPERT, EMBD,      APART },
         { "post_ffw_norm.weight",       PART_NORMS_POST,     LAYER(ffn_post_norm),        ADDED,      EMBD,      ONE,       ONE },
         { "layer_output_norm.weight",   PART_NORMS_AFTER,    LAYER(ffn_after_norm),       ADDED,      EMBD,      ONE,       ONE },
         { "layer_output_norm.bias",     PART_NORMS_AFTER,    LAYER(ffn_after_norm_bias),  ADDED,      EMBD,      ONE,       ONE },
@@ -113,7 +120,8 @@ static uint64_t extent_of(const struct shape *s, enum extent e, uint32_t layer) 
         uint64_t queries = (uint64_t) s->n_head * s->d_head_k, keys = (uint64_t) s->head_kv[layer] * s->d_head_k;
         uint64_t values = (uint64_t) s->head_kv[layer] * s->d_head_v;
         switch (e) {
-        case ONE: return 1;
+        case ONE:
+        case APART: return 1;
         case EMBD: return s->n_embd;
         case FF: return s->n_ff;
         case FF_TWICE: return 2 * (uint64_t) s->n_ff;
@@ -178,25 +186,61 @@ static void put(void *owner, const struct expected *e, const struct gguf_tensor 
                 memcpy((uint8_t *) owner + e->field, &t->data, sizeof(t->data));
 }
 
+/* "blk.3.ffn_norm.weight"; with the number of an expert where the name of E has a place for it. */
+static void print_name(char out[64], const char *prefix, const struct expected *e, uint32_t expert) {
+        const char *number = strchr(e->name, NUMBER);
+        if (number)
+                (void) snprintf(out, 64, "%s%.*s%" PRIu32 "%s", prefix, (int) (number - e->name), e->name, expert, number + 1);
+        else
+                (void) snprintf(out, 64, "%s%s", prefix, e->name);
+}
+
+/* The tensor NAME as E has it: *ret, NULL where there is none and none must be. */
+static int find(const struct model *m, const struct expected *e, const char *name, uint32_t layer, const struct gguf_tensor **ret,
+                struct gguf_error *reterr) {
+        *ret = gguf_find_tensor(m->gguf, name);
+        if (*ret)
+                return check_tensor(&m->shape, *ret, e, layer, name, reterr);
+        if (!(e->part & m->shape.parts))
+                return 0;
+        (void) snprintf(reterr->text, sizeof(reterr->text), "tensor '%s' is missing", name);
+        return -EBADMSG;
+}
+
 /* Looks up E, if the architecture has it, and puts it into its field of OWNER. PREFIX: "" or "blk.3.". */
 static int take_tensor(const struct model *m, const struct expected *e, const char *prefix, uint32_t layer, void *owner,
                        struct gguf_error *reterr) {
-        bool must = e->part & m->shape.parts;
-        if (!must && !(e->part & arch_info(m->shape.arch)->parts_may))
+        if (!(e->part & (m->shape.parts | arch_info(m->shape.arch)->parts_may)))
                 return 0;
         char name[64];
-        (void) snprintf(name, sizeof(name), "%s%s", prefix, e->name);
-        const struct gguf_tensor *t = gguf_find_tensor(m->gguf, name);
-        if (!t && !must)
-                return 0;
-        if (!t) {
-                (void) snprintf(reterr->text, sizeof(reterr->text), "tensor '%s' is missing", name);
-                return -EBADMSG;
-        }
-        int r = check_tensor(&m->shape, t, e, layer, name, reterr);
-        if (r == 0)
+        const struct gguf_tensor *t;
+        print_name(name, prefix, e, 0);
+        int r = find(m, e, name, layer, &t, reterr);
+        if (r == 0 && t)
                 put(owner, e, t);
         return r;
+}
+
+/* The other experts of E, whose first has been taken: PLANES says where the rows of each begin. */
+static int take_experts(const struct model *m, const struct expected *e, const char *prefix, uint32_t layer, struct matrix *first,
+                        const uint8_t **planes, struct gguf_error *reterr) {
+        for (uint32_t i = 0; i < m->shape.n_expert; i++) {
+                char name[64];
+                const struct gguf_tensor *t;
+                print_name(name, prefix, e, i);
+                int r = find(m, e, name, layer, &t, reterr);
+                if (r < 0)
+                        return r;
+                if (t->type != first->type) {
+                        (void) snprintf(reterr->text, sizeof(reterr->text),
+                                        "tensor '%s' has type %s where the first expert has %s: all of a layer must be alike",
+                                        name, tensor_type_info(t->type)->name, tensor_type_info(first->type)->name);
+                        return -ENOTSUP;
+                }
+                planes[i] = t->data;
+        }
+        first->planes = planes;
+        return 0;
 }
 
 /* --- all tensors --- */
@@ -219,6 +263,22 @@ static void cut_fused(const struct shape *s, uint32_t layer, struct model_layer 
         }
 }
 
+/* Experts with a tensor each. */
+static int take_apart(struct model *m, const char *prefix, uint32_t layer, struct gguf_error *reterr) {
+        const uint8_t **planes = m->planes + (size_t) layer * MATRICES_OF_EXPERT * m->shape.n_expert;
+        for (size_t i = 0; i < COUNT(per_layer); i++) {
+                const struct expected *e = &per_layer[i];
+                if (e->planes != APART)
+                        continue;
+                struct matrix *first = (struct matrix *) ((uint8_t *) &m->layers[layer] + e->field);
+                int r = take_experts(m, e, prefix, layer, first, planes, reterr);
+                if (r < 0)
+                        return r;
+                planes += m->shape.n_expert;
+        }
+        return 0;
+}
+
 static int take_layer(struct model *m, uint32_t layer, struct gguf_error *reterr) {
         char prefix[24];
         (void) snprintf(prefix, sizeof(prefix), "blk.%" PRIu32 ".", layer);
@@ -228,7 +288,7 @@ static int take_layer(struct model *m, uint32_t layer, struct gguf_error *reterr
                         return r;
         }
         cut_fused(&m->shape, layer, &m->layers[layer]);
-        return 0;
+        return m->planes ? take_apart(m, prefix, layer, reterr) : 0;
 }
 
 static bool is_usable_divisor(float x) {
@@ -284,9 +344,26 @@ static struct gguf_string name_within_layer(struct gguf_string name, bool *ret_i
         return (struct gguf_string){ name.bytes + at + 1, name.length - at - 1 };
 }
 
-static bool is_in(const struct expected table[], size_t count, uint32_t parts, struct gguf_string name) {
+/* Whether NAME is that of E, for one of N_EXPERT experts where it has a number. */
+static bool is_name_of(const struct expected *e, struct gguf_string name, uint32_t n_expert) {
+        const char *number = strchr(e->name, NUMBER);
+        if (!number)
+                return gguf_string_equals(name, e->name);
+        uint32_t expert = 0;
+        char exact[64];
+        for (uint64_t at = (uint64_t) (number - e->name); at < name.length && expert < n_expert; at++) {
+                if (name.bytes[at] < '0' || name.bytes[at] > '9')
+                        break;
+                expert = 10 * expert + (uint32_t) (name.bytes[at] - '0');
+        }
+        print_name(exact, "", e, expert);
+        return expert < n_expert && gguf_string_equals(name, exact);
+}
+
+static bool is_in(const struct expected table[], size_t count, const struct shape *s, struct gguf_string name) {
+        uint32_t parts = s->parts | arch_info(s->arch)->parts_may;
         for (size_t i = 0; i < count; i++)
-                if ((table[i].part & parts) && gguf_string_equals(name, table[i].name))
+                if ((table[i].part & parts) && is_name_of(&table[i], name, s->n_expert))
                         return true;
         return false;
 }
@@ -294,11 +371,10 @@ static bool is_in(const struct expected table[], size_t count, uint32_t parts, s
 static bool is_known(const struct shape *s, struct gguf_string whole) {
         bool in_layer;
         struct gguf_string name = name_within_layer(whole, &in_layer);
-        uint32_t parts = s->parts | arch_info(s->arch)->parts_may;
         for (size_t i = 0; in_layer && i < COUNT(ignored_per_layer); i++)
                 if (gguf_string_equals(name, ignored_per_layer[i]))
                         return true;
-        return in_layer ? is_in(per_layer, COUNT(per_layer), parts, name) : is_in(globals, COUNT(globals), parts, name);
+        return in_layer ? is_in(per_layer, COUNT(per_layer), s, name) : is_in(globals, COUNT(globals), s, name);
 }
 
 static int refuse_unknown(const struct model *m, struct gguf_error *reterr) {
@@ -316,8 +392,11 @@ static int refuse_unknown(const struct model *m, struct gguf_error *reterr) {
 }
 
 int model_take_tensors(struct model *m, struct gguf_error *reterr) {
+        size_t planes =
+                m->shape.parts & PART_EXPERTS_APART ? MATRICES_OF_EXPERT * (size_t) m->shape.n_layer * m->shape.n_expert : 0;
         m->layers = calloc(m->shape.n_layer, sizeof(*m->layers));
-        if (!m->layers) {
+        m->planes = planes ? calloc(planes, sizeof(*m->planes)) : NULL;
+        if (!m->layers || (planes && !m->planes)) {
                 (void) snprintf(reterr->text, sizeof(reterr->text), "out of memory for %" PRIu32 " layers", m->shape.n_layer);
                 return -ENOMEM;
         }

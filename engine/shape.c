@@ -138,6 +138,13 @@ static bool ends_with(struct gguf_string name, const char *end) {
         return name.length >= length && !memcmp(name.bytes + name.length - length, end, length);
 }
 
+/* "blk.0.ffn_up_exps.weight", or of a single one "blk.0.ffn_up.3.weight". */
+static bool is_of_experts(struct gguf_string name) {
+        const uint64_t end = sizeof(".weight") - 1;
+        bool numbered = name.length > end && name.bytes[name.length - end - 1] >= '0' && name.bytes[name.length - end - 1] <= '9';
+        return ends_with(name, "_exps.weight") || (numbered && ends_with(name, ".weight"));
+}
+
 /* Of tables one row is read, of experts those that are chosen. */
 static uint64_t unread_bytes(const struct gguf *g, const struct shape *s) {
         static const char *const tables[] = { "token_embd.weight", "position_embd.weight", "token_types.weight" };
@@ -148,7 +155,7 @@ static uint64_t unread_bytes(const struct gguf *g, const struct shape *s) {
         }
         for (size_t i = 0; s->n_expert && i < gguf_tensors_count(g); i++) {
                 const struct gguf_tensor *t = gguf_tensor_at(g, i);
-                if (ends_with(t->name, "_exps.weight"))
+                if (is_of_experts(t->name))
                         unread += t->bytes / s->n_expert * (s->n_expert - s->n_expert_used);
         }
         return unread;

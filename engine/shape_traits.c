@@ -33,7 +33,8 @@ void shape_read_experts(struct metadata *m, struct shape *s) {
                 metadata_fail(m, -EBADMSG,
                               "%" PRIu32 " experts of %" PRIu32 " values at once are more than the %u that are possible",
                               s->n_expert_used, s->n_ff_expert, SHAPE_FF_MAX);
-        s->parts = (s->parts & ~(uint32_t) PART_FF_GATED) | PART_EXPERTS;
+        bool apart = !must && gguf_find_tensor(m->g, "blk.0.ffn_gate.0.weight");
+        s->parts = (s->parts & ~(uint32_t) PART_FF_GATED) | (apart ? PART_EXPERTS_APART : PART_EXPERTS);
 }
 
 void shape_read_windows(struct metadata *m, struct shape *s) {

@@ -6,7 +6,8 @@
 #ifndef HEADROOM_TESTS_ARCH_FILE_H
 #define HEADROOM_TESTS_ARCH_FILE_H
 
-#include <stdbool.h>
+#include <assert.h>
+#include <stdio.h>
 
 #include "engine/arch.h"
 #include "tests/gguf_writer.h"
@@ -17,10 +18,10 @@ struct arch_sizes {
         uint32_t layers, embd, ff, heads, heads_kv, d_head, d_head_v, n_rot, vocab, ctx, experts, experts_used;
 };
 
-/* Those that all its files have; WITH_EXPERTS: in the place of one feed-forward. */
-static inline uint32_t arch_file_parts(enum arch arch, bool with_experts) {
+/* Those that all its files have; EXPERTS: PART_EXPERTS or PART_EXPERTS_APART in the place of one feed-forward, or 0. */
+static inline uint32_t arch_file_parts(enum arch arch, uint32_t experts) {
         uint32_t parts = arch_info(arch)->parts;
-        return with_experts ? (parts & ~(uint32_t) PART_FF_GATED) | PART_EXPERTS : parts;
+        return experts ? (parts & ~(uint32_t) (PART_FF_GATED | PART_EXPERTS)) | experts : parts;
 }
 
 /* --- keys --- */
@@ -63,23 +64,29 @@ static inline void arch_write_experts(struct gguf_writer *w, const struct arch_s
 /* --- tensors --- */
 
 struct arch_tensor {
-        const char *name;
+        char name[40];                  /* known ones that are apart: with a place for the expert's number */
         uint32_t parts;                 /* of a file that has it */
         uint32_t columns, rows, planes; /* rows 0: a vector; planes 0: a matrix */
 };
 
-#define ARCH_TENSORS_MAX 32u
+#define ARCH_TENSORS_MAX 64u
 
 struct arch_tensors {
         struct arch_tensor all[ARCH_TENSORS_MAX];
         uint32_t count;
 };
 
-static inline struct arch_tensors arch_tensors_in(uint32_t parts, const struct arch_tensor known[], size_t count) {
+static inline struct arch_tensors arch_tensors_in(const struct arch_sizes *s, const struct arch_tensor known[], size_t count) {
         struct arch_tensors list = { .count = 0 };
-        for (size_t i = 0; i < count; i++)
-                if (known[i].parts & parts)
-                        list.all[list.count++] = known[i];
+        for (size_t i = 0; i < count; i++) {
+                uint32_t copies = !(known[i].parts & s->parts) ? 0 : known[i].parts == PART_EXPERTS_APART ? s->experts : 1;
+                for (uint32_t n = 0; n < copies; n++) {
+                        struct arch_tensor *t = &list.all[list.count++];
+                        assert(list.count <= ARCH_TENSORS_MAX);
+                        *t = known[i];
+                        (void) snprintf(t->name, sizeof(t->name), known[i].name, n);
+                }
+        }
         return list;
 }
 
@@ -94,7 +101,7 @@ static inline struct arch_tensors arch_tensors_before_layers(const struct arch_s
                 { "rope_factors_long.weight", PART_ROPE_FACTORS, s->n_rot / 2, 0, 0 },
                 { "rope_factors_short.weight", PART_ROPE_FACTORS, s->n_rot / 2, 0, 0 },
         };
-        return arch_tensors_in(s->parts, known, sizeof(known) / sizeof(known[0]));
+        return arch_tensors_in(s, known, sizeof(known) / sizeof(known[0]));
 }
 
 /* Their names follow "blk.N.". */
@@ -116,13 +123,15 @@ static inline struct arch_tensors arch_tensors_of_layer(const struct arch_sizes 
                 { "ffn_gate.weight", PART_FF_GATED, embd, ff, 0 }, { "ffn_up.weight", PART_FF | PART_FF_GATED, embd, ff, 0 },
                 { "ffn_up.weight", PART_FF_GATED_FUSED, embd, 2 * ff, 0 }, { "ffn_up.bias", PART_FF_BIAS, ff, 0, 0 },
                 { "ffn_down.weight", PART_FF | PART_FF_GATED | PART_FF_GATED_FUSED, ff, embd, 0 }, { "ffn_down.bias", PART_FF_BIAS, embd, 0, 0 },
-                { "ffn_gate_inp.weight", PART_EXPERTS, embd, s->experts, 0 }, { "ffn_gate_exps.weight", PART_EXPERTS, embd, ff, s->experts },
+                { "ffn_gate_inp.weight", PART_EXPERTS | PART_EXPERTS_APART, embd, s->experts, 0 }, { "ffn_gate_exps.weight", PART_EXPERTS, embd, ff, s->experts },
                 { "ffn_up_exps.weight", PART_EXPERTS, embd, ff, s->experts }, { "ffn_down_exps.weight", PART_EXPERTS, ff, embd, s->experts },
+                { "ffn_gate.%u.weight", PART_EXPERTS_APART, embd, ff, 0 }, { "ffn_up.%u.weight", PART_EXPERTS_APART, embd, ff, 0 },
+                { "ffn_down.%u.weight", PART_EXPERTS_APART, ff, embd, 0 },
                 { "post_ffw_norm.weight", PART_NORMS_POST, embd, 0, 0 },
                 { "layer_output_norm.weight", PART_NORMS_AFTER, embd, 0, 0 }, { "layer_output_norm.bias", PART_NORMS_AFTER, embd, 0, 0 },
         };
         /* clang-format on */
-        return arch_tensors_in(s->parts, known, sizeof(known) / sizeof(known[0]));
+        return arch_tensors_in(s, known, sizeof(known) / sizeof(known[0]));
 }
 
 static inline struct arch_tensors arch_tensors_after_layers(const struct arch_sizes *s) {
@@ -130,7 +139,7 @@ static inline struct arch_tensors arch_tensors_after_layers(const struct arch_si
                 { "output_norm.weight", PART_OUTPUT_NORM, s->embd, 0, 0 },
                 { "output.weight", PART_OUTPUT, s->embd, s->vocab, 0 },
         };
-        return arch_tensors_in(s->parts, known, sizeof(known) / sizeof(known[0]));
+        return arch_tensors_in(s, known, sizeof(known) / sizeof(known[0]));
 }
 
 #endif

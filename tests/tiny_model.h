@@ -24,6 +24,7 @@ struct tiny_model {
         float rope_scale;               /* factor of linear scaling (none) */
         float yarn_scale;               /* factor of YaRN, from 64 tokens on (none) */
         uint32_t experts, experts_used; /* (none; of an architecture that must have them 5, of which 2 are used) */
+        bool experts_apart;             /* a tensor for each, as llama's first files with experts have it */
         bool level_router;              /* all experts score the same */
         uint32_t window;                /* (none; of an architecture with a pattern 40) */
         uint32_t pooling;               /* (none) */
@@ -96,8 +97,9 @@ static inline void tiny_tensor(struct gguf_writer *w, struct gguf_writer *data, 
 
 static inline struct arch_sizes tiny_sizes(const struct tiny_model *m) {
         bool learned = arch_info(m->arch)->parts & PART_POSITIONS;
+        uint32_t experts = !m->experts ? 0 : m->experts_apart ? PART_EXPERTS_APART : PART_EXPERTS;
         return (struct arch_sizes){ .arch = m->arch,
-                                    .parts = arch_file_parts(m->arch, m->experts > 0) | (m->untied ? PART_OUTPUT : 0) |
+                                    .parts = arch_file_parts(m->arch, experts) | (m->untied ? PART_OUTPUT : 0) |
                                              (m->rope_freqs ? PART_ROPE_FREQS : 0) | (m->rope_factors ? PART_ROPE_FACTORS : 0),
                                     .layers = m->layers,
                                     .embd = m->embd,

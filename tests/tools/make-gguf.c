@@ -31,7 +31,7 @@ struct options {
         uint32_t experts; /* 0: none */
         enum tensor_type type;
         bool mixed; /* Q4_K_M: the tensors that suffer most get Q6_K */
-        bool untied, rope_freqs;
+        bool untied, rope_freqs, experts_apart;
         float rope_base;
         uint32_t seed;
         uint32_t parts;
@@ -126,7 +126,7 @@ static void add_layer(const struct options *o, uint32_t layer, const struct arch
         for (uint32_t i = 0; i < list->count; i++) {
                 const struct arch_tensor *t = &list->all[i];
                 bool is_precious = !strncmp(t->name, "attn_v.w", 8) || !strncmp(t->name, "ffn_down", 8);
-                bool is_router = t->parts == PART_EXPERTS && !t->planes;
+                bool is_router = !strncmp(t->name, "ffn_gate_inp", 12);
                 char full[64];
                 snprintf(full, sizeof(full), "blk.%" PRIu32 ".%s", layer, t->name);
                 if (!t->rows)
@@ -137,9 +137,9 @@ static void add_layer(const struct options *o, uint32_t layer, const struct arch
 }
 
 static struct arch_sizes sizes_of(const struct options *o) {
-        uint32_t head = o->embd / o->heads;
+        uint32_t head = o->embd / o->heads, experts = !o->experts ? 0 : o->experts_apart ? PART_EXPERTS_APART : PART_EXPERTS;
         return (struct arch_sizes){ .arch = o->arch,
-                                    .parts = arch_file_parts(o->arch, o->experts > 0) | (o->untied ? PART_OUTPUT : 0) |
+                                    .parts = arch_file_parts(o->arch, experts) | (o->untied ? PART_OUTPUT : 0) |
                                              (o->rope_freqs ? PART_ROPE_FREQS : 0),
                                     .layers = o->layers,
                                     .embd = o->embd,
@@ -320,6 +320,7 @@ static const struct option_row rows[] = {
         { "kv-heads", 0, "N", option_number, AT(kv_heads), 1, 512, .help = "heads of keys and values" },
         { "experts", 0, "N", option_number, AT(experts), 1, 512,
           .help = "experts of a layer (default: none, or 8 where they must be)" },
+        { "experts-apart", 0, NULL, option_flag, AT(experts_apart), .help = "in a tensor each, at most 16 of them" },
         { "vocab", 0, "N", option_number, AT(vocab.count), MADE_VOCAB_MIN, 1 << 20, .help = "tokens" },
         { "ctx", 0, "N", option_number, AT(ctx), 1, 1 << 24, .help = "tokens of context that it says it was trained for" },
         { "untied", 0, NULL, option_flag, AT(untied), .help = "the output is a matrix of its own" },
@@ -356,6 +357,11 @@ static bool sizes_fit(const struct options *o) {
         }
         if (o->embd % o->heads || o->embd / o->heads % 2 || o->heads % o->kv_heads) {
                 fprintf(stderr, "make-gguf: --heads must divide --embd evenly, and --kv-heads must divide --heads\n");
+                return false;
+        }
+        if (o->experts_apart && (o->experts > 16 || (arch_info(o->arch)->parts & PART_EXPERTS))) {
+                fprintf(stderr, "make-gguf: --experts-apart is not for so many experts, or not for architecture %s\n",
+                        arch_name(o->arch));
                 return false;
         }
         if (o->experts && !(arch_info(o->arch)->experts_may || (arch_info(o->arch)->parts & PART_EXPERTS))) {

@@ -300,6 +300,7 @@ static const struct formula_row formula_rows[] = {
         { "keys and values in q4_0", { .model = { .type = TENSOR_F32 }, .kv = KV_Q4_0 }, 1e-1 },
         { "YaRN", { .model = { .type = TENSOR_F32, .yarn_scale = 8 } }, 1e-6 },
         { "experts", { .model = { .type = TENSOR_F32, .experts = 5 } }, 1e-6 },
+        { "experts with a tensor each", { .model = { .type = TENSOR_F32, .experts = 5, .experts_apart = true } }, 1e-6 },
         { "experts in whole numbers", { .model = { .type = TENSOR_Q8_0, .experts = 9, .experts_used = 4 } }, 1e-6 },
         { "one expert of three", { .model = { .type = TENSOR_F16, .experts = 3, .experts_used = 1 } }, 1e-6 },
         { "experts that score the same: the first are taken", { .model = { .type = TENSOR_F32, .experts = 7, .experts_used = 3, .level_router = true } }, 1e-6 },

@@ -286,6 +286,21 @@ static void a_file_brings_it_back(void **state) {
                 }
 }
 
+/* The same weights in a file that has a tensor for each expert. */
+static void experts_lie_where_they_want(void **state) {
+        (void) state;
+        float given[2][64];
+        for (unsigned apart = 0; apart < 2; apart++) {
+                struct rig r = rig_open((struct rig_config){
+                        .model = { .type = TENSOR_Q4_K, .experts = 7, .experts_used = 3, .experts_apart = apart } });
+                int32_t tokens[100];
+                make_tokens(&r, 11, tokens, 100);
+                logits_of(&r, tokens, 100, 40, given[apart]);
+                rig_close(&r);
+        }
+        assert_memory_equal(given[0], given[1], sizeof(given[0]));
+}
+
 static void an_empty_pass_does_nothing(void **state) {
         (void) state;
         struct rig r = rig_open((struct rig_config){ .model = { .type = TENSOR_Q8_0 } });
@@ -303,6 +318,7 @@ int main(void) {
                 cmocka_unit_test(a_converted_cache_answers_as_one_that_was_stored_so),
                 cmocka_unit_test(texts_beside_each_other_change_no_bit),
                 cmocka_unit_test(a_file_brings_it_back),
+                cmocka_unit_test(experts_lie_where_they_want),
                 cmocka_unit_test(an_empty_pass_does_nothing),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
