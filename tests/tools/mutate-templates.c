@@ -17,6 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "engine/clock.h"
 #include "engine/jinja/jinja.h"
 #include "engine/text_file.h"
 #include "tests/random_bits.h"
@@ -225,9 +226,7 @@ static void run(const struct draft *d, const cJSON *messages, const cJSON *tools
 }
 
 static uint64_t now_us(void) {
-        struct timespec t;
-        (void) clock_gettime(CLOCK_MONOTONIC, &t);
-        return (uint64_t) t.tv_sec * 1000000 + (uint64_t) t.tv_nsec / 1000;
+        return clock_us(CLOCK_MONOTONIC);
 }
 
 static void run_case(uint64_t seed, const cJSON *messages, const cJSON *tools, struct tally *tally) {
