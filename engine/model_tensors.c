@@ -182,7 +182,7 @@ static void put(void *owner, const struct expected *e, const struct gguf_tensor 
 static int take_tensor(const struct model *m, const struct expected *e, const char *prefix, uint32_t layer, void *owner,
                        struct gguf_error *reterr) {
         bool must = e->part & m->shape.parts;
-        if (!must && !(e->part & arch_info(m->shape.arch)->parts_may))
+        if (!must && !(e->part & arch_parts_may(m->shape.arch)))
                 return 0;
         char name[64];
         (void) snprintf(name, sizeof(name), "%s%s", prefix, e->name);
@@ -209,7 +209,7 @@ static void cut_fused(const struct shape *s, uint32_t layer, struct model_layer 
                 w->attn_k = matrix_rows(w->attn_q, queries, keys);
                 w->attn_q = matrix_rows(w->attn_q, 0, queries);
         }
-        if ((arch_info(s->arch)->parts_may & PART_QKV_FUSED_BIAS) && w->attn_q_bias) {
+        if ((arch_parts_may(s->arch) & PART_QKV_FUSED_BIAS) && w->attn_q_bias) {
                 w->attn_k_bias = w->attn_q_bias + queries * sizeof(float);
                 w->attn_v_bias = w->attn_k_bias + keys * sizeof(float);
         }
@@ -294,7 +294,7 @@ static bool is_in(const struct expected table[], size_t count, uint32_t parts, s
 static bool is_known(const struct shape *s, struct gguf_string whole) {
         bool in_layer;
         struct gguf_string name = name_within_layer(whole, &in_layer);
-        uint32_t parts = s->parts | arch_info(s->arch)->parts_may;
+        uint32_t parts = s->parts | arch_parts_may(s->arch);
         for (size_t i = 0; in_layer && i < COUNT(ignored_per_layer); i++)
                 if (gguf_string_equals(name, ignored_per_layer[i]))
                         return true;

@@ -19,7 +19,7 @@ struct arch_sizes {
 
 /* Those that all its files have; WITH_EXPERTS: in the place of one feed-forward. */
 static inline uint32_t arch_file_parts(enum arch arch, bool with_experts) {
-        uint32_t parts = arch_info(arch)->parts;
+        uint32_t parts = arch_parts(arch);
         return with_experts ? (parts & ~(uint32_t) PART_FF_GATED) | PART_EXPERTS : parts;
 }
 
