@@ -11,66 +11,61 @@
 #include <stdio.h>
 #include <string.h>
 
-#define EPSILON_RMS     "attention.layer_norm_rms_epsilon"
-#define EPSILON_LAYER   "attention.layer_norm_epsilon"
-
-#define DECODER         (PART_ALWAYS | PART_OUTPUT_NORM | PART_NORMS_BEFORE)
-#define ENCODER         (PART_ALWAYS | PART_NORMS_AFTER | PART_EMBD_NORM)
-#define DECODER_MAY     (PART_OUTPUT | PART_ROPE_FREQS)
 #define GEMMA_ATTENTION 50.0f
 #define GEMMA_LOGITS    30.0f
+
+static const struct arch_kind text = {
+        .parts = PART_ALWAYS | PART_OUTPUT_NORM | PART_NORMS_BEFORE,
+        .parts_may = PART_OUTPUT | PART_ROPE_FREQS,
+        .causal = true,
+        .epsilon = "attention.layer_norm_rms_epsilon",
+};
+
+static const struct arch_kind vectors = {
+        .parts = PART_ALWAYS | PART_NORMS_AFTER | PART_EMBD_NORM,
+        .epsilon = "attention.layer_norm_epsilon",
+};
 
 static const struct arch_info archs[ARCH_COUNT] = {
         [ARCH_LLAMA] = {
                 .name = "llama",
-                .parts = DECODER | PART_QKV | PART_FF_GATED,
-                .parts_may = DECODER_MAY | PART_QKV_BIAS | PART_OUT_BIAS,
+                .kind = &text,
+                .parts = PART_QKV | PART_FF_GATED,
+                .parts_may = PART_QKV_BIAS | PART_OUT_BIAS,
                 .experts_may = true,
-                .causal = true,
-                .epsilon = EPSILON_RMS,
                 .rope = ROPE_NEIGHBOURS,
         },
         [ARCH_MISTRAL] = {
                 .name = "mistral",
-                .parts = DECODER | PART_QKV | PART_FF_GATED,
-                .parts_may = DECODER_MAY,
+                .kind = &text,
+                .parts = PART_QKV | PART_FF_GATED,
                 .experts_may = true,
-                .causal = true,
-                .epsilon = EPSILON_RMS,
                 .rope = ROPE_NEIGHBOURS,
                 .window = WINDOW_WHERE_GIVEN,
         },
         [ARCH_QWEN2] = {
                 .name = "qwen2",
-                .parts = DECODER | PART_QKV | PART_QKV_BIAS | PART_FF_GATED,
-                .parts_may = DECODER_MAY,
-                .causal = true,
-                .epsilon = EPSILON_RMS,
+                .kind = &text,
+                .parts = PART_QKV | PART_QKV_BIAS | PART_FF_GATED,
                 .rope = ROPE_HALVES,
         },
         [ARCH_QWEN3] = {
                 .name = "qwen3",
-                .parts = DECODER | PART_QKV | PART_HEAD_NORMS | PART_FF_GATED,
-                .parts_may = DECODER_MAY,
-                .causal = true,
-                .epsilon = EPSILON_RMS,
+                .kind = &text,
+                .parts = PART_QKV | PART_HEAD_NORMS | PART_FF_GATED,
                 .rope = ROPE_HALVES,
         },
         [ARCH_QWEN3MOE] = {
                 .name = "qwen3moe",
-                .parts = DECODER | PART_QKV | PART_HEAD_NORMS | PART_EXPERTS,
-                .parts_may = DECODER_MAY,
-                .causal = true,
-                .epsilon = EPSILON_RMS,
+                .kind = &text,
+                .parts = PART_QKV | PART_HEAD_NORMS | PART_EXPERTS,
                 .rope = ROPE_HALVES,
         },
         [ARCH_GEMMA2] = {
                 .name = "gemma2",
-                .parts = DECODER | PART_NORMS_POST | PART_QKV | PART_FF_GATED,
-                .parts_may = DECODER_MAY,
-                .causal = true,
+                .kind = &text,
+                .parts = PART_NORMS_POST | PART_QKV | PART_FF_GATED,
                 .embd_scaled = true,
-                .epsilon = EPSILON_RMS,
                 .rope = ROPE_HALVES,
                 .gate = GATE_GELU,
                 .window = WINDOW_PATTERN,
@@ -82,11 +77,9 @@ static const struct arch_info archs[ARCH_COUNT] = {
         },
         [ARCH_GEMMA3] = {
                 .name = "gemma3",
-                .parts = DECODER | PART_NORMS_POST | PART_QKV | PART_HEAD_NORMS | PART_FF_GATED,
-                .parts_may = DECODER_MAY,
-                .causal = true,
+                .kind = &text,
+                .parts = PART_NORMS_POST | PART_QKV | PART_HEAD_NORMS | PART_FF_GATED,
                 .embd_scaled = true,
-                .epsilon = EPSILON_RMS,
                 .rope = ROPE_HALVES,
                 .gate = GATE_GELU,
                 .window = WINDOW_PATTERN,
@@ -96,25 +89,24 @@ static const struct arch_info archs[ARCH_COUNT] = {
         },
         [ARCH_PHI3] = {
                 .name = "phi3",
-                .parts = DECODER | PART_QKV_FUSED | PART_FF_GATED_FUSED,
-                .parts_may = DECODER_MAY | PART_ROPE_FACTORS,
-                .causal = true,
-                .epsilon = EPSILON_RMS,
+                .kind = &text,
+                .parts = PART_QKV_FUSED | PART_FF_GATED_FUSED,
+                .parts_may = PART_ROPE_FACTORS,
                 .rope = ROPE_HALVES,
                 .window = WINDOW_WHERE_GIVEN,
         },
         [ARCH_BERT] = {
                 .name = "bert",
-                .parts = ENCODER | PART_POSITIONS | PART_TOKEN_TYPES | PART_QKV | PART_QKV_BIAS |
+                .kind = &vectors,
+                .parts = PART_POSITIONS | PART_TOKEN_TYPES | PART_QKV | PART_QKV_BIAS |
                          PART_OUT_BIAS | PART_FF | PART_FF_BIAS,
-                .epsilon = EPSILON_LAYER,
                 .gate = GATE_GELU,
         },
         [ARCH_NOMIC_BERT] = {
                 .name = "nomic-bert",
-                .parts = ENCODER | PART_TOKEN_TYPES | PART_QKV_FUSED | PART_FF_GATED,
+                .kind = &vectors,
+                .parts = PART_TOKEN_TYPES | PART_QKV_FUSED | PART_FF_GATED,
                 .parts_may = PART_QKV_FUSED_BIAS | PART_OUT_BIAS | PART_FF_BIAS | PART_FF_GATED_BIAS,
-                .epsilon = EPSILON_LAYER,
                 .rope = ROPE_HALVES,
         },
 };
@@ -122,6 +114,14 @@ static const struct arch_info archs[ARCH_COUNT] = {
 const struct arch_info *arch_info(enum arch arch) {
         assert(arch < ARCH_COUNT);
         return &archs[arch];
+}
+
+uint32_t arch_parts(enum arch arch) {
+        return arch_info(arch)->parts | arch_info(arch)->kind->parts;
+}
+
+uint32_t arch_parts_may(enum arch arch) {
+        return arch_info(arch)->parts_may | arch_info(arch)->kind->parts_may;
 }
 
 const char *arch_name(enum arch arch) {

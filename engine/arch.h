@@ -71,14 +71,19 @@ enum window_use {
         WINDOW_PATTERN,     /* in all layers but each last of a pattern */
 };
 
+/* What those that make text share, and those that make vectors. */
+struct arch_kind {
+        uint32_t parts, parts_may; /* besides the architecture's own */
+        bool causal;               /* makes text; else it looks both ways, and a text goes through as a whole */
+        const char *epsilon;       /* the key of the norms' epsilon */
+};
+
 struct arch_info {
-        const char *name;    /* as general.architecture says it, and before each key */
-        uint32_t parts;      /* always there */
-        uint32_t parts_may;  /* each tensor of these where the file has it */
-        bool experts_may;    /* with expert_count: PART_EXPERTS in the place of PART_FF_GATED */
-        bool causal;         /* makes text; else it looks both ways, and a text goes through as a whole */
-        bool embd_scaled;    /* embeddings times the root of their length */
-        const char *epsilon; /* the key of the norms' epsilon */
+        const char *name; /* as general.architecture says it, and before each key */
+        const struct arch_kind *kind;
+        uint32_t parts, parts_may; /* besides those of its kind: arch_parts and arch_parts_may have all */
+        bool experts_may;          /* with expert_count: PART_EXPERTS in the place of PART_FF_GATED */
+        bool embd_scaled;          /* embeddings times the root of their length */
         enum rope_pairs rope;
         enum gate gate;
         enum window_use window;
@@ -90,6 +95,9 @@ struct arch_info {
 
 /* The row of ARCH. */
 const struct arch_info *arch_info(enum arch arch);
+/* Those that are always there; those of which each tensor may be there. */
+uint32_t arch_parts(enum arch arch);
+uint32_t arch_parts_may(enum arch arch);
 /* As `general.architecture` names it: "llama". */
 const char *arch_name(enum arch arch);
 /* 0 and *ret, or -ENOENT. NAME is not terminated. */

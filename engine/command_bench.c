@@ -6,9 +6,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "engine/bounds.h"
+#include "engine/clock.h"
 #include "engine/commands.h"
 #include "engine/kernels/kernels.h"
 #include "engine/options.h"
@@ -68,9 +68,7 @@ struct part {
 };
 
 static double now_s(void) {
-        struct timespec t;
-        (void) clock_gettime(CLOCK_MONOTONIC, &t);
-        return (double) t.tv_sec + (double) t.tv_nsec * 1e-9;
+        return clock_s(CLOCK_MONOTONIC);
 }
 
 /* Tokens spread over the vocabulary; the same ones each time. */

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "engine/bounds.h"
+#include "engine/clock.h"
 #include "engine/commands.h"
 #include "engine/model_identity.h"
 #include "engine/options.h"
@@ -103,9 +104,7 @@ struct measurement {
 };
 
 static double now_s(void) {
-        struct timespec t;
-        (void) clock_gettime(CLOCK_MONOTONIC, &t);
-        return (double) t.tv_sec + (double) t.tv_nsec * 1e-9;
+        return clock_s(CLOCK_MONOTONIC);
 }
 
 static void note_loss(struct measurement *m, enum kv_type type, uint32_t index, double loss) {

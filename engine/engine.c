@@ -5,9 +5,9 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/random.h>
-#include <time.h>
 
 #include "engine/bounds.h"
+#include "engine/clock.h"
 #include "engine/parts.h"
 #include "engine/session_file.h"
 
@@ -19,9 +19,7 @@ struct engine_config engine_config_default(void) {
 }
 
 static uint64_t now_us(void) {
-        struct timespec t;
-        (void) clock_gettime(CLOCK_MONOTONIC, &t);
-        return (uint64_t) t.tv_sec * 1000000 + (uint64_t) t.tv_nsec / 1000;
+        return clock_us(CLOCK_MONOTONIC);
 }
 
 static uint64_t any_seed(void) {

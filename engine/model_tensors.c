@@ -210,7 +210,7 @@ static int find(const struct model *m, const struct expected *e, const char *nam
 /* Looks up E, if the architecture has it, and puts it into its field of OWNER. PREFIX: "" or "blk.3.". */
 static int take_tensor(const struct model *m, const struct expected *e, const char *prefix, uint32_t layer, void *owner,
                        struct gguf_error *reterr) {
-        if (!(e->part & (m->shape.parts | arch_info(m->shape.arch)->parts_may)))
+        if (!(e->part & (m->shape.parts | arch_parts_may(m->shape.arch))))
                 return 0;
         char name[64];
         const struct gguf_tensor *t;
@@ -253,7 +253,7 @@ static void cut_fused(const struct shape *s, uint32_t layer, struct model_layer 
                 w->attn_k = matrix_rows(w->attn_q, queries, keys);
                 w->attn_q = matrix_rows(w->attn_q, 0, queries);
         }
-        if ((arch_info(s->arch)->parts_may & PART_QKV_FUSED_BIAS) && w->attn_q_bias) {
+        if ((arch_parts_may(s->arch) & PART_QKV_FUSED_BIAS) && w->attn_q_bias) {
                 w->attn_k_bias = w->attn_q_bias + queries * sizeof(float);
                 w->attn_v_bias = w->attn_k_bias + keys * sizeof(float);
         }
@@ -361,7 +361,7 @@ static bool is_name_of(const struct expected *e, struct gguf_string name, uint32
 }
 
 static bool is_in(const struct expected table[], size_t count, const struct shape *s, struct gguf_string name) {
-        uint32_t parts = s->parts | arch_info(s->arch)->parts_may;
+        uint32_t parts = s->parts | arch_parts_may(s->arch);
         for (size_t i = 0; i < count; i++)
                 if ((table[i].part & parts) && is_name_of(&table[i], name, s->n_expert))
                         return true;

@@ -33,19 +33,19 @@ static void read_arch(struct metadata *m, struct shape *s) {
                 return;
         }
         m->arch = arch_name(s->arch);
-        s->parts = arch_info(s->arch)->parts;
+        s->parts = arch_parts(s->arch);
 }
 
 /* Which way a model looks is its architecture's: a file that says otherwise is of another kind than we know. */
 static void read_causal(struct metadata *m, struct shape *s) {
-        s->causal = arch_info(s->arch)->causal;
+        s->causal = arch_info(s->arch)->kind->causal;
         if (metadata_bool_or(m, "attention.causal", s->causal) != s->causal)
                 metadata_fail(m, -ENOTSUP, "key '%s.attention.causal' is %s: this architecture is supported %s", m->arch,
                               s->causal ? "false" : "true", s->causal ? "causal alone" : "without it alone");
 }
 
 static void read_epsilon(struct metadata *m, struct shape *s) {
-        const char *key = arch_info(s->arch)->epsilon;
+        const char *key = arch_info(s->arch)->kind->epsilon;
         s->norm_epsilon = metadata_f32_or(m, key, 0, 1, -1);
         if (s->norm_epsilon < 0)
                 metadata_fail(m, -EBADMSG, "key '%s.%s' is missing", m->arch, key);

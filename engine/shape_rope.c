@@ -32,7 +32,7 @@ static enum rope_scaling read_scaling(struct metadata *m, const struct shape *s)
                 return ROPE_LINEAR;
         if (gguf_string_equals(type, "yarn"))
                 return ROPE_YARN;
-        bool long_factors = arch_info(s->arch)->parts_may & PART_ROPE_FACTORS;
+        bool long_factors = arch_parts_may(s->arch) & PART_ROPE_FACTORS;
         if (!gguf_string_equals(type, "none") && !(long_factors && gguf_string_equals(type, "longrope")))
                 metadata_fail(m, -ENOTSUP, "key '%s.rope.scaling.type' is '%s': only 'none', 'linear' and 'yarn' are supported",
                               m->arch, printable_copy(shown, sizeof(shown), type.bytes, type.length));

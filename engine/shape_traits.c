@@ -14,7 +14,7 @@
 
 void shape_read_experts(struct metadata *m, struct shape *s) {
         const struct arch_info *info = arch_info(s->arch);
-        bool must = info->parts & PART_EXPERTS;
+        bool must = arch_parts(s->arch) & PART_EXPERTS;
         uint32_t count = must ? metadata_u32(m, "expert_count", 1, SHAPE_EXPERTS_MAX)
                               : metadata_u32_or(m, "expert_count", 0, SHAPE_EXPERTS_MAX, 0);
         if (count == 0)

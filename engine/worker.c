@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "engine/bounds.h"
+#include "engine/clock.h"
 #include "engine/commands.h"
 #include "engine/control.h"
 #include "engine/files.h"
@@ -333,9 +334,7 @@ static size_t receive(struct worker *w, size_t max) {
 /* ---- the loop ---- */
 
 static uint64_t now_us(void) {
-        struct timespec t;
-        (void) clock_gettime(CLOCK_MONOTONIC, &t);
-        return (uint64_t) t.tv_sec * 1000000 + (uint64_t) t.tv_nsec / 1000;
+        return clock_us(CLOCK_MONOTONIC);
 }
 
 /* What may be done without waiting: nothing, only what gives memory back, a step. */

@@ -20,7 +20,7 @@ struct arch_sizes {
 
 /* Those that all its files have; EXPERTS: PART_EXPERTS or PART_EXPERTS_APART in the place of one feed-forward, or 0. */
 static inline uint32_t arch_file_parts(enum arch arch, uint32_t experts) {
-        uint32_t parts = arch_info(arch)->parts;
+        uint32_t parts = arch_parts(arch);
         return experts ? (parts & ~(uint32_t) (PART_FF_GATED | PART_EXPERTS)) | experts : parts;
 }
 

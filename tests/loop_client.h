@@ -55,7 +55,7 @@ static void say(int fd, const char *bytes, size_t count, size_t piece) {
         }
 }
 
-static void say_text(int fd, const char *text) {
+static inline void say_text(int fd, const char *text) {
         say(fd, text, strlen(text), SIZE_MAX);
 }
 

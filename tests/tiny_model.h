@@ -96,7 +96,7 @@ static inline void tiny_tensor(struct gguf_writer *w, struct gguf_writer *data, 
 }
 
 static inline struct arch_sizes tiny_sizes(const struct tiny_model *m) {
-        bool learned = arch_info(m->arch)->parts & PART_POSITIONS;
+        bool learned = arch_parts(m->arch) & PART_POSITIONS;
         uint32_t experts = !m->experts ? 0 : m->experts_apart ? PART_EXPERTS_APART : PART_EXPERTS;
         return (struct arch_sizes){ .arch = m->arch,
                                     .parts = arch_file_parts(m->arch, experts) | (m->untied ? PART_OUTPUT : 0) |
@@ -152,7 +152,7 @@ static inline void tiny_metadata(struct gguf_writer *w, const struct tiny_model 
                 arch_write_u32(w, m->arch, "attention.sliding_window_pattern", 2);
         if (m->pooling)
                 arch_write_u32(w, m->arch, "pooling_type", m->pooling);
-        arch_write_f32(w, m->arch, arch_info(m->arch)->epsilon, 1e-5f);
+        arch_write_f32(w, m->arch, arch_info(m->arch)->kind->epsilon, 1e-5f);
         gguf_write_string(w, "tokenizer.ggml.model", "gpt2");
         gguf_write_string(w, "tokenizer.ggml.pre", "gpt-2");
         gguf_write_array(w, "tokenizer.ggml.tokens", GGUF_STRING, m->vocab);
@@ -178,7 +178,7 @@ static inline void tiny_defaults(struct tiny_model *m) {
         m->d_head_v = m->d_head_v ? m->d_head_v : m->d_head;
         m->n_rot = m->n_rot ? m->n_rot : m->d_head;
         m->vocab = m->vocab ? m->vocab : d.vocab;
-        if (arch_info(m->arch)->parts & PART_EXPERTS && !m->experts)
+        if (arch_parts(m->arch) & PART_EXPERTS && !m->experts)
                 m->experts = 5;
         if (m->experts && !m->experts_used)
                 m->experts_used = 2;

@@ -3,13 +3,12 @@
 should, and the memory is given back to the box."""
 
 import os
-import subprocess
 import tempfile
 import unittest
 
 from demo_model import questions
 from downshifting import PACED, ask, control, fill, kv_memory, relieved, shift, statistics
-from headroomd import BUILD, DEMO_MODEL, SANITIZED
+from headroomd import DEMO_MODEL, SANITIZED, make_gguf
 from worker import Worker
 
 EVERY = 60 if SANITIZED else 8  # of the trained questions
@@ -52,8 +51,7 @@ class Memory(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.scratch = tempfile.TemporaryDirectory(prefix="headroom-downshift-")
-        cls.model = os.path.join(cls.scratch.name, "wide.gguf")
-        subprocess.run([os.path.join(BUILD, "tools", "make-gguf"), cls.model, "--kv-heads", "4", "--ctx", "8192"], check=True)
+        cls.model = make_gguf(os.path.join(cls.scratch.name, "wide.gguf"), "--kv-heads", "4", "--ctx", "8192")
 
     @classmethod
     def tearDownClass(cls):

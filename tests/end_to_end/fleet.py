@@ -18,7 +18,7 @@ import time
 import unittest
 
 import headroomd
-from headroomd import BUILD, DEMO_MODEL as DEMO, ENGINE, SANITIZED, SLOW, eventually
+from headroomd import DEMO_MODEL as DEMO, ENGINE, SANITIZED, SLOW, eventually
 
 MIB = 1 << 20
 WORKSHOP = tempfile.mkdtemp(prefix="headroom-fleet-")
@@ -30,10 +30,7 @@ def tearDownModule():
 
 def made_model(name, *options):
     """A model of random weights; made once for all tests."""
-    path = os.path.join(WORKSHOP, name + ".gguf")
-    if not os.path.exists(path):
-        subprocess.run([os.path.join(BUILD, "tools", "make-gguf"), path, *options], check=True, stdout=subprocess.DEVNULL)
-    return path
+    return headroomd.make_gguf(os.path.join(WORKSHOP, name + ".gguf"), *options)
 
 
 def large_model(name="large", seed="1"):

@@ -33,6 +33,13 @@ def eventually(condition, seconds=20):
     raise AssertionError("never came true")
 
 
+def make_gguf(path, *options):
+    """A model of random weights at PATH, unless there is one already."""
+    if not os.path.exists(path):
+        subprocess.run([os.path.join(BUILD, "tools", "make-gguf"), path, *options], check=True, stdout=subprocess.DEVNULL)
+    return path
+
+
 class Daemon:
     """CONF goes on in the section [models]; MODELS maps file names to GGUF files, which are linked."""
 

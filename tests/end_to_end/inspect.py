@@ -6,9 +6,8 @@ import subprocess
 import sys
 import tempfile
 
-from headroomd import BUILD, ENGINE
+from headroomd import ENGINE, make_gguf
 
-MAKE_GGUF = os.path.join(BUILD, "tools", "make-gguf")
 FIELDS = ["architecture", "name", "quantization", "parameters", "weights_bytes", "decode_bytes", "scratch_bytes", "overhead_bytes",
           "makes_text", "pooling",
           "n_ctx_train", "n_vocab", "n_layer", "n_embd", "n_head", "n_head_kv", "kv_bytes_per_token", "chat_format", "files", "file_bytes"]
@@ -34,7 +33,7 @@ def refused(*arguments, code=1, says=""):
 
 def test_one_file(folder):
     path = os.path.join(folder, "one.gguf")
-    subprocess.run([MAKE_GGUF, path, "--type", "q8_0", "--layers", "3", "--ctx", "1024"], check=True)
+    make_gguf(path, "--type", "q8_0", "--layers", "3", "--ctx", "1024")
     told = summary(path)
     assert list(sorted(told)) == sorted(FIELDS), told
     assert told["quantization"] == "Q8_0" and told["n_layer"] == 3 and told["n_ctx_train"] == 1024 and told["files"] == 1
@@ -59,7 +58,7 @@ def test_one_file(folder):
 
 def test_split(folder):
     path = os.path.join(folder, "split.gguf")
-    subprocess.run([MAKE_GGUF, path, "--split", "3"], check=True)
+    make_gguf(path, "--split", "3")
     parts = [os.path.join(folder, "split-%05d-of-00003.gguf" % (i + 1)) for i in range(3)]
     told = [summary(part) for part in parts]
     assert told[0] == told[1] == told[2] and told[0]["files"] == 3

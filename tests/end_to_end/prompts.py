@@ -13,7 +13,7 @@ import tempfile
 import time
 import unittest
 
-from headroomd import BUILD, DEMO_MODEL, SMALL_MODEL, Daemon, ask, eventually
+from headroomd import DEMO_MODEL, SMALL_MODEL, Daemon, ask, eventually, make_gguf
 
 CONF = "[cache]\nsize = {size}\nidle = {idle}\n[models]\ncontext = 512\nkeep_alive = {keep_alive}\n"
 CAN_MOUNT = os.geteuid() == 0
@@ -269,8 +269,7 @@ class Prompts(unittest.TestCase):
 
     def test_time(self):
         """A prompt of some length, computed and read: a figure, and that it is less by far."""
-        model = os.path.join(self.state, "long.gguf")
-        subprocess.run([os.path.join(BUILD, "tools", "make-gguf"), model, "--ctx", "8192"], check=True, stdout=subprocess.DEVNULL)
+        model = make_gguf(os.path.join(self.state, "long.gguf"), "--ctx", "8192")
         tokens = [(i * 7919) % 200 + 3 for i in range(6000)]
         took = []
         for _ in range(2):

@@ -24,8 +24,7 @@ class Serving(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.scratch = tempfile.mkdtemp(prefix="headroom-models-")
-        cls.long = os.path.join(cls.scratch, "long.gguf")
-        subprocess.run([os.path.join(BUILD, "tools", "make-gguf"), cls.long, "--ctx", "16384"], check=True, stdout=subprocess.DEVNULL)
+        cls.long = headroomd.make_gguf(os.path.join(cls.scratch, "long.gguf"), "--ctx", "16384")
         cls.daemon = Daemon(LIMITS, models={"demo.gguf": os.path.join(headroomd.DEMO, "headroom-demo.gguf"), "org:long.gguf": cls.long},
                             model_confs={"long.conf": "[model]\nname = org/long:q8\npath = org:long.gguf\naliases = long\ncontext = 16384\nparallel = 2\n"})
 
@@ -524,7 +523,7 @@ class Process(unittest.TestCase):
 
     def test_stopping_twice_ends_streams_with_an_error(self):
         with tempfile.TemporaryDirectory() as scratch:
-            subprocess.run([os.path.join(BUILD, "tools", "make-gguf"), scratch + "/long.gguf", "--ctx", "65536"], check=True, stdout=subprocess.DEVNULL)
+            headroomd.make_gguf(scratch + "/long.gguf", "--ctx", "65536")
             daemon = Daemon("context = 65536\n", models={"long.gguf": scratch + "/long.gguf"})
             s = daemon.connect()
             s.sendall(request("POST", "/v1/completions", {"prompt": "x", "max_tokens": 60000, "ignore_eos": True, "stream": True}))

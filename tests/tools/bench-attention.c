@@ -9,17 +9,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "engine/attention.h"
 #include "engine/bounds.h"
+#include "engine/clock.h"
 
 #define REPEATS 15
 
 static double processor_s(void) {
-        struct timespec t;
-        (void) clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-        return (double) t.tv_sec + (double) t.tv_nsec * 1e-9;
+        return clock_s(CLOCK_THREAD_CPUTIME_ID);
 }
 
 static float number(uint32_t i) {

@@ -10,8 +10,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "engine/clock.h"
 #include "engine/grammar/guard.h"
 #include "engine/grammar/schema.h"
 #include "engine/random.h"
@@ -22,9 +22,7 @@
 #define SCHEMA_MAX (1u << 20)
 
 static double processor_us(void) {
-        struct timespec t;
-        (void) clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-        return (double) t.tv_sec * 1e6 + (double) t.tv_nsec * 1e-3;
+        return (double) clock_us(CLOCK_THREAD_CPUTIME_ID);
 }
 
 struct bench {

@@ -5,8 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "engine/clock.h"
 #include "engine/kernels/half.h"
 #include "engine/kernels/kernels.h"
 #include "tests/block_scale.h"
@@ -20,9 +20,7 @@ static _Alignas(64) uint8_t columns[COLUMNS_MAX][N * 4];
 static float out[COLUMNS_MAX * ROWS];
 
 static double processor_s(void) {
-        struct timespec t;
-        (void) clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-        return (double) t.tv_sec + (double) t.tv_nsec * 1e-9;
+        return clock_s(CLOCK_THREAD_CPUTIME_ID);
 }
 
 static void fill(const struct kernels *k, enum tensor_type type) {

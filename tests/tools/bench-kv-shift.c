@@ -8,38 +8,19 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "engine/bounds.h"
+#include "engine/clock.h"
 #include "engine/kernels/kernels.h"
 #include "engine/kv_shift.h"
+#include "tests/own_memory.h"
 
 static uint64_t now_us(void) {
-        struct timespec t;
-        (void) clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-        return (uint64_t) t.tv_sec * 1000000 + (uint64_t) t.tv_nsec / 1000;
+        return clock_us(CLOCK_THREAD_CPUTIME_ID);
 }
 
-/* A line of /proc/self/status, in MiB. */
-static double status_mib(const char *name) {
-        FILE *file = fopen("/proc/self/status", "r");
-        char line[256];
-        unsigned long kib = 0;
-        while (file && fgets(line, sizeof(line), file))
-                if (!strncmp(line, name, strlen(name)))
-                        (void) sscanf(line + strlen(name), ": %lu kB", &kib);
-        if (file)
-                (void) fclose(file);
-        return (double) kib / 1024;
-}
-
-/* The kernel counts the peak (VmHWM) from here on. */
-static void reset_peak(void) {
-        FILE *file = fopen("/proc/self/clear_refs", "w");
-        if (file) {
-                (void) fputs("5", file);
-                (void) fclose(file);
-        }
+static double own_mib(const char *name) {
+        return (double) own_memory_kib(name) / 1024;
 }
 
 static void fill_rows(struct kv_rows at, float *x, uint32_t n) {
@@ -72,11 +53,11 @@ static void measure(const struct shape *shape, uint32_t tokens, enum kv_type fro
                 exit(1);
         fill(c, shape, &s, tokens);
         double block_mib = (double) kv_block_bytes(c, s.blocks[0]) / (1 << 20);
-        reset_peak();
-        double before = status_mib("VmRSS");
+        (void) own_memory_reset_peak();
+        double before = own_mib("VmRSS");
         if (kv_shift_relieve(&shift, &(struct kv_shift_user){ &s, 0 }, 1, to) < 0)
                 exit(1);
-        double after = status_mib("VmRSS"), peak = status_mib("VmHWM");
+        double after = own_mib("VmRSS"), peak = own_mib("VmHWM");
         const struct kv_shift_figures *f = &shift.figures;
         printf("| %s -> %s | %.2f | %.2f | %.1f | %.1f | %.1f%% | %.2f | %.2f |\n", kv_type_name(from), kv_type_name(to),
                (double) f->bytes_read * 1e-3 / (double) f->us, (double) f->us * 1e-3 / (double) f->blocks, before, after,

@@ -12,8 +12,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "engine/clock.h"
 #include "engine/gguf.h"
 #include "engine/text_file.h"
 #include "engine/tokenizer/bounds.h"
@@ -32,9 +32,7 @@ static uint32_t random_below(uint32_t limit) {
 }
 
 static double processor_s(void) {
-        struct timespec t;
-        (void) clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
-        return (double) t.tv_sec + (double) t.tv_nsec * 1e-9;
+        return clock_s(CLOCK_PROCESS_CPUTIME_ID);
 }
 
 static int time_text(const struct tokenizer *t, const char *path) {

@@ -196,7 +196,7 @@ static void write_metadata(struct gguf_writer *w, const struct options *o) {
         arch_write_experts(w, &sizes);
         if (arch->window == WINDOW_PATTERN)
                 arch_write_u32(w, o->arch, "attention.sliding_window", WINDOW);
-        arch_write_f32(w, o->arch, arch->epsilon, 1e-5f);
+        arch_write_f32(w, o->arch, arch->kind->epsilon, 1e-5f);
         arch_write_u32(w, o->arch, "vocab_size", o->vocab.count);
         made_vocab_write(w, &o->vocab);
 }
@@ -359,12 +359,12 @@ static bool sizes_fit(const struct options *o) {
                 fprintf(stderr, "make-gguf: --heads must divide --embd evenly, and --kv-heads must divide --heads\n");
                 return false;
         }
-        if (o->experts_apart && (o->experts > 16 || (arch_info(o->arch)->parts & PART_EXPERTS))) {
+        if (o->experts_apart && (o->experts > 16 || (arch_parts(o->arch) & PART_EXPERTS))) {
                 fprintf(stderr, "make-gguf: --experts-apart is not for so many experts, or not for architecture %s\n",
                         arch_name(o->arch));
                 return false;
         }
-        if (o->experts && !(arch_info(o->arch)->experts_may || (arch_info(o->arch)->parts & PART_EXPERTS))) {
+        if (o->experts && !(arch_info(o->arch)->experts_may || (arch_parts(o->arch) & PART_EXPERTS))) {
                 fprintf(stderr, "make-gguf: --experts is not for architecture %s\n", arch_name(o->arch));
                 return false;
         }
@@ -378,7 +378,7 @@ int main(int argc, char **argv) {
         int code = options_read(&line, &o, argc, argv);
         if (code != OPTIONS_READ)
                 return code;
-        if ((arch_info(o.arch)->parts & PART_EXPERTS) && !o.experts)
+        if ((arch_parts(o.arch) & PART_EXPERTS) && !o.experts)
                 o.experts = 8;
         if (!sizes_fit(&o))
                 return 2;

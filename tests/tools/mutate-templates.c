@@ -17,6 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "engine/clock.h"
 #include "engine/jinja/jinja.h"
 #include "engine/text_file.h"
 #include "tests/random_bits.h"
@@ -75,163 +76,60 @@ static void from_to(const struct draft *d, size_t *from, size_t *to) {
         *to = a < b ? b : a;
 }
 
+/* Most of what a template can say, and what asks for much. */
+/* clang-format off */
+static const char *const inserted[] = {
+        "{{ ", " }}", "{% ", " %}", "{%- ", " -%}", "{#", "#}", "{% for x in messages %}", "{% endfor %}", "{% if x %}",
+        "{% endif %}", "{% else %}", "{% set x %}", "{% endset %}", "{% macro f(x) %}", "{% endmacro %}", "{{ f(f) }}",
+        "{% call f(1) %}", "{% endcall %}", "{% break %}", "{% raw %}", " recursive", "loop(messages)", "| tojson",
+        "| tojson(indent=9999)", "| join", "| list", "| sort", "| map('upper')", "| map(attribute='role')", "| groupby('role')",
+        "| selectattr('x')", "| int", "| indent(9999)", "| replace('', 'xy')", "| unique", "| sum", "is defined", "is none",
+        "not ", "* 999999", "** 63", "// 0", "% 0", "% (1, 2)", "~ messages", "+ messages", "[::-1]", "[1:2:3]", "[-1]", ".x",
+        ".items()", ".split('')", ".append(messages)", ".format(1)", "'%99d'", "'{:>9999}'", "range(99999)", "namespace(x=1)",
+        "9223372036854775807", "-1", "1e308", "'", "\"", "\\", "(", ")", "[", "]", "{", "}", ",", "\xff", "\r\n",
+        "raise_exception('x')", "strftime_now('%c')", "messages", "tools", "none", "true", "{{ messages.append(messages) }}",
+};
+
+/* Words that can stand where a word stood: what is left mostly parses. */
+static const char *const swapped[] = {
+        "messages", "tools", "none", "true", "0", "-1", "99999", "1.5", "''", "'x'", "[]", "{}", "loop", "loop.index",
+        "range(99999)", "messages[0]", "messages[::-1]", "namespace()", "content", "role", "upper", "list", "tojson", "join",
+        "sort", "unique", "string", "length", "first", "int", "items", "split", "replace", "format", "append", "pop", "strip",
+        "get", "keys", "mapping", "iterable", "defined", "dictsort", "trim", "title", "indent", "default", "(1, 2)",
+        "[messages]", "{1: tools}", "('' ~ messages)",
+};
+
+/* What begins like a word of a statement stays: a template without its statements is none. */
+static const char *const kept[] = {
+        "if", "for", "set", "end", "el", "macro", "in", "is", "and", "or", "not", "call", "filter",
+};
+/* clang-format on */
+
+#define ANY_OF(words) (words)[below(sizeof(words) / sizeof((words)[0]))]
+
 static void insert_word(struct draft *d) {
-        static const char *const words[] = {
-                "{{ ",
-                " }}",
-                "{% ",
-                " %}",
-                "{%- ",
-                " -%}",
-                "{#",
-                "#}",
-                "{% for x in messages %}",
-                "{% endfor %}",
-                "{% if x %}",
-                "{% endif %}",
-                "{% else %}",
-                "{% set x %}",
-                "{% endset %}",
-                "{% macro f(x) %}",
-                "{% endmacro %}",
-                "{{ f(f) }}",
-                "{% call f(1) %}",
-                "{% endcall %}",
-                "{% break %}",
-                "{% raw %}",
-                " recursive",
-                "loop(messages)",
-                "| tojson",
-                "| tojson(indent=9999)",
-                "| join",
-                "| list",
-                "| sort",
-                "| map('upper')",
-                "| map(attribute='role')",
-                "| groupby('role')",
-                "| selectattr('x')",
-                "| int",
-                "| indent(9999)",
-                "| replace('', 'xy')",
-                "| unique",
-                "| sum",
-                "is defined",
-                "is none",
-                "not ",
-                "* 999999",
-                "** 63",
-                "// 0",
-                "% 0",
-                "% (1, 2)",
-                "~ messages",
-                "+ messages",
-                "[::-1]",
-                "[1:2:3]",
-                "[-1]",
-                ".x",
-                ".items()",
-                ".split('')",
-                ".append(messages)",
-                ".format(1)",
-                "'%99d'",
-                "'{:>9999}'",
-                "range(99999)",
-                "namespace(x=1)",
-                "9223372036854775807",
-                "-1",
-                "1e308",
-                "'",
-                "\"",
-                "\\",
-                "(",
-                ")",
-                "[",
-                "]",
-                "{",
-                "}",
-                ",",
-                "\xff",
-                "\r\n",
-                "raise_exception('x')",
-                "strftime_now('%c')",
-                "messages",
-                "tools",
-                "none",
-                "true",
-                "{{ messages.append(messages) }}",
-        };
-        const char *word = words[below(sizeof(words) / sizeof(words[0]))];
+        const char *word = ANY_OF(inserted);
         replace(d, boundary(d), 0, word, strlen(word));
 }
 
-/* One word of a template in the place of another: what is left mostly parses. */
+/* The length of the word at AT, behind an opening brace and not that of a statement; else 0. */
+static size_t word_at(const struct draft *d, size_t at) {
+        size_t length = strspn(d->text + at, "abcdefghijklmnopqrstuvwxyz_0123456789");
+        if (at == 0 || !strchr(" .|([,=", d->text[at - 1]))
+                return 0;
+        for (size_t i = 0; i < sizeof(kept) / sizeof(kept[0]); i++)
+                if (!strncmp(d->text + at, kept[i], strlen(kept[i])))
+                        return 0;
+        return length;
+}
+
 static void swap_word(struct draft *d) {
-        static const char *const words[] = {
-                "messages",
-                "tools",
-                "none",
-                "true",
-                "0",
-                "-1",
-                "99999",
-                "1.5",
-                "''",
-                "'x'",
-                "[]",
-                "{}",
-                "loop",
-                "loop.index",
-                "range(99999)",
-                "messages[0]",
-                "messages[::-1]",
-                "namespace()",
-                "content",
-                "role",
-                "upper",
-                "list",
-                "tojson",
-                "join",
-                "sort",
-                "unique",
-                "string",
-                "length",
-                "first",
-                "int",
-                "items",
-                "split",
-                "replace",
-                "format",
-                "append",
-                "pop",
-                "strip",
-                "get",
-                "keys",
-                "mapping",
-                "iterable",
-                "defined",
-                "dictsort",
-                "trim",
-                "title",
-                "indent",
-                "default",
-                "(1, 2)",
-                "[messages]",
-                "{1: tools}",
-                "('' ~ messages)",
-        };
-        size_t at = below(d->length + 1), end;
-        for (size_t tries = 0; tries < 200;
-             tries++, at = below(d->length + 1)) { /* behind an opening brace, and not the word of a block */
-                end = at + strspn(d->text + at, "abcdefghijklmnopqrstuvwxyz_0123456789");
-                bool begins = at > 0 && strchr(" .|([,=", d->text[at - 1]) && end > at;
-                static const char *const kept[] = { "if", "for", "set", "end", "el",   "macro", "in",
-                                                    "is", "and", "or",  "not", "call", "filter" };
-                for (size_t i = 0; i < sizeof(kept) / sizeof(kept[0]) && begins; i++)
-                        begins = strncmp(d->text + at, kept[i], strlen(kept[i])) != 0;
-                if (!begins)
+        for (size_t tries = 0; tries < 200; tries++) {
+                size_t at = below(d->length + 1), length = word_at(d, at);
+                if (!length)
                         continue;
-                const char *word = words[below(sizeof(words) / sizeof(words[0]))];
-                replace(d, at, end - at, word, strlen(word));
+                const char *word = ANY_OF(swapped);
+                replace(d, at, length, word, strlen(word));
                 return;
         }
 }
@@ -328,9 +226,7 @@ static void run(const struct draft *d, const cJSON *messages, const cJSON *tools
 }
 
 static uint64_t now_us(void) {
-        struct timespec t;
-        (void) clock_gettime(CLOCK_MONOTONIC, &t);
-        return (uint64_t) t.tv_sec * 1000000 + (uint64_t) t.tv_nsec / 1000;
+        return clock_us(CLOCK_MONOTONIC);
 }
 
 static void run_case(uint64_t seed, const cJSON *messages, const cJSON *tools, struct tally *tally) {

@@ -267,7 +267,7 @@ static struct kv_sequence through_a_file(struct rig *r, const struct kv_sequence
 static void a_file_brings_it_back(void **state) {
         (void) state;
         for (enum arch arch = 0; arch < ARCH_COUNT; arch++)
-                for (enum kv_type kv = 0; arch_info(arch)->causal && kv < KV_TYPE_COUNT; kv++) {
+                for (enum kv_type kv = 0; arch_info(arch)->kind->causal && kv < KV_TYPE_COUNT; kv++) {
                         struct rig r = rig_open((struct rig_config){ .model = { .arch = arch, .type = TENSOR_Q8_0 }, .kv = kv });
                         struct kv_sequence sequence = { 0 };
                         int32_t tokens[180];

@@ -11,6 +11,7 @@
 #include <time.h>
 #include <cmocka.h>
 
+#include "engine/clock.h"
 #include "engine/grammar/gbnf.h"
 #include "engine/grammar/matcher.h"
 
@@ -175,9 +176,7 @@ static void test_tried_bytes_are_taken_back(void **state) {
 }
 
 static double processor_s(void) {
-        struct timespec t;
-        (void) clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-        return (double) t.tv_sec + (double) t.tv_nsec * 1e-9;
+        return clock_s(CLOCK_THREAD_CPUTIME_ID);
 }
 
 /* A text far longer than what is remembered: the pools are emptied again and again, and the right text still goes through. */

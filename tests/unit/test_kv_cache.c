@@ -10,24 +10,7 @@
 
 #include <cmocka.h>
 
-#include "engine/kv_cache.h"
-
-static uint32_t heads[] = { 2, 1, 3 };
-
-static const struct shape shape = {
-        .n_layer = 3,
-        .n_head = 6,
-        .n_head_kv = 3,
-        .head_kv = heads,
-        .d_head_k = 64,
-        .d_head_v = 32,
-};
-
-static struct kv_cache *new_cache(uint32_t tokens, enum kv_type type_k, enum kv_type type_v) {
-        struct kv_cache *c = NULL;
-        assert_int_equal(kv_cache_new(&(struct kv_config){ &shape, tokens, type_k, type_v }, &c), 0);
-        return c;
-}
+#include "tests/unit/kv_world.h"
 
 /* As the forward pass does: the sequence has more tokens now. */
 static void append(struct kv_cache *c, struct kv_sequence *s, uint32_t count) {

@@ -17,25 +17,10 @@
 
 #include "engine/kernels/kernels.h"
 #include "engine/kv_shift.h"
-
-static uint32_t heads[] = { 2, 1, 3 };
-
-static const struct shape shape = {
-        .n_layer = 3,
-        .n_head = 6,
-        .n_head_kv = 3,
-        .head_kv = heads,
-        .d_head_k = 64,
-        .d_head_v = 32,
-};
+#include "tests/own_memory.h"
+#include "tests/unit/kv_world.h"
 
 #define HEADS 6u /* of all layers */
-
-static struct kv_cache *new_cache(uint32_t tokens, enum kv_type type_k, enum kv_type type_v) {
-        struct kv_cache *c = NULL;
-        assert_int_equal(kv_cache_new(&(struct kv_config){ &shape, tokens, type_k, type_v }, &c), 0);
-        return c;
-}
 
 /* --- contents --- */
 
@@ -257,39 +242,24 @@ static void a_block_in_its_beginning_does_not_grow(void **state) {
         }
 }
 
-/* A line of /proc/self/status in KiB; 0 when it cannot be read. */
-static uint64_t status_kib(const char *name) {
-        FILE *file = fopen("/proc/self/status", "r");
-        char line[256];
-        unsigned long kib = 0;
-        while (file && fgets(line, sizeof(line), file))
-                if (!strncmp(line, name, strlen(name)))
-                        (void) sscanf(line + strlen(name), ": %lu kB", &kib);
-        if (file)
-                (void) fclose(file);
-        return kib;
-}
-
 /* The kernel's own count of the peak: what is held twice within a block cannot hide between two samples. */
 static void the_peak_on_the_way_is_less_than_a_block_above_the_start(void **state) {
         (void) state;
         enum { BLOCKS = 64 };
         struct kv_cache *c = NULL;
         struct kv_sequence s = { 0 };
-        FILE *reset = fopen("/proc/self/clear_refs", "w");
-        if (!reset || !status_kib("VmHWM")) {
+        if (!own_memory_reset_peak() || !own_memory_kib("VmHWM")) {
                 printf("SKIP no peak to be had from /proc/self\n");
                 skip();
         }
         assert_int_equal(kv_cache_new(&(struct kv_config){ &wide, BLOCKS * KV_BLOCK_TOKENS, KV_F16, KV_F16 }, &c), 0);
         fill_wide(c, &s, BLOCKS * KV_BLOCK_TOKENS);
-        uint64_t before = status_kib("VmRSS"), block = kv_block_bytes(c, 0) / 1024;
-        assert_true(fputs("5", reset) >= 0);
-        (void) fclose(reset);
+        uint64_t before = own_memory_kib("VmRSS"), block = kv_block_bytes(c, 0) / 1024;
+        assert_true(own_memory_reset_peak());
         for (uint32_t i = 0; i < BLOCKS; i++)
                 assert_true(kv_sequence_convert(c, &s, i, KV_Q8_0) > 0);
-        assert_true(status_kib("VmHWM") < before + block);
-        assert_true(status_kib("VmRSS") + BLOCKS * block * 45 / 100 < before);
+        assert_true(own_memory_kib("VmHWM") < before + block);
+        assert_true(own_memory_kib("VmRSS") + BLOCKS * block * 45 / 100 < before);
         kv_sequence_done(c, &s);
         kv_cache_free(c);
 }

@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "engine/bounds.h"
+#include "engine/clock.h"
 #include "engine/threads.h"
 
 #define WIDTH_MAX 7u
@@ -73,9 +74,7 @@ static void sleep_ms(long ms) {
 }
 
 static double processor_s(void) {
-        struct timespec t;
-        (void) clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
-        return (double) t.tv_sec + (double) t.tv_nsec * 1e-9;
+        return clock_s(CLOCK_PROCESS_CPUTIME_ID);
 }
 
 static void idle_threads_cost_nothing_and_wake_again(void **state) {
