@@ -143,11 +143,11 @@ int cgroup_base_find(const char *proc, const char *sys, const char *needs, struc
                      size_t reterr_size) {
         struct cgroup_place v1, found;
         struct cgroup_base b = { .fd = -1 };
-        if (needs && cgroup_place_find(proc, sys, CGROUP_V1, &v1))
+        if (needs && cgroup_place_find(proc, sys, CGROUP_VERSION_1, &v1))
                 return refuse(
                         reterr, reterr_size,
                         "the memory controller is on cgroup v1; boot with systemd.unified_cgroup_hierarchy=1 to have it on v2");
-        if (!cgroup_place_find(proc, sys, CGROUP_V2, &b.place))
+        if (!cgroup_place_find(proc, sys, CGROUP_VERSION_2, &b.place))
                 return refuse(reterr, reterr_size, "there are no control groups v2 here: no such hierarchy is mounted");
         found = b.place;
         cgroup_place_of_all(&b.place);

@@ -23,16 +23,16 @@ static const struct cgroup_names {
         const char *limit, *high, *current, *stat;
         const char *droppable[3];
 } names[] = {
-        [CGROUP_V1] = { "/memory.limit_in_bytes",
-                        NULL,
-                        "/memory.usage_in_bytes",
-                        "/memory.stat",
-                        { "total_inactive_file", "total_active_file", NULL } },
-        [CGROUP_V2] = { "/memory.max",
-                        "/memory.high",
-                        "/memory.current",
-                        "/memory.stat",
-                        { "inactive_file", "active_file", "slab_reclaimable" } },
+        [CGROUP_VERSION_1] = { "/memory.limit_in_bytes",
+                               NULL,
+                               "/memory.usage_in_bytes",
+                               "/memory.stat",
+                               { "total_inactive_file", "total_active_file", NULL } },
+        [CGROUP_VERSION_2] = { "/memory.max",
+                               "/memory.high",
+                               "/memory.current",
+                               "/memory.stat",
+                               { "inactive_file", "active_file", "slab_reclaimable" } },
 };
 
 /* --- opening --- */
@@ -65,7 +65,7 @@ static bool open_level(const struct cgroup_place *p, enum cgroup_version version
 static bool counts_children(const struct cgroup_place *p, enum cgroup_version version) {
         char text[NUMBER_TEXT_MAX];
         uint64_t uses = 1;
-        if (version == CGROUP_V2)
+        if (version == CGROUP_VERSION_2)
                 return true;
         int fd = held_file_open(p->directory, "/memory.use_hierarchy");
         if (held_file_read_once(fd, text, sizeof(text)) >= 0)
@@ -92,8 +92,8 @@ static void open_hierarchy(const char *proc, const char *sys, enum cgroup_versio
 void cgroup_limits_open(const char *proc, const char *sys, struct cgroup_limits *ret) {
         ret->count = 0;
         ret->is_cut = false;
-        open_hierarchy(proc, sys, CGROUP_V2, ret);
-        open_hierarchy(proc, sys, CGROUP_V1, ret);
+        open_hierarchy(proc, sys, CGROUP_VERSION_2, ret);
+        open_hierarchy(proc, sys, CGROUP_VERSION_1, ret);
 }
 
 void cgroup_limits_close(struct cgroup_limits *l) {
@@ -141,7 +141,7 @@ static void lower_to(const struct cgroup_level *level, struct memory_seen *seen,
         uint64_t current, above;
         uint64_t limit = smaller(read_limit(level->limit, &tightest->is_gone), read_limit(level->high, &tightest->is_gone));
         /* Most groups say "max"; of those above that are not mounted here, v1 tells in the topmost. */
-        if (limit == UINT64_MAX && (level->version == CGROUP_V2 || !level->is_top))
+        if (limit == UINT64_MAX && (level->version == CGROUP_VERSION_2 || !level->is_top))
                 return;
         uint64_t droppable = read_stat(level, &above);
         limit = smaller(limit, above);

@@ -45,7 +45,7 @@ static bool own_group(const char *proc, enum cgroup_version version, char group[
                 char *path = controllers ? strchr(controllers + 1, ':') : NULL;
                 if (!path || path[1] != '/')
                         continue;
-                bool is_it = version == CGROUP_V2 ? path == controllers + 1 : list_has(controllers + 1, "memory", ":");
+                bool is_it = version == CGROUP_VERSION_2 ? path == controllers + 1 : list_has(controllers + 1, "memory", ":");
                 size_t length = strcspn(path + 1, "\n");
                 if (!is_it || length >= PLACE_MAX)
                         continue;
@@ -75,9 +75,9 @@ static bool parse_mount(const char *line, enum cgroup_version version, char root
         if (!tail)
                 return false;
         const char *type = tail + 3, *source = strchr(type, ' '), *super = source ? strchr(source + 1, ' ') : NULL;
-        if (strncmp(type, version == CGROUP_V2 ? "cgroup2 " : "cgroup ", version == CGROUP_V2 ? 8 : 7) != 0)
+        if (strncmp(type, version == CGROUP_VERSION_2 ? "cgroup2 " : "cgroup ", version == CGROUP_VERSION_2 ? 8 : 7) != 0)
                 return false;
-        if (version == CGROUP_V1 && (!super || !list_has(super + 1, "memory", "\n")))
+        if (version == CGROUP_VERSION_1 && (!super || !list_has(super + 1, "memory", "\n")))
                 return false;
         for (int i = 0; i < 3; i++) {
                 at = strchr(at, ' ');
@@ -128,7 +128,8 @@ bool cgroup_place_find(const char *proc, const char *sys, enum cgroup_version ve
         auto_fclose FILE *file = open_self(proc, "mountinfo");
         if (!file) {
                 /* Where everybody mounts it. */
-                (void) place_at(version == CGROUP_V2 ? "/sys/fs/cgroup" : "/sys/fs/cgroup/memory", sys, below(group, "/"), ret);
+                (void) place_at(version == CGROUP_VERSION_2 ? "/sys/fs/cgroup" : "/sys/fs/cgroup/memory", sys, below(group, "/"),
+                                ret);
                 return ret->directory[0] != '\0';
         }
         auto_free char *line = NULL;

@@ -13,7 +13,7 @@
 
 #include "daemon/sensors/bounds.h"
 
-enum cgroup_version { CGROUP_V1, CGROUP_V2 }; /* v1: the hierarchy of the memory controller */
+enum cgroup_version { CGROUP_VERSION_1, CGROUP_VERSION_2 }; /* v1: the hierarchy of the memory controller */
 
 struct cgroup_place {
         char directory[PLACE_MAX]; /* our group */

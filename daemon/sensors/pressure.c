@@ -35,7 +35,7 @@ static bool is_root(const char *directory) {
 
 bool pressure_own_path(const char *proc, const char *sys, char ret[PLACE_MAX], const char **ret_why) {
         struct cgroup_place p;
-        if (!cgroup_place_find(proc, sys, CGROUP_V2, &p)) {
+        if (!cgroup_place_find(proc, sys, CGROUP_VERSION_2, &p)) {
                 *ret_why = "no control groups v2";
                 return false;
         }

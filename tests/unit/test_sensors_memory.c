@@ -216,7 +216,7 @@ static void where_our_group_is(void **state) {
                 struct cgroup_place p;
                 put("self/cgroup", places[i].group);
                 put("self/mountinfo", places[i].mounts);
-                bool found = cgroup_place_find(root, root, CGROUP_V2, &p);
+                bool found = cgroup_place_find(root, root, CGROUP_VERSION_2, &p);
                 if (found != (places[i].directory != NULL))
                         fail_msg("%s: %s", places[i].what, found ? p.directory : "not found");
                 if (found && strcmp(p.directory, whole_path(places[i].directory)) != 0)
