@@ -7,9 +7,12 @@
 
 #include "engine/tokenizer/bounds.h"
 
-#define ENTRY_BYTES 4u
+#define UNIT_BYTES 4u
+#define LEAF_BIT   (1u << 8)
+#define FAR_BIT    (1u << 9)
+#define VALUE_BIT  (1u << 31)
 
-static uint32_t number_at(const uint8_t *p) {
+static uint32_t little_endian(const uint8_t *p) {
         return (uint32_t) p[0] | (uint32_t) p[1] << 8 | (uint32_t) p[2] << 16 | (uint32_t) p[3] << 24;
 }
 
@@ -17,51 +20,64 @@ int charsmap_init(struct charsmap *c, const uint8_t *bytes, size_t length) {
         *c = (struct charsmap){ 0 };
         if (length == 0)
                 return 0;
-        if (length < ENTRY_BYTES || number_at(bytes) > length - ENTRY_BYTES || number_at(bytes) % ENTRY_BYTES)
+        uint32_t trie_bytes = length < UNIT_BYTES ? 0 : little_endian(bytes);
+        if (length < UNIT_BYTES || trie_bytes > length - UNIT_BYTES || trie_bytes % UNIT_BYTES)
                 return -EBADMSG;
-        c->entries = bytes + ENTRY_BYTES;
-        c->count = number_at(bytes) / ENTRY_BYTES;
-        c->replacements = (const char *) c->entries + c->count * ENTRY_BYTES;
-        c->replacements_length = length - ENTRY_BYTES - c->count * ENTRY_BYTES;
+        *c = (struct charsmap){
+                .units = bytes + UNIT_BYTES,
+                .units_count = trie_bytes / UNIT_BYTES,
+                .replacements = (const char *) bytes + UNIT_BYTES + trie_bytes,
+                .replacements_length = length - UNIT_BYTES - trie_bytes,
+        };
         return 0;
 }
 
-static bool entry_at(const struct charsmap *c, uint32_t index, uint32_t *ret) {
-        if (index >= c->count)
+/* ---- the trie ---- */
+
+/* A place in the trie and where its children are counted from. */
+struct node {
+        uint32_t unit, children;
+};
+
+static bool enter(const struct charsmap *c, uint32_t place, struct node *ret) {
+        if (place >= c->units_count)
                 return false;
-        *ret = number_at(c->entries + (size_t) index * ENTRY_BYTES);
+        ret->unit = little_endian(c->units + (size_t) place * UNIT_BYTES);
+        ret->children = place ^ (ret->unit >> 10) << (ret->unit & FAR_BIT ? 8 : 0);
         return true;
 }
 
-static uint32_t base_of(uint32_t entry) {
-        return entry >> 10 << (entry & 1u << 9 ? 8 : 0);
+static bool descend(const struct charsmap *c, struct node *n, uint8_t byte) {
+        return enter(c, n->children ^ byte, n) && (n->unit & (VALUE_BIT | 0xff)) == byte;
 }
 
-/* The replacement that begins at OFFSET; false where it is none. */
-static bool replacement_at(const struct charsmap *c, uint32_t offset, const char **ret, size_t *ret_length) {
-        if (offset >= c->replacements_length)
+/* ---- what replaces a string ---- */
+
+/* False where no string ends at N, or its replacement is none. */
+static bool replacement_of(const struct charsmap *c, const struct node *n, const char **ret, size_t *ret_length) {
+        struct node value;
+        if (!(n->unit & LEAF_BIT) || !enter(c, n->children, &value))
                 return false;
-        size_t room = c->replacements_length - offset;
-        const char *end = memchr(c->replacements + offset, 0, room < CHARSMAP_BYTES_MAX ? room : CHARSMAP_BYTES_MAX);
+        size_t begin = value.unit & ~VALUE_BIT;
+        if (begin >= c->replacements_length)
+                return false;
+        size_t room = c->replacements_length - begin;
+        const char *text = c->replacements + begin;
+        const char *end = memchr(text, 0, room < CHARSMAP_BYTES_MAX ? room : CHARSMAP_BYTES_MAX);
         if (!end)
                 return false;
-        *ret = c->replacements + offset;
-        *ret_length = (size_t) (end - *ret);
+        *ret = text;
+        *ret_length = (size_t) (end - text);
         return true;
 }
 
 size_t charsmap_find(const struct charsmap *c, const char *text, size_t length, const char **ret, size_t *ret_length) {
-        uint32_t entry, value, index;
-        size_t found = 0;
-        if (!entry_at(c, 0, &entry))
-                return 0;
-        index = base_of(entry);
-        for (size_t at = 0; at < length && at < CHARSMAP_BYTES_MAX && text[at]; at++) {
-                index ^= (uint8_t) text[at];
-                if (!entry_at(c, index, &entry) || (entry & (1u << 31 | 0xff)) != (uint8_t) text[at])
-                        break;
-                index ^= base_of(entry);
-                if (entry & 1u << 8 && entry_at(c, index, &value) && replacement_at(c, value & ~(1u << 31), ret, ret_length))
+        struct node n;
+        size_t found = 0, most = length < CHARSMAP_BYTES_MAX ? length : CHARSMAP_BYTES_MAX;
+        bool on = enter(c, 0, &n);
+        for (size_t at = 0; on && at < most; at++) {
+                on = text[at] && descend(c, &n, (uint8_t) text[at]); /* a 0 labels nothing: it would lead to a value */
+                if (on && replacement_of(c, &n, ret, ret_length))
                         found = at + 1;
         }
         return found;

@@ -285,7 +285,10 @@ RULES(youtu) = {
 RULES(youtu_scripts) = { RULE(SOME(youtu_korean)), RULE(SOME(youtu_mark)), RULE(SOME(youtu_bopomofo)),
                          RULE(SOME(deepseek_v3_cjk)) };
 
-/* \p{Han}+, then as gpt4o with U and l without Han, and no slash behind other characters. */
+/*
+ * [\p{Han}]+, then as gpt4o with U and l without Han ([...&&[^\p{Han}]]), and no slash behind other characters.
+ * Source: pat_str in tokenization_kimi.py, published with moonshotai/Kimi-K2-Instruct and the Kimi models after it.
+ */
 RULES(kimi_k2) = {
         RULE(SOME(han)),
         RULE(MAYBE(before_letters), ANY(capital_not_han), SOME(small_not_han), MAYBE_CONTRACTION),
@@ -302,7 +305,7 @@ RULES(deepseek_asian) = { RULE(SOME(deepseek_cjk)) };
 RULES(spaced_letters) = { RULE(MAYBE(white), SOME(letter)) };          /* \s?\p{L}+ */
 RULES(spaced_punctuation) = { RULE(MAYBE(white), SOME(punctuation)) }; /* \s?\p{P}+ */
 RULES(deepseek_v3_asian) = { RULE(SOME(deepseek_v3_cjk)) };
-RULES(afmoe_scripts) = { RULE(SOME(afmoe_asian)) };
+RULES(afmoe_scripts) = { RULE(SOME(afmoe_asian)) }; /* see docs/tokenizers.md: its ranges are not confirmed */
 
 /* [!"#...~][A-Za-z]+|[^\r\n\p{L}\p{P}\p{S}]?[\p{L}\p{M}]+| ?[\p{P}\p{S}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+ */
 RULES(deepseek_v3) = {

@@ -1,13 +1,17 @@
 /* special.c - see special.h. */
 #include "engine/tokenizer/special.h"
 
-static bool is_written_out(const struct vocab *v, int32_t id) {
-        enum token_class class = vocab_class(v, id);
-        return class == TOKEN_CONTROL || class == TOKEN_UNKNOWN || class == TOKEN_USER_DEFINED;
+static bool is_set_apart(const struct vocab *v, int32_t id) {
+        return v->marks[id] & (MARK_GUARDED | MARK_ADDED | MARK_TAKES_LEFT | MARK_TAKES_RIGHT) ||
+               vocab_class(v, id) == TOKEN_CONTROL || vocab_class(v, id) == TOKEN_UNKNOWN;
 }
 
-int special_init(struct special *s, const struct vocab *v) {
-        return trie_init(&s->trie, v, is_written_out);
+static bool is_set_apart_or_user_defined(const struct vocab *v, int32_t id) {
+        return is_set_apart(v, id) || vocab_class(v, id) == TOKEN_USER_DEFINED;
+}
+
+int special_init(struct special *s, const struct vocab *v, bool user_defined) {
+        return trie_init(&s->trie, v, user_defined ? is_set_apart_or_user_defined : is_set_apart);
 }
 
 void special_done(struct special *s) {

@@ -2,7 +2,8 @@
  * special.h - finds tokens that are written out in a text as they are: control, unknown and user-defined ones.
  *
  * At each place the longest one counts, as in the tokenizers that vocabularies are made with. Guarded tokens count only
- * where the caller allows them; user-defined ones always, since models have learned them as parts of plain text.
+ * where the caller allows them; user-defined ones always, since models have learned them as parts of plain text. A family
+ * that looks for those itself leaves only added ones to this, and those that take white space with them.
  */
 #ifndef HEADROOM_ENGINE_TOKENIZER_SPECIAL_H
 #define HEADROOM_ENGINE_TOKENIZER_SPECIAL_H
@@ -13,7 +14,7 @@ struct special {
         struct trie trie;
 };
 
-int special_init(struct special *s, const struct vocab *v); /* 0 or -ENOMEM */
+int special_init(struct special *s, const struct vocab *v, bool user_defined); /* 0 or -ENOMEM */
 void special_done(struct special *s);
 
 /*

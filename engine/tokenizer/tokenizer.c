@@ -25,10 +25,10 @@ struct tokenizer {
         enum family family;
         struct vocab vocab;
         struct special special;
-        struct spm spm; /* the one of FAMILY is in use */
+        struct sentencepiece sentencepiece; /* FAMILY_SPM and FAMILY_UGM; of the others, the one of FAMILY is in use */
+        struct ugm ugm;
         struct bpe bpe;
         struct wpm wpm;
-        struct ugm ugm;
         bool adds_bos, adds_eos, adds_separator;
         bool drops_text; /* some text becomes no token, or any length of it one */
 };
@@ -65,18 +65,27 @@ static int choose_family(const struct gguf *g, const struct family_name **ret, s
                           printable_copy(shown, sizeof(shown), model.bytes, model.length));
 }
 
+static bool is_sentencepiece(const struct tokenizer *t) {
+        return t->family == FAMILY_SPM || t->family == FAMILY_UGM;
+}
+
 static int open_family(struct tokenizer *t, const struct gguf *g, const struct family_name *name, struct gguf_error *reterr) {
         int r = vocab_init(&t->vocab, g, name->defaults, reterr);
-        if (r < 0)
+        t->family = name->family;
+        t->adds_bos = t->family == FAMILY_SPM || t->family == FAMILY_WPM;
+        t->adds_separator = t->family == FAMILY_WPM;
+        t->adds_eos = t->family == FAMILY_UGM;
+        if (r == 0 && t->family == FAMILY_WPM)
+                return wpm_init(&t->wpm, g, &t->vocab, reterr);
+        if (r == 0 && t->family == FAMILY_BPE) {
+                r = bpe_init(&t->bpe, g, &t->vocab, name->usual_pre, reterr);
+                t->adds_bos = r == 0 && t->bpe.pre->adds_bos;
                 return r;
-        switch (t->family = name->family) {
-        case FAMILY_SPM: t->adds_bos = true; return spm_init(&t->spm, g, &t->vocab, reterr);
-        case FAMILY_WPM: t->adds_bos = t->adds_separator = true; return wpm_init(&t->wpm, g, &t->vocab, reterr);
-        case FAMILY_UGM: t->adds_eos = true; return ugm_init(&t->ugm, g, &t->vocab, reterr);
-        case FAMILY_BPE: break;
         }
-        r = bpe_init(&t->bpe, g, &t->vocab, name->usual_pre, reterr);
-        t->adds_bos = r == 0 && t->bpe.pre->adds_bos;
+        if (r == 0)
+                r = sentencepiece_init(&t->sentencepiece, g, &t->vocab, reterr);
+        if (r == 0 && t->family == FAMILY_UGM)
+                r = ugm_init(&t->ugm, &t->sentencepiece, reterr);
         return r;
 }
 
@@ -135,7 +144,9 @@ static bool mark_takers(struct tokenizer *t, const struct gguf *g) {
 }
 
 static bool family_drops_text(const struct tokenizer *t) {
-        return t->family == FAMILY_WPM || t->family == FAMILY_UGM || (t->family == FAMILY_BPE && t->bpe.pre->plain);
+        if (is_sentencepiece(t))
+                return sentencepiece_drops_text(&t->sentencepiece);
+        return t->family == FAMILY_WPM || (t->family == FAMILY_BPE && t->bpe.pre->plain);
 }
 
 static int tokenizer_read(struct tokenizer *t, const struct gguf *g, struct gguf_error *reterr) {
@@ -148,7 +159,7 @@ static int tokenizer_read(struct tokenizer *t, const struct gguf *g, struct gguf
         if (r < 0)
                 return r;
         t->drops_text = mark_takers(t, g) || family_drops_text(t);
-        return special_init(&t->special, &t->vocab) < 0
+        return special_init(&t->special, &t->vocab, !is_sentencepiece(t)) < 0
                        ? vocab_fail(reterr, -ENOMEM, "no memory for %" PRIu32 " tokens", t->vocab.count)
                        : 0;
 }
@@ -173,6 +184,7 @@ void tokenizer_free(struct tokenizer *t) {
         bpe_done(&t->bpe);
         wpm_done(&t->wpm);
         ugm_done(&t->ugm);
+        sentencepiece_done(&t->sentencepiece);
         vocab_done(&t->vocab);
         free(t);
 }
@@ -203,7 +215,6 @@ struct encoder {
         const struct tokenizer *t;
         const char *text;
         size_t raw_start, at; /* text in between is read, but not yet encoded */
-        bool after_special;   /* what stands before raw_start is a special token, or nothing */
         struct merger merger;
         struct token_list *list;
 };
@@ -216,13 +227,12 @@ static int encode_raw(struct encoder *e, size_t end) {
         if (length == 0)
                 return 0;
         switch (t->family) {
-        case FAMILY_SPM: r = spm_encode(&t->spm, &e->merger, raw, length, e->after_special, e->list); break;
+        case FAMILY_SPM: r = spm_encode(&t->sentencepiece, &e->merger, raw, length, e->list); break;
         case FAMILY_BPE: r = bpe_encode(&t->bpe, &e->merger, raw, length, e->list); break;
         case FAMILY_WPM: r = wpm_encode(&t->wpm, &e->merger, raw, length, e->list); break;
         case FAMILY_UGM: r = ugm_encode(&t->ugm, &e->merger, raw, length, e->list); break;
         }
         e->raw_start = e->at;
-        e->after_special = false;
         return r;
 }
 
@@ -243,7 +253,6 @@ static int encode_special(struct encoder *e, int32_t id, size_t length, size_t t
         while (marks & MARK_TAKES_RIGHT && length > 0 && e->at < text_end && is_white(e->text[e->at]))
                 e->at++;
         e->raw_start = e->at;
-        e->after_special = true;
         return r;
 }
 
@@ -273,7 +282,7 @@ static size_t stretch_end(const struct token_span spans[], size_t spans_count, s
 
 int tokenizer_encode_spans(const struct tokenizer *t, const char *text, const struct token_span spans[], size_t spans_count,
                            struct token_list *list) {
-        struct encoder e = { .t = t, .text = text, .after_special = true, .list = list };
+        struct encoder e = { .t = t, .text = text, .list = list };
         size_t start = 0, text_end = 0, stretch = 0;
         int r = 0;
         for (size_t i = 0; i < spans_count && r == 0; i++) {
@@ -327,28 +336,35 @@ size_t tokenizer_piece(const struct tokenizer *t, int32_t id, bool special, bool
                 struct gguf_string text = t->vocab.tokens[id];
                 for (size_t i = 0; special && i < text.length; i++)
                         piece_put(&piece, text.bytes[i]);
-        } else if (t->family == FAMILY_SPM) {
-                spm_piece(&t->spm, id, first, &piece);
+        } else if (is_sentencepiece(t)) {
+                sentencepiece_piece(&t->sentencepiece, id, first, &piece);
         } else if (t->family == FAMILY_WPM) {
                 wpm_piece(&t->wpm, id, &piece);
-        } else if (t->family == FAMILY_UGM) {
-                ugm_piece(&t->ugm, id, first, &piece);
         } else {
                 bpe_piece(&t->bpe, id, &piece);
         }
         return piece.count;
 }
 
+/* Whether what follows still begins the text, to which a token has added COUNT bytes (WHOLE at another place). */
+static bool still_first(const struct tokenizer *t, size_t whole, size_t count) {
+        return is_sentencepiece(t) && t->sentencepiece.joins_spaces ? count == 0 : whole == 0;
+}
+
 int tokenizer_decode(const struct tokenizer *t, const int32_t ids[], size_t count, bool special, char **ret, size_t *ret_length) {
-        size_t length = 0;
+        size_t length = 0, used = 0;
         for (size_t i = 0; i < count; i++)
-                length += tokenizer_piece(t, ids[i], special, i == 0, NULL, 0);
+                length += tokenizer_piece(t, ids[i], special, false, NULL, 0);
         char *text = malloc(length + 1);
         if (!text)
                 return -ENOMEM;
-        size_t used = 0;
-        for (size_t i = 0; i < count; i++)
-                used += tokenizer_piece(t, ids[i], special, i == 0, text + used, length - used);
+        bool first = true;
+        for (size_t i = 0; i < count; i++) {
+                size_t whole = first ? tokenizer_piece(t, ids[i], special, false, NULL, 0) : 0;
+                size_t added = tokenizer_piece(t, ids[i], special, first, text + used, length - used);
+                first = first && still_first(t, whole, added);
+                used += added;
+        }
         if (t->family == FAMILY_WPM)
                 used = wpm_clean(text, used);
         text[used] = '\0';

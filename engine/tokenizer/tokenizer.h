@@ -1,12 +1,11 @@
 /*
  * tokenizer.h - text to token ids and back, as the GGUF metadata describes it.
  *
- * One vtable-free object; the family (`llama` = SentencePiece, pairs merged by score, `gpt2` and `gemma4` = BPE, pairs
- * merged by rank, `bert` = WordPiece, the longest piece first, `t5` =
- * unigram, the greatest sum of scores) is chosen at creation. Control tokens are recognised in text only where the caller
- * allows it, so that a user's text cannot forge a turn. User-defined tokens are ordinary text that the
- * vocabulary keeps whole: they are recognised everywhere, except those that end or frame a turn (</s>, <|...|>),
- * which are treated as control tokens whatever the file calls them.
+ * One vtable-free object; the family (`llama` = SentencePiece, pairs merged by score, `t5` = SentencePiece, the greatest
+ * sum of scores, `gpt2` and `gemma4` = BPE, pairs merged by rank, `bert` = WordPiece, the longest piece first) is chosen
+ * at creation. Control tokens are recognised in text only where the caller allows it, so that a user's text cannot forge
+ * a turn. User-defined tokens are ordinary text that the vocabulary keeps whole: they are recognised everywhere, except
+ * those that end or frame a turn (</s>, <|...|>), which are treated as control tokens whatever the file calls them.
  *
  * Encoding takes time n log n in the length of the text, whatever the text; a tokenizer may be used by several
  * threads at once.
@@ -63,7 +62,8 @@ size_t tokenizer_piece(const struct tokenizer *t, int32_t id, bool special, bool
 
 /*
  * The whole text of COUNT tokens, for the caller to free: their pieces in a row, less the spaces that WordPiece leaves
- * before punctuation. Text that went through any other family comes back byte by byte; *ret has a 0 behind it.
+ * before punctuation. Text comes back byte by byte from any other family, as far as the file's own rules of SentencePiece
+ * left it as it was; *ret has a 0 behind it.
  * 0 or -ENOMEM. Ids that are none give nothing.
  */
 int tokenizer_decode(const struct tokenizer *t, const int32_t ids[], size_t count, bool special, char **ret, size_t *ret_length);
@@ -76,8 +76,8 @@ bool tokenizer_adds_bos(const struct tokenizer *t);           /* with ADD_SPECIA
 bool tokenizer_is_end(const struct tokenizer *t, int32_t id); /* end of sequence, of turn, or of message */
 /* No ordinary text: control tokens, those that frame turns, unknown ones, and ends. */
 bool tokenizer_is_special(const struct tokenizer *t, int32_t id);
-int32_t tokenizer_bos(const struct tokenizer *t);             /* or TOKEN_NONE */
-int32_t tokenizer_eos(const struct tokenizer *t);             /* or TOKEN_NONE */
+int32_t tokenizer_bos(const struct tokenizer *t); /* or TOKEN_NONE */
+int32_t tokenizer_eos(const struct tokenizer *t); /* or TOKEN_NONE */
 
 /*
  * Bytes to whole UTF-8 characters: feed pieces, take what is complete. What can never become a character comes out as

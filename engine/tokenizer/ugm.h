@@ -1,36 +1,30 @@
 /*
- * ugm.h - the unigram family (tokenizer.ggml.model = "t5"): of all ways to put a text together from tokens, the one
- * whose scores have the greatest sum.
+ * ugm.h - the unigram kind of SentencePiece models (tokenizer.ggml.model = "t5"): of all ways to put a text together from
+ * tokens, the one whose scores, logarithms of probabilities, have the greatest sum.
  *
- * Text is normalised first by a table that the file brings (tokenizer.ggml.precompiled_charsmap), spaces are spelt U+2581,
- * and a character without a token is unknown; unknown ones that follow each other are one token.
- * Source: Kudo, Subword Regularization (2018), section 3; the search is Viterbi's. The table is an XOR-compressed double
- * array: Kanda, Space- and Time-Efficient String Dictionaries (2018), in the layout of the SentencePiece library.
+ * A character that is no token by itself may also be unknown, at 10 less than the least score of a normal token.
+ * A user-defined token counts as -0.1 whatever its score, so that it is nearly always taken. Sums are made in single
+ * precision from the left, over the whole text, and of equal ones the token that begins first stays: ways that differ
+ * by less than a rounding are told apart as where vocabularies come from.
+ * Source: Kudo, Subword Regularization (2018), section 3.2, the search being Viterbi's; the two constants were measured
+ * on the SentencePiece library with vocabularies made for that (tests/conformance/sentencepiece.py has such).
  */
 #ifndef HEADROOM_ENGINE_TOKENIZER_UGM_H
 #define HEADROOM_ENGINE_TOKENIZER_UGM_H
 
-#include "engine/tokenizer/charsmap.h"
-#include "engine/tokenizer/merge.h"
-#include "engine/tokenizer/piece.h"
-#include "engine/tokenizer/trie.h"
+#include "engine/tokenizer/sentencepiece.h"
 
 struct ugm {
-        const struct vocab *vocab;
-        const struct gguf_array *scores; /* floats, the gguf's */
+        const struct sentencepiece *model;
         struct trie trie;
-        struct charsmap charsmap;
-        double unknown_score;
-        bool adds_space, joins_spaces;
-        bool crosses_words; /* some token has a space behind something else: words cannot be taken one by one */
+        float unknown_score;
 };
 
-/* 0, or -EBADMSG / -ENOMEM and one sentence; ugm_done afterwards in either case. */
-int ugm_init(struct ugm *u, const struct gguf *g, const struct vocab *v, struct gguf_error *reterr);
+/* MODEL must outlive it. 0, or -ENOMEM and one sentence; ugm_done afterwards in either case. */
+int ugm_init(struct ugm *u, const struct sentencepiece *model, struct gguf_error *reterr);
 void ugm_done(struct ugm *u);
 
-/* M lends its bytes. */
+/* M lends its bytes. 0 or -ENOMEM. */
 int ugm_encode(const struct ugm *u, struct merger *m, const char *text, size_t length, struct token_list *list);
-void ugm_piece(const struct ugm *u, int32_t id, bool first, struct piece *out);
 
 #endif

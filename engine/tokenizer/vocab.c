@@ -87,7 +87,7 @@ uint32_t vocab_slots_for(uint32_t count) {
 bool vocab_is_text(const struct vocab *v, int32_t id) {
         enum token_class class = vocab_class(v, id);
         return v->tokens[id].length > 0 && class != TOKEN_CONTROL && class != TOKEN_UNKNOWN && class != TOKEN_BYTE &&
-               !(v->marks[id] & MARK_GUARDED);
+               !(v->marks[id] & (MARK_GUARDED | MARK_ADDED));
 }
 
 static int index_by_text(struct vocab *v, struct gguf_error *reterr) {
@@ -211,6 +211,18 @@ static int read_classes(struct vocab *v, const struct gguf *g, struct gguf_error
         return 0;
 }
 
+/* Converters give this score to tokens that were added to a SentencePiece vocabulary, which has 0 for user-defined ones. */
+#define ADDED_SCORE (-1000.0f)
+
+static void mark_added(struct vocab *v, const struct gguf *g) {
+        const struct gguf_array *scores;
+        if (gguf_get_array(g, "tokenizer.ggml.scores", GGUF_F32, &scores) < 0)
+                return;
+        for (uint32_t id = 0; id < v->count && id < scores->count; id++)
+                if (vocab_class(v, (int32_t) id) == TOKEN_USER_DEFINED && gguf_array_f32(scores, id) == ADDED_SCORE)
+                        v->marks[id] |= MARK_ADDED;
+}
+
 static void make_control(struct vocab *v, uint32_t id, unsigned marks) {
         v->marks[id] = (uint8_t) ((v->marks[id] & MARK_END) | TOKEN_CONTROL | MARK_GUARDED | marks);
 }
@@ -311,6 +323,7 @@ int vocab_init(struct vocab *v, const struct gguf *g, enum vocab_defaults defaul
                 r = read_classes(v, g, reterr);
         if (r < 0)
                 return r;
+        mark_added(v, g);
         use_defaults(v, defaults);
         r = read_named_tokens(v, g, reterr);
         if (r < 0)

@@ -2,7 +2,7 @@
  * vocab.h - the vocabulary of a GGUF file: what each token is, and which token a piece of text is.
  *
  * Token texts are the gguf's own views into its mapping; added are one byte of marks per token and one open-addressing
- * table of 4-byte slots. The table leads only to tokens that ordinary text may become: control and byte tokens are
+ * table of 4-byte slots. The table leads only to tokens that ordinary text may become: control, byte and added tokens are
  * found by other ways, so that no text can be merged into one. Of two tokens with the same text the lower id counts.
  */
 #ifndef HEADROOM_ENGINE_TOKENIZER_VOCAB_H
@@ -27,7 +27,8 @@ enum token_class {
         TOKEN_CLASS_COUNT,
 };
 
-#define MARK_CLASS       0x0f /* enum token_class */
+#define MARK_CLASS       0x07 /* enum token_class */
+#define MARK_ADDED       0x08 /* user-defined after SentencePiece had made the vocabulary: no part of the text around it */
 #define MARK_GUARDED     0x10 /* recognised in text only where special tokens are allowed */
 #define MARK_END         0x20 /* ends an answer */
 #define MARK_TAKES_LEFT  0x40 /* where it stands in a text, the white space before it is part of it */

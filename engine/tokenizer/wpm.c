@@ -5,19 +5,21 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "engine/tokenizer/bounds.h"
 #include "engine/tokenizer/space_mark.h"
 #include "engine/tokenizer/unicode.h"
 
-static const char continuation[] = "##";
+#define CONTINUATION       "##"
 #define CONTINUATION_BYTES 2u
 
 static bool continues(struct gguf_string text) {
-        return text.length > CONTINUATION_BYTES && !memcmp(text.bytes, continuation, CONTINUATION_BYTES);
+        return text.length > CONTINUATION_BYTES && !memcmp(text.bytes, CONTINUATION, CONTINUATION_BYTES);
 }
 
 /* ---- opening ---- */
 
-static bool is_old_spelling(const struct vocab *v) {
+/* Some token is marked with ##, and none with U+2581. */
+static bool uses_continuation_marks(const struct vocab *v) {
         bool found = false;
         for (int32_t id = 0; id < (int32_t) v->count; id++) {
                 if (vocab_is_text(v, id) && is_space_mark(v->tokens[id].bytes, v->tokens[id].length))
@@ -28,7 +30,7 @@ static bool is_old_spelling(const struct vocab *v) {
 }
 
 int wpm_init(struct wpm *w, const struct gguf *g, const struct vocab *v, struct gguf_error *reterr) {
-        *w = (struct wpm){ .lowers = true, .strips_accents = true, .marks_continuation = is_old_spelling(v) };
+        *w = (struct wpm){ .lowers = true, .strips_accents = true, .marks_continuation = uses_continuation_marks(v) };
         int r = vocab_read_flag(g, "tokenizer.ggml.normalizer.lowercase", &w->lowers, reterr);
         if (r == 0)
                 r = vocab_read_flag(g, "tokenizer.ggml.normalizer.strip_accents", &w->strips_accents, reterr);
@@ -41,93 +43,106 @@ void wpm_done(struct wpm *w) {
         trie_done(&w->trie);
 }
 
-/* ---- what becomes of a character ---- */
+/* ---- what a character is to words ---- */
 
+enum role { ROLE_PART, ROLE_ALONE, ROLE_GAP, ROLE_NOTHING };
+
+/*
+ * The blocks of Unicode called CJK (Unified or Compatibility) Ideographs, up to extension E. That begins at 0x2b820; but the
+ * tokenizers library, with which the published models are trained, counts them from 0x2b920 on (measured).
+ */
 static bool is_ideograph(uint32_t c) {
-        static const uint32_t blocks[][2] = {
-                { 0x4e00, 0x9fff },   { 0x3400, 0x4dbf },   { 0x20000, 0x2a6df }, { 0x2a700, 0x2b73f },
-                { 0x2b740, 0x2b81f }, { 0x2b920, 0x2ceaf }, { 0xf900, 0xfaff },   { 0x2f800, 0x2fa1f },
-        }; /* 0x2b920: the tokenizer that vocabularies were made with says so, for 0x2b820 */
+        static const struct {
+                uint32_t first, last;
+        } blocks[] = {
+                { 0x3400, 0x4dbf },   { 0x4e00, 0x9fff },   { 0xf900, 0xfaff },   { 0x20000, 0x2a6df },
+                { 0x2a700, 0x2b73f }, { 0x2b740, 0x2b81f }, { 0x2b920, 0x2ceaf }, { 0x2f800, 0x2fa1f },
+        };
         for (size_t i = 0; i < sizeof(blocks) / sizeof(blocks[0]); i++)
-                if (c >= blocks[i][0] && c <= blocks[i][1])
+                if (c >= blocks[i].first && c <= blocks[i].last)
                         return true;
         return false;
 }
 
-static bool stands_alone(uint32_t c, uint32_t properties) {
-        return (properties & UNICODE_P) || (c < 0x80 && (properties & UNICODE_S)) || is_ideograph(c);
+static bool is_gap(uint32_t c, uint32_t properties) {
+        return (properties & (UNICODE_ZS | UNICODE_ZL | UNICODE_ZP)) || c == '\t' || c == '\n' || c == '\r';
 }
 
-static bool is_dropped(const struct wpm *w, uint32_t c, uint32_t properties) {
-        return c == 0 || c == 0xfffd || (properties & (UNICODE_CC | UNICODE_CF | UNICODE_CO | UNICODE_CS)) ||
-               (w->strips_accents && (properties & UNICODE_MN));
+/* Punctuation is what Unicode calls so, and all of ASCII that is printed but no letter, digit or space. */
+static enum role role_of(const struct wpm *w, uint32_t c) {
+        uint32_t properties = unicode_properties(c), dropped = UNICODE_CC | UNICODE_CF | UNICODE_CO | UNICODE_CS;
+        if (is_gap(c, properties))
+                return ROLE_GAP;
+        if (c == 0xfffd || (properties & (dropped | (w->strips_accents ? UNICODE_MN : 0))))
+                return ROLE_NOTHING;
+        if ((properties & (c < 0x80 ? UNICODE_P | UNICODE_S : UNICODE_P)) || is_ideograph(c))
+                return ROLE_ALONE;
+        return ROLE_PART;
 }
 
-/* ---- text to tokens ---- */
+/* ---- a word, and its tokens ---- */
 
-/* The longest token at AT of the word in M. */
-static int32_t longest_at(const struct wpm *w, const struct merger *m, size_t at, size_t *ret_length) {
-        if (!w->marks_continuation || at == 0)
-                return trie_longest(&w->trie, m->bytes + at, m->bytes_count - at, ret_length);
-        /* ## and the rest of the word: two bytes of what has been read already make room for the marks */
-        int32_t found = TOKEN_NONE;
-        struct trie_walk walk;
-        bool more = trie_begin(&w->trie, &walk, '#') && trie_step(&w->trie, &walk, '#');
-        while (more && at + walk.depth - CONTINUATION_BYTES < m->bytes_count) {
-                more = trie_step(&w->trie, &walk, (uint8_t) m->bytes[at + walk.depth - CONTINUATION_BYTES]);
-                int32_t id = more ? trie_token(&w->trie, &walk) : TOKEN_NONE;
-                if (id != TOKEN_NONE) {
-                        found = id;
-                        *ret_length = walk.depth - CONTINUATION_BYTES;
-                }
+/* The bytes of MERGER hold room for a mark, and then the word. */
+struct words {
+        const struct wpm *wpm;
+        struct merger *merger;
+        struct token_list *list;
+        uint32_t characters; /* of the word so far */
+};
+
+/* The longest token at byte AT of the word's bytes: its id or TOKEN_NONE, and where it ends. */
+static int32_t longest_at(const struct words *s, size_t at, size_t *ret_end) {
+        struct merger *m = s->merger;
+        size_t from = at, length = 0;
+        if (s->wpm->marks_continuation && at > CONTINUATION_BYTES) { /* what has been read already makes room for the mark */
+                from = at - CONTINUATION_BYTES;
+                memcpy(m->bytes + from, CONTINUATION, CONTINUATION_BYTES);
         }
-        return found;
+        int32_t id = trie_longest(&s->wpm->trie, m->bytes + from, m->bytes_count - from, &length);
+        *ret_end = from + length;
+        return *ret_end > at ? id : TOKEN_NONE;
 }
 
-static int finish_word(const struct wpm *w, struct merger *m, struct token_list *list) {
-        size_t before = list->count, beginning = w->marks_continuation ? 0 : SPACE_MARK_BYTES;
+static int end_word(struct words *s) {
+        struct merger *m = s->merger;
+        size_t before = s->list->count, end = 0;
+        bool even = s->characters <= WORDPIECE_CHARACTERS_MAX;
         int r = 0;
-        if (m->bytes_count <= beginning) {
-                merger_restart(m);
-                return 0;
-        }
-        for (size_t at = 0, length = 0; at < m->bytes_count && r == 0; at += length) {
-                int32_t id = longest_at(w, m, at, &length);
-                if (id == TOKEN_NONE) {
-                        list->count = before;
-                        if (w->trie.vocab->unknown != TOKEN_NONE)
-                                r = token_list_push(list, w->trie.vocab->unknown);
-                        break;
-                }
-                r = token_list_push(list, id);
+        for (size_t at = s->wpm->marks_continuation ? CONTINUATION_BYTES : 0; at < m->bytes_count && even && r == 0; at = end) {
+                int32_t id = longest_at(s, at, &end);
+                even = id != TOKEN_NONE;
+                r = even ? token_list_push(s->list, id) : 0;
         }
         merger_restart(m);
-        return r;
+        s->characters = 0;
+        if (even || r < 0)
+                return r;
+        int32_t unknown = s->wpm->trie.vocab->unknown;
+        s->list->count = before;
+        return unknown == TOKEN_NONE ? 0 : token_list_push(s->list, unknown);
 }
 
-static int push_character(const struct wpm *w, struct merger *m, uint32_t c) {
+static int add_to_word(struct words *s, uint32_t c) {
         char bytes[4];
         int r = 0;
-        if (m->bytes_count == 0 && !w->marks_continuation)
-                r = merger_push_bytes(m, SPACE_MARK, SPACE_MARK_BYTES);
-        return r < 0 ? r : merger_push_bytes(m, bytes, unicode_put(w->lowers ? unicode_lower(c) : c, bytes));
+        if (s->characters > WORDPIECE_CHARACTERS_MAX) /* unknown already, however it goes on */
+                return 0;
+        if (s->characters++ == 0)
+                r = s->wpm->marks_continuation ? merger_push_bytes(s->merger, CONTINUATION, CONTINUATION_BYTES)
+                                               : merger_push_bytes(s->merger, SPACE_MARK, SPACE_MARK_BYTES);
+        return r < 0 ? r : merger_push_bytes(s->merger, bytes, unicode_put(s->wpm->lowers ? unicode_lower(c) : c, bytes));
 }
 
-static int take_character(const struct wpm *w, struct merger *m, uint32_t c, struct token_list *list) {
-        uint32_t properties = unicode_properties(c);
-        if (properties & UNICODE_WHITE)
-                return finish_word(w, m, list);
-        if (is_dropped(w, c, properties))
-                return 0;
-        if (!stands_alone(c, properties))
-                return push_character(w, m, c);
-        int r = finish_word(w, m, list);
-        if (r == 0)
-                r = push_character(w, m, c);
-        return r < 0 ? r : finish_word(w, m, list);
+static int take(struct words *s, uint32_t c) {
+        enum role role = role_of(s->wpm, c);
+        int r = role == ROLE_GAP || role == ROLE_ALONE ? end_word(s) : 0;
+        if (r == 0 && (role == ROLE_PART || role == ROLE_ALONE))
+                r = add_to_word(s, c);
+        return r == 0 && role == ROLE_ALONE ? end_word(s) : r;
 }
 
 int wpm_encode(const struct wpm *w, struct merger *m, const char *text, size_t length, struct token_list *list) {
+        struct words s = { .wpm = w, .merger = m, .list = list };
         int r = 0;
         merger_restart(m);
         for (size_t at = 0; at < length && r == 0;) {
@@ -135,10 +150,10 @@ int wpm_encode(const struct wpm *w, struct merger *m, const char *text, size_t l
                 uint32_t parts[UNICODE_DECOMPOSED_MAX] = { c.codepoint };
                 size_t count = w->strips_accents ? unicode_decompose(c.codepoint, parts) : 1;
                 for (size_t i = 0; i < count && r == 0 && c.codepoint != UNICODE_INVALID; i++)
-                        r = take_character(w, m, parts[i], list);
+                        r = take(&s, parts[i]);
                 at += c.length;
         }
-        return r < 0 ? r : finish_word(w, m, list);
+        return r < 0 ? r : end_word(&s);
 }
 
 /* ---- tokens to text ---- */
@@ -150,44 +165,27 @@ void wpm_piece(const struct wpm *w, int32_t id, struct piece *out) {
         piece_put_marked(out, text, w->marks_continuation && continues(text) ? CONTINUATION_BYTES : 0);
 }
 
-/* Whether the space before AT goes: "x ." and the like. */
-static bool is_mark_after_space(const char *text, size_t length, size_t at) {
-        (void) length;
-        return text[at - 1] == ' ' && (text[at] == '.' || text[at] == ',' || text[at] == '!' || text[at] == '?');
-}
-
-/* "they 're", "they 've", "it 's", "i 'm". */
-static bool is_ending_after_space(const char *text, size_t length, size_t at) {
-        static const char *const endings[] = { "'s", "'m", "'re", "'ve" };
-        for (size_t i = 0; text[at - 1] == ' ' && i < sizeof(endings) / sizeof(endings[0]); i++)
-                if (length - at >= strlen(endings[i]) && !memcmp(text + at, endings[i], strlen(endings[i])))
-                        return true;
-        return false;
-}
-
-static size_t drop_spaces(char *text, size_t length, bool (*follows)(const char *text, size_t length, size_t at)) {
-        size_t kept = 0;
-        for (size_t at = 0; at < length; at++) {
-                bool drop = at + 1 < length && text[at] == ' ' && follows(text, length, at + 1);
-                if (!drop)
-                        text[kept++] = text[at];
-        }
-        return kept;
-}
-
-/* An apostrophe between two spaces loses both. */
-static size_t join_apostrophes(char *text, size_t length) {
-        size_t kept = 0;
-        for (size_t at = 0; at < length; at++) {
-                bool alone = at + 2 < length && text[at] == ' ' && text[at + 1] == '\'' && text[at + 2] == ' ';
-                text[kept++] = alone ? '\'' : text[at];
-                at += alone ? 2 : 0;
-        }
-        return kept;
+static bool begins_with(const char *text, size_t length, const char *with) {
+        return length >= strlen(with) && !memcmp(text, with, strlen(with));
 }
 
 size_t wpm_clean(char *text, size_t length) {
-        length = drop_spaces(text, length, is_mark_after_space);
-        length = join_apostrophes(text, length);
-        return drop_spaces(text, length, is_ending_after_space);
+        static const struct {
+                const char *from, *to; /* TO is no longer */
+        } rules[] = {
+                { " .", "." },     { " ?", "?" },   { " !", "!" },   { " ,", "," },     { " ' ", "'" },
+                { " n't", "n't" }, { " 'm", "'m" }, { " 's", "'s" }, { " 've", "'ve" }, { " 're", "'re" },
+        };
+        for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++) {
+                size_t kept = 0;
+                for (size_t at = 0; at < length;) {
+                        bool found = begins_with(text + at, length - at, rules[i].from);
+                        size_t put = found ? strlen(rules[i].to) : 1;
+                        memmove(text + kept, found ? rules[i].to : text + at, put);
+                        kept += put;
+                        at += found ? strlen(rules[i].from) : 1;
+                }
+                length = kept;
+        }
+        return length;
 }

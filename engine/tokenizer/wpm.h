@@ -1,10 +1,13 @@
 /*
  * wpm.h - the WordPiece family (tokenizer.ggml.model = "bert"): each word is the longest tokens that it begins with.
  *
- * Text is normalised first: decomposed and bare of accents, in lower case, without control characters. White space ends
- * a word; punctuation and CJK ideographs are words of their own. A word that does not come out even is one unknown token.
- * Files spell the beginning of a word as U+2581 before it; older ones spell its continuation as ## instead.
- * Source: Devlin et al., BERT (2018), tokenization.
+ * A text becomes words first. White space ends a word; punctuation and ideographs are words of their own. Accents go (the
+ * text is decomposed, and its nonspacing marks dropped), capitals become small, control characters and what is no
+ * character at all are left out. A word is then the longest token that it begins with, the longest that what is left
+ * begins with, and so on; one that does not come out even, or is too long, is one unknown token.
+ * Files spell a token that begins a word with U+2581 before it; older ones spell one that continues a word with ##.
+ * Source: Devlin et al., BERT (2018), and what was published with it on tokenization (basic, then WordPiece); greedy
+ * longest match: Wu et al., Google's Neural Machine Translation System (2016), 4.1.
  */
 #ifndef HEADROOM_ENGINE_TOKENIZER_WPM_H
 #define HEADROOM_ENGINE_TOKENIZER_WPM_H
@@ -28,8 +31,8 @@ int wpm_encode(const struct wpm *w, struct merger *m, const char *text, size_t l
 void wpm_piece(const struct wpm *w, int32_t id, struct piece *out);
 
 /*
- * Takes out the spaces that pieces leave before . , ! ? and around apostrophes, in place; returns the new length.
- * These are the rules that published tokenizers clean up with.
+ * Takes out the spaces that pieces leave before . ? ! , and around apostrophes, in place; returns the new length.
+ * The rules are those that published tokenizers of this family clean up with, in their order.
  */
 size_t wpm_clean(char *text, size_t length);
 

@@ -1,9 +1,9 @@
 /*
  * fuzz_tokenizer.c - libFuzzer's door to the tokenizers: a vocabulary and a text, both from the input, through each family.
  *
- * The input: a byte for the family, one for the pre-tokenizer, one for the number of tokens; for each token a byte for its
- * class and score, one for its length, and its text; what is left is the text to be taken apart. Merges are those of each
- * two tokens whose texts make a third. `make fuzz` builds and runs it.
+ * The input: a byte for the family, one for the pre-tokenizer or what else may be asked for, one for the number of tokens;
+ * for each token a byte for its class and score, one for its length, and its text; what is left is the text to be taken
+ * apart. Merges are those of each two tokens whose texts make a third. `make fuzz` builds and runs it.
  */
 #include <stdint.h>
 #include <stdlib.h>
@@ -14,9 +14,14 @@
 #include "tests/gguf_writer.h"
 
 #define TOKENS_MAX  64u
-#define FIRST_TOKEN 3u /* of the input, behind the bytes that choose */
-#define CLASSES     7u /* 0..6 */
+#define FIRST_TOKEN 3u  /* of the input, behind the bytes that choose */
+#define CLASSES     7u  /* 0..6 */
+#define ADDED_KIND  35u /* as many times CLASSES: an added token, by its score */
+#define BYTES       256u
 #define LISTED      (sizeof(models) / sizeof(models[0]))
+
+/* Bits of the second byte, where it is not for a pre-tokenizer. */
+enum asked { ASKED_JOIN = 1, ASKED_CHARSMAP = 2, ASKED_NO_PREFIX = 4, ASKED_BYTES = 8 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -55,6 +60,27 @@ static void write_merges(struct gguf_writer *w, const struct token *tokens, uint
         }
 }
 
+static float score_of(const struct token *token) {
+        return token->kind / CLASSES == ADDED_KIND ? -1000 : -(float) (token->kind / CLASSES);
+}
+
+/* Behind the input's own, the BYTES byte tokens or none. */
+static void write_tokens(struct gguf_writer *w, const struct token *tokens, uint32_t count, uint32_t bytes) {
+        gguf_write_array(w, "tokenizer.ggml.tokens", GGUF_STRING, count + bytes);
+        for (uint32_t i = 0; i < count; i++)
+                gguf_write_text(w, tokens[i].text, tokens[i].length);
+        for (uint32_t i = 0; i < bytes; i++) {
+                char text[8];
+                gguf_write_text(w, text, (size_t) snprintf(text, sizeof(text), "<0x%02X>", i));
+        }
+        gguf_write_array(w, "tokenizer.ggml.token_type", GGUF_I32, count + bytes);
+        for (uint32_t i = 0; i < count + bytes; i++)
+                gguf_write_number(w, i < count ? tokens[i].kind % CLASSES : CLASSES - 1, 4);
+        gguf_write_array(w, "tokenizer.ggml.scores", GGUF_F32, count + bytes);
+        for (uint32_t i = 0; i < count + bytes; i++)
+                gguf_write_float(w, i < count ? score_of(&tokens[i]) : 0);
+}
+
 static void write_vocabulary(struct gguf_writer *w, const uint8_t *data, const struct token *tokens, uint32_t count) {
         size_t pre = 0;
         while (pretokenizer_at(pre))
@@ -64,22 +90,16 @@ static void write_vocabulary(struct gguf_writer *w, const uint8_t *data, const s
         if (data[0] % LISTED == 1)
                 gguf_write_string(w, "tokenizer.ggml.pre", pretokenizer_at(data[1] % pre)->name);
         else
-                gguf_write_bool(w, "tokenizer.ggml.remove_extra_whitespaces", data[1] & 1);
+                gguf_write_bool(w, "tokenizer.ggml.remove_extra_whitespaces", data[1] & ASKED_JOIN);
+        if (data[1] & ASKED_NO_PREFIX)
+                gguf_write_bool(w, "tokenizer.ggml.add_space_prefix", false);
         if (data[0] & 0x80)
                 gguf_write_string(w, "general.name", "phi3");
-        gguf_write_array(w, "tokenizer.ggml.tokens", GGUF_STRING, count);
-        for (uint32_t i = 0; i < count; i++)
-                gguf_write_text(w, tokens[i].text, tokens[i].length);
-        gguf_write_array(w, "tokenizer.ggml.token_type", GGUF_I32, count);
-        for (uint32_t i = 0; i < count; i++)
-                gguf_write_number(w, tokens[i].kind % CLASSES, 4);
-        gguf_write_array(w, "tokenizer.ggml.scores", GGUF_F32, count);
-        for (uint32_t i = 0; i < count; i++)
-                gguf_write_float(w, -(float) (tokens[i].kind / CLASSES));
+        write_tokens(w, tokens, count, data[1] & ASKED_BYTES ? BYTES : 0);
         gguf_write_u32(w, "tokenizer.ggml.unknown_token_id", 0);
         gguf_write_u32(w, "tokenizer.ggml.seperator_token_id", 0);
         write_merges(w, tokens, count);
-        if (data[1] & 2) { /* the last token is a dictionary, too */
+        if (data[1] & ASKED_CHARSMAP) { /* the last token is a dictionary, too */
                 const struct token *last = &tokens[count - 1];
                 gguf_write_array(w, "tokenizer.ggml.precompiled_charsmap", GGUF_U8, last->length);
                 gguf_write_bytes(w, last->text, last->length);

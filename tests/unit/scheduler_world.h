@@ -261,4 +261,38 @@ static inline void check_as_alone(const struct told *t, uint32_t body) {
         assert_int_equal(t->end.prompt_tokens, alone_end[body].prompt_tokens);
 }
 
+/* --- storms --- */
+
+/* Requests that come and go at random: who has asked what, and who has gone. */
+struct storm {
+        struct fixture *f;
+        struct random dice;
+        uint64_t next; /* ids below it are given out */
+        uint32_t body_of[IDS_MAX];
+        bool cancelled[IDS_MAX];
+};
+
+static inline void storm_submit(struct storm *s) {
+        s->body_of[s->next] = random_u32(&s->dice) % BODIES;
+        assert_int_equal(submit(s->f, s->next, bodies[s->body_of[s->next]]), 0);
+        s->next++;
+}
+
+static inline void storm_cancel(struct storm *s, uint64_t id) {
+        s->cancelled[id] |= s->f->told[id].ends == 0;
+        scheduler_cancel(s->f->engine.scheduler, id);
+}
+
+/* Everybody who has stayed gets the answer that is theirs, and nobody else any. */
+static inline void storm_end(struct storm *s) {
+        run_dry(s->f);
+        for (uint64_t id = 0; id < s->next; id++) {
+                if (!s->cancelled[id])
+                        check_as_alone(&s->f->told[id], s->body_of[id]);
+                else
+                        assert_int_equal(s->f->told[id].ends, 0);
+        }
+        close_fixture(s->f);
+}
+
 #endif

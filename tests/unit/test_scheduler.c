@@ -300,39 +300,26 @@ static void test_embeddings(void **state) {
 static void test_storm(void **state) {
         (void) state;
         for (uint64_t seed = 0; seed < 4; seed++) {
-                struct random r = random_seeded(seed);
-                struct fixture *f = open_fixture(768 + 128 * (uint32_t) seed, 1 + (uint32_t) seed * 2, 8u << seed);
-                uint32_t body_of[IDS_MAX];
-                uint64_t next = 0;
-                bool cancelled[IDS_MAX] = { false };
-                while (next < 60) {
-                        uint64_t any = next ? random_u32(&r) % next : 0;
-                        uint32_t dice = random_u32(&r) % 20;
+                struct storm s = { .f = open_fixture(768 + 128 * (uint32_t) seed, 1 + (uint32_t) seed * 2, 8u << seed),
+                                   .dice = random_seeded(seed) };
+                while (s.next < 60) {
+                        uint64_t any = s.next ? random_u32(&s.dice) % s.next : 0;
+                        uint32_t dice = random_u32(&s.dice) % 20;
                         if (dice < 3) {
-                                body_of[next] = random_u32(&r) % BODIES;
-                                assert_int_equal(submit(f, next, bodies[body_of[next]]), 0);
-                                next++;
-                        } else if (dice == 3 && next) {
-                                cancelled[any] |= f->told[any].ends == 0;
-                                scheduler_cancel(f->engine.scheduler, any);
+                                storm_submit(&s);
+                        } else if (dice == 3 && s.next) {
+                                storm_cancel(&s, any);
                         } else if (dice == 4) {
-                                scheduler_pause(f->engine.scheduler, any, true);
+                                scheduler_pause(s.f->engine.scheduler, any, true);
                         } else if (dice < 8) {
-                                scheduler_pause(f->engine.scheduler, any, false);
+                                scheduler_pause(s.f->engine.scheduler, any, false);
                         } else {
-                                step(f);
+                                step(s.f);
                         }
                 }
-                for (uint64_t id = 0; id < next; id++)
-                        scheduler_pause(f->engine.scheduler, id, false);
-                run_dry(f);
-                for (uint64_t id = 0; id < next; id++) {
-                        if (!cancelled[id])
-                                check_as_alone(&f->told[id], body_of[id]);
-                        else
-                                assert_int_equal(f->told[id].ends, 0);
-                }
-                close_fixture(f);
+                for (uint64_t id = 0; id < s.next; id++)
+                        scheduler_pause(s.f->engine.scheduler, id, false);
+                storm_end(&s);
         }
 }
 
