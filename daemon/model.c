@@ -150,27 +150,30 @@ static void on_engine_exit(void *user, struct child_exit exit) {
         model_event(m, LIFE_EVENT_EXITED);
 }
 
-static void start_engine(struct model *m) {
-        struct fleet *f = m->fleet;
+/* The files that the load was admitted for, else the load is refused. */
+static bool open_admitted(struct model *m, struct open_files *ret) {
+        char sentence[400];
+        if (model_open_files(m, ret, sentence, sizeof(sentence)) < 0) {
+                model_refuse_load(m, sentence);
+                return false;
+        }
+        if (ret->identity.key == m->files.key)
+                return true;
+        model_files_close(ret);
+        m->identified = false;
+        model_refuse_load(m, "its file was replaced while it waited for room; ask again");
+        return false;
+}
+
+static int start_process(struct model *m, const struct open_files *files) {
         static const struct engine_events events = {
                 .on_frame = on_frame, .on_broken = on_broken, .on_hang_up = on_hang_up, .on_exit = on_engine_exit
         };
-        struct open_files files;
-        char sentence[400];
-        if (model_open_files(m, &files, sentence, sizeof(sentence)) < 0) {
-                model_refuse_load(m, sentence);
-                return;
-        }
-        if (files.identity.key != m->files.key) {
-                model_files_close(&files);
-                m->identified = false;
-                model_refuse_load(m, "its file was replaced while it waited for room; ask again");
-                return;
-        }
+        struct fleet *f = m->fleet;
         struct engine_settings settings = {
                 .path = f->config->engine_path,
-                .model_fds = files.fds,
-                .model_fds_count = files.count,
+                .model_fds = files->fds,
+                .model_fds_count = files->count,
                 .context = m->context,
                 .kv_tokens = m->form.kv_tokens,
                 .parallel = m->config->parallel,
@@ -186,9 +189,29 @@ static void start_engine(struct model *m) {
                                      .heartbeat_told = HEARTBEAT_CALM_MS };
         m->generation++;
         settings.cgroup_fd = engine_group_begin(m);
-        int r = engine_process_start(f->loop, &settings, &events, m, &m->engine.process);
+        return engine_process_start(f->loop, &settings, &events, m, &m->engine.process);
+}
+
+static void log_load(const struct model *m, pid_t pid, int oom_score_result) {
+        const struct fleet *f = m->fleet;
+        log_info("load", LOG_TEXT("model", m->config->id), LOG_TEXT("reason", reason_info(why_wanted(m))->word),
+                 LOG_NUMBER("pid", pid), LOG_NUMBER("predicted_mib", MIB(m->form.predicted.total_bytes)),
+                 LOG_NUMBER("weights_mib", MIB(m->form.predicted.weights_bytes)),
+                 LOG_NUMBER("kv_mib", MIB(m->form.predicted.kv_bytes)), LOG_TEXT("kv", kv_type_name(m->form.kv_type)),
+                 LOG_NUMBER("kv_tokens", m->form.kv_tokens), LOG_NUMBER("budget_mib", MIB(f->config->budget_bytes)),
+                 LOG_NUMBER("available_mib", MIB(f->memory.available_bytes)), LOG_NUMBER("waiting", m->waiting.count),
+                 LOG_MAYBE("oom_score", oom_score_result < 0 ? strerror(-oom_score_result) : ""));
+}
+
+static void start_engine(struct model *m) {
+        struct fleet *f = m->fleet;
+        struct open_files files;
+        if (!open_admitted(m, &files))
+                return;
+        int r = start_process(m, &files);
         model_files_close(&files);
         if (r < 0) {
+                char sentence[400];
                 engine_group_end(m);
                 m->backoff = policy_backoff_failed(m->backoff, f->now_ms, false, 0);
                 (void) snprintf(sentence, sizeof(sentence), "cannot start '%s': %s", f->config->engine_path, strerror(-r));
@@ -196,14 +219,7 @@ static void start_engine(struct model *m) {
                 return;
         }
         pid_t pid = engine_process_pid(m->engine.process);
-        r = memory_set_oom_score(CHILDREN_PROC, pid, ENGINE_OOM_SCORE);
-        log_info("load", LOG_TEXT("model", m->config->id), LOG_TEXT("reason", reason_info(why_wanted(m))->word),
-                 LOG_NUMBER("pid", pid), LOG_NUMBER("predicted_mib", MIB(m->form.predicted.total_bytes)),
-                 LOG_NUMBER("weights_mib", MIB(m->form.predicted.weights_bytes)),
-                 LOG_NUMBER("kv_mib", MIB(m->form.predicted.kv_bytes)), LOG_TEXT("kv", kv_type_name(m->form.kv_type)),
-                 LOG_NUMBER("kv_tokens", m->form.kv_tokens), LOG_NUMBER("budget_mib", MIB(f->config->budget_bytes)),
-                 LOG_NUMBER("available_mib", MIB(f->memory.available_bytes)), LOG_NUMBER("waiting", m->waiting.count),
-                 LOG_MAYBE("oom_score", r < 0 ? strerror(-r) : ""));
+        log_load(m, pid, memory_set_oom_score(CHILDREN_PROC, pid, ENGINE_OOM_SCORE));
 }
 
 /* --- going --- */

@@ -23,7 +23,8 @@ static inline uint64_t own_memory_kib(const char *name) {
 /* The peak (VmHWM) is counted from here on. False: it cannot be told. */
 static inline bool own_memory_reset_peak(void) {
         FILE *file = fopen("/proc/self/clear_refs", "w");
-        return file && (fputs("5", file) >= 0) & (fclose(file) == 0);
+        bool written = file && fputs("5", file) >= 0;
+        return file && fclose(file) == 0 && written;
 }
 
 #endif
