@@ -17,7 +17,7 @@ import sys
 import tempfile
 
 DEBIANS_PYTHON = "/usr/bin/python3"     # the only one that can load Debian's module
-sys.path.remove(str(pathlib.Path(__file__).resolve().parent))   # this file is called like the module
+sys.path[:] = [p for p in sys.path if p != str(pathlib.Path(__file__).resolve().parent)]     # this file is called like the module
 sys.path.append("/usr/lib/python3/dist-packages")
 try:
     import sentencepiece
