@@ -71,13 +71,18 @@ struct passage passage_begin(const struct sentencepiece *s, const char *text, si
         };
 }
 
-/* A user-defined token, else what the table replaces, else a character. */
+/* A user-defined token, else what the table replaces, else a character; the whole text where there is neither. */
 static void read_part(struct passage *p) {
         const struct sentencepiece *s = p->model;
         const char *text = p->text + p->at;
         size_t left = p->length - p->at, taken = 0;
         p->part = text;
         p->part_at = 0;
+        if (s->kept.count == 0 && s->charsmap.units_count == 0 && s->has_bytes) {
+                p->part_length = left;
+                p->at = p->length;
+                return;
+        }
         if (trie_longest(&s->kept, text, left, &p->part_length) != TOKEN_NONE) {
                 p->at += p->part_length;
                 return;
@@ -101,9 +106,7 @@ static bool look(struct passage *p, const char **ret, size_t *ret_length) {
                 read_part(p);
         }
         *ret = p->part + p->part_at;
-        *ret_length = printable_utf8(*ret, p->part_length - p->part_at, NULL);
-        if (*ret_length == 0)
-                *ret_length = 1;
+        *ret_length = sentencepiece_character(*ret, p->part_length - p->part_at);
         return true;
 }
 

@@ -14,6 +14,7 @@
 #ifndef HEADROOM_ENGINE_TOKENIZER_SENTENCEPIECE_H
 #define HEADROOM_ENGINE_TOKENIZER_SENTENCEPIECE_H
 
+#include "engine/printable.h"
 #include "engine/tokenizer/charsmap.h"
 #include "engine/tokenizer/merge.h"
 #include "engine/tokenizer/piece.h"
@@ -38,6 +39,12 @@ void sentencepiece_done(struct sentencepiece *s);
 bool sentencepiece_drops_text(const struct sentencepiece *s);
 
 void sentencepiece_piece(const struct sentencepiece *s, int32_t id, bool first, struct piece *out);
+
+/* Bytes of the character at BYTES, of which LENGTH > 0 are left; of what is none, 1. */
+static inline size_t sentencepiece_character(const char *bytes, size_t length) {
+        size_t count = (signed char) bytes[0] >= 0 ? 1 : printable_utf8(bytes, length, NULL);
+        return count ? count : 1;
+}
 
 /* A text that begins behind a control token, or behind nothing, on its way to tokens. */
 struct passage {

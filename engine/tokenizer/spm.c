@@ -3,8 +3,6 @@
 
 #include <string.h>
 
-#include "engine/printable.h"
-
 /* Order of floats as order of integers, the highest score first; both zeros alike. */
 static uint32_t key_of_score(float score) {
         uint32_t bits;
@@ -26,7 +24,7 @@ static bool rule_by_score(const void *context, const struct symbol *left, const 
                           int32_t *ret_id) {
         const struct word *w = context;
         const struct vocab *v = w->model->vocab;
-        if (is_user_defined(v, left->id) || is_user_defined(v, right->id))
+        if (w->model->kept.count > 0 && (is_user_defined(v, left->id) || is_user_defined(v, right->id)))
                 return false;
         int32_t id = vocab_find(v, w->bytes + left->start, (size_t) left->length + right->length);
         if (id == TOKEN_NONE)
@@ -40,10 +38,9 @@ static bool rule_by_score(const void *context, const struct symbol *left, const 
 static int push_symbol(const struct sentencepiece *s, struct merger *m, size_t at, size_t *ret_length) {
         const char *bytes = m->bytes + at;
         size_t left = m->bytes_count - at, length = 0;
-        int32_t id = trie_longest(&s->kept, bytes, left, &length);
+        int32_t id = s->kept.count > 0 ? trie_longest(&s->kept, bytes, left, &length) : TOKEN_NONE;
         if (id == TOKEN_NONE) {
-                length = printable_utf8(bytes, left, NULL);
-                length = length ? length : 1;
+                length = sentencepiece_character(bytes, left);
                 id = vocab_find(s->vocab, bytes, length);
         }
         *ret_length = length;

@@ -58,8 +58,7 @@ struct way {
         float sum; /* of the words before */
 };
 
-static void offer(struct way *w, uint32_t from, uint32_t to, int32_t id, double score) {
-        double sum = w->steps[from].sum + score;
+static void offer(struct way *w, uint32_t from, uint32_t to, int32_t id, double sum) {
         if (w->steps[to].from == NOWHERE || sum > w->steps[to].sum)
                 w->steps[to] = (struct step){ (float) sum, from, id };
 }
@@ -73,18 +72,19 @@ static double score_of(const struct sentencepiece *s, int32_t id) {
 static void offer_all(struct way *w, const char *bytes, uint32_t at, uint32_t length, uint32_t character) {
         const struct trie *trie = &w->ugm->trie;
         struct trie_walk walk;
+        float sum = w->steps[at].sum;
         bool known = false;
         for (bool more = trie_begin(trie, &walk, (uint8_t) bytes[at]); more;) {
                 uint32_t to = at + (uint32_t) walk.depth;
                 int32_t id = trie_token(trie, &walk);
                 if (id != TOKEN_NONE) {
-                        offer(w, at, to, id, score_of(w->ugm->model, id));
+                        offer(w, at, to, id, sum + score_of(w->ugm->model, id));
                         known = known || walk.depth == character;
                 }
                 more = to < length && trie_step(trie, &walk, (uint8_t) bytes[to]);
         }
         if (!known)
-                offer(w, at, at + character, TOKEN_NONE, w->ugm->unknown_score);
+                offer(w, at, at + character, TOKEN_NONE, sum + w->ugm->unknown_score); /* of floats, unlike the others */
 }
 
 static int reserve(struct way *w, size_t count) {

@@ -3,9 +3,9 @@
  * tokens, the one whose scores, logarithms of probabilities, have the greatest sum.
  *
  * A character that is no token by itself may also be unknown, at 10 less than the least score of a normal token.
- * A user-defined token counts as -0.1 whatever its score, so that it is nearly always taken. Sums are made in single
- * precision from the left, over the whole text, and of equal ones the token that begins first stays: ways that differ
- * by less than a rounding are told apart as where vocabularies come from.
+ * A user-defined token counts as -0.1 whatever its score, so that it is nearly always taken. Sums are made from the
+ * left, over the whole text, and kept in single precision; of equal ones the token that begins first stays. So ways that
+ * differ by less than a rounding are told apart as where vocabularies come from.
  * Source: Kudo, Subword Regularization (2018), section 3.2, the search being Viterbi's; the two constants were measured
  * on the SentencePiece library with vocabularies made for that (tests/conformance/sentencepiece.py has such).
  */

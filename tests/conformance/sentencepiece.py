@@ -17,7 +17,7 @@ import sys
 import tempfile
 
 DEBIANS_PYTHON = "/usr/bin/python3"     # the only one that can load Debian's module
-sys.path.remove(str(pathlib.Path(__file__).resolve().parent))   # this file is called like the module
+sys.path[:] = [p for p in sys.path if p != str(pathlib.Path(__file__).resolve().parent)]     # this file is called like the module
 sys.path.append("/usr/lib/python3/dist-packages")
 try:
     import sentencepiece
@@ -30,6 +30,7 @@ except ImportError:
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 TOOL = pathlib.Path(os.environ.get("HEADROOM_BUILD", ROOT / "build")) / "tools" / "tokenize-texts"
 TEXTS = int(os.environ.get("HEADROOM_SENTENCEPIECE_TEXTS", "4000"))
+SHOWN = 160                             # characters, or a few tokens, of what differs
 SEED = int(os.environ.get("HEADROOM_SEED", "1"))
 NORMAL, UNKNOWN, CONTROL, USER_DEFINED, UNUSED, BYTE = range(1, 7)
 UNIGRAM, BPE = 1, 2
@@ -228,6 +229,14 @@ def ours(model, texts):
         yield [int(i) for i in ids.split()], text.decode(errors="backslashreplace")
 
 
+def difference(what, got, wanted):
+    """Where the two differ first, and what is around it."""
+    at = next((i for i, pair in enumerate(zip(got, wanted)) if pair[0] != pair[1]), min(len(got), len(wanted)))
+    shown = slice(max(0, at - SHOWN // 4), at + SHOWN // 4)
+    return "  %s equal" % what if got == wanted else "  %s from %d on: got %r\n  %s wanted %r" % (
+        what, at, got[shown], " " * len("%s from %d on:" % (what, at)), wanted[shown])
+
+
 def compare(model, texts):
     """How many are equal, and what is wrong with the first that is not."""
     library = sentencepiece.SentencePieceProcessor(model_proto=model.data)
@@ -236,8 +245,8 @@ def compare(model, texts):
     for text, (ids, back), want, want_back in zip(texts, ours(model, texts), wanted, library.decode(wanted)):
         equal += (ids, back) == (want, want_back)
         if (ids, back) != (want, want_back) and first is None:
-            first = "FAIL %s: %r\n  got    %r %r\n  wanted %r %r" % (model.name, text, [names[i] for i in ids], back,
-                                                                   [names[i] for i in want], want_back)
+            first = "FAIL %s: %r\n%s\n%s" % (model.name, text[:SHOWN], difference("ids", [names[i] for i in ids], [names[i] for i in want]),
+                                             difference("text", back, want_back))
     return equal, first
 
 
