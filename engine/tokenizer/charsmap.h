@@ -8,7 +8,7 @@
  * string ends here, and bits 10..30 are the offset to the children, in 256s where bit 9 is set. A unit and a byte lead
  * to the unit at (its own place ^ its offset ^ the byte), if that is labelled with the byte. Where a string ends, the unit
  * at (place ^ offset) is its value, bits 0..30: where its replacement begins.
- * Source: Kudo and Richardson, SentencePiece (2018), 3.3; Darts-clone's description of its units; double arrays: Aoe (1989).
+ * Source: Kudo and Richardson, SentencePiece (2018), 3.4; Darts-clone's description of its units; double arrays: Aoe (1989).
  */
 #ifndef HEADROOM_ENGINE_TOKENIZER_CHARSMAP_H
 #define HEADROOM_ENGINE_TOKENIZER_CHARSMAP_H

@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <cmocka.h>
 
 #include "tests/unit/tokenizer_rows.h"
@@ -99,11 +100,34 @@ static void test_bytes(void **state) {
         tiny_vocab_done(&v);
 }
 
+/* A square of a MiB would take hours. */
+static void test_time_of_long_texts(void **state) {
+        (void) state;
+        static const char *const patterns[] = { "a", " ", "hello ", "\xff", "x", "<tool>", "<tool", U2581 };
+        const size_t length = 1 << 20;
+        char *text = malloc(length);
+        for (size_t p = 0; p < COUNT(patterns); p++) {
+                struct tiny_vocab v;
+                struct token_list list = { 0 };
+                begin_unigrams(&v, unigrams, COUNT(unigrams), p % 2);
+                tiny_vocab_open_whole(&v);
+                for (size_t i = 0; i < length; i++)
+                        text[i] = patterns[p][i % strlen(patterns[p])];
+                time_t started = time(NULL);
+                assert_int_equal(tokenizer_encode(v.tokenizer, text, length, false, false, &list), 0);
+                assert_true(time(NULL) - started < 30);
+                token_list_done(&list);
+                tiny_vocab_done(&v);
+        }
+        free(text);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_unigram),
                 cmocka_unit_test(test_user_defined_scores),
                 cmocka_unit_test(test_bytes),
+                cmocka_unit_test(test_time_of_long_texts),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
