@@ -56,16 +56,16 @@ struct pending {
 };
 
 struct schema_compiler {
-        struct grammar_builder b;
+        struct grammar_builder *b;
         struct json_text json;
-        const cJSON *root;
+        const cJSON *root;  /* what is being read: its references point into it */
         const cJSON **kept; /* the schemas of all rules */
         uint32_t kept_count, kept_capacity;
         struct pending *pending;
-        uint32_t pending_count, pending_capacity;
-        uint32_t *slots; /* pending + 1 by what it holds */
-        uint64_t work;   /* comparisons so far */
-        int failed;      /* 0 or -errno; then *reterr */
+        uint32_t pending_count, pending_capacity, written; /* of them, those whose bodies are written */
+        uint32_t *slots;                                   /* pending + 1 by what it holds */
+        uint64_t work;                                     /* comparisons so far */
+        int failed;                                        /* 0 or -errno; then *reterr */
         struct grammar_error *reterr;
 };
 

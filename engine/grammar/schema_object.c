@@ -88,7 +88,7 @@ static struct together value_of(struct members *m, const char *name, bool *ret_s
 /* ---- members ---- */
 
 static uint32_t member_rule(struct members *m, uint32_t name, const struct together *value) {
-        struct grammar_builder *b = &m->c->b;
+        struct grammar_builder *b = m->c->b;
         uint32_t rule = grammar_builder_rule(b, "member", 6), e = grammar_builder_sequence(b);
         grammar_builder_add(b, e, name);
         grammar_builder_add(b, e, grammar_builder_literal(b, ":"));
@@ -103,7 +103,7 @@ static void make_members(struct members *m) {
         for (uint32_t i = 0; i < m->count && !m->c->failed; i++) {
                 struct together value = value_of(m, m->list[i].name, &said);
                 if (!value.impossible)
-                        m->list[i].member = member_rule(m, json_text_name(&m->c->b, m->list[i].name), &value);
+                        m->list[i].member = member_rule(m, json_text_name(m->c->b, m->list[i].name), &value);
         }
 }
 
@@ -119,14 +119,14 @@ static void make_other(struct members *m) {
         }
         for (uint32_t i = 0; i < m->count; i++)
                 names[i] = m->list[i].name;
-        m->other = member_rule(m, json_text_other_name(&m->c->json, &m->c->b, names, m->count), &value);
+        m->other = member_rule(m, json_text_other_name(&m->c->json, m->c->b, names, m->count), &value);
         free(names);
 }
 
 /* ---- their order ---- */
 
 static uint32_t comma_and(struct members *m, uint32_t rule) {
-        struct grammar_builder *b = &m->c->b;
+        struct grammar_builder *b = m->c->b;
         uint32_t e = grammar_builder_sequence(b);
         grammar_builder_add(b, e, grammar_builder_literal(b, ","));
         grammar_builder_add(b, e, grammar_builder_call(b, m->c->json.space));
@@ -136,7 +136,7 @@ static uint32_t comma_and(struct members *m, uint32_t rule) {
 
 /* Adds to CHOICE a member and what may stand behind it. */
 static void add_member(struct members *m, uint32_t choice, uint32_t member, uint32_t behind) {
-        struct grammar_builder *b = &m->c->b;
+        struct grammar_builder *b = m->c->b;
         uint32_t e = grammar_builder_sequence(b);
         grammar_builder_add(b, e, grammar_builder_call(b, member));
         grammar_builder_add(b, e, grammar_builder_call(b, behind));
@@ -150,7 +150,7 @@ struct place {
 
 /* Behind the last property: others, as many as one likes. */
 static struct place last_place(struct members *m) {
-        struct grammar_builder *b = &m->c->b;
+        struct grammar_builder *b = m->c->b;
         struct place p = { grammar_builder_rule(b, "members", 7), grammar_builder_rule(b, "members", 7) };
         uint32_t choice = grammar_builder_choice(b);
         if (m->other)
@@ -163,7 +163,7 @@ static struct place last_place(struct members *m) {
 
 /* Where property INDEX is the next in order; LEFT: whether it or one behind it is required. */
 static struct place place_of(struct members *m, uint32_t index, struct place next, bool left) {
-        struct grammar_builder *b = &m->c->b;
+        struct grammar_builder *b = m->c->b;
         const struct property *property = &m->list[index];
         if (!property->member && !property->required)
                 return next;
@@ -180,7 +180,7 @@ static struct place place_of(struct members *m, uint32_t index, struct place nex
 }
 
 static uint32_t write_members(struct members *m) {
-        struct grammar_builder *b = &m->c->b;
+        struct grammar_builder *b = m->c->b;
         struct place first = last_place(m);
         bool left = false;
         for (uint32_t i = m->count; i-- > 0;) {

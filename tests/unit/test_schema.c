@@ -273,11 +273,59 @@ static void test_integer_limits(void **state) {
         }
 }
 
+static void test_calls(void **state) {
+        (void) state;
+        static const struct {
+                const char *text;
+                bool whole;
+        } texts[] = {
+                { "<get', {'a':1}>", true },   { "<get',{'a':1}>", true },           { "<get', {}>", false },
+                { "<get', {'a':1}", false },   { "<set', {'b': [1]}>", true },       { "<set', [1]>", false },
+                { "<set', 1>", false },        { "<put', {'c':{'c':null}}>", true }, { "<put', {'c':null}>", true },
+                { "<put', null>", false },     { "<got', {'a':1}>", false },         { "get', {'a':1}>", false },
+                { "<set', {'a':1}>x", false },
+        };
+        static const char *const schemas[] = { "{'properties':{'a':{'const':1}},'required':['a']}", "true",
+                                               "{'type':['object','null'],'properties':{'c':{'$ref':'#'}},'required':['c']}" };
+        static const char *const names[] = { "get", "set", "put" };
+        struct grammar_builder b = { 0 };
+        struct grammar_error error;
+        struct grammar *g;
+        struct schema_call list[4];
+        struct schema_calls calls = { "<", "',", ">", list, 3 };
+        uint32_t root, wrong;
+        for (size_t i = 0; i < 3; i++) {
+                char *json = quoted(schemas[i]);
+                list[i] = (struct schema_call){ names[i], cJSON_Parse(json) };
+                free(json);
+        }
+        calls.between = "\",";
+        assert_int_equal(schema_read_calls(&b, &calls, &root, &wrong, &error), 0);
+        assert_int_equal(grammar_builder_compile(&b, root, &g, &error), 0);
+        grammar_builder_done(&b);
+        for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+                if (is_whole(g, texts[i].text) != texts[i].whole)
+                        fail_msg("%s", texts[i].text);
+        grammar_free(g);
+        list[3] = (struct schema_call){ "bad", cJSON_Parse("{\"properties\":{\"a\":{\"not\":{}}}}") };
+        calls.count = 4;
+        assert_int_equal(schema_read_calls(&b, &calls, &root, &wrong, &error), -EINVAL);
+        grammar_builder_done(&b);
+        assert_int_equal(wrong, 3);
+        assert_non_null(strstr(error.text, "#/properties/a: the keyword not"));
+        for (size_t i = 0; i < 4; i++)
+                cJSON_Delete((cJSON *) (uintptr_t) list[i].arguments);
+}
+
 static void test_any_object(void **state) {
         (void) state;
         struct grammar *g;
         struct grammar_error error;
-        assert_int_equal(schema_compile_any_object(&g, &error), 0);
+        struct grammar_builder b = { 0 };
+        uint32_t root;
+        assert_int_equal(schema_read_any_object(&b, &root, &error), 0);
+        assert_int_equal(grammar_builder_compile(&b, root, &g, &error), 0);
+        grammar_builder_done(&b);
         assert_true(is_whole(g, "{'a': [1, -2.5e3, {'b': null}], 'c': 'd'}"));
         assert_true(is_whole(g, "{}"));
         assert_false(is_whole(g, "[]"));
@@ -356,6 +404,7 @@ int main(void) {
                 cmocka_unit_test(test_refused),
                 cmocka_unit_test(test_rows),
                 cmocka_unit_test(test_integer_limits),
+                cmocka_unit_test(test_calls),
                 cmocka_unit_test(test_any_object),
                 cmocka_unit_test(test_large_schemas),
                 cmocka_unit_test(test_many_alternatives_of_one),
