@@ -101,7 +101,7 @@ static void settle_bounds(struct row *r) {
 }
 
 uint32_t schema_array(struct schema_compiler *c, const struct facts *f) {
-        struct row r = { c, f, f->items_least, f->items_most, count_positions(f), 0 };
+        struct row r = { c, f, f->items.least, f->items.most, count_positions(f), 0 };
         struct grammar_builder *b = c->b;
         settle_bounds(&r);
         uint32_t choice = grammar_builder_choice(b);

@@ -35,6 +35,10 @@ enum schema_type {
         TYPE_ANY = 127,
 };
 
+struct counts {
+        uint64_t least, most; /* UINT64_MAX: no bound */
+};
+
 struct facts {
         struct together all;                     /* references and allOf followed */
         unsigned types;                          /* enum schema_type: those it may have, said or implied */
@@ -44,10 +48,12 @@ struct facts {
         uint32_t values_count;
         const cJSON *limiting; /* the first keyword that could exclude one of such values */
         const cJSON *pattern, *format;
-        uint64_t length_least, length_most, items_least, items_most;
-        double least, most; /* of numbers */
+        struct counts length, items, members;
+        const cJSON *counting; /* the last keyword that set that of members */
+        double least, most;    /* of numbers */
         bool least_excluded, most_excluded;
         const cJSON *range; /* the last keyword that set them */
+        uint32_t divisor;   /* of numbers, which are whole then; 0: none */
 };
 
 struct pending {

@@ -33,7 +33,7 @@ TOKENS = 700
 CUT_OFF_MOST = 0.05
 MUST_BE_USED = {"type", "properties", "required", "additionalProperties", "items", "prefixItems", "minItems", "maxItems", "enum",
                 "const", "anyOf", "oneOf", "allOf", "$ref", "$defs", "minLength", "maxLength", "pattern", "format", "minimum",
-                "maximum", "exclusiveMinimum", "exclusiveMaximum", "nullable"}
+                "maximum", "exclusiveMinimum", "exclusiveMaximum", "nullable", "multipleOf", "minProperties", "maxProperties"}
 LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 
 formats = jsonschema.FormatChecker(formats=())
