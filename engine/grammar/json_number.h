@@ -17,10 +17,16 @@
 
 bool json_number_divides(uint64_t divisor); /* it is one of those that are supported */
 
+/* The rules of remainders, which all numbers of one grammar share. All zero at first; released with json_digits_done. */
+struct json_digits {
+        uint32_t *rules[JSON_STEP_MAX + 1]; /* by divisor; NULL: none yet */
+};
+void json_digits_done(struct json_digits *d);
+
 /* Whole numbers LEAST .. MOST that DIVISOR divides. */
-uint32_t json_number_whole(struct grammar_builder *b, int64_t least, int64_t most, uint32_t divisor);
+uint32_t json_number_whole(struct json_digits *d, struct grammar_builder *b, int64_t least, int64_t most, uint32_t divisor);
 /* Numbers from LEAST to MOST, decimals too; WITH_LEAST, WITH_MOST: the limits themselves count. */
-uint32_t json_number_any(const struct json_text *j, struct grammar_builder *b, int64_t least, bool with_least, int64_t most,
-                         bool with_most);
+uint32_t json_number_any(struct json_digits *d, const struct json_text *j, struct grammar_builder *b, int64_t least,
+                         bool with_least, int64_t most, bool with_most);
 
 #endif

@@ -284,6 +284,7 @@ static int end(struct schema_compiler *c, uint32_t body, uint32_t *ret_rule) {
         free(c->kept);
         free(c->pending);
         free(c->slots);
+        json_digits_done(&c->digits);
         return c->failed;
 }
 

@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "engine/grammar/json_number.h"
 #include "engine/grammar/schema_internal.h"
 #include "engine/printable.h"
 

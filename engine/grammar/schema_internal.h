@@ -13,6 +13,7 @@
 #ifndef HEADROOM_ENGINE_GRAMMAR_SCHEMA_INTERNAL_H
 #define HEADROOM_ENGINE_GRAMMAR_SCHEMA_INTERNAL_H
 
+#include "engine/grammar/json_number.h"
 #include "engine/grammar/json_text.h"
 #include "engine/grammar/schema.h"
 
@@ -64,6 +65,7 @@ struct pending {
 struct schema_compiler {
         struct grammar_builder *b;
         struct json_text json;
+        struct json_digits digits;
         const cJSON *root;  /* what is being read: its references point into it */
         const cJSON **kept; /* the schemas of all rules */
         uint32_t kept_count, kept_capacity;

@@ -1,7 +1,6 @@
 /* schema_number.c - numbers: whole or not, between limits, multiples of one. */
 #include <math.h>
 
-#include "engine/grammar/json_number.h"
 #include "engine/grammar/schema_internal.h"
 
 /* The limits as whole numbers, tightened where they are none. False when nothing can lie between them. */
@@ -31,8 +30,9 @@ uint32_t schema_number(struct schema_compiler *c, const struct facts *f) {
                 schema_refuse(c, f->range, "limits beyond 15 digits are not supported");
         struct limits l = limits_of(f);
         if (whole)
-                return json_number_whole(c->b, l.least + !l.with_least, l.most - !l.with_most, f->divisor ? f->divisor : 1);
+                return json_number_whole(&c->digits, c->b, l.least + !l.with_least, l.most - !l.with_most,
+                                         f->divisor ? f->divisor : 1);
         if (l.least > l.most && f->least <= f->most)
                 schema_refuse(c, f->range, "limits of a number are supported only with a whole number between them");
-        return json_number_any(&c->json, c->b, l.least, l.with_least, l.most, l.with_most);
+        return json_number_any(&c->digits, &c->json, c->b, l.least, l.with_least, l.most, l.with_most);
 }

@@ -293,7 +293,8 @@ static void check_integers(int least, int most, int divisor) {
 
 static void test_integer_limits(void **state) {
         (void) state;
-        static const int limits[][2] = { { 0, 9 }, { 7, 123 }, { -15, 8 }, { -340, -29 }, { 99, 101 }, { 1000, 2199 }, { 5, 5 } };
+        static const int limits[][2] = { { 0, 9 },    { 7, 123 },     { -15, 8 }, { -340, -29 },
+                                         { 99, 101 }, { 1000, 2199 }, { 5, 5 },   { -399, 999 } };
         static const int divisors[] = { 1, 2, 3, 7, 10, 20, 25, 60, 64, 100, 1000 };
         for (size_t i = 0; i < sizeof(limits) / sizeof(limits[0]); i++)
                 for (size_t k = 0; k < sizeof(divisors) / sizeof(divisors[0]); k++)
@@ -349,6 +350,27 @@ static void test_counted_members(void **state) {
         for (unsigned bounds = 0; bounds < 6 * 6; bounds++)
                 for (unsigned kind = 0; kind < 4; kind++)
                         check_members(bounds / 6, bounds % 6, kind & 1, kind & 2);
+}
+
+/* Forty of one divisor share what they have in common. */
+static void test_many_multiples(void **state) {
+        (void) state;
+        cJSON *schema = cJSON_CreateObject(), *properties = cJSON_AddObjectToObject(schema, "properties");
+        for (unsigned i = 0; i < 40; i++) {
+                char name[16];
+                (void) snprintf(name, sizeof(name), "p%u", i);
+                cJSON *number = cJSON_AddObjectToObject(properties, name);
+                cJSON_AddStringToObject(number, "type", "integer");
+                cJSON_AddNumberToObject(number, "multipleOf", 63);
+        }
+        struct grammar *g;
+        struct grammar_error error;
+        if (schema_compile(schema, &g, &error) < 0)
+                fail_msg("%s", error.text);
+        assert_true(is_whole(g, "{'p0':63,'p7':0,'p30':-630,'p39':999999999999945}"));
+        assert_false(is_whole(g, "{'p0':63,'p7':64}"));
+        grammar_free(g);
+        cJSON_Delete(schema);
 }
 
 /* Bounds beyond what is named cost nothing; others alone are counted, however many. */
@@ -495,6 +517,7 @@ int main(void) {
                 cmocka_unit_test(test_rows),
                 cmocka_unit_test(test_integer_limits),
                 cmocka_unit_test(test_counted_members),
+                cmocka_unit_test(test_many_multiples),
                 cmocka_unit_test(test_many_counted_members),
                 cmocka_unit_test(test_calls),
                 cmocka_unit_test(test_any_object),
