@@ -90,30 +90,6 @@ static int render_template(const struct chat_template *c, const struct chat_conv
         return r;
 }
 
-/* The prompt ends with the mark that opens reasoning, white space aside. */
-static bool opens_reasoning(const struct chat_template *c, const struct chat_prompt *p) {
-        if (!c->replies.reasoning)
-                return false;
-        const char *open = c->replies.reasoning->open;
-        size_t mark = strlen(open), length = p->length;
-        while (mark && strchr(" \n", open[mark - 1]))
-                mark--;
-        while (length && strchr(" \n", p->text[length - 1]))
-                length--;
-        return length >= mark && !memcmp(p->text + length - mark, open, mark);
-}
-
-/* Reasoning that is open would swallow what the answer is to begin with. */
-static void begin_answer(const struct chat_template *c, const struct chat_conversation *conversation,
-                         struct chat_prompt *prompt) {
-        if (opens_reasoning(c, prompt)) {
-                chat_prompt_markup(prompt, c->replies.reasoning->close);
-                chat_prompt_markup(prompt, "\n\n");
-        }
-        for (size_t i = 0; i < 3 && conversation->begun[i]; i++)
-                chat_prompt_append(prompt, conversation->begun[i], strlen(conversation->begun[i]), i != 1);
-}
-
 int chat_template_render(const struct chat_template *c, const struct chat_conversation *conversation, const char *bos,
                          const char *eos, struct chat_prompt *prompt, struct gguf_error *reterr) {
         bool by_template = c->jinja && (!c->fails || conversation->as_given);
@@ -124,8 +100,6 @@ int chat_template_render(const struct chat_template *c, const struct chat_conver
                 r = render_template(c, conversation, bos, eos, prompt, reterr);
         else
                 chat_family_render(&c->family, conversation->messages, conversation->add_generation, prompt);
-        if (r == 0 && conversation->begun[0])
-                begin_answer(c, conversation, prompt);
         if (r == 0 && prompt->error)
                 return refuse(reterr, prompt->error, "no memory for the prompt");
         return r;
@@ -237,6 +211,29 @@ const char *chat_template_format(const struct chat_template *c) {
 
 /* ---- to tokens ---- */
 
+/* The prompt ends with MARK, white space aside. */
+static bool ends_with(const struct chat_prompt *p, const char *mark) {
+        size_t bytes = strlen(mark), length = p->length;
+        while (bytes && strchr(" \n", mark[bytes - 1]))
+                bytes--;
+        while (length && strchr(" \n", p->text[length - 1]))
+                length--;
+        return length >= bytes && !memcmp(p->text + length - bytes, mark, bytes);
+}
+
+static enum reasoning reasoning_after(const struct chat_template *c, const struct chat_prompt *p) {
+        const struct reasoning_format *f = c->replies.reasoning;
+        if (!f || ends_with(p, f->close))
+                return REASONING_OVER;
+        return ends_with(p, f->open) ? REASONING_OPEN : REASONING_MAY;
+}
+
+/* An answer that may reason first is left to do so: what it must be then is for its grammar to hold to. */
+static void begin_answer(const struct chat_conversation *conversation, struct chat_prompt *prompt) {
+        for (size_t i = 0; i < 3 && conversation->begun[i]; i++)
+                chat_prompt_append(prompt, conversation->begun[i], strlen(conversation->begun[i]), i != 1);
+}
+
 static int encode_prompt(const struct chat_template *c, const struct tokenizer *t, struct chat_prompt *p, const char *bos,
                          struct token_list *list, struct gguf_error *reterr) {
         /* A template that writes the begin token itself writes it first: the encoder begins the text. */
@@ -253,16 +250,21 @@ static int encode_prompt(const struct chat_template *c, const struct tokenizer *
 }
 
 int chat_template_encode(const struct chat_template *c, const struct tokenizer *t, const struct chat_conversation *conversation,
-                         struct token_list *list, bool *ret_reasons, struct gguf_error *reterr) {
+                         struct token_list *list, enum reasoning *ret_reasoning, struct gguf_error *reterr) {
         struct chat_prompt prompt = { .bos = tokenizer_bos(t), .eos = tokenizer_eos(t) };
         char bos[SPELLING_MAX], eos[SPELLING_MAX];
         size_t before = list->count;
         (void) spelling(t, prompt.bos, bos);
         int r = chat_template_render(c, conversation, bos, spelling(t, prompt.eos, eos), &prompt, reterr);
+        enum reasoning reasoning = r == 0 ? reasoning_after(c, &prompt) : REASONING_OVER;
+        if (r == 0 && reasoning == REASONING_OVER)
+                begin_answer(conversation, &prompt);
+        if (r == 0 && prompt.error)
+                r = refuse(reterr, prompt.error, "no memory for the prompt");
         if (r == 0 && conversation->bytes_max && prompt.length > conversation->bytes_max)
                 r = refuse(reterr, -EFBIG, "the messages are longer than any context");
-        if (r == 0 && ret_reasons)
-                *ret_reasons = opens_reasoning(c, &prompt);
+        if (r == 0 && ret_reasoning)
+                *ret_reasoning = reasoning;
         if (r == 0)
                 r = encode_prompt(c, t, &prompt, bos, list, reterr);
         if (r < 0)

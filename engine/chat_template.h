@@ -39,10 +39,11 @@ struct chat_conversation {
         const cJSON *tools;     /* an array, or NULL */
         const cJSON *variables; /* further ones by name, an object, or NULL */
         bool add_generation;    /* the opening of the assistant's turn */
-        const char *begun[3];   /* what the answer begins with: our own text, a client's, our own; each may be NULL */
-        bool as_given;          /* nothing is shaped to what the template takes */
-        int64_t now;            /* seconds since 1970; 0: the clock's */
-        size_t bytes_max;       /* a longer prompt is not tokenized; 0: no limit */
+        const char
+                *begun[3]; /* what an answer without reasoning begins with: our own text, a client's, our own; each may be NULL */
+        bool as_given;     /* nothing is shaped to what the template takes */
+        int64_t now;       /* seconds since 1970; 0: the clock's */
+        size_t bytes_max;  /* a longer prompt is not tokenized; 0: no limit */
 };
 
 /* 0, or -ENOMEM. Released with chat_template_done either way. T may be NULL: no token begins or ends a text. */
@@ -53,14 +54,14 @@ void chat_template_done(struct chat_template *c);
 const char *chat_template_format(const struct chat_template *c); /* "template", or the family's word */
 
 /*
- * Appends the tokens of the conversation; the token that begins a text comes once, first. *ret_reasons, where wanted: the prompt ends with
- * the mark that opens reasoning. 0, -EINVAL with a sentence (what is wrong with which message; or the template's own complaint),
+ * Appends the tokens of the conversation; the token that begins a text comes once, first. *ret_reasoning, where wanted:
+ * by the mark that the prompt ends with. 0, -EINVAL with a sentence (what is wrong with which message; or the template's own complaint),
  * -EFBIG beyond bytes_max, or -ENOMEM; LIST is as before then.
  */
 int chat_template_encode(const struct chat_template *c, const struct tokenizer *t, const struct chat_conversation *conversation,
-                         struct token_list *list, bool *ret_reasons, struct gguf_error *reterr);
+                         struct token_list *list, enum reasoning *ret_reasoning, struct gguf_error *reterr);
 
-/* The same as text and spans; chat_prompt_done afterwards in any case. */
+/* The same as text and spans, without what is begun; chat_prompt_done afterwards in any case. */
 int chat_template_render(const struct chat_template *c, const struct chat_conversation *conversation, const char *bos,
                          const char *eos, struct chat_prompt *prompt, struct gguf_error *reterr);
 

@@ -50,114 +50,25 @@ static const cJSON *field(const cJSON *body, const char *name) {
         return cJSON_IsNull(value) ? NULL : value;
 }
 
-/* ---- tools ---- */
-
-static const char *tool_name(const cJSON *tool) {
-        return cJSON_GetStringValue(field(field(tool, "function"), "name"));
-}
-
-/* The names of TOOLS, each terminated, an empty one last. */
-static int read_tool_names(const cJSON *tools, char **ret, struct request_error *reterr) {
-        size_t count = 0, bytes = 1;
-        const cJSON *tool;
-        cJSON_ArrayForEach(tool, tools) {
-                const char *name = tool_name(tool);
-                if (!name || !*name || strlen(name) > REQUEST_TOOL_NAME_BYTES_MAX)
-                        return request_refuse(reterr, "tools", "tools[%zu] must have a function with a name of 1 to %u bytes.",
-                                              count, REQUEST_TOOL_NAME_BYTES_MAX);
-                if (++count > REQUEST_TOOLS_MAX)
-                        return request_refuse(reterr, "tools", "tools must not hold more than %u of them.", REQUEST_TOOLS_MAX);
-                bytes += strlen(name) + 1;
-        }
-        char *names = calloc(1, bytes), *end = names;
-        if (!names)
-                return request_no_memory(reterr);
-        cJSON_ArrayForEach(tool, tools)
-                end = stpcpy(end, tool_name(tool)) + 1;
-        *ret = names;
-        return 0;
-}
-
-/* What a client says of calls. */
-struct choice {
-        bool none, must;  /* the model may not call, or has to */
-        const char *tool; /* this one; NULL: any */
-};
-
-static int read_choice(const cJSON *body, struct choice *ret, struct request_error *reterr) {
-        const cJSON *choice = field(body, "tool_choice");
-        const char *word = cJSON_GetStringValue(choice);
-        ret->tool = tool_name(choice);
-        ret->none = word && !strcmp(word, "none");
-        ret->must = ret->tool || (word && !strcmp(word, "required"));
-        if (choice && !ret->none && !ret->must && !(word && !strcmp(word, "auto")))
-                return request_refuse(reterr, "tool_choice",
-                                      "tool_choice must be \"auto\", \"none\", \"required\", or name a function.");
-        return 0;
-}
-
-static bool is_plain(const char *name) {
-        for (; *name; name++)
-                if ((unsigned char) *name < ' ' || *name == '"' || *name == '\\' || *name == '[')
-                        return false;
-        return true;
-}
-
-/* The answer is begun for a model that must call: up to the arguments where it is known which tool, else up to the name. */
-static int begin_call(const struct request_rules *rules, const struct choice *choice, struct reply_setup *reply,
-                      struct chat_conversation *conversation, struct request_error *reterr) {
-        const struct call_format *calls = rules->chat->replies.calls;
-        const char *only = *(reply->tools + strlen(reply->tools) + 1) ? NULL : reply->tools;
-        const char *tool = choice->tool ? choice->tool : only;
-        bool offered = !tool;
-        for (const char *name = reply->tools; *name && !offered; name += strlen(name) + 1)
-                offered = !strcmp(name, tool);
-        if (!offered)
-                return request_refuse(reterr, "tool_choice", "tool_choice names a function that is not among the tools.");
-        if (!calls || (tool && !is_plain(tool)))
-                return request_refuse(reterr, "tool_choice",
-                                      "This model cannot be made to call %s: tool_choice must be \"auto\" or \"none\".",
-                                      calls ? "a tool of that name" : "a tool");
-        size_t length = strlen(calls->begins[0]) + (tool ? strlen(tool) + strlen(calls->begins[1]) : 0);
-        reply->begun = malloc(length + 1);
-        if (!reply->begun)
-                return request_no_memory(reterr);
-        (void) stpcpy(stpcpy(stpcpy(reply->begun, calls->begins[0]), tool ? tool : ""), tool ? calls->begins[1] : "");
-        conversation->begun[0] = calls->begins[0];
-        conversation->begun[1] = tool;
-        conversation->begun[2] = tool ? calls->begins[1] : NULL;
-        return 0;
-}
-
-static int read_tools(const struct request_rules *rules, const cJSON *body, struct reply_setup *reply,
-                      struct chat_conversation *conversation, struct request_error *reterr) {
-        const cJSON *tools = field(body, "tools");
-        struct choice choice;
-        if (tools && !cJSON_IsArray(tools))
-                return request_refuse(reterr, "tools", "tools must be a list.");
-        int r = read_choice(body, &choice, reterr);
-        if (r == 0 && choice.must && !(tools && tools->child))
-                return request_refuse(reterr, "tool_choice", "tool_choice wants a call, and there are no tools.");
-        if (r < 0 || !tools || !tools->child || choice.none)
-                return r;
-        r = read_tool_names(tools, &reply->tools, reterr);
-        if (r < 0)
-                return r;
-        if (!rules->chat->takes_tools)
-                return request_refuse(
-                        reterr, "tools",
-                        "The chat template of this model has no place for tools: leave them out or choose another model.");
-        reply->calls = true;
-        conversation->tools = tools;
-        return choice.must ? begin_call(rules, &choice, reply, conversation, reterr) : 0;
-}
-
 /* ---- the conversation ---- */
+
+/* What the prompt has begun of a call counts as said. */
+static int note_begun(const struct chat_conversation *conversation, struct reply_setup *reply, struct request_error *reterr) {
+        size_t bytes = 1;
+        for (size_t i = 0; i < 3 && conversation->begun[i]; i++)
+                bytes += strlen(conversation->begun[i]);
+        char *end = reply->begun = calloc(1, bytes);
+        if (!end)
+                return request_no_memory(reterr);
+        for (size_t i = 0; i < 3 && conversation->begun[i]; i++)
+                end = stpcpy(end, conversation->begun[i]);
+        return 0;
+}
 
 static int encode(const struct request_rules *rules, const struct chat_conversation *conversation, uint32_t tokens_max,
                   struct token_list *list, struct reply_setup *reply, struct request_error *reterr) {
         struct gguf_error why;
-        int r = chat_template_encode(rules->chat, rules->tokenizer, conversation, list, &reply->reasons, &why);
+        int r = chat_template_encode(rules->chat, rules->tokenizer, conversation, list, &reply->reasoning, &why);
         if (r == -ENOMEM)
                 return request_no_memory(reterr);
         if (r == -EFBIG)
@@ -165,13 +76,17 @@ static int encode(const struct request_rules *rules, const struct chat_conversat
         if (r < 0)
                 return request_refuse(reterr, "messages", "%s", why.text);
         reply->format = &rules->chat->replies;
+        if (conversation->begun[0] && reply->reasoning == REASONING_OVER && (r = note_begun(conversation, reply, reterr)) < 0)
+                return r;
         return check_count(rules, "messages", list, tokens_max, reterr);
 }
 
-int prompt_read_chat(const struct request_rules *rules, const cJSON *body, uint32_t tokens_max, struct token_list *list,
-                     struct reply_setup *ret_reply, struct request_error *reterr) {
+int prompt_read_chat(const struct request_rules *rules, const cJSON *body, const struct request_tools *tools, uint32_t tokens_max,
+                     struct token_list *list, struct reply_setup *reply, struct request_error *reterr) {
         const cJSON *messages = field(body, "messages"), *variables = field(body, "chat_template_kwargs");
-        struct chat_conversation conversation = { .messages = messages, .variables = variables, .add_generation = true };
+        struct chat_conversation conversation = {
+                .messages = messages, .tools = tools->offered, .variables = variables, .add_generation = true
+        };
         if (!cJSON_IsArray(messages) || !messages->child)
                 return request_refuse(reterr, "messages", "messages must be a list of at least one message.");
         if (variables && !cJSON_IsObject(variables))
@@ -179,13 +94,17 @@ int prompt_read_chat(const struct request_rules *rules, const cJSON *body, uint3
         if (cJSON_GetArraySize(variables) > (int) REQUEST_VARIABLES_MAX)
                 return request_refuse(reterr, "chat_template_kwargs", "chat_template_kwargs must not hold more than %u members.",
                                       REQUEST_VARIABLES_MAX);
-        int r = read_tools(rules, body, ret_reply, &conversation, reterr);
-        if (r == 0)
-                r = check_bytes(rules, "messages", messages_bytes(messages), tokens_max, reterr);
+        int r = check_bytes(rules, "messages", messages_bytes(messages), tokens_max, reterr);
         if (r < 0)
                 return r;
+        if (tools->must) { /* up to the arguments where it is known which tool, else up to the name */
+                const struct call_format *calls = rules->chat->replies.calls;
+                conversation.begun[0] = calls->writes[0];
+                conversation.begun[1] = tools->only;
+                conversation.begun[2] = tools->only ? calls->writes[1] : NULL;
+        }
         conversation.bytes_max = (size_t) (tokens_max + 1) * tokenizer_longest(rules->tokenizer);
-        return encode(rules, &conversation, tokens_max, list, ret_reply, reterr);
+        return encode(rules, &conversation, tokens_max, list, reply, reterr);
 }
 
 /* A text that writes out the begin token, which the tokenizer has added too, means one. */

@@ -8,11 +8,15 @@
 #define HEADROOM_ENGINE_PROMPT_H
 
 #include "engine/request.h"
+#include "engine/request_tools.h"
 
 /* All: 0, -EINVAL or -ENOMEM and *reterr. LIST is the caller's to release either way. TOKENS_MAX: how many may come out. */
-/* A chat: BODY's messages, tools, tool_choice and chat_template_kwargs. *RET_REPLY, the caller's to release: what may be answered. */
-int prompt_read_chat(const struct request_rules *rules, const cJSON *body, uint32_t tokens_max, struct token_list *list,
-                     struct reply_setup *ret_reply, struct request_error *reterr);
+/*
+ * A chat: BODY's messages and chat_template_kwargs, with TOOLS. REPLY, the caller's to release, is told how an answer is taken apart and
+ * what the prompt has begun of it: a call that must be, unless the answer may reason before it.
+ */
+int prompt_read_chat(const struct request_rules *rules, const cJSON *body, const struct request_tools *tools, uint32_t tokens_max,
+                     struct token_list *list, struct reply_setup *reply, struct request_error *reterr);
 /* A string, an array of token ids, or an array of one of these. */
 int prompt_read(const struct request_rules *rules, const cJSON *prompt, uint32_t tokens_max, struct token_list *list,
                 struct request_error *reterr);

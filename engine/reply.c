@@ -69,7 +69,7 @@ int reply_init(struct reply *r, const struct reply_setup *setup) {
         *r = (struct reply){ .setup = setup, .state = STATE_START };
         if (!reply_splits(setup))
                 r->state = STATE_PLAIN;
-        else if (setup->reasons && setup->format->reasoning)
+        else if (setup->reasoning == REASONING_OPEN && setup->format->reasoning)
                 r->state = STATE_REASONING;
         return setup->begun ? reply_push(r, setup->begun, strlen(setup->begun)) : 0;
 }

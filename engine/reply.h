@@ -30,9 +30,9 @@ struct reply_part {
 struct reply_setup {
         const struct reply_format *format; /* NULL: all of it is content */
         bool calls;                        /* tools were offered */
-        bool reasons;                      /* the prompt has opened the reasoning already */
+        enum reasoning reasoning;          /* before the rest of it */
         uint64_t seed;                     /* of the ids of calls */
-        char *begun;                       /* what the prompt has begun of the answer: a call that must be; or NULL */
+        char *begun;                       /* what the prompt has begun of the answer: of a call that must be; or NULL */
         char *tools;                       /* the names of the offered tools, each terminated, an empty one last; or NULL */
 };
 void reply_setup_done(struct reply_setup *s);

@@ -12,42 +12,42 @@ static const struct reasoning_format reasonings[] = {
 };
 
 static const struct call_format call_formats[] = {
-        { .marks = { "[TOOL_CALLS]", "[ARGS]" }, .open = "[TOOL_CALLS]", .begins = { "[TOOL_CALLS]", "[ARGS]" } },
+        { .marks = { "[TOOL_CALLS]", "[ARGS]" }, .open = "[TOOL_CALLS]", .writes = { "[TOOL_CALLS]", "[ARGS]", "" } },
         { .marks = { "[TOOL_CALLS]" },
           .open = "[TOOL_CALLS]",
-          .begins = { "[TOOL_CALLS] [{\"name\": \"", "\", \"arguments\": " } },
-        { .marks = { "functools" }, .open = "functools", .begins = { "functools[{\"name\": \"", "\", \"arguments\": " } },
+          .writes = { "[TOOL_CALLS] [{\"name\": \"", "\", \"arguments\":", "}]" } },
+        { .marks = { "functools" }, .open = "functools", .writes = { "functools[{\"name\": \"", "\", \"arguments\":", "}]" } },
         { .marks = { "<|tool_call|>" },
           .open = "<|tool_call|>",
           .close = "<|/tool_call|>",
-          .begins = { "<|tool_call|>[{\"name\": \"", "\", \"arguments\": " } },
+          .writes = { "<|tool_call|>[{\"name\": \"", "\", \"arguments\":", "}]" } },
         /* Others write their arguments as XML between the same two marks. */
         { .marks = { "<tool_call>", "\"arguments\"" },
           .absent = "<function=",
           .open = "<tool_call>",
           .close = "</tool_call>",
-          .begins = { "<tool_call>\n{\"name\": \"", "\", \"arguments\": " } },
+          .writes = { "<tool_call>\n{\"name\": \"", "\", \"arguments\":", "}" } },
         { .marks = { "<tool_call>", "arguments" },
           .absent = "<arg_key>",
           .open = "<tool_call>",
           .close = "</tool_call>",
-          .begins = { "<tool_call>\n{\"name\": \"", "\", \"arguments\": " } },
+          .writes = { "<tool_call>\n{\"name\": \"", "\", \"arguments\":", "}" } },
         { .marks = { "<|start_header_id|>", "\"parameters\"" },
           .absent = "<function=",
           .open = "<|python_tag|>",
           .bare = true,
-          .begins = { "{\"name\": \"", "\", \"parameters\": " } },
+          .writes = { "{\"name\": \"", "\", \"parameters\":", "}" } },
 };
 
 static bool contains(const char *text, size_t length, const char *mark) {
         return length && memmem(text, length, mark, strlen(mark)) != NULL;
 }
 
-/* MARK is one control token of the vocabulary: then answers show its text to who looks for marks. */
+/* MARK is one special token of the vocabulary: then answers show its text to who looks for marks. */
 static void show(struct reply_format *f, const struct tokenizer *t, const char *mark) {
         struct token_list list = { 0 };
         if (mark && tokenizer_encode(t, mark, strlen(mark), false, true, &list) == 0 && list.count == 1 &&
-            f->shown_count < REPLY_SHOWN_MAX && tokenizer_piece(t, list.ids[0], false, false, NULL, 0) == 0)
+            f->shown_count < REPLY_SHOWN_MAX && tokenizer_is_special(t, list.ids[0]))
                 f->shown[f->shown_count++] = list.ids[0];
         token_list_done(&list);
 }
@@ -81,8 +81,12 @@ struct reply_format reply_format_recognise(const char *template, size_t length, 
         return f;
 }
 
+uint32_t reply_format_shown(const struct reply_format *f, bool calls) {
+        return calls ? f->shown_count : f->shown_reasoning;
+}
+
 bool reply_format_shows(const struct reply_format *f, bool calls, int32_t id) {
-        for (uint32_t i = 0; i < (calls ? f->shown_count : f->shown_reasoning); i++)
+        for (uint32_t i = 0; i < reply_format_shown(f, calls); i++)
                 if (f->shown[i] == id)
                         return true;
         return false;

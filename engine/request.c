@@ -11,6 +11,7 @@
 #include "engine/prompt.h"
 #include "engine/request_error.h"
 #include "engine/request_grammar.h"
+#include "engine/request_tools.h"
 #include "engine/wire.h"
 
 #define EMBED_FLOAT_BYTES 16u    /* of one number in an answer's JSON, its comma included */
@@ -265,11 +266,12 @@ static int read_sampling(struct request_rules *rules, const cJSON *body, struct 
         return 0;
 }
 
-static int read_prompt(const struct request_rules *rules, const cJSON *body, struct request *r, struct request_error *reterr) {
+static int read_prompt(const struct request_rules *rules, const cJSON *body, const struct request_tools *tools, struct request *r,
+                       struct request_error *reterr) {
         r->reply.seed = r->sampling.seed ^ r->id << 32; /* the same seed again must not give a conversation two calls of one id */
         /* An answer needs room for one token at least. */
         uint32_t tokens_max = rules->n_ctx - (r->max_tokens > 0);
-        int result = r->kind == REQUEST_CHAT ? prompt_read_chat(rules, body, tokens_max, &r->inputs[0], &r->reply, reterr)
+        int result = r->kind == REQUEST_CHAT ? prompt_read_chat(rules, body, tools, tokens_max, &r->inputs[0], &r->reply, reterr)
                                              : prompt_read(rules, field(body, "prompt"), tokens_max, &r->inputs[0], reterr);
         if (result < 0)
                 return result;
@@ -290,12 +292,16 @@ static int read_body(struct request_rules *rules, const cJSON *body, struct requ
                 return request_refuse(reterr, NULL, "The request's body must be a JSON object.");
         int result;
         if ((result = read_sampling(rules, body, r, reterr)) < 0 || (result = read_stops(body, &r->stops, reterr)) < 0 ||
-            (result = read_max_tokens(body, &r->max_tokens, reterr)) < 0 || (result = read_logprobs(body, r, reterr)) < 0 ||
-            (result = request_read_grammar(rules, body, &r->grammar, reterr)) < 0)
+            (result = read_max_tokens(body, &r->max_tokens, reterr)) < 0 || (result = read_logprobs(body, r, reterr)) < 0)
                 return result;
         if (r->top_logprobs > rules->n_vocab)
                 r->top_logprobs = rules->n_vocab;
-        return read_prompt(rules, body, r, reterr); /* last: the only step that takes time */
+        /* What takes time comes last; where the grammar begins is for the prompt to say. */
+        struct request_tools tools = { .offered = NULL };
+        if ((r->kind == REQUEST_CHAT && (result = request_read_tools(rules, body, &r->reply, &tools, reterr)) < 0) ||
+            (result = read_prompt(rules, body, &tools, r, reterr)) < 0)
+                return result;
+        return request_read_grammar(rules, body, &tools, &r->reply, &r->grammar, reterr);
 }
 
 int request_read(struct request_rules *rules, uint64_t id, enum request_kind kind, const cJSON *body, struct request *ret,

@@ -1,18 +1,21 @@
 /*
  * request_grammar.h - the form that a client wants its answer to have, to the grammar that the answer is held to.
  *
- * Three fields ask for one, of which a body may have one: `response_format` (text, json_object, json_schema), and as clients of
- * llama-server know them `json_schema` (a schema) and `grammar` (GBNF; an empty one counts as absent).
+ * Four fields ask for one, of which a body may have one: `response_format` (text, json_object, json_schema), as clients of
+ * llama-server know them `json_schema` (a schema) and `grammar` (GBNF; an empty one counts as absent), and a `tool_choice` that wants
+ * a call. Reasoning is free: where the answer may begin with it, the form is that of what follows.
  */
 #ifndef HEADROOM_ENGINE_REQUEST_GRAMMAR_H
 #define HEADROOM_ENGINE_REQUEST_GRAMMAR_H
 
 #include "engine/request.h"
+#include "engine/request_tools.h"
 
 /*
- * 0 and *ret, NULL where none is asked for; the vocabulary's tree stands in RULES then. -EINVAL, -ENOMEM and *reterr: a schema or
+ * REPLY is as the prompt has left it. 0 and *ret, NULL where none is asked for; the vocabulary's tree stands in RULES then. -EINVAL, -ENOMEM and *reterr: a schema or
  * grammar that cannot be held to is refused, with the keyword and its place, or with the line.
  */
-int request_read_grammar(struct request_rules *rules, const cJSON *body, struct grammar **ret, struct request_error *reterr);
+int request_read_grammar(struct request_rules *rules, const cJSON *body, const struct request_tools *tools,
+                         const struct reply_setup *reply, struct grammar **ret, struct request_error *reterr);
 
 #endif

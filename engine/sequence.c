@@ -26,8 +26,18 @@ static int prepare_answer(struct sequence *q, const struct request_rules *rules)
 static int begin_guard(struct sequence *q, const struct request_rules *rules) {
         if (!q->request.grammar || q->guard)
                 return 0;
-        bool first = q->request.kind == REQUEST_CHAT; /* as for the answer */
-        struct guard_config config = { q->request.grammar, rules->tokenizer, rules->trie, rules->n_vocab, first };
+        const struct reply_setup *reply = &q->request.reply;
+        struct guard_config config = {
+                .grammar = q->request.grammar,
+                .tokenizer = rules->tokenizer,
+                .trie = rules->trie,
+                .n_vocab = rules->n_vocab,
+                .first = q->request.kind == REQUEST_CHAT && !reply->begun, /* as for the answer */
+        };
+        if (reply->reasoning != REASONING_OVER) { /* the form has marks, which the answer shows */
+                config.spelt = reply->format->shown;
+                config.spelt_count = reply_format_shown(reply->format, reply->calls);
+        }
         return guard_new(&config, &q->guard);
 }
 

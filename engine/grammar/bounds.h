@@ -19,6 +19,7 @@
 #define SCHEMA_ENUM_MAX       4096u
 #define SCHEMA_WORK_MAX       20000000u /* names and values compared, over all: 0.2 s at the worst */
 #define SCHEMA_PROPERTIES_MAX 4096u     /* of one object */
+#define SCHEMA_PLACES_MAX     4096u     /* of an object whose properties are counted: properties times counts told apart */
 #define SCHEMA_POINTER_MAX    200u      /* bytes of the place that an error names */
 
 /* Following a text. What does not fit is left out: fewer continuations are seen, none that is wrong. */

@@ -175,3 +175,46 @@ uint32_t grammar_builder_optional(struct grammar_builder *b, uint32_t child) {
         grammar_builder_add(b, e, grammar_builder_sequence(b));
         return e;
 }
+
+/* How many of the first characters of MARK the text ends with once the first AT of them and then C stand there. */
+static size_t shared_after(const char *mark, size_t at, char c) {
+        size_t count = at;
+        if (mark[at] == c)
+                return at + 1;
+        while (count && !(mark[count - 1] == c && !memcmp(mark, mark + at - (count - 1), count - 1)))
+                count--;
+        return count;
+}
+
+/* Behind the first AT characters of MARK: RULES has a rule for each AT (Knuth, Morris and Pratt 1977, as a grammar). */
+static uint32_t until_behind(struct grammar_builder *b, const char *mark, uint32_t rules, size_t at) {
+        uint32_t choice = grammar_builder_choice(b);
+        struct char_set others = { 0 };
+        for (const char *c = mark; *c; c++) {
+                size_t count = shared_after(mark, at, *c);
+                if (!count || memchr(mark, *c, (size_t) (c - mark)))
+                        continue;
+                uint32_t e = grammar_builder_sequence(b);
+                grammar_builder_add(b, e, grammar_builder_range(b, (uint8_t) *c, (uint8_t) *c));
+                if (mark[count])
+                        grammar_builder_add(b, e, grammar_builder_call(b, rules + (uint32_t) count));
+                grammar_builder_add(b, choice, e);
+                char_set_add(&others, (uint8_t) *c, (uint8_t) *c);
+        }
+        char_set_invert(&others);
+        uint32_t e = grammar_builder_sequence(b);
+        grammar_builder_add(b, e, grammar_builder_class(b, &others));
+        grammar_builder_add(b, e, grammar_builder_call(b, rules));
+        grammar_builder_add(b, choice, e);
+        char_set_done(&others);
+        return choice;
+}
+
+uint32_t grammar_builder_until(struct grammar_builder *b, const char *mark) {
+        uint32_t rules = b->rules_count;
+        for (size_t at = 0; mark[at]; at++)
+                (void) grammar_builder_rule(b, "until", 5);
+        for (size_t at = 0; mark[at]; at++)
+                grammar_builder_set_body(b, rules + (uint32_t) at, until_behind(b, mark, rules, at));
+        return grammar_builder_call(b, rules);
+}

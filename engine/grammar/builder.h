@@ -69,6 +69,8 @@ uint32_t grammar_builder_call(struct grammar_builder *b, uint32_t rule);
 /* MOST: a number, or GRAMMAR_UNBOUNDED. */
 uint32_t grammar_builder_repeat(struct grammar_builder *b, uint32_t child, uint32_t least, uint32_t most);
 uint32_t grammar_builder_optional(struct grammar_builder *b, uint32_t child);
+/* Any text up to and with MARK (of ASCII, not empty), which stands nowhere in it before. */
+uint32_t grammar_builder_until(struct grammar_builder *b, const char *mark);
 
 /* 0 and *ret; -EINVAL (no body, left recursion, a limit, a root that nothing can satisfy) or -ENOMEM and one sentence. */
 int grammar_builder_compile(struct grammar_builder *b, uint32_t root, struct grammar **ret, struct grammar_error *reterr);

@@ -290,16 +290,21 @@ int gbnf_read(struct grammar_builder *b, const char *text, size_t length, struct
         return r;
 }
 
+int gbnf_read_whole(struct grammar_builder *b, const char *text, size_t length, uint32_t *ret_rule,
+                    struct grammar_error *reterr) {
+        int r = gbnf_read(b, text, length, reterr);
+        *ret_rule = grammar_builder_find(b, "root");
+        if (r == 0 && *ret_rule == b->rules_count && !b->broken)
+                r = grammar_fail(reterr, "it has no rule 'root', where a text begins");
+        return r;
+}
+
 int gbnf_compile(const char *text, size_t length, struct grammar **ret, struct grammar_error *reterr) {
         struct grammar_builder b = { 0 };
-        int r = gbnf_read(&b, text, length, reterr);
-        if (r == 0) {
-                uint32_t root = grammar_builder_find(&b, "root");
-                if (root == b.rules_count && !b.broken)
-                        r = grammar_fail(reterr, "it has no rule 'root', where a text begins");
-                else
-                        r = grammar_builder_compile(&b, root, ret, reterr);
-        }
+        uint32_t root;
+        int r = gbnf_read_whole(&b, text, length, &root, reterr);
+        if (r == 0)
+                r = grammar_builder_compile(&b, root, ret, reterr);
         grammar_builder_done(&b);
         return r;
 }

@@ -15,9 +15,13 @@
 #include "engine/grammar/builder.h"
 #include "engine/grammar/grammar.h"
 
-/* 0 and *ret; -EINVAL or -ENOMEM and one sentence, with the line where there is one. */
-int gbnf_compile(const char *text, size_t length, struct grammar **ret, struct grammar_error *reterr);
-/* The same, without more than adding the rules of TEXT, which are new to it, to B. */
+/*
+ * All: 0; -EINVAL or -ENOMEM and one sentence, with the line where there is one. Adds the rules of TEXT, none of whose names it has, to B.
+ */
 int gbnf_read(struct grammar_builder *b, const char *text, size_t length, struct grammar_error *reterr);
+/* ... of which *ret_rule, its `root`, begins the whole. */
+int gbnf_read_whole(struct grammar_builder *b, const char *text, size_t length, uint32_t *ret_rule, struct grammar_error *reterr);
+/* A whole grammar of TEXT alone. */
+int gbnf_compile(const char *text, size_t length, struct grammar **ret, struct grammar_error *reterr);
 
 #endif

@@ -53,10 +53,17 @@ void guard_free(struct guard *g) {
         free(g);
 }
 
+static bool is_spelt(const struct guard *g, int32_t id) {
+        for (uint32_t i = 0; i < g->config.spelt_count; i++)
+                if (g->config.spelt[i] == id)
+                        return true;
+        return false;
+}
+
 /* Puts the bytes of token ID on the matcher's path; false when they may not follow: then some of them are there. */
 static bool try_token(struct guard *g, int32_t id) {
         char text[GRAMMAR_PIECE_MAX];
-        size_t length = tokenizer_piece(g->config.tokenizer, id, false, g->config.first, text, sizeof(text));
+        size_t length = tokenizer_piece(g->config.tokenizer, id, is_spelt(g, id), g->config.first, text, sizeof(text));
         if (length == 0 || length > sizeof(text))
                 return false;
         for (size_t i = 0; i < length; i++)
@@ -68,7 +75,7 @@ static bool try_token(struct guard *g, int32_t id) {
 bool guard_allows(struct guard *g, int32_t id) {
         if (tokenizer_is_end(g->config.tokenizer, id))
                 return matcher_may_end(g->matcher);
-        if (tokenizer_is_special(g->config.tokenizer, id))
+        if (tokenizer_is_special(g->config.tokenizer, id) && !is_spelt(g, id))
                 return false;
         g->figures.tokens_asked++;
         matcher_allow_work(g->matcher, MATCHER_WORK_MAX);
@@ -100,13 +107,16 @@ static bool may_lose_space(const struct guard *g, const struct trie_node *n) {
         return g->config.first && g->config.trie->drops_space && n->depth == 1 && n->byte == ' ';
 }
 
+static void ask(struct guard *g, int32_t id, uint32_t *bits) {
+        if (try_token(g, id))
+                allow(bits, id);
+        matcher_cut(g->matcher, 0);
+}
+
 static void ask_each(struct guard *g, const struct trie_node *n, uint32_t *bits) {
         const struct token_trie *trie = g->config.trie;
-        for (uint32_t t = n->tokens; t < trie->nodes[n->skip].tokens; t++) {
-                if (try_token(g, trie->ids[t]))
-                        allow(bits, trie->ids[t]);
-                matcher_cut(g->matcher, 0);
-        }
+        for (uint32_t t = n->tokens; t < trie->nodes[n->skip].tokens; t++)
+                ask(g, trie->ids[t], bits);
 }
 
 static void walk(struct guard *g, uint32_t *bits) {
@@ -134,6 +144,9 @@ static void make_mask(struct guard *g, uint32_t *bits) {
         memset(bits, 0, words_of(g->config.n_vocab) * sizeof(*bits));
         matcher_allow_work(g->matcher, MATCHER_WORK_MAX);
         walk(g, bits);
+        for (uint32_t i = 0; i < g->config.spelt_count; i++)
+                if ((uint32_t) g->config.spelt[i] < g->config.n_vocab)
+                        ask(g, g->config.spelt[i], bits);
         for (uint32_t id = 0; matcher_may_end(g->matcher) && id < g->config.n_vocab; id++)
                 if (tokenizer_is_end(g->config.tokenizer, (int32_t) id))
                         allow(bits, (int32_t) id);

@@ -3,7 +3,7 @@
  *
  * Asking about one token costs its bytes. A mask of all tokens costs a walk through the vocabulary; it is kept, so that a
  * place of the grammar that comes again (the inside of a string, mostly) costs nothing. End tokens are allowed where the
- * grammar may end, other control tokens never.
+ * grammar may end, other control tokens never, unless they are marks that count as their spelling.
  */
 #ifndef HEADROOM_ENGINE_GRAMMAR_GUARD_H
 #define HEADROOM_ENGINE_GRAMMAR_GUARD_H
@@ -19,7 +19,9 @@ struct guard_config { /* all must outlive the guard */
         const struct tokenizer *tokenizer;
         const struct token_trie *trie;
         uint32_t n_vocab;
-        bool first; /* the first token begins a text of its own, as for an answer */
+        bool first;           /* the first token begins a text of its own, as for an answer */
+        const int32_t *spelt; /* control tokens that stand for their spelling, which the grammar may ask for; spelt_count */
+        uint32_t spelt_count;
 };
 int guard_new(const struct guard_config *config, struct guard **ret); /* 0 or -ENOMEM */
 void guard_free(struct guard *g);

@@ -13,7 +13,6 @@
 
 #define NAME_BYTES_COMPARED 200u /* bounds a recursion */
 #define OTHER_NAME_MAX      64u  /* characters of a name that no schema names, behind what it shares with one that some does */
-#define DIGITS_MAX          16u
 
 /* clang-format off */
 static const char rules[] =
@@ -185,105 +184,4 @@ uint32_t json_text_other_name(const struct json_text *j, struct grammar_builder 
         grammar_builder_add(b, e, grammar_builder_call(b, rest_of_other_name(j, b, list, 0)));
         free(list.names);
         return e;
-}
-
-/* ---- numbers ---- */
-
-static uint32_t digits(struct grammar_builder *b, uint32_t count) {
-        return grammar_builder_repeat(b, grammar_builder_range(b, '0', '9'), count, count);
-}
-
-/* CHOICE gets PREFIX digits of TEXT, then one of FIRST .. LAST, then COUNT any. */
-static void add_digits(struct grammar_builder *b, uint32_t choice, const char *text, uint32_t prefix, char first, char last,
-                       uint32_t count) {
-        if (first > last)
-                return;
-        uint32_t e = grammar_builder_sequence(b);
-        grammar_builder_add(b, e, grammar_builder_text(b, text, prefix));
-        grammar_builder_add(b, e, grammar_builder_range(b, (uint8_t) first, (uint8_t) last));
-        if (count)
-                grammar_builder_add(b, e, digits(b, count));
-        grammar_builder_add(b, choice, e);
-}
-
-/* Numbers of as many digits as LEAST and MOST have, from one to the other. */
-static void add_same_length(struct grammar_builder *b, uint32_t choice, const char *least, const char *most) {
-        uint32_t length = (uint32_t) strlen(least), same = 0;
-        while (same < length && least[same] == most[same])
-                same++;
-        if (same == length) {
-                grammar_builder_add(b, choice, grammar_builder_literal(b, least));
-                return;
-        }
-        add_digits(b, choice, least, same, (char) (least[same] + 1), (char) (most[same] - 1), length - same - 1);
-        /* Those that share more with the least, and go over it later; then those below the most. */
-        for (uint32_t i = same + 1; i < length; i++) {
-                add_digits(b, choice, least, i, (char) (least[i] + 1), '9', length - i - 1);
-                add_digits(b, choice, most, i, '0', (char) (most[i] - 1), length - i - 1);
-        }
-        grammar_builder_add(b, choice, grammar_builder_literal(b, least));
-        grammar_builder_add(b, choice, grammar_builder_literal(b, most));
-}
-
-/* Numbers from LEAST to MOST, neither negative. */
-static void add_whole(struct grammar_builder *b, uint32_t choice, int64_t least, int64_t most) {
-        int64_t power = 10; /* the least number of more digits than `from` has */
-        for (int64_t from = least; from <= most; from = power, power *= 10) {
-                while (power <= from)
-                        power *= 10;
-                int64_t to = most < power ? most : power - 1;
-                char low[DIGITS_MAX + 8], high[DIGITS_MAX + 8];
-                (void) snprintf(low, sizeof(low), "%" PRId64, from);
-                (void) snprintf(high, sizeof(high), "%" PRId64, to);
-                add_same_length(b, choice, low, high);
-        }
-}
-
-static int64_t greater(int64_t a, int64_t b) {
-        return a > b ? a : b;
-}
-
-static int64_t lesser(int64_t a, int64_t b) {
-        return a < b ? a : b;
-}
-
-uint32_t json_text_integer(struct grammar_builder *b, int64_t least, int64_t most) {
-        assert(least >= -JSON_INTEGER_MAX && most <= JSON_INTEGER_MAX);
-        uint32_t choice = grammar_builder_choice(b);
-        if (most >= 0 && least <= most)
-                add_whole(b, choice, greater(least, 0), most);
-        if (least < 0 && least <= most) {
-                uint32_t negative = grammar_builder_sequence(b), size = grammar_builder_choice(b);
-                add_whole(b, size, greater(-most, 1), -least);
-                grammar_builder_add(b, negative, grammar_builder_literal(b, "-"));
-                grammar_builder_add(b, negative, size);
-                grammar_builder_add(b, choice, negative);
-        }
-        return choice;
-}
-
-/* SIGN, a whole number LEAST .. MOST, a point, and a fraction that is not 0. */
-static void add_fractions(const struct json_text *j, struct grammar_builder *b, uint32_t choice, const char *sign, int64_t least,
-                          int64_t most) {
-        if (least > most)
-                return;
-        uint32_t e = grammar_builder_sequence(b), whole = grammar_builder_choice(b);
-        add_whole(b, whole, least, most);
-        grammar_builder_add(b, e, grammar_builder_literal(b, sign));
-        grammar_builder_add(b, e, whole);
-        grammar_builder_add(b, e, grammar_builder_literal(b, "."));
-        grammar_builder_add(b, e, grammar_builder_call(b, j->fraction));
-        grammar_builder_add(b, choice, e);
-}
-
-uint32_t json_text_number(const struct json_text *j, struct grammar_builder *b, int64_t least, bool with_least, int64_t most,
-                          bool with_most) {
-        uint32_t choice = grammar_builder_choice(b), whole = grammar_builder_sequence(b);
-        grammar_builder_add(b, whole, json_text_integer(b, least + !with_least, most - !with_most));
-        grammar_builder_add(b, whole, grammar_builder_optional(b, grammar_builder_literal(b, ".0")));
-        grammar_builder_add(b, choice, whole);
-        /* n.f lies between n and n + 1, whether those count or not; -n.f between -n - 1 and -n. */
-        add_fractions(j, b, choice, "", greater(least, 0), most - 1);
-        add_fractions(j, b, choice, "-", greater(-most, 0), lesser(-least, JSON_INTEGER_MAX) - 1);
-        return choice;
 }

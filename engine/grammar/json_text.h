@@ -30,11 +30,4 @@ uint32_t json_text_name(struct grammar_builder *b, const char *name);
 /* In quotation marks, any name that is none of NAMES; written without escapes. */
 uint32_t json_text_other_name(const struct json_text *j, struct grammar_builder *b, const char *const names[], uint32_t count);
 
-/* Whole numbers LEAST .. MOST, both within JSON_INTEGER_MAX of 0. */
-#define JSON_INTEGER_MAX 999999999999999
-uint32_t json_text_integer(struct grammar_builder *b, int64_t least, int64_t most);
-/* Numbers from LEAST to MOST, decimals too; WITH_LEAST, WITH_MOST: the limits themselves count. */
-uint32_t json_text_number(const struct json_text *j, struct grammar_builder *b, int64_t least, bool with_least, int64_t most,
-                          bool with_most);
-
 #endif

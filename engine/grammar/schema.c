@@ -122,9 +122,9 @@ static bool reserve(struct schema_compiler *c, uint32_t count) {
 }
 
 static uint32_t new_rule(struct schema_compiler *c, const struct together *t, uint32_t slot) {
-        uint32_t rule = grammar_builder_rule(&c->b, "schema", 6);
-        if (c->b.broken || !reserve(c, t->count + t->chosen_count)) {
-                if (!c->b.broken)
+        uint32_t rule = grammar_builder_rule(c->b, "schema", 6);
+        if (c->b->broken || !reserve(c, t->count + t->chosen_count)) {
+                if (!c->b->broken)
                         schema_no_memory(c);
                 return 0;
         }
@@ -138,20 +138,20 @@ static uint32_t new_rule(struct schema_compiler *c, const struct together *t, ui
 
 uint32_t schema_call(struct schema_compiler *c, const struct together *t) {
         if (t->impossible)
-                return grammar_builder_choice(&c->b);
+                return grammar_builder_choice(c->b);
         if (!t->count)
-                return grammar_builder_call(&c->b, c->json.value);
+                return grammar_builder_call(c->b, c->json.value);
         uint32_t slot = slot_of(c, t);
         if (c->slots[slot])
-                return grammar_builder_call(&c->b, c->pending[c->slots[slot] - 1].rule);
-        return grammar_builder_call(&c->b, new_rule(c, t, slot));
+                return grammar_builder_call(c->b, c->pending[c->slots[slot] - 1].rule);
+        return grammar_builder_call(c->b, new_rule(c, t, slot));
 }
 
 /* ---- bodies ---- */
 
 /* What F says of all is said in T; each alternative is one more. */
 static uint32_t body_of_choice(struct schema_compiler *c, const struct together *t, const struct facts *f) {
-        uint32_t choice = grammar_builder_choice(&c->b);
+        uint32_t choice = grammar_builder_choice(c->b);
         const cJSON *alternative, *other;
         if (f->one_of)
                 cJSON_ArrayForEach(alternative, f->choice)
@@ -168,7 +168,7 @@ static uint32_t body_of_choice(struct schema_compiler *c, const struct together 
                 struct together chosen = *t;
                 chosen.chosen[chosen.chosen_count++] = f->choice;
                 together_add(c, &chosen, alternative);
-                grammar_builder_add(&c->b, choice, schema_call(c, &chosen));
+                grammar_builder_add(c->b, choice, schema_call(c, &chosen));
         }
         return choice;
 }
@@ -199,40 +199,40 @@ static void check_value(struct schema_compiler *c, const cJSON *value) {
 }
 
 static uint32_t body_of_values(struct schema_compiler *c, const struct facts *f) {
-        uint32_t choice = grammar_builder_choice(&c->b);
+        uint32_t choice = grammar_builder_choice(c->b);
         if (f->limiting)
                 schema_refuse(c, f->limiting, "%s is not supported beside enum and const", f->limiting->string);
         const cJSON *list = f->values[0], *value;
         if (!strcmp(list->string, "const")) {
                 check_value(c, list);
                 if (is_allowed(c, f, list))
-                        grammar_builder_add(&c->b, choice, json_text_value(&c->b, list));
+                        grammar_builder_add(c->b, choice, json_text_value(c->b, list));
                 return choice;
         }
         cJSON_ArrayForEach(value, list) {
                 check_value(c, value);
                 if (is_allowed(c, f, value))
-                        grammar_builder_add(&c->b, choice, json_text_value(&c->b, value));
+                        grammar_builder_add(c->b, choice, json_text_value(c->b, value));
         }
         return choice;
 }
 
 static uint32_t body_of_types(struct schema_compiler *c, const struct facts *f) {
-        uint32_t choice = grammar_builder_choice(&c->b);
+        uint32_t choice = grammar_builder_choice(c->b);
         if (f->types & TYPE_OBJECT)
-                grammar_builder_add(&c->b, choice, schema_object(c, f));
+                grammar_builder_add(c->b, choice, schema_object(c, f));
         if (f->types & TYPE_ARRAY)
-                grammar_builder_add(&c->b, choice, schema_array(c, f));
+                grammar_builder_add(c->b, choice, schema_array(c, f));
         if (f->types & TYPE_STRING)
-                grammar_builder_add(&c->b, choice, schema_string(c, f));
+                grammar_builder_add(c->b, choice, schema_string(c, f));
         if (f->types & TYPE_NUMBER)
-                grammar_builder_add(&c->b, choice, schema_number(c, f));
+                grammar_builder_add(c->b, choice, schema_number(c, f));
         if (f->types & TYPE_BOOLEAN) {
-                grammar_builder_add(&c->b, choice, grammar_builder_literal(&c->b, "true"));
-                grammar_builder_add(&c->b, choice, grammar_builder_literal(&c->b, "false"));
+                grammar_builder_add(c->b, choice, grammar_builder_literal(c->b, "true"));
+                grammar_builder_add(c->b, choice, grammar_builder_literal(c->b, "false"));
         }
         if (f->types & TYPE_NULL)
-                grammar_builder_add(&c->b, choice, grammar_builder_literal(&c->b, "null"));
+                grammar_builder_add(c->b, choice, grammar_builder_literal(c->b, "null"));
         return choice;
 }
 
@@ -240,51 +240,103 @@ static uint32_t body_of(struct schema_compiler *c, const struct together *t) {
         struct facts f;
         facts_read(c, t, &f);
         if (c->failed || f.all.impossible)
-                return grammar_builder_choice(&c->b);
+                return grammar_builder_choice(c->b);
         if (f.choice)
                 return body_of_choice(c, t, &f);
         return f.values_count ? body_of_values(c, &f) : body_of_types(c, &f);
 }
 
 static void write_bodies(struct schema_compiler *c) {
-        for (uint32_t i = 0; i < c->pending_count && !c->failed && !c->b.broken; i++) {
-                struct pending p = c->pending[i];
+        for (; c->written < c->pending_count && !c->failed && !c->b->broken; c->written++) {
+                struct pending p = c->pending[c->written];
                 struct together t = { .count = p.count, .chosen_count = p.chosen_count };
                 memcpy(t.schemas, c->kept + p.first, p.count * sizeof(*c->kept));
                 memcpy(t.chosen, c->kept + p.first + p.count, p.chosen_count * sizeof(*c->kept));
-                grammar_builder_set_body(&c->b, p.rule, body_of(c, &t));
+                grammar_builder_set_body(c->b, p.rule, body_of(c, &t));
         }
 }
 
 /* ---- the whole ---- */
 
-static int compile(struct schema_compiler *c, struct grammar **ret) {
+static void begin(struct schema_compiler *c) {
         c->slots = calloc(PENDING_SLOTS, sizeof(*c->slots));
-        if (!c->slots || json_text_init(&c->json, &c->b) < 0)
+        if (!c->slots || json_text_init(&c->json, c->b) < 0)
                 schema_no_memory(c);
-        uint32_t root = grammar_builder_rule(&c->b, "root", 4);
-        if (c->root) {
-                struct together t = { 0 };
-                together_add(c, &t, c->root);
-                if (!c->failed)
-                        grammar_builder_set_body(&c->b, root, schema_call(c, &t));
-                write_bodies(c);
-        } else {
-                grammar_builder_set_body(&c->b, root, grammar_builder_call(&c->b, c->json.object));
+}
+
+/* A call of the rule for SCHEMA and, where there is one, ANOTHER beside it: whole with all it needs, so that others may follow. */
+static uint32_t call_of_whole(struct schema_compiler *c, const cJSON *schema, const cJSON *another) {
+        struct together t = { 0 };
+        c->root = schema;
+        if (another)
+                together_add(c, &t, another);
+        together_add(c, &t, schema);
+        uint32_t call = c->failed ? 0 : schema_call(c, &t);
+        write_bodies(c);
+        return call;
+}
+
+static int end(struct schema_compiler *c, uint32_t body, uint32_t *ret_rule) {
+        if (!c->failed) {
+                *ret_rule = grammar_builder_rule(c->b, "root", 4);
+                grammar_builder_set_body(c->b, *ret_rule, body);
         }
-        return c->failed ? c->failed : grammar_builder_compile(&c->b, root, ret, c->reterr);
+        free(c->kept);
+        free(c->pending);
+        free(c->slots);
+        json_digits_done(&c->digits);
+        return c->failed;
+}
+
+int schema_read(struct grammar_builder *b, const cJSON *schema, uint32_t *ret_rule, struct grammar_error *reterr) {
+        struct schema_compiler c = { .b = b, .reterr = reterr };
+        begin(&c);
+        return end(&c, c.failed ? 0 : call_of_whole(&c, schema, NULL), ret_rule);
+}
+
+int schema_read_any_object(struct grammar_builder *b, uint32_t *ret_rule, struct grammar_error *reterr) {
+        struct schema_compiler c = { .b = b, .reterr = reterr };
+        begin(&c);
+        return end(&c, c.failed ? 0 : grammar_builder_call(b, c.json.object), ret_rule);
+}
+
+/* {"type": "object"} */
+static char type_word[] = "type", object_word[] = "object";
+static cJSON object_type = { .type = cJSON_String, .valuestring = object_word, .string = type_word };
+static const cJSON is_object = { .type = cJSON_Object, .child = &object_type };
+
+static uint32_t one_call(struct schema_compiler *c, const struct schema_calls *calls, const struct schema_call *one) {
+        uint32_t e = grammar_builder_sequence(c->b);
+        grammar_builder_add(c->b, e, grammar_builder_literal(c->b, one->name));
+        grammar_builder_add(c->b, e, grammar_builder_literal(c->b, calls->between));
+        grammar_builder_add(c->b, e, grammar_builder_call(c->b, c->json.space));
+        grammar_builder_add(c->b, e, call_of_whole(c, one->arguments, &is_object));
+        return e;
+}
+
+int schema_read_calls(struct grammar_builder *b, const struct schema_calls *calls, uint32_t *ret_rule, uint32_t *ret_wrong,
+                      struct grammar_error *reterr) {
+        struct schema_compiler c = { .b = b, .reterr = reterr };
+        uint32_t e = grammar_builder_sequence(b), choice = grammar_builder_choice(b);
+        begin(&c);
+        *ret_wrong = calls->count;
+        for (uint32_t i = 0; i < calls->count && !c.failed; i++) {
+                grammar_builder_add(b, choice, one_call(&c, calls, &calls->list[i]));
+                if (c.failed)
+                        *ret_wrong = i;
+        }
+        grammar_builder_add(b, e, grammar_builder_literal(b, calls->before));
+        grammar_builder_add(b, e, choice);
+        grammar_builder_add(b, e, grammar_builder_literal(b, calls->behind));
+        return end(&c, e, ret_rule);
 }
 
 int schema_compile(const cJSON *schema, struct grammar **ret, struct grammar_error *reterr) {
-        struct schema_compiler c = { .root = schema, .reterr = reterr };
-        int r = compile(&c, ret);
-        grammar_builder_done(&c.b);
-        free(c.kept);
-        free(c.pending);
-        free(c.slots);
+        struct grammar_builder b = { 0 };
+        uint32_t root;
+        int r = schema_read(&b, schema, &root, reterr);
+        if (r == 0)
+                r = grammar_builder_compile(&b, root, ret, reterr);
+        grammar_builder_done(&b);
         return r;
-}
-
-int schema_compile_any_object(struct grammar **ret, struct grammar_error *reterr) {
-        return schema_compile(NULL, ret, reterr);
 }

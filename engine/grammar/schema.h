@@ -11,11 +11,29 @@
 
 #include <cjson/cJSON.h>
 
+#include "engine/grammar/builder.h"
 #include "engine/grammar/grammar.h"
 
-/* SCHEMA is not kept. 0 and *ret; -EINVAL or -ENOMEM and one sentence. */
-int schema_compile(const cJSON *schema, struct grammar **ret, struct grammar_error *reterr);
+/* SCHEMA is not kept. All: 0 and *ret; -EINVAL or -ENOMEM and one sentence. Adds the rules of a schema, with the one that begins it, to B. */
+int schema_read(struct grammar_builder *b, const cJSON *schema, uint32_t *ret_rule, struct grammar_error *reterr);
 /* Any JSON object. */
-int schema_compile_any_object(struct grammar **ret, struct grammar_error *reterr);
+int schema_read_any_object(struct grammar_builder *b, uint32_t *ret_rule, struct grammar_error *reterr);
+
+/* One of several: BEFORE, its name, BETWEEN, maybe white space, an object that satisfies its schema, BEHIND. */
+struct schema_call {
+        const char *name; /* written as it stands here */
+        const cJSON *arguments;
+};
+struct schema_calls {
+        const char *before, *between, *behind;
+        const struct schema_call *list;
+        uint32_t count;
+};
+/* *ret_wrong: which of them it is that the sentence is about; `count` where it is none. */
+int schema_read_calls(struct grammar_builder *b, const struct schema_calls *calls, uint32_t *ret_rule, uint32_t *ret_wrong,
+                      struct grammar_error *reterr);
+
+/* A whole grammar of a schema alone. */
+int schema_compile(const cJSON *schema, struct grammar **ret, struct grammar_error *reterr);
 
 #endif

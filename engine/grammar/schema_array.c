@@ -44,7 +44,7 @@ static uint64_t count_positions(const struct facts *f) {
 }
 
 static uint32_t after_comma(struct row *r, uint32_t item) {
-        struct grammar_builder *b = &r->c->b;
+        struct grammar_builder *b = r->c->b;
         uint32_t e = grammar_builder_sequence(b);
         grammar_builder_add(b, e, grammar_builder_literal(b, ","));
         grammar_builder_add(b, e, grammar_builder_call(b, r->c->json.space));
@@ -54,7 +54,7 @@ static uint32_t after_comma(struct row *r, uint32_t item) {
 
 /* What follows COUNT items that have been, COUNT > 0. */
 static uint32_t rest_after(struct row *r, uint64_t count) {
-        struct grammar_builder *b = &r->c->b;
+        struct grammar_builder *b = r->c->b;
         if (count >= r->most)
                 return grammar_builder_sequence(b);
         uint64_t least = r->least > count ? r->least - count : 0;
@@ -64,7 +64,7 @@ static uint32_t rest_after(struct row *r, uint64_t count) {
 
 /* A rule for what follows COUNT items, COUNT > 0; NEXT is that for one more. */
 static uint32_t position_rule(struct row *r, uint64_t count, uint32_t next) {
-        struct grammar_builder *b = &r->c->b;
+        struct grammar_builder *b = r->c->b;
         struct together t;
         (void) item_at(r, count, &t);
         uint32_t rule = grammar_builder_rule(b, "items", 5), e = after_comma(r, schema_call(r->c, &t));
@@ -75,7 +75,7 @@ static uint32_t position_rule(struct row *r, uint64_t count, uint32_t next) {
 
 /* All behind the first item. */
 static uint32_t behind_first(struct row *r) {
-        struct grammar_builder *b = &r->c->b;
+        struct grammar_builder *b = r->c->b;
         uint64_t fixed = r->positions > 1 ? r->positions : 1;
         uint32_t rule = grammar_builder_rule(b, "items", 5);
         grammar_builder_set_body(b, rule, rest_after(r, fixed));
@@ -95,14 +95,14 @@ static void settle_bounds(struct row *r) {
         r->positions = r->positions < r->most ? r->positions : r->most;
         if (r->positions < r->most) {
                 (void) item_at(r, r->positions, &t);
-                r->rest = grammar_builder_rule(&r->c->b, "item", 4);
-                grammar_builder_set_body(&r->c->b, r->rest, schema_call(r->c, &t));
+                r->rest = grammar_builder_rule(r->c->b, "item", 4);
+                grammar_builder_set_body(r->c->b, r->rest, schema_call(r->c, &t));
         }
 }
 
 uint32_t schema_array(struct schema_compiler *c, const struct facts *f) {
-        struct row r = { c, f, f->items_least, f->items_most, count_positions(f), 0 };
-        struct grammar_builder *b = &c->b;
+        struct row r = { c, f, f->items.least, f->items.most, count_positions(f), 0 };
+        struct grammar_builder *b = c->b;
         settle_bounds(&r);
         uint32_t choice = grammar_builder_choice(b);
         if (r.least > r.most)

@@ -130,14 +130,21 @@ static bool read_count(struct schema_compiler *c, const cJSON *k, uint64_t *ret)
         return true;
 }
 
+/* By the end of the keyword: minLength, maxItems, minProperties ... */
+static struct counts *counts_of(struct facts *f, const cJSON *k) {
+        if (k->string[3] == 'P')
+                f->counting = k;
+        return k->string[3] == 'L' ? &f->length : k->string[3] == 'I' ? &f->items : &f->members;
+}
+
 static void read_least(struct schema_compiler *c, struct facts *f, const cJSON *k) {
-        uint64_t count, *least = !strcmp(k->string, "minLength") ? &f->length_least : &f->items_least;
+        uint64_t count, *least = &counts_of(f, k)->least;
         if (read_count(c, k, &count) && count > *least)
                 *least = count;
 }
 
 static void read_most(struct schema_compiler *c, struct facts *f, const cJSON *k) {
-        uint64_t count, *most = !strcmp(k->string, "maxLength") ? &f->length_most : &f->items_most;
+        uint64_t count, *most = &counts_of(f, k)->most;
         if (read_count(c, k, &count) && count < *most)
                 *most = count;
 }
@@ -169,6 +176,27 @@ static void read_limit(struct schema_compiler *c, struct facts *f, const cJSON *
                 *limit = value;
                 *is_excluded = excluded;
         }
+}
+
+static uint64_t common_divisor(uint64_t a, uint64_t b) {
+        return b ? common_divisor(b, a % b) : a;
+}
+
+/* Several that hold together are their least common multiple. */
+static void read_divisor(struct schema_compiler *c, struct facts *f, const cJSON *k) {
+        double value = cJSON_IsNumber(k) ? k->valuedouble : 0;
+        if (!(value >= 1 && value <= JSON_DIVISOR_MAX) || floor(value) != value) {
+                schema_refuse(c, k, "multipleOf is supported for whole numbers from 1 to %u: of others readers disagree",
+                              JSON_DIVISOR_MAX);
+                return;
+        }
+        uint64_t before = f->divisor ? f->divisor : 1, whole = (uint64_t) value;
+        whole *= before / common_divisor(before, whole);
+        if (json_number_divides(whole))
+                f->divisor = (uint32_t) whole;
+        else
+                schema_refuse(c, k, "multipleOf is supported up to %u, and with zeros behind that up to %u", JSON_STEP_MAX,
+                              JSON_DIVISOR_MAX);
 }
 
 static void read_object(struct schema_compiler *c, struct facts *f, const cJSON *k) {
@@ -231,6 +259,7 @@ static const struct keyword {
         { "maximum",              read_limit,     TYPE_NUMBER },
         { "exclusiveMinimum",     read_limit,     TYPE_NUMBER },
         { "exclusiveMaximum",     read_limit,     TYPE_NUMBER },
+        { "multipleOf",           read_divisor,   TYPE_NUMBER },
         { "minItems",             read_least,     TYPE_ARRAY },
         { "maxItems",             read_most,      TYPE_ARRAY },
         { "items",                read_schema,    TYPE_ARRAY },
@@ -238,6 +267,8 @@ static const struct keyword {
         { "properties",           read_object,    TYPE_OBJECT },
         { "required",             read_names,     TYPE_OBJECT },
         { "additionalProperties", read_schema,    TYPE_OBJECT },
+        { "minProperties",        read_least,     TYPE_OBJECT },
+        { "maxProperties",        read_most,      TYPE_OBJECT },
         /* They say nothing about what is valid. */
         { "title",       read_nothing, 0 }, { "description", read_nothing, 0 }, { "default",    read_nothing, 0 },
         { "examples",    read_nothing, 0 }, { "example",     read_nothing, 0 }, { "deprecated", read_nothing, 0 },
@@ -298,8 +329,9 @@ void facts_read(struct schema_compiler *c, const struct together *t, struct fact
         *f = (struct facts){
                 .all = *t,
                 .types = TYPE_ANY,
-                .length_most = UINT64_MAX,
-                .items_most = UINT64_MAX,
+                .length.most = UINT64_MAX,
+                .items.most = UINT64_MAX,
+                .members.most = UINT64_MAX,
                 .least = -INFINITY,
                 .most = INFINITY,
         };

@@ -13,6 +13,7 @@
 #ifndef HEADROOM_ENGINE_GRAMMAR_SCHEMA_INTERNAL_H
 #define HEADROOM_ENGINE_GRAMMAR_SCHEMA_INTERNAL_H
 
+#include "engine/grammar/json_number.h"
 #include "engine/grammar/json_text.h"
 #include "engine/grammar/schema.h"
 
@@ -35,6 +36,10 @@ enum schema_type {
         TYPE_ANY = 127,
 };
 
+struct counts {
+        uint64_t least, most; /* UINT64_MAX: no bound */
+};
+
 struct facts {
         struct together all;                     /* references and allOf followed */
         unsigned types;                          /* enum schema_type: those it may have, said or implied */
@@ -44,10 +49,12 @@ struct facts {
         uint32_t values_count;
         const cJSON *limiting; /* the first keyword that could exclude one of such values */
         const cJSON *pattern, *format;
-        uint64_t length_least, length_most, items_least, items_most;
-        double least, most; /* of numbers */
+        struct counts length, items, members;
+        const cJSON *counting; /* the last keyword that set that of members */
+        double least, most;    /* of numbers */
         bool least_excluded, most_excluded;
         const cJSON *range; /* the last keyword that set them */
+        uint32_t divisor;   /* of numbers, which are whole then; 0: none */
 };
 
 struct pending {
@@ -56,16 +63,17 @@ struct pending {
 };
 
 struct schema_compiler {
-        struct grammar_builder b;
+        struct grammar_builder *b;
         struct json_text json;
-        const cJSON *root;
+        struct json_digits digits;
+        const cJSON *root;  /* what is being read: its references point into it */
         const cJSON **kept; /* the schemas of all rules */
         uint32_t kept_count, kept_capacity;
         struct pending *pending;
-        uint32_t pending_count, pending_capacity;
-        uint32_t *slots; /* pending + 1 by what it holds */
-        uint64_t work;   /* comparisons so far */
-        int failed;      /* 0 or -errno; then *reterr */
+        uint32_t pending_count, pending_capacity, written; /* of them, those whose bodies are written */
+        uint32_t *slots;                                   /* pending + 1 by what it holds */
+        uint64_t work;                                     /* comparisons so far */
+        int failed;                                        /* 0 or -errno; then *reterr */
         struct grammar_error *reterr;
 };
 

@@ -1,4 +1,4 @@
-/* schema_number.c - numbers: whole or not, between limits. */
+/* schema_number.c - numbers: whole or not, between limits, multiples of one. */
 #include <math.h>
 
 #include "engine/grammar/schema_internal.h"
@@ -23,15 +23,16 @@ static struct limits limits_of(const struct facts *f) {
 }
 
 uint32_t schema_number(struct schema_compiler *c, const struct facts *f) {
-        bool whole = !(f->types & TYPE_DECIMAL);
-        if (!f->range)
-                return grammar_builder_call(&c->b, whole ? c->json.integer : c->json.number);
+        bool whole = !(f->types & TYPE_DECIMAL) || f->divisor > 0;
+        if (!f->range && f->divisor <= 1)
+                return grammar_builder_call(c->b, whole ? c->json.integer : c->json.number);
         if (f->least > JSON_INTEGER_MAX || f->most < -JSON_INTEGER_MAX)
                 schema_refuse(c, f->range, "limits beyond 15 digits are not supported");
         struct limits l = limits_of(f);
         if (whole)
-                return json_text_integer(&c->b, l.least + !l.with_least, l.most - !l.with_most);
+                return json_number_whole(&c->digits, c->b, l.least + !l.with_least, l.most - !l.with_most,
+                                         f->divisor ? f->divisor : 1);
         if (l.least > l.most && f->least <= f->most)
                 schema_refuse(c, f->range, "limits of a number are supported only with a whole number between them");
-        return json_text_number(&c->json, &c->b, l.least, l.with_least, l.most, l.with_most);
+        return json_number_any(&c->digits, &c->json, c->b, l.least, l.with_least, l.most, l.with_most);
 }

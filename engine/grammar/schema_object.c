@@ -22,6 +22,8 @@ struct members {
         struct property *list;
         uint32_t count, capacity;
         uint32_t other; /* a rule: a member with another name; 0: there are none */
+        struct counts bounds;
+        uint32_t told_apart; /* counts of members up to this */
 };
 
 /* ---- which there are ---- */
@@ -88,7 +90,7 @@ static struct together value_of(struct members *m, const char *name, bool *ret_s
 /* ---- members ---- */
 
 static uint32_t member_rule(struct members *m, uint32_t name, const struct together *value) {
-        struct grammar_builder *b = &m->c->b;
+        struct grammar_builder *b = m->c->b;
         uint32_t rule = grammar_builder_rule(b, "member", 6), e = grammar_builder_sequence(b);
         grammar_builder_add(b, e, name);
         grammar_builder_add(b, e, grammar_builder_literal(b, ":"));
@@ -103,7 +105,7 @@ static void make_members(struct members *m) {
         for (uint32_t i = 0; i < m->count && !m->c->failed; i++) {
                 struct together value = value_of(m, m->list[i].name, &said);
                 if (!value.impossible)
-                        m->list[i].member = member_rule(m, json_text_name(&m->c->b, m->list[i].name), &value);
+                        m->list[i].member = member_rule(m, json_text_name(m->c->b, m->list[i].name), &value);
         }
 }
 
@@ -119,14 +121,14 @@ static void make_other(struct members *m) {
         }
         for (uint32_t i = 0; i < m->count; i++)
                 names[i] = m->list[i].name;
-        m->other = member_rule(m, json_text_other_name(&m->c->json, &m->c->b, names, m->count), &value);
+        m->other = member_rule(m, json_text_other_name(&m->c->json, m->c->b, names, m->count), &value);
         free(names);
 }
 
 /* ---- their order ---- */
 
 static uint32_t comma_and(struct members *m, uint32_t rule) {
-        struct grammar_builder *b = &m->c->b;
+        struct grammar_builder *b = m->c->b;
         uint32_t e = grammar_builder_sequence(b);
         grammar_builder_add(b, e, grammar_builder_literal(b, ","));
         grammar_builder_add(b, e, grammar_builder_call(b, m->c->json.space));
@@ -136,7 +138,7 @@ static uint32_t comma_and(struct members *m, uint32_t rule) {
 
 /* Adds to CHOICE a member and what may stand behind it. */
 static void add_member(struct members *m, uint32_t choice, uint32_t member, uint32_t behind) {
-        struct grammar_builder *b = &m->c->b;
+        struct grammar_builder *b = m->c->b;
         uint32_t e = grammar_builder_sequence(b);
         grammar_builder_add(b, e, grammar_builder_call(b, member));
         grammar_builder_add(b, e, grammar_builder_call(b, behind));
@@ -148,52 +150,106 @@ struct place {
         uint32_t member, behind;
 };
 
-/* Behind the last property: others, as many as one likes. */
-static struct place last_place(struct members *m) {
-        struct grammar_builder *b = &m->c->b;
+/*
+ * Behind the last property: others, as many as may be behind COUNT members. They could all have one name, so where members are wanted
+ * they count as one.
+ */
+static struct place last_place(struct members *m, uint32_t count) {
+        struct grammar_builder *b = m->c->b;
         struct place p = { grammar_builder_rule(b, "members", 7), grammar_builder_rule(b, "members", 7) };
-        uint32_t choice = grammar_builder_choice(b);
-        if (m->other)
-                add_member(m, choice, m->other, p.behind);
-        grammar_builder_set_body(b, p.member, choice);
-        grammar_builder_set_body(b, p.behind,
-                                 m->other ? grammar_builder_optional(b, comma_and(m, p.member)) : grammar_builder_sequence(b));
+        uint64_t wanted = count < m->bounds.least ? m->bounds.least - count : 0;
+        uint32_t most = m->bounds.most == UINT64_MAX ? GRAMMAR_UNBOUNDED : (uint32_t) m->bounds.most - count;
+        if (!m->other || most == 0 || wanted > 1) {
+                grammar_builder_set_body(b, p.member, grammar_builder_choice(b));
+                grammar_builder_set_body(b, p.behind, wanted ? grammar_builder_choice(b) : grammar_builder_sequence(b));
+                return p;
+        }
+        grammar_builder_set_body(b, p.behind, grammar_builder_repeat(b, comma_and(m, m->other), (uint32_t) wanted, most));
+        uint32_t e = grammar_builder_sequence(b), more = most == GRAMMAR_UNBOUNDED ? most : most - 1;
+        grammar_builder_add(b, e, grammar_builder_call(b, m->other));
+        grammar_builder_add(b, e, grammar_builder_repeat(b, comma_and(m, m->other), 0, more));
+        grammar_builder_set_body(b, p.member, e);
         return p;
 }
 
-/* Where property INDEX is the next in order; LEFT: whether it or one behind it is required. */
-static struct place place_of(struct members *m, uint32_t index, struct place next, bool left) {
-        struct grammar_builder *b = &m->c->b;
-        const struct property *property = &m->list[index];
-        if (!property->member && !property->required)
-                return next;
+/*
+ * Where PROPERTY is the next in order, and COUNT members have been; SKIPPED is the place behind it without it, TAKEN with it. LEFT: whether it
+ * or one behind it is required.
+ */
+static struct place place_of(struct members *m, const struct property *property, uint32_t count, struct place skipped,
+                             struct place taken, bool left) {
+        struct grammar_builder *b = m->c->b;
         struct place p = { grammar_builder_rule(b, "members", 7), grammar_builder_rule(b, "members", 7) };
         uint32_t choice = grammar_builder_choice(b);
-        if (property->member)
-                add_member(m, choice, property->member, next.behind);
+        if (property->member && count < m->bounds.most)
+                add_member(m, choice, property->member, taken.behind);
         if (!property->required)
-                grammar_builder_add(b, choice, grammar_builder_call(b, next.member));
+                grammar_builder_add(b, choice, grammar_builder_call(b, skipped.member));
         grammar_builder_set_body(b, p.member, choice);
         uint32_t more = comma_and(m, p.member);
-        grammar_builder_set_body(b, p.behind, left ? more : grammar_builder_optional(b, more));
+        bool may_end = !left && count >= m->bounds.least;
+        grammar_builder_set_body(b, p.behind, may_end ? grammar_builder_optional(b, more) : more);
         return p;
+}
+
+/* From the last place back to the first; *ret_left: whether a property is required. PLACES has room for each count told apart. */
+static void write_places(struct members *m, struct place places[], bool *ret_left) {
+        bool left = false;
+        for (uint32_t count = 0; count <= m->told_apart; count++)
+                places[count] = last_place(m, count);
+        for (uint32_t i = m->count; i-- > 0;) {
+                const struct property *property = &m->list[i];
+                left |= property->required;
+                if (!property->member && !property->required)
+                        continue;
+                for (uint32_t count = 0; count <= m->told_apart; count++) {
+                        struct place taken = places[count < m->told_apart ? count + 1 : count];
+                        places[count] = place_of(m, property, count, places[count], taken, left);
+                }
+        }
+        *ret_left = left;
+}
+
+/* Bounds that say nothing are none; how many counts must be told apart. */
+static void settle_bounds(struct members *m) {
+        uint32_t required = 0, able = 0;
+        m->bounds = m->f->members;
+        for (uint32_t i = 0; i < m->count; i++) {
+                required += m->list[i].required;
+                able += m->list[i].member != 0;
+        }
+        if (m->bounds.least <= required)
+                m->bounds.least = 0;
+        if (m->bounds.most >= able && !m->other)
+                m->bounds.most = UINT64_MAX;
+        if (m->other && m->bounds.least > (uint64_t) able + 1)
+                schema_refuse(m->c, m->f->counting,
+                              "minProperties is supported only up to one more than the properties that are named: others could "
+                              "repeat a name");
+        uint64_t counts = m->bounds.most == UINT64_MAX ? m->bounds.least : m->bounds.most;
+        m->told_apart = counts < able ? (uint32_t) counts : able;
+        if (m->told_apart && (m->told_apart + 1) * m->count > SCHEMA_PLACES_MAX)
+                schema_refuse(m->c, m->f->counting, "%s is not supported for so many properties", m->f->counting->string);
 }
 
 static uint32_t write_members(struct members *m) {
-        struct grammar_builder *b = &m->c->b;
-        struct place first = last_place(m);
-        bool left = false;
-        for (uint32_t i = m->count; i-- > 0;) {
-                left |= m->list[i].required;
-                first = place_of(m, i, first, left);
+        struct grammar_builder *b = m->c->b;
+        struct place *places = malloc((m->told_apart + 1) * sizeof(*places)), first;
+        bool left;
+        if (!places) {
+                schema_no_memory(m->c);
+                return 0;
         }
+        write_places(m, places, &left);
+        first = places[0];
+        free(places);
         uint32_t e = grammar_builder_sequence(b);
         grammar_builder_add(b, e, grammar_builder_literal(b, "{"));
         grammar_builder_add(b, e, grammar_builder_call(b, m->c->json.space));
         grammar_builder_add(b, e, grammar_builder_call(b, first.member));
         grammar_builder_add(b, e, grammar_builder_call(b, m->c->json.space));
         grammar_builder_add(b, e, grammar_builder_literal(b, "}"));
-        if (left)
+        if (left || m->bounds.least > 0)
                 return e;
         uint32_t choice = grammar_builder_choice(b);
         grammar_builder_add(b, choice, e);
@@ -206,6 +262,8 @@ uint32_t schema_object(struct schema_compiler *c, const struct facts *f) {
         collect(&m);
         make_members(&m);
         make_other(&m);
+        if (!c->failed)
+                settle_bounds(&m);
         uint32_t e = c->failed ? 0 : write_members(&m);
         free(m.list);
         return e;

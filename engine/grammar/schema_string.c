@@ -49,21 +49,21 @@ static const char *pattern_of(struct schema_compiler *c, const struct facts *f, 
 static uint32_t by_pattern(struct schema_compiler *c, const struct facts *f, const char *text, const cJSON *keyword) {
         struct pattern p;
         struct grammar_error error;
-        if (pattern_read(&c->json, &c->b, text, &p, &error) < 0) {
+        if (pattern_read(&c->json, c->b, text, &p, &error) < 0) {
                 schema_refuse(c, keyword, "the pattern is not supported: %s", error.text);
                 return 0;
         }
-        if (f->length_least > p.least || f->length_most < p.most)
+        if (f->length.least > p.least || f->length.most < p.most)
                 schema_refuse(c, keyword, "beside %s, minLength and maxLength are supported only where it keeps to them itself",
                               keyword->string);
         return p.expression;
 }
 
 static uint32_t by_length(struct schema_compiler *c, const struct facts *f) {
-        uint32_t most = f->length_most == UINT64_MAX ? GRAMMAR_UNBOUNDED : (uint32_t) f->length_most;
-        if (f->length_least > f->length_most)
-                return grammar_builder_choice(&c->b);
-        return grammar_builder_repeat(&c->b, grammar_builder_call(&c->b, c->json.character), (uint32_t) f->length_least, most);
+        uint32_t most = f->length.most == UINT64_MAX ? GRAMMAR_UNBOUNDED : (uint32_t) f->length.most;
+        if (f->length.least > f->length.most)
+                return grammar_builder_choice(c->b);
+        return grammar_builder_repeat(c->b, grammar_builder_call(c->b, c->json.character), (uint32_t) f->length.least, most);
 }
 
 uint32_t schema_string(struct schema_compiler *c, const struct facts *f) {
@@ -71,11 +71,11 @@ uint32_t schema_string(struct schema_compiler *c, const struct facts *f) {
         const char *pattern = pattern_of(c, f, &keyword);
         if (c->failed)
                 return 0;
-        if (!pattern && f->length_least == 0 && f->length_most == UINT64_MAX)
-                return grammar_builder_call(&c->b, c->json.string);
-        uint32_t e = grammar_builder_sequence(&c->b);
-        grammar_builder_add(&c->b, e, grammar_builder_literal(&c->b, "\""));
-        grammar_builder_add(&c->b, e, pattern ? by_pattern(c, f, pattern, keyword) : by_length(c, f));
-        grammar_builder_add(&c->b, e, grammar_builder_literal(&c->b, "\""));
+        if (!pattern && f->length.least == 0 && f->length.most == UINT64_MAX)
+                return grammar_builder_call(c->b, c->json.string);
+        uint32_t e = grammar_builder_sequence(c->b);
+        grammar_builder_add(c->b, e, grammar_builder_literal(c->b, "\""));
+        grammar_builder_add(c->b, e, pattern ? by_pattern(c, f, pattern, keyword) : by_length(c, f));
+        grammar_builder_add(c->b, e, grammar_builder_literal(c->b, "\""));
         return e;
 }

@@ -8,9 +8,10 @@ import random
 
 FORMATS = ["date", "time", "date-time", "uuid", "ipv4", "ipv6", "hostname", "email", "uri"]
 PATTERNS = ["^[a-z]{1,8}$", "^(yes|no|maybe)$", "^[A-Z][a-z]{0,5}( [A-Z][a-z]{0,5})?$", "^\\d{3}-\\d{2,4}$", "^[^\"\\\\]{2,5}$",
-            "^#[0-9A-Fa-f]{6}$", "^v\\d+\\.\\d+(-rc[1-9])?$", "^.{1,6}$", "^(a|bc)*d?$", "^[äöü€]{1,3}$", "^\\w+@\\w+$", "^\\S\\s\\S$",
-            "^\"[a-z]*\"$", "^\\\\n$", "^[\\t\\n]{1,2}x$", "^(?:0|[1-9]\\d{0,3})$", "^$"]
-UNANCHORED = ["[0-9]$", "^x", "a"]                              # rare: any text may stand there, and a model that babbles writes it
+            "^#[0-9A-Fa-f]{6}$", "^v\\d{1,3}\\.\\d{1,3}(-rc[1-9])?$", "^.{1,6}$", "^(a|bc){0,9}d?$", "^[äöü€]{1,3}$", "^\\w{1,9}@\\w{1,9}$",
+            "^\\S\\s\\S$", "^\"[a-z]{0,9}\"$", "^\\\\n$", "^[\\t\\n]{1,2}x$", "^(?:0|[1-9]\\d{0,3})$", "^$"]
+# Rare: they have no bound, and a model that babbles does not come to an end.
+UNBOUNDED = ["[0-9]$", "^x", "a", "^v\\d+\\.\\d+(-rc[1-9])?$", "^(a|bc)*d?$", "^\\w+@\\w+$", "^\"[a-z]*\"$"]
 NAMES = ["name", "age", "a", "ab", "abc", "id", "größe", "with space", "quo\"te", "back\\slash", "日本", "x-1", "type", "$ref", ""]
 WORDS = ["red", "green", "blue", "", "ü", "日本語", "line\nbreak", "quo\"te", "tab\t", "{}", "a longer text, with words in it"]
 VALUES = [None, True, False, 0, 1, -7, 3.5, -0.25, 1e10, "x", "", [], [1, "a"], {}, {"k": [None]}]
@@ -65,7 +66,7 @@ class Generator:
         if what == 0:
             made["format"] = self.choose(FORMATS)
         elif what == 1:
-            made["pattern"] = self.choose(UNANCHORED if self.chance(0.01) else PATTERNS)
+            made["pattern"] = self.choose(UNBOUNDED if self.chance(0.01) else PATTERNS)
         else:
             made["maxLength"] = self.random.randrange(0, 25)
             if self.chance(0.5):
@@ -82,7 +83,13 @@ class Generator:
         return self.count(made)
 
     def integer(self, _depth):
-        return self.limits({"type": "integer"}, self.choose([2, 12, 150, 100000]), True)
+        span = self.choose([2, 12, 150, 100000])
+        made = self.limits({"type": "integer"}, span, True)
+        fitting = [divisor for divisor in (2, 3, 7, 10, 25, 60, 200, 64000) if span > 2 * divisor]
+        # No multiple may lie between two narrow limits: those are left as they are.
+        if fitting and self.chance(0.3) and not ({"minimum", "exclusiveMinimum"} & set(made) and {"maximum", "exclusiveMaximum"} & set(made)):
+            made["multipleOf"] = self.choose(fitting)
+        return self.count(made)
 
     def number(self, _depth):
         return self.limits({"type": "number"}, self.choose([2, 50, 3000]), False)
@@ -121,10 +128,16 @@ class Generator:
         if self.chance(0.02):
             made["required"].append("unlisted")
             made["additionalProperties"] = {"type": "integer", "minimum": 0, "maximum": 9}
-        elif self.chance(0.03):                                 # rare: the model alone decides how many there are
+        elif self.chance(0.03):
             made["additionalProperties"] = self.choose([self.integer, self.boolean])(0)
         elif self.chance(0.7):
             made["additionalProperties"] = False
+        least, most = len(made["required"]), len(set(names) | set(made["required"]))
+        if self.chance(0.15):
+            made["minProperties"] = self.random.randrange(0, most + 1)
+        bounded = isinstance(made.get("additionalProperties"), dict)     # else the model alone decides how many there are: rare
+        if self.chance(0.9 if bounded else 0.15):
+            made["maxProperties"] = self.random.randrange(max(least, made.get("minProperties", 0)), most + 3)
         if not made["required"]:
             del made["required"]
         return self.count(made)
@@ -158,6 +171,7 @@ class Generator:
             one = self.object(depth - 1)
             one["properties"] = {"kind": {"const": tag}, **one["properties"]}
             one["required"] = ["kind", *one.get("required", [])]
+            one.pop("maxProperties", None)                      # which did not count it
             tagged.append(one)
         return self.count({"oneOf": tagged})
 
@@ -168,7 +182,8 @@ class Generator:
             return self.count({"allOf": parts, **self.choose([{}, {"exclusiveMinimum": -2}])})
         left, right = self.object(depth - 1), self.object(depth - 1)
         for part in (left, right):
-            part.pop("additionalProperties", None)
+            for keyword in ("additionalProperties", "minProperties", "maxProperties"):
+                part.pop(keyword, None)
             part["required"] = [name for name in part.get("required", []) if name in part["properties"]]
         for name in set(left["properties"]) & set(right["properties"]):
             del right["properties"][name]

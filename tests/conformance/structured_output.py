@@ -2,7 +2,8 @@
 """structured_output.py - answers held to JSON Schemas, all of them judged by an independent validator (python3-jsonschema).
 
 Schemas come from schema_generator.py; answers are sampled at temperature 1 from the small demo model, which babbles. Every
-answer that was not cut off must be valid; how many were cut off is told, and must be few. The short version is part of
+answer that was not cut off must be valid; how many were cut off is told, and must be few. Those of objects are the parameters of a tool
+besides, which a model of pure noise must call. The short version is part of
 `make check`; HEADROOM_SCHEMAS=500 HEADROOM_ANSWERS=20 is the whole, HEADROOM_SEED another set.
 """
 import datetime
@@ -13,6 +14,7 @@ import pathlib
 import re
 import subprocess
 import sys
+import tempfile
 import uuid
 
 sys.path.append("/usr/lib/python3/dist-packages")               # where Debian's package is, whichever python3 this is
@@ -24,7 +26,7 @@ except ImportError:
 from schema_generator import Generator
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-MAKER = pathlib.Path(os.environ.get("HEADROOM_BUILD", ROOT / "build")) / "tools" / "make-answers"
+TOOLS = pathlib.Path(os.environ.get("HEADROOM_BUILD", ROOT / "build")) / "tools"
 MODEL = ROOT / "tests/demo_model/headroom-demo-small.gguf"
 SCHEMAS = int(os.environ.get("HEADROOM_SCHEMAS", 40))
 ANSWERS = int(os.environ.get("HEADROOM_ANSWERS", 3))
@@ -33,7 +35,9 @@ TOKENS = 700
 CUT_OFF_MOST = 0.05
 MUST_BE_USED = {"type", "properties", "required", "additionalProperties", "items", "prefixItems", "minItems", "maxItems", "enum",
                 "const", "anyOf", "oneOf", "allOf", "$ref", "$defs", "minLength", "maxLength", "pattern", "format", "minimum",
-                "maximum", "exclusiveMinimum", "exclusiveMaximum", "nullable"}
+                "maximum", "exclusiveMinimum", "exclusiveMaximum", "nullable", "multipleOf", "minProperties", "maxProperties"}
+# Hermes' notation, to who looks at it; the schemas themselves would be longer than the context.
+TEMPLATE = "{# <tool_call> \"arguments\" #}{% for t in tools %}{{ t.function.name }} {% endfor %}{{ messages[0].content }}"
 LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 
 formats = jsonschema.FormatChecker(formats=())
@@ -111,10 +115,10 @@ def for_validator(schema):
     return said
 
 
-def ask(bodies):
+def ask(bodies, model=MODEL):
     """The answers by id, from one engine."""
     lines = "".join(json.dumps({"id": i, "body": body}) + "\n" for i, body in enumerate(bodies))
-    done = subprocess.run([MAKER, MODEL, "8"], input=lines, stdout=subprocess.PIPE, text=True, check=True)
+    done = subprocess.run([TOOLS / "make-answers", model, "8"], input=lines, stdout=subprocess.PIPE, text=True, check=True)
     return {line["id"]: line for line in map(json.loads, done.stdout.splitlines())}
 
 
@@ -128,6 +132,34 @@ def body_of(schema, seed):
     if seed % 5 == 3:
         body["messages"] = [{"role": "user", "content": body.pop("prompt")}]
     return {**body, **wish}
+
+
+def call_of(schema, seed):
+    tools = [{"type": "function", "function": {"name": name, "parameters": schema}} for name in ("get", "set")]
+    choice = "required" if seed % 2 else {"type": "function", "function": {"name": "set"}}
+    return {"messages": [{"role": "user", "content": "Hello"}], "tools": tools, "tool_choice": choice, "seed": seed, "temperature": 1, "top_k": 0,
+            "top_p": 1, "min_p": 0, "max_tokens": TOKENS}
+
+
+def judge_calls(schemas):
+    """The same of calls. Noise does not know how to end, so that many are cut off says nothing."""
+    asked = [(schema, seed) for seed, schema in enumerate(schemas) if schema.get("type") == "object"]
+    with tempfile.TemporaryDirectory() as folder:
+        model = pathlib.Path(folder) / "noise.gguf"
+        subprocess.run([TOOLS / "make-gguf", model, "--vocab", "512", "--embd", "64", "--ff", "64", "--heads", "2", "--kv-heads", "1", "--layers", "1",
+                        "--type", "f32", "--chat-template", TEMPLATE], check=True)
+        answers = ask([call_of(schema, seed) for schema, seed in asked], model)
+    valid = cut_off = 0
+    for i, (schema, _) in enumerate(asked):
+        cut_off += answers[i].get("finish") == "length"
+        if answers[i].get("finish") == "length":
+            continue
+        why = judge(schema, answers[i]) if answers[i].get("finish") == "tool_calls" else answers[i]
+        valid += why is None
+        if why is not None:
+            print("INVALID CALL: %s\n  %s\n  %s" % (why, json.dumps(schema, ensure_ascii=False), answers[i].get("text")))
+    print("%d calls: %d valid, %d cut off" % (len(asked), valid, cut_off))
+    assert valid + cut_off == len(asked) and valid > cut_off
 
 
 def judge(schema, answer):
@@ -173,6 +205,7 @@ def main():
           % (SCHEMAS, ANSWERS, valid, failed, cut_off, TOKENS, 100 * cut_off / len(asked), refused, tokens))
     assert failed == 0 and refused == 0
     assert cut_off <= CUT_OFF_MOST * len(asked), "too many answers were cut off"
+    judge_calls(schemas)
 
 
 if __name__ == "__main__":

@@ -20,9 +20,23 @@ CALLS = "{% if tools %}{{ tools | tojson }}{% endif %}" + TURNS + OPENING
 THINKS = TURNS + OPENING + "{% if enable_thinking is not defined or enable_thinking %}{{ '<think>\n' }}{% else %}{{ '<think>\n\n</think>\n\n' }}{% endif %}"
 REFUSES = "{% if messages | length > 1 %}{{ raise_exception('One message at a time, please.') }}{% endif %}" + TURNS + OPENING
 BROKEN = "<|im_start|>\n{% nonsense %}"
+MAY_THINK = "{# before </think> #}" + CALLS
+THINKS_AND_CALLS = CALLS + THINKS[len(TURNS + OPENING):]
+# The notations of calls, each recognised by what its template says somewhere.
+NOTATIONS = {"hermes": "{# <tool_call> \"arguments\" #}", "llama": "{# <|start_header_id|> \"parameters\" #}", "mistral": "{# [TOOL_CALLS] #}",
+             "named": "{# [TOOL_CALLS] [ARGS] #}", "functools": "{# functools #}", "granite": "{# <|tool_call|> #}"}
+PLAIN_CALLS = "{% if tools %}{{ tools | tojson }}{% endif %}{% for m in messages %}{{ m.content or '' }}{% endfor %}"
 
 TOOLS = [{"type": "function", "function": {"name": "get_weather", "description": "Weather", "parameters": {
     "type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}}}]
+CHOICES = [{"type": "function", "function": {"name": name, "parameters": parameters}} for name, parameters in (
+    ("get_weather", {"type": "object", "properties": {"city": {"enum": ["Paris", "Oslo"]}, "days": {"type": "integer", "minimum": 1, "maximum": 7}},
+                     "required": ["city"], "additionalProperties": False}),
+    ("set_alarm", {"properties": {"hours": {"type": "array", "items": {"$ref": "#/$defs/hour"}, "minItems": 1, "maxItems": 2}}, "required": ["hours"],
+                   "$defs": {"hour": {"type": "integer", "minimum": 0, "maximum": 23}}}),
+    ("stop", None))]
+NOISE = {"temperature": 2, "top_k": 0, "top_p": 1, "min_p": 0}
+FORM = {"type": "object", "properties": {"n": {"enum": [1, 22, 333]}}, "required": ["n"], "additionalProperties": False}
 CALL = '<tool_call>{"name":"get_weather","arguments":{"city":"Paris"}}</tool_call>'
 VOCAB = 512
 WORD = VOCAB - 4
@@ -40,12 +54,25 @@ def body(model, tokens=1, **more):
     return dict(chat(model, max_tokens=tokens, temperature=0, logit_bias={str(WORD): 100}), **more)
 
 
+def is_right(call):
+    """Whether a call of one of CHOICES has arguments that its schema allows."""
+    arguments = json.loads(call["arguments"])
+    if call["name"] == "get_weather":
+        return (set(arguments) in ({"city"}, {"city", "days"}) and arguments["city"] in ("Paris", "Oslo")
+                and arguments.get("days", 1) in range(1, 8))
+    if call["name"] == "set_alarm":
+        return set(arguments) == {"hours"} and len(arguments["hours"]) in (1, 2) and all(hour in range(24) for hour in arguments["hours"])
+    return call["name"] == "stop" and arguments == {}
+
+
 class Tools(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.folder = tempfile.TemporaryDirectory()
         models = {name + ".gguf": make(cls.folder.name, name + ".gguf", template, word) for name, template, word in (
-            ("calls", CALLS, CALL), ("thinks", THINKS, "Hm.</think>Yes."), ("refuses", REFUSES, "Ok"), ("broken", BROKEN, "Ok"))}
+            ("calls", CALLS, CALL), ("thinks", THINKS, "Hm.</think>Yes."), ("refuses", REFUSES, "Ok"), ("broken", BROKEN, "Ok"),
+            ("thinks_first", THINKS_AND_CALLS, "Hm.</think>"), ("may_think", MAY_THINK, "<think>Hm.</think>"),
+            *((name, marks + PLAIN_CALLS, "Ok") for name, marks in NOTATIONS.items()))}
         cls.daemon = Daemon("[memory]\nbudget = 512MiB\n", models=models)
 
     @classmethod
@@ -110,12 +137,51 @@ class Tools(unittest.TestCase):
             self.assertEqual(reply.json()["error"]["param"], param)
             self.assertIn(says, reply.json()["error"]["message"])
 
+    def must_call(self, seed, **more):
+        """The one call of an answer that had to be one: a whole one, unless it was cut off."""
+        reply = self.post(tokens=120, seed=seed, **{"tools": CHOICES, "logit_bias": {}, **NOISE, **more}).json()
+        choice, = reply["choices"]
+        self.assertEqual(choice["finish_reason"], "tool_calls", reply)
+        self.assertIsNone(choice["message"]["content"])
+        call, = choice["message"]["tool_calls"]
+        self.assertTrue(is_right(call["function"]), call)
+        return choice["message"], call["function"]["name"]
+
     def test_a_call_that_must_be(self):
-        """The prompt has begun it, so whatever the model says is its arguments."""
-        for choice in ("required", {"type": "function", "function": {"name": "get_weather"}}):
-            message = self.post(model="calls", tools=TOOLS, tool_choice=choice).json()["choices"][0]["message"]
-            self.assertEqual(message["tool_calls"][0]["function"]["name"], "get_weather")
-            self.assertIsNone(message["content"])
+        """The models write noise: what holds it to a call of a tool, and to its parameters, is the grammar alone."""
+        for model in NOTATIONS:
+            called = {self.must_call(seed, model=model, tool_choice="required")[1] for seed in range(1, 9)}
+            self.assertGreater(len(called), 1, model)
+            for seed, tool in enumerate(CHOICES):
+                name = tool["function"]["name"]
+                named = {"type": "function", "function": {"name": name}}
+                self.assertEqual(self.must_call(seed + 1, model=model, tool_choice=named)[1], name)
+
+    def test_a_call_that_must_be_in_a_stream(self):
+        choices = self.stream(model="hermes", tools=CHOICES, tokens=120, tool_choice="required", seed=3, logit_bias={}, **NOISE)
+        pieces = [c["delta"]["tool_calls"][0] for c in choices if "tool_calls" in c["delta"]]
+        self.assertEqual({p["index"] for p in pieces}, {0})
+        self.assertTrue(is_right({"name": pieces[0]["function"]["name"], "arguments": "".join(p["function"]["arguments"] for p in pieces)}))
+        self.assertEqual(choices[-1]["finish_reason"], "tool_calls")
+        self.assertFalse([c for c in choices if c["delta"].get("content")])
+
+    def test_calls_that_cannot_be_held_to(self):
+        odd = [*CHOICES, {"type": "function", "function": {"name": "odd", "parameters": {"properties": {"a": {"not": {}}}}}}]
+        spaced = [{"type": "function", "function": {"name": "a b"}}]
+        named = {"type": "function", "function": {"name": "odd"}}
+        for more, param, says in (
+                ({"tool_choice": "required", "tools": odd}, "tools", "A call of odd cannot be held to its parameters: #/properties/a: the keyword not"),
+                ({"tool_choice": named, "tools": odd}, "tools", "A call of odd cannot"),
+                ({"tool_choice": "required", "tools": spaced}, "tool_choice", "of the name a b"),
+                ({"tool_choice": "required", "tools": CHOICES, "response_format": {"type": "json_object"}}, "tool_choice",
+                 "response_format and tool_choice cannot both be held to"),
+                ({"tool_choice": "required", "tools": CHOICES, "grammar": "root ::= [a]"}, "tool_choice", "grammar and tool_choice cannot")):
+            reply = self.post(model="named", **more)
+            self.assertEqual(reply.status, 400, more)
+            self.assertEqual(reply.json()["error"]["param"], param)
+            self.assertIn(says, reply.json()["error"]["message"])
+        self.assertEqual(self.post(model="named", tools=odd).status, 200)  # what need not be called need not be held to
+        self.assertEqual(self.must_call(1, model="hermes", tools=spaced + CHOICES, tool_choice={"function": {"name": "stop"}})[1], "stop")
 
     def test_a_template_that_refuses(self):
         two = [{"role": "user", "content": "a"}, {"role": "user", "content": "b"}]
@@ -136,6 +202,41 @@ class Tools(unittest.TestCase):
     def test_a_variable_of_the_template(self):
         message = self.post(model="thinks", chat_template_kwargs={"enable_thinking": False}).json()["choices"][0]["message"]
         self.assertEqual(message, {"role": "assistant", "content": "Hm.</think>Yes."})
+
+    def test_a_form_behind_reasoning(self):
+        """Reasoning is free; the form begins behind it, or at once where the model does not reason."""
+        for model, more, thought in (("thinks_first", {}, "Hm."), ("may_think", {}, "Hm."),
+                                     ("may_think", {"logit_bias": {}}, None),
+                                     ("thinks_first", {"chat_template_kwargs": {"enable_thinking": False}}, None)):
+            reply = self.post(model=model, json_schema=FORM, tokens=40, **more).json()
+            message = reply["choices"][0]["message"]
+            self.assertEqual(reply["choices"][0]["finish_reason"], "stop", (model, more, reply))
+            self.assertEqual(message.get("reasoning_content"), thought, (model, more))
+            self.assertIn(json.loads(message["content"]), [{"n": n} for n in (1, 22, 333)])
+
+    def test_a_form_behind_reasoning_in_a_stream(self):
+        for model in ("thinks_first", "may_think"):
+            choices = self.stream(model=model, json_schema=FORM, tokens=40)
+            deltas = [c["delta"] for c in choices]
+            self.assertEqual("".join(d.get("reasoning_content", "") for d in deltas), "Hm.")
+            self.assertIn(json.loads("".join(d.get("content") or "" for d in deltas))["n"], (1, 22, 333))
+            self.assertEqual(choices[-1]["finish_reason"], "stop")
+
+    def test_a_call_behind_reasoning(self):
+        for model in ("thinks_first", "may_think"):
+            bias = {"logit_bias": {str(WORD): 100}}
+            message, _ = self.must_call(2, model=model, tool_choice="required", **bias)
+            self.assertEqual(message["reasoning_content"], "Hm.")
+        named = {"type": "function", "function": {"name": "set_alarm"}}
+        message, name = self.must_call(4, model="thinks_first", tool_choice=named, chat_template_kwargs={"enable_thinking": False})
+        self.assertEqual((message.get("reasoning_content"), name), (None, "set_alarm"))
+
+    def test_reasoning_that_does_not_end(self):
+        """It takes all tokens there are: the form is not reached, and nothing else is shown as one."""
+        choice = self.post(model="thinks_first", json_schema=FORM, tokens=5, logit_bias={str(ord("a")): 100}).json()["choices"][0]
+        self.assertEqual(choice["finish_reason"], "length")
+        self.assertEqual(choice["message"]["content"], "")
+        self.assertTrue(choice["message"]["reasoning_content"])
 
     def test_a_broken_template(self):
         self.assertEqual(self.post(model="broken").json()["choices"][0]["message"]["content"], "Ok")

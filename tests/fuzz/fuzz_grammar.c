@@ -1,8 +1,8 @@
 /*
  * fuzz_grammar.c - libFuzzer's door to the reader of GBNF and to the matcher: a grammar, a zero byte, a text.
  *
- * Whatever they are, both are read within the limits, and a text that was tried and taken back changes nothing. `make fuzz`
- * builds and runs it.
+ * Whatever they are, both are read within the limits, and a text that was tried and taken back changes nothing; behind a mark, before which
+ * anything may stand, too. `make fuzz` builds and runs it.
  */
 #include <stdint.h>
 #include <stdlib.h>
@@ -12,6 +12,7 @@
 #include "engine/grammar/matcher.h"
 
 #define TEXT_MAX 300u
+#define MARK     "<a<ab>"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -34,19 +35,36 @@ static void follow(const struct grammar *g, const uint8_t *text, size_t length) 
         matcher_free(m);
 }
 
+static int compile_behind_mark(const char *text, size_t length, struct grammar **ret, struct grammar_error *reterr) {
+        struct grammar_builder b = { 0 };
+        uint32_t root;
+        int r = gbnf_read_whole(&b, text, length, &root, reterr);
+        if (r == 0) {
+                uint32_t whole = grammar_builder_rule(&b, "whole", 5), e = grammar_builder_sequence(&b);
+                grammar_builder_add(&b, e, grammar_builder_until(&b, MARK));
+                grammar_builder_add(&b, e, grammar_builder_call(&b, root));
+                grammar_builder_set_body(&b, whole, e);
+                r = grammar_builder_compile(&b, whole, ret, reterr);
+        }
+        grammar_builder_done(&b);
+        return r;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         const uint8_t *end = memchr(data, 0, size);
         size_t length = end ? (size_t) (end - data) : size;
         char *text = malloc(length ? length : 1); /* exactly its size: a sanitizer sees each byte too far */
         memcpy(text, data, length);
         struct grammar *g;
-        struct grammar_error error = { .text = "" };
-        if (gbnf_compile(text, length, &g, &error) == 0) {
-                if (end)
-                        follow(g, end + 1, size - length - 1);
-                grammar_free(g);
-        } else if (!error.text[0]) {
-                abort();
+        for (unsigned behind = 0; behind < 2; behind++) {
+                struct grammar_error error = { .text = "" };
+                if ((behind ? compile_behind_mark : gbnf_compile)(text, length, &g, &error) == 0) {
+                        if (end)
+                                follow(g, end + 1, size - length - 1);
+                        grammar_free(g);
+                } else if (!error.text[0]) {
+                        abort();
+                }
         }
         free(text);
         return 0;

@@ -1,8 +1,8 @@
 /*
  * fuzz_schema.c - libFuzzer's door to the schema compiler: a JSON Schema, a zero byte, and bytes that choose what is written.
  *
- * A text is written with the bytes that the grammar allows, chosen by the input: wherever it may end it must be JSON. `make fuzz`
- * builds and runs it.
+ * A text is written with the bytes that the grammar allows, chosen by the input: wherever it may end it must be JSON; and so must a call
+ * with arguments of this schema, which are an object. `make fuzz` builds and runs it.
  */
 #include <stdint.h>
 #include <stdlib.h>
@@ -23,21 +23,21 @@ static int write_byte(struct matcher *m, uint8_t first) {
         return -1;
 }
 
-static void check_json(const char *text) {
+static void check_json(const char *text, bool call) {
         cJSON *json = cJSON_Parse(text);
-        if (!json)
+        if (!json || (call && !cJSON_IsObject(cJSON_GetObjectItem(json, "arguments"))))
                 abort();
         cJSON_Delete(json);
 }
 
-static void write_text(const struct grammar *g, const uint8_t *choices, size_t count) {
+static void write_text(const struct grammar *g, bool call, const uint8_t *choices, size_t count) {
         struct matcher *m;
         char text[TEXT_MAX + 1] = "";
         if (matcher_new(g, &m) < 0)
                 abort();
         for (size_t i = 0; i < TEXT_MAX; i++) {
                 if (matcher_may_end(m))
-                        check_json(text);
+                        check_json(text, call);
                 matcher_allow_work(m, MATCHER_WORK_MAX / 20);
                 int byte = write_byte(m, i < count ? choices[i] : '"');
                 if (byte < 0)
@@ -49,17 +49,31 @@ static void write_text(const struct grammar *g, const uint8_t *choices, size_t c
         matcher_free(m);
 }
 
+static int compile_call(const cJSON *schema, struct grammar **ret, struct grammar_error *reterr) {
+        struct schema_call list[] = { { "f", schema }, { "g", schema } };
+        struct schema_calls calls = { "{\"name\": \"", "\", \"arguments\":", "}", list, 2 };
+        struct grammar_builder b = { 0 };
+        uint32_t root, wrong;
+        int r = schema_read_calls(&b, &calls, &root, &wrong, reterr);
+        if (r == 0)
+                r = grammar_builder_compile(&b, root, ret, reterr);
+        grammar_builder_done(&b);
+        return r;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         const uint8_t *end = memchr(data, 0, size);
         size_t length = end ? (size_t) (end - data) : size;
         cJSON *schema = cJSON_ParseWithLength((const char *) data, length);
         struct grammar *g;
-        struct grammar_error error = { .text = "" };
-        if (schema && schema_compile(schema, &g, &error) == 0) {
-                write_text(g, end ? end + 1 : data, end ? size - length - 1 : 0);
-                grammar_free(g);
-        } else if (schema && !error.text[0]) {
-                abort();
+        for (unsigned call = 0; schema && call < 2; call++) {
+                struct grammar_error error = { .text = "" };
+                if ((call ? compile_call(schema, &g, &error) : schema_compile(schema, &g, &error)) == 0) {
+                        write_text(g, call, end ? end + 1 : data, end ? size - length - 1 : 0);
+                        grammar_free(g);
+                } else if (!error.text[0]) {
+                        abort();
+                }
         }
         cJSON_Delete(schema);
         return 0;

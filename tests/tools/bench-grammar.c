@@ -43,7 +43,7 @@ struct figures {
 
 static struct guard *guard_of(const struct bench *b) {
         struct guard *g;
-        struct guard_config config = { b->grammar, b->tokenizer, b->trie, b->n_vocab, false };
+        struct guard_config config = { .grammar = b->grammar, .tokenizer = b->tokenizer, .trie = b->trie, .n_vocab = b->n_vocab };
         if (guard_new(&config, &g) < 0)
                 exit(1);
         return g;

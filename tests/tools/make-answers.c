@@ -4,7 +4,7 @@
  *      make-answers MODEL [PARALLEL] <bodies >answers
  *
  * A line {"id": 7, "body": {...}} is answered, in the order in which they end, by {"id": 7, "finish": "stop", "text": "...",
- * "tokens": 12}, or, where it is refused, by {"id": 7, "error": "...", "param": "..."}. What the body may say is the engine's affair.
+ * "tokens": 12} (of a call the text is its arguments), or, where it is refused, by {"id": 7, "error": "...", "param": "..."}. What the body may say is the engine's affair.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -48,11 +48,12 @@ static void on_text(void *context, uint64_t id, const struct answer_piece *piece
 }
 
 static void on_end(void *context, uint64_t id, const struct answer_end *end) {
+        static const char *const words[] = { [FINISH_STOP] = "stop", [FINISH_LENGTH] = "length", [FINISH_CALLS] = "tool_calls" };
         struct maker *m = context;
         struct text *t = &m->texts[id];
         cJSON *line = cJSON_CreateObject();
         cJSON_AddNumberToObject(line, "id", (double) id);
-        cJSON_AddStringToObject(line, "finish", end->finish == FINISH_STOP ? "stop" : "length");
+        cJSON_AddStringToObject(line, "finish", words[end->finish]);
         cJSON_AddStringToObject(line, "text", t->bytes ? t->bytes : "");
         cJSON_AddNumberToObject(line, "tokens", end->completion_tokens);
         print_line(line);

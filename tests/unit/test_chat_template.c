@@ -227,6 +227,46 @@ static void test_the_beginning_comes_once(void **state) {
         check_tokens("<<SYS>> {{ bos_token }} '[INST] '", talk, both);
 }
 
+/* Where the answer stands by the prompt's end; a call that must be is begun only where it cannot reason first. */
+static void test_reasoning(void **state) {
+        (void) state;
+        static const struct {
+                const char *what, *template;
+                enum reasoning reasoning;
+        } rows[] = {
+                { "no marks", TURNS, REASONING_OVER },
+                { "opened by the prompt", TURNS "{# </think> #}<think>\n", REASONING_OPEN },
+                { "closed by the prompt", TURNS "<think>\n\n</think>\n\n", REASONING_OVER },
+                { "left to the answer", TURNS "{# </think> #}A:", REASONING_MAY },
+                { "marks in a bracket of their own", TURNS "{# [/THINK] #}[THINK]", REASONING_OPEN },
+                { "an opening mark with a line end", TURNS "{# <channel|> #}<|channel>thought\n", REASONING_OPEN },
+        };
+        struct tiny_vocab v;
+        tiny_vocab_bpe(&v, "gpt-2");
+        cJSON *messages = parse("[{\"role\":\"user\",\"content\":\"u\"}]");
+        for (size_t i = 0; i < COUNT(rows); i++) {
+                struct chat_template c;
+                struct token_list list = { 0 }, begun = { 0 };
+                struct gguf_error error;
+                enum reasoning reasoning;
+                struct chat_conversation conversation = { .messages = messages };
+                assert_int_equal(chat_template_init_text(&c, rows[i].template, strlen(rows[i].template), "", ""), 0);
+                c.replies = reply_format_recognise(rows[i].template, strlen(rows[i].template), NULL);
+                assert_int_equal(chat_template_encode(&c, v.tokenizer, &conversation, &list, &reasoning, &error), 0);
+                if (reasoning != rows[i].reasoning)
+                        fail_msg("%s: %d", rows[i].what, (int) reasoning);
+                conversation.begun[0] = "hello";
+                assert_int_equal(chat_template_encode(&c, v.tokenizer, &conversation, &begun, &reasoning, &error), 0);
+                assert_int_equal(reasoning, rows[i].reasoning);
+                assert_int_equal(begun.count > list.count, reasoning == REASONING_OVER);
+                token_list_done(&list);
+                token_list_done(&begun);
+                chat_template_done(&c);
+        }
+        cJSON_Delete(messages);
+        tiny_vocab_done(&v);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_what_a_template_is_given),
@@ -234,6 +274,7 @@ int main(void) {
                 cmocka_unit_test(test_refusals),
                 cmocka_unit_test(test_a_message_cannot_forge_a_turn),
                 cmocka_unit_test(test_the_beginning_comes_once),
+                cmocka_unit_test(test_reasoning),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -14,6 +14,7 @@
 #include "engine/clock.h"
 #include "engine/grammar/gbnf.h"
 #include "engine/grammar/matcher.h"
+#include "engine/random.h"
 
 /* ---- refused ---- */
 
@@ -272,6 +273,36 @@ static void test_nesting_ends_in_time(void **state) {
         grammar_free(g);
 }
 
+/* Any text up to a mark, against a search for it: marks that begin again within themselves, texts of few letters. */
+static void test_until(void **state) {
+        (void) state;
+        static const char *const marks[] = { "a", "ab", "aab", "abab", "abacab", "aabaaab", "</think>" };
+        for (size_t i = 0; i < sizeof(marks) / sizeof(marks[0]); i++) {
+                struct grammar_builder b = { 0 };
+                struct grammar *g;
+                struct grammar_error error;
+                struct random r = random_seeded(i);
+                uint32_t root = grammar_builder_rule(&b, "root", 4);
+                grammar_builder_set_body(&b, root, grammar_builder_until(&b, marks[i]));
+                assert_int_equal(grammar_builder_compile(&b, root, &g, &error), 0);
+                grammar_builder_done(&b);
+                for (unsigned round = 0; round < 300; round++) {
+                        char text[40] = "";
+                        size_t length = random_u32(&r) % 30;
+                        for (size_t at = 0; at < length; at++)
+                                text[at] = marks[i][random_u32(&r) % strlen(marks[i])];
+                        const char *found = strstr(text, marks[i]);
+                        enum verdict expected = !found ? BEGUN : found[strlen(marks[i])] ? NOT : WHOLE;
+                        struct matcher *m;
+                        assert_int_equal(matcher_new(g, &m), 0);
+                        if (read_text(m, text) != expected)
+                                fail_msg("'%s' up to '%s'", text, marks[i]);
+                        matcher_free(m);
+                }
+                grammar_free(g);
+        }
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_refused),
@@ -281,6 +312,7 @@ int main(void) {
                 cmocka_unit_test(test_hostile_grammars_are_bounded),
                 cmocka_unit_test(test_large_grammars),
                 cmocka_unit_test(test_nesting_ends_in_time),
+                cmocka_unit_test(test_until),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

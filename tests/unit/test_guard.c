@@ -63,7 +63,9 @@ struct place {
 /* An answer of random tokens that are allowed; every mask on the way is compared. Its text, which is whole or cut off. */
 static void check_answer(const struct place *p, const struct grammar *grammar, bool first, struct random *r) {
         struct guard *g;
-        struct guard_config config = { grammar, p->tokenizer, p->trie, p->n_vocab, first };
+        struct guard_config config = {
+                .grammar = grammar, .tokenizer = p->tokenizer, .trie = p->trie, .n_vocab = p->n_vocab, .first = first
+        };
         assert_int_equal(guard_new(&config, &g), 0);
         for (unsigned i = 0; i < TOKENS_MAX && !guard_is_over(g); i++) {
                 uint32_t *mask = malloc((p->n_vocab + 31) / 32 * sizeof(*mask));
@@ -132,7 +134,7 @@ static void test_special_tokens(void **state) {
         assert_int_equal(token_trie_new(p.tokenizer, p.n_vocab, &p.trie), 0);
         struct grammar *grammar = grammar_of("root ::= .* \"!\"");
         struct guard *g;
-        struct guard_config config = { grammar, p.tokenizer, p.trie, p.n_vocab, false };
+        struct guard_config config = { .grammar = grammar, .tokenizer = p.tokenizer, .trie = p.trie, .n_vocab = p.n_vocab };
         assert_int_equal(guard_new(&config, &g), 0);
         struct token_list mark = { 0 };
         assert_int_equal(tokenizer_encode(p.tokenizer, "!", 1, false, false, &mark), 0);
@@ -153,12 +155,52 @@ static void test_special_tokens(void **state) {
         tiny_vocab_done(&v);
 }
 
+/* Where the grammar wants a mark's text, the token of that name counts as it, in the mask too; and nowhere else. */
+static void test_marks(void **state) {
+        (void) state;
+        struct tiny_vocab v;
+        tiny_vocab_spm(&v);
+        struct place p = { .tokenizer = v.tokenizer, .n_vocab = tokenizer_vocab_count(v.tokenizer) };
+        assert_int_equal(token_trie_new(p.tokenizer, p.n_vocab, &p.trie), 0);
+        struct token_list mark = { 0 }, letter = { 0 };
+        assert_int_equal(tokenizer_encode(p.tokenizer, "[INST]", 6, false, true, &mark), 0);
+        assert_int_equal(tokenizer_encode(p.tokenizer, "a", 1, false, false, &letter), 0);
+        struct grammar *grammar = grammar_of("root ::= \"a\"* \"[INST]\" \"h\"");
+        for (uint32_t spelt = 0; spelt < 2; spelt++) {
+                struct guard *g;
+                struct guard_config config = { .grammar = grammar,
+                                               .tokenizer = p.tokenizer,
+                                               .trie = p.trie,
+                                               .n_vocab = p.n_vocab,
+                                               .spelt = mark.ids,
+                                               .spelt_count = spelt };
+                assert_int_equal(guard_new(&config, &g), 0);
+                for (unsigned round = 0; round < 2; round++) {
+                        assert_int_equal(guard_allows(g, mark.ids[0]), spelt);
+                        assert_int_equal(bit(guard_mask(g), (uint32_t) mark.ids[0]), spelt);
+                        guard_take(g, letter.ids[letter.count - 1]);
+                }
+                if (spelt) {
+                        guard_take(g, mark.ids[0]);
+                        assert_false(guard_allows(g, mark.ids[0]) || bit(guard_mask(g), (uint32_t) mark.ids[0]));
+                        assert_false(guard_may_end(g));
+                }
+                guard_free(g);
+        }
+        token_list_done(&mark);
+        token_list_done(&letter);
+        grammar_free(grammar);
+        token_trie_free(p.trie);
+        tiny_vocab_done(&v);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_masks_of_sentencepiece),
                 cmocka_unit_test(test_masks_of_bytes),
                 cmocka_unit_test(test_masks_of_the_demo_model),
                 cmocka_unit_test(test_special_tokens),
+                cmocka_unit_test(test_marks),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -64,7 +64,10 @@ static void take(struct reply *r, struct said *s) {
 static void say(enum model model, bool calls, const char *text, size_t first, size_t step, struct said *ret) {
         struct reply_format format = reply_format_recognise(templates[model], strlen(templates[model]), NULL);
         char tools[] = "get\0set\0";
-        struct reply_setup setup = { .format = &format, .calls = calls, .reasons = model == THINKING_OPEN, .tools = tools };
+        struct reply_setup setup = { .format = &format,
+                                     .calls = calls,
+                                     .reasoning = model == THINKING_OPEN ? REASONING_OPEN : REASONING_OVER,
+                                     .tools = tools };
         struct reply r;
         size_t length = strlen(text);
         *ret = (struct said){ .any = false };
@@ -178,7 +181,7 @@ static void test_begun(void **state) {
                 enum model model;
                 const char *begun, *text, *parts;
         } rows[] = {
-                { HERMES, "<tool_call>\n{\"name\": \"get\", \"arguments\": ", " {\"a\": 1}}\n</tool_call>", "0:get({\"a\": 1})" },
+                { HERMES, "<tool_call>\n{\"name\": \"get\", \"arguments\":", " {\"a\": 1}}\n</tool_call>", "0:get({\"a\": 1})" },
                 { HERMES, "<tool_call>\n{\"name\": \"", "set\", \"arguments\": {}}\n</tool_call>", "0:set({})" },
                 { LLAMA, "{\"name\": \"get\", \"parameters\": ", "{}}", "0:get({})" },
                 { MISTRAL, "[TOOL_CALLS] [{\"name\": \"get\", \"arguments\": ", "{}}]", "0:get({})" },

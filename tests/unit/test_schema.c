@@ -42,13 +42,20 @@ static const struct {
 } refused[] = {
         { "#:",                   "must be an object, true or",  "7" },
         { "#:",                   "must be an object, true or",  "[]" },
-        { "#/properties/a:",      "keyword multipleOf is not",   "{'type':'object','properties':{'a':{'type':'integer','multipleOf':2}}}" },
+        { "#/properties/a/multipleOf:", "whole numbers from 1", "{'type':'object','properties':{'a':{'type':'number','multipleOf':0.01}}}" },
+        { "#/multipleOf:",        "whole numbers from 1",        "{'multipleOf':0}" },
+        { "#/multipleOf:",        "whole numbers from 1",        "{'multipleOf':'2'}" },
+        { "#/multipleOf:",        "supported up to 64",          "{'multipleOf':65}" },
+        { "#/allOf/1/multipleOf:", "supported up to 64",         "{'allOf':[{'multipleOf':9},{'multipleOf':8}]}" },
+        { "#/multipleOf:",        "multipleOf is not supported", "{'enum':[2],'multipleOf':2}" },
         { "#:",                   "keyword patternProperties",   "{'patternProperties':{'^a':{}}}" },
         { "#:",                   "keyword not is not",          "{'not':{}}" },
         { "#:",                   "keyword if is not",           "{'if':{},'then':{}}" },
         { "#/items:",             "keyword uniqueItems is not",  "{'type':'array','items':{'uniqueItems':true}}" },
         { "#:",                   "keyword dependentRequired",   "{'dependentRequired':{}}" },
-        { "#:",                   "keyword minProperties",       "{'type':'object','minProperties':1}" },
+        { "#/minProperties:",     "whole number from 0",         "{'minProperties':'1'}" },
+        { "#/minProperties:",     "could repeat a name",         "{'minProperties':2}" },
+        { "#/minProperties:",     "could repeat a name",         "{'minProperties':3,'properties':{'a':{}},'additionalProperties':true}" },
         { "#:",                   "keyword contains is not",     "{'contains':{}}" },
         { "#:",                   "keyword propertyNames",       "{'propertyNames':{}}" },
         { "#/type:",              "type must be",                "{'type':'float'}" },
@@ -101,6 +108,9 @@ static const struct {
         { "no finite",            "",                            "{'type':'string','const':7}" },
         { "no finite",            "",                            "{'type':'integer','minimum':3,'maximum':2}" },
         { "no finite",            "",                            "{'type':'array','minItems':2,'maxItems':1}" },
+        { "no finite",            "",                            "{'type':'integer','minimum':8,'maximum':13,'multipleOf':7}" },
+        { "no finite",            "",                            "{'minProperties':2,'properties':{'a':{}},'additionalProperties':false}" },
+        { "no finite",            "",                            "{'maxProperties':1,'required':['a','b']}" },
 };
 
 /* ---- let through ---- */
@@ -225,19 +235,23 @@ static void test_refused(void **state) {
         }
 }
 
+/* TEXT is short: it is tried and taken back. */
+static bool lets_through(struct matcher *m, const char *text) {
+        char *json = quoted(text);
+        bool fits = true;
+        for (const char *c = json; *c && fits; c++)
+                fits = matcher_push(m, (uint8_t) *c);
+        fits = fits && matcher_may_end(m);
+        matcher_cut(m, 0);
+        free(json);
+        return fits;
+}
+
 static bool is_whole(const struct grammar *g, const char *text) {
         struct matcher *m;
-        char *json = quoted(text);
         assert_int_equal(matcher_new(g, &m), 0);
-        bool fits = true;
-        for (const char *c = json; *c && fits; c++) {
-                fits = matcher_push(m, (uint8_t) *c);
-                if (fits)
-                        matcher_commit(m);
-        }
-        fits = fits && matcher_may_end(m);
+        bool fits = lets_through(m, text);
         matcher_free(m);
-        free(json);
         return fits;
 }
 
@@ -255,29 +269,175 @@ static void test_rows(void **state) {
 }
 
 /* Every number near the limits, against arithmetic. */
+static void check_integers(int least, int most, int divisor) {
+        struct grammar *g = NULL;
+        struct grammar_error error;
+        struct matcher *m = NULL;
+        char text[120];
+        unsigned found = 0;
+        (void) snprintf(text, sizeof(text), "{'type':'integer','minimum':%d,'maximum':%d,'multipleOf':%d}", least, most, divisor);
+        int r = compile(text, &g, &error);
+        if (r == 0)
+                assert_int_equal(matcher_new(g, &m), 0);
+        for (int n = -400; n < 2300; n++) {
+                bool expected = n >= least && n <= most && n % divisor == 0;
+                found += expected;
+                (void) snprintf(text, sizeof(text), "%d", n);
+                if (r == 0 && lets_through(m, text) != expected)
+                        fail_msg("%d between %d and %d, by %d", n, least, most, divisor);
+        }
+        assert_int_equal(r < 0, found == 0);
+        matcher_free(m);
+        grammar_free(g);
+}
+
 static void test_integer_limits(void **state) {
         (void) state;
-        static const int limits[][2] = { { 0, 9 }, { 7, 123 }, { -15, 8 }, { -340, -29 }, { 99, 101 }, { 1000, 2199 }, { 5, 5 } };
-        for (size_t i = 0; i < sizeof(limits) / sizeof(limits[0]); i++) {
-                struct grammar *g;
-                struct grammar_error error;
-                char text[80];
-                (void) snprintf(text, sizeof(text), "{'type':'integer','minimum':%d,'maximum':%d}", limits[i][0], limits[i][1]);
-                assert_int_equal(compile(text, &g, &error), 0);
-                for (int n = -400; n < 2300; n++) {
-                        (void) snprintf(text, sizeof(text), "%d", n);
-                        if (is_whole(g, text) != (n >= limits[i][0] && n <= limits[i][1]))
-                                fail_msg("%d between %d and %d", n, limits[i][0], limits[i][1]);
+        static const int limits[][2] = { { 0, 9 },    { 7, 123 },     { -15, 8 }, { -340, -29 },
+                                         { 99, 101 }, { 1000, 2199 }, { 5, 5 },   { -399, 999 } };
+        static const int divisors[] = { 1, 2, 3, 7, 10, 20, 25, 60, 64, 100, 1000 };
+        for (size_t i = 0; i < sizeof(limits) / sizeof(limits[0]); i++)
+                for (size_t k = 0; k < sizeof(divisors) / sizeof(divisors[0]); k++)
+                        check_integers(limits[i][0], limits[i][1], divisors[k]);
+}
+
+#define NAMED       3u
+#define MOST_OF_ALL 5u
+
+/* An object of those of a, b, c, d, e that are in SET. */
+static void write_members(unsigned set, char text[]) {
+        const char *between = "{";
+        *text = '\0';
+        for (unsigned i = 0; i < MOST_OF_ALL; i++)
+                if (set >> i & 1) {
+                        text += sprintf(text, "%s'%c':1", between, 'a' + (int) i);
+                        between = ",";
                 }
-                grammar_free(g);
+        strcpy(text, *between == '{' ? "{}" : "}");
+}
+
+static unsigned ones(unsigned set) {
+        return set ? (set & 1) + ones(set >> 1) : 0;
+}
+
+/* Every object of up to three named properties and two others, against counting: others are one where some are wanted. */
+static void check_members(unsigned least, unsigned most, bool others, bool required) {
+        struct grammar *g;
+        struct grammar_error error;
+        char text[220];
+        unsigned found = 0;
+        (void) snprintf(text, sizeof(text),
+                        "{'properties':{'a':{'const':1},'b':{'const':1},'c':{'const':1}},'required':[%s],"
+                        "'additionalProperties':%s,'minProperties':%u,'maxProperties':%u}",
+                        required ? "'b'" : "", others ? "{'const':1}" : "false", least, most);
+        int r = compile(text, &g, &error);
+        for (unsigned set = 0; set < 1u << MOST_OF_ALL; set++) {
+                unsigned named = ones(set & ((1u << NAMED) - 1)), other = ones(set >> NAMED);
+                bool expected =
+                        named + other <= most && named + (other > 0) >= least && (others || !other) && (!required || set & 2);
+                write_members(set, text);
+                found += expected;
+                if (r == 0 && is_whole(g, text) != expected)
+                        fail_msg("%s with %u to %u, others %d, required %d", text, least, most, others, required);
         }
+        assert_int_equal(r < 0, found == 0);
+        if (r == 0)
+                grammar_free(g);
+}
+
+static void test_counted_members(void **state) {
+        (void) state;
+        for (unsigned bounds = 0; bounds < 6 * 6; bounds++)
+                for (unsigned kind = 0; kind < 4; kind++)
+                        check_members(bounds / 6, bounds % 6, kind & 1, kind & 2);
+}
+
+/* Forty of one divisor share what they have in common. */
+static void test_many_multiples(void **state) {
+        (void) state;
+        cJSON *schema = cJSON_CreateObject(), *properties = cJSON_AddObjectToObject(schema, "properties");
+        for (unsigned i = 0; i < 40; i++) {
+                char name[16];
+                (void) snprintf(name, sizeof(name), "p%u", i);
+                cJSON *number = cJSON_AddObjectToObject(properties, name);
+                cJSON_AddStringToObject(number, "type", "integer");
+                cJSON_AddNumberToObject(number, "multipleOf", 63);
+        }
+        struct grammar *g;
+        struct grammar_error error;
+        if (schema_compile(schema, &g, &error) < 0)
+                fail_msg("%s", error.text);
+        assert_true(is_whole(g, "{'p0':63,'p7':0,'p30':-630,'p39':999999999999945}"));
+        assert_false(is_whole(g, "{'p0':63,'p7':64}"));
+        grammar_free(g);
+        cJSON_Delete(schema);
+}
+
+/* Bounds beyond what is named cost nothing; others alone are counted, however many. */
+static void test_many_counted_members(void **state) {
+        (void) state;
+        struct grammar *g;
+        struct grammar_error error;
+        assert_int_equal(
+                compile("{'minProperties':1,'maxProperties':1000000,'additionalProperties':{'type':'null'}}", &g, &error), 0);
+        assert_true(is_whole(g, "{'a':null,'b':null}"));
+        assert_false(is_whole(g, "{}"));
+        grammar_free(g);
+}
+
+static void test_calls(void **state) {
+        (void) state;
+        static const struct {
+                const char *text;
+                bool whole;
+        } texts[] = {
+                { "<get', {'a':1}>", true },   { "<get',{'a':1}>", true },           { "<get', {}>", false },
+                { "<get', {'a':1}", false },   { "<set', {'b': [1]}>", true },       { "<set', [1]>", false },
+                { "<set', 1>", false },        { "<put', {'c':{'c':null}}>", true }, { "<put', {'c':null}>", true },
+                { "<put', null>", false },     { "<got', {'a':1}>", false },         { "get', {'a':1}>", false },
+                { "<set', {'a':1}>x", false },
+        };
+        static const char *const schemas[] = { "{'properties':{'a':{'const':1}},'required':['a']}", "true",
+                                               "{'type':['object','null'],'properties':{'c':{'$ref':'#'}},'required':['c']}" };
+        static const char *const names[] = { "get", "set", "put" };
+        struct grammar_builder b = { 0 };
+        struct grammar_error error;
+        struct grammar *g;
+        struct schema_call list[4];
+        struct schema_calls calls = { "<", "',", ">", list, 3 };
+        uint32_t root, wrong;
+        for (size_t i = 0; i < 3; i++) {
+                char *json = quoted(schemas[i]);
+                list[i] = (struct schema_call){ names[i], cJSON_Parse(json) };
+                free(json);
+        }
+        calls.between = "\",";
+        assert_int_equal(schema_read_calls(&b, &calls, &root, &wrong, &error), 0);
+        assert_int_equal(grammar_builder_compile(&b, root, &g, &error), 0);
+        grammar_builder_done(&b);
+        for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+                if (is_whole(g, texts[i].text) != texts[i].whole)
+                        fail_msg("%s", texts[i].text);
+        grammar_free(g);
+        list[3] = (struct schema_call){ "bad", cJSON_Parse("{\"properties\":{\"a\":{\"not\":{}}}}") };
+        calls.count = 4;
+        assert_int_equal(schema_read_calls(&b, &calls, &root, &wrong, &error), -EINVAL);
+        grammar_builder_done(&b);
+        assert_int_equal(wrong, 3);
+        assert_non_null(strstr(error.text, "#/properties/a: the keyword not"));
+        for (size_t i = 0; i < 4; i++)
+                cJSON_Delete((cJSON *) (uintptr_t) list[i].arguments);
 }
 
 static void test_any_object(void **state) {
         (void) state;
         struct grammar *g;
         struct grammar_error error;
-        assert_int_equal(schema_compile_any_object(&g, &error), 0);
+        struct grammar_builder b = { 0 };
+        uint32_t root;
+        assert_int_equal(schema_read_any_object(&b, &root, &error), 0);
+        assert_int_equal(grammar_builder_compile(&b, root, &g, &error), 0);
+        grammar_builder_done(&b);
         assert_true(is_whole(g, "{'a': [1, -2.5e3, {'b': null}], 'c': 'd'}"));
         assert_true(is_whole(g, "{}"));
         assert_false(is_whole(g, "[]"));
@@ -356,6 +516,10 @@ int main(void) {
                 cmocka_unit_test(test_refused),
                 cmocka_unit_test(test_rows),
                 cmocka_unit_test(test_integer_limits),
+                cmocka_unit_test(test_counted_members),
+                cmocka_unit_test(test_many_multiples),
+                cmocka_unit_test(test_many_counted_members),
+                cmocka_unit_test(test_calls),
                 cmocka_unit_test(test_any_object),
                 cmocka_unit_test(test_large_schemas),
                 cmocka_unit_test(test_many_alternatives_of_one),
