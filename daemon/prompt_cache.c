@@ -158,10 +158,15 @@ static void drop(struct prompt_cache *c, struct cached *e) {
         take_out(c, e);
 }
 
+/* Of files used within one tick of the file system's clock the one that was made first. */
+static bool is_older(const struct cached *a, const struct cached *b) {
+        return a->used != b->used ? a->used < b->used : a->number < b->number;
+}
+
 static struct cached *oldest(struct prompt_cache *c) {
         struct cached *e = NULL;
         for (uint32_t i = 0; i < c->count; i++)
-                if (!e || c->all[i].used < e->used)
+                if (!e || is_older(&c->all[i], e))
                         e = &c->all[i];
         return e;
 }

@@ -79,6 +79,14 @@ static unsigned count_headers(const struct connection *c, const char *name) {
         return count;
 }
 
+static int refuse_coding(struct connection *c) {
+        return refuse(c, 501, "transfer_encoding", "the only transfer encoding understood is chunked");
+}
+
+static int refuse_two_lengths(struct connection *c) {
+        return refuse(c, 400, "bad_request", "a request has either Content-Length or Transfer-Encoding, never both");
+}
+
 /* What the head alone shows to be wrong. Nonzero when the request is refused. */
 static int check_head(struct connection *c) {
         const llhttp_t *p = &c->parser;
@@ -91,9 +99,9 @@ static int check_head(struct connection *c) {
         if (p->http_minor >= 1 && count_headers(c, "host") != 1)
                 return refuse(c, 400, "bad_request", "an HTTP/1.1 request needs exactly one Host header");
         if (coding && strcasecmp(coding, "chunked") != 0)
-                return refuse(c, 501, "transfer_encoding", "the only transfer encoding understood is chunked");
+                return refuse_coding(c);
         if (coding && http_header(x, "content-length"))
-                return refuse(c, 400, "bad_request", "a request has either Content-Length or Transfer-Encoding, never both");
+                return refuse_two_lengths(c);
         if (content && strcasecmp(content, "identity") != 0)
                 return refuse(c, 415, "content_encoding", "the body must not be compressed");
         if (expect && strcasecmp(expect, "100-continue") != 0)
@@ -200,12 +208,10 @@ static void refuse_malformed(struct connection *c, llhttp_errno_t error) {
         switch (error) {
         case HPE_INVALID_VERSION:
         case HPE_PAUSED_H2_UPGRADE: (void) refuse(c, 505, "http_version", "only HTTP/1.0 and HTTP/1.1 are spoken here"); break;
-        case HPE_UNEXPECTED_CONTENT_LENGTH:
-                (void) refuse(c, 400, "bad_request", "a request has either Content-Length or Transfer-Encoding, never both");
-                break;
+        case HPE_UNEXPECTED_CONTENT_LENGTH: (void) refuse_two_lengths(c); break;
         case HPE_INVALID_CONTENT_LENGTH: (void) refuse(c, 400, "bad_request", "the Content-Length is no number"); break;
-        case HPE_INVALID_TRANSFER_ENCODING:
-                (void) refuse(c, 501, "transfer_encoding", "the only transfer encoding understood is chunked");
+        case HPE_INVALID_TRANSFER_ENCODING: /* llhttp 9 also says so of one behind a Content-Length */
+                (void) (http_header((struct http_exchange *) c, "content-length") ? refuse_two_lengths(c) : refuse_coding(c));
                 break;
         case HPE_INVALID_CHUNK_SIZE: (void) refuse(c, 400, "bad_request", "a chunk of the body has no valid size"); break;
         case HPE_INVALID_METHOD: (void) refuse(c, 400, "bad_request", "the request line has no valid method"); break;
