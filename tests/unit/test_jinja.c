@@ -171,6 +171,7 @@ static const struct {
         { "unique, min, max, sum", "{{ [1, 2, 1] | unique | list }} {{ ['a', 'A'] | unique | list }} {{ l | min }} {{ l | max }} {{ l | sum }} {{ people | sum(attribute='age') }}", "[1, 2] ['a'] 1 3 6 7" },
         { "groups", "{% for g in people | groupby('age') %}{{ g.grouper }}:{{ g.list | map(attribute='name') | join(',') }} {% endfor %}{% for k, v in people | groupby('age') %}{{ k }}{% endfor %}", "1:al 3:Bo,Cy 13" },
         { "selecting", "{{ people | selectattr('age', 'equalto', 3) | map(attribute='name') | list }} {{ people | rejectattr('tags') | map(attribute='name') | list }} {{ [1, 2, 3] | select('odd') | list }} {{ [0, 1, none] | select | list }} {{ l | reject('greaterthan', 2) | list }}", "['Bo', 'Cy'] ['al'] [1, 3] [1] [1, 2]" },
+        { "mapping nothing", "{{ [] | map | list }} {{ '' | select | list }}", "[] []" },
         { "mapping", "{{ ['a', 'b'] | map('upper') | list }} {{ people | map(attribute='tags.0', default='-') | list if false }} {{ [' a'] | map('trim') | list }} {{ [{'a': 1}, {}] | map(attribute='a', default=0) | list }}", "['A', 'B']  ['a'] [1, 0]" },
         { "batches", "{{ [1, 2, 3] | batch(2, 0) | list }}", "[[1, 2], [3, 0]]" },
         { "items as a filter", "{{ m | items | list }} {{ nothing | items | list }}", "[('b', 1), ('a', 'x')] []" },
