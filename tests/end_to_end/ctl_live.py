@@ -9,7 +9,7 @@ import tempfile
 import unittest
 
 from ctl import SparseModel, ctl, environment
-from headroomd import BUILD, DEMO, DEMO_MODEL, ROOT, SMALL_MODEL, Daemon, eventually
+from headroomd import BUILD, DEMO, DEMO_MODEL, ROOT, SANITIZED, SMALL_MODEL, Daemon, eventually
 
 
 class RealDaemon(unittest.TestCase):
@@ -23,10 +23,11 @@ class RealDaemon(unittest.TestCase):
 
     @classmethod
     def setUpClass(cls):
-        # Room for either demo model and never for both, however much of the prediction is learned away.
+        # Room for either demo model and never for both, however much of the prediction is learned away. Sanitized engines hold more
+        # than is predicted: there is room for both then.
         (first, first_least), (second, second_least) = cls.predicted("headroom-demo"), cls.predicted("headroom-demo-small")
-        cls.budget = max(first, second) + (64 << 10)
-        assert first_least + second_least > cls.budget
+        cls.budget = max(first, second) + (32 << 20 if SANITIZED else 64 << 10)
+        assert SANITIZED or first_least + second_least > cls.budget
         cls.damaged = tempfile.NamedTemporaryFile(suffix=".gguf")
         cls.damaged.write(b"GGUF" + b"\x03" + b"\xff" * 60)
         cls.damaged.flush()
@@ -75,8 +76,10 @@ class RealDaemon(unittest.TestCase):
         self.assertFalse(os.path.exists(f"/proc/{loaded['pid']}"))
         self.assertEqual(self.run_ctl("unload", "small").returncode, 0)
 
+    @unittest.skipIf(SANITIZED, "there is room for both")
     def test_one_makes_room_for_the_other(self):
-        self.assertEqual(self.run_ctl("load", "small", "headroom-demo").returncode, 0)
+        result = self.run_ctl("load", "small", "headroom-demo")
+        self.assertEqual((result.returncode, result.stderr), (0, ""))
         self.assertEqual(self.run_ctl("ps", "-q").stdout, "headroom-demo\n")
 
     def test_fit_predicts_what_loading_reserves(self):
