@@ -134,6 +134,8 @@ uint32_t grammar_builder_class(struct grammar_builder *b, struct char_set *set) 
 }
 
 uint32_t grammar_builder_text(struct grammar_builder *b, const char *text, size_t length) {
+        if (length == 0)
+                return grammar_builder_sequence(b);
         if (length > GRAMMAR_TEXT_BYTES_MAX || b->text_count + length > GRAMMAR_TEXT_BYTES_MAX) {
                 fail(b, -E2BIG);
                 return 0;
@@ -148,8 +150,7 @@ uint32_t grammar_builder_text(struct grammar_builder *b, const char *text, size_
                 b->text = grown;
                 b->text_capacity = wanted;
         }
-        if (length)
-                memcpy(b->text + b->text_count, text, length);
+        memcpy(b->text + b->text_count, text, length);
         uint32_t offset = (uint32_t) b->text_count;
         b->text_count += length;
         return expression(b, (struct expression){ .kind = EXPRESSION_TEXT, .a = offset, .b = (uint32_t) length });

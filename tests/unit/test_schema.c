@@ -157,6 +157,7 @@ static const struct {
         { "a number's point needs a digit",   "{'type':'number'}",                     "1.",           false },
         { "between limits",                   "{'type':'integer','minimum':-3,'maximum':120}", "119",  true },
         { "at the limit",                     "{'type':'integer','minimum':-3,'maximum':120}", "-3",   true },
+        { "nothing but numbers is written",   "{'multipleOf':6,'type':'integer','exclusiveMinimum':599}", "600", true },
         { "over the limit",                   "{'type':'integer','minimum':-3,'maximum':120}", "121",  false },
         { "below the limit",                  "{'type':'integer','minimum':-3,'maximum':120}", "-4",   false },
         { "an excluded limit",                "{'type':'integer','exclusiveMinimum':0}", "0",          false },
