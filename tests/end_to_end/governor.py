@@ -18,6 +18,7 @@ from headroomd import BUILD, DEMO_MODEL, Reply, chat, eventually, request
 
 CTL = os.path.join(BUILD, "headroomctl")
 MIB = 1 << 20
+PATIENCE_S = 120 * headroomd.SLOW  # with one answer
 WORKSHOP = tempfile.mkdtemp(prefix="headroom-governor-")
 
 
@@ -92,7 +93,7 @@ class Stream(threading.Thread):
     def __init__(self, daemon, model, tokens, **headers):
         super().__init__()
         self.socket = daemon.connect()
-        self.socket.settimeout(120)
+        self.socket.settimeout(PATIENCE_S)
         self.socket.sendall(request("POST", "/v1/chat/completions",
                                     chat(model, stream=True, max_tokens=tokens, ignore_eos=True, logprobs=True), Connection="close", **headers))
         self.text, self.arrivals = b"", []
@@ -189,7 +190,7 @@ class Governed(unittest.TestCase):
 
     def answer(self, model, **more):
         with self.daemon.connect() as s:
-            s.settimeout(120)
+            s.settimeout(PATIENCE_S)
             s.sendall(request("POST", "/v1/chat/completions", chat(model, **more), Connection="close"))
             return Reply(s)
 
