@@ -85,13 +85,13 @@ class Daemon:
         s = socket.socket()
         if receive_buffer:
             s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
-        s.settimeout(30)
+        s.settimeout(30 * SLOW)
         s.connect(("127.0.0.1", self.port))
         return s
 
     def connect_control(self):
         s = socket.socket(socket.AF_UNIX)
-        s.settimeout(30)
+        s.settimeout(30 * SLOW)
         s.connect(self.control_path)
         return s
 
