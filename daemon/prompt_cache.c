@@ -311,7 +311,7 @@ void prompt_cache_spoil(struct prompt_cache *c, uint64_t number, bool damaged, c
 
 bool prompt_cache_make(struct prompt_cache *c, uint64_t model, uint64_t *chain, uint32_t blocks, uint64_t bytes,
                        prompt_cache_made *on_made, void *user) {
-        uint32_t found;
+        uint32_t found = 0;
         struct cached *e = c->all ? longest(c, model, chain, blocks, &found) : NULL;
         uint64_t all = plus(bytes, (uint64_t) blocks * 8 + CACHE_FILE_SPARE);
         struct cache_job *j = NULL;
