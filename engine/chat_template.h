@@ -39,11 +39,10 @@ struct chat_conversation {
         const cJSON *tools;     /* an array, or NULL */
         const cJSON *variables; /* further ones by name, an object, or NULL */
         bool add_generation;    /* the opening of the assistant's turn */
-        const char
-                *begun[3]; /* what an answer without reasoning begins with: our own text, a client's, our own; each may be NULL */
-        bool as_given;     /* nothing is shaped to what the template takes */
-        int64_t now;       /* seconds since 1970; 0: the clock's */
-        size_t bytes_max;  /* a longer prompt is not tokenized; 0: no limit */
+        const char *begun[3];   /* of an answer without reasoning: our own text, a client's, our own; each may be NULL */
+        bool as_given;          /* nothing is shaped to what the template takes */
+        int64_t now;            /* seconds since 1970; 0: the clock's */
+        size_t bytes_max;       /* a longer prompt is not tokenized; 0: no limit */
 };
 
 /* 0, or -ENOMEM. Released with chat_template_done either way. T may be NULL: no token begins or ends a text. */

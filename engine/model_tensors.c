@@ -47,10 +47,9 @@ struct expected {
         enum extent row, rows, planes; /* dims[0], dims[1], dims[2] */
 };
 
-#define NUMBER             '#'
-#define MATRICES_OF_EXPERT 3u /* rows of the table that are APART */
-#define GLOBAL(f)          offsetof(struct model, f)
-#define LAYER(f)           offsetof(struct model_layer, f)
+#define NUMBER    '#'
+#define GLOBAL(f) offsetof(struct model, f)
+#define LAYER(f)  offsetof(struct model_layer, f)
 
 /* clang-format off */
 static const struct expected globals[] = {
@@ -263,9 +262,17 @@ static void cut_fused(const struct shape *s, uint32_t layer, struct model_layer 
         }
 }
 
+/* How many matrices the experts of one layer have, where each has a tensor of its own. */
+static size_t planes_of_layer(const struct shape *s) {
+        size_t count = 0;
+        for (size_t i = 0; i < COUNT(per_layer); i++)
+                count += per_layer[i].planes == APART && (per_layer[i].part & s->parts) ? s->n_expert : 0;
+        return count;
+}
+
 /* Experts with a tensor each. */
 static int take_apart(struct model *m, const char *prefix, uint32_t layer, struct gguf_error *reterr) {
-        const uint8_t **planes = m->planes + (size_t) layer * MATRICES_OF_EXPERT * m->shape.n_expert;
+        const uint8_t **planes = m->planes + layer * planes_of_layer(&m->shape);
         for (size_t i = 0; i < COUNT(per_layer); i++) {
                 const struct expected *e = &per_layer[i];
                 if (e->planes != APART)
@@ -392,8 +399,7 @@ static int refuse_unknown(const struct model *m, struct gguf_error *reterr) {
 }
 
 int model_take_tensors(struct model *m, struct gguf_error *reterr) {
-        size_t planes =
-                m->shape.parts & PART_EXPERTS_APART ? MATRICES_OF_EXPERT * (size_t) m->shape.n_layer * m->shape.n_expert : 0;
+        size_t planes = m->shape.n_layer * planes_of_layer(&m->shape);
         m->layers = calloc(m->shape.n_layer, sizeof(*m->layers));
         m->planes = planes ? calloc(planes, sizeof(*m->planes)) : NULL;
         if (!m->layers || (planes && !m->planes)) {
