@@ -37,17 +37,20 @@ POLICY := $(call objects_in,policy)
 ENGINE := $(call objects_in,engine)
 DAEMON := $(call objects_in,daemon)
 CTL    := $(call objects_in,ctl)
-# All that the other sides may take from the engine: the frame codec and names for the daemon, the GGUF reader for `fit`.
-FROM_ENGINE_TO_DAEMON := $(call objects,engine/wire.c engine/kv_type.c engine/model_files.c)
-FROM_ENGINE_TO_CTL    := $(call objects,engine/gguf.c engine/gguf_cursor.c engine/gguf_metadata.c engine/gguf_names.c engine/gguf_tensors.c engine/tensor_type.c engine/shape.c engine/shape_rope.c engine/shape_traits.c engine/arch.c engine/metadata.c engine/scratch.c engine/kv_type.c engine/model_files.c engine/printable.c \
-  engine/model_identity.c engine/perplexity_record.c engine/text_file.c)
+# An archive for each program: who links one takes of it just what it calls.
+POLICY_A := $(BUILD)/policy.a
+ENGINE_A := $(BUILD)/engine.a $(POLICY_A)
+DAEMON_A := $(BUILD)/daemon.a $(ENGINE_A)
+CTL_A    := $(BUILD)/ctl.a $(DAEMON_A)
 
 ENGINE_LIBS := -lcjson -lseccomp -lpthread -lm
 DAEMON_LIBS := -luv -lcjson -linih -lsystemd -lcgroup $(LLHTTP_LIBS) -lm
 CTL_LIBS    := -lcurl -lcjson -lcairo -lfontconfig -lpthread -lm
 
 PROGRAMS   := $(BUILD)/headroom-engine $(BUILD)/headroomd $(BUILD)/headroomctl
-UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/test_*.c))
+# A unit test lies in the room that it tests, which says what it is linked with.
+UNIT_SOURCES := $(sort $(wildcard tests/unit/*/test_*.c) $(wildcard tests/unit/*/*/test_*.c))
+UNIT_TESTS   := $(addprefix $(BUILD)/tests/,$(basename $(notdir $(UNIT_SOURCES))))
 TOOLS      := $(patsubst tests/tools/%.c,$(BUILD)/tools/%,$(wildcard tests/tools/*.c))
 # Whatever may be run in these folders is a test; what may not is a module of theirs.
 LIVE_TESTS := $(shell find tests/conformance tests/end_to_end -maxdepth 1 -type f -perm -u+x 2>/dev/null | sort)
@@ -70,18 +73,20 @@ demo: deps   ## two models, one budget, streamed answers: the whole thing in a m
 	@HEADROOM_BUILD=$(abspath $(BUILD)) tests/demo
 
 ##@ test
-check: deps   ## run all tests; TEST=name runs one
-	@$(MAKE) --no-print-directory $(PARALLEL) all
-	@$(MAKE) --no-print-directory check-layers
+check: deps   ## run all tests; TEST=name runs one, and builds what that one needs
+	@$(MAKE) --no-print-directory $(PARALLEL) $(if $(TEST),$(NEEDED),all)
+	$(if $(TEST),,@$(MAKE) --no-print-directory check-layers)
 	@HEADROOM_BUILD=$(abspath $(BUILD)) tests/run $(TESTS)
 ALL_TESTS := $(UNIT_TESTS) $(LIVE_TESTS)
 named      = $(foreach t,$(ALL_TESTS),$(if $(filter $(1) test_$(1),$(basename $(notdir $(t)))),$(t)))
 TESTS      = $(if $(TEST),$(or $(foreach n,$(TEST),$(call named,$(n))),$(error no test is called '$(TEST)')),$(ALL_TESTS))
 
+NEEDED     = $(sort $(filter $(BUILD)/%,$(TESTS)) $(if $(filter-out $(UNIT_TESTS),$(TESTS))$(filter $(STARTS_PROGRAMS),$(TESTS)),$(PROGRAMS) $(TOOLS) $(BUILD)/simulator))
+
 ADDRESS_SANITIZERS := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 sanitize: deps   ## run all tests under ASan and UBSan, and those of threads under TSan
 	@$(MAKE) --no-print-directory BUILD=$(BUILD)/asan OPTIMIZE='-O1 -g' SANITIZE='$(ADDRESS_SANITIZERS)' check
-	@$(MAKE) --no-print-directory BUILD=$(BUILD)/tsan OPTIMIZE='-O1 -g' SANITIZE='-fsanitize=thread' TEST='threads forward forward_bits errand sensors_heat sensors_heat_lost' check
+	@$(MAKE) --no-print-directory BUILD=$(BUILD)/tsan OPTIMIZE='-O1 -g' SANITIZE='-fsanitize=thread' TEST='threads transformer transformer_bits bg_thread thermal thermal_lost' check
 
 # Not part of check: it takes a virtual machine, and ten minutes. Where that cannot be had it says SKIP and why.
 check-vm: deps   ## the daemon under its unit in a Debian machine (QEMU), driven up to the cliff; VM=name runs one, SUITE=trixie
@@ -130,7 +135,7 @@ RUNS      ?= $(if $(filter command line,$(origin SEED)),1,1000)
 TICKS     ?= 1000
 simulate: $(BUILD)/simulator   ## run the policy in random worlds: SEED=n [RUNS=k] [TICKS=m] [RECORD=FILE] [MUTATION=name]
 	@$(BUILD)/simulator --seed $(SEED) --runs $(RUNS) --ticks $(TICKS) $(if $(RECORD),--record $(RECORD)) $(if $(MUTATION),--mutation $(MUTATION))
-$(BUILD)/simulator: $(SIMULATOR) $(POLICY)
+$(BUILD)/simulator: $(SIMULATOR) $(POLICY_A)
 	$(call say,link,$@)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lm
 
@@ -216,28 +221,53 @@ help:   ## this list
 
 # --- how things are made ---
 
-$(BUILD)/headroom-engine: $(ENGINE)
+$(BUILD)/headroom-engine: $(BUILD)/engine/main.o $(ENGINE_A)
 	$(call say,link,$@)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(ENGINE_LIBS)
-$(BUILD)/headroomd: $(DAEMON) $(POLICY) $(FROM_ENGINE_TO_DAEMON) $(LLHTTP)
+$(BUILD)/headroomd: $(BUILD)/daemon/main.o $(DAEMON_A)
 	$(call say,link,$@)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(DAEMON_LIBS)
-$(BUILD)/headroomctl: $(CTL) $(POLICY) $(FROM_ENGINE_TO_CTL)
+$(BUILD)/headroomctl: $(BUILD)/ctl/main.o $(CTL_A)
 	$(call say,link,$@)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(CTL_LIBS)
 
-# A unit test may reach every object but the programs' own main.o.
-$(BUILD)/all.a: $(filter-out %/main.o,$(POLICY) $(ENGINE) $(DAEMON) $(CTL)) $(LLHTTP)
-	$(Q)rm -f $@ && ar rcs $@ $^
-$(BUILD)/tests/%: $(BUILD)/tests/unit/%.o $(BUILD)/all.a
-	$(call say,link,$@)
-	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lcmocka $(ENGINE_LIBS) $(DAEMON_LIBS) $(CTL_LIBS)
-$(BUILD)/tools/%: $(BUILD)/tests/tools/%.o $(BUILD)/all.a
+# Thin archives: they name their objects, so that making one anew costs nothing.
+archive = $(Q)rm -f $@ && ar rcsT $@ $^
+$(BUILD)/policy.a: $(POLICY)
+	$(archive)
+$(BUILD)/engine.a: $(filter-out %/main.o,$(ENGINE))
+	$(archive)
+$(BUILD)/daemon.a: $(filter-out %/main.o,$(DAEMON)) $(LLHTTP)
+	$(archive)
+$(BUILD)/ctl.a: $(filter-out %/main.o,$(CTL))
+	$(archive)
+
+# What a unit test is linked with: the archive of the program whose folder it lies in, and of those below it.
+LINKS_policy     := $(POLICY_A) -lm
+LINKS_engine     := $(ENGINE_A) $(ENGINE_LIBS)
+LINKS_demo_model := $(LINKS_engine)
+LINKS_daemon     := $(DAEMON_A) $(DAEMON_LIBS) $(ENGINE_LIBS)
+LINKS_ctl        := $(CTL_A) $(CTL_LIBS) $(DAEMON_LIBS) $(ENGINE_LIBS)
+# These read what they recorded as `simulate` does.
+PROGRAM_test_governor := ctl
+PROGRAM_test_recorder := ctl
+program_of = $(or $(PROGRAM_$(basename $(notdir $(1)))),$(word 3,$(subst /, ,$(1))))
+define unit_test
+$(BUILD)/tests/$(basename $(notdir $(1))): $(1:%.c=$(BUILD)/%.o) $(filter %.a,$(LINKS_$(call program_of,$(1))))
+	$$(call say,link,$$@)
+	@mkdir -p $$(@D)
+	$$(Q)$$(CC) $$(LDFLAGS) -o $$@ $$^ -lcmocka $(filter-out %.a,$(LINKS_$(call program_of,$(1))))
+endef
+$(foreach t,$(UNIT_SOURCES),$(eval $(call unit_test,$(t))))
+# These start engines, which are programs.
+STARTS_PROGRAMS := $(addprefix $(BUILD)/tests/test_,engine_process models models_failing inspection gate governor governor_acts governor_emergency ctl_machine)
+
+$(BUILD)/tools/%: $(BUILD)/tests/tools/%.o $(CTL_A)
 	@mkdir -p $(@D)
 	$(call say,link,$@)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(ENGINE_LIBS) $(DAEMON_LIBS) $(CTL_LIBS)
 
-$(BUILD)/fuzz/%: $(BUILD)/tests/fuzz/%.o $(BUILD)/all.a
+$(BUILD)/fuzz/%: $(BUILD)/tests/fuzz/%.o $(CTL_A)
 	@mkdir -p $(@D)
 	$(call say,link,$@)
 	$(Q)$(CC) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(ENGINE_LIBS) $(DAEMON_LIBS) $(CTL_LIBS)
@@ -251,7 +281,7 @@ $(BUILD)/llhttp/%.o: /usr/share/llhttp/%.c
 	$(call say,cc,$<)
 	$(Q)$(CC) $(CPPFLAGS) -std=gnu17 -fPIE -O2 -g $(or $(SANITIZE),$(HARDENING)) -w -c -o $@ $<
 
-compile_commands.json: Makefile $(wildcard */*.c */*/*.c)   ## what clangd and clang-tidy read
+compile_commands.json: Makefile $(sort $(wildcard */*.c */*/*.c */*/*/*.c))   ## what clangd and clang-tidy read
 	@{ echo '['; sep=; for f in $(filter %.c,$^); do \
 	  printf '%s{"directory":"%s","file":"%s","command":"%s"}' "$$sep" '$(CURDIR)' "$$f" \
 	    "$$(printf '%s' '$(subst ','\'',$(CC) $(CPPFLAGS) $(CFLAGS)) -c '"$$f" | sed 's/["\\]/\\&/g')"; sep=,; done; echo ']'; } > $@
@@ -259,4 +289,4 @@ compile_commands.json: Makefile $(wildcard */*.c */*/*.c)   ## what clangd and c
 .PHONY: all deps demo demo-model check check-vm sanitize check-layers simulate bench bench-cliff format clean help
 .SECONDARY:
 .DELETE_ON_ERROR:
--include $(wildcard $(BUILD)/*/*.d $(BUILD)/*/*/*.d)
+-include $(shell find $(BUILD) -name '*.d' -not -path '$(BUILD)/*san/*' -not -path '$(BUILD)/fuzz/*' 2>/dev/null)

@@ -11,10 +11,10 @@
 
 #include "ctl/client.h"
 #include "ctl/commands.h"
-#include "ctl/human.h"
-#include "ctl/json.h"
-#include "ctl/report.h"
-#include "ctl/terminal.h"
+#include "ctl/output/units.h"
+#include "ctl/output/json.h"
+#include "ctl/output/report.h"
+#include "ctl/output/terminal.h"
 
 struct verb {
         const char *path;

@@ -19,7 +19,7 @@
 
 #include "ctl/bounds.h"
 #include "ctl/commands.h"
-#include "ctl/json.h"
+#include "ctl/output/json.h"
 
 struct transfer {
         CURL *easy;

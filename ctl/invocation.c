@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "ctl/commands.h"
-#include "ctl/terminal.h"
+#include "ctl/output/terminal.h"
 
 struct words {
         char **next, **end;

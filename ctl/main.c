@@ -3,7 +3,7 @@
 #include <stdio.h>
 
 #include "ctl/commands.h"
-#include "ctl/terminal.h"
+#include "ctl/output/terminal.h"
 
 static int run(const struct invocation *in) {
         if (in->version) {

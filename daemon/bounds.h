@@ -1,4 +1,4 @@
-/* bounds.h - every limit of the daemon's own, with the reason for its value. What a user may change is in config.h. */
+/* bounds.h - every limit of the daemon's own, with the reason for its value. What a user may change is in config/config.h. */
 #ifndef HEADROOM_DAEMON_BOUNDS_H
 #define HEADROOM_DAEMON_BOUNDS_H
 
@@ -47,7 +47,7 @@
 #define CHILDREN_PROC      "/proc" /* our own children are real, whatever machine a test plays */
 #define ENGINE_OOM_SCORE   500     /* should the kernel have to choose, an engine goes before the daemon and the desktop */
 
-/* --- control groups: see cgroup_internal.h --- */
+/* --- control groups: see cgroup/internal.h --- */
 #define CGROUP_SUPERVISOR        "supervisor"
 #define CGROUP_PREFIX            "w-" /* none of the kernel's own files begins so, and nobody else's group should */
 #define CGROUP_PROBE             "w-libcgroup"

@@ -18,12 +18,12 @@
 
 #include "daemon/api/api.h"
 #include "daemon/bounds.h"
-#include "daemon/cleanup.h"
-#include "daemon/fleet.h"
-#include "daemon/governor.h"
+#include "engine/base/cleanup.h"
+#include "daemon/models/models.h"
+#include "daemon/governor/governor.h"
 #include "daemon/http/server.h"
-#include "daemon/log.h"
-#include "daemon/systemd.h"
+#include "daemon/system/log.h"
+#include "daemon/system/notify.h"
 
 static const int signal_numbers[] = { SIGTERM, SIGINT, SIGHUP };
 #define SIGNALS_COUNT (sizeof signal_numbers / sizeof *signal_numbers)

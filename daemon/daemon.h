@@ -8,7 +8,7 @@
 #ifndef HEADROOM_DAEMON_DAEMON_H
 #define HEADROOM_DAEMON_DAEMON_H
 
-#include "daemon/config.h"
+#include "daemon/config/config.h"
 
 /* Runs until told to stop. 0; or -errno when it could not begin, which has been logged. */
 int daemon_run(const struct config *config);

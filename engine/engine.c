@@ -7,9 +7,9 @@
 #include <sys/random.h>
 
 #include "engine/bounds.h"
-#include "engine/clock.h"
+#include "engine/base/clock.h"
 #include "engine/parts.h"
-#include "engine/session_file.h"
+#include "engine/kv/session_file.h"
 
 struct engine_config engine_config_default(void) {
         return (struct engine_config){ .kv = KV_F16,

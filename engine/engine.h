@@ -6,13 +6,13 @@
 #ifndef HEADROOM_ENGINE_ENGINE_H
 #define HEADROOM_ENGINE_ENGINE_H
 
-#include "engine/forward.h"
-#include "engine/kv_cache.h"
-#include "engine/model.h"
-#include "engine/pace.h"
-#include "engine/request.h"
-#include "engine/scheduler.h"
-#include "engine/threads.h"
+#include "engine/compute/transformer.h"
+#include "engine/kv/cache.h"
+#include "engine/model/model.h"
+#include "engine/scheduler/throttle.h"
+#include "engine/request/request.h"
+#include "engine/scheduler/scheduler.h"
+#include "engine/compute/threads.h"
 
 #define ENGINE_CTX_DEFAULT           4096u /* or what the model was trained on, if less */
 #define ENGINE_PARALLEL_DEFAULT      4u
@@ -30,7 +30,7 @@ struct engine_config {    /* start from engine_config_default */
         uint32_t threads;      /* 0: as many as there are processors for us */
         uint32_t parallel;
         uint32_t prefill_chunk;
-        bool recalls; /* scheduler.h: beginnings in files */
+        bool recalls; /* scheduler/scheduler.h: beginnings in files */
         struct scheduler_sink sink;
 };
 struct engine_config engine_config_default(void);

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "engine/commands.h"
+#include "engine/cli/commands.h"
 
 struct command_row {
         const char *name;

@@ -1,13 +1,13 @@
 /*
  * parts.h - what a model runs on, opened with one sentence when it cannot be: for the two that put it together,
- * engine.h (many sequences) and solo.h (one).
+ * engine.h (many sequences) and cli/single.h (one).
  */
 #ifndef HEADROOM_ENGINE_PARTS_H
 #define HEADROOM_ENGINE_PARTS_H
 
-#include "engine/gguf.h"
-#include "engine/kv_cache.h"
-#include "engine/threads.h"
+#include "engine/gguf/gguf.h"
+#include "engine/kv/cache.h"
+#include "engine/compute/threads.h"
 
 /* Processors that this process may run on; at least 1. */
 uint32_t processors_available(void);

@@ -1,4 +1,4 @@
-/* kv_level.h - precisions of a KV cache as policy knows them, most precise first; the same order as engine/kv_type.h. */
+/* kv_level.h - precisions of a KV cache as policy knows them, most precise first; the same order as policy/base/kv_type.h. */
 #ifndef HEADROOM_POLICY_KV_LEVEL_H
 #define HEADROOM_POLICY_KV_LEVEL_H
 

@@ -7,7 +7,7 @@
 #ifndef HEADROOM_POLICY_PAST_H
 #define HEADROOM_POLICY_PAST_H
 
-/* An exponentially weighted slope with the noise around it (forecast.c). */
+/* An exponentially weighted slope with the noise around it (memory/forecast.c). */
 struct slope {
         double per_ms;      /* bytes */
         double noise;       /* variance that H gathers in 1 ms by chance, as a random walk: bytes squared */
@@ -43,7 +43,7 @@ struct forecast {
         int64_t low_then; /* ... as it was when the decline began */
 };
 
-/* Counters at the beginning of the window, and what the last whole window said (pressure.c). */
+/* Counters at the beginning of the window, and what the last whole window said (memory/pressure.c). */
 struct pressure_window {
         uint64_t stall_us, pages;
         uint32_t stall_permille;
@@ -88,7 +88,7 @@ struct ladder {
         uint64_t given_back_ms; /* the last act that gave something back */
 };
 
-/* An act that was planned and is not judged yet (outcome.c). */
+/* An act that was planned and is not judged yet (memory/verification.c). */
 struct promise {
         struct act act;
         uint32_t generation;
@@ -109,7 +109,7 @@ struct settling {
         struct promise promises[PLAN_ACTS_MAX];
 };
 
-/* What is known of one sensor (filter.c). */
+/* What is known of one sensor (heat/filter.c). */
 enum sensor_health { SENSOR_HEALTH_NONE, SENSOR_HEALTH_OK, SENSOR_HEALTH_STALE, SENSOR_HEALTH_LOST, SENSOR_HEALTH_ASLEEP };
 
 #define MEDIAN_OF 5u

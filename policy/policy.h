@@ -3,7 +3,7 @@
  *
  * One function. It reads limits, a snapshot and its own memory of the past, and says what should be done now and when to
  * look again. No I/O, no clock, no allocation, no log, no global: all it knows is in its arguments, so that last night's
- * incident can be replayed (headroomctl simulate). The daemon carries plans out (daemon/governor.c).
+ * incident can be replayed (headroomctl simulate). The daemon carries plans out (daemon/governor/governor.c).
  *
  * Two distances are measured, in bytes:
  *   headroom     H = available - mapped weights - loads in flight - reserve: what may still be used; negative when the
@@ -22,7 +22,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "policy/account.h"
+#include "policy/admission/account.h"
 #include "policy/bounds.h"
 #include "policy/kv_level.h"
 #include "policy/reason.h"

@@ -9,7 +9,7 @@
 #include <assert.h>
 #include <stdio.h>
 
-#include "engine/arch.h"
+#include "engine/model/arch.h"
 #include "tests/gguf_writer.h"
 
 struct arch_sizes {

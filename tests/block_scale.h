@@ -8,8 +8,8 @@
 #include <math.h>
 #include <stddef.h>
 
-#include "engine/kernels/block.h"
-#include "engine/kernels/half.h"
+#include "engine/gguf/block.h"
+#include "engine/gguf/half.h"
 #include "engine/kernels/kernels.h"
 
 /* Of the halves in a block; what is not listed begins with its scale and has no minimum (0). */

@@ -9,7 +9,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "engine/tensor_type.h"
+#include "engine/gguf/tensor_type.h"
 #include "tests/block_scale.h"
 #include "tests/random_bits.h"
 

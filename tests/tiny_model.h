@@ -11,7 +11,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "engine/kernels/half.h"
+#include "engine/gguf/half.h"
 #include "tests/arch_file.h"
 #include "tests/block_scale.h"
 

@@ -6,8 +6,8 @@
 
 #include "daemon/api/api.h"
 #include "daemon/api/error.h"
-#include "daemon/fleet.h"
-#include "daemon/governor.h"
+#include "daemon/models/models.h"
+#include "daemon/governor/governor.h"
 
 struct api {
         uv_loop_t *loop;
@@ -57,7 +57,7 @@ bool api_choose_class(const struct http_exchange *x, const cJSON *body, enum ask
 
 handler handle_root, handle_health;     /* health.c */
 handler handle_models, handle_model;    /* models.c */
-handler handle_chat, handle_completion; /* openai.c */
+handler handle_chat, handle_completion; /* chat_route.c */
 handler handle_embeddings;              /* embeddings.c */
 
 #endif

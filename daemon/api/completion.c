@@ -11,9 +11,9 @@
 #include <string.h>
 #include <time.h>
 
-#include "daemon/api/shape.h"
+#include "daemon/api/openai_json.h"
 #include "daemon/bounds.h"
-#include "daemon/log.h"
+#include "daemon/system/log.h"
 
 #define SSE_HEADERS "Cache-Control: no-cache\r\nX-Accel-Buffering: no\r\n"
 
@@ -154,7 +154,7 @@ static void on_stream_end(void *user, const char *finish, const struct ask_usage
         shape_finish_chunk(&c->out, &c->shape, finish);
         if (c->include_usage)
                 shape_usage_chunk(&c->out, &c->shape, usage);
-        shape_done(&c->out);
+        openai_json_done(&c->out);
         send_event(c);
         log_answer(c, 200, "", usage);
         http_stream_end(c->exchange, false);

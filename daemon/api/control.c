@@ -14,9 +14,9 @@
 #include "daemon/api/api_internal.h"
 #include "daemon/api/model_json.h"
 #include "daemon/bounds.h"
-#include "daemon/log.h"
-#include "daemon/prompt_cache.h"
-#include "daemon/recorder.h"
+#include "daemon/system/log.h"
+#include "daemon/cache/prefix_cache.h"
+#include "daemon/governor/recorder.h"
 
 /* The group of the socket's file, or our own where it cannot be told. */
 static gid_t group_of_socket(int fd) {

@@ -11,9 +11,9 @@
 
 #include "daemon/api/api_internal.h"
 #include "daemon/bounds.h"
-#include "daemon/cleanup.h"
-#include "daemon/log.h"
-#include "daemon/text.h"
+#include "engine/base/cleanup.h"
+#include "daemon/system/log.h"
+#include "engine/base/strbuf.h"
 
 struct embedding {
         struct api *api;

@@ -2,9 +2,9 @@
 #ifndef HEADROOM_DAEMON_API_ERROR_H
 #define HEADROOM_DAEMON_API_ERROR_H
 
-#include "daemon/dispatch.h"
+#include "daemon/requests/request.h"
 #include "daemon/http/exchange.h"
-#include "daemon/text.h"
+#include "engine/base/strbuf.h"
 
 /* {"error":{"message","type","param","code"}}, with n_prompt_tokens and n_ctx where a prompt is too long. No newline. */
 void error_describe(struct text *out, const struct failure *failure);

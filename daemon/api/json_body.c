@@ -9,8 +9,8 @@
 
 #include "daemon/api/api_internal.h"
 #include "daemon/bounds.h"
-#include "daemon/cleanup.h"
-#include "engine/wire.h"
+#include "engine/base/cleanup.h"
+#include "engine/wire/wire.h"
 
 static bool is_blank(const char *at, const char *end) {
         while (at < end && strchr(" \t\r\n", *at) && *at)

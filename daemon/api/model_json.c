@@ -3,8 +3,8 @@
 
 #include <string.h>
 
-#include "daemon/cleanup.h"
-#include "daemon/text.h"
+#include "engine/base/cleanup.h"
+#include "engine/base/strbuf.h"
 
 static const struct config_model *find(const struct config *config, const char *id, uint32_t index) {
         if (index < config->models_count && !strcmp(config->models[index].id, id))

@@ -4,8 +4,8 @@
 
 #include <cjson/cJSON.h>
 
-#include "daemon/config.h"
-#include "daemon/fleet.h"
+#include "daemon/config/config.h"
+#include "daemon/models/models.h"
 
 /* All that is known; what does not apply is null. */
 cJSON *model_json(const struct config *config, const struct model_status *m, uint32_t index);

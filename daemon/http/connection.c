@@ -54,7 +54,7 @@ void connection_close(struct connection *c) {
                 return;
         c->phase = PHASE_CLOSING;
         c->watch = NULL;
-        request_done(c);
+        http_request_done(c);
         uv_close((uv_handle_t *) &c->stream, on_handle_closed);
         uv_close((uv_handle_t *) &c->timer, on_handle_closed);
         if (watch)
@@ -193,7 +193,7 @@ void connection_exchange_done(struct connection *c) {
         assert(c->phase != PHASE_IDLE);
         c->watch = NULL;
         c->answer = (struct answer){ 0 };
-        request_done(c);
+        http_request_done(c);
         if (c->phase == PHASE_CLOSING)
                 return;
         if (c->is_broken)

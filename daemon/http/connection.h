@@ -14,7 +14,7 @@
 #include "daemon/bounds.h"
 #include "daemon/http/exchange.h"
 #include "daemon/http/server.h"
-#include "daemon/text.h"
+#include "engine/base/strbuf.h"
 
 enum phase {
         PHASE_IDLE, /* between two requests */
@@ -115,7 +115,7 @@ void connection_refuse(struct connection *c, const struct refusal *refusal);
 /* parse.c */
 void request_begin(struct connection *c);
 void request_name(struct connection *c); /* its id; with its first byte */
-void request_done(struct connection *c);
+void http_request_done(struct connection *c);
 /* Takes what belongs to the current request; returns how many bytes. Then the request is complete, refused, or needs more. */
 size_t request_feed(struct connection *c, const char *bytes, size_t count);
 

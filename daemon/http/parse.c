@@ -198,7 +198,7 @@ static void request_drop_body(struct connection *c) {
         text_done(&c->request.body);
 }
 
-void request_done(struct connection *c) {
+void http_request_done(struct connection *c) {
         request_drop_body(c);
         text_done(&c->request.head);
 }

@@ -11,9 +11,9 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "daemon/cleanup.h"
+#include "engine/base/cleanup.h"
 #include "daemon/http/connection.h"
-#include "daemon/log.h"
+#include "daemon/system/log.h"
 
 struct listener {
         struct http_server *server;

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "daemon/text.h"
+#include "engine/base/strbuf.h"
 
 static int hex_value(char c) {
         if (c >= '0' && c <= '9')

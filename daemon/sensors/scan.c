@@ -4,11 +4,11 @@
 #include <errno.h>
 #include <stdio.h>
 
-#include "daemon/sensors/frequency.h"
-#include "daemon/sensors/held_file.h"
-#include "daemon/sensors/hwmon.h"
-#include "daemon/sensors/pressure.h"
-#include "daemon/sensors/thermal_zone.h"
+#include "daemon/thermal/frequency.h"
+#include "daemon/base/proc_file.h"
+#include "daemon/thermal/hwmon.h"
+#include "daemon/sensors/psi.h"
+#include "daemon/thermal/thermal_zone.h"
 
 static int take(struct scan *s, int fd) {
         s->is_short = s->is_short || held_file_is_want(fd);

@@ -10,11 +10,11 @@
 
 #include <stdbool.h>
 
-#include "daemon/sensors/cgroup_limit.h"
-#include "daemon/sensors/pressure_watch.h"
+#include "daemon/base/cgroup_limits.h"
+#include "daemon/sensors/psi_trigger.h"
 #include "daemon/sensors/swap.h"
-#include "daemon/sensors/thermometer.h"
-#include "daemon/sensors/throttle.h"
+#include "daemon/thermal/thermometer.h"
+#include "daemon/thermal/throttle.h"
 
 enum alarm { ALARM_BOX, ALARM_OWN, ALARM_WATCH, ALARM_COUNT };
 

@@ -11,9 +11,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "daemon/sensors/held_file.h"
-#include "daemon/sensors/sensors_internal.h"
-#include "policy/saturate.h"
+#include "daemon/base/proc_file.h"
+#include "daemon/sensors/internal.h"
+#include "policy/base/sat.h"
 
 /* --- the scan --- */
 

@@ -8,9 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "daemon/cleanup.h"
-#include "daemon/sensors/held_file.h"
-#include "policy/saturate.h"
+#include "engine/base/cleanup.h"
+#include "daemon/base/proc_file.h"
+#include "policy/base/sat.h"
 
 /* "zramN" and nothing more. */
 static bool zram_number(const char *name, size_t length, uint32_t *ret) {

@@ -3,8 +3,8 @@
 
 #include <errno.h>
 
-#include "daemon/sensors/fields.h"
-#include "policy/saturate.h"
+#include "daemon/base/fields.h"
+#include "policy/base/sat.h"
 
 enum { SWAPIN, SWAPOUT, ZSWAPIN, ZSWAPOUT, REFAULT_FILE, REFAULT_ANON, REFAULT, COUNTERS };
 

@@ -13,7 +13,7 @@
 #include <string.h>
 
 #include "engine/grammar/builder.h"
-#include "engine/printable.h"
+#include "engine/base/printable.h"
 
 #define RULE_NOT_WRITTEN UINT32_MAX
 #define NESTING_MAX      (4 * GRAMMAR_NESTING_MAX + 16) /* of expressions: each bracket that is read makes a few */

@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "engine/printable.h"
+#include "engine/base/printable.h"
 
 #define READER_END 0xfffffffeu
 #define READER_BAD 0xffffffffu

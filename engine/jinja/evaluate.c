@@ -2,9 +2,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "engine/jinja/bounds.h"
+#include "engine/jinja_value/bounds.h"
 #include "engine/jinja/interpreter.h"
-#include "engine/jinja/print.h"
+#include "engine/jinja_value/print.h"
 
 static struct value undefined(struct interpreter *in, const char *format, struct marked name) {
         char *sentence = jinja_take(in->job, 96, 1);

@@ -5,10 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "engine/jinja/bounds.h"
+#include "engine/jinja_value/bounds.h"
 #include "engine/jinja/filters.h"
-#include "engine/jinja/letter_case.h"
-#include "engine/jinja/print.h"
+#include "engine/jinja_value/letter_case.h"
+#include "engine/jinja_value/print.h"
 
 static struct value convert(struct interpreter *in, struct value v, enum letter_case how) {
         return text_value(in, letter_convert(in->job, print_to_text(in->job, v), how));

@@ -1,10 +1,10 @@
 /* filters_list.c - see interpreter.h: filters of sequences and mappings. What Python makes lazily is a list here. */
 #include <string.h>
 
-#include "engine/jinja/bounds.h"
+#include "engine/jinja_value/bounds.h"
 #include "engine/jinja/filters.h"
-#include "engine/jinja/letter_case.h"
-#include "engine/jinja/print.h"
+#include "engine/jinja_value/letter_case.h"
+#include "engine/jinja_value/print.h"
 
 static struct value filter_length(struct interpreter *in, struct value v, const struct arguments *a) {
         (void) a;

@@ -8,9 +8,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "engine/jinja/bounds.h"
+#include "engine/jinja_value/bounds.h"
 #include "engine/jinja/interpreter.h"
-#include "engine/jinja/print.h"
+#include "engine/jinja_value/print.h"
 
 struct conversion {
         struct marked fill;

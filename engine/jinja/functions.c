@@ -4,9 +4,9 @@
 #include <string.h>
 #include <time.h>
 
-#include "engine/jinja/bounds.h"
+#include "engine/jinja_value/bounds.h"
 #include "engine/jinja/interpreter.h"
-#include "engine/jinja/print.h"
+#include "engine/jinja_value/print.h"
 
 #define TIME_BYTES 512u
 

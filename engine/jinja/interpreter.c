@@ -3,8 +3,8 @@
 
 #include <string.h>
 
-#include "engine/jinja/bounds.h"
-#include "engine/jinja/print.h"
+#include "engine/jinja_value/bounds.h"
+#include "engine/jinja_value/print.h"
 
 enum flow { FLOW_ON, FLOW_BREAK, FLOW_CONTINUE };
 

@@ -57,7 +57,7 @@ struct value subscript_of(struct interpreter *in, struct value of, struct value 
 /* "a.b.0": as the filters' attribute= means it. PATH may be an integer too. */
 struct value path_of(struct interpreter *in, struct value of, struct value path);
 
-/* ---- arithmetic.c ---- */
+/* ---- jinja_value/arithmetic.c ---- */
 
 struct value arithmetic(struct jinja_job *job, enum node_kind operator, struct value a, struct value b);
 struct value arithmetic_negate(struct jinja_job *job, struct value a);

@@ -12,21 +12,17 @@
  * Differs from Python: whole numbers have 64 bits; a number in JSON that is whole counts as an integer; undefined, a list or a
  * mapping may be added to a text (published templates rely on engines that allow it); a list may be appended to.
  */
-#ifndef HEADROOM_ENGINE_JINJA_H
-#define HEADROOM_ENGINE_JINJA_H
+#ifndef HEADROOM_ENGINE_JINJA_JINJA_H
+#define HEADROOM_ENGINE_JINJA_JINJA_H
 
 #include <cjson/cJSON.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-struct jinja_template;
+#include "engine/jinja_value/error.h"
 
-struct jinja_error {
-        int code;       /* -EINVAL; -ENOMEM: not the template's fault */
-        bool raised;    /* the template's own raise_exception: TEXT is its message */
-        char text[240]; /* one sentence, printable: "line 3: ..." */
-};
+struct jinja_template;
 
 /* TEXT is copied. 0 and *ret, or -errno and *reterr. */
 int jinja_parse(const char *text, size_t length, struct jinja_template **ret, struct jinja_error *reterr);

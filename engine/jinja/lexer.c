@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "engine/jinja/bounds.h"
+#include "engine/jinja_value/bounds.h"
 
 void lexer_init(struct lexer *l, struct jinja_job *job, struct marked text) {
         *l = (struct lexer){ .job = job, .at = text.bytes, .begin = text.bytes, .end = text.bytes + text.length, .line = 1 };

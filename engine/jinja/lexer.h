@@ -7,7 +7,7 @@
 #ifndef HEADROOM_ENGINE_JINJA_LEXER_H
 #define HEADROOM_ENGINE_JINJA_LEXER_H
 
-#include "engine/jinja/marked.h"
+#include "engine/jinja_value/tainted.h"
 
 enum token_kind {
         TOKEN_END,

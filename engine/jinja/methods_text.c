@@ -1,11 +1,11 @@
 /* methods_text.c - see interpreter.h: the methods of texts. */
 #include <string.h>
 
-#include "engine/jinja/bounds.h"
+#include "engine/jinja_value/bounds.h"
 #include "engine/jinja/interpreter.h"
-#include "engine/jinja/letter_case.h"
+#include "engine/jinja_value/letter_case.h"
 #include "engine/jinja/methods.h"
-#include "engine/tokenizer/unicode.h"
+#include "engine/unicode/unicode.h"
 
 static struct value strip(struct interpreter *in, struct value self, const struct arguments *a, unsigned sides) {
         struct marked characters = { .bytes = NULL };

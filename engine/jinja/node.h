@@ -6,7 +6,7 @@
 #ifndef HEADROOM_ENGINE_JINJA_NODE_H
 #define HEADROOM_ENGINE_JINJA_NODE_H
 
-#include "engine/jinja/value.h"
+#include "engine/jinja_value/value.h"
 
 enum node_kind {
         /* expressions */

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "engine/jinja/bounds.h"
+#include "engine/jinja_value/bounds.h"
 
 static struct node *parse_unary(struct parser *p, bool filters);
 

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "engine/jinja/bounds.h"
+#include "engine/jinja_value/bounds.h"
 
 struct node *parser_node(struct parser *p, enum node_kind kind) {
         struct node *n = jinja_take(p->job, 1, sizeof(*n));

@@ -3,8 +3,8 @@
 #include <string.h>
 
 #include "engine/jinja/interpreter.h"
-#include "engine/jinja/letter_case.h"
-#include "engine/tokenizer/unicode.h"
+#include "engine/jinja_value/letter_case.h"
+#include "engine/unicode/unicode.h"
 
 #define TEST(what, condition)                                                                                \
         static struct value test_##what(struct interpreter *in, struct value v, const struct arguments *a) { \

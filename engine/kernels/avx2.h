@@ -7,7 +7,7 @@
 
 #include <immintrin.h>
 
-#include "engine/kernels/half.h"
+#include "engine/gguf/half.h"
 #include "engine/kernels/kernels.h"
 
 #define ALWAYS_INLINE static inline __attribute__((always_inline))

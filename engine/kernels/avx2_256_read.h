@@ -11,7 +11,7 @@
 #include <stdbool.h>
 
 #include "engine/kernels/avx2_tile.h"
-#include "engine/kernels/block.h"
+#include "engine/gguf/block.h"
 #include "engine/kernels/grid.h"
 
 #define BLOCK(type, bytes) ((const struct block_##type *) (const void *) (bytes))

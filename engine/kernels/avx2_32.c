@@ -6,7 +6,7 @@
 #include <stdbool.h>
 
 #include "engine/kernels/avx2_tile.h"
-#include "engine/kernels/block.h"
+#include "engine/gguf/block.h"
 #include "engine/kernels/grid.h"
 
 /* A block: 32 codes in order, its scale and what it adds to each value, in all lanes. */

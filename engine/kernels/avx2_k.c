@@ -4,7 +4,7 @@
  */
 #if defined(__x86_64__)
 #include "engine/kernels/avx2_tile.h"
-#include "engine/kernels/block.h"
+#include "engine/gguf/block.h"
 
 /* --- blocks of 256 with eight scales and minima --- */
 

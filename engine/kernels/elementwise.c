@@ -3,7 +3,7 @@
 
 #include <math.h>
 
-#include "engine/kernels/half.h"
+#include "engine/gguf/half.h"
 
 #define GELU_LINEAR 1.5957691f   /* 2 sqrt(2 / pi) */
 #define GELU_CUBIC  0.071354814f /* the same times 0.044715 */

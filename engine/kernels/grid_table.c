@@ -2,7 +2,7 @@
  * grid_table.c - the points of the grids, as the formats number them. Generated: a point is written in 16 bits, its first
  * digit lowest, eight digits of two bits or four of four, and spread to a byte a value when this is compiled.
  *
- * The points ascend, none is there twice, and the digits of one of IQ2 have an even sum: tests/unit/test_blocks.c asks for
+ * The points ascend, none is there twice, and the digits of one of IQ2 have an even sum: tests/unit/engine/kernels/test_blocks.c asks for
  * that and for a checksum. They are part of the formats, as the reference implementation of GGUF defines them.
  */
 #include "engine/kernels/grid.h"

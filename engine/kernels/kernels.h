@@ -16,8 +16,8 @@
 #include <stdint.h>
 
 #include "engine/kernels/activation.h"
-#include "engine/kv_type.h"
-#include "engine/tensor_type.h"
+#include "policy/base/kv_type.h"
+#include "engine/gguf/tensor_type.h"
 
 /* Rows times columns: out[c * out_stride + r] = row r . column c, each of N values. */
 struct product {

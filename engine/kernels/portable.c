@@ -8,7 +8,7 @@
 
 #include <math.h>
 
-#include "engine/kernels/half.h"
+#include "engine/gguf/half.h"
 #include "engine/kernels/kernels.h"
 #include "engine/kernels/unpack.h"
 

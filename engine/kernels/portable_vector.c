@@ -3,7 +3,7 @@
  */
 #include <math.h>
 
-#include "engine/kernels/half.h"
+#include "engine/gguf/half.h"
 #include "engine/kernels/portable.h"
 
 enum { KV_Q8_0_BYTES = 34, KV_Q4_0_BYTES = 18 }; /* per 32 values, as the tensor types of the same name */

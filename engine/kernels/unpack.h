@@ -7,7 +7,7 @@
 #ifndef HEADROOM_ENGINE_KERNELS_UNPACK_H
 #define HEADROOM_ENGINE_KERNELS_UNPACK_H
 
-#include "engine/kernels/block.h"
+#include "engine/gguf/block.h"
 
 /* value i = scale * codes[i] - minimum */
 struct unpacked_32 {

@@ -1,8 +1,8 @@
-/* unpack_32.c - the types in blocks of 32, in plain C. Layouts: block.h. */
+/* unpack_32.c - the types in blocks of 32, in plain C. Layouts: gguf/block.h. */
 #include <string.h>
 
 #include "engine/kernels/grid.h"
-#include "engine/kernels/half.h"
+#include "engine/gguf/half.h"
 #include "engine/kernels/unpack.h"
 
 static int nibble_32(const uint8_t nibbles[16], int i) {

@@ -1,12 +1,12 @@
 /*
- * unpack_iq.c - the IQ types in blocks of 256, in plain C. Layouts: block.h. Where the format has a factor that is no
+ * unpack_iq.c - the IQ types in blocks of 256, in plain C. Layouts: gguf/block.h. Where the format has a factor that is no
  * whole number, s + 1/2 or an eighth, the scale of the block takes it over.
  */
 #include <stdbool.h>
 #include <string.h>
 
 #include "engine/kernels/grid.h"
-#include "engine/kernels/half.h"
+#include "engine/gguf/half.h"
 #include "engine/kernels/unpack.h"
 
 static void without_minima(float scale, struct unpacked_256 *ret) {

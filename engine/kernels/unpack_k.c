@@ -1,7 +1,7 @@
-/* unpack_k.c - the K types, in plain C. Layouts: block.h. */
+/* unpack_k.c - the K types, in plain C. Layouts: gguf/block.h. */
 #include <string.h>
 
-#include "engine/kernels/half.h"
+#include "engine/gguf/half.h"
 #include "engine/kernels/unpack.h"
 
 /* Two bits of value I, as Q2_K and Q3_K keep them. */

@@ -6,10 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "engine/printable.h"
+#include "engine/base/printable.h"
 #include "engine/tokenizer/bounds.h"
 #include "engine/tokenizer/space_mark.h"
-#include "engine/tokenizer/unicode.h"
+#include "engine/unicode/unicode.h"
 
 /* ---- how bytes are spelt ---- */
 

@@ -13,7 +13,7 @@
 
 #include "engine/tokenizer/merge.h"
 #include "engine/tokenizer/piece.h"
-#include "engine/tokenizer/pretokenize.h"
+#include "engine/pretokenizer/pretokenize.h"
 #include "engine/tokenizer/vocab.h"
 
 struct bpe_merge {

@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <inttypes.h>
 
-#include "engine/printable.h"
+#include "engine/base/printable.h"
 #include "engine/tokenizer/space_mark.h"
 
 #define REPLACEMENT_CHARACTER "\xef\xbf\xbd" /* U+FFFD */

@@ -2,7 +2,7 @@
  * sentencepiece.h - what the two kinds of SentencePiece models (spm.h, ugm.h) share: how a text is spelt before it is taken
  * apart, what becomes of what has no token, and tokens back to text.
  *
- * Spelling: the file's own table replaces characters (charsmap.h), spaces become U+2581, and one is set before a text
+ * Spelling: the file's own table replaces characters (unicode/charsmap.h), spaces become U+2581, and one is set before a text
  * where the file asks for it (add_space_prefix). Where it asks for that (remove_extra_whitespaces), runs of spaces are one,
  * and those at both ends go. User-defined tokens are kept as they are written. A word is a run of spaces and what follows
  * it up to the next space; where no token reaches over the end of a word, words are taken apart one by one.
@@ -14,8 +14,8 @@
 #ifndef HEADROOM_ENGINE_TOKENIZER_SENTENCEPIECE_H
 #define HEADROOM_ENGINE_TOKENIZER_SENTENCEPIECE_H
 
-#include "engine/printable.h"
-#include "engine/tokenizer/charsmap.h"
+#include "engine/base/printable.h"
+#include "engine/unicode/charsmap.h"
 #include "engine/tokenizer/merge.h"
 #include "engine/tokenizer/piece.h"
 #include "engine/tokenizer/trie.h"

@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <string.h>
 
-#include "engine/gguf.h"
+#include "engine/gguf/gguf.h"
 #include "engine/tokenizer/piece.h"
 
 #define SPACE_MARK       "\xe2\x96\x81"

@@ -10,7 +10,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "engine/printable.h"
+#include "engine/base/printable.h"
 #include "engine/tokenizer/bounds.h"
 #include "engine/tokenizer/bpe.h"
 #include "engine/tokenizer/special.h"

@@ -10,14 +10,14 @@
  * Encoding takes time n log n in the length of the text, whatever the text; a tokenizer may be used by several
  * threads at once.
  */
-#ifndef HEADROOM_ENGINE_TOKENIZER_H
-#define HEADROOM_ENGINE_TOKENIZER_H
+#ifndef HEADROOM_ENGINE_TOKENIZER_TOKENIZER_H
+#define HEADROOM_ENGINE_TOKENIZER_TOKENIZER_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#include "engine/gguf.h"
+#include "engine/gguf/gguf.h"
 
 #define TOKEN_NONE (-1)
 
@@ -78,23 +78,5 @@ bool tokenizer_is_end(const struct tokenizer *t, int32_t id); /* end of sequence
 bool tokenizer_is_special(const struct tokenizer *t, int32_t id);
 int32_t tokenizer_bos(const struct tokenizer *t); /* or TOKEN_NONE */
 int32_t tokenizer_eos(const struct tokenizer *t); /* or TOKEN_NONE */
-
-/*
- * Bytes to whole UTF-8 characters: feed pieces, take what is complete. What can never become a character comes out as
- * U+FFFD, one for each longest beginning of a character (Unicode 3.9, "substitution of maximal subparts"). A
- * character that is never finished comes out as one U+FFFD at the end. All zero at first.
- */
-struct utf8_stream {
-        unsigned char held[4]; /* the beginning of a character, 0..3 bytes */
-        uint8_t held_count;
-};
-
-/* The most bytes that a push of COUNT bytes can give: each byte, and each held one, may become U+FFFD. */
-#define UTF8_STREAM_ROOM(count) (3 * ((count) + 3))
-
-/* OUT has UTF8_STREAM_ROOM(COUNT) bytes; returns bytes written. */
-size_t utf8_stream_push(struct utf8_stream *s, const char *in, size_t count, char *out);
-/* OUT has UTF8_STREAM_ROOM(0) bytes. The stream is empty afterwards. */
-size_t utf8_stream_end(struct utf8_stream *s, char *out);
 
 #endif

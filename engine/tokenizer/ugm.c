@@ -6,7 +6,7 @@
 #include <stdlib.h>
 
 #include "engine/tokenizer/bounds.h"
-#include "engine/tokenizer/unicode.h"
+#include "engine/unicode/unicode.h"
 
 #define UNKNOWN_PENALTY    10.0f
 #define USER_DEFINED_SCORE (-0.1)

@@ -12,7 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "engine/gguf.h"
+#include "engine/gguf/gguf.h"
 #include "engine/tokenizer/tokenizer.h"
 
 /* As GGUF stores them in tokenizer.ggml.token_type. */

@@ -7,7 +7,7 @@
 
 #include "engine/tokenizer/bounds.h"
 #include "engine/tokenizer/space_mark.h"
-#include "engine/tokenizer/unicode.h"
+#include "engine/unicode/unicode.h"
 
 #define CONTINUATION       "##"
 #define CONTINUATION_BYTES 2u

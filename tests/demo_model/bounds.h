@@ -1,8 +1,8 @@
 /*
  * bounds.h - every limit of the demo model's trainer, with the reason for the number.
  */
-#ifndef HEADROOM_DEMO_MODEL_BOUNDS_H
-#define HEADROOM_DEMO_MODEL_BOUNDS_H
+#ifndef HEADROOM_TESTS_DEMO_MODEL_BOUNDS_H
+#define HEADROOM_TESTS_DEMO_MODEL_BOUNDS_H
 
 /* clang-format off */
 enum {

@@ -4,8 +4,8 @@
  * A text file holds paragraphs. `Q:` lines are phrasings of one question, the `A:` line is their answer,
  * an `S:` line is a system message to mix in, `#` starts a comment line. Plain ASCII, one line each.
  */
-#ifndef HEADROOM_DEMO_MODEL_CORPUS_H
-#define HEADROOM_DEMO_MODEL_CORPUS_H
+#ifndef HEADROOM_TESTS_DEMO_MODEL_CORPUS_H
+#define HEADROOM_TESTS_DEMO_MODEL_CORPUS_H
 
 #include <stddef.h>
 

@@ -4,8 +4,8 @@
  * Every batch is cut into SHARDS parts with a gradient each, and those are added in order: the weights
  * after N steps depend on the seed, the text and the settings, not on how many threads worked.
  */
-#ifndef HEADROOM_DEMO_MODEL_COURSE_H
-#define HEADROOM_DEMO_MODEL_COURSE_H
+#ifndef HEADROOM_TESTS_DEMO_MODEL_COURSE_H
+#define HEADROOM_TESTS_DEMO_MODEL_COURSE_H
 
 #include <stddef.h>
 #include <stdint.h>

@@ -3,8 +3,8 @@
  *
  * Greedy decoding from the prompt alone, with the weights as the file stores them.
  */
-#ifndef HEADROOM_DEMO_MODEL_EXAM_H
-#define HEADROOM_DEMO_MODEL_EXAM_H
+#ifndef HEADROOM_TESTS_DEMO_MODEL_EXAM_H
+#define HEADROOM_TESTS_DEMO_MODEL_EXAM_H
 
 #include <stdbool.h>
 #include <stddef.h>

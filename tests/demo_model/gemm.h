@@ -5,8 +5,8 @@
  * strides are; a transposed matrix is the same matrix with its two steps exchanged. The order of the
  * additions depends on the shape alone, so results repeat exactly.
  */
-#ifndef HEADROOM_DEMO_MODEL_GEMM_H
-#define HEADROOM_DEMO_MODEL_GEMM_H
+#ifndef HEADROOM_TESTS_DEMO_MODEL_GEMM_H
+#define HEADROOM_TESTS_DEMO_MODEL_GEMM_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -6,8 +6,8 @@
  * Some get a system message in front, some further turns. The loss is on the answers and the control token
  * that ends each, since nothing else is ever generated.
  */
-#ifndef HEADROOM_DEMO_MODEL_LESSON_H
-#define HEADROOM_DEMO_MODEL_LESSON_H
+#ifndef HEADROOM_TESTS_DEMO_MODEL_LESSON_H
+#define HEADROOM_TESTS_DEMO_MODEL_LESSON_H
 
 #include <stddef.h>
 #include <stdint.h>

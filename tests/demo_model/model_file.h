@@ -4,8 +4,8 @@
  * Matrices become Q8_0, norms stay F32. The metadata is what published files of the `llama` architecture
  * with a `gpt2` tokenizer carry, the ChatML template included.
  */
-#ifndef HEADROOM_DEMO_MODEL_MODEL_FILE_H
-#define HEADROOM_DEMO_MODEL_MODEL_FILE_H
+#ifndef HEADROOM_TESTS_DEMO_MODEL_MODEL_FILE_H
+#define HEADROOM_TESTS_DEMO_MODEL_MODEL_FILE_H
 
 #include "tests/demo_model/net.h"
 #include "tests/demo_model/vocabulary.h"

@@ -9,8 +9,8 @@
  * A batch is ragged: several conversations one after the other, without padding, each attending to itself
  * alone. Loss is taken only where a target is given. One `net_space` holds what one thread needs.
  */
-#ifndef HEADROOM_DEMO_MODEL_NET_H
-#define HEADROOM_DEMO_MODEL_NET_H
+#ifndef HEADROOM_TESTS_DEMO_MODEL_NET_H
+#define HEADROOM_TESTS_DEMO_MODEL_NET_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,8 +1,8 @@
 /*
  * net_math.h - the element-wise arithmetic that forward pass, backward pass and decoder share.
  */
-#ifndef HEADROOM_DEMO_MODEL_NET_MATH_H
-#define HEADROOM_DEMO_MODEL_NET_MATH_H
+#ifndef HEADROOM_TESTS_DEMO_MODEL_NET_MATH_H
+#define HEADROOM_TESTS_DEMO_MODEL_NET_MATH_H
 
 #include <math.h>
 #include <stddef.h>

@@ -4,8 +4,8 @@
  * value = scale * byte, scale = largest magnitude / 127 (GGUF specification). Half precision by IEEE 754,
  * rounding to nearest even, without help from the compiler so that it is the same everywhere.
  */
-#ifndef HEADROOM_DEMO_MODEL_Q8_H
-#define HEADROOM_DEMO_MODEL_Q8_H
+#ifndef HEADROOM_TESTS_DEMO_MODEL_Q8_H
+#define HEADROOM_TESTS_DEMO_MODEL_Q8_H
 
 #include <stdint.h>
 

@@ -1,8 +1,8 @@
 /*
  * random.h - the trainer's only source of chance: small, seeded, the same on every machine (splitmix64).
  */
-#ifndef HEADROOM_DEMO_MODEL_RANDOM_H
-#define HEADROOM_DEMO_MODEL_RANDOM_H
+#ifndef HEADROOM_TESTS_DEMO_MODEL_RANDOM_H
+#define HEADROOM_TESTS_DEMO_MODEL_RANDOM_H
 
 #include <math.h>
 #include <stdbool.h>

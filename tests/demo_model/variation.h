@@ -4,8 +4,8 @@
  * Lower case, a missing question mark, a polite frame, another opening, a dropped article, now and then a
  * slip of the fingers: trained on these, the model minds them less when it is asked.
  */
-#ifndef HEADROOM_DEMO_MODEL_VARIATION_H
-#define HEADROOM_DEMO_MODEL_VARIATION_H
+#ifndef HEADROOM_TESTS_DEMO_MODEL_VARIATION_H
+#define HEADROOM_TESTS_DEMO_MODEL_VARIATION_H
 
 #include "tests/demo_model/bounds.h"
 #include "tests/demo_model/random.h"

@@ -6,8 +6,8 @@
  * pairs are merged (for ASCII; other bytes count as letters). Control tokens are never found in text: who
  * builds a conversation adds them by id.
  */
-#ifndef HEADROOM_DEMO_MODEL_VOCABULARY_H
-#define HEADROOM_DEMO_MODEL_VOCABULARY_H
+#ifndef HEADROOM_TESTS_DEMO_MODEL_VOCABULARY_H
+#define HEADROOM_TESTS_DEMO_MODEL_VOCABULARY_H
 
 #include <stddef.h>
 #include <stdint.h>

@@ -15,9 +15,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "daemon/engine_report.h"
-#include "engine/wire.h"
-#include "engine/worker.h"
+#include "daemon/engines/statistics.h"
+#include "engine/wire/wire.h"
+#include "engine/worker/worker.h"
 
 #define MODEL         "tests/demo_model/headroom-demo-small.gguf"
 #define CONTEXT       256u

@@ -14,10 +14,10 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "engine/gguf.h"
-#include "engine/printable.h"
-#include "engine/shape.h"
-#include "engine/solo.h"
+#include "engine/gguf/gguf.h"
+#include "engine/base/printable.h"
+#include "engine/model/hparams.h"
+#include "engine/cli/single.h"
 
 #define TOKENS   6u /* that are run */
 #define BATCH    4u
@@ -67,7 +67,7 @@ static bool read_container(const uint8_t *data, size_t size) {
                         is_model = s.n_layer <= ROWS_MAX;
                         touched += shape_scratch_bytes(&s, 256, 4, 2) + shape_kv_bytes_per_token(&s, KV_Q8_0) +
                                    shape_overhead_bytes(&s);
-                        shape_done(&s);
+                        hparams_done(&s);
                 }
                 gguf_close(g);
         }

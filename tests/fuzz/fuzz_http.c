@@ -17,12 +17,12 @@
 #include <uv.h>
 
 #include "daemon/api/api.h"
-#include "daemon/fleet.h"
-#include "daemon/governor.h"
+#include "daemon/models/models.h"
+#include "daemon/governor/governor.h"
 #include "daemon/http/server.h"
-#include "daemon/log.h"
-#include "daemon/prompt_cache.h"
-#include "daemon/recorder.h"
+#include "daemon/system/log.h"
+#include "daemon/cache/prefix_cache.h"
+#include "daemon/governor/recorder.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

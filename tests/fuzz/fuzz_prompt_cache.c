@@ -10,7 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "daemon/prompt_cache_files.h"
+#include "daemon/cache/prefix_cache_dir.h"
 
 #define FOOTER_BYTES   40u
 #define CHECKSUM_BYTES 8u

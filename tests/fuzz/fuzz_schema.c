@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "engine/grammar/matcher.h"
-#include "engine/grammar/schema.h"
+#include "engine/json_schema/schema.h"
 
 #define TEXT_MAX 300u
 

@@ -10,8 +10,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "engine/crc32c.h"
-#include "engine/session_file.h"
+#include "policy/base/crc32c.h"
+#include "engine/kv/session_file.h"
 
 #define HEADER_BYTES 128u
 #define BLOCK_BYTES  32u

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "engine/tokenizer/pretokenize.h"
+#include "engine/pretokenizer/pretokenize.h"
 #include "engine/tokenizer/tokenizer.h"
 #include "tests/gguf_writer.h"
 

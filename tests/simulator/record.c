@@ -1,7 +1,7 @@
 /* record.c - by the same tables as the daemon's flight recorder: everything at first, then what has changed. */
 #include "tests/simulator/record.h"
 
-#include "policy/field_text.h"
+#include "policy/record/field_text.h"
 
 static void print_fields(FILE *out, const struct field *fields, const void *object, const void *before) {
         char text[FIELD_TEXT_MAX];

@@ -14,7 +14,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "policy/admission.h"
+#include "policy/admission/admission.h"
 #include "policy/policy.h"
 
 #define STEP_MS        50u

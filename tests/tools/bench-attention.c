@@ -10,9 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "engine/attention.h"
+#include "engine/compute/attention.h"
 #include "engine/bounds.h"
-#include "engine/clock.h"
+#include "engine/base/clock.h"
 
 #define REPEATS 15
 

@@ -17,8 +17,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "daemon/cgroup_internal.h"
-#include "daemon/spawn.h"
+#include "daemon/cgroup/internal.h"
+#include "daemon/system/spawn.h"
 #include "tests/cgroup_mount.h"
 
 #define LOOKS 200

@@ -11,12 +11,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "engine/clock.h"
-#include "engine/grammar/guard.h"
-#include "engine/grammar/schema.h"
-#include "engine/random.h"
-#include "engine/sampler.h"
-#include "engine/text_file.h"
+#include "engine/base/clock.h"
+#include "engine/grammar/constraint.h"
+#include "engine/json_schema/schema.h"
+#include "engine/base/random.h"
+#include "engine/sampling/sampler.h"
+#include "engine/base/text_file.h"
 
 #define TOKENS_MAX 300u
 #define SCHEMA_MAX (1u << 20)

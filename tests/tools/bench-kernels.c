@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "engine/clock.h"
-#include "engine/kernels/half.h"
+#include "engine/base/clock.h"
+#include "engine/gguf/half.h"
 #include "engine/kernels/kernels.h"
 #include "tests/block_scale.h"
 

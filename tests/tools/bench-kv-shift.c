@@ -10,9 +10,9 @@
 #include <string.h>
 
 #include "engine/bounds.h"
-#include "engine/clock.h"
+#include "engine/base/clock.h"
 #include "engine/kernels/kernels.h"
-#include "engine/kv_shift.h"
+#include "engine/kv/requantize.h"
 #include "tests/own_memory.h"
 
 static uint64_t now_us(void) {

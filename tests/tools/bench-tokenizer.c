@@ -13,12 +13,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "engine/clock.h"
-#include "engine/gguf.h"
-#include "engine/text_file.h"
+#include "engine/base/clock.h"
+#include "engine/gguf/gguf.h"
+#include "engine/base/text_file.h"
 #include "engine/tokenizer/bounds.h"
 #include "engine/tokenizer/tokenizer.h"
-#include "engine/tokenizer/unicode.h"
+#include "engine/unicode/unicode.h"
 
 #define TEXT_BYTES  240u
 #define REPEATS     3

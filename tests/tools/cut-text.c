@@ -8,9 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "engine/text_file.h"
+#include "engine/base/text_file.h"
 #include "engine/tokenizer/bounds.h"
-#include "engine/tokenizer/pretokenize.h"
+#include "engine/pretokenizer/pretokenize.h"
 
 static void cut(const struct pretokenizer *pre, const char *text, size_t length) {
         struct cutter c;

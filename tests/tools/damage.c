@@ -28,7 +28,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "engine/commands.h"
+#include "engine/cli/commands.h"
 #include "tests/random_bits.h"
 
 #define FIELDS_MAX     20000u

@@ -37,8 +37,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "engine/kv_type.h"
-#include "engine/wire.h"
+#include "policy/base/kv_type.h"
+#include "engine/wire/wire.h"
 
 #define REQUESTS_MAX 64
 

@@ -11,7 +11,7 @@
 #include <strings.h>
 
 #include "engine/kernels/kernels.h"
-#include "engine/options.h"
+#include "engine/cli/options.h"
 #include "tests/arch_file.h"
 #include "tests/made_vocab.h"
 #include "tests/random_blocks.h"

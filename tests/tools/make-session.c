@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "engine/session_file.h"
+#include "engine/kv/session_file.h"
 
 #define MODEL      0x1122334455667788u
 #define TOKENS_MAX 1024u

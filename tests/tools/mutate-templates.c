@@ -17,9 +17,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "engine/clock.h"
+#include "engine/base/clock.h"
 #include "engine/jinja/jinja.h"
-#include "engine/text_file.h"
+#include "engine/base/text_file.h"
 #include "tests/random_bits.h"
 
 #define TEMPLATES_MAX  256u

@@ -10,8 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "engine/gguf.h"
-#include "engine/text_file.h"
+#include "engine/gguf/gguf.h"
+#include "engine/base/text_file.h"
 #include "engine/tokenizer/bounds.h"
 #include "engine/tokenizer/tokenizer.h"
 

@@ -2,8 +2,8 @@
  * allocation_count.h - counts what the calling thread allocates and opens, by standing in for malloc and open. The sanitizers
  * have their own malloc, and stand in for open themselves: there nothing is counted, and COUNTS is 0.
  */
-#ifndef HEADROOM_TESTS_ALLOCATION_COUNT_H
-#define HEADROOM_TESTS_ALLOCATION_COUNT_H
+#ifndef HEADROOM_TESTS_UNIT_ALLOCATION_COUNT_H
+#define HEADROOM_TESTS_UNIT_ALLOCATION_COUNT_H
 
 #include <fcntl.h>
 #include <stdarg.h>

@@ -1,0 +1,194 @@
+/* print_plan.c - one look and its plan: as a sentence, as a row, as JSON. */
+#include "ctl/simulate/print_plan.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdarg.h>
+
+#include "ctl/output/terminal.h"
+#include "policy/record/field_text.h"
+
+/* --- in words --- */
+
+static void say(struct sentence *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static void say(struct sentence *s, const char *format, ...) {
+        va_list args;
+        va_start(args, format);
+        int n = vsnprintf(s->text + s->used, sizeof(s->text) - s->used, format, args);
+        va_end(args);
+        assert(n >= 0);
+        s->used = s->used + (size_t) n < sizeof(s->text) ? s->used + (size_t) n : sizeof(s->text) - 1;
+}
+
+static void say_separator(struct sentence *s) {
+        if (s->used > 0)
+                say(s, "; ");
+}
+
+static void say_act(struct sentence *s, const struct act *a) {
+        say_separator(s);
+        say(s, "%s", policy_act_word(a->kind));
+        if (a->model != UINT32_MAX)
+                say(s, " %u", a->model);
+        if (a->kind == ACT_DOWNSHIFT || a->kind == ACT_UPSHIFT)
+                say(s, " to %s", policy_field_word(FIELD_LEVEL, a->level));
+        else if (a->kind == ACT_CHUNK || a->kind == ACT_CONTEXT)
+                say(s, " to %u", a->value);
+        say(s, " (%s", reason_info(a->because)->word);
+        if (a->expected_bytes > 0)
+                say(s, ", %s", human_bytes(a->expected_bytes).text);
+        say(s, ")");
+}
+
+void look_say(struct sentence *s, const struct plan *p) {
+        *s = (struct sentence){ 0 };
+        for (uint32_t i = 0; i < p->acts_count; i++)
+                say_act(s, &p->acts[i]);
+        if (p->hold_loads || p->hold_growth || p->hold_batch) {
+                say_separator(s);
+                say(s, "hold%s%s%s", p->hold_loads ? " loads" : "", p->hold_growth ? " growth" : "",
+                    p->hold_batch ? " batch" : "");
+        }
+        if (p->emergency) {
+                say_separator(s);
+                say(s, "emergency");
+        }
+        if (p->verified.kind != ACT_NONE) {
+                say_separator(s);
+                say(s, "%s", policy_act_word(p->verified.kind));
+                if (p->verified.model != UINT32_MAX)
+                        say(s, " %u", p->verified.model);
+                say(s, " freed %s", human_bytes(p->verified_freed_bytes).text);
+        }
+}
+
+struct human look_time_left(uint64_t ms) {
+        return ms == UINT64_MAX ? (struct human){ "-" } : human_duration_ms(ms);
+}
+
+/* "q8_0" when all models have the same, else how many have which: "2 f16 1 q8_0". */
+static struct human levels(const struct seen *seen) {
+        uint32_t count[KV_LEVEL_COUNT] = { 0 };
+        struct human h = { "-" };
+        size_t used = 0;
+        for (uint32_t i = 0; i < seen->models_count; i++)
+                count[seen->models[i].level]++;
+        for (uint32_t l = 0; l < KV_LEVEL_COUNT; l++) {
+                if (count[l] == 0)
+                        continue;
+                if (count[l] == seen->models_count)
+                        snprintf(h.text, sizeof(h.text), "%s", policy_field_word(FIELD_LEVEL, l));
+                else
+                        used += (size_t) snprintf(h.text + used, sizeof(h.text) - used, "%s%u %s", used ? " " : "", count[l],
+                                                  policy_field_word(FIELD_LEVEL, l));
+        }
+        return h;
+}
+
+/* --- for people --- */
+
+#define ROW_FORMAT "%10s %10s %9s  %s%-9s%s %-11s %-12s %6s %5s  %s\n"
+
+void look_print_heading(FILE *out) {
+        fprintf(out, ROW_FORMAT, "SECONDS", "HEADROOM", "GONE IN", "", "RUNG", "", "WHY", "KV", "HEAT", "DUTY", "ACTS");
+}
+
+static enum tint rung_tint(enum rung rung) {
+        return rung == RUNG_CALM ? TINT_GOOD : rung < RUNG_EVICT ? TINT_NONE : rung < RUNG_SUSPEND ? TINT_WARN : TINT_BAD;
+}
+
+void look_print(const struct seen *seen, const struct plan *p, bool colours, FILE *out) {
+        struct sentence acts;
+        struct human heat = { "-" }, seconds, duty;
+        look_say(&acts, p);
+        snprintf(seconds.text, sizeof(seconds.text), "%" PRIu64 ".%03u", seen->now_ms / 1000, (unsigned) (seen->now_ms % 1000));
+        snprintf(duty.text, sizeof(duty.text), "%u%%", p->duty_permille / 10);
+        if (p->margin_millidegrees != INT32_MAX)
+                snprintf(heat.text, sizeof(heat.text), "%.1f C", p->millidegrees / 1000.0);
+        enum tint tint = rung_tint(p->rung);
+        fprintf(out, ROW_FORMAT, seconds.text, human_signed_bytes(p->headroom_bytes).text, look_time_left(p->exhaustion_ms).text,
+                terminal_tint(colours, tint), policy_rung_word(p->rung), terminal_plain(colours, tint),
+                p->because == REASON_NONE ? "-" : reason_info(p->because)->word, levels(seen).text, heat.text, duty.text,
+                acts.text);
+}
+
+/* --- as JSON --- */
+
+static void add_time(cJSON *object, const char *key, uint64_t ms) {
+        if (ms == UINT64_MAX)
+                (void) cJSON_AddNullToObject(object, key);
+        else
+                (void) cJSON_AddNumberToObject(object, key, (double) ms);
+}
+
+static void add_reason(cJSON *object, const char *key, enum reason reason) {
+        if (reason == REASON_NONE)
+                (void) cJSON_AddNullToObject(object, key);
+        else
+                (void) cJSON_AddStringToObject(object, key, reason_info(reason)->word);
+}
+
+static cJSON *act_json(const struct act *a) {
+        cJSON *o = cJSON_CreateObject();
+        (void) cJSON_AddStringToObject(o, "act", policy_act_word(a->kind));
+        if (a->model != UINT32_MAX)
+                (void) cJSON_AddNumberToObject(o, "model", a->model);
+        if (a->kind == ACT_DOWNSHIFT || a->kind == ACT_UPSHIFT)
+                (void) cJSON_AddStringToObject(o, "level", policy_field_word(FIELD_LEVEL, a->level));
+        if (a->kind == ACT_CHUNK || a->kind == ACT_CONTEXT)
+                (void) cJSON_AddNumberToObject(o, "value", a->value);
+        (void) cJSON_AddNumberToObject(o, "expected_bytes", (double) a->expected_bytes);
+        add_reason(o, "because", a->because);
+        return o;
+}
+
+static void add_models(cJSON *o, const struct seen *seen) {
+        cJSON *models = cJSON_AddArrayToObject(o, "models");
+        for (uint32_t i = 0; i < seen->models_count; i++) {
+                const struct model_view *m = &seen->models[i];
+                cJSON *item = cJSON_CreateObject();
+                (void) cJSON_AddNumberToObject(item, "id", m->id);
+                (void) cJSON_AddStringToObject(item, "state", policy_field_word(FIELD_STATE, m->state));
+                (void) cJSON_AddStringToObject(item, "level", policy_field_word(FIELD_LEVEL, m->level));
+                cJSON_AddItemToArray(models, item);
+        }
+}
+
+static void add_heat(cJSON *o, const struct plan *p) {
+        bool sensed = p->margin_millidegrees != INT32_MAX;
+        (void) cJSON_AddNumberToObject(o, "heat_level", p->heat_level);
+        (void) cJSON_AddNumberToObject(o, "duty_permille", p->duty_permille);
+        (void) cJSON_AddNumberToObject(o, "threads_permille", p->threads_permille);
+        add_reason(o, "heat_because", p->heat_because);
+        cJSON_AddItemToObject(o, "millidegrees", sensed ? cJSON_CreateNumber(p->millidegrees) : cJSON_CreateNull());
+        cJSON_AddItemToObject(o, "margin_millidegrees", sensed ? cJSON_CreateNumber(p->margin_millidegrees) : cJSON_CreateNull());
+}
+
+cJSON *look_json(const struct seen *seen, const struct plan *p) {
+        cJSON *o = cJSON_CreateObject();
+        (void) cJSON_AddNumberToObject(o, "time_ms", (double) seen->now_ms);
+        (void) cJSON_AddNumberToObject(o, "headroom_bytes", (double) p->headroom_bytes);
+        (void) cJSON_AddNumberToObject(o, "slope_bytes_per_s", (double) p->slope_bytes_per_s);
+        add_time(o, "exhaustion_ms", p->exhaustion_ms);
+        add_time(o, "cliff_ms", p->cliff_ms);
+        (void) cJSON_AddStringToObject(o, "rung", policy_rung_word(p->rung));
+        add_reason(o, "because", p->because);
+        (void) cJSON_AddBoolToObject(o, "hold_loads", p->hold_loads);
+        (void) cJSON_AddBoolToObject(o, "hold_growth", p->hold_growth);
+        (void) cJSON_AddBoolToObject(o, "hold_batch", p->hold_batch);
+        (void) cJSON_AddBoolToObject(o, "emergency", p->emergency);
+        cJSON *acts = cJSON_AddArrayToObject(o, "acts");
+        for (uint32_t i = 0; i < p->acts_count; i++)
+                cJSON_AddItemToArray(acts, act_json(&p->acts[i]));
+        if (p->verified.kind != ACT_NONE) {
+                cJSON_AddItemToObject(o, "verified", act_json(&p->verified));
+                (void) cJSON_AddNumberToObject(o, "verified_freed_bytes", (double) p->verified_freed_bytes);
+        }
+        (void) cJSON_AddNumberToObject(o, "stall_permille", p->stall_permille);
+        (void) cJSON_AddNumberToObject(o, "refaults_per_s", (double) p->refaults_per_s);
+        (void) cJSON_AddNumberToObject(o, "swapins_per_s", (double) p->swapins_per_s);
+        add_heat(o, p);
+        add_models(o, seen);
+        add_time(o, "look_again_ms", p->look_again_ms);
+        return o;
+}

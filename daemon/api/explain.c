@@ -1,0 +1,217 @@
+/*
+ * explain.c - one model's story: where it is and why, which acts hit it at what numbers, and what will bring it back.
+ *
+ * Told in whole sentences, each one true by itself; the numbers are those that policy decided by, and the conditions of a
+ * return are its bounds.
+ */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "daemon/bounds.h"
+#include "daemon/models/fleet_internal.h"
+#include "daemon/governor/internal.h"
+#include "engine/base/strbuf.h"
+#include "policy/base/sat.h"
+
+__attribute__((format(printf, 2, 3))) static void say(cJSON *sentences, const char *format, ...) {
+        char text[1024];
+        va_list arguments;
+        va_start(arguments, format);
+        (void) vsnprintf(text, sizeof(text), format, arguments);
+        va_end(arguments);
+        text_repair(text);
+        cJSON_AddItemToArray(sentences, cJSON_CreateString(text));
+}
+
+static const char *plural(uint32_t count) {
+        return count == 1 ? "" : "s";
+}
+
+/* --- where it is --- */
+
+static void say_loaded(cJSON *out, const struct model *m) {
+        uint32_t running = model_running(m), suspended = m->running.count - running;
+        say(out, "%s is %s: %u request%s being answered, %u waiting%s.", m->config->id, life_name(m->life), running,
+            plural(running), m->waiting.count, m->config->pinned ? "; it is pinned, so nothing turns it out" : "");
+        if (suspended > 0)
+                say(out, "%u of its requests wait on disk.", suspended);
+        say(out, "It holds %s; its account is %s.",
+            governor_bytes((int64_t) smaller(plus(m->engine.memory.pss_bytes, m->engine.memory.swap_bytes), INT64_MAX)).text,
+            governor_bytes((int64_t) smaller(model_account_bytes(m), INT64_MAX)).text);
+}
+
+static void say_waiting(cJSON *out, const struct model *m) {
+        const struct admission *a = &m->last_answer;
+        if (holds_load(m))
+                say(out, "%s is not loaded yet: %s.", m->config->id,
+                    reason_info(m->fleet->holds.loads ? REASON_MEMORY_HELD : m->fleet->holds.batch_because)->sentence);
+        else
+                say(out, "%s waits for room: it needs %s, and %s of the %s that %s allows are in use.", m->config->id,
+                    governor_bytes((int64_t) smaller(a->needed_bytes, INT64_MAX)).text,
+                    governor_bytes((int64_t) smaller(a->used_bytes, INT64_MAX)).text,
+                    governor_bytes((int64_t) smaller(a->limit_bytes, INT64_MAX)).text, policy_rule_word(a->rule));
+}
+
+static void say_state(cJSON *out, const struct model *m) {
+        switch (m->life) {
+        case LIFE_ABSENT:
+                say(out, "%s is not loaded%s%s.", m->config->id, m->last_error[0] ? "; the last trouble with it: " : "",
+                    m->last_error);
+                break;
+        case LIFE_INSPECTING: say(out, "The size of %s is being read from its file.", m->config->id); break;
+        case LIFE_WAITING: say_waiting(out, m); break;
+        case LIFE_LOADING:
+                say(out, "%s is being loaded, in %s for %u tokens.", m->config->id, kv_type_name(m->form.kv_type),
+                    m->form.kv_tokens);
+                break;
+        default: say_loaded(out, m); break;
+        }
+}
+
+static bool is_loaded(const struct model *m) {
+        return m->life == LIFE_READY || m->life == LIFE_DRAINING;
+}
+
+/* How it differs from what the configuration asks for. */
+static void say_form(cJSON *out, const struct model *m) {
+        const struct tenure *e = &m->engine;
+        if (!is_loaded(m))
+                return;
+        if (m->form.kv_type != m->config->kv_type)
+                say(out, "It was loaded with a KV cache in %s instead of %s, since there was no room for more.",
+                    kv_type_name(m->form.kv_type), kv_type_name(m->config->kv_type));
+        if (e->level != m->form.kv_type)
+                say(out, "Its KV cache is kept in %s; it was loaded with %s%s.", kv_type_name(e->level),
+                    kv_type_name(m->form.kv_type), e->report.converting ? ", and is being converted" : "");
+        else
+                say(out, "Its KV cache is as precise as it was loaded: %s.", kv_type_name(e->level));
+        if (e->context_now < e->n_ctx)
+                say(out, "New requests get %u tokens of context instead of %u.", e->context_now, e->n_ctx);
+        if (e->duty_told < 1000)
+                say(out, "It computes %u %% of the time%s.", e->duty_told / 10,
+                    e->cycled ? ", stopped and let go by its control group since it does not obey" : "");
+}
+
+/* --- what was done to it --- */
+
+static void describe_act(const struct event *e, char *out, size_t size) {
+        const struct act *a = &e->act;
+        switch (a->kind) {
+        case ACT_TRIM: (void) snprintf(out, size, "its prefix cache was dropped"); break;
+        case ACT_CHUNK: (void) snprintf(out, size, "its prefill chunk became %u tokens", a->value); break;
+        case ACT_DROP_FILES: (void) snprintf(out, size, "cached files were dropped"); break;
+        case ACT_EVICT: (void) snprintf(out, size, "it was unloaded"); break;
+        case ACT_DOWNSHIFT:
+                (void) snprintf(out, size, "its KV cache was lowered to %s", kv_type_name((enum kv_type) a->level));
+                break;
+        case ACT_UPSHIFT:
+                (void) snprintf(out, size, "its KV cache was raised to %s", kv_type_name((enum kv_type) a->level));
+                break;
+        case ACT_CONTEXT: (void) snprintf(out, size, "its context for new requests became %u tokens", a->value); break;
+        case ACT_SUSPEND: (void) snprintf(out, size, "its batch requests were put on disk"); break;
+        case ACT_RESUME: (void) snprintf(out, size, "its requests came back from disk"); break;
+        default: (void) snprintf(out, size, "it was ended at once"); break;
+        }
+}
+
+static void describe_outcome(const struct event *e, char *out, size_t size) {
+        int used = 0;
+        *out = '\0';
+        if (e->result == EVENT_FAILED)
+                used = snprintf(out, size, "; it could not be done: %s", strerror(-e->error));
+        else if (e->act.expected_bytes > 0)
+                used = snprintf(out, size, "; %s were expected", governor_bytes((int64_t) e->act.expected_bytes).text);
+        if (used >= 0 && e->verified && e->act.expected_bytes > 0)
+                (void) snprintf(out + used, size - (size_t) used, ", %s came back",
+                                governor_bytes((int64_t) e->freed_bytes).text);
+}
+
+static void say_act(cJSON *out, const struct governor *g, const struct event *e) {
+        char what[96], outcome[160], gone[64] = "";
+        describe_act(e, what, sizeof(what));
+        describe_outcome(e, outcome, sizeof(outcome));
+        if (e->exhaustion_ms != UINT64_MAX && e->because != REASON_CALM)
+                (void) snprintf(gone, sizeof(gone), ", gone in %s at that pace", governor_time(e->exhaustion_ms).text);
+        say(out, "%s ago %s, because %s: headroom was %s%s%s.", governor_time(minus(g->seen.now_ms, e->tick_ms)).text, what,
+            reason_info(e->because)->sentence, governor_bytes(e->headroom_bytes).text, gone, outcome);
+}
+
+/* The latest few, in order. */
+static void say_acts(cJSON *out, struct governor *g, uint32_t model) {
+        uint64_t from = 0;
+        uint32_t count = 0;
+        for (uint64_t number = g->events.count; number > 0 && count < EXPLAIN_ACTS_MAX; number--) {
+                struct event *e = events_next(&g->events, number - 1);
+                if (!e || e->number != number)
+                        break;
+                if (e->kind == EVENT_ACT && e->act.model == model && e->error != -EALREADY) {
+                        count++;
+                        from = number - 1;
+                }
+        }
+        if (count == 0)
+                say(out, "The governor has done nothing to it%s.", g->events.count > EVENTS_MAX ? " lately" : "");
+        for (struct event *e = count > 0 ? events_next(&g->events, from) : NULL; e; e = events_next(&g->events, e->number))
+                if (e->kind == EVENT_ACT && e->act.model == model && e->error != -EALREADY)
+                        say_act(out, g, e);
+}
+
+/* --- how the box is, and what will bring it back --- */
+
+static void say_box(cJSON *out, const struct governor *g) {
+        const struct plan *p = &g->plan;
+        char gone[64] = "";
+        if (g->seen.memory_blind)
+                say(out, "Memory cannot be read at the moment; what was held stays held.");
+        if (p->exhaustion_ms != UINT64_MAX)
+                (void) snprintf(gone, sizeof(gone), ", gone in %s at this pace", governor_time(p->exhaustion_ms).text);
+        say(out, "The machine has %s of headroom%s, and stands on the rung '%s'%s%s.", governor_bytes(p->headroom_bytes).text,
+            gone, policy_rung_word(p->rung), p->rung > RUNG_CALM ? ": " : "",
+            p->rung > RUNG_CALM ? reason_info(p->because)->sentence : "");
+        if (p->heat_level > 0 && p->margin_millidegrees != INT32_MAX)
+                say(out, "It is %d degrees warm, %d below critical, so engines compute %u %% of the time.",
+                    p->millidegrees / 1000, p->margin_millidegrees / 1000, p->duty_permille / 10);
+        else if (p->heat_level > 0)
+                say(out, "Engines compute %u %% of the time, because %s.", p->duty_permille / 10,
+                    reason_info(p->heat_because)->sentence);
+}
+
+static uint64_t room_to_spare(const struct governor *g) {
+        return 2 * smaller(g->limits.reserve_bytes, g->seen.ram_bytes / ROOMY_RAM_PART);
+}
+
+static void say_return(cJSON *out, const struct governor *g, const struct model *m) {
+        struct governor_words room = governor_bytes((int64_t) smaller(room_to_spare(g), INT64_MAX));
+        bool suspended = m->running.count > model_running(m), less = is_loaded(m) && m->engine.context_now < m->engine.n_ctx;
+        if (g->plan.rung > RUNG_CALM)
+                say(out, "The rung is left after %u s without a reason to stay and with %s of headroom, or after %u s with less.",
+                    RELEASE_MS / 1000, room.text, RELEASE_TIGHT_MS / 1000);
+        if (suspended || less)
+                say(out, "%s as soon as the machine is calm and has %s of headroom besides.",
+                    suspended ? "Its requests come back from disk" : "Its full context comes back", room.text);
+        if (is_loaded(m) && m->engine.level > m->form.kv_type)
+                say(out,
+                    "Its KV cache becomes more precise, a step at a time, after %u min of calm and with room for that and %s "
+                    "besides; with more than %u changes an hour it stays as it is.",
+                    UPSHIFT_CALM_MS / 60000, room.text, TRANSITIONS_MAX);
+        if (m->life == LIFE_ABSENT)
+                say(out, "The next request for it loads it%s.", g->plan.hold_loads ? " once nothing is held any more" : "");
+}
+
+cJSON *governor_explain_json(struct governor *g, uint32_t model) {
+        const struct model *m = &g->fleet->models[model];
+        cJSON *json = cJSON_CreateObject();
+        cJSON_AddStringToObject(json, "model", m->config->id);
+        cJSON_AddStringToObject(json, "state", life_name(m->life));
+        cJSON *sentences = cJSON_AddArrayToObject(json, "sentences");
+        say_state(sentences, m);
+        say_form(sentences, m);
+        say_acts(sentences, g, model);
+        say_box(sentences, g);
+        say_return(sentences, g, m);
+        if (!g->config->governor_enabled)
+                say(sentences, "The governor is switched off ([governor] enabled = no): it only looks.");
+        return json;
+}

@@ -1,0 +1,137 @@
+/* governor_json.c - what the control socket shows of the governor: its numbers now, and what it did. null is "does not apply". */
+#include "daemon/bounds.h"
+#include "daemon/governor/apply.h"
+#include "daemon/governor/internal.h"
+
+#include <errno.h>
+#include <string.h>
+
+static void add_time(cJSON *json, const char *key, uint64_t ms) {
+        if (ms == UINT64_MAX)
+                cJSON_AddNullToObject(json, key);
+        else
+                cJSON_AddNumberToObject(json, key, (double) ms);
+}
+
+static void add_known(cJSON *json, const char *key, bool known, double value) {
+        if (known)
+                cJSON_AddNumberToObject(json, key, value);
+        else
+                cJSON_AddNullToObject(json, key);
+}
+
+static cJSON *holds_json(const struct plan *p) {
+        cJSON *holds = cJSON_CreateArray();
+        if (p->hold_loads)
+                cJSON_AddItemToArray(holds, cJSON_CreateString("loads"));
+        if (p->hold_growth)
+                cJSON_AddItemToArray(holds, cJSON_CreateString("growth"));
+        if (p->hold_batch)
+                cJSON_AddItemToArray(holds, cJSON_CreateString("batch"));
+        return holds;
+}
+
+static cJSON *heat_json(const struct plan *p) {
+        cJSON *heat = cJSON_CreateObject();
+        bool known = p->margin_millidegrees != INT32_MAX;
+        cJSON_AddNumberToObject(heat, "level", p->heat_level);
+        cJSON_AddNumberToObject(heat, "levels", HEAT_LEVELS);
+        cJSON_AddNumberToObject(heat, "duty_permille", p->duty_permille);
+        cJSON_AddNumberToObject(heat, "threads_permille", p->threads_permille);
+        cJSON_AddStringToObject(heat, "because", reason_info(p->heat_because)->word);
+        add_known(heat, "millidegrees", known, p->millidegrees);
+        add_known(heat, "margin_millidegrees", known, p->margin_millidegrees);
+        return heat;
+}
+
+static cJSON *sources_json(struct governor *g) {
+        const struct sensors_source *rows;
+        uint32_t count = sensors_sources(g->sensors, &rows);
+        cJSON *sources = cJSON_CreateArray();
+        for (uint32_t i = 0; i < count; i++) {
+                cJSON *source = cJSON_CreateObject();
+                cJSON_AddStringToObject(source, "name", rows[i].name);
+                cJSON_AddBoolToObject(source, "works", rows[i].works);
+                cJSON_AddStringToObject(source, "detail", rows[i].detail);
+                cJSON_AddItemToArray(sources, source);
+        }
+        return sources;
+}
+
+cJSON *governor_status_json(struct governor *g) {
+        const struct plan *p = &g->plan;
+        cJSON *json = cJSON_CreateObject();
+        uint64_t now_ms = g->seen.now_ms;
+        cJSON_AddBoolToObject(json, "enabled", g->config->governor_enabled);
+        cJSON_AddStringToObject(json, "rung", policy_rung_word(p->rung));
+        cJSON_AddStringToObject(json, "because", reason_info(p->because)->word);
+        cJSON_AddNumberToObject(json, "headroom_bytes", (double) p->headroom_bytes);
+        cJSON_AddNumberToObject(json, "slope_bytes_per_s", (double) p->slope_bytes_per_s);
+        add_time(json, "exhaustion_ms", p->exhaustion_ms);
+        add_time(json, "cliff_ms", p->cliff_ms);
+        cJSON_AddNumberToObject(json, "stall_permille", p->stall_permille);
+        cJSON_AddNumberToObject(json, "refaults_per_s", (double) p->refaults_per_s);
+        cJSON_AddNumberToObject(json, "swapins_per_s", (double) p->swapins_per_s);
+        cJSON_AddBoolToObject(json, "memory_blind", g->seen.memory_blind);
+        cJSON_AddItemToObject(json, "holds", holds_json(p));
+        cJSON_AddItemToObject(json, "heat", heat_json(p));
+        cJSON_AddNumberToObject(json, "looks", (double) g->ticks);
+        cJSON_AddNumberToObject(json, "look_again_in_ms", p->look_again_ms > now_ms ? (double) (p->look_again_ms - now_ms) : 0);
+        cJSON_AddNumberToObject(json, "last_tick_ms_ago", (double) governor_tick_age_ms(g));
+        cJSON_AddNumberToObject(json, "events", (double) g->events.count);
+        cJSON_AddBoolToObject(json, "resident", g->is_resident);
+        cJSON_AddStringToObject(json, "not_resident_because", g->resident_sentence);
+        cJSON_AddItemToObject(json, "sources", sources_json(g));
+        return json;
+}
+
+/* --- events --- */
+
+static void add_result(cJSON *json, const struct event *e) {
+        static const char *const words[] = { [EVENT_BEGUN] = "begun", [EVENT_DONE] = "done", [EVENT_FAILED] = "failed" };
+        cJSON_AddNumberToObject(json, "expected_bytes", (double) e->act.expected_bytes);
+        cJSON_AddStringToObject(json, "result", words[e->result]);
+        if (e->result == EVENT_FAILED)
+                cJSON_AddStringToObject(json, "error", strerror(-e->error));
+        add_known(json, "freed_bytes", e->verified, (double) e->freed_bytes);
+        if (e->act.kind == ACT_DOWNSHIFT || e->act.kind == ACT_UPSHIFT)
+                cJSON_AddStringToObject(json, "to", kv_type_name((enum kv_type) e->act.level));
+        else if (e->act.kind == ACT_CHUNK || e->act.kind == ACT_CONTEXT)
+                cJSON_AddNumberToObject(json, "to", e->act.value);
+        cJSON_AddBoolToObject(json, "emergency", e->emergency);
+}
+
+static cJSON *event_json(const struct governor *g, const struct event *e) {
+        cJSON *json = cJSON_CreateObject();
+        bool heat_known = e->margin_millidegrees != INT32_MAX;
+        cJSON_AddNumberToObject(json, "number", (double) e->number);
+        cJSON_AddNumberToObject(json, "unix_ms", (double) e->unix_ms);
+        cJSON_AddNumberToObject(json, "ms_ago", (double) (g->seen.now_ms > e->tick_ms ? g->seen.now_ms - e->tick_ms : 0));
+        cJSON_AddStringToObject(json, "what", event_word(e));
+        if (e->act.model != UINT32_MAX)
+                cJSON_AddStringToObject(json, "model", governor_model_name(g, e->act.model));
+        else
+                cJSON_AddNullToObject(json, "model");
+        cJSON_AddStringToObject(json, "reason", reason_info(e->because)->word);
+        cJSON_AddStringToObject(json, "sentence", reason_info(e->because)->sentence);
+        cJSON_AddStringToObject(json, "rung", policy_rung_word(e->rung));
+        cJSON_AddNumberToObject(json, "headroom_bytes", (double) e->headroom_bytes);
+        add_time(json, "exhaustion_ms", e->exhaustion_ms);
+        cJSON_AddNumberToObject(json, "heat_level", e->heat_level);
+        cJSON_AddNumberToObject(json, "duty_permille", e->duty_permille);
+        add_known(json, "millidegrees", heat_known, e->millidegrees);
+        add_known(json, "margin_millidegrees", heat_known, e->margin_millidegrees);
+        if (e->kind == EVENT_ACT)
+                add_result(json, e);
+        return json;
+}
+
+cJSON *governor_events_json(struct governor *g, uint64_t after, const char *model) {
+        cJSON *json = cJSON_CreateObject(), *list = cJSON_AddArrayToObject(json, "events");
+        for (struct event *e = events_next(&g->events, after); e; e = events_next(&g->events, e->number)) {
+                if (!model || !strcmp(governor_model_name(g, e->act.model), model))
+                        cJSON_AddItemToArray(list, event_json(g, e));
+        }
+        cJSON_AddNumberToObject(json, "last", (double) g->events.count);
+        return json;
+}

@@ -1,0 +1,25 @@
+/*
+ * proc_file.h - a small file of /proc or /sys that is opened once and read again and again.
+ *
+ * Reading is pread into the caller's buffer: it opens and allocates nothing, so it works when memory is gone. A file that
+ * cannot be opened is kept as the error in the descriptor's place, so whoever reads it learns why.
+ */
+#ifndef HEADROOM_DAEMON_BASE_PROC_FILE_H
+#define HEADROOM_DAEMON_BASE_PROC_FILE_H
+
+#include <stddef.h>
+
+/* DIRECTORY and NAME are simply joined. A descriptor, or -errno; -ENAMETOOLONG for over PLACE_MAX. */
+int held_file_open(const char *directory, const char *name);
+/* Does nothing for an error. */
+void held_file_close(int fd);
+
+/* Whole and terminated; what is longer than the buffer is cut. The length, or -errno; for FD < 0 that error again. */
+int held_file_read(int fd, char *text, size_t size);
+/* In one go, which is enough for a file of one record: one number, one line, PSI. */
+int held_file_read_once(int fd, char *text, size_t size);
+
+/* The process or the box is out of what opening takes: says nothing about the file. */
+int held_file_is_want(int error);
+
+#endif

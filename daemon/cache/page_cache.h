@@ -1,0 +1,45 @@
+/*
+ * page_cache.h - the kernel's cache of model files that nobody has loaded: how much there is, and dropping it.
+ *
+ * The kernel would take these pages back by itself, but in its own order, which has weights of running models in it.
+ * Both happen on a thread of libuv's pool, one look at a time: files may lie on a disk that sleeps. Loop thread only.
+ */
+#ifndef HEADROOM_DAEMON_CACHE_PAGE_CACHE_H
+#define HEADROOM_DAEMON_CACHE_PAGE_CACHE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <uv.h>
+
+#include "daemon/bounds.h"
+
+struct file_cache;
+
+/* What a look needs: paths of models (first parts of split ones), borrowed for as long as the cache lives. */
+struct file_cache_models {
+        uint32_t count;
+        struct {
+                const char *path;
+                bool loaded; /* its pages are somebody's, whatever they are called */
+        } all[MODELS_MAX];
+};
+
+/* DISK is a directory whose free space is told as well. 0 or -ENOMEM. */
+int file_cache_new(uv_loop_t *loop, const char *disk, struct file_cache **ret);
+void file_cache_free(struct file_cache *c); /* when it is not busy */
+bool file_cache_busy(const struct file_cache *c);
+
+/*
+ * Counts, or counts and drops. FREED: bytes that are gone; RESULT 0 or -errno. 0 when it has begun (ON_DONE follows); -EBUSY.
+ * MODELS is copied.
+ */
+typedef void file_cache_done(void *user, int result, uint64_t freed_bytes);
+int file_cache_look(struct file_cache *c, const struct file_cache_models *models, bool drop, file_cache_done *on_done,
+                    void *user);
+
+/* As the last look found it, and when that was (0: never). Bytes are 0 where they cannot be known. */
+uint64_t file_cache_bytes(const struct file_cache *c);
+uint64_t file_cache_looked_ms(const struct file_cache *c);
+uint64_t file_cache_disk_free_bytes(const struct file_cache *c);
+
+#endif

@@ -1,0 +1,259 @@
+/* prefix_cache_dir.c - see prefix_cache_dir.h. */
+#include "daemon/cache/prefix_cache_dir.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include "daemon/bounds.h"
+#include "engine/base/cleanup.h"
+#include "policy/base/sat.h"
+
+#define MAGIC        "HRCHAIN\n"
+#define FOOTER_BYTES 40u
+
+/* FNV-1a, 64 bits (Fowler, Noll, Vo). */
+static uint64_t checksum(uint64_t hash, const uint8_t *bytes, size_t count) {
+        for (size_t i = 0; i < count; i++)
+                hash = (hash ^ bytes[i]) * 0x100000001b3u;
+        return hash;
+}
+
+static void put_u64(uint8_t *p, uint64_t value) {
+        for (unsigned i = 0; i < 8; i++)
+                p[i] = (uint8_t) (value >> 8 * i);
+}
+
+static uint64_t get_u64(const uint8_t *p) {
+        uint64_t value = 0;
+        for (unsigned i = 0; i < 8; i++)
+                value |= (uint64_t) p[i] << 8 * i;
+        return value;
+}
+
+static void name_of(char path[PATH_MAX], const char *directory, uint64_t number, const char *suffix) {
+        (void) snprintf(path, PATH_MAX, "%s/%" PRIu64 ".%s", directory, number, suffix);
+}
+
+static int transfer_all(int fd, uint8_t *bytes, size_t count, uint64_t offset, bool write) {
+        while (count > 0) {
+                ssize_t n = write ? pwrite(fd, bytes, count, (off_t) offset) : pread(fd, bytes, count, (off_t) offset);
+                if (n < 0 && errno == EINTR)
+                        continue;
+                if (n <= 0)
+                        return n < 0 ? -errno : write ? -EIO : -EBADMSG;
+                bytes += n;
+                count -= (size_t) n;
+                offset += (uint64_t) n;
+        }
+        return 0;
+}
+
+/* ---- what a file is known by ---- */
+
+static void fill_footer(uint8_t *footer, const uint8_t *chain, const struct cached *c, uint64_t before) {
+        memcpy(footer, MAGIC, 8);
+        put_u64(footer + 8, c->model);
+        put_u64(footer + 16, c->blocks);
+        put_u64(footer + 24, before);
+        uint64_t sum = checksum(0xcbf29ce484222325u, chain, (size_t) c->blocks * 8);
+        put_u64(footer + 32, checksum(sum, footer, FOOTER_BYTES - 8));
+}
+
+static int write_footer(int fd, const struct cached *c, uint64_t before) {
+        size_t chain_bytes = (size_t) c->blocks * 8;
+        auto_free uint8_t *all = malloc(chain_bytes + FOOTER_BYTES);
+        if (!all)
+                return -ENOMEM;
+        for (uint32_t i = 0; i < c->blocks; i++)
+                put_u64(all + (size_t) i * 8, c->chain[i]);
+        fill_footer(all + chain_bytes, all, c, before);
+        return transfer_all(fd, all, chain_bytes + FOOTER_BYTES, before, true);
+}
+
+/* The chain in front of a footer that says it has BLOCKS numbers. */
+static int read_chain(int fd, uint64_t before, const uint8_t *footer, struct cached *c) {
+        size_t bytes = (size_t) c->blocks * 8;
+        uint8_t expected[FOOTER_BYTES];
+        auto_free uint8_t *stored = malloc(bytes);
+        c->chain = malloc(bytes);
+        int r = stored && c->chain ? transfer_all(fd, stored, bytes, before, false) : -ENOMEM;
+        if (r == 0) {
+                fill_footer(expected, stored, c, before);
+                r = memcmp(expected, footer, FOOTER_BYTES) ? -EBADMSG : 0;
+        }
+        for (uint32_t i = 0; r == 0 && i < c->blocks; i++)
+                c->chain[i] = get_u64(stored + (size_t) i * 8);
+        if (r < 0)
+                free(c->chain);
+        return r;
+}
+
+/* 0 and *ret but for the number; -EBADMSG when it is not what was written. */
+static int read_known(int fd, struct cached *ret) {
+        struct stat st;
+        uint8_t footer[FOOTER_BYTES];
+        if (fstat(fd, &st) < 0)
+                return -errno;
+        uint64_t size = (uint64_t) st.st_size;
+        if (!S_ISREG(st.st_mode) || size < FOOTER_BYTES)
+                return -EBADMSG;
+        int r = transfer_all(fd, footer, FOOTER_BYTES, size - FOOTER_BYTES, false);
+        if (r < 0)
+                return r;
+        uint64_t blocks = get_u64(footer + 16), before = get_u64(footer + 24);
+        if (memcmp(footer, MAGIC, 8) || blocks == 0 || blocks > CACHE_BLOCKS_MAX || before > size ||
+            size != before + blocks * 8 + FOOTER_BYTES)
+                return -EBADMSG;
+        struct cached c = { .model = get_u64(footer + 8),
+                            .blocks = (uint32_t) blocks,
+                            .bytes = size,
+                            .used = (uint64_t) st.st_mtim.tv_sec * 1000 + (uint64_t) st.st_mtim.tv_nsec / 1000000 };
+        r = read_chain(fd, before, footer, &c);
+        if (r == 0)
+                *ret = c;
+        return r;
+}
+
+/* ---- the directory ---- */
+
+/* NUMBER of "NUMBER.SUFFIX", or 0. */
+static uint64_t number_of(const char *name, const char *suffix) {
+        char *end;
+        if (*name < '1' || *name > '9')
+                return 0;
+        errno = 0;
+        unsigned long long number = strtoull(name, &end, 10);
+        return !errno && *end == '.' && !strcmp(end + 1, suffix) ? number : 0;
+}
+
+static int add(struct cache_scan *s, const struct cached *c) {
+        if (s->count == CACHE_FILES_MAX)
+                return -E2BIG;
+        s->all[s->count++] = *c;
+        return 0;
+}
+
+static void scan_one(const char *directory, uint64_t number, struct cache_scan *s) {
+        char path[PATH_MAX];
+        struct cached c;
+        name_of(path, directory, number, "kv");
+        auto_close int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+        int r = fd < 0 ? -errno : read_known(fd, &c);
+        if (r == -EBADMSG) {
+                (void) snprintf(s->damaged_name, sizeof(s->damaged_name), "%" PRIu64 ".kv", number);
+                (void) cache_files_set_aside(directory, number, s->damaged++ % CACHE_DAMAGED_MAX);
+        }
+        if (r < 0)
+                return;
+        c.number = number;
+        if (add(s, &c) < 0) {
+                free(c.chain);
+                (void) unlink(path);
+        }
+}
+
+int cache_files_scan(const char *directory, struct cache_scan *ret) {
+        struct cache_scan s = { .all = calloc(CACHE_FILES_MAX, sizeof(*s.all)) };
+        if (!s.all)
+                return -ENOMEM;
+        auto_closedir DIR *d = mkdir(directory, 0700) < 0 && errno != EEXIST ? NULL : opendir(directory);
+        if (!d) {
+                int error = errno;
+                free(s.all);
+                return -error;
+        }
+        for (const struct dirent *entry; (entry = readdir(d));) {
+                uint64_t unfinished = number_of(entry->d_name, "new"), number = number_of(entry->d_name, "kv");
+                if (unfinished)
+                        (void) cache_files_drop_new(directory, unfinished);
+                if (number)
+                        scan_one(directory, number, &s);
+                s.number_max = larger(s.number_max, larger(number, unfinished));
+        }
+        *ret = s;
+        return 0;
+}
+
+/* ---- a file ---- */
+
+static bool disk_has(const char *directory, uint64_t bytes) {
+        struct statvfs disk;
+        return statvfs(directory, &disk) == 0 && times(disk.f_bavail, disk.f_frsize) >= plus(bytes, SUSPEND_DISK_FREE_MIN);
+}
+
+int cache_files_make(const char *directory, uint64_t number, uint64_t bytes) {
+        char path[PATH_MAX];
+        if (!disk_has(directory, bytes))
+                return -ENOSPC;
+        name_of(path, directory, number, "new");
+        int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+        return fd < 0 ? -errno : fd;
+}
+
+static int sync_directory(const char *directory) {
+        auto_close int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        return fd < 0 || fsync(fd) < 0 ? -errno : 0;
+}
+
+int cache_files_commit(const char *directory, int fd, struct cached *c) {
+        char from[PATH_MAX], to[PATH_MAX];
+        struct stat st;
+        name_of(from, directory, c->number, "new");
+        name_of(to, directory, c->number, "kv");
+        int r = fstat(fd, &st) < 0 ? -errno : st.st_size == 0 ? -EBADMSG : 0;
+        uint64_t bytes = r == 0 ? (uint64_t) st.st_size + (uint64_t) c->blocks * 8 + FOOTER_BYTES : 0;
+        if (r == 0)
+                r = bytes > c->bytes ? -EFBIG : write_footer(fd, c, (uint64_t) st.st_size);
+        if (r == 0 && fsync(fd) < 0)
+                r = -errno;
+        if (r == 0 && rename(from, to) < 0)
+                r = -errno;
+        if (r < 0) {
+                (void) unlink(from);
+                return r;
+        }
+        c->bytes = bytes;
+        return sync_directory(directory);
+}
+
+int cache_files_open(const char *directory, uint64_t number) {
+        char path[PATH_MAX];
+        name_of(path, directory, number, "kv");
+        int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+        if (fd < 0)
+                return -errno;
+        const struct timespec now[2] = { { .tv_nsec = UTIME_OMIT }, { .tv_nsec = UTIME_NOW } };
+        (void) futimens(fd, now);
+        return fd;
+}
+
+static int remove_named(const char *directory, uint64_t number, const char *suffix) {
+        char path[PATH_MAX];
+        name_of(path, directory, number, suffix);
+        return unlink(path) < 0 ? -errno : 0;
+}
+
+int cache_files_remove(const char *directory, uint64_t number) {
+        return remove_named(directory, number, "kv");
+}
+
+int cache_files_drop_new(const char *directory, uint64_t number) {
+        return remove_named(directory, number, "new");
+}
+
+int cache_files_set_aside(const char *directory, uint64_t number, uint32_t slot) {
+        char from[PATH_MAX], to[PATH_MAX];
+        name_of(from, directory, number, "kv");
+        (void) snprintf(to, sizeof(to), "%s/damaged-%u.kv", directory, slot);
+        return rename(from, to) < 0 ? -errno : 0;
+}

@@ -1,0 +1,279 @@
+/*
+ * config.c - the order in which a configuration comes together, its defaults, and what only shows when all has been read.
+ *
+ * Nothing stops at the first problem: an operator wants the whole list. What is found wrong keeps its default, so
+ * that one error does not cause the next.
+ */
+#include "daemon/config/config.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/sysinfo.h>
+#include <unistd.h>
+
+#include "daemon/bounds.h"
+#include "engine/base/cleanup.h"
+#include "daemon/config/loader.h"
+#include "daemon/base/cgroup_limits.h"
+
+#define CONFIG_DEFAULT_PATH "/etc/headroom/headroom.conf"
+#define GIB                 ((uint64_t) 1 << 30)
+
+static void report(struct loader *l, bool is_warning, const char *format, va_list args) __attribute__((format(printf, 3, 0)));
+
+static void report(struct loader *l, bool is_warning, const char *format, va_list args) {
+        char sentence[1024], text[CONFIG_LINE_MAX + 1100];
+
+        (void) vsnprintf(sentence, sizeof sentence, format, args);
+        if (l->line)
+                (void) snprintf(text, sizeof text, "%s:%u: %s", l->file, l->line, sentence);
+        else
+                (void) snprintf(text, sizeof text, "%s: %s", l->file, sentence);
+        l->report(l->user, is_warning, text);
+}
+
+void loader_problem(struct loader *l, const char *format, ...) {
+        va_list args;
+
+        va_start(args, format);
+        report(l, false, format, args);
+        va_end(args);
+        l->failed = true;
+}
+
+void loader_warning(struct loader *l, const char *format, ...) {
+        va_list args;
+
+        va_start(args, format);
+        report(l, true, format, args);
+        va_end(args);
+}
+
+void loader_set_text(struct loader *l, char **text, const char *value) {
+        char *copy = strdup(value);
+
+        if (!copy) {
+                l->out_of_memory = true;
+                return;
+        }
+        free(*text);
+        *text = copy;
+}
+
+struct config_model *loader_add_model(struct loader *l, const char *id) {
+        struct config *c = l->config;
+
+        if (c->models_count == MODELS_MAX) {
+                loader_problem(l, "there are more than %d models", MODELS_MAX);
+                return NULL;
+        }
+        if (!c->models)
+                c->models = calloc(MODELS_MAX, sizeof *c->models);
+        char *copy = strdup(id);
+        if (!c->models || !copy) {
+                free(copy);
+                l->out_of_memory = true;
+                return NULL;
+        }
+        struct config_model *m = &c->models[c->models_count++];
+        *m = l->defaults;
+        m->id = copy;
+        return m;
+}
+
+static void config_model_done(struct config_model *m) {
+        for (uint32_t i = 0; i < m->aliases_count; i++)
+                free(m->aliases[i]);
+        free(m->aliases);
+        free(m->path);
+        free(m->id);
+}
+
+void config_free(struct config *c) {
+        if (!c)
+                return;
+        for (uint32_t i = 0; i < c->models_count; i++)
+                config_model_done(&c->models[i]);
+        free(c->models);
+        free(c->listen_address);
+        free(c->control_path);
+        free(c->models_dir);
+        free(c->state_dir);
+        free(c->engine_path);
+        free(c->proc_root);
+        free(c->sys_root);
+        free(c);
+}
+
+/* In a container the machine is what its control group leaves of it. */
+static uint64_t machine_ram(void) {
+        struct sysinfo info;
+        struct memory_seen seen = { .total_bytes = GIB, .available_bytes = UINT64_MAX };
+
+        if (sysinfo(&info) == 0)
+                seen.total_bytes = (uint64_t) info.totalram * info.mem_unit;
+        cgroup_limit_apply("/proc", "/sys", &seen);
+        return seen.total_bytes;
+}
+
+/* $VARIABLE/BELOW, or $HOME/IN_HOME/BELOW; nothing where neither is set. */
+static void set_users_place(struct loader *l, char **place, const char *variable, const char *in_home, const char *below) {
+        const char *base = getenv(variable), *home = getenv("HOME");
+        auto_free char *path = NULL;
+        int used = 0;
+
+        if (base && *base == '/')
+                used = asprintf(&path, "%s/%s", base, below);
+        else if (in_home && home && *home == '/')
+                used = asprintf(&path, "%s/%s/%s", home, in_home, below);
+        if (used > 0)
+                loader_set_text(l, place, path);
+        else if (used < 0)
+                l->out_of_memory = true;
+}
+
+/* The places of the service; or those of an ordinary user (XDG base directories), who may not write there. */
+static void set_places(struct loader *l) {
+        struct config *c = l->config;
+
+        loader_set_text(l, &c->control_path, "/run/headroom/control.sock");
+        loader_set_text(l, &c->models_dir, "/var/lib/headroom/models");
+        loader_set_text(l, &c->state_dir, "/var/lib/headroom");
+        if (!geteuid() || !access("/run/headroom", W_OK))
+                return;
+        set_users_place(l, &c->control_path, "XDG_RUNTIME_DIR", NULL, "headroom/control.sock");
+        set_users_place(l, &c->models_dir, "XDG_DATA_HOME", ".local/share", "headroom/models");
+        set_users_place(l, &c->state_dir, "XDG_STATE_HOME", ".local/state", "headroom");
+}
+
+static void set_defaults(struct loader *l) {
+        struct config *c = l->config;
+
+        c->ram_bytes = machine_ram();
+        loader_set_text(l, &c->listen_address, "127.0.0.1");
+        loader_set_text(l, &c->proc_root, "/proc");
+        loader_set_text(l, &c->sys_root, "/sys");
+        c->governor_enabled = c->heat_enabled = true;
+        c->margin_target_millidegrees = 15000;
+        c->critical_millidegrees = 100000;
+        c->listen_port = 11435;
+        loader_set_text(l, &c->engine_path, "headroom-engine");
+        set_places(l);
+        c->budget_bytes = c->ram_bytes / 5 * 4;
+        c->weights_fraction = 0.60;
+        c->reserve_bytes = c->ram_bytes / 25 > GIB ? c->ram_bytes / 25 : GIB;
+        c->body_bytes_max = 64 << 20;
+        c->connections_max = 512;
+        c->header_timeout_ms = 10 * 1000;
+        c->idle_timeout_ms = 75 * 1000;
+        c->wait_timeout_ms = 5 * 60 * 1000;  /* half of the ten minutes that the common client library waits */
+        c->load_timeout_ms = 10 * 60 * 1000; /* 60 GiB from a slow disk */
+        c->stop_timeout_ms = 10 * 1000;
+        c->min_residency_ms = 10 * 1000;
+        c->cache_idle_ms = 5 * 1000;
+        l->defaults = (struct config_model){
+                .keep_alive_ms = 5 * 60 * 1000, .parallel = 4, .queue = 64, .kv_type = KV_F16, .kv_floor = KV_Q4_0
+        };
+}
+
+static void apply_overrides(struct loader *l, const struct config_override *overrides, uint32_t count) {
+        for (uint32_t i = 0; i < count; i++) {
+                l->file = overrides[i].origin;
+                l->line = 0;
+                loader_set(l, overrides[i].section, overrides[i].key, overrides[i].value);
+        }
+}
+
+static bool use_engine(struct loader *l, const char *path) {
+        char resolved[PATH_MAX];
+
+        if (!realpath(path, resolved) || access(resolved, X_OK))
+                return false;
+        loader_set_text(l, &l->config->engine_path, resolved);
+        return true;
+}
+
+/* In DIRECTORY (its first LENGTH bytes). */
+static bool find_engine_in(struct loader *l, const char *directory, size_t length) {
+        char path[PATH_MAX];
+        int used = snprintf(path, sizeof path, "%.*s/%s", (int) length, directory, l->config->engine_path);
+
+        return used > 0 && used < PATH_MAX && use_engine(l, path);
+}
+
+/* A bare name is looked for beside our own binary, so that a build tree runs as it is, then in PATH. */
+static void find_engine(struct loader *l) {
+        char self[PATH_MAX] = "";
+
+        l->file = l->config->engine_path;
+        l->line = 0;
+        if (strchr(l->config->engine_path, '/')) {
+                if (!use_engine(l, l->config->engine_path))
+                        loader_problem(l, "the engine cannot be run: %s", strerror(errno));
+                return;
+        }
+        if (readlink("/proc/self/exe", self, sizeof self - 1) > 0 &&
+            find_engine_in(l, self, (size_t) (strrchr(self, '/') - self)))
+                return;
+        for (const char *at = getenv("PATH"); at && *at;) {
+                size_t length = strcspn(at, ":");
+                if (length && find_engine_in(l, at, length))
+                        return;
+                at += length + (at[length] == ':');
+        }
+        loader_problem(l, "the engine is found neither beside headroomd nor in PATH; set [engine] path");
+}
+
+/* What lies beside the main file is found by its name: headroom.conf.d, and models.d in the same directory. */
+static void read_files(struct loader *l, const char *path, const struct config_override *overrides, uint32_t overrides_count) {
+        const char *main_file = path ? path : CONFIG_DEFAULT_PATH;
+        const char *slash = strrchr(main_file, '/');
+        auto_free char *drop_ins = NULL, *models = NULL;
+
+        if (asprintf(&drop_ins, "%s.d", main_file) < 0 ||
+            asprintf(&models, "%.*smodels.d", slash ? (int) (slash - main_file + 1) : 0, main_file) < 0) {
+                l->out_of_memory = true;
+                return;
+        }
+        loader_read_main(l, main_file, path);
+        loader_read_drop_ins(l, drop_ins);
+        apply_overrides(l, overrides, overrides_count);
+        loader_read_models(l, models);
+}
+
+int config_load(const char *path, const struct config_override *overrides, uint32_t overrides_count, config_report *on_report,
+                void *user, struct config **ret) {
+        struct loader *l = calloc(1, sizeof *l); /* too large for a stack that may be small */
+        struct config *c = calloc(1, sizeof *c);
+
+        if (!l || !c) {
+                free(l);
+                free(c);
+                return -ENOMEM;
+        }
+        l->config = c;
+        l->report = on_report;
+        l->user = user;
+        set_defaults(l);
+        if (!l->out_of_memory) {
+                read_files(l, path, overrides, overrides_count);
+                find_engine(l);
+                loader_locate_models(l);
+                loader_discover_models(l);
+                loader_check_names(l);
+        }
+        for (uint32_t i = 0; i < c->models_count; i++)
+                free(l->origins[i].file);
+        int result = l->out_of_memory ? -ENOMEM : l->failed ? -EINVAL : 0;
+        free(l);
+        if (result) {
+                config_free(c);
+                return result;
+        }
+        *ret = c;
+        return 0;
+}

@@ -1,0 +1,84 @@
+/*
+ * config.h - headroom.conf, its drop-ins and models.d, read whole, checked whole, never half applied.
+ *
+ * Later places win: built-in defaults, headroom.conf, headroom.conf.d/ (in order of name), the command line. Each file
+ * of models.d/ beside it is one model; each GGUF file of the models directory that no such file names is a model by itself, with
+ * the defaults of [models]. units/headroom.conf lists every section and key with its default.
+ *
+ * Sizes take K M G T (powers of 1024, "iB" optional) or % of RAM where it says so; times take ms s m h.
+ * Every problem is reported with file and line; loading fails when there is one.
+ */
+#ifndef HEADROOM_DAEMON_CONFIG_CONFIG_H
+#define HEADROOM_DAEMON_CONFIG_CONFIG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "policy/base/kv_type.h"
+
+#define CONFIG_FOREVER UINT64_MAX
+
+struct config_model {
+        char *id;   /* file name without .conf / .gguf, or `name =` */
+        char *path; /* first part of a split model */
+        char **aliases;
+        uint32_t aliases_count;
+        int priority; /* 0 by default; lower leaves first */
+        bool pinned;
+        bool preload;
+        bool batch;             /* the class of its requests where they do not say */
+        uint64_t keep_alive_ms; /* CONFIG_FOREVER: until the room is needed; 0: unload at once */
+        uint32_t context;       /* 0: min(trained, 4096) */
+        uint32_t kv_tokens;     /* 0: 2 x context */
+        uint32_t parallel;      /* requests decoded together */
+        uint32_t queue;         /* requests that may wait */
+        enum kv_type kv_type;   /* as it is loaded, where there is room */
+        enum kv_type
+                kv_floor; /* what it may be loaded with, or lowered to, where there is not; one above kv_type counts as kv_type */
+        uint32_t threads; /* 0: one per processor */
+        bool discovered;  /* found in the models directory, no models.d entry */
+};
+
+struct config {
+        char *listen_address;    /* 127.0.0.1; loopback only */
+        uint16_t listen_port;    /* 11435; 0: any free one, printed at start */
+        char *control_path;      /* /run/headroom/control.sock */
+        char *models_dir;        /* /var/lib/headroom/models */
+        char *state_dir;         /* /var/lib/headroom */
+        char *engine_path;       /* headroom-engine, as an absolute path once loaded */
+        uint64_t ram_bytes;      /* of this machine, or of the container: what percentages are of */
+        uint64_t budget_bytes;   /* default: 80 % of RAM */
+        double weights_fraction; /* of RAM; 0.60 */
+        uint64_t reserve_bytes;  /* default max(1 GiB, 4 % of RAM) */
+        uint64_t body_bytes_max; /* 64 MiB */
+        uint32_t connections_max;
+        uint64_t header_timeout_ms, idle_timeout_ms, wait_timeout_ms, load_timeout_ms, stop_timeout_ms;
+        uint64_t cache_bytes;      /* of beginnings of prompts on disk; 0: none are kept */
+        uint64_t cache_idle_ms;    /* ... that an engine has been idle when what it has is kept; 5 s */
+        uint64_t min_residency_ms; /* a just loaded model is not evicted earlier while it is in use (docs/policy.md) */
+        bool governor_enabled;     /* else it looks and shows, and does not act */
+        bool heat_enabled;
+        uint32_t margin_target_millidegrees; /* below critical: what the heat controller holds; 15 degrees */
+        uint32_t critical_millidegrees;      /* of a control sensor that does not tell its own; 100 degrees */
+        char *proc_root, *sys_root;          /* /proc and /sys, or directories of fixtures for tests */
+        struct config_model *models;
+        uint32_t models_count;
+};
+
+/* One setting from the command line: it has the last word. ORIGIN is how problems name it, e.g. "--budget". */
+struct config_override {
+        const char *origin, *section, *key, *value;
+};
+
+/* TEXT is one sentence: "file:line: what is wrong; what to do". A warning does not make loading fail. */
+typedef void config_report(void *user, bool is_warning, const char *text);
+
+/*
+ * Reads PATH (NULL: /etc/headroom/headroom.conf if it exists, else defaults), PATH.d/ and models.d/ beside it, the
+ * overrides, and the models directory. 0, or -EINVAL after at least one report that is no warning, or -ENOMEM.
+ */
+int config_load(const char *path, const struct config_override *overrides, uint32_t overrides_count, config_report *report,
+                void *user, struct config **ret);
+void config_free(struct config *c);
+
+#endif

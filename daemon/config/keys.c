@@ -1,0 +1,373 @@
+/*
+ * keys.c - every section and key there is: one table, which the hints for misspelt names read too.
+ *
+ * A row says what kind of text a key takes and where the value goes. The keys of one model appear twice: in [models] of
+ * headroom.conf as defaults for all, and in [model] of a file in models.d for that one.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/bounds.h"
+#include "daemon/config/loader.h"
+#include "engine/base/strbuf.h"
+#include "engine/wire/wire.h"
+#include "engine/wire/wire.h"
+
+enum owner { OWNER_CONFIG, OWNER_DEFAULTS, OWNER_MODEL };
+
+struct key;
+typedef const char *setter(struct loader *l, const struct key *key, void *field, const char *value);
+
+struct key {
+        const char *section, *name;
+        setter *set;
+        enum owner owner;
+        size_t offset;
+        uint64_t least, most;
+};
+
+static const char *set_text(struct loader *l, const struct key *key, void *field, const char *value) {
+        (void) key;
+        loader_set_text(l, field, value);
+        return NULL;
+}
+
+/* Limits apply to numbers of every unit; the sentence is the same. */
+static const char *between(const struct key *key, uint64_t number) {
+        static char sentence[128];
+
+        if (number >= key->least && number <= key->most)
+                return NULL;
+        if (number < key->least)
+                (void) snprintf(sentence, sizeof sentence, "is too little; the least is %llu", (unsigned long long) key->least);
+        else
+                (void) snprintf(sentence, sizeof sentence, "is too much; the most is %llu", (unsigned long long) key->most);
+        return sentence;
+}
+
+static const char *set_count(struct loader *l, const struct key *key, void *field, const char *value) {
+        int64_t number;
+        const char *wrong = value_integer(value, &number);
+
+        (void) l;
+        if (!wrong)
+                wrong = number < 0 ? "is negative" : between(key, (uint64_t) number);
+        if (!wrong)
+                *(uint32_t *) field = (uint32_t) number;
+        return wrong;
+}
+
+static const char *set_size(struct loader *l, const struct key *key, void *field, const char *value) {
+        uint64_t bytes;
+        const char *wrong = value_size(value, &bytes);
+
+        (void) l;
+        if (!wrong)
+                wrong = between(key, bytes);
+        if (!wrong)
+                *(uint64_t *) field = bytes;
+        return wrong;
+}
+
+static const char *set_size_or_share(struct loader *l, const struct key *key, void *field, const char *value) {
+        static char sentence[128];
+        uint64_t bytes, ram = l->config->ram_bytes;
+        const char *wrong = value_size_or_share(value, ram, &bytes);
+
+        if (!wrong)
+                wrong = between(key, bytes);
+        if (!wrong && bytes > ram) {
+                (void) snprintf(sentence, sizeof sentence, "is more than this machine's RAM, which is %llu MiB",
+                                (unsigned long long) (ram >> 20));
+                wrong = sentence;
+        }
+        if (!wrong)
+                *(uint64_t *) field = bytes;
+        return wrong;
+}
+
+static const char *set_fraction(struct loader *l, const struct key *key, void *field, const char *value) {
+        double fraction;
+        const char *wrong = value_fraction(value, &fraction);
+
+        (void) l, (void) key;
+        if (!wrong && fraction <= 0)
+                wrong = "leaves no room for any model";
+        if (!wrong)
+                *(double *) field = fraction;
+        return wrong;
+}
+
+static const char *set_duration(struct loader *l, const struct key *key, void *field, const char *value) {
+        static char sentence[128];
+        uint64_t ms;
+        const char *wrong = value_duration(value, &ms);
+
+        (void) l;
+        if (!wrong && (ms < key->least || ms > key->most)) {
+                (void) snprintf(sentence, sizeof sentence, "is out of range; it may be %llu to %llu ms",
+                                (unsigned long long) key->least, (unsigned long long) key->most);
+                wrong = sentence;
+        }
+        if (!wrong)
+                *(uint64_t *) field = ms;
+        return wrong;
+}
+
+static const char *set_keep_alive(struct loader *l, const struct key *key, void *field, const char *value) {
+        if (strcmp(value, "forever") != 0)
+                return set_duration(l, key, field, value);
+        *(uint64_t *) field = CONFIG_FOREVER;
+        return NULL;
+}
+
+static const char *set_flag(struct loader *l, const struct key *key, void *field, const char *value) {
+        (void) l, (void) key;
+        return value_flag(value, field);
+}
+
+static const char *set_degrees(struct loader *l, const struct key *key, void *field, const char *value) {
+        static char sentence[128];
+        uint32_t millidegrees;
+        const char *wrong = value_degrees(value, &millidegrees);
+
+        (void) l;
+        if (!wrong && (millidegrees < key->least || millidegrees > key->most)) {
+                (void) snprintf(sentence, sizeof sentence, "is out of range; it may be %llu to %llu degrees",
+                                (unsigned long long) key->least / 1000, (unsigned long long) key->most / 1000);
+                wrong = sentence;
+        }
+        if (!wrong)
+                *(uint32_t *) field = millidegrees;
+        return wrong;
+}
+
+static const char *set_class(struct loader *l, const struct key *key, void *field, const char *value) {
+        bool is_batch = !strcmp(value, "batch");
+
+        (void) l, (void) key;
+        if (!is_batch && strcmp(value, "interactive") != 0)
+                return "is no class of requests; write interactive or batch";
+        *(bool *) field = is_batch;
+        return NULL;
+}
+
+static const char *set_priority(struct loader *l, const struct key *key, void *field, const char *value) {
+        int64_t number;
+        const char *wrong = value_integer(value, &number);
+
+        (void) l, (void) key;
+        if (!wrong && (number < -1000 || number > 1000))
+                wrong = "is out of range; it may be -1000 to 1000";
+        if (!wrong)
+                *(int *) field = (int) number;
+        return wrong;
+}
+
+static const char *set_kv_type(struct loader *l, const struct key *key, void *field, const char *value) {
+        (void) l, (void) key;
+        return kv_type_by_name(value, field) ? "is no KV cache type; write f16, q8_0 or q4_0" : NULL;
+}
+
+static const char *set_listen(struct loader *l, const struct key *key, void *field, const char *value) {
+        char address[64];
+        const char *wrong = value_loopback(value, address, &l->config->listen_port);
+
+        (void) key;
+        if (!wrong)
+                loader_set_text(l, field, address);
+        return wrong;
+}
+
+/* Ids and aliases go into URLs, log lines and tables. */
+const char *value_bad_name(const char *name) {
+        if (!*name)
+                return "is empty";
+        if (strlen(name) > MODEL_ID_MAX)
+                return "is longer than 128 bytes";
+        for (const char *c = name; *c; c++)
+                if ((unsigned char) *c < 0x20 || *c == 0x7f || *c == ',')
+                        return "contains a control character or a comma";
+        if (!text_is_utf8(name, strlen(name)))
+                return "is not UTF-8";
+        return NULL;
+}
+
+static const char *set_name(struct loader *l, const struct key *key, void *field, const char *value) {
+        const char *wrong = value_bad_name(value);
+
+        (void) key;
+        if (!wrong)
+                loader_set_text(l, field, value);
+        return wrong;
+}
+
+static const char *add_alias(struct loader *l, const char *name, size_t length) {
+        struct config_model *m = l->model;
+        char alias[MODEL_ID_MAX + 2] = "";
+
+        if (length > MODEL_ID_MAX)
+                return "has a name longer than 128 bytes";
+        memcpy(alias, name, length);
+        const char *wrong = value_bad_name(alias);
+        if (wrong)
+                return wrong;
+        if (m->aliases_count == MODEL_ALIASES_MAX)
+                return "has more than 32 names";
+        loader_set_text(l, &m->aliases[m->aliases_count], alias);
+        m->aliases_count += !l->out_of_memory;
+        return NULL;
+}
+
+static const char *set_aliases(struct loader *l, const struct key *key, void *field, const char *value) {
+        const char *wrong = NULL;
+
+        (void) key, (void) field;
+        for (uint32_t i = 0; i < l->model->aliases_count; i++)
+                free(l->model->aliases[i]);
+        l->model->aliases_count = 0;
+        if (!l->model->aliases)
+                l->model->aliases = calloc(MODEL_ALIASES_MAX, sizeof *l->model->aliases);
+        if (!l->model->aliases) {
+                l->out_of_memory = true;
+                return NULL;
+        }
+        for (const char *at = value; *at && !wrong;) {
+                at += strspn(at, ", \t");
+                size_t length = strcspn(at, ",");
+                const char *next = at + length;
+                while (length && (at[length - 1] == ' ' || at[length - 1] == '\t'))
+                        length--;
+                if (length)
+                        wrong = add_alias(l, at, length);
+                at = next;
+        }
+        return wrong;
+}
+
+#define IN_CONFIG(SECTION, NAME, SET, FIELD, LEAST, MOST) \
+        { SECTION, NAME, SET, OWNER_CONFIG, offsetof(struct config, FIELD), LEAST, MOST }
+#define IN_MODEL(NAME, SET, FIELD, LEAST, MOST) \
+        { "model", NAME, SET, OWNER_MODEL, offsetof(struct config_model, FIELD), LEAST, MOST }
+#define IN_BOTH(NAME, SET, FIELD, LEAST, MOST)                                                      \
+        { "models", NAME, SET, OWNER_DEFAULTS, offsetof(struct config_model, FIELD), LEAST, MOST }, \
+                IN_MODEL(NAME, SET, FIELD, LEAST, MOST)
+#define HOUR ((uint64_t) 3600000)
+
+static const struct key keys[] = {
+        IN_CONFIG("server", "listen", set_listen, listen_address, 0, 0),
+        IN_CONFIG("server", "control", set_text, control_path, 0, 0),
+        IN_CONFIG("server", "state", set_text, state_dir, 0, 0),
+        IN_CONFIG("server", "connections", set_count, connections_max, 1, 65536),
+        IN_CONFIG("server", "body_limit", set_size, body_bytes_max, 1024, (uint64_t) 64 << 20),
+        IN_CONFIG("server", "header_timeout", set_duration, header_timeout_ms, 100, HOUR),
+        IN_CONFIG("server", "idle_timeout", set_duration, idle_timeout_ms, 100, HOUR),
+        IN_CONFIG("memory", "budget", set_size_or_share, budget_bytes, 1 << 20, UINT64_MAX),
+        IN_CONFIG("memory", "weights_fraction", set_fraction, weights_fraction, 0, 0),
+        IN_CONFIG("memory", "reserve", set_size_or_share, reserve_bytes, 0, UINT64_MAX),
+        IN_CONFIG("engine", "path", set_text, engine_path, 0, 0),
+        IN_CONFIG("engine", "load_timeout", set_duration, load_timeout_ms, 1000, 24 * HOUR),
+        IN_CONFIG("engine", "stop_timeout", set_duration, stop_timeout_ms, 100, HOUR),
+        IN_CONFIG("cache", "size", set_size, cache_bytes, 0, UINT64_MAX),
+        IN_CONFIG("cache", "idle", set_duration, cache_idle_ms, 0, HOUR),
+        IN_CONFIG("governor", "enabled", set_flag, governor_enabled, 0, 0),
+        IN_CONFIG("governor", "heat", set_flag, heat_enabled, 0, 0),
+        IN_CONFIG("governor", "margin_target", set_degrees, margin_target_millidegrees, 5000, 50000),
+        IN_CONFIG("governor", "critical", set_degrees, critical_millidegrees, 60000, 125000),
+        IN_CONFIG("governor", "proc_root", set_text, proc_root, 0, 0),
+        IN_CONFIG("governor", "sys_root", set_text, sys_root, 0, 0),
+        IN_CONFIG("models", "directory", set_text, models_dir, 0, 0),
+        IN_CONFIG("models", "wait_timeout", set_duration, wait_timeout_ms, 100, 24 * HOUR),
+        IN_CONFIG("models", "min_residency", set_duration, min_residency_ms, 0, HOUR),
+        IN_BOTH("keep_alive", set_keep_alive, keep_alive_ms, 0, 365 * 24 * HOUR),
+        IN_BOTH("context", set_count, context, 0, 16 << 20),
+        IN_BOTH("kv_tokens", set_count, kv_tokens, 0, 16 << 20),
+        IN_BOTH("parallel", set_count, parallel, 1, WIRE_PARALLEL_MAX),
+        IN_BOTH("queue", set_count, queue, 0, 65536),
+        IN_BOTH("kv", set_kv_type, kv_type, 0, 0),
+        IN_BOTH("kv_floor", set_kv_type, kv_floor, 0, 0),
+        IN_BOTH("threads", set_count, threads, 0, 512),
+        IN_BOTH("class", set_class, batch, 0, 0),
+        IN_MODEL("name", set_name, id, 0, 0),
+        IN_MODEL("path", set_text, path, 0, 0),
+        IN_MODEL("aliases", set_aliases, aliases, 0, 0),
+        IN_MODEL("priority", set_priority, priority, 0, 0),
+        IN_MODEL("pin", set_flag, pinned, 0, 0),
+        IN_MODEL("preload", set_flag, preload, 0, 0),
+};
+#define KEYS_COUNT (sizeof keys / sizeof *keys)
+
+static const char *const main_sections[] = { "server", "memory", "engine", "cache", "governor", "models", NULL };
+static const char *const model_sections[] = { "model", NULL };
+
+static bool is_listed(const char *const *words, const char *word) {
+        for (; *words; words++)
+                if (!strcmp(*words, word))
+                        return true;
+        return false;
+}
+
+static void unknown_section(struct loader *l, const char *section) {
+        const char *const *here = l->model ? model_sections : main_sections;
+        const char *near = value_nearest(section, here);
+
+        if (is_listed(l->model ? main_sections : model_sections, section))
+                loader_problem(l, "section [%s] belongs in %s", section,
+                               l->model ? "headroom.conf, not in a file of models.d" : "a file of models.d, one for each model");
+        else if (!*section)
+                loader_problem(l, "this line stands before any section; begin with [%s]", l->model ? "model" : "server");
+        else if (near)
+                loader_problem(l, "unknown section [%s]; did you mean [%s]?", section, near);
+        else
+                loader_problem(l, "unknown section [%s]; there are %s", section,
+                               l->model ? "only [model]" : "[server], [memory], [engine], [cache], [governor] and [models]");
+}
+
+static void unknown_key(struct loader *l, const char *section, const char *name) {
+        const char *words[KEYS_COUNT + 1];
+        size_t count = 0;
+
+        for (size_t i = 0; i < KEYS_COUNT; i++)
+                if (!strcmp(keys[i].section, section))
+                        words[count++] = keys[i].name;
+        words[count] = NULL;
+        const char *near = value_nearest(name, words);
+        if (near) {
+                loader_problem(l, "unknown key '%s' in [%s]; did you mean '%s'?", name, section, near);
+                return;
+        }
+        for (size_t i = 0; i < KEYS_COUNT; i++)
+                if (!strcmp(keys[i].name, name)) {
+                        loader_problem(l, "unknown key '%s' in [%s]; it belongs in [%s]", name, section, keys[i].section);
+                        return;
+                }
+        loader_problem(l, "unknown key '%s' in [%s]", name, section);
+}
+
+static void *field_of(struct loader *l, const struct key *key) {
+        void *owners[] = { [OWNER_CONFIG] = l->config, [OWNER_DEFAULTS] = &l->defaults, [OWNER_MODEL] = l->model };
+
+        return (char *) owners[key->owner] + key->offset;
+}
+
+void loader_set(struct loader *l, const char *section, const char *name, const char *value) {
+        const struct key *key = NULL;
+
+        if (!is_listed(l->model ? model_sections : main_sections, section)) {
+                unknown_section(l, section);
+                return;
+        }
+        for (size_t i = 0; i < KEYS_COUNT && !key; i++)
+                if (!strcmp(keys[i].section, section) && !strcmp(keys[i].name, name))
+                        key = &keys[i];
+        if (!key) {
+                unknown_key(l, section, name);
+                return;
+        }
+        const char *wrong = !*value && key->set != set_aliases ? "is empty; leave the line out for the default"
+                                                               : key->set(l, key, field_of(l, key), value);
+        if (wrong)
+                loader_problem(l, "%s = '%s' %s", name, value, wrong);
+}

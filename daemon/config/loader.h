@@ -1,0 +1,72 @@
+/*
+ * loader.h - what the files config*.c share: one loader carries the configuration that grows, and where we are in the text.
+ *
+ * value.c turns text into values, keys.c knows every section and key, files.c reads files,
+ * models.c finds models on disk and compares them all, config.c puts these in order.
+ */
+#ifndef HEADROOM_DAEMON_CONFIG_LOADER_H
+#define HEADROOM_DAEMON_CONFIG_LOADER_H
+
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "daemon/bounds.h"
+#include "daemon/config/config.h"
+
+/* Where the parts of a model were said, for problems that only show once everything has been read. */
+struct model_origin {
+        char *file; /* NULL for a discovered model */
+        unsigned path_line, name_line, aliases_line;
+        dev_t device; /* of the model's file, once found */
+        ino_t inode;
+};
+
+struct loader {
+        struct config *config;
+        struct config_model defaults;            /* [models] */
+        struct model_origin origins[MODELS_MAX]; /* one for each of config->models */
+        struct config_model *model;              /* the one whose file is being read, else NULL */
+        const char *file;                        /* for problems; a file's path or an option's name */
+        unsigned line;                           /* 0: not a matter of one line */
+        config_report *report;
+        void *user;
+        bool failed;
+        bool out_of_memory;
+};
+
+/* config.c */
+void loader_problem(struct loader *l, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void loader_warning(struct loader *l, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* Replaces a text; a failed allocation sticks in the loader. */
+void loader_set_text(struct loader *l, char **text, const char *value);
+/* A new model with the defaults, or NULL (too many, or no memory; both have been said). */
+struct config_model *loader_add_model(struct loader *l, const char *id);
+
+/* keys.c: one setting. Every problem is reported. */
+void loader_set(struct loader *l, const char *section, const char *key, const char *value);
+/* What is wrong with the name of a model, or NULL. */
+const char *value_bad_name(const char *name);
+
+/* files.c */
+void loader_read_main(struct loader *l, const char *path, bool must_exist);
+void loader_read_drop_ins(struct loader *l, const char *directory);
+void loader_read_models(struct loader *l, const char *directory);
+
+/* models.c */
+void loader_locate_models(struct loader *l);   /* the files of the models that were named */
+void loader_discover_models(struct loader *l); /* those nobody named */
+void loader_check_names(struct loader *l);     /* ids and aliases are one name space */
+
+/* value.c: each returns NULL and writes *ret, or returns what is wrong with the text: "is no ...; write ...". */
+const char *value_size(const char *text, uint64_t *ret);
+const char *value_size_or_share(const char *text, uint64_t whole, uint64_t *ret); /* also "80%" of WHOLE */
+const char *value_fraction(const char *text, double *ret);                        /* 0.6 or 60% */
+const char *value_duration(const char *text, uint64_t *ret_ms);
+const char *value_integer(const char *text, int64_t *ret);
+const char *value_degrees(const char *text, uint32_t *ret_millidegrees); /* 15 or 87.5; "C" may follow */
+const char *value_flag(const char *text, bool *ret);
+const char *value_loopback(const char *text, char ret_address[64], uint16_t *ret_port);
+/* The nearest of the words (NULL-terminated list), or NULL when none is near. */
+const char *value_nearest(const char *word, const char *const *words);
+
+#endif

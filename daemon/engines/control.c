@@ -1,0 +1,118 @@
+/*
+ * control.c - what an engine is told by control frames, and what it makes of it.
+ *
+ * An order is in force when the engine has said so (controlled); then its report is asked for, since acts are judged by
+ * what comes back. What the report says is the truth: an engine that relieved itself, or was restarted, is where it says it is.
+ */
+#include <errno.h>
+
+#include "daemon/models/fleet_internal.h"
+#include "daemon/system/log.h"
+#include "engine/wire/wire.h"
+#include "policy/base/sat.h"
+
+static struct order *find(struct model *m, uint64_t id) {
+        for (uint32_t i = 0; i < ORDERS_MAX; i++)
+                if (m->engine.orders[i].id == id)
+                        return &m->engine.orders[i];
+        return NULL;
+}
+
+int order_send(struct model *m, cJSON *settings, const struct act *act) {
+        struct order *place = find(m, 0);
+        int r = !settings ? -ENOMEM : !place ? -EBUSY : 0;
+        uint64_t id = 0;
+        if (r == 0 && !engine_process_listens(m->engine.process))
+                r = -EBUSY;
+        if (r == 0)
+                r = engine_process_control(m->engine.process, settings, &id);
+        cJSON_Delete(settings);
+        if (r < 0)
+                return r;
+        *place = (struct order){ .id = id, .act = *act, .sent_ms = fleet_clock_ms() };
+        if (m->running.count == 0)
+                m->engine.heard_ms = place->sent_ms;
+        return 0;
+}
+
+bool order_is_pending(const struct model *m, enum act_kind kind) {
+        for (uint32_t i = 0; i < ORDERS_MAX; i++)
+                if (m->engine.orders[i].id != 0 && m->engine.orders[i].act.kind == kind)
+                        return true;
+        return false;
+}
+
+uint64_t order_oldest_ms(const struct model *m) {
+        uint64_t oldest = TIME_NEVER;
+        for (uint32_t i = 0; i < ORDERS_MAX; i++)
+                if (m->engine.orders[i].id != 0)
+                        oldest = smaller(oldest, m->engine.orders[i].sent_ms);
+        return oldest;
+}
+
+/* In force from now on. */
+static void settle(struct tenure *e, const struct act *act) {
+        switch (act->kind) {
+        case ACT_DOWNSHIFT:
+        case ACT_UPSHIFT: e->level = (enum kv_type) act->level; break;
+        case ACT_CHUNK: e->chunk = act->value; break;
+        case ACT_CONTEXT: e->context_now = act->value; break;
+        default: break;
+        }
+}
+
+bool order_answered(struct model *m, uint64_t id, bool good) {
+        struct tenure *e = &m->engine;
+        struct order *order = find(m, id);
+        if (!order)
+                return false;
+        struct act act = order->act;
+        *order = (struct order){ 0 };
+        if (good)
+                settle(e, &act);
+        else
+                log_warning("order_refused", LOG_TEXT("model", m->config->id),
+                            LOG_TEXT("act", act.kind == ACT_NONE ? "heat" : policy_act_word(act.kind)));
+        if (act.kind == ACT_NONE) {
+                e->no_heat = e->no_heat || !good;
+                return true;
+        }
+        engine_process_tell(e->process, WIRE_STATISTICS);
+        govern_tell(m->fleet, &act, good ? 0 : -EREMOTEIO);
+        return true;
+}
+
+/* A smaller account once everything has come down; a larger one was asked for before the order went out. */
+static void count_precision(struct model *m) {
+        struct tenure *e = &m->engine;
+        if (e->report.converting || order_is_pending(m, ACT_UPSHIFT) || order_is_pending(m, ACT_DOWNSHIFT))
+                return;
+        enum kv_type before = e->counted;
+        uint64_t bytes = model_account_bytes(m);
+        e->counted = e->report.kv;
+        if (e->counted == before)
+                return;
+        log_info("account", LOG_TEXT("model", m->config->id), LOG_TEXT("kv", kv_type_name(e->counted)),
+                 LOG_NUMBER("before_mib", bytes >> 20), LOG_NUMBER("now_mib", model_account_bytes(m) >> 20));
+        fleet_measure_want(m);
+        fleet_poke(m->fleet);
+}
+
+void orders_compare(struct model *m) {
+        struct tenure *e = &m->engine;
+        const struct engine_report *r = &e->report;
+        e->reported = true;
+        if (e->chunk_full == 0)
+                e->chunk_full = r->prefill_chunk;
+        if (e->threads_full == 0)
+                e->threads_full = r->threads;
+        if (r->prefill_chunk > 0 && !order_is_pending(m, ACT_CHUNK))
+                e->chunk = r->prefill_chunk;
+        if (r->context > 0 && !order_is_pending(m, ACT_CONTEXT))
+                e->context_now = r->context;
+        if (!r->kv_told)
+                return;
+        if (!order_is_pending(m, ACT_UPSHIFT) && !order_is_pending(m, ACT_DOWNSHIFT))
+                e->level = r->kv;
+        count_precision(m);
+}

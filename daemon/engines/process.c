@@ -1,0 +1,372 @@
+/* process.c - the worker's command line, and a conversation in frames that ends at the first wrong word. */
+#include "daemon/engines/process.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "daemon/system/argv.h"
+#include "daemon/bounds.h"
+#include "engine/wire/wire.h"
+
+struct engine_process {
+        struct child *child;
+        struct engine_events events;
+        void *user;
+        struct wire_reader reader;
+        uint64_t ids_issued;
+        int files_fd; /* descriptors go out here; -1: none yet */
+        uint8_t *relieve;
+        size_t relieve_count;
+        uint32_t request_bytes_max; /* as it said when it was ready */
+        bool ready;                 /* has said `ready`: requests may follow */
+        bool over;                  /* has said `failed`, or broke: nothing more is listened to */
+};
+
+/* What an engine may say, and when. */
+static const struct {
+        const char *type;
+        bool before_ready; /* else only after it */
+        bool has_id;
+} sayings[ENGINE_SAYS_COUNT] = {
+        [ENGINE_SAYS_READY] = { WIRE_READY, true, false },
+        [ENGINE_SAYS_FAILED] = { WIRE_FAILED, true, false },
+        [ENGINE_SAYS_START] = { WIRE_START, false, true },
+        [ENGINE_SAYS_TEXT] = { WIRE_TEXT, false, true },
+        [ENGINE_SAYS_END] = { WIRE_END, false, true },
+        [ENGINE_SAYS_EMBEDDING] = { WIRE_EMBEDDING, false, true },
+        [ENGINE_SAYS_ERROR] = { WIRE_ERROR, false, true },
+        [ENGINE_SAYS_STATISTICS] = { WIRE_STATISTICS, false, false },
+        [ENGINE_SAYS_CONTROLLED] = { WIRE_CONTROLLED, false, true },
+        [ENGINE_SAYS_SUSPENDED] = { WIRE_SUSPENDED, false, true },
+        [ENGINE_SAYS_RESTORED] = { WIRE_RESTORED, false, true },
+        [ENGINE_SAYS_OFFERED] = { WIRE_OFFERED, false, true },
+        [ENGINE_SAYS_KEPT] = { WIRE_KEPT, false, true },
+        [ENGINE_SAYS_RECALL] = { WIRE_RECALL, false, true },
+        [ENGINE_SAYS_SPOILT] = { WIRE_SPOILT, false, true },
+};
+
+static void broken(struct engine_process *e, const char *sentence) {
+        if (e->over)
+                return;
+        e->over = true;
+        e->events.on_broken(e->user, sentence);
+}
+
+/* 1 and *ret_id; 0 when the id is missing, not a whole number, or was never issued. */
+static int frame_id(const struct engine_process *e, const cJSON *frame, uint64_t *ret_id) {
+        const cJSON *id = cJSON_GetObjectItemCaseSensitive(frame, "id");
+        if (!cJSON_IsNumber(id) || !(id->valuedouble >= 1) || !(id->valuedouble <= (double) e->ids_issued))
+                return 0;
+        uint64_t whole = (uint64_t) id->valuedouble;
+        if ((double) whole < id->valuedouble)
+                return 0;
+        *ret_id = whole;
+        return 1;
+}
+
+static void take_request_bytes_max(struct engine_process *e, const cJSON *frame) {
+        const cJSON *most = cJSON_GetObjectItemCaseSensitive(frame, "request_bytes_max");
+        bool known = cJSON_IsNumber(most) && most->valuedouble >= 1 && most->valuedouble < WIRE_TO_ENGINE_BYTES_MAX;
+        e->request_bytes_max = known ? (uint32_t) most->valuedouble : WIRE_TO_ENGINE_BYTES_MAX;
+}
+
+static void take_frame(struct engine_process *e, const cJSON *frame) {
+        const char *type = wire_type(frame);
+        unsigned says = 0;
+        while (says < ENGINE_SAYS_COUNT && strcmp(sayings[says].type, type) != 0)
+                says++;
+        if (says == ENGINE_SAYS_COUNT) {
+                broken(e, "the engine sent a message of an unknown type");
+                return;
+        }
+        if (sayings[says].before_ready == e->ready) {
+                broken(e, e->ready ? "the engine said twice that it was ready" : "the engine answered before it was ready");
+                return;
+        }
+        uint64_t id = 0;
+        if (sayings[says].has_id && !frame_id(e, frame, &id)) {
+                broken(e, "the engine answered a request that was never made");
+                return;
+        }
+        if (says == ENGINE_SAYS_READY) {
+                const cJSON *version = cJSON_GetObjectItemCaseSensitive(frame, "version");
+                if (!cJSON_IsNumber(version) || version->valueint != WIRE_VERSION) {
+                        broken(e, "the engine speaks another version of the wire protocol; daemon and engine must be installed "
+                                  "together");
+                        return;
+                }
+                e->ready = true;
+                take_request_bytes_max(e, frame);
+        }
+        if (says == ENGINE_SAYS_FAILED)
+                e->over = true;
+        if (!e->events.on_frame(e->user, (enum engine_says) says, id, frame))
+                broken(e, "the engine sent a message whose contents are not what its type says");
+}
+
+static void on_bytes(void *user, const uint8_t *bytes, size_t count) {
+        struct engine_process *e = user;
+        if (e->over)
+                return;
+        if (wire_reader_push(&e->reader, bytes, count) < 0) {
+                broken(e, "no memory for a message of the engine");
+                return;
+        }
+        while (!e->over) {
+                cJSON *frame;
+                int r = wire_reader_next(&e->reader, &frame);
+                if (r == 0)
+                        return;
+                if (r < 0) {
+                        broken(e, r == -EMSGSIZE ? "the engine sent a message that is empty or too long"
+                                                 : "the engine sent something that is not a message");
+                        return;
+                }
+                take_frame(e, frame);
+                cJSON_Delete(frame);
+        }
+}
+
+static void on_channel_end(void *user) {
+        struct engine_process *e = user;
+        if (e->over)
+                return;
+        e->over = true;
+        e->events.on_hang_up(e->user);
+}
+
+static void process_free(struct engine_process *e) {
+        if (e->files_fd >= 0)
+                (void) close(e->files_fd);
+        wire_reader_done(&e->reader);
+        free(e->relieve);
+        free(e);
+}
+
+static void on_child_exit(void *user, struct child_exit exit) {
+        struct engine_process *e = user;
+        e->over = true;
+        e->events.on_exit(e->user, exit);
+        process_free(e);
+}
+
+/* All words but those for the parts of the model. */
+#define ARGUMENTS_FIXED 21
+
+static void fill_arguments(struct arguments *a, const struct engine_settings *s) {
+        arguments_add(a, "headroom-engine");
+        arguments_add(a, "worker");
+        arguments_add_number(a, "--socket", CHILD_CHANNEL_SOCKET);
+        for (uint32_t i = 0; i < s->model_fds_count; i++)
+                arguments_add_number(a, "--model-fd", CHILD_FDS_FIRST + i);
+        arguments_add_number(a, "--ctx", s->context);
+        arguments_add_number(a, "--kv-tokens", s->kv_tokens);
+        arguments_add(a, "--kv");
+        arguments_add(a, kv_type_name(s->kv_type));
+        arguments_add(a, "--kv-floor");
+        arguments_add(a, kv_type_name(s->kv_floor));
+        arguments_add_number(a, "--files", CHILD_FDS_FIRST + s->model_fds_count);
+        if (s->recalls)
+                arguments_add(a, "--recall");
+        if (s->threads > 0)
+                arguments_add_number(a, "--threads", s->threads);
+        arguments_add_number(a, "--parallel", s->parallel);
+}
+
+/* FDS: those of the model, then the engine's end of the files socket. */
+static int start_worker(uv_loop_t *loop, const struct engine_settings *s, const int *fds, struct engine_process *e) {
+        struct arguments a;
+        static const struct child_events events = { .on_bytes = on_bytes,
+                                                    .on_channel_end = on_channel_end,
+                                                    .on_exit = on_child_exit };
+        int r = arguments_init(&a, ARGUMENTS_FIXED + 2 * (size_t) s->model_fds_count);
+        if (r < 0)
+                return r;
+        fill_arguments(&a, s);
+        struct child_spec spec = {
+                .path = s->path,
+                .arguments = a.all,
+                .channel = CHILD_CHANNEL_SOCKET,
+                .fds = fds,
+                .fds_count = s->model_fds_count + 1,
+                .cgroup_fd = s->cgroup_fd,
+        };
+        r = child_start(loop, &spec, &events, e, &e->child);
+        arguments_done(&a);
+        return r;
+}
+
+static int start_with_files(uv_loop_t *loop, const struct engine_settings *s, struct engine_process *e) {
+        int ends[2], r = -ENOMEM;
+        int *fds = calloc((size_t) s->model_fds_count + 1, sizeof(*fds));
+        if (!fds)
+                return r;
+        if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) == 0) {
+                memcpy(fds, s->model_fds, s->model_fds_count * sizeof(*fds));
+                fds[s->model_fds_count] = ends[1];
+                e->files_fd = ends[0];
+                r = start_worker(loop, s, fds, e);
+                (void) close(ends[1]);
+        } else {
+                r = -errno;
+        }
+        free(fds);
+        return r;
+}
+
+static int make_relieve(struct engine_process *e) {
+        cJSON *frame = cJSON_CreateObject();
+        int r = frame && cJSON_AddStringToObject(frame, "type", WIRE_RELIEVE)
+                        ? wire_encode(frame, WIRE_TO_ENGINE_BYTES_MAX, &e->relieve, &e->relieve_count)
+                        : -ENOMEM;
+        cJSON_Delete(frame);
+        return r;
+}
+
+int engine_process_start(uv_loop_t *loop, const struct engine_settings *settings, const struct engine_events *events, void *user,
+                         struct engine_process **ret) {
+        struct engine_process *e = calloc(1, sizeof(*e));
+        if (!e)
+                return -ENOMEM;
+        e->events = *events;
+        e->user = user;
+        e->reader.bytes_max = WIRE_TO_DAEMON_BYTES_MAX;
+        e->files_fd = -1;
+        int r = make_relieve(e);
+        if (r == 0)
+                r = start_with_files(loop, settings, e);
+        if (r < 0) {
+                process_free(e);
+                return r;
+        }
+        *ret = e;
+        return 0;
+}
+
+pid_t engine_process_pid(const struct engine_process *e) {
+        return child_pid(e->child);
+}
+
+int engine_process_pidfd(const struct engine_process *e) {
+        return child_pidfd(e->child);
+}
+
+const char *engine_process_last_words(const struct engine_process *e) {
+        return child_last_words(e->child);
+}
+
+bool engine_process_listens(const struct engine_process *e) {
+        return e->ready && !e->over && child_unsent_bytes(e->child) < ENGINE_UNSENT_BYTES_MAX;
+}
+
+static int send_message(struct engine_process *e, const cJSON *message, uint32_t bytes_max) {
+        uint8_t *bytes;
+        size_t count;
+        int r = wire_encode(message, bytes_max, &bytes, &count);
+        return r < 0 ? r : child_write(e->child, bytes, count);
+}
+
+int engine_process_request(struct engine_process *e, cJSON *message, uint64_t *ret_id) {
+        uint64_t id = e->ids_issued + 1;
+        if (!cJSON_AddNumberToObject(message, "id", (double) id))
+                return -ENOMEM;
+        int r = send_message(e, message, e->request_bytes_max);
+        if (r < 0)
+                return r;
+        e->ids_issued = id;
+        *ret_id = id;
+        return 0;
+}
+
+/* WITH_FILE: a descriptor has been sent before. */
+static int send_small(struct engine_process *e, const char *type, uint64_t id, bool with_file) {
+        cJSON *message = cJSON_CreateObject();
+        int r = -ENOMEM;
+        if (message && cJSON_AddStringToObject(message, "type", type) &&
+            (id == 0 || cJSON_AddNumberToObject(message, "id", (double) id)) &&
+            (!with_file || cJSON_AddTrueToObject(message, "file")))
+                r = send_message(e, message, WIRE_TO_ENGINE_BYTES_MAX);
+        cJSON_Delete(message);
+        return r;
+}
+
+void engine_process_about(struct engine_process *e, const char *type, uint64_t id) {
+        (void) send_small(e, type, id, false);
+}
+
+void engine_process_tell(struct engine_process *e, const char *type) {
+        (void) send_small(e, type, 0, false);
+}
+
+/* --- levers --- */
+
+int engine_process_control(struct engine_process *e, cJSON *settings, uint64_t *ret_id) {
+        if (!cJSON_AddStringToObject(settings, "type", WIRE_CONTROL))
+                return -ENOMEM;
+        return engine_process_request(e, settings, ret_id);
+}
+
+/* The request's id in little-endian, and the descriptor with it. */
+static int send_file(const struct engine_process *e, uint64_t id, int fd) {
+        uint8_t bytes[8];
+        for (unsigned i = 0; i < sizeof(bytes); i++)
+                bytes[i] = (uint8_t) (id >> 8 * i);
+        struct iovec text = { bytes, sizeof(bytes) };
+        union {
+                struct cmsghdr head;
+                char room[CMSG_SPACE(sizeof(int))];
+        } control = { .head = { .cmsg_len = CMSG_LEN(sizeof(int)), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS } };
+        memcpy(CMSG_DATA(&control.head), &fd, sizeof(fd));
+        struct msghdr message = {
+                .msg_iov = &text, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control.room)
+        };
+        for (;;) {
+                if (sendmsg(e->files_fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0)
+                        return 0;
+                if (errno != EINTR)
+                        return -errno;
+        }
+}
+
+int engine_process_suspend(struct engine_process *e, uint64_t id, int fd) {
+        int r = fd < 0 ? 0 : send_file(e, id, fd);
+        /* A descriptor whose frame cannot follow is thrown away by the engine when the next one comes. */
+        return r < 0 ? r : send_small(e, WIRE_SUSPEND, id, fd >= 0);
+}
+
+int engine_process_restore(struct engine_process *e, uint64_t id) {
+        return send_small(e, WIRE_RESTORE, id, false);
+}
+
+int engine_process_offer(struct engine_process *e, uint64_t *ret_id) {
+        int r = send_small(e, WIRE_OFFER, e->ids_issued + 1, false);
+        if (r == 0)
+                *ret_id = ++e->ids_issued;
+        return r;
+}
+
+int engine_process_keep(struct engine_process *e, int fd, uint64_t *ret_id) {
+        int r = send_file(e, e->ids_issued + 1, fd);
+        if (r == 0)
+                r = send_small(e, WIRE_KEEP, e->ids_issued + 1, true);
+        if (r == 0)
+                *ret_id = ++e->ids_issued;
+        return r;
+}
+
+int engine_process_recalled(struct engine_process *e, uint64_t id, int fd) {
+        int r = fd < 0 ? 0 : send_file(e, id, fd);
+        return r < 0 ? r : send_small(e, WIRE_RECALLED, id, fd >= 0);
+}
+
+int engine_process_relieve(struct engine_process *e) {
+        return child_write_kept(e->child, e->relieve, e->relieve_count);
+}
+
+void engine_process_kill(struct engine_process *e) {
+        child_kill(e->child);
+}

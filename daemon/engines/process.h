@@ -1,0 +1,107 @@
+/*
+ * process.h - one engine: a worker process and the frames we exchange with it.
+ *
+ * The engine is treated as hostile: a frame that is unknown, untimely, mis-sized or names a request that was never
+ * made ends the conversation (on_broken, once), after which no frame is delivered and the owner should kill it.
+ * What it must say, and when, is docs/wire-protocol.md. Loop thread only.
+ */
+#ifndef HEADROOM_DAEMON_ENGINES_PROCESS_H
+#define HEADROOM_DAEMON_ENGINES_PROCESS_H
+
+#include <cjson/cJSON.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <uv.h>
+
+#include "daemon/system/child.h"
+#include "policy/base/kv_type.h"
+
+struct engine_process;
+
+struct engine_settings {
+        const char *path;     /* of headroom-engine */
+        const int *model_fds; /* stay the caller's */
+        uint32_t model_fds_count;
+        uint32_t context, kv_tokens, parallel;
+        uint32_t threads; /* 0: the engine decides */
+        enum kv_type kv_type;
+        enum kv_type
+                kv_floor; /* what the KV cache may be taken down to while it runs; one that the heads cannot have is raised */
+        bool recalls;     /* it may ask for files with the beginnings of prompts */
+        int cgroup_fd;    /* of cgroup_engine_fd; -1: it stays in ours */
+};
+
+enum engine_says {
+        ENGINE_SAYS_READY,
+        ENGINE_SAYS_FAILED,
+        ENGINE_SAYS_START,
+        ENGINE_SAYS_TEXT,
+        ENGINE_SAYS_END,
+        ENGINE_SAYS_EMBEDDING,
+        ENGINE_SAYS_ERROR,
+        ENGINE_SAYS_STATISTICS,
+        ENGINE_SAYS_CONTROLLED,
+        ENGINE_SAYS_SUSPENDED,
+        ENGINE_SAYS_RESTORED,
+        ENGINE_SAYS_OFFERED,
+        ENGINE_SAYS_KEPT,
+        ENGINE_SAYS_RECALL,
+        ENGINE_SAYS_SPOILT,
+        ENGINE_SAYS_COUNT
+};
+
+struct engine_events {
+        /*
+         * ID is that of a request made before (maybe over since), 0 where the message has none. FRAME is borrowed.
+         * False: its fields are not what its type says, which breaks the conversation.
+         */
+        bool (*on_frame)(void *user, enum engine_says says, uint64_t id, const cJSON *frame);
+        void (*on_broken)(void *user, const char *sentence);
+        void (*on_hang_up)(void *user); /* it closed its end: it has ended or is about to */
+        /* Last: the process is gone, and so is the object after this call. */
+        void (*on_exit)(void *user, struct child_exit exit);
+};
+
+/* 0 and *ret, or -errno. */
+int engine_process_start(uv_loop_t *loop, const struct engine_settings *settings, const struct engine_events *events, void *user,
+                         struct engine_process **ret);
+pid_t engine_process_pid(const struct engine_process *e);
+int engine_process_pidfd(const struct engine_process *e); /* stays the engine's */
+const char *engine_process_last_words(const struct engine_process *e);
+
+/* True while the engine takes what we send; false when it has stopped reading and our queue is full. */
+bool engine_process_listens(const struct engine_process *e);
+/* Gives MESSAGE the next id and sends it. 0 and *ret_id; -EMSGSIZE when it is longer than the engine takes; -errno. */
+int engine_process_request(struct engine_process *e, cJSON *message, uint64_t *ret_id);
+/* TYPE is cancel, pause or resume. A channel that is closed shows as on_exit, so failure is not told. */
+void engine_process_about(struct engine_process *e, const char *type, uint64_t id);
+/*
+ * The levers (docs/wire-protocol.md). What the engine makes of them comes as a frame: controlled or error with the id of
+ * the control, suspended and restored with that of the request.
+ */
+/* SETTINGS: an object with fields of a control frame; it gets the type and the id, and stays the caller's. As engine_process_request. */
+int engine_process_control(struct engine_process *e, cJSON *settings, uint64_t *ret_id);
+/*
+ * ID is a request's. FD: open for reading and writing, empty, the caller's to close after the call; or -1: its KV is
+ * dropped and computed again later. 0; -EAGAIN when the engine has not taken the descriptors that were sent before; -errno.
+ */
+int engine_process_suspend(struct engine_process *e, uint64_t id, int fd);
+int engine_process_restore(struct engine_process *e, uint64_t id);
+/*
+ * Beginnings in files (docs/wire-protocol.md): what has it to keep, write what was offered last to FD, and the answer to what
+ * request ID asked (FD -1: there is none). FD as with suspend. 0 and *ret_id; -EAGAIN; -errno.
+ */
+int engine_process_offer(struct engine_process *e, uint64_t *ret_id);
+int engine_process_keep(struct engine_process *e, int fd, uint64_t *ret_id);
+int engine_process_recalled(struct engine_process *e, uint64_t id, int fd);
+/*
+ * The emergency: the frame was made at the start, and sending it needs no memory. It goes behind what is unsent (a frame
+ * may be half sent), which is little for an engine that listens. 0, -EALREADY: one is under way; -EPIPE.
+ */
+int engine_process_relieve(struct engine_process *e);
+/* TYPE is shutdown or statistics. */
+void engine_process_tell(struct engine_process *e, const char *type);
+void engine_process_kill(struct engine_process *e);
+
+#endif

@@ -1,0 +1,138 @@
+/*
+ * suspend.c - requests of the batch class go to disk while memory is short, and come back.
+ *
+ * The file has no name (O_TMPFILE, or it is unlinked at once): the engine gets it open, and it is gone with the last who has it
+ * open. Where the disk is nearly full, nothing is suspended: a full disk is no better than full memory.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include "engine/base/cleanup.h"
+#include "daemon/models/fleet_internal.h"
+#include "engine/wire/wire.h"
+#include "policy/base/sat.h"
+
+#define DIRECTORY "suspended"
+
+static void directory_of(const struct fleet *f, char path[PATH_MAX]) {
+        (void) snprintf(path, PATH_MAX, "%s/" DIRECTORY, f->config->state_dir);
+}
+
+static int nameless_file(const char *directory) {
+        int fd = open(directory, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+        if (fd >= 0 || (errno != EOPNOTSUPP && errno != EISDIR))
+                return fd >= 0 ? fd : -errno;
+        char path[PATH_MAX + 16];
+        (void) snprintf(path, sizeof(path), "%s/XXXXXX", directory);
+        fd = mkostemp(path, O_CLOEXEC);
+        if (fd < 0)
+                return -errno;
+        (void) unlink(path);
+        return fd;
+}
+
+static bool disk_has(const char *directory, uint64_t bytes) {
+        struct statvfs disk;
+        return statvfs(directory, &disk) == 0 && times(disk.f_bavail, disk.f_frsize) >= plus(bytes, SUSPEND_DISK_FREE_MIN);
+}
+
+static uint64_t bytes_of(const struct model *m, const struct ask *ask) {
+        for (uint32_t i = 0; i < m->engine.report.requests_count; i++)
+                if (m->engine.report.requests[i].id == ask->id)
+                        return m->engine.report.requests[i].bytes;
+        return 0;
+}
+
+static bool may_be_suspended(const struct ask *ask) {
+        return ask->batch && !ask->suspended && ask->kind != ASK_EMBED;
+}
+
+uint64_t suspension_bytes(const struct model *m) {
+        uint64_t bytes = 0, looked = file_cache_looked_ms(m->fleet->file_cache);
+        for (struct queue_link *l = m->running.first; l; l = l->next)
+                if (may_be_suspended(ask_of(l)))
+                        bytes = plus(bytes, bytes_of(m, ask_of(l)));
+        /* A disk that was not looked at lately is not known to be full. */
+        bool low = looked > 0 && file_cache_disk_free_bytes(m->fleet->file_cache) < plus(bytes, SUSPEND_DISK_FREE_MIN);
+        return low || m->engine.suspending.kind != ACT_NONE ? 0 : bytes;
+}
+
+static int begin(struct model *m, const struct act *act) {
+        m->engine.suspending = *act;
+        m->engine.suspending_failed = 0;
+        return 0;
+}
+
+int suspension_begin(struct model *m, const struct act *act) {
+        char directory[PATH_MAX];
+        int r = -ENOENT;
+        bool any = false;
+        directory_of(m->fleet, directory);
+        if (mkdir(directory, 0700) < 0 && errno != EEXIST)
+                return -errno;
+        if (m->engine.suspending.kind != ACT_NONE)
+                return -EALREADY;
+        if (!disk_has(directory, suspension_bytes(m)))
+                return -ENOSPC;
+        for (struct queue_link *l = m->running.first; l; l = l->next) {
+                struct ask *ask = ask_of(l);
+                if (!may_be_suspended(ask))
+                        continue;
+                auto_close int fd = nameless_file(directory);
+                r = fd < 0 ? fd : engine_process_suspend(m->engine.process, ask->id, fd);
+                if (r < 0)
+                        break; /* the rest at the next act */
+                ask->moving = any = true;
+        }
+        return any ? begin(m, act) : r;
+}
+
+int suspension_resume(struct model *m, const struct act *act) {
+        bool any = false;
+        if (m->engine.suspending.kind != ACT_NONE)
+                return -EALREADY;
+        for (struct queue_link *l = m->running.first; l; l = l->next)
+                if (ask_of(l)->suspended && engine_process_restore(m->engine.process, ask_of(l)->id) == 0)
+                        ask_of(l)->moving = any = true;
+        return any ? begin(m, act) : -ENOENT;
+}
+
+void suspension_answered(struct ask *ask, bool good) {
+        struct model *m = ask->model;
+        m->engine.suspending_failed += ask->moving && !good;
+        ask->moving = false;
+        engine_process_tell(m->engine.process, WIRE_STATISTICS);
+        fleet_poke(m->fleet);
+}
+
+/* One that left meanwhile is not waited for. */
+void suspension_tick(struct model *m) {
+        struct tenure *e = &m->engine;
+        if (e->suspending.kind == ACT_NONE)
+                return;
+        for (struct queue_link *l = m->running.first; l; l = l->next)
+                if (ask_of(l)->moving)
+                        return;
+        struct act act = e->suspending;
+        e->suspending = (struct act){ 0 };
+        govern_tell(m->fleet, &act, e->suspending_failed > 0 ? -EREMOTEIO : 0);
+}
+
+void suspension_clean(const struct fleet *f) {
+        char directory[PATH_MAX], path[PATH_MAX + sizeof(((struct dirent *) NULL)->d_name) + 1];
+        directory_of(f, directory);
+        DIR *d = opendir(directory);
+        if (!d)
+                return;
+        for (const struct dirent *entry; (entry = readdir(d));) {
+                (void) snprintf(path, sizeof(path), "%s/%s", directory, entry->d_name);
+                (void) unlink(path);
+        }
+        (void) closedir(d);
+}

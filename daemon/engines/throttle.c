@@ -1,0 +1,108 @@
+/*
+ * throttle.c - slowing engines down: by pacing and fewer threads where they obey, else by stopping and letting go.
+ *
+ * Never by a quota of processor time: threads that wait for each other under one lose ten to forty-five times. An engine that
+ * does not answer, or has refused, is frozen by its control group for a part of each period; its steps then take longer, and
+ * nothing else of it changes.
+ */
+#include "daemon/models/fleet_internal.h"
+#include "policy/base/sat.h"
+
+static bool runs(const struct model *m) {
+        return (m->life == LIFE_READY || m->life == LIFE_DRAINING) && m->engine.process;
+}
+
+static uint32_t threads_of(const struct model *m) {
+        uint64_t threads = (uint64_t) m->engine.threads_full * m->fleet->threads_permille / 1000;
+        return m->engine.threads_full == 0 ? 0 : threads < 1 ? 1 : (uint32_t) threads;
+}
+
+/* One frame carries all that is not as it should be. */
+static void tell(struct model *m) {
+        struct fleet *f = m->fleet;
+        struct tenure *e = &m->engine;
+        uint32_t threads = threads_of(m);
+        bool heat_differs = !e->no_heat && (e->duty_told != f->duty_permille || (threads > 0 && e->threads_told != threads));
+        if (!e->reported || order_is_pending(m, ACT_NONE) || (!heat_differs && e->heartbeat_told == f->heartbeat_ms))
+                return;
+        cJSON *settings = cJSON_CreateObject();
+        bool good = settings && cJSON_AddNumberToObject(settings, "heartbeat_ms", f->heartbeat_ms);
+        if (good && heat_differs)
+                good = cJSON_AddNumberToObject(settings, "duty", f->duty_permille) &&
+                       (threads == 0 || cJSON_AddNumberToObject(settings, "threads", threads));
+        if (!good) {
+                cJSON_Delete(settings);
+                return;
+        }
+        if (order_send(m, settings, &(struct act){ .kind = ACT_NONE, .model = m->index }) < 0)
+                return;
+        e->heartbeat_told = f->heartbeat_ms;
+        if (heat_differs) {
+                e->duty_told = f->duty_permille;
+                e->threads_told = threads;
+        }
+}
+
+/* --- by the control group --- */
+
+static void freeze(struct model *m, bool frozen) {
+        struct tenure *e = &m->engine;
+        if (e->group && e->frozen != frozen && cgroup_engine_freeze(e->group, frozen) == 0)
+                e->frozen = frozen;
+}
+
+void heat_release(struct model *m) {
+        m->engine.cycled = false;
+        freeze(m, false);
+}
+
+static bool is_deaf(const struct model *m, uint64_t now_ms) {
+        uint64_t oldest = order_oldest_ms(m);
+        return m->engine.no_heat || (oldest != TIME_NEVER && minus(now_ms, oldest) >= HEAT_OBEY_MS);
+}
+
+static void on_beat(uv_timer_t *timer) {
+        struct fleet *f = timer->data;
+        uint64_t period = larger(FREEZE_PERIOD_MS, FREEZE_RUN_MIN_MS * 1000u / f->duty_permille);
+        uint64_t run = period * f->duty_permille / 1000;
+        bool any = false;
+        f->beat_is_off = !f->beat_is_off;
+        for (uint32_t i = 0; i < f->models_count; i++) {
+                any = any || f->models[i].engine.cycled;
+                if (f->models[i].engine.cycled)
+                        freeze(&f->models[i], f->beat_is_off);
+        }
+        if (any)
+                (void) uv_timer_start(&f->beat, on_beat, f->beat_is_off ? period - run : run, 0);
+}
+
+/* --- both --- */
+
+void heat_tick(struct fleet *f) {
+        bool any = false;
+        for (uint32_t i = 0; i < f->models_count; i++) {
+                struct model *m = &f->models[i];
+                struct tenure *e = &m->engine;
+                if (!runs(m))
+                        continue;
+                if (!e->frozen)
+                        tell(m);
+                e->cycled = e->group && f->duty_permille < 1000 && is_deaf(m, f->now_ms);
+                if (!e->cycled)
+                        freeze(m, false);
+                any = any || e->cycled;
+                if (f->duty_permille < 1000 && order_oldest_ms(m) != TIME_NEVER)
+                        fleet_due(f, larger(order_oldest_ms(m) + HEAT_OBEY_MS, f->now_ms + FREEZE_PERIOD_MS));
+        }
+        if (any && !uv_is_active((uv_handle_t *) &f->beat))
+                (void) uv_timer_start(&f->beat, on_beat, 0, 0);
+}
+
+void heat_set(struct fleet *f, uint32_t duty_permille, uint32_t threads_permille) {
+        uint32_t duty = duty_permille < DUTY_MIN_PERMILLE ? DUTY_MIN_PERMILLE : duty_permille;
+        if (f->duty_permille == duty && f->threads_permille == threads_permille)
+                return;
+        f->duty_permille = duty;
+        f->threads_permille = threads_permille;
+        fleet_poke(f);
+}

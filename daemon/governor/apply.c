@@ -1,0 +1,274 @@
+/*
+ * apply.c - carries the governor's plans out.
+ *
+ * An emergency comes first and takes no memory: engines are relieved by frames made beforehand, ended by held descriptors. What
+ * needs memory (control frames, files) and all that follows from an end (log, requests, accounts) comes with the fleet's
+ * own tick, right after. An act is told when its outcome is known: at once, when the engine has answered, or never done.
+ */
+#include <errno.h>
+
+#include "daemon/models/fleet_internal.h"
+#include "daemon/system/log.h"
+#include "policy/base/sat.h"
+
+void govern_tell(struct fleet *f, const struct act *act, int result) {
+        if (f->on_act)
+                f->on_act(f->on_act_user, act, result);
+}
+
+static struct model *model_of(struct fleet *f, const struct act *act) {
+        return act->model < f->models_count ? &f->models[act->model] : NULL;
+}
+
+/* --- acts that an engine is told of --- */
+
+static cJSON *one_setting(const char *key, cJSON *value) {
+        cJSON *settings = cJSON_CreateObject();
+        if (settings && value && cJSON_AddItemToObject(settings, key, value))
+                return settings;
+        cJSON_Delete(settings);
+        cJSON_Delete(value);
+        return NULL;
+}
+
+static cJSON *settings_of(const struct act *act) {
+        switch (act->kind) {
+        case ACT_TRIM: return one_setting("trim", cJSON_CreateTrue());
+        case ACT_CHUNK: return one_setting("prefill_chunk", cJSON_CreateNumber(act->value));
+        case ACT_CONTEXT: return one_setting("context", cJSON_CreateNumber(act->value));
+        default: return one_setting("kv", cJSON_CreateString(kv_type_name((enum kv_type) act->level)));
+        }
+}
+
+/* More precise needs more room; it is taken before the engine takes it. */
+static bool take_room(struct model *m, enum kv_type level) {
+        struct tenure *e = &m->engine;
+        enum kv_type before = e->counted;
+        uint64_t bytes = model_account_bytes(m);
+        e->counted = level;
+        uint64_t more = minus(model_account_bytes(m), bytes);
+        e->counted = before;
+        if (!fleet_has_room(m->fleet, more))
+                return false;
+        e->counted = level;
+        engine_group_follow(m);
+        return true;
+}
+
+static bool is_so_already(const struct model *m, const struct act *act) {
+        const struct tenure *e = &m->engine;
+        return ((act->kind == ACT_DOWNSHIFT || act->kind == ACT_UPSHIFT) && e->level == (enum kv_type) act->level) ||
+               (act->kind == ACT_CHUNK && e->chunk == act->value) || (act->kind == ACT_CONTEXT && e->context_now == act->value);
+}
+
+/* 0: the engine has been told, and its answer is the outcome. */
+static int order(struct model *m, const struct act *act) {
+        if (order_is_pending(m, act->kind) || is_so_already(m, act))
+                return -EALREADY;
+        if (act->kind == ACT_UPSHIFT && !take_room(m, (enum kv_type) act->level))
+                return -ENOMEM;
+        return order_send(m, settings_of(act), act);
+}
+
+/* --- acts that end an engine --- */
+
+static int end_gently(struct model *m, const struct act *act) {
+        if (m->life == LIFE_DRAINING || m->life == LIFE_STOPPING)
+                return -EALREADY;
+        if (m->life == LIFE_READY && m->running.count > 0)
+                return -EBUSY; /* it has become busy since it was looked at */
+        model_leave(m, act->because, NULL);
+        return 0;
+}
+
+static int end_at_once(struct model *m, const struct act *act) {
+        if (m->engine.ended || !m->engine.process)
+                return -EALREADY;
+        engine_end_now(m);
+        m->engine.ended = true;
+        m->engine.ended_because = act->because;
+        fleet_poke(m->fleet);
+        return 0;
+}
+
+/* --- files --- */
+
+static void collect_files(const struct fleet *f, struct file_cache_models *ret) {
+        ret->count = 0;
+        for (uint32_t i = 0; i < f->models_count; i++) {
+                ret->all[ret->count].path = f->models[i].config->path;
+                ret->all[ret->count++].loaded = f->models[i].life != LIFE_ABSENT;
+        }
+}
+
+static void on_files(void *user, int result, uint64_t freed_bytes) {
+        struct fleet *f = user;
+        struct act act = f->dropping;
+        f->dropping = (struct act){ 0 };
+        fleet_poke(f);
+        if (act.kind == ACT_NONE)
+                return;
+        log_info("files_dropped", LOG_NUMBER("freed_mib", freed_bytes >> 20), LOG_NUMBER("result", result));
+        govern_tell(f, &act, result);
+}
+
+static int look_at_files(struct fleet *f, const struct act *drop) {
+        static struct file_cache_models models; /* too large for the stack; copied */
+        if (f->stopping)
+                return -ESHUTDOWN;
+        collect_files(f, &models);
+        int r = file_cache_look(f->file_cache, &models, drop != NULL, on_files, f);
+        if (r == 0 && drop)
+                f->dropping = *drop;
+        return r;
+}
+
+/* --- one act --- */
+
+/* True when the outcome comes later. */
+static bool is_told_later(enum act_kind kind) {
+        return kind != ACT_EVICT && kind != ACT_END;
+}
+
+static int carry_out(struct fleet *f, const struct act *act) {
+        struct model *m = model_of(f, act);
+        if (act->kind == ACT_DROP_FILES)
+                return look_at_files(f, act);
+        if (!m || !model_has_account(m))
+                return -ESRCH;
+        if (act->kind == ACT_EVICT)
+                return end_gently(m, act);
+        if (act->kind == ACT_END)
+                return end_at_once(m, act);
+        if (!m->engine.process || (m->life != LIFE_READY && m->life != LIFE_DRAINING))
+                return -ESRCH;
+        if (act->kind == ACT_SUSPEND)
+                return suspension_begin(m, act);
+        if (act->kind == ACT_RESUME)
+                return suspension_resume(m, act);
+        return order(m, act);
+}
+
+static void obey_act(struct fleet *f, const struct act *act) {
+        int r = carry_out(f, act);
+        if (r < 0 || !is_told_later(act->kind))
+                govern_tell(f, act, r);
+}
+
+/* --- an emergency --- */
+
+/* 1: it needs memory, and has to wait for the others. */
+static int obey_at_once(struct fleet *f, const struct act *act) {
+        struct model *m = model_of(f, act);
+        if (!m || !m->engine.process)
+                return act->kind == ACT_DROP_FILES ? 1 : -ESRCH;
+        if (act->kind == ACT_END || act->kind == ACT_EVICT)
+                return m->running.count > 0 && act->kind == ACT_EVICT ? -EBUSY : end_at_once(m, act);
+        if (act->kind != ACT_DOWNSHIFT)
+                return 1;
+        if (m->engine.frozen)
+                heat_release(m);
+        int r = engine_process_relieve(m->engine.process);
+        return r == -EALREADY ? 0 : r;
+}
+
+static void obey_emergency(struct fleet *f, const struct plan *plan) {
+        for (uint32_t i = 0; i < plan->acts_count; i++) {
+                int r = obey_at_once(f, &plan->acts[i]);
+                if (r <= 0)
+                        govern_tell(f, &plan->acts[i], r);
+                else if (f->deferred_count < PLAN_ACTS_MAX)
+                        f->deferred[f->deferred_count++] = plan->acts[i];
+        }
+        fleet_poke(f);
+}
+
+void fleet_rehearse(struct fleet *f) {
+        static const struct plan nothing = { .emergency = true };
+        obey_emergency(f, &nothing);
+        for (uint32_t i = 0; i < f->models_count; i++)
+                engine_rehearse_end(&f->models[i]);
+}
+
+/* --- the whole plan --- */
+
+static void hold(struct fleet *f, const struct plan *plan) {
+        struct holds now = {
+                .loads = plan->hold_loads,
+                .growth = plan->hold_growth,
+                .batch = plan->hold_batch,
+                .batch_because = plan->rung >= RUNG_HOLD ? REASON_MEMORY_HELD : REASON_TOO_HOT,
+                .headroom_bytes = plan->headroom_bytes,
+                .exhaustion_ms = plan->exhaustion_ms,
+                .millidegrees = plan->margin_millidegrees == INT32_MAX ? INT32_MAX : plan->millidegrees,
+        };
+        const struct holds *before = &f->holds;
+        if (now.loads != before->loads || now.growth != before->growth || now.batch != before->batch)
+                fleet_poke(f);
+        f->holds = now;
+}
+
+void fleet_obey(struct fleet *f, const struct plan *plan, fleet_acted *on_act, void *user) {
+        f->on_act = on_act;
+        f->on_act_user = user;
+        if (f->stopping)
+                return;
+        hold(f, plan);
+        if (plan->emergency) {
+                obey_emergency(f, plan);
+                return;
+        }
+        uint32_t heartbeat_ms = plan->rung > RUNG_CALM || plan->acts_count > 0 ? HEARTBEAT_ACTING_MS : HEARTBEAT_CALM_MS;
+        if (heartbeat_ms != f->heartbeat_ms)
+                fleet_poke(f);
+        f->heartbeat_ms = heartbeat_ms;
+        heat_set(f, plan->duty_permille, plan->threads_permille);
+        for (uint32_t i = 0; i < plan->acts_count; i++)
+                obey_act(f, &plan->acts[i]);
+        uint64_t looked = file_cache_looked_ms(f->file_cache);
+        if (plan->rung > RUNG_CALM && !file_cache_busy(f->file_cache) && fleet_clock_ms() - looked >= FILES_AGE_MAX_MS / 2)
+                (void) look_at_files(f, NULL);
+}
+
+void fleet_govern_end(struct fleet *f) {
+        f->on_act = NULL;
+        f->holds = (struct holds){ 0 };
+        heat_set(f, 1000, 1000);
+        fleet_poke(f);
+}
+
+/* --- the fleet's own tick --- */
+
+static void see_to_ended(struct model *m) {
+        struct tenure *e = &m->engine;
+        if (!e->ended || e->ended_seen)
+                return;
+        e->ended_seen = true;
+        log_warning("ended", LOG_TEXT("model", m->config->id), LOG_TEXT("reason", reason_info(e->ended_because)->word),
+                    LOG_NUMBER("running", m->running.count), LOG_NUMBER("waiting", m->waiting.count));
+        if (m->life != LIFE_STOPPING)
+                model_event(m, LIFE_EVENT_END);
+}
+
+void govern_tick(struct fleet *f) {
+        for (uint32_t i = 0; i < f->models_count; i++) {
+                see_to_ended(&f->models[i]);
+                suspension_tick(&f->models[i]);
+        }
+        for (uint32_t i = 0; i < f->deferred_count; i++)
+                obey_act(f, &f->deferred[i]);
+        f->deferred_count = 0;
+        heat_tick(f);
+}
+
+void govern_forget(struct model *m) {
+        struct tenure *e = &m->engine;
+        for (uint32_t i = 0; i < ORDERS_MAX; i++) {
+                struct order order = e->orders[i];
+                e->orders[i] = (struct order){ 0 };
+                if (order.id != 0 && order.act.kind != ACT_NONE)
+                        govern_tell(m->fleet, &order.act, -ESRCH);
+        }
+        e->suspending = (struct act){ 0 };
+        e->cycled = false;
+}

@@ -1,0 +1,29 @@
+/*
+ * apply.h - the fleet as the governor sees and steers it.
+ *
+ * Obeying allocates nothing where the plan is an emergency: engines are told by frames made beforehand, killed by held
+ * descriptors. Loop thread only.
+ */
+#ifndef HEADROOM_DAEMON_GOVERNOR_APPLY_H
+#define HEADROOM_DAEMON_GOVERNOR_APPLY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "daemon/models/models.h"
+#include "policy/policy.h"
+
+/* Fills models, models_count, loading_bytes and idle_file_bytes of SEEN. */
+void fleet_view(struct fleet *f, struct seen *seen);
+
+/* Carries PLAN out: holds, heat, and acts. What is already so is not done again. Each act done or failed is told by ON_ACT. */
+typedef void fleet_acted(void *user, const struct act *act, int result);
+void fleet_obey(struct fleet *f, const struct plan *plan, fleet_acted *on_act, void *user);
+
+/* The governor goes: no hold and no heat stays behind, and nobody is told of acts any more. */
+void fleet_govern_end(struct fleet *f);
+
+/* Goes through all of an emergency but the effect: every buffer, page and descriptor that it needs is touched. */
+void fleet_rehearse(struct fleet *f);
+
+#endif

@@ -1,0 +1,67 @@
+/* events.c - a ring by number: event N lies at N modulo its size. */
+#include "daemon/governor/events.h"
+
+#include <stddef.h>
+#include <time.h>
+
+static uint64_t unix_ms(void) {
+        struct timespec t;
+        (void) clock_gettime(CLOCK_REALTIME, &t);
+        return (uint64_t) t.tv_sec * 1000 + (uint64_t) t.tv_nsec / 1000000;
+}
+
+static struct event *at(struct events *e, uint64_t number) {
+        return &e->all[number % EVENTS_MAX];
+}
+
+static uint64_t oldest(const struct events *e) {
+        return e->count > EVENTS_MAX ? e->count - EVENTS_MAX + 1 : 1;
+}
+
+struct event *events_add(struct events *e, enum event_kind kind, uint64_t tick_ms, const struct plan *plan) {
+        struct event *event = at(e, ++e->count);
+        *event = (struct event){
+                .number = e->count,
+                .tick_ms = tick_ms,
+                .unix_ms = unix_ms(),
+                .kind = kind,
+                .act = { .model = UINT32_MAX },
+                .because = plan->because,
+                .rung = plan->rung,
+                .heat_level = plan->heat_level,
+                .duty_permille = plan->duty_permille,
+                .headroom_bytes = plan->headroom_bytes,
+                .exhaustion_ms = plan->exhaustion_ms,
+                .millidegrees = plan->millidegrees,
+                .margin_millidegrees = plan->margin_millidegrees,
+                .emergency = plan->emergency,
+        };
+        return event;
+}
+
+struct event *events_next(struct events *e, uint64_t after) {
+        uint64_t number = after + 1 > oldest(e) ? after + 1 : oldest(e);
+        return after < e->count ? at(e, number) : NULL;
+}
+
+struct event *events_find_act(struct events *e, enum act_kind kind, uint32_t model, uint64_t now_ms, uint64_t age_ms) {
+        for (uint64_t number = e->count; number >= oldest(e) && number > 0; number--) {
+                struct event *event = at(e, number);
+                if (event->tick_ms + age_ms < now_ms)
+                        return NULL;
+                if (event->kind == EVENT_ACT && event->act.kind == kind && event->act.model == model && !event->verified)
+                        return event;
+        }
+        return NULL;
+}
+
+const char *event_word(const struct event *e) {
+        switch (e->kind) {
+        case EVENT_ACT: return policy_act_word(e->act.kind);
+        case EVENT_RUNG: return "rung";
+        case EVENT_HEAT: return "heat";
+        case EVENT_BLIND: return "blind";
+        case EVENT_SIGHT: return "sight";
+        }
+        return "";
+}

@@ -1,0 +1,63 @@
+/*
+ * internal.h - the governor itself, for its own files alone.
+ *
+ *      governor.c          the tick and its timer
+ *      log_plan.c      events to the log and to systemd, after the acts
+ *      api/governor_json.c     status and events for the control socket
+ *      api/explain.c  one model's story in sentences
+ */
+#ifndef HEADROOM_DAEMON_GOVERNOR_INTERNAL_H
+#define HEADROOM_DAEMON_GOVERNOR_INTERNAL_H
+
+#include "daemon/governor/events.h"
+#include "daemon/governor/governor.h"
+#include "daemon/governor/recorder.h"
+#include "daemon/sensors/sensors.h"
+
+struct governor {
+        uv_loop_t *loop;
+        const struct config *config;
+        struct fleet *fleet;
+        struct sensors *sensors;
+        uv_timer_t timer;
+        uv_idle_t after; /* logs what the tick did, when it is over */
+        uint32_t handles_open;
+        bool closing;
+        void (*on_closed)(void *user);
+        void *on_closed_user;
+
+        struct limits limits;
+        struct seen seen;
+        struct past past;
+        struct plan plan;
+        struct events events;
+        struct recorder *recorder;
+
+        uint64_t ticks, last_tick_ms;
+        uint64_t logged;    /* number of the last event that was logged */
+        bool notes_pending; /* results or verifications to log */
+        bool blind;
+        enum rung rung;      /* as the last event told */
+        uint32_t heat_level; /* likewise */
+
+        char status[288]; /* as systemd was told last */
+        uint64_t status_ms;
+        uint64_t sources_ms; /* when degraded sources were last looked for */
+        uint32_t sources_broken;
+        bool is_resident;
+        char resident_sentence[160];
+};
+
+/* log_plan.c */
+void governor_log(struct governor *g);
+void governor_tell_systemd(struct governor *g);
+void governor_log_sources(struct governor *g);
+const char *governor_model_name(const struct governor *g, uint32_t model); /* "" for none */
+/* A word and its number: "1.2 GiB", "never", "8.3 s". For people. */
+struct governor_words {
+        char text[40];
+};
+struct governor_words governor_bytes(int64_t bytes);
+struct governor_words governor_time(uint64_t ms);
+
+#endif

@@ -1,0 +1,160 @@
+/*
+ * log_plan.c - what the governor did, in the log and in the status line of systemd. Never before an act, always after.
+ *
+ * An act has up to three lines: when it is begun, with its reason and the numbers; if it could not be done; and what it
+ * really freed.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "daemon/bounds.h"
+#include "daemon/governor/internal.h"
+#include "daemon/system/log.h"
+#include "daemon/system/notify.h"
+#include "policy/base/sat.h"
+
+struct governor_words governor_bytes(int64_t bytes) {
+        struct governor_words w;
+        double mib = (double) bytes / (1 << 20);
+        if (mib >= 1024 || mib <= -1024)
+                (void) snprintf(w.text, sizeof(w.text), "%.1f GiB", mib / 1024);
+        else if (mib >= 10 || mib <= -10 || bytes == 0)
+                (void) snprintf(w.text, sizeof(w.text), "%.0f MiB", mib);
+        else
+                (void) snprintf(w.text, sizeof(w.text), "%.1f MiB", mib);
+        return w;
+}
+
+struct governor_words governor_time(uint64_t ms) {
+        struct governor_words w;
+        if (ms == UINT64_MAX)
+                (void) snprintf(w.text, sizeof(w.text), "never");
+        else if (ms < 100000)
+                (void) snprintf(w.text, sizeof(w.text), "%.1f s", (double) ms / 1000);
+        else if (ms < 7200000)
+                (void) snprintf(w.text, sizeof(w.text), "%.0f min", (double) ms / 60000);
+        else
+                (void) snprintf(w.text, sizeof(w.text), "%.1f h", (double) ms / 3600000);
+        return w;
+}
+
+const char *governor_model_name(const struct governor *g, uint32_t model) {
+        return model < g->config->models_count ? g->config->models[model].id : "";
+}
+
+/* What the act was to change to. */
+static const char *to_of(const struct act *act, char number[16]) {
+        if (act->kind == ACT_DOWNSHIFT || act->kind == ACT_UPSHIFT)
+                return kv_type_name((enum kv_type) act->level);
+        if (act->kind != ACT_CHUNK && act->kind != ACT_CONTEXT)
+                return "";
+        (void) snprintf(number, 16, "%u", act->value);
+        return number;
+}
+
+static struct log_field exhaustion(const struct event *e) {
+        return e->exhaustion_ms == UINT64_MAX ? LOG_TEXT("exhaustion_ms", "never")
+                                              : LOG_NUMBER("exhaustion_ms", smaller(e->exhaustion_ms, INT64_MAX));
+}
+
+static void log_act(const struct governor *g, const struct event *e) {
+        char number[16];
+        log_event(e->act.kind == ACT_END || e->emergency ? LOG_LEVEL_WARNING : LOG_LEVEL_INFO, event_word(e),
+                  LOG_MAYBE("model", governor_model_name(g, e->act.model)), LOG_TEXT("reason", reason_info(e->because)->word),
+                  LOG_MAYBE("to", to_of(&e->act, number)), LOG_NUMBER("headroom_mib", e->headroom_bytes / (1 << 20)),
+                  exhaustion(e), LOG_NUMBER("expected_mib", e->act.expected_bytes >> 20),
+                  LOG_TEXT("rung", policy_rung_word(e->rung)), LOG_NUMBER("emergency", e->emergency),
+                  LOG_NUMBER("number", e->number));
+}
+
+static void log_change(const struct event *e) {
+        if (e->kind == EVENT_HEAT)
+                log_info("heat", LOG_NUMBER("level", e->heat_level), LOG_TEXT("reason", reason_info(e->because)->word),
+                         LOG_NUMBER("duty_permille", e->duty_permille), LOG_NUMBER("millidegrees", e->millidegrees),
+                         LOG_NUMBER("margin_millidegrees", e->margin_millidegrees), LOG_NUMBER("number", e->number));
+        else if (e->kind == EVENT_RUNG)
+                log_info("rung", LOG_TEXT("rung", policy_rung_word(e->rung)), LOG_TEXT("reason", reason_info(e->because)->word),
+                         LOG_NUMBER("headroom_mib", e->headroom_bytes / (1 << 20)), exhaustion(e),
+                         LOG_NUMBER("number", e->number));
+        else
+                log_warning(event_word(e),
+                            LOG_TEXT("effect", e->kind == EVENT_BLIND ? "memory cannot be read: what is held stays held"
+                                                                      : "memory can be read again"));
+}
+
+/* Results come after the act, in any order; only those of the last minutes are looked for. */
+static void log_notes(struct governor *g) {
+        g->notes_pending = false;
+        for (struct event *e = events_next(&g->events, 0); e; e = events_next(&g->events, e->number)) {
+                if (e->kind != EVENT_ACT)
+                        continue;
+                if (e->result == EVENT_FAILED && !e->logged && e->error != -EALREADY)
+                        log_warning("act_failed", LOG_TEXT("act", event_word(e)),
+                                    LOG_MAYBE("model", governor_model_name(g, e->act.model)),
+                                    LOG_TEXT("error", strerror(-e->error)), LOG_NUMBER("number", e->number));
+                e->logged = e->logged || e->result == EVENT_FAILED;
+                if (e->verified && !e->verified_logged)
+                        log_info("verified", LOG_TEXT("act", event_word(e)),
+                                 LOG_MAYBE("model", governor_model_name(g, e->act.model)),
+                                 LOG_NUMBER("expected_mib", e->act.expected_bytes >> 20),
+                                 LOG_NUMBER("freed_mib", e->freed_bytes >> 20), LOG_NUMBER("number", e->number));
+                e->verified_logged = e->verified;
+        }
+}
+
+void governor_log(struct governor *g) {
+        for (struct event *e; (e = events_next(&g->events, g->logged));) {
+                g->logged = e->number;
+                if (e->kind == EVENT_ACT)
+                        log_act(g, e);
+                else
+                        log_change(e);
+        }
+        if (g->notes_pending)
+                log_notes(g);
+}
+
+/* Once when a source fails or comes back, not at every look. */
+void governor_log_sources(struct governor *g) {
+        const struct sensors_source *rows;
+        uint32_t broken = 0;
+        if (g->seen.now_ms - g->sources_ms < SOURCES_PERIOD_MS && g->sources_ms > 0)
+                return;
+        g->sources_ms = g->seen.now_ms;
+        uint32_t count = sensors_sources(g->sensors, &rows);
+        for (uint32_t i = 0; i < count; i++)
+                broken += !rows[i].works;
+        if (broken == g->sources_broken)
+                return;
+        for (uint32_t i = 0; i < count; i++)
+                if (!rows[i].works)
+                        log_info("source_degraded", LOG_TEXT("source", rows[i].name), LOG_TEXT("because", rows[i].detail));
+        if (broken == 0)
+                log_info("sources_whole", LOG_NUMBER("sources", count));
+        g->sources_broken = broken;
+}
+
+/* "3 models, 41.2 GiB of 58.0 GiB, H 9.1 GiB, gone in 8.2 s, 71 C (-24)": when it says something new, every few seconds at most. */
+void governor_tell_systemd(struct governor *g) {
+        char status[sizeof(g->status)], heat[48] = "", gone[64] = "";
+        struct fleet_status f;
+        if (g->status_ms > 0 && g->seen.now_ms - g->status_ms < STATUS_PERIOD_MS)
+                return;
+        g->status_ms = g->seen.now_ms;
+        fleet_status(g->fleet, &f);
+        if (g->plan.margin_millidegrees != INT32_MAX)
+                (void) snprintf(heat, sizeof(heat), ", %d C (-%d)", g->plan.millidegrees / 1000,
+                                g->plan.margin_millidegrees / 1000);
+        if (g->plan.exhaustion_ms != UINT64_MAX && g->plan.rung > RUNG_CALM)
+                (void) snprintf(gone, sizeof(gone), ", gone in %s", governor_time(g->plan.exhaustion_ms).text);
+        (void) snprintf(status, sizeof(status), "%u models loaded, %s of %s, headroom %s%s%s%s%s", f.models_loaded,
+                        governor_bytes((int64_t) smaller(f.measured_bytes, INT64_MAX)).text,
+                        governor_bytes((int64_t) smaller(f.budget_bytes, INT64_MAX)).text,
+                        governor_bytes(g->plan.headroom_bytes).text, gone, heat, g->plan.rung > RUNG_CALM ? ", " : "",
+                        g->plan.rung > RUNG_CALM ? policy_rung_word(g->plan.rung) : "");
+        if (!strcmp(status, g->status))
+                return;
+        (void) strcpy(g->status, status);
+        systemd_status(status);
+}

@@ -1,0 +1,374 @@
+/*
+ * recorder.c - packs looks and prints them.
+ *
+ * A look in the ring is: the time since the one before; then for the machine, each sensor and each model a mask of the
+ * members that differ from the look before, and for each of those the difference, zigzag and in groups of seven bits
+ * (the encoding of Protocol Buffers); then the plan. The members are those of policy/record/field.h: what has no row there is not
+ * recorded. What packs and what unpacks share one walk, so they cannot differ.
+ */
+#include "daemon/governor/recorder.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/bounds.h"
+#include "policy/record/field.h"
+#include "policy/record/field_text.h"
+
+#define VARINT_MAX 10u /* bytes of 64 bits in groups of seven */
+
+struct piece {
+        uint64_t first; /* number of its first look */
+        uint32_t used;
+        uint8_t bytes[RECORD_PIECE_BYTES];
+};
+
+/* What is kept of a plan. */
+struct verdict_kept {
+        uint32_t rung, heat_level, holds, acts_count;
+        struct act acts[PLAN_ACTS_MAX];
+};
+
+struct recorder {
+        struct limits limits;
+        uint64_t count; /* looks so far, kept or not */
+        uint32_t pieces_count, newest;
+        struct seen last;
+        uint8_t packed[RECORD_LOOK_MAX];
+        struct piece pieces[RECORD_PIECES];
+};
+
+/* Reads or writes: the same walk goes both ways. */
+struct stream {
+        uint8_t *bytes;
+        size_t used, size;
+        bool reads;
+        bool failed;
+};
+
+static void pass_varint(struct stream *s, uint64_t *value) {
+        uint64_t rest = *value;
+        if (s->reads)
+                *value = 0;
+        for (unsigned shift = 0; shift < 7 * VARINT_MAX && !s->failed; shift += 7) {
+                if (s->used == s->size) {
+                        s->failed = true;
+                        return;
+                }
+                if (!s->reads)
+                        s->bytes[s->used] = (uint8_t) ((rest & 127) | (rest > 127 ? 128 : 0));
+                uint8_t byte = s->bytes[s->used++];
+                if (s->reads)
+                        *value |= (uint64_t) (byte & 127) << shift;
+                rest >>= 7;
+                if (byte < 128)
+                        return;
+        }
+}
+
+static void pass_number(struct stream *s, uint32_t *value) {
+        uint64_t wide = *value;
+        pass_varint(s, &wide);
+        *value = (uint32_t) wide;
+}
+
+static uint64_t zigzag(uint64_t difference) {
+        return difference << 1 ^ (0 - (difference >> 63));
+}
+
+static uint64_t unzigzag(uint64_t value) {
+        return value >> 1 ^ (0 - (value & 1));
+}
+
+/* OBJECT against BASE, member by member. */
+static void pass_object(struct stream *s, const struct field *fields, const void *base, void *object) {
+        uint64_t mask = 0;
+        for (unsigned i = 0; fields[i].name && !s->reads; i++)
+                mask |= (uint64_t) (policy_field_get(&fields[i], base) != policy_field_get(&fields[i], object)) << i;
+        pass_varint(s, &mask);
+        for (unsigned i = 0; fields[i].name; i++) {
+                uint64_t before = (uint64_t) policy_field_get(&fields[i], base), value = before;
+                if (mask >> i & 1) {
+                        uint64_t difference = s->reads ? 0 : zigzag((uint64_t) policy_field_get(&fields[i], object) - before);
+                        pass_varint(s, &difference);
+                        value = before + unzigzag(difference);
+                }
+                if (s->reads)
+                        (void) policy_field_set(&fields[i], object, (int64_t) value);
+        }
+}
+
+static const struct model_view *model_in(const struct seen *seen, uint32_t id) {
+        for (uint32_t i = 0; i < seen->models_count; i++)
+                if (seen->models[i].id == id)
+                        return &seen->models[i];
+        return NULL;
+}
+
+static const struct sensor_view *sensor_in(const struct seen *seen, uint32_t key) {
+        for (uint32_t i = 0; i < seen->sensors_count; i++)
+                if (seen->sensors[i].key == key)
+                        return &seen->sensors[i];
+        return NULL;
+}
+
+static void pass_count(struct stream *s, uint32_t *count, uint32_t max) {
+        pass_number(s, count);
+        s->failed = s->failed || *count > max;
+        if (s->failed)
+                *count = 0;
+}
+
+static void pass_seen(struct stream *s, const struct seen *base, struct seen *seen) {
+        static const struct model_view no_model;
+        static const struct sensor_view no_sensor;
+        uint64_t since = seen->now_ms - base->now_ms;
+        pass_varint(s, &since);
+        seen->now_ms = base->now_ms + since;
+        pass_object(s, policy_seen_fields, base, seen);
+        pass_count(s, &seen->sensors_count, SEEN_SENSORS_MAX);
+        for (uint32_t i = 0; i < seen->sensors_count; i++) {
+                pass_number(s, &seen->sensors[i].key);
+                const struct sensor_view *before = sensor_in(base, seen->sensors[i].key);
+                pass_object(s, policy_sensor_fields, before ? before : &no_sensor, &seen->sensors[i]);
+        }
+        pass_count(s, &seen->models_count, ACCOUNTS_MAX);
+        for (uint32_t i = 0; i < seen->models_count; i++) {
+                pass_number(s, &seen->models[i].id);
+                const struct model_view *before = model_in(base, seen->models[i].id);
+                pass_object(s, policy_model_fields, before ? before : &no_model, &seen->models[i]);
+        }
+}
+
+static void pass_act(struct stream *s, struct act *act) {
+        uint32_t kind = act->kind, level = act->level, because = act->because;
+        pass_number(s, &kind);
+        pass_number(s, &act->model);
+        pass_number(s, &level);
+        pass_number(s, &act->value);
+        pass_number(s, &because);
+        act->kind = (enum act_kind) kind;
+        act->level = (enum kv_level) level;
+        act->because = (enum reason) because;
+}
+
+static void pass_verdict(struct stream *s, struct verdict_kept *v) {
+        pass_number(s, &v->rung);
+        pass_number(s, &v->heat_level);
+        pass_number(s, &v->holds);
+        pass_count(s, &v->acts_count, PLAN_ACTS_MAX);
+        for (uint32_t i = 0; i < v->acts_count; i++)
+                pass_act(s, &v->acts[i]);
+}
+
+/* --- adding --- */
+
+#define HOLD_LOADS  1u
+#define HOLD_GROWTH 2u
+#define HOLD_BATCH  4u
+
+static size_t pack(struct recorder *r, const struct seen *base, const struct seen *seen, const struct plan *plan) {
+        static struct verdict_kept v; /* too large for a stack that should stay small; the loop thread's alone */
+        static struct seen copy;      /* the walk may write; writing out it does not */
+        struct stream s = { .bytes = r->packed, .size = sizeof(r->packed) };
+        copy = *seen;
+        v.rung = plan->rung;
+        v.heat_level = plan->heat_level;
+        v.holds =
+                (plan->hold_loads ? HOLD_LOADS : 0) | (plan->hold_growth ? HOLD_GROWTH : 0) | (plan->hold_batch ? HOLD_BATCH : 0);
+        v.acts_count = plan->acts_count;
+        memcpy(v.acts, plan->acts, plan->acts_count * sizeof(*v.acts));
+        pass_seen(&s, base, &copy);
+        pass_verdict(&s, &v);
+        assert(!s.failed); /* RECORD_LOOK_MAX holds the largest */
+        return s.used;
+}
+
+static struct piece *begin_piece(struct recorder *r) {
+        r->newest = r->pieces_count == 0 ? 0 : (r->newest + 1) % RECORD_PIECES;
+        if (r->pieces_count < RECORD_PIECES)
+                r->pieces_count++;
+        struct piece *p = &r->pieces[r->newest];
+        p->first = r->count;
+        p->used = 0;
+        return p;
+}
+
+static const struct seen nothing_seen;
+
+void recorder_add(struct recorder *r, const struct seen *seen, const struct plan *plan) {
+        struct piece *p = r->pieces_count > 0 ? &r->pieces[r->newest] : NULL;
+        size_t size = p ? pack(r, &r->last, seen, plan) : 0;
+        if (!p || p->used + size > sizeof(p->bytes)) {
+                p = begin_piece(r);
+                size = pack(r, &nothing_seen, seen, plan);
+        }
+        memcpy(p->bytes + p->used, r->packed, size);
+        p->used += (uint32_t) size;
+        r->last = *seen;
+        r->count++;
+}
+
+int recorder_new(const struct limits *limits, struct recorder **ret) {
+        static_assert(RECORD_PIECE_BYTES >= RECORD_LOOK_MAX, "a piece holds any whole look");
+        /* Time, machine, sensors, models, plan: key or id and mask, and every member at its longest. */
+        static_assert(RECORD_LOOK_MAX >=
+                              VARINT_MAX * (2 + 16 + SEEN_SENSORS_MAX * 6 + ACCOUNTS_MAX * 40 + 5) + 5 * 5 * PLAN_ACTS_MAX,
+                      "the largest look fits");
+        struct recorder *r = calloc(1, sizeof(*r));
+        if (!r)
+                return -ENOMEM;
+        memset(r, 0xff, sizeof(*r)); /* every page is there before memory is short */
+        memset(r, 0, sizeof(*r));
+        r->limits = *limits;
+        *ret = r;
+        return 0;
+}
+
+struct recorder *recorder_copy(const struct recorder *r) {
+        struct recorder *copy = malloc(sizeof(*copy));
+        if (copy)
+                memcpy(copy, r, sizeof(*copy));
+        return copy;
+}
+
+void recorder_free(struct recorder *r) {
+        free(r);
+}
+
+/* --- printing --- */
+
+/* " name=value" for each member that differs from BASE; all of them where BASE is NULL. */
+static void print_members(struct text *out, const struct field *fields, const void *base, const void *object) {
+        char member[FIELD_TEXT_MAX];
+        for (const struct field *f = fields; f->name; f++) {
+                if (base && policy_field_get(f, base) == policy_field_get(f, object))
+                        continue;
+                (void) policy_field_print(f, object, member);
+                text_printf(out, " %s", member);
+        }
+}
+
+static bool differs(const struct field *fields, const void *a, const void *b) {
+        for (const struct field *f = fields; f->name; f++)
+                if (policy_field_get(f, a) != policy_field_get(f, b))
+                        return true;
+        return false;
+}
+
+static void print_models(struct text *out, const struct seen *base, const struct seen *seen) {
+        for (uint32_t i = 0; i < base->models_count; i++)
+                if (!model_in(seen, base->models[i].id))
+                        text_printf(out, "  gone model %u\n", base->models[i].id);
+        for (uint32_t i = 0; i < seen->models_count; i++) {
+                const struct model_view *m = &seen->models[i], *before = model_in(base, m->id);
+                if (before && !differs(policy_model_fields, before, m))
+                        continue;
+                text_printf(out, "  model %u", m->id);
+                print_members(out, policy_model_fields, before, m);
+                text_puts(out, "\n");
+        }
+}
+
+static void print_sensors(struct text *out, const struct seen *base, const struct seen *seen) {
+        for (uint32_t i = 0; i < base->sensors_count; i++)
+                if (!sensor_in(seen, base->sensors[i].key))
+                        text_printf(out, "  gone sensor %u\n", base->sensors[i].key);
+        for (uint32_t i = 0; i < seen->sensors_count; i++) {
+                const struct sensor_view *v = &seen->sensors[i], *before = sensor_in(base, v->key);
+                if (before && !differs(policy_sensor_fields, before, v))
+                        continue;
+                text_printf(out, "  sensor %u", v->key);
+                print_members(out, policy_sensor_fields, before, v);
+                text_puts(out, "\n");
+        }
+}
+
+static void print_act(struct text *out, const char *mark, const struct act *a) {
+        text_printf(out, "  %sexpect %s", mark, policy_act_word(a->kind));
+        if (a->model != UINT32_MAX)
+                text_printf(out, " %u", a->model);
+        if (a->kind == ACT_DOWNSHIFT || a->kind == ACT_UPSHIFT)
+                text_printf(out, " to %s", policy_field_word(FIELD_LEVEL, a->level));
+        else if (a->kind == ACT_CHUNK || a->kind == ACT_CONTEXT)
+                text_printf(out, " to %u", a->value);
+        text_printf(out, " because %s\n", reason_info(a->because)->word);
+}
+
+/* One line for the rung, the level of heat and each hold where they change; and all acts, or that there is none. */
+static void print_verdict(struct text *out, const char *mark, const struct verdict_kept *before, const struct verdict_kept *v) {
+        static const char *const holds[] = { "hold_loads", "hold_growth", "hold_batch" };
+        if (!before || before->rung != v->rung)
+                text_printf(out, "  %sexpect rung %s\n", mark, policy_rung_word((enum rung) v->rung));
+        if (!before || before->heat_level != v->heat_level)
+                text_printf(out, "  %sexpect heat_level %u\n", mark, v->heat_level);
+        for (unsigned i = 0; i < 3; i++)
+                if (!before || (before->holds ^ v->holds) >> i & 1)
+                        text_printf(out, "  %sexpect %s%s\n", mark, v->holds >> i & 1 ? "" : "no ", holds[i]);
+        if (v->acts_count > 0 || !before || before->acts_count > 0)
+                text_printf(out, "  %sexpect acts %u\n", mark, v->acts_count);
+        /* The reader takes 64 expectations for a look, of which these leave 58; their number is told in any case. */
+        for (uint32_t i = 0; i < v->acts_count && i < RECORD_EXPECTATIONS_MAX; i++)
+                print_act(out, mark, &v->acts[i]);
+}
+
+struct printer {
+        struct text *out;
+        const char *mark; /* "" or "# " */
+        bool begun;
+        struct seen seen, before;
+        struct verdict_kept verdict, verdict_before;
+};
+
+static void print_look(struct printer *p) {
+        const struct seen *base = p->begun ? &p->before : NULL;
+        text_printf(p->out, "at %" PRIu64 "ms", p->seen.now_ms);
+        print_members(p->out, policy_seen_fields, base, &p->seen);
+        text_puts(p->out, "\n");
+        print_sensors(p->out, &p->before, &p->seen);
+        print_models(p->out, &p->before, &p->seen);
+        print_verdict(p->out, p->mark, p->begun ? &p->verdict_before : NULL, &p->verdict);
+        p->begun = true;
+        p->before = p->seen;
+        p->verdict_before = p->verdict;
+}
+
+static void print_piece(struct printer *p, const struct piece *piece) {
+        struct stream s = { .bytes = (uint8_t *) (uintptr_t) piece->bytes, .size = piece->used, .reads = true };
+        const struct seen *base = &nothing_seen;
+        while (s.used < s.size) {
+                memset(&p->seen, 0, sizeof(p->seen));
+                pass_seen(&s, base, &p->seen);
+                pass_verdict(&s, &p->verdict);
+                assert(!s.failed);
+                print_look(p);
+                base = &p->before;
+        }
+}
+
+void recorder_print(const struct recorder *r, struct text *out) {
+        struct printer *p = calloc(1, sizeof(*p));
+        if (!p) {
+                out->failed = true;
+                return;
+        }
+        uint32_t oldest = r->pieces_count < RECORD_PIECES ? 0 : (r->newest + 1) % RECORD_PIECES;
+        uint64_t missing = r->pieces_count > 0 ? r->pieces[oldest].first : 0;
+        p->out = out;
+        p->mark = missing > 0 ? "# " : "";
+        text_printf(out, "# headroomd " HEADROOM_VERSION ", %" PRIu64 " looks\n", r->count - missing);
+        if (missing > 0)
+                text_printf(out,
+                            "# The %" PRIu64 " looks before these are not kept, nor what policy remembered of them: what it "
+                            "planned stands in\n# comments, and a replay may differ at first.\n",
+                            missing);
+        text_puts(out, "limits");
+        print_members(out, policy_limits_fields, NULL, &r->limits);
+        text_puts(out, "\n");
+        for (uint32_t i = 0; i < r->pieces_count; i++)
+                print_piece(p, &r->pieces[(oldest + i) % RECORD_PIECES]);
+        free(p);
+}

@@ -1,0 +1,47 @@
+/*
+ * inspection.h - how large is the model in these files? Asked of `headroom-engine inspect` in a child, since the daemon
+ * never reads a model file itself. The child's output is bounded, timed and checked like any stranger's.
+ */
+#ifndef HEADROOM_DAEMON_MODELS_INSPECTION_H
+#define HEADROOM_DAEMON_MODELS_INSPECTION_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <uv.h>
+
+#include "policy/base/kv_type.h"
+
+struct inspected {
+        char name[128];
+        char architecture[64];
+        uint64_t weights_bytes, scratch_bytes, overhead_bytes;
+        uint64_t kv_bytes_per_token[KV_TYPE_COUNT]; /* 0: this precision cannot hold the model's heads */
+        uint32_t n_ctx_train;
+};
+
+struct inspection;
+
+struct inspection_request {
+        const char *engine_path;
+        const int *fds; /* stay the caller's */
+        uint32_t fds_count;
+        uint32_t threads; /* 0: the engine decides; scratch depends on it */
+        uint32_t parallel;
+};
+
+/*
+ * Once, last: RESULT, or NULL and the sentence that says why the model cannot be used. ABOUT_FILE: it is the file
+ * that is wrong, and asking again will not help before it changes; else the asking went wrong.
+ */
+typedef void inspection_done(void *user, const struct inspected *result, const char *sentence, bool about_file);
+
+/* 0 and *ret, or -errno. */
+int inspection_start(uv_loop_t *loop, const struct inspection_request *request, inspection_done *on_done, void *user,
+                     struct inspection **ret);
+/* Ends it; on_done follows with a sentence all the same. */
+void inspection_end(struct inspection *i);
+
+/* What the child printed, checked. 0, or -EBADMSG and a sentence. For tests too. */
+int inspection_parse(const char *text, size_t length, struct inspected *ret, char *reterr, size_t reterr_size);
+
+#endif

@@ -1,0 +1,90 @@
+/*
+ * measure.c - how much memory the engines really hold.
+ *
+ * Reading smaps_rollup walks the page tables of the process: milliseconds for tens of GiB. So it happens on a thread of
+ * libuv's pool, one engine at a time, and seldom enough that it costs at most a fiftieth of one processor.
+ */
+#include <string.h>
+
+#include "daemon/models/fleet_internal.h"
+#include "daemon/system/log.h"
+#include "policy/base/sat.h"
+
+void fleet_measure_want(struct model *m) {
+        m->engine.measure_wanted = true;
+        fleet_poke(m->fleet);
+}
+
+static uint64_t measure_due(const struct model *m) {
+        const struct tenure *e = &m->engine;
+        if (!e->process || (m->life != LIFE_LOADING && m->life != LIFE_READY && m->life != LIFE_DRAINING))
+                return TIME_NEVER;
+        bool changes = m->life != LIFE_READY || m->running.count > 0;
+        uint64_t pause = e->measure_wanted ? MEASURE_WANTED_MS : changes ? MEASURE_INTERVAL_MS : MEASURE_IDLE_MS;
+        return plus(larger(e->measured_ms, e->started_ms), larger(pause, MEASURE_DUTY * e->measure_cost_us / 1000));
+}
+
+/* On a thread of the pool: only what the fleet has set aside for it. */
+static void look(uv_work_t *work) {
+        struct fleet *f = work->data;
+        uint64_t began = uv_hrtime();
+        f->measure_result = memory_read_process(CHILDREN_PROC, f->measure_pid, &f->measured);
+        f->measure_ns = uv_hrtime() - began;
+}
+
+/* The rest (scratch, overhead) can be told from the KV cache only while nothing runs and the engine has said how full it is. */
+static void take(struct model *m, const struct process_memory *seen, bool kv_known) {
+        struct tenure *e = &m->engine;
+        e->memory = *seen;
+        uint64_t held = plus(seen->pss_bytes, seen->swap_bytes);
+        e->peak_bytes = larger(e->peak_bytes, held);
+        if (kv_known && e->kv_known)
+                e->rest_peak_bytes = larger(e->rest_peak_bytes, policy_footprint_rest(&m->form.facts, held, seen->file_bytes,
+                                                                                      e->report.kv_bytes_used));
+}
+
+static void on_looked(uv_work_t *work, int status) {
+        struct fleet *f = work->data;
+        struct model *m = &f->models[f->measure_model];
+        struct tenure *e = &m->engine;
+        f->measuring = false;
+        fleet_poke(f);
+        /* It may have gone, and another may have come, while we looked. */
+        if (status < 0 || !e->process || engine_process_pid(e->process) != f->measure_pid)
+                return;
+        e->measured_ms = fleet_clock_ms();
+        e->measure_cost_us = f->measure_ns / 1000;
+        e->measure_wanted = false;
+        if (f->measure_result == 0) {
+                take(m, &f->measured, f->measure_kv_known);
+        } else if (f->measure_result != -ESRCH && !f->memory_complained) {
+                f->memory_complained = true;
+                log_warning("engine_not_measured", LOG_TEXT("model", m->config->id),
+                            LOG_TEXT("error", strerror(-f->measure_result)), LOG_TEXT("effect", "its predicted size is used"));
+        }
+}
+
+void fleet_measure(struct fleet *f) {
+        if (f->measuring || f->stopping)
+                return;
+        uint64_t earliest = TIME_NEVER;
+        struct model *next = NULL;
+        for (uint32_t i = 0; i < f->models_count; i++) {
+                uint64_t due = measure_due(&f->models[i]);
+                if (due < earliest) {
+                        earliest = due;
+                        next = &f->models[i];
+                }
+        }
+        if (!next)
+                return;
+        if (earliest > f->now_ms) {
+                fleet_due(f, earliest);
+                return;
+        }
+        f->measure_model = next->index;
+        f->measure_pid = engine_process_pid(next->engine.process);
+        f->measure_kv_known = next->engine.kv_known;
+        f->measure.data = f;
+        f->measuring = uv_queue_work(f->loop, &f->measure, look, on_looked) == 0;
+}

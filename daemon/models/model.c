@@ -1,0 +1,539 @@
+/*
+ * model.c - one model's life: what happened to it, what is done about it, and what is left when its engine is gone.
+ *
+ * model_event is the only place where `life` changes; the table in model_state.c says how. An act may raise the next event (a
+ * size that is already known), so model_event sets the state before it acts.
+ */
+#include <assert.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "daemon/models/fleet_internal.h"
+#include "daemon/system/log.h"
+#include "engine/base/strbuf.h"
+#include "engine/wire/wire.h"
+#include "policy/bounds.h"
+#include "policy/base/sat.h"
+
+#define MIB(bytes) ((bytes) >> 20)
+
+void model_init(struct model *m, struct fleet *f, const struct config_model *config, uint32_t index) {
+        *m = (struct model){
+                .fleet = f, .config = config, .index = index, .preload = config->preload, .learned = LEARNED_NEUTRAL
+        };
+        struct stat st;
+        if (stat(config->path, &st) == 0)
+                m->files.modified_s = st.st_mtime;
+}
+
+void model_done(struct model *m) {
+        assert(m->waiting.count == 0 && m->running.count == 0 && !m->engine.process && !m->inspection);
+}
+
+static bool model_wanted(const struct model *m) {
+        return m->waiting.count > 0 || m->loads.count > 0 || m->preload;
+}
+
+uint64_t model_wanted_since(const struct model *m) {
+        uint64_t since = m->preload ? m->fleet->now_ms : TIME_NEVER;
+        if (m->waiting.first) /* the queue is in the order of turns */
+                since = smaller(since, ask_of(m->waiting.first)->turn_ms);
+        for (struct queue_link *l = m->loads.first; l; l = l->next)
+                since = smaller(since, verb_of(l)->since_ms);
+        return since;
+}
+
+static enum reason why_wanted(const struct model *m) {
+        return m->waiting.count > 0 ? REASON_REQUEST : m->loads.count > 0 ? REASON_OPERATOR : REASON_PRELOAD;
+}
+
+void model_refuse(struct model *m, const struct failure *failure) {
+        (void) snprintf(m->last_error, sizeof(m->last_error), "%s", failure->message);
+        log_warning("refuse", LOG_TEXT("model", m->config->id), LOG_TEXT("reason", failure->code),
+                    LOG_TEXT("message", failure->message), LOG_NUMBER("waiting", m->waiting.count),
+                    LOG_NUMBER("retry_after_s", failure->retry_after_s));
+        struct failure told = *failure; /* FAILURE may live in what the callbacks change */
+        m->preload = false;
+        verbs_finish(m->fleet, &m->loads, &told);
+        model_event(m, LIFE_EVENT_REFUSED);
+        asks_fail(m, &m->waiting, &told);
+}
+
+/* --- the engine --- */
+
+static void end_engine(struct model *m, const char *sentence) {
+        (void) snprintf(m->engine.sentence, sizeof(m->engine.sentence), "%s", sentence);
+        model_event(m, LIFE_EVENT_END);
+}
+
+static uint32_t number_in(const cJSON *frame, const char *key, uint32_t least, uint32_t most) {
+        const cJSON *item = cJSON_GetObjectItemCaseSensitive(frame, key);
+        if (!cJSON_IsNumber(item) || !(item->valuedouble >= least))
+                return least;
+        return item->valuedouble > most ? most : (uint32_t) item->valuedouble;
+}
+
+static void on_ready(struct model *m, const cJSON *frame) {
+        struct tenure *e = &m->engine;
+        e->n_ctx = number_in(frame, "n_ctx", 0, UINT32_MAX);
+        e->kv_tokens = number_in(frame, "kv_tokens", 0, UINT32_MAX);
+        e->parallel = number_in(frame, "parallel", 1, WIRE_PARALLEL_MAX);
+        e->context_now = e->n_ctx;
+        if (m->life == LIFE_LOADING) {
+                e->was_ready = true;
+                e->ready_ms = fleet_clock_ms();
+                m->load_ms = minus(e->ready_ms, e->started_ms);
+                m->loads_count++;
+                m->last_error[0] = '\0';
+                verbs_finish(m->fleet, &m->loads, NULL);
+                m->preload = false;
+                log_info("loaded", LOG_TEXT("model", m->config->id), LOG_NUMBER("pid", engine_process_pid(e->process)),
+                         LOG_NUMBER("load_ms", m->load_ms), LOG_NUMBER("waiting", m->waiting.count),
+                         LOG_NUMBER("parallel", e->parallel));
+                const char *warning = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(frame, "chat_warning"));
+                if (warning)
+                        log_warning("chat_template", LOG_TEXT("model", m->config->id), LOG_TEXT("message", warning));
+        }
+        model_event(m, LIFE_EVENT_READY);
+        fleet_measure_want(m);
+        asks_ask_statistics(m);
+}
+
+static bool on_frame(void *user, enum engine_says says, uint64_t id, const cJSON *frame) {
+        struct model *m = user;
+        m->engine.heard_ms = fleet_clock_ms();
+        m->engine.pinged = false;
+        if (says == ENGINE_SAYS_READY) {
+                on_ready(m, frame);
+                return true;
+        }
+        if (says == ENGINE_SAYS_FAILED) {
+                const char *message = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(frame, "message"));
+                m->engine.said_failed = true;
+                (void) snprintf(m->engine.sentence, sizeof(m->engine.sentence), "%s",
+                                message ? message : "the engine did not say why");
+                model_event(m, LIFE_EVENT_FAILED);
+                return true;
+        }
+        return asks_take_frame(m, says, id, frame);
+}
+
+static void on_broken(void *user, const char *sentence) {
+        struct model *m = user;
+        log_error("engine_broken", LOG_TEXT("model", m->config->id), LOG_NUMBER("pid", engine_process_pid(m->engine.process)),
+                  LOG_TEXT("message", sentence));
+        end_engine(m, sentence);
+}
+
+static void on_hang_up(void *user) {
+        model_event(user, LIFE_EVENT_FAILED);
+}
+
+static void on_engine_exit(void *user, struct child_exit exit) {
+        struct model *m = user;
+        struct tenure *e = &m->engine;
+        child_exit_words(exit, m->last_exit, sizeof(m->last_exit));
+        if (m->last_exit[0] == '\0' && !e->expected)
+                (void) snprintf(m->last_exit, sizeof(m->last_exit), "exit status 0, unasked");
+        (void) snprintf(m->last_words, sizeof(m->last_words), "%s", engine_process_last_words(e->process));
+        text_repair(m->last_words);
+        engine_group_end(m);
+        govern_forget(m);
+        prompts_forget(m);
+        e->process = NULL;
+        e->exited = true;
+        e->exited_ms = fleet_clock_ms();
+        model_event(m, LIFE_EVENT_EXITED);
+}
+
+/* The files that the load was admitted for, else the load is refused. */
+static bool open_admitted(struct model *m, struct open_files *ret) {
+        char sentence[400];
+        if (model_open_files(m, ret, sentence, sizeof(sentence)) < 0) {
+                model_refuse_load(m, sentence);
+                return false;
+        }
+        if (ret->identity.key == m->files.key)
+                return true;
+        model_files_close(ret);
+        m->identified = false;
+        model_refuse_load(m, "its file was replaced while it waited for room; ask again");
+        return false;
+}
+
+static int start_process(struct model *m, const struct open_files *files) {
+        static const struct engine_events events = {
+                .on_frame = on_frame, .on_broken = on_broken, .on_hang_up = on_hang_up, .on_exit = on_engine_exit
+        };
+        struct fleet *f = m->fleet;
+        struct engine_settings settings = {
+                .path = f->config->engine_path,
+                .model_fds = files->fds,
+                .model_fds_count = files->count,
+                .context = m->context,
+                .kv_tokens = m->form.kv_tokens,
+                .parallel = m->config->parallel,
+                .threads = m->config->threads,
+                .kv_type = m->form.kv_type,
+                .kv_floor = m->config->kv_floor,
+                .recalls = f->prompt_cache != NULL,
+        };
+        m->engine = (struct tenure){ .started_ms = f->now_ms,
+                                     .level = m->form.kv_type,
+                                     .counted = m->form.kv_type,
+                                     .duty_told = 1000,
+                                     .heartbeat_told = HEARTBEAT_CALM_MS };
+        m->generation++;
+        settings.cgroup_fd = engine_group_begin(m);
+        return engine_process_start(f->loop, &settings, &events, m, &m->engine.process);
+}
+
+static void log_load(const struct model *m, pid_t pid, int oom_score_result) {
+        const struct fleet *f = m->fleet;
+        log_info("load", LOG_TEXT("model", m->config->id), LOG_TEXT("reason", reason_info(why_wanted(m))->word),
+                 LOG_NUMBER("pid", pid), LOG_NUMBER("predicted_mib", MIB(m->form.predicted.total_bytes)),
+                 LOG_NUMBER("weights_mib", MIB(m->form.predicted.weights_bytes)),
+                 LOG_NUMBER("kv_mib", MIB(m->form.predicted.kv_bytes)), LOG_TEXT("kv", kv_type_name(m->form.kv_type)),
+                 LOG_NUMBER("kv_tokens", m->form.kv_tokens), LOG_NUMBER("budget_mib", MIB(f->config->budget_bytes)),
+                 LOG_NUMBER("available_mib", MIB(f->memory.available_bytes)), LOG_NUMBER("waiting", m->waiting.count),
+                 LOG_MAYBE("oom_score", oom_score_result < 0 ? strerror(-oom_score_result) : ""));
+}
+
+static void start_engine(struct model *m) {
+        struct fleet *f = m->fleet;
+        struct open_files files;
+        if (!open_admitted(m, &files))
+                return;
+        int r = start_process(m, &files);
+        model_files_close(&files);
+        if (r < 0) {
+                char sentence[400];
+                engine_group_end(m);
+                m->backoff = policy_backoff_failed(m->backoff, f->now_ms, false, 0);
+                (void) snprintf(sentence, sizeof(sentence), "cannot start '%s': %s", f->config->engine_path, strerror(-r));
+                model_refuse_load(m, sentence);
+                return;
+        }
+        pid_t pid = engine_process_pid(m->engine.process);
+        log_load(m, pid, memory_set_oom_score(CHILDREN_PROC, pid, ENGINE_OOM_SCORE));
+}
+
+/* --- going --- */
+
+void model_leave(struct model *m, enum reason why, const char *for_whom) {
+        struct tenure *e = &m->engine;
+        if (m->life == LIFE_READY || m->life == LIFE_LOADING) {
+                e->why_stopped = why;
+                (void) snprintf(e->for_whom, sizeof(e->for_whom), "%s", for_whom ? for_whom : "");
+                log_info("unload", LOG_TEXT("model", m->config->id), LOG_TEXT("reason", reason_info(why)->word),
+                         LOG_MAYBE("for", for_whom), LOG_NUMBER("account_mib", MIB(model_account_bytes(m))),
+                         LOG_NUMBER("measured_mib", MIB(e->memory.pss_bytes)), LOG_NUMBER("running", m->running.count),
+                         LOG_NUMBER("waiting", m->waiting.count));
+        }
+        if (m->life == LIFE_LOADING)
+                e->expected = true;
+        model_event(m, LIFE_EVENT_LEAVE);
+}
+
+/* What is available before it goes, so that its memory can be seen to come back. One that went by itself has given it back already. */
+static void begin_stopping(struct model *m) {
+        fleet_observe_memory(m->fleet, 0);
+        m->engine.stopping_ms = fleet_clock_ms();
+        m->engine.available_before_bytes = m->fleet->memory.available_bytes;
+}
+
+static void kill_engine(struct model *m) {
+        m->engine.killed = true;
+        engine_end_now(m);
+}
+
+static void learn(struct model *m) {
+        struct tenure *e = &m->engine;
+        if (e->peak_bytes == 0)
+                return;
+        uint32_t learned = policy_footprint_learn(m->learned, &m->form.facts, e->rest_peak_bytes, e->worked);
+        if (learned == m->learned)
+                return;
+        m->learned = learned;
+        footprints_learn(m->fleet->footprints, m->config->id, m->files.key, learned, m->form.predicted.total_bytes,
+                         e->peak_bytes);
+}
+
+/* Its own fault, or that of a machine (or a service above us) that had nothing left. */
+static void describe_oom(const struct model *m, struct failure *ret) {
+        const struct tenure *e = &m->engine;
+        if (e->group_end.limit_ooms > 0)
+                failure_set(ret, REASON_ENGINE_DIED,
+                            "the kernel killed the engine of model '%s' (oom_kill %" PRIu64
+                            "): it grew to the limit of its control group, %" PRIu64 " MiB, with an account of %" PRIu64 " MiB",
+                            m->config->id, e->group_end.oom_kills, MIB(e->group_bytes), MIB(model_account_bytes(m)));
+        else
+                failure_set(ret, REASON_ENGINE_DIED,
+                            "the kernel killed the engine of model '%s' (oom_kill %" PRIu64
+                            ") because this machine had no memory left: it held %" PRIu64 " MiB, with an account of %" PRIu64
+                            " MiB and a limit of %" PRIu64 " MiB",
+                            m->config->id, e->group_end.oom_kills, MIB(plus(e->memory.pss_bytes, e->memory.swap_bytes)),
+                            MIB(model_account_bytes(m)), MIB(e->group_bytes));
+}
+
+/* The engine ended by itself, or we ended it because it misbehaved. The sentence names the model, the cause and the exit. */
+static void describe_death(const struct model *m, struct failure *ret) {
+        const struct tenure *e = &m->engine;
+        const char *id = m->config->id;
+        if (e->said_failed)
+                failure_set(ret, REASON_LOAD_FAILED, "model '%s' cannot be loaded: %s", id, e->sentence);
+        else if (e->group_end.oom_kills > 0)
+                describe_oom(m, ret);
+        else if (e->sentence[0])
+                failure_set(ret, REASON_ENGINE_DIED, "the engine of model '%s' was ended: %s", id, e->sentence);
+        else
+                failure_set(ret, REASON_ENGINE_DIED, "the engine of model '%s' ended %s (%s)", id,
+                            e->was_ready ? "unexpectedly" : "while it loaded", m->last_exit);
+}
+
+static void settle_death(struct model *m) {
+        struct tenure *e = &m->engine;
+        uint64_t now = fleet_clock_ms();
+        struct failure failure;
+        describe_death(m, &failure);
+        m->deaths_count++;
+        m->backoff = policy_backoff_failed(m->backoff, now, e->was_ready, minus(now, e->ready_ms));
+        uint64_t pause = policy_backoff_left(m->backoff, now);
+        (void) snprintf(m->last_error, sizeof(m->last_error), "%s", failure.message);
+        log_error(e->was_ready ? "engine_died" : "load_failed", LOG_TEXT("model", m->config->id),
+                  LOG_TEXT("message", failure.message), LOG_TEXT("exit", m->last_exit), LOG_NUMBER("running", m->running.count),
+                  LOG_NUMBER("waiting", m->waiting.count), LOG_NUMBER("failures", m->backoff.failures),
+                  LOG_NUMBER("cooldown_ms", pause), LOG_MAYBE("stderr", m->last_words));
+        if (pause > 0 && failure.should_retry != 0)
+                failure_set_retry_after(&failure, pause);
+        asks_give_back(m, &failure, pause == 0);
+        if (pause == 0)
+                return;
+        verbs_finish(m->fleet, &m->loads, &failure);
+        asks_fail(m, &m->waiting, &failure);
+}
+
+/* It was in nobody's way but the machine's: no mark against it, and who was told nothing waits for it again. */
+static void settle_ended(struct model *m) {
+        struct tenure *e = &m->engine;
+        struct failure failure;
+        failure_set(&failure, REASON_ENGINE_DIED, "the engine of model '%s' was ended to keep this machine alive: %s",
+                    m->config->id, reason_info(e->ended_because)->sentence);
+        if (m->running.count > 0)
+                (void) snprintf(m->last_error, sizeof(m->last_error), "%s", failure.message);
+        failure.retry_after_s = reason_info(REASON_MEMORY_HELD)->retry_after_s;
+        asks_give_back(m, &failure, true);
+}
+
+/* The process is gone. What it held counts until its memory shows as free. */
+static void settle(struct model *m) {
+        struct tenure *e = &m->engine;
+        learn(m);
+        if (e->ended) {
+                settle_ended(m);
+                return;
+        }
+        if (!e->expected) {
+                settle_death(m);
+                return;
+        }
+        /* It was told to go; whoever it still served (it was forced, or took too long) is told why. */
+        struct failure failure;
+        failure_set(&failure, m->fleet->stopping ? REASON_SHUTTING_DOWN : REASON_UNLOADED, NULL);
+        asks_fail(m, &m->running, &failure);
+}
+
+static void forget(struct model *m) {
+        struct fleet *f = m->fleet;
+        struct tenure *e = &m->engine;
+        uint64_t now = fleet_clock_ms();
+        log_info("unloaded", LOG_TEXT("model", m->config->id),
+                 LOG_TEXT("reason", e->ended      ? reason_info(e->ended_because)->word
+                                    : e->expected ? reason_info(e->why_stopped)->word
+                                                  : "engine_died"),
+                 LOG_NUMBER("freed_mib", MIB(e->memory.pss_bytes)), LOG_NUMBER("peak_mib", MIB(e->peak_bytes)),
+                 LOG_NUMBER("predicted_mib", MIB(m->form.predicted.total_bytes)),
+                 LOG_NUMBER("available_mib", MIB(f->memory.available_bytes)), LOG_NUMBER("took_ms", minus(now, e->stopping_ms)),
+                 LOG_NUMBER("killed", e->killed));
+        /* One that was told to go, by the operator or for another, comes back when it is asked for. */
+        if (m->config->preload && !e->expected && !e->ended && !f->stopping)
+                m->preload = true;
+        m->engine = (struct tenure){ 0 };
+        verbs_finish(f, &m->unloads, NULL);
+}
+
+static void act(struct model *m, enum life_act what) {
+        switch (what) {
+        case LIFE_ACT_NONE: break;
+        case LIFE_ACT_INSPECT: model_inspect(m); break;
+        case LIFE_ACT_START: start_engine(m); break;
+        case LIFE_ACT_SHUT_DOWN:
+                begin_stopping(m);
+                heat_release(m);
+                m->engine.expected = true;
+                engine_process_tell(m->engine.process, WIRE_SHUTDOWN);
+                break;
+        case LIFE_ACT_AWAIT_EXIT: m->engine.stopping_ms = fleet_clock_ms(); break;
+        case LIFE_ACT_KILL:
+                if (m->engine.stopping_ms == 0)
+                        begin_stopping(m);
+                kill_engine(m);
+                break;
+        case LIFE_ACT_SETTLE:
+                if (m->engine.stopping_ms == 0)
+                        m->engine.stopping_ms = fleet_clock_ms();
+                settle(m);
+                break;
+        case LIFE_ACT_FORGET: forget(m); break;
+        }
+}
+
+void model_event(struct model *m, enum life_event event) {
+        struct life_step step = life_next(m->life, event);
+        fleet_poke(m->fleet);
+        if (!step.known) {
+                log_error("life_error", LOG_TEXT("model", m->config->id), LOG_TEXT("life", life_name(m->life)),
+                          LOG_TEXT("happened", life_event_name(event)),
+                          LOG_TEXT("effect", m->engine.process ? "the engine is ended" : "ignored"));
+                if (m->engine.process)
+                        kill_engine(m);
+                return;
+        }
+        if (step.next != m->life && step.next == LIFE_WAITING) {
+                m->answer_logged = false;
+                m->short_since_ms = 0;
+        }
+        m->life = step.next;
+        act(m, step.act);
+}
+
+/* --- what time does to a model --- */
+
+/* A busy engine that has said nothing for long is asked something; if it stays silent, it hangs. */
+static void watch_silence(struct model *m) {
+        struct tenure *e = &m->engine;
+        const struct fleet *f = m->fleet;
+        if (m->running.count == 0)
+                return;
+        uint64_t ping = plus(e->heard_ms, f->ping_after_ms), end = plus(e->heard_ms, f->silent_max_ms);
+        if (end <= f->now_ms) {
+                char sentence[128];
+                (void) snprintf(sentence, sizeof(sentence), "it hangs: it was busy and said nothing for %" PRIu64 " s",
+                                f->silent_max_ms / 1000);
+                end_engine(m, sentence);
+                return;
+        }
+        if (ping <= f->now_ms && !e->pinged) {
+                e->pinged = true;
+                engine_process_tell(e->process, WIRE_STATISTICS);
+        }
+        fleet_due(m->fleet, ping > f->now_ms ? ping : end);
+}
+
+static void tick_ready(struct model *m) {
+        struct tenure *e = &m->engine;
+        asks_send(m);
+        prompts_tick(m);
+        watch_silence(m);
+        if (m->life != LIFE_READY || m->running.count > 0 || m->waiting.count > 0 || m->config->pinned ||
+            m->config->keep_alive_ms == CONFIG_FOREVER)
+                return;
+        uint64_t expires = plus(larger(e->ready_ms, e->last_end_ms), m->config->keep_alive_ms);
+        if (expires <= m->fleet->now_ms)
+                model_leave(m, REASON_IDLE, NULL);
+        else
+                fleet_due(m->fleet, expires);
+}
+
+static void tick_loading(struct model *m) {
+        uint64_t limit_ms = m->fleet->config->load_timeout_ms;
+        uint64_t deadline = plus(m->engine.started_ms, limit_ms);
+        if (deadline > m->fleet->now_ms) {
+                fleet_due(m->fleet, deadline);
+                return;
+        }
+        char sentence[128];
+        (void) snprintf(sentence, sizeof(sentence), "it was not ready within %" PRIu64 " s (load_timeout)", limit_ms / 1000);
+        end_engine(m, sentence);
+}
+
+/* Small models drown in what other programs do meanwhile, so only a large one's bytes are looked for. */
+static bool memory_is_back(struct model *m) {
+        struct fleet *f = m->fleet;
+        const struct tenure *e = &m->engine;
+        uint64_t taken = minus(e->memory.pss_bytes, e->memory.file_bytes);
+        fleet_observe_memory(f, 0);
+        if (f->stopping || taken < FREED_BYTES_MIN || e->available_before_bytes == 0 ||
+            f->memory.available_bytes >= plus(e->available_before_bytes, taken / 2))
+                return true;
+        if (minus(f->now_ms, e->exited_ms) >= FREED_WAIT_MAX_MS) {
+                log_warning("not_seen_free", LOG_TEXT("model", m->config->id), LOG_NUMBER("expected_mib", MIB(taken)),
+                            LOG_NUMBER("available_before_mib", MIB(e->available_before_bytes)),
+                            LOG_NUMBER("available_mib", MIB(f->memory.available_bytes)));
+                return true;
+        }
+        fleet_due(f, f->now_ms + FREED_POLL_MS);
+        return false;
+}
+
+static void tick_stopping(struct model *m) {
+        struct tenure *e = &m->engine;
+        if (e->exited) {
+                if (memory_is_back(m))
+                        model_event(m, LIFE_EVENT_FREED);
+                return;
+        }
+        uint64_t deadline = plus(e->stopping_ms, m->fleet->config->stop_timeout_ms);
+        if (e->killed)
+                return;
+        if (deadline > m->fleet->now_ms) {
+                fleet_due(m->fleet, deadline);
+                return;
+        }
+        log_warning("stop_timeout", LOG_TEXT("model", m->config->id), LOG_NUMBER("pid", engine_process_pid(e->process)),
+                    LOG_TEXT("effect", "the engine is killed"));
+        model_event(m, LIFE_EVENT_END);
+}
+
+static void tick_absent(struct model *m) {
+        if (!model_wanted(m))
+                return;
+        if (policy_backoff_left(m->backoff, m->fleet->now_ms) > 0)
+                fleet_due(m->fleet, m->backoff.until_ms);
+        else
+                model_event(m, LIFE_EVENT_WANTED);
+}
+
+void model_tick(struct model *m) {
+        if (m->unload_asked)
+                verbs_unload(m);
+        asks_expire(m);
+        verbs_expire(m);
+        switch (m->life) {
+        case LIFE_ABSENT: tick_absent(m); break;
+        case LIFE_INSPECTING:
+                if (!model_wanted(m))
+                        model_event(m, LIFE_EVENT_UNWANTED);
+                else
+                        model_inspect(m);
+                break;
+        case LIFE_WAITING:
+                if (!model_wanted(m))
+                        model_event(m, LIFE_EVENT_UNWANTED);
+                break;
+        case LIFE_LOADING: tick_loading(m); break;
+        case LIFE_READY: tick_ready(m); break;
+        case LIFE_DRAINING:
+                watch_silence(m);
+                if (m->life == LIFE_DRAINING && m->running.count == 0 && !prompts_delay_leaving(m))
+                        model_event(m, LIFE_EVENT_EMPTY);
+                break;
+        case LIFE_STOPPING: tick_stopping(m); break;
+        case LIFE_COUNT: break;
+        }
+        asks_tell_why(m);
+}

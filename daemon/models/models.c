@@ -1,0 +1,232 @@
+/*
+ * models.c - the loop's side of the fleet: one tick that observes, decides, acts and records, and the timer that brings the next.
+ *
+ * Nothing runs faster than something is due: a request, a frame, an exit pokes the fleet; a deadline sets the timer;
+ * otherwise a slow heartbeat proves that the loop is alive.
+ */
+#include "daemon/models/models.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/models/fleet_internal.h"
+#include "daemon/system/log.h"
+#include "daemon/base/cgroup_limits.h"
+#include "policy/base/sat.h"
+
+#define FLEET_HANDLES 3
+
+uint64_t fleet_clock_ms(void) {
+        return uv_hrtime() / 1000000;
+}
+
+void fleet_due(struct fleet *f, uint64_t at_ms) {
+        f->due_ms = smaller(f->due_ms, at_ms);
+}
+
+void fleet_observe_memory(struct fleet *f, uint64_t age_max_ms) {
+        uint64_t now = fleet_clock_ms();
+        if (f->memory_known && age_max_ms > 0 && minus(now, f->memory_read_ms) < age_max_ms)
+                return;
+        int r = memory_read(f->proc, &f->memory);
+        f->memory_read_ms = now;
+        if (r == 0) {
+                cgroup_limit_apply(f->proc, f->sys, &f->memory);
+                f->memory_known = true;
+                return;
+        }
+        /* Not seeing is no reason to admit: nothing is available until it is seen again. */
+        f->memory.available_bytes = 0;
+        if (f->memory_known || f->memory.total_bytes == 0)
+                log_error("memory_unknown", LOG_TEXT("path", "/proc/meminfo"), LOG_TEXT("error", strerror(-r)),
+                          LOG_TEXT("effect", "no model is loaded until it can be read"));
+        f->memory_known = false;
+        f->memory.total_bytes = larger(f->memory.total_bytes, f->config->ram_bytes);
+}
+
+/* --- stopping --- */
+
+static void on_closed(uv_handle_t *handle) {
+        struct fleet *f = handle->data;
+        if (--f->handles_open == 0)
+                f->on_stopped(f->on_stopped_user);
+}
+
+static void stop_model(struct model *m) {
+        struct failure failure;
+        failure_set(&failure, REASON_SHUTTING_DOWN, NULL);
+        m->preload = false;
+        verbs_finish(m->fleet, &m->loads, &failure);
+        asks_fail(m, &m->waiting, &failure);
+        asks_fail(m, &m->running, &failure);
+        if (m->inspection)
+                inspection_end(m->inspection);
+        if (m->life != LIFE_ABSENT && m->life != LIFE_STOPPING && m->life != LIFE_DRAINING)
+                model_leave(m, REASON_SHUTTING_DOWN, NULL);
+}
+
+/* True when the last engine is gone and nothing of ours is on its way any more. */
+static bool all_quiet(const struct fleet *f) {
+        for (uint32_t i = 0; i < f->models_count; i++) {
+                if (f->models[i].life != LIFE_ABSENT || f->models[i].inspection)
+                        return false;
+        }
+        return !f->measuring && !footprints_busy(f->footprints) && !file_cache_busy(f->file_cache) &&
+               !prompt_cache_busy(f->prompt_cache) && f->finished_verbs.count == 0;
+}
+
+static void finish_if_quiet(struct fleet *f) {
+        if (f->stopped || !all_quiet(f))
+                return;
+        f->stopped = true;
+        uv_close((uv_handle_t *) &f->soon, on_closed);
+        uv_close((uv_handle_t *) &f->timer, on_closed);
+        uv_close((uv_handle_t *) &f->beat, on_closed);
+}
+
+/* --- the tick --- */
+
+static void on_soon(uv_idle_t *idle);
+
+static void on_timer(uv_timer_t *timer) {
+        fleet_poke(timer->data);
+}
+
+void fleet_poke(struct fleet *f) {
+        if (f->poked || f->stopped)
+                return;
+        f->poked = true;
+        (void) uv_idle_start(&f->soon, on_soon);
+}
+
+static void tick(struct fleet *f) {
+        f->now_ms = fleet_clock_ms();
+        f->due_ms = f->now_ms + HEARTBEAT_MS;
+        govern_tick(f);
+        for (uint32_t i = 0; i < f->models_count; i++) {
+                if (f->stopping)
+                        stop_model(&f->models[i]);
+                model_tick(&f->models[i]);
+        }
+        if (!f->stopping)
+                fleet_admit(f);
+        fleet_measure(f);
+        if (f->tree)
+                cgroup_tree_sweep(f->tree);
+        verbs_tell(f);
+        f->tick_count++;
+        f->last_tick_ms = f->now_ms;
+}
+
+static void on_soon(uv_idle_t *idle) {
+        struct fleet *f = idle->data;
+        f->poked = false;
+        (void) uv_idle_stop(idle);
+        tick(f);
+        if (f->stopping)
+                finish_if_quiet(f);
+        if (!f->stopped)
+                (void) uv_timer_start(&f->timer, on_timer, minus(f->due_ms, fleet_clock_ms()), 0);
+}
+
+static void on_saved(void *user) {
+        fleet_poke(user);
+}
+
+static bool is_known(const void *user, const char *id) {
+        const struct fleet *f = user;
+        for (uint32_t i = 0; i < f->models_count; i++) {
+                if (!strcmp(f->models[i].config->id, id))
+                        return true;
+        }
+        return false;
+}
+
+/* --- life of the fleet --- */
+
+/* A control group for each engine where we may have them; without, accounting alone, and that is said once. */
+static void open_groups(struct fleet *f) {
+        int r = cgroup_tree_open(f->proc, f->sys, &f->tree, f->tree_sentence, sizeof(f->tree_sentence));
+        if (r < 0)
+                f->tree = NULL;
+        if (r < 0 && r != -ENOTSUP)
+                (void) snprintf(f->tree_sentence, sizeof(f->tree_sentence), "%s", strerror(-r));
+        log_info("control_groups", LOG_TEXT("state", f->tree ? cgroup_tree_words(f->tree) : "accounting only"),
+                 LOG_MAYBE("because", f->tree ? "" : f->tree_sentence));
+}
+
+/* Without it prompts are computed, which is not worth failing for. */
+static void open_prompt_cache(struct fleet *f) {
+        if (f->config->cache_bytes == 0)
+                return;
+        int r = prompt_cache_new(f->loop, f->config->state_dir, f->config->cache_bytes, on_saved, f, &f->prompt_cache);
+        if (r < 0)
+                log_warning("no_prompt_cache", LOG_TEXT("error", strerror(-r)),
+                            LOG_TEXT("effect", "prompts are computed anew after a restart"));
+}
+
+int fleet_new(uv_loop_t *loop, const struct config *config, struct fleet **ret) {
+        struct fleet *f = calloc(1, sizeof(*f));
+        if (!f)
+                return -ENOMEM;
+        f->loop = loop;
+        f->config = config;
+        f->proc = config->proc_root ? config->proc_root : "/proc";
+        f->sys = config->sys_root ? config->sys_root : "/sys";
+        f->duty_permille = f->threads_permille = 1000;
+        f->heartbeat_ms = HEARTBEAT_CALM_MS;
+        f->ping_after_ms = ENGINE_PING_AFTER_MS;
+        f->silent_max_ms = ENGINE_SILENT_MAX_MS;
+        f->models_count = config->models_count;
+        f->models = calloc(config->models_count > 0 ? config->models_count : 1, sizeof(*f->models));
+        if (!f->models || config->models_count > MODELS_MAX || file_cache_new(loop, config->state_dir, &f->file_cache) < 0 ||
+            footprints_new(loop, config->state_dir, &f->footprints) < 0) {
+                int r = config->models_count > MODELS_MAX ? -E2BIG : -ENOMEM;
+                file_cache_free(f->file_cache);
+                free(f->models);
+                free(f);
+                return r;
+        }
+        footprints_on_saved(f->footprints, on_saved, f);
+        (void) uv_idle_init(loop, &f->soon);
+        (void) uv_timer_init(loop, &f->timer);
+        (void) uv_timer_init(loop, &f->beat);
+        f->soon.data = f->timer.data = f->beat.data = f;
+        f->handles_open = FLEET_HANDLES;
+        for (uint32_t i = 0; i < config->models_count; i++)
+                model_init(&f->models[i], f, &config->models[i], i);
+        footprints_prune(f->footprints, is_known, f);
+        open_groups(f);
+        open_prompt_cache(f);
+        suspension_clean(f);
+        f->last_tick_ms = fleet_clock_ms();
+        fleet_observe_memory(f, 0);
+        fleet_poke(f);
+        *ret = f;
+        return 0;
+}
+
+void fleet_stop(struct fleet *f, void (*on_stopped)(void *user), void *user) {
+        if (f->stopping)
+                return;
+        log_info("fleet_stop", LOG_NUMBER("models", f->models_count), LOG_NUMBER("requests_waiting", f->waiting_count));
+        f->stopping = true;
+        f->on_stopped = on_stopped;
+        f->on_stopped_user = user;
+        fleet_poke(f);
+}
+
+void fleet_free(struct fleet *f) {
+        if (!f)
+                return;
+        for (uint32_t i = 0; i < f->models_count; i++)
+                model_done(&f->models[i]);
+        footprints_free(f->footprints);
+        file_cache_free(f->file_cache);
+        prompt_cache_free(f->prompt_cache);
+        cgroup_tree_close(f->tree);
+        free(f->models);
+        free(f);
+}

@@ -1,0 +1,92 @@
+/*
+ * models.h - the models we know and their lives: loaded on demand under the budget, unloaded when idle or in the way.
+ *
+ * The fleet owns the engines. It decides by asking policy (footprint, admission, victim) and acts; callbacks from
+ * processes, sockets and timers only note what happened and poke the fleet, which ticks when they have returned. Loop thread only.
+ */
+#ifndef HEADROOM_DAEMON_MODELS_MODELS_H
+#define HEADROOM_DAEMON_MODELS_MODELS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <uv.h>
+
+#include "daemon/config/config.h"
+#include "daemon/requests/request.h"
+
+enum life {
+        LIFE_ABSENT,     /* known, not loaded */
+        LIFE_INSPECTING, /* its size is being read by a child */
+        LIFE_WAITING,    /* wanted; room is being made, or a cooldown runs */
+        LIFE_LOADING,    /* process started, not ready */
+        LIFE_READY,
+        LIFE_DRAINING, /* admits nothing more; stops when its last request ends */
+        LIFE_STOPPING, /* told to go; its memory does not count as free yet */
+        LIFE_COUNT,
+};
+const char *life_name(enum life life);
+
+struct fleet;
+struct prompt_cache_figures;
+
+/* Config must outlive the fleet. 0 or -errno. */
+int fleet_new(uv_loop_t *loop, const struct config *config, struct fleet **ret);
+/* Stops every engine (asks fail with shutting_down) and calls ON_STOPPED when the last process is gone. */
+void fleet_stop(struct fleet *f, void (*on_stopped)(void *user), void *user);
+void fleet_free(struct fleet *f); /* after on_stopped */
+
+/* What the API and the control socket show. Strings are borrowed until the loop turns. */
+struct model_status {
+        const char *id;
+        const char *path;
+        enum life life;
+        bool pinned;
+        int priority;
+        pid_t pid;                                                       /* 0 when there is no process */
+        uint32_t running, waiting;                                       /* requests */
+        uint64_t predicted_bytes;                                        /* 0: not inspected yet */
+        uint64_t weights_bytes, kv_bytes, scratch_bytes, overhead_bytes; /* the parts of predicted_bytes */
+        uint64_t measured_bytes;                                         /* PSS now; 0 without a process */
+        uint64_t peak_bytes;
+        uint32_t n_ctx, kv_tokens;
+        const char *kv_type;                           /* as it was, or would be, loaded */
+        const char *kv_now;                            /* what it has come down to; NULL while it is not loaded */
+        uint64_t kv_used_bytes;                        /* of the KV cache, as the engine said last */
+        uint32_t context_now;                          /* ceiling for new requests; 0 while it is not loaded */
+        uint32_t suspended;                            /* requests on disk, besides those running */
+        uint32_t duty_permille;                        /* of the time it may compute */
+        int64_t created_s;                             /* Unix: file time, for /v1/models */
+        int64_t loaded_ms_ago, idle_ms, expires_in_ms; /* -1: does not apply */
+        uint64_t loads, deaths, requests;
+        const char *last_error;  /* "" when none; a sentence */
+        const char *last_exit;   /* "" or e.g. "killed by SIGKILL" */
+        const char *last_stderr; /* last lines, "" when none */
+        int64_t cooldown_ms;     /* until the next try; 0 when none */
+};
+
+struct fleet_status {
+        uint64_t budget_bytes, reserved_bytes, measured_bytes, weights_bytes, weights_limit_bytes, reserve_bytes, available_bytes;
+        uint32_t models_known, models_loaded, requests_running, requests_waiting;
+        uint64_t tick_count;
+        const char *groups;       /* what became of control groups for the engines: a sentence */
+        int64_t last_tick_ms_ago; /* /health: the scheduler's own loop makes progress */
+};
+
+void fleet_status(struct fleet *f, struct fleet_status *ret);
+/* Of beginnings of prompts on disk. */
+void fleet_prompt_cache(const struct fleet *f, struct prompt_cache_figures *ret);
+uint32_t fleet_models_count(const struct fleet *f);
+void fleet_model_status(struct fleet *f, uint32_t index, struct model_status *ret);
+/* By id or alias; -ENOENT. */
+int fleet_model_find(const struct fleet *f, const char *name, uint32_t *ret_index);
+
+/*
+ * The operator's verbs; ON_DONE is called once from the loop: failure NULL when it worked.
+ * Unloading a busy model waits for its requests unless FORCE (they end with an in-band error).
+ */
+typedef void fleet_done(void *user, const struct failure *failure);
+void fleet_load(struct fleet *f, const char *model, fleet_done *on_done, void *user);
+void fleet_unload(struct fleet *f, const char *model, bool force, fleet_done *on_done, void *user);
+
+#endif

@@ -1,0 +1,112 @@
+/* snapshot.c - the loaded models as policy sees them: what they hold by our measure, how they do by their own report. */
+#include "daemon/models/fleet_internal.h"
+#include "policy/base/sat.h"
+
+static bool is_batch(const struct queue *asks) {
+        for (struct queue_link *l = asks->first; l; l = l->next)
+                if (!ask_of(l)->batch)
+                        return false;
+        return true;
+}
+
+static enum kv_level lowest(const struct model *m) {
+        int floor = (int) m->form.kv_type;
+        for (int type = floor; type <= (int) m->config->kv_floor && type < KV_TYPE_COUNT; type++)
+                if (m->inspected.kv_bytes_per_token[type] > 0)
+                        floor = type;
+        return (enum kv_level) floor;
+}
+
+static uint32_t per_1000_s(double per_s) {
+        return per_s >= UINT32_MAX / 1000.0 ? UINT32_MAX : (uint32_t) (per_s * 1000);
+}
+
+static void view_memory(const struct model *m, struct model_view *v) {
+        const struct tenure *e = &m->engine;
+        bool measured = e->measured_ms > 0;
+        v->bytes = measured ? plus(e->memory.pss_bytes, e->memory.swap_bytes) : model_account_bytes(m);
+        v->weights_bytes = minus(m->form.predicted.weights_bytes, e->memory.locked_bytes);
+        v->weights_resident_bytes = measured ? smaller(e->memory.file_bytes, v->weights_bytes) : v->weights_bytes;
+}
+
+static void view_report(const struct model *m, struct model_view *v) {
+        const struct tenure *e = &m->engine;
+        const struct engine_report *r = &e->report;
+        v->prefix_bytes = r->prefix_bytes;
+        for (unsigned type = 0; type < KV_TYPE_COUNT; type++)
+                v->kv_bytes[type] = r->kv_bytes[type];
+        v->rate = per_1000_s(r->decode_tokens_per_second);
+        v->usual_rate = per_1000_s(r->decode_tokens_per_second_usual);
+        v->chunk = e->chunk;
+        v->chunk_full = e->chunk_full;
+        v->suspendable_bytes = suspension_bytes(m);
+        for (uint32_t i = 0; i < r->suspended_count; i++)
+                v->suspended_bytes = plus(v->suspended_bytes, r->suspended[i].bytes);
+}
+
+static void view_group(const struct model *m, struct model_view *v) {
+        struct cgroup_usage usage = { 0 };
+        if (!m->engine.group)
+                return;
+        cgroup_engine_usage(m->engine.group, &usage);
+        v->stall_us = usage.stall_us;
+        v->refaults = usage.refaults;
+        v->swapins = usage.swapins;
+        v->high_events = usage.high_events;
+        v->oom_kills = usage.oom_kills;
+}
+
+static bool obeys(const struct model *m, uint64_t now_ms) {
+        uint64_t oldest = order_oldest_ms(m);
+        return (m->life == LIFE_READY || m->life == LIFE_DRAINING) && m->engine.reported &&
+               engine_process_listens(m->engine.process) && (oldest == TIME_NEVER || minus(now_ms, oldest) < ORDER_ANSWER_MAX_MS);
+}
+
+static void view_model(const struct model *m, uint64_t now_ms, struct model_view *v) {
+        const struct tenure *e = &m->engine;
+        *v = (struct model_view){
+                .id = m->index,
+                .generation = m->generation,
+                .state = model_account_state(m),
+                .pinned = m->config->pinned,
+                .batch = is_batch(&m->running) && is_batch(&m->waiting),
+                .obeys = e->process && obeys(m, now_ms),
+                .priority = m->config->priority,
+                .running = model_running(m),
+                .waiting = m->waiting.count,
+                .loaded_ms = e->ready_ms,
+                .last_end_ms = e->last_end_ms,
+                .load_ms = m->load_ms,
+                .level = (enum kv_level) e->level,
+                .floor = lowest(m),
+                .ceiling = (enum kv_level) m->form.kv_type,
+                .context = e->context_now,
+                .context_full = e->n_ctx,
+                .context_floor = (uint32_t) smaller(e->n_ctx, CONTEXT_FLOOR),
+                .suspended = m->running.count - model_running(m),
+        };
+        view_memory(m, v);
+        view_report(m, v);
+        view_group(m, v);
+}
+
+/* What a load in flight has yet to take, its weights included: the kernel counts those as available. */
+static uint64_t loading_bytes(const struct model *m) {
+        const struct process_memory *seen = &m->engine.memory;
+        uint64_t taken = minus(seen->pss_bytes, minus(seen->file_bytes, seen->locked_bytes));
+        return m->life == LIFE_LOADING ? minus(model_account_bytes(m), taken) : 0;
+}
+
+void fleet_view(struct fleet *f, struct seen *seen) {
+        uint64_t now_ms = seen->now_ms, looked = file_cache_looked_ms(f->file_cache);
+        seen->models_count = 0;
+        seen->loading_bytes = 0;
+        seen->idle_file_bytes = looked > 0 && minus(now_ms, looked) < FILES_AGE_MAX_MS ? file_cache_bytes(f->file_cache) : 0;
+        for (uint32_t i = 0; i < f->models_count && seen->models_count < ACCOUNTS_MAX; i++) {
+                const struct model *m = &f->models[i];
+                if (!model_has_account(m))
+                        continue;
+                view_model(m, now_ms, &seen->models[seen->models_count++]);
+                seen->loading_bytes = plus(seen->loading_bytes, loading_bytes(m));
+        }
+}

@@ -1,0 +1,116 @@
+/* status.c - what the API, the control socket and the metrics may see. Reads only: looking wakes and resets nothing. */
+#include <errno.h>
+#include <string.h>
+
+#include "daemon/models/fleet_internal.h"
+#include "policy/base/sat.h"
+
+uint32_t fleet_models_count(const struct fleet *f) {
+        return f->models_count;
+}
+
+static bool has_name(const struct config_model *c, const char *name) {
+        if (!strcmp(c->id, name))
+                return true;
+        for (uint32_t i = 0; i < c->aliases_count; i++) {
+                if (!strcmp(c->aliases[i], name))
+                        return true;
+        }
+        return false;
+}
+
+int fleet_model_find(const struct fleet *f, const char *name, uint32_t *ret_index) {
+        for (uint32_t i = 0; i < f->models_count; i++) {
+                if (has_name(f->models[i].config, name)) {
+                        *ret_index = i;
+                        return 0;
+                }
+        }
+        return -ENOENT;
+}
+
+static int64_t expires_in_ms(const struct model *m, uint64_t now) {
+        uint64_t keep = m->config->keep_alive_ms;
+        if (m->life != LIFE_READY || m->config->pinned || keep == CONFIG_FOREVER)
+                return -1;
+        if (m->running.count > 0)
+                return (int64_t) smaller(keep, INT64_MAX);
+        uint64_t at = plus(larger(m->engine.ready_ms, m->engine.last_end_ms), keep);
+        return (int64_t) smaller(minus(at, now), INT64_MAX);
+}
+
+void fleet_model_status(struct fleet *f, uint32_t index, struct model_status *ret) {
+        const struct model *m = &f->models[index];
+        const struct tenure *e = &m->engine;
+        uint64_t now = fleet_clock_ms();
+        bool loaded = m->life == LIFE_READY || m->life == LIFE_DRAINING;
+        struct footprint p = model_footprint(m);
+        *ret = (struct model_status){
+                .id = m->config->id,
+                .path = m->config->path,
+                .life = m->life,
+                .pinned = m->config->pinned,
+                .priority = m->config->priority,
+                .pid = e->process ? engine_process_pid(e->process) : 0,
+                .running = model_running(m),
+                .waiting = m->waiting.count,
+                .predicted_bytes = p.total_bytes,
+                .weights_bytes = p.weights_bytes,
+                .kv_bytes = p.kv_bytes,
+                .scratch_bytes = p.scratch_bytes,
+                .overhead_bytes = p.overhead_bytes,
+                .measured_bytes = e->process ? plus(e->memory.pss_bytes, e->memory.swap_bytes) : 0,
+                .peak_bytes = e->peak_bytes,
+                .n_ctx = loaded ? e->n_ctx : m->context,
+                .kv_tokens = loaded ? e->kv_tokens : m->form.kv_tokens,
+                .kv_type = kv_type_name(m->form.kv_type),
+                .kv_now = loaded ? kv_type_name(e->level) : NULL,
+                .kv_used_bytes = e->process ? e->report.kv_bytes_used : 0,
+                .context_now = loaded ? e->context_now : 0,
+                .suspended = m->running.count - model_running(m),
+                .duty_permille = loaded ? e->duty_told : 1000,
+                .created_s = m->files.modified_s,
+                .loaded_ms_ago = loaded ? (int64_t) minus(now, e->ready_ms) : -1,
+                .idle_ms = loaded && m->running.count == 0 ? (int64_t) minus(now, larger(e->ready_ms, e->last_end_ms)) : -1,
+                .expires_in_ms = expires_in_ms(m, now),
+                .loads = m->loads_count,
+                .deaths = m->deaths_count,
+                .requests = m->requests_count,
+                .last_error = m->last_error,
+                .last_exit = m->last_exit,
+                .last_stderr = e->process && engine_process_last_words(e->process)[0] ? engine_process_last_words(e->process)
+                                                                                      : m->last_words,
+                .cooldown_ms = (int64_t) smaller(policy_backoff_left(m->backoff, now), INT64_MAX),
+        };
+}
+
+void fleet_status(struct fleet *f, struct fleet_status *ret) {
+        fleet_observe_memory(f, MEMORY_AGE_MAX_MS);
+        *ret = (struct fleet_status){
+                .budget_bytes = f->config->budget_bytes,
+                .weights_limit_bytes = fleet_weights_max(f),
+                .reserve_bytes = f->config->reserve_bytes,
+                .available_bytes = f->memory.available_bytes,
+                .models_known = f->models_count,
+                .groups = f->tree ? cgroup_tree_words(f->tree) : f->tree_sentence,
+                .requests_waiting = f->waiting_count,
+                .tick_count = f->tick_count,
+                .last_tick_ms_ago = (int64_t) minus(fleet_clock_ms(), f->last_tick_ms),
+        };
+        for (uint32_t i = 0; i < f->models_count; i++) {
+                const struct model *m = &f->models[i];
+                const struct tenure *e = &m->engine;
+                ret->requests_running += model_running(m);
+                if (m->life != LIFE_LOADING && m->life != LIFE_READY && m->life != LIFE_DRAINING && m->life != LIFE_STOPPING)
+                        continue;
+                uint64_t measured = plus(e->memory.pss_bytes, e->memory.swap_bytes);
+                ret->models_loaded += m->life == LIFE_READY || m->life == LIFE_DRAINING;
+                ret->measured_bytes = plus(ret->measured_bytes, measured);
+                ret->weights_bytes = plus(ret->weights_bytes, m->form.predicted.weights_bytes);
+                ret->reserved_bytes = plus(ret->reserved_bytes, model_account_bytes(m));
+        }
+}
+
+void fleet_prompt_cache(const struct fleet *f, struct prompt_cache_figures *ret) {
+        prompt_cache_figures(f->prompt_cache, ret);
+}

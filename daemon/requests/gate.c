@@ -1,0 +1,75 @@
+/*
+ * gate.c - what may not begin while memory is short or the machine hot, and what those who wait are told.
+ *
+ * A hold never stops everything: what runs goes on, and where nothing runs anywhere, the request that has waited longest goes.
+ */
+#include <stdio.h>
+
+#include "daemon/models/fleet_internal.h"
+#include "policy/base/sat.h"
+
+static bool is_held_back(const struct model *m, const struct ask *ask) {
+        return ask->batch && m->fleet->holds.batch;
+}
+
+static struct ask *first_free(const struct model *m) {
+        struct queue_link *l = m->waiting.first;
+        while (l && is_held_back(m, ask_of(l)))
+                l = l->next;
+        return l ? ask_of(l) : NULL;
+}
+
+static bool anything_runs(const struct fleet *f) {
+        for (uint32_t i = 0; i < f->models_count; i++)
+                if (model_running(&f->models[i]) > 0)
+                        return true;
+        return false;
+}
+
+/* Of all that could be sent now, the one whose turn came first. */
+static const struct ask *longest_waiting(const struct fleet *f) {
+        const struct ask *found = NULL;
+        for (uint32_t i = 0; i < f->models_count; i++) {
+                const struct ask *ask = f->models[i].life == LIFE_READY ? first_free(&f->models[i]) : NULL;
+                if (ask && (!found || ask->turn_ms < found->turn_ms))
+                        found = ask;
+        }
+        return found;
+}
+
+struct ask *holds_next(const struct model *m) {
+        const struct fleet *f = m->fleet;
+        struct ask *ask = first_free(m);
+        if (ask && f->holds.growth && (anything_runs(f) || longest_waiting(f) != ask))
+                return NULL;
+        return ask;
+}
+
+bool holds_load(const struct model *m) {
+        const struct holds *h = &m->fleet->holds;
+        return h->loads || (h->batch && m->loads.count == 0 && !m->preload && m->waiting.count > 0 && !first_free(m));
+}
+
+enum reason holds_ask(const struct model *m, const struct ask *ask) {
+        const struct holds *h = &m->fleet->holds;
+        if (ask && is_held_back(m, ask))
+                return h->batch_because;
+        if (m->life == LIFE_WAITING && h->loads)
+                return REASON_MEMORY_HELD;
+        return m->life == LIFE_READY && ask && h->growth ? REASON_MEMORY_HELD : REASON_NONE;
+}
+
+void holds_failure(const struct model *m, enum reason reason, struct failure *ret) {
+        const struct holds *h = &m->fleet->holds;
+        char numbers[128] = "";
+        if (reason == REASON_TOO_HOT && h->millidegrees != INT32_MAX)
+                (void) snprintf(numbers, sizeof(numbers), " (%d.%d degrees)", h->millidegrees / 1000,
+                                h->millidegrees % 1000 / 100);
+        else if (reason == REASON_MEMORY_HELD && h->exhaustion_ms != UINT64_MAX)
+                (void) snprintf(numbers, sizeof(numbers), " (headroom %lld MiB, gone in %llu s at this pace)",
+                                (long long) h->headroom_bytes / (1 << 20), (unsigned long long) h->exhaustion_ms / 1000);
+        else if (reason == REASON_MEMORY_HELD)
+                (void) snprintf(numbers, sizeof(numbers), " (headroom %lld MiB)", (long long) h->headroom_bytes / (1 << 20));
+        failure_set(ret, reason, "waited %u s for model '%s': %s%s", (unsigned) (m->fleet->config->wait_timeout_ms / 1000),
+                    m->config->id, reason_info(reason)->sentence, numbers);
+}

@@ -1,0 +1,134 @@
+/* sources.c - the rows for people: what is read, what is not, and why. */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "daemon/sensors/internal.h"
+
+/* A row whose detail is the error, unless something better is printed into it afterwards. */
+static char *add(struct sources_text *t, const char *name, int result) {
+        static char nowhere[SOURCE_DETAIL_MAX];
+        if (t->count == SOURCES_MAX)
+                return nowhere;
+        uint32_t i = t->count++;
+        (void) snprintf(t->names[i], SOURCE_NAME_MAX, "%s", name);
+        t->rows[i] = (struct sensors_source){ t->names[i], result >= 0, t->details[i] };
+        (void) snprintf(t->details[i], SOURCE_DETAIL_MAX, "%s", result < 0 ? strerror(-result) : "");
+        return t->details[i];
+}
+
+__attribute__((format(printf, 2, 3))) static void say(char *detail, const char *format, ...) {
+        va_list arguments;
+        va_start(arguments, format);
+        (void) vsnprintf(detail, SOURCE_DETAIL_MAX, format, arguments);
+        va_end(arguments);
+}
+
+static unsigned long long mib(uint64_t bytes) {
+        return bytes >> 20;
+}
+
+static void add_memory(struct sensors *s) {
+        struct sources_text *t = &s->sources;
+        (void) add(t, "meminfo", s->memory_result);
+        char *detail = add(t, "control group limits", 0);
+        if (s->tightest.level)
+                say(detail, "%s: %llu MiB, the tightest of %u groups", s->tightest.level->name, mib(s->tightest.limit_bytes),
+                    s->files.limits.count);
+        else
+                say(detail, "none of %u groups is tighter than the box", s->files.limits.count);
+        (void) add(t, "vmstat", s->vmstat_result);
+        detail = add(t, "swap", s->swap_result);
+        if (s->swap_result == 0 && s->swap.devices == 0)
+                say(detail, "none");
+        else if (s->swap_result == 0)
+                say(detail, "%u devices, %llu MiB; %u of them zram, taking %llu MiB of RAM%s", s->swap.devices,
+                    mib(s->swap.total_bytes), s->swap.zram_devices, mib(s->swap.zram_bytes),
+                    s->swap.is_zram_unknown ? " (one cannot be read)" : "");
+}
+
+/* How we learn of pressure sooner than at the next look. */
+static const char *alarm_words(const struct sensors *s, enum alarm alarm) {
+        if (s->alarms[alarm].state == ALARM_ARMED)
+                return s->alarm_words[alarm];
+        if (s->watch.is_off)
+                return "polled: triggers are off by MEMORY_PRESSURE_WATCH";
+        if (alarm == ALARM_OWN && s->alarms[ALARM_WATCH].state == ALARM_ARMED)
+                return "MEMORY_PRESSURE_WATCH tells";
+        switch (s->alarm_results[alarm]) {
+        case -EPERM: return "polled: no CAP_SYS_RESOURCE, and a kernel before 6.4";
+        case -EACCES: return "polled: no right to set a trigger";
+        case -EROFS: return "polled: mounted read-only";
+        case -EINVAL: return "polled: the kernel takes no window";
+        case -ENOTTY: return "polled: none of the kernel's files";
+        case -ENODEV: return "polled: the trigger is gone";
+        default: return "polled: no trigger";
+        }
+}
+
+static void add_pressure(struct sensors *s) {
+        char *detail = add(&s->sources, "psi", s->pressure_result);
+        if (s->pressure_result == 0)
+                say(detail, "%s", alarm_words(s, ALARM_BOX));
+        detail = add(&s->sources, "own psi", s->own_pressure_result);
+        if (s->own_pressure_result == 0)
+                say(detail, "%s", alarm_words(s, ALARM_OWN));
+        else if (s->files.own_why)
+                say(detail, "%s", s->files.own_why);
+        if (s->watch.problem)
+                say(add(&s->sources, "pressure watch", -1), "%s", s->watch.problem);
+        else if (s->watch.is_set)
+                say(add(&s->sources, "pressure watch", s->alarm_results[ALARM_WATCH]), "%s: %s", s->watch.path,
+                    s->alarm_results[ALARM_WATCH] < 0 ? strerror(-s->alarm_results[ALARM_WATCH]) : "listened to");
+}
+
+static const char *heat_words(const struct watched *t) {
+        if (!t->has_state)
+                return "not read yet";
+        return t->state == SENSOR_ASLEEP ? "asleep, and left so" : t->is_hanging ? "the read hangs" : strerror(-t->result);
+}
+
+static void add_thermometer(struct sensors *s, const struct watched *t) {
+        char name[SOURCE_NAME_MAX];
+        bool works = !t->has_state || t->state != SENSOR_MISSED;
+        (void) snprintf(name, sizeof(name), "%s: %.40s%s%.40s", t->thermometer.is_zone ? "zone" : "hwmon", t->thermometer.chip,
+                        *t->thermometer.label ? " " : "", t->thermometer.label);
+        const char *role = heat_watch_is_control(&s->heat, t) ? ", controls" : "";
+        char *detail = add(&s->sources, name, works ? 0 : -1);
+        if (!works || !t->has_state || t->state == SENSOR_ASLEEP)
+                say(detail, "%s%s", heat_words(t), role);
+        else if (t->critical_millidegrees > 0)
+                say(detail, "%.1f of %.1f degrees%s", t->millidegrees / 1000.0, t->critical_millidegrees / 1000.0, role);
+        else
+                say(detail, "%.1f degrees%s", t->millidegrees / 1000.0, role);
+}
+
+static void add_heat(struct sensors *s) {
+        char *detail;
+        for (uint32_t i = 0; i < s->heat.count; i++)
+                add_thermometer(s, &s->heat.all[i]);
+        if (s->heat.count == 0)
+                say(add(&s->sources, "temperature", -1), "no thermometer that can be believed");
+        if (s->heat.left_out > 0)
+                say(add(&s->sources, "more temperatures", -1), "%u are not looked at", s->heat.left_out);
+        detail = add(&s->sources, "throttling", s->throttle_result);
+        if (s->files.throttle.count == 0)
+                say(detail, "not counted by this processor's driver");
+        else if (s->throttle_result == 0)
+                say(detail, "%llu since boot", (unsigned long long) s->throttles.sum);
+        detail = add(&s->sources, "frequency", s->files.frequency_mhz > 0 ? 0 : -1);
+        if (s->files.frequency_mhz > 0)
+                say(detail, "%u MHz", s->files.frequency_mhz);
+        else
+                say(detail, "not told");
+}
+
+uint32_t sensors_sources(struct sensors *s, const struct sensors_source **ret) {
+        s->sources.count = 0;
+        add_memory(s);
+        add_pressure(s);
+        add_heat(s);
+        *ret = s->sources.rows;
+        return s->sources.count;
+}

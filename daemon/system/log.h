@@ -1,0 +1,50 @@
+/*
+ * log.h - one line per decision, key=value, to the journal where there is one, else to standard error.
+ *
+ *      log_info("unloaded", LOG_TEXT("model", id), LOG_TEXT("reason", "idle"), LOG_NUMBER("freed_mib", n));
+ *
+ * writes `event=unloaded model=qwen3-8b reason=idle freed_mib=7750`. Text from outside is escaped here, so a
+ * caller may pass any bytes. Whoever decides logs; leaves never do. A reader of standard error that stalls costs
+ * lines (counted, and told by the next one that gets through), never the loop's time. Loop thread only.
+ */
+#ifndef HEADROOM_DAEMON_SYSTEM_LOG_H
+#define HEADROOM_DAEMON_SYSTEM_LOG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* The values are those of syslog. */
+enum log_level {
+        LOG_LEVEL_ERROR = 3,
+        LOG_LEVEL_WARNING = 4,
+        LOG_LEVEL_INFO = 6,
+        LOG_LEVEL_DEBUG = 7,
+};
+
+struct log_field {
+        const char *key;  /* NULL ends the list, "" leaves this field out */
+        const char *text; /* NULL is shown as "-" */
+        int64_t number;
+        bool is_number;
+};
+
+#define LOG_TEXT(KEY, TEXT)     ((struct log_field){ .key = (KEY), .text = (TEXT) })
+#define LOG_NUMBER(KEY, NUMBER) ((struct log_field){ .key = (KEY), .number = (int64_t) (NUMBER), .is_number = true })
+/* A field only where there is something to say: an empty or absent text is left out. */
+#define LOG_MAYBE(KEY, TEXT) LOG_TEXT((TEXT) && *(TEXT) ? (KEY) : "", (TEXT))
+
+#define log_event(LEVEL, EVENT, ...) \
+        log_write((LEVEL), (EVENT), (const struct log_field[]){ __VA_ARGS__ __VA_OPT__(, ){ .key = 0 } })
+#define log_error(...)   log_event(LOG_LEVEL_ERROR, __VA_ARGS__)
+#define log_warning(...) log_event(LOG_LEVEL_WARNING, __VA_ARGS__)
+#define log_info(...)    log_event(LOG_LEVEL_INFO, __VA_ARGS__)
+#define log_debug(...)   log_event(LOG_LEVEL_DEBUG, __VA_ARGS__)
+
+/* Finds out where lines go (JOURNAL_STREAM names our standard error: the journal). Without it, to standard error. */
+void log_open(enum log_level least);
+void log_write(enum log_level level, const char *event, const struct log_field *fields);
+
+/* The line without a newline; returns its length, cut at SIZE - 1. For tests, and for who shows lines elsewhere. */
+uint32_t log_format(char *line, uint32_t size, const char *event, const struct log_field *fields);
+
+#endif

@@ -1,0 +1,61 @@
+/*
+ * temp_monitor.h - the thermometers of the box, read in rounds by threads, and what became of each.
+ *
+ * A thermometer that hangs keeps the thread that reads it and is told as missed, once a round, until it comes back;
+ * another thread goes on with the rest. There is always one more thread than hangs, up to HEAT_THREADS_MAX.
+ *
+ * Those of the highest rank that could ever be read are what heat is controlled by. One of them that has gone stays in
+ * the list as missed: not seeing the temperature is told, never forgotten, and no lesser one steps in for it. One that
+ * could not be read since we began is not lost: it never was there.
+ */
+#ifndef HEADROOM_DAEMON_THERMAL_TEMP_MONITOR_H
+#define HEADROOM_DAEMON_THERMAL_TEMP_MONITOR_H
+
+#include "daemon/system/bg_thread.h"
+#include "daemon/thermal/thermometer.h"
+#include "policy/policy.h"
+
+struct watched {
+        struct thermometer thermometer;
+        bool is_present;   /* the last scan has seen it */
+        int input, status; /* as of a reading, while no round has them */
+        bool is_out;       /* a round has them, asked for at asked_us */
+        bool is_hanging;   /* ... and it has been there for longer than the deadline */
+        bool is_moved;     /* ... and its path is another by now: they are closed when they come back */
+        uint64_t asked_us;
+        bool was_read;  /* ever */
+        bool is_fresh;  /* state is news that was not told yet */
+        bool has_state; /* anything came of it yet */
+        enum sensor_state state;
+        int result; /* why it was missed */
+        bool is_critical_known;
+        int32_t millidegrees, critical_millidegrees;
+};
+
+struct heat_watch {
+        uint32_t count, left_out;
+        struct watched all[SEEN_SENSORS_MAX];
+        bool is_scan_wanted; /* a device came or went */
+        uint32_t threads;
+        struct errand *rounds[HEAT_THREADS_MAX];
+};
+
+/* What a scan has found: new ones are added, those known stay what they are under their new paths. */
+void heat_watch_merge(struct heat_watch *w, const struct thermometers *found);
+
+/* Starts a round of all that are not out in one. May make threads. */
+void heat_watch_ask(struct heat_watch *w);
+
+/* Takes what the rounds have read, and takes the rest away from one that hangs. Allocates nothing, waits for nothing. */
+void heat_watch_collect(struct heat_watch *w);
+
+/* Into sensors and sensors_count. What was told once is old the next time. */
+void heat_watch_tell(struct heat_watch *w, struct seen *ret);
+
+/* Whether heat is controlled by this one. */
+bool heat_watch_is_control(const struct heat_watch *w, const struct watched *t);
+
+/* Hanging threads keep what they have until they come back. */
+void heat_watch_close(struct heat_watch *w);
+
+#endif

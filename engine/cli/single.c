@@ -1,0 +1,84 @@
+/* single.c - opens the parts in order and closes them in reverse. */
+#include "engine/cli/single.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "engine/parts.h"
+
+int solo_open_model(struct solo *s, const struct solo_config *config, struct gguf_error *reterr) {
+        *s = (struct solo){ 0 };
+        int r = config->for_ids ? model_open_for_ids(config->path, &s->model, reterr)
+                                : model_open_path(config->path, &s->model, reterr);
+        if (r == 0 && !s->model->shape.causal && !config->vectors) {
+                (void) snprintf(reterr->text, sizeof(reterr->text),
+                                "a model of architecture %s makes vectors and no text: use headroom-engine embed",
+                                arch_name(s->model->shape.arch));
+                r = -ENOTSUP;
+        }
+        return r;
+}
+
+int solo_open_rest(struct solo *s, const struct solo_config *config, struct gguf_error *reterr) {
+        s->batch = config->batch ? config->batch : SOLO_BATCH;
+        model_set_context(s->model, config->tokens_max);
+        int r = parts_open_threads(config->threads, &s->threads, reterr);
+        if (r < 0)
+                return r;
+        r = parts_open_cache(&s->model->shape, config->tokens_max, config->kv, &s->cache, reterr);
+        if (r < 0)
+                return r;
+        const uint32_t items = config->logits ? config->logits : 1;
+        r = forward_new(&(struct forward_config){ s->model, s->cache, s->threads, s->batch, items }, &s->forward);
+        return r < 0 ? parts_failed(reterr, r, "cannot reserve the compute buffers") : 0;
+}
+
+int solo_open(struct solo *s, const struct solo_config *config, struct gguf_error *reterr) {
+        int r = solo_open_model(s, config, reterr);
+        return r < 0 ? r : solo_open_rest(s, config, reterr);
+}
+
+void solo_close(struct solo *s) {
+        forward_free(s->forward);
+        if (s->cache) {
+                kv_sequence_done(s->cache, &s->sequence);
+                kv_cache_free(s->cache);
+        }
+        threads_free(s->threads);
+        model_close(s->model);
+        *s = (struct solo){ 0 };
+}
+
+int solo_feed(struct solo *s, const int32_t *tokens, uint32_t count, const float **ret) {
+        int r = kv_sequence_grow(s->cache, &s->sequence, count);
+        if (r < 0)
+                return r;
+        while (count) {
+                uint32_t chunk = count < s->batch ? count : s->batch;
+                bool wanted = ret && chunk == count;
+                struct forward_item item = {
+                        .sequence = &s->sequence, .tokens = tokens, .count = chunk, .want = wanted ? WANT_LOGITS : WANT_NOTHING
+                };
+                forward_run(s->forward, &item, 1);
+                if (wanted)
+                        *ret = item.result;
+                tokens += chunk;
+                count -= chunk;
+        }
+        return 0;
+}
+
+int solo_hidden(struct solo *s, const int32_t *tokens, uint32_t count, const float **ret) {
+        int r = kv_sequence_grow(s->cache, &s->sequence, count);
+        if (r < 0)
+                return r;
+        struct forward_item item = { .sequence = &s->sequence, .tokens = tokens, .count = count, .want = WANT_HIDDEN };
+        forward_run(s->forward, &item, 1);
+        *ret = item.result;
+        return 0;
+}
+
+void solo_rewind(struct solo *s, uint32_t count) {
+        kv_sequence_truncate(s->cache, &s->sequence, count);
+}

@@ -1,0 +1,193 @@
+/*
+ * attention.c - one tile: its queries are columns, a block's keys are rows, and a column's softmax state is a
+ * maximum, a sum and a mixed value that are rescaled whenever the maximum rises.
+ */
+#include "engine/compute/attention.h"
+
+#include <assert.h>
+#include <math.h>
+#include <string.h>
+
+#include "engine/bounds.h"
+#include "engine/kernels/elementwise.h"
+
+/* The tile's state while it passes over the blocks. Column t * group + g: token t, query head g of the group. */
+struct columns {
+        const struct attention *a;
+        uint32_t layer, head_kv, group, count;
+        float *queries;
+        uint8_t *prepared;
+        size_t prepared_bytes;
+        bool is_prepared; /* turned, as whole numbers: at the first quantised block */
+        float *scores, *mixed, *maxima, *sums;
+};
+
+static void columns_load(struct columns *c, const struct attention_tile *t) {
+        const struct shape *s = c->a->shape;
+        size_t head_bytes = c->group * s->d_head_k * sizeof(float);
+        for (uint32_t i = 0; i < t->count; i++) {
+                size_t token = t->row + i;
+                const float *from = c->a->queries + (token * s->n_head + (size_t) c->head_kv * c->group) * s->d_head_k;
+                memcpy((uint8_t *) c->queries + i * head_bytes, from, head_bytes);
+        }
+        c->a->kernels->scale(c->queries, s->attention_scale, c->count * s->d_head_k);
+        memset(c->mixed, 0, c->count * (size_t) s->d_head_v * sizeof(float));
+        for (uint32_t i = 0; i < c->count; i++) {
+                c->maxima[i] = -INFINITY;
+                c->sums[i] = 0;
+        }
+}
+
+static void prepare_once(struct columns *c) {
+        const struct kernels *k = c->a->kernels;
+        uint32_t d = c->a->shape->d_head_k;
+        float turned[SHAPE_HEAD_VALUES_MAX];
+        for (uint32_t i = 0; !c->is_prepared && i < c->count; i++) {
+                memcpy(turned, c->queries + i * (size_t) d, d * sizeof(float));
+                k->turn(turned, d);
+                k->prepare[ACTIVATION_I16](turned, d, c->prepared + i * c->prepared_bytes);
+        }
+        c->is_prepared = true;
+}
+
+/* Some rows of a block. */
+struct span {
+        uint32_t from, count;
+};
+
+/* Scores of columns FIRST .. FIRST + COUNT - 1 against these keys of a block. */
+static void score(struct columns *c, struct kv_rows keys, struct span rows, uint32_t first, uint32_t count) {
+        const struct kernels *k = c->a->kernels;
+        enum tensor_type type = kv_tensor_type(keys.type);
+        uint32_t d = c->a->shape->d_head_k;
+        bool floats = k->types[type].activation == ACTIVATION_F32;
+        if (!floats)
+                prepare_once(c);
+        k->types[type].multiply(&(struct product){
+                .rows = keys.rows + rows.from * (size_t) keys.row_bytes,
+                .row_bytes = keys.row_bytes,
+                .rows_count = rows.count,
+                .columns = floats ? (const uint8_t *) (c->queries + first * (size_t) d) : c->prepared + first * c->prepared_bytes,
+                .column_bytes = floats ? d * sizeof(float) : c->prepared_bytes,
+                .columns_count = count,
+                .n = d,
+                .out = c->scores + first * (size_t) KV_BLOCK_TOKENS,
+                .out_stride = KV_BLOCK_TOKENS,
+        });
+}
+
+/* Turns scores into weights relative to the largest score so far, and what was mixed before into the same measure. */
+static void weigh(struct columns *c, uint32_t column, uint32_t rows) {
+        const struct kernels *k = c->a->kernels;
+        float *scores = c->scores + column * (size_t) KV_BLOCK_TOKENS;
+        float largest = k->maximum(scores, rows);
+        if (largest > c->maxima[column]) {
+                float factor = expf(c->maxima[column] - largest);
+                uint32_t d = c->a->shape->d_head_v;
+                k->scale(c->mixed + column * (size_t) d, factor, d);
+                c->sums[column] *= factor;
+                c->maxima[column] = largest;
+        }
+        c->sums[column] += k->exponential_sum(scores, rows, c->maxima[column]);
+}
+
+/* Columns FIRST .. FIRST + COUNT - 1 take in these tokens of a block. */
+static void take_in(struct columns *c, uint32_t block, struct span rows, uint32_t first, uint32_t count) {
+        const struct attention *a = c->a;
+        struct kv_rows values = kv_cache_values(a->cache, block, c->layer, c->head_kv);
+        score(c, kv_cache_keys(a->cache, block, c->layer, c->head_kv), rows, first, count);
+        for (uint32_t i = 0; i < count; i++) {
+                if (a->shape->attention_cap > 0)
+                        soft_cap(a->kernels, c->scores + (first + i) * (size_t) KV_BLOCK_TOKENS, a->shape->attention_cap,
+                                 rows.count);
+                weigh(c, first + i, rows.count);
+        }
+        a->kernels->kv[values.type].mix(&(struct mixture){
+                .rows = values.rows + rows.from * (size_t) values.row_bytes,
+                .row_bytes = values.row_bytes,
+                .rows_count = rows.count,
+                .weights = c->scores + first * (size_t) KV_BLOCK_TOKENS,
+                .weights_stride = KV_BLOCK_TOKENS,
+                .columns_count = count,
+                .n = a->shape->d_head_v,
+                .out = c->mixed + first * (size_t) a->shape->d_head_v,
+                .out_stride = a->shape->d_head_v,
+        });
+}
+
+static void columns_store(struct columns *c, const struct attention_tile *t) {
+        const struct shape *s = c->a->shape;
+        for (uint32_t i = 0; i < c->count; i++)
+                c->a->kernels->scale(c->mixed + i * (size_t) s->d_head_v, 1.0f / c->sums[i], s->d_head_v);
+        size_t head_bytes = c->group * s->d_head_v * sizeof(float);
+        for (uint32_t i = 0; i < t->count; i++) {
+                size_t token = t->row + i;
+                float *to = c->a->attended + (token * s->n_head + (size_t) c->head_kv * c->group) * s->d_head_v;
+                memcpy(to, (uint8_t *) c->mixed + i * head_bytes, head_bytes);
+        }
+}
+
+/* --- what a token sees --- */
+
+struct sight {
+        uint32_t from, end; /* positions from .. end - 1 */
+};
+
+static struct sight sight_of(const struct columns *c, const struct attention_tile *t, uint32_t token) {
+        const struct shape *s = c->a->shape;
+        uint32_t window = shape_window(s, c->layer), end = t->position + token + 1;
+        if (!s->causal)
+                return (struct sight){ 0, t->end };
+        return (struct sight){ window && end > window ? end - window : 0, end };
+}
+
+/* What is seen of a block that begins at START. */
+static struct span seen_of(struct sight s, uint32_t start) {
+        uint32_t from = s.from > start ? s.from - start : 0;
+        uint32_t end = s.end < start + KV_BLOCK_TOKENS ? s.end - start : KV_BLOCK_TOKENS;
+        return s.end <= start || from >= end ? (struct span){ 0, 0 } : (struct span){ from, end - from };
+}
+
+static bool is_all(struct span s) {
+        return s.count == KV_BLOCK_TOKENS;
+}
+
+/* Together where all of the tile's tokens see the whole block, which is so when its first and its last do. */
+static void take_in_block(struct columns *c, const struct attention_tile *t, uint32_t number) {
+        uint32_t start = number * KV_BLOCK_TOKENS, block = t->sequence->blocks[number];
+        struct span first = seen_of(sight_of(c, t, 0), start);
+        if (is_all(first) && is_all(seen_of(sight_of(c, t, t->count - 1), start))) {
+                take_in(c, block, first, 0, c->count);
+                return;
+        }
+        for (uint32_t i = 0; i < t->count; i++) {
+                struct span rows = seen_of(sight_of(c, t, i), start);
+                if (rows.count)
+                        take_in(c, block, rows, i * c->group, c->group);
+        }
+}
+
+void attention_run(const struct attention *a, const struct attention_tile *t, uint32_t layer, uint32_t head_kv,
+                   uint8_t *scratch) {
+        uint32_t group = a->shape->n_head / a->shape->head_kv[layer];
+        struct columns c = {
+                .a = a,
+                .layer = layer,
+                .head_kv = head_kv,
+                .group = group,
+                .count = group * t->count,
+                .queries = (float *) (void *) (scratch + a->layout.queries),
+                .prepared = scratch + a->layout.prepared,
+                .prepared_bytes = activation_bytes(ACTIVATION_I16, a->shape->d_head_k),
+                .scores = (float *) (void *) (scratch + a->layout.scores),
+                .mixed = (float *) (void *) (scratch + a->layout.mixed),
+                .maxima = (float *) (void *) (scratch + a->layout.maxima),
+                .sums = (float *) (void *) (scratch + a->layout.sums),
+        };
+        assert(c.count <= a->layout.columns);
+        columns_load(&c, t);
+        uint32_t end = sight_of(&c, t, t->count - 1).end;
+        for (uint32_t b = sight_of(&c, t, 0).from / KV_BLOCK_TOKENS; b * KV_BLOCK_TOKENS < end; b++)
+                take_in_block(&c, t, b);
+        columns_store(&c, t);
+}

@@ -1,0 +1,65 @@
+/*
+ * buffers.h - where each compute buffer of a forward pass lies in one allocation.
+ *
+ * The layout follows from the shape, the batch and the thread count alone, so that what `inspect` predicts
+ * is what forward_new allocates. Nothing here grows with the context: attention works block by block.
+ */
+#ifndef HEADROOM_ENGINE_COMPUTE_BUFFERS_H
+#define HEADROOM_ENGINE_COMPUTE_BUFFERS_H
+
+#include <stdint.h>
+
+#include "engine/model/hparams.h"
+
+struct scratch_limits {
+        uint32_t batch; /* tokens of a pass */
+        uint32_t items; /* of a pass, and so the logits vectors it can be asked for */
+        uint32_t threads;
+};
+
+/* Byte offsets, all multiples of ACTIVATION_ALIGN. Per token unless it says otherwise. */
+struct scratch {
+        uint64_t residual; /* n_embd floats: what the layers add to */
+        uint64_t normed;   /* n_embd floats: input of a block, later its output; at last the hidden result */
+        uint64_t queries, keys, values, attended; /* floats of all heads */
+        uint64_t gate, up;        /* shape_ff_values floats each; share the place of queries .. attended, as do the next ones */
+        uint64_t routed;          /* per expert that a token uses: n_embd floats, what it takes in and later what it puts out */
+        uint64_t scores;          /* of experts: n_expert floats */
+        uint64_t choices;         /* per expert that a token uses: struct choice */
+        uint64_t sources;         /* per expert that a token uses: the token, in the order of `routed` */
+        uint64_t experts_at;      /* all together: n_expert + 1 numbers, where each one's begin in that order */
+        uint64_t prepared;        /* the widest input of a product in its longest whole-number form */
+        uint64_t rope;            /* cosine and sine for each rotated pair, once per kind of rotation */
+        uint64_t results;         /* per item: n_embd floats */
+        uint64_t logits;          /* per item: n_vocab floats */
+        uint64_t attention;       /* per thread: struct attention_scratch */
+        uint64_t attention_bytes; /* of one thread */
+        uint64_t bytes;           /* all together */
+};
+
+/* An expert that a token goes through. */
+struct choice {
+        uint32_t expert;
+        float weight;   /* of what it puts out */
+        uint32_t place; /* in `routed` */
+};
+
+struct scratch scratch_layout(const struct shape *s, struct scratch_limits limits);
+
+/* One thread's place for a tile of attention, offsets from the thread's own start; a column is one query head of one token. */
+struct attention_scratch {
+        uint64_t queries;      /* d_head_k floats per column, scaled */
+        uint64_t prepared;     /* the same, turned, as whole numbers */
+        uint64_t scores;       /* KV_BLOCK_TOKENS floats per column */
+        uint64_t mixed;        /* d_head_v floats per column */
+        uint64_t maxima, sums; /* a float per column */
+        uint64_t bytes;
+        uint32_t columns;
+};
+
+struct attention_scratch attention_scratch_layout(const struct shape *s);
+
+/* Tokens of one sequence that one tile of attention takes together, when GROUP query heads share a key head. */
+uint32_t attention_tile_tokens(uint32_t group);
+
+#endif

@@ -1,0 +1,59 @@
+/*
+ * transformer.h - one pass of the transformer over a batch of tokens of several sequences.
+ *
+ * A batch mixes prefill chunks and decode steps: each item is a run of consecutive new tokens of one
+ * sequence, stored at positions tokens_count .. tokens_count + count - 1. The results of an item do not
+ * depend on what else is in the batch, on how its tokens were cut into passes, on who shares its beginning, nor
+ * on the number of threads: bit for bit, per kernel set and KV type. Blocks that are made less precise between two passes
+ * (kv/requantize.h) are other input to the passes that follow.
+ */
+#ifndef HEADROOM_ENGINE_COMPUTE_TRANSFORMER_H
+#define HEADROOM_ENGINE_COMPUTE_TRANSFORMER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "engine/kv/cache.h"
+#include "engine/model/model.h"
+#include "engine/compute/threads.h"
+
+enum forward_want {
+        WANT_NOTHING, /* a prefill chunk that is not the last */
+        WANT_LOGITS,  /* n_vocab floats for the item's last token */
+        WANT_HIDDEN,  /* n_embd floats for every token of the item: the final norm's output */
+};
+
+struct forward_item {
+        struct kv_sequence *sequence; /* grown by the caller for COUNT more tokens; tokens_count advances on return */
+        const int32_t *tokens;        /* each in 0 .. n_vocab-1 (asserted) */
+        uint32_t count;               /* >= 1 */
+        enum forward_want want;
+        const float *result; /* out: inside the forward's scratch, good until the next pass */
+};
+
+struct forward;
+
+struct forward_config {
+        const struct model *model;
+        struct kv_cache *cache;
+        struct threads *threads;
+        uint32_t batch_max; /* tokens a pass can take over all items */
+        uint32_t items_max;
+};
+
+int forward_new(const struct forward_config *config, struct forward **ret); /* 0 or -ENOMEM */
+void forward_free(struct forward *f);
+
+/*
+ * Sum of counts <= batch_max, n <= items_max, no sequence twice, room grown for all (asserted). Cannot fail and
+ * allocates nothing. Results of items that want nothing are NULL.
+ */
+void forward_run(struct forward *f, struct forward_item items[], uint32_t n);
+
+/*
+ * The logits, n_vocab floats each, of COUNT (1 .. items_max, asserted) rows of n_embd at HIDDEN, as WANT_HIDDEN has given them,
+ * which stay; bit for bit what WANT_LOGITS gives for those tokens. Good until the next call of either.
+ */
+const float *forward_logits(struct forward *f, const float *hidden, uint32_t count);
+
+#endif

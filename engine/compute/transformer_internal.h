@@ -1,0 +1,115 @@
+/*
+ * transformer_internal.h - the pass under way, for the files that make it: transformer.c (top to bottom), matmul.c (sharing
+ * work out, weights times activations), moe.c (the feed-forward block of a mixture of experts).
+ */
+#ifndef HEADROOM_ENGINE_COMPUTE_TRANSFORMER_INTERNAL_H
+#define HEADROOM_ENGINE_COMPUTE_TRANSFORMER_INTERNAL_H
+
+#include "engine/compute/attention.h"
+#include "engine/compute/transformer.h"
+#include "engine/kernels/kernels.h"
+#include "engine/model/matrix.h"
+#include "engine/compute/rope.h"
+#include "engine/compute/buffers.h"
+
+#define MEETINGS_MIN 3u /* query, key, value; a mixture of experts has two per expert */
+
+/* Where a token of the batch belongs. */
+struct row {
+        const struct kv_sequence *sequence;
+        uint32_t position;
+        uint32_t end; /* tokens of the sequence when the pass is done */
+        int32_t token;
+};
+
+/* A matrix that meets some rows of the input, and where to. */
+struct meeting {
+        struct matrix weights;
+        float *out; /* per row of the input: one float per row of the weights */
+        uint32_t first, count;
+};
+
+/* The same, cut into units of work. */
+struct cut_meeting {
+        struct meeting meeting;
+        uint32_t first_unit; /* units of those before it */
+        uint32_t chunk_rows;
+};
+
+/* What a block's output goes through on its way into the residual; NULL: left out. */
+struct ending {
+        const uint8_t *bias, *post_norm, *after_norm, *after_norm_bias;
+};
+
+struct forward {
+        struct forward_config config;
+        const struct kernels *kernels;
+        const struct shape *shape;
+        const struct arch_info *arch;
+        struct rope rope, rope_local;
+
+        uint8_t *scratch; /* everything below lies in it; see buffers.h */
+        struct scratch layout;
+        struct attention_scratch attention_layout;
+        float *residual, *normed, *queries, *keys, *values, *attended, *gate, *up, *angles, *results, *logits;
+        float *routed, *scores;
+        struct choice *choices;
+        uint32_t *sources, *experts_at;
+        uint8_t *prepared;
+        struct row *rows;             /* batch_max */
+        struct attention_tile *tiles; /* batch_max */
+
+        /* The pass under way. */
+        uint32_t rows_count, tiles_count; /* of rows: at last only those that are wanted */
+        uint32_t tile_tokens;             /* what the tiles were cut to */
+        uint32_t layer;
+        const struct model_layer *weights;
+
+        /* The step under way: its input, and what is to be done with it. */
+        const float *input;
+        uint32_t input_n, input_count;
+        enum activation activation;
+        const uint8_t *norm;    /* of the step that prepares a block's input; NULL: none */
+        bool has_output;        /* the block before has left its output in `normed` */
+        struct ending ending;   /* of that block */
+        struct meeting *wanted; /* room for those of all experts */
+        struct cut_meeting *meetings;
+        uint32_t meetings_count;
+};
+
+/* --- matmul.c --- */
+
+typedef void unit_work(struct forward *f, uint32_t unit, uint32_t thread);
+
+/* WORK for each of COUNT units, among the threads. */
+void forward_share(struct forward *f, unit_work *work, uint32_t count);
+/* The same where a unit is a token: few are not worth telling another thread. */
+void forward_share_tokens(struct forward *f, unit_work *work, uint32_t count);
+
+/*
+ * From now on matrices meet the COUNT rows of N floats at X, in the form that WEIGHTS want. The caller sees to the form: by
+ * forward_prepare_row in the units that make the rows, or by sharing out forward_prepare_unit.
+ */
+void forward_set_input(struct forward *f, const float *x, uint32_t n, uint32_t count, const struct matrix *weights);
+void forward_prepare_row(const struct forward *f, uint32_t row);
+void forward_prepare_unit(struct forward *f, uint32_t row, uint32_t thread);
+/* The input times each matrix. Matrices that want the input in another form than the one before wait for it. */
+void forward_multiply(struct forward *f, const struct meeting meetings[], uint32_t count);
+/* A meeting of all rows of the input. */
+struct meeting forward_meeting(const struct forward *f, struct matrix weights, float *out);
+/* All of it for one matrix and the rows of the pass: OUT = X times WEIGHTS. */
+void forward_multiply_one(struct forward *f, const float *x, uint32_t n, struct matrix weights, float *out);
+
+/* --- transformer.c --- */
+
+/* Takes the last block's output into the residual and makes the next block's input of it, in the form that FIRST wants. */
+void forward_begin_block(struct forward *f, const uint8_t *norm, const struct matrix *first);
+/* Gate and up of ROW, N values each, become the input of `down`, which lies in gate. */
+void forward_activate(struct forward *f, uint32_t row, uint32_t n);
+
+/* --- moe.c --- */
+
+/* The feed-forward block of a layer with experts, up to its output in `normed`. */
+void forward_experts(struct forward *f);
+
+#endif

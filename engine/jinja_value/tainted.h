@@ -1,0 +1,58 @@
+/*
+ * tainted.h - text that remembers, byte by byte, whether it came with the conversation.
+ *
+ * Slices share their bytes; a builder makes new text out of old. Most texts are all of one kind and carry no marks of their own.
+ */
+#ifndef HEADROOM_ENGINE_JINJA_VALUE_TAINTED_H
+#define HEADROOM_ENGINE_JINJA_VALUE_TAINTED_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "engine/jinja_value/job.h"
+
+struct marked {
+        const char *bytes; /* not terminated */
+        size_t length;
+        const uint8_t *marks; /* one for each byte, 1: from outside; NULL: all as OUTSIDE says */
+        bool outside;
+};
+
+#define MARKED(literal) ((struct marked){ .bytes = (literal), .length = sizeof(literal) - 1 })
+struct marked marked_of(const char *string); /* the template's own */
+
+bool marked_equals(struct marked a, struct marked b);
+bool marked_is(struct marked a, const char *string);
+int marked_compare(struct marked a, struct marked b); /* by code point, as <0, 0, >0 */
+struct marked marked_slice(struct marked m, size_t from, size_t to);
+/* Where NEEDLE stands in M at or after FROM; SIZE_MAX: nowhere. marked_find_last: its last place. */
+size_t marked_find(struct jinja_job *job, struct marked m, struct marked needle, size_t from);
+size_t marked_find_last(struct jinja_job *job, struct marked m, struct marked needle);
+bool marked_starts(struct marked m, struct marked prefix);
+bool marked_ends(struct marked m, struct marked suffix);
+/* Bytes of the character at AT: 1 where it is none. */
+size_t marked_step(struct marked m, size_t at);
+uint32_t marked_char(struct marked m, size_t at, size_t *ret_step); /* its code point */
+size_t marked_characters(struct jinja_job *job, struct marked m);
+bool marked_is_space(struct marked m, size_t at, size_t *ret_step); /* as Python's str.isspace */
+
+enum { STRIP_LEFT = 1, STRIP_RIGHT = 2 };
+/* CHARACTERS: those to take off; bytes NULL: white space. */
+struct marked marked_strip(struct jinja_job *job, struct marked m, struct marked characters, unsigned sides);
+
+struct builder { /* .job, the rest zero */
+        struct jinja_job *job;
+        char *bytes;
+        uint8_t *marks;
+        size_t used, capacity;
+        bool outside; /* of all of it, while MARKS is NULL */
+};
+void builder_add(struct builder *b, struct marked m);
+void builder_puts(struct builder *b, const char *string);
+void builder_printf(struct builder *b, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void builder_repeat(struct builder *b, struct marked m, size_t times);
+void builder_char(struct builder *b, uint32_t codepoint, bool outside); /* as UTF-8 */
+struct marked builder_text(const struct builder *b);                    /* good until more is added */
+
+#endif

@@ -1,0 +1,389 @@
+/* keywords.c - see internal.h. Each keyword is a row: what reads it, which types it is about. */
+#include <errno.h>
+#include <float.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/json_schema/internal.h"
+#include "engine/base/printable.h"
+
+/* ---- values ---- */
+
+/* clang-format off */
+static const struct {
+        const char *name;
+        unsigned types;
+} type_names[] = {
+        { "null", TYPE_NULL },     { "boolean", TYPE_BOOLEAN }, { "integer", TYPE_INTEGER }, { "number", TYPE_NUMBER },
+        { "string", TYPE_STRING }, { "array", TYPE_ARRAY },     { "object", TYPE_OBJECT },
+};
+/* clang-format on */
+
+static unsigned type_named(const cJSON *name) {
+        for (size_t i = 0; cJSON_IsString(name) && i < sizeof(type_names) / sizeof(type_names[0]); i++)
+                if (!strcmp(name->valuestring, type_names[i].name))
+                        return type_names[i].types;
+        return 0;
+}
+
+unsigned types_of_keyword(const cJSON *type) {
+        if (!cJSON_IsArray(type))
+                return type_named(type);
+        unsigned types = 0;
+        const cJSON *name;
+        cJSON_ArrayForEach(name, type) {
+                unsigned one = type_named(name);
+                if (!one)
+                        return 0;
+                types |= one;
+        }
+        return types;
+}
+
+unsigned type_of_value(const cJSON *v) {
+        if (cJSON_IsNumber(v))
+                return floor(v->valuedouble) == v->valuedouble ? TYPE_INTEGER : TYPE_DECIMAL;
+        return cJSON_IsNull(v)     ? TYPE_NULL
+               : cJSON_IsBool(v)   ? TYPE_BOOLEAN
+               : cJSON_IsString(v) ? TYPE_STRING
+               : cJSON_IsArray(v)  ? TYPE_ARRAY
+                                   : TYPE_OBJECT;
+}
+
+bool values_equal(const cJSON *a, const cJSON *b) {
+        return type_of_value(a) == type_of_value(b) && cJSON_Compare(a, b, true);
+}
+
+/* ---- keywords ---- */
+
+typedef void read_keyword(struct schema_compiler *c, struct facts *f, const cJSON *k);
+
+static void read_types(struct schema_compiler *c, struct facts *f, const cJSON *k, const cJSON *schema) {
+        unsigned types = types_of_keyword(k);
+        if (!types) {
+                schema_refuse(c, k, "type must be one or several of null, boolean, integer, number, string, array, object");
+                return;
+        }
+        if (cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(schema, "nullable")))
+                types |= TYPE_NULL;
+        f->types &= types;
+}
+
+static void read_enum(struct schema_compiler *c, struct facts *f, const cJSON *k) {
+        int count = cJSON_IsArray(k) ? cJSON_GetArraySize(k) : 0;
+        if (count < 1 || count > (int) SCHEMA_ENUM_MAX)
+                schema_refuse(c, k, "enum must be a list of 1 to %u values", SCHEMA_ENUM_MAX);
+        else if (f->values_count == SCHEMA_CHOICES_MAX)
+                schema_refuse(c, k, "too many lists of values must hold together");
+        else
+                f->values[f->values_count++] = k;
+}
+
+static void read_const(struct schema_compiler *c, struct facts *f, const cJSON *k) {
+        if (f->values_count == SCHEMA_CHOICES_MAX)
+                schema_refuse(c, k, "too many lists of values must hold together");
+        else
+                f->values[f->values_count++] = k;
+}
+
+static bool was_chosen(const struct facts *f, const cJSON *list) {
+        for (uint32_t i = 0; i < f->all.chosen_count; i++)
+                if (f->all.chosen[i] == list)
+                        return true;
+        return false;
+}
+
+static void read_choice(struct schema_compiler *c, struct facts *f, const cJSON *k) {
+        int count = cJSON_IsArray(k) ? cJSON_GetArraySize(k) : 0;
+        if (count < 1 || count > (int) SCHEMA_ENUM_MAX) {
+                schema_refuse(c, k, "%s must be a list of 1 to %u schemas", k->string, SCHEMA_ENUM_MAX);
+        } else if (!f->choice && !was_chosen(f, k)) {
+                f->choice = k;
+                f->one_of = !strcmp(k->string, "oneOf");
+        }
+}
+
+static void read_all_of(struct schema_compiler *c, struct facts *f, const cJSON *k) {
+        const cJSON *s;
+        if (!cJSON_IsArray(k) || !k->child)
+                schema_refuse(c, k, "allOf must be a list of schemas");
+        else
+                cJSON_ArrayForEach(s, k)
+                        together_add(c, &f->all, s);
+}
+
+static void read_ref(struct schema_compiler *c, struct facts *f, const cJSON *k) {
+        const cJSON *target = schema_resolve(c, k);
+        if (target)
+                together_add(c, &f->all, target);
+}
+
+/* A whole number that is not negative. */
+static bool read_count(struct schema_compiler *c, const cJSON *k, uint64_t *ret) {
+        double value = cJSON_IsNumber(k) ? k->valuedouble : -1;
+        if (!(value >= 0 && value <= GRAMMAR_REPEAT_MAX) || floor(value) != value) {
+                schema_refuse(c, k, "%s must be a whole number from 0 to %u", k->string, GRAMMAR_REPEAT_MAX);
+                return false;
+        }
+        *ret = (uint64_t) value;
+        return true;
+}
+
+/* By the end of the keyword: minLength, maxItems, minProperties ... */
+static struct counts *counts_of(struct facts *f, const cJSON *k) {
+        if (k->string[3] == 'P')
+                f->counting = k;
+        return k->string[3] == 'L' ? &f->length : k->string[3] == 'I' ? &f->items : &f->members;
+}
+
+static void read_least(struct schema_compiler *c, struct facts *f, const cJSON *k) {
+        uint64_t count, *least = &counts_of(f, k)->least;
+        if (read_count(c, k, &count) && count > *least)
+                *least = count;
+}
+
+static void read_most(struct schema_compiler *c, struct facts *f, const cJSON *k) {
+        uint64_t count, *most = &counts_of(f, k)->most;
+        if (read_count(c, k, &count) && count < *most)
+                *most = count;
+}
+
+static void read_text_rule(struct schema_compiler *c, struct facts *f, const cJSON *k) {
+        bool is_pattern = !strcmp(k->string, "pattern");
+        const cJSON **rule = is_pattern ? &f->pattern : &f->format;
+        if (!cJSON_IsString(k))
+                schema_refuse(c, k, "%s must be a text", k->string);
+        else if (*rule && strcmp((*rule)->valuestring, k->valuestring))
+                schema_refuse(c, k, "two different %ss must hold together, which is not supported", k->string);
+        else
+                *rule = k;
+}
+
+/* Tighter than what there was: greater for a lower limit, less for an upper one; of equal ones the one that excludes it. */
+static void read_limit(struct schema_compiler *c, struct facts *f, const cJSON *k) {
+        bool lower = strstr(k->string, "inimum") != NULL, excluded = k->string[0] == 'e';
+        if (!cJSON_IsNumber(k) || !isfinite(k->valuedouble)) {
+                schema_refuse(c, k, "%s must be a number", k->string);
+                return;
+        }
+        double *limit = lower ? &f->least : &f->most, value = k->valuedouble;
+        bool *is_excluded = lower ? &f->least_excluded : &f->most_excluded;
+        f->range = k;
+        if (value == *limit)
+                *is_excluded |= excluded;
+        if (lower ? value > *limit : value < *limit) {
+                *limit = value;
+                *is_excluded = excluded;
+        }
+}
+
+static uint64_t common_divisor(uint64_t a, uint64_t b) {
+        return b ? common_divisor(b, a % b) : a;
+}
+
+/* Several that hold together are their least common multiple. */
+static void read_divisor(struct schema_compiler *c, struct facts *f, const cJSON *k) {
+        double value = cJSON_IsNumber(k) ? k->valuedouble : 0;
+        if (!(value >= 1 && value <= JSON_DIVISOR_MAX) || floor(value) != value) {
+                schema_refuse(c, k, "multipleOf is supported for whole numbers from 1 to %u: of others readers disagree",
+                              JSON_DIVISOR_MAX);
+                return;
+        }
+        uint64_t before = f->divisor ? f->divisor : 1, whole = (uint64_t) value;
+        whole *= before / common_divisor(before, whole);
+        if (json_number_divides(whole))
+                f->divisor = (uint32_t) whole;
+        else
+                schema_refuse(c, k, "multipleOf is supported up to %u, and with zeros behind that up to %u", JSON_STEP_MAX,
+                              JSON_DIVISOR_MAX);
+}
+
+static void read_object(struct schema_compiler *c, struct facts *f, const cJSON *k) {
+        (void) f;
+        if (!cJSON_IsObject(k))
+                schema_refuse(c, k, "%s must be an object", k->string);
+}
+
+static void read_names(struct schema_compiler *c, struct facts *f, const cJSON *k) {
+        const cJSON *name;
+        (void) f;
+        bool right = cJSON_IsArray(k);
+        cJSON_ArrayForEach(name, k)
+                right &= cJSON_IsString(name);
+        if (!right)
+                schema_refuse(c, k, "%s must be a list of names", k->string);
+}
+
+static void read_schema(struct schema_compiler *c, struct facts *f, const cJSON *k) {
+        (void) f;
+        if (!cJSON_IsObject(k) && !cJSON_IsBool(k))
+                schema_refuse(c, k, "%s must be a schema%s", k->string,
+                              cJSON_IsArray(k) ? "; a list of them is called prefixItems" : "");
+}
+
+static void read_schemas(struct schema_compiler *c, struct facts *f, const cJSON *k) {
+        (void) f;
+        if (!cJSON_IsArray(k) || cJSON_GetArraySize(k) > (int) SCHEMA_ENUM_MAX)
+                schema_refuse(c, k, "%s must be a list of up to %u schemas", k->string, SCHEMA_ENUM_MAX);
+}
+
+static void read_nullable(struct schema_compiler *c, struct facts *f, const cJSON *k) {
+        (void) f;
+        if (!cJSON_IsBool(k))
+                schema_refuse(c, k, "nullable must be true or false");
+}
+
+static void read_nothing(struct schema_compiler *c, struct facts *f, const cJSON *k) {
+        (void) c, (void) f, (void) k;
+}
+
+/* clang-format off */
+static const struct keyword {
+        const char *name;
+        read_keyword *read;
+        unsigned implied; /* types that it is about; it could exclude a value of an enum where there are some */
+} keywords[] = {
+        { "enum",                 read_enum,      0 },
+        { "const",                read_const,     0 },
+        { "anyOf",                read_choice,    0 },
+        { "oneOf",                read_choice,    0 },
+        { "allOf",                read_all_of,    0 },
+        { "$ref",                 read_ref,       0 },
+        { "nullable",             read_nullable,  0 },
+        { "minLength",            read_least,     TYPE_STRING },
+        { "maxLength",            read_most,      TYPE_STRING },
+        { "pattern",              read_text_rule, TYPE_STRING },
+        { "format",               read_text_rule, TYPE_STRING },
+        { "minimum",              read_limit,     TYPE_NUMBER },
+        { "maximum",              read_limit,     TYPE_NUMBER },
+        { "exclusiveMinimum",     read_limit,     TYPE_NUMBER },
+        { "exclusiveMaximum",     read_limit,     TYPE_NUMBER },
+        { "multipleOf",           read_divisor,   TYPE_NUMBER },
+        { "minItems",             read_least,     TYPE_ARRAY },
+        { "maxItems",             read_most,      TYPE_ARRAY },
+        { "items",                read_schema,    TYPE_ARRAY },
+        { "prefixItems",          read_schemas,   TYPE_ARRAY },
+        { "properties",           read_object,    TYPE_OBJECT },
+        { "required",             read_names,     TYPE_OBJECT },
+        { "additionalProperties", read_schema,    TYPE_OBJECT },
+        { "minProperties",        read_least,     TYPE_OBJECT },
+        { "maxProperties",        read_most,      TYPE_OBJECT },
+        /* They say nothing about what is valid. */
+        { "title",       read_nothing, 0 }, { "description", read_nothing, 0 }, { "default",    read_nothing, 0 },
+        { "examples",    read_nothing, 0 }, { "example",     read_nothing, 0 }, { "deprecated", read_nothing, 0 },
+        { "readOnly",    read_nothing, 0 }, { "writeOnly",   read_nothing, 0 }, { "$schema",    read_nothing, 0 },
+        { "$id",         read_nothing, 0 }, { "$comment",    read_nothing, 0 }, { "$defs",      read_nothing, 0 },
+        { "definitions", read_nothing, 0 }, { "discriminator", read_nothing, 0 },
+};
+/* clang-format on */
+
+static const struct keyword *keyword_named(const char *name) {
+        for (size_t i = 0; i < sizeof(keywords) / sizeof(keywords[0]); i++)
+                if (!strcmp(name, keywords[i].name))
+                        return &keywords[i];
+        return NULL;
+}
+
+unsigned types_implied(const cJSON *schema) {
+        unsigned types = 0;
+        const cJSON *k;
+        cJSON_ArrayForEach(k, schema) {
+                const struct keyword *keyword = keyword_named(k->string);
+                types |= keyword ? keyword->implied : 0;
+        }
+        return types;
+}
+
+static void read_one(struct schema_compiler *c, struct facts *f, const cJSON *schema) {
+        const cJSON *k;
+        unsigned implied = 0;
+        bool typed = false;
+        cJSON_ArrayForEach(k, schema) {
+                char shown[48];
+                if (!schema_works(c, 1 + (uint32_t) cJSON_GetArraySize(k)))
+                        return;
+                if (!strcmp(k->string, "type")) {
+                        read_types(c, f, k, schema);
+                        typed = true;
+                        continue;
+                }
+                if (!strncmp(k->string, "x-", 2))
+                        continue;
+                const struct keyword *keyword = keyword_named(k->string);
+                if (!keyword) {
+                        schema_refuse(c, schema, "the keyword %s is not supported",
+                                      printable_copy(shown, sizeof(shown), k->string, strlen(k->string)));
+                        return;
+                }
+                keyword->read(c, f, k);
+                implied |= keyword->implied;
+                if (keyword->implied && !f->limiting)
+                        f->limiting = k;
+        }
+        if (!typed && implied)
+                f->types &= implied;
+}
+
+void facts_read(struct schema_compiler *c, const struct together *t, struct facts *f) {
+        *f = (struct facts){
+                .all = *t,
+                .types = TYPE_ANY,
+                .length.most = UINT64_MAX,
+                .items.most = UINT64_MAX,
+                .members.most = UINT64_MAX,
+                .least = -INFINITY,
+                .most = INFINITY,
+        };
+        for (uint32_t i = 0; i < f->all.count && !c->failed; i++) /* they become more on the way */
+                read_one(c, f, f->all.schemas[i]);
+}
+
+/* ---- references ---- */
+
+/* One step of a pointer, up to the next '/', with its escapes undone. */
+static const cJSON *step_down(const cJSON *at, const char *step, size_t length) {
+        char name[256];
+        size_t used = 0;
+        for (size_t i = 0; i < length; i++) {
+                if (used + 1 >= sizeof(name))
+                        return NULL;
+                char byte = step[i];
+                if (byte == '~' && i + 1 < length && (step[i + 1] == '0' || step[i + 1] == '1'))
+                        byte = step[++i] == '0' ? '~' : '/';
+                else if (byte == '%' && i + 2 < length) {
+                        char digits[3] = { step[i + 1], step[i + 2], 0 }, *end;
+                        unsigned long value = strtoul(digits, &end, 16);
+                        if (*end || !value)
+                                return NULL;
+                        byte = (char) value;
+                        i += 2;
+                }
+                name[used++] = byte;
+        }
+        name[used] = '\0';
+        if (!cJSON_IsArray(at))
+                return cJSON_GetObjectItemCaseSensitive(at, name);
+        char *end;
+        unsigned long index = strtoul(name, &end, 10);
+        return *name < '0' || *name > '9' || *end || index > SCHEMA_ENUM_MAX ? NULL : cJSON_GetArrayItem(at, (int) index);
+}
+
+const cJSON *schema_resolve(struct schema_compiler *c, const cJSON *ref) {
+        char shown[64];
+        const char *at = cJSON_IsString(ref) ? ref->valuestring : "";
+        const cJSON *target = c->root;
+        if (at[0] != '#' || (at[1] && at[1] != '/')) {
+                schema_refuse(c, ref, "$ref must point into this schema, as #/$defs/... does");
+                return NULL;
+        }
+        for (at++; target && *at && schema_works(c, 16);) {
+                size_t length = strcspn(++at, "/");
+                target = step_down(target, at, length);
+                at += length;
+        }
+        if (!target)
+                schema_refuse(c, ref, "there is nothing at %s",
+                              printable_copy(shown, sizeof(shown), ref->valuestring, strlen(ref->valuestring)));
+        return target;
+}

@@ -1,0 +1,270 @@
+/*
+ * object.c - objects: properties in the schema's order.
+ *
+ * For each place in that order there are two rules: which member can stand there, itself or by way of the place behind it, and
+ * what can stand behind a member: nothing, where none is required any more, or a comma and the next. So the comma is read
+ * before it must be known which member follows, and a thousand optional ones are a thousand ways only in their names.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/json_schema/internal.h"
+
+struct property {
+        const char *name;
+        bool required;
+        uint32_t member; /* a rule: name, colon, value; 0: it can have none */
+};
+
+struct members {
+        struct schema_compiler *c;
+        const struct facts *f;
+        struct property *list;
+        uint32_t count, capacity;
+        uint32_t other; /* a rule: a member with another name; 0: there are none */
+        struct counts bounds;
+        uint32_t told_apart; /* counts of members up to this */
+};
+
+/* ---- which there are ---- */
+
+static struct property *find(struct members *m, const char *name) {
+        for (uint32_t i = 0; i < m->count && schema_works(m->c, 1); i++)
+                if (!strcmp(m->list[i].name, name))
+                        return &m->list[i];
+        return NULL;
+}
+
+static struct property *find_or_add(struct members *m, const cJSON *place, const char *name) {
+        struct property *found = find(m, name);
+        if (found || m->c->failed)
+                return found;
+        if (m->count == SCHEMA_PROPERTIES_MAX) {
+                schema_refuse(m->c, place, "an object must not have more than %u properties", SCHEMA_PROPERTIES_MAX);
+                return NULL;
+        }
+        if (m->count == m->capacity) {
+                uint32_t capacity = m->capacity ? 2 * m->capacity : 16;
+                struct property *grown = realloc(m->list, capacity * sizeof(*grown));
+                if (!grown) {
+                        schema_no_memory(m->c);
+                        return NULL;
+                }
+                m->list = grown;
+                m->capacity = capacity;
+        }
+        m->list[m->count] = (struct property){ .name = name };
+        return &m->list[m->count++];
+}
+
+static void collect(struct members *m) {
+        const cJSON *one;
+        for (uint32_t i = 0; i < m->f->all.count; i++)
+                cJSON_ArrayForEach(one, cJSON_GetObjectItemCaseSensitive(m->f->all.schemas[i], "properties"))
+                        (void) find_or_add(m, one, one->string);
+        for (uint32_t i = 0; i < m->f->all.count; i++)
+                cJSON_ArrayForEach(one, cJSON_GetObjectItemCaseSensitive(m->f->all.schemas[i], "required")) {
+                        struct property *p = find_or_add(m, one, one->valuestring);
+                        if (p)
+                                p->required = true;
+                }
+}
+
+/* What must hold for property NAME, or, where that is NULL, for one that no schema names: *ret_said, whether any says so. */
+static struct together value_of(struct members *m, const char *name, bool *ret_said) {
+        struct together t = { 0 };
+        *ret_said = false;
+        for (uint32_t i = 0; i < m->f->all.count && !m->c->failed; i++) {
+                const cJSON *s = m->f->all.schemas[i], *properties = cJSON_GetObjectItemCaseSensitive(s, "properties");
+                const cJSON *value = name ? cJSON_GetObjectItemCaseSensitive(properties, name) : NULL;
+                (void) schema_works(m->c, name && properties ? (uint32_t) cJSON_GetArraySize(properties) : 1);
+                if (!value)
+                        value = cJSON_GetObjectItemCaseSensitive(s, "additionalProperties");
+                if (value)
+                        together_add(m->c, &t, value);
+                *ret_said |= value != NULL;
+        }
+        return t;
+}
+
+/* ---- members ---- */
+
+static uint32_t member_rule(struct members *m, uint32_t name, const struct together *value) {
+        struct grammar_builder *b = m->c->b;
+        uint32_t rule = grammar_builder_rule(b, "member", 6), e = grammar_builder_sequence(b);
+        grammar_builder_add(b, e, name);
+        grammar_builder_add(b, e, grammar_builder_literal(b, ":"));
+        grammar_builder_add(b, e, grammar_builder_call(b, m->c->json.space));
+        grammar_builder_add(b, e, schema_call(m->c, value));
+        grammar_builder_set_body(b, rule, e);
+        return rule;
+}
+
+static void make_members(struct members *m) {
+        bool said;
+        for (uint32_t i = 0; i < m->count && !m->c->failed; i++) {
+                struct together value = value_of(m, m->list[i].name, &said);
+                if (!value.impossible)
+                        m->list[i].member = member_rule(m, json_text_name(m->c->b, m->list[i].name), &value);
+        }
+}
+
+static void make_other(struct members *m) {
+        bool said;
+        struct together value = value_of(m, NULL, &said);
+        if (value.impossible || (!said && m->count) || m->c->failed)
+                return;
+        const char **names = malloc((m->count + 1) * sizeof(*names));
+        if (!names) {
+                schema_no_memory(m->c);
+                return;
+        }
+        for (uint32_t i = 0; i < m->count; i++)
+                names[i] = m->list[i].name;
+        m->other = member_rule(m, json_text_other_name(&m->c->json, m->c->b, names, m->count), &value);
+        free(names);
+}
+
+/* ---- their order ---- */
+
+static uint32_t comma_and(struct members *m, uint32_t rule) {
+        struct grammar_builder *b = m->c->b;
+        uint32_t e = grammar_builder_sequence(b);
+        grammar_builder_add(b, e, grammar_builder_literal(b, ","));
+        grammar_builder_add(b, e, grammar_builder_call(b, m->c->json.space));
+        grammar_builder_add(b, e, grammar_builder_call(b, rule));
+        return e;
+}
+
+/* Adds to CHOICE a member and what may stand behind it. */
+static void add_member(struct members *m, uint32_t choice, uint32_t member, uint32_t behind) {
+        struct grammar_builder *b = m->c->b;
+        uint32_t e = grammar_builder_sequence(b);
+        grammar_builder_add(b, e, grammar_builder_call(b, member));
+        grammar_builder_add(b, e, grammar_builder_call(b, behind));
+        grammar_builder_add(b, choice, e);
+}
+
+/* The two rules of a place: what stands there when a member must, and what may stand behind a member. */
+struct place {
+        uint32_t member, behind;
+};
+
+/*
+ * Behind the last property: others, as many as may be behind COUNT members. They could all have one name, so where members are wanted
+ * they count as one.
+ */
+static struct place last_place(struct members *m, uint32_t count) {
+        struct grammar_builder *b = m->c->b;
+        struct place p = { grammar_builder_rule(b, "members", 7), grammar_builder_rule(b, "members", 7) };
+        uint64_t wanted = count < m->bounds.least ? m->bounds.least - count : 0;
+        uint32_t most = m->bounds.most == UINT64_MAX ? GRAMMAR_UNBOUNDED : (uint32_t) m->bounds.most - count;
+        if (!m->other || most == 0 || wanted > 1) {
+                grammar_builder_set_body(b, p.member, grammar_builder_choice(b));
+                grammar_builder_set_body(b, p.behind, wanted ? grammar_builder_choice(b) : grammar_builder_sequence(b));
+                return p;
+        }
+        grammar_builder_set_body(b, p.behind, grammar_builder_repeat(b, comma_and(m, m->other), (uint32_t) wanted, most));
+        uint32_t e = grammar_builder_sequence(b), more = most == GRAMMAR_UNBOUNDED ? most : most - 1;
+        grammar_builder_add(b, e, grammar_builder_call(b, m->other));
+        grammar_builder_add(b, e, grammar_builder_repeat(b, comma_and(m, m->other), 0, more));
+        grammar_builder_set_body(b, p.member, e);
+        return p;
+}
+
+/*
+ * Where PROPERTY is the next in order, and COUNT members have been; SKIPPED is the place behind it without it, TAKEN with it. LEFT: whether it
+ * or one behind it is required.
+ */
+static struct place place_of(struct members *m, const struct property *property, uint32_t count, struct place skipped,
+                             struct place taken, bool left) {
+        struct grammar_builder *b = m->c->b;
+        struct place p = { grammar_builder_rule(b, "members", 7), grammar_builder_rule(b, "members", 7) };
+        uint32_t choice = grammar_builder_choice(b);
+        if (property->member && count < m->bounds.most)
+                add_member(m, choice, property->member, taken.behind);
+        if (!property->required)
+                grammar_builder_add(b, choice, grammar_builder_call(b, skipped.member));
+        grammar_builder_set_body(b, p.member, choice);
+        uint32_t more = comma_and(m, p.member);
+        bool may_end = !left && count >= m->bounds.least;
+        grammar_builder_set_body(b, p.behind, may_end ? grammar_builder_optional(b, more) : more);
+        return p;
+}
+
+/* From the last place back to the first; *ret_left: whether a property is required. PLACES has room for each count told apart. */
+static void write_places(struct members *m, struct place places[], bool *ret_left) {
+        bool left = false;
+        for (uint32_t count = 0; count <= m->told_apart; count++)
+                places[count] = last_place(m, count);
+        for (uint32_t i = m->count; i-- > 0;) {
+                const struct property *property = &m->list[i];
+                left |= property->required;
+                if (!property->member && !property->required)
+                        continue;
+                for (uint32_t count = 0; count <= m->told_apart; count++) {
+                        struct place taken = places[count < m->told_apart ? count + 1 : count];
+                        places[count] = place_of(m, property, count, places[count], taken, left);
+                }
+        }
+        *ret_left = left;
+}
+
+/* Bounds that say nothing are none; how many counts must be told apart. */
+static void settle_bounds(struct members *m) {
+        uint32_t required = 0, able = 0;
+        m->bounds = m->f->members;
+        for (uint32_t i = 0; i < m->count; i++) {
+                required += m->list[i].required;
+                able += m->list[i].member != 0;
+        }
+        if (m->bounds.least <= required)
+                m->bounds.least = 0;
+        if (m->bounds.most >= able && !m->other)
+                m->bounds.most = UINT64_MAX;
+        if (m->other && m->bounds.least > (uint64_t) able + 1)
+                schema_refuse(m->c, m->f->counting,
+                              "minProperties is supported only up to one more than the properties that are named: others could "
+                              "repeat a name");
+        uint64_t counts = m->bounds.most == UINT64_MAX ? m->bounds.least : m->bounds.most;
+        m->told_apart = counts < able ? (uint32_t) counts : able;
+        if (m->told_apart && (m->told_apart + 1) * m->count > SCHEMA_PLACES_MAX)
+                schema_refuse(m->c, m->f->counting, "%s is not supported for so many properties", m->f->counting->string);
+}
+
+static uint32_t write_members(struct members *m) {
+        struct grammar_builder *b = m->c->b;
+        struct place *places = malloc((m->told_apart + 1) * sizeof(*places)), first;
+        bool left;
+        if (!places) {
+                schema_no_memory(m->c);
+                return 0;
+        }
+        write_places(m, places, &left);
+        first = places[0];
+        free(places);
+        uint32_t e = grammar_builder_sequence(b);
+        grammar_builder_add(b, e, grammar_builder_literal(b, "{"));
+        grammar_builder_add(b, e, grammar_builder_call(b, m->c->json.space));
+        grammar_builder_add(b, e, grammar_builder_call(b, first.member));
+        grammar_builder_add(b, e, grammar_builder_call(b, m->c->json.space));
+        grammar_builder_add(b, e, grammar_builder_literal(b, "}"));
+        if (left || m->bounds.least > 0)
+                return e;
+        uint32_t choice = grammar_builder_choice(b);
+        grammar_builder_add(b, choice, e);
+        grammar_builder_add(b, choice, grammar_builder_literal(b, "{}"));
+        return choice;
+}
+
+uint32_t schema_object(struct schema_compiler *c, const struct facts *f) {
+        struct members m = { .c = c, .f = f };
+        collect(&m);
+        make_members(&m);
+        make_other(&m);
+        if (!c->failed)
+                settle_bounds(&m);
+        uint32_t e = c->failed ? 0 : write_members(&m);
+        free(m.list);
+        return e;
+}

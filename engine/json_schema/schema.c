@@ -1,0 +1,342 @@
+/* schema.c - see schema.h and internal.h. Rules wait in a queue until their bodies are written: nothing here recurses. */
+#include "engine/json_schema/schema.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/json_schema/internal.h"
+#include "engine/base/printable.h"
+
+#define PENDING_SLOTS (2 * GRAMMAR_RULES_MAX) /* a power of two */
+
+/* ---- what is wrong, and where ---- */
+
+/* Appends the way from AT down to PLACE; false when it is not below. The schema's depth bounds the recursion. */
+static bool write_place(const cJSON *at, const cJSON *place, char *out, size_t size) {
+        if (at == place)
+                return true;
+        size_t used = strlen(out);
+        uint32_t index = 0;
+        const cJSON *child;
+        cJSON_ArrayForEach(child, at) {
+                char shown[64];
+                if (child->string)
+                        (void) snprintf(out + used, size - used, "/%s",
+                                        printable_copy(shown, sizeof(shown), child->string, strlen(child->string)));
+                else
+                        (void) snprintf(out + used, size - used, "/%u", index++);
+                if (write_place(child, place, out, size))
+                        return true;
+                out[used] = '\0';
+        }
+        return false;
+}
+
+void schema_refuse(struct schema_compiler *c, const cJSON *place, const char *format, ...) {
+        if (c->failed)
+                return;
+        char where[SCHEMA_POINTER_MAX] = "#", what[160];
+        va_list arguments;
+        va_start(arguments, format);
+        (void) vsnprintf(what, sizeof(what), format, arguments);
+        va_end(arguments);
+        (void) write_place(c->root, place, where, sizeof(where));
+        c->failed = grammar_fail(c->reterr, "%s: %s", where, what);
+}
+
+void schema_no_memory(struct schema_compiler *c) {
+        if (c->failed)
+                return;
+        (void) grammar_fail(c->reterr, "there is no memory for it");
+        c->failed = -ENOMEM;
+}
+
+bool schema_works(struct schema_compiler *c, uint32_t count) {
+        c->work += count;
+        if (c->work > SCHEMA_WORK_MAX)
+                schema_refuse(c, c->root, "the schema is too large");
+        return !c->failed;
+}
+
+/* ---- schemas that hold together ---- */
+
+void together_add(struct schema_compiler *c, struct together *t, const cJSON *s) {
+        if (cJSON_IsTrue(s))
+                return;
+        if (cJSON_IsFalse(s)) {
+                t->impossible = true;
+                return;
+        }
+        if (!cJSON_IsObject(s)) {
+                schema_refuse(c, s, "a schema must be an object, true or false");
+                return;
+        }
+        for (uint32_t i = 0; i < t->count; i++)
+                if (t->schemas[i] == s)
+                        return;
+        if (t->count == SCHEMA_TOGETHER_MAX)
+                schema_refuse(c, s, "more than %u schemas must hold together", SCHEMA_TOGETHER_MAX);
+        else
+                t->schemas[t->count++] = s;
+}
+
+static bool is_kept(const struct schema_compiler *c, const struct pending *p, const struct together *t) {
+        const cJSON **kept = c->kept + p->first;
+        return p->count == t->count && p->chosen_count == t->chosen_count &&
+               !memcmp(kept, t->schemas, t->count * sizeof(*kept)) &&
+               !memcmp(kept + t->count, t->chosen, t->chosen_count * sizeof(*kept));
+}
+
+static uint32_t slot_of(const struct schema_compiler *c, const struct together *t) {
+        uint64_t hash = 0;
+        for (uint32_t i = 0; i < t->count + t->chosen_count; i++)
+                hash = (hash ^ (uintptr_t) (i < t->count ? t->schemas[i] : t->chosen[i - t->count])) * 0x9e3779b97f4a7c15u;
+        uint32_t slot = (uint32_t) (hash >> 32) & (PENDING_SLOTS - 1);
+        while (c->slots[slot] && !is_kept(c, &c->pending[c->slots[slot] - 1], t))
+                slot = (slot + 1) & (PENDING_SLOTS - 1);
+        return slot;
+}
+
+/* Room for COUNT more of what is kept, and for one more rule. */
+static bool reserve(struct schema_compiler *c, uint32_t count) {
+        if (c->kept_count + count > c->kept_capacity) {
+                uint32_t capacity = 2 * (c->kept_count + count);
+                const cJSON **grown = realloc(c->kept, capacity * sizeof(*grown));
+                if (!grown)
+                        return false;
+                c->kept = grown;
+                c->kept_capacity = capacity;
+        }
+        if (c->pending_count == c->pending_capacity) {
+                uint32_t capacity = c->pending_capacity ? 2 * c->pending_capacity : 64;
+                struct pending *grown = realloc(c->pending, capacity * sizeof(*grown));
+                if (!grown)
+                        return false;
+                c->pending = grown;
+                c->pending_capacity = capacity;
+        }
+        return true;
+}
+
+static uint32_t new_rule(struct schema_compiler *c, const struct together *t, uint32_t slot) {
+        uint32_t rule = grammar_builder_rule(c->b, "schema", 6);
+        if (c->b->broken || !reserve(c, t->count + t->chosen_count)) {
+                if (!c->b->broken)
+                        schema_no_memory(c);
+                return 0;
+        }
+        memcpy(c->kept + c->kept_count, t->schemas, t->count * sizeof(*c->kept));
+        memcpy(c->kept + c->kept_count + t->count, t->chosen, t->chosen_count * sizeof(*c->kept));
+        c->pending[c->pending_count++] = (struct pending){ rule, c->kept_count, (uint16_t) t->count, (uint16_t) t->chosen_count };
+        c->kept_count += t->count + t->chosen_count;
+        c->slots[slot] = c->pending_count;
+        return rule;
+}
+
+uint32_t schema_call(struct schema_compiler *c, const struct together *t) {
+        if (t->impossible)
+                return grammar_builder_choice(c->b);
+        if (!t->count)
+                return grammar_builder_call(c->b, c->json.value);
+        uint32_t slot = slot_of(c, t);
+        if (c->slots[slot])
+                return grammar_builder_call(c->b, c->pending[c->slots[slot] - 1].rule);
+        return grammar_builder_call(c->b, new_rule(c, t, slot));
+}
+
+/* ---- bodies ---- */
+
+/* What F says of all is said in T; each alternative is one more. */
+static uint32_t body_of_choice(struct schema_compiler *c, const struct together *t, const struct facts *f) {
+        uint32_t choice = grammar_builder_choice(c->b);
+        const cJSON *alternative, *other;
+        if (f->one_of)
+                cJSON_ArrayForEach(alternative, f->choice)
+                        for (other = alternative->next; other && !c->failed; other = other->next)
+                                if (!schemas_apart(c, alternative, other))
+                                        schema_refuse(c, f->choice,
+                                                      "oneOf is only supported where types, or constants of required "
+                                                      "properties, tell its alternatives apart; anyOf may do");
+        if (t->chosen_count == SCHEMA_CHOICES_MAX) {
+                schema_refuse(c, f->choice, "more than %u lists of alternatives must hold together", SCHEMA_CHOICES_MAX);
+                return choice;
+        }
+        cJSON_ArrayForEach(alternative, f->choice) {
+                struct together chosen = *t;
+                chosen.chosen[chosen.chosen_count++] = f->choice;
+                together_add(c, &chosen, alternative);
+                grammar_builder_add(c->b, choice, schema_call(c, &chosen));
+        }
+        return choice;
+}
+
+static bool is_allowed(struct schema_compiler *c, const struct facts *f, const cJSON *value) {
+        if (!(type_of_value(value) & f->types))
+                return false;
+        for (uint32_t i = 0; i < f->values_count; i++) {
+                const cJSON *list = f->values[i], *other;
+                bool found = false;
+                if (!strcmp(list->string, "const"))
+                        found = values_equal(list, value);
+                else
+                        cJSON_ArrayForEach(other, list) {
+                                if (found || !schema_works(c, 1))
+                                        break;
+                                found = values_equal(other, value);
+                        }
+                if (!found)
+                        return false;
+        }
+        return true;
+}
+
+static void check_value(struct schema_compiler *c, const cJSON *value) {
+        if (cJSON_IsNumber(value) && !(value->valuedouble >= -0x1p53 && value->valuedouble <= 0x1p53))
+                schema_refuse(c, value, "numbers beyond 2^53 are not exact, and not supported");
+}
+
+static uint32_t body_of_values(struct schema_compiler *c, const struct facts *f) {
+        uint32_t choice = grammar_builder_choice(c->b);
+        if (f->limiting)
+                schema_refuse(c, f->limiting, "%s is not supported beside enum and const", f->limiting->string);
+        const cJSON *list = f->values[0], *value;
+        if (!strcmp(list->string, "const")) {
+                check_value(c, list);
+                if (is_allowed(c, f, list))
+                        grammar_builder_add(c->b, choice, json_text_value(c->b, list));
+                return choice;
+        }
+        cJSON_ArrayForEach(value, list) {
+                check_value(c, value);
+                if (is_allowed(c, f, value))
+                        grammar_builder_add(c->b, choice, json_text_value(c->b, value));
+        }
+        return choice;
+}
+
+static uint32_t body_of_types(struct schema_compiler *c, const struct facts *f) {
+        uint32_t choice = grammar_builder_choice(c->b);
+        if (f->types & TYPE_OBJECT)
+                grammar_builder_add(c->b, choice, schema_object(c, f));
+        if (f->types & TYPE_ARRAY)
+                grammar_builder_add(c->b, choice, schema_array(c, f));
+        if (f->types & TYPE_STRING)
+                grammar_builder_add(c->b, choice, schema_string(c, f));
+        if (f->types & TYPE_NUMBER)
+                grammar_builder_add(c->b, choice, schema_number(c, f));
+        if (f->types & TYPE_BOOLEAN) {
+                grammar_builder_add(c->b, choice, grammar_builder_literal(c->b, "true"));
+                grammar_builder_add(c->b, choice, grammar_builder_literal(c->b, "false"));
+        }
+        if (f->types & TYPE_NULL)
+                grammar_builder_add(c->b, choice, grammar_builder_literal(c->b, "null"));
+        return choice;
+}
+
+static uint32_t body_of(struct schema_compiler *c, const struct together *t) {
+        struct facts f;
+        facts_read(c, t, &f);
+        if (c->failed || f.all.impossible)
+                return grammar_builder_choice(c->b);
+        if (f.choice)
+                return body_of_choice(c, t, &f);
+        return f.values_count ? body_of_values(c, &f) : body_of_types(c, &f);
+}
+
+static void write_bodies(struct schema_compiler *c) {
+        for (; c->written < c->pending_count && !c->failed && !c->b->broken; c->written++) {
+                struct pending p = c->pending[c->written];
+                struct together t = { .count = p.count, .chosen_count = p.chosen_count };
+                memcpy(t.schemas, c->kept + p.first, p.count * sizeof(*c->kept));
+                memcpy(t.chosen, c->kept + p.first + p.count, p.chosen_count * sizeof(*c->kept));
+                grammar_builder_set_body(c->b, p.rule, body_of(c, &t));
+        }
+}
+
+/* ---- the whole ---- */
+
+static void begin(struct schema_compiler *c) {
+        c->slots = calloc(PENDING_SLOTS, sizeof(*c->slots));
+        if (!c->slots || json_text_init(&c->json, c->b) < 0)
+                schema_no_memory(c);
+}
+
+/* A call of the rule for SCHEMA and, where there is one, ANOTHER beside it: whole with all it needs, so that others may follow. */
+static uint32_t call_of_whole(struct schema_compiler *c, const cJSON *schema, const cJSON *another) {
+        struct together t = { 0 };
+        c->root = schema;
+        if (another)
+                together_add(c, &t, another);
+        together_add(c, &t, schema);
+        uint32_t call = c->failed ? 0 : schema_call(c, &t);
+        write_bodies(c);
+        return call;
+}
+
+static int end(struct schema_compiler *c, uint32_t body, uint32_t *ret_rule) {
+        if (!c->failed) {
+                *ret_rule = grammar_builder_rule(c->b, "root", 4);
+                grammar_builder_set_body(c->b, *ret_rule, body);
+        }
+        free(c->kept);
+        free(c->pending);
+        free(c->slots);
+        json_digits_done(&c->digits);
+        return c->failed;
+}
+
+int schema_read(struct grammar_builder *b, const cJSON *schema, uint32_t *ret_rule, struct grammar_error *reterr) {
+        struct schema_compiler c = { .b = b, .reterr = reterr };
+        begin(&c);
+        return end(&c, c.failed ? 0 : call_of_whole(&c, schema, NULL), ret_rule);
+}
+
+int schema_read_any_object(struct grammar_builder *b, uint32_t *ret_rule, struct grammar_error *reterr) {
+        struct schema_compiler c = { .b = b, .reterr = reterr };
+        begin(&c);
+        return end(&c, c.failed ? 0 : grammar_builder_call(b, c.json.object), ret_rule);
+}
+
+/* {"type": "object"} */
+static char type_word[] = "type", object_word[] = "object";
+static cJSON object_type = { .type = cJSON_String, .valuestring = object_word, .string = type_word };
+static const cJSON is_object = { .type = cJSON_Object, .child = &object_type };
+
+static uint32_t one_call(struct schema_compiler *c, const struct schema_calls *calls, const struct schema_call *one) {
+        uint32_t e = grammar_builder_sequence(c->b);
+        grammar_builder_add(c->b, e, grammar_builder_literal(c->b, one->name));
+        grammar_builder_add(c->b, e, grammar_builder_literal(c->b, calls->between));
+        grammar_builder_add(c->b, e, grammar_builder_call(c->b, c->json.space));
+        grammar_builder_add(c->b, e, call_of_whole(c, one->arguments, &is_object));
+        return e;
+}
+
+int schema_read_calls(struct grammar_builder *b, const struct schema_calls *calls, uint32_t *ret_rule, uint32_t *ret_wrong,
+                      struct grammar_error *reterr) {
+        struct schema_compiler c = { .b = b, .reterr = reterr };
+        uint32_t e = grammar_builder_sequence(b), choice = grammar_builder_choice(b);
+        begin(&c);
+        *ret_wrong = calls->count;
+        for (uint32_t i = 0; i < calls->count && !c.failed; i++) {
+                grammar_builder_add(b, choice, one_call(&c, calls, &calls->list[i]));
+                if (c.failed)
+                        *ret_wrong = i;
+        }
+        grammar_builder_add(b, e, grammar_builder_literal(b, calls->before));
+        grammar_builder_add(b, e, choice);
+        grammar_builder_add(b, e, grammar_builder_literal(b, calls->behind));
+        return end(&c, e, ret_rule);
+}
+
+int schema_compile(const cJSON *schema, struct grammar **ret, struct grammar_error *reterr) {
+        struct grammar_builder b = { 0 };
+        uint32_t root;
+        int r = schema_read(&b, schema, &root, reterr);
+        if (r == 0)
+                r = grammar_builder_compile(&b, root, ret, reterr);
+        grammar_builder_done(&b);
+        return r;
+}

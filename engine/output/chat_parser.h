@@ -1,0 +1,66 @@
+/*
+ * chat_parser.h - the text of a chat answer, taken apart as it comes: reasoning, content, calls of tools.
+ *
+ * Text goes in in arbitrary pieces; parts come out as soon as it is certain what they are. What looks like a mark is held back
+ * until it is one or is not, so the parts are the same however the text was cut. A call's arguments flow as they come, once its name
+ * is known. What is marked as a call and is none goes out as content, mark included: nothing a model says is lost.
+ */
+#ifndef HEADROOM_ENGINE_OUTPUT_CHAT_PARSER_H
+#define HEADROOM_ENGINE_OUTPUT_CHAT_PARSER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "engine/bounds.h"
+#include "engine/chat/format.h"
+
+enum reply_kind { REPLY_CONTENT, REPLY_REASONING, REPLY_CALL };
+
+struct reply_part {
+        enum reply_kind kind;
+        const char *text; /* not terminated; of a call: a piece of its arguments, which are JSON. Good until the next call */
+        size_t length;
+        uint32_t index; /* of the call, from 0 */
+        const char *id; /* its first part alone has these two, and an empty text; else NULL */
+        const char *name;
+};
+
+/* What an answer may hold, set up by its request. */
+struct reply_setup {
+        const struct reply_format *format; /* NULL: all of it is content */
+        bool calls;                        /* tools were offered */
+        enum reasoning reasoning;          /* before the rest of it */
+        uint64_t seed;                     /* of the ids of calls */
+        char *begun;                       /* what the prompt has begun of the answer: of a call that must be; or NULL */
+        char *tools;                       /* the names of the offered tools, each terminated, an empty one last; or NULL */
+};
+void reply_setup_done(struct reply_setup *s);
+
+struct reply {
+        const struct reply_setup *setup;
+        char *text; /* what has come and is not out yet: FROM to USED */
+        size_t from, used, capacity;
+        size_t handed; /* bytes at FROM that the last part showed */
+        int state;
+        bool ended, list;
+        uint32_t calls_count;
+        /* of the call that is coming in: */
+        size_t seen;      /* bytes of it that have been looked at */
+        uint32_t nesting; /* brackets that are open in its arguments */
+        bool in_text, escaped;
+        char id[12], name[REQUEST_TOOL_NAME_BYTES_MAX + 1];
+        char *decoded; /* arguments that came as a text of JSON */
+};
+
+/* SETUP must outlive it. 0 or -ENOMEM; released with reply_done either way. */
+int reply_init(struct reply *r, const struct reply_setup *setup);
+/* There is something to take apart: otherwise all text is content. */
+bool reply_splits(const struct reply_setup *setup);
+void reply_done(struct reply *r);
+int reply_push(struct reply *r, const char *text, size_t length); /* 0 or -ENOMEM */
+void reply_end(struct reply *r);                                  /* no more text comes */
+/* The next part; false: there is none for now. */
+bool reply_next(struct reply *r, struct reply_part *ret);
+
+#endif

@@ -1,0 +1,96 @@
+/*
+ * stop_strings.c - see stop_strings.h. Each new byte is looked at as the possible end of each string: at most 16 strings of
+ * 256 bytes on pieces of a few bytes, so comparing is cheaper than any automaton would be to build.
+ */
+#include "engine/output/stop_strings.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define STREAM_BYTES_FIRST 512u
+
+void stop_set_done(struct stop_set *set) {
+        for (uint32_t i = 0; i < set->count; i++)
+                free(set->strings[i]);
+        *set = (struct stop_set){ 0 };
+}
+
+void stop_stream_done(struct stop_stream *s) {
+        free(s->text);
+        *s = (struct stop_stream){ 0 };
+}
+
+/* Length of the longest string that TEXT[0..END) ends with and that begins at or after FROM; 0 if none. */
+static size_t match_ending_at(const struct stop_set *set, const char *text, size_t from, size_t end) {
+        size_t longest = 0;
+        for (uint32_t i = 0; i < set->count; i++) {
+                size_t length = strlen(set->strings[i]);
+                if (length > longest && length <= end - from && !memcmp(text + end - length, set->strings[i], length))
+                        longest = length;
+        }
+        return longest;
+}
+
+/* Length of the longest ending of TEXT that begins, but does not complete, one of the strings. */
+static size_t longest_beginning(const struct stop_set *set, const char *text, size_t count) {
+        size_t longest = 0;
+        for (uint32_t i = 0; i < set->count; i++) {
+                size_t length = strlen(set->strings[i]) - 1;
+                if (length > count)
+                        length = count;
+                while (length > longest && memcmp(text + count - length, set->strings[i], length))
+                        length--;
+                if (length > longest)
+                        longest = length;
+        }
+        return longest;
+}
+
+static int make_room(struct stop_stream *s, size_t count) {
+        size_t needed = s->free_count + s->held_count + count;
+        if (needed <= s->capacity)
+                return 0;
+        size_t capacity = s->capacity ? s->capacity : STREAM_BYTES_FIRST;
+        while (capacity < needed)
+                capacity *= 2;
+        char *grown = realloc(s->text, capacity);
+        if (!grown)
+                return -ENOMEM;
+        s->text = grown;
+        s->capacity = capacity;
+        return 0;
+}
+
+int stop_stream_push(struct stop_stream *s, const struct stop_set *set, const char *text, size_t count) {
+        if (s->stopped || !count)
+                return 0;
+        int r = make_room(s, count);
+        if (r < 0)
+                return r;
+        size_t held_from = s->free_count, end = s->free_count + s->held_count;
+        memcpy(s->text + end, text, count);
+        while (count--) {
+                size_t length = match_ending_at(set, s->text, held_from, ++end);
+                if (length) {
+                        s->free_count = end - length;
+                        s->held_count = 0;
+                        s->stopped = true;
+                        return 0;
+                }
+        }
+        s->held_count = longest_beginning(set, s->text + held_from, end - held_from);
+        s->free_count = end - s->held_count;
+        return 0;
+}
+
+void stop_stream_end(struct stop_stream *s) {
+        s->free_count += s->held_count;
+        s->held_count = 0;
+}
+
+void stop_stream_take(struct stop_stream *s) {
+        if (s->free_count)
+                memmove(s->text, s->text + s->free_count, s->held_count);
+        s->free_count = 0;
+}

@@ -1,0 +1,204 @@
+/* prompt.c - see prompt.h. */
+#include "engine/request/prompt.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/chat/template.h"
+#include "engine/request/error.h"
+
+/* Bytes of the texts in MESSAGES that can become tokens; what is not a text is judged by the chat format. */
+static size_t messages_bytes(const cJSON *messages) {
+        size_t bytes = 0;
+        const cJSON *message, *part;
+        cJSON_ArrayForEach(message, messages) {
+                const cJSON *content = cJSON_GetObjectItemCaseSensitive(message, "content");
+                if (cJSON_IsString(content))
+                        bytes += strlen(content->valuestring);
+                if (!cJSON_IsArray(content))
+                        continue;
+                cJSON_ArrayForEach(part, content) {
+                        const cJSON *text = cJSON_GetObjectItemCaseSensitive(part, "text");
+                        if (cJSON_IsString(text))
+                                bytes += strlen(text->valuestring);
+                }
+        }
+        return bytes;
+}
+
+/* Refuses a text that is too long whatever its tokens are. */
+static int check_bytes(const struct request_rules *rules, const char *param, size_t bytes, uint32_t tokens_max,
+                       struct request_error *reterr) {
+        size_t least = bytes / tokenizer_longest(rules->tokenizer);
+        return least > tokens_max ? request_refuse_length(reterr, param, least, true, rules->n_ctx) : 0;
+}
+
+static int check_count(const struct request_rules *rules, const char *param, const struct token_list *list, uint32_t tokens_max,
+                       struct request_error *reterr) {
+        if (list->count == 0)
+                return request_refuse(reterr, param, "%s must not be empty.", param);
+        if (list->count > tokens_max)
+                return request_refuse_length(reterr, param, list->count, false, rules->n_ctx);
+        return 0;
+}
+
+/* The field, or NULL when it is absent or null. */
+static const cJSON *field(const cJSON *body, const char *name) {
+        const cJSON *value = cJSON_GetObjectItemCaseSensitive(body, name);
+        return cJSON_IsNull(value) ? NULL : value;
+}
+
+/* ---- the conversation ---- */
+
+/* What the prompt has begun of a call counts as said. */
+static int note_begun(const struct chat_conversation *conversation, struct reply_setup *reply, struct request_error *reterr) {
+        size_t bytes = 1;
+        for (size_t i = 0; i < 3 && conversation->begun[i]; i++)
+                bytes += strlen(conversation->begun[i]);
+        char *end = reply->begun = calloc(1, bytes);
+        if (!end)
+                return request_no_memory(reterr);
+        for (size_t i = 0; i < 3 && conversation->begun[i]; i++)
+                end = stpcpy(end, conversation->begun[i]);
+        return 0;
+}
+
+static int encode(const struct request_rules *rules, const struct chat_conversation *conversation, uint32_t tokens_max,
+                  struct token_list *list, struct reply_setup *reply, struct request_error *reterr) {
+        struct gguf_error why;
+        int r = chat_template_encode(rules->chat, rules->tokenizer, conversation, list, &reply->reasoning, &why);
+        if (r == -ENOMEM)
+                return request_no_memory(reterr);
+        if (r == -EFBIG)
+                return request_refuse_length(reterr, "messages", (size_t) tokens_max + 1, true, rules->n_ctx);
+        if (r < 0)
+                return request_refuse(reterr, "messages", "%s", why.text);
+        reply->format = &rules->chat->replies;
+        if (conversation->begun[0] && reply->reasoning == REASONING_OVER && (r = note_begun(conversation, reply, reterr)) < 0)
+                return r;
+        return check_count(rules, "messages", list, tokens_max, reterr);
+}
+
+int prompt_read_chat(const struct request_rules *rules, const cJSON *body, const struct request_tools *tools, uint32_t tokens_max,
+                     struct token_list *list, struct reply_setup *reply, struct request_error *reterr) {
+        const cJSON *messages = field(body, "messages"), *variables = field(body, "chat_template_kwargs");
+        struct chat_conversation conversation = {
+                .messages = messages, .tools = tools->offered, .variables = variables, .add_generation = true
+        };
+        if (!cJSON_IsArray(messages) || !messages->child)
+                return request_refuse(reterr, "messages", "messages must be a list of at least one message.");
+        if (variables && !cJSON_IsObject(variables))
+                return request_refuse(reterr, "chat_template_kwargs", "chat_template_kwargs must be an object.");
+        if (cJSON_GetArraySize(variables) > (int) REQUEST_VARIABLES_MAX)
+                return request_refuse(reterr, "chat_template_kwargs", "chat_template_kwargs must not hold more than %u members.",
+                                      REQUEST_VARIABLES_MAX);
+        int r = check_bytes(rules, "messages", messages_bytes(messages), tokens_max, reterr);
+        if (r < 0)
+                return r;
+        if (tools->must) { /* up to the arguments where it is known which tool, else up to the name */
+                const struct call_format *calls = rules->chat->replies.calls;
+                conversation.begun[0] = calls->writes[0];
+                conversation.begun[1] = tools->only;
+                conversation.begun[2] = tools->only ? calls->writes[1] : NULL;
+        }
+        conversation.bytes_max = (size_t) (tokens_max + 1) * tokenizer_longest(rules->tokenizer);
+        return encode(rules, &conversation, tokens_max, list, reply, reterr);
+}
+
+/* A text that writes out the begin token, which the tokenizer has added too, means one. */
+static void drop_second_begin(const struct tokenizer *t, struct token_list *list) {
+        int32_t begin = tokenizer_bos(t);
+        if (begin != TOKEN_NONE && list->count > 1 && list->ids[0] == begin && list->ids[1] == begin)
+                memmove(list->ids, list->ids + 1, --list->count * sizeof(*list->ids));
+}
+
+static int read_ids(const struct request_rules *rules, const char *param, const cJSON *array, struct token_list *list,
+                    struct request_error *reterr) {
+        const cJSON *item;
+        cJSON_ArrayForEach(item, array) {
+                double id = cJSON_IsNumber(item) ? item->valuedouble : -1;
+                if (!(id >= 0 && id < rules->n_vocab) || floor(id) != id)
+                        return request_refuse(reterr, param,
+                                              "%s holds something that is no token id: this model has ids from 0 to %u.", param,
+                                              rules->n_vocab - 1);
+                if (token_list_push(list, (int32_t) id) < 0)
+                        return request_no_memory(reterr);
+        }
+        return 0;
+}
+
+/* ONE is a string or an array of token ids. */
+static int read_one(const struct request_rules *rules, const char *param, const cJSON *one, bool parse_special,
+                    uint32_t tokens_max, struct token_list *list, struct request_error *reterr) {
+        int r;
+        if (cJSON_IsArray(one)) {
+                r = read_ids(rules, param, one, list, reterr);
+                return r < 0 ? r : check_count(rules, param, list, tokens_max, reterr);
+        }
+        size_t length = strlen(one->valuestring);
+        r = check_bytes(rules, param, length, tokens_max, reterr);
+        if (r < 0)
+                return r;
+        if (tokenizer_encode(rules->tokenizer, one->valuestring, length, true, parse_special, list) < 0)
+                return request_no_memory(reterr);
+        drop_second_begin(rules->tokenizer, list);
+        return check_count(rules, param, list, tokens_max, reterr);
+}
+
+int prompt_read(const struct request_rules *rules, const cJSON *prompt, uint32_t tokens_max, struct token_list *list,
+                struct request_error *reterr) {
+        if (cJSON_IsArray(prompt) && (cJSON_IsString(prompt->child) || cJSON_IsArray(prompt->child))) {
+                if (prompt->child->next)
+                        return request_refuse(reterr, "prompt",
+                                              "prompt must be one text: several prompts in one request are not supported.");
+                prompt = prompt->child;
+        }
+        if (!cJSON_IsString(prompt) && !cJSON_IsArray(prompt))
+                return request_refuse(reterr, "prompt", "prompt must be a text or a list of token ids.");
+        /* The whole prompt is the client's own, so it may write out special tokens: there is no turn of another to forge. */
+        return read_one(rules, "prompt", prompt, true, tokens_max, list, reterr);
+}
+
+/* Bytes of TEXT that are enough to fill the context, up to the beginning of a character. */
+static size_t bytes_that_fill(const struct request_rules *rules, const char *text) {
+        size_t length = strlen(text), most = ((size_t) rules->n_ctx_now + 1) * tokenizer_longest(rules->tokenizer);
+        while (most < length && ((unsigned char) text[most] & 0xc0) == 0x80)
+                most++;
+        return most < length ? most : length;
+}
+
+/* The beginning of INPUT that fits. */
+static int read_beginning(const struct request_rules *rules, const cJSON *input, struct token_list *list,
+                          struct request_error *reterr) {
+        uint32_t most = rules->n_ctx_now;
+        if (cJSON_IsArray(input)) {
+                int r = read_ids(rules, "input", input, list, reterr);
+                if (r < 0)
+                        return r;
+        } else if (tokenizer_encode(rules->tokenizer, input->valuestring, bytes_that_fill(rules, input->valuestring), true, false,
+                                    list) < 0) {
+                return request_no_memory(reterr);
+        }
+        drop_second_begin(rules->tokenizer, list);
+        if (list->count > most) {
+                int32_t last = list->ids[list->count - 1];
+                list->count = most;
+                if (cJSON_IsString(input) && tokenizer_is_end(rules->tokenizer, last))
+                        list->ids[most - 1] = last;
+        }
+        return check_count(rules, "input", list, most, reterr);
+}
+
+int prompt_read_input(const struct request_rules *rules, const cJSON *input, bool truncate, struct token_list *list,
+                      struct request_error *reterr) {
+        if (!cJSON_IsString(input) && !cJSON_IsArray(input))
+                return request_refuse(reterr, "input", "input must be a list of texts or of lists of token ids.");
+        if (truncate)
+                return read_beginning(rules, input, list, reterr);
+        int r = read_one(rules, "input", input, false, rules->n_ctx, list, reterr);
+        if (r == 0 && list->count > rules->n_ctx_now)
+                return request_refuse_lowered(reterr, "input", list->count, rules->n_ctx_now, rules->n_ctx);
+        return r;
+}

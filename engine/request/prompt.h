@@ -1,0 +1,30 @@
+/*
+ * prompt.h - what a client wants read: a conversation, a text, or token ids, to tokens that fit the context.
+ *
+ * A text that cannot fit is refused by its length alone, before any tokenizing, so that one client's huge
+ * prompt does not hold up the answers of the others.
+ */
+#ifndef HEADROOM_ENGINE_REQUEST_PROMPT_H
+#define HEADROOM_ENGINE_REQUEST_PROMPT_H
+
+#include "engine/request/request.h"
+#include "engine/request/tools.h"
+
+/* All: 0, -EINVAL or -ENOMEM and *reterr. LIST is the caller's to release either way. TOKENS_MAX: how many may come out. */
+/*
+ * A chat: BODY's messages and chat_template_kwargs, with TOOLS. REPLY, the caller's to release, is told how an answer is taken apart and
+ * what the prompt has begun of it: a call that must be, unless the answer may reason before it.
+ */
+int prompt_read_chat(const struct request_rules *rules, const cJSON *body, const struct request_tools *tools, uint32_t tokens_max,
+                     struct token_list *list, struct reply_setup *reply, struct request_error *reterr);
+/* A string, an array of token ids, or an array of one of these. */
+int prompt_read(const struct request_rules *rules, const cJSON *prompt, uint32_t tokens_max, struct token_list *list,
+                struct request_error *reterr);
+/*
+ * A string or an array of token ids to embed. TRUNCATE: of one that is too long the beginning is taken, and the token that ends a text
+ * where this vocabulary has one.
+ */
+int prompt_read_input(const struct request_rules *rules, const cJSON *input, bool truncate, struct token_list *list,
+                      struct request_error *reterr);
+
+#endif

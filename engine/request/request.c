@@ -1,0 +1,391 @@
+/* request.c - see request.h. Numbers with a range are rows of a table; the rest has a function each. */
+#include "engine/request/request.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/base/printable.h"
+#include "engine/request/prompt.h"
+#include "engine/request/error.h"
+#include "engine/request/response_format.h"
+#include "engine/request/tools.h"
+#include "engine/wire/wire.h"
+
+#define EMBED_FLOAT_BYTES 16u    /* of one number in an answer's JSON, its comma included */
+#define TOKENS_ALL        (-1.0) /* what front ends send for "as many as fit" */
+#define SEED_ANY          (-1.0) /* what front ends send for "choose one" */
+
+void request_rules_init(struct request_rules *rules, const struct model *model, uint32_t n_ctx, uint64_t seed) {
+        uint32_t texts = tokenizer_vocab_count(model->tokenizer);
+        *rules = (struct request_rules){
+                .tokenizer = model->tokenizer,
+                .chat = &model->chat,
+                .n_vocab = texts < model->shape.n_vocab ? texts : model->shape.n_vocab,
+                .n_ctx = n_ctx,
+                .n_ctx_now = n_ctx,
+                .n_embd = model->shape.n_embd,
+                .makes_text = model->shape.causal,
+                .pooling = model->shape.pooling == POOLING_NONE ? POOLING_MEAN : model->shape.pooling,
+                .seeds = random_seeded(seed),
+        };
+        for (uint32_t id = 0; id < rules->n_vocab; id++)
+                if (tokenizer_is_end(model->tokenizer, (int32_t) id) && rules->ends_count < REQUEST_ENDS_MAX)
+                        rules->ends[rules->ends_count++] = (int32_t) id;
+}
+
+void request_rules_done(struct request_rules *rules) {
+        token_trie_free(rules->trie);
+        rules->trie = NULL;
+}
+
+/* The field, or NULL when it is absent or null. */
+static const cJSON *field(const cJSON *body, const char *name) {
+        const cJSON *value = cJSON_GetObjectItemCaseSensitive(body, name);
+        return cJSON_IsNull(value) ? NULL : value;
+}
+
+static bool is_integer(const cJSON *value, double min, double max) {
+        return cJSON_IsNumber(value) && value->valuedouble >= min && value->valuedouble <= max &&
+               floor(value->valuedouble) == value->valuedouble;
+}
+
+static int read_bool(const cJSON *body, const char *name, bool *out, struct request_error *reterr) {
+        const cJSON *value = field(body, name);
+        if (!value)
+                return 0;
+        if (!cJSON_IsBool(value))
+                return request_refuse(reterr, name, "%s must be true or false.", name);
+        *out = cJSON_IsTrue(value);
+        return 0;
+}
+
+struct float_field {
+        const char *name;
+        size_t offset; /* in struct sampling */
+        float min, max;
+};
+
+/* clang-format off */
+static const struct float_field float_fields[] = {
+        { "temperature",       offsetof(struct sampling, temperature),       0,     5 },
+        { "top_p",             offsetof(struct sampling, top_p),             0,     1 },
+        { "min_p",             offsetof(struct sampling, min_p),             0,     1 },
+        { "repeat_penalty",    offsetof(struct sampling, repeat_penalty),    0.01f, 10 },
+        { "presence_penalty",  offsetof(struct sampling, presence_penalty),  -2,    2 },
+        { "frequency_penalty", offsetof(struct sampling, frequency_penalty), -2,    2 },
+};
+/* clang-format on */
+
+static int read_floats(const cJSON *body, struct sampling *sampling, struct request_error *reterr) {
+        for (size_t i = 0; i < sizeof(float_fields) / sizeof(float_fields[0]); i++) {
+                const struct float_field *f = &float_fields[i];
+                const cJSON *value = field(body, f->name);
+                if (!value)
+                        continue;
+                float number = cJSON_IsNumber(value) ? (float) value->valuedouble : NAN;
+                if (!(number >= f->min && number <= f->max))
+                        return request_refuse(reterr, f->name, "%s must be a number from %g to %g.", f->name, (double) f->min,
+                                              (double) f->max);
+                memcpy((char *) sampling + f->offset, &number, sizeof(number));
+        }
+        return 0;
+}
+
+/* A count where -1, by custom, means "as much as there is". */
+static int read_count(const cJSON *body, const char *name, uint32_t max, uint32_t all, uint32_t *out,
+                      struct request_error *reterr) {
+        const cJSON *value = field(body, name);
+        if (!value)
+                return 0;
+        if (!is_integer(value, -1, max))
+                return request_refuse(reterr, name, "%s must be a whole number from -1 to %u.", name, max);
+        *out = value->valuedouble < 0 ? all : (uint32_t) value->valuedouble;
+        return 0;
+}
+
+static int read_seed(const cJSON *body, struct random *seeds, uint64_t *out, struct request_error *reterr) {
+        const cJSON *value = field(body, "seed");
+        if (!value || (cJSON_IsNumber(value) && value->valuedouble == SEED_ANY)) {
+                *out = (uint64_t) random_u32(seeds) << 32 | random_u32(seeds);
+                return 0;
+        }
+        if (!is_integer(value, -0x1p63, 0x1.fffffffffffffp62))
+                return request_refuse(reterr, "seed", "seed must be a whole number of at most 64 bits.");
+        *out = (uint64_t) (int64_t) value->valuedouble;
+        return 0;
+}
+
+static int read_max_tokens(const cJSON *body, uint32_t *out, struct request_error *reterr) {
+        static const char *const names[] = { "max_completion_tokens", "max_tokens" };
+        bool found = false;
+        for (size_t i = 0; i < 2; i++) {
+                const cJSON *value = field(body, names[i]);
+                if (value && !is_integer(value, TOKENS_ALL, HUGE_VAL))
+                        return request_refuse(reterr, names[i], "%s must be a whole number that is not negative.", names[i]);
+                if (value && !found)
+                        *out = value->valuedouble < 0 || value->valuedouble > UINT32_MAX ? UINT32_MAX
+                                                                                         : (uint32_t) value->valuedouble;
+                found |= value != NULL;
+        }
+        return 0;
+}
+
+static int read_stop(const cJSON *value, struct stop_set *stops, struct request_error *reterr) {
+        if (!cJSON_IsString(value))
+                return request_refuse(reterr, "stop", "stop must be a text or a list of texts.");
+        const char *text = value->valuestring;
+        size_t length = strlen(text);
+        if (length == 0)
+                return 0; /* some front ends send their empty field */
+        if (length > REQUEST_STOP_BYTES_MAX)
+                return request_refuse(reterr, "stop", "stop holds a text of %zu bytes: the most is %u.", length,
+                                      REQUEST_STOP_BYTES_MAX);
+        for (size_t at = 0, step; at < length; at += step)
+                if (!(step = printable_utf8(text + at, length - at, NULL)))
+                        return request_refuse(reterr, "stop", "stop holds a text that is not valid UTF-8.");
+        if (stops->count == REQUEST_STOPS_MAX)
+                return request_refuse(reterr, "stop", "stop must not hold more than %u texts.", REQUEST_STOPS_MAX);
+        char *copy = strdup(text);
+        if (!copy)
+                return request_no_memory(reterr);
+        stops->strings[stops->count++] = copy;
+        return 0;
+}
+
+static int read_stops(const cJSON *body, struct stop_set *stops, struct request_error *reterr) {
+        const cJSON *value = field(body, "stop"), *item;
+        if (!value)
+                return 0;
+        if (!cJSON_IsArray(value))
+                return read_stop(value, stops, reterr);
+        cJSON_ArrayForEach(item, value) {
+                int r = read_stop(item, stops, reterr);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+/* "123" to 123, or -1: digits alone, in range. */
+static int32_t token_id_of(const char *key, uint32_t n_vocab) {
+        uint64_t id = 0;
+        for (const char *p = key; *p; p++) {
+                if (*p < '0' || *p > '9' || id >= n_vocab)
+                        return -1;
+                id = id * 10 + (uint64_t) (*p - '0');
+        }
+        return *key && id < n_vocab ? (int32_t) id : -1;
+}
+
+static int add_bias(struct sampling *s, int32_t id, float bias) {
+        /* Grown by doubling: a full table is one whose count is a power of two. */
+        if ((s->biases_count & (s->biases_count - 1)) == 0) {
+                size_t capacity = s->biases_count ? 2 * (size_t) s->biases_count : 1;
+                struct token_bias *grown = realloc(s->biases, capacity * sizeof(*grown));
+                if (!grown)
+                        return -ENOMEM;
+                s->biases = grown;
+        }
+        s->biases[s->biases_count++] = (struct token_bias){ id, bias };
+        return 0;
+}
+
+static int read_biases(const cJSON *body, uint32_t n_vocab, struct sampling *sampling, struct request_error *reterr) {
+        const cJSON *value = field(body, "logit_bias"), *item;
+        if (!value)
+                return 0;
+        if (!cJSON_IsObject(value))
+                return request_refuse(reterr, "logit_bias", "logit_bias must map token ids to numbers.");
+        cJSON_ArrayForEach(item, value) {
+                if (sampling->biases_count == REQUEST_BIASES_MAX)
+                        return request_refuse(reterr, "logit_bias", "logit_bias must not name more than %u tokens.",
+                                              REQUEST_BIASES_MAX);
+                int32_t id = token_id_of(item->string, n_vocab);
+                if (id < 0)
+                        return request_refuse(reterr, "logit_bias",
+                                              "logit_bias has a key that is no token id: this model has ids from 0 to %u.",
+                                              n_vocab - 1);
+                double bias = cJSON_IsNumber(item) ? item->valuedouble : NAN;
+                if (!(bias >= -100 && bias <= 100))
+                        return request_refuse(reterr, "logit_bias", "logit_bias must map token ids to numbers from -100 to 100.");
+                /* The API promises that -100 bans, whatever the logits' scale. */
+                if (add_bias(sampling, id, bias == -100 ? -INFINITY : (float) bias) < 0)
+                        return request_no_memory(reterr);
+        }
+        return 0;
+}
+
+static int read_chat_logprobs(const cJSON *body, struct request *r, struct request_error *reterr) {
+        int result = read_bool(body, "logprobs", &r->logprobs, reterr);
+        if (result < 0)
+                return result;
+        const cJSON *top = field(body, "top_logprobs");
+        if (!top)
+                return 0;
+        if (!is_integer(top, 0, LOGPROBS_TOP_MAX))
+                return request_refuse(reterr, "top_logprobs", "top_logprobs must be a whole number from 0 to %u.",
+                                      LOGPROBS_TOP_MAX);
+        if (!r->logprobs && top->valuedouble > 0)
+                return request_refuse(reterr, "top_logprobs", "top_logprobs needs logprobs to be true.");
+        r->top_logprobs = (uint32_t) top->valuedouble;
+        return 0;
+}
+
+static int read_completion_logprobs(const cJSON *body, struct request *r, struct request_error *reterr) {
+        const cJSON *value = field(body, "logprobs");
+        if (!value || cJSON_IsFalse(value))
+                return 0;
+        if (!is_integer(value, 0, LOGPROBS_TOP_MAX))
+                return request_refuse(reterr, "logprobs", "logprobs must be a whole number from 0 to %u.", LOGPROBS_TOP_MAX);
+        r->logprobs = true;
+        r->top_logprobs = (uint32_t) value->valuedouble;
+        return 0;
+}
+
+static int read_logprobs(const cJSON *body, struct request *r, struct request_error *reterr) {
+        return r->kind == REQUEST_CHAT ? read_chat_logprobs(body, r, reterr) : read_completion_logprobs(body, r, reterr);
+}
+
+static int read_sampling(struct request_rules *rules, const cJSON *body, struct request *r, struct request_error *reterr) {
+        struct sampling *s = &r->sampling;
+        const uint32_t last_max = REQUEST_REPEAT_LAST_MAX;
+        int result;
+        if ((result = read_floats(body, s, reterr)) < 0 ||
+            (result = read_count(body, "top_k", INT32_MAX, 0, &s->top_k, reterr)) < 0 ||
+            (result = read_count(body, "repeat_last_n", last_max, last_max, &s->repeat_last_n, reterr)) < 0 ||
+            (result = read_seed(body, &rules->seeds, &s->seed, reterr)) < 0 ||
+            (result = read_biases(body, rules->n_vocab, s, reterr)) < 0 ||
+            (result = read_bool(body, "ignore_eos", &r->ignore_end, reterr)) < 0)
+                return result;
+        for (uint32_t i = 0; r->ignore_end && i < rules->ends_count; i++)
+                if (add_bias(s, rules->ends[i], -INFINITY) < 0)
+                        return request_no_memory(reterr);
+        return 0;
+}
+
+static int read_prompt(const struct request_rules *rules, const cJSON *body, const struct request_tools *tools, struct request *r,
+                       struct request_error *reterr) {
+        r->reply.seed = r->sampling.seed ^ r->id << 32; /* the same seed again must not give a conversation two calls of one id */
+        /* An answer needs room for one token at least. */
+        uint32_t tokens_max = rules->n_ctx - (r->max_tokens > 0);
+        int result = r->kind == REQUEST_CHAT ? prompt_read_chat(rules, body, tools, tokens_max, &r->inputs[0], &r->reply, reterr)
+                                             : prompt_read(rules, field(body, "prompt"), tokens_max, &r->inputs[0], reterr);
+        if (result < 0)
+                return result;
+        const char *param = r->kind == REQUEST_CHAT ? "messages" : "prompt";
+        if (r->inputs[0].count + (r->max_tokens > 0) > rules->n_ctx_now)
+                return request_refuse_lowered(reterr, param, r->inputs[0].count, rules->n_ctx_now, rules->n_ctx);
+        uint32_t left = rules->n_ctx_now - (uint32_t) r->inputs[0].count;
+        if (r->max_tokens > left)
+                r->max_tokens = left;
+        return 0;
+}
+
+static int read_body(struct request_rules *rules, const cJSON *body, struct request *r, struct request_error *reterr) {
+        if (!rules->makes_text)
+                return request_refuse(reterr, "model",
+                                      "This model makes embeddings alone: ask it at /v1/embeddings, or name another.");
+        if (!cJSON_IsObject(body))
+                return request_refuse(reterr, NULL, "The request's body must be a JSON object.");
+        int result;
+        if ((result = read_sampling(rules, body, r, reterr)) < 0 || (result = read_stops(body, &r->stops, reterr)) < 0 ||
+            (result = read_max_tokens(body, &r->max_tokens, reterr)) < 0 || (result = read_logprobs(body, r, reterr)) < 0)
+                return result;
+        if (r->top_logprobs > rules->n_vocab)
+                r->top_logprobs = rules->n_vocab;
+        /* What takes time comes last; where the grammar begins is for the prompt to say. */
+        struct request_tools tools = { .offered = NULL };
+        if ((r->kind == REQUEST_CHAT && (result = request_read_tools(rules, body, &r->reply, &tools, reterr)) < 0) ||
+            (result = read_prompt(rules, body, &tools, r, reterr)) < 0)
+                return result;
+        return request_read_grammar(rules, body, &tools, &r->reply, &r->grammar, reterr);
+}
+
+int request_read(struct request_rules *rules, uint64_t id, enum request_kind kind, const cJSON *body, struct request *ret,
+                 struct request_error *reterr) {
+        assert(kind == REQUEST_CHAT || kind == REQUEST_COMPLETION);
+        struct request r = {
+                .id = id,
+                .kind = kind,
+                .inputs = calloc(1, sizeof(*r.inputs)),
+                .inputs_count = 1,
+                .max_tokens = REQUEST_TOKENS_DEFAULT,
+                .sampling = sampling_default(),
+        };
+        int result = r.inputs ? read_body(rules, body, &r, reterr) : request_no_memory(reterr);
+        if (result < 0)
+                request_done(&r);
+        else
+                *ret = r;
+        return result;
+}
+
+/* How many vectors of this model an answer's frame holds. */
+static uint32_t embed_inputs_max(uint32_t dimensions) {
+        uint32_t fit = WIRE_TO_DAEMON_BYTES_MAX / (dimensions * EMBED_FLOAT_BYTES + EMBED_FLOAT_BYTES);
+        uint32_t max = fit < REQUEST_INPUTS_MAX ? fit : REQUEST_INPUTS_MAX;
+        return max > 1 ? max - 1 : 1; /* one vector's room for the envelope */
+}
+
+/* What is asked of all vectors; the inputs come later. */
+static int read_embed_options(const struct request_rules *rules, const cJSON *wanted, struct request *r, bool *ret_truncate,
+                              struct request_error *reterr) {
+        const cJSON *dimensions = field(wanted, "dimensions");
+        if (dimensions && !is_integer(dimensions, 1, rules->n_embd))
+                return request_refuse(reterr, "dimensions", "dimensions must be a whole number from 1 to %u.", rules->n_embd);
+        r->dimensions = dimensions ? (uint32_t) dimensions->valuedouble : rules->n_embd;
+        return read_bool(wanted, "truncate", ret_truncate, reterr);
+}
+
+int request_read_embed(struct request_rules *rules, uint64_t id, const cJSON *wanted, struct request *ret,
+                       struct request_error *reterr) {
+        struct request options = { 0 };
+        bool truncate = false;
+        int read = read_embed_options(rules, wanted, &options, &truncate, reterr);
+        if (read < 0)
+                return read;
+        const cJSON *input = field(wanted, "input");
+        uint32_t max = embed_inputs_max(options.dimensions);
+        int count = cJSON_IsArray(input) ? cJSON_GetArraySize(input) : 0;
+        if (count < 1 || (uint32_t) count > max)
+                return request_refuse(reterr, "input", "input must be a list of 1 to %u texts or lists of token ids.", max);
+        struct request r = { .id = id,
+                             .kind = REQUEST_EMBED,
+                             .inputs = calloc((size_t) count, sizeof(*r.inputs)),
+                             .dimensions = options.dimensions,
+                             .sampling = sampling_default() };
+        int result = r.inputs ? 0 : request_no_memory(reterr);
+        const cJSON *item;
+        cJSON_ArrayForEach(item, input) {
+                if (result < 0)
+                        break;
+                result = prompt_read_input(rules, item, truncate, &r.inputs[r.inputs_count++], reterr);
+        }
+        if (result < 0)
+                request_done(&r);
+        else
+                *ret = r;
+        return result;
+}
+
+void request_done(struct request *r) {
+        for (uint32_t i = 0; r->inputs && i < r->inputs_count; i++)
+                token_list_done(&r->inputs[i]);
+        free(r->inputs);
+        free(r->sampling.biases);
+        stop_set_done(&r->stops);
+        grammar_free(r->grammar);
+        reply_setup_done(&r->reply);
+        *r = (struct request){ 0 };
+}
+
+uint32_t request_tokens_max(const struct request *r) {
+        size_t longest = 0;
+        for (uint32_t i = 0; i < r->inputs_count; i++)
+                if (r->inputs[i].count > longest)
+                        longest = r->inputs[i].count;
+        return (uint32_t) longest + r->max_tokens;
+}

@@ -1,0 +1,87 @@
+/*
+ * request.h - a client's body, read into checked values or refused with a sentence.
+ *
+ * The daemon hands the body over as the client sent it, so every field is hostile: its type, range and size
+ * are checked here and nowhere else. null counts as absent, unknown fields are ignored. What is refused
+ * names its field, in the terms of the OpenAI API. After request_read nothing refers to the JSON any more.
+ */
+#ifndef HEADROOM_ENGINE_REQUEST_REQUEST_H
+#define HEADROOM_ENGINE_REQUEST_REQUEST_H
+
+#include <cjson/cJSON.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "engine/bounds.h"
+#include "engine/grammar/grammar.h"
+#include "engine/grammar/token_trie.h"
+#include "engine/model/model.h"
+#include "engine/compute/pooling.h"
+#include "engine/base/random.h"
+#include "engine/output/chat_parser.h"
+#include "engine/sampling/sampler.h"
+#include "engine/output/stop_strings.h"
+#include "engine/tokenizer/tokenizer.h"
+
+/* What requests are checked against, worked out once per model. */
+struct request_rules {
+        const struct tokenizer *tokenizer;
+        const struct chat_template *chat;
+        uint32_t n_vocab;   /* token ids that have both a text and a logit */
+        uint32_t n_ctx;     /* prompt and answer of one request together */
+        uint32_t n_ctx_now; /* the same for the time being: at most n_ctx */
+        uint32_t n_embd;
+        bool makes_text;                /* else vectors alone */
+        enum pooling pooling;           /* of vectors; each text has one */
+        int32_t ends[REQUEST_ENDS_MAX]; /* the tokens that end an answer */
+        uint32_t ends_count;
+        struct random seeds;     /* for requests that name none */
+        struct token_trie *trie; /* of the vocabulary; made when the first request comes with a grammar */
+};
+void request_rules_init(struct request_rules *rules, const struct model *model, uint32_t n_ctx, uint64_t seed);
+void request_rules_done(struct request_rules *rules);
+
+struct request_error {
+        int status;                      /* of HTTP */
+        const char *kind;                /* OpenAI's "type" */
+        const char *code;                /* a word, or NULL */
+        const char *param;               /* a field's name, or NULL */
+        char message[320];               /* one sentence */
+        uint32_t n_prompt_tokens, n_ctx; /* where it was too long; else 0 */
+};
+/* Not the client's fault: the engine is out of memory. */
+struct request_error request_error_memory(void);
+
+enum request_kind { REQUEST_CHAT, REQUEST_COMPLETION, REQUEST_EMBED };
+
+struct request {
+        uint64_t id;
+        enum request_kind kind;
+        struct token_list *inputs; /* one prompt; or the texts to embed, inputs_count of them; none is empty */
+        uint32_t inputs_count;
+        uint32_t dimensions;      /* of the vectors of texts to embed; 1 .. n_embd */
+        uint32_t max_tokens;      /* at most what the context leaves; 0: the prompt alone */
+        struct sampling sampling; /* its biases are the request's */
+        struct stop_set stops;
+        struct grammar *grammar; /* that the answer must keep to, or NULL */
+        bool ignore_end;         /* end tokens are banned and do not end the answer */
+        bool logprobs;
+        uint32_t top_logprobs;
+        struct reply_setup reply; /* what the answer is taken apart into */
+};
+
+/* KIND is REQUEST_CHAT or REQUEST_COMPLETION. 0; -EINVAL, -ENOMEM and *reterr. *RET is written only on success. */
+int request_read(struct request_rules *rules, uint64_t id, enum request_kind kind, const cJSON *body, struct request *ret,
+                 struct request_error *reterr);
+/*
+ * WANTED: an object with `input`, an array of strings or of arrays of token ids, and maybe `dimensions` and `truncate` (true: the
+ * beginning of a text that is longer than the context is taken).
+ */
+int request_read_embed(struct request_rules *rules, uint64_t id, const cJSON *wanted, struct request *ret,
+                       struct request_error *reterr);
+void request_done(struct request *r);
+
+/* The tokens the request may come to: of its prompt and its answer, or of its longest text to embed. */
+uint32_t request_tokens_max(const struct request *r);
+
+#endif

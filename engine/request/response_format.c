@@ -1,0 +1,176 @@
+/* response_format.c - see response_format.h. */
+#include "engine/request/response_format.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "engine/grammar/gbnf.h"
+#include "engine/json_schema/schema.h"
+#include "engine/base/printable.h"
+#include "engine/request/error.h"
+
+#define LINES_BEHIND_REASONING 2u /* what models leave between it and the answer, which shows them nowhere */
+
+struct wish {
+        const char *param;
+        const cJSON *schema, *grammar;
+        bool any_object;
+        const struct request_tools *call;
+};
+
+static bool is_asked(const struct wish *w) {
+        return w->schema || w->grammar || w->any_object || w->call;
+}
+
+static const cJSON *member(const cJSON *object, const char *name) {
+        const cJSON *value = cJSON_GetObjectItemCaseSensitive(object, name);
+        return cJSON_IsNull(value) ? NULL : value;
+}
+
+/* {"type": "json_schema", "json_schema": {"schema": ...}}; some put the schema beside the type. */
+static const cJSON *schema_in(const cJSON *format) {
+        const cJSON *wrapper = member(format, "json_schema");
+        return wrapper ? member(wrapper, "schema") : member(format, "schema");
+}
+
+static int read_format(const cJSON *body, struct wish *w, struct request_error *reterr) {
+        const cJSON *format = member(body, "response_format"), *type = member(format, "type");
+        if (!format)
+                return 0;
+        w->param = "response_format";
+        if (!cJSON_IsObject(format) || !cJSON_IsString(type))
+                return request_refuse(reterr, w->param, "response_format must be an object with a type.");
+        w->schema = schema_in(format);
+        if (!strcmp(type->valuestring, "text")) {
+                w->schema = NULL;
+        } else if (!strcmp(type->valuestring, "json_object")) {
+                w->any_object = !w->schema;
+        } else if (strcmp(type->valuestring, "json_schema")) {
+                return request_refuse(reterr, w->param, "response_format.type must be text, json_object or json_schema.");
+        } else if (!w->schema) {
+                return request_refuse(reterr, w->param, "response_format.json_schema must have a schema.");
+        }
+        return 0;
+}
+
+static int take(struct wish *to, struct wish from, struct request_error *reterr) {
+        if (!is_asked(&from))
+                return 0;
+        if (is_asked(to))
+                return request_refuse(reterr, from.param, "%s and %s cannot both be held to: send one of them.", to->param,
+                                      from.param);
+        *to = from;
+        return 0;
+}
+
+static int read_wish(const cJSON *body, const struct request_tools *tools, struct wish *w, struct request_error *reterr) {
+        const cJSON *schema = member(body, "json_schema"), *grammar = member(body, "grammar");
+        if (grammar && !cJSON_IsString(grammar))
+                return request_refuse(reterr, "grammar", "grammar must be a text.");
+        if (grammar && !grammar->valuestring[0])
+                grammar = NULL; /* some front ends send their empty field */
+        int r = read_format(body, w, reterr);
+        if (r == 0)
+                r = take(w, (struct wish){ .param = "json_schema", .schema = schema }, reterr);
+        if (r == 0)
+                r = take(w, (struct wish){ .param = "grammar", .grammar = grammar }, reterr);
+        if (r == 0)
+                r = take(w, (struct wish){ .param = "tool_choice", .call = tools->must ? tools : NULL }, reterr);
+        return r;
+}
+
+/* ---- a call ---- */
+
+/* Those of TOOLS that may be called, into LIST; how many. */
+static uint32_t list_calls(const struct request_tools *tools, struct schema_call list[]) {
+        uint32_t count = 0;
+        const cJSON *tool;
+        cJSON_ArrayForEach(tool, tools->offered) {
+                const char *name = request_tool_name(tool);
+                if (tools->only && strcmp(name, tools->only) != 0)
+                        continue;
+                list[count++] = (struct schema_call){ name, request_tool_arguments(tool) };
+                if (tools->only)
+                        break; /* of two with one name the first is meant */
+        }
+        return count;
+}
+
+static int refuse(const struct wish *w, int error, const struct grammar_error *why, struct request_error *reterr) {
+        const char *param = w->call ? "tools" : w->param;
+        return error == -ENOMEM ? request_no_memory(reterr) : request_refuse(reterr, param, "%s: %s.", param, why->text);
+}
+
+/* A call as the model writes it, without what the prompt has begun of it. */
+static int read_call(struct grammar_builder *b, const struct wish *w, const struct reply_setup *reply, uint32_t *ret_root,
+                     struct request_error *reterr) {
+        struct schema_call list[REQUEST_TOOLS_MAX];
+        const char *const *writes = reply->format->calls->writes, *only = w->call->only;
+        struct schema_calls calls = { writes[0], writes[1], writes[2], list, list_calls(w->call, list) };
+        struct grammar_error why;
+        char shown[64];
+        uint32_t wrong;
+        if (reply->begun)
+                calls.before = "";
+        if (reply->begun && only)
+                list[0].name = calls.between = "";
+        int r = schema_read_calls(b, &calls, ret_root, &wrong, &why);
+        if (r != -EINVAL || wrong == calls.count)
+                return r < 0 ? refuse(w, r, &why, reterr) : 0;
+        const char *name = only ? only : list[wrong].name;
+        return request_refuse(reterr, "tools", "A call of %s cannot be held to its parameters: %s.",
+                              printable_copy(shown, sizeof(shown), name, strlen(name)), why.text);
+}
+
+/* ---- the whole ---- */
+
+/* The rules of the answer proper. */
+static int read_rules(struct grammar_builder *b, const struct wish *w, const struct reply_setup *reply, uint32_t *ret_root,
+                      struct request_error *reterr) {
+        struct grammar_error why;
+        if (w->call)
+                return read_call(b, w, reply, ret_root, reterr);
+        int r = w->grammar      ? gbnf_read_whole(b, w->grammar->valuestring, strlen(w->grammar->valuestring), ret_root, &why)
+                : w->any_object ? schema_read_any_object(b, ret_root, &why)
+                                : schema_read(b, w->schema, ret_root, &why);
+        return r < 0 ? refuse(w, r, &why, reterr) : 0;
+}
+
+/* A rule for the same behind reasoning. */
+static uint32_t behind_reasoning(struct grammar_builder *b, uint32_t root, const struct reply_setup *reply) {
+        uint32_t rule = grammar_builder_rule(b, "answer", 6), thought = grammar_builder_sequence(b),
+                 e = grammar_builder_sequence(b);
+        bool may = reply->reasoning == REASONING_MAY;
+        if (may)
+                grammar_builder_add(b, thought, grammar_builder_literal(b, reply->format->reasoning->open));
+        grammar_builder_add(b, thought, grammar_builder_until(b, reply->format->reasoning->close));
+        grammar_builder_add(b, thought, grammar_builder_repeat(b, grammar_builder_literal(b, "\n"), 0, LINES_BEHIND_REASONING));
+        grammar_builder_add(b, e, may ? grammar_builder_optional(b, thought) : thought);
+        grammar_builder_add(b, e, grammar_builder_call(b, root));
+        grammar_builder_set_body(b, rule, e);
+        return rule;
+}
+
+static int compile(const struct wish *w, const struct reply_setup *reply, struct grammar **ret, struct request_error *reterr) {
+        struct grammar_builder b = { 0 };
+        struct grammar_error why;
+        uint32_t root;
+        int r = read_rules(&b, w, reply, &root, reterr);
+        if (r == 0 && reply->reasoning != REASONING_OVER)
+                root = behind_reasoning(&b, root, reply);
+        if (r == 0 && (r = grammar_builder_compile(&b, root, ret, &why)) < 0)
+                (void) refuse(w, r, &why, reterr);
+        grammar_builder_done(&b);
+        return r;
+}
+
+int request_read_grammar(struct request_rules *rules, const cJSON *body, const struct request_tools *tools,
+                         const struct reply_setup *reply, struct grammar **ret, struct request_error *reterr) {
+        struct wish w = { 0 };
+        int r = read_wish(body, tools, &w, reterr);
+        if (r < 0 || !is_asked(&w))
+                return r;
+        if (!rules->trie && token_trie_new(rules->tokenizer, rules->n_vocab, &rules->trie) < 0)
+                return request_no_memory(reterr);
+        return compile(&w, reply, ret, reterr);
+}

@@ -1,0 +1,139 @@
+/* tools.c - see tools.h. */
+#include "engine/request/tools.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/chat/template.h"
+#include "engine/base/printable.h"
+#include "engine/request/error.h"
+
+/* The field, or NULL when it is absent or null. */
+static const cJSON *field(const cJSON *body, const char *name) {
+        const cJSON *value = cJSON_GetObjectItemCaseSensitive(body, name);
+        return cJSON_IsNull(value) ? NULL : value;
+}
+
+const char *request_tool_name(const cJSON *tool) {
+        return cJSON_GetStringValue(field(field(tool, "function"), "name"));
+}
+
+const cJSON *request_tool_arguments(const cJSON *tool) {
+        /* {"additionalProperties": false} */
+        static char others[] = "additionalProperties";
+        static cJSON no_others = { .type = cJSON_False, .string = others };
+        static const cJSON nothing = { .type = cJSON_Object, .child = &no_others };
+        const cJSON *parameters = field(field(tool, "function"), "parameters");
+        return parameters ? parameters : &nothing;
+}
+
+/* The names of TOOLS, each terminated, an empty one last. */
+static int read_names(const cJSON *tools, char **ret, struct request_error *reterr) {
+        size_t count = 0, bytes = 1;
+        const cJSON *tool;
+        cJSON_ArrayForEach(tool, tools) {
+                const char *name = request_tool_name(tool);
+                if (!name || !*name || strlen(name) > REQUEST_TOOL_NAME_BYTES_MAX)
+                        return request_refuse(reterr, "tools", "tools[%zu] must have a function with a name of 1 to %u bytes.",
+                                              count, REQUEST_TOOL_NAME_BYTES_MAX);
+                if (++count > REQUEST_TOOLS_MAX)
+                        return request_refuse(reterr, "tools", "tools must not hold more than %u of them.", REQUEST_TOOLS_MAX);
+                bytes += strlen(name) + 1;
+        }
+        char *names = calloc(1, bytes), *end = names;
+        if (!names)
+                return request_no_memory(reterr);
+        cJSON_ArrayForEach(tool, tools)
+                end = stpcpy(end, request_tool_name(tool)) + 1;
+        *ret = names;
+        return 0;
+}
+
+/* ---- a call that must be ---- */
+
+/* What a client says of calls. */
+struct choice {
+        bool none, must;  /* the model may not call, or has to */
+        const char *tool; /* this one; NULL: any */
+};
+
+static int read_choice(const cJSON *body, struct choice *ret, struct request_error *reterr) {
+        const cJSON *choice = field(body, "tool_choice");
+        const char *word = cJSON_GetStringValue(choice);
+        ret->tool = request_tool_name(choice);
+        ret->none = word && !strcmp(word, "none");
+        ret->must = ret->tool || (word && !strcmp(word, "required"));
+        if (choice && !ret->none && !ret->must && !(word && !strcmp(word, "auto")))
+                return request_refuse(reterr, "tool_choice",
+                                      "tool_choice must be \"auto\", \"none\", \"required\", or name a function.");
+        return 0;
+}
+
+/* NAME can be written into a call as it is: into a JSON text, or where NAKED between marks, as output/chat_parser.c reads it there. */
+static bool is_writable(const char *name, bool naked) {
+        for (; *name; name++) {
+                unsigned char c = (unsigned char) *name;
+                if (naked ? !isalnum(c) && !strchr("_-.", c) : c < ' ' || c == '"' || c == '\\')
+                        return false;
+        }
+        return true;
+}
+
+static bool is_called(const cJSON *tool, const char *only) {
+        return !only || !strcmp(request_tool_name(tool), only);
+}
+
+/* Whether this model can be made to call each of those it may choose from. */
+static int check_call(const struct request_rules *rules, const struct request_tools *tools, struct request_error *reterr) {
+        const struct call_format *calls = rules->chat->replies.calls;
+        bool found = false;
+        const cJSON *tool;
+        if (!calls)
+                return request_refuse(reterr, "tool_choice",
+                                      "This model cannot be made to call a tool: tool_choice must be \"auto\" or \"none\".");
+        bool naked = calls->writes[0][strlen(calls->writes[0]) - 1] != '"';
+        cJSON_ArrayForEach(tool, tools->offered) {
+                char shown[64];
+                const char *name = request_tool_name(tool);
+                if (!is_called(tool, tools->only))
+                        continue;
+                found = true;
+                if (!is_writable(name, naked))
+                        return request_refuse(
+                                reterr, "tool_choice",
+                                "This model cannot be made to call a tool of the name %s: rename it, or let tool_choice "
+                                "be \"auto\" or \"none\".",
+                                printable_copy(shown, sizeof(shown), name, strlen(name)));
+        }
+        if (!found)
+                return request_refuse(reterr, "tool_choice", "tool_choice names a function that is not among the tools.");
+        return 0;
+}
+
+int request_read_tools(const struct request_rules *rules, const cJSON *body, struct reply_setup *reply, struct request_tools *ret,
+                       struct request_error *reterr) {
+        const cJSON *tools = field(body, "tools");
+        struct choice choice;
+        *ret = (struct request_tools){ .offered = NULL };
+        if (tools && !cJSON_IsArray(tools))
+                return request_refuse(reterr, "tools", "tools must be a list.");
+        int r = read_choice(body, &choice, reterr);
+        if (r == 0 && choice.must && !(tools && tools->child))
+                return request_refuse(reterr, "tool_choice", "tool_choice wants a call, and there are no tools.");
+        if (r < 0 || !tools || !tools->child || choice.none)
+                return r;
+        r = read_names(tools, &reply->tools, reterr);
+        if (r < 0)
+                return r;
+        if (!rules->chat->takes_tools)
+                return request_refuse(
+                        reterr, "tools",
+                        "The chat template of this model has no place for tools: leave them out or choose another model.");
+        reply->calls = true;
+        *ret = (struct request_tools){ .offered = tools, .must = choice.must };
+        if (choice.must)
+                ret->only = choice.tool ? choice.tool : tools->child->next ? NULL : request_tool_name(tools->child);
+        return choice.must ? check_call(rules, ret, reterr) : 0;
+}

@@ -1,0 +1,24 @@
+/*
+ * tools.h - the tools that a client offers its model, and whether one of them must be called: `tools` and `tool_choice`.
+ */
+#ifndef HEADROOM_ENGINE_REQUEST_TOOLS_H
+#define HEADROOM_ENGINE_REQUEST_TOOLS_H
+
+#include "engine/request/request.h"
+
+/* Points into the body. */
+struct request_tools {
+        const cJSON *offered; /* a list of functions with names, not empty; NULL: none that may be called */
+        const char *only;     /* the answer must call this one; NULL: any */
+        bool must;            /* the answer must be a call */
+};
+
+/* Of one of them; what it takes is a schema, also where it says nothing: then it takes nothing. */
+const cJSON *request_tool_arguments(const cJSON *tool);
+const char *request_tool_name(const cJSON *tool);
+
+/* 0; -EINVAL or -ENOMEM and *reterr. REPLY, the caller's to release either way, is told which calls there may be. */
+int request_read_tools(const struct request_rules *rules, const cJSON *body, struct reply_setup *reply, struct request_tools *ret,
+                       struct request_error *reterr);
+
+#endif

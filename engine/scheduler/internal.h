@@ -1,0 +1,135 @@
+/*
+ * internal.h - the scheduler's own parts, for its own files alone.
+ *
+ *      scheduler.c          its life, the queue, a step
+ *      admit.c    who may run: the account of the pool
+ *      suspend.c  who gives its KV back for a while, and how it returns
+ *      prefix_store_io.c   what outlives the engine in files, and is taken from there again
+ *      statistics.c  what it says of itself
+ */
+#ifndef HEADROOM_ENGINE_SCHEDULER_INTERNAL_H
+#define HEADROOM_ENGINE_SCHEDULER_INTERNAL_H
+
+#include "engine/kv/requantize.h"
+#include "engine/kv/prefix_cache.h"
+#include "engine/scheduler/scheduler.h"
+#include "engine/scheduler/sequence.h"
+#include "engine/kv/session_file.h"
+#include "engine/scheduler/throughput.h"
+#include "engine/wire/wire.h"
+
+/* What a finished sequence has left, offered to be kept in a file, or being written to one. */
+struct keeping {
+        uint64_t id;
+        int fd;                /* owned; -1: nobody has asked for it yet */
+        int32_t *tokens;       /* NULL: nothing is offered */
+        struct kv_sequence kv; /* shares the blocks */
+        struct session_writer writer;
+};
+
+struct scheduler {
+        struct scheduler_config config;
+        struct keeping keeping;
+        struct prefix_store prefixes;
+        struct kv_shift shift;
+        uint64_t step_us; /* how long the last step computed; 0: it had nothing to do */
+        struct sampler_scratch *scratch;
+        struct sequence *running[WIRE_PARALLEL_MAX];
+        uint32_t running_count;
+        struct sequence *waiting, **waiting_end;
+        uint32_t waiting_count;
+        struct sequence *suspended[WIRE_SUSPENDED_MAX]; /* those that hold no KV and wait for scheduler_restore */
+        uint32_t suspended_count;
+        bool head_must_wait; /* the first in the queue was tried, and nothing has left since */
+        uint32_t prefill_chunk;
+        double step_us_max; /* of a step with prompts, if its own limits are not lower */
+        uint32_t blocks_max;
+        uint8_t *marks; /* blocks_max: room for counting distinct blocks */
+        uint64_t tokens_prefilled, tokens_decoded;
+        double prefill_tokens, prefill_us; /* fading sums over the steps that had prompts */
+        struct speed speed;                /* of those that had answers alone */
+};
+
+/* A sequence that has given its KV back, or is about to, or takes it again. Belongs to the sequence while that lasts. */
+enum suspension_state {
+        SUSPENSION_SAVING,    /* runs, but takes no part in steps: its KV is being written */
+        SUSPENSION_AWAY,      /* in `suspended` */
+        SUSPENSION_RETURNING, /* in the queue, before all that were never suspended */
+        SUSPENSION_LOADING,   /* runs, but takes no part in steps: its KV is being read */
+};
+
+struct suspension {
+        enum suspension_state state;
+        int fd;          /* owned; -1: none */
+        bool saved;      /* its KV is in the file, whole */
+        uint32_t stored; /* tokens of it */
+        uint64_t bytes;  /* of memory that it will need again */
+        struct session_writer writer;
+        struct session_reader reader;
+};
+
+/* A prompt that asks whether a file has its beginning, or is reading it from there. Belongs to the sequence while that lasts. */
+enum recall_state {
+        RECALL_ASKED,    /* first in the queue, and waits for the answer */
+        RECALL_ANSWERED, /* there is a file, and it waits for room */
+        RECALL_LOADING,  /* runs, but takes no part in steps: its KV is being read */
+};
+
+struct recall {
+        enum recall_state state;
+        int fd;          /* owned; -1: none */
+        uint32_t wanted; /* tokens of the file */
+        struct session_reader reader;
+};
+
+/* ---- scheduler.c ---- */
+
+uint32_t scheduler_blocks_of(uint32_t tokens);
+/* The sequence, wherever it is; NULL when it is not known. */
+struct sequence *scheduler_find(const struct scheduler *s, uint64_t id);
+void scheduler_running_remove(struct scheduler *s, uint32_t index);
+uint32_t scheduler_running_index(const struct scheduler *s, const struct sequence *q);
+struct sequence *scheduler_waiting_take(struct scheduler *s, struct sequence **link);
+/* From wherever it is. */
+void scheduler_take_out(struct scheduler *s, const struct sequence *q);
+/* Ends Q, which nobody has any more; its KV is kept as a prefix where that makes sense. */
+void scheduler_dismiss(struct scheduler *s, struct sequence *q);
+/* The same, and its owner is told why. */
+void scheduler_fail(struct scheduler *s, struct sequence *q, const struct request_error *error);
+
+/* ---- admit.c ---- */
+
+/* Marks the blocks of KV; returns how many were not marked before. */
+uint32_t scheduler_mark_blocks(const struct scheduler *s, const struct kv_sequence *kv);
+void scheduler_admit(struct scheduler *s);
+
+/* ---- suspend.c ---- */
+
+/* One piece of a file, if one is being written or read. */
+void scheduler_transfer(struct scheduler *s);
+bool scheduler_transfers(const struct scheduler *s);
+/* Q, restored, has room now. */
+void suspension_admitted(struct scheduler *s, struct sequence *q);
+/* What its suspension holds, if there is one, is let go. */
+void suspension_end(struct sequence *q);
+
+/* ---- prefix_store_io.c ---- */
+
+/* True while Q, whose first KNOWN tokens are in memory already, must wait for an answer; asks when it has not. */
+bool recall_ask(struct scheduler *s, struct sequence *q, uint32_t known);
+/* How many tokens its file has, more than KNOWN; 0: there is no such file. */
+uint32_t recall_open(struct scheduler *s, struct sequence *q, uint32_t known);
+/* Q has room now, and will be read from its file. */
+void recall_admitted(struct sequence *q);
+/* What is read by now is enough; on_start is told if it was not. */
+void recall_cut_short(struct scheduler *s, struct sequence *q);
+/* What its recall holds, if there is one, is let go. */
+void recall_end(struct sequence *q);
+/* One piece of a file, if one is being read, or written while nothing runs. */
+void recall_transfer(struct scheduler *s);
+bool recall_transfers(const struct scheduler *s);
+/* Gives up what is being kept, so that its blocks fall free; false when there is nothing. */
+bool keeping_abandon(struct scheduler *s);
+void keeping_end(struct scheduler *s); /* without a word */
+
+#endif

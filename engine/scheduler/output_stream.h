@@ -1,0 +1,83 @@
+/*
+ * output_stream.h - the tokens of one answer, on their way to text.
+ *
+ * Tokens go in one by one; whole UTF-8 characters come out, as soon as they cannot belong to a stop string
+ * any more, taken apart into reasoning, content and calls of tools (output/chat_parser.h). Log-probabilities travel with the text of their token:
+ * those of a stop string are dropped with it; where an answer is taken apart they come with the first part that the text gives.
+ */
+#ifndef HEADROOM_ENGINE_SCHEDULER_OUTPUT_STREAM_H
+#define HEADROOM_ENGINE_SCHEDULER_OUTPUT_STREAM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "engine/output/chat_parser.h"
+#include "engine/request/request.h"
+#include "engine/sampling/sampler.h"
+#include "engine/output/stop_strings.h"
+#include "engine/tokenizer/tokenizer.h"
+#include "engine/unicode/utf8_stream.h"
+
+enum finish {
+        FINISH_STOP,   /* by a stop string or end token */
+        FINISH_LENGTH, /* no token more was allowed */
+        FINISH_CALLS,  /* as STOP, and the answer calls tools */
+};
+
+struct token_logprob {
+        int32_t id;
+        float value;
+        uint32_t top_count;
+        struct logprob top[LOGPROBS_TOP_MAX];
+};
+
+/* What can be sent now. Points into the answer: good until the next call. */
+struct answer_piece {
+        struct reply_part part;
+        uint32_t tokens; /* made since the last piece */
+        const struct token_logprob *logprobs;
+        uint32_t logprobs_count;
+};
+
+struct answer {
+        const struct tokenizer *tokenizer;
+        const struct stop_set *stops;
+        bool first; /* the next token begins a text of its own */
+        struct utf8_stream characters;
+        struct stop_stream stream;
+        size_t bytes_made;           /* all text so far */
+        size_t bytes_taken;          /* of it, handed out */
+        uint32_t tokens_new;         /* since the last piece */
+        struct token_made *made;     /* log-probabilities whose text is not out yet, with where it begins */
+        struct token_logprob *ready; /* those of the last piece; as much room */
+        uint32_t made_count, made_capacity;
+        bool handed; /* the free text of the stream has been handed out */
+        bool ended;
+        const struct reply_setup *setup;
+        struct reply reply;
+        struct answer_piece plain; /* what was put into the reply last: its tokens and log-probabilities go with the next part */
+};
+
+/*
+ * CHAT: the answer is a text of its own, not the continuation of the prompt. STOPS and SETUP must outlive the answer. 0 or -ENOMEM;
+ * answer_done afterwards either way.
+ */
+int answer_init(struct answer *a, const struct tokenizer *tokenizer, const struct stop_set *stops,
+                const struct reply_setup *setup, bool chat);
+void answer_done(struct answer *a);
+
+/* Adds the text of token ID; LOGPROB may be NULL. 0 or -ENOMEM. Afterwards answer_stopped may hold. */
+int answer_add(struct answer *a, int32_t id, const struct token_logprob *logprob);
+/* A token that has no text: the end token. */
+void answer_count(struct answer *a);
+bool answer_stopped(const struct answer *a);
+/* No token follows: what was held back comes out with the next piece. 0 or -ENOMEM. */
+int answer_end(struct answer *a);
+
+bool answer_calls(const struct answer *a); /* so far it has called a tool */
+
+/* What can be sent now: 1 and *ret, to be asked again; 0 when there is nothing more; -ENOMEM. */
+int answer_take(struct answer *a, struct answer_piece *ret);
+
+#endif

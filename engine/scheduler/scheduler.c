@@ -1,0 +1,407 @@
+/* scheduler.c - see scheduler.h. Who may run is admit.c's affair, who rests on disk suspend.c's. */
+#include "engine/scheduler/scheduler.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/request/error.h"
+#include "engine/scheduler/internal.h"
+
+/* A step should not take longer: answers stutter, and a cancel or the end of the peer is noticed between steps. */
+#define STEP_US_DECODING   200000.0 /* while answers wait for it */
+#define STEP_US_ALONE      1000000.0
+#define PREFILL_STEP_MIN   16u  /* fewer tokens would read all weights for too little */
+#define PREFILL_STEP_FIRST 64u  /* while nothing is known of this model's speed */
+#define RATE_MEMORY        0.95 /* of the fading sums: about the last 20 steps */
+
+int scheduler_new(const struct scheduler_config *config, struct scheduler **ret) {
+        assert(config->parallel >= 1 && config->parallel <= WIRE_PARALLEL_MAX && config->prefill_chunk_max >= 1);
+        struct kv_usage usage;
+        kv_cache_usage(config->cache, &usage);
+        struct scheduler *s = calloc(1, sizeof(*s));
+        if (!s)
+                return -ENOMEM;
+        s->config = *config;
+        s->prefixes.cache = config->cache;
+        s->waiting_end = &s->waiting;
+        s->keeping.fd = -1;
+        s->prefill_chunk = config->prefill_chunk_max;
+        s->step_us_max = STEP_US_ALONE;
+        s->blocks_max = usage.blocks_max;
+        s->marks = calloc(usage.blocks_max, 1);
+        if (!s->marks || sampler_scratch_new(config->rules->n_vocab, &s->scratch) < 0 ||
+            kv_shift_init(&s->shift, config->cache, config->now_us) < 0) {
+                scheduler_free(s);
+                return -ENOMEM;
+        }
+        *ret = s;
+        return 0;
+}
+
+void scheduler_dismiss(struct scheduler *s, struct sequence *q) {
+        suspension_end(q);
+        recall_end(q);
+        if (q->request.kind == REQUEST_EMBED)
+                kv_sequence_done(s->config.cache, &q->kv);
+        else
+                prefix_keep(&s->prefixes, &q->kv, sequence_tokens(q)->ids);
+        kv_shift_look_again(&s->shift);
+        sequence_free(q);
+        s->head_must_wait = false;
+}
+
+void scheduler_fail(struct scheduler *s, struct sequence *q, const struct request_error *error) {
+        uint64_t id = q->request.id;
+        scheduler_dismiss(s, q);
+        s->config.sink.on_error(s->config.sink.context, id, error);
+}
+
+void scheduler_free(struct scheduler *s) {
+        if (!s)
+                return;
+        while (s->running_count)
+                scheduler_dismiss(s, s->running[--s->running_count]);
+        while (s->suspended_count)
+                scheduler_dismiss(s, s->suspended[--s->suspended_count]);
+        for (struct sequence *q; (q = s->waiting);) {
+                s->waiting = q->next;
+                scheduler_dismiss(s, q);
+        }
+        keeping_end(s);
+        prefix_store_done(&s->prefixes);
+        kv_shift_done(&s->shift);
+        sampler_scratch_free(s->scratch);
+        free(s->marks);
+        free(s);
+}
+
+/* ---- the queue ---- */
+
+uint32_t scheduler_blocks_of(uint32_t tokens) {
+        return tokens / KV_BLOCK_TOKENS + (tokens % KV_BLOCK_TOKENS != 0);
+}
+
+int scheduler_submit(struct scheduler *s, struct request *r, struct request_error *reterr) {
+        uint32_t tokens = request_tokens_max(r);
+        if (scheduler_blocks_of(tokens) > s->blocks_max) {
+                (void) request_refuse_length(reterr, NULL, tokens, false, s->blocks_max * KV_BLOCK_TOKENS);
+                return -E2BIG;
+        }
+        if (s->waiting_count == REQUESTS_WAITING_MAX) {
+                *reterr = (struct request_error){ .status = 503,
+                                                  .kind = "server_error",
+                                                  .message = "The queue of this model is full: try again in a moment." };
+                return -EAGAIN;
+        }
+        struct sequence *q;
+        if (sequence_new(s->config.rules, r, &q) < 0)
+                return request_no_memory(reterr);
+        *s->waiting_end = q;
+        s->waiting_end = &q->next;
+        s->waiting_count++;
+        return 0;
+}
+
+struct sequence *scheduler_waiting_take(struct scheduler *s, struct sequence **link) {
+        struct sequence *q = *link;
+        *link = q->next;
+        if (s->waiting_end == &q->next)
+                s->waiting_end = link;
+        q->next = NULL;
+        s->waiting_count--;
+        return q;
+}
+
+void scheduler_running_remove(struct scheduler *s, uint32_t index) {
+        memmove(&s->running[index], &s->running[index + 1], (s->running_count - index - 1) * sizeof(s->running[0]));
+        s->running_count--;
+}
+
+struct sequence *scheduler_find(const struct scheduler *s, uint64_t id) {
+        for (uint32_t i = 0; i < s->running_count; i++)
+                if (s->running[i]->request.id == id)
+                        return s->running[i];
+        for (struct sequence *q = s->waiting; q; q = q->next)
+                if (q->request.id == id)
+                        return q;
+        for (uint32_t i = 0; i < s->suspended_count; i++)
+                if (s->suspended[i]->request.id == id)
+                        return s->suspended[i];
+        return NULL;
+}
+
+uint32_t scheduler_running_index(const struct scheduler *s, const struct sequence *q) {
+        uint32_t index = 0;
+        while (s->running[index] != q)
+                index++;
+        return index;
+}
+
+/* From wherever it is. */
+void scheduler_take_out(struct scheduler *s, const struct sequence *q) {
+        for (uint32_t i = 0; i < s->running_count; i++)
+                if (s->running[i] == q) {
+                        scheduler_running_remove(s, i);
+                        return;
+                }
+        for (uint32_t i = 0; i < s->suspended_count; i++)
+                if (s->suspended[i] == q) {
+                        s->suspended[i] = s->suspended[--s->suspended_count];
+                        return;
+                }
+        for (struct sequence **link = &s->waiting; *link; link = &(*link)->next)
+                if (*link == q) {
+                        (void) scheduler_waiting_take(s, link);
+                        return;
+                }
+}
+
+void scheduler_cancel(struct scheduler *s, uint64_t id) {
+        struct sequence *q = scheduler_find(s, id);
+        if (!q)
+                return;
+        scheduler_take_out(s, q);
+        scheduler_dismiss(s, q);
+}
+
+void scheduler_pause(struct scheduler *s, uint64_t id, bool paused) {
+        struct sequence *q = scheduler_find(s, id);
+        if (q)
+                q->paused = paused;
+}
+
+bool scheduler_knows(const struct scheduler *s, uint64_t id) {
+        return scheduler_find(s, id) != NULL;
+}
+
+/* ---- a step ---- */
+
+struct pass {
+        struct forward_item items[WIRE_PARALLEL_MAX];
+        struct sequence *owners[WIRE_PARALLEL_MAX];
+        uint32_t count;
+        uint32_t decoded, prefilled; /* tokens */
+};
+
+static void pass_add(struct scheduler *s, struct pass *p, struct sequence *q, uint32_t count) {
+        int r = kv_sequence_grow(s->config.cache, &q->kv, count);
+        assert(r != -ENOSPC); /* promised at admission */
+        if (r < 0)
+                return; /* a table of a few bytes could not grow: it is tried again in the next step */
+        p->items[p->count] = sequence_item(q, count);
+        p->owners[p->count++] = q;
+        if (sequence_decodes(q))
+                p->decoded += count;
+        else
+                p->prefilled += count;
+}
+
+static double least(double a, double b) {
+        return a < b ? a : b;
+}
+
+/* How many prompt tokens this step may take. */
+static uint32_t prefill_budget(const struct scheduler *s, uint32_t decoding) {
+        uint32_t budget = s->prefill_chunk > decoding ? s->prefill_chunk - decoding : 1;
+        double affordable = PREFILL_STEP_FIRST;
+        if (s->prefill_tokens > 0 && s->prefill_us > 0)
+                affordable =
+                        least(decoding ? STEP_US_DECODING : STEP_US_ALONE, s->step_us_max) * s->prefill_tokens / s->prefill_us;
+        if (affordable >= budget || budget <= PREFILL_STEP_MIN)
+                return budget;
+        return affordable > PREFILL_STEP_MIN ? (uint32_t) affordable : PREFILL_STEP_MIN;
+}
+
+static bool takes_part(const struct sequence *q) {
+        return !q->paused && !q->suspension && !q->recall;
+}
+
+/* One token of each answer; then prompts, in equal parts, and what one leaves goes to those behind it. */
+static void gather(struct scheduler *s, struct pass *p) {
+        uint32_t prompts = 0;
+        for (uint32_t i = 0; i < s->running_count; i++) {
+                struct sequence *q = s->running[i];
+                if (!takes_part(q))
+                        continue;
+                if (sequence_decodes(q))
+                        pass_add(s, p, q, 1);
+                else
+                        prompts++;
+        }
+        uint32_t left = prefill_budget(s, p->decoded);
+        for (uint32_t i = 0; i < s->running_count && left > 0; i++) {
+                struct sequence *q = s->running[i];
+                if (!takes_part(q) || sequence_decodes(q))
+                        continue;
+                uint32_t share = left > prompts ? left / prompts : 1, pending = sequence_pending(q);
+                bool whole = !s->config.rules->makes_text; /* the first in any case: a pass has room for the longest */
+                uint32_t count = whole || share > pending ? pending : share;
+                if (whole && p->prefilled && count > left)
+                        continue;
+                pass_add(s, p, q, count);
+                left -= count < left ? count : left;
+                prompts--;
+        }
+}
+
+static void report_end(const struct scheduler *s, const struct sequence *q, uint64_t now_us) {
+        const struct scheduler_sink *sink = &s->config.sink;
+        if (q->request.kind == REQUEST_EMBED) {
+                struct embedding e = { q->vectors, q->request.inputs_count, q->request.dimensions, q->prompt_tokens };
+                sink->on_embedding(sink->context, q->request.id, &e);
+                return;
+        }
+        struct answer_end end = {
+                .finish = q->finish == FINISH_STOP && answer_calls(&q->answer) ? FINISH_CALLS : q->finish,
+                .prompt_tokens = q->prompt_tokens,
+                .completion_tokens = q->tokens_made,
+                .cached_tokens = q->cached_tokens,
+                .prefill_ms = (double) (q->decoding_us - q->admitted_us) / 1000,
+                .decode_ms = (double) (now_us - q->decoding_us) / 1000,
+        };
+        sink->on_end(sink->context, q->request.id, &end);
+}
+
+/* Hands the results of a pass to their sequences; those that have ended leave. */
+static void settle(struct scheduler *s, const struct pass *p, uint64_t now_us) {
+        const struct scheduler_sink *sink = &s->config.sink;
+        for (uint32_t i = 0; i < p->count; i++) {
+                struct sequence *q = p->owners[i];
+                enum sequence_state state;
+                uint32_t made_before = q->tokens_made;
+                int r = sequence_advance(q, s->config.rules, s->config.cache, s->scratch, &p->items[i], now_us, &state);
+                s->tokens_decoded += q->tokens_made - made_before;
+                struct answer_piece piece;
+                while (r == 0 && (r = answer_take(&q->answer, &piece)) > 0) {
+                        sink->on_text(sink->context, q->request.id, &piece);
+                        r = 0;
+                }
+                if (r == 0 && state == SEQUENCE_GOES_ON)
+                        continue;
+                scheduler_running_remove(s, scheduler_running_index(s, q));
+                if (r < 0) {
+                        struct request_error error = request_error_memory();
+                        scheduler_fail(s, q, &error);
+                } else {
+                        report_end(s, q, now_us);
+                        scheduler_dismiss(s, q);
+                }
+        }
+}
+
+static void measure(struct scheduler *s, const struct pass *p, uint64_t took_us) {
+        s->tokens_prefilled += p->prefilled;
+        if (p->decoded && !p->prefilled) {
+                uint64_t stored = 0;
+                for (uint32_t i = 0; i < p->count; i++)
+                        stored += p->owners[i]->kv.tokens_count;
+                speed_note(&s->speed, p->decoded, stored, took_us, s->config.now_us());
+        }
+        if (p->prefilled) {
+                s->prefill_tokens = RATE_MEMORY * s->prefill_tokens + p->prefilled + p->decoded;
+                s->prefill_us = RATE_MEMORY * s->prefill_us + (double) took_us;
+        }
+}
+
+/* ---- precision ---- */
+
+/* Finished sequences first: nobody reads them now. Nobody writes to them either, so they have no window. */
+static uint32_t list_kv_users(const struct scheduler *s, struct kv_shift_user users[PREFIXES_MAX + WIRE_PARALLEL_MAX]) {
+        uint32_t count = 0;
+        for (uint32_t i = 0; i < s->prefixes.count; i++)
+                users[count++] = (struct kv_shift_user){ &s->prefixes.entries[i].kv, 0 };
+        for (uint32_t i = 0; i < s->running_count; i++)
+                users[count++] = (struct kv_shift_user){ &s->running[i]->kv, KV_SHIFT_WINDOW_TOKENS };
+        return count;
+}
+
+static void shift_slice(struct scheduler *s) {
+        struct kv_shift_user users[PREFIXES_MAX + WIRE_PARALLEL_MAX];
+        kv_shift_slice(&s->shift, users, list_kv_users(s, users), kv_shift_budget_us(s->step_us));
+}
+
+int scheduler_set_kv(struct scheduler *s, enum kv_type target) {
+        return kv_shift_begin(&s->shift, target);
+}
+
+int scheduler_relieve_kv(struct scheduler *s, enum kv_type target) {
+        struct kv_shift_user users[PREFIXES_MAX + WIRE_PARALLEL_MAX];
+        return kv_shift_relieve(&s->shift, users, list_kv_users(s, users), target);
+}
+
+const struct kv_shift *scheduler_kv_shift(const struct scheduler *s) {
+        return &s->shift;
+}
+
+/* ---- the whole ---- */
+
+bool scheduler_has_upkeep(const struct scheduler *s) {
+        return s->shift.under_way || scheduler_transfers(s) || recall_transfers(s);
+}
+
+void scheduler_upkeep(struct scheduler *s) {
+        shift_slice(s); /* what the last step made is on its way already */
+        scheduler_transfer(s);
+        recall_transfer(s);
+}
+
+bool scheduler_has_work(const struct scheduler *s) {
+        if (scheduler_has_upkeep(s))
+                return true;
+        if (s->waiting && s->running_count < s->config.parallel && !s->head_must_wait)
+                return true;
+        for (uint32_t i = 0; i < s->running_count; i++)
+                if (takes_part(s->running[i]))
+                        return true;
+        return false;
+}
+
+void scheduler_step(struct scheduler *s) {
+        scheduler_upkeep(s);
+        scheduler_admit(s);
+        struct pass p = { 0 };
+        gather(s, &p);
+        s->step_us = 0;
+        if (!p.count)
+                return;
+        uint64_t begun_us = s->config.now_us();
+        forward_run(s->config.forward, p.items, p.count);
+        uint64_t now_us = s->config.now_us();
+        s->step_us = now_us - begun_us;
+        measure(s, &p, s->step_us);
+        settle(s, &p, now_us);
+}
+
+/* ---- settings ---- */
+
+void scheduler_set_prefill_chunk(struct scheduler *s, uint32_t tokens) {
+        assert(tokens >= 1 && tokens <= s->config.prefill_chunk_max);
+        s->prefill_chunk = tokens;
+}
+
+uint32_t scheduler_prefill_chunk(const struct scheduler *s) {
+        return s->prefill_chunk;
+}
+
+uint32_t scheduler_prefill_chunk_max(const struct scheduler *s) {
+        return s->config.prefill_chunk_max;
+}
+
+void scheduler_set_step_us(struct scheduler *s, double us) {
+        s->step_us_max = us > 0 ? us : STEP_US_ALONE;
+}
+
+void scheduler_set_width(struct scheduler *s, struct threads *t, uint32_t width) {
+        if (width == threads_width(t))
+                return;
+        threads_set_width(t, width);
+        speed_forget(&s->speed);
+}
+
+void scheduler_trim(struct scheduler *s) {
+        while (prefix_drop_oldest(&s->prefixes))
+                ;
+        (void) keeping_abandon(s);
+}

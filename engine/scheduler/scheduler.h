@@ -1,0 +1,160 @@
+/*
+ * scheduler.h - which tokens of which request are computed next: continuous batching.
+ *
+ * Requests wait in one queue and are admitted in its order, when a place is free and the KV pool has room for
+ * everything the request may come to, so that an admitted request always ends well. Each step computes one
+ * token of every answer in progress, and of prompts as many as the prefill chunk leaves room for. What a
+ * finished sequence leaves in the cache serves later ones with the same beginning.
+ *
+ * An answer depends on its request alone: not on its neighbours, on when it came, or on what was cached. Only lowering the
+ * precision of the KV cache while it runs (scheduler_set_kv) makes an exception.
+ *
+ * No thread, socket or clock of its own: the caller steps it, and gives it a clock for the timings it reports.
+ * What happens is told through the sink, from inside scheduler_step, _suspend, _restore, _keep and _trim alone; the sink
+ * must not call back.
+ */
+#ifndef HEADROOM_ENGINE_SCHEDULER_SCHEDULER_H
+#define HEADROOM_ENGINE_SCHEDULER_SCHEDULER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "engine/scheduler/output_stream.h"
+#include "engine/compute/transformer.h"
+#include "engine/kv/cache.h"
+#include "engine/kv/requantize.h"
+#include "engine/request/request.h"
+#include "engine/compute/threads.h"
+#include "engine/wire/wire.h"
+
+struct answer_end {
+        enum finish finish;
+        uint32_t prompt_tokens, completion_tokens, cached_tokens;
+        double prefill_ms, decode_ms;
+};
+
+struct embedding {
+        const float *vectors; /* count rows of n_embd (or of what was asked for), each of length 1 */
+        uint32_t count, n_embd;
+        uint32_t prompt_tokens;
+};
+
+struct scheduler_sink {
+        void *context;
+        void (*on_start)(void *context, uint64_t id, uint32_t prompt_tokens, uint32_t cached_tokens);
+        void (*on_text)(void *context, uint64_t id, const struct answer_piece *piece);
+        void (*on_end)(void *context, uint64_t id, const struct answer_end *end);
+        void (*on_embedding)(void *context, uint64_t id, const struct embedding *embedding);
+        void (*on_error)(void *context, uint64_t id, const struct request_error *error);
+        void (*on_suspended)(void *context, uint64_t id, uint64_t bytes, const char *error); /* ERROR: NULL, or it goes on */
+        void (*on_restored)(void *context, uint64_t id, bool recomputed);
+        /* These three only where what is offered is kept, and with config.recalls: see below. */
+        void (*on_recall)(void *context, uint64_t id, const uint64_t *chain, uint32_t blocks);
+        void (*on_spoilt)(void *context, uint64_t id, const char *error, bool damaged);
+        void (*on_kept)(void *context, uint64_t id, uint64_t bytes, const char *error); /* ERROR: NULL, or it is not */
+};
+
+struct scheduler_config {
+        const struct request_rules *rules; /* must outlive the scheduler, as the rest */
+        struct kv_cache *cache;
+        struct forward *forward;    /* batch_max >= prefill_chunk_max and >= parallel, items_max >= parallel */
+        uint32_t parallel;          /* requests running at once */
+        uint32_t prefill_chunk_max; /* and the chunk at first: tokens of a step, answers included */
+        uint64_t session_model;     /* kv/session_file.h: of the model, for what is written to files */
+        enum kv_type kv;            /* that the cache was made with: nothing less precise is kept in files */
+        bool recalls;               /* prompts ask whether a file has their beginning */
+        uint64_t (*now_us)(void);
+        struct scheduler_sink sink;
+};
+
+struct scheduler;
+int scheduler_new(const struct scheduler_config *config, struct scheduler **ret); /* 0 or -ENOMEM */
+void scheduler_free(struct scheduler *s);
+
+/* Takes over R. 0; -E2BIG (can never fit the KV pool), -EAGAIN (the queue is full), -ENOMEM: *reterr, and R stays the caller's. */
+int scheduler_submit(struct scheduler *s, struct request *r, struct request_error *reterr);
+/* Nothing more is told of it. What is not known has ended already, and that is fine. */
+void scheduler_cancel(struct scheduler *s, uint64_t id);
+/* A paused request takes no part in steps, and keeps its KV. */
+void scheduler_pause(struct scheduler *s, uint64_t id, bool paused);
+bool scheduler_knows(const struct scheduler *s, uint64_t id);
+
+/*
+ * Takes request ID out of the steps and gives its KV back: to the file FD (taken over; empty, open for both), in pieces by
+ * the steps to come, or with -1 at once, to be computed again. Told by on_suspended: the bytes that came back, or why not.
+ * One that has not run yet stops waiting.
+ */
+void scheduler_suspend(struct scheduler *s, uint64_t id, int fd);
+/*
+ * It waits for room, before all that were never suspended, is read back and goes on; on_restored says so then, and whether its
+ * KV had to be computed again, which changes nothing else. A suspend before that takes it back: nothing is told then.
+ * One that is not suspended is said to be back; one that is not known has ended already, and that is fine.
+ */
+void scheduler_restore(struct scheduler *s, uint64_t id);
+
+/*
+ * Beginnings in files. scheduler_offer tells of the finished sequence that was used last and was not offered yet: tokens 0 when
+ * there is none. CHAIN (kv/prefix_hash.h) is the caller's to free. scheduler_keep has it written to FD (taken over; empty, open for both) by
+ * the steps to come, while nothing runs; on_kept says when it is there, or why it is not. 0 or -ENOMEM.
+ */
+struct scheduler_offer {
+        uint32_t tokens, blocks;
+        uint64_t bytes; /* of the file */
+        uint64_t *chain;
+};
+int scheduler_offer(struct scheduler *s, struct scheduler_offer *ret);
+void scheduler_keep(struct scheduler *s, uint64_t id, int fd);
+/*
+ * The answer to on_recall, which waits for it: FD (taken over) is a file that has some of these blocks at its beginning; -1: there
+ * is none. When it turns out to be another's, or damaged, on_spoilt says so and the prompt is computed.
+ */
+void scheduler_recalled(struct scheduler *s, uint64_t id, int fd);
+
+/* Whether a step would do anything. */
+bool scheduler_has_work(const struct scheduler *s);
+void scheduler_step(struct scheduler *s);
+/* That part of a step which gives memory back, a slice of it: for a caller that rests, since memory does not. */
+bool scheduler_has_upkeep(const struct scheduler *s);
+void scheduler_upkeep(struct scheduler *s);
+
+/* 1 .. prefill_chunk_max (asserted). */
+void scheduler_set_prefill_chunk(struct scheduler *s, uint32_t tokens);
+uint32_t scheduler_prefill_chunk(const struct scheduler *s);
+uint32_t scheduler_prefill_chunk_max(const struct scheduler *s);
+
+/* Steps with prompts are cut to take about so long, if their own limits are not lower; 0: to those alone. */
+void scheduler_set_step_us(struct scheduler *s, double us);
+/* Threads that compute, 1 .. threads_width_max. */
+void scheduler_set_width(struct scheduler *s, struct threads *t, uint32_t width);
+/* What is remembered of finished sequences is dropped. */
+void scheduler_trim(struct scheduler *s);
+
+/*
+ * The precision that stored tokens go down to, behind the newest of each sequence, in slices between the steps to come
+ * (kv/requantize.h). A more precise one than now counts for what is stored from now on. 0, or -EINVAL: this model's heads cannot
+ * be stored so.
+ */
+int scheduler_set_kv(struct scheduler *s, enum kv_type target);
+/* The same at once, before this returns, the newest tokens and those to come included. */
+int scheduler_relieve_kv(struct scheduler *s, enum kv_type target);
+/* How far it is. */
+const struct kv_shift *scheduler_kv_shift(const struct scheduler *s);
+
+struct scheduler_request {
+        uint64_t id;
+        uint64_t bytes; /* of KV: what would come back if it were suspended; what a suspended one needs again */
+};
+
+struct scheduler_statistics {
+        uint32_t requests_running, requests_waiting;
+        uint64_t tokens_prefilled, tokens_decoded;
+        double decode_tokens_per_second, decode_tokens_per_second_usual; /* throughput.h */
+        uint64_t kv_bytes[KV_TYPE_COUNT];                                /* of blocks that running sequences have */
+        uint64_t prefix_bytes;                                           /* of all others */
+        struct scheduler_request running[WIRE_PARALLEL_MAX];             /* requests_running of them */
+        struct scheduler_request suspended[WIRE_SUSPENDED_MAX];
+        uint32_t suspended_count;
+};
+struct scheduler_statistics scheduler_statistics(const struct scheduler *s);
+
+#endif

@@ -1,0 +1,199 @@
+/* sequence.c - see sequence.h. */
+#include "engine/scheduler/sequence.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+
+#include "engine/compute/pooling.h"
+
+static int prepare_embedding(struct sequence *q, const struct request_rules *rules) {
+        q->sum = calloc(rules->n_embd, sizeof(*q->sum));
+        q->vectors = calloc((size_t) q->request.inputs_count * q->request.dimensions, sizeof(*q->vectors));
+        return q->sum && q->vectors ? 0 : -ENOMEM;
+}
+
+static int prepare_answer(struct sequence *q, const struct request_rules *rules) {
+        int r = sampler_new(&q->request.sampling, rules->n_vocab, &q->sampler);
+        if (r < 0)
+                return r;
+        for (size_t i = 0; i < q->request.inputs[0].count; i++)
+                sampler_note(q->sampler, q->request.inputs[0].ids[i], false);
+        return answer_init(&q->answer, rules->tokenizer, &q->request.stops, &q->request.reply, q->request.kind == REQUEST_CHAT);
+}
+
+/* Not before the first token: what waits needs no room for it. */
+static int begin_guard(struct sequence *q, const struct request_rules *rules) {
+        if (!q->request.grammar || q->guard)
+                return 0;
+        const struct reply_setup *reply = &q->request.reply;
+        struct guard_config config = {
+                .grammar = q->request.grammar,
+                .tokenizer = rules->tokenizer,
+                .trie = rules->trie,
+                .n_vocab = rules->n_vocab,
+                .first = q->request.kind == REQUEST_CHAT && !reply->begun, /* as for the answer */
+        };
+        if (reply->reasoning != REASONING_OVER) { /* the form has marks, which the answer shows */
+                config.spelt = reply->format->shown;
+                config.spelt_count = reply_format_shown(reply->format, reply->calls);
+        }
+        return guard_new(&config, &q->guard);
+}
+
+int sequence_new(const struct request_rules *rules, struct request *r, struct sequence **ret) {
+        struct sequence *q = calloc(1, sizeof(*q));
+        if (!q)
+                return -ENOMEM;
+        q->request = *r;
+        for (uint32_t i = 0; i < r->inputs_count; i++)
+                q->prompt_tokens += (uint32_t) r->inputs[i].count;
+        int result = r->kind == REQUEST_EMBED ? prepare_embedding(q, rules) : prepare_answer(q, rules);
+        if (result < 0) {
+                q->request = (struct request){ 0 }; /* stays the caller's */
+                sequence_free(q);
+                return result;
+        }
+        *r = (struct request){ 0 };
+        *ret = q;
+        return 0;
+}
+
+void sequence_free(struct sequence *q) {
+        assert(!q->kv.blocks_count);
+        answer_done(&q->answer);
+        sampler_free(q->sampler);
+        guard_free(q->guard);
+        request_done(&q->request);
+        free(q->sum);
+        free(q->vectors);
+        free(q);
+}
+
+const struct token_list *sequence_tokens(const struct sequence *q) {
+        return &q->request.inputs[q->input];
+}
+
+uint32_t sequence_pending(const struct sequence *q) {
+        return (uint32_t) sequence_tokens(q)->count - q->kv.tokens_count;
+}
+
+bool sequence_decodes(const struct sequence *q) {
+        return q->tokens_made > 0 && sequence_pending(q) == 1;
+}
+
+void sequence_begin_again(struct sequence *q, const struct request_rules *rules) {
+        assert(q->kv.tokens_count == 0);
+        for (uint32_t d = 0; q->sum && d < rules->n_embd; d++)
+                q->sum[d] = 0;
+}
+
+static enum forward_want want_of(const struct sequence *q, uint32_t count) {
+        if (q->request.kind == REQUEST_EMBED)
+                return WANT_HIDDEN;
+        return count == sequence_pending(q) && q->request.max_tokens > 0 ? WANT_LOGITS : WANT_NOTHING;
+}
+
+struct forward_item sequence_item(struct sequence *q, uint32_t count) {
+        assert(count >= 1 && count <= sequence_pending(q));
+        return (struct forward_item){
+                .sequence = &q->kv,
+                .tokens = sequence_tokens(q)->ids + q->kv.tokens_count,
+                .count = count,
+                .want = want_of(q, count),
+        };
+}
+
+static int end_answer(struct sequence *q, enum finish finish, enum sequence_state *ret_state) {
+        q->finish = finish;
+        *ret_state = SEQUENCE_ENDED;
+        return answer_end(&q->answer);
+}
+
+/* Takes TOKEN into the answer; *ret_state tells whether it was the last. */
+static int take_token(struct sequence *q, const struct request_rules *rules, int32_t token, const struct token_logprob *logprob,
+                      enum sequence_state *ret_state) {
+        bool is_end = !q->request.ignore_end && tokenizer_is_end(rules->tokenizer, token);
+        q->tokens_made++;
+        if (is_end)
+                answer_count(&q->answer);
+        else if (answer_add(&q->answer, token, logprob) < 0)
+                return -ENOMEM;
+        bool is_whole = is_end || answer_stopped(&q->answer) || (q->guard && guard_is_over(q->guard));
+        if (!is_whole && q->tokens_made < q->request.max_tokens) {
+                *ret_state = SEQUENCE_GOES_ON;
+                return token_list_push(&q->request.inputs[0], token);
+        }
+        return end_answer(q, is_whole ? FINISH_STOP : FINISH_LENGTH, ret_state);
+}
+
+/* What the sampler likes, if the grammar allows it; else what it likes of what is allowed. TOKEN_NONE where nothing is left. */
+static int32_t pick(struct sequence *q, struct sampler_scratch *scratch, const float *logits) {
+        int32_t token = sampler_pick(q->sampler, scratch, logits);
+        if (!q->guard || guard_allows(q->guard, token))
+                return token;
+        return sampler_pick_among(q->sampler, scratch, logits, guard_mask(q->guard));
+}
+
+static int advance_answer(struct sequence *q, const struct request_rules *rules, struct sampler_scratch *scratch,
+                          const float *logits, uint64_t now_us, enum sequence_state *ret_state) {
+        if (q->tokens_made == 0)
+                q->decoding_us = now_us;
+        if (q->request.max_tokens == 0) {
+                q->finish = FINISH_LENGTH;
+                *ret_state = SEQUENCE_ENDED;
+                return 0;
+        }
+        int r = begin_guard(q, rules);
+        if (r < 0)
+                return r;
+        int32_t token = pick(q, scratch, logits);
+        if (token == TOKEN_NONE) /* no token of this vocabulary goes on as the grammar must: it is cut off here */
+                return end_answer(q, FINISH_LENGTH, ret_state);
+        sampler_note(q->sampler, token, true);
+        if (q->guard)
+                guard_take(q->guard, token);
+        struct token_logprob logprob = { .id = token, .top_count = q->request.top_logprobs };
+        if (q->request.logprobs)
+                logprob.value = sampler_logprobs(logits, rules->n_vocab, token, logprob.top, logprob.top_count);
+        return take_token(q, rules, token, q->request.logprobs ? &logprob : NULL, ret_state);
+}
+
+/* The KV has grown by the item already. */
+static void add_hidden(struct sequence *q, const struct request_rules *rules, const struct forward_item *item) {
+        struct pooled_rows rows = {
+                .hidden = item->result,
+                .n = rules->n_embd,
+                .first = q->kv.tokens_count - item->count,
+                .count = item->count,
+                .total = (uint32_t) sequence_tokens(q)->count,
+        };
+        pooling_add(rules->pooling, q->sum, &rows);
+}
+
+static void finish_vector(struct sequence *q, const struct request_rules *rules) {
+        uint32_t n = q->request.dimensions;
+        pooling_finish(q->sum, n, q->vectors + (size_t) q->input * n);
+        for (uint32_t d = n; d < rules->n_embd; d++)
+                q->sum[d] = 0;
+}
+
+int sequence_advance(struct sequence *q, const struct request_rules *rules, struct kv_cache *cache,
+                     struct sampler_scratch *scratch, const struct forward_item *item, uint64_t now_us,
+                     enum sequence_state *ret_state) {
+        bool embeds = q->request.kind == REQUEST_EMBED;
+        if (embeds)
+                add_hidden(q, rules, item);
+        *ret_state = SEQUENCE_GOES_ON;
+        if (sequence_pending(q) > 0)
+                return 0;
+        if (!embeds)
+                return advance_answer(q, rules, scratch, item->result, now_us, ret_state);
+        finish_vector(q, rules);
+        kv_sequence_truncate(cache, &q->kv, 0);
+        if (q->input + 1 == q->request.inputs_count)
+                *ret_state = SEQUENCE_ENDED;
+        else
+                q->input++;
+        return 0;
+}

@@ -1,0 +1,42 @@
+/*
+ * throttle.h - token pacing: how long to rest after a step, so that only a share of the time is spent computing.
+ *
+ * Heat is made by work per second, so a step that took T owes a rest of T * (1000 - duty) / duty. What is owed is paid by
+ * time in which nothing is computed, whatever it was spent on: waiting for the timer, for a frame, for a client. A rest that
+ * came out a little too long, as timers do, is remembered to the next step's credit; an idle hour is not.
+ *
+ * No clock and no sleep of its own: the worker gives it the time and waits in poll, where a frame wakes it.
+ */
+#ifndef HEADROOM_ENGINE_SCHEDULER_THROTTLE_H
+#define HEADROOM_ENGINE_SCHEDULER_THROTTLE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define PACE_DUTY_FULL  1000u /* thousandths of the time */
+#define PACE_DUTY_LEAST 50u   /* less is no service: a token of 100 ms would come every 2 s and more */
+/* No rest is longer: a client that sees nothing for longer gives up. Reached by steps over 260 ms at the least duty. */
+#define PACE_REST_US_MAX 5000000u
+/* A timer's lateness that the next rest makes up for; an idle time earns no more than this. */
+#define PACE_CREDIT_US_MAX 5000u
+/* While pacing, a prompt is computed in steps no longer than this: so pauses are short too (under a second at the least duty). */
+#define PACE_STEP_US 50000u
+
+struct pace {
+        uint32_t duty; /* PACE_DUTY_LEAST .. PACE_DUTY_FULL */
+        int64_t owed_us;
+        uint64_t since_us; /* up to when rest has been counted */
+};
+
+void pace_init(struct pace *p, uint64_t now_us);
+/* What is owed from before stays owed, but for full duty, which forgives it. */
+void pace_set_duty(struct pace *p, uint32_t duty);
+static inline bool pace_is_on(const struct pace *p) {
+        return p->duty < PACE_DUTY_FULL;
+}
+/* Something was computed from BEGUN_US to ENDED_US. */
+void pace_worked(struct pace *p, uint64_t begun_us, uint64_t ended_us);
+/* How much longer to rest; 0: a step may be made. */
+uint64_t pace_rest_us(struct pace *p, uint64_t now_us);
+
+#endif

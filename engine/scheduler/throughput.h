@@ -1,0 +1,52 @@
+/*
+ * throughput.h - how fast answers are made, and how fast this engine usually makes them: what "far too slow" is measured by.
+ *
+ * A step that makes n tokens takes longer with n, and longer with the tokens that its sequences have in the KV cache, so
+ * neither the time of a step nor tokens a second can be compared with those of another hour. Each step is therefore compared
+ * with its like: for every number of sequences, and every power of two of stored tokens, there is a usual time of its own.
+ * `now` is the tokens of the last steps over their times; `usual` is what it would be had each of them taken its usual time.
+ * So now / usual is a speed relative to the engine's own, whatever the batch and the context.
+ *
+ * The usual time is a running median: the first SPEED_SAMPLES_FIRST times are kept and their middle taken, then each time
+ * moves it by a small share of itself towards where it lies. One that is over twice the usual, as a thrashing box makes
+ * them, moves it by a sixteenth of that: thousands of such steps are needed before they count as usual.
+ *
+ * Steps with prompts in them are left out of both: their time is the prompt's. Rests between steps are nobody's. Another
+ * number of threads is another engine: what was usual is forgotten.
+ */
+#ifndef HEADROOM_ENGINE_SCHEDULER_THROUGHPUT_H
+#define HEADROOM_ENGINE_SCHEDULER_THROUGHPUT_H
+
+#include <stdint.h>
+
+#include "engine/wire/wire.h"
+
+#define SPEED_SAMPLES_FIRST 9u          /* odd; a second or so of one answer */
+#define SPEED_GAIN          (1.0 / 128) /* a change of a tenth, such as a lower KV precision, is usual after some 13 steps */
+#define SPEED_GAIN_FAR      (SPEED_GAIN / 16)
+#define SPEED_FAR           2.0      /* times the usual time */
+#define SPEED_MEMORY        0.95     /* of the fading sums: about the last 20 steps */
+#define SPEED_FRESH_US      5000000u /* without a step for so long, there is no speed now */
+#define SPEED_DEPTHS        26u      /* powers of two of stored tokens: N_CTX_MAX times the largest batch, and zero */
+
+struct speed {
+        struct speed_usual {
+                float us; /* usual time of such a step; 0: not known yet */
+                uint32_t samples_count;
+                float samples[SPEED_SAMPLES_FIRST];
+        } usual[WIRE_PARALLEL_MAX][SPEED_DEPTHS];
+        double tokens, us;         /* fading sums over the last steps ... */
+        double known_us, usual_us; /* ... and over those of them whose usual time is known: the times they took, the usual ones */
+        uint64_t last_us;          /* when the last step ended; 0: none yet */
+};
+
+/* A step made one token for each of BATCH sequences (1 .. WIRE_PARALLEL_MAX) that have STORED tokens together, and nothing else. */
+void speed_note(struct speed *s, uint32_t batch, uint64_t stored, uint64_t took_us, uint64_t now_us);
+/* The number of threads is another now. */
+void speed_forget(struct speed *s);
+
+/* Tokens a second of all answers together: over the last steps, and usual for steps like those. 0: not known. */
+double speed_now(const struct speed *s, uint64_t now_us);
+double speed_usual(const struct speed *s);
+
+#endif

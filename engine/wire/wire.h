@@ -1,0 +1,91 @@
+/*
+ * wire.h - what the daemon and an engine say to each other, and how it is framed.
+ *
+ * One stream socketpair per engine. A frame is a 4-byte little-endian length followed by that many bytes of
+ * one JSON object whose "type" names the message; requests are multiplexed by "id". The table of messages,
+ * who may send them when, and their fields is docs/wire-protocol.md. A peer that sends an unknown, untimely
+ * or mis-sized message has lost its mind: the daemon ends such an engine, an engine ends itself.
+ *
+ * This codec is shared by both sides and knows no descriptor: bytes in, objects out, and the reverse.
+ */
+#ifndef HEADROOM_ENGINE_WIRE_WIRE_H
+#define HEADROOM_ENGINE_WIRE_WIRE_H
+
+#include <cjson/cJSON.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define WIRE_VERSION             1
+#define WIRE_HEADER_BYTES        4u
+#define WIRE_TO_ENGINE_BYTES_MAX (80u << 20) /* a 64 MiB HTTP body, escaped, with room for the envelope */
+#define WIRE_TO_DAEMON_BYTES_MAX (16u << 20) /* a batch of embeddings */
+#define WIRE_PARALLEL_MAX        16u         /* requests that an engine computes at once: each wants a vector of n_vocab logits */
+#define WIRE_SUSPENDED_MAX       64u         /* requests suspended at once: each keeps its tokens, and maybe an open file */
+#define WIRE_DEPTH_MAX           256u        /* objects and arrays around a value; real tool schemas stay under 40 */
+#define WIRE_VALUES_MAX          (1u << 20)  /* values in a frame: a parsed one costs ~80 bytes, so at most 80 MiB */
+
+/* Daemon to engine. */
+#define WIRE_GENERATE   "generate"
+#define WIRE_EMBED      "embed"
+#define WIRE_CANCEL     "cancel"
+#define WIRE_PAUSE      "pause"
+#define WIRE_RESUME     "resume"
+#define WIRE_STATISTICS "statistics" /* a question to the engine, and its answer's type */
+#define WIRE_CONTROL    "control"
+#define WIRE_SHUTDOWN   "shutdown"
+#define WIRE_RELIEVE    "relieve"  /* give back all that can be given back, now; no answer */
+#define WIRE_SUSPEND    "suspend"  /* a request's KV goes to a file, or is dropped; it waits */
+#define WIRE_RESTORE    "restore"  /* and comes back */
+#define WIRE_OFFER      "offer"    /* what could be kept of finished sequences? */
+#define WIRE_KEEP       "keep"     /* what was offered goes to a file */
+#define WIRE_RECALLED   "recalled" /* a file with the beginning that was asked for, or none */
+
+/* Engine to daemon. */
+#define WIRE_READY      "ready"
+#define WIRE_FAILED     "failed" /* could not become ready; the process exits */
+#define WIRE_START      "start"
+#define WIRE_TEXT       "text"
+#define WIRE_END        "end"
+#define WIRE_EMBEDDING  "embedding"
+#define WIRE_ERROR      "error"
+#define WIRE_CONTROLLED "controlled"
+#define WIRE_SUSPENDED  "suspended"
+#define WIRE_RESTORED   "restored"
+#define WIRE_OFFERED    "offered"
+#define WIRE_KEPT       "kept"
+#define WIRE_RECALL     "recall" /* does a file have this beginning? */
+#define WIRE_SPOILT     "spoilt" /* the file that came is of no use */
+
+/* Splits a byte stream into frames. Start with all zero and a limit; release with wire_reader_done. */
+struct wire_reader {
+        uint32_t bytes_max; /* a longer frame is an error */
+        uint8_t *buffer;
+        size_t used, capacity;
+        size_t taken; /* bytes of the frames already handed out */
+};
+void wire_reader_done(struct wire_reader *r);
+/* Adds bytes that arrived. 0 or -ENOMEM. */
+int wire_reader_push(struct wire_reader *r, const void *bytes, size_t count);
+/*
+ * The next whole frame: 1 and *ret (the caller's to cJSON_Delete), 0 when more bytes are needed, -EMSGSIZE
+ * when a frame is empty or too long, -EBADMSG when it is not one JSON object with a string "type".
+ */
+int wire_reader_next(struct wire_reader *r, cJSON **ret);
+
+/*
+ * The frame of MESSAGE: *ret is malloc'ed, header included. 0, -ENOMEM, or -EMSGSIZE when it is longer than
+ * BYTES_MAX, nested deeper than WIRE_DEPTH_MAX or of more than WIRE_VALUES_MAX values: no peer would read it.
+ */
+int wire_encode(const cJSON *message, uint32_t bytes_max, uint8_t **ret, size_t *ret_count);
+
+/*
+ * Measures a JSON text before it is parsed, in one pass without memory: 0, or -E2BIG when it is nested
+ * deeper than DEPTH_MAX or has more than WIRE_VALUES_MAX values. Says nothing about its syntax. The daemon
+ * asks it about a client's body (depth WIRE_DEPTH_MAX - 1), since 64 MiB of "[[],[]," would parse into gigabytes.
+ */
+int wire_json_check(const char *json, size_t length, uint32_t depth_max);
+
+/* "type" of a frame that wire_reader_next returned; NULL when MESSAGE has none. */
+const char *wire_type(const cJSON *message);
+
+#endif

@@ -1,0 +1,80 @@
+/* control.c - see control.h. */
+#include "engine/worker/control.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <math.h>
+
+#include "engine/bounds.h"
+#include "engine/request/error.h"
+
+/* A whole number of FRAME: 0 and *ret, 0 when it is absent; -EINVAL and *reterr. */
+static int read_number(const cJSON *frame, const char *name, uint32_t min, uint32_t max, uint32_t *ret,
+                       struct request_error *reterr) {
+        const cJSON *value = cJSON_GetObjectItemCaseSensitive(frame, name);
+        if (!value)
+                return 0;
+        double number = cJSON_IsNumber(value) ? value->valuedouble : -1;
+        if (!(number >= min && number <= max) || floor(number) != number)
+                return request_refuse(reterr, name, "%s must be a whole number from %u to %u for this engine.", name, min, max);
+        *ret = (uint32_t) number;
+        return 0;
+}
+
+static int read_kv(const struct engine *e, const cJSON *frame, struct control *c, struct request_error *reterr) {
+        const cJSON *value = cJSON_GetObjectItemCaseSensitive(frame, "kv");
+        if (!value)
+                return 0;
+        if (!cJSON_IsString(value) || kv_type_by_name(value->valuestring, &c->kv) < 0)
+                return request_refuse(reterr, "kv", "kv must be f16, q8_0 or q4_0.");
+        if (c->kv > e->kv_floor)
+                return request_refuse(reterr, "kv", "kv must not be below %s, which this engine was started with.",
+                                      kv_type_name(e->kv_floor));
+        c->has_kv = true;
+        return 0;
+}
+
+static int read_trim(const cJSON *frame, struct control *c, struct request_error *reterr) {
+        const cJSON *value = cJSON_GetObjectItemCaseSensitive(frame, "trim");
+        if (value && !cJSON_IsBool(value))
+                return request_refuse(reterr, "trim", "trim must be true or false.");
+        c->trim = cJSON_IsTrue(value);
+        return 0;
+}
+
+int control_read(const struct engine *e, const cJSON *frame, struct control *ret, struct request_error *reterr) {
+        struct control c = { 0 };
+        int r;
+        if ((r = read_number(frame, "threads", 1, threads_width_max(e->threads), &c.threads, reterr)) < 0 ||
+            (r = read_number(frame, "prefill_chunk", 1, scheduler_prefill_chunk_max(e->scheduler), &c.prefill_chunk, reterr)) <
+                    0 ||
+            (r = read_number(frame, "duty", PACE_DUTY_LEAST, PACE_DUTY_FULL, &c.duty, reterr)) < 0 ||
+            (r = read_number(frame, "context", 1, e->rules.n_ctx, &c.context, reterr)) < 0 ||
+            (r = read_number(frame, "heartbeat_ms", 0, HEARTBEAT_MS_MAX, &c.heartbeat_ms, reterr)) < 0 ||
+            (r = read_kv(e, frame, &c, reterr)) < 0 || (r = read_trim(frame, &c, reterr)) < 0)
+                return r;
+        c.has_heartbeat = cJSON_GetObjectItemCaseSensitive(frame, "heartbeat_ms") != NULL;
+        *ret = c;
+        return 0;
+}
+
+void control_apply(struct engine *e, const struct control *c) {
+        if (c->threads)
+                scheduler_set_width(e->scheduler, e->threads, c->threads);
+        if (c->prefill_chunk)
+                scheduler_set_prefill_chunk(e->scheduler, c->prefill_chunk);
+        if (c->context)
+                e->rules.n_ctx_now = c->context;
+        if (c->has_heartbeat)
+                e->heartbeat_ms = c->heartbeat_ms;
+        if (c->duty) {
+                pace_set_duty(&e->pace, c->duty);
+                scheduler_set_step_us(e->scheduler, pace_is_on(&e->pace) ? PACE_STEP_US : 0);
+        }
+        if (c->trim)
+                scheduler_trim(e->scheduler);
+        if (c->has_kv) {
+                int r = scheduler_set_kv(e->scheduler, c->kv);
+                assert(r == 0); /* not below the floor, which the heads can have */
+        }
+}

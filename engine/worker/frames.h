@@ -1,0 +1,33 @@
+/*
+ * frames.h - what the engine tells the daemon, as frames (docs/wire-protocol.md).
+ *
+ * Each function makes one message; NULL when memory is short.
+ */
+#ifndef HEADROOM_ENGINE_WORKER_FRAMES_H
+#define HEADROOM_ENGINE_WORKER_FRAMES_H
+
+#include <cjson/cJSON.h>
+#include <stdint.h>
+
+#include "engine/engine.h"
+#include "engine/scheduler/scheduler.h"
+
+cJSON *frame_ready(const struct engine *e);
+cJSON *frame_failed(const char *message);
+cJSON *frame_start(uint64_t id, uint32_t prompt_tokens, uint32_t cached_tokens);
+cJSON *frame_text(uint64_t id, const struct tokenizer *t, const struct answer_piece *piece);
+cJSON *frame_end(uint64_t id, const struct answer_end *end);
+cJSON *frame_embedding(uint64_t id, const struct embedding *e);
+cJSON *frame_error(uint64_t id, const struct request_error *error);
+/* ASKED: as the answer to a question. */
+cJSON *frame_statistics(const struct engine *e, bool asked);
+cJSON *frame_controlled(uint64_t id);
+/* ERROR: why not, or NULL. */
+cJSON *frame_suspended(uint64_t id, uint64_t bytes, const char *error);
+cJSON *frame_restored(uint64_t id, bool recomputed);
+cJSON *frame_offered(uint64_t id, const struct scheduler_offer *offer);
+cJSON *frame_kept(uint64_t id, uint64_t bytes, const char *error);
+cJSON *frame_recall(uint64_t id, const uint64_t *chain, uint32_t blocks);
+cJSON *frame_spoilt(uint64_t id, const char *error, bool damaged);
+
+#endif

@@ -1,0 +1,90 @@
+/*
+ * admission.h - may this model be loaded now, and if not, what must happen first?
+ *
+ * Three rules must hold at once, counted with everything that is loaded, loading, leaving or promised:
+ *   budget      engines together <= budget_bytes
+ *   weights     weights together <= weights_max_bytes (a fraction of RAM: MemAvailable counts mapped weights as free)
+ *   available   MemAvailable - what engines may still take - reserve >= 0
+ * What an engine may still take is its account less what already misses from MemAvailable: mapped weights are
+ * cache to the kernel, the KV cache grows with use, and a load in flight has taken next to nothing yet.
+ *
+ * A model that leaves counts until it is gone. Idle models leave at once, except one that was just loaded and is
+ * still being used. A busy model is never cut: once a foreign waiter has waited its turn, it admits nothing more
+ * and leaves when its running requests have ended, so neither of two alternating models starves or thrashes. From then
+ * on the room is promised to the waiter, and who comes later waits behind it.
+ */
+#ifndef HEADROOM_POLICY_ADMISSION_ADMISSION_H
+#define HEADROOM_POLICY_ADMISSION_ADMISSION_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "policy/admission/account.h"
+#include "policy/bounds.h"
+
+struct admission_limits {
+        uint64_t budget_bytes;
+        uint64_t weights_max_bytes;
+        uint64_t reserve_bytes;
+        uint64_t ram_bytes;
+        uint64_t min_residency_ms;
+};
+
+struct admission_seen {
+        uint64_t now_ms;
+        uint64_t available_bytes; /* MemAvailable, or less where a limit above us is tighter */
+        const struct account *accounts;
+        uint32_t accounts_count; /* at most ACCOUNTS_MAX */
+};
+
+/* The model that wants in. */
+struct admission_want {
+        uint64_t bytes, weights_bytes;
+        int priority;
+        uint64_t since_ms; /* arrival of its oldest waiter */
+};
+
+enum verdict {
+        VERDICT_ADMIT,
+        VERDICT_EVICT,   /* the victims must leave first */
+        VERDICT_WAIT,    /* room will come by itself: something leaves, loads, or is in its turn */
+        VERDICT_BLOCKED, /* only pinned models stand in the way */
+        VERDICT_SHORT,   /* even alone it would not fit into what other programs leave */
+        VERDICT_NEVER,   /* larger than the limits themselves */
+        VERDICT_COUNT,
+};
+
+enum admission_rule { RULE_NONE, RULE_BUDGET, RULE_WEIGHTS, RULE_AVAILABLE, RULE_PLACES, RULE_COUNT };
+
+struct admission {
+        enum verdict verdict;
+        enum admission_rule rule; /* the first that is broken now; RULE_NONE with VERDICT_ADMIT */
+        uint64_t limit_bytes;     /* of that rule ... */
+        uint64_t used_bytes;      /* ... what others hold of it ... */
+        uint64_t needed_bytes;    /* ... and what this model needs of it */
+        bool promised;            /* the room it needs is being made: nobody who comes later may take it */
+        uint64_t look_again_ms;   /* absolute; UINT64_MAX: when something changes */
+        uint32_t victims_count;   /* VERDICT_EVICT: ids of idle ones to stop and busy ones to drain */
+        uint32_t victims[ACCOUNTS_MAX];
+};
+
+struct admission policy_admission(const struct admission_limits *limits, const struct admission_seen *seen,
+                                  const struct admission_want *want);
+
+/*
+ * A model can be loaded in several forms, WANT[0] being the one that is asked for, each further one smaller (a smaller
+ * KV pool, a lower precision). A smaller form is taken only where a larger one would be refused: waiting for a turn and
+ * unloading idle models come first. *ret_form is the form of the answer; the smallest, where all are refused.
+ */
+struct admission policy_admission_of_forms(const struct admission_limits *limits, const struct admission_seen *seen,
+                                           const struct admission_want want[], uint32_t count, uint32_t *ret_form);
+
+/*
+ * The engines hold more than they may (one grew past its prediction): the idle ones that must go. The
+ * verdict is ADMIT (nothing to do), EVICT, or WAIT (over, but nobody idle).
+ */
+struct admission policy_admission_overrun(const struct admission_limits *limits, const struct admission_seen *seen);
+
+const char *policy_rule_word(enum admission_rule rule);
+
+#endif

@@ -1,0 +1,319 @@
+/* choose_actions.c - candidates by rung, their order, and how many of them suffice. */
+#include "policy/memory/choose_actions.h"
+
+#include <assert.h>
+#include <stddef.h>
+
+#include "policy/memory/verification.h"
+#include "policy/base/sat.h"
+#include "policy/admission/victim.h"
+
+/* What the functions of this file share: the question, and the answer so far. */
+struct search {
+        const struct limits *limits;
+        const struct seen *seen;
+        const struct need *need;
+        const struct past *past;
+        struct model_past *const *pasts;
+        struct plan *plan;
+        uint64_t covered; /* bytes that the acts so far should free */
+        bool found;       /* an act of the rung that is being looked at */
+};
+
+enum rung policy_rung_of(enum act_kind kind) {
+        static const enum rung rungs[ACT_COUNT] = {
+                [ACT_TRIM] = RUNG_TRIM,           [ACT_CHUNK] = RUNG_TRIM,
+                [ACT_DROP_FILES] = RUNG_TRIM,     [ACT_EVICT] = RUNG_EVICT,
+                [ACT_DOWNSHIFT] = RUNG_DOWNSHIFT, [ACT_CONTEXT] = RUNG_SHRINK,
+                [ACT_SUSPEND] = RUNG_SUSPEND,     [ACT_END] = RUNG_LAST,
+        };
+        assert(kind < ACT_COUNT);
+        return rungs[kind];
+}
+
+uint64_t policy_kv_units(const struct model_view *m) {
+        uint64_t units = 0;
+        for (unsigned level = 0; level < KV_LEVEL_COUNT; level++)
+                units = plus(units, times(m->kv_bytes[level], 64) / kv_level_size((enum kv_level) level));
+        return units;
+}
+
+/* May KIND be tried on model I at all? */
+static bool may(const struct search *s, uint32_t i, enum act_kind kind) {
+        const struct model_view *m = &s->seen->models[i];
+        if (s->need->only != UINT32_MAX && s->need->only != i)
+                return false;
+        if (m->state == ACCOUNT_STOPPING || (m->state == ACCOUNT_LOADING && kind != ACT_END))
+                return false;
+        if (kind != ACT_EVICT && kind != ACT_END && !m->obeys)
+                return false;
+        return s->pasts[i]->refused_until_ms[kind] <= s->seen->now_ms && !policy_is_promised(&s->past->settling, kind, m->id);
+}
+
+static bool is_enough(const struct search *s) {
+        return s->covered >= s->need->bytes;
+}
+
+static void add(struct search *s, struct act act) {
+        if (s->plan->acts_count == PLAN_ACTS_MAX)
+                return;
+        act.because = s->need->because;
+        s->plan->acts[s->plan->acts_count++] = act;
+        s->covered = plus(s->covered, act.expected_bytes);
+        s->found = true;
+}
+
+static struct act act_on(const struct search *s, uint32_t i, enum act_kind kind, uint64_t bytes) {
+        return (struct act){ .kind = kind, .model = s->seen->models[i].id, .expected_bytes = bytes };
+}
+
+/* --- bytes that an act should free --- */
+
+static uint64_t trim_frees(const struct model_view *m) {
+        return m->prefix_bytes;
+}
+
+/* All blocks that are more precise than the next level become that. */
+static uint64_t downshift_frees(const struct model_view *m) {
+        if (m->level >= m->floor || m->level + 1 >= KV_LEVEL_COUNT)
+                return 0;
+        unsigned to = kv_level_size((enum kv_level)(m->level + 1));
+        uint64_t freed = 0;
+        for (unsigned level = 0; level <= m->level; level++) {
+                unsigned from = kv_level_size((enum kv_level) level);
+                freed = plus(freed, times(m->kv_bytes[level], from - to) / from);
+        }
+        return freed;
+}
+
+static uint64_t suspend_frees(const struct model_view *m) {
+        return m->suspendable_bytes;
+}
+
+/* --- candidates in order --- */
+
+/* Lowest class first: priority, then batch before interactive, then what frees most, then order of configuration. */
+static bool goes_before(const struct model_view *a, uint64_t a_frees, const struct model_view *b, uint64_t b_frees) {
+        if (a->priority != b->priority)
+                return a->priority < b->priority;
+        if (a->batch != b->batch)
+                return a->batch;
+        if (a_frees != b_frees)
+                return a_frees > b_frees;
+        return a->id < b->id;
+}
+
+struct candidates {
+        uint32_t count;
+        uint32_t index[ACCOUNTS_MAX];
+        uint64_t frees[ACCOUNTS_MAX];
+};
+
+static void insert(const struct seen *seen, struct candidates *c, uint32_t i, uint64_t frees) {
+        uint32_t at = c->count++;
+        for (; at > 0 && goes_before(&seen->models[i], frees, &seen->models[c->index[at - 1]], c->frees[at - 1]); at--) {
+                c->index[at] = c->index[at - 1];
+                c->frees[at] = c->frees[at - 1];
+        }
+        c->index[at] = i;
+        c->frees[at] = frees;
+}
+
+static struct candidates candidates(const struct search *s, enum act_kind kind, uint64_t (*frees)(const struct model_view *)) {
+        struct candidates c = { 0 };
+        for (uint32_t i = 0; i < s->seen->models_count; i++) {
+                uint64_t bytes = frees(&s->seen->models[i]);
+                if (bytes >= ACT_BYTES_MIN && may(s, i, kind))
+                        insert(s->seen, &c, i, bytes);
+        }
+        return c;
+}
+
+/* --- rungs --- */
+
+static void trim(struct search *s) {
+        struct candidates c = candidates(s, ACT_TRIM, trim_frees);
+        for (uint32_t k = 0; k < c.count && !is_enough(s); k++)
+                add(s, act_on(s, c.index[k], ACT_TRIM, c.frees[k]));
+}
+
+/* Covers nothing of what is missing: the kernel counts such pages as free. But it takes time to find them among those that
+ * are needed. */
+static void drop_files(struct search *s) {
+        bool rests = s->past->settling.files_refused_until_ms > s->seen->now_ms ||
+                     policy_is_promised(&s->past->settling, ACT_DROP_FILES, UINT32_MAX);
+        uint64_t covered = s->covered;
+        if (s->seen->idle_file_bytes >= ACT_BYTES_MIN && s->need->only == UINT32_MAX && !rests)
+                add(s, (struct act){ .kind = ACT_DROP_FILES, .model = UINT32_MAX, .expected_bytes = s->seen->idle_file_bytes });
+        s->covered = covered;
+}
+
+/* Frees nothing: a shorter step asks for less at once, and notices sooner what else it is asked for. */
+static void cut_chunks(struct search *s) {
+        for (uint32_t i = 0; i < s->seen->models_count && s->need->worsens; i++) {
+                const struct model_view *m = &s->seen->models[i];
+                uint32_t least = m->chunk_full / CHUNK_PART > CHUNK_MIN ? m->chunk_full / CHUNK_PART : CHUNK_MIN;
+                if (m->running == 0 || m->chunk <= least || !may(s, i, ACT_CHUNK))
+                        continue;
+                struct act act = act_on(s, i, ACT_CHUNK, 0);
+                act.value = least;
+                add(s, act);
+        }
+}
+
+static bool may_leave(const struct search *s, uint32_t i) {
+        const struct model_view *m = &s->seen->models[i];
+        if (m->state != ACCOUNT_IDLE || m->pinned || m->running > 0 || m->waiting > 0 || !may(s, i, ACT_EVICT))
+                return false;
+        if (m->suspended > 0 && s->need->limit < RUNG_SUSPEND)
+                return false;
+        bool was_asked = m->last_end_ms > 0;
+        bool in_use = was_asked && minus(s->seen->now_ms, m->last_end_ms) < IN_USE_MS;
+        if (in_use && !s->need->beyond && s->need->limit < RUNG_SUSPEND)
+                return false;
+        bool just_loaded = was_asked && minus(s->seen->now_ms, m->loaded_ms) < s->limits->min_residency_ms;
+        return !just_loaded || s->need->hurry || s->need->beyond || s->need->limit >= RUNG_SUSPEND;
+}
+
+static struct account account_of(const struct model_view *m, uint32_t index) {
+        return (struct account){ .id = index,
+                                 .state = m->state == ACCOUNT_IDLE || m->state == ACCOUNT_LOADING ? ACCOUNT_IDLE : ACCOUNT_BUSY,
+                                 .asked = m->last_end_ms > 0,
+                                 .priority = m->priority,
+                                 .bytes = policy_leaving_frees(m),
+                                 .weights_bytes = m->weights_bytes,
+                                 .loaded_ms = m->loaded_ms,
+                                 .last_end_ms = m->last_end_ms,
+                                 .load_ms = m->load_ms };
+}
+
+/*
+ * Those of ACCOUNTS to lose for BYTES. Where all of them together are not enough: in a hurry all, else the
+ * first, since it may turn out that less was needed.
+ */
+static struct victims choose(const struct account *accounts, uint32_t count, uint64_t bytes, bool all) {
+        const struct account *list[ACCOUNTS_MAX];
+        uint64_t sum = 0;
+        for (uint32_t i = 0; i < count; i++) {
+                list[i] = &accounts[i];
+                sum = plus(sum, accounts[i].bytes);
+        }
+        bool suffices = false;
+        struct shortage shortage = { .bytes = larger(bytes, 1) };
+        if (sum < shortage.bytes)
+                shortage.bytes = all ? sum : 1;
+        return policy_victims(list, count, shortage, &suffices);
+}
+
+static void evict(struct search *s) {
+        struct account accounts[ACCOUNTS_MAX];
+        uint32_t count = 0;
+        for (uint32_t i = 0; i < s->seen->models_count; i++) {
+                if (may_leave(s, i) && policy_leaving_frees(&s->seen->models[i]) >= ACT_BYTES_MIN)
+                        accounts[count++] = account_of(&s->seen->models[i], i);
+        }
+        struct victims v = choose(accounts, count, minus(s->need->bytes, s->covered), s->need->hurry);
+        for (uint32_t k = 0; k < v.count; k++)
+                add(s, act_on(s, v.leave[k]->id, ACT_EVICT, v.leave[k]->bytes));
+}
+
+/* One level at a time, those that are most precise first: nobody goes to q4_0 while another is still at f16. */
+static void downshift(struct search *s) {
+        struct candidates c = candidates(s, ACT_DOWNSHIFT, downshift_frees);
+        for (unsigned level = 0; level < KV_LEVEL_COUNT; level++) {
+                for (uint32_t k = 0; k < c.count && !is_enough(s); k++) {
+                        if (s->seen->models[c.index[k]].level != (enum kv_level) level)
+                                continue;
+                        struct act act = act_on(s, c.index[k], ACT_DOWNSHIFT, c.frees[k]);
+                        act.level = (enum kv_level)(level + 1);
+                        add(s, act);
+                }
+                if (s->found && !s->need->hurry)
+                        return;
+        }
+}
+
+/* Frees nothing now; keeps the next requests from taking as much. One model at a time, lowest class first. */
+static void shrink(struct search *s) {
+        uint32_t best = UINT32_MAX;
+        for (uint32_t i = 0; i < s->seen->models_count && s->need->worsens; i++) {
+                const struct model_view *m = &s->seen->models[i];
+                if (m->context > m->context_floor && m->context_floor > 0 && may(s, i, ACT_CONTEXT) &&
+                    (best == UINT32_MAX || goes_before(m, m->context, &s->seen->models[best], s->seen->models[best].context)))
+                        best = i;
+        }
+        if (best == UINT32_MAX)
+                return;
+        const struct model_view *m = &s->seen->models[best];
+        struct act act = act_on(s, best, ACT_CONTEXT, 0);
+        act.value = m->context / CONTEXT_PART > m->context_floor ? m->context / CONTEXT_PART : m->context_floor;
+        add(s, act);
+}
+
+static void suspend(struct search *s) {
+        struct candidates c = candidates(s, ACT_SUSPEND, suspend_frees);
+        for (uint32_t k = 0; k < c.count && !is_enough(s); k++)
+                add(s, act_on(s, c.index[k], ACT_SUSPEND, c.frees[k]));
+}
+
+/* The largest of those to lose; where all together are not enough, the largest of the lowest class. */
+static uint32_t choose_end(const struct search *s, const struct account *accounts, uint32_t count) {
+        uint64_t bytes = minus(s->need->bytes, s->covered), sum = 0;
+        uint32_t best = UINT32_MAX;
+        for (uint32_t k = 0; k < count; k++) {
+                sum = plus(sum, accounts[k].bytes);
+                if (best == UINT32_MAX || goes_before(&s->seen->models[accounts[k].id], accounts[k].bytes,
+                                                      &s->seen->models[accounts[best].id], accounts[best].bytes))
+                        best = k;
+        }
+        if (best == UINT32_MAX || sum < bytes)
+                return best;
+        struct victims v = choose(accounts, count, bytes, false);
+        const struct account *largest = v.leave[0];
+        for (uint32_t k = 1; k < v.count; k++) {
+                if (v.leave[k]->bytes > largest->bytes)
+                        largest = v.leave[k];
+        }
+        return (uint32_t) (largest - accounts);
+}
+
+/* One engine at a time, until its memory is back. A load in flight goes before any that answers somebody. */
+static void end(struct search *s) {
+        struct account accounts[ACCOUNTS_MAX];
+        uint32_t count = 0;
+        if (policy_is_promised(&s->past->settling, ACT_END, UINT32_MAX))
+                return;
+        for (uint32_t i = 0; i < s->seen->models_count; i++) {
+                const struct model_view *m = &s->seen->models[i];
+                bool leaves = policy_is_promised(&s->past->settling, ACT_EVICT, m->id);
+                if (!m->pinned && !leaves && policy_leaving_frees(m) >= ACT_BYTES_MIN && may(s, i, ACT_END))
+                        accounts[count++] = account_of(m, i);
+        }
+        uint32_t k = choose_end(s, accounts, count);
+        if (k != UINT32_MAX)
+                add(s, act_on(s, accounts[k].id, ACT_END, accounts[k].bytes));
+}
+
+enum rung policy_relief(const struct limits *limits, const struct seen *seen, const struct need *need, struct past *past,
+                        struct model_past *const pasts[], struct plan *plan) {
+        static const struct {
+                enum rung rung;
+                void (*search)(struct search *s);
+        } steps[] = {
+                { RUNG_TRIM, trim },           { RUNG_HOLD, drop_files },
+                { RUNG_EVICT, evict },         { RUNG_DOWNSHIFT, cut_chunks },
+                { RUNG_DOWNSHIFT, downshift }, { RUNG_SHRINK, shrink },
+                { RUNG_SUSPEND, suspend },     { RUNG_LAST, end },
+        };
+        struct search s = { .limits = limits, .seen = seen, .need = need, .past = past, .pasts = pasts, .plan = plan };
+        enum rung highest = RUNG_CALM;
+        for (size_t k = 0; k < sizeof(steps) / sizeof(steps[0]) && steps[k].rung <= need->limit; k++) {
+                s.found = false;
+                steps[k].search(&s);
+                enum rung rung = s.found ? policy_rung_of(plan->acts[plan->acts_count - 1].kind) : RUNG_CALM;
+                highest = rung > highest ? rung : highest;
+                if (highest > RUNG_CALM && (is_enough(&s) || (s.covered > 0 && !need->hurry)))
+                        break;
+        }
+        return highest;
+}

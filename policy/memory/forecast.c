@@ -1,0 +1,199 @@
+/* forecast.c - the slopes, what of them is sure, and whether it is news. */
+#include "policy/memory/forecast.h"
+
+#include "policy/base/sat.h"
+
+/* Without libm: policy calls nothing. Twice as exact with each round; good to the last bit of a few digits from any start. */
+static double root(double x) {
+        if (!(x > 0))
+                return 0;
+        double r = x > 1 ? x : 1;
+        for (int i = 0; i < ROOT_ROUNDS_MAX && r * r > x * 1.0001; i++)
+                r = 0.5 * (r + x / r);
+        return r;
+}
+
+/* What noise alone would make a slope look like, one standard deviation: a walk averaged over twice the memory. */
+static double noise_of_slope(const struct slope *s, double memory_ms) {
+        return root(s->noise / (2 * memory_ms + s->interval_ms));
+}
+
+/*
+ * One sample. What comes back is cut off at what noise makes usual, so that an eviction of gigabytes does not hide
+ * for seconds that a hog goes on growing.
+ */
+static void slope_feed(struct slope *s, double per_ms, double interval_ms, double memory_ms) {
+        double usual = root(s->noise / interval_ms);
+        if (per_ms > usual)
+                per_ms = usual;
+        double weight = interval_ms / (interval_ms + memory_ms);
+        double previous_interval = s->interval_ms > 0 ? s->interval_ms : interval_ms;
+        double difference = per_ms - s->last;
+        double walk = difference * difference / (1 / interval_ms + 1 / previous_interval);
+        s->noise += weight * (walk - s->noise);
+        s->per_ms += weight * (per_ms - s->per_ms);
+        s->last = per_ms;
+        s->interval_ms = interval_ms;
+}
+
+static double slope_sure(const struct slope *s, double memory_ms) {
+        double sure = s->per_ms + FORECAST_SURE * noise_of_slope(s, memory_ms);
+        return sure < 0 ? sure : 0;
+}
+
+/* The next looks after a step: do they go on like that? It is a slope only if all of them fall, and at half its pace together. */
+static bool confirm_step(struct forecast *f, double per_ms, double interval_ms) {
+        struct step *step = &f->step;
+        if (per_ms > step->per_ms / 4) {
+                *step = (struct step){ 0 };
+                return false;
+        }
+        step->fallen += per_ms * interval_ms;
+        step->ms += interval_ms;
+        if (++step->looks < STEP_LOOKS)
+                return true;
+        double pace = step->fallen / step->ms;
+        if (pace < step->per_ms / 2 && pace < f->fast.per_ms)
+                f->fast.per_ms = f->fast.last = pace;
+        *step = (struct step){ 0 };
+        return true;
+}
+
+/*
+ * A step far larger than looks usually differ is kept from the fast slope until the next looks go on in the same
+ * direction; the slow one takes everything.
+ */
+static void take_sample(struct forecast *f, double per_ms, double interval_ms, double ram_bytes, struct outlook *ret) {
+        slope_feed(&f->slow, per_ms, interval_ms, SLOPE_SLOW_MS);
+        double surprise = (f->fast.per_ms - per_ms) * interval_ms;
+        if (f->step.per_ms < 0 && confirm_step(f, per_ms, interval_ms)) {
+                /* Taken care of. */
+        } else if (surprise > ram_bytes * STEP_PERMILLE / 1000) {
+                f->step = (struct step){ .per_ms = per_ms, .jump = surprise > ram_bytes * JUMP_PERMILLE / 1000 };
+        } else {
+                slope_feed(&f->fast, per_ms, interval_ms, SLOPE_FAST_MS);
+        }
+        ret->unconfirmed = f->step.per_ms < 0;
+        ret->jump = f->step.jump;
+}
+
+static void begin_decline(struct forecast *f, uint64_t now_ms) {
+        f->falling = true;
+        f->last_fall_ms = now_ms;
+        f->falling_from = f->falling_to = f->course;
+        f->low_then = f->low_now < f->low_before ? f->low_now : f->low_before;
+}
+
+/* A decline ends when it pauses for a while, or when half of what it cost is back: the next tooth of a saw is another one. */
+static void follow_decline(struct forecast *f, bool falls, uint64_t now_ms) {
+        if (!f->falling) {
+                if (falls)
+                        begin_decline(f, now_ms);
+                return;
+        }
+        f->last_fall_ms = falls ? now_ms : f->last_fall_ms;
+        f->falling_to = f->course < f->falling_to ? f->course : f->falling_to;
+        bool recovered = f->course - f->falling_to > (f->falling_from - f->falling_to) / 2;
+        if (now_ms - f->last_fall_ms >= DECLINE_ENDS_MS || (recovered && !falls)) {
+                f->falling = false;
+                f->flat_ms = now_ms;
+        } else if (recovered) {
+                begin_decline(f, now_ms);
+        }
+}
+
+/* Where the course has been of late. With headroom below zero it was trouble, and is no place to be used to. */
+static void remember_low(struct forecast *f, int64_t headroom, uint64_t now_ms) {
+        if (headroom < 0) {
+                f->low_before = f->low_now = INT64_MAX / 2;
+                f->low_ms = now_ms;
+        } else if (now_ms - f->low_ms >= LOW_PERIOD_MS) {
+                f->low_before = f->low_now;
+                f->low_now = f->course;
+                f->low_ms = now_ms;
+        } else if (f->course < f->low_now) {
+                f->low_now = f->course;
+        }
+}
+
+static uint64_t time_left(int64_t bytes, double per_ms) {
+        if (bytes <= 0)
+                return 0;
+        if (per_ms >= 0)
+                return UINT64_MAX;
+        double ms = (double) bytes / -per_ms;
+        return ms < (double) FORECAST_FURTHEST_MS ? (uint64_t) ms : UINT64_MAX;
+}
+
+static bool is_news(const struct forecast *f, const struct seen *seen, uint64_t cliff_ms) {
+        if (!f->falling || f->course >= f->falling_from)
+                return false;
+        int64_t material = (int64_t) smaller(seen->ram_bytes / DECLINE_MATERIAL_PART, DECLINE_MATERIAL_BYTES);
+        if (f->falling_from - f->course < material)
+                return false;
+        return f->course < f->low_then - material || cliff_ms < EXHAUSTION_DOWNSHIFT_MS;
+}
+
+static void begin(struct forecast *f, const struct seen *seen, const struct headroom *headroom) {
+        f->begun = true;
+        f->flat_ms = f->low_ms = seen->now_ms;
+        f->low_before = INT64_MAX / 2;
+        f->low_now = headroom->bytes < 0 ? INT64_MAX / 2 : f->course;
+}
+
+/*
+ * A load takes what was promised to it, and a little more, since the two are not told at the same instant: that is no
+ * decline. At the look that brings a new promise the load has begun to take already. Weights that are counted anew are not
+ * looked at here.
+ */
+static double fall_or_rise(const struct forecast *f, const struct seen *seen) {
+        double change = (double) seen->available_bytes - (double) f->available_bytes;
+        if (change >= 0)
+                return change;
+        if (seen->loading_bytes > f->loading_bytes)
+                return 0;
+        change += (double) minus(f->loading_bytes, seen->loading_bytes) * LOAD_EXCESS_PERMILLE / 1000;
+        return change < 0 ? change : 0;
+}
+
+/* The course stays within what sums and differences can bear. */
+static void take_course(struct forecast *f, double change) {
+        int64_t by = change < 0 ? -(int64_t) whole(-change) : (int64_t) whole(change);
+        if (f->course > -(INT64_MAX / 4) && f->course < INT64_MAX / 4)
+                f->course += by;
+}
+
+/* What the slopes say about this headroom. */
+static struct outlook look_ahead(struct forecast *f, const struct seen *seen, const struct headroom *headroom,
+                                 struct outlook out) {
+        double fast = slope_sure(&f->fast, SLOPE_FAST_MS), slow = slope_sure(&f->slow, SLOPE_SLOW_MS);
+        out.slope_per_ms = f->fast.per_ms;
+        out.sure_per_ms = fast < slow ? fast : slow;
+        follow_decline(f, out.sure_per_ms < 0, seen->now_ms);
+        out.exhaustion_ms = time_left(headroom->bytes, out.sure_per_ms);
+        out.cliff_ms = time_left(headroom->cliff_bytes, out.sure_per_ms);
+        out.news = is_news(f, seen, out.cliff_ms);
+        out.flat_ms = f->falling ? 0 : seen->now_ms - f->flat_ms;
+        remember_low(f, headroom->bytes, seen->now_ms);
+        return out;
+}
+
+struct outlook policy_forecast(struct forecast *f, const struct seen *seen, const struct headroom *headroom) {
+        struct outlook out = { .exhaustion_ms = UINT64_MAX, .cliff_ms = UINT64_MAX };
+        if (seen->memory_blind)
+                return out;
+        uint64_t interval_ms = seen->now_ms - f->at_ms;
+        if (!f->begun) {
+                begin(f, seen, headroom);
+        } else if (interval_ms < LOOK_LEAST_MS) {
+                return look_ahead(f, seen, headroom, out);
+        } else {
+                double change = fall_or_rise(f, seen);
+                take_course(f, change);
+                take_sample(f, change / (double) interval_ms, (double) interval_ms, (double) seen->ram_bytes, &out);
+        }
+        f->at_ms = seen->now_ms;
+        f->available_bytes = seen->available_bytes;
+        f->loading_bytes = seen->loading_bytes;
+        return look_ahead(f, seen, headroom, out);
+}

@@ -1,0 +1,36 @@
+/*
+ * ladder.h - how far up it is allowed to go now, why, and what is missing.
+ *
+ * Mild rungs (up to a smaller context) answer to a forecast, to a reserve that is being eaten, or to a stall. The violent
+ * ones (suspend, end) answer only to the cliff: a forecast to it under 3 s, a stall with thrash, a livelock, or nearly nothing
+ * left with a stall or a decline. A reserve that somebody else simply holds is defended with all that is mild, and then borne.
+ *
+ * A rung is entered at once and left slowly, so that what was just let go of is not asked for again by the next breath.
+ */
+#ifndef HEADROOM_POLICY_MEMORY_LADDER_H
+#define HEADROOM_POLICY_MEMORY_LADDER_H
+
+#include "policy/memory/forecast.h"
+#include "policy/memory/pressure.h"
+#include "policy/memory/choose_actions.h"
+
+struct trouble {
+        enum rung rung;   /* to stand on at least; RUNG_CALM: there is no trouble */
+        struct need need; /* need.limit RUNG_CALM: nothing to free */
+        bool falls;       /* it gets worse */
+        bool stall;
+};
+
+/* RETURNING_BYTES: on their way back already. */
+struct trouble policy_trouble(struct ladder *l, const struct limits *limits, const struct seen *seen,
+                              const struct headroom *headroom, const struct outlook *outlook, const struct distress *distress,
+                              uint64_t returning_bytes);
+
+/* Enters RUNG if it is higher than where it stands, or leaves when there was no trouble for long enough. */
+void policy_climb(struct ladder *l, const struct limits *limits, const struct seen *seen, const struct headroom *headroom,
+                  const struct outlook *outlook, const struct trouble *trouble, enum rung rung);
+
+/* Room to spare: what has to be free before anything is given back, on top of what that costs. */
+uint64_t policy_room_to_spare(const struct limits *limits, const struct seen *seen);
+
+#endif

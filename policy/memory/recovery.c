@@ -1,0 +1,132 @@
+/* recovery.c - what may be given back now. */
+#include "policy/memory/recovery.h"
+
+#include <stddef.h>
+
+#include "policy/memory/ladder.h"
+#include "policy/base/sat.h"
+
+static bool is_up(const struct model_view *m) {
+        return m->obeys && (m->state == ACCOUNT_IDLE || m->state == ACCOUNT_BUSY);
+}
+
+static void add(struct plan *plan, enum act_kind kind, const struct model_view *m, enum kv_level level, uint32_t value,
+                uint64_t bytes) {
+        if (plan->acts_count < PLAN_ACTS_MAX)
+                plan->acts[plan->acts_count++] = (struct act){ .kind = kind,
+                                                               .model = m->id,
+                                                               .level = level,
+                                                               .value = value,
+                                                               .expected_bytes = bytes,
+                                                               .because = REASON_CALM };
+}
+
+static bool may(const struct model_past *past, enum act_kind kind, uint64_t now_ms) {
+        return past->refused_until_ms[kind] <= now_ms;
+}
+
+static void chunks_back(const struct seen *seen, struct model_past *const pasts[], struct plan *plan) {
+        for (uint32_t i = 0; i < seen->models_count; i++) {
+                const struct model_view *m = &seen->models[i];
+                if (is_up(m) && m->chunk < m->chunk_full && may(pasts[i], ACT_CHUNK, seen->now_ms))
+                        add(plan, ACT_CHUNK, m, KV_LEVEL_F16, m->chunk_full, 0);
+        }
+}
+
+/* The model of the highest priority for which GETS_BACK, and for which there is room. */
+static const struct model_view *first_served(const struct seen *seen, struct model_past *const pasts[], enum act_kind kind,
+                                             uint64_t spare, bool (*gets_back)(const struct model_view *, uint64_t *ret_costs),
+                                             uint64_t *ret_costs) {
+        const struct model_view *best = NULL;
+        for (uint32_t i = 0; i < seen->models_count; i++) {
+                const struct model_view *m = &seen->models[i];
+                uint64_t costs = 0;
+                if (!is_up(m) || !gets_back(m, &costs) || costs > spare || !may(pasts[i], kind, seen->now_ms))
+                        continue;
+                if (best == NULL || m->priority > best->priority) {
+                        best = m;
+                        *ret_costs = costs;
+                }
+        }
+        return best;
+}
+
+static bool waits_on_disk(const struct model_view *m, uint64_t *ret_costs) {
+        *ret_costs = m->suspended_bytes;
+        return m->suspended > 0;
+}
+
+static bool has_less_context(const struct model_view *m, uint64_t *ret_costs) {
+        *ret_costs = 0;
+        return m->context < m->context_full;
+}
+
+/* More precise again: as if all that is stored now were stored so, which it will be in time. */
+static uint64_t upshift_costs(const struct model_view *m) {
+        uint64_t from = kv_level_size(m->level), to = kv_level_size((enum kv_level)(m->level - 1)), sum = 0;
+        for (unsigned level = 0; level < KV_LEVEL_COUNT; level++)
+                sum = plus(sum, m->kv_bytes[level]);
+        return times(sum, to - from) / from;
+}
+
+/* One change now, and the one that may have to take it back, must both stay within the cap. */
+static bool changed_too_often(const struct model_past *past, uint64_t now_ms) {
+        unsigned recent = 0;
+        for (unsigned t = 0; t < TRANSITIONS_MAX; t++) {
+                if (past->transitions_ms[t] > 0 && now_ms - past->transitions_ms[t] < TRANSITION_KEPT_MS)
+                        recent++;
+        }
+        return recent + 2 > TRANSITIONS_MAX;
+}
+
+/* Each step waits for calm of its own. */
+static bool upshift_one(struct ladder *l, const struct seen *seen, struct model_past *const pasts[], uint64_t spare,
+                        struct plan *plan) {
+        const struct model_view *best = NULL;
+        bool flapping = false;
+        uint64_t best_costs = 0;
+        for (uint32_t i = 0; i < seen->models_count; i++) {
+                const struct model_view *m = &seen->models[i];
+                if (!is_up(m) || m->level <= m->ceiling || m->level >= KV_LEVEL_COUNT ||
+                    !may(pasts[i], ACT_UPSHIFT, seen->now_ms))
+                        continue;
+                uint64_t costs = upshift_costs(m);
+                if (costs > spare)
+                        continue;
+                if (changed_too_often(pasts[i], seen->now_ms)) {
+                        flapping = true;
+                } else if (best == NULL || m->priority > best->priority) {
+                        best = m;
+                        best_costs = costs;
+                }
+        }
+        if (best != NULL) {
+                add(plan, ACT_UPSHIFT, best, (enum kv_level)(best->level - 1), 0, best_costs);
+                l->calm_ms = seen->now_ms;
+        }
+        return flapping;
+}
+
+bool policy_release(const struct limits *limits, const struct seen *seen, const struct headroom *headroom, struct past *past,
+                    struct model_past *const pasts[], struct plan *plan) {
+        struct ladder *l = &past->ladder;
+        chunks_back(seen, pasts, plan);
+        uint64_t have = headroom->bytes > 0 ? (uint64_t) headroom->bytes : 0;
+        uint64_t to_spare = policy_room_to_spare(limits, seen);
+        if (plan->acts_count > 0 || have < to_spare || seen->memory_blind)
+                return false;
+        if (l->given_back_ms > 0 && seen->now_ms - l->given_back_ms < GIVE_BACK_MS)
+                return false;
+        uint64_t spare = have - to_spare, costs = 0;
+        const struct model_view *m;
+        bool flapping = false;
+        if ((m = first_served(seen, pasts, ACT_RESUME, spare, waits_on_disk, &costs)) != NULL)
+                add(plan, ACT_RESUME, m, KV_LEVEL_F16, 0, costs);
+        else if ((m = first_served(seen, pasts, ACT_CONTEXT, spare, has_less_context, &costs)) != NULL)
+                add(plan, ACT_CONTEXT, m, KV_LEVEL_F16, m->context_full, 0);
+        else if (seen->now_ms - l->calm_ms >= UPSHIFT_CALM_MS)
+                flapping = upshift_one(l, seen, pasts, spare, plan);
+        if (plan->acts_count > 0)
+                l->given_back_ms = larger(seen->now_ms, 1);
+        return flapping && plan->acts_count == 0;
+}

@@ -1,0 +1,166 @@
+/*
+ * played_fleet.h - a fleet without engines and a governor, in place of the daemon's: they note what they are asked and answer what a test wants.
+ *
+ * For tests that include cmocka first. It defines the functions of fleet.h and dispatch.h that the API calls.
+ */
+#ifndef HEADROOM_TESTS_UNIT_DAEMON_API_PLAYED_FLEET_H
+#define HEADROOM_TESTS_UNIT_DAEMON_API_PLAYED_FLEET_H
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "daemon/models/models.h"
+#include "daemon/governor/governor.h"
+#include "daemon/cache/prefix_cache.h"
+#include "daemon/governor/recorder.h"
+
+struct ask {
+        const struct ask_events *events;
+        void *user;
+        enum ask_kind kind;
+        enum ask_class class;
+        char model[64];
+        cJSON *body;
+        unsigned paused, resumed;
+};
+
+static struct ask asked;
+static unsigned submits, cancels, models_count;
+static bool refuses;
+static int64_t tick_ms_ago;
+static struct {
+        fleet_done *on_done;
+        void *user;
+        char model[64];
+        bool force;
+} verb;
+
+static const struct failure cooldown = { .status = 503,
+                                         .kind = "server_error",
+                                         .code = "load_cooldown",
+                                         .message = "wait \"a\" while\n",
+                                         .retry_after_s = 500,
+                                         .should_retry = 1,
+                                         .n_prompt_tokens = -1,
+                                         .n_ctx = -1 };
+
+int dispatch_submit(struct fleet *fleet, const char *model, enum ask_kind kind, enum ask_class class, cJSON *body,
+                    const struct ask_events *events, void *user, struct ask **ret, struct failure *reterr) {
+        (void) fleet;
+        submits++;
+        cJSON_Delete(asked.body);
+        asked = (struct ask){ .events = events, .user = user, .kind = kind, .class = class, .body = body };
+        (void) snprintf(asked.model, sizeof asked.model, "%s", model);
+        if (refuses) {
+                *reterr = cooldown;
+                return -EBUSY;
+        }
+        *ret = &asked;
+        return 0;
+}
+
+void ask_cancel(struct ask *ask) {
+        assert_ptr_equal(ask, &asked);
+        cancels++;
+}
+
+void ask_pause(struct ask *ask) {
+        ask->paused++;
+}
+
+void ask_resume(struct ask *ask) {
+        ask->resumed++;
+}
+
+const char *life_name(enum life life) {
+        return life == LIFE_READY ? "ready" : "absent";
+}
+
+void fleet_prompt_cache(const struct fleet *f, struct prompt_cache_figures *ret) {
+        (void) f;
+        *ret = (struct prompt_cache_figures){ 0 };
+}
+
+void fleet_status(struct fleet *f, struct fleet_status *ret) {
+        (void) f;
+        *ret = (struct fleet_status){
+                .groups = "none", .budget_bytes = 8589934592, .models_known = models_count, .last_tick_ms_ago = tick_ms_ago
+        };
+}
+
+uint32_t fleet_models_count(const struct fleet *f) {
+        (void) f;
+        return models_count;
+}
+
+void fleet_model_status(struct fleet *f, uint32_t index, struct model_status *ret) {
+        (void) f;
+        *ret = (struct model_status){ .id = index ? "org/b:q4" : "a",
+                                      .path = "/m/a.gguf",
+                                      .life = index ? LIFE_READY : LIFE_ABSENT,
+                                      .kv_type = "f16",
+                                      .created_s = 7,
+                                      .n_ctx = index ? 4096 : 0,
+                                      .loaded_ms_ago = -1,
+                                      .idle_ms = -1,
+                                      .expires_in_ms = -1,
+                                      .last_error = "",
+                                      .last_exit = "",
+                                      .last_stderr = index ? "\xff!" : "" };
+}
+
+int fleet_model_find(const struct fleet *f, const char *name, uint32_t *ret_index) {
+        (void) f;
+        *ret_index = !strcmp(name, "org/b:q4") || !strcmp(name, "alias");
+        return *ret_index || !strcmp(name, "a") ? 0 : -ENOENT;
+}
+
+/* --- and a governor that has done one thing --- */
+
+static uint64_t governor_ms_ago;
+
+uint64_t governor_tick_age_ms(const struct governor *g) {
+        (void) g;
+        return governor_ms_ago;
+}
+
+cJSON *governor_status_json(struct governor *g) {
+        (void) g;
+        return cJSON_Parse("{\"rung\":\"calm\"}");
+}
+
+cJSON *governor_events_json(struct governor *g, uint64_t after, const char *model) {
+        cJSON *json = cJSON_CreateObject();
+        (void) g;
+        cJSON_AddNumberToObject(json, "after", (double) after);
+        cJSON_AddItemToObject(json, "model", model ? cJSON_CreateString(model) : cJSON_CreateNull());
+        return json;
+}
+
+cJSON *governor_explain_json(struct governor *g, uint32_t model) {
+        cJSON *json = cJSON_CreateObject();
+        (void) g;
+        cJSON_AddNumberToObject(json, "index", model);
+        return json;
+}
+
+struct recorder *governor_record(const struct governor *g) {
+        struct recorder *r = NULL;
+        (void) g;
+        return recorder_new(&(struct limits){ .reserve_bytes = 1 << 30 }, &r) < 0 ? NULL : r;
+}
+
+void fleet_load(struct fleet *f, const char *model, fleet_done *on_done, void *user) {
+        (void) f;
+        verb.on_done = on_done;
+        verb.user = user;
+        (void) snprintf(verb.model, sizeof verb.model, "%s", model);
+}
+
+void fleet_unload(struct fleet *f, const char *model, bool force, fleet_done *on_done, void *user) {
+        fleet_load(f, model, on_done, user);
+        verb.force = force;
+}
+
+#endif

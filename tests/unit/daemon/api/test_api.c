@@ -1,0 +1,305 @@
+/* test_api.c - what a client reads when it waits for whole answers, and of the rest of the surface: routes, control, stopping. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/un.h>
+
+#include "tests/unit/daemon/api/api_fixture.h"
+
+/* --- whole answers --- */
+
+static void test_whole_answer(void **state) {
+        bool closed;
+
+        (void) state;
+        int fd = post("/v1/chat/completions", CHAT(""));
+        asked.events->on_text(asked.user, "forgotten", NULL);
+        asked.events->on_restart(asked.user);
+        asked.events->on_text(asked.user, "Hi", NULL);
+        asked.events->on_text(asked.user, " you", NULL);
+        asked.events->on_end(asked.user, "stop", &usage);
+        cJSON *json = parse(hear(fd, "}\n", &closed));
+        assert_string_equal(at(json, "object")->valuestring, "chat.completion");
+        assert_string_equal(at(json, "choices.0.message.content")->valuestring, "Hi you");
+        assert_string_equal(at(json, "choices.0.message.role")->valuestring, "assistant");
+        assert_string_equal(at(json, "choices.0.finish_reason")->valuestring, "stop");
+        assert_true(cJSON_IsNull(at(json, "choices.0.logprobs")));
+        assert_int_equal(at(json, "usage.total_tokens")->valueint, 7);
+        assert_int_equal(at(json, "usage.prompt_tokens_details.cached_tokens")->valueint, 3);
+        assert_true(!strncmp(at(json, "id")->valuestring, "chatcmpl-", 9) && strlen(at(json, "id")->valuestring) == 33);
+        cJSON_Delete(json);
+        (void) close(fd);
+}
+
+static const char *const frame = "[{\"token\":\"Hü\",\"bytes\":[72,195,188],\"logprob\":-0.5,\"top\":[{\"token\":\"Hü\","
+                                 "\"bytes\":[72,195,188],\"logprob\":-0.5},"
+                                 "{\"token\":\"x\",\"logprob\":null}]}]";
+
+static void test_logprobs(void **state) {
+        cJSON *logprobs = cJSON_Parse(frame);
+        bool closed;
+
+        (void) state;
+        int fd = post("/v1/chat/completions", CHAT(",\"logprobs\":true,\"top_logprobs\":2"));
+        asked.events->on_text(asked.user, "Hü", logprobs);
+        asked.events->on_text(asked.user, "Hü", logprobs);
+        asked.events->on_end(asked.user, "stop", &usage);
+        cJSON *json = parse(hear(fd, "}\n", &closed));
+        assert_int_equal(cJSON_GetArraySize(at(json, "choices.0.logprobs.content")), 2);
+        assert_true(at(json, "choices.0.logprobs.content.1.logprob")->valuedouble == -0.5);
+        assert_int_equal(at(json, "choices.0.logprobs.content.1.bytes.2")->valueint, 188);
+        assert_true(at(json, "choices.0.logprobs.content.1.top_logprobs.1.logprob")->valuedouble == -9999);
+        assert_true(cJSON_IsNull(at(json, "choices.0.logprobs.content.1.top_logprobs.1.bytes")));
+        cJSON_Delete(json);
+        (void) close(fd);
+
+        fd = post("/v1/completions", "{\"model\":\"a\",\"prompt\":\"x\",\"logprobs\":2}");
+        asked.events->on_text(asked.user, "Hü", logprobs);
+        asked.events->on_text(asked.user, "Hü", logprobs);
+        asked.events->on_end(asked.user, "stop", &usage);
+        json = parse(hear(fd, "}\n", &closed));
+        assert_string_equal(at(json, "choices.0.logprobs.tokens.1")->valuestring, "Hü");
+        assert_true(at(json, "choices.0.logprobs.token_logprobs.1")->valuedouble == -0.5);
+        assert_true(at(json, "choices.0.logprobs.top_logprobs.1.x")->valuedouble == -9999);
+        assert_int_equal(at(json, "choices.0.logprobs.text_offset.1")->valueint, 2);
+        cJSON_Delete(json);
+        (void) close(fd);
+
+        fd = post("/v1/chat/completions", CHAT(",\"logprobs\":true,\"stream\":true"));
+        asked.events->on_text(asked.user, "Hü", logprobs);
+        asked.events->on_text(asked.user, "Hü", logprobs);
+        const char *heard = hear(fd, NULL, &closed);
+        const char *second = strstr(strstr(heard, "\"logprobs\":{") + 1,
+                                    "\"logprobs\":{\"content\":[{\"token\":\"Hü\",\"logprob\":-0.5,\"bytes\":[72,195,188],");
+        assert_non_null(second);
+        asked.events->on_end(asked.user, "stop", &usage);
+        (void) close(fd);
+        cJSON_Delete(logprobs);
+}
+
+static void test_overlong_prompt(void **state) {
+        struct failure f = { .status = 400,
+                             .kind = "exceed_context_size_error",
+                             .message = "too long",
+                             .should_retry = -1,
+                             .n_prompt_tokens = 900,
+                             .n_ctx = 512 };
+        bool closed;
+
+        (void) state;
+        int fd = post("/v1/chat/completions", CHAT(""));
+        asked.events->on_failed(asked.user, &f);
+        const char *heard = hear(fd, "}}\n", &closed);
+        assert_true(!strncmp(heard, "HTTP/1.1 400 ", 13));
+        assert_null(strstr(heard, "x-should-retry"));
+        assert_string_equal(
+                body_of(heard),
+                "{\"error\":{\"message\":\"too long\",\"type\":\"exceed_context_size_error\",\"param\":null,\"code\":null,"
+                "\"n_prompt_tokens\":900,\"n_ctx\":512}}\n");
+        (void) close(fd);
+}
+
+/* --- the rest of the surface --- */
+
+/* All forms of input become one; what comes back leaves in the form that was asked for. */
+static void test_embeddings(void **state) {
+        static const struct {
+                const char *input, *asked;
+        } rows[] = {
+                { "\"x\"", "[\"x\"]" },
+                { "[\"x\",\"y\"]", "[\"x\",\"y\"]" },
+                { "[1,2]", "[[1,2]]" },
+                { "[[1],[2,3]]", "[[1],[2,3]]" },
+        };
+        cJSON *vectors = cJSON_Parse("[[1,-2.5],[0.100000001,3]]");
+        char body[256];
+        bool closed;
+
+        (void) state;
+        for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+                for (unsigned base64 = 0; base64 < 2; base64++) {
+                        (void) snprintf(body, sizeof body, "{\"model\":\"a\",\"dimensions\":2,%s\"input\":%s}",
+                                        base64 ? "\"encoding_format\":\"base64\"," : "", rows[i].input);
+                        int fd = post("/v1/embeddings", body);
+                        char *input = cJSON_PrintUnformatted(cJSON_GetObjectItem(asked.body, "input"));
+                        assert_string_equal(input, rows[i].asked);
+                        free(input);
+                        assert_int_equal(asked.kind, ASK_EMBED);
+                        asked.events->on_embedding(asked.user, vectors);
+                        asked.events->on_end(asked.user, "stop", &(struct ask_usage){ .prompt_tokens = 5 });
+                        const char *heard = hear(fd, "}}\n", &closed);
+                        assert_non_null(strstr(heard, base64 ? "\"index\":0,\"embedding\":\"AACAPwAAIMA=\"}"
+                                                             : "\"index\":0,\"embedding\":[1,-2.5]}"));
+                        assert_non_null(strstr(heard, base64 ? "\"index\":1,\"embedding\":\"zczMPQAAQEA=\"}"
+                                                             : "\"index\":1,\"embedding\":[0.100000001,3]}"));
+                        assert_non_null(strstr(heard, "\"model\":\"a\",\"usage\":{\"prompt_tokens\":5,\"total_tokens\":5}}\n"));
+                        (void) close(fd);
+                }
+        cJSON_Delete(vectors);
+        int fd = post("/v1/embeddings", "{\"model\":\"a\",\"input\":\"x\"}"); /* the client leaves */
+        unsigned before = cancels;
+        (void) close(fd);
+        turn_for(5);
+        assert_int_equal(cancels, before + 1);
+        refuses = true;
+        fd = post("/v1/embeddings", "{\"model\":\"a\",\"input\":\"x\"}");
+        refuses = false;
+        check_refusal(hear(fd, "}}\n", &closed));
+        (void) close(fd);
+}
+
+static void test_routes(void **state) {
+        static const struct {
+                const char *method, *path, *status, *contains;
+        } rows[] = {
+                { "GET", "/", "200", "Headroom is running" },
+                { "HEAD", "/", "200", "Content-Length: 20\r\n" },
+                { "GET", "/health", "200", "{\"status\":\"ok\"," },
+                { "HEAD", "/health", "200", "application/json" },
+                { "GET", "/v1/models", "200",
+                  "{\"object\":\"list\",\"data\":[{\"id\":\"a\",\"object\":\"model\",\"created\":7,\"owned_by\":\"headroom\"," },
+                { "GET", "/v1/models/a", "200", "{\"id\":\"a\",\"object\":\"model\"" },
+                { "GET", "/v1/models/org/b:q4", "200", "\"status\":\"ready\",\"context_length\":4096" },
+                { "GET", "/v1/models/org%2fb%3Aq4", "200", "{\"id\":\"org/b:q4\"" },
+                { "GET", "/v1/models/alias?x=1", "200", "\"aliases\":[\"alias\"]" },
+                { "GET", "/v1/models/nope", "404", "\"param\":\"model\",\"code\":\"model_not_found\"" },
+                { "GET", "/v1/models/", "404", "not_found" },
+                { "GET", "/v2", "404", "not_found" },
+                { "GET", "/v1/chat/completions", "405", "Allow: POST, OPTIONS\r\n" },
+                { "DELETE", "/v1/models", "405", "Allow: GET, HEAD, OPTIONS\r\n" },
+                { "OPTIONS", "/v1/chat/completions", "204", "Access-Control-Allow-Methods: POST, OPTIONS\r\n" },
+                { "OPTIONS", "/v1/models", "204", "Access-Control-Allow-Origin: *\r\n" },
+                { "OPTIONS", "*", "204", "Allow: GET, HEAD, POST, OPTIONS\r\n" },
+                { "GET", "/v1/embeddings", "405", "Allow: POST, OPTIONS\r\n" },
+                { "GET", "/control/status", "404", "not_found" },
+        };
+
+        (void) state;
+        for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+                const char *heard = get(rows[i].method, rows[i].path);
+                if (strncmp(heard + 9, rows[i].status, 3) != 0 || !strstr(heard, rows[i].contains))
+                        fail_msg("%s %s answered by %s", rows[i].method, rows[i].path, heard);
+        }
+        tick_ms_ago = API_TICK_AGE_MAX_MS + 1;
+        const char *heard = get("GET", "/health");
+        assert_true(!strncmp(heard, "HTTP/1.1 503 ", 13));
+        assert_non_null(strstr(heard, "{\"status\":\"stalled\","));
+        tick_ms_ago = 0;
+        assert_true(!strncmp(get("GET", "/health"), "HTTP/1.1 200 ", 13));
+        governor_ms_ago = API_TICK_AGE_MAX_MS + 1; /* the fleet gets on, the governor does not */
+        assert_true(!strncmp(get("GET", "/health"), "HTTP/1.1 503 ", 13));
+        governor_ms_ago = 0;
+}
+
+static void check_governor(int fd) {
+        static const struct {
+                const char *target, *contains;
+        } rows[] = {
+                { "events", "{\"after\":0,\"model\":null}" },
+                { "events?after=12", "{\"after\":12,\"model\":null}" },
+                { "events?model=alias&after=3", "{\"after\":3,\"model\":\"org/b:q4\"}" },
+                { "events?model=org%2Fb:q4", "{\"after\":0,\"model\":\"org/b:q4\"}" },
+                { "events?after=x", "'after' must be the number of an event" },
+                { "events?after=-1", "'after' must be the number of an event" },
+                { "events?after=123456789012345678901234567890", "'after' must be the number of an event" },
+                { "events?model=nobody", "model_not_found" },
+                { "events?model=%ff", "this is no name of a model" },
+                { "explain?model=alias", "{\"index\":1}" },
+                { "explain", "name a model" },
+                { "record", "limits reserve=1GiB min_residency" },
+        };
+        for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+                char request[128];
+                bool closed;
+                (void) snprintf(request, sizeof request, "GET /control/%s HTTP/1.1\r\nHost: x\r\n\r\n", rows[i].target);
+                say_text(fd, request);
+                turn_for(5);
+                if (!strstr(hear(fd, rows[i].contains, &closed), rows[i].contains))
+                        fail_msg("%s is not answered by %s", rows[i].target, rows[i].contains);
+        }
+}
+
+static void test_control(void **state) {
+        bool closed;
+
+        (void) state;
+        surface = api_on_control;
+        assert_true(!strncmp(get("GET", "/control/status"), "HTTP/1.1 403 ", 13)); /* TCP has no peer credentials */
+        char path[] = "/tmp/headroom-api-XXXXXX";
+        int fds[2];
+        assert_int_equal(close(mkstemp(path)), 0);
+        assert_int_equal(unlink(path), 0);
+        assert_int_equal(http_server_listen_unix(server, path, 0660), 0);
+        struct sockaddr_un name = { .sun_family = AF_UNIX };
+        strcpy(name.sun_path, path);
+        for (int i = 0; i < 2; i++) {
+                fds[i] = socket(AF_UNIX, SOCK_STREAM, 0);
+                assert_int_equal(connect(fds[i], (struct sockaddr *) &name, sizeof name), 0);
+                assert_int_equal(fcntl(fds[i], F_SETFL, O_NONBLOCK), 0);
+        }
+        static const char status[] = "GET /control/status HTTP/1.1\r\nHost: x\r\n\r\n";
+        say_text(fds[0], status);
+        cJSON *json = parse(hear(fds[0], "]}", &closed));
+        assert_true(at(json, "budget_bytes")->valuedouble == 8589934592);
+        assert_string_equal(at(json, "listen")->valuestring, "127.0.0.1:1");
+        assert_string_equal(at(json, "models.1.aliases.0")->valuestring, "alias");
+        assert_string_equal(at(json, "models.1.last_stderr")->valuestring, "?!");
+        assert_true(cJSON_IsNull(at(json, "models.0.pid")) && cJSON_IsNull(at(json, "models.0.last_error")));
+        assert_string_equal(at(json, "governor.rung")->valuestring, "calm");
+        cJSON_Delete(json);
+        check_governor(fds[0]);
+
+        static const char unload[] =
+                "POST /control/unload HTTP/1.1\r\nHost: x\r\nContent-Length: 30\r\n\r\n{\"model\":\"alias\",\"force\":true}";
+        say_text(fds[0], unload);
+        turn_for(5);
+        assert_string_equal(verb.model, "alias");
+        assert_true(verb.force);
+        verb.on_done(verb.user, NULL);
+        assert_string_equal(body_of(hear(fds[0], "}", &closed)), "{\"model\":\"org/b:q4\",\"state\":\"ready\"}");
+        say_text(fds[0], unload);
+        turn_for(5);
+        verb.on_done(verb.user, &cooldown);
+        check_refusal(hear(fds[0], "}}\n", &closed));
+        say_text(fds[1], unload);
+        turn_for(5);
+        (void) close(fds[1]); /* leaves before it is done */
+        turn_for(5);
+        verb.on_done(verb.user, NULL);
+        assert_int_equal(api_running(api), 0);
+        static const char nobody[] = "POST /control/load HTTP/1.1\r\nHost: x\r\nContent-Length: 16\r\n\r\n{\"model\":\"nope\"}";
+        say_text(fds[0], nobody);
+        assert_non_null(strstr(hear(fds[0], "}}\n", &closed), "model_not_found"));
+        (void) close(fds[0]);
+        turn_for(5);
+}
+
+static void test_stopping(void **state) {
+        bool is_idle = false, closed;
+
+        (void) state;
+        int fd = post("/v1/chat/completions", CHAT(""));
+        api_stop(api, on_empty, &is_idle);
+        int late = post("/v1/chat/completions", CHAT(""));
+        const char *heard = hear(late, "}}\n", &closed);
+        assert_true(!strncmp(heard, "HTTP/1.1 503 ", 13));
+        assert_non_null(strstr(heard, "\"code\":\"shutting_down\""));
+        assert_false(is_idle);
+        asked.events->on_end(asked.user, "stop", &usage);
+        assert_true(is_idle);
+        assert_non_null(strstr(hear(fd, "}\n", &closed), "200 OK"));
+        (void) close(fd);
+        (void) close(late);
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                TEST(test_whole_answer), TEST(test_logprobs), TEST(test_overlong_prompt), TEST(test_embeddings),
+                TEST(test_routes),       TEST(test_control),  TEST(test_stopping),
+        };
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,260 @@
+/* test_api_streams.c - what a client reads of a stream, byte for byte, when the fleet says this or that. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "tests/unit/daemon/api/api_fixture.h"
+
+/* --- what stands in a stream --- */
+
+/* The chunks' content, with the id and the time of the answer replaced by ID and 1. */
+static void unchunk(const char *heard, struct text *out) {
+        const char *at = body_of(heard);
+        size_t size;
+        int used;
+
+        text_clear(out);
+        while (sscanf(at, "%zx\r\n%n", &size, &used) == 1 && size) {
+                for (const char *c = at + used, *end = c + size; c < end;) {
+                        if (!strncmp(c, "chatcmpl-", 9) || !strncmp(c, "cmpl-", 5)) {
+                                text_puts(out, "ID");
+                                c += strcspn(c, "\"");
+                        } else if (!strncmp(c, "\"created\":", 10)) {
+                                text_puts(out, "\"created\":1");
+                                c += strcspn(c, ",");
+                        } else {
+                                text_add(out, c++, 1);
+                        }
+                }
+                at += (size_t) used + size + 2;
+        }
+}
+
+#define CHUNK(CHOICES) \
+        "data: {\"id\":\"ID\",\"object\":\"chat.completion.chunk\",\"created\":1,\"model\":\"a\",\"choices\":[" CHOICES "]}\n\n"
+#define DELTA(DELTA, FINISH) CHUNK("{\"index\":0,\"delta\":" DELTA ",\"finish_reason\":" FINISH "}")
+#define USAGE                                                                                                            \
+        "\"usage\":{\"prompt_tokens\":5,\"completion_tokens\":2,\"total_tokens\":7,\"prompt_tokens_details\":{\"cached_" \
+        "tokens\":3}},"                                                                                                  \
+        "\"timings\":{\"prompt_ms\":1.500,\"predicted_ms\":2.250}"
+
+static void test_stream_exactly(void **state) {
+        struct text out = { 0 };
+        bool closed;
+
+        (void) state;
+        int fd = post("/v1/chat/completions",
+                      CHAT(",\"stream\":true,\"stream_options\":{\"include_usage\":true},\"unknown\":[1]"));
+        assert_int_equal(submits, 1);
+        assert_int_equal(asked.kind, ASK_CHAT);
+        assert_non_null(cJSON_GetObjectItem(asked.body, "unknown"));
+        asked.events->on_start(asked.user, 5, 3);
+        asked.events->on_text(asked.user, "Hi \"you\"\n", NULL);
+        asked.events->on_text(asked.user, "ü", NULL);
+        asked.events->on_end(asked.user, "stop", &usage);
+        const char *heard = hear(fd, "0\r\n\r\n", &closed);
+        assert_non_null(strstr(heard, "HTTP/1.1 200 OK\r\n"));
+        assert_non_null(strstr(heard, "Content-Type: text/event-stream\r\n"));
+        assert_non_null(strstr(heard, "Cache-Control: no-cache\r\nX-Accel-Buffering: no\r\n"));
+        unchunk(heard, &out);
+        assert_string_equal(out.bytes,
+                            DELTA("{\"role\":\"assistant\",\"content\":null}", "null")
+                                    DELTA("{\"content\":\"Hi \\\"you\\\"\\n\"}", "null") DELTA("{\"content\":\"ü\"}", "null")
+                                            DELTA("{}", "\"stop\"") "data: "
+                                                                    "{\"id\":\"ID\",\"object\":\"chat.completion.chunk\","
+                                                                    "\"created\":1,\"model\":\"a\",\"choices\":[]," USAGE
+                                                                    "}\n\ndata: [DONE]\n\n");
+        assert_false(closed);
+        text_done(&out);
+        (void) close(fd);
+}
+
+static void say_reasoning_and_calls(void) {
+        asked.events->on_reasoning(asked.user, "Hm.");
+        asked.events->on_call(asked.user, &(struct ask_call){ 0, "abc", "get", "" });
+        asked.events->on_call(asked.user, &(struct ask_call){ 0, NULL, NULL, "{\"a\":" });
+        asked.events->on_call(asked.user, &(struct ask_call){ 0, NULL, NULL, "1}" });
+        asked.events->on_call(asked.user, &(struct ask_call){ 1, "def", "set", "{}" });
+        asked.events->on_end(asked.user, "tool_calls", &usage);
+}
+
+static void test_stream_of_calls(void **state) {
+        struct text out = { 0 };
+        bool closed;
+
+        (void) state;
+        int fd = post("/v1/chat/completions", CHAT(",\"stream\":true"));
+        say_reasoning_and_calls();
+        unchunk(hear(fd, "0\r\n\r\n", &closed), &out);
+#define CALL_DELTA(call) DELTA("{\"tool_calls\":[{" call "}]}", "null")
+        assert_string_equal(
+                out.bytes,
+                DELTA("{\"role\":\"assistant\",\"content\":null}", "null") DELTA("{\"reasoning_content\":\"Hm.\"}", "null")
+                        CALL_DELTA(
+                                "\"index\":0,\"id\":\"abc\",\"type\":\"function\",\"function\":{\"name\":\"get\",\"arguments\":\"\"}")
+                                CALL_DELTA("\"index\":0,\"function\":{\"arguments\":\"{\\\"a\\\":\"}")
+                                        CALL_DELTA("\"index\":0,\"function\":{\"arguments\":\"1}\"}") CALL_DELTA(
+                                                "\"index\":1,\"id\":\"def\",\"type\":\"function\",\"function\":{\"name\":\"set\","
+                                                "\"arguments\":\"{}\"}") DELTA("{}", "\"tool_calls\"") "data: [DONE]\n\n");
+        text_done(&out);
+        (void) close(fd);
+}
+
+static void test_whole_of_calls(void **state) {
+        bool closed;
+
+        (void) state;
+        int fd = post("/v1/chat/completions", CHAT(""));
+        asked.events->on_reasoning(asked.user, "forgotten");
+        asked.events->on_call(asked.user, &(struct ask_call){ 0, "zzz", "forgotten", "{" });
+        asked.events->on_restart(asked.user);
+        say_reasoning_and_calls();
+        const char *heard = hear(fd, "}}\n", &closed);
+        assert_non_null(strstr(heard,
+                               "\"message\":{\"role\":\"assistant\",\"content\":null,\"reasoning_content\":\"Hm.\","
+                               "\"tool_calls\":[{\"id\":\"abc\",\"type\":\"function\",\"function\":{\"name\":\"get\","
+                               "\"arguments\":\"{\\\"a\\\":1}\"}},{\"id\":\"def\",\"type\":\"function\",\"function\":{"
+                               "\"name\":\"set\",\"arguments\":\"{}\"}}]},\"logprobs\":null,\"finish_reason\":\"tool_calls\""));
+        (void) close(fd);
+}
+
+static void test_stream_without_words_or_usage(void **state) {
+        struct text out = { 0 };
+        bool closed;
+
+        (void) state;
+        int fd = post("/v1/chat/completions", CHAT(",\"stream\":true"));
+        asked.events->on_end(asked.user, "length", &usage);
+        unchunk(hear(fd, "0\r\n\r\n", &closed), &out);
+        assert_string_equal(out.bytes, DELTA("{\"role\":\"assistant\",\"content\":null}", "null")
+                                               DELTA("{}", "\"length\"") "data: [DONE]\n\n");
+        text_done(&out);
+        (void) close(fd);
+}
+
+static void test_completion_stream(void **state) {
+        struct text out = { 0 };
+        bool closed;
+
+        (void) state;
+        int fd = post("/v1/completions", "{\"model\":\"alias\",\"prompt\":[\"once\"],\"stream\":true}");
+        assert_int_equal(asked.kind, ASK_COMPLETION);
+        assert_string_equal(asked.model, "alias");
+        assert_string_equal(cJSON_GetObjectItem(asked.body, "prompt")->valuestring, "once");
+        asked.events->on_text(asked.user, "Hi", NULL);
+        asked.events->on_end(asked.user, "stop", &usage);
+        unchunk(hear(fd, "0\r\n\r\n", &closed), &out);
+#define PIECE(CHOICE)                                                                                                       \
+        "data: "                                                                                                            \
+        "{\"id\":\"ID\",\"object\":\"text_completion\",\"created\":1,\"model\":\"alias\",\"choices\":[{\"index\":0," CHOICE \
+        "}]}\n\n"
+        assert_string_equal(out.bytes, PIECE("\"text\":\"Hi\",\"logprobs\":null,\"finish_reason\":null") PIECE(
+                                               "\"text\":\"\",\"logprobs\":null,\"finish_reason\":\"stop\"") "data: [DONE]\n\n");
+        text_done(&out);
+        (void) close(fd);
+}
+
+/* While it waits, a stream says why at once and then every few seconds; then its failure stands in it. */
+static void test_stream_waits_then_fails(void **state) {
+        struct text out = { 0 };
+        bool closed;
+
+        (void) state;
+        int fd = post("/v1/chat/completions", CHAT(",\"stream\":true"));
+        asked.events->on_waiting(asked.user, "loading");
+        const char *heard = hear(fd, ": ping loading\n\n", &closed);
+        assert_non_null(strstr(heard, "HTTP/1.1 200 OK\r\n"));
+        asked.events->on_waiting(asked.user, "making room");
+        asked.events->on_waiting(asked.user, "making\nroom");
+        heard = hear(fd, "\r\n", &closed);
+        assert_string_equal(heard, "");
+        turn_for(API_PING_MS);
+        heard = hear(fd, "\n\n", &closed);
+        assert_non_null(strstr(heard, ": ping makingroom\n\n"));
+        asked.events->on_failed(asked.user, &cooldown);
+        heard = hear(fd, NULL, &closed);
+        assert_true(closed);
+        assert_non_null(strstr(
+                heard, "data: {\"error\":{\"message\":\"wait \\\"a\\\" while\\n\",\"type\":\"server_error\",\"param\":null,"
+                       "\"code\":\"load_cooldown\"}}\n\n\r\n0\r\n\r\n"));
+        assert_null(strstr(heard, "[DONE]"));
+        text_done(&out);
+        (void) close(fd);
+}
+
+static void test_stream_fails_before_anything_was_sent(void **state) {
+        bool closed;
+
+        (void) state;
+        int fd = post("/v1/chat/completions", CHAT(",\"stream\":true"));
+        asked.events->on_start(asked.user, 1, 0);
+        asked.events->on_failed(asked.user, &cooldown);
+        check_refusal(hear(fd, "}}\n", &closed));
+        (void) close(fd);
+        refuses = true;
+        fd = post("/v1/chat/completions", CHAT(",\"stream\":true"));
+        check_refusal(hear(fd, "}}\n", &closed));
+        (void) close(fd);
+}
+
+static void test_client_leaves_a_stream(void **state) {
+        (void) state;
+        int fd = post("/v1/chat/completions", CHAT(",\"stream\":true"));
+        asked.events->on_text(asked.user, "Hi", NULL);
+        turn_for(5);
+        (void) close(fd);
+        turn_for(20);
+        assert_int_equal(cancels, 1);
+        assert_int_equal(api_running(api), 0);
+}
+
+static void test_client_leaves_before_its_answer(void **state) {
+        (void) state;
+        int fd = post("/v1/chat/completions", CHAT(""));
+        (void) close(fd);
+        turn_for(20);
+        assert_int_equal(cancels, 1);
+        assert_int_equal(api_running(api), 0);
+}
+
+static void test_slow_reader_pauses_its_ask(void **state) {
+        char piece[1000], sink[65536];
+
+        (void) state;
+        memset(piece, 'x', sizeof piece - 1);
+        piece[sizeof piece - 1] = 0;
+        int fd = post("/v1/chat/completions", CHAT(",\"stream\":true"));
+        for (int i = 0; i < 10000 && !asked.paused; i++) {
+                asked.events->on_text(asked.user, piece, NULL);
+                turn();
+        }
+        assert_int_not_equal(asked.paused, 0);
+        assert_int_equal(asked.resumed, 0);
+        for (int i = 0; i < 3000 && !asked.resumed; i++) {
+                (void) recv(fd, sink, sizeof sink, 0);
+                turn_for(1);
+        }
+        assert_int_equal(asked.resumed, 1);
+        asked.events->on_end(asked.user, "stop", &usage);
+        (void) close(fd);
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                TEST(test_stream_exactly),
+                TEST(test_stream_of_calls),
+                TEST(test_whole_of_calls),
+                TEST(test_stream_without_words_or_usage),
+                TEST(test_completion_stream),
+                TEST(test_stream_waits_then_fails),
+                TEST(test_stream_fails_before_anything_was_sent),
+                TEST(test_client_leaves_a_stream),
+                TEST(test_client_leaves_before_its_answer),
+                TEST(test_slow_reader_pauses_its_ask),
+        };
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}

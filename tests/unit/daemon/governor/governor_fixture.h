@@ -1,0 +1,122 @@
+/*
+ * governor_fixture.h - the fleet's world (models/models_fixture.h) under a governor: acts given to the fleet as the governor gives them, and
+ * a governor of its own on a box whose memory is a file.
+ */
+#ifndef HEADROOM_TESTS_UNIT_DAEMON_GOVERNOR_GOVERNOR_FIXTURE_H
+#define HEADROOM_TESTS_UNIT_DAEMON_GOVERNOR_GOVERNOR_FIXTURE_H
+
+#include "tests/unit/daemon/models/models_fixture.h"
+
+#include <fcntl.h>
+
+#include "daemon/governor/apply.h"
+#include "daemon/governor/governor.h"
+#include "daemon/governor/internal.h"
+
+/* --- acts one by one --- */
+
+static struct {
+        uint32_t count;
+        struct act act;
+        int result;
+} told;
+
+static inline void on_act(void *user, const struct act *act, int result) {
+        (void) user;
+        told.count++;
+        told.act = *act;
+        told.result = result;
+}
+
+static inline struct plan plan_of(struct act act) {
+        act.because = REASON_FORECAST;
+        return (struct plan){ .duty_permille = 1000,
+                              .threads_permille = 1000,
+                              .exhaustion_ms = UINT64_MAX,
+                              .margin_millidegrees = INT32_MAX,
+                              .acts_count = 1,
+                              .acts = { act } };
+}
+
+/* Carries ACT out and waits for what became of it. */
+static inline int obey(struct act act) {
+        struct plan plan = plan_of(act);
+        uint32_t before = told.count;
+        fleet_obey(w.fleet, &plan, on_act, NULL);
+        eventually(told.count > before);
+        assert_int_equal(told.act.kind, act.kind);
+        assert_int_equal(told.act.model, act.model);
+        return told.result;
+}
+
+static struct seen seen;
+
+static inline const struct model_view *view_of(uint32_t index) {
+        seen.now_ms = fleet_clock_ms();
+        fleet_view(w.fleet, &seen);
+        for (uint32_t i = 0; i < seen.models_count; i++)
+                if (seen.models[i].id == index)
+                        return &seen.models[i];
+        return NULL;
+}
+
+/* A loaded model that answers one long request and has said how it is. */
+static inline void one_busy(struct client *c, const char *orders) {
+        add_model(orders)->kv_floor = KV_Q8_0;
+        open_fleet();
+        ask_for(c, "a", 100000);
+        eventually(c->text[0] && view_of(0) && view_of(0)->kv_bytes[KV_LEVEL_F16] > 0);
+}
+
+#define BUSY "token_ms=5\nkv_hold=1048576\nprefix_hold=524288\nheartbeat_ms=50\n"
+
+/* --- a box that is played by files --- */
+
+static struct governor *governor;
+static bool closed;
+
+static inline void set_meminfo(uint64_t available_mib) {
+        char text[256];
+        (void) snprintf(text, sizeof(text), "MemTotal: %llu kB\nMemAvailable: %llu kB\nSwapTotal: 0 kB\nSwapFree: 0 kB\n",
+                        (unsigned long long) MIB(4096) >> 10, (unsigned long long) available_mib << 10);
+        /* In place, as the kernel's own: descriptors are held open. */
+        int fd = open(path_in("meminfo"), O_WRONLY | O_CREAT, 0600);
+        assert_true(fd >= 0);
+        assert_int_equal(write(fd, text, strlen(text)), (ssize_t) strlen(text));
+        assert_int_equal(ftruncate(fd, (off_t) strlen(text)), 0);
+        assert_int_equal(close(fd), 0);
+}
+
+static inline void on_governor_closed(void *user) {
+        (void) user;
+        closed = true;
+}
+
+static inline void open_governor(void) {
+        w.config.governor_enabled = true;
+        w.config.proc_root = w.config.sys_root = w.directory;
+        w.config.reserve_bytes = MIB(512);
+        w.config.margin_target_millidegrees = 15000;
+        w.config.critical_millidegrees = 100000;
+        set_meminfo(3000);
+        open_fleet();
+        assert_int_equal(governor_new(&w.loop, &w.config, w.fleet, &governor), 0);
+}
+
+static inline void close_governor(void) {
+        closed = false;
+        governor_close(governor, on_governor_closed, NULL);
+        eventually(closed);
+        governor = NULL;
+}
+
+/* A test that failed has left it open. */
+static inline int end_governed_world(void **state) {
+        if (governor)
+                close_governor();
+        return end_world(state);
+}
+
+#define in_a_governed_world(TEST) cmocka_unit_test_setup_teardown(TEST, build_world, end_governed_world)
+
+#endif

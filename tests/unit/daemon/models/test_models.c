@@ -1,0 +1,448 @@
+/* test_models.c - models are loaded when they are asked for, and leave when others need the room. */
+#include "tests/unit/daemon/models/models_fixture.h"
+
+/* --- loading on demand --- */
+
+static void the_first_request_loads_and_is_answered(void **state) {
+        (void) state;
+        add_model("load_ms=700\n");
+        open_fleet();
+        struct client c = { 0 };
+        ask(&c, "a");
+        assert_false(done(&c));
+        eventually(done(&c));
+        assert_true(c.ended);
+        assert_string_equal(c.text, "t1 t2 t3 ");
+        assert_string_equal(c.finish, "length");
+        assert_int_equal(c.starts, 1);
+        assert_non_null(strstr(c.why, "loading;"));
+        struct model_status s = status_of(0);
+        assert_int_equal(s.life, LIFE_READY);
+        assert_int_equal(s.loads, 1);
+        assert_int_equal(s.requests, 1);
+        assert_true(s.pid > 0);
+        assert_int_equal(s.n_ctx, 1024);
+}
+
+static void ten_at_once_start_one_process(void **state) {
+        (void) state;
+        add_model("load_ms=50\nparallel=2\n");
+        open_fleet();
+        static struct client c[10];
+        for (int i = 0; i < 10; i++)
+                ask(&c[i], "a");
+        eventually(all_done(c, 10));
+        for (int i = 0; i < 10; i++)
+                assert_true(c[i].ended);
+        assert_int_equal(status_of(0).loads, 1);
+}
+
+static void an_unknown_model_is_refused_at_once(void **state) {
+        (void) state;
+        add_model("");
+        w.models[0].aliases = (char *[]){ "other-name" };
+        w.models[0].aliases_count = 1;
+        open_fleet();
+        struct client c = { 0 };
+        assert_int_equal(ask_with(&c, "b", ASK_CHAT, &client_events, "{}"), -ENOENT);
+        assert_int_equal(c.failure.status, 404);
+        assert_string_equal(c.failure.code, "model_not_found");
+        assert_string_equal(c.failure.param, "model");
+        ask(&c, "other-name");
+        eventually(c.ended);
+}
+
+static void embeddings_pass_through(void **state) {
+        (void) state;
+        add_model("");
+        open_fleet();
+        struct client c = { 0 };
+        assert_int_equal(ask_with(&c, "a", ASK_EMBED, &client_events, "{\"input\":[\"x\"]}"), 0);
+        eventually(c.ended);
+        assert_int_equal(c.vectors, 1);
+}
+
+static void what_the_engine_refuses_is_told(void **state) {
+        (void) state;
+        add_model("refuse=the prompt is too long\n");
+        open_fleet();
+        struct client c = { 0 };
+        ask(&c, "a");
+        eventually(c.failed);
+        assert_int_equal(c.failure.status, 400);
+        assert_string_equal(c.failure.kind, "invalid_request_error");
+        assert_string_equal(c.failure.message, "the prompt is too long");
+        assert_int_equal(life_of(0), LIFE_READY);
+}
+
+static void what_no_context_could_hold_is_not_sent(void **state) {
+        (void) state;
+        add_model("request_max=300\n");
+        open_fleet();
+        struct client c = { 0 }, next = { 0 };
+        char body[512];
+        (void) snprintf(body, sizeof(body), "{\"prompt\":\"%0400d\"}", 0);
+        assert_int_equal(ask_with(&c, "a", ASK_COMPLETION, &client_events, body), 0);
+        eventually(c.failed);
+        assert_int_equal(c.failure.status, 400);
+        assert_string_equal(c.failure.kind, "exceed_context_size_error");
+        assert_int_equal(c.failure.n_ctx, 1024);
+        assert_int_equal(c.failure.should_retry, -1);
+        ask(&next, "a");
+        eventually(next.ended);
+        assert_int_equal(status_of(0).loads, 1);
+}
+
+static void preloaded_without_a_request(void **state) {
+        (void) state;
+        add_model("")->preload = true;
+        open_fleet();
+        eventually(life_of(0) == LIFE_READY);
+}
+
+static void a_preloaded_one_comes_back_only_when_it_died(void **state) {
+        (void) state;
+        add_model("")->preload = true;
+        w.models[0].keep_alive_ms = 100;
+        open_fleet();
+        eventually(life_of(0) == LIFE_READY);
+        assert_int_equal(kill(status_of(0).pid, SIGKILL), 0);
+        eventually(status_of(0).deaths == 1 && life_of(0) == LIFE_READY);
+        eventually(life_of(0) == LIFE_ABSENT);
+        until_for(300, life_of(0) != LIFE_ABSENT);
+        assert_int_equal(life_of(0), LIFE_ABSENT);
+        assert_int_equal(status_of(0).loads, 2);
+}
+
+static void a_client_that_leaves_while_loading_costs_nothing(void **state) {
+        (void) state;
+        add_model("load_ms=100\n");
+        open_fleet();
+        struct client c = { 0 }, later = { 0 };
+        ask(&c, "a");
+        eventually(life_of(0) == LIFE_LOADING);
+        ask_cancel(c.ask);
+        struct fleet_status s;
+        fleet_status(w.fleet, &s);
+        assert_int_equal(s.requests_waiting, 0);
+        eventually(life_of(0) == LIFE_READY);
+        ask(&later, "a");
+        eventually(later.ended);
+        assert_false(done(&c));
+        assert_int_equal(status_of(0).loads, 1);
+}
+
+static void a_client_that_leaves_before_the_size_is_known_stops_the_load(void **state) {
+        (void) state;
+        add_model("inspect_ms=100\n");
+        open_fleet();
+        struct client c = { 0 }, later = { 0 };
+        ask(&c, "a");
+        eventually(life_of(0) == LIFE_INSPECTING);
+        ask_cancel(c.ask);
+        eventually(life_of(0) == LIFE_ABSENT);
+        ask(&later, "a");
+        eventually(later.ended);
+}
+
+static void a_client_that_leaves_in_the_middle_frees_its_place(void **state) {
+        (void) state;
+        add_model("parallel=1\ntoken_ms=10\n");
+        open_fleet();
+        struct client first = { 0 }, second = { 0 };
+        ask_for(&first, "a", 100000);
+        ask(&second, "a");
+        eventually(strlen(first.text) > 10);
+        assert_int_equal(status_of(0).waiting, 1);
+        ask_cancel(first.ask);
+        eventually(second.ended);
+        assert_string_equal(second.text, "t1 t2 t3 ");
+}
+
+static void a_paused_answer_waits_for_its_reader(void **state) {
+        (void) state;
+        add_model("token_ms=5\n");
+        open_fleet();
+        struct client c = { 0 };
+        ask_for(&c, "a", 20);
+        ask_pause(c.ask); /* before it was even sent */
+        until_for(300, c.ended || c.failed);
+        assert_string_equal(c.failure.message, "");
+        size_t said = strlen(c.text);
+        assert_true(said < 10);
+        ask_resume(c.ask);
+        eventually(c.ended);
+        assert_non_null(strstr(c.text, "t20 "));
+}
+
+static void callbacks_may_ask_and_leave(void **state) {
+        (void) state;
+        add_model("parallel=1\ntoken_ms=5\n");
+        open_fleet();
+        struct client next = { 0 }, leaver = { 0 }, first = { .asks_on_end = &next, .leaves_on_end = &leaver };
+        ask(&first, "a");
+        ask(&leaver, "a");
+        eventually(next.ended);
+        assert_true(first.ended);
+        assert_false(done(&leaver));
+}
+
+/* --- making room --- */
+
+#define LARGE "weights=62914560\n" /* 60 MiB: one fits the budget of 100, two do not */
+
+static void an_idle_model_goes_after_its_time(void **state) {
+        (void) state;
+        add_model("")->keep_alive_ms = 150;
+        open_fleet();
+        struct client c = { 0 };
+        ask(&c, "a");
+        eventually(c.ended);
+        assert_int_equal(life_of(0), LIFE_READY);
+        assert_true(status_of(0).expires_in_ms >= 0);
+        eventually(life_of(0) == LIFE_ABSENT);
+        assert_int_equal(status_of(0).pid, 0);
+        ask(&c, "a");
+        eventually(c.ended);
+        assert_int_equal(status_of(0).loads, 2);
+}
+
+static void a_pinned_model_stays(void **state) {
+        (void) state;
+        struct config_model *m = add_model("");
+        m->keep_alive_ms = 50;
+        m->pinned = true;
+        open_fleet();
+        struct client c = { 0 };
+        ask(&c, "a");
+        eventually(c.ended);
+        until_for(300, false);
+        assert_int_equal(life_of(0), LIFE_READY);
+        assert_int_equal(status_of(0).expires_in_ms, -1);
+}
+
+static void an_idle_model_makes_room(void **state) {
+        (void) state;
+        add_model(LARGE);
+        add_model(LARGE);
+        open_fleet();
+        struct client a = { 0 }, b = { 0 };
+        ask(&a, "a");
+        eventually(a.ended);
+        ask(&b, "b");
+        eventually(b.ended);
+        assert_int_equal(life_of(0), LIFE_ABSENT);
+        assert_int_equal(life_of(1), LIFE_READY);
+}
+
+static void exactly_the_budget_fits(void **state) {
+        (void) state;
+        /* KV cache: 2048 tokens of 1 KiB each. */
+        add_model("weights=50331648\n");
+        add_model("weights=50331648\n");
+        w.config.budget_bytes = 2 * (MIB(48) + MIB(2));
+        open_fleet();
+        struct client a = { 0 }, b = { 0 };
+        ask(&a, "a");
+        ask(&b, "b");
+        eventually(a.ended && b.ended);
+        assert_int_equal(life_of(0), LIFE_READY);
+        assert_int_equal(life_of(1), LIFE_READY);
+        close_fleet();
+
+        w.config.budget_bytes--;
+        open_fleet();
+        ask(&a, "a");
+        eventually(a.ended);
+        ask(&b, "b");
+        eventually(b.ended);
+        assert_int_equal(life_of(0), LIFE_ABSENT);
+}
+
+static void loads_that_fit_run_at_once(void **state) {
+        (void) state;
+        add_model("load_ms=400\n");
+        add_model("load_ms=400\n");
+        open_fleet();
+        struct client a = { 0 }, b = { 0 };
+        ask(&a, "a");
+        ask(&b, "b");
+        eventually(life_of(0) == LIFE_LOADING && life_of(1) == LIFE_LOADING);
+        eventually(a.ended && b.ended);
+}
+
+static void a_busy_model_is_never_cut(void **state) {
+        (void) state;
+        add_model(LARGE "token_ms=10\n");
+        add_model(LARGE);
+        w.config.min_residency_ms = 100;
+        open_fleet();
+        struct client a = { 0 }, b = { 0 };
+        ask_for(&a, "a", 300);
+        eventually(strlen(a.text) > 0);
+        ask(&b, "b");
+        eventually(b.ended);
+        assert_true(a.ended);
+        assert_non_null(strstr(a.text, "t300 "));
+}
+
+/* Clients of one model never stop asking; the waiter of the other gets its turn all the same. */
+static void a_hot_model_gives_way_in_time(void **state) {
+        (void) state;
+        add_model(LARGE "token_ms=20\n");
+        add_model(LARGE);
+        open_fleet();
+        struct client hot[3] = { 0 }, b = { 0 };
+        for (int i = 0; i < 3; i++)
+                ask(&hot[i], "a");
+        eventually(hot[0].ended);
+        ask(&b, "b");
+        uint64_t began = uv_hrtime();
+        while (!b.ended && uv_hrtime() - began < 15000000000u) {
+                for (int i = 0; i < 3; i++) {
+                        if (done(&hot[i]))
+                                ask(&hot[i], "a");
+                }
+                until_for(10, b.ended);
+        }
+        assert_true(b.ended);
+        assert_true(uv_hrtime() - began < 6000000000u);
+        eventually(all_done(hot, 3));
+        for (int i = 0; i < 3; i++)
+                assert_true(hot[i].ended);
+}
+
+static void two_waiters_share_one_eviction(void **state) {
+        (void) state;
+        add_model("weights=73400320\n");
+        add_model("weights=31457280\n");
+        add_model("weights=31457280\n");
+        open_fleet();
+        struct client a = { 0 }, b = { 0 }, c = { 0 };
+        ask(&a, "a");
+        eventually(a.ended);
+        ask(&b, "b");
+        ask(&c, "c");
+        eventually(b.ended && c.ended);
+        assert_int_equal(life_of(0), LIFE_ABSENT);
+        assert_int_equal(status_of(1).loads, 1);
+        assert_int_equal(status_of(2).loads, 1);
+}
+
+static void what_can_never_fit_is_refused_with_the_numbers(void **state) {
+        (void) state;
+        add_model("weights=209715200\n");
+        add_model(LARGE);
+        open_fleet();
+        struct client a = { 0 }, b = { 0 };
+        ask(&b, "b");
+        eventually(b.ended);
+        ask(&a, "a");
+        eventually(a.failed);
+        assert_int_equal(a.failure.status, 503);
+        assert_string_equal(a.failure.code, "never_fits");
+        assert_int_equal(a.failure.should_retry, 0);
+        assert_non_null(strstr(a.failure.message, "201 MiB")); /* with a KV cache for one context */
+        assert_non_null(strstr(a.failure.message, "1024 tokens in f16"));
+        assert_non_null(strstr(a.failure.message, "100 MiB"));
+        assert_int_equal(life_of(1), LIFE_READY);
+}
+
+static void pinned_in_the_way_is_said_at_once(void **state) {
+        (void) state;
+        add_model(LARGE)->pinned = true;
+        add_model(LARGE);
+        open_fleet();
+        struct client a = { 0 }, b = { 0 };
+        ask(&a, "a");
+        eventually(a.ended);
+        ask(&b, "b");
+        eventually(b.failed);
+        assert_string_equal(b.failure.code, "insufficient_memory");
+        assert_true(b.failure.retry_after_s > 0);
+        assert_non_null(strstr(b.failure.message, "pinned"));
+        assert_int_equal(life_of(0), LIFE_READY);
+}
+
+/* 10 MiB of weights, 64 KiB of KV a token: 138 MiB for two contexts, 74 for one, 42 for one in q8_0. */
+static void what_does_not_fit_as_wanted_is_loaded_smaller(void **state) {
+        (void) state;
+        add_model("weights=10485760\nkv=65536\n");
+        add_model("weights=10485760\nkv=65536\n");
+        w.models[0].pinned = true;
+        w.models[1].kv_floor = KV_Q4_0;
+        w.config.budget_bytes = MIB(118);
+        open_fleet();
+        struct client a = { 0 }, b = { 0 };
+        ask(&a, "a");
+        eventually(a.ended);
+        assert_int_equal(status_of(0).kv_bytes, MIB(64));
+        assert_string_equal(status_of(0).kv_type, "f16");
+        ask(&b, "b");
+        eventually(b.ended);
+        assert_int_equal(status_of(1).kv_bytes, MIB(32));
+        assert_string_equal(status_of(1).kv_type, "q8_0");
+        assert_int_equal(life_of(0), LIFE_READY);
+}
+
+static void a_request_during_the_stop_loads_it_again(void **state) {
+        (void) state;
+        add_model("deaf=1\n")->keep_alive_ms = 50;
+        w.config.stop_timeout_ms = 300;
+        open_fleet();
+        struct client c = { 0 };
+        ask(&c, "a");
+        eventually(c.ended);
+        eventually(life_of(0) == LIFE_STOPPING);
+        ask(&c, "a");
+        eventually(c.ended);
+        assert_int_equal(status_of(0).loads, 2);
+        assert_int_equal(status_of(0).deaths, 0);
+}
+
+static void an_engine_that_ignores_us_is_killed(void **state) {
+        (void) state;
+        add_model("deaf=1\n")->keep_alive_ms = 50;
+        w.config.stop_timeout_ms = 200;
+        open_fleet();
+        struct client c = { 0 };
+        ask(&c, "a");
+        eventually(c.ended);
+        pid_t pid = status_of(0).pid;
+        eventually(life_of(0) == LIFE_ABSENT);
+        assert_int_equal(kill(pid, 0), -1);
+        assert_string_equal(status_of(0).last_exit, "killed by SIGKILL");
+        assert_int_equal(status_of(0).deaths, 0);
+}
+
+int main(int argc, char **argv) {
+        const struct CMUnitTest tests[] = {
+                in_a_world(the_first_request_loads_and_is_answered),
+                in_a_world(ten_at_once_start_one_process),
+                in_a_world(an_unknown_model_is_refused_at_once),
+                in_a_world(embeddings_pass_through),
+                in_a_world(what_the_engine_refuses_is_told),
+                in_a_world(what_no_context_could_hold_is_not_sent),
+                in_a_world(preloaded_without_a_request),
+                in_a_world(a_preloaded_one_comes_back_only_when_it_died),
+                in_a_world(a_client_that_leaves_while_loading_costs_nothing),
+                in_a_world(a_client_that_leaves_before_the_size_is_known_stops_the_load),
+                in_a_world(a_client_that_leaves_in_the_middle_frees_its_place),
+                in_a_world(a_paused_answer_waits_for_its_reader),
+                in_a_world(callbacks_may_ask_and_leave),
+                in_a_world(an_idle_model_goes_after_its_time),
+                in_a_world(a_pinned_model_stays),
+                in_a_world(an_idle_model_makes_room),
+                in_a_world(exactly_the_budget_fits),
+                in_a_world(loads_that_fit_run_at_once),
+                in_a_world(a_busy_model_is_never_cut),
+                in_a_world(a_hot_model_gives_way_in_time),
+                in_a_world(two_waiters_share_one_eviction),
+                in_a_world(what_can_never_fit_is_refused_with_the_numbers),
+                in_a_world(pinned_in_the_way_is_said_at_once),
+                in_a_world(what_does_not_fit_as_wanted_is_loaded_smaller),
+                in_a_world(a_request_during_the_stop_loads_it_again),
+                in_a_world(an_engine_that_ignores_us_is_killed),
+        };
+        return run_in_worlds(argc, argv, tests);
+}

@@ -1,0 +1,499 @@
+/* test_request.c - bodies of clients: what is accepted and what it comes to, what is refused and which field is blamed. */
+#include <errno.h>
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "engine/request/request.h"
+
+#define MODEL "tests/demo_model/headroom-demo-small.gguf"
+#define CTX   256u
+
+static struct model *model;
+static struct request_rules rules;
+
+static int open_model(void **state) {
+        (void) state;
+        struct gguf_error error;
+        if (model_open_path(MODEL, &model, &error) < 0) {
+                print_error("%s\n", error.text);
+                return -1;
+        }
+        request_rules_init(&rules, model, CTX, 1);
+        return 0;
+}
+
+static int close_model(void **state) {
+        (void) state;
+        request_rules_done(&rules);
+        model_close(model);
+        return 0;
+}
+
+static int read_json(enum request_kind kind, cJSON *json, struct request *r, struct request_error *error) {
+        if (kind == REQUEST_EMBED && !cJSON_IsObject(json)) { /* the input alone */
+                cJSON *wanted = cJSON_CreateObject();
+                cJSON_AddItemToObject(wanted, "input", json);
+                json = wanted;
+        }
+        int result = kind == REQUEST_EMBED ? request_read_embed(&rules, 9, json, r, error)
+                                           : request_read(&rules, 9, kind, json, r, error);
+        cJSON_Delete(json);
+        if (result == 0) {
+                assert_int_equal(r->id, 9);
+                assert_int_equal(r->kind, kind);
+        }
+        return result;
+}
+
+static int read_text(enum request_kind kind, const char *text, struct request *r, struct request_error *error) {
+        cJSON *json = cJSON_Parse(text);
+        if (!json)
+                fail_msg("not JSON: %s", text);
+        return read_json(kind, json, r, error);
+}
+
+/* ---- refused ---- */
+
+#define CHAT "\"messages\":[{\"role\":\"user\",\"content\":\"Hi\"}]"
+#define TEXT "\"prompt\":\"Hi\""
+
+/* clang-format off */
+static const struct {
+        const char *param, *says, *body;
+        enum request_kind kind;
+} refused_bodies[] = {
+        { "messages",          "at least one",         "{}",                                              REQUEST_CHAT },
+        { "messages",          "at least one",         "{\"messages\":[]}",                               REQUEST_CHAT },
+        { "messages",          "at least one",         "{\"messages\":\"Hi\"}",                           REQUEST_CHAT },
+        { "messages",          "at least one",         "{\"messages\":null}",                             REQUEST_CHAT },
+        { "messages",          "",                     "{\"messages\":[7]}",                              REQUEST_CHAT },
+        { "messages",          "",                     "{\"messages\":[{\"role\":\"user\",\"content\":{}}]}", REQUEST_CHAT },
+        { "tools",             "must be a list",       "{" CHAT ",\"tools\":{}}",                         REQUEST_CHAT },
+        { "tools",             "tools[0]",             "{" CHAT ",\"tools\":[1]}",                        REQUEST_CHAT },
+        { "tools",             "tools[1]",             "{" CHAT ",\"tools\":[{\"function\":{\"name\":\"a\"}},{\"function\":{\"name\":\"\"}}]}", REQUEST_CHAT },
+        { "tools",             "no place for tools",   "{" CHAT ",\"tools\":[{\"function\":{\"name\":\"a\"}}]}", REQUEST_CHAT },
+        { "tool_choice",       "there are no tools",   "{" CHAT ",\"tool_choice\":\"required\"}",        REQUEST_CHAT },
+        { "tool_choice",       "or name a function",   "{" CHAT ",\"tool_choice\":{\"type\":\"function\"}}", REQUEST_CHAT },
+        { "tool_choice",       "or name a function",   "{" CHAT ",\"tool_choice\":7}",                     REQUEST_CHAT },
+        { "chat_template_kwargs", "an object",         "{" CHAT ",\"chat_template_kwargs\":[]}",         REQUEST_CHAT },
+        { "messages",          "tool_calls",           "{\"messages\":[{\"role\":\"assistant\",\"tool_calls\":{}}]}", REQUEST_CHAT },
+        { "messages",          "tool_calls[0]",        "{\"messages\":[{\"role\":\"assistant\",\"tool_calls\":[{}]}]}", REQUEST_CHAT },
+        { "prompt",            "text or a list",       "{}",                                              REQUEST_COMPLETION },
+        { "prompt",            "text or a list",       "{\"prompt\":{}}",                                 REQUEST_COMPLETION },
+        { "prompt",            "several prompts",      "{\"prompt\":[\"a\",\"b\"]}",                      REQUEST_COMPLETION },
+        { "prompt",            "several prompts",      "{\"prompt\":[[1],[2]]}",                          REQUEST_COMPLETION },
+        { "prompt",            "no token id",          "{\"prompt\":[1,\"b\"]}",                          REQUEST_COMPLETION },
+        { "prompt",            "0 to 1535",            "{\"prompt\":[1536]}",                             REQUEST_COMPLETION },
+        { "prompt",            "no token id",          "{\"prompt\":[-1]}",                               REQUEST_COMPLETION },
+        { "prompt",            "no token id",          "{\"prompt\":[1.5]}",                              REQUEST_COMPLETION },
+        { "prompt",            "no token id",          "{\"prompt\":[1e300]}",                            REQUEST_COMPLETION },
+        { "prompt",            "empty",                "{\"prompt\":\"\"}",                               REQUEST_COMPLETION },
+        { "prompt",            "empty",                "{\"prompt\":[]}",                                 REQUEST_COMPLETION },
+        { "temperature",       "from 0 to 5",          "{" CHAT ",\"temperature\":5.1}",                  REQUEST_CHAT },
+        { "temperature",       "a number",             "{" CHAT ",\"temperature\":\"0.7\"}",              REQUEST_CHAT },
+        { "temperature",       "a number",             "{" CHAT ",\"temperature\":-1}",                   REQUEST_CHAT },
+        { "temperature",       "a number",             "{" CHAT ",\"temperature\":1e999}",                REQUEST_CHAT },
+        { "top_p",             "from 0 to 1",          "{" CHAT ",\"top_p\":1.01}",                       REQUEST_CHAT },
+        { "min_p",             "from 0 to 1",          "{" CHAT ",\"min_p\":true}",                       REQUEST_CHAT },
+        { "top_k",             "whole number",         "{" CHAT ",\"top_k\":1.5}",                        REQUEST_CHAT },
+        { "top_k",             "whole number",         "{" CHAT ",\"top_k\":-2}",                         REQUEST_CHAT },
+        { "top_k",             "whole number",         "{" CHAT ",\"top_k\":1e10}",                       REQUEST_CHAT },
+        { "repeat_penalty",    "from 0.01 to 10",      "{" CHAT ",\"repeat_penalty\":0}",                 REQUEST_CHAT },
+        { "repeat_last_n",     "to 4096",              "{" CHAT ",\"repeat_last_n\":4097}",               REQUEST_CHAT },
+        { "presence_penalty",  "from -2 to 2",         "{" CHAT ",\"presence_penalty\":2.5}",             REQUEST_CHAT },
+        { "frequency_penalty", "from -2 to 2",         "{" CHAT ",\"frequency_penalty\":[]}",             REQUEST_CHAT },
+        { "max_tokens",        "not negative",         "{" CHAT ",\"max_tokens\":-2}",                    REQUEST_CHAT },
+        { "max_tokens",        "whole number",         "{" CHAT ",\"max_tokens\":\"10\"}",                REQUEST_CHAT },
+        { "max_tokens",        "whole number",         "{" CHAT ",\"max_tokens\":7.5}",                   REQUEST_CHAT },
+        { "max_completion_tokens", "whole number",     "{" CHAT ",\"max_completion_tokens\":0.5}",        REQUEST_CHAT },
+        { "seed",              "whole number",         "{" CHAT ",\"seed\":1.5}",                         REQUEST_CHAT },
+        { "seed",              "64 bits",              "{" CHAT ",\"seed\":1e20}",                        REQUEST_CHAT },
+        { "stop",              "a text or a list",     "{" CHAT ",\"stop\":7}",                           REQUEST_CHAT },
+        { "stop",              "a text or a list",     "{" CHAT ",\"stop\":[\"a\",null]}",                REQUEST_CHAT },
+        { "stop",              "UTF-8",                "{" CHAT ",\"stop\":\"\xa9\"}",                    REQUEST_CHAT },
+        { "stop",              "16",                   "{" CHAT ",\"stop\":[\"a\",\"a\",\"a\",\"a\",\"a\",\"a\",\"a\",\"a\",\"a\","
+                                                       "\"a\",\"a\",\"a\",\"a\",\"a\",\"a\",\"a\",\"a\"]}", REQUEST_CHAT },
+        { "logit_bias",        "must map",             "{" CHAT ",\"logit_bias\":[]}",                    REQUEST_CHAT },
+        { "logit_bias",        "no token id",          "{" CHAT ",\"logit_bias\":{\"the\":1}}",           REQUEST_CHAT },
+        { "logit_bias",        "no token id",          "{" CHAT ",\"logit_bias\":{\"\":1}}",              REQUEST_CHAT },
+        { "logit_bias",        "no token id",          "{" CHAT ",\"logit_bias\":{\"-1\":1}}",            REQUEST_CHAT },
+        { "logit_bias",        "0 to 1535",            "{" CHAT ",\"logit_bias\":{\"1536\":1}}",          REQUEST_CHAT },
+        { "logit_bias",        "no token id",          "{" CHAT ",\"logit_bias\":{\"99999999999999999999999\":1}}", REQUEST_CHAT },
+        { "logit_bias",        "-100 to 100",          "{" CHAT ",\"logit_bias\":{\"5\":101}}",           REQUEST_CHAT },
+        { "logit_bias",        "-100 to 100",          "{" CHAT ",\"logit_bias\":{\"5\":null}}",          REQUEST_CHAT },
+        { "logprobs",          "true or false",        "{" CHAT ",\"logprobs\":5}",                       REQUEST_CHAT },
+        { "top_logprobs",      "0 to 20",              "{" CHAT ",\"logprobs\":true,\"top_logprobs\":21}", REQUEST_CHAT },
+        { "top_logprobs",      "needs logprobs",       "{" CHAT ",\"top_logprobs\":2}",                   REQUEST_CHAT },
+        { "logprobs",          "0 to 20",              "{" TEXT ",\"logprobs\":true}",                    REQUEST_COMPLETION },
+        { "logprobs",          "0 to 20",              "{" TEXT ",\"logprobs\":21}",                      REQUEST_COMPLETION },
+        { "ignore_eos",        "true or false",        "{" TEXT ",\"ignore_eos\":1}",                     REQUEST_COMPLETION },
+        { "response_format",   "an object with a type", "{" CHAT ",\"response_format\":\"json\"}",      REQUEST_CHAT },
+        { "response_format",   "an object with a type", "{" CHAT ",\"response_format\":{\"type\":1}}",   REQUEST_CHAT },
+        { "response_format",   "must be text, json_o", "{" CHAT ",\"response_format\":{\"type\":\"xml\"}}", REQUEST_CHAT },
+        { "response_format",   "must have a schema",   "{" CHAT ",\"response_format\":{\"type\":\"json_schema\"}}", REQUEST_CHAT },
+        { "response_format",   "must have a schema",   "{" CHAT ",\"response_format\":{\"type\":\"json_schema\",\"json_schema\":7}}", REQUEST_CHAT },
+        { "response_format",   "#/items: the keyword uniqueItems is not supported.", "{" CHAT ",\"response_format\":{\"type\":\"json_schema\","
+                                                       "\"json_schema\":{\"schema\":{\"type\":\"array\",\"items\":{\"uniqueItems\":true}}}}}", REQUEST_CHAT },
+        { "json_schema",       "#/type: type must be", "{" TEXT ",\"json_schema\":{\"type\":\"float\"}}", REQUEST_COMPLETION },
+        { "json_schema",       "cannot both be held",  "{" TEXT ",\"json_schema\":{},\"response_format\":{\"type\":\"json_object\"}}", REQUEST_COMPLETION },
+        { "grammar",           "cannot both be held",  "{" TEXT ",\"json_schema\":{},\"grammar\":\"root ::= \\\"a\\\"\"}", REQUEST_COMPLETION },
+        { "grammar",           "must be a text",       "{" TEXT ",\"grammar\":{}}",                      REQUEST_COMPLETION },
+        { "grammar",           "line 2: a class has",  "{" TEXT ",\"grammar\":\"root ::= a\\na ::= [a\"}", REQUEST_COMPLETION },
+        { NULL,                "JSON object",          "[]",                                              REQUEST_COMPLETION },
+        { "input",             "1 to",                 "[]",                                              REQUEST_EMBED },
+        { "input",             "1 to",                 "\"a\"",                                           REQUEST_EMBED },
+        { "input",             "list of texts",        "[7]",                                             REQUEST_EMBED },
+        { "input",             "empty",                "[\"a\",\"\"]",                                    REQUEST_EMBED },
+        { "input",             "no token id",          "[[1],[-1]]",                                      REQUEST_EMBED },
+};
+/* clang-format on */
+
+static void test_refused(void **state) {
+        (void) state;
+        for (size_t i = 0; i < sizeof(refused_bodies) / sizeof(refused_bodies[0]); i++) {
+                struct request r;
+                struct request_error error;
+                int result = read_text(refused_bodies[i].kind, refused_bodies[i].body, &r, &error);
+                if (result != -EINVAL)
+                        fail_msg("accepted: %s", refused_bodies[i].body);
+                assert_int_equal(error.status, 400);
+                assert_string_equal(error.kind, "invalid_request_error");
+                if (!refused_bodies[i].param ? error.param != NULL : !error.param || strcmp(error.param, refused_bodies[i].param))
+                        fail_msg("%s: blames %s", refused_bodies[i].body, error.param);
+                if (!strstr(error.message, refused_bodies[i].says))
+                        fail_msg("%s: says '%s'", refused_bodies[i].body, error.message);
+        }
+}
+
+static void test_long_stop_is_refused(void **state) {
+        (void) state;
+        char stop[REQUEST_STOP_BYTES_MAX + 2] = "";
+        for (size_t length = REQUEST_STOP_BYTES_MAX; length <= REQUEST_STOP_BYTES_MAX + 1; length++) {
+                memset(stop, 'x', length);
+                cJSON *body = cJSON_Parse("{" TEXT "}");
+                cJSON_AddStringToObject(body, "stop", stop);
+                struct request r;
+                struct request_error error;
+                int result = read_json(REQUEST_COMPLETION, body, &r, &error);
+                assert_int_equal(result, length <= REQUEST_STOP_BYTES_MAX ? 0 : -EINVAL);
+                if (result == 0)
+                        request_done(&r);
+        }
+}
+
+/* ---- accepted ---- */
+
+static struct request accept(enum request_kind kind, const char *body) {
+        struct request r;
+        struct request_error error;
+        if (read_text(kind, body, &r, &error) < 0)
+                fail_msg("%s: %s", body, error.message);
+        return r;
+}
+
+static void test_defaults(void **state) {
+        (void) state;
+        struct request r = accept(REQUEST_CHAT, "{" CHAT "}");
+        struct request nulls =
+                accept(REQUEST_CHAT, "{" CHAT ",\"temperature\":null,\"max_tokens\":null,\"seed\":null,\"stop\":null,"
+                                     "\"logit_bias\":null,\"logprobs\":null,\"top_logprobs\":null,\"functions\":[1],\"user\":7}");
+        struct sampling d = sampling_default();
+        assert_true(r.sampling.temperature == d.temperature && nulls.sampling.temperature == d.temperature);
+        assert_int_equal(r.sampling.top_k, d.top_k);
+        assert_int_equal(r.max_tokens, CTX - r.inputs[0].count); /* what the context leaves, as it is under 2048 */
+        assert_int_equal(nulls.max_tokens, r.max_tokens);
+        assert_int_equal(r.inputs[0].count, nulls.inputs[0].count);
+        assert_true(r.sampling.seed != nulls.sampling.seed);
+        assert_false(r.logprobs || r.ignore_end);
+        assert_int_equal(request_tokens_max(&r), CTX);
+        request_done(&r);
+        request_done(&nulls);
+}
+
+/* Tools that shall not be called are no concern of the model. */
+static void test_no_tools(void **state) {
+        (void) state;
+        struct request r =
+                accept(REQUEST_CHAT, "{" CHAT ",\"tools\":[{\"function\":{\"name\":\"a\"}}],\"tool_choice\":\"none\"}");
+        struct request plain = accept(REQUEST_CHAT, "{" CHAT ",\"tools\":[],\"tool_choice\":\"auto\"}");
+        assert_false(r.reply.calls || plain.reply.calls);
+        assert_int_equal(r.inputs[0].count, plain.inputs[0].count);
+        request_done(&r);
+        request_done(&plain);
+}
+
+/* Front ends say "as much as there is" by -1, or by a number that no context has. */
+static void test_all_tokens(void **state) {
+        (void) state;
+        static const char *const bodies[] = { "{" CHAT ",\"max_tokens\":-1}", "{" CHAT ",\"max_completion_tokens\":-1}",
+                                              "{" CHAT ",\"max_tokens\":9007199254740991}" };
+        for (size_t i = 0; i < sizeof(bodies) / sizeof(bodies[0]); i++) {
+                struct request r = accept(REQUEST_CHAT, bodies[i]);
+                assert_int_equal(r.max_tokens, CTX - r.inputs[0].count);
+                request_done(&r);
+        }
+}
+
+static void test_values(void **state) {
+        (void) state;
+        struct request r =
+                accept(REQUEST_CHAT,
+                       "{" CHAT ",\"temperature\":0,\"top_p\":0.5,\"top_k\":-1,\"min_p\":1,\"repeat_penalty\":1.1,"
+                       "\"repeat_last_n\":-1,\"presence_penalty\":-2,\"frequency_penalty\":2,\"seed\":-12,\"max_tokens\":7,"
+                       "\"max_completion_tokens\":5,\"stop\":[\"a\",\"\",\"\xc3\xa9\"],\"logprobs\":true,\"top_logprobs\":20,"
+                       "\"logit_bias\":{\"5\":-100,\"1535\":99.5}}");
+        assert_true(r.sampling.temperature == 0 && r.sampling.top_p == 0.5f && r.sampling.min_p == 1 &&
+                    r.sampling.repeat_penalty == 1.1f);
+        assert_int_equal(r.sampling.top_k, 0);
+        assert_int_equal(r.sampling.repeat_last_n, REQUEST_REPEAT_LAST_MAX);
+        assert_true(r.sampling.presence_penalty == -2 && r.sampling.frequency_penalty == 2);
+        assert_int_equal((int64_t) r.sampling.seed, -12);
+        assert_int_equal(r.max_tokens, 5);
+        assert_int_equal(r.stops.count, 2);
+        assert_string_equal(r.stops.strings[1], "\xc3\xa9");
+        assert_true(r.logprobs);
+        assert_int_equal(r.top_logprobs, 20);
+        assert_int_equal(r.sampling.biases_count, 2);
+        assert_true(isinf(r.sampling.biases[0].bias) && r.sampling.biases[1].bias == 99.5f);
+        assert_int_equal(r.sampling.biases[1].id, 1535);
+        request_done(&r);
+
+        r = accept(REQUEST_COMPLETION,
+                   "{" TEXT ",\"logprobs\":0,\"max_tokens\":0,\"stop\":\"x\",\"ignore_eos\":true,\"seed\":-1}");
+        assert_true(r.logprobs && r.ignore_end);
+        assert_int_equal(r.top_logprobs, 0);
+        assert_int_equal(r.max_tokens, 0);
+        assert_int_equal(r.stops.count, 1);
+        assert_int_equal(r.sampling.biases_count, rules.ends_count);
+        assert_true(rules.ends_count >= 1);
+        request_done(&r);
+}
+
+static void test_prompts(void **state) {
+        (void) state;
+        struct request text = accept(REQUEST_COMPLETION, "{" TEXT "}");
+        struct request listed = accept(REQUEST_COMPLETION, "{\"prompt\":[\"Hi\"]}");
+        struct request ids = accept(REQUEST_COMPLETION, "{\"prompt\":[0,1535,7]}");
+        struct request nested = accept(REQUEST_COMPLETION, "{\"prompt\":[[0,1535,7]]}");
+        struct request special = accept(REQUEST_COMPLETION, "{\"prompt\":\"<|im_start|>user\"}");
+        struct request forged = accept(REQUEST_CHAT, "{\"messages\":[{\"role\":\"user\",\"content\":\"<|im_end|>\"}]}");
+        assert_int_equal(text.inputs[0].count, listed.inputs[0].count);
+        assert_int_equal(ids.inputs[0].count, 3);
+        assert_int_equal(nested.inputs[0].count, 3);
+        assert_int_equal(ids.inputs[0].ids[1], 1535);
+        assert_true(special.inputs[0].ids[0] >= 1533);
+        uint32_t ends = 0;
+        for (size_t i = 0; i < forged.inputs[0].count; i++)
+                ends += tokenizer_is_end(rules.tokenizer, forged.inputs[0].ids[i]);
+        assert_int_equal(ends, 1); /* the format's own, not the message's */
+        request_done(&text);
+        request_done(&listed);
+        request_done(&ids);
+        request_done(&nested);
+        request_done(&special);
+        request_done(&forged);
+}
+
+static cJSON *prompt_of(uint32_t tokens, int max_tokens) {
+        cJSON *body = cJSON_CreateObject(), *ids = cJSON_AddArrayToObject(body, "prompt");
+        for (uint32_t i = 0; i < tokens; i++)
+                cJSON_AddItemToArray(ids, cJSON_CreateNumber(i % 100));
+        cJSON_AddNumberToObject(body, "max_tokens", max_tokens);
+        return body;
+}
+
+static void test_the_context_is_the_limit(void **state) {
+        (void) state;
+        struct request r;
+        struct request_error error;
+        assert_int_equal(read_json(REQUEST_COMPLETION, prompt_of(CTX - 1, 500), &r, &error), 0);
+        assert_int_equal(r.max_tokens, 1);
+        request_done(&r);
+        assert_int_equal(read_json(REQUEST_COMPLETION, prompt_of(CTX, 0), &r, &error), 0);
+        assert_int_equal(r.max_tokens, 0);
+        request_done(&r);
+        assert_int_equal(read_json(REQUEST_COMPLETION, prompt_of(CTX, 1), &r, &error), -EINVAL);
+        assert_int_equal(error.status, 400);
+        assert_string_equal(error.kind, "exceed_context_size_error");
+        assert_int_equal(error.n_prompt_tokens, CTX);
+        assert_int_equal(error.n_ctx, CTX);
+        assert_string_equal(error.param, "prompt");
+        assert_int_equal(read_json(REQUEST_COMPLETION, prompt_of(CTX + 1, 0), &r, &error), -EINVAL);
+        assert_string_equal(error.kind, "exceed_context_size_error");
+}
+
+/* A body with random bytes changed: read or refused with a sentence, whatever it has become. */
+static void test_damaged_bodies(void **state) {
+        (void) state;
+        static const char *const bodies[] = {
+                "{" CHAT
+                ",\"temperature\":0.5,\"top_k\":7,\"seed\":12,\"max_tokens\":7,\"stop\":[\"a\",\"bc\"],\"logprobs\":true,"
+                "\"top_logprobs\":3,\"logit_bias\":{\"5\":-100,\"77\":9.5},\"ignore_eos\":false}",
+                "{\"prompt\":[1,2,3],\"logprobs\":2,\"repeat_penalty\":1.1,\"repeat_last_n\":64,\"presence_penalty\":1,\"min_p\":0.1}",
+                "{\"messages\":[{\"role\":\"system\",\"content\":[{\"type\":\"text\",\"text\":\"x\"}]},{\"role\":\"user\",\"content\":\"y\"}]}",
+                "{" CHAT ",\"response_format\":{\"type\":\"json_schema\",\"json_schema\":{\"schema\":{\"type\":\"object\",\"properties\":"
+                "{\"a\":{\"minLength\":2},\"b\":{\"enum\":[1,null]}},\"required\":[\"a\"]}}}}",
+        };
+        static const char likely[] = "{}[]:,\"0123456789.-+eE truefalsnu\\\xff\x80\xc3";
+        struct random r = random_seeded(3);
+        unsigned read = 0, refused = 0;
+        for (unsigned round = 0; round < 20000; round++) {
+                char body[400];
+                (void) snprintf(body, sizeof(body), "%s", bodies[round % 4]);
+                size_t length = strlen(body);
+                for (uint32_t changes = 1 + random_u32(&r) % 3; changes > 0; changes--)
+                        body[random_u32(&r) % length] = likely[random_u32(&r) % (sizeof(likely) - 1)];
+                cJSON *json = cJSON_Parse(body);
+                if (!json)
+                        continue;
+                struct request request;
+                struct request_error error = { .status = 0 };
+                if (read_json(round % 4 == 1 ? REQUEST_COMPLETION : REQUEST_CHAT, json, &request, &error) == 0) {
+                        read++;
+                        request_done(&request);
+                } else {
+                        refused++;
+                        assert_int_equal(error.status, 400);
+                        assert_true(error.message[0]);
+                }
+        }
+        assert_true(read > 1000 && refused > 1000);
+}
+
+/* 64 MiB of text must be refused by its length: tokenizing it would hold up every other answer. */
+static void test_a_huge_text_is_refused_unread(void **state) {
+        (void) state;
+        size_t length = 64u << 20;
+        char *text = malloc(length + 1);
+        memset(text, 'a', length);
+        text[length] = '\0';
+        cJSON *body = cJSON_CreateObject(), *message = cJSON_CreateObject(), *messages = cJSON_AddArrayToObject(body, "messages");
+        cJSON_AddStringToObject(message, "role", "user");
+        cJSON_AddItemToObject(message, "content", cJSON_CreateStringReference(text));
+        cJSON_AddItemToArray(messages, message);
+        struct request r;
+        struct request_error error;
+        assert_int_equal(read_json(REQUEST_CHAT, body, &r, &error), -EINVAL);
+        assert_string_equal(error.kind, "exceed_context_size_error");
+        assert_true(error.n_prompt_tokens > CTX);
+        assert_non_null(strstr(error.message, "at least"));
+        cJSON *input = cJSON_CreateArray();
+        cJSON_AddItemToArray(input, cJSON_CreateStringReference(text));
+        assert_int_equal(read_json(REQUEST_EMBED, input, &r, &error), -EINVAL);
+        assert_string_equal(error.kind, "exceed_context_size_error");
+        free(text);
+}
+
+static void test_forms(void **state) {
+        (void) state;
+        static const struct {
+                const char *body;
+                bool held;
+        } rows[] = {
+                { "{" CHAT "}", false },
+                { "{" CHAT ",\"response_format\":null,\"grammar\":\"\",\"json_schema\":null}", false },
+                { "{" CHAT ",\"response_format\":{\"type\":\"text\"}}", false },
+                { "{" CHAT ",\"response_format\":{\"type\":\"text\"},\"grammar\":\"root ::= \\\"a\\\"\"}", true },
+                { "{" CHAT ",\"response_format\":{\"type\":\"json_object\"}}", true },
+                { "{" CHAT ",\"response_format\":{\"type\":\"json_object\",\"schema\":{\"type\":\"null\"}}}", true },
+                { "{" CHAT ",\"response_format\":{\"type\":\"json_schema\",\"json_schema\":{\"name\":\"n\",\"strict\":true,\"schema\":{}}}}", true },
+                { "{" CHAT ",\"json_schema\":{\"type\":\"null\"}}", true },
+        };
+        for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+                struct request r = accept(REQUEST_CHAT, rows[i].body);
+                if ((r.grammar != NULL) != rows[i].held)
+                        fail_msg("%s", rows[i].body);
+                request_done(&r);
+        }
+}
+
+static void test_embed(void **state) {
+        (void) state;
+        struct request r = accept(REQUEST_EMBED, "[\"a budget of memory\", [1,2,3], \"<|im_end|>\"]");
+        assert_int_equal(r.inputs_count, 3);
+        assert_int_equal(r.inputs[1].count, 3);
+        assert_true(r.inputs[2].count > 1); /* text, not a special token */
+        assert_int_equal(r.max_tokens, 0);
+        assert_int_equal(request_tokens_max(&r), r.inputs[0].count > r.inputs[2].count ? r.inputs[0].count : r.inputs[2].count);
+        request_done(&r);
+        cJSON *many = cJSON_CreateArray();
+        for (uint32_t i = 0; i <= REQUEST_INPUTS_MAX; i++)
+                cJSON_AddItemToArray(many, cJSON_CreateString("a"));
+        struct request_error error;
+        assert_int_equal(read_json(REQUEST_EMBED, many, &r, &error), -EINVAL);
+}
+
+static void test_embed_options(void **state) {
+        (void) state;
+        struct request r = accept(REQUEST_EMBED, "{\"input\":[\"a\"],\"dimensions\":null,\"truncate\":null}");
+        assert_int_equal(r.dimensions, rules.n_embd);
+        request_done(&r);
+        r = accept(REQUEST_EMBED, "{\"input\":[\"a\"],\"dimensions\":7}");
+        assert_int_equal(r.dimensions, 7);
+        request_done(&r);
+        static const char *const bad[] = { "0", "-1", "1.5", "100000", "\"7\"", "true" };
+        struct request_error error;
+        for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+                char text[64];
+                (void) snprintf(text, sizeof(text), "{\"input\":[\"a\"],\"dimensions\":%s}", bad[i]);
+                assert_int_equal(read_text(REQUEST_EMBED, text, &r, &error), -EINVAL);
+                assert_string_equal(error.param, "dimensions");
+        }
+        assert_int_equal(read_text(REQUEST_EMBED, "{\"input\":[\"a\"],\"truncate\":1}", &r, &error), -EINVAL);
+        assert_string_equal(error.param, "truncate");
+}
+
+/* Of what is too long the beginning is taken: the same tokens that it begins with, however long it is. */
+static void test_embed_truncates(void **state) {
+        (void) state;
+        char body[200000], *p = body + sprintf(body, "{\"truncate\":true,\"input\":[\"");
+        for (unsigned i = 0; i < 9000; i++)
+                p += sprintf(p, "memory \u00e4 %u ", i % 10);
+        (void) strcpy(p, "\"]}");
+        struct request whole = accept(REQUEST_EMBED, body);
+        assert_int_equal(whole.inputs[0].count, CTX);
+        (void) strcpy(body + 20000, "\"]}");
+        struct request part = accept(REQUEST_EMBED, body);
+        assert_int_equal(part.inputs[0].count, CTX);
+        assert_memory_equal(part.inputs[0].ids, whole.inputs[0].ids, CTX * sizeof(int32_t));
+        request_done(&whole);
+        request_done(&part);
+        p = body + sprintf(body, "{\"truncate\":true,\"input\":[[");
+        for (unsigned i = 0; i < 2 * CTX; i++)
+                p += sprintf(p, "%s%u", i ? "," : "", i % 1000);
+        (void) strcpy(p, "],[]]}");
+        struct request_error error;
+        assert_int_equal(read_text(REQUEST_EMBED, body, &part, &error), -EINVAL); /* an empty one stays wrong */
+        (void) strcpy(p, "],[5]]}");
+        part = accept(REQUEST_EMBED, body);
+        assert_int_equal(part.inputs[0].count, CTX);
+        assert_int_equal(part.inputs[0].ids[CTX - 1], (CTX - 1) % 1000);
+        request_done(&part);
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(test_refused),
+                cmocka_unit_test(test_long_stop_is_refused),
+                cmocka_unit_test(test_defaults),
+                cmocka_unit_test(test_no_tools),
+                cmocka_unit_test(test_all_tokens),
+                cmocka_unit_test(test_values),
+                cmocka_unit_test(test_prompts),
+                cmocka_unit_test(test_the_context_is_the_limit),
+                cmocka_unit_test(test_damaged_bodies),
+                cmocka_unit_test(test_a_huge_text_is_refused_unread),
+                cmocka_unit_test(test_forms),
+                cmocka_unit_test(test_embed),
+                cmocka_unit_test(test_embed_options),
+                cmocka_unit_test(test_embed_truncates),
+        };
+        return cmocka_run_group_tests(tests, open_model, close_model);
+}
