@@ -9,11 +9,11 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "ctl/client.h"
-#include "ctl/commands.h"
+#include "ctl/daemon/client.h"
+#include "ctl/base/command.h"
 #include "ctl/output/units.h"
 #include "ctl/output/json.h"
-#include "ctl/output/report.h"
+#include "ctl/daemon/report.h"
 #include "ctl/output/terminal.h"
 
 struct verb {

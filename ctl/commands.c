@@ -1,5 +1,5 @@
 /* commands.c - the table of commands and its help. The man page and the completion say the same: a test compares. */
-#include "ctl/commands.h"
+#include "ctl/base/command.h"
 
 #define AT(field) offsetof(struct invocation, field)
 

@@ -8,7 +8,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "ctl/commands.h"
+#include "ctl/base/command.h"
 #include "ctl/output/terminal.h"
 
 struct words {

@@ -2,7 +2,7 @@
 #include <curl/curl.h>
 #include <stdio.h>
 
-#include "ctl/commands.h"
+#include "ctl/base/command.h"
 #include "ctl/output/terminal.h"
 
 static int run(const struct invocation *in) {

@@ -4,14 +4,17 @@
  * Look (headroom, forecast, pressure), judge what was promised, ask the ladder how far it may go and for how much, have the
  * acts chosen, and say when to look again. Each part has a file of its own; this one only puts them in order.
  */
+#include "policy/policy.h"
+
 #include <assert.h>
 
+#include "policy/memory/choose_actions.h"
 #include "policy/memory/forecast.h"
 #include "policy/memory/ladder.h"
 #include "policy/memory/verification.h"
 #include "policy/memory/pressure.h"
 #include "policy/memory/recovery.h"
-#include "policy/remember.h"
+#include "policy/state/remember.h"
 #include "policy/base/sat.h"
 #include "policy/heat/thermal.h"
 

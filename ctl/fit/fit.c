@@ -13,11 +13,11 @@
 
 #include "ctl/fit/bandwidth.h"
 #include "ctl/bounds.h"
-#include "ctl/commands.h"
+#include "ctl/base/command.h"
 #include "ctl/fit/print.h"
 #include "ctl/fit/rows.h"
 #include "ctl/output/units.h"
-#include "ctl/output/report.h"
+#include "ctl/daemon/report.h"
 #include "ctl/output/terminal.h"
 #include "engine/gguf/gguf.h"
 #include "engine/gguf/files.h"

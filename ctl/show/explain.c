@@ -11,11 +11,11 @@
 #include <unistd.h>
 
 #include "ctl/bounds.h"
-#include "ctl/client.h"
-#include "ctl/commands.h"
+#include "ctl/daemon/client.h"
+#include "ctl/base/command.h"
 #include "ctl/output/units.h"
 #include "ctl/output/json.h"
-#include "ctl/output/report.h"
+#include "ctl/daemon/report.h"
 #include "ctl/output/terminal.h"
 
 /* --- one event as a line --- */

@@ -7,11 +7,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "ctl/client.h"
-#include "ctl/commands.h"
+#include "ctl/daemon/client.h"
+#include "ctl/base/command.h"
 #include "ctl/output/units.h"
 #include "ctl/output/json.h"
-#include "ctl/output/report.h"
+#include "ctl/daemon/report.h"
 #include "ctl/show/internal.h"
 #include "ctl/output/table.h"
 #include "ctl/output/terminal.h"

@@ -11,12 +11,12 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "ctl/commands.h"
+#include "ctl/base/command.h"
 #include "ctl/output/units.h"
 #include "ctl/output/json.h"
 #include "ctl/simulate/print_plan.h"
 #include "ctl/simulate/plot.h"
-#include "ctl/output/report.h"
+#include "ctl/daemon/report.h"
 #include "ctl/simulate/scenario.h"
 #include "ctl/output/terminal.h"
 #include "ctl/simulate/trace.h"

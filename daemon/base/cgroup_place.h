@@ -11,7 +11,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "daemon/sensors/bounds.h"
+#include "daemon/base/sensor_bounds.h"
 
 enum cgroup_version { CGROUP_VERSION_1, CGROUP_VERSION_2 }; /* v1: the hierarchy of the memory controller */
 

@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#include "daemon/sensors/bounds.h"
+#include "daemon/base/sensor_bounds.h"
 
 int held_file_open(const char *directory, const char *name) {
         char path[PLACE_MAX];

@@ -13,7 +13,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "policy/reason.h"
+#include "policy/base/reason.h"
 
 struct fleet;
 struct ask;

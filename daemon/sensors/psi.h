@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "daemon/sensors/bounds.h"
+#include "daemon/base/sensor_bounds.h"
 #include "daemon/sensors/counter.h"
 
 /* The total of "some" in a text of PSI, microseconds. *ret only when true. */

@@ -6,7 +6,7 @@
 #include <poll.h>
 #include <unistd.h>
 
-#include "daemon/sensors/bounds.h"
+#include "daemon/base/sensor_bounds.h"
 
 static void finish(struct pressure_alarm *a) {
         if (a->is_ending && a->is_pause_closed && a->state == ALARM_SILENT)

@@ -3,7 +3,7 @@
 
 #include <stdio.h>
 
-#include "daemon/sensors/bounds.h"
+#include "daemon/base/sensor_bounds.h"
 #include "daemon/base/fields.h"
 #include "daemon/base/proc_file.h"
 

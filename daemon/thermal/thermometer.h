@@ -11,7 +11,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "daemon/sensors/bounds.h"
+#include "daemon/base/sensor_bounds.h"
 #include "policy/policy.h"
 
 /* How much it says about the heat that our engines make. The highest that a box has is what heat is controlled by. */

@@ -9,7 +9,7 @@
 
 #include <stdint.h>
 
-#include "daemon/sensors/bounds.h"
+#include "daemon/base/sensor_bounds.h"
 
 struct throttle {
         uint32_t count;

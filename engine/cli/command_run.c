@@ -11,7 +11,7 @@
 
 #include "engine/bounds.h"
 #include "engine/cli/commands.h"
-#include "engine/engine.h"
+#include "engine/runtime/engine.h"
 #include "engine/cli/options.h"
 #include "engine/base/text_file.h"
 

@@ -7,7 +7,7 @@
 #ifndef HEADROOM_ENGINE_CLI_COMMANDS_H
 #define HEADROOM_ENGINE_CLI_COMMANDS_H
 
-enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
+#include "engine/base/exit_codes.h"
 
 typedef int command(int argc, char **argv);
 

@@ -8,7 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "engine/engine.h"
+#include "engine/runtime/engine.h"
 
 struct inspection {
         const struct gguf *gguf;

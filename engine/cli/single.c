@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "engine/parts.h"
+#include "engine/runtime/parts.h"
 
 int solo_open_model(struct solo *s, const struct solo_config *config, struct gguf_error *reterr) {
         *s = (struct solo){ 0 };

@@ -9,7 +9,7 @@
 #ifndef HEADROOM_ENGINE_GRAMMAR_PATTERN_H
 #define HEADROOM_ENGINE_GRAMMAR_PATTERN_H
 
-#include "engine/json_schema/json_text.h"
+#include "engine/grammar/json_text.h"
 
 struct pattern {
         uint32_t expression;

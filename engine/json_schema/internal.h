@@ -14,7 +14,7 @@
 #define HEADROOM_ENGINE_JSON_SCHEMA_INTERNAL_H
 
 #include "engine/json_schema/json_number.h"
-#include "engine/json_schema/json_text.h"
+#include "engine/grammar/json_text.h"
 #include "engine/json_schema/schema.h"
 
 struct together {

@@ -7,7 +7,7 @@
 #ifndef HEADROOM_ENGINE_JSON_SCHEMA_JSON_NUMBER_H
 #define HEADROOM_ENGINE_JSON_SCHEMA_JSON_NUMBER_H
 
-#include "engine/json_schema/json_text.h"
+#include "engine/grammar/json_text.h"
 
 /* Limits are within this of 0. */
 #define JSON_INTEGER_MAX 999999999999999

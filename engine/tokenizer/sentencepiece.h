@@ -15,7 +15,7 @@
 #define HEADROOM_ENGINE_TOKENIZER_SENTENCEPIECE_H
 
 #include "engine/base/printable.h"
-#include "engine/unicode/charsmap.h"
+#include "engine/tokenizer/charsmap.h"
 #include "engine/tokenizer/merge.h"
 #include "engine/tokenizer/piece.h"
 #include "engine/tokenizer/trie.h"

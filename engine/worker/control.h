@@ -10,7 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "engine/engine.h"
+#include "engine/runtime/engine.h"
 
 struct control {
         uint32_t threads, prefill_chunk, duty, context; /* 0: as it is */

@@ -9,7 +9,7 @@
 #include <cjson/cJSON.h>
 #include <stdint.h>
 
-#include "engine/engine.h"
+#include "engine/runtime/engine.h"
 #include "engine/scheduler/scheduler.h"
 
 cJSON *frame_ready(const struct engine *e);

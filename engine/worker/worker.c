@@ -14,7 +14,7 @@
 
 #include "engine/bounds.h"
 #include "engine/base/clock.h"
-#include "engine/cli/commands.h"
+#include "engine/base/exit_codes.h"
 #include "engine/worker/control.h"
 #include "engine/worker/fd_channel.h"
 #include "engine/worker/frames.h"

@@ -8,7 +8,7 @@
 #ifndef HEADROOM_ENGINE_WORKER_WORKER_H
 #define HEADROOM_ENGINE_WORKER_WORKER_H
 
-#include "engine/engine.h"
+#include "engine/runtime/engine.h"
 
 /* CONFIG without a sink; FILES_FD is -1 where no files can come. Says ready or failed, serves, and returns the exit code. */
 int worker_run(int socket_fd, int files_fd, const struct engine_config *config);

@@ -19,7 +19,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "policy/admission/account.h"
+#include "policy/base/account.h"
 #include "policy/bounds.h"
 
 struct admission_limits {

@@ -11,7 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "policy/admission/account.h"
+#include "policy/base/account.h"
 #include "policy/bounds.h"
 
 /* What is missing. Both must be covered. */

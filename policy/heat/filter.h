@@ -9,7 +9,7 @@
 #ifndef HEADROOM_POLICY_HEAT_FILTER_H
 #define HEADROOM_POLICY_HEAT_FILTER_H
 
-#include "policy/policy.h"
+#include "policy/state/past.h"
 
 /* Takes what V says at NOW_MS. True: it brought a new value that is believed. */
 bool policy_filter(struct sensor_past *s, const struct sensor_view *v, uint64_t now_ms);

@@ -12,7 +12,7 @@
 #ifndef HEADROOM_POLICY_HEAT_THERMAL_H
 #define HEADROOM_POLICY_HEAT_THERMAL_H
 
-#include "policy/policy.h"
+#include "policy/state/past.h"
 
 struct heat {
         uint32_t level;

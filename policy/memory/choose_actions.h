@@ -9,7 +9,7 @@
 #ifndef HEADROOM_POLICY_MEMORY_CHOOSE_ACTIONS_H
 #define HEADROOM_POLICY_MEMORY_CHOOSE_ACTIONS_H
 
-#include "policy/policy.h"
+#include "policy/state/past.h"
 
 struct need {
         uint64_t bytes;  /* to be freed */

@@ -16,7 +16,7 @@
 #define HEADROOM_POLICY_MEMORY_FORECAST_H
 
 #include "policy/memory/headroom.h"
-#include "policy/policy.h"
+#include "policy/state/past.h"
 
 struct outlook {
         double slope_per_ms;    /* bytes, as it looks: for people */

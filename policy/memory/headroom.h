@@ -11,7 +11,7 @@
 #ifndef HEADROOM_POLICY_MEMORY_HEADROOM_H
 #define HEADROOM_POLICY_MEMORY_HEADROOM_H
 
-#include "policy/policy.h"
+#include "policy/state/past.h"
 
 struct headroom {
         int64_t bytes;          /* negative: the reserve is being eaten */

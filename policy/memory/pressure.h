@@ -11,7 +11,7 @@
 #define HEADROOM_POLICY_MEMORY_PRESSURE_H
 
 #include "policy/memory/headroom.h"
-#include "policy/policy.h"
+#include "policy/state/past.h"
 
 struct distress {
         bool stall;

@@ -14,7 +14,7 @@
 #define HEADROOM_POLICY_MEMORY_VERIFICATION_H
 
 #include "policy/memory/headroom.h"
-#include "policy/policy.h"
+#include "policy/state/past.h"
 
 /* Remembers the acts of PLAN from FIRST on. STALL: they answer to a stall, whose counters lag. */
 void policy_promise(struct settling *s, const struct seen *seen, const struct headroom *headroom, double slope_per_ms,

@@ -12,7 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "policy/policy.h"
+#include "policy/state/past.h"
 
 enum field_kind {
         FIELD_BYTES,

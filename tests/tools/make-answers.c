@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "engine/engine.h"
+#include "engine/runtime/engine.h"
 
 #define IDS_MAX     100000u
 #define QUEUED_MAX  64u

@@ -9,7 +9,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 
-#include "ctl/commands.h"
+#include "ctl/base/command.h"
 
 /* Words separated by blanks, "headroomctl" put before them. */
 static int parse(const char *line, struct invocation *ret) {

@@ -9,7 +9,7 @@
 #include "policy/admission/backoff.h"
 #include "policy/bounds.h"
 #include "policy/admission/footprint.h"
-#include "policy/reason.h"
+#include "policy/base/reason.h"
 
 static void footprint_is_the_sum_of_its_parts(void **state) {
         (void) state;

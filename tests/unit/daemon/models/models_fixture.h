@@ -86,6 +86,7 @@ static inline int build_world(void **state) {
         (void) strcpy(w.directory, "/tmp/headroom-fleet-XXXXXX");
         assert_non_null(mkdtemp(w.directory));
         find_engine();
+        assert_true(signal(SIGPIPE, SIG_IGN) != SIG_ERR); /* as the daemon */
         assert_int_equal(uv_loop_init(&w.loop), 0);
         (void) uv_timer_init(&w.loop, &w.clock);
         w.config = (struct config){

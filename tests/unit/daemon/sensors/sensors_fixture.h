@@ -9,7 +9,7 @@
 
 #include <uv.h>
 
-#include "daemon/sensors/bounds.h"
+#include "daemon/base/sensor_bounds.h"
 #include "daemon/sensors/sensors.h"
 #include "tests/unit/daemon/sensors/sensor_fixture.h"
 

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "engine/engine.h"
+#include "engine/runtime/engine.h"
 #include "engine/base/random.h"
 
 #define MODEL      "tests/demo_model/headroom-demo-small.gguf"

@@ -3,8 +3,8 @@
  *
  * Does not print. What went wrong comes back as one sentence that says what to do next.
  */
-#ifndef HEADROOM_CTL_CLIENT_H
-#define HEADROOM_CTL_CLIENT_H
+#ifndef HEADROOM_CTL_DAEMON_CLIENT_H
+#define HEADROOM_CTL_DAEMON_CLIENT_H
 
 #include <cjson/cJSON.h>
 #include <stddef.h>

@@ -3,8 +3,8 @@
  *
  * The two that serve requests, `worker` and `run`, are this and a way to put requests in and take text out.
  */
-#ifndef HEADROOM_ENGINE_ENGINE_H
-#define HEADROOM_ENGINE_ENGINE_H
+#ifndef HEADROOM_ENGINE_RUNTIME_ENGINE_H
+#define HEADROOM_ENGINE_RUNTIME_ENGINE_H
 
 #include "engine/compute/transformer.h"
 #include "engine/kv/cache.h"

@@ -1,8 +1,8 @@
 /*
  * reason.h - why something was done or refused: one table for the log, the HTTP answer and the command line.
  */
-#ifndef HEADROOM_POLICY_REASON_H
-#define HEADROOM_POLICY_REASON_H
+#ifndef HEADROOM_POLICY_BASE_REASON_H
+#define HEADROOM_POLICY_BASE_REASON_H
 
 enum reason {
         REASON_NONE,

@@ -1,6 +1,6 @@
 /* account.h - what one engine holds of the box's memory, as admission and the choice of victims see it. */
-#ifndef HEADROOM_POLICY_ADMISSION_ACCOUNT_H
-#define HEADROOM_POLICY_ADMISSION_ACCOUNT_H
+#ifndef HEADROOM_POLICY_BASE_ACCOUNT_H
+#define HEADROOM_POLICY_BASE_ACCOUNT_H
 
 #include <stdbool.h>
 #include <stdint.h>

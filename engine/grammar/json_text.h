@@ -5,8 +5,8 @@
  * and colons. So a model that cannot decide does not fill its answer with it. Numbers have at most 15 digits before
  * the point and 15 behind it, names that nobody asked for at most 64 characters; strings hold no \u0000 and no lone surrogate: what any reader takes, exactly.
  */
-#ifndef HEADROOM_ENGINE_JSON_SCHEMA_JSON_TEXT_H
-#define HEADROOM_ENGINE_JSON_SCHEMA_JSON_TEXT_H
+#ifndef HEADROOM_ENGINE_GRAMMAR_JSON_TEXT_H
+#define HEADROOM_ENGINE_GRAMMAR_JSON_TEXT_H
 
 #include <cjson/cJSON.h>
 

@@ -1,5 +1,5 @@
 /* remember.c - one place per id; of those not in sight, the one that was seen longest ago makes room. */
-#include "policy/remember.h"
+#include "policy/state/remember.h"
 
 #include <assert.h>
 #include <stddef.h>

@@ -1,5 +1,5 @@
 /* parts.c - see parts.h. */
-#include "engine/parts.h"
+#include "engine/runtime/parts.h"
 
 #include <errno.h>
 #include <sched.h>

@@ -4,10 +4,10 @@
  * A new generation is another engine: what was remembered of the one before it is void. Models come and go; the memory of one
  * that is away is kept while there is room for it.
  */
-#ifndef HEADROOM_POLICY_REMEMBER_H
-#define HEADROOM_POLICY_REMEMBER_H
+#ifndef HEADROOM_POLICY_STATE_REMEMBER_H
+#define HEADROOM_POLICY_STATE_REMEMBER_H
 
-#include "policy/policy.h"
+#include "policy/state/past.h"
 
 /* PASTS: for each model of SEEN, in its order. */
 void policy_remember(struct past *past, const struct seen *seen, struct model_past *pasts[ACCOUNTS_MAX]);

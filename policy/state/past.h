@@ -1,11 +1,13 @@
 /*
  * past.h - what policy remembers between two looks. Written by policy alone; all zero is "nothing yet".
  *
- * Included by policy.h, whose parts it names; never by itself. Each part here belongs to the file of the same name, which
+ * Each part here belongs to the file of the same name, which
  * alone writes it. Everything is of fixed size, so that a recorded past can be copied, compared and replayed.
  */
-#ifndef HEADROOM_POLICY_PAST_H
-#define HEADROOM_POLICY_PAST_H
+#ifndef HEADROOM_POLICY_STATE_PAST_H
+#define HEADROOM_POLICY_STATE_PAST_H
+
+#include "policy/state/snapshot.h"
 
 /* An exponentially weighted slope with the noise around it (memory/forecast.c). */
 struct slope {

@@ -1,6 +1,6 @@
-/* bounds.h - every limit of the sensors, with the reason for its value. */
-#ifndef HEADROOM_DAEMON_SENSORS_BOUNDS_H
-#define HEADROOM_DAEMON_SENSORS_BOUNDS_H
+/* sensor_bounds.h - every limit of the sensors, with the reason for its value. */
+#ifndef HEADROOM_DAEMON_BASE_SENSOR_BOUNDS_H
+#define HEADROOM_DAEMON_BASE_SENSOR_BOUNDS_H
 
 /* --- files --- */
 #define FILE_TEXT_MAX   16384 /* vmstat has about 190 lines of 30 characters, memory.stat 70, meminfo 60 */

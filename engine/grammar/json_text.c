@@ -1,5 +1,5 @@
 /* json_text.c - see json_text.h. */
-#include "engine/json_schema/json_text.h"
+#include "engine/grammar/json_text.h"
 
 #include <assert.h>
 #include <errno.h>

@@ -2,8 +2,8 @@
  * parts.h - what a model runs on, opened with one sentence when it cannot be: for the two that put it together,
  * engine.h (many sequences) and cli/single.h (one).
  */
-#ifndef HEADROOM_ENGINE_PARTS_H
-#define HEADROOM_ENGINE_PARTS_H
+#ifndef HEADROOM_ENGINE_RUNTIME_PARTS_H
+#define HEADROOM_ENGINE_RUNTIME_PARTS_H
 
 #include "engine/gguf/gguf.h"
 #include "engine/kv/cache.h"

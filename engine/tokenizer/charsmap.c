@@ -1,5 +1,5 @@
 /* charsmap.c - see charsmap.h. */
-#include "engine/unicode/charsmap.h"
+#include "engine/tokenizer/charsmap.h"
 
 #include <errno.h>
 #include <stdbool.h>

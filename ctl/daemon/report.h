@@ -1,11 +1,11 @@
 /* report.h - how a command says that it failed: one line on stderr, and with --json an object on stdout. */
-#ifndef HEADROOM_CTL_OUTPUT_REPORT_H
-#define HEADROOM_CTL_OUTPUT_REPORT_H
+#ifndef HEADROOM_CTL_DAEMON_REPORT_H
+#define HEADROOM_CTL_DAEMON_REPORT_H
 
 #include <cjson/cJSON.h>
 
-#include "ctl/client.h"
-#include "ctl/commands.h"
+#include "ctl/daemon/client.h"
+#include "ctl/base/command.h"
 
 /* {"message","code"} of P, the caller's. */
 cJSON *report_object(const struct problem *p);

@@ -1,5 +1,5 @@
 /* report.c - how a command says that it failed. */
-#include "ctl/output/report.h"
+#include "ctl/daemon/report.h"
 
 #include "ctl/output/json.h"
 #include "ctl/output/terminal.h"

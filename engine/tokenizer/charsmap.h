@@ -10,8 +10,8 @@
  * at (place ^ offset) is its value, bits 0..30: where its replacement begins.
  * Source: Kudo and Richardson, SentencePiece (2018), 3.4; Darts-clone's description of its units; double arrays: Aoe (1989).
  */
-#ifndef HEADROOM_ENGINE_UNICODE_CHARSMAP_H
-#define HEADROOM_ENGINE_UNICODE_CHARSMAP_H
+#ifndef HEADROOM_ENGINE_TOKENIZER_CHARSMAP_H
+#define HEADROOM_ENGINE_TOKENIZER_CHARSMAP_H
 
 #include <stddef.h>
 #include <stdint.h>

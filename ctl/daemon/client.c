@@ -4,7 +4,7 @@
  * Each question is one libcurl transfer. A post that is watched runs on a multi handle beside short GETs of the
  * list of models: loading takes as long as it takes, and the person who waits sees how far it has come.
  */
-#include "ctl/client.h"
+#include "ctl/daemon/client.h"
 
 #include <assert.h>
 #include <curl/curl.h>
@@ -18,7 +18,7 @@
 #include <time.h>
 
 #include "ctl/bounds.h"
-#include "ctl/commands.h"
+#include "ctl/base/command.h"
 #include "ctl/output/json.h"
 
 struct transfer {

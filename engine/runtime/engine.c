@@ -1,5 +1,5 @@
 /* engine.c - opens the parts in order and closes them in reverse. */
-#include "engine/engine.h"
+#include "engine/runtime/engine.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -8,7 +8,7 @@
 
 #include "engine/bounds.h"
 #include "engine/base/clock.h"
-#include "engine/parts.h"
+#include "engine/runtime/parts.h"
 #include "engine/kv/session_file.h"
 
 struct engine_config engine_config_default(void) {

@@ -1,5 +1,5 @@
 /* reason.c - the one table behind log lines, HTTP answers and the command line. */
-#include "policy/reason.h"
+#include "policy/base/reason.h"
 
 #include <assert.h>
 

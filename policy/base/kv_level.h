@@ -1,6 +1,6 @@
 /* kv_level.h - precisions of a KV cache as policy knows them, most precise first; the same order as policy/base/kv_type.h. */
-#ifndef HEADROOM_POLICY_KV_LEVEL_H
-#define HEADROOM_POLICY_KV_LEVEL_H
+#ifndef HEADROOM_POLICY_BASE_KV_LEVEL_H
+#define HEADROOM_POLICY_BASE_KV_LEVEL_H
 
 enum kv_level { KV_LEVEL_F16, KV_LEVEL_Q8_0, KV_LEVEL_Q4_0, KV_LEVEL_COUNT };
 

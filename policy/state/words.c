@@ -1,5 +1,5 @@
 /* words.c - rungs and acts by name, for logs, JSON and scenarios: stable. */
-#include "policy/policy.h"
+#include "policy/state/past.h"
 
 #include <assert.h>
 

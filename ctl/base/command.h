@@ -1,11 +1,11 @@
 /*
- * commands.h - the command line of headroomctl: one row per command, one function per row.
+ * command.h - the command line of headroomctl: one row per command, one function per row.
  *
  * A command prints its result on stdout (as JSON with --json), what went wrong as one line on stderr, and returns
  * one of the exit codes below.
  */
-#ifndef HEADROOM_CTL_COMMANDS_H
-#define HEADROOM_CTL_COMMANDS_H
+#ifndef HEADROOM_CTL_BASE_COMMAND_H
+#define HEADROOM_CTL_BASE_COMMAND_H
 
 #include <stdbool.h>
 #include <stddef.h>

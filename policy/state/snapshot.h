@@ -1,0 +1,160 @@
+/*
+ * snapshot.h - what policy is given and what it answers: limits, what is seen of the box and its models, a plan of actions.
+ *
+ * Units are in the names. A counter that is not known is 0, a time that never comes is UINT64_MAX.
+ */
+#ifndef HEADROOM_POLICY_STATE_SNAPSHOT_H
+#define HEADROOM_POLICY_STATE_SNAPSHOT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "policy/base/account.h"
+#include "policy/bounds.h"
+#include "policy/base/kv_level.h"
+#include "policy/base/reason.h"
+
+/* --- what is configured --- */
+
+struct limits {
+        uint64_t reserve_bytes;
+        uint64_t min_residency_ms;              /* a just loaded model is left alone so long, but for emergencies */
+        bool heat_ignored;                      /* thermal control is off */
+        uint32_t margin_target_millidegrees;    /* below critical: what the controller holds; 15000 */
+        uint32_t critical_default_millidegrees; /* of a control sensor that does not tell its own; 100000 */
+};
+
+/* --- what is seen --- */
+
+/* One loaded model, or one on its way in or out. Counters only ever rise while it lives; 0 where unknown. */
+struct model_view {
+        uint32_t id;              /* stable: index in the configuration */
+        uint32_t generation;      /* counts its engines: what was remembered of another one is void */
+        enum account_state state; /* never ACCOUNT_PROMISED */
+        bool pinned;
+        bool batch;   /* nothing of the interactive class runs or waits here */
+        bool obeys;   /* takes control frames; else it can only be evicted, frozen or ended */
+        int priority; /* lower leaves first */
+        uint32_t running, waiting;
+        uint64_t loaded_ms, last_end_ms, load_ms;
+        uint64_t bytes;                                /* what it holds, measured: comes back when it leaves */
+        uint64_t weights_bytes;                        /* mapped, not locked: must stay resident */
+        uint64_t weights_resident_bytes;               /* of them in memory now; weights_bytes where unknown */
+        uint64_t prefix_bytes;                         /* KV kept of finished sequences only: trimming frees it */
+        uint64_t kv_bytes[KV_LEVEL_COUNT];             /* in use by running sequences, by precision of the block */
+        enum kv_level level, floor;                    /* precision asked for now; the lowest that it may be asked for */
+        enum kv_level ceiling;                         /* what it was loaded with: never more precise */
+        uint32_t context, context_full, context_floor; /* ceiling for new requests: now, configured, lowest */
+        uint32_t chunk, chunk_full;                    /* prefill chunk: now, configured */
+        uint64_t suspendable_bytes; /* KV of its batch sequences that saving would free; 0: none, or the disk is low */
+        uint32_t suspended;         /* sequences that wait on disk */
+        uint64_t suspended_bytes;   /* memory that they need to come back */
+        uint32_t rate, usual_rate;  /* decode, tokens per 1000 s: over the last second, and this model's own median; 0: none */
+        uint64_t stall_us;          /* PSI memory `some` total of its own control group */
+        uint64_t refaults, swapins; /* pages, of its own control group */
+        uint64_t high_events, oom_kills; /* memory.events */
+};
+
+enum sensor_state {
+        SENSOR_READ,   /* a new value */
+        SENSOR_OLD,    /* nothing new since the last look: normal, sensors are read less often than memory */
+        SENSOR_MISSED, /* the read failed, hung or the device is gone */
+        SENSOR_ASLEEP, /* its device is suspended, and is left so: cold */
+};
+
+struct sensor_view {
+        uint32_t key; /* of device path, name and label: survives renumbering */
+        enum sensor_state state;
+        bool control;                  /* the controller holds this one; others are only shown */
+        int32_t millidegrees;          /* as read: may be nonsense */
+        int32_t critical_millidegrees; /* 0: it does not tell */
+};
+
+#define SEEN_SENSORS_MAX 32u
+
+struct seen {
+        uint64_t now_ms;
+        uint64_t ram_bytes;       /* of the machine, or of the tightest limit above us */
+        uint64_t available_bytes; /* likewise: MemAvailable, or what a limit leaves */
+        uint64_t loading_bytes;   /* promised to loads in flight, weights included, and not missing from available_bytes yet */
+        uint64_t idle_file_bytes; /* page cache of model files that are not loaded, which can be dropped; 0: unknown */
+        uint64_t swap_total_bytes, swap_free_bytes;
+        uint64_t zram_bytes;        /* RAM that compressed swap takes */
+        uint64_t swapins, swapouts; /* pages since boot, zswap's included */
+        uint64_t refaults;          /* pages since boot, of files and anonymous */
+        uint64_t stall_us;          /* PSI memory `some` total: of the host ... */
+        uint64_t own_stall_us;      /* ... and of our own control group, with all engines */
+        bool memory_blind;          /* available_bytes could not be read: it is the last known */
+        bool pressure_event;        /* a PSI trigger or MEMORY_PRESSURE_WATCH fired: only a reason to look sooner */
+        uint64_t throttles;         /* of the processor, since boot */
+        uint32_t sensors_count;
+        struct sensor_view sensors[SEEN_SENSORS_MAX];
+        uint32_t models_count;
+        struct model_view models[ACCOUNTS_MAX];
+};
+
+/* --- what should be done --- */
+
+enum rung { RUNG_CALM, RUNG_TRIM, RUNG_HOLD, RUNG_EVICT, RUNG_DOWNSHIFT, RUNG_SHRINK, RUNG_SUSPEND, RUNG_LAST, RUNG_COUNT };
+
+enum act_kind {
+        ACT_NONE,
+        ACT_TRIM,       /* MODEL drops its prefix caches */
+        ACT_CHUNK,      /* its prefill chunk becomes VALUE tokens: smaller steps notice sooner; or full again */
+        ACT_DROP_FILES, /* the page cache of model files that are not loaded */
+        ACT_EVICT,      /* MODEL, idle, is unloaded */
+        ACT_DOWNSHIFT,  /* its KV goes down to LEVEL, live */
+        ACT_UPSHIFT,    /* LEVEL again for what is stored from now on */
+        ACT_CONTEXT,    /* ceiling of its new requests becomes VALUE tokens; smaller, or larger again */
+        ACT_SUSPEND,    /* its batch sequences go to disk */
+        ACT_RESUME,     /* and come back */
+        ACT_END,        /* it is killed, before the kernel picks a victim */
+        ACT_COUNT,
+};
+
+struct act {
+        enum act_kind kind;
+        uint32_t model; /* id; UINT32_MAX where it concerns none */
+        enum kv_level level;
+        uint32_t value;
+        uint64_t expected_bytes; /* what it should free */
+        enum reason because;
+};
+
+#define PLAN_ACTS_MAX ACCOUNTS_MAX
+
+struct plan {
+        enum rung rung;
+        enum reason because; /* of the rung */
+        bool hold_loads;     /* start no engine */
+        bool hold_growth;    /* send no new request to an engine, unless nothing runs anywhere */
+        bool hold_batch;     /* send none of the batch class */
+        bool emergency;      /* carry the acts out first, by the path that allocates nothing */
+        uint32_t acts_count;
+        struct act acts[PLAN_ACTS_MAX]; /* mildest first */
+        struct act verified;            /* an act whose time is up: its kind, or ACT_NONE ... */
+        uint64_t verified_freed_bytes;  /* ... and what it really freed */
+
+        /* Heat: for every engine alike. */
+        uint32_t heat_level;       /* 0: full speed .. HEAT_LEVELS - 1: least */
+        uint32_t duty_permille;    /* of the time that an engine may compute, 1000: all */
+        uint32_t threads_permille; /* of its threads, 1000: all */
+        enum reason heat_because;
+
+        /* The numbers behind it, for people. */
+        int64_t headroom_bytes;
+        int64_t slope_bytes_per_s;              /* of headroom: negative while it shrinks */
+        uint64_t exhaustion_ms;                 /* forecast until headroom is gone; UINT64_MAX: never */
+        uint64_t cliff_ms;                      /* forecast until the cliff; UINT64_MAX: never */
+        uint32_t stall_permille;                /* of the time, worst of our own groups */
+        uint64_t refaults_per_s, swapins_per_s; /* pages */
+        int32_t margin_millidegrees;            /* least over control sensors, filtered; INT32_MAX: none */
+        int32_t millidegrees;                   /* of that sensor */
+        uint64_t look_again_ms;                 /* absolute; earlier when something happens */
+};
+
+/* "calm", "trim", ...; "evict", "downshift", ...: for logs, JSON and scenarios. */
+const char *policy_rung_word(enum rung rung);
+const char *policy_act_word(enum act_kind kind);
+
+#endif
