@@ -119,26 +119,27 @@ static void cool(const struct look *l, struct plan *plan) {
 static uint64_t look_again_after(const struct look *l, const struct plan *plan) {
         uint64_t have = l->headroom.bytes > 0 ? (uint64_t) l->headroom.bytes : 0;
         uint64_t ms = have / LOOK_BYTES_PER_MS;
-        ms = ms < LOOK_MIN_MS ? LOOK_MIN_MS : smaller(ms, LOOK_MAX_MS);
+        ms = ms < LOOK_MIN_MS ? LOOK_MIN_MS : u64_min(ms, LOOK_MAX_MS);
         if (l->outlook.flat_ms >= STILL_MS)
-                ms = larger(ms, LOOK_STILL_MS);
+                ms = u64_max(ms, LOOK_STILL_MS);
         else if (l->outlook.flat_ms >= FLAT_MS)
-                ms = larger(ms, LOOK_FLAT_MS);
+                ms = u64_max(ms, LOOK_FLAT_MS);
         if (plan->rung == RUNG_CALM && l->outlook.flat_ms >= FLAT_MS && ms == LOOK_MAX_MS)
                 ms = nothing_is_loaded(l->seen) ? LOOK_EMPTY_MS : LOOK_CALM_MS;
         /* It looks like a decline, though that is not sure yet. */
         bool suspicious = (double) have < -l->outlook.slope_per_ms * EXHAUSTION_EVICT_MS && l->outlook.flat_ms < FLAT_MS;
         if (policy_is_promised(&l->past->settling, ACT_NONE, UINT32_MAX) || l->trouble.need.worsens || suspicious)
-                ms = smaller(ms, LOOK_ACTING_MS);
+                ms = u64_min(ms, LOOK_ACTING_MS);
         if (l->outlook.unconfirmed || l->seen->pressure_event)
-                ms = smaller(ms, LOOK_SOON_MS);
+                ms = u64_min(ms, LOOK_SOON_MS);
         return ms;
 }
 
 static void tell_numbers(const struct look *l, struct plan *plan) {
         plan->headroom_bytes = l->headroom.bytes;
         double slope_per_s = l->outlook.slope_per_ms * 1000;
-        plan->slope_bytes_per_s = slope_per_s < 0 ? -(int64_t) whole(-slope_per_s) : (int64_t) whole(slope_per_s);
+        plan->slope_bytes_per_s =
+                slope_per_s < 0 ? -(int64_t) sat_from_double(-slope_per_s) : (int64_t) sat_from_double(slope_per_s);
         plan->exhaustion_ms = l->outlook.exhaustion_ms;
         plan->cliff_ms = l->outlook.cliff_ms;
         plan->stall_permille = l->distress.stall_permille;
@@ -161,7 +162,7 @@ void policy_decide(const struct limits *limits, const struct seen *seen, struct 
         hold(&l, ret);
         cool(&l, ret);
         tell_numbers(&l, ret);
-        ret->look_again_ms = plus(seen->now_ms, look_again_after(&l, ret));
+        ret->look_again_ms = sat_add(seen->now_ms, look_again_after(&l, ret));
         past->looks++;
         past->last_ms = seen->now_ms;
 }

@@ -29,7 +29,7 @@ static uint32_t list_accounts(const struct machine *m, struct account ret[]) {
                 ret[i] = (struct account){
                         .id = i,
                         .state = ACCOUNT_IDLE,
-                        .bytes = plus(e->file_bytes, e->taken_bytes),
+                        .bytes = sat_add(e->file_bytes, e->taken_bytes),
                         .weights_bytes = e->file_bytes,
                         .taken_bytes = e->taken_bytes,
                 };
@@ -47,7 +47,7 @@ static enum fit fit_of(enum verdict verdict) {
 }
 
 static double speed(const struct fit_model *model, const struct fit_question *q, uint32_t context, enum kv_type kv_type) {
-        uint64_t read = plus(model->decode_bytes, times(model->kv_bytes_per_token[kv_type], context));
+        uint64_t read = sat_add(model->decode_bytes, sat_mul(model->kv_bytes_per_token[kv_type], context));
         if (!(q->bandwidth > 0) || read == 0 || read <= q->cache_bytes)
                 return 0;
         return q->bandwidth * DECODE_EFFICIENCY_MAX / (double) read;
@@ -60,7 +60,7 @@ struct fit_row fit_row(const struct fit_model *model, const struct fit_question 
                 .scratch_bytes = model->scratch_bytes,
                 .overhead_bytes = model->overhead_bytes,
         };
-        struct footprint footprint = policy_footprint(&facts, times(context, q->parallel), LEARNED_NEUTRAL);
+        struct footprint footprint = policy_footprint(&facts, sat_mul(context, q->parallel), LEARNED_NEUTRAL);
         struct account accounts[ACCOUNTS_MAX];
         struct admission_seen seen = {
                 .now_ms = 0,
@@ -77,7 +77,7 @@ struct fit_row fit_row(const struct fit_model *model, const struct fit_question 
                 .total_bytes = footprint.total_bytes,
                 .fit = fit_of(a.verdict),
                 .rule = a.rule,
-                .short_bytes = minus(plus(a.used_bytes, a.needed_bytes), a.limit_bytes),
+                .short_bytes = sat_sub(sat_add(a.used_bytes, a.needed_bytes), a.limit_bytes),
                 .tokens_per_second = speed(model, q, context, kv_type),
         };
 }

@@ -38,8 +38,8 @@ static void say_loaded(cJSON *out, const struct model *m) {
         if (suspended > 0)
                 say(out, "%u of its requests wait on disk.", suspended);
         say(out, "It holds %s; its account is %s.",
-            governor_bytes((int64_t) smaller(plus(m->engine.memory.pss_bytes, m->engine.memory.swap_bytes), INT64_MAX)).text,
-            governor_bytes((int64_t) smaller(model_account_bytes(m), INT64_MAX)).text);
+            governor_bytes((int64_t) u64_min(sat_add(m->engine.memory.pss_bytes, m->engine.memory.swap_bytes), INT64_MAX)).text,
+            governor_bytes((int64_t) u64_min(model_account_bytes(m), INT64_MAX)).text);
 }
 
 static void say_waiting(cJSON *out, const struct model *m) {
@@ -49,9 +49,9 @@ static void say_waiting(cJSON *out, const struct model *m) {
                     reason_info(m->fleet->holds.loads ? REASON_MEMORY_HELD : m->fleet->holds.batch_because)->sentence);
         else
                 say(out, "%s waits for room: it needs %s, and %s of the %s that %s allows are in use.", m->config->id,
-                    governor_bytes((int64_t) smaller(a->needed_bytes, INT64_MAX)).text,
-                    governor_bytes((int64_t) smaller(a->used_bytes, INT64_MAX)).text,
-                    governor_bytes((int64_t) smaller(a->limit_bytes, INT64_MAX)).text, policy_rule_word(a->rule));
+                    governor_bytes((int64_t) u64_min(a->needed_bytes, INT64_MAX)).text,
+                    governor_bytes((int64_t) u64_min(a->used_bytes, INT64_MAX)).text,
+                    governor_bytes((int64_t) u64_min(a->limit_bytes, INT64_MAX)).text, policy_rule_word(a->rule));
 }
 
 static void say_state(cJSON *out, const struct model *m) {
@@ -134,7 +134,7 @@ static void say_act(cJSON *out, const struct governor *g, const struct event *e)
         describe_outcome(e, outcome, sizeof(outcome));
         if (e->exhaustion_ms != UINT64_MAX && e->because != REASON_CALM)
                 (void) snprintf(gone, sizeof(gone), ", gone in %s at that pace", governor_time(e->exhaustion_ms).text);
-        say(out, "%s ago %s, because %s: headroom was %s%s%s.", governor_time(minus(g->seen.now_ms, e->tick_ms)).text, what,
+        say(out, "%s ago %s, because %s: headroom was %s%s%s.", governor_time(sat_sub(g->seen.now_ms, e->tick_ms)).text, what,
             reason_info(e->because)->sentence, governor_bytes(e->headroom_bytes).text, gone, outcome);
 }
 
@@ -179,11 +179,11 @@ static void say_box(cJSON *out, const struct governor *g) {
 }
 
 static uint64_t room_to_spare(const struct governor *g) {
-        return 2 * smaller(g->limits.reserve_bytes, g->seen.ram_bytes / ROOMY_RAM_PART);
+        return 2 * u64_min(g->limits.reserve_bytes, g->seen.ram_bytes / ROOMY_RAM_PART);
 }
 
 static void say_return(cJSON *out, const struct governor *g, const struct model *m) {
-        struct governor_words room = governor_bytes((int64_t) smaller(room_to_spare(g), INT64_MAX));
+        struct governor_words room = governor_bytes((int64_t) u64_min(room_to_spare(g), INT64_MAX));
         bool suspended = m->running.count > model_running(m), less = is_loaded(m) && m->engine.context_now < m->engine.n_ctx;
         if (g->plan.rung > RUNG_CALM)
                 say(out, "The rung is left after %u s without a reason to stay and with %s of headroom, or after %u s with less.",

@@ -132,27 +132,27 @@ static uint64_t read_stat(const struct cgroup_level *level, uint64_t *ret_limit)
                 *ret_limit = fields[0].value;
         uint64_t sum = 0;
         for (size_t i = 1; i < count; i++)
-                sum = plus(sum, fields[i].found ? fields[i].value : 0);
+                sum = sat_add(sum, fields[i].found ? fields[i].value : 0);
         return sum;
 }
 
 static void lower_to(const struct cgroup_level *level, struct memory_seen *seen, struct cgroup_tightest *tightest) {
         char text[NUMBER_TEXT_MAX];
         uint64_t current, above;
-        uint64_t limit = smaller(read_limit(level->limit, &tightest->is_gone), read_limit(level->high, &tightest->is_gone));
+        uint64_t limit = u64_min(read_limit(level->limit, &tightest->is_gone), read_limit(level->high, &tightest->is_gone));
         /* Most groups say "max"; of those above that are not mounted here, v1 tells in the topmost. */
         if (limit == UINT64_MAX && (level->version == CGROUP_VERSION_2 || !level->is_top))
                 return;
         uint64_t droppable = read_stat(level, &above);
-        limit = smaller(limit, above);
+        limit = u64_min(limit, above);
         if (limit == UINT64_MAX)
                 return;
         if (held_file_read_once(level->current, text, sizeof(text)) < 0 || !fields_number(text, &current)) {
                 tightest->is_gone = true;
                 return;
         }
-        uint64_t available = minus(limit, minus(current, droppable));
-        seen->total_bytes = smaller(seen->total_bytes, limit);
+        uint64_t available = sat_sub(limit, sat_sub(current, droppable));
+        seen->total_bytes = u64_min(seen->total_bytes, limit);
         if (available > seen->available_bytes)
                 return;
         seen->available_bytes = available;

@@ -56,7 +56,7 @@ static bool count_by_cachestat(int fd, uint64_t size, uint64_t *ret_pages) {
 static bool count_by_mincore(struct file_cache *c, int fd, uint64_t size, uint64_t page, uint64_t *ret_pages) {
         uint64_t pages = 0;
         for (uint64_t at = 0; at < size; at += FILE_CACHE_WINDOW_PAGES * page) {
-                uint64_t length = smaller(size - at, FILE_CACHE_WINDOW_PAGES * page);
+                uint64_t length = u64_min(size - at, FILE_CACHE_WINDOW_PAGES * page);
                 void *map = mmap(NULL, length, PROT_READ, MAP_SHARED, fd, (off_t) at);
                 if (map == MAP_FAILED)
                         return false;
@@ -93,7 +93,7 @@ static void look_at_file(struct file_cache *c, const char *path) {
                         after = cached_bytes(c, path, fd, size);
                 }
                 c->found_bytes += after;
-                c->freed_bytes += minus(before, after);
+                c->freed_bytes += sat_sub(before, after);
         }
         (void) close(fd);
 }
@@ -113,7 +113,7 @@ static void look(uv_work_t *work) {
         struct file_cache *c = work->data;
         struct statvfs disk;
         if (statvfs(c->disk, &disk) == 0)
-                c->disk_free_bytes = times(disk.f_bavail, disk.f_frsize);
+                c->disk_free_bytes = sat_mul(disk.f_bavail, disk.f_frsize);
         for (uint32_t i = 0; i < c->models.count; i++) {
                 struct model_files files;
                 struct stat st;

@@ -143,7 +143,7 @@ static struct cached *longest(struct prompt_cache *c, uint64_t model, const uint
 }
 
 static void take_out(struct prompt_cache *c, struct cached *e) {
-        c->bytes = minus(c->bytes, e->bytes);
+        c->bytes = sat_sub(c->bytes, e->bytes);
         free(e->chain);
         *e = c->all[--c->count];
 }
@@ -174,12 +174,12 @@ static struct cached *oldest(struct prompt_cache *c) {
 static void make_room(struct prompt_cache *c, uint64_t bytes) {
         uint32_t evicted = 0;
         uint64_t before = c->bytes;
-        for (struct cached *e; (plus(c->bytes, bytes) > c->bytes_max || c->count >= CACHE_FILES_MAX) && (e = oldest(c));
+        for (struct cached *e; (sat_add(c->bytes, bytes) > c->bytes_max || c->count >= CACHE_FILES_MAX) && (e = oldest(c));
              evicted++)
                 drop(c, e);
         c->figures.evicted += evicted;
         if (evicted)
-                log_info("prompts_evicted", LOG_NUMBER("files", evicted), LOG_NUMBER("mib", minus(before, c->bytes) >> 20),
+                log_info("prompts_evicted", LOG_NUMBER("files", evicted), LOG_NUMBER("mib", sat_sub(before, c->bytes) >> 20),
                          LOG_NUMBER("size_mib", c->bytes_max >> 20));
 }
 
@@ -196,8 +196,8 @@ static void scanned(struct prompt_cache *c, struct cache_job *j) {
         c->number = j->scan.number_max;
         c->figures.damaged += j->scan.damaged;
         for (uint32_t i = 0; i < c->count; i++) {
-                c->bytes = plus(c->bytes, c->all[i].bytes);
-                c->uses = larger(c->uses, c->all[i].used);
+                c->bytes = sat_add(c->bytes, c->all[i].bytes);
+                c->uses = u64_max(c->uses, c->all[i].used);
         }
         if (j->scan.damaged)
                 log_warning("prompt_cache_damaged", LOG_TEXT("path", c->directory), LOG_TEXT("file", j->scan.damaged_name),
@@ -235,7 +235,7 @@ static void enter(struct prompt_cache *c, struct cached *file) {
         make_room(c, file->bytes);
         c->all[c->count] = *file;
         c->all[c->count++].used = use_now(c);
-        c->bytes = plus(c->bytes, file->bytes);
+        c->bytes = sat_add(c->bytes, file->bytes);
         file->chain = NULL;
         c->figures.kept++;
 }
@@ -313,7 +313,7 @@ bool prompt_cache_make(struct prompt_cache *c, uint64_t model, uint64_t *chain, 
                        prompt_cache_made *on_made, void *user) {
         uint32_t found = 0;
         struct cached *e = c->all ? longest(c, model, chain, blocks, &found) : NULL;
-        uint64_t all = plus(bytes, (uint64_t) blocks * 8 + CACHE_FILE_SPARE);
+        uint64_t all = sat_add(bytes, (uint64_t) blocks * 8 + CACHE_FILE_SPARE);
         struct cache_job *j = NULL;
         if (e && found == blocks)
                 e->used = use_now(c); /* as fresh as if it were written now */

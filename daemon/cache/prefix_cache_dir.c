@@ -178,7 +178,7 @@ int cache_files_scan(const char *directory, struct cache_scan *ret) {
                         (void) cache_files_drop_new(directory, unfinished);
                 if (number)
                         scan_one(directory, number, &s);
-                s.number_max = larger(s.number_max, larger(number, unfinished));
+                s.number_max = u64_max(s.number_max, u64_max(number, unfinished));
         }
         *ret = s;
         return 0;
@@ -188,7 +188,7 @@ int cache_files_scan(const char *directory, struct cache_scan *ret) {
 
 static bool disk_has(const char *directory, uint64_t bytes) {
         struct statvfs disk;
-        return statvfs(directory, &disk) == 0 && times(disk.f_bavail, disk.f_frsize) >= plus(bytes, SUSPEND_DISK_FREE_MIN);
+        return statvfs(directory, &disk) == 0 && sat_mul(disk.f_bavail, disk.f_frsize) >= sat_add(bytes, SUSPEND_DISK_FREE_MIN);
 }
 
 int cache_files_make(const char *directory, uint64_t number, uint64_t bytes) {

@@ -46,7 +46,7 @@ uint64_t order_oldest_ms(const struct model *m) {
         uint64_t oldest = TIME_NEVER;
         for (uint32_t i = 0; i < ORDERS_MAX; i++)
                 if (m->engine.orders[i].id != 0)
-                        oldest = smaller(oldest, m->engine.orders[i].sent_ms);
+                        oldest = u64_min(oldest, m->engine.orders[i].sent_ms);
         return oldest;
 }
 

@@ -21,7 +21,7 @@
 /* The net under an account. */
 static uint64_t limit_of(const struct model *m) {
         uint64_t account = model_account_bytes(m);
-        return plus(account, larger(account / GROUP_SPARE_PART, GROUP_SPARE_BYTES_MIN));
+        return sat_add(account, u64_max(account / GROUP_SPARE_PART, GROUP_SPARE_BYTES_MIN));
 }
 
 static int set_limit(struct model *m, uint64_t bytes) {

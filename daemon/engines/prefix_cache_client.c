@@ -158,7 +158,7 @@ void prompts_tick(struct model *m) {
         if (!f->prompt_cache || !e->worked || e->keeping.exhausted || is_under_way(&e->keeping) || m->running.count > 0 ||
             m->waiting.count > 0 || f->holds.loads)
                 return;
-        uint64_t due = plus(e->last_end_ms, f->config->cache_idle_ms);
+        uint64_t due = sat_add(e->last_end_ms, f->config->cache_idle_ms);
         if (due > f->now_ms)
                 fleet_due(f, due);
         else
@@ -174,7 +174,7 @@ bool prompts_delay_leaving(struct model *m) {
                 return false;
         if (!k->leaving_ms)
                 k->leaving_ms = m->fleet->now_ms;
-        uint64_t end = plus(k->leaving_ms, CACHE_LEAVE_MAX_MS);
+        uint64_t end = sat_add(k->leaving_ms, CACHE_LEAVE_MAX_MS);
         if (end <= m->fleet->now_ms)
                 return false;
         fleet_due(m->fleet, end);

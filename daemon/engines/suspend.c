@@ -39,7 +39,7 @@ static int nameless_file(const char *directory) {
 
 static bool disk_has(const char *directory, uint64_t bytes) {
         struct statvfs disk;
-        return statvfs(directory, &disk) == 0 && times(disk.f_bavail, disk.f_frsize) >= plus(bytes, SUSPEND_DISK_FREE_MIN);
+        return statvfs(directory, &disk) == 0 && sat_mul(disk.f_bavail, disk.f_frsize) >= sat_add(bytes, SUSPEND_DISK_FREE_MIN);
 }
 
 static uint64_t bytes_of(const struct model *m, const struct ask *ask) {
@@ -57,9 +57,9 @@ uint64_t suspension_bytes(const struct model *m) {
         uint64_t bytes = 0, looked = file_cache_looked_ms(m->fleet->file_cache);
         for (struct queue_link *l = m->running.first; l; l = l->next)
                 if (may_be_suspended(ask_of(l)))
-                        bytes = plus(bytes, bytes_of(m, ask_of(l)));
+                        bytes = sat_add(bytes, bytes_of(m, ask_of(l)));
         /* A disk that was not looked at lately is not known to be full. */
-        bool low = looked > 0 && file_cache_disk_free_bytes(m->fleet->file_cache) < plus(bytes, SUSPEND_DISK_FREE_MIN);
+        bool low = looked > 0 && file_cache_disk_free_bytes(m->fleet->file_cache) < sat_add(bytes, SUSPEND_DISK_FREE_MIN);
         return low || m->engine.suspending.kind != ACT_NONE ? 0 : bytes;
 }
 

@@ -58,12 +58,12 @@ void heat_release(struct model *m) {
 
 static bool is_deaf(const struct model *m, uint64_t now_ms) {
         uint64_t oldest = order_oldest_ms(m);
-        return m->engine.no_heat || (oldest != TIME_NEVER && minus(now_ms, oldest) >= HEAT_OBEY_MS);
+        return m->engine.no_heat || (oldest != TIME_NEVER && sat_sub(now_ms, oldest) >= HEAT_OBEY_MS);
 }
 
 static void on_beat(uv_timer_t *timer) {
         struct fleet *f = timer->data;
-        uint64_t period = larger(FREEZE_PERIOD_MS, FREEZE_RUN_MIN_MS * 1000u / f->duty_permille);
+        uint64_t period = u64_max(FREEZE_PERIOD_MS, FREEZE_RUN_MIN_MS * 1000u / f->duty_permille);
         uint64_t run = period * f->duty_permille / 1000;
         bool any = false;
         f->beat_is_off = !f->beat_is_off;
@@ -92,7 +92,7 @@ void heat_tick(struct fleet *f) {
                         freeze(m, false);
                 any = any || e->cycled;
                 if (f->duty_permille < 1000 && order_oldest_ms(m) != TIME_NEVER)
-                        fleet_due(f, larger(order_oldest_ms(m) + HEAT_OBEY_MS, f->now_ms + FREEZE_PERIOD_MS));
+                        fleet_due(f, u64_max(order_oldest_ms(m) + HEAT_OBEY_MS, f->now_ms + FREEZE_PERIOD_MS));
         }
         if (any && !uv_is_active((uv_handle_t *) &f->beat))
                 (void) uv_timer_start(&f->beat, on_beat, 0, 0);

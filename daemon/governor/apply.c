@@ -46,7 +46,7 @@ static bool take_room(struct model *m, enum kv_type level) {
         enum kv_type before = e->counted;
         uint64_t bytes = model_account_bytes(m);
         e->counted = level;
-        uint64_t more = minus(model_account_bytes(m), bytes);
+        uint64_t more = sat_sub(model_account_bytes(m), bytes);
         e->counted = before;
         if (!fleet_has_room(m->fleet, more))
                 return false;

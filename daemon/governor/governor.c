@@ -106,8 +106,8 @@ static void tick(struct governor *g) {
         recorder_add(g->recorder, &g->seen, &g->plan);
         g->ticks++;
         g->last_tick_ms = fleet_clock_ms();
-        uint64_t pause_ms = larger(minus(g->plan.look_again_ms, g->last_tick_ms), TICK_PAUSE_MIN_MS);
-        (void) uv_timer_start(&g->timer, on_timer, smaller(pause_ms, TICK_PAUSE_MAX_MS), 0);
+        uint64_t pause_ms = u64_max(sat_sub(g->plan.look_again_ms, g->last_tick_ms), TICK_PAUSE_MIN_MS);
+        (void) uv_timer_start(&g->timer, on_timer, u64_min(pause_ms, TICK_PAUSE_MAX_MS), 0);
         (void) uv_idle_start(&g->after, on_after);
 }
 
@@ -243,7 +243,7 @@ const struct seen *governor_seen(const struct governor *g) {
 }
 
 uint64_t governor_tick_age_ms(const struct governor *g) {
-        return minus(fleet_clock_ms(), g->last_tick_ms);
+        return sat_sub(fleet_clock_ms(), g->last_tick_ms);
 }
 
 struct recorder *governor_record(const struct governor *g) {

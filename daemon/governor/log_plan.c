@@ -55,7 +55,7 @@ static const char *to_of(const struct act *act, char number[16]) {
 
 static struct log_field exhaustion(const struct event *e) {
         return e->exhaustion_ms == UINT64_MAX ? LOG_TEXT("exhaustion_ms", "never")
-                                              : LOG_NUMBER("exhaustion_ms", smaller(e->exhaustion_ms, INT64_MAX));
+                                              : LOG_NUMBER("exhaustion_ms", u64_min(e->exhaustion_ms, INT64_MAX));
 }
 
 static void log_act(const struct governor *g, const struct event *e) {
@@ -149,8 +149,8 @@ void governor_tell_systemd(struct governor *g) {
         if (g->plan.exhaustion_ms != UINT64_MAX && g->plan.rung > RUNG_CALM)
                 (void) snprintf(gone, sizeof(gone), ", gone in %s", governor_time(g->plan.exhaustion_ms).text);
         (void) snprintf(status, sizeof(status), "%u models loaded, %s of %s, headroom %s%s%s%s%s", f.models_loaded,
-                        governor_bytes((int64_t) smaller(f.measured_bytes, INT64_MAX)).text,
-                        governor_bytes((int64_t) smaller(f.budget_bytes, INT64_MAX)).text,
+                        governor_bytes((int64_t) u64_min(f.measured_bytes, INT64_MAX)).text,
+                        governor_bytes((int64_t) u64_min(f.budget_bytes, INT64_MAX)).text,
                         governor_bytes(g->plan.headroom_bytes).text, gone, heat, g->plan.rung > RUNG_CALM ? ", " : "",
                         g->plan.rung > RUNG_CALM ? policy_rung_word(g->plan.rung) : "");
         if (!strcmp(status, g->status))

@@ -18,9 +18,9 @@ struct footprint model_footprint(const struct model *m) {
                  low = m->inspected.kv_bytes_per_token[m->engine.counted];
         if (!m->engine.was_ready || m->engine.counted <= m->form.kv_type || low == 0)
                 return p;
-        uint64_t precise = smaller(m->form.kv_tokens, (uint64_t) m->engine.parallel * KV_WINDOW_TOKENS);
-        uint64_t kv_bytes = plus(times(low, m->form.kv_tokens - precise), times(high, precise));
-        p.total_bytes = plus(minus(p.total_bytes, p.kv_bytes), kv_bytes);
+        uint64_t precise = u64_min(m->form.kv_tokens, (uint64_t) m->engine.parallel * KV_WINDOW_TOKENS);
+        uint64_t kv_bytes = sat_add(sat_mul(low, m->form.kv_tokens - precise), sat_mul(high, precise));
+        p.total_bytes = sat_add(sat_sub(p.total_bytes, p.kv_bytes), kv_bytes);
         p.kv_bytes = kv_bytes;
         return p;
 }
@@ -28,7 +28,7 @@ struct footprint model_footprint(const struct model *m) {
 /* What the engine holds or may still take: predicted until it turns out to be more. */
 uint64_t model_account_bytes(const struct model *m) {
         const struct process_memory *seen = &m->engine.memory;
-        return larger(model_footprint(m).total_bytes, plus(seen->pss_bytes, seen->swap_bytes));
+        return u64_max(model_footprint(m).total_bytes, sat_add(seen->pss_bytes, seen->swap_bytes));
 }
 
 uint32_t model_running(const struct model *m) {
@@ -49,7 +49,7 @@ enum account_state model_account_state(const struct model *m) {
 
 static struct account account_of(const struct model *m) {
         const struct tenure *e = &m->engine;
-        uint64_t in_cache = minus(e->memory.file_bytes, e->memory.locked_bytes);
+        uint64_t in_cache = sat_sub(e->memory.file_bytes, e->memory.locked_bytes);
         return (struct account){
                 .id = m->index,
                 .state = model_account_state(m),
@@ -58,7 +58,7 @@ static struct account account_of(const struct model *m) {
                 .priority = m->config->priority,
                 .bytes = model_account_bytes(m),
                 .weights_bytes = m->form.predicted.weights_bytes,
-                .taken_bytes = minus(e->memory.pss_bytes, in_cache),
+                .taken_bytes = sat_sub(e->memory.pss_bytes, in_cache),
                 .loaded_ms = e->ready_ms,
                 .last_end_ms = e->last_end_ms,
                 .load_ms = m->load_ms,
@@ -132,7 +132,7 @@ static void refuse(struct model *m, enum reason reason, const struct admission *
                         "model '%s' can never fit: it needs %llu MiB (weights %llu, KV cache %llu for %u tokens in %s, scratch "
                         "and overhead %llu), more than %s, %llu MiB; %s",
                         m->config->id, MIB(a->needed_bytes), MIB(p->weights_bytes), MIB(p->kv_bytes), m->form.kv_tokens,
-                        kv_type_name(m->form.kv_type), MIB(plus(p->scratch_bytes, p->overhead_bytes)), what[a->rule],
+                        kv_type_name(m->form.kv_type), MIB(sat_add(p->scratch_bytes, p->overhead_bytes)), what[a->rule],
                         MIB(a->limit_bytes), why);
         else
                 failure_set(&failure, reason,

@@ -21,7 +21,7 @@ static uint64_t measure_due(const struct model *m) {
                 return TIME_NEVER;
         bool changes = m->life != LIFE_READY || m->running.count > 0;
         uint64_t pause = e->measure_wanted ? MEASURE_WANTED_MS : changes ? MEASURE_INTERVAL_MS : MEASURE_IDLE_MS;
-        return plus(larger(e->measured_ms, e->started_ms), larger(pause, MEASURE_DUTY * e->measure_cost_us / 1000));
+        return sat_add(u64_max(e->measured_ms, e->started_ms), u64_max(pause, MEASURE_DUTY * e->measure_cost_us / 1000));
 }
 
 /* On a thread of the pool: only what the fleet has set aside for it. */
@@ -36,10 +36,10 @@ static void look(uv_work_t *work) {
 static void take(struct model *m, const struct process_memory *seen, bool kv_known) {
         struct tenure *e = &m->engine;
         e->memory = *seen;
-        uint64_t held = plus(seen->pss_bytes, seen->swap_bytes);
-        e->peak_bytes = larger(e->peak_bytes, held);
+        uint64_t held = sat_add(seen->pss_bytes, seen->swap_bytes);
+        e->peak_bytes = u64_max(e->peak_bytes, held);
         if (kv_known && e->kv_known)
-                e->rest_peak_bytes = larger(e->rest_peak_bytes, policy_footprint_rest(&m->form.facts, held, seen->file_bytes,
+                e->rest_peak_bytes = u64_max(e->rest_peak_bytes, policy_footprint_rest(&m->form.facts, held, seen->file_bytes,
                                                                                       e->report.kv_bytes_used));
 }
 

@@ -41,9 +41,9 @@ static bool model_wanted(const struct model *m) {
 uint64_t model_wanted_since(const struct model *m) {
         uint64_t since = m->preload ? m->fleet->now_ms : TIME_NEVER;
         if (m->waiting.first) /* the queue is in the order of turns */
-                since = smaller(since, ask_of(m->waiting.first)->turn_ms);
+                since = u64_min(since, ask_of(m->waiting.first)->turn_ms);
         for (struct queue_link *l = m->loads.first; l; l = l->next)
-                since = smaller(since, verb_of(l)->since_ms);
+                since = u64_min(since, verb_of(l)->since_ms);
         return since;
 }
 
@@ -86,7 +86,7 @@ static void on_ready(struct model *m, const cJSON *frame) {
         if (m->life == LIFE_LOADING) {
                 e->was_ready = true;
                 e->ready_ms = fleet_clock_ms();
-                m->load_ms = minus(e->ready_ms, e->started_ms);
+                m->load_ms = sat_sub(e->ready_ms, e->started_ms);
                 m->loads_count++;
                 m->last_error[0] = '\0';
                 verbs_finish(m->fleet, &m->loads, NULL);
@@ -276,7 +276,7 @@ static void describe_oom(const struct model *m, struct failure *ret) {
                             "the kernel killed the engine of model '%s' (oom_kill %" PRIu64
                             ") because this machine had no memory left: it held %" PRIu64 " MiB, with an account of %" PRIu64
                             " MiB and a limit of %" PRIu64 " MiB",
-                            m->config->id, e->group_end.oom_kills, MIB(plus(e->memory.pss_bytes, e->memory.swap_bytes)),
+                            m->config->id, e->group_end.oom_kills, MIB(sat_add(e->memory.pss_bytes, e->memory.swap_bytes)),
                             MIB(model_account_bytes(m)), MIB(e->group_bytes));
 }
 
@@ -301,7 +301,7 @@ static void settle_death(struct model *m) {
         struct failure failure;
         describe_death(m, &failure);
         m->deaths_count++;
-        m->backoff = policy_backoff_failed(m->backoff, now, e->was_ready, minus(now, e->ready_ms));
+        m->backoff = policy_backoff_failed(m->backoff, now, e->was_ready, sat_sub(now, e->ready_ms));
         uint64_t pause = policy_backoff_left(m->backoff, now);
         (void) snprintf(m->last_error, sizeof(m->last_error), "%s", failure.message);
         log_error(e->was_ready ? "engine_died" : "load_failed", LOG_TEXT("model", m->config->id),
@@ -357,7 +357,7 @@ static void forget(struct model *m) {
                                                   : "engine_died"),
                  LOG_NUMBER("freed_mib", MIB(e->memory.pss_bytes)), LOG_NUMBER("peak_mib", MIB(e->peak_bytes)),
                  LOG_NUMBER("predicted_mib", MIB(m->form.predicted.total_bytes)),
-                 LOG_NUMBER("available_mib", MIB(f->memory.available_bytes)), LOG_NUMBER("took_ms", minus(now, e->stopping_ms)),
+                 LOG_NUMBER("available_mib", MIB(f->memory.available_bytes)), LOG_NUMBER("took_ms", sat_sub(now, e->stopping_ms)),
                  LOG_NUMBER("killed", e->killed));
         /* One that was told to go, by the operator or for another, comes back when it is asked for. */
         if (m->config->preload && !e->expected && !e->ended && !f->stopping)
@@ -419,7 +419,7 @@ static void watch_silence(struct model *m) {
         const struct fleet *f = m->fleet;
         if (m->running.count == 0)
                 return;
-        uint64_t ping = plus(e->heard_ms, f->ping_after_ms), end = plus(e->heard_ms, f->silent_max_ms);
+        uint64_t ping = sat_add(e->heard_ms, f->ping_after_ms), end = sat_add(e->heard_ms, f->silent_max_ms);
         if (end <= f->now_ms) {
                 char sentence[128];
                 (void) snprintf(sentence, sizeof(sentence), "it hangs: it was busy and said nothing for %" PRIu64 " s",
@@ -442,7 +442,7 @@ static void tick_ready(struct model *m) {
         if (m->life != LIFE_READY || m->running.count > 0 || m->waiting.count > 0 || m->config->pinned ||
             m->config->keep_alive_ms == CONFIG_FOREVER)
                 return;
-        uint64_t expires = plus(larger(e->ready_ms, e->last_end_ms), m->config->keep_alive_ms);
+        uint64_t expires = sat_add(u64_max(e->ready_ms, e->last_end_ms), m->config->keep_alive_ms);
         if (expires <= m->fleet->now_ms)
                 model_leave(m, REASON_IDLE, NULL);
         else
@@ -451,7 +451,7 @@ static void tick_ready(struct model *m) {
 
 static void tick_loading(struct model *m) {
         uint64_t limit_ms = m->fleet->config->load_timeout_ms;
-        uint64_t deadline = plus(m->engine.started_ms, limit_ms);
+        uint64_t deadline = sat_add(m->engine.started_ms, limit_ms);
         if (deadline > m->fleet->now_ms) {
                 fleet_due(m->fleet, deadline);
                 return;
@@ -465,12 +465,12 @@ static void tick_loading(struct model *m) {
 static bool memory_is_back(struct model *m) {
         struct fleet *f = m->fleet;
         const struct tenure *e = &m->engine;
-        uint64_t taken = minus(e->memory.pss_bytes, e->memory.file_bytes);
+        uint64_t taken = sat_sub(e->memory.pss_bytes, e->memory.file_bytes);
         fleet_observe_memory(f, 0);
         if (f->stopping || taken < FREED_BYTES_MIN || e->available_before_bytes == 0 ||
-            f->memory.available_bytes >= plus(e->available_before_bytes, taken / 2))
+            f->memory.available_bytes >= sat_add(e->available_before_bytes, taken / 2))
                 return true;
-        if (minus(f->now_ms, e->exited_ms) >= FREED_WAIT_MAX_MS) {
+        if (sat_sub(f->now_ms, e->exited_ms) >= FREED_WAIT_MAX_MS) {
                 log_warning("not_seen_free", LOG_TEXT("model", m->config->id), LOG_NUMBER("expected_mib", MIB(taken)),
                             LOG_NUMBER("available_before_mib", MIB(e->available_before_bytes)),
                             LOG_NUMBER("available_mib", MIB(f->memory.available_bytes)));
@@ -487,7 +487,7 @@ static void tick_stopping(struct model *m) {
                         model_event(m, LIFE_EVENT_FREED);
                 return;
         }
-        uint64_t deadline = plus(e->stopping_ms, m->fleet->config->stop_timeout_ms);
+        uint64_t deadline = sat_add(e->stopping_ms, m->fleet->config->stop_timeout_ms);
         if (e->killed)
                 return;
         if (deadline > m->fleet->now_ms) {

@@ -96,9 +96,9 @@ static void add_form(struct model *m, uint32_t kv_tokens, enum kv_type kv_type) 
 static void find_forms(struct model *m) {
         const struct config_model *c = m->config;
         uint32_t trained = m->inspected.n_ctx_train;
-        m->context = c->context > 0 ? c->context : (uint32_t) smaller(trained > 0 ? trained : CONTEXT_DEFAULT, CONTEXT_DEFAULT);
-        uint32_t wanted = c->kv_tokens > 0 ? c->kv_tokens : (uint32_t) smaller(2 * (uint64_t) m->context, UINT32_MAX);
-        uint32_t least = (uint32_t) smaller(wanted, m->context);
+        m->context = c->context > 0 ? c->context : (uint32_t) u64_min(trained > 0 ? trained : CONTEXT_DEFAULT, CONTEXT_DEFAULT);
+        uint32_t wanted = c->kv_tokens > 0 ? c->kv_tokens : (uint32_t) u64_min(2 * (uint64_t) m->context, UINT32_MAX);
+        uint32_t least = (uint32_t) u64_min(wanted, m->context);
         m->forms_count = 0;
         add_form(m, wanted, c->kv_type);
         if (least < wanted)

@@ -23,12 +23,12 @@ uint64_t fleet_clock_ms(void) {
 }
 
 void fleet_due(struct fleet *f, uint64_t at_ms) {
-        f->due_ms = smaller(f->due_ms, at_ms);
+        f->due_ms = u64_min(f->due_ms, at_ms);
 }
 
 void fleet_observe_memory(struct fleet *f, uint64_t age_max_ms) {
         uint64_t now = fleet_clock_ms();
-        if (f->memory_known && age_max_ms > 0 && minus(now, f->memory_read_ms) < age_max_ms)
+        if (f->memory_known && age_max_ms > 0 && sat_sub(now, f->memory_read_ms) < age_max_ms)
                 return;
         int r = memory_read(f->proc, &f->memory);
         f->memory_read_ms = now;
@@ -43,7 +43,7 @@ void fleet_observe_memory(struct fleet *f, uint64_t age_max_ms) {
                 log_error("memory_unknown", LOG_TEXT("path", "/proc/meminfo"), LOG_TEXT("error", strerror(-r)),
                           LOG_TEXT("effect", "no model is loaded until it can be read"));
         f->memory_known = false;
-        f->memory.total_bytes = larger(f->memory.total_bytes, f->config->ram_bytes);
+        f->memory.total_bytes = u64_max(f->memory.total_bytes, f->config->ram_bytes);
 }
 
 /* --- stopping --- */
@@ -128,7 +128,7 @@ static void on_soon(uv_idle_t *idle) {
         if (f->stopping)
                 finish_if_quiet(f);
         if (!f->stopped)
-                (void) uv_timer_start(&f->timer, on_timer, minus(f->due_ms, fleet_clock_ms()), 0);
+                (void) uv_timer_start(&f->timer, on_timer, sat_sub(f->due_ms, fleet_clock_ms()), 0);
 }
 
 static void on_saved(void *user) {

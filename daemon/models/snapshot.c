@@ -24,9 +24,9 @@ static uint32_t per_1000_s(double per_s) {
 static void view_memory(const struct model *m, struct model_view *v) {
         const struct tenure *e = &m->engine;
         bool measured = e->measured_ms > 0;
-        v->bytes = measured ? plus(e->memory.pss_bytes, e->memory.swap_bytes) : model_account_bytes(m);
-        v->weights_bytes = minus(m->form.predicted.weights_bytes, e->memory.locked_bytes);
-        v->weights_resident_bytes = measured ? smaller(e->memory.file_bytes, v->weights_bytes) : v->weights_bytes;
+        v->bytes = measured ? sat_add(e->memory.pss_bytes, e->memory.swap_bytes) : model_account_bytes(m);
+        v->weights_bytes = sat_sub(m->form.predicted.weights_bytes, e->memory.locked_bytes);
+        v->weights_resident_bytes = measured ? u64_min(e->memory.file_bytes, v->weights_bytes) : v->weights_bytes;
 }
 
 static void view_report(const struct model *m, struct model_view *v) {
@@ -41,7 +41,7 @@ static void view_report(const struct model *m, struct model_view *v) {
         v->chunk_full = e->chunk_full;
         v->suspendable_bytes = suspension_bytes(m);
         for (uint32_t i = 0; i < r->suspended_count; i++)
-                v->suspended_bytes = plus(v->suspended_bytes, r->suspended[i].bytes);
+                v->suspended_bytes = sat_add(v->suspended_bytes, r->suspended[i].bytes);
 }
 
 static void view_group(const struct model *m, struct model_view *v) {
@@ -59,7 +59,7 @@ static void view_group(const struct model *m, struct model_view *v) {
 static bool obeys(const struct model *m, uint64_t now_ms) {
         uint64_t oldest = order_oldest_ms(m);
         return (m->life == LIFE_READY || m->life == LIFE_DRAINING) && m->engine.reported &&
-               engine_process_listens(m->engine.process) && (oldest == TIME_NEVER || minus(now_ms, oldest) < ORDER_ANSWER_MAX_MS);
+               engine_process_listens(m->engine.process) && (oldest == TIME_NEVER || sat_sub(now_ms, oldest) < ORDER_ANSWER_MAX_MS);
 }
 
 static void view_model(const struct model *m, uint64_t now_ms, struct model_view *v) {
@@ -82,7 +82,7 @@ static void view_model(const struct model *m, uint64_t now_ms, struct model_view
                 .ceiling = (enum kv_level) m->form.kv_type,
                 .context = e->context_now,
                 .context_full = e->n_ctx,
-                .context_floor = (uint32_t) smaller(e->n_ctx, CONTEXT_FLOOR),
+                .context_floor = (uint32_t) u64_min(e->n_ctx, CONTEXT_FLOOR),
                 .suspended = m->running.count - model_running(m),
         };
         view_memory(m, v);
@@ -93,20 +93,20 @@ static void view_model(const struct model *m, uint64_t now_ms, struct model_view
 /* What a load in flight has yet to take, its weights included: the kernel counts those as available. */
 static uint64_t loading_bytes(const struct model *m) {
         const struct process_memory *seen = &m->engine.memory;
-        uint64_t taken = minus(seen->pss_bytes, minus(seen->file_bytes, seen->locked_bytes));
-        return m->life == LIFE_LOADING ? minus(model_account_bytes(m), taken) : 0;
+        uint64_t taken = sat_sub(seen->pss_bytes, sat_sub(seen->file_bytes, seen->locked_bytes));
+        return m->life == LIFE_LOADING ? sat_sub(model_account_bytes(m), taken) : 0;
 }
 
 void fleet_view(struct fleet *f, struct seen *seen) {
         uint64_t now_ms = seen->now_ms, looked = file_cache_looked_ms(f->file_cache);
         seen->models_count = 0;
         seen->loading_bytes = 0;
-        seen->idle_file_bytes = looked > 0 && minus(now_ms, looked) < FILES_AGE_MAX_MS ? file_cache_bytes(f->file_cache) : 0;
+        seen->idle_file_bytes = looked > 0 && sat_sub(now_ms, looked) < FILES_AGE_MAX_MS ? file_cache_bytes(f->file_cache) : 0;
         for (uint32_t i = 0; i < f->models_count && seen->models_count < ACCOUNTS_MAX; i++) {
                 const struct model *m = &f->models[i];
                 if (!model_has_account(m))
                         continue;
                 view_model(m, now_ms, &seen->models[seen->models_count++]);
-                seen->loading_bytes = plus(seen->loading_bytes, loading_bytes(m));
+                seen->loading_bytes = sat_add(seen->loading_bytes, loading_bytes(m));
         }
 }

@@ -34,9 +34,9 @@ static int64_t expires_in_ms(const struct model *m, uint64_t now) {
         if (m->life != LIFE_READY || m->config->pinned || keep == CONFIG_FOREVER)
                 return -1;
         if (m->running.count > 0)
-                return (int64_t) smaller(keep, INT64_MAX);
-        uint64_t at = plus(larger(m->engine.ready_ms, m->engine.last_end_ms), keep);
-        return (int64_t) smaller(minus(at, now), INT64_MAX);
+                return (int64_t) u64_min(keep, INT64_MAX);
+        uint64_t at = sat_add(u64_max(m->engine.ready_ms, m->engine.last_end_ms), keep);
+        return (int64_t) u64_min(sat_sub(at, now), INT64_MAX);
 }
 
 void fleet_model_status(struct fleet *f, uint32_t index, struct model_status *ret) {
@@ -59,7 +59,7 @@ void fleet_model_status(struct fleet *f, uint32_t index, struct model_status *re
                 .kv_bytes = p.kv_bytes,
                 .scratch_bytes = p.scratch_bytes,
                 .overhead_bytes = p.overhead_bytes,
-                .measured_bytes = e->process ? plus(e->memory.pss_bytes, e->memory.swap_bytes) : 0,
+                .measured_bytes = e->process ? sat_add(e->memory.pss_bytes, e->memory.swap_bytes) : 0,
                 .peak_bytes = e->peak_bytes,
                 .n_ctx = loaded ? e->n_ctx : m->context,
                 .kv_tokens = loaded ? e->kv_tokens : m->form.kv_tokens,
@@ -70,8 +70,8 @@ void fleet_model_status(struct fleet *f, uint32_t index, struct model_status *re
                 .suspended = m->running.count - model_running(m),
                 .duty_permille = loaded ? e->duty_told : 1000,
                 .created_s = m->files.modified_s,
-                .loaded_ms_ago = loaded ? (int64_t) minus(now, e->ready_ms) : -1,
-                .idle_ms = loaded && m->running.count == 0 ? (int64_t) minus(now, larger(e->ready_ms, e->last_end_ms)) : -1,
+                .loaded_ms_ago = loaded ? (int64_t) sat_sub(now, e->ready_ms) : -1,
+                .idle_ms = loaded && m->running.count == 0 ? (int64_t) sat_sub(now, u64_max(e->ready_ms, e->last_end_ms)) : -1,
                 .expires_in_ms = expires_in_ms(m, now),
                 .loads = m->loads_count,
                 .deaths = m->deaths_count,
@@ -80,7 +80,7 @@ void fleet_model_status(struct fleet *f, uint32_t index, struct model_status *re
                 .last_exit = m->last_exit,
                 .last_stderr = e->process && engine_process_last_words(e->process)[0] ? engine_process_last_words(e->process)
                                                                                       : m->last_words,
-                .cooldown_ms = (int64_t) smaller(policy_backoff_left(m->backoff, now), INT64_MAX),
+                .cooldown_ms = (int64_t) u64_min(policy_backoff_left(m->backoff, now), INT64_MAX),
         };
 }
 
@@ -95,7 +95,7 @@ void fleet_status(struct fleet *f, struct fleet_status *ret) {
                 .groups = f->tree ? cgroup_tree_words(f->tree) : f->tree_sentence,
                 .requests_waiting = f->waiting_count,
                 .tick_count = f->tick_count,
-                .last_tick_ms_ago = (int64_t) minus(fleet_clock_ms(), f->last_tick_ms),
+                .last_tick_ms_ago = (int64_t) sat_sub(fleet_clock_ms(), f->last_tick_ms),
         };
         for (uint32_t i = 0; i < f->models_count; i++) {
                 const struct model *m = &f->models[i];
@@ -103,11 +103,11 @@ void fleet_status(struct fleet *f, struct fleet_status *ret) {
                 ret->requests_running += model_running(m);
                 if (m->life != LIFE_LOADING && m->life != LIFE_READY && m->life != LIFE_DRAINING && m->life != LIFE_STOPPING)
                         continue;
-                uint64_t measured = plus(e->memory.pss_bytes, e->memory.swap_bytes);
+                uint64_t measured = sat_add(e->memory.pss_bytes, e->memory.swap_bytes);
                 ret->models_loaded += m->life == LIFE_READY || m->life == LIFE_DRAINING;
-                ret->measured_bytes = plus(ret->measured_bytes, measured);
-                ret->weights_bytes = plus(ret->weights_bytes, m->form.predicted.weights_bytes);
-                ret->reserved_bytes = plus(ret->reserved_bytes, model_account_bytes(m));
+                ret->measured_bytes = sat_add(ret->measured_bytes, measured);
+                ret->weights_bytes = sat_add(ret->weights_bytes, m->form.predicted.weights_bytes);
+                ret->reserved_bytes = sat_add(ret->reserved_bytes, model_account_bytes(m));
         }
 }
 

@@ -74,7 +74,7 @@ int dispatch_submit(struct fleet *fleet, const char *model, enum ask_kind kind, 
         ask->user = user;
         ask->since_ms = fleet_clock_ms();
         ask->batch = class == ASK_CLASS_OF_MODEL ? m->config->batch : class == ASK_BATCH;
-        ask->turn_ms = ask->batch ? plus(ask->since_ms, BATCH_AGES_MS) : ask->since_ms;
+        ask->turn_ms = ask->batch ? sat_add(ask->since_ms, BATCH_AGES_MS) : ask->since_ms;
         asks_wait(m, ask);
         fleet_poke(fleet);
         *ret = ask;

@@ -86,7 +86,7 @@ static void take_scan(struct sensors *s, uint64_t now_ms) {
 }
 
 static void ask_scan(struct sensors *s, uint64_t now_ms) {
-        uint64_t age_ms = minus(now_ms, s->scanned_ms);
+        uint64_t age_ms = sat_sub(now_ms, s->scanned_ms);
         if (!s->scan || s->is_scan_asked || age_ms < (s->is_scan_wanted ? SCAN_EAGER_MS : SCAN_MS))
                 return;
         s->is_scan_asked = true;
@@ -168,7 +168,7 @@ static void refresh_throttles(struct sensors *s) {
 
 void sensors_refresh_heat(struct sensors *s, uint64_t now_ms, uint64_t period_ms) {
         heat_watch_collect(&s->heat);
-        if (s->was_refreshed && minus(now_ms, s->refreshed_ms) < period_ms)
+        if (s->was_refreshed && sat_sub(now_ms, s->refreshed_ms) < period_ms)
                 return;
         s->was_refreshed = true;
         s->refreshed_ms = now_ms;

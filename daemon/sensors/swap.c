@@ -66,8 +66,8 @@ static bool take_device(const char *line, const struct zrams *zrams, struct swap
         if (sscanf(line + name_length, "%*s %llu %llu", &size, &used) != 2)
                 return false;
         seen->devices++;
-        seen->total_bytes = plus(seen->total_bytes, times(size, 1024));
-        seen->used_bytes = plus(seen->used_bytes, times(used, 1024));
+        seen->total_bytes = sat_add(seen->total_bytes, sat_mul(size, 1024));
+        seen->used_bytes = sat_add(seen->used_bytes, sat_mul(used, 1024));
         const char *base = line + name_length;
         while (base > line && base[-1] != '/')
                 base--;
@@ -77,7 +77,7 @@ static bool take_device(const char *line, const struct zrams *zrams, struct swap
         seen->zram_devices++;
         uint64_t taken;
         if (used_memory(zrams, number, &taken))
-                seen->zram_bytes = plus(seen->zram_bytes, taken);
+                seen->zram_bytes = sat_add(seen->zram_bytes, taken);
         else
                 seen->is_zram_unknown = true;
         return true;

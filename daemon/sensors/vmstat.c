@@ -25,8 +25,8 @@ int vmstat_parse(const char *text, struct vmstat_seen *ret) {
         fields_find(text, f, COUNTERS);
         if (!f[SWAPIN].found && !f[REFAULT_FILE].found && !f[REFAULT].found)
                 return -EBADMSG;
-        *ret = (struct vmstat_seen){ .swapins = plus(of(&f[SWAPIN]), of(&f[ZSWAPIN])),
-                                     .swapouts = plus(of(&f[SWAPOUT]), of(&f[ZSWAPOUT])),
-                                     .refaults = plus(plus(of(&f[REFAULT_FILE]), of(&f[REFAULT_ANON])), of(&f[REFAULT])) };
+        *ret = (struct vmstat_seen){ .swapins = sat_add(of(&f[SWAPIN]), of(&f[ZSWAPIN])),
+                                     .swapouts = sat_add(of(&f[SWAPOUT]), of(&f[ZSWAPOUT])),
+                                     .refaults = sat_add(sat_add(of(&f[REFAULT_FILE]), of(&f[REFAULT_ANON])), of(&f[REFAULT])) };
         return 0;
 }

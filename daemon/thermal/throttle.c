@@ -63,7 +63,7 @@ int throttle_read(const struct throttle *t, uint64_t *ret) {
                         return r;
                 if (!fields_number(text, &count))
                         return -EBADMSG;
-                sum = plus(sum, count);
+                sum = sat_add(sum, count);
         }
         if (t->count == 0)
                 return -ENOENT;

@@ -27,9 +27,9 @@ static struct holding holding_of(const struct admission_seen *seen, unsigned sta
                 const struct account *a = &seen->accounts[i];
                 if (!(states & STATE(a->state)))
                         continue;
-                h.bytes = plus(h.bytes, a->bytes);
-                h.weights_bytes = plus(h.weights_bytes, a->weights_bytes);
-                h.taken_bytes = plus(h.taken_bytes, smaller(a->taken_bytes, a->bytes));
+                h.bytes = sat_add(h.bytes, a->bytes);
+                h.weights_bytes = sat_add(h.weights_bytes, a->weights_bytes);
+                h.taken_bytes = sat_add(h.taken_bytes, u64_min(a->taken_bytes, a->bytes));
                 h.count++;
         }
         return h;
@@ -48,11 +48,11 @@ struct question {
 static struct shortage missing(const struct question *q, unsigned states, struct admission *ret_numbers) {
         struct holding stay = holding_of(q->seen, states);
         struct holding gone = holding_of(q->seen, STATES_REAL & ~states);
-        uint64_t available = plus(q->seen->available_bytes, gone.taken_bytes);
-        uint64_t to_take = plus(minus(stay.bytes, stay.taken_bytes), q->limits->reserve_bytes);
-        uint64_t over_budget = minus(plus(stay.bytes, q->want->bytes), q->limits->budget_bytes);
-        uint64_t over_available = minus(plus(to_take, q->want->bytes), available);
-        uint64_t over_weights = minus(plus(stay.weights_bytes, q->want->weights_bytes), q->limits->weights_max_bytes);
+        uint64_t available = sat_add(q->seen->available_bytes, gone.taken_bytes);
+        uint64_t to_take = sat_add(sat_sub(stay.bytes, stay.taken_bytes), q->limits->reserve_bytes);
+        uint64_t over_budget = sat_sub(sat_add(stay.bytes, q->want->bytes), q->limits->budget_bytes);
+        uint64_t over_available = sat_sub(sat_add(to_take, q->want->bytes), available);
+        uint64_t over_weights = sat_sub(sat_add(stay.weights_bytes, q->want->weights_bytes), q->limits->weights_max_bytes);
 
         if (ret_numbers != NULL && over_budget > 0) {
                 ret_numbers->rule = RULE_BUDGET;
@@ -70,13 +70,13 @@ static struct shortage missing(const struct question *q, unsigned states, struct
                 ret_numbers->used_bytes = to_take;
                 ret_numbers->needed_bytes = q->want->bytes;
         }
-        return (struct shortage){ larger(over_budget, over_available), over_weights };
+        return (struct shortage){ u64_max(over_budget, over_available), over_weights };
 }
 
 /* Until when those who use a busy model, which may be of higher priority, go on though another waits. */
 static uint64_t turn_of(const struct question *q, bool higher_priority) {
-        uint64_t turn = larger(q->limits->min_residency_ms, TURN_MIN_MS);
-        return plus(q->want->since_ms, higher_priority ? times(turn, TURNS_OF_PRIORITY) : turn);
+        uint64_t turn = u64_max(q->limits->min_residency_ms, TURN_MIN_MS);
+        return sat_add(q->want->since_ms, higher_priority ? sat_mul(turn, TURNS_OF_PRIORITY) : turn);
 }
 
 static uint64_t turn_until(const struct account *a, const struct question *q) {
@@ -85,13 +85,13 @@ static uint64_t turn_until(const struct account *a, const struct question *q) {
 
 /* Until when a model may not be turned out; 0 when it may leave now. */
 static uint64_t protected_until(const struct account *a, const struct question *q) {
-        uint64_t residency = plus(a->loaded_ms, q->limits->min_residency_ms);
+        uint64_t residency = sat_add(a->loaded_ms, q->limits->min_residency_ms);
         if (a->state != ACCOUNT_IDLE)
-                return larger(residency, turn_until(a, q));
+                return u64_max(residency, turn_until(a, q));
         if (!a->asked)
                 return 0;
-        uint64_t grace = smaller(larger(a->load_ms, IDLE_GRACE_MIN_MS), q->limits->min_residency_ms);
-        return smaller(residency, plus(a->last_end_ms, grace));
+        uint64_t grace = u64_min(u64_max(a->load_ms, IDLE_GRACE_MIN_MS), q->limits->min_residency_ms);
+        return u64_min(residency, sat_add(a->last_end_ms, grace));
 }
 
 enum protection { HEED_PROTECTION, HEED_TURN, IGNORE_PROTECTION };
@@ -126,7 +126,7 @@ static uint64_t next_end_of_protection(const struct question *q) {
                         continue;
                 uint64_t until = protected_until(a, q);
                 if (until > q->seen->now_ms)
-                        next = smaller(next, until);
+                        next = u64_min(next, until);
         }
         return next;
 }
@@ -164,9 +164,9 @@ static bool never(const struct question *q, struct admission *ret) {
                 a.rule = RULE_WEIGHTS;
                 a.limit_bytes = l->weights_max_bytes;
                 a.needed_bytes = q->want->weights_bytes;
-        } else if (plus(q->want->bytes, l->reserve_bytes) > l->ram_bytes) {
+        } else if (sat_add(q->want->bytes, l->reserve_bytes) > l->ram_bytes) {
                 a.rule = RULE_AVAILABLE;
-                a.limit_bytes = minus(l->ram_bytes, l->reserve_bytes);
+                a.limit_bytes = sat_sub(l->ram_bytes, l->reserve_bytes);
         } else {
                 return false;
         }

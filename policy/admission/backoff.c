@@ -13,10 +13,10 @@ struct backoff policy_backoff_failed(struct backoff b, uint64_t now_ms, bool was
         uint64_t pause = doublings == 0 ? 0 : BACKOFF_FIRST_MS;
         for (; doublings > 1 && pause < BACKOFF_MAX_MS; doublings--)
                 pause *= 2;
-        b.until_ms = plus(now_ms, smaller(pause, BACKOFF_MAX_MS));
+        b.until_ms = sat_add(now_ms, u64_min(pause, BACKOFF_MAX_MS));
         return b;
 }
 
 uint64_t policy_backoff_left(struct backoff b, uint64_t now_ms) {
-        return minus(b.until_ms, now_ms);
+        return sat_sub(b.until_ms, now_ms);
 }

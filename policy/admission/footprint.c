@@ -8,33 +8,33 @@
 static uint64_t scaled(uint64_t bytes, uint32_t learned) {
         if (bytes < UINT64_MAX / LEARNED_MAX)
                 return bytes * learned / LEARNED_NEUTRAL;
-        return times(bytes / LEARNED_NEUTRAL, learned);
+        return sat_mul(bytes / LEARNED_NEUTRAL, learned);
 }
 
 static uint32_t clamped(uint64_t learned) {
-        return (uint32_t) smaller(larger(learned, LEARNED_MIN), LEARNED_MAX);
+        return (uint32_t) u64_min(u64_max(learned, LEARNED_MIN), LEARNED_MAX);
 }
 
 struct footprint policy_footprint(const struct footprint_facts *facts, uint64_t kv_tokens, uint32_t learned) {
         learned = clamped(learned);
         struct footprint f = {
                 .weights_bytes = facts->weights_bytes,
-                .kv_bytes = times(facts->kv_bytes_per_token, kv_tokens),
+                .kv_bytes = sat_mul(facts->kv_bytes_per_token, kv_tokens),
                 .scratch_bytes = scaled(facts->scratch_bytes, learned),
                 .overhead_bytes = scaled(facts->overhead_bytes, learned),
         };
-        f.total_bytes = plus(plus(f.weights_bytes, f.kv_bytes), plus(f.scratch_bytes, f.overhead_bytes));
+        f.total_bytes = sat_add(sat_add(f.weights_bytes, f.kv_bytes), sat_add(f.scratch_bytes, f.overhead_bytes));
         return f;
 }
 
 uint64_t policy_footprint_rest(const struct footprint_facts *facts, uint64_t total_bytes, uint64_t file_bytes,
                                uint64_t kv_used_bytes) {
-        uint64_t weights_touched = smaller(file_bytes, facts->weights_bytes);
-        return minus(total_bytes, plus(weights_touched, kv_used_bytes));
+        uint64_t weights_touched = u64_min(file_bytes, facts->weights_bytes);
+        return sat_sub(total_bytes, sat_add(weights_touched, kv_used_bytes));
 }
 
 uint32_t policy_footprint_learn(uint32_t learned, const struct footprint_facts *facts, uint64_t rest_peak, int worked) {
-        uint64_t rest = plus(facts->scratch_bytes, facts->overhead_bytes);
+        uint64_t rest = sat_add(facts->scratch_bytes, facts->overhead_bytes);
         if (rest == 0 || rest_peak == 0)
                 return clamped(learned);
         uint64_t seen = clamped(rest_peak > UINT64_MAX / LEARNED_NEUTRAL ? LEARNED_MAX : rest_peak * LEARNED_NEUTRAL / rest);

@@ -8,9 +8,9 @@
 /* Time to load again, per byte, in steps of four: two loads of equal models never take exactly the same
  * time, and that difference must not outweigh who was used last. */
 static unsigned reload_cost(const struct account *a) {
-        uint64_t ms = larger(a->load_ms, RELOAD_FLOOR_MS);
-        uint64_t mib = larger(a->bytes >> 20, 1);
-        uint64_t us_per_mib = times(ms, 1000) / mib;
+        uint64_t ms = u64_max(a->load_ms, RELOAD_FLOOR_MS);
+        uint64_t mib = u64_max(a->bytes >> 20, 1);
+        uint64_t us_per_mib = sat_mul(ms, 1000) / mib;
         unsigned steps = 0;
         for (; us_per_mib > 0; us_per_mib >>= 2)
                 steps++;
@@ -47,7 +47,7 @@ static void sort(const struct account *a[], uint32_t count) {
 }
 
 static struct shortage without(struct shortage s, const struct account *gone) {
-        return (struct shortage){ minus(s.bytes, gone->bytes), minus(s.weights_bytes, gone->weights_bytes) };
+        return (struct shortage){ sat_sub(s.bytes, gone->bytes), sat_sub(s.weights_bytes, gone->weights_bytes) };
 }
 
 /* Bit i of a set is candidate i, cheapest first: of two sets of one size the smaller number spares the more valuable. */

@@ -34,7 +34,7 @@ enum rung policy_rung_of(enum act_kind kind) {
 uint64_t policy_kv_units(const struct model_view *m) {
         uint64_t units = 0;
         for (unsigned level = 0; level < KV_LEVEL_COUNT; level++)
-                units = plus(units, times(m->kv_bytes[level], 64) / kv_level_size((enum kv_level) level));
+                units = sat_add(units, sat_mul(m->kv_bytes[level], 64) / kv_level_size((enum kv_level) level));
         return units;
 }
 
@@ -59,7 +59,7 @@ static void add(struct search *s, struct act act) {
                 return;
         act.because = s->need->because;
         s->plan->acts[s->plan->acts_count++] = act;
-        s->covered = plus(s->covered, act.expected_bytes);
+        s->covered = sat_add(s->covered, act.expected_bytes);
         s->found = true;
 }
 
@@ -81,7 +81,7 @@ static uint64_t downshift_frees(const struct model_view *m) {
         uint64_t freed = 0;
         for (unsigned level = 0; level <= m->level; level++) {
                 unsigned from = kv_level_size((enum kv_level) level);
-                freed = plus(freed, times(m->kv_bytes[level], from - to) / from);
+                freed = sat_add(freed, sat_mul(m->kv_bytes[level], from - to) / from);
         }
         return freed;
 }
@@ -168,10 +168,10 @@ static bool may_leave(const struct search *s, uint32_t i) {
         if (m->suspended > 0 && s->need->limit < RUNG_SUSPEND)
                 return false;
         bool was_asked = m->last_end_ms > 0;
-        bool in_use = was_asked && minus(s->seen->now_ms, m->last_end_ms) < IN_USE_MS;
+        bool in_use = was_asked && sat_sub(s->seen->now_ms, m->last_end_ms) < IN_USE_MS;
         if (in_use && !s->need->beyond && s->need->limit < RUNG_SUSPEND)
                 return false;
-        bool just_loaded = was_asked && minus(s->seen->now_ms, m->loaded_ms) < s->limits->min_residency_ms;
+        bool just_loaded = was_asked && sat_sub(s->seen->now_ms, m->loaded_ms) < s->limits->min_residency_ms;
         return !just_loaded || s->need->hurry || s->need->beyond || s->need->limit >= RUNG_SUSPEND;
 }
 
@@ -196,10 +196,10 @@ static struct victims choose(const struct account *accounts, uint32_t count, uin
         uint64_t sum = 0;
         for (uint32_t i = 0; i < count; i++) {
                 list[i] = &accounts[i];
-                sum = plus(sum, accounts[i].bytes);
+                sum = sat_add(sum, accounts[i].bytes);
         }
         bool suffices = false;
-        struct shortage shortage = { .bytes = larger(bytes, 1) };
+        struct shortage shortage = { .bytes = u64_max(bytes, 1) };
         if (sum < shortage.bytes)
                 shortage.bytes = all ? sum : 1;
         return policy_victims(list, count, shortage, &suffices);
@@ -212,7 +212,7 @@ static void evict(struct search *s) {
                 if (may_leave(s, i) && policy_leaving_frees(&s->seen->models[i]) >= ACT_BYTES_MIN)
                         accounts[count++] = account_of(&s->seen->models[i], i);
         }
-        struct victims v = choose(accounts, count, minus(s->need->bytes, s->covered), s->need->hurry);
+        struct victims v = choose(accounts, count, sat_sub(s->need->bytes, s->covered), s->need->hurry);
         for (uint32_t k = 0; k < v.count; k++)
                 add(s, act_on(s, v.leave[k]->id, ACT_EVICT, v.leave[k]->bytes));
 }
@@ -258,10 +258,10 @@ static void suspend(struct search *s) {
 
 /* The largest of those to lose; where all together are not enough, the largest of the lowest class. */
 static uint32_t choose_end(const struct search *s, const struct account *accounts, uint32_t count) {
-        uint64_t bytes = minus(s->need->bytes, s->covered), sum = 0;
+        uint64_t bytes = sat_sub(s->need->bytes, s->covered), sum = 0;
         uint32_t best = UINT32_MAX;
         for (uint32_t k = 0; k < count; k++) {
-                sum = plus(sum, accounts[k].bytes);
+                sum = sat_add(sum, accounts[k].bytes);
                 if (best == UINT32_MAX || goes_before(&s->seen->models[accounts[k].id], accounts[k].bytes,
                                                       &s->seen->models[accounts[best].id], accounts[best].bytes))
                         best = k;

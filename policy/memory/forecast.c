@@ -128,7 +128,7 @@ static uint64_t time_left(int64_t bytes, double per_ms) {
 static bool is_news(const struct forecast *f, const struct seen *seen, uint64_t cliff_ms) {
         if (!f->falling || f->course >= f->falling_from)
                 return false;
-        int64_t material = (int64_t) smaller(seen->ram_bytes / DECLINE_MATERIAL_PART, DECLINE_MATERIAL_BYTES);
+        int64_t material = (int64_t) u64_min(seen->ram_bytes / DECLINE_MATERIAL_PART, DECLINE_MATERIAL_BYTES);
         if (f->falling_from - f->course < material)
                 return false;
         return f->course < f->low_then - material || cliff_ms < EXHAUSTION_DOWNSHIFT_MS;
@@ -152,13 +152,13 @@ static double fall_or_rise(const struct forecast *f, const struct seen *seen) {
                 return change;
         if (seen->loading_bytes > f->loading_bytes)
                 return 0;
-        change += (double) minus(f->loading_bytes, seen->loading_bytes) * LOAD_EXCESS_PERMILLE / 1000;
+        change += (double) sat_sub(f->loading_bytes, seen->loading_bytes) * LOAD_EXCESS_PERMILLE / 1000;
         return change < 0 ? change : 0;
 }
 
 /* The course stays within what sums and differences can bear. */
 static void take_course(struct forecast *f, double change) {
-        int64_t by = change < 0 ? -(int64_t) whole(-change) : (int64_t) whole(change);
+        int64_t by = change < 0 ? -(int64_t) sat_from_double(-change) : (int64_t) sat_from_double(change);
         if (f->course > -(INT64_MAX / 4) && f->course < INT64_MAX / 4)
                 f->course += by;
 }

@@ -6,8 +6,8 @@
 /* A - B where both may be anything: far beyond any machine it stops, so that sums and differences of results are safe. */
 static int64_t difference(uint64_t a, uint64_t b) {
         if (a >= b)
-                return (int64_t) smaller(a - b, INT64_MAX / 4);
-        return -(int64_t) smaller(b - a, INT64_MAX / 4);
+                return (int64_t) u64_min(a - b, INT64_MAX / 4);
+        return -(int64_t) u64_min(b - a, INT64_MAX / 4);
 }
 
 struct headroom policy_headroom(const struct limits *limits, const struct seen *seen) {
@@ -15,11 +15,11 @@ struct headroom policy_headroom(const struct limits *limits, const struct seen *
         for (uint32_t i = 0; i < seen->models_count; i++) {
                 const struct model_view *m = &seen->models[i];
                 if (m->state != ACCOUNT_LOADING)
-                        weights = plus(weights, m->weights_bytes);
+                        weights = sat_add(weights, m->weights_bytes);
         }
-        uint64_t spoken_for = plus(weights, seen->loading_bytes);
+        uint64_t spoken_for = sat_add(weights, seen->loading_bytes);
         return (struct headroom){
-                .bytes = difference(seen->available_bytes, plus(spoken_for, limits->reserve_bytes)),
+                .bytes = difference(seen->available_bytes, sat_add(spoken_for, limits->reserve_bytes)),
                 .cliff_bytes = difference(seen->available_bytes, spoken_for),
                 .weights_bytes = weights,
         };

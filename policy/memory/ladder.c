@@ -7,7 +7,7 @@
 
 /* What must be free so that exhaustion is HORIZON away again. */
 static uint64_t missing(int64_t headroom, double sure_per_ms, uint64_t horizon_ms) {
-        return larger(whole(-sure_per_ms * (double) horizon_ms - (double) headroom), 1);
+        return u64_max(sat_from_double(-sure_per_ms * (double) horizon_ms - (double) headroom), 1);
 }
 
 /* A trigger of the ladder: how far up it allows acts, where it makes us stand, how far it wants exhaustion to be. */
@@ -70,8 +70,8 @@ static bool reserve_is_eaten(struct ladder *l, const struct limits *limits, cons
 static bool is_scarce(struct ladder *l, const struct limits *limits, const struct seen *seen, const struct headroom *h) {
         if (seen->memory_blind)
                 return false;
-        bool scarce = h->cliff_bytes < (int64_t) smaller(limits->reserve_bytes / SCARCE_PART, INT64_MAX);
-        l->scarce_looks = scarce ? (uint32_t) plus(l->scarce_looks, 1) : 0;
+        bool scarce = h->cliff_bytes < (int64_t) u64_min(limits->reserve_bytes / SCARCE_PART, INT64_MAX);
+        l->scarce_looks = scarce ? (uint32_t) sat_add(l->scarce_looks, 1) : 0;
         return l->scarce_looks >= SCARCE_LOOKS;
 }
 
@@ -95,8 +95,8 @@ static void answer_distress(struct trouble *t, const struct headroom *h, const s
                 pulled = pull(t, &mild, REASON_STALL, h->bytes, o->sure_per_ms);
         if (!pulled)
                 return;
-        t->need.bytes =
-                larger(t->need.bytes, times(times(plus(d->refaults_per_s, d->swapins_per_s), PAGE_BYTES), STALL_HORIZON_S));
+        t->need.bytes = u64_max(t->need.bytes,
+                                sat_mul(sat_mul(sat_add(d->refaults_per_s, d->swapins_per_s), PAGE_BYTES), STALL_HORIZON_S));
         if (alone)
                 t->need.only = d->livelock ? d->model : d->stalled;
 }
@@ -118,12 +118,12 @@ struct trouble policy_trouble(struct ladder *l, const struct limits *limits, con
         answer_distress(&t, headroom, outlook, distress);
         t.need.worsens = t.falls || t.stall;
         t.need.beyond = eaten && headroom->cliff_bytes < 0;
-        t.need.bytes = minus(t.need.bytes, returning_bytes);
+        t.need.bytes = sat_sub(t.need.bytes, returning_bytes);
         return t;
 }
 
 uint64_t policy_room_to_spare(const struct limits *limits, const struct seen *seen) {
-        return 2 * smaller(limits->reserve_bytes, seen->ram_bytes / ROOMY_RAM_PART);
+        return 2 * u64_min(limits->reserve_bytes, seen->ram_bytes / ROOMY_RAM_PART);
 }
 
 void policy_climb(struct ladder *l, const struct limits *limits, const struct seen *seen, const struct headroom *headroom,
@@ -142,7 +142,7 @@ void policy_climb(struct ladder *l, const struct limits *limits, const struct se
         if (l->rung == RUNG_CALM)
                 return;
         uint64_t quiet_ms = seen->now_ms - l->trouble_ms;
-        bool roomy = headroom->bytes >= (int64_t) smaller(policy_room_to_spare(limits, seen), INT64_MAX);
+        bool roomy = headroom->bytes >= (int64_t) u64_min(policy_room_to_spare(limits, seen), INT64_MAX);
         if (quiet_ms >= (roomy ? RELEASE_MS : RELEASE_TIGHT_MS)) {
                 l->rung = RUNG_CALM;
                 l->because = REASON_CALM;

@@ -13,36 +13,36 @@ static void window_begin(struct pressure_window *w, uint64_t stall_us, uint64_t 
 /* Ends a window of INTERVAL_MS. A counter that went back tells nothing of it. */
 static void window_end(struct pressure_window *w, uint64_t stall_us, uint64_t pages, uint64_t interval_ms) {
         bool anew = stall_us < w->stall_us || pages < w->pages;
-        w->stall_permille = anew ? 0 : (uint32_t) smaller((stall_us - w->stall_us) / interval_ms, 1000);
-        w->pages_per_s = anew ? 0 : times(pages - w->pages, 1000) / interval_ms;
+        w->stall_permille = anew ? 0 : (uint32_t) u64_min((stall_us - w->stall_us) / interval_ms, 1000);
+        w->pages_per_s = anew ? 0 : sat_mul(pages - w->pages, 1000) / interval_ms;
         bool stalls = w->stall_permille >= STALL_PERMILLE && w->pages_per_s >= STALL_PAGES_PER_S;
-        w->stalled_windows = stalls ? (uint32_t) plus(w->stalled_windows, 1) : 0;
+        w->stalled_windows = stalls ? (uint32_t) sat_add(w->stalled_windows, 1) : 0;
         window_begin(w, stall_us, pages);
 }
 
 /* It has had the time to read its weights once. */
 static bool is_warm(const struct model_view *m, uint64_t now_ms) {
         return (m->state == ACCOUNT_IDLE || m->state == ACCOUNT_BUSY || m->state == ACCOUNT_DRAINING) &&
-               minus(now_ms, m->loaded_ms) >= STALL_WARM_MS;
+               sat_sub(now_ms, m->loaded_ms) >= STALL_WARM_MS;
 }
 
 /* Nothing decoded is no sign by itself: it reads a long prompt, say. So it counts only after a good while. */
 static bool far_below_usual(struct model_past *past, const struct model_view *m) {
         if (m->running == 0 || m->usual_rate == 0)
                 return false;
-        past->silent_windows = m->rate > 0 ? 0 : (uint32_t) plus(past->silent_windows, 1);
+        past->silent_windows = m->rate > 0 ? 0 : (uint32_t) sat_add(past->silent_windows, 1);
         if (m->rate == 0)
                 return past->silent_windows >= SILENT_WINDOWS;
-        return times(m->rate, 1000) < times(m->usual_rate, THRASH_RATE_PERMILLE);
+        return sat_mul(m->rate, 1000) < sat_mul(m->usual_rate, THRASH_RATE_PERMILLE);
 }
 
 static bool gets_on(const struct model_view *m) {
-        return m->rate > 0 && times(m->rate, 1000) >= times(m->usual_rate, HOPELESS_RATE_PERMILLE);
+        return m->rate > 0 && sat_mul(m->rate, 1000) >= sat_mul(m->usual_rate, HOPELESS_RATE_PERMILLE);
 }
 
 /* ALL_AROUND: the groups above it stall in this window. */
 static void look_at_model(struct model_past *past, const struct model_view *m, uint64_t interval_ms, bool all_around) {
-        uint64_t pages = plus(m->refaults, m->swapins);
+        uint64_t pages = sat_add(m->refaults, m->swapins);
         if (!past->window_begun) {
                 past->window_begun = true;
                 window_begin(&past->window, m->stall_us, pages);
@@ -53,14 +53,14 @@ static void look_at_model(struct model_past *past, const struct model_view *m, u
         window_end(&past->window, m->stall_us, pages, interval_ms);
         double kept = interval_ms < THRASH_LATELY_MS ? 1 - (double) interval_ms / THRASH_LATELY_MS : 0;
         past->pages_lately = past->pages_lately * kept +
-                             (double) past->window.pages_per_s * (double) smaller(interval_ms, THRASH_LATELY_MS) / 1000;
+                             (double) past->window.pages_per_s * (double) u64_min(interval_ms, THRASH_LATELY_MS) / 1000;
 
         bool stalls = past->window.stalled_windows > 0 || all_around;
-        past->slow_windows = far_below_usual(past, m) && stalls ? (uint32_t) plus(past->slow_windows, 1) : 0;
+        past->slow_windows = far_below_usual(past, m) && stalls ? (uint32_t) sat_add(past->slow_windows, 1) : 0;
 
         bool stands = past->window.stall_permille >= LIVELOCK_PERMILLE && m->high_events > past->high_events &&
                       m->oom_kills == past->oom_kills && !gets_on(m);
-        past->livelock_windows = stands ? (uint32_t) plus(past->livelock_windows, 1) : 0;
+        past->livelock_windows = stands ? (uint32_t) sat_add(past->livelock_windows, 1) : 0;
         past->high_events = m->high_events;
         past->oom_kills = m->oom_kills;
 }
@@ -71,18 +71,18 @@ static bool reads_weights_again(const struct model_past *past, const struct mode
 }
 
 static void end_windows(struct pressure *p, const struct seen *seen, struct model_past *const pasts[], uint64_t interval_ms) {
-        uint64_t pages = plus(seen->refaults, seen->swapins);
+        uint64_t pages = sat_add(seen->refaults, seen->swapins);
         window_end(&p->host, seen->stall_us, pages, interval_ms);
         window_end(&p->own, seen->own_stall_us, pages, interval_ms);
-        p->refaults_per_s = seen->refaults < p->refaults ? 0 : times(seen->refaults - p->refaults, 1000) / interval_ms;
-        p->swapins_per_s = seen->swapins < p->swapins ? 0 : times(seen->swapins - p->swapins, 1000) / interval_ms;
+        p->refaults_per_s = seen->refaults < p->refaults ? 0 : sat_mul(seen->refaults - p->refaults, 1000) / interval_ms;
+        p->swapins_per_s = seen->swapins < p->swapins ? 0 : sat_mul(seen->swapins - p->swapins, 1000) / interval_ms;
         bool all_around = p->host.stalled_windows > 0 || p->own.stalled_windows > 0;
         for (uint32_t i = 0; i < seen->models_count; i++)
                 look_at_model(pasts[i], &seen->models[i], interval_ms, all_around);
 }
 
 static void begin_window(struct pressure *p, const struct seen *seen) {
-        uint64_t pages = plus(seen->refaults, seen->swapins);
+        uint64_t pages = sat_add(seen->refaults, seen->swapins);
         if (!p->begun) {
                 window_begin(&p->host, seen->stall_us, pages);
                 window_begin(&p->own, seen->own_stall_us, pages);
@@ -98,7 +98,7 @@ static void judge_models(const struct seen *seen, struct model_past *const pasts
         for (uint32_t i = 0; i < seen->models_count; i++) {
                 const struct model_view *m = &seen->models[i];
                 const struct model_past *past = pasts[i];
-                d->stall_permille = (uint32_t) larger(d->stall_permille, past->window.stall_permille);
+                d->stall_permille = (uint32_t) u64_max(d->stall_permille, past->window.stall_permille);
                 if (past->livelock_windows >= LIVELOCK_WINDOWS && !d->livelock) {
                         d->livelock = true;
                         d->hopeless = past->livelock_windows >= HOPELESS_WINDOWS;
@@ -156,7 +156,7 @@ static void judge_box(const struct pressure *p, const struct seen *seen, const s
 
 struct distress policy_pressure(struct pressure *p, const struct seen *seen, const struct headroom *headroom,
                                 struct model_past *const pasts[]) {
-        uint64_t interval_ms = minus(seen->now_ms, p->at_ms);
+        uint64_t interval_ms = sat_sub(seen->now_ms, p->at_ms);
         if (!p->begun) {
                 begin_window(p, seen);
                 for (uint32_t i = 0; i < seen->models_count; i++)
@@ -167,7 +167,7 @@ struct distress policy_pressure(struct pressure *p, const struct seen *seen, con
         }
         struct distress d = { .model = UINT32_MAX, .stalled = UINT32_MAX };
         judge_models(seen, pasts, headroom->bytes < 0, &d);
-        d.stall_permille = (uint32_t) larger(d.stall_permille, p->own.stall_permille);
+        d.stall_permille = (uint32_t) u64_max(d.stall_permille, p->own.stall_permille);
         judge_box(p, seen, headroom, pasts, &d);
         d.refaults_per_s = p->refaults_per_s;
         d.swapins_per_s = p->swapins_per_s;

@@ -65,8 +65,8 @@ static bool has_less_context(const struct model_view *m, uint64_t *ret_costs) {
 static uint64_t upshift_costs(const struct model_view *m) {
         uint64_t from = kv_level_size(m->level), to = kv_level_size((enum kv_level)(m->level - 1)), sum = 0;
         for (unsigned level = 0; level < KV_LEVEL_COUNT; level++)
-                sum = plus(sum, m->kv_bytes[level]);
-        return times(sum, to - from) / from;
+                sum = sat_add(sum, m->kv_bytes[level]);
+        return sat_mul(sum, to - from) / from;
 }
 
 /* One change now, and the one that may have to take it back, must both stay within the cap. */
@@ -127,6 +127,6 @@ bool policy_release(const struct limits *limits, const struct seen *seen, const 
         else if (seen->now_ms - l->calm_ms >= UPSHIFT_CALM_MS)
                 flapping = upshift_one(l, seen, pasts, spare, plan);
         if (plan->acts_count > 0)
-                l->given_back_ms = larger(seen->now_ms, 1);
+                l->given_back_ms = u64_max(seen->now_ms, 1);
         return flapping && plan->acts_count == 0;
 }

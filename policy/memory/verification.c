@@ -17,7 +17,7 @@ static uint32_t index_of(const struct seen *seen, uint32_t id) {
 static uint64_t kv_bytes(const struct model_view *m) {
         uint64_t sum = 0;
         for (unsigned level = 0; level < KV_LEVEL_COUNT; level++)
-                sum = plus(sum, m->kv_bytes[level]);
+                sum = sat_add(sum, m->kv_bytes[level]);
         return sum;
 }
 
@@ -42,7 +42,7 @@ void policy_promise(struct settling *s, const struct seen *seen, const struct he
                         .act = *act,
                         .generation = m != NULL ? m->generation : 0,
                         .at_ms = seen->now_ms,
-                        .due_ms = plus(seen->now_ms, SETTLE_MS),
+                        .due_ms = sat_add(seen->now_ms, SETTLE_MS),
                         .bytes_before = m != NULL || act->kind == ACT_DROP_FILES ? bytes_of(act->kind, seen, m) : 0,
                         .units_before = m != NULL ? policy_kv_units(m) : 0,
                         .headroom_before = headroom->bytes,
@@ -52,18 +52,18 @@ void policy_promise(struct settling *s, const struct seen *seen, const struct he
                         struct model_past *past = pasts[i];
                         for (unsigned t = 1; t < TRANSITIONS_MAX; t++)
                                 past->transitions_ms[t - 1] = past->transitions_ms[t];
-                        past->transitions_ms[TRANSITIONS_MAX - 1] = larger(seen->now_ms, 1);
+                        past->transitions_ms[TRANSITIONS_MAX - 1] = u64_max(seen->now_ms, 1);
                 }
-                s->until_ms = plus(seen->now_ms, SETTLE_MS);
+                s->until_ms = sat_add(seen->now_ms, SETTLE_MS);
                 if (stall && policy_rung_of(act->kind) >= RUNG_EVICT)
-                        s->stall_until_ms = plus(seen->now_ms, SETTLE_STALL_MS);
+                        s->stall_until_ms = sat_add(seen->now_ms, SETTLE_STALL_MS);
         }
 }
 
 /* What came back to the box since, less what the slope of that time explains. */
 static uint64_t rise(const struct promise *p, const struct seen *seen, const struct headroom *headroom) {
         double expected = p->slope_per_ms * (double) (seen->now_ms - p->at_ms);
-        return whole((double) headroom->bytes - (double) p->headroom_before - expected);
+        return sat_from_double((double) headroom->bytes - (double) p->headroom_before - expected);
 }
 
 /* What as much KV as there is now would take if it were stored as it was then, less what it takes. */
@@ -71,7 +71,7 @@ static uint64_t saved_by_precision(const struct promise *p, const struct model_v
         if (p->units_before == 0)
                 return 0;
         double as_before = (double) p->bytes_before / (double) p->units_before * (double) policy_kv_units(m);
-        return whole(as_before - (double) kv_bytes(m));
+        return sat_from_double(as_before - (double) kv_bytes(m));
 }
 
 /* M: NULL once the engine is gone, or another one is in its place. */
@@ -80,11 +80,11 @@ static uint64_t freed_by(const struct promise *p, const struct seen *seen, const
         uint64_t expected = p->act.expected_bytes;
         switch (p->act.kind) {
         case ACT_EVICT:
-        case ACT_END: return m != NULL ? 0 : smaller(expected, rise(p, seen, headroom));
-        case ACT_DROP_FILES: return minus(p->bytes_before, seen->idle_file_bytes);
-        case ACT_TRIM: return m == NULL ? p->bytes_before : minus(p->bytes_before, m->prefix_bytes);
+        case ACT_END: return m != NULL ? 0 : u64_min(expected, rise(p, seen, headroom));
+        case ACT_DROP_FILES: return sat_sub(p->bytes_before, seen->idle_file_bytes);
+        case ACT_TRIM: return m == NULL ? p->bytes_before : sat_sub(p->bytes_before, m->prefix_bytes);
         case ACT_DOWNSHIFT: return m == NULL ? p->bytes_before : saved_by_precision(p, m);
-        case ACT_SUSPEND: return m == NULL ? p->bytes_before : minus(p->bytes_before, m->suspendable_bytes);
+        case ACT_SUSPEND: return m == NULL ? p->bytes_before : sat_sub(p->bytes_before, m->suspendable_bytes);
         default: return 0;
         }
 }
@@ -115,7 +115,7 @@ static bool makes_progress(const struct promise *p, const struct seen *seen, con
                 return false;
         if (m != NULL && (m->state == ACCOUNT_STOPPING || m->state == ACCOUNT_DRAINING))
                 return p->act.kind == ACT_EVICT || p->act.kind == ACT_END;
-        return p->freed_bytes >= plus(p->freed_at_due_bytes, times(p->act.expected_bytes, PROGRESS_PERMILLE) / 1000 + 1);
+        return p->freed_bytes >= sat_add(p->freed_at_due_bytes, sat_mul(p->act.expected_bytes, PROGRESS_PERMILLE) / 1000 + 1);
 }
 
 static enum judgement judge(struct promise *p, const struct seen *seen, const struct headroom *headroom,
@@ -125,16 +125,16 @@ static enum judgement judge(struct promise *p, const struct seen *seen, const st
                 return is_obeyed(p, m) ? JUDGEMENT_KEPT : due ? JUDGEMENT_FAILED : JUDGEMENT_LATER;
         p->freed_bytes = freed_by(p, seen, headroom, m);
         uint64_t promised = p->act.expected_bytes;
-        if (p->freed_bytes >= times(promised, KEPT_PERMILLE) / 1000)
+        if (p->freed_bytes >= sat_mul(promised, KEPT_PERMILLE) / 1000)
                 return JUDGEMENT_KEPT;
         if (!due)
                 return JUDGEMENT_LATER;
         if (makes_progress(p, seen, m)) {
                 p->freed_at_due_bytes = p->freed_bytes;
-                p->due_ms = plus(seen->now_ms, SETTLE_MS);
+                p->due_ms = sat_add(seen->now_ms, SETTLE_MS);
                 return JUDGEMENT_LATER;
         }
-        return p->freed_bytes < times(promised, FAILED_PERMILLE) / 1000 ? JUDGEMENT_FAILED : JUDGEMENT_KEPT;
+        return p->freed_bytes < sat_mul(promised, FAILED_PERMILLE) / 1000 ? JUDGEMENT_FAILED : JUDGEMENT_KEPT;
 }
 
 /* The model that PROMISE is about, if it is still the same engine. */
@@ -150,7 +150,7 @@ static void judge_one(struct settling *s, struct promise *p, const struct seen *
         if (judgement == JUDGEMENT_LATER)
                 return;
         p->judged = true;
-        uint64_t rests_until_ms = plus(seen->now_ms, FAILED_REST_MS);
+        uint64_t rests_until_ms = sat_add(seen->now_ms, FAILED_REST_MS);
         if (judgement == JUDGEMENT_FAILED && p->act.kind == ACT_DROP_FILES)
                 s->files_refused_until_ms = rests_until_ms;
         else if (judgement == JUDGEMENT_FAILED && i != UINT32_MAX)
@@ -186,7 +186,7 @@ bool policy_is_promised(const struct settling *s, enum act_kind kind, uint32_t m
 }
 
 uint64_t policy_leaving_frees(const struct model_view *m) {
-        return plus(minus(m->bytes, m->weights_resident_bytes), m->weights_bytes);
+        return sat_add(sat_sub(m->bytes, m->weights_resident_bytes), m->weights_bytes);
 }
 
 /* Believed only for a while: an engine may be stuck in the kernel, on its way out. */
@@ -198,14 +198,14 @@ uint64_t policy_returning_bytes(const struct settling *s, const struct seen *see
         uint64_t sum = 0;
         for (uint32_t i = 0; i < seen->models_count; i++) {
                 if (is_leaving(&seen->models[i], pasts[i], seen->now_ms))
-                        sum = plus(sum, policy_leaving_frees(&seen->models[i]));
+                        sum = sat_add(sum, policy_leaving_frees(&seen->models[i]));
         }
         for (uint32_t k = 0; k < s->promises_count; k++) {
                 const struct promise *p = &s->promises[k];
                 uint32_t i = still_there(p, seen);
                 bool stops = i != UINT32_MAX && seen->models[i].state == ACCOUNT_STOPPING;
                 if (!p->judged && !stops && frees(p->act.kind) && p->act.kind != ACT_DROP_FILES)
-                        sum = plus(sum, minus(p->act.expected_bytes, p->freed_bytes));
+                        sum = sat_add(sum, sat_sub(p->act.expected_bytes, p->freed_bytes));
         }
         return sum;
 }
