@@ -44,7 +44,7 @@ struct expectation {
         enum act_kind act;
         uint32_t model; /* UINT32_MAX: any */
         bool has_to;
-        uint32_t to;         /* of ACT_DOWNSHIFT and ACT_UPSHIFT an enum kv_level, else act.value */
+        uint32_t to;         /* of ACT_DOWNSHIFT and ACT_UPSHIFT an enum kv_type, else act.value */
         enum reason because; /* REASON_COUNT: any */
         /* the others */
         enum comparison comparison;

@@ -196,17 +196,15 @@ static double height_levels(const struct trace *t) {
         return LANE * models_of(t).count;
 }
 
-static const struct colour *level_colour(enum kv_level level) {
-        static const struct colour *const colours[KV_LEVEL_COUNT] = {
-                [KV_LEVEL_F16] = &green, [KV_LEVEL_Q8_0] = &sky, [KV_LEVEL_Q4_0] = &orange
-        };
+static const struct colour *level_colour(enum kv_type level) {
+        static const struct colour *const colours[KV_TYPE_COUNT] = { [KV_F16] = &green, [KV_Q8_0] = &sky, [KV_Q4_0] = &orange };
         return colours[level];
 }
 
 static void level_legend(const struct canvas *v) {
         double y = v->top - 11, x = CANVAS_LEFT + CANVAS_INSIDE - 190;
-        for (uint32_t l = 0; l < KV_LEVEL_COUNT; l++, x += 66) {
-                canvas_colour(v, *level_colour((enum kv_level) l), 0.85);
+        for (uint32_t l = 0; l < KV_TYPE_COUNT; l++, x += 66) {
+                canvas_colour(v, *level_colour((enum kv_type) l), 0.85);
                 cairo_rectangle(v->c, x, y - 5, 14, 10);
                 cairo_fill(v->c);
                 canvas_colour(v, grey, 1);

@@ -68,12 +68,12 @@ struct human look_time_left(uint64_t ms) {
 
 /* "q8_0" when all models have the same, else how many have which: "2 f16 1 q8_0". */
 static struct human levels(const struct seen *seen) {
-        uint32_t count[KV_LEVEL_COUNT] = { 0 };
+        uint32_t count[KV_TYPE_COUNT] = { 0 };
         struct human h = { "-" };
         size_t used = 0;
         for (uint32_t i = 0; i < seen->models_count; i++)
                 count[seen->models[i].level]++;
-        for (uint32_t l = 0; l < KV_LEVEL_COUNT; l++) {
+        for (uint32_t l = 0; l < KV_TYPE_COUNT; l++) {
                 if (count[l] == 0)
                         continue;
                 if (count[l] == seen->models_count)

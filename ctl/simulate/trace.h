@@ -24,7 +24,7 @@ struct trace_level {
         uint64_t time_ms;
         uint32_t model;
         bool gone;
-        enum kv_level level;
+        enum kv_type level;
 };
 
 struct trace_act {
@@ -45,7 +45,7 @@ struct trace {
         uint32_t known_count;
         struct {
                 uint32_t id;
-                enum kv_level level;
+                enum kv_type level;
         } known[ACCOUNTS_MAX];
 };
 

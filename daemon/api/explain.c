@@ -103,12 +103,8 @@ static void describe_act(const struct event *e, char *out, size_t size) {
         case ACT_CHUNK: (void) snprintf(out, size, "its prefill chunk became %u tokens", a->value); break;
         case ACT_DROP_FILES: (void) snprintf(out, size, "cached files were dropped"); break;
         case ACT_EVICT: (void) snprintf(out, size, "it was unloaded"); break;
-        case ACT_DOWNSHIFT:
-                (void) snprintf(out, size, "its KV cache was lowered to %s", kv_type_name((enum kv_type) a->level));
-                break;
-        case ACT_UPSHIFT:
-                (void) snprintf(out, size, "its KV cache was raised to %s", kv_type_name((enum kv_type) a->level));
-                break;
+        case ACT_DOWNSHIFT: (void) snprintf(out, size, "its KV cache was lowered to %s", kv_type_name(a->level)); break;
+        case ACT_UPSHIFT: (void) snprintf(out, size, "its KV cache was raised to %s", kv_type_name(a->level)); break;
         case ACT_CONTEXT: (void) snprintf(out, size, "its context for new requests became %u tokens", a->value); break;
         case ACT_SUSPEND: (void) snprintf(out, size, "its batch requests were put on disk"); break;
         case ACT_RESUME: (void) snprintf(out, size, "its requests came back from disk"); break;

@@ -95,7 +95,7 @@ static void add_result(cJSON *json, const struct event *e) {
                 cJSON_AddStringToObject(json, "error", strerror(-e->error));
         add_known(json, "freed_bytes", e->verified, (double) e->freed_bytes);
         if (e->act.kind == ACT_DOWNSHIFT || e->act.kind == ACT_UPSHIFT)
-                cJSON_AddStringToObject(json, "to", kv_type_name((enum kv_type) e->act.level));
+                cJSON_AddStringToObject(json, "to", kv_type_name(e->act.level));
         else if (e->act.kind == ACT_CHUNK || e->act.kind == ACT_CONTEXT)
                 cJSON_AddNumberToObject(json, "to", e->act.value);
         cJSON_AddBoolToObject(json, "emergency", e->emergency);

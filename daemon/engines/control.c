@@ -54,7 +54,7 @@ uint64_t order_oldest_ms(const struct model *m) {
 static void settle(struct tenure *e, const struct act *act) {
         switch (act->kind) {
         case ACT_DOWNSHIFT:
-        case ACT_UPSHIFT: e->level = (enum kv_type) act->level; break;
+        case ACT_UPSHIFT: e->level = act->level; break;
         case ACT_CHUNK: e->chunk = act->value; break;
         case ACT_CONTEXT: e->context_now = act->value; break;
         default: break;

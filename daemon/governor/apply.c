@@ -36,7 +36,7 @@ static cJSON *settings_of(const struct act *act) {
         case ACT_TRIM: return one_setting("trim", cJSON_CreateTrue());
         case ACT_CHUNK: return one_setting("prefill_chunk", cJSON_CreateNumber(act->value));
         case ACT_CONTEXT: return one_setting("context", cJSON_CreateNumber(act->value));
-        default: return one_setting("kv", cJSON_CreateString(kv_type_name((enum kv_type) act->level)));
+        default: return one_setting("kv", cJSON_CreateString(kv_type_name(act->level)));
         }
 }
 
@@ -57,7 +57,7 @@ static bool take_room(struct model *m, enum kv_type level) {
 
 static bool is_so_already(const struct model *m, const struct act *act) {
         const struct tenure *e = &m->engine;
-        return ((act->kind == ACT_DOWNSHIFT || act->kind == ACT_UPSHIFT) && e->level == (enum kv_type) act->level) ||
+        return ((act->kind == ACT_DOWNSHIFT || act->kind == ACT_UPSHIFT) && e->level == act->level) ||
                (act->kind == ACT_CHUNK && e->chunk == act->value) || (act->kind == ACT_CONTEXT && e->context_now == act->value);
 }
 
@@ -65,7 +65,7 @@ static bool is_so_already(const struct model *m, const struct act *act) {
 static int order(struct model *m, const struct act *act) {
         if (order_is_pending(m, act->kind) || is_so_already(m, act))
                 return -EALREADY;
-        if (act->kind == ACT_UPSHIFT && !take_room(m, (enum kv_type) act->level))
+        if (act->kind == ACT_UPSHIFT && !take_room(m, act->level))
                 return -ENOMEM;
         return order_send(m, settings_of(act), act);
 }

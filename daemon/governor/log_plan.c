@@ -46,7 +46,7 @@ const char *governor_model_name(const struct governor *g, uint32_t model) {
 /* What the act was to change to. */
 static const char *to_of(const struct act *act, char number[16]) {
         if (act->kind == ACT_DOWNSHIFT || act->kind == ACT_UPSHIFT)
-                return kv_type_name((enum kv_type) act->level);
+                return kv_type_name(act->level);
         if (act->kind != ACT_CHUNK && act->kind != ACT_CONTEXT)
                 return "";
         (void) snprintf(number, 16, "%u", act->value);

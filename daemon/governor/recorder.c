@@ -151,7 +151,7 @@ static void pass_act(struct stream *s, struct act *act) {
         pass_number(s, &act->value);
         pass_number(s, &because);
         act->kind = (enum act_kind) kind;
-        act->level = (enum kv_level) level;
+        act->level = (enum kv_type) level;
         act->because = (enum reason) because;
 }
 

@@ -9,12 +9,12 @@ static bool is_batch(const struct queue *asks) {
         return true;
 }
 
-static enum kv_level lowest(const struct model *m) {
+static enum kv_type lowest(const struct model *m) {
         int floor = (int) m->form.kv_type;
         for (int type = floor; type <= (int) m->config->kv_floor && type < KV_TYPE_COUNT; type++)
                 if (m->inspected.kv_bytes_per_token[type] > 0)
                         floor = type;
-        return (enum kv_level) floor;
+        return (enum kv_type) floor;
 }
 
 static uint32_t per_1000_s(double per_s) {
@@ -59,7 +59,8 @@ static void view_group(const struct model *m, struct model_view *v) {
 static bool obeys(const struct model *m, uint64_t now_ms) {
         uint64_t oldest = order_oldest_ms(m);
         return (m->life == LIFE_READY || m->life == LIFE_DRAINING) && m->engine.reported &&
-               engine_process_listens(m->engine.process) && (oldest == TIME_NEVER || sat_sub(now_ms, oldest) < ORDER_ANSWER_MAX_MS);
+               engine_process_listens(m->engine.process) &&
+               (oldest == TIME_NEVER || sat_sub(now_ms, oldest) < ORDER_ANSWER_MAX_MS);
 }
 
 static void view_model(const struct model *m, uint64_t now_ms, struct model_view *v) {
@@ -77,9 +78,9 @@ static void view_model(const struct model *m, uint64_t now_ms, struct model_view
                 .loaded_ms = e->ready_ms,
                 .last_end_ms = e->last_end_ms,
                 .load_ms = m->load_ms,
-                .level = (enum kv_level) e->level,
+                .level = e->level,
                 .floor = lowest(m),
-                .ceiling = (enum kv_level) m->form.kv_type,
+                .ceiling = m->form.kv_type,
                 .context = e->context_now,
                 .context_full = e->n_ctx,
                 .context_floor = (uint32_t) u64_min(e->n_ctx, CONTEXT_FLOOR),

@@ -17,6 +17,11 @@ enum kv_type {
         KV_TYPE_COUNT,
 };
 
+/* Bytes of a block of 32 values: 64, 34, 18 (the block sizes of the GGUF specification). */
+static inline unsigned kv_type_block_bytes(enum kv_type type) {
+        return type == KV_F16 ? 64 : type == KV_Q8_0 ? 34 : 18;
+}
+
 /* Whether keys of this type are stored turned. */
 static inline bool kv_type_turns_keys(enum kv_type type) {
         return type != KV_F16;

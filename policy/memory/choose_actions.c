@@ -33,8 +33,8 @@ enum rung policy_rung_of(enum act_kind kind) {
 
 uint64_t policy_kv_units(const struct model_view *m) {
         uint64_t units = 0;
-        for (unsigned level = 0; level < KV_LEVEL_COUNT; level++)
-                units = sat_add(units, sat_mul(m->kv_bytes[level], 64) / kv_level_size((enum kv_level) level));
+        for (unsigned level = 0; level < KV_TYPE_COUNT; level++)
+                units = sat_add(units, sat_mul(m->kv_bytes[level], 64) / kv_type_block_bytes((enum kv_type) level));
         return units;
 }
 
@@ -75,12 +75,12 @@ static uint64_t trim_frees(const struct model_view *m) {
 
 /* All blocks that are more precise than the next level become that. */
 static uint64_t downshift_frees(const struct model_view *m) {
-        if (m->level >= m->floor || m->level + 1 >= KV_LEVEL_COUNT)
+        if (m->level >= m->floor || m->level + 1 >= KV_TYPE_COUNT)
                 return 0;
-        unsigned to = kv_level_size((enum kv_level)(m->level + 1));
+        unsigned to = kv_type_block_bytes((enum kv_type)(m->level + 1));
         uint64_t freed = 0;
         for (unsigned level = 0; level <= m->level; level++) {
-                unsigned from = kv_level_size((enum kv_level) level);
+                unsigned from = kv_type_block_bytes((enum kv_type) level);
                 freed = sat_add(freed, sat_mul(m->kv_bytes[level], from - to) / from);
         }
         return freed;
@@ -220,12 +220,12 @@ static void evict(struct search *s) {
 /* One level at a time, those that are most precise first: nobody goes to q4_0 while another is still at f16. */
 static void downshift(struct search *s) {
         struct candidates c = candidates(s, ACT_DOWNSHIFT, downshift_frees);
-        for (unsigned level = 0; level < KV_LEVEL_COUNT; level++) {
+        for (unsigned level = 0; level < KV_TYPE_COUNT; level++) {
                 for (uint32_t k = 0; k < c.count && !is_enough(s); k++) {
-                        if (s->seen->models[c.index[k]].level != (enum kv_level) level)
+                        if (s->seen->models[c.index[k]].level != (enum kv_type) level)
                                 continue;
                         struct act act = act_on(s, c.index[k], ACT_DOWNSHIFT, c.frees[k]);
-                        act.level = (enum kv_level)(level + 1);
+                        act.level = (enum kv_type)(level + 1);
                         add(s, act);
                 }
                 if (s->found && !s->need->hurry)

@@ -10,7 +10,7 @@ static bool is_up(const struct model_view *m) {
         return m->obeys && (m->state == ACCOUNT_IDLE || m->state == ACCOUNT_BUSY);
 }
 
-static void add(struct plan *plan, enum act_kind kind, const struct model_view *m, enum kv_level level, uint32_t value,
+static void add(struct plan *plan, enum act_kind kind, const struct model_view *m, enum kv_type level, uint32_t value,
                 uint64_t bytes) {
         if (plan->acts_count < PLAN_ACTS_MAX)
                 plan->acts[plan->acts_count++] = (struct act){ .kind = kind,
@@ -29,7 +29,7 @@ static void chunks_back(const struct seen *seen, struct model_past *const pasts[
         for (uint32_t i = 0; i < seen->models_count; i++) {
                 const struct model_view *m = &seen->models[i];
                 if (is_up(m) && m->chunk < m->chunk_full && may(pasts[i], ACT_CHUNK, seen->now_ms))
-                        add(plan, ACT_CHUNK, m, KV_LEVEL_F16, m->chunk_full, 0);
+                        add(plan, ACT_CHUNK, m, KV_F16, m->chunk_full, 0);
         }
 }
 
@@ -63,8 +63,8 @@ static bool has_less_context(const struct model_view *m, uint64_t *ret_costs) {
 
 /* More precise again: as if all that is stored now were stored so, which it will be in time. */
 static uint64_t upshift_costs(const struct model_view *m) {
-        uint64_t from = kv_level_size(m->level), to = kv_level_size((enum kv_level)(m->level - 1)), sum = 0;
-        for (unsigned level = 0; level < KV_LEVEL_COUNT; level++)
+        uint64_t from = kv_type_block_bytes(m->level), to = kv_type_block_bytes((enum kv_type)(m->level - 1)), sum = 0;
+        for (unsigned level = 0; level < KV_TYPE_COUNT; level++)
                 sum = sat_add(sum, m->kv_bytes[level]);
         return sat_mul(sum, to - from) / from;
 }
@@ -87,8 +87,7 @@ static bool upshift_one(struct ladder *l, const struct seen *seen, struct model_
         uint64_t best_costs = 0;
         for (uint32_t i = 0; i < seen->models_count; i++) {
                 const struct model_view *m = &seen->models[i];
-                if (!is_up(m) || m->level <= m->ceiling || m->level >= KV_LEVEL_COUNT ||
-                    !may(pasts[i], ACT_UPSHIFT, seen->now_ms))
+                if (!is_up(m) || m->level <= m->ceiling || m->level >= KV_TYPE_COUNT || !may(pasts[i], ACT_UPSHIFT, seen->now_ms))
                         continue;
                 uint64_t costs = upshift_costs(m);
                 if (costs > spare)
@@ -101,7 +100,7 @@ static bool upshift_one(struct ladder *l, const struct seen *seen, struct model_
                 }
         }
         if (best != NULL) {
-                add(plan, ACT_UPSHIFT, best, (enum kv_level)(best->level - 1), 0, best_costs);
+                add(plan, ACT_UPSHIFT, best, (enum kv_type)(best->level - 1), 0, best_costs);
                 l->calm_ms = seen->now_ms;
         }
         return flapping;
@@ -121,9 +120,9 @@ bool policy_release(const struct limits *limits, const struct seen *seen, const 
         const struct model_view *m;
         bool flapping = false;
         if ((m = first_served(seen, pasts, ACT_RESUME, spare, waits_on_disk, &costs)) != NULL)
-                add(plan, ACT_RESUME, m, KV_LEVEL_F16, 0, costs);
+                add(plan, ACT_RESUME, m, KV_F16, 0, costs);
         else if ((m = first_served(seen, pasts, ACT_CONTEXT, spare, has_less_context, &costs)) != NULL)
-                add(plan, ACT_CONTEXT, m, KV_LEVEL_F16, m->context_full, 0);
+                add(plan, ACT_CONTEXT, m, KV_F16, m->context_full, 0);
         else if (seen->now_ms - l->calm_ms >= UPSHIFT_CALM_MS)
                 flapping = upshift_one(l, seen, pasts, spare, plan);
         if (plan->acts_count > 0)

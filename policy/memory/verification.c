@@ -16,7 +16,7 @@ static uint32_t index_of(const struct seen *seen, uint32_t id) {
 
 static uint64_t kv_bytes(const struct model_view *m) {
         uint64_t sum = 0;
-        for (unsigned level = 0; level < KV_LEVEL_COUNT; level++)
+        for (unsigned level = 0; level < KV_TYPE_COUNT; level++)
                 sum = sat_add(sum, m->kv_bytes[level]);
         return sum;
 }

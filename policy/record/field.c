@@ -58,9 +58,9 @@ const struct field policy_model_fields[] = {
         FIELD(model_view, FIELD_BYTES, weights_bytes, "weights"),
         FIELD(model_view, FIELD_BYTES, weights_resident_bytes, "weights_resident"),
         FIELD(model_view, FIELD_BYTES, prefix_bytes, "prefix"),
-        FIELD(model_view, FIELD_BYTES, kv_bytes[KV_LEVEL_F16], "kv_f16"),
-        FIELD(model_view, FIELD_BYTES, kv_bytes[KV_LEVEL_Q8_0], "kv_q8_0"),
-        FIELD(model_view, FIELD_BYTES, kv_bytes[KV_LEVEL_Q4_0], "kv_q4_0"),
+        FIELD(model_view, FIELD_BYTES, kv_bytes[KV_F16], "kv_f16"),
+        FIELD(model_view, FIELD_BYTES, kv_bytes[KV_Q8_0], "kv_q8_0"),
+        FIELD(model_view, FIELD_BYTES, kv_bytes[KV_Q4_0], "kv_q4_0"),
         FIELD(model_view, FIELD_LEVEL, level, "level"),
         FIELD(model_view, FIELD_LEVEL, floor, "floor"),
         FIELD(model_view, FIELD_LEVEL, ceiling, "ceiling"),
@@ -90,10 +90,9 @@ const struct field policy_sensor_fields[] = {
         END,
 };
 
-static_assert(sizeof(enum kv_level) == 4 && sizeof(enum account_state) == 4 && sizeof(enum sensor_state) == 4 && sizeof(int) == 4,
+static_assert(sizeof(enum kv_type) == 4 && sizeof(enum account_state) == 4 && sizeof(enum sensor_state) == 4 && sizeof(int) == 4,
               "policy_field_size takes every word and int for four bytes");
 
-static const char *const levels[] = { [KV_LEVEL_F16] = "f16", [KV_LEVEL_Q8_0] = "q8_0", [KV_LEVEL_Q4_0] = "q4_0" };
 static const char *const states[] = { [ACCOUNT_IDLE] = "idle",
                                       [ACCOUNT_BUSY] = "busy",
                                       [ACCOUNT_LOADING] = "loading",
@@ -107,7 +106,7 @@ static const char *const sensors[] = {
 
 const char *policy_field_word(enum field_kind kind, uint32_t value) {
         switch (kind) {
-        case FIELD_LEVEL: return value < COUNT(levels) ? levels[value] : NULL;
+        case FIELD_LEVEL: return value < KV_TYPE_COUNT ? kv_type_name((enum kv_type) value) : NULL;
         case FIELD_STATE: return value < COUNT(states) ? states[value] : NULL;
         case FIELD_SENSOR: return value < COUNT(sensors) ? sensors[value] : NULL;
         default: return NULL;

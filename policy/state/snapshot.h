@@ -11,7 +11,7 @@
 
 #include "policy/base/account.h"
 #include "policy/bounds.h"
-#include "policy/base/kv_level.h"
+#include "policy/base/kv_type.h"
 #include "policy/base/reason.h"
 
 /* --- what is configured --- */
@@ -41,9 +41,9 @@ struct model_view {
         uint64_t weights_bytes;                        /* mapped, not locked: must stay resident */
         uint64_t weights_resident_bytes;               /* of them in memory now; weights_bytes where unknown */
         uint64_t prefix_bytes;                         /* KV kept of finished sequences only: trimming frees it */
-        uint64_t kv_bytes[KV_LEVEL_COUNT];             /* in use by running sequences, by precision of the block */
-        enum kv_level level, floor;                    /* precision asked for now; the lowest that it may be asked for */
-        enum kv_level ceiling;                         /* what it was loaded with: never more precise */
+        uint64_t kv_bytes[KV_TYPE_COUNT];             /* in use by running sequences, by precision of the block */
+        enum kv_type level, floor;                    /* precision asked for now; the lowest that it may be asked for */
+        enum kv_type ceiling;                         /* what it was loaded with: never more precise */
         uint32_t context, context_full, context_floor; /* ceiling for new requests: now, configured, lowest */
         uint32_t chunk, chunk_full;                    /* prefill chunk: now, configured */
         uint64_t suspendable_bytes; /* KV of its batch sequences that saving would free; 0: none, or the disk is low */
@@ -115,7 +115,7 @@ enum act_kind {
 struct act {
         enum act_kind kind;
         uint32_t model; /* id; UINT32_MAX where it concerns none */
-        enum kv_level level;
+        enum kv_type level;
         uint32_t value;
         uint64_t expected_bytes; /* what it should free */
         enum reason because;

@@ -34,7 +34,7 @@ static void check_plan(const struct seen *seen, const struct plan *plan) {
                 abort();
         for (uint32_t i = 0; i < plan->acts_count; i++) {
                 const struct act *a = &plan->acts[i];
-                if (a->kind == ACT_NONE || a->kind >= ACT_COUNT || a->because >= REASON_COUNT || a->level >= KV_LEVEL_COUNT)
+                if (a->kind == ACT_NONE || a->kind >= ACT_COUNT || a->because >= REASON_COUNT || a->level >= KV_TYPE_COUNT)
                         abort();
                 const struct model_view *m = find(seen, a->model);
                 if ((a->kind == ACT_DROP_FILES) != (a->model == UINT32_MAX) || (a->kind != ACT_DROP_FILES && !m))

@@ -15,7 +15,7 @@ bool model_is_loaded(const struct model *m) {
 }
 
 static uint64_t pool_bytes(const struct model *m) {
-        return (uint64_t) (m->pool_tokens * m->token_bytes * kv_level_size(m->ceiling) / 64.0);
+        return (uint64_t) (m->pool_tokens * m->token_bytes * kv_type_block_bytes(m->ceiling) / 64.0);
 }
 
 uint64_t model_mapped(const struct model *m) {
@@ -29,8 +29,8 @@ uint64_t model_bytes(const struct model *m) {
                 return m->loaded_bytes +
                        (uint64_t) ((double) m->overhead_bytes * (double) m->loaded_bytes / (double) m->weights_bytes);
         double kv = model_prefix_bytes(m);
-        for (unsigned l = 0; l < KV_LEVEL_COUNT; l++)
-                kv += model_kv_bytes(m, (enum kv_level) l);
+        for (unsigned l = 0; l < KV_TYPE_COUNT; l++)
+                kv += model_kv_bytes(m, (enum kv_type) l);
         return m->weights_bytes + m->overhead_bytes + m->blown_bytes + (uint64_t) kv;
 }
 

@@ -43,11 +43,11 @@ static bool tried(const struct check *c, const struct world *w, uint32_t i, enum
         return c->tried_ms[i][kind] > 0 && w->now_ms - c->tried_ms[i][kind] < TRIED_MS;
 }
 
-double check_to_convert_bytes(const struct model *m, enum kv_level level) {
+double check_to_convert_bytes(const struct model *m, enum kv_type level) {
         double bytes = 0;
         for (unsigned l = 0; l < level; l++)
-                bytes += model_kv_bytes(m, (enum kv_level) l) *
-                         (1 - (double) kv_level_size(level) / kv_level_size((enum kv_level) l));
+                bytes += model_kv_bytes(m, (enum kv_type) l) *
+                         (1 - (double) kv_type_block_bytes(level) / kv_type_block_bytes((enum kv_type) l));
         return bytes;
 }
 
@@ -62,7 +62,7 @@ const char *check_milder_means(const struct check *c, const struct world *w, boo
                         continue;
                 if (model_prefix_bytes(m) > worth && !tried(c, w, i, ACT_TRIM))
                         return "a prefix cache could be dropped";
-                enum kv_level next = m->level + 1 < KV_LEVEL_COUNT ? (enum kv_level)(m->level + 1) : m->level;
+                enum kv_type next = m->level + 1 < KV_TYPE_COUNT ? (enum kv_type)(m->level + 1) : m->level;
                 bool shifted = c->shifted_ms[i][next] > 0 && w->now_ms - c->shifted_ms[i][next] < TRIED_MS;
                 if (m->level < m->floor && check_to_convert_bytes(m, next) > worth && !shifted)
                         return "a KV cache could be stored less precisely";

@@ -16,7 +16,7 @@ struct ordered {
         enum act_kind kind;
         uint32_t model, generation;
         uint64_t at_ms;
-        enum kv_level level;
+        enum kv_type level;
         double before; /* bytes that it is to reduce */
         bool shown;    /* it did, if only for a moment: the next request fills them again */
 };
@@ -28,7 +28,7 @@ struct check {
         int64_t history[HISTORY_STEPS];
         uint64_t below_zero_ms;                            /* since when true headroom is gone; 0: it is not */
         uint64_t tried_ms[WORLD_MODELS][ACT_COUNT];        /* when last; 0: never */
-        uint64_t shifted_ms[WORLD_MODELS][KV_LEVEL_COUNT]; /* likewise, of a downshift to that level */
+        uint64_t shifted_ms[WORLD_MODELS][KV_TYPE_COUNT];  /* likewise, of a downshift to that level */
         uint32_t generations[WORLD_MODELS];
         uint64_t loads_ms[WORLD_MODELS][LOADS_KEPT]; /* a ring of the last loads */
         uint64_t evictions_ms[WORLD_MODELS][LOADS_KEPT];

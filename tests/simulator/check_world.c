@@ -55,7 +55,7 @@ static void check_deadlines(struct check *c, const struct world *w, uint32_t i) 
 static bool could_be_served(const struct world *w, const struct model *m) {
         bool interactive = false, any = false;
         uint64_t bytes = m->weights_bytes + m->overhead_bytes +
-                         (uint64_t) (m->pool_tokens * m->token_bytes * kv_level_size(m->ceiling) / 64.0);
+                         (uint64_t) (m->pool_tokens * m->token_bytes * kv_type_block_bytes(m->ceiling) / 64.0);
         for (uint32_t k = 0; k < m->waiting_count; k++)
                 interactive = interactive || (!m->waiting[k].batch && w->now_ms - m->waiting[k].asked_ms > 5000 &&
                                               m->waiting[k].prompt + m->waiting[k].wanted <= m->context);

@@ -7,18 +7,18 @@
 #define CONVERTED_PER_S (1024.0 * 1024 * 1024) /* of KV at f16; findings: the engine's kernels do several times that */
 #define SQUEEZED_SLOWER 150.0                  /* measured: 0.01 s a sweep became 4.2 s */
 
-static double level_part(enum kv_level level) {
-        return kv_level_size(level) / 64.0;
+static double level_part(enum kv_type level) {
+        return kv_type_block_bytes(level) / 64.0;
 }
 
 double request_tokens(const struct request *r) {
         double sum = 0;
-        for (unsigned l = 0; l < KV_LEVEL_COUNT; l++)
+        for (unsigned l = 0; l < KV_TYPE_COUNT; l++)
                 sum += r->stored[l];
         return sum;
 }
 
-double model_kv_bytes(const struct model *m, enum kv_level level) {
+double model_kv_bytes(const struct model *m, enum kv_type level) {
         double tokens = 0;
         for (uint32_t i = 0; i < RUNNING_PLACES; i++)
                 if (m->running[i].state == REQUEST_RUNNING)
@@ -28,15 +28,15 @@ double model_kv_bytes(const struct model *m, enum kv_level level) {
 
 static double prefix_tokens(const struct model *m) {
         double sum = 0;
-        for (unsigned l = 0; l < KV_LEVEL_COUNT; l++)
+        for (unsigned l = 0; l < KV_TYPE_COUNT; l++)
                 sum += m->prefix[l];
         return sum;
 }
 
 double model_prefix_bytes(const struct model *m) {
         double sum = 0;
-        for (unsigned l = 0; l < KV_LEVEL_COUNT; l++)
-                sum += m->prefix[l] * m->token_bytes * level_part((enum kv_level) l);
+        for (unsigned l = 0; l < KV_TYPE_COUNT; l++)
+                sum += m->prefix[l] * m->token_bytes * level_part((enum kv_type) l);
         return sum;
 }
 
@@ -179,7 +179,7 @@ void clients_send(struct world *w, struct model *m) {
 
 static void shrink_prefix(struct model *m, double tokens) {
         double have = prefix_tokens(m), keep = have > tokens ? 1 - tokens / have : 0;
-        for (unsigned l = 0; l < KV_LEVEL_COUNT; l++)
+        for (unsigned l = 0; l < KV_TYPE_COUNT; l++)
                 m->prefix[l] *= have > 0 ? keep : 0;
 }
 
@@ -187,7 +187,7 @@ static void finish(struct world *w, struct model *m, struct request *r) {
         w->answers++;
         m->last_end_ms = w->now_ms;
         if (dice_percent(&w->dice, 70))
-                for (unsigned l = 0; l < KV_LEVEL_COUNT; l++)
+                for (unsigned l = 0; l < KV_TYPE_COUNT; l++)
                         m->prefix[l] += r->stored[l];
         double most = m->pool_tokens / 2.0;
         if (prefix_tokens(m) > most)
@@ -250,7 +250,7 @@ void clients_compute(struct world *w, struct model *m) {
         for (uint32_t i = 0; i < RUNNING_PLACES; i++)
                 if (m->running[i].state == REQUEST_RUNNING)
                         decoded += advance(w, m, &m->running[i], seconds / (0.6 + 0.4 * running));
-        if (m->level > KV_LEVEL_F16)
+        if (m->level > KV_F16)
                 convert(m);
         double over = reserved_tokens(m) + prefix_tokens(m) - m->pool_tokens;
         if (over > 0)

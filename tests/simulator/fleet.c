@@ -86,8 +86,8 @@ static void model_init(struct world *w, struct model *m) {
         while ((double) m->pool_tokens * m->token_bytes > 0.5 * (double) m->weights_bytes)
                 m->token_bytes /= 2;
         m->chunk_full = 256;
-        m->ceiling = dice_percent(d, 80) ? KV_LEVEL_F16 : KV_LEVEL_Q8_0;
-        m->floor = dice_percent(d, 60) ? KV_LEVEL_Q4_0 : dice_percent(d, 60) ? KV_LEVEL_Q8_0 : m->ceiling;
+        m->ceiling = dice_percent(d, 80) ? KV_F16 : KV_Q8_0;
+        m->floor = dice_percent(d, 60) ? KV_Q4_0 : dice_percent(d, 60) ? KV_Q8_0 : m->ceiling;
         if (m->floor < m->ceiling)
                 m->floor = m->ceiling;
         m->priority = (int) dice_below(d, 3);

@@ -14,8 +14,8 @@ static uint64_t delay_ms(struct world *w, const struct model *m) {
 
 static double stored_bytes(const struct model *m, const struct request *r) {
         double sum = 0;
-        for (unsigned l = 0; l < KV_LEVEL_COUNT; l++)
-                sum += r->stored[l] * m->token_bytes * kv_level_size((enum kv_level) l) / 64.0;
+        for (unsigned l = 0; l < KV_TYPE_COUNT; l++)
+                sum += r->stored[l] * m->token_bytes * kv_type_block_bytes((enum kv_type) l) / 64.0;
         return sum;
 }
 
@@ -45,7 +45,7 @@ static void send_order(struct world *w, struct model *m, const struct act *act) 
 static void take_order(struct model *m, const struct act *act, bool by_halves) {
         switch (act->kind) {
         case ACT_TRIM:
-                for (unsigned l = 0; l < KV_LEVEL_COUNT; l++)
+                for (unsigned l = 0; l < KV_TYPE_COUNT; l++)
                         m->prefix[l] *= by_halves ? 0.8 : 0;
                 break;
         case ACT_CHUNK: m->chunk = act->value; break;

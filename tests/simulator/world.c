@@ -93,9 +93,9 @@ void world_step(struct world *w) {
 
 static void view_kv(const struct model *m, struct model_view *v) {
         double suspendable = 0, on_disk = 0;
-        for (unsigned l = 0; l < KV_LEVEL_COUNT; l++) {
-                double token = m->token_bytes * kv_level_size((enum kv_level) l) / 64.0;
-                v->kv_bytes[l] = (uint64_t) model_kv_bytes(m, (enum kv_level) l);
+        for (unsigned l = 0; l < KV_TYPE_COUNT; l++) {
+                double token = m->token_bytes * kv_type_block_bytes((enum kv_type) l) / 64.0;
+                v->kv_bytes[l] = (uint64_t) model_kv_bytes(m, (enum kv_type) l);
                 for (uint32_t i = 0; i < RUNNING_PLACES; i++) {
                         const struct request *r = &m->running[i];
                         suspendable += r->state == REQUEST_RUNNING && r->batch ? r->stored[l] * token : 0;

@@ -40,7 +40,7 @@ struct request {
         uint64_t asked_ms, wait_until_ms, deadline_ms;
         uint32_t prompt, wanted;       /* tokens */
         double done;                   /* of both */
-        double stored[KV_LEVEL_COUNT]; /* tokens in the KV cache, by precision */
+        double stored[KV_TYPE_COUNT];  /* tokens in the KV cache, by precision */
 };
 
 enum life { LIFE_ABSENT, LIFE_WAITING, LIFE_LOADING, LIFE_READY, LIFE_DRAINING, LIFE_STOPPING };
@@ -59,7 +59,7 @@ struct model {
         uint64_t weights_bytes, overhead_bytes;
         double token_bytes; /* of KV at f16 */
         uint32_t pool_tokens, context_full, context_floor, chunk_full, parallel;
-        enum kv_level ceiling, floor;
+        enum kv_type ceiling, floor;
         uint64_t load_ms, stop_ms;
         double decode_per_s, prefill_per_s;
         enum temper temper;
@@ -73,8 +73,8 @@ struct model {
         uint64_t since_ms, until_ms, loaded_ms, last_end_ms, rest_until_ms, short_since_ms;
         bool asked, drained_by_admission;
         uint64_t loaded_bytes, blown_bytes;
-        enum kv_level level;
-        double prefix[KV_LEVEL_COUNT]; /* tokens kept of finished requests */
+        enum kv_type level;
+        double prefix[KV_TYPE_COUNT]; /* tokens kept of finished requests */
         uint32_t context, chunk;
         struct request running[RUNNING_PLACES], waiting[WAITING_PLACES];
         uint32_t waiting_count;
@@ -177,7 +177,7 @@ void world_observe(struct world *w, struct seen *ret);
 
 uint64_t model_bytes(const struct model *m);   /* all it holds, weights included */
 uint64_t model_account(const struct model *m); /* what it is charged for: prediction, or more if it holds more */
-double model_kv_bytes(const struct model *m, enum kv_level level);
+double model_kv_bytes(const struct model *m, enum kv_type level);
 double model_prefix_bytes(const struct model *m);
 uint32_t model_running(const struct model *m);
 uint32_t model_suspended(const struct model *m);

@@ -52,12 +52,12 @@ static void test_everything_stays_until_it_is_changed(void **state) {
 
         assert_int_equal(scenario_next(s), 1);
         assert_true(s->seen.now_ms == 1500 && s->seen.ram_bytes == 16ull << 30 && s->seen.available_bytes == 8ull << 30);
-        assert_true(s->seen.models_count == 1 && s->seen.models[0].level == KV_LEVEL_Q8_0);
+        assert_true(s->seen.models_count == 1 && s->seen.models[0].level == KV_Q8_0);
         assert_true(s->seen.models[0].weights_resident_bytes == 4ull << 30);
 
         assert_int_equal(scenario_next(s), 1);
         assert_int_equal(s->seen.sensors_count, 0);
-        assert_true(s->seen.models_count == 1 && s->seen.models[0].level == KV_LEVEL_F16); /* another one of that number */
+        assert_true(s->seen.models_count == 1 && s->seen.models[0].level == KV_F16); /* another one of that number */
         assert_int_equal(scenario_next(s), 0);
         assert_int_equal(scenario_next(s), 0);
         free(copy);
@@ -208,7 +208,7 @@ static void some_plan(struct seen *seen, struct plan *plan) {
                                .hold_loads = true,
                                .acts_count = 2,
                                .acts = { { .kind = ACT_EVICT, .model = 2, .because = REASON_FORECAST },
-                                         { .kind = ACT_DOWNSHIFT, .model = 1, .level = KV_LEVEL_Q8_0, .because = REASON_STALL } },
+                                         { .kind = ACT_DOWNSHIFT, .model = 1, .level = KV_Q8_0, .because = REASON_STALL } },
                                .verified = { .kind = ACT_TRIM, .model = 3 },
                                .verified_freed_bytes = 5 << 20,
                                .heat_level = 3,

@@ -74,7 +74,7 @@ static inline void world_convert(struct world *w, struct model_view *m, uint64_t
         for (unsigned level = 0; level < (unsigned) m->level; level++) {
                 uint64_t now = m->kv_bytes[level] < budget ? m->kv_bytes[level] : budget;
                 m->kv_bytes[level] -= now;
-                m->kv_bytes[m->level] += now * kv_level_size(m->level) / kv_level_size((enum kv_level) level);
+                m->kv_bytes[m->level] += now * kv_type_block_bytes(m->level) / kv_type_block_bytes((enum kv_type) level);
                 budget -= now;
         }
 }
@@ -113,7 +113,8 @@ static inline void world_pass(struct world *w, uint64_t ms) {
                         continue;
                 }
                 if (m->running > 0)
-                        m->kv_bytes[m->level] += (uint64_t) (w->kv_per_s * (int64_t) ms / 1000) * kv_level_size(m->level) / 64;
+                        m->kv_bytes[m->level] +=
+                                (uint64_t) (w->kv_per_s * (int64_t) ms / 1000) * kv_type_block_bytes(m->level) / 64;
                 world_convert(w, m, ms);
                 m->weights_resident_bytes = m->weights_bytes;
                 uint64_t own = w->scratch_bytes + m->prefix_bytes + world_kv(m);

@@ -19,7 +19,7 @@
 
 /* clang-format off */
 #define MODEL(ID, STATE, WEIGHTS, PREFIX, KV, ...) { .id = (ID), .generation = 1, .state = ACCOUNT_##STATE, .obeys = true, .running = ACCOUNT_##STATE == ACCOUNT_BUSY, \
-        .last_end_ms = 500000, .load_ms = 2000, .loaded_ms = 1, .weights_bytes = MIB(WEIGHTS), .prefix_bytes = MIB(PREFIX), .kv_bytes = { MIB(KV) }, .floor = KV_LEVEL_Q4_0, \
+        .last_end_ms = 500000, .load_ms = 2000, .loaded_ms = 1, .weights_bytes = MIB(WEIGHTS), .prefix_bytes = MIB(PREFIX), .kv_bytes = { MIB(KV) }, .floor = KV_Q4_0, \
         .context = 4096, .context_full = 4096, .context_floor = 4096, .chunk = 64, .chunk_full = 64, .usual_rate = 20000, __VA_ARGS__ }
 #define BUSY(ID, WEIGHTS, PREFIX, KV, ...) MODEL(ID, BUSY, WEIGHTS, PREFIX, KV, __VA_ARGS__)
 #define IDLE(ID, WEIGHTS, PREFIX, ...)     MODEL(ID, IDLE, WEIGHTS, PREFIX, 0, __VA_ARGS__)
@@ -71,7 +71,7 @@ static const struct row {
         { "where no one suffices two leave at once: the next look would be too late", 24000, 500, 9000, { .seen = { .models_count = 4, .models = { IDLE(1, 900, 0), IDLE(2, 900, 0), IDLE(3, 900, 0), BUSY(4, 100, 0, 0) } } }, { AT(0, TAKES, 300), AT(14, TAKES, 0) }, 100, "evict:1 evict:2 evict:3", RUNG_EVICT },
         { "lowest priority leaves first", 24000, 1000, 8000, { .seen = { .models_count = 3, .models = { IDLE(1, 1900, 0, .priority = 5), IDLE(2, 1900, 0, .priority = -5), BUSY(3, 100, 0, 0) } } }, { AT(0, TAKES, 60), AT(58, TAKES, 0) }, 100, "evict:2", RUNG_EVICT },
         { "a pinned one never leaves; the busy one gives of its cache", 24000, 1000, 8000, { .seen = { .models_count = 2, .models = { IDLE(1, 1900, 0, .pinned = true), BUSY(2, 1000, 0, 600) } } }, { AT(0, TAKES, 60), AT(62, TAKES, 0) }, 100, "chunk:2 downshift:2", RUNG_DOWNSHIFT },
-        { "nobody goes to q4_0 while another is at f16, and nobody below its floor", 24000, 1000, 8000, { .seen = { .models_count = 3, .models = { BUSY(1, 1000, 0, 900), BUSY(2, 1000, 0, 300, .floor = KV_LEVEL_Q8_0), BUSY(3, 1000, 0, 300, .floor = KV_LEVEL_F16) } } }, { AT(0, TAKES, 40), AT(118, TAKES, 0) }, 130, "chunk:1 chunk:2 chunk:3 downshift:1 downshift:2 downshift:1", RUNG_DOWNSHIFT },
+        { "nobody goes to q4_0 while another is at f16, and nobody below its floor", 24000, 1000, 8000, { .seen = { .models_count = 3, .models = { BUSY(1, 1000, 0, 900), BUSY(2, 1000, 0, 300, .floor = KV_Q8_0), BUSY(3, 1000, 0, 300, .floor = KV_F16) } } }, { AT(0, TAKES, 40), AT(118, TAKES, 0) }, 130, "chunk:1 chunk:2 chunk:3 downshift:1 downshift:2 downshift:1", RUNG_DOWNSHIFT },
         { "nothing that is asked for happens: each is tried once, then the next rung, and again after a minute", 24000, 1000, 8000, { .disobeys = true, .seen = { .models_count = 2, .models = { BUSY(1, 1000, 200, 800), IDLE(2, 1500, 100) } } }, { AT(0, TAKES, 60), AT(68, TAKES, 0) }, 70, "trim:1 trim:2 evict:2 chunk:1 downshift:1 trim:1 trim:2", RUNG_DOWNSHIFT },
         { "one that does not obey can only leave", 24000, 1000, 8000, { .seen = { .models_count = 2, .models = { BUSY(1, 1000, 500, 800, .obeys = false), IDLE(2, 1500, 100, .obeys = false) } } }, { AT(0, TAKES, 60), AT(90, TAKES, 0) }, 120, "evict:2", RUNG_EVICT },
         { "just loaded and in use: left alone, as long as there is time", 24000, 1000, 8000, { .limits = { .min_residency_ms = 600000 }, .seen = { .models_count = 2, .models = { IDLE(1, 1900, 0, .loaded_ms = 1000000), IDLE(2, 1000, 0, .loaded_ms = 1) } } }, { AT(0, TAKES, 60), AT(64, TAKES, 0) }, 90, "evict:2", RUNG_EVICT },
@@ -204,7 +204,7 @@ static void two_seconds_before_the_cliff(void **state) {
 static void all_is_given_back(void **state) {
         (void) state;
         struct world w = { .seen = { .models_count = 1,
-                                     .models = { BUSY(1, 1000, 0, 400, .level = KV_LEVEL_Q4_0, .chunk = 16, .context = 1024,
+                                     .models = { BUSY(1, 1000, 0, 400, .level = KV_Q4_0, .chunk = 16, .context = 1024,
                                                       .suspended = 2, .suspended_bytes = MIB(100)) } } };
         world_begin(&w, MIB(24000), MIB(1000), MIB(9000));
         world_run(&w, 5000);
@@ -214,7 +214,7 @@ static void all_is_given_back(void **state) {
         assert_int_equal(w.seen.models[0].context, 4096);
         world_run(&w, 1500000);
         assert_string_equal(w.acts, "chunk:1 resume:1 context:1 upshift:1 upshift:1");
-        assert_int_equal(w.seen.models[0].level, KV_LEVEL_F16);
+        assert_int_equal(w.seen.models[0].level, KV_F16);
         world_run(&w, 4 * 3600000);
         assert_int_equal(w.acts_count, 5);
 }
@@ -223,7 +223,7 @@ static void all_is_given_back(void **state) {
 static void nothing_is_given_back_into_a_shortage(void **state) {
         (void) state;
         struct world w = { .seen = { .models_count = 1,
-                                     .models = { BUSY(1, 1000, 0, 0, .level = KV_LEVEL_Q8_0, .kv_bytes = { 0, MIB(800) },
+                                     .models = { BUSY(1, 1000, 0, 0, .level = KV_Q8_0, .kv_bytes = { 0, MIB(800) },
                                                       .suspended = 1, .suspended_bytes = MIB(900)) } } };
         world_begin(&w, MIB(24000), MIB(1000), MIB(2000 + 1500 + 700));
         world_run(&w, 3600000);
@@ -236,7 +236,7 @@ static void nothing_is_given_back_into_a_shortage(void **state) {
 /* A hog that comes and goes every ten minutes: precision changes at most four times an hour, and then it stays low and says why. */
 static void who_changes_too_often_stays_low(void **state) {
         (void) state;
-        struct world w = { .seen = { .models_count = 1, .models = { BUSY(1, 1000, 0, 2000, .floor = KV_LEVEL_Q8_0) } } };
+        struct world w = { .seen = { .models_count = 1, .models = { BUSY(1, 1000, 0, 2000, .floor = KV_Q8_0) } } };
         world_begin(&w, MIB(24000), MIB(1000), MIB(9000));
         bool said = false;
         for (int hour = 0; hour < 3; hour++) {
@@ -249,9 +249,9 @@ static void who_changes_too_often_stays_low(void **state) {
                         for (int i = 0; i < 515; i++) {
                                 world_run(&w, 1000);
                                 /* The next requests store precisely what they are allowed to. */
-                                if (w.seen.models[0].level == KV_LEVEL_F16) {
-                                        w.seen.models[0].kv_bytes[KV_LEVEL_F16] = MIB(2000);
-                                        w.seen.models[0].kv_bytes[KV_LEVEL_Q8_0] = 0;
+                                if (w.seen.models[0].level == KV_F16) {
+                                        w.seen.models[0].kv_bytes[KV_F16] = MIB(2000);
+                                        w.seen.models[0].kv_bytes[KV_Q8_0] = 0;
                                 }
                                 said = said || w.plan.because == REASON_FLAPPING;
                         }
@@ -349,9 +349,9 @@ static void any_model(struct world *w, struct model_view *m, uint32_t id) {
                                   .weights_resident_bytes = any_number(w),
                                   .prefix_bytes = any_number(w),
                                   .kv_bytes = { any_number(w), any_number(w), any_number(w) },
-                                  .level = (enum kv_level)(world_random(w) % 3),
-                                  .floor = (enum kv_level)(world_random(w) % 3),
-                                  .ceiling = (enum kv_level)(world_random(w) % 3),
+                                  .level = (enum kv_type)(world_random(w) % 3),
+                                  .floor = (enum kv_type)(world_random(w) % 3),
+                                  .ceiling = (enum kv_type)(world_random(w) % 3),
                                   .context = world_random(w),
                                   .context_full = world_random(w),
                                   .context_floor = world_random(w),

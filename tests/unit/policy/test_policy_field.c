@@ -105,7 +105,7 @@ static void test_every_field_comes_back(void **state) {
 
 static void test_a_field_is_the_member_it_is_called(void **state) {
         (void) state;
-        struct model_view m = { .kv_bytes = { [KV_LEVEL_Q8_0] = 77 }, .priority = -3 };
+        struct model_view m = { .kv_bytes = { [KV_Q8_0] = 77 }, .priority = -3 };
         bool met_kv = false, met_priority = false;
         for (const struct field *f = policy_model_fields; f->name; f++) {
                 if (strcmp(f->name, "kv_q8_0") == 0)
@@ -147,8 +147,8 @@ static void test_what_is_none_of_the_kind_is_refused(void **state) {
                 { FIELD_SIGNED_I32, -(INT64_C(1) << 40), false },
                 { FIELD_BOOL, 1, true },
                 { FIELD_BOOL, 2, false },
-                { FIELD_LEVEL, KV_LEVEL_Q4_0, true },
-                { FIELD_LEVEL, KV_LEVEL_COUNT, false },
+                { FIELD_LEVEL, KV_Q4_0, true },
+                { FIELD_LEVEL, KV_TYPE_COUNT, false },
                 { FIELD_LEVEL, INT64_C(1) << 32, false }, /* not cut down to 0 */
                 { FIELD_STATE, ACCOUNT_STOPPING, true },
                 { FIELD_STATE, ACCOUNT_PROMISED, false }, /* never seen by the governor */
@@ -174,10 +174,10 @@ static void test_a_counter_beyond_the_range_stays_at_its_end(void **state) {
 
 static void test_words(void **state) {
         (void) state;
-        assert_string_equal(policy_field_word(FIELD_LEVEL, KV_LEVEL_Q8_0), "q8_0");
+        assert_string_equal(policy_field_word(FIELD_LEVEL, KV_Q8_0), "q8_0");
         assert_string_equal(policy_field_word(FIELD_STATE, ACCOUNT_DRAINING), "draining");
         assert_string_equal(policy_field_word(FIELD_SENSOR, SENSOR_MISSED), "missed");
-        assert_null(policy_field_word(FIELD_LEVEL, KV_LEVEL_COUNT));
+        assert_null(policy_field_word(FIELD_LEVEL, KV_TYPE_COUNT));
         assert_null(policy_field_word(FIELD_STATE, ACCOUNT_PROMISED));
         assert_null(policy_field_word(FIELD_SENSOR, SENSOR_ASLEEP + 1));
         assert_null(policy_field_word(FIELD_BYTES, 0));
@@ -295,7 +295,7 @@ static void test_text_that_is_read(void **state) {
                 { FIELD_BOOL, "yes", 1 },
                 { FIELD_BOOL, "no", 0 },
                 { FIELD_BOOL, "1", -999 },
-                { FIELD_LEVEL, "q8_0", KV_LEVEL_Q8_0 },
+                { FIELD_LEVEL, "q8_0", KV_Q8_0 },
                 { FIELD_LEVEL, "q8", -999 },
                 { FIELD_LEVEL, "1", -999 },
                 { FIELD_STATE, "promised", -999 },

@@ -65,7 +65,7 @@ static inline void one_busy(struct client *c, const char *orders) {
         add_model(orders)->kv_floor = KV_Q8_0;
         open_fleet();
         ask_for(c, "a", 100000);
-        eventually(c->text[0] && view_of(0) && view_of(0)->kv_bytes[KV_LEVEL_F16] > 0);
+        eventually(c->text[0] && view_of(0) && view_of(0)->kv_bytes[KV_F16] > 0);
 }
 
 #define BUSY "token_ms=5\nkv_hold=1048576\nprefix_hold=524288\nheartbeat_ms=50\n"

@@ -74,13 +74,13 @@ static void memory_that_runs_out_is_met_in_time(void **state) {
         ask_for(&c, "a", 100000);
         ask(&late, "b");
         eventually(c.text[0] && late.ended);
-        eventually(view_of(0)->kv_bytes[KV_LEVEL_F16] == 8388608);
+        eventually(view_of(0)->kv_bytes[KV_F16] == 8388608);
         assert_int_equal(governor->events.count, 0);        /* quiet world, no act */
         w.fleet->models[1].engine.last_end_ms -= IN_USE_MS; /* its client has gone */
 
         falling_until(3000, 60, event_of(ACT_DOWNSHIFT) != NULL);
         assert_true(governor->plan.hold_loads && governor->plan.hold_growth);
-        eventually(view_of(0)->level == KV_LEVEL_Q8_0);
+        eventually(view_of(0)->level == KV_Q8_0);
         eventually(event_of(ACT_DOWNSHIFT)->verified);
         const struct event *e = event_of(ACT_DOWNSHIFT);
         assert_int_equal(e->result, EVENT_DONE);
@@ -134,9 +134,9 @@ static void switched_off_it_only_looks(void **state) {
         open_governor();
         w.config.governor_enabled = false;
         ask_for(&c, "a", 100000);
-        eventually(c.starts && view_of(0)->kv_bytes[KV_LEVEL_F16] > 0);
+        eventually(c.starts && view_of(0)->kv_bytes[KV_F16] > 0);
         falling_until(3000, 100, governor->plan.rung >= RUNG_HOLD && governor->plan.headroom_bytes < 0);
-        assert_int_equal(view_of(0)->level, KV_LEVEL_F16);
+        assert_int_equal(view_of(0)->level, KV_F16);
         assert_false(w.fleet->holds.loads);
         assert_null(event_of(ACT_DOWNSHIFT));
         assert_non_null(strstr(sentences_of(0), "switched off"));

@@ -16,11 +16,11 @@ static void an_engine_is_seen_as_it_says(void **state) {
         assert_int_equal(v->generation, 1);
         assert_true(v->obeys && !v->batch && !v->pinned);
         assert_int_equal(v->running, 1);
-        assert_int_equal(v->kv_bytes[KV_LEVEL_F16], 1048576);
+        assert_int_equal(v->kv_bytes[KV_F16], 1048576);
         assert_int_equal(v->prefix_bytes, 524288);
-        assert_int_equal(v->level, KV_LEVEL_F16);
-        assert_int_equal(v->ceiling, KV_LEVEL_F16);
-        assert_int_equal(v->floor, KV_LEVEL_Q8_0);
+        assert_int_equal(v->level, KV_F16);
+        assert_int_equal(v->ceiling, KV_F16);
+        assert_int_equal(v->floor, KV_Q8_0);
         assert_int_equal(v->rate, 12000);
         assert_int_equal(v->usual_rate, 20000);
         assert_int_equal(v->chunk, 256);
@@ -39,11 +39,11 @@ static void each_act_reaches_the_engine(void **state) {
         eventually(view_of(0)->chunk == 64 && view_of(0)->chunk_full == 256);
         assert_int_equal(obey((struct act){ .kind = ACT_CONTEXT, .value = 512 }), 0);
         eventually(view_of(0)->context == 512 && view_of(0)->context_full == 1024);
-        assert_int_equal(obey((struct act){ .kind = ACT_DOWNSHIFT, .level = KV_LEVEL_Q8_0 }), 0);
-        eventually(view_of(0)->level == KV_LEVEL_Q8_0 && view_of(0)->kv_bytes[KV_LEVEL_Q8_0] == 1048576 * 34 / 64);
-        assert_int_equal(obey((struct act){ .kind = ACT_DOWNSHIFT, .level = KV_LEVEL_Q8_0 }), -EALREADY);
-        assert_int_equal(obey((struct act){ .kind = ACT_UPSHIFT, .level = KV_LEVEL_F16 }), 0);
-        eventually(view_of(0)->level == KV_LEVEL_F16);
+        assert_int_equal(obey((struct act){ .kind = ACT_DOWNSHIFT, .level = KV_Q8_0 }), 0);
+        eventually(view_of(0)->level == KV_Q8_0 && view_of(0)->kv_bytes[KV_Q8_0] == 1048576 * 34 / 64);
+        assert_int_equal(obey((struct act){ .kind = ACT_DOWNSHIFT, .level = KV_Q8_0 }), -EALREADY);
+        assert_int_equal(obey((struct act){ .kind = ACT_UPSHIFT, .level = KV_F16 }), 0);
+        eventually(view_of(0)->level == KV_F16);
         assert_string_equal(status_of(0).kv_now, "f16");
         assert_int_equal(obey((struct act){ .kind = ACT_DROP_FILES, .model = UINT32_MAX }), 0);
         assert_int_equal(obey((struct act){ .kind = ACT_TRIM, .model = 3 }), -ESRCH);
@@ -61,24 +61,24 @@ static void the_account_follows_the_precision(void **state) {
         w.models[1].kv_tokens = 1;
         open_fleet();
         ask_for(&c, "a", 100000);
-        eventually(c.starts && view_of(0)->kv_bytes[KV_LEVEL_F16] > 0);
+        eventually(c.starts && view_of(0)->kv_bytes[KV_F16] > 0);
         uint64_t before = model_account_bytes(&w.fleet->models[0]);
         assert_int_equal(before >> 20, 21);
         /* There is no room for the other one: it would have to wait for its turn. */
         ask(&other, "b");
         until_for(300, other.starts);
         assert_false(other.starts);
-        assert_int_equal(obey((struct act){ .kind = ACT_DOWNSHIFT, .level = KV_LEVEL_Q8_0 }), 0);
+        assert_int_equal(obey((struct act){ .kind = ACT_DOWNSHIFT, .level = KV_Q8_0 }), 0);
         eventually(model_account_bytes(&w.fleet->models[0]) < before);
         assert_int_equal(status_of(0).predicted_bytes, model_account_bytes(&w.fleet->models[0]));
         eventually(other.ended);
         assert_false(c.failed);
         /* And the room that it gave up is not simply taken back. */
-        assert_int_equal(obey((struct act){ .kind = ACT_UPSHIFT, .level = KV_LEVEL_F16 }), -ENOMEM);
-        assert_int_equal(view_of(0)->level, KV_LEVEL_Q8_0);
+        assert_int_equal(obey((struct act){ .kind = ACT_UPSHIFT, .level = KV_F16 }), -ENOMEM);
+        assert_int_equal(view_of(0)->level, KV_Q8_0);
         assert_int_equal(obey((struct act){ .kind = ACT_EVICT, .model = 1 }), 0);
         eventually(life_of(1) == LIFE_ABSENT);
-        assert_int_equal(obey((struct act){ .kind = ACT_UPSHIFT, .level = KV_LEVEL_F16 }), 0);
+        assert_int_equal(obey((struct act){ .kind = ACT_UPSHIFT, .level = KV_F16 }), 0);
         assert_int_equal(model_account_bytes(&w.fleet->models[0]), before);
         ask_cancel(c.ask);
 }
@@ -137,8 +137,8 @@ static void what_an_engine_refuses_is_told(void **state) {
         (void) state;
         struct client c = { 0 };
         one_busy(&c, BUSY "control_fail=no such thing\n");
-        assert_int_equal(obey((struct act){ .kind = ACT_DOWNSHIFT, .level = KV_LEVEL_Q8_0 }), -EREMOTEIO);
-        assert_int_equal(view_of(0)->level, KV_LEVEL_F16);
+        assert_int_equal(obey((struct act){ .kind = ACT_DOWNSHIFT, .level = KV_Q8_0 }), -EREMOTEIO);
+        assert_int_equal(view_of(0)->level, KV_F16);
         assert_true(view_of(0)->obeys);
         assert_false(c.failed);
         ask_cancel(c.ask);

@@ -24,10 +24,10 @@ static void an_emergency_takes_no_memory(void **state) {
         ask_for(&c[0], "a", 100000);
         ask_for(&c[1], "b", 100000);
         ask(&c[2], "c");
-        eventually(c[0].text[0] && c[1].text[0] && c[2].ended && view_of(0)->kv_bytes[KV_LEVEL_F16] > 0);
+        eventually(c[0].text[0] && c[1].text[0] && c[2].ended && view_of(0)->kv_bytes[KV_F16] > 0);
         fleet_rehearse(w.fleet);
         struct plan plan = plan_of((struct act){ .kind = ACT_TRIM, .model = 0 });
-        plan.acts[1] = (struct act){ .kind = ACT_DOWNSHIFT, .model = 0, .level = KV_LEVEL_Q8_0, .because = REASON_FORECAST };
+        plan.acts[1] = (struct act){ .kind = ACT_DOWNSHIFT, .model = 0, .level = KV_Q8_0, .because = REASON_FORECAST };
         plan.acts[2] = (struct act){ .kind = ACT_EVICT, .model = 2, .because = REASON_FORECAST };
         plan.acts[3] = (struct act){ .kind = ACT_END, .model = 1, .because = REASON_FORECAST };
         plan.acts_count = 4;
@@ -40,7 +40,7 @@ static void an_emergency_takes_no_memory(void **state) {
         assert_int_equal(opened, 0);
         assert_int_equal(told.count - before, 3); /* all but the trim, which is a frame of its own and comes right after */
         eventually(c[1].failed && life_of(2) == LIFE_ABSENT && told.count - before == 4);
-        eventually(view_of(0)->level > KV_LEVEL_F16 && view_of(0)->prefix_bytes == 0);
+        eventually(view_of(0)->level > KV_F16 && view_of(0)->prefix_bytes == 0);
         assert_false(c[0].failed);
         assert_string_equal(status_of(2).last_error, ""); /* it was idle: unloaded, not in trouble */
         assert_string_equal(status_of(2).last_exit, "killed by SIGKILL");
@@ -54,7 +54,7 @@ static void an_emergency_tick_takes_no_memory(void **state) {
         add_model("token_ms=5\nkv_hold=8388608\nheartbeat_ms=50\n")->kv_floor = KV_Q8_0;
         open_governor();
         ask_for(&c, "a", 100000);
-        eventually(c.starts && view_of(0)->kv_bytes[KV_LEVEL_F16] > 0);
+        eventually(c.starts && view_of(0)->kv_bytes[KV_F16] > 0);
         /* Falls so fast that there is no time for anything mild; every timer of the loop is ours, so each turn is a tick. */
         unsigned worst_allocations = 0, worst_opens = 0, emergencies = 0;
         int64_t available = 3000;
@@ -76,7 +76,7 @@ static void an_emergency_tick_takes_no_memory(void **state) {
         assert_true(emergencies > 0);
         assert_int_equal(worst_allocations, 0);
         assert_int_equal(worst_opens, 0);
-        eventually(!c.failed && view_of(0) ? view_of(0)->level > KV_LEVEL_F16 : true);
+        eventually(!c.failed && view_of(0) ? view_of(0)->level > KV_F16 : true);
         if (!done(&c))
                 ask_cancel(c.ask);
         close_governor();

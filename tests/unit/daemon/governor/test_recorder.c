@@ -186,7 +186,7 @@ static void the_policy_plans_the_same_again(void **state) {
                                              .weights_bytes = 2ull << 30,
                                              .weights_resident_bytes = 2ull << 30,
                                              .kv_bytes = { 1ull << 30 },
-                                             .floor = KV_LEVEL_Q4_0,
+                                             .floor = KV_Q4_0,
                                              .chunk = 512,
                                              .chunk_full = 512 };
         uint32_t acts = 0;
