@@ -8,6 +8,7 @@
 
 #include "daemon/api/api_internal.h"
 #include "daemon/bounds.h"
+#include "policy/base/splitmix64.h"
 
 static const struct route routes[] = {
         { "/", METHOD_GET, handle_root },
@@ -153,20 +154,12 @@ void api_stop(struct api *api, void (*on_idle)(void *user), void *user) {
         check_idle(api);
 }
 
-/* SplitMix64 (Steele, Lea, Flood 2014): ids must differ, not be secret. */
-static uint64_t next_random(uint64_t *state) {
-        uint64_t z = *state += 0x9e3779b97f4a7c15;
-
-        z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9;
-        z = (z ^ z >> 27) * 0x94d049bb133111eb;
-        return z ^ z >> 31;
-}
-
+/* Ids must differ, not be secret. */
 void api_make_id(struct api *api, char ret[25]) {
         static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
 
         for (unsigned i = 0; i < 24; i += 8) {
-                uint64_t random = next_random(&api->id_state);
+                uint64_t random = splitmix64(&api->id_state);
                 for (unsigned j = 0; j < 8; j++, random /= 62)
                         ret[i + j] = alphabet[random % 62];
         }

@@ -16,17 +16,11 @@
 
 #include "daemon/bounds.h"
 #include "engine/base/cleanup.h"
+#include "policy/base/hash.h"
 #include "policy/base/sat.h"
 
 #define MAGIC        "HRCHAIN\n"
 #define FOOTER_BYTES 40u
-
-/* FNV-1a, 64 bits (Fowler, Noll, Vo). */
-static uint64_t checksum(uint64_t hash, const uint8_t *bytes, size_t count) {
-        for (size_t i = 0; i < count; i++)
-                hash = (hash ^ bytes[i]) * 0x100000001b3u;
-        return hash;
-}
 
 static void put_u64(uint8_t *p, uint64_t value) {
         for (unsigned i = 0; i < 8; i++)
@@ -65,8 +59,8 @@ static void fill_footer(uint8_t *footer, const uint8_t *chain, const struct cach
         put_u64(footer + 8, c->model);
         put_u64(footer + 16, c->blocks);
         put_u64(footer + 24, before);
-        uint64_t sum = checksum(0xcbf29ce484222325u, chain, (size_t) c->blocks * 8);
-        put_u64(footer + 32, checksum(sum, footer, FOOTER_BYTES - 8));
+        uint64_t sum = hash_bytes(HASH_START, chain, (size_t) c->blocks * 8);
+        put_u64(footer + 32, hash_bytes(sum, footer, FOOTER_BYTES - 8));
 }
 
 static int write_footer(int fd, const struct cached *c, uint64_t before) {

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "daemon/models/fleet_internal.h"
+#include "policy/base/hash.h"
 #include "policy/base/sat.h"
 
 void model_files_close(struct open_files *o) {
@@ -20,7 +21,7 @@ void model_files_close(struct open_files *o) {
 }
 
 static uint64_t mix(uint64_t key, uint64_t value) {
-        return (key ^ value) * 0x9e3779b97f4a7c15u ^ key >> 29;
+        return (key ^ value) * HASH_SPREAD ^ key >> 29;
 }
 
 static int identify(struct open_files *o) {

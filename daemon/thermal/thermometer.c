@@ -7,16 +7,14 @@
 #include <sys/stat.h>
 
 #include "daemon/base/proc_file.h"
+#include "policy/base/hash.h"
 
 uint32_t thermometer_key(const char *first, ...) {
-        uint32_t hash = 2166136261u;
+        uint32_t hash = HASH_START_32;
         va_list texts;
         va_start(texts, first);
-        for (const char *text = first; text; text = va_arg(texts, const char *)) {
-                /* With its end, so that "ab" "c" is not "a" "bc". */
-                for (size_t i = 0; i <= strlen(text); i++)
-                        hash = (hash ^ (unsigned char) text[i]) * 16777619u;
-        }
+        for (const char *text = first; text; text = va_arg(texts, const char *))
+                hash = hash_bytes_32(hash, text, strlen(text) + 1); /* with its end, so that "ab" "c" is not "a" "bc" */
         va_end(texts);
         return hash ? hash : 1;
 }

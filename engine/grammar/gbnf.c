@@ -9,6 +9,7 @@
 
 #include "engine/grammar/builder.h"
 #include "engine/grammar/reader.h"
+#include "policy/base/hash.h"
 
 struct gbnf {
         struct reader r;
@@ -52,10 +53,7 @@ static size_t take_name(struct reader *r, const char **ret) {
 
 /* The rule of this name, made where it is new. */
 static uint32_t rule_named(struct gbnf *p, const char *name, size_t length) {
-        uint64_t hash = 14695981039346656037u; /* FNV-1a */
-        for (size_t i = 0; i < length; i++)
-                hash = (hash ^ (uint8_t) name[i]) * 1099511628211u;
-        uint32_t slot = (uint32_t) hash & (NAME_SLOTS - 1);
+        uint32_t slot = (uint32_t) hash_bytes(HASH_START, name, length) & (NAME_SLOTS - 1);
         for (; p->slots[slot]; slot = (slot + 1) & (NAME_SLOTS - 1)) {
                 const char *other = p->b->rules[p->slots[slot] - 1].name;
                 if (!strncmp(other, name, length) && !other[length])

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "engine/jinja_value/bounds.h"
+#include "policy/base/hash.h"
 
 #define PAIRS_SEARCHED 8u /* beyond, a mapping has an index */
 
@@ -63,16 +64,9 @@ void value_append(struct jinja_job *job, struct value list, struct value item) {
         l->items[l->count++] = item;
 }
 
-/* FNV-1a, after Fowler, Noll and Vo: 64 bits. */
-static uint64_t hash_bytes(uint64_t hash, const void *bytes, size_t count) {
-        for (size_t i = 0; i < count; i++)
-                hash = (hash ^ ((const uint8_t *) bytes)[i]) * 0x100000001b3u;
-        return hash;
-}
-
 /* Keys that are equal have the same hash: 1, 1.0 and True are one key. */
 static uint64_t hash_of(struct jinja_job *job, struct value key) {
-        uint64_t hash = 0xcbf29ce484222325u;
+        uint64_t hash = HASH_START;
         if (key.kind == VALUE_TEXT) {
                 jinja_spend_bytes(job, key.text->length);
                 return hash_bytes(hash, key.text->bytes, key.text->length);

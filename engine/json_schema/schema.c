@@ -9,6 +9,7 @@
 
 #include "engine/json_schema/internal.h"
 #include "engine/base/printable.h"
+#include "policy/base/hash.h"
 
 #define PENDING_SLOTS (2 * GRAMMAR_RULES_MAX) /* a power of two */
 
@@ -93,7 +94,7 @@ static bool is_kept(const struct schema_compiler *c, const struct pending *p, co
 static uint32_t slot_of(const struct schema_compiler *c, const struct together *t) {
         uint64_t hash = 0;
         for (uint32_t i = 0; i < t->count + t->chosen_count; i++)
-                hash = (hash ^ (uintptr_t) (i < t->count ? t->schemas[i] : t->chosen[i - t->count])) * 0x9e3779b97f4a7c15u;
+                hash = (hash ^ (uintptr_t) (i < t->count ? t->schemas[i] : t->chosen[i - t->count])) * HASH_SPREAD;
         uint32_t slot = (uint32_t) (hash >> 32) & (PENDING_SLOTS - 1);
         while (c->slots[slot] && !is_kept(c, &c->pending[c->slots[slot] - 1], t))
                 slot = (slot + 1) & (PENDING_SLOTS - 1);

@@ -1,15 +1,10 @@
 /* prefix_hash.c - see prefix_hash.h. */
 #include "engine/kv/prefix_hash.h"
 
-/* FNV-1a, 64 bits (Fowler, Noll, Vo), a token's four bytes at a time in their order. */
-static uint64_t mix(uint64_t hash, uint64_t value, unsigned bytes) {
-        for (unsigned i = 0; i < bytes; i++)
-                hash = (hash ^ (value >> 8 * i & 0xff)) * 0x100000001b3u;
-        return hash;
-}
+#include "policy/base/hash.h"
 
 uint64_t chain_seed(uint64_t model, enum kv_type type) {
-        return mix(mix(0xcbf29ce484222325u, model, 8), (uint64_t) type, 4);
+        return hash_number(hash_number(HASH_START, model, 8), (uint64_t) type, 4);
 }
 
 uint32_t chain_of(uint64_t seed, const int32_t *tokens, uint32_t count, uint64_t *chain) {
@@ -17,7 +12,7 @@ uint32_t chain_of(uint64_t seed, const int32_t *tokens, uint32_t count, uint64_t
         uint64_t hash = seed;
         for (uint32_t b = 0; b < blocks; b++) {
                 for (uint32_t i = 0; i < KV_BLOCK_TOKENS; i++)
-                        hash = mix(hash, (uint32_t) tokens[b * KV_BLOCK_TOKENS + i], 4);
+                        hash = hash_number(hash, (uint32_t) tokens[b * KV_BLOCK_TOKENS + i], 4);
                 chain[b] = hash;
         }
         return blocks;

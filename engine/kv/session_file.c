@@ -11,6 +11,7 @@
 
 #include "policy/base/crc32c.h"
 #include "engine/kernels/kernels.h"
+#include "policy/base/hash.h"
 
 #define MAGIC              "HRSESS\r\n" /* a transfer that takes it for a text damages it at once */
 #define BLOCK_MAGIC        0x0a4b4c42u  /* "BLK\n" */
@@ -47,16 +48,12 @@ static uint64_t take_u64(const uint8_t **p) {
 
 /* ---- which model ---- */
 
-/* FNV-1a, 64 bits (Fowler, Noll, Vo). */
 static void mix(uint64_t *hash, const void *bytes, size_t count) {
-        for (size_t i = 0; i < count; i++)
-                *hash = (*hash ^ ((const uint8_t *) bytes)[i]) * 0x100000001b3u;
+        *hash = hash_bytes(*hash, bytes, count);
 }
 
 static void mix_u64(uint64_t *hash, uint64_t value) {
-        uint8_t bytes[8];
-        (void) put_u64(bytes, value);
-        mix(hash, bytes, sizeof(bytes));
+        *hash = hash_number(*hash, value, sizeof(value));
 }
 
 static void mix_tensor(uint64_t *hash, const struct gguf_tensor *t, bool sample) {
@@ -78,7 +75,7 @@ static void mix_rope(uint64_t *hash, const struct rope_shape *r) {
 }
 
 uint64_t session_model(const struct model *m) {
-        uint64_t hash = 0xcbf29ce484222325u;
+        uint64_t hash = HASH_START;
         const struct shape *s = &m->shape;
         const uint64_t numbers[] = { s->arch,           s->n_vocab,        s->n_embd,   s->n_layer,       s->n_ff,
                                      s->n_head,         s->d_head_k,       s->d_head_v, s->n_rot,         s->has_rope_freqs,

@@ -7,15 +7,10 @@
 #include <unistd.h>
 
 #include "engine/gguf/files.h"
+#include "policy/base/hash.h"
 
 #define PIECES      64u  /* each costs a page of the disk */
 #define PIECE_BYTES 512u /* the first is the header, with the number of tensors in it */
-
-/* FNV-1a, 64 bits (Fowler, Noll, Vo). */
-static void mix(uint64_t *hash, const uint8_t *bytes, size_t count) {
-        for (size_t i = 0; i < count; i++)
-                *hash = (*hash ^ bytes[i]) * 0x100000001b3u;
-}
 
 static int mix_piece(uint64_t *hash, int fd, uint64_t offset) {
         uint8_t bytes[PIECE_BYTES];
@@ -24,7 +19,7 @@ static int mix_piece(uint64_t *hash, int fd, uint64_t offset) {
                 ;
         if (n < 0)
                 return -errno;
-        mix(hash, bytes, (size_t) n);
+        *hash = hash_bytes(*hash, bytes, (size_t) n);
         return 0;
 }
 
@@ -33,10 +28,7 @@ static int mix_file(uint64_t *hash, int fd) {
         if (fstat(fd, &st) < 0)
                 return -errno;
         uint64_t size = (uint64_t) st.st_size;
-        uint8_t number[8];
-        for (unsigned i = 0; i < sizeof(number); i++)
-                number[i] = (uint8_t) (size >> 8 * i);
-        mix(hash, number, sizeof(number));
+        *hash = hash_number(*hash, size, sizeof(size));
         int r = 0;
         for (unsigned i = 0; i < PIECES && r == 0; i++)
                 r = mix_piece(hash, fd, size / PIECES * i);
@@ -44,7 +36,7 @@ static int mix_file(uint64_t *hash, int fd) {
 }
 
 int model_identity(const int fds[], uint32_t count, uint64_t *ret) {
-        uint64_t hash = 0xcbf29ce484222325u;
+        uint64_t hash = HASH_START;
         for (uint32_t i = 0; i < count; i++) {
                 int r = mix_file(&hash, fds[i]);
                 if (r < 0)

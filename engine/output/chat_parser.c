@@ -11,8 +11,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "engine/base/random.h"
 #include "engine/output/tool_call_json.h"
+#include "policy/base/hash.h"
+#include "policy/base/random.h"
 
 enum state {
         STATE_START, /* nothing but white space has come */
@@ -219,7 +220,7 @@ static enum outcome plain(struct reply *r, struct reply_part *ret) {
 /* 9 letters and digits: what the strictest template takes. */
 static void make_id(struct reply *r) {
         static const char letters[] = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
-        struct random random = random_seeded(r->setup->seed + 0x9e3779b97f4a7c15u * (r->calls_count + 1));
+        struct random random = random_seeded(r->setup->seed + HASH_SPREAD * (r->calls_count + 1));
         for (size_t i = 0; i < 9; i++)
                 r->id[i] = letters[random_u32(&random) % (sizeof(letters) - 1)];
         r->id[9] = '\0';

@@ -13,15 +13,15 @@
 #include <stdint.h>
 
 #include "engine/bounds.h"
+#include "engine/compute/pooling.h"
 #include "engine/grammar/grammar.h"
 #include "engine/grammar/token_trie.h"
 #include "engine/model/model.h"
-#include "engine/compute/pooling.h"
-#include "engine/base/random.h"
 #include "engine/output/chat_parser.h"
-#include "engine/sampling/sampler.h"
 #include "engine/output/stop_strings.h"
+#include "engine/sampling/sampler.h"
 #include "engine/tokenizer/tokenizer.h"
+#include "policy/base/random.h"
 
 /* What requests are checked against, worked out once per model. */
 struct request_rules {

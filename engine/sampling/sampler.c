@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "engine/base/random.h"
+#include "policy/base/random.h"
 
 #define TOP_P_FIRST 64u /* candidates looked at first where only top-p limits them; then 8 times as many */
 

@@ -10,6 +10,7 @@
 #include "engine/tokenizer/bounds.h"
 #include "engine/tokenizer/space_mark.h"
 #include "engine/unicode/unicode.h"
+#include "policy/base/hash.h"
 
 /* ---- how bytes are spelt ---- */
 
@@ -71,7 +72,7 @@ static int choose_pretokenizer(struct bpe *b, const struct gguf *g, const char *
 }
 
 static uint32_t *slot_of(const struct bpe *b, int32_t left, int32_t right) {
-        uint64_t hash = ((uint64_t) (uint32_t) left << 32 | (uint32_t) right) * 0x9e3779b97f4a7c15u;
+        uint64_t hash = ((uint64_t) (uint32_t) left << 32 | (uint32_t) right) * HASH_SPREAD;
         for (uint32_t i = (uint32_t) (hash >> 32) & b->slots_mask;; i = (i + 1) & b->slots_mask) {
                 uint32_t slot = b->slots[i];
                 if (slot == 0 || (b->merges[slot - 1].left == left && b->merges[slot - 1].right == right))

@@ -16,6 +16,7 @@
 #include <string.h>
 
 #include "engine/tokenizer/bounds.h"
+#include "policy/base/hash.h"
 
 #define SLOT_ID_BITS 22u
 #define SLOT_ID_MASK ((1u << SLOT_ID_BITS) - 1)
@@ -36,7 +37,7 @@ int vocab_fail(struct gguf_error *reterr, int error, const char *format, ...) {
 /* ---- from text to id ---- */
 
 static uint64_t mix(uint64_t h) {
-        h *= 0x9e3779b97f4a7c15u; /* 2^64 / golden ratio: spreads the low bits upwards */
+        h *= HASH_SPREAD;
         return h ^ h >> 29;
 }
 

@@ -12,6 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "policy/base/hash.h"
+
 static const double warm_up_share = 0.04, last_rate_share = 0.02;
 static const double mean_keep = 0.9, square_keep = 0.98, clip_norm = 1.0, square_epsilon = 1e-9;
 
@@ -209,14 +211,8 @@ struct stamp {
         uint64_t step, random, next;
 };
 
-static uint64_t mix(uint64_t hash, const void *bytes, size_t count) {
-        for (size_t i = 0; i < count; i++)
-                hash = (hash ^ ((const uint8_t *) bytes)[i]) * 0x100000001b3u;
-        return hash;
-}
-
 static struct stamp stamp_of(const struct course *c) {
-        struct stamp s = { .magic = "HRDEMO1", .text = 0xcbf29ce484222325u, .settings = 0xcbf29ce484222325u };
+        struct stamp s = { .magic = "HRDEMO1", .text = HASH_START, .settings = HASH_START };
         const struct corpus *corpus = c->lesson.corpus;
         const struct net_shape *n = &c->layout.shape;
         double numbers[] = { (double) n->vocabulary,    (double) n->context,        (double) n->width,
@@ -226,12 +222,12 @@ static struct stamp stamp_of(const struct course *c) {
 
         for (size_t i = 0; i < corpus->items_count; i++) {
                 for (size_t q = 0; q < corpus->items[i].questions_count; q++)
-                        s.text = mix(s.text, corpus->items[i].questions[q], strlen(corpus->items[i].questions[q]) + 1);
-                s.text = mix(s.text, corpus->items[i].answer, strlen(corpus->items[i].answer) + 1);
+                        s.text = hash_bytes(s.text, corpus->items[i].questions[q], strlen(corpus->items[i].questions[q]) + 1);
+                s.text = hash_bytes(s.text, corpus->items[i].answer, strlen(corpus->items[i].answer) + 1);
         }
         for (size_t i = 0; i < corpus->systems_count; i++)
-                s.text = mix(s.text, corpus->systems[i], strlen(corpus->systems[i]) + 1);
-        s.settings = mix(s.settings, numbers, sizeof(numbers));
+                s.text = hash_bytes(s.text, corpus->systems[i], strlen(corpus->systems[i]) + 1);
+        s.settings = hash_bytes(s.settings, numbers, sizeof(numbers));
         s.step = c->step;
         s.random = c->random.state;
         s.next = c->lesson.next;

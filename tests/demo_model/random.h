@@ -9,16 +9,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "policy/base/splitmix64.h"
+
 struct random {
         uint64_t state;
 };
 
 static inline uint64_t random_bits(struct random *r) {
-        uint64_t z = (r->state += 0x9e3779b97f4a7c15u);
-
-        z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-        z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-        return z ^ (z >> 31);
+        return splitmix64(&r->state);
 }
 
 /* In [0, 1). */

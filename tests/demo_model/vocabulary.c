@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "policy/base/hash.h"
+
 const char *const vocabulary_control_names[VOCABULARY_CONTROLS_COUNT] = {
         [VOCABULARY_END_OF_TEXT] = "<|endoftext|>",
         [VOCABULARY_IM_START] = "<|im_start|>",
@@ -86,14 +88,13 @@ void learner_free(struct learner *l) {
 /* Until merges are learnt a word's ids are its bytes. */
 static int count_word(struct learner *l, const char *bytes, size_t length) {
         struct word word = { .length = length, .count = 1 };
-        uint32_t hash = 2166136261u;
+        uint32_t hash = HASH_START_32;
 
         if (length > VOCABULARY_PIECE_BYTES_MAX)
                 return 0; /* too rare to learn from */
-        for (size_t i = 0; i < length; i++) {
+        for (size_t i = 0; i < length; i++)
                 word.ids[i] = (unsigned char) bytes[i];
-                hash = (hash ^ word.ids[i]) * 16777619u;
-        }
+        hash = hash_bytes_32(hash, bytes, length);
         for (;; hash++) {
                 uint32_t *slot = &l->slots[hash % (2 * VOCABULARY_WORDS_MAX)];
 

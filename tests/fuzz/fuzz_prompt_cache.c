@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "daemon/cache/prefix_cache_dir.h"
+#include "policy/base/hash.h"
 
 #define FOOTER_BYTES   40u
 #define CHECKSUM_BYTES 8u
@@ -32,17 +33,16 @@ static void begin(void) {
         (void) snprintf(aside, sizeof(aside), "%s/damaged-0.kv", directory);
 }
 
-/* FNV-1a of what the footer says is the chain, and of the footer. */
+/* The hash of what the footer says is the chain, and of the footer. */
 static void make_good(uint8_t *bytes, size_t size) {
         if (size < FOOTER_BYTES)
                 return;
-        uint64_t hash = 0xcbf29ce484222325u, blocks = 0;
+        uint64_t blocks = 0;
         uint8_t *footer = bytes + size - FOOTER_BYTES;
         for (unsigned i = 0; i < 8; i++)
                 blocks |= (uint64_t) footer[16 + i] << 8 * i;
         size_t chain = blocks <= (size - FOOTER_BYTES) / 8 ? (size_t) blocks * 8 : size - FOOTER_BYTES;
-        for (size_t i = 0; i < chain + FOOTER_BYTES - CHECKSUM_BYTES; i++)
-                hash = (hash ^ (footer - chain)[i]) * 0x100000001b3u;
+        uint64_t hash = hash_bytes(HASH_START, footer - chain, chain + FOOTER_BYTES - CHECKSUM_BYTES);
         for (unsigned i = 0; i < CHECKSUM_BYTES; i++)
                 footer[FOOTER_BYTES - CHECKSUM_BYTES + i] = (uint8_t) (hash >> 8 * i);
 }

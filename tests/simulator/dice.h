@@ -2,6 +2,7 @@
 #ifndef HEADROOM_TESTS_SIMULATOR_DICE_H
 #define HEADROOM_TESTS_SIMULATOR_DICE_H
 
+#include "policy/base/splitmix64.h"
 #include "tests/simulator/world.h"
 
 static inline uint64_t dice_bits(struct dice *d) {
@@ -12,10 +13,7 @@ static inline uint64_t dice_bits(struct dice *d) {
 }
 
 static inline void dice_init(struct dice *d, uint64_t seed) {
-        uint64_t z = seed + UINT64_C(0x9e3779b97f4a7c15);
-        z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
-        z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
-        d->state = (z ^ (z >> 31)) | 1;
+        d->state = splitmix64(&seed) | 1;
 }
 
 /* 0 <= x < 1 */

@@ -12,11 +12,11 @@
 #include <string.h>
 
 #include "engine/base/clock.h"
+#include "engine/base/text_file.h"
 #include "engine/grammar/constraint.h"
 #include "engine/json_schema/schema.h"
-#include "engine/base/random.h"
 #include "engine/sampling/sampler.h"
-#include "engine/base/text_file.h"
+#include "policy/base/random.h"
 
 #define TOKENS_MAX 300u
 #define SCHEMA_MAX (1u << 20)

@@ -9,11 +9,11 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "engine/grammar/gbnf.h"
 #include "engine/grammar/constraint.h"
+#include "engine/grammar/gbnf.h"
 #include "engine/json_schema/schema.h"
 #include "engine/model/model.h"
-#include "engine/base/random.h"
+#include "policy/base/random.h"
 #include "tests/tiny_vocab.h"
 
 #define MODEL      "tests/demo_model/headroom-demo-small.gguf"

@@ -14,7 +14,7 @@
 #include "engine/base/clock.h"
 #include "engine/grammar/gbnf.h"
 #include "engine/grammar/matcher.h"
-#include "engine/base/random.h"
+#include "policy/base/random.h"
 
 /* ---- refused ---- */
 

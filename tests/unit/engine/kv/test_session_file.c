@@ -14,10 +14,10 @@
 #include <unistd.h>
 #include <cmocka.h>
 
-#include "policy/base/crc32c.h"
-#include "engine/model/model.h"
-#include "engine/base/random.h"
 #include "engine/kv/session_file.h"
+#include "engine/model/model.h"
+#include "policy/base/crc32c.h"
+#include "policy/base/random.h"
 
 #define TOKENS 150u /* two whole blocks, and a part of one */
 #define KNOWN  160u

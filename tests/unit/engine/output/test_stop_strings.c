@@ -6,8 +6,8 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "engine/base/random.h"
 #include "engine/output/stop_strings.h"
+#include "policy/base/random.h"
 
 /* STRINGS separated by '|'. */
 static struct stop_set set_of(const char *strings) {

@@ -10,8 +10,8 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "engine/base/random.h"
 #include "engine/sampling/sampler.h"
+#include "policy/base/random.h"
 
 #define VOCAB 1000u
 #define DRAWS 6000u

@@ -11,7 +11,7 @@
 #include <string.h>
 
 #include "engine/runtime/engine.h"
-#include "engine/base/random.h"
+#include "policy/base/random.h"
 
 #define MODEL      "tests/demo_model/headroom-demo-small.gguf"
 #define IDS_MAX    400u

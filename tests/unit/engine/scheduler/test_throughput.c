@@ -9,8 +9,8 @@
 #include <cmocka.h>
 
 #include "engine/scheduler/throttle.h"
-#include "engine/base/random.h"
 #include "engine/scheduler/throughput.h"
+#include "policy/base/random.h"
 
 /* A machine: a step reads all weights, works for each token and reads the KV of each stored token; with a fifth of noise. */
 struct machine {

@@ -3,8 +3,8 @@
  * Family of Simple Fast Space-Efficient Statistically Good Algorithms for Random Number Generation", 2014).
  * Nothing secret may depend on it.
  */
-#ifndef HEADROOM_ENGINE_BASE_RANDOM_H
-#define HEADROOM_ENGINE_BASE_RANDOM_H
+#ifndef HEADROOM_POLICY_BASE_RANDOM_H
+#define HEADROOM_POLICY_BASE_RANDOM_H
 
 #include <stdint.h>
 
