@@ -1,6 +1,7 @@
 /*
  * fleet_internal.h - the objects behind models.h and requests/request.h, for their own files alone.
  *
+ *      state/tick.c      the time, and asking for a tick
  *      models.c          the loop's side: one tick, its timer, start and stop
  *      admit.c    accounts, the question to policy, and what follows from the answer
  *      snapshot.c     what the governor sees of it
@@ -44,6 +45,7 @@
 #include "daemon/cache/prefix_cache.h"
 #include "daemon/requests/queue.h"
 #include "daemon/base/meminfo.h"
+#include "daemon/state/tick.h"
 #include "engine/gguf/files.h"
 #include "policy/admission/admission.h"
 #include "policy/admission/backoff.h"
@@ -221,7 +223,8 @@ struct fleet {
         uint32_t inspections_count;
         struct footprints *footprints;
 
-        uv_idle_t soon;   /* runs the tick before the loop sleeps */
+        uv_idle_t soon; /* runs the tick before the loop sleeps ... */
+        uv_idle_cb on_soon;
         uv_timer_t timer; /* runs it when something is due */
         uint32_t handles_open;
         bool poked;      /* a tick is on its way */
@@ -272,12 +275,6 @@ static inline struct ask *ask_of(struct queue_link *link) {
 static inline struct verb *verb_of(struct queue_link *link) {
         return (struct verb *) link;
 }
-
-/* models.c */
-uint64_t fleet_clock_ms(void);
-void fleet_poke(struct fleet *f);                /* tick before the loop sleeps */
-void fleet_due(struct fleet *f, uint64_t at_ms); /* tick at that time, or earlier */
-void fleet_observe_memory(struct fleet *f, uint64_t age_max_ms);
 
 /* admit.c */
 void fleet_admit(struct fleet *f);
@@ -347,7 +344,6 @@ bool prompts_take_spoilt(struct model *m, struct ask *ask, const cJSON *frame);
 
 /* measure.c */
 void fleet_measure(struct fleet *f);
-void fleet_measure_want(struct model *m);
 
 /* operator.c */
 void verbs_finish(struct fleet *f, struct queue *verbs, const struct failure *failure);

@@ -10,11 +10,6 @@
 #include "daemon/system/log.h"
 #include "policy/base/sat.h"
 
-void fleet_measure_want(struct model *m) {
-        m->engine.measure_wanted = true;
-        fleet_poke(m->fleet);
-}
-
 static uint64_t measure_due(const struct model *m) {
         const struct tenure *e = &m->engine;
         if (!e->process || (m->life != LIFE_LOADING && m->life != LIFE_READY && m->life != LIFE_DRAINING))

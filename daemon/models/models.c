@@ -13,38 +13,9 @@
 
 #include "daemon/models/fleet_internal.h"
 #include "daemon/system/log.h"
-#include "daemon/base/cgroup_limits.h"
 #include "policy/base/sat.h"
 
 #define FLEET_HANDLES 3
-
-uint64_t fleet_clock_ms(void) {
-        return uv_hrtime() / 1000000;
-}
-
-void fleet_due(struct fleet *f, uint64_t at_ms) {
-        f->due_ms = u64_min(f->due_ms, at_ms);
-}
-
-void fleet_observe_memory(struct fleet *f, uint64_t age_max_ms) {
-        uint64_t now = fleet_clock_ms();
-        if (f->memory_known && age_max_ms > 0 && sat_sub(now, f->memory_read_ms) < age_max_ms)
-                return;
-        int r = memory_read(f->proc, &f->memory);
-        f->memory_read_ms = now;
-        if (r == 0) {
-                cgroup_limit_apply(f->proc, f->sys, &f->memory);
-                f->memory_known = true;
-                return;
-        }
-        /* Not seeing is no reason to admit: nothing is available until it is seen again. */
-        f->memory.available_bytes = 0;
-        if (f->memory_known || f->memory.total_bytes == 0)
-                log_error("memory_unknown", LOG_TEXT("path", "/proc/meminfo"), LOG_TEXT("error", strerror(-r)),
-                          LOG_TEXT("effect", "no model is loaded until it can be read"));
-        f->memory_known = false;
-        f->memory.total_bytes = u64_max(f->memory.total_bytes, f->config->ram_bytes);
-}
 
 /* --- stopping --- */
 
@@ -88,17 +59,8 @@ static void finish_if_quiet(struct fleet *f) {
 
 /* --- the tick --- */
 
-static void on_soon(uv_idle_t *idle);
-
 static void on_timer(uv_timer_t *timer) {
         fleet_poke(timer->data);
-}
-
-void fleet_poke(struct fleet *f) {
-        if (f->poked || f->stopped)
-                return;
-        f->poked = true;
-        (void) uv_idle_start(&f->soon, on_soon);
 }
 
 static void tick(struct fleet *f) {
@@ -193,6 +155,7 @@ int fleet_new(uv_loop_t *loop, const struct config *config, struct fleet **ret) 
         (void) uv_idle_init(loop, &f->soon);
         (void) uv_timer_init(loop, &f->timer);
         (void) uv_timer_init(loop, &f->beat);
+        f->on_soon = on_soon;
         f->soon.data = f->timer.data = f->beat.data = f;
         f->handles_open = FLEET_HANDLES;
         for (uint32_t i = 0; i < config->models_count; i++)
