@@ -17,6 +17,7 @@
 #include "daemon/system/log.h"
 #include "daemon/cache/prefix_cache.h"
 #include "daemon/governor/recorder.h"
+#include "daemon/state/lookup.h"
 
 /* The group of the socket's file, or our own where it cannot be told. */
 static gid_t group_of_socket(int fd) {

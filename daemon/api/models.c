@@ -3,6 +3,7 @@
 
 #include "daemon/api/api_internal.h"
 #include "daemon/api/model_json.h"
+#include "daemon/state/lookup.h"
 
 static cJSON *describe(const struct api *api, uint32_t index) {
         struct model_status m;

@@ -2,6 +2,8 @@
  * fleet_internal.h - the objects behind models.h and requests/request.h, for their own files alone.
  *
  *      state/tick.c      the time, and asking for a tick
+ *      state/account.c   what a model counts for
+ *      state/lookup.c    finding a model by its name
  *      models.c          the loop's side: one tick, its timer, start and stop
  *      admit.c    accounts, the question to policy, and what follows from the answer
  *      snapshot.c     what the governor sees of it
@@ -45,6 +47,8 @@
 #include "daemon/cache/prefix_cache.h"
 #include "daemon/requests/queue.h"
 #include "daemon/base/meminfo.h"
+#include "daemon/state/account.h"
+#include "daemon/state/lookup.h"
 #include "daemon/state/tick.h"
 #include "engine/gguf/files.h"
 #include "policy/admission/admission.h"
@@ -278,14 +282,6 @@ static inline struct verb *verb_of(struct queue_link *link) {
 
 /* admit.c */
 void fleet_admit(struct fleet *f);
-/* What it needs at the precision that it has come down to. */
-struct footprint model_footprint(const struct model *m);
-uint64_t model_account_bytes(const struct model *m);
-enum account_state model_account_state(const struct model *m);
-bool model_has_account(const struct model *m);
-uint32_t model_running(const struct model *m); /* requests that are not suspended */
-uint64_t fleet_weights_max(const struct fleet *f);
-
 /* More bytes for one that is loaded already. */
 bool fleet_has_room(struct fleet *f, uint64_t bytes);
 

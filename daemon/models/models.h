@@ -78,8 +78,6 @@ void fleet_status(struct fleet *f, struct fleet_status *ret);
 void fleet_prompt_cache(const struct fleet *f, struct prompt_cache_figures *ret);
 uint32_t fleet_models_count(const struct fleet *f);
 void fleet_model_status(struct fleet *f, uint32_t index, struct model_status *ret);
-/* By id or alias; -ENOENT. */
-int fleet_model_find(const struct fleet *f, const char *name, uint32_t *ret_index);
 
 /*
  * The operator's verbs; ON_DONE is called once from the loop: failure NULL when it worked.

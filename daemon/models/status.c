@@ -1,32 +1,9 @@
 /* status.c - what the API, the control socket and the metrics may see. Reads only: looking wakes and resets nothing. */
-#include <errno.h>
-#include <string.h>
-
 #include "daemon/models/fleet_internal.h"
 #include "policy/base/sat.h"
 
 uint32_t fleet_models_count(const struct fleet *f) {
         return f->models_count;
-}
-
-static bool has_name(const struct config_model *c, const char *name) {
-        if (!strcmp(c->id, name))
-                return true;
-        for (uint32_t i = 0; i < c->aliases_count; i++) {
-                if (!strcmp(c->aliases[i], name))
-                        return true;
-        }
-        return false;
-}
-
-int fleet_model_find(const struct fleet *f, const char *name, uint32_t *ret_index) {
-        for (uint32_t i = 0; i < f->models_count; i++) {
-                if (has_name(f->models[i].config, name)) {
-                        *ret_index = i;
-                        return 0;
-                }
-        }
-        return -ENOENT;
 }
 
 static int64_t expires_in_ms(const struct model *m, uint64_t now) {

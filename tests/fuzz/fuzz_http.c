@@ -23,6 +23,7 @@
 #include "daemon/system/log.h"
 #include "daemon/cache/prefix_cache.h"
 #include "daemon/governor/recorder.h"
+#include "daemon/state/lookup.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -14,6 +14,7 @@
 #include "daemon/governor/governor.h"
 #include "daemon/cache/prefix_cache.h"
 #include "daemon/governor/recorder.h"
+#include "daemon/state/lookup.h"
 
 struct ask {
         const struct ask_events *events;

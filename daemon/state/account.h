@@ -1,0 +1,23 @@
+/* account.h - what a model counts for: its bytes, its state, its requests. Reads only. */
+#ifndef HEADROOM_DAEMON_STATE_ACCOUNT_H
+#define HEADROOM_DAEMON_STATE_ACCOUNT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "policy/admission/admission.h"
+#include "policy/admission/footprint.h"
+
+struct fleet;
+struct model;
+
+/* What it needs at the precision that it has come down to. */
+struct footprint model_footprint(const struct model *m);
+uint64_t model_account_bytes(const struct model *m);
+enum account_state model_account_state(const struct model *m);
+bool model_has_account(const struct model *m);
+uint32_t model_running(const struct model *m); /* requests that are not suspended */
+/* What the weights of all models together may fill. */
+uint64_t fleet_weights_max(const struct fleet *f);
+
+#endif
