@@ -11,11 +11,6 @@
 #include "daemon/system/log.h"
 #include "policy/base/sat.h"
 
-void govern_tell(struct fleet *f, const struct act *act, int result) {
-        if (f->on_act)
-                f->on_act(f->on_act_user, act, result);
-}
-
 static struct model *model_of(struct fleet *f, const struct act *act) {
         return act->model < f->models_count ? &f->models[act->model] : NULL;
 }
@@ -259,16 +254,4 @@ void govern_tick(struct fleet *f) {
                 obey_act(f, &f->deferred[i]);
         f->deferred_count = 0;
         heat_tick(f);
-}
-
-void govern_forget(struct model *m) {
-        struct tenure *e = &m->engine;
-        for (uint32_t i = 0; i < ORDERS_MAX; i++) {
-                struct order order = e->orders[i];
-                e->orders[i] = (struct order){ 0 };
-                if (order.id != 0 && order.act.kind != ACT_NONE)
-                        govern_tell(m->fleet, &order.act, -ESRCH);
-        }
-        e->suspending = (struct act){ 0 };
-        e->cycled = false;
 }

@@ -4,6 +4,7 @@
  *      state/tick.c      the time, and asking for a tick
  *      state/account.c   what a model counts for
  *      state/lookup.c    finding a model by its name
+ *      state/outcome.c   what became of an act
  *      models.c          the loop's side: one tick, its timer, start and stop
  *      admit.c    accounts, the question to policy, and what follows from the answer
  *      snapshot.c     what the governor sees of it
@@ -49,6 +50,7 @@
 #include "daemon/base/meminfo.h"
 #include "daemon/state/account.h"
 #include "daemon/state/lookup.h"
+#include "daemon/state/outcome.h"
 #include "daemon/state/tick.h"
 #include "engine/gguf/files.h"
 #include "policy/admission/admission.h"
@@ -287,9 +289,6 @@ bool fleet_has_room(struct fleet *f, uint64_t bytes);
 
 /* governor/apply.c */
 void govern_tick(struct fleet *f);
-void govern_tell(struct fleet *f, const struct act *act, int result);
-/* The engine is gone: what it was asked for will not come. */
-void govern_forget(struct model *m);
 
 /* engines/control.c */
 /* SETTINGS is taken over, NULL is fine. 0; -EBUSY: too many are unanswered; -errno. */
