@@ -19,7 +19,8 @@
  *      operator.c    the operator's load and unload
  *      model_inspect.c  one model's files and their size
  *      model.c          one model's life: events, acts, and the end of an engine
- *      requests/model_asks.c     one model's requests: waiting, sent, answered, given back
+ *      engines/frames.c        what an engine says
+ *      requests/waiting.c, send.c, answer.c   one model's requests: waiting, sent, answered, given back
  *      requests/gate.c          what may not begin at the moment, and who is told why
  *      requests/request.c       an ask as its owner sees it
  *
@@ -48,6 +49,11 @@
 #include "daemon/cache/prefix_cache.h"
 #include "daemon/requests/queue.h"
 #include "daemon/base/meminfo.h"
+#include "daemon/engines/frames.h"
+#include "daemon/requests/answer.h"
+#include "daemon/requests/ask.h"
+#include "daemon/requests/send.h"
+#include "daemon/requests/waiting.h"
 #include "daemon/state/account.h"
 #include "daemon/state/lookup.h"
 #include "daemon/state/outcome.h"
@@ -381,23 +387,5 @@ enum reason holds_ask(const struct model *m, const struct ask *ask);
 struct ask *holds_next(const struct model *m);
 /* REASON's sentence with the numbers that it was held by. */
 void holds_failure(const struct model *m, enum reason reason, struct failure *ret);
-
-/* requests/model_asks.c */
-void asks_wait(struct model *m, struct ask *ask); /* into the queue, at its place */
-void asks_send(struct model *m);
-void asks_expire(struct model *m);
-void asks_tell_why(struct model *m);
-/* False: the frame is not what its type says; the engine has lost its mind. */
-bool asks_take_frame(struct model *m, enum engine_says says, uint64_t id, const cJSON *frame);
-/* The engine is gone: who was told nothing yet waits again, at the head (if RETRY); the others fail. */
-void asks_give_back(struct model *m, const struct failure *failure, bool retry);
-void asks_fail(struct model *m, struct queue *asks, const struct failure *failure);
-/* A request has ended, well or not: its place is free, and the engine may have grown. */
-void asks_note_end(struct model *m);
-/* How full is the cache? Only asked while nothing runs, so that the answer stays true while we measure. */
-void asks_ask_statistics(struct model *m);
-void ask_free(struct ask *ask);
-/* The request with that id on the wire; NULL: it has left. */
-struct ask *asks_running(const struct model *m, uint64_t id);
 
 #endif

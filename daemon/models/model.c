@@ -119,7 +119,7 @@ static bool on_frame(void *user, enum engine_says says, uint64_t id, const cJSON
                 model_event(m, LIFE_EVENT_FAILED);
                 return true;
         }
-        return asks_take_frame(m, says, id, frame);
+        return engine_take_frame(m, says, id, frame);
 }
 
 static void on_broken(void *user, const char *sentence) {

@@ -1,0 +1,56 @@
+/* frames.c - see frames.h. */
+#include "daemon/engines/frames.h"
+
+#include "daemon/models/fleet_internal.h"
+
+static bool take_suspended(struct ask *ask, const cJSON *frame) {
+        const cJSON *bytes = cJSON_GetObjectItemCaseSensitive(frame, "bytes");
+        const cJSON *error = cJSON_GetObjectItemCaseSensitive(frame, "error");
+        if (error ? !cJSON_IsString(error) : !cJSON_IsNumber(bytes) || !(bytes->valuedouble >= 0))
+                return false;
+        ask->suspended = !error;
+        suspension_answered(ask, !error);
+        /* A stream that stops in the middle is told why. Its owner may leave in the callback. */
+        if (ask->suspended && ask->events.on_waiting)
+                ask->events.on_waiting(ask->user, "memory is short: this request waits on disk, and will go on");
+        return true;
+}
+
+static bool take_restored(struct ask *ask, const cJSON *frame) {
+        ask->suspended = false;
+        suspension_answered(ask, true);
+        return cJSON_IsBool(cJSON_GetObjectItemCaseSensitive(frame, "recomputed"));
+}
+
+static bool take_statistics(struct model *m, const cJSON *frame) {
+        if (!engine_report_read(frame, &m->engine.report))
+                return false;
+        orders_compare(m);
+        m->engine.kv_known = m->running.count == 0;
+        fleet_measure_want(m);
+        return true;
+}
+
+static bool take_about(struct model *m, struct ask *ask, enum engine_says says, const cJSON *frame) {
+        switch (says) {
+        case ENGINE_SAYS_SUSPENDED: return take_suspended(ask, frame);
+        case ENGINE_SAYS_RESTORED: return take_restored(ask, frame);
+        case ENGINE_SAYS_RECALL: return prompts_take_recall(m, ask, frame);
+        case ENGINE_SAYS_SPOILT: return prompts_take_spoilt(m, ask, frame);
+        default: return asks_take_answer(m, ask, says, frame);
+        }
+}
+
+bool engine_take_frame(struct model *m, enum engine_says says, uint64_t id, const cJSON *frame) {
+        if (says == ENGINE_SAYS_STATISTICS)
+                return take_statistics(m, frame);
+        if ((says == ENGINE_SAYS_CONTROLLED || says == ENGINE_SAYS_ERROR) &&
+            order_answered(m, id, says == ENGINE_SAYS_CONTROLLED))
+                return true;
+        if (says == ENGINE_SAYS_OFFERED)
+                return prompts_take_offered(m, id, frame);
+        if (says == ENGINE_SAYS_KEPT)
+                return prompts_take_kept(m, id, frame);
+        struct ask *ask = asks_running(m, id);
+        return !ask || take_about(m, ask, says, frame); /* none: cancelled, and the engine had not heard yet */
+}

@@ -1,0 +1,16 @@
+/* frames.h - what a loaded engine says, passed to whom it concerns: its reports and orders here, answers to the requests. */
+#ifndef HEADROOM_DAEMON_ENGINES_FRAMES_H
+#define HEADROOM_DAEMON_ENGINES_FRAMES_H
+
+#include <cjson/cJSON.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "daemon/engines/process.h"
+
+struct model;
+
+/* ID: of the request or the order that it is about. False: the frame is not what its type says; the engine has lost its mind. */
+bool engine_take_frame(struct model *m, enum engine_says says, uint64_t id, const cJSON *frame);
+
+#endif

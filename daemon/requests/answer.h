@@ -1,0 +1,16 @@
+/* answer.h - what an engine answers to a request, read from its frames and told to the owner. */
+#ifndef HEADROOM_DAEMON_REQUESTS_ANSWER_H
+#define HEADROOM_DAEMON_REQUESTS_ANSWER_H
+
+#include <cjson/cJSON.h>
+#include <stdbool.h>
+
+#include "daemon/engines/process.h"
+#include "daemon/requests/request.h"
+
+struct model;
+
+/* False: the frame is not what its type says. ASK may be gone afterwards. */
+bool asks_take_answer(struct model *m, struct ask *ask, enum engine_says says, const cJSON *frame);
+
+#endif

@@ -1,0 +1,88 @@
+/* send.c - see send.h. */
+#include "daemon/requests/send.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "daemon/models/fleet_internal.h"
+#include "engine/wire/wire.h"
+
+static bool add_embed_fields(cJSON *message, const cJSON *body) {
+        static const char *const fields[] = { "input", "dimensions", "truncate" };
+        for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
+                cJSON *item = cJSON_GetObjectItemCaseSensitive(body, fields[i]);
+                if (item && !cJSON_AddItemReferenceToObject(message, fields[i], item))
+                        return false;
+        }
+        return true;
+}
+
+static cJSON *message_of(const struct ask *ask) {
+        cJSON *message = cJSON_CreateObject();
+        bool embeds = ask->kind == ASK_EMBED;
+        bool good = message && cJSON_AddStringToObject(message, "type", embeds ? WIRE_EMBED : WIRE_GENERATE);
+        if (good && embeds) {
+                good = add_embed_fields(message, ask->body);
+        } else if (good) {
+                good = cJSON_AddStringToObject(message, "kind", ask->kind == ASK_CHAT ? "chat" : "completion") &&
+                       cJSON_AddItemReferenceToObject(message, "body", ask->body);
+        }
+        if (good)
+                return message;
+        cJSON_Delete(message);
+        return NULL;
+}
+
+static int send_ask(struct model *m, struct ask *ask) {
+        cJSON *message = message_of(ask);
+        if (!message)
+                return -ENOMEM;
+        int r = engine_process_request(m->engine.process, message, &ask->id);
+        cJSON_Delete(message);
+        if (r < 0)
+                return r;
+        ask->attempts++;
+        m->engine.kv_known = false;
+        if (m->running.count == 0)
+                m->engine.heard_ms = fleet_clock_ms();
+        if (ask->paused)
+                engine_process_about(m->engine.process, WIRE_PAUSE, ask->id);
+        return 0;
+}
+
+/* An engine says what its context can hold at the most, and is spared the rest: its account has no room for it. */
+static void fail_unsendable(const struct model *m, struct ask *ask, int error) {
+        struct failure failure;
+        if (error == -EMSGSIZE) {
+                failure_set(&failure, REASON_ENGINE_DIED, "the request is longer than the context of %u tokens can hold",
+                            m->engine.n_ctx);
+                failure.status = 400;
+                failure.kind = "exceed_context_size_error";
+                failure.retry_after_s = 0;
+                failure.should_retry = -1;
+                failure.n_ctx = m->engine.n_ctx;
+                failure.n_prompt_tokens = failure.n_ctx + 1; /* at the least */
+        } else {
+                failure_set(&failure, REASON_ENGINE_DIED, "no memory to pass the request to the engine");
+                failure.status = 503;
+        }
+        (void) strcpy(failure.code, error == -EMSGSIZE ? "request_too_large" : "out_of_memory");
+        ask_fail(ask, &failure);
+}
+
+void asks_send(struct model *m) {
+        while (m->life == LIFE_READY && model_running(m) < m->engine.parallel && engine_process_listens(m->engine.process)) {
+                struct ask *ask = holds_next(m);
+                if (!ask)
+                        return;
+                int r = send_ask(m, ask);
+                if (r == -EPIPE)
+                        return; /* it is about to be told that the engine has gone */
+                queue_leave(&ask->link);
+                m->fleet->waiting_count--;
+                if (r < 0)
+                        fail_unsendable(m, ask, r);
+                else
+                        queue_append(&m->running, &ask->link);
+        }
+}

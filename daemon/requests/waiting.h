@@ -1,0 +1,23 @@
+/*
+ * waiting.h - one model's requests while they wait: in the order of their turns, told why, given up when it takes too long.
+ * When the engine dies, whoever was told nothing yet waits again where it stood.
+ */
+#ifndef HEADROOM_DAEMON_REQUESTS_WAITING_H
+#define HEADROOM_DAEMON_REQUESTS_WAITING_H
+
+#include <stdbool.h>
+
+#include "daemon/requests/queue.h"
+#include "daemon/requests/request.h"
+
+struct model;
+
+void asks_wait(struct model *m, struct ask *ask); /* into the queue, at its place */
+void asks_expire(struct model *m);
+void asks_tell_why(struct model *m);
+/* The engine is gone: who was told nothing yet waits again, at the head (if RETRY); the others fail. */
+void asks_give_back(struct model *m, const struct failure *failure, bool retry);
+/* ASKS: those that wait, or those that run. */
+void asks_fail(struct model *m, struct queue *asks, const struct failure *failure);
+
+#endif
