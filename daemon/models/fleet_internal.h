@@ -45,6 +45,8 @@
 #include "daemon/governor/apply.h"
 #include "daemon/models/footprints.h"
 #include "daemon/models/inspection.h"
+#include "daemon/models/model_files.h"
+#include "daemon/models/verbs.h"
 #include "daemon/models/model_state.h"
 #include "daemon/cache/prefix_cache.h"
 #include "daemon/requests/queue.h"
@@ -58,7 +60,6 @@
 #include "daemon/state/lookup.h"
 #include "daemon/state/outcome.h"
 #include "daemon/state/tick.h"
-#include "engine/gguf/files.h"
 #include "policy/admission/admission.h"
 #include "policy/admission/backoff.h"
 #include "policy/admission/footprint.h"
@@ -87,24 +88,6 @@ struct ask {
         uint64_t recalled; /* ... and was given this one; 0: none */
         bool spoke;        /* some of the answer was told */
         const char *why;   /* last told by on_waiting */
-};
-
-/* The operator waits for a load or an unload to be done. */
-struct verb {
-        struct queue_link link; /* first */
-        fleet_done *on_done;
-        void *user;
-        uint64_t since_ms;
-        bool force; /* unload: running requests end too */
-        bool failed;
-        struct failure failure;
-};
-
-/* What identifies the files of a model: as long as it stays, what was read from them stays true. */
-struct files_identity {
-        uint64_t bytes;
-        uint64_t key; /* made of names, sizes and times */
-        int64_t modified_s;
 };
 
 /* A control frame that the engine has not answered yet. */
@@ -284,10 +267,6 @@ static inline struct ask *ask_of(struct queue_link *link) {
         return (struct ask *) link;
 }
 
-static inline struct verb *verb_of(struct queue_link *link) {
-        return (struct verb *) link;
-}
-
 /* admit.c */
 void fleet_admit(struct fleet *f);
 /* More bytes for one that is loaded already. */
@@ -347,25 +326,11 @@ bool prompts_take_spoilt(struct model *m, struct ask *ask, const cJSON *frame);
 void fleet_measure(struct fleet *f);
 
 /* operator.c */
-void verbs_finish(struct fleet *f, struct queue *verbs, const struct failure *failure);
-void verbs_tell(struct fleet *f);
 void verbs_unload(struct model *m);
-/* A load that is held for longer than wait_timeout is given up. */
-void verbs_expire(struct model *m);
 
 /* model_inspect.c */
-struct open_files {
-        uint32_t count;
-        int fds[MODEL_FILES_MAX];
-        struct files_identity identity;
-};
-
-/* All files of the model, open. 0, or -errno and the sentence. */
-int model_open_files(const struct model *m, struct open_files *ret, char *reterr, size_t reterr_size);
-void model_files_close(struct open_files *o);
 /* Finds out its size: the answer may come at once (known already) or later. */
 void model_inspect(struct model *m);
-void model_refuse_load(struct model *m, const char *sentence);
 
 /* model.c */
 void model_init(struct model *m, struct fleet *f, const struct config_model *config, uint32_t index);
@@ -377,6 +342,7 @@ void model_tick(struct model *m);
 void model_leave(struct model *m, enum reason why, const char *for_whom);
 /* The waiters are told, then it is given up. */
 void model_refuse(struct model *m, const struct failure *failure);
+void model_refuse_load(struct model *m, const char *sentence);
 
 /* requests/gate.c */
 /* May its load begin? One that only requests of the batch class want waits with them. */

@@ -2,7 +2,7 @@
  * model.c - one model's life: what happened to it, what is done about it, and what is left when its engine is gone.
  *
  * model_event is the only place where `life` changes; the table in model_state.c says how. An act may raise the next event (a
- * size that is already known), so model_event sets the state before it acts.
+ * load that is refused), so model_event sets the state before it acts.
  */
 #include <assert.h>
 #include <errno.h>
@@ -61,6 +61,12 @@ void model_refuse(struct model *m, const struct failure *failure) {
         verbs_finish(m->fleet, &m->loads, &told);
         model_event(m, LIFE_EVENT_REFUSED);
         asks_fail(m, &m->waiting, &told);
+}
+
+void model_refuse_load(struct model *m, const char *sentence) {
+        struct failure failure;
+        failure_set(&failure, REASON_LOAD_FAILED, "model '%s' cannot be loaded: %s", m->config->id, sentence);
+        model_refuse(m, &failure);
 }
 
 /* --- the engine --- */
@@ -369,7 +375,6 @@ static void forget(struct model *m) {
 static void act(struct model *m, enum life_act what) {
         switch (what) {
         case LIFE_ACT_NONE: break;
-        case LIFE_ACT_INSPECT: model_inspect(m); break;
         case LIFE_ACT_START: start_engine(m); break;
         case LIFE_ACT_SHUT_DOWN:
                 begin_stopping(m);
@@ -509,18 +514,11 @@ static void tick_absent(struct model *m) {
 }
 
 void model_tick(struct model *m) {
-        if (m->unload_asked)
-                verbs_unload(m);
         asks_expire(m);
         verbs_expire(m);
         switch (m->life) {
         case LIFE_ABSENT: tick_absent(m); break;
         case LIFE_INSPECTING:
-                if (!model_wanted(m))
-                        model_event(m, LIFE_EVENT_UNWANTED);
-                else
-                        model_inspect(m);
-                break;
         case LIFE_WAITING:
                 if (!model_wanted(m))
                         model_event(m, LIFE_EVENT_UNWANTED);
@@ -535,5 +533,4 @@ void model_tick(struct model *m) {
         case LIFE_STOPPING: tick_stopping(m); break;
         case LIFE_COUNT: break;
         }
-        asks_tell_why(m);
 }

@@ -11,7 +11,7 @@
 /* clang-format off */
 static const struct life_step steps[LIFE_COUNT][LIFE_EVENT_COUNT] = {
         [LIFE_ABSENT] = {
-                [LIFE_EVENT_WANTED]    = GO(INSPECTING, INSPECT),
+                [LIFE_EVENT_WANTED]    = STAY(INSPECTING),        /* the tick finds out its size */
         },
         [LIFE_INSPECTING] = {
                 [LIFE_EVENT_WANTED]    = STAY(INSPECTING),

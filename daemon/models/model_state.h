@@ -29,7 +29,6 @@ enum life_event {
 
 enum life_act {
         LIFE_ACT_NONE,
-        LIFE_ACT_INSPECT,    /* find out its size */
         LIFE_ACT_START,      /* start the engine */
         LIFE_ACT_SHUT_DOWN,  /* ask the engine to exit; after stop_timeout it is killed */
         LIFE_ACT_AWAIT_EXIT, /* it exits by itself; if not, it is killed */

@@ -59,6 +59,18 @@ static void finish_if_quiet(struct fleet *f) {
 
 /* --- the tick --- */
 
+/* Whoever waits is told why at last: where the model is then is where it will be for a while. */
+static void tick_model(struct model *m) {
+        if (m->fleet->stopping)
+                stop_model(m);
+        if (m->unload_asked)
+                verbs_unload(m);
+        model_tick(m);
+        if (m->life == LIFE_INSPECTING)
+                model_inspect(m);
+        asks_tell_why(m);
+}
+
 static void on_timer(uv_timer_t *timer) {
         fleet_poke(timer->data);
 }
@@ -67,11 +79,8 @@ static void tick(struct fleet *f) {
         f->now_ms = fleet_clock_ms();
         f->due_ms = f->now_ms + HEARTBEAT_MS;
         govern_tick(f);
-        for (uint32_t i = 0; i < f->models_count; i++) {
-                if (f->stopping)
-                        stop_model(&f->models[i]);
-                model_tick(&f->models[i]);
-        }
+        for (uint32_t i = 0; i < f->models_count; i++)
+                tick_model(&f->models[i]);
         if (!f->stopping)
                 fleet_admit(f);
         fleet_measure(f);

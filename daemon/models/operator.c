@@ -1,49 +1,8 @@
 /*
  * operator.c - the operator's load and unload. Each is answered once, from the loop, never from inside the call.
  */
-#include <stdlib.h>
-
 #include "daemon/models/fleet_internal.h"
 #include "daemon/system/log.h"
-#include "policy/base/sat.h"
-
-static struct verb *verb_new(fleet_done *on_done, void *user) {
-        struct verb *v = calloc(1, sizeof(*v));
-        if (!v)
-                abort(); /* a few hundred bytes: there is nothing left to answer with either */
-        v->on_done = on_done;
-        v->user = user;
-        v->since_ms = fleet_clock_ms();
-        return v;
-}
-
-static void finish(struct fleet *f, struct verb *v, const struct failure *failure) {
-        queue_leave(&v->link);
-        if (failure) {
-                v->failed = true;
-                v->failure = *failure;
-        }
-        queue_append(&f->finished_verbs, &v->link);
-        fleet_poke(f);
-}
-
-void verbs_finish(struct fleet *f, struct queue *verbs, const struct failure *failure) {
-        while (verbs->first)
-                finish(f, verb_of(verbs->first), failure);
-}
-
-void verbs_tell(struct fleet *f) {
-        for (struct queue_link *link; (link = queue_take(&f->finished_verbs));) {
-                struct verb *v = verb_of(link);
-                struct failure failure = v->failure;
-                bool failed = v->failed;
-                fleet_done *on_done = v->on_done;
-                void *user = v->user;
-                free(v);
-                if (on_done)
-                        on_done(user, failed ? &failure : NULL);
-        }
-}
 
 /* The model, or NULL after V has been answered. */
 static struct model *find(struct fleet *f, const char *name, struct verb *v) {
@@ -55,7 +14,7 @@ static struct model *find(struct fleet *f, const char *name, struct verb *v) {
                 failure_set(&failure, REASON_MODEL_NOT_FOUND, "there is no model '%s'", name);
         else
                 return &f->models[index];
-        finish(f, v, &failure);
+        verb_finish(f, v, &failure);
         return NULL;
 }
 
@@ -66,7 +25,7 @@ void fleet_load(struct fleet *f, const char *model, fleet_done *on_done, void *u
                 return;
         log_info("operator_load", LOG_TEXT("model", m->config->id), LOG_TEXT("life", life_name(m->life)));
         if (m->life == LIFE_READY) {
-                finish(f, v, NULL);
+                verb_finish(f, v, NULL);
                 return;
         }
         /* The operator knows better: perhaps the cause, which need not be the file, has just been removed. */
@@ -95,23 +54,6 @@ void fleet_unload(struct fleet *f, const char *model, bool force, fleet_done *on
         v->force = force;
         m->unload_asked = true;
         fleet_poke(f);
-}
-
-void verbs_expire(struct model *m) {
-        struct fleet *f = m->fleet;
-        enum reason held = holds_ask(m, NULL);
-        for (struct queue_link *l = held == REASON_NONE ? NULL : m->loads.first; l;) {
-                struct verb *v = verb_of(l);
-                uint64_t deadline = sat_add(v->since_ms, f->config->wait_timeout_ms);
-                l = l->next;
-                if (deadline > f->now_ms) {
-                        fleet_due(f, deadline);
-                        continue;
-                }
-                struct failure failure;
-                holds_failure(m, held, &failure);
-                finish(f, v, &failure);
-        }
 }
 
 /* From the tick, since it calls the owners of the waiting requests. */

@@ -17,7 +17,7 @@ static const struct row {
         enum life ends;
         enum life_act act; /* of the last event */
 } paths[] = {
-        { "asked for: its size is read", { LIFE_EVENT_WANTED }, 1, LIFE_INSPECTING, LIFE_ACT_INSPECT },
+        { "asked for: its size is read", { LIFE_EVENT_WANTED }, 1, LIFE_INSPECTING, LIFE_ACT_NONE },
         { "loaded",
           { LIFE_EVENT_WANTED, LIFE_EVENT_INSPECTED, LIFE_EVENT_ADMITTED, LIFE_EVENT_READY },
           4,

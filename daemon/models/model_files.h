@@ -1,0 +1,29 @@
+/* model_files.h - the files of a model, opened for a child, and what tells them from those that replace them. */
+#ifndef HEADROOM_DAEMON_MODELS_MODEL_FILES_H
+#define HEADROOM_DAEMON_MODELS_MODEL_FILES_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "engine/gguf/files.h"
+
+struct model;
+
+/* What identifies the files of a model: as long as it stays, what was read from them stays true. */
+struct files_identity {
+        uint64_t bytes;
+        uint64_t key; /* made of names, sizes and times */
+        int64_t modified_s;
+};
+
+struct open_files {
+        uint32_t count;
+        int fds[MODEL_FILES_MAX];
+        struct files_identity identity;
+};
+
+/* All files of the model, open. 0, or -errno and the sentence. */
+int model_open_files(const struct model *m, struct open_files *ret, char *reterr, size_t reterr_size);
+void model_files_close(struct open_files *o);
+
+#endif
