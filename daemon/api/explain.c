@@ -10,9 +10,13 @@
 #include <string.h>
 
 #include "daemon/bounds.h"
-#include "daemon/models/fleet_internal.h"
 #include "daemon/governor/internal.h"
+#include "daemon/requests/gate.h"
+#include "daemon/state/account.h"
+#include "daemon/state/fleet.h"
+#include "daemon/state/life.h"
 #include "engine/base/strbuf.h"
+#include "policy/admission/admission.h"
 #include "policy/base/sat.h"
 
 __attribute__((format(printf, 2, 3))) static void say(cJSON *sentences, const char *format, ...) {

@@ -4,9 +4,15 @@
  * An order is in force when the engine has said so (controlled); then its report is asked for, since acts are judged by
  * what comes back. What the report says is the truth: an engine that relieved itself, or was restarted, is where it says it is.
  */
+#include "daemon/engines/control.h"
+
 #include <errno.h>
 
-#include "daemon/models/fleet_internal.h"
+#include "daemon/engines/process.h"
+#include "daemon/state/account.h"
+#include "daemon/state/fleet.h"
+#include "daemon/state/outcome.h"
+#include "daemon/state/tick.h"
 #include "daemon/system/log.h"
 #include "engine/wire/wire.h"
 #include "policy/base/sat.h"

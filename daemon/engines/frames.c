@@ -1,7 +1,14 @@
 /* frames.c - see frames.h. */
 #include "daemon/engines/frames.h"
 
-#include "daemon/models/fleet_internal.h"
+#include "daemon/engines/control.h"
+#include "daemon/engines/prefix_cache_client.h"
+#include "daemon/engines/statistics.h"
+#include "daemon/engines/suspend.h"
+#include "daemon/requests/answer.h"
+#include "daemon/requests/ask.h"
+#include "daemon/state/model.h"
+#include "daemon/state/tick.h"
 
 static bool take_suspended(struct ask *ask, const cJSON *frame) {
         const cJSON *bytes = cJSON_GetObjectItemCaseSensitive(frame, "bytes");

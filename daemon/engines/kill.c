@@ -4,13 +4,18 @@
  * Ending is part of the emergency: it uses descriptors that are held and system calls alone. The memory of a killed process
  * comes back when the kernel finds time to reap it; process_mrelease(2) does it now, on our time.
  */
+#include "daemon/engines/kill.h"
+
 #include <errno.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "daemon/models/fleet_internal.h"
+#include "daemon/cgroup/cgroup.h"
+#include "daemon/engines/process.h"
+#include "daemon/state/account.h"
+#include "daemon/state/fleet.h"
 #include "daemon/system/log.h"
 #include "policy/base/sat.h"
 

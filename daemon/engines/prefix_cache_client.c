@@ -5,15 +5,20 @@
  * offers gets a file, until it has no more. One that is told to leave is asked at once and waited for, but not for
  * long, and not where it leaves because memory is short. A request's question is always answered: it waits for that.
  */
+#include "daemon/engines/prefix_cache_client.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "daemon/models/fleet_internal.h"
-#include "daemon/system/log.h"
 #include "daemon/cache/prefix_cache.h"
+#include "daemon/engines/process.h"
+#include "daemon/requests/ask.h"
+#include "daemon/state/fleet.h"
+#include "daemon/state/tick.h"
+#include "daemon/system/log.h"
 #include "engine/wire/wire.h"
 #include "policy/base/sat.h"
 

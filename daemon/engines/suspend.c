@@ -4,6 +4,8 @@
  * The file has no name (O_TMPFILE, or it is unlinked at once): the engine gets it open, and it is gone with the last who has it
  * open. Where the disk is nearly full, nothing is suspended: a full disk is no better than full memory.
  */
+#include "daemon/engines/suspend.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -13,8 +15,12 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "daemon/cache/page_cache.h"
+#include "daemon/engines/process.h"
+#include "daemon/state/fleet.h"
+#include "daemon/state/outcome.h"
+#include "daemon/state/tick.h"
 #include "engine/base/cleanup.h"
-#include "daemon/models/fleet_internal.h"
 #include "engine/wire/wire.h"
 #include "policy/base/sat.h"
 

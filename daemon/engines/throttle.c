@@ -5,7 +5,12 @@
  * does not answer, or has refused, is frozen by its control group for a part of each period; its steps then take longer, and
  * nothing else of it changes.
  */
-#include "daemon/models/fleet_internal.h"
+#include "daemon/engines/throttle.h"
+
+#include "daemon/cgroup/cgroup.h"
+#include "daemon/engines/control.h"
+#include "daemon/state/fleet.h"
+#include "daemon/state/tick.h"
 #include "policy/base/sat.h"
 
 static bool runs(const struct model *m) {

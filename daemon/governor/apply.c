@@ -5,9 +5,22 @@
  * needs memory (control frames, files) and all that follows from an end (log, requests, accounts) comes with the fleet's
  * own tick, right after. An act is told when its outcome is known: at once, when the engine has answered, or never done.
  */
+#include "daemon/governor/apply.h"
+
 #include <errno.h>
 
-#include "daemon/models/fleet_internal.h"
+#include "daemon/cache/page_cache.h"
+#include "daemon/engines/control.h"
+#include "daemon/engines/kill.h"
+#include "daemon/engines/process.h"
+#include "daemon/engines/suspend.h"
+#include "daemon/engines/throttle.h"
+#include "daemon/models/admit.h"
+#include "daemon/models/model.h"
+#include "daemon/state/account.h"
+#include "daemon/state/fleet.h"
+#include "daemon/state/outcome.h"
+#include "daemon/state/tick.h"
 #include "daemon/system/log.h"
 #include "policy/base/sat.h"
 

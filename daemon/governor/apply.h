@@ -11,13 +11,13 @@
 #include <stdint.h>
 
 #include "daemon/models/models.h"
+#include "daemon/state/outcome.h"
 #include "policy/policy.h"
 
 /* Fills models, models_count, loading_bytes and idle_file_bytes of SEEN. */
 void fleet_view(struct fleet *f, struct seen *seen);
 
 /* Carries PLAN out: holds, heat, and acts. What is already so is not done again. Each act done or failed is told by ON_ACT. */
-typedef void fleet_acted(void *user, const struct act *act, int result);
 void fleet_obey(struct fleet *f, const struct plan *plan, fleet_acted *on_act, void *user);
 
 /* The governor goes: no hold and no heat stays behind, and nobody is told of acts any more. */
@@ -25,5 +25,8 @@ void fleet_govern_end(struct fleet *f);
 
 /* Goes through all of an emergency but the effect: every buffer, page and descriptor that it needs is touched. */
 void fleet_rehearse(struct fleet *f);
+
+/* The governor's part of the fleet's own tick: what is deferred, what has ended, what is on its way to disk. */
+void govern_tick(struct fleet *f);
 
 #endif

@@ -13,8 +13,9 @@
 
 #include "daemon/bounds.h"
 #include "daemon/governor/apply.h"
-#include "daemon/models/fleet_internal.h"
 #include "daemon/governor/internal.h"
+#include "daemon/state/fleet.h"
+#include "daemon/state/tick.h"
 #include "daemon/system/log.h"
 #include "daemon/system/mlock.h"
 #include "policy/base/sat.h"

@@ -2,11 +2,19 @@
  * admit.c - who may be loaded now: the accounts of all engines, the question to policy for each model that waits,
  * oldest waiter first, and what follows from the answer.
  */
+#include "daemon/models/admit.h"
+
 #include <stdio.h>
 #include <string.h>
 
-#include "daemon/models/fleet_internal.h"
+#include "daemon/models/model.h"
+#include "daemon/requests/failure.h"
+#include "daemon/requests/gate.h"
+#include "daemon/state/account.h"
+#include "daemon/state/fleet.h"
+#include "daemon/state/tick.h"
 #include "daemon/system/log.h"
+#include "policy/admission/admission.h"
 #include "policy/base/sat.h"
 
 #define MIB(bytes) ((unsigned long long) (bytes) >> 20)

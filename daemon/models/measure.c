@@ -4,10 +4,16 @@
  * Reading smaps_rollup walks the page tables of the process: milliseconds for tens of GiB. So it happens on a thread of
  * libuv's pool, one engine at a time, and seldom enough that it costs at most a fiftieth of one processor.
  */
+#include "daemon/models/measure.h"
+
 #include <string.h>
 
-#include "daemon/models/fleet_internal.h"
+#include "daemon/base/meminfo.h"
+#include "daemon/engines/process.h"
+#include "daemon/state/fleet.h"
+#include "daemon/state/tick.h"
 #include "daemon/system/log.h"
+#include "policy/admission/footprint.h"
 #include "policy/base/sat.h"
 
 static uint64_t measure_due(const struct model *m) {

@@ -4,6 +4,8 @@
  * model_event is the only place where `life` changes; the table in model_state.c says how. An act may raise the next event (a
  * load that is refused), so model_event sets the state before it acts.
  */
+#include "daemon/models/model.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
@@ -12,12 +14,32 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "daemon/models/fleet_internal.h"
+#include "daemon/base/meminfo.h"
+#include "daemon/engines/frames.h"
+#include "daemon/engines/kill.h"
+#include "daemon/engines/prefix_cache_client.h"
+#include "daemon/engines/process.h"
+#include "daemon/engines/throttle.h"
+#include "daemon/models/footprints.h"
+#include "daemon/models/model_files.h"
+#include "daemon/models/model_state.h"
+#include "daemon/models/verbs.h"
+#include "daemon/requests/ask.h"
+#include "daemon/requests/failure.h"
+#include "daemon/requests/send.h"
+#include "daemon/requests/waiting.h"
+#include "daemon/state/account.h"
+#include "daemon/state/fleet.h"
+#include "daemon/state/life.h"
+#include "daemon/state/outcome.h"
+#include "daemon/state/tick.h"
 #include "daemon/system/log.h"
 #include "engine/base/strbuf.h"
 #include "engine/wire/wire.h"
-#include "policy/bounds.h"
+#include "policy/admission/backoff.h"
+#include "policy/admission/footprint.h"
 #include "policy/base/sat.h"
+#include "policy/bounds.h"
 
 #define MIB(bytes) ((bytes) >> 20)
 

@@ -7,7 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "daemon/models/fleet_internal.h"
+#include "daemon/state/model.h"
 
 void model_files_close(struct open_files *o) {
         for (uint32_t i = 0; i < o->count; i++)

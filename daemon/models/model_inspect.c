@@ -4,10 +4,17 @@
  * They are handed to a child; the daemon reads none of them. They are looked at again at each load,
  * since they may have been replaced; as long as they are the same, what the child said about them holds.
  */
+#include "daemon/models/model_inspect.h"
+
 #include <stdio.h>
 #include <string.h>
 
-#include "daemon/models/fleet_internal.h"
+#include "daemon/models/footprints.h"
+#include "daemon/models/model.h"
+#include "daemon/models/model_files.h"
+#include "daemon/state/fleet.h"
+#include "daemon/state/tick.h"
+#include "policy/admission/footprint.h"
 #include "policy/base/sat.h"
 
 static void add_form(struct model *m, uint32_t kv_tokens, enum kv_type kv_type) {

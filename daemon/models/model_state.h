@@ -9,7 +9,7 @@
 
 #include <stdbool.h>
 
-#include "daemon/models/models.h"
+#include "daemon/state/life.h"
 
 enum life_event {
         LIFE_EVENT_WANTED,    /* a request, the operator or the configuration wants it loaded */

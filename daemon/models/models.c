@@ -11,7 +11,22 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "daemon/models/fleet_internal.h"
+#include "daemon/cache/page_cache.h"
+#include "daemon/cache/prefix_cache.h"
+#include "daemon/cgroup/cgroup.h"
+#include "daemon/engines/suspend.h"
+#include "daemon/governor/apply.h"
+#include "daemon/models/admit.h"
+#include "daemon/models/footprints.h"
+#include "daemon/models/measure.h"
+#include "daemon/models/model.h"
+#include "daemon/models/model_inspect.h"
+#include "daemon/models/operator.h"
+#include "daemon/models/verbs.h"
+#include "daemon/requests/failure.h"
+#include "daemon/requests/waiting.h"
+#include "daemon/state/fleet.h"
+#include "daemon/state/tick.h"
 #include "daemon/system/log.h"
 #include "policy/base/sat.h"
 

@@ -1,7 +1,18 @@
 /*
  * operator.c - the operator's load and unload. Each is answered once, from the loop, never from inside the call.
  */
-#include "daemon/models/fleet_internal.h"
+#include "daemon/models/operator.h"
+
+#include "daemon/models/model.h"
+#include "daemon/models/models.h"
+#include "daemon/models/verbs.h"
+#include "daemon/requests/failure.h"
+#include "daemon/requests/queue.h"
+#include "daemon/requests/waiting.h"
+#include "daemon/state/fleet.h"
+#include "daemon/state/life.h"
+#include "daemon/state/lookup.h"
+#include "daemon/state/tick.h"
 #include "daemon/system/log.h"
 
 /* The model, or NULL after V has been answered. */

@@ -1,5 +1,13 @@
 /* snapshot.c - the loaded models as policy sees them: what they hold by our measure, how they do by their own report. */
-#include "daemon/models/fleet_internal.h"
+#include "daemon/cache/page_cache.h"
+#include "daemon/cgroup/cgroup.h"
+#include "daemon/engines/control.h"
+#include "daemon/engines/process.h"
+#include "daemon/engines/suspend.h"
+#include "daemon/governor/apply.h"
+#include "daemon/state/account.h"
+#include "daemon/state/fleet.h"
+#include "daemon/state/tick.h"
 #include "policy/base/sat.h"
 
 static bool is_batch(const struct queue *asks) {

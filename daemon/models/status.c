@@ -1,5 +1,12 @@
 /* status.c - what the API, the control socket and the metrics may see. Reads only: looking wakes and resets nothing. */
-#include "daemon/models/fleet_internal.h"
+#include "daemon/cache/prefix_cache.h"
+#include "daemon/cgroup/cgroup.h"
+#include "daemon/engines/process.h"
+#include "daemon/models/models.h"
+#include "daemon/state/account.h"
+#include "daemon/state/fleet.h"
+#include "daemon/state/tick.h"
+#include "policy/admission/backoff.h"
 #include "policy/base/sat.h"
 
 uint32_t fleet_models_count(const struct fleet *f) {

@@ -3,7 +3,10 @@
 
 #include <stdlib.h>
 
-#include "daemon/models/fleet_internal.h"
+#include "daemon/requests/gate.h"
+#include "daemon/requests/queue.h"
+#include "daemon/state/fleet.h"
+#include "daemon/state/tick.h"
 #include "policy/base/sat.h"
 
 struct verb *verb_new(fleet_done *on_done, void *user) {

@@ -4,7 +4,10 @@
 #include <math.h>
 #include <string.h>
 
-#include "daemon/models/fleet_internal.h"
+#include "daemon/requests/ask.h"
+#include "daemon/requests/failure.h"
+#include "daemon/requests/queue.h"
+#include "daemon/state/model.h"
 #include "daemon/system/log.h"
 
 static uint32_t count_in(const cJSON *object, const char *key) {

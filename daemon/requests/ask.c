@@ -3,7 +3,10 @@
 
 #include <stdlib.h>
 
-#include "daemon/models/fleet_internal.h"
+#include "daemon/engines/process.h"
+#include "daemon/requests/queue.h"
+#include "daemon/state/fleet.h"
+#include "daemon/state/tick.h"
 #include "engine/wire/wire.h"
 
 void ask_free(struct ask *ask) {

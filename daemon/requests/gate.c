@@ -3,9 +3,13 @@
  *
  * A hold never stops everything: what runs goes on, and where nothing runs anywhere, the request that has waited longest goes.
  */
+#include "daemon/requests/gate.h"
+
 #include <stdio.h>
 
-#include "daemon/models/fleet_internal.h"
+#include "daemon/requests/failure.h"
+#include "daemon/state/account.h"
+#include "daemon/state/fleet.h"
 #include "policy/base/sat.h"
 
 static bool is_held_back(const struct model *m, const struct ask *ask) {

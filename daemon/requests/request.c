@@ -4,8 +4,15 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "daemon/models/fleet_internal.h"
+#include "daemon/engines/process.h"
+#include "daemon/requests/ask.h"
+#include "daemon/requests/failure.h"
+#include "daemon/requests/waiting.h"
+#include "daemon/state/fleet.h"
+#include "daemon/state/lookup.h"
+#include "daemon/state/tick.h"
 #include "engine/wire/wire.h"
+#include "policy/admission/backoff.h"
 #include "policy/base/sat.h"
 
 /* Requests beyond the queue that will be sent as soon as the tick runs, or the model is loaded. */

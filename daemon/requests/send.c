@@ -4,7 +4,14 @@
 #include <errno.h>
 #include <string.h>
 
-#include "daemon/models/fleet_internal.h"
+#include "daemon/engines/process.h"
+#include "daemon/requests/ask.h"
+#include "daemon/requests/failure.h"
+#include "daemon/requests/gate.h"
+#include "daemon/requests/queue.h"
+#include "daemon/state/account.h"
+#include "daemon/state/fleet.h"
+#include "daemon/state/tick.h"
 #include "engine/wire/wire.h"
 
 static bool add_embed_fields(cJSON *message, const cJSON *body) {

@@ -6,8 +6,15 @@
  */
 #include "daemon/requests/waiting.h"
 
-#include "daemon/models/fleet_internal.h"
+#include "daemon/requests/ask.h"
+#include "daemon/requests/failure.h"
+#include "daemon/requests/gate.h"
+#include "daemon/requests/queue.h"
+#include "daemon/state/fleet.h"
+#include "daemon/state/life.h"
+#include "daemon/state/tick.h"
 #include "daemon/system/log.h"
+#include "policy/admission/admission.h"
 #include "policy/base/sat.h"
 
 /* Takes the asks out of the model's own queue, which may be theirs or that of running ones. */

@@ -1,7 +1,7 @@
 /* account.c - see account.h. */
 #include "daemon/state/account.h"
 
-#include "daemon/models/fleet_internal.h"
+#include "daemon/state/fleet.h"
 #include "policy/base/sat.h"
 
 /* The newest tokens of each sequence keep the precision that it was loaded with. */

@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "daemon/models/fleet_internal.h"
+#include "daemon/state/fleet.h"
 
 static bool has_name(const struct config_model *c, const char *name) {
         if (!strcmp(c->id, name))

@@ -3,7 +3,7 @@
 
 #include <errno.h>
 
-#include "daemon/models/fleet_internal.h"
+#include "daemon/state/fleet.h"
 
 void govern_tell(struct fleet *f, const struct act *act, int result) {
         if (f->on_act)

@@ -4,7 +4,8 @@
 #include <string.h>
 
 #include "daemon/base/cgroup_limits.h"
-#include "daemon/models/fleet_internal.h"
+#include "daemon/base/meminfo.h"
+#include "daemon/state/fleet.h"
 #include "daemon/system/log.h"
 #include "policy/base/sat.h"
 

@@ -7,6 +7,8 @@
 struct fleet;
 struct model;
 
+#define TIME_NEVER UINT64_MAX
+
 uint64_t fleet_clock_ms(void);
 void fleet_poke(struct fleet *f);                /* tick before the loop sleeps */
 void fleet_due(struct fleet *f, uint64_t at_ms); /* tick at that time, or earlier */

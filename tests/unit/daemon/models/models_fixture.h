@@ -23,7 +23,14 @@
 #include <uv.h>
 
 #include "daemon/requests/request.h"
-#include "daemon/models/fleet_internal.h"
+#include "daemon/engines/control.h"
+#include "daemon/engines/process.h"
+#include "daemon/models/model_state.h"
+#include "daemon/models/models.h"
+#include "daemon/state/account.h"
+#include "daemon/state/fleet.h"
+#include "daemon/state/lookup.h"
+#include "daemon/state/tick.h"
 #include "daemon/system/log.h"
 
 #define MIB(n)      ((uint64_t) (n) << 20)

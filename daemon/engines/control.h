@@ -1,0 +1,23 @@
+/* control.h - control frames to an engine, and their answers. */
+#ifndef HEADROOM_DAEMON_ENGINES_CONTROL_H
+#define HEADROOM_DAEMON_ENGINES_CONTROL_H
+
+#include <cjson/cJSON.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "policy/policy.h"
+
+struct model;
+
+/* SETTINGS is taken over, NULL is fine. 0; -EBUSY: too many are unanswered; -errno. */
+int order_send(struct model *m, cJSON *settings, const struct act *act);
+bool order_is_pending(const struct model *m, enum act_kind kind);
+/* When the oldest that is unanswered was sent; TIME_NEVER when there is none. */
+uint64_t order_oldest_ms(const struct model *m);
+/* True when ID is that of an order. */
+bool order_answered(struct model *m, uint64_t id, bool good);
+/* What the engine says of itself is what it does. */
+void orders_compare(struct model *m);
+
+#endif

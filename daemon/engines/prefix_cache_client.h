@@ -1,0 +1,22 @@
+/* prefix_cache_client.h - beginnings of prompts on disk. */
+#ifndef HEADROOM_DAEMON_ENGINES_PREFIX_CACHE_CLIENT_H
+#define HEADROOM_DAEMON_ENGINES_PREFIX_CACHE_CLIENT_H
+
+#include <cjson/cJSON.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+struct model;
+struct ask;
+
+void prompts_tick(struct model *m);
+/* Whether M, which has nothing to do any more and is to leave, still has something to keep. */
+bool prompts_delay_leaving(struct model *m);
+void prompts_forget(struct model *m); /* its engine is gone */
+/* Each: false when it is not what its type says, or untimely. */
+bool prompts_take_offered(struct model *m, uint64_t id, const cJSON *frame);
+bool prompts_take_kept(struct model *m, uint64_t id, const cJSON *frame);
+bool prompts_take_recall(struct model *m, struct ask *ask, const cJSON *frame);
+bool prompts_take_spoilt(struct model *m, struct ask *ask, const cJSON *frame);
+
+#endif

@@ -1,0 +1,22 @@
+/* suspend.h - requests on disk. */
+#ifndef HEADROOM_DAEMON_ENGINES_SUSPEND_H
+#define HEADROOM_DAEMON_ENGINES_SUSPEND_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "policy/policy.h"
+
+struct fleet;
+struct model;
+struct ask;
+
+int suspension_begin(struct model *m, const struct act *act);
+int suspension_resume(struct model *m, const struct act *act);
+void suspension_answered(struct ask *ask, bool good);
+void suspension_tick(struct model *m);
+/* KV that saving batch requests of M would free. */
+uint64_t suspension_bytes(const struct model *m);
+void suspension_clean(const struct fleet *f); /* what an earlier daemon left */
+
+#endif

@@ -1,0 +1,14 @@
+/* throttle.h - slowing engines down. */
+#ifndef HEADROOM_DAEMON_ENGINES_THROTTLE_H
+#define HEADROOM_DAEMON_ENGINES_THROTTLE_H
+
+#include <stdint.h>
+
+struct fleet;
+struct model;
+
+void heat_set(struct fleet *f, uint32_t duty_permille, uint32_t threads_permille);
+void heat_tick(struct fleet *f);
+void heat_release(struct model *m); /* it runs freely again, if it was stopped */
+
+#endif

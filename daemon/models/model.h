@@ -1,0 +1,25 @@
+/* model.h - one model's life: events, acts, and the end of an engine. */
+#ifndef HEADROOM_DAEMON_MODELS_MODEL_H
+#define HEADROOM_DAEMON_MODELS_MODEL_H
+
+#include <stdint.h>
+
+#include "daemon/config/config.h"
+#include "daemon/models/model_state.h"
+#include "daemon/requests/request.h"
+
+struct fleet;
+struct model;
+
+void model_init(struct model *m, struct fleet *f, const struct config_model *config, uint32_t index);
+void model_done(struct model *m);
+uint64_t model_wanted_since(const struct model *m); /* TIME_NEVER when it is not */
+void model_event(struct model *m, enum life_event event);
+void model_tick(struct model *m);
+/* Tells it to leave; FOR_WHOM is the model that needs the room, or NULL. */
+void model_leave(struct model *m, enum reason why, const char *for_whom);
+/* The waiters are told, then it is given up. */
+void model_refuse(struct model *m, const struct failure *failure);
+void model_refuse_load(struct model *m, const char *sentence);
+
+#endif

@@ -1,0 +1,92 @@
+/*
+ * fleet.h - all models and what they share, for the rooms that work on them: models, requests, engines, governor.
+ *
+ * Callbacks (frames, exits, timers) change one model and poke the fleet; the tick does the rest. An owner's
+ * callback may submit or cancel asks, so no loop holds a pointer into a queue across such a call.
+ */
+#ifndef HEADROOM_DAEMON_STATE_FLEET_H
+#define HEADROOM_DAEMON_STATE_FLEET_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <uv.h>
+
+#include "daemon/base/meminfo.h"
+#include "daemon/bounds.h"
+#include "daemon/config/config.h"
+#include "daemon/requests/queue.h"
+#include "daemon/state/model.h"
+#include "daemon/state/outcome.h"
+#include "policy/policy.h"
+
+struct cgroup_tree;
+struct file_cache;
+struct footprints;
+struct prompt_cache;
+
+/* What may not begin at the moment, as the governor says, and the numbers behind it. */
+struct holds {
+        bool loads, growth, batch;
+        enum reason batch_because; /* REASON_MEMORY_HELD or REASON_TOO_HOT */
+        int64_t headroom_bytes;
+        uint64_t exhaustion_ms; /* UINT64_MAX: never */
+        int32_t millidegrees;   /* INT32_MAX: unknown */
+};
+
+struct fleet {
+        uv_loop_t *loop;
+        const struct config *config;
+        const char *proc, *sys;
+        uint64_t ping_after_ms, silent_max_ms; /* from bounds.h; shorter in tests */
+        struct model *models;
+        uint32_t models_count;
+        uint32_t waiting_count; /* asks waiting for all models */
+        uint32_t inspections_count;
+        struct footprints *footprints;
+
+        uv_idle_t soon; /* runs the tick before the loop sleeps ... */
+        uv_idle_cb on_soon;
+        uv_timer_t timer; /* runs it when something is due */
+        uint32_t handles_open;
+        bool poked;      /* a tick is on its way */
+        uint64_t now_ms; /* of this tick */
+        uint64_t due_ms; /* the earliest of what this tick found to be due later */
+        uint64_t tick_count, last_tick_ms;
+
+        struct holds holds;
+        uint32_t duty_permille, threads_permille; /* of heat: what every engine may */
+        uint32_t heartbeat_ms;                    /* how often engines report: more often while memory is short */
+        uv_timer_t beat;                          /* of engines that are stopped and let go */
+        bool beat_is_off;
+        struct prompt_cache *prompt_cache; /* NULL: nothing is kept on disk */
+        struct file_cache *file_cache;
+        struct act dropping;      /* ACT_DROP_FILES under way */
+        struct cgroup_tree *tree; /* NULL: there is none, for TREE_SENTENCE */
+        char tree_sentence[400];
+        fleet_acted *on_act;
+        void *on_act_user;
+        uint32_t deferred_count; /* of an emergency: what needs memory comes after the rest */
+        struct act deferred[PLAN_ACTS_MAX];
+
+        struct memory_seen memory;
+        uint64_t memory_read_ms;
+        bool memory_known;
+        bool memory_complained;
+        bool overrun_logged;
+
+        uv_work_t measure; /* one look at a time */
+        bool measuring;
+        uint32_t measure_model;
+        bool measure_kv_known; /* when the look began */
+        pid_t measure_pid;
+        int measure_result;
+        uint64_t measure_ns;
+        struct process_memory measured;
+
+        struct queue finished_verbs;
+        bool stopping, stopped;
+        void (*on_stopped)(void *user);
+        void *on_stopped_user;
+};
+
+#endif

@@ -1,0 +1,82 @@
+/* instance.h - the engine of a model: what it was told, what it said, what it holds. */
+#ifndef HEADROOM_DAEMON_STATE_INSTANCE_H
+#define HEADROOM_DAEMON_STATE_INSTANCE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "daemon/base/meminfo.h"
+#include "daemon/bounds.h"
+#include "daemon/cgroup/cgroup.h"
+#include "daemon/config/config.h"
+#include "daemon/engines/statistics.h"
+#include "policy/base/kv_type.h"
+#include "policy/policy.h"
+
+struct cache_job;
+struct engine_process;
+
+/* A control frame that the engine has not answered yet. */
+struct order {
+        uint64_t id;    /* 0: none here */
+        struct act act; /* ACT_NONE: it is about heat or the heartbeat */
+        uint64_t sent_ms;
+};
+
+/* What an engine has to keep on disk: asked for one thing after the other. All zero: not begun. */
+struct keeping {
+        uint64_t offer_id, keep_id; /* on the wire; offer_id 0: not asked, or answered */
+        bool making;                /* the cache makes or commits a file */
+        struct cache_job *job;      /* a file that the engine writes to */
+        bool exhausted;             /* it has no more, until a request ends */
+        uint64_t leaving_ms;        /* it is to leave, and is waited for since then */
+};
+
+/* The engine process of a model, from its start until its memory is back. All zero: none. */
+struct tenure {
+        struct engine_process *process; /* NULL once it has exited */
+        bool exited;
+        bool was_ready;
+        bool worked;   /* has ended a request */
+        bool expected; /* we told it to go */
+        bool killed;
+        bool said_failed;   /* instead of ready: SENTENCE is its own */
+        char sentence[400]; /* why it failed or we ended it; "" when it just went */
+        enum reason why_stopped;
+        char for_whom[MODEL_ID_MAX + 1]; /* why_stopped == REASON_MAKE_ROOM */
+        uint64_t started_ms, ready_ms, last_end_ms, stopping_ms, exited_ms;
+        uint64_t heard_ms;                   /* last frame, or when there was last reason for one */
+        bool pinged;                         /* ... since then */
+        uint64_t available_before_bytes;     /* MemAvailable when it was told to go */
+        uint32_t n_ctx, kv_tokens, parallel; /* as the engine said */
+        bool kv_known;                       /* it has said so since it last began a request */
+        struct engine_report report;         /* what it said last */
+        bool reported;                       /* it has said so at least once */
+
+        /* What it was told, and how it takes it. */
+        struct order orders[ORDERS_MAX];
+        enum kv_type level;                       /* precision asked for */
+        enum kv_type counted;                     /* precision that its account counts */
+        uint32_t context_now;                     /* ceiling for new requests */
+        uint32_t chunk, chunk_full, threads_full; /* 0: unknown */
+        uint32_t duty_told, threads_told, heartbeat_told;
+        bool no_heat;          /* it has refused to be slowed down */
+        bool cycled, frozen;   /* so it is stopped and let go by its control group */
+        struct act suspending; /* ACT_SUSPEND or ACT_RESUME under way, else ACT_NONE */
+        uint32_t suspending_failed;
+
+        struct cgroup_engine *group;   /* NULL: it is in ours */
+        uint64_t group_bytes;          /* its memory.max */
+        struct cgroup_usage group_end; /* what it told when the engine was gone */
+        bool ended;                    /* by the governor; the next tick sees to the rest */
+        bool ended_seen;
+        enum reason ended_because;
+        struct process_memory memory; /* as measured last */
+        uint64_t peak_bytes, rest_peak_bytes;
+        uint64_t measured_ms, measure_cost_us;
+        bool measure_wanted;
+        struct keeping keeping;
+};
+
+#endif

@@ -1,0 +1,69 @@
+/* model.h - one model: its life, its requests, its files, its engine. */
+#ifndef HEADROOM_DAEMON_STATE_MODEL_H
+#define HEADROOM_DAEMON_STATE_MODEL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "daemon/bounds.h"
+#include "daemon/config/config.h"
+#include "daemon/models/inspection.h"
+#include "daemon/models/model_files.h"
+#include "daemon/requests/queue.h"
+#include "daemon/state/instance.h"
+#include "daemon/state/life.h"
+#include "daemon/state/request.h"
+#include "daemon/system/child.h"
+#include "policy/admission/admission.h"
+#include "policy/admission/backoff.h"
+#include "policy/admission/footprint.h"
+
+struct fleet;
+
+/* One way in which a model may be loaded. The first is as configured, each further one smaller. */
+struct form {
+        uint32_t kv_tokens;
+        enum kv_type kv_type;
+        struct footprint_facts facts;
+        struct footprint predicted;
+};
+
+struct model {
+        struct fleet *fleet;
+        const struct config_model *config;
+        uint32_t index;
+        enum life life;
+        struct queue waiting, running; /* of struct ask */
+        struct queue loads, unloads;   /* of struct verb */
+        bool unload_asked;             /* by the operator, since the last tick */
+        bool preload;                  /* wanted because the configuration says so */
+
+        bool identified; /* the next three are valid */
+        struct files_identity files;
+        bool inspected_well; /* else inspect_sentence says why not */
+        struct inspected inspected;
+        char inspect_sentence[400];
+        struct inspection *inspection;    /* running */
+        struct files_identity inspecting; /* what it runs on */
+
+        struct form forms[FORMS_MAX];
+        uint32_t forms_count;
+        struct form form; /* the one it is, or would be, loaded in */
+        uint32_t learned;
+        uint32_t context; /* as it will be asked for */
+
+        struct tenure engine;
+        struct backoff backoff;
+        struct admission last_answer; /* of policy, while LIFE_WAITING */
+        bool answer_logged;
+        uint64_t short_since_ms; /* VERDICT_SHORT since; 0: not */
+
+        uint32_t generation; /* counts its engines */
+        uint64_t load_ms;    /* how long the last load took */
+        uint64_t loads_count, deaths_count, requests_count;
+        char last_error[512];
+        char last_exit[64];
+        char last_words[CHILD_WORDS_MAX + 1];
+};
+
+#endif
