@@ -52,7 +52,7 @@ void verbs_expire(struct model *m) {
         enum reason held = holds_ask(m, NULL);
         for (struct queue_link *l = held == REASON_NONE ? NULL : m->loads.first; l;) {
                 struct verb *v = verb_of(l);
-                uint64_t deadline = plus(v->since_ms, f->config->wait_timeout_ms);
+                uint64_t deadline = sat_add(v->since_ms, f->config->wait_timeout_ms);
                 l = l->next;
                 if (deadline > f->now_ms) {
                         fleet_due(f, deadline);

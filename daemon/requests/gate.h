@@ -5,7 +5,7 @@
 #include <stdbool.h>
 
 #include "daemon/requests/request.h"
-#include "policy/reason.h"
+#include "policy/base/reason.h"
 
 struct model;
 struct ask;

@@ -62,7 +62,7 @@ void asks_tell_why(struct model *m) {
                 l = l->next;
                 if (ask->why == why)
                         continue;
-                uint64_t at = plus(ask->since_ms, WHY_AFTER_MS);
+                uint64_t at = sat_add(ask->since_ms, WHY_AFTER_MS);
                 if (at > m->fleet->now_ms) {
                         fleet_due(m->fleet, at);
                         continue;
@@ -109,7 +109,7 @@ void asks_expire(struct model *m) {
         struct queue late = { 0 };
         for (struct queue_link *l = m->waiting.first; l;) {
                 struct queue_link *link = l;
-                uint64_t deadline = plus(ask_of(link)->since_ms, limit_ms);
+                uint64_t deadline = sat_add(ask_of(link)->since_ms, limit_ms);
                 l = l->next;
                 if (deadline > m->fleet->now_ms) {
                         fleet_due(m->fleet, deadline);

@@ -11,9 +11,9 @@ struct footprint model_footprint(const struct model *m) {
                  low = m->inspected.kv_bytes_per_token[m->engine.counted];
         if (!m->engine.was_ready || m->engine.counted <= m->form.kv_type || low == 0)
                 return p;
-        uint64_t precise = smaller(m->form.kv_tokens, (uint64_t) m->engine.parallel * KV_WINDOW_TOKENS);
-        uint64_t kv_bytes = plus(times(low, m->form.kv_tokens - precise), times(high, precise));
-        p.total_bytes = plus(minus(p.total_bytes, p.kv_bytes), kv_bytes);
+        uint64_t precise = u64_min(m->form.kv_tokens, (uint64_t) m->engine.parallel * KV_WINDOW_TOKENS);
+        uint64_t kv_bytes = sat_add(sat_mul(low, m->form.kv_tokens - precise), sat_mul(high, precise));
+        p.total_bytes = sat_add(sat_sub(p.total_bytes, p.kv_bytes), kv_bytes);
         p.kv_bytes = kv_bytes;
         return p;
 }
@@ -21,7 +21,7 @@ struct footprint model_footprint(const struct model *m) {
 /* What the engine holds or may still take: predicted until it turns out to be more. */
 uint64_t model_account_bytes(const struct model *m) {
         const struct process_memory *seen = &m->engine.memory;
-        return larger(model_footprint(m).total_bytes, plus(seen->pss_bytes, seen->swap_bytes));
+        return u64_max(model_footprint(m).total_bytes, sat_add(seen->pss_bytes, seen->swap_bytes));
 }
 
 uint32_t model_running(const struct model *m) {
