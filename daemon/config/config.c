@@ -158,6 +158,7 @@ static void set_defaults(struct loader *l) {
         loader_set_text(l, &c->proc_root, "/proc");
         loader_set_text(l, &c->sys_root, "/sys");
         c->governor_enabled = c->heat_enabled = true;
+        c->log_level = LOG_LEVEL_INFO;
         c->margin_target_millidegrees = 15000;
         c->critical_millidegrees = 100000;
         c->listen_port = 11435;

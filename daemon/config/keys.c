@@ -11,8 +11,8 @@
 
 #include "daemon/bounds.h"
 #include "daemon/config/loader.h"
+#include "daemon/system/log.h"
 #include "engine/base/strbuf.h"
-#include "engine/wire/wire.h"
 #include "engine/wire/wire.h"
 
 enum owner { OWNER_CONFIG, OWNER_DEFAULTS, OWNER_MODEL };
@@ -171,6 +171,11 @@ static const char *set_kv_type(struct loader *l, const struct key *key, void *fi
         return kv_type_by_name(value, field) ? "is no KV cache type; write f16, q8_0 or q4_0" : NULL;
 }
 
+static const char *set_log_level(struct loader *l, const struct key *key, void *field, const char *value) {
+        (void) l, (void) key;
+        return log_level_by_name(value, field) ? "is no level of the log; write debug, info, warning or error" : NULL;
+}
+
 static const char *set_listen(struct loader *l, const struct key *key, void *field, const char *value) {
         char address[64];
         const char *wrong = value_loopback(value, address, &l->config->listen_port);
@@ -278,6 +283,7 @@ static const struct key keys[] = {
         IN_CONFIG("governor", "critical", set_degrees, critical_millidegrees, 60000, 125000),
         IN_CONFIG("governor", "proc_root", set_text, proc_root, 0, 0),
         IN_CONFIG("governor", "sys_root", set_text, sys_root, 0, 0),
+        IN_CONFIG("log", "level", set_log_level, log_level, 0, 0),
         IN_CONFIG("models", "directory", set_text, models_dir, 0, 0),
         IN_CONFIG("models", "wait_timeout", set_duration, wait_timeout_ms, 100, 24 * HOUR),
         IN_CONFIG("models", "min_residency", set_duration, min_residency_ms, 0, HOUR),
@@ -299,7 +305,7 @@ static const struct key keys[] = {
 };
 #define KEYS_COUNT (sizeof keys / sizeof *keys)
 
-static const char *const main_sections[] = { "server", "memory", "engine", "cache", "governor", "models", NULL };
+static const char *const main_sections[] = { "server", "memory", "engine", "cache", "governor", "log", "models", NULL };
 static const char *const model_sections[] = { "model", NULL };
 
 static bool is_listed(const char *const *words, const char *word) {
@@ -322,7 +328,7 @@ static void unknown_section(struct loader *l, const char *section) {
                 loader_problem(l, "unknown section [%s]; did you mean [%s]?", section, near);
         else
                 loader_problem(l, "unknown section [%s]; there are %s", section,
-                               l->model ? "only [model]" : "[server], [memory], [engine], [cache], [governor] and [models]");
+                               l->model ? "only [model]" : "[server], [memory], [engine], [cache], [governor], [log] and [models]");
 }
 
 static void unknown_key(struct loader *l, const char *section, const char *name) {

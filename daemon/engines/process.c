@@ -8,8 +8,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "daemon/system/argv.h"
 #include "daemon/bounds.h"
+#include "daemon/system/argv.h"
+#include "daemon/system/log.h"
 #include "engine/wire/wire.h"
 
 struct engine_process {
@@ -74,6 +75,15 @@ static void take_request_bytes_max(struct engine_process *e, const cJSON *frame)
         e->request_bytes_max = known ? (uint32_t) most->valuedouble : WIRE_TO_ENGINE_BYTES_MAX;
 }
 
+/* For maintainers: the conversation with an engine, without what clients say in it. */
+static void log_frame(const struct engine_process *e, const char *event, const cJSON *frame, size_t bytes) {
+        const cJSON *id = cJSON_GetObjectItemCaseSensitive(frame, "id");
+        log_debug(event, LOG_NUMBER("pid", child_pid(e->child)), LOG_TEXT("type", wire_type(frame)),
+                  cJSON_IsNumber(id) && id->valuedouble >= 0 && id->valuedouble < 0x1p53 ? LOG_NUMBER("id", id->valuedouble)
+                                                                                        : LOG_MAYBE("", ""),
+                  LOG_NUMBER("bytes", bytes));
+}
+
 static void take_frame(struct engine_process *e, const cJSON *frame) {
         const char *type = wire_type(frame);
         unsigned says = 0;
@@ -118,6 +128,7 @@ static void on_bytes(void *user, const uint8_t *bytes, size_t count) {
         }
         while (!e->over) {
                 cJSON *frame;
+                size_t taken = e->reader.taken;
                 int r = wire_reader_next(&e->reader, &frame);
                 if (r == 0)
                         return;
@@ -126,6 +137,7 @@ static void on_bytes(void *user, const uint8_t *bytes, size_t count) {
                                                  : "the engine sent something that is not a message");
                         return;
                 }
+                log_frame(e, "frame_received", frame, e->reader.taken - taken);
                 take_frame(e, frame);
                 cJSON_Delete(frame);
         }
@@ -267,7 +279,10 @@ static int send_message(struct engine_process *e, const cJSON *message, uint32_t
         uint8_t *bytes;
         size_t count;
         int r = wire_encode(message, bytes_max, &bytes, &count);
-        return r < 0 ? r : child_write(e->child, bytes, count);
+        if (r < 0)
+                return r;
+        log_frame(e, "frame_sent", message, count);
+        return child_write(e->child, bytes, count);
 }
 
 int engine_process_request(struct engine_process *e, cJSON *message, uint64_t *ret_id) {

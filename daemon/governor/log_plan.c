@@ -103,7 +103,21 @@ static void log_notes(struct governor *g) {
         }
 }
 
+/* For maintainers: one line a tick, also of those that change nothing. */
+static void log_plan(const struct governor *g) {
+        const struct plan *p = &g->plan;
+        log_debug("plan", LOG_NUMBER("tick", g->ticks), LOG_TEXT("rung", policy_rung_word(p->rung)),
+                  LOG_TEXT("reason", reason_info(p->because)->word), LOG_NUMBER("headroom_mib", p->headroom_bytes / (1 << 20)),
+                  LOG_NUMBER("slope_kib_per_s", p->slope_bytes_per_s / 1024), LOG_NUMBER("stall_permille", p->stall_permille),
+                  LOG_NUMBER("acts", p->acts_count),
+                  LOG_MAYBE("first", p->acts_count > 0 ? policy_act_word(p->acts[0].kind) : ""),
+                  LOG_NUMBER("hold_loads", p->hold_loads), LOG_NUMBER("hold_growth", p->hold_growth),
+                  LOG_NUMBER("hold_batch", p->hold_batch), LOG_NUMBER("heat_level", p->heat_level),
+                  LOG_NUMBER("look_again_ms", minus(p->look_again_ms, g->seen.now_ms)));
+}
+
 void governor_log(struct governor *g) {
+        log_plan(g);
         for (struct event *e; (e = events_next(&g->events, g->logged));) {
                 g->logged = e->number;
                 if (e->kind == EVENT_ACT)

@@ -200,6 +200,19 @@ static struct admission ask_policy(struct model *m, const struct accounts *accou
         return answer;
 }
 
+/* For maintainers: every verdict, also one that has been told before. */
+static void log_verdict(const struct model *m, const struct admission *a) {
+        static const char *const words[VERDICT_COUNT] = {
+                [VERDICT_ADMIT] = "admit",     [VERDICT_EVICT] = "evict", [VERDICT_WAIT] = "wait",
+                [VERDICT_BLOCKED] = "blocked", [VERDICT_SHORT] = "short", [VERDICT_NEVER] = "never",
+        };
+        log_debug("admission", LOG_TEXT("model", m->config->id), LOG_TEXT("verdict", words[a->verdict]),
+                  LOG_TEXT("rule", policy_rule_word(a->rule)), LOG_TEXT("kv", kv_type_name(m->form.kv_type)),
+                  LOG_NUMBER("kv_tokens", m->form.kv_tokens), LOG_NUMBER("needed_mib", MIB(a->needed_bytes)),
+                  LOG_NUMBER("used_mib", MIB(a->used_bytes)), LOG_NUMBER("limit_mib", MIB(a->limit_bytes)),
+                  LOG_NUMBER("victims", a->victims_count));
+}
+
 static struct model *next_waiting(struct fleet *f, const bool seen[]) {
         struct model *next = NULL;
         uint64_t since = 0;
@@ -233,6 +246,7 @@ void fleet_admit(struct fleet *f) {
                 collect(f, promised, promised_count, &accounts);
                 struct admission answer = ask_policy(m, &accounts);
                 m->last_answer = answer;
+                log_verdict(m, &answer);
                 if (follow(m, &answer) && promised_count < ACCOUNTS_MAX)
                         promised[promised_count++] = m;
         }

@@ -8,6 +8,7 @@
 #include "daemon/system/log.h"
 
 #include <ctype.h>
+#include <errno.h>
 #include <inttypes.h>
 #include <poll.h>
 #include <stdio.h>
@@ -22,6 +23,10 @@
 #include "daemon/bounds.h"
 #include "engine/base/strbuf.h"
 
+static const char *const level_names[] = { [LOG_LEVEL_ERROR] = "error",
+                                           [LOG_LEVEL_WARNING] = "warning",
+                                           [LOG_LEVEL_INFO] = "info",
+                                           [LOG_LEVEL_DEBUG] = "debug" };
 static enum log_level level_least = LOG_LEVEL_INFO;
 static bool to_journal;
 static uint64_t lines_lost;
@@ -117,6 +122,19 @@ static bool stderr_is_journal(void) {
                st.st_ino == inode;
 }
 
+int log_level_by_name(const char *name, enum log_level *ret) {
+        for (enum log_level level = LOG_LEVEL_ERROR; level <= LOG_LEVEL_DEBUG; level++)
+                if (level_names[level] && !strcmp(level_names[level], name)) {
+                        *ret = level;
+                        return 0;
+                }
+        return -EINVAL;
+}
+
+const char *log_level_name(enum log_level level) {
+        return level_names[level];
+}
+
 void log_open(enum log_level least) {
         level_least = least;
         to_journal = stderr_is_journal();
@@ -173,18 +191,14 @@ static bool stderr_is_writable(void) {
 }
 
 static void write_stderr(enum log_level level, const char *line) {
-        static const char *const names[] = { [LOG_LEVEL_ERROR] = "error",
-                                             [LOG_LEVEL_WARNING] = "warning",
-                                             [LOG_LEVEL_INFO] = "info",
-                                             [LOG_LEVEL_DEBUG] = "debug" };
         char out[LOG_LINE_MAX + 64];
 
         if (!stderr_is_writable()) {
                 lines_lost++;
                 return;
         }
-        int used = lines_lost ? snprintf(out, sizeof out, "%s %s lines_lost=%" PRIu64 "\n", names[level], line, lines_lost)
-                              : snprintf(out, sizeof out, "%s %s\n", names[level], line);
+        int used = lines_lost ? snprintf(out, sizeof out, "%s %s lines_lost=%" PRIu64 "\n", level_names[level], line, lines_lost)
+                              : snprintf(out, sizeof out, "%s %s\n", level_names[level], line);
         if (write(STDERR_FILENO, out, (size_t) used) == used)
                 lines_lost = 0;
         else

@@ -11,6 +11,7 @@
 #define HEADROOM_DAEMON_SYSTEM_LOG_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 /* The values are those of syslog. */
@@ -33,14 +34,23 @@ struct log_field {
 /* A field only where there is something to say: an empty or absent text is left out. */
 #define LOG_MAYBE(KEY, TEXT) LOG_TEXT((TEXT) && *(TEXT) ? (KEY) : "", (TEXT))
 
-#define log_event(LEVEL, EVENT, ...) \
-        log_write((LEVEL), (EVENT), (const struct log_field[]){ __VA_ARGS__ __VA_OPT__(, ){ .key = 0 } })
+/* The end is added as one more argument, so that an event without fields needs no __VA_OPT__, which analysers do not all read. */
+#define LOG_END                      ((struct log_field){ .key = NULL })
+#define log_event(LEVEL, ...)        log_event_ended(LEVEL, __VA_ARGS__, LOG_END)
+#define log_event_ended(LEVEL, EVENT, ...) log_write((LEVEL), (EVENT), (const struct log_field[]){ __VA_ARGS__ })
 #define log_error(...)   log_event(LOG_LEVEL_ERROR, __VA_ARGS__)
 #define log_warning(...) log_event(LOG_LEVEL_WARNING, __VA_ARGS__)
 #define log_info(...)    log_event(LOG_LEVEL_INFO, __VA_ARGS__)
 #define log_debug(...)   log_event(LOG_LEVEL_DEBUG, __VA_ARGS__)
 
-/* Finds out where lines go (JOURNAL_STREAM names our standard error: the journal). Without it, to standard error. */
+/* The level called NAME (debug, info, warning, error): 0, or -EINVAL. */
+int log_level_by_name(const char *name, enum log_level *ret);
+const char *log_level_name(enum log_level level);
+
+/*
+ * Finds out where lines go (JOURNAL_STREAM names our standard error: the journal). Without it, to standard error.
+ * Called again when the configuration has said which lines are wanted.
+ */
 void log_open(enum log_level least);
 void log_write(enum log_level level, const char *event, const struct log_field *fields);
 

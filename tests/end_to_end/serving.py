@@ -431,6 +431,16 @@ class Process(unittest.TestCase):
         self.assertIn("--listen", said.stderr)
         s.close()
 
+    def test_debug_log(self):
+        """A maintainer sees the conversation with an engine, the plans and the verdicts; nobody else does."""
+        for level, seen in (("info", False), ("debug", True)):
+            daemon = Daemon(conf=f"[log]\nlevel = {level}\n")
+            self.assertEqual(ask(daemon, "POST", "/v1/chat/completions", chat(max_tokens=2)).status, 200)
+            for line in (r"debug event=frame_sent pid=\d+ type=[a-z]+ id=1 bytes=\d+\n", r"debug event=frame_received pid=\d+ type=end id=1 bytes=\d+\n",
+                         r"debug event=plan tick=\d+ rung=calm ", r"debug event=admission model=demo verdict=admit "):
+                self.assertEqual(bool(re.search(line, daemon.log())), seen, line)
+            daemon.done()
+
     def test_options(self):
         self.assertEqual(self.run_daemon("--version").stdout.split()[0], "headroomd")
         self.assertIn("--check-config", self.run_daemon("--help").stdout)

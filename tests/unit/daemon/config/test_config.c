@@ -101,7 +101,7 @@ static const struct row rows[] = {
           "2s\nidle_timeout = 3s\n"
           "[memory]\nbudget = 50%\nweights_fraction = 55%\nreserve = 1M\n[engine]\nload_timeout = 1m\nstop_timeout = 500ms\n[cache]\nsize = 20G\nidle = 0\n"
           "[models]\nwait_timeout = 1h\nmin_residency = 0\nkeep_alive = forever\ncontext = 8192\nkv_tokens = 0\nparallel = "
-          "2\nqueue = 0\nkv = q8_0\nthreads = 3\nclass = batch\nkv_floor = q8_0\n[governor]\nenabled = no\nheat = no\nmargin_target = 12.5\ncritical = 95C\n",
+          "2\nqueue = 0\nkv = q8_0\nthreads = 3\nclass = batch\nkv_floor = q8_0\n[governor]\nenabled = no\nheat = no\nmargin_target = 12.5\ncritical = 95C\n[log]\nlevel = debug\n",
           NULL, "" },
         { "byte order mark and CRLF", "\xEF\xBB\xBF[server]\r\nconnections = 7\r\n", NULL, "" },
         { "an indented key is a key, not a continuation", "[server]\n  connections = 7\n  idle_timeout = 5s\n", NULL, "" },
@@ -109,7 +109,7 @@ static const struct row rows[] = {
         { "unknown section, near", "\n[severs]\nlisten = 1\n", NULL,
           "@/headroom.conf:3: unknown section [severs]; did you mean [server]?\n" },
         { "unknown section, far", "[thermal]\na = 1\n", NULL,
-          "@/headroom.conf:2: unknown section [thermal]; there are [server], [memory], [engine], [cache], [governor] and [models]\n" },
+          "@/headroom.conf:2: unknown section [thermal]; there are [server], [memory], [engine], [cache], [governor], [log] and [models]\n" },
         { "[model] in the main file", "[model]\npath = /x\n", NULL,
           "@/headroom.conf:2: section [model] belongs in a file of models.d, one for each model\n" },
         { "[memory] in a model file", "", "[memory]\nbudget = 1G\n",
@@ -176,6 +176,8 @@ static const struct row rows[] = {
           "@/headroom.conf:2: critical = 'hot' is no temperature; write degrees Celsius such as 15 or 87.5\n" },
         { "temperature in another scale", "[governor]\ncritical = 90F\n", NULL,
           "@/headroom.conf:2: critical = '90F' is no temperature; write degrees Celsius such as 15 or 87.5\n" },
+        { "no level of the log", "[log]\nlevel = loud\n", NULL,
+          "@/headroom.conf:2: level = 'loud' is no level of the log; write debug, info, warning or error\n" },
         { "temperature out of range", "[governor]\nmargin_target = 2\n", NULL,
           "@/headroom.conf:2: margin_target = '2' is out of range; it may be 5 to 50 degrees\n" },
         { "temperature beyond all", "[governor]\nmargin_target = 300\n", NULL,
@@ -241,6 +243,7 @@ static void test_defaults(void **state) {
         assert_int_equal(c->body_bytes_max, 64 << 20);
         assert_string_equal(c->engine_path, "/usr/bin/true");
         assert_int_equal(c->models_count, 0);
+        assert_int_equal(c->log_level, LOG_LEVEL_INFO);
         assert_true(c->governor_enabled && c->heat_enabled);
         assert_int_equal(c->margin_target_millidegrees, 15000);
         assert_string_equal(c->proc_root, "/proc");
@@ -284,6 +287,22 @@ static void test_discovery(void **state) {
         assert_non_null(find(c, "org/d"));
         assert_non_null(strstr(find(c, "s")->path, "s-00001-of-00002.gguf"));
         config_free(c);
+}
+
+static void test_log_level(void **state) {
+        static const char *const names[] = { "error", "warning", "info", "debug" };
+        static const enum log_level levels[] = { LOG_LEVEL_ERROR, LOG_LEVEL_WARNING, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG };
+        struct config *c;
+        char text[64];
+
+        (void) state;
+        for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+                (void) snprintf(text, sizeof text, "[log]\nlevel = %s\n", names[i]);
+                put_file("headroom.conf", text);
+                assert_int_equal(load(&c), 0);
+                assert_int_equal(c->log_level, levels[i]);
+                config_free(c);
+        }
 }
 
 static void test_precedence(void **state) {
@@ -389,7 +408,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test_setup_teardown(test_rows, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(test_defaults, set_up, tear_down),
-                cmocka_unit_test_setup_teardown(test_discovery, set_up, tear_down),
+                cmocka_unit_test_setup_teardown(test_discovery, set_up, tear_down), cmocka_unit_test_setup_teardown(test_log_level, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(test_precedence, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(test_missing_main_file, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(test_duplicate_ids, set_up, tear_down),

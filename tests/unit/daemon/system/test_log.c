@@ -4,7 +4,10 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <errno.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "daemon/system/log.h"
 
@@ -64,8 +67,52 @@ static void test_bounded(void **state) {
         }
 }
 
+/* What is written to standard error at LEVEL by one line of each kind. */
+static void written_at(enum log_level level, char ret[512]) {
+        int ends[2], saved = dup(STDERR_FILENO);
+
+        assert_int_equal(pipe(ends), 0);
+        assert_int_equal(dup2(ends[1], STDERR_FILENO), STDERR_FILENO);
+        log_open(level);
+        log_debug("d");
+        log_info("i", LOG_NUMBER("n", 1));
+        log_warning("w");
+        log_error("e");
+        assert_int_equal(dup2(saved, STDERR_FILENO), STDERR_FILENO);
+        (void) close(saved);
+        (void) close(ends[1]);
+        ssize_t length = read(ends[0], ret, 511);
+        (void) close(ends[0]);
+        assert_true(length >= 0);
+        ret[length] = 0;
+}
+
+static void test_levels(void **state) {
+        static const struct {
+                const char *name, *expected;
+        } levels[] = {
+                { "debug", "debug event=d\ninfo event=i n=1\nwarning event=w\nerror event=e\n" },
+                { "info", "info event=i n=1\nwarning event=w\nerror event=e\n" },
+                { "warning", "warning event=w\nerror event=e\n" },
+                { "error", "error event=e\n" },
+        };
+        enum log_level level;
+        char text[512];
+
+        (void) state;
+        (void) unsetenv("JOURNAL_STREAM");
+        for (size_t i = 0; i < sizeof levels / sizeof *levels; i++) {
+                assert_int_equal(log_level_by_name(levels[i].name, &level), 0);
+                assert_string_equal(log_level_name(level), levels[i].name);
+                written_at(level, text);
+                assert_string_equal(text, levels[i].expected);
+        }
+        assert_int_equal(log_level_by_name("loud", &level), -EINVAL);
+        assert_int_equal(log_level_by_name("", &level), -EINVAL);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = { cmocka_unit_test(test_rows), cmocka_unit_test(test_left_out_when_empty),
-                                            cmocka_unit_test(test_bounded) };
+                                            cmocka_unit_test(test_bounded), cmocka_unit_test(test_levels) };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
