@@ -4,7 +4,8 @@
 BUILD   ?= build
 PREFIX  ?= /usr/local
 DESTDIR ?=
-VERSION := 0.1.0
+# What git calls this tree; 0.1.0 where there is no git.
+VERSION := $(or $(if $(wildcard .git),$(shell git describe --tags --always --dirty 2>/dev/null)),0.1.0)
 ifeq ($(origin CC),default)
 CC := gcc
 endif
@@ -12,7 +13,7 @@ endif
 WARNINGS  := -Wall -Wextra -Wconversion -Wshadow -Wvla -Wmissing-prototypes -Werror
 HARDENING := -D_FORTIFY_SOURCE=2 -fstack-protector-strong
 OPTIMIZE  ?= -O2 -g
-CPPFLAGS  += -I. -D_GNU_SOURCE -DHEADROOM_VERSION='"$(VERSION)"'
+CPPFLAGS  += -I. -D_GNU_SOURCE
 CFLAGS    += -std=gnu17 -ffp-contract=off -fPIE $(OPTIMIZE) $(WARNINGS) $(if $(SANITIZE),$(SANITIZE),$(HARDENING))
 LDFLAGS   += -pie -Wl,-z,relro,-z,now $(SANITIZE)
 # Instruction sets are chosen at run time, so each lives in a file of its own: CFLAGS_<file> are that file's alone.
@@ -69,7 +70,7 @@ deps:   ## install the Debian packages that the build and the tests need
 	@.ci/deps
 
 demo: deps   ## two models, one budget, streamed answers: the whole thing in a minute
-	@$(MAKE) --no-print-directory $(PARALLEL) all
+	@$(MAKE) --no-print-directory $(PARALLEL) $(PROGRAMS)
 	@HEADROOM_BUILD=$(abspath $(BUILD)) tests/demo
 
 ##@ test
@@ -272,6 +273,16 @@ $(BUILD)/fuzz/%: $(BUILD)/tests/fuzz/%.o $(CTL_A)
 	$(call say,link,$@)
 	$(Q)$(CC) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(ENGINE_LIBS) $(DAEMON_LIBS) $(CTL_LIBS)
 
+# The version changes with every commit: the files that tell it alone are made anew for it, when it has changed.
+DEFINE_VERSION := -DHEADROOM_VERSION='"$(VERSION)"'
+TELL_VERSION   := $(addprefix $(BUILD)/,$(addsuffix .o,daemon/main daemon/daemon daemon/governor/recorder daemon/api/control \
+                    daemon/api/health engine/main ctl/main ctl/client))
+$(TELL_VERSION): CPPFLAGS += $(DEFINE_VERSION)
+$(TELL_VERSION): $(BUILD)/version
+$(BUILD)/version: FORCE
+	@mkdir -p $(@D)
+	@echo '$(VERSION)' | cmp -s - $@ || echo '$(VERSION)' > $@
+
 $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
 	$(call say,cc,$<)
@@ -284,7 +295,7 @@ $(BUILD)/llhttp/%.o: /usr/share/llhttp/%.c
 compile_commands.json: Makefile $(sort $(wildcard */*.c */*/*.c */*/*/*.c))   ## what clangd and clang-tidy read
 	@{ echo '['; sep=; for f in $(filter %.c,$^); do \
 	  printf '%s{"directory":"%s","file":"%s","command":"%s"}' "$$sep" '$(CURDIR)' "$$f" \
-	    "$$(printf '%s' '$(subst ','\'',$(CC) $(CPPFLAGS) $(CFLAGS)) -c '"$$f" | sed 's/["\\]/\\&/g')"; sep=,; done; echo ']'; } > $@
+	    "$$(printf '%s' '$(subst ','\'',$(CC) $(CPPFLAGS) $(DEFINE_VERSION) $(CFLAGS)) -c '"$$f" | sed 's/["\\]/\\&/g')"; sep=,; done; echo ']'; } > $@
 
 .PHONY: all deps demo demo-model check check-vm sanitize check-layers simulate bench bench-cliff format clean help
 .SECONDARY:
