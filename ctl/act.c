@@ -82,7 +82,7 @@ static int act(struct errand *e, cJSON *results) {
                 cJSON_AddStringToObject(result, "model", e->model);
                 cJSON_AddItemToObject(result, "error", report_object(&problem));
                 cJSON_AddItemToArray(results, result);
-                complain("%s: %s", e->model, problem.message);
+                complain("%s: %s%s%s", e->model, problem.message, *problem.advice ? "; " : "", problem.advice);
                 return rc;
         }
         if (!e->in->json)

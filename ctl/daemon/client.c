@@ -91,6 +91,7 @@ static int fail(struct problem *reterr, int exit_code, const char *code, const c
 static int fail(struct problem *reterr, int exit_code, const char *code, const char *format, ...) {
         va_list args;
         reterr->exit_code = exit_code;
+        reterr->advice[0] = '\0';
         snprintf(reterr->code, sizeof(reterr->code), "%s", code);
         va_start(args, format);
         vsnprintf(reterr->message, sizeof(reterr->message), format, args);
@@ -136,11 +137,13 @@ static int transfer_judge(struct transfer *t, const char *socket_path, cJSON **r
         const cJSON *error = cJSON_GetObjectItemCaseSensitive(body, "error");
         const char *message = json_text(error, "message"), *code = json_text(error, "code");
         int rc;
-        if (*message)
+        if (*message) {
                 rc = fail(reterr, CTL_FAILED, *code ? code : "error", "%s", message);
-        else
+                snprintf(reterr->advice, sizeof(reterr->advice), "%s", json_text(error, "advice"));
+        } else {
                 rc = fail(reterr, CTL_FAILED, "bad_reply",
                           "the answer from %s (HTTP %ld) is not one of headroomd: check --socket", socket_path, status);
+        }
         cJSON_Delete(body);
         return rc;
 }

@@ -14,6 +14,7 @@ struct problem {
         int exit_code; /* enum exit_code */
         char code[64]; /* the daemon's word, "unreachable" without one */
         char message[1024];
+        char advice[256]; /* the daemon's, what to do next; "" for none */
 };
 
 /* 0 and *ret (an object, the caller's to cJSON_Delete); or the exit code, and *reterr. */

@@ -8,11 +8,13 @@ cJSON *report_object(const struct problem *p) {
         cJSON *object = cJSON_CreateObject();
         cJSON_AddStringToObject(object, "message", p->message);
         cJSON_AddStringToObject(object, "code", p->code);
+        if (*p->advice)
+                cJSON_AddStringToObject(object, "advice", p->advice);
         return object;
 }
 
 int report(const struct invocation *in, const struct problem *p) {
-        complain("%s", p->message);
+        complain("%s%s%s", p->message, *p->advice ? "; " : "", p->advice);
         if (in->json) {
                 cJSON *whole = cJSON_CreateObject();
                 cJSON_AddItemToObject(whole, "error", report_object(p));

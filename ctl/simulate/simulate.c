@@ -194,7 +194,7 @@ static int draw(const struct simulation *sim) {
 static int simulate(struct simulation *sim) {
         uint32_t looks;
         if (scenario_check(&sim->scenario, sim->text, sim->size, &looks) < 0) {
-                struct problem p = { CTL_FAILED, "bad_scenario", "" };
+                struct problem p = { .exit_code = CTL_FAILED, .code = "bad_scenario" };
                 snprintf(p.message, sizeof(p.message), "%s:%u: %s", sim->name, sim->scenario.line, sim->scenario.error);
                 return report(sim->in, &p);
         }
@@ -223,7 +223,7 @@ int command_simulate(const struct invocation *in) {
         sim->colours = terminal_has_colours(stdout);
         int rc = read_file(sim->name, &sim->text, &sim->size);
         if (rc < 0) {
-                struct problem p = { CTL_FAILED, "cannot_read", "" };
+                struct problem p = { .exit_code = CTL_FAILED, .code = "cannot_read" };
                 snprintf(p.message, sizeof(p.message), "%s: %s", sim->name, strerror(-rc));
                 rc = report(in, &p);
         } else {

@@ -11,6 +11,7 @@
 
 #include "daemon/api/completion.h"
 #include "daemon/bounds.h"
+#include "daemon/requests/failure.h"
 #include "engine/base/cleanup.h"
 
 enum kind { KIND_FLAG, KIND_INTEGER, KIND_NUMBER, KIND_STRING, KIND_OBJECT, KIND_ARRAY };
@@ -215,7 +216,7 @@ static void start(struct api *api, struct http_exchange *x, bool is_chat) {
         cJSON *body = api->is_stopping ? NULL : api_read_json(x, &f);
 
         if (api->is_stopping)
-                f = error_shutting_down();
+                failure_set(&f, REASON_SHUTTING_DOWN, NULL);
         bool is_right = body && check_kinds(body, &f) && check_offered(body, &f) &&
                         (is_chat ? check_messages(body, &f) : check_prompt(body, &f));
         enum ask_class class = ASK_CLASS_OF_MODEL;

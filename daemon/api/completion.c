@@ -13,6 +13,7 @@
 
 #include "daemon/api/openai_json.h"
 #include "daemon/bounds.h"
+#include "daemon/requests/failure.h"
 #include "daemon/system/log.h"
 
 #define SSE_HEADERS "Cache-Control: no-cache\r\nX-Accel-Buffering: no\r\n"
@@ -61,10 +62,14 @@ static void completion_over(struct completion *c) {
         api_end(api);
 }
 
-static void log_answer(const struct completion *c, int status, const char *code, const struct ask_usage *usage) {
+/* FAILURE NULL: it was answered. */
+static void log_answer(const struct completion *c, const struct failure *failure, const struct ask_usage *usage) {
+        int status = failure ? failure->status : 200;
+
         log_event(status >= 500 ? LOG_LEVEL_WARNING : LOG_LEVEL_INFO, "request", LOG_TEXT("id", c->request_id),
                   LOG_TEXT("model", c->model), LOG_TEXT("kind", c->shape.is_chat ? "chat" : "completion"),
-                  LOG_NUMBER("stream", c->is_stream), LOG_NUMBER("status", status), LOG_MAYBE("reason", code),
+                  LOG_NUMBER("stream", c->is_stream), LOG_NUMBER("status", status),
+                  LOG_MAYBE("reason", failure ? failure->code : ""), LOG_MAYBE("advice", failure ? failure->advice : ""),
                   LOG_NUMBER("prompt_tokens", usage->prompt_tokens), LOG_NUMBER("cached_tokens", usage->cached_tokens),
                   LOG_NUMBER("completion_tokens", usage->completion_tokens),
                   LOG_NUMBER("ms", (uv_hrtime() - c->started_ns) / 1000000));
@@ -156,7 +161,7 @@ static void on_stream_end(void *user, const char *finish, const struct ask_usage
                 shape_usage_chunk(&c->out, &c->shape, usage);
         openai_json_done(&c->out);
         send_event(c);
-        log_answer(c, 200, "", usage);
+        log_answer(c, NULL, usage);
         http_stream_end(c->exchange, false);
         completion_over(c);
 }
@@ -209,10 +214,11 @@ static void on_whole_end(void *user, const char *finish, const struct ask_usage 
         shape_whole(&body, &c->shape, &answer);
         bool is_too_long = c->out.failed || c->reasoning.failed || c->calls.list.failed || c->logprobs.tokens.failed ||
                            c->logprobs.tops.failed || body.failed || described.failed;
-        log_answer(c, is_too_long ? 500 : 200, is_too_long ? "answer_too_long" : "", usage);
+        struct failure too_long;
+        failure_set(&too_long, REASON_ANSWER_TOO_LONG, NULL);
+        log_answer(c, is_too_long ? &too_long : NULL, usage);
         if (is_too_long)
-                http_answer_error(c->exchange, 500, "x-should-retry: false\r\n", "answer_too_long",
-                                  "the answer is too long to be held; ask for it as a stream");
+                http_answer_error(c->exchange, REASON_ANSWER_TOO_LONG, "", NULL);
         else
                 http_answer(c->exchange, 200, "", "application/json", text_string(&body), body.used);
         text_done(&body);
@@ -226,7 +232,7 @@ static void on_failed(void *user, const struct failure *failure) {
         struct completion *c = user;
 
         c->ask = NULL;
-        log_answer(c, failure->status, failure->code, &(struct ask_usage){ 0 });
+        log_answer(c, failure, &(struct ask_usage){ 0 });
         if (c->has_begun) {
                 shape_error(&c->out, failure);
                 send_event(c);
@@ -239,11 +245,13 @@ static void on_failed(void *user, const struct failure *failure) {
 
 static void on_gone(void *user) {
         struct completion *c = user;
+        struct failure failure;
 
+        failure_set(&failure, REASON_CLIENT_GONE, NULL);
         if (c->ask)
                 ask_cancel(c->ask);
         c->ask = NULL;
-        log_answer(c, 499, "client_gone", &(struct ask_usage){ 0 });
+        log_answer(c, &failure, &(struct ask_usage){ 0 });
         completion_over(c);
 }
 
@@ -302,7 +310,7 @@ void completion_start(struct api *api, struct http_exchange *x, const struct com
 
         if (!c) {
                 cJSON_Delete(body);
-                http_answer_error(x, 503, "Retry-After: 1\r\n", "no_memory", "there is no memory for this request");
+                http_answer_error(x, REASON_OUT_OF_MEMORY, "", NULL);
                 return;
         }
         size_t size;

@@ -14,6 +14,7 @@
 #include "daemon/api/api_internal.h"
 #include "daemon/api/model_json.h"
 #include "daemon/bounds.h"
+#include "daemon/requests/failure.h"
 #include "daemon/system/log.h"
 #include "daemon/cache/prefix_cache.h"
 #include "daemon/governor/recorder.h"
@@ -197,7 +198,7 @@ static void print_record(uv_work_t *work) {
 }
 
 static void answer_no_memory(struct http_exchange *x) {
-        http_answer_error(x, 503, "Retry-After: 1\r\n", "no_memory", "there is no memory to write it down");
+        http_answer_error(x, REASON_OUT_OF_MEMORY, "", "there is no memory to write it down");
 }
 
 static void on_record_printed(uv_work_t *work, int status) {
@@ -285,7 +286,7 @@ static struct verb *verb_begin(struct api *api, struct http_exchange *x, const c
         else if (strlen(model->valuestring) > MODEL_ID_MAX || fleet_model_find(api->fleet, model->valuestring, &index))
                 f = error_not_found(model->valuestring);
         else if (api->is_stopping)
-                f = error_shutting_down();
+                failure_set(&f, REASON_SHUTTING_DOWN, NULL);
         else {
                 struct verb *v = calloc(1, sizeof *v);
                 if (v) {
@@ -296,8 +297,7 @@ static struct verb *verb_begin(struct api *api, struct http_exchange *x, const c
                         api_begin(api);
                         return v;
                 }
-                f = error_bad_request(NULL, "there is no memory for this");
-                f.status = 503;
+                failure_set(&f, REASON_OUT_OF_MEMORY, NULL);
         }
         error_answer(x, &f);
         return NULL;
@@ -346,6 +346,5 @@ void api_on_control(void *user, struct http_exchange *x) {
         if (may_control(x))
                 route(user, x, control_routes);
         else
-                http_answer_error(x, 403, "", "forbidden",
-                                  "only root, the daemon's own user and the group of this socket may control it");
+                http_answer_error(x, REASON_FORBIDDEN, "", NULL);
 }

@@ -11,6 +11,7 @@
 
 #include "daemon/api/api_internal.h"
 #include "daemon/bounds.h"
+#include "daemon/requests/failure.h"
 #include "engine/base/cleanup.h"
 #include "daemon/system/log.h"
 #include "engine/base/strbuf.h"
@@ -200,10 +201,14 @@ static void embedding_over(struct embedding *e) {
         api_end(api);
 }
 
-static void log_answer(const struct embedding *e, int status, const char *code, uint32_t tokens) {
+/* FAILURE NULL: it was answered. */
+static void log_answer(const struct embedding *e, const struct failure *failure, uint32_t tokens) {
+        int status = failure ? failure->status : 200;
+
         log_event(status >= 500 ? LOG_LEVEL_WARNING : LOG_LEVEL_INFO, "request", LOG_TEXT("id", e->request_id),
                   LOG_TEXT("model", e->model), LOG_TEXT("kind", "embedding"), LOG_NUMBER("status", status),
-                  LOG_MAYBE("reason", code), LOG_NUMBER("prompt_tokens", tokens),
+                  LOG_MAYBE("reason", failure ? failure->code : ""), LOG_MAYBE("advice", failure ? failure->advice : ""),
+                  LOG_NUMBER("prompt_tokens", tokens),
                   LOG_NUMBER("ms", (uv_hrtime() - e->started_ns) / 1000000));
 }
 
@@ -219,11 +224,13 @@ static void on_end(void *user, const char *finish, const struct ask_usage *usage
         (void) text_printf(&body, ",\"usage\":{\"prompt_tokens\":%u,\"total_tokens\":%u}}\n", usage->prompt_tokens,
                            usage->prompt_tokens);
         bool good = !e->data.failed && !body.failed;
-        log_answer(e, good ? 200 : 503, good ? "" : "no_memory", usage->prompt_tokens);
+        struct failure failure;
+        failure_set(&failure, REASON_OUT_OF_MEMORY, "there is no memory for the answer");
+        log_answer(e, good ? NULL : &failure, usage->prompt_tokens);
         if (good)
                 http_answer(e->exchange, 200, "", "application/json", text_string(&body), body.used);
         else
-                http_answer_error(e->exchange, 503, "Retry-After: 1\r\n", "no_memory", "there is no memory for the answer");
+                http_answer_error(e->exchange, REASON_OUT_OF_MEMORY, "", failure.message);
         e->is_large |= body.used > API_LARGE_BODY;
         text_done(&body);
         embedding_over(e);
@@ -232,17 +239,19 @@ static void on_end(void *user, const char *finish, const struct ask_usage *usage
 static void on_failed(void *user, const struct failure *failure) {
         struct embedding *e = user;
 
-        log_answer(e, failure->status, failure->code, 0);
+        log_answer(e, failure, 0);
         error_answer(e->exchange, failure);
         embedding_over(e);
 }
 
 static void on_gone(void *user) {
         struct embedding *e = user;
+        struct failure failure;
 
+        failure_set(&failure, REASON_CLIENT_GONE, NULL);
         if (e->ask)
                 ask_cancel(e->ask);
-        log_answer(e, 499, "client_gone", 0);
+        log_answer(e, &failure, 0);
         embedding_over(e);
 }
 
@@ -259,7 +268,7 @@ static void start(struct api *api, struct http_exchange *x, char *model, enum as
         if (!e) {
                 free(model);
                 cJSON_Delete(body);
-                http_answer_error(x, 503, "Retry-After: 1\r\n", "no_memory", "there is no memory for this request");
+                http_answer_error(x, REASON_OUT_OF_MEMORY, "", NULL);
                 return;
         }
         (void) http_body(x, &size);
@@ -285,7 +294,7 @@ void handle_embeddings(struct api *api, struct http_exchange *x, const char *res
 
         (void) rest;
         if (api->is_stopping)
-                f = error_shutting_down();
+                failure_set(&f, REASON_SHUTTING_DOWN, NULL);
         char *model = body && check_options(body, &is_base64, &f) && read_input(body, &f) && api_choose_class(x, body, &class, &f)
                               ? api_choose_model(api, body, &f)
                               : NULL;

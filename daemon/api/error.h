@@ -6,7 +6,10 @@
 #include "daemon/http/exchange.h"
 #include "engine/base/strbuf.h"
 
-/* {"error":{"message","type","param","code"}}, with n_prompt_tokens and n_ctx where a prompt is too long. No newline. */
+/*
+ * {"error":{"message","type","param","code"}}, with advice where there is some, and with n_prompt_tokens and n_ctx where a
+ * prompt is too long. No newline.
+ */
 void error_describe(struct text *out, const struct failure *failure);
 /* The whole answer. The exchange is over. */
 void error_answer(struct http_exchange *x, const struct failure *failure);
@@ -14,6 +17,5 @@ void error_answer(struct http_exchange *x, const struct failure *failure);
 /* A 400 about PARAM (NULL: about none). */
 struct failure error_bad_request(const char *param, const char *format, ...) __attribute__((format(printf, 2, 3)));
 struct failure error_not_found(const char *model);
-struct failure error_shutting_down(void);
 
 #endif

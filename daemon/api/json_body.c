@@ -79,5 +79,5 @@ void api_answer_json(struct http_exchange *x, cJSON *json) {
         if (text)
                 http_answer(x, 200, "", "application/json", text, strlen(text));
         else
-                http_answer_error(x, 503, "", "no_memory", "there is no memory for the answer");
+                http_answer_error(x, REASON_OUT_OF_MEMORY, "", "there is no memory for the answer");
 }

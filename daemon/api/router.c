@@ -51,7 +51,7 @@ static void answer_wrong_method(struct http_exchange *x, const char *allowed) {
 
         (void) snprintf(headers, sizeof headers, "Allow: %s\r\n", allowed);
         (void) snprintf(message, sizeof message, "this path takes only %s", allowed);
-        http_answer_error(x, 405, headers, "method_not_allowed", message);
+        http_answer_error(x, REASON_METHOD_NOT_ALLOWED, headers, message);
 }
 
 void route(struct api *api, struct http_exchange *x, const struct route *table) {
@@ -74,8 +74,7 @@ void route(struct api *api, struct http_exchange *x, const struct route *table) 
         if (method == METHOD_OPTIONS)
                 answer_options(x, "GET, HEAD, POST, OPTIONS");
         else
-                http_answer_error(x, 404, "", "not_found",
-                                  "there is nothing at this path; GET /v1/models and POST /v1/chat/completions are a good start");
+                http_answer_error(x, REASON_NOT_FOUND, "", NULL);
 }
 
 void api_on_request(void *user, struct http_exchange *x) {

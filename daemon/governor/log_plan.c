@@ -113,7 +113,7 @@ static void log_plan(const struct governor *g) {
                   LOG_MAYBE("first", p->acts_count > 0 ? policy_act_word(p->acts[0].kind) : ""),
                   LOG_NUMBER("hold_loads", p->hold_loads), LOG_NUMBER("hold_growth", p->hold_growth),
                   LOG_NUMBER("hold_batch", p->hold_batch), LOG_NUMBER("heat_level", p->heat_level),
-                  LOG_NUMBER("look_again_ms", minus(p->look_again_ms, g->seen.now_ms)));
+                  LOG_NUMBER("look_again_ms", sat_sub(p->look_again_ms, g->seen.now_ms)));
 }
 
 void governor_log(struct governor *g) {

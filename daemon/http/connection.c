@@ -233,7 +233,7 @@ static size_t consume(struct connection *c, const char *bytes, size_t count) {
                         set_timer(c, c->server->options.header_timeout_ms);
                 }
                 used += request_feed(c, bytes + used, count - used);
-                if (c->request.refusal.status) {
+                if (c->request.refusal.reason) {
                         connection_refuse(c, &c->request.refusal);
                 } else if (c->request.is_complete) {
                         hand_over(c);
@@ -319,7 +319,7 @@ static void on_read(uv_stream_t *stream, ssize_t count, const uv_buf_t *buffer) 
 /* --- time --- */
 
 static void on_body_check(struct connection *c) {
-        static const struct refusal too_slow = { 408, "request_timeout", "the body arrives too slowly", "" };
+        static const struct refusal too_slow = { REASON_REQUEST_TIMEOUT, "the body arrives too slowly" };
 
         if (c->request.body_bytes < c->checked_bytes + HTTP_BODY_CHECK_BYTES) {
                 connection_refuse(c, &too_slow);
@@ -337,7 +337,7 @@ static void on_stall_check(struct connection *c) {
 }
 
 static void on_timer(uv_timer_t *timer) {
-        static const struct refusal too_slow = { 408, "request_timeout", "the headers arrive too slowly", "" };
+        static const struct refusal too_slow = { REASON_REQUEST_TIMEOUT, "the headers arrive too slowly" };
         struct connection *c = timer->data;
 
         if (c->is_broken) {
@@ -367,7 +367,7 @@ static void tune(struct connection *c) {
 }
 
 void connection_accept(struct http_server *s, uv_stream_t *listener, bool is_pipe) {
-        static const struct refusal full = { 503, "too_many_connections", "too many connections are open", "Retry-After: 1\r\n" };
+        static const struct refusal full = { REASON_TOO_MANY_CONNECTIONS, NULL };
         struct connection *c = server_new_connection(s);
 
         c->server = s;

@@ -15,6 +15,7 @@
 #include "daemon/http/exchange.h"
 #include "daemon/http/server.h"
 #include "engine/base/strbuf.h"
+#include "policy/base/reason.h"
 
 enum phase {
         PHASE_IDLE, /* between two requests */
@@ -28,8 +29,8 @@ enum phase {
 
 /* What is wrong with the request as HTTP; the answer follows when the parser has returned. */
 struct refusal {
-        int status; /* 0: nothing */
-        const char *code, *message, *headers;
+        enum reason reason;  /* REASON_NONE: nothing */
+        const char *message; /* NULL: the reason's own sentence */
 };
 
 struct header {

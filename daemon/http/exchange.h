@@ -16,6 +16,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "policy/base/reason.h"
+
 struct http_exchange;
 
 /* One bit each, so that a route can say which it takes. */
@@ -48,8 +50,14 @@ void http_exchange_watch(struct http_exchange *x, const struct http_watch *watch
 
 /* HEADERS are further whole lines, "Retry-After: 5\r\n", or "". TYPE is the Content-Type, or NULL when there is no body. */
 void http_answer(struct http_exchange *x, int status, const char *headers, const char *type, const char *body, size_t size);
-/* {"error":{...}} for what is wrong with the HTTP itself. MESSAGE and CODE are constants without quotes. */
-void http_answer_error(struct http_exchange *x, int status, const char *headers, const char *code, const char *message);
+/*
+ * {"error":{...}} by REASON's row, without taking memory. HEADERS are added to those of the row. MESSAGE has no quotes; NULL: the
+ * row's sentence.
+ */
+void http_answer_error(struct http_exchange *x, enum reason reason, const char *headers, const char *message);
+/* Retry-After (0: none) and x-should-retry (-1: none) as header lines, into SIZE >= HTTP_RETRY_HEADERS_MAX. */
+#define HTTP_RETRY_HEADERS_MAX 80u
+void http_retry_headers(char *ret, size_t size, unsigned retry_after_s, int should_retry);
 
 void http_stream_begin(struct http_exchange *x, int status, const char *headers, const char *type);
 /* False: the client reads too slowly, produce no more until on_writable. (What was written is not lost.) */

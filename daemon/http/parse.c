@@ -13,9 +13,10 @@
 #include "daemon/http/connection.h"
 #include "daemon/http/target.h"
 
-static int refuse(struct connection *c, int status, const char *code, const char *message) {
-        if (!c->request.refusal.status)
-                c->request.refusal = (struct refusal){ status, code, message, "" };
+/* MESSAGE NULL: the reason's own sentence. */
+static int refuse(struct connection *c, enum reason reason, const char *message) {
+        if (c->request.refusal.reason == REASON_NONE)
+                c->request.refusal = (struct refusal){ reason, message };
         return -1;
 }
 
@@ -25,9 +26,7 @@ static struct connection *connection_of_parser(llhttp_t *parser) {
 
 /* All spans of the head go here, in order; a NUL is put where one ends. */
 static int add_to_head(struct connection *c, const char *bytes, size_t count) {
-        return text_add(&c->request.head, bytes, count)
-                       ? 0
-                       : refuse(c, 431, "header_too_large", "the request line and headers are larger than 32 KiB");
+        return text_add(&c->request.head, bytes, count) ? 0 : refuse(c, REASON_HEADER_TOO_LARGE, NULL);
 }
 
 static int on_url(llhttp_t *parser, const char *bytes, size_t count) {
@@ -43,7 +42,7 @@ static int on_header_field(llhttp_t *parser, const char *bytes, size_t count) {
                 return 0;
         if (!r->in_name) {
                 if (r->headers_count == HTTP_HEADERS_MAX)
-                        return refuse(c, 431, "header_too_large", "there are more than 100 headers");
+                        return refuse(c, REASON_HEADER_TOO_LARGE, "there are more than 100 headers");
                 if (add_to_head(c, "", 1))
                         return -1;
                 r->headers[r->headers_count].name = (uint32_t) r->head.used;
@@ -80,11 +79,11 @@ static unsigned count_headers(const struct connection *c, const char *name) {
 }
 
 static int refuse_coding(struct connection *c) {
-        return refuse(c, 501, "transfer_encoding", "the only transfer encoding understood is chunked");
+        return refuse(c, REASON_TRANSFER_ENCODING, NULL);
 }
 
 static int refuse_two_lengths(struct connection *c) {
-        return refuse(c, 400, "bad_request", "a request has either Content-Length or Transfer-Encoding, never both");
+        return refuse(c, REASON_BAD_REQUEST, "a request has either Content-Length or Transfer-Encoding, never both");
 }
 
 /* What the head alone shows to be wrong. Nonzero when the request is refused. */
@@ -95,19 +94,19 @@ static int check_head(struct connection *c) {
         const char *content = http_header(x, "content-encoding");
 
         if (p->http_major != 1)
-                return refuse(c, 505, "http_version", "only HTTP/1.0 and HTTP/1.1 are spoken here");
+                return refuse(c, REASON_HTTP_VERSION, NULL);
         if (p->http_minor >= 1 && count_headers(c, "host") != 1)
-                return refuse(c, 400, "bad_request", "an HTTP/1.1 request needs exactly one Host header");
+                return refuse(c, REASON_BAD_REQUEST, "an HTTP/1.1 request needs exactly one Host header");
         if (coding && strcasecmp(coding, "chunked") != 0)
                 return refuse_coding(c);
         if (coding && http_header(x, "content-length"))
                 return refuse_two_lengths(c);
         if (content && strcasecmp(content, "identity") != 0)
-                return refuse(c, 415, "content_encoding", "the body must not be compressed");
+                return refuse(c, REASON_CONTENT_ENCODING, NULL);
         if (expect && strcasecmp(expect, "100-continue") != 0)
-                return refuse(c, 417, "expectation", "the only expectation understood is 100-continue");
+                return refuse(c, REASON_EXPECTATION, NULL);
         if (!coding && p->content_length > c->server->options.body_bytes_max)
-                return refuse(c, 413, "body_too_large", "the body is larger than this server accepts");
+                return refuse(c, REASON_BODY_TOO_LARGE, NULL);
         return 0;
 }
 
@@ -126,14 +125,14 @@ static int on_headers_complete(llhttp_t *parser) {
         struct request *r = &c->request;
 
         if (!text_add(&r->head, "", 1))
-                return refuse(c, 431, "header_too_large", "the request line and headers are larger than 32 KiB");
+                return refuse(c, REASON_HEADER_TOO_LARGE, NULL);
         r->method = method_of(parser);
         if (parser->method == HTTP_CONNECT)
-                return refuse(c, 405, "method_not_allowed", "this is no proxy");
+                return refuse(c, REASON_METHOD_NOT_ALLOWED, "this is no proxy");
         if (check_head(c))
                 return -1;
         if (http_target_path(r->head.bytes, &r->path, &r->query))
-                return refuse(c, 400, "bad_request", "the target of the request line is no valid path");
+                return refuse(c, REASON_BAD_REQUEST, "the target of the request line is no valid path");
         parser->upgrade = 0; /* an offer to speak another protocol, which may be ignored */
         c->phase = PHASE_BODY;
         const char *expect = http_header((struct http_exchange *) c, "expect");
@@ -147,11 +146,11 @@ static int on_body(llhttp_t *parser, const char *bytes, size_t count) {
         struct http_server *s = c->server;
 
         if (s->bodies_bytes + count > HTTP_BODIES_MAX)
-                return refuse(c, 503, "server_busy", "too many large requests are being received at once");
+                return refuse(c, REASON_OUT_OF_MEMORY, "too many large requests are being received at once");
         if (c->request.body.used + count > s->options.body_bytes_max)
-                return refuse(c, 413, "body_too_large", "the body is larger than this server accepts");
+                return refuse(c, REASON_BODY_TOO_LARGE, NULL);
         if (!text_add(&c->request.body, bytes, count))
-                return refuse(c, 503, "server_busy", "there is no memory for the body");
+                return refuse(c, REASON_OUT_OF_MEMORY, "there is no memory for the body");
         s->bodies_bytes += count;
         return 0;
 }
@@ -207,15 +206,15 @@ void http_request_done(struct connection *c) {
 static void refuse_malformed(struct connection *c, llhttp_errno_t error) {
         switch (error) {
         case HPE_INVALID_VERSION:
-        case HPE_PAUSED_H2_UPGRADE: (void) refuse(c, 505, "http_version", "only HTTP/1.0 and HTTP/1.1 are spoken here"); break;
+        case HPE_PAUSED_H2_UPGRADE: (void) refuse(c, REASON_HTTP_VERSION, NULL); break;
         case HPE_UNEXPECTED_CONTENT_LENGTH: (void) refuse_two_lengths(c); break;
-        case HPE_INVALID_CONTENT_LENGTH: (void) refuse(c, 400, "bad_request", "the Content-Length is no number"); break;
+        case HPE_INVALID_CONTENT_LENGTH: (void) refuse(c, REASON_BAD_REQUEST, "the Content-Length is no number"); break;
         case HPE_INVALID_TRANSFER_ENCODING: /* llhttp 9 also says so of one behind a Content-Length */
                 (void) (http_header((struct http_exchange *) c, "content-length") ? refuse_two_lengths(c) : refuse_coding(c));
                 break;
-        case HPE_INVALID_CHUNK_SIZE: (void) refuse(c, 400, "bad_request", "a chunk of the body has no valid size"); break;
-        case HPE_INVALID_METHOD: (void) refuse(c, 400, "bad_request", "the request line has no valid method"); break;
-        default: (void) refuse(c, 400, "bad_request", "this is not a valid HTTP/1.1 request");
+        case HPE_INVALID_CHUNK_SIZE: (void) refuse(c, REASON_BAD_REQUEST, "a chunk of the body has no valid size"); break;
+        case HPE_INVALID_METHOD: (void) refuse(c, REASON_BAD_REQUEST, "the request line has no valid method"); break;
+        default: (void) refuse(c, REASON_BAD_REQUEST, NULL);
         }
 }
 
@@ -234,19 +233,19 @@ size_t request_feed(struct connection *c, const char *bytes, size_t count) {
         size_t fed = count < allowance(c) ? count : allowance(c);
         llhttp_errno_t error = llhttp_execute(&c->parser, bytes, fed);
 
-        if (error != HPE_OK && error != HPE_PAUSED && !r->refusal.status)
+        if (error != HPE_OK && error != HPE_PAUSED && !r->refusal.reason)
                 refuse_malformed(c, error);
         size_t taken = error == HPE_OK ? fed : (size_t) (llhttp_get_error_pos(&c->parser) - bytes);
         if (was_head)
                 r->head_bytes += (uint32_t) taken;
         else
                 r->body_bytes += taken;
-        if (r->is_complete || r->refusal.status)
+        if (r->is_complete || r->refusal.reason)
                 return taken;
         if (c->phase == PHASE_HEAD && r->head_bytes == HTTP_HEAD_MAX)
-                (void) refuse(c, 431, "header_too_large", "the request line and headers are larger than 32 KiB");
+                (void) refuse(c, REASON_HEADER_TOO_LARGE, NULL);
         else if (!allowance(c))
-                (void) refuse(c, 413, "body_too_large", "the body's chunks are far longer than their content");
+                (void) refuse(c, REASON_BODY_TOO_LARGE, "the body's chunks are far longer than their content");
         return taken;
 }
 

@@ -11,6 +11,9 @@
 
 #include "daemon/http/connection.h"
 
+#define ERROR_BODY_MAX    768u
+#define ERROR_HEADERS_MAX (HTTP_RETRY_HEADERS_MAX + 96u)
+
 static const char *status_phrase(int status) {
         static const struct {
                 int status;
@@ -118,23 +121,39 @@ void http_answer(struct http_exchange *x, int status, const char *headers, const
         answer(connection_of(x), status, headers, type, body, size, false);
 }
 
-static void answer_error(struct connection *c, int status, const char *headers, const char *code, const char *message,
-                         bool and_close) {
-        char body[512];
-        int size =
-                snprintf(body, sizeof body, "{\"error\":{\"message\":\"%s\",\"type\":\"%s\",\"param\":null,\"code\":\"%s\"}}\n",
-                         message, status >= 500 ? "server_error" : "invalid_request_error", code);
+void http_retry_headers(char *ret, size_t size, unsigned retry_after_s, int should_retry) {
+        int used = 0;
 
-        assert(size > 0 && size < (int) sizeof body);
-        answer(c, status, headers, "application/json", body, (size_t) size, and_close);
+        ret[0] = 0;
+        if (retry_after_s)
+                used = snprintf(ret, size, "Retry-After: %u\r\n", retry_after_s);
+        if (should_retry >= 0)
+                (void) snprintf(ret + used, size - (size_t) used, "x-should-retry: %s\r\n", should_retry ? "true" : "false");
 }
 
-void http_answer_error(struct http_exchange *x, int status, const char *headers, const char *code, const char *message) {
-        answer_error(connection_of(x), status, headers, code, message, false);
+/* On the stack, since memory may be what is missing. */
+static void answer_error(struct connection *c, enum reason reason, const char *more_headers, const char *message,
+                         bool and_close) {
+        const struct reason_info *info = reason_info(reason);
+        char body[ERROR_BODY_MAX], retry[HTTP_RETRY_HEADERS_MAX], headers[ERROR_HEADERS_MAX];
+        bool advises = info->advice[0];
+        int size = snprintf(body, sizeof body,
+                            "{\"error\":{\"message\":\"%s\",\"type\":\"%s\",\"param\":null,\"code\":\"%s\"%s%s%s}}\n",
+                            message ? message : info->sentence, info->http_kind, info->word, advises ? ",\"advice\":\"" : "",
+                            info->advice, advises ? "\"" : "");
+
+        assert(size > 0 && size < (int) sizeof body && !info->no_code);
+        http_retry_headers(retry, sizeof retry, info->retry_after_s, info->should_retry);
+        (void) snprintf(headers, sizeof headers, "%s%s", retry, more_headers);
+        answer(c, info->http_status, headers, "application/json", body, (size_t) size, and_close);
+}
+
+void http_answer_error(struct http_exchange *x, enum reason reason, const char *headers, const char *message) {
+        answer_error(connection_of(x), reason, headers, message, false);
 }
 
 void connection_refuse(struct connection *c, const struct refusal *refusal) {
-        answer_error(c, refusal->status, refusal->headers, refusal->code, refusal->message, true);
+        answer_error(c, refusal->reason, "", refusal->message, true);
 }
 
 void http_stream_begin(struct http_exchange *x, int status, const char *headers, const char *type) {

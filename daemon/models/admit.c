@@ -78,13 +78,19 @@ bool fleet_has_room(struct fleet *f, uint64_t bytes) {
         return policy_admission(&limits, &seen, &want).verdict == VERDICT_ADMIT;
 }
 
+/* What a smaller context would do. Weights alone may be too large: then none is small enough. */
+static const char *hint(const struct model *m, const struct admission *a) {
+        bool helps = a->rule != RULE_WEIGHTS && sat_sub(a->needed_bytes, m->form.predicted.kv_bytes) < a->limit_bytes;
+        return helps ? "a smaller context would help" : "even without the KV cache it is too large";
+}
+
 /* The numbers behind a refusal, in the words of the rule that is broken. */
 static void refuse(struct model *m, enum reason reason, const struct admission *a, const char *why) {
         static const char *const what[RULE_COUNT] = {
                 [RULE_NONE] = "",
-                [RULE_BUDGET] = "the budget for all models",
+                [RULE_BUDGET] = "the budget for all models (budget)",
                 [RULE_WEIGHTS] = "the part of RAM that weights may fill (weights_fraction)",
-                [RULE_AVAILABLE] = "the memory available on this machine after the reserve",
+                [RULE_AVAILABLE] = "the memory available on this machine after the reserve (reserve)",
                 [RULE_PLACES] = "the number of engines",
         };
         const struct footprint *p = &m->form.predicted; /* of its smallest form */
@@ -155,7 +161,7 @@ static bool follow(struct model *m, const struct admission *a) {
                 break;
         case VERDICT_BLOCKED: refuse(m, REASON_INSUFFICIENT_MEMORY, a, "the models that hold it are pinned"); break;
         case VERDICT_SHORT: hope(m, a); break;
-        case VERDICT_NEVER: refuse(m, REASON_NEVER_FITS, a, "a smaller context or a larger limit would help"); break;
+        case VERDICT_NEVER: refuse(m, REASON_NEVER_FITS, a, hint(m, a)); break;
         case VERDICT_COUNT: break;
         }
         return a->promised;

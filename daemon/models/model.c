@@ -76,7 +76,8 @@ static enum reason why_wanted(const struct model *m) {
 void model_refuse(struct model *m, const struct failure *failure) {
         (void) snprintf(m->last_error, sizeof(m->last_error), "%s", failure->message);
         log_warning("refuse", LOG_TEXT("model", m->config->id), LOG_TEXT("reason", failure->code),
-                    LOG_TEXT("message", failure->message), LOG_NUMBER("waiting", m->waiting.count),
+                    LOG_TEXT("message", failure->message), LOG_MAYBE("advice", failure->advice),
+                    LOG_NUMBER("waiting", m->waiting.count),
                     LOG_NUMBER("retry_after_s", failure->retry_after_s));
         struct failure told = *failure; /* FAILURE may live in what the callbacks change */
         m->preload = false;
@@ -353,7 +354,7 @@ static void settle_ended(struct model *m) {
                     m->config->id, reason_info(e->ended_because)->sentence);
         if (m->running.count > 0)
                 (void) snprintf(m->last_error, sizeof(m->last_error), "%s", failure.message);
-        failure.retry_after_s = reason_info(REASON_MEMORY_HELD)->retry_after_s;
+        failure_set_retry_after(&failure, 1000ull * reason_info(REASON_MEMORY_HELD)->retry_after_s);
         asks_give_back(m, &failure, true);
 }
 

@@ -115,7 +115,7 @@ static void take_error(struct model *m, struct ask *ask, const cJSON *frame) {
         struct failure failure;
         failure_from_frame(&failure, frame);
         log_info("request_refused", LOG_TEXT("model", m->config->id), LOG_NUMBER("status", failure.status),
-                 LOG_MAYBE("code", failure.code), LOG_TEXT("message", failure.message));
+                 LOG_MAYBE("code", failure.code), LOG_TEXT("message", failure.message), LOG_MAYBE("advice", failure.advice));
         queue_leave(&ask->link);
         asks_note_end(m);
         ask_fail(ask, &failure);

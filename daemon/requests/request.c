@@ -67,7 +67,7 @@ int dispatch_submit(struct fleet *fleet, const char *model, enum ask_kind kind, 
                 r = refuse_at_once(fleet, m, reterr);
         struct ask *ask = r == 0 ? calloc(1, sizeof(*ask)) : NULL;
         if (r == 0 && !ask) {
-                failure_set(reterr, REASON_QUEUE_FULL, "no memory for another request");
+                failure_set(reterr, REASON_OUT_OF_MEMORY, NULL);
                 r = -ENOMEM;
         }
         if (r < 0) {

@@ -25,6 +25,7 @@ struct failure {
         char code[64];    /* "" for null */
         char param[64];   /* "" for null */
         char message[512];
+        const char *advice;             /* what to do next; "" for none */
         unsigned retry_after_s;         /* 0: no header; at most 120 */
         int should_retry;               /* -1: no header */
         int64_t n_prompt_tokens, n_ctx; /* -1, or set together for exceed_context_size_error */

@@ -61,19 +61,13 @@ static int send_ask(struct model *m, struct ask *ask) {
 static void fail_unsendable(const struct model *m, struct ask *ask, int error) {
         struct failure failure;
         if (error == -EMSGSIZE) {
-                failure_set(&failure, REASON_ENGINE_DIED, "the request is longer than the context of %u tokens can hold",
+                failure_set(&failure, REASON_REQUEST_TOO_LARGE, "the request is longer than the context of %u tokens can hold",
                             m->engine.n_ctx);
-                failure.status = 400;
-                failure.kind = "exceed_context_size_error";
-                failure.retry_after_s = 0;
-                failure.should_retry = -1;
                 failure.n_ctx = m->engine.n_ctx;
                 failure.n_prompt_tokens = failure.n_ctx + 1; /* at the least */
         } else {
-                failure_set(&failure, REASON_ENGINE_DIED, "no memory to pass the request to the engine");
-                failure.status = 503;
+                failure_set(&failure, REASON_OUT_OF_MEMORY, "no memory to pass the request to the engine");
         }
-        (void) strcpy(failure.code, error == -EMSGSIZE ? "request_too_large" : "out_of_memory");
         ask_fail(ask, &failure);
 }
 

@@ -87,7 +87,7 @@ static void describe_late(const struct model *m, const struct ask *ask, struct f
                             "allowed (%s)",
                             waited_s, m->config->id, (unsigned long long) a->needed_bytes >> 20,
                             (unsigned long long) a->used_bytes >> 20, (unsigned long long) a->limit_bytes >> 20,
-                            policy_rule_word(a->rule));
+                            a->rule == RULE_AVAILABLE ? "reserve" : policy_rule_word(a->rule));
         else
                 failure_set(ret, REASON_WAIT_TOO_LONG, "waited %u s for model '%s' (%s); %u requests are being answered, %u wait",
                             waited_s, m->config->id, why_waiting(m, ask), m->running.count, m->waiting.count);
@@ -97,7 +97,8 @@ static void fail_late(struct model *m, struct queue *late) {
         struct failure failure;
         describe_late(m, ask_of(late->first), &failure);
         log_warning("wait_too_long", LOG_TEXT("model", m->config->id), LOG_TEXT("life", life_name(m->life)),
-                    LOG_NUMBER("requests", late->count), LOG_TEXT("reason", failure.code), LOG_TEXT("message", failure.message));
+                    LOG_NUMBER("requests", late->count), LOG_TEXT("reason", failure.code), LOG_TEXT("message", failure.message),
+                    LOG_MAYBE("advice", failure.advice));
         for (struct queue_link *link; (link = late->first);) {
                 describe_late(m, ask_of(link), &failure);
                 ask_fail(ask_of(link), &failure);

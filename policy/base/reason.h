@@ -4,6 +4,8 @@
 #ifndef HEADROOM_POLICY_BASE_REASON_H
 #define HEADROOM_POLICY_BASE_REASON_H
 
+#include <stdbool.h>
+
 enum reason {
         REASON_NONE,
         REASON_MODEL_NOT_FOUND,
@@ -39,9 +41,32 @@ enum reason {
         REASON_HEAT,            /* the margin to critical is below target */
         REASON_THROTTLED,       /* the processor throttles itself */
         REASON_SENSOR_LOST,     /* not seeing the temperature: as if hot */
+        /* why a request cannot be served */
+        REASON_INVALID_REQUEST,
+        REASON_CONTEXT_EXCEEDED,
+        REASON_REQUEST_TOO_LARGE, /* for the context, before its tokens were counted */
+        REASON_ENGINE_ERROR,      /* the engine broke it off and lives on */
+        REASON_ENGINE_FULL,       /* it takes no more requests for now */
+        REASON_OUT_OF_MEMORY,     /* of the daemon itself, or a bound on what it holds at once */
+        REASON_ANSWER_TOO_LONG,
+        REASON_CLIENT_GONE, /* in the log alone */
+        REASON_NOT_FOUND,
+        REASON_METHOD_NOT_ALLOWED,
+        REASON_FORBIDDEN,
+        /* what is wrong with the HTTP itself */
+        REASON_BAD_REQUEST,
+        REASON_HEADER_TOO_LARGE,
+        REASON_BODY_TOO_LARGE,
+        REASON_REQUEST_TIMEOUT,
+        REASON_CONTENT_ENCODING,
+        REASON_EXPECTATION,
+        REASON_TRANSFER_ENCODING,
+        REASON_HTTP_VERSION,
+        REASON_TOO_MANY_CONNECTIONS,
         REASON_COUNT,
 };
 
+/* Texts hold no quotes and no backslashes: they go into JSON as they are. */
 struct reason_info {
         const char *word;       /* "insufficient_memory": log, JSON `code`, stable */
         const char *sentence;   /* for a person; numbers are added by whoever has them */
@@ -49,6 +74,8 @@ struct reason_info {
         const char *http_kind;  /* OpenAI error type */
         unsigned retry_after_s; /* default Retry-After; 0: none */
         int should_retry;       /* x-should-retry: 1, 0, or -1 for no header */
+        const char *advice;     /* what to do next; "" where the sentence says it or nothing can be done */
+        bool no_code;           /* JSON `code` is null, as OpenAI has it: `type` and `param` tell clients enough */
 };
 
 const struct reason_info *reason_info(enum reason reason);

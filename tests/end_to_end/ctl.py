@@ -158,8 +158,8 @@ def fake(models, **more):
     return FakeDaemon(answers)
 
 
-def refusal(code, word, message):
-    return code, {"error": {"message": message, "type": "server_error", "code": word, "param": None}}
+def refusal(code, word, message, **more):
+    return code, {"error": {"message": message, "type": "server_error", "code": word, "param": None, **more}}
 
 
 class CommandLine(unittest.TestCase):
@@ -450,6 +450,14 @@ class Acting(unittest.TestCase):
             results = json.loads(ctl("load", "huge", "small", "--json", socket_path=daemon.path).stdout)["results"]
             self.assertEqual(results[0], {"model": "huge", "error": {"message": "needs 40.0 GiB of a budget of 18.0 GiB", "code": "never_fits"}})
             self.assertEqual(results[1], {"model": "small", "state": "ready"})
+
+    def test_advice_stands_behind_the_message(self):
+        full = refusal(503, "insufficient_memory", "no room", advice="unload a model")
+        with fake([], answers={"POST /control/load": lambda _: full, "GET /control/status": lambda _: full}) as daemon:
+            self.assertEqual(ctl("load", "small", socket_path=daemon.path).stderr, "headroomctl: small: no room; unload a model\n")
+            result = ctl("status", "--json", socket_path=daemon.path)
+            self.assertEqual(result.stderr, "headroomctl: no room; unload a model\n")
+            self.assertEqual(json.loads(result.stdout)["error"]["advice"], "unload a model")
 
     def test_forbidden(self):
         with fake([], answers={"GET /control/status": lambda _: refusal(403, "forbidden", "only root and the group headroom may")}) as daemon:

@@ -103,18 +103,6 @@ static void backoff_grows_and_forgets(void **state) {
         assert_int_equal(policy_backoff_left((struct backoff){ 0 }, 7), 0);
 }
 
-static void every_reason_has_a_row(void **state) {
-        (void) state;
-        for (unsigned r = 0; r < REASON_COUNT; r++) {
-                const struct reason_info *info = reason_info((enum reason) r);
-                assert_non_null(info->word);
-                assert_non_null(info->sentence);
-                assert_true(info->retry_after_s <= 120);
-                assert_true(info->http_status == 0 ||
-                            (info->http_status >= 400 && info->http_status <= 599 && info->http_kind[0]));
-        }
-}
-
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(footprint_is_the_sum_of_its_parts),
@@ -123,7 +111,6 @@ int main(void) {
                 cmocka_unit_test(the_rest_is_what_is_neither_weights_nor_cache),
                 cmocka_unit_test(more_is_believed_at_once_less_slowly),
                 cmocka_unit_test(backoff_grows_and_forgets),
-                cmocka_unit_test(every_reason_has_a_row),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

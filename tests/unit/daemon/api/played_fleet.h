@@ -40,8 +40,9 @@ static struct {
 static const struct failure cooldown = { .status = 503,
                                          .kind = "server_error",
                                          .code = "load_cooldown",
+                                         .advice = "",
                                          .message = "wait \"a\" while\n",
-                                         .retry_after_s = 500,
+                                         .retry_after_s = 120,
                                          .should_retry = 1,
                                          .n_prompt_tokens = -1,
                                          .n_ctx = -1 };

@@ -85,6 +85,7 @@ static void test_overlong_prompt(void **state) {
         struct failure f = { .status = 400,
                              .kind = "exceed_context_size_error",
                              .message = "too long",
+                             .advice = "",
                              .should_retry = -1,
                              .n_prompt_tokens = 900,
                              .n_ctx = 512 };
