@@ -34,7 +34,7 @@ int dispatch_submit(struct fleet *fleet, const char *model, enum ask_kind kind, 
         (void) fleet, (void) class, (void) model, (void) kind, (void) events, (void) user, (void) ret;
         cJSON_Delete(body);
         *reterr = (struct failure){
-                .status = 503, .kind = "server_error", .code = "x", .message = "no", .n_prompt_tokens = -1, .n_ctx = -1
+                .status = 503, .kind = "server_error", .code = "x", .message = "no", .advice = "", .n_prompt_tokens = -1, .n_ctx = -1
         };
         return -EBUSY;
 }
