@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "ctl/output/utf8.h"
+#include "engine/base/json_get.h"
 
 const char *json_text(const cJSON *object, const char *key) {
         const cJSON *value = cJSON_GetObjectItemCaseSensitive(object, key);
@@ -12,11 +13,7 @@ const char *json_text(const cJSON *object, const char *key) {
 }
 
 bool json_number(const cJSON *object, const char *key, uint64_t *ret) {
-        const cJSON *value = cJSON_GetObjectItemCaseSensitive(object, key);
-        if (!cJSON_IsNumber(value) || !(value->valuedouble >= 0) || !(value->valuedouble < 0x1p63))
-                return false;
-        *ret = (uint64_t) value->valuedouble;
-        return true;
+        return json_get_count(object, key, 0x1.fffffffffffffp62, ret);
 }
 
 uint64_t json_count(const cJSON *object, const char *key) {

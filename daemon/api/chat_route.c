@@ -4,6 +4,7 @@
  * Types are checked for what we read ourselves and for what would be a waste to load a model for; everything else in
  * the body goes to the engine as it came, known or not.
  */
+#include <float.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +14,7 @@
 #include "daemon/bounds.h"
 #include "daemon/requests/failure.h"
 #include "engine/base/cleanup.h"
+#include "engine/base/json_get.h"
 
 enum kind { KIND_FLAG, KIND_INTEGER, KIND_NUMBER, KIND_STRING, KIND_OBJECT, KIND_ARRAY };
 
@@ -44,16 +46,9 @@ static const struct expected {
         { "service_tier", KIND_STRING },
 };
 
-/* Fields that are absent or null are the same: client libraries send both. */
-static const cJSON *field(const cJSON *body, const char *name) {
-        const cJSON *item = cJSON_GetObjectItemCaseSensitive(body, name);
-
-        return cJSON_IsNull(item) ? NULL : item;
-}
-
 /* The engine knows the ranges. A number too large for JSON's readers is infinite. */
 static bool is_integer(const cJSON *item) {
-        return cJSON_IsNumber(item) && isfinite(item->valuedouble) && floor(item->valuedouble) == item->valuedouble;
+        return json_is_whole(item, -DBL_MAX, DBL_MAX);
 }
 
 static const char *wrong_kind(const cJSON *item, enum kind kind) {
@@ -70,7 +65,7 @@ static const char *wrong_kind(const cJSON *item, enum kind kind) {
 
 static bool check_kinds(const cJSON *body, struct failure *reterr) {
         for (size_t i = 0; i < sizeof expectations / sizeof *expectations; i++) {
-                const cJSON *item = field(body, expectations[i].field);
+                const cJSON *item = json_get(body, expectations[i].field);
                 const char *wanted = item ? wrong_kind(item, expectations[i].kind) : NULL;
                 if (wanted) {
                         *reterr = error_bad_request(expectations[i].field, "'%s' must be %s", expectations[i].field, wanted);
@@ -83,10 +78,10 @@ static bool check_kinds(const cJSON *body, struct failure *reterr) {
 /* What the API knows and we do not do: better refused than ignored, since the answer would be another one. */
 static bool check_offered(const cJSON *body, struct failure *reterr) {
         static const char *const single[] = { "n", "best_of" };
-        const cJSON *echo = field(body, "echo"), *suffix = field(body, "suffix");
+        const cJSON *echo = json_get(body, "echo"), *suffix = json_get(body, "suffix");
 
         for (size_t i = 0; i < 2; i++) {
-                const cJSON *count = field(body, single[i]);
+                const cJSON *count = json_get(body, single[i]);
                 if (count && count->valuedouble != 1) {
                         *reterr = error_bad_request(single[i], "'%s' must be 1: this server gives one answer to a request",
                                                     single[i]);
@@ -105,13 +100,13 @@ static bool check_offered(const cJSON *body, struct failure *reterr) {
 }
 
 static bool check_message(const cJSON *message, unsigned index, struct failure *reterr) {
-        const cJSON *content = field(message, "content");
+        const cJSON *content = json_get(message, "content");
 
         if (!cJSON_IsObject(message)) {
                 *reterr = error_bad_request("messages", "messages[%u] must be an object with 'role' and 'content'", index);
                 return false;
         }
-        if (!cJSON_IsString(field(message, "role"))) {
+        if (!cJSON_IsString(json_get(message, "role"))) {
                 *reterr = error_bad_request("messages", "messages[%u].role must be a string", index);
                 return false;
         }
@@ -124,7 +119,7 @@ static bool check_message(const cJSON *message, unsigned index, struct failure *
 }
 
 static bool check_messages(const cJSON *body, struct failure *reterr) {
-        const cJSON *messages = field(body, "messages"), *message, *logprobs = field(body, "logprobs");
+        const cJSON *messages = json_get(body, "messages"), *message, *logprobs = json_get(body, "logprobs");
         unsigned index = 0;
 
         if (!cJSON_IsArray(messages) || !messages->child) {
@@ -145,14 +140,14 @@ static bool are_tokens(const cJSON *array) {
         const cJSON *item;
 
         cJSON_ArrayForEach(item, array)
-                if (!is_integer(item) || item->valuedouble < 0 || item->valuedouble > INT32_MAX)
+                if (!json_is_whole(item, 0, INT32_MAX))
                         return false;
         return cJSON_IsArray(array) && array->child;
 }
 
 /* A list with one prompt in it is that prompt. */
 static bool check_prompt(cJSON *body, struct failure *reterr) {
-        const cJSON *prompt = field(body, "prompt"), *logprobs = field(body, "logprobs");
+        const cJSON *prompt = json_get(body, "prompt"), *logprobs = json_get(body, "logprobs");
         const cJSON *only = cJSON_IsArray(prompt) && prompt->child && !prompt->child->next ? prompt->child : NULL;
 
         if (logprobs && !is_integer(logprobs)) {
@@ -175,7 +170,7 @@ static bool check_prompt(cJSON *body, struct failure *reterr) {
 }
 
 char *api_choose_model(struct api *api, const cJSON *body, struct failure *reterr) {
-        const cJSON *named = field(body, "model");
+        const cJSON *named = json_get(body, "model");
 
         if (named && *named->valuestring)
                 return strdup(named->valuestring);
@@ -190,12 +185,12 @@ char *api_choose_model(struct api *api, const cJSON *body, struct failure *reter
 }
 
 static bool wants_usage(const cJSON *body) {
-        return cJSON_IsTrue(field(field(body, "stream_options"), "include_usage"));
+        return cJSON_IsTrue(json_get(json_get(body, "stream_options"), "include_usage"));
 }
 
 /* OpenAI's word for work that can wait is its service tier "flex"; the header is for clients that cannot set that. */
 bool api_choose_class(const struct http_exchange *x, const cJSON *body, enum ask_class *ret, struct failure *reterr) {
-        const cJSON *tier = field(body, "service_tier");
+        const cJSON *tier = json_get(body, "service_tier");
         const char *header = http_header(x, "x-headroom-class");
 
         *ret = tier && !strcmp(tier->valuestring, "flex")       ? ASK_BATCH
@@ -231,7 +226,7 @@ static void start(struct api *api, struct http_exchange *x, bool is_chat) {
                 error_answer(x, &f);
                 return;
         }
-        const struct completion_options options = { is_chat, cJSON_IsTrue(field(body, "stream")), wants_usage(body), model,
+        const struct completion_options options = { is_chat, cJSON_IsTrue(json_get(body, "stream")), wants_usage(body), model,
                                                     class };
         completion_start(api, x, &options, body);
 }

@@ -14,6 +14,7 @@
 #include "daemon/requests/failure.h"
 #include "engine/base/cleanup.h"
 #include "daemon/system/log.h"
+#include "engine/base/json_get.h"
 #include "engine/base/strbuf.h"
 
 struct embedding {
@@ -29,15 +30,8 @@ struct embedding {
 
 /* ---- the request ---- */
 
-static const cJSON *field(const cJSON *body, const char *name) {
-        const cJSON *item = cJSON_GetObjectItemCaseSensitive(body, name);
-
-        return cJSON_IsNull(item) ? NULL : item;
-}
-
 static bool is_token(const cJSON *item) {
-        return cJSON_IsNumber(item) && item->valuedouble >= 0 && item->valuedouble <= INT32_MAX &&
-               floor(item->valuedouble) == item->valuedouble;
+        return json_is_whole(item, 0, INT32_MAX);
 }
 
 static bool are_tokens(const cJSON *array) {
@@ -96,8 +90,9 @@ static bool read_input(cJSON *body, struct failure *reterr) {
 
 /* The engine knows how many dimensions there are. */
 static bool check_options(const cJSON *body, bool *ret_base64, struct failure *reterr) {
-        const cJSON *format = field(body, "encoding_format"), *truncate = field(body, "truncate"), *model = field(body, "model");
-        const cJSON *dimensions = field(body, "dimensions"), *tier = field(body, "service_tier");
+        const cJSON *format = json_get(body, "encoding_format"), *truncate = json_get(body, "truncate"),
+                    *model = json_get(body, "model");
+        const cJSON *dimensions = json_get(body, "dimensions"), *tier = json_get(body, "service_tier");
         const char *word = format ? cJSON_GetStringValue(format) : "float";
 
         *ret_base64 = word && !strcmp(word, "base64");
@@ -105,7 +100,7 @@ static bool check_options(const cJSON *body, bool *ret_base64, struct failure *r
                 *reterr = error_bad_request("encoding_format", "'encoding_format' must be float or base64");
         else if (truncate && !cJSON_IsBool(truncate))
                 *reterr = error_bad_request("truncate", "'truncate' must be true or false");
-        else if (dimensions && !(is_token(dimensions) && dimensions->valuedouble >= 1))
+        else if (dimensions && !json_is_whole(dimensions, 1, INT32_MAX))
                 *reterr = error_bad_request("dimensions", "'dimensions' must be a whole number from 1");
         else if (model && !cJSON_IsString(model))
                 *reterr = error_bad_request("model", "'model' must be a string");

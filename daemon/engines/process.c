@@ -11,6 +11,7 @@
 #include "daemon/bounds.h"
 #include "daemon/system/argv.h"
 #include "daemon/system/log.h"
+#include "engine/base/json_get.h"
 #include "engine/wire/wire.h"
 
 struct engine_process {
@@ -60,12 +61,9 @@ static void broken(struct engine_process *e, const char *sentence) {
 /* 1 and *ret_id; 0 when the id is missing, not a whole number, or was never issued. */
 static int frame_id(const struct engine_process *e, const cJSON *frame, uint64_t *ret_id) {
         const cJSON *id = cJSON_GetObjectItemCaseSensitive(frame, "id");
-        if (!cJSON_IsNumber(id) || !(id->valuedouble >= 1) || !(id->valuedouble <= (double) e->ids_issued))
+        if (!json_is_whole(id, 1, (double) e->ids_issued))
                 return 0;
-        uint64_t whole = (uint64_t) id->valuedouble;
-        if ((double) whole < id->valuedouble)
-                return 0;
-        *ret_id = whole;
+        *ret_id = (uint64_t) id->valuedouble;
         return 1;
 }
 

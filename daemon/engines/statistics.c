@@ -1,9 +1,10 @@
 /* statistics.c - see statistics.h. Each number is a row: its name, its place, the most it can be. */
 #include "daemon/engines/statistics.h"
 
-#include <math.h>
 #include <stddef.h>
 #include <string.h>
+
+#include "engine/base/json_get.h"
 
 #define WHOLE_MAX 0x1p53 /* JSON numbers are exact up to here */
 #define RATE_MAX  1e9    /* tokens a second; no machine makes a millionth of them */
@@ -47,7 +48,7 @@ static bool number_in(const cJSON *object, const char *name, double max, bool wh
         if (!item)
                 return true;
         if (!cJSON_IsNumber(item) || !(item->valuedouble >= 0 && item->valuedouble <= max) ||
-            (whole && floor(item->valuedouble) != item->valuedouble))
+            (whole && !json_is_whole(item, 0, max)))
                 return false;
         *ret = item->valuedouble;
         return true;

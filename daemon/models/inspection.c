@@ -12,6 +12,7 @@
 #include "daemon/bounds.h"
 #include "daemon/system/child.h"
 #include "daemon/base/meminfo.h"
+#include "engine/base/json_get.h"
 
 struct inspection {
         struct child *child;
@@ -25,11 +26,7 @@ struct inspection {
 
 /* Beyond 2^60 nothing is a size of memory any more. */
 static bool whole(const cJSON *object, const char *key, uint64_t *ret) {
-        const cJSON *item = cJSON_GetObjectItemCaseSensitive(object, key);
-        if (!cJSON_IsNumber(item) || !(item->valuedouble >= 0) || !(item->valuedouble <= 0x1p60))
-                return false;
-        *ret = (uint64_t) item->valuedouble;
-        return true;
+        return json_get_count(object, key, 0x1p60, ret);
 }
 
 static void text_of(const cJSON *object, const char *key, char *out, size_t size) {

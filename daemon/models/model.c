@@ -34,6 +34,7 @@
 #include "daemon/state/outcome.h"
 #include "daemon/state/tick.h"
 #include "daemon/system/log.h"
+#include "engine/base/json_get.h"
 #include "engine/base/strbuf.h"
 #include "engine/wire/wire.h"
 #include "policy/admission/backoff.h"
@@ -99,18 +100,11 @@ static void end_engine(struct model *m, const char *sentence) {
         model_event(m, LIFE_EVENT_END);
 }
 
-static uint32_t number_in(const cJSON *frame, const char *key, uint32_t least, uint32_t most) {
-        const cJSON *item = cJSON_GetObjectItemCaseSensitive(frame, key);
-        if (!cJSON_IsNumber(item) || !(item->valuedouble >= least))
-                return least;
-        return item->valuedouble > most ? most : (uint32_t) item->valuedouble;
-}
-
 static void on_ready(struct model *m, const cJSON *frame) {
         struct tenure *e = &m->engine;
-        e->n_ctx = number_in(frame, "n_ctx", 0, UINT32_MAX);
-        e->kv_tokens = number_in(frame, "kv_tokens", 0, UINT32_MAX);
-        e->parallel = number_in(frame, "parallel", 1, WIRE_PARALLEL_MAX);
+        e->n_ctx = json_get_clamped(frame, "n_ctx", 0, UINT32_MAX);
+        e->kv_tokens = json_get_clamped(frame, "kv_tokens", 0, UINT32_MAX);
+        e->parallel = json_get_clamped(frame, "parallel", 1, WIRE_PARALLEL_MAX);
         e->context_now = e->n_ctx;
         if (m->life == LIFE_LOADING) {
                 e->was_ready = true;

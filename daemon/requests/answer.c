@@ -1,7 +1,6 @@
 /* answer.c - see answer.h. An owner may leave in each of its callbacks, and the request with it. */
 #include "daemon/requests/answer.h"
 
-#include <math.h>
 #include <string.h>
 
 #include "daemon/requests/ask.h"
@@ -9,17 +8,14 @@
 #include "daemon/requests/queue.h"
 #include "daemon/state/model.h"
 #include "daemon/system/log.h"
+#include "engine/base/json_get.h"
 
 static uint32_t count_in(const cJSON *object, const char *key) {
-        const cJSON *item = cJSON_GetObjectItemCaseSensitive(object, key);
-        if (!cJSON_IsNumber(item) || !(item->valuedouble >= 0))
-                return 0;
-        return item->valuedouble > UINT32_MAX ? UINT32_MAX : (uint32_t) item->valuedouble;
+        return json_get_clamped(object, key, 0, UINT32_MAX);
 }
 
 static double time_in(const cJSON *object, const char *key) {
-        const cJSON *item = cJSON_GetObjectItemCaseSensitive(object, key);
-        return cJSON_IsNumber(item) && isfinite(item->valuedouble) && item->valuedouble >= 0 ? item->valuedouble : 0;
+        return json_get_finite(object, key, 0);
 }
 
 static void take_start(struct ask *ask, const cJSON *frame) {

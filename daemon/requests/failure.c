@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "engine/base/json_get.h"
 #include "engine/base/strbuf.h"
 
 #define RETRY_AFTER_MAX_S 120u
@@ -53,10 +54,8 @@ static void copy_text(const cJSON *frame, const char *key, char *out, size_t siz
 }
 
 static int64_t whole_number(const cJSON *frame, const char *key) {
-        const cJSON *item = cJSON_GetObjectItemCaseSensitive(frame, key);
-        if (!cJSON_IsNumber(item) || !(item->valuedouble >= 0) || !(item->valuedouble < 1e15))
-                return -1;
-        return (int64_t) item->valuedouble;
+        uint64_t value;
+        return json_get_count(frame, key, 1e15, &value) ? (int64_t) value : -1;
 }
 
 static bool says(const cJSON *frame, const char *key, const char *word) {

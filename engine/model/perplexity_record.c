@@ -4,6 +4,7 @@
 #include <cjson/cJSON.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <float.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -12,6 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "engine/base/json_get.h"
 #include "engine/base/printable.h"
 #include "engine/base/text_file.h"
 
@@ -105,8 +107,7 @@ int perplexity_record_save(uint64_t identity, const struct perplexity_record *r)
 /* ---- loading ---- */
 
 static double number_in(const cJSON *o, const char *name) {
-        const cJSON *item = cJSON_GetObjectItemCaseSensitive(o, name);
-        return cJSON_IsNumber(item) && isfinite(item->valuedouble) ? item->valuedouble : 0;
+        return json_get_finite(o, name, -DBL_MAX);
 }
 
 static void copy_text(char *out, size_t size, const cJSON *o, const char *name) {
@@ -115,8 +116,9 @@ static void copy_text(char *out, size_t size, const cJSON *o, const char *name) 
 }
 
 static uint64_t count_in(const cJSON *o, const char *name) {
-        double number = number_in(o, name);
-        return number >= 0 && number <= 0x1p53 ? (uint64_t) number : 0;
+        uint64_t count = 0;
+        (void) json_get_count(o, name, 0x1p53, &count);
+        return count;
 }
 
 static int take_record(const cJSON *o, struct perplexity_record *ret) {

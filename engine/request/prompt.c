@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/base/json_get.h"
 #include "engine/chat/template.h"
 #include "engine/request/error.h"
 
@@ -44,12 +45,6 @@ static int check_count(const struct request_rules *rules, const char *param, con
         return 0;
 }
 
-/* The field, or NULL when it is absent or null. */
-static const cJSON *field(const cJSON *body, const char *name) {
-        const cJSON *value = cJSON_GetObjectItemCaseSensitive(body, name);
-        return cJSON_IsNull(value) ? NULL : value;
-}
-
 /* ---- the conversation ---- */
 
 /* What the prompt has begun of a call counts as said. */
@@ -83,7 +78,7 @@ static int encode(const struct request_rules *rules, const struct chat_conversat
 
 int prompt_read_chat(const struct request_rules *rules, const cJSON *body, const struct request_tools *tools, uint32_t tokens_max,
                      struct token_list *list, struct reply_setup *reply, struct request_error *reterr) {
-        const cJSON *messages = field(body, "messages"), *variables = field(body, "chat_template_kwargs");
+        const cJSON *messages = json_get(body, "messages"), *variables = json_get(body, "chat_template_kwargs");
         struct chat_conversation conversation = {
                 .messages = messages, .tools = tools->offered, .variables = variables, .add_generation = true
         };

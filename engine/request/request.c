@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/base/json_get.h"
 #include "engine/base/printable.h"
 #include "engine/request/prompt.h"
 #include "engine/request/error.h"
@@ -41,19 +42,8 @@ void request_rules_done(struct request_rules *rules) {
         rules->trie = NULL;
 }
 
-/* The field, or NULL when it is absent or null. */
-static const cJSON *field(const cJSON *body, const char *name) {
-        const cJSON *value = cJSON_GetObjectItemCaseSensitive(body, name);
-        return cJSON_IsNull(value) ? NULL : value;
-}
-
-static bool is_integer(const cJSON *value, double min, double max) {
-        return cJSON_IsNumber(value) && value->valuedouble >= min && value->valuedouble <= max &&
-               floor(value->valuedouble) == value->valuedouble;
-}
-
 static int read_bool(const cJSON *body, const char *name, bool *out, struct request_error *reterr) {
-        const cJSON *value = field(body, name);
+        const cJSON *value = json_get(body, name);
         if (!value)
                 return 0;
         if (!cJSON_IsBool(value))
@@ -82,7 +72,7 @@ static const struct float_field float_fields[] = {
 static int read_floats(const cJSON *body, struct sampling *sampling, struct request_error *reterr) {
         for (size_t i = 0; i < sizeof(float_fields) / sizeof(float_fields[0]); i++) {
                 const struct float_field *f = &float_fields[i];
-                const cJSON *value = field(body, f->name);
+                const cJSON *value = json_get(body, f->name);
                 if (!value)
                         continue;
                 float number = cJSON_IsNumber(value) ? (float) value->valuedouble : NAN;
@@ -97,22 +87,22 @@ static int read_floats(const cJSON *body, struct sampling *sampling, struct requ
 /* A count where -1, by custom, means "as much as there is". */
 static int read_count(const cJSON *body, const char *name, uint32_t max, uint32_t all, uint32_t *out,
                       struct request_error *reterr) {
-        const cJSON *value = field(body, name);
+        const cJSON *value = json_get(body, name);
         if (!value)
                 return 0;
-        if (!is_integer(value, -1, max))
+        if (!json_is_whole(value, -1, max))
                 return request_refuse(reterr, name, "%s must be a whole number from -1 to %u.", name, max);
         *out = value->valuedouble < 0 ? all : (uint32_t) value->valuedouble;
         return 0;
 }
 
 static int read_seed(const cJSON *body, struct random *seeds, uint64_t *out, struct request_error *reterr) {
-        const cJSON *value = field(body, "seed");
+        const cJSON *value = json_get(body, "seed");
         if (!value || (cJSON_IsNumber(value) && value->valuedouble == SEED_ANY)) {
                 *out = (uint64_t) random_u32(seeds) << 32 | random_u32(seeds);
                 return 0;
         }
-        if (!is_integer(value, -0x1p63, 0x1.fffffffffffffp62))
+        if (!json_is_whole(value, -0x1p63, 0x1.fffffffffffffp62))
                 return request_refuse(reterr, "seed", "seed must be a whole number of at most 64 bits.");
         *out = (uint64_t) (int64_t) value->valuedouble;
         return 0;
@@ -122,8 +112,8 @@ static int read_max_tokens(const cJSON *body, uint32_t *out, struct request_erro
         static const char *const names[] = { "max_completion_tokens", "max_tokens" };
         bool found = false;
         for (size_t i = 0; i < 2; i++) {
-                const cJSON *value = field(body, names[i]);
-                if (value && !is_integer(value, TOKENS_ALL, HUGE_VAL))
+                const cJSON *value = json_get(body, names[i]);
+                if (value && !json_is_whole(value, TOKENS_ALL, HUGE_VAL))
                         return request_refuse(reterr, names[i], "%s must be a whole number that is not negative.", names[i]);
                 if (value && !found)
                         *out = value->valuedouble < 0 || value->valuedouble > UINT32_MAX ? UINT32_MAX
@@ -156,7 +146,7 @@ static int read_stop(const cJSON *value, struct stop_set *stops, struct request_
 }
 
 static int read_stops(const cJSON *body, struct stop_set *stops, struct request_error *reterr) {
-        const cJSON *value = field(body, "stop"), *item;
+        const cJSON *value = json_get(body, "stop"), *item;
         if (!value)
                 return 0;
         if (!cJSON_IsArray(value))
@@ -194,7 +184,7 @@ static int add_bias(struct sampling *s, int32_t id, float bias) {
 }
 
 static int read_biases(const cJSON *body, uint32_t n_vocab, struct sampling *sampling, struct request_error *reterr) {
-        const cJSON *value = field(body, "logit_bias"), *item;
+        const cJSON *value = json_get(body, "logit_bias"), *item;
         if (!value)
                 return 0;
         if (!cJSON_IsObject(value))
@@ -222,10 +212,10 @@ static int read_chat_logprobs(const cJSON *body, struct request *r, struct reque
         int result = read_bool(body, "logprobs", &r->logprobs, reterr);
         if (result < 0)
                 return result;
-        const cJSON *top = field(body, "top_logprobs");
+        const cJSON *top = json_get(body, "top_logprobs");
         if (!top)
                 return 0;
-        if (!is_integer(top, 0, LOGPROBS_TOP_MAX))
+        if (!json_is_whole(top, 0, LOGPROBS_TOP_MAX))
                 return request_refuse(reterr, "top_logprobs", "top_logprobs must be a whole number from 0 to %u.",
                                       LOGPROBS_TOP_MAX);
         if (!r->logprobs && top->valuedouble > 0)
@@ -235,10 +225,10 @@ static int read_chat_logprobs(const cJSON *body, struct request *r, struct reque
 }
 
 static int read_completion_logprobs(const cJSON *body, struct request *r, struct request_error *reterr) {
-        const cJSON *value = field(body, "logprobs");
+        const cJSON *value = json_get(body, "logprobs");
         if (!value || cJSON_IsFalse(value))
                 return 0;
-        if (!is_integer(value, 0, LOGPROBS_TOP_MAX))
+        if (!json_is_whole(value, 0, LOGPROBS_TOP_MAX))
                 return request_refuse(reterr, "logprobs", "logprobs must be a whole number from 0 to %u.", LOGPROBS_TOP_MAX);
         r->logprobs = true;
         r->top_logprobs = (uint32_t) value->valuedouble;
@@ -272,7 +262,7 @@ static int read_prompt(const struct request_rules *rules, const cJSON *body, con
         /* An answer needs room for one token at least. */
         uint32_t tokens_max = rules->n_ctx - (r->max_tokens > 0);
         int result = r->kind == REQUEST_CHAT ? prompt_read_chat(rules, body, tools, tokens_max, &r->inputs[0], &r->reply, reterr)
-                                             : prompt_read(rules, field(body, "prompt"), tokens_max, &r->inputs[0], reterr);
+                                             : prompt_read(rules, json_get(body, "prompt"), tokens_max, &r->inputs[0], reterr);
         if (result < 0)
                 return result;
         const char *param = r->kind == REQUEST_CHAT ? "messages" : "prompt";
@@ -333,8 +323,8 @@ static uint32_t embed_inputs_max(uint32_t dimensions) {
 /* What is asked of all vectors; the inputs come later. */
 static int read_embed_options(const struct request_rules *rules, const cJSON *wanted, struct request *r, bool *ret_truncate,
                               struct request_error *reterr) {
-        const cJSON *dimensions = field(wanted, "dimensions");
-        if (dimensions && !is_integer(dimensions, 1, rules->n_embd))
+        const cJSON *dimensions = json_get(wanted, "dimensions");
+        if (dimensions && !json_is_whole(dimensions, 1, rules->n_embd))
                 return request_refuse(reterr, "dimensions", "dimensions must be a whole number from 1 to %u.", rules->n_embd);
         r->dimensions = dimensions ? (uint32_t) dimensions->valuedouble : rules->n_embd;
         return read_bool(wanted, "truncate", ret_truncate, reterr);
@@ -347,7 +337,7 @@ int request_read_embed(struct request_rules *rules, uint64_t id, const cJSON *wa
         int read = read_embed_options(rules, wanted, &options, &truncate, reterr);
         if (read < 0)
                 return read;
-        const cJSON *input = field(wanted, "input");
+        const cJSON *input = json_get(wanted, "input");
         uint32_t max = embed_inputs_max(options.dimensions);
         int count = cJSON_IsArray(input) ? cJSON_GetArraySize(input) : 0;
         if (count < 1 || (uint32_t) count > max)

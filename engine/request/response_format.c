@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "engine/base/json_get.h"
 #include "engine/grammar/gbnf.h"
 #include "engine/json_schema/schema.h"
 #include "engine/base/printable.h"
@@ -22,19 +23,14 @@ static bool is_asked(const struct wish *w) {
         return w->schema || w->grammar || w->any_object || w->call;
 }
 
-static const cJSON *member(const cJSON *object, const char *name) {
-        const cJSON *value = cJSON_GetObjectItemCaseSensitive(object, name);
-        return cJSON_IsNull(value) ? NULL : value;
-}
-
 /* {"type": "json_schema", "json_schema": {"schema": ...}}; some put the schema beside the type. */
 static const cJSON *schema_in(const cJSON *format) {
-        const cJSON *wrapper = member(format, "json_schema");
-        return wrapper ? member(wrapper, "schema") : member(format, "schema");
+        const cJSON *wrapper = json_get(format, "json_schema");
+        return wrapper ? json_get(wrapper, "schema") : json_get(format, "schema");
 }
 
 static int read_format(const cJSON *body, struct wish *w, struct request_error *reterr) {
-        const cJSON *format = member(body, "response_format"), *type = member(format, "type");
+        const cJSON *format = json_get(body, "response_format"), *type = json_get(format, "type");
         if (!format)
                 return 0;
         w->param = "response_format";
@@ -64,7 +60,7 @@ static int take(struct wish *to, struct wish from, struct request_error *reterr)
 }
 
 static int read_wish(const cJSON *body, const struct request_tools *tools, struct wish *w, struct request_error *reterr) {
-        const cJSON *schema = member(body, "json_schema"), *grammar = member(body, "grammar");
+        const cJSON *schema = json_get(body, "json_schema"), *grammar = json_get(body, "grammar");
         if (grammar && !cJSON_IsString(grammar))
                 return request_refuse(reterr, "grammar", "grammar must be a text.");
         if (grammar && !grammar->valuestring[0])

@@ -6,18 +6,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/base/json_get.h"
 #include "engine/chat/template.h"
 #include "engine/base/printable.h"
 #include "engine/request/error.h"
 
-/* The field, or NULL when it is absent or null. */
-static const cJSON *field(const cJSON *body, const char *name) {
-        const cJSON *value = cJSON_GetObjectItemCaseSensitive(body, name);
-        return cJSON_IsNull(value) ? NULL : value;
-}
-
 const char *request_tool_name(const cJSON *tool) {
-        return cJSON_GetStringValue(field(field(tool, "function"), "name"));
+        return cJSON_GetStringValue(json_get(json_get(tool, "function"), "name"));
 }
 
 const cJSON *request_tool_arguments(const cJSON *tool) {
@@ -25,7 +20,7 @@ const cJSON *request_tool_arguments(const cJSON *tool) {
         static char others[] = "additionalProperties";
         static cJSON no_others = { .type = cJSON_False, .string = others };
         static const cJSON nothing = { .type = cJSON_Object, .child = &no_others };
-        const cJSON *parameters = field(field(tool, "function"), "parameters");
+        const cJSON *parameters = json_get(json_get(tool, "function"), "parameters");
         return parameters ? parameters : &nothing;
 }
 
@@ -60,7 +55,7 @@ struct choice {
 };
 
 static int read_choice(const cJSON *body, struct choice *ret, struct request_error *reterr) {
-        const cJSON *choice = field(body, "tool_choice");
+        const cJSON *choice = json_get(body, "tool_choice");
         const char *word = cJSON_GetStringValue(choice);
         ret->tool = request_tool_name(choice);
         ret->none = word && !strcmp(word, "none");
@@ -114,7 +109,7 @@ static int check_call(const struct request_rules *rules, const struct request_to
 
 int request_read_tools(const struct request_rules *rules, const cJSON *body, struct reply_setup *reply, struct request_tools *ret,
                        struct request_error *reterr) {
-        const cJSON *tools = field(body, "tools");
+        const cJSON *tools = json_get(body, "tools");
         struct choice choice;
         *ret = (struct request_tools){ .offered = NULL };
         if (tools && !cJSON_IsArray(tools))

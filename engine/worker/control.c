@@ -3,8 +3,8 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <math.h>
 
+#include "engine/base/json_get.h"
 #include "engine/bounds.h"
 #include "engine/request/error.h"
 
@@ -14,10 +14,9 @@ static int read_number(const cJSON *frame, const char *name, uint32_t min, uint3
         const cJSON *value = cJSON_GetObjectItemCaseSensitive(frame, name);
         if (!value)
                 return 0;
-        double number = cJSON_IsNumber(value) ? value->valuedouble : -1;
-        if (!(number >= min && number <= max) || floor(number) != number)
+        if (!json_is_whole(value, min, max))
                 return request_refuse(reterr, name, "%s must be a whole number from %u to %u for this engine.", name, min, max);
-        *ret = (uint32_t) number;
+        *ret = (uint32_t) value->valuedouble;
         return 0;
 }
 
