@@ -12,14 +12,14 @@
 #define GGUF_ALIGNMENT_MAX         (1u << 20)  /* default 32; a huge one could only hide a hole */
 
 /* Shapes. The largest published dense models have 126 layers, width 16384, 128 heads, 256 values a head, 2^18 tokens. */
-#define SHAPE_LAYERS_MAX      1024u
-#define SHAPE_EMBD_MAX        (1u << 17)
-#define SHAPE_FF_MAX          (1u << 20)
-#define SHAPE_HEADS_MAX       1024u
-#define SHAPE_HEAD_VALUES_MAX 1024u
-#define SHAPE_VOCAB_MAX       (1u << 22)
-#define SHAPE_EXPERTS_MAX     1024u /* of a layer; 512 are the most that are published */
-#define SHAPE_CTX_MAX         (1u << 26)
+#define HPARAMS_LAYERS_MAX      1024u
+#define HPARAMS_EMBD_MAX        (1u << 17)
+#define HPARAMS_FF_MAX          (1u << 20)
+#define HPARAMS_HEADS_MAX       1024u
+#define HPARAMS_HEAD_VALUES_MAX 1024u
+#define HPARAMS_VOCAB_MAX       (1u << 22)
+#define HPARAMS_EXPERTS_MAX     1024u /* of a layer; 512 are the most that are published */
+#define HPARAMS_CTX_MAX         (1u << 26)
 
 /* Requests. */
 #define REQUEST_STOPS_MAX       16u   /* OpenAI allows 4; local front ends send more */

@@ -168,31 +168,31 @@ static int open_gguf(const char *path, struct gguf **ret, struct problem *reterr
 }
 
 /* 0, and *ret is the caller's to hparams_done. */
-static int read_shape(const char *path, struct shape *ret, struct problem *reterr) {
+static int read_hparams(const char *path, struct hparams *ret, struct problem *reterr) {
         struct gguf *g;
         struct gguf_error error;
         if (open_gguf(path, &g, reterr) < 0)
                 return -1;
-        int rc = shape_read(g, ret, &error);
+        int rc = hparams_read(g, ret, &error);
         if (rc < 0)
                 fail(reterr, path, error.text);
         gguf_close(g);
         return rc;
 }
 
-static struct fit_model model_of(const struct shape *s, uint32_t parallel, uint32_t threads) {
+static struct fit_model model_of(const struct hparams *s, uint32_t parallel, uint32_t threads) {
         uint32_t requests = parallel < PASS_REQUESTS       ? PASS_REQUESTS
                             : parallel < PASS_REQUESTS_MAX ? parallel
                                                            : PASS_REQUESTS_MAX;
         struct fit_model m = {
                 .weights_bytes = s->weights_bytes,
-                .scratch_bytes = shape_scratch_bytes(s, shape_pass_tokens(s, PASS_TOKENS, s->n_ctx_train), requests, threads),
-                .overhead_bytes = shape_overhead_bytes(s),
+                .scratch_bytes = hparams_buffer_bytes(s, hparams_pass_tokens(s, PASS_TOKENS, s->n_ctx_train), requests, threads),
+                .overhead_bytes = hparams_overhead_bytes(s),
                 .decode_bytes = s->decode_bytes,
                 .context_trained = s->n_ctx_train,
         };
         for (unsigned type = 0; type < KV_TYPE_COUNT; type++)
-                m.kv_bytes_per_token[type] = shape_kv_bytes_per_token(s, type);
+                m.kv_bytes_per_token[type] = hparams_kv_bytes_per_token(s, type);
         return m;
 }
 
@@ -218,13 +218,13 @@ static void fill_rows(struct fit_report *report, const struct wish *w) {
                                         fit_row(&report->model, &report->question, contexts[c], type);
 }
 
-static int report_fit(const struct invocation *in, const struct wish *w, const struct shape *shape, const struct machine *m,
+static int report_fit(const struct invocation *in, const struct wish *w, const struct hparams *hparams, const struct machine *m,
                       const struct admission_limits *limits) {
         uint32_t threads = w->threads ? w->threads : m->processors;
         struct fit_report report = {
                 .path = in->args[0],
-                .shape = shape,
-                .model = model_of(shape, w->parallel, threads),
+                .hparams = hparams,
+                .model = model_of(hparams, w->parallel, threads),
                 .question = { .parallel = w->parallel, .limits = *limits, .machine = m, .cache_bytes = machine_cache_bytes("") },
                 .threads = threads,
         };
@@ -235,7 +235,7 @@ static int report_fit(const struct invocation *in, const struct wish *w, const s
         fill_rows(&report, w);
         if (report.rows_count == 0) {
                 complain("%s: a quantised KV cache holds heads of 32, 64, ... values; those of this model have %u: give --kv f16",
-                         report.path, shape->d_head_k);
+                         report.path, hparams->d_head_k);
                 return CTL_FAILED;
         }
         if (in->json)
@@ -248,7 +248,7 @@ static int report_fit(const struct invocation *in, const struct wish *w, const s
 int command_fit(const struct invocation *in) {
         struct wish wish;
         struct problem problem;
-        struct shape shape;
+        struct hparams hparams;
         struct machine machine;
         struct admission_limits limits;
         if (machine_read("", &machine) < 0) {
@@ -259,9 +259,9 @@ int command_fit(const struct invocation *in) {
         rc = rc ? rc : set_limits(in, machine.ram_bytes, &limits);
         if (rc)
                 return rc;
-        if (read_shape(in->args[0], &shape, &problem) < 0)
+        if (read_hparams(in->args[0], &hparams, &problem) < 0)
                 return report(in, &problem);
-        rc = report_fit(in, &wish, &shape, &machine, &limits);
-        hparams_done(&shape);
+        rc = report_fit(in, &wish, &hparams, &machine, &limits);
+        hparams_done(&hparams);
         return rc;
 }

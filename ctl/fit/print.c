@@ -26,7 +26,7 @@ static uint64_t engines_bytes(const struct machine *m) {
 /* ---- for people ---- */
 
 static void print_model(const struct fit_report *r, FILE *out) {
-        const struct shape *s = r->shape;
+        const struct hparams *s = r->hparams;
         char *name = terminal_escape(*s->name ? s->name : r->path), *quantization = terminal_escape(s->quantization);
         fprintf(out, "model      %s: %s, %s, %s parameters, %u layers, trained for %u tokens\n", name, arch_name(s->arch),
                 quantization, human_count(s->parameters).text, s->n_layer, s->n_ctx_train);
@@ -152,7 +152,7 @@ static void print_speed_note(const struct fit_report *r, FILE *out) {
                         "decoding\n"
                         "on processors has been seen to use. A context not yet filled is faster.\n",
                         DECODE_EFFICIENCY_MAX * 100, q->bandwidth / 1e9, r->bandwidth_threads ? "measured just now" : "as told");
-        if (r->rows_count > 0 && r->rows[r->rows_count - 1].context > r->shape->n_ctx_train)
+        if (r->rows_count > 0 && r->rows[r->rows_count - 1].context > r->hparams->n_ctx_train)
                 fputs("Beyond the length it was trained for, a model of this kind loses the thread.\n", out);
         fprintf(out, "KV CACHE: for %u %s of that context.\n", q->parallel, q->parallel == 1 ? "request" : "requests");
 }
@@ -179,7 +179,7 @@ static void add_text_or_null(cJSON *object, const char *key, const char *text) {
 }
 
 static cJSON *model_object(const struct fit_report *r) {
-        const struct shape *s = r->shape;
+        const struct hparams *s = r->hparams;
         cJSON *model = cJSON_CreateObject(), *kv;
         cJSON_AddStringToObject(model, "name", s->name);
         cJSON_AddStringToObject(model, "architecture", arch_name(s->arch));

@@ -11,7 +11,7 @@
 
 struct fit_report {
         const char *path;
-        const struct shape *shape;
+        const struct hparams *hparams;
         struct fit_model model;
         struct fit_question question;
         uint32_t threads;

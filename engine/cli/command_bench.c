@@ -106,7 +106,7 @@ static int compare_speeds(const void *a, const void *b) {
 static int measure_all(struct solo *s, const struct arguments *a, struct part parts[2]) {
         uint32_t most = a->prefill > a->decode ? a->prefill : a->decode;
         uint32_t count = a->depth > most ? a->depth : most;
-        int32_t *tokens = make_tokens(count, s->model->shape.n_vocab);
+        int32_t *tokens = make_tokens(count, s->model->hparams.n_vocab);
         double ignored;
         int r = tokens ? 0 : -ENOMEM;
         if (r == 0 && a->depth)
@@ -145,9 +145,9 @@ static void print_json(const struct part parts[2], uint32_t repeats) {
 }
 
 static void print_table(const struct solo *s, const struct arguments *a, const struct part parts[2]) {
-        const struct shape *shape = &s->model->shape;
-        printf("%s %s, %.1f M parameters, %.1f MiB; %u threads, %s kernels, %s KV", *shape->name ? shape->name : a->path,
-               shape->quantization, (double) shape->parameters * 1e-6, (double) shape->weights_bytes / (1 << 20),
+        const struct hparams *hparams = &s->model->hparams;
+        printf("%s %s, %.1f M parameters, %.1f MiB; %u threads, %s kernels, %s KV", *hparams->name ? hparams->name : a->path,
+               hparams->quantization, (double) hparams->parameters * 1e-6, (double) hparams->weights_bytes / (1 << 20),
                threads_width(s->threads), kernels_get()->name, kv_type_name(a->kv));
         if (a->depth)
                 printf(", after %u tokens", a->depth);

@@ -39,7 +39,8 @@ static const struct option_row options[] = {
         { "file", 0, "FILE", option_text, AT(file), .help = "a text in each line of a file; - is standard input" },
         { "tokens", 0, "LIST", option_tokens, AT(tokens), .help = "token ids in the place of a text" },
         { "pooling", 0, "WORD", take_pooling, AT(pooling), .help = "mean, cls, last or none (default: what the model says)" },
-        { "dimensions", 0, "N", option_number, AT(dimensions), 1, SHAPE_EMBD_MAX, .help = "the first N numbers of each vector" },
+        { "dimensions", 0, "N", option_number, AT(dimensions), 1, HPARAMS_EMBD_MAX,
+          .help = "the first N numbers of each vector" },
         { "raw", 0, NULL, option_flag, AT(raw), .help = "do not scale to length 1" },
         { "truncate", 0, NULL, option_flag, AT(truncate), .help = "of a text that is too long, take the beginning" },
         { "kv", 0, "TYPE", option_kv, AT(kv), .help = "precision of keys and values: f16 (default), q8_0, q4_0" },
@@ -93,14 +94,14 @@ static int inputs_add(struct inputs *in, struct token_list *list) {
 /* The end of a text stays when its beginning is taken, as where texts come from the API. */
 static void cut_short(struct token_list *list, const struct model *m) {
         int32_t last = list->ids[list->count - 1];
-        list->count = m->shape.n_ctx_train;
+        list->count = m->hparams.n_ctx_train;
         if (m->tokenizer && tokenizer_is_end(m->tokenizer, last))
                 list->ids[list->count - 1] = last;
 }
 
 /* Each has as many tokens as are possible then, all of the vocabulary. */
 static int inputs_check(struct inputs *in, const struct arguments *a, const struct model *m) {
-        const struct shape *s = &m->shape;
+        const struct hparams *s = &m->hparams;
         for (size_t i = 0; i < in->count; i++) {
                 struct token_list *list = &in->all[i];
                 if (a->truncate && list->count > s->n_ctx_train)
@@ -200,13 +201,13 @@ static int print_input(struct vectors *v, struct solo *s, const struct token_lis
 }
 
 static int print_inputs(struct solo *s, const struct arguments *a, const struct inputs *in) {
-        const struct shape *shape = &s->model->shape;
-        struct vectors v = { .pooling = a->pooling == POOLING_COUNT ? shape->pooling : a->pooling,
+        const struct hparams *hparams = &s->model->hparams;
+        struct vectors v = { .pooling = a->pooling == POOLING_COUNT ? hparams->pooling : a->pooling,
                              .raw = a->raw,
-                             .n = shape->n_embd,
-                             .shown = a->dimensions ? a->dimensions : shape->n_embd,
-                             .sum = calloc(shape->n_embd, sizeof(*v.sum)),
-                             .out = calloc(shape->n_embd, sizeof(*v.out)) };
+                             .n = hparams->n_embd,
+                             .shown = a->dimensions ? a->dimensions : hparams->n_embd,
+                             .sum = calloc(hparams->n_embd, sizeof(*v.sum)),
+                             .out = calloc(hparams->n_embd, sizeof(*v.out)) };
         int r = v.sum && v.out ? 0 : -ENOMEM;
         if (r == 0)
                 printf("{\"pooling\":\"%s\",\"tokens\":%zu,\"vectors\":[", pooling_name(v.pooling), in->tokens);
@@ -226,9 +227,9 @@ static int print_inputs(struct solo *s, const struct arguments *a, const struct 
 static int embed(struct solo *s, struct solo_config *config, struct arguments *a, struct gguf_error *reterr) {
         struct inputs in = { 0 };
         int r = 0;
-        if (a->dimensions > s->model->shape.n_embd) {
+        if (a->dimensions > s->model->hparams.n_embd) {
                 (void) snprintf(reterr->text, sizeof(reterr->text), "--dimensions %u: the model's vectors have %u", a->dimensions,
-                                s->model->shape.n_embd);
+                                s->model->hparams.n_embd);
                 r = -EINVAL;
         }
         if (r == 0)

@@ -41,9 +41,9 @@ static const struct option_row options[] = {
         { "json", 0, NULL, option_flag, AT(json), .help = "one JSON object instead of text" },
         { "summary", 0, NULL, option_flag, AT(summary), .help = "with --json: leave metadata and tensors out" },
         { "fd", 0, "N", option_descriptor, AT(files), .help = "read the open descriptor N; once per part, in order" },
-        { "ctx", 0, "N", option_number, AT(load.ctx), 1, SHAPE_CTX_MAX,
+        { "ctx", 0, "N", option_number, AT(load.ctx), 1, HPARAMS_CTX_MAX,
           .help = "tokens of one conversation (default: 4096, or what the model was trained on if less)" },
-        { "kv-tokens", 0, "N", option_number, AT(load.kv_tokens), 1, SHAPE_CTX_MAX,
+        { "kv-tokens", 0, "N", option_number, AT(load.kv_tokens), 1, HPARAMS_CTX_MAX,
           .help = "tokens of all conversations together (default: twice --ctx)" },
         { "parallel", 0, "N", option_number, AT(load.parallel), 1, WIRE_PARALLEL_MAX,
           .help = "conversations served at once (default: 4)" },
@@ -93,7 +93,7 @@ static int open_path(struct arguments *a) {
 static int print(const struct arguments *a, struct inspection *i) {
         i->chat_format = gguf_find(i->gguf, "tokenizer.chat_template") ? chat_template_format(i->chat) : NULL;
         i->files_count = a->files.count;
-        i->load = i->shape ? engine_config_resolve(a->load, i->shape) : a->load;
+        i->load = i->hparams ? engine_config_resolve(a->load, i->hparams) : a->load;
         int r = 0;
         if (a->json)
                 r = inspect_print_json(i, a->summary);
@@ -109,7 +109,7 @@ static int print(const struct arguments *a, struct inspection *i) {
 /* A file that is no model for this engine: as much of it as can be read, and the reason. */
 static int look_at_unsupported(const struct arguments *a, const struct gguf_error *reason, struct gguf_error *reterr) {
         struct gguf *g;
-        struct shape s = { 0 };
+        struct hparams s = { 0 };
         int r = gguf_open(a->files.fds, a->files.count, &g, reterr);
         if (r < 0)
                 return r;
@@ -120,8 +120,8 @@ static int look_at_unsupported(const struct arguments *a, const struct gguf_erro
                 return parts_failed(reterr, r, "chat template");
         }
         struct inspection i = { .gguf = g, .unsupported = reason->text, .chat = &chat };
-        if (shape_read(g, &s, reterr) == 0)
-                i.shape = &s;
+        if (hparams_read(g, &s, reterr) == 0)
+                i.hparams = &s;
         reterr->text[0] = '\0';
         r = print(a, &i);
         hparams_done(&s);
@@ -140,7 +140,7 @@ static int look(const struct arguments *a, struct gguf_error *reterr) {
         *reterr = reason;
         if (r < 0)
                 return r;
-        struct inspection i = { .gguf = m->gguf, .shape = &m->shape, .chat = &m->chat };
+        struct inspection i = { .gguf = m->gguf, .hparams = &m->hparams, .chat = &m->chat };
         r = print(a, &i);
         model_close(m);
         return r;

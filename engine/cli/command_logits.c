@@ -60,7 +60,7 @@ static void print_step(uint32_t position, const float *logits, uint32_t n, bool 
         fputs("]}", stdout);
 }
 
-static bool tokens_fit(const struct token_list *list, const struct shape *s) {
+static bool tokens_fit(const struct token_list *list, const struct hparams *s) {
         for (size_t i = 0; i < list->count; i++)
                 if ((uint32_t) list->ids[i] >= s->n_vocab) {
                         fprintf(stderr, "headroom-engine logits: token %d is not below the vocabulary's %u\n", list->ids[i],
@@ -71,20 +71,20 @@ static bool tokens_fit(const struct token_list *list, const struct shape *s) {
 }
 
 static int print_all(struct solo *s, const struct arguments *a) {
-        const struct shape *shape = &s->model->shape;
+        const struct hparams *hparams = &s->model->hparams;
         const float *logits = NULL;
         uint32_t count = (uint32_t) a->prompt.count;
-        if (!tokens_fit(&a->prompt, shape) || !tokens_fit(&a->then, shape))
+        if (!tokens_fit(&a->prompt, hparams) || !tokens_fit(&a->then, hparams))
                 return EXIT_FAILED;
         int r = solo_feed(s, a->prompt.ids, count, &logits);
         if (r == 0) {
                 fputs("{\"steps\":[", stdout);
-                print_step(count - 1, logits, shape->n_vocab, true);
+                print_step(count - 1, logits, hparams->n_vocab, true);
         }
         for (uint32_t i = 0; r == 0 && i < a->then.count; i++) {
                 r = solo_feed(s, &a->then.ids[i], 1, &logits);
                 if (r == 0)
-                        print_step(count + i, logits, shape->n_vocab, false);
+                        print_step(count + i, logits, hparams->n_vocab, false);
         }
         if (r < 0) {
                 fprintf(stderr, "headroom-engine logits: %s\n", strerror(-r));

@@ -117,7 +117,7 @@ static void note_loss(struct measurement *m, enum kv_type type, uint32_t index, 
 
 /* The pass has given hidden states for COUNT tokens from position FROM of the chunk. */
 static void note_losses(struct measurement *m, enum kv_type type, uint32_t from, uint32_t count, const float *hidden) {
-        const struct shape *s = &m->solo.model->shape;
+        const struct hparams *s = &m->solo.model->hparams;
         for (uint32_t done = 0, rows; done < count; done += rows) {
                 rows = count - done < LOGITS_ROWS ? count - done : LOGITS_ROWS;
                 const float *logits = forward_logits(m->solo.forward, hidden + done * (size_t) s->n_embd, rows);
@@ -207,7 +207,7 @@ static void set_record(const struct measurement *m, struct perplexity_record *re
 }
 
 static void print_text(const struct measurement *m, const struct perplexity_record *r) {
-        const struct shape *s = &m->solo.model->shape;
+        const struct hparams *s = &m->solo.model->hparams;
         printf("%s %s; %s: %llu tokens in %llu chunks of %u, %llu counted\n\n", *s->name ? s->name : m->arguments->path,
                s->quantization, r->text, (unsigned long long) r->tokens, (unsigned long long) m->cut.chunks, r->context,
                (unsigned long long) r->counted);
@@ -285,7 +285,7 @@ static int read_tokens(struct measurement *m) {
         if (r < 0)
                 return failed(path, strerror(-r));
         for (size_t i = 0; i < m->tokens.count; i++)
-                if ((uint32_t) m->tokens.ids[i] >= m->solo.model->shape.n_vocab)
+                if ((uint32_t) m->tokens.ids[i] >= m->solo.model->hparams.n_vocab)
                         return failed(path, "the tokenizer knows a token of this text that the model has no weights for");
         if (perplexity_cut(m->tokens.count, m->arguments->context, m->arguments->chunks, &m->cut) < 0)
                 return failed(path, "shorter than 4 tokens, of which none would count; give a longer text");

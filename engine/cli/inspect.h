@@ -12,12 +12,12 @@
 
 struct inspection {
         const struct gguf *gguf;
-        const struct shape *shape; /* NULL when it could not be read; then UNSUPPORTED says why */
-        const char *unsupported;   /* why this engine cannot run the model; NULL: it can */
-        const char *chat_format;   /* NULL: the file has no chat template */
+        const struct hparams *hparams; /* NULL when it could not be read; then UNSUPPORTED says why */
+        const char *unsupported;       /* why this engine cannot run the model; NULL: it can */
+        const char *chat_format;       /* NULL: the file has no chat template */
         const struct chat_template *chat;
         uint32_t files_count;
-        struct engine_config load; /* what the account is computed for, resolved where there is a shape */
+        struct engine_config load; /* what the account is computed for, resolved where the file tells its hyperparameters */
 };
 
 /* SUMMARY leaves metadata and tensors out. 0, or -ENOMEM. */

@@ -139,15 +139,15 @@ static void add_string(cJSON *object, const struct gguf *g, const char *key, con
                 cJSON_AddItemToObject(object, key, json_string(value));
 }
 
-static void add_shape(cJSON *object, const struct inspection *i) {
-        const struct shape *s = i->shape;
+static void add_hparams(cJSON *object, const struct inspection *i) {
+        const struct hparams *s = i->hparams;
         cJSON_AddStringToObject(object, "quantization", s->quantization);
         add_number(object, "parameters", s->parameters);
         add_number(object, "weights_bytes", s->weights_bytes);
         add_number(object, "decode_bytes", s->decode_bytes);
         add_number(object, "scratch_bytes",
-                   shape_scratch_bytes(s, engine_config_batch(&i->load), i->load.parallel, i->load.threads));
-        add_number(object, "overhead_bytes", shape_overhead_bytes(s));
+                   hparams_buffer_bytes(s, engine_config_batch(&i->load), i->load.parallel, i->load.threads));
+        add_number(object, "overhead_bytes", hparams_overhead_bytes(s));
         add_number(object, "n_ctx_train", s->n_ctx_train);
         add_number(object, "n_vocab", s->n_vocab);
         add_number(object, "n_layer", s->n_layer);
@@ -164,7 +164,7 @@ static void add_shape(cJSON *object, const struct inspection *i) {
         cJSON_AddStringToObject(object, "pooling", pooling_name(s->pooling));
         cJSON *kv = cJSON_AddObjectToObject(object, "kv_bytes_per_token");
         for (unsigned type = 0; type < KV_TYPE_COUNT; type++) {
-                uint64_t bytes = shape_kv_bytes_per_token(s, (enum kv_type) type);
+                uint64_t bytes = hparams_kv_bytes_per_token(s, (enum kv_type) type);
                 if (bytes)
                         add_number(kv, kv_type_name((enum kv_type) type), bytes);
                 else
@@ -178,8 +178,8 @@ int inspect_print_json(const struct inspection *i, bool summary) {
         add_string(object, i->gguf, "name", "general.name");
         if (i->unsupported)
                 cJSON_AddStringToObject(object, "unsupported", i->unsupported);
-        if (i->shape)
-                add_shape(object, i);
+        if (i->hparams)
+                add_hparams(object, i);
         else
                 add_number(object, "weights_bytes", gguf_tensor_bytes(i->gguf));
         if (i->chat_format)

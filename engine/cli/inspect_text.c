@@ -110,14 +110,14 @@ static void print_tensors(const struct gguf *g) {
 }
 
 static void print_account(const struct inspection *i) {
-        const struct shape *s = i->shape;
+        const struct hparams *s = i->hparams;
         const struct engine_config *load = &i->load;
-        uint64_t scratch = shape_scratch_bytes(s, engine_config_batch(load), load->parallel, load->threads),
-                 overhead = shape_overhead_bytes(s);
-        uint64_t kv = shape_kv_bytes_per_token(s, KV_F16) * load->kv_tokens;
+        uint64_t scratch = hparams_buffer_bytes(s, engine_config_batch(load), load->parallel, load->threads),
+                 overhead = hparams_overhead_bytes(s);
+        uint64_t kv = hparams_kv_bytes_per_token(s, KV_F16) * load->kv_tokens;
         printf("kv cache       ");
         for (unsigned type = 0; type < KV_TYPE_COUNT; type++) {
-                uint64_t bytes = shape_kv_bytes_per_token(s, (enum kv_type) type);
+                uint64_t bytes = hparams_kv_bytes_per_token(s, (enum kv_type) type);
                 printf("%s%s %s", type ? ", " : "", kv_type_name((enum kv_type) type),
                        bytes ? bytes_text(bytes).text : "impossible");
         }
@@ -127,8 +127,8 @@ static void print_account(const struct inspection *i) {
                bytes_text(kv).text, load->kv_tokens, bytes_text(scratch).text, bytes_text(overhead).text);
 }
 
-static void print_shape(const struct inspection *i) {
-        const struct shape *s = i->shape;
+static void print_hparams(const struct inspection *i) {
+        const struct hparams *s = i->hparams;
         printf("name           %s\n", s->name);
         printf("parameters     %s, mostly %s\n", count_text(s->parameters).text, s->quantization);
         printf("layers         %" PRIu32 " of width %" PRIu32 ", feed-forward %" PRIu32 "\n", s->n_layer, s->n_embd, s->n_ff);
@@ -156,8 +156,8 @@ void inspect_print_text(const struct inspection *i) {
                i->files_count == 1 ? "" : "s", bytes_text(gguf_file_bytes(i->gguf)).text);
         if (gguf_get_string(i->gguf, "general.architecture", &architecture) == 0)
                 printf("architecture   %s\n", printable_copy(shown, sizeof(shown), architecture.bytes, architecture.length));
-        if (i->shape)
-                print_shape(i);
+        if (i->hparams)
+                print_hparams(i);
         else
                 printf("weights        %s\n", bytes_text(gguf_tensor_bytes(i->gguf)).text);
         if (i->chat_format)

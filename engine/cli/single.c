@@ -11,10 +11,10 @@ int solo_open_model(struct solo *s, const struct solo_config *config, struct ggu
         *s = (struct solo){ 0 };
         int r = config->for_ids ? model_open_for_ids(config->path, &s->model, reterr)
                                 : model_open_path(config->path, &s->model, reterr);
-        if (r == 0 && !s->model->shape.causal && !config->vectors) {
+        if (r == 0 && !s->model->hparams.causal && !config->vectors) {
                 (void) snprintf(reterr->text, sizeof(reterr->text),
                                 "a model of architecture %s makes vectors and no text: use headroom-engine embed",
-                                arch_name(s->model->shape.arch));
+                                arch_name(s->model->hparams.arch));
                 r = -ENOTSUP;
         }
         return r;
@@ -26,7 +26,7 @@ int solo_open_rest(struct solo *s, const struct solo_config *config, struct gguf
         int r = parts_open_threads(config->threads, &s->threads, reterr);
         if (r < 0)
                 return r;
-        r = parts_open_cache(&s->model->shape, config->tokens_max, config->kv, &s->cache, reterr);
+        r = parts_open_cache(&s->model->hparams, config->tokens_max, config->kv, &s->cache, reterr);
         if (r < 0)
                 return r;
         const uint32_t items = config->logits ? config->logits : 1;

@@ -23,7 +23,7 @@ struct columns {
 };
 
 static void columns_load(struct columns *c, const struct attention_tile *t) {
-        const struct shape *s = c->a->shape;
+        const struct hparams *s = c->a->hparams;
         size_t head_bytes = c->group * s->d_head_k * sizeof(float);
         for (uint32_t i = 0; i < t->count; i++) {
                 size_t token = t->row + i;
@@ -40,8 +40,8 @@ static void columns_load(struct columns *c, const struct attention_tile *t) {
 
 static void prepare_once(struct columns *c) {
         const struct kernels *k = c->a->kernels;
-        uint32_t d = c->a->shape->d_head_k;
-        float turned[SHAPE_HEAD_VALUES_MAX];
+        uint32_t d = c->a->hparams->d_head_k;
+        float turned[HPARAMS_HEAD_VALUES_MAX];
         for (uint32_t i = 0; !c->is_prepared && i < c->count; i++) {
                 memcpy(turned, c->queries + i * (size_t) d, d * sizeof(float));
                 k->turn(turned, d);
@@ -59,7 +59,7 @@ struct span {
 static void score(struct columns *c, struct kv_rows keys, struct span rows, uint32_t first, uint32_t count) {
         const struct kernels *k = c->a->kernels;
         enum tensor_type type = kv_tensor_type(keys.type);
-        uint32_t d = c->a->shape->d_head_k;
+        uint32_t d = c->a->hparams->d_head_k;
         bool floats = k->types[type].activation == ACTIVATION_F32;
         if (!floats)
                 prepare_once(c);
@@ -83,7 +83,7 @@ static void weigh(struct columns *c, uint32_t column, uint32_t rows) {
         float largest = k->maximum(scores, rows);
         if (largest > c->maxima[column]) {
                 float factor = expf(c->maxima[column] - largest);
-                uint32_t d = c->a->shape->d_head_v;
+                uint32_t d = c->a->hparams->d_head_v;
                 k->scale(c->mixed + column * (size_t) d, factor, d);
                 c->sums[column] *= factor;
                 c->maxima[column] = largest;
@@ -97,8 +97,8 @@ static void take_in(struct columns *c, uint32_t block, struct span rows, uint32_
         struct kv_rows values = kv_cache_values(a->cache, block, c->layer, c->head_kv);
         score(c, kv_cache_keys(a->cache, block, c->layer, c->head_kv), rows, first, count);
         for (uint32_t i = 0; i < count; i++) {
-                if (a->shape->attention_cap > 0)
-                        soft_cap(a->kernels, c->scores + (first + i) * (size_t) KV_BLOCK_TOKENS, a->shape->attention_cap,
+                if (a->hparams->attention_cap > 0)
+                        soft_cap(a->kernels, c->scores + (first + i) * (size_t) KV_BLOCK_TOKENS, a->hparams->attention_cap,
                                  rows.count);
                 weigh(c, first + i, rows.count);
         }
@@ -109,14 +109,14 @@ static void take_in(struct columns *c, uint32_t block, struct span rows, uint32_
                 .weights = c->scores + first * (size_t) KV_BLOCK_TOKENS,
                 .weights_stride = KV_BLOCK_TOKENS,
                 .columns_count = count,
-                .n = a->shape->d_head_v,
-                .out = c->mixed + first * (size_t) a->shape->d_head_v,
-                .out_stride = a->shape->d_head_v,
+                .n = a->hparams->d_head_v,
+                .out = c->mixed + first * (size_t) a->hparams->d_head_v,
+                .out_stride = a->hparams->d_head_v,
         });
 }
 
 static void columns_store(struct columns *c, const struct attention_tile *t) {
-        const struct shape *s = c->a->shape;
+        const struct hparams *s = c->a->hparams;
         for (uint32_t i = 0; i < c->count; i++)
                 c->a->kernels->scale(c->mixed + i * (size_t) s->d_head_v, 1.0f / c->sums[i], s->d_head_v);
         size_t head_bytes = c->group * s->d_head_v * sizeof(float);
@@ -134,8 +134,8 @@ struct sight {
 };
 
 static struct sight sight_of(const struct columns *c, const struct attention_tile *t, uint32_t token) {
-        const struct shape *s = c->a->shape;
-        uint32_t window = shape_window(s, c->layer), end = t->position + token + 1;
+        const struct hparams *s = c->a->hparams;
+        uint32_t window = hparams_window(s, c->layer), end = t->position + token + 1;
         if (!s->causal)
                 return (struct sight){ 0, t->end };
         return (struct sight){ window && end > window ? end - window : 0, end };
@@ -169,7 +169,7 @@ static void take_in_block(struct columns *c, const struct attention_tile *t, uin
 
 void attention_run(const struct attention *a, const struct attention_tile *t, uint32_t layer, uint32_t head_kv,
                    uint8_t *scratch) {
-        uint32_t group = a->shape->n_head / a->shape->head_kv[layer];
+        uint32_t group = a->hparams->n_head / a->hparams->head_kv[layer];
         struct columns c = {
                 .a = a,
                 .layer = layer,
@@ -178,7 +178,7 @@ void attention_run(const struct attention *a, const struct attention_tile *t, ui
                 .count = group * t->count,
                 .queries = (float *) (void *) (scratch + a->layout.queries),
                 .prepared = scratch + a->layout.prepared,
-                .prepared_bytes = activation_bytes(ACTIVATION_I16, a->shape->d_head_k),
+                .prepared_bytes = activation_bytes(ACTIVATION_I16, a->hparams->d_head_k),
                 .scores = (float *) (void *) (scratch + a->layout.scores),
                 .mixed = (float *) (void *) (scratch + a->layout.mixed),
                 .maxima = (float *) (void *) (scratch + a->layout.maxima),

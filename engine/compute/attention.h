@@ -18,7 +18,7 @@
 
 struct attention {
         const struct kernels *kernels;
-        const struct shape *shape;
+        const struct hparams *hparams;
         const struct kv_cache *cache;
         struct attention_scratch layout;
         const float *queries; /* per token of the batch: n_head heads of d_head_k, after RoPE */

@@ -29,7 +29,7 @@ uint32_t attention_tile_tokens(uint32_t group) {
         return group < ATTENTION_COLUMNS ? ATTENTION_COLUMNS / group : 1;
 }
 
-struct attention_scratch attention_scratch_layout(const struct shape *s) {
+struct attention_scratch attention_scratch_layout(const struct hparams *s) {
         struct attention_scratch a = { 0 };
         for (uint32_t layer = 0; layer < s->n_layer; layer++) {
                 uint32_t group = s->head_kv[layer] ? s->n_head / s->head_kv[layer] : 1;
@@ -47,8 +47,8 @@ struct attention_scratch attention_scratch_layout(const struct shape *s) {
 }
 
 /* What attention needs and what feed-forward needs, one in the other's place. Returns where both have ended. */
-static uint64_t lay_out_blocks(struct scratch *l, const struct shape *s, uint64_t batch, uint64_t at) {
-        uint64_t end = at, used = s->n_expert_used, ff = shape_ff_values(s);
+static uint64_t lay_out_blocks(struct scratch *l, const struct hparams *s, uint64_t batch, uint64_t at) {
+        uint64_t end = at, used = s->n_expert_used, ff = hparams_ff_values(s);
         l->queries = take_floats(&end, batch, (uint64_t) s->n_head * s->d_head_k);
         l->keys = take_floats(&end, batch, (uint64_t) s->n_head_kv * s->d_head_k);
         l->values = take_floats(&end, batch, (uint64_t) s->n_head_kv * s->d_head_v);
@@ -64,14 +64,14 @@ static uint64_t lay_out_blocks(struct scratch *l, const struct shape *s, uint64_
 }
 
 /* All columns of the product that needs most: of an expert's, each token comes as often as it uses one. */
-static uint64_t prepared_bytes(const struct shape *s, uint64_t batch) {
+static uint64_t prepared_bytes(const struct hparams *s, uint64_t batch) {
         uint64_t widest = max_u64(s->n_embd, (uint64_t) s->n_head * s->d_head_v);
         uint64_t bytes = batch * activation_bytes_max((uint32_t) max_u64(widest, s->n_expert ? 0 : s->n_ff));
         uint32_t in_experts = s->n_ff_expert > s->n_embd ? s->n_ff_expert : s->n_embd;
         return max_u64(bytes, batch * s->n_expert_used * activation_bytes_max(in_experts));
 }
 
-struct scratch scratch_layout(const struct shape *s, struct scratch_limits limits) {
+struct scratch scratch_layout(const struct hparams *s, struct scratch_limits limits) {
         struct scratch l = { 0 };
         uint64_t batch = limits.batch, items = limits.items;
         l.residual = take_floats(&l.bytes, batch, s->n_embd);
@@ -86,6 +86,6 @@ struct scratch scratch_layout(const struct shape *s, struct scratch_limits limit
         return l;
 }
 
-uint64_t shape_scratch_bytes(const struct shape *s, uint32_t batch, uint32_t items, uint32_t threads) {
+uint64_t hparams_buffer_bytes(const struct hparams *s, uint32_t batch, uint32_t items, uint32_t threads) {
         return scratch_layout(s, (struct scratch_limits){ batch, items, threads }).bytes;
 }

@@ -1,7 +1,7 @@
 /*
  * buffers.h - where each compute buffer of a forward pass lies in one allocation.
  *
- * The layout follows from the shape, the batch and the thread count alone, so that what `inspect` predicts
+ * The layout follows from the hyperparameters, the batch and the thread count alone, so that what `inspect` predicts
  * is what forward_new allocates. Nothing here grows with the context: attention works block by block.
  */
 #ifndef HEADROOM_ENGINE_COMPUTE_BUFFERS_H
@@ -22,7 +22,7 @@ struct scratch {
         uint64_t residual; /* n_embd floats: what the layers add to */
         uint64_t normed;   /* n_embd floats: input of a block, later its output; at last the hidden result */
         uint64_t queries, keys, values, attended; /* floats of all heads */
-        uint64_t gate, up;        /* shape_ff_values floats each; share the place of queries .. attended, as do the next ones */
+        uint64_t gate, up;        /* hparams_ff_values floats each; share the place of queries .. attended, as do the next ones */
         uint64_t routed;          /* per expert that a token uses: n_embd floats, what it takes in and later what it puts out */
         uint64_t scores;          /* of experts: n_expert floats */
         uint64_t choices;         /* per expert that a token uses: struct choice */
@@ -44,7 +44,7 @@ struct choice {
         uint32_t place; /* in `routed` */
 };
 
-struct scratch scratch_layout(const struct shape *s, struct scratch_limits limits);
+struct scratch scratch_layout(const struct hparams *s, struct scratch_limits limits);
 
 /* One thread's place for a tile of attention, offsets from the thread's own start; a column is one query head of one token. */
 struct attention_scratch {
@@ -57,7 +57,7 @@ struct attention_scratch {
         uint32_t columns;
 };
 
-struct attention_scratch attention_scratch_layout(const struct shape *s);
+struct attention_scratch attention_scratch_layout(const struct hparams *s);
 
 /* Tokens of one sequence that one tile of attention takes together, when GROUP query heads share a key head. */
 uint32_t attention_tile_tokens(uint32_t group);

@@ -13,7 +13,7 @@
 #include "engine/compute/transformer_internal.h"
 
 static struct choice *choices_of(const struct forward *f, uint32_t row) {
-        return f->choices + row * (size_t) f->shape->n_expert_used;
+        return f->choices + row * (size_t) f->hparams->n_expert_used;
 }
 
 /* The best of SCORES that is not taken, the first of equals. What is no number comes last. */
@@ -38,19 +38,19 @@ static void weigh(struct choice *chosen, const float *scores, uint32_t count) {
 
 static void choose_unit(struct forward *f, uint32_t row, uint32_t thread) {
         (void) thread;
-        const float *scores = f->scores + row * (size_t) f->shape->n_expert;
+        const float *scores = f->scores + row * (size_t) f->hparams->n_expert;
         struct choice *chosen = choices_of(f, row);
-        bool taken[SHAPE_EXPERTS_MAX] = { false };
-        for (uint32_t i = 0; i < f->shape->n_expert_used; i++) {
-                chosen[i].expert = best_of(scores, taken, f->shape->n_expert);
+        bool taken[HPARAMS_EXPERTS_MAX] = { false };
+        for (uint32_t i = 0; i < f->hparams->n_expert_used; i++) {
+                chosen[i].expert = best_of(scores, taken, f->hparams->n_expert);
                 taken[chosen[i].expert] = true;
         }
-        weigh(chosen, scores, f->shape->n_expert_used);
+        weigh(chosen, scores, f->hparams->n_expert_used);
 }
 
 /* Gives each choice its place, by expert and then by token: a sort by counting. Experts_at[e] .. [e + 1] are those of e. */
 static void order_choices(struct forward *f) {
-        uint32_t n = f->shape->n_expert, used = f->shape->n_expert_used, at = 0;
+        uint32_t n = f->hparams->n_expert, used = f->hparams->n_expert_used, at = 0;
         memset(f->experts_at, 0, (n + 1) * sizeof(*f->experts_at));
         for (uint32_t i = 0; i < f->rows_count * used; i++)
                 f->experts_at[f->choices[i].expert]++;
@@ -69,19 +69,19 @@ static void order_choices(struct forward *f) {
 
 static void route_unit(struct forward *f, uint32_t place, uint32_t thread) {
         (void) thread;
-        size_t n = f->shape->n_embd;
+        size_t n = f->hparams->n_embd;
         memcpy(f->routed + place * n, f->normed + f->sources[place] * n, n * sizeof(float));
         forward_prepare_row(f, place);
 }
 
 static void activate_unit(struct forward *f, uint32_t place, uint32_t thread) {
         (void) thread;
-        forward_activate(f, place, f->shape->n_ff_expert);
+        forward_activate(f, place, f->hparams->n_ff_expert);
 }
 
 /* Each expert's own matrix of WEIGHTS meets the tokens that want it. Appends to MEETINGS. */
 static uint32_t meet(const struct forward *f, struct matrix weights, float *out, struct meeting meetings[], uint32_t count) {
-        for (uint32_t e = 0; e < f->shape->n_expert; e++) {
+        for (uint32_t e = 0; e < f->hparams->n_expert; e++) {
                 uint32_t first = f->experts_at[e], wanted = f->experts_at[e + 1] - first;
                 if (wanted)
                         meetings[count++] = (struct meeting){ matrix_plane(weights, e), out, first, wanted };
@@ -92,11 +92,11 @@ static uint32_t meet(const struct forward *f, struct matrix weights, float *out,
 /* What the experts have put out, by the weights of the choice. */
 static void gather_unit(struct forward *f, uint32_t row, uint32_t thread) {
         (void) thread;
-        uint32_t n = f->shape->n_embd;
+        uint32_t n = f->hparams->n_embd;
         float *out = f->normed + row * (size_t) n;
         const struct choice *chosen = choices_of(f, row);
         memset(out, 0, n * sizeof(float));
-        for (uint32_t i = 0; i < f->shape->n_expert_used; i++) {
+        for (uint32_t i = 0; i < f->hparams->n_expert_used; i++) {
                 float *part = f->routed + chosen[i].place * (size_t) n;
                 f->kernels->scale(part, chosen[i].weight, n);
                 f->kernels->add(out, part, n);
@@ -105,7 +105,7 @@ static void gather_unit(struct forward *f, uint32_t row, uint32_t thread) {
 
 void forward_experts(struct forward *f) {
         const struct model_layer *w = f->weights;
-        uint32_t places = f->rows_count * f->shape->n_expert_used;
+        uint32_t places = f->rows_count * f->hparams->n_expert_used;
         struct meeting *meetings = f->wanted;
 
         forward_begin_block(f, w->ffn_norm, &w->ffn_router);
@@ -114,12 +114,12 @@ void forward_experts(struct forward *f) {
         forward_share_tokens(f, choose_unit, f->rows_count);
         order_choices(f);
 
-        forward_set_input(f, f->routed, f->shape->n_embd, places, &w->ffn_gate);
+        forward_set_input(f, f->routed, f->hparams->n_embd, places, &w->ffn_gate);
         forward_share_tokens(f, route_unit, places);
         uint32_t count = meet(f, w->ffn_gate, f->gate, meetings, 0);
         forward_multiply(f, meetings, meet(f, w->ffn_up, f->up, meetings, count));
 
-        forward_set_input(f, f->gate, f->shape->n_ff_expert, places, &w->ffn_down);
+        forward_set_input(f, f->gate, f->hparams->n_ff_expert, places, &w->ffn_down);
         forward_share_tokens(f, activate_unit, places);
         forward_multiply(f, meetings, meet(f, w->ffn_down, f->routed, meetings, 0));
         forward_share_tokens(f, gather_unit, f->rows_count);

@@ -8,18 +8,18 @@
 #include "engine/gguf/half.h"
 
 /* The pair that turns TURNS times within the original context; Peng et al. 2023, equation 17 solved for the dimension. */
-static double pair_of_turns(const struct rope_shape *s, uint32_t pairs, double turns) {
+static double pair_of_turns(const struct rope_hparams *s, uint32_t pairs, double turns) {
         return pairs * log(s->n_ctx_original / (turns * 2 * M_PI)) / log((double) s->freq_base);
 }
 
 /* How much of pair I is scaled: 0 where it turns often enough to be known from training, 1 where it never came round. */
-static double yarn_share(const struct rope_shape *s, uint32_t pairs, uint32_t i) {
+static double yarn_share(const struct rope_hparams *s, uint32_t pairs, uint32_t i) {
         double first = fmax(0, floor(pair_of_turns(s, pairs, (double) s->beta_fast)));
         double last = fmin(2.0 * pairs - 1, ceil(pair_of_turns(s, pairs, (double) s->beta_slow)));
         return fmin(1, fmax(0, (i - first) / fmax(0.001, last - first)));
 }
 
-int rope_init(struct rope *r, const struct rope_shape *s, uint32_t pairs, const uint8_t *factors) {
+int rope_init(struct rope *r, const struct rope_hparams *s, uint32_t pairs, const uint8_t *factors) {
         double *frequencies = malloc((pairs ? pairs : 1) * sizeof(*frequencies));
         if (!frequencies)
                 return -ENOMEM;

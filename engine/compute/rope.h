@@ -16,7 +16,7 @@ struct rope {
 };
 
 /* PAIRS of a head; FACTORS: as many floats that divide the frequencies, as stored, or NULL. 0 or -ENOMEM. */
-int rope_init(struct rope *r, const struct rope_shape *s, uint32_t pairs, const uint8_t *factors);
+int rope_init(struct rope *r, const struct rope_hparams *s, uint32_t pairs, const uint8_t *factors);
 void rope_done(struct rope *r);
 
 /* Cosine and sine of each pair at POSITION, times the magnitude: 2 * pairs floats. */

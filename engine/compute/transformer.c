@@ -28,7 +28,7 @@ static void embed_unit(struct forward *f, uint32_t row, uint32_t thread) {
         (void) thread;
         const struct model *m = f->config.model;
         const struct row *at = &f->rows[row];
-        uint32_t n = f->shape->n_embd;
+        uint32_t n = f->hparams->n_embd;
         float *x = f->residual + row * (size_t) n, *more = f->normed + row * (size_t) n;
         look_up(f, &m->token_embd, (uint32_t) at->token, x);
         if (f->arch->embd_scaled)
@@ -42,7 +42,7 @@ static void embed_unit(struct forward *f, uint32_t row, uint32_t thread) {
                 f->kernels->add(x, more, n);
         }
         if (m->embd_norm)
-                layer_norm(x, m->embd_norm, m->embd_norm_bias, n, f->shape->norm_epsilon, x);
+                layer_norm(x, m->embd_norm, m->embd_norm_bias, n, f->hparams->norm_epsilon, x);
         float *angles = f->angles + row * (size_t) (f->rope.pairs + f->rope_local.pairs) * 2;
         rope_angles(&f->rope, at->position, angles);
         rope_angles(&f->rope_local, at->position, angles + 2 * (size_t) f->rope.pairs);
@@ -50,8 +50,8 @@ static void embed_unit(struct forward *f, uint32_t row, uint32_t thread) {
 
 /* The output of the block before joins the residual. */
 static void settle(struct forward *f, uint32_t row) {
-        uint32_t n = f->shape->n_embd;
-        float epsilon = f->shape->norm_epsilon;
+        uint32_t n = f->hparams->n_embd;
+        float epsilon = f->hparams->norm_epsilon;
         float *residual = f->residual + row * (size_t) n, *out = f->normed + row * (size_t) n;
         const struct ending *e = &f->ending;
         add_bias(out, e->bias, n);
@@ -65,12 +65,12 @@ static void settle(struct forward *f, uint32_t row) {
 /* The residual as the next block takes it in. */
 static void norm_unit(struct forward *f, uint32_t row, uint32_t thread) {
         (void) thread;
-        uint32_t n = f->shape->n_embd;
+        uint32_t n = f->hparams->n_embd;
         float *residual = f->residual + row * (size_t) n, *normed = f->normed + row * (size_t) n;
         if (f->has_output)
                 settle(f, row);
         if (f->norm)
-                f->kernels->rms_norm(residual, f->norm, n, f->shape->norm_epsilon, normed);
+                f->kernels->rms_norm(residual, f->norm, n, f->hparams->norm_epsilon, normed);
         else
                 memcpy(normed, residual, n * sizeof(float));
         forward_prepare_row(f, row);
@@ -78,7 +78,7 @@ static void norm_unit(struct forward *f, uint32_t row, uint32_t thread) {
 
 void forward_begin_block(struct forward *f, const uint8_t *norm, const struct matrix *first) {
         f->norm = norm;
-        forward_set_input(f, f->normed, f->shape->n_embd, f->rows_count, first);
+        forward_set_input(f, f->normed, f->hparams->n_embd, f->rows_count, first);
         forward_share_tokens(f, norm_unit, f->rows_count);
         f->has_output = true;
 }
@@ -86,15 +86,15 @@ void forward_begin_block(struct forward *f, const uint8_t *norm, const struct ma
 /* COUNT heads as the products gave them: bias, norm, position. */
 static void finish_heads(const struct forward *f, float *heads, uint32_t count, const uint8_t *bias, const uint8_t *norm,
                          const float *angles) {
-        uint32_t d = f->shape->d_head_k;
+        uint32_t d = f->hparams->d_head_k;
         add_bias(heads, bias, count * d);
         for (uint32_t h = 0; norm && h < count; h++)
-                f->kernels->rms_norm(heads + h * (size_t) d, norm, d, f->shape->norm_epsilon, heads + h * (size_t) d);
+                f->kernels->rms_norm(heads + h * (size_t) d, norm, d, f->hparams->norm_epsilon, heads + h * (size_t) d);
         rope_rotate(angles, f->arch->rope, f->rope.pairs, heads, count, d);
 }
 
 static void store_heads(const struct forward *f, const struct row *at, float *keys, const float *values) {
-        const struct shape *s = f->shape;
+        const struct hparams *s = f->hparams;
         uint32_t block = at->sequence->blocks[at->position / KV_BLOCK_TOKENS], place = at->position % KV_BLOCK_TOKENS;
         for (uint32_t h = 0; h < s->head_kv[f->layer]; h++, keys += s->d_head_k, values += s->d_head_v) {
                 struct kv_rows k = kv_cache_keys(f->config.cache, block, f->layer, h);
@@ -109,10 +109,10 @@ static void store_heads(const struct forward *f, const struct row *at, float *ke
 /* Turns queries and keys to their position and stores keys and values. */
 static void store_unit(struct forward *f, uint32_t row, uint32_t thread) {
         (void) thread;
-        const struct shape *s = f->shape;
+        const struct hparams *s = f->hparams;
         const struct model_layer *w = f->weights;
         uint32_t heads = s->head_kv[f->layer];
-        bool local = s->has_rope_local && shape_window(s, f->layer);
+        bool local = s->has_rope_local && hparams_window(s, f->layer);
         const float *angles =
                 f->angles + row * (size_t) (f->rope.pairs + f->rope_local.pairs) * 2 + (local ? 2 * f->rope.pairs : 0);
         float *keys = f->keys + row * (size_t) heads * s->d_head_k, *values = f->values + row * (size_t) heads * s->d_head_v;
@@ -125,10 +125,10 @@ static void store_unit(struct forward *f, uint32_t row, uint32_t thread) {
 }
 
 static void attention_unit(struct forward *f, uint32_t unit, uint32_t thread) {
-        uint32_t heads = f->shape->head_kv[f->layer];
+        uint32_t heads = f->hparams->head_kv[f->layer];
         struct attention a = {
                 .kernels = f->kernels,
-                .shape = f->shape,
+                .hparams = f->hparams,
                 .cache = f->config.cache,
                 .layout = f->attention_layout,
                 .queries = f->queries,
@@ -140,7 +140,7 @@ static void attention_unit(struct forward *f, uint32_t unit, uint32_t thread) {
 
 /* Cuts the batch into runs of neighbouring tokens of one sequence, for this layer's ratio of query to key heads. */
 static void cut_tiles(struct forward *f) {
-        uint32_t tokens = attention_tile_tokens(f->shape->n_head / f->shape->head_kv[f->layer]);
+        uint32_t tokens = attention_tile_tokens(f->hparams->n_head / f->hparams->head_kv[f->layer]);
         if (tokens == f->tile_tokens)
                 return;
         f->tile_tokens = tokens;
@@ -176,7 +176,7 @@ void forward_activate(struct forward *f, uint32_t row, uint32_t n) {
 
 static void activate_unit(struct forward *f, uint32_t row, uint32_t thread) {
         (void) thread;
-        forward_activate(f, row, f->shape->n_ff);
+        forward_activate(f, row, f->hparams->n_ff);
 }
 
 /* Up to here all tokens of a layer are needed: others will look at their keys and values. */
@@ -193,8 +193,8 @@ static void make_keys_and_values(struct forward *f) {
 static void attend(struct forward *f) {
         const struct model_layer *w = f->weights;
         cut_tiles(f);
-        forward_share(f, attention_unit, f->tiles_count * f->shape->head_kv[f->layer]);
-        forward_multiply_one(f, f->attended, f->shape->n_head * f->shape->d_head_v, w->attn_output, f->normed);
+        forward_share(f, attention_unit, f->tiles_count * f->hparams->head_kv[f->layer]);
+        forward_multiply_one(f, f->attended, f->hparams->n_head * f->hparams->d_head_v, w->attn_output, f->normed);
         f->ending = (struct ending){ w->attn_output_bias, w->attn_post_norm, w->attn_after_norm, w->attn_after_norm_bias };
 }
 
@@ -204,7 +204,7 @@ static void feed_forward_dense(struct forward *f) {
         forward_begin_block(f, w->ffn_norm, gated ? &w->ffn_gate : &w->ffn_up);
         struct meeting meetings[] = { forward_meeting(f, w->ffn_gate, f->gate), forward_meeting(f, w->ffn_up, f->up) };
         forward_multiply(f, gated ? meetings : meetings + 1, gated ? 2 : 1);
-        forward_set_input(f, f->gate, f->shape->n_ff, f->rows_count, &w->ffn_down);
+        forward_set_input(f, f->gate, f->hparams->n_ff, f->rows_count, &w->ffn_down);
         forward_share_tokens(f, activate_unit, f->rows_count);
         meetings[0] = forward_meeting(f, w->ffn_down, f->normed);
         forward_multiply(f, meetings, 1);
@@ -212,7 +212,7 @@ static void feed_forward_dense(struct forward *f) {
 
 static void feed_forward(struct forward *f) {
         const struct model_layer *w = f->weights;
-        if (f->shape->n_expert)
+        if (f->hparams->n_expert)
                 forward_experts(f);
         else
                 feed_forward_dense(f);
@@ -231,12 +231,12 @@ static void lay_out_rows(struct forward *f, const struct forward_item items[], u
                 assert((uint64_t) s->tokens_count + items[i].count <= (uint64_t) s->blocks_count * KV_BLOCK_TOKENS);
                 for (uint32_t before = 0; before < i; before++)
                         assert(items[before].sequence != s);
-                assert(f->shape->causal || s->tokens_count == 0); /* a text as a whole */
-                assert(f->shape->causal || items[i].want != WANT_LOGITS);
+                assert(f->hparams->causal || s->tokens_count == 0); /* a text as a whole */
+                assert(f->hparams->causal || items[i].want != WANT_LOGITS);
                 uint32_t end = s->tokens_count + items[i].count;
                 assert(!f->config.model->positions.data || end <= f->config.model->positions.rows);
                 for (uint32_t t = 0; t < items[i].count; t++) {
-                        assert(items[i].tokens[t] >= 0 && (uint32_t) items[i].tokens[t] < f->shape->n_vocab);
+                        assert(items[i].tokens[t] >= 0 && (uint32_t) items[i].tokens[t] < f->hparams->n_vocab);
                         f->rows[f->rows_count++] = (struct row){ s, s->tokens_count + t, end, items[i].tokens[t] };
                 }
         }
@@ -249,7 +249,7 @@ static uint32_t wanted_rows(const struct forward_item *item) {
 
 /* Moves what the last layer still needs of the wanted rows together; from here on the others are not computed. */
 static void keep_wanted_rows(struct forward *f, const struct forward_item items[], uint32_t n) {
-        size_t n_embd = f->shape->n_embd, queries = (size_t) f->shape->n_head * f->shape->d_head_k;
+        size_t n_embd = f->hparams->n_embd, queries = (size_t) f->hparams->n_head * f->hparams->d_head_k;
         uint32_t row = 0, kept = 0;
         for (uint32_t i = 0; i < n; i++) {
                 row += items[i].count;
@@ -267,22 +267,22 @@ static void keep_wanted_rows(struct forward *f, const struct forward_item items[
 
 static void cap_unit(struct forward *f, uint32_t item, uint32_t thread) {
         (void) thread;
-        soft_cap(f->kernels, f->logits + item * (size_t) f->shape->n_vocab, f->shape->logits_cap, f->shape->n_vocab);
+        soft_cap(f->kernels, f->logits + item * (size_t) f->hparams->n_vocab, f->hparams->logits_cap, f->hparams->n_vocab);
 }
 
 /* Of the first COUNT rows in `results`. */
 static void make_logits(struct forward *f, uint32_t count) {
         const struct matrix *output = &f->config.model->output;
-        forward_set_input(f, f->results, f->shape->n_embd, count, output);
+        forward_set_input(f, f->results, f->hparams->n_embd, count, output);
         forward_share_tokens(f, forward_prepare_unit, count);
         forward_multiply(f, &(struct meeting){ *output, f->logits, 0, count }, 1);
-        if (f->shape->logits_cap > 0)
+        if (f->hparams->logits_cap > 0)
                 forward_share(f, cap_unit, count);
 }
 
 /* Hands out what is wanted. The wanted rows lie together in the order of the items. */
 static void finish(struct forward *f, struct forward_item items[], uint32_t n) {
-        size_t n_embd = f->shape->n_embd, row = 0;
+        size_t n_embd = f->hparams->n_embd, row = 0;
         uint32_t logits = 0;
         f->norm = f->config.model->output_norm;
         f->activation = ACTIVATION_F32; /* the last block's output and the final norm; nothing to prepare yet */
@@ -292,7 +292,7 @@ static void finish(struct forward *f, struct forward_item items[], uint32_t n) {
                 if (items[i].want == WANT_HIDDEN)
                         items[i].result = f->normed + row * n_embd;
                 if (items[i].want == WANT_LOGITS) {
-                        items[i].result = f->logits + logits * (size_t) f->shape->n_vocab;
+                        items[i].result = f->logits + logits * (size_t) f->hparams->n_vocab;
                         memcpy(f->results + logits++ * n_embd, f->normed + row * n_embd, n_embd * sizeof(float));
                 }
                 items[i].sequence->tokens_count += items[i].count;
@@ -305,10 +305,10 @@ void forward_run(struct forward *f, struct forward_item items[], uint32_t n) {
         assert(n <= f->config.items_max);
         lay_out_rows(f, items, n);
         forward_share_tokens(f, embed_unit, f->rows_count);
-        for (f->layer = 0; f->layer < f->shape->n_layer && f->rows_count; f->layer++) {
+        for (f->layer = 0; f->layer < f->hparams->n_layer && f->rows_count; f->layer++) {
                 f->weights = &f->config.model->layers[f->layer];
                 make_keys_and_values(f);
-                if (f->layer + 1 == f->shape->n_layer)
+                if (f->layer + 1 == f->hparams->n_layer)
                         keep_wanted_rows(f, items, n);
                 if (!f->rows_count)
                         break;
@@ -320,7 +320,7 @@ void forward_run(struct forward *f, struct forward_item items[], uint32_t n) {
 
 const float *forward_logits(struct forward *f, const float *hidden, uint32_t count) {
         assert(count >= 1 && count <= f->config.items_max);
-        memcpy(f->results, hidden, count * (size_t) f->shape->n_embd * sizeof(float));
+        memcpy(f->results, hidden, count * (size_t) f->hparams->n_embd * sizeof(float));
         make_logits(f, count);
         return f->logits;
 }
@@ -354,27 +354,27 @@ static void place_buffers(struct forward *f) {
 
 static int init_ropes(struct forward *f) {
         const struct model *m = f->config.model;
-        uint32_t pairs = f->shape->n_rot / 2;
+        uint32_t pairs = f->hparams->n_rot / 2;
         const uint8_t *factors = m->context_is_long ? m->rope_factors_long : m->rope_factors_short;
-        int r = rope_init(&f->rope, &f->shape->rope, pairs, factors ? factors : m->rope_freqs);
-        return r < 0 ? r : rope_init(&f->rope_local, &f->shape->rope_local, f->shape->has_rope_local ? pairs : 0, NULL);
+        int r = rope_init(&f->rope, &f->hparams->rope, pairs, factors ? factors : m->rope_freqs);
+        return r < 0 ? r : rope_init(&f->rope_local, &f->hparams->rope_local, f->hparams->has_rope_local ? pairs : 0, NULL);
 }
 
 static int forward_init(struct forward *f) {
         const struct model *m = f->config.model;
         f->kernels = kernels_get();
-        f->shape = &m->shape;
-        f->arch = arch_info(m->shape.arch);
-        f->attention_layout = attention_scratch_layout(f->shape);
-        f->layout = scratch_layout(f->shape, (struct scratch_limits){
-                                                     .batch = f->config.batch_max,
-                                                     .items = f->config.items_max,
-                                                     .threads = threads_width_max(f->config.threads),
-                                             });
+        f->hparams = &m->hparams;
+        f->arch = arch_info(m->hparams.arch);
+        f->attention_layout = attention_scratch_layout(f->hparams);
+        f->layout = scratch_layout(f->hparams, (struct scratch_limits){
+                                                       .batch = f->config.batch_max,
+                                                       .items = f->config.items_max,
+                                                       .threads = threads_width_max(f->config.threads),
+                                               });
         f->rows = calloc(f->config.batch_max, sizeof(*f->rows));
         f->tiles = calloc(f->config.batch_max, sizeof(*f->tiles));
         f->scratch = aligned_alloc(ACTIVATION_ALIGN, f->layout.bytes);
-        size_t meetings = MEETINGS_MIN + 2 * (size_t) f->shape->n_expert;
+        size_t meetings = MEETINGS_MIN + 2 * (size_t) f->hparams->n_expert;
         f->meetings = calloc(meetings, sizeof(*f->meetings));
         f->wanted = calloc(meetings, sizeof(*f->wanted));
         if (!f->rows || !f->tiles || !f->scratch || !f->meetings || !f->wanted)

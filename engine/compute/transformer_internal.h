@@ -44,7 +44,7 @@ struct ending {
 struct forward {
         struct forward_config config;
         const struct kernels *kernels;
-        const struct shape *shape;
+        const struct hparams *hparams;
         const struct arch_info *arch;
         struct rope rope, rope_local;
 

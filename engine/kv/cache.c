@@ -22,7 +22,7 @@ struct block {
 };
 
 struct kv_cache {
-        const struct shape *shape;
+        const struct hparams *hparams;
         const struct kernels *kernels;
         enum kv_type type_k, type_v;               /* of blocks that begin now */
         enum kv_type type_k_loaded, type_v_loaded; /* no block is more precise */
@@ -49,16 +49,16 @@ static enum kv_type less_precise(enum kv_type a, enum kv_type b) {
 }
 
 static size_t block_bytes(const struct kv_cache *c, enum kv_type type_k, enum kv_type type_v) {
-        size_t token = row_bytes(type_k, c->shape->d_head_k) + row_bytes(type_v, c->shape->d_head_v);
-        return token * c->heads_before[c->shape->n_layer] * KV_BLOCK_TOKENS;
+        size_t token = row_bytes(type_k, c->hparams->d_head_k) + row_bytes(type_v, c->hparams->d_head_v);
+        return token * c->heads_before[c->hparams->n_layer] * KV_BLOCK_TOKENS;
 }
 
 /* A head's keys and its values lie side by side: 64 rows of keys, then 64 rows of values; then the next head's, the next layer's. */
 static uint8_t *head_address(const struct kv_cache *c, uint32_t block, uint32_t layer, uint32_t head, uint32_t *ret_key_bytes) {
-        assert(block < c->blocks_max && layer < c->shape->n_layer && head < c->shape->head_kv[layer]);
+        assert(block < c->blocks_max && layer < c->hparams->n_layer && head < c->hparams->head_kv[layer]);
         const struct block *b = &c->blocks[block];
-        uint32_t key_bytes = row_bytes((enum kv_type) b->type_k, c->shape->d_head_k) * KV_BLOCK_TOKENS;
-        uint32_t value_bytes = row_bytes((enum kv_type) b->type_v, c->shape->d_head_v) * KV_BLOCK_TOKENS;
+        uint32_t key_bytes = row_bytes((enum kv_type) b->type_k, c->hparams->d_head_k) * KV_BLOCK_TOKENS;
+        uint32_t value_bytes = row_bytes((enum kv_type) b->type_v, c->hparams->d_head_v) * KV_BLOCK_TOKENS;
         *ret_key_bytes = key_bytes;
         return c->pool + block * c->slot_bytes + (c->heads_before[layer] + head) * ((size_t) key_bytes + value_bytes);
 }
@@ -73,7 +73,7 @@ struct kv_rows kv_cache_values(const struct kv_cache *c, uint32_t block, uint32_
         uint32_t key_bytes;
         uint8_t *rows = head_address(c, block, layer, head, &key_bytes) + key_bytes;
         enum kv_type type = (enum kv_type) c->blocks[block].type_v;
-        return (struct kv_rows){ rows, row_bytes(type, c->shape->d_head_v), type };
+        return (struct kv_rows){ rows, row_bytes(type, c->hparams->d_head_v), type };
 }
 
 /* --- the pool --- */
@@ -97,7 +97,7 @@ static int pool_map(struct kv_cache *c) {
 }
 
 static int cache_init(struct kv_cache *c, const struct kv_config *config) {
-        const struct shape *s = config->shape;
+        const struct hparams *s = config->hparams;
         c->heads_before = malloc(((size_t) s->n_layer + 1) * sizeof(*c->heads_before));
         c->blocks_max = config->tokens_max / KV_BLOCK_TOKENS + (config->tokens_max % KV_BLOCK_TOKENS != 0);
         c->blocks = calloc(c->blocks_max ? c->blocks_max : 1, sizeof(*c->blocks));
@@ -118,14 +118,14 @@ static int cache_init(struct kv_cache *c, const struct kv_config *config) {
 }
 
 int kv_cache_new(const struct kv_config *config, struct kv_cache **ret) {
-        const struct shape *s = config->shape;
+        const struct hparams *s = config->hparams;
         assert(config->type_k < KV_TYPE_COUNT && config->type_v < KV_TYPE_COUNT);
         if (!config->tokens_max || !row_bytes(config->type_k, s->d_head_k) || !row_bytes(config->type_v, s->d_head_v))
                 return -EINVAL;
         struct kv_cache *c = calloc(1, sizeof(*c));
         if (!c)
                 return -ENOMEM;
-        c->shape = s;
+        c->hparams = s;
         c->kernels = kernels_get();
         c->type_k = c->type_k_loaded = config->type_k;
         c->type_v = c->type_v_loaded = config->type_v;
@@ -259,7 +259,7 @@ void kv_sequence_done(struct kv_cache *c, struct kv_sequence *s) {
 /* --- precision --- */
 
 bool kv_cache_can_hold(const struct kv_cache *c, enum kv_type type) {
-        return row_bytes(type, c->shape->d_head_k) && row_bytes(type, c->shape->d_head_v);
+        return row_bytes(type, c->hparams->d_head_k) && row_bytes(type, c->hparams->d_head_v);
 }
 
 void kv_cache_begin_with(struct kv_cache *c, enum kv_type type) {
@@ -270,7 +270,7 @@ void kv_cache_begin_with(struct kv_cache *c, enum kv_type type) {
 
 /* ROWS rows of N values from one type to another (or the same), to a place at or before where they are. */
 static void move_rows(const struct kv_cache *c, struct kv_rows from, struct kv_rows to, uint32_t rows, uint32_t n, bool turned) {
-        float x[SHAPE_HEAD_VALUES_MAX];
+        float x[HPARAMS_HEAD_VALUES_MAX];
         if (from.type == to.type) {
                 memmove(to.rows, from.rows, (size_t) rows * to.row_bytes);
                 return;
@@ -294,7 +294,7 @@ static size_t head_end(const struct kv_cache *c, uint32_t index, struct kv_rows 
  * the new ones fall on other pages than the old ones: so these go head by head.
  */
 static void block_convert(struct kv_cache *c, uint32_t index, uint32_t rows, enum kv_type type_k, enum kv_type type_v) {
-        const struct shape *s = c->shape;
+        const struct hparams *s = c->hparams;
         struct block *b = &c->blocks[index], old = *b, new = old;
         new.type_k = (uint8_t) type_k;
         new.type_v = (uint8_t) type_v;
@@ -341,11 +341,11 @@ uint64_t kv_block_bytes(const struct kv_cache *c, uint32_t block) {
 struct kv_block_view kv_cache_block(const struct kv_cache *c, uint32_t block) {
         const struct block *b = &c->blocks[block];
         enum kv_type type_k = (enum kv_type) b->type_k, type_v = (enum kv_type) b->type_v;
-        uint64_t rows = (uint64_t) c->heads_before[c->shape->n_layer] * KV_BLOCK_TOKENS;
+        uint64_t rows = (uint64_t) c->heads_before[c->hparams->n_layer] * KV_BLOCK_TOKENS;
         return (struct kv_block_view){
                 .bytes = c->pool + block * c->slot_bytes,
                 .bytes_count = block_bytes(c, type_k, type_v),
-                .keys_bytes = rows * row_bytes(type_k, c->shape->d_head_k),
+                .keys_bytes = rows * row_bytes(type_k, c->hparams->d_head_k),
                 .type_k = type_k,
                 .type_v = type_v,
                 .shared = b->users > 1,
@@ -355,7 +355,7 @@ struct kv_block_view kv_cache_block(const struct kv_cache *c, uint32_t block) {
 uint8_t *kv_sequence_fill(struct kv_cache *c, const struct kv_sequence *s, uint32_t index, enum kv_type type_k,
                           enum kv_type type_v, size_t *ret_count) {
         assert(index < s->blocks_count && s->tokens_count <= index * KV_BLOCK_TOKENS && c->blocks[s->blocks[index]].users == 1);
-        if (!row_bytes(type_k, c->shape->d_head_k) || !row_bytes(type_v, c->shape->d_head_v))
+        if (!row_bytes(type_k, c->hparams->d_head_k) || !row_bytes(type_v, c->hparams->d_head_v))
                 return NULL;
         struct block *b = &c->blocks[s->blocks[index]];
         b->type_k = (uint8_t) type_k;
@@ -365,20 +365,20 @@ uint8_t *kv_sequence_fill(struct kv_cache *c, const struct kv_sequence *s, uint3
 }
 
 struct kv_geometry kv_cache_geometry(const struct kv_cache *c) {
-        return (struct kv_geometry){ c->shape->n_layer, c->heads_before[c->shape->n_layer], c->shape->d_head_k,
-                                     c->shape->d_head_v };
+        return (struct kv_geometry){ c->hparams->n_layer, c->heads_before[c->hparams->n_layer], c->hparams->d_head_k,
+                                     c->hparams->d_head_v };
 }
 
 void kv_cache_usage(const struct kv_cache *c, struct kv_usage *ret) {
         *ret = (struct kv_usage){ .blocks_max = c->blocks_max, .blocks_used = c->blocks_max - c->free_count };
-        uint64_t rows = (uint64_t) c->heads_before[c->shape->n_layer] * KV_BLOCK_TOKENS;
+        uint64_t rows = (uint64_t) c->heads_before[c->hparams->n_layer] * KV_BLOCK_TOKENS;
         for (uint32_t i = 0; i < c->blocks_max; i++) {
                 const struct block *b = &c->blocks[i];
                 if (!b->users)
                         continue;
                 ret->blocks_by_type[b->type_k]++;
-                ret->bytes_by_type[b->type_k] += rows * row_bytes((enum kv_type) b->type_k, c->shape->d_head_k);
-                ret->bytes_by_type[b->type_v] += rows * row_bytes((enum kv_type) b->type_v, c->shape->d_head_v);
+                ret->bytes_by_type[b->type_k] += rows * row_bytes((enum kv_type) b->type_k, c->hparams->d_head_k);
+                ret->bytes_by_type[b->type_v] += rows * row_bytes((enum kv_type) b->type_v, c->hparams->d_head_v);
         }
         for (uint32_t type = 0; type < KV_TYPE_COUNT; type++)
                 ret->bytes_used += ret->bytes_by_type[type];

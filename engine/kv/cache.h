@@ -25,9 +25,9 @@
 struct kv_cache;
 
 struct kv_config {
-        const struct shape *shape;   /* must outlive the cache */
-        uint32_t tokens_max;         /* ceiling over all sequences, rounded up to whole blocks */
-        enum kv_type type_k, type_v; /* of blocks that begin from now on */
+        const struct hparams *hparams; /* must outlive the cache */
+        uint32_t tokens_max;           /* ceiling over all sequences, rounded up to whole blocks */
+        enum kv_type type_k, type_v;   /* of blocks that begin from now on */
 };
 
 struct kv_sequence {

@@ -67,7 +67,7 @@ static void mix_tensor(uint64_t *hash, const struct gguf_tensor *t, bool sample)
                     t->bytes > 2 * SAMPLE_BYTES ? SAMPLE_BYTES : t->bytes);
 }
 
-static void mix_rope(uint64_t *hash, const struct rope_shape *r) {
+static void mix_rope(uint64_t *hash, const struct rope_hparams *r) {
         const float numbers[] = { r->freq_base, r->freq_scale, r->beta_fast, r->beta_slow, r->magnitude };
         mix(hash, numbers, sizeof(numbers));
         mix_u64(hash, r->scaling);
@@ -76,7 +76,7 @@ static void mix_rope(uint64_t *hash, const struct rope_shape *r) {
 
 uint64_t session_model(const struct model *m) {
         uint64_t hash = HASH_START;
-        const struct shape *s = &m->shape;
+        const struct hparams *s = &m->hparams;
         const uint64_t numbers[] = { s->arch,           s->n_vocab,        s->n_embd,   s->n_layer,       s->n_ff,
                                      s->n_head,         s->d_head_k,       s->d_head_v, s->n_rot,         s->has_rope_freqs,
                                      s->tied_output,    s->weights_bytes,  s->n_expert, s->n_expert_used, s->window,

@@ -16,9 +16,9 @@
 #include "engine/base/printable.h"
 #include "engine/model/hparams_internal.h"
 
-/* ---- the parts of a shape ---- */
+/* ---- the groups of hyperparameters ---- */
 
-static void read_arch(struct metadata *m, struct shape *s) {
+static void read_arch(struct metadata *m, struct hparams *s) {
         struct gguf_string name;
         char shown[40], known[160];
         int found = gguf_get_string(m->g, "general.architecture", &name);
@@ -37,21 +37,21 @@ static void read_arch(struct metadata *m, struct shape *s) {
 }
 
 /* Which way a model looks is its architecture's: a file that says otherwise is of another kind than we know. */
-static void read_causal(struct metadata *m, struct shape *s) {
+static void read_causal(struct metadata *m, struct hparams *s) {
         s->causal = arch_info(s->arch)->kind->causal;
         if (metadata_bool_or(m, "attention.causal", s->causal) != s->causal)
                 metadata_fail(m, -ENOTSUP, "key '%s.attention.causal' is %s: this architecture is supported %s", m->arch,
                               s->causal ? "false" : "true", s->causal ? "causal alone" : "without it alone");
 }
 
-static void read_epsilon(struct metadata *m, struct shape *s) {
+static void read_epsilon(struct metadata *m, struct hparams *s) {
         const char *key = arch_info(s->arch)->kind->epsilon;
         s->norm_epsilon = metadata_f32_or(m, key, 0, 1, -1);
         if (s->norm_epsilon < 0)
                 metadata_fail(m, -EBADMSG, "key '%s.%s' is missing", m->arch, key);
 }
 
-static void read_head_kv_array(struct metadata *m, struct shape *s, const struct gguf_array *a) {
+static void read_head_kv_array(struct metadata *m, struct hparams *s, const struct gguf_array *a) {
         if (a->type == GGUF_STRING || a->type == GGUF_F32 || a->type == GGUF_F64 || a->type == GGUF_BOOL ||
             a->count != s->n_layer) {
                 metadata_fail(m, -EBADMSG, "key '%s.attention.head_count_kv' is an array, but not of %" PRIu32 " integers",
@@ -60,18 +60,18 @@ static void read_head_kv_array(struct metadata *m, struct shape *s, const struct
         }
         for (uint32_t i = 0; i < s->n_layer; i++) {
                 uint64_t heads = gguf_array_u64(a, i);
-                s->head_kv[i] = heads <= SHAPE_HEADS_MAX ? (uint32_t) heads : UINT32_MAX;
+                s->head_kv[i] = heads <= HPARAMS_HEADS_MAX ? (uint32_t) heads : UINT32_MAX;
         }
 }
 
 /* Key and value heads: one number for all layers, or one per layer. */
-static void read_head_kv(struct metadata *m, struct shape *s) {
+static void read_head_kv(struct metadata *m, struct hparams *s) {
         struct metadata_key key = metadata_key(m, "attention.head_count_kv");
         const struct gguf_entry *e = gguf_find(m->g, key.text);
         if (e && e->type == GGUF_ARRAY) {
                 read_head_kv_array(m, s, &e->array);
         } else {
-                uint32_t heads = metadata_u32_or(m, "attention.head_count_kv", 1, SHAPE_HEADS_MAX, s->n_head);
+                uint32_t heads = metadata_u32_or(m, "attention.head_count_kv", 1, HPARAMS_HEADS_MAX, s->n_head);
                 for (uint32_t i = 0; i < s->n_layer; i++)
                         s->head_kv[i] = heads;
         }
@@ -86,8 +86,8 @@ static void read_head_kv(struct metadata *m, struct shape *s) {
         }
 }
 
-static void read_heads(struct metadata *m, struct shape *s) {
-        s->n_head = metadata_u32(m, "attention.head_count", 1, SHAPE_HEADS_MAX);
+static void read_heads(struct metadata *m, struct hparams *s) {
+        s->n_head = metadata_u32(m, "attention.head_count", 1, HPARAMS_HEADS_MAX);
         if (m->error)
                 return;
         uint32_t d_head = s->n_embd / s->n_head;
@@ -95,8 +95,8 @@ static void read_heads(struct metadata *m, struct shape *s) {
                 metadata_fail(m, -EBADMSG,
                               "key '%s.attention.head_count' is %" PRIu32 ", which does not divide the embedding length %" PRIu32,
                               m->arch, s->n_head, s->n_embd);
-        s->d_head_k = metadata_u32_or(m, "attention.key_length", 2, SHAPE_HEAD_VALUES_MAX, d_head);
-        s->d_head_v = metadata_u32_or(m, "attention.value_length", 1, SHAPE_HEAD_VALUES_MAX, d_head);
+        s->d_head_k = metadata_u32_or(m, "attention.key_length", 2, HPARAMS_HEAD_VALUES_MAX, d_head);
+        s->d_head_v = metadata_u32_or(m, "attention.value_length", 1, HPARAMS_HEAD_VALUES_MAX, d_head);
         s->head_kv = calloc(s->n_layer, sizeof(*s->head_kv));
         if (s->head_kv)
                 read_head_kv(m, s);
@@ -104,7 +104,7 @@ static void read_heads(struct metadata *m, struct shape *s) {
                 metadata_fail(m, -ENOMEM, "no memory for %" PRIu32 " layers", s->n_layer);
 }
 
-static void read_vocabulary(struct metadata *m, struct shape *s) {
+static void read_vocabulary(struct metadata *m, struct hparams *s) {
         const struct gguf_tensor *embd = gguf_find_tensor(m->g, "token_embd.weight");
         if (!embd) {
                 if (gguf_tensors_count(m->g) == 0)
@@ -113,11 +113,11 @@ static void read_vocabulary(struct metadata *m, struct shape *s) {
                         metadata_fail(m, -EBADMSG, "tensor 'token_embd.weight' is missing");
                 return;
         }
-        if (embd->dims_count != 2 || embd->dims[0] != s->n_embd || embd->dims[1] > SHAPE_VOCAB_MAX) {
+        if (embd->dims_count != 2 || embd->dims[0] != s->n_embd || embd->dims[1] > HPARAMS_VOCAB_MAX) {
                 metadata_fail(m, -EBADMSG,
                               "tensor 'token_embd.weight' is %" PRIu64 " x %" PRIu64 " where %" PRIu32
                               " x (at most %u) is expected",
-                              embd->dims[0], embd->dims[1], s->n_embd, SHAPE_VOCAB_MAX);
+                              embd->dims[0], embd->dims[1], s->n_embd, HPARAMS_VOCAB_MAX);
                 return;
         }
         s->n_vocab = (uint32_t) embd->dims[1];
@@ -146,7 +146,7 @@ static bool is_of_experts(struct gguf_string name) {
 }
 
 /* Of tables one row is read, of experts those that are chosen. */
-static uint64_t unread_bytes(const struct gguf *g, const struct shape *s) {
+static uint64_t unread_bytes(const struct gguf *g, const struct hparams *s) {
         static const char *const tables[] = { "token_embd.weight", "position_embd.weight", "token_types.weight" };
         uint64_t unread = 0;
         for (size_t i = s->tied_output; i < sizeof(tables) / sizeof(tables[0]); i++) {
@@ -161,7 +161,7 @@ static uint64_t unread_bytes(const struct gguf *g, const struct shape *s) {
         return unread;
 }
 
-static void sum_weights(const struct gguf *g, struct shape *s) {
+static void sum_weights(const struct gguf *g, struct hparams *s) {
         uint64_t bytes_of[TENSOR_TYPE_COUNT] = { 0 };
         for (size_t i = 0; i < gguf_tensors_count(g); i++) {
                 const struct gguf_tensor *t = gguf_tensor_at(g, i);
@@ -179,35 +179,35 @@ static void sum_weights(const struct gguf *g, struct shape *s) {
         s->decode_bytes -= unread_bytes(g, s);
 }
 
-static void read_name(const struct gguf *g, struct shape *s) {
+static void read_name(const struct gguf *g, struct hparams *s) {
         struct gguf_string name;
         if (gguf_get_string(g, "general.name", &name) == 0)
                 (void) printable_copy(s->name, sizeof(s->name), name.bytes, name.length);
 }
 
-static void read_all(struct metadata *m, struct shape *s) {
+static void read_all(struct metadata *m, struct hparams *s) {
         read_name(m->g, s);
         read_causal(m, s);
-        s->n_ctx_train = metadata_u32(m, "context_length", 1, SHAPE_CTX_MAX);
-        s->n_embd = metadata_u32(m, "embedding_length", 1, SHAPE_EMBD_MAX);
-        s->n_layer = metadata_u32(m, "block_count", 1, SHAPE_LAYERS_MAX);
-        s->n_ff = metadata_u32(m, "feed_forward_length", 1, SHAPE_FF_MAX);
+        s->n_ctx_train = metadata_u32(m, "context_length", 1, HPARAMS_CTX_MAX);
+        s->n_embd = metadata_u32(m, "embedding_length", 1, HPARAMS_EMBD_MAX);
+        s->n_layer = metadata_u32(m, "block_count", 1, HPARAMS_LAYERS_MAX);
+        s->n_ff = metadata_u32(m, "feed_forward_length", 1, HPARAMS_FF_MAX);
         read_epsilon(m, s);
         if (!m->error)
                 read_heads(m, s);
         if (!m->error) {
-                shape_read_experts(m, s);
-                shape_read_windows(m, s);
-                shape_read_scores(m, s);
-                shape_read_rope(m, s);
-                shape_read_pooling(m, s);
+                hparams_read_experts(m, s);
+                hparams_read_windows(m, s);
+                hparams_read_scores(m, s);
+                hparams_read_rope(m, s);
+                hparams_read_pooling(m, s);
         }
         read_vocabulary(m, s);
 }
 
-int shape_read(const struct gguf *g, struct shape *ret, struct gguf_error *reterr) {
+int hparams_read(const struct gguf *g, struct hparams *ret, struct gguf_error *reterr) {
         struct metadata m = { .g = g, .reterr = reterr, .arch = "" };
-        struct shape s = { 0 };
+        struct hparams s = { 0 };
 
         read_arch(&m, &s);
         if (!m.error)
@@ -221,26 +221,26 @@ int shape_read(const struct gguf *g, struct shape *ret, struct gguf_error *reter
         return 0;
 }
 
-void hparams_done(struct shape *s) {
+void hparams_done(struct hparams *s) {
         free(s->head_kv);
-        *s = (struct shape){ 0 };
+        *s = (struct hparams){ 0 };
 }
 
-uint32_t shape_context(const struct shape *s, uint32_t ctx) {
+uint32_t hparams_context(const struct hparams *s, uint32_t ctx) {
         return (s->parts & PART_POSITIONS) && ctx > s->n_ctx_train ? s->n_ctx_train : ctx;
 }
 
-uint32_t shape_pass_tokens(const struct shape *s, uint32_t chunk, uint32_t ctx) {
+uint32_t hparams_pass_tokens(const struct hparams *s, uint32_t chunk, uint32_t ctx) {
         return s->causal || chunk > ctx ? chunk : ctx;
 }
 
-uint32_t shape_ff_values(const struct shape *s) {
+uint32_t hparams_ff_values(const struct hparams *s) {
         return s->n_expert ? s->n_expert_used * s->n_ff_expert : s->n_ff;
 }
 
 /* ---- the memory account ---- */
 
-uint64_t shape_kv_bytes_per_token(const struct shape *s, enum kv_type type) {
+uint64_t hparams_kv_bytes_per_token(const struct hparams *s, enum kv_type type) {
         static const struct {
                 uint32_t values, bytes;
         } block[KV_TYPE_COUNT] = {
@@ -267,7 +267,7 @@ uint64_t shape_kv_bytes_per_token(const struct shape *s, enum kv_type type) {
         72ull /* view 16, hash table 8, marks 1; sampling 12, and 8 for each of 4 requests with penalties */
 #define OVERHEAD_BYTES_PER_MERGE 40ull /* view 16, merge 12, hash table up to 12 */
 
-uint64_t shape_overhead_bytes(const struct shape *s) {
+uint64_t hparams_overhead_bytes(const struct hparams *s) {
         return OVERHEAD_BYTES + s->directory_bytes + s->n_vocab * OVERHEAD_BYTES_PER_TOKEN +
                s->n_merges * OVERHEAD_BYTES_PER_MERGE;
 }

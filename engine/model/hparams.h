@@ -35,7 +35,7 @@ enum rope_scaling {
 };
 
 /* How positions turn queries and keys (compute/rope.h). Divisors of single frequencies are tensors. */
-struct rope_shape {
+struct rope_hparams {
         float freq_base, freq_scale; /* freq_scale: 1 / factor; 1 without */
         enum rope_scaling scaling;
         float beta_fast, beta_slow; /* YaRN: turns within the original context from where nothing, up to where all is scaled */
@@ -43,7 +43,7 @@ struct rope_shape {
         float magnitude;            /* what is turned becomes longer by this */
 };
 
-struct shape {
+struct hparams {
         enum arch arch;
         uint32_t parts; /* enum arch_part: what the file's model has, except that tensors of parts_may are there or not */
         char name[64];  /* general.name, printable, shortened; "" when absent */
@@ -61,7 +61,7 @@ struct shape {
         uint32_t window;         /* positions that a token looks back on, its own included, in layers that have one; 0: all */
         uint32_t window_pattern; /* each last of so many layers has none; 0: all have */
         float norm_epsilon;
-        struct rope_shape rope, rope_local; /* rope_local: of layers with a window, where the two differ */
+        struct rope_hparams rope, rope_local; /* rope_local: of layers with a window, where the two differ */
         bool has_rope_local;
         bool has_rope_freqs;             /* tensor rope_freqs.weight divides each frequency */
         float attention_scale;           /* of a product of query and key */
@@ -78,34 +78,34 @@ struct shape {
 };
 
 /* 0 and *ret, or -EBADMSG / -ENOTSUP / -ENOMEM and one sentence in *reterr. */
-int shape_read(const struct gguf *g, struct shape *ret, struct gguf_error *reterr);
-void hparams_done(struct shape *s);
+int hparams_read(const struct gguf *g, struct hparams *ret, struct gguf_error *reterr);
+void hparams_done(struct hparams *s);
 
 /* Positions that layer LAYER looks back on; 0: all. */
-uint32_t shape_window(const struct shape *s, uint32_t layer);
+uint32_t hparams_window(const struct hparams *s, uint32_t layer);
 /* The longest sequence of CTX tokens asked for that the model has positions for. */
-uint32_t shape_context(const struct shape *s, uint32_t ctx);
+uint32_t hparams_context(const struct hparams *s, uint32_t ctx);
 /* Tokens of one pass where CHUNK are wanted: a text that goes through as a whole has up to CTX. */
-uint32_t shape_pass_tokens(const struct shape *s, uint32_t chunk, uint32_t ctx);
+uint32_t hparams_pass_tokens(const struct hparams *s, uint32_t chunk, uint32_t ctx);
 /* Feed-forward values of one token that are there at once: of all experts that it uses together. */
-uint32_t shape_ff_values(const struct shape *s);
+uint32_t hparams_ff_values(const struct hparams *s);
 
 /*
  * KV bytes of one token: sum over layers of n_head_kv * (d_head_k * bytes(type) + d_head_v * bytes(type)).
  * 0 when TYPE cannot hold these heads (a quantised type needs d_head % 32 == 0).
  */
-uint64_t shape_kv_bytes_per_token(const struct shape *s, enum kv_type type);
+uint64_t hparams_kv_bytes_per_token(const struct hparams *s, enum kv_type type);
 
 /*
  * Compute buffers for passes of up to BATCH tokens of up to ITEMS sequences on THREADS threads, exactly as
  * forward_new allocates them. Independent of the context length. (Defined in compute/buffers.c, beside the layout.)
  */
-uint64_t shape_scratch_bytes(const struct shape *s, uint32_t batch, uint32_t items, uint32_t threads);
+uint64_t hparams_buffer_bytes(const struct hparams *s, uint32_t batch, uint32_t items, uint32_t threads);
 
 /*
  * What a worker process needs besides weights, KV and scratch: program and libraries, requests in work, the file's
  * directory, the tables of the tokenizer and of the sampler.
  */
-uint64_t shape_overhead_bytes(const struct shape *s);
+uint64_t hparams_overhead_bytes(const struct hparams *s);
 
 #endif

@@ -15,8 +15,8 @@
 #define BETA_MAX          1e6f
 #define MAGNITUDE_MAX     1e3f
 
-static void read_dimensions(struct metadata *m, struct shape *s) {
-        s->n_rot = metadata_u32_or(m, "rope.dimension_count", 2, SHAPE_HEAD_VALUES_MAX, s->d_head_k);
+static void read_dimensions(struct metadata *m, struct hparams *s) {
+        s->n_rot = metadata_u32_or(m, "rope.dimension_count", 2, HPARAMS_HEAD_VALUES_MAX, s->d_head_k);
         if (s->n_rot > s->d_head_k || s->n_rot % 2)
                 metadata_fail(m, -EBADMSG,
                               "key '%s.rope.dimension_count' is %" PRIu32 ", which is odd or more than a head's %" PRIu32
@@ -25,7 +25,7 @@ static void read_dimensions(struct metadata *m, struct shape *s) {
 }
 
 /* "longrope" is told by its tensors, and scales nothing beside them. */
-static enum rope_scaling read_scaling(struct metadata *m, const struct shape *s) {
+static enum rope_scaling read_scaling(struct metadata *m, const struct hparams *s) {
         struct gguf_string type = metadata_string_or(m, "rope.scaling.type", "linear");
         char shown[40];
         if (gguf_string_equals(type, "linear"))
@@ -55,7 +55,7 @@ static void refuse_log_multiplier(struct metadata *m) {
                               (double) multiplier);
 }
 
-static void read_yarn(struct metadata *m, struct rope_shape *r, float factor) {
+static void read_yarn(struct metadata *m, struct rope_hparams *r, float factor) {
         r->beta_fast = metadata_f32_or(m, "rope.scaling.yarn_beta_fast", 1e-3f, BETA_MAX, BETA_FAST_DEFAULT);
         r->beta_slow = metadata_f32_or(m, "rope.scaling.yarn_beta_slow", 1e-3f, BETA_MAX, BETA_SLOW_DEFAULT);
         r->magnitude *= factor > 1 ? 1 + 0.1f * logf(factor) : 1; /* section 3.4: so that scores keep their temperature */
@@ -65,14 +65,14 @@ static void read_yarn(struct metadata *m, struct rope_shape *r, float factor) {
                               (double) r->freq_base);
 }
 
-void shape_read_rope(struct metadata *m, struct shape *s) {
+void hparams_read_rope(struct metadata *m, struct hparams *s) {
         const struct arch_info *info = arch_info(s->arch);
         if (info->rope == ROPE_NONE)
                 return;
         read_dimensions(m, s);
         s->has_rope_freqs = gguf_find_tensor(m->g, "rope_freqs.weight") != NULL;
         s->rope.freq_base = metadata_f32_or(m, "rope.freq_base", 1.0f, FREQ_BASE_MAX, FREQ_BASE_DEFAULT);
-        s->rope.n_ctx_original = metadata_u32_or(m, "rope.scaling.original_context_length", 1, SHAPE_CTX_MAX, s->n_ctx_train);
+        s->rope.n_ctx_original = metadata_u32_or(m, "rope.scaling.original_context_length", 1, HPARAMS_CTX_MAX, s->n_ctx_train);
         s->rope.magnitude = metadata_f32_or(m, "rope.scaling.attn_factor", 1 / MAGNITUDE_MAX, MAGNITUDE_MAX, 1);
         s->rope.scaling = read_scaling(m, s);
         float factor = read_factor(m);
@@ -81,7 +81,7 @@ void shape_read_rope(struct metadata *m, struct shape *s) {
                 read_yarn(m, &s->rope, factor);
         s->has_rope_local = info->rope_base_local > 0 && s->window > 0;
         if (s->has_rope_local)
-                s->rope_local = (struct rope_shape){
+                s->rope_local = (struct rope_hparams){
                         .freq_base = metadata_f32_or(m, "rope.freq_base_swa", 1.0f, FREQ_BASE_MAX, info->rope_base_local),
                         .freq_scale = 1,
                         .magnitude = 1,

@@ -12,11 +12,11 @@
 #define CAP_MIN   1e-3f
 #define CAP_MAX   1e6f
 
-void shape_read_experts(struct metadata *m, struct shape *s) {
+void hparams_read_experts(struct metadata *m, struct hparams *s) {
         const struct arch_info *info = arch_info(s->arch);
         bool must = arch_parts(s->arch) & PART_EXPERTS;
-        uint32_t count = must ? metadata_u32(m, "expert_count", 1, SHAPE_EXPERTS_MAX)
-                              : metadata_u32_or(m, "expert_count", 0, SHAPE_EXPERTS_MAX, 0);
+        uint32_t count = must ? metadata_u32(m, "expert_count", 1, HPARAMS_EXPERTS_MAX)
+                              : metadata_u32_or(m, "expert_count", 0, HPARAMS_EXPERTS_MAX, 0);
         if (count == 0)
                 return;
         if (!must && !info->experts_may) {
@@ -28,34 +28,35 @@ void shape_read_experts(struct metadata *m, struct shape *s) {
         }
         s->n_expert = count;
         s->n_expert_used = metadata_u32(m, "expert_used_count", 1, count);
-        s->n_ff_expert = metadata_u32_or(m, "expert_feed_forward_length", 1, SHAPE_FF_MAX, s->n_ff);
-        if ((uint64_t) s->n_expert_used * s->n_ff_expert > SHAPE_FF_MAX)
+        s->n_ff_expert = metadata_u32_or(m, "expert_feed_forward_length", 1, HPARAMS_FF_MAX, s->n_ff);
+        if ((uint64_t) s->n_expert_used * s->n_ff_expert > HPARAMS_FF_MAX)
                 metadata_fail(m, -EBADMSG,
                               "%" PRIu32 " experts of %" PRIu32 " values at once are more than the %u that are possible",
-                              s->n_expert_used, s->n_ff_expert, SHAPE_FF_MAX);
+                              s->n_expert_used, s->n_ff_expert, HPARAMS_FF_MAX);
         bool apart = !must && gguf_find_tensor(m->g, "blk.0.ffn_gate.0.weight");
         s->parts = (s->parts & ~(uint32_t) PART_FF_GATED) | (apart ? PART_EXPERTS_APART : PART_EXPERTS);
 }
 
-void shape_read_windows(struct metadata *m, struct shape *s) {
+void hparams_read_windows(struct metadata *m, struct hparams *s) {
         const struct arch_info *info = arch_info(s->arch);
         if (info->window == WINDOW_NONE)
                 return;
         if (info->window == WINDOW_WHERE_GIVEN) {
-                s->window = metadata_u32_or(m, "attention.sliding_window", 0, SHAPE_CTX_MAX, 0);
+                s->window = metadata_u32_or(m, "attention.sliding_window", 0, HPARAMS_CTX_MAX, 0);
                 return;
         }
-        s->window = info->window_default ? metadata_u32_or(m, "attention.sliding_window", 1, SHAPE_CTX_MAX, info->window_default)
-                                         : metadata_u32(m, "attention.sliding_window", 1, SHAPE_CTX_MAX);
-        s->window_pattern = metadata_u32_or(m, "attention.sliding_window_pattern", 1, SHAPE_LAYERS_MAX, info->window_pattern);
+        s->window = info->window_default
+                            ? metadata_u32_or(m, "attention.sliding_window", 1, HPARAMS_CTX_MAX, info->window_default)
+                            : metadata_u32(m, "attention.sliding_window", 1, HPARAMS_CTX_MAX);
+        s->window_pattern = metadata_u32_or(m, "attention.sliding_window_pattern", 1, HPARAMS_LAYERS_MAX, info->window_pattern);
 }
 
-uint32_t shape_window(const struct shape *s, uint32_t layer) {
+uint32_t hparams_window(const struct hparams *s, uint32_t layer) {
         bool looks_far = s->window_pattern && layer % s->window_pattern == s->window_pattern - 1;
         return looks_far ? 0 : s->window;
 }
 
-void shape_read_scores(struct metadata *m, struct shape *s) {
+void hparams_read_scores(struct metadata *m, struct hparams *s) {
         const struct arch_info *info = arch_info(s->arch);
         bool by_width = info->layers_scaled_by_width && s->n_layer == info->layers_scaled_by_width;
         float divisor = by_width ? (float) s->n_embd / (float) s->n_head : (float) s->d_head_k;
@@ -86,7 +87,7 @@ int pooling_by_name(const char *name, enum pooling *ret) {
 }
 
 /* The file's number 4 is a rank: a score of two texts, not a vector of one. */
-void shape_read_pooling(struct metadata *m, struct shape *s) {
+void hparams_read_pooling(struct metadata *m, struct hparams *s) {
         uint32_t pooling = metadata_u32_or(m, "pooling_type", 0, UINT32_MAX, POOLING_MEAN);
         if (pooling >= POOLING_COUNT)
                 metadata_fail(m, -ENOTSUP,

@@ -20,10 +20,10 @@ static int open_text(struct model *m, struct gguf_error *reterr) {
         int r = tokenizer_new(m->gguf, &m->tokenizer, reterr);
         if (r < 0)
                 return r;
-        if (tokenizer_vocab_count(m->tokenizer) > m->shape.n_vocab) {
+        if (tokenizer_vocab_count(m->tokenizer) > m->hparams.n_vocab) {
                 (void) snprintf(reterr->text, sizeof(reterr->text),
                                 "the tokenizer has %" PRIu32 " tokens but the model only %" PRIu32,
-                                tokenizer_vocab_count(m->tokenizer), m->shape.n_vocab);
+                                tokenizer_vocab_count(m->tokenizer), m->hparams.n_vocab);
                 return -EBADMSG;
         }
         r = chat_template_init(&m->chat, m->gguf, m->tokenizer);
@@ -33,7 +33,7 @@ static int open_text(struct model *m, struct gguf_error *reterr) {
 }
 
 static int model_init(struct model *m, enum use use, struct gguf_error *reterr) {
-        int r = shape_read(m->gguf, &m->shape, reterr);
+        int r = hparams_read(m->gguf, &m->hparams, reterr);
         if (r < 0)
                 return r;
         r = model_take_tensors(m, reterr);
@@ -45,7 +45,7 @@ void model_close(struct model *m) {
                 return;
         chat_template_done(&m->chat);
         tokenizer_free(m->tokenizer);
-        hparams_done(&m->shape);
+        hparams_done(&m->hparams);
         free(m->layers);
         free(m->planes);
         gguf_close(m->gguf);
@@ -96,5 +96,5 @@ int model_open_for_ids(const char *path, struct model **ret, struct gguf_error *
 }
 
 void model_set_context(struct model *m, uint32_t tokens) {
-        m->context_is_long = m->rope_factors_long && tokens > m->shape.rope.n_ctx_original;
+        m->context_is_long = m->rope_factors_long && tokens > m->hparams.rope.n_ctx_original;
 }

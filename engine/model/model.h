@@ -1,5 +1,5 @@
 /*
- * model.h - a model that is ready to run: shape, checked tensors, tokenizer, chat format.
+ * model.h - a model that is ready to run: hyperparameters, checked tensors, tokenizer, chat format.
  *
  * Weights stay in the mapping of the file; a model owns its gguf. Every tensor that the forward pass
  * touches has been checked for presence, type and dimensions by then, and a file with tensors that it would
@@ -31,7 +31,7 @@ struct model_layer {
 
 struct model {
         struct gguf *gguf;
-        struct shape shape;
+        struct hparams hparams;
         struct tokenizer *tokenizer; /* NULL: opened for token ids alone */
         struct chat_template chat;
         struct matrix token_embd, token_types, positions;

@@ -115,7 +115,7 @@ static const char *const ignored_per_layer[] = { "attn_rot_embd", "attn_rot_embd
 
 /* --- one tensor --- */
 
-static uint64_t extent_of(const struct shape *s, enum extent e, uint32_t layer) {
+static uint64_t extent_of(const struct hparams *s, enum extent e, uint32_t layer) {
         uint64_t queries = (uint64_t) s->n_head * s->d_head_k, keys = (uint64_t) s->head_kv[layer] * s->d_head_k;
         uint64_t values = (uint64_t) s->head_kv[layer] * s->d_head_v;
         switch (e) {
@@ -162,7 +162,7 @@ static void print_dims(char out[72], uint64_t row, uint64_t rows, uint64_t plane
                 (void) snprintf(out + used, 72 - (size_t) used, " x %" PRIu64, planes);
 }
 
-static int check_tensor(const struct shape *s, const struct gguf_tensor *t, const struct expected *e, uint32_t layer,
+static int check_tensor(const struct hparams *s, const struct gguf_tensor *t, const struct expected *e, uint32_t layer,
                         const char *name, struct gguf_error *reterr) {
         uint64_t row = extent_of(s, e->row, layer), planes = extent_of(s, e->planes, layer);
         uint64_t rows = e->rows == ANY ? t->dims[1] : extent_of(s, e->rows, layer);
@@ -199,8 +199,8 @@ static int find(const struct model *m, const struct expected *e, const char *nam
                 struct gguf_error *reterr) {
         *ret = gguf_find_tensor(m->gguf, name);
         if (*ret)
-                return check_tensor(&m->shape, *ret, e, layer, name, reterr);
-        if (!(e->part & m->shape.parts))
+                return check_tensor(&m->hparams, *ret, e, layer, name, reterr);
+        if (!(e->part & m->hparams.parts))
                 return 0;
         (void) snprintf(reterr->text, sizeof(reterr->text), "tensor '%s' is missing", name);
         return -EBADMSG;
@@ -209,7 +209,7 @@ static int find(const struct model *m, const struct expected *e, const char *nam
 /* Looks up E, if the architecture has it, and puts it into its field of OWNER. PREFIX: "" or "blk.3.". */
 static int take_tensor(const struct model *m, const struct expected *e, const char *prefix, uint32_t layer, void *owner,
                        struct gguf_error *reterr) {
-        if (!(e->part & (m->shape.parts | arch_parts_may(m->shape.arch))))
+        if (!(e->part & (m->hparams.parts | arch_parts_may(m->hparams.arch))))
                 return 0;
         char name[64];
         const struct gguf_tensor *t;
@@ -223,7 +223,7 @@ static int take_tensor(const struct model *m, const struct expected *e, const ch
 /* The other experts of E, whose first has been taken: PLANES says where the rows of each begin. */
 static int take_experts(const struct model *m, const struct expected *e, const char *prefix, uint32_t layer, struct matrix *first,
                         const uint8_t **planes, struct gguf_error *reterr) {
-        for (uint32_t i = 0; i < m->shape.n_expert; i++) {
+        for (uint32_t i = 0; i < m->hparams.n_expert; i++) {
                 char name[64];
                 const struct gguf_tensor *t;
                 print_name(name, prefix, e, i);
@@ -244,7 +244,7 @@ static int take_experts(const struct model *m, const struct expected *e, const c
 
 /* --- all tensors --- */
 
-static void cut_fused(const struct shape *s, uint32_t layer, struct model_layer *w) {
+static void cut_fused(const struct hparams *s, uint32_t layer, struct model_layer *w) {
         uint32_t queries = s->n_head * s->d_head_k, keys = s->head_kv[layer] * s->d_head_k,
                  values = s->head_kv[layer] * s->d_head_v;
         if (s->parts & PART_QKV_FUSED) {
@@ -263,7 +263,7 @@ static void cut_fused(const struct shape *s, uint32_t layer, struct model_layer 
 }
 
 /* How many matrices the experts of one layer have, where each has a tensor of its own. */
-static size_t planes_of_layer(const struct shape *s) {
+static size_t planes_of_layer(const struct hparams *s) {
         size_t count = 0;
         for (size_t i = 0; i < COUNT(per_layer); i++)
                 count += per_layer[i].planes == APART && (per_layer[i].part & s->parts) ? s->n_expert : 0;
@@ -272,7 +272,7 @@ static size_t planes_of_layer(const struct shape *s) {
 
 /* Experts with a tensor each. */
 static int take_apart(struct model *m, const char *prefix, uint32_t layer, struct gguf_error *reterr) {
-        const uint8_t **planes = m->planes + layer * planes_of_layer(&m->shape);
+        const uint8_t **planes = m->planes + layer * planes_of_layer(&m->hparams);
         for (size_t i = 0; i < COUNT(per_layer); i++) {
                 const struct expected *e = &per_layer[i];
                 if (e->planes != APART)
@@ -281,7 +281,7 @@ static int take_apart(struct model *m, const char *prefix, uint32_t layer, struc
                 int r = take_experts(m, e, prefix, layer, first, planes, reterr);
                 if (r < 0)
                         return r;
-                planes += m->shape.n_expert;
+                planes += m->hparams.n_expert;
         }
         return 0;
 }
@@ -294,7 +294,7 @@ static int take_layer(struct model *m, uint32_t layer, struct gguf_error *reterr
                 if (r < 0)
                         return r;
         }
-        cut_fused(&m->shape, layer, &m->layers[layer]);
+        cut_fused(&m->hparams, layer, &m->layers[layer]);
         return m->planes ? take_apart(m, prefix, layer, reterr) : 0;
 }
 
@@ -322,14 +322,14 @@ static int take_globals(struct model *m, struct gguf_error *reterr) {
                 if (r < 0)
                         return r;
         }
-        if (!m->output.data && m->shape.causal)
+        if (!m->output.data && m->hparams.causal)
                 m->output = m->token_embd;
         if (!m->rope_factors_long != !m->rope_factors_short) {
                 (void) snprintf(reterr->text, sizeof(reterr->text), "tensor 'rope_factors_%s.weight' is missing beside its twin",
                                 m->rope_factors_long ? "short" : "long");
                 return -EBADMSG;
         }
-        uint32_t pairs = m->shape.n_rot / 2;
+        uint32_t pairs = m->hparams.n_rot / 2;
         int r = check_factors(m->rope_freqs, pairs, "rope_freqs.weight", reterr);
         r = r ? r : check_factors(m->rope_factors_long, pairs, "rope_factors_long.weight", reterr);
         return r ? r : check_factors(m->rope_factors_short, pairs, "rope_factors_short.weight", reterr);
@@ -367,7 +367,7 @@ static bool is_name_of(const struct expected *e, struct gguf_string name, uint32
         return expert < n_expert && gguf_string_equals(name, exact);
 }
 
-static bool is_in(const struct expected table[], size_t count, const struct shape *s, struct gguf_string name) {
+static bool is_in(const struct expected table[], size_t count, const struct hparams *s, struct gguf_string name) {
         uint32_t parts = s->parts | arch_parts_may(s->arch);
         for (size_t i = 0; i < count; i++)
                 if ((table[i].part & parts) && is_name_of(&table[i], name, s->n_expert))
@@ -375,7 +375,7 @@ static bool is_in(const struct expected table[], size_t count, const struct shap
         return false;
 }
 
-static bool is_known(const struct shape *s, struct gguf_string whole) {
+static bool is_known(const struct hparams *s, struct gguf_string whole) {
         bool in_layer;
         struct gguf_string name = name_within_layer(whole, &in_layer);
         for (size_t i = 0; in_layer && i < COUNT(ignored_per_layer); i++)
@@ -388,7 +388,7 @@ static int refuse_unknown(const struct model *m, struct gguf_error *reterr) {
         for (size_t i = 0; i < gguf_tensors_count(m->gguf); i++) {
                 struct gguf_string name = gguf_tensor_at(m->gguf, i)->name;
                 char shown[80];
-                if (is_known(&m->shape, name))
+                if (is_known(&m->hparams, name))
                         continue;
                 (void) snprintf(reterr->text, sizeof(reterr->text),
                                 "tensor '%s' has no part in this architecture as far as this engine knows",
@@ -399,15 +399,15 @@ static int refuse_unknown(const struct model *m, struct gguf_error *reterr) {
 }
 
 int model_take_tensors(struct model *m, struct gguf_error *reterr) {
-        size_t planes = m->shape.n_layer * planes_of_layer(&m->shape);
-        m->layers = calloc(m->shape.n_layer, sizeof(*m->layers));
+        size_t planes = m->hparams.n_layer * planes_of_layer(&m->hparams);
+        m->layers = calloc(m->hparams.n_layer, sizeof(*m->layers));
         m->planes = planes ? calloc(planes, sizeof(*m->planes)) : NULL;
         if (!m->layers || (planes && !m->planes)) {
-                (void) snprintf(reterr->text, sizeof(reterr->text), "out of memory for %" PRIu32 " layers", m->shape.n_layer);
+                (void) snprintf(reterr->text, sizeof(reterr->text), "out of memory for %" PRIu32 " layers", m->hparams.n_layer);
                 return -ENOMEM;
         }
         int r = take_globals(m, reterr);
-        for (uint32_t layer = 0; r == 0 && layer < m->shape.n_layer; layer++)
+        for (uint32_t layer = 0; r == 0 && layer < m->hparams.n_layer; layer++)
                 r = take_layer(m, layer, reterr);
         return r ? r : refuse_unknown(m, reterr);
 }

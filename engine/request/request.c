@@ -24,12 +24,12 @@ void request_rules_init(struct request_rules *rules, const struct model *model, 
         *rules = (struct request_rules){
                 .tokenizer = model->tokenizer,
                 .chat = &model->chat,
-                .n_vocab = texts < model->shape.n_vocab ? texts : model->shape.n_vocab,
+                .n_vocab = texts < model->hparams.n_vocab ? texts : model->hparams.n_vocab,
                 .n_ctx = n_ctx,
                 .n_ctx_now = n_ctx,
-                .n_embd = model->shape.n_embd,
-                .makes_text = model->shape.causal,
-                .pooling = model->shape.pooling == POOLING_NONE ? POOLING_MEAN : model->shape.pooling,
+                .n_embd = model->hparams.n_embd,
+                .makes_text = model->hparams.causal,
+                .pooling = model->hparams.pooling == POOLING_NONE ? POOLING_MEAN : model->hparams.pooling,
                 .seeds = random_seeded(seed),
         };
         for (uint32_t id = 0; id < rules->n_vocab; id++)

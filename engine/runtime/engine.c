@@ -31,10 +31,10 @@ static uint32_t min_u32(uint32_t a, uint32_t b) {
         return a < b ? a : b;
 }
 
-struct engine_config engine_config_resolve(struct engine_config c, const struct shape *s) {
-        c.ctx = shape_context(s, c.ctx ? c.ctx : min_u32(s->n_ctx_train, ENGINE_CTX_DEFAULT));
+struct engine_config engine_config_resolve(struct engine_config c, const struct hparams *s) {
+        c.ctx = hparams_context(s, c.ctx ? c.ctx : min_u32(s->n_ctx_train, ENGINE_CTX_DEFAULT));
         c.kv_tokens = c.kv_tokens ? c.kv_tokens : 2 * c.ctx;
-        c.prefill_chunk = shape_pass_tokens(s, c.prefill_chunk, c.ctx);
+        c.prefill_chunk = hparams_pass_tokens(s, c.prefill_chunk, c.ctx);
         c.threads = c.threads ? c.threads : processors_available();
         return c;
 }
@@ -83,7 +83,7 @@ int engine_open(struct engine *e, const struct engine_config *config, struct ggu
                              : model_open(config->model_fds, config->model_fds_count, &e->model, reterr);
         if (r < 0)
                 return r;
-        struct engine_config c = engine_config_resolve(*config, &e->model->shape);
+        struct engine_config c = engine_config_resolve(*config, &e->model->hparams);
         e->kv_tokens = c.kv_tokens;
         model_set_context(e->model, c.ctx);
         /* A context that the pool cannot hold would be a promise to refuse. */
@@ -91,7 +91,7 @@ int engine_open(struct engine *e, const struct engine_config *config, struct ggu
         r = parts_open_threads(c.threads, &e->threads, reterr);
         if (r < 0)
                 return r;
-        r = parts_open_cache(&e->model->shape, c.kv_tokens, c.kv, &e->cache, reterr);
+        r = parts_open_cache(&e->model->hparams, c.kv_tokens, c.kv, &e->cache, reterr);
         if (r < 0)
                 return r;
         e->kv_type = c.kv;

@@ -35,7 +35,7 @@ struct engine_config {    /* start from engine_config_default */
 };
 struct engine_config engine_config_default(void);
 /* C with the defaults that depend on the model and the machine in the place of zeros: what engine_open would open. */
-struct engine_config engine_config_resolve(struct engine_config c, const struct shape *s);
+struct engine_config engine_config_resolve(struct engine_config c, const struct hparams *s);
 /* Tokens of one pass of such an engine, as its compute buffers are sized. */
 uint32_t engine_config_batch(const struct engine_config *c);
 

@@ -24,7 +24,7 @@ int parts_open_threads(uint32_t threads, struct threads **ret, struct gguf_error
         return r < 0 ? parts_failed(reterr, r, "cannot start the threads") : 0;
 }
 
-int parts_open_cache(const struct shape *s, uint32_t tokens, enum kv_type type, struct kv_cache **ret,
+int parts_open_cache(const struct hparams *s, uint32_t tokens, enum kv_type type, struct kv_cache **ret,
                      struct gguf_error *reterr) {
         int r = kv_cache_new(&(struct kv_config){ s, tokens, type, type }, ret);
         if (r == -EINVAL) {

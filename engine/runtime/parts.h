@@ -14,7 +14,8 @@ uint32_t processors_available(void);
 
 /* Each: 0 and *ret, or -errno and the sentence. */
 int parts_open_threads(uint32_t threads, struct threads **ret, struct gguf_error *reterr); /* 0: one per processor */
-int parts_open_cache(const struct shape *s, uint32_t tokens, enum kv_type type, struct kv_cache **ret, struct gguf_error *reterr);
+int parts_open_cache(const struct hparams *s, uint32_t tokens, enum kv_type type, struct kv_cache **ret,
+                     struct gguf_error *reterr);
 
 /* ERROR (-errno), with "WHAT: ..." in *reterr. */
 int parts_failed(struct gguf_error *reterr, int error, const char *what);

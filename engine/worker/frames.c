@@ -73,9 +73,9 @@ static double request_bytes_max(const struct engine *e) {
 
 cJSON *frame_ready(const struct engine *e) {
         cJSON *f = frame_of(WIRE_READY);
-        bool all = add_number(f, "version", WIRE_VERSION) && add_text(f, "model", e->model->shape.name) &&
+        bool all = add_number(f, "version", WIRE_VERSION) && add_text(f, "model", e->model->hparams.name) &&
                    add_number(f, "n_ctx", e->rules.n_ctx) && add_number(f, "kv_tokens", e->kv_tokens) &&
-                   add_number(f, "parallel", e->parallel) && add_number(f, "n_vocab", e->model->shape.n_vocab) &&
+                   add_number(f, "parallel", e->parallel) && add_number(f, "n_vocab", e->model->hparams.n_vocab) &&
                    add_number(f, "request_bytes_max", request_bytes_max(e)) &&
                    add_text(f, "chat_format", chat_template_format(&e->model->chat)) &&
                    (!e->model->chat.warning[0] || add_text(f, "chat_warning", e->model->chat.warning)) &&

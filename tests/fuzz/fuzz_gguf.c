@@ -55,7 +55,7 @@ static bool read_container(const uint8_t *data, size_t size) {
         struct gguf_memory memory = { copy, size };
         struct gguf_error error;
         struct gguf *g;
-        struct shape s;
+        struct hparams s;
         bool is_model = false;
         memcpy(copy, data, size);
         if (gguf_open_memory(&memory, 1, &g, &error) == 0) {
@@ -63,10 +63,10 @@ static bool read_container(const uint8_t *data, size_t size) {
                         touch_entry(gguf_entry_at(g, i));
                 for (size_t i = 0; i < gguf_tensors_count(g); i++)
                         touch(gguf_tensor_at(g, i)->data, gguf_tensor_at(g, i)->bytes);
-                if (shape_read(g, &s, &error) == 0) {
+                if (hparams_read(g, &s, &error) == 0) {
                         is_model = s.n_layer <= ROWS_MAX;
-                        touched += shape_scratch_bytes(&s, 256, 4, 2) + shape_kv_bytes_per_token(&s, KV_Q8_0) +
-                                   shape_overhead_bytes(&s);
+                        touched += hparams_buffer_bytes(&s, 256, 4, 2) + hparams_kv_bytes_per_token(&s, KV_Q8_0) +
+                                   hparams_overhead_bytes(&s);
                         hparams_done(&s);
                 }
                 gguf_close(g);
@@ -86,12 +86,12 @@ static void run_model(const char *path) {
         if (solo_open(&s, &config, &error) == 0 &&
             tokenizer_encode(s.model->tokenizer, text, sizeof(text) - 1, true, true, &list) == 0 && list.count > 0) {
                 uint32_t count = list.count < TOKENS ? (uint32_t) list.count : TOKENS;
-                if (s.model->shape.causal && solo_feed(&s, list.ids, count, &logits) == 0)
-                        touch(logits, s.model->shape.n_vocab * sizeof(float));
+                if (s.model->hparams.causal && solo_feed(&s, list.ids, count, &logits) == 0)
+                        touch(logits, s.model->hparams.n_vocab * sizeof(float));
                 count = count < BATCH ? count : BATCH; /* a text goes through as a whole */
-                if (!s.model->shape.causal && count <= s.model->shape.n_ctx_train &&
+                if (!s.model->hparams.causal && count <= s.model->hparams.n_ctx_train &&
                     solo_hidden(&s, list.ids, count, &logits) == 0)
-                        touch(logits, count * s.model->shape.n_embd * sizeof(float));
+                        touch(logits, count * s.model->hparams.n_embd * sizeof(float));
         }
         token_list_done(&list);
         solo_close(&s);

@@ -70,9 +70,9 @@ static void read_it(int fd, struct kv_cache *cache) {
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         static uint32_t heads[] = { 1 };
-        static const struct shape shape = { .n_layer = 1, .head_kv = heads, .d_head_k = 32, .d_head_v = 32 };
+        static const struct hparams hparams = { .n_layer = 1, .head_kv = heads, .d_head_k = 32, .d_head_v = 32 };
         static struct kv_cache *cache;
-        if (!cache && kv_cache_new(&(struct kv_config){ &shape, 1024, KV_F16, KV_F16 }, &cache) < 0)
+        if (!cache && kv_cache_new(&(struct kv_config){ &hparams, 1024, KV_F16, KV_F16 }, &cache) < 0)
                 abort();
         if (size < 1)
                 return 0;

@@ -24,17 +24,17 @@ static float number(uint32_t i) {
         return (float) (i * 2654435761u >> 16) * 0x1p-16f - 0.5f;
 }
 
-static void fill(struct kv_cache *c, const struct shape *shape, const struct kv_sequence *s) {
-        static float x[SHAPE_HEAD_VALUES_MAX];
+static void fill(struct kv_cache *c, const struct hparams *hparams, const struct kv_sequence *s) {
+        static float x[HPARAMS_HEAD_VALUES_MAX];
         const struct kernels *k = kernels_get();
         for (uint32_t position = 0; position < s->tokens_count; position++)
-                for (uint32_t head = 0; head < shape->n_head_kv; head++) {
+                for (uint32_t head = 0; head < hparams->n_head_kv; head++) {
                         uint32_t block = s->blocks[position / KV_BLOCK_TOKENS], row = position % KV_BLOCK_TOKENS;
                         struct kv_rows keys = kv_cache_keys(c, block, 0, head), values = kv_cache_values(c, block, 0, head);
-                        for (uint32_t i = 0; i < shape->d_head_k; i++)
+                        for (uint32_t i = 0; i < hparams->d_head_k; i++)
                                 x[i] = number(position * 64 + head * 7 + i);
-                        k->kv[keys.type].store(x, shape->d_head_k, keys.rows + row * (size_t) keys.row_bytes);
-                        k->kv[values.type].store(x, shape->d_head_v, values.rows + row * (size_t) values.row_bytes);
+                        k->kv[keys.type].store(x, hparams->d_head_k, keys.rows + row * (size_t) keys.row_bytes);
+                        k->kv[values.type].store(x, hparams->d_head_v, values.rows + row * (size_t) values.row_bytes);
                 }
 }
 
@@ -51,7 +51,7 @@ static double measure(const struct attention *a, const struct kv_sequence *s, ui
         double times[REPEATS];
         for (int i = 0; i < REPEATS; i++) {
                 double start = processor_s();
-                for (uint32_t head = 0; head < a->shape->n_head_kv; head++)
+                for (uint32_t head = 0; head < a->hparams->n_head_kv; head++)
                         attention_run(a, &tile, 0, head, scratch);
                 times[i] = processor_s() - start;
         }
@@ -59,22 +59,22 @@ static double measure(const struct attention *a, const struct kv_sequence *s, ui
         return times[REPEATS / 2];
 }
 
-static void report(const struct shape *shape, uint32_t tokens, enum kv_type type, double first[2]) {
-        uint32_t tile = attention_tile_tokens(shape->n_head / shape->n_head_kv);
+static void report(const struct hparams *hparams, uint32_t tokens, enum kv_type type, double first[2]) {
+        uint32_t tile = attention_tile_tokens(hparams->n_head / hparams->n_head_kv);
         struct kv_cache *c;
         struct kv_sequence s = { 0 };
-        size_t heads = (size_t) tile * shape->n_head;
-        float *queries = calloc(heads * shape->d_head_k, sizeof(float)),
-              *attended = calloc(heads * shape->d_head_v, sizeof(float));
-        struct attention a = { kernels_get(), shape, NULL, attention_scratch_layout(shape), queries, attended };
+        size_t heads = (size_t) tile * hparams->n_head;
+        float *queries = calloc(heads * hparams->d_head_k, sizeof(float)),
+              *attended = calloc(heads * hparams->d_head_v, sizeof(float));
+        struct attention a = { kernels_get(), hparams, NULL, attention_scratch_layout(hparams), queries, attended };
         uint8_t *scratch = aligned_alloc(ACTIVATION_ALIGN, a.layout.bytes);
-        if (!queries || !attended || !scratch || kv_cache_new(&(struct kv_config){ shape, tokens, type, type }, &c) < 0 ||
+        if (!queries || !attended || !scratch || kv_cache_new(&(struct kv_config){ hparams, tokens, type, type }, &c) < 0 ||
             kv_sequence_grow(c, &s, tokens) < 0)
                 exit(1);
         s.tokens_count = tokens;
-        fill(c, shape, &s);
+        fill(c, hparams, &s);
         a.cache = c;
-        for (size_t i = 0; i < heads * shape->d_head_k; i++)
+        for (size_t i = 0; i < heads * hparams->d_head_k; i++)
                 queries[i] = number((uint32_t) i);
         double decode = measure(&a, &s, 1, scratch), prefill = measure(&a, &s, tile, scratch) / tile;
         if (type == KV_F16) {
@@ -95,24 +95,24 @@ int main(int argc, char **argv) {
         for (int i = 1; i < argc && i <= 4; i++)
                 numbers[i - 1] = (uint32_t) strtoul(argv[i], NULL, 10);
         if (numbers[0] < 64 || !numbers[2] || !numbers[1] || numbers[1] % numbers[2] || !numbers[3] || numbers[3] % 32 ||
-            numbers[3] > SHAPE_HEAD_VALUES_MAX) {
+            numbers[3] > HPARAMS_HEAD_VALUES_MAX) {
                 fprintf(stderr, "usage: bench-attention [TOKENS [QUERY_HEADS [KEY_HEADS [HEAD_VALUES]]]]: at least 64 tokens, "
                                 "query heads a multiple of key heads, values a multiple of 32\n");
                 return 2;
         }
         uint32_t head_kv[] = { numbers[2] };
-        struct shape shape = { .n_layer = 1,
-                               .n_head = numbers[1],
-                               .n_head_kv = numbers[2],
-                               .head_kv = head_kv,
-                               .d_head_k = numbers[3],
-                               .d_head_v = numbers[3],
-                               .attention_scale = 1 / sqrtf((float) numbers[3]),
-                               .causal = true };
+        struct hparams hparams = { .n_layer = 1,
+                                   .n_head = numbers[1],
+                                   .n_head_kv = numbers[2],
+                                   .head_kv = head_kv,
+                                   .d_head_k = numbers[3],
+                                   .d_head_v = numbers[3],
+                                   .attention_scale = 1 / sqrtf((float) numbers[3]),
+                                   .causal = true };
         double first[2] = { 1, 1 };
         printf("| %s kernels, %u tokens | us a token and layer, decode | of f16 | prefill | of f16 |\n|---|---|---|---|---|\n",
                kernels_get()->name, numbers[0]);
         for (enum kv_type type = 0; type < KV_TYPE_COUNT; type++)
-                report(&shape, numbers[0], type, first);
+                report(&hparams, numbers[0], type, first);
         return 0;
 }

@@ -30,28 +30,28 @@ static void fill_rows(struct kv_rows at, float *x, uint32_t n) {
 }
 
 /* Every row the same numbers: what they are does not matter to the speed. */
-static void fill(struct kv_cache *c, const struct shape *shape, struct kv_sequence *s, uint32_t tokens) {
-        static float x[SHAPE_HEAD_VALUES_MAX];
-        for (uint32_t i = 0; i < SHAPE_HEAD_VALUES_MAX; i++)
+static void fill(struct kv_cache *c, const struct hparams *hparams, struct kv_sequence *s, uint32_t tokens) {
+        static float x[HPARAMS_HEAD_VALUES_MAX];
+        for (uint32_t i = 0; i < HPARAMS_HEAD_VALUES_MAX; i++)
                 x[i] = (float) (i * 2654435761u >> 16) * 0x1p-16f - 0.5f;
         if (kv_sequence_grow(c, s, tokens) < 0)
                 exit(1);
         s->tokens_count = tokens;
         for (uint32_t b = 0; b < s->blocks_count; b++)
-                for (uint32_t layer = 0; layer < shape->n_layer; layer++)
-                        for (uint32_t head = 0; head < shape->head_kv[layer]; head++) {
-                                fill_rows(kv_cache_keys(c, s->blocks[b], layer, head), x, shape->d_head_k);
-                                fill_rows(kv_cache_values(c, s->blocks[b], layer, head), x, shape->d_head_v);
+                for (uint32_t layer = 0; layer < hparams->n_layer; layer++)
+                        for (uint32_t head = 0; head < hparams->head_kv[layer]; head++) {
+                                fill_rows(kv_cache_keys(c, s->blocks[b], layer, head), x, hparams->d_head_k);
+                                fill_rows(kv_cache_values(c, s->blocks[b], layer, head), x, hparams->d_head_v);
                         }
 }
 
-static void measure(const struct shape *shape, uint32_t tokens, enum kv_type from, enum kv_type to) {
+static void measure(const struct hparams *hparams, uint32_t tokens, enum kv_type from, enum kv_type to) {
         struct kv_cache *c;
         struct kv_shift shift;
         struct kv_sequence s = { 0 };
-        if (kv_cache_new(&(struct kv_config){ shape, tokens, from, from }, &c) < 0 || kv_shift_init(&shift, c, now_us) < 0)
+        if (kv_cache_new(&(struct kv_config){ hparams, tokens, from, from }, &c) < 0 || kv_shift_init(&shift, c, now_us) < 0)
                 exit(1);
-        fill(c, shape, &s, tokens);
+        fill(c, hparams, &s, tokens);
         double block_mib = (double) kv_block_bytes(c, s.blocks[0]) / (1 << 20);
         (void) own_memory_reset_peak();
         double before = own_mib("VmRSS");
@@ -74,25 +74,25 @@ int main(int argc, char **argv) {
         uint32_t numbers[] = { 4096, 16, 8, 64 };
         for (int i = 1; i < argc && i <= 4; i++)
                 numbers[i - 1] = (uint32_t) strtoul(argv[i], NULL, 10);
-        struct shape shape = { .n_layer = numbers[1],
-                               .n_head = numbers[2],
-                               .n_head_kv = numbers[2],
-                               .d_head_k = numbers[3],
-                               .d_head_v = numbers[3] };
-        shape.head_kv = malloc((shape.n_layer + 1) * sizeof(*shape.head_kv));
-        if (!shape.head_kv || !numbers[0] || !shape.n_layer || !numbers[2] || !numbers[3] || numbers[3] % 32 ||
-            numbers[3] > SHAPE_HEAD_VALUES_MAX) {
+        struct hparams hparams = { .n_layer = numbers[1],
+                                   .n_head = numbers[2],
+                                   .n_head_kv = numbers[2],
+                                   .d_head_k = numbers[3],
+                                   .d_head_v = numbers[3] };
+        hparams.head_kv = malloc((hparams.n_layer + 1) * sizeof(*hparams.head_kv));
+        if (!hparams.head_kv || !numbers[0] || !hparams.n_layer || !numbers[2] || !numbers[3] || numbers[3] % 32 ||
+            numbers[3] > HPARAMS_HEAD_VALUES_MAX) {
                 fprintf(stderr,
                         "usage: bench-kv-shift [TOKENS [LAYERS [KEY_HEADS [HEAD_VALUES]]]], all at least 1, the last a multiple of 32\n");
                 return 2;
         }
-        for (uint32_t i = 0; i < shape.n_layer; i++)
-                shape.head_kv[i] = numbers[2];
+        for (uint32_t i = 0; i < hparams.n_layer; i++)
+                hparams.head_kv[i] = numbers[2];
         printf("| %s kernels, %u tokens | GB/s read | ms a block | MiB resident before | after | of KV freed | peak above before, MiB | a block, MiB |\n"
                "|---|---|---|---|---|---|---|---|\n",
                kernels_get()->name, numbers[0]);
         for (size_t i = 0; i < sizeof(pairs) / sizeof(*pairs); i++)
-                measure(&shape, numbers[0], pairs[i].from, pairs[i].to);
-        free(shape.head_kv);
+                measure(&hparams, numbers[0], pairs[i].from, pairs[i].to);
+        free(hparams.head_kv);
         return 0;
 }

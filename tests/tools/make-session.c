@@ -22,14 +22,14 @@ static int failed(const char *what) {
 
 int main(int argc, char **argv) {
         static uint32_t heads[] = { 1 };
-        static const struct shape shape = { .n_layer = 1, .head_kv = heads, .d_head_k = 32, .d_head_v = 32 };
+        static const struct hparams hparams = { .n_layer = 1, .head_kv = heads, .d_head_k = 32, .d_head_v = 32 };
         static int32_t tokens[TOKENS_MAX];
         long count = argc < 3 ? -1 : strtol(argv[2], NULL, 10);
         if (count < 0 || count > (long) TOKENS_MAX)
                 return failed("usage: make-session FILE TOKENS [TYPE ...]");
         struct kv_cache *cache;
         struct kv_sequence kv = { 0 };
-        if (kv_cache_new(&(struct kv_config){ &shape, TOKENS_MAX, KV_F16, KV_F16 }, &cache) < 0 ||
+        if (kv_cache_new(&(struct kv_config){ &hparams, TOKENS_MAX, KV_F16, KV_F16 }, &cache) < 0 ||
             kv_sequence_grow(cache, &kv, (uint32_t) count) < 0)
                 return failed("out of memory");
         kv.tokens_count = (uint32_t) count;

@@ -272,15 +272,15 @@ struct school {
 };
 
 static void school_init(struct school *s) {
-        struct net_shape shape = { .context = SEQUENCE_TOKENS_MAX,
-                                   .width = 64,
-                                   .layers = 1,
-                                   .heads = 2,
-                                   .kv_heads = 1,
-                                   .head_width = 32,
-                                   .ff_width = 64,
-                                   .norm_epsilon = 1e-5f,
-                                   .rope_base = 10000.0f };
+        struct net_shape hparams = { .context = SEQUENCE_TOKENS_MAX,
+                                     .width = 64,
+                                     .layers = 1,
+                                     .heads = 2,
+                                     .kv_heads = 1,
+                                     .head_width = 32,
+                                     .ff_width = 64,
+                                     .norm_epsilon = 1e-5f,
+                                     .rope_base = 10000.0f };
         struct corpus_error error;
         struct learner *learner;
         const char *fault;
@@ -304,8 +304,8 @@ static void school_init(struct school *s) {
         assert_int_equal(lesson_teach_vocabulary(s->corpus, learner), 0);
         assert_int_equal(vocabulary_learn(learner, 300, &s->vocabulary), 0);
         learner_free(learner);
-        shape.vocabulary = s->vocabulary->size;
-        assert_int_equal(net_layout_init(&s->layout, &shape, &fault), 0);
+        hparams.vocabulary = s->vocabulary->size;
+        assert_int_equal(net_layout_init(&s->layout, &hparams, &fault), 0);
 }
 
 static void school_done(struct school *s) {

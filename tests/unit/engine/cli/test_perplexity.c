@@ -184,7 +184,7 @@ static void test_logits_of_hidden_states(void **state) {
         };
         if (solo_open(&s, &config, &error) < 0)
                 fail_msg("%s", error.text);
-        uint32_t n_vocab = s.model->shape.n_vocab, n_embd = s.model->shape.n_embd;
+        uint32_t n_vocab = s.model->hparams.n_vocab, n_embd = s.model->hparams.n_embd;
         int32_t tokens[COUNT];
         float *one_by_one = malloc((size_t) COUNT * n_vocab * sizeof(float));
         for (int32_t i = 0; i < COUNT; i++) {

@@ -78,25 +78,25 @@ static double *normed(const struct naive *n, const double *x, uint32_t count, ui
         double *out = zeros((size_t) count * size);
         memcpy(out, x, (size_t) count * size * sizeof(*out));
         for (uint32_t t = 0; weight && t < count; t++)
-                rms_norm_naively(out + (size_t) t * size, size, weight, (double) n->m->shape.norm_epsilon);
+                rms_norm_naively(out + (size_t) t * size, size, weight, (double) n->m->hparams.norm_epsilon);
         return out;
 }
 
 /* A block's output Y joins x. */
 static void add_to(struct naive *n, double *y, const uint8_t *post, const uint8_t *after, const uint8_t *after_bias) {
-        uint32_t size = n->m->shape.n_embd;
+        uint32_t size = n->m->hparams.n_embd;
         double *out = normed(n, y, n->count, size, post);
         for (uint32_t i = 0; i < n->count * size; i++)
                 n->x[i] += out[i];
         for (uint32_t t = 0; after && t < n->count; t++)
-                layer_norm_naively(n->x + t * size, size, after, after_bias, (double) n->m->shape.norm_epsilon);
+                layer_norm_naively(n->x + t * size, size, after, after_bias, (double) n->m->hparams.norm_epsilon);
         free(y), free(out);
 }
 
 /* YaRN as its paper writes it: by the wavelength's share of the original context. */
 static double frequency(const struct model *m, bool local, uint32_t i) {
-        const struct rope_shape *r = local ? &m->shape.rope_local : &m->shape.rope;
-        uint32_t pairs = m->shape.n_rot / 2;
+        const struct rope_hparams *r = local ? &m->hparams.rope_local : &m->hparams.rope;
+        uint32_t pairs = m->hparams.n_rot / 2;
         const uint8_t *factors = m->context_is_long ? m->rope_factors_long : m->rope_factors_short;
         double f = pow((double) r->freq_base, -1.0 * i / pairs);
         factors = factors ? factors : m->rope_freqs;
@@ -112,7 +112,7 @@ static double frequency(const struct model *m, bool local, uint32_t i) {
 }
 
 static void rotate(const struct model *m, uint32_t layer, double *heads, uint32_t count, uint32_t n_heads) {
-        const struct shape *s = &m->shape;
+        const struct hparams *s = &m->hparams;
         bool halves = arch_info(s->arch)->rope == ROPE_HALVES, local = s->has_rope_local && layer % 2 == 0;
         double longer = (double) (local ? s->rope_local.magnitude : s->rope.magnitude);
         for (uint32_t t = 0; t < count; t++)
@@ -133,7 +133,7 @@ static double capped(double x, float cap) {
 /* The tiny models' patterns are of two layers: the first has the window. */
 static void attend_naively(const struct naive *n, uint32_t layer, uint32_t t, uint32_t h, const double *q, const double *k,
                            const double *v, double *out) {
-        const struct shape *s = &n->m->shape;
+        const struct hparams *s = &n->m->hparams;
         uint32_t kv = s->head_kv[0], g = h / (s->n_head / kv),
                  window = s->window && (!s->window_pattern || layer % 2 == 0) ? s->window : UINT32_MAX;
         double scores[TOKENS_MAX], sum = 0, largest = -1e300;
@@ -159,7 +159,7 @@ static double gate_naively(enum gate gate, double x) {
 
 /* Of expert E, or of a layer without experts. */
 static double *feed_naively(const struct naive *n, const struct model_layer *w, uint32_t e, const double *x, uint32_t count) {
-        enum gate kind = arch_info(n->m->shape.arch)->gate;
+        enum gate kind = arch_info(n->m->hparams.arch)->gate;
         struct matrix mg = matrix_plane(w->ffn_gate, e), mu = matrix_plane(w->ffn_up, e), md = matrix_plane(w->ffn_down, e);
         double *up = times(&mu, w->ffn_up_bias, x, count), *gate = w->ffn_gate.data ? times(&mg, NULL, x, count) : NULL;
         for (uint32_t i = 0; i < count * mu.rows; i++)
@@ -171,7 +171,7 @@ static double *feed_naively(const struct naive *n, const struct model_layer *w, 
 
 /* As the papers have it: a softmax over all experts, the best of it, their shares scaled to a sum of one. */
 static double *experts_naively(const struct naive *n, const struct model_layer *w, const double *x) {
-        const struct shape *s = &n->m->shape;
+        const struct hparams *s = &n->m->hparams;
         double *scores = times(&w->ffn_router, NULL, x, n->count), *out = zeros((size_t) n->count * s->n_embd);
         for (uint32_t t = 0; t < n->count; t++) {
                 double *p = scores + t * s->n_expert, all = 0;
@@ -194,7 +194,7 @@ static double *experts_naively(const struct naive *n, const struct model_layer *
 }
 
 static void layer_naively(struct naive *n, uint32_t layer) {
-        const struct shape *s = &n->m->shape;
+        const struct hparams *s = &n->m->hparams;
         const struct model_layer *w = &n->m->layers[layer];
         double *x = normed(n, n->x, n->count, s->n_embd, w->attn_norm);
         double *q0 = times(&w->attn_q, w->attn_q_bias, x, n->count), *k0 = times(&w->attn_k, w->attn_k_bias, x, n->count);
@@ -219,37 +219,37 @@ static void layer_naively(struct naive *n, uint32_t layer) {
 
 static void embed_naively(struct naive *n, const int32_t *tokens) {
         const struct model *m = n->m;
-        uint32_t size = m->shape.n_embd;
+        uint32_t size = m->hparams.n_embd;
         float *embeddings = floats_of(&m->token_embd), *types = m->token_types.data ? floats_of(&m->token_types) : NULL,
               *positions = m->positions.data ? floats_of(&m->positions) : NULL;
         for (uint32_t t = 0; t < n->count; t++) {
                 for (uint32_t i = 0; i < size; i++) {
-                        double scale = arch_info(m->shape.arch)->embd_scaled ? sqrt(size) : 1;
+                        double scale = arch_info(m->hparams.arch)->embd_scaled ? sqrt(size) : 1;
                         n->x[t * size + i] = scale * (double) embeddings[(uint32_t) tokens[t] * size + i];
                         n->x[t * size + i] += types ? (double) types[i] : 0;
                         n->x[t * size + i] += positions ? (double) positions[t * size + i] : 0;
                 }
                 if (m->embd_norm)
                         layer_norm_naively(n->x + t * size, size, m->embd_norm, m->embd_norm_bias,
-                                           (double) m->shape.norm_epsilon);
+                                           (double) m->hparams.norm_epsilon);
         }
         free(embeddings), free(types), free(positions);
 }
 
 /* Logits after the last of COUNT tokens; of a model without them, the last token's hidden state. */
 static double *results_naively(const struct model *m, const int32_t *tokens, uint32_t count) {
-        uint32_t size = m->shape.n_embd;
+        uint32_t size = m->hparams.n_embd;
         struct naive n = { m, count, zeros((size_t) count * size) };
         embed_naively(&n, tokens);
-        for (uint32_t l = 0; l < m->shape.n_layer; l++)
+        for (uint32_t l = 0; l < m->hparams.n_layer; l++)
                 layer_naively(&n, l);
         double *x = normed(&n, n.x + (count - 1) * size, 1, size, m->output_norm);
         free(n.x);
-        if (!m->shape.causal)
+        if (!m->hparams.causal)
                 return x;
         double *logits = times(&m->output, NULL, x, 1);
-        for (uint32_t i = 0; i < m->shape.n_vocab; i++)
-                logits[i] = capped(logits[i], m->shape.logits_cap);
+        for (uint32_t i = 0; i < m->hparams.n_vocab; i++)
+                logits[i] = capped(logits[i], m->hparams.logits_cap);
         free(x);
         return logits;
 }
@@ -330,7 +330,7 @@ static void results_follow_the_formulas(void **state) {
                 make_tokens(&r, 1, tokens, 150);
                 double *exact = results_naively(r.model, tokens, 150); /* two blocks and a part */
                 logits_of(&r, tokens, 150, 37, ours);
-                double error = nmse(ours, exact, r.model->shape.n_vocab);
+                double error = nmse(ours, exact, r.model->hparams.n_vocab);
                 if (!(error <= row->nmse_max))
                         fail_msg("%s: NMSE %g where %g is allowed", row->what, error, row->nmse_max);
                 free(exact);
@@ -356,12 +356,12 @@ static void hidden_states_are_those_the_logits_are_made_of(void **state) {
         };
         forward_run(r.forward, items, 2);
         assert_null(items[0].result);
-        const float *last = items[1].result + 19 * (size_t) r.model->shape.n_embd;
+        const float *last = items[1].result + 19 * (size_t) r.model->hparams.n_embd;
         float *output = floats_of(&r.model->output);
         for (uint32_t v = 0; v < 64; v++) {
                 double logit = 0;
-                for (uint32_t i = 0; i < r.model->shape.n_embd; i++)
-                        logit += (double) (output[v * r.model->shape.n_embd + i] * last[i]);
+                for (uint32_t i = 0; i < r.model->hparams.n_embd; i++)
+                        logit += (double) (output[v * r.model->hparams.n_embd + i] * last[i]);
                 assert_true(fabs(logit - (double) expected[v]) < 1e-4);
         }
         free(output);
@@ -375,7 +375,7 @@ static void encoders_follow_the_formulas(void **state) {
         for (size_t i = 0; i < ENCODERS; i++) {
                 struct rig r = rig_open(encoders[i]);
                 int32_t tokens[BATCH];
-                uint32_t size = r.model->shape.n_embd;
+                uint32_t size = r.model->hparams.n_embd;
                 make_tokens(&r, 3, tokens, BATCH);
                 for (uint32_t count = 1; count <= BATCH; count += 21) {
                         struct kv_sequence s = { 0 };

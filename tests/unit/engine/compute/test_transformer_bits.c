@@ -148,7 +148,7 @@ static void logits_of_mixed(struct rig *r, const int32_t *tokens, bool convert, 
                 (void) kv_sequence_convert(r->cache, &s, i, i < 2 ? KV_Q4_0 : KV_Q8_0);
         for (uint32_t at = 200; at < 220; at += chunk)
                 logits = feed(r, &s, tokens + at, 220 - at < chunk ? 220 - at : chunk, WANT_LOGITS);
-        memcpy(out, logits, r->model->shape.n_vocab * sizeof(float));
+        memcpy(out, logits, r->model->hparams.n_vocab * sizeof(float));
         kv_sequence_done(r->cache, &s);
 }
 
@@ -217,7 +217,7 @@ static void texts_beside_each_other_change_no_bit(void **state) {
                 struct kv_sequence s[3] = { 0 }, alone = { 0 };
                 struct forward_item items[3];
                 int32_t tokens[3][30];
-                uint32_t size = r.model->shape.n_embd;
+                uint32_t size = r.model->hparams.n_embd;
                 float *together[3];
                 for (uint32_t t = 0; t < 3; t++) {
                         make_tokens(&r, t, tokens[t], lengths[t]);

@@ -43,7 +43,7 @@ static inline struct rig rig_open(struct rig_config c) {
         if (c.kernels)
                 assert_int_equal(setenv("HEADROOM_KERNELS", c.kernels, 1), 0);
         assert_int_equal(threads_new(c.threads ? c.threads : 1, &r.threads), 0);
-        assert_int_equal(kv_cache_new(&(struct kv_config){ &r.model->shape, 16 * TOKENS_MAX, c.kv, c.kv }, &r.cache), 0);
+        assert_int_equal(kv_cache_new(&(struct kv_config){ &r.model->hparams, 16 * TOKENS_MAX, c.kv, c.kv }, &r.cache), 0);
         assert_int_equal(forward_new(&(struct forward_config){ r.model, r.cache, r.threads, BATCH, ITEMS }, &r.forward), 0);
         (void) unsetenv("HEADROOM_KERNELS");
         return r;
@@ -58,7 +58,7 @@ static inline void rig_close(struct rig *r) {
 
 static inline void make_tokens(const struct rig *r, uint32_t salt, int32_t *tokens, uint32_t count) {
         for (uint32_t i = 0; i < count; i++)
-                tokens[i] = (int32_t) ((salt * 31 + i * i * 7 + i * 13) % r->model->shape.n_vocab);
+                tokens[i] = (int32_t) ((salt * 31 + i * i * 7 + i * 13) % r->model->hparams.n_vocab);
 }
 
 static inline const float *feed(struct rig *r, struct kv_sequence *s, const int32_t *tokens, uint32_t count,
@@ -75,7 +75,7 @@ static inline void logits_of(struct rig *r, const int32_t *tokens, uint32_t coun
         const float *logits = NULL;
         for (uint32_t at = 0; at < count; at += chunk)
                 logits = feed(r, &s, tokens + at, count - at < chunk ? count - at : chunk, WANT_LOGITS);
-        memcpy(out, logits, r->model->shape.n_vocab * sizeof(float));
+        memcpy(out, logits, r->model->hparams.n_vocab * sizeof(float));
         assert_int_equal(s.tokens_count, count);
         kv_sequence_done(r->cache, &s);
 }

@@ -6,7 +6,7 @@
 
 static uint32_t heads[] = { 2, 1, 3 };
 
-static const struct shape shape = {
+static const struct hparams hparams = {
         .n_layer = 3,
         .n_head = 6,
         .n_head_kv = 3,
@@ -17,7 +17,7 @@ static const struct shape shape = {
 
 static inline struct kv_cache *new_cache(uint32_t tokens, enum kv_type type_k, enum kv_type type_v) {
         struct kv_cache *c = NULL;
-        assert_int_equal(kv_cache_new(&(struct kv_config){ &shape, tokens, type_k, type_v }, &c), 0);
+        assert_int_equal(kv_cache_new(&(struct kv_config){ &hparams, tokens, type_k, type_v }, &c), 0);
         return c;
 }
 

@@ -79,7 +79,7 @@ static void rows_are_as_long_as_their_type_says(void **state) {
                 assert_int_equal(kv_cache_keys(c, s.blocks[0], 0, 0).row_bytes, bytes_64[type]);
                 assert_int_equal(kv_cache_values(c, s.blocks[0], 0, 0).row_bytes, bytes_32[type]);
                 kv_cache_usage(c, &u);
-                assert_int_equal(u.bytes_used, KV_BLOCK_TOKENS * shape_kv_bytes_per_token(&shape, type));
+                assert_int_equal(u.bytes_used, KV_BLOCK_TOKENS * hparams_kv_bytes_per_token(&hparams, type));
                 assert_int_equal(u.blocks_by_type[type], 1);
                 kv_sequence_done(c, &s);
                 kv_cache_free(c);
@@ -208,7 +208,7 @@ static void memory_follows_use(void **state) {
         assert_true(resident_kib() < before + 2000); /* tables, not blocks */
         for (uint32_t i = 0; i < s.blocks_count; i++)
                 fill_block(c, s.blocks[i]);
-        uint64_t bytes = 500 * KV_BLOCK_TOKENS * shape_kv_bytes_per_token(&shape, KV_F16), full = resident_kib();
+        uint64_t bytes = 500 * KV_BLOCK_TOKENS * hparams_kv_bytes_per_token(&hparams, KV_F16), full = resident_kib();
         assert_true(full > before + bytes / 1024 * 98 / 100 && full < before + bytes / 1024 + 2000);
         kv_sequence_truncate(c, &s, 100 * KV_BLOCK_TOKENS);
         assert_true(resident_kib() < before + bytes / 1024 / 5 + 2000);
@@ -237,7 +237,7 @@ static void a_block_taken_again_is_empty_and_of_the_cache_s_types(void **state) 
 static void heads_that_a_type_cannot_hold_are_refused(void **state) {
         (void) state;
         struct kv_cache *c = NULL;
-        struct shape odd = shape;
+        struct hparams odd = hparams;
         odd.d_head_v = 40;
         assert_int_equal(kv_cache_new(&(struct kv_config){ &odd, 64, KV_F16, KV_Q8_0 }, &c), -EINVAL);
         assert_int_equal(kv_cache_new(&(struct kv_config){ &odd, 64, KV_F16, KV_F16 }, &c), 0);
@@ -245,7 +245,7 @@ static void heads_that_a_type_cannot_hold_are_refused(void **state) {
         c = NULL;
         odd.d_head_k = 8;
         assert_int_equal(kv_cache_new(&(struct kv_config){ &odd, 64, KV_Q4_0, KV_F16 }, &c), -EINVAL);
-        assert_int_equal(kv_cache_new(&(struct kv_config){ &shape, 0, KV_F16, KV_F16 }, &c), -EINVAL);
+        assert_int_equal(kv_cache_new(&(struct kv_config){ &hparams, 0, KV_F16, KV_F16 }, &c), -EINVAL);
         assert_null(c);
         kv_cache_free(NULL);
 }

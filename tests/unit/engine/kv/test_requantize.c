@@ -43,7 +43,7 @@ static void store_row(enum kv_type type, bool is_key, float *x, uint32_t n, uint
 
 static void store_token(struct kv_cache *c, const struct kv_sequence *s, uint32_t salt, uint32_t position) {
         float x[64];
-        for (uint32_t layer = 0; layer < shape.n_layer; layer++)
+        for (uint32_t layer = 0; layer < hparams.n_layer; layer++)
                 for (uint32_t head = 0; head < heads[layer]; head++) {
                         uint32_t block = s->blocks[position / KV_BLOCK_TOKENS], row = position % KV_BLOCK_TOKENS;
                         struct kv_rows keys = kv_cache_keys(c, block, layer, head);
@@ -87,7 +87,7 @@ struct path {
 static void check_token(const struct kv_cache *c, const struct kv_sequence *s, uint32_t salt, uint32_t position, struct path k,
                         struct path v) {
         float x[64];
-        for (uint32_t layer = 0; layer < shape.n_layer; layer++)
+        for (uint32_t layer = 0; layer < hparams.n_layer; layer++)
                 for (uint32_t head = 0; head < heads[layer]; head++) {
                         uint32_t block = s->blocks[position / KV_BLOCK_TOKENS], row = position % KV_BLOCK_TOKENS;
                         struct kv_rows keys = kv_cache_keys(c, block, layer, head);
@@ -160,7 +160,7 @@ static void every_pair_of_types_becomes_every_other(void **state) {
 /* Whole heads of a real size: a block is 1 MiB, or 256 pages. */
 static uint32_t wide_heads[] = { 8, 8, 8, 8 };
 
-static const struct shape wide = {
+static const struct hparams wide = {
         .n_layer = 4,
         .n_head = 8,
         .n_head_kv = 8,
@@ -193,7 +193,7 @@ static uint64_t pages(uint64_t bytes) {
 
 /* Bytes of the first BLOCKS slots of the pool that are in memory. The pool begins where block 0 does. */
 static uint64_t resident(const struct kv_cache *c, uint32_t blocks) {
-        uint64_t page = pages(1), bytes = blocks * pages(KV_BLOCK_TOKENS * shape_kv_bytes_per_token(&wide, KV_F16)), sum = 0;
+        uint64_t page = pages(1), bytes = blocks * pages(KV_BLOCK_TOKENS * hparams_kv_bytes_per_token(&wide, KV_F16)), sum = 0;
         unsigned char *map = malloc(bytes / page);
         assert_int_equal(mincore(kv_cache_keys(c, 0, 0, 0).rows, bytes, map), 0);
         for (uint64_t i = 0; i < bytes / page; i++)
@@ -211,7 +211,7 @@ static void memory_falls_block_by_block(void **state) {
         fill_wide(c, &s, BLOCKS * KV_BLOCK_TOKENS);
         uint64_t block[KV_TYPE_COUNT];
         for (enum kv_type type = 0; type < KV_TYPE_COUNT; type++)
-                block[type] = pages(KV_BLOCK_TOKENS * shape_kv_bytes_per_token(&wide, type));
+                block[type] = pages(KV_BLOCK_TOKENS * hparams_kv_bytes_per_token(&wide, type));
         assert_int_equal(resident(c, BLOCKS), BLOCKS * block[KV_F16]);
         for (enum kv_type type = KV_Q8_0; type < KV_TYPE_COUNT; type++)
                 for (uint32_t i = 0; i < BLOCKS; i++) {
@@ -433,7 +433,7 @@ static void relief_takes_the_windows_too_and_what_comes(void **state) {
 
 static void heads_that_a_type_cannot_hold_refuse_it(void **state) {
         (void) state;
-        struct shape odd = shape;
+        struct hparams odd = hparams;
         struct kv_cache *c = NULL;
         odd.d_head_v = 40;
         assert_int_equal(kv_cache_new(&(struct kv_config){ &odd, 128, KV_F16, KV_F16 }, &c), 0);

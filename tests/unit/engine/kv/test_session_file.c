@@ -24,7 +24,7 @@
 #define MODEL  0x1122334455667788u
 
 static uint32_t heads[] = { 1, 2 };
-static const struct shape shape = { .n_layer = 2, .head_kv = heads, .d_head_k = 32, .d_head_v = 64 };
+static const struct hparams hparams = { .n_layer = 2, .head_kv = heads, .d_head_k = 32, .d_head_v = 64 };
 static int32_t tokens[KNOWN];
 
 struct fixture {
@@ -44,7 +44,7 @@ static uint32_t blocks_used(const struct kv_cache *c) {
 static int build(void **state) {
         static struct fixture f;
         f = (struct fixture){ .fd = memfd_create("session", MFD_CLOEXEC) };
-        struct kv_config config = { &shape, 1024, KV_F16, KV_F16 };
+        struct kv_config config = { &hparams, 1024, KV_F16, KV_F16 };
         struct random r = random_seeded(1);
         assert_int_equal(kv_cache_new(&config, &f.cache), 0);
         assert_int_equal(kv_sequence_grow(f.cache, &f.kv, TOKENS), 0);
@@ -152,7 +152,7 @@ static void test_of_another(void **state) {
         struct session_reader r;
         assert_int_equal(session_read_begin(&r, f->fd, MODEL + 1, f->cache, KNOWN), -ESTALE);
         assert_int_equal(session_read_begin(&r, f->fd, MODEL, f->cache, KNOWN - 1), -E2BIG);
-        struct shape wider = shape;
+        struct hparams wider = hparams;
         wider.d_head_v = 96;
         struct kv_cache *other;
         assert_int_equal(kv_cache_new(&(struct kv_config){ &wider, 1024, KV_F16, KV_F16 }, &other), 0);
@@ -260,7 +260,7 @@ static void test_lies_with_a_good_checksum(void **state) {
 /* A type that this model's heads cannot have: 80 values are no whole groups of 32. */
 static void test_a_type_that_does_not_fit(void **state) {
         (void) state;
-        struct shape odd = { .n_layer = 1, .head_kv = heads, .d_head_k = 80, .d_head_v = 80 };
+        struct hparams odd = { .n_layer = 1, .head_kv = heads, .d_head_k = 80, .d_head_v = 80 };
         struct kv_cache *cache;
         struct kv_sequence kv = { 0 }, back = { 0 };
         struct session_writer w;
@@ -296,7 +296,7 @@ static void test_identity(void **state) {
         assert_int_equal(model_open_path("tests/demo_model/headroom-demo.gguf", &b, &error), 0);
         assert_true(session_model(a) == session_model(again));
         assert_true(session_model(a) != session_model(b));
-        again->shape.rope.freq_base += 1;
+        again->hparams.rope.freq_base += 1;
         assert_true(session_model(a) != session_model(again));
         model_close(a);
         model_close(b);

@@ -74,14 +74,14 @@ static void write_model(struct gguf_writer *w, const struct change *c) {
         gguf_write_zeros(w, bytes);
 }
 
-static int read_changed(const struct change *c, struct shape *ret, struct gguf_error *reterr) {
+static int read_changed(const struct change *c, struct hparams *ret, struct gguf_error *reterr) {
         struct gguf_writer w = { 0 };
         struct gguf *g;
         write_model(&w, c);
         struct gguf_memory memory = { w.bytes, w.length };
         if (gguf_open_memory(&memory, 1, &g, reterr))
                 fail_msg("the test's own file: %s", reterr->text);
-        int r = shape_read(g, ret, reterr);
+        int r = hparams_read(g, ret, reterr);
         gguf_close(g);
         gguf_write_done(&w);
         return r;
@@ -89,7 +89,7 @@ static int read_changed(const struct change *c, struct shape *ret, struct gguf_e
 
 static void test_plain_model(void **state) {
         (void) state;
-        struct shape s;
+        struct hparams s;
         struct gguf_error error;
         assert_int_equal(read_changed(&(struct change){ 0 }, &s, &error), 0);
         assert_int_equal(s.arch, ARCH_LLAMA);
@@ -148,7 +148,7 @@ static void scale_of_none(struct gguf_writer *w) {
 
 static void test_variants(void **state) {
         (void) state;
-        struct shape s;
+        struct hparams s;
         struct gguf_error error;
         assert_int_equal(read_changed(&(struct change){ .odd = head_sizes }, &s, &error), 0);
         assert_int_equal(s.d_head_k, 128);
@@ -156,9 +156,9 @@ static void test_variants(void **state) {
         assert_int_equal(s.n_rot, 32);
         assert_true(s.rope.freq_base == 500000.0f && s.rope.freq_scale == 0.25f);
         /* 3 layers of 2 heads of 128 + 64 values */
-        assert_int_equal(shape_kv_bytes_per_token(&s, KV_F16), 3 * 2 * 192 * 2);
-        assert_int_equal(shape_kv_bytes_per_token(&s, KV_Q8_0), 3 * 2 * 192 / 32 * 34);
-        assert_int_equal(shape_kv_bytes_per_token(&s, KV_Q4_0), 3 * 2 * 192 / 32 * 18);
+        assert_int_equal(hparams_kv_bytes_per_token(&s, KV_F16), 3 * 2 * 192 * 2);
+        assert_int_equal(hparams_kv_bytes_per_token(&s, KV_Q8_0), 3 * 2 * 192 / 32 * 34);
+        assert_int_equal(hparams_kv_bytes_per_token(&s, KV_Q4_0), 3 * 2 * 192 / 32 * 18);
         hparams_done(&s);
 
         assert_int_equal(
@@ -167,8 +167,8 @@ static void test_variants(void **state) {
         assert_int_equal(s.n_head_kv, 4);
         assert_int_equal(s.head_kv[0], 1);
         assert_int_equal(s.head_kv[2], 2);
-        assert_int_equal(shape_kv_bytes_per_token(&s, KV_F16), 7 * 32 * 2);
-        assert_int_equal(shape_kv_bytes_per_token(&s, KV_Q8_0), 0); /* heads of 16 values */
+        assert_int_equal(hparams_kv_bytes_per_token(&s, KV_F16), 7 * 32 * 2);
+        assert_int_equal(hparams_kv_bytes_per_token(&s, KV_Q8_0), 0); /* heads of 16 values */
         hparams_done(&s);
 
         assert_int_equal(read_changed(&(struct change){ .without = "llama.attention.head_count_kv" }, &s, &error), 0);
@@ -296,7 +296,7 @@ static void test_refusals(void **state) {
         };
         /* clang-format on */
         for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-                struct shape s = { .n_layer = 99 };
+                struct hparams s = { .n_layer = 99 };
                 struct gguf_error error = { "" };
                 int r = read_changed(&rows[i].change, &s, &error);
                 if (r != rows[i].expect || !strstr(error.text, rows[i].says))
@@ -307,7 +307,7 @@ static void test_refusals(void **state) {
 
 /* ---- what the architectures differ in: the keys of a model are those of its architecture ---- */
 
-static int read_arch(const char *arch, void (*more)(struct gguf_writer *w), struct shape *ret, struct gguf_error *reterr) {
+static int read_arch(const char *arch, void (*more)(struct gguf_writer *w), struct hparams *ret, struct gguf_error *reterr) {
         struct gguf_writer w = { 0 };
         struct gguf *g;
         char key[96];
@@ -336,7 +336,7 @@ static int read_arch(const char *arch, void (*more)(struct gguf_writer *w), stru
         gguf_write_zeros(&w, bytes);
         struct gguf_memory memory = { w.bytes, w.length };
         assert_int_equal(gguf_open_memory(&memory, 1, &g, reterr), 0);
-        int r = shape_read(g, ret, reterr);
+        int r = hparams_read(g, ret, reterr);
         gguf_close(g);
         gguf_write_done(&w);
         return r;
@@ -357,29 +357,29 @@ static void cls_of_bert(struct gguf_writer *w) { gguf_write_u32(w, "bert.pooling
 
 static void test_traits(void **state) {
         (void) state;
-        struct shape s;
+        struct hparams s;
         struct gguf_error error = { "" };
         assert_int_equal(read_arch("qwen3moe", six_experts, &s, &error), 0);
-        assert_true(s.n_expert == 6 && s.n_expert_used == 2 && s.n_ff_expert == 4 && shape_ff_values(&s) == 8);
+        assert_true(s.n_expert == 6 && s.n_expert_used == 2 && s.n_ff_expert == 4 && hparams_ff_values(&s) == 8);
         assert_int_equal(s.decode_bytes, s.weights_bytes - 6 * 64 * 4 * 4 + 2 * 64 * 4 * 4); /* two experts of six */
         hparams_done(&s);
 
         assert_int_equal(read_arch("gemma2", NULL, &s, &error), 0);
         assert_true(s.window == 4096 && s.attention_cap == 50 && s.logits_cap == 30 && !s.has_rope_local);
-        assert_true(shape_window(&s, 0) == 4096 && shape_window(&s, 1) == 0 && shape_window(&s, 6) == 4096);
+        assert_true(hparams_window(&s, 0) == 4096 && hparams_window(&s, 1) == 0 && hparams_window(&s, 6) == 4096);
         hparams_done(&s);
 
         assert_int_equal(read_arch("gemma3", window_of_gemma3, &s, &error), 0);
         assert_true(s.has_rope_local && s.rope_local.freq_base == 10000 && s.attention_cap == 0);
         for (uint32_t layer = 0; layer < 7; layer++)
-                assert_int_equal(shape_window(&s, layer), layer == 5 ? 0 : 512);
+                assert_int_equal(hparams_window(&s, layer), layer == 5 ? 0 : 512);
         hparams_done(&s);
 
         assert_int_equal(read_arch("phi3", window_of_phi3, &s, &error), 0);
-        assert_true(shape_window(&s, 0) == 2047 && shape_window(&s, 6) == 2047 && s.rope.freq_scale == 1);
+        assert_true(hparams_window(&s, 0) == 2047 && hparams_window(&s, 6) == 2047 && s.rope.freq_scale == 1);
         hparams_done(&s);
         assert_int_equal(read_arch("phi3", window_none, &s, &error), 0);
-        assert_int_equal(shape_window(&s, 0), 0);
+        assert_int_equal(hparams_window(&s, 0), 0);
         hparams_done(&s);
 
         assert_int_equal(read_arch("bert", cls_of_bert, &s, &error), 0);
@@ -407,7 +407,7 @@ static void test_traits_refused(void **state) {
                 { "nomic-bert-moe", NULL, -ENOTSUP, "architecture 'nomic-bert-moe' is not supported" },
         };
         for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-                struct shape s;
+                struct hparams s;
                 struct gguf_error error = { "" };
                 int r = read_arch(rows[i].arch, rows[i].more, &s, &error);
                 if (r != rows[i].expect || !strstr(error.text, rows[i].says))
@@ -417,16 +417,16 @@ static void test_traits_refused(void **state) {
 
 static void test_account_is_monotonous(void **state) {
         (void) state;
-        struct shape s;
+        struct hparams s;
         struct gguf_error error;
         assert_int_equal(read_changed(&(struct change){ 0 }, &s, &error), 0);
-        assert_true(shape_scratch_bytes(&s, 1, 1, 1) > 0);
-        assert_true(shape_scratch_bytes(&s, 512, 4, 2) > shape_scratch_bytes(&s, 256, 4, 2));
-        assert_true(shape_scratch_bytes(&s, 512, 5, 2) > shape_scratch_bytes(&s, 512, 4, 2));
-        assert_true(shape_scratch_bytes(&s, 512, 4, 3) > shape_scratch_bytes(&s, 512, 4, 2));
-        uint64_t overhead = shape_overhead_bytes(&s);
+        assert_true(hparams_buffer_bytes(&s, 1, 1, 1) > 0);
+        assert_true(hparams_buffer_bytes(&s, 512, 4, 2) > hparams_buffer_bytes(&s, 256, 4, 2));
+        assert_true(hparams_buffer_bytes(&s, 512, 5, 2) > hparams_buffer_bytes(&s, 512, 4, 2));
+        assert_true(hparams_buffer_bytes(&s, 512, 4, 3) > hparams_buffer_bytes(&s, 512, 4, 2));
+        uint64_t overhead = hparams_overhead_bytes(&s);
         s.n_vocab *= 1000;
-        assert_true(shape_overhead_bytes(&s) > overhead);
+        assert_true(hparams_overhead_bytes(&s) > overhead);
         hparams_done(&s);
 }
 
