@@ -168,7 +168,7 @@ static void take_in_block(struct columns *c, const struct attention_tile *t, uin
 }
 
 void attention_run(const struct attention *a, const struct attention_tile *t, uint32_t layer, uint32_t head_kv,
-                   uint8_t *scratch) {
+                   uint8_t *buffers) {
         uint32_t group = a->hparams->n_head / a->hparams->head_kv[layer];
         struct columns c = {
                 .a = a,
@@ -176,13 +176,13 @@ void attention_run(const struct attention *a, const struct attention_tile *t, ui
                 .head_kv = head_kv,
                 .group = group,
                 .count = group * t->count,
-                .queries = (float *) (void *) (scratch + a->layout.queries),
-                .prepared = scratch + a->layout.prepared,
+                .queries = (float *) (void *) (buffers + a->layout.queries),
+                .prepared = buffers + a->layout.prepared,
                 .prepared_bytes = activation_bytes(ACTIVATION_I16, a->hparams->d_head_k),
-                .scores = (float *) (void *) (scratch + a->layout.scores),
-                .mixed = (float *) (void *) (scratch + a->layout.mixed),
-                .maxima = (float *) (void *) (scratch + a->layout.maxima),
-                .sums = (float *) (void *) (scratch + a->layout.sums),
+                .scores = (float *) (void *) (buffers + a->layout.scores),
+                .mixed = (float *) (void *) (buffers + a->layout.mixed),
+                .maxima = (float *) (void *) (buffers + a->layout.maxima),
+                .sums = (float *) (void *) (buffers + a->layout.sums),
         };
         assert(c.count <= a->layout.columns);
         columns_load(&c, t);

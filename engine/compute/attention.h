@@ -20,7 +20,7 @@ struct attention {
         const struct kernels *kernels;
         const struct hparams *hparams;
         const struct kv_cache *cache;
-        struct attention_scratch layout;
+        struct attention_buffers layout;
         const float *queries; /* per token of the batch: n_head heads of d_head_k, after RoPE */
         float *attended;      /* per token of the batch: n_head heads of d_head_v */
 };
@@ -34,7 +34,7 @@ struct attention_tile {
         uint32_t count;    /* <= attention_tile_tokens of the layer's group */
 };
 
-/* All query heads of key head HEAD_KV. SCRATCH: layout.bytes, this thread's own. */
-void attention_run(const struct attention *a, const struct attention_tile *t, uint32_t layer, uint32_t head_kv, uint8_t *scratch);
+/* All query heads of key head HEAD_KV. BUFFERS: layout.bytes, this thread's own. */
+void attention_run(const struct attention *a, const struct attention_tile *t, uint32_t layer, uint32_t head_kv, uint8_t *buffers);
 
 #endif

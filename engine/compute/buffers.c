@@ -29,8 +29,8 @@ uint32_t attention_tile_tokens(uint32_t group) {
         return group < ATTENTION_COLUMNS ? ATTENTION_COLUMNS / group : 1;
 }
 
-struct attention_scratch attention_scratch_layout(const struct hparams *s) {
-        struct attention_scratch a = { 0 };
+struct attention_buffers attention_buffers_layout(const struct hparams *s) {
+        struct attention_buffers a = { 0 };
         for (uint32_t layer = 0; layer < s->n_layer; layer++) {
                 uint32_t group = s->head_kv[layer] ? s->n_head / s->head_kv[layer] : 1;
                 uint32_t columns = attention_tile_tokens(group ? group : 1) * group;
@@ -47,7 +47,7 @@ struct attention_scratch attention_scratch_layout(const struct hparams *s) {
 }
 
 /* What attention needs and what feed-forward needs, one in the other's place. Returns where both have ended. */
-static uint64_t lay_out_blocks(struct scratch *l, const struct hparams *s, uint64_t batch, uint64_t at) {
+static uint64_t lay_out_blocks(struct buffers *l, const struct hparams *s, uint64_t batch, uint64_t at) {
         uint64_t end = at, used = s->n_expert_used, ff = hparams_ff_values(s);
         l->queries = take_floats(&end, batch, (uint64_t) s->n_head * s->d_head_k);
         l->keys = take_floats(&end, batch, (uint64_t) s->n_head_kv * s->d_head_k);
@@ -71,8 +71,8 @@ static uint64_t prepared_bytes(const struct hparams *s, uint64_t batch) {
         return max_u64(bytes, batch * s->n_expert_used * activation_bytes_max(in_experts));
 }
 
-struct scratch scratch_layout(const struct hparams *s, struct scratch_limits limits) {
-        struct scratch l = { 0 };
+struct buffers buffers_layout(const struct hparams *s, struct buffers_limits limits) {
+        struct buffers l = { 0 };
         uint64_t batch = limits.batch, items = limits.items;
         l.residual = take_floats(&l.bytes, batch, s->n_embd);
         l.normed = take_floats(&l.bytes, batch, s->n_embd);
@@ -81,11 +81,11 @@ struct scratch scratch_layout(const struct hparams *s, struct scratch_limits lim
         l.rope = take_floats(&l.bytes, batch, (uint64_t) s->n_rot * (s->has_rope_local ? 2 : 1));
         l.results = take_floats(&l.bytes, items, s->n_embd);
         l.logits = take_floats(&l.bytes, items, s->causal ? s->n_vocab : 0);
-        l.attention_bytes = attention_scratch_layout(s).bytes;
+        l.attention_bytes = attention_buffers_layout(s).bytes;
         l.attention = take(&l.bytes, l.attention_bytes * limits.threads);
         return l;
 }
 
 uint64_t hparams_buffer_bytes(const struct hparams *s, uint32_t batch, uint32_t items, uint32_t threads) {
-        return scratch_layout(s, (struct scratch_limits){ batch, items, threads }).bytes;
+        return buffers_layout(s, (struct buffers_limits){ batch, items, threads }).bytes;
 }

@@ -11,14 +11,14 @@
 
 #include "engine/model/hparams.h"
 
-struct scratch_limits {
+struct buffers_limits {
         uint32_t batch; /* tokens of a pass */
         uint32_t items; /* of a pass, and so the logits vectors it can be asked for */
         uint32_t threads;
 };
 
 /* Byte offsets, all multiples of ACTIVATION_ALIGN. Per token unless it says otherwise. */
-struct scratch {
+struct buffers {
         uint64_t residual; /* n_embd floats: what the layers add to */
         uint64_t normed;   /* n_embd floats: input of a block, later its output; at last the hidden result */
         uint64_t queries, keys, values, attended; /* floats of all heads */
@@ -32,7 +32,7 @@ struct scratch {
         uint64_t rope;            /* cosine and sine for each rotated pair, once per kind of rotation */
         uint64_t results;         /* per item: n_embd floats */
         uint64_t logits;          /* per item: n_vocab floats */
-        uint64_t attention;       /* per thread: struct attention_scratch */
+        uint64_t attention;       /* per thread: struct attention_buffers */
         uint64_t attention_bytes; /* of one thread */
         uint64_t bytes;           /* all together */
 };
@@ -44,10 +44,10 @@ struct choice {
         uint32_t place; /* in `routed` */
 };
 
-struct scratch scratch_layout(const struct hparams *s, struct scratch_limits limits);
+struct buffers buffers_layout(const struct hparams *s, struct buffers_limits limits);
 
 /* One thread's place for a tile of attention, offsets from the thread's own start; a column is one query head of one token. */
-struct attention_scratch {
+struct attention_buffers {
         uint64_t queries;      /* d_head_k floats per column, scaled */
         uint64_t prepared;     /* the same, turned, as whole numbers */
         uint64_t scores;       /* KV_BLOCK_TOKENS floats per column */
@@ -57,7 +57,7 @@ struct attention_scratch {
         uint32_t columns;
 };
 
-struct attention_scratch attention_scratch_layout(const struct hparams *s);
+struct attention_buffers attention_buffers_layout(const struct hparams *s);
 
 /* Tokens of one sequence that one tile of attention takes together, when GROUP query heads share a key head. */
 uint32_t attention_tile_tokens(uint32_t group);

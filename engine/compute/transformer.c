@@ -134,8 +134,8 @@ static void attention_unit(struct forward *f, uint32_t unit, uint32_t thread) {
                 .queries = f->queries,
                 .attended = f->attended,
         };
-        uint8_t *scratch = f->scratch + f->layout.attention + thread * f->layout.attention_bytes;
-        attention_run(&a, &f->tiles[unit / heads], f->layer, unit % heads, scratch);
+        uint8_t *buffers = f->buffers + f->layout.attention + thread * f->layout.attention_bytes;
+        attention_run(&a, &f->tiles[unit / heads], f->layer, unit % heads, buffers);
 }
 
 /* Cuts the batch into runs of neighbouring tokens of one sequence, for this layer's ratio of query to key heads. */
@@ -328,11 +328,11 @@ const float *forward_logits(struct forward *f, const float *hidden, uint32_t cou
 /* --- life --- */
 
 static float *floats_at(const struct forward *f, uint64_t offset) {
-        return (float *) (void *) (f->scratch + offset);
+        return (float *) (void *) (f->buffers + offset);
 }
 
 static void place_buffers(struct forward *f) {
-        const struct scratch *l = &f->layout;
+        const struct buffers *l = &f->layout;
         f->residual = floats_at(f, l->residual);
         f->normed = floats_at(f, l->normed);
         f->queries = floats_at(f, l->queries);
@@ -342,11 +342,11 @@ static void place_buffers(struct forward *f) {
         f->gate = floats_at(f, l->gate);
         f->routed = floats_at(f, l->routed);
         f->scores = floats_at(f, l->scores);
-        f->choices = (struct choice *) (void *) (f->scratch + l->choices);
-        f->sources = (uint32_t *) (void *) (f->scratch + l->sources);
-        f->experts_at = (uint32_t *) (void *) (f->scratch + l->experts_at);
+        f->choices = (struct choice *) (void *) (f->buffers + l->choices);
+        f->sources = (uint32_t *) (void *) (f->buffers + l->sources);
+        f->experts_at = (uint32_t *) (void *) (f->buffers + l->experts_at);
         f->up = floats_at(f, l->up);
-        f->prepared = f->scratch + l->prepared;
+        f->prepared = f->buffers + l->prepared;
         f->angles = floats_at(f, l->rope);
         f->results = floats_at(f, l->results);
         f->logits = floats_at(f, l->logits);
@@ -365,19 +365,19 @@ static int forward_init(struct forward *f) {
         f->kernels = kernels_get();
         f->hparams = &m->hparams;
         f->arch = arch_info(m->hparams.arch);
-        f->attention_layout = attention_scratch_layout(f->hparams);
-        f->layout = scratch_layout(f->hparams, (struct scratch_limits){
+        f->attention_layout = attention_buffers_layout(f->hparams);
+        f->layout = buffers_layout(f->hparams, (struct buffers_limits){
                                                        .batch = f->config.batch_max,
                                                        .items = f->config.items_max,
                                                        .threads = threads_width_max(f->config.threads),
                                                });
         f->rows = calloc(f->config.batch_max, sizeof(*f->rows));
         f->tiles = calloc(f->config.batch_max, sizeof(*f->tiles));
-        f->scratch = aligned_alloc(ACTIVATION_ALIGN, f->layout.bytes);
+        f->buffers = aligned_alloc(ACTIVATION_ALIGN, f->layout.bytes);
         size_t meetings = MEETINGS_MIN + 2 * (size_t) f->hparams->n_expert;
         f->meetings = calloc(meetings, sizeof(*f->meetings));
         f->wanted = calloc(meetings, sizeof(*f->wanted));
-        if (!f->rows || !f->tiles || !f->scratch || !f->meetings || !f->wanted)
+        if (!f->rows || !f->tiles || !f->buffers || !f->meetings || !f->wanted)
                 return -ENOMEM;
         place_buffers(f);
         return init_ropes(f);
@@ -407,6 +407,6 @@ void forward_free(struct forward *f) {
         free(f->tiles);
         free(f->meetings);
         free(f->wanted);
-        free(f->scratch);
+        free(f->buffers);
         free(f);
 }

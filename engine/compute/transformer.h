@@ -28,7 +28,7 @@ struct forward_item {
         const int32_t *tokens;        /* each in 0 .. n_vocab-1 (asserted) */
         uint32_t count;               /* >= 1 */
         enum forward_want want;
-        const float *result; /* out: inside the forward's scratch, good until the next pass */
+        const float *result; /* out: inside the pass's buffers, good until the next pass */
 };
 
 struct forward;

@@ -48,9 +48,9 @@ struct forward {
         const struct arch_info *arch;
         struct rope rope, rope_local;
 
-        uint8_t *scratch; /* everything below lies in it; see buffers.h */
-        struct scratch layout;
-        struct attention_scratch attention_layout;
+        uint8_t *buffers; /* everything below lies in it; see buffers.h */
+        struct buffers layout;
+        struct attention_buffers attention_layout;
         float *residual, *normed, *queries, *keys, *values, *attended, *gate, *up, *angles, *results, *logits;
         float *routed, *scores;
         struct choice *choices;

@@ -44,7 +44,7 @@ static int compare(const void *a, const void *b) {
 }
 
 /* Median seconds for COUNT new tokens over all key heads. */
-static double measure(const struct attention *a, const struct kv_sequence *s, uint32_t count, uint8_t *scratch) {
+static double measure(const struct attention *a, const struct kv_sequence *s, uint32_t count, uint8_t *buffers) {
         struct attention_tile tile = {
                 .sequence = s, .position = s->tokens_count - count, .end = s->tokens_count, .count = count
         };
@@ -52,7 +52,7 @@ static double measure(const struct attention *a, const struct kv_sequence *s, ui
         for (int i = 0; i < REPEATS; i++) {
                 double start = processor_s();
                 for (uint32_t head = 0; head < a->hparams->n_head_kv; head++)
-                        attention_run(a, &tile, 0, head, scratch);
+                        attention_run(a, &tile, 0, head, buffers);
                 times[i] = processor_s() - start;
         }
         qsort(times, REPEATS, sizeof(*times), compare);
@@ -66,9 +66,9 @@ static void report(const struct hparams *hparams, uint32_t tokens, enum kv_type 
         size_t heads = (size_t) tile * hparams->n_head;
         float *queries = calloc(heads * hparams->d_head_k, sizeof(float)),
               *attended = calloc(heads * hparams->d_head_v, sizeof(float));
-        struct attention a = { kernels_get(), hparams, NULL, attention_scratch_layout(hparams), queries, attended };
-        uint8_t *scratch = aligned_alloc(ACTIVATION_ALIGN, a.layout.bytes);
-        if (!queries || !attended || !scratch || kv_cache_new(&(struct kv_config){ hparams, tokens, type, type }, &c) < 0 ||
+        struct attention a = { kernels_get(), hparams, NULL, attention_buffers_layout(hparams), queries, attended };
+        uint8_t *buffers = aligned_alloc(ACTIVATION_ALIGN, a.layout.bytes);
+        if (!queries || !attended || !buffers || kv_cache_new(&(struct kv_config){ hparams, tokens, type, type }, &c) < 0 ||
             kv_sequence_grow(c, &s, tokens) < 0)
                 exit(1);
         s.tokens_count = tokens;
@@ -76,7 +76,7 @@ static void report(const struct hparams *hparams, uint32_t tokens, enum kv_type 
         a.cache = c;
         for (size_t i = 0; i < heads * hparams->d_head_k; i++)
                 queries[i] = number((uint32_t) i);
-        double decode = measure(&a, &s, 1, scratch), prefill = measure(&a, &s, tile, scratch) / tile;
+        double decode = measure(&a, &s, 1, buffers), prefill = measure(&a, &s, tile, buffers) / tile;
         if (type == KV_F16) {
                 first[0] = decode;
                 first[1] = prefill;
@@ -87,7 +87,7 @@ static void report(const struct hparams *hparams, uint32_t tokens, enum kv_type 
         kv_cache_free(c);
         free(queries);
         free(attended);
-        free(scratch);
+        free(buffers);
 }
 
 int main(int argc, char **argv) {
