@@ -14,20 +14,20 @@ struct mask {
         uint32_t *bits;
 };
 
-struct guard {
-        struct guard_config config;
+struct constraint {
+        struct constraint_config config;
         struct matcher *matcher;
         struct mask masks[GRAMMAR_MASKS_MAX];
         uint64_t now;
-        struct guard_figures figures;
+        struct constraint_figures figures;
 };
 
 static size_t words_of(uint32_t n_vocab) {
         return (n_vocab + 31) / 32;
 }
 
-int guard_new(const struct guard_config *config, struct guard **ret) {
-        struct guard *g = calloc(1, sizeof(*g));
+int constraint_new(const struct constraint_config *config, struct constraint **ret) {
+        struct constraint *g = calloc(1, sizeof(*g));
         if (!g)
                 return -ENOMEM;
         g->config = *config;
@@ -36,7 +36,7 @@ int guard_new(const struct guard_config *config, struct guard **ret) {
         uint32_t *bits = malloc(GRAMMAR_MASKS_MAX * words_of(config->n_vocab) * sizeof(*bits));
         g->masks[0].bits = bits;
         if (r < 0 || !bits) {
-                guard_free(g);
+                constraint_free(g);
                 return -ENOMEM;
         }
         for (uint32_t i = 0; i < GRAMMAR_MASKS_MAX; i++)
@@ -45,7 +45,7 @@ int guard_new(const struct guard_config *config, struct guard **ret) {
         return 0;
 }
 
-void guard_free(struct guard *g) {
+void constraint_free(struct constraint *g) {
         if (!g)
                 return;
         matcher_free(g->matcher);
@@ -53,17 +53,17 @@ void guard_free(struct guard *g) {
         free(g);
 }
 
-static bool is_spelt(const struct guard *g, int32_t id) {
-        for (uint32_t i = 0; i < g->config.spelt_count; i++)
-                if (g->config.spelt[i] == id)
+static bool is_literal(const struct constraint *g, int32_t id) {
+        for (uint32_t i = 0; i < g->config.literal_tokens_count; i++)
+                if (g->config.literal_tokens[i] == id)
                         return true;
         return false;
 }
 
 /* Puts the bytes of token ID on the matcher's path; false when they may not follow: then some of them are there. */
-static bool try_token(struct guard *g, int32_t id) {
+static bool try_token(struct constraint *g, int32_t id) {
         char text[GRAMMAR_PIECE_MAX];
-        size_t length = tokenizer_piece(g->config.tokenizer, id, is_spelt(g, id), g->config.first, text, sizeof(text));
+        size_t length = tokenizer_piece(g->config.tokenizer, id, is_literal(g, id), g->config.first, text, sizeof(text));
         if (length == 0 || length > sizeof(text))
                 return false;
         for (size_t i = 0; i < length; i++)
@@ -72,10 +72,10 @@ static bool try_token(struct guard *g, int32_t id) {
         return true;
 }
 
-bool guard_allows(struct guard *g, int32_t id) {
+bool constraint_allows(struct constraint *g, int32_t id) {
         if (tokenizer_is_end(g->config.tokenizer, id))
                 return matcher_may_end(g->matcher);
-        if (tokenizer_is_special(g->config.tokenizer, id) && !is_spelt(g, id))
+        if (tokenizer_is_special(g->config.tokenizer, id) && !is_literal(g, id))
                 return false;
         g->figures.tokens_asked++;
         matcher_allow_work(g->matcher, MATCHER_WORK_MAX);
@@ -84,7 +84,7 @@ bool guard_allows(struct guard *g, int32_t id) {
         return allowed;
 }
 
-void guard_take(struct guard *g, int32_t id) {
+void constraint_take(struct constraint *g, int32_t id) {
         if (tokenizer_is_end(g->config.tokenizer, id))
                 return;
         matcher_allow_work(g->matcher, MATCHER_WORK_MAX);
@@ -103,23 +103,23 @@ static void allow(uint32_t *bits, int32_t id) {
 }
 
 /* Some first tokens lose the space that they begin with: those with one are asked one by one. */
-static bool may_lose_space(const struct guard *g, const struct trie_node *n) {
+static bool may_lose_space(const struct constraint *g, const struct trie_node *n) {
         return g->config.first && g->config.trie->drops_space && n->depth == 1 && n->byte == ' ';
 }
 
-static void ask(struct guard *g, int32_t id, uint32_t *bits) {
+static void ask(struct constraint *g, int32_t id, uint32_t *bits) {
         if (try_token(g, id))
                 allow(bits, id);
         matcher_cut(g->matcher, 0);
 }
 
-static void ask_each(struct guard *g, const struct trie_node *n, uint32_t *bits) {
+static void ask_each(struct constraint *g, const struct trie_node *n, uint32_t *bits) {
         const struct token_trie *trie = g->config.trie;
         for (uint32_t t = n->tokens; t < trie->nodes[n->skip].tokens; t++)
                 ask(g, trie->ids[t], bits);
 }
 
-static void walk(struct guard *g, uint32_t *bits) {
+static void walk(struct constraint *g, uint32_t *bits) {
         const struct token_trie *trie = g->config.trie;
         for (uint32_t i = 1; i < trie->nodes_count;) {
                 const struct trie_node *n = &trie->nodes[i];
@@ -140,20 +140,20 @@ static void walk(struct guard *g, uint32_t *bits) {
         matcher_cut(g->matcher, 0);
 }
 
-static void make_mask(struct guard *g, uint32_t *bits) {
+static void make_mask(struct constraint *g, uint32_t *bits) {
         memset(bits, 0, words_of(g->config.n_vocab) * sizeof(*bits));
         matcher_allow_work(g->matcher, MATCHER_WORK_MAX);
         walk(g, bits);
-        for (uint32_t i = 0; i < g->config.spelt_count; i++)
-                if ((uint32_t) g->config.spelt[i] < g->config.n_vocab)
-                        ask(g, g->config.spelt[i], bits);
+        for (uint32_t i = 0; i < g->config.literal_tokens_count; i++)
+                if ((uint32_t) g->config.literal_tokens[i] < g->config.n_vocab)
+                        ask(g, g->config.literal_tokens[i], bits);
         for (uint32_t id = 0; matcher_may_end(g->matcher) && id < g->config.n_vocab; id++)
                 if (tokenizer_is_end(g->config.tokenizer, (int32_t) id))
                         allow(bits, (int32_t) id);
         g->figures.masks_made++;
 }
 
-const uint32_t *guard_mask(struct guard *g) {
+const uint32_t *constraint_mask(struct constraint *g) {
         struct mask *oldest = &g->masks[0];
         uint64_t generation = matcher_generation(g->matcher);
         uint32_t state = matcher_state(g->matcher);
@@ -176,14 +176,14 @@ const uint32_t *guard_mask(struct guard *g) {
         return oldest->bits;
 }
 
-bool guard_is_over(const struct guard *g) {
+bool constraint_is_over(const struct constraint *g) {
         return matcher_may_end(g->matcher) && matcher_is_over(g->matcher);
 }
 
-bool guard_may_end(const struct guard *g) {
+bool constraint_may_end(const struct constraint *g) {
         return matcher_may_end(g->matcher);
 }
 
-struct guard_figures guard_figures(const struct guard *g) {
+struct constraint_figures constraint_figures(const struct constraint *g) {
         return g->figures;
 }

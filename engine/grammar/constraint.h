@@ -12,34 +12,35 @@
 #include "engine/grammar/token_trie.h"
 #include "engine/tokenizer/tokenizer.h"
 
-struct guard;
+struct constraint;
 
-struct guard_config { /* all must outlive the guard */
+struct constraint_config { /* all must outlive the constraint */
         const struct grammar *grammar;
         const struct tokenizer *tokenizer;
         const struct token_trie *trie;
         uint32_t n_vocab;
-        bool first;           /* the first token begins a text of its own, as for an answer */
-        const int32_t *spelt; /* control tokens that stand for their spelling, which the grammar may ask for; spelt_count */
-        uint32_t spelt_count;
+        bool first; /* the first token begins a text of its own, as for an answer */
+        const int32_t *
+                literal_tokens; /* control tokens that stand for their spelling, which the grammar may ask for; literal_tokens_count */
+        uint32_t literal_tokens_count;
 };
-int guard_new(const struct guard_config *config, struct guard **ret); /* 0 or -ENOMEM */
-void guard_free(struct guard *g);
+int constraint_new(const struct constraint_config *config, struct constraint **ret); /* 0 or -ENOMEM */
+void constraint_free(struct constraint *g);
 
-bool guard_allows(struct guard *g, int32_t id);
+bool constraint_allows(struct constraint *g, int32_t id);
 /* A bit for each token, 32 in a word: those that are allowed. Good until the next call. */
-const uint32_t *guard_mask(struct guard *g);
+const uint32_t *constraint_mask(struct constraint *g);
 /* ID, which is allowed, is part of the answer now. */
-void guard_take(struct guard *g, int32_t id);
+void constraint_take(struct constraint *g, int32_t id);
 /* The text is whole, and nothing can follow. */
-bool guard_is_over(const struct guard *g);
+bool constraint_is_over(const struct constraint *g);
 /* The text is whole as it is. */
-bool guard_may_end(const struct guard *g);
+bool constraint_may_end(const struct constraint *g);
 
 /* Masks worked out so far, and tokens asked about: for whoever measures. */
-struct guard_figures {
+struct constraint_figures {
         uint64_t masks_made, masks_found, tokens_asked;
 };
-struct guard_figures guard_figures(const struct guard *g);
+struct constraint_figures constraint_figures(const struct constraint *g);
 
 #endif

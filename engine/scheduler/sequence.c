@@ -23,11 +23,11 @@ static int prepare_answer(struct sequence *q, const struct request_rules *rules)
 }
 
 /* Not before the first token: what waits needs no room for it. */
-static int begin_guard(struct sequence *q, const struct request_rules *rules) {
-        if (!q->request.grammar || q->guard)
+static int begin_constraint(struct sequence *q, const struct request_rules *rules) {
+        if (!q->request.grammar || q->constraint)
                 return 0;
         const struct reply_setup *reply = &q->request.reply;
-        struct guard_config config = {
+        struct constraint_config config = {
                 .grammar = q->request.grammar,
                 .tokenizer = rules->tokenizer,
                 .trie = rules->trie,
@@ -35,10 +35,10 @@ static int begin_guard(struct sequence *q, const struct request_rules *rules) {
                 .first = q->request.kind == REQUEST_CHAT && !reply->begun, /* as for the answer */
         };
         if (reply->reasoning != REASONING_OVER) { /* the form has marks, which the answer shows */
-                config.spelt = reply->format->shown;
-                config.spelt_count = reply_format_shown(reply->format, reply->calls);
+                config.literal_tokens = reply->format->shown;
+                config.literal_tokens_count = reply_format_shown(reply->format, reply->calls);
         }
-        return guard_new(&config, &q->guard);
+        return constraint_new(&config, &q->constraint);
 }
 
 int sequence_new(const struct request_rules *rules, struct request *r, struct sequence **ret) {
@@ -63,7 +63,7 @@ void sequence_free(struct sequence *q) {
         assert(!q->kv.blocks_count);
         answer_done(&q->answer);
         sampler_free(q->sampler);
-        guard_free(q->guard);
+        constraint_free(q->constraint);
         request_done(&q->request);
         free(q->sum);
         free(q->vectors);
@@ -119,7 +119,7 @@ static int take_token(struct sequence *q, const struct request_rules *rules, int
                 answer_count(&q->answer);
         else if (answer_add(&q->answer, token, logprob) < 0)
                 return -ENOMEM;
-        bool is_whole = is_end || answer_stopped(&q->answer) || (q->guard && guard_is_over(q->guard));
+        bool is_whole = is_end || answer_stopped(&q->answer) || (q->constraint && constraint_is_over(q->constraint));
         if (!is_whole && q->tokens_made < q->request.max_tokens) {
                 *ret_state = SEQUENCE_GOES_ON;
                 return token_list_push(&q->request.inputs[0], token);
@@ -130,9 +130,9 @@ static int take_token(struct sequence *q, const struct request_rules *rules, int
 /* What the sampler likes, if the grammar allows it; else what it likes of what is allowed. TOKEN_NONE where nothing is left. */
 static int32_t pick(struct sequence *q, struct sampler_scratch *scratch, const float *logits) {
         int32_t token = sampler_pick(q->sampler, scratch, logits);
-        if (!q->guard || guard_allows(q->guard, token))
+        if (!q->constraint || constraint_allows(q->constraint, token))
                 return token;
-        return sampler_pick_among(q->sampler, scratch, logits, guard_mask(q->guard));
+        return sampler_pick_among(q->sampler, scratch, logits, constraint_mask(q->constraint));
 }
 
 static int advance_answer(struct sequence *q, const struct request_rules *rules, struct sampler_scratch *scratch,
@@ -144,15 +144,15 @@ static int advance_answer(struct sequence *q, const struct request_rules *rules,
                 *ret_state = SEQUENCE_ENDED;
                 return 0;
         }
-        int r = begin_guard(q, rules);
+        int r = begin_constraint(q, rules);
         if (r < 0)
                 return r;
         int32_t token = pick(q, scratch, logits);
         if (token == TOKEN_NONE) /* no token of this vocabulary goes on as the grammar must: it is cut off here */
                 return end_answer(q, FINISH_LENGTH, ret_state);
         sampler_note(q->sampler, token, true);
-        if (q->guard)
-                guard_take(q->guard, token);
+        if (q->constraint)
+                constraint_take(q->constraint, token);
         struct token_logprob logprob = { .id = token, .top_count = q->request.top_logprobs };
         if (q->request.logprobs)
                 logprob.value = sampler_logprobs(logits, rules->n_vocab, token, logprob.top, logprob.top_count);

@@ -20,7 +20,8 @@ struct sequence {
         struct request request; /* its input grows by the tokens made */
         struct kv_sequence kv;
         struct sampler *sampler; /* not for embeddings */
-        struct guard *guard;     /* holds the answer to the request's grammar; NULL: it has none, or there is no token yet */
+        struct constraint
+                *constraint; /* holds the answer to the request's grammar; NULL: it has none, or there is no token yet */
         struct answer answer;
         uint32_t prompt_tokens; /* of all inputs */
         uint32_t cached_tokens;

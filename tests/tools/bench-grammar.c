@@ -4,7 +4,7 @@
  *      bench-grammar VOCABULARY.gguf SCHEMA.json [ANSWERS]
  *
  * Two clients: one whose model writes what the schema wants (each pick is allowed: a trained model, mostly), and one whose
- * model knows nothing (logits are noise, so most picks are refused and need a mask). Processor time of the guard alone.
+ * model knows nothing (logits are noise, so most picks are refused and need a mask). Processor time of the constraint alone.
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -41,10 +41,12 @@ struct figures {
         uint32_t whole;
 };
 
-static struct guard *guard_of(const struct bench *b) {
-        struct guard *g;
-        struct guard_config config = { .grammar = b->grammar, .tokenizer = b->tokenizer, .trie = b->trie, .n_vocab = b->n_vocab };
-        if (guard_new(&config, &g) < 0)
+static struct constraint *constraint_of(const struct bench *b) {
+        struct constraint *g;
+        struct constraint_config config = {
+                .grammar = b->grammar, .tokenizer = b->tokenizer, .trie = b->trie, .n_vocab = b->n_vocab
+        };
+        if (constraint_new(&config, &g) < 0)
                 exit(1);
         return g;
 }
@@ -56,9 +58,9 @@ static void noise(struct bench *b) {
 }
 
 /* What GUARD does for a token: asked about WANTED, it makes a mask where that is refused; the token that is taken. */
-static int32_t measured_token(struct bench *b, struct guard *g, struct sampler *s, int32_t wanted, struct figures *f) {
+static int32_t measured_token(struct bench *b, struct constraint *g, struct sampler *s, int32_t wanted, struct figures *f) {
         double begun = processor_us(), us;
-        const uint32_t *mask = guard_allows(g, wanted) ? NULL : guard_mask(g);
+        const uint32_t *mask = constraint_allows(g, wanted) ? NULL : constraint_mask(g);
         us = processor_us() - begun;
         if (mask) {
                 begun = processor_us();
@@ -67,7 +69,7 @@ static int32_t measured_token(struct bench *b, struct guard *g, struct sampler *
         }
         begun = processor_us();
         if (wanted >= 0)
-                guard_take(g, wanted);
+                constraint_take(g, wanted);
         us += processor_us() - begun;
         f->us += us;
         f->worst_us = us > f->worst_us ? us : f->worst_us;
@@ -76,7 +78,7 @@ static int32_t measured_token(struct bench *b, struct guard *g, struct sampler *
 }
 
 static void one_answer(struct bench *b, bool knows, struct figures *f) {
-        struct guard *g = guard_of(b), *oracle = guard_of(b);
+        struct constraint *g = constraint_of(b), *oracle = constraint_of(b);
         struct sampling sampling = sampling_default();
         struct sampler *s;
         sampling.top_k = 0;
@@ -84,22 +86,22 @@ static void one_answer(struct bench *b, bool knows, struct figures *f) {
         sampling.seed = random_u32(&b->random);
         if (sampler_new(&sampling, b->n_vocab, &s) < 0)
                 exit(1);
-        for (uint32_t i = 0; i < TOKENS_MAX && !guard_is_over(g); i++) {
+        for (uint32_t i = 0; i < TOKENS_MAX && !constraint_is_over(g); i++) {
                 noise(b);
-                int32_t wanted = knows ? sampler_pick_among(s, b->scratch, b->logits, guard_mask(oracle))
+                int32_t wanted = knows ? sampler_pick_among(s, b->scratch, b->logits, constraint_mask(oracle))
                                        : sampler_pick(s, b->scratch, b->logits);
                 int32_t token = measured_token(b, g, s, wanted, f);
                 if (token < 0 || tokenizer_is_end(b->tokenizer, token))
                         break;
                 if (knows)
-                        guard_take(oracle, token);
+                        constraint_take(oracle, token);
         }
-        f->whole += guard_may_end(g);
-        f->masks += guard_figures(g).masks_made;
-        f->found += guard_figures(g).masks_found;
+        f->whole += constraint_may_end(g);
+        f->masks += constraint_figures(g).masks_made;
+        f->found += constraint_figures(g).masks_found;
         sampler_free(s);
-        guard_free(g);
-        guard_free(oracle);
+        constraint_free(g);
+        constraint_free(oracle);
 }
 
 static void measure(struct bench *b, bool knows, uint32_t answers) {
@@ -117,23 +119,23 @@ static void measure(struct bench *b, bool knows, uint32_t answers) {
 static void measure_wide(struct bench *b, const char *schema) {
         struct grammar_error why;
         cJSON *json = cJSON_Parse(schema);
-        struct guard *g;
+        struct constraint *g;
         struct token_list mark = { 0 };
         grammar_free(b->grammar);
         if (schema_compile(json, &b->grammar, &why) < 0 || tokenizer_encode(b->tokenizer, "\"ab", 3, false, false, &mark) < 0)
                 exit(1);
-        g = guard_of(b);
+        g = constraint_of(b);
         printf("inside of %s: a mask", schema);
         for (size_t i = 0; i < mark.count; i++) {
-                guard_take(g, mark.ids[i]);
+                constraint_take(g, mark.ids[i]);
                 double begun = processor_us();
-                (void) guard_mask(g);
+                (void) constraint_mask(g);
                 printf("%s %.0f us", i ? ", then" : "", processor_us() - begun);
         }
         putchar('\n');
         cJSON_Delete(json);
         token_list_done(&mark);
-        guard_free(g);
+        constraint_free(g);
 }
 
 static void compile(struct bench *b, const char *path) {

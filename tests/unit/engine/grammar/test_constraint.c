@@ -62,25 +62,25 @@ struct place {
 
 /* An answer of random tokens that are allowed; every mask on the way is compared. Its text, which is whole or cut off. */
 static void check_answer(const struct place *p, const struct grammar *grammar, bool first, struct random *r) {
-        struct guard *g;
-        struct guard_config config = {
+        struct constraint *g;
+        struct constraint_config config = {
                 .grammar = grammar, .tokenizer = p->tokenizer, .trie = p->trie, .n_vocab = p->n_vocab, .first = first
         };
-        assert_int_equal(guard_new(&config, &g), 0);
-        for (unsigned i = 0; i < TOKENS_MAX && !guard_is_over(g); i++) {
+        assert_int_equal(constraint_new(&config, &g), 0);
+        for (unsigned i = 0; i < TOKENS_MAX && !constraint_is_over(g); i++) {
                 uint32_t *mask = malloc((p->n_vocab + 31) / 32 * sizeof(*mask));
-                memcpy(mask, guard_mask(g), (p->n_vocab + 31) / 32 * sizeof(*mask));
+                memcpy(mask, constraint_mask(g), (p->n_vocab + 31) / 32 * sizeof(*mask));
                 for (uint32_t id = 0; id < p->n_vocab; id++)
-                        if (bit(mask, id) != guard_allows(g, (int32_t) id))
+                        if (bit(mask, id) != constraint_allows(g, (int32_t) id))
                                 fail_msg("token %u after %u others, first %d: in the mask %d", id, i, first, bit(mask, id));
                 int32_t id = any_of(r, mask, p->n_vocab);
                 free(mask);
                 assert_true(id >= 0); /* these vocabularies have all bytes: there is always a way on */
                 if (tokenizer_is_end(p->tokenizer, id))
                         break;
-                guard_take(g, id);
+                constraint_take(g, id);
         }
-        guard_free(g);
+        constraint_free(g);
 }
 
 static void check_vocabulary(const struct tokenizer *t) {
@@ -133,23 +133,23 @@ static void test_special_tokens(void **state) {
         struct place p = { .tokenizer = v.tokenizer, .n_vocab = tokenizer_vocab_count(v.tokenizer) };
         assert_int_equal(token_trie_new(p.tokenizer, p.n_vocab, &p.trie), 0);
         struct grammar *grammar = grammar_of("root ::= .* \"!\"");
-        struct guard *g;
-        struct guard_config config = { .grammar = grammar, .tokenizer = p.tokenizer, .trie = p.trie, .n_vocab = p.n_vocab };
-        assert_int_equal(guard_new(&config, &g), 0);
+        struct constraint *g;
+        struct constraint_config config = { .grammar = grammar, .tokenizer = p.tokenizer, .trie = p.trie, .n_vocab = p.n_vocab };
+        assert_int_equal(constraint_new(&config, &g), 0);
         struct token_list mark = { 0 };
         assert_int_equal(tokenizer_encode(p.tokenizer, "!", 1, false, false, &mark), 0);
         for (unsigned round = 0; round < 2; round++) {
                 for (uint32_t id = 0; id < p.n_vocab; id++) {
                         bool is_end = tokenizer_is_end(p.tokenizer, (int32_t) id);
                         if (is_end)
-                                assert_int_equal(guard_allows(g, (int32_t) id), round == 1);
+                                assert_int_equal(constraint_allows(g, (int32_t) id), round == 1);
                         else if (tokenizer_is_special(p.tokenizer, (int32_t) id))
-                                assert_false(guard_allows(g, (int32_t) id));
+                                assert_false(constraint_allows(g, (int32_t) id));
                 }
-                guard_take(g, mark.ids[mark.count - 1]);
+                constraint_take(g, mark.ids[mark.count - 1]);
         }
         token_list_done(&mark);
-        guard_free(g);
+        constraint_free(g);
         grammar_free(grammar);
         token_trie_free(p.trie);
         tiny_vocab_done(&v);
@@ -166,26 +166,26 @@ static void test_marks(void **state) {
         assert_int_equal(tokenizer_encode(p.tokenizer, "[INST]", 6, false, true, &mark), 0);
         assert_int_equal(tokenizer_encode(p.tokenizer, "a", 1, false, false, &letter), 0);
         struct grammar *grammar = grammar_of("root ::= \"a\"* \"[INST]\" \"h\"");
-        for (uint32_t spelt = 0; spelt < 2; spelt++) {
-                struct guard *g;
-                struct guard_config config = { .grammar = grammar,
-                                               .tokenizer = p.tokenizer,
-                                               .trie = p.trie,
-                                               .n_vocab = p.n_vocab,
-                                               .spelt = mark.ids,
-                                               .spelt_count = spelt };
-                assert_int_equal(guard_new(&config, &g), 0);
+        for (uint32_t literal_tokens = 0; literal_tokens < 2; literal_tokens++) {
+                struct constraint *g;
+                struct constraint_config config = { .grammar = grammar,
+                                                    .tokenizer = p.tokenizer,
+                                                    .trie = p.trie,
+                                                    .n_vocab = p.n_vocab,
+                                                    .literal_tokens = mark.ids,
+                                                    .literal_tokens_count = literal_tokens };
+                assert_int_equal(constraint_new(&config, &g), 0);
                 for (unsigned round = 0; round < 2; round++) {
-                        assert_int_equal(guard_allows(g, mark.ids[0]), spelt);
-                        assert_int_equal(bit(guard_mask(g), (uint32_t) mark.ids[0]), spelt);
-                        guard_take(g, letter.ids[letter.count - 1]);
+                        assert_int_equal(constraint_allows(g, mark.ids[0]), literal_tokens);
+                        assert_int_equal(bit(constraint_mask(g), (uint32_t) mark.ids[0]), literal_tokens);
+                        constraint_take(g, letter.ids[letter.count - 1]);
                 }
-                if (spelt) {
-                        guard_take(g, mark.ids[0]);
-                        assert_false(guard_allows(g, mark.ids[0]) || bit(guard_mask(g), (uint32_t) mark.ids[0]));
-                        assert_false(guard_may_end(g));
+                if (literal_tokens) {
+                        constraint_take(g, mark.ids[0]);
+                        assert_false(constraint_allows(g, mark.ids[0]) || bit(constraint_mask(g), (uint32_t) mark.ids[0]));
+                        assert_false(constraint_may_end(g));
                 }
-                guard_free(g);
+                constraint_free(g);
         }
         token_list_done(&mark);
         token_list_done(&letter);
