@@ -162,14 +162,14 @@ static void on_start(void *context, uint64_t id, uint32_t prompt_tokens, uint32_
         (void) context, (void) id, (void) prompt_tokens, (void) cached_tokens;
 }
 
-static void on_text(void *context, uint64_t id, const struct answer_piece *piece) {
+static void on_text(void *context, uint64_t id, const struct output_chunk *chunk) {
         struct printer *p = context;
         (void) id;
         /* What a model thought is told apart from what it says by an empty line. */
-        if (p->reasoned && piece->part.kind == REPLY_CONTENT)
+        if (p->reasoned && chunk->part.kind == REPLY_CONTENT)
                 fputs("\n\n", stdout);
-        p->reasoned = piece->part.kind == REPLY_REASONING;
-        if (fwrite(piece->part.text, 1, piece->part.length, stdout) != piece->part.length || fflush(stdout)) {
+        p->reasoned = chunk->part.kind == REPLY_REASONING;
+        if (fwrite(chunk->part.text, 1, chunk->part.length, stdout) != chunk->part.length || fflush(stdout)) {
                 fprintf(stderr, "headroom-engine run: cannot write: %s\n", strerror(errno));
                 p->failed = true;
         }
@@ -179,7 +179,7 @@ static double per_second(double count, double ms) {
         return ms > 0 ? count * 1000 / ms : 0;
 }
 
-static void on_end(void *context, uint64_t id, const struct answer_end *e) {
+static void on_end(void *context, uint64_t id, const struct output_stream_end *e) {
         struct printer *p = context;
         (void) id;
         p->ended = true;

@@ -13,21 +13,21 @@ struct token_made {
         struct token_logprob logprob;
 };
 
-int answer_init(struct answer *a, const struct tokenizer *tokenizer, const struct stop_set *stops,
-                const struct reply_setup *setup, bool chat) {
-        *a = (struct answer){ .tokenizer = tokenizer, .stops = stops, .setup = setup, .first = chat && !setup->begun };
+int output_stream_init(struct output_stream *a, const struct tokenizer *tokenizer, const struct stop_set *stops,
+                       const struct reply_setup *setup, bool chat) {
+        *a = (struct output_stream){ .tokenizer = tokenizer, .stops = stops, .setup = setup, .first = chat && !setup->begun };
         return reply_init(&a->reply, setup);
 }
 
-void answer_done(struct answer *a) {
+void output_stream_done(struct output_stream *a) {
         stop_stream_done(&a->stream);
         reply_done(&a->reply);
         free(a->made);
         free(a->ready);
-        *a = (struct answer){ 0 };
+        *a = (struct output_stream){ 0 };
 }
 
-static int remember_logprob(struct answer *a, const struct token_logprob *logprob) {
+static int remember_logprob(struct output_stream *a, const struct token_logprob *logprob) {
         if (a->made_count == a->made_capacity) {
                 uint32_t capacity = a->made_capacity ? 2 * a->made_capacity : 4;
                 struct token_made *made = realloc(a->made, capacity * sizeof(*made));
@@ -45,7 +45,7 @@ static int remember_logprob(struct answer *a, const struct token_logprob *logpro
 }
 
 /* The text of the last piece is still at the front of the stream: its reader is done with it now. */
-static void forget_handed(struct answer *a) {
+static void forget_handed(struct output_stream *a) {
         if (a->handed)
                 stop_stream_take(&a->stream);
         a->handed = false;
@@ -61,7 +61,7 @@ static size_t without_nul(char *text, size_t count) {
 }
 
 /* PIECE to whole characters, and on to the stop strings. */
-static int add_bytes(struct answer *a, const char *piece, size_t count) {
+static int add_bytes(struct output_stream *a, const char *piece, size_t count) {
         char usual[UTF8_STREAM_ROOM(PIECE_BYTES_USUAL)], *large = NULL, *out = usual;
         if (count > PIECE_BYTES_USUAL && !(out = large = malloc(UTF8_STREAM_ROOM(count))))
                 return -ENOMEM;
@@ -73,7 +73,7 @@ static int add_bytes(struct answer *a, const char *piece, size_t count) {
         return r;
 }
 
-int answer_add(struct answer *a, int32_t id, const struct token_logprob *logprob) {
+int output_stream_add(struct output_stream *a, int32_t id, const struct token_logprob *logprob) {
         assert(!a->ended);
         forget_handed(a);
         if (logprob && remember_logprob(a, logprob) < 0)
@@ -93,15 +93,15 @@ int answer_add(struct answer *a, int32_t id, const struct token_logprob *logprob
         return r;
 }
 
-void answer_count(struct answer *a) {
+void output_stream_count(struct output_stream *a) {
         a->tokens_new++;
 }
 
-bool answer_stopped(const struct answer *a) {
+bool output_stream_stopped(const struct output_stream *a) {
         return a->stream.stopped;
 }
 
-int answer_end(struct answer *a) {
+int output_stream_end(struct output_stream *a) {
         assert(!a->ended);
         forget_handed(a);
         char rest[UTF8_STREAM_ROOM(0)];
@@ -116,7 +116,7 @@ int answer_end(struct answer *a) {
 }
 
 /* How many of the waiting log-probabilities belong to text before TAKEN. */
-static uint32_t ready_count(const struct answer *a, size_t taken) {
+static uint32_t ready_count(const struct output_stream *a, size_t taken) {
         if (a->ended && !a->stream.stopped)
                 return a->made_count;
         uint32_t count = 0;
@@ -126,7 +126,7 @@ static uint32_t ready_count(const struct answer *a, size_t taken) {
 }
 
 /* The text that cannot belong to a stop string, as one part. */
-static bool take_plain(struct answer *a, struct answer_piece *ret) {
+static bool take_plain(struct output_stream *a, struct output_chunk *ret) {
         forget_handed(a);
         size_t length = a->stream.free_count;
         uint32_t logprobs = ready_count(a, a->bytes_taken + length);
@@ -137,7 +137,7 @@ static bool take_plain(struct answer *a, struct answer_piece *ret) {
         if (logprobs)
                 memmove(a->made, a->made + logprobs, (a->made_count - logprobs) * sizeof(*a->made));
         a->made_count -= logprobs;
-        *ret = (struct answer_piece){
+        *ret = (struct output_chunk){
                 .part = { .kind = REPLY_CONTENT, .text = a->stream.text, .length = length },
                 .tokens = a->tokens_new,
                 .logprobs = a->ready,
@@ -149,23 +149,23 @@ static bool take_plain(struct answer *a, struct answer_piece *ret) {
         return true;
 }
 
-bool answer_calls(const struct answer *a) {
+bool output_stream_calls(const struct output_stream *a) {
         return a->reply.calls_count > 0;
 }
 
 /* The next part with what is due to it; log-probabilities whose text gives no part yet come with an empty one. */
-static bool take_part(struct answer *a, struct answer_piece *ret) {
+static bool take_part(struct output_stream *a, struct output_chunk *ret) {
         struct reply_part part = { .kind = REPLY_CONTENT, .text = "" };
         if (!reply_next(&a->reply, &part) && a->plain.logprobs_count == 0)
                 return false;
         *ret = a->plain;
         ret->part = part;
-        a->plain = (struct answer_piece){ .tokens = 0 };
+        a->plain = (struct output_chunk){ .tokens = 0 };
         return true;
 }
 
-int answer_take(struct answer *a, struct answer_piece *ret) {
-        struct answer_piece plain;
+int output_stream_take(struct output_stream *a, struct output_chunk *ret) {
+        struct output_chunk plain;
         if (!a->setup || !reply_splits(a->setup)) /* an embedding has no answer at all */
                 return take_plain(a, ret);
         if (take_part(a, ret))

@@ -32,15 +32,15 @@ struct token_logprob {
         struct logprob top[LOGPROBS_TOP_MAX];
 };
 
-/* What can be sent now. Points into the answer: good until the next call. */
-struct answer_piece {
+/* What can be sent now. Points into the stream: good until the next call. */
+struct output_chunk {
         struct reply_part part;
-        uint32_t tokens; /* made since the last piece */
+        uint32_t tokens; /* made since the last chunk */
         const struct token_logprob *logprobs;
         uint32_t logprobs_count;
 };
 
-struct answer {
+struct output_stream {
         const struct tokenizer *tokenizer;
         const struct stop_set *stops;
         bool first; /* the next token begins a text of its own */
@@ -48,36 +48,36 @@ struct answer {
         struct stop_stream stream;
         size_t bytes_made;           /* all text so far */
         size_t bytes_taken;          /* of it, handed out */
-        uint32_t tokens_new;         /* since the last piece */
+        uint32_t tokens_new;         /* since the last chunk */
         struct token_made *made;     /* log-probabilities whose text is not out yet, with where it begins */
-        struct token_logprob *ready; /* those of the last piece; as much room */
+        struct token_logprob *ready; /* those of the last chunk; as much room */
         uint32_t made_count, made_capacity;
         bool handed; /* the free text of the stream has been handed out */
         bool ended;
         const struct reply_setup *setup;
         struct reply reply;
-        struct answer_piece plain; /* what was put into the reply last: its tokens and log-probabilities go with the next part */
+        struct output_chunk plain; /* what was put into the reply last: its tokens and log-probabilities go with the next part */
 };
 
 /*
- * CHAT: the answer is a text of its own, not the continuation of the prompt. STOPS and SETUP must outlive the answer. 0 or -ENOMEM;
- * answer_done afterwards either way.
+ * CHAT: the answer is a text of its own, not the continuation of the prompt. STOPS and SETUP must outlive the stream. 0 or -ENOMEM;
+ * output_stream_done afterwards either way.
  */
-int answer_init(struct answer *a, const struct tokenizer *tokenizer, const struct stop_set *stops,
-                const struct reply_setup *setup, bool chat);
-void answer_done(struct answer *a);
+int output_stream_init(struct output_stream *a, const struct tokenizer *tokenizer, const struct stop_set *stops,
+                       const struct reply_setup *setup, bool chat);
+void output_stream_done(struct output_stream *a);
 
-/* Adds the text of token ID; LOGPROB may be NULL. 0 or -ENOMEM. Afterwards answer_stopped may hold. */
-int answer_add(struct answer *a, int32_t id, const struct token_logprob *logprob);
+/* Adds the text of token ID; LOGPROB may be NULL. 0 or -ENOMEM. Afterwards output_stream_stopped may hold. */
+int output_stream_add(struct output_stream *a, int32_t id, const struct token_logprob *logprob);
 /* A token that has no text: the end token. */
-void answer_count(struct answer *a);
-bool answer_stopped(const struct answer *a);
-/* No token follows: what was held back comes out with the next piece. 0 or -ENOMEM. */
-int answer_end(struct answer *a);
+void output_stream_count(struct output_stream *a);
+bool output_stream_stopped(const struct output_stream *a);
+/* No token follows: what was held back comes out with the next chunk. 0 or -ENOMEM. */
+int output_stream_end(struct output_stream *a);
 
-bool answer_calls(const struct answer *a); /* so far it has called a tool */
+bool output_stream_calls(const struct output_stream *a); /* so far it has called a tool */
 
 /* What can be sent now: 1 and *ret, to be asked again; 0 when there is nothing more; -ENOMEM. */
-int answer_take(struct answer *a, struct answer_piece *ret);
+int output_stream_take(struct output_stream *a, struct output_chunk *ret);
 
 #endif

@@ -253,8 +253,8 @@ static void report_end(const struct scheduler *s, const struct sequence *q, uint
                 sink->on_embedding(sink->context, q->request.id, &e);
                 return;
         }
-        struct answer_end end = {
-                .finish = q->finish == FINISH_STOP && answer_calls(&q->answer) ? FINISH_CALLS : q->finish,
+        struct output_stream_end end = {
+                .finish = q->finish == FINISH_STOP && output_stream_calls(&q->output) ? FINISH_CALLS : q->finish,
                 .prompt_tokens = q->prompt_tokens,
                 .completion_tokens = q->tokens_made,
                 .cached_tokens = q->cached_tokens,
@@ -273,9 +273,9 @@ static void settle(struct scheduler *s, const struct pass *p, uint64_t now_us) {
                 uint32_t made_before = q->tokens_made;
                 int r = sequence_advance(q, s->config.rules, s->config.cache, s->scratch, &p->items[i], now_us, &state);
                 s->tokens_decoded += q->tokens_made - made_before;
-                struct answer_piece piece;
-                while (r == 0 && (r = answer_take(&q->answer, &piece)) > 0) {
-                        sink->on_text(sink->context, q->request.id, &piece);
+                struct output_chunk chunk;
+                while (r == 0 && (r = output_stream_take(&q->output, &chunk)) > 0) {
+                        sink->on_text(sink->context, q->request.id, &chunk);
                         r = 0;
                 }
                 if (r == 0 && state == SEQUENCE_GOES_ON)

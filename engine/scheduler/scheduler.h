@@ -27,7 +27,7 @@
 #include "engine/compute/threads.h"
 #include "engine/wire/wire.h"
 
-struct answer_end {
+struct output_stream_end {
         enum finish finish;
         uint32_t prompt_tokens, completion_tokens, cached_tokens;
         double prefill_ms, decode_ms;
@@ -42,8 +42,8 @@ struct embedding {
 struct scheduler_sink {
         void *context;
         void (*on_start)(void *context, uint64_t id, uint32_t prompt_tokens, uint32_t cached_tokens);
-        void (*on_text)(void *context, uint64_t id, const struct answer_piece *piece);
-        void (*on_end)(void *context, uint64_t id, const struct answer_end *end);
+        void (*on_text)(void *context, uint64_t id, const struct output_chunk *chunk);
+        void (*on_end)(void *context, uint64_t id, const struct output_stream_end *end);
         void (*on_embedding)(void *context, uint64_t id, const struct embedding *embedding);
         void (*on_error)(void *context, uint64_t id, const struct request_error *error);
         void (*on_suspended)(void *context, uint64_t id, uint64_t bytes, const char *error); /* ERROR: NULL, or it goes on */

@@ -19,7 +19,8 @@ static int prepare_answer(struct sequence *q, const struct request_rules *rules)
                 return r;
         for (size_t i = 0; i < q->request.inputs[0].count; i++)
                 sampler_note(q->sampler, q->request.inputs[0].ids[i], false);
-        return answer_init(&q->answer, rules->tokenizer, &q->request.stops, &q->request.reply, q->request.kind == REQUEST_CHAT);
+        return output_stream_init(&q->output, rules->tokenizer, &q->request.stops, &q->request.reply,
+                                  q->request.kind == REQUEST_CHAT);
 }
 
 /* Not before the first token: what waits needs no room for it. */
@@ -61,7 +62,7 @@ int sequence_new(const struct request_rules *rules, struct request *r, struct se
 
 void sequence_free(struct sequence *q) {
         assert(!q->kv.blocks_count);
-        answer_done(&q->answer);
+        output_stream_done(&q->output);
         sampler_free(q->sampler);
         constraint_free(q->constraint);
         request_done(&q->request);
@@ -107,7 +108,7 @@ struct forward_item sequence_item(struct sequence *q, uint32_t count) {
 static int end_answer(struct sequence *q, enum finish finish, enum sequence_state *ret_state) {
         q->finish = finish;
         *ret_state = SEQUENCE_ENDED;
-        return answer_end(&q->answer);
+        return output_stream_end(&q->output);
 }
 
 /* Takes TOKEN into the answer; *ret_state tells whether it was the last. */
@@ -116,10 +117,10 @@ static int take_token(struct sequence *q, const struct request_rules *rules, int
         bool is_end = !q->request.ignore_end && tokenizer_is_end(rules->tokenizer, token);
         q->tokens_made++;
         if (is_end)
-                answer_count(&q->answer);
-        else if (answer_add(&q->answer, token, logprob) < 0)
+                output_stream_count(&q->output);
+        else if (output_stream_add(&q->output, token, logprob) < 0)
                 return -ENOMEM;
-        bool is_whole = is_end || answer_stopped(&q->answer) || (q->constraint && constraint_is_over(q->constraint));
+        bool is_whole = is_end || output_stream_stopped(&q->output) || (q->constraint && constraint_is_over(q->constraint));
         if (!is_whole && q->tokens_made < q->request.max_tokens) {
                 *ret_state = SEQUENCE_GOES_ON;
                 return token_list_push(&q->request.inputs[0], token);
@@ -135,7 +136,7 @@ static int32_t pick(struct sequence *q, struct sampler_scratch *scratch, const f
         return sampler_pick_among(q->sampler, scratch, logits, constraint_mask(q->constraint));
 }
 
-static int advance_answer(struct sequence *q, const struct request_rules *rules, struct sampler_scratch *scratch,
+static int advance_output(struct sequence *q, const struct request_rules *rules, struct sampler_scratch *scratch,
                           const float *logits, uint64_t now_us, enum sequence_state *ret_state) {
         if (q->tokens_made == 0)
                 q->decoding_us = now_us;
@@ -188,7 +189,7 @@ int sequence_advance(struct sequence *q, const struct request_rules *rules, stru
         if (sequence_pending(q) > 0)
                 return 0;
         if (!embeds)
-                return advance_answer(q, rules, scratch, item->result, now_us, ret_state);
+                return advance_output(q, rules, scratch, item->result, now_us, ret_state);
         finish_vector(q, rules);
         kv_sequence_truncate(cache, &q->kv, 0);
         if (q->input + 1 == q->request.inputs_count)

@@ -22,7 +22,7 @@ struct sequence {
         struct sampler *sampler; /* not for embeddings */
         struct constraint
                 *constraint; /* holds the answer to the request's grammar; NULL: it has none, or there is no token yet */
-        struct answer answer;
+        struct output_stream output;
         uint32_t prompt_tokens; /* of all inputs */
         uint32_t cached_tokens;
         uint32_t tokens_made;

@@ -117,10 +117,10 @@ static cJSON *logprob_of(const struct tokenizer *t, int32_t id, float value) {
         return all_or_nothing(o, add_token(o, t, id) && add_number(o, "logprob", value > LOGPROB_LEAST ? value : LOGPROB_LEAST));
 }
 
-static cJSON *logprobs_of(const struct tokenizer *t, const struct answer_piece *piece) {
+static cJSON *logprobs_of(const struct tokenizer *t, const struct output_chunk *chunk) {
         cJSON *list = cJSON_CreateArray();
-        for (uint32_t i = 0; i < piece->logprobs_count; i++) {
-                const struct token_logprob *l = &piece->logprobs[i];
+        for (uint32_t i = 0; i < chunk->logprobs_count; i++) {
+                const struct token_logprob *l = &chunk->logprobs[i];
                 cJSON *one = logprob_of(t, l->id, l->value), *top = cJSON_CreateArray();
                 bool all = top != NULL;
                 for (uint32_t n = 0; n < l->top_count && all; n++)
@@ -144,18 +144,18 @@ static bool add_kind(cJSON *f, const struct reply_part *part) {
         return add_item(f, "call", call) && all && add_text(f, "kind", "call");
 }
 
-cJSON *frame_text(uint64_t id, const struct tokenizer *t, const struct answer_piece *piece) {
-        char *text = strndup(piece->part.length ? piece->part.text : "", piece->part.length);
+cJSON *frame_text(uint64_t id, const struct tokenizer *t, const struct output_chunk *chunk) {
+        char *text = strndup(chunk->part.length ? chunk->part.text : "", chunk->part.length);
         if (!text)
                 return NULL;
         cJSON *f = frame_about(WIRE_TEXT, id);
-        bool all = add_text(f, "text", text) && add_number(f, "tokens", piece->tokens) && add_kind(f, &piece->part) &&
-                   (!piece->logprobs_count || add_item(f, "logprobs", logprobs_of(t, piece)));
+        bool all = add_text(f, "text", text) && add_number(f, "tokens", chunk->tokens) && add_kind(f, &chunk->part) &&
+                   (!chunk->logprobs_count || add_item(f, "logprobs", logprobs_of(t, chunk)));
         free(text);
         return all_or_nothing(f, all);
 }
 
-cJSON *frame_end(uint64_t id, const struct answer_end *end) {
+cJSON *frame_end(uint64_t id, const struct output_stream_end *end) {
         static const char *const finishes[] = {
                 [FINISH_STOP] = "stop", [FINISH_LENGTH] = "length", [FINISH_CALLS] = "tool_calls"
         };

@@ -15,8 +15,8 @@
 cJSON *frame_ready(const struct engine *e);
 cJSON *frame_failed(const char *message);
 cJSON *frame_start(uint64_t id, uint32_t prompt_tokens, uint32_t cached_tokens);
-cJSON *frame_text(uint64_t id, const struct tokenizer *t, const struct answer_piece *piece);
-cJSON *frame_end(uint64_t id, const struct answer_end *end);
+cJSON *frame_text(uint64_t id, const struct tokenizer *t, const struct output_chunk *chunk);
+cJSON *frame_end(uint64_t id, const struct output_stream_end *end);
 cJSON *frame_embedding(uint64_t id, const struct embedding *e);
 cJSON *frame_error(uint64_t id, const struct request_error *error);
 /* ASKED: as the answer to a question. */

@@ -68,12 +68,12 @@ static void on_start(void *context, uint64_t id, uint32_t prompt_tokens, uint32_
         say(context, frame_start(id, prompt_tokens, cached_tokens));
 }
 
-static void on_text(void *context, uint64_t id, const struct answer_piece *piece) {
+static void on_text(void *context, uint64_t id, const struct output_chunk *chunk) {
         struct worker *w = context;
-        say(w, frame_text(id, w->engine.rules.tokenizer, piece));
+        say(w, frame_text(id, w->engine.rules.tokenizer, chunk));
 }
 
-static void on_end(void *context, uint64_t id, const struct answer_end *e) {
+static void on_end(void *context, uint64_t id, const struct output_stream_end *e) {
         say(context, frame_end(id, e));
 }
 

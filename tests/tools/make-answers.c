@@ -39,15 +39,15 @@ static void on_start(void *context, uint64_t id, uint32_t prompt_tokens, uint32_
         (void) context, (void) id, (void) prompt_tokens, (void) cached_tokens;
 }
 
-static void on_text(void *context, uint64_t id, const struct answer_piece *piece) {
+static void on_text(void *context, uint64_t id, const struct output_chunk *chunk) {
         struct text *t = &((struct maker *) context)->texts[id];
-        t->bytes = realloc(t->bytes, t->length + piece->part.length + 1);
-        memcpy(t->bytes + t->length, piece->part.text, piece->part.length);
-        t->length += piece->part.length;
+        t->bytes = realloc(t->bytes, t->length + chunk->part.length + 1);
+        memcpy(t->bytes + t->length, chunk->part.text, chunk->part.length);
+        t->length += chunk->part.length;
         t->bytes[t->length] = '\0';
 }
 
-static void on_end(void *context, uint64_t id, const struct answer_end *end) {
+static void on_end(void *context, uint64_t id, const struct output_stream_end *end) {
         static const char *const words[] = { [FINISH_STOP] = "stop", [FINISH_LENGTH] = "length", [FINISH_CALLS] = "tool_calls" };
         struct maker *m = context;
         struct text *t = &m->texts[id];

@@ -28,7 +28,7 @@ struct told {
         uint32_t suspensions, refusals, restorations, recomputations;
         uint64_t given_back; /* by the last suspension */
         char refusal[200];
-        struct answer_end end;
+        struct output_stream_end end;
         float vectors[2][VECTOR_MAX];
 };
 
@@ -58,19 +58,19 @@ static void on_start(void *context, uint64_t id, uint32_t prompt_tokens, uint32_
         t->cached_tokens = cached_tokens;
 }
 
-static void on_text(void *context, uint64_t id, const struct answer_piece *piece) {
+static void on_text(void *context, uint64_t id, const struct output_chunk *chunk) {
         struct told *t = told_of(context, id);
         assert_int_equal(t->starts, 1);
-        assert_true(piece->part.length > 0 || piece->logprobs_count > 0);
-        assert_true(t->length + piece->part.length < sizeof(t->text));
-        memcpy(t->text + t->length, piece->part.text, piece->part.length);
-        t->length += piece->part.length;
-        t->tokens += piece->tokens;
-        t->logprobs += piece->logprobs_count;
+        assert_true(chunk->part.length > 0 || chunk->logprobs_count > 0);
+        assert_true(t->length + chunk->part.length < sizeof(t->text));
+        memcpy(t->text + t->length, chunk->part.text, chunk->part.length);
+        t->length += chunk->part.length;
+        t->tokens += chunk->tokens;
+        t->logprobs += chunk->logprobs_count;
         t->pieces++;
 }
 
-static void on_end(void *context, uint64_t id, const struct answer_end *end) {
+static void on_end(void *context, uint64_t id, const struct output_stream_end *end) {
         struct told *t = told_of(context, id);
         assert_int_equal(t->starts, 1);
         t->ends++;
@@ -236,7 +236,7 @@ static const char *const bodies[] = {
 #define BODIES (sizeof(bodies) / sizeof(bodies[0]))
 
 static char alone[BODIES][4096];
-static struct answer_end alone_end[BODIES];
+static struct output_stream_end alone_end[BODIES];
 
 /* The answers each gets from an engine of its own. */
 static inline int answer_alone(void **state) {
