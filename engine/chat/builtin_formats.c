@@ -16,7 +16,7 @@ enum system_place {
         SYSTEM_LAST_USER, /* inside of the last user turn */
 };
 
-struct chat_format {
+struct builtin_format {
         enum chat_family_name family;
         const char *marks[3]; /* a template of this format has them all */
         enum system_place system_place;
@@ -51,7 +51,7 @@ struct chat_format {
         .close = { system_close, "<|end|>\n", "<|end|>\n", "<|end|>\n" }
 
 /* The first row whose marks are all there is taken: the narrower ones of a family come before the wider. */
-static const struct chat_format formats[] = {
+static const struct builtin_format formats[] = {
         { .marks = { "<|im_start|>", "<|im_sep|>" },
           .family = CHAT_PHI4,
           .generation = "<|im_start|>assistant<|im_sep|>",
@@ -121,7 +121,7 @@ static bool contains(const char *text, size_t length, const char *mark) {
         return memmem(text, length, mark, strlen(mark)) != NULL;
 }
 
-static bool has_marks(const struct chat_format *f, const char *text, size_t length) {
+static bool has_marks(const struct builtin_format *f, const char *text, size_t length) {
         for (size_t i = 0; i < sizeof(f->marks) / sizeof(f->marks[0]) && f->marks[i]; i++)
                 if (!contains(text, length, f->marks[i]))
                         return false;
@@ -140,8 +140,8 @@ struct chat_family chat_family_recognise(const char *text, size_t length) {
         return c;
 }
 
-static const struct chat_format *format_of(const struct chat_family *c) {
-        const struct chat_format *f = c->format;
+static const struct builtin_format *format_of(const struct chat_family *c) {
+        const struct builtin_format *f = c->format;
         for (size_t i = 0; i < FORMATS_COUNT && !f; i++)
                 if (formats[i].family == c->name)
                         f = &formats[i];
@@ -151,7 +151,7 @@ static const struct chat_format *format_of(const struct chat_family *c) {
 /* ---- writing ---- */
 
 struct writer {
-        const struct chat_format *format;
+        const struct builtin_format *format;
         struct chat_prompt *prompt;
         const cJSON *unplaced; /* the first message that may be a system message still to be placed */
         const cJSON *last_user;
@@ -185,7 +185,7 @@ static void place_system(struct writer *w, const cJSON *end) {
 }
 
 static void write_user(struct writer *w, const cJSON *message) {
-        const struct chat_format *f = w->format;
+        const struct builtin_format *f = w->format;
         chat_prompt_markup(w->prompt, f->open[ROLE_USER]);
         if (f->system_place == SYSTEM_NEXT_USER)
                 place_system(w, message);

@@ -28,9 +28,9 @@ enum chat_family_name {
 
 struct chat_family {
         enum chat_family_name name;
-        bool guessed;                     /* there is no template, or one that is not recognised */
-        bool begins;                      /* the template writes the token that begins a text itself */
-        const struct chat_format *format; /* the spelling within the family; NULL: the first of the family */
+        bool guessed;                        /* there is no template, or one that is not recognised */
+        bool begins;                         /* the template writes the token that begins a text itself */
+        const struct builtin_format *format; /* the spelling within the family; NULL: the first of the family */
 };
 
 struct chat_family chat_family_recognise(const char *text, size_t length);

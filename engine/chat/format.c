@@ -44,10 +44,10 @@ static bool contains(const char *text, size_t length, const char *mark) {
 }
 
 /* MARK is one special token of the vocabulary: then answers show its text to who looks for marks. */
-static void show(struct reply_format *f, const struct tokenizer *t, const char *mark) {
+static void show(struct chat_format *f, const struct tokenizer *t, const char *mark) {
         struct token_list list = { 0 };
         if (mark && tokenizer_encode(t, mark, strlen(mark), false, true, &list) == 0 && list.count == 1 &&
-            f->shown_count < REPLY_SHOWN_MAX && tokenizer_is_special(t, list.ids[0]))
+            f->shown_count < CHAT_FORMAT_SHOWN_MAX && tokenizer_is_special(t, list.ids[0]))
                 f->shown[f->shown_count++] = list.ids[0];
         token_list_done(&list);
 }
@@ -59,8 +59,8 @@ static bool has_marks(const struct call_format *c, const char *text, size_t leng
         return !c->absent || !contains(text, length, c->absent);
 }
 
-struct reply_format reply_format_recognise(const char *template, size_t length, const struct tokenizer *t) {
-        struct reply_format f = { .reasoning = NULL };
+struct chat_format chat_format_recognise(const char *template, size_t length, const struct tokenizer *t) {
+        struct chat_format f = { .reasoning = NULL };
         for (size_t i = 0; i < sizeof(reasonings) / sizeof(reasonings[0]) && !f.reasoning; i++)
                 if (contains(template, length, reasonings[i].close))
                         f.reasoning = &reasonings[i];
@@ -81,12 +81,12 @@ struct reply_format reply_format_recognise(const char *template, size_t length, 
         return f;
 }
 
-uint32_t reply_format_shown(const struct reply_format *f, bool calls) {
+uint32_t chat_format_shown(const struct chat_format *f, bool calls) {
         return calls ? f->shown_count : f->shown_reasoning;
 }
 
-bool reply_format_shows(const struct reply_format *f, bool calls, int32_t id) {
-        for (uint32_t i = 0; i < reply_format_shown(f, calls); i++)
+bool chat_format_shows(const struct chat_format *f, bool calls, int32_t id) {
+        for (uint32_t i = 0; i < chat_format_shown(f, calls); i++)
                 if (f->shown[i] == id)
                         return true;
         return false;

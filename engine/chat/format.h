@@ -36,19 +36,19 @@ enum reasoning {
         REASONING_OPEN, /* the prompt has opened it */
 };
 
-#define REPLY_SHOWN_MAX 8u
+#define CHAT_FORMAT_SHOWN_MAX 8u
 
-struct reply_format {
+struct chat_format {
         const struct reasoning_format *reasoning; /* NULL: none */
         const struct call_format *calls;          /* NULL: none that is known */
-        int32_t shown[REPLY_SHOWN_MAX];        /* special tokens among the marks: their text counts, though no client sees it */
+        int32_t shown[CHAT_FORMAT_SHOWN_MAX];  /* special tokens among the marks: their text counts, though no client sees it */
         uint32_t shown_count, shown_reasoning; /* all of them; the first so many mark reasoning */
 };
 
 /* T may be NULL: nothing is shown. */
-struct reply_format reply_format_recognise(const char *template, size_t length, const struct tokenizer *t);
+struct chat_format chat_format_recognise(const char *template, size_t length, const struct tokenizer *t);
 /* CALLS: the marks of calls count too. */
-uint32_t reply_format_shown(const struct reply_format *f, bool calls); /* how many of `shown` */
-bool reply_format_shows(const struct reply_format *f, bool calls, int32_t id);
+uint32_t chat_format_shown(const struct chat_format *f, bool calls); /* how many of `shown` */
+bool chat_format_shows(const struct chat_format *f, bool calls, int32_t id);
 
 #endif

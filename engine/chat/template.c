@@ -196,7 +196,7 @@ int chat_template_init(struct chat_template *c, const struct gguf *g, const stru
         (void) gguf_get_string(g, "tokenizer.chat_template", &text);
         int r = chat_template_init_text(c, text.bytes, text.length, spelling(t, t ? tokenizer_bos(t) : TOKEN_NONE, bos),
                                         spelling(t, t ? tokenizer_eos(t) : TOKEN_NONE, eos));
-        c->replies = reply_format_recognise(text.bytes, text.length, t);
+        c->output_format = chat_format_recognise(text.bytes, text.length, t);
         return r;
 }
 
@@ -222,7 +222,7 @@ static bool ends_with(const struct chat_prompt *p, const char *mark) {
 }
 
 static enum reasoning reasoning_after(const struct chat_template *c, const struct chat_prompt *p) {
-        const struct reasoning_format *f = c->replies.reasoning;
+        const struct reasoning_format *f = c->output_format.reasoning;
         if (!f || ends_with(p, f->close))
                 return REASONING_OVER;
         return ends_with(p, f->open) ? REASONING_OPEN : REASONING_MAY;

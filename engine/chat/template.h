@@ -29,8 +29,8 @@ struct chat_template {
         bool no_tools_undefined; /* where no tools are given it wants them undefined, not none */
         struct chat_needs needs;
         bool takes_tools;
-        struct reply_format replies; /* how its answers mark reasoning and calls */
-        char warning[340];           /* a sentence on why the model's own template is not used; "" when it is */
+        struct chat_format output_format; /* how its answers mark reasoning and calls */
+        char warning[340];                /* a sentence on why the model's own template is not used; "" when it is */
 };
 
 /* What is to be rendered. */

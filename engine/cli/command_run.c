@@ -166,10 +166,10 @@ static void on_text(void *context, uint64_t id, const struct output_chunk *chunk
         struct printer *p = context;
         (void) id;
         /* What a model thought is told apart from what it says by an empty line. */
-        if (p->reasoned && chunk->part.kind == REPLY_CONTENT)
+        if (p->reasoned && chunk->parsed.kind == CHUNK_CONTENT)
                 fputs("\n\n", stdout);
-        p->reasoned = chunk->part.kind == REPLY_REASONING;
-        if (fwrite(chunk->part.text, 1, chunk->part.length, stdout) != chunk->part.length || fflush(stdout)) {
+        p->reasoned = chunk->parsed.kind == CHUNK_REASONING;
+        if (fwrite(chunk->parsed.text, 1, chunk->parsed.length, stdout) != chunk->parsed.length || fflush(stdout)) {
                 fprintf(stderr, "headroom-engine run: cannot write: %s\n", strerror(errno));
                 p->failed = true;
         }

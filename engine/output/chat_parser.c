@@ -30,23 +30,23 @@ enum state {
 /* What a state makes of the text. */
 enum outcome { WAITS, GOES_ON, GIVES };
 
-void reply_setup_done(struct reply_setup *s) {
+void chat_parser_setup_done(struct chat_parser_setup *s) {
         free(s->tools);
         free(s->begun);
-        *s = (struct reply_setup){ 0 };
+        *s = (struct chat_parser_setup){ 0 };
 }
 
-bool reply_splits(const struct reply_setup *setup) {
+bool chat_parser_splits(const struct chat_parser_setup *setup) {
         return setup->format && (setup->format->reasoning || (setup->calls && setup->format->calls));
 }
 
-void reply_done(struct reply *r) {
+void chat_parser_done(struct chat_parser *r) {
         free(r->text);
         free(r->decoded);
-        *r = (struct reply){ 0 };
+        *r = (struct chat_parser){ 0 };
 }
 
-int reply_push(struct reply *r, const char *text, size_t length) {
+int chat_parser_push(struct chat_parser *r, const char *text, size_t length) {
         if (r->from) {
                 memmove(r->text, r->text + r->from, r->used - r->from);
                 r->used -= r->from;
@@ -66,26 +66,26 @@ int reply_push(struct reply *r, const char *text, size_t length) {
         return 0;
 }
 
-int reply_init(struct reply *r, const struct reply_setup *setup) {
-        *r = (struct reply){ .setup = setup, .state = STATE_START };
-        if (!reply_splits(setup))
+int chat_parser_init(struct chat_parser *r, const struct chat_parser_setup *setup) {
+        *r = (struct chat_parser){ .setup = setup, .state = STATE_START };
+        if (!chat_parser_splits(setup))
                 r->state = STATE_PLAIN;
         else if (setup->reasoning == REASONING_OPEN && setup->format->reasoning)
                 r->state = STATE_REASONING;
-        return setup->begun ? reply_push(r, setup->begun, strlen(setup->begun)) : 0;
+        return setup->begun ? chat_parser_push(r, setup->begun, strlen(setup->begun)) : 0;
 }
 
-void reply_end(struct reply *r) {
+void chat_parser_end(struct chat_parser *r) {
         r->ended = true;
 }
 
 /* ---- looking at what is left ---- */
 
-static const char *rest(const struct reply *r) {
+static const char *rest(const struct chat_parser *r) {
         return r->text + r->from;
 }
 
-static size_t left(const struct reply *r) {
+static size_t left(const struct chat_parser *r) {
         return r->used - r->from;
 }
 
@@ -93,38 +93,38 @@ static bool is_space(char c) {
         return c == ' ' || c == '\n' || c == '\r' || c == '\t';
 }
 
-static void skip_space(struct reply *r) {
+static void skip_space(struct chat_parser *r) {
         while (left(r) && is_space(*rest(r)))
                 r->from++;
 }
 
-static bool begins(const struct reply *r, size_t at, const char *mark) {
+static bool begins(const struct chat_parser *r, size_t at, const char *mark) {
         size_t length = strlen(mark);
         return at + length <= left(r) && !memcmp(rest(r) + at, mark, length);
 }
 
 /* The text from AT on may still become MARK when more comes. */
-static bool may_become(const struct reply *r, size_t at, const char *mark) {
+static bool may_become(const struct chat_parser *r, size_t at, const char *mark) {
         size_t have = left(r) - at;
         return !r->ended && have < strlen(mark) && !memcmp(rest(r) + at, mark, have);
 }
 
-static enum outcome go(struct reply *r, enum state state) {
+static enum outcome go(struct chat_parser *r, enum state state) {
         r->state = (int) state;
         r->seen = 0;
         return GOES_ON;
 }
 
-static enum outcome give(struct reply *r, enum reply_kind kind, size_t length, struct reply_part *ret) {
+static enum outcome give(struct chat_parser *r, enum chunk_kind kind, size_t length, struct chat_chunk *ret) {
         if (length == 0)
                 return WAITS;
-        *ret = (struct reply_part){ .kind = kind, .text = rest(r), .length = length };
+        *ret = (struct chat_chunk){ .kind = kind, .text = rest(r), .length = length };
         r->handed = length;
         return GIVES;
 }
 
 /* How many bytes may go out before MARK (or what may become it) and the white space before that. *ret_found: it stands there. */
-static size_t free_before(const struct reply *r, const char *mark, bool *ret_found, size_t *ret_at) {
+static size_t free_before(const struct chat_parser *r, const char *mark, bool *ret_found, size_t *ret_at) {
         size_t at = 0;
         *ret_found = false;
         for (; at < left(r); at++) {
@@ -143,20 +143,20 @@ static size_t free_before(const struct reply *r, const char *mark, bool *ret_fou
 
 /* ---- states outside of calls ---- */
 
-static const struct reasoning_format *reasoning(const struct reply *r) {
+static const struct reasoning_format *reasoning(const struct chat_parser *r) {
         return r->setup->format->reasoning;
 }
 
 /* The format of calls, where they are looked for. */
-static const struct call_format *calls(const struct reply *r) {
+static const struct call_format *calls(const struct chat_parser *r) {
         return r->setup->calls ? r->setup->format->calls : NULL;
 }
 
-static bool begins_bare_call(const struct reply *r, size_t at) {
+static bool begins_bare_call(const struct chat_parser *r, size_t at) {
         return calls(r) && calls(r)->bare && begins(r, at, "{");
 }
 
-static enum outcome start(struct reply *r, struct reply_part *ret) {
+static enum outcome start(struct chat_parser *r, struct chat_chunk *ret) {
         size_t at = 0;
         (void) ret;
         while (at < left(r) && is_space(rest(r)[at]))
@@ -176,7 +176,7 @@ static enum outcome start(struct reply *r, struct reply_part *ret) {
         return go(r, STATE_CONTENT);
 }
 
-static enum outcome reason(struct reply *r, struct reply_part *ret) {
+static enum outcome reason(struct chat_parser *r, struct chat_chunk *ret) {
         bool found;
         size_t at;
         if (r->seen == 0) { /* the line end behind the mark is not part of it */
@@ -185,14 +185,14 @@ static enum outcome reason(struct reply *r, struct reply_part *ret) {
         }
         size_t end = free_before(r, reasoning(r)->close, &found, &at);
         if (end)
-                return give(r, REPLY_REASONING, end, ret);
+                return give(r, CHUNK_REASONING, end, ret);
         if (!found)
                 return WAITS;
         r->from += at + strlen(reasoning(r)->close);
         return go(r, STATE_AFTER);
 }
 
-static enum outcome after(struct reply *r, struct reply_part *ret) {
+static enum outcome after(struct chat_parser *r, struct chat_chunk *ret) {
         (void) ret;
         skip_space(r);
         if (left(r) == 0)
@@ -200,25 +200,25 @@ static enum outcome after(struct reply *r, struct reply_part *ret) {
         return go(r, begins_bare_call(r, 0) ? STATE_CALL : STATE_CONTENT);
 }
 
-static enum outcome content(struct reply *r, struct reply_part *ret) {
+static enum outcome content(struct chat_parser *r, struct chat_chunk *ret) {
         bool found;
         size_t at;
         if (!calls(r))
-                return give(r, REPLY_CONTENT, left(r), ret);
+                return give(r, CHUNK_CONTENT, left(r), ret);
         size_t end = free_before(r, calls(r)->open, &found, &at);
         if (end)
-                return give(r, REPLY_CONTENT, end, ret);
+                return give(r, CHUNK_CONTENT, end, ret);
         return found ? go(r, STATE_CALL) : WAITS;
 }
 
-static enum outcome plain(struct reply *r, struct reply_part *ret) {
-        return give(r, REPLY_CONTENT, left(r), ret);
+static enum outcome plain(struct chat_parser *r, struct chat_chunk *ret) {
+        return give(r, CHUNK_CONTENT, left(r), ret);
 }
 
 /* ---- calls ---- */
 
 /* 9 letters and digits: what the strictest template takes. */
-static void make_id(struct reply *r) {
+static void make_id(struct chat_parser *r) {
         static const char letters[] = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
         struct random random = random_seeded(r->setup->seed + HASH_SPREAD * (r->calls_count + 1));
         for (size_t i = 0; i < 9; i++)
@@ -226,7 +226,7 @@ static void make_id(struct reply *r) {
         r->id[9] = '\0';
 }
 
-static bool is_offered(const struct reply *r) {
+static bool is_offered(const struct chat_parser *r) {
         for (const char *name = r->setup->tools; name && *name; name += strlen(name) + 1)
                 if (!strcmp(name, r->name))
                         return true;
@@ -234,19 +234,19 @@ static bool is_offered(const struct reply *r) {
 }
 
 /* The name is known; its arguments begin AT. */
-static enum outcome begin_call(struct reply *r, size_t at, struct reply_part *ret) {
+static enum outcome begin_call(struct chat_parser *r, size_t at, struct chat_chunk *ret) {
         make_id(r);
         r->from += at;
         r->nesting = 0;
         r->in_text = r->escaped = false;
-        *ret = (struct reply_part){ .kind = REPLY_CALL, .text = "", .index = r->calls_count, .id = r->id, .name = r->name };
+        *ret = (struct chat_chunk){ .kind = CHUNK_CALL, .text = "", .index = r->calls_count, .id = r->id, .name = r->name };
         r->calls_count++;
         (void) go(r, STATE_ARGUMENTS);
         return GIVES;
 }
 
 /* "name[ARGS]{...}", with "[CALL_ID]..." between, or "name{...}". */
-static enum outcome named_call(struct reply *r, size_t at, struct reply_part *ret) {
+static enum outcome named_call(struct chat_parser *r, size_t at, struct chat_chunk *ret) {
         size_t end = at;
         while (end < left(r) && (isalnum((unsigned char) rest(r)[end]) || strchr("_-.", rest(r)[end])))
                 end++;
@@ -266,7 +266,7 @@ static enum outcome named_call(struct reply *r, size_t at, struct reply_part *re
 }
 
 /* At a mark (white space before it is left out when it is a call), at the object of a bare call, or between two calls. */
-static enum outcome call(struct reply *r, struct reply_part *ret) {
+static enum outcome call(struct chat_parser *r, struct chat_chunk *ret) {
         const char *open = calls(r)->open;
         size_t at = 0;
         while (at < left(r) && is_space(rest(r)[at]))
@@ -279,11 +279,11 @@ static enum outcome call(struct reply *r, struct reply_part *ret) {
                 return r->ended ? go(r, STATE_PLAIN) : WAITS;
         if (rest(r)[at] != '{')
                 return listed ? go(r, STATE_PLAIN) : named_call(r, at, ret);
-        struct reply_header header;
-        switch (reply_json_header(rest(r) + at, left(r) - at, &header)) {
-        case REPLY_JSON_UNFINISHED: return r->ended ? go(r, STATE_PLAIN) : WAITS;
-        case REPLY_JSON_OTHER: return go(r, STATE_PLAIN);
-        case REPLY_JSON_CALL: break;
+        struct tool_call_header header;
+        switch (tool_call_json_header(rest(r) + at, left(r) - at, &header)) {
+        case TOOL_CALL_JSON_UNFINISHED: return r->ended ? go(r, STATE_PLAIN) : WAITS;
+        case TOOL_CALL_JSON_OTHER: return go(r, STATE_PLAIN);
+        case TOOL_CALL_JSON_CALL: break;
         }
         memcpy(r->name, header.name, sizeof(header.name));
         if (!marked && calls(r)->bare && r->calls_count == 0 && !is_offered(r))
@@ -293,7 +293,7 @@ static enum outcome call(struct reply *r, struct reply_part *ret) {
 }
 
 /* How far the value at the front goes that began before; *ret_over: its end is among it. */
-static size_t follow_value(struct reply *r, bool *ret_over) {
+static size_t follow_value(struct chat_parser *r, bool *ret_over) {
         size_t i = 0;
         *ret_over = false;
         for (; i < left(r) && !*ret_over; i++) {
@@ -316,23 +316,23 @@ static size_t follow_value(struct reply *r, bool *ret_over) {
 }
 
 /* Arguments that are a text, in which JSON is written: it goes out when it is whole. */
-static enum outcome quoted_arguments(struct reply *r, struct reply_part *ret) {
-        size_t length = reply_json_text_end(rest(r), left(r));
+static enum outcome quoted_arguments(struct chat_parser *r, struct chat_chunk *ret) {
+        size_t length = tool_call_json_text_end(rest(r), left(r));
         if (length == 0)
                 return r->ended ? go(r, STATE_PLAIN) : WAITS;
         free(r->decoded);
-        r->decoded = reply_json_decode(rest(r), length);
+        r->decoded = tool_call_json_decode(rest(r), length);
         r->from += length;
         (void) go(r, STATE_CALL_END);
         if (!r->decoded)
                 return GOES_ON;
-        *ret = (struct reply_part){
-                .kind = REPLY_CALL, .text = r->decoded, .length = strlen(r->decoded), .index = r->calls_count - 1
+        *ret = (struct chat_chunk){
+                .kind = CHUNK_CALL, .text = r->decoded, .length = strlen(r->decoded), .index = r->calls_count - 1
         };
         return *r->decoded ? GIVES : GOES_ON;
 }
 
-static enum outcome arguments(struct reply *r, struct reply_part *ret) {
+static enum outcome arguments(struct chat_parser *r, struct chat_chunk *ret) {
         if (r->seen == 0)
                 skip_space(r);
         if (left(r) == 0)
@@ -340,14 +340,14 @@ static enum outcome arguments(struct reply *r, struct reply_part *ret) {
         if (r->seen == 0 && *rest(r) == '"')
                 return quoted_arguments(r, ret);
         if (r->seen == 0 && *rest(r) != '{' && *rest(r) != '[') { /* null: no arguments */
-                *ret = (struct reply_part){ .kind = REPLY_CALL, .text = "{}", .length = 2, .index = r->calls_count - 1 };
+                *ret = (struct chat_chunk){ .kind = CHUNK_CALL, .text = "{}", .length = 2, .index = r->calls_count - 1 };
                 (void) go(r, STATE_CALL_END);
                 return GIVES;
         }
         bool over;
         size_t length = follow_value(r, &over);
         r->seen = 1;
-        *ret = (struct reply_part){ .kind = REPLY_CALL, .text = rest(r), .length = length, .index = r->calls_count - 1 };
+        *ret = (struct chat_chunk){ .kind = CHUNK_CALL, .text = rest(r), .length = length, .index = r->calls_count - 1 };
         r->handed = length;
         if (over)
                 (void) go(r, r->list ? STATE_CALL_AFTER : STATE_CALL_END);
@@ -355,7 +355,7 @@ static enum outcome arguments(struct reply *r, struct reply_part *ret) {
 }
 
 /* To the end of the call's object: what else stands in it says nothing. */
-static enum outcome end_call(struct reply *r, struct reply_part *ret) {
+static enum outcome end_call(struct chat_parser *r, struct chat_chunk *ret) {
         (void) ret;
         if (r->seen == 0)
                 r->nesting = 1;
@@ -366,7 +366,7 @@ static enum outcome end_call(struct reply *r, struct reply_part *ret) {
 }
 
 /* Another call, or the end of them. */
-static enum outcome after_call(struct reply *r, struct reply_part *ret) {
+static enum outcome after_call(struct chat_parser *r, struct chat_chunk *ret) {
         const struct call_format *f = calls(r);
         (void) ret;
         while (left(r) && (is_space(*rest(r)) || *rest(r) == ']' || *rest(r) == ';'))
@@ -384,8 +384,8 @@ static enum outcome after_call(struct reply *r, struct reply_part *ret) {
         return go(r, *rest(r) == '{' ? STATE_CALL : STATE_AFTER);
 }
 
-bool reply_next(struct reply *r, struct reply_part *ret) {
-        static enum outcome (*const states[])(struct reply *, struct reply_part *) = {
+bool chat_parser_next(struct chat_parser *r, struct chat_chunk *ret) {
+        static enum outcome (*const states[])(struct chat_parser *, struct chat_chunk *) = {
                 [STATE_START] = start,       [STATE_REASONING] = reason,
                 [STATE_AFTER] = after,       [STATE_CONTENT] = content,
                 [STATE_CALL] = call,         [STATE_ARGUMENTS] = arguments,

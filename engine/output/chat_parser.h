@@ -15,10 +15,10 @@
 #include "engine/bounds.h"
 #include "engine/chat/format.h"
 
-enum reply_kind { REPLY_CONTENT, REPLY_REASONING, REPLY_CALL };
+enum chunk_kind { CHUNK_CONTENT, CHUNK_REASONING, CHUNK_CALL };
 
-struct reply_part {
-        enum reply_kind kind;
+struct chat_chunk {
+        enum chunk_kind kind;
         const char *text; /* not terminated; of a call: a piece of its arguments, which are JSON. Good until the next call */
         size_t length;
         uint32_t index; /* of the call, from 0 */
@@ -27,18 +27,18 @@ struct reply_part {
 };
 
 /* What an answer may hold, set up by its request. */
-struct reply_setup {
-        const struct reply_format *format; /* NULL: all of it is content */
-        bool calls;                        /* tools were offered */
-        enum reasoning reasoning;          /* before the rest of it */
-        uint64_t seed;                     /* of the ids of calls */
-        char *begun;                       /* what the prompt has begun of the answer: of a call that must be; or NULL */
-        char *tools;                       /* the names of the offered tools, each terminated, an empty one last; or NULL */
+struct chat_parser_setup {
+        const struct chat_format *format; /* NULL: all of it is content */
+        bool calls;                       /* tools were offered */
+        enum reasoning reasoning;         /* before the rest of it */
+        uint64_t seed;                    /* of the ids of calls */
+        char *begun;                      /* what the prompt has begun of the answer: of a call that must be; or NULL */
+        char *tools;                      /* the names of the offered tools, each terminated, an empty one last; or NULL */
 };
-void reply_setup_done(struct reply_setup *s);
+void chat_parser_setup_done(struct chat_parser_setup *s);
 
-struct reply {
-        const struct reply_setup *setup;
+struct chat_parser {
+        const struct chat_parser_setup *setup;
         char *text; /* what has come and is not out yet: FROM to USED */
         size_t from, used, capacity;
         size_t handed; /* bytes at FROM that the last part showed */
@@ -53,14 +53,14 @@ struct reply {
         char *decoded; /* arguments that came as a text of JSON */
 };
 
-/* SETUP must outlive it. 0 or -ENOMEM; released with reply_done either way. */
-int reply_init(struct reply *r, const struct reply_setup *setup);
+/* SETUP must outlive it. 0 or -ENOMEM; released with chat_parser_done either way. */
+int chat_parser_init(struct chat_parser *r, const struct chat_parser_setup *setup);
 /* There is something to take apart: otherwise all text is content. */
-bool reply_splits(const struct reply_setup *setup);
-void reply_done(struct reply *r);
-int reply_push(struct reply *r, const char *text, size_t length); /* 0 or -ENOMEM */
-void reply_end(struct reply *r);                                  /* no more text comes */
+bool chat_parser_splits(const struct chat_parser_setup *setup);
+void chat_parser_done(struct chat_parser *r);
+int chat_parser_push(struct chat_parser *r, const char *text, size_t length); /* 0 or -ENOMEM */
+void chat_parser_end(struct chat_parser *r);                                  /* no more text comes */
 /* The next part; false: there is none for now. */
-bool reply_next(struct reply *r, struct reply_part *ret);
+bool chat_parser_next(struct chat_parser *r, struct chat_chunk *ret);
 
 #endif

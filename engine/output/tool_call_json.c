@@ -17,7 +17,7 @@ struct reader {
         bool wrong; /* no JSON; otherwise what stops before its end is unfinished */
 };
 
-size_t reply_json_text_end(const char *text, size_t length) {
+size_t tool_call_json_text_end(const char *text, size_t length) {
         for (size_t i = 1; i < length; i++) {
                 if (text[i] == '\\')
                         i++;
@@ -27,7 +27,7 @@ size_t reply_json_text_end(const char *text, size_t length) {
         return 0;
 }
 
-char *reply_json_decode(const char *text, size_t length) {
+char *tool_call_json_decode(const char *text, size_t length) {
         cJSON *json = cJSON_ParseWithLength(text, length);
         char *decoded = cJSON_IsString(json) ? strdup(json->valuestring) : NULL;
         cJSON_Delete(json);
@@ -57,7 +57,7 @@ static bool take_text(struct reader *r, const char **ret, size_t *ret_length) {
         skip_space(r);
         if (r->at < r->length && r->text[r->at] != '"')
                 r->wrong = true;
-        size_t length = r->at < r->length && !r->wrong ? reply_json_text_end(r->text + r->at, r->length - r->at) : 0;
+        size_t length = r->at < r->length && !r->wrong ? tool_call_json_text_end(r->text + r->at, r->length - r->at) : 0;
         *ret = r->text + r->at;
         *ret_length = length;
         r->at += length;
@@ -71,7 +71,7 @@ static bool skip_value(struct reader *r) {
         for (; r->at < r->length; r->at++) {
                 char c = r->text[r->at];
                 if (c == '"') {
-                        size_t length = reply_json_text_end(r->text + r->at, r->length - r->at);
+                        size_t length = tool_call_json_text_end(r->text + r->at, r->length - r->at);
                         if (!length)
                                 return false;
                         r->at += length - 1;
@@ -97,12 +97,12 @@ static bool is(const char *quoted, size_t length, const char *word) {
         return length == strlen(word) + 2 && !memcmp(quoted + 1, word, length - 2);
 }
 
-static bool take_name(struct reader *r, struct reply_header *header) {
+static bool take_name(struct reader *r, struct tool_call_header *header) {
         const char *quoted;
         size_t length;
         if (!take_text(r, &quoted, &length))
                 return false;
-        char *name = reply_json_decode(quoted, length);
+        char *name = tool_call_json_decode(quoted, length);
         if (!name || !*name || strlen(name) > REQUEST_TOOL_NAME_BYTES_MAX)
                 r->wrong = true;
         else
@@ -112,7 +112,7 @@ static bool take_name(struct reader *r, struct reply_header *header) {
 }
 
 /* One member; *found_arguments when it is the arguments, and R stands at their value. False: it is not whole, or no JSON. */
-static bool take_member(struct reader *r, struct reply_header *header, bool *found_arguments) {
+static bool take_member(struct reader *r, struct tool_call_header *header, bool *found_arguments) {
         const char *key;
         size_t length;
         if (!take_text(r, &key, &length) || !takes(r, ':'))
@@ -131,20 +131,20 @@ static bool take_member(struct reader *r, struct reply_header *header, bool *fou
         return skip_value(r);
 }
 
-enum reply_json reply_json_header(const char *text, size_t length, struct reply_header *ret) {
+enum tool_call_json tool_call_json_header(const char *text, size_t length, struct tool_call_header *ret) {
         struct reader r = { .text = text, .length = length };
         bool arguments = false, more = takes(&r, '{');
-        *ret = (struct reply_header){ .arguments_at = 0 };
+        *ret = (struct tool_call_header){ .arguments_at = 0 };
         while (more && !(arguments && ret->name[0])) {
                 more = take_member(&r, ret, &arguments);
                 if (!more || (arguments && ret->name[0]))
                         break;
                 skip_space(&r);
                 if (r.at < r.length && r.text[r.at] == '}')
-                        return REPLY_JSON_OTHER; /* closed without the two */
+                        return TOOL_CALL_JSON_OTHER; /* closed without the two */
                 more = takes(&r, ',');
         }
         if (r.wrong)
-                return REPLY_JSON_OTHER;
-        return arguments && ret->name[0] ? REPLY_JSON_CALL : REPLY_JSON_UNFINISHED;
+                return TOOL_CALL_JSON_OTHER;
+        return arguments && ret->name[0] ? TOOL_CALL_JSON_CALL : TOOL_CALL_JSON_UNFINISHED;
 }

@@ -6,23 +6,23 @@
 
 #include "engine/bounds.h"
 
-struct reply_header {
+struct tool_call_header {
         char name[REQUEST_TOOL_NAME_BYTES_MAX + 1];
         size_t arguments_at; /* their value begins here */
 };
 
-enum reply_json {
-        REPLY_JSON_UNFINISHED, /* so far it may be one */
-        REPLY_JSON_CALL,
-        REPLY_JSON_OTHER, /* no JSON, or not of a call */
+enum tool_call_json {
+        TOOL_CALL_JSON_UNFINISHED, /* so far it may be one */
+        TOOL_CALL_JSON_CALL,
+        TOOL_CALL_JSON_OTHER, /* no JSON, or not of a call */
 };
 
 /* TEXT begins with the brace of an object with "name" and "arguments" (or "parameters"), in this order or the other. */
-enum reply_json reply_json_header(const char *text, size_t length, struct reply_header *ret);
+enum tool_call_json tool_call_json_header(const char *text, size_t length, struct tool_call_header *ret);
 
 /* The length of the JSON text, quotes included, that TEXT begins with; 0 when it is not whole. */
-size_t reply_json_text_end(const char *text, size_t length);
+size_t tool_call_json_text_end(const char *text, size_t length);
 /* What such a text of LENGTH bytes says; the caller frees it. NULL: it is none, or there is no memory. */
-char *reply_json_decode(const char *text, size_t length);
+char *tool_call_json_decode(const char *text, size_t length);
 
 #endif

@@ -48,11 +48,12 @@ static int check_count(const struct request_rules *rules, const char *param, con
 /* ---- the conversation ---- */
 
 /* What the prompt has begun of a call counts as said. */
-static int note_begun(const struct chat_conversation *conversation, struct reply_setup *reply, struct request_error *reterr) {
+static int note_begun(const struct chat_conversation *conversation, struct chat_parser_setup *parser_setup,
+                      struct request_error *reterr) {
         size_t bytes = 1;
         for (size_t i = 0; i < 3 && conversation->begun[i]; i++)
                 bytes += strlen(conversation->begun[i]);
-        char *end = reply->begun = calloc(1, bytes);
+        char *end = parser_setup->begun = calloc(1, bytes);
         if (!end)
                 return request_no_memory(reterr);
         for (size_t i = 0; i < 3 && conversation->begun[i]; i++)
@@ -61,23 +62,24 @@ static int note_begun(const struct chat_conversation *conversation, struct reply
 }
 
 static int encode(const struct request_rules *rules, const struct chat_conversation *conversation, uint32_t tokens_max,
-                  struct token_list *list, struct reply_setup *reply, struct request_error *reterr) {
+                  struct token_list *list, struct chat_parser_setup *parser_setup, struct request_error *reterr) {
         struct gguf_error why;
-        int r = chat_template_encode(rules->chat, rules->tokenizer, conversation, list, &reply->reasoning, &why);
+        int r = chat_template_encode(rules->chat, rules->tokenizer, conversation, list, &parser_setup->reasoning, &why);
         if (r == -ENOMEM)
                 return request_no_memory(reterr);
         if (r == -EFBIG)
                 return request_refuse_length(reterr, "messages", (size_t) tokens_max + 1, true, rules->n_ctx);
         if (r < 0)
                 return request_refuse(reterr, "messages", "%s", why.text);
-        reply->format = &rules->chat->replies;
-        if (conversation->begun[0] && reply->reasoning == REASONING_OVER && (r = note_begun(conversation, reply, reterr)) < 0)
+        parser_setup->format = &rules->chat->output_format;
+        if (conversation->begun[0] && parser_setup->reasoning == REASONING_OVER &&
+            (r = note_begun(conversation, parser_setup, reterr)) < 0)
                 return r;
         return check_count(rules, "messages", list, tokens_max, reterr);
 }
 
 int prompt_read_chat(const struct request_rules *rules, const cJSON *body, const struct request_tools *tools, uint32_t tokens_max,
-                     struct token_list *list, struct reply_setup *reply, struct request_error *reterr) {
+                     struct token_list *list, struct chat_parser_setup *parser_setup, struct request_error *reterr) {
         const cJSON *messages = json_get(body, "messages"), *variables = json_get(body, "chat_template_kwargs");
         struct chat_conversation conversation = {
                 .messages = messages, .tools = tools->offered, .variables = variables, .add_generation = true
@@ -93,13 +95,13 @@ int prompt_read_chat(const struct request_rules *rules, const cJSON *body, const
         if (r < 0)
                 return r;
         if (tools->must) { /* up to the arguments where it is known which tool, else up to the name */
-                const struct call_format *calls = rules->chat->replies.calls;
+                const struct call_format *calls = rules->chat->output_format.calls;
                 conversation.begun[0] = calls->writes[0];
                 conversation.begun[1] = tools->only;
                 conversation.begun[2] = tools->only ? calls->writes[1] : NULL;
         }
         conversation.bytes_max = (size_t) (tokens_max + 1) * tokenizer_longest(rules->tokenizer);
-        return encode(rules, &conversation, tokens_max, list, reply, reterr);
+        return encode(rules, &conversation, tokens_max, list, parser_setup, reterr);
 }
 
 /* A text that writes out the begin token, which the tokenizer has added too, means one. */

@@ -16,7 +16,7 @@
  * what the prompt has begun of it: a call that must be, unless the answer may reason before it.
  */
 int prompt_read_chat(const struct request_rules *rules, const cJSON *body, const struct request_tools *tools, uint32_t tokens_max,
-                     struct token_list *list, struct reply_setup *reply, struct request_error *reterr);
+                     struct token_list *list, struct chat_parser_setup *parser_setup, struct request_error *reterr);
 /* A string, an array of token ids, or an array of one of these. */
 int prompt_read(const struct request_rules *rules, const cJSON *prompt, uint32_t tokens_max, struct token_list *list,
                 struct request_error *reterr);

@@ -258,11 +258,13 @@ static int read_sampling(struct request_rules *rules, const cJSON *body, struct 
 
 static int read_prompt(const struct request_rules *rules, const cJSON *body, const struct request_tools *tools, struct request *r,
                        struct request_error *reterr) {
-        r->reply.seed = r->sampling.seed ^ r->id << 32; /* the same seed again must not give a conversation two calls of one id */
+        r->parser_setup.seed =
+                r->sampling.seed ^ r->id << 32; /* the same seed again must not give a conversation two calls of one id */
         /* An answer needs room for one token at least. */
         uint32_t tokens_max = rules->n_ctx - (r->max_tokens > 0);
-        int result = r->kind == REQUEST_CHAT ? prompt_read_chat(rules, body, tools, tokens_max, &r->inputs[0], &r->reply, reterr)
-                                             : prompt_read(rules, json_get(body, "prompt"), tokens_max, &r->inputs[0], reterr);
+        int result = r->kind == REQUEST_CHAT
+                             ? prompt_read_chat(rules, body, tools, tokens_max, &r->inputs[0], &r->parser_setup, reterr)
+                             : prompt_read(rules, json_get(body, "prompt"), tokens_max, &r->inputs[0], reterr);
         if (result < 0)
                 return result;
         const char *param = r->kind == REQUEST_CHAT ? "messages" : "prompt";
@@ -288,10 +290,10 @@ static int read_body(struct request_rules *rules, const cJSON *body, struct requ
                 r->top_logprobs = rules->n_vocab;
         /* What takes time comes last; where the grammar begins is for the prompt to say. */
         struct request_tools tools = { .offered = NULL };
-        if ((r->kind == REQUEST_CHAT && (result = request_read_tools(rules, body, &r->reply, &tools, reterr)) < 0) ||
+        if ((r->kind == REQUEST_CHAT && (result = request_read_tools(rules, body, &r->parser_setup, &tools, reterr)) < 0) ||
             (result = read_prompt(rules, body, &tools, r, reterr)) < 0)
                 return result;
-        return request_read_grammar(rules, body, &tools, &r->reply, &r->grammar, reterr);
+        return request_read_grammar(rules, body, &tools, &r->parser_setup, &r->grammar, reterr);
 }
 
 int request_read(struct request_rules *rules, uint64_t id, enum request_kind kind, const cJSON *body, struct request *ret,
@@ -368,7 +370,7 @@ void request_done(struct request *r) {
         free(r->sampling.biases);
         stop_set_done(&r->stops);
         grammar_free(r->grammar);
-        reply_setup_done(&r->reply);
+        chat_parser_setup_done(&r->parser_setup);
         *r = (struct request){ 0 };
 }
 

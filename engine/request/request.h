@@ -67,7 +67,7 @@ struct request {
         bool ignore_end;         /* end tokens are banned and do not end the answer */
         bool logprobs;
         uint32_t top_logprobs;
-        struct reply_setup reply; /* what the answer is taken apart into */
+        struct chat_parser_setup parser_setup; /* what the answer is taken apart into */
 };
 
 /* KIND is REQUEST_CHAT or REQUEST_COMPLETION. 0; -EINVAL, -ENOMEM and *reterr. *RET is written only on success. */

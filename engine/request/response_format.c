@@ -98,17 +98,17 @@ static int refuse(const struct wish *w, int error, const struct grammar_error *w
 }
 
 /* A call as the model writes it, without what the prompt has begun of it. */
-static int read_call(struct grammar_builder *b, const struct wish *w, const struct reply_setup *reply, uint32_t *ret_root,
-                     struct request_error *reterr) {
+static int read_call(struct grammar_builder *b, const struct wish *w, const struct chat_parser_setup *parser_setup,
+                     uint32_t *ret_root, struct request_error *reterr) {
         struct schema_call list[REQUEST_TOOLS_MAX];
-        const char *const *writes = reply->format->calls->writes, *only = w->call->only;
+        const char *const *writes = parser_setup->format->calls->writes, *only = w->call->only;
         struct schema_calls calls = { writes[0], writes[1], writes[2], list, list_calls(w->call, list) };
         struct grammar_error why;
         char shown[64];
         uint32_t wrong;
-        if (reply->begun)
+        if (parser_setup->begun)
                 calls.before = "";
-        if (reply->begun && only)
+        if (parser_setup->begun && only)
                 list[0].name = calls.between = "";
         int r = schema_read_calls(b, &calls, ret_root, &wrong, &why);
         if (r != -EINVAL || wrong == calls.count)
@@ -121,11 +121,11 @@ static int read_call(struct grammar_builder *b, const struct wish *w, const stru
 /* ---- the whole ---- */
 
 /* The rules of the answer proper. */
-static int read_rules(struct grammar_builder *b, const struct wish *w, const struct reply_setup *reply, uint32_t *ret_root,
-                      struct request_error *reterr) {
+static int read_rules(struct grammar_builder *b, const struct wish *w, const struct chat_parser_setup *parser_setup,
+                      uint32_t *ret_root, struct request_error *reterr) {
         struct grammar_error why;
         if (w->call)
-                return read_call(b, w, reply, ret_root, reterr);
+                return read_call(b, w, parser_setup, ret_root, reterr);
         int r = w->grammar      ? gbnf_read_whole(b, w->grammar->valuestring, strlen(w->grammar->valuestring), ret_root, &why)
                 : w->any_object ? schema_read_any_object(b, ret_root, &why)
                                 : schema_read(b, w->schema, ret_root, &why);
@@ -133,13 +133,13 @@ static int read_rules(struct grammar_builder *b, const struct wish *w, const str
 }
 
 /* A rule for the same behind reasoning. */
-static uint32_t behind_reasoning(struct grammar_builder *b, uint32_t root, const struct reply_setup *reply) {
+static uint32_t behind_reasoning(struct grammar_builder *b, uint32_t root, const struct chat_parser_setup *parser_setup) {
         uint32_t rule = grammar_builder_rule(b, "answer", 6), thought = grammar_builder_sequence(b),
                  e = grammar_builder_sequence(b);
-        bool may = reply->reasoning == REASONING_MAY;
+        bool may = parser_setup->reasoning == REASONING_MAY;
         if (may)
-                grammar_builder_add(b, thought, grammar_builder_literal(b, reply->format->reasoning->open));
-        grammar_builder_add(b, thought, grammar_builder_until(b, reply->format->reasoning->close));
+                grammar_builder_add(b, thought, grammar_builder_literal(b, parser_setup->format->reasoning->open));
+        grammar_builder_add(b, thought, grammar_builder_until(b, parser_setup->format->reasoning->close));
         grammar_builder_add(b, thought, grammar_builder_repeat(b, grammar_builder_literal(b, "\n"), 0, LINES_BEHIND_REASONING));
         grammar_builder_add(b, e, may ? grammar_builder_optional(b, thought) : thought);
         grammar_builder_add(b, e, grammar_builder_call(b, root));
@@ -147,13 +147,14 @@ static uint32_t behind_reasoning(struct grammar_builder *b, uint32_t root, const
         return rule;
 }
 
-static int compile(const struct wish *w, const struct reply_setup *reply, struct grammar **ret, struct request_error *reterr) {
+static int compile(const struct wish *w, const struct chat_parser_setup *parser_setup, struct grammar **ret,
+                   struct request_error *reterr) {
         struct grammar_builder b = { 0 };
         struct grammar_error why;
         uint32_t root;
-        int r = read_rules(&b, w, reply, &root, reterr);
-        if (r == 0 && reply->reasoning != REASONING_OVER)
-                root = behind_reasoning(&b, root, reply);
+        int r = read_rules(&b, w, parser_setup, &root, reterr);
+        if (r == 0 && parser_setup->reasoning != REASONING_OVER)
+                root = behind_reasoning(&b, root, parser_setup);
         if (r == 0 && (r = grammar_builder_compile(&b, root, ret, &why)) < 0)
                 (void) refuse(w, r, &why, reterr);
         grammar_builder_done(&b);
@@ -161,12 +162,12 @@ static int compile(const struct wish *w, const struct reply_setup *reply, struct
 }
 
 int request_read_grammar(struct request_rules *rules, const cJSON *body, const struct request_tools *tools,
-                         const struct reply_setup *reply, struct grammar **ret, struct request_error *reterr) {
+                         const struct chat_parser_setup *parser_setup, struct grammar **ret, struct request_error *reterr) {
         struct wish w = { 0 };
         int r = read_wish(body, tools, &w, reterr);
         if (r < 0 || !is_asked(&w))
                 return r;
         if (!rules->trie && token_trie_new(rules->tokenizer, rules->n_vocab, &rules->trie) < 0)
                 return request_no_memory(reterr);
-        return compile(&w, reply, ret, reterr);
+        return compile(&w, parser_setup, ret, reterr);
 }

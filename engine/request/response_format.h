@@ -16,6 +16,6 @@
  * grammar that cannot be held to is refused, with the keyword and its place, or with the line.
  */
 int request_read_grammar(struct request_rules *rules, const cJSON *body, const struct request_tools *tools,
-                         const struct reply_setup *reply, struct grammar **ret, struct request_error *reterr);
+                         const struct chat_parser_setup *parser_setup, struct grammar **ret, struct request_error *reterr);
 
 #endif

@@ -82,7 +82,7 @@ static bool is_called(const cJSON *tool, const char *only) {
 
 /* Whether this model can be made to call each of those it may choose from. */
 static int check_call(const struct request_rules *rules, const struct request_tools *tools, struct request_error *reterr) {
-        const struct call_format *calls = rules->chat->replies.calls;
+        const struct call_format *calls = rules->chat->output_format.calls;
         bool found = false;
         const cJSON *tool;
         if (!calls)
@@ -107,8 +107,8 @@ static int check_call(const struct request_rules *rules, const struct request_to
         return 0;
 }
 
-int request_read_tools(const struct request_rules *rules, const cJSON *body, struct reply_setup *reply, struct request_tools *ret,
-                       struct request_error *reterr) {
+int request_read_tools(const struct request_rules *rules, const cJSON *body, struct chat_parser_setup *parser_setup,
+                       struct request_tools *ret, struct request_error *reterr) {
         const cJSON *tools = json_get(body, "tools");
         struct choice choice;
         *ret = (struct request_tools){ .offered = NULL };
@@ -119,14 +119,14 @@ int request_read_tools(const struct request_rules *rules, const cJSON *body, str
                 return request_refuse(reterr, "tool_choice", "tool_choice wants a call, and there are no tools.");
         if (r < 0 || !tools || !tools->child || choice.none)
                 return r;
-        r = read_names(tools, &reply->tools, reterr);
+        r = read_names(tools, &parser_setup->tools, reterr);
         if (r < 0)
                 return r;
         if (!rules->chat->takes_tools)
                 return request_refuse(
                         reterr, "tools",
                         "The chat template of this model has no place for tools: leave them out or choose another model.");
-        reply->calls = true;
+        parser_setup->calls = true;
         *ret = (struct request_tools){ .offered = tools, .must = choice.must };
         if (choice.must)
                 ret->only = choice.tool ? choice.tool : tools->child->next ? NULL : request_tool_name(tools->child);

@@ -18,7 +18,7 @@ const cJSON *request_tool_arguments(const cJSON *tool);
 const char *request_tool_name(const cJSON *tool);
 
 /* 0; -EINVAL or -ENOMEM and *reterr. REPLY, the caller's to release either way, is told which calls there may be. */
-int request_read_tools(const struct request_rules *rules, const cJSON *body, struct reply_setup *reply, struct request_tools *ret,
-                       struct request_error *reterr);
+int request_read_tools(const struct request_rules *rules, const cJSON *body, struct chat_parser_setup *parser_setup,
+                       struct request_tools *ret, struct request_error *reterr);
 
 #endif

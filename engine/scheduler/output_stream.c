@@ -14,14 +14,14 @@ struct token_made {
 };
 
 int output_stream_init(struct output_stream *a, const struct tokenizer *tokenizer, const struct stop_set *stops,
-                       const struct reply_setup *setup, bool chat) {
+                       const struct chat_parser_setup *setup, bool chat) {
         *a = (struct output_stream){ .tokenizer = tokenizer, .stops = stops, .setup = setup, .first = chat && !setup->begun };
-        return reply_init(&a->reply, setup);
+        return chat_parser_init(&a->parser, setup);
 }
 
 void output_stream_done(struct output_stream *a) {
         stop_stream_done(&a->stream);
-        reply_done(&a->reply);
+        chat_parser_done(&a->parser);
         free(a->made);
         free(a->ready);
         *a = (struct output_stream){ 0 };
@@ -80,7 +80,7 @@ int output_stream_add(struct output_stream *a, int32_t id, const struct token_lo
                 return -ENOMEM;
         a->tokens_new++;
         char usual[PIECE_BYTES_USUAL], *large = NULL, *piece = usual;
-        bool shown = a->setup->format && reply_format_shows(a->setup->format, a->setup->calls, id);
+        bool shown = a->setup->format && chat_format_shows(a->setup->format, a->setup->calls, id);
         size_t count = tokenizer_piece(a->tokenizer, id, shown, a->first, usual, sizeof(usual));
         if (count > sizeof(usual)) {
                 if (!(piece = large = malloc(count)))
@@ -138,7 +138,7 @@ static bool take_plain(struct output_stream *a, struct output_chunk *ret) {
                 memmove(a->made, a->made + logprobs, (a->made_count - logprobs) * sizeof(*a->made));
         a->made_count -= logprobs;
         *ret = (struct output_chunk){
-                .part = { .kind = REPLY_CONTENT, .text = a->stream.text, .length = length },
+                .parsed = { .kind = CHUNK_CONTENT, .text = a->stream.text, .length = length },
                 .tokens = a->tokens_new,
                 .logprobs = a->ready,
                 .logprobs_count = logprobs,
@@ -150,35 +150,35 @@ static bool take_plain(struct output_stream *a, struct output_chunk *ret) {
 }
 
 bool output_stream_calls(const struct output_stream *a) {
-        return a->reply.calls_count > 0;
+        return a->parser.calls_count > 0;
 }
 
 /* The next part with what is due to it; log-probabilities whose text gives no part yet come with an empty one. */
 static bool take_part(struct output_stream *a, struct output_chunk *ret) {
-        struct reply_part part = { .kind = REPLY_CONTENT, .text = "" };
-        if (!reply_next(&a->reply, &part) && a->plain.logprobs_count == 0)
+        struct chat_chunk parsed = { .kind = CHUNK_CONTENT, .text = "" };
+        if (!chat_parser_next(&a->parser, &parsed) && a->plain.logprobs_count == 0)
                 return false;
         *ret = a->plain;
-        ret->part = part;
+        ret->parsed = parsed;
         a->plain = (struct output_chunk){ .tokens = 0 };
         return true;
 }
 
 int output_stream_take(struct output_stream *a, struct output_chunk *ret) {
         struct output_chunk plain;
-        if (!a->setup || !reply_splits(a->setup)) /* an embedding has no answer at all */
+        if (!a->setup || !chat_parser_splits(a->setup)) /* an embedding has no answer at all */
                 return take_plain(a, ret);
         if (take_part(a, ret))
                 return 1;
-        if (!take_plain(a, &plain) && !(a->ended && !a->reply.ended))
+        if (!take_plain(a, &plain) && !(a->ended && !a->parser.ended))
                 return 0;
         if (a->handed) { /* there was some */
                 plain.tokens += a->plain.tokens;
                 a->plain = plain;
-                if (reply_push(&a->reply, plain.part.text, plain.part.length) < 0)
+                if (chat_parser_push(&a->parser, plain.parsed.text, plain.parsed.length) < 0)
                         return -ENOMEM;
         }
         if (a->ended)
-                reply_end(&a->reply);
+                chat_parser_end(&a->parser);
         return take_part(a, ret);
 }

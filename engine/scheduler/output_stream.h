@@ -34,7 +34,7 @@ struct token_logprob {
 
 /* What can be sent now. Points into the stream: good until the next call. */
 struct output_chunk {
-        struct reply_part part;
+        struct chat_chunk parsed;
         uint32_t tokens; /* made since the last chunk */
         const struct token_logprob *logprobs;
         uint32_t logprobs_count;
@@ -54,9 +54,9 @@ struct output_stream {
         uint32_t made_count, made_capacity;
         bool handed; /* the free text of the stream has been handed out */
         bool ended;
-        const struct reply_setup *setup;
-        struct reply reply;
-        struct output_chunk plain; /* what was put into the reply last: its tokens and log-probabilities go with the next part */
+        const struct chat_parser_setup *setup;
+        struct chat_parser parser;
+        struct output_chunk plain; /* what was put into the parser last: its tokens and log-probabilities go with the next part */
 };
 
 /*
@@ -64,7 +64,7 @@ struct output_stream {
  * output_stream_done afterwards either way.
  */
 int output_stream_init(struct output_stream *a, const struct tokenizer *tokenizer, const struct stop_set *stops,
-                       const struct reply_setup *setup, bool chat);
+                       const struct chat_parser_setup *setup, bool chat);
 void output_stream_done(struct output_stream *a);
 
 /* Adds the text of token ID; LOGPROB may be NULL. 0 or -ENOMEM. Afterwards output_stream_stopped may hold. */

@@ -19,7 +19,7 @@ static int prepare_answer(struct sequence *q, const struct request_rules *rules)
                 return r;
         for (size_t i = 0; i < q->request.inputs[0].count; i++)
                 sampler_note(q->sampler, q->request.inputs[0].ids[i], false);
-        return output_stream_init(&q->output, rules->tokenizer, &q->request.stops, &q->request.reply,
+        return output_stream_init(&q->output, rules->tokenizer, &q->request.stops, &q->request.parser_setup,
                                   q->request.kind == REQUEST_CHAT);
 }
 
@@ -27,17 +27,17 @@ static int prepare_answer(struct sequence *q, const struct request_rules *rules)
 static int begin_constraint(struct sequence *q, const struct request_rules *rules) {
         if (!q->request.grammar || q->constraint)
                 return 0;
-        const struct reply_setup *reply = &q->request.reply;
+        const struct chat_parser_setup *parser_setup = &q->request.parser_setup;
         struct constraint_config config = {
                 .grammar = q->request.grammar,
                 .tokenizer = rules->tokenizer,
                 .trie = rules->trie,
                 .n_vocab = rules->n_vocab,
-                .first = q->request.kind == REQUEST_CHAT && !reply->begun, /* as for the answer */
+                .first = q->request.kind == REQUEST_CHAT && !parser_setup->begun, /* as for the answer */
         };
-        if (reply->reasoning != REASONING_OVER) { /* the form has marks, which the answer shows */
-                config.literal_tokens = reply->format->shown;
-                config.literal_tokens_count = reply_format_shown(reply->format, reply->calls);
+        if (parser_setup->reasoning != REASONING_OVER) { /* the form has marks, which the answer shows */
+                config.literal_tokens = parser_setup->format->shown;
+                config.literal_tokens_count = chat_format_shown(parser_setup->format, parser_setup->calls);
         }
         return constraint_new(&config, &q->constraint);
 }

@@ -133,23 +133,23 @@ static cJSON *logprobs_of(const struct tokenizer *t, const struct output_chunk *
 }
 
 /* What the text is, where it is not the answer's content. */
-static bool add_kind(cJSON *f, const struct reply_part *part) {
-        if (part->kind == REPLY_CONTENT)
+static bool add_kind(cJSON *f, const struct chat_chunk *chunk) {
+        if (chunk->kind == CHUNK_CONTENT)
                 return true;
-        if (part->kind == REPLY_REASONING)
+        if (chunk->kind == CHUNK_REASONING)
                 return add_text(f, "kind", "reasoning");
         cJSON *call = cJSON_CreateObject();
-        bool all = add_number(call, "index", part->index) &&
-                   (!part->id || (add_text(call, "id", part->id) && add_text(call, "name", part->name)));
+        bool all = add_number(call, "index", chunk->index) &&
+                   (!chunk->id || (add_text(call, "id", chunk->id) && add_text(call, "name", chunk->name)));
         return add_item(f, "call", call) && all && add_text(f, "kind", "call");
 }
 
 cJSON *frame_text(uint64_t id, const struct tokenizer *t, const struct output_chunk *chunk) {
-        char *text = strndup(chunk->part.length ? chunk->part.text : "", chunk->part.length);
+        char *text = strndup(chunk->parsed.length ? chunk->parsed.text : "", chunk->parsed.length);
         if (!text)
                 return NULL;
         cJSON *f = frame_about(WIRE_TEXT, id);
-        bool all = add_text(f, "text", text) && add_number(f, "tokens", chunk->tokens) && add_kind(f, &chunk->part) &&
+        bool all = add_text(f, "text", text) && add_number(f, "tokens", chunk->tokens) && add_kind(f, &chunk->parsed) &&
                    (!chunk->logprobs_count || add_item(f, "logprobs", logprobs_of(t, chunk)));
         free(text);
         return all_or_nothing(f, all);

@@ -41,9 +41,9 @@ static void on_start(void *context, uint64_t id, uint32_t prompt_tokens, uint32_
 
 static void on_text(void *context, uint64_t id, const struct output_chunk *chunk) {
         struct text *t = &((struct maker *) context)->texts[id];
-        t->bytes = realloc(t->bytes, t->length + chunk->part.length + 1);
-        memcpy(t->bytes + t->length, chunk->part.text, chunk->part.length);
-        t->length += chunk->part.length;
+        t->bytes = realloc(t->bytes, t->length + chunk->parsed.length + 1);
+        memcpy(t->bytes + t->length, chunk->parsed.text, chunk->parsed.length);
+        t->length += chunk->parsed.length;
         t->bytes[t->length] = '\0';
 }
 

@@ -251,7 +251,7 @@ static void test_reasoning(void **state) {
                 enum reasoning reasoning;
                 struct chat_conversation conversation = { .messages = messages };
                 assert_int_equal(chat_template_init_text(&c, rows[i].template, strlen(rows[i].template), "", ""), 0);
-                c.replies = reply_format_recognise(rows[i].template, strlen(rows[i].template), NULL);
+                c.output_format = chat_format_recognise(rows[i].template, strlen(rows[i].template), NULL);
                 assert_int_equal(chat_template_encode(&c, v.tokenizer, &conversation, &list, &reasoning, &error), 0);
                 if (reasoning != rows[i].reasoning)
                         fail_msg("%s: %d", rows[i].what, (int) reasoning);

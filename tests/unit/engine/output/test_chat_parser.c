@@ -32,58 +32,58 @@ static const char *const templates[] = {
 
 struct said {
         char text[1024];
-        enum reply_kind kind; /* of the last part */
+        enum chunk_kind kind; /* of the last part */
         bool any;
 };
 
 /* R{reasoning} C{content} and, for a call, name(arguments). */
-static void note(struct said *s, const struct reply_part *p) {
+static void note(struct said *s, const struct chat_chunk *p) {
         size_t used = strlen(s->text);
         bool again = s->any && s->kind == p->kind && !p->name;
         if (again)
                 s->text[--used] = '\0';
-        else if (p->kind != REPLY_CALL)
-                used += (size_t) sprintf(s->text + used, "%s", p->kind == REPLY_REASONING ? "R{" : "C{");
+        else if (p->kind != CHUNK_CALL)
+                used += (size_t) sprintf(s->text + used, "%s", p->kind == CHUNK_REASONING ? "R{" : "C{");
         if (p->name) {
                 assert_int_equal(p->length, 0);
                 assert_int_equal(strlen(p->id), 9);
                 used += (size_t) sprintf(s->text + used, "%u:%s(", p->index, p->name);
         }
-        sprintf(s->text + used, "%.*s%s", (int) p->length, p->text, p->kind == REPLY_CALL ? ")" : "}");
+        sprintf(s->text + used, "%.*s%s", (int) p->length, p->text, p->kind == CHUNK_CALL ? ")" : "}");
         s->any = true;
         s->kind = p->kind;
 }
 
-static void take(struct reply *r, struct said *s) {
-        struct reply_part part;
-        while (reply_next(r, &part))
+static void take(struct chat_parser *r, struct said *s) {
+        struct chat_chunk part;
+        while (chat_parser_next(r, &part))
                 note(s, &part);
 }
 
 /* TEXT in pieces: up to FIRST bytes, then STEP by STEP. */
 static void say(enum model model, bool calls, const char *text, size_t first, size_t step, struct said *ret) {
-        struct reply_format format = reply_format_recognise(templates[model], strlen(templates[model]), NULL);
+        struct chat_format format = chat_format_recognise(templates[model], strlen(templates[model]), NULL);
         char tools[] = "get\0set\0";
-        struct reply_setup setup = { .format = &format,
-                                     .calls = calls,
-                                     .reasoning = model == THINKING_OPEN ? REASONING_OPEN : REASONING_OVER,
-                                     .tools = tools };
-        struct reply r;
+        struct chat_parser_setup setup = { .format = &format,
+                                           .calls = calls,
+                                           .reasoning = model == THINKING_OPEN ? REASONING_OPEN : REASONING_OVER,
+                                           .tools = tools };
+        struct chat_parser r;
         size_t length = strlen(text);
         *ret = (struct said){ .any = false };
-        assert_int_equal(reply_init(&r, &setup), 0);
+        assert_int_equal(chat_parser_init(&r, &setup), 0);
         for (size_t at = 0, count = first; at < length; at += count, count = step) {
                 if (count > length - at)
                         count = length - at;
                 char *piece = malloc(count ? count : 1); /* exactly its size */
                 memcpy(piece, text + at, count);
-                assert_int_equal(reply_push(&r, piece, count), 0);
+                assert_int_equal(chat_parser_push(&r, piece, count), 0);
                 free(piece);
                 take(&r, ret);
         }
-        reply_end(&r);
+        chat_parser_end(&r);
         take(&r, ret);
-        reply_done(&r);
+        chat_parser_done(&r);
 }
 
 static void check(const char *what, enum model model, bool calls, const char *text, const char *parts) {
@@ -157,21 +157,21 @@ static void test_parts(void **state) {
 /* Arguments flow: they do not wait for their end. */
 static void test_arguments_flow(void **state) {
         (void) state;
-        struct reply_format format = reply_format_recognise(templates[HERMES], strlen(templates[HERMES]), NULL);
-        struct reply_setup setup = { .format = &format, .calls = true };
+        struct chat_format format = chat_format_recognise(templates[HERMES], strlen(templates[HERMES]), NULL);
+        struct chat_parser_setup setup = { .format = &format, .calls = true };
         static const char begins[] = "<tool_call>{\"name\": \"get\", \"arguments\": {\"a\"";
-        struct reply r;
-        struct reply_part part;
-        assert_int_equal(reply_init(&r, &setup), 0);
-        assert_int_equal(reply_push(&r, begins, strlen(begins)), 0);
-        assert_true(reply_next(&r, &part));
+        struct chat_parser r;
+        struct chat_chunk part;
+        assert_int_equal(chat_parser_init(&r, &setup), 0);
+        assert_int_equal(chat_parser_push(&r, begins, strlen(begins)), 0);
+        assert_true(chat_parser_next(&r, &part));
         assert_string_equal(part.name, "get");
-        assert_true(reply_next(&r, &part));
+        assert_true(chat_parser_next(&r, &part));
         assert_int_equal(part.length, 4);
         assert_memory_equal(part.text, "{\"a\"", 4);
         assert_null(part.id);
-        assert_false(reply_next(&r, &part));
-        reply_done(&r);
+        assert_false(chat_parser_next(&r, &part));
+        chat_parser_done(&r);
 }
 
 /* What the prompt has begun of a call counts as said. */
@@ -188,20 +188,20 @@ static void test_begun(void **state) {
                 { MAGISTRAL, "[TOOL_CALLS]get[ARGS]", "{\"a\": 1}", "0:get({\"a\": 1})" },
         };
         for (size_t i = 0; i < COUNT(rows); i++) {
-                struct reply_format format =
-                        reply_format_recognise(templates[rows[i].model], strlen(templates[rows[i].model]), NULL);
+                struct chat_format format =
+                        chat_format_recognise(templates[rows[i].model], strlen(templates[rows[i].model]), NULL);
                 char begun[100], tools[] = "get\0set\0";
                 strcpy(begun, rows[i].begun);
-                struct reply_setup setup = { .format = &format, .calls = true, .begun = begun, .tools = tools };
+                struct chat_parser_setup setup = { .format = &format, .calls = true, .begun = begun, .tools = tools };
                 struct said said = { .any = false };
-                struct reply r;
-                assert_int_equal(reply_init(&r, &setup), 0);
+                struct chat_parser r;
+                assert_int_equal(chat_parser_init(&r, &setup), 0);
                 take(&r, &said);
-                assert_int_equal(reply_push(&r, rows[i].text, strlen(rows[i].text)), 0);
-                reply_end(&r);
+                assert_int_equal(chat_parser_push(&r, rows[i].text, strlen(rows[i].text)), 0);
+                chat_parser_end(&r);
                 take(&r, &said);
                 assert_string_equal(said.text, rows[i].parts);
-                reply_done(&r);
+                chat_parser_done(&r);
         }
 }
 
@@ -217,7 +217,7 @@ static void test_formats(void **state) {
                 { "functools[]", "functools" },
         };
         for (size_t i = 0; i < COUNT(rows); i++) {
-                struct reply_format f = reply_format_recognise(rows[i].template, strlen(rows[i].template), NULL);
+                struct chat_format f = chat_format_recognise(rows[i].template, strlen(rows[i].template), NULL);
                 if (!rows[i].opens)
                         assert_null(f.calls);
                 else

@@ -223,7 +223,7 @@ static void test_no_tools(void **state) {
         struct request r =
                 accept(REQUEST_CHAT, "{" CHAT ",\"tools\":[{\"function\":{\"name\":\"a\"}}],\"tool_choice\":\"none\"}");
         struct request plain = accept(REQUEST_CHAT, "{" CHAT ",\"tools\":[],\"tool_choice\":\"auto\"}");
-        assert_false(r.reply.calls || plain.reply.calls);
+        assert_false(r.parser_setup.calls || plain.parser_setup.calls);
         assert_int_equal(r.inputs[0].count, plain.inputs[0].count);
         request_done(&r);
         request_done(&plain);
@@ -338,7 +338,8 @@ static void test_damaged_bodies(void **state) {
                 "\"top_logprobs\":3,\"logit_bias\":{\"5\":-100,\"77\":9.5},\"ignore_eos\":false}",
                 "{\"prompt\":[1,2,3],\"logprobs\":2,\"repeat_penalty\":1.1,\"repeat_last_n\":64,\"presence_penalty\":1,\"min_p\":0.1}",
                 "{\"messages\":[{\"role\":\"system\",\"content\":[{\"type\":\"text\",\"text\":\"x\"}]},{\"role\":\"user\",\"content\":\"y\"}]}",
-                "{" CHAT ",\"response_format\":{\"type\":\"json_schema\",\"json_schema\":{\"schema\":{\"type\":\"object\",\"properties\":"
+                "{" CHAT
+                ",\"response_format\":{\"type\":\"json_schema\",\"json_schema\":{\"schema\":{\"type\":\"object\",\"properties\":"
                 "{\"a\":{\"minLength\":2},\"b\":{\"enum\":[1,null]}},\"required\":[\"a\"]}}}}",
         };
         static const char likely[] = "{}[]:,\"0123456789.-+eE truefalsnu\\\xff\x80\xc3";
@@ -403,7 +404,9 @@ static void test_forms(void **state) {
                 { "{" CHAT ",\"response_format\":{\"type\":\"text\"},\"grammar\":\"root ::= \\\"a\\\"\"}", true },
                 { "{" CHAT ",\"response_format\":{\"type\":\"json_object\"}}", true },
                 { "{" CHAT ",\"response_format\":{\"type\":\"json_object\",\"schema\":{\"type\":\"null\"}}}", true },
-                { "{" CHAT ",\"response_format\":{\"type\":\"json_schema\",\"json_schema\":{\"name\":\"n\",\"strict\":true,\"schema\":{}}}}", true },
+                { "{" CHAT
+                  ",\"response_format\":{\"type\":\"json_schema\",\"json_schema\":{\"name\":\"n\",\"strict\":true,\"schema\":{}}}}",
+                  true },
                 { "{" CHAT ",\"json_schema\":{\"type\":\"null\"}}", true },
         };
         for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -480,20 +483,13 @@ static void test_embed_truncates(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_refused),
-                cmocka_unit_test(test_long_stop_is_refused),
-                cmocka_unit_test(test_defaults),
-                cmocka_unit_test(test_no_tools),
-                cmocka_unit_test(test_all_tokens),
-                cmocka_unit_test(test_values),
-                cmocka_unit_test(test_prompts),
-                cmocka_unit_test(test_the_context_is_the_limit),
-                cmocka_unit_test(test_damaged_bodies),
-                cmocka_unit_test(test_a_huge_text_is_refused_unread),
-                cmocka_unit_test(test_forms),
-                cmocka_unit_test(test_embed),
-                cmocka_unit_test(test_embed_options),
-                cmocka_unit_test(test_embed_truncates),
+                cmocka_unit_test(test_refused),        cmocka_unit_test(test_long_stop_is_refused),
+                cmocka_unit_test(test_defaults),       cmocka_unit_test(test_no_tools),
+                cmocka_unit_test(test_all_tokens),     cmocka_unit_test(test_values),
+                cmocka_unit_test(test_prompts),        cmocka_unit_test(test_the_context_is_the_limit),
+                cmocka_unit_test(test_damaged_bodies), cmocka_unit_test(test_a_huge_text_is_refused_unread),
+                cmocka_unit_test(test_forms),          cmocka_unit_test(test_embed),
+                cmocka_unit_test(test_embed_options),  cmocka_unit_test(test_embed_truncates),
         };
         return cmocka_run_group_tests(tests, open_model, close_model);
 }

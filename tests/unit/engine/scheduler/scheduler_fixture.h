@@ -61,10 +61,10 @@ static void on_start(void *context, uint64_t id, uint32_t prompt_tokens, uint32_
 static void on_text(void *context, uint64_t id, const struct output_chunk *chunk) {
         struct told *t = told_of(context, id);
         assert_int_equal(t->starts, 1);
-        assert_true(chunk->part.length > 0 || chunk->logprobs_count > 0);
-        assert_true(t->length + chunk->part.length < sizeof(t->text));
-        memcpy(t->text + t->length, chunk->part.text, chunk->part.length);
-        t->length += chunk->part.length;
+        assert_true(chunk->parsed.length > 0 || chunk->logprobs_count > 0);
+        assert_true(t->length + chunk->parsed.length < sizeof(t->text));
+        memcpy(t->text + t->length, chunk->parsed.text, chunk->parsed.length);
+        t->length += chunk->parsed.length;
         t->tokens += chunk->tokens;
         t->logprobs += chunk->logprobs_count;
         t->pieces++;
