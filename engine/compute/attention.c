@@ -12,7 +12,7 @@
 #include "engine/kernels/elementwise.h"
 
 /* The tile's state while it passes over the blocks. Column t * group + g: token t, query head g of the group. */
-struct columns {
+struct tile_state {
         const struct attention *a;
         uint32_t layer, head_kv, group, count;
         float *queries;
@@ -22,7 +22,7 @@ struct columns {
         float *scores, *mixed, *maxima, *sums;
 };
 
-static void columns_load(struct columns *c, const struct attention_tile *t) {
+static void tile_load(struct tile_state *c, const struct attention_tile *t) {
         const struct hparams *s = c->a->hparams;
         size_t head_bytes = c->group * s->d_head_k * sizeof(float);
         for (uint32_t i = 0; i < t->count; i++) {
@@ -38,7 +38,7 @@ static void columns_load(struct columns *c, const struct attention_tile *t) {
         }
 }
 
-static void prepare_once(struct columns *c) {
+static void prepare_once(struct tile_state *c) {
         const struct kernels *k = c->a->kernels;
         uint32_t d = c->a->hparams->d_head_k;
         float turned[HPARAMS_HEAD_VALUES_MAX];
@@ -56,7 +56,7 @@ struct span {
 };
 
 /* Scores of columns FIRST .. FIRST + COUNT - 1 against these keys of a block. */
-static void score(struct columns *c, struct kv_rows keys, struct span rows, uint32_t first, uint32_t count) {
+static void score(struct tile_state *c, struct kv_rows keys, struct span rows, uint32_t first, uint32_t count) {
         const struct kernels *k = c->a->kernels;
         enum tensor_type type = kv_tensor_type(keys.type);
         uint32_t d = c->a->hparams->d_head_k;
@@ -77,7 +77,7 @@ static void score(struct columns *c, struct kv_rows keys, struct span rows, uint
 }
 
 /* Turns scores into weights relative to the largest score so far, and what was mixed before into the same measure. */
-static void weigh(struct columns *c, uint32_t column, uint32_t rows) {
+static void softmax_block(struct tile_state *c, uint32_t column, uint32_t rows) {
         const struct kernels *k = c->a->kernels;
         float *scores = c->scores + column * (size_t) KV_BLOCK_TOKENS;
         float largest = k->maximum(scores, rows);
@@ -91,8 +91,8 @@ static void weigh(struct columns *c, uint32_t column, uint32_t rows) {
         c->sums[column] += k->exponential_sum(scores, rows, c->maxima[column]);
 }
 
-/* Columns FIRST .. FIRST + COUNT - 1 take in these tokens of a block. */
-static void take_in(struct columns *c, uint32_t block, struct span rows, uint32_t first, uint32_t count) {
+/* Columns FIRST .. FIRST + COUNT - 1 accumulate these tokens of a block. */
+static void accumulate_columns(struct tile_state *c, uint32_t block, struct span rows, uint32_t first, uint32_t count) {
         const struct attention *a = c->a;
         struct kv_rows values = kv_cache_values(a->cache, block, c->layer, c->head_kv);
         score(c, kv_cache_keys(a->cache, block, c->layer, c->head_kv), rows, first, count);
@@ -100,7 +100,7 @@ static void take_in(struct columns *c, uint32_t block, struct span rows, uint32_
                 if (a->hparams->attention_cap > 0)
                         soft_cap(a->kernels, c->scores + (first + i) * (size_t) KV_BLOCK_TOKENS, a->hparams->attention_cap,
                                  rows.count);
-                weigh(c, first + i, rows.count);
+                softmax_block(c, first + i, rows.count);
         }
         a->kernels->kv[values.type].mix(&(struct mixture){
                 .rows = values.rows + rows.from * (size_t) values.row_bytes,
@@ -115,7 +115,7 @@ static void take_in(struct columns *c, uint32_t block, struct span rows, uint32_
         });
 }
 
-static void columns_store(struct columns *c, const struct attention_tile *t) {
+static void tile_store(struct tile_state *c, const struct attention_tile *t) {
         const struct hparams *s = c->a->hparams;
         for (uint32_t i = 0; i < c->count; i++)
                 c->a->kernels->scale(c->mixed + i * (size_t) s->d_head_v, 1.0f / c->sums[i], s->d_head_v);
@@ -127,22 +127,22 @@ static void columns_store(struct columns *c, const struct attention_tile *t) {
         }
 }
 
-/* --- what a token sees --- */
+/* --- the positions a token attends to --- */
 
-struct sight {
+struct visible_range {
         uint32_t from, end; /* positions from .. end - 1 */
 };
 
-static struct sight sight_of(const struct columns *c, const struct attention_tile *t, uint32_t token) {
+static struct visible_range visible_range(const struct tile_state *c, const struct attention_tile *t, uint32_t token) {
         const struct hparams *s = c->a->hparams;
         uint32_t window = hparams_window(s, c->layer), end = t->position + token + 1;
         if (!s->causal)
-                return (struct sight){ 0, t->end };
-        return (struct sight){ window && end > window ? end - window : 0, end };
+                return (struct visible_range){ 0, t->end };
+        return (struct visible_range){ window && end > window ? end - window : 0, end };
 }
 
-/* What is seen of a block that begins at START. */
-static struct span seen_of(struct sight s, uint32_t start) {
+/* Rows of the range within the block that begins at START. */
+static struct span visible_rows(struct visible_range s, uint32_t start) {
         uint32_t from = s.from > start ? s.from - start : 0;
         uint32_t end = s.end < start + KV_BLOCK_TOKENS ? s.end - start : KV_BLOCK_TOKENS;
         return s.end <= start || from >= end ? (struct span){ 0, 0 } : (struct span){ from, end - from };
@@ -153,24 +153,24 @@ static bool is_all(struct span s) {
 }
 
 /* Together where all of the tile's tokens see the whole block, which is so when its first and its last do. */
-static void take_in_block(struct columns *c, const struct attention_tile *t, uint32_t number) {
+static void accumulate_block(struct tile_state *c, const struct attention_tile *t, uint32_t number) {
         uint32_t start = number * KV_BLOCK_TOKENS, block = t->sequence->blocks[number];
-        struct span first = seen_of(sight_of(c, t, 0), start);
-        if (is_all(first) && is_all(seen_of(sight_of(c, t, t->count - 1), start))) {
-                take_in(c, block, first, 0, c->count);
+        struct span first = visible_rows(visible_range(c, t, 0), start);
+        if (is_all(first) && is_all(visible_rows(visible_range(c, t, t->count - 1), start))) {
+                accumulate_columns(c, block, first, 0, c->count);
                 return;
         }
         for (uint32_t i = 0; i < t->count; i++) {
-                struct span rows = seen_of(sight_of(c, t, i), start);
+                struct span rows = visible_rows(visible_range(c, t, i), start);
                 if (rows.count)
-                        take_in(c, block, rows, i * c->group, c->group);
+                        accumulate_columns(c, block, rows, i * c->group, c->group);
         }
 }
 
 void attention_run(const struct attention *a, const struct attention_tile *t, uint32_t layer, uint32_t head_kv,
                    uint8_t *buffers) {
         uint32_t group = a->hparams->n_head / a->hparams->head_kv[layer];
-        struct columns c = {
+        struct tile_state c = {
                 .a = a,
                 .layer = layer,
                 .head_kv = head_kv,
@@ -185,9 +185,9 @@ void attention_run(const struct attention *a, const struct attention_tile *t, ui
                 .sums = (float *) (void *) (buffers + a->layout.sums),
         };
         assert(c.count <= a->layout.columns);
-        columns_load(&c, t);
-        uint32_t end = sight_of(&c, t, t->count - 1).end;
-        for (uint32_t b = sight_of(&c, t, 0).from / KV_BLOCK_TOKENS; b * KV_BLOCK_TOKENS < end; b++)
-                take_in_block(&c, t, b);
-        columns_store(&c, t);
+        tile_load(&c, t);
+        uint32_t end = visible_range(&c, t, t->count - 1).end;
+        for (uint32_t b = visible_range(&c, t, 0).from / KV_BLOCK_TOKENS; b * KV_BLOCK_TOKENS < end; b++)
+                accumulate_block(&c, t, b);
+        tile_store(&c, t);
 }
