@@ -24,7 +24,7 @@ static void share_work(void *context, uint32_t thread, uint32_t width) {
                 s->work(s->f, unit, thread);
 }
 
-void forward_share(struct forward *f, unit_work *work, uint32_t count) {
+void matmul_share(struct forward *f, unit_work *work, uint32_t count) {
         struct share s = { .f = f, .work = work, .count = count };
         if (count > 1)
                 threads_run(f->config.threads, share_work, &s);
@@ -32,9 +32,9 @@ void forward_share(struct forward *f, unit_work *work, uint32_t count) {
                 share_work(&s, 0, 1);
 }
 
-void forward_share_tokens(struct forward *f, unit_work *work, uint32_t count) {
+void matmul_share_tokens(struct forward *f, unit_work *work, uint32_t count) {
         if (count >= TOKENS_WORTH_SHARING) {
-                forward_share(f, work, count);
+                matmul_share(f, work, count);
                 return;
         }
         for (uint32_t i = 0; i < count; i++)
@@ -47,54 +47,54 @@ static enum activation activation_of(const struct forward *f, const struct matri
         return f->kernels->types[weights->type].activation;
 }
 
-void forward_prepare_row(const struct forward *f, uint32_t row) {
+void matmul_prepare_row(const struct forward *f, uint32_t row) {
         if (f->activation == ACTIVATION_F32)
                 return;
         size_t bytes = activation_bytes(f->activation, f->input_n);
         f->kernels->prepare[f->activation](f->input + row * (size_t) f->input_n, f->input_n, f->prepared + row * bytes);
 }
 
-void forward_prepare_unit(struct forward *f, uint32_t row, uint32_t thread) {
+void matmul_prepare_unit(struct forward *f, uint32_t row, uint32_t thread) {
         (void) thread;
-        forward_prepare_row(f, row);
+        matmul_prepare_row(f, row);
 }
 
-void forward_set_input(struct forward *f, const float *x, uint32_t n, uint32_t count, const struct matrix *weights) {
+void matmul_set_input(struct forward *f, const float *x, uint32_t n, uint32_t count, const struct matrix *weights) {
         f->input = x;
         f->input_n = n;
         f->input_count = count;
         f->activation = activation_of(f, weights);
 }
 
-struct meeting forward_meeting(const struct forward *f, struct matrix weights, float *out) {
-        return (struct meeting){ weights, out, 0, f->input_count };
+struct matmul matmul_all_rows(const struct forward *f, struct matrix weights, float *out) {
+        return (struct matmul){ weights, out, 0, f->input_count };
 }
 
 /* Rows of a chunk, a multiple of CHUNK_ROWS_MIN. How a matrix is cut changes no bit of what comes out. */
-static uint32_t chunk_rows(const struct forward *f, const struct meeting *m) {
+static uint32_t chunk_rows(const struct forward *f, const struct matmul *m) {
         if (m->count > COLUMNS_FEW)
                 return CHUNK_ROWS_MIN;
         uint32_t share = m->weights.rows / (threads_width(f->config.threads) * CHUNKS_PER_THREAD);
         return share < CHUNK_ROWS_MIN ? CHUNK_ROWS_MIN : share / CHUNK_ROWS_MIN * CHUNK_ROWS_MIN;
 }
 
-/* The meeting that UNIT belongs to: the last that begins at it or before. */
-static const struct cut_meeting *meeting_of(const struct forward *f, uint32_t unit) {
-        uint32_t low = 0, high = f->meetings_count;
+/* The product that UNIT belongs to: the last that begins at it or before. */
+static const struct matmul_tile *matmul_tile_of(const struct forward *f, uint32_t unit) {
+        uint32_t low = 0, high = f->matmul_tiles_count;
         while (high - low > 1) {
                 uint32_t middle = low + (high - low) / 2;
-                if (f->meetings[middle].first_unit <= unit)
+                if (f->matmul_tiles[middle].first_unit <= unit)
                         low = middle;
                 else
                         high = middle;
         }
-        return &f->meetings[low];
+        return &f->matmul_tiles[low];
 }
 
 static void multiply_unit(struct forward *f, uint32_t unit, uint32_t thread) {
         (void) thread;
-        const struct cut_meeting *m = meeting_of(f, unit);
-        const struct matrix *weights = &m->meeting.weights;
+        const struct matmul_tile *m = matmul_tile_of(f, unit);
+        const struct matrix *weights = &m->matmul.weights;
         uint32_t first = (unit - m->first_unit) * m->chunk_rows, left = weights->rows - first;
         bool floats = f->activation == ACTIVATION_F32;
         size_t column_bytes = floats ? f->input_n * sizeof(float) : activation_bytes(f->activation, f->input_n);
@@ -103,34 +103,34 @@ static void multiply_unit(struct forward *f, uint32_t unit, uint32_t thread) {
                 .rows = matrix_row(weights, first),
                 .row_bytes = weights->row_bytes,
                 .rows_count = left < m->chunk_rows ? left : m->chunk_rows,
-                .columns = columns + m->meeting.first * column_bytes,
+                .columns = columns + m->matmul.first * column_bytes,
                 .column_bytes = column_bytes,
-                .columns_count = m->meeting.count,
+                .columns_count = m->matmul.count,
                 .n = f->input_n,
-                .out = m->meeting.out + m->meeting.first * (size_t) weights->rows + first,
+                .out = m->matmul.out + m->matmul.first * (size_t) weights->rows + first,
                 .out_stride = weights->rows,
         });
 }
 
-void forward_multiply(struct forward *f, const struct meeting meetings[], uint32_t count) {
+void matmul_run(struct forward *f, const struct matmul matmuls[], uint32_t count) {
         uint32_t units = 0;
-        f->meetings_count = 0;
+        f->matmul_tiles_count = 0;
         for (uint32_t i = 0; i < count; i++) {
-                if (activation_of(f, &meetings[i].weights) != f->activation) {
-                        forward_share(f, multiply_unit, units);
-                        f->meetings_count = units = 0;
-                        f->activation = activation_of(f, &meetings[i].weights);
-                        forward_share_tokens(f, forward_prepare_unit, f->input_count);
+                if (activation_of(f, &matmuls[i].weights) != f->activation) {
+                        matmul_share(f, multiply_unit, units);
+                        f->matmul_tiles_count = units = 0;
+                        f->activation = activation_of(f, &matmuls[i].weights);
+                        matmul_share_tokens(f, matmul_prepare_unit, f->input_count);
                 }
-                uint32_t rows = meetings[i].weights.rows, chunk = chunk_rows(f, &meetings[i]);
-                f->meetings[f->meetings_count++] = (struct cut_meeting){ meetings[i], units, chunk };
+                uint32_t rows = matmuls[i].weights.rows, chunk = chunk_rows(f, &matmuls[i]);
+                f->matmul_tiles[f->matmul_tiles_count++] = (struct matmul_tile){ matmuls[i], units, chunk };
                 units += (rows + chunk - 1) / chunk;
         }
-        forward_share(f, multiply_unit, units);
+        matmul_share(f, multiply_unit, units);
 }
 
-void forward_multiply_one(struct forward *f, const float *x, uint32_t n, struct matrix weights, float *out) {
-        forward_set_input(f, x, n, f->rows_count, &weights);
-        forward_share_tokens(f, forward_prepare_unit, f->rows_count);
-        forward_multiply(f, &(struct meeting){ weights, out, 0, f->rows_count }, 1);
+void matmul_run_one(struct forward *f, const float *x, uint32_t n, struct matrix weights, float *out) {
+        matmul_set_input(f, x, n, f->rows_count, &weights);
+        matmul_share_tokens(f, matmul_prepare_unit, f->rows_count);
+        matmul_run(f, &(struct matmul){ weights, out, 0, f->rows_count }, 1);
 }

@@ -71,7 +71,7 @@ static void route_unit(struct forward *f, uint32_t place, uint32_t thread) {
         (void) thread;
         size_t n = f->hparams->n_embd;
         memcpy(f->routed + place * n, f->normed + f->sources[place] * n, n * sizeof(float));
-        forward_prepare_row(f, place);
+        matmul_prepare_row(f, place);
 }
 
 static void activate_unit(struct forward *f, uint32_t place, uint32_t thread) {
@@ -80,11 +80,11 @@ static void activate_unit(struct forward *f, uint32_t place, uint32_t thread) {
 }
 
 /* Each expert's own matrix of WEIGHTS meets the tokens that want it. Appends to MEETINGS. */
-static uint32_t meet(const struct forward *f, struct matrix weights, float *out, struct meeting meetings[], uint32_t count) {
+static uint32_t meet(const struct forward *f, struct matrix weights, float *out, struct matmul matmuls[], uint32_t count) {
         for (uint32_t e = 0; e < f->hparams->n_expert; e++) {
-                uint32_t first = f->experts_at[e], wanted = f->experts_at[e + 1] - first;
-                if (wanted)
-                        meetings[count++] = (struct meeting){ matrix_plane(weights, e), out, first, wanted };
+                uint32_t first = f->experts_at[e], matmuls_wanted = f->experts_at[e + 1] - first;
+                if (matmuls_wanted)
+                        matmuls[count++] = (struct matmul){ matrix_plane(weights, e), out, first, matmuls_wanted };
         }
         return count;
 }
@@ -106,21 +106,21 @@ static void gather_unit(struct forward *f, uint32_t row, uint32_t thread) {
 void forward_experts(struct forward *f) {
         const struct model_layer *w = f->weights;
         uint32_t places = f->rows_count * f->hparams->n_expert_used;
-        struct meeting *meetings = f->wanted;
+        struct matmul *matmuls = f->matmuls_wanted;
 
         forward_begin_block(f, w->ffn_norm, &w->ffn_router);
-        meetings[0] = forward_meeting(f, w->ffn_router, f->scores);
-        forward_multiply(f, meetings, 1);
-        forward_share_tokens(f, choose_unit, f->rows_count);
+        matmuls[0] = matmul_all_rows(f, w->ffn_router, f->scores);
+        matmul_run(f, matmuls, 1);
+        matmul_share_tokens(f, choose_unit, f->rows_count);
         order_choices(f);
 
-        forward_set_input(f, f->routed, f->hparams->n_embd, places, &w->ffn_gate);
-        forward_share_tokens(f, route_unit, places);
-        uint32_t count = meet(f, w->ffn_gate, f->gate, meetings, 0);
-        forward_multiply(f, meetings, meet(f, w->ffn_up, f->up, meetings, count));
+        matmul_set_input(f, f->routed, f->hparams->n_embd, places, &w->ffn_gate);
+        matmul_share_tokens(f, route_unit, places);
+        uint32_t count = meet(f, w->ffn_gate, f->gate, matmuls, 0);
+        matmul_run(f, matmuls, meet(f, w->ffn_up, f->up, matmuls, count));
 
-        forward_set_input(f, f->gate, f->hparams->n_ff_expert, places, &w->ffn_down);
-        forward_share_tokens(f, activate_unit, places);
-        forward_multiply(f, meetings, meet(f, w->ffn_down, f->routed, meetings, 0));
-        forward_share_tokens(f, gather_unit, f->rows_count);
+        matmul_set_input(f, f->gate, f->hparams->n_ff_expert, places, &w->ffn_down);
+        matmul_share_tokens(f, activate_unit, places);
+        matmul_run(f, matmuls, meet(f, w->ffn_down, f->routed, matmuls, 0));
+        matmul_share_tokens(f, gather_unit, f->rows_count);
 }

@@ -35,7 +35,7 @@ struct worker {
 struct threads {
         struct waiter pending; /* workers that have not finished the run; its caller waits for 0 */
         uint32_t width, width_max, started;
-        atomic_bool ending;
+        atomic_bool epilogue;
         thread_work *work;
         void *context;
         struct worker *workers; /* width_max; [0] stands for the caller and has no thread */
@@ -81,7 +81,7 @@ static void *worker_main(void *argument) {
         struct threads *t = self->pool;
         for (uint32_t seen = 0;; seen++) {
                 wait_while(&self->ticket, seen);
-                if (atomic_load(&t->ending))
+                if (atomic_load(&t->epilogue))
                         return NULL;
                 t->work(t->context, self->index, t->width);
                 atomic_fetch_sub(&t->pending.word, 1);
@@ -142,7 +142,7 @@ static void ticket_give(struct worker *w) {
 void threads_free(struct threads *t) {
         if (!t)
                 return;
-        atomic_store(&t->ending, true);
+        atomic_store(&t->epilogue, true);
         for (uint32_t i = 1; i < t->started; i++) {
                 ticket_give(&t->workers[i]);
                 (void) pthread_join(t->workers[i].thread, NULL);

@@ -53,7 +53,7 @@ static void settle(struct forward *f, uint32_t row) {
         uint32_t n = f->hparams->n_embd;
         float epsilon = f->hparams->norm_epsilon;
         float *residual = f->residual + row * (size_t) n, *out = f->normed + row * (size_t) n;
-        const struct ending *e = &f->ending;
+        const struct epilogue *e = &f->epilogue;
         add_bias(out, e->bias, n);
         if (e->post_norm)
                 f->kernels->rms_norm(out, e->post_norm, n, epsilon, out);
@@ -73,13 +73,13 @@ static void norm_unit(struct forward *f, uint32_t row, uint32_t thread) {
                 f->kernels->rms_norm(residual, f->norm, n, f->hparams->norm_epsilon, normed);
         else
                 memcpy(normed, residual, n * sizeof(float));
-        forward_prepare_row(f, row);
+        matmul_prepare_row(f, row);
 }
 
 void forward_begin_block(struct forward *f, const uint8_t *norm, const struct matrix *first) {
         f->norm = norm;
-        forward_set_input(f, f->normed, f->hparams->n_embd, f->rows_count, first);
-        forward_share_tokens(f, norm_unit, f->rows_count);
+        matmul_set_input(f, f->normed, f->hparams->n_embd, f->rows_count, first);
+        matmul_share_tokens(f, norm_unit, f->rows_count);
         f->has_output = true;
 }
 
@@ -171,7 +171,7 @@ void forward_activate(struct forward *f, uint32_t row, uint32_t n) {
         if (f->arch->gate == GATE_GELU)
                 gelu_as_swiglu(gate, up, n);
         f->kernels->swiglu(gate, up, n);
-        forward_prepare_row(f, row);
+        matmul_prepare_row(f, row);
 }
 
 static void activate_unit(struct forward *f, uint32_t row, uint32_t thread) {
@@ -183,31 +183,31 @@ static void activate_unit(struct forward *f, uint32_t row, uint32_t thread) {
 static void make_keys_and_values(struct forward *f) {
         const struct model_layer *w = f->weights;
         forward_begin_block(f, w->attn_norm, &w->attn_q);
-        forward_multiply(f,
-                         (struct meeting[]){ forward_meeting(f, w->attn_q, f->queries), forward_meeting(f, w->attn_k, f->keys),
-                                             forward_meeting(f, w->attn_v, f->values) },
-                         3);
-        forward_share_tokens(f, store_unit, f->rows_count);
+        matmul_run(f,
+                   (struct matmul[]){ matmul_all_rows(f, w->attn_q, f->queries), matmul_all_rows(f, w->attn_k, f->keys),
+                                      matmul_all_rows(f, w->attn_v, f->values) },
+                   3);
+        matmul_share_tokens(f, store_unit, f->rows_count);
 }
 
 static void attend(struct forward *f) {
         const struct model_layer *w = f->weights;
         cut_tiles(f);
-        forward_share(f, attention_unit, f->tiles_count * f->hparams->head_kv[f->layer]);
-        forward_multiply_one(f, f->attended, f->hparams->n_head * f->hparams->d_head_v, w->attn_output, f->normed);
-        f->ending = (struct ending){ w->attn_output_bias, w->attn_post_norm, w->attn_after_norm, w->attn_after_norm_bias };
+        matmul_share(f, attention_unit, f->tiles_count * f->hparams->head_kv[f->layer]);
+        matmul_run_one(f, f->attended, f->hparams->n_head * f->hparams->d_head_v, w->attn_output, f->normed);
+        f->epilogue = (struct epilogue){ w->attn_output_bias, w->attn_post_norm, w->attn_after_norm, w->attn_after_norm_bias };
 }
 
 static void feed_forward_dense(struct forward *f) {
         const struct model_layer *w = f->weights;
         bool gated = w->ffn_gate.data;
         forward_begin_block(f, w->ffn_norm, gated ? &w->ffn_gate : &w->ffn_up);
-        struct meeting meetings[] = { forward_meeting(f, w->ffn_gate, f->gate), forward_meeting(f, w->ffn_up, f->up) };
-        forward_multiply(f, gated ? meetings : meetings + 1, gated ? 2 : 1);
-        forward_set_input(f, f->gate, f->hparams->n_ff, f->rows_count, &w->ffn_down);
-        forward_share_tokens(f, activate_unit, f->rows_count);
-        meetings[0] = forward_meeting(f, w->ffn_down, f->normed);
-        forward_multiply(f, meetings, 1);
+        struct matmul matmuls[] = { matmul_all_rows(f, w->ffn_gate, f->gate), matmul_all_rows(f, w->ffn_up, f->up) };
+        matmul_run(f, gated ? matmuls : matmuls + 1, gated ? 2 : 1);
+        matmul_set_input(f, f->gate, f->hparams->n_ff, f->rows_count, &w->ffn_down);
+        matmul_share_tokens(f, activate_unit, f->rows_count);
+        matmuls[0] = matmul_all_rows(f, w->ffn_down, f->normed);
+        matmul_run(f, matmuls, 1);
 }
 
 static void feed_forward(struct forward *f) {
@@ -216,7 +216,7 @@ static void feed_forward(struct forward *f) {
                 forward_experts(f);
         else
                 feed_forward_dense(f);
-        f->ending = (struct ending){ w->ffn_down_bias, w->ffn_post_norm, w->ffn_after_norm, w->ffn_after_norm_bias };
+        f->epilogue = (struct epilogue){ w->ffn_down_bias, w->ffn_post_norm, w->ffn_after_norm, w->ffn_after_norm_bias };
 }
 
 /* --- a pass --- */
@@ -273,11 +273,11 @@ static void cap_unit(struct forward *f, uint32_t item, uint32_t thread) {
 /* Of the first COUNT rows in `results`. */
 static void make_logits(struct forward *f, uint32_t count) {
         const struct matrix *output = &f->config.model->output;
-        forward_set_input(f, f->results, f->hparams->n_embd, count, output);
-        forward_share_tokens(f, forward_prepare_unit, count);
-        forward_multiply(f, &(struct meeting){ *output, f->logits, 0, count }, 1);
+        matmul_set_input(f, f->results, f->hparams->n_embd, count, output);
+        matmul_share_tokens(f, matmul_prepare_unit, count);
+        matmul_run(f, &(struct matmul){ *output, f->logits, 0, count }, 1);
         if (f->hparams->logits_cap > 0)
-                forward_share(f, cap_unit, count);
+                matmul_share(f, cap_unit, count);
 }
 
 /* Hands out what is wanted. The wanted rows lie together in the order of the items. */
@@ -286,7 +286,7 @@ static void finish(struct forward *f, struct forward_item items[], uint32_t n) {
         uint32_t logits = 0;
         f->norm = f->config.model->output_norm;
         f->activation = ACTIVATION_F32; /* the last block's output and the final norm; nothing to prepare yet */
-        forward_share_tokens(f, norm_unit, f->rows_count);
+        matmul_share_tokens(f, norm_unit, f->rows_count);
         for (uint32_t i = 0; i < n; row += wanted_rows(&items[i++])) {
                 items[i].result = NULL;
                 if (items[i].want == WANT_HIDDEN)
@@ -304,7 +304,7 @@ static void finish(struct forward *f, struct forward_item items[], uint32_t n) {
 void forward_run(struct forward *f, struct forward_item items[], uint32_t n) {
         assert(n <= f->config.items_max);
         lay_out_rows(f, items, n);
-        forward_share_tokens(f, embed_unit, f->rows_count);
+        matmul_share_tokens(f, embed_unit, f->rows_count);
         for (f->layer = 0; f->layer < f->hparams->n_layer && f->rows_count; f->layer++) {
                 f->weights = &f->config.model->layers[f->layer];
                 make_keys_and_values(f);
@@ -374,10 +374,10 @@ static int forward_init(struct forward *f) {
         f->rows = calloc(f->config.batch_max, sizeof(*f->rows));
         f->tiles = calloc(f->config.batch_max, sizeof(*f->tiles));
         f->buffers = aligned_alloc(ACTIVATION_ALIGN, f->layout.bytes);
-        size_t meetings = MEETINGS_MIN + 2 * (size_t) f->hparams->n_expert;
-        f->meetings = calloc(meetings, sizeof(*f->meetings));
-        f->wanted = calloc(meetings, sizeof(*f->wanted));
-        if (!f->rows || !f->tiles || !f->buffers || !f->meetings || !f->wanted)
+        size_t matmuls = MATMULS_MIN + 2 * (size_t) f->hparams->n_expert;
+        f->matmul_tiles = calloc(matmuls, sizeof(*f->matmul_tiles));
+        f->matmuls_wanted = calloc(matmuls, sizeof(*f->matmuls_wanted));
+        if (!f->rows || !f->tiles || !f->buffers || !f->matmul_tiles || !f->matmuls_wanted)
                 return -ENOMEM;
         place_buffers(f);
         return init_ropes(f);
@@ -405,8 +405,8 @@ void forward_free(struct forward *f) {
         rope_done(&f->rope_local);
         free(f->rows);
         free(f->tiles);
-        free(f->meetings);
-        free(f->wanted);
+        free(f->matmul_tiles);
+        free(f->matmuls_wanted);
         free(f->buffers);
         free(f);
 }

@@ -12,7 +12,7 @@
 #include "engine/compute/rope.h"
 #include "engine/compute/buffers.h"
 
-#define MEETINGS_MIN 3u /* query, key, value; a mixture of experts has two per expert */
+#define MATMULS_MIN 3u /* query, key, value; a mixture of experts has two per expert */
 
 /* Where a token of the batch belongs. */
 struct row {
@@ -22,22 +22,22 @@ struct row {
         int32_t token;
 };
 
-/* A matrix that meets some rows of the input, and where to. */
-struct meeting {
+/* A matrix to be multiplied with some rows of the input, and where the result goes. */
+struct matmul {
         struct matrix weights;
         float *out; /* per row of the input: one float per row of the weights */
         uint32_t first, count;
 };
 
 /* The same, cut into units of work. */
-struct cut_meeting {
-        struct meeting meeting;
+struct matmul_tile {
+        struct matmul matmul;
         uint32_t first_unit; /* units of those before it */
         uint32_t chunk_rows;
 };
 
 /* What a block's output goes through on its way into the residual; NULL: left out. */
-struct ending {
+struct epilogue {
         const uint8_t *bias, *post_norm, *after_norm, *after_norm_bias;
 };
 
@@ -69,12 +69,12 @@ struct forward {
         const float *input;
         uint32_t input_n, input_count;
         enum activation activation;
-        const uint8_t *norm;    /* of the step that prepares a block's input; NULL: none */
-        bool has_output;        /* the block before has left its output in `normed` */
-        struct ending ending;   /* of that block */
-        struct meeting *wanted; /* room for those of all experts */
-        struct cut_meeting *meetings;
-        uint32_t meetings_count;
+        const uint8_t *norm;           /* of the step that prepares a block's input; NULL: none */
+        bool has_output;               /* the block before has left its output in `normed` */
+        struct epilogue epilogue;      /* of that block */
+        struct matmul *matmuls_wanted; /* room for those of all experts */
+        struct matmul_tile *matmul_tiles;
+        uint32_t matmul_tiles_count;
 };
 
 /* --- matmul.c --- */
@@ -82,23 +82,23 @@ struct forward {
 typedef void unit_work(struct forward *f, uint32_t unit, uint32_t thread);
 
 /* WORK for each of COUNT units, among the threads. */
-void forward_share(struct forward *f, unit_work *work, uint32_t count);
+void matmul_share(struct forward *f, unit_work *work, uint32_t count);
 /* The same where a unit is a token: few are not worth telling another thread. */
-void forward_share_tokens(struct forward *f, unit_work *work, uint32_t count);
+void matmul_share_tokens(struct forward *f, unit_work *work, uint32_t count);
 
 /*
  * From now on matrices meet the COUNT rows of N floats at X, in the form that WEIGHTS want. The caller sees to the form: by
- * forward_prepare_row in the units that make the rows, or by sharing out forward_prepare_unit.
+ * matmul_prepare_row in the units that make the rows, or by sharing out matmul_prepare_unit.
  */
-void forward_set_input(struct forward *f, const float *x, uint32_t n, uint32_t count, const struct matrix *weights);
-void forward_prepare_row(const struct forward *f, uint32_t row);
-void forward_prepare_unit(struct forward *f, uint32_t row, uint32_t thread);
+void matmul_set_input(struct forward *f, const float *x, uint32_t n, uint32_t count, const struct matrix *weights);
+void matmul_prepare_row(const struct forward *f, uint32_t row);
+void matmul_prepare_unit(struct forward *f, uint32_t row, uint32_t thread);
 /* The input times each matrix. Matrices that want the input in another form than the one before wait for it. */
-void forward_multiply(struct forward *f, const struct meeting meetings[], uint32_t count);
-/* A meeting of all rows of the input. */
-struct meeting forward_meeting(const struct forward *f, struct matrix weights, float *out);
+void matmul_run(struct forward *f, const struct matmul matmuls[], uint32_t count);
+/* The product of a matrix and all rows of the input. */
+struct matmul matmul_all_rows(const struct forward *f, struct matrix weights, float *out);
 /* All of it for one matrix and the rows of the pass: OUT = X times WEIGHTS. */
-void forward_multiply_one(struct forward *f, const float *x, uint32_t n, struct matrix weights, float *out);
+void matmul_run_one(struct forward *f, const float *x, uint32_t n, struct matrix weights, float *out);
 
 /* --- transformer.c --- */
 
