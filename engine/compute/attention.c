@@ -18,7 +18,7 @@ struct tile_state {
         float *queries;
         uint8_t *prepared;
         size_t prepared_bytes;
-        bool is_prepared; /* turned, as whole numbers: at the first quantised block */
+        bool is_prepared; /* transformed, as whole numbers: at the first quantised block */
         float *scores, *mixed, *maxima, *sums;
 };
 
@@ -41,11 +41,11 @@ static void tile_load(struct tile_state *c, const struct attention_tile *t) {
 static void prepare_once(struct tile_state *c) {
         const struct kernels *k = c->a->kernels;
         uint32_t d = c->a->hparams->d_head_k;
-        float turned[HPARAMS_HEAD_VALUES_MAX];
+        float transformed[HPARAMS_HEAD_VALUES_MAX];
         for (uint32_t i = 0; !c->is_prepared && i < c->count; i++) {
-                memcpy(turned, c->queries + i * (size_t) d, d * sizeof(float));
-                k->turn(turned, d);
-                k->prepare[ACTIVATION_I16](turned, d, c->prepared + i * c->prepared_bytes);
+                memcpy(transformed, c->queries + i * (size_t) d, d * sizeof(float));
+                k->hadamard(transformed, d);
+                k->prepare[ACTIVATION_I16](transformed, d, c->prepared + i * c->prepared_bytes);
         }
         c->is_prepared = true;
 }

@@ -49,7 +49,7 @@ struct buffers buffers_layout(const struct hparams *s, struct buffers_limits lim
 /* One thread's place for a tile of attention, offsets from the thread's own start; a column is one query head of one token. */
 struct attention_buffers {
         uint64_t queries;      /* d_head_k floats per column, scaled */
-        uint64_t prepared;     /* the same, turned, as whole numbers */
+        uint64_t prepared;     /* the same, transformed, as whole numbers */
         uint64_t scores;       /* KV_BLOCK_TOKENS floats per column */
         uint64_t mixed;        /* d_head_v floats per column */
         uint64_t maxima, sums; /* a float per column */

@@ -24,10 +24,10 @@ int rope_init(struct rope *r, const struct rope_hparams *s, uint32_t pairs, cons
         if (!frequencies)
                 return -ENOMEM;
         for (uint32_t i = 0; i < pairs; i++) {
-                double turn = pow((double) s->freq_base, -1.0 * i / pairs), scale = (double) s->freq_scale;
+                double hadamard = pow((double) s->freq_base, -1.0 * i / pairs), scale = (double) s->freq_scale;
                 double scaled = s->scaling == ROPE_YARN ? yarn_share(s, pairs, i) : 1;
-                turn = factors ? turn / (double) load_float(factors + 4 * (size_t) i) : turn;
-                frequencies[i] = turn * (scaled * scale + (1 - scaled));
+                hadamard = factors ? hadamard / (double) load_float(factors + 4 * (size_t) i) : hadamard;
+                frequencies[i] = hadamard * (scaled * scale + (1 - scaled));
         }
         *r = (struct rope){ pairs, s->magnitude, frequencies };
         return 0;

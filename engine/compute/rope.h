@@ -1,5 +1,5 @@
 /*
- * rope.h - rotary position embedding (Su et al., "RoFormer", 2021): pair i of a head is turned by
+ * rope.h - rotary position embedding (Su et al., "RoFormer", 2021): pair i of a head is rotated by
  * position * base^(-2i / n_rot), scaled as the file says. Which values are a pair is the architecture's (model/arch.h).
  */
 #ifndef HEADROOM_ENGINE_COMPUTE_ROPE_H
@@ -11,7 +11,7 @@
 
 struct rope {
         uint32_t pairs;
-        float magnitude;     /* what is turned becomes longer by this */
+        float magnitude;     /* rotated values become longer by this */
         double *frequencies; /* radians per position, owned */
 };
 
@@ -22,7 +22,7 @@ void rope_done(struct rope *r);
 /* Cosine and sine of each pair at POSITION, times the magnitude: 2 * pairs floats. */
 void rope_angles(const struct rope *r, uint32_t position, float *out);
 
-/* Turns the first 2 * pairs values of each of COUNT heads, which lie D_HEAD floats apart. */
+/* Rotates the first 2 * pairs values of each of COUNT heads, which lie D_HEAD floats apart. */
 void rope_rotate(const float *angles, enum rope_pairs kind, uint32_t pairs, float *heads, uint32_t count, uint32_t d_head);
 
 #endif

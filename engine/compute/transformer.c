@@ -99,8 +99,8 @@ static void store_heads(const struct forward *f, const struct row *at, float *ke
         for (uint32_t h = 0; h < s->head_kv[f->layer]; h++, keys += s->d_head_k, values += s->d_head_v) {
                 struct kv_rows k = kv_cache_keys(f->config.cache, block, f->layer, h);
                 struct kv_rows v = kv_cache_values(f->config.cache, block, f->layer, h);
-                if (kv_type_turns_keys(k.type))
-                        f->kernels->turn(keys, s->d_head_k);
+                if (kv_type_rotates_keys(k.type))
+                        f->kernels->hadamard(keys, s->d_head_k);
                 f->kernels->kv[k.type].store(keys, s->d_head_k, k.rows + place * (size_t) k.row_bytes);
                 f->kernels->kv[v.type].store(values, s->d_head_v, v.rows + place * (size_t) v.row_bytes);
         }

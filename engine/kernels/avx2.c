@@ -100,7 +100,7 @@ const struct kernels kernels_avx2 = {
                 [KV_Q4_0] = { portable_dequantize_q4_0, avx2_store_q4_0, avx2_mix_q4_0 },
         },
         .rms_norm = avx2_rms_norm,
-        .turn = avx2_turn,
+        .hadamard = avx2_hadamard,
         .add = avx2_add,
         .scale = avx2_scale,
         .swiglu = avx2_swiglu,

@@ -30,7 +30,7 @@ kernel_store avx2_store_f16, avx2_store_q8_0, avx2_store_q4_0;
 kernel_dequantize avx2_load_f16, avx2_load_q8_0;
 kernel_mix avx2_mix_f16, avx2_mix_q8_0, avx2_mix_q4_0;
 void avx2_rms_norm(const float *x, const uint8_t *weight, uint32_t n, float epsilon, float *out);
-void avx2_turn(float *x, uint32_t n);
+void avx2_hadamard(float *x, uint32_t n);
 void avx2_add(float *x, const float *y, uint32_t n);
 void avx2_scale(float *x, float factor, uint32_t n);
 void avx2_swiglu(float *gate, const float *up, uint32_t n);

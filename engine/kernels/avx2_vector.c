@@ -300,14 +300,14 @@ ALWAYS_INLINE __m256 plus_minus(__m256 reordered, __m256 x, __m256 signs) {
 }
 
 /* The first three passes of `turn`, within eight values. */
-ALWAYS_INLINE __m256 turn_8(__m256 x) {
+ALWAYS_INLINE __m256 hadamard_8(__m256 x) {
         const float z = 0.0f, m = -0.0f;
         x = plus_minus(_mm256_permute_ps(x, 0xb1), x, _mm256_setr_ps(z, m, z, m, z, m, z, m));
         x = plus_minus(_mm256_permute_ps(x, 0x4e), x, _mm256_setr_ps(z, z, m, m, z, z, m, m));
         return plus_minus(_mm256_permute2f128_ps(x, x, 1), x, _mm256_setr_ps(z, z, z, z, m, m, m, m));
 }
 
-ALWAYS_INLINE void turn_pass(__m256 v[8], int apart) {
+ALWAYS_INLINE void hadamard_pass(__m256 v[8], int apart) {
         UNROLL_8
         for (int i = 0; i < 8; i++)
                 if (!(i & apart)) {
@@ -318,26 +318,26 @@ ALWAYS_INLINE void turn_pass(__m256 v[8], int apart) {
 }
 
 /* The first six passes of `turn`, within 64 values: the whole of it for most heads. */
-ALWAYS_INLINE void turn_64(float *x) {
+ALWAYS_INLINE void hadamard_64(float *x) {
         __m256 v[8];
         UNROLL_8
         for (int i = 0; i < 8; i++)
-                v[i] = turn_8(_mm256_loadu_ps(x + 8 * i));
-        turn_pass(v, 1);
-        turn_pass(v, 2);
-        turn_pass(v, 4);
+                v[i] = hadamard_8(_mm256_loadu_ps(x + 8 * i));
+        hadamard_pass(v, 1);
+        hadamard_pass(v, 2);
+        hadamard_pass(v, 4);
         UNROLL_8
         for (int i = 0; i < 8; i++)
                 _mm256_storeu_ps(x + 8 * i, v[i]);
 }
 
-static void turn_one(float *x, uint32_t n) {
+static void hadamard_one(float *x, uint32_t n) {
         uint32_t apart = n < 64 ? 8 : 64;
         for (uint32_t i = 0; i < n; i += apart)
                 if (apart == 8)
-                        _mm256_storeu_ps(x + i, turn_8(_mm256_loadu_ps(x + i)));
+                        _mm256_storeu_ps(x + i, hadamard_8(_mm256_loadu_ps(x + i)));
                 else
-                        turn_64(x + i);
+                        hadamard_64(x + i);
         for (; apart < n; apart *= 2)
                 for (uint32_t start = 0; start < n; start += 2 * apart)
                         for (uint32_t i = start; i < start + apart; i += 8) {
@@ -348,10 +348,10 @@ static void turn_one(float *x, uint32_t n) {
         avx2_scale(x, 1 / sqrtf((float) n), n);
 }
 
-void avx2_turn(float *x, uint32_t n) {
-        uint32_t width = turn_width(n);
+void avx2_hadamard(float *x, uint32_t n) {
+        uint32_t width = hadamard_width(n);
         for (uint32_t i = 0; i < n; i += width)
-                turn_one(x + i, width);
+                hadamard_one(x + i, width);
 }
 
 void avx2_add(float *x, const float *y, uint32_t n) {

@@ -67,10 +67,10 @@ struct kernels {
         /* out = x / sqrt(mean(x^2) + epsilon) * weight; WEIGHT is N floats as stored. May work in place. */
         void (*rms_norm)(const float *x, const uint8_t *weight, uint32_t n, float epsilon, float *out);
         /*
-         * x = H x / sqrt(n'), for each stretch of n' values, the largest power of two in N (turn_width): H is the Hadamard matrix
+         * x = H x / sqrt(n'), for each stretch of n' values, the largest power of two in N (hadamard_width): H is the Hadamard matrix
          * of Sylvester's construction, so doing it twice changes nothing but roundings. N is a multiple of 8.
          */
-        void (*turn)(float *x, uint32_t n);
+        void (*hadamard)(float *x, uint32_t n);
         void (*add)(float *x, const float *y, uint32_t n);           /* x += y */
         void (*scale)(float *x, float factor, uint32_t n);           /* x *= factor */
         void (*swiglu)(float *gate, const float *up, uint32_t n);    /* gate = gate * sigmoid(gate) * up */
@@ -83,8 +83,8 @@ const struct kernels *kernels_get(void);
 /* The table named NAME if this processor can run it, else NULL. */
 const struct kernels *kernels_named(const char *name);
 
-/* Values that `turn` mixes with each other, among N. */
-static inline uint32_t turn_width(uint32_t n) {
+/* Values that `hadamard` mixes with each other, among N. */
+static inline uint32_t hadamard_width(uint32_t n) {
         return n & -n;
 }
 

@@ -284,7 +284,7 @@ const struct kernels kernels_portable = {
                 [KV_Q4_0] = { portable_dequantize_q4_0, portable_store_q4_0, portable_mix_q4_0 },
         },
         .rms_norm = portable_rms_norm,
-        .turn = portable_turn,
+        .hadamard = portable_hadamard,
         .add = portable_add,
         .scale = portable_scale,
         .swiglu = portable_swiglu,

@@ -17,7 +17,7 @@ kernel_dequantize portable_dequantize_iq1_s, portable_dequantize_iq1_m;
 kernel_store portable_store_f16, portable_store_q8_0, portable_store_q4_0;
 kernel_mix portable_mix_f16, portable_mix_q8_0, portable_mix_q4_0;
 void portable_rms_norm(const float *x, const uint8_t *weight, uint32_t n, float epsilon, float *out);
-void portable_turn(float *x, uint32_t n);
+void portable_hadamard(float *x, uint32_t n);
 void portable_add(float *x, const float *y, uint32_t n);
 void portable_scale(float *x, float factor, uint32_t n);
 void portable_swiglu(float *gate, const float *up, uint32_t n);

@@ -105,7 +105,7 @@ void portable_rms_norm(const float *x, const uint8_t *weight, uint32_t n, float 
 }
 
 /* Each pass adds and subtracts values twice as far apart as the one before. */
-static void turn_one(float *x, uint32_t n) {
+static void hadamard_one(float *x, uint32_t n) {
         for (uint32_t apart = 1; apart < n; apart *= 2)
                 for (uint32_t i = 0; i < n; i++)
                         if (!(i & apart)) {
@@ -118,10 +118,10 @@ static void turn_one(float *x, uint32_t n) {
                 x[i] *= factor;
 }
 
-void portable_turn(float *x, uint32_t n) {
-        uint32_t width = turn_width(n);
+void portable_hadamard(float *x, uint32_t n) {
+        uint32_t width = hadamard_width(n);
         for (uint32_t i = 0; i < n; i += width)
-                turn_one(x + i, width);
+                hadamard_one(x + i, width);
 }
 
 void portable_add(float *x, const float *y, uint32_t n) {

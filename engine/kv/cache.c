@@ -269,7 +269,8 @@ void kv_cache_begin_with(struct kv_cache *c, enum kv_type type) {
 }
 
 /* ROWS rows of N values from one type to another (or the same), to a place at or before where they are. */
-static void move_rows(const struct kv_cache *c, struct kv_rows from, struct kv_rows to, uint32_t rows, uint32_t n, bool turned) {
+static void move_rows(const struct kv_cache *c, struct kv_rows from, struct kv_rows to, uint32_t rows, uint32_t n,
+                      bool transformed) {
         float x[HPARAMS_HEAD_VALUES_MAX];
         if (from.type == to.type) {
                 memmove(to.rows, from.rows, (size_t) rows * to.row_bytes);
@@ -277,8 +278,8 @@ static void move_rows(const struct kv_cache *c, struct kv_rows from, struct kv_r
         }
         for (uint32_t i = 0; i < rows; i++) {
                 c->kernels->kv[from.type].load(from.rows + i * (size_t) from.row_bytes, n, x);
-                if (turned)
-                        c->kernels->turn(x, n);
+                if (transformed)
+                        c->kernels->hadamard(x, n);
                 c->kernels->kv[to.type].store(x, n, to.rows + i * (size_t) to.row_bytes);
         }
 }
@@ -298,7 +299,7 @@ static void block_convert(struct kv_cache *c, uint32_t index, uint32_t rows, enu
         struct block *b = &c->blocks[index], old = *b, new = old;
         new.type_k = (uint8_t) type_k;
         new.type_v = (uint8_t) type_v;
-        bool turned = kv_type_turns_keys(type_k) && !kv_type_turns_keys((enum kv_type) old.type_k);
+        bool transformed = kv_type_rotates_keys(type_k) && !kv_type_rotates_keys((enum kv_type) old.type_k);
         for (uint32_t layer = 0; layer < s->n_layer; layer++)
                 for (uint32_t head = 0; head < s->head_kv[layer]; head++) {
                         *b = old;
@@ -306,7 +307,7 @@ static void block_convert(struct kv_cache *c, uint32_t index, uint32_t rows, enu
                         struct kv_rows values = kv_cache_values(c, index, layer, head);
                         *b = new;
                         struct kv_rows new_values = kv_cache_values(c, index, layer, head);
-                        move_rows(c, keys, kv_cache_keys(c, index, layer, head), rows, s->d_head_k, turned);
+                        move_rows(c, keys, kv_cache_keys(c, index, layer, head), rows, s->d_head_k, transformed);
                         move_rows(c, values, new_values, rows, s->d_head_v, false);
                         if (rows < KV_BLOCK_TOKENS)
                                 block_cut(c, index, head_end(c, index, new_values), head_end(c, index, values));

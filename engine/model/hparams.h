@@ -34,13 +34,13 @@ enum rope_scaling {
         ROPE_YARN,   /* the high ones stay, the low ones are scaled, and between the two it slides: Peng et al. 2023 */
 };
 
-/* How positions turn queries and keys (compute/rope.h). Divisors of single frequencies are tensors. */
+/* How positions rotate queries and keys (compute/rope.h). Divisors of single frequencies are tensors. */
 struct rope_hparams {
         float freq_base, freq_scale; /* freq_scale: 1 / factor; 1 without */
         enum rope_scaling scaling;
         float beta_fast, beta_slow; /* YaRN: turns within the original context from where nothing, up to where all is scaled */
         uint32_t n_ctx_original;    /* of the training before it was stretched */
-        float magnitude;            /* what is turned becomes longer by this */
+        float magnitude;            /* rotated values become longer by this */
 };
 
 struct hparams {

@@ -23,7 +23,7 @@ static inline unsigned kv_type_block_bytes(enum kv_type type) {
 }
 
 /* Whether keys of this type are stored turned. */
-static inline bool kv_type_turns_keys(enum kv_type type) {
+static inline bool kv_type_rotates_keys(enum kv_type type) {
         return type != KV_F16;
 }
 

@@ -355,11 +355,11 @@ static void turning_follows_the_formula_and_is_undone_by_turning(void **state) {
         const struct kernels *other = other_set();
         float x[256], ours[256], theirs[256];
         for (unsigned i = 0; i < 7 * 5; i++) {
-                uint32_t n = lengths[i % 7], width = turn_width(n);
+                uint32_t n = lengths[i % 7], width = hadamard_width(n);
                 random_floats(x, n);
                 memcpy(ours, x, sizeof(ours));
                 memcpy(theirs, x, sizeof(theirs));
-                kernels_portable.turn(ours, n);
+                kernels_portable.hadamard(ours, n);
                 for (uint32_t v = 0; v < n; v++) {
                         double sum = 0;
                         for (uint32_t w = 0; w < width; w++)
@@ -367,10 +367,10 @@ static void turning_follows_the_formula_and_is_undone_by_turning(void **state) {
                         assert_true(fabs((double) ours[v] - sum / sqrt(width)) < 1e-5);
                 }
                 if (other) {
-                        other->turn(theirs, n);
+                        other->hadamard(theirs, n);
                         assert_memory_equal(ours, theirs, n * sizeof(float));
                 }
-                kernels_portable.turn(ours, n);
+                kernels_portable.hadamard(ours, n);
                 for (uint32_t v = 0; v < n; v++)
                         assert_true(fabsf(ours[v] - x[v]) < 1e-5f);
         }

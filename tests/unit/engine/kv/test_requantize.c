@@ -36,8 +36,8 @@ static void make_row(float *x, uint32_t n, uint32_t salt, uint32_t position, uin
 /* As the forward pass does: keys are turned where the type wants it. */
 static void store_row(enum kv_type type, bool is_key, float *x, uint32_t n, uint8_t *row) {
         const struct kernels *k = kernels_get();
-        if (is_key && kv_type_turns_keys(type))
-                k->turn(x, n);
+        if (is_key && kv_type_rotates_keys(type))
+                k->hadamard(x, n);
         k->kv[type].store(x, n, row);
 }
 
@@ -71,7 +71,7 @@ static void check_row(const float *values, bool is_key, uint32_t n, const uint8_
         memcpy(x, values, n * sizeof(float));
         for (uint32_t i = 0; i < steps; i++) {
                 memset(expected, 0, sizeof(expected));
-                store_row(path[i], is_key && !(i && kv_type_turns_keys(path[i - 1])), x, n, expected);
+                store_row(path[i], is_key && !(i && kv_type_rotates_keys(path[i - 1])), x, n, expected);
                 k->types[kv_tensor_type(path[i])].dequantize(expected, n, x);
         }
         static const uint32_t bytes_32[KV_TYPE_COUNT] = { 64, 34, 18 };
