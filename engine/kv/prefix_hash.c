@@ -3,17 +3,17 @@
 
 #include "policy/base/hash.h"
 
-uint64_t chain_seed(uint64_t model, enum kv_type type) {
+uint64_t prefix_hash_seed(uint64_t model, enum kv_type type) {
         return hash_number(hash_number(HASH_START, model, 8), (uint64_t) type, 4);
 }
 
-uint32_t chain_of(uint64_t seed, const int32_t *tokens, uint32_t count, uint64_t *chain) {
+uint32_t prefix_hash_blocks(uint64_t seed, const int32_t *tokens, uint32_t count, uint64_t *hashes) {
         uint32_t blocks = count / KV_BLOCK_TOKENS;
         uint64_t hash = seed;
         for (uint32_t b = 0; b < blocks; b++) {
                 for (uint32_t i = 0; i < KV_BLOCK_TOKENS; i++)
                         hash = hash_number(hash, (uint32_t) tokens[b * KV_BLOCK_TOKENS + i], 4);
-                chain[b] = hash;
+                hashes[b] = hash;
         }
         return blocks;
 }

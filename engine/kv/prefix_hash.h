@@ -11,9 +11,9 @@
 
 #include "engine/kv/cache.h"
 
-/* Where chains of this model (session_model) in this precision begin: no other has a number in common with them. */
-uint64_t chain_seed(uint64_t model, enum kv_type type);
-/* The numbers of the whole blocks of COUNT tokens, into CHAIN, which has room for them; returns how many. */
-uint32_t chain_of(uint64_t seed, const int32_t *tokens, uint32_t count, uint64_t *chain);
+/* The seed of the hashes of this model (session_model) in this precision: no other has a number in common with them. */
+uint64_t prefix_hash_seed(uint64_t model, enum kv_type type);
+/* The numbers of the whole blocks of COUNT tokens, into HASHES, which has room for them; returns how many. */
+uint32_t prefix_hash_blocks(uint64_t seed, const int32_t *tokens, uint32_t count, uint64_t *hashes);
 
 #endif

@@ -93,13 +93,13 @@ int scheduler_offer(struct scheduler *s, struct scheduler_offer *ret) {
         if (!p)
                 return 0;
         uint32_t count = p->kv.tokens_count;
-        struct scheduler_offer o = { .tokens = count, .chain = malloc(count / KV_BLOCK_TOKENS * sizeof(*o.chain)) };
-        if (!o.chain || hold(s, p) < 0) {
-                free(o.chain);
+        struct scheduler_offer o = { .tokens = count, .hashes = malloc(count / KV_BLOCK_TOKENS * sizeof(*o.hashes)) };
+        if (!o.hashes || hold(s, p) < 0) {
+                free(o.hashes);
                 return -ENOMEM;
         }
         p->offered = true;
-        o.blocks = chain_of(chain_seed(s->config.session_model, s->config.kv), p->tokens, count, o.chain);
+        o.blocks = prefix_hash_blocks(prefix_hash_seed(s->config.session_model, s->config.kv), p->tokens, count, o.hashes);
         o.bytes = session_bytes(s->config.cache, &s->keeping.kv, count);
         *ret = o;
         return 0;
@@ -171,14 +171,15 @@ bool recall_ask(struct scheduler *s, struct sequence *q, uint32_t known) {
         q->asked = true;
         const struct token_list *tokens = sequence_tokens(q);
         uint32_t count = (uint32_t) tokens->count - 1; /* one token at least is left to compute, for the logits */
-        uint64_t *chain = malloc((count / KV_BLOCK_TOKENS + 1) * sizeof(*chain));
-        q->recall = chain ? calloc(1, sizeof(*q->recall)) : NULL;
+        uint64_t *hashes = malloc((count / KV_BLOCK_TOKENS + 1) * sizeof(*hashes));
+        q->recall = hashes ? calloc(1, sizeof(*q->recall)) : NULL;
         if (q->recall) {
                 *q->recall = (struct recall){ .state = RECALL_ASKED, .fd = -1 };
-                uint32_t blocks = chain_of(chain_seed(s->config.session_model, s->config.kv), tokens->ids, count, chain);
-                s->config.sink.on_recall(s->config.sink.context, q->request.id, chain, blocks);
+                uint32_t blocks =
+                        prefix_hash_blocks(prefix_hash_seed(s->config.session_model, s->config.kv), tokens->ids, count, hashes);
+                s->config.sink.on_recall(s->config.sink.context, q->request.id, hashes, blocks);
         }
-        free(chain);
+        free(hashes);
         return q->recall != NULL; /* without memory it is computed */
 }
 

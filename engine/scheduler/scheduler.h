@@ -49,7 +49,7 @@ struct scheduler_sink {
         void (*on_suspended)(void *context, uint64_t id, uint64_t bytes, const char *error); /* ERROR: NULL, or it goes on */
         void (*on_restored)(void *context, uint64_t id, bool recomputed);
         /* These three only where what is offered is kept, and with config.recalls: see below. */
-        void (*on_recall)(void *context, uint64_t id, const uint64_t *chain, uint32_t blocks);
+        void (*on_recall)(void *context, uint64_t id, const uint64_t *hashes, uint32_t blocks);
         void (*on_spoilt)(void *context, uint64_t id, const char *error, bool damaged);
         void (*on_kept)(void *context, uint64_t id, uint64_t bytes, const char *error); /* ERROR: NULL, or it is not */
 };
@@ -100,7 +100,7 @@ void scheduler_restore(struct scheduler *s, uint64_t id);
 struct scheduler_offer {
         uint32_t tokens, blocks;
         uint64_t bytes; /* of the file */
-        uint64_t *chain;
+        uint64_t *hashes;
 };
 int scheduler_offer(struct scheduler *s, struct scheduler_offer *ret);
 void scheduler_keep(struct scheduler *s, uint64_t id, int fd);

@@ -265,16 +265,16 @@ cJSON *frame_restored(uint64_t id, bool recomputed) {
         return all_or_nothing(f, add_bool(f, "recomputed", recomputed));
 }
 
-#define CHAIN_DIGITS 16u /* of one number */
+#define HASH_DIGITS 16u /* of one number */
 
-/* One text for the whole chain: a value for each number would be a hundred bytes of tree in the daemon. */
-static bool add_chain(cJSON *f, const uint64_t *chain, uint32_t blocks) {
-        char *text = malloc((size_t) blocks * CHAIN_DIGITS + 1);
+/* One text for all hashes: a value for each number would be a hundred bytes of tree in the daemon. */
+static bool add_hashes(cJSON *f, const uint64_t *hashes, uint32_t blocks) {
+        char *text = malloc((size_t) blocks * HASH_DIGITS + 1);
         if (!text)
                 return false;
         *text = '\0';
         for (uint32_t i = 0; i < blocks; i++)
-                (void) snprintf(text + i * (size_t) CHAIN_DIGITS, CHAIN_DIGITS + 1, "%016" PRIx64, chain[i]);
+                (void) snprintf(text + i * (size_t) HASH_DIGITS, HASH_DIGITS + 1, "%016" PRIx64, hashes[i]);
         bool all = add_text(f, "chain", text);
         free(text);
         return all;
@@ -283,7 +283,7 @@ static bool add_chain(cJSON *f, const uint64_t *chain, uint32_t blocks) {
 cJSON *frame_offered(uint64_t id, const struct scheduler_offer *offer) {
         cJSON *f = frame_about(WIRE_OFFERED, id);
         return all_or_nothing(f, add_number(f, "tokens", offer->tokens) && add_number(f, "bytes", (double) offer->bytes) &&
-                                         add_chain(f, offer->chain, offer->blocks));
+                                         add_hashes(f, offer->hashes, offer->blocks));
 }
 
 cJSON *frame_kept(uint64_t id, uint64_t bytes, const char *error) {
@@ -291,9 +291,9 @@ cJSON *frame_kept(uint64_t id, uint64_t bytes, const char *error) {
         return all_or_nothing(f, add_number(f, "bytes", (double) bytes) && (!error || add_text(f, "error", error)));
 }
 
-cJSON *frame_recall(uint64_t id, const uint64_t *chain, uint32_t blocks) {
+cJSON *frame_recall(uint64_t id, const uint64_t *hashes, uint32_t blocks) {
         cJSON *f = frame_about(WIRE_RECALL, id);
-        return all_or_nothing(f, add_chain(f, chain, blocks));
+        return all_or_nothing(f, add_hashes(f, hashes, blocks));
 }
 
 cJSON *frame_spoilt(uint64_t id, const char *error, bool damaged) {

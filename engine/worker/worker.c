@@ -93,8 +93,8 @@ static void on_restored(void *context, uint64_t id, bool recomputed) {
         say(context, frame_restored(id, recomputed));
 }
 
-static void on_recall(void *context, uint64_t id, const uint64_t *chain, uint32_t blocks) {
-        say(context, frame_recall(id, chain, blocks));
+static void on_recall(void *context, uint64_t id, const uint64_t *hashes, uint32_t blocks) {
+        say(context, frame_recall(id, hashes, blocks));
 }
 
 static void on_spoilt(void *context, uint64_t id, const char *error, bool damaged) {
@@ -212,7 +212,7 @@ static void take_offer(struct worker *w, uint64_t id, const cJSON *frame) {
         if (scheduler_offer(w->engine.scheduler, &offer) < 0)
                 offer = (struct scheduler_offer){ 0 }; /* without memory there is nothing to keep */
         say(w, frame_offered(id, &offer));
-        free(offer.chain);
+        free(offer.hashes);
 }
 
 static void take_keep(struct worker *w, uint64_t id, const cJSON *frame) {

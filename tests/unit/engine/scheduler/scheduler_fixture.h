@@ -38,7 +38,7 @@ struct fixture {
         uint32_t ends;
         uint32_t running_max;
         uint32_t recalls, recall_blocks; /* the last one's */
-        uint64_t recall_chain[64];
+        uint64_t recall_hashes[64];
         uint32_t spoilt, damaged, kept, kept_errors;
         uint64_t kept_bytes;
 };
@@ -107,11 +107,11 @@ static void on_restored(void *context, uint64_t id, bool recomputed) {
         t->recomputations += recomputed;
 }
 
-static void on_recall(void *context, uint64_t id, const uint64_t *chain, uint32_t blocks) {
+static void on_recall(void *context, uint64_t id, const uint64_t *hashes, uint32_t blocks) {
         struct fixture *f = context;
         assert_int_equal(told_of(context, id)->starts, 0);
         assert_true(blocks <= 64);
-        memcpy(f->recall_chain, chain, blocks * sizeof(*chain));
+        memcpy(f->recall_hashes, hashes, blocks * sizeof(*hashes));
         f->recall_blocks = blocks;
         f->recalls++;
 }

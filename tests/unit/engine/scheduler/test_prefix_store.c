@@ -85,9 +85,9 @@ static int keep_one(uint32_t *ret_tokens) {
 
         assert_int_equal(scheduler_offer(f->engine.scheduler, &o), 0);
         assert_true(o.tokens >= 300 && o.tokens % KV_BLOCK_TOKENS == 0 && o.blocks == o.tokens / KV_BLOCK_TOKENS);
-        assert_memory_equal(o.chain, f->recall_chain, f->recall_blocks * sizeof(*o.chain));
+        assert_memory_equal(o.hashes, f->recall_hashes, f->recall_blocks * sizeof(*o.hashes));
         *ret_tokens = o.tokens;
-        free(o.chain);
+        free(o.hashes);
         int fd = new_file();
         scheduler_keep(f->engine.scheduler, 77, another(fd));
         step_until_kept(f);
@@ -218,7 +218,7 @@ static void test_keeping_is_in_nobodys_way(void **state) {
         run_dry(f);
         struct scheduler_offer o;
         assert_int_equal(scheduler_offer(f->engine.scheduler, &o), 0);
-        free(o.chain);
+        free(o.hashes);
         scheduler_keep(f->engine.scheduler, 77, new_file());
         char body[8192], *p = body; /* nothing in common with the first */
         p += sprintf(p, "{\"temperature\":0,\"max_tokens\":20,\"prompt\":[");
@@ -254,26 +254,26 @@ static void test_less_precise_is_not_kept(void **state) {
         close_fixture(f);
 }
 
-static void test_chains(void **state) {
+static void test_prefix_hashes(void **state) {
         (void) state;
         int32_t a[3 * KV_BLOCK_TOKENS + 5], b[3 * KV_BLOCK_TOKENS + 5];
         for (unsigned i = 0; i < sizeof(a) / sizeof(a[0]); i++)
                 a[i] = b[i] = (int32_t) i * 7;
         b[2 * KV_BLOCK_TOKENS] ^= 1;
-        uint64_t x[3], y[3], z[3], seed = chain_seed(1, KV_F16);
-        assert_int_equal(chain_of(seed, a, 3 * KV_BLOCK_TOKENS + 5, x), 3);
-        assert_int_equal(chain_of(seed, b, 3 * KV_BLOCK_TOKENS + 4, y), 3);
+        uint64_t x[3], y[3], z[3], seed = prefix_hash_seed(1, KV_F16);
+        assert_int_equal(prefix_hash_blocks(seed, a, 3 * KV_BLOCK_TOKENS + 5, x), 3);
+        assert_int_equal(prefix_hash_blocks(seed, b, 3 * KV_BLOCK_TOKENS + 4, y), 3);
         assert_true(x[0] == y[0] && x[1] == y[1] && x[2] != y[2]);
-        assert_int_equal(chain_of(chain_seed(1, KV_Q8_0), a, KV_BLOCK_TOKENS, z), 1);
+        assert_int_equal(prefix_hash_blocks(prefix_hash_seed(1, KV_Q8_0), a, KV_BLOCK_TOKENS, z), 1);
         assert_true(z[0] != x[0]);
-        assert_int_equal(chain_of(chain_seed(2, KV_F16), a, KV_BLOCK_TOKENS, z), 1);
+        assert_int_equal(prefix_hash_blocks(prefix_hash_seed(2, KV_F16), a, KV_BLOCK_TOKENS, z), 1);
         assert_true(z[0] != x[0]);
-        assert_int_equal(chain_of(seed, a, KV_BLOCK_TOKENS - 1, z), 0);
+        assert_int_equal(prefix_hash_blocks(seed, a, KV_BLOCK_TOKENS - 1, z), 0);
 }
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_chains),
+                cmocka_unit_test(test_prefix_hashes),
                 cmocka_unit_test(test_another_engine_goes_on),
                 cmocka_unit_test(test_damage),
                 cmocka_unit_test(test_cancelled_suspended_and_late),
