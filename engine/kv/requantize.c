@@ -6,29 +6,29 @@
 #include <stdlib.h>
 #include <string.h>
 
-int kv_shift_init(struct kv_shift *s, struct kv_cache *c, uint64_t (*now_us)(void)) {
+int requantize_init(struct requantize *s, struct kv_cache *c, uint64_t (*now_us)(void)) {
         struct kv_usage usage;
         kv_cache_usage(c, &usage);
-        *s = (struct kv_shift){ .cache = c, .now_us = now_us, .blocks_max = usage.blocks_max };
+        *s = (struct requantize){ .cache = c, .now_us = now_us, .blocks_max = usage.blocks_max };
         s->in_window = malloc(usage.blocks_max);
         return s->in_window ? 0 : -ENOMEM;
 }
 
-void kv_shift_done(struct kv_shift *s) {
+void requantize_done(struct requantize *s) {
         free(s->in_window);
-        *s = (struct kv_shift){ 0 };
+        *s = (struct requantize){ 0 };
 }
 
-void kv_shift_look_again(struct kv_shift *s) {
+void requantize_look_again(struct requantize *s) {
         s->under_way = s->target != KV_F16;
 }
 
-int kv_shift_begin(struct kv_shift *s, enum kv_type target) {
+int requantize_begin(struct requantize *s, enum kv_type target) {
         assert(target < KV_TYPE_COUNT);
         if (!kv_cache_can_hold(s->cache, target))
                 return -EINVAL;
         s->target = target;
-        kv_shift_look_again(s);
+        requantize_look_again(s);
         kv_cache_begin_with(s->cache, KV_F16); /* which is: as loaded */
         return 0;
 }
@@ -42,7 +42,7 @@ static uint32_t blocks_before(const struct kv_sequence *s, uint32_t window) {
         return s->tokens_count > window ? (s->tokens_count - window) / KV_BLOCK_TOKENS : 0;
 }
 
-static void mark_windows(struct kv_shift *s, const struct kv_shift_user users[], uint32_t count) {
+static void mark_windows(struct requantize *s, const struct requantize_user users[], uint32_t count) {
         memset(s->in_window, 0, s->blocks_max);
         for (uint32_t u = 0; u < count; u++) {
                 const struct kv_sequence *q = users[u].sequence;
@@ -51,12 +51,12 @@ static void mark_windows(struct kv_shift *s, const struct kv_shift_user users[],
         }
 }
 
-static bool is_due(const struct kv_shift *s, uint32_t block) {
+static bool is_due(const struct requantize *s, uint32_t block) {
         return !s->in_window[block] && kv_block_exceeds(s->cache, block, s->target);
 }
 
 /* The oldest block that is due: the lowest number in a table, from *INDEX on. */
-static const struct kv_sequence *find_due(const struct kv_shift *s, const struct kv_shift_user users[], uint32_t count,
+static const struct kv_sequence *find_due(const struct requantize *s, const struct requantize_user users[], uint32_t count,
                                           uint32_t *index) {
         for (bool more = true; more; ++*index) {
                 more = false;
@@ -72,7 +72,7 @@ static const struct kv_sequence *find_due(const struct kv_shift *s, const struct
         return NULL;
 }
 
-static void convert_one(struct kv_shift *s, const struct kv_sequence *q, uint32_t index) {
+static void convert_one(struct requantize *s, const struct kv_sequence *q, uint32_t index) {
         s->figures.bytes_read += kv_block_bytes(s->cache, q->blocks[index]);
         s->figures.bytes_freed += kv_sequence_convert(s->cache, q, index, s->target);
         s->figures.blocks++;
@@ -80,12 +80,12 @@ static void convert_one(struct kv_shift *s, const struct kv_sequence *q, uint32_
 
 /* --- slices --- */
 
-uint64_t kv_shift_budget_us(uint64_t step_us) {
-        uint64_t share = (uint64_t) ((double) step_us * KV_SHIFT_STEP_SHARE);
-        return step_us == 0 || share > KV_SHIFT_SLICE_US_MAX ? KV_SHIFT_SLICE_US_MAX : share;
+uint64_t requantize_budget_us(uint64_t step_us) {
+        uint64_t share = (uint64_t) ((double) step_us * REQUANTIZE_STEP_SHARE);
+        return step_us == 0 || share > REQUANTIZE_SLICE_US_MAX ? REQUANTIZE_SLICE_US_MAX : share;
 }
 
-void kv_shift_slice(struct kv_shift *s, const struct kv_shift_user users[], uint32_t count, uint64_t budget_us) {
+void requantize_slice(struct requantize *s, const struct requantize_user users[], uint32_t count, uint64_t budget_us) {
         if (s->target == KV_F16)
                 return;
         mark_windows(s, users, count);
@@ -102,8 +102,8 @@ void kv_shift_slice(struct kv_shift *s, const struct kv_shift_user users[], uint
         s->figures.us += spent_us;
 }
 
-int kv_shift_relieve(struct kv_shift *s, const struct kv_shift_user users[], uint32_t count, enum kv_type target) {
-        int r = kv_shift_begin(s, target > s->target ? target : s->target);
+int requantize_relieve(struct requantize *s, const struct requantize_user users[], uint32_t count, enum kv_type target) {
+        int r = requantize_begin(s, target > s->target ? target : s->target);
         if (r < 0)
                 return r;
         kv_cache_begin_with(s->cache, s->target);

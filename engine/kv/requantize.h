@@ -22,51 +22,51 @@
  * Newest tokens of a running sequence that stay as they were stored: with what has begun of a block, 32 to 95 of them. More keeps
  * memory (at 4096 tokens q4_0 frees 70.2 to 71.3 % with 32, 69.6 to 70.8 % with 64) and was not seen to gain anything.
  */
-#define KV_SHIFT_WINDOW_TOKENS 32u
+#define REQUANTIZE_WINDOW_TOKENS 32u
 /* What a slice may add to the step before it: answers slow down by a fifth for a moment, they do not stutter. */
-#define KV_SHIFT_STEP_SHARE 0.25
+#define REQUANTIZE_STEP_SHARE 0.25
 /* And at most, since a prefill step may be long; also where nothing runs. Enough for 100 MB. */
-#define KV_SHIFT_SLICE_US_MAX 20000u
+#define REQUANTIZE_SLICE_US_MAX 20000u
 
-struct kv_shift {
+struct requantize {
         struct kv_cache *cache;
         uint64_t (*now_us)(void);
         enum kv_type target;
         uint8_t *in_window; /* by block; blocks_max */
         uint32_t blocks_max;
         bool under_way; /* the last slice left something to do, or none has come since the target changed */
-        struct kv_shift_figures {
+        struct requantize_figures {
                 uint64_t blocks, bytes_read, bytes_freed, us; /* since init */
         } figures;
 };
 
 /* The target is what the cache was made with: nothing is to be done. 0 or -ENOMEM. */
-int kv_shift_init(struct kv_shift *s, struct kv_cache *c, uint64_t (*now_us)(void));
-void kv_shift_done(struct kv_shift *s);
+int requantize_init(struct requantize *s, struct kv_cache *c, uint64_t (*now_us)(void));
+void requantize_done(struct requantize *s);
 
 /* A sequence that uses the cache. All that do are named to each slice. */
-struct kv_shift_user {
+struct requantize_user {
         const struct kv_sequence *sequence;
-        uint32_t window; /* KV_SHIFT_WINDOW_TOKENS; 0 for one that nobody is writing to */
+        uint32_t window; /* REQUANTIZE_WINDOW_TOKENS; 0 for one that nobody is writing to */
 };
 
 /* From now on this is the target. 0, or -EINVAL: the heads of this model cannot be stored so, and nothing has changed. */
-int kv_shift_begin(struct kv_shift *s, enum kv_type target);
+int requantize_begin(struct requantize *s, enum kv_type target);
 
 /*
  * Between two passes: converts blocks until BUDGET_US is used up, at least one if there is one. The time of the last
  * block says whether another would fit. Cheap when nothing is to be done.
  */
-void kv_shift_slice(struct kv_shift *s, const struct kv_shift_user users[], uint32_t count, uint64_t budget_us);
+void requantize_slice(struct requantize *s, const struct requantize_user users[], uint32_t count, uint64_t budget_us);
 /* A sequence has become one that nobody writes to: what was in its window is due, even if no step follows. */
-void kv_shift_look_again(struct kv_shift *s);
+void requantize_look_again(struct requantize *s);
 /* What a slice may take after a step of STEP_US; 0 stands for no step at all. */
-uint64_t kv_shift_budget_us(uint64_t step_us);
+uint64_t requantize_budget_us(uint64_t step_us);
 
 /*
- * The emergency: everything at once, windows included, and new blocks begin so too, until the next kv_shift_begin. A target
+ * The emergency: everything at once, windows included, and new blocks begin so too, until the next requantize_begin. A target
  * that is lower already stays. 0 or -EINVAL as above.
  */
-int kv_shift_relieve(struct kv_shift *s, const struct kv_shift_user users[], uint32_t count, enum kv_type target);
+int requantize_relieve(struct requantize *s, const struct requantize_user users[], uint32_t count, enum kv_type target);
 
 #endif

@@ -31,7 +31,7 @@ struct scheduler {
         struct scheduler_config config;
         struct keeping keeping;
         struct prefix_store prefixes;
-        struct kv_shift shift;
+        struct requantize requantize;
         uint64_t step_us; /* how long the last step computed; 0: it had nothing to do */
         struct sampler_scratch *scratch;
         struct sequence *running[WIRE_PARALLEL_MAX];

@@ -229,7 +229,7 @@ void recall_admitted(struct sequence *q) {
 static void loaded(struct scheduler *s, struct sequence *q) {
         recall_end(q);
         q->cached_tokens = q->kv.tokens_count;
-        kv_shift_look_again(&s->shift);
+        requantize_look_again(&s->requantize);
         s->config.sink.on_start(s->config.sink.context, q->request.id, q->prompt_tokens, q->cached_tokens);
 }
 

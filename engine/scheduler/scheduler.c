@@ -32,7 +32,7 @@ int scheduler_new(const struct scheduler_config *config, struct scheduler **ret)
         s->blocks_max = usage.blocks_max;
         s->marks = calloc(usage.blocks_max, 1);
         if (!s->marks || sampler_scratch_new(config->rules->n_vocab, &s->scratch) < 0 ||
-            kv_shift_init(&s->shift, config->cache, config->now_us) < 0) {
+            requantize_init(&s->requantize, config->cache, config->now_us) < 0) {
                 scheduler_free(s);
                 return -ENOMEM;
         }
@@ -47,7 +47,7 @@ void scheduler_dismiss(struct scheduler *s, struct sequence *q) {
                 kv_sequence_done(s->config.cache, &q->kv);
         else
                 prefix_keep(&s->prefixes, &q->kv, sequence_tokens(q)->ids);
-        kv_shift_look_again(&s->shift);
+        requantize_look_again(&s->requantize);
         sequence_free(q);
         s->head_must_wait = false;
 }
@@ -71,7 +71,7 @@ void scheduler_free(struct scheduler *s) {
         }
         keeping_end(s);
         prefix_store_done(&s->prefixes);
-        kv_shift_done(&s->shift);
+        requantize_done(&s->requantize);
         sampler_scratch_free(s->scratch);
         free(s->marks);
         free(s);
@@ -308,41 +308,41 @@ static void measure(struct scheduler *s, const struct pass *p, uint64_t took_us)
 /* ---- precision ---- */
 
 /* Finished sequences first: nobody reads them now. Nobody writes to them either, so they have no window. */
-static uint32_t list_kv_users(const struct scheduler *s, struct kv_shift_user users[PREFIXES_MAX + WIRE_PARALLEL_MAX]) {
+static uint32_t list_kv_users(const struct scheduler *s, struct requantize_user users[PREFIXES_MAX + WIRE_PARALLEL_MAX]) {
         uint32_t count = 0;
         for (uint32_t i = 0; i < s->prefixes.count; i++)
-                users[count++] = (struct kv_shift_user){ &s->prefixes.entries[i].kv, 0 };
+                users[count++] = (struct requantize_user){ &s->prefixes.entries[i].kv, 0 };
         for (uint32_t i = 0; i < s->running_count; i++)
-                users[count++] = (struct kv_shift_user){ &s->running[i]->kv, KV_SHIFT_WINDOW_TOKENS };
+                users[count++] = (struct requantize_user){ &s->running[i]->kv, REQUANTIZE_WINDOW_TOKENS };
         return count;
 }
 
-static void shift_slice(struct scheduler *s) {
-        struct kv_shift_user users[PREFIXES_MAX + WIRE_PARALLEL_MAX];
-        kv_shift_slice(&s->shift, users, list_kv_users(s, users), kv_shift_budget_us(s->step_us));
+static void requantize_slice_of(struct scheduler *s) {
+        struct requantize_user users[PREFIXES_MAX + WIRE_PARALLEL_MAX];
+        requantize_slice(&s->requantize, users, list_kv_users(s, users), requantize_budget_us(s->step_us));
 }
 
 int scheduler_set_kv(struct scheduler *s, enum kv_type target) {
-        return kv_shift_begin(&s->shift, target);
+        return requantize_begin(&s->requantize, target);
 }
 
 int scheduler_relieve_kv(struct scheduler *s, enum kv_type target) {
-        struct kv_shift_user users[PREFIXES_MAX + WIRE_PARALLEL_MAX];
-        return kv_shift_relieve(&s->shift, users, list_kv_users(s, users), target);
+        struct requantize_user users[PREFIXES_MAX + WIRE_PARALLEL_MAX];
+        return requantize_relieve(&s->requantize, users, list_kv_users(s, users), target);
 }
 
-const struct kv_shift *scheduler_kv_shift(const struct scheduler *s) {
-        return &s->shift;
+const struct requantize *scheduler_requantize(const struct scheduler *s) {
+        return &s->requantize;
 }
 
 /* ---- the whole ---- */
 
 bool scheduler_has_upkeep(const struct scheduler *s) {
-        return s->shift.under_way || scheduler_transfers(s) || recall_transfers(s);
+        return s->requantize.under_way || scheduler_transfers(s) || recall_transfers(s);
 }
 
 void scheduler_upkeep(struct scheduler *s) {
-        shift_slice(s); /* what the last step made is on its way already */
+        requantize_slice_of(s); /* what the last step made is on its way already */
         scheduler_transfer(s);
         recall_transfer(s);
 }

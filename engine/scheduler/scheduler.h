@@ -138,7 +138,7 @@ int scheduler_set_kv(struct scheduler *s, enum kv_type target);
 /* The same at once, before this returns, the newest tokens and those to come included. */
 int scheduler_relieve_kv(struct scheduler *s, enum kv_type target);
 /* How far it is. */
-const struct kv_shift *scheduler_kv_shift(const struct scheduler *s);
+const struct requantize *scheduler_requantize(const struct scheduler *s);
 
 struct scheduler_request {
         uint64_t id;

@@ -44,7 +44,7 @@ static uint64_t drop_kv(struct scheduler *s, struct sequence *q) {
         kv_sequence_done(s->config.cache, &q->kv);
         kv_cache_usage(s->config.cache, &after);
         s->head_must_wait = false;
-        kv_shift_look_again(&s->shift);
+        requantize_look_again(&s->requantize);
         return before.bytes_used - after.bytes_used;
 }
 

@@ -218,7 +218,7 @@ static cJSON *list_of(const struct scheduler_request list[], uint32_t count, con
 }
 
 static bool add_kv(cJSON *f, const struct engine *e, const struct scheduler_statistics *s) {
-        const struct kv_shift *shift = scheduler_kv_shift(e->scheduler);
+        const struct requantize *shift = scheduler_requantize(e->scheduler);
         cJSON *bytes = cJSON_AddObjectToObject(f, "kv_bytes");
         bool all = true;
         for (unsigned type = 0; type < KV_TYPE_COUNT; type++)

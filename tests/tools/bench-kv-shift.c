@@ -47,23 +47,23 @@ static void fill(struct kv_cache *c, const struct hparams *hparams, struct kv_se
 
 static void measure(const struct hparams *hparams, uint32_t tokens, enum kv_type from, enum kv_type to) {
         struct kv_cache *c;
-        struct kv_shift shift;
+        struct requantize shift;
         struct kv_sequence s = { 0 };
-        if (kv_cache_new(&(struct kv_config){ hparams, tokens, from, from }, &c) < 0 || kv_shift_init(&shift, c, now_us) < 0)
+        if (kv_cache_new(&(struct kv_config){ hparams, tokens, from, from }, &c) < 0 || requantize_init(&shift, c, now_us) < 0)
                 exit(1);
         fill(c, hparams, &s, tokens);
         double block_mib = (double) kv_block_bytes(c, s.blocks[0]) / (1 << 20);
         (void) own_memory_reset_peak();
         double before = own_mib("VmRSS");
-        if (kv_shift_relieve(&shift, &(struct kv_shift_user){ &s, 0 }, 1, to) < 0)
+        if (requantize_relieve(&shift, &(struct requantize_user){ &s, 0 }, 1, to) < 0)
                 exit(1);
         double after = own_mib("VmRSS"), peak = own_mib("VmHWM");
-        const struct kv_shift_figures *f = &shift.figures;
+        const struct requantize_figures *f = &shift.figures;
         printf("| %s -> %s | %.2f | %.2f | %.1f | %.1f | %.1f%% | %.2f | %.2f |\n", kv_type_name(from), kv_type_name(to),
                (double) f->bytes_read * 1e-3 / (double) f->us, (double) f->us * 1e-3 / (double) f->blocks, before, after,
                100 * (double) f->bytes_freed / (double) f->bytes_read, peak > before ? peak - before : 0, block_mib);
         kv_sequence_done(c, &s);
-        kv_shift_done(&shift);
+        requantize_done(&shift);
         kv_cache_free(c);
 }
 

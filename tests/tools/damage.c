@@ -241,7 +241,7 @@ static void damage_field(struct victim *v, const struct sample *s) {
 }
 
 /* Takes bytes out of the directory or puts some in, so that all behind them is read from the wrong place. */
-static void damage_shift(struct victim *v, size_t directory) {
+static void damage_requantize(struct victim *v, size_t directory) {
         size_t at = random_below(directory < v->length ? directory : v->length), count = 1 + random_below(40);
         if (random_below(2)) {
                 memmove(v->bytes + at + count, v->bytes + at, v->length - at);
@@ -289,7 +289,7 @@ static void damage(struct victim *v, const struct sample *s, uint32_t number) {
         case 2: damage_bits(v, 24); break;
         case 3: damage_bits(v, s->directory); break;
         case 4: damage_bits(v, s->length); break;
-        case 5: damage_shift(v, s->directory); break;
+        case 5: damage_requantize(v, s->directory); break;
         case 6: damage_copy(v, s->directory); break;
         case 7: damage_tail(v, s); break;
         default:

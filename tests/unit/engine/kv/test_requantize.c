@@ -272,26 +272,26 @@ static uint64_t now_us(void) {
         return clock_us += clock_step_us;
 }
 
-static struct kv_shift new_shift(struct kv_cache *c) {
-        struct kv_shift s;
-        assert_int_equal(kv_shift_init(&s, c, now_us), 0);
+static struct requantize new_requantize(struct kv_cache *c) {
+        struct requantize s;
+        assert_int_equal(requantize_init(&s, c, now_us), 0);
         clock_step_us = 1;
         return s;
 }
 
-#define WINDOW KV_SHIFT_WINDOW_TOKENS
+#define WINDOW REQUANTIZE_WINDOW_TOKENS
 #define ALL_US 1000000u
 
 static void what_is_in_a_window_waits_until_it_has_left_it(void **state) {
         (void) state;
         struct kv_cache *c = new_cache(20 * KV_BLOCK_TOKENS, KV_F16, KV_F16);
-        struct kv_shift shift = new_shift(c);
+        struct requantize shift = new_requantize(c);
         struct kv_sequence s = { 0 };
-        const struct kv_shift_user user = { &s, WINDOW };
-        assert_int_equal(kv_shift_begin(&shift, KV_Q8_0), 0);
+        const struct requantize_user user = { &s, WINDOW };
+        assert_int_equal(requantize_begin(&shift, KV_Q8_0), 0);
         assert_true(shift.under_way);
         for (uint32_t tokens = 0; tokens < 6 * KV_BLOCK_TOKENS; tokens++) {
-                kv_shift_slice(&shift, &user, 1, ALL_US);
+                requantize_slice(&shift, &user, 1, ALL_US);
                 assert_false(shift.under_way);
                 uint32_t old = tokens > WINDOW ? (tokens - WINDOW) / KV_BLOCK_TOKENS : 0;
                 for (uint32_t b = 0; b < s.blocks_count; b++)
@@ -302,34 +302,34 @@ static void what_is_in_a_window_waits_until_it_has_left_it(void **state) {
         check_tokens(c, &s, 1, 0, five, PATH(KV_F16, KV_Q8_0));
         check_tokens(c, &s, 1, five, s.tokens_count, PATH(KV_F16));
         append(c, &s, 1, WINDOW); /* the sixth is due, and another target comes first */
-        assert_int_equal(kv_shift_begin(&shift, KV_Q4_0), 0);
-        kv_shift_slice(&shift, &user, 1, ALL_US);
+        assert_int_equal(requantize_begin(&shift, KV_Q4_0), 0);
+        requantize_slice(&shift, &user, 1, ALL_US);
         check_tokens(c, &s, 1, 0, five, PATH(KV_F16, KV_Q8_0, KV_Q4_0));
         check_tokens(c, &s, 1, five, five + KV_BLOCK_TOKENS, PATH(KV_F16, KV_Q4_0));
         check_tokens(c, &s, 1, five + KV_BLOCK_TOKENS, s.tokens_count, PATH(KV_F16));
         assert_int_equal(shift.figures.blocks, 5 + 6);
         kv_sequence_done(c, &s);
-        kv_shift_done(&shift);
+        requantize_done(&shift);
         kv_cache_free(c);
 }
 
 static void a_shared_block_is_converted_once_for_all_its_users(void **state) {
         (void) state;
         struct kv_cache *c = new_cache(20 * KV_BLOCK_TOKENS, KV_F16, KV_F16);
-        struct kv_shift shift = new_shift(c);
+        struct requantize shift = new_requantize(c);
         struct kv_sequence old = { 0 }, young = { 0 };
         append(c, &old, 1, 4 * KV_BLOCK_TOKENS);
         assert_int_equal(kv_sequence_share(c, &young, &old, 3 * KV_BLOCK_TOKENS), 0);
         append(c, &young, 2, 1);
-        const struct kv_shift_user users[] = { { &old, 0 }, { &young, WINDOW } };
-        assert_int_equal(kv_shift_begin(&shift, KV_Q8_0), 0);
-        kv_shift_slice(&shift, users, 2, ALL_US);
+        const struct requantize_user users[] = { { &old, 0 }, { &young, WINDOW } };
+        assert_int_equal(requantize_begin(&shift, KV_Q8_0), 0);
+        requantize_slice(&shift, users, 2, ALL_US);
         assert_int_equal(shift.figures.blocks, 3); /* the third is in the window of the young one */
         check_tokens(c, &young, 1, 0, 2 * KV_BLOCK_TOKENS, PATH(KV_F16, KV_Q8_0));
         check_tokens(c, &young, 1, 2 * KV_BLOCK_TOKENS, 3 * KV_BLOCK_TOKENS, PATH(KV_F16));
         check_tokens(c, &old, 1, 3 * KV_BLOCK_TOKENS, 4 * KV_BLOCK_TOKENS, PATH(KV_F16, KV_Q8_0));
         append(c, &young, 2, KV_BLOCK_TOKENS);
-        kv_shift_slice(&shift, users, 2, ALL_US);
+        requantize_slice(&shift, users, 2, ALL_US);
         check_tokens(c, &old, 1, 0, 4 * KV_BLOCK_TOKENS, PATH(KV_F16, KV_Q8_0));
         assert_int_equal(shift.figures.blocks, 4);
         assert_int_equal(shift.figures.bytes_freed, 4 * (block_bytes(KV_F16, KV_F16) - block_bytes(KV_Q8_0, KV_Q8_0)));
@@ -345,25 +345,25 @@ static void a_shared_block_is_converted_once_for_all_its_users(void **state) {
         check_tokens(c, &old, 1, 2 * KV_BLOCK_TOKENS, 3 * KV_BLOCK_TOKENS, PATH(KV_F16, KV_Q8_0, KV_Q4_0));
         kv_sequence_done(c, &old);
         kv_sequence_done(c, &young);
-        kv_shift_done(&shift);
+        requantize_done(&shift);
         kv_cache_free(c);
 }
 
 static void a_slice_ends_with_its_budget_and_does_at_least_one_block(void **state) {
         (void) state;
         struct kv_cache *c = new_cache(40 * KV_BLOCK_TOKENS, KV_F16, KV_F16);
-        struct kv_shift shift = new_shift(c);
+        struct requantize shift = new_requantize(c);
         struct kv_sequence a = { 0 }, b = { 0 };
         append(c, &a, 1, 10 * KV_BLOCK_TOKENS);
         append(c, &b, 2, 6 * KV_BLOCK_TOKENS);
-        const struct kv_shift_user users[] = { { &a, 0 }, { &b, WINDOW } };
+        const struct requantize_user users[] = { { &a, 0 }, { &b, WINDOW } };
         clock_step_us = 10; /* each block takes this long */
-        assert_int_equal(kv_shift_begin(&shift, KV_Q4_0), 0);
-        kv_shift_slice(&shift, users, 2, 0);
+        assert_int_equal(requantize_begin(&shift, KV_Q4_0), 0);
+        requantize_slice(&shift, users, 2, 0);
         assert_int_equal(shift.figures.blocks, 1);
-        kv_shift_slice(&shift, users, 2, 9);
+        requantize_slice(&shift, users, 2, 9);
         assert_int_equal(shift.figures.blocks, 2);
-        kv_shift_slice(&shift, users, 2, 45);
+        requantize_slice(&shift, users, 2, 45);
         assert_int_equal(shift.figures.blocks, 6);
         assert_true(shift.under_way);
         assert_int_equal(shift.figures.us, 60);
@@ -373,61 +373,61 @@ static void a_slice_ends_with_its_budget_and_does_at_least_one_block(void **stat
                         assert_int_equal(kv_cache_keys(c, b.blocks[i], 0, 0).type, i < 3 ? KV_Q4_0 : KV_F16);
         }
         kv_sequence_truncate(c, &a, 5 * KV_BLOCK_TOKENS); /* what has gone need not be converted */
-        kv_shift_slice(&shift, users, 2, ALL_US);
+        requantize_slice(&shift, users, 2, ALL_US);
         assert_int_equal(shift.figures.blocks, 10);
         assert_false(shift.under_way);
         assert_int_equal(bytes_used(c), 10 * block_bytes(KV_Q4_0, KV_Q4_0) + block_bytes(KV_F16, KV_F16));
-        assert_int_equal(kv_shift_budget_us(40000), 10000);
-        assert_int_equal(kv_shift_budget_us(4000000), KV_SHIFT_SLICE_US_MAX);
-        assert_int_equal(kv_shift_budget_us(0), KV_SHIFT_SLICE_US_MAX);
+        assert_int_equal(requantize_budget_us(40000), 10000);
+        assert_int_equal(requantize_budget_us(4000000), REQUANTIZE_SLICE_US_MAX);
+        assert_int_equal(requantize_budget_us(0), REQUANTIZE_SLICE_US_MAX);
         kv_sequence_done(c, &a);
         kv_sequence_done(c, &b);
-        kv_shift_done(&shift);
+        requantize_done(&shift);
         kv_cache_free(c);
 }
 
 static void going_back_up_brings_nothing_back(void **state) {
         (void) state;
         struct kv_cache *c = new_cache(20 * KV_BLOCK_TOKENS, KV_F16, KV_Q8_0);
-        struct kv_shift shift = new_shift(c);
+        struct requantize shift = new_requantize(c);
         struct kv_sequence s = { 0 };
-        const struct kv_shift_user user = { &s, WINDOW };
+        const struct requantize_user user = { &s, WINDOW };
         append(c, &s, 1, 4 * KV_BLOCK_TOKENS);
-        assert_int_equal(kv_shift_relieve(&shift, &user, 1, KV_Q4_0), 0);
+        assert_int_equal(requantize_relieve(&shift, &user, 1, KV_Q4_0), 0);
         append(c, &s, 1, KV_BLOCK_TOKENS);
         assert_int_equal(kv_cache_keys(c, s.blocks[4], 0, 0).type, KV_Q4_0);
-        assert_int_equal(kv_shift_begin(&shift, KV_F16), 0);
+        assert_int_equal(requantize_begin(&shift, KV_F16), 0);
         append(c, &s, 1, 3 * KV_BLOCK_TOKENS);
-        kv_shift_slice(&shift, &user, 1, ALL_US);
+        requantize_slice(&shift, &user, 1, ALL_US);
         assert_false(shift.under_way);
         assert_int_equal(kv_cache_keys(c, s.blocks[4], 0, 0).type, KV_Q4_0);
         assert_int_equal(kv_cache_keys(c, s.blocks[5], 0, 0).type, KV_F16);
         assert_int_equal(kv_cache_values(c, s.blocks[5], 0, 0).type, KV_Q8_0); /* as loaded, and no better */
         assert_int_equal(shift.figures.blocks, 4);
         kv_sequence_done(c, &s);
-        kv_shift_done(&shift);
+        requantize_done(&shift);
         kv_cache_free(c);
 }
 
 static void relief_takes_the_windows_too_and_what_comes(void **state) {
         (void) state;
         struct kv_cache *c = new_cache(20 * KV_BLOCK_TOKENS, KV_F16, KV_F16);
-        struct kv_shift shift = new_shift(c);
+        struct requantize shift = new_requantize(c);
         struct kv_sequence s = { 0 }, t = { 0 };
         append(c, &s, 1, 2 * KV_BLOCK_TOKENS + 17);
         append(c, &t, 2, 3);
-        const struct kv_shift_user users[] = { { &s, WINDOW }, { &t, WINDOW } };
-        assert_int_equal(kv_shift_relieve(&shift, users, 2, KV_Q4_0), 0);
+        const struct requantize_user users[] = { { &s, WINDOW }, { &t, WINDOW } };
+        assert_int_equal(requantize_relieve(&shift, users, 2, KV_Q4_0), 0);
         assert_false(shift.under_way);
         check_tokens(c, &s, 1, 0, s.tokens_count, PATH(KV_F16, KV_Q4_0));
         append(c, &s, 1, KV_BLOCK_TOKENS);
         check_tokens(c, &s, 1, 2 * KV_BLOCK_TOKENS + 17, s.tokens_count, PATH(KV_Q4_0));
         assert_int_equal(bytes_used(c), 5 * block_bytes(KV_Q4_0, KV_Q4_0));
-        assert_int_equal(kv_shift_relieve(&shift, users, 2, KV_Q8_0), 0); /* a milder one changes nothing */
+        assert_int_equal(requantize_relieve(&shift, users, 2, KV_Q8_0), 0); /* a milder one changes nothing */
         assert_int_equal(shift.target, KV_Q4_0);
         kv_sequence_done(c, &s);
         kv_sequence_done(c, &t);
-        kv_shift_done(&shift);
+        requantize_done(&shift);
         kv_cache_free(c);
 }
 
@@ -437,12 +437,12 @@ static void heads_that_a_type_cannot_hold_refuse_it(void **state) {
         struct kv_cache *c = NULL;
         odd.d_head_v = 40;
         assert_int_equal(kv_cache_new(&(struct kv_config){ &odd, 128, KV_F16, KV_F16 }, &c), 0);
-        struct kv_shift shift = new_shift(c);
-        assert_int_equal(kv_shift_begin(&shift, KV_Q8_0), -EINVAL);
-        assert_int_equal(kv_shift_relieve(&shift, NULL, 0, KV_Q4_0), -EINVAL);
+        struct requantize shift = new_requantize(c);
+        assert_int_equal(requantize_begin(&shift, KV_Q8_0), -EINVAL);
+        assert_int_equal(requantize_relieve(&shift, NULL, 0, KV_Q4_0), -EINVAL);
         assert_int_equal(shift.target, KV_F16);
-        assert_int_equal(kv_shift_begin(&shift, KV_F16), 0);
-        kv_shift_done(&shift);
+        assert_int_equal(requantize_begin(&shift, KV_F16), 0);
+        requantize_done(&shift);
         kv_cache_free(c);
 }
 
