@@ -120,7 +120,7 @@ static void note_losses(struct measurement *m, enum kv_type type, uint32_t from,
         const struct hparams *s = &m->solo.model->hparams;
         for (uint32_t done = 0, rows; done < count; done += rows) {
                 rows = count - done < LOGITS_ROWS ? count - done : LOGITS_ROWS;
-                const float *logits = forward_logits(m->solo.forward, hidden + done * (size_t) s->n_embd, rows);
+                const float *logits = transformer_logits(m->solo.transformer, hidden + done * (size_t) s->n_embd, rows);
                 for (uint32_t i = 0; i < rows; i++)
                         note_loss(m, type, from + done + i - m->cut.first,
                                   perplexity_loss(logits + i * (size_t) s->n_vocab, s->n_vocab,
@@ -137,10 +137,10 @@ static int measure_chunk(struct measurement *m, enum kv_type type) {
                 r = kv_sequence_grow(s->cache, &s->sequence, m->cut.counted);
         for (uint32_t at = m->cut.first, end = at + m->cut.counted, count; r == 0 && at < end; at += count) {
                 count = end - at < s->batch ? end - at : s->batch;
-                struct forward_item item = {
+                struct transformer_item item = {
                         .sequence = &s->sequence, .tokens = m->chunk + at, .count = count, .want = WANT_HIDDEN
                 };
-                forward_run(s->forward, &item, 1);
+                transformer_run(s->transformer, &item, 1);
                 note_losses(m, type, at, count, item.result);
         }
         solo_rewind(s, 0);

@@ -30,7 +30,7 @@ int solo_open_rest(struct solo *s, const struct solo_config *config, struct gguf
         if (r < 0)
                 return r;
         const uint32_t items = config->logits ? config->logits : 1;
-        r = forward_new(&(struct forward_config){ s->model, s->cache, s->threads, s->batch, items }, &s->forward);
+        r = transformer_new(&(struct transformer_config){ s->model, s->cache, s->threads, s->batch, items }, &s->transformer);
         return r < 0 ? parts_failed(reterr, r, "cannot reserve the compute buffers") : 0;
 }
 
@@ -40,7 +40,7 @@ int solo_open(struct solo *s, const struct solo_config *config, struct gguf_erro
 }
 
 void solo_close(struct solo *s) {
-        forward_free(s->forward);
+        transformer_free(s->transformer);
         if (s->cache) {
                 kv_sequence_done(s->cache, &s->sequence);
                 kv_cache_free(s->cache);
@@ -57,10 +57,10 @@ int solo_feed(struct solo *s, const int32_t *tokens, uint32_t count, const float
         while (count) {
                 uint32_t chunk = count < s->batch ? count : s->batch;
                 bool wanted = ret && chunk == count;
-                struct forward_item item = {
+                struct transformer_item item = {
                         .sequence = &s->sequence, .tokens = tokens, .count = chunk, .want = wanted ? WANT_LOGITS : WANT_NOTHING
                 };
-                forward_run(s->forward, &item, 1);
+                transformer_run(s->transformer, &item, 1);
                 if (wanted)
                         *ret = item.result;
                 tokens += chunk;
@@ -73,8 +73,8 @@ int solo_hidden(struct solo *s, const int32_t *tokens, uint32_t count, const flo
         int r = kv_sequence_grow(s->cache, &s->sequence, count);
         if (r < 0)
                 return r;
-        struct forward_item item = { .sequence = &s->sequence, .tokens = tokens, .count = count, .want = WANT_HIDDEN };
-        forward_run(s->forward, &item, 1);
+        struct transformer_item item = { .sequence = &s->sequence, .tokens = tokens, .count = count, .want = WANT_HIDDEN };
+        transformer_run(s->transformer, &item, 1);
         *ret = item.result;
         return 0;
 }

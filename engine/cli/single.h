@@ -16,7 +16,7 @@ struct solo_config {
         uint32_t batch;      /* tokens per pass of prefill; 0: SOLO_BATCH */
         bool for_ids;        /* no tokenizer is needed */
         bool vectors;        /* hidden states are wanted: a model that makes no text will do */
-        uint32_t logits;     /* vectors that forward_logits may be asked for at once; 0: 1 */
+        uint32_t logits;     /* vectors that transformer_logits may be asked for at once; 0: 1 */
 };
 
 #define SOLO_BATCH     512u
@@ -26,7 +26,7 @@ struct solo {
         struct model *model;
         struct threads *threads;
         struct kv_cache *cache;
-        struct forward *forward;
+        struct transformer *transformer;
         struct kv_sequence sequence;
         uint32_t batch;
 };

@@ -2,7 +2,7 @@
  * buffers.h - where each compute buffer of a forward pass lies in one allocation.
  *
  * The layout follows from the hyperparameters, the batch and the thread count alone, so that what `inspect` predicts
- * is what forward_new allocates. Nothing here grows with the context: attention works block by block.
+ * is what transformer_new allocates. Nothing here grows with the context: attention works block by block.
  */
 #ifndef HEADROOM_ENGINE_COMPUTE_BUFFERS_H
 #define HEADROOM_ENGINE_COMPUTE_BUFFERS_H

@@ -11,7 +11,7 @@
 /* --- sharing out --- */
 
 struct share {
-        struct forward *f;
+        struct transformer *f;
         unit_work *work;
         uint32_t count;
         _Atomic uint32_t next;
@@ -24,7 +24,7 @@ static void share_work(void *context, uint32_t thread, uint32_t width) {
                 s->work(s->f, unit, thread);
 }
 
-void matmul_share(struct forward *f, unit_work *work, uint32_t count) {
+void matmul_share(struct transformer *f, unit_work *work, uint32_t count) {
         struct share s = { .f = f, .work = work, .count = count };
         if (count > 1)
                 threads_run(f->config.threads, share_work, &s);
@@ -32,7 +32,7 @@ void matmul_share(struct forward *f, unit_work *work, uint32_t count) {
                 share_work(&s, 0, 1);
 }
 
-void matmul_share_tokens(struct forward *f, unit_work *work, uint32_t count) {
+void matmul_share_tokens(struct transformer *f, unit_work *work, uint32_t count) {
         if (count >= TOKENS_WORTH_SHARING) {
                 matmul_share(f, work, count);
                 return;
@@ -43,35 +43,35 @@ void matmul_share_tokens(struct forward *f, unit_work *work, uint32_t count) {
 
 /* --- weights times activations --- */
 
-static enum activation activation_of(const struct forward *f, const struct matrix *weights) {
+static enum activation activation_of(const struct transformer *f, const struct matrix *weights) {
         return f->kernels->types[weights->type].activation;
 }
 
-void matmul_prepare_row(const struct forward *f, uint32_t row) {
+void matmul_prepare_row(const struct transformer *f, uint32_t row) {
         if (f->activation == ACTIVATION_F32)
                 return;
         size_t bytes = activation_bytes(f->activation, f->input_n);
         f->kernels->prepare[f->activation](f->input + row * (size_t) f->input_n, f->input_n, f->prepared + row * bytes);
 }
 
-void matmul_prepare_unit(struct forward *f, uint32_t row, uint32_t thread) {
+void matmul_prepare_unit(struct transformer *f, uint32_t row, uint32_t thread) {
         (void) thread;
         matmul_prepare_row(f, row);
 }
 
-void matmul_set_input(struct forward *f, const float *x, uint32_t n, uint32_t count, const struct matrix *weights) {
+void matmul_set_input(struct transformer *f, const float *x, uint32_t n, uint32_t count, const struct matrix *weights) {
         f->input = x;
         f->input_n = n;
         f->input_count = count;
         f->activation = activation_of(f, weights);
 }
 
-struct matmul matmul_all_rows(const struct forward *f, struct matrix weights, float *out) {
+struct matmul matmul_all_rows(const struct transformer *f, struct matrix weights, float *out) {
         return (struct matmul){ weights, out, 0, f->input_count };
 }
 
 /* Rows of a chunk, a multiple of CHUNK_ROWS_MIN. How a matrix is cut changes no bit of what comes out. */
-static uint32_t chunk_rows(const struct forward *f, const struct matmul *m) {
+static uint32_t chunk_rows(const struct transformer *f, const struct matmul *m) {
         if (m->count > COLUMNS_FEW)
                 return CHUNK_ROWS_MIN;
         uint32_t share = m->weights.rows / (threads_width(f->config.threads) * CHUNKS_PER_THREAD);
@@ -79,7 +79,7 @@ static uint32_t chunk_rows(const struct forward *f, const struct matmul *m) {
 }
 
 /* The product that UNIT belongs to: the last that begins at it or before. */
-static const struct matmul_tile *matmul_tile_of(const struct forward *f, uint32_t unit) {
+static const struct matmul_tile *matmul_tile_of(const struct transformer *f, uint32_t unit) {
         uint32_t low = 0, high = f->matmul_tiles_count;
         while (high - low > 1) {
                 uint32_t middle = low + (high - low) / 2;
@@ -91,7 +91,7 @@ static const struct matmul_tile *matmul_tile_of(const struct forward *f, uint32_
         return &f->matmul_tiles[low];
 }
 
-static void multiply_unit(struct forward *f, uint32_t unit, uint32_t thread) {
+static void multiply_unit(struct transformer *f, uint32_t unit, uint32_t thread) {
         (void) thread;
         const struct matmul_tile *m = matmul_tile_of(f, unit);
         const struct matrix *weights = &m->matmul.weights;
@@ -112,7 +112,7 @@ static void multiply_unit(struct forward *f, uint32_t unit, uint32_t thread) {
         });
 }
 
-void matmul_run(struct forward *f, const struct matmul matmuls[], uint32_t count) {
+void matmul_run(struct transformer *f, const struct matmul matmuls[], uint32_t count) {
         uint32_t units = 0;
         f->matmul_tiles_count = 0;
         for (uint32_t i = 0; i < count; i++) {
@@ -129,7 +129,7 @@ void matmul_run(struct forward *f, const struct matmul matmuls[], uint32_t count
         matmul_share(f, multiply_unit, units);
 }
 
-void matmul_run_one(struct forward *f, const float *x, uint32_t n, struct matrix weights, float *out) {
+void matmul_run_one(struct transformer *f, const float *x, uint32_t n, struct matrix weights, float *out) {
         matmul_set_input(f, x, n, f->rows_count, &weights);
         matmul_share_tokens(f, matmul_prepare_unit, f->rows_count);
         matmul_run(f, &(struct matmul){ weights, out, 0, f->rows_count }, 1);

@@ -12,7 +12,7 @@
 #include "engine/bounds.h"
 #include "engine/compute/transformer_internal.h"
 
-static struct choice *choices_of(const struct forward *f, uint32_t row) {
+static struct choice *choices_of(const struct transformer *f, uint32_t row) {
         return f->choices + row * (size_t) f->hparams->n_expert_used;
 }
 
@@ -36,7 +36,7 @@ static void weigh(struct choice *chosen, const float *scores, uint32_t count) {
                 chosen[i].weight /= sum;
 }
 
-static void choose_unit(struct forward *f, uint32_t row, uint32_t thread) {
+static void choose_unit(struct transformer *f, uint32_t row, uint32_t thread) {
         (void) thread;
         const float *scores = f->scores + row * (size_t) f->hparams->n_expert;
         struct choice *chosen = choices_of(f, row);
@@ -49,7 +49,7 @@ static void choose_unit(struct forward *f, uint32_t row, uint32_t thread) {
 }
 
 /* Gives each choice its place, by expert and then by token: a sort by counting. Experts_at[e] .. [e + 1] are those of e. */
-static void order_choices(struct forward *f) {
+static void order_choices(struct transformer *f) {
         uint32_t n = f->hparams->n_expert, used = f->hparams->n_expert_used, at = 0;
         memset(f->experts_at, 0, (n + 1) * sizeof(*f->experts_at));
         for (uint32_t i = 0; i < f->rows_count * used; i++)
@@ -67,20 +67,20 @@ static void order_choices(struct forward *f) {
         f->experts_at[0] = 0;
 }
 
-static void route_unit(struct forward *f, uint32_t place, uint32_t thread) {
+static void route_unit(struct transformer *f, uint32_t place, uint32_t thread) {
         (void) thread;
         size_t n = f->hparams->n_embd;
         memcpy(f->routed + place * n, f->normed + f->sources[place] * n, n * sizeof(float));
         matmul_prepare_row(f, place);
 }
 
-static void activate_unit(struct forward *f, uint32_t place, uint32_t thread) {
+static void activate_unit(struct transformer *f, uint32_t place, uint32_t thread) {
         (void) thread;
-        forward_activate(f, place, f->hparams->n_ff_expert);
+        transformer_activate(f, place, f->hparams->n_ff_expert);
 }
 
 /* Each expert's own matrix of WEIGHTS meets the tokens that want it. Appends to MEETINGS. */
-static uint32_t meet(const struct forward *f, struct matrix weights, float *out, struct matmul matmuls[], uint32_t count) {
+static uint32_t meet(const struct transformer *f, struct matrix weights, float *out, struct matmul matmuls[], uint32_t count) {
         for (uint32_t e = 0; e < f->hparams->n_expert; e++) {
                 uint32_t first = f->experts_at[e], matmuls_wanted = f->experts_at[e + 1] - first;
                 if (matmuls_wanted)
@@ -90,7 +90,7 @@ static uint32_t meet(const struct forward *f, struct matrix weights, float *out,
 }
 
 /* What the experts have put out, by the weights of the choice. */
-static void gather_unit(struct forward *f, uint32_t row, uint32_t thread) {
+static void gather_unit(struct transformer *f, uint32_t row, uint32_t thread) {
         (void) thread;
         uint32_t n = f->hparams->n_embd;
         float *out = f->normed + row * (size_t) n;
@@ -103,12 +103,12 @@ static void gather_unit(struct forward *f, uint32_t row, uint32_t thread) {
         }
 }
 
-void forward_experts(struct forward *f) {
+void moe_run(struct transformer *f) {
         const struct model_layer *w = f->weights;
         uint32_t places = f->rows_count * f->hparams->n_expert_used;
         struct matmul *matmuls = f->matmuls_wanted;
 
-        forward_begin_block(f, w->ffn_norm, &w->ffn_router);
+        transformer_begin_block(f, w->ffn_norm, &w->ffn_router);
         matmuls[0] = matmul_all_rows(f, w->ffn_router, f->scores);
         matmul_run(f, matmuls, 1);
         matmul_share_tokens(f, choose_unit, f->rows_count);

@@ -1,7 +1,7 @@
 /*
  * transformer.c - the transformer, top to bottom: embed, then per layer attention and feed-forward, then what was wanted.
  *
- * Read forward_run first. One pass for all architectures: a step whose tensors a model does not have (model/arch.h) is left
+ * Read transformer_run first. One pass for all architectures: a step whose tensors a model does not have (model/arch.h) is left
  * out. Each step is shared out among the threads in units whose results do not depend on who computes them: a token, a
  * chunk of rows of a weight matrix, a tile of attention. All buffers are made once (buffers.h); a pass allocates nothing
  * and cannot fail.
@@ -20,11 +20,11 @@
 /* --- the steps of a layer, each per token --- */
 
 /* Row NUMBER of TABLE as floats. */
-static void look_up(const struct forward *f, const struct matrix *table, uint32_t number, float *out) {
+static void look_up(const struct transformer *f, const struct matrix *table, uint32_t number, float *out) {
         f->kernels->types[table->type].dequantize(matrix_row(table, number), table->columns, out);
 }
 
-static void embed_unit(struct forward *f, uint32_t row, uint32_t thread) {
+static void embed_unit(struct transformer *f, uint32_t row, uint32_t thread) {
         (void) thread;
         const struct model *m = f->config.model;
         const struct row *at = &f->rows[row];
@@ -49,7 +49,7 @@ static void embed_unit(struct forward *f, uint32_t row, uint32_t thread) {
 }
 
 /* The output of the block before joins the residual. */
-static void settle(struct forward *f, uint32_t row) {
+static void settle(struct transformer *f, uint32_t row) {
         uint32_t n = f->hparams->n_embd;
         float epsilon = f->hparams->norm_epsilon;
         float *residual = f->residual + row * (size_t) n, *out = f->normed + row * (size_t) n;
@@ -63,7 +63,7 @@ static void settle(struct forward *f, uint32_t row) {
 }
 
 /* The residual as the next block takes it in. */
-static void norm_unit(struct forward *f, uint32_t row, uint32_t thread) {
+static void norm_unit(struct transformer *f, uint32_t row, uint32_t thread) {
         (void) thread;
         uint32_t n = f->hparams->n_embd;
         float *residual = f->residual + row * (size_t) n, *normed = f->normed + row * (size_t) n;
@@ -76,7 +76,7 @@ static void norm_unit(struct forward *f, uint32_t row, uint32_t thread) {
         matmul_prepare_row(f, row);
 }
 
-void forward_begin_block(struct forward *f, const uint8_t *norm, const struct matrix *first) {
+void transformer_begin_block(struct transformer *f, const uint8_t *norm, const struct matrix *first) {
         f->norm = norm;
         matmul_set_input(f, f->normed, f->hparams->n_embd, f->rows_count, first);
         matmul_share_tokens(f, norm_unit, f->rows_count);
@@ -84,7 +84,7 @@ void forward_begin_block(struct forward *f, const uint8_t *norm, const struct ma
 }
 
 /* COUNT heads as the products gave them: bias, norm, position. */
-static void finish_heads(const struct forward *f, float *heads, uint32_t count, const uint8_t *bias, const uint8_t *norm,
+static void finish_heads(const struct transformer *f, float *heads, uint32_t count, const uint8_t *bias, const uint8_t *norm,
                          const float *angles) {
         uint32_t d = f->hparams->d_head_k;
         add_bias(heads, bias, count * d);
@@ -93,7 +93,7 @@ static void finish_heads(const struct forward *f, float *heads, uint32_t count, 
         rope_rotate(angles, f->arch->rope, f->rope.pairs, heads, count, d);
 }
 
-static void store_heads(const struct forward *f, const struct row *at, float *keys, const float *values) {
+static void store_heads(const struct transformer *f, const struct row *at, float *keys, const float *values) {
         const struct hparams *s = f->hparams;
         uint32_t block = at->sequence->blocks[at->position / KV_BLOCK_TOKENS], place = at->position % KV_BLOCK_TOKENS;
         for (uint32_t h = 0; h < s->head_kv[f->layer]; h++, keys += s->d_head_k, values += s->d_head_v) {
@@ -107,7 +107,7 @@ static void store_heads(const struct forward *f, const struct row *at, float *ke
 }
 
 /* Turns queries and keys to their position and stores keys and values. */
-static void store_unit(struct forward *f, uint32_t row, uint32_t thread) {
+static void store_unit(struct transformer *f, uint32_t row, uint32_t thread) {
         (void) thread;
         const struct hparams *s = f->hparams;
         const struct model_layer *w = f->weights;
@@ -124,7 +124,7 @@ static void store_unit(struct forward *f, uint32_t row, uint32_t thread) {
         store_heads(f, &f->rows[row], keys, values);
 }
 
-static void attention_unit(struct forward *f, uint32_t unit, uint32_t thread) {
+static void attention_unit(struct transformer *f, uint32_t unit, uint32_t thread) {
         uint32_t heads = f->hparams->head_kv[f->layer];
         struct attention a = {
                 .kernels = f->kernels,
@@ -139,7 +139,7 @@ static void attention_unit(struct forward *f, uint32_t unit, uint32_t thread) {
 }
 
 /* Cuts the batch into runs of neighbouring tokens of one sequence, for this layer's ratio of query to key heads. */
-static void cut_tiles(struct forward *f) {
+static void cut_tiles(struct transformer *f) {
         uint32_t tokens = attention_tile_tokens(f->hparams->n_head / f->hparams->head_kv[f->layer]);
         if (tokens == f->tile_tokens)
                 return;
@@ -158,7 +158,7 @@ static void cut_tiles(struct forward *f) {
         }
 }
 
-void forward_activate(struct forward *f, uint32_t row, uint32_t n) {
+void transformer_activate(struct transformer *f, uint32_t row, uint32_t n) {
         const struct model_layer *w = f->weights;
         float *gate = f->gate + row * (size_t) n, *up = f->up + row * (size_t) n;
         add_bias(gate, w->ffn_gate_bias, n);
@@ -174,15 +174,15 @@ void forward_activate(struct forward *f, uint32_t row, uint32_t n) {
         matmul_prepare_row(f, row);
 }
 
-static void activate_unit(struct forward *f, uint32_t row, uint32_t thread) {
+static void activate_unit(struct transformer *f, uint32_t row, uint32_t thread) {
         (void) thread;
-        forward_activate(f, row, f->hparams->n_ff);
+        transformer_activate(f, row, f->hparams->n_ff);
 }
 
 /* Up to here all tokens of a layer are needed: others will look at their keys and values. */
-static void make_keys_and_values(struct forward *f) {
+static void make_keys_and_values(struct transformer *f) {
         const struct model_layer *w = f->weights;
-        forward_begin_block(f, w->attn_norm, &w->attn_q);
+        transformer_begin_block(f, w->attn_norm, &w->attn_q);
         matmul_run(f,
                    (struct matmul[]){ matmul_all_rows(f, w->attn_q, f->queries), matmul_all_rows(f, w->attn_k, f->keys),
                                       matmul_all_rows(f, w->attn_v, f->values) },
@@ -190,7 +190,7 @@ static void make_keys_and_values(struct forward *f) {
         matmul_share_tokens(f, store_unit, f->rows_count);
 }
 
-static void attend(struct forward *f) {
+static void attend(struct transformer *f) {
         const struct model_layer *w = f->weights;
         cut_tiles(f);
         matmul_share(f, attention_unit, f->tiles_count * f->hparams->head_kv[f->layer]);
@@ -198,10 +198,10 @@ static void attend(struct forward *f) {
         f->epilogue = (struct epilogue){ w->attn_output_bias, w->attn_post_norm, w->attn_after_norm, w->attn_after_norm_bias };
 }
 
-static void feed_forward_dense(struct forward *f) {
+static void feed_forward_dense(struct transformer *f) {
         const struct model_layer *w = f->weights;
         bool gated = w->ffn_gate.data;
-        forward_begin_block(f, w->ffn_norm, gated ? &w->ffn_gate : &w->ffn_up);
+        transformer_begin_block(f, w->ffn_norm, gated ? &w->ffn_gate : &w->ffn_up);
         struct matmul matmuls[] = { matmul_all_rows(f, w->ffn_gate, f->gate), matmul_all_rows(f, w->ffn_up, f->up) };
         matmul_run(f, gated ? matmuls : matmuls + 1, gated ? 2 : 1);
         matmul_set_input(f, f->gate, f->hparams->n_ff, f->rows_count, &w->ffn_down);
@@ -210,10 +210,10 @@ static void feed_forward_dense(struct forward *f) {
         matmul_run(f, matmuls, 1);
 }
 
-static void feed_forward(struct forward *f) {
+static void feed_forward(struct transformer *f) {
         const struct model_layer *w = f->weights;
         if (f->hparams->n_expert)
-                forward_experts(f);
+                moe_run(f);
         else
                 feed_forward_dense(f);
         f->epilogue = (struct epilogue){ w->ffn_down_bias, w->ffn_post_norm, w->ffn_after_norm, w->ffn_after_norm_bias };
@@ -221,7 +221,7 @@ static void feed_forward(struct forward *f) {
 
 /* --- a pass --- */
 
-static void lay_out_rows(struct forward *f, const struct forward_item items[], uint32_t n) {
+static void lay_out_rows(struct transformer *f, const struct transformer_item items[], uint32_t n) {
         f->rows_count = 0;
         f->tile_tokens = 0;
         f->has_output = false;
@@ -243,12 +243,12 @@ static void lay_out_rows(struct forward *f, const struct forward_item items[], u
 }
 
 /* How many of an item's tokens, counted from its last, have a result that somebody wants. */
-static uint32_t wanted_rows(const struct forward_item *item) {
+static uint32_t wanted_rows(const struct transformer_item *item) {
         return item->want == WANT_HIDDEN ? item->count : item->want == WANT_LOGITS ? 1 : 0;
 }
 
 /* Moves what the last layer still needs of the wanted rows together; from here on the others are not computed. */
-static void keep_wanted_rows(struct forward *f, const struct forward_item items[], uint32_t n) {
+static void keep_wanted_rows(struct transformer *f, const struct transformer_item items[], uint32_t n) {
         size_t n_embd = f->hparams->n_embd, queries = (size_t) f->hparams->n_head * f->hparams->d_head_k;
         uint32_t row = 0, kept = 0;
         for (uint32_t i = 0; i < n; i++) {
@@ -265,13 +265,13 @@ static void keep_wanted_rows(struct forward *f, const struct forward_item items[
         f->tile_tokens = 0;
 }
 
-static void cap_unit(struct forward *f, uint32_t item, uint32_t thread) {
+static void cap_unit(struct transformer *f, uint32_t item, uint32_t thread) {
         (void) thread;
         soft_cap(f->kernels, f->logits + item * (size_t) f->hparams->n_vocab, f->hparams->logits_cap, f->hparams->n_vocab);
 }
 
 /* Of the first COUNT rows in `results`. */
-static void make_logits(struct forward *f, uint32_t count) {
+static void make_logits(struct transformer *f, uint32_t count) {
         const struct matrix *output = &f->config.model->output;
         matmul_set_input(f, f->results, f->hparams->n_embd, count, output);
         matmul_share_tokens(f, matmul_prepare_unit, count);
@@ -281,7 +281,7 @@ static void make_logits(struct forward *f, uint32_t count) {
 }
 
 /* Hands out what is wanted. The wanted rows lie together in the order of the items. */
-static void finish(struct forward *f, struct forward_item items[], uint32_t n) {
+static void finish(struct transformer *f, struct transformer_item items[], uint32_t n) {
         size_t n_embd = f->hparams->n_embd, row = 0;
         uint32_t logits = 0;
         f->norm = f->config.model->output_norm;
@@ -301,7 +301,7 @@ static void finish(struct forward *f, struct forward_item items[], uint32_t n) {
                 make_logits(f, logits);
 }
 
-void forward_run(struct forward *f, struct forward_item items[], uint32_t n) {
+void transformer_run(struct transformer *f, struct transformer_item items[], uint32_t n) {
         assert(n <= f->config.items_max);
         lay_out_rows(f, items, n);
         matmul_share_tokens(f, embed_unit, f->rows_count);
@@ -318,7 +318,7 @@ void forward_run(struct forward *f, struct forward_item items[], uint32_t n) {
         finish(f, items, n);
 }
 
-const float *forward_logits(struct forward *f, const float *hidden, uint32_t count) {
+const float *transformer_logits(struct transformer *f, const float *hidden, uint32_t count) {
         assert(count >= 1 && count <= f->config.items_max);
         memcpy(f->results, hidden, count * (size_t) f->hparams->n_embd * sizeof(float));
         make_logits(f, count);
@@ -327,11 +327,11 @@ const float *forward_logits(struct forward *f, const float *hidden, uint32_t cou
 
 /* --- life --- */
 
-static float *floats_at(const struct forward *f, uint64_t offset) {
+static float *floats_at(const struct transformer *f, uint64_t offset) {
         return (float *) (void *) (f->buffers + offset);
 }
 
-static void place_buffers(struct forward *f) {
+static void place_buffers(struct transformer *f) {
         const struct buffers *l = &f->layout;
         f->residual = floats_at(f, l->residual);
         f->normed = floats_at(f, l->normed);
@@ -352,7 +352,7 @@ static void place_buffers(struct forward *f) {
         f->logits = floats_at(f, l->logits);
 }
 
-static int init_ropes(struct forward *f) {
+static int init_ropes(struct transformer *f) {
         const struct model *m = f->config.model;
         uint32_t pairs = f->hparams->n_rot / 2;
         const uint8_t *factors = m->context_is_long ? m->rope_factors_long : m->rope_factors_short;
@@ -360,7 +360,7 @@ static int init_ropes(struct forward *f) {
         return r < 0 ? r : rope_init(&f->rope_local, &f->hparams->rope_local, f->hparams->has_rope_local ? pairs : 0, NULL);
 }
 
-static int forward_init(struct forward *f) {
+static int transformer_init(struct transformer *f) {
         const struct model *m = f->config.model;
         f->kernels = kernels_get();
         f->hparams = &m->hparams;
@@ -383,22 +383,22 @@ static int forward_init(struct forward *f) {
         return init_ropes(f);
 }
 
-int forward_new(const struct forward_config *config, struct forward **ret) {
+int transformer_new(const struct transformer_config *config, struct transformer **ret) {
         assert(config->batch_max && config->items_max);
-        struct forward *f = calloc(1, sizeof(*f));
+        struct transformer *f = calloc(1, sizeof(*f));
         if (!f)
                 return -ENOMEM;
         f->config = *config;
-        int r = forward_init(f);
+        int r = transformer_init(f);
         if (r < 0) {
-                forward_free(f);
+                transformer_free(f);
                 return r;
         }
         *ret = f;
         return 0;
 }
 
-void forward_free(struct forward *f) {
+void transformer_free(struct transformer *f) {
         if (!f)
                 return;
         rope_done(&f->rope);

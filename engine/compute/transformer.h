@@ -17,23 +17,23 @@
 #include "engine/model/model.h"
 #include "engine/compute/threads.h"
 
-enum forward_want {
+enum transformer_want {
         WANT_NOTHING, /* a prefill chunk that is not the last */
         WANT_LOGITS,  /* n_vocab floats for the item's last token */
         WANT_HIDDEN,  /* n_embd floats for every token of the item: the final norm's output */
 };
 
-struct forward_item {
+struct transformer_item {
         struct kv_sequence *sequence; /* grown by the caller for COUNT more tokens; tokens_count advances on return */
         const int32_t *tokens;        /* each in 0 .. n_vocab-1 (asserted) */
         uint32_t count;               /* >= 1 */
-        enum forward_want want;
+        enum transformer_want want;
         const float *result; /* out: inside the pass's buffers, good until the next pass */
 };
 
-struct forward;
+struct transformer;
 
-struct forward_config {
+struct transformer_config {
         const struct model *model;
         struct kv_cache *cache;
         struct threads *threads;
@@ -41,19 +41,19 @@ struct forward_config {
         uint32_t items_max;
 };
 
-int forward_new(const struct forward_config *config, struct forward **ret); /* 0 or -ENOMEM */
-void forward_free(struct forward *f);
+int transformer_new(const struct transformer_config *config, struct transformer **ret); /* 0 or -ENOMEM */
+void transformer_free(struct transformer *f);
 
 /*
  * Sum of counts <= batch_max, n <= items_max, no sequence twice, room grown for all (asserted). Cannot fail and
  * allocates nothing. Results of items that want nothing are NULL.
  */
-void forward_run(struct forward *f, struct forward_item items[], uint32_t n);
+void transformer_run(struct transformer *f, struct transformer_item items[], uint32_t n);
 
 /*
  * The logits, n_vocab floats each, of COUNT (1 .. items_max, asserted) rows of n_embd at HIDDEN, as WANT_HIDDEN has given them,
  * which stay; bit for bit what WANT_LOGITS gives for those tokens. Good until the next call of either.
  */
-const float *forward_logits(struct forward *f, const float *hidden, uint32_t count);
+const float *transformer_logits(struct transformer *f, const float *hidden, uint32_t count);
 
 #endif

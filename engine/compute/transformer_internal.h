@@ -41,8 +41,8 @@ struct epilogue {
         const uint8_t *bias, *post_norm, *after_norm, *after_norm_bias;
 };
 
-struct forward {
-        struct forward_config config;
+struct transformer {
+        struct transformer_config config;
         const struct kernels *kernels;
         const struct hparams *hparams;
         const struct arch_info *arch;
@@ -79,37 +79,37 @@ struct forward {
 
 /* --- matmul.c --- */
 
-typedef void unit_work(struct forward *f, uint32_t unit, uint32_t thread);
+typedef void unit_work(struct transformer *f, uint32_t unit, uint32_t thread);
 
 /* WORK for each of COUNT units, among the threads. */
-void matmul_share(struct forward *f, unit_work *work, uint32_t count);
+void matmul_share(struct transformer *f, unit_work *work, uint32_t count);
 /* The same where a unit is a token: few are not worth telling another thread. */
-void matmul_share_tokens(struct forward *f, unit_work *work, uint32_t count);
+void matmul_share_tokens(struct transformer *f, unit_work *work, uint32_t count);
 
 /*
  * From now on matrices meet the COUNT rows of N floats at X, in the form that WEIGHTS want. The caller sees to the form: by
  * matmul_prepare_row in the units that make the rows, or by sharing out matmul_prepare_unit.
  */
-void matmul_set_input(struct forward *f, const float *x, uint32_t n, uint32_t count, const struct matrix *weights);
-void matmul_prepare_row(const struct forward *f, uint32_t row);
-void matmul_prepare_unit(struct forward *f, uint32_t row, uint32_t thread);
+void matmul_set_input(struct transformer *f, const float *x, uint32_t n, uint32_t count, const struct matrix *weights);
+void matmul_prepare_row(const struct transformer *f, uint32_t row);
+void matmul_prepare_unit(struct transformer *f, uint32_t row, uint32_t thread);
 /* The input times each matrix. Matrices that want the input in another form than the one before wait for it. */
-void matmul_run(struct forward *f, const struct matmul matmuls[], uint32_t count);
+void matmul_run(struct transformer *f, const struct matmul matmuls[], uint32_t count);
 /* The product of a matrix and all rows of the input. */
-struct matmul matmul_all_rows(const struct forward *f, struct matrix weights, float *out);
+struct matmul matmul_all_rows(const struct transformer *f, struct matrix weights, float *out);
 /* All of it for one matrix and the rows of the pass: OUT = X times WEIGHTS. */
-void matmul_run_one(struct forward *f, const float *x, uint32_t n, struct matrix weights, float *out);
+void matmul_run_one(struct transformer *f, const float *x, uint32_t n, struct matrix weights, float *out);
 
 /* --- transformer.c --- */
 
 /* Takes the last block's output into the residual and makes the next block's input of it, in the form that FIRST wants. */
-void forward_begin_block(struct forward *f, const uint8_t *norm, const struct matrix *first);
+void transformer_begin_block(struct transformer *f, const uint8_t *norm, const struct matrix *first);
 /* Gate and up of ROW, N values each, become the input of `down`, which lies in gate. */
-void forward_activate(struct forward *f, uint32_t row, uint32_t n);
+void transformer_activate(struct transformer *f, uint32_t row, uint32_t n);
 
 /* --- moe.c --- */
 
 /* The feed-forward block of a layer with experts, up to its output in `normed`. */
-void forward_experts(struct forward *f);
+void moe_run(struct transformer *f);
 
 #endif

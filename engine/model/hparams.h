@@ -98,7 +98,7 @@ uint64_t hparams_kv_bytes_per_token(const struct hparams *s, enum kv_type type);
 
 /*
  * Compute buffers for passes of up to BATCH tokens of up to ITEMS sequences on THREADS threads, exactly as
- * forward_new allocates them. Independent of the context length. (Defined in compute/buffers.c, beside the layout.)
+ * transformer_new allocates them. Independent of the context length. (Defined in compute/buffers.c, beside the layout.)
  */
 uint64_t hparams_buffer_bytes(const struct hparams *s, uint32_t batch, uint32_t items, uint32_t threads);
 

@@ -44,20 +44,20 @@ uint32_t engine_config_batch(const struct engine_config *c) {
 }
 
 static int open_scheduler(struct engine *e, const struct engine_config *config, struct gguf_error *reterr) {
-        struct forward_config forward = {
+        struct transformer_config transformer = {
                 .model = e->model,
                 .cache = e->cache,
                 .threads = e->threads,
                 .batch_max = engine_config_batch(config),
                 .items_max = config->parallel,
         };
-        int r = forward_new(&forward, &e->forward);
+        int r = transformer_new(&transformer, &e->transformer);
         if (r < 0)
                 return parts_failed(reterr, r, "cannot reserve the compute buffers");
         struct scheduler_config scheduler = {
                 .rules = &e->rules,
                 .cache = e->cache,
-                .forward = e->forward,
+                .transformer = e->transformer,
                 .parallel = config->parallel,
                 .prefill_chunk_max = config->prefill_chunk,
                 .session_model = session_model(e->model),
@@ -111,7 +111,7 @@ void engine_relieve(struct engine *e) {
 
 void engine_close(struct engine *e) {
         scheduler_free(e->scheduler);
-        forward_free(e->forward);
+        transformer_free(e->transformer);
         kv_cache_free(e->cache);
         threads_free(e->threads);
         request_rules_done(&e->rules);

@@ -43,7 +43,7 @@ struct engine {
         struct model *model;
         struct threads *threads;
         struct kv_cache *cache;
-        struct forward *forward;
+        struct transformer *transformer;
         struct request_rules rules;
         struct scheduler *scheduler;
         uint32_t kv_tokens, parallel;

@@ -179,7 +179,7 @@ bool scheduler_knows(const struct scheduler *s, uint64_t id) {
 /* ---- a step ---- */
 
 struct pass {
-        struct forward_item items[WIRE_PARALLEL_MAX];
+        struct transformer_item items[WIRE_PARALLEL_MAX];
         struct sequence *owners[WIRE_PARALLEL_MAX];
         uint32_t count;
         uint32_t decoded, prefilled; /* tokens */
@@ -367,7 +367,7 @@ void scheduler_step(struct scheduler *s) {
         if (!p.count)
                 return;
         uint64_t begun_us = s->config.now_us();
-        forward_run(s->config.forward, p.items, p.count);
+        transformer_run(s->config.transformer, p.items, p.count);
         uint64_t now_us = s->config.now_us();
         s->step_us = now_us - begun_us;
         measure(s, &p, s->step_us);

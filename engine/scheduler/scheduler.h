@@ -57,12 +57,12 @@ struct scheduler_sink {
 struct scheduler_config {
         const struct request_rules *rules; /* must outlive the scheduler, as the rest */
         struct kv_cache *cache;
-        struct forward *forward;    /* batch_max >= prefill_chunk_max and >= parallel, items_max >= parallel */
-        uint32_t parallel;          /* requests running at once */
-        uint32_t prefill_chunk_max; /* and the chunk at first: tokens of a step, answers included */
-        uint64_t session_model;     /* kv/session_file.h: of the model, for what is written to files */
-        enum kv_type kv;            /* that the cache was made with: nothing less precise is kept in files */
-        bool recalls;               /* prompts ask whether a file has their beginning */
+        struct transformer *transformer; /* batch_max >= prefill_chunk_max and >= parallel, items_max >= parallel */
+        uint32_t parallel;               /* requests running at once */
+        uint32_t prefill_chunk_max;      /* and the chunk at first: tokens of a step, answers included */
+        uint64_t session_model;          /* kv/session_file.h: of the model, for what is written to files */
+        enum kv_type kv;                 /* that the cache was made with: nothing less precise is kept in files */
+        bool recalls;                    /* prompts ask whether a file has their beginning */
         uint64_t (*now_us)(void);
         struct scheduler_sink sink;
 };

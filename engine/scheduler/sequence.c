@@ -89,15 +89,15 @@ void sequence_begin_again(struct sequence *q, const struct request_rules *rules)
                 q->sum[d] = 0;
 }
 
-static enum forward_want want_of(const struct sequence *q, uint32_t count) {
+static enum transformer_want want_of(const struct sequence *q, uint32_t count) {
         if (q->request.kind == REQUEST_EMBED)
                 return WANT_HIDDEN;
         return count == sequence_pending(q) && q->request.max_tokens > 0 ? WANT_LOGITS : WANT_NOTHING;
 }
 
-struct forward_item sequence_item(struct sequence *q, uint32_t count) {
+struct transformer_item sequence_item(struct sequence *q, uint32_t count) {
         assert(count >= 1 && count <= sequence_pending(q));
-        return (struct forward_item){
+        return (struct transformer_item){
                 .sequence = &q->kv,
                 .tokens = sequence_tokens(q)->ids + q->kv.tokens_count,
                 .count = count,
@@ -161,7 +161,7 @@ static int advance_output(struct sequence *q, const struct request_rules *rules,
 }
 
 /* The KV has grown by the item already. */
-static void add_hidden(struct sequence *q, const struct request_rules *rules, const struct forward_item *item) {
+static void add_hidden(struct sequence *q, const struct request_rules *rules, const struct transformer_item *item) {
         struct pooled_rows rows = {
                 .hidden = item->result,
                 .n = rules->n_embd,
@@ -180,7 +180,7 @@ static void finish_vector(struct sequence *q, const struct request_rules *rules)
 }
 
 int sequence_advance(struct sequence *q, const struct request_rules *rules, struct kv_cache *cache,
-                     struct sampler_scratch *scratch, const struct forward_item *item, uint64_t now_us,
+                     struct sampler_scratch *scratch, const struct transformer_item *item, uint64_t now_us,
                      enum sequence_state *ret_state) {
         bool embeds = q->request.kind == REQUEST_EMBED;
         if (embeds)

@@ -55,10 +55,10 @@ bool sequence_decodes(const struct sequence *q);
 void sequence_begin_again(struct sequence *q, const struct request_rules *rules);
 
 /* The next COUNT pending tokens as an item of a pass. */
-struct forward_item sequence_item(struct sequence *q, uint32_t count);
+struct transformer_item sequence_item(struct sequence *q, uint32_t count);
 /* The item's result has come. 0 and *ret_state, or -ENOMEM. An input of several that is done gives up its KV. */
 int sequence_advance(struct sequence *q, const struct request_rules *rules, struct kv_cache *cache,
-                     struct sampler_scratch *scratch, const struct forward_item *item, uint64_t now_us,
+                     struct sampler_scratch *scratch, const struct transformer_item *item, uint64_t now_us,
                      enum sequence_state *ret_state);
 
 #endif

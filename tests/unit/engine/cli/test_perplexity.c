@@ -195,11 +195,11 @@ static void test_logits_of_hidden_states(void **state) {
         }
         solo_rewind(&s, 0);
         assert_int_equal(kv_sequence_grow(s.cache, &s.sequence, COUNT), 0);
-        struct forward_item item = { .sequence = &s.sequence, .tokens = tokens, .count = COUNT, .want = WANT_HIDDEN };
-        forward_run(s.forward, &item, 1);
+        struct transformer_item item = { .sequence = &s.sequence, .tokens = tokens, .count = COUNT, .want = WANT_HIDDEN };
+        transformer_run(s.transformer, &item, 1);
         for (uint32_t at = 0, rows; at < COUNT; at += rows) {
                 rows = COUNT - at < ROWS ? COUNT - at : ROWS;
-                const float *logits = forward_logits(s.forward, item.result + (size_t) at * n_embd, rows);
+                const float *logits = transformer_logits(s.transformer, item.result + (size_t) at * n_embd, rows);
                 assert_memory_equal(logits, one_by_one + (size_t) at * n_vocab, rows * n_vocab * sizeof(float));
         }
         free(one_by_one);

@@ -350,11 +350,11 @@ static void hidden_states_are_those_the_logits_are_made_of(void **state) {
         logits_of(&r, tokens, 20, 20, expected);
         assert_int_equal(kv_sequence_grow(r.cache, &a, 20), 0);
         assert_int_equal(kv_sequence_grow(r.cache, &b, 20), 0);
-        struct forward_item items[] = {
+        struct transformer_item items[] = {
                 { &b, tokens, 20, WANT_NOTHING, (const float *) expected },
                 { &a, tokens, 20, WANT_HIDDEN, NULL },
         };
-        forward_run(r.forward, items, 2);
+        transformer_run(r.transformer, items, 2);
         assert_null(items[0].result);
         const float *last = items[1].result + 19 * (size_t) r.model->hparams.n_embd;
         float *output = floats_of(&r.model->output);

@@ -53,7 +53,7 @@ static void chunks_of_any_size_give_the_same_bits(void **state) {
 static void batch_together(struct rig *r, int32_t tokens[ITEMS][TOKENS_MAX], const uint32_t lengths[], float logits[ITEMS][64]) {
         struct kv_sequence s[ITEMS] = { 0 };
         for (bool more = true; more;) {
-                struct forward_item items[ITEMS];
+                struct transformer_item items[ITEMS];
                 uint32_t n = 0, who[ITEMS], room = BATCH;
                 for (uint32_t i = 0; i < ITEMS; i++) {
                         uint32_t left = lengths[i] - s[i].tokens_count, count = (i * 5 + s[i].tokens_count) % 11 + 1;
@@ -63,10 +63,10 @@ static void batch_together(struct rig *r, int32_t tokens[ITEMS][TOKENS_MAX], con
                                 continue;
                         assert_int_equal(kv_sequence_grow(r->cache, &s[i], count), 0);
                         who[n] = i;
-                        items[n++] = (struct forward_item){ &s[i], tokens[i] + s[i].tokens_count, count, WANT_LOGITS, NULL };
+                        items[n++] = (struct transformer_item){ &s[i], tokens[i] + s[i].tokens_count, count, WANT_LOGITS, NULL };
                         room -= count;
                 }
-                forward_run(r->forward, items, n);
+                transformer_run(r->transformer, items, n);
                 for (uint32_t i = 0; i < n; i++)
                         memcpy(logits[who[i]], items[i].result, sizeof(logits[0]));
                 more = n > 0;
@@ -215,16 +215,16 @@ static void texts_beside_each_other_change_no_bit(void **state) {
         for (size_t i = 0; i < ENCODERS; i++) {
                 struct rig r = rig_open(encoders[i]);
                 struct kv_sequence s[3] = { 0 }, alone = { 0 };
-                struct forward_item items[3];
+                struct transformer_item items[3];
                 int32_t tokens[3][30];
                 uint32_t size = r.model->hparams.n_embd;
                 float *together[3];
                 for (uint32_t t = 0; t < 3; t++) {
                         make_tokens(&r, t, tokens[t], lengths[t]);
                         assert_int_equal(kv_sequence_grow(r.cache, &s[t], lengths[t]), 0);
-                        items[t] = (struct forward_item){ &s[t], tokens[t], lengths[t], WANT_HIDDEN, NULL };
+                        items[t] = (struct transformer_item){ &s[t], tokens[t], lengths[t], WANT_HIDDEN, NULL };
                 }
-                forward_run(r.forward, items, 3);
+                transformer_run(r.transformer, items, 3);
                 for (uint32_t t = 0; t < 3; t++) {
                         together[t] = malloc((size_t) lengths[t] * size * sizeof(float));
                         memcpy(together[t], items[t].result, (size_t) lengths[t] * size * sizeof(float));
@@ -304,7 +304,7 @@ static void experts_lie_where_they_want(void **state) {
 static void an_empty_pass_does_nothing(void **state) {
         (void) state;
         struct rig r = rig_open((struct rig_config){ .model = { .type = TENSOR_Q8_0 } });
-        forward_run(r.forward, NULL, 0);
+        transformer_run(r.transformer, NULL, 0);
         rig_close(&r);
 }
 

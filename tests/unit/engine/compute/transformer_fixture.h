@@ -19,7 +19,7 @@ struct rig {
         struct model *model;
         struct threads *threads;
         struct kv_cache *cache;
-        struct forward *forward;
+        struct transformer *transformer;
 };
 
 struct rig_config {
@@ -44,13 +44,14 @@ static inline struct rig rig_open(struct rig_config c) {
                 assert_int_equal(setenv("HEADROOM_KERNELS", c.kernels, 1), 0);
         assert_int_equal(threads_new(c.threads ? c.threads : 1, &r.threads), 0);
         assert_int_equal(kv_cache_new(&(struct kv_config){ &r.model->hparams, 16 * TOKENS_MAX, c.kv, c.kv }, &r.cache), 0);
-        assert_int_equal(forward_new(&(struct forward_config){ r.model, r.cache, r.threads, BATCH, ITEMS }, &r.forward), 0);
+        assert_int_equal(
+                transformer_new(&(struct transformer_config){ r.model, r.cache, r.threads, BATCH, ITEMS }, &r.transformer), 0);
         (void) unsetenv("HEADROOM_KERNELS");
         return r;
 }
 
 static inline void rig_close(struct rig *r) {
-        forward_free(r->forward);
+        transformer_free(r->transformer);
         kv_cache_free(r->cache);
         threads_free(r->threads);
         model_close(r->model);
@@ -62,10 +63,10 @@ static inline void make_tokens(const struct rig *r, uint32_t salt, int32_t *toke
 }
 
 static inline const float *feed(struct rig *r, struct kv_sequence *s, const int32_t *tokens, uint32_t count,
-                                enum forward_want want) {
-        struct forward_item item = { .sequence = s, .tokens = tokens, .count = count, .want = want };
+                                enum transformer_want want) {
+        struct transformer_item item = { .sequence = s, .tokens = tokens, .count = count, .want = want };
         assert_int_equal(kv_sequence_grow(r->cache, s, count), 0);
-        forward_run(r->forward, &item, 1);
+        transformer_run(r->transformer, &item, 1);
         return item.result;
 }
 

@@ -129,21 +129,22 @@ static void files_that_cannot_be_opened_are_named(void **state) {
 static void run_once(struct model *m) {
         struct threads *threads = NULL;
         struct kv_cache *cache = NULL;
-        struct forward *f = NULL;
+        struct transformer *f = NULL;
         struct kv_sequence s = { 0 };
         const int32_t tokens[] = { 0, (int32_t) m->hparams.n_vocab - 1, 1 };
         if (m->hparams.n_vocab < 2 || m->hparams.n_ctx_train < 3 || hparams_buffer_bytes(&m->hparams, 3, 1, 1) > 1u << 28)
                 return;
         assert_int_equal(threads_new(1, &threads), 0);
         assert_int_equal(kv_cache_new(&(struct kv_config){ &m->hparams, 64, KV_F16, KV_F16 }, &cache), 0);
-        assert_int_equal(forward_new(&(struct forward_config){ m, cache, threads, 3, 1 }, &f), 0);
+        assert_int_equal(transformer_new(&(struct transformer_config){ m, cache, threads, 3, 1 }, &f), 0);
         assert_int_equal(kv_sequence_grow(cache, &s, 3), 0);
-        forward_run(f,
-                    &(struct forward_item){
-                            .sequence = &s, .tokens = tokens, .count = 3, .want = m->hparams.causal ? WANT_LOGITS : WANT_HIDDEN },
-                    1);
+        transformer_run(
+                f,
+                &(struct transformer_item){
+                        .sequence = &s, .tokens = tokens, .count = 3, .want = m->hparams.causal ? WANT_LOGITS : WANT_HIDDEN },
+                1);
         kv_sequence_done(cache, &s);
-        forward_free(f);
+        transformer_free(f);
         kv_cache_free(cache);
         threads_free(threads);
 }

@@ -26,7 +26,8 @@ static struct fixture *open_tiny(struct tiny_model model, uint32_t ctx, uint32_t
         config.ctx = ctx;
         config.threads = 2;
         config.prefill_chunk = chunk;
-        config.sink = (struct scheduler_sink){ f, on_start, on_text, on_end, on_embedding, on_error, on_suspended, on_restored, NULL, NULL, NULL };
+        config.sink = (struct scheduler_sink){ f,           on_start, on_text, on_end, on_embedding, on_error, on_suspended,
+                                               on_restored, NULL,     NULL,    NULL };
         struct gguf_error error;
         if (engine_open(&f->engine, &config, &error) < 0)
                 fail_msg("%s", error.text);
@@ -117,9 +118,9 @@ static void pooling_is_what_the_file_says(void **state) {
                 for (int32_t t = 0; t < 20; t++)
                         tokens[t] = (5 + t * t) % 64;
                 struct kv_sequence s = { 0 };
-                struct forward_item item = { .sequence = &s, .tokens = tokens, .count = 20, .want = WANT_HIDDEN };
+                struct transformer_item item = { .sequence = &s, .tokens = tokens, .count = 20, .want = WANT_HIDDEN };
                 assert_int_equal(kv_sequence_grow(f->engine.cache, &s, 20), 0);
-                forward_run(f->engine.forward, &item, 1);
+                transformer_run(f->engine.transformer, &item, 1);
                 double sum[VECTOR_MAX] = { 0 }, squares = 0;
                 for (uint32_t d = 0; d < n; d++) {
                         for (uint32_t t = first; t < end; t++)
