@@ -97,7 +97,7 @@ int engine_open(struct engine *e, const struct engine_config *config, struct ggu
         e->kv_type = c.kv;
         e->kv_floor = floor_of(e->cache, c.kv, c.kv_floor);
         e->heartbeat_ms = ENGINE_HEARTBEAT_MS_DEFAULT;
-        pace_init(&e->pace, now_us());
+        throttle_init(&e->throttle, now_us());
         return open_scheduler(e, &c, reterr);
 }
 

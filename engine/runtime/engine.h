@@ -48,7 +48,7 @@ struct engine {
         struct scheduler *scheduler;
         uint32_t kv_tokens, parallel;
         enum kv_type kv_type, kv_floor; /* it was opened with; the KV cache never goes below the floor */
-        struct pace pace;
+        struct throttle throttle;
         uint32_t heartbeat_ms; /* statistics are told unasked so often; 0: never */
 };
 

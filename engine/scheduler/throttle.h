@@ -13,30 +13,30 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define PACE_DUTY_FULL  1000u /* thousandths of the time */
-#define PACE_DUTY_LEAST 50u   /* less is no service: a token of 100 ms would come every 2 s and more */
+#define THROTTLE_DUTY_FULL  1000u /* thousandths of the time */
+#define THROTTLE_DUTY_LEAST 50u   /* less is no service: a token of 100 ms would come every 2 s and more */
 /* No rest is longer: a client that sees nothing for longer gives up. Reached by steps over 260 ms at the least duty. */
-#define PACE_REST_US_MAX 5000000u
+#define THROTTLE_REST_US_MAX 5000000u
 /* A timer's lateness that the next rest makes up for; an idle time earns no more than this. */
-#define PACE_CREDIT_US_MAX 5000u
+#define THROTTLE_CREDIT_US_MAX 5000u
 /* While pacing, a prompt is computed in steps no longer than this: so pauses are short too (under a second at the least duty). */
-#define PACE_STEP_US 50000u
+#define THROTTLE_STEP_US 50000u
 
-struct pace {
-        uint32_t duty; /* PACE_DUTY_LEAST .. PACE_DUTY_FULL */
+struct throttle {
+        uint32_t duty; /* THROTTLE_DUTY_LEAST .. THROTTLE_DUTY_FULL */
         int64_t owed_us;
         uint64_t since_us; /* up to when rest has been counted */
 };
 
-void pace_init(struct pace *p, uint64_t now_us);
+void throttle_init(struct throttle *p, uint64_t now_us);
 /* What is owed from before stays owed, but for full duty, which forgives it. */
-void pace_set_duty(struct pace *p, uint32_t duty);
-static inline bool pace_is_on(const struct pace *p) {
-        return p->duty < PACE_DUTY_FULL;
+void throttle_set_duty(struct throttle *p, uint32_t duty);
+static inline bool throttle_is_on(const struct throttle *p) {
+        return p->duty < THROTTLE_DUTY_FULL;
 }
 /* Something was computed from BEGUN_US to ENDED_US. */
-void pace_worked(struct pace *p, uint64_t begun_us, uint64_t ended_us);
+void throttle_worked(struct throttle *p, uint64_t begun_us, uint64_t ended_us);
 /* How much longer to rest; 0: a step may be made. */
-uint64_t pace_rest_us(struct pace *p, uint64_t now_us);
+uint64_t throttle_rest_us(struct throttle *p, uint64_t now_us);
 
 #endif

@@ -47,7 +47,7 @@ int control_read(const struct engine *e, const cJSON *frame, struct control *ret
         if ((r = read_number(frame, "threads", 1, threads_width_max(e->threads), &c.threads, reterr)) < 0 ||
             (r = read_number(frame, "prefill_chunk", 1, scheduler_prefill_chunk_max(e->scheduler), &c.prefill_chunk, reterr)) <
                     0 ||
-            (r = read_number(frame, "duty", PACE_DUTY_LEAST, PACE_DUTY_FULL, &c.duty, reterr)) < 0 ||
+            (r = read_number(frame, "duty", THROTTLE_DUTY_LEAST, THROTTLE_DUTY_FULL, &c.duty, reterr)) < 0 ||
             (r = read_number(frame, "context", 1, e->rules.n_ctx, &c.context, reterr)) < 0 ||
             (r = read_number(frame, "heartbeat_ms", 0, HEARTBEAT_MS_MAX, &c.heartbeat_ms, reterr)) < 0 ||
             (r = read_kv(e, frame, &c, reterr)) < 0 || (r = read_trim(frame, &c, reterr)) < 0)
@@ -67,8 +67,8 @@ void control_apply(struct engine *e, const struct control *c) {
         if (c->has_heartbeat)
                 e->heartbeat_ms = c->heartbeat_ms;
         if (c->duty) {
-                pace_set_duty(&e->pace, c->duty);
-                scheduler_set_step_us(e->scheduler, pace_is_on(&e->pace) ? PACE_STEP_US : 0);
+                throttle_set_duty(&e->throttle, c->duty);
+                scheduler_set_step_us(e->scheduler, throttle_is_on(&e->throttle) ? THROTTLE_STEP_US : 0);
         }
         if (c->trim)
                 scheduler_trim(e->scheduler);

@@ -230,7 +230,7 @@ static bool add_kv(cJSON *f, const struct engine *e, const struct scheduler_stat
 
 static bool add_settings(cJSON *f, const struct engine *e) {
         return add_number(f, "context", e->rules.n_ctx_now) &&
-               add_number(f, "prefill_chunk", scheduler_prefill_chunk(e->scheduler)) && add_number(f, "duty", e->pace.duty) &&
+               add_number(f, "prefill_chunk", scheduler_prefill_chunk(e->scheduler)) && add_number(f, "duty", e->throttle.duty) &&
                add_number(f, "threads", threads_width(e->threads));
 }
 

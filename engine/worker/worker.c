@@ -345,7 +345,7 @@ static enum may what_may_be_done(struct worker *w, uint64_t *ret_rest_us) {
         *ret_rest_us = UINT64_MAX;
         if (outbox_waiting(&w->outbox) >= OUTBOX_BYTES_HIGH || !scheduler_has_work(w->engine.scheduler))
                 return MAY_NOTHING;
-        *ret_rest_us = pace_rest_us(&w->engine.pace, now_us());
+        *ret_rest_us = throttle_rest_us(&w->engine.throttle, now_us());
         return *ret_rest_us == 0 ? MAY_STEP : scheduler_has_upkeep(w->engine.scheduler) ? MAY_UPKEEP : MAY_NOTHING;
 }
 
@@ -398,7 +398,7 @@ static void tell_unasked(struct worker *w) {
 static void step(struct worker *w) {
         uint64_t begun_us = now_us();
         scheduler_step(w->engine.scheduler);
-        pace_worked(&w->engine.pace, begun_us, now_us());
+        throttle_worked(&w->engine.throttle, begun_us, now_us());
         w->idle_told = false;
 }
 

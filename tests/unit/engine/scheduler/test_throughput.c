@@ -118,23 +118,23 @@ static void test_lasting_change_is_learned(void **state) {
 
 /* Share of the time that was spent computing, in thousandths, by a worker whose timer is late by up to LATE_US. */
 static uint32_t share(uint32_t duty, uint64_t step_us, uint64_t late_us) {
-        struct pace p;
+        struct throttle p;
         struct random r = random_seeded(duty);
         uint64_t now = 1000, worked = 0, begun = now;
-        pace_init(&p, now);
-        pace_set_duty(&p, duty);
+        throttle_init(&p, now);
+        throttle_set_duty(&p, duty);
         for (unsigned i = 0; i < 400; i++) {
                 uint64_t rest;
-                while ((rest = pace_rest_us(&p, now)) > 0) {
-                        assert_true(rest <= PACE_REST_US_MAX);
+                while ((rest = throttle_rest_us(&p, now)) > 0) {
+                        assert_true(rest <= THROTTLE_REST_US_MAX);
                         now += random_u32(&r) % 3 ? rest + random_u32(&r) % (late_us + 1) : rest / 2; /* a frame may wake it */
                 }
                 uint64_t took = step_us / 2 + random_u32(&r) % step_us;
-                pace_worked(&p, now, now + took);
+                throttle_worked(&p, now, now + took);
                 now += took;
                 worked += took;
         }
-        return (uint32_t) (worked * 1000 / (now + pace_rest_us(&p, now) - begun));
+        return (uint32_t) (worked * 1000 / (now + throttle_rest_us(&p, now) - begun));
 }
 
 static void test_duty_is_kept(void **state) {
@@ -151,27 +151,27 @@ static void test_duty_is_kept(void **state) {
 
 static void test_rests_are_bounded(void **state) {
         (void) state;
-        struct pace p;
-        pace_init(&p, 10);
-        pace_set_duty(&p, PACE_DUTY_LEAST);
-        pace_worked(&p, 10, 10 + 3600000000u); /* a step of an hour */
-        assert_int_equal(pace_rest_us(&p, 10 + 3600000000u), PACE_REST_US_MAX);
-        pace_set_duty(&p, PACE_DUTY_FULL); /* full speed is at once */
-        assert_int_equal(pace_rest_us(&p, 10 + 3600000000u), 0);
+        struct throttle p;
+        throttle_init(&p, 10);
+        throttle_set_duty(&p, THROTTLE_DUTY_LEAST);
+        throttle_worked(&p, 10, 10 + 3600000000u); /* a step of an hour */
+        assert_int_equal(throttle_rest_us(&p, 10 + 3600000000u), THROTTLE_REST_US_MAX);
+        throttle_set_duty(&p, THROTTLE_DUTY_FULL); /* full speed is at once */
+        assert_int_equal(throttle_rest_us(&p, 10 + 3600000000u), 0);
 }
 
 static void test_an_idle_hour_earns_nothing(void **state) {
         (void) state;
-        struct pace p;
+        struct throttle p;
         uint64_t hour = 3600000000u;
-        pace_init(&p, 0);
-        pace_set_duty(&p, 500);
-        assert_int_equal(pace_rest_us(&p, hour), 0);
-        pace_worked(&p, hour, hour + 100000);
-        assert_int_equal(pace_rest_us(&p, hour + 100000), 100000 - PACE_CREDIT_US_MAX);
+        throttle_init(&p, 0);
+        throttle_set_duty(&p, 500);
+        assert_int_equal(throttle_rest_us(&p, hour), 0);
+        throttle_worked(&p, hour, hour + 100000);
+        assert_int_equal(throttle_rest_us(&p, hour + 100000), 100000 - THROTTLE_CREDIT_US_MAX);
         /* Nor does a clock that does not move. */
-        assert_int_equal(pace_rest_us(&p, hour + 100000), 100000 - PACE_CREDIT_US_MAX);
-        assert_int_equal(pace_rest_us(&p, hour + 150000), 50000 - PACE_CREDIT_US_MAX);
+        assert_int_equal(throttle_rest_us(&p, hour + 100000), 100000 - THROTTLE_CREDIT_US_MAX);
+        assert_int_equal(throttle_rest_us(&p, hour + 150000), 50000 - THROTTLE_CREDIT_US_MAX);
 }
 
 int main(void) {
