@@ -47,7 +47,7 @@ struct scheduler {
         uint8_t *marks; /* blocks_max: room for counting distinct blocks */
         uint64_t tokens_prefilled, tokens_decoded;
         double prefill_tokens, prefill_us; /* fading sums over the steps that had prompts */
-        struct speed speed;                /* of those that had answers alone */
+        struct throughput throughput;      /* of those that had answers alone */
 };
 
 /* A sequence that has given its KV back, or is about to, or takes it again. Belongs to the sequence while that lasts. */

@@ -297,7 +297,7 @@ static void measure(struct scheduler *s, const struct pass *p, uint64_t took_us)
                 uint64_t stored = 0;
                 for (uint32_t i = 0; i < p->count; i++)
                         stored += p->owners[i]->kv.tokens_count;
-                speed_note(&s->speed, p->decoded, stored, took_us, s->config.now_us());
+                throughput_note(&s->throughput, p->decoded, stored, took_us, s->config.now_us());
         }
         if (p->prefilled) {
                 s->prefill_tokens = RATE_MEMORY * s->prefill_tokens + p->prefilled + p->decoded;
@@ -397,7 +397,7 @@ void scheduler_set_width(struct scheduler *s, struct threads *t, uint32_t width)
         if (width == threads_width(t))
                 return;
         threads_set_width(t, width);
-        speed_forget(&s->speed);
+        throughput_forget(&s->throughput);
 }
 
 void scheduler_trim(struct scheduler *s) {

@@ -55,8 +55,8 @@ struct scheduler_statistics scheduler_statistics(const struct scheduler *s) {
                 .requests_waiting = s->waiting_count,
                 .tokens_prefilled = s->tokens_prefilled,
                 .tokens_decoded = s->tokens_decoded,
-                .decode_tokens_per_second = speed_now(&s->speed, s->config.now_us()),
-                .decode_tokens_per_second_usual = speed_usual(&s->speed),
+                .decode_tokens_per_second = throughput_now(&s->throughput, s->config.now_us()),
+                .decode_tokens_per_second_usual = throughput_usual(&s->throughput),
         };
         count_kv(s, &ret);
         list_requests(s, &ret);

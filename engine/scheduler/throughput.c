@@ -9,10 +9,10 @@ static uint32_t depth_of(uint64_t stored) {
         uint32_t depth = 0;
         while (stored >>= 1)
                 depth++;
-        return depth < SPEED_DEPTHS ? depth : SPEED_DEPTHS - 1;
+        return depth < THROUGHPUT_DEPTHS ? depth : THROUGHPUT_DEPTHS - 1;
 }
 
-static void learn_first(struct speed_usual *u, float us) {
+static void learn_first(struct throughput_usual *u, float us) {
         /* Kept in order, so that the middle is the median. */
         uint32_t i = u->samples_count++;
         while (i > 0 && u->samples[i - 1] > us) {
@@ -20,28 +20,28 @@ static void learn_first(struct speed_usual *u, float us) {
                 i--;
         }
         u->samples[i] = us;
-        if (u->samples_count == SPEED_SAMPLES_FIRST)
-                u->us = u->samples[SPEED_SAMPLES_FIRST / 2];
+        if (u->samples_count == THROUGHPUT_SAMPLES_FIRST)
+                u->us = u->samples[THROUGHPUT_SAMPLES_FIRST / 2];
 }
 
-static void learn(struct speed_usual *u, float us) {
-        if (u->samples_count < SPEED_SAMPLES_FIRST) {
+static void learn(struct throughput_usual *u, float us) {
+        if (u->samples_count < THROUGHPUT_SAMPLES_FIRST) {
                 learn_first(u, us);
                 return;
         }
-        double usual = (double) u->us, gain = us > u->us * (float) SPEED_FAR ? SPEED_GAIN_FAR : SPEED_GAIN;
+        double usual = (double) u->us, gain = us > u->us * (float) THROUGHPUT_FAR ? THROUGHPUT_GAIN_FAR : THROUGHPUT_GAIN;
         usual *= us > u->us ? 1 + gain : us < u->us ? 1 - gain : 1;
         u->us = (float) usual;
 }
 
-void speed_note(struct speed *s, uint32_t batch, uint64_t stored, uint64_t took_us, uint64_t now_us) {
+void throughput_note(struct throughput *s, uint32_t batch, uint64_t stored, uint64_t took_us, uint64_t now_us) {
         assert(batch >= 1 && batch <= WIRE_PARALLEL_MAX);
-        struct speed_usual *u = &s->usual[batch - 1][depth_of(stored)];
+        struct throughput_usual *u = &s->usual[batch - 1][depth_of(stored)];
         float us = took_us > 0 ? (float) took_us : 1;
-        s->tokens = SPEED_MEMORY * s->tokens + batch;
-        s->us = SPEED_MEMORY * s->us + (double) us;
-        s->known_us *= SPEED_MEMORY;
-        s->usual_us *= SPEED_MEMORY;
+        s->tokens = THROUGHPUT_MEMORY * s->tokens + batch;
+        s->us = THROUGHPUT_MEMORY * s->us + (double) us;
+        s->known_us *= THROUGHPUT_MEMORY;
+        s->usual_us *= THROUGHPUT_MEMORY;
         if (u->us > 0) { /* judged by what was usual before it */
                 s->known_us += (double) us;
                 s->usual_us += (double) u->us;
@@ -50,16 +50,16 @@ void speed_note(struct speed *s, uint32_t batch, uint64_t stored, uint64_t took_
         s->last_us = now_us;
 }
 
-void speed_forget(struct speed *s) {
+void throughput_forget(struct throughput *s) {
         memset(s, 0, sizeof(*s));
 }
 
-double speed_now(const struct speed *s, uint64_t now_us) {
-        bool fresh = s->last_us && (now_us < s->last_us || now_us - s->last_us < SPEED_FRESH_US);
+double throughput_now(const struct throughput *s, uint64_t now_us) {
+        bool fresh = s->last_us && (now_us < s->last_us || now_us - s->last_us < THROUGHPUT_FRESH_US);
         return fresh && s->us > 0 ? s->tokens * 1e6 / s->us : 0;
 }
 
-double speed_usual(const struct speed *s) {
+double throughput_usual(const struct throughput *s) {
         /* Where most of the last steps have nothing to be compared with, the rest says too little. */
         return s->usual_us > 0 && s->known_us * 2 > s->us ? s->tokens * 1e6 / s->us * s->known_us / s->usual_us : 0;
 }

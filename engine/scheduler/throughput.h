@@ -7,7 +7,7 @@
  * `now` is the tokens of the last steps over their times; `usual` is what it would be had each of them taken its usual time.
  * So now / usual is a speed relative to the engine's own, whatever the batch and the context.
  *
- * The usual time is a running median: the first SPEED_SAMPLES_FIRST times are kept and their middle taken, then each time
+ * The usual time is a running median: the first THROUGHPUT_SAMPLES_FIRST times are kept and their middle taken, then each time
  * moves it by a small share of itself towards where it lies. One that is over twice the usual, as a thrashing box makes
  * them, moves it by a sixteenth of that: thousands of such steps are needed before they count as usual.
  *
@@ -21,32 +21,32 @@
 
 #include "engine/wire/wire.h"
 
-#define SPEED_SAMPLES_FIRST 9u          /* odd; a second or so of one answer */
-#define SPEED_GAIN          (1.0 / 128) /* a change of a tenth, such as a lower KV precision, is usual after some 13 steps */
-#define SPEED_GAIN_FAR      (SPEED_GAIN / 16)
-#define SPEED_FAR           2.0      /* times the usual time */
-#define SPEED_MEMORY        0.95     /* of the fading sums: about the last 20 steps */
-#define SPEED_FRESH_US      5000000u /* without a step for so long, there is no speed now */
-#define SPEED_DEPTHS        26u      /* powers of two of stored tokens: N_CTX_MAX times the largest batch, and zero */
+#define THROUGHPUT_SAMPLES_FIRST 9u          /* odd; a second or so of one answer */
+#define THROUGHPUT_GAIN          (1.0 / 128) /* a change of a tenth, such as a lower KV precision, is usual after some 13 steps */
+#define THROUGHPUT_GAIN_FAR      (THROUGHPUT_GAIN / 16)
+#define THROUGHPUT_FAR           2.0      /* times the usual time */
+#define THROUGHPUT_MEMORY        0.95     /* of the fading sums: about the last 20 steps */
+#define THROUGHPUT_FRESH_US      5000000u /* without a step for so long, there is no speed now */
+#define THROUGHPUT_DEPTHS        26u      /* powers of two of stored tokens: N_CTX_MAX times the largest batch, and zero */
 
-struct speed {
-        struct speed_usual {
+struct throughput {
+        struct throughput_usual {
                 float us; /* usual time of such a step; 0: not known yet */
                 uint32_t samples_count;
-                float samples[SPEED_SAMPLES_FIRST];
-        } usual[WIRE_PARALLEL_MAX][SPEED_DEPTHS];
+                float samples[THROUGHPUT_SAMPLES_FIRST];
+        } usual[WIRE_PARALLEL_MAX][THROUGHPUT_DEPTHS];
         double tokens, us;         /* fading sums over the last steps ... */
         double known_us, usual_us; /* ... and over those of them whose usual time is known: the times they took, the usual ones */
         uint64_t last_us;          /* when the last step ended; 0: none yet */
 };
 
 /* A step made one token for each of BATCH sequences (1 .. WIRE_PARALLEL_MAX) that have STORED tokens together, and nothing else. */
-void speed_note(struct speed *s, uint32_t batch, uint64_t stored, uint64_t took_us, uint64_t now_us);
+void throughput_note(struct throughput *s, uint32_t batch, uint64_t stored, uint64_t took_us, uint64_t now_us);
 /* The number of threads is another now. */
-void speed_forget(struct speed *s);
+void throughput_forget(struct throughput *s);
 
 /* Tokens a second of all answers together: over the last steps, and usual for steps like those. 0: not known. */
-double speed_now(const struct speed *s, uint64_t now_us);
-double speed_usual(const struct speed *s);
+double throughput_now(const struct throughput *s, uint64_t now_us);
+double throughput_usual(const struct throughput *s);
 
 #endif

@@ -14,7 +14,7 @@
 
 /* A machine: a step reads all weights, works for each token and reads the KV of each stored token; with a fifth of noise. */
 struct machine {
-        struct speed speed;
+        struct throughput throughput;
         struct random random;
         uint64_t now_us;
         double slower; /* times */
@@ -23,7 +23,7 @@ struct machine {
 static void make_step(struct machine *m, uint32_t batch, uint64_t stored) {
         double us = (20000 + 1500.0 * batch + 2.0 * (double) stored) * m->slower * (0.9 + 0.2 * random_unit(&m->random));
         m->now_us += (uint64_t) us;
-        speed_note(&m->speed, batch, stored, (uint64_t) us, m->now_us);
+        throughput_note(&m->throughput, batch, stored, (uint64_t) us, m->now_us);
 }
 
 static void make_steps(struct machine *m, unsigned count, uint32_t batch, uint64_t stored) {
@@ -37,9 +37,9 @@ static struct machine machine(void) {
 
 /* Now over usual. */
 static double relative(const struct machine *m) {
-        double usual = speed_usual(&m->speed);
+        double usual = throughput_usual(&m->throughput);
         assert_true(usual > 0);
-        return speed_now(&m->speed, m->now_us) / usual;
+        return throughput_now(&m->throughput, m->now_us) / usual;
 }
 
 static void check_near(double a, double b) {
@@ -50,15 +50,15 @@ static void check_near(double a, double b) {
 static void test_unknown_at_first(void **state) {
         (void) state;
         struct machine m = machine();
-        assert_true(speed_now(&m.speed, 5) == 0 && speed_usual(&m.speed) == 0);
-        make_steps(&m, SPEED_SAMPLES_FIRST, 1, 100);
-        assert_true(speed_now(&m.speed, m.now_us) > 0);
-        assert_true(speed_usual(&m.speed) == 0); /* nothing to be compared with yet */
+        assert_true(throughput_now(&m.throughput, 5) == 0 && throughput_usual(&m.throughput) == 0);
+        make_steps(&m, THROUGHPUT_SAMPLES_FIRST, 1, 100);
+        assert_true(throughput_now(&m.throughput, m.now_us) > 0);
+        assert_true(throughput_usual(&m.throughput) == 0); /* nothing to be compared with yet */
         make_steps(&m, 20, 1, 100);
         check_near(relative(&m), 1);
-        assert_true(speed_now(&m.speed, m.now_us + SPEED_FRESH_US) == 0);
-        speed_forget(&m.speed);
-        assert_true(speed_usual(&m.speed) == 0);
+        assert_true(throughput_now(&m.throughput, m.now_us + THROUGHPUT_FRESH_US) == 0);
+        throughput_forget(&m.throughput);
+        assert_true(throughput_usual(&m.throughput) == 0);
 }
 
 /* Eight answers at once give each of them less, and all together more; a long context is slow for all: neither is thrashing. */
@@ -78,10 +78,10 @@ static void test_batch_and_context_do_not_fool_it(void **state) {
                 check_near(relative(&m), 1);
         }
         make_steps(&m, 100, 1, 100);
-        double short_one = speed_now(&m.speed, m.now_us);
+        double short_one = throughput_now(&m.throughput, m.now_us);
         check_near(relative(&m), 1);
         make_steps(&m, 100, 1, 9000);
-        assert_true(speed_now(&m.speed, m.now_us) < short_one / 1.5); /* as such they differ */
+        assert_true(throughput_now(&m.throughput, m.now_us) < short_one / 1.5); /* as such they differ */
         check_near(relative(&m), 1);
 }
 
@@ -90,13 +90,13 @@ static void test_thrashing_shows_and_is_not_learned(void **state) {
         (void) state;
         struct machine m = machine();
         make_steps(&m, 200, 2, 500);
-        double usual = speed_usual(&m.speed);
+        double usual = throughput_usual(&m.throughput);
         m.slower = 30;
         make_steps(&m, 1, 2, 500);
         assert_true(relative(&m) < 0.5);
         make_steps(&m, 100, 2, 500);
         assert_true(relative(&m) < 0.06);
-        check_near(speed_usual(&m.speed) / usual, 1);
+        check_near(throughput_usual(&m.throughput) / usual, 1);
         m.slower = 1;
         make_steps(&m, 300, 2, 500);
         check_near(relative(&m), 1);
