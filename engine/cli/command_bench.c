@@ -36,7 +36,7 @@ static const struct option_row options[] = {
         { "depth", 'd', "N", option_number, AT(depth), 0, TOKENS_MAX, .help = "both after N tokens of context (default 0)" },
         { "repeat", 'r', "N", option_number, AT(repeats), 1, REPEATS_MAX, .help = "times, after one to warm up (default 5)" },
         { "threads", 't', "N", option_number, AT(threads), 1, THREADS_MAX, .help = "threads (default: one per processor)" },
-        { "batch", 'b', "N", option_number, AT(batch), 1, SOLO_BATCH_MAX, .help = "tokens per pass of prefill (default 512)" },
+        { "batch", 'b', "N", option_number, AT(batch), 1, SINGLE_BATCH_MAX, .help = "tokens per pass of prefill (default 512)" },
         { "kv", 0, "TYPE", option_kv, AT(kv), .help = "precision of the KV cache: f16 (default), q8_0, q4_0" },
         { "json", 0, NULL, option_flag, AT(json),
           .help = "{\"prefill\":{\"tokens\":N,\"median\":x,\"min\":x,\"max\":x},\"decode\":{...}} in tokens/s" },
@@ -79,21 +79,21 @@ static int32_t *make_tokens(uint32_t count, uint32_t n_vocab) {
         return tokens;
 }
 
-static int feed_one_by_one(struct solo *s, const int32_t *tokens, uint32_t count) {
+static int feed_one_by_one(struct single *s, const int32_t *tokens, uint32_t count) {
         const float *logits;
         int r = 0;
         for (uint32_t i = 0; r == 0 && i < count; i++)
-                r = solo_feed(s, tokens + i, 1, &logits);
+                r = single_feed(s, tokens + i, 1, &logits);
         return r;
 }
 
 /* Runs PART from DEPTH, back to DEPTH; the speed into *ret. */
-static int measure(struct solo *s, const int32_t *tokens, const struct part *part, bool at_once, uint32_t depth, double *ret) {
+static int measure(struct single *s, const int32_t *tokens, const struct part *part, bool at_once, uint32_t depth, double *ret) {
         const float *logits;
         double start = now_s();
-        int r = at_once ? solo_feed(s, tokens, part->tokens, &logits) : feed_one_by_one(s, tokens, part->tokens);
+        int r = at_once ? single_feed(s, tokens, part->tokens, &logits) : feed_one_by_one(s, tokens, part->tokens);
         *ret = part->tokens / (now_s() - start);
-        solo_rewind(s, depth);
+        single_rewind(s, depth);
         return r;
 }
 
@@ -103,14 +103,14 @@ static int compare_speeds(const void *a, const void *b) {
 }
 
 /* Repeats alternate between the parts, so that a drifting machine does both the same. */
-static int measure_all(struct solo *s, const struct arguments *a, struct part parts[2]) {
+static int measure_all(struct single *s, const struct arguments *a, struct part parts[2]) {
         uint32_t most = a->prefill > a->decode ? a->prefill : a->decode;
         uint32_t count = a->depth > most ? a->depth : most;
         int32_t *tokens = make_tokens(count, s->model->hparams.n_vocab);
         double ignored;
         int r = tokens ? 0 : -ENOMEM;
         if (r == 0 && a->depth)
-                r = solo_feed(s, tokens, a->depth, NULL);
+                r = single_feed(s, tokens, a->depth, NULL);
         for (int i = 0; i < 2 && r == 0; i++)
                 if (parts[i].tokens)
                         r = measure(s, tokens, &(struct part){ .tokens = parts[i].tokens < 8 ? parts[i].tokens : 8 }, i == 0,
@@ -144,7 +144,7 @@ static void print_json(const struct part parts[2], uint32_t repeats) {
         puts("}");
 }
 
-static void print_table(const struct solo *s, const struct arguments *a, const struct part parts[2]) {
+static void print_table(const struct single *s, const struct arguments *a, const struct part parts[2]) {
         const struct hparams *hparams = &s->model->hparams;
         printf("%s %s, %.1f M parameters, %.1f MiB; %u threads, %s kernels, %s KV", *hparams->name ? hparams->name : a->path,
                hparams->quantization, (double) hparams->parameters * 1e-6, (double) hparams->weights_bytes / (1 << 20),
@@ -158,7 +158,7 @@ static void print_table(const struct solo *s, const struct arguments *a, const s
                                median(parts[i].speeds, a->repeats), parts[i].speeds[0], parts[i].speeds[a->repeats - 1]);
 }
 
-static int run_opened(struct solo *s, const struct arguments *a) {
+static int run_opened(struct single *s, const struct arguments *a) {
         static struct part parts[2];
         parts[0] = (struct part){ .name = "prefill", .tokens = a->prefill };
         parts[1] = (struct part){ .name = "decode", .tokens = a->decode };
@@ -180,16 +180,16 @@ int command_bench(int argc, char **argv) {
         if (code != OPTIONS_READ)
                 return code;
         uint32_t most = a.prefill > a.decode ? a.prefill : a.decode;
-        struct solo_config config = {
+        struct single_config config = {
                 .path = a.path, .threads = a.threads, .kv = a.kv, .tokens_max = a.depth + most, .batch = a.batch
         };
         struct gguf_error error = { .text = "" };
-        struct solo s;
+        struct single s;
         code = EXIT_FAILED;
-        if (solo_open(&s, &config, &error) < 0)
+        if (single_open(&s, &config, &error) < 0)
                 fprintf(stderr, "headroom-engine bench: %s\n", error.text);
         else
                 code = run_opened(&s, &a);
-        solo_close(&s);
+        single_close(&s);
         return code;
 }

@@ -186,21 +186,21 @@ static void print_vector(struct vectors *v, enum pooling pooling, const float *h
         putchar(']');
 }
 
-static int print_input(struct vectors *v, struct solo *s, const struct token_list *input) {
+static int print_input(struct vectors *v, struct single *s, const struct token_list *input) {
         uint32_t count = (uint32_t) input->count;
         const float *hidden;
-        int r = solo_hidden(s, input->ids, count, &hidden);
+        int r = single_hidden(s, input->ids, count, &hidden);
         if (r < 0)
                 return r;
         if (v->pooling != POOLING_NONE)
                 print_vector(v, v->pooling, hidden, count);
         for (uint32_t i = 0; v->pooling == POOLING_NONE && i < count; i++)
                 print_vector(v, POOLING_LAST, hidden + (size_t) i * v->n, 1);
-        solo_rewind(s, 0);
+        single_rewind(s, 0);
         return 0;
 }
 
-static int print_inputs(struct solo *s, const struct arguments *a, const struct inputs *in) {
+static int print_inputs(struct single *s, const struct arguments *a, const struct inputs *in) {
         const struct hparams *hparams = &s->model->hparams;
         struct vectors v = { .pooling = a->pooling == POOLING_COUNT ? hparams->pooling : a->pooling,
                              .raw = a->raw,
@@ -224,7 +224,7 @@ static int print_inputs(struct solo *s, const struct arguments *a, const struct 
 
 /* ---- the whole ---- */
 
-static int embed(struct solo *s, struct solo_config *config, struct arguments *a, struct gguf_error *reterr) {
+static int embed(struct single *s, struct single_config *config, struct arguments *a, struct gguf_error *reterr) {
         struct inputs in = { 0 };
         int r = 0;
         if (a->dimensions > s->model->hparams.n_embd) {
@@ -236,7 +236,7 @@ static int embed(struct solo *s, struct solo_config *config, struct arguments *a
                 r = inputs_make(&in, a, s->model);
         config->tokens_max = config->batch = in.longest;
         if (r == 0)
-                r = solo_open_rest(s, config, reterr);
+                r = single_open_rest(s, config, reterr);
         if (r == 0)
                 r = print_inputs(s, a, &in);
         inputs_done(&in);
@@ -245,16 +245,16 @@ static int embed(struct solo *s, struct solo_config *config, struct arguments *a
 
 static int run(struct arguments *a) {
         struct gguf_error error = { .text = "" };
-        struct solo s;
-        struct solo_config config = {
+        struct single s;
+        struct single_config config = {
                 .path = a->path, .threads = a->threads, .kv = a->kv, .for_ids = a->tokens.count > 0, .vectors = true
         };
-        int r = solo_open_model(&s, &config, &error);
+        int r = single_open_model(&s, &config, &error);
         if (r == 0)
                 r = embed(&s, &config, a, &error);
         if (*error.text)
                 fprintf(stderr, NAME "%s\n", error.text);
-        solo_close(&s);
+        single_close(&s);
         return r < 0 ? EXIT_FAILED : EXIT_DONE;
 }
 

@@ -27,7 +27,8 @@ static const struct option_row options[] = {
         { "tokens", 0, "LIST", option_tokens, AT(prompt), .help = "token ids of the prompt, taken in together" },
         { "then", 0, "LIST", option_tokens, AT(then), .help = "token ids that follow it, one at a time" },
         { "kv", 0, "TYPE", option_kv, AT(kv), .help = "precision of the KV cache: f16 (default), q8_0, q4_0" },
-        { "batch", 'b', "N", option_number, AT(batch), 1, SOLO_BATCH_MAX, .help = "tokens per pass of the prompt (default 512)" },
+        { "batch", 'b', "N", option_number, AT(batch), 1, SINGLE_BATCH_MAX,
+          .help = "tokens per pass of the prompt (default 512)" },
         { "threads", 't', "N", option_number, AT(threads), 1, THREADS_MAX, .help = "threads (default: one per processor)" },
         { 0 },
 };
@@ -70,19 +71,19 @@ static bool tokens_fit(const struct token_list *list, const struct hparams *s) {
         return true;
 }
 
-static int print_all(struct solo *s, const struct arguments *a) {
+static int print_all(struct single *s, const struct arguments *a) {
         const struct hparams *hparams = &s->model->hparams;
         const float *logits = NULL;
         uint32_t count = (uint32_t) a->prompt.count;
         if (!tokens_fit(&a->prompt, hparams) || !tokens_fit(&a->then, hparams))
                 return EXIT_FAILED;
-        int r = solo_feed(s, a->prompt.ids, count, &logits);
+        int r = single_feed(s, a->prompt.ids, count, &logits);
         if (r == 0) {
                 fputs("{\"steps\":[", stdout);
                 print_step(count - 1, logits, hparams->n_vocab, true);
         }
         for (uint32_t i = 0; r == 0 && i < a->then.count; i++) {
-                r = solo_feed(s, &a->then.ids[i], 1, &logits);
+                r = single_feed(s, &a->then.ids[i], 1, &logits);
                 if (r == 0)
                         print_step(count + i, logits, hparams->n_vocab, false);
         }
@@ -96,9 +97,9 @@ static int print_all(struct solo *s, const struct arguments *a) {
 
 static int run(const struct arguments *a) {
         struct gguf_error error = { .text = "" };
-        struct solo s;
-        uint32_t batch = a->batch ? a->batch : SOLO_BATCH, tokens = (uint32_t) a->prompt.count;
-        struct solo_config config = {
+        struct single s;
+        uint32_t batch = a->batch ? a->batch : SINGLE_BATCH, tokens = (uint32_t) a->prompt.count;
+        struct single_config config = {
                 .path = a->path,
                 .threads = a->threads,
                 .kv = a->kv,
@@ -107,11 +108,11 @@ static int run(const struct arguments *a) {
                 .batch = batch < tokens ? batch : tokens,
         };
         int code = EXIT_FAILED;
-        if (solo_open(&s, &config, &error) < 0)
+        if (single_open(&s, &config, &error) < 0)
                 fprintf(stderr, "headroom-engine logits: %s\n", error.text);
         else
                 code = print_all(&s, a);
-        solo_close(&s);
+        single_close(&s);
         return code;
 }
 

@@ -93,7 +93,7 @@ static int failed(const char *what, const char *why) {
 
 struct measurement {
         const struct arguments *arguments;
-        struct solo solo;
+        struct single single;
         struct token_list tokens;
         struct perplexity_cut cut;
         struct running_mean losses[KV_TYPE_COUNT];
@@ -117,10 +117,10 @@ static void note_loss(struct measurement *m, enum kv_type type, uint32_t index, 
 
 /* The pass has given hidden states for COUNT tokens from position FROM of the chunk. */
 static void note_losses(struct measurement *m, enum kv_type type, uint32_t from, uint32_t count, const float *hidden) {
-        const struct hparams *s = &m->solo.model->hparams;
+        const struct hparams *s = &m->single.model->hparams;
         for (uint32_t done = 0, rows; done < count; done += rows) {
                 rows = count - done < LOGITS_ROWS ? count - done : LOGITS_ROWS;
-                const float *logits = transformer_logits(m->solo.transformer, hidden + done * (size_t) s->n_embd, rows);
+                const float *logits = transformer_logits(m->single.transformer, hidden + done * (size_t) s->n_embd, rows);
                 for (uint32_t i = 0; i < rows; i++)
                         note_loss(m, type, from + done + i - m->cut.first,
                                   perplexity_loss(logits + i * (size_t) s->n_vocab, s->n_vocab,
@@ -130,9 +130,9 @@ static void note_losses(struct measurement *m, enum kv_type type, uint32_t from,
 
 /* The last token of a chunk foretells what is not in it, so it is not computed. */
 static int measure_chunk(struct measurement *m, enum kv_type type) {
-        struct solo *s = &m->solo;
+        struct single *s = &m->single;
         kv_cache_begin_with(s->cache, type);
-        int r = solo_feed(s, m->chunk, m->cut.first, NULL);
+        int r = single_feed(s, m->chunk, m->cut.first, NULL);
         if (r == 0)
                 r = kv_sequence_grow(s->cache, &s->sequence, m->cut.counted);
         for (uint32_t at = m->cut.first, end = at + m->cut.counted, count; r == 0 && at < end; at += count) {
@@ -143,12 +143,12 @@ static int measure_chunk(struct measurement *m, enum kv_type type) {
                 transformer_run(s->transformer, &item, 1);
                 note_losses(m, type, at, count, item.result);
         }
-        solo_rewind(s, 0);
+        single_rewind(s, 0);
         return r;
 }
 
 static void take_chunk(struct measurement *m, uint64_t number) {
-        const struct tokenizer *t = m->solo.model->tokenizer;
+        const struct tokenizer *t = m->single.model->tokenizer;
         memcpy(m->chunk, m->tokens.ids + number * m->cut.context, m->cut.context * sizeof(*m->chunk));
         if (tokenizer_adds_bos(t) && tokenizer_bos(t) != TOKEN_NONE)
                 m->chunk[0] = tokenizer_bos(t);
@@ -207,7 +207,7 @@ static void set_record(const struct measurement *m, struct perplexity_record *re
 }
 
 static void print_text(const struct measurement *m, const struct perplexity_record *r) {
-        const struct hparams *s = &m->solo.model->hparams;
+        const struct hparams *s = &m->single.model->hparams;
         printf("%s %s; %s: %llu tokens in %llu chunks of %u, %llu counted\n\n", *s->name ? s->name : m->arguments->path,
                s->quantization, r->text, (unsigned long long) r->tokens, (unsigned long long) m->cut.chunks, r->context,
                (unsigned long long) r->counted);
@@ -234,7 +234,7 @@ static void print_number(const char *name, double value, const char *after) {
 }
 
 static void print_json(const struct measurement *m, const struct perplexity_record *r) {
-        const struct tokenizer *t = m->solo.model->tokenizer;
+        const struct tokenizer *t = m->single.model->tokenizer;
         printf("{\"tokens\":%llu,\"context\":%u,\"chunks\":%llu,\"counted\":%llu,\"bos\":%s,\"seconds\":%.3f,\"kv\":{",
                (unsigned long long) r->tokens, r->context, (unsigned long long) m->cut.chunks, (unsigned long long) r->counted,
                tokenizer_adds_bos(t) && tokenizer_bos(t) != TOKEN_NONE ? "true" : "false", now_s() - m->begun_s);
@@ -280,12 +280,12 @@ static int read_tokens(struct measurement *m) {
         int r = text_file_read(path, TEXT_BYTES_MAX, &text);
         if (r < 0)
                 return failed(path, r == -EFBIG ? "longer than 64 MiB; give a part of it" : strerror(-r));
-        r = tokenizer_encode(m->solo.model->tokenizer, text.bytes, text.length, true, false, &m->tokens);
+        r = tokenizer_encode(m->single.model->tokenizer, text.bytes, text.length, true, false, &m->tokens);
         free(text.bytes);
         if (r < 0)
                 return failed(path, strerror(-r));
         for (size_t i = 0; i < m->tokens.count; i++)
-                if ((uint32_t) m->tokens.ids[i] >= m->solo.model->hparams.n_vocab)
+                if ((uint32_t) m->tokens.ids[i] >= m->single.model->hparams.n_vocab)
                         return failed(path, "the tokenizer knows a token of this text that the model has no weights for");
         if (perplexity_cut(m->tokens.count, m->arguments->context, m->arguments->chunks, &m->cut) < 0)
                 return failed(path, "shorter than 4 tokens, of which none would count; give a longer text");
@@ -295,7 +295,7 @@ static int read_tokens(struct measurement *m) {
 /* Of `all`, what this model's heads can be stored as. */
 static int choose_types(const struct measurement *m, struct arguments *a) {
         for (unsigned type = 0; type < KV_TYPE_COUNT; type++) {
-                if (!a->kv[type] || kv_cache_can_hold(m->solo.cache, (enum kv_type) type))
+                if (!a->kv[type] || kv_cache_can_hold(m->single.cache, (enum kv_type) type))
                         continue;
                 a->kv[type] = false;
                 if (!a->all)
@@ -332,20 +332,20 @@ int command_perplexity(int argc, char **argv) {
                 return code;
         struct measurement m = { .arguments = &a };
         struct gguf_error error = { .text = "" };
-        const struct solo_config config = {
+        const struct single_config config = {
                 .path = a.path,
                 .threads = a.threads,
                 .tokens_max = a.context,
-                .batch = a.context < SOLO_BATCH ? a.context : SOLO_BATCH,
+                .batch = a.context < SINGLE_BATCH ? a.context : SINGLE_BATCH,
                 .logits = LOGITS_ROWS,
         };
-        if (solo_open(&m.solo, &config, &error) < 0) {
+        if (single_open(&m.single, &config, &error) < 0) {
                 fprintf(stderr, "headroom-engine perplexity: %s\n", error.text);
                 code = EXIT_FAILED;
         } else {
                 code = run_opened(&m, &a);
         }
-        solo_close(&m.solo);
+        single_close(&m.single);
         token_list_done(&m.tokens);
         free(m.chunk);
         free(m.exact);

@@ -7,8 +7,8 @@
 
 #include "engine/runtime/parts.h"
 
-int solo_open_model(struct solo *s, const struct solo_config *config, struct gguf_error *reterr) {
-        *s = (struct solo){ 0 };
+int single_open_model(struct single *s, const struct single_config *config, struct gguf_error *reterr) {
+        *s = (struct single){ 0 };
         int r = config->for_ids ? model_open_for_ids(config->path, &s->model, reterr)
                                 : model_open_path(config->path, &s->model, reterr);
         if (r == 0 && !s->model->hparams.causal && !config->vectors) {
@@ -20,8 +20,8 @@ int solo_open_model(struct solo *s, const struct solo_config *config, struct ggu
         return r;
 }
 
-int solo_open_rest(struct solo *s, const struct solo_config *config, struct gguf_error *reterr) {
-        s->batch = config->batch ? config->batch : SOLO_BATCH;
+int single_open_rest(struct single *s, const struct single_config *config, struct gguf_error *reterr) {
+        s->batch = config->batch ? config->batch : SINGLE_BATCH;
         model_set_context(s->model, config->tokens_max);
         int r = parts_open_threads(config->threads, &s->threads, reterr);
         if (r < 0)
@@ -34,12 +34,12 @@ int solo_open_rest(struct solo *s, const struct solo_config *config, struct gguf
         return r < 0 ? parts_failed(reterr, r, "cannot reserve the compute buffers") : 0;
 }
 
-int solo_open(struct solo *s, const struct solo_config *config, struct gguf_error *reterr) {
-        int r = solo_open_model(s, config, reterr);
-        return r < 0 ? r : solo_open_rest(s, config, reterr);
+int single_open(struct single *s, const struct single_config *config, struct gguf_error *reterr) {
+        int r = single_open_model(s, config, reterr);
+        return r < 0 ? r : single_open_rest(s, config, reterr);
 }
 
-void solo_close(struct solo *s) {
+void single_close(struct single *s) {
         transformer_free(s->transformer);
         if (s->cache) {
                 kv_sequence_done(s->cache, &s->sequence);
@@ -47,10 +47,10 @@ void solo_close(struct solo *s) {
         }
         threads_free(s->threads);
         model_close(s->model);
-        *s = (struct solo){ 0 };
+        *s = (struct single){ 0 };
 }
 
-int solo_feed(struct solo *s, const int32_t *tokens, uint32_t count, const float **ret) {
+int single_feed(struct single *s, const int32_t *tokens, uint32_t count, const float **ret) {
         int r = kv_sequence_grow(s->cache, &s->sequence, count);
         if (r < 0)
                 return r;
@@ -69,7 +69,7 @@ int solo_feed(struct solo *s, const int32_t *tokens, uint32_t count, const float
         return 0;
 }
 
-int solo_hidden(struct solo *s, const int32_t *tokens, uint32_t count, const float **ret) {
+int single_hidden(struct single *s, const int32_t *tokens, uint32_t count, const float **ret) {
         int r = kv_sequence_grow(s->cache, &s->sequence, count);
         if (r < 0)
                 return r;
@@ -79,6 +79,6 @@ int solo_hidden(struct solo *s, const int32_t *tokens, uint32_t count, const flo
         return 0;
 }
 
-void solo_rewind(struct solo *s, uint32_t count) {
+void single_rewind(struct single *s, uint32_t count) {
         kv_sequence_truncate(s->cache, &s->sequence, count);
 }

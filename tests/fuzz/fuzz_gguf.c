@@ -78,23 +78,23 @@ static bool read_container(const uint8_t *data, size_t size) {
 /* As a program would: from a file, with a text of every kind of character. */
 static void run_model(const char *path) {
         static const char text[] = "Hello <|im_end|> caf\xc3\xa9 \xf0\x9f\x98\x80 123\n\n  x";
-        struct solo s;
+        struct single s;
         struct gguf_error error;
         struct token_list list = { 0 };
         const float *logits;
-        struct solo_config config = { .path = path, .threads = 1, .tokens_max = TOKENS, .batch = BATCH, .vectors = true };
-        if (solo_open(&s, &config, &error) == 0 &&
+        struct single_config config = { .path = path, .threads = 1, .tokens_max = TOKENS, .batch = BATCH, .vectors = true };
+        if (single_open(&s, &config, &error) == 0 &&
             tokenizer_encode(s.model->tokenizer, text, sizeof(text) - 1, true, true, &list) == 0 && list.count > 0) {
                 uint32_t count = list.count < TOKENS ? (uint32_t) list.count : TOKENS;
-                if (s.model->hparams.causal && solo_feed(&s, list.ids, count, &logits) == 0)
+                if (s.model->hparams.causal && single_feed(&s, list.ids, count, &logits) == 0)
                         touch(logits, s.model->hparams.n_vocab * sizeof(float));
                 count = count < BATCH ? count : BATCH; /* a text goes through as a whole */
                 if (!s.model->hparams.causal && count <= s.model->hparams.n_ctx_train &&
-                    solo_hidden(&s, list.ids, count, &logits) == 0)
+                    single_hidden(&s, list.ids, count, &logits) == 0)
                         touch(logits, count * s.model->hparams.n_embd * sizeof(float));
         }
         token_list_done(&list);
-        solo_close(&s);
+        single_close(&s);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {

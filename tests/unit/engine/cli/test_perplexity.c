@@ -178,11 +178,11 @@ static void test_logits_of_hidden_states(void **state) {
         (void) state;
         enum { COUNT = 21, ROWS = 4 };
         struct gguf_error error;
-        struct solo s;
-        const struct solo_config config = {
+        struct single s;
+        const struct single_config config = {
                 .path = "tests/demo_model/headroom-demo-small.gguf", .threads = 2, .tokens_max = COUNT, .logits = ROWS
         };
-        if (solo_open(&s, &config, &error) < 0)
+        if (single_open(&s, &config, &error) < 0)
                 fail_msg("%s", error.text);
         uint32_t n_vocab = s.model->hparams.n_vocab, n_embd = s.model->hparams.n_embd;
         int32_t tokens[COUNT];
@@ -190,10 +190,10 @@ static void test_logits_of_hidden_states(void **state) {
         for (int32_t i = 0; i < COUNT; i++) {
                 const float *logits;
                 tokens[i] = 300 + i * 41;
-                assert_int_equal(solo_feed(&s, &tokens[i], 1, &logits), 0);
+                assert_int_equal(single_feed(&s, &tokens[i], 1, &logits), 0);
                 memcpy(one_by_one + (size_t) i * n_vocab, logits, n_vocab * sizeof(float));
         }
-        solo_rewind(&s, 0);
+        single_rewind(&s, 0);
         assert_int_equal(kv_sequence_grow(s.cache, &s.sequence, COUNT), 0);
         struct transformer_item item = { .sequence = &s.sequence, .tokens = tokens, .count = COUNT, .want = WANT_HIDDEN };
         transformer_run(s.transformer, &item, 1);
@@ -203,7 +203,7 @@ static void test_logits_of_hidden_states(void **state) {
                 assert_memory_equal(logits, one_by_one + (size_t) at * n_vocab, rows * n_vocab * sizeof(float));
         }
         free(one_by_one);
-        solo_close(&s);
+        single_close(&s);
 }
 
 int main(void) {
