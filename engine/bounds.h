@@ -54,8 +54,8 @@
 #define COMMAND_OPTIONS_MAX 32u /* of one command; `run` has the most */
 
 /* The worker. */
-#define OUTBOX_BYTES_HIGH    (1u << 20)  /* waiting for the daemon: above, no step is made and nothing is read */
-#define HEARTBEAT_MS_MAX     3600000u    /* rarer than hourly is never */
-#define INBOX_BYTES_PER_STEP (16u << 20) /* taken in between two steps, when a large frame is under way */
+#define SEND_QUEUE_BYTES_HIGH (1u << 20)  /* waiting for the daemon: above, no step is made and nothing is read */
+#define HEARTBEAT_MS_MAX      3600000u    /* rarer than hourly is never */
+#define INBOX_BYTES_PER_STEP  (16u << 20) /* taken in between two steps, when a large frame is under way */
 
 #endif

@@ -5,15 +5,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct outbox { /* start with all zero; release with outbox_done */
+struct send_queue { /* start with all zero; release with send_queue_done */
         uint8_t *bytes;
         size_t used, sent, capacity;
 };
-void outbox_done(struct outbox *o);
+void send_queue_done(struct send_queue *o);
 
-int outbox_add(struct outbox *o, const void *bytes, size_t count); /* 0 or -ENOMEM */
-size_t outbox_waiting(const struct outbox *o);                     /* bytes not sent yet */
+int send_queue_add(struct send_queue *o, const void *bytes, size_t count); /* 0 or -ENOMEM */
+size_t send_queue_waiting(const struct send_queue *o);                     /* bytes not sent yet */
 /* Sends what the socket takes, without waiting. 0, or -errno: the peer is gone. */
-int outbox_flush(struct outbox *o, int socket_fd);
+int send_queue_flush(struct send_queue *o, int socket_fd);
 
 #endif

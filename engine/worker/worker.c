@@ -33,7 +33,7 @@ struct worker {
         int files_fd; /* descriptors for suspend come here; -1: none can */
         struct engine engine;
         struct wire_reader reader;
-        struct outbox outbox;
+        struct send_queue send_queue;
         uint64_t told_us; /* when statistics were last told unasked */
         bool idle_told;   /* and that it is idle, since it last did something */
         bool over;        /* ends with CODE */
@@ -58,7 +58,7 @@ static void say(struct worker *w, cJSON *frame) {
         uint8_t *bytes = NULL;
         size_t count;
         if (!frame || wire_encode(frame, WIRE_TO_DAEMON_BYTES_MAX, &bytes, &count) < 0 ||
-            outbox_add(&w->outbox, bytes, count) < 0)
+            send_queue_add(&w->send_queue, bytes, count) < 0)
                 lost_its_mind(w, "out of memory for a frame");
         cJSON_Delete(frame);
         free(bytes);
@@ -343,7 +343,7 @@ enum may { MAY_NOTHING, MAY_UPKEEP, MAY_STEP };
 /* *ret_rest_us: until more may be done; UINT64_MAX: until a frame comes. */
 static enum may what_may_be_done(struct worker *w, uint64_t *ret_rest_us) {
         *ret_rest_us = UINT64_MAX;
-        if (outbox_waiting(&w->outbox) >= OUTBOX_BYTES_HIGH || !scheduler_has_work(w->engine.scheduler))
+        if (send_queue_waiting(&w->send_queue) >= SEND_QUEUE_BYTES_HIGH || !scheduler_has_work(w->engine.scheduler))
                 return MAY_NOTHING;
         *ret_rest_us = throttle_rest_us(&w->engine.throttle, now_us());
         return *ret_rest_us == 0 ? MAY_STEP : scheduler_has_upkeep(w->engine.scheduler) ? MAY_UPKEEP : MAY_NOTHING;
@@ -361,13 +361,13 @@ static int wait_on_socket(struct worker *w, short events, uint64_t wait_us) {
 
 /* Waits until there is something to do; says what. */
 static enum may wait_for_peer(struct worker *w, size_t *received) {
-        bool full = outbox_waiting(&w->outbox) >= OUTBOX_BYTES_HIGH;
+        bool full = send_queue_waiting(&w->send_queue) >= SEND_QUEUE_BYTES_HIGH;
         bool more_comes = w->reader.used > w->reader.taken && *received < INBOX_BYTES_PER_STEP;
         uint64_t rest_us;
         enum may may = what_may_be_done(w, &rest_us);
         uint64_t wait_us = may == MAY_NOTHING ? rest_us : more_comes ? LARGE_FRAME_WAIT_US : 0;
-        int seen = wait_on_socket(w, (short) ((full ? 0 : POLLIN) | (outbox_waiting(&w->outbox) ? POLLOUT : 0)), wait_us);
-        if ((seen & POLLOUT) && outbox_flush(&w->outbox, w->socket_fd) < 0)
+        int seen = wait_on_socket(w, (short) ((full ? 0 : POLLIN) | (send_queue_waiting(&w->send_queue) ? POLLOUT : 0)), wait_us);
+        if ((seen & POLLOUT) && send_queue_flush(&w->send_queue, w->socket_fd) < 0)
                 end(w, EXIT_DONE);
         if (w->over || !(seen & (POLLIN | POLLHUP | POLLERR | POLLNVAL)))
                 return may;
@@ -380,7 +380,7 @@ static enum may wait_for_peer(struct worker *w, size_t *received) {
 }
 
 static void flush(struct worker *w) {
-        if (!w->over && outbox_flush(&w->outbox, w->socket_fd) < 0)
+        if (!w->over && send_queue_flush(&w->send_queue, w->socket_fd) < 0)
                 end(w, EXIT_DONE);
 }
 
@@ -420,9 +420,9 @@ static void serve(struct worker *w) {
 
 /* Sends what is waiting, however long the peer takes; for the last words. */
 static void flush_all(struct worker *w) {
-        while (outbox_waiting(&w->outbox)) {
+        while (send_queue_waiting(&w->send_queue)) {
                 struct pollfd p = { .fd = w->socket_fd, .events = POLLOUT };
-                if ((poll(&p, 1, -1) < 0 && errno != EINTR) || outbox_flush(&w->outbox, w->socket_fd) < 0)
+                if ((poll(&p, 1, -1) < 0 && errno != EINTR) || send_queue_flush(&w->send_queue, w->socket_fd) < 0)
                         return;
         }
 }
@@ -455,6 +455,6 @@ int worker_run(int socket_fd, int files_fd, const struct engine_config *config) 
         }
         engine_close(&w.engine);
         wire_reader_done(&w.reader);
-        outbox_done(&w.outbox);
+        send_queue_done(&w.send_queue);
         return w.code;
 }
