@@ -6,7 +6,7 @@
 #include "engine/jinja/interpreter.h"
 #include "engine/jinja_value/print.h"
 
-static struct value undefined(struct interpreter *in, const char *format, struct marked name) {
+static struct value undefined(struct interpreter *in, const char *format, struct tainted name) {
         char *sentence = jinja_take(in->job, 96, 1);
         (void) snprintf(sentence, 96, format, (int) (name.length < 48 ? name.length : 48), name.bytes);
         return (struct value){ .kind = VALUE_UNDEFINED, .missing = sentence };
@@ -16,11 +16,11 @@ _Noreturn static void fail_undefined(struct interpreter *in, struct value v) {
         jinja_fail(in->job, "%s", v.missing ? v.missing : "a value is undefined");
 }
 
-struct value text_value(struct interpreter *in, struct marked m) {
+struct value text_value(struct interpreter *in, struct tainted m) {
         return value_of_text(in->job, m);
 }
 
-struct marked text_argument(struct interpreter *in, struct value v, const char *name) {
+struct tainted text_argument(struct interpreter *in, struct value v, const char *name) {
         if (v.kind == VALUE_UNDEFINED && v.missing)
                 fail_undefined(in, v);
         if (v.kind != VALUE_TEXT)
@@ -48,7 +48,7 @@ size_t width_argument(struct interpreter *in, struct value v, const char *name, 
 static struct value look_up(struct interpreter *in, const struct node *n) {
         for (const struct scope *s = in->scope; s; s = s->outer)
                 for (size_t i = 0; i < s->count; i++)
-                        if (marked_equals(s->bindings[i].name, n->text))
+                        if (tainted_equals(s->bindings[i].name, n->text))
                                 return s->bindings[i].value;
         const struct callable *known = find_function(n->text);
         if (known)
@@ -63,7 +63,7 @@ static struct value bind_method(struct interpreter *in, const struct callable *m
         return (struct value){ .kind = VALUE_CALLABLE, .callable = bound };
 }
 
-struct value attribute_of(struct interpreter *in, struct value of, struct marked name) {
+struct value attribute_of(struct interpreter *in, struct value of, struct tainted name) {
         if (of.kind == VALUE_UNDEFINED)
                 fail_undefined(in, of);
         const struct callable *method = find_method(of.kind, name);
@@ -85,12 +85,12 @@ static bool place_of(int64_t index, size_t count, size_t *ret) {
         return index >= 0 && (size_t) index < count;
 }
 
-static struct marked character_at(struct interpreter *in, struct marked m, size_t place) {
+static struct tainted character_at(struct interpreter *in, struct tainted m, size_t place) {
         size_t at = 0;
         jinja_spend_chars(in->job, place);
         while (place--)
-                at += marked_step(m, at);
-        return marked_slice(m, at, at + marked_step(m, at));
+                at += tainted_step(m, at);
+        return tainted_slice(m, at, at + tainted_step(m, at));
 }
 
 struct value subscript_of(struct interpreter *in, struct value of, struct value index) {
@@ -106,24 +106,24 @@ struct value subscript_of(struct interpreter *in, struct value of, struct value 
         } else if ((of.kind == VALUE_LIST || of.kind == VALUE_TUPLE) && integer) {
                 if (place_of(number, of.list->count, &place))
                         return of.list->items[place];
-                return undefined(in, "there is no item of that number%.*s", MARKED(""));
+                return undefined(in, "there is no item of that number%.*s", TAINTED(""));
         } else if (of.kind == VALUE_TEXT && integer) {
-                if (place_of(number, marked_characters(in->job, *of.text), &place))
+                if (place_of(number, tainted_characters(in->job, *of.text), &place))
                         return text_value(in, character_at(in, *of.text, place));
-                return undefined(in, "there is no character of that number%.*s", MARKED(""));
+                return undefined(in, "there is no character of that number%.*s", TAINTED(""));
         }
         if (index.kind == VALUE_TEXT)
                 return attribute_of(in, of, *index.text);
-        return undefined(in, "there is no such item%.*s", MARKED(""));
+        return undefined(in, "there is no such item%.*s", TAINTED(""));
 }
 
 struct value path_of(struct interpreter *in, struct value of, struct value path) {
         if (path.kind != VALUE_TEXT)
                 return subscript_of(in, of, path);
         for (size_t from = 0; from <= path.text->length;) {
-                size_t dot = marked_find(in->job, *path.text, MARKED("."), from);
+                size_t dot = tainted_find(in->job, *path.text, TAINTED("."), from);
                 size_t to = dot == SIZE_MAX ? path.text->length : dot;
-                struct marked part = marked_slice(*path.text, from, to);
+                struct tainted part = tainted_slice(*path.text, from, to);
                 bool digits = part.length > 0 && part.length < 10;
                 int64_t number = 0;
                 for (size_t i = 0; i < part.length && digits; i++) {
@@ -153,16 +153,16 @@ static int64_t bound_of(struct interpreter *in, const struct node *n, int64_t co
 }
 
 /* A text in pieces of a character each costs much more than one cut out: the usual step is 1. */
-static struct value slice_text(struct interpreter *in, struct marked m, int64_t from, int64_t to, int64_t step) {
+static struct value slice_text(struct interpreter *in, struct tainted m, int64_t from, int64_t to, int64_t step) {
         if (step == 1) {
                 size_t begin = 0, end;
                 for (int64_t i = 0; i < from && i < to; i++)
-                        begin += marked_step(m, begin);
+                        begin += tainted_step(m, begin);
                 end = begin;
                 for (int64_t i = from; i < to; i++)
-                        end += marked_step(m, end);
+                        end += tainted_step(m, end);
                 jinja_spend_chars(in->job, end);
-                return text_value(in, marked_slice(m, begin, end));
+                return text_value(in, tainted_slice(m, begin, end));
         }
         const struct value_list *characters = value_items(in->job, text_value(in, m));
         struct builder b = { .job = in->job };
@@ -193,7 +193,7 @@ static struct value slice_of(struct interpreter *in, struct value of, const stru
 
 /* ---- calls ---- */
 
-static void push_argument(struct interpreter *in, struct arguments *a, struct marked name, struct value value) {
+static void push_argument(struct interpreter *in, struct arguments *a, struct tainted name, struct value value) {
         if (a->count == JINJA_ARGUMENTS_MAX)
                 jinja_fail(in->job, "a call has more than %u arguments", JINJA_ARGUMENTS_MAX);
         a->names[a->count] = name;
@@ -205,7 +205,7 @@ static void push_many(struct interpreter *in, struct arguments *a, const struct 
         if (!n->text.bytes) {
                 const struct value_list *items = value_items(in->job, many);
                 for (size_t i = 0; i < items->count; i++)
-                        push_argument(in, a, (struct marked){ .bytes = NULL }, items->items[i]);
+                        push_argument(in, a, (struct tainted){ .bytes = NULL }, items->items[i]);
                 return;
         }
         if (many.kind != VALUE_MAP)
@@ -233,7 +233,7 @@ struct arguments evaluate_arguments(struct interpreter *in, const struct node *i
 }
 
 /* The place of NAME in a list of words apart by spaces; COUNT where it is none of them. */
-static size_t parameter_place(const char *parameters, struct marked name) {
+static size_t parameter_place(const char *parameters, struct tainted name) {
         size_t place = 0;
         for (const char *p = parameters; *p; place++) {
                 size_t length = strcspn(p, " ");
@@ -256,7 +256,7 @@ struct value call_builtin(struct interpreter *in, const char *what, const struct
         jinja_spend(in->job, 1);
         jinja_enter(in->job);
         bool as_written = !strcmp(c->parameters, "*");
-        size_t known = as_written ? 0 : parameter_place(c->parameters, MARKED(" "));
+        size_t known = as_written ? 0 : parameter_place(c->parameters, TAINTED(" "));
         for (size_t i = 0; !as_written && i < a->count; i++) {
                 size_t place = a->names[i].bytes ? parameter_place(c->parameters, a->names[i]) : i;
                 if (place >= known && a->names[i].bytes)
@@ -306,7 +306,7 @@ static struct value call(struct interpreter *in, const struct node *n) {
 
 /* ---- operators ---- */
 
-static bool compare(struct interpreter *in, struct marked operator, struct value a, struct value b) {
+static bool compare(struct interpreter *in, struct tainted operator, struct value a, struct value b) {
         if (operator.bytes[0] == 'i' || operator.bytes[0] == 'n')
                 return value_contains(in->job, b, a) == (operator.bytes[0] == 'i');
         if (operator.bytes[0] == '=' || operator.bytes[0] == '!')
@@ -361,7 +361,7 @@ static struct value subscript(struct interpreter *in, const struct node *n) {
 static struct value choose(struct interpreter *in, const struct node *n) {
         if (value_true(evaluate(in, n->b)))
                 return evaluate(in, n->a);
-        return n->c ? evaluate(in, n->c) : undefined(in, "an 'if' without 'else' gave nothing%.*s", MARKED(""));
+        return n->c ? evaluate(in, n->c) : undefined(in, "an 'if' without 'else' gave nothing%.*s", TAINTED(""));
 }
 
 static struct value binary(struct interpreter *in, const struct node *n) {

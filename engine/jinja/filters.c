@@ -35,10 +35,10 @@ static struct value filter_capitalize(struct interpreter *in, struct value v, co
 }
 
 static struct value filter_trim(struct interpreter *in, struct value v, const struct arguments *a) {
-        struct marked characters = { .bytes = NULL };
+        struct tainted characters = { .bytes = NULL };
         if (a->values[0].kind == VALUE_TEXT)
                 characters = *a->values[0].text;
-        return text_value(in, marked_strip(in->job, print_to_text(in->job, v), characters, STRIP_LEFT | STRIP_RIGHT));
+        return text_value(in, tainted_strip(in->job, print_to_text(in->job, v), characters, STRIP_LEFT | STRIP_RIGHT));
 }
 
 static struct value filter_string(struct interpreter *in, struct value v, const struct arguments *a) {
@@ -50,11 +50,11 @@ static struct value filter_default(struct interpreter *in, struct value v, const
         bool missing = v.kind == VALUE_UNDEFINED || (value_true(a->values[1]) && !value_true(v));
         if (!missing)
                 return v;
-        return a->values[0].kind == VALUE_UNDEFINED ? text_value(in, MARKED("")) : a->values[0];
+        return a->values[0].kind == VALUE_UNDEFINED ? text_value(in, TAINTED("")) : a->values[0];
 }
 
 static struct value filter_replace(struct interpreter *in, struct value v, const struct arguments *a) {
-        return find_method(VALUE_TEXT, MARKED("replace"))->call(in, filter_string(in, v, a), a);
+        return find_method(VALUE_TEXT, TAINTED("replace"))->call(in, filter_string(in, v, a), a);
 }
 
 /* All lines, or all but the first, WIDTH spaces (or a text) to the right; empty ones only where asked. */
@@ -63,14 +63,14 @@ static struct value filter_indent(struct interpreter *in, struct value v, const 
         if (a->values[0].kind == VALUE_TEXT)
                 builder_add(&spaces, *a->values[0].text);
         else
-                builder_repeat(&spaces, MARKED(" "), width_argument(in, a->values[0], "width", 4));
+                builder_repeat(&spaces, TAINTED(" "), width_argument(in, a->values[0], "width", 4));
         bool first = value_true(a->values[1]), blank = value_true(a->values[2]);
-        struct marked m = print_to_text(in->job, v);
+        struct tainted m = print_to_text(in->job, v);
         for (size_t from = 0; from <= m.length;) {
-                size_t end = marked_find(in->job, m, MARKED("\n"), from), to = end == SIZE_MAX ? m.length : end;
+                size_t end = tainted_find(in->job, m, TAINTED("\n"), from), to = end == SIZE_MAX ? m.length : end;
                 if (from > 0 ? blank || to > from : first)
                         builder_add(&b, builder_text(&spaces));
-                builder_add(&b, marked_slice(m, from, end == SIZE_MAX ? to : to + 1));
+                builder_add(&b, tainted_slice(m, from, end == SIZE_MAX ? to : to + 1));
                 jinja_spend(in->job, 1);
                 from = to + 1;
         }
@@ -80,18 +80,18 @@ static struct value filter_indent(struct interpreter *in, struct value v, const 
 static struct value filter_escape(struct interpreter *in, struct value v, const struct arguments *a) {
         (void) a;
         static const char *const entities[] = { "&&amp;", "<&lt;", ">&gt;", "\"&#34;", "'&#39;" };
-        struct marked m = print_to_text(in->job, v);
+        struct tainted m = print_to_text(in->job, v);
         struct builder b = { .job = in->job };
         size_t plain = 0;
         jinja_spend_chars(in->job, m.length);
         for (size_t at = 0; at < m.length; at++)
                 for (size_t i = 0; i < sizeof(entities) / sizeof(entities[0]); i++)
                         if (m.bytes[at] == entities[i][0]) {
-                                builder_add(&b, marked_slice(m, plain, at));
+                                builder_add(&b, tainted_slice(m, plain, at));
                                 builder_puts(&b, entities[i] + 1);
                                 plain = at + 1;
                         }
-        builder_add(&b, marked_slice(m, plain, m.length));
+        builder_add(&b, tainted_slice(m, plain, m.length));
         return text_value(in, builder_text(&b));
 }
 
@@ -99,8 +99,8 @@ static struct value filter_escape(struct interpreter *in, struct value v, const 
 
 /* The text of a number, terminated; false where it is too long to be one. */
 static bool number_text(struct interpreter *in, struct value v, char *out, size_t size) {
-        struct marked m =
-                marked_strip(in->job, print_to_text(in->job, v), (struct marked){ .bytes = NULL }, STRIP_LEFT | STRIP_RIGHT);
+        struct tainted m =
+                tainted_strip(in->job, print_to_text(in->job, v), (struct tainted){ .bytes = NULL }, STRIP_LEFT | STRIP_RIGHT);
         if (m.length == 0 || m.length >= size)
                 return false;
         memcpy(out, m.bytes, m.length);
@@ -155,18 +155,18 @@ static struct value filter_abs(struct interpreter *in, struct value v, const str
 static struct value filter_round(struct interpreter *in, struct value v, const struct arguments *a) {
         double number;
         int64_t digits = integer_argument(in, a->values[0], "precision", 0);
-        struct marked method =
-                a->values[1].kind == VALUE_UNDEFINED ? MARKED("common") : text_argument(in, a->values[1], "method");
+        struct tainted method =
+                a->values[1].kind == VALUE_UNDEFINED ? TAINTED("common") : text_argument(in, a->values[1], "method");
         if (!value_is_number(v) || digits < -300 || digits > 300)
                 jinja_fail(in->job, "a value of type '%s' cannot be rounded to %lld digits", value_kind_name(v),
                            (long long) digits);
-        if (v.kind != VALUE_FLOAT && digits >= 0 && marked_is(method, "common"))
+        if (v.kind != VALUE_FLOAT && digits >= 0 && tainted_is(method, "common"))
                 return v;
         number = value_number(v);
         double scale = pow(10, (double) digits);
-        if (marked_is(method, "ceil"))
+        if (tainted_is(method, "ceil"))
                 return value_of_float(ceil(number * scale) / scale);
-        if (marked_is(method, "floor"))
+        if (tainted_is(method, "floor"))
                 return value_of_float(floor(number * scale) / scale);
         return value_of_float(nearbyint(number * scale) / scale);
 }
@@ -176,17 +176,17 @@ static struct value filter_round(struct interpreter *in, struct value v, const s
 static struct value filter_tojson(struct interpreter *in, struct value v, const struct arguments *a) {
         struct builder b = { .job = in->job }, indent = { .job = in->job };
         struct print_json how = {
-                .ascii = value_true(a->values[0]), .sorted = value_true(a->values[3]), .item = MARKED(", "), .key = MARKED(": ")
+                .ascii = value_true(a->values[0]), .sorted = value_true(a->values[3]), .item = TAINTED(", "), .key = TAINTED(": ")
         };
         struct value width = a->values[1], separators = a->values[2];
         if (width.kind == VALUE_TEXT) {
                 how.indent = *width.text;
         } else if (width.kind != VALUE_UNDEFINED && width.kind != VALUE_NONE) {
-                builder_repeat(&indent, MARKED(" "), width_argument(in, width, "indent", 0));
+                builder_repeat(&indent, TAINTED(" "), width_argument(in, width, "indent", 0));
                 how.indent = builder_text(&indent);
         }
         if (how.indent.bytes)
-                how.item = MARKED(",");
+                how.item = TAINTED(",");
         if (separators.kind == VALUE_LIST || separators.kind == VALUE_TUPLE) {
                 if (separators.list->count != 2)
                         jinja_fail(in->job, "there are two separators, not %zu", separators.list->count);
@@ -200,7 +200,7 @@ static struct value filter_tojson(struct interpreter *in, struct value v, const 
 /* The tree is the job's, since texts point into it: it is charged as what it takes. */
 static struct value filter_from_json(struct interpreter *in, struct value v, const struct arguments *a) {
         (void) a;
-        struct marked m = text_argument(in, v, "value");
+        struct tainted m = text_argument(in, v, "value");
         jinja_charge(in->job, 64 * m.length);
         jinja_spend(in->job, m.length);
         if (!in->job->parsed && !(in->job->parsed = cJSON_CreateArray()))
@@ -224,7 +224,7 @@ static struct value filter_attr(struct interpreter *in, struct value v, const st
 }
 
 static struct value filter_wordcount(struct interpreter *in, struct value v, const struct arguments *a) {
-        struct value words = find_method(VALUE_TEXT, MARKED("split"))->call(in, filter_string(in, v, a), a);
+        struct value words = find_method(VALUE_TEXT, TAINTED("split"))->call(in, filter_string(in, v, a), a);
         return value_of_integer((int64_t) words.list->count);
 }
 
@@ -258,11 +258,11 @@ const struct callable filters_of_values[] = {
 };
 /* clang-format on */
 
-const struct callable *find_filter(struct marked name) {
+const struct callable *find_filter(struct tainted name) {
         const struct callable *const tables[] = { filters_of_values, filters_of_lists };
         for (size_t t = 0; t < 2; t++)
                 for (const struct callable *c = tables[t]; c->name; c++)
-                        if (marked_is(name, c->name))
+                        if (tainted_is(name, c->name))
                                 return c;
         return NULL;
 }

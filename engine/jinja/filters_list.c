@@ -57,7 +57,7 @@ static struct value keyed(struct interpreter *in, struct value item, struct valu
 }
 
 static struct value filter_join(struct interpreter *in, struct value v, const struct arguments *a) {
-        struct marked between = a->values[0].kind == VALUE_UNDEFINED ? MARKED("") : print_to_text(in->job, a->values[0]);
+        struct tainted between = a->values[0].kind == VALUE_UNDEFINED ? TAINTED("") : print_to_text(in->job, a->values[0]);
         const struct value_list *items = value_items(in->job, v);
         struct builder b = { .job = in->job };
         for (size_t i = 0; i < items->count; i++) {
@@ -74,7 +74,7 @@ static struct value filter_items(struct interpreter *in, struct value v, const s
                 return value_new_list(in->job);
         if (v.kind != VALUE_MAP)
                 jinja_fail(in->job, "a value of type '%s' is no mapping", value_kind_name(v));
-        return find_method(VALUE_MAP, MARKED("items"))->call(in, v, a);
+        return find_method(VALUE_MAP, TAINTED("items"))->call(in, v, a);
 }
 
 /* ---- order ---- */
@@ -136,7 +136,7 @@ static struct value filter_dictsort(struct interpreter *in, struct value v, cons
         if (v.kind != VALUE_MAP)
                 jinja_fail(in->job, "a value of type '%s' is no mapping", value_kind_name(v));
         struct value pairs = filter_items(in, v, a);
-        bool by_value = a->values[1].kind == VALUE_TEXT && marked_is(*a->values[1].text, "value");
+        bool by_value = a->values[1].kind == VALUE_TEXT && tainted_is(*a->values[1].text, "value");
         struct sorted *all = keys_of(in, pairs.list, value_of_integer(by_value), value_true(a->values[0]));
         sort(in, all, pairs.list->count, value_true(a->values[2]));
         return list_of(in, all, pairs.list->count);
@@ -240,7 +240,7 @@ static struct value filter_by(struct interpreter *in, struct value v, const stru
         struct arguments rest = behind(a, by_member);
         const struct callable *test = NULL;
         if (rest.count) {
-                struct marked name = text_argument(in, rest.values[0], "test");
+                struct tainted name = text_argument(in, rest.values[0], "test");
                 test = find_test(name);
                 if (!test)
                         jinja_fail(in->job, "there is no test '%.*s'", (int) (name.length < 60 ? name.length : 60), name.bytes);
@@ -274,7 +274,7 @@ static struct value filter_rejectattr(struct interpreter *in, struct value v, co
 
 static struct value named_argument(const struct arguments *a, const char *name) {
         for (size_t i = 0; i < a->count; i++)
-                if (a->names[i].bytes && marked_is(a->names[i], name))
+                if (a->names[i].bytes && tainted_is(a->names[i], name))
                         return a->values[i];
         return (struct value){ .kind = VALUE_UNDEFINED };
 }
@@ -288,7 +288,7 @@ static struct value filter_map(struct interpreter *in, struct value v, const str
         if (!value_true(v))
                 return made;
         if (attribute.kind == VALUE_UNDEFINED) {
-                struct marked name = a->count ? text_argument(in, a->values[0], "filter") : MARKED("");
+                struct tainted name = a->count ? text_argument(in, a->values[0], "filter") : TAINTED("");
                 filter = find_filter(name);
                 if (!filter)
                         jinja_fail(in->job, "there is no filter '%.*s'", (int) (name.length < 60 ? name.length : 60), name.bytes);

@@ -13,7 +13,7 @@
 #include "engine/jinja_value/print.h"
 
 struct conversion {
-        struct marked fill;
+        struct tainted fill;
         char align; /* '<', '>', '^', '=', or 0: as the type has it */
         char sign;  /* '+', ' ', or 0 */
         bool alternative, comma;
@@ -24,18 +24,18 @@ struct conversion {
 
 #define NUMBER_BYTES 400u /* the largest double has 309 digits before its point */
 
-static void add_padded(struct builder *b, struct marked m, const struct conversion *c, bool number) {
-        size_t have = marked_characters(b->job, m), missing = c->width > have ? c->width - have : 0;
+static void add_padded(struct builder *b, struct tainted m, const struct conversion *c, bool number) {
+        size_t have = tainted_characters(b->job, m), missing = c->width > have ? c->width - have : 0;
         char align = c->align ? c->align : number ? '>' : '<';
         size_t before = align == '>' ? missing : align == '^' ? missing / 2 : 0, sign = 0;
-        struct marked fill = c->fill.bytes ? c->fill : MARKED(" ");
+        struct tainted fill = c->fill.bytes ? c->fill : TAINTED(" ");
         if (align == '=') { /* between the sign and the digits */
                 sign = m.length && (m.bytes[0] == '-' || m.bytes[0] == '+' || m.bytes[0] == ' ');
                 before = missing;
         }
-        builder_add(b, marked_slice(m, 0, sign));
+        builder_add(b, tainted_slice(m, 0, sign));
         builder_repeat(b, fill, before);
-        builder_add(b, marked_slice(m, sign, m.length));
+        builder_add(b, tainted_slice(m, sign, m.length));
         builder_repeat(b, fill, missing - before);
 }
 
@@ -45,7 +45,7 @@ static void add_commas(struct builder *b, const char *digits) {
         for (size_t i = 0; i < whole; i++) {
                 if (i > (size_t) (*digits == '-') && (whole - i) % 3 == 0)
                         builder_puts(b, ",");
-                builder_add(b, (struct marked){ .bytes = digits + i, .length = 1 });
+                builder_add(b, (struct tainted){ .bytes = digits + i, .length = 1 });
         }
         builder_puts(b, digits + whole);
 }
@@ -92,7 +92,7 @@ static void add_number(struct interpreter *in, struct builder *b, struct value v
         } else {
                 struct builder shortest = { .job = in->job };
                 print_float(&shortest, v.number);
-                struct marked m = builder_text(&shortest);
+                struct tainted m = builder_text(&shortest);
                 (void) snprintf(digits, sizeof(digits), "%.*s", (int) m.length, m.bytes);
         }
         if (c.comma)
@@ -102,12 +102,12 @@ static void add_number(struct interpreter *in, struct builder *b, struct value v
         add_padded(b, builder_text(&text), &c, true);
 }
 
-static void add_text(struct interpreter *in, struct builder *b, struct marked m, const struct conversion *c) {
+static void add_text(struct interpreter *in, struct builder *b, struct tainted m, const struct conversion *c) {
         if (c->has_precision) {
                 size_t end = 0;
                 for (size_t i = 0; i < c->precision && end < m.length; i++)
-                        end += marked_step(m, end);
-                m = marked_slice(m, 0, end);
+                        end += tainted_step(m, end);
+                m = tainted_slice(m, 0, end);
         }
         (void) in;
         add_padded(b, m, c, false);
@@ -115,7 +115,7 @@ static void add_text(struct interpreter *in, struct builder *b, struct marked m,
 
 /* ---- "%d" ---- */
 
-static size_t take_width(struct interpreter *in, struct marked f, size_t *at) {
+static size_t take_width(struct interpreter *in, struct tainted f, size_t *at) {
         size_t width = 0;
         for (; *at < f.length && isdigit((unsigned char) f.bytes[*at]); (*at)++)
                 if ((width = width * 10 + (size_t) (f.bytes[*at] - '0')) > JINJA_WIDTH_MAX)
@@ -123,14 +123,14 @@ static size_t take_width(struct interpreter *in, struct marked f, size_t *at) {
         return width;
 }
 
-static struct conversion read_percent(struct interpreter *in, struct marked f, size_t *at) {
+static struct conversion read_percent(struct interpreter *in, struct tainted f, size_t *at) {
         struct conversion c = { .align = '>' };
         for (; *at < f.length && strchr("-+ #0", f.bytes[*at]); (*at)++) {
                 char flag = f.bytes[*at];
                 if (flag == '-')
                         c.align = '<';
                 else if (flag == '0' && c.align != '<') {
-                        c.fill = MARKED("0");
+                        c.fill = TAINTED("0");
                         c.align = '=';
                 } else if (flag == '+' || flag == ' ')
                         c.sign = flag;
@@ -172,25 +172,25 @@ static void add_percent(struct interpreter *in, struct builder *b, struct value 
 }
 
 /* The key in "%(key)s", or bytes NULL. */
-static struct marked take_key(struct interpreter *in, struct marked f, size_t *at) {
+static struct tainted take_key(struct interpreter *in, struct tainted f, size_t *at) {
         if (*at >= f.length || f.bytes[*at] != '(')
-                return (struct marked){ .bytes = NULL };
-        size_t close = marked_find(in->job, f, MARKED(")"), *at);
+                return (struct tainted){ .bytes = NULL };
+        size_t close = tainted_find(in->job, f, TAINTED(")"), *at);
         if (close == SIZE_MAX)
                 jinja_fail(in->job, "a key in a format is not closed");
-        struct marked key = marked_slice(f, *at + 1, close);
+        struct tainted key = tainted_slice(f, *at + 1, close);
         *at = close + 1;
         return key;
 }
 
-struct value format_percent(struct interpreter *in, struct marked f, struct value values) {
+struct value format_percent(struct interpreter *in, struct tainted f, struct value values) {
         struct builder b = { .job = in->job };
         size_t next = 0, count = values.kind == VALUE_TUPLE ? values.list->count : 1;
         for (size_t at = 0; at < f.length;) {
-                size_t percent = marked_find(in->job, f, MARKED("%"), at);
+                size_t percent = tainted_find(in->job, f, TAINTED("%"), at);
                 if (percent == SIZE_MAX)
                         percent = f.length;
-                builder_add(&b, marked_slice(f, at, percent));
+                builder_add(&b, tainted_slice(f, at, percent));
                 at = percent + 1;
                 if (percent == f.length)
                         break;
@@ -199,7 +199,7 @@ struct value format_percent(struct interpreter *in, struct marked f, struct valu
                         at++;
                         continue;
                 }
-                struct marked key = take_key(in, f, &at);
+                struct tainted key = take_key(in, f, &at);
                 struct conversion c = read_percent(in, f, &at);
                 struct value v;
                 if (key.bytes) {
@@ -219,11 +219,11 @@ struct value format_percent(struct interpreter *in, struct marked f, struct valu
 
 /* ---- "{}" ---- */
 
-static struct conversion read_braces(struct interpreter *in, struct marked f) {
+static struct conversion read_braces(struct interpreter *in, struct tainted f) {
         struct conversion c = { .fill = { .bytes = NULL } };
-        size_t at = 0, step = f.length ? marked_step(f, 0) : 0;
+        size_t at = 0, step = f.length ? tainted_step(f, 0) : 0;
         if (f.length > step && strchr("<>^=", f.bytes[step])) {
-                c.fill = marked_slice(f, 0, step);
+                c.fill = tainted_slice(f, 0, step);
                 c.align = f.bytes[step];
                 at = step + 1;
         } else if (f.length && strchr("<>^=", f.bytes[0])) {
@@ -238,7 +238,7 @@ static struct conversion read_braces(struct interpreter *in, struct marked f) {
                 at++;
         }
         if (at < f.length && f.bytes[at] == '0' && !c.align) {
-                c.fill = MARKED("0");
+                c.fill = TAINTED("0");
                 c.align = '=';
         }
         c.width = take_width(in, f, &at);
@@ -258,7 +258,7 @@ static struct conversion read_braces(struct interpreter *in, struct marked f) {
         return c;
 }
 
-static void add_braces(struct interpreter *in, struct builder *b, struct value v, struct marked spec, bool repr) {
+static void add_braces(struct interpreter *in, struct builder *b, struct value v, struct tainted spec, bool repr) {
         if (repr) {
                 struct builder text = { .job = in->job };
                 print_repr(&text, v);
@@ -279,9 +279,9 @@ static void add_braces(struct interpreter *in, struct builder *b, struct value v
 }
 
 /* The value that FIELD ("", "0", "name", "name.member") names; *NEXT counts those without a name. */
-static struct value field_value(struct interpreter *in, struct marked field, const struct arguments *a, size_t *next) {
-        size_t dot = marked_find(in->job, field, MARKED("."), 0);
-        struct marked name = marked_slice(field, 0, dot == SIZE_MAX ? field.length : dot);
+static struct value field_value(struct interpreter *in, struct tainted field, const struct arguments *a, size_t *next) {
+        size_t dot = tainted_find(in->job, field, TAINTED("."), 0);
+        struct tainted name = tainted_slice(field, 0, dot == SIZE_MAX ? field.length : dot);
         size_t place = 0, i = 0;
         bool digits = true;
         for (size_t c = 0; c < name.length; c++) {
@@ -291,48 +291,48 @@ static struct value field_value(struct interpreter *in, struct marked field, con
         if (name.length == 0)
                 place = (*next)++;
         for (; i < a->count; i++)
-                if (digits ? !a->names[i].bytes && i == place : a->names[i].bytes && marked_equals(a->names[i], name))
+                if (digits ? !a->names[i].bytes && i == place : a->names[i].bytes && tainted_equals(a->names[i], name))
                         break;
         if (i == a->count)
                 jinja_fail(in->job, "there is no value for {%.*s}", (int) (field.length < 40 ? field.length : 40), field.bytes);
         if (dot == SIZE_MAX)
                 return a->values[i];
-        return path_of(in, a->values[i], text_value(in, marked_slice(field, dot + 1, field.length)));
+        return path_of(in, a->values[i], text_value(in, tainted_slice(field, dot + 1, field.length)));
 }
 
-static void add_field(struct interpreter *in, struct builder *b, struct marked inside, const struct arguments *a, size_t *next) {
-        size_t colon = marked_find(in->job, inside, MARKED(":"), 0);
-        struct marked field = marked_slice(inside, 0, colon == SIZE_MAX ? inside.length : colon);
-        struct marked spec = colon == SIZE_MAX ? MARKED("") : marked_slice(inside, colon + 1, inside.length);
-        bool repr = marked_ends(field, MARKED("!r")), string = marked_ends(field, MARKED("!s"));
+static void add_field(struct interpreter *in, struct builder *b, struct tainted inside, const struct arguments *a, size_t *next) {
+        size_t colon = tainted_find(in->job, inside, TAINTED(":"), 0);
+        struct tainted field = tainted_slice(inside, 0, colon == SIZE_MAX ? inside.length : colon);
+        struct tainted spec = colon == SIZE_MAX ? TAINTED("") : tainted_slice(inside, colon + 1, inside.length);
+        bool repr = tainted_ends(field, TAINTED("!r")), string = tainted_ends(field, TAINTED("!s"));
         if (repr || string)
-                field = marked_slice(field, 0, field.length - 2);
+                field = tainted_slice(field, 0, field.length - 2);
         add_braces(in, b, field_value(in, field, a, next), spec, repr);
 }
 
-struct value format_braces(struct interpreter *in, struct marked f, const struct arguments *a) {
+struct value format_braces(struct interpreter *in, struct tainted f, const struct arguments *a) {
         struct builder b = { .job = in->job };
         size_t next = 0, plain = 0;
         for (size_t at = 0; at < f.length; at++) {
                 char c = f.bytes[at];
                 if (c != '{' && c != '}')
                         continue;
-                builder_add(&b, marked_slice(f, plain, at));
+                builder_add(&b, tainted_slice(f, plain, at));
                 bool doubled = at + 1 < f.length && f.bytes[at + 1] == c;
                 if (doubled) {
-                        builder_add(&b, marked_slice(f, at, at + 1));
+                        builder_add(&b, tainted_slice(f, at, at + 1));
                         plain = at += 1;
                         plain++;
                         continue;
                 }
-                size_t close = c == '{' ? marked_find(in->job, f, MARKED("}"), at) : SIZE_MAX;
+                size_t close = c == '{' ? tainted_find(in->job, f, TAINTED("}"), at) : SIZE_MAX;
                 if (close == SIZE_MAX)
                         jinja_fail(in->job, "a brace in a format has no other");
                 jinja_spend(in->job, 1);
-                add_field(in, &b, marked_slice(f, at + 1, close), a, &next);
+                add_field(in, &b, tainted_slice(f, at + 1, close), a, &next);
                 at = close;
                 plain = close + 1;
         }
-        builder_add(&b, marked_slice(f, plain, f.length));
+        builder_add(&b, tainted_slice(f, plain, f.length));
         return text_value(in, builder_text(&b));
 }

@@ -66,13 +66,13 @@ static struct value function_namespace(struct interpreter *in, struct value self
 
 static struct value function_raise_exception(struct interpreter *in, struct value self, const struct arguments *a) {
         (void) self;
-        struct marked m = print_to_text(in->job, a->values[0]);
+        struct tainted m = print_to_text(in->job, a->values[0]);
         jinja_raise(in->job, m.bytes, m.length);
 }
 
 static struct value function_strftime_now(struct interpreter *in, struct value self, const struct arguments *a) {
         (void) self;
-        struct marked m = text_argument(in, a->values[0], "format");
+        struct tainted m = text_argument(in, a->values[0], "format");
         char format[TIME_BYTES / 4], text[TIME_BYTES] = "";
         struct tm now;
         time_t seconds = (time_t) in->now;
@@ -86,7 +86,7 @@ static struct value function_strftime_now(struct interpreter *in, struct value s
                 strftime(text, sizeof(text), format, &now);
         _Pragma("GCC diagnostic pop") struct builder b = { .job = in->job };
         /* What a format from outside says comes out as it is. */
-        builder_add(&b, (struct marked){ .bytes = text, .length = length, .outside = m.outside || m.marks });
+        builder_add(&b, (struct tainted){ .bytes = text, .length = length, .outside = m.outside || m.marks });
         return text_value(in, builder_text(&b));
 }
 
@@ -100,9 +100,9 @@ static const struct callable functions[] = {
 };
 /* clang-format on */
 
-const struct callable *find_function(struct marked name) {
+const struct callable *find_function(struct tainted name) {
         for (size_t i = 0; i < sizeof(functions) / sizeof(functions[0]); i++)
-                if (marked_is(name, functions[i].name))
+                if (tainted_is(name, functions[i].name))
                         return &functions[i];
         return NULL;
 }

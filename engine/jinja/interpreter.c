@@ -18,10 +18,10 @@ static struct scope *new_scope(struct interpreter *in, struct scope *outer) {
         return s;
 }
 
-void scope_set(struct interpreter *in, struct marked name, struct value value) {
+void scope_set(struct interpreter *in, struct tainted name, struct value value) {
         struct scope *s = in->scope;
         for (size_t i = 0; i < s->count; i++)
-                if (marked_equals(s->bindings[i].name, name)) {
+                if (tainted_equals(s->bindings[i].name, name)) {
                         s->bindings[i].value = value;
                         return;
                 }
@@ -94,7 +94,7 @@ static struct value new_macro(struct interpreter *in, const struct node *node, c
         return (struct value){ .kind = VALUE_CALLABLE, .callable = c };
 }
 
-static const char *terminated(struct interpreter *in, struct marked m) {
+static const char *terminated(struct interpreter *in, struct tainted m) {
         char *name = jinja_take(in->job, m.length + 1, 1);
         memcpy(name, m.bytes, m.length);
         return name;
@@ -104,7 +104,7 @@ static const char *terminated(struct interpreter *in, struct marked m) {
 static bool find_argument(const struct arguments *a, const struct node *parameter, size_t index, bool taken[],
                           struct value *ret) {
         for (size_t i = 0; i < a->count; i++) {
-                bool fits = a->names[i].bytes ? marked_equals(a->names[i], parameter->text) : i == index;
+                bool fits = a->names[i].bytes ? tainted_equals(a->names[i], parameter->text) : i == index;
                 if (!fits || taken[i])
                         continue;
                 taken[i] = true;
@@ -122,13 +122,13 @@ static void bind_rest(struct interpreter *in, const struct arguments *a, const b
                         continue;
                 if (!a->names[i].bytes)
                         value_append(in->job, rest, a->values[i]);
-                else if (marked_is(a->names[i], "caller"))
+                else if (tainted_is(a->names[i], "caller"))
                         scope_set(in, a->names[i], a->values[i]);
                 else
                         value_set(in->job, named, value_of_text(in->job, a->names[i]), a->values[i]);
         }
-        scope_set(in, MARKED("varargs"), rest);
-        scope_set(in, MARKED("kwargs"), named);
+        scope_set(in, TAINTED("varargs"), rest);
+        scope_set(in, TAINTED("kwargs"), named);
 }
 
 struct value call_macro(struct interpreter *in, const struct callable *c, const struct arguments *a) {
@@ -182,7 +182,7 @@ static void run_loop(struct interpreter *in, const struct node *n, struct value 
         for (; l->index < l->count; l->index++) {
                 jinja_spend(in->job, 1);
                 in->scope->count = 0;
-                scope_set(in, MARKED("loop"), (struct value){ .kind = VALUE_LOOP, .loop = l });
+                scope_set(in, TAINTED("loop"), (struct value){ .kind = VALUE_LOOP, .loop = l });
                 assign(in, n->a, l->items[l->index]);
                 if (run_body(in, n->body) == FLOW_BREAK)
                         break;
@@ -233,7 +233,7 @@ static void run_call_block(struct interpreter *in, const struct node *n) {
                 with.names[i] = a.names[i];
         }
         with.values[a.count] = new_macro(in, n, "caller");
-        with.names[a.count] = MARKED("caller");
+        with.names[a.count] = TAINTED("caller");
         with.count++;
         struct value callee = evaluate(in, n->a->a);
         in->job->line = n->line;

@@ -10,7 +10,7 @@
 #include "engine/jinja/node.h"
 
 struct binding {
-        struct marked name;
+        struct tainted name;
         struct value value;
 };
 
@@ -40,7 +40,7 @@ struct interpreter {
 /* ---- interpreter.c ---- */
 
 void interpreter_run(struct interpreter *in, const struct node *body);
-void scope_set(struct interpreter *in, struct marked name, struct value value); /* in the innermost scope */
+void scope_set(struct interpreter *in, struct tainted name, struct value value); /* in the innermost scope */
 struct value call_macro(struct interpreter *in, const struct callable *c, const struct arguments *a);
 struct value call_loop(struct interpreter *in, struct loop *l, const struct arguments *a);
 
@@ -52,7 +52,7 @@ struct value call_value(struct interpreter *in, struct value callee, const struc
 /* WHAT and C's name are named when it fails. */
 struct value call_builtin(struct interpreter *in, const char *what, const struct callable *c, struct value self,
                           const struct arguments *a);
-struct value attribute_of(struct interpreter *in, struct value of, struct marked name);
+struct value attribute_of(struct interpreter *in, struct value of, struct tainted name);
 struct value subscript_of(struct interpreter *in, struct value of, struct value index);
 /* "a.b.0": as the filters' attribute= means it. PATH may be an integer too. */
 struct value path_of(struct interpreter *in, struct value of, struct value path);
@@ -64,20 +64,20 @@ struct value arithmetic_negate(struct jinja_job *job, struct value a);
 
 /* ---- builtins: each finds a row, or gives NULL ---- */
 
-const struct callable *find_filter(struct marked name);
-const struct callable *find_test(struct marked name);
-const struct callable *find_function(struct marked name);
-const struct callable *find_method(enum value_kind kind, struct marked name);
+const struct callable *find_filter(struct tainted name);
+const struct callable *find_test(struct tainted name);
+const struct callable *find_function(struct tainted name);
+const struct callable *find_method(enum value_kind kind, struct tainted name);
 
 /* ---- format.c ---- */
 
-struct value format_percent(struct interpreter *in, struct marked format, struct value values);
-struct value format_braces(struct interpreter *in, struct marked format, const struct arguments *a);
+struct value format_percent(struct interpreter *in, struct tainted format, struct value values);
+struct value format_braces(struct interpreter *in, struct tainted format, const struct arguments *a);
 
 /* ---- what builtins read their arguments with ---- */
 
-struct value text_value(struct interpreter *in, struct marked m);
-struct marked text_argument(struct interpreter *in, struct value v, const char *name); /* fails if it is no text */
+struct value text_value(struct interpreter *in, struct tainted m);
+struct tainted text_argument(struct interpreter *in, struct value v, const char *name); /* fails if it is no text */
 int64_t integer_argument(struct interpreter *in, struct value v, const char *name, int64_t otherwise); /* where it is not given */
 size_t width_argument(struct interpreter *in, struct value v, const char *name, size_t otherwise);     /* 0 to JINJA_WIDTH_MAX */
 

@@ -15,7 +15,7 @@ struct jinja_template {
 };
 
 /* Line ends of all kinds to "\n", and without the last one: the custom of Jinja. */
-static struct marked normalise(struct jinja_job *job, const char *text, size_t length) {
+static struct tainted normalise(struct jinja_job *job, const char *text, size_t length) {
         char *copy = jinja_take(job, length + 1, 1);
         size_t used = 0;
         for (size_t i = 0; i < length; i++) {
@@ -25,7 +25,7 @@ static struct marked normalise(struct jinja_job *job, const char *text, size_t l
         }
         if (used && copy[used - 1] == '\n')
                 used--;
-        return (struct marked){ .bytes = copy, .length = used };
+        return (struct tainted){ .bytes = copy, .length = used };
 }
 
 /* Comes back by a jump when it fails, so it changes nothing of its own. */
@@ -65,7 +65,7 @@ void jinja_free(struct jinja_template *t) {
         free(t);
 }
 
-static void emit_all(struct marked m, jinja_emit *emit, void *context) {
+static void emit_all(struct tainted m, jinja_emit *emit, void *context) {
         size_t from = 0;
         while (from < m.length) {
                 bool outside = m.marks ? m.marks[from] : m.outside;
@@ -85,8 +85,8 @@ static int try_render(struct jinja_job *job, const struct jinja_template *t, con
         struct interpreter in = { .job = job, .scope = jinja_take(job, 1, sizeof(struct scope)), .out = out, .now = input->now };
         for (size_t i = 0; i < input->variables_count; i++) {
                 const struct jinja_variable *v = &input->variables[i];
-                struct value value = v->value ? value_of_json(job, v->value) : value_of_text(job, marked_of(v->own));
-                scope_set(&in, marked_of(v->name), value);
+                struct value value = v->value ? value_of_json(job, v->value) : value_of_text(job, tainted_of(v->own));
+                scope_set(&in, tainted_of(v->name), value);
         }
         interpreter_run(&in, t->body);
         return 0;

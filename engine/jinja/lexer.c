@@ -8,7 +8,7 @@
 
 #include "engine/jinja_value/bounds.h"
 
-void lexer_init(struct lexer *l, struct jinja_job *job, struct marked text) {
+void lexer_init(struct lexer *l, struct jinja_job *job, struct tainted text) {
         *l = (struct lexer){ .job = job, .at = text.bytes, .begin = text.bytes, .end = text.bytes + text.length, .line = 1 };
 }
 
@@ -28,7 +28,7 @@ static void advance(struct lexer *l, size_t count) {
 
 static void skip_space(struct lexer *l) {
         size_t step;
-        while (l->at < l->end && marked_is_space((struct marked){ .bytes = l->at, .length = left(l) }, 0, &step))
+        while (l->at < l->end && tainted_is_space((struct tainted){ .bytes = l->at, .length = left(l) }, 0, &step))
                 advance(l, step);
 }
 
@@ -45,18 +45,18 @@ static const char *find_tag(const struct lexer *l) {
 }
 
 /* The text before a tag, without what the tag takes off its end. SIGN: '-', '+' or none; INDENTED: a tag that may be. */
-static struct marked text_before(const struct lexer *l, const char *from, const char *tag, char sign, bool indented) {
-        struct marked m = { .bytes = from, .length = (size_t) (tag - from) };
+static struct tainted text_before(const struct lexer *l, const char *from, const char *tag, char sign, bool indented) {
+        struct tainted m = { .bytes = from, .length = (size_t) (tag - from) };
         if (sign == '-')
-                return marked_strip(l->job, m, (struct marked){ .bytes = NULL }, STRIP_RIGHT);
+                return tainted_strip(l->job, m, (struct tainted){ .bytes = NULL }, STRIP_RIGHT);
         if (sign == '+' || !indented)
                 return m;
         const char *line = tag;
         while (line > from && line[-1] != '\n')
                 line--;
         bool begins_line = line > from || from == l->begin || from[-1] == '\n';
-        struct marked indentation = { .bytes = line, .length = (size_t) (tag - line) };
-        if (begins_line && marked_strip(l->job, indentation, (struct marked){ .bytes = NULL }, STRIP_RIGHT).length == 0)
+        struct tainted indentation = { .bytes = line, .length = (size_t) (tag - line) };
+        if (begins_line && tainted_strip(l->job, indentation, (struct tainted){ .bytes = NULL }, STRIP_RIGHT).length == 0)
                 m.length = (size_t) (line - from);
         return m;
 }
@@ -125,7 +125,7 @@ static struct token take_data(struct lexer *l) {
         struct token t = { .kind = TOKEN_DATA, .line = l->line };
         const char *from = l->at, *tag = find_tag(l);
         if (tag == l->end) {
-                t.text = (struct marked){ .bytes = from, .length = (size_t) (tag - from) };
+                t.text = (struct tainted){ .bytes = from, .length = (size_t) (tag - from) };
                 advance(l, t.text.length);
                 return t;
         }
@@ -137,7 +137,7 @@ static struct token take_data(struct lexer *l) {
 
 /* Enters the tag that L stands at; a comment is passed over, raw text given back as data. */
 static struct token open_tag(struct lexer *l) {
-        struct token t = { .kind = TOKEN_DATA, .line = l->line, .text = MARKED("") };
+        struct token t = { .kind = TOKEN_DATA, .line = l->line, .text = TAINTED("") };
         char open, close;
         l->job->line = l->line;
         if (l->at[1] == '#') {
@@ -206,7 +206,7 @@ static struct token take_string(struct lexer *l) {
         for (; p < l->end && *p != quote; p++) {
                 if (*p != '\\')
                         continue;
-                builder_add(&b, (struct marked){ .bytes = plain, .length = (size_t) (p - plain) });
+                builder_add(&b, (struct tainted){ .bytes = plain, .length = (size_t) (p - plain) });
                 if (p + 1 == l->end)
                         break;
                 plain = p + 1 + undo_escape(l, p + 1, &b);
@@ -214,7 +214,7 @@ static struct token take_string(struct lexer *l) {
         }
         if (p >= l->end)
                 jinja_fail(l->job, "a text is not closed: %c is missing", quote);
-        builder_add(&b, (struct marked){ .bytes = plain, .length = (size_t) (p - plain) });
+        builder_add(&b, (struct tainted){ .bytes = plain, .length = (size_t) (p - plain) });
         t.text = builder_text(&b);
         advance(l, (size_t) (p + 1 - l->at));
         return t;
@@ -279,7 +279,7 @@ static struct token take_name(struct lexer *l) {
         const char *p = l->at;
         while (p < l->end && (begins_name(*p) || isdigit((unsigned char) *p)))
                 p++;
-        t.text = (struct marked){ .bytes = l->at, .length = (size_t) (p - l->at) };
+        t.text = (struct tainted){ .bytes = l->at, .length = (size_t) (p - l->at) };
         l->at = p;
         return t;
 }
@@ -304,14 +304,14 @@ static struct token take_operator(struct lexer *l) {
         struct token t = { .kind = TOKEN_OPERATOR, .line = l->line };
         for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
                 if (sees(l, known[i])) {
-                        t.text = marked_of(known[i]);
+                        t.text = tainted_of(known[i]);
                         if (t.text.length == 1)
                                 note_bracket(l, *known[i]);
                         l->at += t.text.length;
                         return t;
                 }
         jinja_fail(l->job, "'%.*s' has no meaning here",
-                   (int) marked_step((struct marked){ .bytes = l->at, .length = left(l) }, 0), l->at);
+                   (int) tainted_step((struct tainted){ .bytes = l->at, .length = left(l) }, 0), l->at);
 }
 
 /* The end of the tag L is in, when it stands there. */

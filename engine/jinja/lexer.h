@@ -26,7 +26,7 @@ enum token_kind {
 struct token {
         enum token_kind kind;
         uint32_t line;
-        struct marked text;
+        struct tainted text;
         union {
                 int64_t integer;
                 double number;
@@ -43,7 +43,7 @@ struct lexer {
 };
 
 /* TEXT's lines end in "\n" alone; it must outlive what is made of it. */
-void lexer_init(struct lexer *l, struct jinja_job *job, struct marked text);
+void lexer_init(struct lexer *l, struct jinja_job *job, struct tainted text);
 /* The next token; fails at what is none. */
 struct token lexer_next(struct lexer *l);
 

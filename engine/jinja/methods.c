@@ -224,12 +224,12 @@ static const struct method {
 };
 /* clang-format on */
 
-const struct callable *find_method(enum value_kind kind, struct marked name) {
+const struct callable *find_method(enum value_kind kind, struct tainted name) {
         for (const struct callable *c = methods_of_texts; kind == VALUE_TEXT && c->name; c++)
-                if (marked_is(name, c->name))
+                if (tainted_is(name, c->name))
                         return c;
         for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++)
-                if (methods[i].kind == kind && marked_is(name, methods[i].row.name))
+                if (methods[i].kind == kind && tainted_is(name, methods[i].row.name))
                         return &methods[i].row;
         return NULL;
 }

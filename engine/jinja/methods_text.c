@@ -8,10 +8,10 @@
 #include "engine/unicode/unicode.h"
 
 static struct value strip(struct interpreter *in, struct value self, const struct arguments *a, unsigned sides) {
-        struct marked characters = { .bytes = NULL };
+        struct tainted characters = { .bytes = NULL };
         if (a->values[0].kind != VALUE_UNDEFINED && a->values[0].kind != VALUE_NONE)
                 characters = text_argument(in, a->values[0], "chars");
-        return text_value(in, marked_strip(in->job, *self.text, characters, sides));
+        return text_value(in, tainted_strip(in->job, *self.text, characters, sides));
 }
 
 static struct value text_strip(struct interpreter *in, struct value self, const struct arguments *a) {
@@ -47,29 +47,30 @@ static struct value text_capitalize(struct interpreter *in, struct value self, c
 }
 
 /* At runs of white space. */
-static void split_spaces(struct interpreter *in, struct value made, struct marked m, int64_t most) {
+static void split_spaces(struct interpreter *in, struct value made, struct tainted m, int64_t most) {
         size_t step;
         jinja_spend_chars(in->job, m.length);
         for (size_t at = 0; at < m.length;) {
-                for (; at < m.length && marked_is_space(m, at, &step);)
+                for (; at < m.length && tainted_is_space(m, at, &step);)
                         at += step;
                 if (at == m.length)
                         return;
                 if (most-- == 0) {
-                        struct marked rest = marked_slice(m, at, m.length);
-                        value_append(in->job, made,
-                                     text_value(in, marked_strip(in->job, rest, (struct marked){ .bytes = NULL }, STRIP_RIGHT)));
+                        struct tainted rest = tainted_slice(m, at, m.length);
+                        value_append(
+                                in->job, made,
+                                text_value(in, tainted_strip(in->job, rest, (struct tainted){ .bytes = NULL }, STRIP_RIGHT)));
                         return;
                 }
                 size_t from = at;
-                while (at < m.length && !marked_is_space(m, at, &step))
+                while (at < m.length && !tainted_is_space(m, at, &step))
                         at += step;
-                value_append(in->job, made, text_value(in, marked_slice(m, from, at)));
+                value_append(in->job, made, text_value(in, tainted_slice(m, from, at)));
         }
 }
 
-static struct marked separator_of(struct interpreter *in, struct value v) {
-        struct marked separator = text_argument(in, v, "sep");
+static struct tainted separator_of(struct interpreter *in, struct value v) {
+        struct tainted separator = text_argument(in, v, "sep");
         if (separator.length == 0)
                 jinja_fail(in->job, "an empty text separates nothing");
         return separator;
@@ -78,18 +79,18 @@ static struct marked separator_of(struct interpreter *in, struct value v) {
 static struct value text_split(struct interpreter *in, struct value self, const struct arguments *a) {
         struct value made = value_new_list(in->job);
         int64_t most = integer_argument(in, a->values[1], "maxsplit", -1);
-        struct marked m = *self.text;
+        struct tainted m = *self.text;
         if (a->values[0].kind == VALUE_UNDEFINED || a->values[0].kind == VALUE_NONE) {
                 split_spaces(in, made, m, most);
                 return made;
         }
-        struct marked separator = separator_of(in, a->values[0]);
+        struct tainted separator = separator_of(in, a->values[0]);
         size_t from = 0, at;
-        while (most-- != 0 && (at = marked_find(in->job, m, separator, from)) != SIZE_MAX) {
-                value_append(in->job, made, text_value(in, marked_slice(m, from, at)));
+        while (most-- != 0 && (at = tainted_find(in->job, m, separator, from)) != SIZE_MAX) {
+                value_append(in->job, made, text_value(in, tainted_slice(m, from, at)));
                 from = at + separator.length;
         }
-        value_append(in->job, made, text_value(in, marked_slice(m, from, m.length)));
+        value_append(in->job, made, text_value(in, tainted_slice(m, from, m.length)));
         return made;
 }
 
@@ -101,14 +102,14 @@ static struct value text_rsplit(struct interpreter *in, struct value self, const
                 return parts;
         /* The first parts stay one: they end where the first that was split off begins, less the separator. */
         size_t first = parts.list->count - (size_t) most;
-        struct marked m = *self.text;
+        struct tainted m = *self.text;
         size_t end = first < parts.list->count ? (size_t) (parts.list->items[first].text->bytes - m.bytes) : m.length;
         bool spaces = a->values[0].kind != VALUE_TEXT;
         if (first < parts.list->count && !spaces)
                 end -= a->values[0].text->length;
-        struct marked front = marked_slice(m, 0, end);
+        struct tainted front = tainted_slice(m, 0, end);
         if (spaces)
-                front = marked_strip(in->job, front, (struct marked){ .bytes = NULL }, STRIP_LEFT | STRIP_RIGHT);
+                front = tainted_strip(in->job, front, (struct tainted){ .bytes = NULL }, STRIP_LEFT | STRIP_RIGHT);
         struct value made = value_new_list(in->job);
         value_append(in->job, made, text_value(in, front));
         for (size_t i = first; i < parts.list->count; i++)
@@ -116,42 +117,42 @@ static struct value text_rsplit(struct interpreter *in, struct value self, const
         return made;
 }
 
-static struct value partition(struct interpreter *in, struct marked m, struct marked separator, size_t at, bool left) {
+static struct value partition(struct interpreter *in, struct tainted m, struct tainted separator, size_t at, bool left) {
         struct value made = value_new_tuple(in->job);
         size_t from = at == SIZE_MAX ? (left ? m.length : 0) : at, to = at == SIZE_MAX ? from : at + separator.length;
-        value_append(in->job, made, text_value(in, marked_slice(m, 0, from)));
-        value_append(in->job, made, text_value(in, marked_slice(m, from, to)));
-        value_append(in->job, made, text_value(in, marked_slice(m, to, m.length)));
+        value_append(in->job, made, text_value(in, tainted_slice(m, 0, from)));
+        value_append(in->job, made, text_value(in, tainted_slice(m, from, to)));
+        value_append(in->job, made, text_value(in, tainted_slice(m, to, m.length)));
         return made;
 }
 
 static struct value text_partition(struct interpreter *in, struct value self, const struct arguments *a) {
-        struct marked separator = separator_of(in, a->values[0]);
-        return partition(in, *self.text, separator, marked_find(in->job, *self.text, separator, 0), true);
+        struct tainted separator = separator_of(in, a->values[0]);
+        return partition(in, *self.text, separator, tainted_find(in->job, *self.text, separator, 0), true);
 }
 
 static struct value text_rpartition(struct interpreter *in, struct value self, const struct arguments *a) {
-        struct marked separator = separator_of(in, a->values[0]);
-        return partition(in, *self.text, separator, marked_find_last(in->job, *self.text, separator), false);
+        struct tainted separator = separator_of(in, a->values[0]);
+        return partition(in, *self.text, separator, tainted_find_last(in->job, *self.text, separator), false);
 }
 
 static struct value text_splitlines(struct interpreter *in, struct value self, const struct arguments *a) {
         struct value made = value_new_list(in->job);
-        struct marked m = *self.text;
+        struct tainted m = *self.text;
         for (size_t from = 0; from < m.length;) {
                 size_t end = from;
                 while (end < m.length && m.bytes[end] != '\n' && m.bytes[end] != '\r')
                         end++;
                 size_t next = end + (end < m.length);
                 next += next < m.length && m.bytes[end] == '\r' && m.bytes[next] == '\n';
-                value_append(in->job, made, text_value(in, marked_slice(m, from, value_true(a->values[0]) ? next : end)));
+                value_append(in->job, made, text_value(in, tainted_slice(m, from, value_true(a->values[0]) ? next : end)));
                 jinja_spend_chars(in->job, next - from);
                 from = next;
         }
         return made;
 }
 
-typedef bool edge(struct marked m, struct marked edge);
+typedef bool edge(struct tainted m, struct tainted edge);
 
 /* One of several will do. */
 static struct value has_edge(struct interpreter *in, struct value self, struct value wanted, edge *holds) {
@@ -164,61 +165,61 @@ static struct value has_edge(struct interpreter *in, struct value self, struct v
 }
 
 static struct value text_startswith(struct interpreter *in, struct value self, const struct arguments *a) {
-        return has_edge(in, self, a->values[0], marked_starts);
+        return has_edge(in, self, a->values[0], tainted_starts);
 }
 
 static struct value text_endswith(struct interpreter *in, struct value self, const struct arguments *a) {
-        return has_edge(in, self, a->values[0], marked_ends);
+        return has_edge(in, self, a->values[0], tainted_ends);
 }
 
 static struct value text_removeprefix(struct interpreter *in, struct value self, const struct arguments *a) {
-        struct marked m = *self.text, prefix = text_argument(in, a->values[0], "prefix");
-        return text_value(in, marked_slice(m, marked_starts(m, prefix) ? prefix.length : 0, m.length));
+        struct tainted m = *self.text, prefix = text_argument(in, a->values[0], "prefix");
+        return text_value(in, tainted_slice(m, tainted_starts(m, prefix) ? prefix.length : 0, m.length));
 }
 
 static struct value text_removesuffix(struct interpreter *in, struct value self, const struct arguments *a) {
-        struct marked m = *self.text, suffix = text_argument(in, a->values[0], "suffix");
-        return text_value(in, marked_slice(m, 0, m.length - (marked_ends(m, suffix) ? suffix.length : 0)));
+        struct tainted m = *self.text, suffix = text_argument(in, a->values[0], "suffix");
+        return text_value(in, tainted_slice(m, 0, m.length - (tainted_ends(m, suffix) ? suffix.length : 0)));
 }
 
 static struct value text_replace(struct interpreter *in, struct value self, const struct arguments *a) {
-        struct marked m = *self.text, old = text_argument(in, a->values[0], "old"), new = text_argument(in, a->values[1], "new");
+        struct tainted m = *self.text, old = text_argument(in, a->values[0], "old"), new = text_argument(in, a->values[1], "new");
         int64_t most = integer_argument(in, a->values[2], "count", -1);
         struct builder b = { .job = in->job };
         size_t from = 0;
         if (old.length == 0) { /* before each character, and behind the last */
-                for (size_t at = 0; at <= m.length && most-- != 0; at += at < m.length ? marked_step(m, at) : 1) {
-                        builder_add(&b, marked_slice(m, from, at));
+                for (size_t at = 0; at <= m.length && most-- != 0; at += at < m.length ? tainted_step(m, at) : 1) {
+                        builder_add(&b, tainted_slice(m, from, at));
                         builder_add(&b, new);
                         jinja_spend(in->job, 1);
                         from = at;
                 }
         } else {
-                for (size_t at; most-- != 0 && (at = marked_find(in->job, m, old, from)) != SIZE_MAX; from = at + old.length) {
-                        builder_add(&b, marked_slice(m, from, at));
+                for (size_t at; most-- != 0 && (at = tainted_find(in->job, m, old, from)) != SIZE_MAX; from = at + old.length) {
+                        builder_add(&b, tainted_slice(m, from, at));
                         builder_add(&b, new);
                         jinja_spend(in->job, 1);
                 }
         }
-        builder_add(&b, marked_slice(m, from, m.length));
+        builder_add(&b, tainted_slice(m, from, m.length));
         return text_value(in, builder_text(&b));
 }
 
-static struct value place_in_text(struct interpreter *in, struct marked m, size_t at) {
-        return value_of_integer(at == SIZE_MAX ? -1 : (int64_t) marked_characters(in->job, marked_slice(m, 0, at)));
+static struct value place_in_text(struct interpreter *in, struct tainted m, size_t at) {
+        return value_of_integer(at == SIZE_MAX ? -1 : (int64_t) tainted_characters(in->job, tainted_slice(m, 0, at)));
 }
 
 static struct value text_find(struct interpreter *in, struct value self, const struct arguments *a) {
-        struct marked m = *self.text, needle = text_argument(in, a->values[0], "sub");
+        struct tainted m = *self.text, needle = text_argument(in, a->values[0], "sub");
         size_t from = 0;
         for (int64_t start = integer_argument(in, a->values[1], "start", 0); start > 0 && from < m.length; start--)
-                from += marked_step(m, from);
+                from += tainted_step(m, from);
         jinja_spend_chars(in->job, from);
-        return place_in_text(in, m, marked_find(in->job, m, needle, from));
+        return place_in_text(in, m, tainted_find(in->job, m, needle, from));
 }
 
 static struct value text_rfind(struct interpreter *in, struct value self, const struct arguments *a) {
-        return place_in_text(in, *self.text, marked_find_last(in->job, *self.text, text_argument(in, a->values[0], "sub")));
+        return place_in_text(in, *self.text, tainted_find_last(in->job, *self.text, text_argument(in, a->values[0], "sub")));
 }
 
 static struct value text_index(struct interpreter *in, struct value self, const struct arguments *a) {
@@ -229,14 +230,14 @@ static struct value text_index(struct interpreter *in, struct value self, const 
 }
 
 static struct value text_count(struct interpreter *in, struct value self, const struct arguments *a) {
-        struct marked needle = text_argument(in, a->values[0], "sub");
+        struct tainted needle = text_argument(in, a->values[0], "sub");
         int64_t count = 0;
-        for (size_t at = 0; needle.length && (at = marked_find(in->job, *self.text, needle, at)) != SIZE_MAX;
+        for (size_t at = 0; needle.length && (at = tainted_find(in->job, *self.text, needle, at)) != SIZE_MAX;
              at += needle.length) {
                 jinja_spend(in->job, 1);
                 count++;
         }
-        return value_of_integer(needle.length ? count : (int64_t) marked_characters(in->job, *self.text) + 1);
+        return value_of_integer(needle.length ? count : (int64_t) tainted_characters(in->job, *self.text) + 1);
 }
 
 static struct value text_join(struct interpreter *in, struct value self, const struct arguments *a) {
@@ -255,21 +256,21 @@ static struct value text_format(struct interpreter *in, struct value self, const
 }
 
 static struct value text_zfill(struct interpreter *in, struct value self, const struct arguments *a) {
-        struct marked m = *self.text;
-        size_t width = width_argument(in, a->values[0], "width", 0), have = marked_characters(in->job, m);
+        struct tainted m = *self.text;
+        size_t width = width_argument(in, a->values[0], "width", 0), have = tainted_characters(in->job, m);
         size_t sign = m.length && (m.bytes[0] == '-' || m.bytes[0] == '+');
         struct builder b = { .job = in->job };
-        builder_add(&b, marked_slice(m, 0, sign));
-        builder_repeat(&b, MARKED("0"), width > have ? width - have : 0);
-        builder_add(&b, marked_slice(m, sign, m.length));
+        builder_add(&b, tainted_slice(m, 0, sign));
+        builder_repeat(&b, TAINTED("0"), width > have ? width - have : 0);
+        builder_add(&b, tainted_slice(m, sign, m.length));
         return text_value(in, builder_text(&b));
 }
 
 static struct value pad(struct interpreter *in, struct value self, const struct arguments *a, bool left) {
-        struct marked m = *self.text, fill = MARKED(" ");
+        struct tainted m = *self.text, fill = TAINTED(" ");
         if (a->values[1].kind != VALUE_UNDEFINED)
                 fill = text_argument(in, a->values[1], "fillchar");
-        size_t width = width_argument(in, a->values[0], "width", 0), have = marked_characters(in->job, m);
+        size_t width = width_argument(in, a->values[0], "width", 0), have = tainted_characters(in->job, m);
         struct builder b = { .job = in->job };
         if (left)
                 builder_add(&b, m);
@@ -287,7 +288,7 @@ static struct value text_rjust(struct interpreter *in, struct value self, const 
         return pad(in, self, a, false);
 }
 
-static bool all_are(struct interpreter *in, struct marked m, unsigned kinds) {
+static bool all_are(struct interpreter *in, struct tainted m, unsigned kinds) {
         jinja_spend_chars(in->job, m.length);
         for (size_t at = 0, step; at < m.length; at += step) {
                 struct unicode_char c = unicode_char_at(m.bytes + at, m.length - at);
@@ -321,7 +322,7 @@ static struct value text_isspace(struct interpreter *in, struct value self, cons
 static struct value text_is_case(struct interpreter *in, struct value self, const struct arguments *a) {
         (void) a;
         struct arguments none = { .values = (struct value[1]){ { .kind = VALUE_UNDEFINED } }, .count = 0 };
-        return find_test(marked_is(marked_of(in->job->name), "isupper") ? MARKED("upper") : MARKED("lower"))
+        return find_test(tainted_is(tainted_of(in->job->name), "isupper") ? TAINTED("upper") : TAINTED("lower"))
                 ->call(in, self, &none);
 }
 

@@ -62,7 +62,7 @@ struct node {
         enum node_kind kind;
         uint32_t line;
         bool flag;
-        struct marked text;
+        struct tainted text;
         struct value value;
         struct node *a, *b, *c;
         struct node *items, *body, *other;

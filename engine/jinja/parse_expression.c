@@ -179,10 +179,10 @@ static struct node *parse_argument(struct parser *p) {
         struct node *n = parser_node(p, NODE_ARGUMENT);
         if (parser_takes(p, "**")) {
                 n->flag = true;
-                n->text = MARKED("**");
+                n->text = TAINTED("**");
         } else if (parser_takes(p, "*")) {
                 n->flag = true;
-        } else if (p->now.kind == TOKEN_NAME && p->then.kind == TOKEN_OPERATOR && marked_is(p->then.text, "=")) {
+        } else if (p->now.kind == TOKEN_NAME && p->then.kind == TOKEN_OPERATOR && tainted_is(p->then.text, "=")) {
                 n->text = parser_name(p);
                 parser_step(p);
         }
@@ -273,7 +273,7 @@ static struct node *parse_postfix(struct parser *p, struct node *n) {
         }
 }
 
-static struct marked dotted_name(struct parser *p) {
+static struct tainted dotted_name(struct parser *p) {
         struct builder b = { .job = p->job };
         builder_add(&b, parser_name(p));
         while (parser_takes(p, ".")) {
@@ -402,24 +402,24 @@ static struct node *parse_sum(struct parser *p) {
 }
 
 /* The comparison that stands here, or bytes NULL. */
-static struct marked take_comparison(struct parser *p) {
+static struct tainted take_comparison(struct parser *p) {
         static const char *const known[] = { "==", "!=", "<=", ">=", "<", ">" };
         for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
                 if (parser_takes(p, known[i]))
-                        return marked_of(known[i]);
+                        return tainted_of(known[i]);
         if (parser_takes_word(p, "in"))
-                return MARKED("in");
-        if (parser_sees_word(p, "not") && p->then.kind == TOKEN_NAME && marked_is(p->then.text, "in")) {
+                return TAINTED("in");
+        if (parser_sees_word(p, "not") && p->then.kind == TOKEN_NAME && tainted_is(p->then.text, "in")) {
                 parser_step(p);
                 parser_step(p);
-                return MARKED("not in");
+                return TAINTED("not in");
         }
-        return (struct marked){ .bytes = NULL };
+        return (struct tainted){ .bytes = NULL };
 }
 
 static struct node *parse_compare(struct parser *p) {
         struct node *first = parse_sum(p), *n = NULL, **end = NULL;
-        struct marked operator;
+        struct tainted operator;
         while ((operator= take_comparison(p)).bytes) {
                 if (!n) {
                         n = node_at(p, NODE_COMPARE, first, NULL);

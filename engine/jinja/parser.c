@@ -20,11 +20,11 @@ void parser_step(struct parser *p) {
 }
 
 bool parser_sees(const struct parser *p, const char *operator) {
-        return p->now.kind == TOKEN_OPERATOR && marked_is(p->now.text, operator);
+        return p->now.kind == TOKEN_OPERATOR && tainted_is(p->now.text, operator);
 }
 
 bool parser_sees_word(const struct parser *p, const char *word) {
-        return p->now.kind == TOKEN_NAME && marked_is(p->now.text, word);
+        return p->now.kind == TOKEN_NAME && tainted_is(p->now.text, word);
 }
 
 bool parser_takes(struct parser *p, const char *operator) {
@@ -61,10 +61,10 @@ void parser_expect(struct parser *p, const char *operator) {
                 parser_unexpected(p, strcat(strcat(quoted, operator), "'"));
 }
 
-struct marked parser_name(struct parser *p) {
+struct tainted parser_name(struct parser *p) {
         if (p->now.kind != TOKEN_NAME)
                 parser_unexpected(p, "a name");
-        struct marked name = p->now.text;
+        struct tainted name = p->now.text;
         parser_step(p);
         return name;
 }
@@ -269,7 +269,7 @@ static struct node *parse_statement(struct parser *p) {
                 { "with", parse_with },       { "generation", parse_generation },
                 { "break", parse_break },     { "continue", parse_continue },
         };
-        struct marked word = p->now.text;
+        struct tainted word = p->now.text;
         for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
                 if (parser_takes_word(p, known[i].word))
                         return known[i].parse(p);
@@ -328,7 +328,7 @@ static struct node *parse_body(struct parser *p, const char *const ends[]) {
         return first;
 }
 
-struct node *parser_parse(struct jinja_job *job, struct marked text) {
+struct node *parser_parse(struct jinja_job *job, struct tainted text) {
         struct parser p = { .job = job };
         lexer_init(&p.lexer, job, text);
         p.then = lexer_next(&p.lexer);

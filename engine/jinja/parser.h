@@ -17,7 +17,7 @@ struct parser {
 };
 
 /* The statements of the whole TEXT (see lexer_init), in JOB's arena; fails where it is none. */
-struct node *parser_parse(struct jinja_job *job, struct marked text);
+struct node *parser_parse(struct jinja_job *job, struct tainted text);
 
 /* ---- between the two files of the parser ---- */
 
@@ -28,7 +28,7 @@ bool parser_sees_word(const struct parser *p, const char *word);
 bool parser_takes(struct parser *p, const char *operator); /* steps over it when it is there */
 bool parser_takes_word(struct parser *p, const char *word);
 void parser_expect(struct parser *p, const char *operator);
-struct marked parser_name(struct parser *p); /* the name that must stand here */
+struct tainted parser_name(struct parser *p); /* the name that must stand here */
 /* What stands where WANTED should: fails. */
 _Noreturn void parser_unexpected(struct parser *p, const char *wanted);
 

@@ -64,9 +64,9 @@ static struct value test_odd(struct interpreter *in, struct value v, const struc
 }
 
 static struct value is_case(struct interpreter *in, struct value v, enum letter_case how) {
-        struct marked m = text_argument(in, v, "value");
-        struct marked other = letter_convert(in->job, m, how == CASE_UPPER ? CASE_LOWER : CASE_UPPER);
-        return value_of_bool(marked_equals(letter_convert(in->job, m, how), m) && !marked_equals(m, other));
+        struct tainted m = text_argument(in, v, "value");
+        struct tainted other = letter_convert(in->job, m, how == CASE_UPPER ? CASE_LOWER : CASE_UPPER);
+        return value_of_bool(tainted_equals(letter_convert(in->job, m, how), m) && !tainted_equals(m, other));
 }
 
 static struct value test_lower(struct interpreter *in, struct value v, const struct arguments *a) {
@@ -123,9 +123,9 @@ static const struct callable tests[] = {
 };
 /* clang-format on */
 
-const struct callable *find_test(struct marked name) {
+const struct callable *find_test(struct tainted name) {
         for (size_t i = 0; i < sizeof(tests) / sizeof(tests[0]); i++)
-                if (marked_is(name, tests[i].name))
+                if (tainted_is(name, tests[i].name))
                         return &tests[i];
         return NULL;
 }

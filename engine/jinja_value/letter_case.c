@@ -44,17 +44,17 @@ uint32_t letter_upper(uint32_t codepoint) {
         return codepoint;
 }
 
-static void add_letter(struct builder *b, struct marked m, size_t at, struct unicode_char c, bool upper) {
+static void add_letter(struct builder *b, struct tainted m, size_t at, struct unicode_char c, bool upper) {
         bool outside = m.marks ? m.marks[at] : m.outside;
         if (c.codepoint == UNICODE_INVALID)
-                builder_add(b, marked_slice(m, at, at + c.length));
+                builder_add(b, tainted_slice(m, at, at + c.length));
         else if (upper && c.codepoint == 0xdf) /* sharp s has no capital that is in use */
-                builder_add(b, (struct marked){ .bytes = "SS", .length = 2, .outside = outside });
+                builder_add(b, (struct tainted){ .bytes = "SS", .length = 2, .outside = outside });
         else
                 builder_char(b, upper ? letter_upper(c.codepoint) : letter_lower(c.codepoint), outside);
 }
 
-struct marked letter_convert(struct jinja_job *job, struct marked m, enum letter_case how) {
+struct tainted letter_convert(struct jinja_job *job, struct tainted m, enum letter_case how) {
         struct builder b = { .job = job };
         bool inside_word = false;
         jinja_spend_chars(job, m.length);

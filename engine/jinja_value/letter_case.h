@@ -14,6 +14,6 @@ enum letter_case {
         CASE_HEADING, /* upper behind white space, '-' and opening brackets alone, as the filter title */
         CASE_CAPITAL, /* upper at the very beginning */
 };
-struct marked letter_convert(struct jinja_job *job, struct marked m, enum letter_case how);
+struct tainted letter_convert(struct jinja_job *job, struct tainted m, enum letter_case how);
 
 #endif

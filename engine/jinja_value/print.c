@@ -59,15 +59,15 @@ static void escape(struct builder *b, uint32_t codepoint, bool outside) {
                         : codepoint < 0x10000 ? "\\u%04x"
                                               : "\\U%08x",
                         codepoint);
-        builder_add(b, (struct marked){ .bytes = text, .length = strlen(text), .outside = outside });
+        builder_add(b, (struct tainted){ .bytes = text, .length = strlen(text), .outside = outside });
 }
 
-static bool mark_at(struct marked m, size_t at) {
+static bool mark_at(struct tainted m, size_t at) {
         return m.marks ? m.marks[at] : m.outside;
 }
 
 /* In single quotes, unless that would take an escape that double ones spare. */
-static void repr_text(struct builder *b, struct marked m) {
+static void repr_text(struct builder *b, struct tainted m) {
         char quote = memchr(m.bytes, '\'', m.length) && !memchr(m.bytes, '"', m.length) ? '"' : '\'';
         const char quotes[] = { quote, '\0' };
         builder_puts(b, quotes);
@@ -79,17 +79,17 @@ static void repr_text(struct builder *b, struct marked m) {
                 bool backslashed = c.codepoint == '\\' || c.codepoint == (uint32_t) quote;
                 if (!backslashed && (c.codepoint == UNICODE_INVALID || !is_unprintable(c)))
                         continue;
-                builder_add(b, marked_slice(m, plain, at));
+                builder_add(b, tainted_slice(m, plain, at));
                 plain = backslashed ? at : at + step;
                 bool outside = mark_at(m, at);
                 if (backslashed || c.codepoint == '\n' || c.codepoint == '\r' || c.codepoint == '\t') {
                         const char *pair = backslashed ? "\\" : c.codepoint == '\n' ? "\\n" : c.codepoint == '\r' ? "\\r" : "\\t";
-                        builder_add(b, (struct marked){ .bytes = pair, .length = strlen(pair), .outside = outside });
+                        builder_add(b, (struct tainted){ .bytes = pair, .length = strlen(pair), .outside = outside });
                 } else {
                         escape(b, c.codepoint, outside);
                 }
         }
-        builder_add(b, marked_slice(m, plain, m.length));
+        builder_add(b, tainted_slice(m, plain, m.length));
         builder_puts(b, quotes);
 }
 
@@ -139,7 +139,7 @@ void print_string(struct builder *b, struct value v) {
                 print_repr(b, v);
 }
 
-struct marked print_to_text(struct jinja_job *job, struct value v) {
+struct tainted print_to_text(struct jinja_job *job, struct value v) {
         if (v.kind == VALUE_TEXT)
                 return *v.text;
         struct builder b = { .job = job };
@@ -169,10 +169,10 @@ static void json_char(struct builder *b, uint32_t codepoint, bool outside) {
                 codepoint = 0xdc00 + ((codepoint - 0x10000) & 0x3ff);
         }
         const char *escaped = json_escape(codepoint, room);
-        builder_add(b, (struct marked){ .bytes = escaped, .length = strlen(escaped), .outside = outside });
+        builder_add(b, (struct tainted){ .bytes = escaped, .length = strlen(escaped), .outside = outside });
 }
 
-static void json_text(struct builder *b, struct marked m, bool ascii) {
+static void json_text(struct builder *b, struct tainted m, bool ascii) {
         builder_puts(b, "\"");
         jinja_spend_chars(b->job, m.length);
         size_t plain = 0;
@@ -183,11 +183,11 @@ static void json_text(struct builder *b, struct marked m, bool ascii) {
                                (ascii && c.codepoint >= 0x7f && c.codepoint != UNICODE_INVALID);
                 if (!escaped || (c.codepoint == 0x7f))
                         continue;
-                builder_add(b, marked_slice(m, plain, at));
+                builder_add(b, tainted_slice(m, plain, at));
                 json_char(b, c.codepoint, mark_at(m, at));
                 plain = at + step;
         }
-        builder_add(b, marked_slice(m, plain, m.length));
+        builder_add(b, tainted_slice(m, plain, m.length));
         builder_puts(b, "\"");
 }
 

@@ -8,26 +8,26 @@
 #include "engine/jinja_value/bounds.h"
 #include "engine/unicode/unicode.h"
 
-struct marked marked_of(const char *string) {
-        return (struct marked){ .bytes = string, .length = strlen(string) };
+struct tainted tainted_of(const char *string) {
+        return (struct tainted){ .bytes = string, .length = strlen(string) };
 }
 
-bool marked_equals(struct marked a, struct marked b) {
+bool tainted_equals(struct tainted a, struct tainted b) {
         return a.length == b.length && (a.length == 0 || !memcmp(a.bytes, b.bytes, a.length));
 }
 
-bool marked_is(struct marked a, const char *string) {
-        return marked_equals(a, marked_of(string));
+bool tainted_is(struct tainted a, const char *string) {
+        return tainted_equals(a, tainted_of(string));
 }
 
 /* UTF-8 sorts by bytes as by code points. */
-int marked_compare(struct marked a, struct marked b) {
+int tainted_compare(struct tainted a, struct tainted b) {
         size_t shorter = a.length < b.length ? a.length : b.length;
         int order = shorter ? memcmp(a.bytes, b.bytes, shorter) : 0;
         return order ? order : (a.length > b.length) - (a.length < b.length);
 }
 
-struct marked marked_slice(struct marked m, size_t from, size_t to) {
+struct tainted tainted_slice(struct tainted m, size_t from, size_t to) {
         m.bytes += from;
         m.length = to - from;
         if (m.marks)
@@ -35,7 +35,7 @@ struct marked marked_slice(struct marked m, size_t from, size_t to) {
         return m;
 }
 
-size_t marked_find(struct jinja_job *job, struct marked m, struct marked needle, size_t from) {
+size_t tainted_find(struct jinja_job *job, struct tainted m, struct tainted needle, size_t from) {
         if (from > m.length)
                 return SIZE_MAX;
         if (needle.length == 0)
@@ -46,66 +46,66 @@ size_t marked_find(struct jinja_job *job, struct marked m, struct marked needle,
         return found ? at : SIZE_MAX;
 }
 
-size_t marked_find_last(struct jinja_job *job, struct marked m, struct marked needle) {
+size_t tainted_find_last(struct jinja_job *job, struct tainted m, struct tainted needle) {
         size_t last = SIZE_MAX;
-        for (size_t at = 0; (at = marked_find(job, m, needle, at)) != SIZE_MAX; at++) {
+        for (size_t at = 0; (at = tainted_find(job, m, needle, at)) != SIZE_MAX; at++) {
                 jinja_spend(job, 1);
                 last = at;
         }
         return last;
 }
 
-bool marked_starts(struct marked m, struct marked prefix) {
+bool tainted_starts(struct tainted m, struct tainted prefix) {
         return prefix.length <= m.length && (!prefix.length || !memcmp(m.bytes, prefix.bytes, prefix.length));
 }
 
-bool marked_ends(struct marked m, struct marked suffix) {
+bool tainted_ends(struct tainted m, struct tainted suffix) {
         return suffix.length <= m.length &&
                (!suffix.length || !memcmp(m.bytes + m.length - suffix.length, suffix.bytes, suffix.length));
 }
 
-size_t marked_step(struct marked m, size_t at) {
+size_t tainted_step(struct tainted m, size_t at) {
         return unicode_char_at(m.bytes + at, m.length - at).length;
 }
 
-uint32_t marked_char(struct marked m, size_t at, size_t *ret_step) {
+uint32_t tainted_char(struct tainted m, size_t at, size_t *ret_step) {
         struct unicode_char c = unicode_char_at(m.bytes + at, m.length - at);
         *ret_step = c.length;
         return c.codepoint;
 }
 
-size_t marked_characters(struct jinja_job *job, struct marked m) {
+size_t tainted_characters(struct jinja_job *job, struct tainted m) {
         size_t count = 0;
         jinja_spend_chars(job, m.length);
-        for (size_t at = 0; at < m.length; at += marked_step(m, at))
+        for (size_t at = 0; at < m.length; at += tainted_step(m, at))
                 count++;
         return count;
 }
 
-bool marked_is_space(struct marked m, size_t at, size_t *ret_step) {
+bool tainted_is_space(struct tainted m, size_t at, size_t *ret_step) {
         struct unicode_char c = unicode_char_at(m.bytes + at, m.length - at);
         *ret_step = c.length;
         return c.kind == UNICODE_SPACE || (c.codepoint >= 0x1c && c.codepoint <= 0x1f);
 }
 
 /* Whether the character at AT is one of CHARACTERS, or white space where these are not given. */
-static bool strips(struct jinja_job *job, struct marked m, size_t at, struct marked characters, size_t *ret_step) {
-        bool space = marked_is_space(m, at, ret_step);
+static bool strips(struct jinja_job *job, struct tainted m, size_t at, struct tainted characters, size_t *ret_step) {
+        bool space = tainted_is_space(m, at, ret_step);
         if (!characters.bytes)
                 return space;
         jinja_spend(job, 1);
-        return marked_find(job, characters, marked_slice(m, at, at + *ret_step), 0) != SIZE_MAX;
+        return tainted_find(job, characters, tainted_slice(m, at, at + *ret_step), 0) != SIZE_MAX;
 }
 
 /* Where the character that ends at END begins. */
-static size_t step_back(struct marked m, size_t end) {
+static size_t step_back(struct tainted m, size_t end) {
         for (size_t back = end < 4 ? end : 4; back > 1; back--)
                 if (unicode_char_at(m.bytes + end - back, back).length == back)
                         return end - back;
         return end - 1;
 }
 
-struct marked marked_strip(struct jinja_job *job, struct marked m, struct marked characters, unsigned sides) {
+struct tainted tainted_strip(struct jinja_job *job, struct tainted m, struct tainted characters, unsigned sides) {
         size_t from = 0, to = m.length, step;
         while ((sides & STRIP_LEFT) && from < to && strips(job, m, from, characters, &step))
                 from += step;
@@ -116,7 +116,7 @@ struct marked marked_strip(struct jinja_job *job, struct marked m, struct marked
                 to = at;
         }
         jinja_spend_chars(job, m.length - (to - from));
-        return marked_slice(m, from, to);
+        return tainted_slice(m, from, to);
 }
 
 /* ---- making ---- */
@@ -137,7 +137,7 @@ static void make_room(struct builder *b, size_t count) {
         b->capacity = capacity;
 }
 
-void builder_add(struct builder *b, struct marked m) {
+void builder_add(struct builder *b, struct tainted m) {
         if (m.length == 0)
                 return;
         jinja_spend_bytes(b->job, m.length);
@@ -157,7 +157,7 @@ void builder_add(struct builder *b, struct marked m) {
 }
 
 void builder_puts(struct builder *b, const char *string) {
-        builder_add(b, marked_of(string));
+        builder_add(b, tainted_of(string));
 }
 
 void builder_printf(struct builder *b, const char *format, ...) {
@@ -169,7 +169,7 @@ void builder_printf(struct builder *b, const char *format, ...) {
         builder_puts(b, text);
 }
 
-void builder_repeat(struct builder *b, struct marked m, size_t times) {
+void builder_repeat(struct builder *b, struct tainted m, size_t times) {
         if (m.length && times > JINJA_RUN_BYTES_MAX / m.length)
                 jinja_fail(b->job, "a text would be repeated %zu times", times);
         jinja_spend(b->job, times);
@@ -184,9 +184,9 @@ void builder_char(struct builder *b, uint32_t codepoint, bool outside) {
         for (size_t i = n; i-- > 1; codepoint >>= 6)
                 utf8[i] = (char) (0x80 | (codepoint & 0x3f));
         utf8[0] = (char) (lead[n] | codepoint);
-        builder_add(b, (struct marked){ .bytes = utf8, .length = n, .outside = outside });
+        builder_add(b, (struct tainted){ .bytes = utf8, .length = n, .outside = outside });
 }
 
-struct marked builder_text(const struct builder *b) {
-        return (struct marked){ b->bytes ? b->bytes : "", b->used, b->marks, b->outside };
+struct tainted builder_text(const struct builder *b) {
+        return (struct tainted){ b->bytes ? b->bytes : "", b->used, b->marks, b->outside };
 }

@@ -12,34 +12,34 @@
 
 #include "engine/jinja_value/job.h"
 
-struct marked {
+struct tainted {
         const char *bytes; /* not terminated */
         size_t length;
         const uint8_t *marks; /* one for each byte, 1: from outside; NULL: all as OUTSIDE says */
         bool outside;
 };
 
-#define MARKED(literal) ((struct marked){ .bytes = (literal), .length = sizeof(literal) - 1 })
-struct marked marked_of(const char *string); /* the template's own */
+#define TAINTED(literal) ((struct tainted){ .bytes = (literal), .length = sizeof(literal) - 1 })
+struct tainted tainted_of(const char *string); /* the template's own */
 
-bool marked_equals(struct marked a, struct marked b);
-bool marked_is(struct marked a, const char *string);
-int marked_compare(struct marked a, struct marked b); /* by code point, as <0, 0, >0 */
-struct marked marked_slice(struct marked m, size_t from, size_t to);
-/* Where NEEDLE stands in M at or after FROM; SIZE_MAX: nowhere. marked_find_last: its last place. */
-size_t marked_find(struct jinja_job *job, struct marked m, struct marked needle, size_t from);
-size_t marked_find_last(struct jinja_job *job, struct marked m, struct marked needle);
-bool marked_starts(struct marked m, struct marked prefix);
-bool marked_ends(struct marked m, struct marked suffix);
+bool tainted_equals(struct tainted a, struct tainted b);
+bool tainted_is(struct tainted a, const char *string);
+int tainted_compare(struct tainted a, struct tainted b); /* by code point, as <0, 0, >0 */
+struct tainted tainted_slice(struct tainted m, size_t from, size_t to);
+/* Where NEEDLE stands in M at or after FROM; SIZE_MAX: nowhere. tainted_find_last: its last place. */
+size_t tainted_find(struct jinja_job *job, struct tainted m, struct tainted needle, size_t from);
+size_t tainted_find_last(struct jinja_job *job, struct tainted m, struct tainted needle);
+bool tainted_starts(struct tainted m, struct tainted prefix);
+bool tainted_ends(struct tainted m, struct tainted suffix);
 /* Bytes of the character at AT: 1 where it is none. */
-size_t marked_step(struct marked m, size_t at);
-uint32_t marked_char(struct marked m, size_t at, size_t *ret_step); /* its code point */
-size_t marked_characters(struct jinja_job *job, struct marked m);
-bool marked_is_space(struct marked m, size_t at, size_t *ret_step); /* as Python's str.isspace */
+size_t tainted_step(struct tainted m, size_t at);
+uint32_t tainted_char(struct tainted m, size_t at, size_t *ret_step); /* its code point */
+size_t tainted_characters(struct jinja_job *job, struct tainted m);
+bool tainted_is_space(struct tainted m, size_t at, size_t *ret_step); /* as Python's str.isspace */
 
 enum { STRIP_LEFT = 1, STRIP_RIGHT = 2 };
 /* CHARACTERS: those to take off; bytes NULL: white space. */
-struct marked marked_strip(struct jinja_job *job, struct marked m, struct marked characters, unsigned sides);
+struct tainted tainted_strip(struct jinja_job *job, struct tainted m, struct tainted characters, unsigned sides);
 
 struct builder { /* .job, the rest zero */
         struct jinja_job *job;
@@ -48,11 +48,11 @@ struct builder { /* .job, the rest zero */
         size_t used, capacity;
         bool outside; /* of all of it, while MARKS is NULL */
 };
-void builder_add(struct builder *b, struct marked m);
+void builder_add(struct builder *b, struct tainted m);
 void builder_puts(struct builder *b, const char *string);
 void builder_printf(struct builder *b, const char *format, ...) __attribute__((format(printf, 2, 3)));
-void builder_repeat(struct builder *b, struct marked m, size_t times);
+void builder_repeat(struct builder *b, struct tainted m, size_t times);
 void builder_char(struct builder *b, uint32_t codepoint, bool outside); /* as UTF-8 */
-struct marked builder_text(const struct builder *b);                    /* good until more is added */
+struct tainted builder_text(const struct builder *b);                   /* good until more is added */
 
 #endif

@@ -25,8 +25,8 @@ struct value value_of_float(double number) {
         return (struct value){ .kind = VALUE_FLOAT, .number = number };
 }
 
-struct value value_of_text(struct jinja_job *job, struct marked text) {
-        struct marked *copy = jinja_take(job, 1, sizeof(*copy));
+struct value value_of_text(struct jinja_job *job, struct tainted text) {
+        struct tainted *copy = jinja_take(job, 1, sizeof(*copy));
         *copy = text;
         return (struct value){ .kind = VALUE_TEXT, .text = copy };
 }
@@ -149,7 +149,7 @@ const struct value *value_get(struct jinja_job *job, struct value map, struct va
 }
 
 const struct value *value_member(struct jinja_job *job, struct value map, const char *key) {
-        struct marked name = marked_of(key);
+        struct tainted name = tainted_of(key);
         return value_get(job, map, (struct value){ .kind = VALUE_TEXT, .text = &name });
 }
 
@@ -170,7 +170,7 @@ bool value_remove(struct jinja_job *job, struct value map, struct value key) {
 /* ---- from JSON ---- */
 
 static struct value text_of_json(struct jinja_job *job, const char *string) {
-        return value_of_text(job, (struct marked){ .bytes = string, .length = strlen(string), .outside = true });
+        return value_of_text(job, (struct tainted){ .bytes = string, .length = strlen(string), .outside = true });
 }
 
 /* The library keeps numbers as double only: a whole one was an integer, as far as can be told. */
@@ -265,7 +265,7 @@ bool value_equals(struct jinja_job *job, struct value a, struct value b) {
         jinja_enter(job);
         if (a.kind == VALUE_TEXT) {
                 jinja_spend_bytes(job, a.text->length == b.text->length ? a.text->length : 0);
-                equal = marked_equals(*a.text, *b.text);
+                equal = tainted_equals(*a.text, *b.text);
         } else if (a.kind == VALUE_LIST || a.kind == VALUE_TUPLE) {
                 equal = a.list == b.list || lists_equal(job, a.list, b.list);
         } else if (a.kind == VALUE_MAP) {
@@ -293,7 +293,7 @@ int value_compare(struct jinja_job *job, struct value a, struct value b) {
                 return (value_number(a) > value_number(b)) - (value_number(a) < value_number(b));
         if (a.kind == VALUE_TEXT && b.kind == VALUE_TEXT) {
                 jinja_spend_bytes(job, a.text->length < b.text->length ? a.text->length : b.text->length);
-                return marked_compare(*a.text, *b.text);
+                return tainted_compare(*a.text, *b.text);
         }
         if (a.kind != b.kind || (a.kind != VALUE_LIST && a.kind != VALUE_TUPLE))
                 jinja_fail(job, "'%s' and '%s' have no order", value_kind_name(a), value_kind_name(b));
@@ -309,7 +309,7 @@ bool value_contains(struct jinja_job *job, struct value container, struct value 
         if (container.kind == VALUE_TEXT) {
                 if (item.kind != VALUE_TEXT)
                         jinja_fail(job, "'in' looks for a text in a text, not for one of type '%s'", value_kind_name(item));
-                return marked_find(job, *container.text, *item.text, 0) != SIZE_MAX;
+                return tainted_find(job, *container.text, *item.text, 0) != SIZE_MAX;
         }
         if (container.kind == VALUE_UNDEFINED)
                 return false;
@@ -324,7 +324,7 @@ bool value_contains(struct jinja_job *job, struct value container, struct value 
 size_t value_length(struct jinja_job *job, struct value v) {
         switch (v.kind) {
         case VALUE_UNDEFINED: return 0;
-        case VALUE_TEXT: return marked_characters(job, *v.text);
+        case VALUE_TEXT: return tainted_characters(job, *v.text);
         case VALUE_LIST:
         case VALUE_TUPLE: return v.list->count;
         case VALUE_MAP: return v.map->count;
@@ -332,10 +332,10 @@ size_t value_length(struct jinja_job *job, struct value v) {
         }
 }
 
-static void add_characters(struct jinja_job *job, struct value list, struct marked m) {
+static void add_characters(struct jinja_job *job, struct value list, struct tainted m) {
         for (size_t at = 0, step; at < m.length; at += step) {
-                step = marked_step(m, at);
-                value_append(job, list, value_of_text(job, marked_slice(m, at, at + step)));
+                step = tainted_step(m, at);
+                value_append(job, list, value_of_text(job, tainted_slice(m, at, at + step)));
         }
 }
 

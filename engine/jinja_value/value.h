@@ -33,7 +33,7 @@ struct value {
                 bool truth;
                 int64_t integer;
                 double number;
-                const struct marked *text;
+                const struct tainted *text;
                 struct value_list *list; /* of a tuple too */
                 struct value_map *map;   /* of a namespace too */
                 const struct callable *callable;
@@ -61,7 +61,7 @@ struct value_map {
 /* The arguments of a call. A name whose bytes are NULL: a positional one. */
 struct arguments {
         struct value *values;
-        struct marked *names;
+        struct tainted *names;
         size_t count;
 };
 
@@ -82,7 +82,7 @@ struct value value_of_none(void);
 struct value value_of_bool(bool truth);
 struct value value_of_integer(int64_t integer);
 struct value value_of_float(double number);
-struct value value_of_text(struct jinja_job *job, struct marked text);
+struct value value_of_text(struct jinja_job *job, struct tainted text);
 struct value value_new_list(struct jinja_job *job);
 struct value value_new_tuple(struct jinja_job *job);
 struct value value_new_map(struct jinja_job *job);
