@@ -266,14 +266,14 @@ static inline void check_as_alone(const struct told *t, uint32_t body) {
 /* Requests that come and go at random: who has asked what, and who has gone. */
 struct storm {
         struct fixture *f;
-        struct random dice;
+        struct random rng;
         uint64_t next; /* ids below it are given out */
         uint32_t body_of[IDS_MAX];
         bool cancelled[IDS_MAX];
 };
 
 static inline void storm_submit(struct storm *s) {
-        s->body_of[s->next] = random_u32(&s->dice) % BODIES;
+        s->body_of[s->next] = random_u32(&s->rng) % BODIES;
         assert_int_equal(submit(s->f, s->next, bodies[s->body_of[s->next]]), 0);
         s->next++;
 }

@@ -301,17 +301,17 @@ static void test_storm(void **state) {
         (void) state;
         for (uint64_t seed = 0; seed < 4; seed++) {
                 struct storm s = { .f = open_fixture(768 + 128 * (uint32_t) seed, 1 + (uint32_t) seed * 2, 8u << seed),
-                                   .dice = random_seeded(seed) };
+                                   .rng = random_seeded(seed) };
                 while (s.next < 60) {
-                        uint64_t any = s.next ? random_u32(&s.dice) % s.next : 0;
-                        uint32_t dice = random_u32(&s.dice) % 20;
-                        if (dice < 3) {
+                        uint64_t any = s.next ? random_u32(&s.rng) % s.next : 0;
+                        uint32_t rng = random_u32(&s.rng) % 20;
+                        if (rng < 3) {
                                 storm_submit(&s);
-                        } else if (dice == 3 && s.next) {
+                        } else if (rng == 3 && s.next) {
                                 storm_cancel(&s, any);
-                        } else if (dice == 4) {
+                        } else if (rng == 4) {
                                 scheduler_pause(s.f->engine.scheduler, any, true);
-                        } else if (dice < 8) {
+                        } else if (rng < 8) {
                                 scheduler_pause(s.f->engine.scheduler, any, false);
                         } else {
                                 step(s.f);

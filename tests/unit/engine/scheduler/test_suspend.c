@@ -485,22 +485,22 @@ static void test_storm(void **state) {
         unsigned before = fds_open();
         for (uint64_t seed = 0; seed < 6; seed++) {
                 struct storm s = { .f = open_fixture(768 + 128 * (uint32_t) seed, 1 + (uint32_t) seed, 8u << seed % 4),
-                                   .dice = random_seeded(seed) };
+                                   .rng = random_seeded(seed) };
                 while (s.next < 50) {
-                        uint64_t any = s.next ? random_u32(&s.dice) % s.next : 0;
-                        uint32_t dice = random_u32(&s.dice) % 24;
-                        if (dice < 3) {
+                        uint64_t any = s.next ? random_u32(&s.rng) % s.next : 0;
+                        uint32_t rng = random_u32(&s.rng) % 24;
+                        if (rng < 3) {
                                 storm_submit(&s);
-                        } else if (dice == 3 && s.next) {
+                        } else if (rng == 3 && s.next) {
                                 storm_cancel(&s, any);
-                        } else if (dice < 6 && s.next) {
-                                int fd = dice == 4 ? new_file() : -1;
+                        } else if (rng < 6 && s.next) {
+                                int fd = rng == 4 ? new_file() : -1;
                                 suspend(s.f, any, fd);
-                                if (fd >= 0 && random_u32(&s.dice) % 8 == 0)
+                                if (fd >= 0 && random_u32(&s.rng) % 8 == 0)
                                         (void) !ftruncate(fd, 100);
                                 if (fd >= 0)
                                         (void) close(fd);
-                        } else if (dice < 9 && s.next && s.f->told[any].ends == 0 && !s.cancelled[any]) {
+                        } else if (rng < 9 && s.next && s.f->told[any].ends == 0 && !s.cancelled[any]) {
                                 restore(s.f, any);
                         } else {
                                 step(s.f);
