@@ -12,13 +12,13 @@ void lexer_init(struct lexer *l, struct jinja_job *job, struct tainted text) {
         *l = (struct lexer){ .job = job, .at = text.bytes, .begin = text.bytes, .end = text.bytes + text.length, .line = 1 };
 }
 
-static size_t left(const struct lexer *l) {
+static size_t remaining(const struct lexer *l) {
         return (size_t) (l->end - l->at);
 }
 
-static bool sees(const struct lexer *l, const char *string) {
+static bool peek(const struct lexer *l, const char *string) {
         size_t length = strlen(string);
-        return length <= left(l) && !memcmp(l->at, string, length);
+        return length <= remaining(l) && !memcmp(l->at, string, length);
 }
 
 static void advance(struct lexer *l, size_t count) {
@@ -28,7 +28,7 @@ static void advance(struct lexer *l, size_t count) {
 
 static void skip_space(struct lexer *l) {
         size_t step;
-        while (l->at < l->end && tainted_is_space((struct tainted){ .bytes = l->at, .length = left(l) }, 0, &step))
+        while (l->at < l->end && tainted_is_space((struct tainted){ .bytes = l->at, .length = remaining(l) }, 0, &step))
                 advance(l, step);
 }
 
@@ -62,7 +62,7 @@ static struct tainted text_before(const struct lexer *l, const char *from, const
 }
 
 /* Behind the end of a tag: SIGN '-' takes all white space, else a block takes its line end. */
-static void after_tag(struct lexer *l, char sign, bool block) {
+static void trim_after_tag(struct lexer *l, char sign, bool block) {
         if (sign == '-')
                 skip_space(l);
         else if (sign != '+' && block && l->at < l->end && *l->at == '\n')
@@ -74,16 +74,16 @@ static char sign_at(const struct lexer *l, const char *p) {
 }
 
 static void skip_comment(struct lexer *l) {
-        const char *close = memmem(l->at, left(l), "#}", 2);
+        const char *close = memmem(l->at, remaining(l), "#}", 2);
         if (!close)
                 jinja_fail(l->job, "a comment is not closed: '#}' is missing");
         char sign = close > l->at + 2 ? sign_at(l, close - 1) : '\0';
         advance(l, (size_t) (close + 2 - l->at));
-        after_tag(l, sign, true);
+        trim_after_tag(l, sign, true);
 }
 
 /* The word of a block tag at P, which stands at its "{%", when that is all that stands in it: behind the tag, else NULL. */
-static const char *lone_word(const struct lexer *l, const char *p, const char *word, char *ret_open, char *ret_close) {
+static const char *match_lone_tag(const struct lexer *l, const char *p, const char *word, char *ret_open, char *ret_close) {
         p += 2;
         *ret_open = sign_at(l, p);
         p += *ret_open != '\0';
@@ -112,11 +112,11 @@ static struct token take_raw(struct lexer *l, char sign) {
                 p = p < l->end ? memmem(p, (size_t) (l->end - p), "{%", 2) : NULL;
                 if (!p)
                         jinja_fail(l->job, "'raw' is not closed: 'endraw' is missing");
-                behind = lone_word(l, p, "endraw", &open, &close);
+                behind = match_lone_tag(l, p, "endraw", &open, &close);
                 t.text = text_before(l, from, p, open, true);
         }
         advance(l, (size_t) (behind - l->at));
-        after_tag(l, close, true);
+        trim_after_tag(l, close, true);
         return t;
 }
 
@@ -144,7 +144,7 @@ static struct token open_tag(struct lexer *l) {
                 skip_comment(l);
                 return t;
         }
-        const char *raw = l->at[1] == '%' ? lone_word(l, l->at, "raw", &open, &close) : NULL;
+        const char *raw = l->at[1] == '%' ? match_lone_tag(l, l->at, "raw", &open, &close) : NULL;
         if (raw) {
                 advance(l, (size_t) (raw - l->at));
                 return take_raw(l, close);
@@ -169,7 +169,7 @@ static uint32_t hex_value(const struct lexer *l, const char *digits, size_t coun
 }
 
 /* Adds what the escape at P (behind its backslash) stands for; returns how many bytes it has. */
-static size_t undo_escape(const struct lexer *l, const char *p, struct builder *b) {
+static size_t unescape(const struct lexer *l, const char *p, struct builder *b) {
         static const char plain[] = "n\nt\tr\r\\\\''\"\"a\ab\bf\fv\v";
         for (size_t i = 0; plain[i]; i += 2)
                 if (*p == plain[i]) {
@@ -209,7 +209,7 @@ static struct token take_string(struct lexer *l) {
                 builder_add(&b, (struct tainted){ .bytes = plain, .length = (size_t) (p - plain) });
                 if (p + 1 == l->end)
                         break;
-                plain = p + 1 + undo_escape(l, p + 1, &b);
+                plain = p + 1 + unescape(l, p + 1, &b);
                 p = plain > p + 1 ? plain - 1 : p;
         }
         if (p >= l->end)
@@ -240,7 +240,7 @@ static struct token take_number(struct lexer *l) {
         size_t used = 0, n;
         int base = 10;
         const char *p = l->at;
-        if (left(l) > 2 && p[0] == '0' && strchr("xXoObB", p[1])) {
+        if (remaining(l) > 2 && p[0] == '0' && strchr("xXoObB", p[1])) {
                 base = p[1] == 'x' || p[1] == 'X' ? 16 : p[1] == 'o' || p[1] == 'O' ? 8 : 2;
                 n = 2 + take_digits(l, p + 2, digits, &used, base == 16);
         } else {
@@ -303,7 +303,7 @@ static struct token take_operator(struct lexer *l) {
                                              "]",  "(",  ")",  "{",  "}",  "<",  ">", "=", ".", ":", "|", ",", ";" };
         struct token t = { .kind = TOKEN_OPERATOR, .line = l->line };
         for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
-                if (sees(l, known[i])) {
+                if (peek(l, known[i])) {
                         t.text = tainted_of(known[i]);
                         if (t.text.length == 1)
                                 note_bracket(l, *known[i]);
@@ -311,11 +311,11 @@ static struct token take_operator(struct lexer *l) {
                         return t;
                 }
         jinja_fail(l->job, "'%.*s' has no meaning here",
-                   (int) tainted_step((struct tainted){ .bytes = l->at, .length = left(l) }, 0), l->at);
+                   (int) tainted_step((struct tainted){ .bytes = l->at, .length = remaining(l) }, 0), l->at);
 }
 
 /* The end of the tag L is in, when it stands there. */
-static bool take_end(struct lexer *l, struct token *ret) {
+static bool try_tag_end(struct lexer *l, struct token *ret) {
         bool block = l->inside == LEXER_BLOCK;
         char sign = sign_at(l, l->at);
         const char *p = l->at + (sign != '\0' && (block || sign == '-'));
@@ -324,7 +324,7 @@ static bool take_end(struct lexer *l, struct token *ret) {
         *ret = (struct token){ .kind = block ? TOKEN_BLOCK_END : TOKEN_PRINT_END, .line = l->line };
         sign = p > l->at ? sign : '\0';
         advance(l, (size_t) (p + 2 - l->at));
-        after_tag(l, sign, block);
+        trim_after_tag(l, sign, block);
         l->inside = LEXER_DATA;
         return true;
 }
@@ -336,14 +336,14 @@ struct token lexer_next(struct lexer *l) {
         if (l->inside == LEXER_DATA) {
                 if (l->at == l->end)
                         return t;
-                bool tag = left(l) >= 2 && l->at == find_tag(l);
+                bool tag = remaining(l) >= 2 && l->at == find_tag(l);
                 return tag ? open_tag(l) : take_data(l);
         }
         skip_space(l);
         l->job->line = l->line;
         if (l->at == l->end)
                 jinja_fail(l->job, "'%s' is missing", l->inside == LEXER_BLOCK ? "%}" : "}}");
-        if (take_end(l, &t))
+        if (try_tag_end(l, &t))
                 return t;
         if (*l->at == '"' || *l->at == '\'')
                 return take_string(l);
