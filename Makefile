@@ -11,13 +11,14 @@ CC := gcc
 endif
 
 WARNINGS  := -Wall -Wextra -Wconversion -Wshadow -Wvla -Wmissing-prototypes -Werror
-HARDENING := -D_FORTIFY_SOURCE=2 -fstack-protector-strong
+HARDENING := -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fstack-clash-protection
 OPTIMIZE  ?= -O2 -g
 CPPFLAGS  += -I. -D_GNU_SOURCE
 CFLAGS    += -std=gnu17 -ffp-contract=off -fPIE $(OPTIMIZE) $(WARNINGS) $(if $(SANITIZE),$(SANITIZE),$(HARDENING))
 LDFLAGS   += -pie -Wl,-z,relro,-z,now $(SANITIZE)
 # Instruction sets are chosen at run time, so each lives in a file of its own: CFLAGS_<file> are that file's alone.
 ifneq ($(findstring x86_64,$(shell $(CC) -dumpmachine)),)
+HARDENING += -fcf-protection
 CFLAGS_avx2 := -mavx2 -mfma -mf16c
 CFLAGS_avx2_32 := $(CFLAGS_avx2)
 CFLAGS_avx2_256 := $(CFLAGS_avx2)

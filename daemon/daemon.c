@@ -17,7 +17,7 @@
 #include <uv.h>
 
 #include "daemon/api/api.h"
-#include "daemon/bounds.h"
+#include "daemon/base/bounds.h"
 #include "engine/base/cleanup.h"
 #include "daemon/models/models.h"
 #include "daemon/governor/governor.h"

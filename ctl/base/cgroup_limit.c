@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "ctl/bounds.h"
+#include "ctl/base/bounds.h"
 #include "ctl/base/small_file.h"
 
 /* The names of the same things in the two versions. */

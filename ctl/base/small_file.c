@@ -10,7 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "ctl/bounds.h"
+#include "ctl/base/bounds.h"
 
 int small_file_read(char **ret, const char *path, ...) {
         va_list args;

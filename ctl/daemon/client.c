@@ -17,7 +17,7 @@
 #include <sys/un.h>
 #include <time.h>
 
-#include "ctl/bounds.h"
+#include "ctl/base/bounds.h"
 #include "ctl/base/command.h"
 #include "ctl/output/json.h"
 

@@ -15,7 +15,7 @@
 #include <sys/mman.h>
 #include <time.h>
 
-#include "ctl/bounds.h"
+#include "ctl/base/bounds.h"
 
 struct vector {
         uint64_t values __attribute__((vector_size(32)));

@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #include "ctl/fit/bandwidth.h"
-#include "ctl/bounds.h"
+#include "ctl/base/bounds.h"
 #include "ctl/base/command.h"
 #include "ctl/fit/print.h"
 #include "ctl/fit/rows.h"

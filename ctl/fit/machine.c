@@ -15,7 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "ctl/bounds.h"
+#include "ctl/base/bounds.h"
 #include "ctl/base/cgroup_limit.h"
 #include "ctl/base/small_file.h"
 

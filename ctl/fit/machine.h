@@ -8,7 +8,7 @@
 
 #include <stdint.h>
 
-#include "policy/bounds.h"
+#include "policy/base/bounds.h"
 
 /* An engine that runs here, as /proc shows it. */
 struct machine_engine {

@@ -4,7 +4,7 @@
 
 #include <stdio.h>
 
-#include "ctl/bounds.h"
+#include "ctl/base/bounds.h"
 #include "ctl/fit/rows.h"
 #include "engine/model/perplexity_record.h"
 #include "engine/model/hparams.h"

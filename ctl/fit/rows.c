@@ -3,7 +3,7 @@
 
 #include <assert.h>
 
-#include "ctl/bounds.h"
+#include "ctl/base/bounds.h"
 #include "policy/admission/footprint.h"
 #include "policy/base/sat.h"
 

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "ctl/bounds.h"
+#include "ctl/base/bounds.h"
 
 #define GAP 2u
 

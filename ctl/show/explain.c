@@ -10,7 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "ctl/bounds.h"
+#include "ctl/base/bounds.h"
 #include "ctl/daemon/client.h"
 #include "ctl/base/command.h"
 #include "ctl/output/units.h"

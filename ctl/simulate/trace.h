@@ -8,7 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "ctl/bounds.h"
+#include "ctl/base/bounds.h"
 #include "policy/policy.h"
 
 struct trace_look {

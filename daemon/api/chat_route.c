@@ -11,7 +11,7 @@
 #include <strings.h>
 
 #include "daemon/api/completion.h"
-#include "daemon/bounds.h"
+#include "daemon/base/bounds.h"
 #include "daemon/requests/failure.h"
 #include "engine/base/cleanup.h"
 #include "engine/base/json_get.h"

@@ -12,7 +12,7 @@
 #include <time.h>
 
 #include "daemon/api/openai_json.h"
-#include "daemon/bounds.h"
+#include "daemon/base/bounds.h"
 #include "daemon/requests/failure.h"
 #include "daemon/system/log.h"
 

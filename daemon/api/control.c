@@ -13,7 +13,7 @@
 
 #include "daemon/api/api_internal.h"
 #include "daemon/api/model_json.h"
-#include "daemon/bounds.h"
+#include "daemon/base/bounds.h"
 #include "daemon/requests/failure.h"
 #include "daemon/system/log.h"
 #include "daemon/cache/prefix_cache.h"

@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "daemon/api/api_internal.h"
-#include "daemon/bounds.h"
+#include "daemon/base/bounds.h"
 #include "daemon/requests/failure.h"
 #include "engine/base/cleanup.h"
 #include "daemon/system/log.h"

@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "daemon/bounds.h"
+#include "daemon/base/bounds.h"
 #include "daemon/governor/internal.h"
 #include "daemon/requests/gate.h"
 #include "daemon/state/account.h"

@@ -2,7 +2,7 @@
 #include <string.h>
 
 #include "daemon/api/api_internal.h"
-#include "daemon/bounds.h"
+#include "daemon/base/bounds.h"
 
 void handle_root(struct api *api, struct http_exchange *x, const char *rest) {
         static const char text[] = "Headroom is running\n";

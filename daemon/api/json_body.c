@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "daemon/api/api_internal.h"
-#include "daemon/bounds.h"
+#include "daemon/base/bounds.h"
 #include "engine/base/cleanup.h"
 #include "engine/wire/wire.h"
 

@@ -7,7 +7,7 @@
 #include <sys/random.h>
 
 #include "daemon/api/api_internal.h"
-#include "daemon/bounds.h"
+#include "daemon/base/bounds.h"
 #include "policy/base/splitmix64.h"
 
 static const struct route routes[] = {

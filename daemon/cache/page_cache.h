@@ -11,7 +11,7 @@
 #include <stdint.h>
 #include <uv.h>
 
-#include "daemon/bounds.h"
+#include "daemon/base/bounds.h"
 
 struct file_cache;
 

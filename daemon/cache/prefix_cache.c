@@ -13,7 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "daemon/bounds.h"
+#include "daemon/base/bounds.h"
 #include "daemon/system/log.h"
 #include "daemon/cache/prefix_cache_dir.h"
 #include "policy/base/sat.h"

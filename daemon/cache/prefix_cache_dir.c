@@ -14,7 +14,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-#include "daemon/bounds.h"
+#include "daemon/base/bounds.h"
 #include "engine/base/cleanup.h"
 #include "policy/base/hash.h"
 #include "policy/base/sat.h"

@@ -15,7 +15,7 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
-#include "daemon/bounds.h"
+#include "daemon/base/bounds.h"
 #include "daemon/cgroup/internal.h"
 #include "engine/base/cleanup.h"
 

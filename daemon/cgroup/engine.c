@@ -17,7 +17,7 @@
 
 #include <dirent.h>
 
-#include "daemon/bounds.h"
+#include "daemon/base/bounds.h"
 #include "daemon/cgroup/internal.h"
 #include "engine/base/cleanup.h"
 #include "daemon/base/fields.h"

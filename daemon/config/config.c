@@ -15,7 +15,7 @@
 #include <sys/sysinfo.h>
 #include <unistd.h>
 
-#include "daemon/bounds.h"
+#include "daemon/base/bounds.h"
 #include "engine/base/cleanup.h"
 #include "daemon/config/loader.h"
 #include "daemon/base/cgroup_limits.h"

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "daemon/bounds.h"
+#include "daemon/base/bounds.h"
 #include "daemon/config/loader.h"
 #include "daemon/system/log.h"
 #include "engine/base/strbuf.h"

@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <sys/types.h>
 
-#include "daemon/bounds.h"
+#include "daemon/base/bounds.h"
 #include "daemon/config/config.h"
 
 /* Where the parts of a model were said, for problems that only show once everything has been read. */

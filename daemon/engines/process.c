@@ -8,7 +8,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "daemon/bounds.h"
+#include "daemon/base/bounds.h"
 #include "daemon/system/argv.h"
 #include "daemon/system/log.h"
 #include "engine/base/json_get.h"

@@ -10,7 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "daemon/bounds.h"
+#include "daemon/base/bounds.h"
 #include "policy/policy.h"
 
 enum event_kind {

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "daemon/bounds.h"
+#include "daemon/base/bounds.h"
 #include "daemon/governor/apply.h"
 #include "daemon/governor/internal.h"
 #include "daemon/state/fleet.h"

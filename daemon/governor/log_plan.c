@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "daemon/bounds.h"
+#include "daemon/base/bounds.h"
 #include "daemon/governor/internal.h"
 #include "daemon/system/log.h"
 #include "daemon/system/notify.h"

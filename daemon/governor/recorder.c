@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "daemon/bounds.h"
+#include "daemon/base/bounds.h"
 #include "policy/record/field.h"
 #include "policy/record/field_text.h"
 

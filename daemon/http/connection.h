@@ -11,7 +11,7 @@
 #include <llhttp.h>
 #include <uv.h>
 
-#include "daemon/bounds.h"
+#include "daemon/base/bounds.h"
 #include "daemon/http/exchange.h"
 #include "daemon/http/server.h"
 #include "engine/base/strbuf.h"

@@ -16,10 +16,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "daemon/bounds.h"
+#include "daemon/base/bounds.h"
 #include "engine/base/cleanup.h"
 #include "daemon/system/log.h"
-#include "policy/bounds.h"
+#include "policy/base/bounds.h"
 
 struct footprints {
         uv_loop_t *loop;

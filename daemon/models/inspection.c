@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "daemon/system/argv.h"
-#include "daemon/bounds.h"
+#include "daemon/base/bounds.h"
 #include "daemon/system/child.h"
 #include "daemon/base/meminfo.h"
 #include "engine/base/json_get.h"

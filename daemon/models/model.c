@@ -40,7 +40,7 @@
 #include "policy/admission/backoff.h"
 #include "policy/admission/footprint.h"
 #include "policy/base/sat.h"
-#include "policy/bounds.h"
+#include "policy/base/bounds.h"
 
 #define MIB(bytes) ((bytes) >> 20)
 

@@ -12,7 +12,7 @@
 #include <uv.h>
 
 #include "daemon/base/meminfo.h"
-#include "daemon/bounds.h"
+#include "daemon/base/bounds.h"
 #include "daemon/config/config.h"
 #include "daemon/requests/queue.h"
 #include "daemon/state/model.h"

@@ -7,7 +7,7 @@
 #include <sys/types.h>
 
 #include "daemon/base/meminfo.h"
-#include "daemon/bounds.h"
+#include "daemon/base/bounds.h"
 #include "daemon/cgroup/cgroup.h"
 #include "daemon/config/config.h"
 #include "daemon/engines/statistics.h"

@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "daemon/bounds.h"
+#include "daemon/base/bounds.h"
 #include "daemon/config/config.h"
 #include "daemon/models/inspection.h"
 #include "daemon/models/model_files.h"

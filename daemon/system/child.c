@@ -18,7 +18,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "daemon/bounds.h"
+#include "daemon/base/bounds.h"
 #include "engine/base/cleanup.h"
 #include "daemon/system/spawn.h"
 

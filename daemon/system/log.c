@@ -20,7 +20,7 @@
 #include <systemd/sd-journal.h>
 #include <unistd.h>
 
-#include "daemon/bounds.h"
+#include "daemon/base/bounds.h"
 #include "engine/base/strbuf.h"
 
 static const char *const level_names[] = { [LOG_LEVEL_ERROR] = "error",

@@ -20,7 +20,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "daemon/bounds.h"
+#include "daemon/base/bounds.h"
 #include "engine/base/cleanup.h"
 
 static bool has_capability(unsigned capability) {

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "engine/bounds.h"
+#include "engine/base/bounds.h"
 #include "engine/jinja/jinja.h"
 
 #define VARIABLES_OWN 6u    /* those of a conversation */

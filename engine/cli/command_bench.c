@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "engine/bounds.h"
+#include "engine/base/bounds.h"
 #include "engine/base/clock.h"
 #include "engine/cli/commands.h"
 #include "engine/kernels/kernels.h"

@@ -13,7 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "engine/bounds.h"
+#include "engine/base/bounds.h"
 #include "engine/base/clock.h"
 #include "engine/cli/commands.h"
 #include "engine/model/fingerprint.h"

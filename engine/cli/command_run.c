@@ -9,7 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "engine/bounds.h"
+#include "engine/base/bounds.h"
 #include "engine/cli/commands.h"
 #include "engine/runtime/engine.h"
 #include "engine/cli/options.h"

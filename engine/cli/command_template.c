@@ -9,7 +9,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "engine/bounds.h"
+#include "engine/base/bounds.h"
 #include "engine/chat/template.h"
 #include "engine/cli/commands.h"
 #include "engine/gguf/path.h"

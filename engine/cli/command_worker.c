@@ -11,7 +11,7 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
-#include "engine/bounds.h"
+#include "engine/base/bounds.h"
 #include "engine/cli/commands.h"
 #include "engine/cli/options.h"
 #include "engine/worker/sandbox.h"

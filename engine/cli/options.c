@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "engine/bounds.h"
+#include "engine/base/bounds.h"
 #include "engine/cli/commands.h"
 #include "policy/base/kv_type.h"
 #include "engine/tokenizer/tokenizer.h"

@@ -8,7 +8,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "engine/bounds.h"
+#include "engine/base/bounds.h"
 #include "engine/kernels/elementwise.h"
 
 /* The tile's state while it passes over the blocks. Column t * group + g: token t, query head g of the group. */

@@ -9,7 +9,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "engine/bounds.h"
+#include "engine/base/bounds.h"
 #include "engine/compute/transformer_internal.h"
 
 static struct choice *choices_of(const struct transformer *f, uint32_t row) {

@@ -18,7 +18,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "engine/bounds.h"
+#include "engine/base/bounds.h"
 
 struct waiter { /* one thread that waits for one word to change */
         _Alignas(64) _Atomic uint32_t word;

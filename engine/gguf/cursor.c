@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "engine/bounds.h"
+#include "engine/base/bounds.h"
 #include "engine/base/printable.h"
 
 #define SHOWN_BYTES 72u /* of a name inside a sentence */

@@ -10,7 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "engine/bounds.h"
+#include "engine/base/bounds.h"
 
 static_assert(MODEL_FILES_MAX == GGUF_PARTS_MAX, "the reader takes every model that has a list of files");
 

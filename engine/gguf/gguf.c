@@ -20,7 +20,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 
-#include "engine/bounds.h"
+#include "engine/base/bounds.h"
 #include "engine/gguf/internal.h"
 
 #define DEFAULT_ALIGNMENT 32u

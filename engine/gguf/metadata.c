@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "engine/bounds.h"
+#include "engine/base/bounds.h"
 #include "engine/gguf/internal.h"
 
 #define ENTRY_BYTES_MIN 13u /* length of the key, value type, one byte of value */

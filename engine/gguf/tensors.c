@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "engine/bounds.h"
+#include "engine/base/bounds.h"
 #include "engine/gguf/internal.h"
 
 #define TENSOR_BYTES_MIN 32u /* length of the name, number of dimensions, one dimension, type, offset */

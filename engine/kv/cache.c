@@ -13,7 +13,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "engine/bounds.h"
+#include "engine/base/bounds.h"
 #include "engine/kernels/kernels.h"
 
 struct block {

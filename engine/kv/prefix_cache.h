@@ -11,7 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "engine/bounds.h"
+#include "engine/base/bounds.h"
 #include "engine/kv/cache.h"
 
 struct prefix {

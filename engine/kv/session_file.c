@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "policy/base/crc32c.h"
+#include "engine/base/crc32c.h"
 #include "engine/kernels/kernels.h"
 #include "policy/base/hash.h"
 

@@ -1,7 +1,7 @@
 /*
  * session_file.h - a sequence's tokens and their KV in a file: written when it is suspended, read when it comes back.
  *
- * The format, version 1. All numbers are little-endian and unsigned; checksums are CRC-32C (policy/base/crc32c.h).
+ * The format, version 1. All numbers are little-endian and unsigned; checksums are CRC-32C (engine/base/crc32c.h).
  *
  *      header   128 bytes: "HRSESS\r\n", version u32, header bytes u32, model u64 (session_model), block layout u32,
  *               tokens of a block u32, layers, heads, key values and value values of a head u32 each, tokens u32, stored

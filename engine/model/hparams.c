@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "engine/bounds.h"
+#include "engine/base/bounds.h"
 #include "engine/base/printable.h"
 #include "engine/model/hparams_internal.h"
 

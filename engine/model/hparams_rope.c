@@ -3,7 +3,7 @@
 #include <inttypes.h>
 #include <math.h>
 
-#include "engine/bounds.h"
+#include "engine/base/bounds.h"
 #include "engine/base/printable.h"
 #include "engine/model/hparams_internal.h"
 

@@ -5,7 +5,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "engine/bounds.h"
+#include "engine/base/bounds.h"
 #include "engine/model/hparams_internal.h"
 
 #define SCALE_MAX 1e6f

@@ -12,7 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "engine/bounds.h"
+#include "engine/base/bounds.h"
 #include "engine/chat/format.h"
 
 enum chunk_kind { CHUNK_CONTENT, CHUNK_REASONING, CHUNK_CALL };

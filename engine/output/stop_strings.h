@@ -13,7 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "engine/bounds.h"
+#include "engine/base/bounds.h"
 
 struct stop_set { /* the strings: none empty, each at most REQUEST_STOP_BYTES_MAX */
         char *strings[REQUEST_STOPS_MAX];

@@ -4,7 +4,7 @@
 
 #include <stddef.h>
 
-#include "engine/bounds.h"
+#include "engine/base/bounds.h"
 
 struct tool_call_header {
         char name[REQUEST_TOOL_NAME_BYTES_MAX + 1];

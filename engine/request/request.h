@@ -12,7 +12,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "engine/bounds.h"
+#include "engine/base/bounds.h"
 #include "engine/compute/pooling.h"
 #include "engine/grammar/grammar.h"
 #include "engine/grammar/token_trie.h"

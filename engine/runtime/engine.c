@@ -6,7 +6,7 @@
 #include <string.h>
 #include <sys/random.h>
 
-#include "engine/bounds.h"
+#include "engine/base/bounds.h"
 #include "engine/base/clock.h"
 #include "engine/runtime/parts.h"
 #include "engine/kv/session_file.h"

@@ -15,7 +15,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "engine/bounds.h"
+#include "engine/base/bounds.h"
 
 struct token_bias {
         int32_t id;

@@ -15,7 +15,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "engine/bounds.h"
+#include "engine/base/bounds.h"
 
 void suspension_end(struct sequence *q) {
         if (!q->suspension)

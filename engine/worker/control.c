@@ -5,7 +5,7 @@
 #include <errno.h>
 
 #include "engine/base/json_get.h"
-#include "engine/bounds.h"
+#include "engine/base/bounds.h"
 #include "engine/request/error.h"
 
 /* A whole number of FRAME: 0 and *ret, 0 when it is absent; -EINVAL and *reterr. */

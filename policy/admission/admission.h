@@ -20,7 +20,7 @@
 #include <stdint.h>
 
 #include "policy/base/account.h"
-#include "policy/bounds.h"
+#include "policy/base/bounds.h"
 
 struct admission_limits {
         uint64_t budget_bytes;

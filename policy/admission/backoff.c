@@ -1,7 +1,7 @@
 /* backoff.c - pauses between attempts to start an engine that keeps failing. */
 #include "policy/admission/backoff.h"
 
-#include "policy/bounds.h"
+#include "policy/base/bounds.h"
 #include "policy/base/sat.h"
 
 struct backoff policy_backoff_failed(struct backoff b, uint64_t now_ms, bool was_ready, uint64_t healthy_ms) {

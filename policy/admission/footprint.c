@@ -1,7 +1,7 @@
 /* footprint.c - predicted memory of one model, and what measurement teaches about it. */
 #include "policy/admission/footprint.h"
 
-#include "policy/bounds.h"
+#include "policy/base/bounds.h"
 #include "policy/base/sat.h"
 
 /* LEARNED <= LEARNED_MAX, so dividing first loses less than a promille and cannot wrap. */

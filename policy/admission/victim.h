@@ -12,7 +12,7 @@
 #include <stdint.h>
 
 #include "policy/base/account.h"
-#include "policy/bounds.h"
+#include "policy/base/bounds.h"
 
 /* What is missing. Both must be covered. */
 struct shortage {

@@ -10,7 +10,7 @@
 #include <stdint.h>
 
 #include "policy/base/account.h"
-#include "policy/bounds.h"
+#include "policy/base/bounds.h"
 #include "policy/base/kv_type.h"
 #include "policy/base/reason.h"
 

@@ -166,7 +166,7 @@ class Watch(threading.Thread):
         return 1000 * (next(at for at, held in later if held <= target) - start)
 
 
-IN_USE_MS = 10000  # after an answer, as in policy/bounds.h: until then its model is spared
+IN_USE_MS = 10000  # after an answer, as in policy/base/bounds.h: until then its model is spared
 
 
 class Governed(unittest.TestCase):

@@ -10,7 +10,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "policy/base/crc32c.h"
+#include "engine/base/crc32c.h"
 #include "engine/kv/session_file.h"
 
 #define HEADER_BYTES 128u

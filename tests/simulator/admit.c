@@ -4,7 +4,7 @@
 
 #include "tests/simulator/parts.h"
 
-#define SHORT_GRACE_MS 5000u /* as in daemon/bounds.h */
+#define SHORT_GRACE_MS 5000u /* as in daemon/base/bounds.h */
 
 uint32_t model_unfinished(const struct model *m) {
         return model_running(m) + model_suspended(m) + m->waiting_count;

@@ -11,7 +11,7 @@
 #include <string.h>
 
 #include "engine/compute/attention.h"
-#include "engine/bounds.h"
+#include "engine/base/bounds.h"
 #include "engine/base/clock.h"
 
 #define REPEATS 15

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "engine/bounds.h"
+#include "engine/base/bounds.h"
 #include "engine/base/clock.h"
 #include "engine/kernels/kernels.h"
 #include "engine/kv/requantize.h"

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "ctl/bounds.h"
+#include "ctl/base/bounds.h"
 #include "ctl/fit/rows.h"
 
 #define MIB(n) ((uint64_t) (n) << 20)

@@ -13,7 +13,7 @@
 #include <cmocka.h>
 
 #include "ctl/fit/bandwidth.h"
-#include "ctl/bounds.h"
+#include "ctl/base/bounds.h"
 #include "ctl/base/cgroup_limit.h"
 #include "ctl/fit/machine.h"
 #include "ctl/base/small_file.h"

@@ -7,7 +7,7 @@
 #include <cmocka.h>
 
 #include "policy/admission/backoff.h"
-#include "policy/bounds.h"
+#include "policy/base/bounds.h"
 #include "policy/admission/footprint.h"
 #include "policy/base/reason.h"
 

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 
 #include "daemon/api/api.h"
-#include "daemon/bounds.h"
+#include "daemon/base/bounds.h"
 #include "daemon/models/models.h"
 #include "daemon/http/server.h"
 #include "engine/base/strbuf.h"

@@ -14,7 +14,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 
-#include "daemon/bounds.h"
+#include "daemon/base/bounds.h"
 #include "daemon/cache/prefix_cache.h"
 
 #define BYTES 10000u /* that an engine writes of each */

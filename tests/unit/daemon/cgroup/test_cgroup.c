@@ -24,7 +24,7 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
-#include "daemon/bounds.h"
+#include "daemon/base/bounds.h"
 #include "daemon/cgroup/internal.h"
 #include "engine/base/cleanup.h"
 #include "daemon/system/spawn.h"

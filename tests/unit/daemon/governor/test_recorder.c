@@ -11,7 +11,7 @@
 #include <cmocka.h>
 
 #include "ctl/simulate/scenario.h"
-#include "daemon/bounds.h"
+#include "daemon/base/bounds.h"
 #include "daemon/governor/recorder.h"
 #include "policy/record/field.h"
 #include "tests/random_bits.h"

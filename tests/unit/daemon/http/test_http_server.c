@@ -18,7 +18,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "daemon/bounds.h"
+#include "daemon/base/bounds.h"
 #include "daemon/http/server.h"
 #include "daemon/http/target.h"
 #include "engine/base/strbuf.h"

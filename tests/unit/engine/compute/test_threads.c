@@ -11,7 +11,7 @@
 
 #include <cmocka.h>
 
-#include "engine/bounds.h"
+#include "engine/base/bounds.h"
 #include "engine/base/clock.h"
 #include "engine/compute/threads.h"
 

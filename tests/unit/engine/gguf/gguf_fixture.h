@@ -10,7 +10,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "engine/bounds.h"
+#include "engine/base/bounds.h"
 #include "engine/gguf/gguf.h"
 #include "tests/gguf_writer.h"
 

@@ -17,7 +17,7 @@
 
 #include <cmocka.h>
 
-#include "policy/base/crc32c.h"
+#include "engine/base/crc32c.h"
 #include "engine/kernels/grid.h"
 #include "engine/gguf/half.h"
 #include "engine/kernels/kernels.h"

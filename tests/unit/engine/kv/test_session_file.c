@@ -16,7 +16,7 @@
 
 #include "engine/kv/session_file.h"
 #include "engine/model/model.h"
-#include "policy/base/crc32c.h"
+#include "engine/base/crc32c.h"
 #include "policy/base/random.h"
 
 #define TOKENS 150u /* two whole blocks, and a part of one */

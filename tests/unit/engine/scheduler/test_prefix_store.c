@@ -16,7 +16,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 
-#include "engine/bounds.h"
+#include "engine/base/bounds.h"
 #include "engine/kv/prefix_hash.h"
 #include "tests/unit/engine/scheduler/scheduler_fixture.h"
 

@@ -1,6 +1,6 @@
 /* bounds.h - every limit of the policy folder, and why it has that value. */
-#ifndef HEADROOM_POLICY_BOUNDS_H
-#define HEADROOM_POLICY_BOUNDS_H
+#ifndef HEADROOM_POLICY_BASE_BOUNDS_H
+#define HEADROOM_POLICY_BASE_BOUNDS_H
 
 /* Engines alive or promised at once. Each is a process of at least tens of MiB; 64 fill any one box. */
 #define ACCOUNTS_MAX 64u

@@ -2,7 +2,7 @@
  * crc32c.c - see crc32c.h. The portable one takes eight bytes at a time from eight tables (Kounavis and Berry, "A
  * Systematic Approach to Building High Performance, Software-based, CRC Generators", 2005).
  */
-#include "policy/base/crc32c.h"
+#include "engine/base/crc32c.h"
 
 #include <pthread.h>
 #include <stdbool.h>

@@ -1,6 +1,6 @@
 /* bounds.h - every limit of the daemon's own, with the reason for its value. What a user may change is in config/config.h. */
-#ifndef HEADROOM_DAEMON_BOUNDS_H
-#define HEADROOM_DAEMON_BOUNDS_H
+#ifndef HEADROOM_DAEMON_BASE_BOUNDS_H
+#define HEADROOM_DAEMON_BASE_BOUNDS_H
 
 /* --- configuration --- */
 #define CONFIG_LINE_MAX   4096 /* a path of PATH_MAX never fits a sane line anyway */

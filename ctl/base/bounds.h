@@ -1,6 +1,6 @@
 /* bounds.h - every limit of headroomctl, and why that number. */
-#ifndef HEADROOM_CTL_BOUNDS_H
-#define HEADROOM_CTL_BOUNDS_H
+#ifndef HEADROOM_CTL_BASE_BOUNDS_H
+#define HEADROOM_CTL_BASE_BOUNDS_H
 
 #define REPLY_BYTES_MAX           (16u << 20) /* a thousand models with their last words: far below */
 #define CONNECT_TIMEOUT_MS        5000L       /* a local socket answers at once or not at all */

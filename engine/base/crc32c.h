@@ -4,8 +4,8 @@
  * It finds all damage of up to 32 bits in a row, and other damage but for one case in four billion. It does not defend against
  * somebody who means it. By the processor's own instruction where it has one.
  */
-#ifndef HEADROOM_POLICY_BASE_CRC32C_H
-#define HEADROOM_POLICY_BASE_CRC32C_H
+#ifndef HEADROOM_ENGINE_BASE_CRC32C_H
+#define HEADROOM_ENGINE_BASE_CRC32C_H
 
 #include <stddef.h>
 #include <stdint.h>

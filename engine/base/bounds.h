@@ -1,6 +1,6 @@
 /* bounds.h - the engine's limits: every table, buffer and count has its largest value here, with the reason. */
-#ifndef HEADROOM_ENGINE_BOUNDS_H
-#define HEADROOM_ENGINE_BOUNDS_H
+#ifndef HEADROOM_ENGINE_BASE_BOUNDS_H
+#define HEADROOM_ENGINE_BASE_BOUNDS_H
 
 /* GGUF container. Real files: under 100 metadata entries, under 3,000 tensors, 20 MiB of directory, 200 parts. */
 #define GGUF_PARTS_MAX             512u
