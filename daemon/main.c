@@ -113,7 +113,8 @@ static void print_summary(const struct config *c) {
         printf("  budget %llu MiB of %llu MiB RAM, at most %.0f%% of RAM for weights, reserve %llu MiB\n",
                (unsigned long long) (c->budget_bytes >> 20), (unsigned long long) (c->ram_bytes >> 20), c->weights_fraction * 100,
                (unsigned long long) (c->reserve_bytes >> 20));
-        printf("  engine %s, log level %s\n  %u models%s\n", c->engine_path, log_level_name(c->log_level), c->models_count, c->models_count ? ":" : "");
+        printf("  engine %s, log level %s\n  %u models%s\n", c->engine_path, log_level_name(c->log_level), c->models_count,
+               c->models_count ? ":" : "");
         for (uint32_t i = 0; i < c->models_count; i++)
                 printf("    %-32s %s%s%s\n", c->models[i].id, c->models[i].path, c->models[i].pinned ? ", pinned" : "",
                        c->models[i].preload ? ", preloaded" : "");

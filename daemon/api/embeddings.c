@@ -203,8 +203,7 @@ static void log_answer(const struct embedding *e, const struct failure *failure,
         log_event(status >= 500 ? LOG_LEVEL_WARNING : LOG_LEVEL_INFO, "request", LOG_TEXT("id", e->request_id),
                   LOG_TEXT("model", e->model), LOG_TEXT("kind", "embedding"), LOG_NUMBER("status", status),
                   LOG_MAYBE("reason", failure ? failure->code : ""), LOG_MAYBE("advice", failure ? failure->advice : ""),
-                  LOG_NUMBER("prompt_tokens", tokens),
-                  LOG_NUMBER("ms", (uv_hrtime() - e->started_ns) / 1000000));
+                  LOG_NUMBER("prompt_tokens", tokens), LOG_NUMBER("ms", (uv_hrtime() - e->started_ns) / 1000000));
 }
 
 static void on_end(void *user, const char *finish, const struct ask_usage *usage) {

@@ -1,6 +1,6 @@
 /* governor_json.c - what the control socket shows of the governor: its numbers now, and what it did. null is "does not apply". */
 #include "daemon/base/bounds.h"
-#include "daemon/governor/apply.h"
+#include "daemon/models/apply.h"
 #include "daemon/governor/internal.h"
 
 #include <errno.h>

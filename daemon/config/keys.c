@@ -328,7 +328,8 @@ static void unknown_section(struct loader *l, const char *section) {
                 loader_problem(l, "unknown section [%s]; did you mean [%s]?", section, near);
         else
                 loader_problem(l, "unknown section [%s]; there are %s", section,
-                               l->model ? "only [model]" : "[server], [memory], [engine], [cache], [governor], [log] and [models]");
+                               l->model ? "only [model]"
+                                        : "[server], [memory], [engine], [cache], [governor], [log] and [models]");
 }
 
 static void unknown_key(struct loader *l, const char *section, const char *name) {

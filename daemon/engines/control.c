@@ -8,7 +8,7 @@
 
 #include <errno.h>
 
-#include "daemon/engines/process.h"
+#include "daemon/worker/process.h"
 #include "daemon/state/account.h"
 #include "daemon/state/fleet.h"
 #include "daemon/state/outcome.h"

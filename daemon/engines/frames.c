@@ -3,7 +3,7 @@
 
 #include "daemon/engines/control.h"
 #include "daemon/engines/prefix_cache_client.h"
-#include "daemon/engines/statistics.h"
+#include "daemon/state/statistics.h"
 #include "daemon/engines/suspend.h"
 #include "daemon/requests/answer.h"
 #include "daemon/requests/ask.h"

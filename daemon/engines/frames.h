@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "daemon/engines/process.h"
+#include "daemon/worker/process.h"
 
 struct model;
 

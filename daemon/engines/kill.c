@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #include "daemon/cgroup/cgroup.h"
-#include "daemon/engines/process.h"
+#include "daemon/worker/process.h"
 #include "daemon/state/account.h"
 #include "daemon/state/fleet.h"
 #include "daemon/system/log.h"

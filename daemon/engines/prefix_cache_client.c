@@ -14,7 +14,7 @@
 #include <string.h>
 
 #include "daemon/cache/prefix_cache.h"
-#include "daemon/engines/process.h"
+#include "daemon/worker/process.h"
 #include "daemon/requests/ask.h"
 #include "daemon/state/fleet.h"
 #include "daemon/state/tick.h"

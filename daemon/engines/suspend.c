@@ -16,7 +16,7 @@
 #include <unistd.h>
 
 #include "daemon/cache/page_cache.h"
-#include "daemon/engines/process.h"
+#include "daemon/worker/process.h"
 #include "daemon/state/fleet.h"
 #include "daemon/state/outcome.h"
 #include "daemon/state/tick.h"

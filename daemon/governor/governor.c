@@ -12,7 +12,7 @@
 #include <string.h>
 
 #include "daemon/base/bounds.h"
-#include "daemon/governor/apply.h"
+#include "daemon/models/apply.h"
 #include "daemon/governor/internal.h"
 #include "daemon/state/fleet.h"
 #include "daemon/state/tick.h"

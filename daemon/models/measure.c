@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "daemon/base/meminfo.h"
-#include "daemon/engines/process.h"
+#include "daemon/worker/process.h"
 #include "daemon/state/fleet.h"
 #include "daemon/state/tick.h"
 #include "daemon/system/log.h"
@@ -41,7 +41,7 @@ static void take(struct model *m, const struct process_memory *seen, bool kv_kno
         e->peak_bytes = u64_max(e->peak_bytes, held);
         if (kv_known && e->kv_known)
                 e->rest_peak_bytes = u64_max(e->rest_peak_bytes, policy_footprint_rest(&m->form.facts, held, seen->file_bytes,
-                                                                                      e->report.kv_bytes_used));
+                                                                                       e->report.kv_bytes_used));
 }
 
 static void on_looked(uv_work_t *work, int status) {

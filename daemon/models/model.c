@@ -18,11 +18,11 @@
 #include "daemon/engines/frames.h"
 #include "daemon/engines/kill.h"
 #include "daemon/engines/prefix_cache_client.h"
-#include "daemon/engines/process.h"
+#include "daemon/worker/process.h"
 #include "daemon/engines/throttle.h"
 #include "daemon/models/footprints.h"
-#include "daemon/models/model_files.h"
-#include "daemon/models/model_state.h"
+#include "daemon/state/model_files.h"
+#include "daemon/state/model_state.h"
 #include "daemon/models/verbs.h"
 #include "daemon/requests/ask.h"
 #include "daemon/requests/failure.h"
@@ -78,8 +78,7 @@ void model_refuse(struct model *m, const struct failure *failure) {
         (void) snprintf(m->last_error, sizeof(m->last_error), "%s", failure->message);
         log_warning("refuse", LOG_TEXT("model", m->config->id), LOG_TEXT("reason", failure->code),
                     LOG_TEXT("message", failure->message), LOG_MAYBE("advice", failure->advice),
-                    LOG_NUMBER("waiting", m->waiting.count),
-                    LOG_NUMBER("retry_after_s", failure->retry_after_s));
+                    LOG_NUMBER("waiting", m->waiting.count), LOG_NUMBER("retry_after_s", failure->retry_after_s));
         struct failure told = *failure; /* FAILURE may live in what the callbacks change */
         m->preload = false;
         verbs_finish(m->fleet, &m->loads, &told);

@@ -4,8 +4,9 @@
 
 #include <stdint.h>
 
+#include "policy/base/reason.h"
 #include "daemon/config/config.h"
-#include "daemon/models/model_state.h"
+#include "daemon/state/model_state.h"
 #include "daemon/requests/request.h"
 
 struct fleet;

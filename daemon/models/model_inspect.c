@@ -11,7 +11,7 @@
 
 #include "daemon/models/footprints.h"
 #include "daemon/models/model.h"
-#include "daemon/models/model_files.h"
+#include "daemon/state/model_files.h"
 #include "daemon/state/fleet.h"
 #include "daemon/state/tick.h"
 #include "policy/admission/footprint.h"

@@ -15,7 +15,7 @@
 #include "daemon/cache/prefix_cache.h"
 #include "daemon/cgroup/cgroup.h"
 #include "daemon/engines/suspend.h"
-#include "daemon/governor/apply.h"
+#include "daemon/models/apply.h"
 #include "daemon/models/admit.h"
 #include "daemon/models/footprints.h"
 #include "daemon/models/measure.h"

@@ -7,7 +7,7 @@
 #include "daemon/models/models.h"
 #include "daemon/models/verbs.h"
 #include "daemon/requests/failure.h"
-#include "daemon/requests/queue.h"
+#include "daemon/state/queue.h"
 #include "daemon/requests/waiting.h"
 #include "daemon/state/fleet.h"
 #include "daemon/state/life.h"

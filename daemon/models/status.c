@@ -1,7 +1,7 @@
 /* status.c - what the API, the control socket and the metrics may see. Reads only: looking wakes and resets nothing. */
 #include "daemon/cache/prefix_cache.h"
 #include "daemon/cgroup/cgroup.h"
-#include "daemon/engines/process.h"
+#include "daemon/worker/process.h"
 #include "daemon/models/models.h"
 #include "daemon/state/account.h"
 #include "daemon/state/fleet.h"

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 #include "daemon/requests/gate.h"
-#include "daemon/requests/queue.h"
+#include "daemon/state/queue.h"
 #include "daemon/state/fleet.h"
 #include "daemon/state/tick.h"
 #include "policy/base/sat.h"

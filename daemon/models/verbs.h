@@ -6,7 +6,7 @@
 #include <stdint.h>
 
 #include "daemon/models/models.h"
-#include "daemon/requests/queue.h"
+#include "daemon/state/queue.h"
 
 struct model;
 

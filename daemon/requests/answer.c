@@ -5,7 +5,7 @@
 
 #include "daemon/requests/ask.h"
 #include "daemon/requests/failure.h"
-#include "daemon/requests/queue.h"
+#include "daemon/state/queue.h"
 #include "daemon/state/model.h"
 #include "daemon/system/log.h"
 #include "engine/base/json_get.h"

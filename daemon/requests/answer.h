@@ -5,7 +5,7 @@
 #include <cjson/cJSON.h>
 #include <stdbool.h>
 
-#include "daemon/engines/process.h"
+#include "daemon/worker/process.h"
 #include "daemon/requests/request.h"
 
 struct model;

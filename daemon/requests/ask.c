@@ -3,8 +3,8 @@
 
 #include <stdlib.h>
 
-#include "daemon/engines/process.h"
-#include "daemon/requests/queue.h"
+#include "daemon/worker/process.h"
+#include "daemon/state/queue.h"
 #include "daemon/state/fleet.h"
 #include "daemon/state/tick.h"
 #include "engine/wire/wire.h"

@@ -5,6 +5,7 @@
 #include <cjson/cJSON.h>
 #include <stdarg.h>
 
+#include "policy/base/reason.h"
 #include "daemon/requests/request.h"
 
 /* FORMAT is the sentence with the numbers; NULL: the reason's own. */

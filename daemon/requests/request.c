@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "daemon/engines/process.h"
+#include "daemon/worker/process.h"
 #include "daemon/requests/ask.h"
 #include "daemon/requests/failure.h"
 #include "daemon/requests/waiting.h"

@@ -9,61 +9,10 @@
 #ifndef HEADROOM_DAEMON_REQUESTS_REQUEST_H
 #define HEADROOM_DAEMON_REQUESTS_REQUEST_H
 
-#include <cjson/cJSON.h>
-#include <stdbool.h>
-#include <stdint.h>
-
-#include "policy/base/reason.h"
+#include "daemon/state/ask_events.h"
 
 struct fleet;
 struct ask;
-
-/* A refusal or a failure, ready to be shown: by HTTP, in-band in a stream, or in a log line. */
-struct failure {
-        int status;       /* HTTP */
-        const char *kind; /* OpenAI error type, e.g. "server_error" */
-        char code[64];    /* "" for null */
-        char param[64];   /* "" for null */
-        char message[512];
-        const char *advice;             /* what to do next; "" for none */
-        unsigned retry_after_s;         /* 0: no header; at most 120 */
-        int should_retry;               /* -1: no header */
-        int64_t n_prompt_tokens, n_ctx; /* -1, or set together for exceed_context_size_error */
-};
-
-struct ask_usage {
-        uint32_t prompt_tokens, completion_tokens, cached_tokens;
-        double prefill_ms, decode_ms;
-};
-
-/* A piece of a call of a tool. */
-struct ask_call {
-        uint32_t index;        /* of the call in the answer, from 0 */
-        const char *id, *name; /* of a call's first piece; NULL in those that follow */
-        const char *arguments; /* the next bytes of its arguments, which are JSON; may be empty */
-};
-
-/*
- * Any but on_end and on_failed may be NULL. When an engine dies, an ask whose owner was told no text yet is tried once more on a
- * fresh one; an owner that can take back what it was told (nothing of it has left the box) says so by having on_restart.
- */
-struct ask_events {
-        void (*on_waiting)(void *user, const char *why); /* e.g. "loading", "making room", "queued": for SSE pings; may repeat */
-        void (*on_start)(void *user, uint32_t prompt_tokens, uint32_t cached_tokens);
-        void (*on_text)(void *user, const char *text, const cJSON *logprobs); /* logprobs NULL when not asked; both borrowed */
-        void (*on_reasoning)(void *user, const char *text);       /* what the model thought before it answered; borrowed */
-        void (*on_call)(void *user, const struct ask_call *call); /* borrowed */
-        void (*on_embedding)(void *user,
-                             const cJSON *vectors); /* ASK_EMBED: array of arrays of numbers, borrowed; on_end follows */
-        void (*on_restart)(void *user);             /* forget on_start and on_text: the answer begins anew */
-        void (*on_end)(void *user, const char *finish, const struct ask_usage *usage);
-        void (*on_failed)(void *user, const struct failure *failure);
-};
-
-enum ask_kind { ASK_CHAT, ASK_COMPLETION, ASK_EMBED };
-
-/* Somebody waits for an interactive one; one of the batch class can wait, but not for ever: it gains rank with time. */
-enum ask_class { ASK_CLASS_OF_MODEL, ASK_INTERACTIVE, ASK_BATCH };
 
 /*
  * BODY is taken over (also on failure). 0 and *ret, or -errno and *reterr when it is refused at once (unknown model,

@@ -4,11 +4,11 @@
 #include <errno.h>
 #include <string.h>
 
-#include "daemon/engines/process.h"
+#include "daemon/worker/process.h"
 #include "daemon/requests/ask.h"
 #include "daemon/requests/failure.h"
 #include "daemon/requests/gate.h"
-#include "daemon/requests/queue.h"
+#include "daemon/state/queue.h"
 #include "daemon/state/account.h"
 #include "daemon/state/fleet.h"
 #include "daemon/state/tick.h"

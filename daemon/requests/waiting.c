@@ -9,7 +9,7 @@
 #include "daemon/requests/ask.h"
 #include "daemon/requests/failure.h"
 #include "daemon/requests/gate.h"
-#include "daemon/requests/queue.h"
+#include "daemon/state/queue.h"
 #include "daemon/state/fleet.h"
 #include "daemon/state/life.h"
 #include "daemon/state/tick.h"

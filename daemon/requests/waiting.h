@@ -7,7 +7,7 @@
 
 #include <stdbool.h>
 
-#include "daemon/requests/queue.h"
+#include "daemon/state/queue.h"
 #include "daemon/requests/request.h"
 
 struct model;

@@ -14,7 +14,7 @@
 #include "daemon/base/meminfo.h"
 #include "daemon/base/bounds.h"
 #include "daemon/config/config.h"
-#include "daemon/requests/queue.h"
+#include "daemon/state/queue.h"
 #include "daemon/state/model.h"
 #include "daemon/state/outcome.h"
 #include "policy/policy.h"

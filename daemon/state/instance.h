@@ -10,7 +10,7 @@
 #include "daemon/base/bounds.h"
 #include "daemon/cgroup/cgroup.h"
 #include "daemon/config/config.h"
-#include "daemon/engines/statistics.h"
+#include "daemon/state/statistics.h"
 #include "policy/base/kv_type.h"
 #include "policy/policy.h"
 

@@ -7,9 +7,9 @@
 
 #include "daemon/base/bounds.h"
 #include "daemon/config/config.h"
-#include "daemon/models/inspection.h"
-#include "daemon/models/model_files.h"
-#include "daemon/requests/queue.h"
+#include "daemon/worker/inspection.h"
+#include "daemon/state/model_files.h"
+#include "daemon/state/queue.h"
 #include "daemon/state/instance.h"
 #include "daemon/state/life.h"
 #include "daemon/state/request.h"

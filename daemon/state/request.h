@@ -5,8 +5,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "daemon/requests/queue.h"
-#include "daemon/requests/request.h"
+#include "daemon/state/queue.h"
+#include "daemon/state/ask_events.h"
 
 struct model;
 

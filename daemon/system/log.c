@@ -23,10 +23,9 @@
 #include "daemon/base/bounds.h"
 #include "engine/base/strbuf.h"
 
-static const char *const level_names[] = { [LOG_LEVEL_ERROR] = "error",
-                                           [LOG_LEVEL_WARNING] = "warning",
-                                           [LOG_LEVEL_INFO] = "info",
-                                           [LOG_LEVEL_DEBUG] = "debug" };
+static const char *const level_names[] = {
+        [LOG_LEVEL_ERROR] = "error", [LOG_LEVEL_WARNING] = "warning", [LOG_LEVEL_INFO] = "info", [LOG_LEVEL_DEBUG] = "debug"
+};
 static enum log_level level_least = LOG_LEVEL_INFO;
 static bool to_journal;
 static uint64_t lines_lost;

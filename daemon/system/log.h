@@ -35,13 +35,13 @@ struct log_field {
 #define LOG_MAYBE(KEY, TEXT) LOG_TEXT((TEXT) && *(TEXT) ? (KEY) : "", (TEXT))
 
 /* The end is added as one more argument, so that an event without fields needs no __VA_OPT__, which analysers do not all read. */
-#define LOG_END                      ((struct log_field){ .key = NULL })
-#define log_event(LEVEL, ...)        log_event_ended(LEVEL, __VA_ARGS__, LOG_END)
+#define LOG_END                            ((struct log_field){ .key = NULL })
+#define log_event(LEVEL, ...)              log_event_ended(LEVEL, __VA_ARGS__, LOG_END)
 #define log_event_ended(LEVEL, EVENT, ...) log_write((LEVEL), (EVENT), (const struct log_field[]){ __VA_ARGS__ })
-#define log_error(...)   log_event(LOG_LEVEL_ERROR, __VA_ARGS__)
-#define log_warning(...) log_event(LOG_LEVEL_WARNING, __VA_ARGS__)
-#define log_info(...)    log_event(LOG_LEVEL_INFO, __VA_ARGS__)
-#define log_debug(...)   log_event(LOG_LEVEL_DEBUG, __VA_ARGS__)
+#define log_error(...)                     log_event(LOG_LEVEL_ERROR, __VA_ARGS__)
+#define log_warning(...)                   log_event(LOG_LEVEL_WARNING, __VA_ARGS__)
+#define log_info(...)                      log_event(LOG_LEVEL_INFO, __VA_ARGS__)
+#define log_debug(...)                     log_event(LOG_LEVEL_DEBUG, __VA_ARGS__)
 
 /* The level called NAME (debug, info, warning, error): 0, or -EINVAL. */
 int log_level_by_name(const char *name, enum log_level *ret);

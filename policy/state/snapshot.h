@@ -41,9 +41,9 @@ struct model_view {
         uint64_t weights_bytes;                        /* mapped, not locked: must stay resident */
         uint64_t weights_resident_bytes;               /* of them in memory now; weights_bytes where unknown */
         uint64_t prefix_bytes;                         /* KV kept of finished sequences only: trimming frees it */
-        uint64_t kv_bytes[KV_TYPE_COUNT];             /* in use by running sequences, by precision of the block */
-        enum kv_type level, floor;                    /* precision asked for now; the lowest that it may be asked for */
-        enum kv_type ceiling;                         /* what it was loaded with: never more precise */
+        uint64_t kv_bytes[KV_TYPE_COUNT];              /* in use by running sequences, by precision of the block */
+        enum kv_type level, floor;                     /* precision asked for now; the lowest that it may be asked for */
+        enum kv_type ceiling;                          /* what it was loaded with: never more precise */
         uint32_t context, context_full, context_floor; /* ceiling for new requests: now, configured, lowest */
         uint32_t chunk, chunk_full;                    /* prefill chunk: now, configured */
         uint64_t suspendable_bytes; /* KV of its batch sequences that saving would free; 0: none, or the disk is low */

@@ -15,7 +15,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "daemon/engines/statistics.h"
+#include "daemon/state/statistics.h"
 #include "engine/wire/wire.h"
 #include "engine/worker/worker.h"
 

@@ -33,9 +33,13 @@ int dispatch_submit(struct fleet *fleet, const char *model, enum ask_kind kind, 
                     const struct ask_events *events, void *user, struct ask **ret, struct failure *reterr) {
         (void) fleet, (void) class, (void) model, (void) kind, (void) events, (void) user, (void) ret;
         cJSON_Delete(body);
-        *reterr = (struct failure){
-                .status = 503, .kind = "server_error", .code = "x", .message = "no", .advice = "", .n_prompt_tokens = -1, .n_ctx = -1
-        };
+        *reterr = (struct failure){ .status = 503,
+                                    .kind = "server_error",
+                                    .code = "x",
+                                    .message = "no",
+                                    .advice = "",
+                                    .n_prompt_tokens = -1,
+                                    .n_ctx = -1 };
         return -EBUSY;
 }
 

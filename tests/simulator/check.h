@@ -26,9 +26,9 @@ struct check {
         char what[256];
         uint64_t history_count;
         int64_t history[HISTORY_STEPS];
-        uint64_t below_zero_ms;                            /* since when true headroom is gone; 0: it is not */
-        uint64_t tried_ms[WORLD_MODELS][ACT_COUNT];        /* when last; 0: never */
-        uint64_t shifted_ms[WORLD_MODELS][KV_TYPE_COUNT];  /* likewise, of a downshift to that level */
+        uint64_t below_zero_ms;                           /* since when true headroom is gone; 0: it is not */
+        uint64_t tried_ms[WORLD_MODELS][ACT_COUNT];       /* when last; 0: never */
+        uint64_t shifted_ms[WORLD_MODELS][KV_TYPE_COUNT]; /* likewise, of a downshift to that level */
         uint32_t generations[WORLD_MODELS];
         uint64_t loads_ms[WORLD_MODELS][LOADS_KEPT]; /* a ring of the last loads */
         uint64_t evictions_ms[WORLD_MODELS][LOADS_KEPT];

@@ -38,9 +38,9 @@ struct request {
         enum request_state state;
         bool batch;
         uint64_t asked_ms, wait_until_ms, deadline_ms;
-        uint32_t prompt, wanted;       /* tokens */
-        double done;                   /* of both */
-        double stored[KV_TYPE_COUNT];  /* tokens in the KV cache, by precision */
+        uint32_t prompt, wanted;      /* tokens */
+        double done;                  /* of both */
+        double stored[KV_TYPE_COUNT]; /* tokens in the KV cache, by precision */
 };
 
 enum life { LIFE_ABSENT, LIFE_WAITING, LIFE_LOADING, LIFE_READY, LIFE_DRAINING, LIFE_STOPPING };

@@ -14,8 +14,8 @@
 #define DOCUMENT     "docs/http-api.md" /* tests run where the tree begins */
 #define DOCUMENT_MAX (1u << 20)
 #define ROW_MAX      512u
-#define FIRST_ROW                                                                                       \
-        "\n| `code` | Status | `type` | `Retry-After` | `x-should-retry` | Meaning | What to do |\n"     \
+#define FIRST_ROW                                                                                    \
+        "\n| `code` | Status | `type` | `Retry-After` | `x-should-retry` | Meaning | What to do |\n" \
         "| --- | --- | --- | --- | --- | --- | --- |\n"
 
 static void is_safe_text(const char *text) {

@@ -408,7 +408,8 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test_setup_teardown(test_rows, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(test_defaults, set_up, tear_down),
-                cmocka_unit_test_setup_teardown(test_discovery, set_up, tear_down), cmocka_unit_test_setup_teardown(test_log_level, set_up, tear_down),
+                cmocka_unit_test_setup_teardown(test_discovery, set_up, tear_down),
+                cmocka_unit_test_setup_teardown(test_log_level, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(test_precedence, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(test_missing_main_file, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(test_duplicate_ids, set_up, tear_down),

@@ -9,7 +9,7 @@
 
 #include <fcntl.h>
 
-#include "daemon/governor/apply.h"
+#include "daemon/models/apply.h"
 #include "daemon/governor/governor.h"
 #include "daemon/governor/internal.h"
 

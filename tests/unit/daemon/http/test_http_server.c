@@ -387,7 +387,8 @@ static void test_too_many_connections(void **state) {
         const char *heard = hear(fds[2], NULL, &closed);
         assert_true(!strncmp(heard, "HTTP/1.1 503 Service Unavailable\r\n", 34));
         assert_non_null(strstr(heard, "Retry-After: 1\r\nx-should-retry: true\r\n"));
-        assert_non_null(strstr(heard, "\"code\":\"too_many_connections\",\"advice\":\"keep fewer connections open, or raise connections\"}}"));
+        assert_non_null(strstr(
+                heard, "\"code\":\"too_many_connections\",\"advice\":\"keep fewer connections open, or raise connections\"}}"));
         assert_true(closed);
         for (int i = 0; i < 3; i++)
                 (void) close(fds[i]);

@@ -24,8 +24,8 @@
 
 #include "daemon/requests/request.h"
 #include "daemon/engines/control.h"
-#include "daemon/engines/process.h"
-#include "daemon/models/model_state.h"
+#include "daemon/worker/process.h"
+#include "daemon/state/model_state.h"
 #include "daemon/models/models.h"
 #include "daemon/state/account.h"
 #include "daemon/state/fleet.h"

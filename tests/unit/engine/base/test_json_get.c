@@ -9,7 +9,8 @@
 
 #include "engine/base/json_get.h"
 
-static const char text[] = "{\"null\":null,\"text\":\"7\",\"minus\":-3,\"zero\":0,\"seven\":7,\"part\":7.9,\"large\":5e9,\"huge\":1e999}";
+static const char text[] =
+        "{\"null\":null,\"text\":\"7\",\"minus\":-3,\"zero\":0,\"seven\":7,\"part\":7.9,\"large\":5e9,\"huge\":1e999}";
 
 static int setup(void **state) {
         *state = cJSON_Parse(text);

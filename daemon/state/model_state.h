@@ -4,8 +4,8 @@
  * The table says which state follows and which act goes with it; whoever owns the model acts. A pair that is
  * not in the table cannot happen: the owner reports it and ends the engine, it does not guess.
  */
-#ifndef HEADROOM_DAEMON_MODELS_MODEL_STATE_H
-#define HEADROOM_DAEMON_MODELS_MODEL_STATE_H
+#ifndef HEADROOM_DAEMON_STATE_MODEL_STATE_H
+#define HEADROOM_DAEMON_STATE_MODEL_STATE_H
 
 #include <stdbool.h>
 

@@ -4,8 +4,8 @@
  * The engine is treated as hostile: a field that is there and is not what the wire protocol says refuses the whole frame,
  * and a list longer than an engine can have. What is missing is 0: an engine may know less than we ask.
  */
-#ifndef HEADROOM_DAEMON_ENGINES_STATISTICS_H
-#define HEADROOM_DAEMON_ENGINES_STATISTICS_H
+#ifndef HEADROOM_DAEMON_STATE_STATISTICS_H
+#define HEADROOM_DAEMON_STATE_STATISTICS_H
 
 #include <cjson/cJSON.h>
 #include <stdbool.h>

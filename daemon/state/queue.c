@@ -1,5 +1,5 @@
 /* queue.c - a doubly linked list whose members know where they are. */
-#include "daemon/requests/queue.h"
+#include "daemon/state/queue.h"
 
 #include <assert.h>
 #include <stddef.h>

@@ -1,8 +1,8 @@
 /*
  * queue.h - asks in order of arrival. An ask is in at most one queue; leaving from the middle costs nothing.
  */
-#ifndef HEADROOM_DAEMON_REQUESTS_QUEUE_H
-#define HEADROOM_DAEMON_REQUESTS_QUEUE_H
+#ifndef HEADROOM_DAEMON_STATE_QUEUE_H
+#define HEADROOM_DAEMON_STATE_QUEUE_H
 
 #include <stdint.h>
 

@@ -2,8 +2,8 @@
  * inspection.h - how large is the model in these files? Asked of `headroom-engine inspect` in a child, since the daemon
  * never reads a model file itself. The child's output is bounded, timed and checked like any stranger's.
  */
-#ifndef HEADROOM_DAEMON_MODELS_INSPECTION_H
-#define HEADROOM_DAEMON_MODELS_INSPECTION_H
+#ifndef HEADROOM_DAEMON_WORKER_INSPECTION_H
+#define HEADROOM_DAEMON_WORKER_INSPECTION_H
 
 #include <stdbool.h>
 #include <stdint.h>

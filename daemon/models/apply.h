@@ -4,8 +4,8 @@
  * Obeying allocates nothing where the plan is an emergency: engines are told by frames made beforehand, killed by held
  * descriptors. Loop thread only.
  */
-#ifndef HEADROOM_DAEMON_GOVERNOR_APPLY_H
-#define HEADROOM_DAEMON_GOVERNOR_APPLY_H
+#ifndef HEADROOM_DAEMON_MODELS_APPLY_H
+#define HEADROOM_DAEMON_MODELS_APPLY_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,5 +1,5 @@
 /* model_state.c - the table. */
-#include "daemon/models/model_state.h"
+#include "daemon/state/model_state.h"
 
 #include <assert.h>
 

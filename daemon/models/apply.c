@@ -5,14 +5,14 @@
  * needs memory (control frames, files) and all that follows from an end (log, requests, accounts) comes with the fleet's
  * own tick, right after. An act is told when its outcome is known: at once, when the engine has answered, or never done.
  */
-#include "daemon/governor/apply.h"
+#include "daemon/models/apply.h"
 
 #include <errno.h>
 
 #include "daemon/cache/page_cache.h"
 #include "daemon/engines/control.h"
 #include "daemon/engines/kill.h"
-#include "daemon/engines/process.h"
+#include "daemon/worker/process.h"
 #include "daemon/engines/suspend.h"
 #include "daemon/engines/throttle.h"
 #include "daemon/models/admit.h"

@@ -15,8 +15,8 @@
 #include <unistd.h>
 #include <cmocka.h>
 
-#include "daemon/engines/process.h"
-#include "daemon/engines/statistics.h"
+#include "daemon/worker/process.h"
+#include "daemon/state/statistics.h"
 #include "engine/wire/wire.h"
 
 #define PATIENCE_MS 20000u

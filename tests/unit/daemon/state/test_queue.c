@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "daemon/requests/queue.h"
+#include "daemon/state/queue.h"
 
 static struct queue_link links[5];
 

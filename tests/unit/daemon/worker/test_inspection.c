@@ -10,7 +10,7 @@
 #include <errno.h>
 
 #include "daemon/requests/failure.h"
-#include "daemon/models/inspection.h"
+#include "daemon/worker/inspection.h"
 
 #define KV "\"kv_bytes_per_token\":{\"f16\":2048,\"q8_0\":1088,\"q4_0\":576}"
 

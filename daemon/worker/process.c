@@ -1,5 +1,5 @@
 /* process.c - the worker's command line, and a conversation in frames that ends at the first wrong word. */
-#include "daemon/engines/process.h"
+#include "daemon/worker/process.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -78,7 +78,7 @@ static void log_frame(const struct engine_process *e, const char *event, const c
         const cJSON *id = cJSON_GetObjectItemCaseSensitive(frame, "id");
         log_debug(event, LOG_NUMBER("pid", child_pid(e->child)), LOG_TEXT("type", wire_type(frame)),
                   cJSON_IsNumber(id) && id->valuedouble >= 0 && id->valuedouble < 0x1p53 ? LOG_NUMBER("id", id->valuedouble)
-                                                                                        : LOG_MAYBE("", ""),
+                                                                                         : LOG_MAYBE("", ""),
                   LOG_NUMBER("bytes", bytes));
 }
 

@@ -1,5 +1,5 @@
 /* statistics.c - see statistics.h. Each number is a row: its name, its place, the most it can be. */
-#include "daemon/engines/statistics.h"
+#include "daemon/state/statistics.h"
 
 #include <stddef.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 /* model_files.c - see model_files.h. Nothing is read here: the files are for a child. */
-#include "daemon/models/model_files.h"
+#include "daemon/state/model_files.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "daemon/models/model_state.h"
+#include "daemon/state/model_state.h"
 
 #define PATH_MAX_EVENTS 8
 

@@ -1,5 +1,5 @@
 /* inspection.c - one `headroom-engine inspect` child: its output gathered, its time limited, its answer checked. */
-#include "daemon/models/inspection.h"
+#include "daemon/worker/inspection.h"
 
 #include <cjson/cJSON.h>
 #include <errno.h>

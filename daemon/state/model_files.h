@@ -1,6 +1,6 @@
 /* model_files.h - the files of a model, opened for a child, and what tells them from those that replace them. */
-#ifndef HEADROOM_DAEMON_MODELS_MODEL_FILES_H
-#define HEADROOM_DAEMON_MODELS_MODEL_FILES_H
+#ifndef HEADROOM_DAEMON_STATE_MODEL_FILES_H
+#define HEADROOM_DAEMON_STATE_MODEL_FILES_H
 
 #include <stddef.h>
 #include <stdint.h>

@@ -5,8 +5,8 @@
  * made ends the conversation (on_broken, once), after which no frame is delivered and the owner should kill it.
  * What it must say, and when, is docs/wire-protocol.md. Loop thread only.
  */
-#ifndef HEADROOM_DAEMON_ENGINES_PROCESS_H
-#define HEADROOM_DAEMON_ENGINES_PROCESS_H
+#ifndef HEADROOM_DAEMON_WORKER_PROCESS_H
+#define HEADROOM_DAEMON_WORKER_PROCESS_H
 
 #include <cjson/cJSON.h>
 #include <stdbool.h>
