@@ -173,7 +173,7 @@ class AsAService(unittest.TestCase):
                 daemon.wait()
 
     def test_it_waits_long_enough_for_the_end(self):
-        with open(os.path.join(ROOT, "daemon", "bounds.h")) as f:
+        with open(os.path.join(ROOT, "daemon", "base", "bounds.h")) as f:
             text = f.read()
         grace_s = int(text.split("#define STOP_GRACE_MS ")[1].split()[0]) / 1000
         self.assertGreater(float(self.unit("headroomd.service.in", "TimeoutStopSec")), grace_s + 10 + 10)
