@@ -171,7 +171,7 @@ class CommandLine(unittest.TestCase):
             one = ctl(command, "--help")
             self.assertEqual((one.returncode, one.stderr), (0, ""))
             self.assertIn("usage: headroomctl " + command, one.stdout)
-        self.assertRegex(ctl("--version").stdout, r"^headroomctl \d+\.\d+\.\d+\n$")
+        self.assertRegex(ctl("--version").stdout, r"^headroomctl \d+\.\d+\.\d+\S*\n$")
 
     def test_wrong_usage(self):
         for args in ([], ["bogus"], ["load"], ["fit"], ["simulate"], ["simulate", "x", "--plot", "x.jpg"], ["ps", "x"],
