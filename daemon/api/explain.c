@@ -80,7 +80,7 @@ static bool is_loaded(const struct model *m) {
 
 /* How it differs from what the configuration asks for. */
 static void say_form(cJSON *out, const struct model *m) {
-        const struct tenure *e = &m->engine;
+        const struct instance *e = &m->engine;
         if (!is_loaded(m))
                 return;
         if (m->form.kv_type != m->config->kv_type)

@@ -57,7 +57,7 @@ uint64_t order_oldest_ms(const struct model *m) {
 }
 
 /* In force from now on. */
-static void settle(struct tenure *e, const struct act *act) {
+static void settle(struct instance *e, const struct act *act) {
         switch (act->kind) {
         case ACT_DOWNSHIFT:
         case ACT_UPSHIFT: e->level = act->level; break;
@@ -68,7 +68,7 @@ static void settle(struct tenure *e, const struct act *act) {
 }
 
 bool order_answered(struct model *m, uint64_t id, bool good) {
-        struct tenure *e = &m->engine;
+        struct instance *e = &m->engine;
         struct order *order = find(m, id);
         if (!order)
                 return false;
@@ -90,7 +90,7 @@ bool order_answered(struct model *m, uint64_t id, bool good) {
 
 /* A smaller account once everything has come down; a larger one was asked for before the order went out. */
 static void count_precision(struct model *m) {
-        struct tenure *e = &m->engine;
+        struct instance *e = &m->engine;
         if (e->report.converting || order_is_pending(m, ACT_UPSHIFT) || order_is_pending(m, ACT_DOWNSHIFT))
                 return;
         enum kv_type before = e->counted;
@@ -105,7 +105,7 @@ static void count_precision(struct model *m) {
 }
 
 void orders_compare(struct model *m) {
-        struct tenure *e = &m->engine;
+        struct instance *e = &m->engine;
         const struct engine_report *r = &e->report;
         e->reported = true;
         if (e->chunk_full == 0)

@@ -38,7 +38,7 @@ static int set_limit(struct model *m, uint64_t bytes) {
 
 int engine_group_begin(struct model *m) {
         struct fleet *f = m->fleet;
-        struct tenure *e = &m->engine;
+        struct instance *e = &m->engine;
         if (!f->tree)
                 return -1;
         int r = cgroup_engine_new(f->tree, m->index, &e->group);
@@ -62,7 +62,7 @@ void engine_group_follow(struct model *m) {
 }
 
 void engine_group_end(struct model *m) {
-        struct tenure *e = &m->engine;
+        struct instance *e = &m->engine;
         if (!e->group)
                 return;
         cgroup_engine_usage(e->group, &e->group_end);
@@ -71,7 +71,7 @@ void engine_group_end(struct model *m) {
 }
 
 void engine_end_now(struct model *m) {
-        struct tenure *e = &m->engine;
+        struct instance *e = &m->engine;
         if (!e->process)
                 return;
         if (e->group)
@@ -81,7 +81,7 @@ void engine_end_now(struct model *m) {
 }
 
 void engine_rehearse_end(const struct model *m) {
-        const struct tenure *e = &m->engine;
+        const struct instance *e = &m->engine;
         struct cgroup_usage usage;
         if (e->group)
                 cgroup_engine_usage(e->group, &usage);

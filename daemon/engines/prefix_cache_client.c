@@ -158,7 +158,7 @@ static void ask_for_offer(struct model *m) {
 }
 
 void prompts_tick(struct model *m) {
-        struct tenure *e = &m->engine;
+        struct instance *e = &m->engine;
         struct fleet *f = m->fleet;
         if (!f->prompt_cache || !e->worked || e->keeping.exhausted || is_under_way(&e->keeping) || m->running.count > 0 ||
             m->waiting.count > 0 || f->holds.loads)
@@ -171,7 +171,7 @@ void prompts_tick(struct model *m) {
 }
 
 bool prompts_delay_leaving(struct model *m) {
-        struct tenure *e = &m->engine;
+        struct instance *e = &m->engine;
         struct keeping *k = &e->keeping;
         bool may = e->why_stopped == REASON_IDLE || e->why_stopped == REASON_MAKE_ROOM || e->why_stopped == REASON_OPERATOR ||
                    e->why_stopped == REASON_SHUTTING_DOWN;

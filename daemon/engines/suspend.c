@@ -119,7 +119,7 @@ void suspension_answered(struct ask *ask, bool good) {
 
 /* One that left meanwhile is not waited for. */
 void suspension_tick(struct model *m) {
-        struct tenure *e = &m->engine;
+        struct instance *e = &m->engine;
         if (e->suspending.kind == ACT_NONE)
                 return;
         for (struct queue_link *l = m->running.first; l; l = l->next)

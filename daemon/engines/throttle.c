@@ -25,7 +25,7 @@ static uint32_t threads_of(const struct model *m) {
 /* One frame carries all that is not as it should be. */
 static void tell(struct model *m) {
         struct fleet *f = m->fleet;
-        struct tenure *e = &m->engine;
+        struct instance *e = &m->engine;
         uint32_t threads = threads_of(m);
         bool heat_differs = !e->no_heat && (e->duty_told != f->duty_permille || (threads > 0 && e->threads_told != threads));
         if (!e->reported || order_is_pending(m, ACT_NONE) || (!heat_differs && e->heartbeat_told == f->heartbeat_ms))
@@ -51,7 +51,7 @@ static void tell(struct model *m) {
 /* --- by the control group --- */
 
 static void freeze(struct model *m, bool frozen) {
-        struct tenure *e = &m->engine;
+        struct instance *e = &m->engine;
         if (e->group && e->frozen != frozen && cgroup_engine_freeze(e->group, frozen) == 0)
                 e->frozen = frozen;
 }
@@ -87,7 +87,7 @@ void heat_tick(struct fleet *f) {
         bool any = false;
         for (uint32_t i = 0; i < f->models_count; i++) {
                 struct model *m = &f->models[i];
-                struct tenure *e = &m->engine;
+                struct instance *e = &m->engine;
                 if (!runs(m))
                         continue;
                 if (!e->frozen)

@@ -20,7 +20,7 @@
 #define MIB(bytes) ((unsigned long long) (bytes) >> 20)
 
 static struct account account_of(const struct model *m) {
-        const struct tenure *e = &m->engine;
+        const struct instance *e = &m->engine;
         uint64_t in_cache = sat_sub(e->memory.file_bytes, e->memory.locked_bytes);
         return (struct account){
                 .id = m->index,

@@ -50,7 +50,7 @@ static cJSON *settings_of(const struct act *act) {
 
 /* More precise needs more room; it is taken before the engine takes it. */
 static bool take_room(struct model *m, enum kv_type level) {
-        struct tenure *e = &m->engine;
+        struct instance *e = &m->engine;
         enum kv_type before = e->counted;
         uint64_t bytes = model_account_bytes(m);
         e->counted = level;
@@ -64,7 +64,7 @@ static bool take_room(struct model *m, enum kv_type level) {
 }
 
 static bool is_so_already(const struct model *m, const struct act *act) {
-        const struct tenure *e = &m->engine;
+        const struct instance *e = &m->engine;
         return ((act->kind == ACT_DOWNSHIFT || act->kind == ACT_UPSHIFT) && e->level == act->level) ||
                (act->kind == ACT_CHUNK && e->chunk == act->value) || (act->kind == ACT_CONTEXT && e->context_now == act->value);
 }
@@ -248,7 +248,7 @@ void fleet_govern_end(struct fleet *f) {
 /* --- the fleet's own tick --- */
 
 static void see_to_ended(struct model *m) {
-        struct tenure *e = &m->engine;
+        struct instance *e = &m->engine;
         if (!e->ended || e->ended_seen)
                 return;
         e->ended_seen = true;

@@ -17,7 +17,7 @@
 #include "policy/base/sat.h"
 
 static uint64_t measure_due(const struct model *m) {
-        const struct tenure *e = &m->engine;
+        const struct instance *e = &m->engine;
         if (!e->process || (m->life != LIFE_LOADING && m->life != LIFE_READY && m->life != LIFE_DRAINING))
                 return TIME_NEVER;
         bool changes = m->life != LIFE_READY || m->running.count > 0;
@@ -35,7 +35,7 @@ static void look(uv_work_t *work) {
 
 /* The rest (scratch, overhead) can be told from the KV cache only while nothing runs and the engine has said how full it is. */
 static void take(struct model *m, const struct process_memory *seen, bool kv_known) {
-        struct tenure *e = &m->engine;
+        struct instance *e = &m->engine;
         e->memory = *seen;
         uint64_t held = sat_add(seen->pss_bytes, seen->swap_bytes);
         e->peak_bytes = u64_max(e->peak_bytes, held);
@@ -47,7 +47,7 @@ static void take(struct model *m, const struct process_memory *seen, bool kv_kno
 static void on_looked(uv_work_t *work, int status) {
         struct fleet *f = work->data;
         struct model *m = &f->models[f->measure_model];
-        struct tenure *e = &m->engine;
+        struct instance *e = &m->engine;
         f->measuring = false;
         fleet_poke(f);
         /* It may have gone, and another may have come, while we looked. */

@@ -100,7 +100,7 @@ static void end_engine(struct model *m, const char *sentence) {
 }
 
 static void on_ready(struct model *m, const cJSON *frame) {
-        struct tenure *e = &m->engine;
+        struct instance *e = &m->engine;
         e->n_ctx = json_get_clamped(frame, "n_ctx", 0, UINT32_MAX);
         e->kv_tokens = json_get_clamped(frame, "kv_tokens", 0, UINT32_MAX);
         e->parallel = json_get_clamped(frame, "parallel", 1, WIRE_PARALLEL_MAX);
@@ -157,7 +157,7 @@ static void on_hang_up(void *user) {
 
 static void on_engine_exit(void *user, struct child_exit exit) {
         struct model *m = user;
-        struct tenure *e = &m->engine;
+        struct instance *e = &m->engine;
         child_exit_words(exit, m->last_exit, sizeof(m->last_exit));
         if (m->last_exit[0] == '\0' && !e->expected)
                 (void) snprintf(m->last_exit, sizeof(m->last_exit), "exit status 0, unasked");
@@ -204,11 +204,11 @@ static int start_process(struct model *m, const struct open_files *files) {
                 .kv_floor = m->config->kv_floor,
                 .recalls = f->prompt_cache != NULL,
         };
-        m->engine = (struct tenure){ .started_ms = f->now_ms,
-                                     .level = m->form.kv_type,
-                                     .counted = m->form.kv_type,
-                                     .duty_told = 1000,
-                                     .heartbeat_told = HEARTBEAT_CALM_MS };
+        m->engine = (struct instance){ .started_ms = f->now_ms,
+                                       .level = m->form.kv_type,
+                                       .counted = m->form.kv_type,
+                                       .duty_told = 1000,
+                                       .heartbeat_told = HEARTBEAT_CALM_MS };
         m->generation++;
         settings.cgroup_fd = engine_group_begin(m);
         return engine_process_start(f->loop, &settings, &events, m, &m->engine.process);
@@ -247,7 +247,7 @@ static void start_engine(struct model *m) {
 /* --- going --- */
 
 void model_leave(struct model *m, enum reason why, const char *for_whom) {
-        struct tenure *e = &m->engine;
+        struct instance *e = &m->engine;
         if (m->life == LIFE_READY || m->life == LIFE_LOADING) {
                 e->why_stopped = why;
                 (void) snprintf(e->for_whom, sizeof(e->for_whom), "%s", for_whom ? for_whom : "");
@@ -274,7 +274,7 @@ static void kill_engine(struct model *m) {
 }
 
 static void learn(struct model *m) {
-        struct tenure *e = &m->engine;
+        struct instance *e = &m->engine;
         if (e->peak_bytes == 0)
                 return;
         uint32_t learned = policy_footprint_learn(m->learned, &m->form.facts, e->rest_peak_bytes, e->worked);
@@ -287,7 +287,7 @@ static void learn(struct model *m) {
 
 /* Its own fault, or that of a machine (or a service above us) that had nothing left. */
 static void describe_oom(const struct model *m, struct failure *ret) {
-        const struct tenure *e = &m->engine;
+        const struct instance *e = &m->engine;
         if (e->group_end.limit_ooms > 0)
                 failure_set(ret, REASON_ENGINE_DIED,
                             "the kernel killed the engine of model '%s' (oom_kill %" PRIu64
@@ -304,7 +304,7 @@ static void describe_oom(const struct model *m, struct failure *ret) {
 
 /* The engine ended by itself, or we ended it because it misbehaved. The sentence names the model, the cause and the exit. */
 static void describe_death(const struct model *m, struct failure *ret) {
-        const struct tenure *e = &m->engine;
+        const struct instance *e = &m->engine;
         const char *id = m->config->id;
         if (e->said_failed)
                 failure_set(ret, REASON_LOAD_FAILED, "model '%s' cannot be loaded: %s", id, e->sentence);
@@ -318,7 +318,7 @@ static void describe_death(const struct model *m, struct failure *ret) {
 }
 
 static void settle_death(struct model *m) {
-        struct tenure *e = &m->engine;
+        struct instance *e = &m->engine;
         uint64_t now = fleet_clock_ms();
         struct failure failure;
         describe_death(m, &failure);
@@ -341,7 +341,7 @@ static void settle_death(struct model *m) {
 
 /* It was in nobody's way but the machine's: no mark against it, and who was told nothing waits for it again. */
 static void settle_ended(struct model *m) {
-        struct tenure *e = &m->engine;
+        struct instance *e = &m->engine;
         struct failure failure;
         failure_set(&failure, REASON_ENGINE_DIED, "the engine of model '%s' was ended to keep this machine alive: %s",
                     m->config->id, reason_info(e->ended_because)->sentence);
@@ -353,7 +353,7 @@ static void settle_ended(struct model *m) {
 
 /* The process is gone. What it held counts until its memory shows as free. */
 static void settle(struct model *m) {
-        struct tenure *e = &m->engine;
+        struct instance *e = &m->engine;
         learn(m);
         if (e->ended) {
                 settle_ended(m);
@@ -371,7 +371,7 @@ static void settle(struct model *m) {
 
 static void forget(struct model *m) {
         struct fleet *f = m->fleet;
-        struct tenure *e = &m->engine;
+        struct instance *e = &m->engine;
         uint64_t now = fleet_clock_ms();
         log_info("unloaded", LOG_TEXT("model", m->config->id),
                  LOG_TEXT("reason", e->ended      ? reason_info(e->ended_because)->word
@@ -384,7 +384,7 @@ static void forget(struct model *m) {
         /* One that was told to go, by the operator or for another, comes back when it is asked for. */
         if (m->config->preload && !e->expected && !e->ended && !f->stopping)
                 m->preload = true;
-        m->engine = (struct tenure){ 0 };
+        m->engine = (struct instance){ 0 };
         verbs_finish(f, &m->unloads, NULL);
 }
 
@@ -436,7 +436,7 @@ void model_event(struct model *m, enum life_event event) {
 
 /* A busy engine that has said nothing for long is asked something; if it stays silent, it hangs. */
 static void watch_silence(struct model *m) {
-        struct tenure *e = &m->engine;
+        struct instance *e = &m->engine;
         const struct fleet *f = m->fleet;
         if (m->running.count == 0)
                 return;
@@ -456,7 +456,7 @@ static void watch_silence(struct model *m) {
 }
 
 static void tick_ready(struct model *m) {
-        struct tenure *e = &m->engine;
+        struct instance *e = &m->engine;
         asks_send(m);
         prompts_tick(m);
         watch_silence(m);
@@ -485,7 +485,7 @@ static void tick_loading(struct model *m) {
 /* Small models drown in what other programs do meanwhile, so only a large one's bytes are looked for. */
 static bool memory_is_back(struct model *m) {
         struct fleet *f = m->fleet;
-        const struct tenure *e = &m->engine;
+        const struct instance *e = &m->engine;
         uint64_t taken = sat_sub(e->memory.pss_bytes, e->memory.file_bytes);
         fleet_observe_memory(f, 0);
         if (f->stopping || taken < FREED_BYTES_MIN || e->available_before_bytes == 0 ||
@@ -502,7 +502,7 @@ static bool memory_is_back(struct model *m) {
 }
 
 static void tick_stopping(struct model *m) {
-        struct tenure *e = &m->engine;
+        struct instance *e = &m->engine;
         if (e->exited) {
                 if (memory_is_back(m))
                         model_event(m, LIFE_EVENT_FREED);

@@ -30,7 +30,7 @@ static uint32_t per_1000_s(double per_s) {
 }
 
 static void view_memory(const struct model *m, struct model_view *v) {
-        const struct tenure *e = &m->engine;
+        const struct instance *e = &m->engine;
         bool measured = e->measured_ms > 0;
         v->bytes = measured ? sat_add(e->memory.pss_bytes, e->memory.swap_bytes) : model_account_bytes(m);
         v->weights_bytes = sat_sub(m->form.predicted.weights_bytes, e->memory.locked_bytes);
@@ -38,7 +38,7 @@ static void view_memory(const struct model *m, struct model_view *v) {
 }
 
 static void view_report(const struct model *m, struct model_view *v) {
-        const struct tenure *e = &m->engine;
+        const struct instance *e = &m->engine;
         const struct engine_report *r = &e->report;
         v->prefix_bytes = r->prefix_bytes;
         for (unsigned type = 0; type < KV_TYPE_COUNT; type++)
@@ -72,7 +72,7 @@ static bool obeys(const struct model *m, uint64_t now_ms) {
 }
 
 static void view_model(const struct model *m, uint64_t now_ms, struct model_view *v) {
-        const struct tenure *e = &m->engine;
+        const struct instance *e = &m->engine;
         *v = (struct model_view){
                 .id = m->index,
                 .generation = m->generation,

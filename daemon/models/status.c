@@ -25,7 +25,7 @@ static int64_t expires_in_ms(const struct model *m, uint64_t now) {
 
 void fleet_model_status(struct fleet *f, uint32_t index, struct model_status *ret) {
         const struct model *m = &f->models[index];
-        const struct tenure *e = &m->engine;
+        const struct instance *e = &m->engine;
         uint64_t now = fleet_clock_ms();
         bool loaded = m->life == LIFE_READY || m->life == LIFE_DRAINING;
         struct footprint p = model_footprint(m);
@@ -83,7 +83,7 @@ void fleet_status(struct fleet *f, struct fleet_status *ret) {
         };
         for (uint32_t i = 0; i < f->models_count; i++) {
                 const struct model *m = &f->models[i];
-                const struct tenure *e = &m->engine;
+                const struct instance *e = &m->engine;
                 ret->requests_running += model_running(m);
                 if (m->life != LIFE_LOADING && m->life != LIFE_READY && m->life != LIFE_DRAINING && m->life != LIFE_STOPPING)
                         continue;

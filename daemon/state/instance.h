@@ -34,7 +34,7 @@ struct keeping {
 };
 
 /* The engine process of a model, from its start until its memory is back. All zero: none. */
-struct tenure {
+struct instance {
         struct engine_process *process; /* NULL once it has exited */
         bool exited;
         bool was_ready;

@@ -52,7 +52,7 @@ struct model {
         uint32_t learned;
         uint32_t context; /* as it will be asked for */
 
-        struct tenure engine;
+        struct instance engine;
         struct backoff backoff;
         struct admission last_answer; /* of policy, while LIFE_WAITING */
         bool answer_logged;

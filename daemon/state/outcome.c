@@ -11,7 +11,7 @@ void govern_tell(struct fleet *f, const struct act *act, int result) {
 }
 
 void govern_forget(struct model *m) {
-        struct tenure *e = &m->engine;
+        struct instance *e = &m->engine;
         for (uint32_t i = 0; i < ORDERS_MAX; i++) {
                 struct order order = e->orders[i];
                 e->orders[i] = (struct order){ 0 };

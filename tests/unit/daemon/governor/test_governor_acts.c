@@ -230,7 +230,7 @@ static bool is_stopped(pid_t pid) {
 }
 
 /* While it is stopped nothing more comes, but for what was on its way; once it is let go the text goes on. */
-static void must_pause_and_go_on(struct client *c, const struct tenure *e) {
+static void must_pause_and_go_on(struct client *c, const struct instance *e) {
         const uv_timer_t *beat = &w.fleet->beat; /* each change of state starts it anew, and so has a number */
         eventually(e->frozen && is_stopped(status_of(0).pid));
         uint64_t state = beat->start_id;
@@ -247,7 +247,7 @@ static void must_pause_and_go_on(struct client *c, const struct tenure *e) {
  * How long a state lasts is what the timer was set to. That is seen some time afterwards: never longer, and at some time,
  * however busy the machine is, hardly shorter.
  */
-static void must_last(const struct tenure *e, bool frozen, uint64_t ms) {
+static void must_last(const struct instance *e, bool frozen, uint64_t ms) {
         uint64_t longest = 0;
         for (int i = 0; i < 100 && longest + 10 < ms; i++) {
                 eventually(e->frozen != frozen);
@@ -271,7 +271,7 @@ static void one_that_does_not_obey_is_stopped_and_let_go(void **state) {
         }
         ask_for(&c, "a", 100000);
         eventually(c.starts && w.fleet->models[0].engine.reported);
-        struct tenure *e = &w.fleet->models[0].engine;
+        struct instance *e = &w.fleet->models[0].engine;
         assert_non_null(e->group);
         struct plan plan = plan_of((struct act){ 0 });
         plan.acts_count = 0;
