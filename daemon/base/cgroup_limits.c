@@ -38,20 +38,20 @@ static const struct cgroup_names {
 /* --- opening --- */
 
 static void close_level(const struct cgroup_level *level) {
-        held_file_close(level->limit);
-        held_file_close(level->high);
-        held_file_close(level->current);
-        held_file_close(level->stat);
+        proc_file_close(level->limit);
+        proc_file_close(level->high);
+        proc_file_close(level->current);
+        proc_file_close(level->stat);
 }
 
 /* The root of v2 has no such files, nor has any group where the controller is not enabled. */
 static bool open_level(const struct cgroup_place *p, enum cgroup_version version, struct cgroup_level *ret) {
         const struct cgroup_names *n = &names[version];
         ret->version = version;
-        ret->limit = held_file_open(p->directory, n->limit);
-        ret->high = n->high ? held_file_open(p->directory, n->high) : -1;
-        ret->current = held_file_open(p->directory, n->current);
-        ret->stat = held_file_open(p->directory, n->stat);
+        ret->limit = proc_file_open(p->directory, n->limit);
+        ret->high = n->high ? proc_file_open(p->directory, n->high) : -1;
+        ret->current = proc_file_open(p->directory, n->current);
+        ret->stat = proc_file_open(p->directory, n->stat);
         const char *name = p->directory + p->base;
         size_t length = strlen(name), kept = length < sizeof(ret->name) ? length : sizeof(ret->name) - 1;
         (void) snprintf(ret->name, sizeof(ret->name), "%s", *name ? name + (length - kept) : "/");
@@ -67,10 +67,10 @@ static bool counts_children(const struct cgroup_place *p, enum cgroup_version ve
         uint64_t uses = 1;
         if (version == CGROUP_VERSION_2)
                 return true;
-        int fd = held_file_open(p->directory, "/memory.use_hierarchy");
-        if (held_file_read_once(fd, text, sizeof(text)) >= 0)
+        int fd = proc_file_open(p->directory, "/memory.use_hierarchy");
+        if (proc_file_read_once(fd, text, sizeof(text)) >= 0)
                 (void) fields_number(text, &uses);
-        held_file_close(fd);
+        proc_file_close(fd);
         return uses != 0;
 }
 
@@ -110,7 +110,7 @@ static uint64_t read_limit(int fd, bool *is_gone) {
         uint64_t bytes;
         if (fd < 0)
                 return UINT64_MAX;
-        if (held_file_read_once(fd, text, sizeof(text)) < 0) {
+        if (proc_file_read_once(fd, text, sizeof(text)) < 0) {
                 *is_gone = true;
                 return UINT64_MAX;
         }
@@ -125,7 +125,7 @@ static uint64_t read_stat(const struct cgroup_level *level, uint64_t *ret_limit)
         for (size_t i = 0; i < 3 && names[level->version].droppable[i]; i++)
                 fields[count++] = (struct field){ .key = names[level->version].droppable[i] };
         *ret_limit = UINT64_MAX;
-        if (held_file_read(level->stat, text, sizeof(text)) < 0)
+        if (proc_file_read(level->stat, text, sizeof(text)) < 0)
                 return 0;
         fields_find(text, fields, count);
         if (fields[0].found && fields[0].value < NO_LIMIT)
@@ -147,7 +147,7 @@ static void lower_to(const struct cgroup_level *level, struct memory_seen *seen,
         limit = u64_min(limit, above);
         if (limit == UINT64_MAX)
                 return;
-        if (held_file_read_once(level->current, text, sizeof(text)) < 0 || !fields_number(text, &current)) {
+        if (proc_file_read_once(level->current, text, sizeof(text)) < 0 || !fields_number(text, &current)) {
                 tightest->is_gone = true;
                 return;
         }

@@ -12,9 +12,9 @@
 #include "daemon/base/proc_file.h"
 
 int memory_read_text(const char *path, char text[MEMORY_TEXT_MAX]) {
-        int fd = held_file_open(path, "");
-        int length = held_file_read(fd, text, MEMORY_TEXT_MAX);
-        held_file_close(fd);
+        int fd = proc_file_open(path, "");
+        int length = proc_file_read(fd, text, MEMORY_TEXT_MAX);
+        proc_file_close(fd);
         return length < 0 ? length : 0;
 }
 

@@ -8,7 +8,7 @@
 
 #include "daemon/base/sensor_bounds.h"
 
-int held_file_open(const char *directory, const char *name) {
+int proc_file_open(const char *directory, const char *name) {
         char path[PLACE_MAX];
         int length = snprintf(path, sizeof(path), "%s%s", directory, name);
         if (length < 0 || (size_t) length >= sizeof(path))
@@ -18,7 +18,7 @@ int held_file_open(const char *directory, const char *name) {
         return fd < 0 ? -errno : fd;
 }
 
-void held_file_close(int fd) {
+void proc_file_close(int fd) {
         if (fd >= 0)
                 (void) close(fd);
 }
@@ -31,7 +31,7 @@ static int read_at(int fd, char *text, size_t size, size_t offset) {
         return count < 0 ? -errno : (int) count;
 }
 
-int held_file_read(int fd, char *text, size_t size) {
+int proc_file_read(int fd, char *text, size_t size) {
         if (fd < 0)
                 return fd;
         size_t used = 0;
@@ -47,7 +47,7 @@ int held_file_read(int fd, char *text, size_t size) {
         return (int) used;
 }
 
-int held_file_read_once(int fd, char *text, size_t size) {
+int proc_file_read_once(int fd, char *text, size_t size) {
         if (fd < 0)
                 return fd;
         int count = read_at(fd, text, size - 1, 0);
@@ -55,6 +55,6 @@ int held_file_read_once(int fd, char *text, size_t size) {
         return count;
 }
 
-int held_file_is_want(int error) {
+int proc_file_is_want(int error) {
         return error == -ENOMEM || error == -EMFILE || error == -ENFILE || error == -ENOBUFS;
 }

@@ -10,16 +10,16 @@
 #include <stddef.h>
 
 /* DIRECTORY and NAME are simply joined. A descriptor, or -errno; -ENAMETOOLONG for over PLACE_MAX. */
-int held_file_open(const char *directory, const char *name);
+int proc_file_open(const char *directory, const char *name);
 /* Does nothing for an error. */
-void held_file_close(int fd);
+void proc_file_close(int fd);
 
 /* Whole and terminated; what is longer than the buffer is cut. The length, or -errno; for FD < 0 that error again. */
-int held_file_read(int fd, char *text, size_t size);
+int proc_file_read(int fd, char *text, size_t size);
 /* In one go, which is enough for a file of one record: one number, one line, PSI. */
-int held_file_read_once(int fd, char *text, size_t size);
+int proc_file_read_once(int fd, char *text, size_t size);
 
 /* The process or the box is out of what opening takes: says nothing about the file. */
-int held_file_is_want(int error);
+int proc_file_is_want(int error);
 
 #endif

@@ -81,7 +81,7 @@ static void sleep_ms(long ms) {
 int cgroup_engine_kill_each(int procs_fd) {
         char text[CGROUP_TEXT_MAX];
         for (int round = 0; round < CGROUP_KILL_ROUNDS; round++) {
-                int r = held_file_read(procs_fd, text, sizeof(text));
+                int r = proc_file_read(procs_fd, text, sizeof(text));
                 if (r <= 0)
                         return r;
                 for (char *at = text, *end; *at; at = *end ? end + 1 : end) {
@@ -283,7 +283,7 @@ static void read_stat(int fd, struct cgroup_usage *ret) {
                 { .key = "pswpin" }, /* of newer kernels only, like the next */
                 { .key = "zswpin" },
         };
-        if (held_file_read(fd, text, sizeof(text)) < 0)
+        if (proc_file_read(fd, text, sizeof(text)) < 0)
                 return;
         fields_find(text, fields, sizeof(fields) / sizeof(fields[0]));
         ret->refaults = fields[0].value + fields[1].value;
@@ -293,7 +293,7 @@ static void read_stat(int fd, struct cgroup_usage *ret) {
 static void read_events(int fd, struct cgroup_usage *ret) {
         char text[NUMBER_TEXT_MAX];
         struct field fields[] = { { .key = "high" }, { .key = "max" }, { .key = "oom" }, { .key = "oom_kill" } };
-        if (held_file_read(fd, text, sizeof(text)) < 0)
+        if (proc_file_read(fd, text, sizeof(text)) < 0)
                 return;
         fields_find(text, fields, sizeof(fields) / sizeof(fields[0]));
         ret->high_events = fields[0].value;
@@ -305,9 +305,9 @@ static void read_events(int fd, struct cgroup_usage *ret) {
 void cgroup_engine_usage(struct cgroup_engine *g, struct cgroup_usage *ret) {
         char text[NUMBER_TEXT_MAX];
         *ret = (struct cgroup_usage){ 0 };
-        if (held_file_read_once(g->fds[FILE_CURRENT], text, sizeof(text)) > 0)
+        if (proc_file_read_once(g->fds[FILE_CURRENT], text, sizeof(text)) > 0)
                 (void) fields_number(text, &ret->current_bytes);
-        if (held_file_read_once(g->fds[FILE_PRESSURE], text, sizeof(text)) > 0)
+        if (proc_file_read_once(g->fds[FILE_PRESSURE], text, sizeof(text)) > 0)
                 (void) pressure_parse(text, &ret->stall_us);
         read_stat(g->fds[FILE_STAT], ret);
         read_events(g->fds[FILE_EVENTS], ret);

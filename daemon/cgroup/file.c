@@ -25,5 +25,5 @@ int cgroup_file_write(int group_fd, const char *name, const char *value) {
 
 int cgroup_file_read(int group_fd, const char *name, char *text, size_t size) {
         auto_close int fd = openat(group_fd, name, O_RDONLY | O_CLOEXEC);
-        return fd < 0 ? -errno : held_file_read(fd, text, size);
+        return fd < 0 ? -errno : proc_file_read(fd, text, size);
 }

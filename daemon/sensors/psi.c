@@ -55,7 +55,7 @@ bool pressure_own_path(const char *proc, const char *sys, char ret[PLACE_MAX], c
 int pressure_read(int fd, struct rising *total) {
         char text[NUMBER_TEXT_MAX];
         uint64_t now_us;
-        int r = held_file_read_once(fd, text, sizeof(text));
+        int r = proc_file_read_once(fd, text, sizeof(text));
         if (r < 0)
                 return r;
         if (!pressure_parse(text, &now_us))

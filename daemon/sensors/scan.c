@@ -11,16 +11,16 @@
 #include "daemon/thermal/thermal_zone.h"
 
 static int take(struct scan *s, int fd) {
-        s->is_short = s->is_short || held_file_is_want(fd);
+        s->is_short = s->is_short || proc_file_is_want(fd);
         return fd;
 }
 
 static void open_pressure(struct scan *s) {
-        s->pressure = take(s, held_file_open(s->proc, "/pressure/memory"));
+        s->pressure = take(s, proc_file_open(s->proc, "/pressure/memory"));
         s->own_why = NULL;
         s->own_pressure = -ENOENT;
         if (pressure_own_path(s->proc, s->sys, s->own_path, &s->own_why))
-                s->own_pressure = take(s, held_file_open(s->own_path, ""));
+                s->own_pressure = take(s, proc_file_open(s->own_path, ""));
         else
                 s->own_path[0] = '\0';
 }
@@ -45,14 +45,14 @@ static void open_alarms(struct scan *s) {
 
 void scan_open(struct scan *s) {
         s->is_short = false;
-        s->meminfo = take(s, held_file_open(s->proc, "/meminfo"));
+        s->meminfo = take(s, proc_file_open(s->proc, "/meminfo"));
         cgroup_limits_open(s->proc, s->sys, &s->limits);
         for (uint32_t i = 0; i < s->limits.count; i++) {
                 (void) take(s, s->limits.levels[i].limit);
                 (void) take(s, s->limits.levels[i].stat);
         }
-        s->vmstat = take(s, held_file_open(s->proc, "/vmstat"));
-        s->swaps = take(s, held_file_open(s->proc, "/swaps"));
+        s->vmstat = take(s, proc_file_open(s->proc, "/vmstat"));
+        s->swaps = take(s, proc_file_open(s->proc, "/swaps"));
         zrams_open(s->sys, &s->zrams);
         for (uint32_t i = 0; i < s->zrams.count; i++)
                 (void) take(s, s->zrams.all[i].fd);
@@ -64,18 +64,18 @@ void scan_open(struct scan *s) {
         hwmon_find(s->sys, &s->thermometers);
         thermal_zone_find(s->sys, &s->thermometers);
         /* What was closed again on the way, or opened by others, may have failed unseen: is there room now? */
-        held_file_close(take(s, held_file_open(s->proc, "/meminfo")));
+        proc_file_close(take(s, proc_file_open(s->proc, "/meminfo")));
 }
 
 void scan_close(struct scan *s) {
-        held_file_close(s->meminfo);
-        held_file_close(s->vmstat);
-        held_file_close(s->swaps);
-        held_file_close(s->pressure);
-        held_file_close(s->own_pressure);
+        proc_file_close(s->meminfo);
+        proc_file_close(s->vmstat);
+        proc_file_close(s->swaps);
+        proc_file_close(s->pressure);
+        proc_file_close(s->own_pressure);
         s->meminfo = s->vmstat = s->swaps = s->pressure = s->own_pressure = -EBADF;
         for (int i = 0; i < ALARM_COUNT; i++) {
-                held_file_close(s->alarms[i].fd);
+                proc_file_close(s->alarms[i].fd);
                 s->alarms[i].fd = -EBADF;
         }
         zrams_close(&s->zrams);

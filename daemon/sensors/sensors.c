@@ -105,7 +105,7 @@ static int note(struct sensors *s, int before, int now) {
 static void observe_memory(struct sensors *s, struct seen *ret) {
         char text[FILE_TEXT_MAX];
         struct memory_seen memory;
-        int r = held_file_read(s->files.meminfo, text, sizeof(text));
+        int r = proc_file_read(s->files.meminfo, text, sizeof(text));
         r = r < 0 ? r : memory_parse(text, &memory);
         s->memory_result = note(s, s->memory_result, r);
         if (r == 0) {
@@ -122,14 +122,14 @@ static void observe_memory(struct sensors *s, struct seen *ret) {
 
 static void observe_paging(struct sensors *s, struct seen *ret) {
         char text[FILE_TEXT_MAX];
-        int r = held_file_read(s->files.vmstat, text, sizeof(text));
+        int r = proc_file_read(s->files.vmstat, text, sizeof(text));
         r = r < 0 ? r : vmstat_parse(text, &s->vmstat);
         s->vmstat_result = note(s, s->vmstat_result, r);
         ret->swapins = s->vmstat.swapins;
         ret->swapouts = s->vmstat.swapouts;
         ret->refaults = s->vmstat.refaults;
 
-        r = held_file_read(s->files.swaps, text, sizeof(text));
+        r = proc_file_read(s->files.swaps, text, sizeof(text));
         r = r < 0 ? r : swap_parse(text, &s->files.zrams, &s->swap);
         s->swap_result = note(s, s->swap_result, r);
         s->is_scan_wanted = s->is_scan_wanted || (r == 0 && s->swap.is_zram_unknown);

@@ -33,14 +33,14 @@ void zrams_open(const char *sys, struct zrams *ret) {
                 if (!zram_number(entry->d_name, strlen(entry->d_name), &z.number))
                         continue;
                 (void) snprintf(path, sizeof(path), "%s/block/zram%u/mm_stat", sys, z.number);
-                z.fd = held_file_open(path, "");
+                z.fd = proc_file_open(path, "");
                 ret->all[ret->count++] = z;
         }
 }
 
 void zrams_close(struct zrams *z) {
         for (uint32_t i = 0; i < z->count; i++)
-                held_file_close(z->all[i].fd);
+                proc_file_close(z->all[i].fd);
         z->count = 0;
 }
 
@@ -51,7 +51,7 @@ static bool used_memory(const struct zrams *zrams, uint32_t number, uint64_t *re
         for (uint32_t i = 0; i < zrams->count; i++) {
                 if (zrams->all[i].number != number)
                         continue;
-                if (held_file_read_once(zrams->all[i].fd, text, sizeof(text)) < 0 || sscanf(text, "%*u %*u %llu", &used) != 1)
+                if (proc_file_read_once(zrams->all[i].fd, text, sizeof(text)) < 0 || sscanf(text, "%*u %*u %llu", &used) != 1)
                         return false;
                 *ret = used;
                 return true;

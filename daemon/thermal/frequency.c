@@ -14,9 +14,9 @@ uint32_t frequency_read(const char *sys) {
                 char path[PLACE_MAX], text[NUMBER_TEXT_MAX];
                 uint64_t khz;
                 (void) snprintf(path, sizeof(path), "%s/devices/system/cpu/cpu%u/cpufreq/scaling_cur_freq", sys, number);
-                int fd = held_file_open(path, "");
-                bool is_read = held_file_read_once(fd, text, sizeof(text)) > 0 && fields_number(text, &khz) && khz < UINT32_MAX;
-                held_file_close(fd);
+                int fd = proc_file_open(path, "");
+                bool is_read = proc_file_read_once(fd, text, sizeof(text)) > 0 && fields_number(text, &khz) && khz < UINT32_MAX;
+                proc_file_close(fd);
                 sum_khz += is_read ? khz : 0;
                 count += is_read;
         }

@@ -32,7 +32,7 @@ static int open_at(const struct thermometer *t, const char *base, const char *na
 
 /* read() where there is no position: a FIFO in the place of a sensor. */
 static int read_text(int fd, char text[NUMBER_TEXT_MAX]) {
-        int r = held_file_read_once(fd, text, NUMBER_TEXT_MAX);
+        int r = proc_file_read_once(fd, text, NUMBER_TEXT_MAX);
         if (r != -ESPIPE)
                 return r;
         ssize_t count = read(fd, text, NUMBER_TEXT_MAX - 1);
@@ -52,7 +52,7 @@ static int read_millidegrees(int fd, int32_t *ret) {
 static int read_named(const struct thermometer *t, const char *base, const char *name, int32_t *ret) {
         int fd = open_at(t, base, name);
         int r = fd < 0 ? fd : read_millidegrees(fd, ret);
-        held_file_close(fd);
+        proc_file_close(fd);
         return r;
 }
 
@@ -81,7 +81,7 @@ static void read_trips(struct reading *r) {
                 (void) snprintf(base, sizeof(base), "/trip_point_%u", i);
                 int fd = open_at(&r->thermometer, base, "_type");
                 int length = fd < 0 ? fd : read_text(fd, type);
-                held_file_close(fd);
+                proc_file_close(fd);
                 if (length < 0 || strncmp(type, "critical", 8) != 0)
                         continue;
                 if (read_named(&r->thermometer, base, "_temp", &trip) == 0 && is_plausible(trip))
@@ -132,8 +132,8 @@ void reading_take(struct reading *r) {
 }
 
 void reading_close(struct reading *r) {
-        held_file_close(r->input);
-        held_file_close(r->status);
+        proc_file_close(r->input);
+        proc_file_close(r->status);
         r->input = r->status = -EBADF;
 }
 

@@ -60,9 +60,9 @@ void thermometers_add(struct thermometers *list, const struct thermometer *t) {
 
 bool thermometer_word(const char *directory, const char *name, char ret[CHIP_NAME_MAX]) {
         char text[NUMBER_TEXT_MAX];
-        int fd = held_file_open(directory, name);
-        int r = held_file_read_once(fd, text, sizeof(text));
-        held_file_close(fd);
+        int fd = proc_file_open(directory, name);
+        int r = proc_file_read_once(fd, text, sizeof(text));
+        proc_file_close(fd);
         size_t length = r > 0 ? strcspn(text, "\n") : 0;
         if (length == 0 || length >= CHIP_NAME_MAX)
                 return false;

@@ -15,16 +15,16 @@
 /* A list "4-7,12" begins with the lowest number. Where there is no such file, everybody is asked. */
 static bool is_first(const char *directory, const char *list, unsigned number) {
         char text[NUMBER_TEXT_MAX];
-        int fd = held_file_open(directory, list);
-        int r = held_file_read_once(fd, text, sizeof(text));
-        held_file_close(fd);
+        int fd = proc_file_open(directory, list);
+        int r = proc_file_read_once(fd, text, sizeof(text));
+        proc_file_close(fd);
         return r <= 0 || strtoul(text, NULL, 10) == number;
 }
 
 static void add(struct throttle *t, const char *directory, const char *name) {
         if (t->count == THROTTLE_FILES_MAX)
                 return;
-        int fd = held_file_open(directory, name);
+        int fd = proc_file_open(directory, name);
         if (fd >= 0)
                 t->files[t->count++] = fd;
 }
@@ -50,7 +50,7 @@ void throttle_open(const char *sys, struct throttle *ret) {
 
 void throttle_close(struct throttle *t) {
         for (uint32_t i = 0; i < t->count; i++)
-                held_file_close(t->files[i]);
+                proc_file_close(t->files[i]);
         t->count = 0;
 }
 
@@ -58,7 +58,7 @@ int throttle_read(const struct throttle *t, uint64_t *ret) {
         uint64_t sum = 0, count;
         char text[NUMBER_TEXT_MAX];
         for (uint32_t i = 0; i < t->count; i++) {
-                int r = held_file_read_once(t->files[i], text, sizeof(text));
+                int r = proc_file_read_once(t->files[i], text, sizeof(text));
                 if (r < 0)
                         return r;
                 if (!fields_number(text, &count))
