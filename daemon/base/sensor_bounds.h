@@ -10,7 +10,7 @@
 #define SCAN_EAGER_MS   1000  /* ... or this soon after a read said that something is gone or new */
 
 /* --- threads --- */
-#define ERRAND_STACK_BYTES (256u << 10) /* paths of PATH_MAX and a text at a time; touched only as far as needed */
+#define BG_THREAD_STACK_BYTES (256u << 10) /* paths of PATH_MAX and a text at a time; touched only as far as needed */
 
 /* --- memory --- */
 #define CGROUP_LEVELS_MAX 32u /* deeper trees exist only by mistake; both versions together */

@@ -25,21 +25,21 @@
 #define DIGITS 16u /* of a number in a chain */
 
 /* For whom a job of the cache is done: by then there may be another engine, or none. */
-struct errand {
+struct bg_thread {
         struct model *model;
         uint32_t generation;
         uint64_t id; /* of the request, or 0 */
 };
 
-static struct errand *errand_new(struct model *m, uint64_t id) {
-        struct errand *w = malloc(sizeof(*w));
+static struct bg_thread *bg_thread_new(struct model *m, uint64_t id) {
+        struct bg_thread *w = malloc(sizeof(*w));
         if (w)
-                *w = (struct errand){ m, m->generation, id };
+                *w = (struct bg_thread){ m, m->generation, id };
         return w;
 }
 
 /* The model, if the engine is still the one; W is freed. */
-static struct model *errand_done(struct errand *w) {
+static struct model *bg_thread_done(struct bg_thread *w) {
         struct model *m = w->model->generation == w->generation && w->model->engine.process ? w->model : NULL;
         free(w);
         return m;
@@ -79,18 +79,18 @@ static bool is_under_way(const struct keeping *k) {
 }
 
 static void on_kept(void *user, int64_t bytes) {
-        const struct model *kept_for = ((struct errand *) user)->model; /* whatever has become of its engine */
+        const struct model *kept_for = ((struct bg_thread *) user)->model; /* whatever has become of its engine */
         if (bytes >= 0)
                 log_info("prompt_kept", LOG_TEXT("model", kept_for->config->id), LOG_NUMBER("kib", bytes >> 10));
-        struct model *m = errand_done(user);
+        struct model *m = bg_thread_done(user);
         if (m)
                 m->engine.keeping.making = false;
         fleet_poke(kept_for->fleet);
 }
 
 static void on_made(void *user, struct cache_job *job, int fd, int error) {
-        struct fleet *f = ((struct errand *) user)->model->fleet;
-        struct model *m = errand_done(user);
+        struct fleet *f = ((struct bg_thread *) user)->model->fleet;
+        struct model *m = bg_thread_done(user);
         struct keeping *k = m ? &m->engine.keeping : NULL;
         (void) error; /* said by the cache */
         fleet_poke(f);
@@ -119,7 +119,7 @@ bool prompts_take_offered(struct model *m, uint64_t id, const cJSON *frame) {
         }
         uint32_t blocks;
         uint64_t *chain = chain_in(frame, 1, &blocks);
-        struct errand *w = chain ? errand_new(m, 0) : NULL;
+        struct bg_thread *w = chain ? bg_thread_new(m, 0) : NULL;
         if (!w) {
                 free(chain);
                 return false;
@@ -137,7 +137,7 @@ bool prompts_take_kept(struct model *m, uint64_t id, const cJSON *frame) {
         if (!k->job || id != k->keep_id || (error && !cJSON_IsString(error)))
                 return false;
         struct cache_job *job = k->job;
-        struct errand *w = error ? NULL : errand_new(m, 0);
+        struct bg_thread *w = error ? NULL : bg_thread_new(m, 0);
         k->job = NULL;
         fleet_poke(m->fleet);
         if (error)
@@ -197,9 +197,9 @@ void prompts_forget(struct model *m) {
 /* ---- recalling ---- */
 
 static void on_found(void *user, uint64_t number, int fd) {
-        struct errand *w = user;
+        struct bg_thread *w = user;
         uint64_t id = w->id;
-        struct model *m = errand_done(w);
+        struct model *m = bg_thread_done(w);
         struct ask *ask = m ? asks_running(m, id) : NULL;
         if (!ask)
                 return; /* the engine has been told that it was cancelled */
@@ -216,7 +216,7 @@ bool prompts_take_recall(struct model *m, struct ask *ask, const cJSON *frame) {
         if (!chain)
                 return false;
         ask->has_recalled = true;
-        struct errand *w = errand_new(m, ask->id);
+        struct bg_thread *w = bg_thread_new(m, ask->id);
         bool found = w && prompt_cache_find(c, m->files.key, chain, blocks, on_found, w);
         free(chain);
         if (!found) {

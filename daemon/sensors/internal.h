@@ -32,8 +32,8 @@ struct sensors {
         bool is_pressed;                /* one rang since the last look */
         uint64_t pressed_ms;            /* on_pressure was called */
 
-        struct scan files;   /* what is read from */
-        struct errand *scan; /* makes the next set; NULL: there was no thread for it */
+        struct scan files;      /* what is read from */
+        struct bg_thread *scan; /* makes the next set; NULL: there was no thread for it */
         uint64_t scanned_ms;
         bool is_scan_asked;  /* one is on its way, or done and not yet taken */
         bool is_scan_wanted; /* a read said that something is gone or new */

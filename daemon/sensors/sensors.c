@@ -25,7 +25,7 @@ static void drop_scan(void *data) {
         scan_close(data);
 }
 
-static const struct errand_kind scan_kind = { sizeof(struct scan), run_scan, drop_scan };
+static const struct bg_thread_kind scan_kind = { sizeof(struct scan), run_scan, drop_scan };
 
 /* A scan that never ran holds nothing: 0 would be standard input. */
 static void scan_nothing(struct scan *s, const struct scan *like) {
@@ -74,11 +74,11 @@ static void take_set(struct sensors *s, struct scan *made) {
 }
 
 static void take_scan(struct sensors *s, uint64_t now_ms) {
-        if (!s->is_scan_asked || errand_is_running(s->scan))
+        if (!s->is_scan_asked || bg_thread_is_running(s->scan))
                 return;
         s->is_scan_asked = false;
         s->scanned_ms = now_ms;
-        struct scan *made = errand_data(s->scan);
+        struct scan *made = bg_thread_data(s->scan);
         if (made->is_short)
                 scan_close(made);
         else
@@ -90,8 +90,8 @@ static void ask_scan(struct sensors *s, uint64_t now_ms) {
         if (!s->scan || s->is_scan_asked || age_ms < (s->is_scan_wanted ? SCAN_EAGER_MS : SCAN_MS))
                 return;
         s->is_scan_asked = true;
-        want_alarms(s, errand_data(s->scan));
-        errand_start(s->scan);
+        want_alarms(s, bg_thread_data(s->scan));
+        bg_thread_start(s->scan);
 }
 
 /* --- looking --- */
@@ -217,8 +217,8 @@ static void scan_first(struct sensors *s) {
         take_alarms(s, &s->files);
         heat_watch_merge(&s->heat, &s->files.thermometers);
         s->scanned_ms = uv_hrtime() / 1000000;
-        if (errand_new(&scan_kind, &s->scan) == 0)
-                scan_nothing(errand_data(s->scan), &s->files);
+        if (bg_thread_new(&scan_kind, &s->scan) == 0)
+                scan_nothing(bg_thread_data(s->scan), &s->files);
 }
 
 int sensors_new(uv_loop_t *loop, const struct sensors_config *config, struct sensors **ret) {
@@ -246,7 +246,7 @@ int sensors_new(uv_loop_t *loop, const struct sensors_config *config, struct sen
 void sensors_close(struct sensors *s, void (*on_closed)(void *user), void *user) {
         s->on_closed = on_closed;
         s->on_closed_user = user;
-        errand_leave(s->scan);
+        bg_thread_leave(s->scan);
         heat_watch_close(&s->heat);
         scan_close(&s->files);
         for (int i = 0; i < ALARM_COUNT; i++)

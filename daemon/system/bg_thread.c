@@ -18,21 +18,21 @@ enum whose {
         WHOSE_JOINED, /* the loop let go while it rested, and waits for the thread to end */
 };
 
-struct errand {
-        const struct errand_kind *kind;
+struct bg_thread {
+        const struct bg_thread_kind *kind;
         pthread_t thread;
         sem_t wake;
         _Atomic int whose;
         _Alignas(max_align_t) unsigned char data[];
 };
 
-static void errand_free(struct errand *e) {
+static void bg_thread_free(struct bg_thread *e) {
         (void) sem_destroy(&e->wake);
         free(e);
 }
 
-static void *errand_main(void *argument) {
-        struct errand *e = argument;
+static void *bg_thread_main(void *argument) {
+        struct bg_thread *e = argument;
         for (;;) {
                 while (sem_wait(&e->wake) < 0)
                         ;
@@ -46,29 +46,29 @@ static void *errand_main(void *argument) {
                 if (atomic_compare_exchange_strong(&e->whose, &was, WHOSE_LOOP))
                         continue;
                 e->kind->drop(e->data);
-                errand_free(e);
+                bg_thread_free(e);
                 return NULL;
         }
 }
 
 /* Signals stay the loop's: the thread begins with all of them blocked. */
-static int start_thread(struct errand *e) {
+static int start_thread(struct bg_thread *e) {
         pthread_attr_t attributes;
         sigset_t all, before;
         int r = pthread_attr_init(&attributes);
         if (r != 0)
                 return -r;
-        (void) pthread_attr_setstacksize(&attributes, ERRAND_STACK_BYTES);
+        (void) pthread_attr_setstacksize(&attributes, BG_THREAD_STACK_BYTES);
         (void) sigfillset(&all);
         (void) pthread_sigmask(SIG_SETMASK, &all, &before);
-        r = pthread_create(&e->thread, &attributes, errand_main, e);
+        r = pthread_create(&e->thread, &attributes, bg_thread_main, e);
         (void) pthread_sigmask(SIG_SETMASK, &before, NULL);
         (void) pthread_attr_destroy(&attributes);
         return -r;
 }
 
-int errand_new(const struct errand_kind *kind, struct errand **ret) {
-        struct errand *e = calloc(1, sizeof(*e) + kind->data_bytes);
+int bg_thread_new(const struct bg_thread_kind *kind, struct bg_thread **ret) {
+        struct bg_thread *e = calloc(1, sizeof(*e) + kind->data_bytes);
         if (!e)
                 return -ENOMEM;
         e->kind = kind;
@@ -76,28 +76,28 @@ int errand_new(const struct errand_kind *kind, struct errand **ret) {
         (void) sem_init(&e->wake, 0, 0);
         int r = start_thread(e);
         if (r < 0) {
-                errand_free(e);
+                bg_thread_free(e);
                 return r;
         }
         *ret = e;
         return 0;
 }
 
-void *errand_data(struct errand *e) {
+void *bg_thread_data(struct bg_thread *e) {
         return e->data;
 }
 
-void errand_start(struct errand *e) {
+void bg_thread_start(struct bg_thread *e) {
         assert(atomic_load(&e->whose) == WHOSE_LOOP);
         atomic_store(&e->whose, WHOSE_THREAD);
         (void) sem_post(&e->wake);
 }
 
-bool errand_is_running(const struct errand *e) {
+bool bg_thread_is_running(const struct bg_thread *e) {
         return atomic_load(&e->whose) == WHOSE_THREAD;
 }
 
-void errand_leave(struct errand *e) {
+void bg_thread_leave(struct bg_thread *e) {
         if (!e)
                 return;
         /* Before the word is written: a thread that comes back may free E at once. */
@@ -111,5 +111,5 @@ void errand_leave(struct errand *e) {
         atomic_store(&e->whose, WHOSE_JOINED);
         (void) sem_post(&e->wake);
         (void) pthread_join(thread, NULL);
-        errand_free(e);
+        bg_thread_free(e);
 }

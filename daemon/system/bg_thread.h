@@ -11,22 +11,22 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-struct errand;
+struct bg_thread;
 
-struct errand_kind {
+struct bg_thread_kind {
         size_t data_bytes;        /* zeroed at first */
         void (*run)(void *data);  /* on the thread */
         void (*drop)(void *data); /* closes what the data holds; on either thread */
 };
 
 /* 0, or -errno: no memory, no thread. KIND outlives it. */
-int errand_new(const struct errand_kind *kind, struct errand **ret);
+int bg_thread_new(const struct bg_thread_kind *kind, struct bg_thread **ret);
 /* The loop's to touch unless it runs. */
-void *errand_data(struct errand *e);
+void *bg_thread_data(struct bg_thread *e);
 /* Allocates nothing. It must not be running. */
-void errand_start(struct errand *e);
-bool errand_is_running(const struct errand *e);
+void bg_thread_start(struct bg_thread *e);
+bool bg_thread_is_running(const struct bg_thread *e);
 /* Drops the data and ends the thread, now or when it comes back. NULL is fine. */
-void errand_leave(struct errand *e);
+void bg_thread_leave(struct bg_thread *e);
 
 #endif

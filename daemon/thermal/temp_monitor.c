@@ -149,10 +149,10 @@ static void take_back(struct heat_watch *w, struct reading *r, bool is_late) {
         t->is_moved = false;
 }
 
-static struct errand *idle_round(struct heat_watch *w) {
+static struct bg_thread *idle_round(struct heat_watch *w) {
         for (uint32_t i = 0; i < w->threads; i++) {
-                const struct heat_round *r = errand_data(w->rounds[i]);
-                if (!errand_is_running(w->rounds[i]) && r->count == 0)
+                const struct heat_round *r = bg_thread_data(w->rounds[i]);
+                if (!bg_thread_is_running(w->rounds[i]) && r->count == 0)
                         return w->rounds[i];
         }
         return NULL;
@@ -160,8 +160,8 @@ static struct errand *idle_round(struct heat_watch *w) {
 
 /* What stands behind the hanging one goes to another thread; without one it is missed this time. */
 static void hand_on(struct heat_watch *w, struct heat_round *from, uint32_t first) {
-        struct errand *other = idle_round(w);
-        struct heat_round *to = other ? errand_data(other) : NULL;
+        struct bg_thread *other = idle_round(w);
+        struct heat_round *to = other ? bg_thread_data(other) : NULL;
         for (uint32_t i = first; i < from->end; i++) {
                 if (to) {
                         to->readings[to->count++] = from->readings[i];
@@ -176,12 +176,12 @@ static void hand_on(struct heat_watch *w, struct heat_round *from, uint32_t firs
         if (!to || to->count == 0)
                 return;
         heat_round_begin(to);
-        errand_start(other);
+        bg_thread_start(other);
 }
 
-static void collect_round(struct heat_watch *w, struct errand *e) {
-        struct heat_round *r = errand_data(e);
-        bool is_running = errand_is_running(e);
+static void collect_round(struct heat_watch *w, struct bg_thread *e) {
+        struct heat_round *r = bg_thread_data(e);
+        bool is_running = bg_thread_is_running(e);
         uint32_t done = heat_round_done(r), hanging;
         for (; r->taken < done && r->taken < r->end; r->taken++)
                 take_back(w, &r->readings[r->taken], false);
@@ -216,8 +216,9 @@ void heat_watch_collect(struct heat_watch *w) {
 static void make_threads(struct heat_watch *w) {
         uint32_t wanted = 2;
         for (uint32_t i = 0; i < w->threads; i++)
-                wanted += errand_is_running(w->rounds[i]) && heat_round_is_abandoned(errand_data(w->rounds[i]));
-        while (w->threads < wanted && w->threads < HEAT_THREADS_MAX && errand_new(&heat_round_kind, &w->rounds[w->threads]) == 0)
+                wanted += bg_thread_is_running(w->rounds[i]) && heat_round_is_abandoned(bg_thread_data(w->rounds[i]));
+        while (w->threads < wanted && w->threads < HEAT_THREADS_MAX &&
+               bg_thread_new(&heat_round_kind, &w->rounds[w->threads]) == 0)
                 w->threads++;
 }
 
@@ -255,13 +256,13 @@ void heat_watch_ask(struct heat_watch *w) {
         if (w->count == 0)
                 return;
         make_threads(w);
-        struct errand *e = idle_round(w);
-        struct heat_round *round = e ? errand_data(e) : NULL;
+        struct bg_thread *e = idle_round(w);
+        struct heat_round *round = e ? bg_thread_data(e) : NULL;
         fill_round(w, round);
         if (!round || round->count == 0)
                 return;
         heat_round_begin(round);
-        errand_start(e);
+        bg_thread_start(e);
 }
 
 /* --- telling --- */
@@ -283,7 +284,7 @@ void heat_watch_tell(struct heat_watch *w, struct seen *ret) {
 
 void heat_watch_close(struct heat_watch *w) {
         for (uint32_t i = 0; i < w->threads; i++)
-                errand_leave(w->rounds[i]);
+                bg_thread_leave(w->rounds[i]);
         for (uint32_t i = 0; i < w->count; i++)
                 close_watched(&w->all[i]);
         w->threads = w->count = 0;

@@ -37,7 +37,7 @@ struct heat_watch {
         struct watched all[SEEN_SENSORS_MAX];
         bool is_scan_wanted; /* a device came or went */
         uint32_t threads;
-        struct errand *rounds[HEAT_THREADS_MAX];
+        struct bg_thread *rounds[HEAT_THREADS_MAX];
 };
 
 /* What a scan has found: new ones are added, those known stay what they are under their new paths. */

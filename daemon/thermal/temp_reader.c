@@ -164,7 +164,7 @@ static void drop_round(void *data) {
         r->count = r->end = r->taken = 0;
 }
 
-const struct errand_kind heat_round_kind = { sizeof(struct heat_round), run_round, drop_round };
+const struct bg_thread_kind heat_round_kind = { sizeof(struct heat_round), run_round, drop_round };
 
 void heat_round_begin(struct heat_round *r) {
         r->end = r->count;

@@ -32,7 +32,7 @@ struct heat_round {
         struct reading readings[SEEN_SENSORS_MAX];
 };
 
-extern const struct errand_kind heat_round_kind;
+extern const struct bg_thread_kind heat_round_kind;
 
 uint64_t heat_clock_us(void);
 

@@ -31,12 +31,12 @@ static void drop(void *data) {
         atomic_fetch_add(&drops, 1);
 }
 
-static const struct errand_kind kind = { sizeof(struct work), run, drop };
+static const struct bg_thread_kind kind = { sizeof(struct work), run, drop };
 
-static struct errand *make(void) {
-        struct errand *e;
+static struct bg_thread *make(void) {
+        struct bg_thread *e;
         runs = drops = 0;
-        assert_int_equal(errand_new(&kind, &e), 0);
+        assert_int_equal(bg_thread_new(&kind, &e), 0);
         return e;
 }
 
@@ -46,44 +46,44 @@ static void wait_until(atomic_uint *count, unsigned wanted) {
         assert_int_equal(atomic_load(count), wanted);
 }
 
-static void wait_until_done(const struct errand *e) {
-        for (int i = 0; i < 2000 && errand_is_running(e); i++)
+static void wait_until_done(const struct bg_thread *e) {
+        for (int i = 0; i < 2000 && bg_thread_is_running(e); i++)
                 (void) usleep(5000);
-        assert_false(errand_is_running(e));
+        assert_false(bg_thread_is_running(e));
 }
 
 static void again_and_again(void **state) {
         (void) state;
-        struct errand *e = make();
-        struct work *w = errand_data(e);
+        struct bg_thread *e = make();
+        struct work *w = bg_thread_data(e);
         assert_int_equal(w->out, 0);
         for (int i = 1; i <= 100; i++) {
                 w->in = i;
-                errand_start(e);
+                bg_thread_start(e);
                 wait_until_done(e);
                 assert_int_equal(w->out, 2 * i);
         }
-        errand_leave(e);
+        bg_thread_leave(e);
         assert_int_equal(runs, 100);
         assert_int_equal(drops, 1);
 }
 
 static void left_without_a_run(void **state) {
         (void) state;
-        errand_leave(make());
+        bg_thread_leave(make());
         assert_int_equal(runs, 0);
         assert_int_equal(drops, 1);
-        errand_leave(NULL);
+        bg_thread_leave(NULL);
 }
 
 static void left_while_it_hangs(void **state) {
         (void) state;
-        struct errand *e = make();
+        struct bg_thread *e = make();
         (void) pthread_mutex_lock(&gate);
-        errand_start(e);
+        bg_thread_start(e);
         (void) usleep(20000);
-        assert_true(errand_is_running(e));
-        errand_leave(e);
+        assert_true(bg_thread_is_running(e));
+        bg_thread_leave(e);
         assert_int_equal(drops, 0);
         (void) pthread_mutex_unlock(&gate);
         wait_until(&drops, 1);
@@ -94,9 +94,9 @@ static void left_while_it_hangs(void **state) {
 static void left_at_once(void **state) {
         (void) state;
         for (int i = 0; i < 500; i++) {
-                struct errand *e = make();
-                errand_start(e);
-                errand_leave(e);
+                struct bg_thread *e = make();
+                bg_thread_start(e);
+                bg_thread_leave(e);
                 wait_until(&drops, 1);
         }
 }
