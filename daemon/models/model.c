@@ -144,7 +144,7 @@ static bool on_frame(void *user, enum engine_says says, uint64_t id, const cJSON
         return engine_take_frame(m, says, id, frame);
 }
 
-static void on_broken(void *user, const char *sentence) {
+static void on_protocol_error(void *user, const char *sentence) {
         struct model *m = user;
         log_error("engine_broken", LOG_TEXT("model", m->config->id), LOG_NUMBER("pid", engine_process_pid(m->engine.process)),
                   LOG_TEXT("message", sentence));
@@ -189,7 +189,7 @@ static bool open_admitted(struct model *m, struct open_files *ret) {
 
 static int start_process(struct model *m, const struct open_files *files) {
         static const struct engine_events events = {
-                .on_frame = on_frame, .on_broken = on_broken, .on_hang_up = on_hang_up, .on_exit = on_engine_exit
+                .on_frame = on_frame, .on_protocol_error = on_protocol_error, .on_hang_up = on_hang_up, .on_exit = on_engine_exit
         };
         struct fleet *f = m->fleet;
         struct engine_settings settings = {

@@ -55,7 +55,7 @@ static void broken(struct engine_process *e, const char *sentence) {
         if (e->over)
                 return;
         e->over = true;
-        e->events.on_broken(e->user, sentence);
+        e->events.on_protocol_error(e->user, sentence);
 }
 
 /* 1 and *ret_id; 0 when the id is missing, not a whole number, or was never issued. */

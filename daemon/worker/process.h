@@ -2,7 +2,7 @@
  * process.h - one engine: a worker process and the frames we exchange with it.
  *
  * The engine is treated as hostile: a frame that is unknown, untimely, mis-sized or names a request that was never
- * made ends the conversation (on_broken, once), after which no frame is delivered and the owner should kill it.
+ * made ends the conversation (on_protocol_error, once), after which no frame is delivered and the owner should kill it.
  * What it must say, and when, is docs/wire-protocol.md. Loop thread only.
  */
 #ifndef HEADROOM_DAEMON_WORKER_PROCESS_H
@@ -57,7 +57,7 @@ struct engine_events {
          * False: its fields are not what its type says, which breaks the conversation.
          */
         bool (*on_frame)(void *user, enum engine_says says, uint64_t id, const cJSON *frame);
-        void (*on_broken)(void *user, const char *sentence);
+        void (*on_protocol_error)(void *user, const char *sentence);
         void (*on_hang_up)(void *user); /* it closed its end: it has ended or is about to */
         /* Last: the process is gone, and so is the object after this call. */
         void (*on_exit)(void *user, struct child_exit exit);

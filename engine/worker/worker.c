@@ -46,7 +46,7 @@ static void end(struct worker *w, int code) {
         w->over = true;
 }
 
-static void lost_its_mind(struct worker *w, const char *what) {
+static void protocol_error(struct worker *w, const char *what) {
         fprintf(stderr, "headroom-engine worker: %s\n", what);
         end(w, EXIT_FAILED);
 }
@@ -59,7 +59,7 @@ static void say(struct worker *w, cJSON *frame) {
         size_t count;
         if (!frame || wire_encode(frame, WIRE_TO_DAEMON_BYTES_MAX, &bytes, &count) < 0 ||
             send_queue_add(&w->send_queue, bytes, count) < 0)
-                lost_its_mind(w, "out of memory for a frame");
+                protocol_error(w, "out of memory for a frame");
         cJSON_Delete(frame);
         free(bytes);
 }
@@ -120,7 +120,7 @@ static void take_generate(struct worker *w, uint64_t id, const cJSON *frame) {
         const char *kind = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(frame, "kind"));
         bool chat = kind && !strcmp(kind, "chat");
         if (!chat && !(kind && !strcmp(kind, "completion"))) {
-                lost_its_mind(w, "a generate frame without a kind");
+                protocol_error(w, "a generate frame without a kind");
                 return;
         }
         struct request r = { 0 };
@@ -187,7 +187,7 @@ static bool take_file(struct worker *w, uint64_t id, const cJSON *frame, int *re
                 return true;
         char what[96];
         (void) snprintf(what, sizeof(what), "a %s frame whose file has not come", wire_type(frame));
-        lost_its_mind(w, what);
+        protocol_error(w, what);
         return false;
 }
 
@@ -271,7 +271,7 @@ static void take_frame(struct worker *w, const cJSON *frame) {
         (void) printable_copy(type, sizeof(type), wire_type(frame), strlen(wire_type(frame)));
         if (!known) {
                 (void) snprintf(what, sizeof(what), "a frame of unknown type '%s'", type);
-                lost_its_mind(w, what);
+                protocol_error(w, what);
                 return;
         }
         const cJSON *id = cJSON_GetObjectItemCaseSensitive(frame, "id");
@@ -281,7 +281,7 @@ static void take_frame(struct worker *w, const cJSON *frame) {
             (!valid || (known->id == ID_NEW && scheduler_knows(w->engine.scheduler, (uint64_t) number)))) {
                 (void) snprintf(what, sizeof(what), "a frame of type '%s' with %s", type,
                                 valid ? "an id that is in use" : "no valid id");
-                lost_its_mind(w, what);
+                protocol_error(w, what);
                 return;
         }
         known->take(w, valid ? (uint64_t) number : 0, frame);
@@ -296,7 +296,7 @@ static void take_frames(struct worker *w) {
                 if (r == 0)
                         return;
                 if (r < 0) {
-                        lost_its_mind(w, r == -EMSGSIZE ? "a frame of an impossible length" : "a frame that is no message");
+                        protocol_error(w, r == -EMSGSIZE ? "a frame of an impossible length" : "a frame that is no message");
                         return;
                 }
                 take_frame(w, frame);
@@ -322,7 +322,7 @@ static size_t receive(struct worker *w, size_t max) {
                         break;
                 }
                 if (wire_reader_push(&w->reader, bytes, (size_t) n) < 0) {
-                        lost_its_mind(w, "out of memory for a frame");
+                        protocol_error(w, "out of memory for a frame");
                         break;
                 }
                 total += (size_t) n;
@@ -355,7 +355,7 @@ static int wait_on_socket(struct worker *w, short events, uint64_t wait_us) {
         struct timespec time = { (time_t) (wait_us / 1000000), (long) (wait_us % 1000000 * 1000) };
         int n = ppoll(&p, 1, wait_us == UINT64_MAX ? NULL : &time, NULL);
         if (n < 0 && errno != EINTR)
-                lost_its_mind(w, strerror(errno));
+                protocol_error(w, strerror(errno));
         return n > 0 ? p.revents : 0;
 }
 

@@ -40,7 +40,7 @@ static bool on_frame(void *user, enum engine_says says, uint64_t id, const cJSON
         return true;
 }
 
-static void on_broken(void *user, const char *sentence) {
+static void on_protocol_error(void *user, const char *sentence) {
         (void) user;
         (void) snprintf(w.broken, sizeof(w.broken), "%s", sentence);
 }
@@ -84,7 +84,7 @@ static void start(const char *orders) {
                                             .kv_tokens = 1024,
                                             .parallel = 4,
                                             .kv_floor = KV_Q4_0 };
-        static const struct engine_events events = { on_frame, on_broken, on_hang_up, on_exit_ };
+        static const struct engine_events events = { on_frame, on_protocol_error, on_hang_up, on_exit_ };
         assert_int_equal(engine_process_start(&w.loop, &settings, &events, NULL, &w.engine), 0);
         (void) close(model);
         await_says(ENGINE_SAYS_READY, 1);
