@@ -48,9 +48,9 @@ static void say_loaded(cJSON *out, const struct model *m) {
 
 static void say_waiting(cJSON *out, const struct model *m) {
         const struct admission *a = &m->last_answer;
-        if (holds_load(m))
+        if (gate_load(m))
                 say(out, "%s is not loaded yet: %s.", m->config->id,
-                    reason_info(m->fleet->holds.loads ? REASON_MEMORY_HELD : m->fleet->holds.batch_because)->sentence);
+                    reason_info(m->fleet->gate.loads ? REASON_MEMORY_HELD : m->fleet->gate.batch_because)->sentence);
         else
                 say(out, "%s waits for room: it needs %s, and %s of the %s that %s allows are in use.", m->config->id,
                     governor_bytes((int64_t) u64_min(a->needed_bytes, INT64_MAX)).text,

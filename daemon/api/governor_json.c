@@ -20,7 +20,7 @@ static void add_known(cJSON *json, const char *key, bool known, double value) {
                 cJSON_AddNullToObject(json, key);
 }
 
-static cJSON *holds_json(const struct plan *p) {
+static cJSON *gate_json(const struct plan *p) {
         cJSON *holds = cJSON_CreateArray();
         if (p->hold_loads)
                 cJSON_AddItemToArray(holds, cJSON_CreateString("loads"));
@@ -73,7 +73,7 @@ cJSON *governor_status_json(struct governor *g) {
         cJSON_AddNumberToObject(json, "refaults_per_s", (double) p->refaults_per_s);
         cJSON_AddNumberToObject(json, "swapins_per_s", (double) p->swapins_per_s);
         cJSON_AddBoolToObject(json, "memory_blind", g->seen.memory_blind);
-        cJSON_AddItemToObject(json, "holds", holds_json(p));
+        cJSON_AddItemToObject(json, "holds", gate_json(p));
         cJSON_AddItemToObject(json, "heat", heat_json(p));
         cJSON_AddNumberToObject(json, "looks", (double) g->ticks);
         cJSON_AddNumberToObject(json, "look_again_in_ms", p->look_again_ms > now_ms ? (double) (p->look_again_ms - now_ms) : 0);

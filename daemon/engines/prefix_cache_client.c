@@ -161,7 +161,7 @@ void prompts_tick(struct model *m) {
         struct instance *e = &m->engine;
         struct fleet *f = m->fleet;
         if (!f->prompt_cache || !e->worked || e->keeping.exhausted || is_under_way(&e->keeping) || m->running.count > 0 ||
-            m->waiting.count > 0 || f->holds.loads)
+            m->waiting.count > 0 || f->gate.loads)
                 return;
         uint64_t due = sat_add(e->last_end_ms, f->config->cache_idle_ms);
         if (due > f->now_ms)

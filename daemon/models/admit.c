@@ -123,9 +123,9 @@ static void log_held(struct model *m) {
         if (m->answer_logged)
                 return;
         m->answer_logged = true;
-        enum reason why = m->fleet->holds.loads ? REASON_MEMORY_HELD : m->fleet->holds.batch_because;
+        enum reason why = m->fleet->gate.loads ? REASON_MEMORY_HELD : m->fleet->gate.batch_because;
         log_info("load_held", LOG_TEXT("model", m->config->id), LOG_TEXT("reason", reason_info(why)->word),
-                 LOG_NUMBER("headroom_mib", m->fleet->holds.headroom_bytes / (1 << 20)), LOG_NUMBER("waiting", m->waiting.count));
+                 LOG_NUMBER("headroom_mib", m->fleet->gate.headroom_bytes / (1 << 20)), LOG_NUMBER("waiting", m->waiting.count));
 }
 
 /* Others hold the memory. It may come back at once (they ended, the counters lag), so it is hoped for a moment. */
@@ -243,7 +243,7 @@ void fleet_admit(struct fleet *f) {
         see_to_overrun(f);
         for (struct model *m; (m = next_waiting(f, seen));) {
                 seen[m->index] = true;
-                if (holds_load(m)) {
+                if (gate_load(m)) {
                         log_held(m);
                         continue;
                 }

@@ -201,7 +201,7 @@ void fleet_rehearse(struct fleet *f) {
 /* --- the whole plan --- */
 
 static void hold(struct fleet *f, const struct plan *plan) {
-        struct holds now = {
+        struct gate now = {
                 .loads = plan->hold_loads,
                 .growth = plan->hold_growth,
                 .batch = plan->hold_batch,
@@ -210,10 +210,10 @@ static void hold(struct fleet *f, const struct plan *plan) {
                 .exhaustion_ms = plan->exhaustion_ms,
                 .millidegrees = plan->margin_millidegrees == INT32_MAX ? INT32_MAX : plan->millidegrees,
         };
-        const struct holds *before = &f->holds;
+        const struct gate *before = &f->gate;
         if (now.loads != before->loads || now.growth != before->growth || now.batch != before->batch)
                 fleet_poke(f);
-        f->holds = now;
+        f->gate = now;
 }
 
 void fleet_obey(struct fleet *f, const struct plan *plan, fleet_acted *on_act, void *user) {
@@ -240,7 +240,7 @@ void fleet_obey(struct fleet *f, const struct plan *plan, fleet_acted *on_act, v
 
 void fleet_govern_end(struct fleet *f) {
         f->on_act = NULL;
-        f->holds = (struct holds){ 0 };
+        f->gate = (struct gate){ 0 };
         heat_set(f, 1000, 1000);
         fleet_poke(f);
 }

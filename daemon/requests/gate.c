@@ -13,7 +13,7 @@
 #include "policy/base/sat.h"
 
 static bool is_held_back(const struct model *m, const struct ask *ask) {
-        return ask->batch && m->fleet->holds.batch;
+        return ask->batch && m->fleet->gate.batch;
 }
 
 static struct ask *first_free(const struct model *m) {
@@ -41,21 +41,21 @@ static const struct ask *longest_waiting(const struct fleet *f) {
         return found;
 }
 
-struct ask *holds_next(const struct model *m) {
+struct ask *gate_next(const struct model *m) {
         const struct fleet *f = m->fleet;
         struct ask *ask = first_free(m);
-        if (ask && f->holds.growth && (anything_runs(f) || longest_waiting(f) != ask))
+        if (ask && f->gate.growth && (anything_runs(f) || longest_waiting(f) != ask))
                 return NULL;
         return ask;
 }
 
-bool holds_load(const struct model *m) {
-        const struct holds *h = &m->fleet->holds;
+bool gate_load(const struct model *m) {
+        const struct gate *h = &m->fleet->gate;
         return h->loads || (h->batch && m->loads.count == 0 && !m->preload && m->waiting.count > 0 && !first_free(m));
 }
 
-enum reason holds_ask(const struct model *m, const struct ask *ask) {
-        const struct holds *h = &m->fleet->holds;
+enum reason gate_ask(const struct model *m, const struct ask *ask) {
+        const struct gate *h = &m->fleet->gate;
         if (ask && is_held_back(m, ask))
                 return h->batch_because;
         if (m->life == LIFE_WAITING && h->loads)
@@ -63,8 +63,8 @@ enum reason holds_ask(const struct model *m, const struct ask *ask) {
         return m->life == LIFE_READY && ask && h->growth ? REASON_MEMORY_HELD : REASON_NONE;
 }
 
-void holds_failure(const struct model *m, enum reason reason, struct failure *ret) {
-        const struct holds *h = &m->fleet->holds;
+void gate_failure(const struct model *m, enum reason reason, struct failure *ret) {
+        const struct gate *h = &m->fleet->gate;
         char numbers[128] = "";
         if (reason == REASON_TOO_HOT && h->millidegrees != INT32_MAX)
                 (void) snprintf(numbers, sizeof(numbers), " (%d.%d degrees)", h->millidegrees / 1000,

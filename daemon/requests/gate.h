@@ -11,12 +11,12 @@ struct model;
 struct ask;
 
 /* May its load begin? One that only requests of the batch class want waits with them. */
-bool holds_load(const struct model *m);
+bool gate_load(const struct model *m);
 /* The reason that ASK (NULL: the operator) is held for, or REASON_NONE. */
-enum reason holds_ask(const struct model *m, const struct ask *ask);
+enum reason gate_ask(const struct model *m, const struct ask *ask);
 /* The next request that may be sent to the engine, or NULL. */
-struct ask *holds_next(const struct model *m);
+struct ask *gate_next(const struct model *m);
 /* REASON's sentence with the numbers that it was held by. */
-void holds_failure(const struct model *m, enum reason reason, struct failure *ret);
+void gate_failure(const struct model *m, enum reason reason, struct failure *ret);
 
 #endif

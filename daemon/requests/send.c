@@ -73,7 +73,7 @@ static void fail_unsendable(const struct model *m, struct ask *ask, int error) {
 
 void asks_send(struct model *m) {
         while (m->life == LIFE_READY && model_running(m) < m->engine.parallel && engine_process_listens(m->engine.process)) {
-                struct ask *ask = holds_next(m);
+                struct ask *ask = gate_next(m);
                 if (!ask)
                         return;
                 int r = send_ask(m, ask);

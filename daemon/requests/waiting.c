@@ -41,7 +41,7 @@ void asks_wait(struct model *m, struct ask *ask) {
 }
 
 static const char *why_waiting(const struct model *m, const struct ask *ask) {
-        enum reason held = holds_ask(m, ask);
+        enum reason held = gate_ask(m, ask);
         if (held != REASON_NONE)
                 return reason_info(held)->sentence;
         switch (m->life) {
@@ -78,9 +78,9 @@ void asks_tell_why(struct model *m) {
 static void describe_late(const struct model *m, const struct ask *ask, struct failure *ret) {
         const struct admission *a = &m->last_answer;
         unsigned waited_s = (unsigned) (m->fleet->config->wait_timeout_ms / 1000);
-        enum reason held = holds_ask(m, ask);
+        enum reason held = gate_ask(m, ask);
         if (held != REASON_NONE)
-                holds_failure(m, held, ret);
+                gate_failure(m, held, ret);
         else if (m->life == LIFE_WAITING)
                 failure_set(ret, REASON_WAIT_TOO_LONG,
                             "waited %u s for memory for model '%s': it needs %llu MiB, others hold %llu MiB of the %llu MiB "

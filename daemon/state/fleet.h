@@ -25,7 +25,7 @@ struct footprints;
 struct prompt_cache;
 
 /* What may not begin at the moment, as the governor says, and the numbers behind it. */
-struct holds {
+struct gate {
         bool loads, growth, batch;
         enum reason batch_because; /* REASON_MEMORY_HELD or REASON_TOO_HOT */
         int64_t headroom_bytes;
@@ -53,7 +53,7 @@ struct fleet {
         uint64_t due_ms; /* the earliest of what this tick found to be due later */
         uint64_t tick_count, last_tick_ms;
 
-        struct holds holds;
+        struct gate gate;
         uint32_t duty_permille, threads_permille; /* of heat: what every engine may */
         uint32_t heartbeat_ms;                    /* how often engines report: more often while memory is short */
         uv_timer_t beat;                          /* of engines that are stopped and let go */

@@ -104,7 +104,7 @@ static void memory_that_runs_out_is_met_in_time(void **state) {
         ask_cancel(held.ask);
         ask_cancel(c.ask);
         close_governor();
-        assert_false(w.fleet->holds.loads);
+        assert_false(w.fleet->gate.loads);
 }
 
 static void not_seeing_is_no_reason_to_act(void **state) {
@@ -137,7 +137,7 @@ static void switched_off_it_only_looks(void **state) {
         eventually(c.starts && view_of(0)->kv_bytes[KV_F16] > 0);
         falling_until(3000, 100, governor->plan.rung >= RUNG_HOLD && governor->plan.headroom_bytes < 0);
         assert_int_equal(view_of(0)->level, KV_F16);
-        assert_false(w.fleet->holds.loads);
+        assert_false(w.fleet->gate.loads);
         assert_null(event_of(ACT_DOWNSHIFT));
         assert_non_null(strstr(sentences_of(0), "switched off"));
         ask_cancel(c.ask);

@@ -44,7 +44,7 @@ static void an_emergency_takes_no_memory(void **state) {
         assert_false(c[0].failed);
         assert_string_equal(status_of(2).last_error, ""); /* it was idle: unloaded, not in trouble */
         assert_string_equal(status_of(2).last_exit, "killed by SIGKILL");
-        assert_true(w.fleet->holds.loads);
+        assert_true(w.fleet->gate.loads);
         ask_cancel(c[0].ask);
 }
 

@@ -8,13 +8,13 @@ static void submit(struct client *c, const char *model, enum ask_class class) {
 }
 
 static void hold(bool loads, bool growth, bool batch) {
-        w.fleet->holds = (struct holds){ .loads = loads,
-                                         .growth = growth,
-                                         .batch = batch,
-                                         .batch_because = REASON_TOO_HOT,
-                                         .headroom_bytes = -(int64_t) MIB(12),
-                                         .exhaustion_ms = 8000,
-                                         .millidegrees = 91500 };
+        w.fleet->gate = (struct gate){ .loads = loads,
+                                       .growth = growth,
+                                       .batch = batch,
+                                       .batch_because = REASON_TOO_HOT,
+                                       .headroom_bytes = -(int64_t) MIB(12),
+                                       .exhaustion_ms = 8000,
+                                       .millidegrees = 91500 };
         fleet_poke(w.fleet);
 }
 
