@@ -258,7 +258,7 @@ static void answer_state(const struct verb *v) {
         if (!fleet_model_find(v->api->fleet, v->model, &index)) {
                 fleet_model_status(v->api->fleet, index, &m);
                 cJSON_AddStringToObject(json, "model", m.id);
-                cJSON_AddStringToObject(json, "state", life_name(m.life));
+                cJSON_AddStringToObject(json, "state", model_state_name(m.state));
         }
         api_answer_json(v->exchange, json);
 }

@@ -14,7 +14,7 @@
 #include "daemon/requests/gate.h"
 #include "daemon/state/account.h"
 #include "daemon/state/fleet.h"
-#include "daemon/state/life.h"
+#include "daemon/state/model_state.h"
 #include "engine/base/strbuf.h"
 #include "policy/admission/admission.h"
 #include "policy/base/sat.h"
@@ -37,7 +37,7 @@ static const char *plural(uint32_t count) {
 
 static void say_loaded(cJSON *out, const struct model *m) {
         uint32_t running = model_running(m), suspended = m->running.count - running;
-        say(out, "%s is %s: %u request%s being answered, %u waiting%s.", m->config->id, life_name(m->life), running,
+        say(out, "%s is %s: %u request%s being answered, %u waiting%s.", m->config->id, model_state_name(m->state), running,
             plural(running), m->waiting.count, m->config->pinned ? "; it is pinned, so nothing turns it out" : "");
         if (suspended > 0)
                 say(out, "%u of its requests wait on disk.", suspended);
@@ -59,14 +59,14 @@ static void say_waiting(cJSON *out, const struct model *m) {
 }
 
 static void say_state(cJSON *out, const struct model *m) {
-        switch (m->life) {
-        case LIFE_ABSENT:
+        switch (m->state) {
+        case MODEL_ABSENT:
                 say(out, "%s is not loaded%s%s.", m->config->id, m->last_error[0] ? "; the last trouble with it: " : "",
                     m->last_error);
                 break;
-        case LIFE_INSPECTING: say(out, "The size of %s is being read from its file.", m->config->id); break;
-        case LIFE_WAITING: say_waiting(out, m); break;
-        case LIFE_LOADING:
+        case MODEL_INSPECTING: say(out, "The size of %s is being read from its file.", m->config->id); break;
+        case MODEL_WAITING: say_waiting(out, m); break;
+        case MODEL_LOADING:
                 say(out, "%s is being loaded, in %s for %u tokens.", m->config->id, kv_type_name(m->form.kv_type),
                     m->form.kv_tokens);
                 break;
@@ -75,7 +75,7 @@ static void say_state(cJSON *out, const struct model *m) {
 }
 
 static bool is_loaded(const struct model *m) {
-        return m->life == LIFE_READY || m->life == LIFE_DRAINING;
+        return m->state == MODEL_READY || m->state == MODEL_DRAINING;
 }
 
 /* How it differs from what the configuration asks for. */
@@ -196,7 +196,7 @@ static void say_return(cJSON *out, const struct governor *g, const struct model 
                     "Its KV cache becomes more precise, a step at a time, after %u min of calm and with room for that and %s "
                     "besides; with more than %u changes an hour it stays as it is.",
                     UPSHIFT_CALM_MS / 60000, room.text, TRANSITIONS_MAX);
-        if (m->life == LIFE_ABSENT)
+        if (m->state == MODEL_ABSENT)
                 say(out, "The next request for it loads it%s.", g->plan.hold_loads ? " once nothing is held any more" : "");
 }
 
@@ -204,7 +204,7 @@ cJSON *governor_explain_json(struct governor *g, uint32_t model) {
         const struct model *m = &g->fleet->models[model];
         cJSON *json = cJSON_CreateObject();
         cJSON_AddStringToObject(json, "model", m->config->id);
-        cJSON_AddStringToObject(json, "state", life_name(m->life));
+        cJSON_AddStringToObject(json, "state", model_state_name(m->state));
         cJSON *sentences = cJSON_AddArrayToObject(json, "sentences");
         say_state(sentences, m);
         say_form(sentences, m);

@@ -15,7 +15,7 @@ static cJSON *describe(const struct api *api, uint32_t index) {
         cJSON_AddNumberToObject(json, "created", (double) m.created_s);
         cJSON_AddStringToObject(json, "owned_by", "headroom");
         cJSON_AddItemToObject(json, "aliases", model_json_aliases(api->config, m.id, index));
-        cJSON_AddStringToObject(json, "status", life_name(m.life));
+        cJSON_AddStringToObject(json, "status", model_state_name(m.state));
         if (m.n_ctx)
                 cJSON_AddNumberToObject(json, "context_length", m.n_ctx);
         return json;

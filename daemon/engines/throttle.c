@@ -14,7 +14,7 @@
 #include "policy/base/sat.h"
 
 static bool runs(const struct model *m) {
-        return (m->life == LIFE_READY || m->life == LIFE_DRAINING) && m->engine.process;
+        return (m->state == MODEL_READY || m->state == MODEL_DRAINING) && m->engine.process;
 }
 
 static uint32_t threads_of(const struct model *m) {

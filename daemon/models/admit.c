@@ -153,7 +153,7 @@ static bool follow(struct model *m, const struct admission *a) {
         if (a->verdict != VERDICT_SHORT)
                 m->short_since_ms = 0;
         switch (a->verdict) {
-        case VERDICT_ADMIT: model_event(m, LIFE_EVENT_ADMITTED); break;
+        case VERDICT_ADMIT: model_event(m, MODEL_EVENT_ADMITTED); break;
         case VERDICT_EVICT: evict(m, a); break;
         case VERDICT_WAIT:
                 log_waiting(m, a);
@@ -224,7 +224,7 @@ static struct model *next_waiting(struct fleet *f, const bool seen[]) {
         uint64_t since = 0;
         for (uint32_t i = 0; i < f->models_count; i++) {
                 struct model *m = &f->models[i];
-                if (m->life != LIFE_WAITING || seen[i])
+                if (m->state != MODEL_WAITING || seen[i])
                         continue;
                 uint64_t its = model_wanted_since(m);
                 if (!next || its < since) {

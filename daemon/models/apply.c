@@ -81,9 +81,9 @@ static int order(struct model *m, const struct act *act) {
 /* --- acts that end an engine --- */
 
 static int end_gently(struct model *m, const struct act *act) {
-        if (m->life == LIFE_DRAINING || m->life == LIFE_STOPPING)
+        if (m->state == MODEL_DRAINING || m->state == MODEL_STOPPING)
                 return -EALREADY;
-        if (m->life == LIFE_READY && m->running.count > 0)
+        if (m->state == MODEL_READY && m->running.count > 0)
                 return -EBUSY; /* it has become busy since it was looked at */
         model_leave(m, act->because, NULL);
         return 0;
@@ -105,7 +105,7 @@ static void collect_files(const struct fleet *f, struct file_cache_models *ret) 
         ret->count = 0;
         for (uint32_t i = 0; i < f->models_count; i++) {
                 ret->all[ret->count].path = f->models[i].config->path;
-                ret->all[ret->count++].loaded = f->models[i].life != LIFE_ABSENT;
+                ret->all[ret->count++].loaded = f->models[i].state != MODEL_ABSENT;
         }
 }
 
@@ -148,7 +148,7 @@ static int carry_out(struct fleet *f, const struct act *act) {
                 return end_gently(m, act);
         if (act->kind == ACT_END)
                 return end_at_once(m, act);
-        if (!m->engine.process || (m->life != LIFE_READY && m->life != LIFE_DRAINING))
+        if (!m->engine.process || (m->state != MODEL_READY && m->state != MODEL_DRAINING))
                 return -ESRCH;
         if (act->kind == ACT_SUSPEND)
                 return suspension_begin(m, act);
@@ -254,8 +254,8 @@ static void see_to_ended(struct model *m) {
         e->ended_seen = true;
         log_warning("ended", LOG_TEXT("model", m->config->id), LOG_TEXT("reason", reason_info(e->ended_because)->word),
                     LOG_NUMBER("running", m->running.count), LOG_NUMBER("waiting", m->waiting.count));
-        if (m->life != LIFE_STOPPING)
-                model_event(m, LIFE_EVENT_END);
+        if (m->state != MODEL_STOPPING)
+                model_event(m, MODEL_EVENT_END);
 }
 
 void govern_tick(struct fleet *f) {

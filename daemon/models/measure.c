@@ -18,9 +18,9 @@
 
 static uint64_t measure_due(const struct model *m) {
         const struct instance *e = &m->engine;
-        if (!e->process || (m->life != LIFE_LOADING && m->life != LIFE_READY && m->life != LIFE_DRAINING))
+        if (!e->process || (m->state != MODEL_LOADING && m->state != MODEL_READY && m->state != MODEL_DRAINING))
                 return TIME_NEVER;
-        bool changes = m->life != LIFE_READY || m->running.count > 0;
+        bool changes = m->state != MODEL_READY || m->running.count > 0;
         uint64_t pause = e->measure_wanted ? MEASURE_WANTED_MS : changes ? MEASURE_INTERVAL_MS : MEASURE_IDLE_MS;
         return sat_add(u64_max(e->measured_ms, e->started_ms), u64_max(pause, MEASURE_DUTY * e->measure_cost_us / 1000));
 }

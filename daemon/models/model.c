@@ -30,7 +30,6 @@
 #include "daemon/requests/waiting.h"
 #include "daemon/state/account.h"
 #include "daemon/state/fleet.h"
-#include "daemon/state/life.h"
 #include "daemon/state/outcome.h"
 #include "daemon/state/tick.h"
 #include "daemon/system/log.h"
@@ -82,7 +81,7 @@ void model_refuse(struct model *m, const struct failure *failure) {
         struct failure told = *failure; /* FAILURE may live in what the callbacks change */
         m->preload = false;
         verbs_finish(m->fleet, &m->loads, &told);
-        model_event(m, LIFE_EVENT_REFUSED);
+        model_event(m, MODEL_EVENT_REFUSED);
         asks_fail(m, &m->waiting, &told);
 }
 
@@ -96,7 +95,7 @@ void model_refuse_load(struct model *m, const char *sentence) {
 
 static void end_engine(struct model *m, const char *sentence) {
         (void) snprintf(m->engine.sentence, sizeof(m->engine.sentence), "%s", sentence);
-        model_event(m, LIFE_EVENT_END);
+        model_event(m, MODEL_EVENT_END);
 }
 
 static void on_ready(struct model *m, const cJSON *frame) {
@@ -105,7 +104,7 @@ static void on_ready(struct model *m, const cJSON *frame) {
         e->kv_tokens = json_get_clamped(frame, "kv_tokens", 0, UINT32_MAX);
         e->parallel = json_get_clamped(frame, "parallel", 1, WIRE_PARALLEL_MAX);
         e->context_now = e->n_ctx;
-        if (m->life == LIFE_LOADING) {
+        if (m->state == MODEL_LOADING) {
                 e->was_ready = true;
                 e->ready_ms = fleet_clock_ms();
                 m->load_ms = sat_sub(e->ready_ms, e->started_ms);
@@ -120,7 +119,7 @@ static void on_ready(struct model *m, const cJSON *frame) {
                 if (warning)
                         log_warning("chat_template", LOG_TEXT("model", m->config->id), LOG_TEXT("message", warning));
         }
-        model_event(m, LIFE_EVENT_READY);
+        model_event(m, MODEL_EVENT_READY);
         fleet_measure_want(m);
         asks_ask_statistics(m);
 }
@@ -138,7 +137,7 @@ static bool on_frame(void *user, enum engine_says says, uint64_t id, const cJSON
                 m->engine.said_failed = true;
                 (void) snprintf(m->engine.sentence, sizeof(m->engine.sentence), "%s",
                                 message ? message : "the engine did not say why");
-                model_event(m, LIFE_EVENT_FAILED);
+                model_event(m, MODEL_EVENT_FAILED);
                 return true;
         }
         return engine_take_frame(m, says, id, frame);
@@ -152,7 +151,7 @@ static void on_protocol_error(void *user, const char *sentence) {
 }
 
 static void on_hang_up(void *user) {
-        model_event(user, LIFE_EVENT_FAILED);
+        model_event(user, MODEL_EVENT_FAILED);
 }
 
 static void on_engine_exit(void *user, struct child_exit exit) {
@@ -169,7 +168,7 @@ static void on_engine_exit(void *user, struct child_exit exit) {
         e->process = NULL;
         e->exited = true;
         e->exited_ms = fleet_clock_ms();
-        model_event(m, LIFE_EVENT_EXITED);
+        model_event(m, MODEL_EVENT_EXITED);
 }
 
 /* The files that the load was admitted for, else the load is refused. */
@@ -248,7 +247,7 @@ static void start_engine(struct model *m) {
 
 void model_leave(struct model *m, enum reason why, const char *for_whom) {
         struct instance *e = &m->engine;
-        if (m->life == LIFE_READY || m->life == LIFE_LOADING) {
+        if (m->state == MODEL_READY || m->state == MODEL_LOADING) {
                 e->why_stopped = why;
                 (void) snprintf(e->for_whom, sizeof(e->for_whom), "%s", for_whom ? for_whom : "");
                 log_info("unload", LOG_TEXT("model", m->config->id), LOG_TEXT("reason", reason_info(why)->word),
@@ -256,9 +255,9 @@ void model_leave(struct model *m, enum reason why, const char *for_whom) {
                          LOG_NUMBER("measured_mib", MIB(e->memory.pss_bytes)), LOG_NUMBER("running", m->running.count),
                          LOG_NUMBER("waiting", m->waiting.count));
         }
-        if (m->life == LIFE_LOADING)
+        if (m->state == MODEL_LOADING)
                 e->expected = true;
-        model_event(m, LIFE_EVENT_LEAVE);
+        model_event(m, MODEL_EVENT_LEAVE);
 }
 
 /* What is available before it goes, so that its memory can be seen to come back. One that went by itself has given it back already. */
@@ -388,47 +387,47 @@ static void forget(struct model *m) {
         verbs_finish(f, &m->unloads, NULL);
 }
 
-static void act(struct model *m, enum life_act what) {
+static void act(struct model *m, enum model_action what) {
         switch (what) {
-        case LIFE_ACT_NONE: break;
-        case LIFE_ACT_START: start_engine(m); break;
-        case LIFE_ACT_SHUT_DOWN:
+        case MODEL_ACTION_NONE: break;
+        case MODEL_ACTION_START: start_engine(m); break;
+        case MODEL_ACTION_SHUT_DOWN:
                 begin_stopping(m);
                 heat_release(m);
                 m->engine.expected = true;
                 engine_process_tell(m->engine.process, WIRE_SHUTDOWN);
                 break;
-        case LIFE_ACT_AWAIT_EXIT: m->engine.stopping_ms = fleet_clock_ms(); break;
-        case LIFE_ACT_KILL:
+        case MODEL_ACTION_AWAIT_EXIT: m->engine.stopping_ms = fleet_clock_ms(); break;
+        case MODEL_ACTION_KILL:
                 if (m->engine.stopping_ms == 0)
                         begin_stopping(m);
                 kill_engine(m);
                 break;
-        case LIFE_ACT_SETTLE:
+        case MODEL_ACTION_SETTLE:
                 if (m->engine.stopping_ms == 0)
                         m->engine.stopping_ms = fleet_clock_ms();
                 settle(m);
                 break;
-        case LIFE_ACT_FORGET: forget(m); break;
+        case MODEL_ACTION_FORGET: forget(m); break;
         }
 }
 
-void model_event(struct model *m, enum life_event event) {
-        struct life_step step = life_next(m->life, event);
+void model_event(struct model *m, enum model_event_kind event) {
+        struct model_transition step = model_state_next(m->state, event);
         fleet_poke(m->fleet);
         if (!step.known) {
-                log_error("life_error", LOG_TEXT("model", m->config->id), LOG_TEXT("life", life_name(m->life)),
-                          LOG_TEXT("happened", life_event_name(event)),
+                log_error("life_error", LOG_TEXT("model", m->config->id), LOG_TEXT("life", model_state_name(m->state)),
+                          LOG_TEXT("happened", model_event_name(event)),
                           LOG_TEXT("effect", m->engine.process ? "the engine is ended" : "ignored"));
                 if (m->engine.process)
                         kill_engine(m);
                 return;
         }
-        if (step.next != m->life && step.next == LIFE_WAITING) {
+        if (step.next != m->state && step.next == MODEL_WAITING) {
                 m->answer_logged = false;
                 m->short_since_ms = 0;
         }
-        m->life = step.next;
+        m->state = step.next;
         act(m, step.act);
 }
 
@@ -460,7 +459,7 @@ static void tick_ready(struct model *m) {
         asks_send(m);
         prompts_tick(m);
         watch_silence(m);
-        if (m->life != LIFE_READY || m->running.count > 0 || m->waiting.count > 0 || m->config->pinned ||
+        if (m->state != MODEL_READY || m->running.count > 0 || m->waiting.count > 0 || m->config->pinned ||
             m->config->keep_alive_ms == CONFIG_FOREVER)
                 return;
         uint64_t expires = sat_add(u64_max(e->ready_ms, e->last_end_ms), m->config->keep_alive_ms);
@@ -505,7 +504,7 @@ static void tick_stopping(struct model *m) {
         struct instance *e = &m->engine;
         if (e->exited) {
                 if (memory_is_back(m))
-                        model_event(m, LIFE_EVENT_FREED);
+                        model_event(m, MODEL_EVENT_FREED);
                 return;
         }
         uint64_t deadline = sat_add(e->stopping_ms, m->fleet->config->stop_timeout_ms);
@@ -517,7 +516,7 @@ static void tick_stopping(struct model *m) {
         }
         log_warning("stop_timeout", LOG_TEXT("model", m->config->id), LOG_NUMBER("pid", engine_process_pid(e->process)),
                     LOG_TEXT("effect", "the engine is killed"));
-        model_event(m, LIFE_EVENT_END);
+        model_event(m, MODEL_EVENT_END);
 }
 
 static void tick_absent(struct model *m) {
@@ -526,27 +525,27 @@ static void tick_absent(struct model *m) {
         if (policy_backoff_left(m->backoff, m->fleet->now_ms) > 0)
                 fleet_due(m->fleet, m->backoff.until_ms);
         else
-                model_event(m, LIFE_EVENT_WANTED);
+                model_event(m, MODEL_EVENT_WANTED);
 }
 
 void model_tick(struct model *m) {
         asks_expire(m);
         verbs_expire(m);
-        switch (m->life) {
-        case LIFE_ABSENT: tick_absent(m); break;
-        case LIFE_INSPECTING:
-        case LIFE_WAITING:
+        switch (m->state) {
+        case MODEL_ABSENT: tick_absent(m); break;
+        case MODEL_INSPECTING:
+        case MODEL_WAITING:
                 if (!model_wanted(m))
-                        model_event(m, LIFE_EVENT_UNWANTED);
+                        model_event(m, MODEL_EVENT_UNWANTED);
                 break;
-        case LIFE_LOADING: tick_loading(m); break;
-        case LIFE_READY: tick_ready(m); break;
-        case LIFE_DRAINING:
+        case MODEL_LOADING: tick_loading(m); break;
+        case MODEL_READY: tick_ready(m); break;
+        case MODEL_DRAINING:
                 watch_silence(m);
-                if (m->life == LIFE_DRAINING && m->running.count == 0 && !prompts_delay_leaving(m))
-                        model_event(m, LIFE_EVENT_EMPTY);
+                if (m->state == MODEL_DRAINING && m->running.count == 0 && !prompts_delay_leaving(m))
+                        model_event(m, MODEL_EVENT_EMPTY);
                 break;
-        case LIFE_STOPPING: tick_stopping(m); break;
-        case LIFE_COUNT: break;
+        case MODEL_STOPPING: tick_stopping(m); break;
+        case MODEL_COUNT: break;
         }
 }

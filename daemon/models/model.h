@@ -15,7 +15,7 @@ struct model;
 void model_init(struct model *m, struct fleet *f, const struct config_model *config, uint32_t index);
 void model_done(struct model *m);
 uint64_t model_wanted_since(const struct model *m); /* TIME_NEVER when it is not */
-void model_event(struct model *m, enum life_event event);
+void model_event(struct model *m, enum model_event_kind event);
 void model_tick(struct model *m);
 /* Tells it to leave; FOR_WHOM is the model that needs the room, or NULL. */
 void model_leave(struct model *m, enum reason why, const char *for_whom);

@@ -51,7 +51,7 @@ static void find_forms(struct model *m) {
 }
 
 static void conclude_inspection(struct model *m) {
-        if (m->life != LIFE_INSPECTING)
+        if (m->state != MODEL_INSPECTING)
                 return;
         if (!m->inspected_well) {
                 model_refuse_load(m, m->inspect_sentence);
@@ -67,7 +67,7 @@ static void conclude_inspection(struct model *m) {
         }
         m->learned = footprints_learned(m->fleet->footprints, m->config->id, m->files.key);
         find_forms(m);
-        model_event(m, LIFE_EVENT_INSPECTED);
+        model_event(m, MODEL_EVENT_INSPECTED);
 }
 
 static void on_inspected(void *user, const struct inspected *result, const char *sentence, bool about_file) {

@@ -49,14 +49,14 @@ static void stop_model(struct model *m) {
         asks_fail(m, &m->running, &failure);
         if (m->inspection)
                 inspection_end(m->inspection);
-        if (m->life != LIFE_ABSENT && m->life != LIFE_STOPPING && m->life != LIFE_DRAINING)
+        if (m->state != MODEL_ABSENT && m->state != MODEL_STOPPING && m->state != MODEL_DRAINING)
                 model_leave(m, REASON_SHUTTING_DOWN, NULL);
 }
 
 /* True when the last engine is gone and nothing of ours is on its way any more. */
 static bool all_quiet(const struct fleet *f) {
         for (uint32_t i = 0; i < f->models_count; i++) {
-                if (f->models[i].life != LIFE_ABSENT || f->models[i].inspection)
+                if (f->models[i].state != MODEL_ABSENT || f->models[i].inspection)
                         return false;
         }
         return !f->measuring && !footprints_busy(f->footprints) && !file_cache_busy(f->file_cache) &&
@@ -81,7 +81,7 @@ static void tick_model(struct model *m) {
         if (m->unload_asked)
                 verbs_unload(m);
         model_tick(m);
-        if (m->life == LIFE_INSPECTING)
+        if (m->state == MODEL_INSPECTING)
                 model_inspect(m);
         asks_tell_why(m);
 }

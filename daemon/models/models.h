@@ -14,7 +14,7 @@
 
 #include "daemon/config/config.h"
 #include "daemon/requests/request.h"
-#include "daemon/state/life.h"
+#include "daemon/state/model_state.h"
 
 struct fleet;
 struct prompt_cache_figures;
@@ -29,7 +29,7 @@ void fleet_free(struct fleet *f); /* after on_stopped */
 struct model_status {
         const char *id;
         const char *path;
-        enum life life;
+        enum model_state state;
         bool pinned;
         int priority;
         pid_t pid;                                                       /* 0 when there is no process */

@@ -10,7 +10,7 @@
 #include "daemon/state/queue.h"
 #include "daemon/requests/waiting.h"
 #include "daemon/state/fleet.h"
-#include "daemon/state/life.h"
+#include "daemon/state/model_state.h"
 #include "daemon/state/lookup.h"
 #include "daemon/state/tick.h"
 #include "daemon/system/log.h"
@@ -34,8 +34,8 @@ void fleet_load(struct fleet *f, const char *model, fleet_done *on_done, void *u
         struct model *m = find(f, model, v);
         if (!m)
                 return;
-        log_info("operator_load", LOG_TEXT("model", m->config->id), LOG_TEXT("life", life_name(m->life)));
-        if (m->life == LIFE_READY) {
+        log_info("operator_load", LOG_TEXT("model", m->config->id), LOG_TEXT("life", model_state_name(m->state)));
+        if (m->state == MODEL_READY) {
                 verb_finish(f, v, NULL);
                 return;
         }
@@ -59,7 +59,7 @@ void fleet_unload(struct fleet *f, const char *model, bool force, fleet_done *on
         struct model *m = find(f, model, v);
         if (!m)
                 return;
-        log_info("operator_unload", LOG_TEXT("model", m->config->id), LOG_TEXT("life", life_name(m->life)),
+        log_info("operator_unload", LOG_TEXT("model", m->config->id), LOG_TEXT("life", model_state_name(m->state)),
                  LOG_NUMBER("running", m->running.count), LOG_NUMBER("waiting", m->waiting.count), LOG_NUMBER("force", force));
         queue_append(&m->unloads, &v->link);
         v->force = force;
@@ -81,8 +81,8 @@ void verbs_unload(struct model *m) {
                 failure_set(&failure, REASON_UNLOADED, "the operator unloaded model '%s'", m->config->id);
                 asks_fail(m, &m->running, &failure);
         }
-        if (m->life != LIFE_ABSENT)
+        if (m->state != MODEL_ABSENT)
                 model_leave(m, REASON_OPERATOR, NULL);
-        if (m->life == LIFE_ABSENT)
+        if (m->state == MODEL_ABSENT)
                 verbs_finish(m->fleet, &m->unloads, NULL);
 }

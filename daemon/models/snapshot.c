@@ -66,7 +66,7 @@ static void view_group(const struct model *m, struct model_view *v) {
 
 static bool obeys(const struct model *m, uint64_t now_ms) {
         uint64_t oldest = order_oldest_ms(m);
-        return (m->life == LIFE_READY || m->life == LIFE_DRAINING) && m->engine.reported &&
+        return (m->state == MODEL_READY || m->state == MODEL_DRAINING) && m->engine.reported &&
                engine_process_listens(m->engine.process) &&
                (oldest == TIME_NEVER || sat_sub(now_ms, oldest) < ORDER_ANSWER_MAX_MS);
 }
@@ -103,7 +103,7 @@ static void view_model(const struct model *m, uint64_t now_ms, struct model_view
 static uint64_t loading_bytes(const struct model *m) {
         const struct process_memory *seen = &m->engine.memory;
         uint64_t taken = sat_sub(seen->pss_bytes, sat_sub(seen->file_bytes, seen->locked_bytes));
-        return m->life == LIFE_LOADING ? sat_sub(model_account_bytes(m), taken) : 0;
+        return m->state == MODEL_LOADING ? sat_sub(model_account_bytes(m), taken) : 0;
 }
 
 void fleet_view(struct fleet *f, struct seen *seen) {

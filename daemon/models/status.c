@@ -15,7 +15,7 @@ uint32_t fleet_models_count(const struct fleet *f) {
 
 static int64_t expires_in_ms(const struct model *m, uint64_t now) {
         uint64_t keep = m->config->keep_alive_ms;
-        if (m->life != LIFE_READY || m->config->pinned || keep == CONFIG_FOREVER)
+        if (m->state != MODEL_READY || m->config->pinned || keep == CONFIG_FOREVER)
                 return -1;
         if (m->running.count > 0)
                 return (int64_t) u64_min(keep, INT64_MAX);
@@ -27,12 +27,12 @@ void fleet_model_status(struct fleet *f, uint32_t index, struct model_status *re
         const struct model *m = &f->models[index];
         const struct instance *e = &m->engine;
         uint64_t now = fleet_clock_ms();
-        bool loaded = m->life == LIFE_READY || m->life == LIFE_DRAINING;
+        bool loaded = m->state == MODEL_READY || m->state == MODEL_DRAINING;
         struct footprint p = model_footprint(m);
         *ret = (struct model_status){
                 .id = m->config->id,
                 .path = m->config->path,
-                .life = m->life,
+                .state = m->state,
                 .pinned = m->config->pinned,
                 .priority = m->config->priority,
                 .pid = e->process ? engine_process_pid(e->process) : 0,
@@ -85,10 +85,11 @@ void fleet_status(struct fleet *f, struct fleet_status *ret) {
                 const struct model *m = &f->models[i];
                 const struct instance *e = &m->engine;
                 ret->requests_running += model_running(m);
-                if (m->life != LIFE_LOADING && m->life != LIFE_READY && m->life != LIFE_DRAINING && m->life != LIFE_STOPPING)
+                if (m->state != MODEL_LOADING && m->state != MODEL_READY && m->state != MODEL_DRAINING &&
+                    m->state != MODEL_STOPPING)
                         continue;
                 uint64_t measured = sat_add(e->memory.pss_bytes, e->memory.swap_bytes);
-                ret->models_loaded += m->life == LIFE_READY || m->life == LIFE_DRAINING;
+                ret->models_loaded += m->state == MODEL_READY || m->state == MODEL_DRAINING;
                 ret->measured_bytes = sat_add(ret->measured_bytes, measured);
                 ret->weights_bytes = sat_add(ret->weights_bytes, m->form.predicted.weights_bytes);
                 ret->reserved_bytes = sat_add(ret->reserved_bytes, model_account_bytes(m));

@@ -31,7 +31,7 @@ struct ask *asks_running(const struct model *m, uint64_t id) {
 }
 
 void asks_ask_statistics(struct model *m) {
-        if (m->running.count == 0 && m->life == LIFE_READY)
+        if (m->running.count == 0 && m->state == MODEL_READY)
                 engine_process_tell(m->engine.process, WIRE_STATISTICS);
 }
 

@@ -34,7 +34,7 @@ static bool anything_runs(const struct fleet *f) {
 static const struct ask *longest_waiting(const struct fleet *f) {
         const struct ask *found = NULL;
         for (uint32_t i = 0; i < f->models_count; i++) {
-                const struct ask *ask = f->models[i].life == LIFE_READY ? first_free(&f->models[i]) : NULL;
+                const struct ask *ask = f->models[i].state == MODEL_READY ? first_free(&f->models[i]) : NULL;
                 if (ask && (!found || ask->turn_ms < found->turn_ms))
                         found = ask;
         }
@@ -58,9 +58,9 @@ enum reason gate_ask(const struct model *m, const struct ask *ask) {
         const struct gate *h = &m->fleet->gate;
         if (ask && is_held_back(m, ask))
                 return h->batch_because;
-        if (m->life == LIFE_WAITING && h->loads)
+        if (m->state == MODEL_WAITING && h->loads)
                 return REASON_MEMORY_HELD;
-        return m->life == LIFE_READY && ask && h->growth ? REASON_MEMORY_HELD : REASON_NONE;
+        return m->state == MODEL_READY && ask && h->growth ? REASON_MEMORY_HELD : REASON_NONE;
 }
 
 void gate_failure(const struct model *m, enum reason reason, struct failure *ret) {

@@ -17,7 +17,7 @@
 
 /* Requests beyond the queue that will be sent as soon as the tick runs, or the model is loaded. */
 static uint32_t free_places(const struct model *m) {
-        uint32_t places = m->life == LIFE_READY ? m->engine.parallel : m->config->parallel;
+        uint32_t places = m->state == MODEL_READY ? m->engine.parallel : m->config->parallel;
         return places > m->running.count ? places - m->running.count : 0;
 }
 

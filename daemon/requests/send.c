@@ -72,7 +72,7 @@ static void fail_unsendable(const struct model *m, struct ask *ask, int error) {
 }
 
 void asks_send(struct model *m) {
-        while (m->life == LIFE_READY && model_running(m) < m->engine.parallel && engine_process_listens(m->engine.process)) {
+        while (m->state == MODEL_READY && model_running(m) < m->engine.parallel && engine_process_listens(m->engine.process)) {
                 struct ask *ask = gate_next(m);
                 if (!ask)
                         return;

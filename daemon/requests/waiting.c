@@ -11,7 +11,7 @@
 #include "daemon/requests/gate.h"
 #include "daemon/state/queue.h"
 #include "daemon/state/fleet.h"
-#include "daemon/state/life.h"
+#include "daemon/state/model_state.h"
 #include "daemon/state/tick.h"
 #include "daemon/system/log.h"
 #include "policy/admission/admission.h"
@@ -44,13 +44,13 @@ static const char *why_waiting(const struct model *m, const struct ask *ask) {
         enum reason held = gate_ask(m, ask);
         if (held != REASON_NONE)
                 return reason_info(held)->sentence;
-        switch (m->life) {
-        case LIFE_INSPECTING: return "reading the model's size";
-        case LIFE_WAITING:
+        switch (m->state) {
+        case MODEL_INSPECTING: return "reading the model's size";
+        case MODEL_WAITING:
                 return m->last_answer.verdict == VERDICT_SHORT ? "waiting for other programs to free memory" : "making room";
-        case LIFE_LOADING: return "loading";
-        case LIFE_DRAINING:
-        case LIFE_STOPPING: return "another model has its turn";
+        case MODEL_LOADING: return "loading";
+        case MODEL_DRAINING:
+        case MODEL_STOPPING: return "another model has its turn";
         default: return "queued";
         }
 }
@@ -81,7 +81,7 @@ static void describe_late(const struct model *m, const struct ask *ask, struct f
         enum reason held = gate_ask(m, ask);
         if (held != REASON_NONE)
                 gate_failure(m, held, ret);
-        else if (m->life == LIFE_WAITING)
+        else if (m->state == MODEL_WAITING)
                 failure_set(ret, REASON_WAIT_TOO_LONG,
                             "waited %u s for memory for model '%s': it needs %llu MiB, others hold %llu MiB of the %llu MiB "
                             "allowed (%s)",
@@ -96,7 +96,7 @@ static void describe_late(const struct model *m, const struct ask *ask, struct f
 static void fail_late(struct model *m, struct queue *late) {
         struct failure failure;
         describe_late(m, ask_of(late->first), &failure);
-        log_warning("wait_too_long", LOG_TEXT("model", m->config->id), LOG_TEXT("life", life_name(m->life)),
+        log_warning("wait_too_long", LOG_TEXT("model", m->config->id), LOG_TEXT("life", model_state_name(m->state)),
                     LOG_NUMBER("requests", late->count), LOG_TEXT("reason", failure.code), LOG_TEXT("message", failure.message),
                     LOG_MAYBE("advice", failure.advice));
         for (struct queue_link *link; (link = late->first);) {

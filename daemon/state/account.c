@@ -32,16 +32,16 @@ uint32_t model_running(const struct model *m) {
 }
 
 enum account_state model_account_state(const struct model *m) {
-        switch (m->life) {
-        case LIFE_LOADING: return ACCOUNT_LOADING;
-        case LIFE_READY: return m->running.count > 0 || m->waiting.count > 0 ? ACCOUNT_BUSY : ACCOUNT_IDLE;
-        case LIFE_DRAINING: return ACCOUNT_DRAINING;
+        switch (m->state) {
+        case MODEL_LOADING: return ACCOUNT_LOADING;
+        case MODEL_READY: return m->running.count > 0 || m->waiting.count > 0 ? ACCOUNT_BUSY : ACCOUNT_IDLE;
+        case MODEL_DRAINING: return ACCOUNT_DRAINING;
         default: return ACCOUNT_STOPPING;
         }
 }
 
 bool model_has_account(const struct model *m) {
-        return m->life == LIFE_LOADING || m->life == LIFE_READY || m->life == LIFE_DRAINING || m->life == LIFE_STOPPING;
+        return m->state == MODEL_LOADING || m->state == MODEL_READY || m->state == MODEL_DRAINING || m->state == MODEL_STOPPING;
 }
 
 uint64_t fleet_weights_max(const struct fleet *f) {

@@ -11,7 +11,7 @@
 #include "daemon/state/model_files.h"
 #include "daemon/state/queue.h"
 #include "daemon/state/instance.h"
-#include "daemon/state/life.h"
+#include "daemon/state/model_state.h"
 #include "daemon/state/request.h"
 #include "daemon/system/child.h"
 #include "policy/admission/admission.h"
@@ -32,7 +32,7 @@ struct model {
         struct fleet *fleet;
         const struct config_model *config;
         uint32_t index;
-        enum life life;
+        enum model_state state;
         struct queue waiting, running; /* of struct ask */
         struct queue loads, unloads;   /* of struct verb */
         bool unload_asked;             /* by the operator, since the last tick */
@@ -54,7 +54,7 @@ struct model {
 
         struct instance engine;
         struct backoff backoff;
-        struct admission last_answer; /* of policy, while LIFE_WAITING */
+        struct admission last_answer; /* of policy, while MODEL_WAITING */
         bool answer_logged;
         uint64_t short_since_ms; /* VERDICT_SHORT since; 0: not */
 

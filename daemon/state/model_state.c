@@ -3,88 +3,88 @@
 
 #include <assert.h>
 
-#define GO(LIFE, ACT) \
-        { true, LIFE_##LIFE, LIFE_ACT_##ACT }
-#define STAY(LIFE) \
-        { true, LIFE_##LIFE, LIFE_ACT_NONE }
+#define GO(STATE, ACTION) \
+        { true, MODEL_##STATE, MODEL_ACTION_##ACTION }
+#define STAY(STATE) \
+        { true, MODEL_##STATE, MODEL_ACTION_NONE }
 
 /* clang-format off */
-static const struct life_step steps[LIFE_COUNT][LIFE_EVENT_COUNT] = {
-        [LIFE_ABSENT] = {
-                [LIFE_EVENT_WANTED]    = STAY(INSPECTING),        /* the tick finds out its size */
+static const struct model_transition steps[MODEL_COUNT][MODEL_EVENT_COUNT] = {
+        [MODEL_ABSENT] = {
+                [MODEL_EVENT_WANTED]    = STAY(INSPECTING),        /* the tick finds out its size */
         },
-        [LIFE_INSPECTING] = {
-                [LIFE_EVENT_WANTED]    = STAY(INSPECTING),
-                [LIFE_EVENT_UNWANTED]  = STAY(ABSENT),          /* the answer is kept for the next time */
-                [LIFE_EVENT_INSPECTED] = STAY(WAITING),
-                [LIFE_EVENT_REFUSED]   = STAY(ABSENT),
-                [LIFE_EVENT_LEAVE]     = STAY(ABSENT),
+        [MODEL_INSPECTING] = {
+                [MODEL_EVENT_WANTED]    = STAY(INSPECTING),
+                [MODEL_EVENT_UNWANTED]  = STAY(ABSENT),          /* the answer is kept for the next time */
+                [MODEL_EVENT_INSPECTED] = STAY(WAITING),
+                [MODEL_EVENT_REFUSED]   = STAY(ABSENT),
+                [MODEL_EVENT_LEAVE]     = STAY(ABSENT),
         },
-        [LIFE_WAITING] = {
-                [LIFE_EVENT_WANTED]    = STAY(WAITING),
-                [LIFE_EVENT_UNWANTED]  = STAY(ABSENT),
-                [LIFE_EVENT_REFUSED]   = STAY(ABSENT),
-                [LIFE_EVENT_ADMITTED]  = GO(LOADING, START),
-                [LIFE_EVENT_LEAVE]     = STAY(ABSENT),
+        [MODEL_WAITING] = {
+                [MODEL_EVENT_WANTED]    = STAY(WAITING),
+                [MODEL_EVENT_UNWANTED]  = STAY(ABSENT),
+                [MODEL_EVENT_REFUSED]   = STAY(ABSENT),
+                [MODEL_EVENT_ADMITTED]  = GO(LOADING, START),
+                [MODEL_EVENT_LEAVE]     = STAY(ABSENT),
         },
-        [LIFE_LOADING] = {
-                [LIFE_EVENT_WANTED]    = STAY(LOADING),
-                [LIFE_EVENT_REFUSED]   = STAY(ABSENT),          /* no process could be started */
-                [LIFE_EVENT_READY]     = STAY(READY),
-                [LIFE_EVENT_FAILED]    = GO(STOPPING, AWAIT_EXIT),
-                [LIFE_EVENT_LEAVE]     = GO(STOPPING, KILL),    /* it may read its file for a minute before it listens */
-                [LIFE_EVENT_END]       = GO(STOPPING, KILL),
-                [LIFE_EVENT_EXITED]    = GO(STOPPING, SETTLE),
+        [MODEL_LOADING] = {
+                [MODEL_EVENT_WANTED]    = STAY(LOADING),
+                [MODEL_EVENT_REFUSED]   = STAY(ABSENT),          /* no process could be started */
+                [MODEL_EVENT_READY]     = STAY(READY),
+                [MODEL_EVENT_FAILED]    = GO(STOPPING, AWAIT_EXIT),
+                [MODEL_EVENT_LEAVE]     = GO(STOPPING, KILL),    /* it may read its file for a minute before it listens */
+                [MODEL_EVENT_END]       = GO(STOPPING, KILL),
+                [MODEL_EVENT_EXITED]    = GO(STOPPING, SETTLE),
         },
-        [LIFE_READY] = {
-                [LIFE_EVENT_WANTED]    = STAY(READY),
-                [LIFE_EVENT_LEAVE]     = STAY(DRAINING),
-                [LIFE_EVENT_FAILED]    = GO(STOPPING, AWAIT_EXIT),
-                [LIFE_EVENT_END]       = GO(STOPPING, KILL),
-                [LIFE_EVENT_EXITED]    = GO(STOPPING, SETTLE),
+        [MODEL_READY] = {
+                [MODEL_EVENT_WANTED]    = STAY(READY),
+                [MODEL_EVENT_LEAVE]     = STAY(DRAINING),
+                [MODEL_EVENT_FAILED]    = GO(STOPPING, AWAIT_EXIT),
+                [MODEL_EVENT_END]       = GO(STOPPING, KILL),
+                [MODEL_EVENT_EXITED]    = GO(STOPPING, SETTLE),
         },
-        [LIFE_DRAINING] = {
-                [LIFE_EVENT_WANTED]    = STAY(DRAINING),        /* its turn comes again when it is gone */
-                [LIFE_EVENT_LEAVE]     = STAY(DRAINING),
-                [LIFE_EVENT_EMPTY]     = GO(STOPPING, SHUT_DOWN),
-                [LIFE_EVENT_FAILED]    = GO(STOPPING, AWAIT_EXIT),
-                [LIFE_EVENT_END]       = GO(STOPPING, KILL),
-                [LIFE_EVENT_EXITED]    = GO(STOPPING, SETTLE),
+        [MODEL_DRAINING] = {
+                [MODEL_EVENT_WANTED]    = STAY(DRAINING),        /* its turn comes again when it is gone */
+                [MODEL_EVENT_LEAVE]     = STAY(DRAINING),
+                [MODEL_EVENT_EMPTY]     = GO(STOPPING, SHUT_DOWN),
+                [MODEL_EVENT_FAILED]    = GO(STOPPING, AWAIT_EXIT),
+                [MODEL_EVENT_END]       = GO(STOPPING, KILL),
+                [MODEL_EVENT_EXITED]    = GO(STOPPING, SETTLE),
         },
-        [LIFE_STOPPING] = {
-                [LIFE_EVENT_WANTED]    = STAY(STOPPING),
-                [LIFE_EVENT_LEAVE]     = STAY(STOPPING),
-                [LIFE_EVENT_READY]     = STAY(STOPPING),        /* said before it heard us */
-                [LIFE_EVENT_FAILED]    = STAY(STOPPING),
-                [LIFE_EVENT_END]       = GO(STOPPING, KILL),
-                [LIFE_EVENT_EXITED]    = GO(STOPPING, SETTLE),
-                [LIFE_EVENT_FREED]     = GO(ABSENT, FORGET),
+        [MODEL_STOPPING] = {
+                [MODEL_EVENT_WANTED]    = STAY(STOPPING),
+                [MODEL_EVENT_LEAVE]     = STAY(STOPPING),
+                [MODEL_EVENT_READY]     = STAY(STOPPING),        /* said before it heard us */
+                [MODEL_EVENT_FAILED]    = STAY(STOPPING),
+                [MODEL_EVENT_END]       = GO(STOPPING, KILL),
+                [MODEL_EVENT_EXITED]    = GO(STOPPING, SETTLE),
+                [MODEL_EVENT_FREED]     = GO(ABSENT, FORGET),
         },
 };
 /* clang-format on */
 
-struct life_step life_next(enum life life, enum life_event event) {
-        assert(life < LIFE_COUNT && event < LIFE_EVENT_COUNT);
-        return steps[life][event];
+struct model_transition model_state_next(enum model_state state, enum model_event_kind event) {
+        assert(state < MODEL_COUNT && event < MODEL_EVENT_COUNT);
+        return steps[state][event];
 }
 
-const char *life_name(enum life life) {
-        static const char *const names[LIFE_COUNT] = {
-                [LIFE_ABSENT] = "absent",     [LIFE_INSPECTING] = "inspecting", [LIFE_WAITING] = "waiting",
-                [LIFE_LOADING] = "loading",   [LIFE_READY] = "ready",           [LIFE_DRAINING] = "draining",
-                [LIFE_STOPPING] = "stopping",
+const char *model_state_name(enum model_state state) {
+        static const char *const names[MODEL_COUNT] = {
+                [MODEL_ABSENT] = "absent",     [MODEL_INSPECTING] = "inspecting", [MODEL_WAITING] = "waiting",
+                [MODEL_LOADING] = "loading",   [MODEL_READY] = "ready",           [MODEL_DRAINING] = "draining",
+                [MODEL_STOPPING] = "stopping",
         };
-        assert(life < LIFE_COUNT);
-        return names[life];
+        assert(state < MODEL_COUNT);
+        return names[state];
 }
 
-const char *life_event_name(enum life_event event) {
-        static const char *const names[LIFE_EVENT_COUNT] = {
-                [LIFE_EVENT_WANTED] = "wanted",   [LIFE_EVENT_UNWANTED] = "unwanted", [LIFE_EVENT_INSPECTED] = "inspected",
-                [LIFE_EVENT_REFUSED] = "refused", [LIFE_EVENT_ADMITTED] = "admitted", [LIFE_EVENT_READY] = "ready",
-                [LIFE_EVENT_FAILED] = "failed",   [LIFE_EVENT_LEAVE] = "leave",       [LIFE_EVENT_EMPTY] = "empty",
-                [LIFE_EVENT_END] = "end",         [LIFE_EVENT_EXITED] = "exited",     [LIFE_EVENT_FREED] = "freed",
+const char *model_event_name(enum model_event_kind event) {
+        static const char *const names[MODEL_EVENT_COUNT] = {
+                [MODEL_EVENT_WANTED] = "wanted",   [MODEL_EVENT_UNWANTED] = "unwanted", [MODEL_EVENT_INSPECTED] = "inspected",
+                [MODEL_EVENT_REFUSED] = "refused", [MODEL_EVENT_ADMITTED] = "admitted", [MODEL_EVENT_READY] = "ready",
+                [MODEL_EVENT_FAILED] = "failed",   [MODEL_EVENT_LEAVE] = "leave",       [MODEL_EVENT_EMPTY] = "empty",
+                [MODEL_EVENT_END] = "end",         [MODEL_EVENT_EXITED] = "exited",     [MODEL_EVENT_FREED] = "freed",
         };
-        assert(event < LIFE_EVENT_COUNT);
+        assert(event < MODEL_EVENT_COUNT);
         return names[event];
 }

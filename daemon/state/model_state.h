@@ -1,5 +1,5 @@
 /*
- * model_state.h - the life of a model as a state x event table.
+ * model_state.h - where a model is between unknown and loaded, as a state x event table.
  *
  * The table says which state follows and which act goes with it; whoever owns the model acts. A pair that is
  * not in the table cannot happen: the owner reports it and ends the engine, it does not guess.
@@ -9,42 +9,52 @@
 
 #include <stdbool.h>
 
-#include "daemon/state/life.h"
+enum model_state {
+        MODEL_ABSENT,     /* known, not loaded */
+        MODEL_INSPECTING, /* its size is being read by a child */
+        MODEL_WAITING,    /* wanted; room is being made, or a cooldown runs */
+        MODEL_LOADING,    /* process started, not ready */
+        MODEL_READY,
+        MODEL_DRAINING, /* admits nothing more; stops when its last request ends */
+        MODEL_STOPPING, /* told to go; its memory does not count as free yet */
+        MODEL_COUNT,
+};
+const char *model_state_name(enum model_state state);
 
-enum life_event {
-        LIFE_EVENT_WANTED,    /* a request, the operator or the configuration wants it loaded */
-        LIFE_EVENT_UNWANTED,  /* nobody waits for it any more */
-        LIFE_EVENT_INSPECTED, /* its size is known */
-        LIFE_EVENT_REFUSED,   /* it cannot be loaded; the waiters have been told */
-        LIFE_EVENT_ADMITTED,  /* there is room for it */
-        LIFE_EVENT_READY,     /* the engine is ready */
-        LIFE_EVENT_FAILED,    /* the engine said that it cannot, or hung up: it is about to exit */
-        LIFE_EVENT_LEAVE,     /* it should go: a victim, idle, or the operator's wish */
-        LIFE_EVENT_EMPTY,     /* its last running request has ended */
-        LIFE_EVENT_END,       /* now: it misbehaved, took too long, or the operator insists */
-        LIFE_EVENT_EXITED,    /* the process is gone */
-        LIFE_EVENT_FREED,     /* and its memory is back */
-        LIFE_EVENT_COUNT,
+enum model_event_kind {
+        MODEL_EVENT_WANTED,    /* a request, the operator or the configuration wants it loaded */
+        MODEL_EVENT_UNWANTED,  /* nobody waits for it any more */
+        MODEL_EVENT_INSPECTED, /* its size is known */
+        MODEL_EVENT_REFUSED,   /* it cannot be loaded; the waiters have been told */
+        MODEL_EVENT_ADMITTED,  /* there is room for it */
+        MODEL_EVENT_READY,     /* the engine is ready */
+        MODEL_EVENT_FAILED,    /* the engine said that it cannot, or hung up: it is about to exit */
+        MODEL_EVENT_LEAVE,     /* it should go: a victim, idle, or the operator's wish */
+        MODEL_EVENT_EMPTY,     /* its last running request has ended */
+        MODEL_EVENT_END,       /* now: it misbehaved, took too long, or the operator insists */
+        MODEL_EVENT_EXITED,    /* the process is gone */
+        MODEL_EVENT_FREED,     /* and its memory is back */
+        MODEL_EVENT_COUNT,
 };
 
-enum life_act {
-        LIFE_ACT_NONE,
-        LIFE_ACT_START,      /* start the engine */
-        LIFE_ACT_SHUT_DOWN,  /* ask the engine to exit; after stop_timeout it is killed */
-        LIFE_ACT_AWAIT_EXIT, /* it exits by itself; if not, it is killed */
-        LIFE_ACT_KILL,
-        LIFE_ACT_SETTLE, /* the process is gone: see to its requests, wait for its memory */
-        LIFE_ACT_FORGET, /* nothing of it is left */
+enum model_action {
+        MODEL_ACTION_NONE,
+        MODEL_ACTION_START,      /* start the engine */
+        MODEL_ACTION_SHUT_DOWN,  /* ask the engine to exit; after stop_timeout it is killed */
+        MODEL_ACTION_AWAIT_EXIT, /* it exits by itself; if not, it is killed */
+        MODEL_ACTION_KILL,
+        MODEL_ACTION_SETTLE, /* the process is gone: see to its requests, wait for its memory */
+        MODEL_ACTION_FORGET, /* nothing of it is left */
 };
 
-struct life_step {
+struct model_transition {
         bool known;
-        enum life next;
-        enum life_act act;
+        enum model_state next;
+        enum model_action act;
 };
 
 /* known is false for a pair that cannot happen. */
-struct life_step life_next(enum life life, enum life_event event);
-const char *life_event_name(enum life_event event);
+struct model_transition model_state_next(enum model_state state, enum model_event_kind event);
+const char *model_event_name(enum model_event_kind event);
 
 #endif

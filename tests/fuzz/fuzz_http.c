@@ -55,7 +55,7 @@ void ask_resume(struct ask *ask) {
         (void) ask;
 }
 
-const char *life_name(enum life life) {
+const char *model_state_name(enum model_state state) {
         (void) life;
         return "absent";
 }

@@ -75,8 +75,8 @@ void ask_resume(struct ask *ask) {
         ask->resumed++;
 }
 
-const char *life_name(enum life life) {
-        return life == LIFE_READY ? "ready" : "absent";
+const char *model_state_name(enum model_state state) {
+        return state == MODEL_READY ? "ready" : "absent";
 }
 
 void fleet_prompt_cache(const struct fleet *f, struct prompt_cache_figures *ret) {
@@ -100,7 +100,7 @@ void fleet_model_status(struct fleet *f, uint32_t index, struct model_status *re
         (void) f;
         *ret = (struct model_status){ .id = index ? "org/b:q4" : "a",
                                       .path = "/m/a.gguf",
-                                      .life = index ? LIFE_READY : LIFE_ABSENT,
+                                      .state = index ? MODEL_READY : MODEL_ABSENT,
                                       .kv_type = "f16",
                                       .created_s = 7,
                                       .n_ctx = index ? 4096 : 0,

@@ -77,7 +77,7 @@ static void the_account_follows_the_precision(void **state) {
         assert_int_equal(obey((struct act){ .kind = ACT_UPSHIFT, .level = KV_F16 }), -ENOMEM);
         assert_int_equal(view_of(0)->level, KV_Q8_0);
         assert_int_equal(obey((struct act){ .kind = ACT_EVICT, .model = 1 }), 0);
-        eventually(life_of(1) == LIFE_ABSENT);
+        eventually(life_of(1) == MODEL_ABSENT);
         assert_int_equal(obey((struct act){ .kind = ACT_UPSHIFT, .level = KV_F16 }), 0);
         assert_int_equal(model_account_bytes(&w.fleet->models[0]), before);
         ask_cancel(c.ask);
@@ -179,7 +179,7 @@ static void heat_reaches_every_engine_once(void **state) {
         assert_int_equal(status_of(0).duty_permille, 600);
         /* One that is loaded later is slowed down as well. */
         assert_int_equal(obey((struct act){ .kind = ACT_END }), 0); /* its plan says full speed ... */
-        eventually(c.failed && life_of(0) == LIFE_ABSENT);
+        eventually(c.failed && life_of(0) == MODEL_ABSENT);
         fleet_obey(w.fleet, &plan, on_act, NULL); /* ... and this one does not */
         ask_for(&c, "a", 100000);
         eventually(w.fleet->models[0].engine.report.duty_permille == 600);
@@ -308,7 +308,7 @@ static void a_group_ends_as_a_whole(void **state) {
         ask_for(&c, "a", 100000);
         eventually(c.text[0]); /* nothing told yet, it would be asked again */
         assert_int_equal(obey((struct act){ .kind = ACT_END }), 0);
-        eventually(c.failed && life_of(0) == LIFE_ABSENT);
+        eventually(c.failed && life_of(0) == MODEL_ABSENT);
         assert_null(w.fleet->models[0].engine.group);
         leave_group(group);
 }
@@ -337,7 +337,7 @@ static void an_idle_model_is_unloaded_and_a_busy_one_is_not(void **state) {
         ask_cancel(c.ask);
         eventually(view_of(0)->state == ACCOUNT_IDLE);
         assert_int_equal(obey((struct act){ .kind = ACT_EVICT }), 0);
-        eventually(life_of(0) == LIFE_ABSENT);
+        eventually(life_of(0) == MODEL_ABSENT);
         assert_string_equal(status_of(0).last_error, "");
 }
 

@@ -39,7 +39,7 @@ static void an_emergency_takes_no_memory(void **state) {
         assert_int_equal(allocated, 0);
         assert_int_equal(opened, 0);
         assert_int_equal(told.count - before, 3); /* all but the trim, which is a frame of its own and comes right after */
-        eventually(c[1].failed && life_of(2) == LIFE_ABSENT && told.count - before == 4);
+        eventually(c[1].failed && life_of(2) == MODEL_ABSENT && told.count - before == 4);
         eventually(view_of(0)->level > KV_F16 && view_of(0)->prefix_bytes == 0);
         assert_false(c[0].failed);
         assert_string_equal(status_of(2).last_error, ""); /* it was idle: unloaded, not in trouble */

@@ -171,8 +171,8 @@ static inline struct model_status status_of(uint32_t index) {
         return s;
 }
 
-static inline enum life life_of(uint32_t index) {
-        return status_of(index).life;
+static inline enum model_state life_of(uint32_t index) {
+        return status_of(index).state;
 }
 
 /* --- clients --- */

@@ -17,7 +17,7 @@ static void the_first_request_loads_and_is_answered(void **state) {
         assert_int_equal(c.starts, 1);
         assert_non_null(strstr(c.why, "loading;"));
         struct model_status s = status_of(0);
-        assert_int_equal(s.life, LIFE_READY);
+        assert_int_equal(s.state, MODEL_READY);
         assert_int_equal(s.loads, 1);
         assert_int_equal(s.requests, 1);
         assert_true(s.pid > 0);
@@ -72,7 +72,7 @@ static void what_the_engine_refuses_is_told(void **state) {
         assert_int_equal(c.failure.status, 400);
         assert_string_equal(c.failure.kind, "invalid_request_error");
         assert_string_equal(c.failure.message, "the prompt is too long");
-        assert_int_equal(life_of(0), LIFE_READY);
+        assert_int_equal(life_of(0), MODEL_READY);
 }
 
 static void what_no_context_could_hold_is_not_sent(void **state) {
@@ -97,7 +97,7 @@ static void preloaded_without_a_request(void **state) {
         (void) state;
         add_model("")->preload = true;
         open_fleet();
-        eventually(life_of(0) == LIFE_READY);
+        eventually(life_of(0) == MODEL_READY);
 }
 
 static void a_preloaded_one_comes_back_only_when_it_died(void **state) {
@@ -105,12 +105,12 @@ static void a_preloaded_one_comes_back_only_when_it_died(void **state) {
         add_model("")->preload = true;
         w.models[0].keep_alive_ms = 100;
         open_fleet();
-        eventually(life_of(0) == LIFE_READY);
+        eventually(life_of(0) == MODEL_READY);
         assert_int_equal(kill(status_of(0).pid, SIGKILL), 0);
-        eventually(status_of(0).deaths == 1 && life_of(0) == LIFE_READY);
-        eventually(life_of(0) == LIFE_ABSENT);
-        until_for(300, life_of(0) != LIFE_ABSENT);
-        assert_int_equal(life_of(0), LIFE_ABSENT);
+        eventually(status_of(0).deaths == 1 && life_of(0) == MODEL_READY);
+        eventually(life_of(0) == MODEL_ABSENT);
+        until_for(300, life_of(0) != MODEL_ABSENT);
+        assert_int_equal(life_of(0), MODEL_ABSENT);
         assert_int_equal(status_of(0).loads, 2);
 }
 
@@ -120,12 +120,12 @@ static void a_client_that_leaves_while_loading_costs_nothing(void **state) {
         open_fleet();
         struct client c = { 0 }, later = { 0 };
         ask(&c, "a");
-        eventually(life_of(0) == LIFE_LOADING);
+        eventually(life_of(0) == MODEL_LOADING);
         ask_cancel(c.ask);
         struct fleet_status s;
         fleet_status(w.fleet, &s);
         assert_int_equal(s.requests_waiting, 0);
-        eventually(life_of(0) == LIFE_READY);
+        eventually(life_of(0) == MODEL_READY);
         ask(&later, "a");
         eventually(later.ended);
         assert_false(done(&c));
@@ -138,9 +138,9 @@ static void a_client_that_leaves_before_the_size_is_known_stops_the_load(void **
         open_fleet();
         struct client c = { 0 }, later = { 0 };
         ask(&c, "a");
-        eventually(life_of(0) == LIFE_INSPECTING);
+        eventually(life_of(0) == MODEL_INSPECTING);
         ask_cancel(c.ask);
-        eventually(life_of(0) == LIFE_ABSENT);
+        eventually(life_of(0) == MODEL_ABSENT);
         ask(&later, "a");
         eventually(later.ended);
 }
@@ -198,9 +198,9 @@ static void an_idle_model_goes_after_its_time(void **state) {
         struct client c = { 0 };
         ask(&c, "a");
         eventually(c.ended);
-        assert_int_equal(life_of(0), LIFE_READY);
+        assert_int_equal(life_of(0), MODEL_READY);
         assert_true(status_of(0).expires_in_ms >= 0);
-        eventually(life_of(0) == LIFE_ABSENT);
+        eventually(life_of(0) == MODEL_ABSENT);
         assert_int_equal(status_of(0).pid, 0);
         ask(&c, "a");
         eventually(c.ended);
@@ -217,7 +217,7 @@ static void a_pinned_model_stays(void **state) {
         ask(&c, "a");
         eventually(c.ended);
         until_for(300, false);
-        assert_int_equal(life_of(0), LIFE_READY);
+        assert_int_equal(life_of(0), MODEL_READY);
         assert_int_equal(status_of(0).expires_in_ms, -1);
 }
 
@@ -231,8 +231,8 @@ static void an_idle_model_makes_room(void **state) {
         eventually(a.ended);
         ask(&b, "b");
         eventually(b.ended);
-        assert_int_equal(life_of(0), LIFE_ABSENT);
-        assert_int_equal(life_of(1), LIFE_READY);
+        assert_int_equal(life_of(0), MODEL_ABSENT);
+        assert_int_equal(life_of(1), MODEL_READY);
 }
 
 static void exactly_the_budget_fits(void **state) {
@@ -246,8 +246,8 @@ static void exactly_the_budget_fits(void **state) {
         ask(&a, "a");
         ask(&b, "b");
         eventually(a.ended && b.ended);
-        assert_int_equal(life_of(0), LIFE_READY);
-        assert_int_equal(life_of(1), LIFE_READY);
+        assert_int_equal(life_of(0), MODEL_READY);
+        assert_int_equal(life_of(1), MODEL_READY);
         close_fleet();
 
         w.config.budget_bytes--;
@@ -256,7 +256,7 @@ static void exactly_the_budget_fits(void **state) {
         eventually(a.ended);
         ask(&b, "b");
         eventually(b.ended);
-        assert_int_equal(life_of(0), LIFE_ABSENT);
+        assert_int_equal(life_of(0), MODEL_ABSENT);
 }
 
 static void loads_that_fit_run_at_once(void **state) {
@@ -267,7 +267,7 @@ static void loads_that_fit_run_at_once(void **state) {
         struct client a = { 0 }, b = { 0 };
         ask(&a, "a");
         ask(&b, "b");
-        eventually(life_of(0) == LIFE_LOADING && life_of(1) == LIFE_LOADING);
+        eventually(life_of(0) == MODEL_LOADING && life_of(1) == MODEL_LOADING);
         eventually(a.ended && b.ended);
 }
 
@@ -324,7 +324,7 @@ static void two_waiters_share_one_eviction(void **state) {
         ask(&b, "b");
         ask(&c, "c");
         eventually(b.ended && c.ended);
-        assert_int_equal(life_of(0), LIFE_ABSENT);
+        assert_int_equal(life_of(0), MODEL_ABSENT);
         assert_int_equal(status_of(1).loads, 1);
         assert_int_equal(status_of(2).loads, 1);
 }
@@ -345,7 +345,7 @@ static void what_can_never_fit_is_refused_with_the_numbers(void **state) {
         assert_non_null(strstr(a.failure.message, "201 MiB")); /* with a KV cache for one context */
         assert_non_null(strstr(a.failure.message, "1024 tokens in f16"));
         assert_non_null(strstr(a.failure.message, "100 MiB"));
-        assert_int_equal(life_of(1), LIFE_READY);
+        assert_int_equal(life_of(1), MODEL_READY);
 }
 
 static void pinned_in_the_way_is_said_at_once(void **state) {
@@ -361,7 +361,7 @@ static void pinned_in_the_way_is_said_at_once(void **state) {
         assert_string_equal(b.failure.code, "insufficient_memory");
         assert_true(b.failure.retry_after_s > 0);
         assert_non_null(strstr(b.failure.message, "pinned"));
-        assert_int_equal(life_of(0), LIFE_READY);
+        assert_int_equal(life_of(0), MODEL_READY);
 }
 
 /* 10 MiB of weights, 64 KiB of KV a token: 138 MiB for two contexts, 74 for one, 42 for one in q8_0. */
@@ -382,7 +382,7 @@ static void what_does_not_fit_as_wanted_is_loaded_smaller(void **state) {
         eventually(b.ended);
         assert_int_equal(status_of(1).kv_bytes, MIB(32));
         assert_string_equal(status_of(1).kv_type, "q8_0");
-        assert_int_equal(life_of(0), LIFE_READY);
+        assert_int_equal(life_of(0), MODEL_READY);
 }
 
 static void a_request_during_the_stop_loads_it_again(void **state) {
@@ -393,7 +393,7 @@ static void a_request_during_the_stop_loads_it_again(void **state) {
         struct client c = { 0 };
         ask(&c, "a");
         eventually(c.ended);
-        eventually(life_of(0) == LIFE_STOPPING);
+        eventually(life_of(0) == MODEL_STOPPING);
         ask(&c, "a");
         eventually(c.ended);
         assert_int_equal(status_of(0).loads, 2);
@@ -409,7 +409,7 @@ static void an_engine_that_ignores_us_is_killed(void **state) {
         ask(&c, "a");
         eventually(c.ended);
         pid_t pid = status_of(0).pid;
-        eventually(life_of(0) == LIFE_ABSENT);
+        eventually(life_of(0) == MODEL_ABSENT);
         assert_int_equal(kill(pid, 0), -1);
         assert_string_equal(status_of(0).last_exit, "killed by SIGKILL");
         assert_int_equal(status_of(0).deaths, 0);

@@ -76,7 +76,7 @@ static void an_engine_that_dies_loading_is_left_alone(void **state) {
         assert_string_equal(c.failure.code, "engine_died");
         assert_non_null(strstr(c.failure.message, "SIGKILL"));
         assert_int_equal(c.failure.retry_after_s, 10);
-        eventually(life_of(0) == LIFE_ABSENT);
+        eventually(life_of(0) == MODEL_ABSENT);
         assert_string_equal(status_of(0).last_exit, "killed by SIGKILL");
         assert_non_null(strstr(status_of(0).last_stderr, "something went wrong"));
 }
@@ -90,7 +90,7 @@ static void an_engine_that_is_never_ready_is_ended(void **state) {
         ask(&c, "a");
         eventually(c.failed);
         assert_non_null(strstr(c.failure.message, "load_timeout"));
-        eventually(life_of(0) == LIFE_ABSENT);
+        eventually(life_of(0) == MODEL_ABSENT);
 }
 
 /* --- dying --- */
@@ -165,7 +165,7 @@ static void a_request_that_kills_two_engines_ends_and_the_model_rests(void **sta
         /* The operator knows better. */
         write_file(w.paths[0], "");
         fleet_load(w.fleet, "a", NULL, NULL);
-        eventually(life_of(0) == LIFE_READY);
+        eventually(life_of(0) == MODEL_READY);
         ask(&late, "a");
         eventually(late.ended);
 }
@@ -203,13 +203,13 @@ static void a_large_one_that_dies_is_replaced_at_once(void **state) {
         eventually(status_of(0).measured_bytes > MIB(300));
         uint64_t began = uv_hrtime();
         assert_int_equal(kill(status_of(0).pid, SIGKILL), 0);
-        eventually(life_of(0) == LIFE_ABSENT);
+        eventually(life_of(0) == MODEL_ABSENT);
         assert_true(uv_hrtime() - began < FREED_WAIT_MAX_MS * 1000000u);
         ask(&c, "a");
         eventually(c.ended);
         /* And one that is told to go is seen to have gone. */
         fleet_unload(w.fleet, "a", false, NULL, NULL);
-        eventually(life_of(0) == LIFE_ABSENT);
+        eventually(life_of(0) == MODEL_ABSENT);
         assert_int_equal(status_of(0).measured_bytes, 0);
 }
 
@@ -247,7 +247,7 @@ static void an_engine_that_talks_nonsense_is_ended(void **state) {
                 eventually(c.failed);
                 if (!strstr(c.failure.message, rudes[i].word))
                         fail_msg("%s: %s", rudes[i].what, c.failure.message);
-                eventually(life_of(0) == LIFE_ABSENT);
+                eventually(life_of(0) == MODEL_ABSENT);
                 close_fleet();
         }
 }
@@ -338,14 +338,14 @@ static void the_operator_loads_and_unloads(void **state) {
         eventually(v.told && unknown.told);
         assert_false(v.failed);
         assert_string_equal(unknown.failure.code, "model_not_found");
-        assert_int_equal(life_of(0), LIFE_READY);
+        assert_int_equal(life_of(0), MODEL_READY);
         fleet_load(w.fleet, "a", on_done, &again);
         eventually(again.told);
         struct outcome u = { 0 }, twice = { 0 };
         fleet_unload(w.fleet, "a", false, on_done, &u);
         eventually(u.told);
         assert_false(u.failed);
-        assert_int_equal(life_of(0), LIFE_ABSENT);
+        assert_int_equal(life_of(0), MODEL_ABSENT);
         fleet_unload(w.fleet, "a", false, on_done, &twice);
         eventually(twice.told);
         assert_false(twice.failed);
@@ -411,7 +411,7 @@ static void unloading_by_force_does_not_wait(void **state) {
         eventually(v.told);
         assert_true(running.failed);
         assert_string_equal(running.failure.code, "unloaded");
-        assert_int_equal(life_of(0), LIFE_ABSENT);
+        assert_int_equal(life_of(0), MODEL_ABSENT);
 }
 
 /* --- stopping --- */
@@ -430,7 +430,7 @@ static void stopping_ends_everything(void **state) {
         eventually(c[0].starts == 1 && c[1].ended);
         ask(&c[2], "c");
         ask(&c[3], "d");
-        eventually(life_of(2) == LIFE_LOADING && life_of(3) == LIFE_INSPECTING);
+        eventually(life_of(2) == MODEL_LOADING && life_of(3) == MODEL_INSPECTING);
         pid_t pids[] = { status_of(0).pid, status_of(1).pid, status_of(2).pid };
         fleet_stop(w.fleet, on_stopped, NULL);
         assert_int_equal(ask_with(&c[4], "a", ASK_CHAT, &client_events, "{}"), -ESHUTDOWN);
@@ -476,7 +476,7 @@ static void what_was_measured_is_remembered(void **state) {
         assert_true(status_of(0).predicted_bytes < MIB(12));
         until_for(500, false); /* measured again, now that it has said how full its cache is */
         fleet_unload(w.fleet, "a", false, NULL, NULL);
-        eventually(life_of(0) == LIFE_ABSENT);
+        eventually(life_of(0) == MODEL_ABSENT);
         close_fleet();
 
         open_fleet();
@@ -512,7 +512,7 @@ static void a_model_that_lied_about_its_size_is_found_out(void **state) {
         eventually(status_of(0).measured_bytes > MIB(70));
         ask(&b, "b");
         eventually(b.ended);
-        assert_int_equal(life_of(0), LIFE_ABSENT);
+        assert_int_equal(life_of(0), MODEL_ABSENT);
 }
 
 /* It grows past the budget while others are idle: they make room; alone it cannot help it, and nobody is cut. */
@@ -525,7 +525,7 @@ static void an_engine_that_grows_turns_idle_ones_out(void **state) {
         ask(&b, "b");
         eventually(b.ended);
         ask_for(&a, "a", 500);
-        eventually(life_of(1) == LIFE_ABSENT);
+        eventually(life_of(1) == MODEL_ABSENT);
         assert_false(a.failed);
         eventually(a.ended);
 }
@@ -544,7 +544,7 @@ static void nothing_is_left_behind(void **state) {
         for (int i = 0; i < 20; i++) {
                 ask(&c, "a");
                 eventually(c.ended);
-                eventually(life_of(0) == LIFE_ABSENT);
+                eventually(life_of(0) == MODEL_ABSENT);
         }
         for (int i = 0; i < 1000; i++) {
                 ask(&c, "b");

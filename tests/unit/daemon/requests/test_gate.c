@@ -72,7 +72,7 @@ static void held_loads_wait_and_are_told_why(void **state) {
         submit(&c, "a", ASK_INTERACTIVE);
         eventually(strstr(c.why, "memory is running short"));
         wait_ms(200);
-        assert_int_equal(life_of(0), LIFE_WAITING);
+        assert_int_equal(life_of(0), MODEL_WAITING);
         assert_int_equal(status_of(0).loads, 0);
         hold(false, false, false);
         eventually(c.ended);
@@ -113,7 +113,7 @@ static void the_operator_waits_too_but_not_for_ever(void **state) {
         fleet_load(w.fleet, "a", on_verb_done, NULL);
         eventually(told);
         assert_string_equal(told_failure.code, "memory_held");
-        eventually(life_of(0) == LIFE_ABSENT);
+        eventually(life_of(0) == MODEL_ABSENT);
         assert_int_equal(status_of(0).loads, 0);
 }
 

@@ -13,125 +13,136 @@
 
 static const struct row {
         const char *what;
-        enum life_event events[PATH_MAX_EVENTS];
+        enum model_event_kind events[PATH_MAX_EVENTS];
         uint32_t count;
-        enum life ends;
-        enum life_act act; /* of the last event */
+        enum model_state ends;
+        enum model_action act; /* of the last event */
 } paths[] = {
-        { "asked for: its size is read", { LIFE_EVENT_WANTED }, 1, LIFE_INSPECTING, LIFE_ACT_NONE },
+        { "asked for: its size is read", { MODEL_EVENT_WANTED }, 1, MODEL_INSPECTING, MODEL_ACTION_NONE },
         { "loaded",
-          { LIFE_EVENT_WANTED, LIFE_EVENT_INSPECTED, LIFE_EVENT_ADMITTED, LIFE_EVENT_READY },
+          { MODEL_EVENT_WANTED, MODEL_EVENT_INSPECTED, MODEL_EVENT_ADMITTED, MODEL_EVENT_READY },
           4,
-          LIFE_READY,
-          LIFE_ACT_NONE },
-        { "the waiter leaves while its size is read", { LIFE_EVENT_WANTED, LIFE_EVENT_UNWANTED }, 2, LIFE_ABSENT, LIFE_ACT_NONE },
+          MODEL_READY,
+          MODEL_ACTION_NONE },
+        { "the waiter leaves while its size is read",
+          { MODEL_EVENT_WANTED, MODEL_EVENT_UNWANTED },
+          2,
+          MODEL_ABSENT,
+          MODEL_ACTION_NONE },
         { "the waiter leaves while it waits for room",
-          { LIFE_EVENT_WANTED, LIFE_EVENT_INSPECTED, LIFE_EVENT_UNWANTED },
+          { MODEL_EVENT_WANTED, MODEL_EVENT_INSPECTED, MODEL_EVENT_UNWANTED },
           3,
-          LIFE_ABSENT,
-          LIFE_ACT_NONE },
-        { "refused for ever", { LIFE_EVENT_WANTED, LIFE_EVENT_INSPECTED, LIFE_EVENT_REFUSED }, 3, LIFE_ABSENT, LIFE_ACT_NONE },
+          MODEL_ABSENT,
+          MODEL_ACTION_NONE },
+        { "refused for ever",
+          { MODEL_EVENT_WANTED, MODEL_EVENT_INSPECTED, MODEL_EVENT_REFUSED },
+          3,
+          MODEL_ABSENT,
+          MODEL_ACTION_NONE },
         { "the file is damaged",
-          { LIFE_EVENT_WANTED, LIFE_EVENT_INSPECTED, LIFE_EVENT_ADMITTED, LIFE_EVENT_FAILED },
+          { MODEL_EVENT_WANTED, MODEL_EVENT_INSPECTED, MODEL_EVENT_ADMITTED, MODEL_EVENT_FAILED },
           4,
-          LIFE_STOPPING,
-          LIFE_ACT_AWAIT_EXIT },
+          MODEL_STOPPING,
+          MODEL_ACTION_AWAIT_EXIT },
         { "it dies while it loads",
-          { LIFE_EVENT_WANTED, LIFE_EVENT_INSPECTED, LIFE_EVENT_ADMITTED, LIFE_EVENT_EXITED },
+          { MODEL_EVENT_WANTED, MODEL_EVENT_INSPECTED, MODEL_EVENT_ADMITTED, MODEL_EVENT_EXITED },
           4,
-          LIFE_STOPPING,
-          LIFE_ACT_SETTLE },
+          MODEL_STOPPING,
+          MODEL_ACTION_SETTLE },
         { "loading takes too long",
-          { LIFE_EVENT_WANTED, LIFE_EVENT_INSPECTED, LIFE_EVENT_ADMITTED, LIFE_EVENT_END },
+          { MODEL_EVENT_WANTED, MODEL_EVENT_INSPECTED, MODEL_EVENT_ADMITTED, MODEL_EVENT_END },
           4,
-          LIFE_STOPPING,
-          LIFE_ACT_KILL },
+          MODEL_STOPPING,
+          MODEL_ACTION_KILL },
         { "a victim stops admitting first",
-          { LIFE_EVENT_WANTED, LIFE_EVENT_INSPECTED, LIFE_EVENT_ADMITTED, LIFE_EVENT_READY, LIFE_EVENT_LEAVE },
+          { MODEL_EVENT_WANTED, MODEL_EVENT_INSPECTED, MODEL_EVENT_ADMITTED, MODEL_EVENT_READY, MODEL_EVENT_LEAVE },
           5,
-          LIFE_DRAINING,
-          LIFE_ACT_NONE },
+          MODEL_DRAINING,
+          MODEL_ACTION_NONE },
         { "and goes when its last request has ended",
-          { LIFE_EVENT_WANTED, LIFE_EVENT_INSPECTED, LIFE_EVENT_ADMITTED, LIFE_EVENT_READY, LIFE_EVENT_LEAVE, LIFE_EVENT_EMPTY },
+          { MODEL_EVENT_WANTED, MODEL_EVENT_INSPECTED, MODEL_EVENT_ADMITTED, MODEL_EVENT_READY, MODEL_EVENT_LEAVE,
+            MODEL_EVENT_EMPTY },
           6,
-          LIFE_STOPPING,
-          LIFE_ACT_SHUT_DOWN },
+          MODEL_STOPPING,
+          MODEL_ACTION_SHUT_DOWN },
         { "a request meanwhile does not bring it back",
-          { LIFE_EVENT_WANTED, LIFE_EVENT_INSPECTED, LIFE_EVENT_ADMITTED, LIFE_EVENT_READY, LIFE_EVENT_LEAVE, LIFE_EVENT_WANTED },
+          { MODEL_EVENT_WANTED, MODEL_EVENT_INSPECTED, MODEL_EVENT_ADMITTED, MODEL_EVENT_READY, MODEL_EVENT_LEAVE,
+            MODEL_EVENT_WANTED },
           6,
-          LIFE_DRAINING,
-          LIFE_ACT_NONE },
+          MODEL_DRAINING,
+          MODEL_ACTION_NONE },
         { "gone, but its memory is not back",
-          { LIFE_EVENT_WANTED, LIFE_EVENT_INSPECTED, LIFE_EVENT_ADMITTED, LIFE_EVENT_READY, LIFE_EVENT_LEAVE, LIFE_EVENT_EMPTY,
-            LIFE_EVENT_EXITED },
+          { MODEL_EVENT_WANTED, MODEL_EVENT_INSPECTED, MODEL_EVENT_ADMITTED, MODEL_EVENT_READY, MODEL_EVENT_LEAVE,
+            MODEL_EVENT_EMPTY, MODEL_EVENT_EXITED },
           7,
-          LIFE_STOPPING,
-          LIFE_ACT_SETTLE },
+          MODEL_STOPPING,
+          MODEL_ACTION_SETTLE },
         { "and now it is",
-          { LIFE_EVENT_WANTED, LIFE_EVENT_INSPECTED, LIFE_EVENT_ADMITTED, LIFE_EVENT_READY, LIFE_EVENT_LEAVE, LIFE_EVENT_EMPTY,
-            LIFE_EVENT_EXITED, LIFE_EVENT_FREED },
+          { MODEL_EVENT_WANTED, MODEL_EVENT_INSPECTED, MODEL_EVENT_ADMITTED, MODEL_EVENT_READY, MODEL_EVENT_LEAVE,
+            MODEL_EVENT_EMPTY, MODEL_EVENT_EXITED, MODEL_EVENT_FREED },
           8,
-          LIFE_ABSENT,
-          LIFE_ACT_FORGET },
+          MODEL_ABSENT,
+          MODEL_ACTION_FORGET },
         { "it dies in the middle of answers",
-          { LIFE_EVENT_WANTED, LIFE_EVENT_INSPECTED, LIFE_EVENT_ADMITTED, LIFE_EVENT_READY, LIFE_EVENT_EXITED, LIFE_EVENT_FREED },
+          { MODEL_EVENT_WANTED, MODEL_EVENT_INSPECTED, MODEL_EVENT_ADMITTED, MODEL_EVENT_READY, MODEL_EVENT_EXITED,
+            MODEL_EVENT_FREED },
           6,
-          LIFE_ABSENT,
-          LIFE_ACT_FORGET },
+          MODEL_ABSENT,
+          MODEL_ACTION_FORGET },
         { "it says something impossible",
-          { LIFE_EVENT_WANTED, LIFE_EVENT_INSPECTED, LIFE_EVENT_ADMITTED, LIFE_EVENT_READY, LIFE_EVENT_END },
+          { MODEL_EVENT_WANTED, MODEL_EVENT_INSPECTED, MODEL_EVENT_ADMITTED, MODEL_EVENT_READY, MODEL_EVENT_END },
           5,
-          LIFE_STOPPING,
-          LIFE_ACT_KILL },
+          MODEL_STOPPING,
+          MODEL_ACTION_KILL },
         { "it does not stop when asked to",
-          { LIFE_EVENT_WANTED, LIFE_EVENT_INSPECTED, LIFE_EVENT_ADMITTED, LIFE_EVENT_READY, LIFE_EVENT_LEAVE, LIFE_EVENT_EMPTY,
-            LIFE_EVENT_END },
+          { MODEL_EVENT_WANTED, MODEL_EVENT_INSPECTED, MODEL_EVENT_ADMITTED, MODEL_EVENT_READY, MODEL_EVENT_LEAVE,
+            MODEL_EVENT_EMPTY, MODEL_EVENT_END },
           7,
-          LIFE_STOPPING,
-          LIFE_ACT_KILL },
+          MODEL_STOPPING,
+          MODEL_ACTION_KILL },
 };
 
 static void lives(void **state) {
         (void) state;
         for (size_t p = 0; p < sizeof(paths) / sizeof(paths[0]); p++) {
-                enum life life = LIFE_ABSENT;
-                struct life_step step = { 0 };
+                enum model_state now = MODEL_ABSENT;
+                struct model_transition step = { 0 };
                 for (uint32_t e = 0; e < paths[p].count; e++) {
-                        step = life_next(life, paths[p].events[e]);
+                        step = model_state_next(now, paths[p].events[e]);
                         if (!step.known)
                                 fail_msg("%s: %s cannot happen to one that is %s", paths[p].what,
-                                         life_event_name(paths[p].events[e]), life_name(life));
-                        life = step.next;
+                                         model_event_name(paths[p].events[e]), model_state_name(now));
+                        now = step.next;
                 }
-                if (life != paths[p].ends || step.act != paths[p].act)
-                        fail_msg("%s: ends %s, act %d", paths[p].what, life_name(life), step.act);
+                if (now != paths[p].ends || step.act != paths[p].act)
+                        fail_msg("%s: ends %s, act %d", paths[p].what, model_state_name(now), step.act);
         }
 }
 
 static void what_cannot_happen_is_said_not_guessed(void **state) {
         (void) state;
-        assert_false(life_next(LIFE_ABSENT, LIFE_EVENT_READY).known);
-        assert_false(life_next(LIFE_ABSENT, LIFE_EVENT_EXITED).known);
-        assert_false(life_next(LIFE_READY, LIFE_EVENT_READY).known);
-        assert_false(life_next(LIFE_READY, LIFE_EVENT_ADMITTED).known);
-        assert_false(life_next(LIFE_LOADING, LIFE_EVENT_EMPTY).known);
-        assert_false(life_next(LIFE_WAITING, LIFE_EVENT_EXITED).known);
+        assert_false(model_state_next(MODEL_ABSENT, MODEL_EVENT_READY).known);
+        assert_false(model_state_next(MODEL_ABSENT, MODEL_EVENT_EXITED).known);
+        assert_false(model_state_next(MODEL_READY, MODEL_EVENT_READY).known);
+        assert_false(model_state_next(MODEL_READY, MODEL_EVENT_ADMITTED).known);
+        assert_false(model_state_next(MODEL_LOADING, MODEL_EVENT_EMPTY).known);
+        assert_false(model_state_next(MODEL_WAITING, MODEL_EVENT_EXITED).known);
 }
 
 /* From every state with a process, its exit is a possible event, and from everywhere there is a way back to absent. */
 static void there_is_always_a_way_out(void **state) {
         (void) state;
-        const enum life with_process[] = { LIFE_LOADING, LIFE_READY, LIFE_DRAINING, LIFE_STOPPING };
+        const enum model_state with_process[] = { MODEL_LOADING, MODEL_READY, MODEL_DRAINING, MODEL_STOPPING };
         for (size_t i = 0; i < sizeof(with_process) / sizeof(with_process[0]); i++) {
-                assert_true(life_next(with_process[i], LIFE_EVENT_EXITED).known);
-                assert_int_equal(life_next(with_process[i], LIFE_EVENT_EXITED).next, LIFE_STOPPING);
-                assert_true(life_next(with_process[i], LIFE_EVENT_END).known);
+                assert_true(model_state_next(with_process[i], MODEL_EVENT_EXITED).known);
+                assert_int_equal(model_state_next(with_process[i], MODEL_EVENT_EXITED).next, MODEL_STOPPING);
+                assert_true(model_state_next(with_process[i], MODEL_EVENT_END).known);
         }
-        assert_int_equal(life_next(LIFE_STOPPING, LIFE_EVENT_FREED).next, LIFE_ABSENT);
-        assert_int_equal(life_next(LIFE_INSPECTING, LIFE_EVENT_LEAVE).next, LIFE_ABSENT);
-        assert_int_equal(life_next(LIFE_WAITING, LIFE_EVENT_LEAVE).next, LIFE_ABSENT);
-        for (unsigned life = 0; life < LIFE_COUNT; life++)
-                assert_true(strlen(life_name((enum life) life)) > 0);
+        assert_int_equal(model_state_next(MODEL_STOPPING, MODEL_EVENT_FREED).next, MODEL_ABSENT);
+        assert_int_equal(model_state_next(MODEL_INSPECTING, MODEL_EVENT_LEAVE).next, MODEL_ABSENT);
+        assert_int_equal(model_state_next(MODEL_WAITING, MODEL_EVENT_LEAVE).next, MODEL_ABSENT);
+        for (unsigned now = 0; now < MODEL_COUNT; now++)
+                assert_true(strlen(model_state_name((enum model_state) now)) > 0);
 }
 
 int main(void) {
