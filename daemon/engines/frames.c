@@ -38,25 +38,24 @@ static bool take_statistics(struct model *m, const cJSON *frame) {
         return true;
 }
 
-static bool take_about(struct model *m, struct ask *ask, enum engine_says says, const cJSON *frame) {
+static bool take_about(struct model *m, struct ask *ask, enum frame_type says, const cJSON *frame) {
         switch (says) {
-        case ENGINE_SAYS_SUSPENDED: return take_suspended(ask, frame);
-        case ENGINE_SAYS_RESTORED: return take_restored(ask, frame);
-        case ENGINE_SAYS_RECALL: return prompts_take_recall(m, ask, frame);
-        case ENGINE_SAYS_SPOILT: return prompts_take_spoilt(m, ask, frame);
+        case FRAME_SUSPENDED: return take_suspended(ask, frame);
+        case FRAME_RESTORED: return take_restored(ask, frame);
+        case FRAME_RECALL: return prompts_take_recall(m, ask, frame);
+        case FRAME_SPOILT: return prompts_take_spoilt(m, ask, frame);
         default: return asks_take_answer(m, ask, says, frame);
         }
 }
 
-bool engine_take_frame(struct model *m, enum engine_says says, uint64_t id, const cJSON *frame) {
-        if (says == ENGINE_SAYS_STATISTICS)
+bool engine_take_frame(struct model *m, enum frame_type says, uint64_t id, const cJSON *frame) {
+        if (says == FRAME_STATISTICS)
                 return take_statistics(m, frame);
-        if ((says == ENGINE_SAYS_CONTROLLED || says == ENGINE_SAYS_ERROR) &&
-            order_answered(m, id, says == ENGINE_SAYS_CONTROLLED))
+        if ((says == FRAME_CONTROLLED || says == FRAME_ERROR) && order_answered(m, id, says == FRAME_CONTROLLED))
                 return true;
-        if (says == ENGINE_SAYS_OFFERED)
+        if (says == FRAME_OFFERED)
                 return prompts_take_offered(m, id, frame);
-        if (says == ENGINE_SAYS_KEPT)
+        if (says == FRAME_KEPT)
                 return prompts_take_kept(m, id, frame);
         struct ask *ask = asks_running(m, id);
         return !ask || take_about(m, ask, says, frame); /* none: cancelled, and the engine had not heard yet */

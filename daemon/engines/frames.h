@@ -11,6 +11,6 @@
 struct model;
 
 /* ID: of the request or the order that it is about. False: the frame is not what its type says; the engine has lost its mind. */
-bool engine_take_frame(struct model *m, enum engine_says says, uint64_t id, const cJSON *frame);
+bool engine_take_frame(struct model *m, enum frame_type says, uint64_t id, const cJSON *frame);
 
 #endif

@@ -124,15 +124,15 @@ static void on_ready(struct model *m, const cJSON *frame) {
         asks_ask_statistics(m);
 }
 
-static bool on_frame(void *user, enum engine_says says, uint64_t id, const cJSON *frame) {
+static bool on_frame(void *user, enum frame_type says, uint64_t id, const cJSON *frame) {
         struct model *m = user;
         m->engine.heard_ms = fleet_clock_ms();
         m->engine.pinged = false;
-        if (says == ENGINE_SAYS_READY) {
+        if (says == FRAME_READY) {
                 on_ready(m, frame);
                 return true;
         }
-        if (says == ENGINE_SAYS_FAILED) {
+        if (says == FRAME_FAILED) {
                 const char *message = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(frame, "message"));
                 m->engine.said_failed = true;
                 (void) snprintf(m->engine.sentence, sizeof(m->engine.sentence), "%s",

@@ -117,13 +117,13 @@ static void take_error(struct model *m, struct ask *ask, const cJSON *frame) {
         ask_fail(ask, &failure);
 }
 
-bool asks_take_answer(struct model *m, struct ask *ask, enum engine_says says, const cJSON *frame) {
+bool asks_take_answer(struct model *m, struct ask *ask, enum frame_type says, const cJSON *frame) {
         switch (says) {
-        case ENGINE_SAYS_START: take_start(ask, frame); return true;
-        case ENGINE_SAYS_TEXT: return take_text(m, ask, frame);
-        case ENGINE_SAYS_END: return take_end(m, ask, frame);
-        case ENGINE_SAYS_EMBEDDING: return ask->kind == ASK_EMBED && take_embedding(m, ask, frame);
-        case ENGINE_SAYS_ERROR: take_error(m, ask, frame); return true;
+        case FRAME_START: take_start(ask, frame); return true;
+        case FRAME_TEXT: return take_text(m, ask, frame);
+        case FRAME_END: return take_end(m, ask, frame);
+        case FRAME_EMBEDDING: return ask->kind == ASK_EMBED && take_embedding(m, ask, frame);
+        case FRAME_ERROR: take_error(m, ask, frame); return true;
         default: return false;
         }
 }

@@ -11,6 +11,6 @@
 struct model;
 
 /* False: the frame is not what its type says. ASK may be gone afterwards. */
-bool asks_take_answer(struct model *m, struct ask *ask, enum engine_says says, const cJSON *frame);
+bool asks_take_answer(struct model *m, struct ask *ask, enum frame_type says, const cJSON *frame);
 
 #endif

@@ -33,22 +33,22 @@ static const struct {
         const char *type;
         bool before_ready; /* else only after it */
         bool has_id;
-} sayings[ENGINE_SAYS_COUNT] = {
-        [ENGINE_SAYS_READY] = { WIRE_READY, true, false },
-        [ENGINE_SAYS_FAILED] = { WIRE_FAILED, true, false },
-        [ENGINE_SAYS_START] = { WIRE_START, false, true },
-        [ENGINE_SAYS_TEXT] = { WIRE_TEXT, false, true },
-        [ENGINE_SAYS_END] = { WIRE_END, false, true },
-        [ENGINE_SAYS_EMBEDDING] = { WIRE_EMBEDDING, false, true },
-        [ENGINE_SAYS_ERROR] = { WIRE_ERROR, false, true },
-        [ENGINE_SAYS_STATISTICS] = { WIRE_STATISTICS, false, false },
-        [ENGINE_SAYS_CONTROLLED] = { WIRE_CONTROLLED, false, true },
-        [ENGINE_SAYS_SUSPENDED] = { WIRE_SUSPENDED, false, true },
-        [ENGINE_SAYS_RESTORED] = { WIRE_RESTORED, false, true },
-        [ENGINE_SAYS_OFFERED] = { WIRE_OFFERED, false, true },
-        [ENGINE_SAYS_KEPT] = { WIRE_KEPT, false, true },
-        [ENGINE_SAYS_RECALL] = { WIRE_RECALL, false, true },
-        [ENGINE_SAYS_SPOILT] = { WIRE_SPOILT, false, true },
+} sayings[FRAME_COUNT] = {
+        [FRAME_READY] = { WIRE_READY, true, false },
+        [FRAME_FAILED] = { WIRE_FAILED, true, false },
+        [FRAME_START] = { WIRE_START, false, true },
+        [FRAME_TEXT] = { WIRE_TEXT, false, true },
+        [FRAME_END] = { WIRE_END, false, true },
+        [FRAME_EMBEDDING] = { WIRE_EMBEDDING, false, true },
+        [FRAME_ERROR] = { WIRE_ERROR, false, true },
+        [FRAME_STATISTICS] = { WIRE_STATISTICS, false, false },
+        [FRAME_CONTROLLED] = { WIRE_CONTROLLED, false, true },
+        [FRAME_SUSPENDED] = { WIRE_SUSPENDED, false, true },
+        [FRAME_RESTORED] = { WIRE_RESTORED, false, true },
+        [FRAME_OFFERED] = { WIRE_OFFERED, false, true },
+        [FRAME_KEPT] = { WIRE_KEPT, false, true },
+        [FRAME_RECALL] = { WIRE_RECALL, false, true },
+        [FRAME_SPOILT] = { WIRE_SPOILT, false, true },
 };
 
 static void broken(struct engine_process *e, const char *sentence) {
@@ -85,9 +85,9 @@ static void log_frame(const struct engine_process *e, const char *event, const c
 static void take_frame(struct engine_process *e, const cJSON *frame) {
         const char *type = wire_type(frame);
         unsigned says = 0;
-        while (says < ENGINE_SAYS_COUNT && strcmp(sayings[says].type, type) != 0)
+        while (says < FRAME_COUNT && strcmp(sayings[says].type, type) != 0)
                 says++;
-        if (says == ENGINE_SAYS_COUNT) {
+        if (says == FRAME_COUNT) {
                 broken(e, "the engine sent a message of an unknown type");
                 return;
         }
@@ -100,7 +100,7 @@ static void take_frame(struct engine_process *e, const cJSON *frame) {
                 broken(e, "the engine answered a request that was never made");
                 return;
         }
-        if (says == ENGINE_SAYS_READY) {
+        if (says == FRAME_READY) {
                 const cJSON *version = cJSON_GetObjectItemCaseSensitive(frame, "version");
                 if (!cJSON_IsNumber(version) || version->valueint != WIRE_VERSION) {
                         broken(e, "the engine speaks another version of the wire protocol; daemon and engine must be installed "
@@ -110,9 +110,9 @@ static void take_frame(struct engine_process *e, const cJSON *frame) {
                 e->ready = true;
                 take_request_bytes_max(e, frame);
         }
-        if (says == ENGINE_SAYS_FAILED)
+        if (says == FRAME_FAILED)
                 e->over = true;
-        if (!e->events.on_frame(e->user, (enum engine_says) says, id, frame))
+        if (!e->events.on_frame(e->user, (enum frame_type) says, id, frame))
                 broken(e, "the engine sent a message whose contents are not what its type says");
 }
 

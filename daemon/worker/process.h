@@ -32,23 +32,23 @@ struct engine_settings {
         int cgroup_fd;    /* of cgroup_engine_fd; -1: it stays in ours */
 };
 
-enum engine_says {
-        ENGINE_SAYS_READY,
-        ENGINE_SAYS_FAILED,
-        ENGINE_SAYS_START,
-        ENGINE_SAYS_TEXT,
-        ENGINE_SAYS_END,
-        ENGINE_SAYS_EMBEDDING,
-        ENGINE_SAYS_ERROR,
-        ENGINE_SAYS_STATISTICS,
-        ENGINE_SAYS_CONTROLLED,
-        ENGINE_SAYS_SUSPENDED,
-        ENGINE_SAYS_RESTORED,
-        ENGINE_SAYS_OFFERED,
-        ENGINE_SAYS_KEPT,
-        ENGINE_SAYS_RECALL,
-        ENGINE_SAYS_SPOILT,
-        ENGINE_SAYS_COUNT
+enum frame_type {
+        FRAME_READY,
+        FRAME_FAILED,
+        FRAME_START,
+        FRAME_TEXT,
+        FRAME_END,
+        FRAME_EMBEDDING,
+        FRAME_ERROR,
+        FRAME_STATISTICS,
+        FRAME_CONTROLLED,
+        FRAME_SUSPENDED,
+        FRAME_RESTORED,
+        FRAME_OFFERED,
+        FRAME_KEPT,
+        FRAME_RECALL,
+        FRAME_SPOILT,
+        FRAME_COUNT
 };
 
 struct engine_events {
@@ -56,7 +56,7 @@ struct engine_events {
          * ID is that of a request made before (maybe over since), 0 where the message has none. FRAME is borrowed.
          * False: its fields are not what its type says, which breaks the conversation.
          */
-        bool (*on_frame)(void *user, enum engine_says says, uint64_t id, const cJSON *frame);
+        bool (*on_frame)(void *user, enum frame_type says, uint64_t id, const cJSON *frame);
         void (*on_protocol_error)(void *user, const char *sentence);
         void (*on_hang_up)(void *user); /* it closed its end: it has ended or is about to */
         /* Last: the process is gone, and so is the object after this call. */

@@ -24,14 +24,14 @@
 static struct {
         uv_loop_t loop;
         struct engine_process *engine;
-        cJSON *last[ENGINE_SAYS_COUNT]; /* the last frame of each kind, and how many there were */
-        uint64_t ids[ENGINE_SAYS_COUNT];
-        unsigned counts[ENGINE_SAYS_COUNT];
+        cJSON *last[FRAME_COUNT]; /* the last frame of each kind, and how many there were */
+        uint64_t ids[FRAME_COUNT];
+        unsigned counts[FRAME_COUNT];
         bool exited;
         char broken[200];
 } w;
 
-static bool on_frame(void *user, enum engine_says says, uint64_t id, const cJSON *frame) {
+static bool on_frame(void *user, enum frame_type says, uint64_t id, const cJSON *frame) {
         (void) user;
         cJSON_Delete(w.last[says]);
         w.last[says] = cJSON_Duplicate(frame, true);
@@ -63,7 +63,7 @@ static void await(const unsigned *count, unsigned wanted) {
         assert_true(*count >= wanted);
 }
 
-static void await_says(enum engine_says says, unsigned wanted) {
+static void await_says(enum frame_type says, unsigned wanted) {
         await(&w.counts[says], wanted);
 }
 
@@ -87,7 +87,7 @@ static void start(const char *orders) {
         static const struct engine_events events = { on_frame, on_protocol_error, on_hang_up, on_exit_ };
         assert_int_equal(engine_process_start(&w.loop, &settings, &events, NULL, &w.engine), 0);
         (void) close(model);
-        await_says(ENGINE_SAYS_READY, 1);
+        await_says(FRAME_READY, 1);
 }
 
 static void stop(void) {
@@ -97,7 +97,7 @@ static void stop(void) {
                 (void) uv_run(&w.loop, UV_RUN_ONCE);
         (void) uv_run(&w.loop, UV_RUN_DEFAULT);
         assert_int_equal(uv_loop_close(&w.loop), 0);
-        for (unsigned i = 0; i < ENGINE_SAYS_COUNT; i++)
+        for (unsigned i = 0; i < FRAME_COUNT; i++)
                 cJSON_Delete(w.last[i]);
 }
 
@@ -110,11 +110,11 @@ static uint64_t generate(void) {
 }
 
 static struct engine_report report(void) {
-        unsigned before = w.counts[ENGINE_SAYS_STATISTICS];
+        unsigned before = w.counts[FRAME_STATISTICS];
         struct engine_report r;
         engine_process_tell(w.engine, WIRE_STATISTICS);
-        await_says(ENGINE_SAYS_STATISTICS, before + 1);
-        assert_true(engine_report_read(w.last[ENGINE_SAYS_STATISTICS], &r));
+        await_says(FRAME_STATISTICS, before + 1);
+        assert_true(engine_report_read(w.last[FRAME_STATISTICS], &r));
         return r;
 }
 
@@ -125,8 +125,8 @@ static void test_control(void **state) {
         uint64_t id;
         assert_int_equal(engine_process_control(w.engine, settings, &id), 0);
         cJSON_Delete(settings);
-        await_says(ENGINE_SAYS_CONTROLLED, 1);
-        assert_int_equal(w.ids[ENGINE_SAYS_CONTROLLED], id);
+        await_says(FRAME_CONTROLLED, 1);
+        assert_int_equal(w.ids[FRAME_CONTROLLED], id);
         struct engine_report r = report();
         assert_int_equal(r.duty_permille, 400);
         assert_int_equal(r.context, 77);
@@ -137,8 +137,8 @@ static void test_control(void **state) {
         settings = cJSON_Parse("{\"duty\":400}");
         assert_int_equal(engine_process_control(w.engine, settings, &id), 0);
         cJSON_Delete(settings);
-        await_says(ENGINE_SAYS_ERROR, 1);
-        assert_int_equal(w.ids[ENGINE_SAYS_ERROR], id);
+        await_says(FRAME_ERROR, 1);
+        assert_int_equal(w.ids[FRAME_ERROR], id);
         stop();
 }
 
@@ -146,14 +146,14 @@ static void test_suspend_and_restore(void **state) {
         (void) state;
         start("kv_hold=6400000\ntoken_ms=1\n");
         uint64_t id = generate();
-        await_says(ENGINE_SAYS_TEXT, 3);
+        await_says(FRAME_TEXT, 3);
         assert_int_equal(report().kv_bytes[KV_F16], 6400000);
         int fd = memfd_create("kv", MFD_CLOEXEC);
         assert_true(fd >= 0);
         assert_int_equal(engine_process_suspend(w.engine, id, fd), 0);
-        await_says(ENGINE_SAYS_SUSPENDED, 1);
-        assert_int_equal(w.ids[ENGINE_SAYS_SUSPENDED], id);
-        assert_null(cJSON_GetObjectItem(w.last[ENGINE_SAYS_SUSPENDED], "error"));
+        await_says(FRAME_SUSPENDED, 1);
+        assert_int_equal(w.ids[FRAME_SUSPENDED], id);
+        assert_null(cJSON_GetObjectItem(w.last[FRAME_SUSPENDED], "error"));
         struct stat s;
         assert_int_equal(fstat(fd, &s), 0);
         assert_true(s.st_size > 0); /* it went through this very descriptor */
@@ -163,14 +163,14 @@ static void test_suspend_and_restore(void **state) {
         assert_int_equal(r.suspended_count, 1);
         assert_int_equal(r.suspended[0].id, id);
         assert_int_equal(r.suspended[0].bytes, 6400000);
-        unsigned texts = w.counts[ENGINE_SAYS_TEXT];
+        unsigned texts = w.counts[FRAME_TEXT];
         assert_int_equal(engine_process_restore(w.engine, id), 0);
-        await_says(ENGINE_SAYS_RESTORED, 1);
-        await_says(ENGINE_SAYS_TEXT, texts + 2);
+        await_says(FRAME_RESTORED, 1);
+        await_says(FRAME_TEXT, texts + 2);
         assert_int_equal(engine_process_suspend(w.engine, id, -1), 0);
-        await_says(ENGINE_SAYS_SUSPENDED, 2);
+        await_says(FRAME_SUSPENDED, 2);
         assert_int_equal(engine_process_suspend(w.engine, id + 0, -1), 0);
-        await_says(ENGINE_SAYS_SUSPENDED, 3);
+        await_says(FRAME_SUSPENDED, 3);
         assert_string_equal(w.broken, "");
         stop();
 }
@@ -179,7 +179,7 @@ static void test_relieve(void **state) {
         (void) state;
         start("kv_hold=6400000\nprefix_hold=100000\ntoken_ms=1\n");
         (void) generate();
-        await_says(ENGINE_SAYS_TEXT, 1);
+        await_says(FRAME_TEXT, 1);
         struct engine_report r = report();
         assert_int_equal(r.prefix_bytes, 100000);
         assert_int_equal(engine_process_relieve(w.engine), 0);
@@ -217,7 +217,7 @@ static void test_unasked_frames(void **state) {
         (void) state;
         start("heartbeat_ms=1\ntoken_ms=2\n");
         (void) generate();
-        await_says(ENGINE_SAYS_STATISTICS, 3);
+        await_says(FRAME_STATISTICS, 3);
         assert_string_equal(w.broken, "");
         stop();
         static const char *const hostile[] = {
