@@ -296,4 +296,4 @@ compile_commands.json: Makefile $(sort $(wildcard */*.c */*/*.c */*/*/*.c))   ##
 .PHONY: all deps demo demo-model check check-vm sanitize check-layers simulate bench bench-cliff format clean help
 .SECONDARY:
 .DELETE_ON_ERROR:
--include $(shell find $(BUILD) -name '*.d' -not -path '$(BUILD)/*san/*' -not -path '$(BUILD)/fuzz/*' 2>/dev/null)
+-include $(shell find $(wildcard $(addprefix $(BUILD)/,policy engine daemon ctl tests)) /dev/null -type f -name '*.d')
