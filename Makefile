@@ -5,7 +5,7 @@ BUILD   ?= build
 PREFIX  ?= /usr/local
 DESTDIR ?=
 # What git calls this tree; 0.1.0 where there is no git.
-VERSION := $(if $(wildcard .git),$(or $(shell git describe --tags --dirty 2>/dev/null),0.1.0+g$(shell git rev-parse --short HEAD 2>/dev/null)),0.1.0)
+VERSION := $(if $(wildcard .git),$(or $(shell git describe --tags --dirty 2>/dev/null),0.1.0$(addprefix +g,$(shell git rev-parse --short HEAD 2>/dev/null))),0.1.0)
 ifeq ($(origin CC),default)
 CC := gcc
 endif

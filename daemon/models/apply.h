@@ -12,7 +12,7 @@
 
 #include "daemon/models/models.h"
 #include "daemon/state/outcome.h"
-#include "policy/policy.h"
+#include "policy/state/snapshot.h"
 
 /* Fills models, models_count, loading_bytes and idle_file_bytes of SEEN. */
 void fleet_view(struct fleet *f, struct seen *seen);

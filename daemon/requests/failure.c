@@ -9,6 +9,7 @@
 #include "engine/base/strbuf.h"
 
 #define RETRY_AFTER_MAX_S 120u
+#define FRAME_NUMBER_MAX  (1e15 - 1) /* far beyond any count of tokens, and exact as a double */
 
 static void failure_init(struct failure *f, enum reason reason) {
         const struct reason_info *info = reason_info(reason);
@@ -34,9 +35,13 @@ void failure_set_list(struct failure *f, enum reason reason, const char *format,
 }
 
 void failure_set(struct failure *f, enum reason reason, const char *format, ...) {
+        if (!format) { /* a sentence is a text, not a format */
+                failure_set(f, reason, "%s", reason_info(reason)->sentence);
+                return;
+        }
         va_list arguments;
         va_start(arguments, format);
-        failure_set_list(f, reason, format ? format : reason_info(reason)->sentence, arguments);
+        failure_set_list(f, reason, format, arguments);
         va_end(arguments);
 }
 
@@ -55,7 +60,7 @@ static void copy_text(const cJSON *frame, const char *key, char *out, size_t siz
 
 static int64_t whole_number(const cJSON *frame, const char *key) {
         uint64_t value;
-        return json_get_count(frame, key, 1e15, &value) ? (int64_t) value : -1;
+        return json_get_count(frame, key, FRAME_NUMBER_MAX, &value) ? (int64_t) value : -1;
 }
 
 static bool says(const cJSON *frame, const char *key, const char *word) {

@@ -15,7 +15,7 @@
 #include <stdbool.h>
 #include <uv.h>
 
-#include "policy/policy.h"
+#include "policy/state/snapshot.h"
 
 struct sensors;
 

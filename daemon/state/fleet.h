@@ -17,7 +17,7 @@
 #include "daemon/state/queue.h"
 #include "daemon/state/model.h"
 #include "daemon/state/outcome.h"
-#include "policy/policy.h"
+#include "policy/state/snapshot.h"
 
 struct cgroup_tree;
 struct file_cache;

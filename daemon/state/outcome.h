@@ -2,7 +2,7 @@
 #ifndef HEADROOM_DAEMON_STATE_OUTCOME_H
 #define HEADROOM_DAEMON_STATE_OUTCOME_H
 
-#include "policy/policy.h"
+#include "policy/state/snapshot.h"
 
 struct fleet;
 struct model;

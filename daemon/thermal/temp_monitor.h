@@ -13,7 +13,7 @@
 
 #include "daemon/system/bg_thread.h"
 #include "daemon/thermal/thermometer.h"
-#include "policy/policy.h"
+#include "policy/state/snapshot.h"
 
 struct watched {
         struct thermometer thermometer;

@@ -12,7 +12,7 @@
 #include <sys/types.h>
 
 #include "daemon/base/sensor_bounds.h"
-#include "policy/policy.h"
+#include "policy/state/snapshot.h"
 
 /* How much it says about the heat that our engines make. The highest that a box has is what heat is controlled by. */
 enum thermometer_rank {
