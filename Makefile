@@ -54,6 +54,8 @@ PROGRAMS   := $(BUILD)/headroom-engine $(BUILD)/headroomd $(BUILD)/headroomctl
 UNIT_SOURCES := $(sort $(wildcard tests/unit/*/test_*.c) $(wildcard tests/unit/*/*/test_*.c))
 UNIT_TESTS   := $(addprefix $(BUILD)/tests/,$(basename $(notdir $(UNIT_SOURCES))))
 TOOLS      := $(patsubst tests/tools/%.c,$(BUILD)/tools/%,$(wildcard tests/tools/*.c))
+# Compiled with the rest, so that they follow what they call; only `make fuzz` can link them.
+FUZZ_TARGETS := $(call objects,tests/fuzz/fuzz_*.c)
 # Whatever may be run in these folders is a test; what may not is a module of theirs.
 LIVE_TESTS := $(shell find tests/conformance tests/end_to_end -maxdepth 1 -type f -perm -u+x 2>/dev/null | sort)
 
@@ -65,7 +67,7 @@ say = @printf '  %-5s %s\n' $(1) $(2)
 PARALLEL = $(if $(findstring j,$(firstword -$(MAKEFLAGS))),,-j$(shell nproc))
 
 ##@ build and use
-all: $(PROGRAMS) $(UNIT_TESTS) $(TOOLS) $(BUILD)/simulator   ## build the three programs, the tests and their tools
+all: $(PROGRAMS) $(UNIT_TESTS) $(TOOLS) $(BUILD)/simulator $(FUZZ_TARGETS)   ## build the three programs, the tests and their tools
 
 deps:   ## install the Debian packages that the build and the tests need
 	@.ci/deps

@@ -24,7 +24,7 @@ struct completion {
         struct ask *ask;                /* NULL when it is over */
         char id[40], request_id[32];
         char *model;
-        struct shape shape;
+        struct openai_json shape;
         bool is_stream, include_usage;
         bool has_begun; /* the stream's headers are out */
         bool has_role;  /* its first chunk is out */
@@ -32,8 +32,8 @@ struct completion {
         char why[128];         /* what the next ping says */
         struct text out;       /* one event at a time, or the whole answer's text */
         struct text reasoning; /* of a whole answer; so are the calls */
-        struct shape_calls calls;
-        struct shape_logprobs logprobs;
+        struct openai_json_calls calls;
+        struct openai_json_logprobs logprobs;
         bool has_logprobs;
         bool is_large; /* its body was */
         uint64_t started_ns;
@@ -47,8 +47,8 @@ static void on_ping_closed(uv_handle_t *handle) {
                 api_trim_soon(c->api);
         text_done(&c->out);
         text_done(&c->reasoning);
-        shape_calls_done(&c->calls);
-        shape_logprobs_done(&c->logprobs);
+        openai_json_calls_done(&c->calls);
+        openai_json_logprobs_done(&c->logprobs);
         free(c->model);
         free(c);
 }
@@ -89,7 +89,7 @@ static void send_event(struct completion *c) {
 }
 
 static void send_ping(struct completion *c) {
-        shape_ping(&c->out, c->why);
+        openai_json_ping(&c->out, c->why);
         send_event(c);
 }
 
@@ -117,7 +117,7 @@ static void open_answer(struct completion *c) {
                 return;
         c->has_role = true;
         (void) uv_timer_stop(&c->ping);
-        shape_role_chunk(&c->out, &c->shape);
+        openai_json_role_chunk(&c->out, &c->shape);
 }
 
 static void on_stream_text(void *user, const char *text, const cJSON *logprobs) {
@@ -126,11 +126,11 @@ static void on_stream_text(void *user, const char *text, const cJSON *logprobs) 
 
         open_answer(c);
         if (logprobs) {
-                shape_logprobs_clear(&c->logprobs);
-                shape_logprobs_add(&c->logprobs, c->shape.is_chat, logprobs);
-                shape_logprobs_write(&described, &c->logprobs, c->shape.is_chat);
+                openai_json_logprobs_clear(&c->logprobs);
+                openai_json_logprobs_add(&c->logprobs, c->shape.is_chat, logprobs);
+                openai_json_logprobs_write(&described, &c->logprobs, c->shape.is_chat);
         }
-        shape_text_chunk(&c->out, &c->shape, text, logprobs ? &described : NULL);
+        openai_json_text_chunk(&c->out, &c->shape, text, logprobs ? &described : NULL);
         text_done(&described);
         send_event(c);
 }
@@ -139,7 +139,7 @@ static void on_stream_reasoning(void *user, const char *text) {
         struct completion *c = user;
 
         open_answer(c);
-        shape_reasoning_chunk(&c->out, &c->shape, text);
+        openai_json_reasoning_chunk(&c->out, &c->shape, text);
         send_event(c);
 }
 
@@ -147,7 +147,7 @@ static void on_stream_call(void *user, const struct ask_call *call) {
         struct completion *c = user;
 
         open_answer(c);
-        shape_call_chunk(&c->out, &c->shape, call);
+        openai_json_call_chunk(&c->out, &c->shape, call);
         send_event(c);
 }
 
@@ -156,9 +156,9 @@ static void on_stream_end(void *user, const char *finish, const struct ask_usage
 
         c->ask = NULL;
         open_answer(c);
-        shape_finish_chunk(&c->out, &c->shape, finish);
+        openai_json_finish_chunk(&c->out, &c->shape, finish);
         if (c->include_usage)
-                shape_usage_chunk(&c->out, &c->shape, usage);
+                openai_json_usage_chunk(&c->out, &c->shape, usage);
         openai_json_done(&c->out);
         send_event(c);
         log_answer(c, NULL, usage);
@@ -174,7 +174,7 @@ static void on_whole_text(void *user, const char *text, const cJSON *logprobs) {
         text_puts(&c->out, text);
         if (logprobs) {
                 c->has_logprobs = true;
-                shape_logprobs_add(&c->logprobs, c->shape.is_chat, logprobs);
+                openai_json_logprobs_add(&c->logprobs, c->shape.is_chat, logprobs);
         }
 }
 
@@ -187,7 +187,7 @@ static void on_whole_reasoning(void *user, const char *text) {
 static void on_whole_call(void *user, const struct ask_call *call) {
         struct completion *c = user;
 
-        shape_calls_add(&c->calls, call);
+        openai_json_calls_add(&c->calls, call);
 }
 
 static void on_whole_restart(void *user) {
@@ -195,8 +195,8 @@ static void on_whole_restart(void *user) {
 
         text_clear(&c->out);
         text_clear(&c->reasoning);
-        shape_calls_clear(&c->calls);
-        shape_logprobs_clear(&c->logprobs);
+        openai_json_calls_clear(&c->calls);
+        openai_json_logprobs_clear(&c->logprobs);
         c->logprobs.offset = 0;
 }
 
@@ -206,12 +206,12 @@ static void on_whole_end(void *user, const char *finish, const struct ask_usage 
 
         c->ask = NULL;
         if (c->has_logprobs)
-                shape_logprobs_write(&described, &c->logprobs, c->shape.is_chat);
-        shape_calls_end(&c->calls);
-        const struct shape_answer answer = {
+                openai_json_logprobs_write(&described, &c->logprobs, c->shape.is_chat);
+        openai_json_calls_end(&c->calls);
+        const struct openai_json_answer answer = {
                 text_string(&c->out), text_string(&c->reasoning), &c->calls, c->has_logprobs ? &described : NULL, finish, usage
         };
-        shape_whole(&body, &c->shape, &answer);
+        openai_json_whole(&body, &c->shape, &answer);
         bool is_too_long = c->out.failed || c->reasoning.failed || c->calls.list.failed || c->logprobs.tokens.failed ||
                            c->logprobs.tops.failed || body.failed || described.failed;
         struct failure too_long;
@@ -234,7 +234,7 @@ static void on_failed(void *user, const struct failure *failure) {
         c->ask = NULL;
         log_answer(c, failure, &(struct ask_usage){ 0 });
         if (c->has_begun) {
-                shape_error(&c->out, failure);
+                openai_json_error(&c->out, failure);
                 send_event(c);
                 http_stream_end(c->exchange, true);
         } else {
@@ -278,7 +278,7 @@ static struct completion *completion_new(struct api *api, struct http_exchange *
         (void) snprintf(c->request_id, sizeof c->request_id, "%s", http_request_id(x));
         c->api = api;
         c->exchange = x;
-        c->shape = (struct shape){ options->is_chat, c->id, time(NULL), c->model };
+        c->shape = (struct openai_json){ options->is_chat, c->id, time(NULL), c->model };
         c->is_stream = options->is_stream;
         c->include_usage = options->include_usage;
         c->reasoning.max = c->calls.list.max = c->calls.arguments.max = API_ANSWER_MAX;

@@ -5,7 +5,7 @@
 
 #include "daemon/api/error.h"
 
-static void begin(struct text *out, const struct shape *s, const char *object) {
+static void begin(struct text *out, const struct openai_json *s, const char *object) {
         text_puts(out, "{\"id\":");
         text_json(out, s->id);
         text_printf(out, ",\"object\":\"%s\",\"created\":%lld,\"model\":", object, (long long) s->created);
@@ -13,7 +13,7 @@ static void begin(struct text *out, const struct shape *s, const char *object) {
         text_puts(out, ",\"choices\":[");
 }
 
-static void begin_chunk(struct text *out, const struct shape *s) {
+static void begin_chunk(struct text *out, const struct openai_json *s) {
         text_puts(out, "data: ");
         begin(out, s, s->is_chat ? "chat.completion.chunk" : "text_completion");
 }
@@ -26,14 +26,14 @@ static void write_usage(struct text *out, const struct ask_usage *u) {
         text_printf(out, ",\"timings\":{\"prompt_ms\":%.3f,\"predicted_ms\":%.3f}", u->prefill_ms, u->decode_ms);
 }
 
-void shape_role_chunk(struct text *out, const struct shape *s) {
+void openai_json_role_chunk(struct text *out, const struct openai_json *s) {
         if (!s->is_chat)
                 return; /* completions have no roles */
         begin_chunk(out, s);
         text_puts(out, "{\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":null},\"finish_reason\":null}]}\n\n");
 }
 
-void shape_text_chunk(struct text *out, const struct shape *s, const char *text, const struct text *logprobs) {
+void openai_json_text_chunk(struct text *out, const struct openai_json *s, const char *text, const struct text *logprobs) {
         begin_chunk(out, s);
         text_puts(out, s->is_chat ? "{\"index\":0,\"delta\":{\"content\":" : "{\"index\":0,\"text\":");
         text_json(out, text);
@@ -44,7 +44,7 @@ void shape_text_chunk(struct text *out, const struct shape *s, const char *text,
         text_puts(out, ",\"finish_reason\":null}]}\n\n");
 }
 
-void shape_reasoning_chunk(struct text *out, const struct shape *s, const char *text) {
+void openai_json_reasoning_chunk(struct text *out, const struct openai_json *s, const char *text) {
         begin_chunk(out, s);
         text_puts(out, "{\"index\":0,\"delta\":{\"reasoning_content\":");
         text_json(out, text);
@@ -60,7 +60,7 @@ static void begin_call(struct text *out, const struct ask_call *call) {
         text_puts(out, ",\"arguments\":");
 }
 
-void shape_call_chunk(struct text *out, const struct shape *s, const struct ask_call *call) {
+void openai_json_call_chunk(struct text *out, const struct openai_json *s, const struct ask_call *call) {
         begin_chunk(out, s);
         text_printf(out, "{\"index\":0,\"delta\":{\"tool_calls\":[{\"index\":%u,", call->index);
         if (call->id)
@@ -71,7 +71,7 @@ void shape_call_chunk(struct text *out, const struct shape *s, const struct ask_
         text_puts(out, "}}]},\"finish_reason\":null}]}\n\n");
 }
 
-void shape_finish_chunk(struct text *out, const struct shape *s, const char *finish) {
+void openai_json_finish_chunk(struct text *out, const struct openai_json *s, const char *finish) {
         begin_chunk(out, s);
         text_puts(out, s->is_chat ? "{\"index\":0,\"delta\":{}" : "{\"index\":0,\"text\":\"\",\"logprobs\":null");
         text_puts(out, ",\"finish_reason\":");
@@ -79,7 +79,7 @@ void shape_finish_chunk(struct text *out, const struct shape *s, const char *fin
         text_puts(out, "}]}\n\n");
 }
 
-void shape_usage_chunk(struct text *out, const struct shape *s, const struct ask_usage *usage) {
+void openai_json_usage_chunk(struct text *out, const struct openai_json *s, const struct ask_usage *usage) {
         begin_chunk(out, s);
         text_puts(out, "]");
         write_usage(out, usage);
@@ -90,13 +90,13 @@ void openai_json_done(struct text *out) {
         text_puts(out, "data: [DONE]\n\n");
 }
 
-void shape_error(struct text *out, const struct failure *failure) {
+void openai_json_error(struct text *out, const struct failure *failure) {
         text_puts(out, "data: ");
         error_describe(out, failure);
         text_puts(out, "\n\n");
 }
 
-void shape_ping(struct text *out, const char *why) {
+void openai_json_ping(struct text *out, const char *why) {
         text_puts(out, ": ping ");
         for (const char *c = why; *c; c++)
                 if ((unsigned char) *c >= 0x20) /* a line end would end the comment */
@@ -106,18 +106,18 @@ void shape_ping(struct text *out, const char *why) {
 
 /* --- the whole answer --- */
 
-void shape_calls_done(struct shape_calls *c) {
+void openai_json_calls_done(struct openai_json_calls *c) {
         text_done(&c->list);
         text_done(&c->arguments);
 }
 
-void shape_calls_clear(struct shape_calls *c) {
+void openai_json_calls_clear(struct openai_json_calls *c) {
         text_clear(&c->list);
         text_clear(&c->arguments);
         c->count = 0;
 }
 
-void shape_calls_end(struct shape_calls *c) {
+void openai_json_calls_end(struct openai_json_calls *c) {
         if (c->count == 0)
                 return;
         text_json(&c->list, text_string(&c->arguments));
@@ -126,9 +126,9 @@ void shape_calls_end(struct shape_calls *c) {
         text_clear(&c->arguments);
 }
 
-void shape_calls_add(struct shape_calls *c, const struct ask_call *call) {
+void openai_json_calls_add(struct openai_json_calls *c, const struct ask_call *call) {
         if (call->id) {
-                shape_calls_end(c);
+                openai_json_calls_end(c);
                 text_puts(&c->list, c->count++ ? ",{" : "{");
                 begin_call(&c->list, call);
         }
@@ -136,7 +136,7 @@ void shape_calls_add(struct shape_calls *c, const struct ask_call *call) {
 }
 
 /* Content is null where there is none but calls. */
-static void write_message(struct text *out, const struct shape_answer *a) {
+static void write_message(struct text *out, const struct openai_json_answer *a) {
         text_puts(out, "{\"index\":0,\"message\":{\"role\":\"assistant\",\"content\":");
         text_json(out, a->calls->count && !*a->text ? NULL : a->text);
         if (*a->reasoning) {
@@ -151,7 +151,7 @@ static void write_message(struct text *out, const struct shape_answer *a) {
         text_puts(out, "}");
 }
 
-void shape_whole(struct text *out, const struct shape *s, const struct shape_answer *a) {
+void openai_json_whole(struct text *out, const struct openai_json *s, const struct openai_json_answer *a) {
         begin(out, s, s->is_chat ? "chat.completion" : "text_completion");
         if (s->is_chat) {
                 write_message(out, a);
@@ -168,14 +168,14 @@ void shape_whole(struct text *out, const struct shape *s, const struct shape_ans
 
 /* --- log probabilities --- */
 
-void shape_logprobs_done(struct shape_logprobs *l) {
+void openai_json_logprobs_done(struct openai_json_logprobs *l) {
         text_done(&l->tokens);
         text_done(&l->values);
         text_done(&l->tops);
         text_done(&l->offsets);
 }
 
-void shape_logprobs_clear(struct shape_logprobs *l) {
+void openai_json_logprobs_clear(struct openai_json_logprobs *l) {
         text_clear(&l->tokens);
         text_clear(&l->values);
         text_clear(&l->tops);
@@ -222,7 +222,7 @@ static void write_entry(struct text *out, const cJSON *entry) {
         write_bytes(out, entry);
 }
 
-static void add_for_chat(struct shape_logprobs *l, const cJSON *entry) {
+static void add_for_chat(struct openai_json_logprobs *l, const cJSON *entry) {
         const cJSON *top;
         const char *separator = "";
 
@@ -245,7 +245,7 @@ static uint64_t count_characters(const char *text) {
         return count;
 }
 
-static void add_for_completion(struct shape_logprobs *l, const cJSON *entry) {
+static void add_for_completion(struct openai_json_logprobs *l, const cJSON *entry) {
         const cJSON *top;
         const char *separator = "";
 
@@ -264,7 +264,7 @@ static void add_for_completion(struct shape_logprobs *l, const cJSON *entry) {
         text_puts(&l->tops, "}");
 }
 
-void shape_logprobs_add(struct shape_logprobs *l, bool is_chat, const cJSON *frame) {
+void openai_json_logprobs_add(struct openai_json_logprobs *l, bool is_chat, const cJSON *frame) {
         struct text *lists[] = { &l->tokens, &l->values, &l->tops, &l->offsets };
         const cJSON *entry;
 
@@ -279,7 +279,7 @@ void shape_logprobs_add(struct shape_logprobs *l, bool is_chat, const cJSON *fra
         }
 }
 
-void shape_logprobs_write(struct text *out, const struct shape_logprobs *l, bool is_chat) {
+void openai_json_logprobs_write(struct text *out, const struct openai_json_logprobs *l, bool is_chat) {
         if (is_chat) {
                 text_printf(out, "{\"content\":[%s]}", text_string(&l->tokens));
                 return;

@@ -14,7 +14,7 @@
 #include "daemon/requests/request.h"
 #include "engine/base/strbuf.h"
 
-struct shape {
+struct openai_json {
         bool is_chat;
         const char *id;
         int64_t created;   /* Unix seconds */
@@ -22,55 +22,55 @@ struct shape {
 };
 
 /* Each adds one whole event, "data: {...}\n\n". */
-void shape_role_chunk(struct text *out, const struct shape *s);
-/* LOGPROBS: see shape_logprobs, or NULL. */
-void shape_text_chunk(struct text *out, const struct shape *s, const char *text, const struct text *logprobs);
-void shape_reasoning_chunk(struct text *out, const struct shape *s, const char *text);
-void shape_call_chunk(struct text *out, const struct shape *s, const struct ask_call *call);
-void shape_finish_chunk(struct text *out, const struct shape *s, const char *finish);
-void shape_usage_chunk(struct text *out, const struct shape *s, const struct ask_usage *usage);
+void openai_json_role_chunk(struct text *out, const struct openai_json *s);
+/* LOGPROBS: see openai_json_logprobs, or NULL. */
+void openai_json_text_chunk(struct text *out, const struct openai_json *s, const char *text, const struct text *logprobs);
+void openai_json_reasoning_chunk(struct text *out, const struct openai_json *s, const char *text);
+void openai_json_call_chunk(struct text *out, const struct openai_json *s, const struct ask_call *call);
+void openai_json_finish_chunk(struct text *out, const struct openai_json *s, const char *finish);
+void openai_json_usage_chunk(struct text *out, const struct openai_json *s, const struct ask_usage *usage);
 void openai_json_done(struct text *out);
-void shape_error(struct text *out, const struct failure *failure);
+void openai_json_error(struct text *out, const struct failure *failure);
 /* ": ping WHY\n\n", which clients skip. */
-void shape_ping(struct text *out, const char *why);
+void openai_json_ping(struct text *out, const char *why);
 
 /* Calls of tools gather piece by piece. Start with all zero; a failure sticks to LIST. */
-struct shape_calls {
+struct openai_json_calls {
         struct text list;      /* what stands between the brackets, without the end of the last call */
         struct text arguments; /* of the last call, as they came */
         uint32_t count;
 };
-void shape_calls_done(struct shape_calls *c);
-void shape_calls_clear(struct shape_calls *c);
-void shape_calls_add(struct shape_calls *c, const struct ask_call *call);
-void shape_calls_end(struct shape_calls *c); /* no more comes */
+void openai_json_calls_done(struct openai_json_calls *c);
+void openai_json_calls_clear(struct openai_json_calls *c);
+void openai_json_calls_add(struct openai_json_calls *c, const struct ask_call *call);
+void openai_json_calls_end(struct openai_json_calls *c); /* no more comes */
 
 /* The answer that is not streamed. */
-struct shape_answer {
+struct openai_json_answer {
         const char *text;
-        const char *reasoning;           /* "": none */
-        const struct shape_calls *calls; /* ended */
-        const struct text *logprobs;     /* or NULL */
+        const char *reasoning;                 /* "": none */
+        const struct openai_json_calls *calls; /* ended */
+        const struct text *logprobs;           /* or NULL */
         const char *finish;
         const struct ask_usage *usage;
 };
-void shape_whole(struct text *out, const struct shape *s, const struct shape_answer *a);
+void openai_json_whole(struct text *out, const struct openai_json *s, const struct openai_json_answer *a);
 
 /*
  * Log probabilities gather piece by piece: chat wants one list of objects, completions four lists side by side.
  * Start with all zero.
  */
-struct shape_logprobs {
+struct openai_json_logprobs {
         struct text tokens, values, tops, offsets; /* chat uses only the first */
         uint32_t count;
         uint64_t offset; /* characters of text so far */
 };
-void shape_logprobs_done(struct shape_logprobs *l);
+void openai_json_logprobs_done(struct openai_json_logprobs *l);
 /* Forgets the tokens but not the offset: the next chunk of a stream. */
-void shape_logprobs_clear(struct shape_logprobs *l);
+void openai_json_logprobs_clear(struct openai_json_logprobs *l);
 /* FRAME is the array of the wire protocol. */
-void shape_logprobs_add(struct shape_logprobs *l, bool is_chat, const cJSON *frame);
+void openai_json_logprobs_add(struct openai_json_logprobs *l, bool is_chat, const cJSON *frame);
 /* The object that goes behind "logprobs":. */
-void shape_logprobs_write(struct text *out, const struct shape_logprobs *l, bool is_chat);
+void openai_json_logprobs_write(struct text *out, const struct openai_json_logprobs *l, bool is_chat);
 
 #endif

@@ -56,7 +56,7 @@ void ask_resume(struct ask *ask) {
 }
 
 const char *model_state_name(enum model_state state) {
-        (void) life;
+        (void) state;
         return "absent";
 }
 
