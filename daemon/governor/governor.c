@@ -13,6 +13,7 @@
 
 #include "daemon/base/bounds.h"
 #include "daemon/models/apply.h"
+#include "daemon/models/snapshot.h"
 #include "daemon/governor/internal.h"
 #include "daemon/state/fleet.h"
 #include "daemon/state/tick.h"

@@ -14,9 +14,6 @@
 #include "daemon/state/outcome.h"
 #include "policy/state/snapshot.h"
 
-/* Fills models, models_count, loading_bytes and idle_file_bytes of SEEN. */
-void fleet_view(struct fleet *f, struct seen *seen);
-
 /* Carries PLAN out: holds, heat, and acts. What is already so is not done again. Each act done or failed is told by ON_ACT. */
 void fleet_obey(struct fleet *f, const struct plan *plan, fleet_acted *on_act, void *user);
 

@@ -4,7 +4,7 @@
 #include "daemon/engines/control.h"
 #include "daemon/worker/process.h"
 #include "daemon/engines/suspend.h"
-#include "daemon/models/apply.h"
+#include "daemon/models/snapshot.h"
 #include "daemon/state/account.h"
 #include "daemon/state/fleet.h"
 #include "daemon/state/tick.h"

@@ -1,8 +1,8 @@
 /*
  * kv_type.h - precisions of a KV cache block, most precise first: the order of the downshift ladder.
  *
- * Quantised keys are stored turned by a Hadamard matrix, and meet queries turned by the same, which leaves every product as
- * it is. Models have a few key channels much larger than the others; turned, they share their size among all, and a group
+ * Quantised keys are stored rotated by a Hadamard matrix, and meet queries rotated by the same, which leaves every product as
+ * it is. Models have a few key channels much larger than the others; rotated, they share their size among all, and a group
  * of 32 has a scale that fits all of it. Values have no such channels, and are stored as they are (docs/kv-cache.md: measured).
  */
 #ifndef HEADROOM_POLICY_BASE_KV_TYPE_H
@@ -22,7 +22,7 @@ static inline unsigned kv_type_block_bytes(enum kv_type type) {
         return type == KV_F16 ? 64 : type == KV_Q8_0 ? 34 : 18;
 }
 
-/* Whether keys of this type are stored turned. */
+/* Whether keys of this type are stored rotated. */
 static inline bool kv_type_rotates_keys(enum kv_type type) {
         return type != KV_F16;
 }
