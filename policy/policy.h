@@ -9,11 +9,11 @@
  *   headroom     H = available - mapped weights - loads in flight - reserve: what may still be used; negative when the
  *                reserve is being eaten. MemAvailable counts mapped weights as free, and is wrong by exactly that.
  *   to the cliff H + reserve: where the kernel begins to drop the weights, to swap, or to kill.
- * The reserve is defended with mild acts (up to downshift and a smaller context); the violent ones (suspend, end)
+ * The reserve is defended with mild actions (up to downshift and a smaller context); the violent ones (suspend, end)
  * answer only to the cliff: a forecast under 3 s, or stall with thrash.
  *
  * Invariants: a plan never names a model that is not in the snapshot; never evicts a pinned one; never touches a busy
- * one while a milder act is left; acts of memory are not stacked within the settle time unless exhaustion is nearer
+ * one while a milder action is left; actions of memory are not stacked within the settle time unless exhaustion is nearer
  * than EXHAUSTION_LAST_MS; pressure alone, swap in use, and percentages never act.
  */
 #ifndef HEADROOM_POLICY_POLICY_H
@@ -23,6 +23,6 @@
 #include "policy/state/snapshot.h"
 
 /* PAST: all zero at first; read and changed. */
-void policy_decide(const struct limits *limits, const struct seen *seen, struct past *past, struct plan *ret);
+void policy_decide(const struct limits *limits, const struct snapshot *snapshot, struct past *past, struct plan *ret);
 
 #endif

@@ -6,7 +6,7 @@
 #define CONNECT_TIMEOUT_MS        5000L       /* a local socket answers at once or not at all */
 #define ANSWER_TIMEOUT_MS         10000L      /* for questions; loading and unloading take as long as they take */
 #define CLIENT_PATH_MAX           1024u       /* a name of 128 bytes is at most 384 when every byte is escaped */
-#define EVENTS_PENDING_MAX        64u         /* acts that wait for their outcome: one for each model */
+#define EVENTS_PENDING_MAX        64u         /* actions that wait for their outcome: one for each model */
 #define FOLLOW_PERIOD_MS          500         /* how often events are asked for: a person reads along */
 #define PROGRESS_PERIOD_MS        200         /* a person sees the seconds run */
 #define WATCH_PERIOD_MS           500         /* how often the daemon is asked how far a load has come */
@@ -40,9 +40,9 @@
 #define SCENARIO_WORDS_MAX        64u          /* likewise: 36 keys */
 #define SCENARIO_EXPECTATIONS_MAX 64u          /* of one look */
 #define SCENARIO_ERROR_MAX        256u         /* a sentence and a piece of the wrong word */
-#define DEEDS_MAX                 4096u        /* different acts in one scenario: 10 kinds, 64 models, some reasons */
-#define SENTENCE_MAX              4096u        /* 64 acts of up to 60 characters */
-#define TRACE_ACTS_MAX            20000u       /* marks in a plot: far more than can be told apart */
+#define DEEDS_MAX                 4096u        /* different actions in one scenario: 10 kinds, 64 models, some reasons */
+#define SENTENCE_MAX              4096u        /* 64 actions of up to 60 characters */
+#define TRACE_ACTIONS_MAX         20000u       /* marks in a plot: far more than can be told apart */
 #define PLOT_TITLE_MAX            160u         /* bytes; more than the width of a picture */
 #define PLOT_MODELS_MAX           24u          /* rows of a plot; the rest is named as a number */
 

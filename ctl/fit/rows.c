@@ -62,14 +62,14 @@ struct fit_row fit_row(const struct fit_model *model, const struct fit_question 
         };
         struct footprint footprint = policy_footprint(&facts, sat_mul(context, q->parallel), LEARNED_NEUTRAL);
         struct account accounts[ACCOUNTS_MAX];
-        struct admission_seen seen = {
+        struct admission_snapshot snapshot = {
                 .now_ms = 0,
                 .available_bytes = q->machine->available_bytes,
                 .accounts = accounts,
                 .accounts_count = list_accounts(q->machine, accounts),
         };
         struct admission_want want = { .bytes = footprint.total_bytes, .weights_bytes = footprint.weights_bytes };
-        struct admission a = policy_admission(&q->limits, &seen, &want);
+        struct admission a = policy_admission(&q->limits, &snapshot, &want);
         return (struct fit_row){
                 .context = context,
                 .kv_type = kv_type,

@@ -1,7 +1,7 @@
 /*
  * explain.c - events and explain: what the governor did, with its reasons and numbers, and one model's story in sentences.
  *
- * An act's outcome comes seconds after the act. With --follow the act is printed as it happens, and what it freed on a line
+ * An action's outcome comes seconds after the action. With --follow the action is printed as it happens, and what it freed on a line
  * of its own when that is known.
  */
 #include <assert.h>
@@ -50,7 +50,7 @@ static void add(char *line, size_t size, const char *format, ...) {
 }
 
 /* "because memory will soon be gone": words of the daemon, which are stable. */
-static void add_act(char *line, size_t size, const cJSON *event) {
+static void add_action(char *line, size_t size, const cJSON *event) {
         uint64_t bytes, ms;
         const char *to = json_text(event, "to"), *model = json_text(event, "model");
         if (*model)
@@ -97,7 +97,7 @@ static void print_event(const cJSON *event) {
         add(line, sizeof(line), "%5llu  %s  %s", (unsigned long long) json_count(event, "number"),
             clock_of(json_count(event, "unix_ms")).text, what);
         if (cJSON_GetObjectItemCaseSensitive(event, "result"))
-                add_act(line, sizeof(line), event);
+                add_action(line, sizeof(line), event);
         else
                 add_change(line, sizeof(line), event);
         char *escaped = terminal_escape(line);
@@ -107,7 +107,7 @@ static void print_event(const cJSON *event) {
 
 /* --- following --- */
 
-/* Acts whose outcome is not known yet. */
+/* Actions whose outcome is not known yet. */
 struct pending {
         uint32_t count;
         uint64_t numbers[EVENTS_PENDING_MAX];

@@ -18,7 +18,7 @@ static const struct number {
         enum number_kind kind;
         size_t offset;
 } numbers[] = {
-        { "acts", NUMBER_U32, offsetof(struct plan, acts_count) },
+        { "acts", NUMBER_U32, offsetof(struct plan, actions_count) },
         { "headroom", NUMBER_SIGNED_BYTES, offsetof(struct plan, headroom_bytes) },
         { "slope", NUMBER_SIGNED_BYTES, offsetof(struct plan, slope_bytes_per_s) },
         { "freed", NUMBER_BYTES, offsetof(struct plan, verified_freed_bytes) },
@@ -41,7 +41,7 @@ static int64_t narrowed(uint64_t value) {
         return value > INT64_MAX ? INT64_MAX : (int64_t) value;
 }
 
-static int64_t number_of(const struct number *n, const struct seen *seen, const struct plan *plan) {
+static int64_t number_of(const struct number *n, const struct snapshot *snapshot, const struct plan *plan) {
         const char *member = (const char *) plan + n->offset;
         uint64_t wide;
         uint32_t narrow;
@@ -54,7 +54,7 @@ static int64_t number_of(const struct number *n, const struct seen *seen, const 
         default: memcpy(&wide, member, sizeof(wide)); break;
         }
         if (n->kind == NUMBER_TIME_FROM_NOW)
-                wide = wide > seen->now_ms ? wide - seen->now_ms : 0;
+                wide = wide > snapshot->now_ms ? wide - snapshot->now_ms : 0;
         return narrowed(wide);
 }
 
@@ -109,10 +109,10 @@ static bool take_reason(struct words *w, enum reason *ret) {
         return false;
 }
 
-static bool take_act(struct words *w, enum act_kind *ret) {
-        for (unsigned k = ACT_NONE + 1; w->next < w->end && k < ACT_COUNT; k++)
-                if (word_is(*w->next, policy_act_word((enum act_kind) k))) {
-                        *ret = (enum act_kind) k;
+static bool take_action(struct words *w, enum action_kind *ret) {
+        for (unsigned k = ACTION_NONE + 1; w->next < w->end && k < ACTION_COUNT; k++)
+                if (word_is(*w->next, policy_action_word((enum action_kind) k))) {
+                        *ret = (enum action_kind) k;
                         w->next++;
                         return true;
                 }
@@ -129,8 +129,8 @@ static bool take_u32(struct words *w, uint32_t *ret) {
         return true;
 }
 
-static bool has_level(enum act_kind kind) {
-        return kind == ACT_DOWNSHIFT || kind == ACT_UPSHIFT;
+static bool has_level(enum action_kind kind) {
+        return kind == ACTION_DOWNSHIFT || kind == ACTION_UPSHIFT;
 }
 
 static bool take_level(struct words *w, uint32_t *ret) {
@@ -144,15 +144,15 @@ static bool take_level(struct words *w, uint32_t *ret) {
         return false;
 }
 
-static const char *parse_act(struct words *w, struct expectation *e) {
-        e->kind = EXPECT_ACT;
+static const char *parse_action(struct words *w, struct expectation *e) {
+        e->kind = EXPECT_ACTION;
         e->model = UINT32_MAX;
         e->because = REASON_COUNT;
         (void) take_u32(w, &e->model);
         if (take(w, "to")) {
-                if (!has_level(e->act) && e->act != ACT_CHUNK && e->act != ACT_CONTEXT)
+                if (!has_level(e->action) && e->action != ACTION_CHUNK && e->action != ACTION_CONTEXT)
                         return "this act has no value";
-                if (has_level(e->act) ? !take_level(w, &e->to) : !take_u32(w, &e->to))
+                if (has_level(e->action) ? !take_level(w, &e->to) : !take_u32(w, &e->to))
                         return "the value after 'to' is none of this act";
                 e->has_to = true;
         }
@@ -185,7 +185,7 @@ static const char *parse_because(struct words *w, struct expectation *e, enum ex
 static const char *parse_verified(struct words *w, struct expectation *e) {
         e->kind = EXPECT_VERIFIED;
         e->model = UINT32_MAX;
-        if (!take_act(w, &e->act))
+        if (!take_action(w, &e->action))
                 return "there is no such act";
         (void) take_u32(w, &e->model);
         return NULL;
@@ -212,16 +212,16 @@ static const char *parse_member(struct words *w, struct expectation *e) {
         return "nothing of this name can be expected";
 }
 
-static const char *parse_any_act(struct words *w, struct expectation *e) {
-        e->kind = EXPECT_ANY_ACT;
+static const char *parse_any_action(struct words *w, struct expectation *e) {
+        e->kind = EXPECT_ANY_ACTION;
         return take(w, "acts") && e->negated ? NULL : "nothing of this name can be expected";
 }
 
 static const char *parse_what(struct words *w, struct expectation *e) {
-        if (take_act(w, &e->act))
-                return parse_act(w, e);
+        if (take_action(w, &e->action))
+                return parse_action(w, e);
         if (e->until_now || (e->negated && w->end - w->next == 1 && word_is(*w->next, "acts")))
-                return parse_any_act(w, e);
+                return parse_any_action(w, e);
         if (take(w, "nothing")) {
                 e->kind = EXPECT_NOTHING;
                 return e->negated ? "'no nothing' says nothing" : NULL;
@@ -254,40 +254,40 @@ const char *expectation_parse(const struct word words[], uint32_t count, struct 
 
 /* --- comparing --- */
 
-uint32_t act_target(const struct act *act) {
-        return has_level(act->kind) ? (uint32_t) act->level : act->value;
+uint32_t action_target(const struct action *action) {
+        return has_level(action->kind) ? (uint32_t) action->level : action->value;
 }
 
-static bool same_act(const struct act *a, const struct act *b) {
-        return a->kind == b->kind && a->model == b->model && a->because == b->because && act_target(a) == act_target(b);
+static bool same_action(const struct action *a, const struct action *b) {
+        return a->kind == b->kind && a->model == b->model && a->because == b->because && action_target(a) == action_target(b);
 }
 
-static bool deeds_has(const struct deeds *d, const struct act *act) {
+static bool deeds_has(const struct deeds *d, const struct action *action) {
         for (uint32_t i = 0; i < d->count; i++)
-                if (same_act(&d->all[i], act))
+                if (same_action(&d->all[i], action))
                         return true;
         return false;
 }
 
 bool deeds_add(struct deeds *d, const struct plan *plan) {
-        for (uint32_t i = 0; i < plan->acts_count; i++) {
-                if (deeds_has(d, &plan->acts[i]))
+        for (uint32_t i = 0; i < plan->actions_count; i++) {
+                if (deeds_has(d, &plan->actions[i]))
                         continue;
                 if (d->count == DEEDS_MAX)
                         return false;
-                d->all[d->count++] = plan->acts[i];
+                d->all[d->count++] = plan->actions[i];
         }
         return true;
 }
 
-static bool act_matches(const struct expectation *e, const struct act *a) {
-        return a->kind == e->act && (e->model == UINT32_MAX || a->model == e->model) && (!e->has_to || act_target(a) == e->to) &&
-               (e->because == REASON_COUNT || a->because == e->because);
+static bool action_matches(const struct expectation *e, const struct action *a) {
+        return a->kind == e->action && (e->model == UINT32_MAX || a->model == e->model) &&
+               (!e->has_to || action_target(a) == e->to) && (e->because == REASON_COUNT || a->because == e->because);
 }
 
-static bool any_act(const struct expectation *e, const struct act acts[], uint32_t count) {
+static bool any_action(const struct expectation *e, const struct action actions[], uint32_t count) {
         for (uint32_t i = 0; i < count; i++)
-                if (e->kind == EXPECT_ANY_ACT || act_matches(e, &acts[i]))
+                if (e->kind == EXPECT_ANY_ACTION || action_matches(e, &actions[i]))
                         return true;
         return false;
 }
@@ -296,25 +296,29 @@ static bool compares(enum comparison c, int64_t is, int64_t expected) {
         return c == EXACTLY ? is == expected : c == AT_LEAST ? is >= expected : is <= expected;
 }
 
-static bool is_so(const struct expectation *e, const struct seen *seen, const struct plan *plan, const struct deeds *deeds) {
+static bool is_so(const struct expectation *e, const struct snapshot *snapshot, const struct plan *plan,
+                  const struct deeds *deeds) {
         bool flag;
         switch (e->kind) {
         case EXPECT_NOTHING:
-                return plan->acts_count == 0 && !plan->hold_loads && !plan->hold_growth && !plan->hold_batch && !plan->emergency;
-        case EXPECT_ACT:
-        case EXPECT_ANY_ACT:
-                return any_act(e, plan->acts, plan->acts_count) || (e->until_now && any_act(e, deeds->all, deeds->count));
+                return plan->actions_count == 0 && !plan->hold_loads && !plan->hold_growth && !plan->hold_batch &&
+                       !plan->emergency;
+        case EXPECT_ACTION:
+        case EXPECT_ANY_ACTION:
+                return any_action(e, plan->actions, plan->actions_count) ||
+                       (e->until_now && any_action(e, deeds->all, deeds->count));
         case EXPECT_RUNG: return compares(e->comparison, plan->rung, e->rung);
         case EXPECT_BECAUSE: return plan->because == e->because;
         case EXPECT_HEAT_BECAUSE: return plan->heat_because == e->because;
         case EXPECT_FLAG: memcpy(&flag, (const char *) plan + e->member, sizeof(flag)); return flag;
         case EXPECT_VERIFIED:
-                return plan->verified.kind == e->act && (e->model == UINT32_MAX || plan->verified.model == e->model);
-        case EXPECT_NUMBER: return compares(e->comparison, number_of(&numbers[e->member], seen, plan), e->number);
+                return plan->verified.kind == e->action && (e->model == UINT32_MAX || plan->verified.model == e->model);
+        case EXPECT_NUMBER: return compares(e->comparison, number_of(&numbers[e->member], snapshot, plan), e->number);
         }
         return false;
 }
 
-bool expectation_holds(const struct expectation *e, const struct seen *seen, const struct plan *plan, const struct deeds *deeds) {
-        return is_so(e, seen, plan, deeds) != e->negated;
+bool expectation_holds(const struct expectation *e, const struct snapshot *snapshot, const struct plan *plan,
+                       const struct deeds *deeds) {
+        return is_so(e, snapshot, plan, deeds) != e->negated;
 }

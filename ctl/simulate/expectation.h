@@ -23,8 +23,8 @@ bool word_is(struct word w, const char *text);
 
 enum expectation_kind {
         EXPECT_NOTHING,
-        EXPECT_ACT,
-        EXPECT_ANY_ACT,
+        EXPECT_ACTION,
+        EXPECT_ANY_ACTION,
         EXPECT_RUNG,
         EXPECT_BECAUSE,
         EXPECT_HEAT_BECAUSE,
@@ -40,11 +40,11 @@ struct expectation {
         bool negated, until_now;
         uint32_t line;
         struct word text; /* as written, for messages; borrowed from the scenario */
-        /* EXPECT_ACT, EXPECT_VERIFIED */
-        enum act_kind act;
+        /* EXPECT_ACTION, EXPECT_VERIFIED */
+        enum action_kind action;
         uint32_t model; /* UINT32_MAX: any */
         bool has_to;
-        uint32_t to;         /* of ACT_DOWNSHIFT and ACT_UPSHIFT an enum kv_type, else act.value */
+        uint32_t to;         /* of ACTION_DOWNSHIFT and ACTION_UPSHIFT an enum kv_type, else action.value */
         enum reason because; /* REASON_COUNT: any */
         /* the others */
         enum comparison comparison;
@@ -56,17 +56,18 @@ struct expectation {
 /* WORDS follow "expect". NULL and *ret, or what is wrong with them; line and text are left to the caller. */
 const char *expectation_parse(const struct word words[], uint32_t count, struct expectation *ret);
 
-/* Different acts that were planned so far, for `until_now`. All zero at first. */
+/* Different actions that were planned so far, for `until_now`. All zero at first. */
 struct deeds {
         uint32_t count;
-        struct act all[DEEDS_MAX];
+        struct action all[DEEDS_MAX];
 };
-/* Adds the acts of PLAN. False when there are more different ones than DEEDS_MAX. */
+/* Adds the actions of PLAN. False when there are more different ones than DEEDS_MAX. */
 bool deeds_add(struct deeds *d, const struct plan *plan);
 
-bool expectation_holds(const struct expectation *e, const struct seen *seen, const struct plan *plan, const struct deeds *deeds);
+bool expectation_holds(const struct expectation *e, const struct snapshot *snapshot, const struct plan *plan,
+                       const struct deeds *deeds);
 
-/* The value of ACT_DOWNSHIFT, ACT_UPSHIFT (a level) or the others: what an expectation names after `to`. */
-uint32_t act_target(const struct act *act);
+/* The value of ACTION_DOWNSHIFT, ACTION_UPSHIFT (a level) or the others: what an expectation names after `to`. */
+uint32_t action_target(const struct action *action);
 
 #endif

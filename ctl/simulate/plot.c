@@ -111,54 +111,54 @@ static void draw_rung(struct canvas *v, const struct trace *t) {
         canvas_area(v, t, value_rung, true, 0, orange);
 }
 
-/* --- acts --- */
+/* --- actions --- */
 
-static const struct colour *act_colour(enum act_kind kind) {
-        static const struct colour *const colours[ACT_COUNT] = {
-                [ACT_TRIM] = &sky,         [ACT_CHUNK] = &grey,    [ACT_DROP_FILES] = &sky, [ACT_EVICT] = &red,
-                [ACT_DOWNSHIFT] = &orange, [ACT_UPSHIFT] = &green, [ACT_CONTEXT] = &purple, [ACT_SUSPEND] = &blue,
-                [ACT_RESUME] = &green,     [ACT_END] = &black,
+static const struct colour *action_colour(enum action_kind kind) {
+        static const struct colour *const colours[ACTION_COUNT] = {
+                [ACTION_TRIM] = &sky,         [ACTION_CHUNK] = &grey,    [ACTION_DROP_FILES] = &sky, [ACTION_EVICT] = &red,
+                [ACTION_DOWNSHIFT] = &orange, [ACTION_UPSHIFT] = &green, [ACTION_CONTEXT] = &purple, [ACTION_SUSPEND] = &blue,
+                [ACTION_RESUME] = &green,     [ACTION_END] = &black,
         };
         return colours[kind] ? colours[kind] : &grey;
 }
 
 /* Kinds that occur, in their order; returns how many. */
-static unsigned act_lanes(const struct trace *t, unsigned ret_lane[ACT_COUNT]) {
-        bool met[ACT_COUNT] = { false };
+static unsigned action_lanes(const struct trace *t, unsigned ret_lane[ACTION_COUNT]) {
+        bool met[ACTION_COUNT] = { false };
         unsigned lanes = 0;
-        for (size_t i = 0; i < t->acts_count; i++)
-                met[t->acts[i].kind] = true;
-        for (unsigned k = 0; k < ACT_COUNT; k++)
+        for (size_t i = 0; i < t->actions_count; i++)
+                met[t->actions[i].kind] = true;
+        for (unsigned k = 0; k < ACTION_COUNT; k++)
                 if (met[k])
                         ret_lane[k] = lanes++;
         return lanes;
 }
 
-static double height_acts(const struct trace *t) {
-        unsigned lane[ACT_COUNT];
-        return LANE * act_lanes(t, lane);
+static double height_actions(const struct trace *t) {
+        unsigned lane[ACTION_COUNT];
+        return LANE * action_lanes(t, lane);
 }
 
-static void draw_acts(struct canvas *v, const struct trace *t) {
-        unsigned lane[ACT_COUNT] = { 0 };
-        double said_x[ACT_COUNT] = { 0 };
-        bool ticked[ACT_COUNT] = { false };
+static void draw_actions(struct canvas *v, const struct trace *t) {
+        unsigned lane[ACTION_COUNT] = { 0 };
+        double said_x[ACTION_COUNT] = { 0 };
+        bool ticked[ACTION_COUNT] = { false };
         char unit[64] = "the number is the model";
-        unsigned lanes = act_lanes(t, lane);
+        unsigned lanes = action_lanes(t, lane);
         v->low = lanes;
         v->high = 0;
-        if (t->acts_left_out > 0)
-                snprintf(unit, sizeof(unit), "the number is the model; %zu more are left out", t->acts_left_out);
+        if (t->actions_left_out > 0)
+                snprintf(unit, sizeof(unit), "the number is the model; %zu more are left out", t->actions_left_out);
         canvas_panel(v, "acts", unit);
-        for (size_t i = 0; i < t->acts_count; i++)
-                ticked[t->acts[i].kind] = true;
-        for (unsigned k = 0; k < ACT_COUNT; k++)
+        for (size_t i = 0; i < t->actions_count; i++)
+                ticked[t->actions[i].kind] = true;
+        for (unsigned k = 0; k < ACTION_COUNT; k++)
                 if (ticked[k])
-                        canvas_tick(v, lane[k] + 0.5, policy_act_word((enum act_kind) k));
-        for (size_t i = 0; i < t->acts_count; i++) {
-                const struct trace_act *a = &t->acts[i];
+                        canvas_tick(v, lane[k] + 0.5, policy_action_word((enum action_kind) k));
+        for (size_t i = 0; i < t->actions_count; i++) {
+                const struct trace_action *a = &t->actions[i];
                 double x = canvas_x(v, a->time_ms), y = canvas_y(v, lane[a->kind] + 0.5);
-                canvas_colour(v, *act_colour(a->kind), 0.95);
+                canvas_colour(v, *action_colour(a->kind), 0.95);
                 cairo_arc(v->c, x, y, 4, 0, 2 * M_PI);
                 cairo_fill(v->c);
                 if (a->model != UINT32_MAX && x > said_x[a->kind] + 22) {
@@ -311,7 +311,7 @@ static const struct panel {
         void (*draw)(struct canvas *v, const struct trace *t);
 } panels[] = {
         { height_headroom, draw_headroom }, { height_forecast, draw_forecast }, { height_rung, draw_rung },
-        { height_acts, draw_acts },         { height_levels, draw_levels },     { height_temperature, draw_temperature },
+        { height_actions, draw_actions },   { height_levels, draw_levels },     { height_temperature, draw_temperature },
         { height_duty, draw_duty },
 };
 #define PANELS_COUNT (sizeof(panels) / sizeof(panels[0]))

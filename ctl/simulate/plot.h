@@ -1,5 +1,5 @@
 /*
- * plot.h - a replay as a picture: headroom, forecast, rung and acts, precision of the KV caches, temperature and duty, one
+ * plot.h - a replay as a picture: headroom, forecast, rung and actions, precision of the KV caches, temperature and duty, one
  * below the other over the same time.
  */
 #ifndef HEADROOM_CTL_SIMULATE_PLOT_H

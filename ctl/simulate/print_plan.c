@@ -25,14 +25,14 @@ static void say_separator(struct sentence *s) {
                 say(s, "; ");
 }
 
-static void say_act(struct sentence *s, const struct act *a) {
+static void say_action(struct sentence *s, const struct action *a) {
         say_separator(s);
-        say(s, "%s", policy_act_word(a->kind));
+        say(s, "%s", policy_action_word(a->kind));
         if (a->model != UINT32_MAX)
                 say(s, " %u", a->model);
-        if (a->kind == ACT_DOWNSHIFT || a->kind == ACT_UPSHIFT)
+        if (a->kind == ACTION_DOWNSHIFT || a->kind == ACTION_UPSHIFT)
                 say(s, " to %s", policy_field_word(FIELD_LEVEL, a->level));
-        else if (a->kind == ACT_CHUNK || a->kind == ACT_CONTEXT)
+        else if (a->kind == ACTION_CHUNK || a->kind == ACTION_CONTEXT)
                 say(s, " to %u", a->value);
         say(s, " (%s", reason_info(a->because)->word);
         if (a->expected_bytes > 0)
@@ -42,8 +42,8 @@ static void say_act(struct sentence *s, const struct act *a) {
 
 void look_say(struct sentence *s, const struct plan *p) {
         *s = (struct sentence){ 0 };
-        for (uint32_t i = 0; i < p->acts_count; i++)
-                say_act(s, &p->acts[i]);
+        for (uint32_t i = 0; i < p->actions_count; i++)
+                say_action(s, &p->actions[i]);
         if (p->hold_loads || p->hold_growth || p->hold_batch) {
                 say_separator(s);
                 say(s, "hold%s%s%s", p->hold_loads ? " loads" : "", p->hold_growth ? " growth" : "",
@@ -53,9 +53,9 @@ void look_say(struct sentence *s, const struct plan *p) {
                 say_separator(s);
                 say(s, "emergency");
         }
-        if (p->verified.kind != ACT_NONE) {
+        if (p->verified.kind != ACTION_NONE) {
                 say_separator(s);
-                say(s, "%s", policy_act_word(p->verified.kind));
+                say(s, "%s", policy_action_word(p->verified.kind));
                 if (p->verified.model != UINT32_MAX)
                         say(s, " %u", p->verified.model);
                 say(s, " freed %s", human_bytes(p->verified_freed_bytes).text);
@@ -67,16 +67,16 @@ struct human look_time_left(uint64_t ms) {
 }
 
 /* "q8_0" when all models have the same, else how many have which: "2 f16 1 q8_0". */
-static struct human levels(const struct seen *seen) {
+static struct human levels(const struct snapshot *snapshot) {
         uint32_t count[KV_TYPE_COUNT] = { 0 };
         struct human h = { "-" };
         size_t used = 0;
-        for (uint32_t i = 0; i < seen->models_count; i++)
-                count[seen->models[i].level]++;
+        for (uint32_t i = 0; i < snapshot->models_count; i++)
+                count[snapshot->models[i].level]++;
         for (uint32_t l = 0; l < KV_TYPE_COUNT; l++) {
                 if (count[l] == 0)
                         continue;
-                if (count[l] == seen->models_count)
+                if (count[l] == snapshot->models_count)
                         snprintf(h.text, sizeof(h.text), "%s", policy_field_word(FIELD_LEVEL, l));
                 else
                         used += (size_t) snprintf(h.text + used, sizeof(h.text) - used, "%s%u %s", used ? " " : "", count[l],
@@ -97,19 +97,20 @@ static enum tint rung_tint(enum rung rung) {
         return rung == RUNG_CALM ? TINT_GOOD : rung < RUNG_EVICT ? TINT_NONE : rung < RUNG_SUSPEND ? TINT_WARN : TINT_BAD;
 }
 
-void look_print(const struct seen *seen, const struct plan *p, bool colours, FILE *out) {
-        struct sentence acts;
+void look_print(const struct snapshot *snapshot, const struct plan *p, bool colours, FILE *out) {
+        struct sentence actions;
         struct human heat = { "-" }, seconds, duty;
-        look_say(&acts, p);
-        snprintf(seconds.text, sizeof(seconds.text), "%" PRIu64 ".%03u", seen->now_ms / 1000, (unsigned) (seen->now_ms % 1000));
+        look_say(&actions, p);
+        snprintf(seconds.text, sizeof(seconds.text), "%" PRIu64 ".%03u", snapshot->now_ms / 1000,
+                 (unsigned) (snapshot->now_ms % 1000));
         snprintf(duty.text, sizeof(duty.text), "%u%%", p->duty_permille / 10);
         if (p->margin_millidegrees != INT32_MAX)
                 snprintf(heat.text, sizeof(heat.text), "%.1f C", p->millidegrees / 1000.0);
         enum tint tint = rung_tint(p->rung);
         fprintf(out, ROW_FORMAT, seconds.text, human_signed_bytes(p->headroom_bytes).text, look_time_left(p->exhaustion_ms).text,
                 terminal_tint(colours, tint), policy_rung_word(p->rung), terminal_plain(colours, tint),
-                p->because == REASON_NONE ? "-" : reason_info(p->because)->word, levels(seen).text, heat.text, duty.text,
-                acts.text);
+                p->because == REASON_NONE ? "-" : reason_info(p->because)->word, levels(snapshot).text, heat.text, duty.text,
+                actions.text);
 }
 
 /* --- as JSON --- */
@@ -128,24 +129,24 @@ static void add_reason(cJSON *object, const char *key, enum reason reason) {
                 (void) cJSON_AddStringToObject(object, key, reason_info(reason)->word);
 }
 
-static cJSON *act_json(const struct act *a) {
+static cJSON *action_json(const struct action *a) {
         cJSON *o = cJSON_CreateObject();
-        (void) cJSON_AddStringToObject(o, "act", policy_act_word(a->kind));
+        (void) cJSON_AddStringToObject(o, "act", policy_action_word(a->kind));
         if (a->model != UINT32_MAX)
                 (void) cJSON_AddNumberToObject(o, "model", a->model);
-        if (a->kind == ACT_DOWNSHIFT || a->kind == ACT_UPSHIFT)
+        if (a->kind == ACTION_DOWNSHIFT || a->kind == ACTION_UPSHIFT)
                 (void) cJSON_AddStringToObject(o, "level", policy_field_word(FIELD_LEVEL, a->level));
-        if (a->kind == ACT_CHUNK || a->kind == ACT_CONTEXT)
+        if (a->kind == ACTION_CHUNK || a->kind == ACTION_CONTEXT)
                 (void) cJSON_AddNumberToObject(o, "value", a->value);
         (void) cJSON_AddNumberToObject(o, "expected_bytes", (double) a->expected_bytes);
         add_reason(o, "because", a->because);
         return o;
 }
 
-static void add_models(cJSON *o, const struct seen *seen) {
+static void add_models(cJSON *o, const struct snapshot *snapshot) {
         cJSON *models = cJSON_AddArrayToObject(o, "models");
-        for (uint32_t i = 0; i < seen->models_count; i++) {
-                const struct model_view *m = &seen->models[i];
+        for (uint32_t i = 0; i < snapshot->models_count; i++) {
+                const struct model_view *m = &snapshot->models[i];
                 cJSON *item = cJSON_CreateObject();
                 (void) cJSON_AddNumberToObject(item, "id", m->id);
                 (void) cJSON_AddStringToObject(item, "state", policy_field_word(FIELD_STATE, m->state));
@@ -164,9 +165,9 @@ static void add_heat(cJSON *o, const struct plan *p) {
         cJSON_AddItemToObject(o, "margin_millidegrees", sensed ? cJSON_CreateNumber(p->margin_millidegrees) : cJSON_CreateNull());
 }
 
-cJSON *look_json(const struct seen *seen, const struct plan *p) {
+cJSON *look_json(const struct snapshot *snapshot, const struct plan *p) {
         cJSON *o = cJSON_CreateObject();
-        (void) cJSON_AddNumberToObject(o, "time_ms", (double) seen->now_ms);
+        (void) cJSON_AddNumberToObject(o, "time_ms", (double) snapshot->now_ms);
         (void) cJSON_AddNumberToObject(o, "headroom_bytes", (double) p->headroom_bytes);
         (void) cJSON_AddNumberToObject(o, "slope_bytes_per_s", (double) p->slope_bytes_per_s);
         add_time(o, "exhaustion_ms", p->exhaustion_ms);
@@ -177,18 +178,18 @@ cJSON *look_json(const struct seen *seen, const struct plan *p) {
         (void) cJSON_AddBoolToObject(o, "hold_growth", p->hold_growth);
         (void) cJSON_AddBoolToObject(o, "hold_batch", p->hold_batch);
         (void) cJSON_AddBoolToObject(o, "emergency", p->emergency);
-        cJSON *acts = cJSON_AddArrayToObject(o, "acts");
-        for (uint32_t i = 0; i < p->acts_count; i++)
-                cJSON_AddItemToArray(acts, act_json(&p->acts[i]));
-        if (p->verified.kind != ACT_NONE) {
-                cJSON_AddItemToObject(o, "verified", act_json(&p->verified));
+        cJSON *actions = cJSON_AddArrayToObject(o, "acts");
+        for (uint32_t i = 0; i < p->actions_count; i++)
+                cJSON_AddItemToArray(actions, action_json(&p->actions[i]));
+        if (p->verified.kind != ACTION_NONE) {
+                cJSON_AddItemToObject(o, "verified", action_json(&p->verified));
                 (void) cJSON_AddNumberToObject(o, "verified_freed_bytes", (double) p->verified_freed_bytes);
         }
         (void) cJSON_AddNumberToObject(o, "stall_permille", p->stall_permille);
         (void) cJSON_AddNumberToObject(o, "refaults_per_s", (double) p->refaults_per_s);
         (void) cJSON_AddNumberToObject(o, "swapins_per_s", (double) p->swapins_per_s);
         add_heat(o, p);
-        add_models(o, seen);
+        add_models(o, snapshot);
         add_time(o, "look_again_ms", p->look_again_ms);
         return o;
 }

@@ -23,9 +23,9 @@ struct human look_time_left(uint64_t ms);
 
 /* Fixed columns: rows are printed as they are made, however many there will be. */
 void look_print_heading(FILE *out);
-void look_print(const struct seen *seen, const struct plan *plan, bool colours, FILE *out);
+void look_print(const struct snapshot *snapshot, const struct plan *plan, bool colours, FILE *out);
 
 /* The caller's. */
-cJSON *look_json(const struct seen *seen, const struct plan *plan);
+cJSON *look_json(const struct snapshot *snapshot, const struct plan *plan);
 
 #endif

@@ -105,28 +105,28 @@ static int line_at(struct scenario *s, const struct line *l) {
         int64_t time_ms;
         if (l->count < 2 || !policy_number_parse(FIELD_MS, l->words[1].text, l->words[1].length, &time_ms))
                 return wrong(s, "after 'at' stands a time, such as 250ms or 1.5s");
-        if ((uint64_t) time_ms < s->seen.now_ms)
+        if ((uint64_t) time_ms < s->snapshot.now_ms)
                 return wrong(s, "this look is before the one above it");
         if (s->looks == SCENARIO_LOOKS_MAX)
                 return wrong(s, "there are more than %u looks", SCENARIO_LOOKS_MAX);
-        s->seen.now_ms = (uint64_t) time_ms;
+        s->snapshot.now_ms = (uint64_t) time_ms;
         s->in_look = true;
         s->looks++;
         s->look_line = s->line;
         s->expectations_count = 0;
-        return take_fields(s, l, 2, policy_seen_fields, &s->seen, NULL, NULL);
+        return take_fields(s, l, 2, policy_snapshot_fields, &s->snapshot, NULL, NULL);
 }
 
-static uint32_t model_index(const struct seen *seen, uint32_t id) {
+static uint32_t model_index(const struct snapshot *snapshot, uint32_t id) {
         uint32_t i = 0;
-        while (i < seen->models_count && seen->models[i].id != id)
+        while (i < snapshot->models_count && snapshot->models[i].id != id)
                 i++;
         return i;
 }
 
-static uint32_t sensor_index(const struct seen *seen, uint32_t key) {
+static uint32_t sensor_index(const struct snapshot *snapshot, uint32_t key) {
         uint32_t i = 0;
-        while (i < seen->sensors_count && seen->sensors[i].key != key)
+        while (i < snapshot->sensors_count && snapshot->sensors[i].key != key)
                 i++;
         return i;
 }
@@ -136,15 +136,15 @@ static int line_model(struct scenario *s, const struct line *l) {
         int rc = take_id(s, l, 1, &id);
         if (rc < 0)
                 return rc;
-        uint32_t i = model_index(&s->seen, id);
-        if (i == s->seen.models_count) {
+        uint32_t i = model_index(&s->snapshot, id);
+        if (i == s->snapshot.models_count) {
                 if (i == ACCOUNTS_MAX)
                         return wrong(s, "there are more than %u models at a time", ACCOUNTS_MAX);
-                s->seen.models[i] = (struct model_view){ .id = id };
+                s->snapshot.models[i] = (struct model_view){ .id = id };
                 s->resident_said[i] = false;
-                s->seen.models_count++;
+                s->snapshot.models_count++;
         }
-        struct model_view *m = &s->seen.models[i];
+        struct model_view *m = &s->snapshot.models[i];
         rc = take_fields(s, l, 2, policy_model_fields, m, "weights_resident", &s->resident_said[i]);
         if (!s->resident_said[i])
                 m->weights_resident_bytes = m->weights_bytes;
@@ -156,32 +156,32 @@ static int line_sensor(struct scenario *s, const struct line *l) {
         int rc = take_id(s, l, 1, &key);
         if (rc < 0)
                 return rc;
-        uint32_t i = sensor_index(&s->seen, key);
-        if (i == s->seen.sensors_count) {
-                if (i == SEEN_SENSORS_MAX)
-                        return wrong(s, "there are more than %u sensors at a time", SEEN_SENSORS_MAX);
-                s->seen.sensors[i] = (struct sensor_view){ .key = key };
-                s->seen.sensors_count++;
+        uint32_t i = sensor_index(&s->snapshot, key);
+        if (i == s->snapshot.sensors_count) {
+                if (i == SENSORS_MAX)
+                        return wrong(s, "there are more than %u sensors at a time", SENSORS_MAX);
+                s->snapshot.sensors[i] = (struct sensor_view){ .key = key };
+                s->snapshot.sensors_count++;
         }
-        return take_fields(s, l, 2, policy_sensor_fields, &s->seen.sensors[i], NULL, NULL);
+        return take_fields(s, l, 2, policy_sensor_fields, &s->snapshot.sensors[i], NULL, NULL);
 }
 
 static int gone_model(struct scenario *s, uint32_t id) {
-        uint32_t i = model_index(&s->seen, id);
-        if (i == s->seen.models_count)
+        uint32_t i = model_index(&s->snapshot, id);
+        if (i == s->snapshot.models_count)
                 return wrong(s, "there is no model %u that could go", id);
-        uint32_t after = --s->seen.models_count - i;
-        memmove(&s->seen.models[i], &s->seen.models[i + 1], after * sizeof(s->seen.models[0]));
+        uint32_t after = --s->snapshot.models_count - i;
+        memmove(&s->snapshot.models[i], &s->snapshot.models[i + 1], after * sizeof(s->snapshot.models[0]));
         memmove(&s->resident_said[i], &s->resident_said[i + 1], after * sizeof(s->resident_said[0]));
         return 0;
 }
 
 static int gone_sensor(struct scenario *s, uint32_t key) {
-        uint32_t i = sensor_index(&s->seen, key);
-        if (i == s->seen.sensors_count)
+        uint32_t i = sensor_index(&s->snapshot, key);
+        if (i == s->snapshot.sensors_count)
                 return wrong(s, "there is no sensor %u that could go", key);
-        uint32_t after = --s->seen.sensors_count - i;
-        memmove(&s->seen.sensors[i], &s->seen.sensors[i + 1], after * sizeof(s->seen.sensors[0]));
+        uint32_t after = --s->snapshot.sensors_count - i;
+        memmove(&s->snapshot.sensors[i], &s->snapshot.sensors[i + 1], after * sizeof(s->snapshot.sensors[0]));
         return 0;
 }
 

@@ -21,12 +21,12 @@ struct scenario {
         char error[SCENARIO_ERROR_MAX];
 
         struct limits limits;
-        struct seen seen; /* of the current look */
+        struct snapshot snapshot; /* of the current look */
         uint32_t looks;
         uint32_t look_line; /* of its `at` */
         uint32_t expectations_count;
         struct expectation expectations[SCENARIO_EXPECTATIONS_MAX];
-        bool resident_said[ACCOUNTS_MAX]; /* of seen.models: weights_resident was given */
+        bool resident_said[ACCOUNTS_MAX]; /* of snapshot.models: weights_resident was given */
         bool in_look;                     /* an `at` has been read whose look was not handed out yet */
 };
 

@@ -86,7 +86,7 @@ static void print_summary(const struct simulation *sim) {
 /* --- as JSON --- */
 
 static void print_look_json(const struct simulation *sim) {
-        cJSON *look = look_json(&sim->scenario.seen, &sim->plan);
+        cJSON *look = look_json(&sim->scenario.snapshot, &sim->plan);
         fputs(sim->looks > 1 ? ",\n" : "\n", stdout);
         json_print_compact(look, stdout);
         cJSON_Delete(look);
@@ -102,23 +102,23 @@ static void print_end_json(const struct simulation *sim) {
 
 static void note_failure(struct simulation *sim, const struct expectation *e) {
         const struct plan *p = &sim->plan;
-        struct sentence acts;
-        look_say(&acts, p);
+        struct sentence actions;
+        look_say(&actions, p);
         sim->failed++;
         complain("%s:%u: expected %.*s, but at %" PRIu64
                  " ms it is: rung %s because %s, headroom %s, gone in %s, heat level %u; %s",
-                 sim->name, e->line, (int) e->text.length, e->text.text, sim->scenario.seen.now_ms, policy_rung_word(p->rung),
+                 sim->name, e->line, (int) e->text.length, e->text.text, sim->scenario.snapshot.now_ms, policy_rung_word(p->rung),
                  reason_info(p->because)->word, human_signed_bytes(p->headroom_bytes).text, look_time_left(p->exhaustion_ms).text,
-                 p->heat_level, acts.used ? acts.text : "no act, no hold");
+                 p->heat_level, actions.used ? actions.text : "no act, no hold");
         if (!sim->failures)
                 return;
         char text[SCENARIO_LINE_MAX + 1];
         snprintf(text, sizeof(text), "%.*s", (int) e->text.length, e->text.text);
         cJSON *o = cJSON_CreateObject();
         (void) cJSON_AddNumberToObject(o, "line", e->line);
-        (void) cJSON_AddNumberToObject(o, "time_ms", (double) sim->scenario.seen.now_ms);
+        (void) cJSON_AddNumberToObject(o, "time_ms", (double) sim->scenario.snapshot.now_ms);
         (void) cJSON_AddStringToObject(o, "expected", text);
-        (void) cJSON_AddStringToObject(o, "plan", acts.text);
+        (void) cJSON_AddStringToObject(o, "plan", actions.text);
         cJSON_AddItemToArray(sim->failures, o);
 }
 
@@ -130,7 +130,7 @@ static void check_expectations(struct simulation *sim) {
                          DEEDS_MAX);
         for (uint32_t i = 0; i < s->expectations_count; i++) {
                 sim->expectations++;
-                if (!expectation_holds(&s->expectations[i], &s->seen, &sim->plan, &sim->deeds))
+                if (!expectation_holds(&s->expectations[i], &s->snapshot, &sim->plan, &sim->deeds))
                         note_failure(sim, &s->expectations[i]);
         }
 }
@@ -142,13 +142,13 @@ static void replay(struct simulation *sim) {
                 look_print_heading(stdout);
         while (scenario_next(&sim->scenario) > 0) {
                 sim->looks++;
-                policy_decide(&sim->scenario.limits, &sim->scenario.seen, &sim->past, &sim->plan);
+                policy_decide(&sim->scenario.limits, &sim->scenario.snapshot, &sim->past, &sim->plan);
                 if (sim->in->plot)
-                        trace_add(&sim->trace, &sim->scenario.limits, &sim->scenario.seen, &sim->plan);
+                        trace_add(&sim->trace, &sim->scenario.limits, &sim->scenario.snapshot, &sim->plan);
                 if (sim->failures && !sim->in->quiet)
                         print_look_json(sim);
                 else if (print)
-                        look_print(&sim->scenario.seen, &sim->plan, sim->colours, stdout);
+                        look_print(&sim->scenario.snapshot, &sim->plan, sim->colours, stdout);
                 check_expectations(sim);
         }
 }

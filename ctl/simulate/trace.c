@@ -19,10 +19,10 @@ static void add_level(struct trace *t, struct trace_level level) {
         t->levels[t->levels_count++] = level;
 }
 
-static const struct model_view *find(const struct seen *seen, uint32_t id) {
-        for (uint32_t i = 0; i < seen->models_count; i++)
-                if (seen->models[i].id == id)
-                        return &seen->models[i];
+static const struct model_view *find(const struct snapshot *snapshot, uint32_t id) {
+        for (uint32_t i = 0; i < snapshot->models_count; i++)
+                if (snapshot->models[i].id == id)
+                        return &snapshot->models[i];
         return NULL;
 }
 
@@ -33,40 +33,40 @@ static bool is_known_as(const struct trace *t, const struct model_view *m) {
         return false;
 }
 
-static void add_levels(struct trace *t, const struct seen *seen) {
+static void add_levels(struct trace *t, const struct snapshot *snapshot) {
         for (uint32_t i = 0; i < t->known_count; i++)
-                if (!find(seen, t->known[i].id))
-                        add_level(t, (struct trace_level){ .time_ms = seen->now_ms, .model = t->known[i].id, .gone = true });
-        for (uint32_t i = 0; i < seen->models_count; i++) {
-                const struct model_view *m = &seen->models[i];
+                if (!find(snapshot, t->known[i].id))
+                        add_level(t, (struct trace_level){ .time_ms = snapshot->now_ms, .model = t->known[i].id, .gone = true });
+        for (uint32_t i = 0; i < snapshot->models_count; i++) {
+                const struct model_view *m = &snapshot->models[i];
                 if (!is_known_as(t, m))
-                        add_level(t, (struct trace_level){ seen->now_ms, m->id, false, m->level });
+                        add_level(t, (struct trace_level){ snapshot->now_ms, m->id, false, m->level });
         }
-        t->known_count = seen->models_count;
-        for (uint32_t i = 0; i < seen->models_count; i++) {
-                t->known[i].id = seen->models[i].id;
-                t->known[i].level = seen->models[i].level;
+        t->known_count = snapshot->models_count;
+        for (uint32_t i = 0; i < snapshot->models_count; i++) {
+                t->known[i].id = snapshot->models[i].id;
+                t->known[i].level = snapshot->models[i].level;
         }
 }
 
-static void add_acts(struct trace *t, uint64_t now_ms, const struct plan *plan) {
-        for (uint32_t i = 0; i < plan->acts_count; i++) {
-                if (t->acts_count == TRACE_ACTS_MAX) {
-                        t->acts_left_out++;
+static void add_actions(struct trace *t, uint64_t now_ms, const struct plan *plan) {
+        for (uint32_t i = 0; i < plan->actions_count; i++) {
+                if (t->actions_count == TRACE_ACTIONS_MAX) {
+                        t->actions_left_out++;
                         continue;
                 }
-                t->acts = grown(t->acts, t->acts_count, &t->acts_room, sizeof(*t->acts));
-                t->acts[t->acts_count++] = (struct trace_act){ now_ms, plan->acts[i].model, plan->acts[i].kind };
+                t->actions = grown(t->actions, t->actions_count, &t->actions_room, sizeof(*t->actions));
+                t->actions[t->actions_count++] = (struct trace_action){ now_ms, plan->actions[i].model, plan->actions[i].kind };
         }
 }
 
-void trace_add(struct trace *t, const struct limits *limits, const struct seen *seen, const struct plan *plan) {
+void trace_add(struct trace *t, const struct limits *limits, const struct snapshot *snapshot, const struct plan *plan) {
         bool sensed = plan->margin_millidegrees != INT32_MAX;
         t->reserve_bytes = limits->reserve_bytes;
         t->margin_target_millidegrees = limits->margin_target_millidegrees;
         t->looks = grown(t->looks, t->looks_count, &t->looks_room, sizeof(*t->looks));
         t->looks[t->looks_count++] = (struct trace_look){
-                .time_ms = seen->now_ms,
+                .time_ms = snapshot->now_ms,
                 .exhaustion_ms = plan->exhaustion_ms,
                 .headroom_bytes = plan->headroom_bytes,
                 .millidegrees = sensed ? plan->millidegrees : INT32_MAX,
@@ -76,13 +76,13 @@ void trace_add(struct trace *t, const struct limits *limits, const struct seen *
                 .rung = (uint8_t) plan->rung,
                 .heat_level = (uint8_t) plan->heat_level,
         };
-        add_levels(t, seen);
-        add_acts(t, seen->now_ms, plan);
+        add_levels(t, snapshot);
+        add_actions(t, snapshot->now_ms, plan);
 }
 
 void trace_done(struct trace *t) {
         free(t->looks);
         free(t->levels);
-        free(t->acts);
+        free(t->actions);
         *t = (struct trace){ 0 };
 }

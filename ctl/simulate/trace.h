@@ -27,10 +27,10 @@ struct trace_level {
         enum kv_type level;
 };
 
-struct trace_act {
+struct trace_action {
         uint64_t time_ms;
         uint32_t model;
-        enum act_kind kind;
+        enum action_kind kind;
 };
 
 struct trace {
@@ -38,8 +38,8 @@ struct trace {
         size_t looks_count, looks_room;
         struct trace_level *levels;
         size_t levels_count, levels_room;
-        struct trace_act *acts; /* the first TRACE_ACTS_MAX */
-        size_t acts_count, acts_room, acts_left_out;
+        struct trace_action *actions; /* the first TRACE_ACTIONS_MAX */
+        size_t actions_count, actions_room, actions_left_out;
         uint64_t reserve_bytes, margin_target_millidegrees;
         /* Models of the last look. */
         uint32_t known_count;
@@ -50,7 +50,7 @@ struct trace {
 };
 
 /* T is all zero at first; release with trace_done. */
-void trace_add(struct trace *t, const struct limits *limits, const struct seen *seen, const struct plan *plan);
+void trace_add(struct trace *t, const struct limits *limits, const struct snapshot *snapshot, const struct plan *plan);
 void trace_done(struct trace *t);
 
 #endif

@@ -1,5 +1,5 @@
 /*
- * explain.c - one model's story: where it is and why, which acts hit it at what numbers, and what will bring it back.
+ * explain.c - one model's story: where it is and why, which actions hit it at what numbers, and what will bring it back.
  *
  * Told in whole sentences, each one true by itself; the numbers are those that policy decided by, and the conditions of a
  * return are its bounds.
@@ -100,18 +100,18 @@ static void say_form(cJSON *out, const struct model *m) {
 
 /* --- what was done to it --- */
 
-static void describe_act(const struct event *e, char *out, size_t size) {
-        const struct act *a = &e->act;
+static void describe_action(const struct event *e, char *out, size_t size) {
+        const struct action *a = &e->action;
         switch (a->kind) {
-        case ACT_TRIM: (void) snprintf(out, size, "its prefix cache was dropped"); break;
-        case ACT_CHUNK: (void) snprintf(out, size, "its prefill chunk became %u tokens", a->value); break;
-        case ACT_DROP_FILES: (void) snprintf(out, size, "cached files were dropped"); break;
-        case ACT_EVICT: (void) snprintf(out, size, "it was unloaded"); break;
-        case ACT_DOWNSHIFT: (void) snprintf(out, size, "its KV cache was lowered to %s", kv_type_name(a->level)); break;
-        case ACT_UPSHIFT: (void) snprintf(out, size, "its KV cache was raised to %s", kv_type_name(a->level)); break;
-        case ACT_CONTEXT: (void) snprintf(out, size, "its context for new requests became %u tokens", a->value); break;
-        case ACT_SUSPEND: (void) snprintf(out, size, "its batch requests were put on disk"); break;
-        case ACT_RESUME: (void) snprintf(out, size, "its requests came back from disk"); break;
+        case ACTION_TRIM: (void) snprintf(out, size, "its prefix cache was dropped"); break;
+        case ACTION_CHUNK: (void) snprintf(out, size, "its prefill chunk became %u tokens", a->value); break;
+        case ACTION_DROP_FILES: (void) snprintf(out, size, "cached files were dropped"); break;
+        case ACTION_EVICT: (void) snprintf(out, size, "it was unloaded"); break;
+        case ACTION_DOWNSHIFT: (void) snprintf(out, size, "its KV cache was lowered to %s", kv_type_name(a->level)); break;
+        case ACTION_UPSHIFT: (void) snprintf(out, size, "its KV cache was raised to %s", kv_type_name(a->level)); break;
+        case ACTION_CONTEXT: (void) snprintf(out, size, "its context for new requests became %u tokens", a->value); break;
+        case ACTION_SUSPEND: (void) snprintf(out, size, "its batch requests were put on disk"); break;
+        case ACTION_RESUME: (void) snprintf(out, size, "its requests came back from disk"); break;
         default: (void) snprintf(out, size, "it was ended at once"); break;
         }
 }
@@ -121,32 +121,32 @@ static void describe_outcome(const struct event *e, char *out, size_t size) {
         *out = '\0';
         if (e->result == EVENT_FAILED)
                 used = snprintf(out, size, "; it could not be done: %s", strerror(-e->error));
-        else if (e->act.expected_bytes > 0)
-                used = snprintf(out, size, "; %s were expected", governor_bytes((int64_t) e->act.expected_bytes).text);
-        if (used >= 0 && e->verified && e->act.expected_bytes > 0)
+        else if (e->action.expected_bytes > 0)
+                used = snprintf(out, size, "; %s were expected", governor_bytes((int64_t) e->action.expected_bytes).text);
+        if (used >= 0 && e->verified && e->action.expected_bytes > 0)
                 (void) snprintf(out + used, size - (size_t) used, ", %s came back",
                                 governor_bytes((int64_t) e->freed_bytes).text);
 }
 
-static void say_act(cJSON *out, const struct governor *g, const struct event *e) {
+static void say_action(cJSON *out, const struct governor *g, const struct event *e) {
         char what[96], outcome[160], gone[64] = "";
-        describe_act(e, what, sizeof(what));
+        describe_action(e, what, sizeof(what));
         describe_outcome(e, outcome, sizeof(outcome));
         if (e->exhaustion_ms != UINT64_MAX && e->because != REASON_CALM)
                 (void) snprintf(gone, sizeof(gone), ", gone in %s at that pace", governor_time(e->exhaustion_ms).text);
-        say(out, "%s ago %s, because %s: headroom was %s%s%s.", governor_time(sat_sub(g->seen.now_ms, e->tick_ms)).text, what,
+        say(out, "%s ago %s, because %s: headroom was %s%s%s.", governor_time(sat_sub(g->snapshot.now_ms, e->tick_ms)).text, what,
             reason_info(e->because)->sentence, governor_bytes(e->headroom_bytes).text, gone, outcome);
 }
 
 /* The latest few, in order. */
-static void say_acts(cJSON *out, struct governor *g, uint32_t model) {
+static void say_actions(cJSON *out, struct governor *g, uint32_t model) {
         uint64_t from = 0;
         uint32_t count = 0;
-        for (uint64_t number = g->events.count; number > 0 && count < EXPLAIN_ACTS_MAX; number--) {
+        for (uint64_t number = g->events.count; number > 0 && count < EXPLAIN_ACTIONS_MAX; number--) {
                 struct event *e = events_next(&g->events, number - 1);
                 if (!e || e->number != number)
                         break;
-                if (e->kind == EVENT_ACT && e->act.model == model && e->error != -EALREADY) {
+                if (e->kind == EVENT_ACTION && e->action.model == model && e->error != -EALREADY) {
                         count++;
                         from = number - 1;
                 }
@@ -154,8 +154,8 @@ static void say_acts(cJSON *out, struct governor *g, uint32_t model) {
         if (count == 0)
                 say(out, "The governor has done nothing to it%s.", g->events.count > EVENTS_MAX ? " lately" : "");
         for (struct event *e = count > 0 ? events_next(&g->events, from) : NULL; e; e = events_next(&g->events, e->number))
-                if (e->kind == EVENT_ACT && e->act.model == model && e->error != -EALREADY)
-                        say_act(out, g, e);
+                if (e->kind == EVENT_ACTION && e->action.model == model && e->error != -EALREADY)
+                        say_action(out, g, e);
 }
 
 /* --- how the box is, and what will bring it back --- */
@@ -163,7 +163,7 @@ static void say_acts(cJSON *out, struct governor *g, uint32_t model) {
 static void say_box(cJSON *out, const struct governor *g) {
         const struct plan *p = &g->plan;
         char gone[64] = "";
-        if (g->seen.memory_blind)
+        if (g->snapshot.memory_blind)
                 say(out, "Memory cannot be read at the moment; what was held stays held.");
         if (p->exhaustion_ms != UINT64_MAX)
                 (void) snprintf(gone, sizeof(gone), ", gone in %s at this pace", governor_time(p->exhaustion_ms).text);
@@ -179,7 +179,7 @@ static void say_box(cJSON *out, const struct governor *g) {
 }
 
 static uint64_t room_to_spare(const struct governor *g) {
-        return 2 * u64_min(g->limits.reserve_bytes, g->seen.ram_bytes / ROOMY_RAM_PART);
+        return 2 * u64_min(g->limits.reserve_bytes, g->snapshot.ram_bytes / ROOMY_RAM_PART);
 }
 
 static void say_return(cJSON *out, const struct governor *g, const struct model *m) {
@@ -187,7 +187,7 @@ static void say_return(cJSON *out, const struct governor *g, const struct model 
         bool suspended = m->running.count > model_running(m), less = is_loaded(m) && m->engine.context_now < m->engine.n_ctx;
         if (g->plan.rung > RUNG_CALM)
                 say(out, "The rung is left after %u s without a reason to stay and with %s of headroom, or after %u s with less.",
-                    RELEASE_MS / 1000, room.text, RELEASE_TIGHT_MS / 1000);
+                    RECOVERY_MS / 1000, room.text, RECOVERY_TIGHT_MS / 1000);
         if (suspended || less)
                 say(out, "%s as soon as the machine is calm and has %s of headroom besides.",
                     suspended ? "Its requests come back from disk" : "Its full context comes back", room.text);
@@ -208,7 +208,7 @@ cJSON *governor_explain_json(struct governor *g, uint32_t model) {
         cJSON *sentences = cJSON_AddArrayToObject(json, "sentences");
         say_state(sentences, m);
         say_form(sentences, m);
-        say_acts(sentences, g, model);
+        say_actions(sentences, g, model);
         say_box(sentences, g);
         say_return(sentences, g, m);
         if (!g->config->governor_enabled)

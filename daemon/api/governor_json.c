@@ -61,7 +61,7 @@ static cJSON *sources_json(struct governor *g) {
 cJSON *governor_status_json(struct governor *g) {
         const struct plan *p = &g->plan;
         cJSON *json = cJSON_CreateObject();
-        uint64_t now_ms = g->seen.now_ms;
+        uint64_t now_ms = g->snapshot.now_ms;
         cJSON_AddBoolToObject(json, "enabled", g->config->governor_enabled);
         cJSON_AddStringToObject(json, "rung", policy_rung_word(p->rung));
         cJSON_AddStringToObject(json, "because", reason_info(p->because)->word);
@@ -72,7 +72,7 @@ cJSON *governor_status_json(struct governor *g) {
         cJSON_AddNumberToObject(json, "stall_permille", p->stall_permille);
         cJSON_AddNumberToObject(json, "refaults_per_s", (double) p->refaults_per_s);
         cJSON_AddNumberToObject(json, "swapins_per_s", (double) p->swapins_per_s);
-        cJSON_AddBoolToObject(json, "memory_blind", g->seen.memory_blind);
+        cJSON_AddBoolToObject(json, "memory_blind", g->snapshot.memory_blind);
         cJSON_AddItemToObject(json, "holds", gate_json(p));
         cJSON_AddItemToObject(json, "heat", heat_json(p));
         cJSON_AddNumberToObject(json, "looks", (double) g->ticks);
@@ -89,15 +89,15 @@ cJSON *governor_status_json(struct governor *g) {
 
 static void add_result(cJSON *json, const struct event *e) {
         static const char *const words[] = { [EVENT_BEGUN] = "begun", [EVENT_DONE] = "done", [EVENT_FAILED] = "failed" };
-        cJSON_AddNumberToObject(json, "expected_bytes", (double) e->act.expected_bytes);
+        cJSON_AddNumberToObject(json, "expected_bytes", (double) e->action.expected_bytes);
         cJSON_AddStringToObject(json, "result", words[e->result]);
         if (e->result == EVENT_FAILED)
                 cJSON_AddStringToObject(json, "error", strerror(-e->error));
         add_known(json, "freed_bytes", e->verified, (double) e->freed_bytes);
-        if (e->act.kind == ACT_DOWNSHIFT || e->act.kind == ACT_UPSHIFT)
-                cJSON_AddStringToObject(json, "to", kv_type_name(e->act.level));
-        else if (e->act.kind == ACT_CHUNK || e->act.kind == ACT_CONTEXT)
-                cJSON_AddNumberToObject(json, "to", e->act.value);
+        if (e->action.kind == ACTION_DOWNSHIFT || e->action.kind == ACTION_UPSHIFT)
+                cJSON_AddStringToObject(json, "to", kv_type_name(e->action.level));
+        else if (e->action.kind == ACTION_CHUNK || e->action.kind == ACTION_CONTEXT)
+                cJSON_AddNumberToObject(json, "to", e->action.value);
         cJSON_AddBoolToObject(json, "emergency", e->emergency);
 }
 
@@ -106,10 +106,10 @@ static cJSON *event_json(const struct governor *g, const struct event *e) {
         bool heat_known = e->margin_millidegrees != INT32_MAX;
         cJSON_AddNumberToObject(json, "number", (double) e->number);
         cJSON_AddNumberToObject(json, "unix_ms", (double) e->unix_ms);
-        cJSON_AddNumberToObject(json, "ms_ago", (double) (g->seen.now_ms > e->tick_ms ? g->seen.now_ms - e->tick_ms : 0));
+        cJSON_AddNumberToObject(json, "ms_ago", (double) (g->snapshot.now_ms > e->tick_ms ? g->snapshot.now_ms - e->tick_ms : 0));
         cJSON_AddStringToObject(json, "what", event_word(e));
-        if (e->act.model != UINT32_MAX)
-                cJSON_AddStringToObject(json, "model", governor_model_name(g, e->act.model));
+        if (e->action.model != UINT32_MAX)
+                cJSON_AddStringToObject(json, "model", governor_model_name(g, e->action.model));
         else
                 cJSON_AddNullToObject(json, "model");
         cJSON_AddStringToObject(json, "reason", reason_info(e->because)->word);
@@ -121,7 +121,7 @@ static cJSON *event_json(const struct governor *g, const struct event *e) {
         cJSON_AddNumberToObject(json, "duty_permille", e->duty_permille);
         add_known(json, "millidegrees", heat_known, e->millidegrees);
         add_known(json, "margin_millidegrees", heat_known, e->margin_millidegrees);
-        if (e->kind == EVENT_ACT)
+        if (e->kind == EVENT_ACTION)
                 add_result(json, e);
         return json;
 }
@@ -129,7 +129,7 @@ static cJSON *event_json(const struct governor *g, const struct event *e) {
 cJSON *governor_events_json(struct governor *g, uint64_t after, const char *model) {
         cJSON *json = cJSON_CreateObject(), *list = cJSON_AddArrayToObject(json, "events");
         for (struct event *e = events_next(&g->events, after); e; e = events_next(&g->events, e->number)) {
-                if (!model || !strcmp(governor_model_name(g, e->act.model), model))
+                if (!model || !strcmp(governor_model_name(g, e->action.model), model))
                         cJSON_AddItemToArray(list, event_json(g, e));
         }
         cJSON_AddNumberToObject(json, "last", (double) g->events.count);

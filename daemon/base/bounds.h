@@ -86,18 +86,18 @@
 #define RECORD_LOOK_MAX         (30u << 10) /* the largest look: 64 models and 32 sensors, every member changed by much */
 #define RECORD_PIECE_BYTES      (48u << 10)
 #define RECORD_PIECES           8 /* 384 KiB: about 30 bytes a calm look, so half a day of one every 5 s, and some minutes at 20 a second */
-#define RECORD_EXPECTATIONS_MAX 56u    /* acts of one look that are printed one by one */
+#define RECORD_EXPECTATIONS_MAX 56u    /* actions of one look that are printed one by one */
 #define OWN_OOM_SCORE           (-900) /* below all that is not vital: the daemon is what can still act */
 #define FILE_CACHE_WINDOW_PAGES 65536u /* 256 MiB of a file are looked at together, a byte a page */
 #define TICK_PAUSE_MIN_MS       20     /* policy asks for 50 at the least */
 #define TICK_PAUSE_MAX_MS       5000   /* ... and for this at the most; /health counts on it */
 #define SENSORS_WARM_MS         1000   /* sensors are read so often where something runs or it is warm ... */
 #define SENSORS_IDLE_MS         10000  /* ... and where nothing does */
-#define ACT_OUTCOME_MAX_MS      120000 /* an outcome that comes later belongs to nothing any more */
+#define ACTION_OUTCOME_MAX_MS   120000 /* an outcome that comes later belongs to nothing any more */
 #define STATUS_PERIOD_MS        10000
 #define SOURCES_PERIOD_MS       10000
 #define REHEARSAL_LOOKS         32 /* enough for every rung of the ladder */
-#define EXPLAIN_ACTS_MAX        8
+#define EXPLAIN_ACTIONS_MAX     8
 #define ORDERS_MAX              8     /* control frames that an engine has not answered: it is asked for one thing at a time */
 #define ORDER_ANSWER_MAX_MS     10000 /* no answer for so long: it does not obey. A step of a large model takes seconds */
 #define HEAT_OBEY_MS            5000  /* ... and while it heats, it is stopped by its control group after this */
@@ -105,7 +105,7 @@
 #define FREEZE_PERIOD_MS        400   /* of stopping and letting go; under 100 to 200 ms freezing itself takes a part of it */
 #define FREEZE_RUN_MIN_MS       100   /* it runs for at least so long in each: a step or more */
 #define HEARTBEAT_CALM_MS       1000  /* how often a working engine says how it is ... */
-#define HEARTBEAT_ACTING_MS     250   /* ... and while memory is short: acts are judged by it */
+#define HEARTBEAT_ACTING_MS     250   /* ... and while memory is short: actions are judged by it */
 #define KV_WINDOW_TOKENS \
         96u /* of each sequence these stay precise: the engine's window of 32 and the block of 64 where it ends */
 #define CONTEXT_FLOOR         1024u /* the ceiling for new requests is not lowered below: a short talk must stay possible */
@@ -113,7 +113,7 @@
 #define SUSPEND_DISK_FREE_MIN (1ull << 30)  /* so much of the disk stays free, on top of what is written */
 #define GROUP_SPARE_PART      10u           /* memory.max of an engine is its account and a tenth: the net is not the budget */
 #define GROUP_SPARE_BYTES_MIN (64ull << 20) /* and no less: page tables, programs and sockets are the group's as well */
-#define EVENTS_MAX            512           /* acts are seldom: days, or one bad night */
+#define EVENTS_MAX            512           /* actions are seldom: days, or one bad night */
 
 /* --- the prompt cache --- */
 #define CACHE_FILES_MAX    4096u      /* all are looked at for a prompt */

@@ -32,7 +32,7 @@ struct cgroup_tightest {
         bool is_gone; /* a level could not be read: the tree has changed */
 };
 
-/* Lowers SEEN to what the tightest group leaves; a group that cannot be read changes nothing. Opens and allocates nothing. */
+/* Lowers SNAPSHOT to what the tightest group leaves; a group that cannot be read changes nothing. Opens and allocates nothing. */
 struct cgroup_tightest cgroup_limits_lower(const struct cgroup_limits *l, struct memory_seen *seen);
 
 /* All of that at once. */

@@ -1,7 +1,7 @@
 /*
  * control.c - what an engine is told by control frames, and what it makes of it.
  *
- * An order is in force when the engine has said so (controlled); then its report is asked for, since acts are judged by
+ * An order is in force when the engine has said so (controlled); then its report is asked for, since actions are judged by
  * what comes back. What the report says is the truth: an engine that relieved itself, or was restarted, is where it says it is.
  */
 #include "daemon/engines/control.h"
@@ -24,7 +24,7 @@ static struct order *find(struct model *m, uint64_t id) {
         return NULL;
 }
 
-int order_send(struct model *m, cJSON *settings, const struct act *act) {
+int order_send(struct model *m, cJSON *settings, const struct action *action) {
         struct order *place = find(m, 0);
         int r = !settings ? -ENOMEM : !place ? -EBUSY : 0;
         uint64_t id = 0;
@@ -35,15 +35,15 @@ int order_send(struct model *m, cJSON *settings, const struct act *act) {
         cJSON_Delete(settings);
         if (r < 0)
                 return r;
-        *place = (struct order){ .id = id, .act = *act, .sent_ms = fleet_clock_ms() };
+        *place = (struct order){ .id = id, .action = *action, .sent_ms = fleet_clock_ms() };
         if (m->running.count == 0)
                 m->engine.heard_ms = place->sent_ms;
         return 0;
 }
 
-bool order_is_pending(const struct model *m, enum act_kind kind) {
+bool order_is_pending(const struct model *m, enum action_kind kind) {
         for (uint32_t i = 0; i < ORDERS_MAX; i++)
-                if (m->engine.orders[i].id != 0 && m->engine.orders[i].act.kind == kind)
+                if (m->engine.orders[i].id != 0 && m->engine.orders[i].action.kind == kind)
                         return true;
         return false;
 }
@@ -57,12 +57,12 @@ uint64_t order_oldest_ms(const struct model *m) {
 }
 
 /* In force from now on. */
-static void settle(struct instance *e, const struct act *act) {
-        switch (act->kind) {
-        case ACT_DOWNSHIFT:
-        case ACT_UPSHIFT: e->level = act->level; break;
-        case ACT_CHUNK: e->chunk = act->value; break;
-        case ACT_CONTEXT: e->context_now = act->value; break;
+static void settle(struct instance *e, const struct action *action) {
+        switch (action->kind) {
+        case ACTION_DOWNSHIFT:
+        case ACTION_UPSHIFT: e->level = action->level; break;
+        case ACTION_CHUNK: e->chunk = action->value; break;
+        case ACTION_CONTEXT: e->context_now = action->value; break;
         default: break;
         }
 }
@@ -72,26 +72,26 @@ bool order_answered(struct model *m, uint64_t id, bool good) {
         struct order *order = find(m, id);
         if (!order)
                 return false;
-        struct act act = order->act;
+        struct action action = order->action;
         *order = (struct order){ 0 };
         if (good)
-                settle(e, &act);
+                settle(e, &action);
         else
                 log_warning("order_refused", LOG_TEXT("model", m->config->id),
-                            LOG_TEXT("act", act.kind == ACT_NONE ? "heat" : policy_act_word(act.kind)));
-        if (act.kind == ACT_NONE) {
+                            LOG_TEXT("act", action.kind == ACTION_NONE ? "heat" : policy_action_word(action.kind)));
+        if (action.kind == ACTION_NONE) {
                 e->no_heat = e->no_heat || !good;
                 return true;
         }
         engine_process_tell(e->process, WIRE_STATISTICS);
-        govern_tell(m->fleet, &act, good ? 0 : -EREMOTEIO);
+        govern_tell(m->fleet, &action, good ? 0 : -EREMOTEIO);
         return true;
 }
 
 /* A smaller account once everything has come down; a larger one was asked for before the order went out. */
 static void count_precision(struct model *m) {
         struct instance *e = &m->engine;
-        if (e->report.converting || order_is_pending(m, ACT_UPSHIFT) || order_is_pending(m, ACT_DOWNSHIFT))
+        if (e->report.converting || order_is_pending(m, ACTION_UPSHIFT) || order_is_pending(m, ACTION_DOWNSHIFT))
                 return;
         enum kv_type before = e->counted;
         uint64_t bytes = model_account_bytes(m);
@@ -112,13 +112,13 @@ void orders_compare(struct model *m) {
                 e->chunk_full = r->prefill_chunk;
         if (e->threads_full == 0)
                 e->threads_full = r->threads;
-        if (r->prefill_chunk > 0 && !order_is_pending(m, ACT_CHUNK))
+        if (r->prefill_chunk > 0 && !order_is_pending(m, ACTION_CHUNK))
                 e->chunk = r->prefill_chunk;
-        if (r->context > 0 && !order_is_pending(m, ACT_CONTEXT))
+        if (r->context > 0 && !order_is_pending(m, ACTION_CONTEXT))
                 e->context_now = r->context;
         if (!r->kv_told)
                 return;
-        if (!order_is_pending(m, ACT_UPSHIFT) && !order_is_pending(m, ACT_DOWNSHIFT))
+        if (!order_is_pending(m, ACTION_UPSHIFT) && !order_is_pending(m, ACTION_DOWNSHIFT))
                 e->level = r->kv;
         count_precision(m);
 }

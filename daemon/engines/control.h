@@ -11,8 +11,8 @@
 struct model;
 
 /* SETTINGS is taken over, NULL is fine. 0; -EBUSY: too many are unanswered; -errno. */
-int order_send(struct model *m, cJSON *settings, const struct act *act);
-bool order_is_pending(const struct model *m, enum act_kind kind);
+int order_send(struct model *m, cJSON *settings, const struct action *action);
+bool order_is_pending(const struct model *m, enum action_kind kind);
 /* When the oldest that is unanswered was sent; TIME_NEVER when there is none. */
 uint64_t order_oldest_ms(const struct model *m);
 /* True when ID is that of an order. */

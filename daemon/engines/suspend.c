@@ -66,23 +66,23 @@ uint64_t suspension_bytes(const struct model *m) {
                         bytes = sat_add(bytes, bytes_of(m, ask_of(l)));
         /* A disk that was not looked at lately is not known to be full. */
         bool low = looked > 0 && file_cache_disk_free_bytes(m->fleet->file_cache) < sat_add(bytes, SUSPEND_DISK_FREE_MIN);
-        return low || m->engine.suspending.kind != ACT_NONE ? 0 : bytes;
+        return low || m->engine.suspending.kind != ACTION_NONE ? 0 : bytes;
 }
 
-static int begin(struct model *m, const struct act *act) {
-        m->engine.suspending = *act;
+static int begin(struct model *m, const struct action *action) {
+        m->engine.suspending = *action;
         m->engine.suspending_failed = 0;
         return 0;
 }
 
-int suspension_begin(struct model *m, const struct act *act) {
+int suspension_begin(struct model *m, const struct action *action) {
         char directory[PATH_MAX];
         int r = -ENOENT;
         bool any = false;
         directory_of(m->fleet, directory);
         if (mkdir(directory, 0700) < 0 && errno != EEXIST)
                 return -errno;
-        if (m->engine.suspending.kind != ACT_NONE)
+        if (m->engine.suspending.kind != ACTION_NONE)
                 return -EALREADY;
         if (!disk_has(directory, suspension_bytes(m)))
                 return -ENOSPC;
@@ -96,17 +96,17 @@ int suspension_begin(struct model *m, const struct act *act) {
                         break; /* the rest at the next act */
                 ask->moving = any = true;
         }
-        return any ? begin(m, act) : r;
+        return any ? begin(m, action) : r;
 }
 
-int suspension_resume(struct model *m, const struct act *act) {
+int suspension_resume(struct model *m, const struct action *action) {
         bool any = false;
-        if (m->engine.suspending.kind != ACT_NONE)
+        if (m->engine.suspending.kind != ACTION_NONE)
                 return -EALREADY;
         for (struct queue_link *l = m->running.first; l; l = l->next)
                 if (ask_of(l)->suspended && engine_process_restore(m->engine.process, ask_of(l)->id) == 0)
                         ask_of(l)->moving = any = true;
-        return any ? begin(m, act) : -ENOENT;
+        return any ? begin(m, action) : -ENOENT;
 }
 
 void suspension_answered(struct ask *ask, bool good) {
@@ -120,14 +120,14 @@ void suspension_answered(struct ask *ask, bool good) {
 /* One that left meanwhile is not waited for. */
 void suspension_tick(struct model *m) {
         struct instance *e = &m->engine;
-        if (e->suspending.kind == ACT_NONE)
+        if (e->suspending.kind == ACTION_NONE)
                 return;
         for (struct queue_link *l = m->running.first; l; l = l->next)
                 if (ask_of(l)->moving)
                         return;
-        struct act act = e->suspending;
-        e->suspending = (struct act){ 0 };
-        govern_tell(m->fleet, &act, e->suspending_failed > 0 ? -EREMOTEIO : 0);
+        struct action action = e->suspending;
+        e->suspending = (struct action){ 0 };
+        govern_tell(m->fleet, &action, e->suspending_failed > 0 ? -EREMOTEIO : 0);
 }
 
 void suspension_clean(const struct fleet *f) {

@@ -11,8 +11,8 @@ struct fleet;
 struct model;
 struct ask;
 
-int suspension_begin(struct model *m, const struct act *act);
-int suspension_resume(struct model *m, const struct act *act);
+int suspension_begin(struct model *m, const struct action *action);
+int suspension_resume(struct model *m, const struct action *action);
 void suspension_answered(struct ask *ask, bool good);
 void suspension_tick(struct model *m);
 /* KV that saving batch requests of M would free. */

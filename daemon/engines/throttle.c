@@ -28,7 +28,7 @@ static void tell(struct model *m) {
         struct instance *e = &m->engine;
         uint32_t threads = threads_of(m);
         bool heat_differs = !e->no_heat && (e->duty_told != f->duty_permille || (threads > 0 && e->threads_told != threads));
-        if (!e->reported || order_is_pending(m, ACT_NONE) || (!heat_differs && e->heartbeat_told == f->heartbeat_ms))
+        if (!e->reported || order_is_pending(m, ACTION_NONE) || (!heat_differs && e->heartbeat_told == f->heartbeat_ms))
                 return;
         cJSON *settings = cJSON_CreateObject();
         bool good = settings && cJSON_AddNumberToObject(settings, "heartbeat_ms", f->heartbeat_ms);
@@ -39,7 +39,7 @@ static void tell(struct model *m) {
                 cJSON_Delete(settings);
                 return;
         }
-        if (order_send(m, settings, &(struct act){ .kind = ACT_NONE, .model = m->index }) < 0)
+        if (order_send(m, settings, &(struct action){ .kind = ACTION_NONE, .model = m->index }) < 0)
                 return;
         e->heartbeat_told = f->heartbeat_ms;
         if (heat_differs) {

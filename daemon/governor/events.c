@@ -25,7 +25,7 @@ struct event *events_add(struct events *e, enum event_kind kind, uint64_t tick_m
                 .tick_ms = tick_ms,
                 .unix_ms = unix_ms(),
                 .kind = kind,
-                .act = { .model = UINT32_MAX },
+                .action = { .model = UINT32_MAX },
                 .because = plan->because,
                 .rung = plan->rung,
                 .heat_level = plan->heat_level,
@@ -44,12 +44,12 @@ struct event *events_next(struct events *e, uint64_t after) {
         return after < e->count ? at(e, number) : NULL;
 }
 
-struct event *events_find_act(struct events *e, enum act_kind kind, uint32_t model, uint64_t now_ms, uint64_t age_ms) {
+struct event *events_find_action(struct events *e, enum action_kind kind, uint32_t model, uint64_t now_ms, uint64_t age_ms) {
         for (uint64_t number = e->count; number >= oldest(e) && number > 0; number--) {
                 struct event *event = at(e, number);
                 if (event->tick_ms + age_ms < now_ms)
                         return NULL;
-                if (event->kind == EVENT_ACT && event->act.kind == kind && event->act.model == model && !event->verified)
+                if (event->kind == EVENT_ACTION && event->action.kind == kind && event->action.model == model && !event->verified)
                         return event;
         }
         return NULL;
@@ -57,7 +57,7 @@ struct event *events_find_act(struct events *e, enum act_kind kind, uint32_t mod
 
 const char *event_word(const struct event *e) {
         switch (e->kind) {
-        case EVENT_ACT: return policy_act_word(e->act.kind);
+        case EVENT_ACTION: return policy_action_word(e->action.kind);
         case EVENT_RUNG: return "rung";
         case EVENT_HEAT: return "heat";
         case EVENT_BLIND: return "blind";

@@ -1,7 +1,7 @@
 /*
  * events.h - what the governor did and why, with the numbers of the moment: the last EVENTS_MAX of them, each with its number.
  *
- * Adding allocates nothing, so an act of an emergency is noted as it happens; it is logged afterwards, from here. An act is
+ * Adding allocates nothing, so an action of an emergency is noted as it happens; it is logged afterwards, from here. An action is
  * noted when it is begun; how it ended, and what it really freed, is written into its event later. Loop thread only.
  */
 #ifndef HEADROOM_DAEMON_GOVERNOR_EVENTS_H
@@ -14,7 +14,7 @@
 #include "policy/policy.h"
 
 enum event_kind {
-        EVENT_ACT,
+        EVENT_ACTION,
         EVENT_RUNG,  /* another rung of the ladder */
         EVENT_HEAT,  /* another level of heat */
         EVENT_BLIND, /* memory cannot be read */
@@ -28,7 +28,7 @@ struct event {
         uint64_t tick_ms; /* of the loop's clock */
         uint64_t unix_ms;
         enum event_kind kind;
-        struct act act; /* EVENT_ACT; else model is UINT32_MAX */
+        struct action action; /* EVENT_ACTION; else model is UINT32_MAX */
         enum reason because;
         enum rung rung;
         uint32_t heat_level, duty_permille;
@@ -52,8 +52,8 @@ struct events {
 struct event *events_add(struct events *e, enum event_kind kind, uint64_t tick_ms, const struct plan *plan);
 /* The oldest that is kept with a number over AFTER; NULL when there is none. */
 struct event *events_next(struct events *e, uint64_t after);
-/* The latest act of that kind on that model which is not verified, at most AGE_MS old; NULL when there is none. */
-struct event *events_find_act(struct events *e, enum act_kind kind, uint32_t model, uint64_t now_ms, uint64_t age_ms);
+/* The latest action of that kind on that model which is not verified, at most AGE_MS old; NULL when there is none. */
+struct event *events_find_action(struct events *e, enum action_kind kind, uint32_t model, uint64_t now_ms, uint64_t age_ms);
 /* "downshift", "rung", "heat", "blind", "sight": for logs and JSON. */
 const char *event_word(const struct event *e);
 

@@ -25,10 +25,10 @@
 
 /* --- events --- */
 
-/* The outcome of an act that was planned a moment or some ticks ago. */
-static void on_act(void *user, const struct act *act, int result) {
+/* The outcome of an action that was planned a moment or some ticks ago. */
+static void on_action(void *user, const struct action *action, int result) {
         struct governor *g = user;
-        struct event *e = events_find_act(&g->events, act->kind, act->model, fleet_clock_ms(), ACT_OUTCOME_MAX_MS);
+        struct event *e = events_find_action(&g->events, action->kind, action->model, fleet_clock_ms(), ACTION_OUTCOME_MAX_MS);
         if (!e || e->result != EVENT_BEGUN)
                 return;
         e->result = result < 0 ? EVENT_FAILED : EVENT_DONE;
@@ -36,16 +36,17 @@ static void on_act(void *user, const struct act *act, int result) {
         g->notes_pending = g->notes_pending || result < 0;
 }
 
-static void note_acts(struct governor *g) {
+static void note_actions(struct governor *g) {
         const struct plan *p = &g->plan;
-        for (uint32_t i = 0; i < p->acts_count; i++) {
-                struct event *e = events_add(&g->events, EVENT_ACT, g->seen.now_ms, p);
-                e->act = p->acts[i];
-                e->because = p->acts[i].because;
+        for (uint32_t i = 0; i < p->actions_count; i++) {
+                struct event *e = events_add(&g->events, EVENT_ACTION, g->snapshot.now_ms, p);
+                e->action = p->actions[i];
+                e->because = p->actions[i].because;
         }
-        if (p->verified.kind == ACT_NONE)
+        if (p->verified.kind == ACTION_NONE)
                 return;
-        struct event *e = events_find_act(&g->events, p->verified.kind, p->verified.model, g->seen.now_ms, ACT_OUTCOME_MAX_MS);
+        struct event *e =
+                events_find_action(&g->events, p->verified.kind, p->verified.model, g->snapshot.now_ms, ACTION_OUTCOME_MAX_MS);
         if (!e)
                 return;
         e->verified = true;
@@ -53,19 +54,19 @@ static void note_acts(struct governor *g) {
         g->notes_pending = true;
 }
 
-/* What is not an act and still worth knowing later. */
+/* What is not an action and still worth knowing later. */
 static void note_changes(struct governor *g) {
         const struct plan *p = &g->plan;
-        uint64_t now_ms = g->seen.now_ms;
+        uint64_t now_ms = g->snapshot.now_ms;
         if (p->rung != g->rung)
                 (void) events_add(&g->events, EVENT_RUNG, now_ms, p);
         if (p->heat_level != g->heat_level)
                 events_add(&g->events, EVENT_HEAT, now_ms, p)->because = p->heat_because;
-        if (g->seen.memory_blind != g->blind)
-                (void) events_add(&g->events, g->seen.memory_blind ? EVENT_BLIND : EVENT_SIGHT, now_ms, p);
+        if (g->snapshot.memory_blind != g->blind)
+                (void) events_add(&g->events, g->snapshot.memory_blind ? EVENT_BLIND : EVENT_SIGHT, now_ms, p);
         g->rung = p->rung;
         g->heat_level = p->heat_level;
-        g->blind = g->seen.memory_blind;
+        g->blind = g->snapshot.memory_blind;
 }
 
 /* --- the tick --- */
@@ -73,16 +74,16 @@ static void note_changes(struct governor *g) {
 /* Sensors are slow and so is heat: once a second where something warms the box, else seldom. */
 static uint64_t heat_period(const struct governor *g) {
         bool warm = g->plan.heat_level > 0;
-        for (uint32_t i = 0; i < g->seen.models_count && !warm; i++)
-                warm = g->seen.models[i].running > 0;
+        for (uint32_t i = 0; i < g->snapshot.models_count && !warm; i++)
+                warm = g->snapshot.models[i].running > 0;
         return warm ? SENSORS_WARM_MS : SENSORS_IDLE_MS;
 }
 
 static void observe(struct governor *g) {
-        g->seen.now_ms = fleet_clock_ms();
-        sensors_observe(g->sensors, g->seen.now_ms, &g->seen);
-        sensors_refresh_heat(g->sensors, g->seen.now_ms, heat_period(g));
-        fleet_view(g->fleet, &g->seen);
+        g->snapshot.now_ms = fleet_clock_ms();
+        sensors_observe(g->sensors, g->snapshot.now_ms, &g->snapshot);
+        sensors_refresh_heat(g->sensors, g->snapshot.now_ms, heat_period(g));
+        fleet_view(g->fleet, &g->snapshot);
 }
 
 static void on_after(uv_idle_t *idle) {
@@ -99,13 +100,13 @@ static void on_timer(uv_timer_t *timer);
 
 static void tick(struct governor *g) {
         observe(g);
-        policy_decide(&g->limits, &g->seen, &g->past, &g->plan);
+        policy_decide(&g->limits, &g->snapshot, &g->past, &g->plan);
         if (g->config->governor_enabled) {
-                note_acts(g);
-                fleet_obey(g->fleet, &g->plan, on_act, g);
+                note_actions(g);
+                fleet_obey(g->fleet, &g->plan, on_action, g);
         }
         note_changes(g);
-        recorder_add(g->recorder, &g->seen, &g->plan);
+        recorder_add(g->recorder, &g->snapshot, &g->plan);
         g->ticks++;
         g->last_tick_ms = fleet_clock_ms();
         uint64_t pause_ms = u64_max(sat_sub(g->plan.look_again_ms, g->last_tick_ms), TICK_PAUSE_MIN_MS);
@@ -133,20 +134,20 @@ static void on_pressure(void *user) {
 static void rehearse(struct governor *g) {
         struct past *past = calloc(1, sizeof(*past));
         struct plan *plan = calloc(1, sizeof(*plan));
-        struct seen *seen = calloc(1, sizeof(*seen));
-        if (past && plan && seen) {
-                *seen = g->seen;
-                seen->models_count = 1;
-                seen->models[0] = (struct model_view){ .state = ACCOUNT_IDLE, .obeys = true, .bytes = 1 << 30 };
+        struct snapshot *snapshot = calloc(1, sizeof(*snapshot));
+        if (past && plan && snapshot) {
+                *snapshot = g->snapshot;
+                snapshot->models_count = 1;
+                snapshot->models[0] = (struct model_view){ .state = ACCOUNT_IDLE, .obeys = true, .bytes = 1 << 30 };
                 for (uint64_t i = 0; i < REHEARSAL_LOOKS; i++) {
-                        seen->now_ms += LOOK_MIN_MS;
-                        seen->available_bytes = seen->ram_bytes / (i + 2);
-                        policy_decide(&g->limits, seen, past, plan);
+                        snapshot->now_ms += LOOK_MIN_MS;
+                        snapshot->available_bytes = snapshot->ram_bytes / (i + 2);
+                        policy_decide(&g->limits, snapshot, past, plan);
                 }
         }
         free(past);
         free(plan);
-        free(seen);
+        free(snapshot);
         fleet_rehearse(g->fleet);
 }
 
@@ -240,8 +241,8 @@ const struct plan *governor_plan(const struct governor *g) {
         return &g->plan;
 }
 
-const struct seen *governor_seen(const struct governor *g) {
-        return &g->seen;
+const struct snapshot *governor_snapshot(const struct governor *g) {
+        return &g->snapshot;
 }
 
 uint64_t governor_tick_age_ms(const struct governor *g) {

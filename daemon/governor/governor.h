@@ -26,7 +26,7 @@ void governor_close(struct governor *g, void (*on_closed)(void *user), void *use
 
 /* The last plan and what it was made from; borrowed until the loop turns. */
 const struct plan *governor_plan(const struct governor *g);
-const struct seen *governor_seen(const struct governor *g);
+const struct snapshot *governor_snapshot(const struct governor *g);
 /* Milliseconds since the last tick ended: /health and the watchdog look at it. */
 uint64_t governor_tick_age_ms(const struct governor *g);
 

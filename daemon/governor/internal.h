@@ -2,7 +2,7 @@
  * internal.h - the governor itself, for its own files alone.
  *
  *      governor.c          the tick and its timer
- *      log_plan.c      events to the log and to systemd, after the acts
+ *      log_plan.c      events to the log and to systemd, after the actions
  *      api/governor_json.c     status and events for the control socket
  *      api/explain.c  one model's story in sentences
  */
@@ -27,7 +27,7 @@ struct governor {
         void *on_closed_user;
 
         struct limits limits;
-        struct seen seen;
+        struct snapshot snapshot;
         struct past past;
         struct plan plan;
         struct events events;

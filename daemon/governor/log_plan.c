@@ -1,7 +1,7 @@
 /*
- * log_plan.c - what the governor did, in the log and in the status line of systemd. Never before an act, always after.
+ * log_plan.c - what the governor did, in the log and in the status line of systemd. Never before an action, always after.
  *
- * An act has up to three lines: when it is begun, with its reason and the numbers; if it could not be done; and what it
+ * An action has up to three lines: when it is begun, with its reason and the numbers; if it could not be done; and what it
  * really freed.
  */
 #include <errno.h>
@@ -43,13 +43,13 @@ const char *governor_model_name(const struct governor *g, uint32_t model) {
         return model < g->config->models_count ? g->config->models[model].id : "";
 }
 
-/* What the act was to change to. */
-static const char *to_of(const struct act *act, char number[16]) {
-        if (act->kind == ACT_DOWNSHIFT || act->kind == ACT_UPSHIFT)
-                return kv_type_name(act->level);
-        if (act->kind != ACT_CHUNK && act->kind != ACT_CONTEXT)
+/* What the action was to change to. */
+static const char *to_of(const struct action *action, char number[16]) {
+        if (action->kind == ACTION_DOWNSHIFT || action->kind == ACTION_UPSHIFT)
+                return kv_type_name(action->level);
+        if (action->kind != ACTION_CHUNK && action->kind != ACTION_CONTEXT)
                 return "";
-        (void) snprintf(number, 16, "%u", act->value);
+        (void) snprintf(number, 16, "%u", action->value);
         return number;
 }
 
@@ -58,12 +58,12 @@ static struct log_field exhaustion(const struct event *e) {
                                               : LOG_NUMBER("exhaustion_ms", u64_min(e->exhaustion_ms, INT64_MAX));
 }
 
-static void log_act(const struct governor *g, const struct event *e) {
+static void log_action(const struct governor *g, const struct event *e) {
         char number[16];
-        log_event(e->act.kind == ACT_END || e->emergency ? LOG_LEVEL_WARNING : LOG_LEVEL_INFO, event_word(e),
-                  LOG_MAYBE("model", governor_model_name(g, e->act.model)), LOG_TEXT("reason", reason_info(e->because)->word),
-                  LOG_MAYBE("to", to_of(&e->act, number)), LOG_NUMBER("headroom_mib", e->headroom_bytes / (1 << 20)),
-                  exhaustion(e), LOG_NUMBER("expected_mib", e->act.expected_bytes >> 20),
+        log_event(e->action.kind == ACTION_END || e->emergency ? LOG_LEVEL_WARNING : LOG_LEVEL_INFO, event_word(e),
+                  LOG_MAYBE("model", governor_model_name(g, e->action.model)), LOG_TEXT("reason", reason_info(e->because)->word),
+                  LOG_MAYBE("to", to_of(&e->action, number)), LOG_NUMBER("headroom_mib", e->headroom_bytes / (1 << 20)),
+                  exhaustion(e), LOG_NUMBER("expected_mib", e->action.expected_bytes >> 20),
                   LOG_TEXT("rung", policy_rung_word(e->rung)), LOG_NUMBER("emergency", e->emergency),
                   LOG_NUMBER("number", e->number));
 }
@@ -83,21 +83,21 @@ static void log_change(const struct event *e) {
                                                                       : "memory can be read again"));
 }
 
-/* Results come after the act, in any order; only those of the last minutes are looked for. */
+/* Results come after the action, in any order; only those of the last minutes are looked for. */
 static void log_notes(struct governor *g) {
         g->notes_pending = false;
         for (struct event *e = events_next(&g->events, 0); e; e = events_next(&g->events, e->number)) {
-                if (e->kind != EVENT_ACT)
+                if (e->kind != EVENT_ACTION)
                         continue;
                 if (e->result == EVENT_FAILED && !e->logged && e->error != -EALREADY)
                         log_warning("act_failed", LOG_TEXT("act", event_word(e)),
-                                    LOG_MAYBE("model", governor_model_name(g, e->act.model)),
+                                    LOG_MAYBE("model", governor_model_name(g, e->action.model)),
                                     LOG_TEXT("error", strerror(-e->error)), LOG_NUMBER("number", e->number));
                 e->logged = e->logged || e->result == EVENT_FAILED;
                 if (e->verified && !e->verified_logged)
                         log_info("verified", LOG_TEXT("act", event_word(e)),
-                                 LOG_MAYBE("model", governor_model_name(g, e->act.model)),
-                                 LOG_NUMBER("expected_mib", e->act.expected_bytes >> 20),
+                                 LOG_MAYBE("model", governor_model_name(g, e->action.model)),
+                                 LOG_NUMBER("expected_mib", e->action.expected_bytes >> 20),
                                  LOG_NUMBER("freed_mib", e->freed_bytes >> 20), LOG_NUMBER("number", e->number));
                 e->verified_logged = e->verified;
         }
@@ -109,19 +109,19 @@ static void log_plan(const struct governor *g) {
         log_debug("plan", LOG_NUMBER("tick", g->ticks), LOG_TEXT("rung", policy_rung_word(p->rung)),
                   LOG_TEXT("reason", reason_info(p->because)->word), LOG_NUMBER("headroom_mib", p->headroom_bytes / (1 << 20)),
                   LOG_NUMBER("slope_kib_per_s", p->slope_bytes_per_s / 1024), LOG_NUMBER("stall_permille", p->stall_permille),
-                  LOG_NUMBER("acts", p->acts_count),
-                  LOG_MAYBE("first", p->acts_count > 0 ? policy_act_word(p->acts[0].kind) : ""),
+                  LOG_NUMBER("acts", p->actions_count),
+                  LOG_MAYBE("first", p->actions_count > 0 ? policy_action_word(p->actions[0].kind) : ""),
                   LOG_NUMBER("hold_loads", p->hold_loads), LOG_NUMBER("hold_growth", p->hold_growth),
                   LOG_NUMBER("hold_batch", p->hold_batch), LOG_NUMBER("heat_level", p->heat_level),
-                  LOG_NUMBER("look_again_ms", sat_sub(p->look_again_ms, g->seen.now_ms)));
+                  LOG_NUMBER("look_again_ms", sat_sub(p->look_again_ms, g->snapshot.now_ms)));
 }
 
 void governor_log(struct governor *g) {
         log_plan(g);
         for (struct event *e; (e = events_next(&g->events, g->logged));) {
                 g->logged = e->number;
-                if (e->kind == EVENT_ACT)
-                        log_act(g, e);
+                if (e->kind == EVENT_ACTION)
+                        log_action(g, e);
                 else
                         log_change(e);
         }
@@ -133,9 +133,9 @@ void governor_log(struct governor *g) {
 void governor_log_sources(struct governor *g) {
         const struct sensors_source *rows;
         uint32_t broken = 0;
-        if (g->seen.now_ms - g->sources_ms < SOURCES_PERIOD_MS && g->sources_ms > 0)
+        if (g->snapshot.now_ms - g->sources_ms < SOURCES_PERIOD_MS && g->sources_ms > 0)
                 return;
-        g->sources_ms = g->seen.now_ms;
+        g->sources_ms = g->snapshot.now_ms;
         uint32_t count = sensors_sources(g->sensors, &rows);
         for (uint32_t i = 0; i < count; i++)
                 broken += !rows[i].works;
@@ -153,9 +153,9 @@ void governor_log_sources(struct governor *g) {
 void governor_tell_systemd(struct governor *g) {
         char status[sizeof(g->status)], heat[48] = "", gone[64] = "";
         struct fleet_status f;
-        if (g->status_ms > 0 && g->seen.now_ms - g->status_ms < STATUS_PERIOD_MS)
+        if (g->status_ms > 0 && g->snapshot.now_ms - g->status_ms < STATUS_PERIOD_MS)
                 return;
-        g->status_ms = g->seen.now_ms;
+        g->status_ms = g->snapshot.now_ms;
         fleet_status(g->fleet, &f);
         if (g->plan.margin_millidegrees != INT32_MAX)
                 (void) snprintf(heat, sizeof(heat), ", %d C (-%d)", g->plan.millidegrees / 1000,

@@ -28,15 +28,15 @@ struct piece {
 
 /* What is kept of a plan. */
 struct verdict_kept {
-        uint32_t rung, heat_level, holds, acts_count;
-        struct act acts[PLAN_ACTS_MAX];
+        uint32_t rung, heat_level, holds, actions_count;
+        struct action actions[PLAN_ACTIONS_MAX];
 };
 
 struct recorder {
         struct limits limits;
         uint64_t count; /* looks so far, kept or not */
         uint32_t pieces_count, newest;
-        struct seen last;
+        struct snapshot last;
         uint8_t packed[RECORD_LOOK_MAX];
         struct piece pieces[RECORD_PIECES];
 };
@@ -101,17 +101,17 @@ static void pass_object(struct stream *s, const struct field *fields, const void
         }
 }
 
-static const struct model_view *model_in(const struct seen *seen, uint32_t id) {
-        for (uint32_t i = 0; i < seen->models_count; i++)
-                if (seen->models[i].id == id)
-                        return &seen->models[i];
+static const struct model_view *model_in(const struct snapshot *snapshot, uint32_t id) {
+        for (uint32_t i = 0; i < snapshot->models_count; i++)
+                if (snapshot->models[i].id == id)
+                        return &snapshot->models[i];
         return NULL;
 }
 
-static const struct sensor_view *sensor_in(const struct seen *seen, uint32_t key) {
-        for (uint32_t i = 0; i < seen->sensors_count; i++)
-                if (seen->sensors[i].key == key)
-                        return &seen->sensors[i];
+static const struct sensor_view *sensor_in(const struct snapshot *snapshot, uint32_t key) {
+        for (uint32_t i = 0; i < snapshot->sensors_count; i++)
+                if (snapshot->sensors[i].key == key)
+                        return &snapshot->sensors[i];
         return NULL;
 }
 
@@ -122,46 +122,46 @@ static void pass_count(struct stream *s, uint32_t *count, uint32_t max) {
                 *count = 0;
 }
 
-static void pass_seen(struct stream *s, const struct seen *base, struct seen *seen) {
+static void pass_seen(struct stream *s, const struct snapshot *base, struct snapshot *snapshot) {
         static const struct model_view no_model;
         static const struct sensor_view no_sensor;
-        uint64_t since = seen->now_ms - base->now_ms;
+        uint64_t since = snapshot->now_ms - base->now_ms;
         pass_varint(s, &since);
-        seen->now_ms = base->now_ms + since;
-        pass_object(s, policy_seen_fields, base, seen);
-        pass_count(s, &seen->sensors_count, SEEN_SENSORS_MAX);
-        for (uint32_t i = 0; i < seen->sensors_count; i++) {
-                pass_number(s, &seen->sensors[i].key);
-                const struct sensor_view *before = sensor_in(base, seen->sensors[i].key);
-                pass_object(s, policy_sensor_fields, before ? before : &no_sensor, &seen->sensors[i]);
+        snapshot->now_ms = base->now_ms + since;
+        pass_object(s, policy_snapshot_fields, base, snapshot);
+        pass_count(s, &snapshot->sensors_count, SENSORS_MAX);
+        for (uint32_t i = 0; i < snapshot->sensors_count; i++) {
+                pass_number(s, &snapshot->sensors[i].key);
+                const struct sensor_view *before = sensor_in(base, snapshot->sensors[i].key);
+                pass_object(s, policy_sensor_fields, before ? before : &no_sensor, &snapshot->sensors[i]);
         }
-        pass_count(s, &seen->models_count, ACCOUNTS_MAX);
-        for (uint32_t i = 0; i < seen->models_count; i++) {
-                pass_number(s, &seen->models[i].id);
-                const struct model_view *before = model_in(base, seen->models[i].id);
-                pass_object(s, policy_model_fields, before ? before : &no_model, &seen->models[i]);
+        pass_count(s, &snapshot->models_count, ACCOUNTS_MAX);
+        for (uint32_t i = 0; i < snapshot->models_count; i++) {
+                pass_number(s, &snapshot->models[i].id);
+                const struct model_view *before = model_in(base, snapshot->models[i].id);
+                pass_object(s, policy_model_fields, before ? before : &no_model, &snapshot->models[i]);
         }
 }
 
-static void pass_act(struct stream *s, struct act *act) {
-        uint32_t kind = act->kind, level = act->level, because = act->because;
+static void pass_action(struct stream *s, struct action *action) {
+        uint32_t kind = action->kind, level = action->level, because = action->because;
         pass_number(s, &kind);
-        pass_number(s, &act->model);
+        pass_number(s, &action->model);
         pass_number(s, &level);
-        pass_number(s, &act->value);
+        pass_number(s, &action->value);
         pass_number(s, &because);
-        act->kind = (enum act_kind) kind;
-        act->level = (enum kv_type) level;
-        act->because = (enum reason) because;
+        action->kind = (enum action_kind) kind;
+        action->level = (enum kv_type) level;
+        action->because = (enum reason) because;
 }
 
 static void pass_verdict(struct stream *s, struct verdict_kept *v) {
         pass_number(s, &v->rung);
         pass_number(s, &v->heat_level);
         pass_number(s, &v->holds);
-        pass_count(s, &v->acts_count, PLAN_ACTS_MAX);
-        for (uint32_t i = 0; i < v->acts_count; i++)
-                pass_act(s, &v->acts[i]);
+        pass_count(s, &v->actions_count, PLAN_ACTIONS_MAX);
+        for (uint32_t i = 0; i < v->actions_count; i++)
+                pass_action(s, &v->actions[i]);
 }
 
 /* --- adding --- */
@@ -170,17 +170,17 @@ static void pass_verdict(struct stream *s, struct verdict_kept *v) {
 #define HOLD_GROWTH 2u
 #define HOLD_BATCH  4u
 
-static size_t pack(struct recorder *r, const struct seen *base, const struct seen *seen, const struct plan *plan) {
+static size_t pack(struct recorder *r, const struct snapshot *base, const struct snapshot *snapshot, const struct plan *plan) {
         static struct verdict_kept v; /* too large for a stack that should stay small; the loop thread's alone */
-        static struct seen copy;      /* the walk may write; writing out it does not */
+        static struct snapshot copy;  /* the walk may write; writing out it does not */
         struct stream s = { .bytes = r->packed, .size = sizeof(r->packed) };
-        copy = *seen;
+        copy = *snapshot;
         v.rung = plan->rung;
         v.heat_level = plan->heat_level;
         v.holds =
                 (plan->hold_loads ? HOLD_LOADS : 0) | (plan->hold_growth ? HOLD_GROWTH : 0) | (plan->hold_batch ? HOLD_BATCH : 0);
-        v.acts_count = plan->acts_count;
-        memcpy(v.acts, plan->acts, plan->acts_count * sizeof(*v.acts));
+        v.actions_count = plan->actions_count;
+        memcpy(v.actions, plan->actions, plan->actions_count * sizeof(*v.actions));
         pass_seen(&s, base, &copy);
         pass_verdict(&s, &v);
         assert(!s.failed); /* RECORD_LOOK_MAX holds the largest */
@@ -197,18 +197,18 @@ static struct piece *begin_piece(struct recorder *r) {
         return p;
 }
 
-static const struct seen nothing_seen;
+static const struct snapshot nothing_seen;
 
-void recorder_add(struct recorder *r, const struct seen *seen, const struct plan *plan) {
+void recorder_add(struct recorder *r, const struct snapshot *snapshot, const struct plan *plan) {
         struct piece *p = r->pieces_count > 0 ? &r->pieces[r->newest] : NULL;
-        size_t size = p ? pack(r, &r->last, seen, plan) : 0;
+        size_t size = p ? pack(r, &r->last, snapshot, plan) : 0;
         if (!p || p->used + size > sizeof(p->bytes)) {
                 p = begin_piece(r);
-                size = pack(r, &nothing_seen, seen, plan);
+                size = pack(r, &nothing_seen, snapshot, plan);
         }
         memcpy(p->bytes + p->used, r->packed, size);
         p->used += (uint32_t) size;
-        r->last = *seen;
+        r->last = *snapshot;
         r->count++;
 }
 
@@ -216,7 +216,7 @@ int recorder_new(const struct limits *limits, struct recorder **ret) {
         static_assert(RECORD_PIECE_BYTES >= RECORD_LOOK_MAX, "a piece holds any whole look");
         /* Time, machine, sensors, models, plan: key or id and mask, and every member at its longest. */
         static_assert(RECORD_LOOK_MAX >=
-                              VARINT_MAX * (2 + 16 + SEEN_SENSORS_MAX * 6 + ACCOUNTS_MAX * 40 + 5) + 5 * 5 * PLAN_ACTS_MAX,
+                              VARINT_MAX * (2 + 16 + SENSORS_MAX * 6 + ACCOUNTS_MAX * 40 + 5) + 5 * 5 * PLAN_ACTIONS_MAX,
                       "the largest look fits");
         struct recorder *r = calloc(1, sizeof(*r));
         if (!r)
@@ -259,12 +259,12 @@ static bool differs(const struct field *fields, const void *a, const void *b) {
         return false;
 }
 
-static void print_models(struct text *out, const struct seen *base, const struct seen *seen) {
+static void print_models(struct text *out, const struct snapshot *base, const struct snapshot *snapshot) {
         for (uint32_t i = 0; i < base->models_count; i++)
-                if (!model_in(seen, base->models[i].id))
+                if (!model_in(snapshot, base->models[i].id))
                         text_printf(out, "  gone model %u\n", base->models[i].id);
-        for (uint32_t i = 0; i < seen->models_count; i++) {
-                const struct model_view *m = &seen->models[i], *before = model_in(base, m->id);
+        for (uint32_t i = 0; i < snapshot->models_count; i++) {
+                const struct model_view *m = &snapshot->models[i], *before = model_in(base, m->id);
                 if (before && !differs(policy_model_fields, before, m))
                         continue;
                 text_printf(out, "  model %u", m->id);
@@ -273,12 +273,12 @@ static void print_models(struct text *out, const struct seen *base, const struct
         }
 }
 
-static void print_sensors(struct text *out, const struct seen *base, const struct seen *seen) {
+static void print_sensors(struct text *out, const struct snapshot *base, const struct snapshot *snapshot) {
         for (uint32_t i = 0; i < base->sensors_count; i++)
-                if (!sensor_in(seen, base->sensors[i].key))
+                if (!sensor_in(snapshot, base->sensors[i].key))
                         text_printf(out, "  gone sensor %u\n", base->sensors[i].key);
-        for (uint32_t i = 0; i < seen->sensors_count; i++) {
-                const struct sensor_view *v = &seen->sensors[i], *before = sensor_in(base, v->key);
+        for (uint32_t i = 0; i < snapshot->sensors_count; i++) {
+                const struct sensor_view *v = &snapshot->sensors[i], *before = sensor_in(base, v->key);
                 if (before && !differs(policy_sensor_fields, before, v))
                         continue;
                 text_printf(out, "  sensor %u", v->key);
@@ -287,18 +287,18 @@ static void print_sensors(struct text *out, const struct seen *base, const struc
         }
 }
 
-static void print_act(struct text *out, const char *mark, const struct act *a) {
-        text_printf(out, "  %sexpect %s", mark, policy_act_word(a->kind));
+static void print_action(struct text *out, const char *mark, const struct action *a) {
+        text_printf(out, "  %sexpect %s", mark, policy_action_word(a->kind));
         if (a->model != UINT32_MAX)
                 text_printf(out, " %u", a->model);
-        if (a->kind == ACT_DOWNSHIFT || a->kind == ACT_UPSHIFT)
+        if (a->kind == ACTION_DOWNSHIFT || a->kind == ACTION_UPSHIFT)
                 text_printf(out, " to %s", policy_field_word(FIELD_LEVEL, a->level));
-        else if (a->kind == ACT_CHUNK || a->kind == ACT_CONTEXT)
+        else if (a->kind == ACTION_CHUNK || a->kind == ACTION_CONTEXT)
                 text_printf(out, " to %u", a->value);
         text_printf(out, " because %s\n", reason_info(a->because)->word);
 }
 
-/* One line for the rung, the level of heat and each hold where they change; and all acts, or that there is none. */
+/* One line for the rung, the level of heat and each hold where they change; and all actions, or that there is none. */
 static void print_verdict(struct text *out, const char *mark, const struct verdict_kept *before, const struct verdict_kept *v) {
         static const char *const holds[] = { "hold_loads", "hold_growth", "hold_batch" };
         if (!before || before->rung != v->rung)
@@ -308,40 +308,40 @@ static void print_verdict(struct text *out, const char *mark, const struct verdi
         for (unsigned i = 0; i < 3; i++)
                 if (!before || (before->holds ^ v->holds) >> i & 1)
                         text_printf(out, "  %sexpect %s%s\n", mark, v->holds >> i & 1 ? "" : "no ", holds[i]);
-        if (v->acts_count > 0 || !before || before->acts_count > 0)
-                text_printf(out, "  %sexpect acts %u\n", mark, v->acts_count);
+        if (v->actions_count > 0 || !before || before->actions_count > 0)
+                text_printf(out, "  %sexpect acts %u\n", mark, v->actions_count);
         /* The reader takes 64 expectations for a look, of which these leave 58; their number is told in any case. */
-        for (uint32_t i = 0; i < v->acts_count && i < RECORD_EXPECTATIONS_MAX; i++)
-                print_act(out, mark, &v->acts[i]);
+        for (uint32_t i = 0; i < v->actions_count && i < RECORD_EXPECTATIONS_MAX; i++)
+                print_action(out, mark, &v->actions[i]);
 }
 
 struct printer {
         struct text *out;
         const char *mark; /* "" or "# " */
         bool begun;
-        struct seen seen, before;
+        struct snapshot snapshot, before;
         struct verdict_kept verdict, verdict_before;
 };
 
 static void print_look(struct printer *p) {
-        const struct seen *base = p->begun ? &p->before : NULL;
-        text_printf(p->out, "at %" PRIu64 "ms", p->seen.now_ms);
-        print_members(p->out, policy_seen_fields, base, &p->seen);
+        const struct snapshot *base = p->begun ? &p->before : NULL;
+        text_printf(p->out, "at %" PRIu64 "ms", p->snapshot.now_ms);
+        print_members(p->out, policy_snapshot_fields, base, &p->snapshot);
         text_puts(p->out, "\n");
-        print_sensors(p->out, &p->before, &p->seen);
-        print_models(p->out, &p->before, &p->seen);
+        print_sensors(p->out, &p->before, &p->snapshot);
+        print_models(p->out, &p->before, &p->snapshot);
         print_verdict(p->out, p->mark, p->begun ? &p->verdict_before : NULL, &p->verdict);
         p->begun = true;
-        p->before = p->seen;
+        p->before = p->snapshot;
         p->verdict_before = p->verdict;
 }
 
 static void print_piece(struct printer *p, const struct piece *piece) {
         struct stream s = { .bytes = (uint8_t *) (uintptr_t) piece->bytes, .size = piece->used, .reads = true };
-        const struct seen *base = &nothing_seen;
+        const struct snapshot *base = &nothing_seen;
         while (s.used < s.size) {
-                memset(&p->seen, 0, sizeof(p->seen));
-                pass_seen(&s, base, &p->seen);
+                memset(&p->snapshot, 0, sizeof(p->snapshot));
+                pass_seen(&s, base, &p->snapshot);
                 pass_verdict(&s, &p->verdict);
                 assert(!s.failed);
                 print_look(p);

@@ -20,7 +20,7 @@ void recorder_free(struct recorder *r); /* NULL is fine */
 /* As it is now, the caller's; for printing on a thread, which takes longer than a tick may. NULL without memory. */
 struct recorder *recorder_copy(const struct recorder *r);
 
-void recorder_add(struct recorder *r, const struct seen *seen, const struct plan *plan);
+void recorder_add(struct recorder *r, const struct snapshot *snapshot, const struct plan *plan);
 
 /*
  * Adds the scenario (headroom.scenario(5)) to OUT: the limits, each look with what is new in it, and what was planned as

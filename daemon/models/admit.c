@@ -73,9 +73,9 @@ bool fleet_has_room(struct fleet *f, uint64_t bytes) {
         fleet_observe_memory(f, MEMORY_AGE_MAX_MS);
         collect(f, NULL, 0, &accounts);
         struct admission_limits limits = limits_of(f);
-        struct admission_seen seen = { f->now_ms, f->memory.available_bytes, accounts.all, accounts.count };
+        struct admission_snapshot snapshot = { f->now_ms, f->memory.available_bytes, accounts.all, accounts.count };
         struct admission_want want = { .bytes = bytes, .since_ms = f->now_ms };
-        return policy_admission(&limits, &seen, &want).verdict == VERDICT_ADMIT;
+        return policy_admission(&limits, &snapshot, &want).verdict == VERDICT_ADMIT;
 }
 
 /* What a smaller context would do. Weights alone may be too large: then none is small enough. */
@@ -174,8 +174,8 @@ static void see_to_overrun(struct fleet *f) {
         if (accounts.count == 0)
                 return;
         struct admission_limits limits = limits_of(f);
-        struct admission_seen seen = { f->now_ms, f->memory.available_bytes, accounts.all, accounts.count };
-        struct admission a = policy_admission_overrun(&limits, &seen);
+        struct admission_snapshot snapshot = { f->now_ms, f->memory.available_bytes, accounts.all, accounts.count };
+        struct admission a = policy_admission_overrun(&limits, &snapshot);
         if (a.verdict == VERDICT_ADMIT) {
                 f->overrun_logged = false;
                 return;
@@ -194,7 +194,7 @@ static void see_to_overrun(struct fleet *f) {
 static struct admission ask_policy(struct model *m, const struct accounts *accounts) {
         struct fleet *f = m->fleet;
         struct admission_limits limits = limits_of(f);
-        struct admission_seen now = { f->now_ms, f->memory.available_bytes, accounts->all, accounts->count };
+        struct admission_snapshot now = { f->now_ms, f->memory.available_bytes, accounts->all, accounts->count };
         struct admission_want want[FORMS_MAX];
         for (uint32_t i = 0; i < m->forms_count; i++) {
                 const struct footprint *p = &m->forms[i].predicted;

@@ -3,7 +3,7 @@
  *
  * An emergency comes first and takes no memory: engines are relieved by frames made beforehand, ended by held descriptors. What
  * needs memory (control frames, files) and all that follows from an end (log, requests, accounts) comes with the fleet's
- * own tick, right after. An act is told when its outcome is known: at once, when the engine has answered, or never done.
+ * own tick, right after. An action is told when its outcome is known: at once, when the engine has answered, or never done.
  */
 #include "daemon/models/apply.h"
 
@@ -24,11 +24,11 @@
 #include "daemon/system/log.h"
 #include "policy/base/sat.h"
 
-static struct model *model_of(struct fleet *f, const struct act *act) {
-        return act->model < f->models_count ? &f->models[act->model] : NULL;
+static struct model *model_of(struct fleet *f, const struct action *action) {
+        return action->model < f->models_count ? &f->models[action->model] : NULL;
 }
 
-/* --- acts that an engine is told of --- */
+/* --- actions that an engine is told of --- */
 
 static cJSON *one_setting(const char *key, cJSON *value) {
         cJSON *settings = cJSON_CreateObject();
@@ -39,12 +39,12 @@ static cJSON *one_setting(const char *key, cJSON *value) {
         return NULL;
 }
 
-static cJSON *settings_of(const struct act *act) {
-        switch (act->kind) {
-        case ACT_TRIM: return one_setting("trim", cJSON_CreateTrue());
-        case ACT_CHUNK: return one_setting("prefill_chunk", cJSON_CreateNumber(act->value));
-        case ACT_CONTEXT: return one_setting("context", cJSON_CreateNumber(act->value));
-        default: return one_setting("kv", cJSON_CreateString(kv_type_name(act->level)));
+static cJSON *settings_of(const struct action *action) {
+        switch (action->kind) {
+        case ACTION_TRIM: return one_setting("trim", cJSON_CreateTrue());
+        case ACTION_CHUNK: return one_setting("prefill_chunk", cJSON_CreateNumber(action->value));
+        case ACTION_CONTEXT: return one_setting("context", cJSON_CreateNumber(action->value));
+        default: return one_setting("kv", cJSON_CreateString(kv_type_name(action->level)));
         }
 }
 
@@ -63,38 +63,39 @@ static bool take_room(struct model *m, enum kv_type level) {
         return true;
 }
 
-static bool is_so_already(const struct model *m, const struct act *act) {
+static bool is_so_already(const struct model *m, const struct action *action) {
         const struct instance *e = &m->engine;
-        return ((act->kind == ACT_DOWNSHIFT || act->kind == ACT_UPSHIFT) && e->level == act->level) ||
-               (act->kind == ACT_CHUNK && e->chunk == act->value) || (act->kind == ACT_CONTEXT && e->context_now == act->value);
+        return ((action->kind == ACTION_DOWNSHIFT || action->kind == ACTION_UPSHIFT) && e->level == action->level) ||
+               (action->kind == ACTION_CHUNK && e->chunk == action->value) ||
+               (action->kind == ACTION_CONTEXT && e->context_now == action->value);
 }
 
 /* 0: the engine has been told, and its answer is the outcome. */
-static int order(struct model *m, const struct act *act) {
-        if (order_is_pending(m, act->kind) || is_so_already(m, act))
+static int order(struct model *m, const struct action *action) {
+        if (order_is_pending(m, action->kind) || is_so_already(m, action))
                 return -EALREADY;
-        if (act->kind == ACT_UPSHIFT && !take_room(m, act->level))
+        if (action->kind == ACTION_UPSHIFT && !take_room(m, action->level))
                 return -ENOMEM;
-        return order_send(m, settings_of(act), act);
+        return order_send(m, settings_of(action), action);
 }
 
-/* --- acts that end an engine --- */
+/* --- actions that end an engine --- */
 
-static int end_gently(struct model *m, const struct act *act) {
+static int end_gently(struct model *m, const struct action *action) {
         if (m->state == MODEL_DRAINING || m->state == MODEL_STOPPING)
                 return -EALREADY;
         if (m->state == MODEL_READY && m->running.count > 0)
                 return -EBUSY; /* it has become busy since it was looked at */
-        model_leave(m, act->because, NULL);
+        model_leave(m, action->because, NULL);
         return 0;
 }
 
-static int end_at_once(struct model *m, const struct act *act) {
+static int end_at_once(struct model *m, const struct action *action) {
         if (m->engine.ended || !m->engine.process)
                 return -EALREADY;
         engine_end_now(m);
         m->engine.ended = true;
-        m->engine.ended_because = act->because;
+        m->engine.ended_because = action->because;
         fleet_poke(m->fleet);
         return 0;
 }
@@ -111,16 +112,16 @@ static void collect_files(const struct fleet *f, struct file_cache_models *ret) 
 
 static void on_files(void *user, int result, uint64_t freed_bytes) {
         struct fleet *f = user;
-        struct act act = f->dropping;
-        f->dropping = (struct act){ 0 };
+        struct action action = f->dropping;
+        f->dropping = (struct action){ 0 };
         fleet_poke(f);
-        if (act.kind == ACT_NONE)
+        if (action.kind == ACTION_NONE)
                 return;
         log_info("files_dropped", LOG_NUMBER("freed_mib", freed_bytes >> 20), LOG_NUMBER("result", result));
-        govern_tell(f, &act, result);
+        govern_tell(f, &action, result);
 }
 
-static int look_at_files(struct fleet *f, const struct act *drop) {
+static int look_at_files(struct fleet *f, const struct action *drop) {
         static struct file_cache_models models; /* too large for the stack; copied */
         if (f->stopping)
                 return -ESHUTDOWN;
@@ -131,48 +132,48 @@ static int look_at_files(struct fleet *f, const struct act *drop) {
         return r;
 }
 
-/* --- one act --- */
+/* --- one action --- */
 
 /* True when the outcome comes later. */
-static bool is_told_later(enum act_kind kind) {
-        return kind != ACT_EVICT && kind != ACT_END;
+static bool is_told_later(enum action_kind kind) {
+        return kind != ACTION_EVICT && kind != ACTION_END;
 }
 
-static int carry_out(struct fleet *f, const struct act *act) {
-        struct model *m = model_of(f, act);
-        if (act->kind == ACT_DROP_FILES)
-                return look_at_files(f, act);
+static int carry_out(struct fleet *f, const struct action *action) {
+        struct model *m = model_of(f, action);
+        if (action->kind == ACTION_DROP_FILES)
+                return look_at_files(f, action);
         if (!m || !model_has_account(m))
                 return -ESRCH;
-        if (act->kind == ACT_EVICT)
-                return end_gently(m, act);
-        if (act->kind == ACT_END)
-                return end_at_once(m, act);
+        if (action->kind == ACTION_EVICT)
+                return end_gently(m, action);
+        if (action->kind == ACTION_END)
+                return end_at_once(m, action);
         if (!m->engine.process || (m->state != MODEL_READY && m->state != MODEL_DRAINING))
                 return -ESRCH;
-        if (act->kind == ACT_SUSPEND)
-                return suspension_begin(m, act);
-        if (act->kind == ACT_RESUME)
-                return suspension_resume(m, act);
-        return order(m, act);
+        if (action->kind == ACTION_SUSPEND)
+                return suspension_begin(m, action);
+        if (action->kind == ACTION_RESUME)
+                return suspension_resume(m, action);
+        return order(m, action);
 }
 
-static void obey_act(struct fleet *f, const struct act *act) {
-        int r = carry_out(f, act);
-        if (r < 0 || !is_told_later(act->kind))
-                govern_tell(f, act, r);
+static void obey_action(struct fleet *f, const struct action *action) {
+        int r = carry_out(f, action);
+        if (r < 0 || !is_told_later(action->kind))
+                govern_tell(f, action, r);
 }
 
 /* --- an emergency --- */
 
 /* 1: it needs memory, and has to wait for the others. */
-static int obey_at_once(struct fleet *f, const struct act *act) {
-        struct model *m = model_of(f, act);
+static int obey_at_once(struct fleet *f, const struct action *action) {
+        struct model *m = model_of(f, action);
         if (!m || !m->engine.process)
-                return act->kind == ACT_DROP_FILES ? 1 : -ESRCH;
-        if (act->kind == ACT_END || act->kind == ACT_EVICT)
-                return m->running.count > 0 && act->kind == ACT_EVICT ? -EBUSY : end_at_once(m, act);
-        if (act->kind != ACT_DOWNSHIFT)
+                return action->kind == ACTION_DROP_FILES ? 1 : -ESRCH;
+        if (action->kind == ACTION_END || action->kind == ACTION_EVICT)
+                return m->running.count > 0 && action->kind == ACTION_EVICT ? -EBUSY : end_at_once(m, action);
+        if (action->kind != ACTION_DOWNSHIFT)
                 return 1;
         if (m->engine.frozen)
                 heat_release(m);
@@ -181,12 +182,12 @@ static int obey_at_once(struct fleet *f, const struct act *act) {
 }
 
 static void obey_emergency(struct fleet *f, const struct plan *plan) {
-        for (uint32_t i = 0; i < plan->acts_count; i++) {
-                int r = obey_at_once(f, &plan->acts[i]);
+        for (uint32_t i = 0; i < plan->actions_count; i++) {
+                int r = obey_at_once(f, &plan->actions[i]);
                 if (r <= 0)
-                        govern_tell(f, &plan->acts[i], r);
-                else if (f->deferred_count < PLAN_ACTS_MAX)
-                        f->deferred[f->deferred_count++] = plan->acts[i];
+                        govern_tell(f, &plan->actions[i], r);
+                else if (f->deferred_count < PLAN_ACTIONS_MAX)
+                        f->deferred[f->deferred_count++] = plan->actions[i];
         }
         fleet_poke(f);
 }
@@ -216,9 +217,9 @@ static void hold(struct fleet *f, const struct plan *plan) {
         f->gate = now;
 }
 
-void fleet_obey(struct fleet *f, const struct plan *plan, fleet_acted *on_act, void *user) {
-        f->on_act = on_act;
-        f->on_act_user = user;
+void fleet_obey(struct fleet *f, const struct plan *plan, fleet_action_done *on_action, void *user) {
+        f->on_action = on_action;
+        f->on_action_user = user;
         if (f->stopping)
                 return;
         hold(f, plan);
@@ -226,20 +227,20 @@ void fleet_obey(struct fleet *f, const struct plan *plan, fleet_acted *on_act, v
                 obey_emergency(f, plan);
                 return;
         }
-        uint32_t heartbeat_ms = plan->rung > RUNG_CALM || plan->acts_count > 0 ? HEARTBEAT_ACTING_MS : HEARTBEAT_CALM_MS;
+        uint32_t heartbeat_ms = plan->rung > RUNG_CALM || plan->actions_count > 0 ? HEARTBEAT_ACTING_MS : HEARTBEAT_CALM_MS;
         if (heartbeat_ms != f->heartbeat_ms)
                 fleet_poke(f);
         f->heartbeat_ms = heartbeat_ms;
         heat_set(f, plan->duty_permille, plan->threads_permille);
-        for (uint32_t i = 0; i < plan->acts_count; i++)
-                obey_act(f, &plan->acts[i]);
+        for (uint32_t i = 0; i < plan->actions_count; i++)
+                obey_action(f, &plan->actions[i]);
         uint64_t looked = file_cache_looked_ms(f->file_cache);
         if (plan->rung > RUNG_CALM && !file_cache_busy(f->file_cache) && fleet_clock_ms() - looked >= FILES_AGE_MAX_MS / 2)
                 (void) look_at_files(f, NULL);
 }
 
 void fleet_govern_end(struct fleet *f) {
-        f->on_act = NULL;
+        f->on_action = NULL;
         f->gate = (struct gate){ 0 };
         heat_set(f, 1000, 1000);
         fleet_poke(f);
@@ -264,7 +265,7 @@ void govern_tick(struct fleet *f) {
                 suspension_tick(&f->models[i]);
         }
         for (uint32_t i = 0; i < f->deferred_count; i++)
-                obey_act(f, &f->deferred[i]);
+                obey_action(f, &f->deferred[i]);
         f->deferred_count = 0;
         heat_tick(f);
 }

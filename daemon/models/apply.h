@@ -14,10 +14,10 @@
 #include "daemon/state/outcome.h"
 #include "policy/state/snapshot.h"
 
-/* Carries PLAN out: holds, heat, and acts. What is already so is not done again. Each act done or failed is told by ON_ACT. */
-void fleet_obey(struct fleet *f, const struct plan *plan, fleet_acted *on_act, void *user);
+/* Carries PLAN out: holds, heat, and actions. What is already so is not done again. Each action done or failed is told by ON_ACTION. */
+void fleet_obey(struct fleet *f, const struct plan *plan, fleet_action_done *on_action, void *user);
 
-/* The governor goes: no hold and no heat stays behind, and nobody is told of acts any more. */
+/* The governor goes: no hold and no heat stays behind, and nobody is told of actions any more. */
 void fleet_govern_end(struct fleet *f);
 
 /* Goes through all of an emergency but the effect: every buffer, page and descriptor that it needs is touched. */

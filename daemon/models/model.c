@@ -1,7 +1,7 @@
 /*
  * model.c - one model's life: what happened to it, what is done about it, and what is left when its engine is gone.
  *
- * model_event is the only place where `life` changes; the table in model_state.c says how. An act may raise the next event (a
+ * model_event is the only place where `life` changes; the table in model_state.c says how. An action may raise the next event (a
  * load that is refused), so model_event sets the state before it acts.
  */
 #include "daemon/models/model.h"
@@ -428,7 +428,7 @@ void model_event(struct model *m, enum model_event_kind event) {
                 m->short_since_ms = 0;
         }
         m->state = step.next;
-        act(m, step.act);
+        act(m, step.action);
 }
 
 /* --- what time does to a model --- */

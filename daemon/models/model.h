@@ -1,4 +1,4 @@
-/* model.h - one model's life: events, acts, and the end of an engine. */
+/* model.h - one model's life: events, actions, and the end of an engine. */
 #ifndef HEADROOM_DAEMON_MODELS_MODEL_H
 #define HEADROOM_DAEMON_MODELS_MODEL_H
 

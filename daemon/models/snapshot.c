@@ -106,7 +106,7 @@ static uint64_t loading_bytes(const struct model *m) {
         return m->state == MODEL_LOADING ? sat_sub(model_account_bytes(m), taken) : 0;
 }
 
-void fleet_view(struct fleet *f, struct seen *seen) {
+void fleet_view(struct fleet *f, struct snapshot *seen) {
         uint64_t now_ms = seen->now_ms, looked = file_cache_looked_ms(f->file_cache);
         seen->models_count = 0;
         seen->loading_bytes = 0;

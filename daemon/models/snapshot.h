@@ -6,7 +6,7 @@
 
 struct fleet;
 
-/* Fills models, models_count, loading_bytes and idle_file_bytes of SEEN. */
-void fleet_view(struct fleet *f, struct seen *seen);
+/* Fills models, models_count, loading_bytes and idle_file_bytes of SNAPSHOT. */
+void fleet_view(struct fleet *f, struct snapshot *snapshot);
 
 #endif

@@ -102,7 +102,7 @@ static int note(struct sensors *s, int before, int now) {
         return now < 0 ? now : 0;
 }
 
-static void observe_memory(struct sensors *s, struct seen *ret) {
+static void observe_memory(struct sensors *s, struct snapshot *ret) {
         char text[FILE_TEXT_MAX];
         struct memory_seen memory;
         int r = proc_file_read(s->files.meminfo, text, sizeof(text));
@@ -120,7 +120,7 @@ static void observe_memory(struct sensors *s, struct seen *ret) {
         ret->swap_free_bytes = s->memory.swap_free_bytes;
 }
 
-static void observe_paging(struct sensors *s, struct seen *ret) {
+static void observe_paging(struct sensors *s, struct snapshot *ret) {
         char text[FILE_TEXT_MAX];
         int r = proc_file_read(s->files.vmstat, text, sizeof(text));
         r = r < 0 ? r : vmstat_parse(text, &s->vmstat);
@@ -136,7 +136,7 @@ static void observe_paging(struct sensors *s, struct seen *ret) {
         ret->zram_bytes = s->swap.zram_bytes;
 }
 
-static void observe_pressure(struct sensors *s, struct seen *ret) {
+static void observe_pressure(struct sensors *s, struct snapshot *ret) {
         s->pressure_result = note(s, s->pressure_result, pressure_read(s->files.pressure, &s->pressure));
         s->own_pressure_result = note(s, s->own_pressure_result, pressure_read(s->files.own_pressure, &s->own_pressure));
         ret->stall_us = s->pressure.sum;
@@ -145,7 +145,7 @@ static void observe_pressure(struct sensors *s, struct seen *ret) {
         s->is_pressed = false;
 }
 
-void sensors_observe(struct sensors *s, uint64_t now_ms, struct seen *ret) {
+void sensors_observe(struct sensors *s, uint64_t now_ms, struct snapshot *ret) {
         take_scan(s, now_ms);
         observe_memory(s, ret);
         observe_paging(s, ret);

@@ -35,7 +35,7 @@ void sensors_close(struct sensors *s, void (*on_closed)(void *user), void *user)
  * Fills everything of RET but now_ms, loading_bytes, idle_file_bytes and the models. pressure_event is cleared by it.
  * NOW_MS: readings of slow sensors that are older than they may be count as MISSED.
  */
-void sensors_observe(struct sensors *s, uint64_t now_ms, struct seen *ret);
+void sensors_observe(struct sensors *s, uint64_t now_ms, struct snapshot *ret);
 /* Reads the slow sensors again (in the background) unless that was done less than PERIOD_MS ago. */
 void sensors_refresh_heat(struct sensors *s, uint64_t now_ms, uint64_t period_ms);
 

@@ -60,13 +60,13 @@ struct fleet {
         bool beat_is_off;
         struct prompt_cache *prompt_cache; /* NULL: nothing is kept on disk */
         struct file_cache *file_cache;
-        struct act dropping;      /* ACT_DROP_FILES under way */
+        struct action dropping;   /* ACTION_DROP_FILES under way */
         struct cgroup_tree *tree; /* NULL: there is none, for TREE_SENTENCE */
         char tree_sentence[400];
-        fleet_acted *on_act;
-        void *on_act_user;
+        fleet_action_done *on_action;
+        void *on_action_user;
         uint32_t deferred_count; /* of an emergency: what needs memory comes after the rest */
-        struct act deferred[PLAN_ACTS_MAX];
+        struct action deferred[PLAN_ACTIONS_MAX];
 
         struct memory_seen memory;
         uint64_t memory_read_ms;

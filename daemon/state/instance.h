@@ -19,8 +19,8 @@ struct engine_process;
 
 /* A control frame that the engine has not answered yet. */
 struct order {
-        uint64_t id;    /* 0: none here */
-        struct act act; /* ACT_NONE: it is about heat or the heartbeat */
+        uint64_t id;          /* 0: none here */
+        struct action action; /* ACTION_NONE: it is about heat or the heartbeat */
         uint64_t sent_ms;
 };
 
@@ -61,9 +61,9 @@ struct instance {
         uint32_t context_now;                     /* ceiling for new requests */
         uint32_t chunk, chunk_full, threads_full; /* 0: unknown */
         uint32_t duty_told, threads_told, heartbeat_told;
-        bool no_heat;          /* it has refused to be slowed down */
-        bool cycled, frozen;   /* so it is stopped and let go by its control group */
-        struct act suspending; /* ACT_SUSPEND or ACT_RESUME under way, else ACT_NONE */
+        bool no_heat;             /* it has refused to be slowed down */
+        bool cycled, frozen;      /* so it is stopped and let go by its control group */
+        struct action suspending; /* ACTION_SUSPEND or ACTION_RESUME under way, else ACTION_NONE */
         uint32_t suspending_failed;
 
         struct cgroup_engine *group;   /* NULL: it is in ours */

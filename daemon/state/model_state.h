@@ -1,7 +1,7 @@
 /*
  * model_state.h - where a model is between unknown and loaded, as a state x event table.
  *
- * The table says which state follows and which act goes with it; whoever owns the model acts. A pair that is
+ * The table says which state follows and which action goes with it; whoever owns the model acts. A pair that is
  * not in the table cannot happen: the owner reports it and ends the engine, it does not guess.
  */
 #ifndef HEADROOM_DAEMON_STATE_MODEL_STATE_H
@@ -50,7 +50,7 @@ enum model_action {
 struct model_transition {
         bool known;
         enum model_state next;
-        enum model_action act;
+        enum model_action action;
 };
 
 /* known is false for a pair that cannot happen. */

@@ -5,9 +5,9 @@
 
 #include "daemon/state/fleet.h"
 
-void govern_tell(struct fleet *f, const struct act *act, int result) {
-        if (f->on_act)
-                f->on_act(f->on_act_user, act, result);
+void govern_tell(struct fleet *f, const struct action *action, int result) {
+        if (f->on_action)
+                f->on_action(f->on_action_user, action, result);
 }
 
 void govern_forget(struct model *m) {
@@ -15,9 +15,9 @@ void govern_forget(struct model *m) {
         for (uint32_t i = 0; i < ORDERS_MAX; i++) {
                 struct order order = e->orders[i];
                 e->orders[i] = (struct order){ 0 };
-                if (order.id != 0 && order.act.kind != ACT_NONE)
-                        govern_tell(m->fleet, &order.act, -ESRCH);
+                if (order.id != 0 && order.action.kind != ACTION_NONE)
+                        govern_tell(m->fleet, &order.action, -ESRCH);
         }
-        e->suspending = (struct act){ 0 };
+        e->suspending = (struct action){ 0 };
         e->cycled = false;
 }

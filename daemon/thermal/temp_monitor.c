@@ -82,7 +82,7 @@ static void drop_those_gone(struct heat_watch *w) {
 
 /* A lesser one makes place for a better one: a processor's driver may be loaded after many others. */
 static struct watched *place_for(struct heat_watch *w, enum thermometer_rank rank) {
-        if (w->count < SEEN_SENSORS_MAX)
+        if (w->count < SENSORS_MAX)
                 return &w->all[w->count++];
         struct watched *least = &w->all[0];
         for (uint32_t i = 1; i < w->count; i++)
@@ -267,7 +267,7 @@ void heat_watch_ask(struct heat_watch *w) {
 
 /* --- telling --- */
 
-void heat_watch_tell(struct heat_watch *w, struct seen *ret) {
+void heat_watch_tell(struct heat_watch *w, struct snapshot *ret) {
         ret->sensors_count = 0;
         for (uint32_t i = 0; i < w->count; i++) {
                 struct watched *t = &w->all[i];

@@ -34,7 +34,7 @@ struct watched {
 
 struct heat_watch {
         uint32_t count, left_out;
-        struct watched all[SEEN_SENSORS_MAX];
+        struct watched all[SENSORS_MAX];
         bool is_scan_wanted; /* a device came or went */
         uint32_t threads;
         struct bg_thread *rounds[HEAT_THREADS_MAX];
@@ -50,7 +50,7 @@ void heat_watch_ask(struct heat_watch *w);
 void heat_watch_collect(struct heat_watch *w);
 
 /* Into sensors and sensors_count. What was told once is old the next time. */
-void heat_watch_tell(struct heat_watch *w, struct seen *ret);
+void heat_watch_tell(struct heat_watch *w, struct snapshot *ret);
 
 /* Whether heat is controlled by this one. */
 bool heat_watch_is_control(const struct heat_watch *w, const struct watched *t);

@@ -29,7 +29,7 @@ struct heat_round {
         uint32_t end, taken;      /* the loop's: how many are still this round's, and how many of those it has taken */
         _Atomic uint32_t step;    /* where the thread is */
         _Atomic uint64_t step_us; /* since when, by CLOCK_MONOTONIC */
-        struct reading readings[SEEN_SENSORS_MAX];
+        struct reading readings[SENSORS_MAX];
 };
 
 extern const struct bg_thread_kind heat_round_kind;

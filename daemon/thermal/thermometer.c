@@ -48,7 +48,7 @@ void thermometers_add(struct thermometers *list, const struct thermometer *t) {
                 (void) snprintf(mixed, sizeof(mixed), "%u", added.key);
                 added.key = thermometer_key(mixed, t->base, NULL);
         }
-        if (list->count < SEEN_SENSORS_MAX) {
+        if (list->count < SENSORS_MAX) {
                 list->all[list->count++] = added;
                 return;
         }

@@ -38,7 +38,7 @@ struct thermometer {
 /* What a scan found: the highest ranks when not all fit. */
 struct thermometers {
         uint32_t count, left_out;
-        struct thermometer all[SEEN_SENSORS_MAX];
+        struct thermometer all[SENSORS_MAX];
 };
 
 /* Hashes the texts one after the other, NULL ends them. Never 0. */

@@ -21,10 +21,10 @@ struct holding {
 #define STATES_AFTER_STOPS  (STATES_STAYING | STATE(ACCOUNT_DRAINING) | STATE(ACCOUNT_PROMISED))
 #define STATES_AFTER_DRAINS (STATES_STAYING | STATE(ACCOUNT_PROMISED))
 
-static struct holding holding_of(const struct admission_seen *seen, unsigned states) {
+static struct holding holding_of(const struct admission_snapshot *snapshot, unsigned states) {
         struct holding h = { 0 };
-        for (uint32_t i = 0; i < seen->accounts_count; i++) {
-                const struct account *a = &seen->accounts[i];
+        for (uint32_t i = 0; i < snapshot->accounts_count; i++) {
+                const struct account *a = &snapshot->accounts[i];
                 if (!(states & STATE(a->state)))
                         continue;
                 h.bytes = sat_add(h.bytes, a->bytes);
@@ -37,7 +37,7 @@ static struct holding holding_of(const struct admission_seen *seen, unsigned sta
 
 struct question {
         const struct admission_limits *limits;
-        const struct admission_seen *seen;
+        const struct admission_snapshot *snapshot;
         const struct admission_want *want;
 };
 
@@ -46,9 +46,9 @@ struct question {
  * from MemAvailable; those that remain may still take the rest of their accounts.
  */
 static struct shortage missing(const struct question *q, unsigned states, struct admission *ret_numbers) {
-        struct holding stay = holding_of(q->seen, states);
-        struct holding gone = holding_of(q->seen, STATES_REAL & ~states);
-        uint64_t available = sat_add(q->seen->available_bytes, gone.taken_bytes);
+        struct holding stay = holding_of(q->snapshot, states);
+        struct holding gone = holding_of(q->snapshot, STATES_REAL & ~states);
+        uint64_t available = sat_add(q->snapshot->available_bytes, gone.taken_bytes);
         uint64_t to_take = sat_add(sat_sub(stay.bytes, stay.taken_bytes), q->limits->reserve_bytes);
         uint64_t over_budget = sat_sub(sat_add(stay.bytes, q->want->bytes), q->limits->budget_bytes);
         uint64_t over_available = sat_sub(sat_add(to_take, q->want->bytes), available);
@@ -97,7 +97,7 @@ static uint64_t protected_until(const struct account *a, const struct question *
 enum protection { HEED_PROTECTION, HEED_TURN, IGNORE_PROTECTION };
 
 static bool is_protected(const struct account *a, const struct question *q, enum protection protection) {
-        uint64_t now = q->seen->now_ms;
+        uint64_t now = q->snapshot->now_ms;
         return (protection == HEED_PROTECTION && protected_until(a, q) > now) ||
                (protection == HEED_TURN && turn_until(a, q) > now);
 }
@@ -108,8 +108,8 @@ struct candidates {
 };
 
 static void candidates_add(struct candidates *c, const struct question *q, enum account_state state, enum protection protection) {
-        for (uint32_t i = 0; i < q->seen->accounts_count; i++) {
-                const struct account *a = &q->seen->accounts[i];
+        for (uint32_t i = 0; i < q->snapshot->accounts_count; i++) {
+                const struct account *a = &q->snapshot->accounts[i];
                 if (a->state != state || a->pinned)
                         continue;
                 if (!is_protected(a, q, protection))
@@ -120,12 +120,12 @@ static void candidates_add(struct candidates *c, const struct question *q, enum 
 /* The next moment at which somebody's protection ends. */
 static uint64_t next_end_of_protection(const struct question *q) {
         uint64_t next = UINT64_MAX;
-        for (uint32_t i = 0; i < q->seen->accounts_count; i++) {
-                const struct account *a = &q->seen->accounts[i];
+        for (uint32_t i = 0; i < q->snapshot->accounts_count; i++) {
+                const struct account *a = &q->snapshot->accounts[i];
                 if (a->pinned || (a->state != ACCOUNT_IDLE && a->state != ACCOUNT_BUSY))
                         continue;
                 uint64_t until = protected_until(a, q);
-                if (until > q->seen->now_ms)
+                if (until > q->snapshot->now_ms)
                         next = u64_min(next, until);
         }
         return next;
@@ -190,7 +190,7 @@ static struct admission in_the_way(const struct question *q, struct admission re
         candidates_add(&c, q, ACCOUNT_IDLE, IGNORE_PROTECTION);
         (void) policy_victims(c.a, c.count, after_drains, &suffices);
         if (suffices)
-                return turn_of(q, false) <= q->seen->now_ms ? promised(result) : as(result, VERDICT_WAIT);
+                return turn_of(q, false) <= q->snapshot->now_ms ? promised(result) : as(result, VERDICT_WAIT);
 
         /* Idle ones of the set stay until the busy ones have drained: that may take long, and they may be asked again. */
         candidates_add(&c, q, ACCOUNT_BUSY, HEED_PROTECTION);
@@ -218,22 +218,22 @@ static struct admission in_the_way(const struct question *q, struct admission re
         return as(result, result.rule == RULE_AVAILABLE ? VERDICT_SHORT : VERDICT_BLOCKED);
 }
 
-struct admission policy_admission(const struct admission_limits *limits, const struct admission_seen *seen,
+struct admission policy_admission(const struct admission_limits *limits, const struct admission_snapshot *snapshot,
                                   const struct admission_want *want) {
-        assert(seen->accounts_count <= ACCOUNTS_MAX);
-        const struct question q = { limits, seen, want };
+        assert(snapshot->accounts_count <= ACCOUNTS_MAX);
+        const struct question q = { limits, snapshot, want };
         struct admission result = { .look_again_ms = UINT64_MAX };
         if (never(&q, &result))
                 return result;
 
         struct shortage later = missing(&q, STATES_AFTER_STOPS, &result);
         struct shortage now = missing(&q, STATES_REAL, &result);
-        if (seen->accounts_count >= ACCOUNTS_MAX && shortage_none(later)) {
+        if (snapshot->accounts_count >= ACCOUNTS_MAX && shortage_none(later)) {
                 /* Memory, but no place: whoever is cheapest to lose makes one. */
                 result.rule = RULE_PLACES;
                 result.limit_bytes = result.used_bytes = ACCOUNTS_MAX;
                 result.needed_bytes = later.bytes = 1;
-                if (holding_of(seen, STATE(ACCOUNT_STOPPING) | STATE(ACCOUNT_DRAINING)).count > 0)
+                if (holding_of(snapshot, STATE(ACCOUNT_STOPPING) | STATE(ACCOUNT_DRAINING)).count > 0)
                         return as(result, VERDICT_WAIT);
         } else if (shortage_none(now) && shortage_none(later)) {
                 return as(result, VERDICT_ADMIT);
@@ -255,21 +255,21 @@ static bool is_refusal(enum verdict verdict) {
         return verdict == VERDICT_NEVER || verdict == VERDICT_BLOCKED || verdict == VERDICT_SHORT;
 }
 
-struct admission policy_admission_of_forms(const struct admission_limits *limits, const struct admission_seen *seen,
+struct admission policy_admission_of_forms(const struct admission_limits *limits, const struct admission_snapshot *snapshot,
                                            const struct admission_want want[], uint32_t count, uint32_t *ret_form) {
         assert(count > 0);
-        struct admission answer = policy_admission(limits, seen, &want[0]);
+        struct admission answer = policy_admission(limits, snapshot, &want[0]);
         uint32_t form = 0;
         while (is_refusal(answer.verdict) && form + 1 < count)
-                answer = policy_admission(limits, seen, &want[++form]);
+                answer = policy_admission(limits, snapshot, &want[++form]);
         *ret_form = form;
         return answer;
 }
 
-struct admission policy_admission_overrun(const struct admission_limits *limits, const struct admission_seen *seen) {
-        assert(seen->accounts_count <= ACCOUNTS_MAX);
+struct admission policy_admission_overrun(const struct admission_limits *limits, const struct admission_snapshot *snapshot) {
+        assert(snapshot->accounts_count <= ACCOUNTS_MAX);
         static const struct admission_want nothing;
-        const struct question q = { limits, seen, &nothing };
+        const struct question q = { limits, snapshot, &nothing };
         struct admission result = { .look_again_ms = UINT64_MAX };
         struct shortage over = missing(&q, STATES_STAYING, &result);
         if (result.rule == RULE_AVAILABLE || shortage_none(over))

@@ -30,7 +30,7 @@ struct admission_limits {
         uint64_t min_residency_ms;
 };
 
-struct admission_seen {
+struct admission_snapshot {
         uint64_t now_ms;
         uint64_t available_bytes; /* MemAvailable, or less where a limit above us is tighter */
         const struct account *accounts;
@@ -68,7 +68,7 @@ struct admission {
         uint32_t victims[ACCOUNTS_MAX];
 };
 
-struct admission policy_admission(const struct admission_limits *limits, const struct admission_seen *seen,
+struct admission policy_admission(const struct admission_limits *limits, const struct admission_snapshot *snapshot,
                                   const struct admission_want *want);
 
 /*
@@ -76,14 +76,14 @@ struct admission policy_admission(const struct admission_limits *limits, const s
  * KV pool, a lower precision). A smaller form is taken only where a larger one would be refused: waiting for a turn and
  * unloading idle models come first. *ret_form is the form of the answer; the smallest, where all are refused.
  */
-struct admission policy_admission_of_forms(const struct admission_limits *limits, const struct admission_seen *seen,
+struct admission policy_admission_of_forms(const struct admission_limits *limits, const struct admission_snapshot *snapshot,
                                            const struct admission_want want[], uint32_t count, uint32_t *ret_form);
 
 /*
  * The engines hold more than they may (one grew past its prediction): the idle ones that must go. The
  * verdict is ADMIT (nothing to do), EVICT, or WAIT (over, but nobody idle).
  */
-struct admission policy_admission_overrun(const struct admission_limits *limits, const struct admission_seen *seen);
+struct admission policy_admission_overrun(const struct admission_limits *limits, const struct admission_snapshot *snapshot);
 
 const char *policy_rule_word(enum admission_rule rule);
 

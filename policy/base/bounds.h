@@ -116,24 +116,24 @@
 #define SCARCE_PART  8u
 #define SCARCE_LOOKS 2u
 
-/* How long an act may take to show. MemAvailable follows within milliseconds; a conversion of gigabytes takes a second or
+/* How long an action may take to show. MemAvailable follows within milliseconds; a conversion of gigabytes takes a second or
  * two. After a stall the counters lag (pages come back for a while), and acting on them again makes a kill storm:
  * systemd-oomd and oomd wait for as long. */
 #define SETTLE_MS       2000u
 #define SETTLE_STALL_MS 15000u
-/* An act has worked when this part of what it promised has come; and it is not tried again when less than that. */
+/* An action has worked when this part of the expected bytes has come; and it is not tried again when less than that. */
 #define KEPT_PERMILLE   750u
 #define FAILED_PERMILLE 250u
 #define FAILED_REST_MS  60000u
-/* An act that goes on freeing something at its time, at least this part of its promise, gets as long again, up to a limit:
+/* An action that goes on freeing something at its time, at least this part of what is expected, gets as long again, up to a limit:
  * gigabytes of KV are converted a slice at a time between decode steps, and a large engine is slow to go. */
 #define PROGRESS_PERMILLE 50u
-#define PROMISE_MAX_MS    30000u
+#define EFFECT_MAX_MS     30000u
 /* An engine that stops is believed to bring its memory back for so long. */
 #define LEAVING_TRUST_MS 10000u
-/* Less than this is not worth an act. */
-#define ACT_BYTES_MIN (256ull << 10)
-/* With exhaustion this near, the last resort does not wait for a milder act to show. */
+/* Less than this is not worth an action. */
+#define ACTION_BYTES_MIN (256ull << 10)
+/* With exhaustion this near, the last resort does not wait for a milder action to show. */
 #define END_AT_ONCE_MS 1000u
 
 /* A prefill chunk is cut to this part, never below so many tokens: a step must stay worth its overhead. */
@@ -144,11 +144,11 @@
 
 /* Rungs are left after 30 s without a reason to stay and with room to spare: twice the smaller of the reserve and this part
  * of RAM. Or after so long without one where the room is just enough. */
-#define RELEASE_MS       30000u
-#define RELEASE_TIGHT_MS 120000u
+#define RECOVERY_MS       30000u
+#define RECOVERY_TIGHT_MS 120000u
 /* While nothing runs, a load may be tried sooner: admission asks for room anyway. */
-#define RELEASE_LOADS_MS 10000u
-#define ROOMY_RAM_PART   32u
+#define RECOVERY_LOADS_MS 10000u
+#define ROOMY_RAM_PART    32u
 /* What was taken is given back one piece at a time. */
 #define GIVE_BACK_MS 10000u
 /* More precise only after so long; and at most so many changes an hour and model (TRANSITIONS_MAX). */
@@ -161,7 +161,7 @@
 #define LOOK_MAX_MS       1000u
 /* Looks closer together than this are one look to the forecast: such a slope is all noise. */
 #define LOOK_LEAST_MS 20u
-/* While it gets worse or an act is awaited. */
+/* While it gets worse or an action is awaited. */
 #define LOOK_ACTING_MS 250u
 /* Nothing has fallen for 10 s, for a minute: a box that lives at 90 % must not cost 20 wake-ups a second. */
 #define FLAT_MS       10000u

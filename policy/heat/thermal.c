@@ -18,7 +18,7 @@ static const double slowest = 1.0 / HEAT_LEVELS;
 /* The place of a sensor; a new one takes a free place or that of the one that was seen longest ago. */
 static struct sensor_past *place_of(struct thermal *t, uint32_t key, uint64_t now_ms) {
         struct sensor_past *oldest = &t->sensors[0];
-        for (uint32_t k = 0; k < SEEN_SENSORS_MAX; k++) {
+        for (uint32_t k = 0; k < SENSORS_MAX; k++) {
                 struct sensor_past *s = &t->sensors[k];
                 if (s->used && s->key == key)
                         return s;
@@ -38,9 +38,9 @@ struct reading {
         int32_t margin_millidegrees, millidegrees;
 };
 
-static bool is_listed(const struct seen *seen, uint32_t key) {
-        for (uint32_t i = 0; i < seen->sensors_count; i++) {
-                if (seen->sensors[i].key == key)
+static bool is_listed(const struct snapshot *snapshot, uint32_t key) {
+        for (uint32_t i = 0; i < snapshot->sensors_count; i++) {
+                if (snapshot->sensors[i].key == key)
                         return true;
         }
         return false;
@@ -63,17 +63,17 @@ static void take(struct reading *r, const struct sensor_past *s, const struct li
         }
 }
 
-static struct reading read_sensors(struct thermal *t, const struct limits *limits, const struct seen *seen) {
+static struct reading read_sensors(struct thermal *t, const struct limits *limits, const struct snapshot *snapshot) {
         struct reading r = { .margin_millidegrees = INT32_MAX };
-        for (uint32_t i = 0; i < seen->sensors_count && i < SEEN_SENSORS_MAX; i++) {
-                struct sensor_past *s = place_of(t, seen->sensors[i].key, seen->now_ms);
-                bool fresh = policy_filter(s, &seen->sensors[i], seen->now_ms);
+        for (uint32_t i = 0; i < snapshot->sensors_count && i < SENSORS_MAX; i++) {
+                struct sensor_past *s = place_of(t, snapshot->sensors[i].key, snapshot->now_ms);
+                bool fresh = policy_filter(s, &snapshot->sensors[i], snapshot->now_ms);
                 r.fresh = r.fresh || (fresh && s->control);
         }
-        for (uint32_t k = 0; k < SEEN_SENSORS_MAX; k++) {
+        for (uint32_t k = 0; k < SENSORS_MAX; k++) {
                 struct sensor_past *s = &t->sensors[k];
-                if (s->used && !is_listed(seen, s->key))
-                        policy_filter_absent(s, seen->now_ms);
+                if (s->used && !is_listed(snapshot, s->key))
+                        policy_filter_absent(s, snapshot->now_ms);
                 if (s->used && s->control)
                         take(&r, s, limits);
         }
@@ -81,9 +81,9 @@ static struct reading read_sensors(struct thermal *t, const struct limits *limit
 }
 
 /* Hardware that was taken out is no reason to crawl for ever, as long as something else tells the temperature. */
-static void forget_absent(struct thermal *t, const struct seen *seen, bool works) {
-        for (uint32_t k = 0; k < SEEN_SENSORS_MAX && works; k++) {
-                if (t->sensors[k].used && seen->now_ms - t->sensors[k].seen_ms >= SENSOR_FORGOTTEN_MS)
+static void forget_absent(struct thermal *t, const struct snapshot *snapshot, bool works) {
+        for (uint32_t k = 0; k < SENSORS_MAX && works; k++) {
+                if (t->sensors[k].used && snapshot->now_ms - t->sensors[k].seen_ms >= SENSOR_FORGOTTEN_MS)
                         t->sensors[k] = (struct sensor_past){ 0 };
         }
 }
@@ -134,9 +134,9 @@ static void quantise(struct thermal *t, uint64_t now_ms) {
                 t->level_ms = now_ms;
 }
 
-static bool is_throttled(struct thermal *t, const struct seen *seen) {
-        bool moved = t->begun && seen->throttles > t->throttles;
-        t->throttles = seen->throttles;
+static bool is_throttled(struct thermal *t, const struct snapshot *snapshot) {
+        bool moved = t->begun && snapshot->throttles > t->throttles;
+        t->throttles = snapshot->throttles;
         t->begun = true;
         return moved;
 }
@@ -160,12 +160,12 @@ static bool hold_batch(struct thermal *t, uint64_t now_ms) {
         return t->batch_held;
 }
 
-struct heat policy_thermal(struct thermal *t, const struct limits *limits, const struct seen *seen) {
+struct heat policy_thermal(struct thermal *t, const struct limits *limits, const struct snapshot *snapshot) {
         if (!t->begun)
                 t->speed = t->integral = 1;
-        bool throttled = is_throttled(t, seen);
-        struct reading r = read_sensors(t, limits, seen);
-        forget_absent(t, seen, r.works);
+        bool throttled = is_throttled(t, snapshot);
+        struct reading r = read_sensors(t, limits, snapshot);
+        forget_absent(t, snapshot, r.works);
         struct heat heat = { .duty_permille = 1000,
                              .threads_permille = 1000,
                              .margin_millidegrees = r.margin_millidegrees,
@@ -173,23 +173,23 @@ struct heat policy_thermal(struct thermal *t, const struct limits *limits, const
         if (limits->heat_ignored)
                 return heat;
         if (r.fresh)
-                control(t, limits, r.margin_millidegrees, seen->now_ms);
+                control(t, limits, r.margin_millidegrees, snapshot->now_ms);
         else if (r.asleep && r.margin_millidegrees == INT32_MAX)
-                control(t, limits, (int32_t) limits->critical_default_millidegrees, seen->now_ms);
+                control(t, limits, (int32_t) limits->critical_default_millidegrees, snapshot->now_ms);
         if (r.lost)
-                override(t, seen->now_ms, REASON_SENSOR_LOST);
+                override(t, snapshot->now_ms, REASON_SENSOR_LOST);
         else if (throttled)
-                override(t, seen->now_ms, REASON_THROTTLED);
+                override(t, snapshot->now_ms, REASON_THROTTLED);
         else if (r.margin_millidegrees < HEAT_OVERRIDE_MILLIDEGREES)
-                override(t, seen->now_ms, REASON_HEAT);
-        bool overridden = seen->now_ms < t->override_ms;
+                override(t, snapshot->now_ms, REASON_HEAT);
+        bool overridden = snapshot->now_ms < t->override_ms;
         if (overridden)
                 t->speed = slowest;
-        quantise(t, seen->now_ms);
+        quantise(t, snapshot->now_ms);
         heat.level = t->level;
         heat.duty_permille = levels[t->level].duty_permille;
         heat.threads_permille = levels[t->level].threads_permille;
-        heat.hold_batch = hold_batch(t, seen->now_ms);
+        heat.hold_batch = hold_batch(t, snapshot->now_ms);
         heat.because = t->level == 0 ? REASON_NONE : overridden ? t->override_because : REASON_HEAT;
         return heat;
 }

@@ -23,6 +23,6 @@ struct heat {
         int32_t millidegrees;        /* of that sensor */
 };
 
-struct heat policy_thermal(struct thermal *t, const struct limits *limits, const struct seen *seen);
+struct heat policy_thermal(struct thermal *t, const struct limits *limits, const struct snapshot *snapshot);
 
 #endif

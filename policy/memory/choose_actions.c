@@ -11,23 +11,23 @@
 /* What the functions of this file share: the question, and the answer so far. */
 struct search {
         const struct limits *limits;
-        const struct seen *seen;
+        const struct snapshot *snapshot;
         const struct need *need;
         const struct past *past;
         struct model_past *const *pasts;
         struct plan *plan;
-        uint64_t covered; /* bytes that the acts so far should free */
-        bool found;       /* an act of the rung that is being looked at */
+        uint64_t covered; /* bytes that the actions so far should free */
+        bool found;       /* an action of the rung that is being looked at */
 };
 
-enum rung policy_rung_of(enum act_kind kind) {
-        static const enum rung rungs[ACT_COUNT] = {
-                [ACT_TRIM] = RUNG_TRIM,           [ACT_CHUNK] = RUNG_TRIM,
-                [ACT_DROP_FILES] = RUNG_TRIM,     [ACT_EVICT] = RUNG_EVICT,
-                [ACT_DOWNSHIFT] = RUNG_DOWNSHIFT, [ACT_CONTEXT] = RUNG_SHRINK,
-                [ACT_SUSPEND] = RUNG_SUSPEND,     [ACT_END] = RUNG_LAST,
+enum rung policy_rung_of(enum action_kind kind) {
+        static const enum rung rungs[ACTION_COUNT] = {
+                [ACTION_TRIM] = RUNG_TRIM,           [ACTION_CHUNK] = RUNG_TRIM,
+                [ACTION_DROP_FILES] = RUNG_TRIM,     [ACTION_EVICT] = RUNG_EVICT,
+                [ACTION_DOWNSHIFT] = RUNG_DOWNSHIFT, [ACTION_CONTEXT] = RUNG_SHRINK,
+                [ACTION_SUSPEND] = RUNG_SUSPEND,     [ACTION_END] = RUNG_LAST,
         };
-        assert(kind < ACT_COUNT);
+        assert(kind < ACTION_COUNT);
         return rungs[kind];
 }
 
@@ -39,35 +39,35 @@ uint64_t policy_kv_units(const struct model_view *m) {
 }
 
 /* May KIND be tried on model I at all? */
-static bool may(const struct search *s, uint32_t i, enum act_kind kind) {
-        const struct model_view *m = &s->seen->models[i];
+static bool may(const struct search *s, uint32_t i, enum action_kind kind) {
+        const struct model_view *m = &s->snapshot->models[i];
         if (s->need->only != UINT32_MAX && s->need->only != i)
                 return false;
-        if (m->state == ACCOUNT_STOPPING || (m->state == ACCOUNT_LOADING && kind != ACT_END))
+        if (m->state == ACCOUNT_STOPPING || (m->state == ACCOUNT_LOADING && kind != ACTION_END))
                 return false;
-        if (kind != ACT_EVICT && kind != ACT_END && !m->obeys)
+        if (kind != ACTION_EVICT && kind != ACTION_END && !m->obeys)
                 return false;
-        return s->pasts[i]->refused_until_ms[kind] <= s->seen->now_ms && !policy_is_promised(&s->past->settling, kind, m->id);
+        return s->pasts[i]->refused_until_ms[kind] <= s->snapshot->now_ms && !policy_is_expected(&s->past->settling, kind, m->id);
 }
 
 static bool is_enough(const struct search *s) {
         return s->covered >= s->need->bytes;
 }
 
-static void add(struct search *s, struct act act) {
-        if (s->plan->acts_count == PLAN_ACTS_MAX)
+static void add(struct search *s, struct action action) {
+        if (s->plan->actions_count == PLAN_ACTIONS_MAX)
                 return;
-        act.because = s->need->because;
-        s->plan->acts[s->plan->acts_count++] = act;
-        s->covered = sat_add(s->covered, act.expected_bytes);
+        action.because = s->need->because;
+        s->plan->actions[s->plan->actions_count++] = action;
+        s->covered = sat_add(s->covered, action.expected_bytes);
         s->found = true;
 }
 
-static struct act act_on(const struct search *s, uint32_t i, enum act_kind kind, uint64_t bytes) {
-        return (struct act){ .kind = kind, .model = s->seen->models[i].id, .expected_bytes = bytes };
+static struct action action_on(const struct search *s, uint32_t i, enum action_kind kind, uint64_t bytes) {
+        return (struct action){ .kind = kind, .model = s->snapshot->models[i].id, .expected_bytes = bytes };
 }
 
-/* --- bytes that an act should free --- */
+/* --- bytes that an action should free --- */
 
 static uint64_t trim_frees(const struct model_view *m) {
         return m->prefix_bytes;
@@ -109,9 +109,9 @@ struct candidates {
         uint64_t frees[ACCOUNTS_MAX];
 };
 
-static void insert(const struct seen *seen, struct candidates *c, uint32_t i, uint64_t frees) {
+static void insert(const struct snapshot *snapshot, struct candidates *c, uint32_t i, uint64_t frees) {
         uint32_t at = c->count++;
-        for (; at > 0 && goes_before(&seen->models[i], frees, &seen->models[c->index[at - 1]], c->frees[at - 1]); at--) {
+        for (; at > 0 && goes_before(&snapshot->models[i], frees, &snapshot->models[c->index[at - 1]], c->frees[at - 1]); at--) {
                 c->index[at] = c->index[at - 1];
                 c->frees[at] = c->frees[at - 1];
         }
@@ -119,12 +119,12 @@ static void insert(const struct seen *seen, struct candidates *c, uint32_t i, ui
         c->frees[at] = frees;
 }
 
-static struct candidates candidates(const struct search *s, enum act_kind kind, uint64_t (*frees)(const struct model_view *)) {
+static struct candidates candidates(const struct search *s, enum action_kind kind, uint64_t (*frees)(const struct model_view *)) {
         struct candidates c = { 0 };
-        for (uint32_t i = 0; i < s->seen->models_count; i++) {
-                uint64_t bytes = frees(&s->seen->models[i]);
-                if (bytes >= ACT_BYTES_MIN && may(s, i, kind))
-                        insert(s->seen, &c, i, bytes);
+        for (uint32_t i = 0; i < s->snapshot->models_count; i++) {
+                uint64_t bytes = frees(&s->snapshot->models[i]);
+                if (bytes >= ACTION_BYTES_MIN && may(s, i, kind))
+                        insert(s->snapshot, &c, i, bytes);
         }
         return c;
 }
@@ -132,46 +132,47 @@ static struct candidates candidates(const struct search *s, enum act_kind kind, 
 /* --- rungs --- */
 
 static void trim(struct search *s) {
-        struct candidates c = candidates(s, ACT_TRIM, trim_frees);
+        struct candidates c = candidates(s, ACTION_TRIM, trim_frees);
         for (uint32_t k = 0; k < c.count && !is_enough(s); k++)
-                add(s, act_on(s, c.index[k], ACT_TRIM, c.frees[k]));
+                add(s, action_on(s, c.index[k], ACTION_TRIM, c.frees[k]));
 }
 
 /* Covers nothing of what is missing: the kernel counts such pages as free. But it takes time to find them among those that
  * are needed. */
 static void drop_files(struct search *s) {
-        bool rests = s->past->settling.files_refused_until_ms > s->seen->now_ms ||
-                     policy_is_promised(&s->past->settling, ACT_DROP_FILES, UINT32_MAX);
+        bool rests = s->past->settling.files_refused_until_ms > s->snapshot->now_ms ||
+                     policy_is_expected(&s->past->settling, ACTION_DROP_FILES, UINT32_MAX);
         uint64_t covered = s->covered;
-        if (s->seen->idle_file_bytes >= ACT_BYTES_MIN && s->need->only == UINT32_MAX && !rests)
-                add(s, (struct act){ .kind = ACT_DROP_FILES, .model = UINT32_MAX, .expected_bytes = s->seen->idle_file_bytes });
+        if (s->snapshot->idle_file_bytes >= ACTION_BYTES_MIN && s->need->only == UINT32_MAX && !rests)
+                add(s, (struct action){
+                               .kind = ACTION_DROP_FILES, .model = UINT32_MAX, .expected_bytes = s->snapshot->idle_file_bytes });
         s->covered = covered;
 }
 
 /* Frees nothing: a shorter step asks for less at once, and notices sooner what else it is asked for. */
 static void cut_chunks(struct search *s) {
-        for (uint32_t i = 0; i < s->seen->models_count && s->need->worsens; i++) {
-                const struct model_view *m = &s->seen->models[i];
+        for (uint32_t i = 0; i < s->snapshot->models_count && s->need->worsens; i++) {
+                const struct model_view *m = &s->snapshot->models[i];
                 uint32_t least = m->chunk_full / CHUNK_PART > CHUNK_MIN ? m->chunk_full / CHUNK_PART : CHUNK_MIN;
-                if (m->running == 0 || m->chunk <= least || !may(s, i, ACT_CHUNK))
+                if (m->running == 0 || m->chunk <= least || !may(s, i, ACTION_CHUNK))
                         continue;
-                struct act act = act_on(s, i, ACT_CHUNK, 0);
-                act.value = least;
-                add(s, act);
+                struct action action = action_on(s, i, ACTION_CHUNK, 0);
+                action.value = least;
+                add(s, action);
         }
 }
 
 static bool may_leave(const struct search *s, uint32_t i) {
-        const struct model_view *m = &s->seen->models[i];
-        if (m->state != ACCOUNT_IDLE || m->pinned || m->running > 0 || m->waiting > 0 || !may(s, i, ACT_EVICT))
+        const struct model_view *m = &s->snapshot->models[i];
+        if (m->state != ACCOUNT_IDLE || m->pinned || m->running > 0 || m->waiting > 0 || !may(s, i, ACTION_EVICT))
                 return false;
         if (m->suspended > 0 && s->need->limit < RUNG_SUSPEND)
                 return false;
         bool was_asked = m->last_end_ms > 0;
-        bool in_use = was_asked && sat_sub(s->seen->now_ms, m->last_end_ms) < IN_USE_MS;
+        bool in_use = was_asked && sat_sub(s->snapshot->now_ms, m->last_end_ms) < IN_USE_MS;
         if (in_use && !s->need->beyond && s->need->limit < RUNG_SUSPEND)
                 return false;
-        bool just_loaded = was_asked && sat_sub(s->seen->now_ms, m->loaded_ms) < s->limits->min_residency_ms;
+        bool just_loaded = was_asked && sat_sub(s->snapshot->now_ms, m->loaded_ms) < s->limits->min_residency_ms;
         return !just_loaded || s->need->hurry || s->need->beyond || s->need->limit >= RUNG_SUSPEND;
 }
 
@@ -208,25 +209,25 @@ static struct victims choose(const struct account *accounts, uint32_t count, uin
 static void evict(struct search *s) {
         struct account accounts[ACCOUNTS_MAX];
         uint32_t count = 0;
-        for (uint32_t i = 0; i < s->seen->models_count; i++) {
-                if (may_leave(s, i) && policy_leaving_frees(&s->seen->models[i]) >= ACT_BYTES_MIN)
-                        accounts[count++] = account_of(&s->seen->models[i], i);
+        for (uint32_t i = 0; i < s->snapshot->models_count; i++) {
+                if (may_leave(s, i) && policy_leaving_frees(&s->snapshot->models[i]) >= ACTION_BYTES_MIN)
+                        accounts[count++] = account_of(&s->snapshot->models[i], i);
         }
         struct victims v = choose(accounts, count, sat_sub(s->need->bytes, s->covered), s->need->hurry);
         for (uint32_t k = 0; k < v.count; k++)
-                add(s, act_on(s, v.leave[k]->id, ACT_EVICT, v.leave[k]->bytes));
+                add(s, action_on(s, v.leave[k]->id, ACTION_EVICT, v.leave[k]->bytes));
 }
 
 /* One level at a time, those that are most precise first: nobody goes to q4_0 while another is still at f16. */
 static void downshift(struct search *s) {
-        struct candidates c = candidates(s, ACT_DOWNSHIFT, downshift_frees);
+        struct candidates c = candidates(s, ACTION_DOWNSHIFT, downshift_frees);
         for (unsigned level = 0; level < KV_TYPE_COUNT; level++) {
                 for (uint32_t k = 0; k < c.count && !is_enough(s); k++) {
-                        if (s->seen->models[c.index[k]].level != (enum kv_type) level)
+                        if (s->snapshot->models[c.index[k]].level != (enum kv_type) level)
                                 continue;
-                        struct act act = act_on(s, c.index[k], ACT_DOWNSHIFT, c.frees[k]);
-                        act.level = (enum kv_type)(level + 1);
-                        add(s, act);
+                        struct action action = action_on(s, c.index[k], ACTION_DOWNSHIFT, c.frees[k]);
+                        action.level = (enum kv_type)(level + 1);
+                        add(s, action);
                 }
                 if (s->found && !s->need->hurry)
                         return;
@@ -236,24 +237,25 @@ static void downshift(struct search *s) {
 /* Frees nothing now; keeps the next requests from taking as much. One model at a time, lowest class first. */
 static void shrink(struct search *s) {
         uint32_t best = UINT32_MAX;
-        for (uint32_t i = 0; i < s->seen->models_count && s->need->worsens; i++) {
-                const struct model_view *m = &s->seen->models[i];
-                if (m->context > m->context_floor && m->context_floor > 0 && may(s, i, ACT_CONTEXT) &&
-                    (best == UINT32_MAX || goes_before(m, m->context, &s->seen->models[best], s->seen->models[best].context)))
+        for (uint32_t i = 0; i < s->snapshot->models_count && s->need->worsens; i++) {
+                const struct model_view *m = &s->snapshot->models[i];
+                if (m->context > m->context_floor && m->context_floor > 0 && may(s, i, ACTION_CONTEXT) &&
+                    (best == UINT32_MAX ||
+                     goes_before(m, m->context, &s->snapshot->models[best], s->snapshot->models[best].context)))
                         best = i;
         }
         if (best == UINT32_MAX)
                 return;
-        const struct model_view *m = &s->seen->models[best];
-        struct act act = act_on(s, best, ACT_CONTEXT, 0);
-        act.value = m->context / CONTEXT_PART > m->context_floor ? m->context / CONTEXT_PART : m->context_floor;
-        add(s, act);
+        const struct model_view *m = &s->snapshot->models[best];
+        struct action action = action_on(s, best, ACTION_CONTEXT, 0);
+        action.value = m->context / CONTEXT_PART > m->context_floor ? m->context / CONTEXT_PART : m->context_floor;
+        add(s, action);
 }
 
 static void suspend(struct search *s) {
-        struct candidates c = candidates(s, ACT_SUSPEND, suspend_frees);
+        struct candidates c = candidates(s, ACTION_SUSPEND, suspend_frees);
         for (uint32_t k = 0; k < c.count && !is_enough(s); k++)
-                add(s, act_on(s, c.index[k], ACT_SUSPEND, c.frees[k]));
+                add(s, action_on(s, c.index[k], ACTION_SUSPEND, c.frees[k]));
 }
 
 /* The largest of those to lose; where all together are not enough, the largest of the lowest class. */
@@ -262,8 +264,8 @@ static uint32_t choose_end(const struct search *s, const struct account *account
         uint32_t best = UINT32_MAX;
         for (uint32_t k = 0; k < count; k++) {
                 sum = sat_add(sum, accounts[k].bytes);
-                if (best == UINT32_MAX || goes_before(&s->seen->models[accounts[k].id], accounts[k].bytes,
-                                                      &s->seen->models[accounts[best].id], accounts[best].bytes))
+                if (best == UINT32_MAX || goes_before(&s->snapshot->models[accounts[k].id], accounts[k].bytes,
+                                                      &s->snapshot->models[accounts[best].id], accounts[best].bytes))
                         best = k;
         }
         if (best == UINT32_MAX || sum < bytes)
@@ -281,21 +283,21 @@ static uint32_t choose_end(const struct search *s, const struct account *account
 static void end(struct search *s) {
         struct account accounts[ACCOUNTS_MAX];
         uint32_t count = 0;
-        if (policy_is_promised(&s->past->settling, ACT_END, UINT32_MAX))
+        if (policy_is_expected(&s->past->settling, ACTION_END, UINT32_MAX))
                 return;
-        for (uint32_t i = 0; i < s->seen->models_count; i++) {
-                const struct model_view *m = &s->seen->models[i];
-                bool leaves = policy_is_promised(&s->past->settling, ACT_EVICT, m->id);
-                if (!m->pinned && !leaves && policy_leaving_frees(m) >= ACT_BYTES_MIN && may(s, i, ACT_END))
+        for (uint32_t i = 0; i < s->snapshot->models_count; i++) {
+                const struct model_view *m = &s->snapshot->models[i];
+                bool leaves = policy_is_expected(&s->past->settling, ACTION_EVICT, m->id);
+                if (!m->pinned && !leaves && policy_leaving_frees(m) >= ACTION_BYTES_MIN && may(s, i, ACTION_END))
                         accounts[count++] = account_of(m, i);
         }
         uint32_t k = choose_end(s, accounts, count);
         if (k != UINT32_MAX)
-                add(s, act_on(s, accounts[k].id, ACT_END, accounts[k].bytes));
+                add(s, action_on(s, accounts[k].id, ACTION_END, accounts[k].bytes));
 }
 
-enum rung policy_relief(const struct limits *limits, const struct seen *seen, const struct need *need, struct past *past,
-                        struct model_past *const pasts[], struct plan *plan) {
+enum rung policy_choose_actions(const struct limits *limits, const struct snapshot *snapshot, const struct need *need,
+                                struct past *past, struct model_past *const pasts[], struct plan *plan) {
         static const struct {
                 enum rung rung;
                 void (*search)(struct search *s);
@@ -305,12 +307,12 @@ enum rung policy_relief(const struct limits *limits, const struct seen *seen, co
                 { RUNG_DOWNSHIFT, downshift }, { RUNG_SHRINK, shrink },
                 { RUNG_SUSPEND, suspend },     { RUNG_LAST, end },
         };
-        struct search s = { .limits = limits, .seen = seen, .need = need, .past = past, .pasts = pasts, .plan = plan };
+        struct search s = { .limits = limits, .snapshot = snapshot, .need = need, .past = past, .pasts = pasts, .plan = plan };
         enum rung highest = RUNG_CALM;
         for (size_t k = 0; k < sizeof(steps) / sizeof(steps[0]) && steps[k].rung <= need->limit; k++) {
                 s.found = false;
                 steps[k].search(&s);
-                enum rung rung = s.found ? policy_rung_of(plan->acts[plan->acts_count - 1].kind) : RUNG_CALM;
+                enum rung rung = s.found ? policy_rung_of(plan->actions[plan->actions_count - 1].kind) : RUNG_CALM;
                 highest = rung > highest ? rung : highest;
                 if (highest > RUNG_CALM && (is_enough(&s) || (s.covered > 0 && !need->hurry)))
                         break;

@@ -1,7 +1,7 @@
 /*
- * choose_actions.h - which acts would free enough, mildest first.
+ * choose_actions.h - which actions would free enough, mildest first.
  *
- * Of each rung the acts that free something are listed with the bytes that they should free, cheapest loss first, and as
+ * Of each rung the actions that free something are listed with the bytes that they should free, cheapest loss first, and as
  * many are taken as cover what is missing. Without hurry one rung is taken at a time: the mildest that has anything to give.
  * In a hurry the rungs are taken together, up to the limit. Nothing is planned that frees nothing, that is under way
  * already, or that did not work on that model within the last minute. Pinned models are never evicted and never ended.
@@ -13,7 +13,7 @@
 
 struct need {
         uint64_t bytes;  /* to be freed */
-        enum rung limit; /* no act of a higher rung */
+        enum rung limit; /* no action of a higher rung */
         enum reason because;
         bool worsens;  /* or it stalls already: what keeps new requests from growing helps too */
         bool beyond;   /* the cliff: what was just loaded or in use is not spared */
@@ -21,12 +21,12 @@ struct need {
         uint32_t only; /* index of the one model that it is about; UINT32_MAX: all */
 };
 
-/* Adds acts to PLAN. The highest rung of what was added, RUNG_CALM for nothing. */
-enum rung policy_relief(const struct limits *limits, const struct seen *seen, const struct need *need, struct past *past,
-                        struct model_past *const pasts[], struct plan *plan);
+/* Adds actions to PLAN. The highest rung of what was added, RUNG_CALM for nothing. */
+enum rung policy_choose_actions(const struct limits *limits, const struct snapshot *snapshot, const struct need *need,
+                                struct past *past, struct model_past *const pasts[], struct plan *plan);
 
-/* The rung that an act belongs to; RUNG_CALM for those that give something back. */
-enum rung policy_rung_of(enum act_kind kind);
+/* The rung that an action belongs to; RUNG_CALM for those that give something back. */
+enum rung policy_rung_of(enum action_kind kind);
 /* How much KV is stored, in units that do not depend on its precision. */
 uint64_t policy_kv_units(const struct model_view *m);
 

@@ -42,7 +42,7 @@ static double slope_sure(const struct slope *s, double memory_ms) {
 }
 
 /* The next looks after a step: do they go on like that? It is a slope only if all of them fall, and at half its pace together. */
-static bool confirm_step(struct forecast *f, double per_ms, double interval_ms) {
+static bool confirm_step(struct forecast_past *f, double per_ms, double interval_ms) {
         struct step *step = &f->step;
         if (per_ms > step->per_ms / 4) {
                 *step = (struct step){ 0 };
@@ -63,7 +63,7 @@ static bool confirm_step(struct forecast *f, double per_ms, double interval_ms) 
  * A step far larger than looks usually differ is kept from the fast slope until the next looks go on in the same
  * direction; the slow one takes everything.
  */
-static void take_sample(struct forecast *f, double per_ms, double interval_ms, double ram_bytes, struct outlook *ret) {
+static void take_sample(struct forecast_past *f, double per_ms, double interval_ms, double ram_bytes, struct forecast *ret) {
         slope_feed(&f->slow, per_ms, interval_ms, SLOPE_SLOW_MS);
         double surprise = (f->fast.per_ms - per_ms) * interval_ms;
         if (f->step.per_ms < 0 && confirm_step(f, per_ms, interval_ms)) {
@@ -77,7 +77,7 @@ static void take_sample(struct forecast *f, double per_ms, double interval_ms, d
         ret->jump = f->step.jump;
 }
 
-static void begin_decline(struct forecast *f, uint64_t now_ms) {
+static void begin_decline(struct forecast_past *f, uint64_t now_ms) {
         f->falling = true;
         f->last_fall_ms = now_ms;
         f->falling_from = f->falling_to = f->course;
@@ -85,7 +85,7 @@ static void begin_decline(struct forecast *f, uint64_t now_ms) {
 }
 
 /* A decline ends when it pauses for a while, or when half of what it cost is back: the next tooth of a saw is another one. */
-static void follow_decline(struct forecast *f, bool falls, uint64_t now_ms) {
+static void follow_decline(struct forecast_past *f, bool falls, uint64_t now_ms) {
         if (!f->falling) {
                 if (falls)
                         begin_decline(f, now_ms);
@@ -103,7 +103,7 @@ static void follow_decline(struct forecast *f, bool falls, uint64_t now_ms) {
 }
 
 /* Where the course has been of late. With headroom below zero it was trouble, and is no place to be used to. */
-static void remember_low(struct forecast *f, int64_t headroom, uint64_t now_ms) {
+static void remember_low(struct forecast_past *f, int64_t headroom, uint64_t now_ms) {
         if (headroom < 0) {
                 f->low_before = f->low_now = INT64_MAX / 2;
                 f->low_ms = now_ms;
@@ -125,18 +125,18 @@ static uint64_t time_left(int64_t bytes, double per_ms) {
         return ms < (double) FORECAST_FURTHEST_MS ? (uint64_t) ms : UINT64_MAX;
 }
 
-static bool is_news(const struct forecast *f, const struct seen *seen, uint64_t cliff_ms) {
+static bool is_news(const struct forecast_past *f, const struct snapshot *snapshot, uint64_t cliff_ms) {
         if (!f->falling || f->course >= f->falling_from)
                 return false;
-        int64_t material = (int64_t) u64_min(seen->ram_bytes / DECLINE_MATERIAL_PART, DECLINE_MATERIAL_BYTES);
+        int64_t material = (int64_t) u64_min(snapshot->ram_bytes / DECLINE_MATERIAL_PART, DECLINE_MATERIAL_BYTES);
         if (f->falling_from - f->course < material)
                 return false;
         return f->course < f->low_then - material || cliff_ms < EXHAUSTION_DOWNSHIFT_MS;
 }
 
-static void begin(struct forecast *f, const struct seen *seen, const struct headroom *headroom) {
+static void begin(struct forecast_past *f, const struct snapshot *snapshot, const struct headroom *headroom) {
         f->begun = true;
-        f->flat_ms = f->low_ms = seen->now_ms;
+        f->flat_ms = f->low_ms = snapshot->now_ms;
         f->low_before = INT64_MAX / 2;
         f->low_now = headroom->bytes < 0 ? INT64_MAX / 2 : f->course;
 }
@@ -146,54 +146,54 @@ static void begin(struct forecast *f, const struct seen *seen, const struct head
  * decline. At the look that brings a new promise the load has begun to take already. Weights that are counted anew are not
  * looked at here.
  */
-static double fall_or_rise(const struct forecast *f, const struct seen *seen) {
-        double change = (double) seen->available_bytes - (double) f->available_bytes;
+static double fall_or_rise(const struct forecast_past *f, const struct snapshot *snapshot) {
+        double change = (double) snapshot->available_bytes - (double) f->available_bytes;
         if (change >= 0)
                 return change;
-        if (seen->loading_bytes > f->loading_bytes)
+        if (snapshot->loading_bytes > f->loading_bytes)
                 return 0;
-        change += (double) sat_sub(f->loading_bytes, seen->loading_bytes) * LOAD_EXCESS_PERMILLE / 1000;
+        change += (double) sat_sub(f->loading_bytes, snapshot->loading_bytes) * LOAD_EXCESS_PERMILLE / 1000;
         return change < 0 ? change : 0;
 }
 
 /* The course stays within what sums and differences can bear. */
-static void take_course(struct forecast *f, double change) {
+static void take_course(struct forecast_past *f, double change) {
         int64_t by = change < 0 ? -(int64_t) sat_from_double(-change) : (int64_t) sat_from_double(change);
         if (f->course > -(INT64_MAX / 4) && f->course < INT64_MAX / 4)
                 f->course += by;
 }
 
 /* What the slopes say about this headroom. */
-static struct outlook look_ahead(struct forecast *f, const struct seen *seen, const struct headroom *headroom,
-                                 struct outlook out) {
+static struct forecast look_ahead(struct forecast_past *f, const struct snapshot *snapshot, const struct headroom *headroom,
+                                  struct forecast out) {
         double fast = slope_sure(&f->fast, SLOPE_FAST_MS), slow = slope_sure(&f->slow, SLOPE_SLOW_MS);
         out.slope_per_ms = f->fast.per_ms;
         out.sure_per_ms = fast < slow ? fast : slow;
-        follow_decline(f, out.sure_per_ms < 0, seen->now_ms);
+        follow_decline(f, out.sure_per_ms < 0, snapshot->now_ms);
         out.exhaustion_ms = time_left(headroom->bytes, out.sure_per_ms);
         out.cliff_ms = time_left(headroom->cliff_bytes, out.sure_per_ms);
-        out.news = is_news(f, seen, out.cliff_ms);
-        out.flat_ms = f->falling ? 0 : seen->now_ms - f->flat_ms;
-        remember_low(f, headroom->bytes, seen->now_ms);
+        out.news = is_news(f, snapshot, out.cliff_ms);
+        out.flat_ms = f->falling ? 0 : snapshot->now_ms - f->flat_ms;
+        remember_low(f, headroom->bytes, snapshot->now_ms);
         return out;
 }
 
-struct outlook policy_forecast(struct forecast *f, const struct seen *seen, const struct headroom *headroom) {
-        struct outlook out = { .exhaustion_ms = UINT64_MAX, .cliff_ms = UINT64_MAX };
-        if (seen->memory_blind)
+struct forecast policy_forecast(struct forecast_past *f, const struct snapshot *snapshot, const struct headroom *headroom) {
+        struct forecast out = { .exhaustion_ms = UINT64_MAX, .cliff_ms = UINT64_MAX };
+        if (snapshot->memory_blind)
                 return out;
-        uint64_t interval_ms = seen->now_ms - f->at_ms;
+        uint64_t interval_ms = snapshot->now_ms - f->at_ms;
         if (!f->begun) {
-                begin(f, seen, headroom);
+                begin(f, snapshot, headroom);
         } else if (interval_ms < LOOK_LEAST_MS) {
-                return look_ahead(f, seen, headroom, out);
+                return look_ahead(f, snapshot, headroom, out);
         } else {
-                double change = fall_or_rise(f, seen);
+                double change = fall_or_rise(f, snapshot);
                 take_course(f, change);
-                take_sample(f, change / (double) interval_ms, (double) interval_ms, (double) seen->ram_bytes, &out);
+                take_sample(f, change / (double) interval_ms, (double) interval_ms, (double) snapshot->ram_bytes, &out);
         }
-        f->at_ms = seen->now_ms;
-        f->available_bytes = seen->available_bytes;
-        f->loading_bytes = seen->loading_bytes;
-        return look_ahead(f, seen, headroom, out);
+        f->at_ms = snapshot->now_ms;
+        f->available_bytes = snapshot->available_bytes;
+        f->loading_bytes = snapshot->loading_bytes;
+        return look_ahead(f, snapshot, headroom, out);
 }

@@ -10,7 +10,7 @@
  * minutes: a box that lives at 90 % goes up and down there for ever.
  *
  * Our own book-keeping is no slope: weights that are counted anew and promises to new loads are taken out, and what
- * comes back at once, by an act or the end of a program, does not hide a decline that goes on.
+ * comes back at once, by an action or the end of a program, does not hide a decline that goes on.
  */
 #ifndef HEADROOM_POLICY_MEMORY_FORECAST_H
 #define HEADROOM_POLICY_MEMORY_FORECAST_H
@@ -18,7 +18,7 @@
 #include "policy/memory/headroom.h"
 #include "policy/state/past.h"
 
-struct outlook {
+struct forecast {
         double slope_per_ms;    /* bytes, as it looks: for people */
         double sure_per_ms;     /* the part that noise does not explain: never positive */
         uint64_t exhaustion_ms; /* until headroom is gone, by the sure slope; 0 where it is gone; UINT64_MAX: never */
@@ -30,6 +30,6 @@ struct outlook {
 };
 
 /* Takes one look. Where memory is blind, nothing is learned and nothing forecast. */
-struct outlook policy_forecast(struct forecast *f, const struct seen *seen, const struct headroom *headroom);
+struct forecast policy_forecast(struct forecast_past *f, const struct snapshot *snapshot, const struct headroom *headroom);
 
 #endif

@@ -10,17 +10,17 @@ static int64_t difference(uint64_t a, uint64_t b) {
         return -(int64_t) u64_min(b - a, INT64_MAX / 4);
 }
 
-struct headroom policy_headroom(const struct limits *limits, const struct seen *seen) {
+struct headroom policy_headroom(const struct limits *limits, const struct snapshot *snapshot) {
         uint64_t weights = 0;
-        for (uint32_t i = 0; i < seen->models_count; i++) {
-                const struct model_view *m = &seen->models[i];
+        for (uint32_t i = 0; i < snapshot->models_count; i++) {
+                const struct model_view *m = &snapshot->models[i];
                 if (m->state != ACCOUNT_LOADING)
                         weights = sat_add(weights, m->weights_bytes);
         }
-        uint64_t spoken_for = sat_add(weights, seen->loading_bytes);
+        uint64_t spoken_for = sat_add(weights, snapshot->loading_bytes);
         return (struct headroom){
-                .bytes = difference(seen->available_bytes, sat_add(spoken_for, limits->reserve_bytes)),
-                .cliff_bytes = difference(seen->available_bytes, spoken_for),
+                .bytes = difference(snapshot->available_bytes, sat_add(spoken_for, limits->reserve_bytes)),
+                .cliff_bytes = difference(snapshot->available_bytes, spoken_for),
                 .weights_bytes = weights,
         };
 }

@@ -19,6 +19,6 @@ struct headroom {
         uint64_t weights_bytes; /* mapped, must stay resident */
 };
 
-struct headroom policy_headroom(const struct limits *limits, const struct seen *seen);
+struct headroom policy_headroom(const struct limits *limits, const struct snapshot *snapshot);
 
 #endif

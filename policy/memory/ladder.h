@@ -14,23 +14,23 @@
 #include "policy/memory/pressure.h"
 #include "policy/memory/choose_actions.h"
 
-struct trouble {
-        enum rung rung;   /* to stand on at least; RUNG_CALM: there is no trouble */
+struct demand {
+        enum rung rung;   /* to stand on at least; RUNG_CALM: there is no demand */
         struct need need; /* need.limit RUNG_CALM: nothing to free */
         bool falls;       /* it gets worse */
         bool stall;
 };
 
 /* RETURNING_BYTES: on their way back already. */
-struct trouble policy_trouble(struct ladder *l, const struct limits *limits, const struct seen *seen,
-                              const struct headroom *headroom, const struct outlook *outlook, const struct distress *distress,
-                              uint64_t returning_bytes);
+struct demand policy_demand(struct ladder *l, const struct limits *limits, const struct snapshot *snapshot,
+                            const struct headroom *headroom, const struct forecast *forecast, const struct pressure *pressure,
+                            uint64_t returning_bytes);
 
-/* Enters RUNG if it is higher than where it stands, or leaves when there was no trouble for long enough. */
-void policy_climb(struct ladder *l, const struct limits *limits, const struct seen *seen, const struct headroom *headroom,
-                  const struct outlook *outlook, const struct trouble *trouble, enum rung rung);
+/* Enters RUNG if it is higher than where it stands, or leaves when there was no demand for long enough. */
+void policy_climb(struct ladder *l, const struct limits *limits, const struct snapshot *snapshot, const struct headroom *headroom,
+                  const struct forecast *forecast, const struct demand *demand, enum rung rung);
 
 /* Room to spare: what has to be free before anything is given back, on top of what that costs. */
-uint64_t policy_room_to_spare(const struct limits *limits, const struct seen *seen);
+uint64_t policy_room_to_spare(const struct limits *limits, const struct snapshot *snapshot);
 
 #endif

@@ -70,66 +70,68 @@ static bool reads_weights_again(const struct model_past *past, const struct mode
                past->pages_lately * PAGE_BYTES * 1000 > (double) m->weights_bytes * THRASH_WEIGHTS_PERMILLE;
 }
 
-static void end_windows(struct pressure *p, const struct seen *seen, struct model_past *const pasts[], uint64_t interval_ms) {
-        uint64_t pages = sat_add(seen->refaults, seen->swapins);
-        window_end(&p->host, seen->stall_us, pages, interval_ms);
-        window_end(&p->own, seen->own_stall_us, pages, interval_ms);
-        p->refaults_per_s = seen->refaults < p->refaults ? 0 : sat_mul(seen->refaults - p->refaults, 1000) / interval_ms;
-        p->swapins_per_s = seen->swapins < p->swapins ? 0 : sat_mul(seen->swapins - p->swapins, 1000) / interval_ms;
+static void end_windows(struct pressure_past *p, const struct snapshot *snapshot, struct model_past *const pasts[],
+                        uint64_t interval_ms) {
+        uint64_t pages = sat_add(snapshot->refaults, snapshot->swapins);
+        window_end(&p->host, snapshot->stall_us, pages, interval_ms);
+        window_end(&p->own, snapshot->own_stall_us, pages, interval_ms);
+        p->refaults_per_s = snapshot->refaults < p->refaults ? 0 : sat_mul(snapshot->refaults - p->refaults, 1000) / interval_ms;
+        p->swapins_per_s = snapshot->swapins < p->swapins ? 0 : sat_mul(snapshot->swapins - p->swapins, 1000) / interval_ms;
         bool all_around = p->host.stalled_windows > 0 || p->own.stalled_windows > 0;
-        for (uint32_t i = 0; i < seen->models_count; i++)
-                look_at_model(pasts[i], &seen->models[i], interval_ms, all_around);
+        for (uint32_t i = 0; i < snapshot->models_count; i++)
+                look_at_model(pasts[i], &snapshot->models[i], interval_ms, all_around);
 }
 
-static void begin_window(struct pressure *p, const struct seen *seen) {
-        uint64_t pages = sat_add(seen->refaults, seen->swapins);
+static void begin_window(struct pressure_past *p, const struct snapshot *snapshot) {
+        uint64_t pages = sat_add(snapshot->refaults, snapshot->swapins);
         if (!p->begun) {
-                window_begin(&p->host, seen->stall_us, pages);
-                window_begin(&p->own, seen->own_stall_us, pages);
+                window_begin(&p->host, snapshot->stall_us, pages);
+                window_begin(&p->own, snapshot->own_stall_us, pages);
         }
         p->begun = true;
-        p->at_ms = seen->now_ms;
-        p->refaults = seen->refaults;
-        p->swapins = seen->swapins;
+        p->at_ms = snapshot->now_ms;
+        p->refaults = snapshot->refaults;
+        p->swapins = snapshot->swapins;
 }
 
 /* The models alone: who stalls in its own group, who thrashes, who stands still. */
-static void judge_models(const struct seen *seen, struct model_past *const pasts[], bool short_of_memory, struct distress *d) {
-        for (uint32_t i = 0; i < seen->models_count; i++) {
-                const struct model_view *m = &seen->models[i];
+static void judge_models(const struct snapshot *snapshot, struct model_past *const pasts[], bool short_of_memory,
+                         struct pressure *ret) {
+        for (uint32_t i = 0; i < snapshot->models_count; i++) {
+                const struct model_view *m = &snapshot->models[i];
                 const struct model_past *past = pasts[i];
-                d->stall_permille = (uint32_t) u64_max(d->stall_permille, past->window.stall_permille);
-                if (past->livelock_windows >= LIVELOCK_WINDOWS && !d->livelock) {
-                        d->livelock = true;
-                        d->hopeless = past->livelock_windows >= HOPELESS_WINDOWS;
-                        d->model = i;
+                ret->stall_permille = (uint32_t) u64_max(ret->stall_permille, past->window.stall_permille);
+                if (past->livelock_windows >= LIVELOCK_WINDOWS && !ret->livelock) {
+                        ret->livelock = true;
+                        ret->hopeless = past->livelock_windows >= HOPELESS_WINDOWS;
+                        ret->model = i;
                 }
-                if (past->window.stalled_windows < STALL_WINDOWS || !is_warm(m, seen->now_ms))
+                if (past->window.stalled_windows < STALL_WINDOWS || !is_warm(m, snapshot->now_ms))
                         continue;
-                d->stall = true;
-                if (d->stalled == UINT32_MAX)
-                        d->stalled = i;
-                if (!d->livelock && !d->thrash && (past->slow_windows >= THRASH_WINDOWS || reads_weights_again(past, m))) {
-                        d->thrash = true;
-                        d->model = i;
+                ret->stall = true;
+                if (ret->stalled == UINT32_MAX)
+                        ret->stalled = i;
+                if (!ret->livelock && !ret->thrash && (past->slow_windows >= THRASH_WINDOWS || reads_weights_again(past, m))) {
+                        ret->thrash = true;
+                        ret->model = i;
                 }
         }
-        d->own_only = d->stall && !short_of_memory;
+        ret->own_only = ret->stall && !short_of_memory;
 }
 
 /* A load reads the disk, and pages that had been dropped come back: it must not ring for the others. */
-static bool somebody_warms_up(const struct seen *seen) {
-        for (uint32_t i = 0; i < seen->models_count; i++) {
-                if (seen->models[i].state == ACCOUNT_LOADING ||
-                    (seen->models[i].state != ACCOUNT_STOPPING && !is_warm(&seen->models[i], seen->now_ms)))
+static bool somebody_warms_up(const struct snapshot *snapshot) {
+        for (uint32_t i = 0; i < snapshot->models_count; i++) {
+                if (snapshot->models[i].state == ACCOUNT_LOADING ||
+                    (snapshot->models[i].state != ACCOUNT_STOPPING && !is_warm(&snapshot->models[i], snapshot->now_ms)))
                         return true;
         }
         return false;
 }
 
 /* Far below its usual speed for so many windows in a row, while all around it stalls. */
-static bool a_model_is_slow(const struct seen *seen, struct model_past *const pasts[], uint32_t windows) {
-        for (uint32_t i = 0; i < seen->models_count; i++) {
+static bool a_model_is_slow(const struct snapshot *snapshot, struct model_past *const pasts[], uint32_t windows) {
+        for (uint32_t i = 0; i < snapshot->models_count; i++) {
                 if (pasts[i]->slow_windows >= windows)
                         return true;
         }
@@ -141,35 +143,35 @@ static bool a_model_is_slow(const struct seen *seen, struct model_past *const pa
  * gone, that of all engines also where one of them visibly suffers; neither while one reads its weights for the first
  * time. And nobody is worth ending while there is headroom: no thrash then.
  */
-static void judge_box(const struct pressure *p, const struct seen *seen, const struct headroom *headroom,
-                      struct model_past *const pasts[], struct distress *d) {
+static void judge_box(const struct pressure_past *p, const struct snapshot *snapshot, const struct headroom *headroom,
+                      struct model_past *const pasts[], struct pressure *ret) {
         bool own = p->own.stalled_windows >= STALL_WINDOWS, host = p->host.stalled_windows >= STALL_WINDOWS;
-        bool gone = headroom->bytes < 0, suffers = a_model_is_slow(seen, pasts, THRASH_WINDOWS);
+        bool gone = headroom->bytes < 0, suffers = a_model_is_slow(snapshot, pasts, THRASH_WINDOWS);
         if (!(gone ? own || host : own && suffers))
                 return;
-        if (headroom->cliff_bytes > 0 && somebody_warms_up(seen))
+        if (headroom->cliff_bytes > 0 && somebody_warms_up(snapshot))
                 return;
-        d->stall = true;
-        d->own_only = false;
-        d->thrash = gone && (d->thrash || suffers);
+        ret->stall = true;
+        ret->own_only = false;
+        ret->thrash = gone && (ret->thrash || suffers);
 }
 
-struct distress policy_pressure(struct pressure *p, const struct seen *seen, const struct headroom *headroom,
+struct pressure policy_pressure(struct pressure_past *p, const struct snapshot *snapshot, const struct headroom *headroom,
                                 struct model_past *const pasts[]) {
-        uint64_t interval_ms = sat_sub(seen->now_ms, p->at_ms);
+        uint64_t interval_ms = sat_sub(snapshot->now_ms, p->at_ms);
         if (!p->begun) {
-                begin_window(p, seen);
-                for (uint32_t i = 0; i < seen->models_count; i++)
-                        look_at_model(pasts[i], &seen->models[i], PRESSURE_WINDOW_MS, false);
+                begin_window(p, snapshot);
+                for (uint32_t i = 0; i < snapshot->models_count; i++)
+                        look_at_model(pasts[i], &snapshot->models[i], PRESSURE_WINDOW_MS, false);
         } else if (interval_ms >= PRESSURE_WINDOW_MS) {
-                end_windows(p, seen, pasts, interval_ms);
-                begin_window(p, seen);
+                end_windows(p, snapshot, pasts, interval_ms);
+                begin_window(p, snapshot);
         }
-        struct distress d = { .model = UINT32_MAX, .stalled = UINT32_MAX };
-        judge_models(seen, pasts, headroom->bytes < 0, &d);
-        d.stall_permille = (uint32_t) u64_max(d.stall_permille, p->own.stall_permille);
-        judge_box(p, seen, headroom, pasts, &d);
-        d.refaults_per_s = p->refaults_per_s;
-        d.swapins_per_s = p->swapins_per_s;
-        return d;
+        struct pressure ret = { .model = UINT32_MAX, .stalled = UINT32_MAX };
+        judge_models(snapshot, pasts, headroom->bytes < 0, &ret);
+        ret.stall_permille = (uint32_t) u64_max(ret.stall_permille, p->own.stall_permille);
+        judge_box(p, snapshot, headroom, pasts, &ret);
+        ret.refaults_per_s = p->refaults_per_s;
+        ret.swapins_per_s = p->swapins_per_s;
+        return ret;
 }

@@ -13,20 +13,20 @@
 #include "policy/memory/headroom.h"
 #include "policy/state/past.h"
 
-struct distress {
+struct pressure {
         bool stall;
         bool thrash;      /* a model is far below its own speed, or reads its weights again and again */
         bool livelock;    /* a model stands still under a memory.high */
         bool hopeless;    /* ... and has for half a minute */
-        uint32_t model;   /* index in seen->models of the one that thrashes or stands still; UINT32_MAX: none */
+        uint32_t model;   /* index in snapshot->models of the one that thrashes or stands still; UINT32_MAX: none */
         bool own_only;    /* the stall is inside one engine's group; the box has room: only that engine (stalled) helps */
         uint32_t stalled; /* index of the model whose own group stalls; UINT32_MAX: none */
         uint32_t stall_permille;
         uint64_t refaults_per_s, swapins_per_s;
 };
 
-/* Takes one look. PASTS: of each model of SEEN, in its order. */
-struct distress policy_pressure(struct pressure *p, const struct seen *seen, const struct headroom *headroom,
+/* Takes one look. PASTS: of each model of SNAPSHOT, in its order. */
+struct pressure policy_pressure(struct pressure_past *p, const struct snapshot *snapshot, const struct headroom *headroom,
                                 struct model_past *const pasts[]);
 
 #endif

@@ -10,38 +10,39 @@ static bool is_up(const struct model_view *m) {
         return m->obeys && (m->state == ACCOUNT_IDLE || m->state == ACCOUNT_BUSY);
 }
 
-static void add(struct plan *plan, enum act_kind kind, const struct model_view *m, enum kv_type level, uint32_t value,
+static void add(struct plan *plan, enum action_kind kind, const struct model_view *m, enum kv_type level, uint32_t value,
                 uint64_t bytes) {
-        if (plan->acts_count < PLAN_ACTS_MAX)
-                plan->acts[plan->acts_count++] = (struct act){ .kind = kind,
-                                                               .model = m->id,
-                                                               .level = level,
-                                                               .value = value,
-                                                               .expected_bytes = bytes,
-                                                               .because = REASON_CALM };
+        if (plan->actions_count < PLAN_ACTIONS_MAX)
+                plan->actions[plan->actions_count++] = (struct action){ .kind = kind,
+                                                                        .model = m->id,
+                                                                        .level = level,
+                                                                        .value = value,
+                                                                        .expected_bytes = bytes,
+                                                                        .because = REASON_CALM };
 }
 
-static bool may(const struct model_past *past, enum act_kind kind, uint64_t now_ms) {
+static bool may(const struct model_past *past, enum action_kind kind, uint64_t now_ms) {
         return past->refused_until_ms[kind] <= now_ms;
 }
 
-static void chunks_back(const struct seen *seen, struct model_past *const pasts[], struct plan *plan) {
-        for (uint32_t i = 0; i < seen->models_count; i++) {
-                const struct model_view *m = &seen->models[i];
-                if (is_up(m) && m->chunk < m->chunk_full && may(pasts[i], ACT_CHUNK, seen->now_ms))
-                        add(plan, ACT_CHUNK, m, KV_F16, m->chunk_full, 0);
+static void chunks_back(const struct snapshot *snapshot, struct model_past *const pasts[], struct plan *plan) {
+        for (uint32_t i = 0; i < snapshot->models_count; i++) {
+                const struct model_view *m = &snapshot->models[i];
+                if (is_up(m) && m->chunk < m->chunk_full && may(pasts[i], ACTION_CHUNK, snapshot->now_ms))
+                        add(plan, ACTION_CHUNK, m, KV_F16, m->chunk_full, 0);
         }
 }
 
 /* The model of the highest priority for which GETS_BACK, and for which there is room. */
-static const struct model_view *first_served(const struct seen *seen, struct model_past *const pasts[], enum act_kind kind,
-                                             uint64_t spare, bool (*gets_back)(const struct model_view *, uint64_t *ret_costs),
+static const struct model_view *first_served(const struct snapshot *snapshot, struct model_past *const pasts[],
+                                             enum action_kind kind, uint64_t spare,
+                                             bool (*gets_back)(const struct model_view *, uint64_t *ret_costs),
                                              uint64_t *ret_costs) {
         const struct model_view *best = NULL;
-        for (uint32_t i = 0; i < seen->models_count; i++) {
-                const struct model_view *m = &seen->models[i];
+        for (uint32_t i = 0; i < snapshot->models_count; i++) {
+                const struct model_view *m = &snapshot->models[i];
                 uint64_t costs = 0;
-                if (!is_up(m) || !gets_back(m, &costs) || costs > spare || !may(pasts[i], kind, seen->now_ms))
+                if (!is_up(m) || !gets_back(m, &costs) || costs > spare || !may(pasts[i], kind, snapshot->now_ms))
                         continue;
                 if (best == NULL || m->priority > best->priority) {
                         best = m;
@@ -80,19 +81,20 @@ static bool changed_too_often(const struct model_past *past, uint64_t now_ms) {
 }
 
 /* Each step waits for calm of its own. */
-static bool upshift_one(struct ladder *l, const struct seen *seen, struct model_past *const pasts[], uint64_t spare,
+static bool upshift_one(struct ladder *l, const struct snapshot *snapshot, struct model_past *const pasts[], uint64_t spare,
                         struct plan *plan) {
         const struct model_view *best = NULL;
         bool flapping = false;
         uint64_t best_costs = 0;
-        for (uint32_t i = 0; i < seen->models_count; i++) {
-                const struct model_view *m = &seen->models[i];
-                if (!is_up(m) || m->level <= m->ceiling || m->level >= KV_TYPE_COUNT || !may(pasts[i], ACT_UPSHIFT, seen->now_ms))
+        for (uint32_t i = 0; i < snapshot->models_count; i++) {
+                const struct model_view *m = &snapshot->models[i];
+                if (!is_up(m) || m->level <= m->ceiling || m->level >= KV_TYPE_COUNT ||
+                    !may(pasts[i], ACTION_UPSHIFT, snapshot->now_ms))
                         continue;
                 uint64_t costs = upshift_costs(m);
                 if (costs > spare)
                         continue;
-                if (changed_too_often(pasts[i], seen->now_ms)) {
+                if (changed_too_often(pasts[i], snapshot->now_ms)) {
                         flapping = true;
                 } else if (best == NULL || m->priority > best->priority) {
                         best = m;
@@ -100,32 +102,32 @@ static bool upshift_one(struct ladder *l, const struct seen *seen, struct model_
                 }
         }
         if (best != NULL) {
-                add(plan, ACT_UPSHIFT, best, (enum kv_type)(best->level - 1), 0, best_costs);
-                l->calm_ms = seen->now_ms;
+                add(plan, ACTION_UPSHIFT, best, (enum kv_type)(best->level - 1), 0, best_costs);
+                l->calm_ms = snapshot->now_ms;
         }
         return flapping;
 }
 
-bool policy_release(const struct limits *limits, const struct seen *seen, const struct headroom *headroom, struct past *past,
-                    struct model_past *const pasts[], struct plan *plan) {
+bool policy_recover(const struct limits *limits, const struct snapshot *snapshot, const struct headroom *headroom,
+                    struct past *past, struct model_past *const pasts[], struct plan *plan) {
         struct ladder *l = &past->ladder;
-        chunks_back(seen, pasts, plan);
+        chunks_back(snapshot, pasts, plan);
         uint64_t have = headroom->bytes > 0 ? (uint64_t) headroom->bytes : 0;
-        uint64_t to_spare = policy_room_to_spare(limits, seen);
-        if (plan->acts_count > 0 || have < to_spare || seen->memory_blind)
+        uint64_t to_spare = policy_room_to_spare(limits, snapshot);
+        if (plan->actions_count > 0 || have < to_spare || snapshot->memory_blind)
                 return false;
-        if (l->given_back_ms > 0 && seen->now_ms - l->given_back_ms < GIVE_BACK_MS)
+        if (l->given_back_ms > 0 && snapshot->now_ms - l->given_back_ms < GIVE_BACK_MS)
                 return false;
         uint64_t spare = have - to_spare, costs = 0;
         const struct model_view *m;
         bool flapping = false;
-        if ((m = first_served(seen, pasts, ACT_RESUME, spare, waits_on_disk, &costs)) != NULL)
-                add(plan, ACT_RESUME, m, KV_F16, 0, costs);
-        else if ((m = first_served(seen, pasts, ACT_CONTEXT, spare, has_less_context, &costs)) != NULL)
-                add(plan, ACT_CONTEXT, m, KV_F16, m->context_full, 0);
-        else if (seen->now_ms - l->calm_ms >= UPSHIFT_CALM_MS)
-                flapping = upshift_one(l, seen, pasts, spare, plan);
-        if (plan->acts_count > 0)
-                l->given_back_ms = u64_max(seen->now_ms, 1);
-        return flapping && plan->acts_count == 0;
+        if ((m = first_served(snapshot, pasts, ACTION_RESUME, spare, waits_on_disk, &costs)) != NULL)
+                add(plan, ACTION_RESUME, m, KV_F16, 0, costs);
+        else if ((m = first_served(snapshot, pasts, ACTION_CONTEXT, spare, has_less_context, &costs)) != NULL)
+                add(plan, ACTION_CONTEXT, m, KV_F16, m->context_full, 0);
+        else if (snapshot->now_ms - l->calm_ms >= UPSHIFT_CALM_MS)
+                flapping = upshift_one(l, snapshot, pasts, spare, plan);
+        if (plan->actions_count > 0)
+                l->given_back_ms = u64_max(snapshot->now_ms, 1);
+        return flapping && plan->actions_count == 0;
 }

@@ -12,7 +12,7 @@
 
 /* To be called when the ladder is calm and nothing settles. Adds at most one piece to PLAN, or the chunks of all models. True: a
  * model stays low because it was changed too often. */
-bool policy_release(const struct limits *limits, const struct seen *seen, const struct headroom *headroom, struct past *past,
-                    struct model_past *const pasts[], struct plan *plan);
+bool policy_recover(const struct limits *limits, const struct snapshot *snapshot, const struct headroom *headroom,
+                    struct past *past, struct model_past *const pasts[], struct plan *plan);
 
 #endif

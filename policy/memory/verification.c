@@ -1,4 +1,4 @@
-/* verification.c - promises, and what became of them. */
+/* verification.c - what actions are expected to free, and what came of it. */
 #include "policy/memory/verification.h"
 
 #include <stddef.h>
@@ -6,9 +6,9 @@
 #include "policy/memory/choose_actions.h"
 #include "policy/base/sat.h"
 
-static uint32_t index_of(const struct seen *seen, uint32_t id) {
-        for (uint32_t i = 0; i < seen->models_count; i++) {
-                if (seen->models[i].id == id)
+static uint32_t index_of(const struct snapshot *snapshot, uint32_t id) {
+        for (uint32_t i = 0; i < snapshot->models_count; i++) {
+                if (snapshot->models[i].id == id)
                         return i;
         }
         return UINT32_MAX;
@@ -21,165 +21,165 @@ static uint64_t kv_bytes(const struct model_view *m) {
         return sum;
 }
 
-/* What the act is to reduce, as the model tells it. */
-static uint64_t bytes_of(enum act_kind kind, const struct seen *seen, const struct model_view *m) {
+/* What the action is to reduce, as the model tells it. */
+static uint64_t bytes_of(enum action_kind kind, const struct snapshot *snapshot, const struct model_view *m) {
         switch (kind) {
-        case ACT_TRIM: return m->prefix_bytes;
-        case ACT_DROP_FILES: return seen->idle_file_bytes;
-        case ACT_DOWNSHIFT: return kv_bytes(m);
-        case ACT_SUSPEND: return m->suspendable_bytes;
+        case ACTION_TRIM: return m->prefix_bytes;
+        case ACTION_DROP_FILES: return snapshot->idle_file_bytes;
+        case ACTION_DOWNSHIFT: return kv_bytes(m);
+        case ACTION_SUSPEND: return m->suspendable_bytes;
         default: return 0;
         }
 }
 
-void policy_promise(struct settling *s, const struct seen *seen, const struct headroom *headroom, double slope_per_ms,
-                    struct model_past *const pasts[], const struct plan *plan, uint32_t first, bool stall) {
-        for (uint32_t k = first; k < plan->acts_count && s->promises_count < PLAN_ACTS_MAX; k++) {
-                const struct act *act = &plan->acts[k];
-                uint32_t i = index_of(seen, act->model);
-                const struct model_view *m = i == UINT32_MAX ? NULL : &seen->models[i];
-                s->promises[s->promises_count++] = (struct promise){
-                        .act = *act,
+void policy_expect(struct settling *s, const struct snapshot *snapshot, const struct headroom *headroom, double slope_per_ms,
+                   struct model_past *const pasts[], const struct plan *plan, uint32_t first, bool stall) {
+        for (uint32_t k = first; k < plan->actions_count && s->expected_count < PLAN_ACTIONS_MAX; k++) {
+                const struct action *action = &plan->actions[k];
+                uint32_t i = index_of(snapshot, action->model);
+                const struct model_view *m = i == UINT32_MAX ? NULL : &snapshot->models[i];
+                s->expected[s->expected_count++] = (struct expected_effect){
+                        .action = *action,
                         .generation = m != NULL ? m->generation : 0,
-                        .at_ms = seen->now_ms,
-                        .due_ms = sat_add(seen->now_ms, SETTLE_MS),
-                        .bytes_before = m != NULL || act->kind == ACT_DROP_FILES ? bytes_of(act->kind, seen, m) : 0,
+                        .at_ms = snapshot->now_ms,
+                        .due_ms = sat_add(snapshot->now_ms, SETTLE_MS),
+                        .bytes_before = m != NULL || action->kind == ACTION_DROP_FILES ? bytes_of(action->kind, snapshot, m) : 0,
                         .units_before = m != NULL ? policy_kv_units(m) : 0,
                         .headroom_before = headroom->bytes,
                         .slope_per_ms = slope_per_ms,
                 };
-                if (i != UINT32_MAX && (act->kind == ACT_DOWNSHIFT || act->kind == ACT_UPSHIFT)) {
+                if (i != UINT32_MAX && (action->kind == ACTION_DOWNSHIFT || action->kind == ACTION_UPSHIFT)) {
                         struct model_past *past = pasts[i];
                         for (unsigned t = 1; t < TRANSITIONS_MAX; t++)
                                 past->transitions_ms[t - 1] = past->transitions_ms[t];
-                        past->transitions_ms[TRANSITIONS_MAX - 1] = u64_max(seen->now_ms, 1);
+                        past->transitions_ms[TRANSITIONS_MAX - 1] = u64_max(snapshot->now_ms, 1);
                 }
-                s->until_ms = sat_add(seen->now_ms, SETTLE_MS);
-                if (stall && policy_rung_of(act->kind) >= RUNG_EVICT)
-                        s->stall_until_ms = sat_add(seen->now_ms, SETTLE_STALL_MS);
+                s->until_ms = sat_add(snapshot->now_ms, SETTLE_MS);
+                if (stall && policy_rung_of(action->kind) >= RUNG_EVICT)
+                        s->stall_until_ms = sat_add(snapshot->now_ms, SETTLE_STALL_MS);
         }
 }
 
 /* What came back to the box since, less what the slope of that time explains. */
-static uint64_t rise(const struct promise *p, const struct seen *seen, const struct headroom *headroom) {
-        double expected = p->slope_per_ms * (double) (seen->now_ms - p->at_ms);
-        return sat_from_double((double) headroom->bytes - (double) p->headroom_before - expected);
+static uint64_t rise(const struct expected_effect *e, const struct snapshot *snapshot, const struct headroom *headroom) {
+        double expected = e->slope_per_ms * (double) (snapshot->now_ms - e->at_ms);
+        return sat_from_double((double) headroom->bytes - (double) e->headroom_before - expected);
 }
 
 /* What as much KV as there is now would take if it were stored as it was then, less what it takes. */
-static uint64_t saved_by_precision(const struct promise *p, const struct model_view *m) {
-        if (p->units_before == 0)
+static uint64_t saved_by_precision(const struct expected_effect *e, const struct model_view *m) {
+        if (e->units_before == 0)
                 return 0;
-        double as_before = (double) p->bytes_before / (double) p->units_before * (double) policy_kv_units(m);
+        double as_before = (double) e->bytes_before / (double) e->units_before * (double) policy_kv_units(m);
         return sat_from_double(as_before - (double) kv_bytes(m));
 }
 
 /* M: NULL once the engine is gone, or another one is in its place. */
-static uint64_t freed_by(const struct promise *p, const struct seen *seen, const struct headroom *headroom,
+static uint64_t freed_by(const struct expected_effect *e, const struct snapshot *snapshot, const struct headroom *headroom,
                          const struct model_view *m) {
-        uint64_t expected = p->act.expected_bytes;
-        switch (p->act.kind) {
-        case ACT_EVICT:
-        case ACT_END: return m != NULL ? 0 : u64_min(expected, rise(p, seen, headroom));
-        case ACT_DROP_FILES: return sat_sub(p->bytes_before, seen->idle_file_bytes);
-        case ACT_TRIM: return m == NULL ? p->bytes_before : sat_sub(p->bytes_before, m->prefix_bytes);
-        case ACT_DOWNSHIFT: return m == NULL ? p->bytes_before : saved_by_precision(p, m);
-        case ACT_SUSPEND: return m == NULL ? p->bytes_before : sat_sub(p->bytes_before, m->suspendable_bytes);
+        uint64_t expected = e->action.expected_bytes;
+        switch (e->action.kind) {
+        case ACTION_EVICT:
+        case ACTION_END: return m != NULL ? 0 : u64_min(expected, rise(e, snapshot, headroom));
+        case ACTION_DROP_FILES: return sat_sub(e->bytes_before, snapshot->idle_file_bytes);
+        case ACTION_TRIM: return m == NULL ? e->bytes_before : sat_sub(e->bytes_before, m->prefix_bytes);
+        case ACTION_DOWNSHIFT: return m == NULL ? e->bytes_before : saved_by_precision(e, m);
+        case ACTION_SUSPEND: return m == NULL ? e->bytes_before : sat_sub(e->bytes_before, m->suspendable_bytes);
         default: return 0;
         }
 }
 
-/* Acts that free nothing at once are kept when the model shows what was asked. */
-static bool is_obeyed(const struct promise *p, const struct model_view *m) {
+/* Actions that free nothing at once are kept when the model shows what was asked. */
+static bool is_obeyed(const struct expected_effect *e, const struct model_view *m) {
         if (m == NULL)
                 return true;
-        switch (p->act.kind) {
-        case ACT_CHUNK: return m->chunk == p->act.value;
-        case ACT_CONTEXT: return m->context == p->act.value;
-        case ACT_UPSHIFT: return m->level <= p->act.level;
-        case ACT_RESUME: return m->suspended == 0 || m->suspended_bytes < p->act.expected_bytes;
+        switch (e->action.kind) {
+        case ACTION_CHUNK: return m->chunk == e->action.value;
+        case ACTION_CONTEXT: return m->context == e->action.value;
+        case ACTION_UPSHIFT: return m->level <= e->action.level;
+        case ACTION_RESUME: return m->suspended == 0 || m->suspended_bytes < e->action.expected_bytes;
         default: return false;
         }
 }
 
-static bool frees(enum act_kind kind) {
-        return kind == ACT_TRIM || kind == ACT_DROP_FILES || kind == ACT_EVICT || kind == ACT_DOWNSHIFT || kind == ACT_SUSPEND ||
-               kind == ACT_END;
+static bool frees(enum action_kind kind) {
+        return kind == ACTION_TRIM || kind == ACTION_DROP_FILES || kind == ACTION_EVICT || kind == ACTION_DOWNSHIFT ||
+               kind == ACTION_SUSPEND || kind == ACTION_END;
 }
 
 enum judgement { JUDGEMENT_LATER, JUDGEMENT_KEPT, JUDGEMENT_FAILED };
 
 /* It is still at it: more has come since it was last due, or its engine is on its way out. */
-static bool makes_progress(const struct promise *p, const struct seen *seen, const struct model_view *m) {
-        if (seen->now_ms - p->at_ms >= PROMISE_MAX_MS)
+static bool makes_progress(const struct expected_effect *e, const struct snapshot *snapshot, const struct model_view *m) {
+        if (snapshot->now_ms - e->at_ms >= EFFECT_MAX_MS)
                 return false;
         if (m != NULL && (m->state == ACCOUNT_STOPPING || m->state == ACCOUNT_DRAINING))
-                return p->act.kind == ACT_EVICT || p->act.kind == ACT_END;
-        return p->freed_bytes >= sat_add(p->freed_at_due_bytes, sat_mul(p->act.expected_bytes, PROGRESS_PERMILLE) / 1000 + 1);
+                return e->action.kind == ACTION_EVICT || e->action.kind == ACTION_END;
+        return e->freed_bytes >= sat_add(e->freed_at_due_bytes, sat_mul(e->action.expected_bytes, PROGRESS_PERMILLE) / 1000 + 1);
 }
 
-static enum judgement judge(struct promise *p, const struct seen *seen, const struct headroom *headroom,
+static enum judgement judge(struct expected_effect *e, const struct snapshot *snapshot, const struct headroom *headroom,
                             const struct model_view *m) {
-        bool due = seen->now_ms >= p->due_ms;
-        if (!frees(p->act.kind))
-                return is_obeyed(p, m) ? JUDGEMENT_KEPT : due ? JUDGEMENT_FAILED : JUDGEMENT_LATER;
-        p->freed_bytes = freed_by(p, seen, headroom, m);
-        uint64_t promised = p->act.expected_bytes;
-        if (p->freed_bytes >= sat_mul(promised, KEPT_PERMILLE) / 1000)
+        bool due = snapshot->now_ms >= e->due_ms;
+        if (!frees(e->action.kind))
+                return is_obeyed(e, m) ? JUDGEMENT_KEPT : due ? JUDGEMENT_FAILED : JUDGEMENT_LATER;
+        e->freed_bytes = freed_by(e, snapshot, headroom, m);
+        uint64_t expected = e->action.expected_bytes;
+        if (e->freed_bytes >= sat_mul(expected, KEPT_PERMILLE) / 1000)
                 return JUDGEMENT_KEPT;
         if (!due)
                 return JUDGEMENT_LATER;
-        if (makes_progress(p, seen, m)) {
-                p->freed_at_due_bytes = p->freed_bytes;
-                p->due_ms = sat_add(seen->now_ms, SETTLE_MS);
+        if (makes_progress(e, snapshot, m)) {
+                e->freed_at_due_bytes = e->freed_bytes;
+                e->due_ms = sat_add(snapshot->now_ms, SETTLE_MS);
                 return JUDGEMENT_LATER;
         }
-        return p->freed_bytes < sat_mul(promised, FAILED_PERMILLE) / 1000 ? JUDGEMENT_FAILED : JUDGEMENT_KEPT;
+        return e->freed_bytes < sat_mul(expected, FAILED_PERMILLE) / 1000 ? JUDGEMENT_FAILED : JUDGEMENT_KEPT;
 }
 
 /* The model that PROMISE is about, if it is still the same engine. */
-static uint32_t still_there(const struct promise *p, const struct seen *seen) {
-        uint32_t i = index_of(seen, p->act.model);
-        return i != UINT32_MAX && seen->models[i].generation == p->generation ? i : UINT32_MAX;
+static uint32_t still_there(const struct expected_effect *e, const struct snapshot *snapshot) {
+        uint32_t i = index_of(snapshot, e->action.model);
+        return i != UINT32_MAX && snapshot->models[i].generation == e->generation ? i : UINT32_MAX;
 }
 
-static void judge_one(struct settling *s, struct promise *p, const struct seen *seen, const struct headroom *headroom,
-                      struct model_past *const pasts[]) {
-        uint32_t i = still_there(p, seen);
-        enum judgement judgement = judge(p, seen, headroom, i == UINT32_MAX ? NULL : &seen->models[i]);
+static void judge_one(struct settling *s, struct expected_effect *e, const struct snapshot *snapshot,
+                      const struct headroom *headroom, struct model_past *const pasts[]) {
+        uint32_t i = still_there(e, snapshot);
+        enum judgement judgement = judge(e, snapshot, headroom, i == UINT32_MAX ? NULL : &snapshot->models[i]);
         if (judgement == JUDGEMENT_LATER)
                 return;
-        p->judged = true;
-        uint64_t rests_until_ms = sat_add(seen->now_ms, FAILED_REST_MS);
-        if (judgement == JUDGEMENT_FAILED && p->act.kind == ACT_DROP_FILES)
+        e->judged = true;
+        uint64_t rests_until_ms = sat_add(snapshot->now_ms, FAILED_REST_MS);
+        if (judgement == JUDGEMENT_FAILED && e->action.kind == ACTION_DROP_FILES)
                 s->files_refused_until_ms = rests_until_ms;
         else if (judgement == JUDGEMENT_FAILED && i != UINT32_MAX)
-                pasts[i]->refused_until_ms[p->act.kind] = rests_until_ms;
+                pasts[i]->refused_until_ms[e->action.kind] = rests_until_ms;
 }
 
-void policy_judge(struct settling *s, const struct seen *seen, const struct headroom *headroom, struct model_past *const pasts[],
-                  struct plan *plan) {
+void policy_verify(struct settling *s, const struct snapshot *snapshot, const struct headroom *headroom,
+                   struct model_past *const pasts[], struct plan *plan) {
         uint32_t kept = 0;
-        for (uint32_t k = 0; k < s->promises_count; k++) {
-                struct promise *p = &s->promises[k];
-                if (!p->judged)
-                        judge_one(s, p, seen, headroom, pasts);
-                bool tells = p->judged && frees(p->act.kind) && plan->verified.kind == ACT_NONE;
+        for (uint32_t k = 0; k < s->expected_count; k++) {
+                struct expected_effect *e = &s->expected[k];
+                if (!e->judged)
+                        judge_one(s, e, snapshot, headroom, pasts);
+                bool tells = e->judged && frees(e->action.kind) && plan->verified.kind == ACTION_NONE;
                 if (tells) {
-                        plan->verified = p->act;
-                        plan->verified_freed_bytes = p->freed_bytes;
+                        plan->verified = e->action;
+                        plan->verified_freed_bytes = e->freed_bytes;
                 }
-                if (!tells && (!p->judged || frees(p->act.kind)))
-                        s->promises[kept++] = *p;
+                if (!tells && (!e->judged || frees(e->action.kind)))
+                        s->expected[kept++] = *e;
         }
-        s->promises_count = kept;
+        s->expected_count = kept;
 }
 
-bool policy_is_promised(const struct settling *s, enum act_kind kind, uint32_t model) {
-        for (uint32_t k = 0; k < s->promises_count; k++) {
-                const struct promise *p = &s->promises[k];
-                bool this_kind = kind == ACT_NONE || p->act.kind == kind;
-                if (!p->judged && this_kind && (model == UINT32_MAX || p->act.model == model))
+bool policy_is_expected(const struct settling *s, enum action_kind kind, uint32_t model) {
+        for (uint32_t k = 0; k < s->expected_count; k++) {
+                const struct expected_effect *e = &s->expected[k];
+                bool this_kind = kind == ACTION_NONE || e->action.kind == kind;
+                if (!e->judged && this_kind && (model == UINT32_MAX || e->action.model == model))
                         return true;
         }
         return false;
@@ -194,22 +194,22 @@ static bool is_leaving(const struct model_view *m, const struct model_past *past
         return m->state == ACCOUNT_STOPPING && now_ms - past->leaving_since_ms < LEAVING_TRUST_MS;
 }
 
-uint64_t policy_returning_bytes(const struct settling *s, const struct seen *seen, struct model_past *const pasts[]) {
+uint64_t policy_returning_bytes(const struct settling *s, const struct snapshot *snapshot, struct model_past *const pasts[]) {
         uint64_t sum = 0;
-        for (uint32_t i = 0; i < seen->models_count; i++) {
-                if (is_leaving(&seen->models[i], pasts[i], seen->now_ms))
-                        sum = sat_add(sum, policy_leaving_frees(&seen->models[i]));
+        for (uint32_t i = 0; i < snapshot->models_count; i++) {
+                if (is_leaving(&snapshot->models[i], pasts[i], snapshot->now_ms))
+                        sum = sat_add(sum, policy_leaving_frees(&snapshot->models[i]));
         }
-        for (uint32_t k = 0; k < s->promises_count; k++) {
-                const struct promise *p = &s->promises[k];
-                uint32_t i = still_there(p, seen);
-                bool stops = i != UINT32_MAX && seen->models[i].state == ACCOUNT_STOPPING;
-                if (!p->judged && !stops && frees(p->act.kind) && p->act.kind != ACT_DROP_FILES)
-                        sum = sat_add(sum, sat_sub(p->act.expected_bytes, p->freed_bytes));
+        for (uint32_t k = 0; k < s->expected_count; k++) {
+                const struct expected_effect *e = &s->expected[k];
+                uint32_t i = still_there(e, snapshot);
+                bool stops = i != UINT32_MAX && snapshot->models[i].state == ACCOUNT_STOPPING;
+                if (!e->judged && !stops && frees(e->action.kind) && e->action.kind != ACTION_DROP_FILES)
+                        sum = sat_add(sum, sat_sub(e->action.expected_bytes, e->freed_bytes));
         }
         return sum;
 }
 
 bool policy_is_settling(const struct settling *s, uint64_t now_ms) {
-        return now_ms < s->until_ms && policy_is_promised(s, ACT_NONE, UINT32_MAX);
+        return now_ms < s->until_ms && policy_is_expected(s, ACTION_NONE, UINT32_MAX);
 }

@@ -23,22 +23,22 @@ const struct field policy_limits_fields[] = {
         END,
 };
 
-const struct field policy_seen_fields[] = {
-        FIELD(seen, FIELD_BYTES, ram_bytes, "ram"),
-        FIELD(seen, FIELD_BYTES, available_bytes, "available"),
-        FIELD(seen, FIELD_BYTES, loading_bytes, "loading"),
-        FIELD(seen, FIELD_BYTES, idle_file_bytes, "idle_file"),
-        FIELD(seen, FIELD_BYTES, swap_total_bytes, "swap_total"),
-        FIELD(seen, FIELD_BYTES, swap_free_bytes, "swap_free"),
-        FIELD(seen, FIELD_BYTES, zram_bytes, "zram"),
-        FIELD(seen, FIELD_COUNT_U64, swapins, "swapins"),
-        FIELD(seen, FIELD_COUNT_U64, swapouts, "swapouts"),
-        FIELD(seen, FIELD_COUNT_U64, refaults, "refaults"),
-        FIELD(seen, FIELD_COUNT_U64, stall_us, "stall_us"),
-        FIELD(seen, FIELD_COUNT_U64, own_stall_us, "own_stall_us"),
-        FIELD(seen, FIELD_BOOL, memory_blind, "memory_blind"),
-        FIELD(seen, FIELD_BOOL, pressure_event, "pressure_event"),
-        FIELD(seen, FIELD_COUNT_U64, throttles, "throttles"),
+const struct field policy_snapshot_fields[] = {
+        FIELD(snapshot, FIELD_BYTES, ram_bytes, "ram"),
+        FIELD(snapshot, FIELD_BYTES, available_bytes, "available"),
+        FIELD(snapshot, FIELD_BYTES, loading_bytes, "loading"),
+        FIELD(snapshot, FIELD_BYTES, idle_file_bytes, "idle_file"),
+        FIELD(snapshot, FIELD_BYTES, swap_total_bytes, "swap_total"),
+        FIELD(snapshot, FIELD_BYTES, swap_free_bytes, "swap_free"),
+        FIELD(snapshot, FIELD_BYTES, zram_bytes, "zram"),
+        FIELD(snapshot, FIELD_COUNT_U64, swapins, "swapins"),
+        FIELD(snapshot, FIELD_COUNT_U64, swapouts, "swapouts"),
+        FIELD(snapshot, FIELD_COUNT_U64, refaults, "refaults"),
+        FIELD(snapshot, FIELD_COUNT_U64, stall_us, "stall_us"),
+        FIELD(snapshot, FIELD_COUNT_U64, own_stall_us, "own_stall_us"),
+        FIELD(snapshot, FIELD_BOOL, memory_blind, "memory_blind"),
+        FIELD(snapshot, FIELD_BOOL, pressure_event, "pressure_event"),
+        FIELD(snapshot, FIELD_COUNT_U64, throttles, "throttles"),
         END,
 };
 

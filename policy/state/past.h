@@ -25,7 +25,7 @@ struct step {
         double fallen, ms; /* ... and what they saw */
 };
 
-struct forecast {
+struct forecast_past {
         bool begun;
         uint64_t at_ms;
         uint64_t available_bytes, loading_bytes;
@@ -53,7 +53,7 @@ struct pressure_window {
         uint32_t stalled_windows; /* in a row */
 };
 
-struct pressure {
+struct pressure_past {
         bool begun;
         uint64_t at_ms;
         struct pressure_window host, own;
@@ -75,7 +75,7 @@ struct model_past {
         uint32_t livelock_windows;                /* in a row */
         double pages_lately;                      /* that came back over about 10 s */
         uint64_t leaving_since_ms;                /* when it was last seen not to be stopping */
-        uint64_t refused_until_ms[ACT_COUNT];     /* an act did not free what it should have */
+        uint64_t refused_until_ms[ACTION_COUNT];  /* an action did not free what it should have */
         uint64_t transitions_ms[TRANSITIONS_MAX]; /* latest changes of precision, oldest first; 0: none */
 };
 
@@ -85,17 +85,17 @@ struct ladder {
         uint32_t breach_looks;
         uint64_t breach_ms; /* since when the reserve is eaten */
         uint32_t scarce_looks;
-        uint64_t trouble_ms;    /* when there was last a reason to stay; 0: never */
+        uint64_t demand_ms;     /* when there was last a reason to stay; 0: never */
         uint64_t calm_ms;       /* since when the rung is calm */
-        uint64_t given_back_ms; /* the last act that gave something back */
+        uint64_t given_back_ms; /* the last action that gave something back */
 };
 
-/* An act that was planned and is not judged yet (memory/verification.c). */
-struct promise {
-        struct act act;
+/* What a planned action should free, until that is judged (memory/verification.c). */
+struct expected_effect {
+        struct action action;
         uint32_t generation;
         uint64_t at_ms, due_ms;
-        uint64_t bytes_before; /* of what the act is to reduce */
+        uint64_t bytes_before; /* of what the action is to reduce */
         uint64_t units_before; /* KV: how much is stored, whatever its precision */
         uint64_t freed_bytes, freed_at_due_bytes;
         bool judged; /* only waits to be told */
@@ -104,11 +104,11 @@ struct promise {
 };
 
 struct settling {
-        uint64_t until_ms;       /* no further act before this, or before all promises are kept ... */
+        uint64_t until_ms;       /* no further action before this, or before all expected effects have come ... */
         uint64_t stall_until_ms; /* ... and none that answers to a stall before this, kept or not */
         uint64_t files_refused_until_ms;
-        uint32_t promises_count;
-        struct promise promises[PLAN_ACTS_MAX];
+        uint32_t expected_count;
+        struct expected_effect expected[PLAN_ACTIONS_MAX];
 };
 
 /* What is known of one sensor (heat/filter.c). */
@@ -140,14 +140,14 @@ struct thermal {
         enum reason override_because;
         bool batch_held;
         uint64_t batch_ms; /* since when it is held, or is not */
-        struct sensor_past sensors[SEEN_SENSORS_MAX];
+        struct sensor_past sensors[SENSORS_MAX];
 };
 
 struct past {
         uint64_t looks;
         uint64_t last_ms;
-        struct forecast forecast;
-        struct pressure pressure;
+        struct forecast_past forecast;
+        struct pressure_past pressure;
         struct ladder ladder;
         struct settling settling;
         struct thermal thermal;

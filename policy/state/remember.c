@@ -17,26 +17,26 @@ static struct model_past *place_of(struct past *past, uint32_t id, uint64_t now_
         return oldest;
 }
 
-void policy_remember(struct past *past, const struct seen *seen, struct model_past *pasts[ACCOUNTS_MAX]) {
-        assert(seen->models_count <= ACCOUNTS_MAX);
+void policy_remember(struct past *past, const struct snapshot *snapshot, struct model_past *pasts[ACCOUNTS_MAX]) {
+        assert(snapshot->models_count <= ACCOUNTS_MAX);
         /* First mark who is in sight, so that nobody is pushed out by another of the same snapshot. */
         for (uint32_t k = 0; k < ACCOUNTS_MAX; k++) {
-                for (uint32_t i = 0; i < seen->models_count; i++) {
-                        if (past->models[k].used && past->models[k].id == seen->models[i].id)
-                                past->models[k].seen_ms = seen->now_ms;
+                for (uint32_t i = 0; i < snapshot->models_count; i++) {
+                        if (past->models[k].used && past->models[k].id == snapshot->models[i].id)
+                                past->models[k].seen_ms = snapshot->now_ms;
                 }
         }
-        for (uint32_t i = 0; i < seen->models_count; i++) {
-                const struct model_view *m = &seen->models[i];
-                struct model_past *p = place_of(past, m->id, seen->now_ms);
+        for (uint32_t i = 0; i < snapshot->models_count; i++) {
+                const struct model_view *m = &snapshot->models[i];
+                struct model_past *p = place_of(past, m->id, snapshot->now_ms);
                 assert(p != NULL);
                 if (!p->used || p->id != m->id || p->generation != m->generation)
                         *p = (struct model_past){
-                                .used = true, .id = m->id, .generation = m->generation, .leaving_since_ms = seen->now_ms
+                                .used = true, .id = m->id, .generation = m->generation, .leaving_since_ms = snapshot->now_ms
                         };
-                p->seen_ms = seen->now_ms;
+                p->seen_ms = snapshot->now_ms;
                 if (m->state != ACCOUNT_STOPPING)
-                        p->leaving_since_ms = seen->now_ms;
+                        p->leaving_since_ms = snapshot->now_ms;
                 pasts[i] = p;
         }
 }

@@ -9,7 +9,7 @@
 
 #include "policy/state/past.h"
 
-/* PASTS: for each model of SEEN, in its order. */
-void policy_remember(struct past *past, const struct seen *seen, struct model_past *pasts[ACCOUNTS_MAX]);
+/* PASTS: for each model of SNAPSHOT, in its order. */
+void policy_remember(struct past *past, const struct snapshot *snapshot, struct model_past *pasts[ACCOUNTS_MAX]);
 
 #endif

@@ -1,5 +1,5 @@
 /*
- * snapshot.h - what policy is given and what it answers: limits, what is seen of the box and its models, a plan of actions.
+ * snapshot.h - what policy is given and what it answers: limits, a snapshot of the box and its models, a plan of actions.
  *
  * Units are in the names. A counter that is not known is 0, a time that never comes is UINT64_MAX.
  */
@@ -24,7 +24,7 @@ struct limits {
         uint32_t critical_default_millidegrees; /* of a control sensor that does not tell its own; 100000 */
 };
 
-/* --- what is seen --- */
+/* --- the snapshot --- */
 
 /* One loaded model, or one on its way in or out. Counters only ever rise while it lives; 0 where unknown. */
 struct model_view {
@@ -70,9 +70,9 @@ struct sensor_view {
         int32_t critical_millidegrees; /* 0: it does not tell */
 };
 
-#define SEEN_SENSORS_MAX 32u
+#define SENSORS_MAX 32u
 
-struct seen {
+struct snapshot {
         uint64_t now_ms;
         uint64_t ram_bytes;       /* of the machine, or of the tightest limit above us */
         uint64_t available_bytes; /* likewise: MemAvailable, or what a limit leaves */
@@ -88,7 +88,7 @@ struct seen {
         bool pressure_event;        /* a PSI trigger or MEMORY_PRESSURE_WATCH fired: only a reason to look sooner */
         uint64_t throttles;         /* of the processor, since boot */
         uint32_t sensors_count;
-        struct sensor_view sensors[SEEN_SENSORS_MAX];
+        struct sensor_view sensors[SENSORS_MAX];
         uint32_t models_count;
         struct model_view models[ACCOUNTS_MAX];
 };
@@ -97,23 +97,23 @@ struct seen {
 
 enum rung { RUNG_CALM, RUNG_TRIM, RUNG_HOLD, RUNG_EVICT, RUNG_DOWNSHIFT, RUNG_SHRINK, RUNG_SUSPEND, RUNG_LAST, RUNG_COUNT };
 
-enum act_kind {
-        ACT_NONE,
-        ACT_TRIM,       /* MODEL drops its prefix caches */
-        ACT_CHUNK,      /* its prefill chunk becomes VALUE tokens: smaller steps notice sooner; or full again */
-        ACT_DROP_FILES, /* the page cache of model files that are not loaded */
-        ACT_EVICT,      /* MODEL, idle, is unloaded */
-        ACT_DOWNSHIFT,  /* its KV goes down to LEVEL, live */
-        ACT_UPSHIFT,    /* LEVEL again for what is stored from now on */
-        ACT_CONTEXT,    /* ceiling of its new requests becomes VALUE tokens; smaller, or larger again */
-        ACT_SUSPEND,    /* its batch sequences go to disk */
-        ACT_RESUME,     /* and come back */
-        ACT_END,        /* it is killed, before the kernel picks a victim */
-        ACT_COUNT,
+enum action_kind {
+        ACTION_NONE,
+        ACTION_TRIM,       /* MODEL drops its prefix caches */
+        ACTION_CHUNK,      /* its prefill chunk becomes VALUE tokens: smaller steps notice sooner; or full again */
+        ACTION_DROP_FILES, /* the page cache of model files that are not loaded */
+        ACTION_EVICT,      /* MODEL, idle, is unloaded */
+        ACTION_DOWNSHIFT,  /* its KV goes down to LEVEL, live */
+        ACTION_UPSHIFT,    /* LEVEL again for what is stored from now on */
+        ACTION_CONTEXT,    /* ceiling of its new requests becomes VALUE tokens; smaller, or larger again */
+        ACTION_SUSPEND,    /* its batch sequences go to disk */
+        ACTION_RESUME,     /* and come back */
+        ACTION_END,        /* it is killed, before the kernel picks a victim */
+        ACTION_COUNT,
 };
 
-struct act {
-        enum act_kind kind;
+struct action {
+        enum action_kind kind;
         uint32_t model; /* id; UINT32_MAX where it concerns none */
         enum kv_type level;
         uint32_t value;
@@ -121,7 +121,7 @@ struct act {
         enum reason because;
 };
 
-#define PLAN_ACTS_MAX ACCOUNTS_MAX
+#define PLAN_ACTIONS_MAX ACCOUNTS_MAX
 
 struct plan {
         enum rung rung;
@@ -129,11 +129,11 @@ struct plan {
         bool hold_loads;     /* start no engine */
         bool hold_growth;    /* send no new request to an engine, unless nothing runs anywhere */
         bool hold_batch;     /* send none of the batch class */
-        bool emergency;      /* carry the acts out first, by the path that allocates nothing */
-        uint32_t acts_count;
-        struct act acts[PLAN_ACTS_MAX]; /* mildest first */
-        struct act verified;            /* an act whose time is up: its kind, or ACT_NONE ... */
-        uint64_t verified_freed_bytes;  /* ... and what it really freed */
+        bool emergency;      /* carry the actions out first, by the path that allocates nothing */
+        uint32_t actions_count;
+        struct action actions[PLAN_ACTIONS_MAX]; /* mildest first */
+        struct action verified;                  /* an action whose time is up: its kind, or ACTION_NONE ... */
+        uint64_t verified_freed_bytes;           /* ... and what it really freed */
 
         /* Heat: for every engine alike. */
         uint32_t heat_level;       /* 0: full speed .. HEAT_LEVELS - 1: least */
@@ -155,6 +155,6 @@ struct plan {
 
 /* "calm", "trim", ...; "evict", "downshift", ...: for logs, JSON and scenarios. */
 const char *policy_rung_word(enum rung rung);
-const char *policy_act_word(enum act_kind kind);
+const char *policy_action_word(enum action_kind kind);
 
 #endif

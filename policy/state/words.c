@@ -1,4 +1,4 @@
-/* words.c - rungs and acts by name, for logs, JSON and scenarios: stable. */
+/* words.c - rungs and actions by name, for logs, JSON and scenarios: stable. */
 #include "policy/state/past.h"
 
 #include <assert.h>
@@ -12,15 +12,15 @@ const char *policy_rung_word(enum rung rung) {
         return words[rung];
 }
 
-const char *policy_act_word(enum act_kind kind) {
-        static const char *const words[ACT_COUNT] = {
-                [ACT_NONE] = "none",       [ACT_TRIM] = "trim",
-                [ACT_CHUNK] = "chunk",     [ACT_DROP_FILES] = "drop_files",
-                [ACT_EVICT] = "evict",     [ACT_DOWNSHIFT] = "downshift",
-                [ACT_UPSHIFT] = "upshift", [ACT_CONTEXT] = "context",
-                [ACT_SUSPEND] = "suspend", [ACT_RESUME] = "resume",
-                [ACT_END] = "end",
+const char *policy_action_word(enum action_kind kind) {
+        static const char *const words[ACTION_COUNT] = {
+                [ACTION_NONE] = "none",       [ACTION_TRIM] = "trim",
+                [ACTION_CHUNK] = "chunk",     [ACTION_DROP_FILES] = "drop_files",
+                [ACTION_EVICT] = "evict",     [ACTION_DOWNSHIFT] = "downshift",
+                [ACTION_UPSHIFT] = "upshift", [ACTION_CONTEXT] = "context",
+                [ACTION_SUSPEND] = "suspend", [ACTION_RESUME] = "resume",
+                [ACTION_END] = "end",
         };
-        assert(kind < ACT_COUNT);
+        assert(kind < ACTION_COUNT);
         return words[kind];
 }

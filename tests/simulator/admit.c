@@ -147,9 +147,9 @@ static struct admission ask(struct world *w, const struct model *m, const bool p
                 else if (promised[i])
                         accounts[count++] = account_of(&w->models[i], i, true);
         }
-        struct admission_seen seen = { w->now_ms, w->memory.available_bytes, accounts, count };
+        struct admission_snapshot snapshot = { w->now_ms, w->memory.available_bytes, accounts, count };
         struct admission_want want = { predicted(m), m->weights_bytes, m->priority, m->waiting[0].asked_ms };
-        return policy_admission(&w->admission, &seen, &want);
+        return policy_admission(&w->admission, &snapshot, &want);
 }
 
 /* The engines hold more than they may: idle ones go. */
@@ -159,8 +159,8 @@ static void see_to_overrun(struct world *w) {
         for (uint32_t i = 0; i < w->models_count; i++)
                 if (model_is_loaded(&w->models[i]))
                         accounts[count++] = account_of(&w->models[i], i, false);
-        struct admission_seen seen = { w->now_ms, w->memory.available_bytes, accounts, count };
-        struct admission a = policy_admission_overrun(&w->admission, &seen);
+        struct admission_snapshot snapshot = { w->now_ms, w->memory.available_bytes, accounts, count };
+        struct admission a = policy_admission_overrun(&w->admission, &snapshot);
         for (uint32_t i = 0; i < a.victims_count; i++) {
                 assert(!w->models[a.victims[i]].pinned);
                 if (w->models[a.victims[i]].life == LIFE_READY)

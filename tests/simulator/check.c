@@ -5,7 +5,7 @@
 #include "tests/simulator/check_internal.h"
 
 #define MEANS_PART 4096.0 /* what frees less of the memory than this is no means: 4 MiB of 16 GiB */
-#define TRIED_MS   65000u /* an act that failed rests for a minute, once that is known */
+#define TRIED_MS   65000u /* an action that failed rests for a minute, once that is known */
 
 void check_fire(struct check *c, const char *who, const char *format, ...) {
         if (c->who)
@@ -39,7 +39,7 @@ double check_seconds_left(const struct check *c, double beyond_bytes) {
 
 /* --- what is left that costs less --- */
 
-static bool tried(const struct check *c, const struct world *w, uint32_t i, enum act_kind kind) {
+static bool tried(const struct check *c, const struct world *w, uint32_t i, enum action_kind kind) {
         return c->tried_ms[i][kind] > 0 && w->now_ms - c->tried_ms[i][kind] < TRIED_MS;
 }
 
@@ -56,17 +56,17 @@ const char *check_milder_means(const struct check *c, const struct world *w, boo
         for (uint32_t i = 0; i < w->models_count; i++) {
                 const struct model *m = &w->models[i];
                 *ret_model = i;
-                if (m->life == LIFE_READY && !m->pinned && model_unfinished(m) == 0 && !tried(c, w, i, ACT_EVICT))
+                if (m->life == LIFE_READY && !m->pinned && model_unfinished(m) == 0 && !tried(c, w, i, ACTION_EVICT))
                         return "an idle model could leave";
                 if (m->external || (m->life != LIFE_READY && m->life != LIFE_DRAINING))
                         continue;
-                if (model_prefix_bytes(m) > worth && !tried(c, w, i, ACT_TRIM))
+                if (model_prefix_bytes(m) > worth && !tried(c, w, i, ACTION_TRIM))
                         return "a prefix cache could be dropped";
                 enum kv_type next = m->level + 1 < KV_TYPE_COUNT ? (enum kv_type)(m->level + 1) : m->level;
                 bool shifted = c->shifted_ms[i][next] > 0 && w->now_ms - c->shifted_ms[i][next] < TRIED_MS;
                 if (m->level < m->floor && check_to_convert_bytes(m, next) > worth && !shifted)
                         return "a KV cache could be stored less precisely";
-                if (suspend_counts && !tried(c, w, i, ACT_SUSPEND))
+                if (suspend_counts && !tried(c, w, i, ACTION_SUSPEND))
                         for (uint32_t k = 0; k < RUNNING_PLACES; k++)
                                 if (m->running[k].state == REQUEST_RUNNING && m->running[k].batch &&
                                     request_tokens(&m->running[k]) * m->token_bytes > 2 * worth)

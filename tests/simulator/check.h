@@ -11,9 +11,9 @@
 #define HISTORY_STEPS 100u /* 5 s of true headroom */
 #define LOADS_KEPT    32u
 
-/* An act that has not shown yet. */
+/* An action that has not shown yet. */
 struct ordered {
-        enum act_kind kind;
+        enum action_kind kind;
         uint32_t model, generation;
         uint64_t at_ms;
         enum kv_type level;
@@ -27,14 +27,14 @@ struct check {
         uint64_t history_count;
         int64_t history[HISTORY_STEPS];
         uint64_t below_zero_ms;                           /* since when true headroom is gone; 0: it is not */
-        uint64_t tried_ms[WORLD_MODELS][ACT_COUNT];       /* when last; 0: never */
+        uint64_t tried_ms[WORLD_MODELS][ACTION_COUNT];    /* when last; 0: never */
         uint64_t shifted_ms[WORLD_MODELS][KV_TYPE_COUNT]; /* likewise, of a downshift to that level */
         uint32_t generations[WORLD_MODELS];
         uint64_t loads_ms[WORLD_MODELS][LOADS_KEPT]; /* a ring of the last loads */
         uint64_t evictions_ms[WORLD_MODELS][LOADS_KEPT];
         uint32_t loads_count[WORLD_MODELS], evictions_count[WORLD_MODELS];
         uint32_t ordered_count;
-        struct ordered ordered[PLAN_ACTS_MAX]; /* of the last plan that freed anything */
+        struct ordered ordered[PLAN_ACTIONS_MAX]; /* of the last plan that freed anything */
         uint64_t ordered_ms, stall_ms, ended_ms;
         uint64_t starved_since_ms, taken_since_ms;
         uint64_t answers;
@@ -49,7 +49,7 @@ struct check {
 };
 
 /* After the plan was made and before it is carried out. */
-void check_plan(struct check *c, const struct world *w, const struct seen *seen, const struct plan *plan);
+void check_plan(struct check *c, const struct world *w, const struct snapshot *snapshot, const struct plan *plan);
 /* After each step. */
 void check_step(struct check *c, const struct world *w);
 

@@ -23,7 +23,7 @@ const char *check_milder_means(const struct check *c, const struct world *w, boo
 double check_to_convert_bytes(const struct model *m, enum kv_type level);
 /* Does the model stand still under a memory.high for long? Then only its end helps. */
 bool check_stands_still(const struct world *w, const struct model *m);
-/* Has an act that was ordered had its effect? */
+/* Has an action that was ordered had its effect? */
 bool check_has_shown(const struct world *w, const struct ordered *o);
 
 #endif

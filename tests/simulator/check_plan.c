@@ -3,7 +3,7 @@
 
 #include "tests/simulator/check_internal.h"
 
-#define SETTLE_CHECK_MS       2000u  /* an act that has not shown: no other before this */
+#define SETTLE_CHECK_MS       2000u  /* an action that has not shown: no other before this */
 #define STALL_SETTLE_CHECK_MS 15000u /* counters lag after a stall */
 #define NEAR_S                6.0    /* stacking is allowed under 3 s; we do not know better than by half */
 #define EVICTIONS_A_MINUTE    3u     /* by the governor, of one model */
@@ -14,29 +14,30 @@
 #define CHANGES_AT_FIRST      16.0
 #define LOOK_AGAIN_MAX_MS     10000u
 
-static bool frees(enum act_kind kind) {
-        return kind == ACT_TRIM || kind == ACT_EVICT || kind == ACT_DOWNSHIFT || kind == ACT_SUSPEND || kind == ACT_END;
+static bool frees(enum action_kind kind) {
+        return kind == ACTION_TRIM || kind == ACTION_EVICT || kind == ACTION_DOWNSHIFT || kind == ACTION_SUSPEND ||
+               kind == ACTION_END;
 }
 
-static void check_victim(struct check *c, const struct world *w, const struct act *a) {
+static void check_victim(struct check *c, const struct world *w, const struct action *a) {
         const struct model *m = &w->models[a->model];
-        bool leaves = a->kind == ACT_EVICT || a->kind == ACT_END;
+        bool leaves = a->kind == ACTION_EVICT || a->kind == ACTION_END;
         if (leaves && m->pinned)
-                check_fire(c, "pinned", "model %u is pinned, and was to leave (%s)", a->model, policy_act_word(a->kind));
-        if (a->kind == ACT_EVICT && (model_running(m) > 0 || m->waiting_count > 0))
+                check_fire(c, "pinned", "model %u is pinned, and was to leave (%s)", a->model, policy_action_word(a->kind));
+        if (a->kind == ACTION_EVICT && (model_running(m) > 0 || m->waiting_count > 0))
                 check_fire(c, "busy", "model %u is busy, and was to leave", a->model);
 }
 
-static void check_violence(struct check *c, const struct world *w, const struct act *a) {
+static void check_violence(struct check *c, const struct world *w, const struct action *a) {
         uint32_t model;
         const struct model *m = &w->models[a->model];
-        if ((a->kind != ACT_SUSPEND && a->kind != ACT_END) || check_stands_still(w, m))
+        if ((a->kind != ACTION_SUSPEND && a->kind != ACTION_END) || check_stands_still(w, m))
                 return;
-        if (a->kind == ACT_END && model_unfinished(m) == 0)
+        if (a->kind == ACTION_END && model_unfinished(m) == 0)
                 return; /* nobody loses an answer */
-        const char *milder = check_milder_means(c, w, a->kind == ACT_END, &model);
+        const char *milder = check_milder_means(c, w, a->kind == ACTION_END, &model);
         if (milder)
-                check_fire(c, "milder", "%s %u because %s, though %s: model %u", policy_act_word(a->kind), a->model,
+                check_fire(c, "milder", "%s %u because %s, though %s: model %u", policy_action_word(a->kind), a->model,
                            reason_info(a->because)->word, milder, model);
 }
 
@@ -45,20 +46,20 @@ bool check_has_shown(const struct world *w, const struct ordered *o) {
         if (m->generation != o->generation || m->life == LIFE_ABSENT || m->life == LIFE_WAITING)
                 return true;
         switch (o->kind) {
-        case ACT_TRIM: return model_prefix_bytes(m) <= 0.4 * o->before;
-        case ACT_DOWNSHIFT: return m->level >= o->level && check_to_convert_bytes(m, o->level) <= 0.4 * o->before;
-        case ACT_SUSPEND: return model_suspended(m) > 0 || model_running(m) == 0;
+        case ACTION_TRIM: return model_prefix_bytes(m) <= 0.4 * o->before;
+        case ACTION_DOWNSHIFT: return m->level >= o->level && check_to_convert_bytes(m, o->level) <= 0.4 * o->before;
+        case ACTION_SUSPEND: return model_suspended(m) > 0 || model_running(m) == 0;
         default: return false;
         }
 }
 
 static void check_settling(struct check *c, const struct world *w, const struct plan *plan) {
-        const struct act *some = NULL;
+        const struct action *some = NULL;
         bool stall = false;
-        for (uint32_t i = 0; i < plan->acts_count; i++) {
-                some = frees(plan->acts[i].kind) ? &plan->acts[i] : some;
-                stall = stall ||
-                        (frees(plan->acts[i].kind) && plan->acts[i].kind != ACT_TRIM && plan->acts[i].because == REASON_STALL);
+        for (uint32_t i = 0; i < plan->actions_count; i++) {
+                some = frees(plan->actions[i].kind) ? &plan->actions[i] : some;
+                stall = stall || (frees(plan->actions[i].kind) && plan->actions[i].kind != ACTION_TRIM &&
+                                  plan->actions[i].because == REASON_STALL);
         }
         bool near = check_seconds_left(c, 0) < NEAR_S || (c->below_zero_ms > 0 && check_seconds_left(c, 1e18) < 1e9);
         for (uint32_t i = 0; some && i < c->ordered_count && !near; i++)
@@ -66,8 +67,8 @@ static void check_settling(struct check *c, const struct world *w, const struct 
                         check_fire(
                                 c, "settle",
                                 "%s %u because %s, but %llu ms ago: %s %u, which has not shown yet, and the end is %.1f s away",
-                                policy_act_word(some->kind), some->model, reason_info(some->because)->word,
-                                (unsigned long long) (w->now_ms - c->ordered_ms), policy_act_word(c->ordered[i].kind),
+                                policy_action_word(some->kind), some->model, reason_info(some->because)->word,
+                                (unsigned long long) (w->now_ms - c->ordered_ms), policy_action_word(c->ordered[i].kind),
                                 c->ordered[i].model, check_seconds_left(c, 0));
         if (stall && c->stall_ms > 0 && w->now_ms - c->stall_ms < STALL_SETTLE_CHECK_MS && !near && c->below_zero_ms == 0)
                 check_fire(c, "settle", "two acts against one stall, %llu ms apart",
@@ -76,19 +77,19 @@ static void check_settling(struct check *c, const struct world *w, const struct 
                 c->stall_ms = w->now_ms;
 }
 
-static void note_acts(struct check *c, const struct world *w, const struct plan *plan) {
+static void note_actions(struct check *c, const struct world *w, const struct plan *plan) {
         bool first = true;
-        for (uint32_t i = 0; i < plan->acts_count; i++) {
-                const struct act *a = &plan->acts[i];
+        for (uint32_t i = 0; i < plan->actions_count; i++) {
+                const struct action *a = &plan->actions[i];
                 if (a->model == UINT32_MAX)
                         continue;
                 const struct model *m = &w->models[a->model];
                 c->tried_ms[a->model][a->kind] = w->now_ms;
-                if (a->kind == ACT_END)
+                if (a->kind == ACTION_END)
                         c->ended_ms = w->now_ms;
-                if (a->kind == ACT_DOWNSHIFT)
+                if (a->kind == ACTION_DOWNSHIFT)
                         c->shifted_ms[a->model][a->level] = w->now_ms;
-                if (a->kind == ACT_EVICT)
+                if (a->kind == ACTION_EVICT)
                         c->evictions_ms[a->model][c->evictions_count[a->model]++ % LOADS_KEPT] = w->now_ms;
                 if (!frees(a->kind))
                         continue;
@@ -97,9 +98,9 @@ static void note_acts(struct check *c, const struct world *w, const struct plan 
                         c->ordered_ms = w->now_ms;
                         first = false;
                 }
-                double before = a->kind == ACT_TRIM        ? model_prefix_bytes(m)
-                                : a->kind == ACT_DOWNSHIFT ? check_to_convert_bytes(m, a->level)
-                                                           : 0;
+                double before = a->kind == ACTION_TRIM        ? model_prefix_bytes(m)
+                                : a->kind == ACTION_DOWNSHIFT ? check_to_convert_bytes(m, a->level)
+                                                              : 0;
                 c->ordered[c->ordered_count++] =
                         (struct ordered){ a->kind, a->model, m->generation, w->now_ms, a->level, before, false };
         }
@@ -116,18 +117,18 @@ static void check_evictions(struct check *c, const struct world *w, uint32_t i) 
 static void check_quiet(struct check *c, const struct world *w, const struct plan *plan) {
         if (w->mood != MOOD_QUIET)
                 return;
-        if (plan->acts_count > 0)
-                check_fire(c, "quiet", "nothing was wrong, and yet: %s %d because %s", policy_act_word(plan->acts[0].kind),
-                           (int) plan->acts[0].model, reason_info(plan->acts[0].because)->word);
+        if (plan->actions_count > 0)
+                check_fire(c, "quiet", "nothing was wrong, and yet: %s %d because %s", policy_action_word(plan->actions[0].kind),
+                           (int) plan->actions[0].model, reason_info(plan->actions[0].because)->word);
         if (plan->hold_loads || plan->hold_growth || plan->hold_batch || plan->rung != RUNG_CALM)
                 check_fire(c, "quiet", "nothing was wrong, and yet it holds, on rung %s because %s", policy_rung_word(plan->rung),
                            reason_info(plan->because)->word);
 }
 
-static void check_sensors(struct check *c, const struct world *w, const struct seen *seen, const struct plan *plan) {
-        for (uint32_t i = 0; i < seen->sensors_count; i++) {
+static void check_sensors(struct check *c, const struct world *w, const struct snapshot *snapshot, const struct plan *plan) {
+        for (uint32_t i = 0; i < snapshot->sensors_count; i++) {
                 const struct sensor *s = &w->heat.sensors[i];
-                enum sensor_state state = seen->sensors[i].state;
+                enum sensor_state state = snapshot->sensors[i].state;
                 if (state != SENSOR_OLD && state != SENSOR_MISSED)
                         c->told_misses[i] = 0;
                 if (state == SENSOR_MISSED && w->now_ms >= c->missed_ms[i] + MISS_MS) {
@@ -153,35 +154,35 @@ static void check_sensors(struct check *c, const struct world *w, const struct s
                 check_fire(c, "restless", "%u changes of the level of heat in %.2f hours", c->heat_changes, hours);
 }
 
-static void check_shape(struct check *c, const struct seen *seen, const struct plan *plan) {
-        if (plan->look_again_ms <= seen->now_ms || plan->look_again_ms > seen->now_ms + LOOK_AGAIN_MAX_MS)
+static void check_shape(struct check *c, const struct snapshot *snapshot, const struct plan *plan) {
+        if (plan->look_again_ms <= snapshot->now_ms || plan->look_again_ms > snapshot->now_ms + LOOK_AGAIN_MAX_MS)
                 check_fire(c, "shape", "the next look is to be at %llu", (unsigned long long) plan->look_again_ms);
-        for (uint32_t i = 0; i < plan->acts_count; i++) {
-                const struct act *a = &plan->acts[i];
-                bool known = a->kind == ACT_DROP_FILES && a->model == UINT32_MAX;
-                for (uint32_t k = 0; k < seen->models_count; k++)
-                        known = known || seen->models[k].id == a->model;
+        for (uint32_t i = 0; i < plan->actions_count; i++) {
+                const struct action *a = &plan->actions[i];
+                bool known = a->kind == ACTION_DROP_FILES && a->model == UINT32_MAX;
+                for (uint32_t k = 0; k < snapshot->models_count; k++)
+                        known = known || snapshot->models[k].id == a->model;
                 if (!known)
-                        check_fire(c, "shape", "%s names model %u, which is not there", policy_act_word(a->kind), a->model);
+                        check_fire(c, "shape", "%s names model %u, which is not there", policy_action_word(a->kind), a->model);
         }
 }
 
-void check_plan(struct check *c, const struct world *w, const struct seen *seen, const struct plan *plan) {
-        check_shape(c, seen, plan);
+void check_plan(struct check *c, const struct world *w, const struct snapshot *snapshot, const struct plan *plan) {
+        check_shape(c, snapshot, plan);
         if (c->who)
                 return;
-        for (uint32_t i = 0; i < plan->acts_count; i++)
-                if (plan->acts[i].model != UINT32_MAX)
-                        check_victim(c, w, &plan->acts[i]);
+        for (uint32_t i = 0; i < plan->actions_count; i++)
+                if (plan->actions[i].model != UINT32_MAX)
+                        check_victim(c, w, &plan->actions[i]);
         check_settling(c, w, plan);
-        note_acts(c, w, plan);
-        for (uint32_t i = 0; i < plan->acts_count; i++)
-                if (plan->acts[i].model != UINT32_MAX)
-                        check_violence(c, w, &plan->acts[i]);
+        note_actions(c, w, plan);
+        for (uint32_t i = 0; i < plan->actions_count; i++)
+                if (plan->actions[i].model != UINT32_MAX)
+                        check_violence(c, w, &plan->actions[i]);
         for (uint32_t i = 0; i < w->models_count; i++)
                 check_evictions(c, w, i);
         check_quiet(c, w, plan);
-        check_sensors(c, w, seen, plan);
-        if (seen->memory_blind)
+        check_sensors(c, w, snapshot, plan);
+        if (snapshot->memory_blind)
                 c->seen_blind_ms = w->now_ms;
 }

@@ -20,44 +20,45 @@ static double stored_bytes(const struct model *m, const struct request *r) {
 }
 
 /* Bytes that go to disk or come from there. */
-static double moved_bytes(const struct model *m, enum act_kind kind) {
+static double moved_bytes(const struct model *m, enum action_kind kind) {
         double sum = 0;
         for (uint32_t i = 0; i < RUNNING_PLACES; i++) {
                 const struct request *r = &m->running[i];
-                if ((kind == ACT_SUSPEND && r->state == REQUEST_RUNNING && r->batch) ||
-                    (kind == ACT_RESUME && r->state == REQUEST_SUSPENDED))
+                if ((kind == ACTION_SUSPEND && r->state == REQUEST_RUNNING && r->batch) ||
+                    (kind == ACTION_RESUME && r->state == REQUEST_SUSPENDED))
                         sum += stored_bytes(m, r);
         }
         return sum;
 }
 
-static void send_order(struct world *w, struct model *m, const struct act *act) {
+static void send_order(struct world *w, struct model *m, const struct action *action) {
         if (m->temper == TEMPER_DEAF || m->external)
                 return;
         for (uint32_t i = 0; i < ORDERS; i++)
                 if (!m->orders[i].given) {
-                        double on_disk_s = moved_bytes(m, act->kind) / DISK_PER_S;
-                        m->orders[i] = (struct order){ true, w->now_ms + delay_ms(w, m) + (uint64_t) (on_disk_s * 1000), *act };
+                        double on_disk_s = moved_bytes(m, action->kind) / DISK_PER_S;
+                        m->orders[i] =
+                                (struct order){ true, w->now_ms + delay_ms(w, m) + (uint64_t) (on_disk_s * 1000), *action };
                         return;
                 }
 }
 
-static void take_order(struct model *m, const struct act *act, bool by_halves) {
-        switch (act->kind) {
-        case ACT_TRIM:
+static void take_order(struct model *m, const struct action *action, bool by_halves) {
+        switch (action->kind) {
+        case ACTION_TRIM:
                 for (unsigned l = 0; l < KV_TYPE_COUNT; l++)
                         m->prefix[l] *= by_halves ? 0.8 : 0;
                 break;
-        case ACT_CHUNK: m->chunk = act->value; break;
-        case ACT_CONTEXT: m->context = act->value; break;
-        case ACT_DOWNSHIFT:
-        case ACT_UPSHIFT: m->level = act->level; break;
-        case ACT_SUSPEND:
+        case ACTION_CHUNK: m->chunk = action->value; break;
+        case ACTION_CONTEXT: m->context = action->value; break;
+        case ACTION_DOWNSHIFT:
+        case ACTION_UPSHIFT: m->level = action->level; break;
+        case ACTION_SUSPEND:
                 for (uint32_t i = 0; i < RUNNING_PLACES; i++)
                         if (m->running[i].state == REQUEST_RUNNING && m->running[i].batch)
                                 m->running[i].state = REQUEST_SUSPENDED;
                 break;
-        case ACT_RESUME:
+        case ACTION_RESUME:
                 for (uint32_t i = 0; i < RUNNING_PLACES; i++)
                         if (m->running[i].state == REQUEST_SUSPENDED)
                                 m->running[i].state = REQUEST_RUNNING;
@@ -71,26 +72,26 @@ void levers_step(struct world *w, struct model *m) {
                 struct order *o = &m->orders[i];
                 if (!o->given || w->now_ms < o->due_ms)
                         continue;
-                take_order(m, &o->act, m->temper == TEMPER_LATE && i % 2 == 1);
+                take_order(m, &o->action, m->temper == TEMPER_LATE && i % 2 == 1);
                 o->given = false;
         }
 }
 
-static void take_act(struct world *w, const struct act *act) {
-        struct model *m = act->model < w->models_count ? &w->models[act->model] : NULL;
-        switch (act->kind) {
-        case ACT_DROP_FILES: w->memory.idle_file_bytes = 0; break;
-        case ACT_EVICT:
+static void take_action(struct world *w, const struct action *action) {
+        struct model *m = action->model < w->models_count ? &w->models[action->model] : NULL;
+        switch (action->kind) {
+        case ACTION_DROP_FILES: w->memory.idle_file_bytes = 0; break;
+        case ACTION_EVICT:
                 if (m && m->life == LIFE_READY && model_running(m) == 0 && m->waiting_count == 0)
                         model_stop(w, m);
                 break;
-        case ACT_END:
+        case ACTION_END:
                 if (m && model_is_loaded(m))
                         fleet_kill(w, m);
                 break;
         default:
                 if (m && (m->life == LIFE_READY || m->life == LIFE_DRAINING))
-                        send_order(w, m, act);
+                        send_order(w, m, action);
                 break;
         }
 }
@@ -100,8 +101,8 @@ void fleet_obey(struct world *w, const struct plan *plan) {
         w->hold_growth = plan->hold_growth;
         w->hold_batch = plan->hold_batch;
         w->heat.duty_wanted_permille = plan->duty_permille * plan->threads_permille / 1000;
-        for (uint32_t i = 0; i < plan->acts_count; i++)
-                take_act(w, &plan->acts[i]);
+        for (uint32_t i = 0; i < plan->actions_count; i++)
+                take_action(w, &plan->actions[i]);
 }
 
 void fleet_kill(struct world *w, struct model *m) {

@@ -29,13 +29,13 @@ struct options {
 
 struct totals {
         uint64_t ticks, ms, answers, refusals, loads, ended, cliffs, oom_kills;
-        uint64_t acts[ACT_COUNT];
+        uint64_t actions[ACTION_COUNT];
 };
 
 /* One run's state; static, since it is large. */
 static struct run {
         struct world world;
-        struct seen seen;
+        struct snapshot snapshot;
         struct past past;
         struct plan plan;
         struct check check;
@@ -57,14 +57,14 @@ static void pass_time(struct run *r) {
 }
 
 static void look(struct run *r, const struct options *o, struct totals *t) {
-        world_observe(&r->world, &r->seen);
-        mutation_decide(o->mutation, &r->mutant, &r->world.limits, &r->seen, &r->past, &r->plan);
-        record_look(&r->record, &r->seen, &r->plan);
-        check_plan(&r->check, &r->world, &r->seen, &r->plan);
+        world_observe(&r->world, &r->snapshot);
+        mutation_decide(o->mutation, &r->mutant, &r->world.limits, &r->snapshot, &r->past, &r->plan);
+        record_look(&r->record, &r->snapshot, &r->plan);
+        check_plan(&r->check, &r->world, &r->snapshot, &r->plan);
         if (r->check.who)
                 return;
-        for (uint32_t i = 0; i < r->plan.acts_count; i++)
-                t->acts[r->plan.acts[i].kind]++;
+        for (uint32_t i = 0; i < r->plan.actions_count; i++)
+                t->actions[r->plan.actions[i].kind]++;
         fleet_obey(&r->world, &r->plan);
         pass_time(r);
 }
@@ -81,7 +81,7 @@ static bool run_one(const struct options *o, uint64_t seed, struct totals *t) {
         struct run *r = &run;
         uint64_t tick = 0;
         char title[128];
-        memset(&r->seen, 0, sizeof(r->seen));
+        memset(&r->snapshot, 0, sizeof(r->snapshot));
         memset(&r->past, 0, sizeof(r->past));
         memset(&r->check, 0, sizeof(r->check));
         memset(&r->mutant, 0, sizeof(r->mutant));
@@ -112,8 +112,8 @@ static void say_totals(const struct totals *t, const struct options *o, double s
                " answers cut\nacts:",
                t->ticks, o->runs, (double) t->ms / 3600000, seconds, t->answers, t->refusals, t->loads, t->cliffs, t->oom_kills,
                t->ended);
-        for (unsigned k = ACT_NONE + 1; k < ACT_COUNT; k++)
-                printf(" %s %" PRIu64, policy_act_word((enum act_kind) k), t->acts[k]);
+        for (unsigned k = ACTION_NONE + 1; k < ACTION_COUNT; k++)
+                printf(" %s %" PRIu64, policy_action_word((enum action_kind) k), t->actions[k]);
         printf("\n");
 }
 

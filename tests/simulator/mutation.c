@@ -4,103 +4,103 @@
 #include <stddef.h>
 #include <string.h>
 
-static void add_act(struct plan *plan, enum act_kind kind, uint32_t model, enum reason because) {
-        if (plan->acts_count < PLAN_ACTS_MAX)
-                plan->acts[plan->acts_count++] = (struct act){ .kind = kind, .model = model, .because = because };
+static void add_action(struct plan *plan, enum action_kind kind, uint32_t model, enum reason because) {
+        if (plan->actions_count < PLAN_ACTIONS_MAX)
+                plan->actions[plan->actions_count++] = (struct action){ .kind = kind, .model = model, .because = because };
 }
 
 /* --- pinned means nothing --- */
 
-static void nobody_is_pinned(struct mutant *m, struct seen *seen, struct past *past) {
+static void nobody_is_pinned(struct mutant *m, struct snapshot *snapshot, struct past *past) {
         (void) m, (void) past;
-        for (uint32_t i = 0; i < seen->models_count; i++)
-                seen->models[i].pinned = false;
+        for (uint32_t i = 0; i < snapshot->models_count; i++)
+                snapshot->models[i].pinned = false;
 }
 
 /* --- every look acts, whatever the last one did --- */
 
-static void forget_promises(struct mutant *m, struct seen *seen, struct past *past) {
-        (void) m, (void) seen;
+static void forget_promises(struct mutant *m, struct snapshot *snapshot, struct past *past) {
+        (void) m, (void) snapshot;
         memset(&past->settling, 0, sizeof(past->settling));
 }
 
 /* --- pressure is enough --- */
 
-static void act_on_pressure(struct mutant *m, const struct seen *seen, struct plan *plan) {
-        bool pressure = seen->stall_us > m->stall_us + 50000;
-        m->stall_us = seen->stall_us;
-        for (uint32_t i = 0; pressure && i < seen->models_count; i++)
-                if (seen->models[i].state == ACCOUNT_IDLE && !seen->models[i].pinned) {
-                        add_act(plan, ACT_EVICT, seen->models[i].id, REASON_STALL);
+static void act_on_pressure(struct mutant *m, const struct snapshot *snapshot, struct plan *plan) {
+        bool pressure = snapshot->stall_us > m->stall_us + 50000;
+        m->stall_us = snapshot->stall_us;
+        for (uint32_t i = 0; pressure && i < snapshot->models_count; i++)
+                if (snapshot->models[i].state == ACCOUNT_IDLE && !snapshot->models[i].pinned) {
+                        add_action(plan, ACTION_EVICT, snapshot->models[i].id, REASON_STALL);
                         return;
                 }
 }
 
 /* --- it waits until it hurts: memory that is there is believed to stay --- */
 
-static void see_no_decline(struct mutant *m, struct seen *seen, struct past *past) {
+static void see_no_decline(struct mutant *m, struct snapshot *snapshot, struct past *past) {
         (void) m;
         memset(&past->forecast, 0, sizeof(past->forecast));
         memset(&past->ladder, 0, sizeof(past->ladder));
-        if (seen->available_bytes > 0 && seen->available_bytes < seen->ram_bytes / 2)
-                seen->available_bytes = seen->ram_bytes / 2;
+        if (snapshot->available_bytes > 0 && snapshot->available_bytes < snapshot->ram_bytes / 2)
+                snapshot->available_bytes = snapshot->ram_bytes / 2;
 }
 
 /* --- whoever works is the largest --- */
 
-static void take_the_busy(struct mutant *m, const struct seen *seen, struct plan *plan) {
+static void take_the_busy(struct mutant *m, const struct snapshot *snapshot, struct plan *plan) {
         (void) m;
-        for (uint32_t k = 0; k < plan->acts_count; k++) {
-                for (uint32_t i = 0; plan->acts[k].kind == ACT_EVICT && i < seen->models_count; i++)
-                        if (seen->models[i].state == ACCOUNT_BUSY && !seen->models[i].pinned)
-                                plan->acts[k].model = seen->models[i].id;
+        for (uint32_t k = 0; k < plan->actions_count; k++) {
+                for (uint32_t i = 0; plan->actions[k].kind == ACTION_EVICT && i < snapshot->models_count; i++)
+                        if (snapshot->models[i].state == ACCOUNT_BUSY && !snapshot->models[i].pinned)
+                                plan->actions[k].model = snapshot->models[i].id;
         }
 }
 
 /* --- violence first --- */
 
-static void end_at_once(struct mutant *m, const struct seen *seen, struct plan *plan) {
+static void end_at_once(struct mutant *m, const struct snapshot *snapshot, struct plan *plan) {
         (void) m;
-        for (uint32_t i = 0; plan->rung >= RUNG_EVICT && i < seen->models_count; i++)
-                if (seen->models[i].running > 0 && !seen->models[i].pinned && seen->models[i].state == ACCOUNT_BUSY) {
-                        plan->acts_count = 0;
-                        add_act(plan, ACT_END, seen->models[i].id, REASON_FORECAST);
+        for (uint32_t i = 0; plan->rung >= RUNG_EVICT && i < snapshot->models_count; i++)
+                if (snapshot->models[i].running > 0 && !snapshot->models[i].pinned && snapshot->models[i].state == ACCOUNT_BUSY) {
+                        plan->actions_count = 0;
+                        add_action(plan, ACTION_END, snapshot->models[i].id, REASON_FORECAST);
                         return;
                 }
 }
 
 /* --- the last resort is never taken --- */
 
-static void end_nobody(struct mutant *m, const struct seen *seen, struct plan *plan) {
-        (void) m, (void) seen;
+static void end_nobody(struct mutant *m, const struct snapshot *snapshot, struct plan *plan) {
+        (void) m, (void) snapshot;
         uint32_t kept = 0;
-        for (uint32_t k = 0; k < plan->acts_count; k++)
-                if (plan->acts[k].kind != ACT_END)
-                        plan->acts[kept++] = plan->acts[k];
-        plan->acts_count = kept;
+        for (uint32_t k = 0; k < plan->actions_count; k++)
+                if (plan->actions[k].kind != ACTION_END)
+                        plan->actions[kept++] = plan->actions[k];
+        plan->actions_count = kept;
 }
 
 /* --- not seeing the temperature is taken for cool --- */
 
-static void miss_nothing(struct mutant *m, struct seen *seen, struct past *past) {
+static void miss_nothing(struct mutant *m, struct snapshot *snapshot, struct past *past) {
         (void) m, (void) past;
-        for (uint32_t i = 0; i < seen->sensors_count; i++)
-                if (seen->sensors[i].state == SENSOR_MISSED)
-                        seen->sensors[i].state = SENSOR_OLD;
+        for (uint32_t i = 0; i < snapshot->sensors_count; i++)
+                if (snapshot->sensors[i].state == SENSOR_MISSED)
+                        snapshot->sensors[i].state = SENSOR_OLD;
 }
 
-static void stay_at_full_speed(struct mutant *m, const struct seen *seen, struct plan *plan) {
-        (void) m, (void) seen;
+static void stay_at_full_speed(struct mutant *m, const struct snapshot *snapshot, struct plan *plan) {
+        (void) m, (void) snapshot;
         plan->heat_level = 0;
         plan->duty_permille = plan->threads_permille = 1000;
 }
 
 /* --- one reading is believed, whatever it says --- */
 
-static void believe_a_sensor(struct mutant *m, const struct seen *seen, struct plan *plan) {
+static void believe_a_sensor(struct mutant *m, const struct snapshot *snapshot, struct plan *plan) {
         (void) m;
-        for (uint32_t i = 0; i < seen->sensors_count; i++) {
-                const struct sensor_view *s = &seen->sensors[i];
+        for (uint32_t i = 0; i < snapshot->sensors_count; i++) {
+                const struct sensor_view *s = &snapshot->sensors[i];
                 if (s->state == SENSOR_READ && s->control && s->millidegrees > 95000)
                         plan->heat_level = HEAT_LEVELS - 1;
         }
@@ -108,44 +108,44 @@ static void believe_a_sensor(struct mutant *m, const struct seen *seen, struct p
 
 /* --- percentages --- */
 
-static void fear_percentages(struct mutant *m, const struct seen *seen, struct plan *plan) {
+static void fear_percentages(struct mutant *m, const struct snapshot *snapshot, struct plan *plan) {
         (void) m;
-        if (seen->available_bytes < seen->ram_bytes / 5)
+        if (snapshot->available_bytes < snapshot->ram_bytes / 5)
                 plan->hold_loads = plan->hold_growth = plan->hold_batch = true;
 }
 
 /* --- MemAvailable is taken at its word: mapped weights are free --- */
 
-static void weights_are_free(struct mutant *m, struct seen *seen, struct past *past) {
+static void weights_are_free(struct mutant *m, struct snapshot *snapshot, struct past *past) {
         (void) m, (void) past;
-        for (uint32_t i = 0; i < seen->models_count; i++) {
-                seen->models[i].weights_bytes = 0;
-                seen->models[i].refaults = seen->models[i].stall_us = 0;
+        for (uint32_t i = 0; i < snapshot->models_count; i++) {
+                snapshot->models[i].weights_bytes = 0;
+                snapshot->models[i].refaults = snapshot->models[i].stall_us = 0;
         }
-        seen->refaults = 0;
+        snapshot->refaults = 0;
 }
 
 /* --- what is held once is held for ever --- */
 
-static void hold_for_ever(struct mutant *m, const struct seen *seen, struct plan *plan) {
-        (void) seen;
+static void hold_for_ever(struct mutant *m, const struct snapshot *snapshot, struct plan *plan) {
+        (void) snapshot;
         m->held = m->held || plan->hold_loads;
         plan->hold_loads = plan->hold_loads || m->held;
 }
 
-static void give_nothing_back(struct mutant *m, const struct seen *seen, struct plan *plan) {
-        (void) m, (void) seen;
+static void give_nothing_back(struct mutant *m, const struct snapshot *snapshot, struct plan *plan) {
+        (void) m, (void) snapshot;
         uint32_t kept = 0;
-        for (uint32_t k = 0; k < plan->acts_count; k++)
-                if (plan->acts[k].because != REASON_CALM)
-                        plan->acts[kept++] = plan->acts[k];
-        plan->acts_count = kept;
+        for (uint32_t k = 0; k < plan->actions_count; k++)
+                if (plan->actions[k].because != REASON_CALM)
+                        plan->actions[kept++] = plan->actions[k];
+        plan->actions_count = kept;
 }
 
 /* --- engines are stopped from computing --- */
 
-static void stand_still(struct mutant *m, const struct seen *seen, struct plan *plan) {
-        (void) m, (void) seen;
+static void stand_still(struct mutant *m, const struct snapshot *snapshot, struct plan *plan) {
+        (void) m, (void) snapshot;
         plan->duty_permille = 0;
 }
 
@@ -168,16 +168,16 @@ const struct mutation mutations[] = {
         { NULL, NULL, NULL, NULL, NULL },
 };
 
-void mutation_decide(const struct mutation *mutation, struct mutant *m, const struct limits *limits, const struct seen *seen,
-                     struct past *past, struct plan *ret) {
+void mutation_decide(const struct mutation *mutation, struct mutant *m, const struct limits *limits,
+                     const struct snapshot *snapshot, struct past *past, struct plan *ret) {
         if (!mutation) {
-                policy_decide(limits, seen, past, ret);
+                policy_decide(limits, snapshot, past, ret);
                 return;
         }
-        m->seen = *seen;
+        m->snapshot = *snapshot;
         if (mutation->before)
-                mutation->before(m, &m->seen, past);
-        policy_decide(limits, &m->seen, past, ret);
+                mutation->before(m, &m->snapshot, past);
+        policy_decide(limits, &m->snapshot, past, ret);
         if (mutation->after)
-                mutation->after(m, seen, ret);
+                mutation->after(m, snapshot, ret);
 }

@@ -10,7 +10,7 @@
 
 /* What a mutation remembers of its own. All zero at first. */
 struct mutant {
-        struct seen seen;
+        struct snapshot snapshot;
         uint64_t stall_us;
         bool held;
 };
@@ -18,15 +18,15 @@ struct mutant {
 struct mutation {
         const char *name, *breaks; /* NULL name ends the table */
         const char *caught_by;     /* the checker that must fire */
-        /* Either may be NULL. SEEN is the mutant's own copy. */
-        void (*before)(struct mutant *m, struct seen *seen, struct past *past);
-        void (*after)(struct mutant *m, const struct seen *seen, struct plan *plan);
+        /* Either may be NULL. SNAPSHOT is the mutant's own copy. */
+        void (*before)(struct mutant *m, struct snapshot *snapshot, struct past *past);
+        void (*after)(struct mutant *m, const struct snapshot *snapshot, struct plan *plan);
 };
 
 extern const struct mutation mutations[];
 
 /* policy_decide, broken by MUTATION (NULL: not at all). */
-void mutation_decide(const struct mutation *mutation, struct mutant *m, const struct limits *limits, const struct seen *seen,
-                     struct past *past, struct plan *ret);
+void mutation_decide(const struct mutation *mutation, struct mutant *m, const struct limits *limits,
+                     const struct snapshot *snapshot, struct past *past, struct plan *ret);
 
 #endif

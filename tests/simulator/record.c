@@ -19,19 +19,19 @@ static bool differs(const struct field *fields, const void *object, const void *
         return false;
 }
 
-static const struct model_view *find_model(const struct seen *seen, uint32_t id) {
-        for (uint32_t i = 0; i < seen->models_count; i++)
-                if (seen->models[i].id == id)
-                        return &seen->models[i];
+static const struct model_view *find_model(const struct snapshot *snapshot, uint32_t id) {
+        for (uint32_t i = 0; i < snapshot->models_count; i++)
+                if (snapshot->models[i].id == id)
+                        return &snapshot->models[i];
         return NULL;
 }
 
-static void record_models(struct record *r, const struct seen *seen) {
+static void record_models(struct record *r, const struct snapshot *snapshot) {
         for (uint32_t i = 0; i < r->before.models_count; i++)
-                if (!find_model(seen, r->before.models[i].id))
+                if (!find_model(snapshot, r->before.models[i].id))
                         fprintf(r->out, "  gone model %u\n", r->before.models[i].id);
-        for (uint32_t i = 0; i < seen->models_count; i++) {
-                const struct model_view *m = &seen->models[i], *before = find_model(&r->before, m->id);
+        for (uint32_t i = 0; i < snapshot->models_count; i++) {
+                const struct model_view *m = &snapshot->models[i], *before = find_model(&r->before, m->id);
                 if (before && !differs(policy_model_fields, m, before))
                         continue;
                 fprintf(r->out, "  model %u", m->id);
@@ -40,9 +40,9 @@ static void record_models(struct record *r, const struct seen *seen) {
         }
 }
 
-static void record_sensors(struct record *r, const struct seen *seen) {
-        for (uint32_t i = 0; i < seen->sensors_count; i++) {
-                const struct sensor_view *s = &seen->sensors[i], *before = r->begun ? &r->before.sensors[i] : NULL;
+static void record_sensors(struct record *r, const struct snapshot *snapshot) {
+        for (uint32_t i = 0; i < snapshot->sensors_count; i++) {
+                const struct sensor_view *s = &snapshot->sensors[i], *before = r->begun ? &r->before.sensors[i] : NULL;
                 if (before && !differs(policy_sensor_fields, s, before))
                         continue;
                 fprintf(r->out, "  sensor %u", s->key);
@@ -53,10 +53,10 @@ static void record_sensors(struct record *r, const struct seen *seen) {
 
 static void record_plan(FILE *out, const struct plan *plan) {
         fprintf(out, "  expect rung %s\n  expect acts %u\n  expect heat_level %u\n", policy_rung_word(plan->rung),
-                plan->acts_count, plan->heat_level);
-        for (uint32_t i = 0; i < plan->acts_count && i < 32; i++) {
-                const struct act *a = &plan->acts[i];
-                fprintf(out, "  expect %s", policy_act_word(a->kind));
+                plan->actions_count, plan->heat_level);
+        for (uint32_t i = 0; i < plan->actions_count && i < 32; i++) {
+                const struct action *a = &plan->actions[i];
+                fprintf(out, "  expect %s", policy_action_word(a->kind));
                 if (a->model != UINT32_MAX)
                         fprintf(out, " %u", a->model);
                 fprintf(out, " because %s\n", reason_info(a->because)->word);
@@ -71,15 +71,15 @@ void record_limits(struct record *r, const char *title, const struct limits *lim
         fputc('\n', r->out);
 }
 
-void record_look(struct record *r, const struct seen *seen, const struct plan *plan) {
+void record_look(struct record *r, const struct snapshot *snapshot, const struct plan *plan) {
         if (!r->out)
                 return;
-        fprintf(r->out, "at %llums", (unsigned long long) seen->now_ms);
-        print_fields(r->out, policy_seen_fields, seen, r->begun ? &r->before : NULL);
+        fprintf(r->out, "at %llums", (unsigned long long) snapshot->now_ms);
+        print_fields(r->out, policy_snapshot_fields, snapshot, r->begun ? &r->before : NULL);
         fputc('\n', r->out);
-        record_models(r, seen);
-        record_sensors(r, seen);
+        record_models(r, snapshot);
+        record_sensors(r, snapshot);
         record_plan(r->out, plan);
         r->begun = true;
-        r->before = *seen;
+        r->before = *snapshot;
 }

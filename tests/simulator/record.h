@@ -9,10 +9,10 @@
 struct record {
         FILE *out; /* NULL: nothing is recorded */
         bool begun;
-        struct seen before;
+        struct snapshot before;
 };
 
 void record_limits(struct record *r, const char *title, const struct limits *limits);
-void record_look(struct record *r, const struct seen *seen, const struct plan *plan);
+void record_look(struct record *r, const struct snapshot *snapshot, const struct plan *plan);
 
 #endif

@@ -29,7 +29,7 @@ static void limits_init(struct world *w) {
 
 /*
  * Quiet: others hold what they hold, up to nine tenths of the box and more, and breathe a little; the caches of the models
- * are small; nothing fails. Whatever is done here is one act too many.
+ * are small; nothing fails. Whatever is done here is one action too many.
  */
 static void make_quiet(struct world *w) {
         struct dice *d = &w->dice;
@@ -156,7 +156,7 @@ static struct model_view view(const struct model *m, uint32_t id) {
         return v;
 }
 
-static void observe_sensors(struct world *w, struct seen *ret) {
+static void observe_sensors(struct world *w, struct snapshot *ret) {
         ret->sensors_count = w->heat.sensors_count;
         for (uint32_t i = 0; i < w->heat.sensors_count; i++) {
                 struct sensor *s = &w->heat.sensors[i];
@@ -171,28 +171,28 @@ static void observe_sensors(struct world *w, struct seen *ret) {
         }
 }
 
-void world_observe(struct world *w, struct seen *ret) {
+void world_observe(struct world *w, struct snapshot *ret) {
         const struct memory *mem = &w->memory;
         uint64_t last_known = ret->available_bytes;
         bool blind = w->now_ms >= w->blind_begin_ms && w->now_ms < w->blind_end_ms;
         double noise = dice_between(&w->dice, -2.0, 2.0) * 1024 * 1024;
-        *ret = (struct seen){ .now_ms = w->now_ms,
-                              .ram_bytes = mem->ram_bytes,
-                              .available_bytes =
-                                      blind ? last_known : (uint64_t) largest(0, (double) mem->available_bytes + noise),
-                              .loading_bytes = world_loading_bytes(w),
-                              .idle_file_bytes = mem->idle_file_bytes,
-                              .swap_total_bytes = mem->swap_bytes,
-                              .swap_free_bytes = mem->swap_bytes - (uint64_t) mem->swapped_bytes,
-                              .zram_bytes = mem->zram ? (uint64_t) (mem->swapped_bytes / mem->zram_ratio) : 0,
-                              .swapins = (uint64_t) mem->swapins,
-                              .swapouts = (uint64_t) mem->swapouts,
-                              .refaults = (uint64_t) mem->refaults,
-                              .stall_us = (uint64_t) mem->stall_us,
-                              .own_stall_us = (uint64_t) mem->own_stall_us,
-                              .memory_blind = blind,
-                              .pressure_event = mem->stalls,
-                              .throttles = w->heat.throttles };
+        *ret = (struct snapshot){ .now_ms = w->now_ms,
+                                  .ram_bytes = mem->ram_bytes,
+                                  .available_bytes =
+                                          blind ? last_known : (uint64_t) largest(0, (double) mem->available_bytes + noise),
+                                  .loading_bytes = world_loading_bytes(w),
+                                  .idle_file_bytes = mem->idle_file_bytes,
+                                  .swap_total_bytes = mem->swap_bytes,
+                                  .swap_free_bytes = mem->swap_bytes - (uint64_t) mem->swapped_bytes,
+                                  .zram_bytes = mem->zram ? (uint64_t) (mem->swapped_bytes / mem->zram_ratio) : 0,
+                                  .swapins = (uint64_t) mem->swapins,
+                                  .swapouts = (uint64_t) mem->swapouts,
+                                  .refaults = (uint64_t) mem->refaults,
+                                  .stall_us = (uint64_t) mem->stall_us,
+                                  .own_stall_us = (uint64_t) mem->own_stall_us,
+                                  .memory_blind = blind,
+                                  .pressure_event = mem->stalls,
+                                  .throttles = w->heat.throttles };
         for (uint32_t i = 0; i < w->models_count; i++)
                 if (model_is_loaded(&w->models[i]))
                         ret->models[ret->models_count++] = view(&w->models[i], i);

@@ -49,7 +49,7 @@ enum temper { TEMPER_PROMPT, TEMPER_LATE, TEMPER_DEAF }; /* how an engine takes 
 struct order { /* a control frame on its way */
         bool given;
         uint64_t due_ms;
-        struct act act;
+        struct action action;
 };
 
 struct model {
@@ -171,7 +171,7 @@ struct world {
 void world_init(struct world *w, uint64_t seed);
 /* Lets STEP_MS go by. */
 void world_step(struct world *w);
-void world_observe(struct world *w, struct seen *ret);
+void world_observe(struct world *w, struct snapshot *ret);
 
 /* --- truth, for the checkers --- */
 

@@ -42,22 +42,24 @@ static void test_everything_stays_until_it_is_changed(void **state) {
         assert_int_equal(scenario_next(s), 1);
         assert_true(s->limits.reserve_bytes == 2ull << 30 && s->limits.heat_ignored);
         assert_int_equal(s->limits.margin_target_millidegrees, 15000);
-        assert_true(s->seen.now_ms == 0 && s->seen.available_bytes == 9ull << 30 && s->seen.refaults == 7);
-        assert_int_equal(s->seen.models_count, 2);
-        assert_true(s->seen.models[0].id == 4 && s->seen.models[0].state == ACCOUNT_BUSY && s->seen.models[0].priority == -2);
-        assert_true(s->seen.models[0].weights_resident_bytes == 3ull << 30); /* never said */
-        assert_true(s->seen.models[1].weights_resident_bytes == 0);          /* said */
-        assert_true(s->seen.sensors[0].state == SENSOR_MISSED && s->seen.sensors[0].millidegrees == -40000);
+        assert_true(s->snapshot.now_ms == 0 && s->snapshot.available_bytes == 9ull << 30 && s->snapshot.refaults == 7);
+        assert_int_equal(s->snapshot.models_count, 2);
+        assert_true(s->snapshot.models[0].id == 4 && s->snapshot.models[0].state == ACCOUNT_BUSY &&
+                    s->snapshot.models[0].priority == -2);
+        assert_true(s->snapshot.models[0].weights_resident_bytes == 3ull << 30); /* never said */
+        assert_true(s->snapshot.models[1].weights_resident_bytes == 0);          /* said */
+        assert_true(s->snapshot.sensors[0].state == SENSOR_MISSED && s->snapshot.sensors[0].millidegrees == -40000);
         assert_int_equal(s->look_line, 3);
 
         assert_int_equal(scenario_next(s), 1);
-        assert_true(s->seen.now_ms == 1500 && s->seen.ram_bytes == 16ull << 30 && s->seen.available_bytes == 8ull << 30);
-        assert_true(s->seen.models_count == 1 && s->seen.models[0].level == KV_Q8_0);
-        assert_true(s->seen.models[0].weights_resident_bytes == 4ull << 30);
+        assert_true(s->snapshot.now_ms == 1500 && s->snapshot.ram_bytes == 16ull << 30 &&
+                    s->snapshot.available_bytes == 8ull << 30);
+        assert_true(s->snapshot.models_count == 1 && s->snapshot.models[0].level == KV_Q8_0);
+        assert_true(s->snapshot.models[0].weights_resident_bytes == 4ull << 30);
 
         assert_int_equal(scenario_next(s), 1);
-        assert_int_equal(s->seen.sensors_count, 0);
-        assert_true(s->seen.models_count == 1 && s->seen.models[0].level == KV_F16); /* another one of that number */
+        assert_int_equal(s->snapshot.sensors_count, 0);
+        assert_true(s->snapshot.models_count == 1 && s->snapshot.models[0].level == KV_F16); /* another one of that number */
         assert_int_equal(scenario_next(s), 0);
         assert_int_equal(scenario_next(s), 0);
         free(copy);
@@ -157,7 +159,7 @@ static void test_everything_is_bounded(void **state) {
                 const char *error;
         } rows[] = {
                 { "model %u\n", ACCOUNTS_MAX, "more than 64 models" },
-                { "sensor %u\n", SEEN_SENSORS_MAX, "more than 32 sensors" },
+                { "sensor %u\n", SENSORS_MAX, "more than 32 sensors" },
                 { "expect acts %u\n", SCENARIO_EXPECTATIONS_MAX, "more than 64 expectations" },
         };
         uint32_t looks;
@@ -201,15 +203,15 @@ static void test_truncation(void **state) {
 /* --- expectations --- */
 
 /* What every row is compared with. */
-static void some_plan(struct seen *seen, struct plan *plan) {
-        *seen = (struct seen){ .now_ms = 1000 };
+static void some_plan(struct snapshot *snapshot, struct plan *plan) {
+        *snapshot = (struct snapshot){ .now_ms = 1000 };
         *plan = (struct plan){ .rung = RUNG_EVICT,
                                .because = REASON_FORECAST,
                                .hold_loads = true,
-                               .acts_count = 2,
-                               .acts = { { .kind = ACT_EVICT, .model = 2, .because = REASON_FORECAST },
-                                         { .kind = ACT_DOWNSHIFT, .model = 1, .level = KV_Q8_0, .because = REASON_STALL } },
-                               .verified = { .kind = ACT_TRIM, .model = 3 },
+                               .actions_count = 2,
+                               .actions = { { .kind = ACTION_EVICT, .model = 2, .because = REASON_FORECAST },
+                                            { .kind = ACTION_DOWNSHIFT, .model = 1, .level = KV_Q8_0, .because = REASON_STALL } },
+                               .verified = { .kind = ACTION_TRIM, .model = 3 },
                                .verified_freed_bytes = 5 << 20,
                                .heat_level = 3,
                                .heat_because = REASON_HEAT,
@@ -273,10 +275,11 @@ static const struct {
 static void test_expectations(void **state) {
         (void) state;
         static struct deeds deeds;
-        struct seen *seen = malloc(sizeof(*seen));
-        struct plan *plan = malloc(sizeof(*plan)), earlier = { .acts_count = 1, .acts = { { .kind = ACT_SUSPEND, .model = 7 } } };
-        assert_true(seen && plan && deeds_add(&deeds, &earlier));
-        some_plan(seen, plan);
+        struct snapshot *snapshot = malloc(sizeof(*snapshot));
+        struct plan *plan = malloc(sizeof(*plan)),
+                    earlier = { .actions_count = 1, .actions = { { .kind = ACTION_SUSPEND, .model = 7 } } };
+        assert_true(snapshot && plan && deeds_add(&deeds, &earlier));
+        some_plan(snapshot, plan);
         for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
                 char text[128];
                 uint32_t looks;
@@ -285,23 +288,23 @@ static void test_expectations(void **state) {
                         fail_msg("%s: %s", rows[i].line, scenario.error);
                 assert_int_equal(scenario.expectations[0].line, 2);
                 assert_int_equal(scenario.expectations[0].text.length, strlen(rows[i].line));
-                if (expectation_holds(&scenario.expectations[0], seen, plan, &deeds) != rows[i].holds)
+                if (expectation_holds(&scenario.expectations[0], snapshot, plan, &deeds) != rows[i].holds)
                         fail_msg("%s", rows[i].line);
         }
-        free(seen);
+        free(snapshot);
         free(plan);
 }
 
 static void test_deeds_are_bounded(void **state) {
         (void) state;
         static struct deeds deeds;
-        struct plan plan = { .acts_count = 1, .acts = { { .kind = ACT_EVICT } } };
+        struct plan plan = { .actions_count = 1, .actions = { { .kind = ACTION_EVICT } } };
         for (uint32_t i = 0; i < DEEDS_MAX; i++) {
-                plan.acts[0].model = i;
+                plan.actions[0].model = i;
                 assert_true(deeds_add(&deeds, &plan));
                 assert_true(deeds_add(&deeds, &plan)); /* the same again takes no room */
         }
-        plan.acts[0].model = DEEDS_MAX;
+        plan.actions[0].model = DEEDS_MAX;
         assert_false(deeds_add(&deeds, &plan));
 }
 

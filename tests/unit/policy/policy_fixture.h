@@ -1,6 +1,6 @@
 /*
  * policy_fixture.h - a small played box for tests of policy_decide: foreign memory that grows, jumps and breathes, models
- * that obey what is planned (or not), and a record of all acts.
+ * that obey what is planned (or not), and a record of all actions.
  *
  * Available memory is what is left of RAM by the foreign programs and by the anonymous part of the models; mapped weights
  * count as available, as in MemAvailable. Time goes from look to look as the policy asks for it.
@@ -18,7 +18,7 @@
 
 struct world {
         struct limits limits;
-        struct seen seen;
+        struct snapshot snapshot;
         struct past past;
         struct plan plan;
         int64_t foreign_bytes;     /* all that other programs hold */
@@ -39,9 +39,9 @@ struct world {
         bool slow; /* all models are at a twentieth of their usual speed */
         uint64_t leave_ms[ACCOUNTS_MAX];
         uint32_t seed;
-        char acts[2000]; /* "trim:1 evict:2 ..." */
-        uint32_t acts_count, looks;
-        uint64_t first_act_ms; /* UINT64_MAX: none yet */
+        char actions[2000]; /* "trim:1 evict:2 ..." */
+        uint32_t actions_count, looks;
+        uint64_t first_action_ms; /* UINT64_MAX: none yet */
         enum rung highest;
         int64_t least_headroom, least_cliff;
 };
@@ -52,9 +52,9 @@ static inline uint32_t world_random(struct world *w) {
 }
 
 static inline struct model_view *world_model(struct world *w, uint32_t id) {
-        for (uint32_t i = 0; i < w->seen.models_count; i++) {
-                if (w->seen.models[i].id == id)
-                        return &w->seen.models[i];
+        for (uint32_t i = 0; i < w->snapshot.models_count; i++) {
+                if (w->snapshot.models[i].id == id)
+                        return &w->snapshot.models[i];
         }
         return NULL;
 }
@@ -64,9 +64,9 @@ static inline uint64_t world_kv(const struct model_view *m) {
 }
 
 static inline void world_remove(struct world *w, struct model_view *m) {
-        uint32_t i = (uint32_t) (m - w->seen.models);
-        memmove(m, m + 1, (--w->seen.models_count - i) * sizeof(*m));
-        memmove(&w->leave_ms[i], &w->leave_ms[i + 1], (w->seen.models_count - i) * sizeof(w->leave_ms[0]));
+        uint32_t i = (uint32_t) (m - w->snapshot.models);
+        memmove(m, m + 1, (--w->snapshot.models_count - i) * sizeof(*m));
+        memmove(&w->leave_ms[i], &w->leave_ms[i + 1], (w->snapshot.models_count - i) * sizeof(w->leave_ms[0]));
 }
 
 static inline void world_convert(struct world *w, struct model_view *m, uint64_t ms) {
@@ -81,12 +81,12 @@ static inline void world_convert(struct world *w, struct model_view *m, uint64_t
 
 static inline void world_count(struct world *w, uint64_t ms) {
         bool over = w->thrashes && w->looks > 0 && w->plan.headroom_bytes + (int64_t) w->limits.reserve_bytes <= 0;
-        w->seen.stall_us += ms * (over ? 500 : w->stall_permille);
-        w->seen.own_stall_us += ms * (over ? 500 : w->own_stall_permille);
-        w->seen.refaults += ms * (over ? 9000 : w->refaults_per_s) / 1000;
-        w->seen.swapins += ms * w->swapins_per_s / 1000;
-        for (uint32_t i = 0; i < w->seen.models_count; i++) {
-                struct model_view *m = &w->seen.models[i];
+        w->snapshot.stall_us += ms * (over ? 500 : w->stall_permille);
+        w->snapshot.own_stall_us += ms * (over ? 500 : w->own_stall_permille);
+        w->snapshot.refaults += ms * (over ? 9000 : w->refaults_per_s) / 1000;
+        w->snapshot.swapins += ms * w->swapins_per_s / 1000;
+        for (uint32_t i = 0; i < w->snapshot.models_count; i++) {
+                struct model_view *m = &w->snapshot.models[i];
                 m->rate = m->running == 0 ? 0 : over || w->slow ? m->usual_rate / 20 : m->usual_rate;
                 if (m->id == w->model_stalls) {
                         m->stall_us += ms * w->model_stall_permille;
@@ -98,16 +98,16 @@ static inline void world_count(struct world *w, uint64_t ms) {
 
 /* MS pass; then the numbers are made true again. */
 static inline void world_pass(struct world *w, uint64_t ms) {
-        w->seen.now_ms += ms;
+        w->snapshot.now_ms += ms;
         w->foreign_bytes += w->foreign_per_s * (int64_t) ms / 1000;
         int64_t taken = w->load_per_s * (int64_t) ms / 1000;
-        taken = taken < (int64_t) w->seen.loading_bytes ? taken : (int64_t) w->seen.loading_bytes;
-        w->seen.loading_bytes -= (uint64_t) taken;
+        taken = taken < (int64_t) w->snapshot.loading_bytes ? taken : (int64_t) w->snapshot.loading_bytes;
+        w->snapshot.loading_bytes -= (uint64_t) taken;
         w->foreign_bytes += taken;
         uint64_t anonymous = 0;
-        for (uint32_t i = 0; i < w->seen.models_count; i++) {
-                struct model_view *m = &w->seen.models[i];
-                if (w->leave_ms[i] > 0 && w->seen.now_ms >= w->leave_ms[i]) {
+        for (uint32_t i = 0; i < w->snapshot.models_count; i++) {
+                struct model_view *m = &w->snapshot.models[i];
+                if (w->leave_ms[i] > 0 && w->snapshot.now_ms >= w->leave_ms[i]) {
                         world_remove(w, m);
                         i--;
                         continue;
@@ -123,39 +123,39 @@ static inline void world_pass(struct world *w, uint64_t ms) {
         }
         int64_t breath = w->noise_bytes > 0 ? (int64_t) (world_random(w) % (uint32_t) (2 * w->noise_bytes)) - w->noise_bytes : 0;
         if (w->saw_ms > 0)
-                breath += w->saw_bytes * ((int64_t) w->seen.now_ms % w->saw_ms) / w->saw_ms;
-        int64_t left = (int64_t) w->seen.ram_bytes - w->foreign_bytes - (int64_t) anonymous - breath;
-        w->seen.available_bytes = left > 0 ? (uint64_t) left : 0;
+                breath += w->saw_bytes * ((int64_t) w->snapshot.now_ms % w->saw_ms) / w->saw_ms;
+        int64_t left = (int64_t) w->snapshot.ram_bytes - w->foreign_bytes - (int64_t) anonymous - breath;
+        w->snapshot.available_bytes = left > 0 ? (uint64_t) left : 0;
         world_count(w, ms);
 }
 
-static inline void world_obey(struct world *w, const struct act *act) {
-        struct model_view *m = world_model(w, act->model);
-        if (act->kind == ACT_DROP_FILES)
-                w->seen.idle_file_bytes = 0;
+static inline void world_obey(struct world *w, const struct action *action) {
+        struct model_view *m = world_model(w, action->model);
+        if (action->kind == ACTION_DROP_FILES)
+                w->snapshot.idle_file_bytes = 0;
         if (m == NULL)
                 return;
-        switch (act->kind) {
-        case ACT_TRIM: m->prefix_bytes = 0; break;
-        case ACT_CHUNK: m->chunk = act->value; break;
-        case ACT_CONTEXT: m->context = act->value; break;
-        case ACT_DOWNSHIFT:
-        case ACT_UPSHIFT: m->level = act->level; break;
-        case ACT_EVICT:
-        case ACT_END:
+        switch (action->kind) {
+        case ACTION_TRIM: m->prefix_bytes = 0; break;
+        case ACTION_CHUNK: m->chunk = action->value; break;
+        case ACTION_CONTEXT: m->context = action->value; break;
+        case ACTION_DOWNSHIFT:
+        case ACTION_UPSHIFT: m->level = action->level; break;
+        case ACTION_EVICT:
+        case ACTION_END:
                 if (m->state == ACCOUNT_LOADING)
-                        w->seen.loading_bytes = 0;
+                        w->snapshot.loading_bytes = 0;
                 m->state = ACCOUNT_STOPPING;
-                w->leave_ms[m - w->seen.models] = w->seen.now_ms + w->stop_ms;
+                w->leave_ms[m - w->snapshot.models] = w->snapshot.now_ms + w->stop_ms;
                 break;
-        case ACT_SUSPEND:
+        case ACTION_SUSPEND:
                 m->suspended += 1;
                 m->suspended_bytes = m->suspendable_bytes;
                 m->kv_bytes[m->level] -=
                         m->suspendable_bytes < m->kv_bytes[m->level] ? m->suspendable_bytes : m->kv_bytes[m->level];
                 m->suspendable_bytes = 0;
                 break;
-        case ACT_RESUME:
+        case ACTION_RESUME:
                 m->kv_bytes[m->level] += m->suspended_bytes;
                 m->suspendable_bytes = m->suspended_bytes;
                 m->suspended = 0;
@@ -165,36 +165,36 @@ static inline void world_obey(struct world *w, const struct act *act) {
         }
 }
 
-static inline void world_note(struct world *w, const struct act *act) {
-        size_t used = strlen(w->acts);
-        snprintf(w->acts + used, sizeof(w->acts) - used, "%s%s:%d", used > 0 ? " " : "", policy_act_word(act->kind),
-                 (int) act->model);
-        if (act->model == UINT32_MAX)
-                w->acts[strlen(w->acts) - strlen(":-1")] = 0;
-        w->acts_count++;
-        if (w->first_act_ms == UINT64_MAX)
-                w->first_act_ms = w->seen.now_ms;
+static inline void world_note(struct world *w, const struct action *action) {
+        size_t used = strlen(w->actions);
+        snprintf(w->actions + used, sizeof(w->actions) - used, "%s%s:%d", used > 0 ? " " : "", policy_action_word(action->kind),
+                 (int) action->model);
+        if (action->model == UINT32_MAX)
+                w->actions[strlen(w->actions) - strlen(":-1")] = 0;
+        w->actions_count++;
+        if (w->first_action_ms == UINT64_MAX)
+                w->first_action_ms = w->snapshot.now_ms;
 }
 
 /* One look and what follows from it; then time passes until the next, at most STEP_MAX_MS. */
 static inline void world_look(struct world *w, uint64_t until_ms) {
-        policy_decide(&w->limits, &w->seen, &w->past, &w->plan);
+        policy_decide(&w->limits, &w->snapshot, &w->past, &w->plan);
         w->looks++;
         w->highest = w->plan.rung > w->highest ? w->plan.rung : w->highest;
         int64_t cliff = w->plan.headroom_bytes + (int64_t) w->limits.reserve_bytes;
         w->least_headroom = w->plan.headroom_bytes < w->least_headroom ? w->plan.headroom_bytes : w->least_headroom;
         w->least_cliff = cliff < w->least_cliff ? cliff : w->least_cliff;
-        for (uint32_t k = 0; k < w->plan.acts_count; k++) {
-                world_note(w, &w->plan.acts[k]);
+        for (uint32_t k = 0; k < w->plan.actions_count; k++) {
+                world_note(w, &w->plan.actions[k]);
                 if (!w->disobeys)
-                        world_obey(w, &w->plan.acts[k]);
+                        world_obey(w, &w->plan.actions[k]);
         }
         uint64_t next = w->plan.look_again_ms < until_ms ? w->plan.look_again_ms : until_ms;
-        world_pass(w, next > w->seen.now_ms ? next - w->seen.now_ms : 1);
+        world_pass(w, next > w->snapshot.now_ms ? next - w->snapshot.now_ms : 1);
 }
 
 static inline void world_run(struct world *w, uint64_t ms) {
-        for (uint64_t until_ms = w->seen.now_ms + ms; w->seen.now_ms < until_ms;)
+        for (uint64_t until_ms = w->snapshot.now_ms + ms; w->snapshot.now_ms < until_ms;)
                 world_look(w, until_ms);
 }
 
@@ -203,15 +203,16 @@ static inline void world_begin(struct world *w, uint64_t ram_bytes, uint64_t res
         w->limits.reserve_bytes = reserve_bytes;
         w->limits.margin_target_millidegrees = 15000;
         w->limits.critical_default_millidegrees = 100000;
-        w->seen.ram_bytes = ram_bytes;
-        w->seen.now_ms = 1000000;
+        w->snapshot.ram_bytes = ram_bytes;
+        w->snapshot.now_ms = 1000000;
         w->seed = 7;
         w->stop_ms = w->stop_ms > 0 ? w->stop_ms : 300;
         w->convert_per_ms = 300000;
-        w->first_act_ms = UINT64_MAX;
+        w->first_action_ms = UINT64_MAX;
         w->least_headroom = w->least_cliff = INT64_MAX;
-        for (uint32_t i = 0; i < w->seen.models_count; i++)
-                w->foreign_bytes -= (int64_t) (w->seen.models[i].prefix_bytes + world_kv(&w->seen.models[i]) + w->scratch_bytes);
+        for (uint32_t i = 0; i < w->snapshot.models_count; i++)
+                w->foreign_bytes -=
+                        (int64_t) (w->snapshot.models[i].prefix_bytes + world_kv(&w->snapshot.models[i]) + w->scratch_bytes);
         w->foreign_bytes += (int64_t) (ram_bytes - free_bytes);
         world_pass(w, 1);
 }

@@ -101,8 +101,8 @@ static void one_row_after_another(void **state) {
         (void) state;
         for (size_t r = 0; r < sizeof(rows) / sizeof(rows[0]); r++) {
                 const struct row *row = &rows[r];
-                const struct admission_seen seen = { NOW, row->available, row->accounts, row->count };
-                struct admission a = policy_admission(&box, &seen, &row->want);
+                const struct admission_snapshot snapshot = { NOW, row->available, row->accounts, row->count };
+                struct admission a = policy_admission(&box, &snapshot, &row->want);
                 bool good = a.verdict == row->verdict && a.rule == row->rule && a.victims_count == row->victims_count;
                 for (uint32_t i = 0; good && i < a.victims_count; i++)
                         good = a.victims[i] == row->victims[i];
@@ -119,15 +119,15 @@ static void one_row_after_another(void **state) {
 static void a_refusal_carries_the_numbers(void **state) {
         (void) state;
         const struct account held[] = { PINNED(1, IDLE, 14) };
-        const struct admission_seen seen = { NOW, GIB(30), held, 1 };
+        const struct admission_snapshot snapshot = { NOW, GIB(30), held, 1 };
         const struct admission_want want = { GIB(4), GIB(4), 0, NOW };
-        struct admission a = policy_admission(&box, &seen, &want);
+        struct admission a = policy_admission(&box, &snapshot, &want);
         assert_int_equal(a.limit_bytes, GIB(16));
         assert_int_equal(a.used_bytes, GIB(14));
         assert_int_equal(a.needed_bytes, GIB(4));
 
         const struct admission_want vast = { GIB(40), GIB(40), 0, NOW };
-        a = policy_admission(&box, &seen, &vast);
+        a = policy_admission(&box, &snapshot, &vast);
         assert_int_equal(a.verdict, VERDICT_NEVER);
         assert_int_equal(a.limit_bytes, GIB(16));
         assert_int_equal(a.needed_bytes, GIB(40));
@@ -171,9 +171,9 @@ static void a_smaller_form_is_taken_only_where_a_larger_one_is_refused(void **st
                 struct admission_want want[FORMS_MAX];
                 for (uint32_t n = 0; n < FORMS_MAX; n++)
                         want[n] = (struct admission_want){ GIB(cases[i].needs[n]), GIB(3), 0, NOW };
-                const struct admission_seen seen = { NOW, cases[i].available, &cases[i].held, 1 };
+                const struct admission_snapshot snapshot = { NOW, cases[i].available, &cases[i].held, 1 };
                 uint32_t form = UINT32_MAX;
-                struct admission a = policy_admission_of_forms(&box, &seen, want, FORMS_MAX, &form);
+                struct admission a = policy_admission_of_forms(&box, &snapshot, want, FORMS_MAX, &form);
                 if (form != cases[i].form || a.verdict != cases[i].verdict)
                         fail_msg("%s: form %u, verdict %d", cases[i].what, form, a.verdict);
                 if (a.verdict == VERDICT_NEVER)
@@ -185,13 +185,13 @@ static void a_smaller_form_is_taken_only_where_a_larger_one_is_refused(void **st
 static void whose_turn_has_come_is_promised_the_room(void **state) {
         (void) state;
         const struct account held[] = { OLD(1, BUSY, 8), YOUNG(2, BUSY, 8, 99) };
-        const struct admission_seen seen = { NOW, GIB(30), held, 2 };
+        const struct admission_snapshot snapshot = { NOW, GIB(30), held, 2 };
         const struct admission_want early = { GIB(16), GIB(16), 0, NOW - RESIDENCY + 1 },
                                     due = { GIB(16), GIB(16), 0, NOW - RESIDENCY };
-        struct admission a = policy_admission(&box, &seen, &early);
+        struct admission a = policy_admission(&box, &snapshot, &early);
         assert_int_equal(a.verdict, VERDICT_WAIT);
         assert_false(a.promised);
-        a = policy_admission(&box, &seen, &due);
+        a = policy_admission(&box, &snapshot, &due);
         assert_int_equal(a.verdict, VERDICT_WAIT);
         assert_true(a.promised);
         assert_int_equal(a.look_again_ms, 90000 + RESIDENCY);
@@ -200,10 +200,10 @@ static void whose_turn_has_come_is_promised_the_room(void **state) {
 static void more_than_ram_less_the_reserve_never_fits(void **state) {
         (void) state;
         const struct admission_limits generous = { GIB(64), GIB(64), GIB(1), GIB(32), RESIDENCY };
-        const struct admission_seen seen = { NOW, GIB(31), NULL, 0 };
+        const struct admission_snapshot snapshot = { NOW, GIB(31), NULL, 0 };
         const struct admission_want just = { GIB(31), GIB(1), 0, NOW }, over = { GIB(31) + 1, GIB(1), 0, NOW };
-        assert_int_equal(policy_admission(&generous, &seen, &just).verdict, VERDICT_SHORT);
-        assert_int_equal(policy_admission(&generous, &seen, &over).verdict, VERDICT_NEVER);
+        assert_int_equal(policy_admission(&generous, &snapshot, &just).verdict, VERDICT_SHORT);
+        assert_int_equal(policy_admission(&generous, &snapshot, &over).verdict, VERDICT_NEVER);
 }
 
 static void a_full_table_of_engines_makes_a_place(void **state) {
@@ -211,15 +211,15 @@ static void a_full_table_of_engines_makes_a_place(void **state) {
         static struct account all[ACCOUNTS_MAX];
         for (uint32_t i = 0; i < ACCOUNTS_MAX; i++)
                 all[i] = (struct account){ .id = i, .state = ACCOUNT_IDLE, .asked = true, .bytes = 1, .last_end_ms = 500 - i };
-        const struct admission_seen seen = { NOW, GIB(30), all, ACCOUNTS_MAX };
+        const struct admission_snapshot snapshot = { NOW, GIB(30), all, ACCOUNTS_MAX };
         const struct admission_want want = { GIB(1), GIB(1), 0, NOW };
-        struct admission a = policy_admission(&box, &seen, &want);
+        struct admission a = policy_admission(&box, &snapshot, &want);
         assert_int_equal(a.verdict, VERDICT_EVICT);
         assert_int_equal(a.rule, RULE_PLACES);
         assert_int_equal(a.victims_count, 1);
         assert_int_equal(a.victims[0], ACCOUNTS_MAX - 1);
         all[7].state = ACCOUNT_STOPPING;
-        assert_int_equal(policy_admission(&box, &seen, &want).verdict, VERDICT_WAIT);
+        assert_int_equal(policy_admission(&box, &snapshot, &want).verdict, VERDICT_WAIT);
 }
 
 /* clang-format off */
@@ -246,8 +246,8 @@ static void engines_that_grew_too_large(void **state) {
         (void) state;
         for (size_t r = 0; r < sizeof(overruns) / sizeof(overruns[0]); r++) {
                 const struct overrun *row = &overruns[r];
-                const struct admission_seen seen = { NOW, GIB(30), row->accounts, row->count };
-                struct admission a = policy_admission_overrun(&box, &seen);
+                const struct admission_snapshot snapshot = { NOW, GIB(30), row->accounts, row->count };
+                struct admission a = policy_admission_overrun(&box, &snapshot);
                 bool good = a.verdict == row->verdict && a.victims_count == row->victims_count;
                 for (uint32_t i = 0; good && i < a.victims_count; i++)
                         good = a.victims[i] == row->victims[i];

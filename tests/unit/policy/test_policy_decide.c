@@ -1,7 +1,7 @@
 /*
  * test_policy_decide.c - what is done about memory, as a row of situations in a played box (policy_fixture.h).
  *
- * A row tells the box, what others do with its memory, and every act that must follow, in order: "trim:1 evict:2".
+ * A row tells the box, what others do with its memory, and every action that must follow, in order: "trim:1 evict:2".
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -44,62 +44,62 @@ static const struct row {
         struct world world;
         struct event events[EVENTS];
         uint32_t run_s;
-        const char *acts;
+        const char *actions;
         enum rung highest;
 } rows[] = {
         /* --- nothing is to be done --- */
-        { "nothing happens: nothing is done", 24000, 1024, 4000, { .seen = { .models_count = 1, .models = { BUSY(1, 2000, 100, 200) } } }, { { 0 } }, HOUR, "", RUNG_CALM },
-        { "a box that lives at 90 %", 24000, 1000, 3400, { .seen = { .models_count = 2, .models = { BUSY(1, 1000, 100, 200), IDLE(2, 1000, 50) } } }, { AT(0, BREATHES, 60) }, 4 * HOUR, "", RUNG_CALM },
-        { "a small box at 90 %", 1024, 64, 300, { .seen = { .models_count = 1, .models = { BUSY(1, 200, 10, 20) } } }, { AT(0, BREATHES, 4) }, 4 * HOUR, "", RUNG_CALM },
-        { "a slow decline that will last for an hour", 24000, 1000, 8000, { .seen = { .models_count = 1, .models = { IDLE(1, 1500, 50) } } }, { AT(0, TAKES, 1), AT(600, TAKES, 0) }, 1200, "", RUNG_CALM },
+        { "nothing happens: nothing is done", 24000, 1024, 4000, { .snapshot = { .models_count = 1, .models = { BUSY(1, 2000, 100, 200) } } }, { { 0 } }, HOUR, "", RUNG_CALM },
+        { "a box that lives at 90 %", 24000, 1000, 3400, { .snapshot = { .models_count = 2, .models = { BUSY(1, 1000, 100, 200), IDLE(2, 1000, 50) } } }, { AT(0, BREATHES, 60) }, 4 * HOUR, "", RUNG_CALM },
+        { "a small box at 90 %", 1024, 64, 300, { .snapshot = { .models_count = 1, .models = { BUSY(1, 200, 10, 20) } } }, { AT(0, BREATHES, 4) }, 4 * HOUR, "", RUNG_CALM },
+        { "a slow decline that will last for an hour", 24000, 1000, 8000, { .snapshot = { .models_count = 1, .models = { IDLE(1, 1500, 50) } } }, { AT(0, TAKES, 1), AT(600, TAKES, 0) }, 1200, "", RUNG_CALM },
         { "breathing in saws: at first it looks like a hog, and costs a trim; ever after it is what this box does",
-          24000, 1000, 3600, { .seen = { .models_count = 1, .models = { IDLE(1, 1500, 50) } } }, { AT(0, SAWS, 400, .more = 20) }, HOUR, "trim:1", RUNG_HOLD },
-        { "one jump, however large, while there is room: held for a moment, nothing done", 24000, 1000, 9000, { .seen = { .models_count = 2, .models = { BUSY(1, 1000, 100, 200), IDLE(2, 1000, 50) } } }, { AT(10, JUMPS, 5000) }, HOUR, "", RUNG_HOLD },
-        { "a jump a minute is no slope either", 24000, 1000, 12000, { .seen = { .models_count = 1, .models = { BUSY(1, 1000, 100, 200) } } }, { AT(10, JUMPS, 1900), AT(70, JUMPS, 1900), AT(130, JUMPS, 1900), AT(190, JUMPS, 1900) }, HOUR, "", RUNG_HOLD },
-        { "pressure without pages that come back is nothing", 24000, 1000, 3000, { .seen = { .models_count = 1, .models = { BUSY(1, 1000, 100, 200) } } }, { AT(0, STALLS, 990), AT(0, OWN_STALLS, 990), AT(0, SLOW, 1) }, HOUR, "", RUNG_CALM },
-        { "pages that come back without pressure are nothing", 24000, 1000, 3000, { .seen = { .models_count = 1, .models = { BUSY(1, 1000, 100, 200) } } }, { AT(0, REFAULTS, 50000), AT(0, SWAPINS, 50000), AT(0, SLOW, 1) }, HOUR, "", RUNG_CALM },
-        { "another program thrashes in a limit of its own: host pressure, host refaults, and we are well", 24000, 1000, 9000, { .seen = { .models_count = 1, .models = { BUSY(1, 1000, 100, 200) } } }, { AT(0, STALLS, 800), AT(0, REFAULTS, 9000) }, HOUR, "", RUNG_CALM },
-        { "a model reads its weights for the first time: pages come back, and that is no thrash", 24000, 1000, 9000, { .seen = { .models_count = 2, .models = { BUSY(1, 1000, 100, 200), BUSY(2, 1000, 0, 0, .loaded_ms = 1019000) } } }, { AT(0, MODEL_STALLS, 900, .more = 20000), AT(13, MODEL_STALLS, 0, .more = 0) }, HOUR, "", RUNG_CALM },
-        { "a load in flight takes what was promised to it", 24000, 1000, 9000, { .seen = { .models_count = 1, .models = { BUSY(1, 1000, 100, 200) } } }, { AT(5, PROMISES, 6000), AT(5, LOADS, 500) }, 600, "", RUNG_CALM },
-        { "memory cannot be read: not seeing is no reason to act", 24000, 1000, 1500, { .seen = { .models_count = 2, .models = { BUSY(1, 100, 100, 200), IDLE(2, 100, 50) } } }, { AT(10, BLIND, 1), AT(10, JUMPS, 900) }, 600, "", RUNG_CALM },
+          24000, 1000, 3600, { .snapshot = { .models_count = 1, .models = { IDLE(1, 1500, 50) } } }, { AT(0, SAWS, 400, .more = 20) }, HOUR, "trim:1", RUNG_HOLD },
+        { "one jump, however large, while there is room: held for a moment, nothing done", 24000, 1000, 9000, { .snapshot = { .models_count = 2, .models = { BUSY(1, 1000, 100, 200), IDLE(2, 1000, 50) } } }, { AT(10, JUMPS, 5000) }, HOUR, "", RUNG_HOLD },
+        { "a jump a minute is no slope either", 24000, 1000, 12000, { .snapshot = { .models_count = 1, .models = { BUSY(1, 1000, 100, 200) } } }, { AT(10, JUMPS, 1900), AT(70, JUMPS, 1900), AT(130, JUMPS, 1900), AT(190, JUMPS, 1900) }, HOUR, "", RUNG_HOLD },
+        { "pressure without pages that come back is nothing", 24000, 1000, 3000, { .snapshot = { .models_count = 1, .models = { BUSY(1, 1000, 100, 200) } } }, { AT(0, STALLS, 990), AT(0, OWN_STALLS, 990), AT(0, SLOW, 1) }, HOUR, "", RUNG_CALM },
+        { "pages that come back without pressure are nothing", 24000, 1000, 3000, { .snapshot = { .models_count = 1, .models = { BUSY(1, 1000, 100, 200) } } }, { AT(0, REFAULTS, 50000), AT(0, SWAPINS, 50000), AT(0, SLOW, 1) }, HOUR, "", RUNG_CALM },
+        { "another program thrashes in a limit of its own: host pressure, host refaults, and we are well", 24000, 1000, 9000, { .snapshot = { .models_count = 1, .models = { BUSY(1, 1000, 100, 200) } } }, { AT(0, STALLS, 800), AT(0, REFAULTS, 9000) }, HOUR, "", RUNG_CALM },
+        { "a model reads its weights for the first time: pages come back, and that is no thrash", 24000, 1000, 9000, { .snapshot = { .models_count = 2, .models = { BUSY(1, 1000, 100, 200), BUSY(2, 1000, 0, 0, .loaded_ms = 1019000) } } }, { AT(0, MODEL_STALLS, 900, .more = 20000), AT(13, MODEL_STALLS, 0, .more = 0) }, HOUR, "", RUNG_CALM },
+        { "a load in flight takes what was promised to it", 24000, 1000, 9000, { .snapshot = { .models_count = 1, .models = { BUSY(1, 1000, 100, 200) } } }, { AT(5, PROMISES, 6000), AT(5, LOADS, 500) }, 600, "", RUNG_CALM },
+        { "memory cannot be read: not seeing is no reason to act", 24000, 1000, 1500, { .snapshot = { .models_count = 2, .models = { BUSY(1, 100, 100, 200), IDLE(2, 100, 50) } } }, { AT(10, BLIND, 1), AT(10, JUMPS, 900) }, 600, "", RUNG_CALM },
 
         /* --- a hog --- */
-        { "a hog: trim, then evict the idle one, then downshift the busy one", 24000, 1000, 8000, { .seen = { .models_count = 2, .models = { BUSY(1, 1000, 100, 800), IDLE(2, 2000, 0) } } }, { AT(0, TAKES, 60), AT(116, TAKES, 0) }, 150, "trim:1 evict:2 chunk:1 downshift:1 downshift:1", RUNG_DOWNSHIFT },
-        { "the same that stops in time: only what was needed", 24000, 1000, 8000, { .seen = { .models_count = 2, .models = { BUSY(1, 1000, 100, 800), IDLE(2, 2000, 0) } } }, { AT(0, TAKES, 60), AT(40, TAKES, 0) }, 150, "trim:1", RUNG_HOLD },
-        { "page cache of models that are not loaded is dropped before anybody leaves", 24000, 1000, 8000, { .seen = { .idle_file_bytes = GIB(3), .models_count = 1, .models = { BUSY(1, 1000, 0, 0) } } }, { AT(0, TAKES, 60), AT(60, TAKES, 0) }, 100, "drop_files", RUNG_HOLD },
-        { "one idle model suffices: one leaves", 24000, 1000, 8000, { .seen = { .models_count = 4, .models = { IDLE(1, 1900, 0), IDLE(2, 1900, 0), IDLE(3, 1000, 0), BUSY(4, 100, 0, 0) } } }, { AT(0, TAKES, 60), AT(40, TAKES, 0) }, 100, "evict:1", RUNG_EVICT },
-        { "where no one suffices two leave at once: the next look would be too late", 24000, 500, 9000, { .seen = { .models_count = 4, .models = { IDLE(1, 900, 0), IDLE(2, 900, 0), IDLE(3, 900, 0), BUSY(4, 100, 0, 0) } } }, { AT(0, TAKES, 300), AT(14, TAKES, 0) }, 100, "evict:1 evict:2 evict:3", RUNG_EVICT },
-        { "lowest priority leaves first", 24000, 1000, 8000, { .seen = { .models_count = 3, .models = { IDLE(1, 1900, 0, .priority = 5), IDLE(2, 1900, 0, .priority = -5), BUSY(3, 100, 0, 0) } } }, { AT(0, TAKES, 60), AT(58, TAKES, 0) }, 100, "evict:2", RUNG_EVICT },
-        { "a pinned one never leaves; the busy one gives of its cache", 24000, 1000, 8000, { .seen = { .models_count = 2, .models = { IDLE(1, 1900, 0, .pinned = true), BUSY(2, 1000, 0, 600) } } }, { AT(0, TAKES, 60), AT(62, TAKES, 0) }, 100, "chunk:2 downshift:2", RUNG_DOWNSHIFT },
-        { "nobody goes to q4_0 while another is at f16, and nobody below its floor", 24000, 1000, 8000, { .seen = { .models_count = 3, .models = { BUSY(1, 1000, 0, 900), BUSY(2, 1000, 0, 300, .floor = KV_Q8_0), BUSY(3, 1000, 0, 300, .floor = KV_F16) } } }, { AT(0, TAKES, 40), AT(118, TAKES, 0) }, 130, "chunk:1 chunk:2 chunk:3 downshift:1 downshift:2 downshift:1", RUNG_DOWNSHIFT },
-        { "nothing that is asked for happens: each is tried once, then the next rung, and again after a minute", 24000, 1000, 8000, { .disobeys = true, .seen = { .models_count = 2, .models = { BUSY(1, 1000, 200, 800), IDLE(2, 1500, 100) } } }, { AT(0, TAKES, 60), AT(68, TAKES, 0) }, 70, "trim:1 trim:2 evict:2 chunk:1 downshift:1 trim:1 trim:2", RUNG_DOWNSHIFT },
-        { "one that does not obey can only leave", 24000, 1000, 8000, { .seen = { .models_count = 2, .models = { BUSY(1, 1000, 500, 800, .obeys = false), IDLE(2, 1500, 100, .obeys = false) } } }, { AT(0, TAKES, 60), AT(90, TAKES, 0) }, 120, "evict:2", RUNG_EVICT },
-        { "just loaded and in use: left alone, as long as there is time", 24000, 1000, 8000, { .limits = { .min_residency_ms = 600000 }, .seen = { .models_count = 2, .models = { IDLE(1, 1900, 0, .loaded_ms = 1000000), IDLE(2, 1000, 0, .loaded_ms = 1) } } }, { AT(0, TAKES, 60), AT(64, TAKES, 0) }, 90, "evict:2", RUNG_EVICT },
-        { "in use, its client is between two questions: another leaves", 24000, 1000, 8000, { .seen = { .models_count = 2, .models = { IDLE(1, 1900, 0, .last_end_ms = IN_USE), IDLE(2, 1000, 0) } } }, { AT(0, TAKES, 60), AT(64, TAKES, 0) }, 90, "evict:2", RUNG_EVICT },
-        { "in use, and the reserve is eaten: running ones give of their caches, it stays", 24000, 1000, 8000, { .seen = { .models_count = 2, .models = { IDLE(1, 1900, 0, .last_end_ms = IN_USE), BUSY(2, 1000, 0, 600) } } }, { AT(0, TAKES, 60), AT(80, TAKES, 0) }, 110, "chunk:2 downshift:2 downshift:2", RUNG_DOWNSHIFT },
-        { "in use, and the cliff is there: it leaves before anybody is ended", 24000, 1000, 6000, { .seen = { .models_count = 2, .models = { IDLE(1, 1900, 0, .last_end_ms = IN_USE), BUSY(2, 1000, 0, 0) } } }, { AT(0, TAKES, 60), AT(50, TAKES, 0) }, 70, "chunk:2 evict:1", RUNG_EVICT },
-        { "context for new requests is lowered when precision has nothing to give any more", 24000, 1000, 6000, { .seen = { .models_count = 1, .models = { BUSY(1, 1000, 0, 0, .context_floor = 1024) } } }, { AT(0, TAKES, 60), AT(62, TAKES, 0) }, 90, "chunk:1 context:1 context:1", RUNG_SHRINK },
+        { "a hog: trim, then evict the idle one, then downshift the busy one", 24000, 1000, 8000, { .snapshot = { .models_count = 2, .models = { BUSY(1, 1000, 100, 800), IDLE(2, 2000, 0) } } }, { AT(0, TAKES, 60), AT(116, TAKES, 0) }, 150, "trim:1 evict:2 chunk:1 downshift:1 downshift:1", RUNG_DOWNSHIFT },
+        { "the same that stops in time: only what was needed", 24000, 1000, 8000, { .snapshot = { .models_count = 2, .models = { BUSY(1, 1000, 100, 800), IDLE(2, 2000, 0) } } }, { AT(0, TAKES, 60), AT(40, TAKES, 0) }, 150, "trim:1", RUNG_HOLD },
+        { "page cache of models that are not loaded is dropped before anybody leaves", 24000, 1000, 8000, { .snapshot = { .idle_file_bytes = GIB(3), .models_count = 1, .models = { BUSY(1, 1000, 0, 0) } } }, { AT(0, TAKES, 60), AT(60, TAKES, 0) }, 100, "drop_files", RUNG_HOLD },
+        { "one idle model suffices: one leaves", 24000, 1000, 8000, { .snapshot = { .models_count = 4, .models = { IDLE(1, 1900, 0), IDLE(2, 1900, 0), IDLE(3, 1000, 0), BUSY(4, 100, 0, 0) } } }, { AT(0, TAKES, 60), AT(40, TAKES, 0) }, 100, "evict:1", RUNG_EVICT },
+        { "where no one suffices two leave at once: the next look would be too late", 24000, 500, 9000, { .snapshot = { .models_count = 4, .models = { IDLE(1, 900, 0), IDLE(2, 900, 0), IDLE(3, 900, 0), BUSY(4, 100, 0, 0) } } }, { AT(0, TAKES, 300), AT(14, TAKES, 0) }, 100, "evict:1 evict:2 evict:3", RUNG_EVICT },
+        { "lowest priority leaves first", 24000, 1000, 8000, { .snapshot = { .models_count = 3, .models = { IDLE(1, 1900, 0, .priority = 5), IDLE(2, 1900, 0, .priority = -5), BUSY(3, 100, 0, 0) } } }, { AT(0, TAKES, 60), AT(58, TAKES, 0) }, 100, "evict:2", RUNG_EVICT },
+        { "a pinned one never leaves; the busy one gives of its cache", 24000, 1000, 8000, { .snapshot = { .models_count = 2, .models = { IDLE(1, 1900, 0, .pinned = true), BUSY(2, 1000, 0, 600) } } }, { AT(0, TAKES, 60), AT(62, TAKES, 0) }, 100, "chunk:2 downshift:2", RUNG_DOWNSHIFT },
+        { "nobody goes to q4_0 while another is at f16, and nobody below its floor", 24000, 1000, 8000, { .snapshot = { .models_count = 3, .models = { BUSY(1, 1000, 0, 900), BUSY(2, 1000, 0, 300, .floor = KV_Q8_0), BUSY(3, 1000, 0, 300, .floor = KV_F16) } } }, { AT(0, TAKES, 40), AT(118, TAKES, 0) }, 130, "chunk:1 chunk:2 chunk:3 downshift:1 downshift:2 downshift:1", RUNG_DOWNSHIFT },
+        { "nothing that is asked for happens: each is tried once, then the next rung, and again after a minute", 24000, 1000, 8000, { .disobeys = true, .snapshot = { .models_count = 2, .models = { BUSY(1, 1000, 200, 800), IDLE(2, 1500, 100) } } }, { AT(0, TAKES, 60), AT(68, TAKES, 0) }, 70, "trim:1 trim:2 evict:2 chunk:1 downshift:1 trim:1 trim:2", RUNG_DOWNSHIFT },
+        { "one that does not obey can only leave", 24000, 1000, 8000, { .snapshot = { .models_count = 2, .models = { BUSY(1, 1000, 500, 800, .obeys = false), IDLE(2, 1500, 100, .obeys = false) } } }, { AT(0, TAKES, 60), AT(90, TAKES, 0) }, 120, "evict:2", RUNG_EVICT },
+        { "just loaded and in use: left alone, as long as there is time", 24000, 1000, 8000, { .limits = { .min_residency_ms = 600000 }, .snapshot = { .models_count = 2, .models = { IDLE(1, 1900, 0, .loaded_ms = 1000000), IDLE(2, 1000, 0, .loaded_ms = 1) } } }, { AT(0, TAKES, 60), AT(64, TAKES, 0) }, 90, "evict:2", RUNG_EVICT },
+        { "in use, its client is between two questions: another leaves", 24000, 1000, 8000, { .snapshot = { .models_count = 2, .models = { IDLE(1, 1900, 0, .last_end_ms = IN_USE), IDLE(2, 1000, 0) } } }, { AT(0, TAKES, 60), AT(64, TAKES, 0) }, 90, "evict:2", RUNG_EVICT },
+        { "in use, and the reserve is eaten: running ones give of their caches, it stays", 24000, 1000, 8000, { .snapshot = { .models_count = 2, .models = { IDLE(1, 1900, 0, .last_end_ms = IN_USE), BUSY(2, 1000, 0, 600) } } }, { AT(0, TAKES, 60), AT(80, TAKES, 0) }, 110, "chunk:2 downshift:2 downshift:2", RUNG_DOWNSHIFT },
+        { "in use, and the cliff is there: it leaves before anybody is ended", 24000, 1000, 6000, { .snapshot = { .models_count = 2, .models = { IDLE(1, 1900, 0, .last_end_ms = IN_USE), BUSY(2, 1000, 0, 0) } } }, { AT(0, TAKES, 60), AT(50, TAKES, 0) }, 70, "chunk:2 evict:1", RUNG_EVICT },
+        { "context for new requests is lowered when precision has nothing to give any more", 24000, 1000, 6000, { .snapshot = { .models_count = 1, .models = { BUSY(1, 1000, 0, 0, .context_floor = 1024) } } }, { AT(0, TAKES, 60), AT(62, TAKES, 0) }, 90, "chunk:1 context:1 context:1", RUNG_SHRINK },
 
         /* --- the reserve is held by somebody else --- */
-        { "a jump into the reserve, and it stays there: mild acts until headroom is back, then nothing more", 24000, 2000, 5000, { .seen = { .models_count = 3, .models = { BUSY(1, 1000, 100, 800), IDLE(2, 500, 0), BUSY(3, 500, 0, 300) } } }, { AT(10, JUMPS, 2000) }, HOUR, "trim:1 evict:2 downshift:1 downshift:3", RUNG_DOWNSHIFT },
-        { "far into the reserve for hours: all that is mild, and then it is borne", 24000, 2000, 5000, { .seen = { .models_count = 3, .models = { BUSY(1, 1000, 100, 800, .batch = true, .suspendable_bytes = MIB(300)), IDLE(2, 200, 0), BUSY(3, 500, 0, 300) } } }, { AT(10, JUMPS, 3200) }, 2 * HOUR, "trim:1 evict:2 downshift:1 downshift:3 downshift:3 downshift:1", RUNG_DOWNSHIFT },
-        { "one that stops and never goes is waited for, but not for ever", 24000, 2000, 5000, { .stop_ms = UINT32_MAX, .seen = { .models_count = 2, .models = { BUSY(1, 1000, 0, 800), IDLE(2, 1500, 0) } } }, { AT(10, JUMPS, 600) }, 20, "evict:2", RUNG_EVICT },
-        { "and then the next one gives", 24000, 2000, 5000, { .stop_ms = UINT32_MAX, .seen = { .models_count = 2, .models = { BUSY(1, 1000, 0, 800), IDLE(2, 1500, 0) } } }, { AT(10, JUMPS, 600) }, 60, "evict:2 downshift:1", RUNG_DOWNSHIFT },
-        { "nothing to give at all", 24000, 2000, 5000, { .seen = { .models_count = 1, .models = { BUSY(1, 1000, 0, 0) } } }, { AT(10, JUMPS, 3000) }, 2 * HOUR, "", RUNG_HOLD },
-        { "headroom dips below zero for a blink", 24000, 2000, 5000, { .seen = { .models_count = 2, .models = { BUSY(1, 1000, 100, 800), IDLE(2, 500, 0) } } }, { AT(10, JUMPS, 1400), AT(10, BREATHES, 30) }, 60, "", RUNG_HOLD },
+        { "a jump into the reserve, and it stays there: mild acts until headroom is back, then nothing more", 24000, 2000, 5000, { .snapshot = { .models_count = 3, .models = { BUSY(1, 1000, 100, 800), IDLE(2, 500, 0), BUSY(3, 500, 0, 300) } } }, { AT(10, JUMPS, 2000) }, HOUR, "trim:1 evict:2 downshift:1 downshift:3", RUNG_DOWNSHIFT },
+        { "far into the reserve for hours: all that is mild, and then it is borne", 24000, 2000, 5000, { .snapshot = { .models_count = 3, .models = { BUSY(1, 1000, 100, 800, .batch = true, .suspendable_bytes = MIB(300)), IDLE(2, 200, 0), BUSY(3, 500, 0, 300) } } }, { AT(10, JUMPS, 3200) }, 2 * HOUR, "trim:1 evict:2 downshift:1 downshift:3 downshift:3 downshift:1", RUNG_DOWNSHIFT },
+        { "one that stops and never goes is waited for, but not for ever", 24000, 2000, 5000, { .stop_ms = UINT32_MAX, .snapshot = { .models_count = 2, .models = { BUSY(1, 1000, 0, 800), IDLE(2, 1500, 0) } } }, { AT(10, JUMPS, 600) }, 20, "evict:2", RUNG_EVICT },
+        { "and then the next one gives", 24000, 2000, 5000, { .stop_ms = UINT32_MAX, .snapshot = { .models_count = 2, .models = { BUSY(1, 1000, 0, 800), IDLE(2, 1500, 0) } } }, { AT(10, JUMPS, 600) }, 60, "evict:2 downshift:1", RUNG_DOWNSHIFT },
+        { "nothing to give at all", 24000, 2000, 5000, { .snapshot = { .models_count = 1, .models = { BUSY(1, 1000, 0, 0) } } }, { AT(10, JUMPS, 3000) }, 2 * HOUR, "", RUNG_HOLD },
+        { "headroom dips below zero for a blink", 24000, 2000, 5000, { .snapshot = { .models_count = 2, .models = { BUSY(1, 1000, 100, 800), IDLE(2, 500, 0) } } }, { AT(10, JUMPS, 1400), AT(10, BREATHES, 30) }, 60, "", RUNG_HOLD },
 
         /* --- the cliff --- */
-        { "a hog that does not stop: first all that is mild, then batch goes to disk, then one is ended, never the pinned one", 24000, 1000, 8000, { .thrashes = true, .seen = { .models_count = 3, .models = { BUSY(1, 1000, 0, 800, .batch = true, .suspendable_bytes = MIB(200)), BUSY(2, 2000, 0, 0, .pinned = true), BUSY(3, 1000, 0, 0, .priority = 3) } } }, { AT(0, TAKES, 100), AT(50, TAKES, 0) }, 100, "chunk:1 chunk:2 chunk:3 downshift:1 downshift:1 suspend:1 end:1", RUNG_LAST },
-        { "a load in flight goes before one that answers somebody", 24000, 1000, 6000, { .seen = { .loading_bytes = MIB(1500), .models_count = 2, .models = { BUSY(1, 1000, 0, 0), MODEL(2, LOADING, 1500, 0, 0) } } }, { AT(0, TAKES, 100), AT(40, TAKES, 0) }, 80, "chunk:1 end:2", RUNG_LAST },
-        { "all are pinned: the kernel must choose", 24000, 1000, 5000, { .thrashes = true, .seen = { .models_count = 1, .models = { BUSY(1, 1000, 0, 0, .pinned = true) } } }, { AT(0, TAKES, 100), AT(60, TAKES, 0) }, 100, "chunk:1", RUNG_HOLD },
-        { "a jump over the cliff: it thrashes, and one is ended; then it is quiet, and the other gets its chunk back", 24000, 1000, 5000, { .thrashes = true, .seen = { .models_count = 2, .models = { BUSY(1, 2000, 0, 0), BUSY(2, 1000, 0, 0, .priority = 1) } } }, { AT(10, JUMPS, 3000) }, HOUR, "chunk:1 chunk:2 end:1 chunk:2", RUNG_LAST },
+        { "a hog that does not stop: first all that is mild, then batch goes to disk, then one is ended, never the pinned one", 24000, 1000, 8000, { .thrashes = true, .snapshot = { .models_count = 3, .models = { BUSY(1, 1000, 0, 800, .batch = true, .suspendable_bytes = MIB(200)), BUSY(2, 2000, 0, 0, .pinned = true), BUSY(3, 1000, 0, 0, .priority = 3) } } }, { AT(0, TAKES, 100), AT(50, TAKES, 0) }, 100, "chunk:1 chunk:2 chunk:3 downshift:1 downshift:1 suspend:1 end:1", RUNG_LAST },
+        { "a load in flight goes before one that answers somebody", 24000, 1000, 6000, { .snapshot = { .loading_bytes = MIB(1500), .models_count = 2, .models = { BUSY(1, 1000, 0, 0), MODEL(2, LOADING, 1500, 0, 0) } } }, { AT(0, TAKES, 100), AT(40, TAKES, 0) }, 80, "chunk:1 end:2", RUNG_LAST },
+        { "all are pinned: the kernel must choose", 24000, 1000, 5000, { .thrashes = true, .snapshot = { .models_count = 1, .models = { BUSY(1, 1000, 0, 0, .pinned = true) } } }, { AT(0, TAKES, 100), AT(60, TAKES, 0) }, 100, "chunk:1", RUNG_HOLD },
+        { "a jump over the cliff: it thrashes, and one is ended; then it is quiet, and the other gets its chunk back", 24000, 1000, 5000, { .thrashes = true, .snapshot = { .models_count = 2, .models = { BUSY(1, 2000, 0, 0), BUSY(2, 1000, 0, 0, .priority = 1) } } }, { AT(10, JUMPS, 3000) }, HOUR, "chunk:1 chunk:2 end:1 chunk:2", RUNG_LAST },
         /* --- one engine in trouble of its own --- */
-        { "it stalls inside its own limit, the box has room: only that engine is helped", 24000, 1000, 9000, { .seen = { .models_count = 3, .models = { BUSY(1, 1000, 300, 800), BUSY(2, 1000, 100, 800), IDLE(3, 500, 0) } } }, { AT(10, MODEL_STALLS, 500, .more = 9000), AT(18, MODEL_STALLS, 0) }, 25, "trim:2 chunk:2 downshift:2", RUNG_DOWNSHIFT },
-        { "it thrashes there for a minute: it is not ended, it hurts only itself", 24000, 1000, 9000, { .seen = { .models_count = 2, .models = { BUSY(1, 1000, 300, 800), BUSY(2, 1000, 0, 0) } } }, { AT(10, MODEL_STALLS, 900, .more = 50000), AT(10, SLOW, 1), AT(70, MODEL_STALLS, 0), AT(70, SLOW, 0) }, 80, "chunk:2", RUNG_HOLD },
-        { "and a hog comes: the box goes first, so another one leaves", 24000, 1000, 9000, { .seen = { .models_count = 3, .models = { BUSY(1, 1000, 0, 800), BUSY(2, 1000, 0, 800), IDLE(3, 1500, 0) } } }, { AT(5, TAKES, 60), AT(10, MODEL_STALLS, 900, .more = 50000), AT(10, SLOW, 1), AT(71, TAKES, 0), AT(71, MODEL_STALLS, 0) }, 72, "chunk:2 downshift:2 downshift:2 evict:3", RUNG_DOWNSHIFT },
-        { "a memory.high above it: it stands still, and is ended after half a minute", 24000, 1000, 9000, { .seen = { .models_count = 2, .models = { BUSY(1, 1000, 300, 800), BUSY(2, 1000, 100, 800) } } }, { AT(10, MODEL_HIGH, 500), AT(10, MODEL_STALLS, 990), AT(10, SLOW, 1) }, 70, "trim:2 chunk:2 downshift:2 downshift:2 end:2", RUNG_LAST },
-        { "a memory.high that only brakes: nothing is ended", 24000, 1000, 9000, { .seen = { .models_count = 2, .models = { BUSY(1, 1000, 300, 800), BUSY(2, 1000, 100, 800) } } }, { AT(10, MODEL_HIGH, 500), AT(10, MODEL_STALLS, 990) }, 300, "", RUNG_CALM },
-        { "a stall with room to spare, and models slow: mild acts, 15 s apart, and no end", 24000, 1000, 4000, { .seen = { .models_count = 2, .models = { BUSY(1, 1000, 0, 800), IDLE(2, 50, 0) } } }, { AT(10, OWN_STALLS, 500), AT(10, REFAULTS, 9000), AT(10, SLOW, 1), AT(20, OWN_STALLS, 0) }, 300, "evict:2", RUNG_EVICT },
+        { "it stalls inside its own limit, the box has room: only that engine is helped", 24000, 1000, 9000, { .snapshot = { .models_count = 3, .models = { BUSY(1, 1000, 300, 800), BUSY(2, 1000, 100, 800), IDLE(3, 500, 0) } } }, { AT(10, MODEL_STALLS, 500, .more = 9000), AT(18, MODEL_STALLS, 0) }, 25, "trim:2 chunk:2 downshift:2", RUNG_DOWNSHIFT },
+        { "it thrashes there for a minute: it is not ended, it hurts only itself", 24000, 1000, 9000, { .snapshot = { .models_count = 2, .models = { BUSY(1, 1000, 300, 800), BUSY(2, 1000, 0, 0) } } }, { AT(10, MODEL_STALLS, 900, .more = 50000), AT(10, SLOW, 1), AT(70, MODEL_STALLS, 0), AT(70, SLOW, 0) }, 80, "chunk:2", RUNG_HOLD },
+        { "and a hog comes: the box goes first, so another one leaves", 24000, 1000, 9000, { .snapshot = { .models_count = 3, .models = { BUSY(1, 1000, 0, 800), BUSY(2, 1000, 0, 800), IDLE(3, 1500, 0) } } }, { AT(5, TAKES, 60), AT(10, MODEL_STALLS, 900, .more = 50000), AT(10, SLOW, 1), AT(71, TAKES, 0), AT(71, MODEL_STALLS, 0) }, 72, "chunk:2 downshift:2 downshift:2 evict:3", RUNG_DOWNSHIFT },
+        { "a memory.high above it: it stands still, and is ended after half a minute", 24000, 1000, 9000, { .snapshot = { .models_count = 2, .models = { BUSY(1, 1000, 300, 800), BUSY(2, 1000, 100, 800) } } }, { AT(10, MODEL_HIGH, 500), AT(10, MODEL_STALLS, 990), AT(10, SLOW, 1) }, 70, "trim:2 chunk:2 downshift:2 downshift:2 end:2", RUNG_LAST },
+        { "a memory.high that only brakes: nothing is ended", 24000, 1000, 9000, { .snapshot = { .models_count = 2, .models = { BUSY(1, 1000, 300, 800), BUSY(2, 1000, 100, 800) } } }, { AT(10, MODEL_HIGH, 500), AT(10, MODEL_STALLS, 990) }, 300, "", RUNG_CALM },
+        { "a stall with room to spare, and models slow: mild acts, 15 s apart, and no end", 24000, 1000, 4000, { .snapshot = { .models_count = 2, .models = { BUSY(1, 1000, 0, 800), IDLE(2, 50, 0) } } }, { AT(10, OWN_STALLS, 500), AT(10, REFAULTS, 9000), AT(10, SLOW, 1), AT(20, OWN_STALLS, 0) }, 300, "evict:2", RUNG_EVICT },
 };
 /* clang-format on */
 
@@ -123,9 +123,9 @@ static void happen(struct world *w, const struct event *e) {
                 break;
         case MODEL_HIGH: w->model_high_per_s = (uint64_t) e->amount; break;
         case SLOW: w->slow = e->amount > 0; break;
-        case PROMISES: w->seen.loading_bytes += MIB(e->amount); break;
+        case PROMISES: w->snapshot.loading_bytes += MIB(e->amount); break;
         case LOADS: w->load_per_s = e->amount * (1 << 20); break;
-        case BLIND: w->seen.memory_blind = e->amount > 0; break;
+        case BLIND: w->snapshot.memory_blind = e->amount > 0; break;
         default: break;
         }
 }
@@ -133,14 +133,14 @@ static void happen(struct world *w, const struct event *e) {
 static void play(struct world *w, const struct row *row) {
         world_begin(w, MIB(row->ram), MIB(row->reserve), MIB(row->free));
         world_run(w, 20000);
-        uint64_t begin_ms = w->seen.now_ms;
+        uint64_t begin_ms = w->snapshot.now_ms;
         for (size_t k = 0; k < EVENTS && row->events[k].kind != END_OF_EVENTS; k++) {
                 uint64_t at_ms = begin_ms + 1000ull * row->events[k].at_s;
-                if (at_ms > w->seen.now_ms)
-                        world_run(w, at_ms - w->seen.now_ms);
+                if (at_ms > w->snapshot.now_ms)
+                        world_run(w, at_ms - w->snapshot.now_ms);
                 happen(w, &row->events[k]);
         }
-        world_run(w, begin_ms + 1000ull * row->run_s - w->seen.now_ms);
+        world_run(w, begin_ms + 1000ull * row->run_s - w->snapshot.now_ms);
 }
 
 static void one_row_after_another(void **state) {
@@ -149,11 +149,11 @@ static void one_row_after_another(void **state) {
         for (size_t r = 0; r < sizeof(rows) / sizeof(rows[0]); r++) {
                 struct world w = rows[r].world;
                 play(&w, &rows[r]);
-                if (strcmp(w.acts, rows[r].acts) == 0 && w.highest == rows[r].highest)
+                if (strcmp(w.actions, rows[r].actions) == 0 && w.highest == rows[r].highest)
                         continue;
                 failed++;
-                print_error("%s:\n    '%s', up to %s; first after %lld ms, headroom down to %lld MiB\n", rows[r].what, w.acts,
-                            policy_rung_word(w.highest), (long long) (w.first_act_ms - 1020001),
+                print_error("%s:\n    '%s', up to %s; first after %lld ms, headroom down to %lld MiB\n", rows[r].what, w.actions,
+                            policy_rung_word(w.highest), (long long) (w.first_action_ms - 1020001),
                             (long long) (w.least_headroom >> 20));
         }
         assert_int_equal(failed, 0);
@@ -161,7 +161,7 @@ static void one_row_after_another(void **state) {
 
 /*
  * The three shapes of the cliff: anonymous growth without swap, the same with zram (which does nothing until memory is
- * gone), and growth against mapped weights. In each the first act comes at least 2 s before the cliff, wherever
+ * gone), and growth against mapped weights. In each the first action comes at least 2 s before the cliff, wherever
  * the hog leaves 4 s in all.
  */
 static void two_seconds_before_the_cliff(void **state) {
@@ -179,16 +179,17 @@ static void two_seconds_before_the_cliff(void **state) {
                         uint64_t cliff_ms = (boxes[b].free - boxes[b].weights) * 1000 / (uint64_t) rates[r];
                         if (cliff_ms < 4000)
                                 continue;
-                        struct world w = { .disobeys = true, .seen = { .models_count = 1, .models = { BUSY(1, 0, 20, 40) } } };
-                        w.seen.models[0].weights_bytes = MIB(boxes[b].weights);
+                        struct world w = { .disobeys = true,
+                                           .snapshot = { .models_count = 1, .models = { BUSY(1, 0, 20, 40) } } };
+                        w.snapshot.models[0].weights_bytes = MIB(boxes[b].weights);
                         w.noise_bytes = (int64_t) MIB(boxes[b].ram) / 2000;
                         world_begin(&w, MIB(boxes[b].ram), MIB(boxes[b].reserve), MIB(boxes[b].free));
                         world_run(&w, 30000);
-                        uint64_t begin_ms = w.seen.now_ms;
-                        assert_int_equal(w.acts_count, 0);
+                        uint64_t begin_ms = w.snapshot.now_ms;
+                        assert_int_equal(w.actions_count, 0);
                         w.foreign_per_s = rates[r] * (1 << 20);
                         world_run(&w, cliff_ms);
-                        uint64_t lead_ms = w.first_act_ms == UINT64_MAX ? 0 : begin_ms + cliff_ms - w.first_act_ms;
+                        uint64_t lead_ms = w.first_action_ms == UINT64_MAX ? 0 : begin_ms + cliff_ms - w.first_action_ms;
                         if (getenv("HEADROOM_FIGURES") != NULL)
                                 print_message("%6d MiB, %5d of weights, %4d MiB/s: cliff after %.1f s, first act %.1f s before\n",
                                               (int) boxes[b].ram, (int) boxes[b].weights, (int) rates[r],
@@ -203,40 +204,40 @@ static void two_seconds_before_the_cliff(void **state) {
 /* What was taken comes back: the chunk at once, then one piece at a time, precision after five minutes. */
 static void all_is_given_back(void **state) {
         (void) state;
-        struct world w = { .seen = { .models_count = 1,
-                                     .models = { BUSY(1, 1000, 0, 400, .level = KV_Q4_0, .chunk = 16, .context = 1024,
-                                                      .suspended = 2, .suspended_bytes = MIB(100)) } } };
+        struct world w = { .snapshot = { .models_count = 1,
+                                         .models = { BUSY(1, 1000, 0, 400, .level = KV_Q4_0, .chunk = 16, .context = 1024,
+                                                          .suspended = 2, .suspended_bytes = MIB(100)) } } };
         world_begin(&w, MIB(24000), MIB(1000), MIB(9000));
         world_run(&w, 5000);
-        assert_string_equal(w.acts, "chunk:1 resume:1");
+        assert_string_equal(w.actions, "chunk:1 resume:1");
         world_run(&w, 60000);
-        assert_string_equal(w.acts, "chunk:1 resume:1 context:1");
-        assert_int_equal(w.seen.models[0].context, 4096);
+        assert_string_equal(w.actions, "chunk:1 resume:1 context:1");
+        assert_int_equal(w.snapshot.models[0].context, 4096);
         world_run(&w, 1500000);
-        assert_string_equal(w.acts, "chunk:1 resume:1 context:1 upshift:1 upshift:1");
-        assert_int_equal(w.seen.models[0].level, KV_F16);
+        assert_string_equal(w.actions, "chunk:1 resume:1 context:1 upshift:1 upshift:1");
+        assert_int_equal(w.snapshot.models[0].level, KV_F16);
         world_run(&w, 4 * 3600000);
-        assert_int_equal(w.acts_count, 5);
+        assert_int_equal(w.actions_count, 5);
 }
 
 /* Nothing comes back that the box has no room for. */
 static void nothing_is_given_back_into_a_shortage(void **state) {
         (void) state;
-        struct world w = { .seen = { .models_count = 1,
-                                     .models = { BUSY(1, 1000, 0, 0, .level = KV_Q8_0, .kv_bytes = { 0, MIB(800) },
-                                                      .suspended = 1, .suspended_bytes = MIB(900)) } } };
+        struct world w = { .snapshot = { .models_count = 1,
+                                         .models = { BUSY(1, 1000, 0, 0, .level = KV_Q8_0, .kv_bytes = { 0, MIB(800) },
+                                                          .suspended = 1, .suspended_bytes = MIB(900)) } } };
         world_begin(&w, MIB(24000), MIB(1000), MIB(2000 + 1500 + 700));
         world_run(&w, 3600000);
-        assert_string_equal(w.acts, "");
+        assert_string_equal(w.actions, "");
         w.foreign_bytes -= (int64_t) MIB(400);
         world_run(&w, 3600000);
-        assert_string_equal(w.acts, "resume:1");
+        assert_string_equal(w.actions, "resume:1");
 }
 
 /* A hog that comes and goes every ten minutes: precision changes at most four times an hour, and then it stays low and says why. */
 static void who_changes_too_often_stays_low(void **state) {
         (void) state;
-        struct world w = { .seen = { .models_count = 1, .models = { BUSY(1, 1000, 0, 2000, .floor = KV_Q8_0) } } };
+        struct world w = { .snapshot = { .models_count = 1, .models = { BUSY(1, 1000, 0, 2000, .floor = KV_Q8_0) } } };
         world_begin(&w, MIB(24000), MIB(1000), MIB(9000));
         bool said = false;
         for (int hour = 0; hour < 3; hour++) {
@@ -249,15 +250,15 @@ static void who_changes_too_often_stays_low(void **state) {
                         for (int i = 0; i < 515; i++) {
                                 world_run(&w, 1000);
                                 /* The next requests store precisely what they are allowed to. */
-                                if (w.seen.models[0].level == KV_F16) {
-                                        w.seen.models[0].kv_bytes[KV_F16] = MIB(2000);
-                                        w.seen.models[0].kv_bytes[KV_Q8_0] = 0;
+                                if (w.snapshot.models[0].level == KV_F16) {
+                                        w.snapshot.models[0].kv_bytes[KV_F16] = MIB(2000);
+                                        w.snapshot.models[0].kv_bytes[KV_Q8_0] = 0;
                                 }
                                 said = said || w.plan.because == REASON_FLAPPING;
                         }
                 }
                 uint32_t changes = 0;
-                for (const char *at = w.acts; (at = strstr(at, "shift:")) != NULL; at++)
+                for (const char *at = w.actions; (at = strstr(at, "shift:")) != NULL; at++)
                         changes++;
                 assert_in_range(changes, 1, 4u * (unsigned) (hour + 1));
         }
@@ -267,40 +268,40 @@ static void who_changes_too_often_stays_low(void **state) {
 /* Another engine under the same id: what the old one did not do is not held against it. */
 static void another_generation_starts_anew(void **state) {
         (void) state;
-        struct world w = { .disobeys = true, .seen = { .models_count = 1, .models = { BUSY(1, 1000, 300, 0) } } };
+        struct world w = { .disobeys = true, .snapshot = { .models_count = 1, .models = { BUSY(1, 1000, 300, 0) } } };
         world_begin(&w, MIB(24000), MIB(1000), MIB(1800));
         world_run(&w, 10000);
-        assert_string_equal(w.acts, "trim:1");
+        assert_string_equal(w.actions, "trim:1");
         world_run(&w, 30000);
-        assert_string_equal(w.acts, "trim:1");
-        w.seen.models[0].generation++;
+        assert_string_equal(w.actions, "trim:1");
+        w.snapshot.models[0].generation++;
         world_run(&w, 10000);
-        assert_string_equal(w.acts, "trim:1 trim:1");
+        assert_string_equal(w.actions, "trim:1 trim:1");
 }
 
 /* Evicted: it must be gone and its memory back before it counts, and what it freed is told. */
 static void what_was_freed_is_told(void **state) {
         (void) state;
-        struct world w = { .stop_ms = 1, .seen = { .models_count = 1, .models = { IDLE(1, 1000, 0) } } };
+        struct world w = { .stop_ms = 1, .snapshot = { .models_count = 1, .models = { IDLE(1, 1000, 0) } } };
         world_begin(&w, MIB(24000), MIB(1000), MIB(1800));
         w.stop_ms = 1200;
-        while (w.acts_count == 0)
+        while (w.actions_count == 0)
                 world_look(&w, UINT64_MAX);
-        uint64_t at_ms = w.first_act_ms;
-        while (w.plan.verified.kind == ACT_NONE)
+        uint64_t at_ms = w.first_action_ms;
+        while (w.plan.verified.kind == ACTION_NONE)
                 world_look(&w, UINT64_MAX);
-        assert_int_equal(w.plan.verified.kind, ACT_EVICT);
-        assert_true(w.seen.now_ms - at_ms >= 1200);
+        assert_int_equal(w.plan.verified.kind, ACTION_EVICT);
+        assert_true(w.snapshot.now_ms - at_ms >= 1200);
         assert_in_range(w.plan.verified_freed_bytes, MIB(990), MIB(1010));
 }
 
 /* Where nothing runs and there is room, a model may be loaded though the rung is still held: somebody must be served. */
 static void somebody_is_served(void **state) {
         (void) state;
-        struct world w = { .seen = { .models_count = 1, .models = { IDLE(1, 2000, 0) } } };
+        struct world w = { .snapshot = { .models_count = 1, .models = { IDLE(1, 2000, 0) } } };
         world_begin(&w, MIB(24000), MIB(1000), MIB(2900));
         world_run(&w, 3000);
-        assert_string_equal(w.acts, "evict:1");
+        assert_string_equal(w.actions, "evict:1");
         assert_true(w.plan.hold_loads);
         world_run(&w, 12000);
         assert_int_equal(w.plan.rung, RUNG_EVICT);
@@ -317,7 +318,7 @@ static void calm_costs_little(void **state) {
                 { 24000, 20000, 0, 125 }, { 24000, 20000, 1, 310 }, { 24000, 3000, 1, 1250 }, { 1024, 250, 1, 1250 }
         };
         for (size_t r = 0; r < sizeof(rows_of_looks) / sizeof(rows_of_looks[0]); r++) {
-                struct world w = { .seen = { .models_count = rows_of_looks[r].models, .models = { BUSY(1, 100, 0, 10) } } };
+                struct world w = { .snapshot = { .models_count = rows_of_looks[r].models, .models = { BUSY(1, 100, 0, 10) } } };
                 world_begin(&w, MIB(rows_of_looks[r].ram), MIB(rows_of_looks[r].ram) / 24, MIB(rows_of_looks[r].free));
                 world_run(&w, 120000);
                 w.looks = 0;
@@ -377,43 +378,44 @@ static void whatever_is_seen(void **state) {
                 memset(&w.past, 0, sizeof(w.past));
                 for (int look = 0; look < 200; look++) {
                         w.limits = (struct limits){ any_number(&w), any_number(&w), world_random(&w) % 5 == 0, 15000, 100000 };
-                        w.seen.now_ms += 1 + any_number(&w) % (1u << world_random(&w) % 24);
-                        w.seen.ram_bytes = any_number(&w);
-                        w.seen.available_bytes = any_number(&w);
-                        w.seen.loading_bytes = any_number(&w);
-                        w.seen.idle_file_bytes = any_number(&w);
-                        w.seen.stall_us = any_number(&w);
-                        w.seen.own_stall_us = any_number(&w);
-                        w.seen.refaults = any_number(&w);
-                        w.seen.swapins = any_number(&w);
-                        w.seen.throttles = any_number(&w);
-                        w.seen.memory_blind = world_random(&w) % 10 == 0;
-                        w.seen.models_count = world_random(&w) % (ACCOUNTS_MAX + 1);
+                        w.snapshot.now_ms += 1 + any_number(&w) % (1u << world_random(&w) % 24);
+                        w.snapshot.ram_bytes = any_number(&w);
+                        w.snapshot.available_bytes = any_number(&w);
+                        w.snapshot.loading_bytes = any_number(&w);
+                        w.snapshot.idle_file_bytes = any_number(&w);
+                        w.snapshot.stall_us = any_number(&w);
+                        w.snapshot.own_stall_us = any_number(&w);
+                        w.snapshot.refaults = any_number(&w);
+                        w.snapshot.swapins = any_number(&w);
+                        w.snapshot.throttles = any_number(&w);
+                        w.snapshot.memory_blind = world_random(&w) % 10 == 0;
+                        w.snapshot.models_count = world_random(&w) % (ACCOUNTS_MAX + 1);
                         uint32_t first = world_random(&w) % 100;
-                        for (uint32_t i = 0; i < w.seen.models_count; i++)
-                                any_model(&w, &w.seen.models[i], first + i);
-                        w.seen.sensors_count = world_random(&w) % (SEEN_SENSORS_MAX + 1);
-                        for (uint32_t i = 0; i < w.seen.sensors_count; i++)
-                                w.seen.sensors[i] =
+                        for (uint32_t i = 0; i < w.snapshot.models_count; i++)
+                                any_model(&w, &w.snapshot.models[i], first + i);
+                        w.snapshot.sensors_count = world_random(&w) % (SENSORS_MAX + 1);
+                        for (uint32_t i = 0; i < w.snapshot.sensors_count; i++)
+                                w.snapshot.sensors[i] =
                                         (struct sensor_view){ world_random(&w) % 50, (enum sensor_state)(world_random(&w) % 4),
                                                               world_random(&w) % 2, (int32_t) any_number(&w),
                                                               (int32_t) any_number(&w) };
-                        policy_decide(&w.limits, &w.seen, &w.past, &w.plan);
-                        assert_true(w.plan.acts_count <= PLAN_ACTS_MAX);
-                        assert_true(w.plan.look_again_ms > w.seen.now_ms &&
-                                    w.plan.look_again_ms <= w.seen.now_ms + LOOK_EMPTY_MS);
+                        policy_decide(&w.limits, &w.snapshot, &w.past, &w.plan);
+                        assert_true(w.plan.actions_count <= PLAN_ACTIONS_MAX);
+                        assert_true(w.plan.look_again_ms > w.snapshot.now_ms &&
+                                    w.plan.look_again_ms <= w.snapshot.now_ms + LOOK_EMPTY_MS);
                         assert_true(w.plan.heat_level < HEAT_LEVELS && w.plan.duty_permille >= 250 &&
                                     w.plan.duty_permille <= 1000);
-                        for (uint32_t k = 0; k < w.plan.acts_count; k++) {
-                                const struct act *act = &w.plan.acts[k];
-                                const struct model_view *m = world_model(&w, act->model);
-                                assert_true(act->kind > ACT_NONE && act->kind < ACT_COUNT && act->because > REASON_NONE);
-                                assert_true(m != NULL || (act->kind == ACT_DROP_FILES && act->model == UINT32_MAX));
-                                bool cuts = act->kind == ACT_EVICT || act->kind == ACT_END;
+                        for (uint32_t k = 0; k < w.plan.actions_count; k++) {
+                                const struct action *action = &w.plan.actions[k];
+                                const struct model_view *m = world_model(&w, action->model);
+                                assert_true(action->kind > ACTION_NONE && action->kind < ACTION_COUNT &&
+                                            action->because > REASON_NONE);
+                                assert_true(m != NULL || (action->kind == ACTION_DROP_FILES && action->model == UINT32_MAX));
+                                bool cuts = action->kind == ACTION_EVICT || action->kind == ACTION_END;
                                 assert_false(cuts && m->pinned);
-                                assert_false(act->kind == ACT_EVICT && m->state != ACCOUNT_IDLE);
-                                assert_false(act->kind == ACT_DOWNSHIFT && act->level > m->floor);
-                                assert_false(act->kind == ACT_UPSHIFT && act->level < m->ceiling);
+                                assert_false(action->kind == ACTION_EVICT && m->state != ACCOUNT_IDLE);
+                                assert_false(action->kind == ACTION_DOWNSHIFT && action->level > m->floor);
+                                assert_false(action->kind == ACTION_UPSHIFT && action->level < m->ceiling);
                         }
                 }
         }

@@ -22,8 +22,9 @@ struct apart {
         { offsetof(struct structure, member), sizeof(((struct structure *) NULL)->member) }
 
 static const struct apart nothing_apart[] = { { 0, 0 } };
-static const struct apart seen_apart[] = { APART(seen, now_ms),  APART(seen, sensors_count), APART(seen, models_count),
-                                           APART(seen, sensors), APART(seen, models),        { 0, 0 } };
+static const struct apart snapshot_apart[] = { APART(snapshot, now_ms),       APART(snapshot, sensors_count),
+                                               APART(snapshot, models_count), APART(snapshot, sensors),
+                                               APART(snapshot, models),       { 0, 0 } };
 static const struct apart model_apart[] = { APART(model_view, id), { 0, 0 } };
 static const struct apart sensor_apart[] = { APART(sensor_view, key), { 0, 0 } };
 
@@ -36,7 +37,7 @@ static void cover(unsigned char *covered, size_t offset, size_t size) {
 
 /* MEANT: 0xff where the structure has a member, 0 where it has padding. */
 static void assert_covered(const struct field *fields, const struct apart *apart, const unsigned char *meant, size_t size) {
-        static unsigned char covered[sizeof(struct seen)];
+        static unsigned char covered[sizeof(struct snapshot)];
         assert_true(size <= sizeof(covered));
         memset(covered, 0, sizeof(covered));
         for (const struct field *f = fields; f->name; f++)
@@ -59,7 +60,7 @@ static void assert_covered(const struct field *fields, const struct apart *apart
 static void test_no_member_is_missing(void **state) {
         (void) state;
         ASSERT_EVERY_MEMBER(limits, policy_limits_fields, nothing_apart);
-        ASSERT_EVERY_MEMBER(seen, policy_seen_fields, seen_apart);
+        ASSERT_EVERY_MEMBER(snapshot, policy_snapshot_fields, snapshot_apart);
         ASSERT_EVERY_MEMBER(model_view, policy_model_fields, model_apart);
         ASSERT_EVERY_MEMBER(sensor_view, policy_sensor_fields, sensor_apart);
 }
@@ -79,7 +80,7 @@ static int64_t some_value(enum field_kind kind, int64_t n) {
 }
 
 static void assert_round_trip(const struct field *fields, size_t size) {
-        static unsigned char object[sizeof(struct seen)], copy[sizeof(struct seen)];
+        static unsigned char object[sizeof(struct snapshot)], copy[sizeof(struct snapshot)];
         memset(object, 0, size);
         memset(copy, 0, size);
         int64_t n = 0;
@@ -98,7 +99,7 @@ static void assert_round_trip(const struct field *fields, size_t size) {
 static void test_every_field_comes_back(void **state) {
         (void) state;
         assert_round_trip(policy_limits_fields, sizeof(struct limits));
-        assert_round_trip(policy_seen_fields, sizeof(struct seen));
+        assert_round_trip(policy_snapshot_fields, sizeof(struct snapshot));
         assert_round_trip(policy_model_fields, sizeof(struct model_view));
         assert_round_trip(policy_sensor_fields, sizeof(struct sensor_view));
 }
@@ -119,7 +120,7 @@ static void test_a_field_is_the_member_it_is_called(void **state) {
 
 static void test_names_are_unique(void **state) {
         (void) state;
-        static const struct field *const tables[] = { policy_limits_fields, policy_seen_fields, policy_model_fields,
+        static const struct field *const tables[] = { policy_limits_fields, policy_snapshot_fields, policy_model_fields,
                                                       policy_sensor_fields };
         for (size_t t = 0; t < sizeof(tables) / sizeof(tables[0]); t++)
                 for (const struct field *a = tables[t]; a->name; a++)
@@ -205,9 +206,9 @@ static void test_text_round_trip(void **state) {
                                           INT32_MIN,
                                           INT32_MAX,
                                           UINT32_MAX };
-        static const struct field *const tables[] = { policy_limits_fields, policy_seen_fields, policy_model_fields,
+        static const struct field *const tables[] = { policy_limits_fields, policy_snapshot_fields, policy_model_fields,
                                                       policy_sensor_fields };
-        static unsigned char object[sizeof(struct seen)], copy[sizeof(struct seen)];
+        static unsigned char object[sizeof(struct snapshot)], copy[sizeof(struct snapshot)];
         for (size_t t = 0; t < sizeof(tables) / sizeof(tables[0]); t++)
                 for (const struct field *f = tables[t]; f->name; f++)
                         for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++) {

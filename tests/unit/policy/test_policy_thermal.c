@@ -65,20 +65,20 @@ static struct figures run(const struct thermal_box *box, double (*load)(uint64_t
         struct thermal_world w;
         struct thermal t = { 0 };
         struct figures f = { 0 };
-        struct seen seen = { .sensors_count = 1 };
+        struct snapshot snapshot = { .sensors_count = 1 };
         double done = 0, asked = 0, above_s = 0;
         uint32_t changes = 0, level = 0;
         thermal_world_init(&w, box, 25, seed);
         for (uint64_t end = hours * HOUR_MS; w.now_ms < end;) {
                 w.ambient = w.now_ms < end / 2 ? 25 : 35;
                 bool reads = w.now_ms % read_every_ms == 0;
-                seen.now_ms = 5000000 + w.now_ms;
-                seen.sensors[0] = (struct sensor_view){
+                snapshot.now_ms = 5000000 + w.now_ms;
+                snapshot.sensors[0] = (struct sensor_view){
                         .key = 77, .control = true, .critical_millidegrees = 100000, .state = reads ? SENSOR_READ : SENSOR_OLD
                 };
                 if (reads)
-                        seen.sensors[0].millidegrees = thermal_world_read(&w);
-                struct heat heat = policy_thermal(&t, &limits, &seen);
+                        snapshot.sensors[0].millidegrees = thermal_world_read(&w);
+                struct heat heat = policy_thermal(&t, &limits, &snapshot);
                 changes += heat.level != level;
                 level = heat.level;
                 thermal_world_ask(&w, speed_of(&heat));
@@ -178,16 +178,16 @@ static void what_sensors_do_wrong(void **state) {
                 struct thermal t = { 0 };
                 struct limits with = limits;
                 with.heat_ignored = faults[r].ignored;
-                struct seen seen = { .now_ms = 1000000, .throttles = 500 };
+                struct snapshot snapshot = { .now_ms = 1000000, .throttles = 500 };
                 struct heat heat = { 0 };
                 for (const char *at = faults[r].tokens; *at != 0; at += strcspn(at, " "), at += strspn(at, " ")) {
                         struct sensor_view v = { .key = 5,
                                                  .control = !faults[r].not_for_control,
                                                  .state = SENSOR_READ,
                                                  .critical_millidegrees = 1000 * faults[r].critical };
-                        seen.sensors_count = *at == '-' && at[1] == ' ' ? 0 : *at == '-' && at[1] == 0 ? 0 : 1;
+                        snapshot.sensors_count = *at == '-' && at[1] == ' ' ? 0 : *at == '-' && at[1] == 0 ? 0 : 1;
                         if (*at == 't') {
-                                seen.throttles += 3;
+                                snapshot.throttles += 3;
                                 v.millidegrees = 60000;
                         } else {
                                 v.state = *at == 'x'   ? SENSOR_MISSED
@@ -196,9 +196,9 @@ static void what_sensors_do_wrong(void **state) {
                                                        : SENSOR_READ;
                                 v.millidegrees = 1000 * atoi(at);
                         }
-                        seen.now_ms += 1000;
-                        seen.sensors[0] = v;
-                        heat = policy_thermal(&t, &with, &seen);
+                        snapshot.now_ms += 1000;
+                        snapshot.sensors[0] = v;
+                        heat = policy_thermal(&t, &with, &snapshot);
                 }
                 int32_t margin = faults[r].margin == NONE ? NONE : 1000 * faults[r].margin;
                 if (heat.level != faults[r].level || heat.because != faults[r].because || heat.margin_millidegrees != margin)
@@ -211,28 +211,29 @@ static void what_sensors_do_wrong(void **state) {
 static void sensors_are_judged_alone(void **state) {
         (void) state;
         struct thermal t = { 0 };
-        struct seen seen = { .now_ms = 1000000, .sensors_count = 2 };
+        struct snapshot snapshot = { .now_ms = 1000000, .sensors_count = 2 };
         struct heat heat = { 0 };
         for (int i = 0; i < 10; i++) {
-                seen.now_ms += 1000;
-                seen.sensors[0] =
+                snapshot.now_ms += 1000;
+                snapshot.sensors[0] =
                         (struct sensor_view){ .key = 1, .control = false, .state = SENSOR_READ, .millidegrees = -99999999 };
-                seen.sensors[1] =
+                snapshot.sensors[1] =
                         (struct sensor_view){ .key = 2, .control = true, .state = SENSOR_READ, .millidegrees = 40000 + 5500 * i };
                 /* Renumbered from look to look: only the key counts. */
                 if (i % 2 == 1) {
-                        struct sensor_view first = seen.sensors[0];
-                        seen.sensors[0] = seen.sensors[1];
-                        seen.sensors[1] = first;
+                        struct sensor_view first = snapshot.sensors[0];
+                        snapshot.sensors[0] = snapshot.sensors[1];
+                        snapshot.sensors[1] = first;
                 }
-                heat = policy_thermal(&t, &limits, &seen);
+                heat = policy_thermal(&t, &limits, &snapshot);
         }
         assert_int_equal(heat.margin_millidegrees, 100000 - 40000 - 7 * 5500);
-        seen.sensors[0] = (struct sensor_view){ .key = 3, .control = true, .state = SENSOR_MISSED };
+        snapshot.sensors[0] = (struct sensor_view){ .key = 3, .control = true, .state = SENSOR_MISSED };
         for (int i = 0; i < 3; i++) {
-                seen.now_ms += 1000;
-                seen.sensors[1] = (struct sensor_view){ .key = 2, .control = true, .state = SENSOR_READ, .millidegrees = 70000 };
-                heat = policy_thermal(&t, &limits, &seen);
+                snapshot.now_ms += 1000;
+                snapshot.sensors[1] =
+                        (struct sensor_view){ .key = 2, .control = true, .state = SENSOR_READ, .millidegrees = 70000 };
+                heat = policy_thermal(&t, &limits, &snapshot);
         }
         assert_int_equal(heat.level, HEAT_LEVELS - 1);
         assert_int_equal(heat.because, REASON_SENSOR_LOST);
@@ -242,25 +243,25 @@ static void sensors_are_judged_alone(void **state) {
 static void hardware_that_is_gone_is_forgotten(void **state) {
         (void) state;
         struct thermal t = { 0 };
-        struct seen seen = { .now_ms = 1000000, .sensors_count = 2 };
-        seen.sensors[0] = (struct sensor_view){ .key = 1, .control = true, .state = SENSOR_READ, .millidegrees = 40000 };
-        seen.sensors[1] = (struct sensor_view){ .key = 2, .control = true, .state = SENSOR_READ, .millidegrees = 40000 };
-        struct heat heat = policy_thermal(&t, &limits, &seen);
-        seen.sensors_count = 1;
+        struct snapshot snapshot = { .now_ms = 1000000, .sensors_count = 2 };
+        snapshot.sensors[0] = (struct sensor_view){ .key = 1, .control = true, .state = SENSOR_READ, .millidegrees = 40000 };
+        snapshot.sensors[1] = (struct sensor_view){ .key = 2, .control = true, .state = SENSOR_READ, .millidegrees = 40000 };
+        struct heat heat = policy_thermal(&t, &limits, &snapshot);
+        snapshot.sensors_count = 1;
         for (int i = 0; i < 590; i++) {
-                seen.now_ms += 1000;
-                heat = policy_thermal(&t, &limits, &seen);
+                snapshot.now_ms += 1000;
+                heat = policy_thermal(&t, &limits, &snapshot);
         }
         assert_int_equal(heat.because, REASON_SENSOR_LOST);
         for (int i = 0; i < 240; i++) {
-                seen.now_ms += 1000;
-                heat = policy_thermal(&t, &limits, &seen);
+                snapshot.now_ms += 1000;
+                heat = policy_thermal(&t, &limits, &snapshot);
         }
         assert_int_equal(heat.level, 0);
         for (uint32_t key = 100; key < 400; key++) {
-                seen.now_ms += 1000;
-                seen.sensors[0].key = key;
-                heat = policy_thermal(&t, &limits, &seen);
+                snapshot.now_ms += 1000;
+                snapshot.sensors[0].key = key;
+                heat = policy_thermal(&t, &limits, &snapshot);
         }
         assert_int_equal(heat.because, REASON_SENSOR_LOST);
 }
@@ -269,17 +270,17 @@ static void hardware_that_is_gone_is_forgotten(void **state) {
 static void looks_without_readings_change_nothing(void **state) {
         (void) state;
         struct thermal often = { 0 }, seldom = { 0 };
-        struct seen seen = { .now_ms = 1000000, .sensors_count = 1 };
+        struct snapshot snapshot = { .now_ms = 1000000, .sensors_count = 1 };
         for (int i = 0; i < 4000; i++) {
-                seen.now_ms += 50;
-                seen.sensors[0] = (struct sensor_view){ .key = 1,
-                                                        .control = true,
-                                                        .state = i % 20 == 0 ? SENSOR_READ : SENSOR_OLD,
-                                                        .millidegrees = 80000 + 1000 * (i / 400) };
-                struct heat a = policy_thermal(&often, &limits, &seen);
+                snapshot.now_ms += 50;
+                snapshot.sensors[0] = (struct sensor_view){ .key = 1,
+                                                            .control = true,
+                                                            .state = i % 20 == 0 ? SENSOR_READ : SENSOR_OLD,
+                                                            .millidegrees = 80000 + 1000 * (i / 400) };
+                struct heat a = policy_thermal(&often, &limits, &snapshot);
                 if (i % 20 != 0)
                         continue;
-                struct heat b = policy_thermal(&seldom, &limits, &seen);
+                struct heat b = policy_thermal(&seldom, &limits, &snapshot);
                 assert_int_equal(a.level, b.level);
         }
 }
@@ -288,14 +289,14 @@ static void looks_without_readings_change_nothing(void **state) {
 static void who_sleeps_cools_down(void **state) {
         (void) state;
         struct thermal t = { 0 };
-        struct seen seen = { .now_ms = 1000000, .sensors_count = 1 };
+        struct snapshot snapshot = { .now_ms = 1000000, .sensors_count = 1 };
         struct heat heat = { 0 };
         for (int i = 0; i < 150; i++) {
-                seen.now_ms += 1000;
-                seen.sensors[0] = (struct sensor_view){
+                snapshot.now_ms += 1000;
+                snapshot.sensors[0] = (struct sensor_view){
                         .key = 1, .control = true, .state = i < 5 ? SENSOR_READ : SENSOR_ASLEEP, .millidegrees = 99000
                 };
-                heat = policy_thermal(&t, &limits, &seen);
+                heat = policy_thermal(&t, &limits, &snapshot);
                 assert_true(i < 2 || i > 30 || heat.level == HEAT_LEVELS - 1);
         }
         assert_int_equal(heat.level, 0);
@@ -304,12 +305,13 @@ static void who_sleeps_cools_down(void **state) {
 static void batch_waits_in_windows(void **state) {
         (void) state;
         struct thermal t = { 0 };
-        struct seen seen = { .now_ms = 1000000, .sensors_count = 1 };
+        struct snapshot snapshot = { .now_ms = 1000000, .sensors_count = 1 };
         uint64_t held_s = 0, longest_s = 0, now_s = 0, windows = 0;
         for (int i = 0; i < 3600; i++) {
-                seen.now_ms += 1000;
-                seen.sensors[0] = (struct sensor_view){ .key = 1, .control = true, .state = SENSOR_READ, .millidegrees = 97000 };
-                bool held = policy_thermal(&t, &limits, &seen).hold_batch;
+                snapshot.now_ms += 1000;
+                snapshot.sensors[0] =
+                        (struct sensor_view){ .key = 1, .control = true, .state = SENSOR_READ, .millidegrees = 97000 };
+                bool held = policy_thermal(&t, &limits, &snapshot).hold_batch;
                 windows += held && now_s == 0;
                 now_s = held ? now_s + 1 : 0;
                 held_s += held;

@@ -1,5 +1,5 @@
 /*
- * governor_fixture.h - the fleet's world (models/models_fixture.h) under a governor: acts given to the fleet as the governor gives them, and
+ * governor_fixture.h - the fleet's world (models/models_fixture.h) under a governor: actions given to the fleet as the governor gives them, and
  * a governor of its own on a box whose memory is a file.
  */
 #ifndef HEADROOM_TESTS_UNIT_DAEMON_GOVERNOR_GOVERNOR_FIXTURE_H
@@ -14,50 +14,50 @@
 #include "daemon/governor/governor.h"
 #include "daemon/governor/internal.h"
 
-/* --- acts one by one --- */
+/* --- actions one by one --- */
 
 static struct {
         uint32_t count;
-        struct act act;
+        struct action action;
         int result;
 } told;
 
-static inline void on_act(void *user, const struct act *act, int result) {
+static inline void on_action(void *user, const struct action *action, int result) {
         (void) user;
         told.count++;
-        told.act = *act;
+        told.action = *action;
         told.result = result;
 }
 
-static inline struct plan plan_of(struct act act) {
-        act.because = REASON_FORECAST;
+static inline struct plan plan_of(struct action action) {
+        action.because = REASON_FORECAST;
         return (struct plan){ .duty_permille = 1000,
                               .threads_permille = 1000,
                               .exhaustion_ms = UINT64_MAX,
                               .margin_millidegrees = INT32_MAX,
-                              .acts_count = 1,
-                              .acts = { act } };
+                              .actions_count = 1,
+                              .actions = { action } };
 }
 
 /* Carries ACT out and waits for what became of it. */
-static inline int obey(struct act act) {
-        struct plan plan = plan_of(act);
+static inline int obey(struct action action) {
+        struct plan plan = plan_of(action);
         uint32_t before = told.count;
-        fleet_obey(w.fleet, &plan, on_act, NULL);
+        fleet_obey(w.fleet, &plan, on_action, NULL);
         eventually(told.count > before);
-        assert_int_equal(told.act.kind, act.kind);
-        assert_int_equal(told.act.model, act.model);
+        assert_int_equal(told.action.kind, action.kind);
+        assert_int_equal(told.action.model, action.model);
         return told.result;
 }
 
-static struct seen seen;
+static struct snapshot snapshot;
 
 static inline const struct model_view *view_of(uint32_t index) {
-        seen.now_ms = fleet_clock_ms();
-        fleet_view(w.fleet, &seen);
-        for (uint32_t i = 0; i < seen.models_count; i++)
-                if (seen.models[i].id == index)
-                        return &seen.models[i];
+        snapshot.now_ms = fleet_clock_ms();
+        fleet_view(w.fleet, &snapshot);
+        for (uint32_t i = 0; i < snapshot.models_count; i++)
+                if (snapshot.models[i].id == index)
+                        return &snapshot.models[i];
         return NULL;
 }
 

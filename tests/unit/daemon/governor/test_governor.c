@@ -19,9 +19,9 @@
                         fail_msg("never came true: %s", #CONDITION);      \
         } while (0)
 
-static const struct event *event_of(enum act_kind kind) {
+static const struct event *event_of(enum action_kind kind) {
         for (struct event *e = events_next(&governor->events, 0); e; e = events_next(&governor->events, e->number))
-                if (e->kind == EVENT_ACT && e->act.kind == kind)
+                if (e->kind == EVENT_ACTION && e->action.kind == kind)
                         return e;
         return NULL;
 }
@@ -37,7 +37,7 @@ static const char *sentences_of(uint32_t model) {
         return text;
 }
 
-/* The recorded flight, decided again by the same policy, has the same acts. */
+/* The recorded flight, decided again by the same policy, has the same actions. */
 static void must_replay(void) {
         static struct past past;
         static struct plan plan;
@@ -46,18 +46,18 @@ static void must_replay(void) {
         recorder_print(record, &out);
         recorder_free(record);
         struct scenario *s = malloc(sizeof(*s));
-        uint32_t acts = 0, planned = 0;
+        uint32_t actions = 0, planned = 0;
         memset(&past, 0, sizeof(past));
         scenario_init(s, out.bytes, out.used);
         while (scenario_next(s) == 1) {
                 char failed[SCENARIO_ERROR_MAX] = "";
-                policy_decide(&s->limits, &s->seen, &past, &plan);
-                acts += plan.acts_count;
+                policy_decide(&s->limits, &s->snapshot, &past, &plan);
+                actions += plan.actions_count;
                 (void) failed;
         }
         for (struct event *e = events_next(&governor->events, 0); e; e = events_next(&governor->events, e->number))
-                planned += e->kind == EVENT_ACT;
-        assert_int_equal(acts, planned);
+                planned += e->kind == EVENT_ACTION;
+        assert_int_equal(actions, planned);
         assert_true(planned > 0);
         assert_memory_equal(&past, &governor->past, sizeof(past));
         free(s);
@@ -75,17 +75,17 @@ static void memory_that_runs_out_is_met_in_time(void **state) {
         ask(&late, "b");
         eventually(c.text[0] && late.ended);
         eventually(view_of(0)->kv_bytes[KV_F16] == 8388608);
-        assert_int_equal(governor->events.count, 0);        /* quiet world, no act */
+        assert_int_equal(governor->events.count, 0);        /* quiet world, no action */
         w.fleet->models[1].engine.last_end_ms -= IN_USE_MS; /* its client has gone */
 
-        falling_until(3000, 60, event_of(ACT_DOWNSHIFT) != NULL);
+        falling_until(3000, 60, event_of(ACTION_DOWNSHIFT) != NULL);
         assert_true(governor->plan.hold_loads && governor->plan.hold_growth);
         eventually(view_of(0)->level == KV_Q8_0);
-        eventually(event_of(ACT_DOWNSHIFT)->verified);
-        const struct event *e = event_of(ACT_DOWNSHIFT);
+        eventually(event_of(ACTION_DOWNSHIFT)->verified);
+        const struct event *e = event_of(ACTION_DOWNSHIFT);
         assert_int_equal(e->result, EVENT_DONE);
         assert_int_equal(e->because, REASON_FORECAST);
-        assert_true(e->freed_bytes >= e->act.expected_bytes * 3 / 4);
+        assert_true(e->freed_bytes >= e->action.expected_bytes * 3 / 4);
         assert_true(e->exhaustion_ms < 20000);
         assert_false(c.failed || c.ended); /* the stream goes on */
         assert_non_null(
@@ -94,8 +94,8 @@ static void memory_that_runs_out_is_met_in_time(void **state) {
         assert_non_null(strstr(sentences_of(0), "after 5 min of calm"));
 
         /* The other one was idle, so it went before. */
-        assert_non_null(event_of(ACT_EVICT));
-        assert_true(event_of(ACT_EVICT)->number <= e->number);
+        assert_non_null(event_of(ACTION_EVICT));
+        assert_true(event_of(ACTION_EVICT)->number <= e->number);
         struct client held = { 0 };
         ask(&held, "b");
         eventually(strstr(held.why, "memory is running short"));
@@ -115,14 +115,14 @@ static void not_seeing_is_no_reason_to_act(void **state) {
         ask_for(&c, "a", 100000);
         eventually(c.starts && governor->ticks > 3);
         write_file(path_in("meminfo"), "garbage\n");
-        eventually(governor->seen.memory_blind);
+        eventually(governor->snapshot.memory_blind);
         until_for(500, false);
         for (struct event *e = events_next(&governor->events, 0); e; e = events_next(&governor->events, e->number))
-                assert_int_equal(e->kind == EVENT_ACT, 0);
+                assert_int_equal(e->kind == EVENT_ACTION, 0);
         assert_int_equal(events_next(&governor->events, 0)->kind, EVENT_BLIND);
         assert_false(c.failed);
         set_meminfo(3000);
-        eventually(!governor->seen.memory_blind);
+        eventually(!governor->snapshot.memory_blind);
         ask_cancel(c.ask);
         close_governor();
 }
@@ -138,7 +138,7 @@ static void switched_off_it_only_looks(void **state) {
         falling_until(3000, 100, governor->plan.rung >= RUNG_HOLD && governor->plan.headroom_bytes < 0);
         assert_int_equal(view_of(0)->level, KV_F16);
         assert_false(w.fleet->gate.loads);
-        assert_null(event_of(ACT_DOWNSHIFT));
+        assert_null(event_of(ACTION_DOWNSHIFT));
         assert_non_null(strstr(sentences_of(0), "switched off"));
         ask_cancel(c.ask);
         close_governor();
@@ -166,21 +166,21 @@ static void pressure_is_a_reason_to_look_sooner(void **state) {
 static void events_are_a_ring(void **state) {
         (void) state;
         static struct events e;
-        struct plan plan = plan_of((struct act){ 0 });
+        struct plan plan = plan_of((struct action){ 0 });
         memset(&e, 0, sizeof(e));
         assert_null(events_next(&e, 0));
         for (uint64_t i = 1; i <= EVENTS_MAX + 10; i++) {
-                struct event *event = events_add(&e, EVENT_ACT, i, &plan);
-                event->act = (struct act){ .kind = ACT_TRIM, .model = (uint32_t) (i % 3) };
+                struct event *event = events_add(&e, EVENT_ACTION, i, &plan);
+                event->action = (struct action){ .kind = ACTION_TRIM, .model = (uint32_t) (i % 3) };
                 assert_int_equal(event->number, i);
         }
         assert_int_equal(events_next(&e, 0)->number, 11);
         assert_int_equal(events_next(&e, 100)->number, 101);
         assert_null(events_next(&e, EVENTS_MAX + 10));
         assert_null(events_next(&e, UINT64_MAX));
-        assert_int_equal(events_find_act(&e, ACT_TRIM, 1, EVENTS_MAX + 10, 100)->number % 3, 1);
-        assert_null(events_find_act(&e, ACT_END, 1, EVENTS_MAX + 10, 100));
-        assert_null(events_find_act(&e, ACT_TRIM, 1, EVENTS_MAX + 1000, 100));
+        assert_int_equal(events_find_action(&e, ACTION_TRIM, 1, EVENTS_MAX + 10, 100)->number % 3, 1);
+        assert_null(events_find_action(&e, ACTION_END, 1, EVENTS_MAX + 10, 100));
+        assert_null(events_find_action(&e, ACTION_TRIM, 1, EVENTS_MAX + 1000, 100));
 }
 
 int main(int argc, char **argv) {

@@ -1,4 +1,4 @@
-/* test_governor_emergency.c - an emergency takes no memory and opens nothing: neither its acts nor the tick that decides them. */
+/* test_governor_emergency.c - an emergency takes no memory and opens nothing: neither its actions nor the tick that decides them. */
 #include "tests/unit/daemon/governor/governor_fixture.h"
 
 #include "tests/unit/allocation_count.h"
@@ -26,15 +26,15 @@ static void an_emergency_takes_no_memory(void **state) {
         ask(&c[2], "c");
         eventually(c[0].text[0] && c[1].text[0] && c[2].ended && view_of(0)->kv_bytes[KV_F16] > 0);
         fleet_rehearse(w.fleet);
-        struct plan plan = plan_of((struct act){ .kind = ACT_TRIM, .model = 0 });
-        plan.acts[1] = (struct act){ .kind = ACT_DOWNSHIFT, .model = 0, .level = KV_Q8_0, .because = REASON_FORECAST };
-        plan.acts[2] = (struct act){ .kind = ACT_EVICT, .model = 2, .because = REASON_FORECAST };
-        plan.acts[3] = (struct act){ .kind = ACT_END, .model = 1, .because = REASON_FORECAST };
-        plan.acts_count = 4;
+        struct plan plan = plan_of((struct action){ .kind = ACTION_TRIM, .model = 0 });
+        plan.actions[1] = (struct action){ .kind = ACTION_DOWNSHIFT, .model = 0, .level = KV_Q8_0, .because = REASON_FORECAST };
+        plan.actions[2] = (struct action){ .kind = ACTION_EVICT, .model = 2, .because = REASON_FORECAST };
+        plan.actions[3] = (struct action){ .kind = ACTION_END, .model = 1, .because = REASON_FORECAST };
+        plan.actions_count = 4;
         plan.emergency = plan.hold_loads = plan.hold_growth = true;
         uint32_t before = told.count;
         allocations = opens = 0;
-        fleet_obey(w.fleet, &plan, on_act, NULL);
+        fleet_obey(w.fleet, &plan, on_action, NULL);
         unsigned allocated = allocations, opened = opens;
         assert_int_equal(allocated, 0);
         assert_int_equal(opened, 0);

@@ -19,7 +19,7 @@
 #define LOOKS 300u
 
 static struct recorder *recorder;
-static struct seen looks[LOOKS];
+static struct snapshot looks[LOOKS];
 static struct plan plans[LOOKS];
 static const struct limits limits = { .reserve_bytes = 1ull << 30,
                                       .min_residency_ms = 10000,
@@ -51,32 +51,32 @@ static void any_object(const struct field *fields, void *object) {
 }
 
 /* A box where everything changes all the time, and models and sensors come and go. */
-static void any_look(struct seen *seen, const struct seen *before) {
-        *seen = (struct seen){ .now_ms = before->now_ms + any(6000) };
-        any_object(policy_seen_fields, seen);
-        for (uint32_t key = 1; key <= SEEN_SENSORS_MAX; key++)
+static void any_look(struct snapshot *snapshot, const struct snapshot *before) {
+        *snapshot = (struct snapshot){ .now_ms = before->now_ms + any(6000) };
+        any_object(policy_snapshot_fields, snapshot);
+        for (uint32_t key = 1; key <= SENSORS_MAX; key++)
                 if (any(3) > 0) {
-                        seen->sensors[seen->sensors_count].key = key * 0x1234567;
-                        any_object(policy_sensor_fields, &seen->sensors[seen->sensors_count++]);
+                        snapshot->sensors[snapshot->sensors_count].key = key * 0x1234567;
+                        any_object(policy_sensor_fields, &snapshot->sensors[snapshot->sensors_count++]);
                 }
         for (uint32_t id = 0; id < ACCOUNTS_MAX; id++)
                 if (any(3) > 0) {
-                        seen->models[seen->models_count].id = id * 7;
-                        any_object(policy_model_fields, &seen->models[seen->models_count++]);
+                        snapshot->models[snapshot->models_count].id = id * 7;
+                        any_object(policy_model_fields, &snapshot->models[snapshot->models_count++]);
                 }
 }
 
 /* A calm one: memory breathes, one model works, a sensor is warm. */
-static void calm_look(struct seen *seen, const struct seen *before) {
-        *seen = *before;
-        seen->now_ms += 1000;
-        seen->ram_bytes = 64ull << 30;
-        seen->available_bytes = (40ull << 30) + any(1 << 28);
-        seen->refaults += any(10);
-        seen->sensors_count = 1;
-        seen->sensors[0] = (struct sensor_view){ .key = 9, .control = true, .millidegrees = 60000 + (int32_t) any(3000) };
-        seen->models_count = 1;
-        seen->models[0] =
+static void calm_look(struct snapshot *snapshot, const struct snapshot *before) {
+        *snapshot = *before;
+        snapshot->now_ms += 1000;
+        snapshot->ram_bytes = 64ull << 30;
+        snapshot->available_bytes = (40ull << 30) + any(1 << 28);
+        snapshot->refaults += any(10);
+        snapshot->sensors_count = 1;
+        snapshot->sensors[0] = (struct sensor_view){ .key = 9, .control = true, .millidegrees = 60000 + (int32_t) any(3000) };
+        snapshot->models_count = 1;
+        snapshot->models[0] =
                 (struct model_view){ .state = ACCOUNT_BUSY, .running = 1, .bytes = 8ull << 30, .rate = (uint32_t) any(50000) };
 }
 
@@ -89,10 +89,10 @@ static bool same(const struct field *fields, const void *a, const void *b, const
         return true;
 }
 
-static void must_be_the_same(const struct seen *is, const struct seen *was) {
+static void must_be_the_same(const struct snapshot *is, const struct snapshot *was) {
         const char *name;
         assert_int_equal(is->now_ms, was->now_ms);
-        if (!same(policy_seen_fields, is, was, &name))
+        if (!same(policy_snapshot_fields, is, was, &name))
                 fail_msg("%s differs", name);
         assert_int_equal(is->sensors_count, was->sensors_count);
         assert_int_equal(is->models_count, was->models_count);
@@ -125,7 +125,7 @@ static void must_be_read_back(uint32_t first) {
         for (uint32_t i = first; i < LOOKS; i++) {
                 if (scenario_next(s) != 1)
                         fail_msg("line %u: %s", s->line, s->error);
-                must_be_the_same(&s->seen, &looks[i]);
+                must_be_the_same(&s->snapshot, &looks[i]);
         }
         assert_int_equal(scenario_next(s), 0);
         const char *name;
@@ -137,7 +137,7 @@ static void must_be_read_back(uint32_t first) {
 static void a_calm_hour_is_kept_whole(void **state) {
         (void) state;
         for (uint32_t i = 0; i < LOOKS; i++) {
-                static const struct seen nothing;
+                static const struct snapshot nothing;
                 calm_look(&looks[i], i > 0 ? &looks[i - 1] : &nothing);
                 plans[i] = (struct plan){ 0 };
                 recorder_add(recorder, &looks[i], &plans[i]);
@@ -149,7 +149,7 @@ static void whatever_is_seen_is_printed(void **state) {
         (void) state;
         /* A wild look takes up to RECORD_LOOK_MAX, so only the last pieces of it are there: at least one whole piece less one. */
         for (uint32_t i = 0; i < LOOKS; i++) {
-                static const struct seen nothing;
+                static const struct snapshot nothing;
                 any_look(&looks[i], i > 0 ? &looks[i - 1] : &nothing);
                 recorder_add(recorder, &looks[i], &(struct plan){ 0 });
         }
@@ -169,7 +169,7 @@ static void the_policy_plans_the_same_again(void **state) {
         (void) state;
         memset(&past, 0, sizeof(past));
         memset(&again, 0, sizeof(again));
-        struct seen now = { .now_ms = 123456, .ram_bytes = 16ull << 30, .available_bytes = 12ull << 30, .models_count = 2 };
+        struct snapshot now = { .now_ms = 123456, .ram_bytes = 16ull << 30, .available_bytes = 12ull << 30, .models_count = 2 };
         now.models[0] = (struct model_view){ .id = 3,
                                              .state = ACCOUNT_IDLE,
                                              .obeys = true,
@@ -189,16 +189,16 @@ static void the_policy_plans_the_same_again(void **state) {
                                              .floor = KV_Q4_0,
                                              .chunk = 512,
                                              .chunk_full = 512 };
-        uint32_t acts = 0;
+        uint32_t actions = 0;
         for (uint32_t i = 0; i < LOOKS; i++) {
                 looks[i] = now;
                 policy_decide(&limits, &now, &past, &plans[i]);
                 recorder_add(recorder, &now, &plans[i]);
-                acts += plans[i].acts_count;
+                actions += plans[i].actions_count;
                 now.now_ms += 250;
                 now.available_bytes -= now.available_bytes > (300 << 20) ? 60 << 20 : 0;
         }
-        assert_true(acts >= 3); /* else the row proves little */
+        assert_true(actions >= 3); /* else the row proves little */
 
         struct text out = { 0 };
         struct scenario *s = malloc(sizeof(*s));
@@ -209,10 +209,10 @@ static void the_policy_plans_the_same_again(void **state) {
                 char reason[SCENARIO_ERROR_MAX];
                 if (scenario_next(s) != 1)
                         fail_msg("line %u: %s", s->line, s->error);
-                policy_decide(&s->limits, &s->seen, &again, &plan);
+                policy_decide(&s->limits, &s->snapshot, &again, &plan);
                 (void) reason;
-                assert_int_equal(plan.acts_count, plans[i].acts_count);
-                assert_memory_equal(plan.acts, plans[i].acts, plan.acts_count * sizeof(*plan.acts));
+                assert_int_equal(plan.actions_count, plans[i].actions_count);
+                assert_memory_equal(plan.actions, plans[i].actions, plan.actions_count * sizeof(*plan.actions));
                 assert_int_equal(plan.rung, plans[i].rung);
                 assert_int_equal(plan.headroom_bytes, plans[i].headroom_bytes);
                 assert_int_equal(plan.exhaustion_ms, plans[i].exhaustion_ms);
@@ -226,13 +226,13 @@ static void the_policy_plans_the_same_again(void **state) {
 /* A look must cost little room, or the recorder forgets the beginning of a night. */
 static void a_calm_look_is_small(void **state) {
         (void) state;
-        static struct seen seen;
-        memset(&seen, 0, sizeof(seen));
+        static struct snapshot snapshot;
+        memset(&snapshot, 0, sizeof(snapshot));
         uint32_t count = 0;
         struct text out = { 0 };
         do {
-                calm_look(&seen, &seen);
-                recorder_add(recorder, &seen, &(struct plan){ 0 });
+                calm_look(&snapshot, &snapshot);
+                recorder_add(recorder, &snapshot, &(struct plan){ 0 });
                 count++;
                 if (count % 1000 == 0) {
                         text_clear(&out);

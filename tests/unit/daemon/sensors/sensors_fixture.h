@@ -65,11 +65,11 @@ static inline void stop(void) {
         wait_for_descriptors();
 }
 
-static inline struct seen look(void) {
-        struct seen seen;
-        memset(&seen, 0xee, sizeof(seen));
-        sensors_observe(sensors, now_ms, &seen);
-        return seen;
+static inline struct snapshot look(void) {
+        struct snapshot snapshot;
+        memset(&snapshot, 0xee, sizeof(snapshot));
+        sensors_observe(sensors, now_ms, &snapshot);
+        return snapshot;
 }
 
 /* NULL: there is none. */
@@ -90,22 +90,22 @@ static inline const struct sensors_source *source(const char *name) {
 }
 
 /* Looks until the scan thread has come round, which is seen by a frequency of our own, however busy the box is. */
-static inline struct seen after_a_scan(void) {
+static inline struct snapshot after_a_scan(void) {
         static unsigned mhz = 1000;
         char text[32], expected[32];
-        struct seen seen = { 0 };
+        struct snapshot snapshot = { 0 };
         (void) snprintf(text, sizeof(text), "%u000\n", ++mhz);
         (void) snprintf(expected, sizeof(expected), "%u MHz", mhz);
         put("devices/system/cpu/cpu0/cpufreq/scaling_cur_freq", text);
         for (int i = 0; i < 2000; i++) {
                 now_ms += SCAN_MS;
-                seen = look();
+                snapshot = look();
                 if (strcmp(source("frequency")->detail, expected) == 0)
-                        return seen;
+                        return snapshot;
                 (void) usleep(5000);
         }
         fail_msg("no scan came round");
-        return seen;
+        return snapshot;
 }
 
 #endif

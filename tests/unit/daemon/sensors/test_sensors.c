@@ -44,19 +44,19 @@ static int make_machine(void **state) {
 static void the_machine_as_it_is(void **state) {
         (void) state;
         start();
-        struct seen seen = look();
-        assert_int_equal(seen.ram_bytes, MIB(16000));
-        assert_int_equal(seen.available_bytes, MIB(8000));
-        assert_int_equal(seen.swap_total_bytes, 0);
-        assert_int_equal(seen.swapins, 1);
-        assert_int_equal(seen.swapouts, 2);
-        assert_int_equal(seen.refaults, 3);
-        assert_int_equal(seen.stall_us, 1000);
-        assert_int_equal(seen.own_stall_us, 500);
-        assert_int_equal(seen.zram_bytes, 0);
-        assert_int_equal(seen.sensors_count, 0);
-        assert_false(seen.memory_blind);
-        assert_false(seen.pressure_event);
+        struct snapshot snapshot = look();
+        assert_int_equal(snapshot.ram_bytes, MIB(16000));
+        assert_int_equal(snapshot.available_bytes, MIB(8000));
+        assert_int_equal(snapshot.swap_total_bytes, 0);
+        assert_int_equal(snapshot.swapins, 1);
+        assert_int_equal(snapshot.swapouts, 2);
+        assert_int_equal(snapshot.refaults, 3);
+        assert_int_equal(snapshot.stall_us, 1000);
+        assert_int_equal(snapshot.own_stall_us, 500);
+        assert_int_equal(snapshot.zram_bytes, 0);
+        assert_int_equal(snapshot.sensors_count, 0);
+        assert_false(snapshot.memory_blind);
+        assert_false(snapshot.pressure_event);
         assert_true(source("meminfo")->works);
         assert_string_equal(source("swap")->detail, "none");
         stop();
@@ -66,10 +66,10 @@ static void an_empty_machine(void **state) {
         (void) state;
         take_away("");
         start();
-        struct seen seen = look();
-        assert_true(seen.memory_blind);
-        assert_int_equal(seen.available_bytes, 0);
-        assert_int_equal(seen.stall_us, 0);
+        struct snapshot snapshot = look();
+        assert_true(snapshot.memory_blind);
+        assert_int_equal(snapshot.available_bytes, 0);
+        assert_int_equal(snapshot.stall_us, 0);
         assert_false(source("meminfo")->works);
         assert_string_equal(source("psi")->detail, strerror(ENOENT));
         assert_string_equal(source("own psi")->detail, "no control groups v2");
@@ -84,14 +84,14 @@ static void blind_for_a_while(void **state) {
                                             "\x01\x02" };
         for (size_t i = 0; i < sizeof(lies) / sizeof(lies[0]); i++) {
                 put("meminfo", lies[i]);
-                struct seen seen = look();
-                assert_true(seen.memory_blind);
-                assert_int_equal(seen.available_bytes, MIB(8000));
+                struct snapshot snapshot = look();
+                assert_true(snapshot.memory_blind);
+                assert_int_equal(snapshot.available_bytes, MIB(8000));
         }
         put("meminfo", MEMINFO("4096000", "0", "0"));
-        struct seen seen = look();
-        assert_false(seen.memory_blind);
-        assert_int_equal(seen.available_bytes, MIB(4000));
+        struct snapshot snapshot = look();
+        assert_false(snapshot.memory_blind);
+        assert_int_equal(snapshot.available_bytes, MIB(4000));
         stop();
 }
 
@@ -101,15 +101,15 @@ static void counters_do_not_fall_when_they_cannot_be_read(void **state) {
         (void) look();
         put("vmstat", "");
         put("pressure/memory", "");
-        struct seen seen = look();
-        assert_int_equal(seen.refaults, 3);
-        assert_int_equal(seen.stall_us, 1000);
+        struct snapshot snapshot = look();
+        assert_int_equal(snapshot.refaults, 3);
+        assert_int_equal(snapshot.stall_us, 1000);
         assert_false(source("vmstat")->works);
         put("vmstat", "workingset_refault_file 9\n");
         put("pressure/memory", PSI("1700"));
-        seen = look();
-        assert_int_equal(seen.refaults, 9);
-        assert_int_equal(seen.stall_us, 1700);
+        snapshot = look();
+        assert_int_equal(snapshot.refaults, 9);
+        assert_int_equal(snapshot.stall_us, 1700);
         stop();
 }
 
@@ -119,14 +119,14 @@ static void swap_comes_and_goes(void **state) {
         (void) look();
         put("meminfo", MEMINFO("8192000", "1024", "512"));
         put("swaps", SWAPS "/swapfile file 1024 512 -2\n");
-        struct seen seen = look();
-        assert_int_equal(seen.swap_total_bytes, MIB(1));
-        assert_int_equal(seen.swap_free_bytes, MIB(1) / 2);
+        struct snapshot snapshot = look();
+        assert_int_equal(snapshot.swap_total_bytes, MIB(1));
+        assert_int_equal(snapshot.swap_free_bytes, MIB(1) / 2);
         put("meminfo", MEMINFO("8192000", "0", "0"));
         put("swaps", SWAPS);
-        seen = look();
-        assert_int_equal(seen.swap_total_bytes, 0);
-        assert_int_equal(seen.swap_free_bytes, 0);
+        snapshot = look();
+        assert_int_equal(snapshot.swap_total_bytes, 0);
+        assert_int_equal(snapshot.swap_free_bytes, 0);
         stop();
 }
 
@@ -152,9 +152,9 @@ static void a_limit_that_is_lowered_while_we_run(void **state) {
         start();
         assert_int_equal(look().available_bytes, MIB(8000));
         put("fs/cgroup/a/memory.max", "1073741824\n");
-        struct seen seen = look();
-        assert_int_equal(seen.ram_bytes, MIB(1024));
-        assert_int_equal(seen.available_bytes, MIB(1024));
+        struct snapshot snapshot = look();
+        assert_int_equal(snapshot.ram_bytes, MIB(1024));
+        assert_int_equal(snapshot.available_bytes, MIB(1024));
         assert_non_null(strstr(source("control group limits")->detail, "/a: 1024 MiB"));
         put("fs/cgroup/a/memory.max", "max\n");
         assert_int_equal(look().available_bytes, MIB(8000));
@@ -170,9 +170,9 @@ static void files_made_anew(void **state) {
         take_away("meminfo");
         put("pressure/memory", PSI("1500"));
         put("meminfo", MEMINFO("1024000", "0", "0"));
-        struct seen seen = after_a_scan();
-        assert_int_equal(seen.available_bytes, MIB(1000));
-        assert_int_equal(seen.stall_us, 1500);
+        struct snapshot snapshot = after_a_scan();
+        assert_int_equal(snapshot.available_bytes, MIB(1000));
+        assert_int_equal(snapshot.stall_us, 1500);
         stop();
 }
 
@@ -185,10 +185,10 @@ static void moved_to_another_control_group(void **state) {
         put("fs/cgroup/b/memory.max", "2097152\n");
         put("fs/cgroup/b/memory.current", "1048576\n");
         put("self/cgroup", "0::/b\n");
-        struct seen seen = after_a_scan();
+        struct snapshot snapshot = after_a_scan();
         /* Another file, another total: what is told neither falls nor jumps. */
-        assert_int_equal(seen.own_stall_us, 500);
-        assert_int_equal(seen.available_bytes, MIB(1));
+        assert_int_equal(snapshot.own_stall_us, 500);
+        assert_int_equal(snapshot.available_bytes, MIB(1));
         put("fs/cgroup/b/memory.pressure", PSI("7020"));
         assert_int_equal(look().own_stall_us, 520);
         stop();
@@ -235,20 +235,20 @@ static void out_of_descriptors(void **state) {
         none.rlim_cur = 5;
         assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
         take_away("pressure/memory");
-        struct seen seen = look();
+        struct snapshot snapshot = look();
         for (int i = 0; i < 10; i++) {
                 now_ms += SCAN_MS;
                 (void) usleep(20000);
-                seen = look();
-                assert_false(seen.memory_blind);
-                assert_int_equal(seen.stall_us, 1000);
+                snapshot = look();
+                assert_false(snapshot.memory_blind);
+                assert_int_equal(snapshot.stall_us, 1000);
                 assert_true(source("psi")->works);
         }
         /* There is room again: the next scan sees what has changed. */
         assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
-        seen = after_a_scan();
+        snapshot = after_a_scan();
         assert_false(source("psi")->works);
-        assert_false(seen.memory_blind);
+        assert_false(snapshot.memory_blind);
         stop();
 }
 

@@ -236,9 +236,9 @@ static void what_cannot_be_watched(void **state) {
 static void the_real_box(void **state) {
         (void) state;
         start_ringing("/proc", "/sys");
-        struct seen seen = look();
-        assert_false(seen.memory_blind);
-        assert_true(seen.ram_bytes > MIB(64));
+        struct snapshot snapshot = look();
+        assert_false(snapshot.memory_blind);
+        assert_true(snapshot.ram_bytes > MIB(64));
         const struct sensors_source *psi = source("psi");
         if (!psi->works)
                 fprintf(stderr, "SKIP: no pressure information: %s\n", psi->detail);

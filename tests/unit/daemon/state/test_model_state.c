@@ -16,7 +16,7 @@ static const struct row {
         enum model_event_kind events[PATH_MAX_EVENTS];
         uint32_t count;
         enum model_state ends;
-        enum model_action act; /* of the last event */
+        enum model_action action; /* of the last event */
 } paths[] = {
         { "asked for: its size is read", { MODEL_EVENT_WANTED }, 1, MODEL_INSPECTING, MODEL_ACTION_NONE },
         { "loaded",
@@ -114,8 +114,8 @@ static void lives(void **state) {
                                          model_event_name(paths[p].events[e]), model_state_name(now));
                         now = step.next;
                 }
-                if (now != paths[p].ends || step.act != paths[p].act)
-                        fail_msg("%s: ends %s, act %d", paths[p].what, model_state_name(now), step.act);
+                if (now != paths[p].ends || step.action != paths[p].action)
+                        fail_msg("%s: ends %s, act %d", paths[p].what, model_state_name(now), step.action);
         }
 }
 

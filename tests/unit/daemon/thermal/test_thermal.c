@@ -62,29 +62,29 @@ static void the_package_controls_and_the_rest_is_shown(void **state) {
         put_nvme(0);
         put_lm75(1, "i2c-0/0-0048", "45500\n");
         start();
-        struct seen seen;
-        sensors_observe(sensors, now_ms, &seen);
-        assert_int_equal(seen.sensors_count, 0); /* nothing is known of them yet */
-        seen = after_a_round();
-        assert_int_equal(seen.sensors_count, 5);
-        assert_int_equal(in_state(&seen, SENSOR_READ), 5);
-        assert_true(showing(&seen, 60000)->control);
-        assert_int_equal(showing(&seen, 60000)->critical_millidegrees, 100000);
-        assert_false(showing(&seen, 58000)->control);
-        assert_false(showing(&seen, 41850)->control);
-        assert_false(showing(&seen, 45500)->control);
-        assert_int_equal(showing(&seen, 45500)->critical_millidegrees, 80000);
+        struct snapshot snapshot;
+        sensors_observe(sensors, now_ms, &snapshot);
+        assert_int_equal(snapshot.sensors_count, 0); /* nothing is known of them yet */
+        snapshot = after_a_round();
+        assert_int_equal(snapshot.sensors_count, 5);
+        assert_int_equal(in_state(&snapshot, SENSOR_READ), 5);
+        assert_true(showing(&snapshot, 60000)->control);
+        assert_int_equal(showing(&snapshot, 60000)->critical_millidegrees, 100000);
+        assert_false(showing(&snapshot, 58000)->control);
+        assert_false(showing(&snapshot, 41850)->control);
+        assert_false(showing(&snapshot, 45500)->control);
+        assert_int_equal(showing(&snapshot, 45500)->critical_millidegrees, 80000);
         assert_string_equal(source("hwmon: coretemp Package id 0")->detail, "60.0 of 100.0 degrees, controls");
         /* News is told once. */
-        sensors_observe(sensors, now_ms, &seen);
-        assert_int_equal(in_state(&seen, SENSOR_OLD), 5);
+        sensors_observe(sensors, now_ms, &snapshot);
+        assert_int_equal(in_state(&snapshot, SENSOR_OLD), 5);
         put_in(3, "temp1_input", "61000\n");
         /* Too soon for another round. */
         sensors_refresh_heat(sensors, now_ms + 999, 1000);
-        seen = look_for(50);
-        assert_int_equal(in_state(&seen, SENSOR_OLD), 5);
-        seen = after_a_round();
-        assert_int_equal(showing(&seen, 61000)->state, SENSOR_READ);
+        snapshot = look_for(50);
+        assert_int_equal(in_state(&snapshot, SENSOR_OLD), 5);
+        snapshot = after_a_round();
+        assert_int_equal(showing(&snapshot, 61000)->state, SENSOR_READ);
         stop();
 }
 
@@ -94,17 +94,17 @@ static void a_box_with_board_sensors_only(void **state) {
         put_lm75(1, "i2c-0/0-0049", "46500\n");
         put_nvme(2);
         start();
-        struct seen seen = after_a_round();
-        assert_true(showing(&seen, 45500)->control);
-        assert_true(showing(&seen, 46500)->control);
-        assert_true(showing(&seen, 45500)->key != showing(&seen, 46500)->key);
-        assert_false(showing(&seen, 41850)->control);
+        struct snapshot snapshot = after_a_round();
+        assert_true(showing(&snapshot, 45500)->control);
+        assert_true(showing(&snapshot, 46500)->control);
+        assert_true(showing(&snapshot, 45500)->key != showing(&snapshot, 46500)->key);
+        assert_false(showing(&snapshot, 41850)->control);
         /* The processor's driver is loaded: from then on the board is only shown. */
         put_coretemp(3);
         after_a_scan();
-        seen = after_a_round();
-        assert_true(showing(&seen, 60000)->control);
-        assert_false(showing(&seen, 45500)->control);
+        snapshot = after_a_round();
+        assert_true(showing(&snapshot, 60000)->control);
+        assert_false(showing(&snapshot, 45500)->control);
         stop();
 }
 
@@ -112,9 +112,9 @@ static void nothing_but_a_disk_controls_nothing(void **state) {
         (void) state;
         put_nvme(0);
         start();
-        struct seen seen = after_a_round();
-        assert_int_equal(seen.sensors_count, 1);
-        assert_false(seen.sensors[0].control);
+        struct snapshot snapshot = after_a_round();
+        assert_int_equal(snapshot.sensors_count, 1);
+        assert_false(snapshot.sensors[0].control);
         stop();
 }
 
@@ -125,10 +125,10 @@ static void a_package_that_never_worked(void **state) {
         put_in(0, "temp1_input", "");
         put_lm75(1, "i2c-0/0-0048", "45500\n");
         start();
-        struct seen seen = after_a_round();
-        assert_int_equal(in_state(&seen, SENSOR_MISSED), 1);
-        assert_true(showing(&seen, 45500)->control);
-        assert_false(showing(&seen, 0)->control);
+        struct snapshot snapshot = after_a_round();
+        assert_int_equal(in_state(&snapshot, SENSOR_MISSED), 1);
+        assert_true(showing(&snapshot, 45500)->control);
+        assert_false(showing(&snapshot, 0)->control);
         stop();
 }
 
@@ -146,11 +146,11 @@ static void parts_stand_for_a_whole_that_is_not_told(void **state) {
         put_in(2, "temp2_label", "Tdie\n");
         put_in(2, "temp2_input", "71000\n");
         start();
-        struct seen seen = after_a_round();
-        assert_true(showing(&seen, 58000)->control);
-        assert_true(showing(&seen, 70000)->control);
-        assert_false(showing(&seen, 97000)->control);
-        assert_true(showing(&seen, 71000)->control);
+        struct snapshot snapshot = after_a_round();
+        assert_true(showing(&snapshot, 58000)->control);
+        assert_true(showing(&snapshot, 70000)->control);
+        assert_false(showing(&snapshot, 97000)->control);
+        assert_true(showing(&snapshot, 71000)->control);
         stop();
 }
 
@@ -176,12 +176,12 @@ static void zones_that_can_be_believed(void **state) {
         put("class/thermal/thermal_zone2/trip_point_0_type", "critical\n");
         put("class/thermal/thermal_zone2/trip_point_0_temp", "20800\n");
         start();
-        struct seen seen = after_a_round();
-        assert_int_equal(seen.sensors_count, 3);
-        assert_int_equal(showing(&seen, 50000)->critical_millidegrees, 110000);
-        assert_int_equal(showing(&seen, 51000)->critical_millidegrees, 0);
-        assert_true(showing(&seen, 52000)->control);
-        assert_true(showing(&seen, 50000)->key != showing(&seen, 51000)->key);
+        struct snapshot snapshot = after_a_round();
+        assert_int_equal(snapshot.sensors_count, 3);
+        assert_int_equal(showing(&snapshot, 50000)->critical_millidegrees, 110000);
+        assert_int_equal(showing(&snapshot, 51000)->critical_millidegrees, 0);
+        assert_true(showing(&snapshot, 52000)->control);
+        assert_true(showing(&snapshot, 50000)->key != showing(&snapshot, 51000)->key);
         stop();
 }
 
@@ -192,10 +192,10 @@ static void zones_that_hwmon_shows_too(void **state) {
         put_in(0, "temp1_input", "50000\n");
         put_zone(1, "x86_pkg_temp\n", "50001\n");
         start();
-        struct seen seen = after_a_round();
-        assert_int_equal(seen.sensors_count, 2);
-        assert_true(showing(&seen, 50000)->control);
-        assert_false(showing(&seen, 50001)->control);
+        struct snapshot snapshot = after_a_round();
+        assert_int_equal(snapshot.sensors_count, 2);
+        assert_true(showing(&snapshot, 50000)->control);
+        assert_false(showing(&snapshot, 50001)->control);
         stop();
 }
 
@@ -209,9 +209,9 @@ static void more_than_fit(void **state) {
         }
         put_coretemp(9);
         start();
-        struct seen seen = after_a_round();
-        assert_int_equal(seen.sensors_count, SEEN_SENSORS_MAX);
-        assert_true(showing(&seen, 60000)->control);
+        struct snapshot snapshot = after_a_round();
+        assert_int_equal(snapshot.sensors_count, SENSORS_MAX);
+        assert_true(showing(&snapshot, 60000)->control);
         assert_string_equal(source("more temperatures")->detail, "29 are not looked at");
         stop();
 }
@@ -242,16 +242,16 @@ static void what_one_tells(void **state) {
         start();
         for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
                 put_in(0, "temp1_input", "60000\n");
-                struct seen seen = after_a_round();
-                uint32_t key = showing(&seen, 60000)->key;
+                struct snapshot snapshot = after_a_round();
+                uint32_t key = showing(&snapshot, 60000)->key;
                 put_in(0, "temp1_input", texts[i].text);
-                seen = after_a_round();
-                assert_int_equal(showing(&seen, 41850)->state, SENSOR_READ);
-                for (uint32_t j = 0; j < seen.sensors_count; j++)
-                        if (seen.sensors[j].key == key &&
-                            (seen.sensors[j].state != texts[i].state || seen.sensors[j].millidegrees != texts[i].millidegrees))
-                                fail_msg("%s: %d in state %d", texts[i].what, seen.sensors[j].millidegrees,
-                                         seen.sensors[j].state);
+                snapshot = after_a_round();
+                assert_int_equal(showing(&snapshot, 41850)->state, SENSOR_READ);
+                for (uint32_t j = 0; j < snapshot.sensors_count; j++)
+                        if (snapshot.sensors[j].key == key && (snapshot.sensors[j].state != texts[i].state ||
+                                                               snapshot.sensors[j].millidegrees != texts[i].millidegrees))
+                                fail_msg("%s: %d in state %d", texts[i].what, snapshot.sensors[j].millidegrees,
+                                         snapshot.sensors[j].state);
         }
         stop();
 }
@@ -282,9 +282,9 @@ static void where_it_ends(void **state) {
                 if (limits[i].maximum)
                         put_in(0, "temp1_max", limits[i].maximum);
                 start();
-                struct seen seen = after_a_round();
-                if (showing(&seen, 45000)->critical_millidegrees != limits[i].expected)
-                        fail_msg("%s: %d", limits[i].what, showing(&seen, 45000)->critical_millidegrees);
+                struct snapshot snapshot = after_a_round();
+                if (showing(&snapshot, 45000)->critical_millidegrees != limits[i].expected)
+                        fail_msg("%s: %d", limits[i].what, showing(&snapshot, 45000)->critical_millidegrees);
                 stop();
         }
 }
@@ -296,17 +296,17 @@ static void asleep(void **state) {
         put_in(1, "temp1_label", "edge\n");
         put_in(1, "temp1_input", "44000\n");
         start();
-        struct seen seen = after_a_round();
-        assert_int_equal(in_state(&seen, SENSOR_READ), 2);
+        struct snapshot snapshot = after_a_round();
+        assert_int_equal(in_state(&snapshot, SENSOR_READ), 2);
         put("devices/pci/0000:03:00.0/power/runtime_status", "suspended\n");
         /* Whoever reads it now wakes it: that the value is not seen proves that it was not read. */
         put_in(1, "temp1_input", "99000\n");
-        seen = after_a_round();
-        assert_int_equal(showing(&seen, 44000)->state, SENSOR_ASLEEP);
+        snapshot = after_a_round();
+        assert_int_equal(showing(&snapshot, 44000)->state, SENSOR_ASLEEP);
         assert_string_equal(source("hwmon: amdgpu edge")->detail, "asleep, and left so");
         put("devices/pci/0000:03:00.0/power/runtime_status", "active\n");
-        seen = after_a_round();
-        assert_int_equal(showing(&seen, 99000)->state, SENSOR_READ);
+        snapshot = after_a_round();
+        assert_int_equal(showing(&snapshot, 99000)->state, SENSOR_READ);
         stop();
 }
 
@@ -316,11 +316,11 @@ static void switched_off(void **state) {
         put_in(0, "temp2_input", "33000\n");
         put_in(0, "temp2_enable", "0\n");
         start();
-        struct seen seen = after_a_round();
-        assert_int_equal(in_state(&seen, SENSOR_MISSED), 1);
+        struct snapshot snapshot = after_a_round();
+        assert_int_equal(in_state(&snapshot, SENSOR_MISSED), 1);
         put_in(0, "temp2_enable", "1\n");
-        seen = after_a_round();
-        assert_int_equal(showing(&seen, 33000)->state, SENSOR_READ);
+        snapshot = after_a_round();
+        assert_int_equal(showing(&snapshot, 33000)->state, SENSOR_READ);
         stop();
 }
 

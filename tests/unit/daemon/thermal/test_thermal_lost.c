@@ -24,14 +24,14 @@ static void renumbered_between_two_looks(void **state) {
         put_lm75(1, "i2c-0/0-0048", "45500\n");
         put_lm75(2, "i2c-0/0-0049", "46500\n");
         start();
-        struct seen before = after_a_round();
+        struct snapshot before = after_a_round();
         take_away("class/hwmon");
         put_lm75(0, "i2c-0/0-0049", "36500\n");
         put_coretemp(1);
         put_in(1, "temp1_input", "70000\n");
         put_lm75(2, "i2c-0/0-0048", "35500\n");
         after_a_scan();
-        struct seen after = after_a_round();
+        struct snapshot after = after_a_round();
         assert_int_equal(after.sensors_count, 3);
         assert_int_equal(showing(&after, 70000)->key, showing(&before, 60000)->key);
         assert_int_equal(showing(&after, 35500)->key, showing(&before, 45500)->key);
@@ -46,24 +46,24 @@ static void lost_and_found(void **state) {
         put_nvme(1);
         put_lm75(2, "i2c-0/0-0048", "45500\n");
         start();
-        struct seen seen = after_a_round();
-        uint32_t key = showing(&seen, 60000)->key;
+        struct snapshot snapshot = after_a_round();
+        uint32_t key = showing(&snapshot, 60000)->key;
         take_away("class/hwmon/hwmon0");
         take_away("class/hwmon/hwmon1");
         after_a_scan();
         /* The disk is forgotten. The processor is not: every round says that it is missed, and no lesser one controls. */
         for (int i = 0; i < 3; i++) {
-                seen = after_a_round();
-                assert_int_equal(seen.sensors_count, 2);
-                assert_int_equal(showing(&seen, 60000)->state, SENSOR_MISSED);
-                assert_true(showing(&seen, 60000)->control);
-                assert_false(showing(&seen, 45500)->control);
+                snapshot = after_a_round();
+                assert_int_equal(snapshot.sensors_count, 2);
+                assert_int_equal(showing(&snapshot, 60000)->state, SENSOR_MISSED);
+                assert_true(showing(&snapshot, 60000)->control);
+                assert_false(showing(&snapshot, 45500)->control);
         }
         put_coretemp(7);
         after_a_scan();
-        seen = after_a_round();
-        assert_int_equal(showing(&seen, 60000)->state, SENSOR_READ);
-        assert_int_equal(showing(&seen, 60000)->key, key);
+        snapshot = after_a_round();
+        assert_int_equal(showing(&snapshot, 60000)->state, SENSOR_READ);
+        assert_int_equal(showing(&snapshot, 60000)->key, key);
         stop();
 }
 
@@ -77,8 +77,8 @@ static void replaced_in_its_place(void **state) {
         put_in(0, "temp1_input", "90000\n");
         put_in(0, "temp1_crit", "105000\n");
         after_a_scan();
-        struct seen seen = after_a_round();
-        assert_int_equal(showing(&seen, 90000)->critical_millidegrees, 105000);
+        struct snapshot snapshot = after_a_round();
+        assert_int_equal(showing(&snapshot, 90000)->critical_millidegrees, 105000);
         stop();
 }
 
@@ -105,27 +105,27 @@ static void one_hangs_and_the_others_go_on(bool has_writer) {
         put_in(3, "temp1_input", "35000\n");
         start();
         int writer = has_writer ? open(whole_path("class/hwmon/hwmon2/temp1_input"), O_RDWR | O_NONBLOCK) : -1;
-        struct seen seen = after_a_round();
-        assert_int_equal(in_state(&seen, SENSOR_READ), 3);
-        assert_int_equal(in_state(&seen, SENSOR_MISSED), 1);
+        struct snapshot snapshot = after_a_round();
+        assert_int_equal(in_state(&snapshot, SENSOR_READ), 3);
+        assert_int_equal(in_state(&snapshot, SENSOR_MISSED), 1);
         assert_string_equal(source("hwmon: lm75 temp1")->detail, "the read hangs");
         /* From then on it holds up nobody, and is missed in every round. */
         for (int i = 0; i < 3; i++) {
-                seen = after_a_round();
-                assert_int_equal(in_state(&seen, SENSOR_READ), 3);
-                assert_int_equal(in_state(&seen, SENSOR_MISSED), 1);
+                snapshot = after_a_round();
+                assert_int_equal(in_state(&snapshot, SENSOR_READ), 3);
+                assert_int_equal(in_state(&snapshot, SENSOR_MISSED), 1);
         }
         if (has_writer) {
                 /* It comes back: first the late answer, which is nobody's news, then a reading. */
                 assert_true(write(writer, "33000\n", 6) == 6);
                 for (int i = 0; i < 2000 && strcmp(source("hwmon: lm75 temp1")->detail, "the read hangs") == 0; i++) {
-                        seen = look_for(5);
-                        assert_int_equal(in_state(&seen, SENSOR_READ), 0);
+                        snapshot = look_for(5);
+                        assert_int_equal(in_state(&snapshot, SENSOR_READ), 0);
                 }
                 assert_string_not_equal(source("hwmon: lm75 temp1")->detail, "the read hangs");
                 assert_true(write(writer, "34000\n", 6) == 6);
-                seen = after_a_round();
-                assert_int_equal(showing(&seen, 34000)->state, SENSOR_READ);
+                snapshot = after_a_round();
+                assert_int_equal(showing(&snapshot, 34000)->state, SENSOR_READ);
                 (void) close(writer);
                 stop();
                 return;
@@ -152,16 +152,16 @@ static void the_processor_itself_hangs(void **state) {
         put_coretemp(0);
         put_nvme(1);
         start();
-        struct seen seen = after_a_round();
-        assert_int_equal(in_state(&seen, SENSOR_READ), 2);
+        struct snapshot snapshot = after_a_round();
+        assert_int_equal(in_state(&snapshot, SENSOR_READ), 2);
         take_away("class/hwmon/hwmon0/temp1_input");
         put_fifo("class/hwmon/hwmon0/temp1_input");
         after_a_scan();
         unsigned missed = 0;
         for (int i = 0; i < 3; i++) {
-                seen = after_a_round();
-                assert_int_equal(showing(&seen, 41850)->state, SENSOR_READ);
-                missed += showing(&seen, 60000)->state == SENSOR_MISSED && showing(&seen, 60000)->control;
+                snapshot = after_a_round();
+                assert_int_equal(showing(&snapshot, 41850)->state, SENSOR_READ);
+                missed += showing(&snapshot, 60000)->state == SENSOR_MISSED && showing(&snapshot, 60000)->control;
         }
         assert_int_equal(missed, 3);
         close_sensors();
@@ -179,11 +179,11 @@ static void more_hang_than_there_are_threads(void **state) {
                 put_fifo(path);
         }
         start();
-        struct seen seen = { 0 };
+        struct snapshot snapshot = { 0 };
         for (unsigned i = 0; i < HEAT_THREADS_MAX; i++)
-                seen = after_a_round();
-        assert_int_equal(seen.sensors_count, HEAT_THREADS_MAX + 4);
-        assert_int_equal(in_state(&seen, SENSOR_MISSED), HEAT_THREADS_MAX + 4);
+                snapshot = after_a_round();
+        assert_int_equal(snapshot.sensors_count, HEAT_THREADS_MAX + 4);
+        assert_int_equal(in_state(&snapshot, SENSOR_MISSED), HEAT_THREADS_MAX + 4);
         close_sensors();
         for (unsigned i = 1; i <= HEAT_THREADS_MAX + 4; i++) {
                 char path[64];
@@ -199,8 +199,8 @@ static void a_name_that_hangs(void **state) {
         put_fifo("class/hwmon/hwmon5/name");
         put_in(5, "temp1_input", "30000\n");
         start();
-        struct seen seen = after_a_round();
-        assert_true(showing(&seen, 60000)->control);
+        struct snapshot snapshot = after_a_round();
+        assert_true(showing(&snapshot, 60000)->control);
         stop();
 }
 

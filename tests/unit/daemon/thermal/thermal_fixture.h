@@ -58,30 +58,30 @@ static inline void put_nvme(unsigned number) {
 
 /* --- what is seen --- */
 
-static inline unsigned in_state(const struct seen *seen, enum sensor_state state) {
+static inline unsigned in_state(const struct snapshot *snapshot, enum sensor_state state) {
         unsigned count = 0;
-        for (uint32_t i = 0; i < seen->sensors_count; i++)
-                count += seen->sensors[i].state == state;
+        for (uint32_t i = 0; i < snapshot->sensors_count; i++)
+                count += snapshot->sensors[i].state == state;
         return count;
 }
 
 /* One look, of which the news goes into NEWS. */
-static inline void look_once(struct seen *news) {
-        struct seen seen;
-        sensors_observe(sensors, now_ms, &seen);
-        for (uint32_t i = 0; i < seen.sensors_count; i++) {
+static inline void look_once(struct snapshot *news) {
+        struct snapshot snapshot;
+        sensors_observe(sensors, now_ms, &snapshot);
+        for (uint32_t i = 0; i < snapshot.sensors_count; i++) {
                 uint32_t at = 0;
-                while (at < news->sensors_count && news->sensors[at].key != seen.sensors[i].key)
+                while (at < news->sensors_count && news->sensors[at].key != snapshot.sensors[i].key)
                         at++;
-                if (at == news->sensors_count || seen.sensors[i].state != SENSOR_OLD)
-                        news->sensors[at] = seen.sensors[i];
+                if (at == news->sensors_count || snapshot.sensors[i].state != SENSOR_OLD)
+                        news->sensors[at] = snapshot.sensors[i];
                 news->sensors_count += at == news->sensors_count;
         }
-        news->throttles = seen.throttles;
+        news->throttles = snapshot.throttles;
 }
 
-static inline struct seen look_for(unsigned wait_ms) {
-        struct seen news = { 0 };
+static inline struct snapshot look_for(unsigned wait_ms) {
+        struct snapshot news = { 0 };
         for (unsigned waited = 0; waited <= wait_ms; waited += 5) {
                 look_once(&news);
                 (void) usleep(5000);
@@ -90,14 +90,14 @@ static inline struct seen look_for(unsigned wait_ms) {
 }
 
 /* Every thermometer of the list has news once a round. Looks until all have, however busy the box is. */
-static inline struct seen after_a_round(void) {
+static inline struct snapshot after_a_round(void) {
         const struct sensors_source *rows;
         uint32_t count = sensors_sources(sensors, &rows), expected = 0;
         for (uint32_t i = 0; i < count; i++)
                 expected += strncmp(rows[i].name, "hwmon:", 6) == 0 || strncmp(rows[i].name, "zone:", 5) == 0;
         now_ms += 1000;
         sensors_refresh_heat(sensors, now_ms, 1000);
-        struct seen news = { 0 };
+        struct snapshot news = { 0 };
         for (int i = 0; i < 2000; i++) {
                 look_once(&news);
                 if (news.sensors_count - in_state(&news, SENSOR_OLD) >= expected)
@@ -109,13 +109,13 @@ static inline struct seen after_a_round(void) {
 }
 
 /* The sensor that shows so many degrees. */
-static inline struct sensor_view *showing(struct seen *seen, int32_t millidegrees) {
-        for (uint32_t i = 0; i < seen->sensors_count; i++)
-                if (seen->sensors[i].millidegrees == millidegrees)
-                        return &seen->sensors[i];
-        for (uint32_t i = 0; i < seen->sensors_count; i++)
-                fprintf(stderr, "%08x state %d, %d\n", seen->sensors[i].key, seen->sensors[i].state,
-                        seen->sensors[i].millidegrees);
+static inline struct sensor_view *showing(struct snapshot *snapshot, int32_t millidegrees) {
+        for (uint32_t i = 0; i < snapshot->sensors_count; i++)
+                if (snapshot->sensors[i].millidegrees == millidegrees)
+                        return &snapshot->sensors[i];
+        for (uint32_t i = 0; i < snapshot->sensors_count; i++)
+                fprintf(stderr, "%08x state %d, %d\n", snapshot->sensors[i].key, snapshot->sensors[i].state,
+                        snapshot->sensors[i].millidegrees);
         fail_msg("no sensor shows %d", millidegrees);
         return NULL;
 }

@@ -1,5 +1,5 @@
 /*
- * test_governor_acts.c - the governor's acts on real processes that do as they are told: each reaches its engine, its outcome is
+ * test_governor_actions.c - the governor's actions on real processes that do as they are told: each reaches its engine, its outcome is
  * told, and accounts follow.
  */
 #include "tests/unit/daemon/governor/governor_fixture.h"
@@ -29,24 +29,24 @@ static void an_engine_is_seen_as_it_says(void **state) {
         ask_cancel(c.ask);
 }
 
-static void each_act_reaches_the_engine(void **state) {
+static void each_action_reaches_the_engine(void **state) {
         (void) state;
         struct client c = { 0 };
         one_busy(&c, BUSY "threads=4\nchunk=256\n");
-        assert_int_equal(obey((struct act){ .kind = ACT_TRIM }), 0);
+        assert_int_equal(obey((struct action){ .kind = ACTION_TRIM }), 0);
         eventually(view_of(0)->prefix_bytes == 0);
-        assert_int_equal(obey((struct act){ .kind = ACT_CHUNK, .value = 64 }), 0);
+        assert_int_equal(obey((struct action){ .kind = ACTION_CHUNK, .value = 64 }), 0);
         eventually(view_of(0)->chunk == 64 && view_of(0)->chunk_full == 256);
-        assert_int_equal(obey((struct act){ .kind = ACT_CONTEXT, .value = 512 }), 0);
+        assert_int_equal(obey((struct action){ .kind = ACTION_CONTEXT, .value = 512 }), 0);
         eventually(view_of(0)->context == 512 && view_of(0)->context_full == 1024);
-        assert_int_equal(obey((struct act){ .kind = ACT_DOWNSHIFT, .level = KV_Q8_0 }), 0);
+        assert_int_equal(obey((struct action){ .kind = ACTION_DOWNSHIFT, .level = KV_Q8_0 }), 0);
         eventually(view_of(0)->level == KV_Q8_0 && view_of(0)->kv_bytes[KV_Q8_0] == 1048576 * 34 / 64);
-        assert_int_equal(obey((struct act){ .kind = ACT_DOWNSHIFT, .level = KV_Q8_0 }), -EALREADY);
-        assert_int_equal(obey((struct act){ .kind = ACT_UPSHIFT, .level = KV_F16 }), 0);
+        assert_int_equal(obey((struct action){ .kind = ACTION_DOWNSHIFT, .level = KV_Q8_0 }), -EALREADY);
+        assert_int_equal(obey((struct action){ .kind = ACTION_UPSHIFT, .level = KV_F16 }), 0);
         eventually(view_of(0)->level == KV_F16);
         assert_string_equal(status_of(0).kv_now, "f16");
-        assert_int_equal(obey((struct act){ .kind = ACT_DROP_FILES, .model = UINT32_MAX }), 0);
-        assert_int_equal(obey((struct act){ .kind = ACT_TRIM, .model = 3 }), -ESRCH);
+        assert_int_equal(obey((struct action){ .kind = ACTION_DROP_FILES, .model = UINT32_MAX }), 0);
+        assert_int_equal(obey((struct action){ .kind = ACTION_TRIM, .model = 3 }), -ESRCH);
         assert_false(c.failed || c.ended);
         ask_cancel(c.ask);
 }
@@ -68,17 +68,17 @@ static void the_account_follows_the_precision(void **state) {
         ask(&other, "b");
         until_for(300, other.starts);
         assert_false(other.starts);
-        assert_int_equal(obey((struct act){ .kind = ACT_DOWNSHIFT, .level = KV_Q8_0 }), 0);
+        assert_int_equal(obey((struct action){ .kind = ACTION_DOWNSHIFT, .level = KV_Q8_0 }), 0);
         eventually(model_account_bytes(&w.fleet->models[0]) < before);
         assert_int_equal(status_of(0).predicted_bytes, model_account_bytes(&w.fleet->models[0]));
         eventually(other.ended);
         assert_false(c.failed);
         /* And the room that it gave up is not simply taken back. */
-        assert_int_equal(obey((struct act){ .kind = ACT_UPSHIFT, .level = KV_F16 }), -ENOMEM);
+        assert_int_equal(obey((struct action){ .kind = ACTION_UPSHIFT, .level = KV_F16 }), -ENOMEM);
         assert_int_equal(view_of(0)->level, KV_Q8_0);
-        assert_int_equal(obey((struct act){ .kind = ACT_EVICT, .model = 1 }), 0);
+        assert_int_equal(obey((struct action){ .kind = ACTION_EVICT, .model = 1 }), 0);
         eventually(life_of(1) == MODEL_ABSENT);
-        assert_int_equal(obey((struct act){ .kind = ACT_UPSHIFT, .level = KV_F16 }), 0);
+        assert_int_equal(obey((struct action){ .kind = ACTION_UPSHIFT, .level = KV_F16 }), 0);
         assert_int_equal(model_account_bytes(&w.fleet->models[0]), before);
         ask_cancel(c.ask);
 }
@@ -91,16 +91,16 @@ static void batch_requests_go_to_disk_and_come_back(void **state) {
         ask(&c, "a");
         eventually(c.starts && view_of(0)->suspendable_bytes == 1048576);
         assert_true(view_of(0)->batch);
-        assert_int_equal(obey((struct act){ .kind = ACT_SUSPEND }), 0);
+        assert_int_equal(obey((struct action){ .kind = ACTION_SUSPEND }), 0);
         eventually(view_of(0)->suspended == 1 && view_of(0)->suspended_bytes > 0);
         assert_int_equal(view_of(0)->running, 0);
         assert_int_equal(view_of(0)->suspendable_bytes, 0);
         assert_non_null(strstr(c.why, "waits on disk"));
-        assert_int_equal(obey((struct act){ .kind = ACT_SUSPEND }), -ENOENT);
+        assert_int_equal(obey((struct action){ .kind = ACTION_SUSPEND }), -ENOENT);
         size_t length = strlen(c.text);
         until_for(200, false);
         assert_true(strlen(c.text) <= length + 20); /* what was on its way; 40 tokens would be 160 */
-        assert_int_equal(obey((struct act){ .kind = ACT_RESUME }), 0);
+        assert_int_equal(obey((struct action){ .kind = ACTION_RESUME }), 0);
         eventually(c.ended);
         assert_non_null(strstr(c.text, "t200 "));
         (void) rmdir(path_in("suspended"));
@@ -111,7 +111,7 @@ static void interactive_ones_never_go_to_disk(void **state) {
         struct client c = { 0 };
         one_busy(&c, BUSY);
         assert_int_equal(view_of(0)->suspendable_bytes, 0);
-        assert_int_equal(obey((struct act){ .kind = ACT_SUSPEND }), -ENOENT);
+        assert_int_equal(obey((struct action){ .kind = ACTION_SUSPEND }), -ENOENT);
         ask_cancel(c.ask);
         (void) rmdir(path_in("suspended"));
 }
@@ -123,11 +123,11 @@ static void a_client_that_leaves_does_not_hold_up_the_rest(void **state) {
         open_fleet();
         ask(&c, "a");
         eventually(c.starts && view_of(0)->suspendable_bytes > 0);
-        assert_int_equal(obey((struct act){ .kind = ACT_SUSPEND }), -EREMOTEIO);
+        assert_int_equal(obey((struct action){ .kind = ACTION_SUSPEND }), -EREMOTEIO);
         assert_int_equal(view_of(0)->suspended, 0);
-        struct plan plan = plan_of((struct act){ .kind = ACT_SUSPEND });
+        struct plan plan = plan_of((struct action){ .kind = ACTION_SUSPEND });
         uint32_t before = told.count;
-        fleet_obey(w.fleet, &plan, on_act, NULL);
+        fleet_obey(w.fleet, &plan, on_action, NULL);
         ask_cancel(c.ask);
         eventually(told.count > before);
         (void) rmdir(path_in("suspended"));
@@ -137,7 +137,7 @@ static void what_an_engine_refuses_is_told(void **state) {
         (void) state;
         struct client c = { 0 };
         one_busy(&c, BUSY "control_fail=no such thing\n");
-        assert_int_equal(obey((struct act){ .kind = ACT_DOWNSHIFT, .level = KV_Q8_0 }), -EREMOTEIO);
+        assert_int_equal(obey((struct action){ .kind = ACTION_DOWNSHIFT, .level = KV_Q8_0 }), -EREMOTEIO);
         assert_int_equal(view_of(0)->level, KV_F16);
         assert_true(view_of(0)->obeys);
         assert_false(c.failed);
@@ -148,39 +148,39 @@ static void one_that_does_not_answer_does_not_obey(void **state) {
         (void) state;
         struct client c = { 0 };
         one_busy(&c, BUSY "disobeys=1\n");
-        struct plan plan = plan_of((struct act){ .kind = ACT_TRIM });
+        struct plan plan = plan_of((struct action){ .kind = ACTION_TRIM });
         uint32_t before = told.count;
-        fleet_obey(w.fleet, &plan, on_act, NULL);
+        fleet_obey(w.fleet, &plan, on_action, NULL);
         until_for(200, told.count > before);
         assert_int_equal(told.count, before); /* its outcome is not known */
         assert_true(view_of(0)->obeys);
         for (int i = 0; i < ORDERS_MAX; i++)
                 w.fleet->models[0].engine.orders[i].sent_ms -= ORDER_ANSWER_MAX_MS; /* as if that had been long ago */
         assert_false(view_of(0)->obeys);
-        assert_int_equal(obey((struct act){ .kind = ACT_END }), 0);
+        assert_int_equal(obey((struct action){ .kind = ACTION_END }), 0);
         eventually(c.failed);
         assert_int_equal(told.result, -ESRCH); /* and the trim will not come any more */
-        assert_int_equal(told.act.kind, ACT_TRIM);
+        assert_int_equal(told.action.kind, ACTION_TRIM);
 }
 
 static void heat_reaches_every_engine_once(void **state) {
         (void) state;
         struct client c = { 0 };
         one_busy(&c, BUSY "threads=4\n");
-        struct plan plan = plan_of((struct act){ 0 });
-        plan.acts_count = 0;
+        struct plan plan = plan_of((struct action){ 0 });
+        plan.actions_count = 0;
         plan.heat_level = 4;
         plan.duty_permille = 600;
         plan.threads_permille = 500;
         for (int i = 0; i < 5; i++)
-                fleet_obey(w.fleet, &plan, on_act, NULL);
+                fleet_obey(w.fleet, &plan, on_action, NULL);
         eventually(w.fleet->models[0].engine.report.duty_permille == 600);
         assert_int_equal(w.fleet->models[0].engine.report.threads, 2);
         assert_int_equal(status_of(0).duty_permille, 600);
         /* One that is loaded later is slowed down as well. */
-        assert_int_equal(obey((struct act){ .kind = ACT_END }), 0); /* its plan says full speed ... */
+        assert_int_equal(obey((struct action){ .kind = ACTION_END }), 0); /* its plan says full speed ... */
         eventually(c.failed && life_of(0) == MODEL_ABSENT);
-        fleet_obey(w.fleet, &plan, on_act, NULL); /* ... and this one does not */
+        fleet_obey(w.fleet, &plan, on_action, NULL); /* ... and this one does not */
         ask_for(&c, "a", 100000);
         eventually(w.fleet->models[0].engine.report.duty_permille == 600);
         fleet_govern_end(w.fleet);
@@ -273,11 +273,11 @@ static void one_that_does_not_obey_is_stopped_and_let_go(void **state) {
         eventually(c.starts && w.fleet->models[0].engine.reported);
         struct instance *e = &w.fleet->models[0].engine;
         assert_non_null(e->group);
-        struct plan plan = plan_of((struct act){ 0 });
-        plan.acts_count = 0;
+        struct plan plan = plan_of((struct action){ 0 });
+        plan.actions_count = 0;
         plan.duty_permille = 200;
-        fleet_obey(w.fleet, &plan, on_act, NULL);
-        eventually(order_is_pending(&w.fleet->models[0], ACT_NONE));
+        fleet_obey(w.fleet, &plan, on_action, NULL);
+        eventually(order_is_pending(&w.fleet->models[0], ACTION_NONE));
         assert_false(e->cycled);
         e->orders[0].sent_ms -= HEAT_OBEY_MS; /* as if it had not answered for so long */
         fleet_poke(w.fleet);
@@ -286,7 +286,7 @@ static void one_that_does_not_obey_is_stopped_and_let_go(void **state) {
         must_last(e, true, 400); /* of a period of 500 ms, a fifth of which it runs */
         must_last(e, false, 100);
         plan.duty_permille = 1000;
-        fleet_obey(w.fleet, &plan, on_act, NULL);
+        fleet_obey(w.fleet, &plan, on_action, NULL);
         eventually(!e->cycled && !e->frozen);
         assert_false(is_stopped(status_of(0).pid));
         c.text[0] = '\0';
@@ -307,7 +307,7 @@ static void a_group_ends_as_a_whole(void **state) {
         }
         ask_for(&c, "a", 100000);
         eventually(c.text[0]); /* nothing told yet, it would be asked again */
-        assert_int_equal(obey((struct act){ .kind = ACT_END }), 0);
+        assert_int_equal(obey((struct action){ .kind = ACTION_END }), 0);
         eventually(c.failed && life_of(0) == MODEL_ABSENT);
         assert_null(w.fleet->models[0].engine.group);
         leave_group(group);
@@ -319,7 +319,7 @@ static void a_busy_model_that_is_ended_says_why(void **state) {
         one_busy(&c, BUSY "tokens=3\n");
         assert_int_equal(ask_with(&quiet, "a", ASK_CHAT, &patient_events, "{\"max_tokens\":40}"), 0);
         eventually(quiet.starts);
-        assert_int_equal(obey((struct act){ .kind = ACT_END }), 0);
+        assert_int_equal(obey((struct action){ .kind = ACTION_END }), 0);
         eventually(c.failed);
         assert_string_equal(c.failure.code, "engine_died");
         assert_non_null(strstr(c.failure.message, "ended to keep this machine alive"));
@@ -333,10 +333,10 @@ static void an_idle_model_is_unloaded_and_a_busy_one_is_not(void **state) {
         (void) state;
         struct client c = { 0 };
         one_busy(&c, BUSY);
-        assert_int_equal(obey((struct act){ .kind = ACT_EVICT }), -EBUSY);
+        assert_int_equal(obey((struct action){ .kind = ACTION_EVICT }), -EBUSY);
         ask_cancel(c.ask);
         eventually(view_of(0)->state == ACCOUNT_IDLE);
-        assert_int_equal(obey((struct act){ .kind = ACT_EVICT }), 0);
+        assert_int_equal(obey((struct action){ .kind = ACTION_EVICT }), 0);
         eventually(life_of(0) == MODEL_ABSENT);
         assert_string_equal(status_of(0).last_error, "");
 }
@@ -344,7 +344,7 @@ static void an_idle_model_is_unloaded_and_a_busy_one_is_not(void **state) {
 int main(int argc, char **argv) {
         const struct CMUnitTest tests[] = {
                 in_a_world(an_engine_is_seen_as_it_says),
-                in_a_world(each_act_reaches_the_engine),
+                in_a_world(each_action_reaches_the_engine),
                 in_a_world(the_account_follows_the_precision),
                 in_a_world(batch_requests_go_to_disk_and_come_back),
                 in_a_world(interactive_ones_never_go_to_disk),
