@@ -101,21 +101,22 @@ static void view_model(const struct model *m, uint64_t now_ms, struct model_view
 
 /* What a load in flight has yet to take, its weights included: the kernel counts those as available. */
 static uint64_t loading_bytes(const struct model *m) {
-        const struct process_memory *seen = &m->engine.memory;
-        uint64_t taken = sat_sub(seen->pss_bytes, sat_sub(seen->file_bytes, seen->locked_bytes));
+        const struct process_memory *memory = &m->engine.memory;
+        uint64_t taken = sat_sub(memory->pss_bytes, sat_sub(memory->file_bytes, memory->locked_bytes));
         return m->state == MODEL_LOADING ? sat_sub(model_account_bytes(m), taken) : 0;
 }
 
-void fleet_view(struct fleet *f, struct snapshot *seen) {
-        uint64_t now_ms = seen->now_ms, looked = file_cache_looked_ms(f->file_cache);
-        seen->models_count = 0;
-        seen->loading_bytes = 0;
-        seen->idle_file_bytes = looked > 0 && sat_sub(now_ms, looked) < FILES_AGE_MAX_MS ? file_cache_bytes(f->file_cache) : 0;
-        for (uint32_t i = 0; i < f->models_count && seen->models_count < ACCOUNTS_MAX; i++) {
+void fleet_view(struct fleet *f, struct snapshot *snapshot) {
+        uint64_t now_ms = snapshot->now_ms, looked = file_cache_looked_ms(f->file_cache);
+        snapshot->models_count = 0;
+        snapshot->loading_bytes = 0;
+        snapshot->idle_file_bytes =
+                looked > 0 && sat_sub(now_ms, looked) < FILES_AGE_MAX_MS ? file_cache_bytes(f->file_cache) : 0;
+        for (uint32_t i = 0; i < f->models_count && snapshot->models_count < ACCOUNTS_MAX; i++) {
                 const struct model *m = &f->models[i];
                 if (!model_has_account(m))
                         continue;
-                view_model(m, now_ms, &seen->models[seen->models_count++]);
-                seen->loading_bytes = sat_add(seen->loading_bytes, loading_bytes(m));
+                view_model(m, now_ms, &snapshot->models[snapshot->models_count++]);
+                snapshot->loading_bytes = sat_add(snapshot->loading_bytes, loading_bytes(m));
         }
 }
