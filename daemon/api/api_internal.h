@@ -53,7 +53,7 @@ cJSON *api_read_json(struct http_exchange *x, struct failure *reterr);
 /* The model that BODY names; the only one there is where it names none. NULL and *reterr otherwise. The text is the caller's. */
 char *api_choose_model(struct api *api, const cJSON *body, struct failure *reterr);
 /* The class that BODY or a header asks for. False and *reterr where the header says something else. */
-bool api_choose_class(const struct http_exchange *x, const cJSON *body, enum ask_class *ret, struct failure *reterr);
+bool api_choose_class(const struct http_exchange *x, const cJSON *body, enum request_class *ret, struct failure *reterr);
 
 handler handle_root, handle_health;     /* health.c */
 handler handle_models, handle_model;    /* models.c */

@@ -189,17 +189,17 @@ static bool wants_usage(const cJSON *body) {
 }
 
 /* OpenAI's word for work that can wait is its service tier "flex"; the header is for clients that cannot set that. */
-bool api_choose_class(const struct http_exchange *x, const cJSON *body, enum ask_class *ret, struct failure *reterr) {
+bool api_choose_class(const struct http_exchange *x, const cJSON *body, enum request_class *ret, struct failure *reterr) {
         const cJSON *tier = json_get(body, "service_tier");
         const char *header = http_header(x, "x-headroom-class");
 
-        *ret = tier && !strcmp(tier->valuestring, "flex")       ? ASK_BATCH
-               : tier && !strcmp(tier->valuestring, "priority") ? ASK_INTERACTIVE
-                                                                : ASK_CLASS_OF_MODEL;
+        *ret = tier && !strcmp(tier->valuestring, "flex")       ? REQUEST_BATCH
+               : tier && !strcmp(tier->valuestring, "priority") ? REQUEST_INTERACTIVE
+                                                                : REQUEST_CLASS_OF_MODEL;
         if (!header)
                 return true;
         if (!strcasecmp(header, "batch") || !strcasecmp(header, "interactive")) {
-                *ret = strcasecmp(header, "batch") ? ASK_INTERACTIVE : ASK_BATCH;
+                *ret = strcasecmp(header, "batch") ? REQUEST_INTERACTIVE : REQUEST_BATCH;
                 return true;
         }
         *reterr = error_bad_request("X-Headroom-Class", "the header X-Headroom-Class must be interactive or batch");
@@ -214,7 +214,7 @@ static void start(struct api *api, struct http_exchange *x, bool is_chat) {
                 failure_set(&f, REASON_SHUTTING_DOWN, NULL);
         bool is_right = body && check_kinds(body, &f) && check_offered(body, &f) &&
                         (is_chat ? check_messages(body, &f) : check_prompt(body, &f));
-        enum ask_class class = ASK_CLASS_OF_MODEL;
+        enum request_class class = REQUEST_CLASS_OF_MODEL;
         is_right = is_right && api_choose_class(x, body, &class, &f);
         auto_free char *model = is_right ? api_choose_model(api, body, &f) : NULL;
         if (!model) {

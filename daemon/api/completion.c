@@ -21,7 +21,7 @@
 struct completion {
         struct api *api;
         struct http_exchange *exchange; /* NULL when it is over */
-        struct ask *ask;                /* NULL when it is over */
+        struct request *request;        /* NULL when it is over */
         char id[40], request_id[32];
         char *model;
         struct openai_json shape;
@@ -63,7 +63,7 @@ static void completion_over(struct completion *c) {
 }
 
 /* FAILURE NULL: it was answered. */
-static void log_answer(const struct completion *c, const struct failure *failure, const struct ask_usage *usage) {
+static void log_answer(const struct completion *c, const struct failure *failure, const struct request_usage *usage) {
         int status = failure ? failure->status : 200;
 
         log_event(status >= 500 ? LOG_LEVEL_WARNING : LOG_LEVEL_INFO, "request", LOG_TEXT("id", c->request_id),
@@ -83,8 +83,8 @@ static void send_event(struct completion *c) {
                 c->has_begun = true;
                 http_stream_begin(c->exchange, 200, SSE_HEADERS, "text/event-stream");
         }
-        if (!http_stream_write(c->exchange, text_string(&c->out), c->out.used) && c->ask)
-                ask_pause(c->ask);
+        if (!http_stream_write(c->exchange, text_string(&c->out), c->out.used) && c->request)
+                request_pause(c->request);
         text_clear(&c->out);
 }
 
@@ -143,7 +143,7 @@ static void on_stream_reasoning(void *user, const char *text) {
         send_event(c);
 }
 
-static void on_stream_call(void *user, const struct ask_call *call) {
+static void on_stream_call(void *user, const struct request_call *call) {
         struct completion *c = user;
 
         open_answer(c);
@@ -151,10 +151,10 @@ static void on_stream_call(void *user, const struct ask_call *call) {
         send_event(c);
 }
 
-static void on_stream_end(void *user, const char *finish, const struct ask_usage *usage) {
+static void on_stream_end(void *user, const char *finish, const struct request_usage *usage) {
         struct completion *c = user;
 
-        c->ask = NULL;
+        c->request = NULL;
         open_answer(c);
         openai_json_finish_chunk(&c->out, &c->shape, finish);
         if (c->include_usage)
@@ -184,7 +184,7 @@ static void on_whole_reasoning(void *user, const char *text) {
         text_puts(&c->reasoning, text);
 }
 
-static void on_whole_call(void *user, const struct ask_call *call) {
+static void on_whole_call(void *user, const struct request_call *call) {
         struct completion *c = user;
 
         openai_json_calls_add(&c->calls, call);
@@ -200,11 +200,11 @@ static void on_whole_restart(void *user) {
         c->logprobs.offset = 0;
 }
 
-static void on_whole_end(void *user, const char *finish, const struct ask_usage *usage) {
+static void on_whole_end(void *user, const char *finish, const struct request_usage *usage) {
         struct completion *c = user;
         struct text body = { 0 }, described = { 0 };
 
-        c->ask = NULL;
+        c->request = NULL;
         if (c->has_logprobs)
                 openai_json_logprobs_write(&described, &c->logprobs, c->shape.is_chat);
         openai_json_calls_end(&c->calls);
@@ -231,8 +231,8 @@ static void on_whole_end(void *user, const char *finish, const struct ask_usage 
 static void on_failed(void *user, const struct failure *failure) {
         struct completion *c = user;
 
-        c->ask = NULL;
-        log_answer(c, failure, &(struct ask_usage){ 0 });
+        c->request = NULL;
+        log_answer(c, failure, &(struct request_usage){ 0 });
         if (c->has_begun) {
                 openai_json_error(&c->out, failure);
                 send_event(c);
@@ -248,18 +248,18 @@ static void on_gone(void *user) {
         struct failure failure;
 
         failure_set(&failure, REASON_CLIENT_GONE, NULL);
-        if (c->ask)
-                ask_cancel(c->ask);
-        c->ask = NULL;
-        log_answer(c, &failure, &(struct ask_usage){ 0 });
+        if (c->request)
+                request_cancel(c->request);
+        c->request = NULL;
+        log_answer(c, &failure, &(struct request_usage){ 0 });
         completion_over(c);
 }
 
 static void on_writable(void *user) {
         struct completion *c = user;
 
-        if (c->ask)
-                ask_resume(c->ask);
+        if (c->request)
+                request_resume(c->request);
 }
 
 static struct completion *completion_new(struct api *api, struct http_exchange *x, const struct completion_options *options) {
@@ -291,19 +291,19 @@ static struct completion *completion_new(struct api *api, struct http_exchange *
 }
 
 void completion_start(struct api *api, struct http_exchange *x, const struct completion_options *options, cJSON *body) {
-        static const struct ask_events streamed = { .on_waiting = on_stream_waiting,
-                                                    .on_start = on_stream_start,
-                                                    .on_text = on_stream_text,
-                                                    .on_reasoning = on_stream_reasoning,
-                                                    .on_call = on_stream_call,
-                                                    .on_end = on_stream_end,
-                                                    .on_failed = on_failed };
-        static const struct ask_events whole = { .on_text = on_whole_text,
-                                                 .on_reasoning = on_whole_reasoning,
-                                                 .on_call = on_whole_call,
-                                                 .on_restart = on_whole_restart,
-                                                 .on_end = on_whole_end,
-                                                 .on_failed = on_failed };
+        static const struct request_events streamed = { .on_waiting = on_stream_waiting,
+                                                        .on_start = on_stream_start,
+                                                        .on_text = on_stream_text,
+                                                        .on_reasoning = on_stream_reasoning,
+                                                        .on_call = on_stream_call,
+                                                        .on_end = on_stream_end,
+                                                        .on_failed = on_failed };
+        static const struct request_events whole = { .on_text = on_whole_text,
+                                                     .on_reasoning = on_whole_reasoning,
+                                                     .on_call = on_whole_call,
+                                                     .on_restart = on_whole_restart,
+                                                     .on_end = on_whole_end,
+                                                     .on_failed = on_failed };
         static const struct http_watch watch = { on_gone, on_writable };
         struct completion *c = completion_new(api, x, options);
         struct failure failure;
@@ -321,8 +321,8 @@ void completion_start(struct api *api, struct http_exchange *x, const struct com
         api_begin(api);
         if (c->is_stream)
                 (void) uv_timer_start(&c->ping, on_ping, API_PING_MS, API_PING_MS);
-        enum ask_kind kind = options->is_chat ? ASK_CHAT : ASK_COMPLETION;
-        if (dispatch_submit(api->fleet, c->model, kind, options->class, body, c->is_stream ? &streamed : &whole, c, &c->ask,
-                            &failure))
+        enum request_kind kind = options->is_chat ? REQUEST_CHAT : REQUEST_COMPLETION;
+        if (request_submit(api->fleet, c->model, kind, options->class, body, c->is_stream ? &streamed : &whole, c, &c->request,
+                           &failure))
                 on_failed(c, &failure);
 }

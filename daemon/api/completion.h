@@ -13,7 +13,7 @@
 struct completion_options {
         bool is_chat, is_stream, include_usage;
         const char *model; /* as the client called it; copied */
-        enum ask_class class;
+        enum request_class class;
 };
 
 /* Asks the fleet; BODY is taken over. From here on the exchange is the completion's. */

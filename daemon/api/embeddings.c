@@ -20,7 +20,7 @@
 struct embedding {
         struct api *api;
         struct http_exchange *exchange; /* NULL: over */
-        struct ask *ask;
+        struct request *request;
         char request_id[32];
         char *model;
         bool is_base64, is_large;
@@ -206,7 +206,7 @@ static void log_answer(const struct embedding *e, const struct failure *failure,
                   LOG_NUMBER("prompt_tokens", tokens), LOG_NUMBER("ms", (uv_hrtime() - e->started_ns) / 1000000));
 }
 
-static void on_end(void *user, const char *finish, const struct ask_usage *usage) {
+static void on_end(void *user, const char *finish, const struct request_usage *usage) {
         struct embedding *e = user;
         struct text body = { 0 };
 
@@ -243,8 +243,8 @@ static void on_gone(void *user) {
         struct failure failure;
 
         failure_set(&failure, REASON_CLIENT_GONE, NULL);
-        if (e->ask)
-                ask_cancel(e->ask);
+        if (e->request)
+                request_cancel(e->request);
         log_answer(e, &failure, 0);
         embedding_over(e);
 }
@@ -252,8 +252,8 @@ static void on_gone(void *user) {
 /* ---- both ---- */
 
 /* MODEL is taken over; so is BODY. */
-static void start(struct api *api, struct http_exchange *x, char *model, enum ask_class class, bool is_base64, cJSON *body) {
-        static const struct ask_events events = { .on_embedding = on_embedding, .on_end = on_end, .on_failed = on_failed };
+static void start(struct api *api, struct http_exchange *x, char *model, enum request_class class, bool is_base64, cJSON *body) {
+        static const struct request_events events = { .on_embedding = on_embedding, .on_end = on_end, .on_failed = on_failed };
         static const struct http_watch watch = { .on_gone = on_gone };
         struct embedding *e = calloc(1, sizeof *e);
         struct failure f;
@@ -276,14 +276,14 @@ static void start(struct api *api, struct http_exchange *x, char *model, enum as
         http_drop_body(x);
         http_exchange_watch(x, &watch, e);
         api_begin(api);
-        if (dispatch_submit(api->fleet, e->model, ASK_EMBED, class, body, &events, e, &e->ask, &f))
+        if (request_submit(api->fleet, e->model, REQUEST_EMBED, class, body, &events, e, &e->request, &f))
                 on_failed(e, &f);
 }
 
 void handle_embeddings(struct api *api, struct http_exchange *x, const char *rest) {
         struct failure f = { 0 };
         cJSON *body = api->is_stopping ? NULL : api_read_json(x, &f);
-        enum ask_class class = ASK_CLASS_OF_MODEL;
+        enum request_class class = REQUEST_CLASS_OF_MODEL;
         bool is_base64 = false;
 
         (void) rest;

@@ -2,7 +2,7 @@
 #ifndef HEADROOM_DAEMON_API_ERROR_H
 #define HEADROOM_DAEMON_API_ERROR_H
 
-#include "daemon/requests/request.h"
+#include "daemon/requests/submit.h"
 #include "daemon/http/exchange.h"
 #include "engine/base/strbuf.h"
 

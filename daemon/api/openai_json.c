@@ -18,7 +18,7 @@ static void begin_chunk(struct text *out, const struct openai_json *s) {
         begin(out, s, s->is_chat ? "chat.completion.chunk" : "text_completion");
 }
 
-static void write_usage(struct text *out, const struct ask_usage *u) {
+static void write_usage(struct text *out, const struct request_usage *u) {
         text_printf(out,
                     ",\"usage\":{\"prompt_tokens\":%u,\"completion_tokens\":%u,\"total_tokens\":%u,"
                     "\"prompt_tokens_details\":{\"cached_tokens\":%u}}",
@@ -52,7 +52,7 @@ void openai_json_reasoning_chunk(struct text *out, const struct openai_json *s, 
 }
 
 /* {"id","type","function":{"name" - and the caller goes on with the arguments. */
-static void begin_call(struct text *out, const struct ask_call *call) {
+static void begin_call(struct text *out, const struct request_call *call) {
         text_puts(out, "\"id\":");
         text_json(out, call->id);
         text_puts(out, ",\"type\":\"function\",\"function\":{\"name\":");
@@ -60,7 +60,7 @@ static void begin_call(struct text *out, const struct ask_call *call) {
         text_puts(out, ",\"arguments\":");
 }
 
-void openai_json_call_chunk(struct text *out, const struct openai_json *s, const struct ask_call *call) {
+void openai_json_call_chunk(struct text *out, const struct openai_json *s, const struct request_call *call) {
         begin_chunk(out, s);
         text_printf(out, "{\"index\":0,\"delta\":{\"tool_calls\":[{\"index\":%u,", call->index);
         if (call->id)
@@ -79,7 +79,7 @@ void openai_json_finish_chunk(struct text *out, const struct openai_json *s, con
         text_puts(out, "}]}\n\n");
 }
 
-void openai_json_usage_chunk(struct text *out, const struct openai_json *s, const struct ask_usage *usage) {
+void openai_json_usage_chunk(struct text *out, const struct openai_json *s, const struct request_usage *usage) {
         begin_chunk(out, s);
         text_puts(out, "]");
         write_usage(out, usage);
@@ -126,7 +126,7 @@ void openai_json_calls_end(struct openai_json_calls *c) {
         text_clear(&c->arguments);
 }
 
-void openai_json_calls_add(struct openai_json_calls *c, const struct ask_call *call) {
+void openai_json_calls_add(struct openai_json_calls *c, const struct request_call *call) {
         if (call->id) {
                 openai_json_calls_end(c);
                 text_puts(&c->list, c->count++ ? ",{" : "{");

@@ -11,7 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "daemon/requests/request.h"
+#include "daemon/requests/submit.h"
 #include "engine/base/strbuf.h"
 
 struct openai_json {
@@ -26,9 +26,9 @@ void openai_json_role_chunk(struct text *out, const struct openai_json *s);
 /* LOGPROBS: see openai_json_logprobs, or NULL. */
 void openai_json_text_chunk(struct text *out, const struct openai_json *s, const char *text, const struct text *logprobs);
 void openai_json_reasoning_chunk(struct text *out, const struct openai_json *s, const char *text);
-void openai_json_call_chunk(struct text *out, const struct openai_json *s, const struct ask_call *call);
+void openai_json_call_chunk(struct text *out, const struct openai_json *s, const struct request_call *call);
 void openai_json_finish_chunk(struct text *out, const struct openai_json *s, const char *finish);
-void openai_json_usage_chunk(struct text *out, const struct openai_json *s, const struct ask_usage *usage);
+void openai_json_usage_chunk(struct text *out, const struct openai_json *s, const struct request_usage *usage);
 void openai_json_done(struct text *out);
 void openai_json_error(struct text *out, const struct failure *failure);
 /* ": ping WHY\n\n", which clients skip. */
@@ -42,7 +42,7 @@ struct openai_json_calls {
 };
 void openai_json_calls_done(struct openai_json_calls *c);
 void openai_json_calls_clear(struct openai_json_calls *c);
-void openai_json_calls_add(struct openai_json_calls *c, const struct ask_call *call);
+void openai_json_calls_add(struct openai_json_calls *c, const struct request_call *call);
 void openai_json_calls_end(struct openai_json_calls *c); /* no more comes */
 
 /* The answer that is not streamed. */
@@ -52,7 +52,7 @@ struct openai_json_answer {
         const struct openai_json_calls *calls; /* ended */
         const struct text *logprobs;           /* or NULL */
         const char *finish;
-        const struct ask_usage *usage;
+        const struct request_usage *usage;
 };
 void openai_json_whole(struct text *out, const struct openai_json *s, const struct openai_json_answer *a);
 

@@ -66,7 +66,7 @@
 #define WAITING_MAX 4096 /* requests waiting for all models together */
 #define BATCH_AGES_MS \
         60000 /* a request of the batch class stands in the queue as if it had come so much later, then counts like any */
-#define ASK_ATTEMPTS_MAX     2   /* a request that ends two engines ends with the second */
+#define REQUEST_ATTEMPTS_MAX 2   /* a request that ends two engines ends with the second */
 #define WHY_AFTER_MS         500 /* a refusal sooner than this still gets its HTTP status; later, the waiter is told why it waits */
 #define HEARTBEAT_MS         5000 /* the tick runs at least this often: /health, measured growth */
 #define MEMORY_AGE_MAX_MS    1000 /* /proc/meminfo is read again when older than this and a decision needs it */

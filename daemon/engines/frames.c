@@ -6,26 +6,26 @@
 #include "daemon/state/statistics.h"
 #include "daemon/engines/suspend.h"
 #include "daemon/requests/answer.h"
-#include "daemon/requests/ask.h"
+#include "daemon/requests/finish.h"
 #include "daemon/state/model.h"
 #include "daemon/state/tick.h"
 
-static bool take_suspended(struct ask *ask, const cJSON *frame) {
+static bool take_suspended(struct request *request, const cJSON *frame) {
         const cJSON *bytes = cJSON_GetObjectItemCaseSensitive(frame, "bytes");
         const cJSON *error = cJSON_GetObjectItemCaseSensitive(frame, "error");
         if (error ? !cJSON_IsString(error) : !cJSON_IsNumber(bytes) || !(bytes->valuedouble >= 0))
                 return false;
-        ask->suspended = !error;
-        suspension_answered(ask, !error);
+        request->suspended = !error;
+        suspension_answered(request, !error);
         /* A stream that stops in the middle is told why. Its owner may leave in the callback. */
-        if (ask->suspended && ask->events.on_waiting)
-                ask->events.on_waiting(ask->user, "memory is short: this request waits on disk, and will go on");
+        if (request->suspended && request->events.on_waiting)
+                request->events.on_waiting(request->user, "memory is short: this request waits on disk, and will go on");
         return true;
 }
 
-static bool take_restored(struct ask *ask, const cJSON *frame) {
-        ask->suspended = false;
-        suspension_answered(ask, true);
+static bool take_restored(struct request *request, const cJSON *frame) {
+        request->suspended = false;
+        suspension_answered(request, true);
         return cJSON_IsBool(cJSON_GetObjectItemCaseSensitive(frame, "recomputed"));
 }
 
@@ -38,13 +38,13 @@ static bool take_statistics(struct model *m, const cJSON *frame) {
         return true;
 }
 
-static bool take_about(struct model *m, struct ask *ask, enum frame_type says, const cJSON *frame) {
+static bool take_about(struct model *m, struct request *request, enum frame_type says, const cJSON *frame) {
         switch (says) {
-        case FRAME_SUSPENDED: return take_suspended(ask, frame);
-        case FRAME_RESTORED: return take_restored(ask, frame);
-        case FRAME_RECALL: return prompts_take_recall(m, ask, frame);
-        case FRAME_SPOILT: return prompts_take_spoilt(m, ask, frame);
-        default: return asks_take_answer(m, ask, says, frame);
+        case FRAME_SUSPENDED: return take_suspended(request, frame);
+        case FRAME_RESTORED: return take_restored(request, frame);
+        case FRAME_RECALL: return prompts_take_recall(m, request, frame);
+        case FRAME_SPOILT: return prompts_take_spoilt(m, request, frame);
+        default: return requests_take_answer(m, request, says, frame);
         }
 }
 
@@ -57,6 +57,6 @@ bool engine_take_frame(struct model *m, enum frame_type says, uint64_t id, const
                 return prompts_take_offered(m, id, frame);
         if (says == FRAME_KEPT)
                 return prompts_take_kept(m, id, frame);
-        struct ask *ask = asks_running(m, id);
-        return !ask || take_about(m, ask, says, frame); /* none: cancelled, and the engine had not heard yet */
+        struct request *request = requests_running(m, id);
+        return !request || take_about(m, request, says, frame); /* none: cancelled, and the engine had not heard yet */
 }

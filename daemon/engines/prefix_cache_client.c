@@ -15,7 +15,7 @@
 
 #include "daemon/cache/prefix_cache.h"
 #include "daemon/worker/process.h"
-#include "daemon/requests/ask.h"
+#include "daemon/requests/finish.h"
 #include "daemon/state/fleet.h"
 #include "daemon/state/tick.h"
 #include "daemon/system/log.h"
@@ -200,38 +200,38 @@ static void on_found(void *user, uint64_t number, int fd) {
         struct bg_thread *w = user;
         uint64_t id = w->id;
         struct model *m = bg_thread_done(w);
-        struct ask *ask = m ? asks_running(m, id) : NULL;
-        if (!ask)
+        struct request *request = m ? requests_running(m, id) : NULL;
+        if (!request)
                 return; /* the engine has been told that it was cancelled */
         if (fd >= 0 && engine_process_recalled(m->engine.process, id, fd) == 0)
-                ask->recalled = number;
+                request->recalled = number;
         else
                 (void) engine_process_recalled(m->engine.process, id, -1);
 }
 
-bool prompts_take_recall(struct model *m, struct ask *ask, const cJSON *frame) {
+bool prompts_take_recall(struct model *m, struct request *request, const cJSON *frame) {
         struct prompt_cache *c = m->fleet->prompt_cache;
         uint32_t blocks;
-        uint64_t *chain = c && !ask->has_recalled ? chain_in(frame, 0, &blocks) : NULL;
+        uint64_t *chain = c && !request->has_recalled ? chain_in(frame, 0, &blocks) : NULL;
         if (!chain)
                 return false;
-        ask->has_recalled = true;
-        struct bg_thread *w = bg_thread_new(m, ask->id);
+        request->has_recalled = true;
+        struct bg_thread *w = bg_thread_new(m, request->id);
         bool found = w && prompt_cache_find(c, m->files.key, chain, blocks, on_found, w);
         free(chain);
         if (!found) {
                 free(w);
-                (void) engine_process_recalled(m->engine.process, ask->id, -1);
+                (void) engine_process_recalled(m->engine.process, request->id, -1);
         }
         return true;
 }
 
-bool prompts_take_spoilt(struct model *m, struct ask *ask, const cJSON *frame) {
+bool prompts_take_spoilt(struct model *m, struct request *request, const cJSON *frame) {
         const char *error = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(frame, "error"));
         const cJSON *damaged = cJSON_GetObjectItemCaseSensitive(frame, "damaged");
-        if (!error || !cJSON_IsBool(damaged) || !ask->recalled)
+        if (!error || !cJSON_IsBool(damaged) || !request->recalled)
                 return false;
-        prompt_cache_spoil(m->fleet->prompt_cache, ask->recalled, cJSON_IsTrue(damaged), error);
-        ask->recalled = 0;
+        prompt_cache_spoil(m->fleet->prompt_cache, request->recalled, cJSON_IsTrue(damaged), error);
+        request->recalled = 0;
         return true;
 }

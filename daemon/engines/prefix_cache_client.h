@@ -7,7 +7,7 @@
 #include <stdint.h>
 
 struct model;
-struct ask;
+struct request;
 
 void prompts_tick(struct model *m);
 /* Whether M, which has nothing to do any more and is to leave, still has something to keep. */
@@ -16,7 +16,7 @@ void prompts_forget(struct model *m); /* its engine is gone */
 /* Each: false when it is not what its type says, or untimely. */
 bool prompts_take_offered(struct model *m, uint64_t id, const cJSON *frame);
 bool prompts_take_kept(struct model *m, uint64_t id, const cJSON *frame);
-bool prompts_take_recall(struct model *m, struct ask *ask, const cJSON *frame);
-bool prompts_take_spoilt(struct model *m, struct ask *ask, const cJSON *frame);
+bool prompts_take_recall(struct model *m, struct request *request, const cJSON *frame);
+bool prompts_take_spoilt(struct model *m, struct request *request, const cJSON *frame);
 
 #endif

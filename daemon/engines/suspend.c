@@ -48,22 +48,22 @@ static bool disk_has(const char *directory, uint64_t bytes) {
         return statvfs(directory, &disk) == 0 && sat_mul(disk.f_bavail, disk.f_frsize) >= sat_add(bytes, SUSPEND_DISK_FREE_MIN);
 }
 
-static uint64_t bytes_of(const struct model *m, const struct ask *ask) {
+static uint64_t bytes_of(const struct model *m, const struct request *request) {
         for (uint32_t i = 0; i < m->engine.report.requests_count; i++)
-                if (m->engine.report.requests[i].id == ask->id)
+                if (m->engine.report.requests[i].id == request->id)
                         return m->engine.report.requests[i].bytes;
         return 0;
 }
 
-static bool may_be_suspended(const struct ask *ask) {
-        return ask->batch && !ask->suspended && ask->kind != ASK_EMBED;
+static bool may_be_suspended(const struct request *request) {
+        return request->batch && !request->suspended && request->kind != REQUEST_EMBED;
 }
 
 uint64_t suspension_bytes(const struct model *m) {
         uint64_t bytes = 0, looked = file_cache_looked_ms(m->fleet->file_cache);
         for (struct queue_link *l = m->running.first; l; l = l->next)
-                if (may_be_suspended(ask_of(l)))
-                        bytes = sat_add(bytes, bytes_of(m, ask_of(l)));
+                if (may_be_suspended(request_of(l)))
+                        bytes = sat_add(bytes, bytes_of(m, request_of(l)));
         /* A disk that was not looked at lately is not known to be full. */
         bool low = looked > 0 && file_cache_disk_free_bytes(m->fleet->file_cache) < sat_add(bytes, SUSPEND_DISK_FREE_MIN);
         return low || m->engine.suspending.kind != ACTION_NONE ? 0 : bytes;
@@ -87,14 +87,14 @@ int suspension_begin(struct model *m, const struct action *action) {
         if (!disk_has(directory, suspension_bytes(m)))
                 return -ENOSPC;
         for (struct queue_link *l = m->running.first; l; l = l->next) {
-                struct ask *ask = ask_of(l);
-                if (!may_be_suspended(ask))
+                struct request *request = request_of(l);
+                if (!may_be_suspended(request))
                         continue;
                 auto_close int fd = nameless_file(directory);
-                r = fd < 0 ? fd : engine_process_suspend(m->engine.process, ask->id, fd);
+                r = fd < 0 ? fd : engine_process_suspend(m->engine.process, request->id, fd);
                 if (r < 0)
                         break; /* the rest at the next act */
-                ask->moving = any = true;
+                request->moving = any = true;
         }
         return any ? begin(m, action) : r;
 }
@@ -104,15 +104,15 @@ int suspension_resume(struct model *m, const struct action *action) {
         if (m->engine.suspending.kind != ACTION_NONE)
                 return -EALREADY;
         for (struct queue_link *l = m->running.first; l; l = l->next)
-                if (ask_of(l)->suspended && engine_process_restore(m->engine.process, ask_of(l)->id) == 0)
-                        ask_of(l)->moving = any = true;
+                if (request_of(l)->suspended && engine_process_restore(m->engine.process, request_of(l)->id) == 0)
+                        request_of(l)->moving = any = true;
         return any ? begin(m, action) : -ENOENT;
 }
 
-void suspension_answered(struct ask *ask, bool good) {
-        struct model *m = ask->model;
-        m->engine.suspending_failed += ask->moving && !good;
-        ask->moving = false;
+void suspension_answered(struct request *request, bool good) {
+        struct model *m = request->model;
+        m->engine.suspending_failed += request->moving && !good;
+        request->moving = false;
         engine_process_tell(m->engine.process, WIRE_STATISTICS);
         fleet_poke(m->fleet);
 }
@@ -123,7 +123,7 @@ void suspension_tick(struct model *m) {
         if (e->suspending.kind == ACTION_NONE)
                 return;
         for (struct queue_link *l = m->running.first; l; l = l->next)
-                if (ask_of(l)->moving)
+                if (request_of(l)->moving)
                         return;
         struct action action = e->suspending;
         e->suspending = (struct action){ 0 };

@@ -9,11 +9,11 @@
 
 struct fleet;
 struct model;
-struct ask;
+struct request;
 
 int suspension_begin(struct model *m, const struct action *action);
 int suspension_resume(struct model *m, const struct action *action);
-void suspension_answered(struct ask *ask, bool good);
+void suspension_answered(struct request *request, bool good);
 void suspension_tick(struct model *m);
 /* KV that saving batch requests of M would free. */
 uint64_t suspension_bytes(const struct model *m);

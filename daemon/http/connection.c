@@ -80,7 +80,7 @@ static void watch_for_stall(struct connection *c) {
 
 static void go_on_after_answer(struct connection *c) {
         c->phase = PHASE_IDLE;
-        request_begin(c);
+        http_request_begin(c);
         set_timer(c, c->server->options.idle_timeout_ms);
         if (!c->is_advancing)
                 consume_pending(c);
@@ -229,10 +229,10 @@ static size_t consume(struct connection *c, const char *bytes, size_t count) {
                 enum phase before = c->phase;
                 if (c->phase == PHASE_IDLE) {
                         c->phase = PHASE_HEAD;
-                        request_name(c);
+                        http_request_name(c);
                         set_timer(c, c->server->options.header_timeout_ms);
                 }
-                used += request_feed(c, bytes + used, count - used);
+                used += http_request_feed(c, bytes + used, count - used);
                 if (c->request.refusal.reason) {
                         connection_refuse(c, &c->request.refusal);
                 } else if (c->request.is_complete) {
@@ -384,7 +384,7 @@ void connection_accept(struct http_server *s, uv_stream_t *listener, bool is_pip
         s->connections = c;
         s->connections_count++;
         c->is_over_limit = s->connections_count > s->options.connections_max;
-        request_begin(c);
+        http_request_begin(c);
         if (uv_accept(listener, &c->stream) || s->connections_count > s->options.connections_max + HTTP_REFUSED_MAX) {
                 connection_close(c);
                 return;
@@ -395,7 +395,7 @@ void connection_accept(struct http_server *s, uv_stream_t *listener, bool is_pip
         start_reading(c);
         if (c->is_over_limit) {
                 c->phase = PHASE_HEAD;
-                request_name(c);
+                http_request_name(c);
                 connection_refuse(c, &full);
         }
 }

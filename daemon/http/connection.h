@@ -37,7 +37,7 @@ struct header {
         uint32_t name, value; /* offsets into head.bytes */
 };
 
-struct request {
+struct http_request {
         struct text head; /* target, then names and values, each NUL-terminated */
         struct text body;
         struct header headers[HTTP_HEADERS_MAX];
@@ -90,7 +90,7 @@ struct connection {
         bool is_broken;             /* closes as soon as the loop turns; what is sent is dropped */
         bool is_over_limit;         /* accepted only to be told that we are full */
         llhttp_t parser;
-        struct request request;
+        struct http_request request;
         struct answer answer;
         const struct http_watch *watch;
         void *watch_user;
@@ -114,11 +114,11 @@ void connection_exchange_done(struct connection *c); /* the answer is written as
 void connection_refuse(struct connection *c, const struct refusal *refusal);
 
 /* parse.c */
-void request_begin(struct connection *c);
-void request_name(struct connection *c); /* its id; with its first byte */
+void http_request_begin(struct connection *c);
+void http_request_name(struct connection *c); /* its id; with its first byte */
 void http_request_done(struct connection *c);
 /* Takes what belongs to the current request; returns how many bytes. Then the request is complete, refused, or needs more. */
-size_t request_feed(struct connection *c, const char *bytes, size_t count);
+size_t http_request_feed(struct connection *c, const char *bytes, size_t count);
 
 /* response.c */
 void answer_continue(struct connection *c);

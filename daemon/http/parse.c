@@ -36,7 +36,7 @@ static int on_url(llhttp_t *parser, const char *bytes, size_t count) {
 /* Headers arrive as name, its end, value, its end; a value may be empty and then has no span. */
 static int on_header_field(llhttp_t *parser, const char *bytes, size_t count) {
         struct connection *c = connection_of_parser(parser);
-        struct request *r = &c->request;
+        struct http_request *r = &c->request;
 
         if (c->phase == PHASE_BODY) /* trailers mean nothing to us */
                 return 0;
@@ -53,7 +53,7 @@ static int on_header_field(llhttp_t *parser, const char *bytes, size_t count) {
 
 static int on_header_field_complete(llhttp_t *parser) {
         struct connection *c = connection_of_parser(parser);
-        struct request *r = &c->request;
+        struct http_request *r = &c->request;
 
         if (c->phase == PHASE_BODY)
                 return 0;
@@ -122,7 +122,7 @@ static enum http_method method_of(const llhttp_t *parser) {
 
 static int on_headers_complete(llhttp_t *parser) {
         struct connection *c = connection_of_parser(parser);
-        struct request *r = &c->request;
+        struct http_request *r = &c->request;
 
         if (!text_add(&r->head, "", 1))
                 return refuse(c, REASON_HEADER_TOO_LARGE, NULL);
@@ -170,8 +170,8 @@ static const llhttp_settings_t settings = {
         .on_message_complete = on_message_complete,
 };
 
-void request_begin(struct connection *c) {
-        struct request *r = &c->request;
+void http_request_begin(struct connection *c) {
+        struct http_request *r = &c->request;
 
         llhttp_init(&c->parser, HTTP_REQUEST, &settings);
         c->parser.data = c;
@@ -185,20 +185,20 @@ void request_begin(struct connection *c) {
         r->refusal = (struct refusal){ 0 };
 }
 
-void request_name(struct connection *c) {
-        struct request *r = &c->request;
+void http_request_name(struct connection *c) {
+        struct http_request *r = &c->request;
 
         (void) snprintf(r->id, sizeof r->id, "req-%08llx-%06llx", (unsigned long long) uv_hrtime() >> 10 & 0xffffffff,
                         (unsigned long long) ++c->server->requests_count & 0xffffff);
 }
 
-static void request_drop_body(struct connection *c) {
+static void http_request_drop_body(struct connection *c) {
         c->server->bodies_bytes -= c->request.body.used;
         text_done(&c->request.body);
 }
 
 void http_request_done(struct connection *c) {
-        request_drop_body(c);
+        http_request_drop_body(c);
         text_done(&c->request.head);
 }
 
@@ -227,8 +227,8 @@ static size_t allowance(const struct connection *c) {
         return (size_t) (body_line_max - c->request.body_bytes);
 }
 
-size_t request_feed(struct connection *c, const char *bytes, size_t count) {
-        struct request *r = &c->request;
+size_t http_request_feed(struct connection *c, const char *bytes, size_t count) {
+        struct http_request *r = &c->request;
         bool was_head = c->phase == PHASE_HEAD;
         size_t fed = count < allowance(c) ? count : allowance(c);
         llhttp_errno_t error = llhttp_execute(&c->parser, bytes, fed);
@@ -262,7 +262,7 @@ int http_query(const struct http_exchange *x, const char *name, char *ret, size_
 }
 
 const char *http_header(const struct http_exchange *x, const char *name) {
-        const struct request *r = &((const struct connection *) x)->request;
+        const struct http_request *r = &((const struct connection *) x)->request;
 
         for (uint32_t i = 0; i < r->headers_count; i++)
                 if (!strcasecmp(r->head.bytes + r->headers[i].name, name))
@@ -271,7 +271,7 @@ const char *http_header(const struct http_exchange *x, const char *name) {
 }
 
 const char *http_body(const struct http_exchange *x, size_t *ret_size) {
-        const struct request *r = &((const struct connection *) x)->request;
+        const struct http_request *r = &((const struct connection *) x)->request;
 
         *ret_size = r->body.used;
         return text_string(&r->body);
@@ -289,5 +289,5 @@ int http_socket(const struct http_exchange *x) {
 }
 
 void http_drop_body(struct http_exchange *x) {
-        request_drop_body(connection_of(x));
+        http_request_drop_body(connection_of(x));
 }

@@ -24,7 +24,7 @@
 #include "daemon/state/model_files.h"
 #include "daemon/state/model_state.h"
 #include "daemon/models/verbs.h"
-#include "daemon/requests/ask.h"
+#include "daemon/requests/finish.h"
 #include "daemon/requests/failure.h"
 #include "daemon/requests/send.h"
 #include "daemon/requests/waiting.h"
@@ -63,7 +63,7 @@ static bool model_wanted(const struct model *m) {
 uint64_t model_wanted_since(const struct model *m) {
         uint64_t since = m->preload ? m->fleet->now_ms : TIME_NEVER;
         if (m->waiting.first) /* the queue is in the order of turns */
-                since = u64_min(since, ask_of(m->waiting.first)->turn_ms);
+                since = u64_min(since, request_of(m->waiting.first)->turn_ms);
         for (struct queue_link *l = m->loads.first; l; l = l->next)
                 since = u64_min(since, verb_of(l)->since_ms);
         return since;
@@ -82,7 +82,7 @@ void model_refuse(struct model *m, const struct failure *failure) {
         m->preload = false;
         verbs_finish(m->fleet, &m->loads, &told);
         model_event(m, MODEL_EVENT_REFUSED);
-        asks_fail(m, &m->waiting, &told);
+        requests_fail(m, &m->waiting, &told);
 }
 
 void model_refuse_load(struct model *m, const char *sentence) {
@@ -121,7 +121,7 @@ static void on_ready(struct model *m, const cJSON *frame) {
         }
         model_event(m, MODEL_EVENT_READY);
         fleet_measure_want(m);
-        asks_ask_statistics(m);
+        requests_ask_statistics(m);
 }
 
 static bool on_frame(void *user, enum frame_type says, uint64_t id, const cJSON *frame) {
@@ -331,11 +331,11 @@ static void settle_death(struct model *m) {
                   LOG_NUMBER("cooldown_ms", pause), LOG_MAYBE("stderr", m->last_words));
         if (pause > 0 && failure.should_retry != 0)
                 failure_set_retry_after(&failure, pause);
-        asks_give_back(m, &failure, pause == 0);
+        requests_give_back(m, &failure, pause == 0);
         if (pause == 0)
                 return;
         verbs_finish(m->fleet, &m->loads, &failure);
-        asks_fail(m, &m->waiting, &failure);
+        requests_fail(m, &m->waiting, &failure);
 }
 
 /* It was in nobody's way but the machine's: no mark against it, and who was told nothing waits for it again. */
@@ -347,7 +347,7 @@ static void settle_ended(struct model *m) {
         if (m->running.count > 0)
                 (void) snprintf(m->last_error, sizeof(m->last_error), "%s", failure.message);
         failure_set_retry_after(&failure, 1000ull * reason_info(REASON_MEMORY_HELD)->retry_after_s);
-        asks_give_back(m, &failure, true);
+        requests_give_back(m, &failure, true);
 }
 
 /* The process is gone. What it held counts until its memory shows as free. */
@@ -365,7 +365,7 @@ static void settle(struct model *m) {
         /* It was told to go; whoever it still served (it was forced, or took too long) is told why. */
         struct failure failure;
         failure_set(&failure, m->fleet->stopping ? REASON_SHUTTING_DOWN : REASON_UNLOADED, NULL);
-        asks_fail(m, &m->running, &failure);
+        requests_fail(m, &m->running, &failure);
 }
 
 static void forget(struct model *m) {
@@ -456,7 +456,7 @@ static void watch_silence(struct model *m) {
 
 static void tick_ready(struct model *m) {
         struct instance *e = &m->engine;
-        asks_send(m);
+        requests_send(m);
         prompts_tick(m);
         watch_silence(m);
         if (m->state != MODEL_READY || m->running.count > 0 || m->waiting.count > 0 || m->config->pinned ||
@@ -529,7 +529,7 @@ static void tick_absent(struct model *m) {
 }
 
 void model_tick(struct model *m) {
-        asks_expire(m);
+        requests_expire(m);
         verbs_expire(m);
         switch (m->state) {
         case MODEL_ABSENT: tick_absent(m); break;

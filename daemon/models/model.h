@@ -7,7 +7,7 @@
 #include "policy/base/reason.h"
 #include "daemon/config/config.h"
 #include "daemon/state/model_state.h"
-#include "daemon/requests/request.h"
+#include "daemon/requests/submit.h"
 
 struct fleet;
 struct model;

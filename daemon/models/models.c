@@ -45,8 +45,8 @@ static void stop_model(struct model *m) {
         failure_set(&failure, REASON_SHUTTING_DOWN, NULL);
         m->preload = false;
         verbs_finish(m->fleet, &m->loads, &failure);
-        asks_fail(m, &m->waiting, &failure);
-        asks_fail(m, &m->running, &failure);
+        requests_fail(m, &m->waiting, &failure);
+        requests_fail(m, &m->running, &failure);
         if (m->inspection)
                 inspection_end(m->inspection);
         if (m->state != MODEL_ABSENT && m->state != MODEL_STOPPING && m->state != MODEL_DRAINING)
@@ -83,7 +83,7 @@ static void tick_model(struct model *m) {
         model_tick(m);
         if (m->state == MODEL_INSPECTING)
                 model_inspect(m);
-        asks_tell_why(m);
+        requests_tell_why(m);
 }
 
 static void on_timer(uv_timer_t *timer) {

@@ -13,7 +13,7 @@
 #include <uv.h>
 
 #include "daemon/config/config.h"
-#include "daemon/requests/request.h"
+#include "daemon/requests/submit.h"
 #include "daemon/state/model_state.h"
 
 struct fleet;
@@ -21,7 +21,7 @@ struct prompt_cache_figures;
 
 /* Config must outlive the fleet. 0 or -errno. */
 int fleet_new(uv_loop_t *loop, const struct config *config, struct fleet **ret);
-/* Stops every engine (asks fail with shutting_down) and calls ON_STOPPED when the last process is gone. */
+/* Stops every engine (requests fail with shutting_down) and calls ON_STOPPED when the last process is gone. */
 void fleet_stop(struct fleet *f, void (*on_stopped)(void *user), void *user);
 void fleet_free(struct fleet *f); /* after on_stopped */
 

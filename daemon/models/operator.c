@@ -51,7 +51,7 @@ static void forget_waiters(struct model *m) {
         failure_set(&failure, REASON_UNLOADED, "the operator unloaded model '%s' while the request waited for it", m->config->id);
         m->preload = false;
         verbs_finish(m->fleet, &m->loads, &failure);
-        asks_fail(m, &m->waiting, &failure);
+        requests_fail(m, &m->waiting, &failure);
 }
 
 void fleet_unload(struct fleet *f, const char *model, bool force, fleet_done *on_done, void *user) {
@@ -79,7 +79,7 @@ void verbs_unload(struct model *m) {
         if (force && m->running.count > 0) {
                 struct failure failure;
                 failure_set(&failure, REASON_UNLOADED, "the operator unloaded model '%s'", m->config->id);
-                asks_fail(m, &m->running, &failure);
+                requests_fail(m, &m->running, &failure);
         }
         if (m->state != MODEL_ABSENT)
                 model_leave(m, REASON_OPERATOR, NULL);

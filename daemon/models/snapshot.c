@@ -10,9 +10,9 @@
 #include "daemon/state/tick.h"
 #include "policy/base/sat.h"
 
-static bool is_batch(const struct queue *asks) {
-        for (struct queue_link *l = asks->first; l; l = l->next)
-                if (!ask_of(l)->batch)
+static bool is_batch(const struct queue *requests) {
+        for (struct queue_link *l = requests->first; l; l = l->next)
+                if (!request_of(l)->batch)
                         return false;
         return true;
 }

@@ -49,7 +49,7 @@ void verbs_tell(struct fleet *f) {
 
 void verbs_expire(struct model *m) {
         struct fleet *f = m->fleet;
-        enum reason held = gate_ask(m, NULL);
+        enum reason held = gate_check(m, NULL);
         for (struct queue_link *l = held == REASON_NONE ? NULL : m->loads.first; l;) {
                 struct verb *v = verb_of(l);
                 uint64_t deadline = sat_add(v->since_ms, f->config->wait_timeout_ms);

@@ -6,11 +6,11 @@
 #include <stdbool.h>
 
 #include "daemon/worker/process.h"
-#include "daemon/requests/request.h"
+#include "daemon/requests/submit.h"
 
 struct model;
 
-/* False: the frame is not what its type says. ASK may be gone afterwards. */
-bool asks_take_answer(struct model *m, struct ask *ask, enum frame_type says, const cJSON *frame);
+/* False: the frame is not what its type says. REQUEST may be gone afterwards. */
+bool requests_take_answer(struct model *m, struct request *request, enum frame_type says, const cJSON *frame);
 
 #endif

@@ -6,7 +6,7 @@
 #include <stdarg.h>
 
 #include "policy/base/reason.h"
-#include "daemon/requests/request.h"
+#include "daemon/requests/submit.h"
 
 /* FORMAT is the sentence with the numbers; NULL: the reason's own. */
 void failure_set(struct failure *f, enum reason reason, const char *format, ...) __attribute__((format(printf, 3, 4)));

@@ -12,15 +12,15 @@
 #include "daemon/state/fleet.h"
 #include "policy/base/sat.h"
 
-static bool is_held_back(const struct model *m, const struct ask *ask) {
-        return ask->batch && m->fleet->gate.batch;
+static bool is_held_back(const struct model *m, const struct request *request) {
+        return request->batch && m->fleet->gate.batch;
 }
 
-static struct ask *first_free(const struct model *m) {
+static struct request *first_free(const struct model *m) {
         struct queue_link *l = m->waiting.first;
-        while (l && is_held_back(m, ask_of(l)))
+        while (l && is_held_back(m, request_of(l)))
                 l = l->next;
-        return l ? ask_of(l) : NULL;
+        return l ? request_of(l) : NULL;
 }
 
 static bool anything_runs(const struct fleet *f) {
@@ -31,22 +31,22 @@ static bool anything_runs(const struct fleet *f) {
 }
 
 /* Of all that could be sent now, the one whose turn came first. */
-static const struct ask *longest_waiting(const struct fleet *f) {
-        const struct ask *found = NULL;
+static const struct request *longest_waiting(const struct fleet *f) {
+        const struct request *found = NULL;
         for (uint32_t i = 0; i < f->models_count; i++) {
-                const struct ask *ask = f->models[i].state == MODEL_READY ? first_free(&f->models[i]) : NULL;
-                if (ask && (!found || ask->turn_ms < found->turn_ms))
-                        found = ask;
+                const struct request *request = f->models[i].state == MODEL_READY ? first_free(&f->models[i]) : NULL;
+                if (request && (!found || request->turn_ms < found->turn_ms))
+                        found = request;
         }
         return found;
 }
 
-struct ask *gate_next(const struct model *m) {
+struct request *gate_next(const struct model *m) {
         const struct fleet *f = m->fleet;
-        struct ask *ask = first_free(m);
-        if (ask && f->gate.growth && (anything_runs(f) || longest_waiting(f) != ask))
+        struct request *request = first_free(m);
+        if (request && f->gate.growth && (anything_runs(f) || longest_waiting(f) != request))
                 return NULL;
-        return ask;
+        return request;
 }
 
 bool gate_load(const struct model *m) {
@@ -54,13 +54,13 @@ bool gate_load(const struct model *m) {
         return h->loads || (h->batch && m->loads.count == 0 && !m->preload && m->waiting.count > 0 && !first_free(m));
 }
 
-enum reason gate_ask(const struct model *m, const struct ask *ask) {
+enum reason gate_check(const struct model *m, const struct request *request) {
         const struct gate *h = &m->fleet->gate;
-        if (ask && is_held_back(m, ask))
+        if (request && is_held_back(m, request))
                 return h->batch_because;
         if (m->state == MODEL_WAITING && h->loads)
                 return REASON_MEMORY_HELD;
-        return m->state == MODEL_READY && ask && h->growth ? REASON_MEMORY_HELD : REASON_NONE;
+        return m->state == MODEL_READY && request && h->growth ? REASON_MEMORY_HELD : REASON_NONE;
 }
 
 void gate_failure(const struct model *m, enum reason reason, struct failure *ret) {

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "daemon/worker/process.h"
-#include "daemon/requests/ask.h"
+#include "daemon/requests/finish.h"
 #include "daemon/requests/failure.h"
 #include "daemon/requests/gate.h"
 #include "daemon/state/queue.h"
@@ -24,15 +24,15 @@ static bool add_embed_fields(cJSON *message, const cJSON *body) {
         return true;
 }
 
-static cJSON *message_of(const struct ask *ask) {
+static cJSON *message_of(const struct request *request) {
         cJSON *message = cJSON_CreateObject();
-        bool embeds = ask->kind == ASK_EMBED;
+        bool embeds = request->kind == REQUEST_EMBED;
         bool good = message && cJSON_AddStringToObject(message, "type", embeds ? WIRE_EMBED : WIRE_GENERATE);
         if (good && embeds) {
-                good = add_embed_fields(message, ask->body);
+                good = add_embed_fields(message, request->body);
         } else if (good) {
-                good = cJSON_AddStringToObject(message, "kind", ask->kind == ASK_CHAT ? "chat" : "completion") &&
-                       cJSON_AddItemReferenceToObject(message, "body", ask->body);
+                good = cJSON_AddStringToObject(message, "kind", request->kind == REQUEST_CHAT ? "chat" : "completion") &&
+                       cJSON_AddItemReferenceToObject(message, "body", request->body);
         }
         if (good)
                 return message;
@@ -40,25 +40,25 @@ static cJSON *message_of(const struct ask *ask) {
         return NULL;
 }
 
-static int send_ask(struct model *m, struct ask *ask) {
-        cJSON *message = message_of(ask);
+static int send_request(struct model *m, struct request *request) {
+        cJSON *message = message_of(request);
         if (!message)
                 return -ENOMEM;
-        int r = engine_process_request(m->engine.process, message, &ask->id);
+        int r = engine_process_request(m->engine.process, message, &request->id);
         cJSON_Delete(message);
         if (r < 0)
                 return r;
-        ask->attempts++;
+        request->attempts++;
         m->engine.kv_known = false;
         if (m->running.count == 0)
                 m->engine.heard_ms = fleet_clock_ms();
-        if (ask->paused)
-                engine_process_about(m->engine.process, WIRE_PAUSE, ask->id);
+        if (request->paused)
+                engine_process_about(m->engine.process, WIRE_PAUSE, request->id);
         return 0;
 }
 
 /* An engine says what its context can hold at the most, and is spared the rest: its account has no room for it. */
-static void fail_unsendable(const struct model *m, struct ask *ask, int error) {
+static void fail_unsendable(const struct model *m, struct request *request, int error) {
         struct failure failure;
         if (error == -EMSGSIZE) {
                 failure_set(&failure, REASON_REQUEST_TOO_LARGE, "the request is longer than the context of %u tokens can hold",
@@ -68,22 +68,22 @@ static void fail_unsendable(const struct model *m, struct ask *ask, int error) {
         } else {
                 failure_set(&failure, REASON_OUT_OF_MEMORY, "no memory to pass the request to the engine");
         }
-        ask_fail(ask, &failure);
+        request_fail(request, &failure);
 }
 
-void asks_send(struct model *m) {
+void requests_send(struct model *m) {
         while (m->state == MODEL_READY && model_running(m) < m->engine.parallel && engine_process_listens(m->engine.process)) {
-                struct ask *ask = gate_next(m);
-                if (!ask)
+                struct request *request = gate_next(m);
+                if (!request)
                         return;
-                int r = send_ask(m, ask);
+                int r = send_request(m, request);
                 if (r == -EPIPE)
                         return; /* it is about to be told that the engine has gone */
-                queue_leave(&ask->link);
+                queue_leave(&request->link);
                 m->fleet->waiting_count--;
                 if (r < 0)
-                        fail_unsendable(m, ask, r);
+                        fail_unsendable(m, request, r);
                 else
-                        queue_append(&m->running, &ask->link);
+                        queue_append(&m->running, &request->link);
         }
 }

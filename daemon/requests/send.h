@@ -4,6 +4,6 @@
 
 struct model;
 
-void asks_send(struct model *m);
+void requests_send(struct model *m);
 
 #endif

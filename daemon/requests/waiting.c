@@ -1,12 +1,12 @@
 /*
  * waiting.c - see waiting.h.
  *
- * Owners' callbacks may submit and cancel asks. So a queue is walked only where nothing is called; where something is
- * called, the asks are first moved to a queue of our own and taken from it one by one.
+ * Owners' callbacks may submit and cancel requests. So a queue is walked only where nothing is called; where something is
+ * called, the requests are first moved to a queue of our own and taken from it one by one.
  */
 #include "daemon/requests/waiting.h"
 
-#include "daemon/requests/ask.h"
+#include "daemon/requests/finish.h"
 #include "daemon/requests/failure.h"
 #include "daemon/requests/gate.h"
 #include "daemon/state/queue.h"
@@ -17,31 +17,31 @@
 #include "policy/admission/admission.h"
 #include "policy/base/sat.h"
 
-/* Takes the asks out of the model's own queue, which may be theirs or that of running ones. */
+/* Takes the requests out of the model's own queue, which may be theirs or that of running ones. */
 static void take_all(struct model *m, struct queue *from, struct queue *to) {
         if (from == &m->waiting)
                 m->fleet->waiting_count -= from->count;
         queue_move_all(from, to);
 }
 
-void asks_fail(struct model *m, struct queue *asks, const struct failure *failure) {
+void requests_fail(struct model *m, struct queue *requests, const struct failure *failure) {
         struct queue doomed = { 0 };
-        take_all(m, asks, &doomed);
+        take_all(m, requests, &doomed);
         for (struct queue_link *link; (link = doomed.first);)
-                ask_fail(ask_of(link), failure);
+                request_fail(request_of(link), failure);
 }
 
 /* Arrivals come in order, so the place is at the end or, past what has yet to age, not far from it. */
-void asks_wait(struct model *m, struct ask *ask) {
+void requests_wait(struct model *m, struct request *request) {
         struct queue_link *after = m->waiting.last;
-        while (after && ask_of(after)->turn_ms > ask->turn_ms)
+        while (after && request_of(after)->turn_ms > request->turn_ms)
                 after = after->previous;
-        queue_insert(&m->waiting, &ask->link, after);
+        queue_insert(&m->waiting, &request->link, after);
         m->fleet->waiting_count++;
 }
 
-static const char *why_waiting(const struct model *m, const struct ask *ask) {
-        enum reason held = gate_ask(m, ask);
+static const char *why_waiting(const struct model *m, const struct request *request) {
+        enum reason held = gate_check(m, request);
         if (held != REASON_NONE)
                 return reason_info(held)->sentence;
         switch (m->state) {
@@ -55,30 +55,30 @@ static const char *why_waiting(const struct model *m, const struct ask *ask) {
         }
 }
 
-void asks_tell_why(struct model *m) {
+void requests_tell_why(struct model *m) {
         for (struct queue_link *l = m->waiting.first; l;) {
-                struct ask *ask = ask_of(l);
-                const char *why = why_waiting(m, ask);
+                struct request *request = request_of(l);
+                const char *why = why_waiting(m, request);
                 l = l->next;
-                if (ask->why == why)
+                if (request->why == why)
                         continue;
-                uint64_t at = sat_add(ask->since_ms, WHY_AFTER_MS);
+                uint64_t at = sat_add(request->since_ms, WHY_AFTER_MS);
                 if (at > m->fleet->now_ms) {
                         fleet_due(m->fleet, at);
                         continue;
                 }
-                ask->why = why;
-                if (ask->events.on_waiting) {
-                        ask->events.on_waiting(ask->user, why);
+                request->why = why;
+                if (request->events.on_waiting) {
+                        request->events.on_waiting(request->user, why);
                         l = m->waiting.first; /* the callback may have changed the queue */
                 }
         }
 }
 
-static void describe_late(const struct model *m, const struct ask *ask, struct failure *ret) {
+static void describe_late(const struct model *m, const struct request *request, struct failure *ret) {
         const struct admission *a = &m->last_answer;
         unsigned waited_s = (unsigned) (m->fleet->config->wait_timeout_ms / 1000);
-        enum reason held = gate_ask(m, ask);
+        enum reason held = gate_check(m, request);
         if (held != REASON_NONE)
                 gate_failure(m, held, ret);
         else if (m->state == MODEL_WAITING)
@@ -90,27 +90,27 @@ static void describe_late(const struct model *m, const struct ask *ask, struct f
                             a->rule == RULE_AVAILABLE ? "reserve" : policy_rule_word(a->rule));
         else
                 failure_set(ret, REASON_WAIT_TOO_LONG, "waited %u s for model '%s' (%s); %u requests are being answered, %u wait",
-                            waited_s, m->config->id, why_waiting(m, ask), m->running.count, m->waiting.count);
+                            waited_s, m->config->id, why_waiting(m, request), m->running.count, m->waiting.count);
 }
 
 static void fail_late(struct model *m, struct queue *late) {
         struct failure failure;
-        describe_late(m, ask_of(late->first), &failure);
+        describe_late(m, request_of(late->first), &failure);
         log_warning("wait_too_long", LOG_TEXT("model", m->config->id), LOG_TEXT("life", model_state_name(m->state)),
                     LOG_NUMBER("requests", late->count), LOG_TEXT("reason", failure.code), LOG_TEXT("message", failure.message),
                     LOG_MAYBE("advice", failure.advice));
         for (struct queue_link *link; (link = late->first);) {
-                describe_late(m, ask_of(link), &failure);
-                ask_fail(ask_of(link), &failure);
+                describe_late(m, request_of(link), &failure);
+                request_fail(request_of(link), &failure);
         }
 }
 
-void asks_expire(struct model *m) {
+void requests_expire(struct model *m) {
         uint64_t limit_ms = m->fleet->config->wait_timeout_ms;
         struct queue late = { 0 };
         for (struct queue_link *l = m->waiting.first; l;) {
                 struct queue_link *link = l;
-                uint64_t deadline = sat_add(ask_of(link)->since_ms, limit_ms);
+                uint64_t deadline = sat_add(request_of(link)->since_ms, limit_ms);
                 l = l->next;
                 if (deadline > m->fleet->now_ms) {
                         fleet_due(m->fleet, deadline);
@@ -124,36 +124,36 @@ void asks_expire(struct model *m) {
                 fail_late(m, &late);
 }
 
-void asks_give_back(struct model *m, const struct failure *failure, bool retry) {
+void requests_give_back(struct model *m, const struct failure *failure, bool retry) {
         struct queue again = { 0 }, doomed = { 0 };
         for (struct queue_link *link; (link = queue_take(&m->running));) {
-                struct ask *ask = ask_of(link);
-                bool may = retry && ask->attempts < ASK_ATTEMPTS_MAX && (!ask->spoke || ask->events.on_restart);
+                struct request *request = request_of(link);
+                bool may = retry && request->attempts < REQUEST_ATTEMPTS_MAX && (!request->spoke || request->events.on_restart);
                 queue_append(may ? &again : &doomed, link);
         }
         uint32_t retried = again.count, failed = doomed.count;
         while (again.last) {
-                struct ask *ask = ask_of(again.last);
-                queue_leave(&ask->link);
-                ask->id = 0;
-                ask->suspended = ask->moving = ask->has_recalled = false;
-                ask->recalled = 0;
-                ask->since_ms = fleet_clock_ms();
-                asks_wait(m, ask);
+                struct request *request = request_of(again.last);
+                queue_leave(&request->link);
+                request->id = 0;
+                request->suspended = request->moving = request->has_recalled = false;
+                request->recalled = 0;
+                request->since_ms = fleet_clock_ms();
+                requests_wait(m, request);
         }
         if (retried + failed > 0)
                 log_warning("requests_after_death", LOG_TEXT("model", m->config->id), LOG_NUMBER("retried", retried),
                             LOG_NUMBER("failed", failed));
         for (struct queue_link *link; (link = doomed.first);)
-                ask_fail(ask_of(link), failure);
+                request_fail(request_of(link), failure);
         /* What they had been told is void; the answer will begin anew. */
         for (struct queue_link *l = m->waiting.first; l;) {
-                struct ask *ask = ask_of(l);
+                struct request *request = request_of(l);
                 l = l->next;
-                if (!ask->spoke)
+                if (!request->spoke)
                         continue;
-                ask->spoke = ask->started = false;
-                ask->events.on_restart(ask->user);
+                request->spoke = request->started = false;
+                request->events.on_restart(request->user);
                 l = m->waiting.first;
         }
 }

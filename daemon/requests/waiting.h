@@ -8,16 +8,16 @@
 #include <stdbool.h>
 
 #include "daemon/state/queue.h"
-#include "daemon/requests/request.h"
+#include "daemon/requests/submit.h"
 
 struct model;
 
-void asks_wait(struct model *m, struct ask *ask); /* into the queue, at its place */
-void asks_expire(struct model *m);
-void asks_tell_why(struct model *m);
+void requests_wait(struct model *m, struct request *request); /* into the queue, at its place */
+void requests_expire(struct model *m);
+void requests_tell_why(struct model *m);
 /* The engine is gone: who was told nothing yet waits again, at the head (if RETRY); the others fail. */
-void asks_give_back(struct model *m, const struct failure *failure, bool retry);
-/* ASKS: those that wait, or those that run. */
-void asks_fail(struct model *m, struct queue *asks, const struct failure *failure);
+void requests_give_back(struct model *m, const struct failure *failure, bool retry);
+/* REQUESTS: those that wait, or those that run. */
+void requests_fail(struct model *m, struct queue *requests, const struct failure *failure);
 
 #endif

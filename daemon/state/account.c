@@ -27,7 +27,7 @@ uint64_t model_account_bytes(const struct model *m) {
 uint32_t model_running(const struct model *m) {
         uint32_t running = 0;
         for (const struct queue_link *l = m->running.first; l; l = l->next)
-                running += !((const struct ask *) l)->suspended;
+                running += !((const struct request *) l)->suspended;
         return running;
 }
 

@@ -2,7 +2,7 @@
  * fleet.h - all models and what they share, for the rooms that work on them: models, requests, engines, governor.
  *
  * Callbacks (frames, exits, timers) change one model and poke the fleet; the tick does the rest. An owner's
- * callback may submit or cancel asks, so no loop holds a pointer into a queue across such a call.
+ * callback may submit or cancel requests, so no loop holds a pointer into a queue across such a call.
  */
 #ifndef HEADROOM_DAEMON_STATE_FLEET_H
 #define HEADROOM_DAEMON_STATE_FLEET_H
@@ -40,7 +40,7 @@ struct fleet {
         uint64_t ping_after_ms, silent_max_ms; /* from bounds.h; shorter in tests */
         struct model *models;
         uint32_t models_count;
-        uint32_t waiting_count; /* asks waiting for all models */
+        uint32_t waiting_count; /* requests waiting for all models */
         uint32_t inspections_count;
         struct footprints *footprints;
 

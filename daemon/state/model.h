@@ -33,7 +33,7 @@ struct model {
         const struct config_model *config;
         uint32_t index;
         enum model_state state;
-        struct queue waiting, running; /* of struct ask */
+        struct queue waiting, running; /* of struct request */
         struct queue loads, unloads;   /* of struct verb */
         bool unload_asked;             /* by the operator, since the last tick */
         bool preload;                  /* wanted because the configuration says so */

@@ -1,5 +1,5 @@
 /*
- * queue.h - asks in order of arrival. An ask is in at most one queue; leaving from the middle costs nothing.
+ * queue.h - requests in order of arrival. A request is in at most one queue; leaving from the middle costs nothing.
  */
 #ifndef HEADROOM_DAEMON_STATE_QUEUE_H
 #define HEADROOM_DAEMON_STATE_QUEUE_H

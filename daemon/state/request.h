@@ -1,4 +1,4 @@
-/* request.h - a request (an ask) while the fleet has it. */
+/* request.h - a request while the fleet has it. */
 #ifndef HEADROOM_DAEMON_STATE_REQUEST_H
 #define HEADROOM_DAEMON_STATE_REQUEST_H
 
@@ -6,16 +6,16 @@
 #include <stdint.h>
 
 #include "daemon/state/queue.h"
-#include "daemon/state/ask_events.h"
+#include "daemon/state/request_events.h"
 
 struct model;
 
-struct ask {
-        struct queue_link link; /* first: an ask is its link */
+struct request {
+        struct queue_link link; /* first: a request is its link */
         struct model *model;
-        enum ask_kind kind;
+        enum request_kind kind;
         cJSON *body;
-        struct ask_events events;
+        struct request_events events;
         void *user;
         uint64_t id;       /* on the wire; 0 while it waits */
         uint64_t since_ms; /* submitted */
@@ -32,8 +32,8 @@ struct ask {
         const char *why;   /* last told by on_waiting */
 };
 
-static inline struct ask *ask_of(struct queue_link *link) {
-        return (struct ask *) link;
+static inline struct request *request_of(struct queue_link *link) {
+        return (struct request *) link;
 }
 
 #endif

@@ -29,8 +29,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 /* --- the fleet of this file --- */
 
-int dispatch_submit(struct fleet *fleet, const char *model, enum ask_kind kind, enum ask_class class, cJSON *body,
-                    const struct ask_events *events, void *user, struct ask **ret, struct failure *reterr) {
+int request_submit(struct fleet *fleet, const char *model, enum request_kind kind, enum request_class class, cJSON *body,
+                   const struct request_events *events, void *user, struct request **ret, struct failure *reterr) {
         (void) fleet, (void) class, (void) model, (void) kind, (void) events, (void) user, (void) ret;
         cJSON_Delete(body);
         *reterr = (struct failure){ .status = 503,
@@ -43,16 +43,16 @@ int dispatch_submit(struct fleet *fleet, const char *model, enum ask_kind kind, 
         return -EBUSY;
 }
 
-void ask_cancel(struct ask *ask) {
-        (void) ask;
+void request_cancel(struct request *request) {
+        (void) request;
 }
 
-void ask_pause(struct ask *ask) {
-        (void) ask;
+void request_pause(struct request *request) {
+        (void) request;
 }
 
-void ask_resume(struct ask *ask) {
-        (void) ask;
+void request_resume(struct request *request) {
+        (void) request;
 }
 
 const char *model_state_name(enum model_state state) {

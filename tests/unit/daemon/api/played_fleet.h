@@ -1,7 +1,7 @@
 /*
  * played_fleet.h - a fleet without engines and a governor, in place of the daemon's: they note what they are asked and answer what a test wants.
  *
- * For tests that include cmocka first. It defines the functions of fleet.h and dispatch.h that the API calls.
+ * For tests that include cmocka first. It defines the functions of models.h and submit.h that the API calls.
  */
 #ifndef HEADROOM_TESTS_UNIT_DAEMON_API_PLAYED_FLEET_H
 #define HEADROOM_TESTS_UNIT_DAEMON_API_PLAYED_FLEET_H
@@ -16,17 +16,17 @@
 #include "daemon/governor/recorder.h"
 #include "daemon/state/lookup.h"
 
-struct ask {
-        const struct ask_events *events;
+struct request {
+        const struct request_events *events;
         void *user;
-        enum ask_kind kind;
-        enum ask_class class;
+        enum request_kind kind;
+        enum request_class class;
         char model[64];
         cJSON *body;
         unsigned paused, resumed;
 };
 
-static struct ask asked;
+static struct request asked;
 static unsigned submits, cancels, models_count;
 static bool refuses;
 static int64_t tick_ms_ago;
@@ -47,12 +47,12 @@ static const struct failure cooldown = { .status = 503,
                                          .n_prompt_tokens = -1,
                                          .n_ctx = -1 };
 
-int dispatch_submit(struct fleet *fleet, const char *model, enum ask_kind kind, enum ask_class class, cJSON *body,
-                    const struct ask_events *events, void *user, struct ask **ret, struct failure *reterr) {
+int request_submit(struct fleet *fleet, const char *model, enum request_kind kind, enum request_class class, cJSON *body,
+                   const struct request_events *events, void *user, struct request **ret, struct failure *reterr) {
         (void) fleet;
         submits++;
         cJSON_Delete(asked.body);
-        asked = (struct ask){ .events = events, .user = user, .kind = kind, .class = class, .body = body };
+        asked = (struct request){ .events = events, .user = user, .kind = kind, .class = class, .body = body };
         (void) snprintf(asked.model, sizeof asked.model, "%s", model);
         if (refuses) {
                 *reterr = cooldown;
@@ -62,17 +62,17 @@ int dispatch_submit(struct fleet *fleet, const char *model, enum ask_kind kind, 
         return 0;
 }
 
-void ask_cancel(struct ask *ask) {
-        assert_ptr_equal(ask, &asked);
+void request_cancel(struct request *request) {
+        assert_ptr_equal(request, &asked);
         cancels++;
 }
 
-void ask_pause(struct ask *ask) {
-        ask->paused++;
+void request_pause(struct request *request) {
+        request->paused++;
 }
 
-void ask_resume(struct ask *ask) {
-        ask->resumed++;
+void request_resume(struct request *request) {
+        request->resumed++;
 }
 
 const char *model_state_name(enum model_state state) {

@@ -129,9 +129,9 @@ static void test_embeddings(void **state) {
                         char *input = cJSON_PrintUnformatted(cJSON_GetObjectItem(asked.body, "input"));
                         assert_string_equal(input, rows[i].asked);
                         free(input);
-                        assert_int_equal(asked.kind, ASK_EMBED);
+                        assert_int_equal(asked.kind, REQUEST_EMBED);
                         asked.events->on_embedding(asked.user, vectors);
-                        asked.events->on_end(asked.user, "stop", &(struct ask_usage){ .prompt_tokens = 5 });
+                        asked.events->on_end(asked.user, "stop", &(struct request_usage){ .prompt_tokens = 5 });
                         const char *heard = hear(fd, "}}\n", &closed);
                         assert_non_null(strstr(heard, base64 ? "\"index\":0,\"embedding\":\"AACAPwAAIMA=\"}"
                                                              : "\"index\":0,\"embedding\":[1,-2.5]}"));

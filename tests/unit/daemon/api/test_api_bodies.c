@@ -120,13 +120,13 @@ static void test_class(void **state) {
                 const char *header, *more;
                 int class; /* -1: refused */
         } rows[] = {
-                { "", "", ASK_CLASS_OF_MODEL },
-                { "", ",\"service_tier\":\"auto\"", ASK_CLASS_OF_MODEL },
-                { "", ",\"service_tier\":null", ASK_CLASS_OF_MODEL },
-                { "", ",\"service_tier\":\"flex\"", ASK_BATCH },
-                { "", ",\"service_tier\":\"priority\"", ASK_INTERACTIVE },
-                { "X-Headroom-Class: batch\r\n", "", ASK_BATCH },
-                { "x-headroom-class: Interactive\r\n", ",\"service_tier\":\"flex\"", ASK_INTERACTIVE },
+                { "", "", REQUEST_CLASS_OF_MODEL },
+                { "", ",\"service_tier\":\"auto\"", REQUEST_CLASS_OF_MODEL },
+                { "", ",\"service_tier\":null", REQUEST_CLASS_OF_MODEL },
+                { "", ",\"service_tier\":\"flex\"", REQUEST_BATCH },
+                { "", ",\"service_tier\":\"priority\"", REQUEST_INTERACTIVE },
+                { "X-Headroom-Class: batch\r\n", "", REQUEST_BATCH },
+                { "x-headroom-class: Interactive\r\n", ",\"service_tier\":\"flex\"", REQUEST_INTERACTIVE },
                 { "X-Headroom-Class: soon\r\n", "", -1 },
                 { "", ",\"service_tier\":1", -1 },
         };

@@ -50,7 +50,7 @@ static void test_stream_exactly(void **state) {
         int fd = post("/v1/chat/completions",
                       CHAT(",\"stream\":true,\"stream_options\":{\"include_usage\":true},\"unknown\":[1]"));
         assert_int_equal(submits, 1);
-        assert_int_equal(asked.kind, ASK_CHAT);
+        assert_int_equal(asked.kind, REQUEST_CHAT);
         assert_non_null(cJSON_GetObjectItem(asked.body, "unknown"));
         asked.events->on_start(asked.user, 5, 3);
         asked.events->on_text(asked.user, "Hi \"you\"\n", NULL);
@@ -75,10 +75,10 @@ static void test_stream_exactly(void **state) {
 
 static void say_reasoning_and_calls(void) {
         asked.events->on_reasoning(asked.user, "Hm.");
-        asked.events->on_call(asked.user, &(struct ask_call){ 0, "abc", "get", "" });
-        asked.events->on_call(asked.user, &(struct ask_call){ 0, NULL, NULL, "{\"a\":" });
-        asked.events->on_call(asked.user, &(struct ask_call){ 0, NULL, NULL, "1}" });
-        asked.events->on_call(asked.user, &(struct ask_call){ 1, "def", "set", "{}" });
+        asked.events->on_call(asked.user, &(struct request_call){ 0, "abc", "get", "" });
+        asked.events->on_call(asked.user, &(struct request_call){ 0, NULL, NULL, "{\"a\":" });
+        asked.events->on_call(asked.user, &(struct request_call){ 0, NULL, NULL, "1}" });
+        asked.events->on_call(asked.user, &(struct request_call){ 1, "def", "set", "{}" });
         asked.events->on_end(asked.user, "tool_calls", &usage);
 }
 
@@ -110,7 +110,7 @@ static void test_whole_of_calls(void **state) {
         (void) state;
         int fd = post("/v1/chat/completions", CHAT(""));
         asked.events->on_reasoning(asked.user, "forgotten");
-        asked.events->on_call(asked.user, &(struct ask_call){ 0, "zzz", "forgotten", "{" });
+        asked.events->on_call(asked.user, &(struct request_call){ 0, "zzz", "forgotten", "{" });
         asked.events->on_restart(asked.user);
         say_reasoning_and_calls();
         const char *heard = hear(fd, "}}\n", &closed);
@@ -142,7 +142,7 @@ static void test_completion_stream(void **state) {
 
         (void) state;
         int fd = post("/v1/completions", "{\"model\":\"alias\",\"prompt\":[\"once\"],\"stream\":true}");
-        assert_int_equal(asked.kind, ASK_COMPLETION);
+        assert_int_equal(asked.kind, REQUEST_COMPLETION);
         assert_string_equal(asked.model, "alias");
         assert_string_equal(cJSON_GetObjectItem(asked.body, "prompt")->valuestring, "once");
         asked.events->on_text(asked.user, "Hi", NULL);
@@ -221,7 +221,7 @@ static void test_client_leaves_before_its_answer(void **state) {
         assert_int_equal(api_running(api), 0);
 }
 
-static void test_slow_reader_pauses_its_ask(void **state) {
+static void test_slow_reader_pauses_its_request(void **state) {
         char piece[1000], sink[65536];
 
         (void) state;
@@ -254,7 +254,7 @@ int main(void) {
                 TEST(test_stream_fails_before_anything_was_sent),
                 TEST(test_client_leaves_a_stream),
                 TEST(test_client_leaves_before_its_answer),
-                TEST(test_slow_reader_pauses_its_ask),
+                TEST(test_slow_reader_pauses_its_request),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -101,8 +101,8 @@ static void memory_that_runs_out_is_met_in_time(void **state) {
         eventually(strstr(held.why, "memory is running short"));
         assert_int_equal(status_of(1).loads, 1);
         must_replay();
-        ask_cancel(held.ask);
-        ask_cancel(c.ask);
+        request_cancel(held.request);
+        request_cancel(c.request);
         close_governor();
         assert_false(w.fleet->gate.loads);
 }
@@ -123,7 +123,7 @@ static void not_seeing_is_no_reason_to_act(void **state) {
         assert_false(c.failed);
         set_meminfo(3000);
         eventually(!governor->snapshot.memory_blind);
-        ask_cancel(c.ask);
+        request_cancel(c.request);
         close_governor();
 }
 
@@ -140,7 +140,7 @@ static void switched_off_it_only_looks(void **state) {
         assert_false(w.fleet->gate.loads);
         assert_null(event_of(ACTION_DOWNSHIFT));
         assert_non_null(strstr(sentences_of(0), "switched off"));
-        ask_cancel(c.ask);
+        request_cancel(c.request);
         close_governor();
 }
 

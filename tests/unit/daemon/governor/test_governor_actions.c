@@ -26,7 +26,7 @@ static void an_engine_is_seen_as_it_says(void **state) {
         assert_int_equal(v->chunk, 256);
         assert_int_equal(v->context, 1024);
         assert_true(v->weights_bytes > 0 && v->bytes > 0);
-        ask_cancel(c.ask);
+        request_cancel(c.request);
 }
 
 static void each_action_reaches_the_engine(void **state) {
@@ -48,7 +48,7 @@ static void each_action_reaches_the_engine(void **state) {
         assert_int_equal(obey((struct action){ .kind = ACTION_DROP_FILES, .model = UINT32_MAX }), 0);
         assert_int_equal(obey((struct action){ .kind = ACTION_TRIM, .model = 3 }), -ESRCH);
         assert_false(c.failed || c.ended);
-        ask_cancel(c.ask);
+        request_cancel(c.request);
 }
 
 static void the_account_follows_the_precision(void **state) {
@@ -80,7 +80,7 @@ static void the_account_follows_the_precision(void **state) {
         eventually(life_of(1) == MODEL_ABSENT);
         assert_int_equal(obey((struct action){ .kind = ACTION_UPSHIFT, .level = KV_F16 }), 0);
         assert_int_equal(model_account_bytes(&w.fleet->models[0]), before);
-        ask_cancel(c.ask);
+        request_cancel(c.request);
 }
 
 static void batch_requests_go_to_disk_and_come_back(void **state) {
@@ -112,7 +112,7 @@ static void interactive_ones_never_go_to_disk(void **state) {
         one_busy(&c, BUSY);
         assert_int_equal(view_of(0)->suspendable_bytes, 0);
         assert_int_equal(obey((struct action){ .kind = ACTION_SUSPEND }), -ENOENT);
-        ask_cancel(c.ask);
+        request_cancel(c.request);
         (void) rmdir(path_in("suspended"));
 }
 
@@ -128,7 +128,7 @@ static void a_client_that_leaves_does_not_hold_up_the_rest(void **state) {
         struct plan plan = plan_of((struct action){ .kind = ACTION_SUSPEND });
         uint32_t before = told.count;
         fleet_obey(w.fleet, &plan, on_action, NULL);
-        ask_cancel(c.ask);
+        request_cancel(c.request);
         eventually(told.count > before);
         (void) rmdir(path_in("suspended"));
 }
@@ -141,7 +141,7 @@ static void what_an_engine_refuses_is_told(void **state) {
         assert_int_equal(view_of(0)->level, KV_F16);
         assert_true(view_of(0)->obeys);
         assert_false(c.failed);
-        ask_cancel(c.ask);
+        request_cancel(c.request);
 }
 
 static void one_that_does_not_answer_does_not_obey(void **state) {
@@ -185,7 +185,7 @@ static void heat_reaches_every_engine_once(void **state) {
         eventually(w.fleet->models[0].engine.report.duty_permille == 600);
         fleet_govern_end(w.fleet);
         eventually(w.fleet->models[0].engine.report.duty_permille == 1000);
-        ask_cancel(c.ask);
+        request_cancel(c.request);
 }
 
 /* The tests' own process enters a group that is made for it, as systemd would put it there. */
@@ -291,7 +291,7 @@ static void one_that_does_not_obey_is_stopped_and_let_go(void **state) {
         assert_false(is_stopped(status_of(0).pid));
         c.text[0] = '\0';
         eventually(c.text[0]);
-        ask_cancel(c.ask);
+        request_cancel(c.request);
         leave_group(group);
 }
 
@@ -317,7 +317,7 @@ static void a_busy_model_that_is_ended_says_why(void **state) {
         (void) state;
         struct client c = { 0 }, quiet = { 0 };
         one_busy(&c, BUSY "tokens=3\n");
-        assert_int_equal(ask_with(&quiet, "a", ASK_CHAT, &patient_events, "{\"max_tokens\":40}"), 0);
+        assert_int_equal(ask_with(&quiet, "a", REQUEST_CHAT, &patient_events, "{\"max_tokens\":40}"), 0);
         eventually(quiet.starts);
         assert_int_equal(obey((struct action){ .kind = ACTION_END }), 0);
         eventually(c.failed);
@@ -334,7 +334,7 @@ static void an_idle_model_is_unloaded_and_a_busy_one_is_not(void **state) {
         struct client c = { 0 };
         one_busy(&c, BUSY);
         assert_int_equal(obey((struct action){ .kind = ACTION_EVICT }), -EBUSY);
-        ask_cancel(c.ask);
+        request_cancel(c.request);
         eventually(view_of(0)->state == ACCOUNT_IDLE);
         assert_int_equal(obey((struct action){ .kind = ACTION_EVICT }), 0);
         eventually(life_of(0) == MODEL_ABSENT);

@@ -45,7 +45,7 @@ static void an_emergency_takes_no_memory(void **state) {
         assert_string_equal(status_of(2).last_error, ""); /* it was idle: unloaded, not in trouble */
         assert_string_equal(status_of(2).last_exit, "killed by SIGKILL");
         assert_true(w.fleet->gate.loads);
-        ask_cancel(c[0].ask);
+        request_cancel(c[0].request);
 }
 
 static void an_emergency_tick_takes_no_memory(void **state) {
@@ -78,7 +78,7 @@ static void an_emergency_tick_takes_no_memory(void **state) {
         assert_int_equal(worst_opens, 0);
         eventually(!c.failed && view_of(0) ? view_of(0)->level > KV_F16 : true);
         if (!done(&c))
-                ask_cancel(c.ask);
+                request_cancel(c.request);
         close_governor();
 }
 

@@ -22,7 +22,7 @@
 #include <unistd.h>
 #include <uv.h>
 
-#include "daemon/requests/request.h"
+#include "daemon/requests/submit.h"
 #include "daemon/engines/control.h"
 #include "daemon/worker/process.h"
 #include "daemon/state/model_state.h"
@@ -178,7 +178,7 @@ static inline enum model_state life_of(uint32_t index) {
 /* --- clients --- */
 
 struct client {
-        struct ask *ask;
+        struct request *request;
         struct failure failure;
         char text[4096];
         char why[256];
@@ -223,16 +223,16 @@ static inline void on_restart(void *user) {
 }
 
 static inline void after_the_last_word(struct client *c) {
-        c->ask = NULL;
-        if (c->leaves_on_end && c->leaves_on_end->ask) {
-                ask_cancel(c->leaves_on_end->ask);
-                c->leaves_on_end->ask = NULL;
+        c->request = NULL;
+        if (c->leaves_on_end && c->leaves_on_end->request) {
+                request_cancel(c->leaves_on_end->request);
+                c->leaves_on_end->request = NULL;
         }
         if (c->asks_on_end)
                 ask(c->asks_on_end, "a");
 }
 
-static inline void on_end(void *user, const char *finish, const struct ask_usage *usage) {
+static inline void on_end(void *user, const char *finish, const struct request_usage *usage) {
         struct client *c = user;
         (void) usage;
         assert_false(c->ended || c->failed);
@@ -249,32 +249,32 @@ static inline void on_failed(void *user, const struct failure *failure) {
         after_the_last_word(c);
 }
 
-static const struct ask_events client_events = { .on_waiting = on_waiting,
-                                                 .on_start = on_start,
-                                                 .on_text = on_text,
-                                                 .on_embedding = on_embedding,
-                                                 .on_end = on_end,
-                                                 .on_failed = on_failed };
-static const struct ask_events patient_events = {
+static const struct request_events client_events = { .on_waiting = on_waiting,
+                                                     .on_start = on_start,
+                                                     .on_text = on_text,
+                                                     .on_embedding = on_embedding,
+                                                     .on_end = on_end,
+                                                     .on_failed = on_failed };
+static const struct request_events patient_events = {
         .on_start = on_start, .on_text = on_text, .on_restart = on_restart, .on_end = on_end, .on_failed = on_failed
 };
 
-static inline int ask_with(struct client *c, const char *model, enum ask_kind kind, const struct ask_events *events,
+static inline int ask_with(struct client *c, const char *model, enum request_kind kind, const struct request_events *events,
                            const char *body) {
         *c = (struct client){ .asks_on_end = c->asks_on_end, .leaves_on_end = c->leaves_on_end };
         cJSON *parsed = cJSON_Parse(body);
         assert_non_null(parsed);
-        return dispatch_submit(w.fleet, model, kind, ASK_CLASS_OF_MODEL, parsed, events, c, &c->ask, &c->failure);
+        return request_submit(w.fleet, model, kind, REQUEST_CLASS_OF_MODEL, parsed, events, c, &c->request, &c->failure);
 }
 
 static inline void ask(struct client *c, const char *model) {
-        assert_int_equal(ask_with(c, model, ASK_CHAT, &client_events, "{\"messages\":[]}"), 0);
+        assert_int_equal(ask_with(c, model, REQUEST_CHAT, &client_events, "{\"messages\":[]}"), 0);
 }
 
 static inline void ask_for(struct client *c, const char *model, int tokens) {
         char body[64];
         (void) snprintf(body, sizeof(body), "{\"max_tokens\":%d}", tokens);
-        assert_int_equal(ask_with(c, model, ASK_COMPLETION, &client_events, body), 0);
+        assert_int_equal(ask_with(c, model, REQUEST_COMPLETION, &client_events, body), 0);
 }
 
 static inline bool done(const struct client *c) {

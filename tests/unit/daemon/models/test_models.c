@@ -44,7 +44,7 @@ static void an_unknown_model_is_refused_at_once(void **state) {
         w.models[0].aliases_count = 1;
         open_fleet();
         struct client c = { 0 };
-        assert_int_equal(ask_with(&c, "b", ASK_CHAT, &client_events, "{}"), -ENOENT);
+        assert_int_equal(ask_with(&c, "b", REQUEST_CHAT, &client_events, "{}"), -ENOENT);
         assert_int_equal(c.failure.status, 404);
         assert_string_equal(c.failure.code, "model_not_found");
         assert_string_equal(c.failure.param, "model");
@@ -57,7 +57,7 @@ static void embeddings_pass_through(void **state) {
         add_model("");
         open_fleet();
         struct client c = { 0 };
-        assert_int_equal(ask_with(&c, "a", ASK_EMBED, &client_events, "{\"input\":[\"x\"]}"), 0);
+        assert_int_equal(ask_with(&c, "a", REQUEST_EMBED, &client_events, "{\"input\":[\"x\"]}"), 0);
         eventually(c.ended);
         assert_int_equal(c.vectors, 1);
 }
@@ -82,7 +82,7 @@ static void what_no_context_could_hold_is_not_sent(void **state) {
         struct client c = { 0 }, next = { 0 };
         char body[512];
         (void) snprintf(body, sizeof(body), "{\"prompt\":\"%0400d\"}", 0);
-        assert_int_equal(ask_with(&c, "a", ASK_COMPLETION, &client_events, body), 0);
+        assert_int_equal(ask_with(&c, "a", REQUEST_COMPLETION, &client_events, body), 0);
         eventually(c.failed);
         assert_int_equal(c.failure.status, 400);
         assert_string_equal(c.failure.kind, "exceed_context_size_error");
@@ -121,7 +121,7 @@ static void a_client_that_leaves_while_loading_costs_nothing(void **state) {
         struct client c = { 0 }, later = { 0 };
         ask(&c, "a");
         eventually(life_of(0) == MODEL_LOADING);
-        ask_cancel(c.ask);
+        request_cancel(c.request);
         struct fleet_status s;
         fleet_status(w.fleet, &s);
         assert_int_equal(s.requests_waiting, 0);
@@ -139,7 +139,7 @@ static void a_client_that_leaves_before_the_size_is_known_stops_the_load(void **
         struct client c = { 0 }, later = { 0 };
         ask(&c, "a");
         eventually(life_of(0) == MODEL_INSPECTING);
-        ask_cancel(c.ask);
+        request_cancel(c.request);
         eventually(life_of(0) == MODEL_ABSENT);
         ask(&later, "a");
         eventually(later.ended);
@@ -154,7 +154,7 @@ static void a_client_that_leaves_in_the_middle_frees_its_place(void **state) {
         ask(&second, "a");
         eventually(strlen(first.text) > 10);
         assert_int_equal(status_of(0).waiting, 1);
-        ask_cancel(first.ask);
+        request_cancel(first.request);
         eventually(second.ended);
         assert_string_equal(second.text, "t1 t2 t3 ");
 }
@@ -165,12 +165,12 @@ static void a_paused_answer_waits_for_its_reader(void **state) {
         open_fleet();
         struct client c = { 0 };
         ask_for(&c, "a", 20);
-        ask_pause(c.ask); /* before it was even sent */
+        request_pause(c.request); /* before it was even sent */
         until_for(300, c.ended || c.failed);
         assert_string_equal(c.failure.message, "");
         size_t said = strlen(c.text);
         assert_true(said < 10);
-        ask_resume(c.ask);
+        request_resume(c.request);
         eventually(c.ended);
         assert_non_null(strstr(c.text, "t20 "));
 }

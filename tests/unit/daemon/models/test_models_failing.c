@@ -58,7 +58,7 @@ static void an_engine_that_cannot_load_says_why_and_is_left_alone(void **state) 
         assert_string_equal(c[0].failure.code, "load_failed");
         assert_non_null(strstr(c[0].failure.message, "layer 3 is not finite"));
         assert_string_equal(c[0].failure.message, c[1].failure.message);
-        assert_int_equal(ask_with(&late, "a", ASK_CHAT, &client_events, "{}"), -EAGAIN);
+        assert_int_equal(ask_with(&late, "a", REQUEST_CHAT, &client_events, "{}"), -EAGAIN);
         assert_int_equal(late.failure.status, 503);
         assert_string_equal(late.failure.code, "load_cooldown");
         assert_in_range(late.failure.retry_after_s, 9, 10);
@@ -144,7 +144,7 @@ static void who_can_take_it_back_is_answered_anew(void **state) {
         write_file(path_in("flag"), "");
         open_fleet();
         struct client c = { 0 };
-        assert_int_equal(ask_with(&c, "a", ASK_CHAT, &patient_events, "{}"), 0);
+        assert_int_equal(ask_with(&c, "a", REQUEST_CHAT, &patient_events, "{}"), 0);
         eventually(c.ended);
         assert_int_equal(c.restarts, 1);
         assert_int_equal(c.starts, 2);
@@ -160,7 +160,7 @@ static void a_request_that_kills_two_engines_ends_and_the_model_rests(void **sta
         eventually(c.failed);
         assert_string_equal(c.failure.code, "engine_died");
         assert_int_equal(status_of(0).deaths, 2);
-        assert_int_equal(ask_with(&late, "a", ASK_CHAT, &client_events, "{}"), -EAGAIN);
+        assert_int_equal(ask_with(&late, "a", REQUEST_CHAT, &client_events, "{}"), -EAGAIN);
         assert_string_equal(late.failure.code, "load_cooldown");
         /* The operator knows better. */
         write_file(w.paths[0], "");
@@ -289,7 +289,7 @@ static void a_full_queue_is_said_at_once(void **state) {
         eventually(c[0].starts == 1);
         ask(&c[1], "a");
         ask(&c[2], "a");
-        assert_int_equal(ask_with(&late, "a", ASK_CHAT, &client_events, "{}"), -EAGAIN);
+        assert_int_equal(ask_with(&late, "a", REQUEST_CHAT, &client_events, "{}"), -EAGAIN);
         assert_int_equal(late.failure.status, 429);
         assert_string_equal(late.failure.code, "concurrency_limit");
         assert_int_equal(late.failure.retry_after_s, 1);
@@ -433,7 +433,7 @@ static void stopping_ends_everything(void **state) {
         eventually(life_of(2) == MODEL_LOADING && life_of(3) == MODEL_INSPECTING);
         pid_t pids[] = { status_of(0).pid, status_of(1).pid, status_of(2).pid };
         fleet_stop(w.fleet, on_stopped, NULL);
-        assert_int_equal(ask_with(&c[4], "a", ASK_CHAT, &client_events, "{}"), -ESHUTDOWN);
+        assert_int_equal(ask_with(&c[4], "a", REQUEST_CHAT, &client_events, "{}"), -ESHUTDOWN);
         eventually(w.stopped);
         w.stopped = false;
         fleet_free(w.fleet);
@@ -551,7 +551,7 @@ static void nothing_is_left_behind(void **state) {
                 if (i % 3 == 0) {
                         until_for(1, done(&c));
                         if (!done(&c))
-                                ask_cancel(c.ask);
+                                request_cancel(c.request);
                 } else {
                         eventually(c.ended);
                 }

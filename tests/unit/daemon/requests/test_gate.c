@@ -1,10 +1,11 @@
 /* test_gate.c - two classes of requests, and what waits while memory is short or the machine hot. */
 #include "tests/unit/daemon/models/models_fixture.h"
 
-static void submit(struct client *c, const char *model, enum ask_class class) {
+static void submit(struct client *c, const char *model, enum request_class class) {
         *c = (struct client){ 0 };
         cJSON *body = cJSON_Parse("{\"messages\":[]}");
-        assert_int_equal(dispatch_submit(w.fleet, model, ASK_CHAT, class, body, &client_events, c, &c->ask, &c->failure), 0);
+        assert_int_equal(request_submit(w.fleet, model, REQUEST_CHAT, class, body, &client_events, c, &c->request, &c->failure),
+                         0);
 }
 
 static void hold(bool loads, bool growth, bool batch) {
@@ -29,9 +30,9 @@ static void interactive_ones_go_first(void **state) {
         add_model("parallel=1\ntoken_ms=10\nload_ms=100\n");
         open_fleet();
         struct client c[3] = { 0 };
-        submit(&c[0], "a", ASK_BATCH);
-        submit(&c[1], "a", ASK_BATCH);
-        submit(&c[2], "a", ASK_INTERACTIVE);
+        submit(&c[0], "a", REQUEST_BATCH);
+        submit(&c[1], "a", REQUEST_BATCH);
+        submit(&c[2], "a", REQUEST_INTERACTIVE);
         eventually(done(&c[2]));
         assert_false(c[0].starts || c[1].starts);
         eventually(all_done(c, 3));
@@ -42,9 +43,9 @@ static void a_batch_one_ages_into_the_queue(void **state) {
         add_model("parallel=1\ntoken_ms=10\nload_ms=100\n");
         open_fleet();
         struct client c[2] = { 0 };
-        submit(&c[0], "a", ASK_BATCH);
-        ask_of(w.fleet->models[0].waiting.first)->turn_ms -= BATCH_AGES_MS + 1; /* as if it had waited for that long */
-        submit(&c[1], "a", ASK_INTERACTIVE);
+        submit(&c[0], "a", REQUEST_BATCH);
+        request_of(w.fleet->models[0].waiting.first)->turn_ms -= BATCH_AGES_MS + 1; /* as if it had waited for that long */
+        submit(&c[1], "a", REQUEST_INTERACTIVE);
         eventually(done(&c[0]));
         assert_false(c[1].starts);
         eventually(done(&c[1]));
@@ -55,9 +56,9 @@ static void a_model_has_a_class_of_its_own(void **state) {
         add_model("parallel=1\nload_ms=100\n")->batch = true;
         open_fleet();
         struct client c[2] = { 0 };
-        submit(&c[0], "a", ASK_CLASS_OF_MODEL);
-        submit(&c[1], "a", ASK_INTERACTIVE);
-        assert_ptr_equal(w.fleet->models[0].waiting.first, &c[1].ask->link);
+        submit(&c[0], "a", REQUEST_CLASS_OF_MODEL);
+        submit(&c[1], "a", REQUEST_INTERACTIVE);
+        assert_ptr_equal(w.fleet->models[0].waiting.first, &c[1].request->link);
         eventually(all_done(c, 2));
 }
 
@@ -69,7 +70,7 @@ static void held_loads_wait_and_are_told_why(void **state) {
         open_fleet();
         hold(true, true, true);
         struct client c = { 0 };
-        submit(&c, "a", ASK_INTERACTIVE);
+        submit(&c, "a", REQUEST_INTERACTIVE);
         eventually(strstr(c.why, "memory is running short"));
         wait_ms(200);
         assert_int_equal(life_of(0), MODEL_WAITING);
@@ -85,7 +86,7 @@ static void held_for_too_long_is_refused_with_the_numbers(void **state) {
         open_fleet();
         hold(true, true, true);
         struct client c = { 0 };
-        submit(&c, "a", ASK_INTERACTIVE);
+        submit(&c, "a", REQUEST_INTERACTIVE);
         eventually(c.failed);
         assert_int_equal(c.failure.status, 503);
         assert_string_equal(c.failure.code, "memory_held");
@@ -122,11 +123,11 @@ static void held_growth_lets_what_runs_end(void **state) {
         add_model("tokens=40\ntoken_ms=10\n");
         open_fleet();
         struct client c[3] = { 0 };
-        submit(&c[0], "a", ASK_INTERACTIVE);
+        submit(&c[0], "a", REQUEST_INTERACTIVE);
         eventually(c[0].starts);
         hold(true, true, true);
-        submit(&c[1], "a", ASK_INTERACTIVE);
-        submit(&c[2], "a", ASK_INTERACTIVE);
+        submit(&c[1], "a", REQUEST_INTERACTIVE);
+        submit(&c[2], "a", REQUEST_INTERACTIVE);
         eventually(c[0].ended);
         assert_false(c[1].starts || c[2].starts);
         eventually(c[1].starts); /* nothing runs: one goes, the longest waiting */
@@ -141,13 +142,13 @@ static void held_growth_lets_the_longest_waiting_go_first(void **state) {
         add_model("tokens=20\ntoken_ms=10\n");
         open_fleet();
         struct client c[4] = { 0 };
-        submit(&c[0], "a", ASK_INTERACTIVE);
-        submit(&c[1], "b", ASK_INTERACTIVE);
+        submit(&c[0], "a", REQUEST_INTERACTIVE);
+        submit(&c[1], "b", REQUEST_INTERACTIVE);
         eventually(all_done(c, 2));
         hold(true, true, true);
-        submit(&c[2], "b", ASK_INTERACTIVE);
+        submit(&c[2], "b", REQUEST_INTERACTIVE);
         wait_ms(20);
-        submit(&c[3], "a", ASK_INTERACTIVE);
+        submit(&c[3], "a", REQUEST_INTERACTIVE);
         eventually(c[2].starts);
         assert_false(c[3].starts);
         eventually(all_done(c, 4));
@@ -160,10 +161,10 @@ static void held_batch_waits_behind_nobody(void **state) {
         open_fleet();
         hold(false, false, true);
         struct client c[2] = { 0 };
-        submit(&c[0], "a", ASK_BATCH);
+        submit(&c[0], "a", REQUEST_BATCH);
         eventually(strstr(c[0].why, "too hot"));
         assert_int_equal(status_of(0).loads, 0); /* for a batch request alone nothing is loaded */
-        submit(&c[1], "a", ASK_INTERACTIVE);
+        submit(&c[1], "a", REQUEST_INTERACTIVE);
         eventually(c[1].ended);
         assert_false(c[0].starts);
         eventually(c[0].failed);

@@ -1,6 +1,6 @@
-/* ask_events.h - what the owner of a request is told, from the first word to the last, and why one is refused. */
-#ifndef HEADROOM_DAEMON_STATE_ASK_EVENTS_H
-#define HEADROOM_DAEMON_STATE_ASK_EVENTS_H
+/* request_events.h - what the owner of a request is told, from the first word to the last, and why one is refused. */
+#ifndef HEADROOM_DAEMON_STATE_REQUEST_EVENTS_H
+#define HEADROOM_DAEMON_STATE_REQUEST_EVENTS_H
 
 #include <cjson/cJSON.h>
 #include <stdbool.h>
@@ -19,38 +19,38 @@ struct failure {
         int64_t n_prompt_tokens, n_ctx; /* -1, or set together for exceed_context_size_error */
 };
 
-struct ask_usage {
+struct request_usage {
         uint32_t prompt_tokens, completion_tokens, cached_tokens;
         double prefill_ms, decode_ms;
 };
 
 /* A piece of a call of a tool. */
-struct ask_call {
+struct request_call {
         uint32_t index;        /* of the call in the answer, from 0 */
         const char *id, *name; /* of a call's first piece; NULL in those that follow */
         const char *arguments; /* the next bytes of its arguments, which are JSON; may be empty */
 };
 
 /*
- * Any but on_end and on_failed may be NULL. When an engine dies, an ask whose owner was told no text yet is tried once more on a
+ * Any but on_end and on_failed may be NULL. When an engine dies, a request whose owner was told no text yet is tried once more on a
  * fresh one; an owner that can take back what it was told (nothing of it has left the box) says so by having on_restart.
  */
-struct ask_events {
+struct request_events {
         void (*on_waiting)(void *user, const char *why); /* e.g. "loading", "making room", "queued": for SSE pings; may repeat */
         void (*on_start)(void *user, uint32_t prompt_tokens, uint32_t cached_tokens);
         void (*on_text)(void *user, const char *text, const cJSON *logprobs); /* logprobs NULL when not asked; both borrowed */
-        void (*on_reasoning)(void *user, const char *text);       /* what the model thought before it answered; borrowed */
-        void (*on_call)(void *user, const struct ask_call *call); /* borrowed */
+        void (*on_reasoning)(void *user, const char *text);           /* what the model thought before it answered; borrowed */
+        void (*on_call)(void *user, const struct request_call *call); /* borrowed */
         void (*on_embedding)(void *user,
-                             const cJSON *vectors); /* ASK_EMBED: array of arrays of numbers, borrowed; on_end follows */
+                             const cJSON *vectors); /* REQUEST_EMBED: array of arrays of numbers, borrowed; on_end follows */
         void (*on_restart)(void *user);             /* forget on_start and on_text: the answer begins anew */
-        void (*on_end)(void *user, const char *finish, const struct ask_usage *usage);
+        void (*on_end)(void *user, const char *finish, const struct request_usage *usage);
         void (*on_failed)(void *user, const struct failure *failure);
 };
 
-enum ask_kind { ASK_CHAT, ASK_COMPLETION, ASK_EMBED };
+enum request_kind { REQUEST_CHAT, REQUEST_COMPLETION, REQUEST_EMBED };
 
 /* Somebody waits for an interactive one; one of the batch class can wait, but not for ever: it gains rank with time. */
-enum ask_class { ASK_CLASS_OF_MODEL, ASK_INTERACTIVE, ASK_BATCH };
+enum request_class { REQUEST_CLASS_OF_MODEL, REQUEST_INTERACTIVE, REQUEST_BATCH };
 
 #endif

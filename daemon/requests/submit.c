@@ -1,11 +1,11 @@
-/* request.c - an ask as its owner sees it: submitted or refused at once, paused, resumed, left. */
-#include "daemon/requests/request.h"
+/* submit.c - a request as its owner sees it: submitted or refused at once, paused, resumed, left. */
+#include "daemon/requests/submit.h"
 
 #include <errno.h>
 #include <stdlib.h>
 
 #include "daemon/worker/process.h"
-#include "daemon/requests/ask.h"
+#include "daemon/requests/finish.h"
 #include "daemon/requests/failure.h"
 #include "daemon/requests/waiting.h"
 #include "daemon/state/fleet.h"
@@ -21,7 +21,7 @@ static uint32_t free_places(const struct model *m) {
         return places > m->running.count ? places - m->running.count : 0;
 }
 
-/* Refusals that need no tick: 0 when the ask may wait. */
+/* Refusals that need no tick: 0 when the request may wait. */
 static int refuse_at_once(struct fleet *f, struct model *m, struct failure *reterr) {
         uint64_t cooldown = policy_backoff_left(m->backoff, fleet_clock_ms());
         if (cooldown > 0) {
@@ -59,14 +59,14 @@ static int find_model(struct fleet *f, const char *name, struct model **ret, str
         return 0;
 }
 
-int dispatch_submit(struct fleet *fleet, const char *model, enum ask_kind kind, enum ask_class class, cJSON *body,
-                    const struct ask_events *events, void *user, struct ask **ret, struct failure *reterr) {
+int request_submit(struct fleet *fleet, const char *model, enum request_kind kind, enum request_class class, cJSON *body,
+                   const struct request_events *events, void *user, struct request **ret, struct failure *reterr) {
         struct model *m = NULL;
         int r = find_model(fleet, model, &m, reterr);
         if (r == 0)
                 r = refuse_at_once(fleet, m, reterr);
-        struct ask *ask = r == 0 ? calloc(1, sizeof(*ask)) : NULL;
-        if (r == 0 && !ask) {
+        struct request *request = r == 0 ? calloc(1, sizeof(*request)) : NULL;
+        if (r == 0 && !request) {
                 failure_set(reterr, REASON_OUT_OF_MEMORY, NULL);
                 r = -ENOMEM;
         }
@@ -74,45 +74,45 @@ int dispatch_submit(struct fleet *fleet, const char *model, enum ask_kind kind, 
                 cJSON_Delete(body);
                 return r;
         }
-        ask->model = m;
-        ask->kind = kind;
-        ask->body = body;
-        ask->events = *events;
-        ask->user = user;
-        ask->since_ms = fleet_clock_ms();
-        ask->batch = class == ASK_CLASS_OF_MODEL ? m->config->batch : class == ASK_BATCH;
-        ask->turn_ms = ask->batch ? sat_add(ask->since_ms, BATCH_AGES_MS) : ask->since_ms;
-        asks_wait(m, ask);
+        request->model = m;
+        request->kind = kind;
+        request->body = body;
+        request->events = *events;
+        request->user = user;
+        request->since_ms = fleet_clock_ms();
+        request->batch = class == REQUEST_CLASS_OF_MODEL ? m->config->batch : class == REQUEST_BATCH;
+        request->turn_ms = request->batch ? sat_add(request->since_ms, BATCH_AGES_MS) : request->since_ms;
+        requests_wait(m, request);
         fleet_poke(fleet);
-        *ret = ask;
+        *ret = request;
         return 0;
 }
 
-static bool runs(const struct ask *ask) {
-        return ask->link.queue == &ask->model->running && ask->model->engine.process;
+static bool runs(const struct request *request) {
+        return request->link.queue == &request->model->running && request->model->engine.process;
 }
 
-void ask_cancel(struct ask *ask) {
-        struct model *m = ask->model;
-        bool ran = runs(ask);
+void request_cancel(struct request *request) {
+        struct model *m = request->model;
+        bool ran = runs(request);
         if (ran)
-                engine_process_about(m->engine.process, WIRE_CANCEL, ask->id);
-        else if (ask->link.queue == &m->waiting)
+                engine_process_about(m->engine.process, WIRE_CANCEL, request->id);
+        else if (request->link.queue == &m->waiting)
                 m->fleet->waiting_count--;
-        ask_free(ask);
+        request_free(request);
         if (ran)
-                asks_note_end(m);
+                requests_note_end(m);
         fleet_poke(m->fleet);
 }
 
-void ask_pause(struct ask *ask) {
-        if (!ask->paused && runs(ask))
-                engine_process_about(ask->model->engine.process, WIRE_PAUSE, ask->id);
-        ask->paused = true;
+void request_pause(struct request *request) {
+        if (!request->paused && runs(request))
+                engine_process_about(request->model->engine.process, WIRE_PAUSE, request->id);
+        request->paused = true;
 }
 
-void ask_resume(struct ask *ask) {
-        if (ask->paused && runs(ask))
-                engine_process_about(ask->model->engine.process, WIRE_RESUME, ask->id);
-        ask->paused = false;
+void request_resume(struct request *request) {
+        if (request->paused && runs(request))
+                engine_process_about(request->model->engine.process, WIRE_RESUME, request->id);
+        request->paused = false;
 }

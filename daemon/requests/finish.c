@@ -1,0 +1,46 @@
+/* finish.c - see finish.h. */
+#include "daemon/requests/finish.h"
+
+#include <stdlib.h>
+
+#include "daemon/worker/process.h"
+#include "daemon/state/queue.h"
+#include "daemon/state/fleet.h"
+#include "daemon/state/tick.h"
+#include "engine/wire/wire.h"
+
+void request_free(struct request *request) {
+        queue_leave(&request->link);
+        cJSON_Delete(request->body);
+        free(request);
+}
+
+void request_fail(struct request *request, const struct failure *failure) {
+        struct request_events events = request->events;
+        void *user = request->user;
+        request_free(request);
+        events.on_failed(user, failure);
+}
+
+struct request *requests_running(const struct model *m, uint64_t id) {
+        for (struct queue_link *l = m->running.first; l; l = l->next) {
+                if (request_of(l)->id == id)
+                        return request_of(l);
+        }
+        return NULL;
+}
+
+void requests_ask_statistics(struct model *m) {
+        if (m->running.count == 0 && m->state == MODEL_READY)
+                engine_process_tell(m->engine.process, WIRE_STATISTICS);
+}
+
+void requests_note_end(struct model *m) {
+        m->requests_count++;
+        m->engine.worked = true;
+        m->engine.keeping.exhausted = false;
+        m->engine.last_end_ms = fleet_clock_ms();
+        requests_ask_statistics(m);
+        fleet_measure_want(m);
+        fleet_poke(m->fleet);
+}

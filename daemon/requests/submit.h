@@ -1,0 +1,28 @@
+/*
+ * submit.h - one request for one model, from its arrival to its last word.
+ *
+ * A request names a model and carries the client's JSON body. It waits (bounded, in order of its class and arrival) until the
+ * model is loaded and has a place, is sent to the engine, and tells its owner what comes back through `struct
+ * request_events`. Exactly one of on_end / on_failed is called, last, and never from inside request_submit; after it,
+ * or after request_cancel, the request is gone and must not be touched. All on the one loop thread.
+ */
+#ifndef HEADROOM_DAEMON_REQUESTS_SUBMIT_H
+#define HEADROOM_DAEMON_REQUESTS_SUBMIT_H
+
+#include "daemon/state/request_events.h"
+
+struct fleet;
+struct request;
+
+/*
+ * BODY is taken over (also on failure). 0 and *ret, or -errno and *reterr when it is refused at once (unknown model,
+ * never fits, queue full, cooldown ...). MODEL is an id or an alias.
+ */
+int request_submit(struct fleet *fleet, const char *model, enum request_kind kind, enum request_class class, cJSON *body,
+                   const struct request_events *events, void *user, struct request **ret, struct failure *reterr);
+
+void request_cancel(struct request *request); /* the client left: no event follows, generation stops within a token */
+void request_pause(struct request *request);  /* the client does not read: stop decoding for it; idempotent */
+void request_resume(struct request *request);
+
+#endif
