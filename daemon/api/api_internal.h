@@ -17,7 +17,7 @@ struct api {
         char *listen;
         uint64_t started_ns;
         uint64_t id_state; /* of the generator of answer ids */
-        uint32_t running;  /* completions and operator's verbs under way */
+        uint32_t running;  /* completions and operator's jobs under way */
         uint32_t closing;  /* those that are over but for their last close callback */
         bool is_stopping;
         uv_timer_t trim;

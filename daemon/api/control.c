@@ -237,20 +237,20 @@ static void handle_record(struct api *api, struct http_exchange *x, const char *
         api_begin(api);
 }
 
-/* One operator's verb under way. The fleet always calls back; the client may have left by then. */
-struct verb {
+/* One operator's job under way. The fleet always calls back; the client may have left by then. */
+struct job {
         struct api *api;
         struct http_exchange *exchange; /* NULL: gone */
         char model[MODEL_ID_MAX + 1];
 };
 
-static void on_verb_gone(void *user) {
-        struct verb *v = user;
+static void on_job_gone(void *user) {
+        struct job *v = user;
 
         v->exchange = NULL;
 }
 
-static void answer_state(const struct verb *v) {
+static void answer_state(const struct job *v) {
         struct model_status m;
         uint32_t index;
         cJSON *json = cJSON_CreateObject();
@@ -263,8 +263,8 @@ static void answer_state(const struct verb *v) {
         api_answer_json(v->exchange, json);
 }
 
-static void on_verb_done(void *user, const struct failure *failure) {
-        struct verb *v = user;
+static void on_job_done(void *user, const struct failure *failure) {
+        struct job *v = user;
 
         if (v->exchange && failure)
                 error_answer(v->exchange, failure);
@@ -274,9 +274,9 @@ static void on_verb_done(void *user, const struct failure *failure) {
         free(v);
 }
 
-/* The verb for the model that the body names, or NULL and the answer is given. */
-static struct verb *verb_begin(struct api *api, struct http_exchange *x, const cJSON *body) {
-        static const struct http_watch watch = { .on_gone = on_verb_gone };
+/* The job for the model that the body names, or NULL and the answer is given. */
+static struct job *job_begin(struct api *api, struct http_exchange *x, const cJSON *body) {
+        static const struct http_watch watch = { .on_gone = on_job_gone };
         const cJSON *model = cJSON_GetObjectItemCaseSensitive(body, "model");
         struct failure f;
         uint32_t index;
@@ -288,7 +288,7 @@ static struct verb *verb_begin(struct api *api, struct http_exchange *x, const c
         else if (api->is_stopping)
                 failure_set(&f, REASON_SHUTTING_DOWN, NULL);
         else {
-                struct verb *v = calloc(1, sizeof *v);
+                struct job *v = calloc(1, sizeof *v);
                 if (v) {
                         v->api = api;
                         v->exchange = x;
@@ -303,7 +303,7 @@ static struct verb *verb_begin(struct api *api, struct http_exchange *x, const c
         return NULL;
 }
 
-static void handle_verb(struct api *api, struct http_exchange *x, bool is_load) {
+static void handle_job(struct api *api, struct http_exchange *x, bool is_load) {
         struct failure f;
         cJSON *body = api_read_json(x, &f);
 
@@ -311,23 +311,23 @@ static void handle_verb(struct api *api, struct http_exchange *x, bool is_load) 
                 error_answer(x, &f);
                 return;
         }
-        struct verb *v = verb_begin(api, x, body);
+        struct job *v = job_begin(api, x, body);
         bool force = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(body, "force"));
         cJSON_Delete(body);
         if (v && is_load)
-                fleet_load(api->fleet, v->model, on_verb_done, v);
+                fleet_load(api->fleet, v->model, on_job_done, v);
         else if (v)
-                fleet_unload(api->fleet, v->model, force, on_verb_done, v);
+                fleet_unload(api->fleet, v->model, force, on_job_done, v);
 }
 
 static void handle_load(struct api *api, struct http_exchange *x, const char *rest) {
         (void) rest;
-        handle_verb(api, x, true);
+        handle_job(api, x, true);
 }
 
 static void handle_unload(struct api *api, struct http_exchange *x, const char *rest) {
         (void) rest;
-        handle_verb(api, x, false);
+        handle_job(api, x, false);
 }
 
 static const struct route control_routes[] = {

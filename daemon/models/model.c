@@ -23,7 +23,7 @@
 #include "daemon/models/footprints.h"
 #include "daemon/state/model_files.h"
 #include "daemon/state/model_state.h"
-#include "daemon/models/verbs.h"
+#include "daemon/models/operator_jobs.h"
 #include "daemon/requests/finish.h"
 #include "daemon/requests/failure.h"
 #include "daemon/requests/send.h"
@@ -65,7 +65,7 @@ uint64_t model_wanted_since(const struct model *m) {
         if (m->waiting.first) /* the queue is in the order of turns */
                 since = u64_min(since, request_of(m->waiting.first)->turn_ms);
         for (struct queue_link *l = m->loads.first; l; l = l->next)
-                since = u64_min(since, verb_of(l)->since_ms);
+                since = u64_min(since, operator_job_of(l)->since_ms);
         return since;
 }
 
@@ -80,7 +80,7 @@ void model_refuse(struct model *m, const struct failure *failure) {
                     LOG_NUMBER("waiting", m->waiting.count), LOG_NUMBER("retry_after_s", failure->retry_after_s));
         struct failure told = *failure; /* FAILURE may live in what the callbacks change */
         m->preload = false;
-        verbs_finish(m->fleet, &m->loads, &told);
+        operator_jobs_finish(m->fleet, &m->loads, &told);
         model_event(m, MODEL_EVENT_REFUSED);
         requests_fail(m, &m->waiting, &told);
 }
@@ -110,7 +110,7 @@ static void on_ready(struct model *m, const cJSON *frame) {
                 m->load_ms = sat_sub(e->ready_ms, e->started_ms);
                 m->loads_count++;
                 m->last_error[0] = '\0';
-                verbs_finish(m->fleet, &m->loads, NULL);
+                operator_jobs_finish(m->fleet, &m->loads, NULL);
                 m->preload = false;
                 log_info("loaded", LOG_TEXT("model", m->config->id), LOG_NUMBER("pid", engine_process_pid(e->process)),
                          LOG_NUMBER("load_ms", m->load_ms), LOG_NUMBER("waiting", m->waiting.count),
@@ -334,7 +334,7 @@ static void settle_death(struct model *m) {
         requests_give_back(m, &failure, pause == 0);
         if (pause == 0)
                 return;
-        verbs_finish(m->fleet, &m->loads, &failure);
+        operator_jobs_finish(m->fleet, &m->loads, &failure);
         requests_fail(m, &m->waiting, &failure);
 }
 
@@ -384,7 +384,7 @@ static void forget(struct model *m) {
         if (m->config->preload && !e->expected && !e->ended && !f->stopping)
                 m->preload = true;
         m->engine = (struct instance){ 0 };
-        verbs_finish(f, &m->unloads, NULL);
+        operator_jobs_finish(f, &m->unloads, NULL);
 }
 
 static void act(struct model *m, enum model_action what) {
@@ -530,7 +530,7 @@ static void tick_absent(struct model *m) {
 
 void model_tick(struct model *m) {
         requests_expire(m);
-        verbs_expire(m);
+        operator_jobs_expire(m);
         switch (m->state) {
         case MODEL_ABSENT: tick_absent(m); break;
         case MODEL_INSPECTING:

@@ -22,7 +22,7 @@
 #include "daemon/models/model.h"
 #include "daemon/models/model_inspect.h"
 #include "daemon/models/operator.h"
-#include "daemon/models/verbs.h"
+#include "daemon/models/operator_jobs.h"
 #include "daemon/requests/failure.h"
 #include "daemon/requests/waiting.h"
 #include "daemon/state/fleet.h"
@@ -44,7 +44,7 @@ static void stop_model(struct model *m) {
         struct failure failure;
         failure_set(&failure, REASON_SHUTTING_DOWN, NULL);
         m->preload = false;
-        verbs_finish(m->fleet, &m->loads, &failure);
+        operator_jobs_finish(m->fleet, &m->loads, &failure);
         requests_fail(m, &m->waiting, &failure);
         requests_fail(m, &m->running, &failure);
         if (m->inspection)
@@ -60,7 +60,7 @@ static bool all_quiet(const struct fleet *f) {
                         return false;
         }
         return !f->measuring && !footprints_busy(f->footprints) && !file_cache_busy(f->file_cache) &&
-               !prompt_cache_busy(f->prompt_cache) && f->finished_verbs.count == 0;
+               !prompt_cache_busy(f->prompt_cache) && f->finished_jobs.count == 0;
 }
 
 static void finish_if_quiet(struct fleet *f) {
@@ -79,7 +79,7 @@ static void tick_model(struct model *m) {
         if (m->fleet->stopping)
                 stop_model(m);
         if (m->unload_asked)
-                verbs_unload(m);
+                operator_jobs_unload(m);
         model_tick(m);
         if (m->state == MODEL_INSPECTING)
                 model_inspect(m);
@@ -101,7 +101,7 @@ static void tick(struct fleet *f) {
         fleet_measure(f);
         if (f->tree)
                 cgroup_tree_sweep(f->tree);
-        verbs_tell(f);
+        operator_jobs_tell(f);
         f->tick_count++;
         f->last_tick_ms = f->now_ms;
 }

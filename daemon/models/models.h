@@ -69,7 +69,7 @@ uint32_t fleet_models_count(const struct fleet *f);
 void fleet_model_status(struct fleet *f, uint32_t index, struct model_status *ret);
 
 /*
- * The operator's verbs; ON_DONE is called once from the loop: failure NULL when it worked.
+ * The operator's jobs; ON_DONE is called once from the loop: failure NULL when it worked.
  * Unloading a busy model waits for its requests unless FORCE (they end with an in-band error).
  */
 typedef void fleet_done(void *user, const struct failure *failure);

@@ -5,7 +5,7 @@
 
 #include "daemon/models/model.h"
 #include "daemon/models/models.h"
-#include "daemon/models/verbs.h"
+#include "daemon/models/operator_jobs.h"
 #include "daemon/requests/failure.h"
 #include "daemon/state/queue.h"
 #include "daemon/requests/waiting.h"
@@ -16,7 +16,7 @@
 #include "daemon/system/log.h"
 
 /* The model, or NULL after V has been answered. */
-static struct model *find(struct fleet *f, const char *name, struct verb *v) {
+static struct model *find(struct fleet *f, const char *name, struct operator_job *job) {
         struct failure failure;
         uint32_t index;
         if (f->stopping)
@@ -25,24 +25,24 @@ static struct model *find(struct fleet *f, const char *name, struct verb *v) {
                 failure_set(&failure, REASON_MODEL_NOT_FOUND, "there is no model '%s'", name);
         else
                 return &f->models[index];
-        verb_finish(f, v, &failure);
+        operator_job_finish(f, job, &failure);
         return NULL;
 }
 
 void fleet_load(struct fleet *f, const char *model, fleet_done *on_done, void *user) {
-        struct verb *v = verb_new(on_done, user);
-        struct model *m = find(f, model, v);
+        struct operator_job *job = operator_job_new(on_done, user);
+        struct model *m = find(f, model, job);
         if (!m)
                 return;
         log_info("operator_load", LOG_TEXT("model", m->config->id), LOG_TEXT("life", model_state_name(m->state)));
         if (m->state == MODEL_READY) {
-                verb_finish(f, v, NULL);
+                operator_job_finish(f, job, NULL);
                 return;
         }
         /* The operator knows better: perhaps the cause, which need not be the file, has just been removed. */
         m->backoff = (struct backoff){ 0 };
         m->identified = m->identified && m->inspected_well;
-        queue_append(&m->loads, &v->link);
+        queue_append(&m->loads, &job->link);
         fleet_poke(f);
 }
 
@@ -50,29 +50,29 @@ static void forget_waiters(struct model *m) {
         struct failure failure;
         failure_set(&failure, REASON_UNLOADED, "the operator unloaded model '%s' while the request waited for it", m->config->id);
         m->preload = false;
-        verbs_finish(m->fleet, &m->loads, &failure);
+        operator_jobs_finish(m->fleet, &m->loads, &failure);
         requests_fail(m, &m->waiting, &failure);
 }
 
 void fleet_unload(struct fleet *f, const char *model, bool force, fleet_done *on_done, void *user) {
-        struct verb *v = verb_new(on_done, user);
-        struct model *m = find(f, model, v);
+        struct operator_job *job = operator_job_new(on_done, user);
+        struct model *m = find(f, model, job);
         if (!m)
                 return;
         log_info("operator_unload", LOG_TEXT("model", m->config->id), LOG_TEXT("life", model_state_name(m->state)),
                  LOG_NUMBER("running", m->running.count), LOG_NUMBER("waiting", m->waiting.count), LOG_NUMBER("force", force));
-        queue_append(&m->unloads, &v->link);
-        v->force = force;
+        queue_append(&m->unloads, &job->link);
+        job->force = force;
         m->unload_asked = true;
         fleet_poke(f);
 }
 
 /* From the tick, since it calls the owners of the waiting requests. */
-void verbs_unload(struct model *m) {
+void operator_jobs_unload(struct model *m) {
         m->unload_asked = false;
         bool force = false;
         for (struct queue_link *l = m->unloads.first; l; l = l->next)
-                force = force || verb_of(l)->force;
+                force = force || operator_job_of(l)->force;
         if (m->unloads.count == 0)
                 return;
         forget_waiters(m);
@@ -84,5 +84,5 @@ void verbs_unload(struct model *m) {
         if (m->state != MODEL_ABSENT)
                 model_leave(m, REASON_OPERATOR, NULL);
         if (m->state == MODEL_ABSENT)
-                verbs_finish(m->fleet, &m->unloads, NULL);
+                operator_jobs_finish(m->fleet, &m->unloads, NULL);
 }

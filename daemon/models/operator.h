@@ -4,6 +4,6 @@
 
 struct model;
 
-void verbs_unload(struct model *m);
+void operator_jobs_unload(struct model *m);
 
 #endif

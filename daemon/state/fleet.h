@@ -83,7 +83,7 @@ struct fleet {
         uint64_t measure_ns;
         struct process_memory measured;
 
-        struct queue finished_verbs;
+        struct queue finished_jobs;
         bool stopping, stopped;
         void (*on_stopped)(void *user);
         void *on_stopped_user;

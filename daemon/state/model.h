@@ -34,7 +34,7 @@ struct model {
         uint32_t index;
         enum model_state state;
         struct queue waiting, running; /* of struct request */
-        struct queue loads, unloads;   /* of struct verb */
+        struct queue loads, unloads;   /* of struct operator_job */
         bool unload_asked;             /* by the operator, since the last tick */
         bool preload;                  /* wanted because the configuration says so */
 

@@ -35,7 +35,7 @@ static struct {
         void *user;
         char model[64];
         bool force;
-} verb;
+} job;
 
 static const struct failure cooldown = { .status = 503,
                                          .kind = "server_error",
@@ -155,14 +155,14 @@ struct recorder *governor_record(const struct governor *g) {
 
 void fleet_load(struct fleet *f, const char *model, fleet_done *on_done, void *user) {
         (void) f;
-        verb.on_done = on_done;
-        verb.user = user;
-        (void) snprintf(verb.model, sizeof verb.model, "%s", model);
+        job.on_done = on_done;
+        job.user = user;
+        (void) snprintf(job.model, sizeof job.model, "%s", model);
 }
 
 void fleet_unload(struct fleet *f, const char *model, bool force, fleet_done *on_done, void *user) {
         fleet_load(f, model, on_done, user);
-        verb.force = force;
+        job.force = force;
 }
 
 #endif

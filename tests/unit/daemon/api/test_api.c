@@ -258,19 +258,19 @@ static void test_control(void **state) {
                 "POST /control/unload HTTP/1.1\r\nHost: x\r\nContent-Length: 30\r\n\r\n{\"model\":\"alias\",\"force\":true}";
         say_text(fds[0], unload);
         turn_for(5);
-        assert_string_equal(verb.model, "alias");
-        assert_true(verb.force);
-        verb.on_done(verb.user, NULL);
+        assert_string_equal(job.model, "alias");
+        assert_true(job.force);
+        job.on_done(job.user, NULL);
         assert_string_equal(body_of(hear(fds[0], "}", &closed)), "{\"model\":\"org/b:q4\",\"state\":\"ready\"}");
         say_text(fds[0], unload);
         turn_for(5);
-        verb.on_done(verb.user, &cooldown);
+        job.on_done(job.user, &cooldown);
         check_refusal(hear(fds[0], "}}\n", &closed));
         say_text(fds[1], unload);
         turn_for(5);
         (void) close(fds[1]); /* leaves before it is done */
         turn_for(5);
-        verb.on_done(verb.user, NULL);
+        job.on_done(job.user, NULL);
         assert_int_equal(api_running(api), 0);
         static const char nobody[] = "POST /control/load HTTP/1.1\r\nHost: x\r\nContent-Length: 16\r\n\r\n{\"model\":\"nope\"}";
         say_text(fds[0], nobody);

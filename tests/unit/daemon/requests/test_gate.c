@@ -98,7 +98,7 @@ static void held_for_too_long_is_refused_with_the_numbers(void **state) {
 static bool told;
 static struct failure told_failure;
 
-static void on_verb_done(void *user, const struct failure *failure) {
+static void on_job_done(void *user, const struct failure *failure) {
         (void) user;
         told = true;
         told_failure = failure ? *failure : (struct failure){ 0 };
@@ -111,7 +111,7 @@ static void the_operator_waits_too_but_not_for_ever(void **state) {
         open_fleet();
         hold(true, false, false);
         told = false;
-        fleet_load(w.fleet, "a", on_verb_done, NULL);
+        fleet_load(w.fleet, "a", on_job_done, NULL);
         eventually(told);
         assert_string_equal(told_failure.code, "memory_held");
         eventually(life_of(0) == MODEL_ABSENT);
