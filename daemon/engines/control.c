@@ -1,7 +1,7 @@
 /*
  * control.c - what an engine is told by control frames, and what it makes of it.
  *
- * An order is in force when the engine has said so (controlled); then its report is asked for, since actions are judged by
+ * A control request is in force when the engine has said so (controlled); then its report is asked for, since actions are judged by
  * what comes back. What the report says is the truth: an engine that relieved itself, or was restarted, is where it says it is.
  */
 #include "daemon/engines/control.h"
@@ -17,15 +17,15 @@
 #include "engine/wire/wire.h"
 #include "policy/base/sat.h"
 
-static struct order *find(struct model *m, uint64_t id) {
-        for (uint32_t i = 0; i < ORDERS_MAX; i++)
-                if (m->engine.orders[i].id == id)
-                        return &m->engine.orders[i];
+static struct control_request *find(struct model *m, uint64_t id) {
+        for (uint32_t i = 0; i < CONTROL_REQUESTS_MAX; i++)
+                if (m->engine.control_requests[i].id == id)
+                        return &m->engine.control_requests[i];
         return NULL;
 }
 
-int order_send(struct model *m, cJSON *settings, const struct action *action) {
-        struct order *place = find(m, 0);
+int control_request_send(struct model *m, cJSON *settings, const struct action *action) {
+        struct control_request *place = find(m, 0);
         int r = !settings ? -ENOMEM : !place ? -EBUSY : 0;
         uint64_t id = 0;
         if (r == 0 && !engine_process_listens(m->engine.process))
@@ -35,24 +35,24 @@ int order_send(struct model *m, cJSON *settings, const struct action *action) {
         cJSON_Delete(settings);
         if (r < 0)
                 return r;
-        *place = (struct order){ .id = id, .action = *action, .sent_ms = fleet_clock_ms() };
+        *place = (struct control_request){ .id = id, .action = *action, .sent_ms = fleet_clock_ms() };
         if (m->running.count == 0)
                 m->engine.heard_ms = place->sent_ms;
         return 0;
 }
 
-bool order_is_pending(const struct model *m, enum action_kind kind) {
-        for (uint32_t i = 0; i < ORDERS_MAX; i++)
-                if (m->engine.orders[i].id != 0 && m->engine.orders[i].action.kind == kind)
+bool control_request_is_pending(const struct model *m, enum action_kind kind) {
+        for (uint32_t i = 0; i < CONTROL_REQUESTS_MAX; i++)
+                if (m->engine.control_requests[i].id != 0 && m->engine.control_requests[i].action.kind == kind)
                         return true;
         return false;
 }
 
-uint64_t order_oldest_ms(const struct model *m) {
+uint64_t control_request_oldest_ms(const struct model *m) {
         uint64_t oldest = TIME_NEVER;
-        for (uint32_t i = 0; i < ORDERS_MAX; i++)
-                if (m->engine.orders[i].id != 0)
-                        oldest = u64_min(oldest, m->engine.orders[i].sent_ms);
+        for (uint32_t i = 0; i < CONTROL_REQUESTS_MAX; i++)
+                if (m->engine.control_requests[i].id != 0)
+                        oldest = u64_min(oldest, m->engine.control_requests[i].sent_ms);
         return oldest;
 }
 
@@ -67,13 +67,13 @@ static void settle(struct instance *e, const struct action *action) {
         }
 }
 
-bool order_answered(struct model *m, uint64_t id, bool good) {
+bool control_request_answered(struct model *m, uint64_t id, bool good) {
         struct instance *e = &m->engine;
-        struct order *order = find(m, id);
-        if (!order)
+        struct control_request *request = find(m, id);
+        if (!request)
                 return false;
-        struct action action = order->action;
-        *order = (struct order){ 0 };
+        struct action action = request->action;
+        *request = (struct control_request){ 0 };
         if (good)
                 settle(e, &action);
         else
@@ -88,10 +88,11 @@ bool order_answered(struct model *m, uint64_t id, bool good) {
         return true;
 }
 
-/* A smaller account once everything has come down; a larger one was asked for before the order went out. */
+/* A smaller account once everything has come down; a larger one was asked for before the request went out. */
 static void count_precision(struct model *m) {
         struct instance *e = &m->engine;
-        if (e->report.converting || order_is_pending(m, ACTION_UPSHIFT) || order_is_pending(m, ACTION_DOWNSHIFT))
+        if (e->report.converting || control_request_is_pending(m, ACTION_UPSHIFT) ||
+            control_request_is_pending(m, ACTION_DOWNSHIFT))
                 return;
         enum kv_type before = e->counted;
         uint64_t bytes = model_account_bytes(m);
@@ -104,7 +105,7 @@ static void count_precision(struct model *m) {
         fleet_poke(m->fleet);
 }
 
-void orders_compare(struct model *m) {
+void control_compare_report(struct model *m) {
         struct instance *e = &m->engine;
         const struct engine_report *r = &e->report;
         e->reported = true;
@@ -112,13 +113,13 @@ void orders_compare(struct model *m) {
                 e->chunk_full = r->prefill_chunk;
         if (e->threads_full == 0)
                 e->threads_full = r->threads;
-        if (r->prefill_chunk > 0 && !order_is_pending(m, ACTION_CHUNK))
+        if (r->prefill_chunk > 0 && !control_request_is_pending(m, ACTION_CHUNK))
                 e->chunk = r->prefill_chunk;
-        if (r->context > 0 && !order_is_pending(m, ACTION_CONTEXT))
+        if (r->context > 0 && !control_request_is_pending(m, ACTION_CONTEXT))
                 e->context_now = r->context;
         if (!r->kv_told)
                 return;
-        if (!order_is_pending(m, ACTION_UPSHIFT) && !order_is_pending(m, ACTION_DOWNSHIFT))
+        if (!control_request_is_pending(m, ACTION_UPSHIFT) && !control_request_is_pending(m, ACTION_DOWNSHIFT))
                 e->level = r->kv;
         count_precision(m);
 }

@@ -32,7 +32,7 @@ static bool take_restored(struct request *request, const cJSON *frame) {
 static bool take_statistics(struct model *m, const cJSON *frame) {
         if (!engine_report_read(frame, &m->engine.report))
                 return false;
-        orders_compare(m);
+        control_compare_report(m);
         m->engine.kv_known = m->running.count == 0;
         fleet_measure_want(m);
         return true;
@@ -51,7 +51,7 @@ static bool take_about(struct model *m, struct request *request, enum frame_type
 bool engine_take_frame(struct model *m, enum frame_type says, uint64_t id, const cJSON *frame) {
         if (says == FRAME_STATISTICS)
                 return take_statistics(m, frame);
-        if ((says == FRAME_CONTROLLED || says == FRAME_ERROR) && order_answered(m, id, says == FRAME_CONTROLLED))
+        if ((says == FRAME_CONTROLLED || says == FRAME_ERROR) && control_request_answered(m, id, says == FRAME_CONTROLLED))
                 return true;
         if (says == FRAME_OFFERED)
                 return prompts_take_offered(m, id, frame);

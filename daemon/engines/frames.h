@@ -1,4 +1,4 @@
-/* frames.h - what a loaded engine says, passed to whom it concerns: its reports and orders here, answers to the requests. */
+/* frames.h - what a loaded engine says, passed to whom it concerns: its reports and answers to control requests here, answers to the requests. */
 #ifndef HEADROOM_DAEMON_ENGINES_FRAMES_H
 #define HEADROOM_DAEMON_ENGINES_FRAMES_H
 
@@ -10,7 +10,7 @@
 
 struct model;
 
-/* ID: of the request or the order that it is about. False: the frame is not what its type says; the engine has lost its mind. */
+/* ID: of the request, of either kind, that it is about. False: the frame is not what its type says; the engine has lost its mind. */
 bool engine_take_frame(struct model *m, enum frame_type says, uint64_t id, const cJSON *frame);
 
 #endif

@@ -28,7 +28,7 @@ static void tell(struct model *m) {
         struct instance *e = &m->engine;
         uint32_t threads = threads_of(m);
         bool heat_differs = !e->no_heat && (e->duty_told != f->duty_permille || (threads > 0 && e->threads_told != threads));
-        if (!e->reported || order_is_pending(m, ACTION_NONE) || (!heat_differs && e->heartbeat_told == f->heartbeat_ms))
+        if (!e->reported || control_request_is_pending(m, ACTION_NONE) || (!heat_differs && e->heartbeat_told == f->heartbeat_ms))
                 return;
         cJSON *settings = cJSON_CreateObject();
         bool good = settings && cJSON_AddNumberToObject(settings, "heartbeat_ms", f->heartbeat_ms);
@@ -39,7 +39,7 @@ static void tell(struct model *m) {
                 cJSON_Delete(settings);
                 return;
         }
-        if (order_send(m, settings, &(struct action){ .kind = ACTION_NONE, .model = m->index }) < 0)
+        if (control_request_send(m, settings, &(struct action){ .kind = ACTION_NONE, .model = m->index }) < 0)
                 return;
         e->heartbeat_told = f->heartbeat_ms;
         if (heat_differs) {
@@ -62,7 +62,7 @@ void heat_release(struct model *m) {
 }
 
 static bool is_deaf(const struct model *m, uint64_t now_ms) {
-        uint64_t oldest = order_oldest_ms(m);
+        uint64_t oldest = control_request_oldest_ms(m);
         return m->engine.no_heat || (oldest != TIME_NEVER && sat_sub(now_ms, oldest) >= HEAT_OBEY_MS);
 }
 
@@ -96,8 +96,8 @@ void heat_tick(struct fleet *f) {
                 if (!e->cycled)
                         freeze(m, false);
                 any = any || e->cycled;
-                if (f->duty_permille < 1000 && order_oldest_ms(m) != TIME_NEVER)
-                        fleet_due(f, u64_max(order_oldest_ms(m) + HEAT_OBEY_MS, f->now_ms + FREEZE_PERIOD_MS));
+                if (f->duty_permille < 1000 && control_request_oldest_ms(m) != TIME_NEVER)
+                        fleet_due(f, u64_max(control_request_oldest_ms(m) + HEAT_OBEY_MS, f->now_ms + FREEZE_PERIOD_MS));
         }
         if (any && !uv_is_active((uv_handle_t *) &f->beat))
                 (void) uv_timer_start(&f->beat, on_beat, 0, 0);

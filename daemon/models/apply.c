@@ -71,12 +71,12 @@ static bool is_so_already(const struct model *m, const struct action *action) {
 }
 
 /* 0: the engine has been told, and its answer is the outcome. */
-static int order(struct model *m, const struct action *action) {
-        if (order_is_pending(m, action->kind) || is_so_already(m, action))
+static int request_control(struct model *m, const struct action *action) {
+        if (control_request_is_pending(m, action->kind) || is_so_already(m, action))
                 return -EALREADY;
         if (action->kind == ACTION_UPSHIFT && !take_room(m, action->level))
                 return -ENOMEM;
-        return order_send(m, settings_of(action), action);
+        return control_request_send(m, settings_of(action), action);
 }
 
 /* --- actions that end an engine --- */
@@ -155,7 +155,7 @@ static int carry_out(struct fleet *f, const struct action *action) {
                 return suspension_begin(m, action);
         if (action->kind == ACTION_RESUME)
                 return suspension_resume(m, action);
-        return order(m, action);
+        return request_control(m, action);
 }
 
 static void obey_action(struct fleet *f, const struct action *action) {

@@ -65,10 +65,10 @@ static void view_group(const struct model *m, struct model_view *v) {
 }
 
 static bool obeys(const struct model *m, uint64_t now_ms) {
-        uint64_t oldest = order_oldest_ms(m);
+        uint64_t oldest = control_request_oldest_ms(m);
         return (m->state == MODEL_READY || m->state == MODEL_DRAINING) && m->engine.reported &&
                engine_process_listens(m->engine.process) &&
-               (oldest == TIME_NEVER || sat_sub(now_ms, oldest) < ORDER_ANSWER_MAX_MS);
+               (oldest == TIME_NEVER || sat_sub(now_ms, oldest) < CONTROL_ANSWER_MAX_MS);
 }
 
 static void view_model(const struct model *m, uint64_t now_ms, struct model_view *v) {

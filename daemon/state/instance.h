@@ -18,7 +18,7 @@ struct cache_job;
 struct engine_process;
 
 /* A control frame that the engine has not answered yet. */
-struct order {
+struct control_request {
         uint64_t id;          /* 0: none here */
         struct action action; /* ACTION_NONE: it is about heat or the heartbeat */
         uint64_t sent_ms;
@@ -55,7 +55,7 @@ struct instance {
         bool reported;                       /* it has said so at least once */
 
         /* What it was told, and how it takes it. */
-        struct order orders[ORDERS_MAX];
+        struct control_request control_requests[CONTROL_REQUESTS_MAX];
         enum kv_type level;                       /* precision asked for */
         enum kv_type counted;                     /* precision that its account counts */
         uint32_t context_now;                     /* ceiling for new requests */

@@ -12,11 +12,11 @@ void govern_tell(struct fleet *f, const struct action *action, int result) {
 
 void govern_forget(struct model *m) {
         struct instance *e = &m->engine;
-        for (uint32_t i = 0; i < ORDERS_MAX; i++) {
-                struct order order = e->orders[i];
-                e->orders[i] = (struct order){ 0 };
-                if (order.id != 0 && order.action.kind != ACTION_NONE)
-                        govern_tell(m->fleet, &order.action, -ESRCH);
+        for (uint32_t i = 0; i < CONTROL_REQUESTS_MAX; i++) {
+                struct control_request request = e->control_requests[i];
+                e->control_requests[i] = (struct control_request){ 0 };
+                if (request.id != 0 && request.action.kind != ACTION_NONE)
+                        govern_tell(m->fleet, &request.action, -ESRCH);
         }
         e->suspending = (struct action){ 0 };
         e->cycled = false;

@@ -154,8 +154,8 @@ static void one_that_does_not_answer_does_not_obey(void **state) {
         until_for(200, told.count > before);
         assert_int_equal(told.count, before); /* its outcome is not known */
         assert_true(view_of(0)->obeys);
-        for (int i = 0; i < ORDERS_MAX; i++)
-                w.fleet->models[0].engine.orders[i].sent_ms -= ORDER_ANSWER_MAX_MS; /* as if that had been long ago */
+        for (int i = 0; i < CONTROL_REQUESTS_MAX; i++)
+                w.fleet->models[0].engine.control_requests[i].sent_ms -= CONTROL_ANSWER_MAX_MS; /* as if that had been long ago */
         assert_false(view_of(0)->obeys);
         assert_int_equal(obey((struct action){ .kind = ACTION_END }), 0);
         eventually(c.failed);
@@ -277,9 +277,9 @@ static void one_that_does_not_obey_is_stopped_and_let_go(void **state) {
         plan.actions_count = 0;
         plan.duty_permille = 200;
         fleet_obey(w.fleet, &plan, on_action, NULL);
-        eventually(order_is_pending(&w.fleet->models[0], ACTION_NONE));
+        eventually(control_request_is_pending(&w.fleet->models[0], ACTION_NONE));
         assert_false(e->cycled);
-        e->orders[0].sent_ms -= HEAT_OBEY_MS; /* as if it had not answered for so long */
+        e->control_requests[0].sent_ms -= HEAT_OBEY_MS; /* as if it had not answered for so long */
         fleet_poke(w.fleet);
         for (int i = 0; i < 3; i++)
                 must_pause_and_go_on(&c, e);
