@@ -70,10 +70,10 @@ static cJSON *all_models(const struct api *api) {
 }
 
 /* null where nothing is kept. */
-static cJSON *prompt_cache_json(const struct api *api) {
-        struct prompt_cache_figures f;
+static cJSON *prefix_cache_json(const struct api *api) {
+        struct prefix_cache_figures f;
 
-        fleet_prompt_cache(api->fleet, &f);
+        fleet_prefix_cache(api->fleet, &f);
         if (!f.enabled)
                 return cJSON_CreateNull();
         cJSON *json = cJSON_CreateObject();
@@ -112,7 +112,7 @@ static void handle_status(struct api *api, struct http_exchange *x, const char *
         cJSON_AddNumberToObject(json, "requests_waiting", s.requests_waiting);
         cJSON_AddNumberToObject(json, "last_tick_ms_ago", (double) s.last_tick_ms_ago);
         cJSON_AddStringToObject(json, "control_groups", s.groups);
-        cJSON_AddItemToObject(json, "prompt_cache", prompt_cache_json(api));
+        cJSON_AddItemToObject(json, "prompt_cache", prefix_cache_json(api));
         cJSON_AddItemToObject(json, "governor", governor_status_json(api->governor));
         cJSON_AddItemToObject(json, "models", all_models(api));
         api_answer_json(x, json);

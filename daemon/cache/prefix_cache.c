@@ -20,7 +20,7 @@
 
 #define DIRECTORY "prompts"
 
-struct prompt_cache {
+struct prefix_cache {
         uv_loop_t *loop;
         char directory[PATH_MAX - 64];
         struct cached *all; /* CACHE_FILES_MAX; NULL until the directory has been read */
@@ -30,7 +30,7 @@ struct prompt_cache {
         uint64_t number; /* of the last file */
         uint32_t jobs;
         bool disk_is_low; /* said already */
-        struct prompt_cache_figures figures;
+        struct prefix_cache_figures figures;
         void (*on_quiet)(void *user);
         void *user;
 };
@@ -39,16 +39,16 @@ enum job_kind { JOB_SCAN, JOB_FIND, JOB_MAKE, JOB_KEEP, JOB_REMOVE, JOB_SET_ASID
 
 struct cache_job {
         uv_work_t work;
-        struct prompt_cache *cache;
+        struct prefix_cache *cache;
         enum job_kind kind;
         struct cached file; /* which, or what it will be; owns its chain */
         int fd;             /* owned */
         int result;
         uint32_t slot;
         struct cache_scan scan;
-        prompt_cache_found *on_found;
-        prompt_cache_made *on_made;
-        prompt_cache_kept *on_kept;
+        prefix_cache_found *on_found;
+        prefix_cache_made *on_made;
+        prefix_cache_kept *on_kept;
         void *user;
 };
 
@@ -61,7 +61,7 @@ static void job_free(struct cache_job *j) {
         free(j);
 }
 
-static struct cache_job *job_new(struct prompt_cache *c, enum job_kind kind) {
+static struct cache_job *job_new(struct prefix_cache *c, enum job_kind kind) {
         struct cache_job *j = calloc(1, sizeof(*j));
         if (!j)
                 return NULL;
@@ -90,7 +90,7 @@ static void finished(struct cache_job *j);
 
 static void on_worked(uv_work_t *w, int status) {
         struct cache_job *j = w->data;
-        struct prompt_cache *c = j->cache;
+        struct prefix_cache *c = j->cache;
         if (status < 0)
                 j->result = status;
         c->jobs--;
@@ -111,7 +111,7 @@ static int begin(struct cache_job *j) {
 
 /* ---- the index ---- */
 
-static uint64_t use_now(struct prompt_cache *c) {
+static uint64_t use_now(struct prefix_cache *c) {
         return ++c->uses;
 }
 
@@ -128,7 +128,7 @@ static uint32_t common(const struct cached *e, const uint64_t *chain, uint32_t b
         return low;
 }
 
-static struct cached *longest(struct prompt_cache *c, uint64_t model, const uint64_t *chain, uint32_t blocks, uint32_t *ret) {
+static struct cached *longest(struct prefix_cache *c, uint64_t model, const uint64_t *chain, uint32_t blocks, uint32_t *ret) {
         struct cached *best = NULL;
         uint32_t most = 0;
         for (uint32_t i = 0; i < c->count; i++) {
@@ -142,14 +142,14 @@ static struct cached *longest(struct prompt_cache *c, uint64_t model, const uint
         return best;
 }
 
-static void take_out(struct prompt_cache *c, struct cached *e) {
+static void take_out(struct prefix_cache *c, struct cached *e) {
         c->bytes = sat_sub(c->bytes, e->bytes);
         free(e->chain);
         *e = c->all[--c->count];
 }
 
 /* Out of the index, and the file with it. */
-static void drop(struct prompt_cache *c, struct cached *e) {
+static void drop(struct prefix_cache *c, struct cached *e) {
         struct cache_job *j = job_new(c, JOB_REMOVE);
         if (j) {
                 j->file.number = e->number;
@@ -163,7 +163,7 @@ static bool is_older(const struct cached *a, const struct cached *b) {
         return a->used != b->used ? a->used < b->used : a->number < b->number;
 }
 
-static struct cached *oldest(struct prompt_cache *c) {
+static struct cached *oldest(struct prefix_cache *c) {
         struct cached *e = NULL;
         for (uint32_t i = 0; i < c->count; i++)
                 if (!e || is_older(&c->all[i], e))
@@ -171,7 +171,7 @@ static struct cached *oldest(struct prompt_cache *c) {
         return e;
 }
 
-static void make_room(struct prompt_cache *c, uint64_t bytes) {
+static void make_room(struct prefix_cache *c, uint64_t bytes) {
         uint32_t evicted = 0;
         uint64_t before = c->bytes;
         for (struct cached *e; (sat_add(c->bytes, bytes) > c->bytes_max || c->count >= CACHE_FILES_MAX) && (e = oldest(c));
@@ -185,7 +185,7 @@ static void make_room(struct prompt_cache *c, uint64_t bytes) {
 
 /* ---- back on the loop ---- */
 
-static void scanned(struct prompt_cache *c, struct cache_job *j) {
+static void scanned(struct prefix_cache *c, struct cache_job *j) {
         if (j->result < 0) {
                 log_warning("prompt_cache_unreadable", LOG_TEXT("path", c->directory), LOG_TEXT("error", strerror(-j->result)),
                             LOG_TEXT("effect", "prompts are computed anew after a restart"));
@@ -208,7 +208,7 @@ static void scanned(struct prompt_cache *c, struct cache_job *j) {
                  LOG_NUMBER("size_mib", c->bytes_max >> 20));
 }
 
-static void made(struct prompt_cache *c, struct cache_job *j) {
+static void made(struct prefix_cache *c, struct cache_job *j) {
         if (j->result == -ENOSPC) {
                 c->figures.refused++;
                 if (!c->disk_is_low)
@@ -226,7 +226,7 @@ static void made(struct prompt_cache *c, struct cache_job *j) {
 }
 
 /* What the new file begins with is in it: older files that hold no more than that are not needed. */
-static void enter(struct prompt_cache *c, struct cached *file) {
+static void enter(struct prefix_cache *c, struct cached *file) {
         for (uint32_t i = c->count; i-- > 0;) {
                 struct cached *e = &c->all[i];
                 if (e->model == file->model && e->blocks <= file->blocks && common(e, file->chain, file->blocks) == e->blocks)
@@ -240,7 +240,7 @@ static void enter(struct prompt_cache *c, struct cached *file) {
         c->figures.kept++;
 }
 
-static void kept(struct prompt_cache *c, struct cache_job *j) {
+static void kept(struct prefix_cache *c, struct cache_job *j) {
         if (j->result == 0)
                 enter(c, &j->file);
         else
@@ -250,7 +250,7 @@ static void kept(struct prompt_cache *c, struct cache_job *j) {
 }
 
 static void finished(struct cache_job *j) {
-        struct prompt_cache *c = j->cache;
+        struct prefix_cache *c = j->cache;
         switch (j->kind) {
         case JOB_SCAN:
                 scanned(c, j);
@@ -269,8 +269,8 @@ static void finished(struct cache_job *j) {
 
 /* ---- for the others ---- */
 
-bool prompt_cache_find(struct prompt_cache *c, uint64_t model, const uint64_t *chain, uint32_t blocks,
-                       prompt_cache_found *on_found, void *user) {
+bool prefix_cache_find(struct prefix_cache *c, uint64_t model, const uint64_t *chain, uint32_t blocks,
+                       prefix_cache_found *on_found, void *user) {
         uint32_t blocks_found;
         struct cached *e = longest(c, model, chain, blocks, &blocks_found);
         struct cache_job *j = e ? job_new(c, JOB_FIND) : NULL;
@@ -285,7 +285,7 @@ bool prompt_cache_find(struct prompt_cache *c, uint64_t model, const uint64_t *c
         return begin(j) == 0;
 }
 
-void prompt_cache_spoil(struct prompt_cache *c, uint64_t number, bool damaged, const char *error) {
+void prefix_cache_spoil(struct prefix_cache *c, uint64_t number, bool damaged, const char *error) {
         struct cached *e = c->all;
         while (e && e < c->all + c->count && e->number != number)
                 e++;
@@ -309,8 +309,8 @@ void prompt_cache_spoil(struct prompt_cache *c, uint64_t number, bool damaged, c
         take_out(c, e);
 }
 
-bool prompt_cache_make(struct prompt_cache *c, uint64_t model, uint64_t *chain, uint32_t blocks, uint64_t bytes,
-                       prompt_cache_made *on_made, void *user) {
+bool prefix_cache_make(struct prefix_cache *c, uint64_t model, uint64_t *chain, uint32_t blocks, uint64_t bytes,
+                       prefix_cache_made *on_made, void *user) {
         uint32_t found = 0;
         struct cached *e = c->all ? longest(c, model, chain, blocks, &found) : NULL;
         uint64_t all = sat_add(bytes, (uint64_t) blocks * 8 + CACHE_FILE_SPARE);
@@ -330,7 +330,7 @@ bool prompt_cache_make(struct prompt_cache *c, uint64_t model, uint64_t *chain, 
         return begin(j) == 0;
 }
 
-void prompt_cache_keep(struct cache_job *j, prompt_cache_kept *on_kept, void *user) {
+void prefix_cache_keep(struct cache_job *j, prefix_cache_kept *on_kept, void *user) {
         j->kind = JOB_KEEP;
         j->on_kept = on_kept;
         j->user = user;
@@ -339,17 +339,17 @@ void prompt_cache_keep(struct cache_job *j, prompt_cache_kept *on_kept, void *us
                 return;
         }
         on_kept(user, -ENOMEM);
-        prompt_cache_discard(j);
+        prefix_cache_discard(j);
 }
 
 /* The name goes at once: a file of ours alone, in a directory that was just written to. */
-void prompt_cache_discard(struct cache_job *j) {
+void prefix_cache_discard(struct cache_job *j) {
         (void) cache_files_drop_new(j->cache->directory, j->file.number);
         job_free(j);
 }
 
-void prompt_cache_figures(const struct prompt_cache *c, struct prompt_cache_figures *ret) {
-        *ret = (struct prompt_cache_figures){ 0 };
+void prefix_cache_figures(const struct prefix_cache *c, struct prefix_cache_figures *ret) {
+        *ret = (struct prefix_cache_figures){ 0 };
         if (!c)
                 return;
         *ret = c->figures;
@@ -359,13 +359,13 @@ void prompt_cache_figures(const struct prompt_cache *c, struct prompt_cache_figu
         ret->files = c->count;
 }
 
-bool prompt_cache_busy(const struct prompt_cache *c) {
+bool prefix_cache_busy(const struct prefix_cache *c) {
         return c && c->jobs > 0;
 }
 
-int prompt_cache_new(uv_loop_t *loop, const char *state_dir, uint64_t bytes_max, void (*on_quiet)(void *user), void *user,
-                     struct prompt_cache **ret) {
-        struct prompt_cache *c = calloc(1, sizeof(*c));
+int prefix_cache_new(uv_loop_t *loop, const char *state_dir, uint64_t bytes_max, void (*on_quiet)(void *user), void *user,
+                     struct prefix_cache **ret) {
+        struct prefix_cache *c = calloc(1, sizeof(*c));
         if (!c)
                 return -ENOMEM;
         c->loop = loop;
@@ -383,7 +383,7 @@ int prompt_cache_new(uv_loop_t *loop, const char *state_dir, uint64_t bytes_max,
         return 0;
 }
 
-void prompt_cache_free(struct prompt_cache *c) {
+void prefix_cache_free(struct prefix_cache *c) {
         if (!c)
                 return;
         while (c->count)

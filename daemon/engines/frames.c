@@ -42,8 +42,8 @@ static bool take_about(struct model *m, struct request *request, enum frame_type
         switch (says) {
         case FRAME_SUSPENDED: return take_suspended(request, frame);
         case FRAME_RESTORED: return take_restored(request, frame);
-        case FRAME_RECALL: return prompts_take_recall(m, request, frame);
-        case FRAME_SPOILT: return prompts_take_spoilt(m, request, frame);
+        case FRAME_RECALL: return prefix_client_take_recall(m, request, frame);
+        case FRAME_SPOILT: return prefix_client_take_spoilt(m, request, frame);
         default: return requests_take_answer(m, request, says, frame);
         }
 }
@@ -54,9 +54,9 @@ bool engine_take_frame(struct model *m, enum frame_type says, uint64_t id, const
         if ((says == FRAME_CONTROLLED || says == FRAME_ERROR) && control_request_answered(m, id, says == FRAME_CONTROLLED))
                 return true;
         if (says == FRAME_OFFERED)
-                return prompts_take_offered(m, id, frame);
+                return prefix_client_take_offered(m, id, frame);
         if (says == FRAME_KEPT)
-                return prompts_take_kept(m, id, frame);
+                return prefix_client_take_kept(m, id, frame);
         struct request *request = requests_running(m, id);
         return !request || take_about(m, request, says, frame); /* none: cancelled, and the engine had not heard yet */
 }

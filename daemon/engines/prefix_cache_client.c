@@ -101,10 +101,10 @@ static void on_made(void *user, struct cache_job *job, int fd, int error) {
         if (k && engine_process_keep(m->engine.process, fd, &k->keep_id) == 0)
                 k->job = job;
         else
-                prompt_cache_discard(job);
+                prefix_cache_discard(job);
 }
 
-bool prompts_take_offered(struct model *m, uint64_t id, const cJSON *frame) {
+bool prefix_client_take_offered(struct model *m, uint64_t id, const cJSON *frame) {
         struct keeping *k = &m->engine.keeping;
         const cJSON *tokens = cJSON_GetObjectItemCaseSensitive(frame, "tokens"),
                     *bytes = cJSON_GetObjectItemCaseSensitive(frame, "bytes");
@@ -125,13 +125,13 @@ bool prompts_take_offered(struct model *m, uint64_t id, const cJSON *frame) {
                 return false;
         }
         k->making =
-                prompt_cache_make(m->fleet->prompt_cache, m->files.key, chain, blocks, (uint64_t) bytes->valuedouble, on_made, w);
+                prefix_cache_make(m->fleet->prefix_cache, m->files.key, chain, blocks, (uint64_t) bytes->valuedouble, on_made, w);
         if (!k->making)
                 free(w); /* the next one */
         return true;
 }
 
-bool prompts_take_kept(struct model *m, uint64_t id, const cJSON *frame) {
+bool prefix_client_take_kept(struct model *m, uint64_t id, const cJSON *frame) {
         struct keeping *k = &m->engine.keeping;
         const cJSON *error = cJSON_GetObjectItemCaseSensitive(frame, "error");
         if (!k->job || id != k->keep_id || (error && !cJSON_IsString(error)))
@@ -143,11 +143,11 @@ bool prompts_take_kept(struct model *m, uint64_t id, const cJSON *frame) {
         if (error)
                 log_info("prompt_not_kept", LOG_TEXT("model", m->config->id), LOG_TEXT("error", error->valuestring));
         if (!w) {
-                prompt_cache_discard(job);
+                prefix_cache_discard(job);
                 return true;
         }
         k->making = true;
-        prompt_cache_keep(job, on_kept, w);
+        prefix_cache_keep(job, on_kept, w);
         return true;
 }
 
@@ -157,10 +157,10 @@ static void ask_for_offer(struct model *m) {
                 k->exhausted = true; /* it is about to be told that the engine has gone */
 }
 
-void prompts_tick(struct model *m) {
+void prefix_client_tick(struct model *m) {
         struct instance *e = &m->engine;
         struct fleet *f = m->fleet;
-        if (!f->prompt_cache || !e->worked || e->keeping.exhausted || is_under_way(&e->keeping) || m->running.count > 0 ||
+        if (!f->prefix_cache || !e->worked || e->keeping.exhausted || is_under_way(&e->keeping) || m->running.count > 0 ||
             m->waiting.count > 0 || f->gate.loads)
                 return;
         uint64_t due = sat_add(e->last_end_ms, f->config->cache_idle_ms);
@@ -170,12 +170,12 @@ void prompts_tick(struct model *m) {
                 ask_for_offer(m);
 }
 
-bool prompts_delay_leaving(struct model *m) {
+bool prefix_client_delay_leaving(struct model *m) {
         struct instance *e = &m->engine;
         struct keeping *k = &e->keeping;
         bool may = e->why_stopped == REASON_IDLE || e->why_stopped == REASON_MAKE_ROOM || e->why_stopped == REASON_OPERATOR ||
                    e->why_stopped == REASON_SHUTTING_DOWN;
-        if (!m->fleet->prompt_cache || !e->worked || k->exhausted || !may)
+        if (!m->fleet->prefix_cache || !e->worked || k->exhausted || !may)
                 return false;
         if (!k->leaving_ms)
                 k->leaving_ms = m->fleet->now_ms;
@@ -188,9 +188,9 @@ bool prompts_delay_leaving(struct model *m) {
         return !k->exhausted;
 }
 
-void prompts_forget(struct model *m) {
+void prefix_client_forget(struct model *m) {
         if (m->engine.keeping.job)
-                prompt_cache_discard(m->engine.keeping.job);
+                prefix_cache_discard(m->engine.keeping.job);
         m->engine.keeping = (struct keeping){ 0 };
 }
 
@@ -209,15 +209,15 @@ static void on_found(void *user, uint64_t number, int fd) {
                 (void) engine_process_recalled(m->engine.process, id, -1);
 }
 
-bool prompts_take_recall(struct model *m, struct request *request, const cJSON *frame) {
-        struct prompt_cache *c = m->fleet->prompt_cache;
+bool prefix_client_take_recall(struct model *m, struct request *request, const cJSON *frame) {
+        struct prefix_cache *c = m->fleet->prefix_cache;
         uint32_t blocks;
         uint64_t *chain = c && !request->has_recalled ? chain_in(frame, 0, &blocks) : NULL;
         if (!chain)
                 return false;
         request->has_recalled = true;
         struct bg_thread *w = bg_thread_new(m, request->id);
-        bool found = w && prompt_cache_find(c, m->files.key, chain, blocks, on_found, w);
+        bool found = w && prefix_cache_find(c, m->files.key, chain, blocks, on_found, w);
         free(chain);
         if (!found) {
                 free(w);
@@ -226,12 +226,12 @@ bool prompts_take_recall(struct model *m, struct request *request, const cJSON *
         return true;
 }
 
-bool prompts_take_spoilt(struct model *m, struct request *request, const cJSON *frame) {
+bool prefix_client_take_spoilt(struct model *m, struct request *request, const cJSON *frame) {
         const char *error = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(frame, "error"));
         const cJSON *damaged = cJSON_GetObjectItemCaseSensitive(frame, "damaged");
         if (!error || !cJSON_IsBool(damaged) || !request->recalled)
                 return false;
-        prompt_cache_spoil(m->fleet->prompt_cache, request->recalled, cJSON_IsTrue(damaged), error);
+        prefix_cache_spoil(m->fleet->prefix_cache, request->recalled, cJSON_IsTrue(damaged), error);
         request->recalled = 0;
         return true;
 }

@@ -9,14 +9,14 @@
 struct model;
 struct request;
 
-void prompts_tick(struct model *m);
+void prefix_client_tick(struct model *m);
 /* Whether M, which has nothing to do any more and is to leave, still has something to keep. */
-bool prompts_delay_leaving(struct model *m);
-void prompts_forget(struct model *m); /* its engine is gone */
+bool prefix_client_delay_leaving(struct model *m);
+void prefix_client_forget(struct model *m); /* its engine is gone */
 /* Each: false when it is not what its type says, or untimely. */
-bool prompts_take_offered(struct model *m, uint64_t id, const cJSON *frame);
-bool prompts_take_kept(struct model *m, uint64_t id, const cJSON *frame);
-bool prompts_take_recall(struct model *m, struct request *request, const cJSON *frame);
-bool prompts_take_spoilt(struct model *m, struct request *request, const cJSON *frame);
+bool prefix_client_take_offered(struct model *m, uint64_t id, const cJSON *frame);
+bool prefix_client_take_kept(struct model *m, uint64_t id, const cJSON *frame);
+bool prefix_client_take_recall(struct model *m, struct request *request, const cJSON *frame);
+bool prefix_client_take_spoilt(struct model *m, struct request *request, const cJSON *frame);
 
 #endif

@@ -164,7 +164,7 @@ static void on_engine_exit(void *user, struct child_exit exit) {
         text_repair(m->last_words);
         engine_group_end(m);
         govern_forget(m);
-        prompts_forget(m);
+        prefix_client_forget(m);
         e->process = NULL;
         e->exited = true;
         e->exited_ms = fleet_clock_ms();
@@ -201,7 +201,7 @@ static int start_process(struct model *m, const struct open_files *files) {
                 .threads = m->config->threads,
                 .kv_type = m->form.kv_type,
                 .kv_floor = m->config->kv_floor,
-                .recalls = f->prompt_cache != NULL,
+                .recalls = f->prefix_cache != NULL,
         };
         m->engine = (struct instance){ .started_ms = f->now_ms,
                                        .level = m->form.kv_type,
@@ -457,7 +457,7 @@ static void watch_silence(struct model *m) {
 static void tick_ready(struct model *m) {
         struct instance *e = &m->engine;
         requests_send(m);
-        prompts_tick(m);
+        prefix_client_tick(m);
         watch_silence(m);
         if (m->state != MODEL_READY || m->running.count > 0 || m->waiting.count > 0 || m->config->pinned ||
             m->config->keep_alive_ms == CONFIG_FOREVER)
@@ -542,7 +542,7 @@ void model_tick(struct model *m) {
         case MODEL_READY: tick_ready(m); break;
         case MODEL_DRAINING:
                 watch_silence(m);
-                if (m->state == MODEL_DRAINING && m->running.count == 0 && !prompts_delay_leaving(m))
+                if (m->state == MODEL_DRAINING && m->running.count == 0 && !prefix_client_delay_leaving(m))
                         model_event(m, MODEL_EVENT_EMPTY);
                 break;
         case MODEL_STOPPING: tick_stopping(m); break;

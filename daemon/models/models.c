@@ -60,7 +60,7 @@ static bool all_quiet(const struct fleet *f) {
                         return false;
         }
         return !f->measuring && !footprints_busy(f->footprints) && !file_cache_busy(f->file_cache) &&
-               !prompt_cache_busy(f->prompt_cache) && f->finished_jobs.count == 0;
+               !prefix_cache_busy(f->prefix_cache) && f->finished_jobs.count == 0;
 }
 
 static void finish_if_quiet(struct fleet *f) {
@@ -144,10 +144,10 @@ static void open_groups(struct fleet *f) {
 }
 
 /* Without it prompts are computed, which is not worth failing for. */
-static void open_prompt_cache(struct fleet *f) {
+static void open_prefix_cache(struct fleet *f) {
         if (f->config->cache_bytes == 0)
                 return;
-        int r = prompt_cache_new(f->loop, f->config->state_dir, f->config->cache_bytes, on_saved, f, &f->prompt_cache);
+        int r = prefix_cache_new(f->loop, f->config->state_dir, f->config->cache_bytes, on_saved, f, &f->prefix_cache);
         if (r < 0)
                 log_warning("no_prompt_cache", LOG_TEXT("error", strerror(-r)),
                             LOG_TEXT("effect", "prompts are computed anew after a restart"));
@@ -186,7 +186,7 @@ int fleet_new(uv_loop_t *loop, const struct config *config, struct fleet **ret) 
                 model_init(&f->models[i], f, &config->models[i], i);
         footprints_prune(f->footprints, is_known, f);
         open_groups(f);
-        open_prompt_cache(f);
+        open_prefix_cache(f);
         suspension_clean(f);
         f->last_tick_ms = fleet_clock_ms();
         fleet_observe_memory(f, 0);
@@ -212,7 +212,7 @@ void fleet_free(struct fleet *f) {
                 model_done(&f->models[i]);
         footprints_free(f->footprints);
         file_cache_free(f->file_cache);
-        prompt_cache_free(f->prompt_cache);
+        prefix_cache_free(f->prefix_cache);
         cgroup_tree_close(f->tree);
         free(f->models);
         free(f);

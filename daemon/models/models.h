@@ -17,7 +17,7 @@
 #include "daemon/state/model_state.h"
 
 struct fleet;
-struct prompt_cache_figures;
+struct prefix_cache_figures;
 
 /* Config must outlive the fleet. 0 or -errno. */
 int fleet_new(uv_loop_t *loop, const struct config *config, struct fleet **ret);
@@ -64,7 +64,7 @@ struct fleet_status {
 
 void fleet_status(struct fleet *f, struct fleet_status *ret);
 /* Of beginnings of prompts on disk. */
-void fleet_prompt_cache(const struct fleet *f, struct prompt_cache_figures *ret);
+void fleet_prefix_cache(const struct fleet *f, struct prefix_cache_figures *ret);
 uint32_t fleet_models_count(const struct fleet *f);
 void fleet_model_status(struct fleet *f, uint32_t index, struct model_status *ret);
 

@@ -96,6 +96,6 @@ void fleet_status(struct fleet *f, struct fleet_status *ret) {
         }
 }
 
-void fleet_prompt_cache(const struct fleet *f, struct prompt_cache_figures *ret) {
-        prompt_cache_figures(f->prompt_cache, ret);
+void fleet_prefix_cache(const struct fleet *f, struct prefix_cache_figures *ret) {
+        prefix_cache_figures(f->prefix_cache, ret);
 }

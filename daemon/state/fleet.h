@@ -22,7 +22,7 @@
 struct cgroup_tree;
 struct file_cache;
 struct footprints;
-struct prompt_cache;
+struct prefix_cache;
 
 /* What may not begin at the moment, as the governor says, and the numbers behind it. */
 struct gate {
@@ -58,7 +58,7 @@ struct fleet {
         uint32_t heartbeat_ms;                    /* how often engines report: more often while memory is short */
         uv_timer_t beat;                          /* of engines that are stopped and let go */
         bool beat_is_off;
-        struct prompt_cache *prompt_cache; /* NULL: nothing is kept on disk */
+        struct prefix_cache *prefix_cache; /* NULL: nothing is kept on disk */
         struct file_cache *file_cache;
         struct action dropping;   /* ACTION_DROP_FILES under way */
         struct cgroup_tree *tree; /* NULL: there is none, for TREE_SENTENCE */

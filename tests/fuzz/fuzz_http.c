@@ -65,9 +65,9 @@ void fleet_status(struct fleet *f, struct fleet_status *ret) {
         *ret = (struct fleet_status){ .models_known = 1 };
 }
 
-void fleet_prompt_cache(const struct fleet *f, struct prompt_cache_figures *ret) {
+void fleet_prefix_cache(const struct fleet *f, struct prefix_cache_figures *ret) {
         (void) f;
-        *ret = (struct prompt_cache_figures){ .files = 1 };
+        *ret = (struct prefix_cache_figures){ .files = 1 };
 }
 
 uint32_t fleet_models_count(const struct fleet *f) {

@@ -79,9 +79,9 @@ const char *model_state_name(enum model_state state) {
         return state == MODEL_READY ? "ready" : "absent";
 }
 
-void fleet_prompt_cache(const struct fleet *f, struct prompt_cache_figures *ret) {
+void fleet_prefix_cache(const struct fleet *f, struct prefix_cache_figures *ret) {
         (void) f;
-        *ret = (struct prompt_cache_figures){ 0 };
+        *ret = (struct prefix_cache_figures){ 0 };
 }
 
 void fleet_status(struct fleet *f, struct fleet_status *ret) {

@@ -20,7 +20,7 @@
 #define BYTES 10000u /* that an engine writes of each */
 
 static uv_loop_t loop;
-static struct prompt_cache *cache;
+static struct prefix_cache *cache;
 static char state[64];
 
 static void on_quiet(void *user) {
@@ -28,25 +28,25 @@ static void on_quiet(void *user) {
 }
 
 static void settle(void) {
-        while (prompt_cache_busy(cache))
+        while (prefix_cache_busy(cache))
                 (void) uv_run(&loop, UV_RUN_ONCE);
 }
 
 static void start(uint64_t bytes_max) {
         assert_int_equal(uv_loop_init(&loop), 0);
-        assert_int_equal(prompt_cache_new(&loop, state, bytes_max, on_quiet, NULL, &cache), 0);
+        assert_int_equal(prefix_cache_new(&loop, state, bytes_max, on_quiet, NULL, &cache), 0);
         settle();
 }
 
 static void end(void) {
         settle();
-        prompt_cache_free(cache);
+        prefix_cache_free(cache);
         assert_int_equal(uv_loop_close(&loop), 0);
 }
 
 static int set_up(void **unused) {
         (void) unused;
-        (void) snprintf(state, sizeof(state), "/tmp/test_prompt_cache.XXXXXX");
+        (void) snprintf(state, sizeof(state), "/tmp/test_prefix_cache.XXXXXX");
         return mkdtemp(state) ? 0 : -1;
 }
 
@@ -57,9 +57,9 @@ static int tear_down(void **unused) {
         return system(command);
 }
 
-static struct prompt_cache_figures figures(void) {
-        struct prompt_cache_figures f;
-        prompt_cache_figures(cache, &f);
+static struct prefix_cache_figures figures(void) {
+        struct prefix_cache_figures f;
+        prefix_cache_figures(cache, &f);
         return f;
 }
 
@@ -103,7 +103,7 @@ static bool make(uint64_t model, const char *text, uint64_t bytes) {
         uint64_t chain[64], *copy = malloc(sizeof(chain));
         uint32_t blocks = chain_of_text(text, copy);
         told.job = NULL;
-        bool wanted = prompt_cache_make(cache, model, copy, blocks, bytes, on_made, NULL);
+        bool wanted = prefix_cache_make(cache, model, copy, blocks, bytes, on_made, NULL);
         settle();
         return wanted;
 }
@@ -113,7 +113,7 @@ static void keep(uint64_t model, const char *text) {
         assert_true(make(model, text, BYTES));
         assert_non_null(told.job);
         assert_int_equal(write(told.fd, zeros, BYTES), BYTES);
-        prompt_cache_keep(told.job, on_kept, NULL);
+        prefix_cache_keep(told.job, on_kept, NULL);
         settle();
         assert_true(told.kept > BYTES);
 }
@@ -123,7 +123,7 @@ static uint64_t find(uint64_t model, const char *text) {
         uint64_t chain[64];
         uint32_t blocks = chain_of_text(text, chain);
         told.number = told.found_size = 0;
-        if (prompt_cache_find(cache, model, chain, blocks, on_found, NULL)) {
+        if (prefix_cache_find(cache, model, chain, blocks, on_found, NULL)) {
                 settle();
                 assert_true(told.found_size > BYTES);
         }
@@ -164,7 +164,7 @@ static void test_quota(void **unused) {
         assert_int_equal(find(1, "aaa"), 1);
         keep(1, "ddd");
         keep(1, "eee");
-        struct prompt_cache_figures f = figures();
+        struct prefix_cache_figures f = figures();
         assert_true(f.bytes <= f.bytes_max && f.evicted >= 1);
         assert_true(find(1, "aaa") && find(1, "eee") && !find(1, "bbb")); /* what was used longest ago went */
         assert_false(make(1, "zzz", f.bytes_max));                        /* larger than all there is */
@@ -182,15 +182,15 @@ static void test_an_engine_that_writes_too_much_or_nothing(void **unused) {
         start(1 << 20);
         assert_true(make(1, "aaa", BYTES));
         assert_int_equal(write(told.fd, zeros, sizeof(zeros)), sizeof(zeros));
-        prompt_cache_keep(told.job, on_kept, NULL);
+        prefix_cache_keep(told.job, on_kept, NULL);
         settle();
         assert_int_equal(told.kept, -EFBIG);
         assert_true(make(1, "aaa", BYTES));
-        prompt_cache_keep(told.job, on_kept, NULL);
+        prefix_cache_keep(told.job, on_kept, NULL);
         settle();
         assert_int_equal(told.kept, -EBADMSG);
         assert_true(make(1, "aaa", BYTES));
-        prompt_cache_discard(told.job);
+        prefix_cache_discard(told.job);
         assert_int_equal(figures().files, 0);
         end();
         char path[128];
@@ -221,7 +221,7 @@ static void test_damage(void **unused) {
                 assert_int_equal(fwrite(bad, 1, length, f), length);
                 (void) fclose(f);
                 start(1 << 20);
-                struct prompt_cache_figures now = figures();
+                struct prefix_cache_figures now = figures();
                 if (now.files != 0 || now.damaged != 1 || find(1, "abc") != 0)
                         fail_msg("%s %u is not noticed", i < 64 ? "byte" : "length", i);
                 end();
@@ -259,12 +259,12 @@ static void test_spoilt(void **unused) {
         start(1 << 20);
         keep(1, "abc");
         keep(1, "xyz");
-        prompt_cache_spoil(cache, 1, true, "told by an engine");
-        prompt_cache_spoil(cache, 1, true, "twice");
-        prompt_cache_spoil(cache, 2, false, "of another model");
-        prompt_cache_spoil(cache, 99, true, "never there");
+        prefix_cache_spoil(cache, 1, true, "told by an engine");
+        prefix_cache_spoil(cache, 1, true, "twice");
+        prefix_cache_spoil(cache, 2, false, "of another model");
+        prefix_cache_spoil(cache, 99, true, "never there");
         settle();
-        struct prompt_cache_figures f = figures();
+        struct prefix_cache_figures f = figures();
         assert_true(f.files == 0 && f.bytes == 0 && f.damaged == 1);
         assert_int_equal(find(1, "abc"), 0);
         end();

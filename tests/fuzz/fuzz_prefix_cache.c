@@ -1,5 +1,5 @@
 /*
- * fuzz_prompt_cache.c - libFuzzer's door to the scan of the prompt cache's directory: any bytes as the one file in it.
+ * fuzz_prefix_cache.c - libFuzzer's door to the scan of the prompt cache's directory: any bytes as the one file in it.
  *
  * The first byte says whether the checksum is to be made good before reading. A file is known afterwards, or set aside: one that is
  * neither would lie there for ever and count for nothing. `make fuzz` builds and runs it.
@@ -18,7 +18,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static char directory[] = "/tmp/fuzz_prompt_cache.XXXXXX", file[64], aside[64];
+static char directory[] = "/tmp/fuzz_prefix_cache.XXXXXX", file[64], aside[64];
 
 static void leave(void) {
         (void) unlink(file);
