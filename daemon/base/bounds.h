@@ -88,7 +88,7 @@
 #define RECORD_PIECES           8 /* 384 KiB: about 30 bytes a calm look, so half a day of one every 5 s, and some minutes at 20 a second */
 #define RECORD_EXPECTATIONS_MAX 56u    /* actions of one look that are printed one by one */
 #define OWN_OOM_SCORE           (-900) /* below all that is not vital: the daemon is what can still act */
-#define FILE_CACHE_WINDOW_PAGES 65536u /* 256 MiB of a file are looked at together, a byte a page */
+#define PAGE_CACHE_WINDOW_PAGES 65536u /* 256 MiB of a file are looked at together, a byte a page */
 #define TICK_PAUSE_MIN_MS       20     /* policy asks for 50 at the least */
 #define TICK_PAUSE_MAX_MS       5000   /* ... and for this at the most; /health counts on it */
 #define SENSORS_WARM_MS         1000   /* sensors are read so often where something runs or it is warm ... */

@@ -21,18 +21,18 @@
 #define SYS_cachestat 451 /* the same on every architecture */
 #endif
 
-struct file_cache {
+struct page_cache {
         uv_loop_t *loop;
         const char *disk;
         uv_work_t work;
         bool busy, drop;
-        file_cache_done *on_done;
+        page_cache_done *on_done;
         void *user;
-        struct file_cache_models models;
+        struct page_cache_models models;
         int result;
         uint64_t found_bytes, freed_bytes, disk_free_bytes; /* of the look under way */
         uint64_t bytes, disk_bytes, looked_ms;
-        unsigned char resident[FILE_CACHE_WINDOW_PAGES];
+        unsigned char resident[PAGE_CACHE_WINDOW_PAGES];
 };
 
 /* linux/mman.h of kernels that have it */
@@ -53,10 +53,10 @@ static bool count_by_cachestat(int fd, uint64_t size, uint64_t *ret_pages) {
 }
 
 /* Window by window: the answer takes a byte a page. */
-static bool count_by_mincore(struct file_cache *c, int fd, uint64_t size, uint64_t page, uint64_t *ret_pages) {
+static bool count_by_mincore(struct page_cache *c, int fd, uint64_t size, uint64_t page, uint64_t *ret_pages) {
         uint64_t pages = 0;
-        for (uint64_t at = 0; at < size; at += FILE_CACHE_WINDOW_PAGES * page) {
-                uint64_t length = u64_min(size - at, FILE_CACHE_WINDOW_PAGES * page);
+        for (uint64_t at = 0; at < size; at += PAGE_CACHE_WINDOW_PAGES * page) {
+                uint64_t length = u64_min(size - at, PAGE_CACHE_WINDOW_PAGES * page);
                 void *map = mmap(NULL, length, PROT_READ, MAP_SHARED, fd, (off_t) at);
                 if (map == MAP_FAILED)
                         return false;
@@ -72,7 +72,7 @@ static bool count_by_mincore(struct file_cache *c, int fd, uint64_t size, uint64
 }
 
 /* 0 where it cannot be known. */
-static uint64_t cached_bytes(struct file_cache *c, const char *path, int fd, uint64_t size) {
+static uint64_t cached_bytes(struct page_cache *c, const char *path, int fd, uint64_t size) {
         uint64_t page = (uint64_t) sysconf(_SC_PAGESIZE), pages;
         if (count_by_cachestat(fd, size, &pages))
                 return pages * page;
@@ -80,7 +80,7 @@ static uint64_t cached_bytes(struct file_cache *c, const char *path, int fd, uin
         return is_told && count_by_mincore(c, fd, size, page, &pages) ? pages * page : 0;
 }
 
-static void look_at_file(struct file_cache *c, const char *path) {
+static void look_at_file(struct page_cache *c, const char *path) {
         struct stat st;
         int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
         if (fd < 0)
@@ -98,7 +98,7 @@ static void look_at_file(struct file_cache *c, const char *path) {
         (void) close(fd);
 }
 
-static bool is_loaded(const struct file_cache_models *models, const struct stat *st) {
+static bool is_loaded(const struct page_cache_models *models, const struct stat *st) {
         for (uint32_t i = 0; i < models->count; i++) {
                 struct stat other;
                 if (models->all[i].loaded && stat(models->all[i].path, &other) == 0 && other.st_dev == st->st_dev &&
@@ -110,7 +110,7 @@ static bool is_loaded(const struct file_cache_models *models, const struct stat 
 
 /* On a thread of the pool: only what has been set aside for it. */
 static void look(uv_work_t *work) {
-        struct file_cache *c = work->data;
+        struct page_cache *c = work->data;
         struct statvfs disk;
         if (statvfs(c->disk, &disk) == 0)
                 c->disk_free_bytes = sat_mul(disk.f_bavail, disk.f_frsize);
@@ -128,7 +128,7 @@ static void look(uv_work_t *work) {
 }
 
 static void on_looked(uv_work_t *work, int status) {
-        struct file_cache *c = work->data;
+        struct page_cache *c = work->data;
         c->busy = false;
         if (status == 0) {
                 c->bytes = c->found_bytes;
@@ -138,7 +138,7 @@ static void on_looked(uv_work_t *work, int status) {
         c->on_done(c->user, status < 0 ? status : c->result, c->freed_bytes);
 }
 
-int file_cache_look(struct file_cache *c, const struct file_cache_models *models, bool drop, file_cache_done *on_done,
+int page_cache_look(struct page_cache *c, const struct page_cache_models *models, bool drop, page_cache_done *on_done,
                     void *user) {
         if (c->busy)
                 return -EBUSY;
@@ -154,8 +154,8 @@ int file_cache_look(struct file_cache *c, const struct file_cache_models *models
         return r;
 }
 
-int file_cache_new(uv_loop_t *loop, const char *disk, struct file_cache **ret) {
-        struct file_cache *c = calloc(1, sizeof(*c));
+int page_cache_new(uv_loop_t *loop, const char *disk, struct page_cache **ret) {
+        struct page_cache *c = calloc(1, sizeof(*c));
         if (!c)
                 return -ENOMEM;
         c->loop = loop;
@@ -164,22 +164,22 @@ int file_cache_new(uv_loop_t *loop, const char *disk, struct file_cache **ret) {
         return 0;
 }
 
-void file_cache_free(struct file_cache *c) {
+void page_cache_free(struct page_cache *c) {
         free(c);
 }
 
-bool file_cache_busy(const struct file_cache *c) {
+bool page_cache_busy(const struct page_cache *c) {
         return c->busy;
 }
 
-uint64_t file_cache_bytes(const struct file_cache *c) {
+uint64_t page_cache_bytes(const struct page_cache *c) {
         return c->bytes;
 }
 
-uint64_t file_cache_looked_ms(const struct file_cache *c) {
+uint64_t page_cache_looked_ms(const struct page_cache *c) {
         return c->looked_ms;
 }
 
-uint64_t file_cache_disk_free_bytes(const struct file_cache *c) {
+uint64_t page_cache_disk_free_bytes(const struct page_cache *c) {
         return c->disk_bytes;
 }

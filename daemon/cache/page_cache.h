@@ -13,10 +13,10 @@
 
 #include "daemon/base/bounds.h"
 
-struct file_cache;
+struct page_cache;
 
 /* What a look needs: paths of models (first parts of split ones), borrowed for as long as the cache lives. */
-struct file_cache_models {
+struct page_cache_models {
         uint32_t count;
         struct {
                 const char *path;
@@ -25,21 +25,21 @@ struct file_cache_models {
 };
 
 /* DISK is a directory whose free space is told as well. 0 or -ENOMEM. */
-int file_cache_new(uv_loop_t *loop, const char *disk, struct file_cache **ret);
-void file_cache_free(struct file_cache *c); /* when it is not busy */
-bool file_cache_busy(const struct file_cache *c);
+int page_cache_new(uv_loop_t *loop, const char *disk, struct page_cache **ret);
+void page_cache_free(struct page_cache *c); /* when it is not busy */
+bool page_cache_busy(const struct page_cache *c);
 
 /*
  * Counts, or counts and drops. FREED: bytes that are gone; RESULT 0 or -errno. 0 when it has begun (ON_DONE follows); -EBUSY.
  * MODELS is copied.
  */
-typedef void file_cache_done(void *user, int result, uint64_t freed_bytes);
-int file_cache_look(struct file_cache *c, const struct file_cache_models *models, bool drop, file_cache_done *on_done,
+typedef void page_cache_done(void *user, int result, uint64_t freed_bytes);
+int page_cache_look(struct page_cache *c, const struct page_cache_models *models, bool drop, page_cache_done *on_done,
                     void *user);
 
 /* As the last look found it, and when that was (0: never). Bytes are 0 where they cannot be known. */
-uint64_t file_cache_bytes(const struct file_cache *c);
-uint64_t file_cache_looked_ms(const struct file_cache *c);
-uint64_t file_cache_disk_free_bytes(const struct file_cache *c);
+uint64_t page_cache_bytes(const struct page_cache *c);
+uint64_t page_cache_looked_ms(const struct page_cache *c);
+uint64_t page_cache_disk_free_bytes(const struct page_cache *c);
 
 #endif

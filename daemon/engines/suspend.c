@@ -60,12 +60,12 @@ static bool may_be_suspended(const struct request *request) {
 }
 
 uint64_t suspension_bytes(const struct model *m) {
-        uint64_t bytes = 0, looked = file_cache_looked_ms(m->fleet->file_cache);
+        uint64_t bytes = 0, looked = page_cache_looked_ms(m->fleet->page_cache);
         for (struct queue_link *l = m->running.first; l; l = l->next)
                 if (may_be_suspended(request_of(l)))
                         bytes = sat_add(bytes, bytes_of(m, request_of(l)));
         /* A disk that was not looked at lately is not known to be full. */
-        bool low = looked > 0 && file_cache_disk_free_bytes(m->fleet->file_cache) < sat_add(bytes, SUSPEND_DISK_FREE_MIN);
+        bool low = looked > 0 && page_cache_disk_free_bytes(m->fleet->page_cache) < sat_add(bytes, SUSPEND_DISK_FREE_MIN);
         return low || m->engine.suspending.kind != ACTION_NONE ? 0 : bytes;
 }
 

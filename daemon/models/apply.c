@@ -102,7 +102,7 @@ static int end_at_once(struct model *m, const struct action *action) {
 
 /* --- files --- */
 
-static void collect_files(const struct fleet *f, struct file_cache_models *ret) {
+static void collect_files(const struct fleet *f, struct page_cache_models *ret) {
         ret->count = 0;
         for (uint32_t i = 0; i < f->models_count; i++) {
                 ret->all[ret->count].path = f->models[i].config->path;
@@ -122,11 +122,11 @@ static void on_files(void *user, int result, uint64_t freed_bytes) {
 }
 
 static int look_at_files(struct fleet *f, const struct action *drop) {
-        static struct file_cache_models models; /* too large for the stack; copied */
+        static struct page_cache_models models; /* too large for the stack; copied */
         if (f->stopping)
                 return -ESHUTDOWN;
         collect_files(f, &models);
-        int r = file_cache_look(f->file_cache, &models, drop != NULL, on_files, f);
+        int r = page_cache_look(f->page_cache, &models, drop != NULL, on_files, f);
         if (r == 0 && drop)
                 f->dropping = *drop;
         return r;
@@ -234,8 +234,8 @@ void fleet_obey(struct fleet *f, const struct plan *plan, fleet_action_done *on_
         heat_set(f, plan->duty_permille, plan->threads_permille);
         for (uint32_t i = 0; i < plan->actions_count; i++)
                 obey_action(f, &plan->actions[i]);
-        uint64_t looked = file_cache_looked_ms(f->file_cache);
-        if (plan->rung > RUNG_CALM && !file_cache_busy(f->file_cache) && fleet_clock_ms() - looked >= FILES_AGE_MAX_MS / 2)
+        uint64_t looked = page_cache_looked_ms(f->page_cache);
+        if (plan->rung > RUNG_CALM && !page_cache_busy(f->page_cache) && fleet_clock_ms() - looked >= FILES_AGE_MAX_MS / 2)
                 (void) look_at_files(f, NULL);
 }
 

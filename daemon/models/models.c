@@ -59,7 +59,7 @@ static bool all_quiet(const struct fleet *f) {
                 if (f->models[i].state != MODEL_ABSENT || f->models[i].inspection)
                         return false;
         }
-        return !f->measuring && !footprints_busy(f->footprints) && !file_cache_busy(f->file_cache) &&
+        return !f->measuring && !footprints_busy(f->footprints) && !page_cache_busy(f->page_cache) &&
                !prefix_cache_busy(f->prefix_cache) && f->finished_jobs.count == 0;
 }
 
@@ -167,10 +167,10 @@ int fleet_new(uv_loop_t *loop, const struct config *config, struct fleet **ret) 
         f->silent_max_ms = ENGINE_SILENT_MAX_MS;
         f->models_count = config->models_count;
         f->models = calloc(config->models_count > 0 ? config->models_count : 1, sizeof(*f->models));
-        if (!f->models || config->models_count > MODELS_MAX || file_cache_new(loop, config->state_dir, &f->file_cache) < 0 ||
+        if (!f->models || config->models_count > MODELS_MAX || page_cache_new(loop, config->state_dir, &f->page_cache) < 0 ||
             footprints_new(loop, config->state_dir, &f->footprints) < 0) {
                 int r = config->models_count > MODELS_MAX ? -E2BIG : -ENOMEM;
-                file_cache_free(f->file_cache);
+                page_cache_free(f->page_cache);
                 free(f->models);
                 free(f);
                 return r;
@@ -211,7 +211,7 @@ void fleet_free(struct fleet *f) {
         for (uint32_t i = 0; i < f->models_count; i++)
                 model_done(&f->models[i]);
         footprints_free(f->footprints);
-        file_cache_free(f->file_cache);
+        page_cache_free(f->page_cache);
         prefix_cache_free(f->prefix_cache);
         cgroup_tree_close(f->tree);
         free(f->models);

@@ -107,11 +107,11 @@ static uint64_t loading_bytes(const struct model *m) {
 }
 
 void fleet_view(struct fleet *f, struct snapshot *snapshot) {
-        uint64_t now_ms = snapshot->now_ms, looked = file_cache_looked_ms(f->file_cache);
+        uint64_t now_ms = snapshot->now_ms, looked = page_cache_looked_ms(f->page_cache);
         snapshot->models_count = 0;
         snapshot->loading_bytes = 0;
         snapshot->idle_file_bytes =
-                looked > 0 && sat_sub(now_ms, looked) < FILES_AGE_MAX_MS ? file_cache_bytes(f->file_cache) : 0;
+                looked > 0 && sat_sub(now_ms, looked) < FILES_AGE_MAX_MS ? page_cache_bytes(f->page_cache) : 0;
         for (uint32_t i = 0; i < f->models_count && snapshot->models_count < ACCOUNTS_MAX; i++) {
                 const struct model *m = &f->models[i];
                 if (!model_has_account(m))

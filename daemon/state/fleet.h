@@ -20,7 +20,7 @@
 #include "policy/state/snapshot.h"
 
 struct cgroup_tree;
-struct file_cache;
+struct page_cache;
 struct footprints;
 struct prefix_cache;
 
@@ -59,7 +59,7 @@ struct fleet {
         uv_timer_t beat;                          /* of engines that are stopped and let go */
         bool beat_is_off;
         struct prefix_cache *prefix_cache; /* NULL: nothing is kept on disk */
-        struct file_cache *file_cache;
+        struct page_cache *page_cache;
         struct action dropping;   /* ACTION_DROP_FILES under way */
         struct cgroup_tree *tree; /* NULL: there is none, for TREE_SENTENCE */
         char tree_sentence[400];
