@@ -79,8 +79,8 @@ cJSON *governor_status_json(struct governor *g) {
         cJSON_AddNumberToObject(json, "look_again_in_ms", p->look_again_ms > now_ms ? (double) (p->look_again_ms - now_ms) : 0);
         cJSON_AddNumberToObject(json, "last_tick_ms_ago", (double) governor_tick_age_ms(g));
         cJSON_AddNumberToObject(json, "events", (double) g->events.count);
-        cJSON_AddBoolToObject(json, "resident", g->is_resident);
-        cJSON_AddStringToObject(json, "not_resident_because", g->resident_sentence);
+        cJSON_AddBoolToObject(json, "resident", g->is_mlocked);
+        cJSON_AddStringToObject(json, "not_resident_because", g->mlock_error);
         cJSON_AddItemToObject(json, "sources", sources_json(g));
         return json;
 }

@@ -151,13 +151,13 @@ static void rehearse(struct governor *g) {
         fleet_rehearse(g->fleet);
 }
 
-static void keep_resident(struct governor *g) {
-        if (!resident_protect())
+static void lock_memory(struct governor *g) {
+        if (!mlock_oom_protect())
                 log_info("oom_score", LOG_TEXT("because", "lowering it is not allowed"),
                          LOG_TEXT("effect", "the kernel may choose the daemon before its engines have made room"));
-        g->is_resident = resident_lock(g->resident_sentence, sizeof(g->resident_sentence));
-        if (!g->is_resident)
-                log_warning("not_resident", LOG_TEXT("because", g->resident_sentence),
+        g->is_mlocked = mlock_all(g->mlock_error, sizeof(g->mlock_error));
+        if (!g->is_mlocked)
+                log_warning("not_resident", LOG_TEXT("because", g->mlock_error),
                             LOG_TEXT("effect", "where memory is gone the daemon itself may be slow to act"),
                             LOG_TEXT("hint", "LimitMEMLOCK=infinity"));
 }
@@ -231,7 +231,7 @@ int governor_new(uv_loop_t *loop, const struct config *config, struct fleet *fle
         memset(&g->events, 0, sizeof(g->events)); /* its pages are there */
         observe(g);
         rehearse(g);
-        keep_resident(g);
+        lock_memory(g);
         tick(g);
         *ret = g;
         return 0;

@@ -44,8 +44,8 @@ struct governor {
         uint64_t status_ms;
         uint64_t sources_ms; /* when degraded sources were last looked for */
         uint32_t sources_broken;
-        bool is_resident;
-        char resident_sentence[160];
+        bool is_mlocked;
+        char mlock_error[160];
 };
 
 /* log_plan.c */

@@ -68,7 +68,7 @@ static void bring_in_code(void) {
                 (void) fclose(maps);
 }
 
-bool resident_lock(char *reterr, unsigned reterr_size) {
+bool mlock_all(char *reterr, unsigned reterr_size) {
         if (!has_unlimited_locks()) {
                 (void) snprintf(reterr, reterr_size, "RLIMIT_MEMLOCK is too small and CAP_IPC_LOCK is missing");
                 return false;
@@ -86,7 +86,7 @@ bool resident_lock(char *reterr, unsigned reterr_size) {
         return false;
 }
 
-bool resident_protect(void) {
+bool mlock_oom_protect(void) {
         auto_close int fd = open("/proc/self/oom_score_adj", O_RDWR | O_CLOEXEC);
         char text[16] = "";
         if (fd < 0 || read(fd, text, sizeof(text) - 1) <= 0)

@@ -13,8 +13,8 @@
  * Locks what is mapped now and will be; pages come in when they are touched, so it costs what is used. False when it may
  * not, and one sentence why. Call it when what an emergency needs has been gone through once.
  */
-bool resident_lock(char *reterr, unsigned reterr_size);
+bool mlock_all(char *reterr, unsigned reterr_size);
 /* Makes the kernel take others first. False when we may not; a lower score than that is left as it is. */
-bool resident_protect(void);
+bool mlock_oom_protect(void);
 
 #endif
