@@ -11,24 +11,24 @@
 #include <stdint.h>
 
 /* All zero at first. */
-struct rising {
+struct counter {
         uint64_t sum; /* what is told */
         uint64_t last;
         bool is_known, was_known;
 };
 
-static inline void rising_take(struct rising *r, uint64_t value) {
-        if (!r->was_known)
-                r->sum = value;
-        else if (r->is_known && value > r->last)
-                r->sum += value - r->last;
-        r->last = value;
-        r->is_known = r->was_known = true;
+static inline void counter_take(struct counter *c, uint64_t value) {
+        if (!c->was_known)
+                c->sum = value;
+        else if (c->is_known && value > c->last)
+                c->sum += value - c->last;
+        c->last = value;
+        c->is_known = c->was_known = true;
 }
 
 /* The next value is another thing's: it adds nothing. */
-static inline void rising_restart(struct rising *r) {
-        r->is_known = false;
+static inline void counter_restart(struct counter *c) {
+        c->is_known = false;
 }
 
 #endif

@@ -42,8 +42,8 @@ struct sensors {
         struct memory_seen memory;
         struct vmstat_seen vmstat;
         struct swap_seen swap;
-        struct rising pressure, own_pressure; /* microseconds */
-        struct rising throttles;
+        struct counter pressure, own_pressure; /* microseconds */
+        struct counter throttles;
         struct cgroup_tightest tightest;
         int memory_result, vmstat_result, swap_result, pressure_result, own_pressure_result, throttle_result;
 

@@ -52,7 +52,7 @@ bool pressure_own_path(const char *proc, const char *sys, char ret[PLACE_MAX], c
         return true;
 }
 
-int pressure_read(int fd, struct rising *total) {
+int pressure_read(int fd, struct counter *total) {
         char text[NUMBER_TEXT_MAX];
         uint64_t now_us;
         int r = proc_file_read_once(fd, text, sizeof(text));
@@ -60,6 +60,6 @@ int pressure_read(int fd, struct rising *total) {
                 return r;
         if (!pressure_parse(text, &now_us))
                 return -EBADMSG;
-        rising_take(total, now_us);
+        counter_take(total, now_us);
         return 0;
 }

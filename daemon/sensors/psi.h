@@ -22,6 +22,6 @@ bool pressure_parse(const char *text, uint64_t *ret);
 bool pressure_own_path(const char *proc, const char *sys, char ret[PLACE_MAX], const char **ret_why);
 
 /* What FD shows. 0, or -errno: then *total stays. */
-int pressure_read(int fd, struct rising *total);
+int pressure_read(int fd, struct counter *total);
 
 #endif

@@ -59,11 +59,11 @@ static void want_alarms(const struct sensors *s, struct scan *next) {
 static void take_set(struct sensors *s, struct scan *made) {
         bool is_moved = strcmp(made->own_path, s->files.own_path) != 0;
         if (is_moved) {
-                rising_restart(&s->own_pressure);
+                counter_restart(&s->own_pressure);
                 pressure_alarm_disarm(&s->alarms[ALARM_OWN]);
         }
         if (made->throttle.count != s->files.throttle.count)
-                rising_restart(&s->throttles);
+                counter_restart(&s->throttles);
         take_alarms(s, made);
         scan_close(&s->files);
         s->files = *made;
@@ -162,7 +162,7 @@ static void refresh_throttles(struct sensors *s) {
         uint64_t throttles;
         int r = throttle_read(&s->files.throttle, &throttles);
         if (r == 0)
-                rising_take(&s->throttles, throttles);
+                counter_take(&s->throttles, throttles);
         s->throttle_result = note(s, s->throttle_result, r);
 }
 
