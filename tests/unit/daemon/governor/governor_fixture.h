@@ -1,5 +1,5 @@
 /*
- * governor_fixture.h - the fleet's world (models/models_fixture.h) under a governor: actions given to the fleet as the governor gives them, and
+ * governor_fixture.h - the fleet's fixture (models/models_fixture.h) under a governor: actions given to the fleet as the governor gives them, and
  * a governor of its own on a box whose memory is a file.
  */
 #ifndef HEADROOM_TESTS_UNIT_DAEMON_GOVERNOR_GOVERNOR_FIXTURE_H
@@ -112,12 +112,12 @@ static inline void close_governor(void) {
 }
 
 /* A test that failed has left it open. */
-static inline int end_governed_world(void **state) {
+static inline int end_governed_fixture(void **state) {
         if (governor)
                 close_governor();
-        return end_world(state);
+        return end_fixture(state);
 }
 
-#define in_a_governed_world(TEST) cmocka_unit_test_setup_teardown(TEST, build_world, end_governed_world)
+#define with_governor(TEST) cmocka_unit_test_setup_teardown(TEST, make_fixture, end_governed_fixture)
 
 #endif

@@ -185,11 +185,11 @@ static void events_are_a_ring(void **state) {
 
 int main(int argc, char **argv) {
         const struct CMUnitTest tests[] = {
-                in_a_governed_world(memory_that_runs_out_is_met_in_time),
-                in_a_governed_world(not_seeing_is_no_reason_to_act),
-                in_a_governed_world(switched_off_it_only_looks),
-                in_a_governed_world(pressure_is_a_reason_to_look_sooner),
+                with_governor(memory_that_runs_out_is_met_in_time),
+                with_governor(not_seeing_is_no_reason_to_act),
+                with_governor(switched_off_it_only_looks),
+                with_governor(pressure_is_a_reason_to_look_sooner),
                 cmocka_unit_test(events_are_a_ring),
         };
-        return run_in_worlds(argc, argv, tests);
+        return run_with_fixtures(argc, argv, tests);
 }

@@ -343,19 +343,19 @@ static void an_idle_model_is_unloaded_and_a_busy_one_is_not(void **state) {
 
 int main(int argc, char **argv) {
         const struct CMUnitTest tests[] = {
-                in_a_world(an_engine_is_seen_as_it_says),
-                in_a_world(each_action_reaches_the_engine),
-                in_a_world(the_account_follows_the_precision),
-                in_a_world(batch_requests_go_to_disk_and_come_back),
-                in_a_world(interactive_ones_never_go_to_disk),
-                in_a_world(a_client_that_leaves_does_not_hold_up_the_rest),
-                in_a_world(what_an_engine_refuses_is_told),
-                in_a_world(one_that_does_not_answer_does_not_obey),
-                in_a_world(heat_reaches_every_engine_once),
-                in_a_world(one_that_does_not_obey_is_stopped_and_let_go),
-                in_a_world(a_group_ends_as_a_whole),
-                in_a_world(a_busy_model_that_is_ended_says_why),
-                in_a_world(an_idle_model_is_unloaded_and_a_busy_one_is_not),
+                with_fixture(an_engine_is_seen_as_it_says),
+                with_fixture(each_action_reaches_the_engine),
+                with_fixture(the_account_follows_the_precision),
+                with_fixture(batch_requests_go_to_disk_and_come_back),
+                with_fixture(interactive_ones_never_go_to_disk),
+                with_fixture(a_client_that_leaves_does_not_hold_up_the_rest),
+                with_fixture(what_an_engine_refuses_is_told),
+                with_fixture(one_that_does_not_answer_does_not_obey),
+                with_fixture(heat_reaches_every_engine_once),
+                with_fixture(one_that_does_not_obey_is_stopped_and_let_go),
+                with_fixture(a_group_ends_as_a_whole),
+                with_fixture(a_busy_model_that_is_ended_says_why),
+                with_fixture(an_idle_model_is_unloaded_and_a_busy_one_is_not),
         };
-        return run_in_worlds(argc, argv, tests);
+        return run_with_fixtures(argc, argv, tests);
 }

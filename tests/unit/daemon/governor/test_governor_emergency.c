@@ -85,8 +85,8 @@ static void an_emergency_tick_takes_no_memory(void **state) {
 int main(int argc, char **argv) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(the_counter_counts),
-                in_a_world(an_emergency_takes_no_memory),
-                in_a_governed_world(an_emergency_tick_takes_no_memory),
+                with_fixture(an_emergency_takes_no_memory),
+                with_governor(an_emergency_tick_takes_no_memory),
         };
-        return run_in_worlds(argc, argv, tests);
+        return run_with_fixtures(argc, argv, tests);
 }

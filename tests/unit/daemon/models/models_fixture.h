@@ -1,7 +1,7 @@
 /*
  * models_fixture.h - for tests of the fleet with engines that do as they are told (tests/tools/fake-engine.c): real processes, real frames, real time.
  *
- * Each test is a small world: a loop, a configuration made here, model files that are orders to the fake engine.
+ * Each test has a fixture of its own: a loop, a configuration made here, model files that are orders to the fake engine.
  */
 #ifndef HEADROOM_TESTS_UNIT_DAEMON_MODELS_MODELS_FIXTURE_H
 #define HEADROOM_TESTS_UNIT_DAEMON_MODELS_MODELS_FIXTURE_H
@@ -37,7 +37,7 @@
 #define MODELS      4
 #define PATIENCE_MS 20000
 
-struct world {
+struct fixture {
         uv_loop_t loop;
         uv_timer_t clock;
         struct config config;
@@ -49,9 +49,9 @@ struct world {
         bool stopped;
 };
 
-static struct world w;
+static struct fixture w;
 
-/* --- the world --- */
+/* --- the fixture --- */
 
 static inline const char *path_in(const char *name) {
         static char path[384];
@@ -87,7 +87,7 @@ static inline void find_engine(void) {
         (void) snprintf(w.engine, sizeof(w.engine), "%s/../tools/fake-engine", self);
 }
 
-static inline int build_world(void **state) {
+static inline int make_fixture(void **state) {
         (void) state;
         memset(&w, 0, sizeof(w));
         (void) strcpy(w.directory, "/tmp/headroom-fleet-XXXXXX");
@@ -151,7 +151,7 @@ static inline void close_fleet(void) {
         w.stopped = false;
 }
 
-static inline int end_world(void **state) {
+static inline int end_fixture(void **state) {
         (void) state;
         close_fleet();
         uv_close((uv_handle_t *) &w.clock, NULL);
@@ -298,10 +298,10 @@ static inline int open_descriptors(void) {
         return count;
 }
 
-#define in_a_world(TEST) cmocka_unit_test_setup_teardown(TEST, build_world, end_world)
+#define with_fixture(TEST) cmocka_unit_test_setup_teardown(TEST, make_fixture, end_fixture)
 
 /* Runs TESTS, or those that match the first argument. */
-#define run_in_worlds(ARGC, ARGV, TESTS)                                                                                      \
+#define run_with_fixtures(ARGC, ARGV, TESTS)                                                                                  \
         (log_open(getenv("V") ? LOG_LEVEL_INFO : LOG_LEVEL_ERROR), (ARGC) > 1 ? cmocka_set_test_filter((ARGV)[1]) : (void) 0, \
          cmocka_run_group_tests(TESTS, NULL, NULL))
 

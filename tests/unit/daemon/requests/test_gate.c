@@ -175,15 +175,15 @@ static void held_batch_waits_behind_nobody(void **state) {
 
 int main(int argc, char **argv) {
         const struct CMUnitTest tests[] = {
-                in_a_world(interactive_ones_go_first),
-                in_a_world(a_batch_one_ages_into_the_queue),
-                in_a_world(a_model_has_a_class_of_its_own),
-                in_a_world(held_loads_wait_and_are_told_why),
-                in_a_world(held_for_too_long_is_refused_with_the_numbers),
-                in_a_world(the_operator_waits_too_but_not_for_ever),
-                in_a_world(held_growth_lets_what_runs_end),
-                in_a_world(held_growth_lets_the_longest_waiting_go_first),
-                in_a_world(held_batch_waits_behind_nobody),
+                with_fixture(interactive_ones_go_first),
+                with_fixture(a_batch_one_ages_into_the_queue),
+                with_fixture(a_model_has_a_class_of_its_own),
+                with_fixture(held_loads_wait_and_are_told_why),
+                with_fixture(held_for_too_long_is_refused_with_the_numbers),
+                with_fixture(the_operator_waits_too_but_not_for_ever),
+                with_fixture(held_growth_lets_what_runs_end),
+                with_fixture(held_growth_lets_the_longest_waiting_go_first),
+                with_fixture(held_batch_waits_behind_nobody),
         };
-        return run_in_worlds(argc, argv, tests);
+        return run_with_fixtures(argc, argv, tests);
 }

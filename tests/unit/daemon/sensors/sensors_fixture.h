@@ -21,11 +21,11 @@ static uint64_t now_ms;
 static unsigned descriptors_before;
 static bool is_closed;
 
-static inline int make_world(void **state) {
+static inline int make_fixture(void **state) {
         return make_root(state) < 0 || uv_loop_init(&loop) < 0 ? -1 : 0;
 }
 
-static inline int remove_world(void **state) {
+static inline int remove_fixture(void **state) {
         return uv_loop_close(&loop) | remove_root(state);
 }
 

@@ -24,7 +24,7 @@
 #define SWAPS "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n"
 
 static int make_machine(void **state) {
-        if (make_world(state) < 0)
+        if (make_fixture(state) < 0)
                 return -1;
         put("meminfo", MEMINFO("8192000", "0", "0"));
         put("vmstat", "pswpin 1\npswpout 2\nworkingset_refault_file 3\n");
@@ -252,7 +252,7 @@ static void out_of_descriptors(void **state) {
         stop();
 }
 
-#define with_machine(TEST) cmocka_unit_test_setup_teardown(TEST, make_machine, remove_world)
+#define with_machine(TEST) cmocka_unit_test_setup_teardown(TEST, make_machine, remove_fixture)
 
 int main(void) {
         const struct CMUnitTest tests[] = {

@@ -28,7 +28,7 @@ static unsigned rings;
 static int make_machine(void **state) {
         (void) unsetenv("MEMORY_PRESSURE_WATCH");
         (void) unsetenv("MEMORY_PRESSURE_WRITE");
-        if (make_world(state) < 0 || uv_timer_init(&loop, &timer) < 0)
+        if (make_fixture(state) < 0 || uv_timer_init(&loop, &timer) < 0)
                 return -1;
         put("pressure/memory", PSI("1000"));
         return 0;
@@ -37,7 +37,7 @@ static int make_machine(void **state) {
 static int remove_machine(void **state) {
         uv_close((uv_handle_t *) &timer, NULL);
         (void) uv_run(&loop, UV_RUN_DEFAULT);
-        return remove_world(state);
+        return remove_fixture(state);
 }
 
 static void on_time(uv_timer_t *t) {

@@ -8,13 +8,13 @@
 #include "tests/unit/daemon/sensors/sensors_fixture.h"
 
 static inline int make_machine(void **state) {
-        if (make_world(state) < 0)
+        if (make_fixture(state) < 0)
                 return -1;
         (void) make_way("class/hwmon/x");
         return 0;
 }
 
-#define with_machine(TEST) cmocka_unit_test_setup_teardown(TEST, make_machine, remove_world)
+#define with_machine(TEST) cmocka_unit_test_setup_teardown(TEST, make_machine, remove_fixture)
 
 /* --- what is put there --- */
 

@@ -40,13 +40,13 @@ static void submit_ids(struct fixture *f, uint64_t id, uint32_t count, uint32_t 
         assert_int_equal(submit(f, id, body), 0);
 }
 
-static struct fixture *open_world(bool recalls, uint32_t kv_tokens) {
+static struct fixture *open_store_fixture(bool recalls, uint32_t kv_tokens) {
         return open_fixture_with(kv_tokens, 2, 64, recalls);
 }
 
 /* The answer to the prompt where there are no files. */
 static struct told without_files(uint32_t count, uint32_t last) {
-        struct fixture *f = open_world(false, 2048);
+        struct fixture *f = open_store_fixture(false, 2048);
         submit_ids(f, 0, count, last);
         run_dry(f);
         assert_int_equal(f->told[0].ends, 1);
@@ -70,7 +70,7 @@ static void step_until_kept(struct fixture *f) {
 
 /* What the first prompt of 300 tokens leaves, in a file. */
 static int keep_one(uint32_t *ret_tokens) {
-        struct fixture *f = open_world(true, 2048);
+        struct fixture *f = open_store_fixture(true, 2048);
         struct scheduler_offer o;
         assert_int_equal(scheduler_offer(f->engine.scheduler, &o), 0);
         assert_int_equal(o.tokens, 0); /* nothing has ended yet */
@@ -117,7 +117,7 @@ static void test_another_engine_goes_on(void **state) {
         };
         for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
                 struct told want = without_files(rows[i].count, rows[i].last);
-                struct fixture *f = open_world(true, 2048);
+                struct fixture *f = open_store_fixture(true, 2048);
                 submit_ids(f, 0, rows[i].count, rows[i].last);
                 step(f);
                 assert_int_equal(f->recalls, 1);
@@ -155,7 +155,7 @@ static void test_damage(void **state) {
                 assert_int_equal(pwrite(bad, &byte, 1, at), 1);
                 if (cut)
                         assert_int_equal(ftruncate(bad, at), 0);
-                struct fixture *f = open_world(true, 2048);
+                struct fixture *f = open_store_fixture(true, 2048);
                 submit_ids(f, 0, 300, 5);
                 step(f);
                 scheduler_recalled(f->engine.scheduler, 0, bad);
@@ -176,7 +176,7 @@ static void test_cancelled_suspended_and_late(void **state) {
         uint32_t tokens;
         int fd = keep_one(&tokens);
         struct told want = without_files(300, 5);
-        struct fixture *f = open_world(true, 2048);
+        struct fixture *f = open_store_fixture(true, 2048);
         submit_ids(f, 0, 300, 5);
         step(f);
         scheduler_cancel(f->engine.scheduler, 0);
@@ -191,7 +191,7 @@ static void test_cancelled_suspended_and_late(void **state) {
         assert_int_equal(f->recalls, 2);
         close_fixture(f);
 
-        f = open_world(true, 2048); /* suspended when it has room and is about to read */
+        f = open_store_fixture(true, 2048); /* suspended when it has room and is about to read */
         submit_ids(f, 0, 300, 5);
         step(f);
         scheduler_recalled(f->engine.scheduler, 0, another(fd));
@@ -211,7 +211,7 @@ static void test_cancelled_suspended_and_late(void **state) {
 /* The pool is just large enough for the requests: what is being kept is given up, and nothing waits for it. */
 static void test_keeping_is_in_nobodys_way(void **state) {
         (void) state;
-        struct fixture *f = open_world(true, 448);
+        struct fixture *f = open_store_fixture(true, 448);
         submit_ids(f, 0, 300, 5);
         step(f);
         scheduler_recalled(f->engine.scheduler, 0, -1);
@@ -244,7 +244,7 @@ static void test_keeping_is_in_nobodys_way(void **state) {
 /* What was made less precise is not kept: another prompt's answer would depend on it. */
 static void test_less_precise_is_not_kept(void **state) {
         (void) state;
-        struct fixture *f = open_world(false, 2048);
+        struct fixture *f = open_store_fixture(false, 2048);
         submit_ids(f, 0, 300, 5);
         run_dry(f);
         assert_int_equal(scheduler_relieve_kv(f->engine.scheduler, KV_Q4_0), 0);
