@@ -1,13 +1,14 @@
 /*
  * policy.c - one look, one plan.
  *
- * Assess (headroom, forecast, pressure), verify what earlier actions freed, ask the ladder how far it may go and for how
- * much, have the actions chosen, and say when to look again. Each part has a file of its own; this one only puts them in order.
+ * Assess (headroom, forecast, pressure), judge what was promised, ask the ladder how far it may go and for how much, have the
+ * actions chosen, then answer those who wait to be loaded, and say when to look again. Each part has a file of its own; this one only puts them in order.
  */
 #include "policy/policy.h"
 
 #include <assert.h>
 
+#include "policy/admission/loads.h"
 #include "policy/memory/choose_actions.h"
 #include "policy/memory/forecast.h"
 #include "policy/memory/ladder.h"
@@ -135,6 +136,13 @@ static uint64_t look_again_after(const struct assessment *a, const struct plan *
         return ms;
 }
 
+static uint64_t look_again(const struct assessment *a, const struct plan *plan) {
+        uint64_t at_ms = sat_add(a->snapshot->now_ms, look_again_after(a, plan));
+        for (uint32_t i = 0; i < plan->loads_count; i++)
+                at_ms = u64_min(at_ms, plan->loads[i].look_again_ms);
+        return at_ms;
+}
+
 static void tell_numbers(const struct assessment *a, struct plan *plan) {
         plan->headroom_bytes = a->headroom.bytes;
         double slope_per_s = a->forecast.slope_per_ms * 1000;
@@ -161,8 +169,9 @@ void policy_decide(const struct limits *limits, const struct snapshot *snapshot,
         act(&a, ret);
         hold(&a, ret);
         cool(&a, ret);
+        policy_loads(limits, snapshot, &past->loads, ret);
         tell_numbers(&a, ret);
-        ret->look_again_ms = sat_add(snapshot->now_ms, look_again_after(&a, ret));
+        ret->look_again_ms = look_again(&a, ret);
         past->looks++;
         past->last_ms = snapshot->now_ms;
 }

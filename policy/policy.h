@@ -1,8 +1,8 @@
 /*
- * policy.h - what to do next about memory and heat, given what was seen.
+ * policy.h - what to do next about memory, heat and the models that wait to be loaded, given what was seen.
  *
- * One function. It reads limits, a snapshot and its own memory of the past, and says what should be done now and when to
- * look again. No I/O, no clock, no allocation, no log, no global: all it knows is in its arguments, so that last night's
+ * One function. It reads limits, a snapshot and its own memory of the past, and says what should be done now, who is loaded and
+ * unloaded or refused, and when to look again. No I/O, no clock, no allocation, no log, no global: all it knows is in its arguments, so that last night's
  * incident can be replayed (headroomctl simulate). The daemon carries plans out (daemon/governor/governor.c).
  *
  * Two distances are measured, in bytes:

@@ -38,7 +38,7 @@
 #define SCENARIO_LOOKS_MAX        1000000u     /* three days at four looks a second; what a plot keeps of them is under 100 MB */
 #define SCENARIO_LINE_MAX         4096u        /* a model with all its keys is under 1500 bytes */
 #define SCENARIO_WORDS_MAX        64u          /* likewise: 36 keys */
-#define SCENARIO_EXPECTATIONS_MAX 64u          /* of one look */
+#define SCENARIO_EXPECTATIONS_MAX 256u         /* of one look: each of 64 actions, loads and unloads, and some numbers */
 #define SCENARIO_ERROR_MAX        256u         /* a sentence and a piece of the wrong word */
 #define DEEDS_MAX                 4096u        /* different actions in one scenario: 10 kinds, 64 models, some reasons */
 #define SENTENCE_MAX              4096u        /* 64 actions of up to 60 characters */

@@ -19,6 +19,8 @@ static const struct number {
         size_t offset;
 } numbers[] = {
         { "acts", NUMBER_U32, offsetof(struct plan, actions_count) },
+        { "loads", NUMBER_U32, offsetof(struct plan, loads_count) },
+        { "unloads", NUMBER_U32, offsetof(struct plan, unloads_count) },
         { "headroom", NUMBER_SIGNED_BYTES, offsetof(struct plan, headroom_bytes) },
         { "slope", NUMBER_SIGNED_BYTES, offsetof(struct plan, slope_bytes_per_s) },
         { "freed", NUMBER_BYTES, offsetof(struct plan, verified_freed_bytes) },
@@ -161,6 +163,44 @@ static const char *parse_action(struct words *w, struct expectation *e) {
         return NULL;
 }
 
+static bool take_verdict(struct words *w, enum verdict *ret) {
+        for (unsigned v = 0; w->next < w->end && v < VERDICT_COUNT; v++)
+                if (word_is(*w->next, policy_verdict_word((enum verdict) v))) {
+                        *ret = (enum verdict) v;
+                        w->next++;
+                        return true;
+                }
+        return false;
+}
+
+/* The answer to a model that waits. */
+static const char *parse_load(struct words *w, struct expectation *e) {
+        e->kind = EXPECT_LOAD;
+        e->verdict = VERDICT_COUNT;
+        e->because = REASON_COUNT;
+        if (!take_u32(w, &e->model))
+                return "after 'load' stands the number of the model";
+        e->refused = take(w, "refused");
+        if (!take_verdict(w, &e->verdict) && !e->refused)
+                return "there is no such verdict";
+        if (take(w, "because") && !take_reason(w, &e->because))
+                return "there is no such reason";
+        return NULL;
+}
+
+static const char *parse_unload(struct words *w, struct expectation *e) {
+        e->kind = EXPECT_UNLOAD;
+        e->for_model = UINT32_MAX;
+        e->because = REASON_COUNT;
+        if (!take_u32(w, &e->model))
+                return "after 'unload' stands the number of the model";
+        if (take(w, "for") && !take_u32(w, &e->for_model))
+                return "after 'for' stands the number of a model";
+        if (take(w, "because") && !take_reason(w, &e->because))
+                return "there is no such reason";
+        return NULL;
+}
+
 static enum comparison take_comparison(struct words *w) {
         return take(w, "at_least") ? AT_LEAST : take(w, "at_most") ? AT_MOST : EXACTLY;
 }
@@ -228,6 +268,10 @@ static const char *parse_what(struct words *w, struct expectation *e) {
         }
         if (take(w, "rung"))
                 return parse_rung(w, e);
+        if (take(w, "load"))
+                return parse_load(w, e);
+        if (take(w, "unload"))
+                return parse_unload(w, e);
         if (take(w, "because"))
                 return parse_because(w, e, EXPECT_BECAUSE);
         if (take(w, "heat_because"))
@@ -292,6 +336,27 @@ static bool any_action(const struct expectation *e, const struct action actions[
         return false;
 }
 
+static bool any_load(const struct expectation *e, const struct plan *plan) {
+        for (uint32_t i = 0; i < plan->loads_count; i++) {
+                const struct load *load = &plan->loads[i];
+                if (load->model == e->model && load->refused == e->refused &&
+                    (e->verdict == VERDICT_COUNT || load->verdict == e->verdict) &&
+                    (e->because == REASON_COUNT || load->because == e->because))
+                        return true;
+        }
+        return false;
+}
+
+static bool any_unload(const struct expectation *e, const struct plan *plan) {
+        for (uint32_t i = 0; i < plan->unloads_count; i++) {
+                const struct unload *u = &plan->unloads[i];
+                if (u->model == e->model && (e->for_model == UINT32_MAX || u->for_model == e->for_model) &&
+                    (e->because == REASON_COUNT || u->because == e->because))
+                        return true;
+        }
+        return false;
+}
+
 static bool compares(enum comparison c, int64_t is, int64_t expected) {
         return c == EXACTLY ? is == expected : c == AT_LEAST ? is >= expected : is <= expected;
 }
@@ -307,6 +372,8 @@ static bool is_so(const struct expectation *e, const struct snapshot *snapshot, 
         case EXPECT_ANY_ACTION:
                 return any_action(e, plan->actions, plan->actions_count) ||
                        (e->until_now && any_action(e, deeds->all, deeds->count));
+        case EXPECT_LOAD: return any_load(e, plan);
+        case EXPECT_UNLOAD: return any_unload(e, plan);
         case EXPECT_RUNG: return compares(e->comparison, plan->rung, e->rung);
         case EXPECT_BECAUSE: return plan->because == e->because;
         case EXPECT_HEAT_BECAUSE: return plan->heat_because == e->because;

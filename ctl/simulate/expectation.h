@@ -25,6 +25,8 @@ enum expectation_kind {
         EXPECT_NOTHING,
         EXPECT_ACTION,
         EXPECT_ANY_ACTION,
+        EXPECT_LOAD,
+        EXPECT_UNLOAD,
         EXPECT_RUNG,
         EXPECT_BECAUSE,
         EXPECT_HEAT_BECAUSE,
@@ -40,6 +42,10 @@ struct expectation {
         bool negated, until_now;
         uint32_t line;
         struct word text; /* as written, for messages; borrowed from the scenario */
+        /* EXPECT_LOAD: of MODEL. EXPECT_UNLOAD: of MODEL, FOR_MODEL (UINT32_MAX: any) */
+        enum verdict verdict; /* VERDICT_COUNT: any */
+        bool refused;
+        uint32_t for_model;
         /* EXPECT_ACTION, EXPECT_VERIFIED */
         enum action_kind action;
         uint32_t model; /* UINT32_MAX: any */

@@ -40,10 +40,52 @@ static void say_action(struct sentence *s, const struct action *a) {
         say(s, ")");
 }
 
-void look_say(struct sentence *s, const struct plan *p) {
+/* " considered: 1 idle 40 s leaves, 2 busy" */
+static void say_candidates(struct sentence *s, const struct limits *limits, const struct snapshot *snapshot, const struct plan *p,
+                           const struct load *load) {
+        struct candidate all[ACCOUNTS_MAX];
+        uint32_t count = policy_candidates(limits, snapshot, p, load, all);
+        for (uint32_t i = 0; i < count; i++) {
+                say(s, "%s %u", i == 0 ? "; considered:" : ",", all[i].model);
+                if (all[i].idle_ms > 0)
+                        say(s, " idle %s", human_duration_ms(all[i].idle_ms).text);
+                say(s, " %s", policy_fate_word(all[i].fate));
+        }
+}
+
+static void say_load(struct sentence *s, const struct limits *limits, const struct snapshot *snapshot, const struct plan *p,
+                     const struct load *load) {
+        say_separator(s);
+        say(s, "%s %u",
+            load->refused                    ? "refuse"
+            : load->verdict == VERDICT_ADMIT ? "load"
+                                             : policy_verdict_word(load->verdict),
+            load->model);
+        if (load->because != REASON_NONE)
+                say(s, " (%s)", reason_info(load->because)->word);
+        if (load->room.rule == RULE_NONE)
+                return;
+        say(s, ": %s needed, %s of %s used (%s)", human_bytes(load->room.needed_bytes).text,
+            human_bytes(load->room.used_bytes).text, human_bytes(load->room.limit_bytes).text, policy_rule_word(load->room.rule));
+        say_candidates(s, limits, snapshot, p, load);
+}
+
+static void say_unload(struct sentence *s, const struct unload *u) {
+        say_separator(s);
+        say(s, "unload %u (%s", u->model, reason_info(u->because)->word);
+        if (u->for_model != UINT32_MAX)
+                say(s, " for %u", u->for_model);
+        say(s, ")");
+}
+
+void look_say(struct sentence *s, const struct limits *limits, const struct snapshot *snapshot, const struct plan *p) {
         *s = (struct sentence){ 0 };
         for (uint32_t i = 0; i < p->actions_count; i++)
                 say_action(s, &p->actions[i]);
+        for (uint32_t i = 0; i < p->unloads_count; i++)
+                say_unload(s, &p->unloads[i]);
+        for (uint32_t i = 0; i < p->loads_count; i++)
+                say_load(s, limits, snapshot, p, &p->loads[i]);
         if (p->hold_loads || p->hold_growth || p->hold_batch) {
                 say_separator(s);
                 say(s, "hold%s%s%s", p->hold_loads ? " loads" : "", p->hold_growth ? " growth" : "",
@@ -97,10 +139,10 @@ static enum tint rung_tint(enum rung rung) {
         return rung == RUNG_CALM ? TINT_GOOD : rung < RUNG_EVICT ? TINT_NONE : rung < RUNG_SUSPEND ? TINT_WARN : TINT_BAD;
 }
 
-void look_print(const struct snapshot *snapshot, const struct plan *p, bool colours, FILE *out) {
+void look_print(const struct limits *limits, const struct snapshot *snapshot, const struct plan *p, bool colours, FILE *out) {
         struct sentence actions;
         struct human heat = { "-" }, seconds, duty;
-        look_say(&actions, p);
+        look_say(&actions, limits, snapshot, p);
         snprintf(seconds.text, sizeof(seconds.text), "%" PRIu64 ".%03u", snapshot->now_ms / 1000,
                  (unsigned) (snapshot->now_ms % 1000));
         snprintf(duty.text, sizeof(duty.text), "%u%%", p->duty_permille / 10);
@@ -143,6 +185,53 @@ static cJSON *action_json(const struct action *a) {
         return o;
 }
 
+static void add_room(cJSON *o, const struct room *room) {
+        (void) cJSON_AddStringToObject(o, "rule", policy_rule_word(room->rule));
+        (void) cJSON_AddNumberToObject(o, "needed_bytes", (double) room->needed_bytes);
+        (void) cJSON_AddNumberToObject(o, "used_bytes", (double) room->used_bytes);
+        (void) cJSON_AddNumberToObject(o, "limit_bytes", (double) room->limit_bytes);
+}
+
+static void add_candidates(cJSON *o, const struct limits *limits, const struct snapshot *snapshot, const struct plan *p,
+                           const struct load *load) {
+        struct candidate all[ACCOUNTS_MAX];
+        uint32_t count = policy_candidates(limits, snapshot, p, load, all);
+        cJSON *array = cJSON_AddArrayToObject(o, "considered");
+        for (uint32_t i = 0; i < count; i++) {
+                cJSON *item = cJSON_CreateObject();
+                (void) cJSON_AddNumberToObject(item, "model", all[i].model);
+                (void) cJSON_AddStringToObject(item, "fate", policy_fate_word(all[i].fate));
+                (void) cJSON_AddNumberToObject(item, "bytes", (double) all[i].bytes);
+                (void) cJSON_AddNumberToObject(item, "idle_ms", (double) all[i].idle_ms);
+                cJSON_AddItemToArray(array, item);
+        }
+}
+
+static void add_loads(cJSON *o, const struct limits *limits, const struct snapshot *snapshot, const struct plan *p) {
+        cJSON *loads = cJSON_AddArrayToObject(o, "loads"), *unloads = cJSON_AddArrayToObject(o, "unloads");
+        for (uint32_t i = 0; i < p->loads_count; i++) {
+                const struct load *load = &p->loads[i];
+                cJSON *item = cJSON_CreateObject();
+                (void) cJSON_AddNumberToObject(item, "model", load->model);
+                (void) cJSON_AddStringToObject(item, "verdict", policy_verdict_word(load->verdict));
+                (void) cJSON_AddBoolToObject(item, "refused", load->refused);
+                add_reason(item, "because", load->because);
+                (void) cJSON_AddNumberToObject(item, "form", load->form);
+                add_room(item, &load->room);
+                add_candidates(item, limits, snapshot, p, load);
+                cJSON_AddItemToArray(loads, item);
+        }
+        for (uint32_t i = 0; i < p->unloads_count; i++) {
+                const struct unload *u = &p->unloads[i];
+                cJSON *item = cJSON_CreateObject();
+                (void) cJSON_AddNumberToObject(item, "model", u->model);
+                add_reason(item, "because", u->because);
+                cJSON_AddItemToObject(item, "for",
+                                      u->for_model == UINT32_MAX ? cJSON_CreateNull() : cJSON_CreateNumber(u->for_model));
+                cJSON_AddItemToArray(unloads, item);
+        }
+}
+
 static void add_models(cJSON *o, const struct snapshot *snapshot) {
         cJSON *models = cJSON_AddArrayToObject(o, "models");
         for (uint32_t i = 0; i < snapshot->models_count; i++) {
@@ -165,7 +254,7 @@ static void add_heat(cJSON *o, const struct plan *p) {
         cJSON_AddItemToObject(o, "margin_millidegrees", sensed ? cJSON_CreateNumber(p->margin_millidegrees) : cJSON_CreateNull());
 }
 
-cJSON *look_json(const struct snapshot *snapshot, const struct plan *p) {
+cJSON *look_json(const struct limits *limits, const struct snapshot *snapshot, const struct plan *p) {
         cJSON *o = cJSON_CreateObject();
         (void) cJSON_AddNumberToObject(o, "time_ms", (double) snapshot->now_ms);
         (void) cJSON_AddNumberToObject(o, "headroom_bytes", (double) p->headroom_bytes);
@@ -181,6 +270,7 @@ cJSON *look_json(const struct snapshot *snapshot, const struct plan *p) {
         cJSON *actions = cJSON_AddArrayToObject(o, "acts");
         for (uint32_t i = 0; i < p->actions_count; i++)
                 cJSON_AddItemToArray(actions, action_json(&p->actions[i]));
+        add_loads(o, limits, snapshot, p);
         if (p->verified.kind != ACTION_NONE) {
                 cJSON_AddItemToObject(o, "verified", action_json(&p->verified));
                 (void) cJSON_AddNumberToObject(o, "verified_freed_bytes", (double) p->verified_freed_bytes);

@@ -9,6 +9,7 @@
 
 #include "ctl/base/bounds.h"
 #include "ctl/output/units.h"
+#include "policy/admission/loads.h"
 #include "policy/policy.h"
 
 struct sentence {
@@ -16,16 +17,17 @@ struct sentence {
         size_t used;
 };
 
-/* "evict 2 (forecast, 2.0 GiB); hold loads growth; emergency; trim 1 freed 30 MiB"; empty when nothing is to be done. */
-void look_say(struct sentence *ret, const struct plan *plan);
+/* "evict 2 (forecast, 2.0 GiB); hold loads growth; emergency; trim 1 freed 30 MiB; unload 1 (make_room for 3)"; empty when
+ * nothing is to be done. */
+void look_say(struct sentence *ret, const struct limits *limits, const struct snapshot *snapshot, const struct plan *plan);
 /* "3.2 s"; "-" for never. */
 struct human look_time_left(uint64_t ms);
 
 /* Fixed columns: rows are printed as they are made, however many there will be. */
 void look_print_heading(FILE *out);
-void look_print(const struct snapshot *snapshot, const struct plan *plan, bool colours, FILE *out);
+void look_print(const struct limits *limits, const struct snapshot *snapshot, const struct plan *plan, bool colours, FILE *out);
 
 /* The caller's. */
-cJSON *look_json(const struct snapshot *snapshot, const struct plan *plan);
+cJSON *look_json(const struct limits *limits, const struct snapshot *snapshot, const struct plan *plan);
 
 #endif

@@ -124,6 +124,13 @@ static uint32_t model_index(const struct snapshot *snapshot, uint32_t id) {
         return i;
 }
 
+static uint32_t want_index(const struct snapshot *snapshot, uint32_t id) {
+        uint32_t i = 0;
+        while (i < snapshot->wants_count && snapshot->wants[i].id != id)
+                i++;
+        return i;
+}
+
 static uint32_t sensor_index(const struct snapshot *snapshot, uint32_t key) {
         uint32_t i = 0;
         while (i < snapshot->sensors_count && snapshot->sensors[i].key != key)
@@ -148,6 +155,25 @@ static int line_model(struct scenario *s, const struct line *l) {
         rc = take_fields(s, l, 2, policy_model_fields, m, "weights_resident", &s->resident_said[i]);
         if (!s->resident_said[i])
                 m->weights_resident_bytes = m->weights_bytes;
+        return rc;
+}
+
+static int line_want(struct scenario *s, const struct line *l) {
+        uint32_t id;
+        int rc = take_id(s, l, 1, &id);
+        if (rc < 0)
+                return rc;
+        uint32_t i = want_index(&s->snapshot, id);
+        if (i == s->snapshot.wants_count) {
+                if (i == WANTS_MAX)
+                        return wrong(s, "more than %u models want to be loaded at a time", WANTS_MAX);
+                s->snapshot.wants[i] = (struct want){ .id = id, .forms_count = 1 };
+                s->snapshot.wants_count++;
+        }
+        struct want *w = &s->snapshot.wants[i];
+        rc = take_fields(s, l, 2, policy_want_fields, w, NULL, NULL);
+        if (rc == 0 && (w->forms_count < 1 || w->forms_count > FORMS_MAX))
+                return wrong(s, "a model can be loaded in 1 to %u forms, not %u", FORMS_MAX, w->forms_count);
         return rc;
 }
 
@@ -185,17 +211,30 @@ static int gone_sensor(struct scenario *s, uint32_t key) {
         return 0;
 }
 
+static int gone_want(struct scenario *s, uint32_t id) {
+        uint32_t i = want_index(&s->snapshot, id);
+        if (i == s->snapshot.wants_count)
+                return wrong(s, "there is no want %u that could go", id);
+        uint32_t after = --s->snapshot.wants_count - i;
+        memmove(&s->snapshot.wants[i], &s->snapshot.wants[i + 1], after * sizeof(s->snapshot.wants[0]));
+        return 0;
+}
+
 static int line_gone(struct scenario *s, const struct line *l) {
+        static const struct {
+                const char *word;
+                int (*gone)(struct scenario *s, uint32_t number);
+        } kinds[] = { { "model", gone_model }, { "want", gone_want }, { "sensor", gone_sensor } };
         uint32_t number;
-        bool model = l->count > 1 && word_is(l->words[1], "model"), sensor = l->count > 1 && word_is(l->words[1], "sensor");
-        if (!model && !sensor)
-                return wrong(s, "after 'gone' stands 'model' or 'sensor'");
-        int rc = take_id(s, l, 2, &number);
-        if (rc < 0)
-                return rc;
-        if (l->count > 3)
-                return wrong(s, "there is more than belongs to it");
-        return model ? gone_model(s, number) : gone_sensor(s, number);
+        for (size_t i = 0; l->count > 1 && i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+                if (!word_is(l->words[1], kinds[i].word))
+                        continue;
+                int rc = take_id(s, l, 2, &number);
+                if (rc < 0)
+                        return rc;
+                return l->count > 3 ? wrong(s, "there is more than belongs to it") : kinds[i].gone(s, number);
+        }
+        return wrong(s, "after 'gone' stands 'model', 'want' or 'sensor'");
 }
 
 static int line_expect(struct scenario *s, const struct line *l) {
@@ -217,8 +256,9 @@ static const struct line_kind {
         bool of_a_look; /* only after an `at` */
         int (*read)(struct scenario *s, const struct line *l);
 } line_kinds[] = {
-        { "limits", false, line_limits }, { "at", false, line_at },    { "model", true, line_model },
-        { "sensor", true, line_sensor },  { "gone", true, line_gone }, { "expect", true, line_expect },
+        { "limits", false, line_limits }, { "at", false, line_at },        { "model", true, line_model },
+        { "want", true, line_want },      { "sensor", true, line_sensor }, { "gone", true, line_gone },
+        { "expect", true, line_expect },
 };
 
 static int read_line(struct scenario *s, const struct line *l) {

@@ -86,7 +86,7 @@ static void print_summary(const struct simulation *sim) {
 /* --- as JSON --- */
 
 static void print_look_json(const struct simulation *sim) {
-        cJSON *look = look_json(&sim->scenario.snapshot, &sim->plan);
+        cJSON *look = look_json(&sim->scenario.limits, &sim->scenario.snapshot, &sim->plan);
         fputs(sim->looks > 1 ? ",\n" : "\n", stdout);
         json_print_compact(look, stdout);
         cJSON_Delete(look);
@@ -103,7 +103,7 @@ static void print_end_json(const struct simulation *sim) {
 static void note_failure(struct simulation *sim, const struct expectation *e) {
         const struct plan *p = &sim->plan;
         struct sentence actions;
-        look_say(&actions, p);
+        look_say(&actions, &sim->scenario.limits, &sim->scenario.snapshot, p);
         sim->failed++;
         complain("%s:%u: expected %.*s, but at %" PRIu64
                  " ms it is: rung %s because %s, headroom %s, gone in %s, heat level %u; %s",
@@ -148,7 +148,7 @@ static void replay(struct simulation *sim) {
                 if (sim->failures && !sim->in->quiet)
                         print_look_json(sim);
                 else if (print)
-                        look_print(&sim->scenario.snapshot, &sim->plan, sim->colours, stdout);
+                        look_print(&sim->scenario.limits, &sim->scenario.snapshot, &sim->plan, sim->colours, stdout);
                 check_expectations(sim);
         }
 }

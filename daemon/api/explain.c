@@ -11,12 +11,10 @@
 
 #include "daemon/base/bounds.h"
 #include "daemon/governor/internal.h"
-#include "daemon/requests/gate.h"
 #include "daemon/state/account.h"
 #include "daemon/state/fleet.h"
 #include "daemon/state/model_state.h"
 #include "engine/base/strbuf.h"
-#include "policy/admission/admission.h"
 #include "policy/base/sat.h"
 
 __attribute__((format(printf, 2, 3))) static void say(cJSON *sentences, const char *format, ...) {
@@ -47,10 +45,9 @@ static void say_loaded(cJSON *out, const struct model *m) {
 }
 
 static void say_waiting(cJSON *out, const struct model *m) {
-        const struct admission *a = &m->last_answer;
-        if (gate_load(m))
-                say(out, "%s is not loaded yet: %s.", m->config->id,
-                    reason_info(m->fleet->gate.loads ? REASON_MEMORY_HELD : m->fleet->gate.batch_because)->sentence);
+        const struct room *a = &m->last_answer.room;
+        if (m->last_answer.verdict == VERDICT_HELD)
+                say(out, "%s is not loaded yet: %s.", m->config->id, reason_info(m->last_answer.because)->sentence);
         else
                 say(out, "%s waits for room: it needs %s, and %s of the %s that %s allows are in use.", m->config->id,
                     governor_bytes((int64_t) u64_min(a->needed_bytes, INT64_MAX)).text,

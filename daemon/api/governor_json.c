@@ -75,7 +75,7 @@ cJSON *governor_status_json(struct governor *g) {
         cJSON_AddBoolToObject(json, "memory_blind", g->snapshot.memory_blind);
         cJSON_AddItemToObject(json, "holds", gate_json(p));
         cJSON_AddItemToObject(json, "heat", heat_json(p));
-        cJSON_AddNumberToObject(json, "looks", (double) g->ticks);
+        cJSON_AddNumberToObject(json, "looks", (double) g->looks);
         cJSON_AddNumberToObject(json, "look_again_in_ms", p->look_again_ms > now_ms ? (double) (p->look_again_ms - now_ms) : 0);
         cJSON_AddNumberToObject(json, "last_tick_ms_ago", (double) governor_tick_age_ms(g));
         cJSON_AddNumberToObject(json, "events", (double) g->events.count);

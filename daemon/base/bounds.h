@@ -69,9 +69,6 @@
 #define REQUEST_ATTEMPTS_MAX 2   /* a request that ends two engines ends with the second */
 #define WHY_AFTER_MS         500 /* a refusal sooner than this still gets its HTTP status; later, the waiter is told why it waits */
 #define HEARTBEAT_MS         5000 /* the tick runs at least this often: /health, measured growth */
-#define MEMORY_AGE_MAX_MS    1000 /* /proc/meminfo is read again when older than this and a decision needs it */
-#define SHORT_GRACE_MS       5000 /* others hold the memory: how long a waiter hopes before it is told */
-#define SHORT_POLL_MS        500  /* ... and how often we look meanwhile */
 #define CONTEXT_DEFAULT      4096 /* where the configuration names none and the model was trained on more, or does not say */
 #define FREED_WAIT_MAX_MS    1000 /* the process is gone, but its memory does not show as free: others took it */
 #define FREED_POLL_MS        50
@@ -83,14 +80,11 @@
 #define FOOTPRINTS_BYTES_MAX (1u << 20) /* the file of what was learned: about 200 bytes a model */
 
 /* --- governor --- */
-#define RECORD_LOOK_MAX         (30u << 10) /* the largest look: 64 models and 32 sensors, every member changed by much */
+#define RECORD_LOOK_MAX         (44u << 10) /* the largest look: 64 models and wants, 32 sensors, every member changed by much */
 #define RECORD_PIECE_BYTES      (48u << 10)
 #define RECORD_PIECES           8 /* 384 KiB: about 30 bytes a calm look, so half a day of one every 5 s, and some minutes at 20 a second */
-#define RECORD_EXPECTATIONS_MAX 56u    /* actions of one look that are printed one by one */
 #define OWN_OOM_SCORE           (-900) /* below all that is not vital: the daemon is what can still act */
 #define PAGE_CACHE_WINDOW_PAGES 65536u /* 256 MiB of a file are looked at together, a byte a page */
-#define TICK_PAUSE_MIN_MS       20     /* policy asks for 50 at the least */
-#define TICK_PAUSE_MAX_MS       5000   /* ... and for this at the most; /health counts on it */
 #define SENSORS_WARM_MS         1000   /* sensors are read so often where something runs or it is warm ... */
 #define SENSORS_IDLE_MS         10000  /* ... and where nothing does */
 #define ACTION_OUTCOME_MAX_MS   120000 /* an outcome that comes later belongs to nothing any more */
@@ -113,7 +107,8 @@
 #define SUSPEND_DISK_FREE_MIN (1ull << 30)  /* so much of the disk stays free, on top of what is written */
 #define GROUP_SPARE_PART      10u           /* memory.max of an engine is its account and a tenth: the net is not the budget */
 #define GROUP_SPARE_BYTES_MIN (64ull << 20) /* and no less: page tables, programs and sockets are the group's as well */
-#define EVENTS_MAX            512           /* actions are seldom: days, or one bad night */
+#define EVENTS_MAX            1024          /* a night of models that take turns, or days of a calm box */
+#define EVENT_CANDIDATES_MAX  6u            /* of those who were considered, the ones that an event tells */
 
 /* --- the prompt cache --- */
 #define CACHE_FILES_MAX    4096u      /* all are looked at for a prompt */

@@ -26,6 +26,7 @@ struct event *events_add(struct events *e, enum event_kind kind, uint64_t tick_m
                 .unix_ms = unix_ms(),
                 .kind = kind,
                 .action = { .model = UINT32_MAX },
+                .for_model = UINT32_MAX,
                 .because = plan->because,
                 .rung = plan->rung,
                 .heat_level = plan->heat_level,
@@ -62,6 +63,10 @@ const char *event_word(const struct event *e) {
         case EVENT_HEAT: return "heat";
         case EVENT_BLIND: return "blind";
         case EVENT_SIGHT: return "sight";
+        case EVENT_LOAD: return "load";
+        case EVENT_UNLOAD: return "unload";
+        case EVENT_REFUSAL: return "refuse";
+        case EVENT_DEATH: return "died";
         }
         return "";
 }

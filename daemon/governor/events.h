@@ -1,5 +1,5 @@
 /*
- * events.h - what the governor did and why, with the numbers of the moment: the last EVENTS_MAX of them, each with its number.
+ * events.h - what was done and happened and why, with the numbers of the moment: the last EVENTS_MAX, each with its number.
  *
  * Adding allocates nothing, so an action of an emergency is noted as it happens; it is logged afterwards, from here. An action is
  * noted when it is begun; how it ended, and what it really freed, is written into its event later. Loop thread only.
@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "daemon/base/bounds.h"
+#include "policy/admission/loads.h"
 #include "policy/policy.h"
 
 enum event_kind {
@@ -19,6 +20,10 @@ enum event_kind {
         EVENT_HEAT,  /* another level of heat */
         EVENT_BLIND, /* memory cannot be read */
         EVENT_SIGHT, /* ... and again it can */
+        EVENT_LOAD,  /* a model is loaded: BYTES is its account */
+        EVENT_UNLOAD,
+        EVENT_REFUSAL, /* of a load */
+        EVENT_DEATH,   /* of an engine, or of its load */
 };
 
 enum event_result { EVENT_BEGUN, EVENT_DONE, EVENT_FAILED };
@@ -28,7 +33,7 @@ struct event {
         uint64_t tick_ms; /* of the loop's clock */
         uint64_t unix_ms;
         enum event_kind kind;
-        struct action action; /* EVENT_ACTION; else model is UINT32_MAX */
+        struct action action; /* EVENT_ACTION; of the others only its model, UINT32_MAX where it concerns none */
         enum reason because;
         enum rung rung;
         uint32_t heat_level, duty_permille;
@@ -41,6 +46,13 @@ struct event {
         bool verified;
         uint64_t freed_bytes; /* once verified */
         bool logged, verified_logged;
+        /* EVENT_LOAD, EVENT_UNLOAD, EVENT_REFUSAL, EVENT_DEATH */
+        uint32_t for_model; /* that needed the room; UINT32_MAX: none */
+        uint64_t bytes;
+        struct room room; /* of a refusal: the rule that refused, or RULE_NONE */
+        /* Those who were considered where somebody had to leave: the first few of all. */
+        uint32_t considered, candidates_count;
+        struct candidate candidates[EVENT_CANDIDATES_MAX];
 };
 
 struct events {
@@ -54,7 +66,7 @@ struct event *events_add(struct events *e, enum event_kind kind, uint64_t tick_m
 struct event *events_next(struct events *e, uint64_t after);
 /* The latest action of that kind on that model which is not verified, at most AGE_MS old; NULL when there is none. */
 struct event *events_find_action(struct events *e, enum action_kind kind, uint32_t model, uint64_t now_ms, uint64_t age_ms);
-/* "downshift", "rung", "heat", "blind", "sight": for logs and JSON. */
+/* "downshift", "rung", "heat", "blind", "sight", "load", "unload", "refuse", "died": for logs and JSON. */
 const char *event_word(const struct event *e);
 
 #endif

@@ -1,9 +1,5 @@
 /*
- * governor.c - the tick: observe, decide, act, verify, record.
- *
- * Nothing on this path allocates, opens, or waits while the plan is an emergency: the snapshot, the plan, the rings and
- * the descriptors are there from the start, and what is to be said about it is said when it is done (an idle handle, in
- * the same turn of the loop). Policy says when to look again; a notice of pressure only makes that sooner.
+ * governor.c - the governor's life: its sensors, its rings, its rehearsal of an emergency, and that it stays in memory.
  */
 #include "daemon/governor/governor.h"
 
@@ -13,80 +9,16 @@
 
 #include "daemon/base/bounds.h"
 #include "daemon/models/apply.h"
-#include "daemon/models/snapshot.h"
 #include "daemon/governor/internal.h"
-#include "daemon/state/fleet.h"
+#include "daemon/state/account.h"
 #include "daemon/state/tick.h"
 #include "daemon/system/log.h"
 #include "daemon/system/mlock.h"
 #include "policy/base/sat.h"
 
-#define GOVERNOR_HANDLES 2
+#define GOVERNOR_HANDLES 1
 
-/* --- events --- */
-
-/* The outcome of an action that was planned a moment or some ticks ago. */
-static void on_action(void *user, const struct action *action, int result) {
-        struct governor *g = user;
-        struct event *e = events_find_action(&g->events, action->kind, action->model, fleet_clock_ms(), ACTION_OUTCOME_MAX_MS);
-        if (!e || e->result != EVENT_BEGUN)
-                return;
-        e->result = result < 0 ? EVENT_FAILED : EVENT_DONE;
-        e->error = result;
-        g->notes_pending = g->notes_pending || result < 0;
-}
-
-static void note_actions(struct governor *g) {
-        const struct plan *p = &g->plan;
-        for (uint32_t i = 0; i < p->actions_count; i++) {
-                struct event *e = events_add(&g->events, EVENT_ACTION, g->snapshot.now_ms, p);
-                e->action = p->actions[i];
-                e->because = p->actions[i].because;
-        }
-        if (p->verified.kind == ACTION_NONE)
-                return;
-        struct event *e =
-                events_find_action(&g->events, p->verified.kind, p->verified.model, g->snapshot.now_ms, ACTION_OUTCOME_MAX_MS);
-        if (!e)
-                return;
-        e->verified = true;
-        e->freed_bytes = p->verified_freed_bytes;
-        g->notes_pending = true;
-}
-
-/* What is not an action and still worth knowing later. */
-static void note_changes(struct governor *g) {
-        const struct plan *p = &g->plan;
-        uint64_t now_ms = g->snapshot.now_ms;
-        if (p->rung != g->rung)
-                (void) events_add(&g->events, EVENT_RUNG, now_ms, p);
-        if (p->heat_level != g->heat_level)
-                events_add(&g->events, EVENT_HEAT, now_ms, p)->because = p->heat_because;
-        if (g->snapshot.memory_blind != g->blind)
-                (void) events_add(&g->events, g->snapshot.memory_blind ? EVENT_BLIND : EVENT_SIGHT, now_ms, p);
-        g->rung = p->rung;
-        g->heat_level = p->heat_level;
-        g->blind = g->snapshot.memory_blind;
-}
-
-/* --- the tick --- */
-
-/* Sensors are slow and so is heat: once a second where something warms the box, else seldom. */
-static uint64_t heat_period(const struct governor *g) {
-        bool warm = g->plan.heat_level > 0;
-        for (uint32_t i = 0; i < g->snapshot.models_count && !warm; i++)
-                warm = g->snapshot.models[i].running > 0;
-        return warm ? SENSORS_WARM_MS : SENSORS_IDLE_MS;
-}
-
-static void observe(struct governor *g) {
-        g->snapshot.now_ms = fleet_clock_ms();
-        sensors_observe(g->sensors, g->snapshot.now_ms, &g->snapshot);
-        sensors_refresh_heat(g->sensors, g->snapshot.now_ms, heat_period(g));
-        fleet_view(g->fleet, &g->snapshot);
-}
-
-static void on_after(uv_idle_t *idle) {
+void governor_on_after(uv_idle_t *idle) {
         struct governor *g = idle->data;
         (void) uv_idle_stop(idle);
         governor_log(g);
@@ -96,33 +28,13 @@ static void on_after(uv_idle_t *idle) {
         }
 }
 
-static void on_timer(uv_timer_t *timer);
-
-static void tick(struct governor *g) {
-        observe(g);
-        policy_decide(&g->limits, &g->snapshot, &g->past, &g->plan);
-        if (g->config->governor_enabled) {
-                note_actions(g);
-                fleet_obey(g->fleet, &g->plan, on_action, g);
-        }
-        note_changes(g);
-        recorder_add(g->recorder, &g->snapshot, &g->plan);
-        g->ticks++;
-        g->last_tick_ms = fleet_clock_ms();
-        uint64_t pause_ms = u64_max(sat_sub(g->plan.look_again_ms, g->last_tick_ms), TICK_PAUSE_MIN_MS);
-        (void) uv_timer_start(&g->timer, on_timer, u64_min(pause_ms, TICK_PAUSE_MAX_MS), 0);
-        (void) uv_idle_start(&g->after, on_after);
-}
-
-static void on_timer(uv_timer_t *timer) {
-        tick(timer->data);
-}
-
 /* The sensors give notice at most every 100 ms. */
 static void on_pressure(void *user) {
         struct governor *g = user;
-        if (!g->closing)
-                (void) uv_timer_start(&g->timer, on_timer, 0, 0);
+        if (g->closing)
+                return;
+        g->pressure = true;
+        fleet_poke(g->fleet);
 }
 
 /* --- life --- */
@@ -176,7 +88,6 @@ static void on_handle_closed(uv_handle_t *handle) {
 
 static void close_handles(void *user) {
         struct governor *g = user;
-        uv_close((uv_handle_t *) &g->timer, on_handle_closed);
         uv_close((uv_handle_t *) &g->after, on_handle_closed);
 }
 
@@ -184,7 +95,6 @@ void governor_close(struct governor *g, void (*on_closed)(void *user), void *use
         g->closing = true;
         g->on_closed = on_closed;
         g->on_closed_user = user;
-        (void) uv_timer_stop(&g->timer);
         (void) uv_idle_stop(&g->after);
         fleet_govern_end(g->fleet);
         sensors_close(g->sensors, close_handles, g);
@@ -196,13 +106,7 @@ static int open_parts(struct governor *g) {
                                                 .sys = c->sys_root ? c->sys_root : "/sys",
                                                 .on_pressure = on_pressure,
                                                 .user = g };
-        g->limits = (struct limits){
-                .reserve_bytes = c->reserve_bytes,
-                .min_residency_ms = c->min_residency_ms,
-                .heat_ignored = !c->heat_enabled,
-                .margin_target_millidegrees = c->margin_target_millidegrees,
-                .critical_default_millidegrees = c->critical_millidegrees,
-        };
+        g->limits = fleet_limits(c);
         int r = recorder_new(&g->limits, &g->recorder);
         if (r == 0)
                 r = sensors_new(g->loop, &sensors, &g->sensors);
@@ -210,6 +114,10 @@ static int open_parts(struct governor *g) {
                 recorder_free(g->recorder);
         return r;
 }
+
+static const struct governed governed = { .on_tick = governor_tick,
+                                          .on_action = governor_on_action,
+                                          .on_note = governor_on_note };
 
 int governor_new(uv_loop_t *loop, const struct config *config, struct fleet *fleet, struct governor **ret) {
         struct governor *g = calloc(1, sizeof(*g));
@@ -223,16 +131,15 @@ int governor_new(uv_loop_t *loop, const struct config *config, struct fleet *fle
                 free(g);
                 return r;
         }
-        (void) uv_timer_init(loop, &g->timer);
         (void) uv_idle_init(loop, &g->after);
-        g->timer.data = g->after.data = g;
+        g->after.data = g;
         g->handles_open = GOVERNOR_HANDLES;
         g->plan.exhaustion_ms = UINT64_MAX;
         memset(&g->events, 0, sizeof(g->events)); /* its pages are there */
-        observe(g);
+        governor_observe(g, fleet_clock_ms());
         rehearse(g);
         lock_memory(g);
-        tick(g);
+        fleet_govern(fleet, &governed, g);
         *ret = g;
         return 0;
 }
@@ -246,7 +153,7 @@ const struct snapshot *governor_snapshot(const struct governor *g) {
 }
 
 uint64_t governor_tick_age_ms(const struct governor *g) {
-        return sat_sub(fleet_clock_ms(), g->last_tick_ms);
+        return sat_sub(fleet_clock_ms(), g->looked_ms);
 }
 
 struct recorder *governor_record(const struct governor *g) {

@@ -1,10 +1,9 @@
 /*
- * governor.h - the tick: observe, decide, act, verify, record.
+ * governor.h - the one tick (tick.c): observe, decide, act, record.
  *
- * It looks at the sensors and the fleet, asks policy_decide, has the fleet carry the plan out, and keeps what it saw
- * and did: a ring of recent ticks (the flight recorder, printed as a scenario that `headroomctl simulate` replays) and a
- * ring of events, each with its reason and its numbers. The period follows policy's look_again_ms; pressure events only
- * shorten it. Loop thread only.
+ * It looks at the sensors and the fleet, asks policy_decide, has the fleet carry the plan out, loads included, and keeps what
+ * it saw and did: a ring of recent looks (the flight recorder, printed as a scenario that `headroomctl simulate` replays) and
+ * a ring of events, each with its reason and its numbers. Loop thread only.
  */
 #ifndef HEADROOM_DAEMON_GOVERNOR_GOVERNOR_H
 #define HEADROOM_DAEMON_GOVERNOR_GOVERNOR_H
@@ -27,7 +26,7 @@ void governor_close(struct governor *g, void (*on_closed)(void *user), void *use
 /* The last plan and what it was made from; borrowed until the loop turns. */
 const struct plan *governor_plan(const struct governor *g);
 const struct snapshot *governor_snapshot(const struct governor *g);
-/* Milliseconds since the last tick ended: /health and the watchdog look at it. */
+/* Milliseconds since the last look: /health and the watchdog look at it. */
 uint64_t governor_tick_age_ms(const struct governor *g);
 
 /* For the control socket; the caller's to delete or free; NULL without memory. */

@@ -1,10 +1,12 @@
 /*
  * internal.h - the governor itself, for its own files alone.
  *
- *      governor.c          the tick and its timer
- *      log_plan.c      events to the log and to systemd, after the actions
+ *      governor.c              its life
+ *      tick.c                  observe, decide, act, record
+ *      note.c                  what was done and what happened becomes events
+ *      log_plan.c              events to the log and to systemd, after the actions
  *      api/governor_json.c     status and events for the control socket
- *      api/explain.c  one model's story in sentences
+ *      api/explain.c           one model's story in sentences
  */
 #ifndef HEADROOM_DAEMON_GOVERNOR_INTERNAL_H
 #define HEADROOM_DAEMON_GOVERNOR_INTERNAL_H
@@ -13,13 +15,13 @@
 #include "daemon/governor/governor.h"
 #include "daemon/governor/recorder.h"
 #include "daemon/sensors/sensors.h"
+#include "daemon/state/outcome.h"
 
 struct governor {
         uv_loop_t *loop;
         const struct config *config;
         struct fleet *fleet;
         struct sensors *sensors;
-        uv_timer_t timer;
         uv_idle_t after; /* logs what the tick did, when it is over */
         uint32_t handles_open;
         bool closing;
@@ -33,7 +35,8 @@ struct governor {
         struct events events;
         struct recorder *recorder;
 
-        uint64_t ticks, last_tick_ms;
+        uint64_t looks, looked_ms;
+        bool pressure;      /* the kernel has told of it since the last look */
         uint64_t logged;    /* number of the last event that was logged */
         bool notes_pending; /* results or verifications to log */
         bool blind;
@@ -48,6 +51,21 @@ struct governor {
         char mlock_error[160];
 };
 
+/* tick.c */
+void governor_tick(void *user, uint64_t now_ms);
+void governor_observe(struct governor *g, uint64_t now_ms);
+/* The part of a tick that may be an emergency: observe, decide, act, record. */
+void governor_look(struct governor *g, uint64_t now_ms);
+
+/* note.c: of the plan's actions; of what else it changed; and what the fleet tells (models/apply.h) */
+void governor_note_actions(struct governor *g);
+void governor_note_changes(struct governor *g);
+void governor_on_action(void *user, const struct action *action, int result);
+void governor_on_note(void *user, const struct note *note);
+
+/* governor.c: says what the tick did, when it is over */
+void governor_on_after(uv_idle_t *idle);
+
 /* log_plan.c */
 void governor_log(struct governor *g);
 void governor_tell_systemd(struct governor *g);
@@ -59,5 +77,7 @@ struct governor_words {
 };
 struct governor_words governor_bytes(int64_t bytes);
 struct governor_words governor_time(uint64_t ms);
+/* BEFORE, the model's name, how long it is idle, its bytes and its fate. As snprintf: the bytes that it wanted. */
+size_t governor_candidate(const struct governor *g, const struct candidate *c, const char *before, char *out, size_t size);
 
 #endif

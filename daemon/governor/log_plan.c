@@ -43,6 +43,14 @@ const char *governor_model_name(const struct governor *g, uint32_t model) {
         return model < g->config->models_count ? g->config->models[model].id : "";
 }
 
+size_t governor_candidate(const struct governor *g, const struct candidate *c, const char *before, char *out, size_t size) {
+        bool idle = c->idle_ms > 0;
+        int used = snprintf(out, size, "%s%s%s%s %s %s", before, governor_model_name(g, c->model), idle ? " idle " : "",
+                            idle ? governor_time(c->idle_ms).text : "",
+                            governor_bytes((int64_t) u64_min(c->bytes, INT64_MAX)).text, policy_fate_word(c->fate));
+        return used < 0 ? 0 : (size_t) used;
+}
+
 /* What the action was to change to. */
 static const char *to_of(const struct action *action, char number[16]) {
         if (action->kind == ACTION_DOWNSHIFT || action->kind == ACTION_UPSHIFT)
@@ -77,10 +85,22 @@ static void log_change(const struct event *e) {
                 log_info("rung", LOG_TEXT("rung", policy_rung_word(e->rung)), LOG_TEXT("reason", reason_info(e->because)->word),
                          LOG_NUMBER("headroom_mib", e->headroom_bytes / (1 << 20)), exhaustion(e),
                          LOG_NUMBER("number", e->number));
-        else
+        else if (e->kind == EVENT_BLIND || e->kind == EVENT_SIGHT)
                 log_warning(event_word(e),
                             LOG_TEXT("effect", e->kind == EVENT_BLIND ? "memory cannot be read: what is held stays held"
                                                                       : "memory can be read again"));
+}
+
+/* "chat idle 40.0 s 1.2 GiB leaves, code busy 4.1 GiB": the choice with its losers. */
+static void log_candidates(const struct governor *g, const struct event *e) {
+        char text[512];
+        size_t used = 0;
+        if (e->candidates_count == 0)
+                return;
+        for (uint32_t i = 0; i < e->candidates_count && used < sizeof(text); i++)
+                used += governor_candidate(g, &e->candidates[i], i > 0 ? ", " : "", text + used, sizeof(text) - used);
+        log_info("considered", LOG_TEXT("for", event_word(e)), LOG_MAYBE("model", governor_model_name(g, e->action.model)),
+                 LOG_NUMBER("count", e->considered), LOG_TEXT("candidates", text), LOG_NUMBER("number", e->number));
 }
 
 /* Results come after the action, in any order; only those of the last minutes are looked for. */
@@ -106,7 +126,7 @@ static void log_notes(struct governor *g) {
 /* For maintainers: one line a tick, also of those that change nothing. */
 static void log_plan(const struct governor *g) {
         const struct plan *p = &g->plan;
-        log_debug("plan", LOG_NUMBER("tick", g->ticks), LOG_TEXT("rung", policy_rung_word(p->rung)),
+        log_debug("plan", LOG_NUMBER("look", g->looks), LOG_TEXT("rung", policy_rung_word(p->rung)),
                   LOG_TEXT("reason", reason_info(p->because)->word), LOG_NUMBER("headroom_mib", p->headroom_bytes / (1 << 20)),
                   LOG_NUMBER("slope_kib_per_s", p->slope_bytes_per_s / 1024), LOG_NUMBER("stall_permille", p->stall_permille),
                   LOG_NUMBER("acts", p->actions_count),
@@ -124,6 +144,7 @@ void governor_log(struct governor *g) {
                         log_action(g, e);
                 else
                         log_change(e);
+                log_candidates(g, e);
         }
         if (g->notes_pending)
                 log_notes(g);

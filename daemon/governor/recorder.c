@@ -30,6 +30,9 @@ struct piece {
 struct verdict_kept {
         uint32_t rung, heat_level, holds, actions_count;
         struct action actions[PLAN_ACTIONS_MAX];
+        uint32_t loads_count, unloads_count;
+        struct load loads[WANTS_MAX];
+        struct unload unloads[ACCOUNTS_MAX];
 };
 
 struct recorder {
@@ -108,6 +111,13 @@ static const struct model_view *model_in(const struct snapshot *snapshot, uint32
         return NULL;
 }
 
+static const struct want *want_in(const struct snapshot *snapshot, uint32_t id) {
+        for (uint32_t i = 0; i < snapshot->wants_count; i++)
+                if (snapshot->wants[i].id == id)
+                        return &snapshot->wants[i];
+        return NULL;
+}
+
 static const struct sensor_view *sensor_in(const struct snapshot *snapshot, uint32_t key) {
         for (uint32_t i = 0; i < snapshot->sensors_count; i++)
                 if (snapshot->sensors[i].key == key)
@@ -124,6 +134,7 @@ static void pass_count(struct stream *s, uint32_t *count, uint32_t max) {
 
 static void pass_seen(struct stream *s, const struct snapshot *base, struct snapshot *snapshot) {
         static const struct model_view no_model;
+        static const struct want no_want;
         static const struct sensor_view no_sensor;
         uint64_t since = snapshot->now_ms - base->now_ms;
         pass_varint(s, &since);
@@ -141,6 +152,12 @@ static void pass_seen(struct stream *s, const struct snapshot *base, struct snap
                 const struct model_view *before = model_in(base, snapshot->models[i].id);
                 pass_object(s, policy_model_fields, before ? before : &no_model, &snapshot->models[i]);
         }
+        pass_count(s, &snapshot->wants_count, WANTS_MAX);
+        for (uint32_t i = 0; i < snapshot->wants_count; i++) {
+                pass_number(s, &snapshot->wants[i].id);
+                const struct want *before = want_in(base, snapshot->wants[i].id);
+                pass_object(s, policy_want_fields, before ? before : &no_want, &snapshot->wants[i]);
+        }
 }
 
 static void pass_action(struct stream *s, struct action *action) {
@@ -155,6 +172,25 @@ static void pass_action(struct stream *s, struct action *action) {
         action->because = (enum reason) because;
 }
 
+static void pass_load(struct stream *s, struct load *load) {
+        uint32_t verdict = load->verdict, because = load->because, refused = load->refused;
+        pass_number(s, &load->model);
+        pass_number(s, &verdict);
+        pass_number(s, &because);
+        pass_number(s, &refused);
+        load->verdict = (enum verdict) verdict;
+        load->because = (enum reason) because;
+        load->refused = refused != 0;
+}
+
+static void pass_unload(struct stream *s, struct unload *u) {
+        uint32_t because = u->because;
+        pass_number(s, &u->model);
+        pass_number(s, &because);
+        pass_number(s, &u->for_model);
+        u->because = (enum reason) because;
+}
+
 static void pass_verdict(struct stream *s, struct verdict_kept *v) {
         pass_number(s, &v->rung);
         pass_number(s, &v->heat_level);
@@ -162,6 +198,12 @@ static void pass_verdict(struct stream *s, struct verdict_kept *v) {
         pass_count(s, &v->actions_count, PLAN_ACTIONS_MAX);
         for (uint32_t i = 0; i < v->actions_count; i++)
                 pass_action(s, &v->actions[i]);
+        pass_count(s, &v->loads_count, WANTS_MAX);
+        for (uint32_t i = 0; i < v->loads_count; i++)
+                pass_load(s, &v->loads[i]);
+        pass_count(s, &v->unloads_count, ACCOUNTS_MAX);
+        for (uint32_t i = 0; i < v->unloads_count; i++)
+                pass_unload(s, &v->unloads[i]);
 }
 
 /* --- adding --- */
@@ -181,6 +223,10 @@ static size_t pack(struct recorder *r, const struct snapshot *base, const struct
                 (plan->hold_loads ? HOLD_LOADS : 0) | (plan->hold_growth ? HOLD_GROWTH : 0) | (plan->hold_batch ? HOLD_BATCH : 0);
         v.actions_count = plan->actions_count;
         memcpy(v.actions, plan->actions, plan->actions_count * sizeof(*v.actions));
+        v.loads_count = plan->loads_count;
+        memcpy(v.loads, plan->loads, plan->loads_count * sizeof(*v.loads));
+        v.unloads_count = plan->unloads_count;
+        memcpy(v.unloads, plan->unloads, plan->unloads_count * sizeof(*v.unloads));
         pass_seen(&s, base, &copy);
         pass_verdict(&s, &v);
         assert(!s.failed); /* RECORD_LOOK_MAX holds the largest */
@@ -214,9 +260,9 @@ void recorder_add(struct recorder *r, const struct snapshot *snapshot, const str
 
 int recorder_new(const struct limits *limits, struct recorder **ret) {
         static_assert(RECORD_PIECE_BYTES >= RECORD_LOOK_MAX, "a piece holds any whole look");
-        /* Time, machine, sensors, models, plan: key or id and mask, and every member at its longest. */
-        static_assert(RECORD_LOOK_MAX >=
-                              VARINT_MAX * (2 + 16 + SENSORS_MAX * 6 + ACCOUNTS_MAX * 40 + 5) + 5 * 5 * PLAN_ACTIONS_MAX,
+        /* Time, machine, sensors, models, wants, plan: key or id and mask, and every member at its longest. */
+        static_assert(RECORD_LOOK_MAX >= VARINT_MAX * (2 + 16 + SENSORS_MAX * 6 + ACCOUNTS_MAX * 44 + WANTS_MAX * 14 + 8) +
+                                                 5 * (5 * PLAN_ACTIONS_MAX + 4 * WANTS_MAX + 3 * ACCOUNTS_MAX),
                       "the largest look fits");
         struct recorder *r = calloc(1, sizeof(*r));
         if (!r)
@@ -273,6 +319,20 @@ static void print_models(struct text *out, const struct snapshot *base, const st
         }
 }
 
+static void print_wants(struct text *out, const struct snapshot *base, const struct snapshot *snapshot) {
+        for (uint32_t i = 0; i < base->wants_count; i++)
+                if (!want_in(snapshot, base->wants[i].id))
+                        text_printf(out, "  gone want %u\n", base->wants[i].id);
+        for (uint32_t i = 0; i < snapshot->wants_count; i++) {
+                const struct want *w = &snapshot->wants[i], *before = want_in(base, w->id);
+                if (before && !differs(policy_want_fields, before, w))
+                        continue;
+                text_printf(out, "  want %u", w->id);
+                print_members(out, policy_want_fields, before, w);
+                text_puts(out, "\n");
+        }
+}
+
 static void print_sensors(struct text *out, const struct snapshot *base, const struct snapshot *snapshot) {
         for (uint32_t i = 0; i < base->sensors_count; i++)
                 if (!sensor_in(snapshot, base->sensors[i].key))
@@ -298,6 +358,21 @@ static void print_action(struct text *out, const char *mark, const struct action
         text_printf(out, " because %s\n", reason_info(a->because)->word);
 }
 
+static void print_load(struct text *out, const char *mark, const struct load *load) {
+        text_printf(out, "  %sexpect load %u %s%s", mark, load->model, load->refused ? "refused " : "",
+                    policy_verdict_word(load->verdict));
+        if (load->because != REASON_NONE)
+                text_printf(out, " because %s", reason_info(load->because)->word);
+        text_puts(out, "\n");
+}
+
+static void print_unload(struct text *out, const char *mark, const struct unload *u) {
+        text_printf(out, "  %sexpect unload %u", mark, u->model);
+        if (u->for_model != UINT32_MAX)
+                text_printf(out, " for %u", u->for_model);
+        text_printf(out, " because %s\n", reason_info(u->because)->word);
+}
+
 /* One line for the rung, the level of heat and each hold where they change; and all actions, or that there is none. */
 static void print_verdict(struct text *out, const char *mark, const struct verdict_kept *before, const struct verdict_kept *v) {
         static const char *const holds[] = { "hold_loads", "hold_growth", "hold_batch" };
@@ -310,9 +385,17 @@ static void print_verdict(struct text *out, const char *mark, const struct verdi
                         text_printf(out, "  %sexpect %s%s\n", mark, v->holds >> i & 1 ? "" : "no ", holds[i]);
         if (v->actions_count > 0 || !before || before->actions_count > 0)
                 text_printf(out, "  %sexpect acts %u\n", mark, v->actions_count);
-        /* The reader takes 64 expectations for a look, of which these leave 58; their number is told in any case. */
-        for (uint32_t i = 0; i < v->actions_count && i < RECORD_EXPECTATIONS_MAX; i++)
+        if (v->loads_count > 0 || !before || before->loads_count > 0)
+                text_printf(out, "  %sexpect loads %u\n", mark, v->loads_count);
+        if (v->unloads_count > 0 || !before || before->unloads_count > 0)
+                text_printf(out, "  %sexpect unloads %u\n", mark, v->unloads_count);
+        /* The reader takes 256 expectations for a look: all of them fit. */
+        for (uint32_t i = 0; i < v->actions_count; i++)
                 print_action(out, mark, &v->actions[i]);
+        for (uint32_t i = 0; i < v->loads_count; i++)
+                print_load(out, mark, &v->loads[i]);
+        for (uint32_t i = 0; i < v->unloads_count; i++)
+                print_unload(out, mark, &v->unloads[i]);
 }
 
 struct printer {
@@ -330,6 +413,7 @@ static void print_look(struct printer *p) {
         text_puts(p->out, "\n");
         print_sensors(p->out, &p->before, &p->snapshot);
         print_models(p->out, &p->before, &p->snapshot);
+        print_wants(p->out, &p->before, &p->snapshot);
         print_verdict(p->out, p->mark, p->begun ? &p->verdict_before : NULL, &p->verdict);
         p->begun = true;
         p->before = p->snapshot;

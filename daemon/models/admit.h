@@ -1,14 +1,12 @@
-/* admit.h - who may be loaded now. */
+/* admit.h - carrying out the part of a plan that is about loading. */
 #ifndef HEADROOM_DAEMON_MODELS_ADMIT_H
 #define HEADROOM_DAEMON_MODELS_ADMIT_H
 
-#include <stdbool.h>
-#include <stdint.h>
+#include "policy/state/snapshot.h"
 
 struct fleet;
 
-void fleet_admit(struct fleet *f);
-/* More bytes for one that is loaded already. */
-bool fleet_has_room(struct fleet *f, uint64_t bytes);
+/* May call owners of requests (a load is refused), and allocates: not for an emergency. */
+void fleet_admit(struct fleet *f, const struct plan *plan);
 
 #endif

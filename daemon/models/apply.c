@@ -15,7 +15,6 @@
 #include "daemon/worker/process.h"
 #include "daemon/engines/suspend.h"
 #include "daemon/engines/throttle.h"
-#include "daemon/models/admit.h"
 #include "daemon/models/model.h"
 #include "daemon/state/account.h"
 #include "daemon/state/fleet.h"
@@ -48,19 +47,10 @@ static cJSON *settings_of(const struct action *action) {
         }
 }
 
-/* More precise needs more room; it is taken before the engine takes it. */
-static bool take_room(struct model *m, enum kv_type level) {
-        struct instance *e = &m->engine;
-        enum kv_type before = e->counted;
-        uint64_t bytes = model_account_bytes(m);
-        e->counted = level;
-        uint64_t more = sat_sub(model_account_bytes(m), bytes);
-        e->counted = before;
-        if (!fleet_has_room(m->fleet, more))
-                return false;
-        e->counted = level;
+/* More precise needs more room, which policy has found; it is taken before the engine takes it. */
+static void take_room(struct model *m, enum kv_type level) {
+        m->engine.counted = level;
         engine_group_follow(m);
-        return true;
 }
 
 static bool is_so_already(const struct model *m, const struct action *action) {
@@ -74,8 +64,8 @@ static bool is_so_already(const struct model *m, const struct action *action) {
 static int request_control(struct model *m, const struct action *action) {
         if (control_request_is_pending(m, action->kind) || is_so_already(m, action))
                 return -EALREADY;
-        if (action->kind == ACTION_UPSHIFT && !take_room(m, action->level))
-                return -ENOMEM;
+        if (action->kind == ACTION_UPSHIFT)
+                take_room(m, action->level);
         return control_request_send(m, settings_of(action), action);
 }
 
@@ -217,9 +207,7 @@ static void hold(struct fleet *f, const struct plan *plan) {
         f->gate = now;
 }
 
-void fleet_obey(struct fleet *f, const struct plan *plan, fleet_action_done *on_action, void *user) {
-        f->on_action = on_action;
-        f->on_action_user = user;
+void fleet_obey(struct fleet *f, const struct plan *plan) {
         if (f->stopping)
                 return;
         hold(f, plan);
@@ -235,12 +223,21 @@ void fleet_obey(struct fleet *f, const struct plan *plan, fleet_action_done *on_
         for (uint32_t i = 0; i < plan->actions_count; i++)
                 obey_action(f, &plan->actions[i]);
         uint64_t looked = page_cache_looked_ms(f->page_cache);
-        if (plan->rung > RUNG_CALM && !page_cache_busy(f->page_cache) && fleet_clock_ms() - looked >= FILES_AGE_MAX_MS / 2)
+        if (plan->rung > RUNG_CALM && !page_cache_busy(f->page_cache) && f->now_ms - looked >= FILES_AGE_MAX_MS / 2)
                 (void) look_at_files(f, NULL);
 }
 
+void fleet_govern(struct fleet *f, const struct governed *governor, void *user) {
+        f->on_tick = governor->on_tick;
+        f->on_action = governor->on_action;
+        f->on_note = governor->on_note;
+        f->on_action_user = f->on_tick_user = user;
+        fleet_poke(f);
+}
+
 void fleet_govern_end(struct fleet *f) {
-        f->on_action = NULL;
+        static const struct governed nobody;
+        fleet_govern(f, &nobody, NULL);
         f->gate = (struct gate){ 0 };
         heat_set(f, 1000, 1000);
         fleet_poke(f);

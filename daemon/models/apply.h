@@ -12,10 +12,19 @@
 
 #include "daemon/models/models.h"
 #include "daemon/state/outcome.h"
+#include "daemon/state/tick.h"
 #include "policy/state/snapshot.h"
 
-/* Carries PLAN out: holds, heat, and actions. What is already so is not done again. Each action done or failed is told by ON_ACTION. */
-void fleet_obey(struct fleet *f, const struct plan *plan, fleet_action_done *on_action, void *user);
+/* Who governs: has the whole tick (fleet_tick is a part of it), and is told what became of actions and what else happens. */
+struct governed {
+        fleet_ticked *on_tick;
+        fleet_action_done *on_action;
+        fleet_noted *on_note;
+};
+void fleet_govern(struct fleet *f, const struct governed *governor, void *user);
+
+/* Carries out PLAN's holds, heat and actions, and no loads (admit.h). What is already so is not done again. */
+void fleet_obey(struct fleet *f, const struct plan *plan);
 
 /* The governor goes: no hold and no heat stays behind, and nobody is told of actions any more. */
 void fleet_govern_end(struct fleet *f);

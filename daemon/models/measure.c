@@ -58,8 +58,8 @@ static void on_looked(uv_work_t *work, int status) {
         e->measure_wanted = false;
         if (f->measure_result == 0) {
                 take(m, &f->measured, f->measure_kv_known);
-        } else if (f->measure_result != -ESRCH && !f->memory_complained) {
-                f->memory_complained = true;
+        } else if (f->measure_result != -ESRCH && !f->measure_complained) {
+                f->measure_complained = true;
                 log_warning("engine_not_measured", LOG_TEXT("model", m->config->id),
                             LOG_TEXT("error", strerror(-f->measure_result)), LOG_TEXT("effect", "its predicted size is used"));
         }

@@ -79,6 +79,12 @@ void model_refuse(struct model *m, const struct failure *failure) {
                     LOG_TEXT("message", failure->message), LOG_MAYBE("advice", failure->advice),
                     LOG_NUMBER("waiting", m->waiting.count), LOG_NUMBER("retry_after_s", failure->retry_after_s));
         struct failure told = *failure; /* FAILURE may live in what the callbacks change */
+        govern_note(m->fleet, &(struct note){ .kind = NOTE_REFUSAL,
+                                              .model = m->index,
+                                              .for_model = UINT32_MAX,
+                                              .because = failure->reason,
+                                              .bytes = m->form.predicted.total_bytes,
+                                              .room = m->state == MODEL_WAITING ? m->last_answer.room : (struct room){ 0 } });
         m->preload = false;
         operator_jobs_finish(m->fleet, &m->loads, &told);
         model_event(m, MODEL_EVENT_REFUSED);
@@ -220,7 +226,7 @@ static void log_load(const struct model *m, pid_t pid, int oom_score_result) {
                  LOG_NUMBER("weights_mib", MIB(m->form.predicted.weights_bytes)),
                  LOG_NUMBER("kv_mib", MIB(m->form.predicted.kv_bytes)), LOG_TEXT("kv", kv_type_name(m->form.kv_type)),
                  LOG_NUMBER("kv_tokens", m->form.kv_tokens), LOG_NUMBER("budget_mib", MIB(f->config->budget_bytes)),
-                 LOG_NUMBER("available_mib", MIB(f->memory.available_bytes)), LOG_NUMBER("waiting", m->waiting.count),
+                 LOG_NUMBER("available_mib", MIB(f->available_bytes)), LOG_NUMBER("waiting", m->waiting.count),
                  LOG_MAYBE("oom_score", oom_score_result < 0 ? strerror(-oom_score_result) : ""));
 }
 
@@ -239,19 +245,33 @@ static void start_engine(struct model *m) {
                 model_refuse_load(m, sentence);
                 return;
         }
+        govern_note(f, &(struct note){ .kind = NOTE_LOAD,
+                                       .model = m->index,
+                                       .for_model = UINT32_MAX,
+                                       .because = why_wanted(m),
+                                       .bytes = m->form.predicted.total_bytes });
         pid_t pid = engine_process_pid(m->engine.process);
         log_load(m, pid, memory_set_oom_score(CHILDREN_PROC, pid, ENGINE_OOM_SCORE));
 }
 
 /* --- going --- */
 
-void model_leave(struct model *m, enum reason why, const char *for_whom) {
+static void note_leaving(const struct model *m, enum reason why, const struct model *for_whom) {
+        govern_note(m->fleet, &(struct note){ .kind = NOTE_UNLOAD,
+                                              .model = m->index,
+                                              .for_model = for_whom ? for_whom->index : UINT32_MAX,
+                                              .because = why,
+                                              .bytes = model_account_bytes(m) });
+}
+
+void model_leave(struct model *m, enum reason why, const struct model *for_whom) {
         struct instance *e = &m->engine;
         if (m->state == MODEL_READY || m->state == MODEL_LOADING) {
                 e->why_stopped = why;
-                (void) snprintf(e->for_whom, sizeof(e->for_whom), "%s", for_whom ? for_whom : "");
+                note_leaving(m, why, for_whom);
                 log_info("unload", LOG_TEXT("model", m->config->id), LOG_TEXT("reason", reason_info(why)->word),
-                         LOG_MAYBE("for", for_whom), LOG_NUMBER("account_mib", MIB(model_account_bytes(m))),
+                         LOG_MAYBE("for", for_whom ? for_whom->config->id : ""),
+                         LOG_NUMBER("account_mib", MIB(model_account_bytes(m))),
                          LOG_NUMBER("measured_mib", MIB(e->memory.pss_bytes)), LOG_NUMBER("running", m->running.count),
                          LOG_NUMBER("waiting", m->waiting.count));
         }
@@ -262,9 +282,8 @@ void model_leave(struct model *m, enum reason why, const char *for_whom) {
 
 /* What is available before it goes, so that its memory can be seen to come back. One that went by itself has given it back already. */
 static void begin_stopping(struct model *m) {
-        fleet_observe_memory(m->fleet, 0);
         m->engine.stopping_ms = fleet_clock_ms();
-        m->engine.available_before_bytes = m->fleet->memory.available_bytes;
+        m->engine.available_before_bytes = m->fleet->available_bytes;
 }
 
 static void kill_engine(struct model *m) {
@@ -324,6 +343,11 @@ static void settle_death(struct model *m) {
         m->deaths_count++;
         m->backoff = policy_backoff_failed(m->backoff, now, e->was_ready, sat_sub(now, e->ready_ms));
         uint64_t pause = policy_backoff_left(m->backoff, now);
+        govern_note(m->fleet, &(struct note){ .kind = NOTE_DEATH,
+                                              .model = m->index,
+                                              .for_model = UINT32_MAX,
+                                              .because = failure.reason,
+                                              .bytes = e->memory.pss_bytes });
         (void) snprintf(m->last_error, sizeof(m->last_error), "%s", failure.message);
         log_error(e->was_ready ? "engine_died" : "load_failed", LOG_TEXT("model", m->config->id),
                   LOG_TEXT("message", failure.message), LOG_TEXT("exit", m->last_exit), LOG_NUMBER("running", m->running.count),
@@ -378,7 +402,7 @@ static void forget(struct model *m) {
                                                   : "engine_died"),
                  LOG_NUMBER("freed_mib", MIB(e->memory.pss_bytes)), LOG_NUMBER("peak_mib", MIB(e->peak_bytes)),
                  LOG_NUMBER("predicted_mib", MIB(m->form.predicted.total_bytes)),
-                 LOG_NUMBER("available_mib", MIB(f->memory.available_bytes)), LOG_NUMBER("took_ms", sat_sub(now, e->stopping_ms)),
+                 LOG_NUMBER("available_mib", MIB(f->available_bytes)), LOG_NUMBER("took_ms", sat_sub(now, e->stopping_ms)),
                  LOG_NUMBER("killed", e->killed));
         /* One that was told to go, by the operator or for another, comes back when it is asked for. */
         if (m->config->preload && !e->expected && !e->ended && !f->stopping)
@@ -423,10 +447,9 @@ void model_event(struct model *m, enum model_event_kind event) {
                         kill_engine(m);
                 return;
         }
-        if (step.next != m->state && step.next == MODEL_WAITING) {
+        if (step.next != m->state && step.next == MODEL_WAITING)
                 m->answer_logged = false;
-                m->short_since_ms = 0;
-        }
+        m->fleet->changed = m->fleet->changed || step.next != m->state;
         m->state = step.next;
         act(m, step.action);
 }
@@ -486,14 +509,13 @@ static bool memory_is_back(struct model *m) {
         struct fleet *f = m->fleet;
         const struct instance *e = &m->engine;
         uint64_t taken = sat_sub(e->memory.pss_bytes, e->memory.file_bytes);
-        fleet_observe_memory(f, 0);
         if (f->stopping || taken < FREED_BYTES_MIN || e->available_before_bytes == 0 ||
-            f->memory.available_bytes >= sat_add(e->available_before_bytes, taken / 2))
+            f->available_bytes >= sat_add(e->available_before_bytes, taken / 2))
                 return true;
         if (sat_sub(f->now_ms, e->exited_ms) >= FREED_WAIT_MAX_MS) {
                 log_warning("not_seen_free", LOG_TEXT("model", m->config->id), LOG_NUMBER("expected_mib", MIB(taken)),
                             LOG_NUMBER("available_before_mib", MIB(e->available_before_bytes)),
-                            LOG_NUMBER("available_mib", MIB(f->memory.available_bytes)));
+                            LOG_NUMBER("available_mib", MIB(f->available_bytes)));
                 return true;
         }
         fleet_due(f, f->now_ms + FREED_POLL_MS);

@@ -18,7 +18,7 @@ uint64_t model_wanted_since(const struct model *m); /* TIME_NEVER when it is not
 void model_event(struct model *m, enum model_event_kind event);
 void model_tick(struct model *m);
 /* Tells it to leave; FOR_WHOM is the model that needs the room, or NULL. */
-void model_leave(struct model *m, enum reason why, const char *for_whom);
+void model_leave(struct model *m, enum reason why, const struct model *for_whom);
 /* The waiters are told, then it is given up. */
 void model_refuse(struct model *m, const struct failure *failure);
 void model_refuse_load(struct model *m, const char *sentence);

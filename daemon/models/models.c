@@ -1,5 +1,5 @@
 /*
- * models.c - the loop's side of the fleet: one tick that observes, decides, acts and records, and the timer that brings the next.
+ * models.c - the models' part of the tick, and what brings the next one.
  *
  * Nothing runs faster than something is due: a request, a frame, an exit pokes the fleet; a deadline sets the timer;
  * otherwise a slow heartbeat proves that the loop is alive.
@@ -16,7 +16,6 @@
 #include "daemon/cgroup/cgroup.h"
 #include "daemon/engines/suspend.h"
 #include "daemon/models/apply.h"
-#include "daemon/models/admit.h"
 #include "daemon/models/footprints.h"
 #include "daemon/models/measure.h"
 #include "daemon/models/model.h"
@@ -90,14 +89,10 @@ static void on_timer(uv_timer_t *timer) {
         fleet_poke(timer->data);
 }
 
-static void tick(struct fleet *f) {
-        f->now_ms = fleet_clock_ms();
-        f->due_ms = f->now_ms + HEARTBEAT_MS;
+void fleet_tick(struct fleet *f) {
         govern_tick(f);
         for (uint32_t i = 0; i < f->models_count; i++)
                 tick_model(&f->models[i]);
-        if (!f->stopping)
-                fleet_admit(f);
         fleet_measure(f);
         if (f->tree)
                 cgroup_tree_sweep(f->tree);
@@ -110,7 +105,12 @@ static void on_soon(uv_idle_t *idle) {
         struct fleet *f = idle->data;
         f->poked = false;
         (void) uv_idle_stop(idle);
-        tick(f);
+        f->now_ms = fleet_clock_ms();
+        f->due_ms = f->now_ms + HEARTBEAT_MS;
+        if (f->on_tick)
+                f->on_tick(f->on_tick_user, f->now_ms);
+        else
+                fleet_tick(f);
         if (f->stopping)
                 finish_if_quiet(f);
         if (!f->stopped)
@@ -188,8 +188,8 @@ int fleet_new(uv_loop_t *loop, const struct config *config, struct fleet **ret) 
         open_groups(f);
         open_prefix_cache(f);
         suspension_clean(f);
-        f->last_tick_ms = fleet_clock_ms();
-        fleet_observe_memory(f, 0);
+        f->now_ms = f->last_tick_ms = fleet_clock_ms();
+        f->ram_bytes = config->ram_bytes;
         fleet_poke(f);
         *ret = f;
         return 0;

@@ -1,8 +1,8 @@
 /*
  * models.h - the models we know and their lives: loaded on demand under the budget, unloaded when idle or in the way.
  *
- * The fleet owns the engines. It decides by asking policy (footprint, admission, victim) and acts; callbacks from
- * processes, sockets and timers only note what happened and poke the fleet, which ticks when they have returned. Loop thread only.
+ * The fleet owns the engines. Callbacks from processes, sockets and timers only note what happened and poke the fleet; the
+ * tick comes when they have returned. Who is loaded and unloaded is decided by policy in that tick (governor/tick.c). Loop thread only.
  */
 #ifndef HEADROOM_DAEMON_MODELS_MODELS_H
 #define HEADROOM_DAEMON_MODELS_MODELS_H
@@ -24,6 +24,8 @@ int fleet_new(uv_loop_t *loop, const struct config *config, struct fleet **ret);
 /* Stops every engine (requests fail with shutting_down) and calls ON_STOPPED when the last process is gone. */
 void fleet_stop(struct fleet *f, void (*on_stopped)(void *user), void *user);
 void fleet_free(struct fleet *f); /* after on_stopped */
+/* The models' part of the tick: what has ended, what time does to each model, what is due to be measured. */
+void fleet_tick(struct fleet *f);
 
 /* What the API and the control socket show. Strings are borrowed until the loop turns. */
 struct model_status {

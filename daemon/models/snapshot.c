@@ -1,9 +1,10 @@
-/* snapshot.c - the loaded models as policy sees them: what they hold by our measure, how they do by their own report. */
+/* snapshot.c - the models as policy sees them: what the loaded ones hold and how they do, and who waits to be loaded. */
 #include "daemon/cache/page_cache.h"
 #include "daemon/cgroup/cgroup.h"
 #include "daemon/engines/control.h"
 #include "daemon/worker/process.h"
 #include "daemon/engines/suspend.h"
+#include "daemon/models/model.h"
 #include "daemon/models/snapshot.h"
 #include "daemon/state/account.h"
 #include "daemon/state/fleet.h"
@@ -33,6 +34,10 @@ static void view_memory(const struct model *m, struct model_view *v) {
         const struct instance *e = &m->engine;
         bool measured = e->measured_ms > 0;
         v->bytes = measured ? sat_add(e->memory.pss_bytes, e->memory.swap_bytes) : model_account_bytes(m);
+        v->account_bytes = model_account_bytes(m);
+        v->account_weights_bytes = m->form.predicted.weights_bytes;
+        v->taken_bytes = model_taken_bytes(m);
+        v->upshift_bytes = model_upshift_bytes(m);
         v->weights_bytes = sat_sub(m->form.predicted.weights_bytes, e->memory.locked_bytes);
         v->weights_resident_bytes = measured ? u64_min(e->memory.file_bytes, v->weights_bytes) : v->weights_bytes;
 }
@@ -101,13 +106,75 @@ static void view_model(const struct model *m, uint64_t now_ms, struct model_view
 
 /* What a load in flight has yet to take, its weights included: the kernel counts those as available. */
 static uint64_t loading_bytes(const struct model *m) {
-        const struct process_memory *memory = &m->engine.memory;
-        uint64_t taken = sat_sub(memory->pss_bytes, sat_sub(memory->file_bytes, memory->locked_bytes));
-        return m->state == MODEL_LOADING ? sat_sub(model_account_bytes(m), taken) : 0;
+        return m->state == MODEL_LOADING ? sat_sub(model_account_bytes(m), model_taken_bytes(m)) : 0;
+}
+
+/* --- models that wait --- */
+
+static struct want want_of(const struct model *m) {
+        struct want want = {
+                .id = m->index,
+                .batch = m->loads.count == 0 && !m->preload && is_batch(&m->waiting),
+                .priority = m->config->priority,
+                .since_ms = model_wanted_since(m),
+                .forms_count = m->forms_count,
+        };
+        for (uint32_t i = 0; i < m->forms_count; i++) {
+                want.forms[i].bytes = m->forms[i].predicted.total_bytes;
+                want.forms[i].weights_bytes = m->forms[i].predicted.weights_bytes;
+        }
+        return want;
+}
+
+static uint32_t latest(const struct snapshot *snapshot) {
+        uint32_t found = 0;
+        for (uint32_t i = 1; i < snapshot->wants_count; i++)
+                if (snapshot->wants[i].since_ms > snapshot->wants[found].since_ms)
+                        found = i;
+        return found;
+}
+
+static void view_wants(const struct fleet *f, struct snapshot *snapshot) {
+        snapshot->wants_count = 0;
+        for (uint32_t i = 0; i < f->models_count; i++) {
+                if (f->models[i].state != MODEL_WAITING)
+                        continue;
+                struct want want = want_of(&f->models[i]);
+                if (snapshot->wants_count < WANTS_MAX) {
+                        snapshot->wants[snapshot->wants_count++] = want;
+                        continue;
+                }
+                uint32_t last = latest(snapshot);
+                if (want.since_ms < snapshot->wants[last].since_ms)
+                        snapshot->wants[last] = want;
+        }
+}
+
+bool fleet_waits(const struct fleet *f) {
+        for (uint32_t i = 0; i < f->models_count; i++) {
+                const struct model *m = &f->models[i];
+                if (m->state == MODEL_WAITING || (m->state == MODEL_STOPPING && m->engine.exited))
+                        return true;
+        }
+        return false;
+}
+
+bool fleet_changed(const struct fleet *f) {
+        return f->changed;
+}
+
+static void note_memory(struct fleet *f, struct snapshot *snapshot) {
+        if (snapshot->ram_bytes == 0)
+                snapshot->ram_bytes = f->config->ram_bytes; /* it could never be read */
+        f->ram_bytes = snapshot->ram_bytes;
+        f->available_bytes = snapshot->memory_blind ? 0 : snapshot->available_bytes;
+        f->memory_blind = snapshot->memory_blind;
 }
 
 void fleet_view(struct fleet *f, struct snapshot *snapshot) {
         uint64_t now_ms = snapshot->now_ms, looked = page_cache_looked_ms(f->page_cache);
+        note_memory(f, snapshot);
+        f->changed = false;
         snapshot->models_count = 0;
         snapshot->loading_bytes = 0;
         snapshot->idle_file_bytes =
@@ -119,4 +186,5 @@ void fleet_view(struct fleet *f, struct snapshot *snapshot) {
                 view_model(m, now_ms, &snapshot->models[snapshot->models_count++]);
                 snapshot->loading_bytes = sat_add(snapshot->loading_bytes, loading_bytes(m));
         }
+        view_wants(f, snapshot);
 }

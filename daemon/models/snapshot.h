@@ -1,12 +1,18 @@
-/* snapshot.h - the loaded models as policy sees them. */
+/* snapshot.h - the models as policy sees them. */
 #ifndef HEADROOM_DAEMON_MODELS_SNAPSHOT_H
 #define HEADROOM_DAEMON_MODELS_SNAPSHOT_H
+
+#include <stdbool.h>
 
 #include "policy/state/snapshot.h"
 
 struct fleet;
 
-/* Fills models, models_count, loading_bytes and idle_file_bytes of SNAPSHOT. */
+/* Fills models, wants, loading_bytes and idle_file_bytes of SNAPSHOT, and remembers its memory for whoever asks the fleet. */
 void fleet_view(struct fleet *f, struct snapshot *snapshot);
+/* Is a model in another state than when it was last viewed? */
+bool fleet_changed(const struct fleet *f);
+/* Does a model wait for memory, its own that comes back or that of others? */
+bool fleet_waits(const struct fleet *f);
 
 #endif

@@ -69,12 +69,11 @@ void fleet_model_status(struct fleet *f, uint32_t index, struct model_status *re
 }
 
 void fleet_status(struct fleet *f, struct fleet_status *ret) {
-        fleet_observe_memory(f, MEMORY_AGE_MAX_MS);
         *ret = (struct fleet_status){
                 .budget_bytes = f->config->budget_bytes,
                 .weights_limit_bytes = fleet_weights_max(f),
                 .reserve_bytes = f->config->reserve_bytes,
-                .available_bytes = f->memory.available_bytes,
+                .available_bytes = f->available_bytes,
                 .models_known = f->models_count,
                 .groups = f->tree ? cgroup_tree_words(f->tree) : f->tree_sentence,
                 .requests_waiting = f->waiting_count,

@@ -14,6 +14,7 @@
 static void failure_init(struct failure *f, enum reason reason) {
         const struct reason_info *info = reason_info(reason);
         *f = (struct failure){
+                .reason = reason,
                 .status = info->http_status,
                 .kind = info->http_kind,
                 .retry_after_s = info->retry_after_s,

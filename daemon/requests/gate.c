@@ -49,11 +49,6 @@ struct request *gate_next(const struct model *m) {
         return request;
 }
 
-bool gate_load(const struct model *m) {
-        const struct gate *h = &m->fleet->gate;
-        return h->loads || (h->batch && m->loads.count == 0 && !m->preload && m->waiting.count > 0 && !first_free(m));
-}
-
 enum reason gate_check(const struct model *m, const struct request *request) {
         const struct gate *h = &m->fleet->gate;
         if (request && is_held_back(m, request))

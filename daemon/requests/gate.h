@@ -10,8 +10,6 @@
 struct model;
 struct request;
 
-/* May its load begin? One that only requests of the batch class want waits with them. */
-bool gate_load(const struct model *m);
 /* The reason that REQUEST (NULL: the operator) is held for, or REASON_NONE. */
 enum reason gate_check(const struct model *m, const struct request *request);
 /* The next request that may be sent to the engine, or NULL. */

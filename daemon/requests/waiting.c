@@ -14,7 +14,6 @@
 #include "daemon/state/model_state.h"
 #include "daemon/state/tick.h"
 #include "daemon/system/log.h"
-#include "policy/admission/admission.h"
 #include "policy/base/sat.h"
 
 /* Takes the requests out of the model's own queue, which may be theirs or that of running ones. */
@@ -76,7 +75,7 @@ void requests_tell_why(struct model *m) {
 }
 
 static void describe_late(const struct model *m, const struct request *request, struct failure *ret) {
-        const struct admission *a = &m->last_answer;
+        const struct room *a = &m->last_answer.room;
         unsigned waited_s = (unsigned) (m->fleet->config->wait_timeout_ms / 1000);
         enum reason held = gate_check(m, request);
         if (held != REASON_NONE)

@@ -2,14 +2,14 @@
 #include "daemon/state/account.h"
 
 #include "daemon/state/fleet.h"
+#include "policy/admission/loads.h"
 #include "policy/base/sat.h"
 
 /* The newest tokens of each sequence keep the precision that it was loaded with. */
-struct footprint model_footprint(const struct model *m) {
+static struct footprint footprint_at(const struct model *m, enum kv_type level) {
         struct footprint p = m->form.predicted;
-        uint64_t high = m->inspected.kv_bytes_per_token[m->form.kv_type],
-                 low = m->inspected.kv_bytes_per_token[m->engine.counted];
-        if (!m->engine.was_ready || m->engine.counted <= m->form.kv_type || low == 0)
+        uint64_t high = m->inspected.kv_bytes_per_token[m->form.kv_type], low = m->inspected.kv_bytes_per_token[level];
+        if (!m->engine.was_ready || level <= m->form.kv_type || low == 0)
                 return p;
         uint64_t precise = u64_min(m->form.kv_tokens, (uint64_t) m->engine.parallel * KV_WINDOW_TOKENS);
         uint64_t kv_bytes = sat_add(sat_mul(low, m->form.kv_tokens - precise), sat_mul(high, precise));
@@ -18,10 +18,28 @@ struct footprint model_footprint(const struct model *m) {
         return p;
 }
 
+struct footprint model_footprint(const struct model *m) {
+        return footprint_at(m, m->engine.counted);
+}
+
 /* What the engine holds or may still take: predicted until it turns out to be more. */
-uint64_t model_account_bytes(const struct model *m) {
+static uint64_t account_at(const struct model *m, enum kv_type level) {
         const struct process_memory *seen = &m->engine.memory;
-        return u64_max(model_footprint(m).total_bytes, sat_add(seen->pss_bytes, seen->swap_bytes));
+        return u64_max(footprint_at(m, level).total_bytes, sat_add(seen->pss_bytes, seen->swap_bytes));
+}
+
+uint64_t model_account_bytes(const struct model *m) {
+        return account_at(m, m->engine.counted);
+}
+
+uint64_t model_upshift_bytes(const struct model *m) {
+        enum kv_type level = m->engine.level;
+        return level > m->form.kv_type ? sat_sub(account_at(m, (enum kv_type)(level - 1)), model_account_bytes(m)) : 0;
+}
+
+uint64_t model_taken_bytes(const struct model *m) {
+        const struct process_memory *seen = &m->engine.memory;
+        return sat_sub(seen->pss_bytes, sat_sub(seen->file_bytes, seen->locked_bytes));
 }
 
 uint32_t model_running(const struct model *m) {
@@ -44,7 +62,20 @@ bool model_has_account(const struct model *m) {
         return m->state == MODEL_LOADING || m->state == MODEL_READY || m->state == MODEL_DRAINING || m->state == MODEL_STOPPING;
 }
 
+struct limits fleet_limits(const struct config *c) {
+        return (struct limits){
+                .budget_bytes = c->budget_bytes,
+                .weights_permille = (uint32_t) u64_max(sat_from_double(c->weights_fraction * 1000), 1),
+                .reserve_bytes = c->reserve_bytes,
+                .min_residency_ms = c->min_residency_ms,
+                .passive = !c->governor_enabled,
+                .heat_ignored = !c->heat_enabled,
+                .margin_target_millidegrees = c->margin_target_millidegrees,
+                .critical_default_millidegrees = c->critical_millidegrees,
+        };
+}
+
 uint64_t fleet_weights_max(const struct fleet *f) {
-        double limit = f->config->weights_fraction * (double) f->memory.total_bytes;
-        return limit <= 0 ? 0 : limit >= 0x1p63 ? UINT64_MAX : (uint64_t) limit;
+        struct limits limits = fleet_limits(f->config);
+        return policy_weights_max(&limits, f->ram_bytes);
 }

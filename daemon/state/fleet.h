@@ -11,12 +11,13 @@
 #include <stdint.h>
 #include <uv.h>
 
-#include "daemon/base/meminfo.h"
 #include "daemon/base/bounds.h"
+#include "daemon/base/meminfo.h"
 #include "daemon/config/config.h"
 #include "daemon/state/queue.h"
 #include "daemon/state/model.h"
 #include "daemon/state/outcome.h"
+#include "daemon/state/tick.h"
 #include "policy/state/snapshot.h"
 
 struct cgroup_tree;
@@ -48,7 +49,10 @@ struct fleet {
         uv_idle_cb on_soon;
         uv_timer_t timer; /* runs it when something is due */
         uint32_t handles_open;
+        fleet_ticked *on_tick; /* the whole tick; NULL: that of the models alone */
+        void *on_tick_user;
         bool poked;      /* a tick is on its way */
+        bool changed;    /* a model is in another state than when it was last viewed */
         uint64_t now_ms; /* of this tick */
         uint64_t due_ms; /* the earliest of what this tick found to be due later */
         uint64_t tick_count, last_tick_ms;
@@ -64,14 +68,14 @@ struct fleet {
         struct cgroup_tree *tree; /* NULL: there is none, for TREE_SENTENCE */
         char tree_sentence[400];
         fleet_action_done *on_action;
+        fleet_noted *on_note;
         void *on_action_user;
         uint32_t deferred_count; /* of an emergency: what needs memory comes after the rest */
         struct action deferred[PLAN_ACTIONS_MAX];
 
-        struct memory_seen memory;
-        uint64_t memory_read_ms;
-        bool memory_known;
-        bool memory_complained;
+        /* As the last look saw them. */
+        uint64_t ram_bytes, available_bytes;
+        bool memory_blind;
         bool overrun_logged;
 
         uv_work_t measure; /* one look at a time */
@@ -82,6 +86,7 @@ struct fleet {
         int measure_result;
         uint64_t measure_ns;
         struct process_memory measured;
+        bool measure_complained;
 
         struct queue finished_jobs;
         bool stopping, stopped;

@@ -44,7 +44,6 @@ struct instance {
         bool said_failed;   /* instead of ready: SENTENCE is its own */
         char sentence[400]; /* why it failed or we ended it; "" when it just went */
         enum reason why_stopped;
-        char for_whom[MODEL_ID_MAX + 1]; /* why_stopped == REASON_MAKE_ROOM */
         uint64_t started_ms, ready_ms, last_end_ms, stopping_ms, exited_ms;
         uint64_t heard_ms;                   /* last frame, or when there was last reason for one */
         bool pinged;                         /* ... since then */

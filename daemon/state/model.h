@@ -14,9 +14,9 @@
 #include "daemon/state/model_state.h"
 #include "daemon/state/request.h"
 #include "daemon/system/child.h"
-#include "policy/admission/admission.h"
 #include "policy/admission/backoff.h"
 #include "policy/admission/footprint.h"
+#include "policy/state/snapshot.h"
 
 struct fleet;
 
@@ -54,9 +54,8 @@ struct model {
 
         struct instance engine;
         struct backoff backoff;
-        struct admission last_answer; /* of policy, while MODEL_WAITING */
+        struct load last_answer; /* of policy, while MODEL_WAITING */
         bool answer_logged;
-        uint64_t short_since_ms; /* VERDICT_SHORT since; 0: not */
 
         uint32_t generation; /* counts its engines */
         uint64_t load_ms;    /* how long the last load took */

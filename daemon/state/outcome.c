@@ -10,6 +10,11 @@ void govern_tell(struct fleet *f, const struct action *action, int result) {
                 f->on_action(f->on_action_user, action, result);
 }
 
+void govern_note(struct fleet *f, const struct note *note) {
+        if (f->on_note)
+                f->on_note(f->on_action_user, note);
+}
+
 void govern_forget(struct model *m) {
         struct instance *e = &m->engine;
         for (uint32_t i = 0; i < CONTROL_REQUESTS_MAX; i++) {

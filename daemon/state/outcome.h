@@ -1,4 +1,4 @@
-/* outcome.h - what became of an action, told to the governor. */
+/* outcome.h - what became of an action, and what ordinarily happens to models, told to the governor. */
 #ifndef HEADROOM_DAEMON_STATE_OUTCOME_H
 #define HEADROOM_DAEMON_STATE_OUTCOME_H
 
@@ -10,6 +10,26 @@ struct model;
 /* RESULT: 0, or -errno. */
 typedef void fleet_action_done(void *user, const struct action *action, int result);
 void govern_tell(struct fleet *f, const struct action *action, int result);
+
+enum note_kind {
+        NOTE_LOAD,    /* its engine was started, with BYTES as its account */
+        NOTE_UNLOAD,  /* it leaves: BYTES come back */
+        NOTE_REFUSAL, /* whoever waited for it was told so */
+        NOTE_DEATH,   /* its engine died or could not load it */
+};
+
+struct note {
+        enum note_kind kind;
+        uint32_t model;
+        uint32_t for_model; /* NOTE_UNLOAD: that needs the room; UINT32_MAX: none */
+        enum reason because;
+        uint64_t bytes;
+        struct room room; /* NOTE_REFUSAL: the rule that refused; else RULE_NONE */
+};
+
+/* NOTE is borrowed for the call. */
+typedef void fleet_noted(void *user, const struct note *note);
+void govern_note(struct fleet *f, const struct note *note);
 /* The engine is gone: what it was asked for will not come. */
 void govern_forget(struct model *m);
 

@@ -6,8 +6,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "policy/base/reason.h"
+
 /* A refusal or a failure, ready to be shown: by HTTP, in-band in a stream, or in a log line. */
 struct failure {
+        enum reason reason;
         int status;       /* HTTP */
         const char *kind; /* OpenAI error type, e.g. "server_error" */
         char code[64];    /* "" for null */

@@ -287,11 +287,9 @@ struct admission policy_admission_overrun(const struct admission_limits *limits,
         return as(result, result.victims_count > 0 ? VERDICT_EVICT : VERDICT_WAIT);
 }
 
-const char *policy_rule_word(enum admission_rule rule) {
-        static const char *const words[RULE_COUNT] = {
-                [RULE_NONE] = "none",           [RULE_BUDGET] = "budget", [RULE_WEIGHTS] = "weights_fraction",
-                [RULE_AVAILABLE] = "available", [RULE_PLACES] = "places",
-        };
-        assert(rule < RULE_COUNT);
-        return words[rule];
+bool policy_admission_protects(const struct admission_limits *limits, const struct account *a, const struct admission_want *want,
+                               uint64_t now_ms) {
+        const struct admission_snapshot snapshot = { .now_ms = now_ms };
+        const struct question q = { limits, &snapshot, want };
+        return is_protected(a, &q, HEED_PROTECTION);
 }

@@ -21,6 +21,7 @@
 
 #include "policy/base/account.h"
 #include "policy/base/bounds.h"
+#include "policy/base/verdict.h"
 
 struct admission_limits {
         uint64_t budget_bytes;
@@ -43,18 +44,6 @@ struct admission_want {
         int priority;
         uint64_t since_ms; /* arrival of its oldest waiter */
 };
-
-enum verdict {
-        VERDICT_ADMIT,
-        VERDICT_EVICT,   /* the victims must leave first */
-        VERDICT_WAIT,    /* room will come by itself: something leaves, loads, or is in its turn */
-        VERDICT_BLOCKED, /* only pinned models stand in the way */
-        VERDICT_SHORT,   /* even alone it would not fit into what other programs leave */
-        VERDICT_NEVER,   /* larger than the limits themselves */
-        VERDICT_COUNT,
-};
-
-enum admission_rule { RULE_NONE, RULE_BUDGET, RULE_WEIGHTS, RULE_AVAILABLE, RULE_PLACES, RULE_COUNT };
 
 struct admission {
         enum verdict verdict;
@@ -85,6 +74,8 @@ struct admission policy_admission_of_forms(const struct admission_limits *limits
  */
 struct admission policy_admission_overrun(const struct admission_limits *limits, const struct admission_snapshot *snapshot);
 
-const char *policy_rule_word(enum admission_rule rule);
+/* May account A, idle or busy, not be turned out yet for WANT? */
+bool policy_admission_protects(const struct admission_limits *limits, const struct account *a, const struct admission_want *want,
+                               uint64_t now_ms);
 
 #endif

@@ -28,6 +28,14 @@
 /* Forms in which a model may be loaded: as configured, with the least KV pool, and that in each lower precision. */
 #define FORMS_MAX 4u
 
+/* Models that wait to be loaded and are answered at one look: each is a row of the plan, and more than can be loaded at once
+ * gain nothing by an answer. */
+#define WANTS_MAX 64u
+
+/* Others hold the memory: how long a load is hoped for before it is refused, and how often is looked meanwhile. */
+#define SHORT_GRACE_MS 5000u
+#define SHORT_POLL_MS  500u
+
 /* Backoff after repeated deaths: 10 s doubling to 5 min, forgotten after a minute of health. */
 #define BACKOFF_FIRST_MS   10000u
 #define BACKOFF_MAX_MS     300000u

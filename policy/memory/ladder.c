@@ -71,8 +71,14 @@ static bool reserve_is_eaten(struct ladder *l, const struct limits *limits, cons
 static bool is_scarce(struct ladder *l, const struct limits *limits, const struct snapshot *snapshot, const struct headroom *h) {
         if (snapshot->memory_blind)
                 return false;
-        bool scarce = h->cliff_bytes < (int64_t) u64_min(limits->reserve_bytes / SCARCE_PART, INT64_MAX);
-        l->scarce_looks = scarce ? (uint32_t) sat_add(l->scarce_looks, 1) : 0;
+        if (h->cliff_bytes >= (int64_t) u64_min(limits->reserve_bytes / SCARCE_PART, INT64_MAX)) {
+                l->scarce_looks = 0;
+                return false;
+        }
+        if (l->scarce_looks == 0 || snapshot->now_ms - l->scarce_ms >= LOOK_LEAST_MS) {
+                l->scarce_looks = (uint32_t) sat_add(l->scarce_looks, 1);
+                l->scarce_ms = snapshot->now_ms;
+        }
         return l->scarce_looks >= SCARCE_LOOKS;
 }
 

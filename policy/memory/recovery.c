@@ -3,6 +3,7 @@
 
 #include <stddef.h>
 
+#include "policy/admission/loads.h"
 #include "policy/memory/ladder.h"
 #include "policy/base/sat.h"
 
@@ -81,8 +82,8 @@ static bool changed_too_often(const struct model_past *past, uint64_t now_ms) {
 }
 
 /* Each step waits for calm of its own. */
-static bool upshift_one(struct ladder *l, const struct snapshot *snapshot, struct model_past *const pasts[], uint64_t spare,
-                        struct plan *plan) {
+static bool upshift_one(const struct limits *limits, struct ladder *l, const struct snapshot *snapshot,
+                        struct model_past *const pasts[], uint64_t spare, struct plan *plan) {
         const struct model_view *best = NULL;
         bool flapping = false;
         uint64_t best_costs = 0;
@@ -92,7 +93,7 @@ static bool upshift_one(struct ladder *l, const struct snapshot *snapshot, struc
                     !may(pasts[i], ACTION_UPSHIFT, snapshot->now_ms))
                         continue;
                 uint64_t costs = upshift_costs(m);
-                if (costs > spare)
+                if (costs > spare || (m->upshift_bytes > 0 && !policy_has_room(limits, snapshot, m->upshift_bytes)))
                         continue;
                 if (changed_too_often(pasts[i], snapshot->now_ms)) {
                         flapping = true;
@@ -126,7 +127,7 @@ bool policy_recover(const struct limits *limits, const struct snapshot *snapshot
         else if ((m = first_served(snapshot, pasts, ACTION_CONTEXT, spare, has_less_context, &costs)) != NULL)
                 add(plan, ACTION_CONTEXT, m, KV_F16, m->context_full, 0);
         else if (snapshot->now_ms - l->calm_ms >= UPSHIFT_CALM_MS)
-                flapping = upshift_one(l, snapshot, pasts, spare, plan);
+                flapping = upshift_one(limits, l, snapshot, pasts, spare, plan);
         if (plan->actions_count > 0)
                 l->given_back_ms = u64_max(snapshot->now_ms, 1);
         return flapping && plan->actions_count == 0;

@@ -15,8 +15,11 @@
         { NULL, FIELD_BYTES, 0 }
 
 const struct field policy_limits_fields[] = {
+        FIELD(limits, FIELD_BYTES, budget_bytes, "budget"),
+        FIELD(limits, FIELD_COUNT_U32, weights_permille, "weights_permille"),
         FIELD(limits, FIELD_BYTES, reserve_bytes, "reserve"),
         FIELD(limits, FIELD_MS, min_residency_ms, "min_residency"),
+        FIELD(limits, FIELD_BOOL, passive, "passive"),
         FIELD(limits, FIELD_BOOL, heat_ignored, "heat_ignored"),
         FIELD(limits, FIELD_COUNT_U32, margin_target_millidegrees, "margin_target_millidegrees"),
         FIELD(limits, FIELD_COUNT_U32, critical_default_millidegrees, "critical_default_millidegrees"),
@@ -55,6 +58,10 @@ const struct field policy_model_fields[] = {
         FIELD(model_view, FIELD_MS, last_end_ms, "last_end"),
         FIELD(model_view, FIELD_MS, load_ms, "load"),
         FIELD(model_view, FIELD_BYTES, bytes, "bytes"),
+        FIELD(model_view, FIELD_BYTES, account_bytes, "account"),
+        FIELD(model_view, FIELD_BYTES, account_weights_bytes, "account_weights"),
+        FIELD(model_view, FIELD_BYTES, taken_bytes, "taken"),
+        FIELD(model_view, FIELD_BYTES, upshift_bytes, "upshift"),
         FIELD(model_view, FIELD_BYTES, weights_bytes, "weights"),
         FIELD(model_view, FIELD_BYTES, weights_resident_bytes, "weights_resident"),
         FIELD(model_view, FIELD_BYTES, prefix_bytes, "prefix"),
@@ -81,6 +88,23 @@ const struct field policy_model_fields[] = {
         FIELD(model_view, FIELD_COUNT_U64, oom_kills, "oom_kills"),
         END,
 };
+
+const struct field policy_want_fields[] = {
+        FIELD(want, FIELD_BOOL, batch, "batch"),
+        FIELD(want, FIELD_INT, priority, "priority"),
+        FIELD(want, FIELD_MS, since_ms, "since"),
+        FIELD(want, FIELD_COUNT_U32, forms_count, "forms"),
+        FIELD(want, FIELD_BYTES, forms[0].bytes, "bytes"),
+        FIELD(want, FIELD_BYTES, forms[0].weights_bytes, "weights"),
+        FIELD(want, FIELD_BYTES, forms[1].bytes, "bytes_1"),
+        FIELD(want, FIELD_BYTES, forms[1].weights_bytes, "weights_1"),
+        FIELD(want, FIELD_BYTES, forms[2].bytes, "bytes_2"),
+        FIELD(want, FIELD_BYTES, forms[2].weights_bytes, "weights_2"),
+        FIELD(want, FIELD_BYTES, forms[3].bytes, "bytes_3"),
+        FIELD(want, FIELD_BYTES, forms[3].weights_bytes, "weights_3"),
+        END,
+};
+static_assert(FORMS_MAX == 4, "policy_want_fields has a row for each form");
 
 const struct field policy_sensor_fields[] = {
         FIELD(sensor_view, FIELD_SENSOR, state, "state"),

@@ -33,8 +33,9 @@ struct field {
         size_t offset;
 };
 
-/* Ends with a NULL name. Of struct limits, of struct snapshot without its arrays, of struct model_view, of struct sensor_view. */
-extern const struct field policy_limits_fields[], policy_snapshot_fields[], policy_model_fields[], policy_sensor_fields[];
+/* Ends with a NULL name. Of struct limits, of struct snapshot without its arrays, of what these hold: models, wants, sensors. */
+extern const struct field policy_limits_fields[], policy_snapshot_fields[], policy_model_fields[], policy_want_fields[],
+        policy_sensor_fields[];
 
 /* Any kind as a number and back. What is above INT64_MAX reads as that. False, and nothing set, when VALUE is none of
  * the kind. */

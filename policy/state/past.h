@@ -85,6 +85,7 @@ struct ladder {
         uint32_t breach_looks;
         uint64_t breach_ms; /* since when the reserve is eaten */
         uint32_t scarce_looks;
+        uint64_t scarce_ms;     /* the last look that was counted */
         uint64_t demand_ms;     /* when there was last a reason to stay; 0: never */
         uint64_t calm_ms;       /* since when the rung is calm */
         uint64_t given_back_ms; /* the last action that gave something back */
@@ -143,6 +144,15 @@ struct thermal {
         struct sensor_past sensors[SENSORS_MAX];
 };
 
+/* Loads that only other programs stand in the way of (admission/loads.c), and since when. */
+struct loads_past {
+        uint32_t shorts_count;
+        struct {
+                uint32_t id;
+                uint64_t since_ms;
+        } shorts[WANTS_MAX];
+};
+
 struct past {
         uint64_t looks;
         uint64_t last_ms;
@@ -151,6 +161,7 @@ struct past {
         struct ladder ladder;
         struct settling settling;
         struct thermal thermal;
+        struct loads_past loads;
         struct model_past models[ACCOUNTS_MAX];
 };
 

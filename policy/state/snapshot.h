@@ -13,12 +13,16 @@
 #include "policy/base/bounds.h"
 #include "policy/base/kv_type.h"
 #include "policy/base/reason.h"
+#include "policy/base/verdict.h"
 
 /* --- what is configured --- */
 
 struct limits {
+        uint64_t budget_bytes;     /* all engines together; 0: no limit */
+        uint32_t weights_permille; /* of RAM that weights may fill; 0: no limit */
         uint64_t reserve_bytes;
         uint64_t min_residency_ms;              /* a just loaded model is left alone so long, but for emergencies */
+        bool passive;                           /* the governor only looks: nothing is held, and only loads are carried out */
         bool heat_ignored;                      /* thermal control is off */
         uint32_t margin_target_millidegrees;    /* below critical: what the controller holds; 15000 */
         uint32_t critical_default_millidegrees; /* of a control sensor that does not tell its own; 100000 */
@@ -38,6 +42,10 @@ struct model_view {
         uint32_t running, waiting;
         uint64_t loaded_ms, last_end_ms, load_ms;
         uint64_t bytes;                                /* what it holds, measured: comes back when it leaves */
+        uint64_t account_bytes;                        /* the larger of that and what was predicted; 0: as bytes */
+        uint64_t account_weights_bytes;                /* of them its weights, mapped and locked; 0: as weights_bytes */
+        uint64_t taken_bytes;                          /* the part of its account that already misses from available_bytes */
+        uint64_t upshift_bytes;                        /* that its account grows by with KV at one level more precise */
         uint64_t weights_bytes;                        /* mapped, not locked: must stay resident */
         uint64_t weights_resident_bytes;               /* of them in memory now; weights_bytes where unknown */
         uint64_t prefix_bytes;                         /* KV kept of finished sequences only: trimming frees it */
@@ -70,6 +78,18 @@ struct sensor_view {
         int32_t critical_millidegrees; /* 0: it does not tell */
 };
 
+/* A model that is not loaded and waits for it, which has been inspected. */
+struct want {
+        uint32_t id;
+        bool batch;        /* only requests of the batch class want it */
+        int priority;      /* lower leaves first */
+        uint64_t since_ms; /* arrival of its oldest waiter */
+        uint32_t forms_count;
+        struct {
+                uint64_t bytes, weights_bytes;
+        } forms[FORMS_MAX]; /* in which it may be loaded: the one asked for first, each further one smaller */
+};
+
 #define SENSORS_MAX 32u
 
 struct snapshot {
@@ -84,13 +104,13 @@ struct snapshot {
         uint64_t refaults;          /* pages since boot, of files and anonymous */
         uint64_t stall_us;          /* PSI memory `some` total: of the host ... */
         uint64_t own_stall_us;      /* ... and of our own control group, with all engines */
+        uint64_t throttles;         /* of the processor, since boot */
         bool memory_blind;          /* available_bytes could not be read: it is the last known */
         bool pressure_event;        /* a PSI trigger or MEMORY_PRESSURE_WATCH fired: only a reason to look sooner */
-        uint64_t throttles;         /* of the processor, since boot */
-        uint32_t sensors_count;
+        uint32_t sensors_count, models_count, wants_count;
         struct sensor_view sensors[SENSORS_MAX];
-        uint32_t models_count;
         struct model_view models[ACCOUNTS_MAX];
+        struct want wants[WANTS_MAX]; /* where more wait, those that have waited longest */
 };
 
 /* --- what should be done --- */
@@ -123,6 +143,30 @@ struct action {
 
 #define PLAN_ACTIONS_MAX ACCOUNTS_MAX
 
+/* The rule of admission that is broken, with its numbers: what others hold of it and what is needed. */
+struct room {
+        enum admission_rule rule; /* RULE_NONE: none is */
+        uint64_t limit_bytes, used_bytes, needed_bytes;
+};
+
+/* The answer to a want. */
+struct load {
+        uint32_t model;
+        enum verdict verdict;
+        bool refused;        /* for good: whoever waits for it is told */
+        enum reason because; /* of a refusal (also one that is only feared yet) or a hold; else REASON_NONE */
+        uint32_t form;       /* of those wanted; the smallest where all are refused */
+        struct room room;
+        uint64_t look_again_ms; /* absolute; UINT64_MAX: when something changes */
+};
+
+/* A model that leaves for another, as soon as its running requests have ended. */
+struct unload {
+        uint32_t model;
+        enum reason because; /* REASON_MAKE_ROOM or REASON_OVER_BUDGET */
+        uint32_t for_model;  /* UINT32_MAX: for none */
+};
+
 struct plan {
         enum rung rung;
         enum reason because; /* of the rung */
@@ -134,6 +178,12 @@ struct plan {
         struct action actions[PLAN_ACTIONS_MAX]; /* mildest first */
         struct action verified;                  /* an action whose time is up: its kind, or ACTION_NONE ... */
         uint64_t verified_freed_bytes;           /* ... and what it really freed */
+
+        uint32_t loads_count;
+        struct load loads[WANTS_MAX]; /* in the order in which they were answered */
+        uint32_t unloads_count;
+        struct unload unloads[ACCOUNTS_MAX];
+        struct room overrun; /* engines hold more than they may; RULE_NONE: they do not */
 
         /* Heat: for every engine alike. */
         uint32_t heat_level;       /* 0: full speed .. HEAT_LEVELS - 1: least */

@@ -1,10 +1,8 @@
-/* admit.c - who is loaded when: the real policy_admission, asked and followed as the daemon's fleet does. */
+/* admit.c - what a model counts for, what it wants, and the loads of a plan carried out as the daemon's fleet does. */
 #include <assert.h>
 #include <string.h>
 
 #include "tests/simulator/parts.h"
-
-#define SHORT_GRACE_MS 5000u /* as in daemon/base/bounds.h */
 
 uint32_t model_unfinished(const struct model *m) {
         return model_running(m) + model_suspended(m) + m->waiting_count;
@@ -53,25 +51,20 @@ uint64_t world_loading_bytes(const struct world *w) {
         return sum;
 }
 
-static struct account account_of(const struct model *m, uint32_t id, bool promised) {
-        static const enum account_state states[] = { [LIFE_LOADING] = ACCOUNT_LOADING,
-                                                     [LIFE_READY] = ACCOUNT_IDLE,
-                                                     [LIFE_DRAINING] = ACCOUNT_DRAINING,
-                                                     [LIFE_STOPPING] = ACCOUNT_STOPPING };
-        struct account a = { .id = id,
-                             .state = promised ? ACCOUNT_PROMISED : states[m->life],
-                             .pinned = m->pinned,
-                             .asked = m->asked,
-                             .priority = m->priority,
-                             .bytes = model_account(m),
-                             .weights_bytes = m->weights_bytes,
-                             .taken_bytes = model_bytes(m) - model_mapped(m),
-                             .loaded_ms = m->loaded_ms,
-                             .last_end_ms = m->last_end_ms,
-                             .load_ms = m->load_ms };
-        if (m->life == LIFE_READY && model_unfinished(m) > 0)
-                a.state = ACCOUNT_BUSY;
-        return a;
+bool model_wants(const struct world *w, const struct model *m) {
+        return m->life == LIFE_WAITING && m->waiting_count > 0 && w->now_ms >= m->rest_until_ms;
+}
+
+struct want model_want(const struct model *m, uint32_t id) {
+        bool batch = true;
+        for (uint32_t i = 0; i < m->waiting_count; i++)
+                batch = batch && m->waiting[i].batch;
+        return (struct want){ .id = id,
+                              .batch = batch,
+                              .priority = m->priority,
+                              .since_ms = m->waiting[0].asked_ms,
+                              .forms_count = 1,
+                              .forms = { { predicted(m), m->weights_bytes } } };
 }
 
 void model_stop(struct world *w, struct model *m) {
@@ -103,80 +96,23 @@ static void load(struct world *w, struct model *m) {
         w->loads++;
 }
 
-static void follow(struct world *w, struct model *m, const struct admission *a) {
-        if (a->verdict != VERDICT_SHORT)
-                m->short_since_ms = 0;
-        switch (a->verdict) {
-        case VERDICT_ADMIT: load(w, m); break;
-        case VERDICT_EVICT:
-                for (uint32_t i = 0; i < a->victims_count; i++) {
-                        struct model *v = &w->models[a->victims[i]];
-                        assert(v->life == LIFE_READY && !v->pinned);
-                        v->life = LIFE_DRAINING;
-                }
-                break;
-        case VERDICT_BLOCKED: requests_refuse_all(w, m, REASON_INSUFFICIENT_MEMORY); break;
-        case VERDICT_NEVER: requests_refuse_all(w, m, REASON_NEVER_FITS); break;
-        case VERDICT_SHORT:
-                if (m->short_since_ms == 0)
-                        m->short_since_ms = w->now_ms;
-                else if (w->now_ms - m->short_since_ms >= SHORT_GRACE_MS)
-                        requests_refuse_all(w, m, REASON_INSUFFICIENT_MEMORY);
-                break;
-        default: break;
-        }
+static void follow(struct world *w, const struct load *answer) {
+        struct model *m = &w->models[answer->model];
+        assert(m->life == LIFE_WAITING);
+        if (answer->refused)
+                requests_refuse_all(w, m, answer->because);
+        else if (answer->verdict == VERDICT_ADMIT)
+                load(w, m);
 }
 
-static struct model *next_waiting(struct world *w, const bool seen[]) {
-        struct model *next = NULL;
-        for (uint32_t i = 0; i < w->models_count; i++) {
-                struct model *m = &w->models[i];
-                if (m->life == LIFE_WAITING && m->waiting_count > 0 && !seen[i] && w->now_ms >= m->rest_until_ms &&
-                    (!next || m->waiting[0].asked_ms < next->waiting[0].asked_ms))
-                        next = m;
+/* A mutant may have held the loads after they were decided. */
+void admit(struct world *w, const struct plan *plan) {
+        for (uint32_t i = 0; i < plan->unloads_count; i++) {
+                struct model *m = &w->models[plan->unloads[i].model];
+                assert(!m->pinned);
+                if (m->life == LIFE_READY)
+                        m->life = LIFE_DRAINING;
         }
-        return next;
-}
-
-static struct admission ask(struct world *w, const struct model *m, const bool promised[]) {
-        struct account accounts[2 * WORLD_MODELS];
-        uint32_t count = 0;
-        for (uint32_t i = 0; i < w->models_count; i++) {
-                if (model_is_loaded(&w->models[i]))
-                        accounts[count++] = account_of(&w->models[i], i, false);
-                else if (promised[i])
-                        accounts[count++] = account_of(&w->models[i], i, true);
-        }
-        struct admission_snapshot snapshot = { w->now_ms, w->memory.available_bytes, accounts, count };
-        struct admission_want want = { predicted(m), m->weights_bytes, m->priority, m->waiting[0].asked_ms };
-        return policy_admission(&w->admission, &snapshot, &want);
-}
-
-/* The engines hold more than they may: idle ones go. */
-static void see_to_overrun(struct world *w) {
-        struct account accounts[WORLD_MODELS];
-        uint32_t count = 0;
-        for (uint32_t i = 0; i < w->models_count; i++)
-                if (model_is_loaded(&w->models[i]))
-                        accounts[count++] = account_of(&w->models[i], i, false);
-        struct admission_snapshot snapshot = { w->now_ms, w->memory.available_bytes, accounts, count };
-        struct admission a = policy_admission_overrun(&w->admission, &snapshot);
-        for (uint32_t i = 0; i < a.victims_count; i++) {
-                assert(!w->models[a.victims[i]].pinned);
-                if (w->models[a.victims[i]].life == LIFE_READY)
-                        w->models[a.victims[i]].life = LIFE_DRAINING;
-        }
-}
-
-void admit_step(struct world *w) {
-        bool seen[WORLD_MODELS] = { false }, promised[WORLD_MODELS] = { false };
-        struct model *m;
-        see_to_overrun(w);
-        while (!w->hold_loads && (m = next_waiting(w, seen)) != NULL) {
-                uint32_t i = (uint32_t) (m - w->models);
-                seen[i] = true;
-                struct admission a = ask(w, m, promised);
-                follow(w, m, &a);
-                promised[i] = a.promised && m->life == LIFE_WAITING;
-        }
+        for (uint32_t i = 0; i < plan->loads_count && !w->hold_loads; i++)
+                follow(w, &plan->loads[i]);
 }

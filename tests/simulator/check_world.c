@@ -19,9 +19,9 @@ static void check_budget(struct check *c, const struct world *w) {
                 holds += model_bytes(&w->models[i]);
                 excess += w->models[i].blown_bytes; /* that one broke its word; admission sees to it */
         }
-        if (holds > w->admission.budget_bytes + excess)
+        if (holds > w->limits.budget_bytes + excess)
                 check_fire(c, "budget", "the engines hold %.0f MiB, the budget is %.0f MiB", (double) holds / MIB,
-                           (double) w->admission.budget_bytes / MIB);
+                           (double) w->limits.budget_bytes / MIB);
 }
 
 static void check_loads(struct check *c, const struct world *w, uint32_t i) {
@@ -65,8 +65,9 @@ static bool could_be_served(const struct world *w, const struct model *m) {
                 return false;
         if (m->life == LIFE_READY)
                 return !check_stands_still(w, m);
-        return !any && w->now_ms >= m->rest_until_ms && bytes <= w->admission.budget_bytes &&
-               m->weights_bytes <= w->admission.weights_max_bytes && world_headroom(w) >= (int64_t) (bytes + bytes / 10);
+        return !any && w->now_ms >= m->rest_until_ms && bytes <= w->limits.budget_bytes &&
+               m->weights_bytes <= policy_weights_max(&w->limits, w->memory.ram_bytes) &&
+               world_headroom(w) >= (int64_t) (bytes + bytes / 10);
 }
 
 static void check_starving(struct check *c, const struct world *w) {

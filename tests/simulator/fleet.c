@@ -67,8 +67,6 @@ void fleet_step(struct world *w) {
                 clients_give_up(w, m);
                 live(w, m);
         }
-        if (w->now_ms % (2 * STEP_MS) == 0)
-                admit_step(w);
 }
 
 /* A small model computes as fast as memory lets it: 20 GB/s over its weights. */

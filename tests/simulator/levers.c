@@ -103,6 +103,7 @@ void fleet_obey(struct world *w, const struct plan *plan) {
         w->heat.duty_wanted_permille = plan->duty_permille * plan->threads_permille / 1000;
         for (uint32_t i = 0; i < plan->actions_count; i++)
                 take_action(w, &plan->actions[i]);
+        admit(w, plan);
 }
 
 void fleet_kill(struct world *w, struct model *m) {

@@ -18,6 +18,7 @@
 #include "tests/simulator/mutation.h"
 #include "tests/simulator/record.h"
 
+#define WAITING_LOOK_MS  100u /* while a model waits to be loaded */
 #define PRESSURE_LOOK_MS 100u /* a notice of pressure is heeded at most so often, as the daemon does */
 
 struct options {
@@ -52,6 +53,8 @@ static void pass_time(struct run *r) {
                 world_step(w);
                 check_step(&r->check, w);
                 if (w->memory.stalls && !stalled && w->now_ms - looked_ms >= PRESSURE_LOOK_MS)
+                        return;
+                if (world_waits(w) && w->now_ms - looked_ms >= WAITING_LOOK_MS)
                         return;
         } while (w->now_ms < r->plan.look_again_ms && !r->check.who);
 }

@@ -44,7 +44,10 @@ double request_tokens(const struct request *r);
 void levers_step(struct world *w, struct model *m);
 
 /* admit.c */
-void admit_step(struct world *w);
+void admit(struct world *w, const struct plan *plan);
+/* Is it to be loaded, and how? */
+bool model_wants(const struct world *w, const struct model *m);
+struct want model_want(const struct model *m, uint32_t id);
 uint32_t model_unfinished(const struct model *m);
 void model_stop(struct world *w, struct model *m);
 

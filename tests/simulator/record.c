@@ -40,6 +40,27 @@ static void record_models(struct record *r, const struct snapshot *snapshot) {
         }
 }
 
+static const struct want *find_want(const struct snapshot *snapshot, uint32_t id) {
+        for (uint32_t i = 0; i < snapshot->wants_count; i++)
+                if (snapshot->wants[i].id == id)
+                        return &snapshot->wants[i];
+        return NULL;
+}
+
+static void record_wants(struct record *r, const struct snapshot *snapshot) {
+        for (uint32_t i = 0; i < r->before.wants_count; i++)
+                if (!find_want(snapshot, r->before.wants[i].id))
+                        fprintf(r->out, "  gone want %u\n", r->before.wants[i].id);
+        for (uint32_t i = 0; i < snapshot->wants_count; i++) {
+                const struct want *w = &snapshot->wants[i], *before = find_want(&r->before, w->id);
+                if (before && !differs(policy_want_fields, w, before))
+                        continue;
+                fprintf(r->out, "  want %u", w->id);
+                print_fields(r->out, policy_want_fields, w, before);
+                fputc('\n', r->out);
+        }
+}
+
 static void record_sensors(struct record *r, const struct snapshot *snapshot) {
         for (uint32_t i = 0; i < snapshot->sensors_count; i++) {
                 const struct sensor_view *s = &snapshot->sensors[i], *before = r->begun ? &r->before.sensors[i] : NULL;
@@ -52,8 +73,8 @@ static void record_sensors(struct record *r, const struct snapshot *snapshot) {
 }
 
 static void record_plan(FILE *out, const struct plan *plan) {
-        fprintf(out, "  expect rung %s\n  expect acts %u\n  expect heat_level %u\n", policy_rung_word(plan->rung),
-                plan->actions_count, plan->heat_level);
+        fprintf(out, "  expect rung %s\n  expect acts %u\n  expect heat_level %u\n  expect loads %u\n  expect unloads %u\n",
+                policy_rung_word(plan->rung), plan->actions_count, plan->heat_level, plan->loads_count, plan->unloads_count);
         for (uint32_t i = 0; i < plan->actions_count && i < 32; i++) {
                 const struct action *a = &plan->actions[i];
                 fprintf(out, "  expect %s", policy_action_word(a->kind));
@@ -78,6 +99,7 @@ void record_look(struct record *r, const struct snapshot *snapshot, const struct
         print_fields(r->out, policy_snapshot_fields, snapshot, r->begun ? &r->before : NULL);
         fputc('\n', r->out);
         record_models(r, snapshot);
+        record_wants(r, snapshot);
         record_sensors(r, snapshot);
         record_plan(r->out, plan);
         r->begun = true;

@@ -16,15 +16,12 @@ static void limits_init(struct world *w) {
         uint64_t ram = w->memory.ram_bytes, reserve = part_of(ram, 0.04);
         if (reserve < 1ull << 30)
                 reserve = 1ull << 30;
-        w->limits = (struct limits){ .reserve_bytes = reserve,
+        w->limits = (struct limits){ .budget_bytes = part_of(ram, dice_between(&w->dice, 0.5, 0.85)),
+                                     .weights_permille = 600,
+                                     .reserve_bytes = reserve,
                                      .min_residency_ms = (uint64_t) dice_between(&w->dice, 0, 30000),
                                      .margin_target_millidegrees = 15000,
                                      .critical_default_millidegrees = 100000 };
-        w->admission = (struct admission_limits){ .budget_bytes = part_of(ram, dice_between(&w->dice, 0.5, 0.85)),
-                                                  .weights_max_bytes = part_of(ram, 0.6),
-                                                  .reserve_bytes = reserve,
-                                                  .ram_bytes = ram,
-                                                  .min_residency_ms = w->limits.min_residency_ms };
 }
 
 /*
@@ -44,7 +41,7 @@ static void make_quiet(struct world *w) {
                 fits += (double) m->weights_bytes + (double) m->overhead_bytes + (double) m->pool_tokens * m->token_bytes;
         }
         /* Room for all models that may be loaded together, for the reserve, and a little more. */
-        double together = least(fits, (double) w->admission.budget_bytes);
+        double together = least(fits, (double) w->limits.budget_bytes);
         double rest = (double) ram - (double) w->memory.system_bytes - together - (double) w->limits.reserve_bytes -
                       material * 3 - 0x1p28;
         w->hogs_count = 2;
@@ -136,6 +133,8 @@ static struct model_view view(const struct model *m, uint32_t id) {
                                 .last_end_ms = m->last_end_ms,
                                 .load_ms = m->load_ms,
                                 .bytes = model_bytes(m),
+                                .account_bytes = model_account(m),
+                                .taken_bytes = model_bytes(m) - model_mapped(m),
                                 .weights_bytes = m->weights_bytes,
                                 .weights_resident_bytes = (uint64_t) m->resident_bytes,
                                 .level = m->level,
@@ -196,7 +195,17 @@ void world_observe(struct world *w, struct snapshot *ret) {
         for (uint32_t i = 0; i < w->models_count; i++)
                 if (model_is_loaded(&w->models[i]))
                         ret->models[ret->models_count++] = view(&w->models[i], i);
+        for (uint32_t i = 0; i < w->models_count; i++)
+                if (model_wants(w, &w->models[i]))
+                        ret->wants[ret->wants_count++] = model_want(&w->models[i], i);
         observe_sensors(w, ret);
+}
+
+bool world_waits(const struct world *w) {
+        for (uint32_t i = 0; i < w->models_count; i++)
+                if (model_wants(w, &w->models[i]))
+                        return true;
+        return false;
 }
 
 int64_t world_headroom(const struct world *w) {

@@ -14,7 +14,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "policy/admission/admission.h"
+#include "policy/admission/loads.h"
 #include "policy/policy.h"
 
 #define STEP_MS        50u
@@ -70,8 +70,8 @@ struct model {
         /* What happens to it. */
         enum life life;
         uint32_t generation;
-        uint64_t since_ms, until_ms, loaded_ms, last_end_ms, rest_until_ms, short_since_ms;
-        bool asked, drained_by_admission;
+        uint64_t since_ms, until_ms, loaded_ms, last_end_ms, rest_until_ms;
+        bool asked;
         uint64_t loaded_bytes, blown_bytes;
         enum kv_type level;
         double prefix[KV_TYPE_COUNT]; /* tokens kept of finished requests */
@@ -153,7 +153,6 @@ struct world {
         enum mood mood;
         uint64_t now_ms;
         struct limits limits;
-        struct admission_limits admission;
         struct memory memory;
         uint32_t hogs_count;
         struct hog hogs[WORLD_HOGS];
@@ -184,6 +183,8 @@ uint32_t model_suspended(const struct model *m);
 bool model_is_loaded(const struct model *m); /* holds memory */
 double hogs_bytes(const struct world *w);
 /* available - weights - loads in flight - reserve, of what really is. */
+/* Does a model wait to be loaded? */
+bool world_waits(const struct world *w);
 int64_t world_headroom(const struct world *w);
 uint64_t world_loading_bytes(const struct world *w);
 

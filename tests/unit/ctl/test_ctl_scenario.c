@@ -160,7 +160,7 @@ static void test_everything_is_bounded(void **state) {
         } rows[] = {
                 { "model %u\n", ACCOUNTS_MAX, "more than 64 models" },
                 { "sensor %u\n", SENSORS_MAX, "more than 32 sensors" },
-                { "expect acts %u\n", SCENARIO_EXPECTATIONS_MAX, "more than 64 expectations" },
+                { "expect acts %u\n", SCENARIO_EXPECTATIONS_MAX, "more than 256 expectations" },
         };
         uint32_t looks;
         for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)

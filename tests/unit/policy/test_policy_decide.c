@@ -12,6 +12,8 @@
 
 #include <cmocka.h>
 
+#include "policy/admission/loads.h"
+
 #include "tests/unit/policy/policy_fixture.h"
 
 /* Rows override what MODEL has by default. */
@@ -346,6 +348,10 @@ static void any_model(struct world *w, struct model_view *m, uint32_t id) {
                                   .last_end_ms = any_number(w),
                                   .load_ms = any_number(w),
                                   .bytes = any_number(w),
+                                  .account_bytes = any_number(w),
+                                  .account_weights_bytes = any_number(w),
+                                  .taken_bytes = any_number(w),
+                                  .upshift_bytes = any_number(w),
                                   .weights_bytes = any_number(w),
                                   .weights_resident_bytes = any_number(w),
                                   .prefix_bytes = any_number(w),
@@ -370,6 +376,37 @@ static void any_model(struct world *w, struct model_view *m, uint32_t id) {
                                   .oom_kills = any_number(w) };
 }
 
+static void any_want(struct world *w, struct want *want, uint32_t id) {
+        *want = (struct want){ .id = id,
+                               .batch = world_random(w) % 2,
+                               .priority = (int) (world_random(w) % 7) - 3,
+                               .since_ms = any_number(w),
+                               .forms_count = 1 + world_random(w) % FORMS_MAX };
+        for (uint32_t i = 0; i < want->forms_count; i++) {
+                want->forms[i].bytes = any_number(w);
+                want->forms[i].weights_bytes = any_number(w);
+        }
+}
+
+/* Every want is answered once; nobody leaves who is pinned, not there, or leaving already; a refusal says why. */
+static void the_loads_are_sound(struct world *w) {
+        struct candidate all[ACCOUNTS_MAX];
+        assert_int_equal(w->plan.loads_count, w->snapshot.wants_count);
+        for (uint32_t i = 0; i < w->plan.loads_count; i++) {
+                const struct load *load = &w->plan.loads[i];
+                assert_true(load->verdict < VERDICT_COUNT && load->room.rule < RULE_COUNT);
+                assert_true(!load->refused || load->because != REASON_NONE);
+                assert_int_equal(load->verdict == VERDICT_ADMIT, load->room.rule == RULE_NONE && load->verdict != VERDICT_HELD);
+                for (uint32_t k = 0; k < i; k++)
+                        assert_true(w->plan.loads[k].model != load->model);
+                assert_int_equal(policy_candidates(&w->limits, &w->snapshot, &w->plan, load, all), w->snapshot.models_count);
+        }
+        for (uint32_t i = 0; i < w->plan.unloads_count; i++) {
+                const struct model_view *m = world_model(w, w->plan.unloads[i].model);
+                assert_true(m != NULL && !m->pinned && (m->state == ACCOUNT_IDLE || m->state == ACCOUNT_BUSY));
+        }
+}
+
 /* Whatever is seen, however mad: the plan names only models that are there, never cuts a pinned one, and is within its bounds. */
 static void whatever_is_seen(void **state) {
         (void) state;
@@ -377,7 +414,14 @@ static void whatever_is_seen(void **state) {
         for (int round = 0; round < 40; round++) {
                 memset(&w.past, 0, sizeof(w.past));
                 for (int look = 0; look < 200; look++) {
-                        w.limits = (struct limits){ any_number(&w), any_number(&w), world_random(&w) % 5 == 0, 15000, 100000 };
+                        w.limits = (struct limits){ .budget_bytes = any_number(&w),
+                                                    .weights_permille = world_random(&w) % 1001,
+                                                    .reserve_bytes = any_number(&w),
+                                                    .min_residency_ms = any_number(&w),
+                                                    .passive = world_random(&w) % 5 == 0,
+                                                    .heat_ignored = world_random(&w) % 5 == 0,
+                                                    .margin_target_millidegrees = 15000,
+                                                    .critical_default_millidegrees = 100000 };
                         w.snapshot.now_ms += 1 + any_number(&w) % (1u << world_random(&w) % 24);
                         w.snapshot.ram_bytes = any_number(&w);
                         w.snapshot.available_bytes = any_number(&w);
@@ -393,6 +437,9 @@ static void whatever_is_seen(void **state) {
                         uint32_t first = world_random(&w) % 100;
                         for (uint32_t i = 0; i < w.snapshot.models_count; i++)
                                 any_model(&w, &w.snapshot.models[i], first + i);
+                        w.snapshot.wants_count = world_random(&w) % 4 == 0 ? world_random(&w) % (WANTS_MAX + 1) : 0;
+                        for (uint32_t i = 0; i < w.snapshot.wants_count; i++)
+                                any_want(&w, &w.snapshot.wants[i], first + ACCOUNTS_MAX + i);
                         w.snapshot.sensors_count = world_random(&w) % (SENSORS_MAX + 1);
                         for (uint32_t i = 0; i < w.snapshot.sensors_count; i++)
                                 w.snapshot.sensors[i] =
@@ -405,6 +452,7 @@ static void whatever_is_seen(void **state) {
                                     w.plan.look_again_ms <= w.snapshot.now_ms + LOOK_EMPTY_MS);
                         assert_true(w.plan.heat_level < HEAT_LEVELS && w.plan.duty_permille >= 250 &&
                                     w.plan.duty_permille <= 1000);
+                        the_loads_are_sound(&w);
                         for (uint32_t k = 0; k < w.plan.actions_count; k++) {
                                 const struct action *action = &w.plan.actions[k];
                                 const struct model_view *m = world_model(&w, action->model);

@@ -22,9 +22,11 @@ struct apart {
         { offsetof(struct structure, member), sizeof(((struct structure *) NULL)->member) }
 
 static const struct apart nothing_apart[] = { { 0, 0 } };
-static const struct apart snapshot_apart[] = { APART(snapshot, now_ms),       APART(snapshot, sensors_count),
-                                               APART(snapshot, models_count), APART(snapshot, sensors),
-                                               APART(snapshot, models),       { 0, 0 } };
+static const struct apart snapshot_apart[] = { APART(snapshot, now_ms),  APART(snapshot, sensors_count),
+                                               APART(snapshot, sensors), APART(snapshot, models_count),
+                                               APART(snapshot, models),  APART(snapshot, wants_count),
+                                               APART(snapshot, wants),   { 0, 0 } };
+static const struct apart want_apart[] = { APART(want, id), { 0, 0 } };
 static const struct apart model_apart[] = { APART(model_view, id), { 0, 0 } };
 static const struct apart sensor_apart[] = { APART(sensor_view, key), { 0, 0 } };
 
@@ -62,6 +64,7 @@ static void test_no_member_is_missing(void **state) {
         ASSERT_EVERY_MEMBER(limits, policy_limits_fields, nothing_apart);
         ASSERT_EVERY_MEMBER(snapshot, policy_snapshot_fields, snapshot_apart);
         ASSERT_EVERY_MEMBER(model_view, policy_model_fields, model_apart);
+        ASSERT_EVERY_MEMBER(want, policy_want_fields, want_apart);
         ASSERT_EVERY_MEMBER(sensor_view, policy_sensor_fields, sensor_apart);
 }
 
@@ -101,6 +104,7 @@ static void test_every_field_comes_back(void **state) {
         assert_round_trip(policy_limits_fields, sizeof(struct limits));
         assert_round_trip(policy_snapshot_fields, sizeof(struct snapshot));
         assert_round_trip(policy_model_fields, sizeof(struct model_view));
+        assert_round_trip(policy_want_fields, sizeof(struct want));
         assert_round_trip(policy_sensor_fields, sizeof(struct sensor_view));
 }
 

@@ -39,11 +39,17 @@ static inline struct plan plan_of(struct action action) {
                               .actions = { action } };
 }
 
+static inline void carry_out(const struct plan *plan) {
+        static const struct governed actions_too = { .on_tick = on_tick, .on_action = on_action };
+        fleet_govern(w.fleet, &actions_too, NULL);
+        fleet_obey(w.fleet, plan);
+}
+
 /* Carries ACT out and waits for what became of it. */
 static inline int obey(struct action action) {
         struct plan plan = plan_of(action);
         uint32_t before = told.count;
-        fleet_obey(w.fleet, &plan, on_action, NULL);
+        carry_out(&plan);
         eventually(told.count > before);
         assert_int_equal(told.action.kind, action.kind);
         assert_int_equal(told.action.model, action.model);
@@ -54,6 +60,8 @@ static struct snapshot snapshot;
 
 static inline const struct model_view *view_of(uint32_t index) {
         snapshot.now_ms = fleet_clock_ms();
+        snapshot.ram_bytes = w.fleet->ram_bytes;
+        snapshot.available_bytes = w.fleet->available_bytes;
         fleet_view(w.fleet, &snapshot);
         for (uint32_t i = 0; i < snapshot.models_count; i++)
                 if (snapshot.models[i].id == index)

@@ -51,6 +51,11 @@ static void each_action_reaches_the_engine(void **state) {
         request_cancel(c.request);
 }
 
+static bool is_room_for(uint64_t bytes) {
+        struct limits limits = fleet_limits(&w.config);
+        return policy_has_room(&limits, &snapshot, bytes);
+}
+
 static void the_account_follows_the_precision(void **state) {
         (void) state;
         struct client c = { 0 }, other = { 0 };
@@ -73,11 +78,12 @@ static void the_account_follows_the_precision(void **state) {
         assert_int_equal(status_of(0).predicted_bytes, model_account_bytes(&w.fleet->models[0]));
         eventually(other.ended);
         assert_false(c.failed);
-        /* And the room that it gave up is not simply taken back. */
-        assert_int_equal(obey((struct action){ .kind = ACTION_UPSHIFT, .level = KV_F16 }), -ENOMEM);
-        assert_int_equal(view_of(0)->level, KV_Q8_0);
+        /* And the room that it gave up is not simply taken back: policy asks for it first. */
+        assert_int_equal(view_of(0)->upshift_bytes, before - model_account_bytes(&w.fleet->models[0]));
+        assert_false(is_room_for(view_of(0)->upshift_bytes));
         assert_int_equal(obey((struct action){ .kind = ACTION_EVICT, .model = 1 }), 0);
         eventually(life_of(1) == MODEL_ABSENT);
+        assert_true(is_room_for(view_of(0)->upshift_bytes));
         assert_int_equal(obey((struct action){ .kind = ACTION_UPSHIFT, .level = KV_F16 }), 0);
         assert_int_equal(model_account_bytes(&w.fleet->models[0]), before);
         request_cancel(c.request);
@@ -127,7 +133,7 @@ static void a_client_that_leaves_does_not_hold_up_the_rest(void **state) {
         assert_int_equal(view_of(0)->suspended, 0);
         struct plan plan = plan_of((struct action){ .kind = ACTION_SUSPEND });
         uint32_t before = told.count;
-        fleet_obey(w.fleet, &plan, on_action, NULL);
+        carry_out(&plan);
         request_cancel(c.request);
         eventually(told.count > before);
         (void) rmdir(path_in("suspended"));
@@ -150,7 +156,7 @@ static void one_that_does_not_answer_does_not_obey(void **state) {
         one_busy(&c, BUSY "disobeys=1\n");
         struct plan plan = plan_of((struct action){ .kind = ACTION_TRIM });
         uint32_t before = told.count;
-        fleet_obey(w.fleet, &plan, on_action, NULL);
+        carry_out(&plan);
         until_for(200, told.count > before);
         assert_int_equal(told.count, before); /* its outcome is not known */
         assert_true(view_of(0)->obeys);
@@ -173,14 +179,14 @@ static void heat_reaches_every_engine_once(void **state) {
         plan.duty_permille = 600;
         plan.threads_permille = 500;
         for (int i = 0; i < 5; i++)
-                fleet_obey(w.fleet, &plan, on_action, NULL);
+                carry_out(&plan);
         eventually(w.fleet->models[0].engine.report.duty_permille == 600);
         assert_int_equal(w.fleet->models[0].engine.report.threads, 2);
         assert_int_equal(status_of(0).duty_permille, 600);
         /* One that is loaded later is slowed down as well. */
         assert_int_equal(obey((struct action){ .kind = ACTION_END }), 0); /* its plan says full speed ... */
         eventually(c.failed && life_of(0) == MODEL_ABSENT);
-        fleet_obey(w.fleet, &plan, on_action, NULL); /* ... and this one does not */
+        carry_out(&plan); /* ... and this one does not */
         ask_for(&c, "a", 100000);
         eventually(w.fleet->models[0].engine.report.duty_permille == 600);
         fleet_govern_end(w.fleet);
@@ -276,7 +282,7 @@ static void one_that_does_not_obey_is_stopped_and_let_go(void **state) {
         struct plan plan = plan_of((struct action){ 0 });
         plan.actions_count = 0;
         plan.duty_permille = 200;
-        fleet_obey(w.fleet, &plan, on_action, NULL);
+        carry_out(&plan);
         eventually(control_request_is_pending(&w.fleet->models[0], ACTION_NONE));
         assert_false(e->cycled);
         e->control_requests[0].sent_ms -= HEAT_OBEY_MS; /* as if it had not answered for so long */
@@ -286,7 +292,7 @@ static void one_that_does_not_obey_is_stopped_and_let_go(void **state) {
         must_last(e, true, 400); /* of a period of 500 ms, a fifth of which it runs */
         must_last(e, false, 100);
         plan.duty_permille = 1000;
-        fleet_obey(w.fleet, &plan, on_action, NULL);
+        carry_out(&plan);
         eventually(!e->cycled && !e->frozen);
         assert_false(is_stopped(status_of(0).pid));
         c.text[0] = '\0';

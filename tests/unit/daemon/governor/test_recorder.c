@@ -50,6 +50,8 @@ static void any_object(const struct field *fields, void *object) {
         }
 }
 
+static void any_wants(struct snapshot *snapshot);
+
 /* A box where everything changes all the time, and models and sensors come and go. */
 static void any_look(struct snapshot *snapshot, const struct snapshot *before) {
         *snapshot = (struct snapshot){ .now_ms = before->now_ms + any(6000) };
@@ -63,6 +65,17 @@ static void any_look(struct snapshot *snapshot, const struct snapshot *before) {
                 if (any(3) > 0) {
                         snapshot->models[snapshot->models_count].id = id * 7;
                         any_object(policy_model_fields, &snapshot->models[snapshot->models_count++]);
+                }
+        any_wants(snapshot);
+}
+
+static void any_wants(struct snapshot *snapshot) {
+        for (uint32_t id = 0; id < WANTS_MAX; id++)
+                if (any(3) > 0) {
+                        struct want *want = &snapshot->wants[snapshot->wants_count++];
+                        want->id = 1000 + id;
+                        any_object(policy_want_fields, want);
+                        want->forms_count = 1 + (uint32_t) any(FORMS_MAX - 1);
                 }
 }
 
@@ -104,6 +117,15 @@ static void must_be_the_same(const struct snapshot *is, const struct snapshot *w
                 assert_true(k < is->models_count);
                 if (!same(policy_model_fields, &is->models[k], &was->models[i], &name))
                         fail_msg("%s of model %u differs", name, was->models[i].id);
+        }
+        assert_int_equal(is->wants_count, was->wants_count);
+        for (uint32_t i = 0; i < was->wants_count; i++) {
+                uint32_t k = 0;
+                while (k < is->wants_count && is->wants[k].id != was->wants[i].id)
+                        k++;
+                assert_true(k < is->wants_count);
+                if (!same(policy_want_fields, &is->wants[k], &was->wants[i], &name))
+                        fail_msg("%s of want %u differs", name, was->wants[i].id);
         }
         for (uint32_t i = 0; i < was->sensors_count; i++) {
                 uint32_t k = 0;

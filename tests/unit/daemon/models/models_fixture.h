@@ -26,12 +26,17 @@
 #include "daemon/engines/control.h"
 #include "daemon/worker/process.h"
 #include "daemon/state/model_state.h"
+#include "daemon/models/admit.h"
+#include "daemon/models/apply.h"
 #include "daemon/models/models.h"
+#include "daemon/models/snapshot.h"
+#include "daemon/base/meminfo.h"
 #include "daemon/state/account.h"
 #include "daemon/state/fleet.h"
 #include "daemon/state/lookup.h"
 #include "daemon/state/tick.h"
 #include "daemon/system/log.h"
+#include "policy/admission/loads.h"
 
 #define MIB(n)      ((uint64_t) (n) << 20)
 #define MODELS      4
@@ -106,13 +111,37 @@ static inline int make_fixture(void **state) {
                 .load_timeout_ms = 5000,
                 .stop_timeout_ms = 1000,
                 .min_residency_ms = 300,
+                .governor_enabled = true,
                 .models = w.models,
         };
         return 0;
 }
 
+/* The tick as the governor has it (governor/tick.c), on this machine's memory, and with nothing but the loads that policy answers. */
+static inline void on_tick(void *user, uint64_t now_ms) {
+        static struct snapshot snapshot;
+        static struct plan plan;
+        static struct loads_past past;
+        (void) user;
+        struct memory_seen memory;
+        struct limits limits = fleet_limits(&w.config);
+        assert_int_equal(memory_read("/proc", &memory), 0);
+        snapshot.now_ms = now_ms;
+        snapshot.ram_bytes = memory.total_bytes;
+        snapshot.available_bytes = memory.available_bytes;
+        fleet_view(w.fleet, &snapshot);
+        plan = (struct plan){ .hold_loads = w.fleet->gate.loads, .hold_batch = w.fleet->gate.batch };
+        policy_loads(&limits, &snapshot, &past, &plan);
+        fleet_admit(w.fleet, &plan);
+        for (uint32_t i = 0; i < plan.loads_count; i++)
+                fleet_due(w.fleet, plan.loads[i].look_again_ms);
+        fleet_tick(w.fleet);
+}
+
 static inline void open_fleet(void) {
+        static const struct governed loads_only = { .on_tick = on_tick };
         assert_int_equal(fleet_new(&w.loop, &w.config, &w.fleet), 0);
+        fleet_govern(w.fleet, &loads_only, NULL);
 }
 
 static inline void on_stopped(void *user) {

@@ -1,0 +1,75 @@
+/*
+ * tick.c - the one tick of the daemon: observe, decide, act, record; then the models' own part.
+ *
+ * The box is looked at when policy said so, when the kernel tells of pressure, when a model changed its state, and while one
+ * waits for memory; any other tick (a request, a frame, a deadline) is the models' part alone. The clock is read once, before.
+ *
+ * Nothing up to the record allocates, opens, or waits while the plan is an emergency: the snapshot, the plan, the rings and
+ * the descriptors are there from the start, and what is to be said about it is said when it is done (an idle handle, in
+ * the same turn of the loop).
+ */
+#include "daemon/base/bounds.h"
+#include "daemon/governor/internal.h"
+#include "daemon/models/admit.h"
+#include "daemon/models/apply.h"
+#include "daemon/models/snapshot.h"
+#include "daemon/state/tick.h"
+#include "policy/base/sat.h"
+
+/* --- observe --- */
+
+/* Sensors are slow and so is heat: once a second where something warms the box, else seldom. */
+static uint64_t heat_period(const struct governor *g) {
+        bool warm = g->plan.heat_level > 0;
+        for (uint32_t i = 0; i < g->snapshot.models_count && !warm; i++)
+                warm = g->snapshot.models[i].running > 0;
+        return warm ? SENSORS_WARM_MS : SENSORS_IDLE_MS;
+}
+
+void governor_observe(struct governor *g, uint64_t now_ms) {
+        g->snapshot.now_ms = now_ms;
+        sensors_observe(g->sensors, now_ms, &g->snapshot);
+        sensors_refresh_heat(g->sensors, now_ms, heat_period(g));
+        fleet_view(g->fleet, &g->snapshot);
+}
+
+/* --- act --- */
+
+static void act(struct governor *g) {
+        if (g->config->governor_enabled) {
+                governor_note_actions(g);
+                fleet_obey(g->fleet, &g->plan);
+        }
+        if (!g->plan.emergency)
+                fleet_admit(g->fleet, &g->plan);
+        governor_note_changes(g);
+}
+
+/* --- the tick --- */
+
+void governor_look(struct governor *g, uint64_t now_ms) {
+        g->pressure = false;
+        governor_observe(g, now_ms);
+        policy_decide(&g->limits, &g->snapshot, &g->past, &g->plan);
+        act(g);
+        recorder_add(g->recorder, &g->snapshot, &g->plan);
+        g->looks++;
+        g->looked_ms = now_ms;
+        (void) uv_idle_start(&g->after, governor_on_after);
+}
+
+/* Looks closer together than policy can tell apart are made only for what changed. */
+static bool is_due(const struct governor *g, uint64_t now_ms) {
+        return g->pressure || fleet_changed(g->fleet) || now_ms >= g->plan.look_again_ms ||
+               (fleet_waits(g->fleet) && now_ms >= g->looked_ms + LOOK_LEAST_MS);
+}
+
+void governor_tick(void *user, uint64_t now_ms) {
+        struct governor *g = user;
+        if (is_due(g, now_ms))
+                governor_look(g, now_ms);
+        else if (fleet_waits(g->fleet))
+                fleet_due(g->fleet, g->looked_ms + LOOK_LEAST_MS);
+        fleet_tick(g->fleet);
+        fleet_due(g->fleet, g->plan.look_again_ms);
+}

@@ -1,0 +1,322 @@
+/* loads.c - the question to admission for each model that waits, in turn, each seeing what the ones before it were promised. */
+#include "policy/admission/loads.h"
+
+#include <assert.h>
+#include <stddef.h>
+
+#include "policy/admission/admission.h"
+#include "policy/base/sat.h"
+
+/* The accounts as they will be when the plan so far has been carried out. */
+struct round {
+        const struct limits *limits;
+        const struct snapshot *snapshot;
+        struct plan *plan; /* NULL: only asked, nothing is planned */
+        uint32_t count;
+        struct account accounts[ACCOUNTS_MAX];
+};
+
+uint64_t policy_weights_max(const struct limits *limits, uint64_t ram_bytes) {
+        if (limits->weights_permille == 0)
+                return UINT64_MAX;
+        return sat_add(sat_mul(ram_bytes / 1000, limits->weights_permille), ram_bytes % 1000 * limits->weights_permille / 1000);
+}
+
+static struct admission_limits limits_of(const struct round *r) {
+        return (struct admission_limits){
+                .budget_bytes = r->limits->budget_bytes > 0 ? r->limits->budget_bytes : UINT64_MAX,
+                .weights_max_bytes = policy_weights_max(r->limits, r->snapshot->ram_bytes),
+                .reserve_bytes = r->limits->reserve_bytes,
+                .ram_bytes = r->snapshot->ram_bytes,
+                .min_residency_ms = r->limits->min_residency_ms,
+        };
+}
+
+/* Not seeing is no reason to admit. */
+static struct admission_snapshot now_of(const struct round *r) {
+        return (struct admission_snapshot){
+                .now_ms = r->snapshot->now_ms,
+                .available_bytes = r->snapshot->memory_blind ? 0 : r->snapshot->available_bytes,
+                .accounts = r->accounts,
+                .accounts_count = r->count,
+        };
+}
+
+static bool is_ended_by(const struct plan *plan, uint32_t model) {
+        for (uint32_t i = 0; plan != NULL && i < plan->actions_count; i++) {
+                const struct action *a = &plan->actions[i];
+                if (a->model == model && (a->kind == ACTION_EVICT || a->kind == ACTION_END))
+                        return true;
+        }
+        return false;
+}
+
+/* What an upshift of the same plan takes is not there any more. */
+static uint64_t grows_by(const struct plan *plan, const struct model_view *m) {
+        for (uint32_t i = 0; plan != NULL && i < plan->actions_count; i++) {
+                if (plan->actions[i].model == m->id && plan->actions[i].kind == ACTION_UPSHIFT)
+                        return m->upshift_bytes;
+        }
+        return 0;
+}
+
+static struct account account_of(const struct model_view *m, const struct plan *plan) {
+        return (struct account){
+                .id = m->id,
+                .state = is_ended_by(plan, m->id) ? ACCOUNT_STOPPING : m->state,
+                .pinned = m->pinned,
+                .asked = m->last_end_ms > 0,
+                .priority = m->priority,
+                .bytes = sat_add(u64_max(m->account_bytes, m->bytes), grows_by(plan, m)),
+                .weights_bytes = u64_max(m->account_weights_bytes, m->weights_bytes),
+                .taken_bytes = m->taken_bytes,
+                .loaded_ms = m->loaded_ms,
+                .last_end_ms = m->last_end_ms,
+                .load_ms = m->load_ms,
+        };
+}
+
+/* PLAN: what it ends counts as leaving; NULL: nothing is. */
+static void open_accounts(struct round *r, const struct plan *plan) {
+        if (r->limits->passive)
+                plan = NULL;
+        r->count = 0;
+        for (uint32_t i = 0; i < r->snapshot->models_count; i++)
+                r->accounts[r->count++] = account_of(&r->snapshot->models[i], plan);
+}
+
+static void open_account(struct round *r, const struct want *want, uint32_t form, enum account_state state) {
+        if (r->count < ACCOUNTS_MAX)
+                r->accounts[r->count++] = (struct account){ .id = want->id,
+                                                            .state = state,
+                                                            .priority = want->priority,
+                                                            .bytes = want->forms[form].bytes,
+                                                            .weights_bytes = want->forms[form].weights_bytes };
+}
+
+/* --- who leaves --- */
+
+static void unload(struct round *r, uint32_t model, enum reason because, uint32_t for_model) {
+        for (uint32_t i = 0; i < r->count; i++) {
+                struct account *a = &r->accounts[i];
+                if (a->id == model)
+                        a->state = a->state == ACCOUNT_BUSY ? ACCOUNT_DRAINING : ACCOUNT_STOPPING;
+        }
+        if (r->plan->unloads_count < ACCOUNTS_MAX)
+                r->plan->unloads[r->plan->unloads_count++] = (struct unload){ model, because, for_model };
+}
+
+static struct room room_of(const struct admission *a) {
+        return (struct room){ a->rule, a->limit_bytes, a->used_bytes, a->needed_bytes };
+}
+
+/* An engine grew past its prediction: idle ones go until the rest holds its word. */
+static void see_to_overrun(struct round *r) {
+        struct admission_limits limits = limits_of(r);
+        struct admission_snapshot now = now_of(r);
+        struct admission a = policy_admission_overrun(&limits, &now);
+        if (a.verdict == VERDICT_ADMIT)
+                return;
+        r->plan->overrun = room_of(&a);
+        for (uint32_t i = 0; i < a.victims_count; i++)
+                unload(r, a.victims[i], REASON_OVER_BUDGET, UINT32_MAX);
+}
+
+/* --- one that waits --- */
+
+static enum reason held_because(const struct limits *limits, const struct plan *plan, const struct want *want) {
+        if (limits->passive)
+                return REASON_NONE;
+        if (plan->hold_loads)
+                return REASON_MEMORY_HELD;
+        if (plan->hold_batch && want->batch)
+                return plan->rung >= RUNG_HOLD ? REASON_MEMORY_HELD : REASON_TOO_HOT;
+        return REASON_NONE;
+}
+
+/* The smallest form that is tried decides where all are refused. */
+static struct admission ask(const struct round *r, const struct want *want, uint32_t *ret_form) {
+        struct admission_want forms[FORMS_MAX];
+        struct admission_limits limits = limits_of(r);
+        struct admission_snapshot now = now_of(r);
+        assert(want->forms_count > 0 && want->forms_count <= FORMS_MAX);
+        for (uint32_t i = 0; i < want->forms_count; i++)
+                forms[i] = (struct admission_want){ want->forms[i].bytes, want->forms[i].weights_bytes, want->priority,
+                                                    want->since_ms };
+        return policy_admission_of_forms(&limits, &now, forms, want->forms_count, ret_form);
+}
+
+/* Since when it is known to be short; remembered in NEXT. */
+static uint64_t short_since(const struct loads_past *past, struct loads_past *next, uint32_t id, uint64_t now_ms) {
+        uint64_t since_ms = now_ms;
+        for (uint32_t i = 0; i < past->shorts_count; i++) {
+                if (past->shorts[i].id == id)
+                        since_ms = past->shorts[i].since_ms;
+        }
+        if (next->shorts_count < WANTS_MAX) {
+                next->shorts[next->shorts_count].id = id;
+                next->shorts[next->shorts_count++].since_ms = since_ms;
+        }
+        return since_ms;
+}
+
+/* What follows for the accounts, and from when on a refusal is final. */
+static void follow(struct round *r, const struct want *want, const struct admission *a, const struct loads_past *past,
+                   struct loads_past *next, struct load *load) {
+        uint64_t now_ms = r->snapshot->now_ms;
+        switch (a->verdict) {
+        case VERDICT_ADMIT: open_account(r, want, load->form, ACCOUNT_LOADING); break;
+        case VERDICT_EVICT:
+                for (uint32_t i = 0; i < a->victims_count; i++)
+                        unload(r, a->victims[i], REASON_MAKE_ROOM, want->id);
+                break;
+        case VERDICT_SHORT: {
+                uint64_t since_ms = short_since(past, next, want->id, now_ms);
+                load->refused = now_ms - since_ms >= SHORT_GRACE_MS;
+                load->because = REASON_INSUFFICIENT_MEMORY;
+                load->look_again_ms = sat_add(now_ms, SHORT_POLL_MS);
+                break;
+        }
+        case VERDICT_BLOCKED:
+                load->refused = true;
+                load->because = REASON_INSUFFICIENT_MEMORY;
+                break;
+        case VERDICT_NEVER:
+                load->refused = true;
+                load->because = REASON_NEVER_FITS;
+                break;
+        default: break;
+        }
+        if (a->promised)
+                open_account(r, want, load->form, ACCOUNT_PROMISED);
+}
+
+static struct load answer(struct round *r, const struct want *want, const struct loads_past *past, struct loads_past *next) {
+        struct load load = { .model = want->id, .look_again_ms = UINT64_MAX, .because = held_because(r->limits, r->plan, want) };
+        if (load.because != REASON_NONE) {
+                load.verdict = VERDICT_HELD;
+                return load;
+        }
+        struct admission a = ask(r, want, &load.form);
+        load.verdict = a.verdict;
+        load.room = room_of(&a);
+        load.look_again_ms = a.look_again_ms;
+        follow(r, want, &a, past, next, &load);
+        return load;
+}
+
+/* The longest waiter of those that are not ANSWERED; of equals, the first. NULL: all are. */
+static const struct want *next_want(const struct snapshot *s, const bool answered[]) {
+        const struct want *next = NULL;
+        for (uint32_t i = 0; i < s->wants_count; i++) {
+                if (!answered[i] && (next == NULL || s->wants[i].since_ms < next->since_ms))
+                        next = &s->wants[i];
+        }
+        return next;
+}
+
+void policy_loads(const struct limits *limits, const struct snapshot *snapshot, struct loads_past *past, struct plan *plan) {
+        struct round r = { .limits = limits, .snapshot = snapshot, .plan = plan };
+        struct loads_past next = { 0 };
+        bool answered[WANTS_MAX] = { false };
+        assert(snapshot->wants_count <= WANTS_MAX);
+        open_accounts(&r, plan);
+        see_to_overrun(&r);
+        for (const struct want *want; (want = next_want(snapshot, answered)) != NULL;) {
+                answered[want - snapshot->wants] = true;
+                plan->loads[plan->loads_count++] = answer(&r, want, past, &next);
+        }
+        *past = next;
+}
+
+bool policy_has_room(const struct limits *limits, const struct snapshot *snapshot, uint64_t bytes) {
+        struct round r = { .limits = limits, .snapshot = snapshot };
+        open_accounts(&r, NULL);
+        struct admission_limits admission_limits = limits_of(&r);
+        struct admission_snapshot now = now_of(&r);
+        struct admission_want want = { .bytes = bytes, .since_ms = snapshot->now_ms };
+        return policy_admission(&admission_limits, &now, &want).verdict == VERDICT_ADMIT;
+}
+
+/* --- who was considered --- */
+
+struct choice {
+        const struct plan *plan;
+        const struct load *load; /* NULL: what the plan ends or unloads for no load */
+        const struct want *want; /* of that load */
+};
+
+static bool is_chosen(const struct choice *choice, uint32_t model) {
+        uint32_t for_model = choice->load ? choice->load->model : UINT32_MAX;
+        for (uint32_t i = 0; i < choice->plan->unloads_count; i++) {
+                if (choice->plan->unloads[i].model == model && choice->plan->unloads[i].for_model == for_model)
+                        return true;
+        }
+        return !choice->load && is_ended_by(choice->plan, model);
+}
+
+static bool is_in_use(const struct round *r, const struct account *a, const struct want *want) {
+        struct admission_limits limits = limits_of(r);
+        if (!want)
+                return a->last_end_ms > 0 && sat_sub(r->snapshot->now_ms, a->last_end_ms) < IN_USE_MS;
+        struct admission_want asked = { .priority = want->priority, .since_ms = want->since_ms };
+        return policy_admission_protects(&limits, a, &asked, r->snapshot->now_ms);
+}
+
+static enum candidate_fate fate_of(const struct round *r, const struct account *a, const struct choice *choice) {
+        if (is_chosen(choice, a->id))
+                return CANDIDATE_LEAVES;
+        if (a->state == ACCOUNT_DRAINING || a->state == ACCOUNT_STOPPING)
+                return CANDIDATE_LEAVING;
+        if (a->pinned)
+                return CANDIDATE_PINNED;
+        if (a->state == ACCOUNT_LOADING)
+                return CANDIDATE_LOADING;
+        if (a->state == ACCOUNT_BUSY)
+                return CANDIDATE_BUSY;
+        return is_in_use(r, a, choice->want) ? CANDIDATE_IN_USE : CANDIDATE_SPARED;
+}
+
+static struct candidate candidate_of(const struct round *r, const struct account *a, const struct choice *choice) {
+        uint64_t since_ms = u64_max(a->loaded_ms, a->last_end_ms);
+        return (struct candidate){ .model = a->id,
+                                   .fate = fate_of(r, a, choice),
+                                   .bytes = a->bytes,
+                                   .idle_ms = a->state == ACCOUNT_IDLE ? sat_sub(r->snapshot->now_ms, since_ms) : 0 };
+}
+
+static const struct want *want_of(const struct snapshot *snapshot, uint32_t model) {
+        for (uint32_t i = 0; i < snapshot->wants_count; i++) {
+                if (snapshot->wants[i].id == model)
+                        return &snapshot->wants[i];
+        }
+        return NULL;
+}
+
+uint32_t policy_candidates(const struct limits *limits, const struct snapshot *snapshot, const struct plan *plan,
+                           const struct load *load, struct candidate ret[ACCOUNTS_MAX]) {
+        struct round r = { .limits = limits, .snapshot = snapshot };
+        const struct choice choice = { plan, load, load ? want_of(snapshot, load->model) : NULL };
+        uint32_t count = 0, leaving = 0;
+        open_accounts(&r, load ? plan : NULL);
+        for (uint32_t i = 0; i < r.count; i++) {
+                ret[count] = candidate_of(&r, &r.accounts[i], &choice);
+                if (ret[count].fate == CANDIDATE_LEAVES) {
+                        struct candidate c = ret[count];
+                        ret[count] = ret[leaving];
+                        ret[leaving++] = c;
+                }
+                count++;
+        }
+        return count;
+}
+
+const char *policy_fate_word(enum candidate_fate fate) {
+        static const char *const words[CANDIDATE_FATES] = {
+                [CANDIDATE_LEAVES] = "leaves", [CANDIDATE_SPARED] = "spared",   [CANDIDATE_IN_USE] = "in_use",
+                [CANDIDATE_BUSY] = "busy",     [CANDIDATE_LOADING] = "loading", [CANDIDATE_LEAVING] = "leaving",
+                [CANDIDATE_PINNED] = "pinned",
+        };
+        assert(fate < CANDIDATE_FATES);
+        return words[fate];
+}
