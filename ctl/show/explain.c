@@ -91,6 +91,31 @@ static void add_change(char *line, size_t size, const cJSON *event) {
                 add(line, size, ", gone in %s", human_duration_ms(number).text);
 }
 
+static void add_candidates(char *line, size_t size, const cJSON *event) {
+        const cJSON *c, *list = json_array(event, "considered");
+        uint64_t ms, bytes;
+        cJSON_ArrayForEach(c, list) {
+                add(line, size, "%s %s", c == list->child ? "; considered:" : ",", json_text(c, "model"));
+                if (json_number(c, "idle_ms", &ms) && ms > 0)
+                        add(line, size, " idle %s", human_duration_ms(ms).text);
+                if (json_number(c, "bytes", &bytes))
+                        add(line, size, " %s", human_bytes(bytes).text);
+                add(line, size, " %s", json_text(c, "fate"));
+        }
+}
+
+/* A load, an unload, a refusal, a death. */
+static void add_life(char *line, size_t size, const cJSON *event) {
+        const char *for_model = json_text(event, "for"), *rule = json_text(event, "rule");
+        uint64_t bytes;
+        add(line, size, " %s (%s%s%s)", json_text(event, "model"), json_text(event, "reason"), *for_model ? " for " : "", for_model);
+        if (*rule)
+                add(line, size, ": %s needed, %s of %s in use (%s)", human_bytes(json_count(event, "needed_bytes")).text,
+                    human_bytes(json_count(event, "used_bytes")).text, human_bytes(json_count(event, "limit_bytes")).text, rule);
+        else if (json_number(event, "bytes", &bytes) && bytes > 0)
+                add(line, size, ": %s", human_bytes(bytes).text);
+}
+
 static void print_event(const cJSON *event) {
         char line[1024] = "";
         const char *what = json_text(event, "what");
@@ -98,8 +123,11 @@ static void print_event(const cJSON *event) {
             clock_of(json_count(event, "unix_ms")).text, what);
         if (cJSON_GetObjectItemCaseSensitive(event, "result"))
                 add_action(line, sizeof(line), event);
+        else if (cJSON_GetObjectItemCaseSensitive(event, "bytes"))
+                add_life(line, sizeof(line), event);
         else
                 add_change(line, sizeof(line), event);
+        add_candidates(line, sizeof(line), event);
         char *escaped = terminal_escape(line);
         puts(escaped);
         free(escaped);
@@ -188,7 +216,7 @@ int command_events(const struct invocation *in) {
         if (in->json && !in->follow)
                 json_print(whole, stdout);
         else if (!in->follow && cJSON_GetArraySize(events) == 0)
-                puts("The governor has done nothing yet.");
+                puts("Nothing has been done yet.");
         cJSON_ArrayForEach(event, events) {
                 if (in->json && in->follow)
                         json_print(event, stdout);

@@ -14,6 +14,7 @@
 #include "daemon/state/account.h"
 #include "daemon/state/fleet.h"
 #include "daemon/state/model_state.h"
+#include "daemon/state/tick.h"
 #include "engine/base/strbuf.h"
 #include "policy/base/sat.h"
 
@@ -135,24 +136,79 @@ static void say_action(cJSON *out, const struct governor *g, const struct event 
             reason_info(e->because)->sentence, governor_bytes(e->headroom_bytes).text, gone, outcome);
 }
 
+/* "; considered: chat idle 40.0 s 1.2 GiB leaves, code 4.1 GiB busy" */
+static void describe_candidates(const struct governor *g, const struct event *e, char *out, size_t size) {
+        size_t used = 0;
+        *out = '\0';
+        for (uint32_t i = 0; i < e->candidates_count && used < size; i++)
+                used += governor_candidate(g, &e->candidates[i], i > 0 ? ", " : "; considered: ", out + used, size - used);
+        if (e->considered > e->candidates_count && used < size)
+                (void) snprintf(out + used, size - used, ", and %u more", e->considered - e->candidates_count);
+}
+
+/* Told to MODEL, which is either the one that left or the one that it left for. */
+static void say_unload(cJSON *out, const struct governor *g, const struct event *e, uint32_t model, const char *ago) {
+        char considered[512];
+        describe_candidates(g, e, considered, sizeof(considered));
+        if (e->for_model == model)
+                say(out, "%s ago %s was unloaded to make room for it: %s%s.", ago, governor_model_name(g, e->action.model),
+                    governor_bytes((int64_t) u64_min(e->bytes, INT64_MAX)).text, considered);
+        else if (e->for_model != UINT32_MAX)
+                say(out, "%s ago it was unloaded to make room for %s%s.", ago, governor_model_name(g, e->for_model), considered);
+        else
+                say(out, "%s ago it was unloaded, because %s%s.", ago, reason_info(e->because)->sentence, considered);
+}
+
+static void say_refusal(cJSON *out, const struct governor *g, const struct event *e, const char *ago) {
+        char considered[512], room[256] = "";
+        describe_candidates(g, e, considered, sizeof(considered));
+        if (e->room.rule != RULE_NONE)
+                (void) snprintf(room, sizeof(room), ": it needed %s, and %s of the %s that %s allows were in use",
+                                governor_bytes((int64_t) u64_min(e->room.needed_bytes, INT64_MAX)).text,
+                                governor_bytes((int64_t) u64_min(e->room.used_bytes, INT64_MAX)).text,
+                                governor_bytes((int64_t) u64_min(e->room.limit_bytes, INT64_MAX)).text,
+                                policy_rule_word(e->room.rule));
+        say(out, "%s ago its load was refused, because %s%s%s.", ago, reason_info(e->because)->sentence, room, considered);
+}
+
+static void say_event(cJSON *out, const struct governor *g, const struct event *e, uint32_t model) {
+        struct governor_words ago = governor_time(sat_sub(fleet_clock_ms(), e->tick_ms));
+        switch (e->kind) {
+        case EVENT_ACTION: say_action(out, g, e); break;
+        case EVENT_LOAD:
+                say(out, "%s ago it was loaded, because %s; its account is %s.", ago.text, reason_info(e->because)->sentence,
+                    governor_bytes((int64_t) u64_min(e->bytes, INT64_MAX)).text);
+                break;
+        case EVENT_UNLOAD: say_unload(out, g, e, model, ago.text); break;
+        case EVENT_REFUSAL: say_refusal(out, g, e, ago.text); break;
+        case EVENT_DEATH: say(out, "%s ago this was the matter: %s.", ago.text, reason_info(e->because)->sentence); break;
+        default: break;
+        }
+}
+
+static bool concerns(const struct event *e, uint32_t model) {
+        return (e->action.model == model && e->error != -EALREADY) || e->for_model == model;
+}
+
 /* The latest few, in order. */
-static void say_actions(cJSON *out, struct governor *g, uint32_t model) {
-        uint64_t from = 0;
-        uint32_t count = 0;
-        for (uint64_t number = g->events.count; number > 0 && count < EXPLAIN_ACTIONS_MAX; number--) {
+static void say_events(cJSON *out, struct governor *g, uint32_t model) {
+        uint64_t from = g->events.count;
+        uint32_t count = 0, actions = 0;
+        for (uint64_t number = g->events.count; number > 0 && count < EXPLAIN_EVENTS_MAX; number--) {
                 struct event *e = events_next(&g->events, number - 1);
                 if (!e || e->number != number)
                         break;
-                if (e->kind == EVENT_ACTION && e->action.model == model && e->error != -EALREADY) {
-                        count++;
-                        from = number - 1;
-                }
+                if (!concerns(e, model))
+                        continue;
+                count++;
+                actions += e->kind == EVENT_ACTION;
+                from = number - 1;
         }
-        if (count == 0)
+        if (actions == 0)
                 say(out, "The governor has done nothing to it%s.", g->events.count > EVENTS_MAX ? " lately" : "");
-        for (struct event *e = count > 0 ? events_next(&g->events, from) : NULL; e; e = events_next(&g->events, e->number))
-                if (e->kind == EVENT_ACTION && e->action.model == model && e->error != -EALREADY)
-                        say_action(out, g, e);
+        for (struct event *e = events_next(&g->events, from); e; e = events_next(&g->events, e->number))
+                if (concerns(e, model))
+                        say_event(out, g, e, model);
 }
 
 /* --- how the box is, and what will bring it back --- */
@@ -205,7 +261,7 @@ cJSON *governor_explain_json(struct governor *g, uint32_t model) {
         cJSON *sentences = cJSON_AddArrayToObject(json, "sentences");
         say_state(sentences, m);
         say_form(sentences, m);
-        say_actions(sentences, g, model);
+        say_events(sentences, g, model);
         say_box(sentences, g);
         say_return(sentences, g, m);
         if (!g->config->governor_enabled)

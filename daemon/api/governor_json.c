@@ -2,6 +2,7 @@
 #include "daemon/base/bounds.h"
 #include "daemon/models/apply.h"
 #include "daemon/governor/internal.h"
+#include "daemon/state/tick.h"
 
 #include <errno.h>
 #include <string.h>
@@ -101,12 +102,43 @@ static void add_result(cJSON *json, const struct event *e) {
         cJSON_AddBoolToObject(json, "emergency", e->emergency);
 }
 
+static void add_candidates(cJSON *json, const struct governor *g, const struct event *e) {
+        cJSON *list = cJSON_AddArrayToObject(json, "considered");
+        cJSON_AddNumberToObject(json, "considered_count", e->considered);
+        for (uint32_t i = 0; i < e->candidates_count; i++) {
+                const struct candidate *c = &e->candidates[i];
+                cJSON *item = cJSON_CreateObject();
+                cJSON_AddStringToObject(item, "model", governor_model_name(g, c->model));
+                cJSON_AddStringToObject(item, "fate", policy_fate_word(c->fate));
+                cJSON_AddNumberToObject(item, "bytes", (double) c->bytes);
+                cJSON_AddNumberToObject(item, "idle_ms", (double) c->idle_ms);
+                cJSON_AddItemToArray(list, item);
+        }
+}
+
+/* Of a load, an unload, a refusal, a death. */
+static void add_life(cJSON *json, const struct governor *g, const struct event *e) {
+        cJSON_AddNumberToObject(json, "bytes", (double) e->bytes);
+        if (e->for_model != UINT32_MAX)
+                cJSON_AddStringToObject(json, "for", governor_model_name(g, e->for_model));
+        if (e->room.rule == RULE_NONE)
+                return;
+        cJSON_AddStringToObject(json, "rule", policy_rule_word(e->room.rule));
+        cJSON_AddNumberToObject(json, "needed_bytes", (double) e->room.needed_bytes);
+        cJSON_AddNumberToObject(json, "used_bytes", (double) e->room.used_bytes);
+        cJSON_AddNumberToObject(json, "limit_bytes", (double) e->room.limit_bytes);
+}
+
+static bool is_of_life(const struct event *e) {
+        return e->kind == EVENT_LOAD || e->kind == EVENT_UNLOAD || e->kind == EVENT_REFUSAL || e->kind == EVENT_DEATH;
+}
+
 static cJSON *event_json(const struct governor *g, const struct event *e) {
         cJSON *json = cJSON_CreateObject();
         bool heat_known = e->margin_millidegrees != INT32_MAX;
         cJSON_AddNumberToObject(json, "number", (double) e->number);
         cJSON_AddNumberToObject(json, "unix_ms", (double) e->unix_ms);
-        cJSON_AddNumberToObject(json, "ms_ago", (double) (g->snapshot.now_ms > e->tick_ms ? g->snapshot.now_ms - e->tick_ms : 0));
+        cJSON_AddNumberToObject(json, "ms_ago", (double) (fleet_clock_ms() - e->tick_ms));
         cJSON_AddStringToObject(json, "what", event_word(e));
         if (e->action.model != UINT32_MAX)
                 cJSON_AddStringToObject(json, "model", governor_model_name(g, e->action.model));
@@ -123,13 +155,18 @@ static cJSON *event_json(const struct governor *g, const struct event *e) {
         add_known(json, "margin_millidegrees", heat_known, e->margin_millidegrees);
         if (e->kind == EVENT_ACTION)
                 add_result(json, e);
+        if (is_of_life(e))
+                add_life(json, g, e);
+        if (e->considered > 0)
+                add_candidates(json, g, e);
         return json;
 }
 
 cJSON *governor_events_json(struct governor *g, uint64_t after, const char *model) {
         cJSON *json = cJSON_CreateObject(), *list = cJSON_AddArrayToObject(json, "events");
         for (struct event *e = events_next(&g->events, after); e; e = events_next(&g->events, e->number)) {
-                if (!model || !strcmp(governor_model_name(g, e->action.model), model))
+                if (!model || !strcmp(governor_model_name(g, e->action.model), model) ||
+                    !strcmp(governor_model_name(g, e->for_model), model))
                         cJSON_AddItemToArray(list, event_json(g, e));
         }
         cJSON_AddNumberToObject(json, "last", (double) g->events.count);

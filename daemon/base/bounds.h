@@ -91,7 +91,7 @@
 #define STATUS_PERIOD_MS        10000
 #define SOURCES_PERIOD_MS       10000
 #define REHEARSAL_LOOKS         32 /* enough for every rung of the ladder */
-#define EXPLAIN_ACTIONS_MAX     8
+#define EXPLAIN_EVENTS_MAX      8
 #define CONTROL_REQUESTS_MAX    8     /* control frames that an engine has not answered: it is asked for one thing at a time */
 #define CONTROL_ANSWER_MAX_MS   10000 /* no answer for so long: it does not obey. A step of a large model takes seconds */
 #define HEAT_OBEY_MS            5000  /* ... and while it heats, it is stopped by its control group after this */

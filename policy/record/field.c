@@ -15,10 +15,10 @@
         { NULL, FIELD_BYTES, 0 }
 
 const struct field policy_limits_fields[] = {
-        FIELD(limits, FIELD_BYTES, budget_bytes, "budget"),
-        FIELD(limits, FIELD_COUNT_U32, weights_permille, "weights_permille"),
         FIELD(limits, FIELD_BYTES, reserve_bytes, "reserve"),
         FIELD(limits, FIELD_MS, min_residency_ms, "min_residency"),
+        FIELD(limits, FIELD_BYTES, budget_bytes, "budget"),
+        FIELD(limits, FIELD_COUNT_U32, weights_permille, "weights_permille"),
         FIELD(limits, FIELD_BOOL, passive, "passive"),
         FIELD(limits, FIELD_BOOL, heat_ignored, "heat_ignored"),
         FIELD(limits, FIELD_COUNT_U32, margin_target_millidegrees, "margin_target_millidegrees"),

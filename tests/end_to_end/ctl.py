@@ -379,7 +379,7 @@ class Showing(unittest.TestCase):
                 follower.kill()
                 follower.communicate()
         with fake([], answers={path: lambda _: (200, {"events": [], "last": 0})}) as daemon:
-            self.assertIn("has done nothing", ctl("events", socket_path=daemon.path).stdout)
+            self.assertIn("Nothing has been done yet", ctl("events", socket_path=daemon.path).stdout)
             self.assertEqual(ctl("events", "x" * 600, socket_path=daemon.path).returncode, 1)
 
     def test_explain_and_record(self):

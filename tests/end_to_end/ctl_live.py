@@ -32,10 +32,15 @@ class RealDaemon(unittest.TestCase):
         cls.damaged.write(b"GGUF" + b"\x03" + b"\xff" * 60)
         cls.damaged.flush()
         cls.huge = SparseModel()
+        cls.wide = tempfile.NamedTemporaryFile(suffix=".gguf")  # a file of its own: the same one would be one model
+        with open(DEMO_MODEL, "rb") as f:
+            cls.wide.write(f.read())
+        cls.wide.flush()
         cls.daemon = Daemon(f"min_residency = 0ms\n[memory]\nbudget = {cls.budget}\nreserve = 16M\n",
                             models={"headroom-demo.gguf": DEMO_MODEL, "headroom-demo-small.gguf": SMALL_MODEL,
-                                    "damaged.gguf": cls.damaged.name, "huge.gguf": cls.huge.path},
-                            model_confs={"small.conf": "[model]\npath = headroom-demo-small.gguf\naliases = tiny\npriority = 3\n"})
+                                    "wide.gguf": cls.wide.name, "damaged.gguf": cls.damaged.name, "huge.gguf": cls.huge.path},
+                            model_confs={"small.conf": "[model]\npath = headroom-demo-small.gguf\naliases = tiny\npriority = 3\n",
+                                         "wide.conf": "[model]\npath = wide.gguf\ncontext = 262144\n"})
         cls.socket = cls.daemon.control_path
 
     @classmethod
@@ -55,7 +60,7 @@ class RealDaemon(unittest.TestCase):
         status_ = self.json("status")
         self.assertEqual(status_["pid"], self.daemon.pid)
         self.assertEqual(status_["budget_bytes"], self.budget)
-        self.assertEqual({m["id"] for m in status_["models"]}, {"headroom-demo", "small", "damaged", "huge"})
+        self.assertEqual({m["id"] for m in status_["models"]}, {"headroom-demo", "small", "wide", "damaged", "huge"})
         text = self.run_ctl("status").stdout
         self.assertIn(f"pid {self.daemon.pid}", text)
         self.assertIn("budget", text)
@@ -81,6 +86,40 @@ class RealDaemon(unittest.TestCase):
         result = self.run_ctl("load", "small", "headroom-demo")
         self.assertEqual((result.returncode, result.stderr), (0, ""))
         self.assertEqual(self.run_ctl("ps", "-q").stdout, "headroom-demo\n")
+
+    @unittest.skipIf(SANITIZED, "there is room for both")
+    def test_loads_are_told_and_replayed(self):
+        """A made-room unload and a refused load: told by events and explain with those who were considered, recorded, replayed."""
+        before = self.json("events")["last"]
+        self.assertEqual(self.run_ctl("load", "small", "headroom-demo").returncode, 0)
+        self.assertEqual(self.run_ctl("load", "wide").returncode, 1)
+        told = [e for e in self.json("events")["events"] if e["number"] > before]
+        self.assertEqual([(e["what"], e["model"], e["reason"]) for e in told if e["what"] in ("load", "unload", "refuse")],
+                         [("load", "small", "operator"), ("unload", "small", "make_room"), ("load", "headroom-demo", "operator"), ("refuse", "wide", "never_fits")])
+        unload = next(e for e in told if e["what"] == "unload")
+        self.assertEqual((unload["for"], unload["considered_count"]), ("headroom-demo", 1))
+        self.assertEqual([(c["model"], c["fate"]) for c in unload["considered"]], [("small", "leaves")])
+        refusal = next(e for e in told if e["what"] == "refuse")
+        self.assertGreater(refusal["needed_bytes"], refusal["limit_bytes"])
+        self.assertIn(refusal["rule"], ("budget", "weights_fraction", "available"))
+        lines = self.run_ctl("events", "small").stdout.splitlines()
+        self.assertRegex(lines[-1], r"  unload small \(make_room for headroom-demo\): [\d.]+ MiB; considered: small (idle [\d.]+ m?s )?[\d.]+ MiB leaves$")
+        self.assertRegex(self.run_ctl("explain", "small").stdout, r"ago it was unloaded to make room for headroom-demo; considered: small .* leaves")
+        self.assertRegex(self.run_ctl("explain", "headroom-demo").stdout, r"ago small was unloaded to make room for it: .* leaves")
+        self.assertRegex(self.run_ctl("explain", "wide").stdout, r"ago its load was refused, because the model is larger than this box may use for models: it needed ")
+        self.daemon.wait_for_log(r"event=considered for=unload model=small count=1 candidates=.*leaves")
+        flight = os.path.join(self.daemon.scratch, "flight.scenario")
+        self.assertEqual(self.run_ctl("record", flight).returncode, 0)
+        result = ctl("simulate", "--json", flight)
+        self.assertEqual(result.returncode, 0, result.stderr)
+        looks = json.loads(result.stdout)["looks"]
+        unloads = [(u["because"], look["unloads"], look["loads"]) for look in looks for u in look["unloads"]]
+        self.assertEqual(unloads[-1][0], "make_room")
+        load = unloads[-1][2][0]
+        self.assertEqual((load["verdict"], [c["fate"] for c in load["considered"]]), ("evict", ["leaves"]))
+        refused = [load for look in looks for load in look["loads"] if load["refused"]]
+        self.assertEqual([(r["verdict"], r["because"]) for r in refused][-1], ("never", "never_fits"))
+        self.assertIn("considered:", ctl("simulate", flight).stdout)
 
     def test_fit_predicts_what_loading_reserves(self):
         self.assertEqual(self.run_ctl("load", "headroom-demo").returncode, 0)

@@ -126,6 +126,18 @@ static const struct bad {
         { LOOK "expect heat_level never\n", 2, "none of this number" },
         { LOOK "expect until_now hold_loads\n", 2, "nothing of this name" },
         { LOOK "expect until_now rung hold\n", 2, "nothing of this name" },
+        { LOOK "want\n", 2, "the number of the want is missing" },
+        { LOOK "want 1 forms=0\n", 2, "1 to 4 forms, not 0" },
+        { LOOK "want 1 forms=5\n", 2, "1 to 4 forms, not 5" },
+        { LOOK "gone want 1\n", 2, "no want 1 that could go" },
+        { LOOK "gone\n", 2, "'model', 'want' or 'sensor'" },
+        { LOOK "expect load\n", 2, "after 'load' stands the number" },
+        { LOOK "expect load 1\n", 2, "no such verdict" },
+        { LOOK "expect load 1 perhaps\n", 2, "no such verdict" },
+        { LOOK "expect load 1 never because x\n", 2, "no such reason" },
+        { LOOK "expect unload\n", 2, "after 'unload' stands the number" },
+        { LOOK "expect unload 1 for\n", 2, "after 'for' stands the number" },
+        { LOOK "expect unload 1 now\n", 2, "more than belongs to it" },
 };
 
 static void test_what_is_wrong_is_named_with_its_line(void **state) {
@@ -160,6 +172,7 @@ static void test_everything_is_bounded(void **state) {
         } rows[] = {
                 { "model %u\n", ACCOUNTS_MAX, "more than 64 models" },
                 { "sensor %u\n", SENSORS_MAX, "more than 32 sensors" },
+                { "want %u\n", WANTS_MAX, "more than 64 models want" },
                 { "expect acts %u\n", SCENARIO_EXPECTATIONS_MAX, "more than 256 expectations" },
         };
         uint32_t looks;
@@ -218,7 +231,12 @@ static void some_plan(struct snapshot *snapshot, struct plan *plan) {
                                .headroom_bytes = -(1 << 30),
                                .exhaustion_ms = UINT64_MAX,
                                .cliff_ms = 2500,
-                               .look_again_ms = 1250 };
+                               .look_again_ms = 1250,
+                               .loads_count = 2,
+                               .loads = { { .model = 4, .verdict = VERDICT_EVICT },
+                                          { .model = 5, .verdict = VERDICT_NEVER, .refused = true, .because = REASON_NEVER_FITS } },
+                               .unloads_count = 1,
+                               .unloads = { { .model = 1, .because = REASON_MAKE_ROOM, .for_model = 4 } } };
 }
 
 static const struct {
@@ -254,6 +272,19 @@ static const struct {
         { "because stall", false },
         { "heat_because heat", true },
         { "hold_loads", true },
+        { "loads 2", true },
+        { "unloads 1", true },
+        { "load 4 evict", true },
+        { "load 4 refused evict", false },
+        { "load 5 refused never because never_fits", true },
+        { "load 5 refused", true },
+        { "load 5 never", false }, /* a refusal is more than a verdict */
+        { "load 6 admit", false },
+        { "no load 6 admit", true },
+        { "unload 1", true },
+        { "unload 1 for 4 because make_room", true },
+        { "unload 1 for 5", false },
+        { "unload 2", false },
         { "no hold_growth", true },
         { "emergency", false },
         { "verified trim", true },
