@@ -45,6 +45,8 @@ static bool may(const struct search *s, uint32_t i, enum action_kind kind) {
                 return false;
         if (m->state == ACCOUNT_STOPPING || (m->state == ACCOUNT_LOADING && kind != ACTION_END))
                 return false;
+        if (m->lacks & ACTION_BIT(kind))
+                return false;
         if (kind != ACTION_EVICT && kind != ACTION_END && !m->obeys)
                 return false;
         return s->pasts[i]->refused_until_ms[kind] <= s->snapshot->now_ms && !policy_is_expected(&s->past->settling, kind, m->id);

@@ -22,14 +22,14 @@ static void add(struct plan *plan, enum action_kind kind, const struct model_vie
                                                                         .because = REASON_CALM };
 }
 
-static bool may(const struct model_past *past, enum action_kind kind, uint64_t now_ms) {
-        return past->refused_until_ms[kind] <= now_ms;
+static bool may(const struct model_view *m, const struct model_past *past, enum action_kind kind, uint64_t now_ms) {
+        return is_up(m) && !(m->lacks & ACTION_BIT(kind)) && past->refused_until_ms[kind] <= now_ms;
 }
 
 static void chunks_back(const struct snapshot *snapshot, struct model_past *const pasts[], struct plan *plan) {
         for (uint32_t i = 0; i < snapshot->models_count; i++) {
                 const struct model_view *m = &snapshot->models[i];
-                if (is_up(m) && m->chunk < m->chunk_full && may(pasts[i], ACTION_CHUNK, snapshot->now_ms))
+                if (m->chunk < m->chunk_full && may(m, pasts[i], ACTION_CHUNK, snapshot->now_ms))
                         add(plan, ACTION_CHUNK, m, KV_F16, m->chunk_full, 0);
         }
 }
@@ -43,7 +43,7 @@ static const struct model_view *first_served(const struct snapshot *snapshot, st
         for (uint32_t i = 0; i < snapshot->models_count; i++) {
                 const struct model_view *m = &snapshot->models[i];
                 uint64_t costs = 0;
-                if (!is_up(m) || !gets_back(m, &costs) || costs > spare || !may(pasts[i], kind, snapshot->now_ms))
+                if (!gets_back(m, &costs) || costs > spare || !may(m, pasts[i], kind, snapshot->now_ms))
                         continue;
                 if (best == NULL || m->priority > best->priority) {
                         best = m;
@@ -89,8 +89,7 @@ static bool upshift_one(const struct limits *limits, struct ladder *l, const str
         uint64_t best_costs = 0;
         for (uint32_t i = 0; i < snapshot->models_count; i++) {
                 const struct model_view *m = &snapshot->models[i];
-                if (!is_up(m) || m->level <= m->ceiling || m->level >= KV_TYPE_COUNT ||
-                    !may(pasts[i], ACTION_UPSHIFT, snapshot->now_ms))
+                if (m->level <= m->ceiling || m->level >= KV_TYPE_COUNT || !may(m, pasts[i], ACTION_UPSHIFT, snapshot->now_ms))
                         continue;
                 uint64_t costs = upshift_costs(m);
                 if (costs > spare || (m->upshift_bytes > 0 && !policy_has_room(limits, snapshot, m->upshift_bytes)))

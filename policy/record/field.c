@@ -51,6 +51,7 @@ const struct field policy_model_fields[] = {
         FIELD(model_view, FIELD_BOOL, pinned, "pinned"),
         FIELD(model_view, FIELD_BOOL, batch, "batch"),
         FIELD(model_view, FIELD_BOOL, obeys, "obeys"),
+        FIELD(model_view, FIELD_ACTIONS, lacks, "lacks"),
         FIELD(model_view, FIELD_INT, priority, "priority"),
         FIELD(model_view, FIELD_COUNT_U32, running, "running"),
         FIELD(model_view, FIELD_COUNT_U32, waiting, "waiting"),
@@ -171,6 +172,7 @@ static bool fits(enum field_kind kind, int64_t value) {
         case FIELD_INT: return value >= INT32_MIN && value <= INT32_MAX;
         case FIELD_BOOL: return value == 0 || value == 1;
         case FIELD_COUNT_U32: return value >= 0 && value <= UINT32_MAX;
+        case FIELD_ACTIONS: return value >= 0 && (value & ~(int64_t) FIELD_ACTIONS_ALL) == 0;
         case FIELD_LEVEL:
         case FIELD_STATE:
         case FIELD_SENSOR: return value >= 0 && value <= UINT32_MAX && policy_field_word(kind, (uint32_t) value) != NULL;

@@ -24,7 +24,8 @@ enum field_kind {
         FIELD_MS,
         FIELD_LEVEL,
         FIELD_STATE,
-        FIELD_SENSOR
+        FIELD_SENSOR,
+        FIELD_ACTIONS /* a set of actions on a model */
 };
 
 struct field {
@@ -43,6 +44,9 @@ int64_t policy_field_get(const struct field *f, const void *object);
 bool policy_field_set(const struct field *f, void *object, int64_t value);
 /* Bytes of a member of that kind. */
 size_t policy_field_size(enum field_kind kind);
+/* Actions that a model's engine may lack: those on a model, as a set. */
+#define FIELD_ACTIONS_ALL ((ACTION_BIT(ACTION_COUNT) - 1) & ~ACTION_BIT(ACTION_NONE) & ~ACTION_BIT(ACTION_DROP_FILES))
+
 /* The words of FIELD_LEVEL, FIELD_STATE and FIELD_SENSOR by number; NULL past the end, and for other kinds. */
 const char *policy_field_word(enum field_kind kind, uint32_t value);
 

@@ -53,6 +53,17 @@ static void put_number(struct text *t, int64_t value) {
         put(t, digits + at);
 }
 
+static void put_actions(struct text *t, uint32_t actions) {
+        if (actions == 0)
+                put(t, "none");
+        for (uint32_t kind = 0; kind < ACTION_COUNT; kind++)
+                if (actions & ACTION_BIT(kind)) {
+                        actions &= ~ACTION_BIT(kind);
+                        put(t, policy_action_word((enum action_kind) kind));
+                        put(t, actions ? "," : "");
+                }
+}
+
 size_t policy_field_print(const struct field *f, const void *object, char ret[FIELD_TEXT_MAX]) {
         struct text t = { ret, 0 };
         int64_t value = policy_field_get(f, object);
@@ -61,6 +72,8 @@ size_t policy_field_print(const struct field *f, const void *object, char ret[FI
         put(&t, "=");
         if (f->kind == FIELD_BOOL) {
                 put(&t, value ? "yes" : "no");
+        } else if (f->kind == FIELD_ACTIONS) {
+                put_actions(&t, (uint32_t) value);
         } else if (word) {
                 put(&t, word);
         } else {
@@ -159,11 +172,37 @@ static bool parse_word(enum field_kind kind, const char *text, size_t length, in
         return false;
 }
 
+static bool parse_action(const char *text, size_t length, int64_t *ret) {
+        for (uint32_t kind = 0; kind < ACTION_COUNT; kind++)
+                if (is_word(text, length, policy_action_word((enum action_kind) kind))) {
+                        *ret |= ACTION_BIT(kind);
+                        return true;
+                }
+        return false;
+}
+
+/* "none", or actions with commas between them. */
+static bool parse_actions(const char *text, size_t length, int64_t *ret) {
+        if (is_word(text, length, "none"))
+                return true;
+        size_t begin = 0;
+        for (size_t end = 0; end <= length; end++)
+                if (end == length || text[end] == ',') {
+                        if (!parse_action(text + begin, end - begin, ret))
+                                return false;
+                        begin = end + 1;
+                }
+        return true;
+}
+
 bool policy_field_parse(const struct field *f, const char *value, size_t length, void *object) {
         int64_t number = 0;
         if (f->kind == FIELD_BOOL) {
                 number = is_word(value, length, "yes");
                 if (!number && !is_word(value, length, "no"))
+                        return false;
+        } else if (f->kind == FIELD_ACTIONS) {
+                if (!parse_actions(value, length, &number))
                         return false;
         } else if (policy_field_word(f->kind, 0) ? !parse_word(f->kind, value, length, &number)
                                                  : !policy_number_parse(f->kind, value, length, &number)) {

@@ -1,5 +1,5 @@
 /*
- * field_text.h - one member of a snapshot as text and back: "available=7GiB", "state=busy", "loaded=1250ms".
+ * field_text.h - one member of a snapshot as text and back: "available=7GiB", "state=busy", "loaded=1250ms", "lacks=trim,suspend".
  *
  * What the flight recorder prints the simulator parses: both sides use this, so they cannot differ. Printing is exact (the
  * largest unit that divides the value), parsing takes fractions as well ("11.5GiB"). Neither allocates.
@@ -13,7 +13,7 @@
 
 #include "policy/record/field.h"
 
-#define FIELD_TEXT_MAX 64u /* the longest name, '=', 20 digits, a unit, and the end */
+#define FIELD_TEXT_MAX 96u /* the longest name, '=', all actions with commas between them, and the end */
 
 /* Writes "name=value" and a final 0 to RET; returns its length. */
 size_t policy_field_print(const struct field *f, const void *object, char ret[FIELD_TEXT_MAX]);

@@ -36,9 +36,10 @@ struct model_view {
         uint32_t generation;      /* counts its engines: what was remembered of another one is void */
         enum account_state state; /* never ACCOUNT_PROMISED */
         bool pinned;
-        bool batch;   /* nothing of the interactive class runs or waits here */
-        bool obeys;   /* takes control frames; else it can only be evicted, frozen or ended */
-        int priority; /* lower leaves first */
+        bool batch;     /* nothing of the interactive class runs or waits here */
+        bool obeys;     /* takes control frames; else it can only be evicted, frozen or ended */
+        uint32_t lacks; /* a set of actions (ACTION_BIT) for which its kind of engine has no verb; 0: it can do all */
+        int priority;   /* lower leaves first */
         uint32_t running, waiting;
         uint64_t loaded_ms, last_end_ms, load_ms;
         uint64_t bytes;                                /* what it holds, measured: comes back when it leaves */
@@ -202,6 +203,9 @@ struct plan {
         int32_t millidegrees;                   /* of that sensor */
         uint64_t look_again_ms;                 /* absolute; earlier when something happens */
 };
+
+/* An action as a member of a set. */
+#define ACTION_BIT(KIND) (UINT32_C(1) << (KIND))
 
 /* "calm", "trim", ...; "evict", "downshift", ...: for logs, JSON and scenarios. */
 const char *policy_rung_word(enum rung rung);

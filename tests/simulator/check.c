@@ -60,13 +60,14 @@ const char *check_milder_means(const struct check *c, const struct world *w, boo
                         return "an idle model could leave";
                 if (m->external || (m->life != LIFE_READY && m->life != LIFE_DRAINING))
                         continue;
-                if (model_prefix_bytes(m) > worth && !tried(c, w, i, ACTION_TRIM))
+                if (!(m->lacks & ACTION_BIT(ACTION_TRIM)) && model_prefix_bytes(m) > worth && !tried(c, w, i, ACTION_TRIM))
                         return "a prefix cache could be dropped";
                 enum kv_type next = m->level + 1 < KV_TYPE_COUNT ? (enum kv_type)(m->level + 1) : m->level;
                 bool shifted = c->shifted_ms[i][next] > 0 && w->now_ms - c->shifted_ms[i][next] < TRIED_MS;
-                if (m->level < m->floor && check_to_convert_bytes(m, next) > worth && !shifted)
+                bool shifts = !(m->lacks & ACTION_BIT(ACTION_DOWNSHIFT)) && m->level < m->floor;
+                if (shifts && check_to_convert_bytes(m, next) > worth && !shifted)
                         return "a KV cache could be stored less precisely";
-                if (suspend_counts && !tried(c, w, i, ACTION_SUSPEND))
+                if (suspend_counts && !(m->lacks & ACTION_BIT(ACTION_SUSPEND)) && !tried(c, w, i, ACTION_SUSPEND))
                         for (uint32_t k = 0; k < RUNNING_PLACES; k++)
                                 if (m->running[k].state == REQUEST_RUNNING && m->running[k].batch &&
                                     request_tokens(&m->running[k]) * m->token_bytes > 2 * worth)

@@ -26,6 +26,8 @@ static void check_victim(struct check *c, const struct world *w, const struct ac
                 check_fire(c, "pinned", "model %u is pinned, and was to leave (%s)", a->model, policy_action_word(a->kind));
         if (a->kind == ACTION_EVICT && (model_running(m) > 0 || m->waiting_count > 0))
                 check_fire(c, "busy", "model %u is busy, and was to leave", a->model);
+        if (m->lacks & ACTION_BIT(a->kind))
+                check_fire(c, "lacks", "the engine of model %u has no verb for %s", a->model, policy_action_word(a->kind));
 }
 
 static void check_violence(struct check *c, const struct world *w, const struct action *a) {

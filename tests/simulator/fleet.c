@@ -69,6 +69,20 @@ void fleet_step(struct world *w) {
         }
 }
 
+/* Some kinds of engines have all verbs, some have few. Dice of its own: the rest of the world is what it is without them. */
+static uint32_t lacks_init(uint64_t seed) {
+        static const uint32_t verbs[] = { ACTION_BIT(ACTION_TRIM), ACTION_BIT(ACTION_CHUNK), ACTION_BIT(ACTION_CONTEXT),
+                                          ACTION_BIT(ACTION_DOWNSHIFT) | ACTION_BIT(ACTION_UPSHIFT),
+                                          ACTION_BIT(ACTION_SUSPEND) | ACTION_BIT(ACTION_RESUME) };
+        struct dice own;
+        uint32_t lacks = 0;
+        dice_init(&own, seed);
+        bool has_all = dice_percent(&own, 70);
+        for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]) && !has_all; i++)
+                lacks |= dice_percent(&own, 50) ? verbs[i] : 0;
+        return lacks;
+}
+
 /* A small model computes as fast as memory lets it: 20 GB/s over its weights. */
 static void model_init(struct world *w, struct model *m) {
         struct dice *d = &w->dice;
@@ -91,6 +105,7 @@ static void model_init(struct world *w, struct model *m) {
         m->priority = (int) dice_below(d, 3);
         m->pinned = dice_percent(d, 15);
         m->external = dice_percent(d, 10);
+        m->lacks = lacks_init(m->weights_bytes);
         m->temper = dice_percent(d, 75) ? TEMPER_PROMPT : dice_percent(d, 70) ? TEMPER_LATE : TEMPER_DEAF;
         m->load_ms = 300 + (uint64_t) ((double) m->weights_bytes / dice_spread(d, 0.4e9, 4e9) * 1000);
         m->stop_ms = 50 + (uint64_t) dice_spread(d, 20, 1500);

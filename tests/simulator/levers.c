@@ -32,7 +32,7 @@ static double moved_bytes(const struct model *m, enum action_kind kind) {
 }
 
 static void send_order(struct world *w, struct model *m, const struct action *action) {
-        if (m->temper == TEMPER_DEAF || m->external)
+        if (m->temper == TEMPER_DEAF || m->external || m->lacks & ACTION_BIT(action->kind))
                 return;
         for (uint32_t i = 0; i < ORDERS; i++)
                 if (!m->orders[i].given) {

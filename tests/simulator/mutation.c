@@ -125,6 +125,14 @@ static void weights_are_free(struct mutant *m, struct snapshot *snapshot, struct
         snapshot->refaults = 0;
 }
 
+/* --- every engine is taken for one that can do all --- */
+
+static void nobody_lacks(struct mutant *m, struct snapshot *snapshot, struct past *past) {
+        (void) m, (void) past;
+        for (uint32_t i = 0; i < snapshot->models_count; i++)
+                snapshot->models[i].lacks = 0;
+}
+
 /* --- what is held once is held for ever --- */
 
 static void hold_for_ever(struct mutant *m, const struct snapshot *snapshot, struct plan *plan) {
@@ -162,6 +170,7 @@ const struct mutation mutations[] = {
         { "believes_one_reading", "one spurious reading changes nothing", "cold", NULL, believe_a_sensor },
         { "fears_percentages", "percentages never act", "quiet", NULL, fear_percentages },
         { "believes_memavailable", "mapped weights are not free", "cliff", weights_are_free, NULL },
+        { "asks_all_of_all", "a plan never asks for a verb that the engine lacks", "lacks", nobody_lacks, NULL },
         { "holds_for_ever", "with room, somebody is served", "starving", NULL, hold_for_ever },
         { "gives_nothing_back", "what was taken comes back", "given_back", NULL, give_nothing_back },
         { "stands_still", "a request that has begun ends", "deadline", NULL, stand_still },

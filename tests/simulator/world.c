@@ -126,6 +126,7 @@ static struct model_view view(const struct model *m, uint32_t id) {
                                 .pinned = m->pinned,
                                 .batch = is_batch(m),
                                 .obeys = !m->external && (m->life == LIFE_READY || m->life == LIFE_DRAINING),
+                                .lacks = m->lacks,
                                 .priority = m->priority,
                                 .running = model_running(m),
                                 .waiting = m->waiting_count,

@@ -55,6 +55,7 @@ struct order { /* a control frame on its way */
 struct model {
         /* What it is. */
         bool pinned, external; /* external: takes no control frames */
+        uint32_t lacks;        /* actions that its kind of engine has no verb for: bits of ACTION_BIT */
         int priority;
         uint64_t weights_bytes, overhead_bytes;
         double token_bytes; /* of KV at f16 */

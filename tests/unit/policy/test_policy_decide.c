@@ -13,7 +13,7 @@
 #include <cmocka.h>
 
 #include "policy/admission/loads.h"
-
+#include "policy/record/field.h"
 #include "tests/unit/policy/policy_fixture.h"
 
 /* Rows override what MODEL has by default. */
@@ -25,6 +25,10 @@
         .context = 4096, .context_full = 4096, .context_floor = 4096, .chunk = 64, .chunk_full = 64, .usual_rate = 20000, __VA_ARGS__ }
 #define BUSY(ID, WEIGHTS, PREFIX, KV, ...) MODEL(ID, BUSY, WEIGHTS, PREFIX, KV, __VA_ARGS__)
 #define IDLE(ID, WEIGHTS, PREFIX, ...)     MODEL(ID, IDLE, WEIGHTS, PREFIX, 0, __VA_ARGS__)
+#define BIT(ACT)     ACTION_BIT(ACTION_##ACT)
+#define LACKS_SHIFTS (BIT(DOWNSHIFT) | BIT(UPSHIFT))
+#define LACKS_DISK   (BIT(SUSPEND) | BIT(RESUME))
+#define LEVERS       (LACKS_SHIFTS | LACKS_DISK | BIT(TRIM) | BIT(CHUNK) | BIT(CONTEXT))
 
 enum event_kind { END_OF_EVENTS, TAKES, JUMPS, BREATHES, SAWS, STALLS, OWN_STALLS, REFAULTS, SWAPINS, MODEL_STALLS, MODEL_HIGH, SLOW, LOADS, BLIND, PROMISES };
 
@@ -76,6 +80,12 @@ static const struct row {
         { "nobody goes to q4_0 while another is at f16, and nobody below its floor", 24000, 1000, 8000, { .snapshot = { .models_count = 3, .models = { BUSY(1, 1000, 0, 900), BUSY(2, 1000, 0, 300, .floor = KV_Q8_0), BUSY(3, 1000, 0, 300, .floor = KV_F16) } } }, { AT(0, TAKES, 40), AT(118, TAKES, 0) }, 130, "chunk:1 chunk:2 chunk:3 downshift:1 downshift:2 downshift:1", RUNG_DOWNSHIFT },
         { "nothing that is asked for happens: each is tried once, then the next rung, and again after a minute", 24000, 1000, 8000, { .disobeys = true, .snapshot = { .models_count = 2, .models = { BUSY(1, 1000, 200, 800), IDLE(2, 1500, 100) } } }, { AT(0, TAKES, 60), AT(68, TAKES, 0) }, 70, "trim:1 trim:2 evict:2 chunk:1 downshift:1 trim:1 trim:2", RUNG_DOWNSHIFT },
         { "one that does not obey can only leave", 24000, 1000, 8000, { .snapshot = { .models_count = 2, .models = { BUSY(1, 1000, 500, 800, .obeys = false), IDLE(2, 1500, 100, .obeys = false) } } }, { AT(0, TAKES, 60), AT(90, TAKES, 0) }, 120, "evict:2", RUNG_EVICT },
+        { "engines that cannot lower their precision nor drop prefixes: batch goes to disk instead, and one is ended",
+          24000, 1000, 8000, { .thrashes = true, .snapshot = { .models_count = 2, .models = { BUSY(1, 1000, 300, 800, .batch = true, .suspendable_bytes = MIB(200), .lacks = LACKS_SHIFTS | BIT(TRIM)), BUSY(2, 2000, 300, 800, .priority = 3, .lacks = LACKS_SHIFTS | BIT(TRIM)) } } }, { AT(0, TAKES, 100), AT(50, TAKES, 0) }, 100, "chunk:1 chunk:2 suspend:1 end:1", RUNG_LAST },
+        { "and without a verb for suspending either: straight to the end", 24000, 1000, 8000, { .thrashes = true, .snapshot = { .models_count = 1, .models = { BUSY(1, 1000, 300, 800, .batch = true, .suspendable_bytes = MIB(200), .lacks = LACKS_SHIFTS | LACKS_DISK | BIT(TRIM) | BIT(CHUNK)) } } }, { AT(0, TAKES, 100), AT(75, TAKES, 0) }, 100, "end:1", RUNG_LAST },
+        { "one of two can be lowered: it is, and the other only drops its prefixes", 24000, 2000, 5000, { .snapshot = { .models_count = 2, .models = { BUSY(1, 1000, 200, 1600, .lacks = LACKS_SHIFTS), BUSY(2, 1000, 0, 1600, .priority = 5) } } }, { AT(10, JUMPS, 1400) }, 300, "trim:1 downshift:2", RUNG_DOWNSHIFT },
+        { "an idle one without levers is evicted as ever", 24000, 1000, 8000, { .snapshot = { .models_count = 2, .models = { BUSY(1, 1000, 500, 800, .lacks = LEVERS), IDLE(2, 1500, 100, .lacks = LEVERS) } } }, { AT(0, TAKES, 60), AT(90, TAKES, 0) }, 120, "evict:2", RUNG_EVICT },
+        { "one that cannot be ended is left to the next", 24000, 1000, 5000, { .thrashes = true, .snapshot = { .models_count = 2, .models = { BUSY(1, 2000, 0, 0, .lacks = BIT(END) | BIT(EVICT)), BUSY(2, 1000, 0, 0, .priority = 1) } } }, { AT(10, JUMPS, 3000) }, 20, "chunk:1 chunk:2 end:2", RUNG_LAST },
         { "just loaded and in use: left alone, as long as there is time", 24000, 1000, 8000, { .limits = { .min_residency_ms = 600000 }, .snapshot = { .models_count = 2, .models = { IDLE(1, 1900, 0, .loaded_ms = 1000000), IDLE(2, 1000, 0, .loaded_ms = 1) } } }, { AT(0, TAKES, 60), AT(64, TAKES, 0) }, 90, "evict:2", RUNG_EVICT },
         { "in use, its client is between two questions: another leaves", 24000, 1000, 8000, { .snapshot = { .models_count = 2, .models = { IDLE(1, 1900, 0, .last_end_ms = IN_USE), IDLE(2, 1000, 0) } } }, { AT(0, TAKES, 60), AT(64, TAKES, 0) }, 90, "evict:2", RUNG_EVICT },
         { "in use, and the reserve is eaten: running ones give of their caches, it stays", 24000, 1000, 8000, { .snapshot = { .models_count = 2, .models = { IDLE(1, 1900, 0, .last_end_ms = IN_USE), BUSY(2, 1000, 0, 600) } } }, { AT(0, TAKES, 60), AT(80, TAKES, 0) }, 110, "chunk:2 downshift:2 downshift:2", RUNG_DOWNSHIFT },
@@ -341,6 +351,7 @@ static void any_model(struct world *w, struct model_view *m, uint32_t id) {
                                   .pinned = world_random(w) % 3 == 0,
                                   .batch = world_random(w) % 2,
                                   .obeys = world_random(w) % 4 != 0,
+                                  .lacks = world_random(w) % 2 ? 0 : world_random(w) & FIELD_ACTIONS_ALL,
                                   .priority = (int) (world_random(w) % 7) - 3,
                                   .running = world_random(w) % 3,
                                   .waiting = world_random(w) % 3,
@@ -461,6 +472,7 @@ static void whatever_is_seen(void **state) {
                                 assert_true(m != NULL || (action->kind == ACTION_DROP_FILES && action->model == UINT32_MAX));
                                 bool cuts = action->kind == ACTION_EVICT || action->kind == ACTION_END;
                                 assert_false(cuts && m->pinned);
+                                assert_false(m != NULL && m->lacks & ACTION_BIT(action->kind));
                                 assert_false(action->kind == ACTION_EVICT && m->state != ACCOUNT_IDLE);
                                 assert_false(action->kind == ACTION_DOWNSHIFT && action->level > m->floor);
                                 assert_false(action->kind == ACTION_UPSHIFT && action->level < m->ceiling);

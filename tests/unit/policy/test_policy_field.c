@@ -78,6 +78,7 @@ static int64_t some_value(enum field_kind kind, int64_t n) {
         case FIELD_SIGNED_I32:
         case FIELD_INT: return -1000 - n;
         case FIELD_COUNT_U32: return UINT32_MAX - n;
+        case FIELD_ACTIONS: return ACTION_BIT(ACTION_TRIM) | ACTION_BIT(ACTION_END);
         default: return (INT64_C(1) << 40) + n;
         }
 }
@@ -159,6 +160,11 @@ static void test_what_is_none_of_the_kind_is_refused(void **state) {
                 { FIELD_STATE, ACCOUNT_PROMISED, false }, /* never seen by the governor */
                 { FIELD_SENSOR, SENSOR_ASLEEP, true },
                 { FIELD_SENSOR, SENSOR_ASLEEP + 1, false },
+                { FIELD_ACTIONS, FIELD_ACTIONS_ALL, true },
+                { FIELD_ACTIONS, -1, false },
+                { FIELD_ACTIONS, INT64_C(1) << ACTION_NONE, false },
+                { FIELD_ACTIONS, INT64_C(1) << ACTION_DROP_FILES, false }, /* no model's */
+                { FIELD_ACTIONS, INT64_C(1) << ACTION_COUNT, false },
         };
         for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
                 uint64_t member = 0x5555555555555555, before = member;
@@ -209,7 +215,8 @@ static void test_text_round_trip(void **state) {
                                           -40000,
                                           INT32_MIN,
                                           INT32_MAX,
-                                          UINT32_MAX };
+                                          UINT32_MAX,
+                                          FIELD_ACTIONS_ALL };
         static const struct field *const tables[] = { policy_limits_fields, policy_snapshot_fields, policy_model_fields,
                                                       policy_sensor_fields };
         static unsigned char object[sizeof(struct snapshot)], copy[sizeof(struct snapshot)];
@@ -248,6 +255,8 @@ static void test_text_is_what_a_person_writes(void **state) {
                 { FIELD_LEVEL, 2, "x=q4_0" },
                 { FIELD_STATE, 1, "x=busy" },
                 { FIELD_SIGNED_I32, -5, "x=-5" },
+                { FIELD_ACTIONS, 0, "x=none" },
+                { FIELD_ACTIONS, 1 << ACTION_SUSPEND | 1 << ACTION_TRIM, "x=trim,suspend" },
         };
         for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
                 uint64_t member = 0;
@@ -305,6 +314,14 @@ static void test_text_that_is_read(void **state) {
                 { FIELD_LEVEL, "1", -999 },
                 { FIELD_STATE, "promised", -999 },
                 { FIELD_SENSOR, "asleep", SENSOR_ASLEEP },
+                { FIELD_ACTIONS, "none", 0 },
+                { FIELD_ACTIONS, "resume,trim", 1 << ACTION_RESUME | 1 << ACTION_TRIM },
+                { FIELD_ACTIONS, "trim,", -999 },
+                { FIELD_ACTIONS, ",trim", -999 },
+                { FIELD_ACTIONS, "", -999 },
+                { FIELD_ACTIONS, "trim,none", -999 },
+                { FIELD_ACTIONS, "drop_files", -999 },
+                { FIELD_ACTIONS, "trim suspend", -999 },
         };
         for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
                 uint64_t member = 0;
