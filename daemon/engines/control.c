@@ -1,20 +1,18 @@
 /*
- * control.c - what an engine is told by control frames, and what it makes of it.
+ * control.c - what an engine is ordered while it runs, and what it makes of it.
  *
- * A control request is in force when the engine has said so (controlled); then its report is asked for, since actions are judged by
+ * A control request is in force when the engine has said so; then its report is asked for, since actions are judged by
  * what comes back. What the report says is the truth: an engine that relieved itself, or was restarted, is where it says it is.
  */
 #include "daemon/engines/control.h"
 
 #include <errno.h>
 
-#include "daemon/worker/process.h"
 #include "daemon/state/account.h"
 #include "daemon/state/fleet.h"
 #include "daemon/state/outcome.h"
 #include "daemon/state/tick.h"
 #include "daemon/system/log.h"
-#include "engine/wire/wire.h"
 #include "policy/base/sat.h"
 
 static struct control_request *find(struct model *m, uint64_t id) {
@@ -24,21 +22,33 @@ static struct control_request *find(struct model *m, uint64_t id) {
         return NULL;
 }
 
-int control_request_send(struct model *m, cJSON *settings, const struct action *action) {
-        struct control_request *place = find(m, 0);
-        int r = !settings ? -ENOMEM : !place ? -EBUSY : 0;
-        uint64_t id = 0;
-        if (r == 0 && !engine_process_listens(m->engine.process))
-                r = -EBUSY;
-        if (r == 0)
-                r = engine_process_control(m->engine.process, settings, &id);
-        cJSON_Delete(settings);
-        if (r < 0)
-                return r;
+/* Where the next one is noted; NULL: it must wait. */
+static struct control_request *free_place(struct model *m) {
+        return m->engine.ops->ready(m) ? find(m, 0) : NULL;
+}
+
+static void note(struct model *m, struct control_request *place, uint64_t id, const struct action *action) {
         *place = (struct control_request){ .id = id, .action = *action, .sent_ms = fleet_clock_ms() };
         if (m->running.count == 0)
                 m->engine.heard_ms = place->sent_ms;
-        return 0;
+}
+
+int control_request_send(struct model *m, const struct action *action) {
+        struct control_request *place = free_place(m);
+        uint64_t id;
+        int r = place ? m->engine.ops->make_smaller(m, action, &id) : -EBUSY;
+        if (r == 0)
+                note(m, place, id, action);
+        return r;
+}
+
+int order_pace(struct model *m, const struct engine_pace *pace) {
+        struct control_request *place = free_place(m);
+        uint64_t id;
+        int r = place ? m->engine.ops->slow_down(m, pace, &id) : -EBUSY;
+        if (r == 0)
+                note(m, place, id, &(struct action){ .kind = ACTION_NONE, .model = m->index });
+        return r;
 }
 
 bool control_request_is_pending(const struct model *m, enum action_kind kind) {
@@ -83,7 +93,7 @@ bool control_request_answered(struct model *m, uint64_t id, bool good) {
                 e->no_heat = e->no_heat || !good;
                 return true;
         }
-        engine_process_tell(e->process, WIRE_STATISTICS);
+        engine_measure(m);
         govern_tell(m->fleet, &action, good ? 0 : -EREMOTEIO);
         return true;
 }

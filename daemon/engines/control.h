@@ -1,17 +1,18 @@
-/* control.h - control frames to an engine, and their answers. */
+/* control.h - orders to an engine, and their answers. */
 #ifndef HEADROOM_DAEMON_ENGINES_CONTROL_H
 #define HEADROOM_DAEMON_ENGINES_CONTROL_H
 
-#include <cjson/cJSON.h>
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "daemon/engines/engine.h"
 #include "policy/state/snapshot.h"
 
 struct model;
 
-/* SETTINGS is taken over, NULL is fine. 0; -EBUSY: too many are unanswered; -errno. */
-int control_request_send(struct model *m, cJSON *settings, const struct action *action);
+/* An action for make_smaller, and a pace for slow_down. 0; -EBUSY: too many are unanswered; -errno. */
+int control_request_send(struct model *m, const struct action *action);
+int order_pace(struct model *m, const struct engine_pace *pace);
 bool control_request_is_pending(const struct model *m, enum action_kind kind);
 /* When the oldest that is unanswered was sent; TIME_NEVER when there is none. */
 uint64_t control_request_oldest_ms(const struct model *m);

@@ -1,4 +1,4 @@
-/* frames.h - what a loaded engine says, passed to whom it concerns: its reports and answers to control requests here, answers to the requests. */
+/* frames.h - what headroom-engine says, passed to whom it concerns: reports and orders here, the rest by struct engine_events. */
 #ifndef HEADROOM_DAEMON_ENGINES_FRAMES_H
 #define HEADROOM_DAEMON_ENGINES_FRAMES_H
 

@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #include "daemon/cgroup/cgroup.h"
-#include "daemon/worker/process.h"
+#include "daemon/engines/engine.h"
 #include "daemon/state/account.h"
 #include "daemon/state/fleet.h"
 #include "daemon/system/log.h"
@@ -76,8 +76,9 @@ void engine_end_now(struct model *m) {
                 return;
         if (e->group)
                 (void) cgroup_engine_kill(e->group);
-        engine_process_kill(e->process);
-        (void) syscall(SYS_process_mrelease, engine_process_pidfd(e->process), 0);
+        e->ops->end_at_once(m);
+        if (e->pid > 0)
+                (void) syscall(SYS_process_mrelease, e->pidfd, 0);
 }
 
 void engine_rehearse_end(const struct model *m) {
@@ -85,6 +86,6 @@ void engine_rehearse_end(const struct model *m) {
         struct cgroup_usage usage;
         if (e->group)
                 cgroup_engine_usage(e->group, &usage);
-        if (e->process)
-                (void) syscall(SYS_pidfd_send_signal, engine_process_pidfd(e->process), 0, NULL, 0);
+        if (e->process && e->pid > 0)
+                (void) syscall(SYS_pidfd_send_signal, e->pidfd, 0, NULL, 0);
 }

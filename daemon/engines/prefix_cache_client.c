@@ -14,12 +14,11 @@
 #include <string.h>
 
 #include "daemon/cache/prefix_cache.h"
-#include "daemon/worker/process.h"
-#include "daemon/requests/finish.h"
+#include "daemon/engines/engine.h"
 #include "daemon/state/fleet.h"
+#include "daemon/state/lookup.h"
 #include "daemon/state/tick.h"
 #include "daemon/system/log.h"
-#include "engine/wire/wire.h"
 #include "policy/base/sat.h"
 
 #define DIGITS 16u /* of a number in a chain */
@@ -98,7 +97,7 @@ static void on_made(void *user, struct cache_job *job, int fd, int error) {
                 k->making = false;
         if (!job)
                 return;
-        if (k && engine_process_keep(m->engine.process, fd, &k->keep_id) == 0)
+        if (k && m->engine.ops->keep(m, fd, &k->keep_id) == 0)
                 k->job = job;
         else
                 prefix_cache_discard(job);
@@ -151,17 +150,21 @@ bool prefix_client_take_kept(struct model *m, uint64_t id, const cJSON *frame) {
         return true;
 }
 
+static bool may_keep(const struct model *m) {
+        return m->fleet->prefix_cache && m->engine.worked && m->engine.ops->can.saves_prefixes;
+}
+
 static void ask_for_offer(struct model *m) {
         struct keeping *k = &m->engine.keeping;
-        if (engine_process_offer(m->engine.process, &k->offer_id) < 0)
+        if (m->engine.ops->offer(m, &k->offer_id) < 0)
                 k->exhausted = true; /* it is about to be told that the engine has gone */
 }
 
 void prefix_client_tick(struct model *m) {
         struct instance *e = &m->engine;
         struct fleet *f = m->fleet;
-        if (!f->prefix_cache || !e->worked || e->keeping.exhausted || is_under_way(&e->keeping) || m->running.count > 0 ||
-            m->waiting.count > 0 || f->gate.loads)
+        if (!may_keep(m) || e->keeping.exhausted || is_under_way(&e->keeping) || m->running.count > 0 || m->waiting.count > 0 ||
+            f->gate.loads)
                 return;
         uint64_t due = sat_add(e->last_end_ms, f->config->cache_idle_ms);
         if (due > f->now_ms)
@@ -175,7 +178,7 @@ bool prefix_client_delay_leaving(struct model *m) {
         struct keeping *k = &e->keeping;
         bool may = e->why_stopped == REASON_IDLE || e->why_stopped == REASON_MAKE_ROOM || e->why_stopped == REASON_OPERATOR ||
                    e->why_stopped == REASON_SHUTTING_DOWN;
-        if (!m->fleet->prefix_cache || !e->worked || k->exhausted || !may)
+        if (!may_keep(m) || k->exhausted || !may)
                 return false;
         if (!k->leaving_ms)
                 k->leaving_ms = m->fleet->now_ms;
@@ -203,10 +206,10 @@ static void on_found(void *user, uint64_t number, int fd) {
         struct request *request = m ? requests_running(m, id) : NULL;
         if (!request)
                 return; /* the engine has been told that it was cancelled */
-        if (fd >= 0 && engine_process_recalled(m->engine.process, id, fd) == 0)
+        if (fd >= 0 && m->engine.ops->recalled(m, id, fd) == 0)
                 request->recalled = number;
         else
-                (void) engine_process_recalled(m->engine.process, id, -1);
+                (void) m->engine.ops->recalled(m, id, -1);
 }
 
 bool prefix_client_take_recall(struct model *m, struct request *request, const cJSON *frame) {
@@ -221,7 +224,7 @@ bool prefix_client_take_recall(struct model *m, struct request *request, const c
         free(chain);
         if (!found) {
                 free(w);
-                (void) engine_process_recalled(m->engine.process, request->id, -1);
+                (void) m->engine.ops->recalled(m, request->id, -1);
         }
         return true;
 }

@@ -16,12 +16,11 @@
 #include <unistd.h>
 
 #include "daemon/cache/page_cache.h"
-#include "daemon/worker/process.h"
+#include "daemon/engines/engine.h"
 #include "daemon/state/fleet.h"
 #include "daemon/state/outcome.h"
 #include "daemon/state/tick.h"
 #include "engine/base/cleanup.h"
-#include "engine/wire/wire.h"
 #include "policy/base/sat.h"
 
 #define DIRECTORY "suspended"
@@ -91,7 +90,7 @@ int suspension_begin(struct model *m, const struct action *action) {
                 if (!may_be_suspended(request))
                         continue;
                 auto_close int fd = nameless_file(directory);
-                r = fd < 0 ? fd : engine_process_suspend(m->engine.process, request->id, fd);
+                r = fd < 0 ? fd : m->engine.ops->suspend(m, request->id, fd);
                 if (r < 0)
                         break; /* the rest at the next act */
                 request->moving = any = true;
@@ -104,7 +103,7 @@ int suspension_resume(struct model *m, const struct action *action) {
         if (m->engine.suspending.kind != ACTION_NONE)
                 return -EALREADY;
         for (struct queue_link *l = m->running.first; l; l = l->next)
-                if (request_of(l)->suspended && engine_process_restore(m->engine.process, request_of(l)->id) == 0)
+                if (request_of(l)->suspended && m->engine.ops->restore(m, request_of(l)->id) == 0)
                         request_of(l)->moving = any = true;
         return any ? begin(m, action) : -ENOENT;
 }
@@ -113,7 +112,7 @@ void suspension_answered(struct request *request, bool good) {
         struct model *m = request->model;
         m->engine.suspending_failed += request->moving && !good;
         request->moving = false;
-        engine_process_tell(m->engine.process, WIRE_STATISTICS);
+        engine_measure(m);
         fleet_poke(m->fleet);
 }
 

@@ -2,8 +2,8 @@
  * throttle.c - slowing engines down: by pacing and fewer threads where they obey, else by stopping and letting go.
  *
  * Never by a quota of processor time: threads that wait for each other under one lose ten to forty-five times. An engine that
- * does not answer, or has refused, is frozen by its control group for a part of each period; its steps then take longer, and
- * nothing else of it changes.
+ * does not answer, has refused or has no verb for it is frozen by its control group for a part of each period; its steps then
+ * take longer, and nothing else of it changes.
  */
 #include "daemon/engines/throttle.h"
 
@@ -22,24 +22,21 @@ static uint32_t threads_of(const struct model *m) {
         return m->engine.threads_full == 0 ? 0 : threads < 1 ? 1 : (uint32_t) threads;
 }
 
-/* One frame carries all that is not as it should be. */
 static void tell(struct model *m) {
         struct fleet *f = m->fleet;
         struct instance *e = &m->engine;
         uint32_t threads = threads_of(m);
         bool heat_differs = !e->no_heat && (e->duty_told != f->duty_permille || (threads > 0 && e->threads_told != threads));
-        if (!e->reported || control_request_is_pending(m, ACTION_NONE) || (!heat_differs && e->heartbeat_told == f->heartbeat_ms))
+        bool differs = heat_differs || e->heartbeat_told != f->heartbeat_ms;
+        if (!e->ops->can.throttles || (e->ops->can.reports && !e->reported) || control_request_is_pending(m, ACTION_NONE) ||
+            !differs)
                 return;
-        cJSON *settings = cJSON_CreateObject();
-        bool good = settings && cJSON_AddNumberToObject(settings, "heartbeat_ms", f->heartbeat_ms);
-        if (good && heat_differs)
-                good = cJSON_AddNumberToObject(settings, "duty", f->duty_permille) &&
-                       (threads == 0 || cJSON_AddNumberToObject(settings, "threads", threads));
-        if (!good) {
-                cJSON_Delete(settings);
-                return;
+        struct engine_pace pace = { .heartbeat_ms = f->heartbeat_ms };
+        if (heat_differs) {
+                pace.duty_permille = f->duty_permille;
+                pace.threads = threads;
         }
-        if (control_request_send(m, settings, &(struct action){ .kind = ACTION_NONE, .model = m->index }) < 0)
+        if (order_pace(m, &pace) < 0)
                 return;
         e->heartbeat_told = f->heartbeat_ms;
         if (heat_differs) {
@@ -63,7 +60,8 @@ void heat_release(struct model *m) {
 
 static bool is_deaf(const struct model *m, uint64_t now_ms) {
         uint64_t oldest = control_request_oldest_ms(m);
-        return m->engine.no_heat || (oldest != TIME_NEVER && sat_sub(now_ms, oldest) >= HEAT_OBEY_MS);
+        return m->engine.no_heat || !m->engine.ops->can.throttles ||
+               (oldest != TIME_NEVER && sat_sub(now_ms, oldest) >= HEAT_OBEY_MS);
 }
 
 static void on_beat(uv_timer_t *timer) {
@@ -92,7 +90,7 @@ void heat_tick(struct fleet *f) {
                         continue;
                 if (!e->frozen)
                         tell(m);
-                e->cycled = e->group && f->duty_permille < 1000 && is_deaf(m, f->now_ms);
+                e->cycled = e->group && e->ops->can.freezes && f->duty_permille < 1000 && is_deaf(m, f->now_ms);
                 if (!e->cycled)
                         freeze(m, false);
                 any = any || e->cycled;

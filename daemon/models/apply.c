@@ -11,8 +11,8 @@
 
 #include "daemon/cache/page_cache.h"
 #include "daemon/engines/control.h"
+#include "daemon/engines/engine.h"
 #include "daemon/engines/kill.h"
-#include "daemon/worker/process.h"
 #include "daemon/engines/suspend.h"
 #include "daemon/engines/throttle.h"
 #include "daemon/models/model.h"
@@ -28,24 +28,6 @@ static struct model *model_of(struct fleet *f, const struct action *action) {
 }
 
 /* --- actions that an engine is told of --- */
-
-static cJSON *one_setting(const char *key, cJSON *value) {
-        cJSON *settings = cJSON_CreateObject();
-        if (settings && value && cJSON_AddItemToObject(settings, key, value))
-                return settings;
-        cJSON_Delete(settings);
-        cJSON_Delete(value);
-        return NULL;
-}
-
-static cJSON *settings_of(const struct action *action) {
-        switch (action->kind) {
-        case ACTION_TRIM: return one_setting("trim", cJSON_CreateTrue());
-        case ACTION_CHUNK: return one_setting("prefill_chunk", cJSON_CreateNumber(action->value));
-        case ACTION_CONTEXT: return one_setting("context", cJSON_CreateNumber(action->value));
-        default: return one_setting("kv", cJSON_CreateString(kv_type_name(action->level)));
-        }
-}
 
 /* More precise needs more room, which policy has found; it is taken before the engine takes it. */
 static void take_room(struct model *m, enum kv_type level) {
@@ -66,7 +48,7 @@ static int request_control(struct model *m, const struct action *action) {
                 return -EALREADY;
         if (action->kind == ACTION_UPSHIFT)
                 take_room(m, action->level);
-        return control_request_send(m, settings_of(action), action);
+        return control_request_send(m, action);
 }
 
 /* --- actions that end an engine --- */
@@ -135,6 +117,8 @@ static int carry_out(struct fleet *f, const struct action *action) {
                 return look_at_files(f, action);
         if (!m || !model_has_account(m))
                 return -ESRCH;
+        if (engine_lacks(m) & ACTION_BIT(action->kind))
+                return -EOPNOTSUPP;
         if (action->kind == ACTION_EVICT)
                 return end_gently(m, action);
         if (action->kind == ACTION_END)
@@ -163,11 +147,13 @@ static int obey_at_once(struct fleet *f, const struct action *action) {
                 return action->kind == ACTION_DROP_FILES ? 1 : -ESRCH;
         if (action->kind == ACTION_END || action->kind == ACTION_EVICT)
                 return m->running.count > 0 && action->kind == ACTION_EVICT ? -EBUSY : end_at_once(m, action);
+        if (engine_lacks(m) & ACTION_BIT(action->kind))
+                return -EOPNOTSUPP;
         if (action->kind != ACTION_DOWNSHIFT)
                 return 1;
         if (m->engine.frozen)
                 heat_release(m);
-        int r = engine_process_relieve(m->engine.process);
+        int r = m->engine.ops->relieve(m);
         return r == -EALREADY ? 0 : r;
 }
 

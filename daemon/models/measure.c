@@ -9,7 +9,6 @@
 #include <string.h>
 
 #include "daemon/base/meminfo.h"
-#include "daemon/worker/process.h"
 #include "daemon/state/fleet.h"
 #include "daemon/state/tick.h"
 #include "daemon/system/log.h"
@@ -18,7 +17,7 @@
 
 static uint64_t measure_due(const struct model *m) {
         const struct instance *e = &m->engine;
-        if (!e->process || (m->state != MODEL_LOADING && m->state != MODEL_READY && m->state != MODEL_DRAINING))
+        if (!e->process || e->pid == 0 || (m->state != MODEL_LOADING && m->state != MODEL_READY && m->state != MODEL_DRAINING))
                 return TIME_NEVER;
         bool changes = m->state != MODEL_READY || m->running.count > 0;
         uint64_t pause = e->measure_wanted ? MEASURE_WANTED_MS : changes ? MEASURE_INTERVAL_MS : MEASURE_IDLE_MS;
@@ -51,7 +50,7 @@ static void on_looked(uv_work_t *work, int status) {
         f->measuring = false;
         fleet_poke(f);
         /* It may have gone, and another may have come, while we looked. */
-        if (status < 0 || !e->process || engine_process_pid(e->process) != f->measure_pid)
+        if (status < 0 || !e->process || e->pid != f->measure_pid)
                 return;
         e->measured_ms = fleet_clock_ms();
         e->measure_cost_us = f->measure_ns / 1000;
@@ -84,7 +83,7 @@ void fleet_measure(struct fleet *f) {
                 return;
         }
         f->measure_model = next->index;
-        f->measure_pid = engine_process_pid(next->engine.process);
+        f->measure_pid = next->engine.pid;
         f->measure_kv_known = next->engine.kv_known;
         f->measure.data = f;
         f->measuring = uv_queue_work(f->loop, &f->measure, look, on_looked) == 0;

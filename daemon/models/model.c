@@ -15,15 +15,15 @@
 #include <sys/stat.h>
 
 #include "daemon/base/meminfo.h"
-#include "daemon/engines/frames.h"
+#include "daemon/engines/embedded.h"
 #include "daemon/engines/kill.h"
 #include "daemon/engines/prefix_cache_client.h"
-#include "daemon/worker/process.h"
 #include "daemon/engines/throttle.h"
 #include "daemon/models/footprints.h"
 #include "daemon/state/model_files.h"
 #include "daemon/state/model_state.h"
 #include "daemon/models/operator_jobs.h"
+#include "daemon/requests/answer.h"
 #include "daemon/requests/finish.h"
 #include "daemon/requests/failure.h"
 #include "daemon/requests/send.h"
@@ -33,9 +33,7 @@
 #include "daemon/state/outcome.h"
 #include "daemon/state/tick.h"
 #include "daemon/system/log.h"
-#include "engine/base/json_get.h"
 #include "engine/base/strbuf.h"
-#include "engine/wire/wire.h"
 #include "policy/admission/backoff.h"
 #include "policy/admission/footprint.h"
 #include "policy/base/sat.h"
@@ -45,7 +43,12 @@
 
 void model_init(struct model *m, struct fleet *f, const struct config_model *config, uint32_t index) {
         *m = (struct model){
-                .fleet = f, .config = config, .index = index, .preload = config->preload, .learned = LEARNED_NEUTRAL
+                .fleet = f,
+                .config = config,
+                .index = index,
+                .preload = config->preload,
+                .learned = LEARNED_NEUTRAL,
+                .engine.ops = &embedded_engine, /* the one kind there is */
         };
         struct stat st;
         if (stat(config->path, &st) == 0)
@@ -104,11 +107,11 @@ static void end_engine(struct model *m, const char *sentence) {
         model_event(m, MODEL_EVENT_END);
 }
 
-static void on_ready(struct model *m, const cJSON *frame) {
+static void on_ready(struct model *m, const struct engine_ready *ready) {
         struct instance *e = &m->engine;
-        e->n_ctx = json_get_clamped(frame, "n_ctx", 0, UINT32_MAX);
-        e->kv_tokens = json_get_clamped(frame, "kv_tokens", 0, UINT32_MAX);
-        e->parallel = json_get_clamped(frame, "parallel", 1, WIRE_PARALLEL_MAX);
+        e->n_ctx = ready->context;
+        e->kv_tokens = ready->kv_tokens;
+        e->parallel = ready->parallel;
         e->context_now = e->n_ctx;
         if (m->state == MODEL_LOADING) {
                 e->was_ready = true;
@@ -118,55 +121,38 @@ static void on_ready(struct model *m, const cJSON *frame) {
                 m->last_error[0] = '\0';
                 operator_jobs_finish(m->fleet, &m->loads, NULL);
                 m->preload = false;
-                log_info("loaded", LOG_TEXT("model", m->config->id), LOG_NUMBER("pid", engine_process_pid(e->process)),
-                         LOG_NUMBER("load_ms", m->load_ms), LOG_NUMBER("waiting", m->waiting.count),
-                         LOG_NUMBER("parallel", e->parallel));
-                const char *warning = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(frame, "chat_warning"));
-                if (warning)
-                        log_warning("chat_template", LOG_TEXT("model", m->config->id), LOG_TEXT("message", warning));
+                log_info("loaded", LOG_TEXT("model", m->config->id), LOG_NUMBER("pid", e->pid), LOG_NUMBER("load_ms", m->load_ms),
+                         LOG_NUMBER("waiting", m->waiting.count), LOG_NUMBER("parallel", e->parallel));
+                if (ready->warning)
+                        log_warning("chat_template", LOG_TEXT("model", m->config->id), LOG_TEXT("message", ready->warning));
         }
         model_event(m, MODEL_EVENT_READY);
         fleet_measure_want(m);
         requests_ask_statistics(m);
 }
 
-static bool on_frame(void *user, enum frame_type says, uint64_t id, const cJSON *frame) {
-        struct model *m = user;
-        m->engine.heard_ms = fleet_clock_ms();
-        m->engine.pinged = false;
-        if (says == FRAME_READY) {
-                on_ready(m, frame);
-                return true;
-        }
-        if (says == FRAME_FAILED) {
-                const char *message = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(frame, "message"));
-                m->engine.said_failed = true;
-                (void) snprintf(m->engine.sentence, sizeof(m->engine.sentence), "%s",
-                                message ? message : "the engine did not say why");
-                model_event(m, MODEL_EVENT_FAILED);
-                return true;
-        }
-        return engine_take_frame(m, says, id, frame);
+static void on_failed(struct model *m, const char *sentence) {
+        m->engine.said_failed = true;
+        (void) snprintf(m->engine.sentence, sizeof(m->engine.sentence), "%s", sentence);
+        model_event(m, MODEL_EVENT_FAILED);
 }
 
-static void on_protocol_error(void *user, const char *sentence) {
-        struct model *m = user;
-        log_error("engine_broken", LOG_TEXT("model", m->config->id), LOG_NUMBER("pid", engine_process_pid(m->engine.process)),
+static void on_broken(struct model *m, const char *sentence) {
+        log_error("engine_broken", LOG_TEXT("model", m->config->id), LOG_NUMBER("pid", m->engine.pid),
                   LOG_TEXT("message", sentence));
         end_engine(m, sentence);
 }
 
-static void on_hang_up(void *user) {
-        model_event(user, MODEL_EVENT_FAILED);
+static void on_hang_up(struct model *m) {
+        model_event(m, MODEL_EVENT_FAILED);
 }
 
-static void on_engine_exit(void *user, struct child_exit exit) {
-        struct model *m = user;
+static void on_engine_exit(struct model *m, struct child_exit exit) {
         struct instance *e = &m->engine;
         child_exit_words(exit, m->last_exit, sizeof(m->last_exit));
         if (m->last_exit[0] == '\0' && !e->expected)
                 (void) snprintf(m->last_exit, sizeof(m->last_exit), "exit status 0, unasked");
-        (void) snprintf(m->last_words, sizeof(m->last_words), "%s", engine_process_last_words(e->process));
+        (void) snprintf(m->last_words, sizeof(m->last_words), "%s", e->ops->last_words(m));
         text_repair(m->last_words);
         engine_group_end(m);
         govern_forget(m);
@@ -193,30 +179,22 @@ static bool open_admitted(struct model *m, struct open_files *ret) {
 }
 
 static int start_process(struct model *m, const struct open_files *files) {
-        static const struct engine_events events = {
-                .on_frame = on_frame, .on_protocol_error = on_protocol_error, .on_hang_up = on_hang_up, .on_exit = on_engine_exit
-        };
-        struct fleet *f = m->fleet;
-        struct engine_settings settings = {
-                .path = f->config->engine_path,
-                .model_fds = files->fds,
-                .model_fds_count = files->count,
-                .context = m->context,
-                .kv_tokens = m->form.kv_tokens,
-                .parallel = m->config->parallel,
-                .threads = m->config->threads,
-                .kv_type = m->form.kv_type,
-                .kv_floor = m->config->kv_floor,
-                .recalls = f->prefix_cache != NULL,
-        };
-        m->engine = (struct instance){ .started_ms = f->now_ms,
+        static const struct engine_events events = { .on_ready = on_ready,
+                                                     .on_failed = on_failed,
+                                                     .on_answer = requests_take_answer,
+                                                     .on_broken = on_broken,
+                                                     .on_hang_up = on_hang_up,
+                                                     .on_exit = on_engine_exit };
+        m->engine = (struct instance){ .ops = m->engine.ops,
+                                       .events = &events,
+                                       .started_ms = m->fleet->now_ms,
                                        .level = m->form.kv_type,
                                        .counted = m->form.kv_type,
                                        .duty_told = 1000,
                                        .heartbeat_told = HEARTBEAT_CALM_MS };
         m->generation++;
-        settings.cgroup_fd = engine_group_begin(m);
-        return engine_process_start(f->loop, &settings, &events, m, &m->engine.process);
+        struct engine_start with = { files->fds, files->count, engine_group_begin(m) };
+        return m->engine.ops->start(m, &with);
 }
 
 static void log_load(const struct model *m, pid_t pid, int oom_score_result) {
@@ -250,8 +228,8 @@ static void start_engine(struct model *m) {
                                        .for_model = UINT32_MAX,
                                        .because = why_wanted(m),
                                        .bytes = m->form.predicted.total_bytes });
-        pid_t pid = engine_process_pid(m->engine.process);
-        log_load(m, pid, memory_set_oom_score(CHILDREN_PROC, pid, ENGINE_OOM_SCORE));
+        pid_t pid = m->engine.pid;
+        log_load(m, pid, pid > 0 ? memory_set_oom_score(CHILDREN_PROC, pid, ENGINE_OOM_SCORE) : 0);
 }
 
 /* --- going --- */
@@ -407,7 +385,7 @@ static void forget(struct model *m) {
         /* One that was told to go, by the operator or for another, comes back when it is asked for. */
         if (m->config->preload && !e->expected && !e->ended && !f->stopping)
                 m->preload = true;
-        m->engine = (struct instance){ 0 };
+        m->engine = (struct instance){ .ops = e->ops };
         operator_jobs_finish(f, &m->unloads, NULL);
 }
 
@@ -419,7 +397,7 @@ static void act(struct model *m, enum model_action what) {
                 begin_stopping(m);
                 heat_release(m);
                 m->engine.expected = true;
-                engine_process_tell(m->engine.process, WIRE_SHUTDOWN);
+                m->engine.ops->stop(m);
                 break;
         case MODEL_ACTION_AWAIT_EXIT: m->engine.stopping_ms = fleet_clock_ms(); break;
         case MODEL_ACTION_KILL:
@@ -472,7 +450,7 @@ static void watch_silence(struct model *m) {
         }
         if (ping <= f->now_ms && !e->pinged) {
                 e->pinged = true;
-                engine_process_tell(e->process, WIRE_STATISTICS);
+                engine_measure(m);
         }
         fleet_due(m->fleet, ping > f->now_ms ? ping : end);
 }
@@ -536,7 +514,7 @@ static void tick_stopping(struct model *m) {
                 fleet_due(m->fleet, deadline);
                 return;
         }
-        log_warning("stop_timeout", LOG_TEXT("model", m->config->id), LOG_NUMBER("pid", engine_process_pid(e->process)),
+        log_warning("stop_timeout", LOG_TEXT("model", m->config->id), LOG_NUMBER("pid", e->pid),
                     LOG_TEXT("effect", "the engine is killed"));
         model_event(m, MODEL_EVENT_END);
 }

@@ -2,7 +2,7 @@
 #include "daemon/cache/page_cache.h"
 #include "daemon/cgroup/cgroup.h"
 #include "daemon/engines/control.h"
-#include "daemon/worker/process.h"
+#include "daemon/engines/engine.h"
 #include "daemon/engines/suspend.h"
 #include "daemon/models/model.h"
 #include "daemon/models/snapshot.h"
@@ -71,9 +71,8 @@ static void view_group(const struct model *m, struct model_view *v) {
 
 static bool obeys(const struct model *m, uint64_t now_ms) {
         uint64_t oldest = control_request_oldest_ms(m);
-        return (m->state == MODEL_READY || m->state == MODEL_DRAINING) && m->engine.reported &&
-               engine_process_listens(m->engine.process) &&
-               (oldest == TIME_NEVER || sat_sub(now_ms, oldest) < CONTROL_ANSWER_MAX_MS);
+        return (m->state == MODEL_READY || m->state == MODEL_DRAINING) && (m->engine.reported || !m->engine.ops->can.reports) &&
+               m->engine.ops->ready(m) && (oldest == TIME_NEVER || sat_sub(now_ms, oldest) < CONTROL_ANSWER_MAX_MS);
 }
 
 static void view_model(const struct model *m, uint64_t now_ms, struct model_view *v) {
@@ -85,6 +84,7 @@ static void view_model(const struct model *m, uint64_t now_ms, struct model_view
                 .pinned = m->config->pinned,
                 .batch = is_batch(&m->running) && is_batch(&m->waiting),
                 .obeys = e->process && obeys(m, now_ms),
+                .lacks = engine_lacks(m),
                 .priority = m->config->priority,
                 .running = model_running(m),
                 .waiting = m->waiting.count,

@@ -1,7 +1,7 @@
 /* status.c - what the API, the control socket and the metrics may see. Reads only: looking wakes and resets nothing. */
 #include "daemon/cache/prefix_cache.h"
 #include "daemon/cgroup/cgroup.h"
-#include "daemon/worker/process.h"
+#include "daemon/engines/engine.h"
 #include "daemon/models/models.h"
 #include "daemon/state/account.h"
 #include "daemon/state/fleet.h"
@@ -35,7 +35,7 @@ void fleet_model_status(struct fleet *f, uint32_t index, struct model_status *re
                 .state = m->state,
                 .pinned = m->config->pinned,
                 .priority = m->config->priority,
-                .pid = e->process ? engine_process_pid(e->process) : 0,
+                .pid = e->process ? e->pid : 0,
                 .running = model_running(m),
                 .waiting = m->waiting.count,
                 .predicted_bytes = p.total_bytes,
@@ -62,8 +62,7 @@ void fleet_model_status(struct fleet *f, uint32_t index, struct model_status *re
                 .requests = m->requests_count,
                 .last_error = m->last_error,
                 .last_exit = m->last_exit,
-                .last_stderr = e->process && engine_process_last_words(e->process)[0] ? engine_process_last_words(e->process)
-                                                                                      : m->last_words,
+                .last_stderr = e->process && e->ops->last_words(m)[0] ? e->ops->last_words(m) : m->last_words,
                 .cooldown_ms = (int64_t) u64_min(policy_backoff_left(m->backoff, now), INT64_MAX),
         };
 }

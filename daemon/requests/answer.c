@@ -5,6 +5,7 @@
 
 #include "daemon/requests/finish.h"
 #include "daemon/requests/failure.h"
+#include "daemon/state/lookup.h"
 #include "daemon/state/queue.h"
 #include "daemon/state/model.h"
 #include "daemon/system/log.h"
@@ -117,13 +118,13 @@ static void take_error(struct model *m, struct request *request, const cJSON *fr
         request_fail(request, &failure);
 }
 
-bool requests_take_answer(struct model *m, struct request *request, enum frame_type says, const cJSON *frame) {
+bool requests_take_answer(struct model *m, struct request *request, enum answer_kind says, const cJSON *frame) {
         switch (says) {
-        case FRAME_START: take_start(request, frame); return true;
-        case FRAME_TEXT: return take_text(m, request, frame);
-        case FRAME_END: return take_end(m, request, frame);
-        case FRAME_EMBEDDING: return request->kind == REQUEST_EMBED && take_embedding(m, request, frame);
-        case FRAME_ERROR: take_error(m, request, frame); return true;
-        default: return false;
+        case ANSWER_START: take_start(request, frame); return true;
+        case ANSWER_TEXT: return take_text(m, request, frame);
+        case ANSWER_END: return take_end(m, request, frame);
+        case ANSWER_EMBEDDING: return request->kind == REQUEST_EMBED && take_embedding(m, request, frame);
+        case ANSWER_ERROR: take_error(m, request, frame); return true;
         }
+        return false;
 }

@@ -3,11 +3,10 @@
 
 #include <stdlib.h>
 
-#include "daemon/worker/process.h"
+#include "daemon/engines/engine.h"
 #include "daemon/state/queue.h"
 #include "daemon/state/fleet.h"
 #include "daemon/state/tick.h"
-#include "engine/wire/wire.h"
 
 void request_free(struct request *request) {
         queue_leave(&request->link);
@@ -22,17 +21,9 @@ void request_fail(struct request *request, const struct failure *failure) {
         events.on_failed(user, failure);
 }
 
-struct request *requests_running(const struct model *m, uint64_t id) {
-        for (struct queue_link *l = m->running.first; l; l = l->next) {
-                if (request_of(l)->id == id)
-                        return request_of(l);
-        }
-        return NULL;
-}
-
 void requests_ask_statistics(struct model *m) {
         if (m->running.count == 0 && m->state == MODEL_READY)
-                engine_process_tell(m->engine.process, WIRE_STATISTICS);
+                engine_measure(m);
 }
 
 void requests_note_end(struct model *m) {

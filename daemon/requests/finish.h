@@ -11,8 +11,6 @@ struct model;
 void request_free(struct request *request);
 /* Ends a request: it is gone before its owner hears, so whatever the owner does in the callback is fine. */
 void request_fail(struct request *request, const struct failure *failure);
-/* The request with that id on the wire; NULL: it has left. */
-struct request *requests_running(const struct model *m, uint64_t id);
 /* A request has ended, well or not: its place is free, and the engine may have grown. */
 void requests_note_end(struct model *m);
 /* How full is the cache? Only asked while nothing runs, so that the answer stays true while we measure. */

@@ -2,9 +2,8 @@
 #include "daemon/requests/send.h"
 
 #include <errno.h>
-#include <string.h>
 
-#include "daemon/worker/process.h"
+#include "daemon/engines/engine.h"
 #include "daemon/requests/finish.h"
 #include "daemon/requests/failure.h"
 #include "daemon/requests/gate.h"
@@ -12,48 +11,18 @@
 #include "daemon/state/account.h"
 #include "daemon/state/fleet.h"
 #include "daemon/state/tick.h"
-#include "engine/wire/wire.h"
-
-static bool add_embed_fields(cJSON *message, const cJSON *body) {
-        static const char *const fields[] = { "input", "dimensions", "truncate" };
-        for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
-                cJSON *item = cJSON_GetObjectItemCaseSensitive(body, fields[i]);
-                if (item && !cJSON_AddItemReferenceToObject(message, fields[i], item))
-                        return false;
-        }
-        return true;
-}
-
-static cJSON *message_of(const struct request *request) {
-        cJSON *message = cJSON_CreateObject();
-        bool embeds = request->kind == REQUEST_EMBED;
-        bool good = message && cJSON_AddStringToObject(message, "type", embeds ? WIRE_EMBED : WIRE_GENERATE);
-        if (good && embeds) {
-                good = add_embed_fields(message, request->body);
-        } else if (good) {
-                good = cJSON_AddStringToObject(message, "kind", request->kind == REQUEST_CHAT ? "chat" : "completion") &&
-                       cJSON_AddItemReferenceToObject(message, "body", request->body);
-        }
-        if (good)
-                return message;
-        cJSON_Delete(message);
-        return NULL;
-}
 
 static int send_request(struct model *m, struct request *request) {
-        cJSON *message = message_of(request);
-        if (!message)
-                return -ENOMEM;
-        int r = engine_process_request(m->engine.process, message, &request->id);
-        cJSON_Delete(message);
+        const struct engine_ops *ops = m->engine.ops;
+        int r = ops->send(m, request);
         if (r < 0)
                 return r;
         request->attempts++;
         m->engine.kv_known = false;
         if (m->running.count == 0)
                 m->engine.heard_ms = fleet_clock_ms();
-        if (request->paused)
-                engine_process_about(m->engine.process, WIRE_PAUSE, request->id);
+        if (request->paused && ops->can.pauses)
+                ops->pause(m, request->id, true);
         return 0;
 }
 
@@ -72,7 +41,7 @@ static void fail_unsendable(const struct model *m, struct request *request, int 
 }
 
 void requests_send(struct model *m) {
-        while (m->state == MODEL_READY && model_running(m) < m->engine.parallel && engine_process_listens(m->engine.process)) {
+        while (m->state == MODEL_READY && model_running(m) < m->engine.parallel && m->engine.ops->ready(m)) {
                 struct request *request = gate_next(m);
                 if (!request)
                         return;

@@ -4,14 +4,13 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "daemon/worker/process.h"
+#include "daemon/engines/engine.h"
 #include "daemon/requests/finish.h"
 #include "daemon/requests/failure.h"
 #include "daemon/requests/waiting.h"
 #include "daemon/state/fleet.h"
 #include "daemon/state/lookup.h"
 #include "daemon/state/tick.h"
-#include "engine/wire/wire.h"
 #include "policy/admission/backoff.h"
 #include "policy/base/sat.h"
 
@@ -96,7 +95,7 @@ void request_cancel(struct request *request) {
         struct model *m = request->model;
         bool ran = runs(request);
         if (ran)
-                engine_process_about(m->engine.process, WIRE_CANCEL, request->id);
+                m->engine.ops->cancel(m, request->id);
         else if (request->link.queue == &m->waiting)
                 m->fleet->waiting_count--;
         request_free(request);
@@ -105,14 +104,17 @@ void request_cancel(struct request *request) {
         fleet_poke(m->fleet);
 }
 
+static void pause_running(struct request *request, bool paused) {
+        struct model *m = request->model;
+        if (request->paused != paused && runs(request) && m->engine.ops->can.pauses)
+                m->engine.ops->pause(m, request->id, paused);
+        request->paused = paused;
+}
+
 void request_pause(struct request *request) {
-        if (!request->paused && runs(request))
-                engine_process_about(request->model->engine.process, WIRE_PAUSE, request->id);
-        request->paused = true;
+        pause_running(request, true);
 }
 
 void request_resume(struct request *request) {
-        if (request->paused && runs(request))
-                engine_process_about(request->model->engine.process, WIRE_RESUME, request->id);
-        request->paused = false;
+        pause_running(request, false);
 }

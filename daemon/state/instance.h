@@ -15,7 +15,8 @@
 #include "policy/state/snapshot.h"
 
 struct cache_job;
-struct engine_process;
+struct engine_events;
+struct engine_ops;
 
 /* A control frame that the engine has not answered yet. */
 struct control_request {
@@ -33,9 +34,13 @@ struct keeping {
         uint64_t leaving_ms;        /* it is to leave, and is waited for since then */
 };
 
-/* The engine process of a model, from its start until its memory is back. All zero: none. */
+/* The engine of a model, from its start until its memory is back. All zero but for OPS: none. */
 struct instance {
-        struct engine_process *process; /* NULL once it has exited */
+        const struct engine_ops *ops;       /* its kind: the same from one instance to the next */
+        const struct engine_events *events; /* whom it tells */
+        void *process;                      /* of that kind; NULL once it has exited. With it: */
+        pid_t pid;                          /* 0: it has no process of its own here */
+        int pidfd;                          /* stays the engine's; meaningless without a pid */
         bool exited;
         bool was_ready;
         bool worked;   /* has ended a request */

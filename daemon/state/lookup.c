@@ -25,3 +25,11 @@ int fleet_model_find(const struct fleet *f, const char *name, uint32_t *ret_inde
         }
         return -ENOENT;
 }
+
+struct request *requests_running(const struct model *m, uint64_t id) {
+        for (struct queue_link *l = m->running.first; l; l = l->next) {
+                if (request_of(l)->id == id)
+                        return request_of(l);
+        }
+        return NULL;
+}

@@ -16,7 +16,7 @@
 
 struct engine_process {
         struct child *child;
-        struct engine_events events;
+        struct engine_process_events events;
         void *user;
         struct wire_reader reader;
         uint64_t ids_issued;
@@ -237,8 +237,8 @@ static int make_relieve(struct engine_process *e) {
         return r;
 }
 
-int engine_process_start(uv_loop_t *loop, const struct engine_settings *settings, const struct engine_events *events, void *user,
-                         struct engine_process **ret) {
+int engine_process_start(uv_loop_t *loop, const struct engine_settings *settings, const struct engine_process_events *events,
+                         void *user, struct engine_process **ret) {
         struct engine_process *e = calloc(1, sizeof(*e));
         if (!e)
                 return -ENOMEM;

@@ -51,7 +51,7 @@ enum frame_type {
         FRAME_COUNT
 };
 
-struct engine_events {
+struct engine_process_events {
         /*
          * ID is that of a request made before (maybe over since), 0 where the message has none. FRAME is borrowed.
          * False: its fields are not what its type says, which breaks the conversation.
@@ -64,8 +64,8 @@ struct engine_events {
 };
 
 /* 0 and *ret, or -errno. */
-int engine_process_start(uv_loop_t *loop, const struct engine_settings *settings, const struct engine_events *events, void *user,
-                         struct engine_process **ret);
+int engine_process_start(uv_loop_t *loop, const struct engine_settings *settings, const struct engine_process_events *events,
+                         void *user, struct engine_process **ret);
 pid_t engine_process_pid(const struct engine_process *e);
 int engine_process_pidfd(const struct engine_process *e); /* stays the engine's */
 const char *engine_process_last_words(const struct engine_process *e);

@@ -24,7 +24,6 @@
 
 #include "daemon/requests/submit.h"
 #include "daemon/engines/control.h"
-#include "daemon/worker/process.h"
 #include "daemon/state/model_state.h"
 #include "daemon/models/admit.h"
 #include "daemon/models/apply.h"

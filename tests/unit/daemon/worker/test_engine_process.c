@@ -84,7 +84,7 @@ static void start(const char *orders) {
                                             .kv_tokens = 1024,
                                             .parallel = 4,
                                             .kv_floor = KV_Q4_0 };
-        static const struct engine_events events = { on_frame, on_protocol_error, on_hang_up, on_exit_ };
+        static const struct engine_process_events events = { on_frame, on_protocol_error, on_hang_up, on_exit_ };
         assert_int_equal(engine_process_start(&w.loop, &settings, &events, NULL, &w.engine), 0);
         (void) close(model);
         await_says(FRAME_READY, 1);

@@ -1,0 +1,229 @@
+/* embedded.c - headroom-engine by the verbs of engine.h: each is a frame to its process (docs/wire-protocol.md). */
+#include "daemon/engines/embedded.h"
+
+#include <errno.h>
+
+#include "daemon/engines/frames.h"
+#include "daemon/state/fleet.h"
+#include "daemon/state/tick.h"
+#include "daemon/worker/process.h"
+#include "engine/wire/wire.h"
+
+/* --- its life --- */
+
+static bool on_frame(void *user, enum frame_type says, uint64_t id, const cJSON *frame) {
+        struct model *m = user;
+        m->engine.heard_ms = fleet_clock_ms();
+        m->engine.pinged = false;
+        return engine_take_frame(m, says, id, frame);
+}
+
+static void on_protocol_error(void *user, const char *sentence) {
+        struct model *m = user;
+        m->engine.events->on_broken(m, sentence);
+}
+
+static void on_hang_up(void *user) {
+        struct model *m = user;
+        m->engine.events->on_hang_up(m);
+}
+
+static void on_exit_(void *user, struct child_exit exit) {
+        struct model *m = user;
+        m->engine.events->on_exit(m, exit);
+}
+
+static int start(struct model *m, const struct engine_start *with) {
+        static const struct engine_process_events events = {
+                .on_frame = on_frame, .on_protocol_error = on_protocol_error, .on_hang_up = on_hang_up, .on_exit = on_exit_
+        };
+        const struct fleet *f = m->fleet;
+        struct engine_settings settings = {
+                .path = f->config->engine_path,
+                .model_fds = with->model_fds,
+                .model_fds_count = with->model_fds_count,
+                .context = m->context,
+                .kv_tokens = m->form.kv_tokens,
+                .parallel = m->config->parallel,
+                .threads = m->config->threads,
+                .kv_type = m->form.kv_type,
+                .kv_floor = m->config->kv_floor,
+                .recalls = f->prefix_cache != NULL,
+                .cgroup_fd = with->cgroup_fd,
+        };
+        struct engine_process *process;
+        int r = engine_process_start(f->loop, &settings, &events, m, &process);
+        if (r < 0)
+                return r;
+        m->engine.process = process;
+        m->engine.pid = engine_process_pid(process);
+        m->engine.pidfd = engine_process_pidfd(process);
+        return 0;
+}
+
+static bool ready(const struct model *m) {
+        return engine_process_listens(m->engine.process);
+}
+
+static void stop(struct model *m) {
+        engine_process_tell(m->engine.process, WIRE_SHUTDOWN);
+}
+
+static void end_at_once(struct model *m) {
+        engine_process_kill(m->engine.process);
+}
+
+static const char *last_words(const struct model *m) {
+        return engine_process_last_words(m->engine.process);
+}
+
+/* --- requests --- */
+
+static bool add_embed_fields(cJSON *message, const cJSON *body) {
+        static const char *const fields[] = { "input", "dimensions", "truncate" };
+        for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
+                cJSON *item = cJSON_GetObjectItemCaseSensitive(body, fields[i]);
+                if (item && !cJSON_AddItemReferenceToObject(message, fields[i], item))
+                        return false;
+        }
+        return true;
+}
+
+static cJSON *message_of(const struct request *request) {
+        cJSON *message = cJSON_CreateObject();
+        bool embeds = request->kind == REQUEST_EMBED;
+        bool good = message && cJSON_AddStringToObject(message, "type", embeds ? WIRE_EMBED : WIRE_GENERATE);
+        if (good && embeds) {
+                good = add_embed_fields(message, request->body);
+        } else if (good) {
+                good = cJSON_AddStringToObject(message, "kind", request->kind == REQUEST_CHAT ? "chat" : "completion") &&
+                       cJSON_AddItemReferenceToObject(message, "body", request->body);
+        }
+        if (good)
+                return message;
+        cJSON_Delete(message);
+        return NULL;
+}
+
+static int send_request(struct model *m, struct request *request) {
+        cJSON *message = message_of(request);
+        if (!message)
+                return -ENOMEM;
+        int r = engine_process_request(m->engine.process, message, &request->id);
+        cJSON_Delete(message);
+        return r;
+}
+
+static void cancel(struct model *m, uint64_t id) {
+        engine_process_about(m->engine.process, WIRE_CANCEL, id);
+}
+
+static void pause_answer(struct model *m, uint64_t id, bool paused) {
+        engine_process_about(m->engine.process, paused ? WIRE_PAUSE : WIRE_RESUME, id);
+}
+
+/* --- governing --- */
+
+static void measure(struct model *m) {
+        engine_process_tell(m->engine.process, WIRE_STATISTICS);
+}
+
+/* SETTINGS is taken over, NULL is fine. */
+static int control(struct model *m, cJSON *settings, uint64_t *ret_id) {
+        int r = settings ? engine_process_control(m->engine.process, settings, ret_id) : -ENOMEM;
+        cJSON_Delete(settings);
+        return r;
+}
+
+static bool add_setting(cJSON *settings, const char *key, uint32_t value) {
+        return value == 0 || cJSON_AddNumberToObject(settings, key, value);
+}
+
+/* One frame carries all that is not as it should be. */
+static int slow_down(struct model *m, const struct engine_pace *pace, uint64_t *ret_id) {
+        cJSON *settings = cJSON_CreateObject();
+        if (!settings || !add_setting(settings, "heartbeat_ms", pace->heartbeat_ms) ||
+            !add_setting(settings, "duty", pace->duty_permille) || !add_setting(settings, "threads", pace->threads)) {
+                cJSON_Delete(settings);
+                return -ENOMEM;
+        }
+        return control(m, settings, ret_id);
+}
+
+static cJSON *one_setting(const char *key, cJSON *value) {
+        cJSON *settings = cJSON_CreateObject();
+        if (settings && value && cJSON_AddItemToObject(settings, key, value))
+                return settings;
+        cJSON_Delete(settings);
+        cJSON_Delete(value);
+        return NULL;
+}
+
+static cJSON *settings_of(const struct action *action) {
+        switch (action->kind) {
+        case ACTION_TRIM: return one_setting("trim", cJSON_CreateTrue());
+        case ACTION_CHUNK: return one_setting("prefill_chunk", cJSON_CreateNumber(action->value));
+        case ACTION_CONTEXT: return one_setting("context", cJSON_CreateNumber(action->value));
+        default: return one_setting("kv", cJSON_CreateString(kv_type_name(action->level)));
+        }
+}
+
+static int make_smaller(struct model *m, const struct action *action, uint64_t *ret_id) {
+        return control(m, settings_of(action), ret_id);
+}
+
+static int relieve(struct model *m) {
+        return engine_process_relieve(m->engine.process);
+}
+
+static int suspend(struct model *m, uint64_t id, int fd) {
+        return engine_process_suspend(m->engine.process, id, fd);
+}
+
+static int restore(struct model *m, uint64_t id) {
+        return engine_process_restore(m->engine.process, id);
+}
+
+/* --- beginnings of prompts --- */
+
+static int offer(struct model *m, uint64_t *ret_id) {
+        return engine_process_offer(m->engine.process, ret_id);
+}
+
+static int keep(struct model *m, int fd, uint64_t *ret_id) {
+        return engine_process_keep(m->engine.process, fd, ret_id);
+}
+
+static int recalled(struct model *m, uint64_t id, int fd) {
+        return engine_process_recalled(m->engine.process, id, fd);
+}
+
+const struct engine_ops embedded_engine = {
+        .can = { .trims = true,
+                 .changes_chunk = true,
+                 .changes_context = true,
+                 .lowers_kv = true,
+                 .suspends = true,
+                 .saves_prefixes = true,
+                 .throttles = true,
+                 .pauses = true,
+                 .reports = true,
+                 .freezes = true },
+        .start = start,
+        .ready = ready,
+        .send = send_request,
+        .cancel = cancel,
+        .pause = pause_answer,
+        .measure = measure,
+        .slow_down = slow_down,
+        .make_smaller = make_smaller,
+        .relieve = relieve,
+        .suspend = suspend,
+        .restore = restore,
+        .offer = offer,
+        .keep = keep,
+        .recalled = recalled,
+        .stop = stop,
+        .end_at_once = end_at_once,
+        .last_words = last_words,
+};
