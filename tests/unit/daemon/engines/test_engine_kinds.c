@@ -199,7 +199,7 @@ static void it_is_ended_at_once(void **state) {
         answers(1, ANSWER_TEXT, "{\"text\":\"hel\"}"); /* what has begun is not sent to the next one */
         struct plan plan = plan_of((struct action){ .kind = ACTION_END, .model = 0 });
         plan.emergency = true;
-        fleet_obey(w.fleet, &plan, on_action, NULL);
+        carry_out(&plan);
         assert_int_equal(played.ended, 1); /* by the emergency itself */
         exits();
         eventually(c.failed && life_of(0) == MODEL_ABSENT);
@@ -241,7 +241,7 @@ static void what_it_lacks_is_not_asked_for(void **state) {
                         struct plan plan = plan_of(
                                 (struct action){ .kind = (enum action_kind) kind, .model = 0, .level = KV_Q8_0, .value = 64 });
                         plan.emergency = emergency;
-                        fleet_obey(w.fleet, &plan, on_action, NULL);
+                        carry_out(&plan);
                         assert_int_equal(told.action.kind, kind);
                         assert_int_equal(told.result, -EOPNOTSUPP);
                 }
@@ -249,7 +249,7 @@ static void what_it_lacks_is_not_asked_for(void **state) {
         hot.actions_count = 0;
         hot.duty_permille = 500;
         uint64_t ticks = w.fleet->tick_count;
-        fleet_obey(w.fleet, &hot, on_action, NULL);
+        carry_out(&hot);
         eventually(w.fleet->tick_count > ticks);
         request_cancel(c.request);
         stops();
