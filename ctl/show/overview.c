@@ -105,7 +105,7 @@ static void print_governor(const cJSON *status) {
         print_degraded(governor);
 }
 
-/* Beginnings of prompts on disk, where some are kept. */
+/* Prefixes of prompts on disk, where some are kept. */
 static void print_prompt_cache(const cJSON *status) {
         const cJSON *cache = cJSON_GetObjectItemCaseSensitive(status, "prompt_cache");
         uint64_t damaged = json_count(cache, "damaged");

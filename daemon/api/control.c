@@ -82,7 +82,7 @@ static cJSON *prefix_cache_json(const struct api *api) {
         cJSON_AddNumberToObject(json, "files", (double) f.files);
         cJSON_AddNumberToObject(json, "found", (double) f.found);
         cJSON_AddNumberToObject(json, "not_found", (double) f.not_found);
-        cJSON_AddNumberToObject(json, "kept", (double) f.kept);
+        cJSON_AddNumberToObject(json, "kept", (double) f.saved);
         cJSON_AddNumberToObject(json, "evicted", (double) f.evicted);
         cJSON_AddNumberToObject(json, "damaged", (double) f.damaged);
         cJSON_AddNumberToObject(json, "refused", (double) f.refused);

@@ -35,20 +35,20 @@ struct prefix_cache {
         void *user;
 };
 
-enum job_kind { JOB_SCAN, JOB_FIND, JOB_MAKE, JOB_KEEP, JOB_REMOVE, JOB_SET_ASIDE };
+enum job_kind { JOB_SCAN, JOB_FIND, JOB_MAKE, JOB_SAVE, JOB_REMOVE, JOB_SET_ASIDE };
 
 struct cache_job {
         uv_work_t work;
         struct prefix_cache *cache;
         enum job_kind kind;
-        struct cached file; /* which, or what it will be; owns its chain */
+        struct cached file; /* which, or what it will be; owns its hashes */
         int fd;             /* owned */
         int result;
         uint32_t slot;
         struct cache_scan scan;
         prefix_cache_found *on_found;
         prefix_cache_made *on_made;
-        prefix_cache_kept *on_kept;
+        prefix_cache_saved *on_saved;
         void *user;
 };
 
@@ -57,7 +57,7 @@ struct cache_job {
 static void job_free(struct cache_job *j) {
         if (j->fd >= 0)
                 (void) close(j->fd);
-        free(j->file.chain);
+        free(j->file.hashes);
         free(j);
 }
 
@@ -80,7 +80,7 @@ static void work(uv_work_t *w) {
         case JOB_SCAN: j->result = cache_files_scan(directory, &j->scan); break;
         case JOB_FIND: j->result = j->fd = cache_files_open(directory, j->file.number); break;
         case JOB_MAKE: j->result = j->fd = cache_files_make(directory, j->file.number, j->file.bytes); break;
-        case JOB_KEEP: j->result = cache_files_commit(directory, j->fd, &j->file); break;
+        case JOB_SAVE: j->result = cache_files_commit(directory, j->fd, &j->file); break;
         case JOB_REMOVE: j->result = cache_files_remove(directory, j->file.number); break;
         case JOB_SET_ASIDE: j->result = cache_files_set_aside(directory, j->file.number, j->slot); break;
         }
@@ -115,12 +115,12 @@ static uint64_t use_now(struct prefix_cache *c) {
         return ++c->uses;
 }
 
-/* How many blocks two chains share: equal once is equal before. */
-static uint32_t common(const struct cached *e, const uint64_t *chain, uint32_t blocks) {
+/* How many blocks two lists of hashes share: equal once is equal before. */
+static uint32_t common(const struct cached *e, const uint64_t *hashes, uint32_t blocks) {
         uint32_t low = 0, high = e->blocks < blocks ? e->blocks : blocks;
         while (low < high) {
                 uint32_t middle = low + (high - low) / 2;
-                if (e->chain[middle] == chain[middle])
+                if (e->hashes[middle] == hashes[middle])
                         low = middle + 1;
                 else
                         high = middle;
@@ -128,11 +128,11 @@ static uint32_t common(const struct cached *e, const uint64_t *chain, uint32_t b
         return low;
 }
 
-static struct cached *longest(struct prefix_cache *c, uint64_t model, const uint64_t *chain, uint32_t blocks, uint32_t *ret) {
+static struct cached *longest(struct prefix_cache *c, uint64_t model, const uint64_t *hashes, uint32_t blocks, uint32_t *ret) {
         struct cached *best = NULL;
         uint32_t most = 0;
         for (uint32_t i = 0; i < c->count; i++) {
-                uint32_t n = c->all[i].model == model ? common(&c->all[i], chain, blocks) : 0;
+                uint32_t n = c->all[i].model == model ? common(&c->all[i], hashes, blocks) : 0;
                 if (n > most) {
                         most = n;
                         best = &c->all[i];
@@ -144,7 +144,7 @@ static struct cached *longest(struct prefix_cache *c, uint64_t model, const uint
 
 static void take_out(struct prefix_cache *c, struct cached *e) {
         c->bytes = sat_sub(c->bytes, e->bytes);
-        free(e->chain);
+        free(e->hashes);
         *e = c->all[--c->count];
 }
 
@@ -229,23 +229,23 @@ static void made(struct prefix_cache *c, struct cache_job *j) {
 static void enter(struct prefix_cache *c, struct cached *file) {
         for (uint32_t i = c->count; i-- > 0;) {
                 struct cached *e = &c->all[i];
-                if (e->model == file->model && e->blocks <= file->blocks && common(e, file->chain, file->blocks) == e->blocks)
+                if (e->model == file->model && e->blocks <= file->blocks && common(e, file->hashes, file->blocks) == e->blocks)
                         drop(c, e);
         }
         make_room(c, file->bytes);
         c->all[c->count] = *file;
         c->all[c->count++].used = use_now(c);
         c->bytes = sat_add(c->bytes, file->bytes);
-        file->chain = NULL;
-        c->figures.kept++;
+        file->hashes = NULL;
+        c->figures.saved++;
 }
 
-static void kept(struct prefix_cache *c, struct cache_job *j) {
+static void saved(struct prefix_cache *c, struct cache_job *j) {
         if (j->result == 0)
                 enter(c, &j->file);
         else
                 log_warning("prompt_not_kept", LOG_TEXT("path", c->directory), LOG_TEXT("error", strerror(-j->result)));
-        j->on_kept(j->user, j->result < 0 ? j->result : (int64_t) j->file.bytes);
+        j->on_saved(j->user, j->result < 0 ? j->result : (int64_t) j->file.bytes);
         job_free(j);
 }
 
@@ -261,7 +261,7 @@ static void finished(struct cache_job *j) {
                 job_free(j);
                 break;
         case JOB_MAKE: made(c, j); break;
-        case JOB_KEEP: kept(c, j); break;
+        case JOB_SAVE: saved(c, j); break;
         case JOB_REMOVE:
         case JOB_SET_ASIDE: job_free(j); break;
         }
@@ -269,10 +269,10 @@ static void finished(struct cache_job *j) {
 
 /* ---- for the others ---- */
 
-bool prefix_cache_find(struct prefix_cache *c, uint64_t model, const uint64_t *chain, uint32_t blocks,
+bool prefix_cache_find(struct prefix_cache *c, uint64_t model, const uint64_t *hashes, uint32_t blocks,
                        prefix_cache_found *on_found, void *user) {
         uint32_t blocks_found;
-        struct cached *e = longest(c, model, chain, blocks, &blocks_found);
+        struct cached *e = longest(c, model, hashes, blocks, &blocks_found);
         struct cache_job *j = e ? job_new(c, JOB_FIND) : NULL;
         c->figures.not_found += !j;
         if (!j)
@@ -285,7 +285,7 @@ bool prefix_cache_find(struct prefix_cache *c, uint64_t model, const uint64_t *c
         return begin(j) == 0;
 }
 
-void prefix_cache_spoil(struct prefix_cache *c, uint64_t number, bool damaged, const char *error) {
+void prefix_cache_reject(struct prefix_cache *c, uint64_t number, bool damaged, const char *error) {
         struct cached *e = c->all;
         while (e && e < c->all + c->count && e->number != number)
                 e++;
@@ -309,10 +309,10 @@ void prefix_cache_spoil(struct prefix_cache *c, uint64_t number, bool damaged, c
         take_out(c, e);
 }
 
-bool prefix_cache_make(struct prefix_cache *c, uint64_t model, uint64_t *chain, uint32_t blocks, uint64_t bytes,
+bool prefix_cache_make(struct prefix_cache *c, uint64_t model, uint64_t *hashes, uint32_t blocks, uint64_t bytes,
                        prefix_cache_made *on_made, void *user) {
         uint32_t found = 0;
-        struct cached *e = c->all ? longest(c, model, chain, blocks, &found) : NULL;
+        struct cached *e = c->all ? longest(c, model, hashes, blocks, &found) : NULL;
         uint64_t all = sat_add(bytes, (uint64_t) blocks * 8 + CACHE_FILE_SPARE);
         struct cache_job *j = NULL;
         if (e && found == blocks)
@@ -320,25 +320,25 @@ bool prefix_cache_make(struct prefix_cache *c, uint64_t model, uint64_t *chain, 
         else if (c->all && all <= c->bytes_max)
                 j = job_new(c, JOB_MAKE);
         if (!j) {
-                free(chain);
+                free(hashes);
                 return false;
         }
         make_room(c, all);
-        j->file = (struct cached){ .number = ++c->number, .model = model, .chain = chain, .blocks = blocks, .bytes = all };
+        j->file = (struct cached){ .number = ++c->number, .model = model, .hashes = hashes, .blocks = blocks, .bytes = all };
         j->on_made = on_made;
         j->user = user;
         return begin(j) == 0;
 }
 
-void prefix_cache_keep(struct cache_job *j, prefix_cache_kept *on_kept, void *user) {
-        j->kind = JOB_KEEP;
-        j->on_kept = on_kept;
+void prefix_cache_save(struct cache_job *j, prefix_cache_saved *on_saved, void *user) {
+        j->kind = JOB_SAVE;
+        j->on_saved = on_saved;
         j->user = user;
         if (uv_queue_work(j->cache->loop, &j->work, work, on_worked) == 0) {
                 j->cache->jobs++;
                 return;
         }
-        on_kept(user, -ENOMEM);
+        on_saved(user, -ENOMEM);
         prefix_cache_discard(j);
 }
 
@@ -387,7 +387,7 @@ void prefix_cache_free(struct prefix_cache *c) {
         if (!c)
                 return;
         while (c->count)
-                free(c->all[--c->count].chain);
+                free(c->all[--c->count].hashes);
         free(c->all);
         free(c);
 }

@@ -54,41 +54,41 @@ static int transfer_all(int fd, uint8_t *bytes, size_t count, uint64_t offset, b
 
 /* ---- what a file is known by ---- */
 
-static void fill_footer(uint8_t *footer, const uint8_t *chain, const struct cached *c, uint64_t before) {
+static void fill_footer(uint8_t *footer, const uint8_t *hashes, const struct cached *c, uint64_t before) {
         memcpy(footer, MAGIC, 8);
         put_u64(footer + 8, c->model);
         put_u64(footer + 16, c->blocks);
         put_u64(footer + 24, before);
-        uint64_t sum = hash_bytes(HASH_START, chain, (size_t) c->blocks * 8);
+        uint64_t sum = hash_bytes(HASH_START, hashes, (size_t) c->blocks * 8);
         put_u64(footer + 32, hash_bytes(sum, footer, FOOTER_BYTES - 8));
 }
 
 static int write_footer(int fd, const struct cached *c, uint64_t before) {
-        size_t chain_bytes = (size_t) c->blocks * 8;
-        auto_free uint8_t *all = malloc(chain_bytes + FOOTER_BYTES);
+        size_t hashes_bytes = (size_t) c->blocks * 8;
+        auto_free uint8_t *all = malloc(hashes_bytes + FOOTER_BYTES);
         if (!all)
                 return -ENOMEM;
         for (uint32_t i = 0; i < c->blocks; i++)
-                put_u64(all + (size_t) i * 8, c->chain[i]);
-        fill_footer(all + chain_bytes, all, c, before);
-        return transfer_all(fd, all, chain_bytes + FOOTER_BYTES, before, true);
+                put_u64(all + (size_t) i * 8, c->hashes[i]);
+        fill_footer(all + hashes_bytes, all, c, before);
+        return transfer_all(fd, all, hashes_bytes + FOOTER_BYTES, before, true);
 }
 
-/* The chain in front of a footer that says it has BLOCKS numbers. */
-static int read_chain(int fd, uint64_t before, const uint8_t *footer, struct cached *c) {
+/* The hashes in front of a footer that says there are BLOCKS of them. */
+static int read_hashes(int fd, uint64_t before, const uint8_t *footer, struct cached *c) {
         size_t bytes = (size_t) c->blocks * 8;
         uint8_t expected[FOOTER_BYTES];
         auto_free uint8_t *stored = malloc(bytes);
-        c->chain = malloc(bytes);
-        int r = stored && c->chain ? transfer_all(fd, stored, bytes, before, false) : -ENOMEM;
+        c->hashes = malloc(bytes);
+        int r = stored && c->hashes ? transfer_all(fd, stored, bytes, before, false) : -ENOMEM;
         if (r == 0) {
                 fill_footer(expected, stored, c, before);
                 r = memcmp(expected, footer, FOOTER_BYTES) ? -EBADMSG : 0;
         }
         for (uint32_t i = 0; r == 0 && i < c->blocks; i++)
-                c->chain[i] = get_u64(stored + (size_t) i * 8);
+                c->hashes[i] = get_u64(stored + (size_t) i * 8);
         if (r < 0)
-                free(c->chain);
+                free(c->hashes);
         return r;
 }
 
@@ -112,7 +112,7 @@ static int read_known(int fd, struct cached *ret) {
                             .blocks = (uint32_t) blocks,
                             .bytes = size,
                             .used = (uint64_t) st.st_mtim.tv_sec * 1000 + (uint64_t) st.st_mtim.tv_nsec / 1000000 };
-        r = read_chain(fd, before, footer, &c);
+        r = read_hashes(fd, before, footer, &c);
         if (r == 0)
                 *ret = c;
         return r;
@@ -151,7 +151,7 @@ static void scan_one(const char *directory, uint64_t number, struct cache_scan *
                 return;
         c.number = number;
         if (add(s, &c) < 0) {
-                free(c.chain);
+                free(c.hashes);
                 (void) unlink(path);
         }
 }

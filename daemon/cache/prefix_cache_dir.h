@@ -2,7 +2,7 @@
  * prefix_cache_dir.h - the prompt cache on disk: what its directory holds, and what is done to a file of it.
  *
  * NUMBER.kv is what an engine wrote (engine/kv/session_file.h, which is the engine's alone to read), and behind it what we know
- * it by: the chain, 8 bytes a number, then 40 bytes: "HRCHAIN\n", model, blocks, bytes before the chain, checksum of
+ * it by: the hashes, 8 bytes each, then 40 bytes: "HRCHAIN\n", model, blocks, bytes before the hashes, checksum of
  * all of this, u64 each, little-endian. A file has its name when all of it is on the disk, so one that is cut
  * short was damaged later. NUMBER.new is one that is being written, and worth nothing after a crash. damaged-N.kv
  * are the last few that were set aside, for a person to look at.
@@ -16,13 +16,13 @@
 
 struct cached {
         uint64_t number, model, bytes;
-        uint64_t used;   /* in the order of use: by the file's time, then by our own count */
-        uint64_t *chain; /* owned */
+        uint64_t used;    /* in the order of use: by the file's time, then by our own count */
+        uint64_t *hashes; /* owned */
         uint32_t blocks;
 };
 
 struct cache_scan {
-        struct cached *all; /* the caller's, with the chains; in no order */
+        struct cached *all; /* the caller's, with the hashes; in no order */
         uint32_t count;
         uint64_t number_max;
         uint32_t damaged;      /* set aside */

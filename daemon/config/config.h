@@ -54,7 +54,7 @@ struct config {
         uint64_t body_bytes_max; /* 64 MiB */
         uint32_t connections_max;
         uint64_t header_timeout_ms, idle_timeout_ms, wait_timeout_ms, load_timeout_ms, stop_timeout_ms;
-        uint64_t cache_bytes;      /* of beginnings of prompts on disk; 0: none are kept */
+        uint64_t cache_bytes;      /* of prefixes of prompts on disk; 0: none are kept */
         uint64_t cache_idle_ms;    /* ... that an engine has been idle when what it has is kept; 5 s */
         uint64_t min_residency_ms; /* a just loaded model is not evicted earlier while it is in use (docs/policy.md) */
         bool governor_enabled;     /* else it looks and shows, and does not act */

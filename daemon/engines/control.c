@@ -2,7 +2,7 @@
  * control.c - what an engine is ordered while it runs, and what it makes of it.
  *
  * A control request is in force when the engine has said so; then its report is asked for, since actions are judged by
- * what comes back. What the report says is the truth: an engine that relieved itself, or was restarted, is where it says it is.
+ * what comes back. What the report says is the truth: an engine that downshifted at once, or was restarted, is where it says it is.
  */
 #include "daemon/engines/control.h"
 

@@ -48,7 +48,7 @@ static int start(struct model *m, const struct engine_start *with) {
                 .threads = m->config->threads,
                 .kv_type = m->form.kv_type,
                 .kv_floor = m->config->kv_floor,
-                .recalls = f->prefix_cache != NULL,
+                .lookups = f->prefix_cache != NULL,
                 .cgroup_fd = with->cgroup_fd,
         };
         struct engine_process *process;
@@ -173,7 +173,7 @@ static int make_smaller(struct model *m, const struct action *action, uint64_t *
 }
 
 static int relieve(struct model *m) {
-        return engine_process_relieve(m->engine.process);
+        return engine_process_downshift_now(m->engine.process);
 }
 
 static int suspend(struct model *m, uint64_t id, int fd) {
@@ -184,18 +184,18 @@ static int restore(struct model *m, uint64_t id) {
         return engine_process_restore(m->engine.process, id);
 }
 
-/* --- beginnings of prompts --- */
+/* --- prefixes of prompts --- */
 
 static int offer(struct model *m, uint64_t *ret_id) {
-        return engine_process_offer(m->engine.process, ret_id);
+        return engine_process_save_candidate(m->engine.process, ret_id);
 }
 
 static int keep(struct model *m, int fd, uint64_t *ret_id) {
-        return engine_process_keep(m->engine.process, fd, ret_id);
+        return engine_process_save(m->engine.process, fd, ret_id);
 }
 
-static int recalled(struct model *m, uint64_t id, int fd) {
-        return engine_process_recalled(m->engine.process, id, fd);
+static int found_file(struct model *m, uint64_t id, int fd) {
+        return engine_process_found(m->engine.process, id, fd);
 }
 
 const struct engine_ops embedded_engine = {
@@ -222,7 +222,7 @@ const struct engine_ops embedded_engine = {
         .restore = restore,
         .offer = offer,
         .keep = keep,
-        .recalled = recalled,
+        .found_file = found_file,
         .stop = stop,
         .end_at_once = end_at_once,
         .last_words = last_words,

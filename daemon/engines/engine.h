@@ -80,12 +80,12 @@ struct engine_ops {
         int (*suspend)(struct model *m, uint64_t id, int fd);
         int (*restore)(struct model *m, uint64_t id);
         /*
-         * Beginnings of prompts: what has it to keep, write what was offered last to FD, and the answer to what request ID asked (FD
+         * Prefixes of prompts: what has it to keep, write what was offered last to FD, and the answer to what request ID asked (FD
          * -1: there is none). FD as with suspend.
          */
         int (*offer)(struct model *m, uint64_t *ret_id);
         int (*keep)(struct model *m, int fd, uint64_t *ret_id);
-        int (*recalled)(struct model *m, uint64_t id, int fd);
+        int (*found_file)(struct model *m, uint64_t id, int fd);
         /* Nothing runs any more (or need not end): it goes by itself, soon; on_exit follows. */
         void (*stop)(struct model *m);
         /* Emergency: allocates and opens nothing. Ends its processes without a word to them; on_exit follows. */

@@ -70,8 +70,8 @@ static bool take_about(struct model *m, struct request *request, enum frame_type
         switch (says) {
         case FRAME_SUSPENDED: return take_suspended(request, frame);
         case FRAME_RESTORED: return take_restored(request, frame);
-        case FRAME_RECALL: return prefix_client_take_recall(m, request, frame);
-        case FRAME_SPOILT: return prefix_client_take_spoilt(m, request, frame);
+        case FRAME_LOOKUP: return prefix_client_take_lookup(m, request, frame);
+        case FRAME_CORRUPT: return prefix_client_take_corrupt(m, request, frame);
         default: return take_answer(m, request, says, frame);
         }
 }
@@ -87,10 +87,10 @@ bool engine_take_frame(struct model *m, enum frame_type says, uint64_t id, const
                 return take_statistics(m, frame);
         if ((says == FRAME_CONTROLLED || says == FRAME_ERROR) && control_request_answered(m, id, says == FRAME_CONTROLLED))
                 return true;
-        if (says == FRAME_OFFERED)
-                return prefix_client_take_offered(m, id, frame);
-        if (says == FRAME_KEPT)
-                return prefix_client_take_kept(m, id, frame);
+        if (says == FRAME_SAVE_CANDIDATE)
+                return prefix_client_take_save_candidate(m, id, frame);
+        if (says == FRAME_SAVED)
+                return prefix_client_take_saved(m, id, frame);
         struct request *request = requests_running(m, id);
         return !request || take_about(m, request, says, frame); /* none: cancelled, and the engine had not heard yet */
 }

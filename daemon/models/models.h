@@ -65,7 +65,7 @@ struct fleet_status {
 };
 
 void fleet_status(struct fleet *f, struct fleet_status *ret);
-/* Of beginnings of prompts on disk. */
+/* Of prefixes of prompts on disk. */
 void fleet_prefix_cache(const struct fleet *f, struct prefix_cache_figures *ret);
 uint32_t fleet_models_count(const struct fleet *f);
 void fleet_model_status(struct fleet *f, uint32_t index, struct model_status *ret);

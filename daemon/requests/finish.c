@@ -29,7 +29,7 @@ void requests_ask_statistics(struct model *m) {
 void requests_note_end(struct model *m) {
         m->requests_count++;
         m->engine.worked = true;
-        m->engine.keeping.exhausted = false;
+        m->engine.saving.exhausted = false;
         m->engine.last_end_ms = fleet_clock_ms();
         requests_ask_statistics(m);
         fleet_measure_want(m);

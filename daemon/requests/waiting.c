@@ -135,8 +135,8 @@ void requests_give_back(struct model *m, const struct failure *failure, bool ret
                 struct request *request = request_of(again.last);
                 queue_leave(&request->link);
                 request->id = 0;
-                request->suspended = request->moving = request->has_recalled = false;
-                request->recalled = 0;
+                request->suspended = request->moving = request->has_looked_up = false;
+                request->found_file = 0;
                 request->since_ms = fleet_clock_ms();
                 requests_wait(m, request);
         }

@@ -26,12 +26,12 @@ struct control_request {
 };
 
 /* What an engine has to keep on disk: asked for one thing after the other. All zero: not begun. */
-struct keeping {
-        uint64_t offer_id, keep_id; /* on the wire; offer_id 0: not asked, or answered */
-        bool making;                /* the cache makes or commits a file */
-        struct cache_job *job;      /* a file that the engine writes to */
-        bool exhausted;             /* it has no more, until a request ends */
-        uint64_t leaving_ms;        /* it is to leave, and is waited for since then */
+struct saving {
+        uint64_t candidate_id, save_id; /* on the wire; candidate_id 0: not asked, or answered */
+        bool making;                    /* the cache makes or commits a file */
+        struct cache_job *job;          /* a file that the engine writes to */
+        bool exhausted;                 /* it has no more, until a request ends */
+        uint64_t leaving_ms;            /* it is to leave, and is waited for since then */
 };
 
 /* The engine of a model, from its start until its memory is back. All zero but for OPS: none. */
@@ -80,7 +80,7 @@ struct instance {
         uint64_t peak_bytes, rest_peak_bytes;
         uint64_t measured_ms, measure_cost_us;
         bool measure_wanted;
-        struct keeping keeping;
+        struct saving saving;
 };
 
 #endif

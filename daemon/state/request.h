@@ -23,13 +23,13 @@ struct request {
         uint32_t attempts; /* engines it was sent to */
         bool batch;
         bool paused;
-        bool moving;       /* out of memory or back: it has been told and has not answered */
-        bool suspended;    /* the engine has said so: it takes no place there until it is restored */
-        bool started;      /* on_start was called */
-        bool has_recalled; /* the engine has asked for a file with its beginning ... */
-        uint64_t recalled; /* ... and was given this one; 0: none */
-        bool spoke;        /* some of the answer was told */
-        const char *why;   /* last told by on_waiting */
+        bool moving;         /* out of memory or back: it has been told and has not answered */
+        bool suspended;      /* the engine has said so: it takes no place there until it is restored */
+        bool started;        /* on_start was called */
+        bool has_looked_up;  /* the engine has looked up its prefix ... */
+        uint64_t found_file; /* ... and was given this one; 0: none */
+        bool spoke;          /* some of the answer was told */
+        const char *why;     /* last told by on_waiting */
 };
 
 static inline struct request *request_of(struct queue_link *link) {

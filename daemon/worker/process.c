@@ -21,8 +21,8 @@ struct engine_process {
         struct wire_reader reader;
         uint64_t ids_issued;
         int files_fd; /* descriptors go out here; -1: none yet */
-        uint8_t *relieve;
-        size_t relieve_count;
+        uint8_t *downshift_now;
+        size_t downshift_now_count;
         uint32_t request_bytes_max; /* as it said when it was ready */
         bool ready;                 /* has said `ready`: requests may follow */
         bool over;                  /* has said `failed`, or broke: nothing more is listened to */
@@ -45,10 +45,10 @@ static const struct {
         [FRAME_CONTROLLED] = { WIRE_CONTROLLED, false, true },
         [FRAME_SUSPENDED] = { WIRE_SUSPENDED, false, true },
         [FRAME_RESTORED] = { WIRE_RESTORED, false, true },
-        [FRAME_OFFERED] = { WIRE_OFFERED, false, true },
-        [FRAME_KEPT] = { WIRE_KEPT, false, true },
-        [FRAME_RECALL] = { WIRE_RECALL, false, true },
-        [FRAME_SPOILT] = { WIRE_SPOILT, false, true },
+        [FRAME_SAVE_CANDIDATE] = { WIRE_SAVE_CANDIDATE, false, true },
+        [FRAME_SAVED] = { WIRE_SAVED, false, true },
+        [FRAME_LOOKUP] = { WIRE_LOOKUP, false, true },
+        [FRAME_CORRUPT] = { WIRE_CORRUPT, false, true },
 };
 
 static void broken(struct engine_process *e, const char *sentence) {
@@ -103,8 +103,8 @@ static void take_frame(struct engine_process *e, const cJSON *frame) {
         if (says == FRAME_READY) {
                 const cJSON *version = cJSON_GetObjectItemCaseSensitive(frame, "version");
                 if (!cJSON_IsNumber(version) || version->valueint != WIRE_VERSION) {
-                        broken(e, "the engine speaks another version of the wire protocol; daemon and engine must be installed "
-                                  "together");
+                        broken(e, "the engine speaks another version of the wire protocol than the daemon; install both of the "
+                                  "same release");
                         return;
                 }
                 e->ready = true;
@@ -153,7 +153,7 @@ static void process_free(struct engine_process *e) {
         if (e->files_fd >= 0)
                 (void) close(e->files_fd);
         wire_reader_done(&e->reader);
-        free(e->relieve);
+        free(e->downshift_now);
         free(e);
 }
 
@@ -180,7 +180,7 @@ static void fill_arguments(struct arguments *a, const struct engine_settings *s)
         arguments_add(a, "--kv-floor");
         arguments_add(a, kv_type_name(s->kv_floor));
         arguments_add_number(a, "--files", CHILD_FDS_FIRST + s->model_fds_count);
-        if (s->recalls)
+        if (s->lookups)
                 arguments_add(a, "--recall");
         if (s->threads > 0)
                 arguments_add_number(a, "--threads", s->threads);
@@ -228,10 +228,10 @@ static int start_with_files(uv_loop_t *loop, const struct engine_settings *s, st
         return r;
 }
 
-static int make_relieve(struct engine_process *e) {
+static int make_downshift_now(struct engine_process *e) {
         cJSON *frame = cJSON_CreateObject();
-        int r = frame && cJSON_AddStringToObject(frame, "type", WIRE_RELIEVE)
-                        ? wire_encode(frame, WIRE_TO_ENGINE_BYTES_MAX, &e->relieve, &e->relieve_count)
+        int r = frame && cJSON_AddStringToObject(frame, "type", WIRE_DOWNSHIFT_NOW)
+                        ? wire_encode(frame, WIRE_TO_ENGINE_BYTES_MAX, &e->downshift_now, &e->downshift_now_count)
                         : -ENOMEM;
         cJSON_Delete(frame);
         return r;
@@ -246,7 +246,7 @@ int engine_process_start(uv_loop_t *loop, const struct engine_settings *settings
         e->user = user;
         e->reader.bytes_max = WIRE_TO_DAEMON_BYTES_MAX;
         e->files_fd = -1;
-        int r = make_relieve(e);
+        int r = make_downshift_now(e);
         if (r == 0)
                 r = start_with_files(loop, settings, e);
         if (r < 0) {
@@ -355,29 +355,29 @@ int engine_process_restore(struct engine_process *e, uint64_t id) {
         return send_small(e, WIRE_RESTORE, id, false);
 }
 
-int engine_process_offer(struct engine_process *e, uint64_t *ret_id) {
-        int r = send_small(e, WIRE_OFFER, e->ids_issued + 1, false);
+int engine_process_save_candidate(struct engine_process *e, uint64_t *ret_id) {
+        int r = send_small(e, WIRE_SAVE_CANDIDATE, e->ids_issued + 1, false);
         if (r == 0)
                 *ret_id = ++e->ids_issued;
         return r;
 }
 
-int engine_process_keep(struct engine_process *e, int fd, uint64_t *ret_id) {
+int engine_process_save(struct engine_process *e, int fd, uint64_t *ret_id) {
         int r = send_file(e, e->ids_issued + 1, fd);
         if (r == 0)
-                r = send_small(e, WIRE_KEEP, e->ids_issued + 1, true);
+                r = send_small(e, WIRE_SAVE, e->ids_issued + 1, true);
         if (r == 0)
                 *ret_id = ++e->ids_issued;
         return r;
 }
 
-int engine_process_recalled(struct engine_process *e, uint64_t id, int fd) {
+int engine_process_found(struct engine_process *e, uint64_t id, int fd) {
         int r = fd < 0 ? 0 : send_file(e, id, fd);
-        return r < 0 ? r : send_small(e, WIRE_RECALLED, id, fd >= 0);
+        return r < 0 ? r : send_small(e, WIRE_FOUND, id, fd >= 0);
 }
 
-int engine_process_relieve(struct engine_process *e) {
-        return child_write_kept(e->child, e->relieve, e->relieve_count);
+int engine_process_downshift_now(struct engine_process *e) {
+        return child_write_kept(e->child, e->downshift_now, e->downshift_now_count);
 }
 
 void engine_process_kill(struct engine_process *e) {

@@ -28,7 +28,7 @@ struct engine_settings {
         enum kv_type kv_type;
         enum kv_type
                 kv_floor; /* what the KV cache may be taken down to while it runs; one that the heads cannot have is raised */
-        bool recalls;     /* it may ask for files with the beginnings of prompts */
+        bool lookups;     /* it may ask for files with the prefixes of prompts */
         int cgroup_fd;    /* of cgroup_engine_fd; -1: it stays in ours */
 };
 
@@ -44,10 +44,10 @@ enum frame_type {
         FRAME_CONTROLLED,
         FRAME_SUSPENDED,
         FRAME_RESTORED,
-        FRAME_OFFERED,
-        FRAME_KEPT,
-        FRAME_RECALL,
-        FRAME_SPOILT,
+        FRAME_SAVE_CANDIDATE,
+        FRAME_SAVED,
+        FRAME_LOOKUP,
+        FRAME_CORRUPT,
         FRAME_COUNT
 };
 
@@ -89,17 +89,17 @@ int engine_process_control(struct engine_process *e, cJSON *settings, uint64_t *
 int engine_process_suspend(struct engine_process *e, uint64_t id, int fd);
 int engine_process_restore(struct engine_process *e, uint64_t id);
 /*
- * Beginnings in files (docs/wire-protocol.md): what has it to keep, write what was offered last to FD, and the answer to what
+ * Prefixes in files (docs/wire-protocol.md): what has it to save, write the last candidate to FD, and the answer to what
  * request ID asked (FD -1: there is none). FD as with suspend. 0 and *ret_id; -EAGAIN; -errno.
  */
-int engine_process_offer(struct engine_process *e, uint64_t *ret_id);
-int engine_process_keep(struct engine_process *e, int fd, uint64_t *ret_id);
-int engine_process_recalled(struct engine_process *e, uint64_t id, int fd);
+int engine_process_save_candidate(struct engine_process *e, uint64_t *ret_id);
+int engine_process_save(struct engine_process *e, int fd, uint64_t *ret_id);
+int engine_process_found(struct engine_process *e, uint64_t id, int fd);
 /*
  * The emergency: the frame was made at the start, and sending it needs no memory. It goes behind what is unsent (a frame
  * may be half sent), which is little for an engine that listens. 0, -EALREADY: one is under way; -EPIPE.
  */
-int engine_process_relieve(struct engine_process *e);
+int engine_process_downshift_now(struct engine_process *e);
 /* TYPE is shutdown or statistics. */
 void engine_process_tell(struct engine_process *e, const char *type);
 void engine_process_kill(struct engine_process *e);

@@ -46,7 +46,7 @@
 #define PREFILL_CHUNK_MAX    4096u      /* tokens of a step: beyond, the compute buffers grow and nothing gains */
 #define PREFIXES_MAX         32u        /* finished sequences that are remembered: all are searched */
 #define SESSION_SLICE_BYTES  (8u << 20) /* of a file, written or read between two steps: 80 ms of a slow disk */
-#define RECALL_TOKENS_MIN    128u       /* of a beginning on disk: fewer are computed in about the time that finding them takes */
+#define LOOKUP_TOKENS_MIN    128u       /* of a prefix on disk: fewer are computed in about the time that finding them takes */
 #define PREFILL_CHUNK_LEAST  32u        /* in an emergency: a step that notices soon, and still shares the weights among tokens */
 #define N_CTX_MAX            (1u << 24) /* no model was trained on a tenth of it */
 

@@ -26,7 +26,7 @@ static uint32_t best_of(const float *scores, const bool *taken, uint32_t n) {
 }
 
 /* A softmax over the chosen alone is that over all, scaled to a sum of one. */
-static void weigh(struct choice *chosen, const float *scores, uint32_t count) {
+static void softmax_chosen(struct choice *chosen, const float *scores, uint32_t count) {
         float largest = scores[chosen[0].expert], sum = 0;
         for (uint32_t i = 0; i < count; i++) {
                 chosen[i].weight = expf(scores[chosen[i].expert] - largest);
@@ -45,7 +45,7 @@ static void choose_unit(struct transformer *f, uint32_t row, uint32_t thread) {
                 chosen[i].expert = best_of(scores, taken, f->hparams->n_expert);
                 taken[chosen[i].expert] = true;
         }
-        weigh(chosen, scores, f->hparams->n_expert_used);
+        softmax_chosen(chosen, scores, f->hparams->n_expert_used);
 }
 
 /* Gives each choice its place, by expert and then by token: a sort by counting. Experts_at[e] .. [e + 1] are those of e. */

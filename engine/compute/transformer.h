@@ -3,7 +3,7 @@
  *
  * A batch mixes prefill chunks and decode steps: each item is a run of consecutive new tokens of one
  * sequence, stored at positions tokens_count .. tokens_count + count - 1. The results of an item do not
- * depend on what else is in the batch, on how its tokens were cut into passes, on who shares its beginning, nor
+ * depend on what else is in the batch, on how its tokens were cut into passes, on who shares its prefix, nor
  * on the number of threads: bit for bit, per kernel set and KV type. Blocks that are made less precise between two passes
  * (kv/requantize.h) are other input to the passes that follow.
  */

@@ -193,7 +193,7 @@ static int table_reserve(struct kv_sequence *s, uint32_t count) {
         return 0;
 }
 
-/* The last block of S when it has room but other users too: left so by a truncation inside a shared beginning. */
+/* The last block of S when it has room but other users too: left so by a truncation inside a shared prefix. */
 static bool writes_into_shared(const struct kv_cache *c, const struct kv_sequence *s) {
         return s->tokens_count % KV_BLOCK_TOKENS && c->blocks[s->blocks[s->tokens_count / KV_BLOCK_TOKENS]].users > 1;
 }

@@ -7,7 +7,7 @@
  *
  * A block can be made less precise where it lies (kv_block_convert), for all of its users at once; never more precise.
  *
- * A sequence is a table of blocks. Full blocks may be shared by sequences with the same beginning (a block
+ * A sequence is a table of blocks. Full blocks may be shared by sequences with the same prefix (a block
  * is freed with its last user); the block that is being written belongs to one sequence alone.
  * Nothing here locks: one thread changes tables and reads them between forward passes.
  */
@@ -98,7 +98,7 @@ void kv_cache_usage(const struct kv_cache *c, struct kv_usage *ret);
 /*
  * For the forward pass: KV_BLOCK_TOKENS rows, one per token of the block, row_bytes apart, of one head in one layer;
  * a row holds d_head_k (d_head_v) values as the tensor type of the same name. Keys are stored after RoPE,
- * and quantised ones turned (policy/base/kv_type.h).
+ * and quantised ones rotated (policy/base/kv_type.h).
  *
  * Within a block the order is layer, head, then all keys of the head, then all its values. So attention over one head
  * reads straight on, and the place of everything follows from the block's own two types.

@@ -1,5 +1,5 @@
 /*
- * prefix_cache.h - what the KV cache still knows of finished sequences, so that a later one with the same beginning
+ * prefix_cache.h - what the KV cache still knows of finished sequences, so that a later one with the same prefix
  * need not compute it again.
  *
  * An entry keeps the whole blocks of a sequence and the tokens they hold. Entries are dropped, the least
@@ -17,8 +17,8 @@
 struct prefix {
         struct kv_sequence kv; /* tokens_count is a multiple of KV_BLOCK_TOKENS, not 0 */
         int32_t *tokens;
-        uint64_t used; /* when, by the store's own count */
-        bool offered;  /* to be kept in a file */
+        uint64_t used;      /* when, by the store's own count */
+        bool was_candidate; /* to be saved in a file */
 };
 
 struct prefix_store { /* start with all zero and the cache */
@@ -32,10 +32,10 @@ void prefix_store_done(struct prefix_store *s);
 /* How many tokens two texts have in common from the start, in whole blocks. */
 uint32_t prefix_common(const int32_t *a, uint32_t a_count, const int32_t *b, uint32_t b_count);
 
-/* The entry that shares the longest beginning with TOKENS, and how long it is (whole blocks); NULL and 0 if none does. */
+/* The entry that shares the longest prefix with TOKENS, and how long it is (whole blocks); NULL and 0 if none does. */
 const struct kv_sequence *prefix_find(struct prefix_store *s, const int32_t *tokens, uint32_t count, uint32_t *ret_common);
 
-/* Takes over KV, which holds the beginning of TOKENS, as an entry; what is no whole block is freed. KV is empty afterwards. */
+/* Takes over KV, which holds a prefix of TOKENS, as an entry; what is no whole block is freed. KV is empty afterwards. */
 void prefix_keep(struct prefix_store *s, struct kv_sequence *kv, const int32_t *tokens);
 
 /* Drops the least recently used entry; false when there is none. */

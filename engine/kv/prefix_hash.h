@@ -1,8 +1,8 @@
 /*
- * prefix_hash.h - what a beginning of a text is known by: a number for each block of its tokens, made of all tokens up to there.
+ * prefix_hash.h - what a prefix of a text is known by: a number for each block of its tokens, made of all tokens up to there.
  *
  * Two texts have their first N blocks in common when the Nth numbers are equal (but for chance, so whoever takes something over
- * compares the tokens too). So the longest common beginning of a text and many others is found without their tokens.
+ * compares the tokens too). So the longest common prefix of a text and many others is found without their tokens.
  */
 #ifndef HEADROOM_ENGINE_KV_PREFIX_HASH_H
 #define HEADROOM_ENGINE_KV_PREFIX_HASH_H

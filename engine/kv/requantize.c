@@ -102,7 +102,7 @@ void requantize_slice(struct requantize *s, const struct requantize_user users[]
         s->figures.us += spent_us;
 }
 
-int requantize_relieve(struct requantize *s, const struct requantize_user users[], uint32_t count, enum kv_type target) {
+int requantize_now(struct requantize *s, const struct requantize_user users[], uint32_t count, enum kv_type target) {
         int r = requantize_begin(s, target > s->target ? target : s->target);
         if (r < 0)
                 return r;

@@ -67,6 +67,6 @@ uint64_t requantize_budget_us(uint64_t step_us);
  * The emergency: everything at once, windows included, and new blocks begin so too, until the next requantize_begin. A target
  * that is lower already stays. 0 or -EINVAL as above.
  */
-int requantize_relieve(struct requantize *s, const struct requantize_user users[], uint32_t count, enum kv_type target);
+int requantize_now(struct requantize *s, const struct requantize_user users[], uint32_t count, enum kv_type target);
 
 #endif

@@ -26,7 +26,7 @@
 #include "engine/model/model.h"
 
 #define SESSION_VERSION 1u
-#define SESSION_LAYOUT  1u /* the order within a block and what its types mean (quantised keys are turned): docs/kv-cache.md */
+#define SESSION_LAYOUT  1u /* the order within a block and what its types mean (quantised keys are rotated): docs/kv-cache.md */
 
 /*
  * Tells models apart for which a KV would be wrong: of the shape, every tensor's name, type and dimensions, bytes of some of
@@ -75,7 +75,7 @@ int session_read_begin(struct session_reader *r, int fd, uint64_t model, struct 
 /*
  * Appends some BYTES of blocks, at least one, to KV, which was empty at first and is grown here; its tokens_count says how
  * far it is good. It may be converted, but not cut or fed, in between. 1: there is more; 0: all is there; -EBADMSG: damaged
- * from here on; -ENOSPC: no block is free; -ENOMEM; another -errno. Whoever wants a beginning alone stops when it is there.
+ * from here on; -ENOSPC: no block is free; -ENOMEM; another -errno. Whoever wants a prefix alone stops when it is there.
  */
 int session_read_some(struct session_reader *r, struct kv_sequence *kv, uint64_t bytes);
 

@@ -2,7 +2,7 @@
  * arch.h - what distinguishes the architectures: one description each, and nothing else in the engine asks for a name.
  *
  * All of them are the transformer of compute/transformer.c with steps left out. A description says which tensors there are
- * (tensors.c has their names and extents by these parts), in what order values are turned, and the numbers that
+ * (tensors.c has their names and extents by these parts), in what order values are rotated, and the numbers that
  * files do not write because the architecture fixes them. A new architecture is a row of arch.c, and a part where it
  * has tensors that none had before.
  */

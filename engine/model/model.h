@@ -53,7 +53,7 @@ void model_close(struct model *m);
 
 /*
  * How long a sequence may become, before a forward pass is made: models with two sets of frequencies use the one for long contexts
- * where it is more than they were trained on at first. One choice for all positions, since keys are stored turned.
+ * where it is more than they were trained on at first. One choice for all positions, since keys are stored rotated.
  */
 void model_set_context(struct model *m, uint32_t tokens);
 

@@ -62,7 +62,7 @@ static int open_scheduler(struct engine *e, const struct engine_config *config, 
                 .prefill_chunk_max = config->prefill_chunk,
                 .session_model = session_model(e->model),
                 .kv = config->kv,
-                .recalls = config->recalls,
+                .lookups = config->lookups,
                 .now_us = now_us,
                 .sink = config->sink,
         };
@@ -101,9 +101,9 @@ int engine_open(struct engine *e, const struct engine_config *config, struct ggu
         return open_scheduler(e, &c, reterr);
 }
 
-void engine_relieve(struct engine *e) {
+void engine_downshift_now(struct engine *e) {
         scheduler_trim(e->scheduler);
-        int r = scheduler_relieve_kv(e->scheduler, e->kv_floor);
+        int r = scheduler_downshift_now(e->scheduler, e->kv_floor);
         assert(r == 0); /* the heads can have the floor: looked at when it was opened */
         uint32_t chunk = scheduler_prefill_chunk(e->scheduler);
         scheduler_set_prefill_chunk(e->scheduler, min_u32(chunk, PREFILL_CHUNK_LEAST));

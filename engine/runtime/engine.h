@@ -30,7 +30,7 @@ struct engine_config {    /* start from engine_config_default */
         uint32_t threads;      /* 0: as many as there are processors for us */
         uint32_t parallel;
         uint32_t prefill_chunk;
-        bool recalls; /* scheduler/scheduler.h: beginnings in files */
+        bool lookups; /* scheduler/scheduler.h: prefixes in files */
         struct scheduler_sink sink;
 };
 struct engine_config engine_config_default(void);
@@ -58,7 +58,7 @@ int engine_open(struct engine *e, const struct engine_config *config, struct ggu
  * The emergency: all that can be given back between two steps is, at once. Prefix caches are dropped, the KV cache goes down to
  * the floor, the newest tokens included, and the prefill chunk to its least.
  */
-void engine_relieve(struct engine *e);
+void engine_downshift_now(struct engine *e);
 void engine_close(struct engine *e);
 
 #endif

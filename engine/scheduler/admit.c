@@ -40,8 +40,8 @@ static uint32_t blocks_promised(struct scheduler *s, const struct sequence *q) {
         return promised;
 }
 
-/* The longest beginning that Q can take over; one token at least is left to compute, for the logits. */
-static const struct kv_sequence *find_beginning(struct scheduler *s, const struct sequence *q, uint32_t *ret_common) {
+/* The longest prefix that Q can take over; one token at least is left to compute, for the logits. */
+static const struct kv_sequence *find_prefix(struct scheduler *s, const struct sequence *q, uint32_t *ret_common) {
         const struct token_list *tokens = sequence_tokens(q);
         uint32_t count = (uint32_t) tokens->count - 1;
         const struct kv_sequence *best = prefix_find(&s->prefixes, tokens->ids, count, ret_common);
@@ -58,20 +58,20 @@ static const struct kv_sequence *find_beginning(struct scheduler *s, const struc
         return best;
 }
 
-/* What comes back from a file is read as it was written: a beginning of others could be of another precision. */
+/* What comes back from a file is read as it was written: a prefix of others could be of another precision. */
 static bool has_file(const struct sequence *q) {
         return q->suspension && q->suspension->saved;
 }
 
-/* Q takes over the longest beginning that is known: from others in memory, or later from a file. 0, -EAGAIN or -ENOMEM. */
-static int take_beginning(struct scheduler *s, struct sequence *q) {
+/* Q takes over the longest prefix that is known: from others in memory, or later from a file. 0, -EAGAIN or -ENOMEM. */
+static int take_prefix(struct scheduler *s, struct sequence *q) {
         uint32_t common;
-        const struct kv_sequence *beginning = find_beginning(s, q, &common);
-        if (recall_ask(s, q, common))
+        const struct kv_sequence *prefix = find_prefix(s, q, &common);
+        if (lookup_ask(s, q, common))
                 return -EAGAIN;
-        if (recall_open(s, q, common) > 0)
+        if (lookup_open(s, q, common) > 0)
                 return 0;
-        int r = beginning ? kv_sequence_share(s->config.cache, &q->kv, beginning, common) : 0;
+        int r = prefix ? kv_sequence_share(s->config.cache, &q->kv, prefix, common) : 0;
         if (r == 0 && !q->admitted_us)
                 q->cached_tokens = common;
         return r;
@@ -80,7 +80,7 @@ static int take_beginning(struct scheduler *s, struct sequence *q) {
 /* Makes the first in the queue ready to run, with what it can share. 0, or -EAGAIN: no room now; or -ENOMEM. */
 static int make_room(struct scheduler *s, struct sequence *q) {
         if (q->request.kind != REQUEST_EMBED && !has_file(q)) {
-                int r = take_beginning(s, q);
+                int r = take_prefix(s, q);
                 if (r < 0)
                         return r;
         }
@@ -97,7 +97,7 @@ static int make_room(struct scheduler *s, struct sequence *q) {
                 kv_cache_usage(s->config.cache, &usage);
                 if (usage.blocks_used + growth <= s->blocks_max)
                         return 0;
-                bool dropped = prefix_drop_oldest(&s->prefixes) || keeping_abandon(s);
+                bool dropped = prefix_drop_oldest(&s->prefixes) || saving_abandon(s);
                 assert(dropped); /* without these, what is used and promised fits: looked at above */
         }
 }
@@ -121,8 +121,8 @@ void scheduler_admit(struct scheduler *s) {
                 s->running[s->running_count++] = q;
                 if (q->suspension)
                         suspension_admitted(s, q);
-                if (q->recall)
-                        recall_admitted(q); /* on_start follows when it is known how much was read */
+                if (q->lookup)
+                        lookup_admitted(q); /* on_start follows when it is known how much was read */
                 else if (first && q->request.kind != REQUEST_EMBED)
                         s->config.sink.on_start(s->config.sink.context, q->request.id, q->prompt_tokens, q->cached_tokens);
         }

@@ -18,18 +18,18 @@
 #include "engine/scheduler/throughput.h"
 #include "engine/wire/wire.h"
 
-/* What a finished sequence has left, offered to be kept in a file, or being written to one. */
-struct keeping {
+/* What a finished sequence has left, a candidate to be saved in a file, or being written to one. */
+struct saving {
         uint64_t id;
         int fd;                /* owned; -1: nobody has asked for it yet */
-        int32_t *tokens;       /* NULL: nothing is offered */
+        int32_t *tokens;       /* NULL: there is no candidate */
         struct kv_sequence kv; /* shares the blocks */
         struct session_writer writer;
 };
 
 struct scheduler {
         struct scheduler_config config;
-        struct keeping keeping;
+        struct saving saving;
         struct prefix_store prefixes;
         struct requantize requantize;
         uint64_t step_us; /* how long the last step computed; 0: it had nothing to do */
@@ -68,15 +68,15 @@ struct suspension {
         struct session_reader reader;
 };
 
-/* A prompt that asks whether a file has its beginning, or is reading it from there. Belongs to the sequence while that lasts. */
-enum recall_state {
-        RECALL_ASKED,    /* first in the queue, and waits for the answer */
-        RECALL_ANSWERED, /* there is a file, and it waits for room */
-        RECALL_LOADING,  /* runs, but takes no part in steps: its KV is being read */
+/* A prompt that asks whether a file has its prefix, or is reading it from there. Belongs to the sequence while that lasts. */
+enum lookup_state {
+        LOOKUP_ASKED,    /* first in the queue, and waits for the answer */
+        LOOKUP_ANSWERED, /* there is a file, and it waits for room */
+        LOOKUP_LOADING,  /* runs, but takes no part in steps: its KV is being read */
 };
 
-struct recall {
-        enum recall_state state;
+struct lookup {
+        enum lookup_state state;
         int fd;          /* owned; -1: none */
         uint32_t wanted; /* tokens of the file */
         struct session_reader reader;
@@ -116,20 +116,20 @@ void suspension_end(struct sequence *q);
 /* ---- prefix_store_io.c ---- */
 
 /* True while Q, whose first KNOWN tokens are in memory already, must wait for an answer; asks when it has not. */
-bool recall_ask(struct scheduler *s, struct sequence *q, uint32_t known);
+bool lookup_ask(struct scheduler *s, struct sequence *q, uint32_t known);
 /* How many tokens its file has, more than KNOWN; 0: there is no such file. */
-uint32_t recall_open(struct scheduler *s, struct sequence *q, uint32_t known);
+uint32_t lookup_open(struct scheduler *s, struct sequence *q, uint32_t known);
 /* Q has room now, and will be read from its file. */
-void recall_admitted(struct sequence *q);
+void lookup_admitted(struct sequence *q);
 /* What is read by now is enough; on_start is told if it was not. */
-void recall_cut_short(struct scheduler *s, struct sequence *q);
-/* What its recall holds, if there is one, is let go. */
-void recall_end(struct sequence *q);
+void lookup_cut_short(struct scheduler *s, struct sequence *q);
+/* What its lookup holds, if there is one, is let go. */
+void lookup_end(struct sequence *q);
 /* One piece of a file, if one is being read, or written while nothing runs. */
-void recall_transfer(struct scheduler *s);
-bool recall_transfers(const struct scheduler *s);
+void lookup_transfer(struct scheduler *s);
+bool lookup_transfers(const struct scheduler *s);
 /* Gives up what is being kept, so that its blocks fall free; false when there is nothing. */
-bool keeping_abandon(struct scheduler *s);
-void keeping_end(struct scheduler *s); /* without a word */
+bool saving_abandon(struct scheduler *s);
+void saving_end(struct scheduler *s); /* without a word */
 
 #endif

@@ -26,7 +26,7 @@ int scheduler_new(const struct scheduler_config *config, struct scheduler **ret)
         s->config = *config;
         s->prefixes.cache = config->cache;
         s->waiting_end = &s->waiting;
-        s->keeping.fd = -1;
+        s->saving.fd = -1;
         s->prefill_chunk = config->prefill_chunk_max;
         s->step_us_max = STEP_US_ALONE;
         s->blocks_max = usage.blocks_max;
@@ -42,7 +42,7 @@ int scheduler_new(const struct scheduler_config *config, struct scheduler **ret)
 
 void scheduler_dismiss(struct scheduler *s, struct sequence *q) {
         suspension_end(q);
-        recall_end(q);
+        lookup_end(q);
         if (q->request.kind == REQUEST_EMBED)
                 kv_sequence_done(s->config.cache, &q->kv);
         else
@@ -69,7 +69,7 @@ void scheduler_free(struct scheduler *s) {
                 s->waiting = q->next;
                 scheduler_dismiss(s, q);
         }
-        keeping_end(s);
+        saving_end(s);
         prefix_store_done(&s->prefixes);
         requantize_done(&s->requantize);
         sampler_scratch_free(s->scratch);
@@ -215,7 +215,7 @@ static uint32_t prefill_budget(const struct scheduler *s, uint32_t decoding) {
 }
 
 static bool takes_part(const struct sequence *q) {
-        return !q->paused && !q->suspension && !q->recall;
+        return !q->paused && !q->suspension && !q->lookup;
 }
 
 /* One token of each answer; then prompts, in equal parts, and what one leaves goes to those behind it. */
@@ -326,9 +326,9 @@ int scheduler_set_kv(struct scheduler *s, enum kv_type target) {
         return requantize_begin(&s->requantize, target);
 }
 
-int scheduler_relieve_kv(struct scheduler *s, enum kv_type target) {
+int scheduler_downshift_now(struct scheduler *s, enum kv_type target) {
         struct requantize_user users[PREFIXES_MAX + WIRE_PARALLEL_MAX];
-        return requantize_relieve(&s->requantize, users, list_kv_users(s, users), target);
+        return requantize_now(&s->requantize, users, list_kv_users(s, users), target);
 }
 
 const struct requantize *scheduler_requantize(const struct scheduler *s) {
@@ -338,13 +338,13 @@ const struct requantize *scheduler_requantize(const struct scheduler *s) {
 /* ---- the whole ---- */
 
 bool scheduler_has_upkeep(const struct scheduler *s) {
-        return s->requantize.under_way || scheduler_transfers(s) || recall_transfers(s);
+        return s->requantize.under_way || scheduler_transfers(s) || lookup_transfers(s);
 }
 
 void scheduler_upkeep(struct scheduler *s) {
         requantize_slice_of(s); /* what the last step made is on its way already */
         scheduler_transfer(s);
-        recall_transfer(s);
+        lookup_transfer(s);
 }
 
 bool scheduler_has_work(const struct scheduler *s) {
@@ -403,5 +403,5 @@ void scheduler_set_width(struct scheduler *s, struct threads *t, uint32_t width)
 void scheduler_trim(struct scheduler *s) {
         while (prefix_drop_oldest(&s->prefixes))
                 ;
-        (void) keeping_abandon(s);
+        (void) saving_abandon(s);
 }

@@ -4,7 +4,7 @@
  * Requests wait in one queue and are admitted in its order, when a place is free and the KV pool has room for
  * everything the request may come to, so that an admitted request always ends well. Each step computes one
  * token of every answer in progress, and of prompts as many as the prefill chunk leaves room for. What a
- * finished sequence leaves in the cache serves later ones with the same beginning.
+ * finished sequence leaves in the cache serves later ones with the same prefix.
  *
  * An answer depends on its request alone: not on its neighbours, on when it came, or on what was cached. Only lowering the
  * precision of the KV cache while it runs (scheduler_set_kv) makes an exception.
@@ -49,9 +49,9 @@ struct scheduler_sink {
         void (*on_suspended)(void *context, uint64_t id, uint64_t bytes, const char *error); /* ERROR: NULL, or it goes on */
         void (*on_restored)(void *context, uint64_t id, bool recomputed);
         /* These three only where what is offered is kept, and with config.recalls: see below. */
-        void (*on_recall)(void *context, uint64_t id, const uint64_t *hashes, uint32_t blocks);
-        void (*on_spoilt)(void *context, uint64_t id, const char *error, bool damaged);
-        void (*on_kept)(void *context, uint64_t id, uint64_t bytes, const char *error); /* ERROR: NULL, or it is not */
+        void (*on_lookup)(void *context, uint64_t id, const uint64_t *hashes, uint32_t blocks);
+        void (*on_corrupt)(void *context, uint64_t id, const char *error, bool damaged);
+        void (*on_saved)(void *context, uint64_t id, uint64_t bytes, const char *error); /* ERROR: NULL, or it is not */
 };
 
 struct scheduler_config {
@@ -62,7 +62,7 @@ struct scheduler_config {
         uint32_t prefill_chunk_max;      /* and the chunk at first: tokens of a step, answers included */
         uint64_t session_model;          /* kv/session_file.h: of the model, for what is written to files */
         enum kv_type kv;                 /* that the cache was made with: nothing less precise is kept in files */
-        bool recalls;                    /* prompts ask whether a file has their beginning */
+        bool lookups;                    /* prompts ask whether a file has their prefix */
         uint64_t (*now_us)(void);
         struct scheduler_sink sink;
 };
@@ -93,22 +93,22 @@ void scheduler_suspend(struct scheduler *s, uint64_t id, int fd);
 void scheduler_restore(struct scheduler *s, uint64_t id);
 
 /*
- * Beginnings in files. scheduler_offer tells of the finished sequence that was used last and was not offered yet: tokens 0 when
- * there is none. CHAIN (kv/prefix_hash.h) is the caller's to free. scheduler_keep has it written to FD (taken over; empty, open for both) by
- * the steps to come, while nothing runs; on_kept says when it is there, or why it is not. 0 or -ENOMEM.
+ * Prefixes in files. scheduler_save_candidate tells of the finished sequence that was used last and was no candidate yet: tokens 0 when
+ * there is none. HASHES (kv/prefix_hash.h) is the caller's to free. scheduler_save has it written to FD (taken over; empty, open for both) by
+ * the steps to come, while nothing runs; on_saved says when it is there, or why it is not. 0 or -ENOMEM.
  */
-struct scheduler_offer {
+struct scheduler_save_candidate {
         uint32_t tokens, blocks;
         uint64_t bytes; /* of the file */
         uint64_t *hashes;
 };
-int scheduler_offer(struct scheduler *s, struct scheduler_offer *ret);
-void scheduler_keep(struct scheduler *s, uint64_t id, int fd);
+int scheduler_save_candidate(struct scheduler *s, struct scheduler_save_candidate *ret);
+void scheduler_save(struct scheduler *s, uint64_t id, int fd);
 /*
- * The answer to on_recall, which waits for it: FD (taken over) is a file that has some of these blocks at its beginning; -1: there
- * is none. When it turns out to be another's, or damaged, on_spoilt says so and the prompt is computed.
+ * The answer to on_lookup, which waits for it: FD (taken over) is a file that has a prefix of these blocks; -1: there
+ * is none. When it turns out to be another's, or damaged, on_corrupt says so and the prompt is computed.
  */
-void scheduler_recalled(struct scheduler *s, uint64_t id, int fd);
+void scheduler_found(struct scheduler *s, uint64_t id, int fd);
 
 /* Whether a step would do anything. */
 bool scheduler_has_work(const struct scheduler *s);
@@ -136,7 +136,7 @@ void scheduler_trim(struct scheduler *s);
  */
 int scheduler_set_kv(struct scheduler *s, enum kv_type target);
 /* The same at once, before this returns, the newest tokens and those to come included. */
-int scheduler_relieve_kv(struct scheduler *s, enum kv_type target);
+int scheduler_downshift_now(struct scheduler *s, enum kv_type target);
 /* How far it is. */
 const struct requantize *scheduler_requantize(const struct scheduler *s);
 

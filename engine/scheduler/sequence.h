@@ -31,7 +31,7 @@ struct sequence {
         float *vectors; /* embeddings: request.dimensions for each input */
         bool paused;
         struct suspension *suspension; /* the scheduler's: it has given its KV back, or is about to */
-        struct recall *recall;         /* the scheduler's: its beginning is looked for in files, or read from one */
+        struct lookup *lookup;         /* the scheduler's: its prefix is looked up in files, or read from one */
         bool asked;                    /* ... and that was done once */
         enum finish finish;
         uint64_t admitted_us, decoding_us; /* 0: not yet; decoding_us: when the first token was made */

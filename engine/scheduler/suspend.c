@@ -97,7 +97,7 @@ static void turn_back(struct scheduler *s, struct sequence *q, int fd) {
 
 /* What can be saved is: an embedding's sums are not in its KV. Else the descriptor is not needed. */
 static void begin(struct scheduler *s, struct sequence *q, int fd) {
-        recall_cut_short(s, q);
+        lookup_cut_short(s, q);
         if (fd >= 0 && (q->kv.tokens_count == 0 || q->request.kind == REQUEST_EMBED)) {
                 (void) close(fd);
                 fd = -1;

@@ -15,7 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define WIRE_VERSION             1
+#define WIRE_VERSION             2
 #define WIRE_HEADER_BYTES        4u
 #define WIRE_TO_ENGINE_BYTES_MAX (80u << 20) /* a 64 MiB HTTP body, escaped, with room for the envelope */
 #define WIRE_TO_DAEMON_BYTES_MAX (16u << 20) /* a batch of embeddings */
@@ -25,20 +25,20 @@
 #define WIRE_VALUES_MAX          (1u << 20)  /* values in a frame: a parsed one costs ~80 bytes, so at most 80 MiB */
 
 /* Daemon to engine. */
-#define WIRE_GENERATE   "generate"
-#define WIRE_EMBED      "embed"
-#define WIRE_CANCEL     "cancel"
-#define WIRE_PAUSE      "pause"
-#define WIRE_RESUME     "resume"
-#define WIRE_STATISTICS "statistics" /* a question to the engine, and its answer's type */
-#define WIRE_CONTROL    "control"
-#define WIRE_SHUTDOWN   "shutdown"
-#define WIRE_RELIEVE    "relieve"  /* give back all that can be given back, now; no answer */
-#define WIRE_SUSPEND    "suspend"  /* a request's KV goes to a file, or is dropped; it waits */
-#define WIRE_RESTORE    "restore"  /* and comes back */
-#define WIRE_OFFER      "offer"    /* what could be kept of finished sequences? */
-#define WIRE_KEEP       "keep"     /* what was offered goes to a file */
-#define WIRE_RECALLED   "recalled" /* a file with the beginning that was asked for, or none */
+#define WIRE_GENERATE       "generate"
+#define WIRE_EMBED          "embed"
+#define WIRE_CANCEL         "cancel"
+#define WIRE_PAUSE          "pause"
+#define WIRE_RESUME         "resume"
+#define WIRE_STATISTICS     "statistics" /* a question to the engine, and its answer's type */
+#define WIRE_CONTROL        "control"
+#define WIRE_SHUTDOWN       "shutdown"
+#define WIRE_DOWNSHIFT_NOW  "downshift_now"  /* give back all that can be given back, now; no answer */
+#define WIRE_SUSPEND        "suspend"        /* a request's KV goes to a file, or is dropped; it waits */
+#define WIRE_RESTORE        "restore"        /* and comes back */
+#define WIRE_SAVE_CANDIDATE "save_candidate" /* what of finished sequences could be saved? also the type of the answer */
+#define WIRE_SAVE           "save"           /* the candidate goes to a file */
+#define WIRE_FOUND          "found"          /* a file with the prefix that was looked up, or none */
 
 /* Engine to daemon. */
 #define WIRE_READY      "ready"
@@ -51,10 +51,9 @@
 #define WIRE_CONTROLLED "controlled"
 #define WIRE_SUSPENDED  "suspended"
 #define WIRE_RESTORED   "restored"
-#define WIRE_OFFERED    "offered"
-#define WIRE_KEPT       "kept"
-#define WIRE_RECALL     "recall" /* does a file have this beginning? */
-#define WIRE_SPOILT     "spoilt" /* the file that came is of no use */
+#define WIRE_SAVED      "saved"
+#define WIRE_LOOKUP     "lookup"  /* does a file have this prefix? */
+#define WIRE_CORRUPT    "corrupt" /* the file that came is of no use */
 
 /* Splits a byte stream into frames. Start with all zero and a limit; release with wire_reader_done. */
 struct wire_reader {

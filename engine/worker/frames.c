@@ -275,28 +275,29 @@ static bool add_hashes(cJSON *f, const uint64_t *hashes, uint32_t blocks) {
         *text = '\0';
         for (uint32_t i = 0; i < blocks; i++)
                 (void) snprintf(text + i * (size_t) HASH_DIGITS, HASH_DIGITS + 1, "%016" PRIx64, hashes[i]);
-        bool all = add_text(f, "chain", text);
+        bool all = add_text(f, "prefix_hashes", text);
         free(text);
         return all;
 }
 
-cJSON *frame_offered(uint64_t id, const struct scheduler_offer *offer) {
-        cJSON *f = frame_about(WIRE_OFFERED, id);
-        return all_or_nothing(f, add_number(f, "tokens", offer->tokens) && add_number(f, "bytes", (double) offer->bytes) &&
-                                         add_hashes(f, offer->hashes, offer->blocks));
+cJSON *frame_save_candidate(uint64_t id, const struct scheduler_save_candidate *candidate) {
+        cJSON *f = frame_about(WIRE_SAVE_CANDIDATE, id);
+        return all_or_nothing(f, add_number(f, "tokens", candidate->tokens) &&
+                                         add_number(f, "bytes", (double) candidate->bytes) &&
+                                         add_hashes(f, candidate->hashes, candidate->blocks));
 }
 
-cJSON *frame_kept(uint64_t id, uint64_t bytes, const char *error) {
-        cJSON *f = frame_about(WIRE_KEPT, id);
+cJSON *frame_saved(uint64_t id, uint64_t bytes, const char *error) {
+        cJSON *f = frame_about(WIRE_SAVED, id);
         return all_or_nothing(f, add_number(f, "bytes", (double) bytes) && (!error || add_text(f, "error", error)));
 }
 
-cJSON *frame_recall(uint64_t id, const uint64_t *hashes, uint32_t blocks) {
-        cJSON *f = frame_about(WIRE_RECALL, id);
+cJSON *frame_lookup(uint64_t id, const uint64_t *hashes, uint32_t blocks) {
+        cJSON *f = frame_about(WIRE_LOOKUP, id);
         return all_or_nothing(f, add_hashes(f, hashes, blocks));
 }
 
-cJSON *frame_spoilt(uint64_t id, const char *error, bool damaged) {
-        cJSON *f = frame_about(WIRE_SPOILT, id);
+cJSON *frame_corrupt(uint64_t id, const char *error, bool damaged) {
+        cJSON *f = frame_about(WIRE_CORRUPT, id);
         return all_or_nothing(f, add_text(f, "error", error) && add_bool(f, "damaged", damaged));
 }

@@ -25,9 +25,9 @@ cJSON *frame_controlled(uint64_t id);
 /* ERROR: why not, or NULL. */
 cJSON *frame_suspended(uint64_t id, uint64_t bytes, const char *error);
 cJSON *frame_restored(uint64_t id, bool recomputed);
-cJSON *frame_offered(uint64_t id, const struct scheduler_offer *offer);
-cJSON *frame_kept(uint64_t id, uint64_t bytes, const char *error);
-cJSON *frame_recall(uint64_t id, const uint64_t *hashes, uint32_t blocks);
-cJSON *frame_spoilt(uint64_t id, const char *error, bool damaged);
+cJSON *frame_save_candidate(uint64_t id, const struct scheduler_save_candidate *candidate);
+cJSON *frame_saved(uint64_t id, uint64_t bytes, const char *error);
+cJSON *frame_lookup(uint64_t id, const uint64_t *hashes, uint32_t blocks);
+cJSON *frame_corrupt(uint64_t id, const char *error, bool damaged);
 
 #endif

@@ -93,16 +93,16 @@ static void on_restored(void *context, uint64_t id, bool recomputed) {
         say(context, frame_restored(id, recomputed));
 }
 
-static void on_recall(void *context, uint64_t id, const uint64_t *hashes, uint32_t blocks) {
-        say(context, frame_recall(id, hashes, blocks));
+static void on_lookup(void *context, uint64_t id, const uint64_t *hashes, uint32_t blocks) {
+        say(context, frame_lookup(id, hashes, blocks));
 }
 
-static void on_spoilt(void *context, uint64_t id, const char *error, bool damaged) {
-        say(context, frame_spoilt(id, error, damaged));
+static void on_corrupt(void *context, uint64_t id, const char *error, bool damaged) {
+        say(context, frame_corrupt(id, error, damaged));
 }
 
-static void on_kept(void *context, uint64_t id, uint64_t bytes, const char *error) {
-        say(context, frame_kept(id, bytes, error));
+static void on_saved(void *context, uint64_t id, uint64_t bytes, const char *error) {
+        say(context, frame_saved(id, bytes, error));
 }
 
 /* ---- in ---- */
@@ -169,10 +169,10 @@ static void take_control(struct worker *w, uint64_t id, const cJSON *frame) {
         say(w, frame_controlled(id));
 }
 
-static void take_relieve(struct worker *w, uint64_t id, const cJSON *frame) {
+static void take_downshift_now(struct worker *w, uint64_t id, const cJSON *frame) {
         (void) id;
         (void) frame;
-        engine_relieve(&w->engine);
+        engine_downshift_now(&w->engine);
 }
 
 #define TOO_MANY_FILES "The engine has too many files open."
@@ -206,29 +206,29 @@ static void take_restore(struct worker *w, uint64_t id, const cJSON *frame) {
         scheduler_restore(w->engine.scheduler, id);
 }
 
-static void take_offer(struct worker *w, uint64_t id, const cJSON *frame) {
+static void take_save_candidate(struct worker *w, uint64_t id, const cJSON *frame) {
         (void) frame;
-        struct scheduler_offer offer;
-        if (scheduler_offer(w->engine.scheduler, &offer) < 0)
-                offer = (struct scheduler_offer){ 0 }; /* without memory there is nothing to keep */
-        say(w, frame_offered(id, &offer));
-        free(offer.hashes);
+        struct scheduler_save_candidate candidate;
+        if (scheduler_save_candidate(w->engine.scheduler, &candidate) < 0)
+                candidate = (struct scheduler_save_candidate){ 0 }; /* without memory there is nothing to keep */
+        say(w, frame_save_candidate(id, &candidate));
+        free(candidate.hashes);
 }
 
-static void take_keep(struct worker *w, uint64_t id, const cJSON *frame) {
+static void take_save(struct worker *w, uint64_t id, const cJSON *frame) {
         int fd;
         if (!take_file(w, id, frame, &fd))
                 return;
         if (fd < 0)
-                say(w, frame_kept(id, 0, fd == -EMFILE ? TOO_MANY_FILES : "There is no file to keep it in."));
+                say(w, frame_saved(id, 0, fd == -EMFILE ? TOO_MANY_FILES : "There is no file to keep it in."));
         else
-                scheduler_keep(w->engine.scheduler, id, fd);
+                scheduler_save(w->engine.scheduler, id, fd);
 }
 
-static void take_recalled(struct worker *w, uint64_t id, const cJSON *frame) {
+static void take_found(struct worker *w, uint64_t id, const cJSON *frame) {
         int fd;
         if (take_file(w, id, frame, &fd))
-                scheduler_recalled(w->engine.scheduler, id, fd < 0 ? -1 : fd);
+                scheduler_found(w->engine.scheduler, id, fd < 0 ? -1 : fd);
 }
 
 static void take_shutdown(struct worker *w, uint64_t id, const cJSON *frame) {
@@ -252,12 +252,12 @@ static const struct incoming {
         { WIRE_RESUME,     ID_ANY,  take_resume },
         { WIRE_STATISTICS, ID_NONE, take_statistics },
         { WIRE_CONTROL,    ID_ANY,  take_control },
-        { WIRE_RELIEVE,    ID_NONE, take_relieve },
+        { WIRE_DOWNSHIFT_NOW,    ID_NONE, take_downshift_now },
         { WIRE_SUSPEND,    ID_ANY,  take_suspend },
         { WIRE_RESTORE,    ID_ANY,  take_restore },
-        { WIRE_OFFER,      ID_ANY,  take_offer },
-        { WIRE_KEEP,       ID_ANY,  take_keep },
-        { WIRE_RECALLED,   ID_ANY,  take_recalled },
+        { WIRE_SAVE_CANDIDATE,      ID_ANY,  take_save_candidate },
+        { WIRE_SAVE,       ID_ANY,  take_save },
+        { WIRE_FOUND,   ID_ANY,  take_found },
         { WIRE_SHUTDOWN,   ID_NONE, take_shutdown },
 };
 /* clang-format on */
@@ -439,9 +439,9 @@ int worker_run(int socket_fd, int files_fd, const struct engine_config *config) 
                 .on_error = on_error,
                 .on_suspended = on_suspended,
                 .on_restored = on_restored,
-                .on_recall = on_recall,
-                .on_spoilt = on_spoilt,
-                .on_kept = on_kept,
+                .on_lookup = on_lookup,
+                .on_corrupt = on_corrupt,
+                .on_saved = on_saved,
         };
         struct gguf_error error = { .text = "" };
         if (engine_open(&w.engine, &with_sink, &error) < 0) {

@@ -92,7 +92,7 @@ class Memory(unittest.TestCase):
             worker.ready()
             control(worker, heartbeat_ms=0)
             answer = fill(worker, 1000, 200)
-            worker.send("relieve")
+            worker.send("downshift_now")
             frames = statistics(worker)
             answer.take(frames)
             self.assertEqual([bool(frames[-1]["kv_bytes"][t]) for t in ("f16", "q8_0", "q4_0")], [False, True, False])

@@ -96,7 +96,7 @@ def relieved(worker, question, after):
     """The answer to QUESTION, all of whose KV is made as imprecise as the worker's floor once AFTER pieces of it have come."""
     control(worker, kv="f16", trim=True, duty=PACED)
     answer = ask(worker, question).until(after)
-    worker.send("relieve")
+    worker.send("downshift_now")
     frames = statistics(worker)
     answer.take(frames)
     caught = not answer.ended() and frames[-1]["kv_bytes"]["f16"] == 0 and sum(frames[-1]["kv_bytes"].values()) > 0

@@ -89,7 +89,7 @@ class Control(Case):
             with Worker(*options) as w:
                 ready = w.ready()
                 self.assertEqual((ready["kv"], ready["kv_floor"]), (kv, floor), options)
-                w.send("relieve")
+                w.send("downshift_now")
                 self.assertEqual(self.statistics(w)["kv"], floor)
 
     def test_downshift_amid_an_answer(self):
@@ -163,8 +163,8 @@ class Control(Case):
                     self.tokens(w, pieces, frames)
                     if pieces == 20:
                         w.send("pause", id=id_)
-                w.send("relieve")
-                w.send("relieve")
+                w.send("downshift_now")
+                w.send("downshift_now")
                 s = self.statistics(w, frames)
                 self.assertEqual((s["prefix_bytes"], s["kv_bytes"]["f16"], s["kv_bytes"]["q8_0"]), (0, 0, 0))
                 self.assertEqual((s["kv"], s["prefill_chunk"]), ("q4_0", 32))
@@ -369,7 +369,7 @@ class Suspend(Case):
             id_ = w.generate(**ANSWER)
             self.tokens(w, 3, frames)
             self.assertNotIn("error", self.suspend(w, id_, f.fileno(), frames))
-            w.send("relieve")
+            w.send("downshift_now")
             w.send("control", id=w.new_id(), kv="q8_0", trim=True, duty=500, threads=1, prefill_chunk=64, context=100, heartbeat_ms=10)
             self.about(w, "controlled")
             w.send("restore", id=id_)

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""prompts - beginnings of prompts on disk, with the real daemon and engine: found after everything was killed, with the answer that
+"""prompts - prefixes of prompts on disk, with the real daemon and engine: found after everything was killed, with the answer that
 would have come without; damaged files, a quota, a disk without room, and files that are another model's."""
 
 import glob
@@ -88,7 +88,7 @@ class Prompts(unittest.TestCase):
         self.assertEqual(self.figures(daemon)["found"], 1)
         self.kill(daemon)
 
-        daemon = self.start()  # the longest common beginning, of a prompt that ends otherwise
+        daemon = self.start()  # the longest common prefix, of a prompt that ends otherwise
         text, usage = self.complete(daemon, prompt(1) + " again and again")
         self.assertEqual(text, alone[1][0])
         self.assertGreaterEqual(self.cached(usage), 256)

@@ -18,7 +18,7 @@ class Life(unittest.TestCase):
     def test_ready(self):
         with Worker("--ctx", "300", "--kv-tokens", "640", "--parallel", "3") as w:
             frame = w.ready()
-            self.assertEqual(frame["version"], 1)
+            self.assertEqual(frame["version"], 2)
             self.assertEqual(frame["model"], "Headroom demo small")
             self.assertEqual((frame["n_ctx"], frame["kv_tokens"], frame["parallel"], frame["n_vocab"]), (300, 640, 3, 1536))
             self.assertEqual(frame["chat_format"], "template")

@@ -33,7 +33,7 @@ static void begin(void) {
         (void) snprintf(aside, sizeof(aside), "%s/damaged-0.kv", directory);
 }
 
-/* The hash of what the footer says is the chain, and of the footer. */
+/* The hash of what the footer says are the hashes, and of the footer. */
 static void make_good(uint8_t *bytes, size_t size) {
         if (size < FOOTER_BYTES)
                 return;
@@ -41,8 +41,8 @@ static void make_good(uint8_t *bytes, size_t size) {
         uint8_t *footer = bytes + size - FOOTER_BYTES;
         for (unsigned i = 0; i < 8; i++)
                 blocks |= (uint64_t) footer[16 + i] << 8 * i;
-        size_t chain = blocks <= (size - FOOTER_BYTES) / 8 ? (size_t) blocks * 8 : size - FOOTER_BYTES;
-        uint64_t hash = hash_bytes(HASH_START, footer - chain, chain + FOOTER_BYTES - CHECKSUM_BYTES);
+        size_t hashes = blocks <= (size - FOOTER_BYTES) / 8 ? (size_t) blocks * 8 : size - FOOTER_BYTES;
+        uint64_t hash = hash_bytes(HASH_START, footer - hashes, hashes + FOOTER_BYTES - CHECKSUM_BYTES);
         for (unsigned i = 0; i < CHECKSUM_BYTES; i++)
                 footer[FOOTER_BYTES - CHECKSUM_BYTES + i] = (uint8_t) (hash >> 8 * i);
 }
@@ -70,7 +70,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         for (uint32_t i = 0; i < scan.count; i++) {
                 if (scan.all[i].number != 7 || scan.all[i].blocks == 0 || scan.all[i].bytes != size - 1)
                         abort();
-                free(scan.all[i].chain);
+                free(scan.all[i].hashes);
         }
         free(scan.all);
         return 0;

@@ -55,7 +55,7 @@ static void measure(const struct hparams *hparams, uint32_t tokens, enum kv_type
         double block_mib = (double) kv_block_bytes(c, s.blocks[0]) / (1 << 20);
         (void) own_memory_reset_peak();
         double before = own_mib("VmRSS");
-        if (requantize_relieve(&shift, &(struct requantize_user){ &s, 0 }, 1, to) < 0)
+        if (requantize_now(&shift, &(struct requantize_user){ &s, 0 }, 1, to) < 0)
                 exit(1);
         double after = own_mib("VmRSS"), peak = own_mib("VmHWM");
         const struct requantize_figures *f = &shift.figures;

@@ -13,7 +13,7 @@
  *      hang_at=N      says nothing and hears nothing from token N on
  *      kv_hold        anonymous bytes held for each request: suspend gives them back, restore takes them again, a lower
  *                     precision gives back its share
- *      prefix_hold    anonymous bytes held until `control` with `trim`, or `relieve`
+ *      prefix_hold    anonymous bytes held until `control` with `trim`, or `downshift_now`
  *      precision, kv_floor   of the KV at first and at least (f16, q4_0)             threads, chunk   (2, 256)
  *      suspend_fail=SENTENCE  control_fail=SENTENCE   the answer to each              heartbeat_ms     of unasked statistics (0)
  *      disobeys=1     gives no answer to control
@@ -241,7 +241,7 @@ static void control(const cJSON *frame, uint64_t id) {
         say_about(WIRE_CONTROLLED, id, "");
 }
 
-static void relieve(void) {
+static void downshift_now(void) {
         let_go(&prefixes, &prefix_bytes);
         downshift(floor_type());
         prefill_chunk = 32;
@@ -397,8 +397,8 @@ static void hear(const cJSON *frame) {
                 say_statistics();
         if (!strcmp(type, WIRE_CONTROL))
                 control(frame, id);
-        if (!strcmp(type, WIRE_RELIEVE))
-                relieve();
+        if (!strcmp(type, WIRE_DOWNSHIFT_NOW))
+                downshift_now();
         if (!strcmp(type, WIRE_SUSPEND))
                 suspend(r, id, cJSON_IsTrue(cJSON_GetObjectItem(frame, "file")));
         if (!strcmp(type, WIRE_RESTORE))
@@ -426,12 +426,13 @@ static int serve(void) {
         static struct wire_reader reader = { .bytes_max = WIRE_TO_ENGINE_BYTES_MAX };
         static char chunk[65536];
         char ready[512];
-        (void) snprintf(ready, sizeof(ready),
-                        "{\"type\":\"ready\",\"version\":1,\"model\":\"fake\",\"n_ctx\":1024,\"kv_tokens\":2048,\"parallel\":%ld,"
-                        "\"n_vocab\":9,\"chat_format\":\"none\",\"request_bytes_max\":%ld,\"kv\":\"%s\",\"kv_floor\":\"%s\","
-                        "\"threads\":%ld,\"prefill_chunk\":%ld}",
-                        number("parallel", 4), number("request_max", 1000000), kv_type_name(precision),
-                        kv_type_name(floor_type()), threads, prefill_chunk);
+        (void) snprintf(
+                ready, sizeof(ready),
+                "{\"type\":\"ready\",\"version\":%ld,\"model\":\"fake\",\"n_ctx\":1024,\"kv_tokens\":2048,\"parallel\":%ld,"
+                "\"n_vocab\":9,\"chat_format\":\"none\",\"request_bytes_max\":%ld,\"kv\":\"%s\",\"kv_floor\":\"%s\","
+                "\"threads\":%ld,\"prefill_chunk\":%ld}",
+                number("version", WIRE_VERSION), number("parallel", 4), number("request_max", 1000000), kv_type_name(precision),
+                kv_type_name(floor_type()), threads, prefill_chunk);
         send_raw(ready);
         for (;;) {
                 struct pollfd p = { .fd = peer, .events = POLLIN };

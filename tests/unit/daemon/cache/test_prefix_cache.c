@@ -1,5 +1,5 @@
 /*
- * test_prefix_cache.c - the index of beginnings on disk: the longest common one is found, the quota holds, what was used longest ago
+ * test_prefix_cache.c - the index of prefixes on disk: the longest common one is found, the quota holds, what was used longest ago
  * goes, a restart finds all of it, and any damage of what a file is known by sets it aside.
  */
 #include <errno.h>
@@ -63,12 +63,12 @@ static struct prefix_cache_figures figures(void) {
         return f;
 }
 
-/* The chain of a text whose blocks are these letters: a number stands for all up to there. */
-static uint32_t chain_of_text(const char *text, uint64_t chain[64]) {
+/* The hashes of a text whose blocks are these letters: a number stands for all up to there. */
+static uint32_t hashes_of_text(const char *text, uint64_t hashes[64]) {
         uint64_t hash = 17;
         uint32_t n = 0;
         for (; text[n]; n++)
-                chain[n] = hash = hash * 1000003 + (uint64_t) (unsigned char) text[n];
+                hashes[n] = hash = hash * 1000003 + (uint64_t) (unsigned char) text[n];
         return n;
 }
 
@@ -76,7 +76,7 @@ static struct {
         struct cache_job *job;
         int fd, error;
         uint64_t number, found_size;
-        int64_t kept;
+        int64_t saved;
 } told;
 
 static void on_made(void *user, struct cache_job *job, int fd, int error) {
@@ -86,9 +86,9 @@ static void on_made(void *user, struct cache_job *job, int fd, int error) {
         told.error = error;
 }
 
-static void on_kept(void *user, int64_t bytes) {
+static void on_saved(void *user, int64_t bytes) {
         (void) user;
-        told.kept = bytes;
+        told.saved = bytes;
 }
 
 static void on_found(void *user, uint64_t number, int fd) {
@@ -100,42 +100,42 @@ static void on_found(void *user, uint64_t number, int fd) {
 }
 
 static bool make(uint64_t model, const char *text, uint64_t bytes) {
-        uint64_t chain[64], *copy = malloc(sizeof(chain));
-        uint32_t blocks = chain_of_text(text, copy);
+        uint64_t hashes[64], *copy = malloc(sizeof(hashes));
+        uint32_t blocks = hashes_of_text(text, copy);
         told.job = NULL;
         bool wanted = prefix_cache_make(cache, model, copy, blocks, bytes, on_made, NULL);
         settle();
         return wanted;
 }
 
-static void keep(uint64_t model, const char *text) {
+static void save(uint64_t model, const char *text) {
         static const char zeros[BYTES];
         assert_true(make(model, text, BYTES));
         assert_non_null(told.job);
         assert_int_equal(write(told.fd, zeros, BYTES), BYTES);
-        prefix_cache_keep(told.job, on_kept, NULL);
+        prefix_cache_save(told.job, on_saved, NULL);
         settle();
-        assert_true(told.kept > BYTES);
+        assert_true(told.saved > BYTES);
 }
 
 /* The number of the file that is found; 0: none. */
 static uint64_t find(uint64_t model, const char *text) {
-        uint64_t chain[64];
-        uint32_t blocks = chain_of_text(text, chain);
+        uint64_t hashes[64];
+        uint32_t blocks = hashes_of_text(text, hashes);
         told.number = told.found_size = 0;
-        if (prefix_cache_find(cache, model, chain, blocks, on_found, NULL)) {
+        if (prefix_cache_find(cache, model, hashes, blocks, on_found, NULL)) {
                 settle();
                 assert_true(told.found_size > BYTES);
         }
         return told.number;
 }
 
-static void test_longest_beginning(void **unused) {
+static void test_longest_prefix(void **unused) {
         (void) unused;
         start(1 << 20);
-        keep(1, "abcde");
-        keep(1, "abxyz");
-        keep(2, "abcdefgh");
+        save(1, "abcde");
+        save(1, "abxyz");
+        save(2, "abcdefgh");
         for (unsigned again = 0; again < 2; again++) {
                 assert_int_equal(find(1, "abcdefgh"), 1);
                 assert_int_equal(find(1, "abx"), 2);
@@ -149,7 +149,7 @@ static void test_longest_beginning(void **unused) {
                 assert_int_equal(figures().files, 3);
         }
         assert_false(make(1, "abc", BYTES)); /* on disk already */
-        keep(1, "abcdeXY");                  /* what it begins with is not kept twice */
+        save(1, "abcdeXY");                  /* what it begins with is not kept twice */
         assert_int_equal(figures().files, 3);
         assert_int_equal(find(1, "abcd"), 4); /* and numbers are not used again */
         end();
@@ -158,12 +158,12 @@ static void test_longest_beginning(void **unused) {
 static void test_quota(void **unused) {
         (void) unused;
         start(3 * (BYTES + CACHE_FILE_SPARE));
-        keep(1, "aaa");
-        keep(1, "bbb");
-        keep(1, "ccc");
+        save(1, "aaa");
+        save(1, "bbb");
+        save(1, "ccc");
         assert_int_equal(find(1, "aaa"), 1);
-        keep(1, "ddd");
-        keep(1, "eee");
+        save(1, "ddd");
+        save(1, "eee");
         struct prefix_cache_figures f = figures();
         assert_true(f.bytes <= f.bytes_max && f.evicted >= 1);
         assert_true(find(1, "aaa") && find(1, "eee") && !find(1, "bbb")); /* what was used longest ago went */
@@ -182,13 +182,13 @@ static void test_an_engine_that_writes_too_much_or_nothing(void **unused) {
         start(1 << 20);
         assert_true(make(1, "aaa", BYTES));
         assert_int_equal(write(told.fd, zeros, sizeof(zeros)), sizeof(zeros));
-        prefix_cache_keep(told.job, on_kept, NULL);
+        prefix_cache_save(told.job, on_saved, NULL);
         settle();
-        assert_int_equal(told.kept, -EFBIG);
+        assert_int_equal(told.saved, -EFBIG);
         assert_true(make(1, "aaa", BYTES));
-        prefix_cache_keep(told.job, on_kept, NULL);
+        prefix_cache_save(told.job, on_saved, NULL);
         settle();
-        assert_int_equal(told.kept, -EBADMSG);
+        assert_int_equal(told.saved, -EBADMSG);
         assert_true(make(1, "aaa", BYTES));
         prefix_cache_discard(told.job);
         assert_int_equal(figures().files, 0);
@@ -203,7 +203,7 @@ static void test_damage(void **unused) {
         (void) unused;
         char path[128], aside[128];
         start(1 << 20);
-        keep(1, "abc");
+        save(1, "abc");
         end();
         (void) snprintf(path, sizeof(path), "%s/prompts/1.kv", state);
         (void) snprintf(aside, sizeof(aside), "%s/prompts/damaged-0.kv", state);
@@ -230,7 +230,7 @@ static void test_damage(void **unused) {
         }
 }
 
-/* A footer alone, for which the chain would begin before the file: the lengths add up all the same, modulo 2^64. */
+/* A footer alone, for which the hashes would begin before the file: the lengths add up all the same, modulo 2^64. */
 static void test_a_length_that_wraps(void **unused) {
         (void) unused;
         static const char footer[41] = "HRCHAIN\n"
@@ -253,16 +253,16 @@ static void test_a_length_that_wraps(void **unused) {
         assert_int_equal(access(aside, F_OK), 0);
 }
 
-static void test_spoilt(void **unused) {
+static void test_rejected(void **unused) {
         (void) unused;
         char aside[128];
         start(1 << 20);
-        keep(1, "abc");
-        keep(1, "xyz");
-        prefix_cache_spoil(cache, 1, true, "told by an engine");
-        prefix_cache_spoil(cache, 1, true, "twice");
-        prefix_cache_spoil(cache, 2, false, "of another model");
-        prefix_cache_spoil(cache, 99, true, "never there");
+        save(1, "abc");
+        save(1, "xyz");
+        prefix_cache_reject(cache, 1, true, "told by an engine");
+        prefix_cache_reject(cache, 1, true, "twice");
+        prefix_cache_reject(cache, 2, false, "of another model");
+        prefix_cache_reject(cache, 99, true, "never there");
         settle();
         struct prefix_cache_figures f = figures();
         assert_true(f.files == 0 && f.bytes == 0 && f.damaged == 1);
@@ -275,12 +275,12 @@ static void test_spoilt(void **unused) {
 int main(void) {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
         const struct CMUnitTest tests[] = {
-                TEST(test_longest_beginning),
+                TEST(test_longest_prefix),
                 TEST(test_quota),
                 TEST(test_an_engine_that_writes_too_much_or_nothing),
                 TEST(test_damage),
                 TEST(test_a_length_that_wraps),
-                TEST(test_spoilt),
+                TEST(test_rejected),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -255,7 +255,7 @@ static void what_it_lacks_is_not_asked_for(void **state) {
         stops();
 }
 
-/* Nor when it has been idle for long, or is to leave: it is not asked for its report, nor for beginnings of prompts. */
+/* Nor when it has been idle for long, or is to leave: it is not asked for its report, nor for prefixes of prompts. */
 static void nothing_of_it_is_kept(void **state) {
         (void) state;
         struct client c = { 0 };
@@ -293,7 +293,7 @@ static void ours_has_every_verb(void **state) {
         assert_true(e->can.trims && e->can.changes_chunk && e->can.changes_context && e->can.lowers_kv && e->can.suspends &&
                     e->can.saves_prefixes && e->can.throttles && e->can.pauses && e->can.reports && e->can.freezes);
         assert_true(e->start && e->ready && e->send && e->cancel && e->pause && e->measure && e->slow_down && e->make_smaller &&
-                    e->relieve && e->suspend && e->restore && e->offer && e->keep && e->recalled && e->stop && e->end_at_once &&
+                    e->relieve && e->suspend && e->restore && e->offer && e->keep && e->found_file && e->stop && e->end_at_once &&
                     e->last_words);
 }
 

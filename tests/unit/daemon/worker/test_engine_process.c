@@ -175,26 +175,26 @@ static void test_suspend_and_restore(void **state) {
         stop();
 }
 
-static void test_relieve(void **state) {
+static void test_downshift_now(void **state) {
         (void) state;
         start("kv_hold=6400000\nprefix_hold=100000\ntoken_ms=1\n");
         (void) generate();
         await_says(FRAME_TEXT, 1);
         struct engine_report r = report();
         assert_int_equal(r.prefix_bytes, 100000);
-        assert_int_equal(engine_process_relieve(w.engine), 0);
+        assert_int_equal(engine_process_downshift_now(w.engine), 0);
         r = report();
         assert_int_equal(r.prefix_bytes, 0);
         assert_int_equal(r.kv, KV_Q4_0);
         assert_int_equal(r.kv_bytes[KV_Q4_0], 6400000 / 64 * 18);
         assert_int_equal(r.prefill_chunk, 32);
-        assert_int_equal(engine_process_relieve(w.engine), 0); /* again: the first has long gone out */
+        assert_int_equal(engine_process_downshift_now(w.engine), 0); /* again: the first has long gone out */
         (void) report();
         stop();
 }
 
 /* Nobody reads: the emergency frame is queued once, and a second is refused rather than lost or allocated for. */
-static void test_relieve_of_a_deaf_engine(void **state) {
+static void test_downshift_now_of_a_deaf_engine(void **state) {
         (void) state;
         start("hang_at=0\n");
         (void) generate();
@@ -208,8 +208,8 @@ static void test_relieve_of_a_deaf_engine(void **state) {
         uint64_t id;
         assert_int_equal(engine_process_request(w.engine, large, &id), 0);
         cJSON_Delete(large);
-        assert_int_equal(engine_process_relieve(w.engine), 0);
-        assert_int_equal(engine_process_relieve(w.engine), -EALREADY);
+        assert_int_equal(engine_process_downshift_now(w.engine), 0);
+        assert_int_equal(engine_process_downshift_now(w.engine), -EALREADY);
         stop();
 }
 
@@ -224,7 +224,7 @@ static void test_unasked_frames(void **state) {
                 "{\"type\":\"suspended\",\"id\":9,\"bytes\":0}",
                 "{\"type\":\"suspended\",\"bytes\":0}",
                 "{\"type\":\"restored\",\"id\":1.5,\"recomputed\":false}",
-                "{\"type\":\"relieve\"}",
+                "{\"type\":\"downshift_now\"}",
                 "{\"type\":\"suspend\",\"id\":1}",
         };
         for (size_t i = 0; i < sizeof(hostile) / sizeof(hostile[0]); i++) {
@@ -290,7 +290,7 @@ int main(void) {
         (void) signal(SIGPIPE, SIG_IGN); /* as the daemon */
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_control),        cmocka_unit_test(test_suspend_and_restore),
-                cmocka_unit_test(test_relieve),        cmocka_unit_test(test_relieve_of_a_deaf_engine),
+                cmocka_unit_test(test_downshift_now),  cmocka_unit_test(test_downshift_now_of_a_deaf_engine),
                 cmocka_unit_test(test_unasked_frames), cmocka_unit_test(test_reports),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,6 @@
 /*
  * test_transformer_bits.c - the forward pass's promise that results depend on a sequence's own tokens alone, to the last bit: not on the
- * batch, the chunks, the threads, who shares a beginning, or whether it has been to a file and back.
+ * batch, the chunks, the threads, who shares a prefix, or whether it has been to a file and back.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -113,7 +113,7 @@ static void the_number_of_threads_changes_no_bit(void **state) {
         }
 }
 
-static void a_shared_beginning_is_as_good_as_an_own_one(void **state) {
+static void a_shared_prefix_is_as_good_as_an_own_one(void **state) {
         (void) state;
         for (size_t i = 0; i < VARIED; i++) {
                 struct rig r = rig_open(varied[i]);
@@ -313,7 +313,7 @@ int main(void) {
                 cmocka_unit_test(chunks_of_any_size_give_the_same_bits),
                 cmocka_unit_test(neighbours_in_a_batch_change_no_bit),
                 cmocka_unit_test(the_number_of_threads_changes_no_bit),
-                cmocka_unit_test(a_shared_beginning_is_as_good_as_an_own_one),
+                cmocka_unit_test(a_shared_prefix_is_as_good_as_an_own_one),
                 cmocka_unit_test(blocks_of_mixed_types_are_read_together),
                 cmocka_unit_test(a_converted_cache_answers_as_one_that_was_stored_so),
                 cmocka_unit_test(texts_beside_each_other_change_no_bit),

@@ -225,7 +225,7 @@ static void memory_falls_block_by_block(void **state) {
 }
 
 /* Rows that are not there yet cost nothing afterwards either; but the rows of a head may come to lie on one page more. */
-static void a_block_in_its_beginning_does_not_grow(void **state) {
+static void a_block_in_its_prefix_does_not_grow(void **state) {
         (void) state;
         static const uint32_t lengths[] = { 1, 9, 30, 63 };
         for (size_t i = 0; i < 4; i++) {
@@ -393,7 +393,7 @@ static void going_back_up_brings_nothing_back(void **state) {
         struct kv_sequence s = { 0 };
         const struct requantize_user user = { &s, WINDOW };
         append(c, &s, 1, 4 * KV_BLOCK_TOKENS);
-        assert_int_equal(requantize_relieve(&shift, &user, 1, KV_Q4_0), 0);
+        assert_int_equal(requantize_now(&shift, &user, 1, KV_Q4_0), 0);
         append(c, &s, 1, KV_BLOCK_TOKENS);
         assert_int_equal(kv_cache_keys(c, s.blocks[4], 0, 0).type, KV_Q4_0);
         assert_int_equal(requantize_begin(&shift, KV_F16), 0);
@@ -417,13 +417,13 @@ static void relief_takes_the_windows_too_and_what_comes(void **state) {
         append(c, &s, 1, 2 * KV_BLOCK_TOKENS + 17);
         append(c, &t, 2, 3);
         const struct requantize_user users[] = { { &s, WINDOW }, { &t, WINDOW } };
-        assert_int_equal(requantize_relieve(&shift, users, 2, KV_Q4_0), 0);
+        assert_int_equal(requantize_now(&shift, users, 2, KV_Q4_0), 0);
         assert_false(shift.under_way);
         check_tokens(c, &s, 1, 0, s.tokens_count, PATH(KV_F16, KV_Q4_0));
         append(c, &s, 1, KV_BLOCK_TOKENS);
         check_tokens(c, &s, 1, 2 * KV_BLOCK_TOKENS + 17, s.tokens_count, PATH(KV_Q4_0));
         assert_int_equal(bytes_used(c), 5 * block_bytes(KV_Q4_0, KV_Q4_0));
-        assert_int_equal(requantize_relieve(&shift, users, 2, KV_Q8_0), 0); /* a milder one changes nothing */
+        assert_int_equal(requantize_now(&shift, users, 2, KV_Q8_0), 0); /* a milder one changes nothing */
         assert_int_equal(shift.target, KV_Q4_0);
         kv_sequence_done(c, &s);
         kv_sequence_done(c, &t);
@@ -439,7 +439,7 @@ static void heads_that_a_type_cannot_hold_refuse_it(void **state) {
         assert_int_equal(kv_cache_new(&(struct kv_config){ &odd, 128, KV_F16, KV_F16 }, &c), 0);
         struct requantize shift = new_requantize(c);
         assert_int_equal(requantize_begin(&shift, KV_Q8_0), -EINVAL);
-        assert_int_equal(requantize_relieve(&shift, NULL, 0, KV_Q4_0), -EINVAL);
+        assert_int_equal(requantize_now(&shift, NULL, 0, KV_Q4_0), -EINVAL);
         assert_int_equal(shift.target, KV_F16);
         assert_int_equal(requantize_begin(&shift, KV_F16), 0);
         requantize_done(&shift);
@@ -450,7 +450,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(every_pair_of_types_becomes_every_other),
                 cmocka_unit_test(memory_falls_block_by_block),
-                cmocka_unit_test(a_block_in_its_beginning_does_not_grow),
+                cmocka_unit_test(a_block_in_its_prefix_does_not_grow),
                 cmocka_unit_test(the_peak_on_the_way_is_less_than_a_block_above_the_start),
                 cmocka_unit_test(what_is_in_a_window_waits_until_it_has_left_it),
                 cmocka_unit_test(a_shared_block_is_converted_once_for_all_its_users),

@@ -120,7 +120,7 @@ static void test_round_trip(void **state) {
 }
 
 /* Whoever serves a prompt from a file needs what they have in common, and no more. */
-static void test_a_beginning_alone(void **state) {
+static void test_a_prefix_alone(void **state) {
         struct fixture *f = *state;
         struct kv_sequence kv = { 0 };
         struct session_reader r;
@@ -330,7 +330,7 @@ static void test_checksum(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 ROW(test_round_trip),
-                ROW(test_a_beginning_alone),
+                ROW(test_a_prefix_alone),
                 ROW(test_nothing_stored),
                 ROW(test_of_another),
                 ROW(test_no_room),

@@ -37,10 +37,10 @@ struct fixture {
         struct told told[IDS_MAX];
         uint32_t ends;
         uint32_t running_max;
-        uint32_t recalls, recall_blocks; /* the last one's */
-        uint64_t recall_hashes[64];
-        uint32_t spoilt, damaged, kept, kept_errors;
-        uint64_t kept_bytes;
+        uint32_t lookups, lookup_blocks; /* the last one's */
+        uint64_t lookup_hashes[64];
+        uint32_t corrupt, damaged, saved, save_errors;
+        uint64_t saved_bytes;
 };
 
 static struct told *told_of(void *context, uint64_t id) {
@@ -107,31 +107,31 @@ static void on_restored(void *context, uint64_t id, bool recomputed) {
         t->recomputations += recomputed;
 }
 
-static void on_recall(void *context, uint64_t id, const uint64_t *hashes, uint32_t blocks) {
+static void on_lookup(void *context, uint64_t id, const uint64_t *hashes, uint32_t blocks) {
         struct fixture *f = context;
         assert_int_equal(told_of(context, id)->starts, 0);
         assert_true(blocks <= 64);
-        memcpy(f->recall_hashes, hashes, blocks * sizeof(*hashes));
-        f->recall_blocks = blocks;
-        f->recalls++;
+        memcpy(f->lookup_hashes, hashes, blocks * sizeof(*hashes));
+        f->lookup_blocks = blocks;
+        f->lookups++;
 }
 
-static void on_spoilt(void *context, uint64_t id, const char *error, bool damaged) {
+static void on_corrupt(void *context, uint64_t id, const char *error, bool damaged) {
         struct fixture *f = context;
         assert_int_equal(told_of(context, id)->starts, 0);
         assert_true(error && *error);
-        f->spoilt++;
+        f->corrupt++;
         f->damaged += damaged;
 }
 
-static void on_kept(void *context, uint64_t id, uint64_t bytes, const char *error) {
+static void on_saved(void *context, uint64_t id, uint64_t bytes, const char *error) {
         struct fixture *f = context;
         (void) id;
-        f->kept_bytes = bytes;
-        *(error ? &f->kept_errors : &f->kept) += 1;
+        f->saved_bytes = bytes;
+        *(error ? &f->save_errors : &f->saved) += 1;
 }
 
-static inline struct fixture *open_fixture_with(uint32_t kv_tokens, uint32_t parallel, uint32_t chunk, bool recalls) {
+static inline struct fixture *open_fixture_with(uint32_t kv_tokens, uint32_t parallel, uint32_t chunk, bool lookups) {
         struct fixture *f = calloc(1, sizeof(*f));
         struct engine_config config = engine_config_default();
         config.path = MODEL;
@@ -139,7 +139,7 @@ static inline struct fixture *open_fixture_with(uint32_t kv_tokens, uint32_t par
         config.parallel = parallel;
         config.prefill_chunk = chunk;
         config.threads = 1;
-        config.recalls = recalls;
+        config.lookups = lookups;
         config.sink = (struct scheduler_sink){ .context = f,
                                                .on_start = on_start,
                                                .on_text = on_text,
@@ -148,9 +148,9 @@ static inline struct fixture *open_fixture_with(uint32_t kv_tokens, uint32_t par
                                                .on_error = on_error,
                                                .on_suspended = on_suspended,
                                                .on_restored = on_restored,
-                                               .on_recall = on_recall,
-                                               .on_spoilt = on_spoilt,
-                                               .on_kept = on_kept };
+                                               .on_lookup = on_lookup,
+                                               .on_corrupt = on_corrupt,
+                                               .on_saved = on_saved };
         struct gguf_error error;
         if (engine_open(&f->engine, &config, &error) < 0)
                 fail_msg("%s", error.text);
@@ -210,7 +210,7 @@ static inline void run_dry(struct fixture *f) {
 
 /* ---- bodies of many kinds ---- */
 
-/* A long beginning that many prompts share: some 150 tokens. */
+/* A long prefix that many prompts share: some 150 tokens. */
 #define LONG                                                                                                            \
         "The memory budget says how many bytes all models together may use. The daemon loads a model when it is asked " \
         "for and unloads one when another needs room. A busy model is never unloaded. The KV cache keeps the keys and " \

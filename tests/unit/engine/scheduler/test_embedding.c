@@ -63,7 +63,7 @@ static void texts_go_through_as_a_whole(void **state) {
                 for (uint32_t id = 0; id < 5; id++)
                         submit_ids(f, id, counts[id], id);
                 run_dry(f);
-                engine_relieve(&f->engine);
+                engine_downshift_now(&f->engine);
                 for (uint32_t id = 0; id < 5; id++) {
                         submit_ids(f, 5 + id, counts[id], id);
                         run_dry(f); /* alone, and with keys and values in less precision */

@@ -1,5 +1,5 @@
 /*
- * test_prefix_store.c - beginnings in files: what a finished sequence leaves is offered and kept once, a fresh engine takes it from
+ * test_prefix_store.c - prefixes in files: what a finished sequence leaves is a candidate and saved once, a fresh engine takes it from
  * there and gives the same answer, bit for bit; files that are damaged, of others or never come change nothing but the time.
  */
 #include <fcntl.h>
@@ -40,8 +40,8 @@ static void submit_ids(struct fixture *f, uint64_t id, uint32_t count, uint32_t 
         assert_int_equal(submit(f, id, body), 0);
 }
 
-static struct fixture *open_store_fixture(bool recalls, uint32_t kv_tokens) {
-        return open_fixture_with(kv_tokens, 2, 64, recalls);
+static struct fixture *open_store_fixture(bool lookups, uint32_t kv_tokens) {
+        return open_fixture_with(kv_tokens, 2, 64, lookups);
 }
 
 /* The answer to the prompt where there are no files. */
@@ -61,44 +61,44 @@ static void check_same(const struct told *a, const struct told *b) {
         assert_int_equal(a->end.completion_tokens, b->end.completion_tokens);
 }
 
-static void step_until_kept(struct fixture *f) {
-        for (unsigned i = 0; !f->kept && !f->kept_errors; i++) {
+static void step_until_saved(struct fixture *f) {
+        for (unsigned i = 0; !f->saved && !f->save_errors; i++) {
                 assert_true(i < 100);
                 step(f);
         }
 }
 
 /* What the first prompt of 300 tokens leaves, in a file. */
-static int keep_one(uint32_t *ret_tokens) {
+static int save_one(uint32_t *ret_tokens) {
         struct fixture *f = open_store_fixture(true, 2048);
-        struct scheduler_offer o;
-        assert_int_equal(scheduler_offer(f->engine.scheduler, &o), 0);
+        struct scheduler_save_candidate o;
+        assert_int_equal(scheduler_save_candidate(f->engine.scheduler, &o), 0);
         assert_int_equal(o.tokens, 0); /* nothing has ended yet */
         submit_ids(f, 0, 300, 5);
         step(f);
-        assert_int_equal(f->recalls, 1);
-        assert_int_equal(f->recall_blocks, 299 / KV_BLOCK_TOKENS);
+        assert_int_equal(f->lookups, 1);
+        assert_int_equal(f->lookup_blocks, 299 / KV_BLOCK_TOKENS);
         assert_false(scheduler_has_work(f->engine.scheduler)); /* it waits for the answer */
-        scheduler_recalled(f->engine.scheduler, 0, -1);
+        scheduler_found(f->engine.scheduler, 0, -1);
         run_dry(f);
-        assert_int_equal(f->recalls, 1);
+        assert_int_equal(f->lookups, 1);
 
-        assert_int_equal(scheduler_offer(f->engine.scheduler, &o), 0);
+        assert_int_equal(scheduler_save_candidate(f->engine.scheduler, &o), 0);
         assert_true(o.tokens >= 300 && o.tokens % KV_BLOCK_TOKENS == 0 && o.blocks == o.tokens / KV_BLOCK_TOKENS);
-        assert_memory_equal(o.hashes, f->recall_hashes, f->recall_blocks * sizeof(*o.hashes));
+        assert_memory_equal(o.hashes, f->lookup_hashes, f->lookup_blocks * sizeof(*o.hashes));
         *ret_tokens = o.tokens;
         free(o.hashes);
         int fd = new_file();
-        scheduler_keep(f->engine.scheduler, 77, another(fd));
-        step_until_kept(f);
-        assert_int_equal(f->kept, 1);
+        scheduler_save(f->engine.scheduler, 77, another(fd));
+        step_until_saved(f);
+        assert_int_equal(f->saved, 1);
         struct stat st;
         assert_int_equal(fstat(fd, &st), 0);
-        assert_true((uint64_t) st.st_size == o.bytes && f->kept_bytes == o.bytes);
-        assert_int_equal(scheduler_offer(f->engine.scheduler, &o), 0);
+        assert_true((uint64_t) st.st_size == o.bytes && f->saved_bytes == o.bytes);
+        assert_int_equal(scheduler_save_candidate(f->engine.scheduler, &o), 0);
         assert_int_equal(o.tokens, 0); /* once is enough */
-        scheduler_keep(f->engine.scheduler, 78, another(fd));
-        assert_int_equal(f->kept_errors, 1); /* nothing is offered */
+        scheduler_save(f->engine.scheduler, 78, another(fd));
+        assert_int_equal(f->save_errors, 1); /* nothing is offered */
         close_fixture(f);
         return fd;
 }
@@ -106,7 +106,7 @@ static int keep_one(uint32_t *ret_tokens) {
 static void test_another_engine_goes_on(void **state) {
         (void) state;
         uint32_t tokens;
-        int fd = keep_one(&tokens);
+        int fd = save_one(&tokens);
         static const struct {
                 uint32_t count, last, cached;
         } rows[] = {
@@ -120,14 +120,14 @@ static void test_another_engine_goes_on(void **state) {
                 struct fixture *f = open_store_fixture(true, 2048);
                 submit_ids(f, 0, rows[i].count, rows[i].last);
                 step(f);
-                assert_int_equal(f->recalls, 1);
+                assert_int_equal(f->lookups, 1);
                 assert_int_equal(f->told[0].starts, 0);
-                scheduler_recalled(f->engine.scheduler, 0, another(fd));
+                scheduler_found(f->engine.scheduler, 0, another(fd));
                 run_dry(f);
                 check_same(&f->told[0], &want);
                 assert_int_equal(f->told[0].cached_tokens, rows[i].cached);
                 assert_int_equal(f->told[0].end.cached_tokens, rows[i].cached);
-                assert_int_equal(f->spoilt, 0);
+                assert_int_equal(f->corrupt, 0);
                 struct scheduler_statistics s = scheduler_statistics(f->engine.scheduler);
                 assert_int_equal(s.tokens_prefilled, rows[i].count - rows[i].cached);
                 close_fixture(f);
@@ -139,7 +139,7 @@ static void test_another_engine_goes_on(void **state) {
 static void test_damage(void **state) {
         (void) state;
         uint32_t tokens;
-        int fd = keep_one(&tokens);
+        int fd = save_one(&tokens);
         struct stat st;
         assert_int_equal(fstat(fd, &st), 0);
         struct told want = without_files(300, 5);
@@ -158,11 +158,11 @@ static void test_damage(void **state) {
                 struct fixture *f = open_store_fixture(true, 2048);
                 submit_ids(f, 0, 300, 5);
                 step(f);
-                scheduler_recalled(f->engine.scheduler, 0, bad);
+                scheduler_found(f->engine.scheduler, 0, bad);
                 run_dry(f);
                 check_same(&f->told[0], &want);
                 bool behind = f->told[0].cached_tokens == 256; /* what is not read is not missed */
-                assert_int_equal(f->spoilt, !behind);
+                assert_int_equal(f->corrupt, !behind);
                 assert_int_equal(f->damaged, !behind);
                 assert_true(behind || f->told[0].cached_tokens == 0);
                 assert_true(!behind || at > st.st_size * 3 / 5);
@@ -174,27 +174,27 @@ static void test_damage(void **state) {
 static void test_cancelled_suspended_and_late(void **state) {
         (void) state;
         uint32_t tokens;
-        int fd = keep_one(&tokens);
+        int fd = save_one(&tokens);
         struct told want = without_files(300, 5);
         struct fixture *f = open_store_fixture(true, 2048);
         submit_ids(f, 0, 300, 5);
         step(f);
         scheduler_cancel(f->engine.scheduler, 0);
-        scheduler_recalled(f->engine.scheduler, 0, another(fd)); /* nobody waits for it any more */
+        scheduler_found(f->engine.scheduler, 0, another(fd)); /* nobody waits for it any more */
         submit_ids(f, 1, 300, 5);
         step(f);
         scheduler_suspend(f->engine.scheduler, 1, -1); /* while it waits for the answer */
-        scheduler_recalled(f->engine.scheduler, 1, another(fd));
+        scheduler_found(f->engine.scheduler, 1, another(fd));
         scheduler_restore(f->engine.scheduler, 1);
         run_dry(f);
         check_same(&f->told[1], &want);
-        assert_int_equal(f->recalls, 2);
+        assert_int_equal(f->lookups, 2);
         close_fixture(f);
 
         f = open_store_fixture(true, 2048); /* suspended when it has room and is about to read */
         submit_ids(f, 0, 300, 5);
         step(f);
-        scheduler_recalled(f->engine.scheduler, 0, another(fd));
+        scheduler_found(f->engine.scheduler, 0, another(fd));
         scheduler_upkeep(f->engine.scheduler);
         int away = new_file();
         step(f);
@@ -208,32 +208,32 @@ static void test_cancelled_suspended_and_late(void **state) {
         (void) close(fd);
 }
 
-/* The pool is just large enough for the requests: what is being kept is given up, and nothing waits for it. */
-static void test_keeping_is_in_nobodys_way(void **state) {
+/* The pool is just large enough for the requests: what is being saved is given up, and nothing waits for it. */
+static void test_saving_is_in_nobodys_way(void **state) {
         (void) state;
         struct fixture *f = open_store_fixture(true, 448);
         submit_ids(f, 0, 300, 5);
         step(f);
-        scheduler_recalled(f->engine.scheduler, 0, -1);
+        scheduler_found(f->engine.scheduler, 0, -1);
         run_dry(f);
-        struct scheduler_offer o;
-        assert_int_equal(scheduler_offer(f->engine.scheduler, &o), 0);
+        struct scheduler_save_candidate o;
+        assert_int_equal(scheduler_save_candidate(f->engine.scheduler, &o), 0);
         free(o.hashes);
-        scheduler_keep(f->engine.scheduler, 77, new_file());
+        scheduler_save(f->engine.scheduler, 77, new_file());
         char body[8192], *p = body; /* nothing in common with the first */
         p += sprintf(p, "{\"temperature\":0,\"max_tokens\":20,\"prompt\":[");
         for (uint32_t i = 0; i < 400; i++)
                 p += sprintf(p, "%s%u", i ? "," : "", 400 + i);
         (void) strcpy(p, "]}");
         assert_int_equal(submit(f, 1, body), 0);
-        scheduler_recalled(f->engine.scheduler, 1, -1); /* not asked yet: of no consequence */
+        scheduler_found(f->engine.scheduler, 1, -1); /* not asked yet: of no consequence */
         for (unsigned i = 0; i < 200 && !f->told[1].ends; i++) {
                 step(f);
-                if (f->recalls == 2 && !f->told[1].starts)
-                        scheduler_recalled(f->engine.scheduler, 1, -1);
+                if (f->lookups == 2 && !f->told[1].starts)
+                        scheduler_found(f->engine.scheduler, 1, -1);
         }
         assert_int_equal(f->told[1].ends, 1);
-        assert_int_equal(f->kept + f->kept_errors, 1);
+        assert_int_equal(f->saved + f->save_errors, 1);
         scheduler_trim(f->engine.scheduler);
         struct kv_usage usage;
         kv_cache_usage(f->engine.cache, &usage);
@@ -241,15 +241,15 @@ static void test_keeping_is_in_nobodys_way(void **state) {
         close_fixture(f);
 }
 
-/* What was made less precise is not kept: another prompt's answer would depend on it. */
-static void test_less_precise_is_not_kept(void **state) {
+/* What was made less precise is not saved: another prompt's answer would depend on it. */
+static void test_less_precise_is_not_saved(void **state) {
         (void) state;
         struct fixture *f = open_store_fixture(false, 2048);
         submit_ids(f, 0, 300, 5);
         run_dry(f);
-        assert_int_equal(scheduler_relieve_kv(f->engine.scheduler, KV_Q4_0), 0);
-        struct scheduler_offer o;
-        assert_int_equal(scheduler_offer(f->engine.scheduler, &o), 0);
+        assert_int_equal(scheduler_downshift_now(f->engine.scheduler, KV_Q4_0), 0);
+        struct scheduler_save_candidate o;
+        assert_int_equal(scheduler_save_candidate(f->engine.scheduler, &o), 0);
         assert_int_equal(o.tokens, 0);
         close_fixture(f);
 }
@@ -277,8 +277,8 @@ int main(void) {
                 cmocka_unit_test(test_another_engine_goes_on),
                 cmocka_unit_test(test_damage),
                 cmocka_unit_test(test_cancelled_suspended_and_late),
-                cmocka_unit_test(test_keeping_is_in_nobodys_way),
-                cmocka_unit_test(test_less_precise_is_not_kept),
+                cmocka_unit_test(test_saving_is_in_nobodys_way),
+                cmocka_unit_test(test_less_precise_is_not_saved),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -91,7 +91,7 @@ static void test_prefix_is_reused(void **state) {
         (void) state;
         struct fixture *f = open_fixture(2048, 1, 256);
         assert_int_equal(submit(f, 0, bodies[1]), 0);
-        assert_int_equal(submit(f, 1, bodies[2]), 0); /* the same beginning, another end */
+        assert_int_equal(submit(f, 1, bodies[2]), 0); /* the same prefix, another end */
         assert_int_equal(submit(f, 2, bodies[1]), 0); /* the same again */
         assert_int_equal(submit(f, 3, bodies[6]), 0);
         run_dry(f);
@@ -142,7 +142,7 @@ static void test_running_sequences_are_shared_from(void **state) {
 
 static void test_full_pool_queues(void **state) {
         (void) state;
-        /* Each wants 4 to 5 blocks of the 8, and none has the beginning of another. */
+        /* Each wants 4 to 5 blocks of the 8, and no two have a prefix in common. */
         struct fixture *f = open_fixture(512, 4, 256);
         char body[400];
         for (uint64_t id = 0; id < 6; id++) {

@@ -103,7 +103,7 @@ static void test_memory_comes_back(void **state) {
         struct fixture *f = open_fixture(2048, 4, 256);
         assert_int_equal(submit(f, 0, bodies[1]), 0);
         steps(f, 2);
-        assert_int_equal(submit(f, 1, bodies[6]), 0); /* shares the beginning of the first */
+        assert_int_equal(submit(f, 1, bodies[6]), 0); /* shares a prefix with the first */
         steps(f, 2);
         struct scheduler_statistics s = scheduler_statistics(f->engine.scheduler);
         assert_int_equal(s.requests_running, 2);
@@ -454,7 +454,7 @@ static void test_trim(void **state) {
         close_fixture(f);
 }
 
-static void test_relieve(void **state) {
+static void test_downshift_now(void **state) {
         (void) state;
         struct fixture *f = open_fixture(2048, 2, 256);
         assert_int_equal(f->engine.kv_floor, KV_Q4_0);
@@ -464,7 +464,7 @@ static void test_relieve(void **state) {
         int fd = new_file();
         suspend(f, 1, fd);
         step(f); /* amid the writing: blocks change their type between two pieces */
-        engine_relieve(&f->engine);
+        engine_downshift_now(&f->engine);
         struct scheduler_statistics s = scheduler_statistics(f->engine.scheduler);
         assert_int_equal(s.prefix_bytes, 0);
         assert_int_equal(s.kv_bytes[KV_F16], 0);
@@ -530,7 +530,7 @@ int main(void) {
                 cmocka_unit_test(test_as_many_as_can_be),
                 cmocka_unit_test(test_embeddings),
                 cmocka_unit_test(test_trim),
-                cmocka_unit_test(test_relieve),
+                cmocka_unit_test(test_downshift_now),
                 cmocka_unit_test(test_storm),
         };
         return cmocka_run_group_tests(tests, answer_alone, NULL);
