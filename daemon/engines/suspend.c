@@ -92,7 +92,7 @@ int suspension_begin(struct model *m, const struct action *action) {
                 auto_close int fd = nameless_file(directory);
                 r = fd < 0 ? fd : m->engine.ops->suspend(m, request->id, fd);
                 if (r < 0)
-                        break; /* the rest at the next act */
+                        break; /* the rest at the next action */
                 request->moving = any = true;
         }
         return any ? begin(m, action) : r;
