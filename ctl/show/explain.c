@@ -1,8 +1,8 @@
 /*
  * explain.c - events and explain: what the governor did, with its reasons and numbers, and one model's story in sentences.
  *
- * An action's outcome comes seconds after the action. With --follow the action is printed as it happens, and what it freed on a line
- * of its own when that is known.
+ * An action's outcome comes seconds after the action. With --follow the action is printed as it happens, and what it freed on a
+ * line of its own when that is known.
  */
 #include <assert.h>
 #include <stdlib.h>

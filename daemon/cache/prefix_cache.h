@@ -17,7 +17,8 @@
 struct prefix_cache;
 struct cache_job;
 
-/* Begins to read the directory STATE_DIR/prompts; until that is done nothing is found or saved. ON_QUIET: busy no more. 0 or -errno. */
+/* Begins to read the directory STATE_DIR/prompts; until that is done nothing is found or saved. ON_QUIET: busy no more. 0 or
+ * -errno. */
 int prefix_cache_new(uv_loop_t *loop, const char *state_dir, uint64_t bytes_max, void (*on_quiet)(void *user), void *user,
                      struct prefix_cache **ret);
 void prefix_cache_free(struct prefix_cache *c); /* when it is not busy */
@@ -34,9 +35,9 @@ bool prefix_cache_find(struct prefix_cache *c, uint64_t model, const uint64_t *h
 void prefix_cache_reject(struct prefix_cache *c, uint64_t number, bool damaged, const char *error);
 
 /*
- * A file of BYTES for these blocks is made, for which older ones go. HASHES is taken over. True: ON_MADE follows, with a descriptor
- * for the engine (ours) and JOB, which ends with prefix_cache_save or _discard; or with NULL and ERROR. False: it is not wanted:
- * on disk already, too large, or we are not ready.
+ * A file of BYTES for these blocks is made, for which older ones go. HASHES is taken over. True: ON_MADE follows, with a
+ * descriptor for the engine (ours) and JOB, which ends with prefix_cache_save or _discard; or with NULL and ERROR. False: it is
+ * not wanted: on disk already, too large, or we are not ready.
  */
 typedef void prefix_cache_made(void *user, struct cache_job *job, int fd, int error);
 bool prefix_cache_make(struct prefix_cache *c, uint64_t model, uint64_t *hashes, uint32_t blocks, uint64_t bytes,

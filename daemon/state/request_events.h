@@ -35,8 +35,8 @@ struct request_call {
 };
 
 /*
- * Any but on_end and on_failed may be NULL. When an engine dies, a request whose owner was told no text yet is tried once more on a
- * fresh one; an owner that can take back what it was told (nothing of it has left the box) says so by having on_restart.
+ * Any but on_end and on_failed may be NULL. When an engine dies, a request whose owner was told no text yet is tried once more
+ * on a fresh one; an owner that can take back what it was told (nothing of it has left the box) says so by having on_restart.
  */
 struct request_events {
         void (*on_waiting)(void *user, const char *why); /* e.g. "loading", "making room", "queued": for SSE pings; may repeat */

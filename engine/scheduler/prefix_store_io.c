@@ -2,10 +2,11 @@
  * prefix_store_io.c - prefixes that outlive the engine: what finished sequences have left is written to files, and a prompt
  * that begins like one of them is read from there instead of being computed.
  *
- * The files are another's, who keeps them and finds them by their hashes (kv/prefix_hash.h); here are a descriptor to write to and
- * one to read from. Keeping is for idle time: it rests while anything runs, and is given up when its blocks are wanted.
- * A prompt asks once, before it is admitted, if a file could spare it LOOKUP_TOKENS_MIN tokens; nobody passes it meanwhile. What
- * is read is what was written, bit for bit, or is given up as a whole; the tokens are compared, so a hash that lies costs time alone.
+ * The files are another's, who keeps them and finds them by their hashes (kv/prefix_hash.h); here are a descriptor to write to
+ * and one to read from. Saving is for idle time: it rests while anything runs, and is given up when its blocks are wanted. A
+ * prompt asks once, before it is admitted, if a file could spare it LOOKUP_TOKENS_MIN tokens; nobody passes it meanwhile. What
+ * is read is what was written, bit for bit, or is given up as a whole; the tokens are compared, so a hash that lies costs time
+ * alone.
  */
 #include "engine/scheduler/internal.h"
 
@@ -50,7 +51,8 @@ bool saving_abandon(struct scheduler *s) {
         return true;
 }
 
-/* Whether all of KV is as precise as on the first day: another prompt's answer shall not depend on what happened to this one. */
+/* Whether all of KV is as precise as on the first day: another prompt's answer shall not depend on what happened to this
+ * one. */
 static bool is_exact(const struct scheduler *s, const struct kv_sequence *kv) {
         for (uint32_t i = 0; i < kv->blocks_count; i++) {
                 struct kv_block_view b = kv_cache_block(s->config.cache, kv->blocks[i]);

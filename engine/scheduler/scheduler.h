@@ -71,7 +71,8 @@ struct scheduler;
 int scheduler_new(const struct scheduler_config *config, struct scheduler **ret); /* 0 or -ENOMEM */
 void scheduler_free(struct scheduler *s);
 
-/* Takes over R. 0; -E2BIG (can never fit the KV pool), -EAGAIN (the queue is full), -ENOMEM: *reterr, and R stays the caller's. */
+/* Takes over R. 0; -E2BIG (can never fit the KV pool), -EAGAIN (the queue is full), -ENOMEM: *reterr, and R stays the
+ * caller's. */
 int scheduler_submit(struct scheduler *s, struct request *r, struct request_error *reterr);
 /* Nothing more is told of it. What is not known has ended already, and that is fine. */
 void scheduler_cancel(struct scheduler *s, uint64_t id);
@@ -93,9 +94,10 @@ void scheduler_suspend(struct scheduler *s, uint64_t id, int fd);
 void scheduler_restore(struct scheduler *s, uint64_t id);
 
 /*
- * Prefixes in files. scheduler_save_candidate tells of the finished sequence that was used last and was no candidate yet: tokens 0 when
- * there is none. HASHES (kv/prefix_hash.h) is the caller's to free. scheduler_save has it written to FD (taken over; empty, open for both) by
- * the steps to come, while nothing runs; on_saved says when it is there, or why it is not. 0 or -ENOMEM.
+ * Prefixes in files. scheduler_save_candidate tells of the finished sequence that was used last and was no candidate yet:
+ * tokens 0 when there is none. HASHES (kv/prefix_hash.h) is the caller's to free. scheduler_save has it written to FD (taken
+ * over; empty, open for both) by the steps to come, while nothing runs; on_saved says when it is there, or why it is not. 0 or
+ * -ENOMEM.
  */
 struct scheduler_save_candidate {
         uint32_t tokens, blocks;

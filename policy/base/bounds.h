@@ -5,7 +5,8 @@
 /* Engines alive or promised at once. Each is a process of at least tens of MiB; 64 fill any one box. */
 #define ACCOUNTS_MAX 64u
 
-/* Sets of victims are compared one by one up to this many candidates (2^12 sets, well under a millisecond); beyond it, greedily. */
+/* Sets of victims are compared one by one up to this many candidates (2^12 sets, well under a millisecond); beyond it,
+ * greedily. */
 #define VICTIMS_EXACT_MAX 12u
 
 /* An idle model is worth keeping for about as long as loading it again would take, but at least this long:

@@ -1,6 +1,6 @@
 /*
- * test_prefix_cache.c - the index of prefixes on disk: the longest common one is found, the quota holds, what was used longest ago
- * goes, a restart finds all of it, and any damage of what a file is known by sets it aside.
+ * test_prefix_cache.c - the index of prefixes on disk: the longest common one is found, the quota holds, what was used longest
+ * ago goes, a restart finds all of it, and any damage of what a file is known by sets it aside.
  */
 #include <errno.h>
 #include <setjmp.h>

@@ -1,6 +1,6 @@
 /*
- * governor_fixture.h - the fleet's fixture (models/models_fixture.h) under a governor: actions given to the fleet as the governor gives them, and
- * a governor of its own on a box whose memory is a file.
+ * governor_fixture.h - the fleet's fixture (models/models_fixture.h) under a governor: actions given to the fleet as the
+ * governor gives them, and a governor of its own on a box whose memory is a file.
  */
 #ifndef HEADROOM_TESTS_UNIT_DAEMON_GOVERNOR_GOVERNOR_FIXTURE_H
 #define HEADROOM_TESTS_UNIT_DAEMON_GOVERNOR_GOVERNOR_FIXTURE_H

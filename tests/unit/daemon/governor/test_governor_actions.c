@@ -1,6 +1,6 @@
 /*
- * test_governor_actions.c - the governor's actions on real processes that do as they are told: each reaches its engine, its outcome is
- * told, and accounts follow.
+ * test_governor_actions.c - the governor's actions on real processes that do as they are told: each reaches its engine, its
+ * outcome is told, and accounts follow.
  */
 #include "tests/unit/daemon/governor/governor_fixture.h"
 

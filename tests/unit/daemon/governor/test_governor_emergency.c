@@ -1,4 +1,7 @@
-/* test_governor_emergency.c - an emergency takes no memory and opens nothing: neither its actions nor the tick that decides them. */
+/*
+ * test_governor_emergency.c - an emergency takes no memory and opens nothing: neither its actions nor the tick that decides
+ * them.
+ */
 #include "tests/unit/daemon/governor/governor_fixture.h"
 
 #include "tests/unit/allocation_count.h"

@@ -1,6 +1,7 @@
 /*
- * test_prefix_store.c - prefixes in files: what a finished sequence leaves is a candidate and saved once, a fresh engine takes it from
- * there and gives the same answer, bit for bit; files that are damaged, of others or never come change nothing but the time.
+ * test_prefix_store.c - prefixes in files: what a finished sequence leaves is a candidate and saved once, a fresh engine takes
+ * it from there and gives the same answer, bit for bit; files that are damaged, of others or never come change nothing but the
+ * time.
  */
 #include <fcntl.h>
 #include <setjmp.h>
