@@ -108,7 +108,8 @@ static void add_candidates(char *line, size_t size, const cJSON *event) {
 static void add_life(char *line, size_t size, const cJSON *event) {
         const char *for_model = json_text(event, "for"), *rule = json_text(event, "rule");
         uint64_t bytes;
-        add(line, size, " %s (%s%s%s)", json_text(event, "model"), json_text(event, "reason"), *for_model ? " for " : "", for_model);
+        add(line, size, " %s (%s%s%s)", json_text(event, "model"), json_text(event, "reason"), *for_model ? " for " : "",
+            for_model);
         if (*rule)
                 add(line, size, ": %s needed, %s of %s in use (%s)", human_bytes(json_count(event, "needed_bytes")).text,
                     human_bytes(json_count(event, "used_bytes")).text, human_bytes(json_count(event, "limit_bytes")).text, rule);

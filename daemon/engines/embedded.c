@@ -172,7 +172,7 @@ static int make_smaller(struct model *m, const struct action *action, uint64_t *
         return control(m, settings_of(action), ret_id);
 }
 
-static int relieve(struct model *m) {
+static int downshift_now(struct model *m) {
         return engine_process_downshift_now(m->engine.process);
 }
 
@@ -186,11 +186,11 @@ static int restore(struct model *m, uint64_t id) {
 
 /* --- prefixes of prompts --- */
 
-static int offer(struct model *m, uint64_t *ret_id) {
+static int save_candidate(struct model *m, uint64_t *ret_id) {
         return engine_process_save_candidate(m->engine.process, ret_id);
 }
 
-static int keep(struct model *m, int fd, uint64_t *ret_id) {
+static int save(struct model *m, int fd, uint64_t *ret_id) {
         return engine_process_save(m->engine.process, fd, ret_id);
 }
 
@@ -217,11 +217,11 @@ const struct engine_ops embedded_engine = {
         .measure = measure,
         .slow_down = slow_down,
         .make_smaller = make_smaller,
-        .relieve = relieve,
+        .downshift_now = downshift_now,
         .suspend = suspend,
         .restore = restore,
-        .offer = offer,
-        .keep = keep,
+        .save_candidate = save_candidate,
+        .save = save,
         .found_file = found_file,
         .stop = stop,
         .end_at_once = end_at_once,

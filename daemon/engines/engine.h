@@ -35,9 +35,9 @@ struct engine_pace {
 /* Verbs that a kind may lack. One that it lacks is never called, and may be NULL in the table. */
 struct engine_capabilities {
         bool trims, changes_chunk, changes_context; /* make_smaller: these actions ... */
-        bool lowers_kv;                             /* ... and those on the precision of KV; relieve */
+        bool lowers_kv;                             /* ... and those on the precision of KV; downshift_now */
         bool suspends;                              /* suspend, restore */
-        bool saves_prefixes;                        /* offer, keep, recalled */
+        bool saves_prefixes;                        /* save_candidate, save, found_file */
         bool throttles;                             /* slow_down */
         bool pauses;                                /* pause */
         bool reports;                               /* measure; also how much KV it holds, and of what precision */
@@ -72,7 +72,7 @@ struct engine_ops {
          * Emergency: allocates and opens nothing. All KV goes down to the floor at once. 0; -EALREADY: it is under way already;
          * -errno.
          */
-        int (*relieve)(struct model *m);
+        int (*downshift_now)(struct model *m);
         /*
          * Request ID out of memory into FD, which stays the caller's, and back; suspension_answered follows. 0; -EAGAIN: it has not
          * taken the descriptors that were sent before; -errno.
@@ -80,11 +80,11 @@ struct engine_ops {
         int (*suspend)(struct model *m, uint64_t id, int fd);
         int (*restore)(struct model *m, uint64_t id);
         /*
-         * Prefixes of prompts: what has it to keep, write what was offered last to FD, and the answer to what request ID asked (FD
+         * Prefixes of prompts: what has it to save, write what was the candidate last to FD, and the answer to what request ID asked (FD
          * -1: there is none). FD as with suspend.
          */
-        int (*offer)(struct model *m, uint64_t *ret_id);
-        int (*keep)(struct model *m, int fd, uint64_t *ret_id);
+        int (*save_candidate)(struct model *m, uint64_t *ret_id);
+        int (*save)(struct model *m, int fd, uint64_t *ret_id);
         int (*found_file)(struct model *m, uint64_t id, int fd);
         /* Nothing runs any more (or need not end): it goes by itself, soon; on_exit follows. */
         void (*stop)(struct model *m);

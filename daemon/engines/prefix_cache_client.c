@@ -150,20 +150,20 @@ bool prefix_client_take_saved(struct model *m, uint64_t id, const cJSON *frame) 
         return true;
 }
 
-static bool may_keep(const struct model *m) {
+static bool may_save(const struct model *m) {
         return m->fleet->prefix_cache && m->engine.worked && m->engine.ops->can.saves_prefixes;
 }
 
 static void ask_for_candidate(struct model *m) {
         struct saving *saving = &m->engine.saving;
-        if (m->engine.ops->offer(m, &saving->candidate_id) < 0)
+        if (m->engine.ops->save_candidate(m, &saving->candidate_id) < 0)
                 saving->exhausted = true; /* it is about to be told that the engine has gone */
 }
 
 void prefix_client_tick(struct model *m) {
         struct instance *e = &m->engine;
         struct fleet *f = m->fleet;
-        if (!may_keep(m) || e->saving.exhausted || is_under_way(&e->saving) || m->running.count > 0 || m->waiting.count > 0 ||
+        if (!may_save(m) || e->saving.exhausted || is_under_way(&e->saving) || m->running.count > 0 || m->waiting.count > 0 ||
             f->gate.loads)
                 return;
         uint64_t due = sat_add(e->last_end_ms, f->config->cache_idle_ms);
@@ -178,7 +178,7 @@ bool prefix_client_delay_leaving(struct model *m) {
         struct saving *saving = &e->saving;
         bool may = e->why_stopped == REASON_IDLE || e->why_stopped == REASON_MAKE_ROOM || e->why_stopped == REASON_OPERATOR ||
                    e->why_stopped == REASON_SHUTTING_DOWN;
-        if (!may_keep(m) || saving->exhausted || !may)
+        if (!may_save(m) || saving->exhausted || !may)
                 return false;
         if (!saving->leaving_ms)
                 saving->leaving_ms = m->fleet->now_ms;

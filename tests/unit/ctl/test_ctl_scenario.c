@@ -218,25 +218,27 @@ static void test_truncation(void **state) {
 /* What every row is compared with. */
 static void some_plan(struct snapshot *snapshot, struct plan *plan) {
         *snapshot = (struct snapshot){ .now_ms = 1000 };
-        *plan = (struct plan){ .rung = RUNG_EVICT,
-                               .because = REASON_FORECAST,
-                               .hold_loads = true,
-                               .actions_count = 2,
-                               .actions = { { .kind = ACTION_EVICT, .model = 2, .because = REASON_FORECAST },
-                                            { .kind = ACTION_DOWNSHIFT, .model = 1, .level = KV_Q8_0, .because = REASON_STALL } },
-                               .verified = { .kind = ACTION_TRIM, .model = 3 },
-                               .verified_freed_bytes = 5 << 20,
-                               .heat_level = 3,
-                               .heat_because = REASON_HEAT,
-                               .headroom_bytes = -(1 << 30),
-                               .exhaustion_ms = UINT64_MAX,
-                               .cliff_ms = 2500,
-                               .look_again_ms = 1250,
-                               .loads_count = 2,
-                               .loads = { { .model = 4, .verdict = VERDICT_EVICT },
-                                          { .model = 5, .verdict = VERDICT_NEVER, .refused = true, .because = REASON_NEVER_FITS } },
-                               .unloads_count = 1,
-                               .unloads = { { .model = 1, .because = REASON_MAKE_ROOM, .for_model = 4 } } };
+        *plan = (struct plan){
+                .rung = RUNG_EVICT,
+                .because = REASON_FORECAST,
+                .hold_loads = true,
+                .actions_count = 2,
+                .actions = { { .kind = ACTION_EVICT, .model = 2, .because = REASON_FORECAST },
+                             { .kind = ACTION_DOWNSHIFT, .model = 1, .level = KV_Q8_0, .because = REASON_STALL } },
+                .verified = { .kind = ACTION_TRIM, .model = 3 },
+                .verified_freed_bytes = 5 << 20,
+                .heat_level = 3,
+                .heat_because = REASON_HEAT,
+                .headroom_bytes = -(1 << 30),
+                .exhaustion_ms = UINT64_MAX,
+                .cliff_ms = 2500,
+                .look_again_ms = 1250,
+                .loads_count = 2,
+                .loads = { { .model = 4, .verdict = VERDICT_EVICT },
+                           { .model = 5, .verdict = VERDICT_NEVER, .refused = true, .because = REASON_NEVER_FITS } },
+                .unloads_count = 1,
+                .unloads = { { .model = 1, .because = REASON_MAKE_ROOM, .for_model = 4 } }
+        };
 }
 
 static const struct {

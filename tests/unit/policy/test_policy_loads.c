@@ -18,11 +18,22 @@
 #define MODEL_B 2u
 
 /* A box of 64 GiB with a budget of 40 and a reserve of 1. */
-static const struct limits limits = { .budget_bytes = GIB(40), .weights_permille = 900, .reserve_bytes = GIB(1), .min_residency_ms = 10000 };
+static const struct limits limits = {
+        .budget_bytes = GIB(40), .weights_permille = 900, .reserve_bytes = GIB(1), .min_residency_ms = 10000
+};
 
-#define IDLE(ID, N, ...) { .id = (ID), .state = ACCOUNT_IDLE, .bytes = GIB(N), .weights_bytes = GIB(N), .taken_bytes = GIB(N), .loaded_ms = 10000, .last_end_ms = 60000, .load_ms = 2000, __VA_ARGS__ }
-#define BUSY(ID, N, ...) { .id = (ID), .state = ACCOUNT_BUSY, .bytes = GIB(N), .weights_bytes = GIB(N), .taken_bytes = GIB(N), .loaded_ms = 99000, .running = 1, __VA_ARGS__ }
-#define WANT(ID, N, SINCE, ...) { .id = (ID), .since_ms = (SINCE), .forms_count = 1, .forms = { { GIB(N), GIB(N) } }, __VA_ARGS__ }
+#define IDLE(ID, N, ...)                                                                                            \
+        {                                                                                                           \
+                .id = (ID), .state = ACCOUNT_IDLE, .bytes = GIB(N), .weights_bytes = GIB(N), .taken_bytes = GIB(N), \
+                .loaded_ms = 10000, .last_end_ms = 60000, .load_ms = 2000, __VA_ARGS__                              \
+        }
+#define BUSY(ID, N, ...)                                                                                            \
+        {                                                                                                           \
+                .id = (ID), .state = ACCOUNT_BUSY, .bytes = GIB(N), .weights_bytes = GIB(N), .taken_bytes = GIB(N), \
+                .loaded_ms = 99000, .running = 1, __VA_ARGS__                                                       \
+        }
+#define WANT(ID, N, SINCE, ...) \
+        { .id = (ID), .since_ms = (SINCE), .forms_count = 1, .forms = { { GIB(N), GIB(N) } }, __VA_ARGS__ }
 
 struct row {
         const char *what;
@@ -30,7 +41,12 @@ struct row {
         bool hold_loads, hold_batch;
         struct model_view models[4];
         struct want wants[4];
-        struct { uint32_t model; enum verdict verdict; bool refused; enum reason because; } loads[4]; /* in the order of their answers */
+        struct {
+                uint32_t model;
+                enum verdict verdict;
+                bool refused;
+                enum reason because;
+        } loads[4]; /* in the order of their answers */
         struct unload unloads[4];
 };
 
@@ -92,13 +108,14 @@ static void one_row_after_another(void **state) {
                         const struct load *load = &plan.loads[k];
                         if (load->model != rows[i].loads[k].model || load->verdict != rows[i].loads[k].verdict ||
                             load->refused != rows[i].loads[k].refused || load->because != rows[i].loads[k].because)
-                                fail_msg("%s: %s of model %u because %s", rows[i].what, policy_verdict_word(load->verdict), load->model,
-                                         reason_info(load->because)->word);
+                                fail_msg("%s: %s of model %u because %s", rows[i].what, policy_verdict_word(load->verdict),
+                                         load->model, reason_info(load->because)->word);
                 }
                 while (unloads < 4 && rows[i].unloads[unloads].model != 0)
                         unloads++;
                 if (plan.unloads_count != unloads || memcmp(plan.unloads, rows[i].unloads, unloads * sizeof(struct unload)) != 0)
-                        fail_msg("%s: %u unloads, the first of model %u", rows[i].what, plan.unloads_count, plan.unloads[0].model);
+                        fail_msg("%s: %u unloads, the first of model %u", rows[i].what, plan.unloads_count,
+                                 plan.unloads[0].model);
         }
 }
 
@@ -143,7 +160,9 @@ static void what_an_action_ends_makes_room_too(void **state) {
         static struct snapshot snapshot;
         static struct plan plan;
         struct loads_past past = { 0 };
-        static const struct row row = { "", 60, false, false, { IDLE(MODEL_A, 30) }, { WANT(5, 30, 90000) }, { { 0 } }, { { 0 } } };
+        static const struct row row = {
+                "", 60, false, false, { IDLE(MODEL_A, 30) }, { WANT(5, 30, 90000) }, { { 0 } }, { { 0 } }
+        };
         set_up(&row, &snapshot, &plan);
         plan.actions_count = 1;
         plan.actions[0] = (struct action){ .kind = ACTION_EVICT, .model = MODEL_A, .because = REASON_FORECAST };
@@ -171,15 +190,23 @@ static void whoever_was_considered_is_told(void **state) {
         static struct plan plan;
         struct loads_past past = { 0 };
         struct candidate all[ACCOUNTS_MAX];
-        static const struct row row = { "", 60, false, false,
-                                        { BUSY(MODEL_A, 10), IDLE(MODEL_B, 10, .priority = 1), IDLE(3, 9, .pinned = true), IDLE(4, 11) },
-                                        { WANT(5, 10, 99000) }, { { 0 } }, { { 0 } } };
+        static const struct row row = { "",
+                                        60,
+                                        false,
+                                        false,
+                                        { BUSY(MODEL_A, 10), IDLE(MODEL_B, 10, .priority = 1), IDLE(3, 9, .pinned = true),
+                                          IDLE(4, 11) },
+                                        { WANT(5, 10, 99000) },
+                                        { { 0 } },
+                                        { { 0 } } };
         set_up(&row, &snapshot, &plan);
         policy_loads(&limits, &snapshot, &past, &plan);
         assert_int_equal(policy_candidates(&limits, &snapshot, &plan, &plan.loads[0], all), 4);
         assert_true(all[0].model == 4 && all[0].fate == CANDIDATE_LEAVES && all[0].idle_ms == 40000 && all[0].bytes == GIB(11));
         for (uint32_t i = 1; i < 4; i++) {
-                static const enum candidate_fate fates[] = { [MODEL_A] = CANDIDATE_BUSY, [MODEL_B] = CANDIDATE_SPARED, [3] = CANDIDATE_PINNED };
+                static const enum candidate_fate fates[] = {
+                        [MODEL_A] = CANDIDATE_BUSY, [MODEL_B] = CANDIDATE_SPARED, [3] = CANDIDATE_PINNED
+                };
                 assert_int_equal(all[i].fate, fates[all[i].model]);
         }
 }
@@ -190,7 +217,9 @@ static void precision_comes_back_only_into_room(void **state) {
         static struct snapshot snapshot;
         static struct plan plan;
         struct loads_past past = { 0 };
-        static const struct row row = { "", 60, false, false, { IDLE(MODEL_A, 30, .upshift_bytes = GIB(6)) }, { WANT(5, 5, 90000) }, { { 0 } }, { { 0 } } };
+        static const struct row row = {
+                "", 60, false, false, { IDLE(MODEL_A, 30, .upshift_bytes = GIB(6)) }, { WANT(5, 5, 90000) }, { { 0 } }, { { 0 } }
+        };
         set_up(&row, &snapshot, &plan);
         assert_true(policy_has_room(&limits, &snapshot, GIB(6)));
         assert_false(policy_has_room(&limits, &snapshot, GIB(11)));

@@ -293,8 +293,8 @@ static void ours_has_every_verb(void **state) {
         assert_true(e->can.trims && e->can.changes_chunk && e->can.changes_context && e->can.lowers_kv && e->can.suspends &&
                     e->can.saves_prefixes && e->can.throttles && e->can.pauses && e->can.reports && e->can.freezes);
         assert_true(e->start && e->ready && e->send && e->cancel && e->pause && e->measure && e->slow_down && e->make_smaller &&
-                    e->relieve && e->suspend && e->restore && e->offer && e->keep && e->found_file && e->stop && e->end_at_once &&
-                    e->last_words);
+                    e->downshift_now && e->suspend && e->restore && e->save_candidate && e->save && e->found_file && e->stop &&
+                    e->end_at_once && e->last_words);
 }
 
 int main(int argc, char **argv) {
