@@ -23,6 +23,7 @@
 #define WIRE_SUSPENDED_MAX       64u         /* requests suspended at once: each keeps its tokens, and maybe an open file */
 #define WIRE_DEPTH_MAX           256u        /* objects and arrays around a value; real tool schemas stay under 40 */
 #define WIRE_VALUES_MAX          (1u << 20)  /* values in a frame: a parsed one costs ~80 bytes, so at most 80 MiB */
+#define WIRE_PROMPT_TOKENS_MAX   8192u       /* of a prompt in one frame: parsed, under 1 MiB */
 
 /* Daemon to engine. */
 #define WIRE_GENERATE       "generate"
@@ -39,6 +40,7 @@
 #define WIRE_SAVE_CANDIDATE "save_candidate" /* what of finished sequences could be saved? also the type of the answer */
 #define WIRE_SAVE           "save"           /* the candidate goes to a file */
 #define WIRE_FOUND          "found"          /* a file with the prefix that was looked up, or none */
+#define WIRE_TRACE          "trace"          /* tell the tokens of each prompt from now on, or no more; no answer */
 
 /* Engine to daemon. */
 #define WIRE_READY      "ready"
@@ -54,6 +56,7 @@
 #define WIRE_SAVED      "saved"
 #define WIRE_LOOKUP     "lookup"  /* does a file have this prefix? */
 #define WIRE_CORRUPT    "corrupt" /* the file that came is of no use */
+#define WIRE_PROMPT     "prompt"  /* tokens of a request's prompt, only while they are asked for */
 
 /* Splits a byte stream into frames. Start with all zero and a limit; release with wire_reader_done. */
 struct wire_reader {

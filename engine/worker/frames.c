@@ -90,6 +90,14 @@ cJSON *frame_failed(const char *message) {
         return all_or_nothing(f, add_text(f, "message", message));
 }
 
+cJSON *frame_prompt(uint64_t id, uint32_t input, const struct token_list *tokens, size_t at) {
+        size_t left = tokens->count - at, count = left < WIRE_PROMPT_TOKENS_MAX ? left : WIRE_PROMPT_TOKENS_MAX;
+        cJSON *f = frame_about(WIRE_PROMPT, id);
+        return all_or_nothing(f, add_number(f, "input", input) && add_number(f, "at", (double) at) &&
+                                         add_number(f, "count", (double) tokens->count) &&
+                                         add_item(f, "tokens", cJSON_CreateIntArray(tokens->ids + at, (int) count)));
+}
+
 cJSON *frame_start(uint64_t id, uint32_t prompt_tokens, uint32_t cached_tokens) {
         cJSON *f = frame_about(WIRE_START, id);
         return all_or_nothing(f, add_number(f, "prompt_tokens", prompt_tokens) && add_number(f, "cached_tokens", cached_tokens));

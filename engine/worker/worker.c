@@ -36,7 +36,8 @@ struct worker {
         struct send_queue send_queue;
         uint64_t told_us; /* when statistics were last told unasked */
         bool idle_told;   /* and that it is idle, since it last did something */
-        bool over;        /* ends with CODE */
+        bool tells_prompts;
+        bool over; /* ends with CODE */
         int code;
 };
 
@@ -107,7 +108,15 @@ static void on_saved(void *context, uint64_t id, uint64_t bytes, const char *err
 
 /* ---- in ---- */
 
+static void tell_prompts(struct worker *w, const struct request *r) {
+        for (uint32_t i = 0; i < r->inputs_count; i++)
+                for (size_t at = 0; at < r->inputs[i].count; at += WIRE_PROMPT_TOKENS_MAX)
+                        say(w, frame_prompt(r->id, i, &r->inputs[i], at));
+}
+
 static void submit(struct worker *w, uint64_t id, int result, struct request *r, struct request_error *error) {
+        if (result == 0 && w->tells_prompts)
+                tell_prompts(w, r);
         if (result == 0)
                 result = scheduler_submit(w->engine.scheduler, r, error);
         if (result < 0) {
@@ -231,6 +240,11 @@ static void take_found(struct worker *w, uint64_t id, const cJSON *frame) {
                 scheduler_found(w->engine.scheduler, id, fd < 0 ? -1 : fd);
 }
 
+static void take_trace(struct worker *w, uint64_t id, const cJSON *frame) {
+        (void) id;
+        w->tells_prompts = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(frame, "on"));
+}
+
 static void take_shutdown(struct worker *w, uint64_t id, const cJSON *frame) {
         (void) id;
         (void) frame;
@@ -258,6 +272,7 @@ static const struct incoming {
         { WIRE_SAVE_CANDIDATE,      ID_ANY,  take_save_candidate },
         { WIRE_SAVE,       ID_ANY,  take_save },
         { WIRE_FOUND,   ID_ANY,  take_found },
+        { WIRE_TRACE,      ID_NONE, take_trace },
         { WIRE_SHUTDOWN,   ID_NONE, take_shutdown },
 };
 /* clang-format on */

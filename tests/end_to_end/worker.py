@@ -300,6 +300,26 @@ class Answers(unittest.TestCase):
             frame = self.worker.receive()
             self.assertEqual((frame["type"], frame["id"]), (type_, id_), fields)
 
+    def test_prompts_as_tokens_while_they_are_asked_for(self):
+        text, long = "Once upon a time", [5 + i % 700 for i in range(9000)]
+        run = subprocess.run([ENGINE, "tokenize", MODEL, "--add-special"], input=text, capture_output=True, text=True, check=True)
+        tokens = json.loads(run.stdout)
+        with Worker("--ctx", "10000", "--kv-tokens", "10000") as w:
+            w.ready()
+            w.send("trace", on=True)
+            ids = [w.generate(prompt=prompt, max_tokens=0) for prompt in (text, long)]
+            short, cut = w.collect(*ids).values()
+            self.assertEqual(short[0], {"type": "prompt", "id": ids[0], "input": 0, "at": 0, "count": len(tokens), "tokens": tokens})
+            self.assertEqual([f["type"] for f in cut[:3]], ["prompt", "prompt", "start"])
+            self.assertEqual([(f["at"], f["count"]) for f in cut[:2]], [(0, 9000), (8192, 9000)])
+            self.assertEqual(cut[0]["tokens"] + cut[1]["tokens"], long)
+            w.send("embed", id=w.new_id(), input=[[7, 8], [9]])
+            self.assertEqual([(f["input"], f["tokens"]) for f in (w.receive(), w.receive())], [(0, [7, 8]), (1, [9])])
+            self.assertEqual(w.receive()["type"], "embedding")
+            w.send("trace", on=False)
+            id_ = w.generate(prompt=text, max_tokens=1)
+            self.assertEqual(w.collect(id_)[id_][0]["type"], "start")
+
     def test_statistics(self):
         self.worker.send("statistics")
         before = self.worker.receive()
