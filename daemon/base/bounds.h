@@ -117,6 +117,18 @@
 #define CACHE_DAMAGED_MAX  4u         /* set aside: enough to look into, and no more */
 #define CACHE_LEAVE_MAX_MS 3000u      /* an engine that is to leave is waited for so long: a gigabyte on a usual disk */
 
+/* --- traces --- */
+#define TRACE_FOLDER         "traces"    /* in the state directory */
+#define TRACES_MAX           4           /* at once: one or two models are looked into, and each has a buffer */
+#define TRACE_MINUTES        10          /* where nobody says how long */
+#define TRACE_MINUTES_MAX    60          /* prompts are private: a trace that was forgotten ends by itself */
+#define TRACE_FILE_BYTES_MAX (64u << 20) /* an hour of one stream at 50 tokens/s, and few enough to be looked through */
+#define TRACE_BUFFER_BYTES   (2u << 20)  /* twice for each trace: seconds of many streams while a disk is busy */
+#define TRACE_LINE_MAX       (512u << 10)
+#define TRACE_TEXT_MAX       (64u << 10) /* of one text: a long prompt's beginning. All of it is there as tokens */
+#define TRACE_ITEMS_MAX      8192u       /* of one array: the tokens of a whole frame */
+#define TRACE_END_BYTES      512u        /* the last line always has room */
+
 /* --- api --- */
 #define API_LARGE_BODY          (1u << 20)  /* after one of these, memory in small pieces is given back too ... */
 #define API_TRIM_MS             1000        /* ... when everybody has let go of theirs */

@@ -29,6 +29,8 @@ static const char *const level_names[] = {
 static enum log_level level_least = LOG_LEVEL_INFO;
 static bool to_journal;
 static uint64_t lines_lost;
+static log_tap *tap;
+static void *tap_user;
 
 struct line {
         char *bytes;
@@ -204,9 +206,16 @@ static void write_stderr(enum log_level level, const char *line) {
                 lines_lost++;
 }
 
+void log_set_tap(log_tap *new_tap, void *user) {
+        tap = new_tap;
+        tap_user = user;
+}
+
 void log_write(enum log_level level, const char *event, const struct log_field *fields) {
         char line[LOG_LINE_MAX];
 
+        if (tap)
+                tap(tap_user, level, event, fields);
         if (level > level_least)
                 return;
         (void) log_format(line, sizeof line, event, fields);

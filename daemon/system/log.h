@@ -54,6 +54,10 @@ const char *log_level_name(enum log_level level);
 void log_open(enum log_level least);
 void log_write(enum log_level level, const char *event, const struct log_field *fields);
 
+/* TAP is given each event of whatever level, before it is written; NULL: nobody is. */
+typedef void log_tap(void *user, enum log_level level, const char *event, const struct log_field *fields);
+void log_set_tap(log_tap *tap, void *user);
+
 /* The line without a newline; returns its length, cut at SIZE - 1. For tests, and for who shows lines elsewhere. */
 uint32_t log_format(char *line, uint32_t size, const char *event, const struct log_field *fields);
 

@@ -37,6 +37,13 @@ static const struct reason_info reasons[REASON_COUNT] = {
         [REASON_HEAT]                = { "heat", "it is too close to the critical temperature", 0, "", 0, -1, "" },
         [REASON_THROTTLED]           = { "throttled", "the processor slows itself down for its heat", 0, "", 0, -1, "" },
         [REASON_SENSOR_LOST]         = { "sensor_lost", "the temperature cannot be read, so it counts as hot", 0, "", 0, -1, "" },
+        /* traces */
+        [REASON_TIME_UP]             = { "time_up", "its time is up", 0, "", 0, -1, "" },
+        [REASON_TRACE_FULL]          = { "trace_full", "its file is as long as one may be", 0, "", 0, -1, "" },
+        [REASON_TRACE_FAILED]        = { "trace_failed", "the file of the trace cannot be written", 500, "server_error", 0, 0, "the state directory must be there, have room, and belong to the user that headroomd runs as" },
+        [REASON_TRACED]              = { "traced", "the model is traced already", 409, "invalid_request_error", 0, 0, "headroomctl status MODEL names the file; headroomctl trace MODEL --stop ends it" },
+        [REASON_NOT_TRACED]          = { "not_traced", "the model is not traced", 409, "invalid_request_error", 0, 0, "headroomctl status tells which models are" },
+        [REASON_TOO_MANY_TRACES]     = { "too_many_traces", "as many models are traced as may be at once", 409, "invalid_request_error", 0, 0, "end one with headroomctl trace MODEL --stop" },
         /* a request that cannot be served */
         [REASON_INVALID_REQUEST]     = { "invalid_request", "the request asks for what cannot be done", 400, "invalid_request_error", 0, -1, "", .no_code = true },
         [REASON_CONTEXT_EXCEEDED]    = { "context_exceeded", "the prompt is longer than the context of the model", 400, "exceed_context_size_error", 0, -1, "shorten the prompt, or raise context in the section of the model", .no_code = true },

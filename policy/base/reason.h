@@ -41,6 +41,13 @@ enum reason {
         REASON_HEAT,            /* the margin to critical is below target */
         REASON_THROTTLED,       /* the processor throttles itself */
         REASON_SENSOR_LOST,     /* not seeing the temperature: as if hot */
+        /* why a trace ends, or none begins */
+        REASON_TIME_UP,
+        REASON_TRACE_FULL,
+        REASON_TRACE_FAILED, /* the file cannot be made or written */
+        REASON_TRACED,       /* already */
+        REASON_NOT_TRACED,
+        REASON_TOO_MANY_TRACES,
         /* why a request cannot be served */
         REASON_INVALID_REQUEST,
         REASON_CONTEXT_EXCEEDED,
