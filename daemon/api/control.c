@@ -4,6 +4,7 @@
  * Who may: root, the user the daemon runs as, and members of the group that the socket belongs to. The kernel says who
  * the peer is (SO_PEERCRED, SO_PEERGROUPS); the socket's mode keeps most others out already.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -17,8 +18,10 @@
 #include "daemon/requests/failure.h"
 #include "daemon/system/log.h"
 #include "daemon/cache/prefix_cache.h"
+#include "daemon/models/tracing.h"
 #include "daemon/governor/recorder.h"
 #include "daemon/state/lookup.h"
+#include "engine/base/json_get.h"
 
 /* The group of the socket's file, or our own where it cannot be told. */
 static gid_t group_of_socket(int fd) {
@@ -330,11 +333,97 @@ static void handle_unload(struct api *api, struct http_exchange *x, const char *
         handle_job(api, x, false);
 }
 
+/* --- traces --- */
+
+static void on_trace_done(void *user, int error, const struct trace_info *info) {
+        struct job *v = user;
+        struct failure f;
+
+        if (v->exchange && error) {
+                failure_set(&f, REASON_TRACE_FAILED, "%s cannot be made: %s", info->path, strerror(-error));
+                error_answer(v->exchange, &f);
+        } else if (v->exchange) {
+                cJSON *json = cJSON_CreateObject();
+                cJSON_AddStringToObject(json, "model", v->model);
+                model_json_trace(json, info);
+                api_answer_json(v->exchange, json);
+        }
+        api_end(v->api);
+        free(v);
+}
+
+/* The verb is done, and will not be called back. */
+static void verb_refuse(struct job *v, enum reason reason) {
+        struct failure f;
+
+        failure_set(&f, reason, NULL);
+        error_answer(v->exchange, &f);
+        api_end(v->api);
+        free(v);
+}
+
+/* For so many minutes; 0: an end. */
+static void trace_verb(struct job *v, uint32_t minutes) {
+        enum reason reason = REASON_MODEL_NOT_FOUND;
+        struct model_status m;
+        uint32_t index;
+
+        if (!fleet_model_find(v->api->fleet, v->model, &index)) {
+                fleet_model_status(v->api->fleet, index, &m);
+                (void) snprintf(v->model, sizeof v->model, "%s", m.id); /* it may have been named by an alias */
+                reason = minutes ? fleet_trace_begin(v->api->fleet, index, minutes, on_trace_done, v)
+                                 : fleet_trace_end(v->api->fleet, index, on_trace_done, v);
+        }
+        if (reason != REASON_NONE)
+                verb_refuse(v, reason);
+}
+
+static bool read_minutes(const cJSON *body, uint32_t *ret) {
+        const cJSON *minutes = cJSON_GetObjectItemCaseSensitive(body, "minutes");
+
+        *ret = minutes && !cJSON_IsNull(minutes) ? 0 : TRACE_MINUTES;
+        if (json_is_whole(minutes, 1, TRACE_MINUTES_MAX))
+                *ret = (uint32_t) minutes->valuedouble;
+        return *ret > 0;
+}
+
+static void handle_tracing(struct api *api, struct http_exchange *x, bool is_begin) {
+        struct failure f;
+        uint32_t minutes = 0;
+        cJSON *body = api_read_json(x, &f);
+
+        if (body && is_begin && !read_minutes(body, &minutes)) {
+                f = error_bad_request("minutes", "'minutes' must be a whole number from 1 to %d", TRACE_MINUTES_MAX);
+                cJSON_Delete(body);
+                body = NULL;
+        }
+        if (!body) {
+                error_answer(x, &f);
+                return;
+        }
+        struct job *v = job_begin(api, x, body);
+        cJSON_Delete(body);
+        if (v)
+                trace_verb(v, minutes);
+}
+
+static void handle_trace(struct api *api, struct http_exchange *x, const char *rest) {
+        (void) rest;
+        handle_tracing(api, x, true);
+}
+
+static void handle_trace_stop(struct api *api, struct http_exchange *x, const char *rest) {
+        (void) rest;
+        handle_tracing(api, x, false);
+}
+
 static const struct route control_routes[] = {
         { "/control/status", METHOD_GET, handle_status },
         { "/control/models", METHOD_GET, handle_list },
         { "/control/load", METHOD_POST, handle_load },
         { "/control/unload", METHOD_POST, handle_unload },
+        { "/control/trace", METHOD_POST, handle_trace },
+        { "/control/trace/stop", METHOD_POST, handle_trace_stop },
         { "/control/events", METHOD_GET, handle_events },
         { "/control/explain", METHOD_GET, handle_explain },
         { "/control/record", METHOD_GET, handle_record },

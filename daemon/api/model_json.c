@@ -79,6 +79,24 @@ static void add_history(cJSON *json, const struct model_status *m) {
         cJSON_AddNumberToObject(json, "cooldown_ms", (double) m->cooldown_ms);
 }
 
+void model_json_trace(cJSON *json, const struct trace_info *t) {
+        add_text(json, "path", t->path);
+        cJSON_AddNumberToObject(json, "begun_unix_ms", (double) t->begun_unix_ms);
+        cJSON_AddNumberToObject(json, "until_unix_ms", (double) t->until_unix_ms);
+        cJSON_AddNumberToObject(json, "lines", (double) t->lines);
+        cJSON_AddNumberToObject(json, "dropped", (double) t->dropped);
+        cJSON_AddNumberToObject(json, "bytes", (double) t->bytes);
+}
+
+static void add_trace(cJSON *json, const struct trace_info *t) {
+        if (!t->path) {
+                cJSON_AddNullToObject(json, "trace");
+                return;
+        }
+        cJSON *trace = cJSON_AddObjectToObject(json, "trace");
+        model_json_trace(trace, t);
+}
+
 cJSON *model_json(const struct config *config, const struct model_status *m, uint32_t index) {
         cJSON *json = cJSON_CreateObject();
 
@@ -94,5 +112,6 @@ cJSON *model_json(const struct config *config, const struct model_status *m, uin
         cJSON_AddNumberToObject(json, "suspended", m->suspended);
         add_memory(json, m);
         add_history(json, m);
+        add_trace(json, &m->trace);
         return json;
 }

@@ -12,4 +12,7 @@ cJSON *model_json(const struct config *config, const struct model_status *m, uin
 /* INDEX is only a guess at where the configuration has it. */
 cJSON *model_json_aliases(const struct config *config, const char *id, uint32_t index);
 
+/* Adds its members to JSON. */
+void model_json_trace(cJSON *json, const struct trace_info *t);
+
 #endif

@@ -50,6 +50,7 @@ static int start(struct model *m, const struct engine_start *with) {
                 .kv_floor = m->config->kv_floor,
                 .lookups = f->prefix_cache != NULL,
                 .cgroup_fd = with->cgroup_fd,
+                .trace = m->trace,
         };
         struct engine_process *process;
         int r = engine_process_start(f->loop, &settings, &events, m, &process);
@@ -67,6 +68,10 @@ static bool ready(const struct model *m) {
 
 static void stop(struct model *m) {
         engine_process_tell(m->engine.process, WIRE_SHUTDOWN);
+}
+
+static void trace(struct model *m) {
+        engine_process_trace(m->engine.process, m->trace);
 }
 
 static void end_at_once(struct model *m) {
@@ -224,6 +229,7 @@ const struct engine_ops embedded_engine = {
         .save = save,
         .found_file = found_file,
         .stop = stop,
+        .trace = trace,
         .end_at_once = end_at_once,
         .last_words = last_words,
 };

@@ -90,6 +90,8 @@ struct engine_ops {
         void (*stop)(struct model *m);
         /* Emergency: allocates and opens nothing. Ends its processes without a word to them; on_exit follows. */
         void (*end_at_once)(struct model *m);
+        /* Its model's trace, m->trace, has begun or ended. NULL where there is nothing to write into one. */
+        void (*trace)(struct model *m);
         /* What it said last on its standard error, for people; "" where nothing is kept. Until the loop turns. */
         const char *(*last_words)(const struct model *m);
 };

@@ -87,6 +87,8 @@ bool engine_take_frame(struct model *m, enum frame_type says, uint64_t id, const
                 return take_statistics(m, frame);
         if ((says == FRAME_CONTROLLED || says == FRAME_ERROR) && control_request_answered(m, id, says == FRAME_CONTROLLED))
                 return true;
+        if (says == FRAME_PROMPT)
+                return true; /* for the trace, which has it */
         if (says == FRAME_SAVE_CANDIDATE)
                 return prefix_client_take_save_candidate(m, id, frame);
         if (says == FRAME_SAVED)

@@ -24,6 +24,8 @@ enum event_kind {
         EVENT_UNLOAD,
         EVENT_REFUSAL, /* of a load */
         EVENT_DEATH,   /* of an engine, or of its load */
+        EVENT_TRACE, /* the operator has a model traced */
+        EVENT_TRACE_END,
 };
 
 enum event_result { EVENT_BEGUN, EVENT_DONE, EVENT_FAILED };
@@ -66,7 +68,7 @@ struct event *events_add(struct events *e, enum event_kind kind, uint64_t tick_m
 struct event *events_next(struct events *e, uint64_t after);
 /* The latest action of that kind on that model which is not verified, at most AGE_MS old; NULL when there is none. */
 struct event *events_find_action(struct events *e, enum action_kind kind, uint32_t model, uint64_t now_ms, uint64_t age_ms);
-/* "downshift", "rung", "heat", "blind", "sight", "load", "unload", "refuse", "died": for logs and JSON. */
+/* "downshift", "rung", "heat", "blind", "sight", "load", "unload", "refuse", "died", "trace", "trace_end": for logs and JSON. */
 const char *event_word(const struct event *e);
 
 #endif

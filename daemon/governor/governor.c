@@ -9,6 +9,7 @@
 
 #include "daemon/base/bounds.h"
 #include "daemon/models/apply.h"
+#include "daemon/models/tracing.h"
 #include "daemon/governor/internal.h"
 #include "daemon/state/account.h"
 #include "daemon/state/tick.h"
@@ -97,6 +98,7 @@ void governor_close(struct governor *g, void (*on_closed)(void *user), void *use
         g->on_closed_user = user;
         (void) uv_idle_stop(&g->after);
         fleet_govern_end(g->fleet);
+        fleet_on_trace(g->fleet, NULL, NULL);
         sensors_close(g->sensors, close_handles, g);
 }
 
@@ -134,6 +136,7 @@ int governor_new(uv_loop_t *loop, const struct config *config, struct fleet *fle
         (void) uv_idle_init(loop, &g->after);
         g->after.data = g;
         g->handles_open = GOVERNOR_HANDLES;
+        fleet_on_trace(fleet, governor_on_trace, g);
         g->plan.exhaustion_ms = UINT64_MAX;
         memset(&g->events, 0, sizeof(g->events)); /* its pages are there */
         governor_observe(g, fleet_clock_ms());

@@ -62,6 +62,7 @@ void governor_note_actions(struct governor *g);
 void governor_note_changes(struct governor *g);
 void governor_on_action(void *user, const struct action *action, int result);
 void governor_on_note(void *user, const struct note *note);
+void governor_on_trace(void *user, uint32_t model, bool runs, enum reason because);
 
 /* governor.c: says what the tick did, when it is over */
 void governor_on_after(uv_idle_t *idle);

@@ -71,6 +71,15 @@ void governor_note_changes(struct governor *g) {
         g->blind = g->snapshot.memory_blind;
 }
 
+/* --- traces --- */
+
+void governor_on_trace(void *user, uint32_t model, bool runs, enum reason because) {
+        struct governor *g = user;
+        struct event *e = events_add(&g->events, runs ? EVENT_TRACE : EVENT_TRACE_END, fleet_clock_ms(), &g->plan);
+        e->action.model = model;
+        e->because = because;
+}
+
 /* --- loads and unloads --- */
 
 /* What the governor's own actions end has an event as an action; and that all leave when the daemon stops is no news. */

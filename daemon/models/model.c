@@ -428,6 +428,9 @@ void model_event(struct model *m, enum model_event_kind event) {
         if (step.next != m->state && step.next == MODEL_WAITING)
                 m->answer_logged = false;
         m->fleet->changed = m->fleet->changed || step.next != m->state;
+        if (step.next != m->state)
+                log_debug("state", LOG_TEXT("model", m->config->id), LOG_TEXT("from", model_state_name(m->state)),
+                          LOG_TEXT("to", model_state_name(step.next)), LOG_TEXT("because", model_event_name(event)));
         m->state = step.next;
         act(m, step.action);
 }

@@ -21,6 +21,7 @@
 #include "daemon/models/model.h"
 #include "daemon/models/model_inspect.h"
 #include "daemon/models/operator.h"
+#include "daemon/models/tracing.h"
 #include "daemon/models/operator_jobs.h"
 #include "daemon/requests/failure.h"
 #include "daemon/requests/waiting.h"
@@ -63,7 +64,7 @@ static bool all_quiet(const struct fleet *f) {
 }
 
 static void finish_if_quiet(struct fleet *f) {
-        if (f->stopped || !all_quiet(f))
+        if (f->stopped || !all_quiet(f) || !traces_finish(f->traces))
                 return;
         f->stopped = true;
         uv_close((uv_handle_t *) &f->soon, on_closed);
@@ -97,6 +98,7 @@ void fleet_tick(struct fleet *f) {
         if (f->tree)
                 cgroup_tree_sweep(f->tree);
         operator_jobs_tell(f);
+        tracing_tick(f);
         f->tick_count++;
         f->last_tick_ms = f->now_ms;
 }
@@ -167,10 +169,12 @@ int fleet_new(uv_loop_t *loop, const struct config *config, struct fleet **ret) 
         f->silent_max_ms = ENGINE_SILENT_MAX_MS;
         f->models_count = config->models_count;
         f->models = calloc(config->models_count > 0 ? config->models_count : 1, sizeof(*f->models));
-        if (!f->models || config->models_count > MODELS_MAX || page_cache_new(loop, config->state_dir, &f->page_cache) < 0 ||
+        if (!f->models || config->models_count > MODELS_MAX || tracing_open(f) < 0 ||
+            page_cache_new(loop, config->state_dir, &f->page_cache) < 0 ||
             footprints_new(loop, config->state_dir, &f->footprints) < 0) {
                 int r = config->models_count > MODELS_MAX ? -E2BIG : -ENOMEM;
                 page_cache_free(f->page_cache);
+                traces_free(f->traces);
                 free(f->models);
                 free(f);
                 return r;
@@ -214,6 +218,7 @@ void fleet_free(struct fleet *f) {
         page_cache_free(f->page_cache);
         prefix_cache_free(f->prefix_cache);
         cgroup_tree_close(f->tree);
+        traces_free(f->traces);
         free(f->models);
         free(f);
 }

@@ -15,6 +15,7 @@
 #include "daemon/config/config.h"
 #include "daemon/requests/submit.h"
 #include "daemon/state/model_state.h"
+#include "daemon/trace/trace.h"
 
 struct fleet;
 struct prefix_cache_figures;
@@ -54,6 +55,7 @@ struct model_status {
         const char *last_exit;   /* "" or e.g. "killed by SIGKILL" */
         const char *last_stderr; /* last lines, "" when none */
         int64_t cooldown_ms;     /* until the next try; 0 when none */
+        struct trace_info trace; /* its path NULL when none runs */
 };
 
 struct fleet_status {

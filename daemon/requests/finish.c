@@ -7,6 +7,7 @@
 #include "daemon/state/queue.h"
 #include "daemon/state/fleet.h"
 #include "daemon/state/tick.h"
+#include "daemon/system/log.h"
 
 void request_free(struct request *request) {
         queue_leave(&request->link);
@@ -17,6 +18,8 @@ void request_free(struct request *request) {
 void request_fail(struct request *request, const struct failure *failure) {
         struct request_events events = request->events;
         void *user = request->user;
+        log_debug("request_failed", LOG_TEXT("model", request->model->config->id), LOG_TEXT("code", failure->code),
+                  LOG_TEXT("message", failure->message));
         request_free(request);
         events.on_failed(user, failure);
 }

@@ -11,6 +11,7 @@
 #include "daemon/state/fleet.h"
 #include "daemon/state/lookup.h"
 #include "daemon/state/tick.h"
+#include "daemon/system/log.h"
 #include "policy/admission/backoff.h"
 #include "policy/base/sat.h"
 
@@ -70,6 +71,9 @@ int request_submit(struct fleet *fleet, const char *model, enum request_kind kin
                 r = -ENOMEM;
         }
         if (r < 0) {
+                if (m)
+                        log_debug("request_refused", LOG_TEXT("model", m->config->id), LOG_TEXT("code", reterr->code),
+                                  LOG_TEXT("message", reterr->message));
                 cJSON_Delete(body);
                 return r;
         }

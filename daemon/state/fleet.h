@@ -24,6 +24,7 @@ struct cgroup_tree;
 struct page_cache;
 struct footprints;
 struct prefix_cache;
+struct traces;
 
 /* What may not begin at the moment, as the governor says, and the numbers behind it. */
 struct gate {
@@ -87,6 +88,10 @@ struct fleet {
         uint64_t measure_ns;
         struct process_memory measured;
         bool measure_complained;
+
+        struct traces *traces;
+        void (*on_trace)(void *user, uint32_t model, bool runs, enum reason because);
+        void *on_trace_user;
 
         struct queue finished_jobs;
         bool stopping, stopped;

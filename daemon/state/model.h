@@ -19,6 +19,7 @@
 #include "policy/state/snapshot.h"
 
 struct fleet;
+struct trace;
 
 /* One way in which a model may be loaded. The first is as configured, each further one smaller. */
 struct form {
@@ -53,6 +54,7 @@ struct model {
         uint32_t context; /* as it will be asked for */
 
         struct instance engine;
+        struct trace *trace; /* NULL: it is not traced */
         struct backoff backoff;
         struct load last_answer; /* of policy, while MODEL_WAITING */
         bool answer_logged;

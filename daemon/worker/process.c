@@ -11,6 +11,7 @@
 #include "daemon/base/bounds.h"
 #include "daemon/system/argv.h"
 #include "daemon/system/log.h"
+#include "daemon/trace/trace.h"
 #include "engine/base/json_get.h"
 #include "engine/wire/wire.h"
 
@@ -19,6 +20,7 @@ struct engine_process {
         struct engine_process_events events;
         void *user;
         struct wire_reader reader;
+        struct trace *trace; /* NULL: it is not traced */
         uint64_t ids_issued;
         int files_fd; /* descriptors go out here; -1: none yet */
         uint8_t *downshift_now;
@@ -49,6 +51,7 @@ static const struct {
         [FRAME_SAVED] = { WIRE_SAVED, false, true },
         [FRAME_LOOKUP] = { WIRE_LOOKUP, false, true },
         [FRAME_CORRUPT] = { WIRE_CORRUPT, false, true },
+        [FRAME_PROMPT] = { WIRE_PROMPT, false, true },
 };
 
 static void broken(struct engine_process *e, const char *sentence) {
@@ -82,6 +85,8 @@ static void log_frame(const struct engine_process *e, const char *event, const c
                   LOG_NUMBER("bytes", bytes));
 }
 
+static void tell_trace(struct engine_process *e);
+
 static void take_frame(struct engine_process *e, const cJSON *frame) {
         const char *type = wire_type(frame);
         unsigned says = 0;
@@ -109,6 +114,8 @@ static void take_frame(struct engine_process *e, const cJSON *frame) {
                 }
                 e->ready = true;
                 take_request_bytes_max(e, frame);
+                if (e->trace)
+                        tell_trace(e);
         }
         if (says == FRAME_FAILED)
                 e->over = true;
@@ -136,6 +143,7 @@ static void on_bytes(void *user, const uint8_t *bytes, size_t count) {
                         return;
                 }
                 log_frame(e, "frame_received", frame, e->reader.taken - taken);
+                trace_frame(e->trace, TRACE_ENGINE, wire_type(frame), frame, e->reader.taken - taken);
                 take_frame(e, frame);
                 cJSON_Delete(frame);
         }
@@ -246,6 +254,7 @@ int engine_process_start(uv_loop_t *loop, const struct engine_settings *settings
         e->user = user;
         e->reader.bytes_max = WIRE_TO_DAEMON_BYTES_MAX;
         e->files_fd = -1;
+        e->trace = settings->trace;
         int r = make_downshift_now(e);
         if (r == 0)
                 r = start_with_files(loop, settings, e);
@@ -280,6 +289,7 @@ static int send_message(struct engine_process *e, const cJSON *message, uint32_t
         if (r < 0)
                 return r;
         log_frame(e, "frame_sent", message, count);
+        trace_frame(e->trace, TRACE_DAEMON, wire_type(message), message, count);
         return child_write(e->child, bytes, count);
 }
 
@@ -377,7 +387,23 @@ int engine_process_found(struct engine_process *e, uint64_t id, int fd) {
 }
 
 int engine_process_downshift_now(struct engine_process *e) {
+        trace_frame(e->trace, TRACE_DAEMON, WIRE_DOWNSHIFT_NOW, NULL, e->downshift_now_count);
         return child_write_kept(e->child, e->downshift_now, e->downshift_now_count);
+}
+
+/* An engine that has hung up does not hear it, which shows as on_exit. */
+static void tell_trace(struct engine_process *e) {
+        cJSON *message = cJSON_CreateObject();
+        if (message && cJSON_AddStringToObject(message, "type", WIRE_TRACE) &&
+            cJSON_AddBoolToObject(message, "on", e->trace != NULL))
+                (void) send_message(e, message, WIRE_TO_ENGINE_BYTES_MAX);
+        cJSON_Delete(message);
+}
+
+void engine_process_trace(struct engine_process *e, struct trace *trace) {
+        e->trace = trace;
+        if (e->ready)
+                tell_trace(e);
 }
 
 void engine_process_kill(struct engine_process *e) {

@@ -18,6 +18,7 @@
 #include "policy/base/kv_type.h"
 
 struct engine_process;
+struct trace;
 
 struct engine_settings {
         const char *path;     /* of headroom-engine */
@@ -27,9 +28,10 @@ struct engine_settings {
         uint32_t threads; /* 0: the engine decides */
         enum kv_type kv_type;
         enum kv_type
-                kv_floor; /* what the KV cache may be taken down to while it runs; one that the heads cannot have is raised */
-        bool lookups;     /* it may ask for files with the prefixes of prompts */
-        int cgroup_fd;    /* of cgroup_engine_fd; -1: it stays in ours */
+                kv_floor;    /* what the KV cache may be taken down to while it runs; one that the heads cannot have is raised */
+        bool lookups;        /* it may ask for files with the prefixes of prompts */
+        int cgroup_fd;       /* of cgroup_engine_fd; -1: it stays in ours */
+        struct trace *trace; /* as engine_process_trace */
 };
 
 enum frame_type {
@@ -48,6 +50,7 @@ enum frame_type {
         FRAME_SAVED,
         FRAME_LOOKUP,
         FRAME_CORRUPT,
+        FRAME_PROMPT,
         FRAME_COUNT
 };
 
@@ -100,6 +103,8 @@ int engine_process_found(struct engine_process *e, uint64_t id, int fd);
  * may be half sent), which is little for an engine that listens. 0, -EALREADY: one is under way; -EPIPE.
  */
 int engine_process_downshift_now(struct engine_process *e);
+/* Its frames go into TRACE from now on, and it tells the tokens of prompts; NULL: no more. */
+void engine_process_trace(struct engine_process *e, struct trace *trace);
 /* TYPE is shutdown or statistics. */
 void engine_process_tell(struct engine_process *e, const char *type);
 void engine_process_kill(struct engine_process *e);

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "daemon/models/models.h"
+#include "daemon/models/tracing.h"
 #include "daemon/governor/governor.h"
 #include "daemon/cache/prefix_cache.h"
 #include "daemon/governor/recorder.h"
@@ -36,6 +37,13 @@ static struct {
         char model[64];
         bool force;
 } job;
+static struct {
+        uint32_t model, minutes; /* minutes 0: an end */
+        trace_done *on_done;
+        void *user;
+        enum reason answer; /* to what is asked next */
+} traced;
+static struct trace_info trace_shown; /* of the second model */
 
 static const struct failure cooldown = { .status = 503,
                                          .kind = "server_error",
@@ -109,7 +117,8 @@ void fleet_model_status(struct fleet *f, uint32_t index, struct model_status *re
                                       .expires_in_ms = -1,
                                       .last_error = "",
                                       .last_exit = "",
-                                      .last_stderr = index ? "\xff!" : "" };
+                                      .last_stderr = index ? "\xff!" : "",
+                                      .trace = index ? trace_shown : (struct trace_info){ 0 } };
 }
 
 int fleet_model_find(const struct fleet *f, const char *name, uint32_t *ret_index) {
@@ -163,6 +172,19 @@ void fleet_load(struct fleet *f, const char *model, fleet_done *on_done, void *u
 void fleet_unload(struct fleet *f, const char *model, bool force, fleet_done *on_done, void *user) {
         fleet_load(f, model, on_done, user);
         job.force = force;
+}
+
+enum reason fleet_trace_begin(struct fleet *f, uint32_t model, uint32_t minutes, trace_done *on_done, void *user) {
+        (void) f;
+        traced.model = model;
+        traced.minutes = minutes;
+        traced.on_done = on_done;
+        traced.user = user;
+        return traced.answer;
+}
+
+enum reason fleet_trace_end(struct fleet *f, uint32_t model, trace_done *on_done, void *user) {
+        return fleet_trace_begin(f, model, 0, on_done, user);
 }
 
 #endif

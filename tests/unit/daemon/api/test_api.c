@@ -177,6 +177,7 @@ static void test_routes(void **state) {
                 { "OPTIONS", "*", "204", "Allow: GET, HEAD, POST, OPTIONS\r\n" },
                 { "GET", "/v1/embeddings", "405", "Allow: POST, OPTIONS\r\n" },
                 { "GET", "/control/status", "404", "not_found" },
+                { "POST", "/control/trace", "404", "not_found" }, /* not for clients */
         };
 
         (void) state;
@@ -224,6 +225,82 @@ static void check_governor(int fd) {
         }
 }
 
+static void ask_trace(int fd, const char *path, const char *body) {
+        char request[256];
+
+        (void) snprintf(request, sizeof request, "POST /control/%s HTTP/1.1\r\nHost: x\r\nContent-Length: %zu\r\n\r\n%s", path,
+                        strlen(body), body);
+        say_text(fd, request);
+        turn_for(5);
+}
+
+static void check_refused_traces(int fd) {
+        static const struct {
+                const char *path, *body;
+                enum reason answer;
+                const char *status, *contains;
+        } rows[] = {
+                { "trace", "{\"model\":\"nobody\"}", REASON_NONE, "404", "model_not_found" },
+                { "trace", "{\"minutes\":5}", REASON_NONE, "400", "\"param\":\"model\"" },
+                { "trace", "{\"model\":\"a\",\"minutes\":0}", REASON_NONE, "400",
+                  "'minutes' must be a whole number from 1 to 60" },
+                { "trace", "{\"model\":\"a\",\"minutes\":61}", REASON_NONE, "400", "\"param\":\"minutes\"" },
+                { "trace", "{\"model\":\"a\",\"minutes\":1.5}", REASON_NONE, "400", "\"param\":\"minutes\"" },
+                { "trace", "{\"model\":\"a\",\"minutes\":\"5\"}", REASON_NONE, "400", "\"param\":\"minutes\"" },
+                { "trace", "{\"model\":\"a\"}", REASON_TRACED, "409", "\"code\":\"traced\"" },
+                { "trace", "{\"model\":\"a\"}", REASON_TOO_MANY_TRACES, "409", "\"code\":\"too_many_traces\"" },
+                { "trace/stop", "{\"model\":\"a\"}", REASON_NOT_TRACED, "409", "\"code\":\"not_traced\"" },
+                { "trace/stop", "{\"model\":\"nobody\"}", REASON_NONE, "404", "model_not_found" },
+                { "trace/stop", "[]", REASON_NONE, "400", "invalid_request_error" },
+        };
+
+        bool closed;
+
+        for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+                traced.answer = rows[i].answer;
+                ask_trace(fd, rows[i].path, rows[i].body);
+                const char *heard = hear(fd, "}}\n", &closed);
+                if (strncmp(heard + 9, rows[i].status, 3) != 0 || !strstr(heard, rows[i].contains))
+                        fail_msg("%s %s answered by %s", rows[i].path, rows[i].body, heard);
+                assert_int_equal(api_running(api), 0);
+        }
+        traced.answer = REASON_NONE;
+}
+
+static void check_traces(int fd) {
+        struct trace_info info = { "/s/traces/x.jsonl", 1000, 61000, 3, 0, 512 };
+        bool closed;
+
+        check_refused_traces(fd);
+        ask_trace(fd, "trace", "{\"model\":\"alias\"}");
+        assert_int_equal(traced.model, 1);
+        assert_int_equal(traced.minutes, 10);
+        traced.on_done(traced.user, 0, &info);
+        assert_string_equal(body_of(hear(fd, "}", &closed)),
+                            "{\"model\":\"org/b:q4\",\"path\":\"/s/traces/x.jsonl\",\"begun_unix_ms\":1000,"
+                            "\"until_unix_ms\":61000,\"lines\":3,\"dropped\":0,\"bytes\":512}");
+        ask_trace(fd, "trace", "{\"model\":\"a\",\"minutes\":60}");
+        assert_int_equal(traced.minutes, 60);
+        traced.on_done(traced.user, -EROFS, &info);
+        const char *heard = hear(fd, "}}", &closed);
+        assert_non_null(strstr(heard, "HTTP/1.1 500 "));
+        assert_non_null(strstr(
+                heard, "/s/traces/x.jsonl cannot be made: Read-only file system\",\"type\":\"server_error\",\"param\":null,"
+                       "\"code\":\"trace_failed\",\"advice\":"));
+        ask_trace(fd, "trace/stop", "{\"model\":\"a\"}");
+        assert_int_equal(traced.minutes, 0);
+        traced.on_done(traced.user, 0, &info);
+        assert_non_null(strstr(hear(fd, "}", &closed), "\"lines\":3"));
+        trace_shown = info;
+        say_text(fd, "GET /control/models HTTP/1.1\r\nHost: x\r\n\r\n");
+        cJSON *json = parse(hear(fd, "]}", &closed));
+        assert_true(cJSON_IsNull(at(json, "models.0.trace")));
+        assert_string_equal(at(json, "models.1.trace.path")->valuestring, "/s/traces/x.jsonl");
+        assert_int_equal(at(json, "models.1.trace.until_unix_ms")->valueint, 61000);
+        cJSON_Delete(json);
+        trace_shown = (struct trace_info){ 0 };
+}
+
 static void test_control(void **state) {
         bool closed;
 
@@ -253,6 +330,7 @@ static void test_control(void **state) {
         assert_string_equal(at(json, "governor.rung")->valuestring, "calm");
         cJSON_Delete(json);
         check_governor(fds[0]);
+        check_traces(fds[0]);
 
         static const char unload[] =
                 "POST /control/unload HTTP/1.1\r\nHost: x\r\nContent-Length: 30\r\n\r\n{\"model\":\"alias\",\"force\":true}";
