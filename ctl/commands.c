@@ -22,6 +22,12 @@ static const struct flag events_flags[] = {
         { NULL, 0, NULL, 0, NULL },
 };
 
+static const struct flag trace_flags[] = {
+        { "minutes", 0, "N", AT(minutes), "for so long, 1 to 60 (default 10)" },
+        { "stop", 0, NULL, AT(stop), "end the trace of this model" },
+        { NULL, 0, NULL, 0, NULL },
+};
+
 static const struct flag unload_flags[] = {
         { "all", 0, NULL, AT(all), "unload every loaded model, pinned ones too" },
         { "force", 0, NULL, AT(force), "do not wait for running requests: they end with an error" },
@@ -59,6 +65,9 @@ const struct command commands_table[] = {
           events_flags },
         { "explain", command_explain, "MODEL", 1, 1,
           "tell in sentences how a model is, what was done to it, and what will bring it back", NULL, NULL },
+        { "trace", command_trace, "MODEL", 1, 1,
+          "have the daemon write down what it and a model's engine say to each other, for a while",
+          "The file, in the daemon's state directory and for its user alone, holds prompts and answers.\n", trace_flags },
         { "record", command_record, "[FILE]", 0, 1, "print the flight recorder, or write it to a file, for `simulate`", NULL,
           NULL },
         { "fit", command_fit, "FILE", 1, 1, "tell what a GGUF file needs and whether this machine can hold it; needs no daemon",

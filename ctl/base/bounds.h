@@ -8,6 +8,7 @@
 #define CLIENT_PATH_MAX           1024u       /* a name of 128 bytes is at most 384 when every byte is escaped */
 #define EVENTS_PENDING_MAX        64u         /* actions that wait for their outcome: one for each model */
 #define FOLLOW_PERIOD_MS          500         /* how often events are asked for: a person reads along */
+#define MINUTES_MAX               60u         /* as the daemon takes */
 #define PROGRESS_PERIOD_MS        200         /* a person sees the seconds run */
 #define WATCH_PERIOD_MS           500         /* how often the daemon is asked how far a load has come */
 

@@ -28,9 +28,10 @@ struct invocation {
         const struct command *command; /* NULL when none was named */
         const char *socket_path;
         bool json, help, version;
-        bool quiet, force, all, follow;
+        bool quiet, force, all, follow, stop;
         const char *context, *kv, *parallel, *threads, *budget, *weights_fraction, *reserve, *bandwidth;
         const char *plot;
+        const char *minutes;
         char **args; /* operands, ARGS_COUNT of them; owned */
         int args_count;
 };
@@ -68,6 +69,7 @@ int command_ps(const struct invocation *in);
 int command_models(const struct invocation *in);
 int command_load(const struct invocation *in);
 int command_unload(const struct invocation *in);
+int command_trace(const struct invocation *in);
 int command_events(const struct invocation *in);
 int command_explain(const struct invocation *in);
 int command_record(const struct invocation *in);

@@ -47,7 +47,7 @@ _headroom_value() { # OPTION WORD PREFIX
                 ;;
         --pooling) _headroom_offer "$2" "$3" < <(printf '%s\n' mean cls last none) ;;
         --socket | --config | --file | --plot | --messages | --tools | --variables | --json-schema | --grammar) _headroom_offer_files "$2" ;;
-        --context | --ctx | --parallel | --threads | --budget | --reserve | --weights-fraction | --bandwidth | --chunks | --dimensions | --kv-tokens | --batch | --depth | --repeat | --seed) COMPREPLY=() ;;
+        --context | --ctx | --parallel | --threads | --budget | --reserve | --weights-fraction | --bandwidth | --chunks | --dimensions | --kv-tokens | --batch | --depth | --repeat | --seed | --minutes) COMPREPLY=() ;;
         --prompt | --tokens | --then | --stop | --bos | --eos) COMPREPLY=() ;;
         *) return 1 ;;
         esac
@@ -89,7 +89,7 @@ _headroom() {
                 _headroom_offer "$word" "" < <(_headroom_commands "$program")
         else
                 case ${program##*/}/$command in
-                headroomctl/load | headroomctl/status | headroomctl/events | headroomctl/explain) _headroom_offer "$word" "$prefix" < <("$program" "${socket[@]}" models --quiet 2>/dev/null) ;;
+                headroomctl/load | headroomctl/status | headroomctl/events | headroomctl/explain | headroomctl/trace) _headroom_offer "$word" "$prefix" < <("$program" "${socket[@]}" models --quiet 2>/dev/null) ;;
                 headroomctl/unload) _headroom_offer "$word" "$prefix" < <("$program" "${socket[@]}" ps --quiet 2>/dev/null) ;;
                 headroomctl/simulate) _headroom_offer_files "$word" .scenario ;;
                 headroomctl/record) _headroom_offer_files "$word" ;;

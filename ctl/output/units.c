@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <time.h>
 
 struct human human_bytes(uint64_t bytes) {
         static const char *const units[] = { "B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB" };
@@ -53,6 +54,15 @@ struct human human_duration_ms(uint64_t ms) {
                 snprintf(h.text, sizeof(h.text), "%lluh %llum", hours, m % 60);
         else
                 snprintf(h.text, sizeof(h.text), "%llud %lluh", days, hours % 24);
+        return h;
+}
+
+struct human human_clock(uint64_t unix_ms) {
+        struct human h;
+        time_t seconds = (time_t) (unix_ms / 1000);
+        struct tm local;
+        if (!localtime_r(&seconds, &local) || strftime(h.text, sizeof(h.text), "%b %d %H:%M:%S", &local) == 0)
+                snprintf(h.text, sizeof(h.text), "-");
         return h;
 }
 

@@ -13,6 +13,8 @@ struct human human_bytes(uint64_t bytes);
 struct human human_signed_bytes(int64_t bytes);
 /* "3.2 s", "45 s", "12m 3s", "3h 4m", "2d 3h". */
 struct human human_duration_ms(uint64_t ms);
+/* "Nov 30 09:21:15": local time, "-" where it is none. */
+struct human human_clock(uint64_t unix_ms);
 /* "1.24 B", "260 K": parameters. */
 struct human human_count(uint64_t count);
 /* "62.1", "8.43", "1250": three digits that matter. */

@@ -7,7 +7,6 @@
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "ctl/base/bounds.h"
@@ -19,15 +18,6 @@
 #include "ctl/output/terminal.h"
 
 /* --- one event as a line --- */
-
-static struct human clock_of(uint64_t unix_ms) {
-        struct human h;
-        time_t seconds = (time_t) (unix_ms / 1000);
-        struct tm local;
-        if (!localtime_r(&seconds, &local) || strftime(h.text, sizeof(h.text), "%b %d %H:%M:%S", &local) == 0)
-                snprintf(h.text, sizeof(h.text), "-");
-        return h;
-}
 
 static struct human signed_bytes(const cJSON *object, const char *key) {
         const cJSON *item = cJSON_GetObjectItemCaseSensitive(object, key);
@@ -85,6 +75,10 @@ static void add_change(char *line, size_t size, const cJSON *event) {
                         add(line, size, ": %.1f degrees", degrees->valuedouble / 1000);
                 return;
         }
+        if (!strncmp(what, "trace", strlen("trace"))) {
+                add(line, size, " %s (%s)", json_text(event, "model"), json_text(event, "reason"));
+                return;
+        }
         add(line, size, " %s (%s): headroom %s", json_text(event, "rung"), json_text(event, "reason"),
             signed_bytes(event, "headroom_bytes").text);
         if (json_number(event, "exhaustion_ms", &number))
@@ -121,7 +115,7 @@ static void print_event(const cJSON *event) {
         char line[1024] = "";
         const char *what = json_text(event, "what");
         add(line, sizeof(line), "%5llu  %s  %s", (unsigned long long) json_count(event, "number"),
-            clock_of(json_count(event, "unix_ms")).text, what);
+            human_clock(json_count(event, "unix_ms")).text, what);
         if (cJSON_GetObjectItemCaseSensitive(event, "result"))
                 add_action(line, sizeof(line), event);
         else if (cJSON_GetObjectItemCaseSensitive(event, "bytes"))

@@ -118,6 +118,21 @@ static void print_prompt_cache(const cJSON *status) {
                    damaged ? "; some were damaged" : "");
 }
 
+void show_trace(const cJSON *model, bool names_it) {
+        const cJSON *trace = cJSON_GetObjectItemCaseSensitive(model, "trace");
+        if (!cJSON_IsObject(trace))
+                return;
+        show_field("trace", TINT_WARN, "%s%suntil %s, %llu lines in %s", names_it ? json_text(model, "id") : "",
+                   names_it ? " " : "", human_clock(json_count(trace, "until_unix_ms")).text,
+                   (unsigned long long) json_count(trace, "lines"), json_text(trace, "path"));
+}
+
+static void print_traces(const cJSON *status) {
+        const cJSON *model;
+        cJSON_ArrayForEach(model, json_array(status, "models"))
+                show_trace(model, true);
+}
+
 void show_overview(const cJSON *status) {
         uint64_t budget = json_count(status, "budget_bytes"), measured = json_count(status, "measured_bytes");
         unsigned percent = budget > 0 ? (unsigned) (measured * 100 / budget) : 0;
@@ -141,4 +156,5 @@ void show_overview(const cJSON *status) {
                    (unsigned long long) json_count(status, "requests_waiting"));
         print_prompt_cache(status);
         print_governor(status);
+        print_traces(status);
 }

@@ -211,6 +211,7 @@ static void print_model(const cJSON *model) {
                    (unsigned long long) json_count(model, "suspended"), (unsigned long long) json_count(model, "requests"));
         show_field("loads", TINT_NONE, "%llu, of which %llu ended unasked", (unsigned long long) json_count(model, "loads"),
                    (unsigned long long) json_count(model, "deaths"));
+        show_trace(model, false);
         print_model_failures(model);
 }
 

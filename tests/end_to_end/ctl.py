@@ -166,7 +166,7 @@ class CommandLine(unittest.TestCase):
     def test_help_of_everything(self):
         whole = ctl("--help")
         self.assertEqual(whole.returncode, 0)
-        for command in ("status", "ps", "models", "load", "unload", "events", "explain", "record", "fit", "simulate"):
+        for command in ("status", "ps", "models", "load", "unload", "events", "explain", "trace", "record", "fit", "simulate"):
             self.assertIn(command, whole.stdout)
             one = ctl(command, "--help")
             self.assertEqual((one.returncode, one.stderr), (0, ""))
@@ -175,7 +175,9 @@ class CommandLine(unittest.TestCase):
 
     def test_wrong_usage(self):
         for args in ([], ["bogus"], ["load"], ["fit"], ["simulate"], ["simulate", "x", "--plot", "x.jpg"], ["ps", "x"],
-                     ["status", "--bogus"], ["events", "a", "b"], ["explain"], ["record", "a", "b"], ["unload"], ["unload", "--all", "x"],
+                     ["status", "--bogus"], ["events", "a", "b"], ["explain"], ["record", "a", "b"], ["trace"], ["trace", "a", "b"],
+                     ["trace", "a", "--minutes", "0"], ["trace", "a", "--minutes", "61"], ["trace", "a", "--minutes", "1.5"],
+                     ["trace", "a", "--minutes", "5", "--stop"], ["unload"], ["unload", "--all", "x"],
                      ["fit", "x", "--context", "0"], ["fit", "x", "--context", "1,,2"], ["fit", "x", "--kv", "q5_0"],
                      ["fit", "x", "--budget", "lots"], ["fit", "x", "--parallel", "0"], ["fit", "x", "--bandwidth", "nan"],
                      ["fit", "x", "--weights-fraction", "1.5"], ["fit", "x", "--threads", "9999"]):
@@ -193,7 +195,7 @@ class CommandLine(unittest.TestCase):
 
 class NoDaemon(unittest.TestCase):
     COMMANDS = (["status"], ["ps"], ["models"], ["load", "a", "b"], ["unload", "a"], ["unload", "--all"], ["status", "a"],
-                ["events"], ["events", "--follow"], ["explain", "a"], ["record"])
+                ["events"], ["events", "--follow"], ["explain", "a"], ["record"], ["trace", "a"], ["trace", "a", "--stop"])
 
     def test_nobody_there(self):
         for path in ("/nonexistent/control.sock", "/dev/null"):
@@ -430,6 +432,21 @@ class Acting(unittest.TestCase):
             self.assertEqual([seen for seen in daemon.seen if seen[0].startswith("POST")], [("POST /control/load", {"model": "a"}), ("POST /control/load", {"model": "b"}),
                                            ("POST /control/unload", {"model": "a", "force": True})])
 
+    def test_trace(self):
+        trace = {"model": "a b", "path": "/s/traces/a_b.jsonl", "begun_unix_ms": 1700000000000, "until_unix_ms": 1700000300000, "lines": 12,
+                 "dropped": 3, "bytes": 999}
+        answers = {"POST /control/trace": lambda _: (200, trace), "POST /control/trace/stop": lambda _: (200, trace)}
+        with fake([], answers=answers) as daemon:
+            out = ctl("trace", "a b", "--minutes", "5", socket_path=daemon.path).stdout.splitlines()
+            self.assertRegex(out[0], r"^a b: traced until Nov 1\d \d\d:\d\d:20, into /s/traces/a_b\.jsonl$")
+            self.assertIn("prompts and answers", out[1])
+            self.assertEqual(json.loads(ctl("--json", "trace", "a b", socket_path=daemon.path).stdout), trace)
+            out = ctl("trace", "--stop", "a b", socket_path=daemon.path).stdout.splitlines()
+            self.assertEqual(out[0], "a b: 12 lines in /s/traces/a_b.jsonl")
+            self.assertIn("3 more were dropped", out[1])
+            self.assertEqual(daemon.seen, [("POST /control/trace", {"model": "a b", "minutes": 5}), ("POST /control/trace", {"model": "a b"}),
+                                           ("POST /control/trace/stop", {"model": "a b"})])
+
     def test_unload_all(self):
         with fake(Showing.MODELS) as daemon:
             self.assertEqual(ctl("unload", "--all", socket_path=daemon.path).returncode, 0)
@@ -636,13 +653,15 @@ class Completion(unittest.TestCase):
         self.assertEqual(len(result.stdout.splitlines()), 3)
 
     def test_words(self):
-        self.assertEqual(self.complete("headroomctl "), ["status", "ps", "models", "load", "unload", "events", "explain", "record", "fit", "simulate"])
+        self.assertEqual(self.complete("headroomctl "), ["status", "ps", "models", "load", "unload", "events", "explain", "trace", "record", "fit", "simulate"])
         self.assertEqual(self.complete("headroomctl --json un"), ["unload"])
         self.assertEqual(self.complete("headroomctl unload --f"), ["--force"])
         self.assertEqual(self.complete("headroomctl fit --kv q"), ["q8_0", "q4_0"])
         self.assertEqual(self.complete("headroomctl fit --kv=f16,q8"), ["f16,q8_0"])
         self.assertIn("--socket", self.complete("headroomctl --s"))
         self.assertEqual(self.complete("headroomctl fit --context "), [])
+        self.assertEqual(self.complete("headroomctl trace x --m"), ["--minutes"])
+        self.assertEqual(self.complete("headroomctl trace --minutes "), [])
 
     def test_models_come_from_the_daemon(self):
         models = [model("qwen3:8b", "ready"), model("old one"), model("qwen2")]
@@ -651,6 +670,7 @@ class Completion(unittest.TestCase):
             self.assertEqual(self.complete("headroomctl load qwen3:", daemon.path), ["8b"])
             self.assertEqual(self.complete("headroomctl load o", daemon.path), ["old\\", "one"])
             self.assertEqual(self.complete("headroomctl unload ", daemon.path), ["qwen3:8b"])
+            self.assertEqual(self.complete("headroomctl trace q", daemon.path), ["qwen3:8b", "qwen2"])
             self.assertEqual(self.complete(f"headroomctl --socket {daemon.path} status qwen2"), ["qwen2"])
         self.assertEqual(self.complete("headroomctl load ", "/nonexistent"), [])
 
