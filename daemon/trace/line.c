@@ -34,28 +34,44 @@ void line_printf(struct line *l, const char *format, ...) {
                 l->is_full = true;
 }
 
-static void put_character(struct line *l, unsigned char c, bool is_utf8) {
-        static const char special[] = "\"\\\n\r\t", letter[] = "\"\\nrt";
-        const char *at = strchr(special, c);
-        char escaped[8];
-
-        if (at)
-                (void) snprintf(escaped, sizeof escaped, "\\%c", letter[at - special]);
-        else if (c < 0x20 || c == 0x7f)
-                (void) snprintf(escaped, sizeof escaped, "\\u%04x", c);
-        if (at || c < 0x20 || c == 0x7f)
-                line_puts(l, escaped);
-        else
-                put(l, c >= 0x80 && !is_utf8 ? "?" : (const char *) &c, 1);
+static bool is_plain(unsigned char c, bool is_utf8) {
+        return c >= 0x20 && c != 0x7f && c != '"' && c != '\\' && (c < 0x80 || is_utf8);
 }
 
-/* The first of COUNT bytes, whole characters. */
+static void put_escaped(struct line *l, unsigned char c) {
+        static const char special[] = "\"\\\n\r\t", letter[] = "\"\\nrt";
+        const char *at = strchr(special, c);
+
+        if (at)
+                line_printf(l, "\\%c", letter[at - special]);
+        else if (c >= 0x80)
+                line_puts(l, "?");
+        else
+                line_printf(l, "\\u%04x", c);
+}
+
+/* What needs no escape goes in one piece: a text is mostly that, and may be long. */
+static void put_all(struct line *l, const char *text, size_t count) {
+        bool is_utf8 = text_is_utf8(text, count);
+
+        for (size_t i = 0, plain; i < count && !l->is_full; i += plain) {
+                for (plain = 0; i + plain < count && is_plain((unsigned char) text[i + plain], is_utf8);)
+                        plain++;
+                put(l, text + i, plain);
+                if (i + plain < count)
+                        put_escaped(l, (unsigned char) text[i + plain++]);
+        }
+}
+
+/* The first of COUNT bytes; what is UTF-8 is not cut within a character. */
 static size_t first_bytes(const char *text, size_t count) {
-        if (count <= TRACE_TEXT_MAX)
+        size_t most = TRACE_TEXT_MAX;
+
+        if (count <= most)
                 return count;
-        for (count = TRACE_TEXT_MAX; count > 0 && ((unsigned char) text[count] & 0xc0) == 0x80;)
-                count--;
-        return count;
+        while (most > TRACE_TEXT_MAX - 3 && ((unsigned char) text[most] & 0xc0) == 0x80)
+                most--;
+        return most;
 }
 
 void line_text(struct line *l, const char *text) {
@@ -65,10 +81,8 @@ void line_text(struct line *l, const char *text) {
                 line_puts(l, "null");
                 return;
         }
-        bool is_utf8 = text_is_utf8(text, count);
         line_puts(l, count < length ? "{\"cut\":\"" : "\"");
-        for (size_t i = 0; i < count && !l->is_full; i++)
-                put_character(l, (unsigned char) text[i], is_utf8);
+        put_all(l, text, count);
         line_puts(l, "\"");
         if (count < length)
                 line_printf(l, ",\"bytes\":%zu}", length);

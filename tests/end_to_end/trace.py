@@ -3,6 +3,7 @@
 
 import json
 import os
+import re
 import shutil
 import stat
 import subprocess
@@ -18,7 +19,7 @@ class Trace(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.daemon = Daemon("min_residency = 0ms\n", models={"demo.gguf": DEMO_MODEL, "small.gguf": SMALL_MODEL},
-                            model_confs={"small.conf": "[model]\npath = small.gguf\naliases = tiny\n"})
+                            model_confs={"small.conf": "[model]\npath = small.gguf\naliases = tiny\nparallel = 1\nqueue = 0\n"})
 
     @classmethod
     def tearDownClass(cls):
@@ -110,14 +111,38 @@ class Trace(unittest.TestCase):
         self.assertEqual(len(self.frames(lines, "ready")), 2)
         self.assertEqual(len(self.frames(lines, "shutdown")), 1)
 
+    def test_an_engine_that_runs_already(self):
+        """It is told when the trace begins, and when it ends."""
+        daemon, self.daemon = self.daemon, Daemon("[log]\nlevel = debug\n")
+        try:
+            self.chat()
+            path = self.json("trace", "demo")["path"]
+            self.chat()
+            self.ctl("trace", "demo", "--stop")
+            lines, told = self.read(path), len(re.findall("type=prompt", self.daemon.log()))
+            self.chat()
+            self.assertEqual(self.frames(lines, "trace"), [{"type": "trace", "on": True}])
+            self.assertEqual((len(self.frames(lines, "prompt")), len(self.frames(lines, "generate")), told), (1, 1, 1))
+            self.assertEqual((len(re.findall("type=generate", self.daemon.log())), len(re.findall("type=prompt", self.daemon.log()))), (3, 1))
+            self.assertEqual(self.read(path), lines)
+        finally:
+            daemon, self.daemon = self.daemon, daemon
+            daemon.done()
+
     def test_requests_that_are_refused(self):
         path = self.json("trace", "tiny", "--minutes", "1")["path"]
         self.assertEqual(self.ask("/v1/completions", model="small", prompt="x" * 200000).status, 400)
         self.assertEqual(self.ask("/v1/chat/completions", model="small", messages=MESSAGES, grammar="root ::= (").status, 400)
+        with self.daemon.connect(receive_buffer=4096) as s:  # who does not read, so it stays
+            body = json.dumps({"model": "small", "prompt": "Once", "max_tokens": 400, "ignore_eos": True, "stream": True, "logprobs": 20})
+            s.sendall(f"POST /v1/completions HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode())
+            eventually(lambda: self.daemon.model("small")["running"])
+            self.assertEqual(self.ask("/v1/completions", model="small", prompt="x").status, 429)
         self.ctl("trace", "small", "--stop")
         lines = self.read(path)
         self.assertEqual(lines[0]["model"], "small")
         refused = self.decisions(lines, "request_refused") + self.decisions(lines, "request_failed")
+        self.assertIn("concurrency_limit", [d.get("code") for d in refused])
         self.assertTrue(any("grammar" in d["message"] for d in refused), refused)
         self.assertTrue(any("context" in d["message"] for d in refused), refused)
         prompt = self.frames(lines, "generate")[0]["body"]["prompt"]

@@ -131,6 +131,10 @@ static void no_character_is_cut_in_two(void **state) {
         cJSON *cut = written(cJSON_CreateString(text));
         assert_int_equal(strlen(text_of(cut, "cut")), TRACE_TEXT_MAX - 1);
         cJSON_Delete(cut);
+        memset(text, 0x80, TRACE_TEXT_MAX + 1); /* no characters at all */
+        cut = written(cJSON_CreateString(text));
+        assert_int_equal(strspn(text_of(cut, "cut"), "?"), TRACE_TEXT_MAX - 3);
+        cJSON_Delete(cut);
         free(text);
 }
 
