@@ -53,7 +53,4 @@
 #define SCENARIO_MARGIN_TARGET_MILLIDEGREES    15000u
 #define SCENARIO_CRITICAL_DEFAULT_MILLIDEGREES 100000u
 
-#define CGROUP_DEPTH_MAX                       64u
-#define SMALL_FILE_BYTES_MAX                   (64u << 10) /* meminfo, memory.stat */
-
 #endif

@@ -225,7 +225,7 @@ static int report_fit(const struct invocation *in, const struct wish *w, const s
                 .path = in->args[0],
                 .hparams = hparams,
                 .model = model_of(hparams, w->parallel, threads),
-                .question = { .parallel = w->parallel, .limits = *limits, .machine = m, .cache_bytes = machine_cache_bytes("") },
+                .question = { .parallel = w->parallel, .limits = *limits, .machine = m, .cache_bytes = machine_cache_bytes("/sys") },
                 .threads = threads,
         };
         uint64_t identity;
@@ -251,7 +251,7 @@ int command_fit(const struct invocation *in) {
         struct hparams hparams;
         struct machine machine;
         struct admission_limits limits;
-        if (machine_read("", &machine) < 0) {
+        if (machine_read("/proc", "/sys", &machine) < 0) {
                 fail(&problem, "/proc/meminfo", "cannot tell how much memory there is");
                 return report(in, &problem);
         }

@@ -8,48 +8,50 @@
 
 #include <assert.h>
 #include <dirent.h>
-#include <errno.h>
 #include <sched.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "ctl/base/bounds.h"
-#include "ctl/base/cgroup_limit.h"
-#include "ctl/base/small_file.h"
+#include "daemon/base/cgroup_limits.h"
+#include "daemon/base/fields.h"
+#include "daemon/base/proc_file.h"
+#include "engine/base/cleanup.h"
 
 #define ENGINE_COMM "headroom-engine" /* 15 characters: all of what the kernel keeps */
 
-static void consider_process(const char *root, const char *pid, struct machine *m) {
-        char *text;
-        if (m->engines_count == ACCOUNTS_MAX || small_file_read(&text, "%s/proc/%s/comm", root, pid) < 0)
+/* Zero where the file does not say, as of a process that has just gone. */
+static uint64_t bytes_of(const struct field *f) {
+        return f->found ? f->value : 0;
+}
+
+static void consider_process(const char *proc, const char *pid, struct machine *m) {
+        char name[32], text[FILE_TEXT_MAX];
+        struct field fields[] = {
+                { .key = "RssFile", .is_kilobytes = true },
+                { .key = "RssAnon", .is_kilobytes = true },
+                { .key = "RssShmem", .is_kilobytes = true },
+        };
+        snprintf(name, sizeof(name), "/%.10s/comm", pid);
+        if (m->engines_count == ACCOUNTS_MAX || proc_file_read_at(proc, name, text, sizeof(text)) < 0 ||
+            strncmp(text, ENGINE_COMM, strlen(ENGINE_COMM)) != 0)
                 return;
-        bool is_engine = !strncmp(text, ENGINE_COMM, strlen(ENGINE_COMM));
-        free(text);
-        if (!is_engine || small_file_read(&text, "%s/proc/%s/status", root, pid) < 0)
+        snprintf(name, sizeof(name), "/%.10s/status", pid);
+        if (proc_file_read_at(proc, name, text, sizeof(text)) < 0)
                 return;
-        uint64_t file_kib = 0, anonymous_kib = 0, shared_kib = 0;
-        (void) small_file_number(text, "RssFile", &file_kib);
-        (void) small_file_number(text, "RssAnon", &anonymous_kib);
-        (void) small_file_number(text, "RssShmem", &shared_kib);
-        free(text);
+        fields_find(text, fields, 3);
         m->engines[m->engines_count++] = (struct machine_engine){
-                .file_bytes = file_kib << 10,
-                .taken_bytes = (anonymous_kib + shared_kib) << 10,
+                .file_bytes = bytes_of(&fields[0]),
+                .taken_bytes = bytes_of(&fields[1]) + bytes_of(&fields[2]),
         };
 }
 
-static void find_engines(const char *root, struct machine *m) {
-        char path[512];
-        snprintf(path, sizeof(path), "%s/proc", root);
-        DIR *proc = opendir(path);
-        if (!proc)
-                return;
-        for (struct dirent *entry; (entry = readdir(proc));)
+static void find_engines(const char *proc, struct machine *m) {
+        auto_closedir DIR *directory = opendir(proc);
+        for (struct dirent *entry; directory && (entry = readdir(directory));)
                 if (entry->d_name[0] >= '1' && entry->d_name[0] <= '9')
-                        consider_process(root, entry->d_name, m);
-        (void) closedir(proc);
+                        consider_process(proc, entry->d_name, m);
 }
 
 /* As the engine counts, when it is not told how many threads to start. */
@@ -62,42 +64,40 @@ static uint32_t count_processors(void) {
         return count > 0 ? (uint32_t) count : 1;
 }
 
-int machine_read(const char *root, struct machine *ret) {
-        struct machine m = { .limit_path = "" };
-        uint64_t total_kib = 0, available_kib = 0;
-        char *text;
-        int rc = small_file_read(&text, "%s/proc/meminfo", root);
-        if (rc < 0)
-                return rc;
-        bool known = small_file_number(text, "MemTotal", &total_kib) == 0 &&
-                     small_file_number(text, "MemAvailable", &available_kib) == 0;
-        free(text);
-        if (!known || total_kib == 0)
-                return -EBADMSG;
-        m.host_bytes = m.ram_bytes = total_kib << 10;
-        m.available_bytes = available_kib << 10;
+/* The limits of the control groups above us: SNAPSHOT becomes what they leave of it. */
+static void lower_to_groups(const char *proc, const char *sys, struct memory_seen *seen, char limit_path[PLACE_MAX]) {
+        struct cgroup_limits limits;
+        cgroup_limits_open(proc, sys, &limits);
+        struct cgroup_tightest tightest = cgroup_limits_lower(&limits, seen);
+        if (tightest.smallest)
+                memcpy(limit_path, tightest.smallest->place.directory, PLACE_MAX);
+        cgroup_limits_close(&limits);
+}
 
-        struct cgroup_limit limit = cgroup_limit_read(root);
-        if (limit.limit_bytes < m.ram_bytes) {
-                m.ram_bytes = limit.limit_bytes;
-                memcpy(m.limit_path, limit.path, sizeof(m.limit_path));
-        }
-        if (limit.available_bytes < m.available_bytes)
-                m.available_bytes = limit.available_bytes;
-        find_engines(root, &m);
+int machine_read(const char *proc, const char *sys, struct machine *ret) {
+        struct machine m = { .limit_path = "" };
+        struct memory_seen seen;
+        int r = memory_read(proc, &seen);
+        if (r < 0)
+                return r;
+        m.host_bytes = seen.total_bytes;
+        lower_to_groups(proc, sys, &seen, m.limit_path);
+        m.ram_bytes = seen.total_bytes;
+        m.available_bytes = seen.available_bytes;
+        find_engines(proc, &m);
         m.processors = count_processors();
         *ret = m;
         return 0;
 }
 
-uint64_t machine_cache_bytes(const char *root) {
+uint64_t machine_cache_bytes(const char *sys) {
         uint64_t largest = 0;
         for (unsigned index = 0; index < 8; index++) {
-                char *text;
-                if (small_file_read(&text, "%s/sys/devices/system/cpu/cpu0/cache/index%u/size", root, index) < 0)
+                char name[64], text[NUMBER_TEXT_MAX];
+                snprintf(name, sizeof(name), "/devices/system/cpu/cpu0/cache/index%u/size", index);
+                if (proc_file_read_at(sys, name, text, sizeof(text)) < 0)
                         break;
                 uint64_t kib = strtoull(text, NULL, 10); /* the kernel always says "32768K" */
-                free(text);
                 largest = kib << 10 > largest ? kib << 10 : largest;
         }
         return largest;

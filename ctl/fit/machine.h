@@ -8,6 +8,7 @@
 
 #include <stdint.h>
 
+#include "daemon/base/sensor_bounds.h"
 #include "policy/base/bounds.h"
 
 /* An engine that runs here, as /proc shows it. */
@@ -22,14 +23,14 @@ struct machine {
         uint64_t available_bytes; /* what is free or can be freed, by the tightest of host and cgroups */
         struct machine_engine engines[ACCOUNTS_MAX];
         uint32_t engines_count;
-        char limit_path[512]; /* of the cgroup whose limit is ram_bytes; "" when it is the host's own memory */
-        uint32_t processors;  /* that we may run on */
+        char limit_path[PLACE_MAX]; /* of the cgroup whose limit is ram_bytes; "" when it is the host's own memory */
+        uint32_t processors;        /* that we may run on */
 };
 
-/* ROOT is put before every path ("" for the real machine). 0, or -errno when /proc/meminfo cannot be read. */
-int machine_read(const char *root, struct machine *ret);
+/* PROC and SYS are "/proc" and "/sys", or directories of fixtures in tests. 0, or -errno when PROC/meminfo cannot be read. */
+int machine_read(const char *proc, const char *sys, struct machine *ret);
 
 /* Largest cache that the first processor reaches, in bytes; 0 when the system does not say. */
-uint64_t machine_cache_bytes(const char *root);
+uint64_t machine_cache_bytes(const char *sys);
 
 #endif

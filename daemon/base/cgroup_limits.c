@@ -8,9 +8,6 @@
  */
 #include "daemon/base/cgroup_limits.h"
 
-#include <stdio.h>
-#include <string.h>
-
 #include "daemon/base/fields.h"
 #include "daemon/base/proc_file.h"
 #include "policy/base/sat.h"
@@ -48,13 +45,11 @@ static void close_level(const struct cgroup_level *level) {
 static bool open_level(const struct cgroup_place *p, enum cgroup_version version, struct cgroup_level *ret) {
         const struct cgroup_names *n = &names[version];
         ret->version = version;
+        ret->place = *p;
         ret->limit = proc_file_open(p->directory, n->limit);
         ret->high = n->high ? proc_file_open(p->directory, n->high) : -1;
         ret->current = proc_file_open(p->directory, n->current);
         ret->stat = proc_file_open(p->directory, n->stat);
-        const char *name = p->directory + p->base;
-        size_t length = strlen(name), kept = length < sizeof(ret->name) ? length : sizeof(ret->name) - 1;
-        (void) snprintf(ret->name, sizeof(ret->name), "%s", *name ? name + (length - kept) : "/");
         if ((ret->limit >= 0 || ret->high >= 0) && ret->current >= 0)
                 return true;
         close_level(ret);
@@ -67,10 +62,8 @@ static bool counts_children(const struct cgroup_place *p, enum cgroup_version ve
         uint64_t uses = 1;
         if (version == CGROUP_VERSION_2)
                 return true;
-        int fd = proc_file_open(p->directory, "/memory.use_hierarchy");
-        if (proc_file_read_once(fd, text, sizeof(text)) >= 0)
+        if (proc_file_read_at(p->directory, "/memory.use_hierarchy", text, sizeof(text)) >= 0)
                 (void) fields_number(text, &uses);
-        proc_file_close(fd);
         return uses != 0;
 }
 
@@ -83,9 +76,7 @@ static void open_hierarchy(const char *proc, const char *sys, enum cgroup_versio
                         l->is_cut = true;
                         return;
                 }
-                struct cgroup_level *level = &l->levels[l->count];
-                l->count += open_level(&p, version, level);
-                level->is_top = strlen(p.directory) == p.base;
+                l->count += open_level(&p, version, &l->levels[l->count]);
         } while (cgroup_place_up(&p) && counts_children(&p, version));
 }
 
@@ -141,7 +132,7 @@ static void lower_to(const struct cgroup_level *level, struct memory_seen *seen,
         uint64_t current, above;
         uint64_t limit = u64_min(read_limit(level->limit, &tightest->is_gone), read_limit(level->high, &tightest->is_gone));
         /* Most groups say "max"; of those above that are not mounted here, v1 tells in the topmost. */
-        if (limit == UINT64_MAX && (level->version == CGROUP_VERSION_2 || !level->is_top))
+        if (limit == UINT64_MAX && (level->version == CGROUP_VERSION_2 || !cgroup_place_is_top(&level->place)))
                 return;
         uint64_t droppable = read_stat(level, &above);
         limit = u64_min(limit, above);
@@ -152,7 +143,10 @@ static void lower_to(const struct cgroup_level *level, struct memory_seen *seen,
                 return;
         }
         uint64_t available = sat_sub(limit, sat_sub(current, droppable));
-        seen->total_bytes = u64_min(seen->total_bytes, limit);
+        if (limit < seen->total_bytes) {
+                seen->total_bytes = limit;
+                tightest->smallest = level;
+        }
         if (available > seen->available_bytes)
                 return;
         seen->available_bytes = available;

@@ -17,9 +17,8 @@ struct cgroup_limits {
         bool is_cut; /* there are more than CGROUP_LEVELS_MAX */
         struct cgroup_level {
                 enum cgroup_version version;
-                bool is_top;                    /* what is above it cannot be seen from here */
+                struct cgroup_place place;
                 int limit, high, current, stat; /* descriptors, or -errno */
-                char name[64];                  /* the end of its path, for people */
         } levels[CGROUP_LEVELS_MAX];
 };
 
@@ -29,7 +28,8 @@ void cgroup_limits_close(struct cgroup_limits *l);
 struct cgroup_tightest {
         const struct cgroup_level *level; /* the one that leaves least; NULL where none has a limit */
         uint64_t limit_bytes;
-        bool is_gone; /* a level could not be read: the tree has changed */
+        const struct cgroup_level *smallest; /* the one whose limit has become SNAPSHOT's total; NULL where the box is smaller */
+        bool is_gone;                        /* a level could not be read: the tree has changed */
 };
 
 /* Lowers SNAPSHOT to what the tightest group leaves; a group that cannot be read changes nothing. Opens and allocates nothing. */

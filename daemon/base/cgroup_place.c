@@ -147,6 +147,10 @@ bool cgroup_place_find(const char *proc, const char *sys, enum cgroup_version ve
         return ret->directory[0] != '\0';
 }
 
+bool cgroup_place_is_top(const struct cgroup_place *p) {
+        return p->directory[p->base] == '\0';
+}
+
 bool cgroup_place_up(struct cgroup_place *p) {
         char *slash = strrchr(p->directory, '/');
         if (!slash || (size_t) (slash - p->directory) < p->base)

@@ -9,7 +9,7 @@
 static bool take_value(const char *at, struct field *f) {
         if (f->is_kilobytes && *at++ != ':')
                 return false;
-        at += strspn(at, " ");
+        at += strspn(at, " \t"); /* /proc/PID/status has tabs */
         if (*at < '0' || *at > '9')
                 return false;
         char *end;

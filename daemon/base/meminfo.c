@@ -11,13 +11,6 @@
 #include "daemon/base/fields.h"
 #include "daemon/base/proc_file.h"
 
-int memory_read_text(const char *path, char text[MEMORY_TEXT_MAX]) {
-        int fd = proc_file_open(path, "");
-        int length = proc_file_read(fd, text, MEMORY_TEXT_MAX);
-        proc_file_close(fd);
-        return length < 0 ? length : 0;
-}
-
 int memory_parse(const char *text, struct memory_seen *ret) {
         struct field fields[] = {
                 { .key = "MemTotal", .is_kilobytes = true },
@@ -38,16 +31,15 @@ int memory_parse(const char *text, struct memory_seen *ret) {
 }
 
 int memory_read(const char *proc, struct memory_seen *ret) {
-        char path[PATH_MAX], text[MEMORY_TEXT_MAX];
-        (void) snprintf(path, sizeof(path), "%s/meminfo", proc);
-        int r = memory_read_text(path, text);
+        char text[FILE_TEXT_MAX];
+        int r = proc_file_read_at(proc, "/meminfo", text, sizeof(text));
         return r < 0 ? r : memory_parse(text, ret);
 }
 
 int memory_read_process(const char *proc, pid_t pid, struct process_memory *ret) {
-        char path[PATH_MAX], text[MEMORY_TEXT_MAX];
-        (void) snprintf(path, sizeof(path), "%s/%d/smaps_rollup", proc, (int) pid);
-        int r = memory_read_text(path, text);
+        char name[32], text[FILE_TEXT_MAX];
+        (void) snprintf(name, sizeof(name), "/%d/smaps_rollup", (int) pid);
+        int r = proc_file_read_at(proc, name, text, sizeof(text));
         if (r == -ENOENT)
                 return -ESRCH;
         if (r < 0)

@@ -11,11 +11,6 @@
 
 #include "daemon/base/sensor_bounds.h"
 
-#define MEMORY_TEXT_MAX FILE_TEXT_MAX
-
-/* A small file of /proc or /sys, whole and terminated; what is longer is cut. 0 or -errno. */
-int memory_read_text(const char *path, char text[MEMORY_TEXT_MAX]);
-
 struct memory_seen {
         uint64_t total_bytes, available_bytes;
         uint64_t swap_total_bytes, swap_free_bytes; /* 0 where there is none */

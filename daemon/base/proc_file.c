@@ -55,6 +55,13 @@ int proc_file_read_once(int fd, char *text, size_t size) {
         return count;
 }
 
+int proc_file_read_at(const char *directory, const char *name, char *text, size_t size) {
+        int fd = proc_file_open(directory, name);
+        int r = proc_file_read(fd, text, size);
+        proc_file_close(fd);
+        return r;
+}
+
 int proc_file_is_want(int error) {
         return error == -ENOMEM || error == -EMFILE || error == -ENFILE || error == -ENOBUFS;
 }

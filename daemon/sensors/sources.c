@@ -29,13 +29,20 @@ static unsigned long long mib(uint64_t bytes) {
         return bytes >> 20;
 }
 
+/* The end of the group's path below the mount point. */
+static const char *group_name(const struct cgroup_place *p) {
+        const char *name = p->directory + p->base;
+        size_t length = strlen(name);
+        return length == 0 ? "/" : length > GROUP_NAME_MAX ? name + length - GROUP_NAME_MAX : name;
+}
+
 static void add_memory(struct sensors *s) {
         struct sources_text *t = &s->sources;
         (void) add(t, "meminfo", s->memory_result);
         char *detail = add(t, "control group limits", 0);
         if (s->tightest.level)
-                say(detail, "%s: %llu MiB, the tightest of %u groups", s->tightest.level->name, mib(s->tightest.limit_bytes),
-                    s->files.limits.count);
+                say(detail, "%s: %llu MiB, the tightest of %u groups", group_name(&s->tightest.level->place),
+                    mib(s->tightest.limit_bytes), s->files.limits.count);
         else
                 say(detail, "none of %u groups is tighter than the box", s->files.limits.count);
         (void) add(t, "vmstat", s->vmstat_result);

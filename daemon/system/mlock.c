@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "daemon/base/bounds.h"
+#include "daemon/base/proc_file.h"
 #include "engine/base/cleanup.h"
 
 static bool has_capability(unsigned capability) {
@@ -89,7 +90,7 @@ bool mlock_all(char *reterr, unsigned reterr_size) {
 bool mlock_oom_protect(void) {
         auto_close int fd = open("/proc/self/oom_score_adj", O_RDWR | O_CLOEXEC);
         char text[16] = "";
-        if (fd < 0 || read(fd, text, sizeof(text) - 1) <= 0)
+        if (proc_file_read_once(fd, text, sizeof(text)) <= 0)
                 return false;
         if (strtol(text, NULL, 10) <= OWN_OOM_SCORE)
                 return true;

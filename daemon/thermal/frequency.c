@@ -14,9 +14,8 @@ uint32_t frequency_read(const char *sys) {
                 char path[PLACE_MAX], text[NUMBER_TEXT_MAX];
                 uint64_t khz;
                 (void) snprintf(path, sizeof(path), "%s/devices/system/cpu/cpu%u/cpufreq/scaling_cur_freq", sys, number);
-                int fd = proc_file_open(path, "");
-                bool is_read = proc_file_read_once(fd, text, sizeof(text)) > 0 && fields_number(text, &khz) && khz < UINT32_MAX;
-                proc_file_close(fd);
+                int r = proc_file_read_at(path, "", text, sizeof(text));
+                bool is_read = r > 0 && fields_number(text, &khz) && khz < UINT32_MAX;
                 sum_khz += is_read ? khz : 0;
                 count += is_read;
         }

@@ -60,9 +60,7 @@ void thermometers_add(struct thermometers *list, const struct thermometer *t) {
 
 bool thermometer_word(const char *directory, const char *name, char ret[CHIP_NAME_MAX]) {
         char text[NUMBER_TEXT_MAX];
-        int fd = proc_file_open(directory, name);
-        int r = proc_file_read_once(fd, text, sizeof(text));
-        proc_file_close(fd);
+        int r = proc_file_read_at(directory, name, text, sizeof(text));
         size_t length = r > 0 ? strcspn(text, "\n") : 0;
         if (length == 0 || length >= CHIP_NAME_MAX)
                 return false;

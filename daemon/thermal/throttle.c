@@ -15,9 +15,7 @@
 /* A list "4-7,12" begins with the lowest number. Where there is no such file, everybody is asked. */
 static bool is_first(const char *directory, const char *list, unsigned number) {
         char text[NUMBER_TEXT_MAX];
-        int fd = proc_file_open(directory, list);
-        int r = proc_file_read_once(fd, text, sizeof(text));
-        proc_file_close(fd);
+        int r = proc_file_read_at(directory, list, text, sizeof(text));
         return r <= 0 || strtoul(text, NULL, 10) == number;
 }
 

@@ -14,9 +14,7 @@
 
 #include "ctl/fit/bandwidth.h"
 #include "ctl/base/bounds.h"
-#include "ctl/base/cgroup_limit.h"
 #include "ctl/fit/machine.h"
-#include "ctl/base/small_file.h"
 
 #define MIB(n)   ((uint64_t) (n) << 20)
 #define GIB(n)   ((uint64_t) (n) << 30)
@@ -24,7 +22,7 @@
 #define MOUNT_V2 "30 23 0:26 / /sys/fs/cgroup rw,nosuid shared:4 - cgroup2 cgroup2 rw,nsdelegate\n"
 #define MOUNT_V1 "35 31 0:32 / /sys/fs/cgroup/memory rw,relatime - cgroup cgroup rw,memory\n"
 
-static char root[64];
+static char root[64], proc[96], sys[96];
 
 static void write_file(const char *path, const char *text) {
         char name[512];
@@ -45,6 +43,8 @@ static int new_root(void **state) {
         strcpy(root, "/tmp/headroom-machine-XXXXXX");
         if (!mkdtemp(root))
                 return -1;
+        snprintf(proc, sizeof(proc), "%s/proc", root);
+        snprintf(sys, sizeof(sys), "%s/sys", root);
         write_file("/proc/meminfo", "MemTotal:       16777216 kB\nMemFree:         1048576 kB\nMemAvailable:    8388608 kB\n");
         return 0;
 }
@@ -64,7 +64,7 @@ static int drop_root(void **state) {
 static void test_host_alone(void **state) {
         struct machine m;
         (void) state;
-        assert_int_equal(machine_read(root, &m), 0);
+        assert_int_equal(machine_read(proc, sys, &m), 0);
         assert_int_equal(m.host_bytes, GIB(16));
         assert_int_equal(m.ram_bytes, GIB(16));
         assert_int_equal(m.available_bytes, GIB(8));
@@ -77,17 +77,18 @@ static void test_meminfo_missing_or_damaged(void **state) {
         struct machine m;
         (void) state;
         write_file("/proc/meminfo", "MemTotal: lots\nMemAvailable: 8 kB\n");
-        assert_true(machine_read(root, &m) < 0);
+        assert_true(machine_read(proc, sys, &m) < 0);
         write_file("/proc/meminfo", "");
-        assert_true(machine_read(root, &m) < 0);
+        assert_true(machine_read(proc, sys, &m) < 0);
         char path[128];
         snprintf(path, sizeof(path), "%s/proc/meminfo", root);
         unlink(path);
-        assert_true(machine_read(root, &m) < 0);
+        assert_true(machine_read(proc, sys, &m) < 0);
 }
 
 /* The tightest of the ancestors binds; page cache of the group does not count as use. */
 static void test_v2_ancestor(void **state) {
+        char path[128];
         struct machine m;
         (void) state;
         write_file("/proc/self/cgroup", "0::/user.slice/session.scope\n");
@@ -97,11 +98,27 @@ static void test_v2_ancestor(void **state) {
         write_file("/sys/fs/cgroup/user.slice/memory.stat", "anon 1\nfile 7\ninactive_file 1073741824\nactive_file 1073741824\n");
         write_file("/sys/fs/cgroup/user.slice/session.scope/memory.max", "max\n");
         write_file("/sys/fs/cgroup/user.slice/session.scope/memory.current", "12345\n");
-        assert_int_equal(machine_read(root, &m), 0);
+        assert_int_equal(machine_read(proc, sys, &m), 0);
         assert_int_equal(m.host_bytes, GIB(16));
         assert_int_equal(m.ram_bytes, GIB(4));
         assert_int_equal(m.available_bytes, GIB(3));
-        assert_string_equal(m.limit_path, "/sys/fs/cgroup/user.slice");
+        snprintf(path, sizeof(path), "%s/fs/cgroup/user.slice", sys);
+        assert_string_equal(m.limit_path, path);
+}
+
+/* A group that the kernel would slow down is as full as one that it would end, for the daemon as for us. */
+static void test_v2_high(void **state) {
+        struct machine m;
+        (void) state;
+        write_file("/proc/self/cgroup", "0::/a\n");
+        write_file("/proc/self/mountinfo", MOUNT_V2);
+        write_file("/sys/fs/cgroup/a/memory.max", "max\n");
+        write_file("/sys/fs/cgroup/a/memory.high", "4294967296\n");
+        write_file("/sys/fs/cgroup/a/memory.current", "2147483648\n");
+        write_file("/sys/fs/cgroup/a/memory.stat", "slab_reclaimable 1073741824\n");
+        assert_int_equal(machine_read(proc, sys, &m), 0);
+        assert_int_equal(m.ram_bytes, GIB(4));
+        assert_int_equal(m.available_bytes, GIB(3));
 }
 
 /* A limit above the machine's memory limits nothing but may still be the tighter of what is available. */
@@ -112,7 +129,7 @@ static void test_v2_loose_limit(void **state) {
         write_file("/proc/self/mountinfo", MOUNT_V2);
         write_file("/sys/fs/cgroup/a/memory.max", "34359738368\n");
         write_file("/sys/fs/cgroup/a/memory.current", "30064771072\n");
-        assert_int_equal(machine_read(root, &m), 0);
+        assert_int_equal(machine_read(proc, sys, &m), 0);
         assert_int_equal(m.ram_bytes, GIB(16));
         assert_int_equal(m.available_bytes, GIB(4));
 }
@@ -129,7 +146,7 @@ static void test_v1_and_hybrid(void **state) {
         write_file("/sys/fs/cgroup/memory/box/7/memory.usage_in_bytes", "1610612736\n");
         write_file("/sys/fs/cgroup/memory/box/7/memory.stat",
                    "inactive_file 5\ntotal_inactive_file 536870912\ntotal_active_file 0\n");
-        assert_int_equal(machine_read(root, &m), 0);
+        assert_int_equal(machine_read(proc, sys, &m), 0);
         assert_int_equal(m.ram_bytes, GIB(2));
         assert_int_equal(m.available_bytes, GIB(1));
 }
@@ -138,12 +155,15 @@ static void test_v1_and_hybrid(void **state) {
 static void test_container_mount(void **state) {
         static const char *const groups[] = { "4:memory:/docker/abc\n", "4:memory:/docker/abc/inner\n", "4:memory:/\n",
                                               "4:memory:/../other\n" };
+        struct machine m;
         (void) state;
         write_file("/proc/self/mountinfo", "35 31 0:32 /docker/abc /sys/fs/cgroup/memory ro - cgroup cgroup rw,memory\n");
         write_file("/sys/fs/cgroup/memory/memory.limit_in_bytes", "1073741824\n");
+        write_file("/sys/fs/cgroup/memory/memory.usage_in_bytes", "0\n");
         for (size_t i = 0; i < sizeof(groups) / sizeof(groups[0]); i++) {
                 write_file("/proc/self/cgroup", groups[i]);
-                assert_int_equal(cgroup_limit_read(root).limit_bytes, GIB(1));
+                assert_int_equal(machine_read(proc, sys, &m), 0);
+                assert_int_equal(m.ram_bytes, GIB(1));
         }
 }
 
@@ -153,8 +173,9 @@ static void test_nothing_readable_limits_nothing(void **state) {
         for (size_t i = 0; i < sizeof(cgroups) / sizeof(cgroups[0]); i++) {
                 write_file("/proc/self/cgroup", cgroups[i]);
                 write_file("/proc/self/mountinfo", i % 2 ? "x - y\n - \n" : MOUNT_V1 MOUNT_V2);
-                struct cgroup_limit limit = cgroup_limit_read(root);
-                assert_true(limit.limit_bytes == UINT64_MAX && limit.available_bytes == UINT64_MAX);
+                struct machine m;
+                assert_int_equal(machine_read(proc, sys, &m), 0);
+                assert_true(m.ram_bytes == GIB(16) && m.available_bytes == GIB(8));
         }
 }
 
@@ -168,7 +189,7 @@ static void test_engines(void **state) {
         write_file("/proc/18/status", "RssFile:\t 1048576 kB\n");
         write_file("/proc/19/comm", "headroom-engine\n"); /* just gone */
         write_file("/proc/self/comm", "headroom-engine\n");
-        assert_int_equal(machine_read(root, &m), 0);
+        assert_int_equal(machine_read(proc, sys, &m), 0);
         assert_true(m.engines_count >= 1);
         uint64_t file_bytes = 0, taken_bytes = 0;
         for (uint32_t i = 0; i < m.engines_count; i++) {
@@ -181,23 +202,10 @@ static void test_engines(void **state) {
 
 static void test_cache_size(void **state) {
         (void) state;
-        assert_int_equal(machine_cache_bytes(root), 0);
+        assert_int_equal(machine_cache_bytes(sys), 0);
         write_file("/sys/devices/system/cpu/cpu0/cache/index0/size", "32K\n");
         write_file("/sys/devices/system/cpu/cpu0/cache/index1/size", "32768K\n");
-        assert_int_equal(machine_cache_bytes(root), MIB(32));
-}
-
-static void test_small_files(void **state) {
-        uint64_t number;
-        char *text;
-        (void) state;
-        assert_int_equal(small_file_number("AB: 1\nA: 2\n", "A", &number), 0);
-        assert_int_equal(number, 2);
-        assert_true(small_file_number("AB: 1\n", "A", &number) < 0);
-        assert_true(small_file_number("A:\n", "A", &number) < 0);
-        assert_true(small_file_number("", "A", &number) < 0);
-        assert_true(small_file_read(&text, "%s/none", root) < 0);
-        assert_true(small_file_read(&text, "%s", root) < 0); /* a directory */
+        assert_int_equal(machine_cache_bytes(sys), MIB(32));
 }
 
 static void test_bandwidth_buffer(void **state) {
@@ -227,13 +235,13 @@ int main(void) {
                 WITH_ROOT(test_host_alone),
                 WITH_ROOT(test_meminfo_missing_or_damaged),
                 WITH_ROOT(test_v2_ancestor),
+                WITH_ROOT(test_v2_high),
                 WITH_ROOT(test_v2_loose_limit),
                 WITH_ROOT(test_v1_and_hybrid),
                 WITH_ROOT(test_container_mount),
                 WITH_ROOT(test_nothing_readable_limits_nothing),
                 WITH_ROOT(test_engines),
                 WITH_ROOT(test_cache_size),
-                WITH_ROOT(test_small_files),
                 cmocka_unit_test(test_bandwidth_buffer),
                 cmocka_unit_test(test_bandwidth),
         };

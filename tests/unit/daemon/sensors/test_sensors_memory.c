@@ -12,6 +12,7 @@
 
 #include "daemon/base/cgroup_limits.h"
 #include "daemon/base/meminfo.h"
+#include "daemon/base/proc_file.h"
 #include "daemon/sensors/psi.h"
 #include "daemon/sensors/swap.h"
 #include "daemon/sensors/vmstat.h"
@@ -36,8 +37,25 @@ static const struct {
         { "cut in the middle of a number", "MemTotal: 1000 kB\nMemAvailable:    81", -EBADMSG },
         { "cut behind a number", "MemTotal: 1000 kB\nMemAvailable:    81 kB", -EBADMSG },
         { "negative", "MemTotal: 1000 kB\nMemAvailable: -5 kB\n", -EBADMSG },
+        { "no value", "MemTotal:\nMemAvailable: 5 kB\n", -EBADMSG },
         { "no unit", "MemTotal: 1000\nMemAvailable: 5\n", -EBADMSG },
 };
+
+static void a_small_file_by_its_name(void **state) {
+        (void) state;
+        char text[8], place[PLACE_MAX + 1];
+        assert_int_equal(proc_file_read_at(root, "/none", text, sizeof(text)), -ENOENT);
+        assert_int_equal(proc_file_read_at(root, "", text, sizeof(text)), -EISDIR);
+        memset(place, 'x', PLACE_MAX);
+        place[PLACE_MAX] = '\0';
+        assert_int_equal(proc_file_read_at(root, place, text, sizeof(text)), -ENAMETOOLONG);
+        put("small", "");
+        assert_int_equal(proc_file_read_at(root, "/small", text, sizeof(text)), 0);
+        assert_string_equal(text, "");
+        put("small", "1234567890");
+        assert_int_equal(proc_file_read_at(root, "/small", text, sizeof(text)), 7);
+        assert_string_equal(text, "1234567");
+}
 
 static void meminfo(void **state) {
         (void) state;
@@ -84,9 +102,8 @@ static void oom_score(void **state) {
         assert_int_equal(memory_set_oom_score(root, 42, 500), -ENOENT);
         put("42/oom_score_adj", "0\n");
         assert_int_equal(memory_set_oom_score(root, 42, 500), 0);
-        char path[128], text[MEMORY_TEXT_MAX];
-        (void) snprintf(path, sizeof(path), "%s/42/oom_score_adj", root);
-        assert_int_equal(memory_read_text(path, text), 0);
+        char text[NUMBER_TEXT_MAX];
+        assert_int_equal(proc_file_read_at(root, "/42/oom_score_adj", text, sizeof(text)), 4);
         assert_string_equal(text, "500\n");
 }
 
@@ -357,6 +374,7 @@ static void our_own_pressure(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
+                with_root(a_small_file_by_its_name),
                 with_root(meminfo),
                 with_root(the_memory_of_a_process),
                 with_root(oom_score),
