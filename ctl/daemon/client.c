@@ -20,13 +20,13 @@
 #include "ctl/base/bounds.h"
 #include "ctl/base/command.h"
 #include "ctl/output/json.h"
+#include "engine/base/strbuf.h"
 
 struct transfer {
         CURL *easy;
         struct curl_slist *headers;
-        char *post;  /* what is sent; NULL for a GET */
-        char *reply; /* terminated */
-        size_t reply_bytes, reply_capacity;
+        char *post; /* what is sent; NULL for a GET */
+        struct text reply;
         bool reply_too_long;
         CURLcode result;
 };
@@ -34,22 +34,8 @@ struct transfer {
 static size_t on_bytes(char *bytes, size_t one, size_t count, void *user) {
         struct transfer *t = user;
         assert(one == 1);
-        if (count > REPLY_BYTES_MAX - t->reply_bytes) {
-                t->reply_too_long = true;
-                return 0;
-        }
-        if (t->reply_bytes + count >= t->reply_capacity) {
-                size_t capacity = (t->reply_bytes + count + 1) * 2;
-                char *longer = realloc(t->reply, capacity);
-                if (!longer)
-                        return 0;
-                t->reply = longer;
-                t->reply_capacity = capacity;
-        }
-        memcpy(t->reply + t->reply_bytes, bytes, count);
-        t->reply_bytes += count;
-        t->reply[t->reply_bytes] = '\0';
-        return count;
+        t->reply_too_long = count > REPLY_BYTES_MAX - t->reply.used;
+        return !t->reply_too_long && text_add(&t->reply, bytes, count) ? count : 0;
 }
 
 static void transfer_open(struct transfer *t, const char *socket_path, const char *path, const cJSON *body) {
@@ -82,7 +68,7 @@ static void transfer_close(struct transfer *t) {
         curl_easy_cleanup(t->easy);
         curl_slist_free_all(t->headers);
         free(t->post);
-        free(t->reply);
+        text_done(&t->reply);
         *t = (struct transfer){ 0 };
 }
 
@@ -129,7 +115,7 @@ static int transfer_judge(struct transfer *t, const char *socket_path, cJSON **r
                 return judge_broken(t, socket_path, reterr);
         long status = 0;
         curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
-        cJSON *body = t->reply ? cJSON_ParseWithLength(t->reply, t->reply_bytes) : NULL;
+        cJSON *body = cJSON_ParseWithLength(text_string(&t->reply), t->reply.used);
         if (cJSON_IsObject(body) && status >= 200 && status < 300) {
                 *ret = body;
                 return 0;
@@ -169,9 +155,9 @@ int client_get_text(const char *socket_path, const char *path, char **ret, struc
         t.result = curl_easy_perform(t.easy);
         curl_easy_getinfo(t.easy, CURLINFO_RESPONSE_CODE, &status);
         int rc = 0;
-        if (t.result == CURLE_OK && status == 200 && t.reply) {
-                *ret = t.reply;
-                t.reply = NULL;
+        if (t.result == CURLE_OK && status == 200 && t.reply.used > 0) {
+                *ret = t.reply.bytes;
+                t.reply.bytes = NULL;
         } else {
                 rc = transfer_judge(&t, socket_path, &ignored, reterr);
                 if (rc == 0)

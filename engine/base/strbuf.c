@@ -58,6 +58,13 @@ bool text_puts(struct text *t, const char *string) {
         return text_add(t, string, strlen(string));
 }
 
+void text_drop(struct text *t, size_t count) {
+        if (count == 0)
+                return;
+        t->used -= count;
+        memmove(t->bytes, t->bytes + count, t->used + 1);
+}
+
 bool text_printf(struct text *t, const char *format, ...) {
         va_list args, again;
 

@@ -19,6 +19,7 @@ struct text {
 };
 
 #define TEXT_MAX_DEFAULT ((size_t) 64 << 20)
+#define TEXT_MAX_NONE    (SIZE_MAX / 2) /* where something else bounds it */
 
 void text_done(struct text *t);
 /* Empties it but keeps the memory; forgets a failure. */
@@ -26,6 +27,8 @@ void text_clear(struct text *t);
 /* False when it failed now or before. */
 bool text_add(struct text *t, const void *bytes, size_t count);
 bool text_puts(struct text *t, const char *string);
+/* Takes the first COUNT bytes away; what is behind them moves to the front. */
+void text_drop(struct text *t, size_t count);
 bool text_printf(struct text *t, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* A JSON string with its quotes; NULL becomes null. Bytes that are no UTF-8 are the caller's to avoid. */
 bool text_json(struct text *t, const char *string);

@@ -12,7 +12,7 @@ void grammar_builder_done(struct grammar_builder *b) {
         free(b->rules);
         free(b->classes);
         free(b->ranges);
-        free(b->text);
+        text_done(&b->text);
         *b = (struct grammar_builder){ 0 };
 }
 
@@ -136,23 +136,15 @@ uint32_t grammar_builder_class(struct grammar_builder *b, struct char_set *set) 
 uint32_t grammar_builder_text(struct grammar_builder *b, const char *text, size_t length) {
         if (length == 0)
                 return grammar_builder_sequence(b);
-        if (length > GRAMMAR_TEXT_BYTES_MAX || b->text_count + length > GRAMMAR_TEXT_BYTES_MAX) {
+        if (length > GRAMMAR_TEXT_BYTES_MAX - b->text.used) {
                 fail(b, -E2BIG);
                 return 0;
         }
-        if (b->text_count + length > b->text_capacity) {
-                size_t wanted = 2 * (b->text_count + length);
-                char *grown = realloc(b->text, wanted);
-                if (!grown) {
-                        fail(b, -ENOMEM);
-                        return 0;
-                }
-                b->text = grown;
-                b->text_capacity = wanted;
+        uint32_t offset = (uint32_t) b->text.used;
+        if (!text_add(&b->text, text, length)) {
+                fail(b, -ENOMEM);
+                return 0;
         }
-        memcpy(b->text + b->text_count, text, length);
-        uint32_t offset = (uint32_t) b->text_count;
-        b->text_count += length;
         return expression(b, (struct expression){ .kind = EXPRESSION_TEXT, .a = offset, .b = (uint32_t) length });
 }
 

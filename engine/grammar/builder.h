@@ -10,6 +10,7 @@
 
 #include <stddef.h>
 
+#include "engine/base/strbuf.h"
 #include "engine/grammar/char_set.h"
 #include "engine/grammar/grammar.h"
 
@@ -44,8 +45,7 @@ struct grammar_builder { /* all zero at first; release with grammar_builder_done
         uint32_t classes_count, classes_capacity;
         struct char_range *ranges;
         uint32_t ranges_count, ranges_capacity;
-        char *text;
-        size_t text_count, text_capacity;
+        struct text text;
         int broken; /* 0, or the first -errno */
 };
 void grammar_builder_done(struct grammar_builder *b);

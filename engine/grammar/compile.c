@@ -144,7 +144,7 @@ static void put_expression(struct compiler *c, uint32_t number) {
         case EXPRESSION_CHOICE: put_choice(c, e->first); break;
         case EXPRESSION_RANGE: (void) put(c, (struct grammar_node){ .op = GRAMMAR_RANGE, .first = e->a, .last = e->b }); break;
         case EXPRESSION_CLASS: (void) put(c, (struct grammar_node){ .op = GRAMMAR_CLASS, .first = e->a }); break;
-        case EXPRESSION_TEXT: put_text(c, c->b->text + e->a, e->b); break;
+        case EXPRESSION_TEXT: put_text(c, c->b->text.bytes + e->a, e->b); break;
         case EXPRESSION_RULE: put_call(c, e->a); break;
         case EXPRESSION_REPEAT: put_repeat(c, e); break;
         }

@@ -41,29 +41,16 @@ bool chat_parser_splits(const struct chat_parser_setup *setup) {
 }
 
 void chat_parser_done(struct chat_parser *r) {
-        free(r->text);
+        text_done(&r->text);
         free(r->decoded);
         *r = (struct chat_parser){ 0 };
 }
 
 int chat_parser_push(struct chat_parser *r, const char *text, size_t length) {
-        if (r->from) {
-                memmove(r->text, r->text + r->from, r->used - r->from);
-                r->used -= r->from;
-                r->from = 0;
-        }
-        if (r->used + length > r->capacity) {
-                size_t capacity = 2 * (r->used + length) + 64;
-                char *grown = realloc(r->text, capacity);
-                if (!grown)
-                        return -ENOMEM;
-                r->text = grown;
-                r->capacity = capacity;
-        }
-        if (length)
-                memcpy(r->text + r->used, text, length);
-        r->used += length;
-        return 0;
+        text_drop(&r->text, r->from);
+        r->from = 0;
+        r->text.max = TEXT_MAX_NONE;
+        return text_add(&r->text, text, length) ? 0 : -ENOMEM;
 }
 
 int chat_parser_init(struct chat_parser *r, const struct chat_parser_setup *setup) {
@@ -82,11 +69,11 @@ void chat_parser_end(struct chat_parser *r) {
 /* ---- looking at what is left ---- */
 
 static const char *rest(const struct chat_parser *r) {
-        return r->text + r->from;
+        return text_string(&r->text) + r->from;
 }
 
 static size_t left(const struct chat_parser *r) {
-        return r->used - r->from;
+        return r->text.used - r->from;
 }
 
 static bool is_space(char c) {

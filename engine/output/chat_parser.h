@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "engine/base/bounds.h"
+#include "engine/base/strbuf.h"
 #include "engine/chat/format.h"
 
 enum chunk_kind { CHUNK_CONTENT, CHUNK_REASONING, CHUNK_CALL };
@@ -39,8 +40,8 @@ void chat_parser_setup_done(struct chat_parser_setup *s);
 
 struct chat_parser {
         const struct chat_parser_setup *setup;
-        char *text; /* what has come and is not out yet: FROM to USED */
-        size_t from, used, capacity;
+        struct text text; /* what has come and is not out yet, from FROM on */
+        size_t from;
         size_t handed; /* bytes at FROM that the last part showed */
         int state;
         bool ended, list;

@@ -8,8 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define STREAM_BYTES_FIRST 512u
-
 void stop_set_done(struct stop_set *set) {
         for (uint32_t i = 0; i < set->count; i++)
                 free(set->strings[i]);
@@ -17,7 +15,7 @@ void stop_set_done(struct stop_set *set) {
 }
 
 void stop_stream_done(struct stop_stream *s) {
-        free(s->text);
+        text_done(&s->text);
         *s = (struct stop_stream){ 0 };
 }
 
@@ -47,50 +45,30 @@ static size_t longest_beginning(const struct stop_set *set, const char *text, si
         return longest;
 }
 
-static int make_room(struct stop_stream *s, size_t count) {
-        size_t needed = s->free_count + s->held_count + count;
-        if (needed <= s->capacity)
-                return 0;
-        size_t capacity = s->capacity ? s->capacity : STREAM_BYTES_FIRST;
-        while (capacity < needed)
-                capacity *= 2;
-        char *grown = realloc(s->text, capacity);
-        if (!grown)
-                return -ENOMEM;
-        s->text = grown;
-        s->capacity = capacity;
-        return 0;
-}
-
 int stop_stream_push(struct stop_stream *s, const struct stop_set *set, const char *text, size_t count) {
+        size_t held_from = s->free_count, end = s->text.used;
         if (s->stopped || !count)
                 return 0;
-        int r = make_room(s, count);
-        if (r < 0)
-                return r;
-        size_t held_from = s->free_count, end = s->free_count + s->held_count;
-        memcpy(s->text + end, text, count);
-        while (count--) {
-                size_t length = match_ending_at(set, s->text, held_from, ++end);
+        s->text.max = TEXT_MAX_NONE;
+        if (!text_add(&s->text, text, count))
+                return -ENOMEM;
+        while (end < s->text.used) {
+                size_t length = match_ending_at(set, s->text.bytes, held_from, ++end);
                 if (length) {
-                        s->free_count = end - length;
-                        s->held_count = 0;
+                        s->free_count = s->text.used = end - length;
                         s->stopped = true;
                         return 0;
                 }
         }
-        s->held_count = longest_beginning(set, s->text + held_from, end - held_from);
-        s->free_count = end - s->held_count;
+        s->free_count = end - longest_beginning(set, s->text.bytes + held_from, end - held_from);
         return 0;
 }
 
 void stop_stream_end(struct stop_stream *s) {
-        s->free_count += s->held_count;
-        s->held_count = 0;
+        s->free_count = s->text.used;
 }
 
 void stop_stream_take(struct stop_stream *s) {
-        if (s->free_count)
-                memmove(s->text, s->text + s->free_count, s->held_count);
+        text_drop(&s->text, s->free_count);
         s->free_count = 0;
 }

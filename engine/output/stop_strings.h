@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "engine/base/bounds.h"
+#include "engine/base/strbuf.h"
 
 struct stop_set { /* the strings: none empty, each at most REQUEST_STOP_BYTES_MAX */
         char *strings[REQUEST_STOPS_MAX];
@@ -23,14 +24,12 @@ void stop_set_done(struct stop_set *set); /* frees the strings */
 
 /* Text on its way out: what may be handed out, then what is held back. Start with all zero; release with stop_stream_done. */
 struct stop_stream {
-        char *text;
-        size_t free_count; /* bytes that may be handed out */
-        size_t held_count; /* bytes behind them that may begin a stop string */
-        size_t capacity;
-        bool stopped; /* a stop string was found: it and all after it are gone, nothing more is taken */
+        struct text text;
+        size_t free_count; /* bytes that may be handed out; those behind them may begin a stop string */
+        bool stopped;      /* a stop string was found: it and all after it are gone, nothing more is taken */
 };
 void stop_stream_done(struct stop_stream *s);
-/* 0 or -ENOMEM (nothing changed). */
+/* 0 or -ENOMEM, now and from then on. */
 int stop_stream_push(struct stop_stream *s, const struct stop_set *set, const char *text, size_t count);
 /* The text ends here: what was held back is free. */
 void stop_stream_end(struct stop_stream *s);

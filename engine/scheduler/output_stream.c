@@ -138,7 +138,7 @@ static bool take_plain(struct output_stream *a, struct output_chunk *ret) {
                 memmove(a->made, a->made + logprobs, (a->made_count - logprobs) * sizeof(*a->made));
         a->made_count -= logprobs;
         *ret = (struct output_chunk){
-                .parsed = { .kind = CHUNK_CONTENT, .text = a->stream.text, .length = length },
+                .parsed = { .kind = CHUNK_CONTENT, .text = a->stream.text.bytes, .length = length },
                 .tokens = a->tokens_new,
                 .logprobs = a->ready,
                 .logprobs_count = logprobs,

@@ -186,7 +186,7 @@ static int find_whole_word(const struct bpe *b, struct merger *m, const char *wo
                 if (r < 0)
                         return r;
         }
-        *ret = vocab_find(b->vocab, m->bytes, m->bytes_count);
+        *ret = vocab_find(b->vocab, m->text.bytes, m->text.used);
         return 0;
 }
 
@@ -219,7 +219,7 @@ static int push_symbols_of_characters(const struct bpe *b, struct merger *m, con
         for (size_t at = 0; at < length && r == 0;) {
                 struct unicode_char c = unicode_char_at(word + at, length - at);
                 char bytes[4];
-                uint32_t count = (uint32_t) spell_character(b, &c, word + at, bytes), start = (uint32_t) m->bytes_count;
+                uint32_t count = (uint32_t) spell_character(b, &c, word + at, bytes), start = (uint32_t) m->text.used;
                 r = merger_push_bytes(m, bytes, count);
                 if (r == 0)
                         r = merger_push_symbol(m, start, count, vocab_find(b->vocab, bytes, count));
@@ -249,7 +249,7 @@ static int merge_word(const struct bpe *b, struct merger *m, const char *word, s
         for (uint32_t i = m->count ? 0 : SYMBOL_NONE; i != SYMBOL_NONE && r == 0; i = m->symbols[i].next) {
                 const struct symbol *symbol = &m->symbols[i];
                 r = symbol->id != TOKEN_NONE ? token_list_push(list, symbol->id)
-                                             : emit_character(b, m->bytes + symbol->start, symbol->length, list);
+                                             : emit_character(b, m->text.bytes + symbol->start, symbol->length, list);
         }
         return r;
 }

@@ -10,30 +10,19 @@
 void merger_done(struct merger *m) {
         free(m->symbols);
         free(m->heap);
-        free(m->bytes);
+        text_done(&m->text);
         *m = (struct merger){ 0 };
 }
 
 void merger_restart(struct merger *m) {
         m->count = 0;
         m->heap_count = 0;
-        m->bytes_count = 0;
+        text_clear(&m->text);
+        m->text.max = TEXT_MAX_NONE; /* TOKENIZER_TEXT_BYTES_MAX bounds what is tokenized */
 }
 
 int merger_push_bytes(struct merger *m, const char *bytes, size_t length) {
-        if (length > m->bytes_capacity - m->bytes_count) {
-                size_t capacity = m->bytes_capacity ? m->bytes_capacity * 2 : FIRST_CAPACITY;
-                while (capacity - m->bytes_count < length)
-                        capacity *= 2;
-                char *grown = realloc(m->bytes, capacity);
-                if (!grown)
-                        return -ENOMEM;
-                m->bytes = grown;
-                m->bytes_capacity = capacity;
-        }
-        memcpy(m->bytes + m->bytes_count, bytes, length);
-        m->bytes_count += length;
-        return 0;
+        return text_add(&m->text, bytes, length) ? 0 : -ENOMEM;
 }
 
 int merger_push_symbol(struct merger *m, uint32_t start, uint32_t length, int32_t id) {

@@ -12,6 +12,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "engine/base/strbuf.h"
+
 #define SYMBOL_NONE UINT32_MAX
 
 struct symbol {
@@ -36,8 +38,7 @@ struct merger {
         uint32_t symbols_capacity;
         struct candidate *heap;
         uint32_t heap_count, heap_capacity;
-        char *bytes; /* the text as the vocabulary spells it */
-        size_t bytes_count, bytes_capacity;
+        struct text text; /* as the vocabulary spells it */
 };
 void merger_done(struct merger *m);
 

@@ -112,14 +112,14 @@ static bool look(struct passage *p, const char **ret, size_t *ret_length) {
 
 static int spell_spaces(struct passage *p, struct merger *m) {
         int r = 0;
-        for (; p->spaces > 0 && m->bytes_count < p->most && r == 0; p->spaces--)
+        for (; p->spaces > 0 && m->text.used < p->most && r == 0; p->spaces--)
                 r = merger_push_bytes(m, SPACE_MARK, SPACE_MARK_BYTES);
         return r;
 }
 
 /* Whether the word in M ends before the spaces that have been read. */
 static bool is_whole(const struct passage *p, const struct merger *m) {
-        return p->spaces > 0 && m->bytes_count > 0 && !p->model->crosses_words;
+        return p->spaces > 0 && m->text.used > 0 && !p->model->crosses_words;
 }
 
 int passage_word(struct passage *p, struct merger *m) {
@@ -138,7 +138,7 @@ int passage_word(struct passage *p, struct merger *m) {
                 if (is_whole(p, m))
                         return 1;
                 r = spell_spaces(p, m);
-                if (m->bytes_count >= p->most)
+                if (m->text.used >= p->most)
                         return r < 0 ? r : 1;
                 if (r == 0)
                         r = merger_push_bytes(m, next, count);
@@ -149,7 +149,7 @@ int passage_word(struct passage *p, struct merger *m) {
                 p->spaces = 0;
         if (r == 0 && !is_whole(p, m))
                 r = spell_spaces(p, m);
-        return r < 0 ? r : m->bytes_count > 0;
+        return r < 0 ? r : m->text.used > 0;
 }
 
 /* ---- tokens ---- */

@@ -36,8 +36,8 @@ static bool rule_by_score(const void *context, const struct symbol *left, const 
 
 /* The user-defined token or the character at AT. */
 static int push_symbol(const struct sentencepiece *s, struct merger *m, size_t at, size_t *ret_length) {
-        const char *bytes = m->bytes + at;
-        size_t left = m->bytes_count - at, length = 0;
+        const char *bytes = m->text.bytes + at;
+        size_t left = m->text.used - at, length = 0;
         int32_t id = s->kept.count > 0 ? trie_longest(&s->kept, bytes, left, &length) : TOKEN_NONE;
         if (id == TOKEN_NONE) {
                 length = sentencepiece_character(bytes, left);
@@ -49,14 +49,14 @@ static int push_symbol(const struct sentencepiece *s, struct merger *m, size_t a
 
 static int merge_word(const struct sentencepiece *s, struct merger *m, struct passage *p) {
         int r = 0;
-        for (size_t at = 0, length = 0; at < m->bytes_count && r == 0; at += length)
+        for (size_t at = 0, length = 0; at < m->text.used && r == 0; at += length)
                 r = push_symbol(s, m, at, &length);
         if (r == 0)
-                r = merger_run(m, rule_by_score, &(struct word){ s, m->bytes });
+                r = merger_run(m, rule_by_score, &(struct word){ s, m->text.bytes });
         for (uint32_t i = 0; i != SYMBOL_NONE && r == 0; i = m->symbols[i].next) {
                 const struct symbol *symbol = &m->symbols[i];
                 r = symbol->id != TOKEN_NONE ? passage_put(p, symbol->id)
-                                             : passage_put_unknown(p, m->bytes + symbol->start, symbol->length);
+                                             : passage_put_unknown(p, m->text.bytes + symbol->start, symbol->length);
         }
         return r;
 }

@@ -113,7 +113,7 @@ static uint32_t line_up(struct way *w, uint32_t length) {
 }
 
 static int take_apart(struct way *w, const struct merger *m, struct passage *p) {
-        uint32_t length = (uint32_t) m->bytes_count;
+        uint32_t length = (uint32_t) m->text.used;
         int r = reserve(w, (size_t) length + 1);
         if (r < 0)
                 return r;
@@ -121,15 +121,15 @@ static int take_apart(struct way *w, const struct merger *m, struct passage *p) 
                 w->steps[at].from = NOWHERE;
         w->steps[0].sum = w->sum;
         for (uint32_t at = 0, character; at < length; at += character) {
-                character = unicode_char_at(m->bytes + at, length - at).length;
-                offer_all(w, m->bytes, at, length, character);
+                character = unicode_char_at(m->text.bytes + at, length - at).length;
+                offer_all(w, m->text.bytes, at, length, character);
         }
         w->sum = w->steps[length].sum;
         for (uint32_t i = line_up(w, length); i <= length && r == 0; i++) {
                 const struct step *step = &w->steps[i];
                 uint32_t to = i < length ? w->steps[i + 1].from : length;
                 r = step->id != TOKEN_NONE ? passage_put(p, step->id)
-                                           : passage_put_unknown(p, m->bytes + step->from, to - step->from);
+                                           : passage_put_unknown(p, m->text.bytes + step->from, to - step->from);
         }
         return r;
 }

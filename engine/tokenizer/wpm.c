@@ -96,9 +96,9 @@ static int32_t longest_at(const struct words *s, size_t at, size_t *ret_end) {
         size_t from = at, length = 0;
         if (s->wpm->marks_continuation && at > CONTINUATION_BYTES) { /* what has been read already makes room for the mark */
                 from = at - CONTINUATION_BYTES;
-                memcpy(m->bytes + from, CONTINUATION, CONTINUATION_BYTES);
+                memcpy(m->text.bytes + from, CONTINUATION, CONTINUATION_BYTES);
         }
-        int32_t id = trie_longest(&s->wpm->trie, m->bytes + from, m->bytes_count - from, &length);
+        int32_t id = trie_longest(&s->wpm->trie, m->text.bytes + from, m->text.used - from, &length);
         *ret_end = from + length;
         return *ret_end > at ? id : TOKEN_NONE;
 }
@@ -108,7 +108,7 @@ static int end_word(struct words *s) {
         size_t before = s->list->count, end = 0;
         bool even = s->characters <= WORDPIECE_CHARACTERS_MAX;
         int r = 0;
-        for (size_t at = s->wpm->marks_continuation ? CONTINUATION_BYTES : 0; at < m->bytes_count && even && r == 0; at = end) {
+        for (size_t at = s->wpm->marks_continuation ? CONTINUATION_BYTES : 0; at < m->text.used && even && r == 0; at = end) {
                 int32_t id = longest_at(s, at, &end);
                 even = id != TOKEN_NONE;
                 r = even ? token_list_push(s->list, id) : 0;

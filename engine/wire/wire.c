@@ -14,23 +14,19 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define READER_BYTES_FIRST 4096u
-#define READER_BYTES_KEPT  (1u << 20) /* an empty reader gives a larger buffer back */
+#define READER_BYTES_KEPT (1u << 20) /* an empty reader gives a larger buffer back */
 
 void wire_reader_done(struct wire_reader *r) {
-        free(r->buffer);
-        *r = (struct wire_reader){ .bytes_max = r->bytes_max };
+        text_done(&r->buffer);
+        r->taken = 0;
 }
 
 /* Drops the frames already handed out. Moves each byte at most once per doubling, so no input is quadratic. */
 static void reader_compact(struct wire_reader *r) {
-        if (r->taken == r->used) {
-                r->taken = r->used = 0;
-                if (r->capacity > READER_BYTES_KEPT)
-                        wire_reader_done(r);
-        } else if (r->taken > r->capacity / 2) {
-                memmove(r->buffer, r->buffer + r->taken, r->used - r->taken);
-                r->used -= r->taken;
+        if (r->taken == r->buffer.used && r->buffer.capacity > READER_BYTES_KEPT) {
+                wire_reader_done(r);
+        } else if (r->taken == r->buffer.used || r->taken > r->buffer.capacity / 2) {
+                text_drop(&r->buffer, r->taken);
                 r->taken = 0;
         }
 }
@@ -39,21 +35,8 @@ int wire_reader_push(struct wire_reader *r, const void *bytes, size_t count) {
         if (!count)
                 return 0;
         reader_compact(r);
-        if (count > SIZE_MAX / 2 - r->used)
-                return -ENOMEM;
-        if (r->used + count > r->capacity) {
-                size_t capacity = r->capacity ? r->capacity : READER_BYTES_FIRST;
-                while (capacity < r->used + count)
-                        capacity *= 2;
-                uint8_t *grown = realloc(r->buffer, capacity);
-                if (!grown)
-                        return -ENOMEM;
-                r->buffer = grown;
-                r->capacity = capacity;
-        }
-        memcpy(r->buffer + r->used, bytes, count);
-        r->used += count;
-        return 0;
+        r->buffer.max = TEXT_MAX_NONE; /* whoever pushes looks at each frame's length */
+        return text_add(&r->buffer, bytes, count) ? 0 : -ENOMEM;
 }
 
 /* The byte after the string that begins before P, or END. */
@@ -102,11 +85,15 @@ static cJSON *parse_object(const char *json, size_t length) {
         return NULL;
 }
 
+size_t wire_reader_waiting(const struct wire_reader *r) {
+        return r->buffer.used - r->taken;
+}
+
 int wire_reader_next(struct wire_reader *r, cJSON **ret) {
-        size_t waiting = r->used - r->taken;
+        size_t waiting = wire_reader_waiting(r);
         if (waiting < WIRE_HEADER_BYTES)
                 return 0;
-        const uint8_t *header = r->buffer + r->taken;
+        const uint8_t *header = (const uint8_t *) r->buffer.bytes + r->taken;
         uint32_t length = header[0] | (uint32_t) header[1] << 8 | (uint32_t) header[2] << 16 | (uint32_t) header[3] << 24;
         if (length == 0 || length > r->bytes_max)
                 return -EMSGSIZE;

@@ -15,6 +15,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "engine/base/strbuf.h"
+
 #define WIRE_VERSION             2
 #define WIRE_HEADER_BYTES        4u
 #define WIRE_TO_ENGINE_BYTES_MAX (80u << 20) /* a 64 MiB HTTP body, escaped, with room for the envelope */
@@ -61,13 +63,14 @@
 /* Splits a byte stream into frames. Start with all zero and a limit; release with wire_reader_done. */
 struct wire_reader {
         uint32_t bytes_max; /* a longer frame is an error */
-        uint8_t *buffer;
-        size_t used, capacity;
+        struct text buffer;
         size_t taken; /* bytes of the frames already handed out */
 };
 void wire_reader_done(struct wire_reader *r);
 /* Adds bytes that arrived. 0 or -ENOMEM. */
 int wire_reader_push(struct wire_reader *r, const void *bytes, size_t count);
+/* Bytes that have come and are not handed out. */
+size_t wire_reader_waiting(const struct wire_reader *r);
 /*
  * The next whole frame: 1 and *ret (the caller's to cJSON_Delete), 0 when more bytes are needed, -EMSGSIZE
  * when a frame is empty or too long, -EBADMSG when it is not one JSON object with a string "type".

@@ -3,11 +3,12 @@
 #define HEADROOM_ENGINE_WORKER_SEND_QUEUE_H
 
 #include <stddef.h>
-#include <stdint.h>
+
+#include "engine/base/strbuf.h"
 
 struct send_queue { /* start with all zero; release with send_queue_done */
-        uint8_t *bytes;
-        size_t used, sent, capacity;
+        struct text bytes;
+        size_t sent;
 };
 void send_queue_done(struct send_queue *o);
 

@@ -306,7 +306,7 @@ static void take_frame(struct worker *w, const cJSON *frame) {
 static void take_frames(struct worker *w) {
         while (!w->over) {
                 cJSON *frame;
-                size_t waiting = w->reader.used - w->reader.taken;
+                size_t waiting = wire_reader_waiting(&w->reader);
                 int r = wire_reader_next(&w->reader, &frame);
                 if (r == 0)
                         return;
@@ -377,7 +377,7 @@ static int wait_on_socket(struct worker *w, short events, uint64_t wait_us) {
 /* Waits until there is something to do; says what. */
 static enum may wait_for_peer(struct worker *w, size_t *received) {
         bool full = send_queue_waiting(&w->send_queue) >= SEND_QUEUE_BYTES_HIGH;
-        bool more_comes = w->reader.used > w->reader.taken && *received < INBOX_BYTES_PER_STEP;
+        bool more_comes = wire_reader_waiting(&w->reader) > 0 && *received < INBOX_BYTES_PER_STEP;
         uint64_t rest_us;
         enum may may = what_may_be_done(w, &rest_us);
         uint64_t wait_us = may == MAY_NOTHING ? rest_us : more_comes ? LARGE_FRAME_WAIT_US : 0;
@@ -389,7 +389,7 @@ static enum may wait_for_peer(struct worker *w, size_t *received) {
         size_t now = receive(w, INBOX_BYTES_PER_STEP);
         *received += now;
         /* A frame that is still under way is first taken in as far as it comes without a pause. */
-        if (now && w->reader.used > w->reader.taken && *received < INBOX_BYTES_PER_STEP)
+        if (now && wire_reader_waiting(&w->reader) > 0 && *received < INBOX_BYTES_PER_STEP)
                 return MAY_NOTHING;
         return what_may_be_done(w, &rest_us);
 }

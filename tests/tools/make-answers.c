@@ -11,16 +11,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/base/strbuf.h"
 #include "engine/runtime/engine.h"
 
 #define IDS_MAX     100000u
 #define QUEUED_MAX  64u
 #define CTX_DEFAULT 1024u
-
-struct text {
-        char *bytes;
-        size_t length;
-};
 
 struct maker {
         struct engine engine;
@@ -41,10 +37,7 @@ static void on_start(void *context, uint64_t id, uint32_t prompt_tokens, uint32_
 
 static void on_text(void *context, uint64_t id, const struct output_chunk *chunk) {
         struct text *t = &((struct maker *) context)->texts[id];
-        t->bytes = realloc(t->bytes, t->length + chunk->parsed.length + 1);
-        memcpy(t->bytes + t->length, chunk->parsed.text, chunk->parsed.length);
-        t->length += chunk->parsed.length;
-        t->bytes[t->length] = '\0';
+        (void) text_add(t, chunk->parsed.text, chunk->parsed.length);
 }
 
 static void on_end(void *context, uint64_t id, const struct output_stream_end *end) {
@@ -54,10 +47,10 @@ static void on_end(void *context, uint64_t id, const struct output_stream_end *e
         cJSON *line = cJSON_CreateObject();
         cJSON_AddNumberToObject(line, "id", (double) id);
         cJSON_AddStringToObject(line, "finish", words[end->finish]);
-        cJSON_AddStringToObject(line, "text", t->bytes ? t->bytes : "");
+        cJSON_AddStringToObject(line, "text", text_string(t));
         cJSON_AddNumberToObject(line, "tokens", end->completion_tokens);
         print_line(line);
-        free(t->bytes);
+        text_done(t);
         *t = (struct text){ 0 };
         m->queued--;
 }

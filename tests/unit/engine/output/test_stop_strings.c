@@ -52,12 +52,12 @@ static void test_rows(void **state) {
                 char out[200] = "";
                 for (size_t n = 0; n < 6 && rows[i].pieces[n]; n++) {
                         assert_int_equal(stop_stream_push(&s, &set, rows[i].pieces[n], strlen(rows[i].pieces[n])), 0);
-                        strncat(out, s.text, s.free_count);
+                        strncat(out, s.text.bytes, s.free_count);
                         strcat(out, "|");
                         stop_stream_take(&s);
                 }
                 stop_stream_end(&s);
-                strncat(out, s.text, s.free_count);
+                strncat(out, s.text.bytes, s.free_count);
                 if (strcmp(out, rows[i].out) || s.stopped != rows[i].stopped)
                         fail_msg("%s: '%s'", rows[i].what, out);
                 stop_stream_done(&s);
@@ -68,7 +68,7 @@ static void test_rows(void **state) {
 static size_t take(struct stop_stream *s, char *out) {
         size_t count = s->free_count;
         if (count)
-                memcpy(out, s->text, count);
+                memcpy(out, s->text.bytes, count);
         stop_stream_take(s);
         return count;
 }
