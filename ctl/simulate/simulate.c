@@ -5,11 +5,9 @@
 #include <assert.h>
 #include <cjson/cJSON.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "ctl/base/command.h"
 #include "ctl/output/units.h"
@@ -19,13 +17,13 @@
 #include "ctl/daemon/report.h"
 #include "ctl/simulate/scenario.h"
 #include "ctl/output/terminal.h"
+#include "engine/base/text_file.h"
 #include "ctl/simulate/trace.h"
 
 struct simulation {
         const struct invocation *in;
         const char *name; /* of the file */
-        char *text;
-        size_t size;
+        struct text text;
         bool colours;
         struct scenario scenario;
         struct past past;
@@ -35,43 +33,6 @@ struct simulation {
         uint32_t looks, expectations, failed;
         cJSON *failures; /* with --json */
 };
-
-/* --- reading --- */
-
-static int read_all(int fd, char **ret, size_t *ret_size) {
-        size_t room = 1u << 16, used = 0;
-        char *text = malloc(room);
-        for (;;) {
-                assert(text);
-                ssize_t n = read(fd, text + used, room - used);
-                if (n < 0 && errno == EINTR)
-                        continue;
-                if (n < 0) {
-                        int error = errno;
-                        free(text);
-                        return -error;
-                }
-                used += (size_t) n;
-                if (n == 0 || used > SCENARIO_BYTES_MAX)
-                        break;
-                if (used == room)
-                        text = realloc(text, room *= 2);
-        }
-        *ret = text;
-        *ret_size = used;
-        return 0;
-}
-
-static int read_file(const char *path, char **ret, size_t *ret_size) {
-        if (!strcmp(path, "-"))
-                return read_all(STDIN_FILENO, ret, ret_size);
-        int fd = open(path, O_RDONLY | O_CLOEXEC);
-        if (fd < 0)
-                return -errno;
-        int rc = read_all(fd, ret, ret_size);
-        (void) close(fd);
-        return rc;
-}
 
 static void print_summary(const struct simulation *sim) {
         printf("\n%u looks", sim->looks);
@@ -137,7 +98,7 @@ static void check_expectations(struct simulation *sim) {
 
 static void replay(struct simulation *sim) {
         bool print = !sim->in->quiet && !sim->in->json;
-        scenario_init(&sim->scenario, sim->text, sim->size);
+        scenario_init(&sim->scenario, sim->text.bytes, sim->text.used);
         if (print)
                 look_print_heading(stdout);
         while (scenario_next(&sim->scenario) > 0) {
@@ -182,7 +143,7 @@ static char *title_of(const char *text, size_t size) {
 }
 
 static int draw(const struct simulation *sim) {
-        char *title = title_of(sim->text, sim->size);
+        char *title = title_of(sim->text.bytes, sim->text.used);
         const char *error = plot_draw(&sim->trace, title, sim->in->plot);
         free(title);
         if (!error)
@@ -193,7 +154,7 @@ static int draw(const struct simulation *sim) {
 
 static int simulate(struct simulation *sim) {
         uint32_t looks;
-        if (scenario_check(&sim->scenario, sim->text, sim->size, &looks) < 0) {
+        if (scenario_check(&sim->scenario, sim->text.bytes, sim->text.used, &looks) < 0) {
                 struct problem p = { .exit_code = CTL_FAILED, .code = "bad_scenario" };
                 snprintf(p.message, sizeof(p.message), "%s:%u: %s", sim->name, sim->scenario.line, sim->scenario.error);
                 return report(sim->in, &p);
@@ -221,17 +182,20 @@ int command_simulate(const struct invocation *in) {
         sim->in = in;
         sim->name = in->args[0];
         sim->colours = terminal_has_colours(stdout);
-        int rc = read_file(sim->name, &sim->text, &sim->size);
+        int rc = text_file_read(sim->name, SCENARIO_BYTES_MAX, &sim->text);
         if (rc < 0) {
                 struct problem p = { .exit_code = CTL_FAILED, .code = "cannot_read" };
-                snprintf(p.message, sizeof(p.message), "%s: %s", sim->name, strerror(-rc));
+                if (rc == -EFBIG)
+                        snprintf(p.message, sizeof(p.message), "%s is larger than %u MiB", sim->name, SCENARIO_BYTES_MAX >> 20);
+                else
+                        snprintf(p.message, sizeof(p.message), "%s: %s", sim->name, strerror(-rc));
                 rc = report(in, &p);
         } else {
                 rc = simulate(sim);
         }
         cJSON_Delete(sim->failures);
         trace_done(&sim->trace);
-        free(sim->text);
+        text_done(&sim->text);
         free(sim);
         return rc;
 }

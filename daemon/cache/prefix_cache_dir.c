@@ -16,6 +16,7 @@
 
 #include "daemon/base/bounds.h"
 #include "engine/base/cleanup.h"
+#include "engine/base/file_io.h"
 #include "policy/base/hash.h"
 #include "policy/base/sat.h"
 
@@ -38,20 +39,6 @@ static void name_of(char path[PATH_MAX], const char *directory, uint64_t number,
         (void) snprintf(path, PATH_MAX, "%s/%" PRIu64 ".%s", directory, number, suffix);
 }
 
-static int transfer_all(int fd, uint8_t *bytes, size_t count, uint64_t offset, bool write) {
-        while (count > 0) {
-                ssize_t n = write ? pwrite(fd, bytes, count, (off_t) offset) : pread(fd, bytes, count, (off_t) offset);
-                if (n < 0 && errno == EINTR)
-                        continue;
-                if (n <= 0)
-                        return n < 0 ? -errno : write ? -EIO : -EBADMSG;
-                bytes += n;
-                count -= (size_t) n;
-                offset += (uint64_t) n;
-        }
-        return 0;
-}
-
 /* ---- what a file is known by ---- */
 
 static void fill_footer(uint8_t *footer, const uint8_t *hashes, const struct cached *c, uint64_t before) {
@@ -71,7 +58,7 @@ static int write_footer(int fd, const struct cached *c, uint64_t before) {
         for (uint32_t i = 0; i < c->blocks; i++)
                 put_u64(all + (size_t) i * 8, c->hashes[i]);
         fill_footer(all + hashes_bytes, all, c, before);
-        return transfer_all(fd, all, hashes_bytes + FOOTER_BYTES, before, true);
+        return pwrite_all(fd, all, hashes_bytes + FOOTER_BYTES, before);
 }
 
 /* The hashes in front of a footer that says there are BLOCKS of them. */
@@ -80,7 +67,7 @@ static int read_hashes(int fd, uint64_t before, const uint8_t *footer, struct ca
         uint8_t expected[FOOTER_BYTES];
         auto_free uint8_t *stored = malloc(bytes);
         c->hashes = malloc(bytes);
-        int r = stored && c->hashes ? transfer_all(fd, stored, bytes, before, false) : -ENOMEM;
+        int r = stored && c->hashes ? pread_all(fd, stored, bytes, before) : -ENOMEM;
         if (r == 0) {
                 fill_footer(expected, stored, c, before);
                 r = memcmp(expected, footer, FOOTER_BYTES) ? -EBADMSG : 0;
@@ -101,7 +88,7 @@ static int read_known(int fd, struct cached *ret) {
         uint64_t size = (uint64_t) st.st_size;
         if (!S_ISREG(st.st_mode) || size < FOOTER_BYTES)
                 return -EBADMSG;
-        int r = transfer_all(fd, footer, FOOTER_BYTES, size - FOOTER_BYTES, false);
+        int r = pread_all(fd, footer, FOOTER_BYTES, size - FOOTER_BYTES);
         if (r < 0)
                 return r;
         uint64_t blocks = get_u64(footer + 16), before = get_u64(footer + 24);

@@ -13,11 +13,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "daemon/base/bounds.h"
 #include "engine/base/cleanup.h"
+#include "engine/base/file_io.h"
+#include "engine/base/text_file.h"
 #include "daemon/system/log.h"
 #include "policy/base/bounds.h"
 
@@ -33,28 +34,6 @@ struct footprints {
         void (*on_saved)(void *user);
         void *user;
 };
-
-static char *read_file(const char *path, int *ret_error) {
-        auto_close int fd = open(path, O_RDONLY | O_CLOEXEC);
-        struct stat st;
-        if (fd < 0 || fstat(fd, &st) < 0) {
-                *ret_error = -errno;
-                return NULL;
-        }
-        if (!S_ISREG(st.st_mode) || st.st_size > (off_t) FOOTPRINTS_BYTES_MAX) {
-                *ret_error = -EBADMSG;
-                return NULL;
-        }
-        auto_free char *text = calloc(1, (size_t) st.st_size + 1);
-        ssize_t count = text ? read(fd, text, (size_t) st.st_size) : -1;
-        if (count < 0) {
-                *ret_error = text ? -errno : -ENOMEM;
-                return NULL;
-        }
-        char *taken = text;
-        text = NULL;
-        return taken;
-}
 
 /* The `models` object of the file, or NULL when it is not what we wrote. */
 static cJSON *parse(const char *text) {
@@ -72,17 +51,18 @@ static cJSON *parse(const char *text) {
 }
 
 static void load(struct footprints *f) {
-        int error = 0;
-        auto_free char *text = read_file(f->path, &error);
-        if (!text && error == -ENOENT)
+        struct text text;
+        int error = text_file_read(f->path, FOOTPRINTS_BYTES_MAX, &text);
+        if (error == -ENOENT)
                 return;
-        cJSON *models = text ? parse(text) : NULL;
+        cJSON *models = error == 0 ? parse(text.bytes) : NULL;
+        text_done(&text);
         if (models) {
                 cJSON_Delete(f->models);
                 f->models = models;
                 return;
         }
-        if (!text && error != -EBADMSG) {
+        if (error < 0 && error != -EFBIG && error != -EISDIR) {
                 log_warning("footprints_unreadable", LOG_TEXT("path", f->path), LOG_TEXT("error", strerror(-error)));
                 return;
         }
@@ -169,19 +149,6 @@ static int sync_directory_of(const char *path) {
         return fd < 0 || fsync(fd) < 0 ? -errno : 0;
 }
 
-static int write_whole(int fd, const char *text) {
-        for (size_t left = strlen(text); left > 0;) {
-                ssize_t count = write(fd, text, left);
-                if (count < 0 && errno == EINTR)
-                        continue;
-                if (count < 0)
-                        return -errno;
-                text += count;
-                left -= (size_t) count;
-        }
-        return fsync(fd) < 0 ? -errno : 0;
-}
-
 static void save(uv_work_t *work) {
         struct footprints *f = work->data;
         char temporary[PATH_MAX];
@@ -189,7 +156,9 @@ static void save(uv_work_t *work) {
         int r;
         {
                 auto_close int fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0640);
-                r = fd < 0 ? -errno : write_whole(fd, f->text);
+                r = fd < 0 ? -errno : pwrite_all(fd, f->text, strlen(f->text), 0);
+                if (r == 0 && fsync(fd) < 0)
+                        r = -errno;
         }
         if (r == 0 && rename(temporary, f->path) < 0)
                 r = -errno;

@@ -2,42 +2,36 @@
 #include "engine/base/text_file.h"
 
 #include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
+#include <fcntl.h>
 #include <string.h>
+#include <unistd.h>
 
-#define FIRST_BYTES (64u << 10)
+#define PIECE_BYTES (16u << 10)
 
-static int read_all(FILE *in, size_t length_max, struct text_file *t) {
-        size_t capacity = 0;
-        for (size_t got = 1; got > 0; t->length += got) {
-                if (t->length > length_max)
-                        return -EFBIG;
-                if (t->length + 1 >= capacity) {
-                        capacity = capacity ? 2 * capacity : FIRST_BYTES;
-                        char *grown = realloc(t->bytes, capacity);
-                        if (!grown)
-                                return -ENOMEM;
-                        t->bytes = grown;
-                }
-                errno = 0;
-                got = fread(t->bytes + t->length, 1, capacity - 1 - t->length, in);
+static int read_all(int fd, struct text *t) {
+        char piece[PIECE_BYTES];
+        for (;;) {
+                ssize_t got = read(fd, piece, sizeof(piece));
+                if (got < 0 && errno == EINTR)
+                        continue;
+                if (got < 0)
+                        return -errno;
+                if (!text_add(t, piece, (size_t) got)) /* of none as well: an empty text is one */
+                        return (size_t) got > t->max - t->used ? -EFBIG : -ENOMEM;
+                if (got == 0)
+                        return 0;
         }
-        t->bytes[t->length] = '\0';
-        return ferror(in) ? -(errno ? errno : EIO) : 0;
 }
 
-int text_file_read(const char *path, size_t length_max, struct text_file *ret) {
-        FILE *in = path && strcmp(path, "-") ? fopen(path, "re") : stdin;
-        if (!in)
+int text_file_read(const char *path, size_t length_max, struct text *ret) {
+        *ret = (struct text){ .max = length_max };
+        int fd = path && strcmp(path, "-") ? open(path, O_RDONLY | O_CLOEXEC) : STDIN_FILENO;
+        if (fd < 0)
                 return -errno;
-        struct text_file t = { 0 };
-        int r = read_all(in, length_max, &t);
-        if (in != stdin)
-                (void) fclose(in);
+        int r = read_all(fd, ret);
+        if (fd != STDIN_FILENO)
+                (void) close(fd);
         if (r < 0)
-                free(t.bytes);
-        else
-                *ret = t;
+                text_done(ret);
         return r;
 }

@@ -2,14 +2,9 @@
 #ifndef HEADROOM_ENGINE_BASE_TEXT_FILE_H
 #define HEADROOM_ENGINE_BASE_TEXT_FILE_H
 
-#include <stddef.h>
+#include "engine/base/strbuf.h"
 
-struct text_file {
-        char *bytes; /* LENGTH of them and a zero behind; the caller's to free */
-        size_t length;
-};
-
-/* PATH NULL or "-" is standard input. 0 and *ret; -EFBIG beyond LENGTH_MAX, or another -errno. */
-int text_file_read(const char *path, size_t length_max, struct text_file *ret);
+/* PATH NULL or "-" is standard input. 0; -EFBIG beyond LENGTH_MAX, or another -errno, and *ret is empty. */
+int text_file_read(const char *path, size_t length_max, struct text *ret);
 
 #endif

@@ -134,19 +134,19 @@ static int add_text(struct inputs *in, const struct model *m, const char *text, 
 }
 
 static int add_lines(struct inputs *in, const struct model *m, const char *path) {
-        struct text_file file;
+        struct text file;
         int r = text_file_read(path, TEXT_BYTES_MAX, &file);
         if (r < 0) {
                 fprintf(stderr, NAME "%s: %s\n", path, r == -EFBIG ? "longer than 64 MiB; give a part of it" : strerror(-r));
                 return r;
         }
-        const char *at = file.bytes, *end = file.bytes + file.length;
+        const char *at = file.bytes, *end = file.bytes + file.used;
         while (r == 0 && at < end) {
                 const char *newline = memchr(at, '\n', (size_t) (end - at)), *stop = newline ? newline : end;
                 r = add_text(in, m, at, (size_t) (stop - at));
                 at = stop + 1;
         }
-        free(file.bytes);
+        text_done(&file);
         if (r == 0 && !in->count) {
                 fprintf(stderr, NAME "%s: holds no text\n", path);
                 r = -EINVAL;

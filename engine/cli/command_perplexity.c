@@ -275,13 +275,13 @@ static int save(const struct measurement *m, const struct perplexity_record *r) 
 /* ---- the whole ---- */
 
 static int read_tokens(struct measurement *m) {
-        struct text_file text = { 0 };
+        struct text text = { 0 };
         const char *path = m->arguments->text;
         int r = text_file_read(path, TEXT_BYTES_MAX, &text);
         if (r < 0)
                 return failed(path, r == -EFBIG ? "longer than 64 MiB; give a part of it" : strerror(-r));
-        r = tokenizer_encode(m->single.model->tokenizer, text.bytes, text.length, true, false, &m->tokens);
-        free(text.bytes);
+        r = tokenizer_encode(m->single.model->tokenizer, text.bytes, text.used, true, false, &m->tokens);
+        text_done(&text);
         if (r < 0)
                 return failed(path, strerror(-r));
         for (size_t i = 0; i < m->tokens.count; i++)

@@ -102,15 +102,15 @@ static const struct command_line line = {
 
 /* The whole file as a string, malloc'ed; NULL when it cannot be read, said on stderr. */
 static char *read_text(const char *path) {
-        struct text_file text = { 0 };
+        struct text text = { 0 };
         int r = text_file_read(path, PROMPT_FILE_BYTES_MAX, &text);
         const char *problem = r == -EFBIG ? "longer than 64 MiB" : r < 0 ? strerror(-r) : NULL;
-        if (!problem && memchr(text.bytes, 0, text.length))
+        if (!problem && memchr(text.bytes, 0, text.used))
                 problem = "holds a NUL byte, so it is no text";
         if (!problem)
                 return text.bytes;
         fprintf(stderr, "headroom-engine run: %s: %s\n", path, problem);
-        free(text.bytes);
+        text_done(&text);
         return NULL;
 }
 

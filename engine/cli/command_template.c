@@ -79,15 +79,15 @@ static int complain(const char *path, const char *what) {
 
 /* PATH NULL: *ret is NULL. LIST: it must be one, else an object. */
 static int read_json(const char *path, bool list, cJSON **ret) {
-        struct text_file text;
+        struct text text;
         *ret = NULL;
         if (!path)
                 return 0;
         int r = text_file_read(path, JSON_BYTES_MAX, &text);
         if (r < 0)
                 return complain(path, strerror(-r));
-        cJSON *json = cJSON_ParseWithLength(text.bytes, text.length);
-        free(text.bytes);
+        cJSON *json = cJSON_ParseWithLength(text.bytes, text.used);
+        text_done(&text);
         if (list ? cJSON_IsArray(json) : cJSON_IsObject(json)) {
                 *ret = json;
                 return 0;
@@ -126,13 +126,13 @@ static int render(const struct arguments *a, const struct chat_template *c, cons
 
 static int render_file(const struct arguments *a, const struct chat_conversation *conversation) {
         struct chat_template c;
-        struct text_file text;
+        struct text text;
         const char *bos = a->bos ? a->bos : "", *eos = a->eos ? a->eos : "";
         int r = text_file_read(a->file, 2 * (size_t) JINJA_TEXT_BYTES_MAX, &text);
         if (r < 0)
                 return complain(a->file, strerror(-r));
-        r = chat_template_init_text(&c, text.bytes, text.length, bos, eos);
-        free(text.bytes);
+        r = chat_template_init_text(&c, text.bytes, text.used, bos, eos);
+        text_done(&text);
         r = r < 0 ? complain(a->file, strerror(-r)) : render(a, &c, conversation, bos, eos);
         chat_template_done(&c);
         return r;

@@ -61,9 +61,9 @@ static const struct command_line line = {
 
 /* ---- the two ways ---- */
 
-static int print_tokens(const struct tokenizer *t, const struct arguments *a, const struct text_file *text) {
+static int print_tokens(const struct tokenizer *t, const struct arguments *a, const struct text *text) {
         struct token_list list = { 0 };
-        int r = tokenizer_encode(t, text->bytes, text->length, a->add_special, a->parse_special, &list);
+        int r = tokenizer_encode(t, text->bytes, text->used, a->add_special, a->parse_special, &list);
         if (r < 0) {
                 fprintf(stderr, NAME "%s\n", strerror(-r));
         } else {
@@ -102,7 +102,7 @@ static int read_ids(const struct tokenizer *t, const char *at, struct token_list
         return r;
 }
 
-static int print_text(const struct tokenizer *t, const struct arguments *a, const struct text_file *list) {
+static int print_text(const struct tokenizer *t, const struct arguments *a, const struct text *list) {
         struct token_list ids = { 0 };
         char *text = NULL;
         size_t length = 0;
@@ -125,7 +125,7 @@ static int print_pretokenizers(void) {
 static int convert(const struct gguf *g, const struct arguments *a) {
         struct tokenizer *t;
         struct gguf_error error;
-        struct text_file text = { 0 };
+        struct text text = { 0 };
         int r = tokenizer_new(g, &t, &error);
         if (r < 0) {
                 fprintf(stderr, NAME "%s: %s\n", a->model, error.text);
@@ -136,7 +136,7 @@ static int convert(const struct gguf *g, const struct arguments *a) {
                 fprintf(stderr, NAME "cannot read %s: %s\n", a->file ? a->file : "standard input", strerror(-r));
         } else {
                 r = a->decode ? print_text(t, a, &text) : print_tokens(t, a, &text);
-                free(text.bytes);
+                text_done(&text);
         }
         tokenizer_free(t);
         return r;

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "engine/base/crc32c.h"
+#include "engine/base/file_io.h"
 #include "engine/kernels/kernels.h"
 #include "policy/base/hash.h"
 
@@ -101,20 +102,6 @@ uint64_t session_model(const struct model *m) {
 
 /* ---- writing ---- */
 
-static int write_all(int fd, const void *bytes, size_t count, uint64_t offset) {
-        for (const uint8_t *p = bytes; count > 0;) {
-                ssize_t n = pwrite(fd, p, count, (off_t) offset);
-                if (n < 0 && errno == EINTR)
-                        continue;
-                if (n <= 0)
-                        return n < 0 ? -errno : -EIO;
-                p += n;
-                count -= (size_t) n;
-                offset += (uint64_t) n;
-        }
-        return 0;
-}
-
 /* Before hours of writing: a disk that is too full says so now, where its file system can. */
 static int reserve(int fd, uint64_t bytes) {
         while (fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, (off_t) bytes) < 0) {
@@ -151,7 +138,7 @@ static int write_tokens(struct session_writer *w, const int32_t *tokens, uint32_
                 uint8_t *p = piece;
                 while (i < count && p < piece + sizeof(piece))
                         p = put_u32(p, (uint32_t) tokens[i++]);
-                int r = write_all(w->fd, piece, (size_t) (p - piece), w->offset);
+                int r = pwrite_all(w->fd, piece, (size_t) (p - piece), w->offset);
                 if (r < 0)
                         return r;
                 w->offset += (uint64_t) (p - piece);
@@ -184,7 +171,7 @@ int session_write_begin(struct session_writer *w, int fd, uint64_t model, const 
         if (r < 0)
                 return r;
         fill_header(header, w, model, tokens_count, crc);
-        return write_all(fd, header, sizeof(header), 0);
+        return pwrite_all(fd, header, sizeof(header), 0);
 }
 
 static int write_block(struct session_writer *w) {
@@ -194,9 +181,9 @@ static int write_block(struct session_writer *w) {
         p = put_u64(put_u32(put_u32(p, b.type_k), b.type_v), b.bytes_count);
         p = put_u32(p, crc32c(0, b.bytes, b.bytes_count));
         (void) put_u32(p, crc32c(0, header, BLOCK_HEADER_BYTES - 4));
-        int r = write_all(w->fd, header, sizeof(header), w->offset);
+        int r = pwrite_all(w->fd, header, sizeof(header), w->offset);
         if (r == 0)
-                r = write_all(w->fd, b.bytes, b.bytes_count, w->offset + sizeof(header));
+                r = pwrite_all(w->fd, b.bytes, b.bytes_count, w->offset + sizeof(header));
         if (r < 0)
                 return r;
         w->offset += sizeof(header) + b.bytes_count;
@@ -237,21 +224,6 @@ void session_reader_done(struct session_reader *r) {
         *r = (struct session_reader){ 0 };
 }
 
-/* A file that ends too soon is damaged. */
-static int read_all(int fd, void *bytes, size_t count, uint64_t offset) {
-        for (uint8_t *p = bytes; count > 0;) {
-                ssize_t n = pread(fd, p, count, (off_t) offset);
-                if (n < 0 && errno == EINTR)
-                        continue;
-                if (n <= 0)
-                        return n < 0 ? -errno : -EBADMSG;
-                p += n;
-                count -= (size_t) n;
-                offset += (uint64_t) n;
-        }
-        return 0;
-}
-
 static int take_header(struct session_reader *r, const uint8_t header[HEADER_BYTES], uint64_t model, uint32_t *ret_crc) {
         const uint8_t *p = header + 8, *end = header + HEADER_BYTES - 4;
         if (memcmp(header, MAGIC, 8) != 0 || take_u32(&end) != crc32c(0, header, HEADER_BYTES - 4))
@@ -288,7 +260,7 @@ static int read_tokens(struct session_reader *r, uint32_t crc) {
         r->tokens = malloc(bytes ? bytes : 1);
         if (!r->tokens)
                 return -ENOMEM;
-        int result = read_all(r->fd, r->tokens, bytes, HEADER_BYTES);
+        int result = pread_all(r->fd, r->tokens, bytes, HEADER_BYTES);
         if (result < 0)
                 return result;
         if (crc32c(0, r->tokens, bytes) != crc)
@@ -305,7 +277,7 @@ int session_read_begin(struct session_reader *r, int fd, uint64_t model, struct 
         *r = (struct session_reader){ .fd = fd, .cache = cache };
         uint8_t header[HEADER_BYTES];
         uint32_t crc;
-        int result = read_all(fd, header, sizeof(header), 0);
+        int result = pread_all(fd, header, sizeof(header), 0);
         if (result == 0)
                 result = take_header(r, header, model, &crc);
         if (result == 0 && r->tokens_count > tokens_max)
@@ -343,14 +315,14 @@ static int read_rows(const struct session_reader *r, struct kv_sequence *kv, con
         uint8_t *bytes = kv_sequence_fill(r->cache, kv, r->block, b->type_k, b->type_v, &count);
         if (!bytes || b->bytes != count)
                 return -EBADMSG;
-        int result = read_all(r->fd, bytes, count, r->offset + BLOCK_HEADER_BYTES);
+        int result = pread_all(r->fd, bytes, count, r->offset + BLOCK_HEADER_BYTES);
         return result < 0 ? result : crc32c(0, bytes, count) == b->crc ? 0 : -EBADMSG;
 }
 
 static int read_block(struct session_reader *r, struct kv_sequence *kv) {
         uint8_t header[BLOCK_HEADER_BYTES];
         struct block_header b = { 0 };
-        int result = read_all(r->fd, header, sizeof(header), r->offset);
+        int result = pread_all(r->fd, header, sizeof(header), r->offset);
         if (result == 0)
                 result = take_block_header(header, r->block, &b);
         uint32_t left = r->stored_count - kv->tokens_count, count = left < KV_BLOCK_TOKENS ? left : KV_BLOCK_TOKENS;

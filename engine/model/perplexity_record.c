@@ -148,15 +148,15 @@ static int take_record(const cJSON *o, struct perplexity_record *ret) {
 
 int perplexity_record_load(uint64_t identity, struct perplexity_record *ret) {
         char *path = perplexity_record_path(identity);
-        struct text_file text = { 0 };
+        struct text text = { 0 };
         if (!path)
                 return -ENOENT;
         int r = text_file_read(path, RECORD_BYTES_MAX, &text);
         free(path);
         if (r < 0)
                 return r;
-        cJSON *o = cJSON_ParseWithLength(text.bytes, text.length);
-        free(text.bytes);
+        cJSON *o = cJSON_ParseWithLength(text.bytes, text.used);
+        text_done(&text);
         r = take_record(o, ret);
         cJSON_Delete(o);
         return r;

@@ -139,7 +139,7 @@ static void measure_wide(struct bench *b, const char *schema) {
 }
 
 static void compile(struct bench *b, const char *path) {
-        struct text_file text;
+        struct text text;
         struct grammar_error why = { .text = "no JSON" };
         cJSON *schema = text_file_read(path, SCHEMA_MAX, &text) < 0 ? NULL : cJSON_Parse(text.bytes);
         double begun = processor_us();
@@ -149,7 +149,7 @@ static void compile(struct bench *b, const char *path) {
         }
         printf("schema: %u nodes, compiled in %.0f us\n", b->grammar->nodes_count, processor_us() - begun);
         cJSON_Delete(schema);
-        free(text.bytes);
+        text_done(&text);
 }
 
 int main(int argc, char **argv) {

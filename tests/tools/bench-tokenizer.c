@@ -36,14 +36,14 @@ static double processor_s(void) {
 }
 
 static int time_text(const struct tokenizer *t, const char *path) {
-        struct text_file text;
+        struct text text;
         double best = 1e9;
         size_t tokens = 0;
         int r = text_file_read(path, TOKENIZER_TEXT_BYTES_MAX, &text);
         for (int i = 0; i < REPEATS && r == 0; i++) {
                 struct token_list list = { 0 };
                 double started = processor_s();
-                r = tokenizer_encode(t, text.bytes, text.length, false, false, &list);
+                r = tokenizer_encode(t, text.bytes, text.used, false, false, &list);
                 double took = processor_s() - started;
                 best = took < best ? took : best;
                 tokens = list.count;
@@ -53,9 +53,9 @@ static int time_text(const struct tokenizer *t, const char *path) {
                 fprintf(stderr, "bench-tokenizer: %s: %s\n", path, strerror(-r));
                 return r;
         }
-        printf("%zu bytes, %zu tokens: %.1f MB/s, %.0f tokens/s\n", text.length, tokens, (double) text.length / best * 1e-6,
+        printf("%zu bytes, %zu tokens: %.1f MB/s, %.0f tokens/s\n", text.used, tokens, (double) text.used / best * 1e-6,
                (double) tokens / best);
-        free(text.bytes);
+        text_done(&text);
         return 0;
 }
 

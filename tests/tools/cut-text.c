@@ -26,15 +26,15 @@ static void cut(const struct pretokenizer *pre, const char *text, size_t length)
 
 int main(int argc, char **argv) {
         const struct pretokenizer *pre = argc == 2 ? pretokenizer_find((struct gguf_string){ argv[1], strlen(argv[1]) }) : NULL;
-        struct text_file texts;
+        struct text texts;
         if (!pre || text_file_read(NULL, TOKENIZER_TEXT_BYTES_MAX, &texts) < 0) {
                 fputs("usage: cut-text PRE-TOKENIZER <TEXTS\n", stderr);
                 return 2;
         }
-        for (size_t at = 0, length; at < texts.length; at += length + 1) {
-                length = strnlen(texts.bytes + at, texts.length - at);
+        for (size_t at = 0, length; at < texts.used; at += length + 1) {
+                length = strnlen(texts.bytes + at, texts.used - at);
                 cut(pre, texts.bytes + at, length);
         }
-        free(texts.bytes);
+        text_done(&texts);
         return 0;
 }

@@ -27,7 +27,7 @@
 #define MEMORY_MAX_KIB (1200l << 10)  /* a sanitizer's shadow and its freed memory included */
 #define LETTER         "\xe2\x96\x93" /* U+2593: stands in the messages alone */
 
-static struct text_file templates[TEMPLATES_MAX];
+static struct text templates[TEMPLATES_MAX];
 static size_t templates_count;
 static unsigned long now_case;
 
@@ -135,8 +135,8 @@ static void swap_word(struct draft *d) {
 }
 
 static void insert_other(struct draft *d) {
-        const struct text_file *t = &templates[below(templates_count)];
-        struct draft other = { t->bytes, t->length };
+        const struct text *t = &templates[below(templates_count)];
+        struct draft other = { t->bytes, t->used };
         size_t from, to;
         from_to(&other, &from, &to);
         replace(d, boundary(d), 0, t->bytes + from, to - from);
@@ -231,8 +231,8 @@ static uint64_t now_us(void) {
 
 static void run_case(uint64_t seed, const cJSON *messages, const cJSON *tools, struct tally *tally) {
         random_state = (seed << 32) + now_case + 1;
-        const struct text_file *t = &templates[now_case % templates_count];
-        struct draft d = { strndup(t->bytes, t->length), t->length };
+        const struct text *t = &templates[now_case % templates_count];
+        struct draft d = { strndup(t->bytes, t->used), t->used };
         d.length = strlen(d.text);
         for (unsigned i = 0; i < 8; i++) /* neighbouring seeds part after a few steps */
                 (void) random_bits();

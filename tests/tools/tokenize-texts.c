@@ -38,21 +38,21 @@ int main(int argc, char **argv) {
         struct gguf_error error = { "usage: tokenize-texts MODEL <TEXTS" };
         struct gguf *g;
         struct tokenizer *t;
-        struct text_file texts;
+        struct text texts;
         int fd = argc == 2 ? open(argv[1], O_RDONLY | O_CLOEXEC) : -1;
         if (fd < 0 || gguf_open(&fd, 1, &g, &error) < 0 || tokenizer_new(g, &t, &error) < 0) {
                 fprintf(stderr, "tokenize-texts: %s\n", error.text);
                 return 2;
         }
         int r = text_file_read(NULL, TOKENIZER_TEXT_BYTES_MAX, &texts);
-        for (size_t at = 0, length; r == 0 && at < texts.length; at += length + 1) {
-                length = strnlen(texts.bytes + at, texts.length - at);
+        for (size_t at = 0, length; r == 0 && at < texts.used; at += length + 1) {
+                length = strnlen(texts.bytes + at, texts.used - at);
                 r = there_and_back(t, texts.bytes + at, length);
         }
         if (r < 0)
                 fprintf(stderr, "tokenize-texts: %s\n", strerror(-r));
         else
-                free(texts.bytes);
+                text_done(&texts);
         tokenizer_free(t);
         gguf_close(g);
         return r < 0;

@@ -1,0 +1,13 @@
+/* file_io.h - reads and writes at a place in a file that do not stop half way. */
+#ifndef HEADROOM_ENGINE_BASE_FILE_IO_H
+#define HEADROOM_ENGINE_BASE_FILE_IO_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* All COUNT bytes: 0; -EBADMSG where the file ends before, or another -errno. */
+int pread_all(int fd, void *bytes, size_t count, uint64_t offset);
+/* All COUNT bytes: 0 or -errno; -EIO where the kernel takes none. */
+int pwrite_all(int fd, const void *bytes, size_t count, uint64_t offset);
+
+#endif
