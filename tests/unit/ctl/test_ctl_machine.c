@@ -1,6 +1,4 @@
 /* test_ctl_machine.c - how much memory there is for us: fixtures of /proc and /sys in a scratch directory. */
-#include <dirent.h>
-#include <ftw.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -8,13 +6,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 #include <cmocka.h>
 
 #include "ctl/fit/bandwidth.h"
 #include "ctl/base/bounds.h"
 #include "ctl/fit/machine.h"
+#include "tests/unit/scratch.h"
 
 #define MIB(n)   ((uint64_t) (n) << 20)
 #define GIB(n)   ((uint64_t) (n) << 30)
@@ -22,43 +20,15 @@
 #define MOUNT_V2 "30 23 0:26 / /sys/fs/cgroup rw,nosuid shared:4 - cgroup2 cgroup2 rw,nsdelegate\n"
 #define MOUNT_V1 "35 31 0:32 / /sys/fs/cgroup/memory rw,relatime - cgroup cgroup rw,memory\n"
 
-static char root[64], proc[96], sys[96];
-
-static void write_file(const char *path, const char *text) {
-        char name[512];
-        snprintf(name, sizeof(name), "%s%s", root, path);
-        for (char *slash = strchr(name + strlen(root) + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
-                *slash = '\0';
-                (void) mkdir(name, 0700);
-                *slash = '/';
-        }
-        FILE *f = fopen(name, "w");
-        assert_non_null(f);
-        fputs(text, f);
-        fclose(f);
-}
+static char proc[96], sys[96];
 
 static int new_root(void **state) {
-        (void) state;
-        strcpy(root, "/tmp/headroom-machine-XXXXXX");
-        if (!mkdtemp(root))
+        if (make_root(state) < 0)
                 return -1;
         snprintf(proc, sizeof(proc), "%s/proc", root);
         snprintf(sys, sizeof(sys), "%s/sys", root);
-        write_file("/proc/meminfo", "MemTotal:       16777216 kB\nMemFree:         1048576 kB\nMemAvailable:    8388608 kB\n");
+        put("/proc/meminfo", "MemTotal:       16777216 kB\nMemFree:         1048576 kB\nMemAvailable:    8388608 kB\n");
         return 0;
-}
-
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw) {
-        (void) st;
-        (void) type;
-        (void) ftw;
-        return remove(path);
-}
-
-static int drop_root(void **state) {
-        (void) state;
-        return nftw(root, remove_one, 16, FTW_DEPTH | FTW_PHYS);
 }
 
 static void test_host_alone(void **state) {
@@ -76,9 +46,9 @@ static void test_host_alone(void **state) {
 static void test_meminfo_missing_or_damaged(void **state) {
         struct machine m;
         (void) state;
-        write_file("/proc/meminfo", "MemTotal: lots\nMemAvailable: 8 kB\n");
+        put("/proc/meminfo", "MemTotal: lots\nMemAvailable: 8 kB\n");
         assert_true(machine_read(proc, sys, &m) < 0);
-        write_file("/proc/meminfo", "");
+        put("/proc/meminfo", "");
         assert_true(machine_read(proc, sys, &m) < 0);
         char path[128];
         snprintf(path, sizeof(path), "%s/proc/meminfo", root);
@@ -91,13 +61,13 @@ static void test_v2_ancestor(void **state) {
         char path[128];
         struct machine m;
         (void) state;
-        write_file("/proc/self/cgroup", "0::/user.slice/session.scope\n");
-        write_file("/proc/self/mountinfo", "22 1 8:1 / / rw - ext4 /dev/sda1 rw\n" MOUNT_V2);
-        write_file("/sys/fs/cgroup/user.slice/memory.max", "4294967296\n");
-        write_file("/sys/fs/cgroup/user.slice/memory.current", "3221225472\n");
-        write_file("/sys/fs/cgroup/user.slice/memory.stat", "anon 1\nfile 7\ninactive_file 1073741824\nactive_file 1073741824\n");
-        write_file("/sys/fs/cgroup/user.slice/session.scope/memory.max", "max\n");
-        write_file("/sys/fs/cgroup/user.slice/session.scope/memory.current", "12345\n");
+        put("/proc/self/cgroup", "0::/user.slice/session.scope\n");
+        put("/proc/self/mountinfo", "22 1 8:1 / / rw - ext4 /dev/sda1 rw\n" MOUNT_V2);
+        put("/sys/fs/cgroup/user.slice/memory.max", "4294967296\n");
+        put("/sys/fs/cgroup/user.slice/memory.current", "3221225472\n");
+        put("/sys/fs/cgroup/user.slice/memory.stat", "anon 1\nfile 7\ninactive_file 1073741824\nactive_file 1073741824\n");
+        put("/sys/fs/cgroup/user.slice/session.scope/memory.max", "max\n");
+        put("/sys/fs/cgroup/user.slice/session.scope/memory.current", "12345\n");
         assert_int_equal(machine_read(proc, sys, &m), 0);
         assert_int_equal(m.host_bytes, GIB(16));
         assert_int_equal(m.ram_bytes, GIB(4));
@@ -110,12 +80,12 @@ static void test_v2_ancestor(void **state) {
 static void test_v2_high(void **state) {
         struct machine m;
         (void) state;
-        write_file("/proc/self/cgroup", "0::/a\n");
-        write_file("/proc/self/mountinfo", MOUNT_V2);
-        write_file("/sys/fs/cgroup/a/memory.max", "max\n");
-        write_file("/sys/fs/cgroup/a/memory.high", "4294967296\n");
-        write_file("/sys/fs/cgroup/a/memory.current", "2147483648\n");
-        write_file("/sys/fs/cgroup/a/memory.stat", "slab_reclaimable 1073741824\n");
+        put("/proc/self/cgroup", "0::/a\n");
+        put("/proc/self/mountinfo", MOUNT_V2);
+        put("/sys/fs/cgroup/a/memory.max", "max\n");
+        put("/sys/fs/cgroup/a/memory.high", "4294967296\n");
+        put("/sys/fs/cgroup/a/memory.current", "2147483648\n");
+        put("/sys/fs/cgroup/a/memory.stat", "slab_reclaimable 1073741824\n");
         assert_int_equal(machine_read(proc, sys, &m), 0);
         assert_int_equal(m.ram_bytes, GIB(4));
         assert_int_equal(m.available_bytes, GIB(3));
@@ -125,10 +95,10 @@ static void test_v2_high(void **state) {
 static void test_v2_loose_limit(void **state) {
         struct machine m;
         (void) state;
-        write_file("/proc/self/cgroup", "0::/a\n");
-        write_file("/proc/self/mountinfo", MOUNT_V2);
-        write_file("/sys/fs/cgroup/a/memory.max", "34359738368\n");
-        write_file("/sys/fs/cgroup/a/memory.current", "30064771072\n");
+        put("/proc/self/cgroup", "0::/a\n");
+        put("/proc/self/mountinfo", MOUNT_V2);
+        put("/sys/fs/cgroup/a/memory.max", "34359738368\n");
+        put("/sys/fs/cgroup/a/memory.current", "30064771072\n");
         assert_int_equal(machine_read(proc, sys, &m), 0);
         assert_int_equal(m.ram_bytes, GIB(16));
         assert_int_equal(m.available_bytes, GIB(4));
@@ -137,15 +107,13 @@ static void test_v2_loose_limit(void **state) {
 static void test_v1_and_hybrid(void **state) {
         struct machine m;
         (void) state;
-        write_file("/proc/self/cgroup", "9:name=systemd:/\n4:cpu,memory:/box/7\n0::/\n");
-        write_file(
-                "/proc/self/mountinfo",
-                "41 31 0:38 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw\n32 31 0:29 / /sys/fs/cgroup/cpu rw - cgroup cgroup rw,cpu\n" MOUNT_V1);
-        write_file("/sys/fs/cgroup/memory/memory.limit_in_bytes", "9223372036854771712\n");
-        write_file("/sys/fs/cgroup/memory/box/7/memory.limit_in_bytes", "2147483648\n");
-        write_file("/sys/fs/cgroup/memory/box/7/memory.usage_in_bytes", "1610612736\n");
-        write_file("/sys/fs/cgroup/memory/box/7/memory.stat",
-                   "inactive_file 5\ntotal_inactive_file 536870912\ntotal_active_file 0\n");
+        put("/proc/self/cgroup", "9:name=systemd:/\n4:cpu,memory:/box/7\n0::/\n");
+        put("/proc/self/mountinfo",
+            "41 31 0:38 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw\n32 31 0:29 / /sys/fs/cgroup/cpu rw - cgroup cgroup rw,cpu\n" MOUNT_V1);
+        put("/sys/fs/cgroup/memory/memory.limit_in_bytes", "9223372036854771712\n");
+        put("/sys/fs/cgroup/memory/box/7/memory.limit_in_bytes", "2147483648\n");
+        put("/sys/fs/cgroup/memory/box/7/memory.usage_in_bytes", "1610612736\n");
+        put("/sys/fs/cgroup/memory/box/7/memory.stat", "inactive_file 5\ntotal_inactive_file 536870912\ntotal_active_file 0\n");
         assert_int_equal(machine_read(proc, sys, &m), 0);
         assert_int_equal(m.ram_bytes, GIB(2));
         assert_int_equal(m.available_bytes, GIB(1));
@@ -157,11 +125,11 @@ static void test_container_mount(void **state) {
                                               "4:memory:/../other\n" };
         struct machine m;
         (void) state;
-        write_file("/proc/self/mountinfo", "35 31 0:32 /docker/abc /sys/fs/cgroup/memory ro - cgroup cgroup rw,memory\n");
-        write_file("/sys/fs/cgroup/memory/memory.limit_in_bytes", "1073741824\n");
-        write_file("/sys/fs/cgroup/memory/memory.usage_in_bytes", "0\n");
+        put("/proc/self/mountinfo", "35 31 0:32 /docker/abc /sys/fs/cgroup/memory ro - cgroup cgroup rw,memory\n");
+        put("/sys/fs/cgroup/memory/memory.limit_in_bytes", "1073741824\n");
+        put("/sys/fs/cgroup/memory/memory.usage_in_bytes", "0\n");
         for (size_t i = 0; i < sizeof(groups) / sizeof(groups[0]); i++) {
-                write_file("/proc/self/cgroup", groups[i]);
+                put("/proc/self/cgroup", groups[i]);
                 assert_int_equal(machine_read(proc, sys, &m), 0);
                 assert_int_equal(m.ram_bytes, GIB(1));
         }
@@ -171,8 +139,8 @@ static void test_nothing_readable_limits_nothing(void **state) {
         static const char *const cgroups[] = { "", "garbage", "0::\n", ":::::\n4:memory\n", "4:memory:/a\n0::/a\n" };
         (void) state;
         for (size_t i = 0; i < sizeof(cgroups) / sizeof(cgroups[0]); i++) {
-                write_file("/proc/self/cgroup", cgroups[i]);
-                write_file("/proc/self/mountinfo", i % 2 ? "x - y\n - \n" : MOUNT_V1 MOUNT_V2);
+                put("/proc/self/cgroup", cgroups[i]);
+                put("/proc/self/mountinfo", i % 2 ? "x - y\n - \n" : MOUNT_V1 MOUNT_V2);
                 struct machine m;
                 assert_int_equal(machine_read(proc, sys, &m), 0);
                 assert_true(m.ram_bytes == GIB(16) && m.available_bytes == GIB(8));
@@ -182,13 +150,13 @@ static void test_nothing_readable_limits_nothing(void **state) {
 static void test_engines(void **state) {
         struct machine m;
         (void) state;
-        write_file("/proc/17/comm", "headroom-engine\n");
-        write_file("/proc/17/status",
-                   "Name:\theadroom-engine\nVmRSS:\t 5 kB\nRssAnon:\t  10240 kB\nRssFile:\t 1048576 kB\nRssShmem:\t  0 kB\n");
-        write_file("/proc/18/comm", "bash\n");
-        write_file("/proc/18/status", "RssFile:\t 1048576 kB\n");
-        write_file("/proc/19/comm", "headroom-engine\n"); /* just gone */
-        write_file("/proc/self/comm", "headroom-engine\n");
+        put("/proc/17/comm", "headroom-engine\n");
+        put("/proc/17/status",
+            "Name:\theadroom-engine\nVmRSS:\t 5 kB\nRssAnon:\t  10240 kB\nRssFile:\t 1048576 kB\nRssShmem:\t  0 kB\n");
+        put("/proc/18/comm", "bash\n");
+        put("/proc/18/status", "RssFile:\t 1048576 kB\n");
+        put("/proc/19/comm", "headroom-engine\n"); /* just gone */
+        put("/proc/self/comm", "headroom-engine\n");
         assert_int_equal(machine_read(proc, sys, &m), 0);
         assert_true(m.engines_count >= 1);
         uint64_t file_bytes = 0, taken_bytes = 0;
@@ -203,8 +171,8 @@ static void test_engines(void **state) {
 static void test_cache_size(void **state) {
         (void) state;
         assert_int_equal(machine_cache_bytes(sys), 0);
-        write_file("/sys/devices/system/cpu/cpu0/cache/index0/size", "32K\n");
-        write_file("/sys/devices/system/cpu/cpu0/cache/index1/size", "32768K\n");
+        put("/sys/devices/system/cpu/cpu0/cache/index0/size", "32K\n");
+        put("/sys/devices/system/cpu/cpu0/cache/index1/size", "32768K\n");
         assert_int_equal(machine_cache_bytes(sys), MIB(32));
 }
 
@@ -228,7 +196,7 @@ static void test_bandwidth(void **state) {
         assert_true(bandwidth_measure(1, MIB(32), MIB(1), &b) < 0);
 }
 
-#define WITH_ROOT(test) cmocka_unit_test_setup_teardown(test, new_root, drop_root)
+#define WITH_ROOT(test) cmocka_unit_test_setup_teardown(test, new_root, remove_root)
 
 int main(void) {
         const struct CMUnitTest tests[] = {

@@ -16,7 +16,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -29,47 +28,13 @@
 #include "engine/base/cleanup.h"
 #include "daemon/system/spawn.h"
 #include "tests/cgroup_mount.h"
+#include "tests/unit/scratch.h"
 
 #define MIB(n)      ((uint64_t) (n) << 20)
 #define PATIENCE_MS 20000
 #define GROUPS      50
 
 /* --- a tree of files --- */
-
-static char root[] = "/tmp/headroom-cgroup.XXXXXX";
-
-static void put(const char *path, const char *text) {
-        char whole[512];
-        (void) snprintf(whole, sizeof(whole), "%s%s", root, path);
-        for (char *slash = strchr(whole + sizeof(root), '/'); slash; slash = strchr(slash + 1, '/')) {
-                *slash = '\0';
-                if (mkdir(whole, 0755) < 0)
-                        assert_int_equal(errno, EEXIST);
-                *slash = '/';
-        }
-        FILE *f = fopen(whole, "w");
-        assert_non_null(f);
-        (void) fputs(text, f);
-        assert_int_equal(fclose(f), 0);
-}
-
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *at) {
-        (void) st;
-        (void) type;
-        (void) at;
-        return remove(path);
-}
-
-static int make_root(void **state) {
-        (void) state;
-        (void) strcpy(root + sizeof(root) - 7, "XXXXXX");
-        return mkdtemp(root) ? 0 : -1;
-}
-
-static int remove_root(void **state) {
-        (void) state;
-        return nftw(root, remove_one, 8, FTW_DEPTH | FTW_PHYS);
-}
 
 #define V2         "30 23 0:26 / /sys/fs/cgroup rw,nosuid shared:4 - cgroup2 cgroup2 rw,nsdelegate\n"
 #define V2_BESIDE  "42 24 0:36 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw\n"

@@ -18,44 +18,24 @@
 
 #include "daemon/config/config.h"
 #include "daemon/config/loader.h"
+#include "tests/unit/scratch.h"
 
-static char directory[64];
 static char reported[16384];
 
 static void path_to(char path[256], const char *name) {
-        (void) snprintf(path, 256, "%s/%s", directory, name);
-}
-
-static void put_file(const char *name, const char *text) {
-        char path[256];
-
-        path_to(path, name);
-        FILE *f = fopen(path, "w");
-        assert_non_null(f);
-        fputs(text, f);
-        assert_int_equal(fclose(f), 0);
+        (void) snprintf(path, 256, "%s/%s", root, name);
 }
 
 static int set_up(void **state) {
         static const char *const folders[] = { "", "headroom.conf.d", "models.d", "models" };
         char path[256];
 
-        (void) state;
-        strcpy(directory, "/tmp/headroom-config-XXXXXX");
-        assert_non_null(mkdtemp(directory));
+        assert_int_equal(make_root(state), 0);
         for (size_t i = 1; i < 4; i++) {
                 path_to(path, folders[i]);
                 assert_int_equal(mkdir(path, 0700), 0);
         }
         return 0;
-}
-
-static int tear_down(void **state) {
-        char command[128];
-
-        (void) state;
-        (void) snprintf(command, sizeof command, "rm -rf '%s'", directory);
-        return system(command);
 }
 
 /* The scratch directory is written "@", so that expectations are constants. */
@@ -65,9 +45,9 @@ static void on_report(void *user, bool is_warning, const char *text) {
 
         (void) user;
         for (const char *c = text; *c && used < sizeof line - 1;) {
-                bool is_scratch = !strncmp(c, directory, strlen(directory));
+                bool is_scratch = !strncmp(c, root, strlen(root));
                 line[used++] = is_scratch ? '@' : *c;
-                c += is_scratch ? strlen(directory) : 1;
+                c += is_scratch ? strlen(root) : 1;
         }
         line[used] = 0;
         size_t end = strlen(reported);
@@ -207,16 +187,16 @@ static void test_rows(void **state) {
         unsigned failures = 0;
 
         (void) state;
-        put_file("models/tiny.gguf", "GGUF");
+        put("models/tiny.gguf", "GGUF");
         for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
                 struct config *c = NULL;
                 char path[256];
 
-                put_file("headroom.conf", rows[i].main_text);
+                put("headroom.conf", rows[i].main_text);
                 path_to(path, "models.d/tiny.conf");
                 (void) unlink(path);
                 if (rows[i].model_text)
-                        put_file("models.d/tiny.conf", rows[i].model_text);
+                        put("models.d/tiny.conf", rows[i].model_text);
                 int result = load(&c);
                 if (strcmp(reported, rows[i].expected) != 0 || result != (*rows[i].expected ? -EINVAL : 0)) {
                         print_message("%s: returned %d and said\n%sinstead of\n%s", rows[i].situation, result, reported,
@@ -233,7 +213,7 @@ static void test_defaults(void **state) {
         struct sysinfo info;
 
         (void) state;
-        put_file("headroom.conf", "");
+        put("headroom.conf", "");
         assert_int_equal(load(&c), 0);
         assert_int_equal(sysinfo(&info), 0);
         assert_string_equal(c->listen_address, "127.0.0.1");
@@ -264,8 +244,8 @@ static void test_discovery(void **state) {
         (void) state;
         path_to(path, "models/org");
         assert_int_equal(mkdir(path, 0700), 0);
-        put_file("headroom.conf", "[models]\ncontext = 512\n");
-        put_file("models.d/named.conf", "[model]\npath = b.gguf\naliases = taken\n");
+        put("headroom.conf", "[models]\ncontext = 512\n");
+        put("models.d/named.conf", "[model]\npath = b.gguf\naliases = taken\n");
         static const char *const files[] = {
                 "a.gguf",     "b.gguf",     ".hidden.gguf",          "c.gguf.part",           "mmproj-a.gguf",
                 "taken.gguf", "org/d.gguf", "s-00001-of-00002.gguf", "s-00002-of-00002.gguf", "t-00003-of-00002.gguf",
@@ -274,9 +254,9 @@ static void test_discovery(void **state) {
         for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
                 char name[64];
                 (void) snprintf(name, sizeof name, "models/%s", files[i]);
-                put_file(name, "GGUF");
+                put(name, "GGUF");
         }
-        put_file("models/empty.gguf", "");
+        put("models/empty.gguf", "");
         assert_int_equal(load(&c), 0);
         assert_string_equal(reported, "warning: @/models/taken.gguf: is left out: another model is already called 'taken'\n");
         assert_int_equal(c->models_count, 4);
@@ -298,7 +278,7 @@ static void test_log_level(void **state) {
         (void) state;
         for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
                 (void) snprintf(text, sizeof text, "[log]\nlevel = %s\n", names[i]);
-                put_file("headroom.conf", text);
+                put("headroom.conf", text);
                 assert_int_equal(load(&c), 0);
                 assert_int_equal(c->log_level, levels[i]);
                 config_free(c);
@@ -310,12 +290,12 @@ static void test_precedence(void **state) {
         char path[256];
 
         (void) state;
-        put_file("headroom.conf", "[server]\nconnections = 1\nidle_timeout = 1s\nheader_timeout = 1s\n[models]\ncontext = 1\n");
-        put_file("headroom.conf.d/20-b.conf", "[server]\nidle_timeout = 3s\n");
-        put_file("headroom.conf.d/10-a.conf", "[server]\nidle_timeout = 2s\nheader_timeout = 2s\n");
-        put_file("headroom.conf.d/30-c.conf~", "nonsense");
-        put_file("models.d/m.conf", "[model]\npath = m.gguf\n");
-        put_file("models/m.gguf", "GGUF");
+        put("headroom.conf", "[server]\nconnections = 1\nidle_timeout = 1s\nheader_timeout = 1s\n[models]\ncontext = 1\n");
+        put("headroom.conf.d/20-b.conf", "[server]\nidle_timeout = 3s\n");
+        put("headroom.conf.d/10-a.conf", "[server]\nidle_timeout = 2s\nheader_timeout = 2s\n");
+        put("headroom.conf.d/30-c.conf~", "nonsense");
+        put("models.d/m.conf", "[model]\npath = m.gguf\n");
+        put("models/m.gguf", "GGUF");
         path_to(path, "headroom.conf");
         char models[256];
         path_to(models, "models");
@@ -353,10 +333,10 @@ static void test_duplicate_ids(void **state) {
         struct config *c;
 
         (void) state;
-        put_file("headroom.conf", "");
-        put_file("models/a.gguf", "GGUF");
-        put_file("models.d/a.conf", "[model]\n");
-        put_file("models.d/b.conf", "[model]\npath = a.gguf\nname = a\n");
+        put("headroom.conf", "");
+        put("models/a.gguf", "GGUF");
+        put("models.d/a.conf", "[model]\n");
+        put("models.d/b.conf", "[model]\npath = a.gguf\nname = a\n");
         assert_int_equal(load(&c), -EINVAL);
         assert_string_equal(reported, "@/models.d/b.conf:3: the name 'a' is already taken by the model a (@/models.d/a.conf)\n");
 }
@@ -369,7 +349,7 @@ static void test_long_line(void **state) {
         strcpy(text, "[server]\nstate = /");
         memset(text + strlen(text), 'x', 5000);
         strcat(text, "\nconnections = 0\n");
-        put_file("headroom.conf", text);
+        put("headroom.conf", text);
         assert_int_equal(load(&c), -EINVAL);
         assert_non_null(strstr(reported, "@/headroom.conf:2: this line is longer than"));
         assert_non_null(strstr(reported, "@/headroom.conf:3: connections = '0' is too little; the least is 1\n"));
@@ -406,14 +386,14 @@ static void test_listen_forms(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test_setup_teardown(test_rows, set_up, tear_down),
-                cmocka_unit_test_setup_teardown(test_defaults, set_up, tear_down),
-                cmocka_unit_test_setup_teardown(test_discovery, set_up, tear_down),
-                cmocka_unit_test_setup_teardown(test_log_level, set_up, tear_down),
-                cmocka_unit_test_setup_teardown(test_precedence, set_up, tear_down),
-                cmocka_unit_test_setup_teardown(test_missing_main_file, set_up, tear_down),
-                cmocka_unit_test_setup_teardown(test_duplicate_ids, set_up, tear_down),
-                cmocka_unit_test_setup_teardown(test_long_line, set_up, tear_down),
+                cmocka_unit_test_setup_teardown(test_rows, set_up, remove_root),
+                cmocka_unit_test_setup_teardown(test_defaults, set_up, remove_root),
+                cmocka_unit_test_setup_teardown(test_discovery, set_up, remove_root),
+                cmocka_unit_test_setup_teardown(test_log_level, set_up, remove_root),
+                cmocka_unit_test_setup_teardown(test_precedence, set_up, remove_root),
+                cmocka_unit_test_setup_teardown(test_missing_main_file, set_up, remove_root),
+                cmocka_unit_test_setup_teardown(test_duplicate_ids, set_up, remove_root),
+                cmocka_unit_test_setup_teardown(test_long_line, set_up, remove_root),
                 cmocka_unit_test(test_listen_forms),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
