@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "daemon/models/model.h"
+#include "daemon/models/lifecycle.h"
 #include "daemon/requests/failure.h"
 #include "daemon/state/fleet.h"
 #include "daemon/state/tick.h"

@@ -16,7 +16,7 @@
 #include "daemon/engines/kill.h"
 #include "daemon/engines/suspend.h"
 #include "daemon/engines/throttle.h"
-#include "daemon/models/model.h"
+#include "daemon/models/lifecycle.h"
 #include "daemon/state/account.h"
 #include "daemon/state/fleet.h"
 #include "daemon/state/outcome.h"

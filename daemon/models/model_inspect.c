@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "daemon/models/footprints.h"
-#include "daemon/models/model.h"
+#include "daemon/models/lifecycle.h"
 #include "daemon/state/model_files.h"
 #include "daemon/state/fleet.h"
 #include "daemon/state/tick.h"

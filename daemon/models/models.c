@@ -18,7 +18,7 @@
 #include "daemon/models/apply.h"
 #include "daemon/models/footprints.h"
 #include "daemon/models/measure.h"
-#include "daemon/models/model.h"
+#include "daemon/models/lifecycle.h"
 #include "daemon/models/model_inspect.h"
 #include "daemon/models/operator.h"
 #include "daemon/models/tracing.h"

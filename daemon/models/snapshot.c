@@ -4,7 +4,7 @@
 #include "daemon/engines/control.h"
 #include "daemon/engines/engine.h"
 #include "daemon/engines/suspend.h"
-#include "daemon/models/model.h"
+#include "daemon/models/lifecycle.h"
 #include "daemon/models/snapshot.h"
 #include "daemon/state/account.h"
 #include "daemon/state/fleet.h"

@@ -1,6 +1,6 @@
-/* model.h - one model's life: events, actions, and the end of an engine. */
-#ifndef HEADROOM_DAEMON_MODELS_MODEL_H
-#define HEADROOM_DAEMON_MODELS_MODEL_H
+/* lifecycle.h - one model's life: events, actions, and the end of an engine. */
+#ifndef HEADROOM_DAEMON_MODELS_LIFECYCLE_H
+#define HEADROOM_DAEMON_MODELS_LIFECYCLE_H
 
 #include <stdint.h>
 

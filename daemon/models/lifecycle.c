@@ -1,10 +1,10 @@
 /*
- * model.c - one model's life: what happened to it, what is done about it, and what is left when its engine is gone.
+ * lifecycle.c - one model's life: what happened to it, what is done about it, and what is left when its engine is gone.
  *
  * model_event is the only place where `life` changes; the table in model_state.c says how. An action may raise the next event (a
  * load that is refused), so model_event sets the state before it acts.
  */
-#include "daemon/models/model.h"
+#include "daemon/models/lifecycle.h"
 
 #include <assert.h>
 #include <errno.h>
