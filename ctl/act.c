@@ -6,7 +6,6 @@
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "ctl/daemon/client.h"
@@ -15,6 +14,7 @@
 #include "ctl/output/json.h"
 #include "ctl/daemon/report.h"
 #include "ctl/output/terminal.h"
+#include "engine/base/clock.h"
 
 struct verb {
         const char *path;
@@ -50,12 +50,6 @@ static void clear_progress(struct errand *e) {
         e->is_shown = false;
 }
 
-static uint64_t clock_ms(void) {
-        struct timespec ts;
-        (void) clock_gettime(CLOCK_MONOTONIC, &ts);
-        return (uint64_t) ts.tv_sec * 1000 + (uint64_t) ts.tv_nsec / 1000000;
-}
-
 static void print_outcome(const struct errand *e, const cJSON *reply, uint64_t elapsed_ms) {
         const char *id = json_text(reply, "model");
         char *name = terminal_escape(*id ? id : e->model), *state = terminal_escape(json_text(reply, "state"));
@@ -73,7 +67,7 @@ static int act(struct errand *e, cJSON *results) {
         if (e->in->force)
                 cJSON_AddTrueToObject(body, "force");
         bool watched = !e->in->json && isatty(STDERR_FILENO);
-        uint64_t start = clock_ms();
+        uint64_t start = clock_ms(CLOCK_MONOTONIC);
         int rc = client_post(e->in->socket_path, e->verb->path, body, watched ? on_progress : NULL, e, &reply, &problem);
         clear_progress(e);
         cJSON_Delete(body);
@@ -86,7 +80,7 @@ static int act(struct errand *e, cJSON *results) {
                 return rc;
         }
         if (!e->in->json)
-                print_outcome(e, reply, clock_ms() - start);
+                print_outcome(e, reply, clock_ms(CLOCK_MONOTONIC) - start);
         cJSON_AddItemToArray(results, reply);
         return CTL_DONE;
 }

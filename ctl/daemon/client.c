@@ -15,11 +15,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/un.h>
-#include <time.h>
 
 #include "ctl/base/bounds.h"
 #include "ctl/base/command.h"
 #include "ctl/output/json.h"
+#include "engine/base/clock.h"
 #include "engine/base/strbuf.h"
 
 struct transfer {
@@ -190,12 +190,6 @@ int client_escape(const char *text, char *ret, size_t size) {
         return 0;
 }
 
-static uint64_t now_ms(void) {
-        struct timespec ts;
-        (void) clock_gettime(CLOCK_MONOTONIC, &ts);
-        return (uint64_t) ts.tv_sec * 1000 + (uint64_t) ts.tv_nsec / 1000000;
-}
-
 /* The short questions beside a long one. */
 struct watch {
         CURLM *multi;
@@ -251,7 +245,7 @@ static bool collect(CURLM *multi, struct transfer *post, struct watch *watch) {
 static void perform_watched(struct transfer *post, const char *socket_path, client_progress *on_progress, void *user) {
         CURLM *multi = curl_multi_init();
         assert(multi);
-        uint64_t start = now_ms();
+        uint64_t start = clock_ms(CLOCK_MONOTONIC);
         struct watch watch = { .multi = multi, .socket_path = socket_path, .next_ms = start };
         curl_multi_add_handle(multi, post->easy);
         for (;;) {
@@ -263,7 +257,7 @@ static void perform_watched(struct transfer *post, const char *socket_path, clie
                 }
                 if (collect(multi, post, &watch))
                         break;
-                uint64_t now = now_ms();
+                uint64_t now = clock_ms(CLOCK_MONOTONIC);
                 watch_start(&watch, now);
                 on_progress(user, now - start, json_array(watch.models, "models"));
                 (void) curl_multi_poll(multi, NULL, 0, PROGRESS_PERIOD_MS, NULL);

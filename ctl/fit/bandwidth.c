@@ -13,9 +13,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <time.h>
 
 #include "ctl/base/bounds.h"
+#include "engine/base/clock.h"
 
 struct vector {
         uint64_t values __attribute__((vector_size(32)));
@@ -102,12 +102,6 @@ static void run_round(struct test *t, enum work work) {
         pthread_mutex_unlock(&t->mutex);
 }
 
-static double now_seconds(void) {
-        struct timespec ts;
-        (void) clock_gettime(CLOCK_MONOTONIC, &ts);
-        return (double) ts.tv_sec + (double) ts.tv_nsec * 1e-9;
-}
-
 static int compare_doubles(const void *a, const void *b) {
         double x = *(const double *) a, y = *(const double *) b;
         return (x > y) - (x < y);
@@ -117,11 +111,11 @@ static struct bandwidth time_rounds(struct test *t) {
         double seconds[BANDWIDTH_PASSES_MAX];
         uint32_t passes = 0;
         run_round(t, WORK_FILL);
-        double begun = now_seconds(), now = begun;
+        double begun = clock_s(CLOCK_MONOTONIC), now = begun;
         while (passes < BANDWIDTH_PASSES_MAX && (passes < BANDWIDTH_PASSES_MIN || now - begun < BANDWIDTH_TEST_MS / 1000.0)) {
                 double start = now;
                 run_round(t, WORK_READ);
-                now = now_seconds();
+                now = clock_s(CLOCK_MONOTONIC);
                 seconds[passes++] = now - start;
         }
         /* A pass that other work disturbed says nothing of the memory: take one of the fastest eighth. */

@@ -17,23 +17,12 @@
 #include "daemon/base/bounds.h"
 #include "engine/base/cleanup.h"
 #include "engine/base/file_io.h"
+#include "engine/base/little_endian.h"
 #include "policy/base/hash.h"
 #include "policy/base/sat.h"
 
 #define MAGIC        "HRCHAIN\n"
 #define FOOTER_BYTES 40u
-
-static void put_u64(uint8_t *p, uint64_t value) {
-        for (unsigned i = 0; i < 8; i++)
-                p[i] = (uint8_t) (value >> 8 * i);
-}
-
-static uint64_t get_u64(const uint8_t *p) {
-        uint64_t value = 0;
-        for (unsigned i = 0; i < 8; i++)
-                value |= (uint64_t) p[i] << 8 * i;
-        return value;
-}
 
 static void name_of(char path[PATH_MAX], const char *directory, uint64_t number, const char *suffix) {
         (void) snprintf(path, PATH_MAX, "%s/%" PRIu64 ".%s", directory, number, suffix);
@@ -43,11 +32,9 @@ static void name_of(char path[PATH_MAX], const char *directory, uint64_t number,
 
 static void fill_footer(uint8_t *footer, const uint8_t *hashes, const struct cached *c, uint64_t before) {
         memcpy(footer, MAGIC, 8);
-        put_u64(footer + 8, c->model);
-        put_u64(footer + 16, c->blocks);
-        put_u64(footer + 24, before);
+        uint8_t *p = put_u64(put_u64(put_u64(footer + 8, c->model), c->blocks), before);
         uint64_t sum = hash_bytes(HASH_START, hashes, (size_t) c->blocks * 8);
-        put_u64(footer + 32, hash_bytes(sum, footer, FOOTER_BYTES - 8));
+        (void) put_u64(p, hash_bytes(sum, footer, FOOTER_BYTES - 8));
 }
 
 static int write_footer(int fd, const struct cached *c, uint64_t before) {
@@ -55,9 +42,10 @@ static int write_footer(int fd, const struct cached *c, uint64_t before) {
         auto_free uint8_t *all = malloc(hashes_bytes + FOOTER_BYTES);
         if (!all)
                 return -ENOMEM;
+        uint8_t *p = all;
         for (uint32_t i = 0; i < c->blocks; i++)
-                put_u64(all + (size_t) i * 8, c->hashes[i]);
-        fill_footer(all + hashes_bytes, all, c, before);
+                p = put_u64(p, c->hashes[i]);
+        fill_footer(p, all, c, before);
         return pwrite_all(fd, all, hashes_bytes + FOOTER_BYTES, before);
 }
 
@@ -72,8 +60,9 @@ static int read_hashes(int fd, uint64_t before, const uint8_t *footer, struct ca
                 fill_footer(expected, stored, c, before);
                 r = memcmp(expected, footer, FOOTER_BYTES) ? -EBADMSG : 0;
         }
+        const uint8_t *p = stored;
         for (uint32_t i = 0; r == 0 && i < c->blocks; i++)
-                c->hashes[i] = get_u64(stored + (size_t) i * 8);
+                c->hashes[i] = take_u64(&p);
         if (r < 0)
                 free(c->hashes);
         return r;
@@ -91,11 +80,12 @@ static int read_known(int fd, struct cached *ret) {
         int r = pread_all(fd, footer, FOOTER_BYTES, size - FOOTER_BYTES);
         if (r < 0)
                 return r;
-        uint64_t blocks = get_u64(footer + 16), before = get_u64(footer + 24);
+        const uint8_t *p = footer + 8;
+        uint64_t model = take_u64(&p), blocks = take_u64(&p), before = take_u64(&p);
         if (memcmp(footer, MAGIC, 8) || blocks == 0 || blocks > CACHE_BLOCKS_MAX || before > size ||
             size != before + blocks * 8 + FOOTER_BYTES)
                 return -EBADMSG;
-        struct cached c = { .model = get_u64(footer + 8),
+        struct cached c = { .model = model,
                             .blocks = (uint32_t) blocks,
                             .bytes = size,
                             .used = (uint64_t) st.st_mtim.tv_sec * 1000 + (uint64_t) st.st_mtim.tv_nsec / 1000000 };

@@ -10,11 +10,11 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "daemon/base/fields.h"
 #include "daemon/base/proc_file.h"
+#include "engine/base/clock.h"
 
 #define ABANDONED 0x80000000u
 
@@ -140,9 +140,7 @@ void reading_close(struct reading *r) {
 /* --- the round --- */
 
 uint64_t heat_clock_us(void) {
-        struct timespec now;
-        (void) clock_gettime(CLOCK_MONOTONIC, &now);
-        return (uint64_t) now.tv_sec * 1000000 + (uint64_t) now.tv_nsec / 1000;
+        return clock_us(CLOCK_MONOTONIC);
 }
 
 static void run_round(void *data) {

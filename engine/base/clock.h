@@ -1,4 +1,4 @@
-/* clock.h - seconds of one of the kernel's clocks: CLOCK_MONOTONIC, or the processor time of a thread or of the process. */
+/* clock.h - what one of the kernel's clocks says: CLOCK_MONOTONIC, or the processor time of a thread or of the process. */
 #ifndef HEADROOM_ENGINE_BASE_CLOCK_H
 #define HEADROOM_ENGINE_BASE_CLOCK_H
 
@@ -9,6 +9,10 @@ static inline uint64_t clock_us(clockid_t clock) {
         struct timespec t;
         (void) clock_gettime(clock, &t);
         return (uint64_t) t.tv_sec * 1000000 + (uint64_t) t.tv_nsec / 1000;
+}
+
+static inline uint64_t clock_ms(clockid_t clock) {
+        return clock_us(clock) / 1000;
 }
 
 static inline double clock_s(clockid_t clock) {

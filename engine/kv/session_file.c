@@ -11,6 +11,7 @@
 
 #include "engine/base/crc32c.h"
 #include "engine/base/file_io.h"
+#include "engine/base/little_endian.h"
 #include "engine/kernels/kernels.h"
 #include "policy/base/hash.h"
 
@@ -23,29 +24,6 @@
 
 static_assert(KV_F16 == 0 && KV_Q8_0 == 1 && KV_Q4_0 == 2, "types are numbers in files");
 static_assert(KV_BLOCK_TOKENS == 64, "so are blocks; another size is another layout");
-
-/* ---- numbers in bytes ---- */
-
-static uint8_t *put_u32(uint8_t *p, uint32_t value) {
-        for (unsigned i = 0; i < 4; i++)
-                p[i] = (uint8_t) (value >> 8 * i);
-        return p + 4;
-}
-
-static uint8_t *put_u64(uint8_t *p, uint64_t value) {
-        return put_u32(put_u32(p, (uint32_t) value), (uint32_t) (value >> 32));
-}
-
-static uint32_t take_u32(const uint8_t **p) {
-        uint32_t value = (uint32_t) (*p)[0] | (uint32_t) (*p)[1] << 8 | (uint32_t) (*p)[2] << 16 | (uint32_t) (*p)[3] << 24;
-        *p += 4;
-        return value;
-}
-
-static uint64_t take_u64(const uint8_t **p) {
-        uint64_t low = take_u32(p);
-        return low | (uint64_t) take_u32(p) << 32;
-}
 
 /* ---- which model ---- */
 

@@ -14,6 +14,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/base/little_endian.h"
+
 #define READER_BYTES_KEPT (1u << 20) /* an empty reader gives a larger buffer back */
 
 void wire_reader_done(struct wire_reader *r) {
@@ -93,13 +95,13 @@ int wire_reader_next(struct wire_reader *r, cJSON **ret) {
         size_t waiting = wire_reader_waiting(r);
         if (waiting < WIRE_HEADER_BYTES)
                 return 0;
-        const uint8_t *header = (const uint8_t *) r->buffer.bytes + r->taken;
-        uint32_t length = header[0] | (uint32_t) header[1] << 8 | (uint32_t) header[2] << 16 | (uint32_t) header[3] << 24;
+        const uint8_t *at = (const uint8_t *) r->buffer.bytes + r->taken;
+        uint32_t length = take_u32(&at);
         if (length == 0 || length > r->bytes_max)
                 return -EMSGSIZE;
         if (waiting - WIRE_HEADER_BYTES < length)
                 return 0;
-        cJSON *object = parse_object((const char *) header + WIRE_HEADER_BYTES, length);
+        cJSON *object = parse_object((const char *) at, length);
         if (!object)
                 return -EBADMSG;
         r->taken += WIRE_HEADER_BYTES + (size_t) length;
@@ -141,8 +143,7 @@ int wire_encode(const cJSON *message, uint32_t bytes_max, uint8_t **ret, size_t 
                 return -ENOMEM;
         }
         memmove(frame + WIRE_HEADER_BYTES, frame, length);
-        for (unsigned i = 0; i < WIRE_HEADER_BYTES; i++)
-                frame[i] = (uint8_t) (length >> (8 * i));
+        (void) put_u32(frame, (uint32_t) length);
         *ret = frame;
         *ret_count = length + WIRE_HEADER_BYTES;
         return 0;
