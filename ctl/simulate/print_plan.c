@@ -105,7 +105,8 @@ void look_say(struct sentence *s, const struct limits *limits, const struct snap
 }
 
 struct human look_time_left(uint64_t ms) {
-        return ms == UINT64_MAX ? (struct human){ "-" } : human_duration_ms(ms);
+        struct human never = { "-" };
+        return ms == UINT64_MAX ? never : human_duration_ms(ms);
 }
 
 /* "q8_0" when all models have the same, else how many have which: "2 f16 1 q8_0". */
