@@ -284,9 +284,7 @@ static void consume_pending(struct connection *c) {
 static void on_end_of_input(struct connection *c, ssize_t error) {
         c->is_at_end = true;
         stop_reading(c);
-        if (error != UV_EOF || c->phase == PHASE_ANSWERING)
-                connection_close(c);
-        else if (c->phase == PHASE_LINGERING && !unsent(c))
+        if (error != UV_EOF || c->phase == PHASE_ANSWERING || (c->phase == PHASE_LINGERING && !unsent(c)))
                 connection_close(c);
         else if (takes_bytes(c))
                 connection_end(c);
