@@ -175,17 +175,17 @@ static cJSON *shape_content(const cJSON *content, const struct chat_needs *needs
 
 static cJSON *shape_arguments(const cJSON *arguments, bool as_text) {
         if (as_text && cJSON_IsObject(arguments)) {
-                char *text = cJSON_PrintUnformatted(arguments);
-                cJSON *printed = text ? cJSON_CreateString(text) : NULL;
-                free(text);
+                char *object = cJSON_PrintUnformatted(arguments);
+                cJSON *printed = object ? cJSON_CreateString(object) : NULL;
+                free(object);
                 return printed;
         }
-        cJSON *parsed = !as_text && cJSON_IsString(arguments) ? cJSON_Parse(arguments->valuestring) : NULL;
+        const char *text = cJSON_GetStringValue(arguments);
+        cJSON *parsed = !as_text && text ? cJSON_Parse(text) : NULL;
         if (parsed && cJSON_IsObject(parsed))
                 return parsed;
         cJSON_Delete(parsed);
-        return cJSON_IsString(arguments) ? cJSON_CreateStringReference(arguments->valuestring)
-                                         : cJSON_CreateObjectReference(arguments ? arguments->child : NULL);
+        return text ? cJSON_CreateStringReference(text) : cJSON_CreateObjectReference(arguments ? arguments->child : NULL);
 }
 
 static cJSON *shape_call(const cJSON *call, const struct chat_needs *needs) {

@@ -108,8 +108,10 @@ static int measure_all(struct single *s, const struct arguments *a, struct part 
         uint32_t count = a->depth > most ? a->depth : most;
         int32_t *tokens = make_tokens(count, s->model->hparams.n_vocab);
         double ignored;
-        int r = tokens ? 0 : -ENOMEM;
-        if (r == 0 && a->depth)
+        int r = 0;
+        if (!tokens)
+                return -ENOMEM;
+        if (a->depth)
                 r = single_feed(s, tokens, a->depth, NULL);
         for (int i = 0; i < 2 && r == 0; i++)
                 if (parts[i].tokens)

@@ -5,6 +5,7 @@
  */
 #include <ctype.h>
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -161,7 +162,7 @@ static void add_percent(struct interpreter *in, struct builder *b, struct value 
                 jinja_fail(in->job, "'%%%c' does not take a value of type '%s'", isprint((unsigned char) c.type) ? c.type : '?',
                            value_kind_name(v));
         if (strchr("diu", c.type)) {
-                if (v.kind == VALUE_FLOAT && !(v.number > -0x1p63 && v.number < 0x1p63))
+                if (v.kind == VALUE_FLOAT && !(fabs(v.number) < 0x1p63))
                         jinja_fail(in->job, "a number does not fit into 64 bits");
                 v = v.kind == VALUE_FLOAT ? value_of_integer((int64_t) v.number) : v;
                 c.type = 'd';

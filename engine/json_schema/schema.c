@@ -2,6 +2,7 @@
 #include "engine/json_schema/schema.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -195,7 +196,7 @@ static bool is_allowed(struct schema_compiler *c, const struct facts *f, const c
 }
 
 static void check_value(struct schema_compiler *c, const cJSON *value) {
-        if (cJSON_IsNumber(value) && !(value->valuedouble >= -0x1p53 && value->valuedouble <= 0x1p53))
+        if (cJSON_IsNumber(value) && !(fabs(value->valuedouble) <= 0x1p53))
                 schema_refuse(c, value, "numbers beyond 2^53 are not exact, and not supported");
 }
 
