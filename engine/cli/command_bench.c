@@ -74,7 +74,9 @@ static double now_s(void) {
 /* Tokens spread over the vocabulary; the same ones each time. */
 static int32_t *make_tokens(uint32_t count, uint32_t n_vocab) {
         int32_t *tokens = malloc((count ? count : 1) * sizeof(*tokens));
-        for (uint32_t i = 0; tokens && i < count; i++)
+        if (!tokens)
+                return NULL;
+        for (uint32_t i = 0; i < count; i++)
                 tokens[i] = (int32_t) ((i * 2654435761u) % n_vocab);
         return tokens;
 }
