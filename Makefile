@@ -118,6 +118,37 @@ check-layers: $(POLICY) $(POLICY_A) $(BUILD)/engine.a $(BUILD)/daemon.a $(BUILD)
 	  || { echo 'policy/ reaches outside itself (above)'; false; }
 	@tests/layers $(BUILD)
 
+# What each tool finds in a source is a file of its own: only what has changed is looked at again. The kernels of AVX2 are
+# not for -fanalyzer: it takes minutes for loops over numbers, which hold no pointer and allocate nothing.
+TOOL         ?= cppcheck gcc clang-tidy
+LINT_SOURCES := $(patsubst $(BUILD)/%.o,%.c,$(POLICY) $(ENGINE) $(DAEMON) $(CTL))
+LINT_SKIPS   := $(patsubst %.c,$(BUILD)/lint/%.gcc,$(wildcard engine/kernels/avx2*.c))
+lint_headers  = $(Q)$(CC) $(LINT_FLAGS) -MM -MP -MT $@ -MF $@.d $<
+LINT_FLAGS    = $(CPPFLAGS) $(DEFINE_VERSION) -std=gnu17 $(CFLAGS_$(basename $(@F)))
+lint: deps   ## cppcheck, gcc -fanalyzer and clang-tidy over the three programs; TOOL=gcc runs one of them
+	@.ci/deps lint
+	@$(MAKE) --no-print-directory $(PARALLEL) lint-findings
+	@tests/lint/report $(BUILD)/lint $(TOOL)
+lint-findings: $(filter-out $(LINT_SKIPS),$(foreach t,$(TOOL),$(LINT_SOURCES:%.c=$(BUILD)/lint/%.$(t))))
+$(BUILD)/lint/%.gcc: %.c
+	@mkdir -p $(@D)
+	$(call say,gcc,$<)
+	$(lint_headers)
+	$(Q)$(CC) $(LINT_FLAGS) -O1 -fanalyzer -fdiagnostics-path-format=none -fno-diagnostics-show-caret \
+	  -c -o /dev/null $< 2> $@ || { cat $@; false; }
+$(BUILD)/lint/%.clang-tidy: %.c .clang-tidy
+	@mkdir -p $(@D)
+	$(call say,tidy,$<)
+	$(lint_headers)
+	$(Q)clang-tidy --quiet $< -- $(LINT_FLAGS) > $@ 2> $@.log || grep -q ': error: ' $@ || { cat $@.log; false; }
+$(BUILD)/lint/%.cppcheck: %.c tests/lint/cppcheck.cfg
+	@mkdir -p $(@D)
+	$(call say,check,$<)
+	$(lint_headers)
+	$(Q)cppcheck --quiet --enable=warning,performance,portability --std=c11 --library=posix,gnu,tests/lint/cppcheck.cfg \
+	  --inline-suppr --template='{file}:{line}:{column}: {severity}: {message} [{id}]' --template-location='' \
+	  $(filter -I% -D%,$(CPPFLAGS)) $(DEFINE_VERSION) $< 2> $@
+
 bench: deps   ## tokens/s of the engine beside Debian's llama-bench on the same file
 	@$(MAKE) --no-print-directory $(PARALLEL) all
 	@HEADROOM_BUILD=$(abspath $(BUILD)) tests/bench/bench $(BENCH)
@@ -295,7 +326,7 @@ compile_commands.json: Makefile $(sort $(wildcard */*.c */*/*.c */*/*/*.c))   ##
 	  printf '%s{"directory":"%s","file":"%s","command":"%s"}' "$$sep" '$(CURDIR)' "$$f" \
 	    "$$(printf '%s' '$(subst ','\'',$(CC) $(CPPFLAGS) $(DEFINE_VERSION) $(CFLAGS)) -c '"$$f" | sed 's/["\\]/\\&/g')"; sep=,; done; echo ']'; } > $@
 
-.PHONY: all deps demo demo-model check check-vm sanitize check-layers simulate bench bench-cliff format clean help
+.PHONY: all deps demo demo-model check check-vm sanitize lint lint-findings check-layers simulate bench bench-cliff format clean help
 .SECONDARY:
 .DELETE_ON_ERROR:
--include $(shell find $(wildcard $(addprefix $(BUILD)/,policy engine daemon ctl tests)) /dev/null -type f -name '*.d')
+-include $(shell find $(wildcard $(addprefix $(BUILD)/,policy engine daemon ctl tests lint)) /dev/null -type f -name '*.d')
