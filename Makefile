@@ -149,6 +149,16 @@ $(BUILD)/lint/%.cppcheck: %.c tests/lint/cppcheck.cfg
 	  --inline-suppr --template='{file}:{line}:{column}: {severity}: {message} [{id}]' --template-location='' \
 	  $(filter -I% -D%,$(CPPFLAGS)) $(DEFINE_VERSION) $< 2> $@
 
+# A process writes its counts when it ends, so what is killed counts for nothing. The engine is not locked in: it could not.
+# What gcc follows through its counters is not enough to see that all is initialised.
+COVERAGE := --coverage -DCOUNTING_COVERAGE=1 -Wno-maybe-uninitialized
+coverage: deps   ## lines and branches that the tests reach, by room; TEST=name counts those of one test
+	@.ci/deps coverage
+	@rm -rf $(BUILD)/coverage/report
+	@! [ -d $(BUILD)/coverage ] || find $(BUILD)/coverage -name '*.gcda' -delete
+	@$(MAKE) --no-print-directory BUILD=$(BUILD)/coverage OPTIMIZE='-O1 -g' SANITIZE='$(COVERAGE)' check; \
+	  status=$$?; tests/coverage $(BUILD)/coverage && exit $$status
+
 bench: deps   ## tokens/s of the engine beside Debian's llama-bench on the same file
 	@$(MAKE) --no-print-directory $(PARALLEL) all
 	@HEADROOM_BUILD=$(abspath $(BUILD)) tests/bench/bench $(BENCH)
@@ -326,7 +336,7 @@ compile_commands.json: Makefile $(sort $(wildcard */*.c */*/*.c */*/*/*.c))   ##
 	  printf '%s{"directory":"%s","file":"%s","command":"%s"}' "$$sep" '$(CURDIR)' "$$f" \
 	    "$$(printf '%s' '$(subst ','\'',$(CC) $(CPPFLAGS) $(DEFINE_VERSION) $(CFLAGS)) -c '"$$f" | sed 's/["\\]/\\&/g')"; sep=,; done; echo ']'; } > $@
 
-.PHONY: all deps demo demo-model check check-vm sanitize lint lint-findings check-layers simulate bench bench-cliff format clean help
+.PHONY: all deps demo demo-model check check-vm sanitize lint lint-findings coverage check-layers simulate bench bench-cliff format clean help
 .SECONDARY:
 .DELETE_ON_ERROR:
 -include $(shell find $(wildcard $(addprefix $(BUILD)/,policy engine daemon ctl tests lint)) /dev/null -type f -name '*.d')

@@ -39,10 +39,16 @@
 #define RUNNING_ON_VALGRIND 0
 #endif
 
+#ifndef COUNTING_COVERAGE /* `make coverage` defines it: the compiler has no macro that tells */
+#define COUNTING_COVERAGE 0
+#endif
+
 /* Tools that live inside the process they watch open files, trace and make code: with them it cannot be locked in. */
 static const char *watching_tool(void) {
         if (SANITIZED)
                 return "built with a sanitizer";
+        if (COUNTING_COVERAGE)
+                return "built to count coverage";
         if (RUNNING_ON_VALGRIND)
                 return "running on valgrind";
         return NULL;
