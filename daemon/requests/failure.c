@@ -64,21 +64,15 @@ static int64_t whole_number(const cJSON *frame, const char *key) {
         return json_get_count(frame, key, FRAME_NUMBER_MAX, &value) ? (int64_t) value : -1;
 }
 
-static bool says(const cJSON *frame, const char *key, const char *word) {
-        const char *text = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(frame, key));
-        return text && !strcmp(text, word);
-}
-
-/* The row of what an engine says; it has few refusals, and what it says besides counts as one of them. */
+/* What an engine may say; anything else is its own mistake. */
 static enum reason reason_of(const cJSON *frame) {
-        int64_t status = whole_number(frame, "status");
-        if (says(frame, "code", reason_info(REASON_CONTEXT_LOWERED)->word))
-                return REASON_CONTEXT_LOWERED;
-        if (says(frame, "kind", reason_info(REASON_CONTEXT_EXCEEDED)->http_kind))
-                return REASON_CONTEXT_EXCEEDED;
-        if (status == 503)
-                return REASON_ENGINE_FULL;
-        return status >= 400 && status < 500 ? REASON_INVALID_REQUEST : REASON_ENGINE_ERROR;
+        static const enum reason known[] = { REASON_INVALID_REQUEST, REASON_CONTEXT_EXCEEDED, REASON_CONTEXT_LOWERED,
+                                             REASON_ENGINE_FULL };
+        const char *word = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(frame, "reason"));
+        for (size_t i = 0; word && i < sizeof(known) / sizeof(known[0]); i++)
+                if (!strcmp(word, reason_info(known[i])->word))
+                        return known[i];
+        return REASON_ENGINE_ERROR;
 }
 
 void failure_from_frame(struct failure *f, const cJSON *frame) {

@@ -6,7 +6,7 @@
 #include <stdio.h>
 
 int request_refuse(struct request_error *reterr, const char *param, const char *format, ...) {
-        *reterr = (struct request_error){ .status = 400, .kind = "invalid_request_error", .param = param };
+        *reterr = (struct request_error){ .reason = REASON_INVALID_REQUEST, .param = param };
         va_list arguments;
         va_start(arguments, format);
         (void) vsnprintf(reterr->message, sizeof(reterr->message), format, arguments);
@@ -15,7 +15,7 @@ int request_refuse(struct request_error *reterr, const char *param, const char *
 }
 
 struct request_error request_error_memory(void) {
-        return (struct request_error){ .status = 500, .kind = "server_error", .message = "The engine is out of memory." };
+        return (struct request_error){ .reason = REASON_ENGINE_ERROR, .message = "The engine is out of memory." };
 }
 
 int request_no_memory(struct request_error *reterr) {
@@ -30,7 +30,7 @@ int request_refuse_length(struct request_error *reterr, const char *param, size_
                 "The prompt has %s%zu tokens, and the context of %u tokens must hold it and its answer: shorten the prompt "
                 "or load the model with a larger context.",
                 at_least ? "at least " : "", n_prompt_tokens, n_ctx);
-        reterr->kind = "exceed_context_size_error";
+        reterr->reason = REASON_CONTEXT_EXCEEDED;
         reterr->n_prompt_tokens = n_prompt_tokens < UINT32_MAX ? (uint32_t) n_prompt_tokens : UINT32_MAX;
         reterr->n_ctx = n_ctx;
         return -EINVAL;
@@ -42,9 +42,7 @@ int request_refuse_lowered(struct request_error *reterr, const char *param, size
                               "The prompt has %zu tokens, and while memory is short the context of new requests is %u tokens "
                               "instead of %u: shorten the prompt or try again later.",
                               n_prompt_tokens, n_ctx_now, n_ctx);
-        reterr->status = 503;
-        reterr->kind = "server_error";
-        reterr->code = "context_lowered";
+        reterr->reason = REASON_CONTEXT_LOWERED;
         reterr->n_prompt_tokens = (uint32_t) n_prompt_tokens;
         reterr->n_ctx = n_ctx_now;
         return -EINVAL;

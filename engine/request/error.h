@@ -4,14 +4,14 @@
 
 #include "engine/request/request.h"
 
-/* Status 400, invalid_request_error. Returns -EINVAL. */
+/* invalid_request. Returns -EINVAL. */
 int request_refuse(struct request_error *reterr, const char *param, const char *format, ...)
         __attribute__((format(printf, 3, 4)));
 /* Returns -ENOMEM. */
 int request_no_memory(struct request_error *reterr);
-/* AT_LEAST: the tokens were not counted but bounded from below. Returns -EINVAL. */
+/* context_exceeded. AT_LEAST: the tokens were not counted but bounded from below. Returns -EINVAL. */
 int request_refuse_length(struct request_error *reterr, const char *param, size_t n_prompt_tokens, bool at_least, uint32_t n_ctx);
-/* Status 503, code context_lowered: it would fit N_CTX, but for now N_CTX_NOW is the ceiling. Returns -EINVAL. */
+/* context_lowered: it would fit N_CTX, but for now N_CTX_NOW is the ceiling. Returns -EINVAL. */
 int request_refuse_lowered(struct request_error *reterr, const char *param, size_t n_prompt_tokens, uint32_t n_ctx_now,
                            uint32_t n_ctx);
 

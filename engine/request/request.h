@@ -22,6 +22,7 @@
 #include "engine/sampling/sampler.h"
 #include "engine/tokenizer/tokenizer.h"
 #include "policy/base/random.h"
+#include "policy/base/reason.h"
 
 /* What requests are checked against, worked out once per model. */
 struct request_rules {
@@ -42,9 +43,7 @@ void request_rules_init(struct request_rules *rules, const struct model *model, 
 void request_rules_done(struct request_rules *rules);
 
 struct request_error {
-        int status;                      /* of HTTP */
-        const char *kind;                /* OpenAI's "type" */
-        const char *code;                /* a word, or NULL */
+        enum reason reason;              /* its row tells status, type and code */
         const char *param;               /* a field's name, or NULL */
         char message[320];               /* one sentence */
         uint32_t n_prompt_tokens, n_ctx; /* where it was too long; else 0 */

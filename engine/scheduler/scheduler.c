@@ -90,8 +90,7 @@ int scheduler_submit(struct scheduler *s, struct request *r, struct request_erro
                 return -E2BIG;
         }
         if (s->waiting_count == REQUESTS_WAITING_MAX) {
-                *reterr = (struct request_error){ .status = 503,
-                                                  .kind = "server_error",
+                *reterr = (struct request_error){ .reason = REASON_ENGINE_FULL,
                                                   .message = "The queue of this model is full: try again in a moment." };
                 return -EAGAIN;
         }

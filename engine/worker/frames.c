@@ -202,8 +202,7 @@ cJSON *frame_embedding(uint64_t id, const struct embedding *e) {
 
 cJSON *frame_error(uint64_t id, const struct request_error *error) {
         cJSON *f = frame_about(WIRE_ERROR, id);
-        bool all = add_number(f, "status", error->status) && add_text(f, "kind", error->kind) &&
-                   add_text_or_null(f, "code", error->code) && add_text_or_null(f, "param", error->param) &&
+        bool all = add_text(f, "reason", reason_info(error->reason)->word) && add_text_or_null(f, "param", error->param) &&
                    add_text(f, "message", error->message);
         if (error->n_ctx)
                 all = all && add_number(f, "n_prompt_tokens", error->n_prompt_tokens) && add_number(f, "n_ctx", error->n_ctx);

@@ -79,7 +79,7 @@ class Control(Case):
                 for value in values:
                     # A wrong value keeps the right ones beside it from being put in force.
                     frame = self.control(w, **{"duty": 300, "prefill_chunk": 5, "context": 9, "trim": False, name: value})
-                    self.assertEqual((frame["type"], frame["status"], frame["param"]), ("error", 400, name), (name, value))
+                    self.assertEqual((frame["type"], frame["reason"], frame["param"]), ("error", "invalid_request", name), (name, value))
             s = self.statistics(w)
             self.assertEqual((s["duty"], s["prefill_chunk"], s["context"], s["threads"]), (700, 77, 200, 1))
 
@@ -118,13 +118,13 @@ class Control(Case):
             self.tokens(w, 3, frames)
             self.assertEqual(self.control(w, context=100)["type"], "controlled")
             error = self.refused(w, running, prompt=[1] * 100, max_tokens=5)
-            self.assertEqual((error["status"], error["code"], error["n_prompt_tokens"], error["n_ctx"]), (503, "context_lowered", 100, 100))
+            self.assertEqual((error["reason"], error["n_prompt_tokens"], error["n_ctx"]), ("context_lowered", 100, 100))
             self.assertIn("400", error["message"])
             error = self.refused(w, running, prompt=[1] * 500)
-            self.assertEqual((error["status"], error["kind"], error["n_ctx"]), (400, "exceed_context_size_error", 400))
+            self.assertEqual((error["reason"], error["n_ctx"]), ("context_exceeded", 400))
             w.send("embed", id=w.new_id(), input=[[1] * 101])
             last = w.collect(running, w.next_id)  # to the end of what runs: it keeps what it reserved
-            self.assertEqual(last[w.next_id][-1]["code"], "context_lowered")
+            self.assertEqual(last[w.next_id][-1]["reason"], "context_lowered")
             self.assertEqual(last[running][-1]["usage"]["completion_tokens"], 350)
             _, end = w.answer(prompt=[1] * 99, ignore_eos=True)
             self.assertEqual((end["finish"], end["usage"]["completion_tokens"]), ("length", 1))

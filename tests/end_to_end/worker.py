@@ -264,15 +264,14 @@ class Answers(unittest.TestCase):
             self.worker.send("generate", id=self.worker.new_id(), kind="chat", body=body)
             frame = self.worker.collect(self.worker.next_id)[self.worker.next_id]
             self.assertEqual(len(frame), 1, body)
-            self.assertEqual((frame[0]["type"], frame[0]["status"], frame[0]["kind"]), ("error", 400, "invalid_request_error"), body)
+            self.assertEqual((frame[0]["type"], frame[0]["reason"]), ("error", "invalid_request"), body)
             self.assertTrue(frame[0]["message"].endswith(".") or frame[0]["message"])
             self.assertIn("param", frame[0])
-            self.assertIsNone(frame[0]["code"])
         self.assertIn("keys", self.chat(temperature=0)[0])
 
     def test_too_long_a_prompt(self):
         _, error = self.worker.answer(prompt=[1] * 600)
-        self.assertEqual((error["status"], error["kind"]), (400, "exceed_context_size_error"))
+        self.assertEqual(error["reason"], "context_exceeded")
         self.assertEqual((error["n_prompt_tokens"], error["n_ctx"]), (600, 512))
 
     def test_embed(self):
@@ -414,7 +413,7 @@ class Flow(unittest.TestCase):
             frames = w.collect(first, *ids)
             refused = [i for i in ids if frames[i][-1]["type"] == "error"]
             self.assertTrue(1 <= len(refused) <= 3, len(refused))  # one place, 256 behind it, and timing
-            self.assertEqual(frames[refused[0]][-1]["status"], 503)
+            self.assertEqual(frames[refused[0]][-1]["reason"], "engine_full")
 
     def test_a_body_of_64_mib(self):
         with Worker("--prefill-chunk", "16") as w:
@@ -423,7 +422,7 @@ class Flow(unittest.TestCase):
             started = time.monotonic()
             big = w.generate("chat", messages=[{"role": "user", "content": "a " * (32 << 20)}])
             frames = w.collect(running, big)
-            self.assertEqual(frames[big][-1]["kind"], "exceed_context_size_error")
+            self.assertEqual(frames[big][-1]["reason"], "context_exceeded")
             self.assertEqual(frames[running][-1]["type"], "end")
             self.assertLess(time.monotonic() - started, 30)
 

@@ -221,7 +221,7 @@ static void control(const cJSON *frame, uint64_t id) {
         if (word("control_fail")) {
                 char rest[700];
                 (void) snprintf(rest, sizeof(rest),
-                                ",\"status\":400,\"kind\":\"invalid_request_error\",\"code\":null,\"param\":null,"
+                                ",\"reason\":\"invalid_request\",\"param\":null,"
                                 "\"message\":\"%.500s\"",
                                 word("control_fail"));
                 say_about(WIRE_ERROR, id, rest);
@@ -362,7 +362,7 @@ static void begin(const cJSON *frame, uint64_t id, bool embeds) {
         if (word("refuse")) {
                 char json[2048];
                 (void) snprintf(json, sizeof(json),
-                                "{\"type\":\"error\",\"id\":%llu,\"status\":400,\"kind\":\"invalid_request_error\",\"code\":null,"
+                                "{\"type\":\"error\",\"id\":%llu,\"reason\":\"invalid_request\","
                                 "\"param\":null,\"message\":\"%s\"}",
                                 (unsigned long long) id, word("refuse"));
                 send_raw(json);

@@ -72,7 +72,7 @@ static struct failure told(const char *json) {
 
 static void refusals_of_an_engine(void **state) {
         (void) state;
-        struct failure f = told("{\"status\":400,\"kind\":\"exceed_context_size_error\",\"code\":null,\"param\":\"messages\","
+        struct failure f = told("{\"reason\":\"context_exceeded\",\"param\":\"messages\","
                                 "\"message\":\"too long\",\"n_prompt_tokens\":700,\"n_ctx\":512}");
         assert_int_equal(f.status, 400);
         assert_string_equal(f.kind, "exceed_context_size_error");
@@ -82,12 +82,15 @@ static void refusals_of_an_engine(void **state) {
         assert_int_equal(f.n_prompt_tokens, 700);
         assert_int_equal(f.n_ctx, 512);
         /* What is wrong in it is replaced by what does no harm. */
-        f = told("{\"status\":200,\"kind\":\"<script>\",\"code\":5,\"message\":null,\"n_prompt_tokens\":-1,\"n_ctx\":512}");
+        f = told("{\"reason\":\"too_hot\",\"message\":null,\"n_prompt_tokens\":-1,\"n_ctx\":512}");
         assert_int_equal(f.status, 500);
         assert_string_equal(f.kind, "server_error");
         assert_true(strlen(f.message) > 0);
         assert_int_equal(f.n_prompt_tokens, -1);
         assert_int_equal(f.n_ctx, -1);
+        assert_int_equal(told("{\"reason\":7}").reason, REASON_ENGINE_ERROR);
+        assert_int_equal(told("{\"reason\":\"<script>\"}").reason, REASON_ENGINE_ERROR);
+        assert_int_equal(told("{\"reason\":\"engine_full\"}").status, 503);
 }
 
 static void retry_after_is_what_clients_obey(void **state) {

@@ -163,8 +163,7 @@ static void test_refused(void **state) {
                 int result = read_text(refused_bodies[i].kind, refused_bodies[i].body, &r, &error);
                 if (result != -EINVAL)
                         fail_msg("accepted: %s", refused_bodies[i].body);
-                assert_int_equal(error.status, 400);
-                assert_string_equal(error.kind, "invalid_request_error");
+                assert_int_equal(error.reason, REASON_INVALID_REQUEST);
                 if (!refused_bodies[i].param ? error.param != NULL : !error.param || strcmp(error.param, refused_bodies[i].param))
                         fail_msg("%s: blames %s", refused_bodies[i].body, error.param);
                 if (!strstr(error.message, refused_bodies[i].says))
@@ -320,13 +319,12 @@ static void test_the_context_is_the_limit(void **state) {
         assert_int_equal(r.max_tokens, 0);
         request_done(&r);
         assert_int_equal(read_json(REQUEST_COMPLETION, prompt_of(CTX, 1), &r, &error), -EINVAL);
-        assert_int_equal(error.status, 400);
-        assert_string_equal(error.kind, "exceed_context_size_error");
+        assert_int_equal(error.reason, REASON_CONTEXT_EXCEEDED);
         assert_int_equal(error.n_prompt_tokens, CTX);
         assert_int_equal(error.n_ctx, CTX);
         assert_string_equal(error.param, "prompt");
         assert_int_equal(read_json(REQUEST_COMPLETION, prompt_of(CTX + 1, 0), &r, &error), -EINVAL);
-        assert_string_equal(error.kind, "exceed_context_size_error");
+        assert_int_equal(error.reason, REASON_CONTEXT_EXCEEDED);
 }
 
 /* A body with random bytes changed: read or refused with a sentence, whatever it has become. */
@@ -355,13 +353,13 @@ static void test_damaged_bodies(void **state) {
                 if (!json)
                         continue;
                 struct request request;
-                struct request_error error = { .status = 0 };
+                struct request_error error = { .reason = REASON_NONE };
                 if (read_json(round % 4 == 1 ? REQUEST_COMPLETION : REQUEST_CHAT, json, &request, &error) == 0) {
                         read++;
                         request_done(&request);
                 } else {
                         refused++;
-                        assert_int_equal(error.status, 400);
+                        assert_int_equal(error.reason, REASON_INVALID_REQUEST);
                         assert_true(error.message[0]);
                 }
         }
@@ -382,13 +380,13 @@ static void test_a_huge_text_is_refused_unread(void **state) {
         struct request r;
         struct request_error error;
         assert_int_equal(read_json(REQUEST_CHAT, body, &r, &error), -EINVAL);
-        assert_string_equal(error.kind, "exceed_context_size_error");
+        assert_int_equal(error.reason, REASON_CONTEXT_EXCEEDED);
         assert_true(error.n_prompt_tokens > CTX);
         assert_non_null(strstr(error.message, "at least"));
         cJSON *input = cJSON_CreateArray();
         cJSON_AddItemToArray(input, cJSON_CreateStringReference(text));
         assert_int_equal(read_json(REQUEST_EMBED, input, &r, &error), -EINVAL);
-        assert_string_equal(error.kind, "exceed_context_size_error");
+        assert_int_equal(error.reason, REASON_CONTEXT_EXCEEDED);
         free(text);
 }
 
