@@ -20,8 +20,8 @@ LDFLAGS   += -pie -Wl,-z,relro,-z,now $(SANITIZE)
 ifneq ($(findstring x86_64,$(shell $(CC) -dumpmachine)),)
 HARDENING += -fcf-protection
 CFLAGS_avx2 := -mavx2 -mfma -mf16c
-CFLAGS_avx2_32 := $(CFLAGS_avx2)
-CFLAGS_avx2_256 := $(CFLAGS_avx2)
+CFLAGS_avx2_block32 := $(CFLAGS_avx2)
+CFLAGS_avx2_block256 := $(CFLAGS_avx2)
 CFLAGS_avx2_k := $(CFLAGS_avx2)
 CFLAGS_avx2_vector := $(CFLAGS_avx2)
 endif

@@ -19,7 +19,7 @@
 #include "daemon/api/api.h"
 #include "daemon/base/bounds.h"
 #include "engine/base/cleanup.h"
-#include "daemon/models/models.h"
+#include "daemon/models/fleet.h"
 #include "daemon/governor/governor.h"
 #include "daemon/http/server.h"
 #include "daemon/system/log.h"

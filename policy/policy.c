@@ -11,6 +11,7 @@
 #include "policy/admission/loads.h"
 #include "policy/memory/choose_actions.h"
 #include "policy/memory/forecast.h"
+#include "policy/memory/hold.h"
 #include "policy/memory/ladder.h"
 #include "policy/memory/verification.h"
 #include "policy/memory/pressure.h"
@@ -82,30 +83,6 @@ static bool nothing_is_loaded(const struct snapshot *snapshot) {
         return snapshot->models_count == 0;
 }
 
-static bool nothing_runs(const struct snapshot *snapshot) {
-        for (uint32_t i = 0; i < snapshot->models_count; i++) {
-                if (snapshot->models[i].state != ACCOUNT_IDLE)
-                        return false;
-        }
-        return true;
-}
-
-static void hold(const struct assessment *a, struct plan *plan) {
-        bool held = plan->rung >= RUNG_HOLD;
-        if (!held && a->forecast.jump) {
-                /* Until the next look knows more. */
-                plan->rung = RUNG_HOLD;
-                plan->because = REASON_JUMP;
-                held = true;
-        }
-        /* Where nothing runs, one model may be loaded: admission still asks for room, and somebody must be served. */
-        bool first = nothing_runs(a->snapshot) && a->headroom.bytes > 0 &&
-                     a->snapshot->now_ms - a->past->ladder.demand_ms >= RECOVERY_LOADS_MS;
-        plan->hold_loads = held && !first;
-        plan->hold_growth = held;
-        plan->hold_batch = held;
-}
-
 static void cool(const struct assessment *a, struct plan *plan) {
         struct heat heat = policy_thermal(&a->past->thermal, a->limits, a->snapshot);
         plan->heat_level = heat.level;
@@ -167,7 +144,7 @@ void policy_decide(const struct limits *limits, const struct snapshot *snapshot,
         uint64_t returning = policy_returning_bytes(&past->settling, snapshot, a.pasts);
         a.demand = policy_demand(&past->ladder, limits, snapshot, &a.headroom, &a.forecast, &a.pressure, returning);
         act(&a, ret);
-        hold(&a, ret);
+        policy_hold(snapshot, &a.headroom, &a.forecast, &past->ladder, ret);
         cool(&a, ret);
         policy_loads(limits, snapshot, &past->loads, ret);
         tell_numbers(&a, ret);

@@ -20,6 +20,8 @@
 #define HEADROOM_POLICY_POLICY_H
 
 #include "policy/state/past.h"
+#include "policy/state/limits.h"
+#include "policy/state/plan.h"
 #include "policy/state/snapshot.h"
 
 /* PAST: all zero at first; read and changed. */

@@ -225,7 +225,10 @@ static int report_fit(const struct invocation *in, const struct wish *w, const s
                 .path = in->args[0],
                 .hparams = hparams,
                 .model = model_of(hparams, w->parallel, threads),
-                .question = { .parallel = w->parallel, .limits = *limits, .machine = m, .cache_bytes = machine_cache_bytes("/sys") },
+                .question = { .parallel = w->parallel,
+                              .limits = *limits,
+                              .machine = m,
+                              .cache_bytes = machine_cache_bytes("/sys") },
                 .threads = threads,
         };
         uint64_t identity;

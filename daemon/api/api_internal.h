@@ -6,7 +6,7 @@
 
 #include "daemon/api/api.h"
 #include "daemon/api/error.h"
-#include "daemon/models/models.h"
+#include "daemon/models/fleet.h"
 #include "daemon/governor/governor.h"
 
 struct api {
@@ -56,7 +56,7 @@ char *api_choose_model(struct api *api, const cJSON *body, struct failure *reter
 bool api_choose_class(const struct http_exchange *x, const cJSON *body, enum request_class *ret, struct failure *reterr);
 
 handler handle_root, handle_health;     /* health.c */
-handler handle_models, handle_model;    /* models.c */
+handler handle_models, handle_model;    /* models_route.c */
 handler handle_chat, handle_completion; /* chat_route.c */
 handler handle_embeddings;              /* embeddings.c */
 

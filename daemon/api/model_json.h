@@ -5,7 +5,7 @@
 #include <cjson/cJSON.h>
 
 #include "daemon/config/config.h"
-#include "daemon/models/models.h"
+#include "daemon/models/fleet.h"
 
 /* All that is known; what does not apply is null. */
 cJSON *model_json(const struct config *config, const struct model_status *m, uint32_t index);

@@ -1,8 +1,8 @@
 /*
- * loader.h - what the files config*.c share: one loader carries the configuration that grows, and where we are in the text.
+ * loader.h - what the files of this room share: one loader carries the configuration that grows, and where we are in the text.
  *
  * value.c turns text into values, keys.c knows every section and key, files.c reads files,
- * models.c finds models on disk and compares them all, config.c puts these in order.
+ * find_models.c finds models on disk and compares them all, config.c puts these in order.
  */
 #ifndef HEADROOM_DAEMON_CONFIG_LOADER_H
 #define HEADROOM_DAEMON_CONFIG_LOADER_H
@@ -52,7 +52,7 @@ void loader_read_main(struct loader *l, const char *path, bool must_exist);
 void loader_read_drop_ins(struct loader *l, const char *directory);
 void loader_read_models(struct loader *l, const char *directory);
 
-/* models.c */
+/* find_models.c */
 void loader_locate_models(struct loader *l);   /* the files of the models that were named */
 void loader_discover_models(struct loader *l); /* those nobody named */
 void loader_check_names(struct loader *l);     /* ids and aliases are one name space */

@@ -6,7 +6,7 @@
 #include <stdint.h>
 
 #include "daemon/engines/engine.h"
-#include "policy/state/snapshot.h"
+#include "policy/state/plan.h"
 
 struct model;
 

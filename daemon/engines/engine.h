@@ -13,7 +13,7 @@
 #include <stdint.h>
 
 #include "daemon/system/child.h"
-#include "policy/state/snapshot.h"
+#include "policy/state/plan.h"
 
 struct request;
 struct model;

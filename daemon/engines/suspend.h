@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "policy/state/snapshot.h"
+#include "policy/state/plan.h"
 
 struct fleet;
 struct model;

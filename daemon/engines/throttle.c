@@ -53,7 +53,7 @@ static void freeze(struct model *m, bool frozen) {
                 e->frozen = frozen;
 }
 
-void heat_release(struct model *m) {
+void throttle_release(struct model *m) {
         m->engine.cycled = false;
         freeze(m, false);
 }
@@ -81,7 +81,7 @@ static void on_beat(uv_timer_t *timer) {
 
 /* --- both --- */
 
-void heat_tick(struct fleet *f) {
+void throttle_tick(struct fleet *f) {
         bool any = false;
         for (uint32_t i = 0; i < f->models_count; i++) {
                 struct model *m = &f->models[i];
@@ -101,7 +101,7 @@ void heat_tick(struct fleet *f) {
                 (void) uv_timer_start(&f->beat, on_beat, 0, 0);
 }
 
-void heat_set(struct fleet *f, uint32_t duty_permille, uint32_t threads_permille) {
+void throttle_set(struct fleet *f, uint32_t duty_permille, uint32_t threads_permille) {
         uint32_t duty = duty_permille < DUTY_MIN_PERMILLE ? DUTY_MIN_PERMILLE : duty_permille;
         if (f->duty_permille == duty && f->threads_permille == threads_permille)
                 return;

@@ -7,8 +7,8 @@
 struct fleet;
 struct model;
 
-void heat_set(struct fleet *f, uint32_t duty_permille, uint32_t threads_permille);
-void heat_tick(struct fleet *f);
-void heat_release(struct model *m); /* it runs freely again, if it was stopped */
+void throttle_set(struct fleet *f, uint32_t duty_permille, uint32_t threads_permille);
+void throttle_tick(struct fleet *f);
+void throttle_release(struct model *m); /* it runs freely again, if it was stopped */
 
 #endif

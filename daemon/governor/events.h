@@ -24,7 +24,7 @@ enum event_kind {
         EVENT_UNLOAD,
         EVENT_REFUSAL, /* of a load */
         EVENT_DEATH,   /* of an engine, or of its load */
-        EVENT_TRACE, /* the operator has a model traced */
+        EVENT_TRACE,   /* the operator has a model traced */
         EVENT_TRACE_END,
 };
 

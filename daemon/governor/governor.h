@@ -13,7 +13,7 @@
 #include <uv.h>
 
 #include "daemon/config/config.h"
-#include "daemon/models/models.h"
+#include "daemon/models/fleet.h"
 #include "policy/policy.h"
 
 struct governor;

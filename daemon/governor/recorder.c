@@ -3,7 +3,7 @@
  *
  * A look in the ring is: the time since the one before; then for the machine, each sensor and each model a mask of the
  * members that differ from the look before, and for each of those the difference, zigzag and in groups of seven bits
- * (the encoding of Protocol Buffers); then the plan. The members are those of policy/record/field.h: what has no row there is not
+ * (the encoding of Protocol Buffers); then the plan. The members are those of policy/record/snapshot_fields.h: what has no row there is not
  * recorded. What packs and what unpacks share one walk, so they cannot differ.
  */
 #include "daemon/governor/recorder.h"
@@ -15,7 +15,7 @@
 #include <string.h>
 
 #include "daemon/base/bounds.h"
-#include "policy/record/field.h"
+#include "policy/record/snapshot_fields.h"
 #include "policy/record/field_text.h"
 
 #define VARINT_MAX 10u /* bytes of 64 bits in groups of seven */

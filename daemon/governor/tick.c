@@ -12,7 +12,7 @@
 #include "daemon/governor/internal.h"
 #include "daemon/models/admit.h"
 #include "daemon/models/apply.h"
-#include "daemon/models/snapshot.h"
+#include "daemon/models/view.h"
 #include "daemon/state/tick.h"
 #include "policy/base/sat.h"
 

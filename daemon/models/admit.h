@@ -2,7 +2,7 @@
 #ifndef HEADROOM_DAEMON_MODELS_ADMIT_H
 #define HEADROOM_DAEMON_MODELS_ADMIT_H
 
-#include "policy/state/snapshot.h"
+#include "policy/state/plan.h"
 
 struct fleet;
 

@@ -153,7 +153,7 @@ static int obey_at_once(struct fleet *f, const struct action *action) {
         if (action->kind != ACTION_DOWNSHIFT)
                 return 1;
         if (m->engine.frozen)
-                heat_release(m);
+                throttle_release(m);
         int r = m->engine.ops->downshift_now(m);
         return r == -EALREADY ? 0 : r;
 }
@@ -206,7 +206,7 @@ void fleet_obey(struct fleet *f, const struct plan *plan) {
         if (heartbeat_ms != f->heartbeat_ms)
                 fleet_poke(f);
         f->heartbeat_ms = heartbeat_ms;
-        heat_set(f, plan->duty_permille, plan->threads_permille);
+        throttle_set(f, plan->duty_permille, plan->threads_permille);
         for (uint32_t i = 0; i < plan->actions_count; i++)
                 obey_action(f, &plan->actions[i]);
         uint64_t looked = page_cache_looked_ms(f->page_cache);
@@ -226,7 +226,7 @@ void fleet_govern_end(struct fleet *f) {
         static const struct governed nobody;
         fleet_govern(f, &nobody, NULL);
         f->gate = (struct gate){ 0 };
-        heat_set(f, 1000, 1000);
+        throttle_set(f, 1000, 1000);
         fleet_poke(f);
 }
 
@@ -251,5 +251,5 @@ void govern_tick(struct fleet *f) {
         for (uint32_t i = 0; i < f->deferred_count; i++)
                 obey_action(f, &f->deferred[i]);
         f->deferred_count = 0;
-        heat_tick(f);
+        throttle_tick(f);
 }

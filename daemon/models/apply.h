@@ -10,10 +10,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "daemon/models/models.h"
+#include "daemon/models/fleet.h"
 #include "daemon/state/outcome.h"
 #include "daemon/state/tick.h"
-#include "policy/state/snapshot.h"
+#include "policy/state/plan.h"
 
 /* Who governs: has the whole tick (fleet_tick is a part of it), and is told what became of actions and what else happens. */
 struct governed {

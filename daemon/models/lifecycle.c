@@ -1,7 +1,7 @@
 /*
  * lifecycle.c - one model's life: what happened to it, what is done about it, and what is left when its engine is gone.
  *
- * model_event is the only place where `life` changes; the table in model_state.c says how. An action may raise the next event (a
+ * model_event is the only place where `state` changes; the table in model_state.c says how. An action may raise the next event (a
  * load that is refused), so model_event sets the state before it acts.
  */
 #include "daemon/models/lifecycle.h"
@@ -15,8 +15,8 @@
 #include <sys/stat.h>
 
 #include "daemon/base/meminfo.h"
-#include "daemon/engines/embedded.h"
 #include "daemon/engines/kill.h"
+#include "daemon/engines/kinds.h"
 #include "daemon/engines/prefix_cache_client.h"
 #include "daemon/engines/throttle.h"
 #include "daemon/models/footprints.h"
@@ -48,7 +48,7 @@ void model_init(struct model *m, struct fleet *f, const struct config_model *con
                 .index = index,
                 .preload = config->preload,
                 .learned = LEARNED_NEUTRAL,
-                .engine.ops = &embedded_engine, /* the one kind there is */
+                .engine.ops = engine_kind_of(config),
         };
         struct stat st;
         if (stat(config->path, &st) == 0)
@@ -395,7 +395,7 @@ static void act(struct model *m, enum model_action what) {
         case MODEL_ACTION_START: start_engine(m); break;
         case MODEL_ACTION_SHUT_DOWN:
                 begin_stopping(m);
-                heat_release(m);
+                throttle_release(m);
                 m->engine.expected = true;
                 m->engine.ops->stop(m);
                 break;

@@ -4,7 +4,7 @@
 #include "daemon/models/operator.h"
 
 #include "daemon/models/lifecycle.h"
-#include "daemon/models/models.h"
+#include "daemon/models/fleet.h"
 #include "daemon/models/operator_jobs.h"
 #include "daemon/requests/failure.h"
 #include "daemon/state/queue.h"

@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "daemon/models/models.h"
+#include "daemon/models/fleet.h"
 #include "daemon/state/queue.h"
 
 struct model;

@@ -1,8 +1,8 @@
-/* status.c - what the API, the control socket and the metrics may see. Reads only: looking wakes and resets nothing. */
+/* status.c - what the API and the control socket may see. Reads only: looking wakes and resets nothing. */
 #include "daemon/cache/prefix_cache.h"
 #include "daemon/cgroup/cgroup.h"
 #include "daemon/engines/engine.h"
-#include "daemon/models/models.h"
+#include "daemon/models/fleet.h"
 #include "daemon/state/account.h"
 #include "daemon/state/fleet.h"
 #include "daemon/state/tick.h"

@@ -47,7 +47,7 @@ struct sensors {
         struct cgroup_tightest tightest;
         int memory_result, vmstat_result, swap_result, pressure_result, own_pressure_result, throttle_result;
 
-        struct heat_watch heat;
+        struct temp_monitor heat;
         uint64_t refreshed_ms; /* its last round began */
         bool was_refreshed;
 

@@ -6,9 +6,8 @@
 
 #include "daemon/thermal/frequency.h"
 #include "daemon/base/proc_file.h"
-#include "daemon/thermal/hwmon.h"
+#include "daemon/thermal/temp_sources.h"
 #include "daemon/sensors/psi.h"
-#include "daemon/thermal/thermal_zone.h"
 
 static int take(struct scan *s, int fd) {
         s->is_short = s->is_short || proc_file_is_want(fd);
@@ -60,9 +59,7 @@ void scan_open(struct scan *s) {
         open_alarms(s);
         throttle_open(s->sys, &s->throttle);
         s->frequency_mhz = frequency_read(s->sys);
-        s->thermometers.count = s->thermometers.left_out = 0;
-        hwmon_find(s->sys, &s->thermometers);
-        thermal_zone_find(s->sys, &s->thermometers);
+        temp_sources_find(s->sys, &s->thermometers);
         /* What was closed again on the way, or opened by others, may have failed unseen: is there room now? */
         proc_file_close(take(s, proc_file_open(s->proc, "/meminfo")));
 }

@@ -14,7 +14,7 @@
 #include "daemon/sensors/psi_trigger.h"
 #include "daemon/sensors/swap.h"
 #include "daemon/thermal/thermometer.h"
-#include "daemon/thermal/throttle.h"
+#include "daemon/thermal/cpu_throttle.h"
 
 enum alarm { ALARM_BOX, ALARM_OWN, ALARM_WATCH, ALARM_COUNT };
 

@@ -68,7 +68,7 @@ static void take_set(struct sensors *s, struct scan *made) {
         scan_close(&s->files);
         s->files = *made;
         scan_nothing(made, &s->files);
-        heat_watch_merge(&s->heat, &s->files.thermometers);
+        temp_monitor_merge(&s->heat, &s->files.thermometers);
         s->heat.is_scan_wanted = false;
         s->is_scan_wanted = is_moved;
 }
@@ -150,8 +150,8 @@ void sensors_observe(struct sensors *s, uint64_t now_ms, struct snapshot *ret) {
         observe_memory(s, ret);
         observe_paging(s, ret);
         observe_pressure(s, ret);
-        heat_watch_collect(&s->heat);
-        heat_watch_tell(&s->heat, ret);
+        temp_monitor_collect(&s->heat);
+        temp_monitor_tell(&s->heat, ret);
         s->is_scan_wanted = s->is_scan_wanted || s->heat.is_scan_wanted;
         ret->throttles = s->throttles.sum;
         ask_scan(s, now_ms);
@@ -167,12 +167,12 @@ static void refresh_throttles(struct sensors *s) {
 }
 
 void sensors_refresh_heat(struct sensors *s, uint64_t now_ms, uint64_t period_ms) {
-        heat_watch_collect(&s->heat);
+        temp_monitor_collect(&s->heat);
         if (s->was_refreshed && sat_sub(now_ms, s->refreshed_ms) < period_ms)
                 return;
         s->was_refreshed = true;
         s->refreshed_ms = now_ms;
-        heat_watch_ask(&s->heat);
+        temp_monitor_ask(&s->heat);
         refresh_throttles(s);
 }
 
@@ -215,7 +215,7 @@ static void scan_first(struct sensors *s) {
         want_alarms(s, &s->files);
         scan_open(&s->files);
         take_alarms(s, &s->files);
-        heat_watch_merge(&s->heat, &s->files.thermometers);
+        temp_monitor_merge(&s->heat, &s->files.thermometers);
         s->scanned_ms = uv_hrtime() / 1000000;
         if (bg_thread_new(&scan_kind, &s->scan) == 0)
                 scan_nothing(bg_thread_data(s->scan), &s->files);
@@ -247,7 +247,7 @@ void sensors_close(struct sensors *s, void (*on_closed)(void *user), void *user)
         s->on_closed = on_closed;
         s->on_closed_user = user;
         bg_thread_leave(s->scan);
-        heat_watch_close(&s->heat);
+        temp_monitor_close(&s->heat);
         scan_close(&s->files);
         for (int i = 0; i < ALARM_COUNT; i++)
                 pressure_alarm_close(&s->alarms[i], on_alarm_closed);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "daemon/sensors/internal.h"
+#include "daemon/thermal/temp_sources.h"
 
 /* A row whose detail is the error, unless something better is printed into it afterwards. */
 static char *add(struct sources_text *t, const char *name, int result) {
@@ -99,9 +100,9 @@ static const char *heat_words(const struct watched *t) {
 static void add_thermometer(struct sensors *s, const struct watched *t) {
         char name[SOURCE_NAME_MAX];
         bool works = !t->has_state || t->state != SENSOR_MISSED;
-        (void) snprintf(name, sizeof(name), "%s: %.40s%s%.40s", t->thermometer.is_zone ? "zone" : "hwmon", t->thermometer.chip,
+        (void) snprintf(name, sizeof(name), "%s: %.40s%s%.40s", temp_source_word(t->thermometer.kind), t->thermometer.chip,
                         *t->thermometer.label ? " " : "", t->thermometer.label);
-        const char *role = heat_watch_is_control(&s->heat, t) ? ", controls" : "";
+        const char *role = temp_monitor_is_control(&s->heat, t) ? ", controls" : "";
         char *detail = add(&s->sources, name, works ? 0 : -1);
         if (!works || !t->has_state || t->state == SENSOR_ASLEEP)
                 say(detail, "%s%s", heat_words(t), role);

@@ -6,7 +6,7 @@
 #include <stdint.h>
 
 #include "policy/admission/footprint.h"
-#include "policy/state/snapshot.h"
+#include "policy/state/limits.h"
 
 struct config;
 struct fleet;

@@ -18,7 +18,7 @@
 #include "daemon/state/model.h"
 #include "daemon/state/outcome.h"
 #include "daemon/state/tick.h"
-#include "policy/state/snapshot.h"
+#include "policy/state/plan.h"
 
 struct cgroup_tree;
 struct page_cache;

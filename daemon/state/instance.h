@@ -12,7 +12,7 @@
 #include "daemon/config/config.h"
 #include "daemon/state/statistics.h"
 #include "policy/base/kv_type.h"
-#include "policy/state/snapshot.h"
+#include "policy/state/plan.h"
 
 struct cache_job;
 struct engine_events;

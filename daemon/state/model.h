@@ -16,7 +16,7 @@
 #include "daemon/system/child.h"
 #include "policy/admission/backoff.h"
 #include "policy/admission/footprint.h"
-#include "policy/state/snapshot.h"
+#include "policy/state/plan.h"
 
 struct fleet;
 struct trace;

@@ -2,7 +2,7 @@
 #ifndef HEADROOM_DAEMON_STATE_OUTCOME_H
 #define HEADROOM_DAEMON_STATE_OUTCOME_H
 
-#include "policy/state/snapshot.h"
+#include "policy/state/plan.h"
 
 struct fleet;
 struct model;

@@ -94,7 +94,7 @@ static void raise_parts(struct thermometers *list, const struct thermometer *dev
 }
 
 static void add_device(const char *sys, const char *name, struct thermometers *list) {
-        struct thermometer device = { 0 };
+        struct thermometer device = { .kind = THERMOMETER_HWMON, .input = "_input" };
         char path[PATH_MAX];
         int length = snprintf(device.directory, sizeof(device.directory), "%s/class/hwmon/%s", sys, name);
         if (length < 0 || (size_t) length >= sizeof(device.directory) || !device_path(sys, device.directory, path))

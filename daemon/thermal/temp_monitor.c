@@ -13,7 +13,7 @@
 
 #define ROUND_US (HEAT_ROUND_MAX_MS * UINT64_C(1000))
 
-static struct watched *find(struct heat_watch *w, uint32_t key) {
+static struct watched *find(struct temp_monitor *w, uint32_t key) {
         for (uint32_t i = 0; i < w->count; i++)
                 if (w->all[i].thermometer.key == key)
                         return &w->all[i];
@@ -33,7 +33,7 @@ static void missed(struct watched *t, int result) {
 }
 
 /* The highest rank that was ever read. */
-static bool control_rank(const struct heat_watch *w, enum thermometer_rank *ret) {
+static bool control_rank(const struct temp_monitor *w, enum thermometer_rank *ret) {
         *ret = THERMOMETER_OTHER;
         for (uint32_t i = 0; i < w->count; i++)
                 if (w->all[i].was_read && w->all[i].thermometer.rank > *ret)
@@ -41,7 +41,7 @@ static bool control_rank(const struct heat_watch *w, enum thermometer_rank *ret)
         return *ret > THERMOMETER_OTHER;
 }
 
-bool heat_watch_is_control(const struct heat_watch *w, const struct watched *t) {
+bool temp_monitor_is_control(const struct temp_monitor *w, const struct watched *t) {
         enum thermometer_rank rank;
         return control_rank(w, &rank) && t->was_read && t->thermometer.rank == rank;
 }
@@ -64,7 +64,7 @@ static void move_to(struct watched *t, const struct thermometer *place) {
         t->is_present = true;
 }
 
-static void drop_those_gone(struct heat_watch *w) {
+static void drop_those_gone(struct temp_monitor *w) {
         uint32_t kept = 0;
         /* Whether one controls is asked of the whole list, before it shrinks. */
         enum thermometer_rank rank;
@@ -81,7 +81,7 @@ static void drop_those_gone(struct heat_watch *w) {
 }
 
 /* A lesser one makes place for a better one: a processor's driver may be loaded after many others. */
-static struct watched *place_for(struct heat_watch *w, enum thermometer_rank rank) {
+static struct watched *place_for(struct temp_monitor *w, enum thermometer_rank rank) {
         if (w->count < SENSORS_MAX)
                 return &w->all[w->count++];
         struct watched *least = &w->all[0];
@@ -95,7 +95,7 @@ static struct watched *place_for(struct heat_watch *w, enum thermometer_rank ran
         return least;
 }
 
-void heat_watch_merge(struct heat_watch *w, const struct thermometers *found) {
+void temp_monitor_merge(struct temp_monitor *w, const struct thermometers *found) {
         for (uint32_t i = 0; i < w->count; i++)
                 w->all[i].is_present = false;
         for (uint32_t i = 0; i < found->count; i++) {
@@ -119,7 +119,7 @@ void heat_watch_merge(struct heat_watch *w, const struct thermometers *found) {
 
 /* --- what came of the rounds --- */
 
-static void take_result(struct heat_watch *w, struct watched *t, const struct reading *r) {
+static void take_result(struct temp_monitor *w, struct watched *t, const struct reading *r) {
         t->is_fresh = t->has_state = true;
         t->result = r->result;
         t->state = r->is_asleep ? SENSOR_ASLEEP : r->result < 0 ? SENSOR_MISSED : SENSOR_READ;
@@ -133,7 +133,7 @@ static void take_result(struct heat_watch *w, struct watched *t, const struct re
 }
 
 /* IS_LATE: it came back after it had been told as missed, and with news from then. */
-static void take_back(struct heat_watch *w, struct reading *r, bool is_late) {
+static void take_back(struct temp_monitor *w, struct reading *r, bool is_late) {
         struct watched *t = find(w, r->thermometer.key);
         if (!t || !t->is_out) {
                 reading_close(r);
@@ -149,9 +149,9 @@ static void take_back(struct heat_watch *w, struct reading *r, bool is_late) {
         t->is_moved = false;
 }
 
-static struct bg_thread *idle_round(struct heat_watch *w) {
+static struct bg_thread *idle_round(struct temp_monitor *w) {
         for (uint32_t i = 0; i < w->threads; i++) {
-                const struct heat_round *r = bg_thread_data(w->rounds[i]);
+                const struct temp_reader *r = bg_thread_data(w->rounds[i]);
                 if (!bg_thread_is_running(w->rounds[i]) && r->count == 0)
                         return w->rounds[i];
         }
@@ -159,9 +159,9 @@ static struct bg_thread *idle_round(struct heat_watch *w) {
 }
 
 /* What stands behind the hanging one goes to another thread; without one it is missed this time. */
-static void hand_on(struct heat_watch *w, struct heat_round *from, uint32_t first) {
+static void hand_on(struct temp_monitor *w, struct temp_reader *from, uint32_t first) {
         struct bg_thread *other = idle_round(w);
-        struct heat_round *to = other ? bg_thread_data(other) : NULL;
+        struct temp_reader *to = other ? bg_thread_data(other) : NULL;
         for (uint32_t i = first; i < from->end; i++) {
                 if (to) {
                         to->readings[to->count++] = from->readings[i];
@@ -175,14 +175,14 @@ static void hand_on(struct heat_watch *w, struct heat_round *from, uint32_t firs
         from->end = first;
         if (!to || to->count == 0)
                 return;
-        heat_round_begin(to);
+        temp_reader_begin(to);
         bg_thread_start(other);
 }
 
-static void collect_round(struct heat_watch *w, struct bg_thread *e) {
-        struct heat_round *r = bg_thread_data(e);
+static void collect_round(struct temp_monitor *w, struct bg_thread *e) {
+        struct temp_reader *r = bg_thread_data(e);
         bool is_running = bg_thread_is_running(e);
-        uint32_t done = heat_round_done(r), hanging;
+        uint32_t done = temp_reader_done(r), hanging;
         for (; r->taken < done && r->taken < r->end; r->taken++)
                 take_back(w, &r->readings[r->taken], false);
         if (!is_running) {
@@ -192,7 +192,7 @@ static void collect_round(struct heat_watch *w, struct bg_thread *e) {
                 r->count = r->end = r->taken = 0;
                 return;
         }
-        if (!heat_round_abandon(r, &hanging))
+        if (!temp_reader_abandon(r, &hanging))
                 return;
         /* It may have come on since we looked above. */
         for (; r->taken < hanging; r->taken++)
@@ -205,7 +205,7 @@ static void collect_round(struct heat_watch *w, struct bg_thread *e) {
         hand_on(w, r, hanging + 1);
 }
 
-void heat_watch_collect(struct heat_watch *w) {
+void temp_monitor_collect(struct temp_monitor *w) {
         for (uint32_t i = 0; i < w->threads; i++)
                 collect_round(w, w->rounds[i]);
 }
@@ -213,16 +213,16 @@ void heat_watch_collect(struct heat_watch *w) {
 /* --- asking --- */
 
 /* One that reads, one for when it hangs, and those that hang. */
-static void make_threads(struct heat_watch *w) {
+static void make_threads(struct temp_monitor *w) {
         uint32_t wanted = 2;
         for (uint32_t i = 0; i < w->threads; i++)
-                wanted += bg_thread_is_running(w->rounds[i]) && heat_round_is_abandoned(bg_thread_data(w->rounds[i]));
+                wanted += bg_thread_is_running(w->rounds[i]) && temp_reader_is_abandoned(bg_thread_data(w->rounds[i]));
         while (w->threads < wanted && w->threads < HEAT_THREADS_MAX &&
-               bg_thread_new(&heat_round_kind, &w->rounds[w->threads]) == 0)
+               bg_thread_new(&temp_reader_kind, &w->rounds[w->threads]) == 0)
                 w->threads++;
 }
 
-static void add_reading(struct heat_round *round, struct watched *t) {
+static void add_reading(struct temp_reader *round, struct watched *t) {
         round->readings[round->count++] = (struct reading){ .thermometer = t->thermometer,
                                                             .input = t->input,
                                                             .status = t->status,
@@ -234,7 +234,7 @@ static void add_reading(struct heat_round *round, struct watched *t) {
 }
 
 /* The processor's first: whatever hangs behind it does not delay it. */
-static void fill_round(struct heat_watch *w, struct heat_round *round) {
+static void fill_round(struct temp_monitor *w, struct temp_reader *round) {
         for (int rank = THERMOMETER_PACKAGE; rank >= THERMOMETER_OTHER; rank--) {
                 for (uint32_t i = 0; i < w->count; i++) {
                         struct watched *t = &w->all[i];
@@ -252,22 +252,22 @@ static void fill_round(struct heat_watch *w, struct heat_round *round) {
         }
 }
 
-void heat_watch_ask(struct heat_watch *w) {
+void temp_monitor_ask(struct temp_monitor *w) {
         if (w->count == 0)
                 return;
         make_threads(w);
         struct bg_thread *e = idle_round(w);
-        struct heat_round *round = e ? bg_thread_data(e) : NULL;
+        struct temp_reader *round = e ? bg_thread_data(e) : NULL;
         fill_round(w, round);
         if (!round || round->count == 0)
                 return;
-        heat_round_begin(round);
+        temp_reader_begin(round);
         bg_thread_start(e);
 }
 
 /* --- telling --- */
 
-void heat_watch_tell(struct heat_watch *w, struct snapshot *ret) {
+void temp_monitor_tell(struct temp_monitor *w, struct snapshot *ret) {
         ret->sensors_count = 0;
         for (uint32_t i = 0; i < w->count; i++) {
                 struct watched *t = &w->all[i];
@@ -275,14 +275,14 @@ void heat_watch_tell(struct heat_watch *w, struct snapshot *ret) {
                         continue;
                 ret->sensors[ret->sensors_count++] = (struct sensor_view){ .key = t->thermometer.key,
                                                                            .state = t->is_fresh ? t->state : SENSOR_OLD,
-                                                                           .control = heat_watch_is_control(w, t),
+                                                                           .control = temp_monitor_is_control(w, t),
                                                                            .millidegrees = t->millidegrees,
                                                                            .critical_millidegrees = t->critical_millidegrees };
                 t->is_fresh = false;
         }
 }
 
-void heat_watch_close(struct heat_watch *w) {
+void temp_monitor_close(struct temp_monitor *w) {
         for (uint32_t i = 0; i < w->threads; i++)
                 bg_thread_leave(w->rounds[i]);
         for (uint32_t i = 0; i < w->count; i++)

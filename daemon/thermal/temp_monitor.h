@@ -32,7 +32,7 @@ struct watched {
         int32_t millidegrees, critical_millidegrees;
 };
 
-struct heat_watch {
+struct temp_monitor {
         uint32_t count, left_out;
         struct watched all[SENSORS_MAX];
         bool is_scan_wanted; /* a device came or went */
@@ -41,21 +41,21 @@ struct heat_watch {
 };
 
 /* What a scan has found: new ones are added, those known stay what they are under their new paths. */
-void heat_watch_merge(struct heat_watch *w, const struct thermometers *found);
+void temp_monitor_merge(struct temp_monitor *w, const struct thermometers *found);
 
 /* Starts a round of all that are not out in one. May make threads. */
-void heat_watch_ask(struct heat_watch *w);
+void temp_monitor_ask(struct temp_monitor *w);
 
 /* Takes what the rounds have read, and takes the rest away from one that hangs. Allocates nothing, waits for nothing. */
-void heat_watch_collect(struct heat_watch *w);
+void temp_monitor_collect(struct temp_monitor *w);
 
 /* Into sensors and sensors_count. What was told once is old the next time. */
-void heat_watch_tell(struct heat_watch *w, struct snapshot *ret);
+void temp_monitor_tell(struct temp_monitor *w, struct snapshot *ret);
 
 /* Whether heat is controlled by this one. */
-bool heat_watch_is_control(const struct heat_watch *w, const struct watched *t);
+bool temp_monitor_is_control(const struct temp_monitor *w, const struct watched *t);
 
 /* Hanging threads keep what they have until they come back. */
-void heat_watch_close(struct heat_watch *w);
+void temp_monitor_close(struct temp_monitor *w);
 
 #endif

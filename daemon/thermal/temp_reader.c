@@ -92,7 +92,7 @@ static void read_trips(struct reading *r) {
 static void read_critical(struct reading *r) {
         r->is_critical_known = true;
         r->critical_millidegrees = 0;
-        if (r->thermometer.is_zone)
+        if (r->thermometer.kind == THERMOMETER_ZONE)
                 read_trips(r);
         else
                 read_limits(r);
@@ -111,8 +111,8 @@ static bool is_suspended(struct reading *r) {
 /* tempN_enable, where there is one. */
 static bool is_disabled(const struct reading *r) {
         int32_t enabled;
-        return !r->thermometer.is_zone && read_named(&r->thermometer, r->thermometer.base, "_enable", &enabled) == 0 &&
-               enabled == 0;
+        return r->thermometer.kind == THERMOMETER_HWMON &&
+               read_named(&r->thermometer, r->thermometer.base, "_enable", &enabled) == 0 && enabled == 0;
 }
 
 void reading_take(struct reading *r) {
@@ -125,7 +125,7 @@ void reading_take(struct reading *r) {
                 return;
         }
         if (r->input < 0)
-                r->input = open_at(&r->thermometer, r->thermometer.base, r->thermometer.is_zone ? "/temp" : "_input");
+                r->input = open_at(&r->thermometer, r->thermometer.base, r->thermometer.input);
         r->result = r->input < 0 ? r->input : read_millidegrees(r->input, &r->millidegrees);
         if (r->result == 0 && !r->is_critical_known)
                 read_critical(r);
@@ -144,7 +144,7 @@ uint64_t heat_clock_us(void) {
 }
 
 static void run_round(void *data) {
-        struct heat_round *r = data;
+        struct temp_reader *r = data;
         for (uint32_t i = 0; i < r->count; i++) {
                 reading_take(&r->readings[i]);
                 uint32_t at = i;
@@ -156,15 +156,15 @@ static void run_round(void *data) {
 
 /* Only what has not been taken, and was not taken away. */
 static void drop_round(void *data) {
-        struct heat_round *r = data;
+        struct temp_reader *r = data;
         for (uint32_t i = r->taken; i < r->end; i++)
                 reading_close(&r->readings[i]);
         r->count = r->end = r->taken = 0;
 }
 
-const struct bg_thread_kind heat_round_kind = { sizeof(struct heat_round), run_round, drop_round };
+const struct bg_thread_kind temp_reader_kind = { sizeof(struct temp_reader), run_round, drop_round };
 
-void heat_round_begin(struct heat_round *r) {
+void temp_reader_begin(struct temp_reader *r) {
         r->end = r->count;
         r->taken = 0;
         r->late_us = 0;
@@ -172,11 +172,11 @@ void heat_round_begin(struct heat_round *r) {
         atomic_store(&r->step_us, heat_clock_us());
 }
 
-uint32_t heat_round_done(struct heat_round *r) {
+uint32_t temp_reader_done(struct temp_reader *r) {
         return atomic_load(&r->step) & ~ABANDONED;
 }
 
-bool heat_round_abandon(struct heat_round *r, uint32_t *ret) {
+bool temp_reader_abandon(struct temp_reader *r, uint32_t *ret) {
         uint32_t at = atomic_load(&r->step);
         uint64_t now_us = heat_clock_us();
         if (at & ABANDONED || at >= r->count)
@@ -193,6 +193,6 @@ bool heat_round_abandon(struct heat_round *r, uint32_t *ret) {
         return true;
 }
 
-bool heat_round_is_abandoned(struct heat_round *r) {
+bool temp_reader_is_abandoned(struct temp_reader *r) {
         return (atomic_load(&r->step) & ABANDONED) != 0;
 }

@@ -23,7 +23,7 @@ struct reading {
         int32_t millidegrees, critical_millidegrees; /* critical 0: it does not tell */
 };
 
-struct heat_round {
+struct temp_reader {
         uint32_t count;           /* fixed while it runs; 0: free for another round */
         uint64_t late_us;         /* the loop's: since when it has seen the thread late at where it is; 0 */
         uint32_t end, taken;      /* the loop's: how many are still this round's, and how many of those it has taken */
@@ -32,22 +32,22 @@ struct heat_round {
         struct reading readings[SENSORS_MAX];
 };
 
-extern const struct bg_thread_kind heat_round_kind;
+extern const struct bg_thread_kind temp_reader_kind;
 
 uint64_t heat_clock_us(void);
 
 /* To be called before the errand starts, with count and readings set, end and taken 0. */
-void heat_round_begin(struct heat_round *r);
+void temp_reader_begin(struct temp_reader *r);
 /* Readings below this are done, and the loop's. */
-uint32_t heat_round_done(struct heat_round *r);
+uint32_t temp_reader_done(struct temp_reader *r);
 /*
  * The thread stands at one reading for longer than the deadline: takes the rest from it. True, and which one it stands
  * at: that one stays the thread's until its errand is no longer running. Only at the second look that finds it so: where the
  * whole box stood still, the thread has to get a chance first.
  */
-bool heat_round_abandon(struct heat_round *r, uint32_t *ret);
+bool temp_reader_abandon(struct temp_reader *r, uint32_t *ret);
 
-bool heat_round_is_abandoned(struct heat_round *r);
+bool temp_reader_is_abandoned(struct temp_reader *r);
 
 /* One reading, here and now. May hang. */
 void reading_take(struct reading *r);

@@ -36,20 +36,20 @@ static bool is_in_hwmon(const struct thermometers *list, const char *type) {
 
 static bool has_package(const struct thermometers *list) {
         for (uint32_t i = 0; i < list->count; i++)
-                if (!list->all[i].is_zone && list->all[i].rank == THERMOMETER_PACKAGE)
+                if (list->all[i].kind != THERMOMETER_ZONE && list->all[i].rank == THERMOMETER_PACKAGE)
                         return true;
         return false;
 }
 
 static void add_zone(const char *sys, unsigned number, struct thermometers *list) {
-        struct thermometer t = { .is_zone = true };
+        struct thermometer t = { .kind = THERMOMETER_ZONE, .input = "/temp" };
         int length = snprintf(t.directory, sizeof(t.directory), "%s/class/thermal/thermal_zone%u", sys, number);
         if (length < 0 || (size_t) length >= sizeof(t.directory) || !thermometer_word(t.directory, "/type", t.chip) ||
             !is_believed(t.chip) || is_in_hwmon(list, t.chip))
                 return;
         unsigned same = 0;
         for (uint32_t i = 0; i < list->count; i++)
-                same += list->all[i].is_zone && strcmp(list->all[i].chip, t.chip) == 0;
+                same += list->all[i].kind == THERMOMETER_ZONE && strcmp(list->all[i].chip, t.chip) == 0;
         char text[16];
         (void) snprintf(text, sizeof(text), "%u", same);
         t.key = thermometer_key("zone", t.chip, text, NULL);

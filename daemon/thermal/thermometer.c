@@ -38,7 +38,7 @@ void thermometers_add(struct thermometers *list, const struct thermometer *t) {
         char path[PLACE_MAX];
         struct stat file;
         struct thermometer added = *t;
-        int length = snprintf(path, sizeof(path), "%s%s%s", t->directory, t->base, t->is_zone ? "/temp" : "_input");
+        int length = snprintf(path, sizeof(path), "%s%s%s", t->directory, t->base, t->input);
         if (length < 0 || (size_t) length >= sizeof(path) || stat(path, &file) < 0)
                 return;
         added.input_device = file.st_dev;

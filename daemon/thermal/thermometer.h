@@ -22,10 +22,14 @@ enum thermometer_rank {
         THERMOMETER_PACKAGE, /* the processor as a whole */
 };
 
+/* Where it comes from: a row of temp_sources.c. */
+enum thermometer_kind { THERMOMETER_HWMON, THERMOMETER_ZONE, THERMOMETER_KINDS };
+
 struct thermometer {
         uint32_t key; /* never 0 */
         enum thermometer_rank rank;
-        bool is_zone;              /* of /sys/class/thermal, else of hwmon */
+        enum thermometer_kind kind;
+        const char *input;         /* ends the path of the file that tells it: "_input"; a literal */
         bool is_zone_copy;         /* of hwmon, but made from a thermal zone */
         char chip[CHIP_NAME_MAX];  /* "coretemp"; a zone's type */
         char label[CHIP_NAME_MAX]; /* "Package id 0", "temp1"; "" for a zone */

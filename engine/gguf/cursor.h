@@ -2,7 +2,7 @@
  * cursor.h - walks through bytes that may lie, with one bounds check and a failure that sticks.
  *
  * After the first failure every read yields zero and nothing is reported again, so the reader needs no branch
- * per field. The first failure is the one that is told: its sentence names the row and the field. Private to gguf*.c.
+ * per field. The first failure is the one that is told: its sentence names the row and the field. Private to this room.
  */
 #ifndef HEADROOM_ENGINE_GGUF_CURSOR_H
 #define HEADROOM_ENGINE_GGUF_CURSOR_H

@@ -1,6 +1,6 @@
 /*
  * internal.h - what the files of the GGUF reader share: gguf.c opens and answers, metadata.c and tensors.c read
- * the two directories of a part, names.c finds rows in them. Private to gguf*.c.
+ * the two directories of a part, names.c finds rows in them. Private to this room.
  */
 #ifndef HEADROOM_ENGINE_GGUF_INTERNAL_H
 #define HEADROOM_ENGINE_GGUF_INTERNAL_H

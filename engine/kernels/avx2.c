@@ -1,6 +1,6 @@
 /*
  * avx2.c - the kernels in AVX2, FMA and F16C: their table, and products of float weights. Those of quantised weights are in
- * avx2_32.c, avx2_k.c and avx2_256.c.
+ * avx2_block32.c, avx2_k.c and avx2_block256.c.
  */
 #if defined(__x86_64__)
 #include "engine/kernels/avx2_tile.h"

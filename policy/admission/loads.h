@@ -12,6 +12,8 @@
 #include <stdint.h>
 
 #include "policy/state/past.h"
+#include "policy/state/limits.h"
+#include "policy/state/plan.h"
 #include "policy/state/snapshot.h"
 
 /*

@@ -12,6 +12,7 @@
 #ifndef HEADROOM_POLICY_HEAT_THERMAL_H
 #define HEADROOM_POLICY_HEAT_THERMAL_H
 
+#include "policy/state/limits.h"
 #include "policy/state/past.h"
 
 struct heat {

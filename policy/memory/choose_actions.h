@@ -9,6 +9,7 @@
 #ifndef HEADROOM_POLICY_MEMORY_CHOOSE_ACTIONS_H
 #define HEADROOM_POLICY_MEMORY_CHOOSE_ACTIONS_H
 
+#include "policy/state/limits.h"
 #include "policy/state/past.h"
 
 struct need {

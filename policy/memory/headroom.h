@@ -11,6 +11,7 @@
 #ifndef HEADROOM_POLICY_MEMORY_HEADROOM_H
 #define HEADROOM_POLICY_MEMORY_HEADROOM_H
 
+#include "policy/state/limits.h"
 #include "policy/state/past.h"
 
 struct headroom {

@@ -8,6 +8,7 @@
 #define HEADROOM_POLICY_MEMORY_RECOVERY_H
 
 #include "policy/memory/headroom.h"
+#include "policy/state/limits.h"
 #include "policy/state/past.h"
 
 /* To be called when the ladder is calm and nothing settles. Adds at most one piece to PLAN, or the chunks of all models. True: a

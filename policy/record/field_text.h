@@ -11,7 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "policy/record/field.h"
+#include "policy/record/snapshot_fields.h"
 
 #define FIELD_TEXT_MAX 96u /* the longest name, '=', all actions with commas between them, and the end */
 

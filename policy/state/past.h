@@ -7,6 +7,7 @@
 #ifndef HEADROOM_POLICY_STATE_PAST_H
 #define HEADROOM_POLICY_STATE_PAST_H
 
+#include "policy/state/plan.h"
 #include "policy/state/snapshot.h"
 
 /* An exponentially weighted slope with the noise around it (memory/forecast.c). */

@@ -45,7 +45,7 @@ class Simulator(unittest.TestCase):
         self.assertIn(line, simulator("--mutation", "stands_still", "--seed", seed).stdout)
 
     def test_a_recorded_run_replays(self):
-        """The same numbers go out by the tables of policy/record/field.c and come back: each plan must be the same again."""
+        """The same numbers go out by the tables of policy/record/snapshot_fields.c and come back: each plan must be the same again."""
         with tempfile.TemporaryDirectory() as folder:
             path = os.path.join(folder, "run.scenario")
             for seed in range(1, 13):

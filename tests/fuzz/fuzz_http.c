@@ -17,7 +17,7 @@
 #include <uv.h>
 
 #include "daemon/api/api.h"
-#include "daemon/models/models.h"
+#include "daemon/models/fleet.h"
 #include "daemon/governor/governor.h"
 #include "daemon/http/server.h"
 #include "daemon/system/log.h"

@@ -13,7 +13,7 @@
 #include <cmocka.h>
 
 #include "policy/admission/loads.h"
-#include "policy/record/field.h"
+#include "policy/record/snapshot_fields.h"
 #include "tests/unit/policy/policy_fixture.h"
 
 /* Rows override what MODEL has by default. */

@@ -12,7 +12,7 @@
 
 #include "daemon/api/api.h"
 #include "daemon/base/bounds.h"
-#include "daemon/models/models.h"
+#include "daemon/models/fleet.h"
 #include "daemon/http/server.h"
 #include "engine/base/strbuf.h"
 #include "tests/loop_client.h"

@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "daemon/models/models.h"
+#include "daemon/models/fleet.h"
 #include "daemon/models/tracing.h"
 #include "daemon/governor/governor.h"
 #include "daemon/cache/prefix_cache.h"

@@ -10,7 +10,7 @@
 #include <fcntl.h>
 
 #include "daemon/models/apply.h"
-#include "daemon/models/snapshot.h"
+#include "daemon/models/view.h"
 #include "daemon/governor/governor.h"
 #include "daemon/governor/internal.h"
 

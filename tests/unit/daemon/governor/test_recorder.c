@@ -13,7 +13,7 @@
 #include "ctl/simulate/scenario.h"
 #include "daemon/base/bounds.h"
 #include "daemon/governor/recorder.h"
-#include "policy/record/field.h"
+#include "policy/record/snapshot_fields.h"
 #include "tests/random_bits.h"
 
 #define LOOKS 300u

@@ -1,17 +1,18 @@
 /*
- * field.h - the members of a snapshot by name: one table, which the flight recorder writes by and the simulator reads by.
+ * snapshot_fields.h - the members of a snapshot by name: one table, which the flight recorder writes by and the simulator reads by.
  *
- * A scenario is made of these names (docs/scenario.md). A member that is missing here cannot be recorded, so add it with
+ * A scenario is made of these names (headroom.scenario(5)). A member that is missing here cannot be recorded, so add it with
  * its row; a unit test finds it. What the lines themselves say is not in the tables: now_ms ("at 5s"), id ("model 2"),
  * key ("sensor 7"), and how many of them there are.
  */
-#ifndef HEADROOM_POLICY_RECORD_FIELD_H
-#define HEADROOM_POLICY_RECORD_FIELD_H
+#ifndef HEADROOM_POLICY_RECORD_SNAPSHOT_FIELDS_H
+#define HEADROOM_POLICY_RECORD_SNAPSHOT_FIELDS_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
+#include "policy/state/limits.h"
 #include "policy/state/past.h"
 
 enum field_kind {

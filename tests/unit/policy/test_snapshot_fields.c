@@ -11,7 +11,7 @@
 
 #include <cmocka.h>
 
-#include "policy/record/field.h"
+#include "policy/record/snapshot_fields.h"
 #include "policy/record/field_text.h"
 
 /* Bytes that no row has: said by the lines themselves, or arrays of other structures. */

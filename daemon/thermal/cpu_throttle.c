@@ -1,5 +1,5 @@
-/* throttle.c - /sys/devices/system/cpu/cpuN/thermal_throttle (admin-guide/thermal/intel_thermal_throttle of Linux). */
-#include "daemon/thermal/throttle.h"
+/* cpu_throttle.c - /sys/devices/system/cpu/cpuN/thermal_throttle (admin-guide/thermal/intel_thermal_throttle of Linux). */
+#include "daemon/thermal/cpu_throttle.h"
 
 #include <dirent.h>
 #include <errno.h>

@@ -1,6 +1,6 @@
-/* snapshot.h - the models as policy sees them. */
-#ifndef HEADROOM_DAEMON_MODELS_SNAPSHOT_H
-#define HEADROOM_DAEMON_MODELS_SNAPSHOT_H
+/* view.h - the models as policy sees them. */
+#ifndef HEADROOM_DAEMON_MODELS_VIEW_H
+#define HEADROOM_DAEMON_MODELS_VIEW_H
 
 #include <stdbool.h>
 

@@ -1,11 +1,11 @@
 /*
- * models.h - the models we know and their lives: loaded on demand under the budget, unloaded when idle or in the way.
+ * fleet.h - the models we know and their lives: loaded on demand under the budget, unloaded when idle or in the way.
  *
  * The fleet owns the engines. Callbacks from processes, sockets and timers only note what happened and poke the fleet; the
  * tick comes when they have returned. Who is loaded and unloaded is decided by policy in that tick (governor/tick.c). Loop thread only.
  */
-#ifndef HEADROOM_DAEMON_MODELS_MODELS_H
-#define HEADROOM_DAEMON_MODELS_MODELS_H
+#ifndef HEADROOM_DAEMON_MODELS_FLEET_H
+#define HEADROOM_DAEMON_MODELS_FLEET_H
 
 #include <stdbool.h>
 #include <stdint.h>

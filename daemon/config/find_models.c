@@ -1,5 +1,5 @@
 /*
- * models.c - model files on disk: those the configuration names, and those that simply lie in the models directory.
+ * find_models.c - model files on disk: those the configuration names, and those that simply lie in the models directory.
  *
  * A GGUF file is a model whose id is its path below the directory without ".gguf"; of a split model only the first part
  * counts, and its id lacks "-00001-of-00003". Hidden files, unfinished downloads (they end otherwise) and projectors

@@ -1,12 +1,12 @@
 /*
- * avx2_256.c - products of Q2_K, Q3_K and the IQ types in blocks of 256, in AVX2.
+ * avx2_block256.c - products of Q2_K, Q3_K and the IQ types in blocks of 256, in AVX2.
  *
- * One tile for all of them: a type is how its scales and the codes of a part of 32 are read (avx2_256_read.h). Where codes are
+ * One tile for all of them: a type is how its scales and the codes of a part of 32 are read (avx2_block256_read.h). Where codes are
  * magnitudes the activations take on their signs, where they were moved the sums of activations take it off again.
  * A pair of products stays below 2^15 (IQ4_XS: 2 * 127 * 127), what a lane adds up in a block below 2^26.
  */
 #if defined(__x86_64__)
-#include "engine/kernels/avx2_256_read.h"
+#include "engine/kernels/avx2_block256_read.h"
 
 /* Adds the whole numbers of block B to a column's lanes, less what is below. */
 ALWAYS_INLINE __m256 add_block(const struct weights_256 *w, __m256i whole, const uint8_t *column, uint32_t n, uint32_t b,

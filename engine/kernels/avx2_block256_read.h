@@ -1,5 +1,5 @@
 /*
- * avx2_256_read.h - reading the blocks of Q2_K, Q3_K and the IQ types for avx2_256.c: the scales and signs of a whole block
+ * avx2_block256_read.h - reading the blocks of Q2_K, Q3_K and the IQ types for avx2_block256.c: the scales and signs of a whole block
  * (load_head), then the codes of each part of 32 (load_part).
  *
  * Codes are magnitudes, or whole numbers moved up to be none below zero, so that maddubs can multiply them with signed

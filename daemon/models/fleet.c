@@ -1,10 +1,10 @@
 /*
- * models.c - the models' part of the tick, and what brings the next one.
+ * fleet.c - the models' part of the tick, and what brings the next one.
  *
  * Nothing runs faster than something is due: a request, a frame, an exit pokes the fleet; a deadline sets the timer;
  * otherwise a slow heartbeat proves that the loop is alive.
  */
-#include "daemon/models/models.h"
+#include "daemon/models/fleet.h"
 
 #include <errno.h>
 #include <stdio.h>

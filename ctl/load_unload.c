@@ -1,5 +1,5 @@
 /*
- * act.c - load and unload: an operator's jobs, one model after the other, each waited for.
+ * load_unload.c - load and unload: an operator's jobs, one model after the other, each waited for.
  *
  * A model that cannot be loaded does not keep the others from it; the exit status tells that one failed.
  */

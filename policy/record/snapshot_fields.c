@@ -1,10 +1,10 @@
 /*
- * field.c - the tables by which a snapshot is written and read again: member, kind, name.
+ * snapshot_fields.c - the tables by which a snapshot is written and read again: member, kind, name.
  *
  * A name is the member's without its unit: the value carries one ("4GiB", "250ms"). Where the value carries none, the
  * name does ("stall_us", "margin_target_millidegrees").
  */
-#include "policy/record/field.h"
+#include "policy/record/snapshot_fields.h"
 
 #include <assert.h>
 #include <string.h>

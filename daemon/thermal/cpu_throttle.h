@@ -1,11 +1,11 @@
 /*
- * throttle.h - how often the processor has slowed itself down because of heat, as Intel's drivers count it.
+ * cpu_throttle.h - how often the processor has slowed itself down because of heat, as Intel's drivers count it.
  *
  * AMD and ARM have no such files; there the sum is unknown. One processor of each core and of each package is asked,
  * since the others count the same events again.
  */
-#ifndef HEADROOM_DAEMON_THERMAL_THROTTLE_H
-#define HEADROOM_DAEMON_THERMAL_THROTTLE_H
+#ifndef HEADROOM_DAEMON_THERMAL_CPU_THROTTLE_H
+#define HEADROOM_DAEMON_THERMAL_CPU_THROTTLE_H
 
 #include <stdint.h>
 

@@ -1,4 +1,4 @@
-/* models.c - GET /v1/models: what there is to ask, whether loaded or not. Never waits for anything. */
+/* models_route.c - GET /v1/models: what there is to ask, whether loaded or not. Never waits for anything. */
 #include <string.h>
 
 #include "daemon/api/api_internal.h"

@@ -1,5 +1,5 @@
 /*
- * avx2_32.c - products of the types in blocks of 32, in AVX2: codes as 16-bit numbers against 16-bit activations. Four
+ * avx2_block32.c - products of the types in blocks of 32, in AVX2: codes as 16-bit numbers against 16-bit activations. Four
  * products of codes stay within 2^24 (IQ4_NL: 4 * 127 * 32767), so that a lane is exact as a float.
  */
 #if defined(__x86_64__)

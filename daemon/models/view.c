@@ -1,11 +1,11 @@
-/* snapshot.c - the models as policy sees them: what the loaded ones hold and how they do, and who waits to be loaded. */
+/* view.c - the models as policy sees them: what the loaded ones hold and how they do, and who waits to be loaded. */
 #include "daemon/cache/page_cache.h"
 #include "daemon/cgroup/cgroup.h"
 #include "daemon/engines/control.h"
 #include "daemon/engines/engine.h"
 #include "daemon/engines/suspend.h"
 #include "daemon/models/lifecycle.h"
-#include "daemon/models/snapshot.h"
+#include "daemon/models/view.h"
 #include "daemon/state/account.h"
 #include "daemon/state/fleet.h"
 #include "daemon/state/tick.h"
