@@ -330,7 +330,7 @@ static void settle_death(struct model *m) {
         log_error(e->was_ready ? "engine_died" : "load_failed", LOG_TEXT("model", m->config->id),
                   LOG_TEXT("message", failure.message), LOG_TEXT("exit", m->last_exit), LOG_NUMBER("running", m->running.count),
                   LOG_NUMBER("waiting", m->waiting.count), LOG_NUMBER("failures", m->backoff.failures),
-                  LOG_NUMBER("cooldown_ms", pause), LOG_MAYBE("stderr", m->last_words));
+                  LOG_NUMBER("cooldown_ms", pause), LOG_MAYBE("advice", failure.advice), LOG_MAYBE("stderr", m->last_words));
         if (pause > 0 && failure.should_retry != 0)
                 failure_set_retry_after(&failure, pause);
         requests_give_back(m, &failure, pause == 0);
