@@ -437,7 +437,7 @@ class Process(unittest.TestCase):
             daemon = Daemon(conf=f"[log]\nlevel = {level}\n")
             self.assertEqual(ask(daemon, "POST", "/v1/chat/completions", chat(max_tokens=2)).status, 200)
             for line in (r"debug event=frame_sent pid=\d+ type=[a-z]+ id=1 bytes=\d+\n", r"debug event=frame_received pid=\d+ type=end id=1 bytes=\d+\n",
-                         r"debug event=plan tick=\d+ rung=calm ", r"debug event=admission model=demo verdict=admit "):
+                         r"debug event=plan look=\d+ rung=calm ", r"debug event=admission model=demo verdict=admit "):
                 self.assertEqual(bool(re.search(line, daemon.log())), seen, line)
             daemon.done()
 

@@ -19,6 +19,20 @@ static bool frees(enum action_kind kind) {
                kind == ACTION_END;
 }
 
+/* Whoever leaves for a load is neither pinned nor on its way already. */
+static void check_unloads(struct check *c, const struct world *w, const struct plan *plan) {
+        for (uint32_t i = 0; i < plan->unloads_count; i++) {
+                const struct model *m = &w->models[plan->unloads[i].model];
+                if (m->pinned)
+                        check_fire(c, "pinned", "model %u is pinned, and was to leave for another", plan->unloads[i].model);
+                if (!model_is_loaded(m))
+                        check_fire(c, "shape", "model %u is to leave, and is not loaded", plan->unloads[i].model);
+        }
+        for (uint32_t i = 0; i < plan->loads_count; i++)
+                if (plan->loads[i].refused && plan->loads[i].because == REASON_NONE)
+                        check_fire(c, "shape", "model %u is refused without a reason", plan->loads[i].model);
+}
+
 static void check_victim(struct check *c, const struct world *w, const struct action *a) {
         const struct model *m = &w->models[a->model];
         bool leaves = a->kind == ACTION_EVICT || a->kind == ACTION_END;
@@ -176,6 +190,7 @@ void check_plan(struct check *c, const struct world *w, const struct snapshot *s
         for (uint32_t i = 0; i < plan->actions_count; i++)
                 if (plan->actions[i].model != UINT32_MAX)
                         check_victim(c, w, &plan->actions[i]);
+        check_unloads(c, w, plan);
         check_settling(c, w, plan);
         note_actions(c, w, plan);
         for (uint32_t i = 0; i < plan->actions_count; i++)
