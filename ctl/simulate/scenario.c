@@ -117,17 +117,21 @@ static int line_at(struct scenario *s, const struct line *l) {
         return take_fields(s, l, 2, policy_snapshot_fields, &s->snapshot, NULL, NULL);
 }
 
-static uint32_t model_index(const struct snapshot *snapshot, uint32_t id) {
+/* Models and wants stand in the order of their numbers, as the daemon lists them: of equals, policy takes the first. Where the
+ * one of this number is, or belongs. */
+static uint32_t model_place(const struct snapshot *snapshot, uint32_t id, bool *ret_is_there) {
         uint32_t i = 0;
-        while (i < snapshot->models_count && snapshot->models[i].id != id)
+        while (i < snapshot->models_count && snapshot->models[i].id < id)
                 i++;
+        *ret_is_there = i < snapshot->models_count && snapshot->models[i].id == id;
         return i;
 }
 
-static uint32_t want_index(const struct snapshot *snapshot, uint32_t id) {
+static uint32_t want_place(const struct snapshot *snapshot, uint32_t id, bool *ret_is_there) {
         uint32_t i = 0;
-        while (i < snapshot->wants_count && snapshot->wants[i].id != id)
+        while (i < snapshot->wants_count && snapshot->wants[i].id < id)
                 i++;
+        *ret_is_there = i < snapshot->wants_count && snapshot->wants[i].id == id;
         return i;
 }
 
@@ -143,10 +147,14 @@ static int line_model(struct scenario *s, const struct line *l) {
         int rc = take_id(s, l, 1, &id);
         if (rc < 0)
                 return rc;
-        uint32_t i = model_index(&s->snapshot, id);
-        if (i == s->snapshot.models_count) {
-                if (i == ACCOUNTS_MAX)
+        bool is_there;
+        uint32_t i = model_place(&s->snapshot, id, &is_there);
+        if (!is_there) {
+                if (s->snapshot.models_count == ACCOUNTS_MAX)
                         return wrong(s, "there are more than %u models at a time", ACCOUNTS_MAX);
+                uint32_t after = s->snapshot.models_count - i;
+                memmove(&s->snapshot.models[i + 1], &s->snapshot.models[i], after * sizeof(s->snapshot.models[0]));
+                memmove(&s->resident_said[i + 1], &s->resident_said[i], after * sizeof(s->resident_said[0]));
                 s->snapshot.models[i] = (struct model_view){ .id = id };
                 s->resident_said[i] = false;
                 s->snapshot.models_count++;
@@ -163,10 +171,13 @@ static int line_want(struct scenario *s, const struct line *l) {
         int rc = take_id(s, l, 1, &id);
         if (rc < 0)
                 return rc;
-        uint32_t i = want_index(&s->snapshot, id);
-        if (i == s->snapshot.wants_count) {
-                if (i == WANTS_MAX)
+        bool is_there;
+        uint32_t i = want_place(&s->snapshot, id, &is_there);
+        if (!is_there) {
+                if (s->snapshot.wants_count == WANTS_MAX)
                         return wrong(s, "more than %u models want to be loaded at a time", WANTS_MAX);
+                uint32_t after = s->snapshot.wants_count - i;
+                memmove(&s->snapshot.wants[i + 1], &s->snapshot.wants[i], after * sizeof(s->snapshot.wants[0]));
                 s->snapshot.wants[i] = (struct want){ .id = id, .forms_count = 1 };
                 s->snapshot.wants_count++;
         }
@@ -193,8 +204,9 @@ static int line_sensor(struct scenario *s, const struct line *l) {
 }
 
 static int gone_model(struct scenario *s, uint32_t id) {
-        uint32_t i = model_index(&s->snapshot, id);
-        if (i == s->snapshot.models_count)
+        bool is_there;
+        uint32_t i = model_place(&s->snapshot, id, &is_there);
+        if (!is_there)
                 return wrong(s, "there is no model %u that could go", id);
         uint32_t after = --s->snapshot.models_count - i;
         memmove(&s->snapshot.models[i], &s->snapshot.models[i + 1], after * sizeof(s->snapshot.models[0]));
@@ -212,8 +224,9 @@ static int gone_sensor(struct scenario *s, uint32_t key) {
 }
 
 static int gone_want(struct scenario *s, uint32_t id) {
-        uint32_t i = want_index(&s->snapshot, id);
-        if (i == s->snapshot.wants_count)
+        bool is_there;
+        uint32_t i = want_place(&s->snapshot, id, &is_there);
+        if (!is_there)
                 return wrong(s, "there is no want %u that could go", id);
         uint32_t after = --s->snapshot.wants_count - i;
         memmove(&s->snapshot.wants[i], &s->snapshot.wants[i + 1], after * sizeof(s->snapshot.wants[0]));

@@ -205,11 +205,15 @@ static struct load answer(struct round *r, const struct want *want, const struct
         return load;
 }
 
-/* The longest waiter of those that are not ANSWERED; of equals, the first. NULL: all are. */
+static bool comes_before(const struct want *a, const struct want *b) {
+        return a->since_ms != b->since_ms ? a->since_ms < b->since_ms : a->id < b->id;
+}
+
+/* The longest waiter of those that are not ANSWERED; of equals, in order of configuration. NULL: all are. */
 static const struct want *next_want(const struct snapshot *s, const bool answered[]) {
         const struct want *next = NULL;
         for (uint32_t i = 0; i < s->wants_count; i++) {
-                if (!answered[i] && (next == NULL || s->wants[i].since_ms < next->since_ms))
+                if (!answered[i] && (next == NULL || comes_before(&s->wants[i], next)))
                         next = &s->wants[i];
         }
         return next;

@@ -44,10 +44,10 @@ static void test_everything_stays_until_it_is_changed(void **state) {
         assert_int_equal(s->limits.margin_target_millidegrees, 15000);
         assert_true(s->snapshot.now_ms == 0 && s->snapshot.available_bytes == 9ull << 30 && s->snapshot.refaults == 7);
         assert_int_equal(s->snapshot.models_count, 2);
-        assert_true(s->snapshot.models[0].id == 4 && s->snapshot.models[0].state == ACCOUNT_BUSY &&
-                    s->snapshot.models[0].priority == -2);
-        assert_true(s->snapshot.models[0].weights_resident_bytes == 3ull << 30); /* never said */
-        assert_true(s->snapshot.models[1].weights_resident_bytes == 0);          /* said */
+        assert_true(s->snapshot.models[1].id == 4 && s->snapshot.models[1].state == ACCOUNT_BUSY &&
+                    s->snapshot.models[1].priority == -2);
+        assert_true(s->snapshot.models[1].weights_resident_bytes == 3ull << 30); /* never said */
+        assert_true(s->snapshot.models[0].weights_resident_bytes == 0);          /* said */
         assert_true(s->snapshot.sensors[0].state == SENSOR_MISSED && s->snapshot.sensors[0].millidegrees == -40000);
         assert_int_equal(s->look_line, 3);
 

@@ -70,6 +70,8 @@ static const struct row rows[] = {
           { { 5, VERDICT_HELD, false, REASON_TOO_HOT }, { 6, VERDICT_ADMIT, false, REASON_NONE } }, { { 0 } } },
         { "the first waiter comes first, wherever it stands", 60, false, false, { { 0 } }, { WANT(5, 30, 95000), WANT(6, 30, 90000) },
           { { 6, VERDICT_ADMIT, false, REASON_NONE }, { 5, VERDICT_WAIT, false, REASON_NONE } }, { { 0 } } },
+        { "of equals the first of the configuration, wherever it stands", 60, false, false, { { 0 } }, { WANT(6, 30, 90000), WANT(5, 30, 90000) },
+          { { 5, VERDICT_ADMIT, false, REASON_NONE }, { 6, VERDICT_WAIT, false, REASON_NONE } }, { { 0 } } },
         { "what one was admitted with is not there for the next", 60, false, false, { { 0 } }, { WANT(5, 24, 90000), WANT(6, 24, 95000) },
           { { 5, VERDICT_ADMIT, false, REASON_NONE }, { 6, VERDICT_WAIT, false, REASON_NONE } }, { { 0 } } },
         { "room that is being made is promised", 60, false, false, { IDLE(MODEL_A, 30) }, { WANT(5, 30, 90000), WANT(6, 20, 95000) },

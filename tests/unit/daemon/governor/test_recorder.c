@@ -109,24 +109,19 @@ static void must_be_the_same(const struct snapshot *is, const struct snapshot *w
                 fail_msg("%s differs", name);
         assert_int_equal(is->sensors_count, was->sensors_count);
         assert_int_equal(is->models_count, was->models_count);
-        /* The reader keeps its own order. */
+        /* In the same order, since policy takes the first of equals. */
         for (uint32_t i = 0; i < was->models_count; i++) {
-                uint32_t k = 0;
-                while (k < is->models_count && is->models[k].id != was->models[i].id)
-                        k++;
-                assert_true(k < is->models_count);
-                if (!same(policy_model_fields, &is->models[k], &was->models[i], &name))
+                assert_int_equal(is->models[i].id, was->models[i].id);
+                if (!same(policy_model_fields, &is->models[i], &was->models[i], &name))
                         fail_msg("%s of model %u differs", name, was->models[i].id);
         }
         assert_int_equal(is->wants_count, was->wants_count);
         for (uint32_t i = 0; i < was->wants_count; i++) {
-                uint32_t k = 0;
-                while (k < is->wants_count && is->wants[k].id != was->wants[i].id)
-                        k++;
-                assert_true(k < is->wants_count);
-                if (!same(policy_want_fields, &is->wants[k], &was->wants[i], &name))
+                assert_int_equal(is->wants[i].id, was->wants[i].id);
+                if (!same(policy_want_fields, &is->wants[i], &was->wants[i], &name))
                         fail_msg("%s of want %u differs", name, was->wants[i].id);
         }
+        /* Of sensors the reader keeps its own order. */
         for (uint32_t i = 0; i < was->sensors_count; i++) {
                 uint32_t k = 0;
                 while (k < is->sensors_count && is->sensors[k].key != was->sensors[i].key)
