@@ -35,12 +35,13 @@ void governor_observe(struct governor *g, uint64_t now_ms) {
 
 /* --- act --- */
 
+/* In an emergency nothing but its actions, and where there are none (it is switched off) the loads as ever. */
 static void act(struct governor *g) {
         if (g->config->governor_enabled) {
                 governor_note_actions(g);
                 fleet_obey(g->fleet, &g->plan);
         }
-        if (!g->plan.emergency)
+        if (!g->plan.emergency || !g->config->governor_enabled)
                 fleet_admit(g->fleet, &g->plan);
         governor_note_changes(g);
 }

@@ -153,6 +153,36 @@ static void switched_off_it_only_looks(void **state) {
         close_governor();
 }
 
+/* It does nothing about an emergency, so nothing comes before the loads. */
+static void switched_off_it_loads_in_an_emergency_too(void **state) {
+        (void) state;
+        static const struct governed nobody;
+        struct client c = { 0 }, late = { 0 };
+        add_model("token_ms=5\nkv_hold=8388608\nheartbeat_ms=50\n")->kv_floor = KV_Q8_0;
+        add_model("");
+        open_governor();
+        w.config.governor_enabled = false;
+        governor->limits.passive = true;
+        ask_for(&c, "a", 100000);
+        eventually(c.starts && view_of(0)->kv_bytes[KV_F16] > 0);
+        fleet_govern(w.fleet, &nobody, NULL); /* every look is one of these */
+        uint64_t available_mib = 3000;
+        do {
+                available_mib -= available_mib > 100 ? 100 : 0;
+                set_meminfo(available_mib);
+                until_for(100, false);
+                governor_look(governor, fleet_clock_ms());
+                if (governor->plan.emergency && governor->plan.loads_count == 0 && life_of(1) == MODEL_ABSENT)
+                        ask(&late, "b");
+        } while (available_mib > 100 && governor->plan.loads_count == 0);
+        assert_true(governor->plan.emergency);
+        assert_int_equal(governor->plan.loads[0].verdict, VERDICT_ADMIT);
+        assert_int_equal(life_of(1), MODEL_LOADING);
+        request_cancel(late.request);
+        request_cancel(c.request);
+        close_governor();
+}
+
 static void pressure_is_a_reason_to_look_sooner(void **state) {
         (void) state;
         add_model("");
@@ -197,6 +227,7 @@ int main(int argc, char **argv) {
                 with_governor(memory_that_runs_out_is_met_in_time),
                 with_governor(not_seeing_is_no_reason_to_act),
                 with_governor(switched_off_it_only_looks),
+                with_governor(switched_off_it_loads_in_an_emergency_too),
                 with_governor(pressure_is_a_reason_to_look_sooner),
                 cmocka_unit_test(events_are_a_ring),
         };
