@@ -250,27 +250,37 @@ struct choice {
         const struct want *want; /* of that load */
 };
 
-static bool is_chosen(const struct choice *choice, uint32_t model) {
-        uint32_t for_model = choice->load ? choice->load->model : UINT32_MAX;
-        for (uint32_t i = 0; i < choice->plan->unloads_count; i++) {
-                if (choice->plan->unloads[i].model == model && choice->plan->unloads[i].for_model == for_model)
-                        return true;
+/* NULL: it stays. */
+static const struct unload *unload_of(const struct plan *plan, uint32_t model) {
+        for (uint32_t i = 0; i < plan->unloads_count; i++) {
+                if (plan->unloads[i].model == model)
+                        return &plan->unloads[i];
         }
-        return !choice->load && is_ended_by(choice->plan, model);
+        return NULL;
 }
 
-static bool is_in_use(const struct round *r, const struct account *a, const struct want *want) {
+static bool is_chosen(const struct round *r, const struct choice *choice, uint32_t model) {
+        const struct unload *u = unload_of(choice->plan, model);
+        if (u && u->for_model == (choice->load ? choice->load->model : UINT32_MAX))
+                return true;
+        return !choice->load && !r->limits->passive && is_ended_by(choice->plan, model);
+}
+
+/* Use protects from the governor's own actions and from a want, and from no overrun. */
+static bool is_in_use(const struct round *r, const struct account *a, const struct choice *choice) {
         struct admission_limits limits = limits_of(r);
+        const struct want *want = choice->want;
         if (!want)
-                return a->last_end_ms > 0 && sat_sub(r->snapshot->now_ms, a->last_end_ms) < IN_USE_MS;
+                return choice->plan->overrun.rule == RULE_NONE && a->last_end_ms > 0 &&
+                       sat_sub(r->snapshot->now_ms, a->last_end_ms) < IN_USE_MS;
         struct admission_want asked = { .priority = want->priority, .since_ms = want->since_ms };
         return policy_admission_protects(&limits, a, &asked, r->snapshot->now_ms);
 }
 
 static enum candidate_fate fate_of(const struct round *r, const struct account *a, const struct choice *choice) {
-        if (is_chosen(choice, a->id))
+        if (is_chosen(r, choice, a->id))
                 return CANDIDATE_LEAVES;
-        if (a->state == ACCOUNT_DRAINING || a->state == ACCOUNT_STOPPING)
+        if (a->state == ACCOUNT_DRAINING || a->state == ACCOUNT_STOPPING || unload_of(choice->plan, a->id))
                 return CANDIDATE_LEAVING;
         if (a->pinned)
                 return CANDIDATE_PINNED;
@@ -278,7 +288,7 @@ static enum candidate_fate fate_of(const struct round *r, const struct account *
                 return CANDIDATE_LOADING;
         if (a->state == ACCOUNT_BUSY)
                 return CANDIDATE_BUSY;
-        return is_in_use(r, a, choice->want) ? CANDIDATE_IN_USE : CANDIDATE_SPARED;
+        return is_in_use(r, a, choice) ? CANDIDATE_IN_USE : CANDIDATE_SPARED;
 }
 
 static struct candidate candidate_of(const struct round *r, const struct account *a, const struct choice *choice) {

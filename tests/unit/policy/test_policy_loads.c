@@ -213,6 +213,43 @@ static void whoever_was_considered_is_told(void **state) {
         }
 }
 
+static enum candidate_fate fate_in(const struct row *row, bool passive, struct action ended, uint32_t load, uint32_t model) {
+        static struct snapshot snapshot;
+        static struct plan plan;
+        struct loads_past past = { 0 };
+        struct candidate all[ACCOUNTS_MAX];
+        struct limits here = limits;
+        here.passive = passive;
+        set_up(row, &snapshot, &plan);
+        plan.actions[0] = ended;
+        plan.actions_count = ended.kind != ACTION_NONE;
+        policy_loads(&here, &snapshot, &past, &plan);
+        uint32_t count = policy_candidates(&here, &snapshot, &plan, load < plan.loads_count ? &plan.loads[load] : NULL, all);
+        for (uint32_t i = 0; i < count; i++)
+                if (all[i].model == model)
+                        return all[i].fate;
+        return CANDIDATE_FATES;
+}
+
+/* clang-format off */
+static void what_is_told_of_candidates_is_true(void **state) {
+        (void) state;
+        static const struct action none = { .kind = ACTION_NONE }, end = { .kind = ACTION_END, .model = MODEL_B };
+        static const struct row two = { "", 60, false, false, { IDLE(MODEL_A, 20), IDLE(MODEL_B, 18, .priority = 1) },
+                                        { WANT(5, 20, 90000), WANT(6, 41, 95000) }, { { 0 } }, { { 0 } } },
+                                over = { "", 60, false, false, { BUSY(MODEL_A, 30, .account_bytes = GIB(35)), IDLE(MODEL_B, 12),
+                                           { .id = 3, .state = ACCOUNT_IDLE, .bytes = GIB(1), .loaded_ms = 10000, .last_end_ms = 99000 } },
+                                         { { 0 } }, { { 0 } }, { { 0 } } };
+        assert_int_equal(fate_in(&two, false, none, 0, MODEL_A), CANDIDATE_LEAVES);
+        assert_int_equal(fate_in(&two, false, none, 1, MODEL_A), CANDIDATE_LEAVING); /* for the one before */
+        assert_int_equal(fate_in(&two, false, none, 1, MODEL_B), CANDIDATE_SPARED);
+        assert_int_equal(fate_in(&over, false, none, UINT32_MAX, MODEL_B), CANDIDATE_LEAVES);
+        assert_int_equal(fate_in(&over, false, none, UINT32_MAX, 3), CANDIDATE_SPARED); /* its use protects it from no overrun */
+        assert_int_equal(fate_in(&two, false, end, UINT32_MAX, MODEL_B), CANDIDATE_LEAVES);
+        assert_int_equal(fate_in(&two, true, end, UINT32_MAX, MODEL_B), CANDIDATE_SPARED); /* nobody carries that out */
+}
+/* clang-format on */
+
 /* An upshift asks for the room that its account grows by; and what it takes is not there for a load of the same plan. */
 static void precision_comes_back_only_into_room(void **state) {
         (void) state;
@@ -239,6 +276,7 @@ int main(void) {
                 cmocka_unit_test(what_an_action_ends_makes_room_too),
                 cmocka_unit_test(a_passive_one_only_answers_loads),
                 cmocka_unit_test(whoever_was_considered_is_told),
+                cmocka_unit_test(what_is_told_of_candidates_is_true),
                 cmocka_unit_test(precision_comes_back_only_into_room),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
