@@ -49,6 +49,8 @@ static void say_waiting(cJSON *out, const struct model *m) {
         const struct room *a = &m->last_answer.room;
         if (m->last_answer.verdict == VERDICT_HELD)
                 say(out, "%s is not loaded yet: %s.", m->config->id, reason_info(m->last_answer.because)->sentence);
+        else if (a->rule == RULE_NONE)
+                say(out, "%s waits for room.", m->config->id); /* not answered yet */
         else
                 say(out, "%s waits for room: it needs %s, and %s of the %s that %s allows are in use.", m->config->id,
                     governor_bytes((int64_t) u64_min(a->needed_bytes, INT64_MAX)).text,

@@ -425,8 +425,10 @@ void model_event(struct model *m, enum model_event_kind event) {
                         kill_engine(m);
                 return;
         }
-        if (step.next != m->state && step.next == MODEL_WAITING)
+        if (step.next != m->state && step.next == MODEL_WAITING) {
+                m->last_answer = (struct load){ 0 };
                 m->answer_logged = false;
+        }
         m->fleet->changed = m->fleet->changed || step.next != m->state;
         if (step.next != m->state)
                 log_debug("state", LOG_TEXT("model", m->config->id), LOG_TEXT("from", model_state_name(m->state)),

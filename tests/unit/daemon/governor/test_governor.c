@@ -183,6 +183,20 @@ static void switched_off_it_loads_in_an_emergency_too(void **state) {
         close_governor();
 }
 
+static void who_waits_without_an_answer_has_no_numbers(void **state) {
+        (void) state;
+        static const struct governed nobody;
+        struct client c = { 0 };
+        add_model("");
+        open_governor();
+        fleet_govern(w.fleet, &nobody, NULL);
+        ask(&c, "a");
+        eventually(life_of(0) == MODEL_WAITING);
+        assert_non_null(strstr(sentences_of(0), "waits for room.\n"));
+        request_cancel(c.request);
+        close_governor();
+}
+
 static void pressure_is_a_reason_to_look_sooner(void **state) {
         (void) state;
         add_model("");
@@ -228,6 +242,7 @@ int main(int argc, char **argv) {
                 with_governor(not_seeing_is_no_reason_to_act),
                 with_governor(switched_off_it_only_looks),
                 with_governor(switched_off_it_loads_in_an_emergency_too),
+                with_governor(who_waits_without_an_answer_has_no_numbers),
                 with_governor(pressure_is_a_reason_to_look_sooner),
                 cmocka_unit_test(events_are_a_ring),
         };

@@ -348,6 +348,23 @@ static void what_can_never_fit_is_refused_with_the_numbers(void **state) {
         assert_int_equal(life_of(1), MODEL_READY);
 }
 
+/* What it was answered the last time it waited is no answer to this one. */
+static void an_old_answer_is_not_told_again(void **state) {
+        (void) state;
+        static const struct governed nobody;
+        add_model("");
+        open_fleet();
+        fleet_govern(w.fleet, &nobody, NULL); /* nobody answers, as while memory runs out */
+        w.fleet->models[0].last_answer = (struct load){ .verdict = VERDICT_SHORT, .room = { RULE_AVAILABLE, 3, 2, 1 } };
+        struct client c = { 0 };
+        ask(&c, "a");
+        eventually(c.why[0]);
+        assert_int_equal(life_of(0), MODEL_WAITING);
+        assert_non_null(strstr(c.why, "making room"));
+        assert_int_equal(w.fleet->models[0].last_answer.room.rule, RULE_NONE);
+        request_cancel(c.request);
+}
+
 static void pinned_in_the_way_is_said_at_once(void **state) {
         (void) state;
         add_model(LARGE)->pinned = true;
@@ -439,6 +456,7 @@ int main(int argc, char **argv) {
                 with_fixture(a_hot_model_gives_way_in_time),
                 with_fixture(two_waiters_share_one_eviction),
                 with_fixture(what_can_never_fit_is_refused_with_the_numbers),
+                with_fixture(an_old_answer_is_not_told_again),
                 with_fixture(pinned_in_the_way_is_said_at_once),
                 with_fixture(what_does_not_fit_as_wanted_is_loaded_smaller),
                 with_fixture(a_request_during_the_stop_loads_it_again),
