@@ -108,6 +108,7 @@
 #define GROUP_SPARE_PART      10u           /* memory.max of an engine is its account and a tenth: the net is not the budget */
 #define GROUP_SPARE_BYTES_MIN (64ull << 20) /* and no less: page tables, programs and sockets are the group's as well */
 #define EVENTS_MAX            1024          /* a night of models that take turns, or days of a calm box */
+#define REFUSAL_AGAIN_MS      60000         /* a refusal for the same reason is no news sooner: clients try again */
 #define EVENT_CANDIDATES_MAX  6u            /* of those who were considered, the ones that an event tells */
 
 /* --- the prompt cache --- */

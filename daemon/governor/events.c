@@ -56,6 +56,17 @@ struct event *events_find_action(struct events *e, enum action_kind kind, uint32
         return NULL;
 }
 
+const struct event *events_last_of(const struct events *e, uint32_t model, uint64_t now_ms, uint64_t age_ms) {
+        for (uint64_t number = e->count; number >= oldest(e) && number > 0; number--) {
+                const struct event *event = &e->all[number % EVENTS_MAX];
+                if (event->tick_ms + age_ms < now_ms)
+                        return NULL;
+                if (event->action.model == model)
+                        return event;
+        }
+        return NULL;
+}
+
 const char *event_word(const struct event *e) {
         switch (e->kind) {
         case EVENT_ACTION: return policy_action_word(e->action.kind);

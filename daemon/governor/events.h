@@ -68,6 +68,8 @@ struct event *events_add(struct events *e, enum event_kind kind, uint64_t tick_m
 struct event *events_next(struct events *e, uint64_t after);
 /* The latest action of that kind on that model which is not verified, at most AGE_MS old; NULL when there is none. */
 struct event *events_find_action(struct events *e, enum action_kind kind, uint32_t model, uint64_t now_ms, uint64_t age_ms);
+/* The latest of MODEL; NULL when there is none, or none that is at most AGE_MS old. */
+const struct event *events_last_of(const struct events *e, uint32_t model, uint64_t now_ms, uint64_t age_ms);
 /* "downshift", "rung", "heat", "blind", "sight", "load", "unload", "refuse", "died", "trace", "trace_end": for logs and JSON. */
 const char *event_word(const struct event *e);
 

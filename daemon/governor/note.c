@@ -88,12 +88,18 @@ static bool is_told_elsewhere(const struct note *note) {
                note->because != REASON_IDLE && note->because != REASON_OPERATOR;
 }
 
+/* A client that asks again and again would push a night's events out of the ring. */
+static bool is_told_already(const struct governor *g, const struct note *note) {
+        const struct event *last = events_last_of(&g->events, note->model, fleet_clock_ms(), REFUSAL_AGAIN_MS);
+        return last && note->kind == NOTE_REFUSAL && last->kind == EVENT_REFUSAL && last->because == note->because;
+}
+
 void governor_on_note(void *user, const struct note *note) {
         static const enum event_kind kinds[] = {
                 [NOTE_LOAD] = EVENT_LOAD, [NOTE_UNLOAD] = EVENT_UNLOAD, [NOTE_REFUSAL] = EVENT_REFUSAL, [NOTE_DEATH] = EVENT_DEATH
         };
         struct governor *g = user;
-        if (is_told_elsewhere(note))
+        if (is_told_elsewhere(note) || is_told_already(g, note))
                 return;
         struct event *e = events_add(&g->events, kinds[note->kind], fleet_clock_ms(), &g->plan);
         e->action.model = note->model;

@@ -216,6 +216,27 @@ static void pressure_is_a_reason_to_look_sooner(void **state) {
 
 /* --- events --- */
 
+static void refuse_once_more(void) {
+        struct client c = { 0 };
+        ask(&c, "a");
+        eventually(c.failed);
+        assert_string_equal(c.failure.code, "never_fits");
+}
+
+static void the_same_refusal_is_no_news(void **state) {
+        (void) state;
+        add_model("weights=209715200\n");
+        open_governor();
+        for (int i = 0; i < 5; i++)
+                refuse_once_more();
+        assert_int_equal(governor->events.count, 1);
+        assert_int_equal(events_next(&governor->events, 0)->kind, EVENT_REFUSAL);
+        events_next(&governor->events, 0)->tick_ms -= REFUSAL_AGAIN_MS + 1000;
+        refuse_once_more();
+        assert_int_equal(governor->events.count, 2);
+        close_governor();
+}
+
 static void events_are_a_ring(void **state) {
         (void) state;
         static struct events e;
@@ -244,6 +265,7 @@ int main(int argc, char **argv) {
                 with_governor(switched_off_it_loads_in_an_emergency_too),
                 with_governor(who_waits_without_an_answer_has_no_numbers),
                 with_governor(pressure_is_a_reason_to_look_sooner),
+                with_governor(the_same_refusal_is_no_news),
                 cmocka_unit_test(events_are_a_ring),
         };
         return run_with_fixtures(argc, argv, tests);
