@@ -20,7 +20,7 @@
 #include "daemon/state/fleet.h"
 #include "daemon/state/outcome.h"
 #include "daemon/state/tick.h"
-#include "engine/base/cleanup.h"
+#include "engine/wire/wire.h"
 #include "policy/base/sat.h"
 
 #define DIRECTORY "suspended"
@@ -74,28 +74,93 @@ static int begin(struct model *m, const struct action *action) {
         return 0;
 }
 
-int suspension_begin(struct model *m, const struct action *action) {
+/* --- files, made on a thread of the pool: this happens when the disk is busiest --- */
+
+struct files {
+        uv_work_t work;
+        struct model *model;
+        uint32_t generation; /* of the engine that they are for */
+        uint64_t bytes;      /* that will be written to them together */
+        int result;
+        uint32_t wanted, count;
+        int fds[WIRE_PARALLEL_MAX];
         char directory[PATH_MAX];
-        int r = -ENOENT;
-        bool any = false;
-        directory_of(m->fleet, directory);
-        if (mkdir(directory, 0700) < 0 && errno != EEXIST)
-                return -errno;
-        if (m->engine.suspending.kind != ACTION_NONE)
-                return -EALREADY;
-        if (!disk_has(directory, suspension_bytes(m)))
-                return -ENOSPC;
-        for (struct queue_link *l = m->running.first; l; l = l->next) {
+};
+
+static void make_files(uv_work_t *work) {
+        struct files *files = work->data;
+        if (mkdir(files->directory, 0700) < 0 && errno != EEXIST)
+                files->result = -errno;
+        else if (!disk_has(files->directory, files->bytes))
+                files->result = -ENOSPC;
+        while (files->result == 0 && files->count < files->wanted) {
+                int fd = nameless_file(files->directory);
+                if (fd < 0)
+                        files->result = fd;
+                else
+                        files->fds[files->count++] = fd;
+        }
+}
+
+/* The outcome where no request has been sent to disk; else the engine's answers are. */
+static int send_files(struct model *m, const struct files *files) {
+        int r = files->result < 0 ? files->result : -ENOENT;
+        uint32_t used = 0;
+        for (struct queue_link *l = m->running.first; l && used < files->count; l = l->next) {
                 struct request *request = request_of(l);
-                if (!may_be_suspended(request))
+                if (!may_be_suspended(request) || request->moving)
                         continue;
-                auto_close int fd = nameless_file(directory);
-                r = fd < 0 ? fd : m->engine.ops->suspend(m, request->id, fd);
+                r = m->engine.ops->suspend(m, request->id, files->fds[used]);
                 if (r < 0)
                         break; /* the rest at the next action */
-                request->moving = any = true;
+                used++;
+                request->moving = true;
         }
-        return any ? begin(m, action) : r;
+        return used > 0 ? 0 : r;
+}
+
+static void on_files(uv_work_t *work, int status) {
+        (void) status;
+        struct files *files = work->data;
+        struct model *m = files->model;
+        struct instance *e = &m->engine;
+        bool same = m->generation == files->generation && e->process && e->suspending.kind == ACTION_SUSPEND;
+        int r = same ? send_files(m, files) : 0;
+        if (r < 0) {
+                struct action action = e->suspending;
+                e->suspending = (struct action){ 0 };
+                govern_tell(m->fleet, &action, r);
+        }
+        if (same)
+                e->making_files = false;
+        for (uint32_t i = 0; i < files->count; i++)
+                (void) close(files->fds[i]);
+        m->fleet->files_making--;
+        free(files);
+        fleet_poke(m->fleet);
+}
+
+int suspension_begin(struct model *m, const struct action *action) {
+        if (m->engine.suspending.kind != ACTION_NONE)
+                return -EALREADY;
+        struct files *files = calloc(1, sizeof(*files));
+        if (!files)
+                return -ENOMEM;
+        files->work.data = files;
+        files->model = m;
+        files->generation = m->generation;
+        files->bytes = suspension_bytes(m);
+        directory_of(m->fleet, files->directory);
+        for (struct queue_link *l = m->running.first; l && files->wanted < WIRE_PARALLEL_MAX; l = l->next)
+                files->wanted += may_be_suspended(request_of(l));
+        int r = files->wanted == 0 ? -ENOENT : uv_queue_work(m->fleet->loop, &files->work, make_files, on_files);
+        if (r < 0) {
+                free(files);
+                return r;
+        }
+        m->fleet->files_making++;
+        m->engine.making_files = true;
+        return begin(m, action);
 }
 
 int suspension_resume(struct model *m, const struct action *action) {
@@ -119,7 +184,7 @@ void suspension_answered(struct request *request, bool good) {
 /* One that left meanwhile is not waited for. */
 void suspension_tick(struct model *m) {
         struct instance *e = &m->engine;
-        if (e->suspending.kind == ACTION_NONE)
+        if (e->suspending.kind == ACTION_NONE || e->making_files)
                 return;
         for (struct queue_link *l = m->running.first; l; l = l->next)
                 if (request_of(l)->moving)

@@ -59,7 +59,7 @@ static bool all_quiet(const struct fleet *f) {
                 if (f->models[i].state != MODEL_ABSENT || f->models[i].inspection)
                         return false;
         }
-        return !f->measuring && !footprints_busy(f->footprints) && !page_cache_busy(f->page_cache) &&
+        return !f->measuring && f->files_making == 0 && !footprints_busy(f->footprints) && !page_cache_busy(f->page_cache) &&
                !prefix_cache_busy(f->prefix_cache) && f->finished_jobs.count == 0;
 }
 

@@ -93,6 +93,7 @@ struct fleet {
         void (*on_trace)(void *user, uint32_t model, bool runs, enum reason because);
         void *on_trace_user;
 
+        uint32_t files_making; /* suspensions whose files are being made */
         struct queue finished_jobs;
         bool stopping, stopped;
         void (*on_stopped)(void *user);

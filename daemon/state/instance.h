@@ -68,6 +68,7 @@ struct instance {
         bool no_heat;             /* it has refused to be slowed down */
         bool cycled, frozen;      /* so it is stopped and let go by its control group */
         struct action suspending; /* ACTION_SUSPEND or ACTION_RESUME under way, else ACTION_NONE */
+        bool making_files;        /* ... and its files are being made */
         uint32_t suspending_failed;
 
         struct cgroup_engine *group;   /* NULL: it is in ours */
