@@ -112,6 +112,44 @@ static void batch_requests_go_to_disk_and_come_back(void **state) {
         (void) rmdir(path_in("suspended"));
 }
 
+/* Its file cannot be made: the action has failed, the request goes on, and the next action may do better. */
+static void a_disk_that_takes_no_file_is_told(void **state) {
+        (void) state;
+        struct client c = { 0 };
+        add_model("tokens=200\ntoken_ms=5\nkv_hold=1048576\nheartbeat_ms=50\n")->batch = true;
+        open_fleet();
+        write_file(path_in("suspended"), "no directory");
+        ask(&c, "a");
+        eventually(c.starts && view_of(0)->suspendable_bytes == 1048576);
+        assert_int_equal(obey((struct action){ .kind = ACTION_SUSPEND }), -ENOTDIR);
+        assert_int_equal(view_of(0)->running, 1);
+        assert_int_equal(unlink(path_in("suspended")), 0);
+        assert_int_equal(obey((struct action){ .kind = ACTION_SUSPEND }), 0);
+        eventually(view_of(0)->suspended == 1);
+        assert_int_equal(obey((struct action){ .kind = ACTION_RESUME }), 0);
+        eventually(c.ended);
+        (void) rmdir(path_in("suspended"));
+}
+
+/* The client leaves and the daemon stops while the files are being made: nothing is left open. */
+static void a_stop_waits_for_files_that_are_being_made(void **state) {
+        (void) state;
+        struct client c = { 0 };
+        add_model("tokens=200\ntoken_ms=5\nkv_hold=1048576\nheartbeat_ms=50\n")->batch = true;
+        open_fleet();
+        ask(&c, "a");
+        eventually(c.starts && view_of(0)->suspendable_bytes == 1048576);
+        struct plan plan = plan_of((struct action){ .kind = ACTION_SUSPEND });
+        int before = open_descriptors();
+        carry_out(&plan);
+        assert_int_equal(w.fleet->files_making, 1);
+        request_cancel(c.request);
+        eventually(w.fleet->files_making == 0);
+        assert_int_equal(open_descriptors(), before);
+        close_fleet();
+        (void) rmdir(path_in("suspended"));
+}
+
 static void interactive_ones_never_go_to_disk(void **state) {
         (void) state;
         struct client c = { 0 };
@@ -353,6 +391,8 @@ int main(int argc, char **argv) {
                 with_fixture(each_action_reaches_the_engine),
                 with_fixture(the_account_follows_the_precision),
                 with_fixture(batch_requests_go_to_disk_and_come_back),
+                with_fixture(a_disk_that_takes_no_file_is_told),
+                with_fixture(a_stop_waits_for_files_that_are_being_made),
                 with_fixture(interactive_ones_never_go_to_disk),
                 with_fixture(a_client_that_leaves_does_not_hold_up_the_rest),
                 with_fixture(what_an_engine_refuses_is_told),
