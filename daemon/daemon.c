@@ -321,7 +321,7 @@ static void on_unused_fleet_stopped(void *user) {
         (void) user;
 }
 
-/* What had begun when something could not. */
+/* Ends the parts that had begun when another could not. */
 static void undo_begin(struct daemon *d) {
         d->is_fleet_stopping = true;
         if (d->fleet)

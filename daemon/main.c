@@ -130,7 +130,7 @@ static int check(const struct invocation *in) {
         return EXIT_STOPPED;
 }
 
-/* Whoever starts us may have closed them; a socket that took their number would be written to by the log, or not be inherited. */
+/* The standard streams may come closed; a socket that took such a number would be written to by the log, or not be inherited. */
 static bool fill_standard_streams(void) {
         int fd;
 

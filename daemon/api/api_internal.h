@@ -37,7 +37,7 @@ struct route {
 /* ROUTES end with a NULL path. HEAD is answered wherever GET is, OPTIONS everywhere. */
 void route(struct api *api, struct http_exchange *x, const struct route *routes);
 
-/* One request more or less is under way. */
+/* Count one more request under way, or one fewer. */
 void api_begin(struct api *api);
 void api_end(struct api *api);
 /* Gives back memory that the C library keeps in small pieces, a moment from now. */

@@ -75,7 +75,7 @@ static bool check_kinds(const cJSON *body, struct failure *reterr) {
         return true;
 }
 
-/* What the API knows and we do not do: better refused than ignored, since the answer would be another one. */
+/* Parameters of the API that we do not support are better refused than ignored, since the answer would be another one. */
 static bool check_offered(const cJSON *body, struct failure *reterr) {
         static const char *const single[] = { "n", "best_of" };
         const cJSON *echo = json_get(body, "echo"), *suffix = json_get(body, "suffix");

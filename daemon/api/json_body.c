@@ -19,8 +19,9 @@ static bool is_blank(const char *at, const char *end) {
 }
 
 /*
- * What cJSON lets through and we do not: a NUL, plain or escaped, would end the text it stands in, and other control
- * characters are no JSON. Tabs and line ends within strings are neither, but people write them. NULL when all is well.
+ * The first character that cJSON lets through and we do not, as a sentence: a NUL, plain or escaped, would end the text it stands
+ * in, and other control characters are no JSON. Tabs and line ends within strings are not JSON either, but people write them.
+ * NULL when all is well.
  */
 static const char *wrong_character(const char *bytes, size_t size) {
         for (size_t i = 0; i < size; i++) {

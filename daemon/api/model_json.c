@@ -24,7 +24,7 @@ cJSON *model_json_aliases(const struct config *config, const char *id, uint32_t 
         return aliases;
 }
 
-/* What a dying engine said may be any bytes, and JSON is UTF-8. */
+/* The last words of a dying engine may be any bytes, and JSON is UTF-8. */
 static void add_text(cJSON *json, const char *key, const char *text) {
         auto_free char *copy = text && *text ? strdup(text) : NULL;
 

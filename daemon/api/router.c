@@ -21,7 +21,7 @@ static const struct route routes[] = {
         { NULL, 0, NULL },
 };
 
-/* What follows the route's path, or NULL when the path is not its own. */
+/* The rest of PATH behind the route's own, or NULL when the route does not match. */
 static const char *match(const struct route *r, const char *path) {
         size_t length = strlen(r->path);
         bool takes_rest = length > 1 && r->path[length - 1] == '/';

@@ -127,7 +127,7 @@ bool cgroup_place_find(const char *proc, const char *sys, enum cgroup_version ve
         *ret = (struct cgroup_place){ 0 };
         auto_fclose FILE *file = open_self(proc, "mountinfo");
         if (!file) {
-                /* Where everybody mounts it. */
+                /* The usual mount points. */
                 (void) place_at(version == CGROUP_VERSION_2 ? "/sys/fs/cgroup" : "/sys/fs/cgroup/memory", sys, below(group, "/"),
                                 ret);
                 return ret->directory[0] != '\0';

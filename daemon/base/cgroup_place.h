@@ -23,7 +23,7 @@ struct cgroup_place {
 /* False: this process is in no such hierarchy, or it is not mounted. Mount points below /sys are looked for in SYS. Allocates. */
 bool cgroup_place_find(const char *proc, const char *sys, enum cgroup_version version, struct cgroup_place *ret);
 
-/* What is above it cannot be seen from here. */
+/* True when P is the topmost group that can be seen from here. */
 bool cgroup_place_is_top(const struct cgroup_place *p);
 
 /* Goes one group up; false when it was the topmost. */

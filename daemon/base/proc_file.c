@@ -13,7 +13,7 @@ int proc_file_open(const char *directory, const char *name) {
         int length = snprintf(path, sizeof(path), "%s%s", directory, name);
         if (length < 0 || (size_t) length >= sizeof(path))
                 return -ENAMETOOLONG;
-        /* Not to wait in open() for a writer, should somebody have put a FIFO there. */
+        /* O_NONBLOCK: open() must not wait for a writer, should somebody have put a FIFO there. */
         int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
         return fd < 0 ? -errno : fd;
 }

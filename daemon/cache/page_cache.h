@@ -15,7 +15,7 @@
 
 struct page_cache;
 
-/* What a look needs: paths of models (first parts of split ones), borrowed for as long as the cache lives. */
+/* The paths to look at: of models (first parts of split ones), borrowed for as long as the cache lives. */
 struct page_cache_models {
         uint32_t count;
         struct {

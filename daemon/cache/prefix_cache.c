@@ -225,7 +225,7 @@ static void made(struct prefix_cache *c, struct cache_job *j) {
         }
 }
 
-/* What the new file begins with is in it: older files that hold no more than that are not needed. */
+/* Older files whose contents are a prefix of the new file's are no longer needed. */
 static void enter(struct prefix_cache *c, struct cached *file) {
         for (uint32_t i = c->count; i-- > 0;) {
                 struct cached *e = &c->all[i];

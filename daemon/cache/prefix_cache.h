@@ -42,7 +42,7 @@ void prefix_cache_reject(struct prefix_cache *c, uint64_t number, bool damaged, 
 typedef void prefix_cache_made(void *user, struct cache_job *job, int fd, int error);
 bool prefix_cache_make(struct prefix_cache *c, uint64_t model, uint64_t *hashes, uint32_t blocks, uint64_t bytes,
                        prefix_cache_made *on_made, void *user);
-/* It is whole. What it begins with is not saved a second time. ON_SAVED follows, with the bytes or -errno. */
+/* The file is whole. A prefix of its contents is not kept a second time. ON_SAVED follows, with the bytes or -errno. */
 typedef void prefix_cache_saved(void *user, int64_t bytes);
 void prefix_cache_save(struct cache_job *job, prefix_cache_saved *on_saved, void *user);
 void prefix_cache_discard(struct cache_job *job);

@@ -105,8 +105,8 @@ static bool is_marked(int fd, const char *attribute) {
 }
 
 /*
- * Where systemd runs the box, it says whether the group was handed over. To an ordinary user systemd before 252 could
- * not say so; there the group's owner tells, but for a session, whose groups all belong to the user.
+ * Under systemd an attribute says whether the group was handed over. To an ordinary user systemd before 252 could not say so;
+ * there the group's owner tells, but for a session, whose groups all belong to the user.
  */
 static bool is_delegated(const struct cgroup_base *b) {
         if (access("/run/systemd/system", F_OK) < 0 || is_marked(b->fd, "user.delegate") || is_marked(b->fd, "trusted.delegate"))

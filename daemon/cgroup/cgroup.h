@@ -50,7 +50,7 @@ struct cgroup_usage {
         uint64_t limit_ooms;              /* met its limit, and there was nothing to drop */
         uint64_t oom_kills;               /* processes killed, for its own limit or for want of memory above it */
 };
-/* What cannot be read stays 0. Allocates and opens nothing. */
+/* Reads the group's usage; a figure that cannot be read stays 0. Allocates and opens nothing. */
 void cgroup_engine_usage(struct cgroup_engine *g, struct cgroup_usage *ret);
 
 /* Removes it; one that is still populated is killed, and removed by a later sweep, at the latest by cgroup_tree_close. */

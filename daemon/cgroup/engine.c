@@ -48,8 +48,8 @@ static const struct {
 };
 
 /*
- * What every engine's group is told once. Never memory.high: an engine without swap that reaches it is put to sleep for
- * ever, and is not killed. Of the last ones not every kernel has the file.
+ * Settings written once to the group of every engine. Never memory.high: an engine without swap that reaches it is put to sleep
+ * for ever, and is not killed. The last few files are not there on every kernel.
  */
 static const struct {
         const char *name, *value;
@@ -116,7 +116,7 @@ static bool try_remove(struct cgroup_engine *g) {
 static void doom(struct cgroup_engine *g) {
         struct cgroup_tree *t = g->tree;
         if (t->doomed_count >= CGROUP_DOOMED_MAX) {
-                /* Their processes cannot be killed; the next start of the daemon finds the group. */
+                /* The processes of this group cannot be killed; the next start of the daemon finds it. */
                 close_files(g);
                 free(g);
                 return;

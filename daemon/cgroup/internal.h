@@ -51,7 +51,7 @@ int cgroup_tree_open_needing(const char *proc, const char *sys, const char *need
 
 /* Tries again to remove what could not be removed. */
 void cgroup_engine_sweep(struct cgroup_tree *t);
-/* Those that are left of an earlier daemon: their processes are killed, they are removed or doomed. */
+/* Takes over the groups that an earlier daemon left: kills their processes, removes them or marks them as doomed. */
 void cgroup_engine_inherit(struct cgroup_tree *t);
 /* How a group is killed where there is no cgroup.kill: PROCS_FD is its cgroup.procs. 0 or -errno. */
 int cgroup_engine_kill_each(int procs_fd);

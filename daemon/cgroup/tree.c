@@ -34,7 +34,7 @@ static void prefer_supervisor(const struct cgroup_base *b) {
                 return;
         (void) cgroup_file_write(fd, "cpu.weight", CGROUP_SUPERVISOR_WEIGHT);
         (void) cgroup_file_write(fd, "io.weight", CGROUP_SUPERVISOR_WEIGHT);
-        /* What nobody below claims is shared out by use, and the engines use more. */
+        /* Protection that no child claims is shared out by use, and the engines use more. */
         if (cgroup_file_read(b->fd, "memory.min", protected, sizeof(protected)) > 0)
                 (void) cgroup_file_write(fd, "memory.min", protected);
 }

@@ -229,7 +229,7 @@ static void find_engine(struct loader *l) {
         loader_problem(l, "the engine is found neither beside headroomd nor in PATH; set [engine] path");
 }
 
-/* What lies beside the main file is found by its name: headroom.conf.d, and models.d in the same directory. */
+/* Names of the other places follow from that of the main file: headroom.conf.d, and models.d in the same directory. */
 static void read_files(struct loader *l, const char *path, const struct config_override *overrides, uint32_t overrides_count) {
         const char *main_file = path ? path : CONFIG_DEFAULT_PATH;
         const char *slash = strrchr(main_file, '/');

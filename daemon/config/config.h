@@ -67,7 +67,7 @@ struct config {
         uint32_t models_count;
 };
 
-/* One setting from the command line: it has the last word. ORIGIN is how problems name it, e.g. "--budget". */
+/* One setting from the command line, which has the last word. ORIGIN is how problems name it, e.g. "--budget". */
 struct config_override {
         const char *origin, *section, *key, *value;
 };

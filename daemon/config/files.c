@@ -16,7 +16,7 @@
 #include "engine/base/cleanup.h"
 #include "daemon/config/loader.h"
 
-/* Where the library can be told at run time (Debian's can), lines may be longer than its 200 bytes. */
+/* Lines may be longer than the library's 200 bytes where it can be told so at run time (Debian's can). */
 extern bool ini_use_stack __attribute__((weak));
 extern int ini_max_line __attribute__((weak));
 extern int ini_initial_alloc __attribute__((weak));

@@ -184,7 +184,7 @@ static void discover_directory(struct loader *l, const char *path, const char *b
         free(entries);
 }
 
-/* Whoever has just installed us has no model at hand: our own small one answers until there is another. */
+/* A new installation has no model at hand: our own small one answers until there is another. */
 static void discover_demo(struct loader *l) {
         char path[PATH_MAX + sizeof DEMO_DIRECTORY] = "", resolved[PATH_MAX];
 

@@ -13,7 +13,7 @@
 #include "daemon/base/bounds.h"
 #include "daemon/config/config.h"
 
-/* Where the parts of a model were said, for problems that only show once everything has been read. */
+/* File and lines that define the parts of a model, for problems that only show once everything has been read. */
 struct model_origin {
         char *file; /* NULL for a discovered model */
         unsigned path_line, name_line, aliases_line;
@@ -44,7 +44,7 @@ struct config_model *loader_add_model(struct loader *l, const char *id);
 
 /* keys.c: one setting. Every problem is reported. */
 void loader_set(struct loader *l, const char *section, const char *key, const char *value);
-/* What is wrong with the name of a model, or NULL. */
+/* The sentence that says why NAME cannot be a model's name, or NULL. */
 const char *value_bad_name(const char *name);
 
 /* files.c */

@@ -22,7 +22,7 @@ static struct control_request *find(struct model *m, uint64_t id) {
         return NULL;
 }
 
-/* Where the next one is noted; NULL: it must wait. */
+/* A free entry for the next request; NULL: it must wait. */
 static struct control_request *free_place(struct model *m) {
         return m->engine.ops->ready(m) ? find(m, 0) : NULL;
 }

@@ -18,7 +18,7 @@ bool control_request_is_pending(const struct model *m, enum action_kind kind);
 uint64_t control_request_oldest_ms(const struct model *m);
 /* True when ID is that of a control request. */
 bool control_request_answered(struct model *m, uint64_t id, bool good);
-/* What the engine says of itself is what it does. */
+/* Takes over the engine's own report of its context, chunk and precision, except where a request is still pending. */
 void control_compare_report(struct model *m);
 
 #endif

@@ -144,7 +144,7 @@ static bool add_setting(cJSON *settings, const char *key, uint32_t value) {
         return value == 0 || cJSON_AddNumberToObject(settings, key, value);
 }
 
-/* One frame carries all that is not as it should be. */
+/* A single frame carries all settings that have to change. */
 static int slow_down(struct model *m, const struct engine_pace *pace, uint64_t *ret_id) {
         cJSON *settings = cJSON_CreateObject();
         if (!settings || !add_setting(settings, "heartbeat_ms", pace->heartbeat_ms) ||

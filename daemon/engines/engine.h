@@ -18,7 +18,7 @@
 struct request;
 struct model;
 
-/* What an engine is started with besides what its model says (m->config, m->form, m->context). */
+/* The parameters of a start beyond those of the model (m->config, m->form, m->context). */
 struct engine_start {
         const int *model_fds; /* stay the caller's */
         uint32_t model_fds_count;
@@ -52,13 +52,13 @@ struct engine_ops {
          * follows, none of them before the caller returns. -errno: nothing was started.
          */
         int (*start)(struct model *m, const struct engine_start *with);
-        /* It has been ready and takes what is sent; false also while it has stopped reading. */
+        /* True once the engine has been ready and while it takes frames; false also while it has stopped reading. */
         bool (*ready)(const struct model *m);
         /* Gives it a waiting request and sets REQUEST's id. 0; -EMSGSIZE: longer than it takes; -EPIPE: it is going; -errno. */
         int (*send)(struct model *m, struct request *request);
         /* The request is gone from the queue: no answer to ID is wanted, though one may still come. */
         void (*cancel)(struct model *m, uint64_t id);
-        /* Its reader is behind: no more of its answer until it is let go again. */
+        /* Holds back the answer of a request whose client reads too slowly, or lets it go on. */
         void (*pause)(struct model *m, uint64_t id, bool paused);
         /* Asks for its report: it comes into m->engine.report (docs/wire-protocol.md, statistics), and control_compare_report follows. */
         void (*measure)(struct model *m);
@@ -86,13 +86,13 @@ struct engine_ops {
         int (*save_candidate)(struct model *m, uint64_t *ret_id);
         int (*save)(struct model *m, int fd, uint64_t *ret_id);
         int (*found_file)(struct model *m, uint64_t id, int fd);
-        /* Nothing runs any more (or need not end): it goes by itself, soon; on_exit follows. */
+        /* Asks the engine to end, when nothing runs any more or need not finish; on_exit follows soon. */
         void (*stop)(struct model *m);
         /* Emergency: allocates and opens nothing. Ends its processes without a word to them; on_exit follows. */
         void (*end_at_once)(struct model *m);
-        /* Its model's trace, m->trace, has begun or ended. NULL where there is nothing to write into one. */
+        /* The trace of the model, m->trace, has begun or ended. NULL where there is nothing to write into one. */
         void (*trace)(struct model *m);
-        /* What it said last on its standard error, for people; "" where nothing is kept. Until the loop turns. */
+        /* The last output on standard error, for people; "" where none is kept. Valid until the loop turns. */
         const char *(*last_words)(const struct model *m);
 };
 
@@ -101,10 +101,10 @@ struct engine_ready {
         const char *warning; /* NULL: none; a sentence about its chat template. Borrowed */
 };
 
-/* What an answer's next piece is; its fields are those of the frame of that type (docs/wire-protocol.md). */
+/* The kinds of pieces of an answer; the fields are those of the frame of that type (docs/wire-protocol.md). */
 enum answer_kind { ANSWER_START, ANSWER_TEXT, ANSWER_END, ANSWER_EMBEDDING, ANSWER_ERROR };
 
-/* What an engine tells, whatever its kind. */
+/* Callbacks of every kind of engine. */
 struct engine_events {
         void (*on_ready)(struct model *m, const struct engine_ready *ready);
         void (*on_failed)(struct model *m, const char *sentence); /* instead of ready: it goes by itself */

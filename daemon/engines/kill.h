@@ -6,7 +6,7 @@ struct model;
 
 /* Enters the engine that is about to start into a control group, where we have a tree; a descriptor or -1. */
 int engine_group_begin(struct model *m);
-/* Its account has grown: so does the limit. */
+/* Raises the limit of the group after the account of M has grown. */
 void engine_group_follow(struct model *m);
 /* The process is gone. */
 void engine_group_end(struct model *m);

@@ -181,7 +181,7 @@ void suspension_answered(struct request *request, bool good) {
         fleet_poke(m->fleet);
 }
 
-/* One that left meanwhile is not waited for. */
+/* A request that has ended meanwhile is not waited for. */
 void suspension_tick(struct model *m) {
         struct instance *e = &m->engine;
         if (e->suspending.kind == ACTION_NONE || e->making_files)

@@ -52,7 +52,7 @@ struct event {
         uint32_t for_model; /* that needed the room; UINT32_MAX: none */
         uint64_t bytes;
         struct room room; /* of a refusal: the rule that refused, or RULE_NONE */
-        /* Those who were considered where somebody had to leave: the first few of all. */
+        /* The first few of the models that were considered where one had to leave; CONSIDERED counts all. */
         uint32_t considered, candidates_count;
         struct candidate candidates[EVENT_CANDIDATES_MAX];
 };

@@ -51,7 +51,7 @@ size_t governor_candidate(const struct governor *g, const struct candidate *c, c
         return used < 0 ? 0 : (size_t) used;
 }
 
-/* What the action was to change to. */
+/* The value that the action was to change to. */
 static const char *to_of(const struct action *action, char number[16]) {
         if (action->kind == ACTION_DOWNSHIFT || action->kind == ACTION_UPSHIFT)
                 return kv_type_name(action->level);

@@ -26,7 +26,7 @@ struct piece {
         uint8_t bytes[RECORD_PIECE_BYTES];
 };
 
-/* What is kept of a plan. */
+/* The part of a plan that is kept. */
 struct verdict_kept {
         uint32_t rung, heat_level, holds, actions_count;
         struct action actions[PLAN_ACTIONS_MAX];

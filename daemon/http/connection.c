@@ -110,7 +110,7 @@ static void on_written(uv_write_t *request, int status) {
         }
 }
 
-/* What the kernel takes at once needs no memory of ours; TAKEN bytes of the parts are already gone. */
+/* Bytes that the kernel takes at once need no memory of ours; TAKEN bytes of the parts are already gone. */
 static void queue_rest(struct connection *c, const uv_buf_t *parts, unsigned count, size_t total, size_t taken) {
         struct write *w = malloc(sizeof *w + total - taken);
         char *at = w ? w->bytes : NULL;

@@ -27,7 +27,7 @@ enum phase {
         PHASE_CLOSING,   /* waiting for the close callbacks */
 };
 
-/* What is wrong with the request as HTTP; the answer follows when the parser has returned. */
+/* The HTTP error that the parser has found; it is sent when the parser has returned. */
 struct refusal {
         enum reason reason;  /* REASON_NONE: nothing */
         const char *message; /* NULL: the reason's own sentence */

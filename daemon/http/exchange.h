@@ -20,7 +20,7 @@
 
 struct http_exchange;
 
-/* One bit each, so that a route can say which it takes. */
+/* Methods are one bit each, so that a route can say which it takes. */
 enum http_method {
         METHOD_GET = 1,
         METHOD_HEAD = 2,
@@ -29,7 +29,7 @@ enum http_method {
         METHOD_OTHER = 16,
 };
 
-/* What the request says; all text belongs to the exchange and ends with it. */
+/* Parts of the request; all text belongs to the exchange and ends with it. */
 enum http_method http_method(const struct http_exchange *x);
 const char *http_path(const struct http_exchange *x); /* decoded: "/v1/models/org/name:q4"; "*" of OPTIONS */
 /* The value of ?NAME=; "" when it is not there. 0, or -EINVAL when it is no text or does not fit. */

@@ -86,7 +86,7 @@ static int refuse_two_lengths(struct connection *c) {
         return refuse(c, REASON_BAD_REQUEST, "a request has either Content-Length or Transfer-Encoding, never both");
 }
 
-/* What the head alone shows to be wrong. Nonzero when the request is refused. */
+/* Refuses requests whose head alone is wrong. Nonzero when the request is refused. */
 static int check_head(struct connection *c) {
         const llhttp_t *p = &c->parser;
         struct http_exchange *x = (struct http_exchange *) c;
@@ -202,7 +202,7 @@ void http_request_done(struct connection *c) {
         text_done(&c->request.head);
 }
 
-/* What llhttp itself found wrong. */
+/* Refuses input that llhttp itself found wrong. */
 static void refuse_malformed(struct connection *c, llhttp_errno_t error) {
         switch (error) {
         case HPE_INVALID_VERSION:

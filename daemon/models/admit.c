@@ -16,7 +16,7 @@
 
 #define MIB(bytes) ((unsigned long long) (bytes) >> 20)
 
-/* What a smaller context would do. Weights alone may be too large: then none is small enough. */
+/* Advice on a smaller context. Weights alone may be too large: then no context is small enough. */
 static const char *hint(const struct model *m, const struct room *room) {
         bool helps = room->rule != RULE_WEIGHTS && sat_sub(room->needed_bytes, m->form.predicted.kv_bytes) < room->limit_bytes;
         return helps ? "a smaller context would help" : "even without the KV cache it is too large";
@@ -117,7 +117,7 @@ void fleet_admit(struct fleet *f, const struct plan *plan) {
         }
         for (uint32_t i = 0; i < plan->loads_count; i++) {
                 const struct load *load = &plan->loads[i];
-                /* What was told to the one before may have changed this one. */
+                /* Carrying out the load before may have changed this model. */
                 if (load->model < f->models_count && f->models[load->model].state == MODEL_WAITING)
                         carry_out(&f->models[load->model], load);
         }

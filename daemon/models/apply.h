@@ -15,7 +15,9 @@
 #include "daemon/state/tick.h"
 #include "policy/state/plan.h"
 
-/* Who governs: has the whole tick (fleet_tick is a part of it), and is told what became of actions and what else happens. */
+/*
+ * The governor's side: it owns the whole tick (fleet_tick is a part of it) and hears of actions carried out and of other changes.
+ */
 struct governed {
         fleet_ticked *on_tick;
         fleet_action_done *on_action;

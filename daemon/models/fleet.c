@@ -74,7 +74,7 @@ static void finish_if_quiet(struct fleet *f) {
 
 /* --- the tick --- */
 
-/* Whoever waits is told why at last: where the model is then is where it will be for a while. */
+/* Requests that have waited long are told why at last: the model is likely to stay in its present state for a while. */
 static void tick_model(struct model *m) {
         if (m->fleet->stopping)
                 stop_model(m);

@@ -28,7 +28,7 @@ void fleet_free(struct fleet *f); /* after on_stopped */
 /* The models' part of the tick: what has ended, what time does to each model, what is due to be measured. */
 void fleet_tick(struct fleet *f);
 
-/* What the API and the control socket show. Strings are borrowed until the loop turns. */
+/* The state of a model for the API and the control socket. Strings are borrowed until the loop turns. */
 struct model_status {
         const char *id;
         const char *path;

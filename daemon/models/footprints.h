@@ -22,7 +22,7 @@ bool footprints_busy(const struct footprints *f);
 /* Drops what was learned about models that are no longer known. */
 void footprints_prune(struct footprints *f, bool (*is_known)(const void *user, const char *id), const void *user);
 
-/* What was learned about this model as long as its file is this one (FILE_KEY: made of size and time), else LEARNED_NEUTRAL. */
+/* The factor learned about this model while its file stays the same (FILE_KEY: from size and time), else LEARNED_NEUTRAL. */
 uint32_t footprints_learned(const struct footprints *f, const char *model, uint64_t file_key);
 /* Remembers, and saves soon. ON_SAVED (may be NULL) is called from the loop when a save has ended. */
 void footprints_learn(struct footprints *f, const char *model, uint64_t file_key, uint32_t learned, uint64_t predicted_bytes,

@@ -258,7 +258,10 @@ void model_leave(struct model *m, enum reason why, const struct model *for_whom)
         model_event(m, MODEL_EVENT_LEAVE);
 }
 
-/* What is available before it goes, so that its memory can be seen to come back. One that went by itself has given it back already. */
+/*
+ * Available memory is noted before the engine goes, so that its memory can be seen to come back. An engine that went by itself
+ * has given it back already.
+ */
 static void begin_stopping(struct model *m) {
         m->engine.stopping_ms = fleet_clock_ms();
         m->engine.available_before_bytes = m->fleet->available_bytes;
@@ -281,7 +284,7 @@ static void learn(struct model *m) {
                          e->peak_bytes);
 }
 
-/* Its own fault, or that of a machine (or a service above us) that had nothing left. */
+/* The engine's own fault, or that of a machine (or a service above us) that had nothing left. */
 static void describe_oom(const struct model *m, struct failure *ret) {
         const struct instance *e = &m->engine;
         if (e->group_end.limit_ooms > 0)
@@ -340,7 +343,9 @@ static void settle_death(struct model *m) {
         requests_fail(m, &m->waiting, &failure);
 }
 
-/* It was in nobody's way but the machine's: no mark against it, and who was told nothing waits for it again. */
+/*
+ * The engine was in nobody's way but the machine's: no mark against it, and requests without an answer so far wait for it again.
+ */
 static void settle_ended(struct model *m) {
         struct instance *e = &m->engine;
         struct failure failure;
@@ -364,7 +369,7 @@ static void settle(struct model *m) {
                 settle_death(m);
                 return;
         }
-        /* It was told to go; whoever it still served (it was forced, or took too long) is told why. */
+        /* The engine was told to go; requests it still served (it was forced, or took too long) are told why. */
         struct failure failure;
         failure_set(&failure, m->fleet->stopping ? REASON_SHUTTING_DOWN : REASON_UNLOADED, NULL);
         requests_fail(m, &m->running, &failure);
@@ -382,7 +387,7 @@ static void forget(struct model *m) {
                  LOG_NUMBER("predicted_mib", MIB(m->form.predicted.total_bytes)),
                  LOG_NUMBER("available_mib", MIB(f->available_bytes)), LOG_NUMBER("took_ms", sat_sub(now, e->stopping_ms)),
                  LOG_NUMBER("killed", e->killed));
-        /* One that was told to go, by the operator or for another, comes back when it is asked for. */
+        /* A preloaded model that was told to go, by the operator or for another, comes back only when it is asked for. */
         if (m->config->preload && !e->expected && !e->ended && !f->stopping)
                 m->preload = true;
         m->engine = (struct instance){ .ops = e->ops };

@@ -49,7 +49,7 @@ static void on_looked(uv_work_t *work, int status) {
         struct instance *e = &m->engine;
         f->measuring = false;
         fleet_poke(f);
-        /* It may have gone, and another may have come, while we looked. */
+        /* The engine may have gone, and another may have come, during the measurement. */
         if (status < 0 || !e->process || e->pid != f->measure_pid)
                 return;
         e->measured_ms = fleet_clock_ms();

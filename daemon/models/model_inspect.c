@@ -33,8 +33,10 @@ static void add_form(struct model *m, uint32_t kv_tokens, enum kv_type kv_type) 
         form->predicted = policy_footprint(&form->facts, kv_tokens, m->learned);
 }
 
-/* What the configuration leaves to the file, and the smaller forms for when that does not fit: room for one context, then
- * lower precisions of that. */
+/*
+ * Settles the parameters that the configuration leaves to the file, and the smaller forms for when those do not fit: room for one
+ * context, then lower precisions of that.
+ */
 static void find_forms(struct model *m) {
         const struct config_model *c = m->config;
         uint32_t trained = m->inspected.n_ctx_train;

@@ -104,7 +104,7 @@ static void view_model(const struct model *m, uint64_t now_ms, struct model_view
         view_group(m, v);
 }
 
-/* What a load in flight has yet to take, its weights included: the kernel counts those as available. */
+/* Bytes that a load in flight has yet to take, its weights included: the kernel counts those as available. */
 static uint64_t loading_bytes(const struct model *m) {
         return m->state == MODEL_LOADING ? sat_sub(model_account_bytes(m), model_taken_bytes(m)) : 0;
 }

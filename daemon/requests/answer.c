@@ -42,7 +42,7 @@ static bool take_call(struct request *request, const cJSON *frame, const char *t
         return true;
 }
 
-/* What is not content goes its own way; log-probabilities always go with content, even where that is empty. */
+/* Text that is not content goes its own way; log-probabilities always go with content, even where that is empty. */
 static bool take_text(struct model *m, struct request *request, const cJSON *frame) {
         const char *text = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(frame, "text"));
         const cJSON *kind = cJSON_GetObjectItemCaseSensitive(frame, "kind");

@@ -145,7 +145,7 @@ void requests_give_back(struct model *m, const struct failure *failure, bool ret
                             LOG_NUMBER("failed", failed));
         for (struct queue_link *link; (link = doomed.first);)
                 request_fail(request_of(link), failure);
-        /* What they had been told is void; the answer will begin anew. */
+        /* The parts of an answer that these requests had been given are void; it begins anew. */
         for (struct queue_link *l = m->waiting.first; l;) {
                 struct request *request = request_of(l);
                 l = l->next;

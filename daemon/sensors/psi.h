@@ -16,12 +16,12 @@
 bool pressure_parse(const char *text, uint64_t *ret);
 
 /*
- * Where memory.pressure of our own group is, with all engines in it. False, and one sentence in *ret_why: there is none, or
- * our group is the root, which is the box.
+ * The path of memory.pressure of our own group, which holds all engines. False, with a sentence in *ret_why: there is none, or
+ * our group is the root, which is the whole machine.
  */
 bool pressure_own_path(const char *proc, const char *sys, char ret[PLACE_MAX], const char **ret_why);
 
-/* What FD shows. 0, or -errno: then *total stays. */
+/* Reads the total of FD. 0, or -errno: then *total stays. */
 int pressure_read(int fd, struct counter *total);
 
 #endif

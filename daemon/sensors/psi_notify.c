@@ -40,7 +40,7 @@ static bool is_gone(const struct pressure_alarm *a) {
         return poll(&p, 1, 0) > 0 && p.revents & (POLLERR | POLLNVAL);
 }
 
-/* What a stream says is that it says something. False: it has ended. */
+/* Reads a stream empty, since any byte is an alarm and none has a meaning. False: the stream has ended. */
 static bool drain(const struct pressure_alarm *a) {
         char bytes[4096];
         for (int i = 0; i < ALARM_READS_MAX; i++) {

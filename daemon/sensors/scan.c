@@ -24,7 +24,7 @@ static void open_pressure(struct scan *s) {
                 s->own_path[0] = '\0';
 }
 
-/* What the service manager names stands for the trigger on our own group: it is that group's, as a rule. */
+/* A pressure file named by the service manager stands for the trigger on our own group: as a rule it is that group's. */
 static void open_alarms(struct scan *s) {
         struct scan_alarm *a = s->alarms;
         for (int i = 0; i < ALARM_COUNT; i++)

@@ -41,7 +41,7 @@ struct scan {
         struct thermometers thermometers;
 };
 
-/* What is asked is set, what is found is filled. */
+/* Reads the questions set in S and fills in the findings. */
 void scan_open(struct scan *s);
 void scan_close(struct scan *s);
 

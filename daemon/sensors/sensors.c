@@ -49,7 +49,7 @@ static void take_alarms(struct sensors *s, struct scan *made) {
         }
 }
 
-/* Which alarms the next scan should open. */
+/* Marks the alarms that the next scan should open. */
 static void want_alarms(const struct sensors *s, struct scan *next) {
         bool is_watched = s->alarms[ALARM_WATCH].state != ALARM_SILENT;
         for (int i = 0; i < ALARM_COUNT; i++)
@@ -188,7 +188,7 @@ static void on_alarm(void *user) {
         s->on_pressure(s->user);
 }
 
-/* Which of them it was is seen by its state; the next scan tries them all again. */
+/* The lost alarm is known by its state; the next scan tries them all again. */
 static void on_alarm_lost(void *user) {
         struct sensors *s = user;
         for (int i = 0; i < ALARM_COUNT; i++)

@@ -5,8 +5,8 @@
 #include <stdint.h>
 
 /*
- * What zswap holds is counted beside what goes to the device: a load from it returns before pswpin is counted. Major
- * faults are not looked at: mapped weights fall off the cliff while they stay at ten a second.
+ * Pages that zswap holds are counted beside those on the device: a load from zswap returns before pswpin is counted. Major faults
+ * are not looked at: mapped weights fall off the cliff while they stay at ten a second.
  */
 struct vmstat_seen {
         uint64_t swapins, swapouts;

@@ -22,7 +22,7 @@ struct footprint model_footprint(const struct model *m) {
         return footprint_at(m, m->engine.counted);
 }
 
-/* What the engine holds or may still take: predicted until it turns out to be more. */
+/* The memory that the engine holds or may still take: predicted until it turns out to be more. */
 static uint64_t account_at(const struct model *m, enum kv_type level) {
         const struct process_memory *seen = &m->engine.memory;
         return u64_max(footprint_at(m, level).total_bytes, sat_add(seen->pss_bytes, seen->swap_bytes));

@@ -12,19 +12,19 @@ struct config;
 struct fleet;
 struct model;
 
-/* What it needs at the precision that it has come down to. */
+/* The footprint at the precision in use now, which may be lower than the one it was loaded with. */
 struct footprint model_footprint(const struct model *m);
 uint64_t model_account_bytes(const struct model *m);
-/* What that grows by with its KV cache one level more precise; 0 where it is as precise as it was loaded. */
+/* The bytes by which the account grows when the KV cache goes up one level; 0 where it is as precise as it was loaded. */
 uint64_t model_upshift_bytes(const struct model *m);
 /* The part of it that already misses from MemAvailable: anonymous, shared and locked pages. */
 uint64_t model_taken_bytes(const struct model *m);
 enum account_state model_account_state(const struct model *m);
 bool model_has_account(const struct model *m);
 uint32_t model_running(const struct model *m); /* requests that are not suspended */
-/* What the configuration allows, as policy is given it. */
+/* The configured limits, as policy is given them. */
 struct limits fleet_limits(const struct config *c);
-/* What the weights of all models together may fill. */
+/* The most bytes that the weights of all models together may fill. */
 uint64_t fleet_weights_max(const struct fleet *f);
 
 #endif

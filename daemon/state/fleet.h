@@ -26,7 +26,7 @@ struct footprints;
 struct prefix_cache;
 struct traces;
 
-/* What may not begin at the moment, as the governor says, and the numbers behind it. */
+/* The admission gate as the governor has set it, with the numbers behind it. */
 struct gate {
         bool loads, growth, batch;
         enum reason batch_because; /* REASON_MEMORY_HELD or REASON_TOO_HOT */

@@ -25,7 +25,7 @@ struct control_request {
         uint64_t sent_ms;
 };
 
-/* What an engine has to keep on disk: asked for one thing after the other. All zero: not begun. */
+/* Progress of saving an engine's prefixes to disk, one request to the engine at a time. All zero: not begun. */
 struct saving {
         uint64_t candidate_id, save_id; /* on the wire; candidate_id 0: not asked, or answered */
         bool making;                    /* the cache makes or commits a file */
@@ -58,7 +58,7 @@ struct instance {
         struct engine_report report;         /* what it said last */
         bool reported;                       /* it has said so at least once */
 
-        /* What it was told, and how it takes it. */
+        /* Settings that the engine was asked for, and requests that it has not answered yet. */
         struct control_request control_requests[CONTROL_REQUESTS_MAX];
         enum kv_type level;                       /* precision asked for */
         enum kv_type counted;                     /* precision that its account counts */

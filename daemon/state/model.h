@@ -21,7 +21,7 @@
 struct fleet;
 struct trace;
 
-/* One way in which a model may be loaded. The first is as configured, each further one smaller. */
+/* One way to load a model. The first form is as configured, each further one is smaller. */
 struct form {
         uint32_t kv_tokens;
         enum kv_type kv_type;

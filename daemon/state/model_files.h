@@ -9,7 +9,7 @@
 
 struct model;
 
-/* What identifies the files of a model: as long as it stays, what was read from them stays true. */
+/* The identity of a model's files: while it stays the same, data read from them stays valid. */
 struct files_identity {
         uint64_t bytes;
         uint64_t key; /* made of names, sizes and times */

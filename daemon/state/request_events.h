@@ -53,7 +53,7 @@ struct request_events {
 
 enum request_kind { REQUEST_CHAT, REQUEST_COMPLETION, REQUEST_EMBED };
 
-/* Somebody waits for an interactive one; one of the batch class can wait, but not for ever: it gains rank with time. */
+/* Interactive requests have a person waiting. Batch requests can wait, but not for ever: they gain rank with time. */
 enum request_class { REQUEST_CLASS_OF_MODEL, REQUEST_INTERACTIVE, REQUEST_BATCH };
 
 #endif

@@ -185,7 +185,10 @@ static char **environment_new(void) {
 void child_kill(struct child *c) {
         if (c->exited)
                 return;
-        /* It leads a session: its process group carries its number. The group first, so that nothing it started outlives it. */
+        /*
+         * The child leads a session, so its process group carries its number. The group goes first, so that nothing it started
+         * outlives it.
+         */
         (void) kill(-c->process.pid, SIGKILL);
         (void) kill(c->process.pid, SIGKILL);
 }
@@ -220,7 +223,7 @@ static int hear(uv_pipe_t *pipe, int *fd, uv_read_cb on_read) {
         return uv_read_start((uv_stream_t *) pipe, on_allocate, on_read);
 }
 
-/* Whatever may fail comes before the process is there; what comes after cannot. */
+/* Steps that may fail come before the process is there; those that come after cannot. */
 static int start(uv_loop_t *loop, struct child *c, const struct child_spec *spec, int *fds) {
         bool both_ways = spec->channel == CHILD_CHANNEL_SOCKET;
         int pair[2] = { -1, -1 };

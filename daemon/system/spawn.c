@@ -58,7 +58,9 @@ static void place_fds(const struct spawn *s, int *moved, int report) {
                 else if (dup2(moved[i], (int) i) < 0)
                         fail(report);
         }
-        /* What we open is closed by exec anyhow; this is for what whoever started us left open. Linux 5.11. */
+        /*
+         * Our own descriptors are closed by exec anyhow; this is for those left open by the program that started us. Linux 5.11.
+         */
         (void) close_range(s->fds_count, ~0u, CLOSE_RANGE_CLOEXEC);
 }
 

@@ -99,7 +99,7 @@ static void add_device(const char *sys, const char *name, struct thermometers *l
         int length = snprintf(device.directory, sizeof(device.directory), "%s/class/hwmon/%s", sys, name);
         if (length < 0 || (size_t) length >= sizeof(device.directory) || !device_path(sys, device.directory, path))
                 return;
-        /* It always has a name; one without is told apart by its path alone. */
+        /* Every device has a name; one without is told apart by its path alone. */
         if (!thermometer_word(device.directory, "/name", device.chip))
                 (void) strcpy(device.chip, "unnamed");
         device.is_zone_copy = strstr(path, "/thermal_zone") != NULL;

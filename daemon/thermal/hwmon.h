@@ -12,7 +12,7 @@
 /* Adds what is there. Reads names and labels only, nothing that asks the device. Allocates. */
 void hwmon_find(const char *sys, struct thermometers *list);
 
-/* What a temperature of that driver and label is worth. LABEL "" where it has none. */
+/* The rank of a temperature with that driver and label. LABEL is "" where there is none. */
 enum thermometer_rank hwmon_rank(const char *chip, const char *label);
 
 #endif

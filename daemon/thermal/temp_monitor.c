@@ -158,7 +158,7 @@ static struct bg_thread *idle_round(struct temp_monitor *w) {
         return NULL;
 }
 
-/* What stands behind the hanging one goes to another thread; without one it is missed this time. */
+/* Readings behind the hanging one go to another thread; without one they are missed this time. */
 static void hand_on(struct temp_monitor *w, struct temp_reader *from, uint32_t first) {
         struct bg_thread *other = idle_round(w);
         struct temp_reader *to = other ? bg_thread_data(other) : NULL;
@@ -186,7 +186,7 @@ static void collect_round(struct temp_monitor *w, struct bg_thread *e) {
         for (; r->taken < done && r->taken < r->end; r->taken++)
                 take_back(w, &r->readings[r->taken], false);
         if (!is_running) {
-                /* It came back from where it hung: that one was told as missed long ago. */
+                /* The hanging reading came back: it was reported as missed long ago. */
                 for (; r->taken < r->end; r->taken++)
                         take_back(w, &r->readings[r->taken], true);
                 r->count = r->end = r->taken = 0;
@@ -194,7 +194,7 @@ static void collect_round(struct temp_monitor *w, struct bg_thread *e) {
         }
         if (!temp_reader_abandon(r, &hanging))
                 return;
-        /* It may have come on since we looked above. */
+        /* The round may have moved on since we looked above. */
         for (; r->taken < hanging; r->taken++)
                 take_back(w, &r->readings[r->taken], false);
         struct watched *t = find(w, r->readings[hanging].thermometer.key);
@@ -212,7 +212,7 @@ void temp_monitor_collect(struct temp_monitor *w) {
 
 /* --- asking --- */
 
-/* One that reads, one for when it hangs, and those that hang. */
+/* A thread to read, one for when it hangs, and those that hang. */
 static void make_threads(struct temp_monitor *w) {
         uint32_t wanted = 2;
         for (uint32_t i = 0; i < w->threads; i++)

@@ -40,7 +40,7 @@ struct temp_monitor {
         struct bg_thread *rounds[HEAT_THREADS_MAX];
 };
 
-/* What a scan has found: new ones are added, those known stay what they are under their new paths. */
+/* Merges the sensors that a scan found: new ones are added, known ones keep their state under their new paths. */
 void temp_monitor_merge(struct temp_monitor *w, const struct thermometers *found);
 
 /* Starts a round of all that are not out in one. May make threads. */

@@ -68,7 +68,7 @@ static void read_limits(struct reading *r) {
                 int error = read_named(&r->thermometer, r->thermometer.base, names[i], &limit);
                 if (error == 0 && is_plausible(limit))
                         r->critical_millidegrees = limit;
-                /* It has one and did not tell: asked again with the next reading. */
+                /* The sensor has a limit and did not tell: asked again with the next reading. */
                 if (error < 0 && error != -ENOENT && error != -EBADMSG)
                         r->is_critical_known = false;
         }

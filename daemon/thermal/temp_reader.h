@@ -49,7 +49,7 @@ bool temp_reader_abandon(struct temp_reader *r, uint32_t *ret);
 
 bool temp_reader_is_abandoned(struct temp_reader *r);
 
-/* One reading, here and now. May hang. */
+/* Takes a reading here and now. May hang. */
 void reading_take(struct reading *r);
 void reading_close(struct reading *r);
 

@@ -53,7 +53,7 @@ static void add_zone(const char *sys, unsigned number, struct thermometers *list
         char text[16];
         (void) snprintf(text, sizeof(text), "%u", same);
         t.key = thermometer_key("zone", t.chip, text, NULL);
-        /* Where a driver tells the processor's temperature itself, a zone is only the same again. */
+        /* A zone only repeats the processor's temperature where a driver reports that itself. */
         t.rank = has_package(list) ? THERMOMETER_OTHER : THERMOMETER_PACKAGE;
         thermometers_add(list, &t);
 }

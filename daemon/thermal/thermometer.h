@@ -39,7 +39,7 @@ struct thermometer {
         ino_t input_inode;
 };
 
-/* What a scan found: the highest ranks when not all fit. */
+/* The sensors found by a scan: those of the highest ranks when not all fit. */
 struct thermometers {
         uint32_t count, left_out;
         struct thermometer all[SENSORS_MAX];

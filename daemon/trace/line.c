@@ -50,7 +50,7 @@ static void put_escaped(struct line *l, unsigned char c) {
                 line_printf(l, "\\u%04x", c);
 }
 
-/* What needs no escape goes in one piece: a text is mostly that, and may be long. */
+/* Stretches without an escape go in one piece: a text is mostly that, and may be long. */
 static void put_all(struct line *l, const char *text, size_t count) {
         bool is_utf8 = text_is_utf8(text, count);
 

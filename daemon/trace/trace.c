@@ -119,7 +119,7 @@ static void begin(struct trace *t, uv_work_cb work, uv_after_work_cb after) {
         (void) uv_queue_work(t->loop, &t->work, work, after); /* fails only without a callback */
 }
 
-/* Where the disk is idle a line is on its way at once; while it is busy the next ones gather. */
+/* A line is on its way at once while the disk is idle; while it is busy the next ones gather. */
 static void advance(struct trace *t) {
         if (t->is_busy)
                 return;
@@ -193,7 +193,7 @@ static void drop(struct trace *t) {
                 set_over(t, REASON_TRACE_FULL);
 }
 
-/* What is known of a frame, and FRAME unless it is NULL. */
+/* The facts about a frame, and FRAME unless it is NULL. */
 static bool write_frame(struct trace *t, size_t room, enum trace_side side, const char *type, const cJSON *frame, size_t bytes) {
         struct line l = open_line(t, room);
 
@@ -210,7 +210,7 @@ static bool write_frame(struct trace *t, size_t room, enum trace_side side, cons
 void trace_add_frame(struct trace *t, enum trace_side side, const char *type, const cJSON *frame, size_t bytes) {
         size_t room = room_for_line(t);
 
-        /* One that is longer than any line goes without its contents. */
+        /* A frame longer than any line goes without its contents. */
         if (room > 0 && (write_frame(t, room, side, type, frame, bytes) ||
                          (room == TRACE_LINE_MAX && write_frame(t, room, side, type, NULL, bytes))))
                 advance(t);
@@ -258,7 +258,7 @@ static void add_beginning(struct trace *t, const char *model, uint32_t minutes) 
         (void) close_line(t, &l);
 }
 
-/* It has room of its own in the buffer and in the file. */
+/* The last line has room reserved in the buffer and in the file. */
 static void add_end(struct trace *t, enum reason because) {
         struct line l = open_line(t, TRACE_END_BYTES);
         const struct reason_info *why = reason_info(because);

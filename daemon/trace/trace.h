@@ -24,7 +24,7 @@ struct trace_events {
         void (*on_open)(void *user, int result);
         /* trace_over has an answer. From inside any call. */
         void (*on_over)(void *user);
-        /* Its last line is written, and the trace is gone after this call. */
+        /* The last line is written; the trace is gone after this call. */
         void (*on_closed)(void *user);
 };
 
@@ -44,7 +44,7 @@ void trace_add_decision(struct trace *t, enum log_level level, const char *event
 /* Why it should end now: its time is up, its file full or not to be written. REASON_NONE: not yet. */
 enum reason trace_over(const struct trace *t, uint64_t now_ms);
 uint64_t trace_until_ms(const struct trace *t); /* of the loop's clock */
-/* Nothing is added any more but a last line that says BECAUSE; on_closed follows. */
+/* Ends the trace with a last line that gives the reason BECAUSE; on_closed follows. */
 void trace_end(struct trace *t, enum reason because);
 /* The path is borrowed from the trace. */
 struct trace_info trace_info(const struct trace *t);

@@ -62,7 +62,7 @@ static void on_log(void *user, enum log_level level, const char *event, const st
         }
 }
 
-/* Nobody listens to the log while nothing is traced. */
+/* The log has no listener while nothing is traced. */
 static void hear_log(struct traces *traces) {
         bool any = false;
 

@@ -41,7 +41,7 @@ int inspection_start(uv_loop_t *loop, const struct inspection_request *request, 
 /* Ends it; on_done follows with a sentence all the same. */
 void inspection_end(struct inspection *i);
 
-/* What the child printed, checked. 0, or -EBADMSG and a sentence. For tests too. */
+/* Checks and takes in the output of the child. 0, or -EBADMSG and a sentence. Public for tests. */
 int inspection_parse(const char *text, size_t length, struct inspected *ret, char *reterr, size_t reterr_size);
 
 #endif

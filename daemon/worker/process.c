@@ -30,7 +30,7 @@ struct engine_process {
         bool over;                  /* has said `failed`, or broke: nothing more is listened to */
 };
 
-/* What an engine may say, and when. */
+/* Frames that an engine may send, and when. */
 static const struct {
         const char *type;
         bool before_ready; /* else only after it */

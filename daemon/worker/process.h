@@ -103,7 +103,7 @@ int engine_process_found(struct engine_process *e, uint64_t id, int fd);
  * may be half sent), which is little for an engine that listens. 0, -EALREADY: one is under way; -EPIPE.
  */
 int engine_process_downshift_now(struct engine_process *e);
-/* Its frames go into TRACE from now on, and it tells the tokens of prompts; NULL: no more. */
+/* Writes the engine's frames into TRACE from now on, and has it report the tokens of prompts; NULL: no longer. */
 void engine_process_trace(struct engine_process *e, struct trace *trace);
 /* TYPE is shutdown or statistics. */
 void engine_process_tell(struct engine_process *e, const char *type);
