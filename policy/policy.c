@@ -104,7 +104,7 @@ static uint64_t look_again_after(const struct assessment *a, const struct plan *
                 ms = u64_max(ms, LOOK_FLAT_MS);
         if (plan->rung == RUNG_CALM && a->forecast.flat_ms >= FLAT_MS && ms == LOOK_MAX_MS)
                 ms = nothing_is_loaded(a->snapshot) ? LOOK_EMPTY_MS : LOOK_CALM_MS;
-        /* It looks like a decline, though that is not sure yet. */
+        /* Headroom seems to decline, though that is not sure yet. */
         bool suspicious = (double) have < -a->forecast.slope_per_ms * EXHAUSTION_EVICT_MS && a->forecast.flat_ms < FLAT_MS;
         if (policy_is_expected(&a->past->settling, ACTION_NONE, UINT32_MAX) || a->demand.need.worsens || suspicious)
                 ms = u64_min(ms, LOOK_ACTING_MS);

@@ -14,7 +14,7 @@ struct holding {
         uint32_t count;
 };
 
-/* Which accounts a question counts, as a set of states. */
+/* Sets of account states; a question counts the accounts in one of them. */
 #define STATE(s)            (1u << (s))
 #define STATES_STAYING      (STATE(ACCOUNT_IDLE) | STATE(ACCOUNT_BUSY) | STATE(ACCOUNT_LOADING))
 #define STATES_REAL         (STATES_STAYING | STATE(ACCOUNT_DRAINING) | STATE(ACCOUNT_STOPPING))
@@ -42,8 +42,8 @@ struct question {
 };
 
 /*
- * What is missing if exactly the accounts in STATES remained. Those that have gone by then give back what they took
- * from MemAvailable; those that remain may still take the rest of their accounts.
+ * The shortage if exactly the accounts in STATES remained. Accounts that have gone by then give back what they took from
+ * MemAvailable; those that remain may still take the rest of their accounts.
  */
 static struct shortage missing(const struct question *q, unsigned states, struct admission *ret_numbers) {
         struct holding stay = holding_of(q->snapshot, states);
@@ -146,7 +146,7 @@ static struct admission as(struct admission result, enum verdict verdict) {
         return result;
 }
 
-/* Those that are leaving already make the room. */
+/* Accounts that are leaving already make the room. */
 static struct admission promised(struct admission result) {
         result.verdict = VERDICT_WAIT;
         result.promised = true;
@@ -174,7 +174,7 @@ static bool never(const struct question *q, struct admission *ret) {
         return true;
 }
 
-/* It does not fit, and neither stops nor idle models are enough: who is in the way? */
+/* The model does not fit, and neither stops nor idle models are enough: who is in the way? */
 static struct admission in_the_way(const struct question *q, struct admission result) {
         struct shortage after_drains = missing(q, STATES_AFTER_DRAINS, NULL);
         struct candidates c = { 0 };
@@ -198,8 +198,10 @@ static struct admission in_the_way(const struct question *q, struct admission re
         if (suffices)
                 return evict(result, &v, ACCOUNT_BUSY);
 
-        /* Its turn has come, but some have just been loaded: they may stay a while, and nobody else comes in before it. Without
-         * this, small models that relieve each other would keep a large one out for ever: one of them is always young. */
+        /*
+         * The waiter's turn has come, but some have just been loaded: they may stay a while, and nobody else comes in before it.
+         * Without this, small models that relieve each other would keep a large one out for ever: one of them is always young.
+         */
         c.count = 0;
         candidates_add(&c, q, ACCOUNT_IDLE, IGNORE_PROTECTION);
         candidates_add(&c, q, ACCOUNT_BUSY, HEED_TURN);

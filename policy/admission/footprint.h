@@ -12,7 +12,7 @@
 
 #include <stdint.h>
 
-/* What inspection of the file told. Any value is possible; sums saturate. */
+/* Figures from the inspection of the file. Any value is possible; sums saturate. */
 struct footprint_facts {
         uint64_t weights_bytes;
         uint64_t kv_bytes_per_token; /* of the precision in use, all layers */
@@ -28,7 +28,7 @@ struct footprint {
 /* LEARNED in thousandths, LEARNED_NEUTRAL at first. */
 struct footprint policy_footprint(const struct footprint_facts *facts, uint64_t kv_tokens, uint32_t learned);
 
-/* What one look at a running engine says about everything that is neither weights nor KV cache. */
+/* The memory of a running engine that is neither weights nor KV cache, from one measurement. */
 uint64_t policy_footprint_rest(const struct footprint_facts *facts, uint64_t total_bytes, uint64_t file_bytes,
                                uint64_t kv_used_bytes);
 

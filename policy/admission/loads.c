@@ -32,7 +32,7 @@ static struct admission_limits limits_of(const struct round *r) {
         };
 }
 
-/* Not seeing is no reason to admit. */
+/* A missing measurement is no reason to admit. */
 static struct admission_snapshot now_of(const struct round *r) {
         return (struct admission_snapshot){
                 .now_ms = r->snapshot->now_ms,
@@ -51,7 +51,7 @@ static bool is_ended_by(const struct plan *plan, uint32_t model) {
         return false;
 }
 
-/* What an upshift of the same plan takes is not there any more. */
+/* Memory that an upshift of the same plan takes is not there any more. */
 static uint64_t grows_by(const struct plan *plan, const struct model_view *m) {
         for (uint32_t i = 0; plan != NULL && i < plan->actions_count; i++) {
                 if (plan->actions[i].model == m->id && plan->actions[i].kind == ACTION_UPSHIFT)
@@ -160,7 +160,7 @@ static uint64_t short_since(const struct loads_past *past, struct loads_past *ne
         return since_ms;
 }
 
-/* What follows for the accounts, and from when on a refusal is final. */
+/* The consequences for the accounts, and the time from which a refusal is final. */
 static void follow(struct round *r, const struct want *want, const struct admission *a, const struct loads_past *past,
                    struct loads_past *next, struct load *load) {
         uint64_t now_ms = r->snapshot->now_ms;

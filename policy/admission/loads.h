@@ -28,7 +28,7 @@ bool policy_has_room(const struct limits *limits, const struct snapshot *snapsho
 /* Weights together may fill this many bytes; UINT64_MAX where nothing limits them. */
 uint64_t policy_weights_max(const struct limits *limits, uint64_t ram_bytes);
 
-/* What became of a model that might have made room. */
+/* The fate of a model that might have made room. */
 enum candidate_fate {
         CANDIDATE_LEAVES, /* chosen */
         CANDIDATE_SPARED, /* idle, and worth more than those that were chosen, or not enough */
@@ -47,7 +47,10 @@ struct candidate {
         uint64_t idle_ms; /* since its last request ended, or since it was loaded; 0 where it is not idle */
 };
 
-/* Who was considered for LOAD of PLAN; NULL: for what it ends and unloads for no load. Those who leave first. Their number. */
+/*
+ * The models considered for LOAD of PLAN (NULL: for those that the plan ends and unloads for no load), leaving ones first.
+ * Returns their number.
+ */
 uint32_t policy_candidates(const struct limits *limits, const struct snapshot *snapshot, const struct plan *plan,
                            const struct load *load, struct candidate ret[ACCOUNTS_MAX]);
 

@@ -14,7 +14,7 @@
 #include "policy/base/account.h"
 #include "policy/base/bounds.h"
 
-/* What is missing. Both must be covered. */
+/* Bytes that are missing, of memory and of room for weights. Both must be covered. */
 struct shortage {
         uint64_t bytes;
         uint64_t weights_bytes;

@@ -13,8 +13,10 @@
  * the pause of one client between two requests. */
 #define IDLE_GRACE_MIN_MS 250u
 
-/* So long after an answer the client is taken to be between two of its questions: short of the cliff itself, turning its
- * model out would cut a conversation for the sake of the reserve, and the next question would wait for room that is not there. */
+/*
+ * For so long after an answer the client is taken to be between two questions: short of the cliff itself, unloading its model
+ * would cut a conversation for the sake of the reserve, and the next question would wait for room that is not there.
+ */
 #define IN_USE_MS 10000u
 
 /* A waiter may not turn a busy model out sooner than this, however short the residency is set. */
@@ -42,9 +44,11 @@
 #define BACKOFF_MAX_MS     300000u
 #define BACKOFF_HEALTHY_MS 60000u
 
-/* What is learned about scratch and overhead, in thousandths of the prediction: never under half (a short
- * life shows too little), never over 4 times: beyond, an engine has grown, which its measured account holds against it
- * while it lives, but which must not keep it out for ever afterwards. */
+/*
+ * Bounds of the learned factor for scratch and overhead, in thousandths of the prediction. Never under half, since a short life
+ * shows too little. Never over 4 times: an engine that has grown further has its measured account against it while it lives, but
+ * must not be kept out for ever afterwards.
+ */
 #define LEARNED_MIN     500u
 #define LEARNED_NEUTRAL 1000u
 #define LEARNED_MAX     4000u
@@ -82,11 +86,11 @@
  * of a few ordinary requests is less. */
 #define DECLINE_MATERIAL_PART  128u
 #define DECLINE_MATERIAL_BYTES (256ull << 20)
-/* What a load takes between two looks beyond what its promise fell by. */
+/* A load may take this much of what its promise fell by between two looks before it counts as a decline. */
 #define LOAD_EXCESS_PERMILLE 1250u
 /* A decline that pauses for this long has ended. */
 #define DECLINE_ENDS_MS 2000u
-/* Where headroom has been is remembered for one to two of these. */
+/* The lowest headroom is remembered for one to two of these periods. */
 #define LOW_PERIOD_MS 120000u
 
 /* Stall: at least 10 ms in 500 ms, and 200 pages a second came back in the same window (measured: calm boxes show
@@ -158,7 +162,7 @@
 /* While nothing runs, a load may be tried sooner: admission asks for room anyway. */
 #define RECOVERY_LOADS_MS 10000u
 #define ROOMY_RAM_PART    32u
-/* What was taken is given back one piece at a time. */
+/* Restrictions are taken back one at a time, this far apart. */
 #define GIVE_BACK_MS 10000u
 /* More precise only after so long; and at most so many changes an hour and model (TRANSITIONS_MAX). */
 #define UPSHIFT_CALM_MS    300000u
@@ -172,7 +176,10 @@
 #define LOOK_LEAST_MS 20u
 /* While it gets worse or an action is awaited. */
 #define LOOK_ACTING_MS 250u
-/* Nothing has fallen for 10 s, for a minute: a box that lives at 90 % must not cost 20 wake-ups a second. */
+/*
+ * Looks become rarer when headroom has not fallen for 10 s, and again after a minute: a machine that lives at 90 % must not cost
+ * 20 wake-ups a second.
+ */
 #define FLAT_MS       10000u
 #define LOOK_FLAT_MS  250u
 #define STILL_MS      60000u
@@ -188,7 +195,7 @@
 #define HEAT_HYSTERESIS_DOWN 0.6 /* of a step, to a slower level */
 #define HEAT_HYSTERESIS_UP   0.8
 
-/* What a sensor may say: 0, -127, 127.5, 255 and -99999999 are all on record as nonsense of drivers. */
+/* Range of credible readings: 0, -127, 127.5, 255 and -99999999 are all on record as nonsense of drivers. */
 #define SENSOR_LEAST_MILLIDEGREES 1000
 #define SENSOR_MOST_MILLIDEGREES  125000
 /* Silicon does not change faster than that; one degree of rounding on top. */

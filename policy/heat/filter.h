@@ -13,7 +13,7 @@
 
 /* Takes what V says at NOW_MS. True: it brought a new value that is believed. */
 bool policy_filter(struct sensor_past *s, const struct sensor_view *v, uint64_t now_ms);
-/* It is not in the snapshot at all: a miss. */
+/* Notes a miss for a sensor that is not in the snapshot at all. */
 void policy_filter_absent(struct sensor_past *s, uint64_t now_ms);
 /* The median; only where a value was ever believed (count > 0). */
 int32_t policy_filter_millidegrees(const struct sensor_past *s);

@@ -4,8 +4,8 @@
 #include "policy/heat/filter.h"
 
 /*
- * What a level means. Speed falls by an eighth of the whole from level to level; in the lower half some of it is taken from
- * the threads, since decode is bound by memory and loses less speed by that than it loses heat.
+ * The speed and threads of each level. Speed falls by an eighth of the whole from level to level; in the lower half some of it is
+ * taken from the threads, since decode is bound by memory and loses less speed by that than it loses heat.
  */
 static const struct {
         uint32_t duty_permille, threads_permille;
@@ -29,7 +29,7 @@ static struct sensor_past *place_of(struct thermal *t, uint32_t key, uint64_t no
         return oldest;
 }
 
-/* What all control sensors say together. */
+/* Readings of all control sensors taken together. */
 struct reading {
         bool fresh;  /* at least one new value */
         bool lost;   /* at least one cannot be read any more */

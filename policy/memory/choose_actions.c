@@ -8,7 +8,7 @@
 #include "policy/base/sat.h"
 #include "policy/admission/victim.h"
 
-/* What the functions of this file share: the question, and the answer so far. */
+/* State shared by the functions of this file: the question, and the answer so far. */
 struct search {
         const struct limits *limits;
         const struct snapshot *snapshot;
@@ -191,8 +191,8 @@ static struct account account_of(const struct model_view *m, uint32_t index) {
 }
 
 /*
- * Those of ACCOUNTS to lose for BYTES. Where all of them together are not enough: in a hurry all, else the
- * first, since it may turn out that less was needed.
+ * Chooses the accounts to lose for BYTES. If all of them together are not enough: all of them in a hurry, else the first, since
+ * it may turn out that less was needed.
  */
 static struct victims choose(const struct account *accounts, uint32_t count, uint64_t bytes, bool all) {
         const struct account *list[ACCOUNTS_MAX];

@@ -13,7 +13,7 @@ static double root(double x) {
         return r;
 }
 
-/* What noise alone would make a slope look like, one standard deviation: a walk averaged over twice the memory. */
+/* The slope that noise alone would feign, one standard deviation: a walk averaged over twice the memory. */
 static double noise_of_slope(const struct slope *s, double memory_ms) {
         return root(s->noise / (2 * memory_ms + s->interval_ms));
 }
@@ -102,7 +102,7 @@ static void follow_decline(struct forecast_past *f, bool falls, uint64_t now_ms)
         }
 }
 
-/* Where the course has been of late. With headroom below zero it was trouble, and is no place to be used to. */
+/* The course of headroom of late. Below zero it was trouble, and is no level to be used to. */
 static void remember_low(struct forecast_past *f, int64_t headroom, uint64_t now_ms) {
         if (headroom < 0) {
                 f->low_before = f->low_now = INT64_MAX / 2;
@@ -163,7 +163,7 @@ static void take_course(struct forecast_past *f, double change) {
                 f->course += by;
 }
 
-/* What the slopes say about this headroom. */
+/* The forecast that the slopes give for this headroom. */
 static struct forecast look_ahead(struct forecast_past *f, const struct snapshot *snapshot, const struct headroom *headroom,
                                   struct forecast out) {
         double fast = slope_sure(&f->fast, SLOPE_FAST_MS), slow = slope_sure(&f->slow, SLOPE_SLOW_MS);

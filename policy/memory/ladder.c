@@ -5,7 +5,7 @@
 
 #include "policy/base/sat.h"
 
-/* What must be free so that exhaustion is HORIZON away again. */
+/* Bytes to free so that exhaustion is HORIZON away again. */
 static uint64_t missing(int64_t headroom, double sure_per_ms, uint64_t horizon_ms) {
         return u64_max(sat_from_double(-sure_per_ms * (double) horizon_ms - (double) headroom), 1);
 }

@@ -20,13 +20,13 @@ static void window_end(struct pressure_window *w, uint64_t stall_us, uint64_t pa
         window_begin(w, stall_us, pages);
 }
 
-/* It has had the time to read its weights once. */
+/* True once the model has had the time to read its weights once. */
 static bool is_warm(const struct model_view *m, uint64_t now_ms) {
         return (m->state == ACCOUNT_IDLE || m->state == ACCOUNT_BUSY || m->state == ACCOUNT_DRAINING) &&
                sat_sub(now_ms, m->loaded_ms) >= STALL_WARM_MS;
 }
 
-/* Nothing decoded is no sign by itself: it reads a long prompt, say. So it counts only after a good while. */
+/* A rate of zero is no sign by itself: the model may be reading a long prompt. So it counts only after a good while. */
 static bool far_below_usual(struct model_past *past, const struct model_view *m) {
         if (m->running == 0 || m->usual_rate == 0)
                 return false;

@@ -21,7 +21,7 @@ static uint64_t kv_bytes(const struct model_view *m) {
         return sum;
 }
 
-/* What the action is to reduce, as the model tells it. */
+/* The bytes that the action is to reduce, as the model reports them. */
 static uint64_t bytes_of(enum action_kind kind, const struct snapshot *snapshot, const struct model_view *m) {
         switch (kind) {
         case ACTION_TRIM: return m->prefix_bytes;
@@ -60,13 +60,13 @@ void policy_expect(struct settling *s, const struct snapshot *snapshot, const st
         }
 }
 
-/* What came back to the box since, less what the slope of that time explains. */
+/* Headroom regained since the action, less the change that the slope of that time explains. */
 static uint64_t rise(const struct expected_effect *e, const struct snapshot *snapshot, const struct headroom *headroom) {
         double expected = e->slope_per_ms * (double) (snapshot->now_ms - e->at_ms);
         return sat_from_double((double) headroom->bytes - (double) e->headroom_before - expected);
 }
 
-/* What as much KV as there is now would take if it were stored as it was then, less what it takes. */
+/* Bytes saved by precision: the size of the present KV at the precision of then, less its size now. */
 static uint64_t saved_by_precision(const struct expected_effect *e, const struct model_view *m) {
         if (e->units_before == 0)
                 return 0;
@@ -109,7 +109,7 @@ static bool frees(enum action_kind kind) {
 
 enum judgement { JUDGEMENT_LATER, JUDGEMENT_KEPT, JUDGEMENT_FAILED };
 
-/* It is still at it: more has come since it was last due, or its engine is on its way out. */
+/* True while the effect still grows: more has come since it was last due, or the engine is on its way out. */
 static bool makes_progress(const struct expected_effect *e, const struct snapshot *snapshot, const struct model_view *m) {
         if (snapshot->now_ms - e->at_ms >= EFFECT_MAX_MS)
                 return false;

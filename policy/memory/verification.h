@@ -28,9 +28,9 @@ void policy_verify(struct settling *s, const struct snapshot *snapshot, const st
 bool policy_is_settling(const struct settling *s, uint64_t now_ms);
 /* An action of this kind (ACTION_NONE: of any) on this model (UINT32_MAX: on any) waits to be judged. */
 bool policy_is_expected(const struct settling *s, enum action_kind kind, uint32_t model);
-/* What is on its way back: by actions that have not freed all yet, and by engines that are leaving. */
+/* Bytes on their way back: from actions that have not freed all yet, and from engines that are leaving. */
 uint64_t policy_returning_bytes(const struct settling *s, const struct snapshot *snapshot, struct model_past *const pasts[]);
-/* What headroom gains when M is gone: its anonymous memory, and mapped weights that need not stay resident any more. */
+/* The headroom gained when M is gone: its anonymous memory, and mapped weights that need not stay resident any more. */
 uint64_t policy_leaving_frees(const struct model_view *m);
 
 #endif

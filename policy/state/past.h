@@ -92,7 +92,7 @@ struct ladder {
         uint64_t given_back_ms; /* the last action that gave something back */
 };
 
-/* What a planned action should free, until that is judged (memory/verification.c). */
+/* The effect that a planned action should have, kept until it is judged (memory/verification.c). */
 struct expected_effect {
         struct action action;
         uint32_t generation;
@@ -113,7 +113,7 @@ struct settling {
         struct expected_effect expected[PLAN_ACTIONS_MAX];
 };
 
-/* What is known of one sensor (heat/filter.c). */
+/* Health of one sensor (heat/filter.c). */
 enum sensor_health { SENSOR_HEALTH_NONE, SENSOR_HEALTH_OK, SENSOR_HEALTH_STALE, SENSOR_HEALTH_LOST, SENSOR_HEALTH_ASLEEP };
 
 #define MEDIAN_OF 5u

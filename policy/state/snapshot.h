@@ -13,7 +13,7 @@
 #include "policy/base/bounds.h"
 #include "policy/base/kv_type.h"
 
-/* One loaded model, or one on its way in or out. Counters only ever rise while it lives; 0 where unknown. */
+/* One model that is loaded, loading or leaving. Counters only ever rise while it lives; 0 where unknown. */
 struct model_view {
         uint32_t id;              /* stable: index in the configuration */
         uint32_t generation;      /* counts its engines: what was remembered of another one is void */
