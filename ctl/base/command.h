@@ -23,7 +23,7 @@ enum exit_code {
 
 struct command;
 
-/* What the command line said. Texts are borrowed from argv. */
+/* The command line, taken apart. Texts are borrowed from argv. */
 struct invocation {
         const struct command *command; /* NULL when none was named */
         const char *socket_path;

@@ -109,7 +109,7 @@ static int judge_broken(struct transfer *t, const char *socket_path, struct prob
                     curl_easy_strerror(t->result));
 }
 
-/* What a transfer that is over has brought. */
+/* Judges a transfer that is over: its reply, or the problem. */
 static int transfer_judge(struct transfer *t, const char *socket_path, cJSON **ret, struct problem *reterr) {
         if (t->result != CURLE_OK)
                 return judge_broken(t, socket_path, reterr);

@@ -138,7 +138,7 @@ static void print_rows(const struct fit_report *r, FILE *out) {
         table_free(t);
 }
 
-/* What the column TOKENS/S rests on. */
+/* Prints the assumption behind the column TOKENS/S. */
 static void print_speed_note(const struct fit_report *r, FILE *out) {
         const struct fit_question *q = &r->question;
         if (r->model.decode_bytes <= q->cache_bytes)

@@ -36,7 +36,7 @@ static void print_tab(const char *printed, const char *tab, FILE *out) {
         fputs(tab > printed && tab[-1] == ':' ? " " : "  ", out);
 }
 
-/* What cJSON made, as ASCII; freed. */
+/* Prints the output of cJSON as ASCII, and frees it. */
 static void print_ascii(char *printed, FILE *out) {
         assert(printed);
         for (const char *s = printed; *s;) {

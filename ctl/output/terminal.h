@@ -21,7 +21,7 @@ void terminal_init(void);
 /* TEXT made printable, on one line; malloc'ed. */
 char *terminal_escape(const char *text);
 
-/* What FORMAT makes, printable as well; malloc'ed. */
+/* The formatted text, made printable; malloc'ed. */
 char *terminal_format(const char *format, va_list args);
 
 /* Columns that printable UTF-8 TEXT takes. */

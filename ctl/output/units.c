@@ -87,7 +87,7 @@ struct human human_rate(double rate) {
         return h;
 }
 
-/* What one of the unit after a number is worth; 0 when it is not a unit. */
+/* The worth of one of the unit after a number; 0 when it is not a unit. */
 static double unit_worth(const char *unit, uint64_t whole) {
         static const struct {
                 const char *name;

@@ -85,7 +85,7 @@ static void print_heat(const cJSON *governor) {
                 show_field("heat", level > 0 ? TINT_WARN : TINT_NONE, "no sensor%s", how);
 }
 
-/* What is missing: one line each, since each has its own cure. */
+/* Missing sources, one line each, since each has its own cure. */
 static void print_degraded(const cJSON *governor) {
         const cJSON *source;
         cJSON_ArrayForEach(source, json_array(governor, "sources"))

@@ -82,7 +82,7 @@ static void print_loaded(const cJSON *models) {
         table_free(t);
 }
 
-/* What a person should know of a model before using it; "" when nothing. */
+/* Remarks for a person who wants to use the model; "" when there are none. */
 static void describe_notes(const cJSON *model, char *out, size_t size) {
         uint64_t cooldown = json_count(model, "cooldown_ms");
         const char *separator = "";

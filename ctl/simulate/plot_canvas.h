@@ -37,7 +37,7 @@ void canvas_colour(const struct canvas *v, struct colour colour, double alpha);
 /* Y is the middle of the letters. */
 void canvas_text(const struct canvas *v, double x, double y, enum anchor anchor, double size, const char *format, ...)
         __attribute__((format(printf, 6, 7)));
-/* Its title at the left, its frame, lines at the times of the axis. */
+/* Draws the current panel: title at the left, frame, and a line at each time of the axis. */
 void canvas_panel(const struct canvas *v, const char *title, const char *unit);
 /* A line over the whole width, and its name: at the left as a tick, or at the right as a mark. */
 void canvas_tick(const struct canvas *v, double value, const char *label);
@@ -45,7 +45,7 @@ void canvas_mark(const struct canvas *v, double value, struct colour colour, con
 void canvas_band(const struct canvas *v, uint64_t from_ms, uint64_t to_ms, double low, double high, struct colour colour,
                  double alpha);
 
-/* What a line shows of a look; false: nothing, the line has a gap there. */
+/* The value that a line shows at a look; false: none, the line has a gap there. */
 typedef bool canvas_value(const struct trace_look *look, double *ret);
 /* STEPS: a value holds until the next look. */
 void canvas_line(const struct canvas *v, const struct trace *t, canvas_value *value, bool steps, struct colour colour);
