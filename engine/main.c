@@ -36,7 +36,7 @@ static void print_help(FILE *out) {
         fputs("\n`headroom-engine COMMAND --help` tells more.\n", out);
 }
 
-/* What a command prints may wait in the stream until now: to lose it is a failure, however late it shows. */
+/* Output of a command may wait in the stream until now: to lose it is a failure, however late it shows. */
 static int flushed(const char *name, int code) {
         bool lost = ferror(stdout);
         if (!fflush(stdout) && !lost)

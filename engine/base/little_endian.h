@@ -4,7 +4,7 @@
 
 #include <stdint.h>
 
-/* Where the next number goes. */
+/* Each function returns the place of the next number. */
 static inline uint8_t *put_u32(uint8_t *p, uint32_t value) {
         for (unsigned i = 0; i < 4; i++)
                 p[i] = (uint8_t) (value >> 8 * i);

@@ -29,7 +29,7 @@ struct call_format {
         const char *writes[3];
 };
 
-/* Where an answer stands when it begins. */
+/* The part of an answer, reasoning or content, in which its text begins. */
 enum reasoning {
         REASONING_OVER, /* the model marks none, or the prompt has closed it */
         REASONING_MAY,  /* the answer may begin with it */

@@ -19,7 +19,7 @@ enum chat_role chat_message_role(const cJSON *message); /* ROLE_COUNT: none that
  */
 int chat_messages_check(const cJSON *messages, bool any_role, struct gguf_error *reterr);
 
-/* What a template cannot take as it comes. */
+/* Features of chats that a template does not support, so that messages have to be changed for it. */
 struct chat_needs {
         bool folds_system;      /* no place for a system message: it goes to the head of the next user turn */
         bool renames_developer; /* the role developer is not known: it counts as system */

@@ -33,7 +33,7 @@ struct chat_template {
         char warning[340];                /* a sentence on why the model's own template is not used; "" when it is */
 };
 
-/* What is to be rendered. */
+/* The conversation to render. */
 struct chat_conversation {
         const cJSON *messages;  /* an OpenAI `messages` array, not checked yet */
         const cJSON *tools;     /* an array, or NULL */

@@ -146,7 +146,7 @@ static bool add_json(const struct arguments *a) {
         return cJSON_AddStringToObject(format, "type", "json_object") != NULL;
 }
 
-/* What is asked for twice is refused where every body is read. */
+/* Forms given twice are refused where every body is read. */
 static bool add_form(const struct arguments *a) {
         return (!a->grammar_file || add_grammar(a)) && (!a->schema_file || add_schema(a)) && (!a->json || add_json(a));
 }
@@ -165,7 +165,7 @@ static void on_start(void *context, uint64_t id, uint32_t prompt_tokens, uint32_
 static void on_text(void *context, uint64_t id, const struct output_chunk *chunk) {
         struct printer *p = context;
         (void) id;
-        /* What a model thought is told apart from what it says by an empty line. */
+        /* An empty line sets the model's reasoning apart from its answer. */
         if (p->reasoned && chunk->parsed.kind == CHUNK_CONTENT)
                 fputs("\n\n", stdout);
         p->reasoned = chunk->parsed.kind == CHUNK_REASONING;

@@ -29,7 +29,7 @@ struct option_row {
         const char *help;  /* lines; the later ones are put below the first */
 };
 
-/* What TAKE can be; a command may have others of its own. */
+/* Functions for TAKE; a command may have others of its own. */
 option_take option_flag;       /* a bool, to true */
 option_take option_text;       /* a const char *, borrowed from argv */
 option_take option_number;     /* a uint32_t, MIN .. MAX */

@@ -46,7 +46,7 @@ struct attention_buffers attention_buffers_layout(const struct hparams *s) {
         return a;
 }
 
-/* What attention needs and what feed-forward needs, one in the other's place. Returns where both have ended. */
+/* The buffers of attention and of feed-forward, which share their place. Returns the end of the longer. */
 static uint64_t lay_out_blocks(struct buffers *l, const struct hparams *s, uint64_t batch, uint64_t at) {
         uint64_t end = at, used = s->n_expert_used, ff = hparams_ff_values(s);
         l->queries = take_floats(&end, batch, (uint64_t) s->n_head * s->d_head_k);

@@ -46,7 +46,9 @@ struct choice {
 
 struct buffers buffers_layout(const struct hparams *s, struct buffers_limits limits);
 
-/* One thread's place for a tile of attention, offsets from the thread's own start; a column is one query head of one token. */
+/*
+ * Buffers of one thread for a tile of attention, as offsets from the thread's own start; a column is one query head of one token.
+ */
 struct attention_buffers {
         uint64_t queries;      /* d_head_k floats per column, scaled */
         uint64_t prepared;     /* the same, transformed, as whole numbers */

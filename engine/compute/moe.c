@@ -89,7 +89,7 @@ static uint32_t meet(const struct transformer *f, struct matrix weights, float *
         return count;
 }
 
-/* What the experts have put out, by the weights of the choice. */
+/* Sums the outputs of the experts, weighted by the router. */
 static void gather_unit(struct transformer *f, uint32_t row, uint32_t thread) {
         (void) thread;
         uint32_t n = f->hparams->n_embd;

@@ -14,7 +14,7 @@
 
 #define MATMULS_MIN 3u /* query, key, value; a mixture of experts has two per expert */
 
-/* Where a token of the batch belongs. */
+/* The sequence and position of a token in the batch. */
 struct row {
         const struct kv_sequence *sequence;
         uint32_t position;
@@ -36,7 +36,7 @@ struct matmul_tile {
         uint32_t chunk_rows;
 };
 
-/* What a block's output goes through on its way into the residual; NULL: left out. */
+/* The steps between a block's output and the residual; NULL: left out. */
 struct epilogue {
         const uint8_t *bias, *post_norm, *after_norm, *after_norm_bias;
 };

@@ -37,7 +37,7 @@ static uint32_t greatest(uint32_t a, uint32_t b) {
         return a > b ? a : b;
 }
 
-/* What is inside of something takes one more. */
+/* The need of a called rule, plus one frame for the way back. */
 static uint32_t inside(uint32_t need) {
         return least(need + 1, GRAMMAR_NEVER);
 }

@@ -88,7 +88,7 @@ void constraint_take(struct constraint *g, int32_t id) {
         if (tokenizer_is_end(g->config.tokenizer, id))
                 return;
         matcher_allow_work(g->matcher, MATCHER_WORK_MAX);
-        /* What was allowed may be, unless ways had to be dropped since: then this answer has come to its end. */
+        /* A token that the mask allowed may follow, unless ways had to be dropped since: then this answer has come to its end. */
         if (try_token(g, id))
                 matcher_commit(g->matcher);
         else

@@ -111,9 +111,9 @@ static int by_bytes(const void *left, const void *right) {
 }
 
 /*
- * What may follow behind the first AT bytes, which are those of NAMES and the quotation mark before them: characters that none of
- * them goes on with, and then anything; or those that some do, and so on. The end may come unless a name ends here.
- * What has the first NAME_BYTES_COMPARED in common with a name is left out.
+ * The rest of a name that is none of NAMES, behind the first AT bytes, which are those of NAMES and the quotation mark before
+ * them: characters that none of them goes on with, and then anything; or those that some do, and so on. The end may come unless a
+ * name ends here. Names that share the first NAME_BYTES_COMPARED with one of NAMES are left out.
  */
 static uint32_t rest_of_other_name(const struct json_text *j, struct grammar_builder *b, struct name_list list, size_t at);
 

@@ -17,9 +17,9 @@
 #define PATH_STATES (GRAMMAR_PIECE_MAX + 2)
 #define BOTTOM      0u /* the frame below all: whoever comes back to it has read the whole */
 
-/* What one transition may add. */
+/* Room for the frames that one transition may add. */
 #define FRAMES_ROOM (3 * MATCHER_STEPS_MAX + MATCHER_STACKS_MAX)
-/* What is carried over at most when a pool is full. */
+/* The most that is carried over when a pool is full. */
 #define FRAMES_CARRIED (MATCHER_FRAMES_MAX / 2)
 #define LISTS_CARRIED  (MATCHER_LISTS_MAX / 2)
 
@@ -103,7 +103,7 @@ static void visit(struct matcher *m, uint32_t *count, uint32_t node, uint32_t re
         m->work[(*count)++] = frame(m, node, repeated, parent);
 }
 
-/* What comes back from node AT's rule goes on here; where nothing follows, the caller's own way back will do. */
+/* The frame that goes on here after node AT's rule; where nothing follows, the caller's own frame will do. */
 static uint32_t way_back(struct matcher *m, uint32_t at, uint32_t parent) {
         return m->g->nodes[at + 1].op == GRAMMAR_END ? parent : frame(m, at + 1, 0, parent);
 }
@@ -123,7 +123,7 @@ static void visit_repeat(struct matcher *m, uint32_t *count, struct frame f) {
                 return;
         }
         uint32_t back = frame(m, f.node, done, f.parent);
-        /* Whoever has repeated nothing can do what he could before, and no more: else a bound would be counted up in vain. */
+        /* A repetition that consumed nothing goes on as before, and no further: else a bound would be counted up in vain. */
         if (n->body_empty)
                 m->marks[back] = m->serial;
         visit(m, count, f.node + 1, 0, back);
@@ -155,7 +155,7 @@ static void follow(struct matcher *m, uint32_t *count, uint32_t id) {
         }
 }
 
-/* Everything that NODE on top of PARENT leads to without a character, added to what is found. */
+/* Adds all positions that NODE on top of PARENT leads to without a character. */
 static void spread(struct matcher *m, uint32_t node, uint32_t parent) {
         uint32_t count = 0;
         visit(m, &count, node, 0, parent);
@@ -310,7 +310,7 @@ static bool waits_for(const struct grammar *g, uint32_t node, uint32_t first, ui
         return char_ranges_meet(g->ranges + c->first, c->count, first, last);
 }
 
-/* Where BYTE leads from state FROM. There is room. */
+/* The state that BYTE leads to from FROM. There is room. */
 static uint16_t transition(struct matcher *m, uint16_t from, uint8_t byte) {
         const struct state s = m->pool->states[from];
         struct partial partial = s.partial;

@@ -28,7 +28,7 @@ void matcher_free(struct matcher *m);
 bool matcher_push(struct matcher *m, uint8_t byte);
 /* Leaves COUNT tried bytes on the path. */
 void matcher_cut(struct matcher *m, uint32_t count);
-/* What was tried counts. */
+/* Makes the bytes that were tried final. */
 void matcher_commit(struct matcher *m);
 /* The text went where the grammar was not followed: nothing may follow, nothing may end. */
 void matcher_lose(struct matcher *m);

@@ -223,7 +223,7 @@ static struct value filter_batch(struct interpreter *in, struct value v, const s
 
 /* ---- choosing ---- */
 
-/* What follows the first COUNT. */
+/* The arguments behind the first COUNT. */
 static struct arguments behind(const struct arguments *a, size_t count) {
         if (count >= a->count)
                 return (struct arguments){ 0 };

@@ -85,7 +85,7 @@ static struct value function_strftime_now(struct interpreter *in, struct value s
         _Pragma("GCC diagnostic push") _Pragma("GCC diagnostic ignored \"-Wformat-nonliteral\"") size_t length =
                 strftime(text, sizeof(text), format, &now);
         _Pragma("GCC diagnostic pop") struct builder b = { .job = in->job };
-        /* What a format from outside says comes out as it is. */
+        /* The text that a format from outside makes is from outside too. */
         builder_add(&b, (struct tainted){ .bytes = text, .length = length, .outside = m.outside || m.marks });
         return text_value(in, builder_text(&b));
 }

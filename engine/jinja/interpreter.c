@@ -67,7 +67,7 @@ static void assign(struct interpreter *in, const struct node *target, struct val
         jinja_leave(in->job);
 }
 
-/* What BODY prints, as a text; it has a scope of its own. */
+/* The output of BODY, as a text; it has a scope of its own. */
 static struct value capture(struct interpreter *in, const struct node *body, struct scope *outer) {
         struct builder made = { .job = in->job }, *out = in->out;
         struct scope *scope = in->scope;
@@ -114,7 +114,7 @@ static bool find_argument(const struct arguments *a, const struct node *paramete
         return false;
 }
 
-/* What no parameter took: "caller" of a call block, the rest as varargs and kwargs. */
+/* Binds the arguments that no parameter took: "caller" of a call block, the rest as varargs and kwargs. */
 static void bind_rest(struct interpreter *in, const struct arguments *a, const bool taken[]) {
         struct value rest = value_new_tuple(in->job), named = value_new_map(in->job);
         for (size_t i = 0; i < a->count; i++) {

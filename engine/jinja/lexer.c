@@ -32,7 +32,7 @@ static void skip_space(struct lexer *l) {
                 advance(l, step);
 }
 
-/* Where the next "{{", "{%" or "{#" stands; the end where none does. */
+/* The place of the next "{{", "{%" or "{#"; the end where there is none. */
 static const char *find_tag(const struct lexer *l) {
         const char *p = l->at;
         while ((p = memchr(p, '{', (size_t) (l->end - p)))) {

@@ -154,7 +154,7 @@ static struct value text_splitlines(struct interpreter *in, struct value self, c
 
 typedef bool edge(struct tainted m, struct tainted edge);
 
-/* One of several will do. */
+/* A tuple of several edges: any of them will do. */
 static struct value has_edge(struct interpreter *in, struct value self, struct value wanted, edge *holds) {
         if (wanted.kind != VALUE_TUPLE)
                 return value_of_bool(holds(*self.text, text_argument(in, wanted, "prefix")));

@@ -231,7 +231,7 @@ static struct node *parse_with(struct parser *p) {
         return n;
 }
 
-/* What an assistant says stands in it: that is for training, and here changes nothing. */
+/* A generation block marks an assistant's words for training; here its contents are ordinary statements. */
 static struct node *parse_generation(struct parser *p) {
         static const char *const ends[] = { "endgeneration", NULL };
         struct node *n = parser_node(p, NODE_SCOPE);

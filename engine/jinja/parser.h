@@ -29,7 +29,7 @@ bool parser_takes(struct parser *p, const char *operator); /* steps over it when
 bool parser_takes_word(struct parser *p, const char *word);
 void parser_expect(struct parser *p, const char *operator);
 struct tainted parser_name(struct parser *p); /* the name that must stand here */
-/* What stands where WANTED should: fails. */
+/* Fails with an error that names the token found in place of WANTED. */
 _Noreturn void parser_unexpected(struct parser *p, const char *wanted);
 
 struct node *parser_expression(struct parser *p);

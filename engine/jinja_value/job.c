@@ -35,7 +35,7 @@ void jinja_charge(struct jinja_job *job, size_t bytes) {
         job->bytes += bytes;
 }
 
-/* What is large gets a chunk of its own, so that the one in use is not thrown away for it. */
+/* Large objects get a chunk of their own, so that the one in use is not thrown away for them. */
 static void *take_large(struct jinja_job *job, size_t bytes) {
         jinja_charge(job, bytes);
         struct jinja_chunk *chunk = calloc(1, sizeof(*chunk) + bytes);

@@ -37,7 +37,7 @@ void print_float(struct builder *b, double number) {
         builder_printf(b, "%se%c%02ld", text, exponent < 0 ? '-' : '+', labs(exponent));
 }
 
-/* What Python's repr writes as an escape: it calls these not printable. */
+/* Characters that Python's repr writes as escapes, since it calls them not printable. */
 static bool is_unprintable(struct unicode_char c) {
         static const uint32_t ranges[][2] = {
                 { 0x00, 0x1f },     { 0x7f, 0xa0 },     { 0xad, 0xad },       { 0x200b, 0x200f },

@@ -4,7 +4,7 @@
 
 #include "engine/jinja_value/value.h"
 
-/* What {{ v }} prints. */
+/* Prints V as {{ v }} does. */
 void print_string(struct builder *b, struct value v);
 void print_repr(struct builder *b, struct value v);
 struct tainted print_to_text(struct jinja_job *job, struct value v); /* of a text, the text itself */

@@ -97,7 +97,7 @@ static bool strips(struct jinja_job *job, struct tainted m, size_t at, struct ta
         return tainted_find(job, characters, tainted_slice(m, at, at + *ret_step), 0) != SIZE_MAX;
 }
 
-/* Where the character that ends at END begins. */
+/* The beginning of the character that ends at END. */
 static size_t step_back(struct tainted m, size_t end) {
         for (size_t back = end < 4 ? end : 4; back > 1; back--)
                 if (unicode_char_at(m.bytes + end - back, back).length == back)

@@ -26,7 +26,7 @@ bool tainted_equals(struct tainted a, struct tainted b);
 bool tainted_is(struct tainted a, const char *string);
 int tainted_compare(struct tainted a, struct tainted b); /* by code point, as <0, 0, >0 */
 struct tainted tainted_slice(struct tainted m, size_t from, size_t to);
-/* Where NEEDLE stands in M at or after FROM; SIZE_MAX: nowhere. tainted_find_last: its last place. */
+/* The offset of NEEDLE in M at or after FROM; SIZE_MAX: not there. tainted_find_last: of its last occurrence. */
 size_t tainted_find(struct jinja_job *job, struct tainted m, struct tainted needle, size_t from);
 size_t tainted_find_last(struct jinja_job *job, struct tainted m, struct tainted needle);
 bool tainted_starts(struct tainted m, struct tainted prefix);

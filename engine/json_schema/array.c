@@ -13,7 +13,7 @@ struct row {
         uint32_t rest;                   /* one item behind the positions: a rule */
 };
 
-/* What must hold for the item at INDEX; false when no schema says anything but prefixItems, which end before it. */
+/* The schemas that the item at INDEX must satisfy; false when no schema says anything but prefixItems, which end before it. */
 static bool item_at(struct row *r, uint64_t index, struct together *ret) {
         struct together t = { 0 };
         bool any = false, has_positions = false;
@@ -52,7 +52,7 @@ static uint32_t after_comma(struct row *r, uint32_t item) {
         return e;
 }
 
-/* What follows COUNT items that have been, COUNT > 0. */
+/* The rest of an array after COUNT items, COUNT > 0. */
 static uint32_t rest_after(struct row *r, uint64_t count) {
         struct grammar_builder *b = r->c->b;
         if (count >= r->most)
@@ -84,7 +84,7 @@ static uint32_t behind_first(struct row *r) {
         return grammar_builder_call(b, rule);
 }
 
-/* Where positions, or a schema that nothing satisfies, end it. */
+/* The array ends where its positions do, or at a schema that nothing satisfies. */
 static void settle_bounds(struct row *r) {
         struct together t;
         for (uint64_t i = 0; i <= r->positions && i < r->most && !r->c->failed; i++) {

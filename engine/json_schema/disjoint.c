@@ -59,7 +59,7 @@ static bool values_apart(struct schema_compiler *c, const cJSON *a, const cJSON 
         return true;
 }
 
-/* What is generated for it is always an object. */
+/* True when all that is generated for S is an object. */
 static bool makes_objects(const cJSON *s) {
         const cJSON *type = cJSON_GetObjectItemCaseSensitive(s, "type");
         return (type ? types_of_keyword(type) : types_implied(s)) == TYPE_OBJECT &&

@@ -93,13 +93,13 @@ uint32_t schema_call(struct schema_compiler *c, const struct together *t);
 /* ---- keywords.c ---- */
 
 void facts_read(struct schema_compiler *c, const struct together *t, struct facts *f);
-/* What a "#/..." points to; NULL, and refused, when it is nothing. REF is the keyword. */
+/* The schema that a "#/..." points to; NULL, and refused, when there is none. REF is the keyword. */
 const cJSON *schema_resolve(struct schema_compiler *c, const cJSON *ref);
 /* The types that the value V can be said to have; a whole number is an integer. */
 unsigned type_of_value(const cJSON *v);
-/* Those that a `type` names; 0 when one of them is none. */
+/* The types that a `type` names; 0 when one of the names is no type. */
 unsigned types_of_keyword(const cJSON *type);
-/* Those that the keywords of a schema are about: where it has no `type`, it is one of these that is meant. */
+/* The types that the keywords of a schema apply to, which stand in for its `type` where it has none. */
 unsigned types_implied(const cJSON *schema);
 bool values_equal(const cJSON *a, const cJSON *b);
 

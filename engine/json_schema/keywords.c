@@ -269,7 +269,7 @@ static const struct keyword {
         { "additionalProperties", read_schema,    TYPE_OBJECT },
         { "minProperties",        read_least,     TYPE_OBJECT },
         { "maxProperties",        read_most,      TYPE_OBJECT },
-        /* They say nothing about what is valid. */
+        /* Annotations, which say nothing about what is valid. */
         { "title",       read_nothing, 0 }, { "description", read_nothing, 0 }, { "default",    read_nothing, 0 },
         { "examples",    read_nothing, 0 }, { "example",     read_nothing, 0 }, { "deprecated", read_nothing, 0 },
         { "readOnly",    read_nothing, 0 }, { "writeOnly",   read_nothing, 0 }, { "$schema",    read_nothing, 0 },

@@ -70,7 +70,10 @@ static void collect(struct members *m) {
                 }
 }
 
-/* What must hold for property NAME, or, where that is NULL, for one that no schema names: *ret_said, whether any says so. */
+/*
+ * The schemas that property NAME must satisfy, or, where that is NULL, a property that no schema names: *ret_said, whether any
+ * says so.
+ */
 static struct together value_of(struct members *m, const char *name, bool *ret_said) {
         struct together t = { 0 };
         *ret_said = false;
@@ -173,8 +176,8 @@ static struct place last_place(struct members *m, uint32_t count) {
 }
 
 /*
- * Where PROPERTY is the next in order, and COUNT members have been; SKIPPED is the place behind it without it, TAKEN with it. LEFT: whether it
- * or one behind it is required.
+ * The place at which PROPERTY is the next in order, and COUNT members have been; SKIPPED is the place behind it without it, TAKEN
+ * with it. LEFT: whether it or a later one is required.
  */
 static struct place place_of(struct members *m, const struct property *property, uint32_t count, struct place skipped,
                              struct place taken, bool left) {

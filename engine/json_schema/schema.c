@@ -151,7 +151,7 @@ uint32_t schema_call(struct schema_compiler *c, const struct together *t) {
 
 /* ---- bodies ---- */
 
-/* What F says of all is said in T; each alternative is one more. */
+/* Makes a choice of the alternatives of F, each with all that T says added. */
 static uint32_t body_of_choice(struct schema_compiler *c, const struct together *t, const struct facts *f) {
         uint32_t choice = grammar_builder_choice(c->b);
         const cJSON *alternative, *other;

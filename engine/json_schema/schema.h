@@ -19,7 +19,7 @@ int schema_read(struct grammar_builder *b, const cJSON *schema, uint32_t *ret_ru
 /* Any JSON object. */
 int schema_read_any_object(struct grammar_builder *b, uint32_t *ret_rule, struct grammar_error *reterr);
 
-/* One of several: BEFORE, its name, BETWEEN, maybe white space, an object that satisfies its schema, BEHIND. */
+/* One alternative of several: BEFORE, its name, BETWEEN, maybe white space, an object that satisfies its schema, BEHIND. */
 struct schema_call {
         const char *name; /* written as it stands here */
         const cJSON *arguments;

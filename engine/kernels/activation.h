@@ -42,7 +42,7 @@ static inline size_t activation_bytes_max(uint32_t n) {
         return a > b ? a : b;
 }
 
-/* Where the pieces of a column lie. */
+/* Offsets of the pieces of a column. */
 static inline size_t i16_scales_offset(uint32_t n) {
         return (size_t) n * 2;
 }

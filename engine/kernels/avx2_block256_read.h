@@ -267,7 +267,7 @@ ALWAYS_INLINE bool has_minima(enum tensor_type type) {
         return type == TENSOR_Q2_K;
 }
 
-/* What the codes were moved up by. */
+/* The offset that was added to the codes. */
 ALWAYS_INLINE int moved_by(enum tensor_type type) {
         return type == TENSOR_Q3_K ? 4 : type == TENSOR_IQ1_S || type == TENSOR_IQ1_M ? IQ1_MOVED : 0;
 }

@@ -29,7 +29,7 @@ ALWAYS_INLINE struct weights_32 nibbles_of(const uint8_t nibbles[16]) {
         return (struct weights_32){ .low = _mm256_and_si256(both, _mm256_set1_epi16(15)), .high = _mm256_srli_epi16(both, 4) };
 }
 
-/* What a nibble stands for, by a table of 16 signed bytes. */
+/* The values of nibbles, by a table of 16 signed bytes. */
 ALWAYS_INLINE struct weights_32 levels_of(const uint8_t nibbles[16], __m128i levels) {
         __m128i packed = load_128(nibbles), fifteen = _mm_set1_epi8(15);
         __m128i low = _mm_and_si128(packed, fifteen), high = _mm_and_si128(_mm_srli_epi16(packed, 4), fifteen);

@@ -17,7 +17,7 @@ extern const uint64_t grid_iq2_s[1024];
 extern const uint32_t grid_iq3_xxs[256]; /* 4, 12, 20, 28, 36, 44, 52, 62 */
 extern const uint32_t grid_iq3_s[512];   /* 1, 3, 5 .. 15 */
 
-/* What the codes 0..15 of IQ4_NL and IQ4_XS stand for, and those of MXFP4 (OCP Microscaling Formats 1.0: E2M1), doubled. */
+/* Values of the codes 0..15 of IQ4_NL and IQ4_XS, and those of MXFP4 (OCP Microscaling Formats 1.0: E2M1), doubled. */
 #define IQ4_LEVELS   -127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113
 #define MXFP4_LEVELS 0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12
 

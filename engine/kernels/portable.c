@@ -56,7 +56,7 @@ static int to_code(float x, float limit) {
         return (int) (x < limit ? lrintf(x) : (long) limit);
 }
 
-/* What turns values into codes of at most LIMIT, given their largest magnitude. */
+/* The factor that turns values into codes of at most LIMIT, given their largest magnitude. */
 static float inverse_scale(float largest, float limit) {
         return largest > ACTIVATION_TINY ? limit / largest : 0;
 }

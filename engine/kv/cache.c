@@ -284,7 +284,7 @@ static void move_rows(const struct kv_cache *c, struct kv_rows from, struct kv_r
         }
 }
 
-/* Where the rows of a head end, from the block's beginning. */
+/* The end of a head's rows, from the block's beginning. */
 static size_t head_end(const struct kv_cache *c, uint32_t index, struct kv_rows values) {
         return (size_t) (values.rows - (c->pool + index * c->slot_bytes)) + (size_t) values.row_bytes * KV_BLOCK_TOKENS;
 }

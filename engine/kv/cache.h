@@ -67,7 +67,7 @@ bool kv_block_exceeds(const struct kv_cache *c, uint32_t block, enum kv_type typ
 /* Bytes of one block, by its own types. */
 uint64_t kv_block_bytes(const struct kv_cache *c, uint32_t block);
 
-/* One block as it lies in memory, whole, rows that nothing was stored in included: for counting and for saving it. */
+/* View of a whole block in memory, rows that were never written included: for counting and for saving it. */
 struct kv_block_view {
         const uint8_t *bytes;
         size_t bytes_count, keys_bytes; /* keys_bytes: of them, those of keys */
@@ -81,7 +81,7 @@ struct kv_block_view kv_cache_block(const struct kv_cache *c, uint32_t block);
  */
 uint8_t *kv_sequence_fill(struct kv_cache *c, const struct kv_sequence *s, uint32_t index, enum kv_type type_k,
                           enum kv_type type_v, size_t *ret_count);
-/* What a saved block depends on beside its types: two caches with the same geometry can exchange blocks. */
+/* The geometry that a saved block depends on beside its types: two caches with the same one can exchange blocks. */
 struct kv_geometry {
         uint32_t n_layer, heads, d_head_k, d_head_v; /* heads: of all layers together */
 };

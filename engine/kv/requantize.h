@@ -23,9 +23,9 @@
  * memory (at 4096 tokens q4_0 frees 70.2 to 71.3 % with 32, 69.6 to 70.8 % with 64) and was not seen to gain anything.
  */
 #define REQUANTIZE_WINDOW_TOKENS 32u
-/* What a slice may add to the step before it: answers slow down by a fifth for a moment, they do not stutter. */
+/* The share that a slice may add to the step before it: answers slow down by a fifth for a moment, they do not stutter. */
 #define REQUANTIZE_STEP_SHARE 0.25
-/* And at most, since a prefill step may be long; also where nothing runs. Enough for 100 MB. */
+/* The longest slice, since a prefill step may be long; also the length where nothing runs. Enough for 100 MB. */
 #define REQUANTIZE_SLICE_US_MAX 20000u
 
 struct requantize {
@@ -60,7 +60,7 @@ int requantize_begin(struct requantize *s, enum kv_type target);
 void requantize_slice(struct requantize *s, const struct requantize_user users[], uint32_t count, uint64_t budget_us);
 /* A sequence has become one that nobody writes to: what was in its window is due, even if no step follows. */
 void requantize_look_again(struct requantize *s);
-/* What a slice may take after a step of STEP_US; 0 stands for no step at all. */
+/* Time for a slice after a step of STEP_US; 0 stands for no step at all. */
 uint64_t requantize_budget_us(uint64_t step_us);
 
 /*

@@ -169,7 +169,7 @@ static int write_block(struct session_writer *w) {
         return 0;
 }
 
-/* What is on the disk need not be in memory too: that is the point of suspending. */
+/* Pages that are on the disk need not be in memory too: that is the point of suspending. */
 static int sync_written(struct session_writer *w) {
         while (fdatasync(w->fd) < 0) {
                 if (errno == EINVAL || errno == EROFS)

@@ -71,7 +71,7 @@ enum window_use {
         WINDOW_PATTERN,     /* in all layers but each last of a pattern */
 };
 
-/* What those that make text share, and those that make vectors. */
+/* Traits shared by the architectures that make text, and by those that make vectors. */
 struct arch_kind {
         uint32_t parts, parts_may; /* besides the architecture's own */
         bool causal;               /* makes text; else it looks both ways, and a text goes through as a whole */
@@ -95,7 +95,7 @@ struct arch_info {
 
 /* The row of ARCH. */
 const struct arch_info *arch_info(enum arch arch);
-/* Those that are always there; those of which each tensor may be there. */
+/* The parts that are always there, and those of which each tensor may be there. */
 uint32_t arch_parts(enum arch arch);
 uint32_t arch_parts_may(enum arch arch);
 /* As `general.architecture` names it: "llama". */

@@ -36,7 +36,7 @@ static void read_arch(struct metadata *m, struct hparams *s) {
         s->parts = arch_parts(s->arch);
 }
 
-/* Which way a model looks is its architecture's: a file that says otherwise is of another kind than we know. */
+/* The direction in which a model looks is its architecture's: a file that says otherwise is of another kind than we know. */
 static void read_causal(struct metadata *m, struct hparams *s) {
         s->causal = arch_info(s->arch)->kind->causal;
         if (metadata_bool_or(m, "attention.causal", s->causal) != s->causal)

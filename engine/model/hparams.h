@@ -103,8 +103,8 @@ uint64_t hparams_kv_bytes_per_token(const struct hparams *s, enum kv_type type);
 uint64_t hparams_buffer_bytes(const struct hparams *s, uint32_t batch, uint32_t items, uint32_t threads);
 
 /*
- * What a worker process needs besides weights, KV and scratch: program and libraries, requests in work, the file's
- * directory, the tables of the tokenizer and of the sampler.
+ * Memory of a worker process besides weights, KV and scratch: program and libraries, requests in work, the file's directory, the
+ * tables of the tokenizer and of the sampler.
  */
 uint64_t hparams_overhead_bytes(const struct hparams *s);
 

@@ -13,7 +13,7 @@
 #include "engine/kernels/kernels.h"
 #include "engine/base/printable.h"
 
-/* What a length in the table stands for. */
+/* The lengths that the table refers to. */
 enum extent {
         ONE,
         EMBD,

@@ -27,7 +27,7 @@ enum state {
         STATE_PLAIN,      /* content to the end: what was marked as a call is none */
 };
 
-/* What a state makes of the text. */
+/* The outcome of a state's look at the text. */
 enum outcome { WAITS, GOES_ON, GIVES };
 
 void chat_parser_setup_done(struct chat_parser_setup *s) {

@@ -27,7 +27,7 @@ struct chat_chunk {
         const char *name;
 };
 
-/* What an answer may hold, set up by its request. */
+/* The parts that an answer may have, as set up by its request. */
 struct chat_parser_setup {
         const struct chat_format *format; /* NULL: all of it is content */
         bool calls;                       /* tools were offered */
@@ -56,7 +56,7 @@ struct chat_parser {
 
 /* SETUP must outlive it. 0 or -ENOMEM; released with chat_parser_done either way. */
 int chat_parser_init(struct chat_parser *r, const struct chat_parser_setup *setup);
-/* There is something to take apart: otherwise all text is content. */
+/* True when the answer has to be taken apart; otherwise all text is content. */
 bool chat_parser_splits(const struct chat_parser_setup *setup);
 void chat_parser_done(struct chat_parser *r);
 int chat_parser_push(struct chat_parser *r, const char *text, size_t length); /* 0 or -ENOMEM */

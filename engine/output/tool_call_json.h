@@ -22,7 +22,7 @@ enum tool_call_json tool_call_json_header(const char *text, size_t length, struc
 
 /* The length of the JSON text, quotes included, that TEXT begins with; 0 when it is not whole. */
 size_t tool_call_json_text_end(const char *text, size_t length);
-/* What such a text of LENGTH bytes says; the caller frees it. NULL: it is none, or there is no memory. */
+/* The decoded value of such a text of LENGTH bytes; the caller frees it. NULL: not such a text, or out of memory. */
 char *tool_call_json_decode(const char *text, size_t length);
 
 #endif

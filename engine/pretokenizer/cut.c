@@ -147,7 +147,7 @@ static size_t match_lines(const struct cutter *c, struct cut_level *l, const str
         return l->lines_end > start ? match(c, l, step + 1, l->lines_end) : NO_MATCH;
 }
 
-/* Where the run does not reach the end, no part of it does. */
+/* A run that stops short of the end: no part of it reaches the end either. */
 static size_t match_at_end(struct cut_level *l, size_t at) {
         if (at == l->end)
                 return at;

@@ -47,7 +47,7 @@ static int check_count(const struct request_rules *rules, const char *param, con
 
 /* ---- the conversation ---- */
 
-/* What the prompt has begun of a call counts as said. */
+/* The beginning of a call that the prompt already holds counts as said. */
 static int note_begun(const struct chat_conversation *conversation, struct chat_parser_setup *parser_setup,
                       struct request_error *reterr) {
         size_t bytes = 1;

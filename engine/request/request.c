@@ -288,7 +288,7 @@ static int read_body(struct request_rules *rules, const cJSON *body, struct requ
                 return result;
         if (r->top_logprobs > rules->n_vocab)
                 r->top_logprobs = rules->n_vocab;
-        /* What takes time comes last; where the grammar begins is for the prompt to say. */
+        /* Steps that take time come last; where the grammar begins is for the prompt to say. */
         struct request_tools tools = { .offered = NULL };
         if ((r->kind == REQUEST_CHAT && (result = request_read_tools(rules, body, &r->parser_setup, &tools, reterr)) < 0) ||
             (result = read_prompt(rules, body, &tools, r, reterr)) < 0)
@@ -322,7 +322,7 @@ static uint32_t embed_inputs_max(uint32_t dimensions) {
         return max > 1 ? max - 1 : 1; /* one vector's room for the envelope */
 }
 
-/* What is asked of all vectors; the inputs come later. */
+/* Reads the options for all vectors; the inputs come later. */
 static int read_embed_options(const struct request_rules *rules, const cJSON *wanted, struct request *r, bool *ret_truncate,
                               struct request_error *reterr) {
         const cJSON *dimensions = json_get(wanted, "dimensions");

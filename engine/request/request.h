@@ -24,7 +24,7 @@
 #include "policy/base/random.h"
 #include "policy/base/reason.h"
 
-/* What requests are checked against, worked out once per model. */
+/* The rules that requests are checked against, worked out once per model. */
 struct request_rules {
         const struct tokenizer *tokenizer;
         const struct chat_template *chat;
@@ -48,7 +48,7 @@ struct request_error {
         char message[320];               /* one sentence */
         uint32_t n_prompt_tokens, n_ctx; /* where it was too long; else 0 */
 };
-/* Not the client's fault: the engine is out of memory. */
+/* The error for an engine out of memory, which is not the client's fault. */
 struct request_error request_error_memory(void);
 
 enum request_kind { REQUEST_CHAT, REQUEST_COMPLETION, REQUEST_EMBED };

@@ -77,7 +77,7 @@ static int read_wish(const cJSON *body, const struct request_tools *tools, struc
 
 /* ---- a call ---- */
 
-/* Those of TOOLS that may be called, into LIST; how many. */
+/* Lists those of TOOLS that may be called. Returns their number. */
 static uint32_t list_calls(const struct request_tools *tools, struct schema_call list[]) {
         uint32_t count = 0;
         const cJSON *tool;

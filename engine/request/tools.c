@@ -48,7 +48,7 @@ static int read_names(const cJSON *tools, char **ret, struct request_error *rete
 
 /* ---- a call that must be ---- */
 
-/* What a client says of calls. */
+/* The client's `tool_choice`. */
 struct choice {
         bool none, must;  /* the model may not call, or has to */
         const char *tool; /* this one; NULL: any */

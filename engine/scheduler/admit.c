@@ -58,7 +58,7 @@ static const struct kv_sequence *find_prefix(struct scheduler *s, const struct s
         return best;
 }
 
-/* What comes back from a file is read as it was written: a prefix of others could be of another precision. */
+/* KV that comes back from a file is read as it was written: a prefix of others could be of another precision. */
 static bool has_file(const struct sequence *q) {
         return q->suspension && q->suspension->saved;
 }

@@ -18,7 +18,7 @@
 #include "engine/scheduler/throughput.h"
 #include "engine/wire/wire.h"
 
-/* What a finished sequence has left, a candidate to be saved in a file, or being written to one. */
+/* The KV of a finished sequence: a candidate to be saved in a file, or being written to one. */
 struct saving {
         uint64_t id;
         int fd;                /* owned; -1: nobody has asked for it yet */
@@ -105,12 +105,12 @@ void scheduler_admit(struct scheduler *s);
 
 /* ---- suspend.c ---- */
 
-/* One piece of a file, if one is being written or read. */
+/* Writes or reads one piece of a file, if one is under way. */
 void scheduler_transfer(struct scheduler *s);
 bool scheduler_transfers(const struct scheduler *s);
 /* Q, restored, has room now. */
 void suspension_admitted(struct scheduler *s, struct sequence *q);
-/* What its suspension holds, if there is one, is let go. */
+/* Releases the suspension of Q, if there is one. */
 void suspension_end(struct sequence *q);
 
 /* ---- prefix_store_io.c ---- */
@@ -121,11 +121,11 @@ bool lookup_ask(struct scheduler *s, struct sequence *q, uint32_t known);
 uint32_t lookup_open(struct scheduler *s, struct sequence *q, uint32_t known);
 /* Q has room now, and will be read from its file. */
 void lookup_admitted(struct sequence *q);
-/* What is read by now is enough; on_start is told if it was not. */
+/* Makes do with the blocks read so far; on_start is told if they were not all. */
 void lookup_cut_short(struct scheduler *s, struct sequence *q);
-/* What its lookup holds, if there is one, is let go. */
+/* Releases the lookup of Q, if there is one. */
 void lookup_end(struct sequence *q);
-/* One piece of a file, if one is being read, or written while nothing runs. */
+/* Reads one piece of a file, or writes one while nothing runs, if there is any to do. */
 void lookup_transfer(struct scheduler *s);
 bool lookup_transfers(const struct scheduler *s);
 /* Gives up what is being kept, so that its blocks fall free; false when there is nothing. */

@@ -32,7 +32,7 @@ struct token_logprob {
         struct logprob top[LOGPROBS_TOP_MAX];
 };
 
-/* What can be sent now. Points into the stream: good until the next call. */
+/* A chunk that can be sent now. Points into the stream: valid until the next call. */
 struct output_chunk {
         struct chat_chunk parsed;
         uint32_t tokens; /* made since the last chunk */
@@ -77,7 +77,7 @@ int output_stream_end(struct output_stream *a);
 
 bool output_stream_calls(const struct output_stream *a); /* so far it has called a tool */
 
-/* What can be sent now: 1 and *ret, to be asked again; 0 when there is nothing more; -ENOMEM. */
+/* Takes the next chunk that can be sent: 1 and *ret, to be called again; 0 when there is none; -ENOMEM. */
 int output_stream_take(struct output_stream *a, struct output_chunk *ret);
 
 #endif

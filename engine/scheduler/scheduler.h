@@ -48,7 +48,7 @@ struct scheduler_sink {
         void (*on_error)(void *context, uint64_t id, const struct request_error *error);
         void (*on_suspended)(void *context, uint64_t id, uint64_t bytes, const char *error); /* ERROR: NULL, or it goes on */
         void (*on_restored)(void *context, uint64_t id, bool recomputed);
-        /* These three only where what is offered is kept, and with config.recalls: see below. */
+        /* The next three are called only where candidates are saved, and with config.recalls: see below. */
         void (*on_lookup)(void *context, uint64_t id, const uint64_t *hashes, uint32_t blocks);
         void (*on_corrupt)(void *context, uint64_t id, const char *error, bool damaged);
         void (*on_saved)(void *context, uint64_t id, uint64_t bytes, const char *error); /* ERROR: NULL, or it is not */
@@ -74,7 +74,7 @@ void scheduler_free(struct scheduler *s);
 /* Takes over R. 0; -E2BIG (can never fit the KV pool), -EAGAIN (the queue is full), -ENOMEM: *reterr, and R stays the
  * caller's. */
 int scheduler_submit(struct scheduler *s, struct request *r, struct request_error *reterr);
-/* Nothing more is told of it. What is not known has ended already, and that is fine. */
+/* Ends the request; no callback for it follows. An unknown id is one that has ended already, and that is fine. */
 void scheduler_cancel(struct scheduler *s, uint64_t id);
 /* A paused request takes no part in steps, and keeps its KV. */
 void scheduler_pause(struct scheduler *s, uint64_t id, bool paused);
@@ -87,9 +87,9 @@ bool scheduler_knows(const struct scheduler *s, uint64_t id);
  */
 void scheduler_suspend(struct scheduler *s, uint64_t id, int fd);
 /*
- * It waits for room, before all that were never suspended, is read back and goes on; on_restored says so then, and whether its
- * KV had to be computed again, which changes nothing else. A suspend before that takes it back: nothing is told then.
- * One that is not suspended is said to be back; one that is not known has ended already, and that is fine.
+ * The request waits for room, before all that were never suspended, is read back and goes on. on_restored then says so, and
+ * whether its KV had to be computed again, which changes nothing else. A suspend before that undoes the restore, and on_restored
+ * is not called. A request that is not suspended is reported as restored; an unknown id has ended already, and that is fine.
  */
 void scheduler_restore(struct scheduler *s, uint64_t id);
 
@@ -115,7 +115,7 @@ void scheduler_found(struct scheduler *s, uint64_t id, int fd);
 /* Whether a step would do anything. */
 bool scheduler_has_work(const struct scheduler *s);
 void scheduler_step(struct scheduler *s);
-/* That part of a step which gives memory back, a slice of it: for a caller that rests, since memory does not. */
+/* Upkeep is the part of a step that gives memory back, a slice at a time: a caller that rests still has to do it. */
 bool scheduler_has_upkeep(const struct scheduler *s);
 void scheduler_upkeep(struct scheduler *s);
 
@@ -128,7 +128,7 @@ uint32_t scheduler_prefill_chunk_max(const struct scheduler *s);
 void scheduler_set_step_us(struct scheduler *s, double us);
 /* Threads that compute, 1 .. threads_width_max. */
 void scheduler_set_width(struct scheduler *s, struct threads *t, uint32_t width);
-/* What is remembered of finished sequences is dropped. */
+/* Drops the prefixes kept of finished sequences. */
 void scheduler_trim(struct scheduler *s);
 
 /*

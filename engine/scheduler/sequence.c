@@ -128,7 +128,10 @@ static int take_token(struct sequence *q, const struct request_rules *rules, int
         return end_answer(q, is_whole ? FINISH_STOP : FINISH_LENGTH, ret_state);
 }
 
-/* What the sampler likes, if the grammar allows it; else what it likes of what is allowed. TOKEN_NONE where nothing is left. */
+/*
+ * The token that the sampler picks, if the grammar allows it; else its pick among those allowed. TOKEN_NONE where nothing is
+ * left.
+ */
 static int32_t pick(struct sequence *q, struct sampler_scratch *scratch, const float *logits) {
         int32_t token = sampler_pick(q->sampler, scratch, logits);
         if (!q->constraint || constraint_allows(q->constraint, token))

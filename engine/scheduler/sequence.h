@@ -49,9 +49,9 @@ void sequence_free(struct sequence *q);
 const struct token_list *sequence_tokens(const struct sequence *q);
 /* How many of them are not in the KV yet; at least 1 until it has ended. */
 uint32_t sequence_pending(const struct sequence *q);
-/* One token follows the other: the prompt is done, and so is whatever had to be computed again. */
+/* True while the sequence grows by one token at a time: the prompt is done, and so is all that had to be computed again. */
 bool sequence_decodes(const struct sequence *q);
-/* Its KV was lost: all its tokens are pending again. KV has been given up. What it gives is the same in the end. */
+/* Makes all tokens pending again after the KV was lost and given up. The answer is the same in the end. */
 void sequence_begin_again(struct sequence *q, const struct request_rules *rules);
 
 /* The next COUNT pending tokens as an item of a pass. */

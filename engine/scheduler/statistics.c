@@ -26,7 +26,7 @@ static void count_kv(const struct scheduler *s, struct scheduler_statistics *ret
         ret->prefix_bytes = usage.bytes_used - running;
 }
 
-/* What would come back if it gave its blocks up: those that nobody shares. */
+/* The bytes that would come back if the sequence gave its blocks up: those that nobody shares. */
 static uint64_t own_bytes(const struct scheduler *s, const struct kv_sequence *kv) {
         uint64_t bytes = 0;
         for (uint32_t i = 0; i < kv->blocks_count; i++) {
@@ -36,7 +36,7 @@ static uint64_t own_bytes(const struct scheduler *s, const struct kv_sequence *k
         return bytes;
 }
 
-/* Those in the queue that have been suspended hold nothing either, and need as much as before. */
+/* Suspended requests in the queue hold nothing either, and need as much as before. */
 static void list_requests(const struct scheduler *s, struct scheduler_statistics *ret) {
         for (uint32_t i = 0; i < s->running_count; i++) {
                 const struct sequence *q = s->running[i];

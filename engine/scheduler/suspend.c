@@ -87,7 +87,7 @@ static const char *hindrance(const struct scheduler *s, const struct sequence *q
         return NULL;
 }
 
-/* It was on its way back: it stays away, and the file that it has serves again. */
+/* The request was on its way back: it stays away, and the file that it has serves again. */
 static void turn_back(struct scheduler *s, struct sequence *q, int fd) {
         if (fd >= 0)
                 (void) close(fd);
@@ -95,7 +95,7 @@ static void turn_back(struct scheduler *s, struct sequence *q, int fd) {
         say_suspended(s, q->request.id, put_away(s, q), NULL);
 }
 
-/* What can be saved is: an embedding's sums are not in its KV. Else the descriptor is not needed. */
+/* Saves the KV if there is anything to save: an embedding's sums are not in its KV. Else the descriptor is not needed. */
 static void begin(struct scheduler *s, struct sequence *q, int fd) {
         lookup_cut_short(s, q);
         if (fd >= 0 && (q->kv.tokens_count == 0 || q->request.kind == REQUEST_EMBED)) {

@@ -29,12 +29,12 @@ struct throttle {
 };
 
 void throttle_init(struct throttle *p, uint64_t now_us);
-/* What is owed from before stays owed, but for full duty, which forgives it. */
+/* Sets the duty. Rest that is owed from before stays owed, except at full duty, which forgives it. */
 void throttle_set_duty(struct throttle *p, uint32_t duty);
 static inline bool throttle_is_on(const struct throttle *p) {
         return p->duty < THROTTLE_DUTY_FULL;
 }
-/* Something was computed from BEGUN_US to ENDED_US. */
+/* Notes work from BEGUN_US to ENDED_US. */
 void throttle_worked(struct throttle *p, uint64_t begun_us, uint64_t ended_us);
 /* How much longer to rest; 0: a step may be made. */
 uint64_t throttle_rest_us(struct throttle *p, uint64_t now_us);

@@ -60,6 +60,6 @@ double throughput_now(const struct throughput *s, uint64_t now_us) {
 }
 
 double throughput_usual(const struct throughput *s) {
-        /* Where most of the last steps have nothing to be compared with, the rest says too little. */
+        /* The rest says too little where most of the last steps have nothing to be compared with. */
         return s->usual_us > 0 && s->known_us * 2 > s->us ? s->tokens * 1e6 / s->us * s->known_us / s->usual_us : 0;
 }

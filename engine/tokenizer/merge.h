@@ -31,7 +31,7 @@ struct candidate {
 typedef bool merge_rule(const void *context, const struct symbol *left, const struct symbol *right, uint32_t *ret_key,
                         int32_t *ret_id);
 
-/* One text's working memory, reused from word to word. All zero at first. */
+/* The working memory of one text, reused from word to word. All zero at first. */
 struct merger {
         struct symbol *symbols;
         uint32_t count;

@@ -271,7 +271,7 @@ static int encode_span(struct encoder *e, size_t span_end, size_t text_end, bool
         return r;
 }
 
-/* Where the text that begins with span FIRST is interrupted by a token, or ends. */
+/* The place where the text that begins with span FIRST is interrupted by a token, or ends. */
 static size_t stretch_end(const struct token_span spans[], size_t spans_count, size_t first, size_t *ret_length) {
         size_t length = 0, i = first;
         for (; i < spans_count && spans[i].token == TOKEN_NONE; i++)

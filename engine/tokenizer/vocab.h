@@ -44,7 +44,7 @@ struct vocab {
         int32_t bos, eos, unknown, separator, mask; /* or TOKEN_NONE */
 };
 
-/* Which tokens a family has unless the file names others. */
+/* The special tokens that a family has unless the file names others. */
 enum vocab_defaults {
         VOCAB_NO_DEFAULTS,
         VOCAB_SENTENCEPIECE_DEFAULTS, /* unknown, begin, end are 0, 1, 2 unless the file says */

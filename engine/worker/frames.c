@@ -140,7 +140,7 @@ static cJSON *logprobs_of(const struct tokenizer *t, const struct output_chunk *
         return list;
 }
 
-/* What the text is, where it is not the answer's content. */
+/* Adds the kind of a text that is not the answer's content. */
 static bool add_kind(cJSON *f, const struct chat_chunk *chunk) {
         if (chunk->kind == CHUNK_CONTENT)
                 return true;

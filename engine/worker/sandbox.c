@@ -70,7 +70,7 @@ struct landlock_rules {
         uint64_t scopes;
 };
 
-/* What each ABI can deny: all of it is denied, since no rule grants anything. */
+/* The rights that each ABI can deny: all of them are denied, since no rule grants anything. */
 static struct landlock_rules landlock_rules_of(int abi) {
         uint64_t files = (UINT64_C(1) << 13) - 1; /* execute, read, write, list, remove, make ... */
         if (abi >= 2)

@@ -317,7 +317,7 @@ static void take_frames(struct worker *w) {
                 take_frame(w, frame);
                 cJSON_Delete(frame);
                 if (waiting > LARGE_FRAME_BYTES)
-                        /* Its tree of small nodes would stay ours: memory that the account does not know. */
+                        /* The small pieces of its tree would stay ours: memory that the account does not know. */
                         (void) malloc_trim(0);
         }
 }
@@ -352,7 +352,7 @@ static uint64_t now_us(void) {
         return clock_us(CLOCK_MONOTONIC);
 }
 
-/* What may be done without waiting: nothing, only what gives memory back, a step. */
+/* The work that may be done without waiting: none, only giving memory back, a step. */
 enum may { MAY_NOTHING, MAY_UPKEEP, MAY_STEP };
 
 /* *ret_rest_us: until more may be done; UINT64_MAX: until a frame comes. */
