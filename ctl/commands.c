@@ -18,7 +18,7 @@ static const struct flag list_flags[] = {
 };
 
 static const struct flag events_flags[] = {
-        { "follow", 'f', NULL, AT(follow), "go on: print what happens from now on as well" },
+        { "follow", 'f', NULL, AT(follow), "keep running and print new events as they happen" },
         { NULL, 0, NULL, 0, NULL },
 };
 
@@ -61,16 +61,16 @@ const struct command commands_table[] = {
           "Models that are idle are unloaded where room must be made.\n", NULL },
         { "unload", command_unload, "MODEL... | --all", 0, -1, "unload models and wait until their memory is free",
           "A busy model first finishes its requests.\n", unload_flags },
-        { "events", command_events, "[MODEL]", 0, 1, "list what the governor did, when and why, and what it freed", NULL,
+        { "events", command_events, "[MODEL]", 0, 1, "list the actions of the governor, with reasons and the memory freed", NULL,
           events_flags },
         { "explain", command_explain, "MODEL", 1, 1,
-          "tell in sentences how a model is, what was done to it, and what will bring it back", NULL, NULL },
+          "explain a model's state in sentences, with the actions that led to it and what will undo them", NULL, NULL },
         { "trace", command_trace, "MODEL", 1, 1,
-          "have the daemon write down what it and a model's engine say to each other, for a while",
+          "write the traffic between the daemon and a model's engine to a file, for a while",
           "The file, in the daemon's state directory and for its user alone, holds prompts and answers.\n", trace_flags },
         { "record", command_record, "[FILE]", 0, 1, "print the flight recorder, or write it to a file, for `simulate`", NULL,
           NULL },
-        { "fit", command_fit, "FILE", 1, 1, "tell what a GGUF file needs and whether this machine can hold it; needs no daemon",
+        { "fit", command_fit, "FILE", 1, 1, "show the memory that a GGUF file needs, and if this machine has it; needs no daemon",
           "SIZE takes K, M, G, T (powers of 1024) or % of this machine's memory; the defaults are those of headroomd.\n"
           "Exit status 0 when a row of the table fits (now, or when others are unloaded), 4 when none does.\n",
           fit_flags },

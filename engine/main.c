@@ -14,13 +14,13 @@ struct command_row {
 
 /* clang-format off */
 static const struct command_row commands[] = {
-        { "inspect",    command_inspect,    "what is in a model file, and how much memory it would need" },
+        { "inspect",    command_inspect,    "the contents of a model file, and how much memory it would need" },
         { "tokenize",   command_tokenize,   "token ids of a text, and back" },
         { "template",   command_template,   "a conversation as the model's chat template writes it" },
-        { "logits",     command_logits,     "the numbers a model gives for given tokens, as JSON" },
+        { "logits",     command_logits,     "the logits after given tokens, as JSON" },
         { "embed",      command_embed,      "the vector of a text, as JSON" },
         { "bench",      command_bench,      "tokens per second of prefill and decode" },
-        { "perplexity", command_perplexity, "how well a model foretells a text, and what a KV cache of less precision costs" },
+        { "perplexity", command_perplexity, "how well a model predicts a text, and what a less precise KV cache costs" },
         { "run",        command_run,        "one prompt to one answer" },
         { "worker",     command_worker,     "serve one model to headroomd over an inherited socket" },
         { NULL, NULL, NULL },

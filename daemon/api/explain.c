@@ -219,7 +219,7 @@ static void say_box(cJSON *out, const struct governor *g) {
         const struct plan *p = &g->plan;
         char gone[64] = "";
         if (g->snapshot.memory_blind)
-                say(out, "Memory cannot be read at the moment; what was held stays held.");
+                say(out, "Memory cannot be read at the moment; restrictions stay in force.");
         if (p->exhaustion_ms != UINT64_MAX)
                 (void) snprintf(gone, sizeof(gone), ", gone in %s at this pace", governor_time(p->exhaustion_ms).text);
         say(out, "The machine has %s of headroom%s, and stands on the rung '%s'%s%s.", governor_bytes(p->headroom_bytes).text,

@@ -201,7 +201,7 @@ static void scanned(struct prefix_cache *c, struct cache_job *j) {
         }
         if (j->scan.damaged)
                 log_warning("prompt_cache_damaged", LOG_TEXT("path", c->directory), LOG_TEXT("file", j->scan.damaged_name),
-                            LOG_NUMBER("files", j->scan.damaged), LOG_TEXT("error", "not what this program wrote"),
+                            LOG_NUMBER("files", j->scan.damaged), LOG_TEXT("error", "the files are damaged"),
                             LOG_TEXT("effect", "set aside as damaged-N.kv; these prompts are computed anew"));
         make_room(c, 0);
         log_info("prompt_cache", LOG_NUMBER("files", c->count), LOG_NUMBER("mib", c->bytes >> 20),

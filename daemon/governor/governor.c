@@ -71,7 +71,7 @@ static void lock_memory(struct governor *g) {
         g->is_mlocked = mlock_all(g->mlock_error, sizeof(g->mlock_error));
         if (!g->is_mlocked)
                 log_warning("not_resident", LOG_TEXT("because", g->mlock_error),
-                            LOG_TEXT("effect", "where memory is gone the daemon itself may be slow to act"),
+                            LOG_TEXT("effect", "the daemon itself may be slow to act when memory is gone"),
                             LOG_TEXT("hint", "LimitMEMLOCK=infinity"));
 }
 

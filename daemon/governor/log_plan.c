@@ -87,7 +87,7 @@ static void log_change(const struct event *e) {
                          LOG_NUMBER("number", e->number));
         else if (e->kind == EVENT_BLIND || e->kind == EVENT_SIGHT)
                 log_warning(event_word(e),
-                            LOG_TEXT("effect", e->kind == EVENT_BLIND ? "memory cannot be read: what is held stays held"
+                            LOG_TEXT("effect", e->kind == EVENT_BLIND ? "memory cannot be read: restrictions stay in force"
                                                                       : "memory can be read again"));
 }
 

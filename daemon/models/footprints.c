@@ -70,8 +70,8 @@ static void load(struct footprints *f) {
         (void) snprintf(aside, sizeof(aside), "%s.damaged", f->path);
         int r = rename(f->path, aside) < 0 ? errno : 0;
         log_warning("footprints_damaged", LOG_TEXT("path", f->path), LOG_TEXT("moved_to", r == 0 ? aside : NULL),
-                    LOG_TEXT("error", r == 0 ? "not what this program wrote" : strerror(r)),
-                    LOG_TEXT("effect", "what was learned about footprints is lost; learning begins anew"));
+                    LOG_TEXT("error", r == 0 ? "the file is damaged" : strerror(r)),
+                    LOG_TEXT("effect", "the learned footprints are lost; learning begins anew"));
 }
 
 int footprints_new(uv_loop_t *loop, const char *state_dir, struct footprints **ret) {

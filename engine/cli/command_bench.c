@@ -51,7 +51,7 @@ static bool complete(const void *arguments) {
 static const struct command_line line = {
         .name = "headroom-engine bench",
         .usage = { "MODEL [OPTIONS]" },
-        .about = "Measures tokens per second. What the tokens are does not matter.\n",
+        .about = "Measures tokens per second. The tokens themselves are arbitrary.\n",
         .options = options,
         .operands = { AT(path) },
         .operands_count = 1,

@@ -1,5 +1,5 @@
 /*
- * command_inspect.c - headroom-engine inspect: what is in a model file and what it would need, from its headers.
+ * command_inspect.c - headroom-engine inspect: the contents of a model file and the memory it would need, from its headers.
  *
  * The files are opened, or come as inherited descriptors; then the process locks itself in, and only then reads
  * the first byte of them. A model that is whole but cannot be run here is told about all the same, with the reason.
@@ -60,7 +60,7 @@ static bool complete(const void *arguments) {
 static const struct command_line line = {
         .name = "headroom-engine inspect",
         .usage = { "FILE [OPTIONS]", "--fd N [--fd N ...] [OPTIONS]" },
-        .about = "Tells what a GGUF file holds, and how much memory it would need. Any part of a split model names all of it.\n",
+        .about = "Shows the contents of a GGUF file and the memory it would need. Any part of a split model names all of it.\n",
         .options = options,
         .operands = { AT(path) },
         .operands_count = 1,

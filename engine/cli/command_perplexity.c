@@ -1,5 +1,5 @@
 /*
- * command_perplexity.c - how well a model foretells a text (perplexity.h says how it is counted), for one precision of the
+ * command_perplexity.c - how well a model predicts a text (perplexity.h says how it is counted), for one precision of the
  * KV cache or for all, chunk by chunk: what is in memory is the text's tokens and one chunk.
  *
  * All precisions see one chunk after the other, so their differences are known token by token without keeping the text's

@@ -48,7 +48,7 @@ static const struct option_row options[] = {
                   "no parts joined, no arguments of calls parsed" },
         { "marks", 0, NULL, option_flag, AT(marks),
           .help = "put what came with the conversation, and so can hold no special token, between U+2983 and U+2984" },
-        { "now", 0, "SECONDS", option_number, AT(now), .help = "the time that the template is told, since 1970 (default: now)" },
+        { "now", 0, "SECONDS", option_number, AT(now), .help = "the template's time, since 1970 (default: now)" },
         { 0 },
 };
 

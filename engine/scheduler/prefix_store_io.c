@@ -115,7 +115,7 @@ void scheduler_save(struct scheduler *s, uint64_t id, int fd) {
                 return;
         }
         (void) close(fd);
-        say_saved(s, id, 0, "What was offered is there no more.");
+        say_saved(s, id, 0, "The save candidate is no longer there.");
 }
 
 static bool keeps_now(const struct scheduler *s) {
@@ -202,7 +202,8 @@ void scheduler_found(struct scheduler *s, uint64_t id, int fd) {
 
 static void say_corrupt(const struct scheduler *s, const struct sequence *q, int error) {
         s->config.sink.on_corrupt(s->config.sink.context, q->request.id,
-                                  error == -EBADMSG || error == -ENOTSUP ? "It is not what was written." : strerror(-error),
+                                  error == -EBADMSG || error == -ENOTSUP ? "The file is damaged or of another kind."
+                                                                         : strerror(-error),
                                   error == -EBADMSG);
 }
 
