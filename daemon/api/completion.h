@@ -1,5 +1,5 @@
 /*
- * completion.h - one answer under way: what the engine says on one side, what the client is told on the other.
+ * completion.h - one answer under way, from the engine's frames on one side to the client's response on the other.
  *
  * A stream's headers go out with its first word, or with the first ping while it waits; a failure before that has its true HTTP
  * status, one after it stands in the stream. An answer that is not streamed is held until its end, so a failure always

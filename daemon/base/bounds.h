@@ -1,4 +1,7 @@
-/* bounds.h - every limit of the daemon's own, with the reason for its value. What a user may change is in config/config.h. */
+/*
+ * bounds.h - every limit of the daemon's own, with the reason for its value. Settings that a user may change are in
+ * config/config.h.
+ */
 #ifndef HEADROOM_DAEMON_BASE_BOUNDS_H
 #define HEADROOM_DAEMON_BASE_BOUNDS_H
 

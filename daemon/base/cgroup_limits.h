@@ -1,9 +1,9 @@
 /*
  * cgroup_limits.h - the tightest memory limit of the control groups above us: a container's, a service's, a slice's.
  *
- * The kernel ends whoever exceeds it, however much the machine has left, so for us it is the machine. Both versions of
- * control groups, every level, since any of them may be lowered while we run. PROC and SYS are "/proc" and "/sys", or
- * directories of fixtures in tests.
+ * The kernel kills a process that exceeds it, however much the machine has left, so for us it is the machine. Both
+ * versions of control groups, every level, since any of them may be lowered while we run. PROC and SYS are "/proc"
+ * and "/sys", or directories of fixtures in tests.
  */
 #ifndef HEADROOM_DAEMON_BASE_CGROUP_LIMITS_H
 #define HEADROOM_DAEMON_BASE_CGROUP_LIMITS_H

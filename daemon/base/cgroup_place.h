@@ -29,7 +29,10 @@ bool cgroup_place_is_top(const struct cgroup_place *p);
 /* Goes one group up; false when it was the topmost. */
 bool cgroup_place_up(struct cgroup_place *p);
 
-/* The daemon moves itself to the leaf "supervisor"; the engines are its siblings, so what concerns all of us is told one above. */
+/*
+ * The daemon moves itself to the leaf "supervisor"; the engines are its siblings, so the figures for all of us are one level
+ * above.
+ */
 void cgroup_place_of_all(struct cgroup_place *p);
 
 #endif

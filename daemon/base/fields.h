@@ -17,13 +17,16 @@ struct field {
         uint64_t value; /* kilobytes are bytes here */
 };
 
-/* Sets found and value of each; the first line of a key counts. What is no number, has another unit or does not fit is not found. */
+/*
+ * Sets found and value of each; the first line of a key counts. A value that is no number, has another unit or does not fit
+ * counts as not found.
+ */
 void fields_find(const char *text, struct field *fields, size_t count);
 
 /* The whole text is one number, with or without the end of the line. *ret only when true. */
 bool fields_number(const char *text, uint64_t *ret);
 
-/* The same with a sign, in the 32 bits of a temperature: what is larger is told as the end of the range. */
+/* The same with a sign, in the 32 bits of a temperature: larger values become the end of the range. */
 bool fields_millidegrees(const char *text, int32_t *ret);
 
 #endif

@@ -1,8 +1,8 @@
 /*
  * proc_file.h - a small file of /proc or /sys, opened once and read again and again, or read once by its name.
  *
- * Reading a descriptor is pread into the caller's buffer: it opens and allocates nothing, so it works when memory is gone. A file that
- * cannot be opened is kept as the error in the descriptor's place, so whoever reads it learns why.
+ * Reading a descriptor is pread into the caller's buffer: it opens and allocates nothing, so it works when memory is gone. A
+ * file that cannot be opened is kept as the error in the descriptor's place, so every reader learns why.
  */
 #ifndef HEADROOM_DAEMON_BASE_PROC_FILE_H
 #define HEADROOM_DAEMON_BASE_PROC_FILE_H

@@ -1,5 +1,5 @@
 /*
- * page_cache.h - the kernel's cache of model files that nobody has loaded: how much there is, and dropping it.
+ * page_cache.h - the kernel's cache of model files that are not loaded: its size, and dropping it.
  *
  * The kernel would take these pages back by itself, but in its own order, which has weights of running models in it.
  * Both happen on a thread of libuv's pool, one look at a time: files may lie on a disk that sleeps. Loop thread only.
@@ -24,7 +24,7 @@ struct page_cache_models {
         } all[MODELS_MAX];
 };
 
-/* DISK is a directory whose free space is told as well. 0 or -ENOMEM. */
+/* DISK is a directory whose free space is measured as well. 0 or -ENOMEM. */
 int page_cache_new(uv_loop_t *loop, const char *disk, struct page_cache **ret);
 void page_cache_free(struct page_cache *c); /* when it is not busy */
 bool page_cache_busy(const struct page_cache *c);

@@ -1,11 +1,11 @@
 /*
- * prefix_cache.h - prefixes of prompts that outlive their engines, and us: files with the KV of finished sequences, found
- * again by what they begin with.
+ * prefix_cache.h - prefixes of prompts that outlive their engines, and us: files with the KV of finished sequences,
+ * found again by their prefixes.
  *
  * An engine writes them and reads them; it has no file system, so it gets descriptors from here, and those of its own model's
- * files alone. What a file holds is told by its hashes, one for each block of tokens (docs/wire-protocol.md), and by the model's
- * files. The index is in memory; it is read from the ends of the files when we start. Together they take at most so many
- * bytes: those used longest ago make room. Everything that may wait for a disk happens on threads of the pool. Loop thread only.
+ * files alone. A file is identified by its hashes, one for each block of tokens (docs/wire-protocol.md), and by the model's
+ * files. The index is in memory; it is read from the ends of the files when we start. Together they take at most so many bytes:
+ * those used longest ago make room. Everything that may wait for a disk happens on threads of the pool. Loop thread only.
  */
 #ifndef HEADROOM_DAEMON_CACHE_PREFIX_CACHE_H
 #define HEADROOM_DAEMON_CACHE_PREFIX_CACHE_H

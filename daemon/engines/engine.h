@@ -1,9 +1,11 @@
 /*
- * engine.h - what the fleet knows of an engine: the verbs of its kind, what that kind can do, and what an engine tells.
+ * engine.h - an engine as the fleet knows it: the verbs and capabilities of its kind, and the callbacks for its
+ * messages.
  *
- * Each kind is a table of verbs, which an instance holds as m->engine.ops; daemon/engines/embedded.c is headroom-engine. The
- * fleet calls an engine through its table alone, and the engine tells by m->engine.events. Loop thread only. What needs an
- * engine that is there (all but start) is called between start and on_exit, while m->engine.process is not NULL.
+ * Each kind is a table of verbs, which an instance holds as m->engine.ops; daemon/engines/embedded.c is headroom-engine.
+ * The fleet calls an engine through its table alone, and the engine calls back through m->engine.events. Loop thread
+ * only. All verbs but start need a running engine: they are called between start and on_exit, while m->engine.process is
+ * not NULL.
  */
 #ifndef HEADROOM_DAEMON_ENGINES_ENGINE_H
 #define HEADROOM_DAEMON_ENGINES_ENGINE_H
@@ -32,7 +34,7 @@ struct engine_pace {
         uint32_t threads;
 };
 
-/* Verbs that a kind may lack. One that it lacks is never called, and may be NULL in the table. */
+/* Verbs that a kind may lack. A missing one is never called, and may be NULL in the table. */
 struct engine_capabilities {
         bool trims, changes_chunk, changes_context; /* make_smaller: these actions ... */
         bool lowers_kv;                             /* ... and those on the precision of KV; downshift_now */

@@ -31,7 +31,7 @@ void http_server_set_user(struct http_server *s, void *user);
 
 /* Each takes one more socket to listen on. 0 or -errno. */
 int http_server_listen_tcp(struct http_server *s, const char *address, uint16_t port, uint16_t *ret_port);
-/* The file is replaced when nobody listens on it any more; -EADDRINUSE when somebody does. */
+/* The file is replaced when no process listens on it any more; -EADDRINUSE when one does. */
 int http_server_listen_unix(struct http_server *s, const char *path, uint32_t mode);
 /* A socket that is already listening, e.g. from systemd; taken over on success. */
 int http_server_listen_fd(struct http_server *s, int fd);

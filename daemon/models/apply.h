@@ -1,7 +1,7 @@
 /*
  * apply.h - the fleet as the governor sees and steers it.
  *
- * Obeying allocates nothing where the plan is an emergency: engines are told by frames made beforehand, killed by held
+ * An emergency plan is carried out without allocating: with frames made beforehand, and kills through held
  * descriptors. Loop thread only.
  */
 #ifndef HEADROOM_DAEMON_MODELS_APPLY_H
@@ -25,10 +25,10 @@ struct governed {
 };
 void fleet_govern(struct fleet *f, const struct governed *governor, void *user);
 
-/* Carries out PLAN's holds, heat and actions, and no loads (admit.h). What is already so is not done again. */
+/* Carries out PLAN's holds, heat and actions, and no loads (admit.h). Settings already in force are not sent again. */
 void fleet_obey(struct fleet *f, const struct plan *plan);
 
-/* The governor goes: no hold and no heat stays behind, and nobody is told of actions any more. */
+/* Detaches the governor: no hold and no heat stays behind, and no callback follows. */
 void fleet_govern_end(struct fleet *f);
 
 /* Goes through all of an emergency but the effect: every buffer, page and descriptor that it needs is touched. */

@@ -19,7 +19,7 @@ void model_event(struct model *m, enum model_event_kind event);
 void model_tick(struct model *m);
 /* Tells it to leave; FOR_WHOM is the model that needs the room, or NULL. */
 void model_leave(struct model *m, enum reason why, const struct model *for_whom);
-/* The waiters are told, then it is given up. */
+/* Tells the waiting requests, then gives the load up. */
 void model_refuse(struct model *m, const struct failure *failure);
 void model_refuse_load(struct model *m, const char *sentence);
 

@@ -15,7 +15,7 @@ void tracing_tick(struct fleet *f);
 /* As traces_begin and traces_end. */
 enum reason fleet_trace_begin(struct fleet *f, uint32_t model, uint32_t minutes, trace_done *on_done, void *user);
 enum reason fleet_trace_end(struct fleet *f, uint32_t model, trace_done *on_done, void *user);
-/* ON_TRACE is told of each that begins (RUNS) or ends. NULL: nobody is. */
+/* ON_TRACE is called for each trace that begins (RUNS) or ends, unless NULL. */
 typedef void fleet_traced(void *user, uint32_t model, bool runs, enum reason because);
 void fleet_on_trace(struct fleet *f, fleet_traced *on_trace, void *user);
 

@@ -8,7 +8,7 @@
 
 struct fleet;
 
-/* Fills models, wants, loading_bytes and idle_file_bytes of SNAPSHOT, and remembers its memory for whoever asks the fleet. */
+/* Fills models, wants, loading_bytes and idle_file_bytes of SNAPSHOT, and remembers its memory for callers of the fleet. */
 void fleet_view(struct fleet *f, struct snapshot *snapshot);
 /* Is a model in another state than when it was last viewed? */
 bool fleet_changed(const struct fleet *f);

@@ -1,4 +1,4 @@
-/* gate.h - what may not begin at the moment, and who is told why. */
+/* gate.h - keeps requests and loads from beginning while the governor says so, and tells those that wait why. */
 #ifndef HEADROOM_DAEMON_REQUESTS_GATE_H
 #define HEADROOM_DAEMON_REQUESTS_GATE_H
 

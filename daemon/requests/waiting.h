@@ -1,6 +1,6 @@
 /*
- * waiting.h - one model's requests while they wait: in the order of their turns, told why, given up when it takes too long.
- * When the engine dies, whoever was told nothing yet waits again where it stood.
+ * waiting.h - the waiting requests of one model: kept in the order of their turns, told the reason, given up when it takes
+ * too long. When the engine dies, requests without an answer so far wait again in their old places.
  */
 #ifndef HEADROOM_DAEMON_REQUESTS_WAITING_H
 #define HEADROOM_DAEMON_REQUESTS_WAITING_H

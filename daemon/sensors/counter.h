@@ -1,8 +1,8 @@
 /*
- * counter.h - a count of the kernel's that is told on as one that never falls.
+ * counter.h - a count of the kernel's, made into one that never falls.
  *
- * What is counted may be made anew (a control group, a processor that was switched off) and then begins at 0, or at
- * another number; whoever takes differences must see neither a fall nor a flood.
+ * The source may be made anew (a control group, a processor that was switched off) and then begins at 0, or at
+ * another number; a difference of two readings must show neither a fall nor a flood.
  */
 #ifndef HEADROOM_DAEMON_SENSORS_COUNTER_H
 #define HEADROOM_DAEMON_SENSORS_COUNTER_H

@@ -1,9 +1,10 @@
 /*
- * psi_trigger.h - where somebody tells us of memory pressure: a trigger of the kernel's, or what the service manager named.
+ * psi_trigger.h - a source of alarms about memory pressure: a trigger of the kernel's, or the file that the service
+ * manager named.
  *
- * The protocol is systemd's (MEMORY_PRESSURE_WATCH, MEMORY_PRESSURE_WRITE; systemd.io/PRESSURE): a path to a PSI file, a
- * FIFO or a stream socket, and bytes in base64 to be written first; "/dev/null" asks us to watch nothing. By a FIFO
- * or a socket anybody may tell us, so it is how tests do.
+ * The protocol is systemd's (MEMORY_PRESSURE_WATCH, MEMORY_PRESSURE_WRITE; systemd.io/PRESSURE): a path to a PSI file,
+ * a FIFO or a stream socket, and bytes in base64 to be written first; "/dev/null" asks us to watch nothing. Any process
+ * can write to a FIFO or a socket, so tests use those.
  */
 #ifndef HEADROOM_DAEMON_SENSORS_PSI_TRIGGER_H
 #define HEADROOM_DAEMON_SENSORS_PSI_TRIGGER_H

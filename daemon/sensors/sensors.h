@@ -1,10 +1,10 @@
 /*
- * sensors.h - everything that the governor sees of the machine, in one observation.
+ * sensors.h - the machine as the governor sees it, in one observation.
  *
- * Descriptors are opened once and read again with pread into fixed buffers: observing allocates and opens nothing, so it
- * works when memory is gone. What has to be reopened (swap was added, a device came or went) is noted and done on a
- * thread. Sensors that may be slow (hwmon on a bus) are read on a thread with a deadline, each on its own: a hanging one
- * never delays another, nor the loop.
+ * Descriptors are opened once and read again with pread into fixed buffers: observing allocates and opens nothing, so
+ * it works when memory is gone. Files that have to be reopened (swap was added, a device came or went) are noted and
+ * opened on a thread. Sensors that may be slow (hwmon on a bus) are read on a thread with a deadline, each on its own:
+ * a hanging one never delays another, nor the loop.
  *
  * A source that is missing or lies is degraded: sensors_sources says so, and the observation has 0 or MISSED. Paths are
  * made from PROC and SYS ("/proc", "/sys", or directories of fixtures). Loop thread only.

@@ -1,8 +1,8 @@
 /*
  * swap.h - swap devices, and the RAM that the compressed ones among them take.
  *
- * Swap comes and goes while we run (zram is often set up after boot), so the list is read at every look. What a zram
- * device says is free is free of uncompressed pages; what it takes of RAM stands in its mm_stat.
+ * Swap comes and goes while we run (zram is often set up after boot), so the list is read at every look. The free
+ * space of a zram device counts uncompressed pages; the RAM that it takes stands in its mm_stat.
  */
 #ifndef HEADROOM_DAEMON_SENSORS_SWAP_H
 #define HEADROOM_DAEMON_SENSORS_SWAP_H

@@ -1,8 +1,8 @@
 /*
- * model_state.h - where a model is between unknown and loaded, as a state x event table.
+ * model_state.h - the states of a model between unknown and loaded, as a state x event table.
  *
- * The table says which state follows and which action goes with it; whoever owns the model acts. A pair that is
- * not in the table cannot happen: the owner reports it and ends the engine, it does not guess.
+ * The table says which state follows and which action goes with it; the owner of the model acts. A pair that is not
+ * in the table cannot happen: the owner reports it and ends the engine, it does not guess.
  */
 #ifndef HEADROOM_DAEMON_STATE_MODEL_STATE_H
 #define HEADROOM_DAEMON_STATE_MODEL_STATE_H

@@ -1,4 +1,7 @@
-/* request_events.h - what the owner of a request is told, from the first word to the last, and why one is refused. */
+/*
+ * request_events.h - callbacks to the owner of a request, from the first piece of the answer to its end, and the reason when one
+ * is refused.
+ */
 #ifndef HEADROOM_DAEMON_STATE_REQUEST_EVENTS_H
 #define HEADROOM_DAEMON_STATE_REQUEST_EVENTS_H
 

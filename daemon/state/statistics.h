@@ -1,8 +1,8 @@
 /*
- * statistics.h - what an engine says of itself in a `statistics` frame, as checked numbers.
+ * statistics.h - an engine's own report, the `statistics` frame, as checked numbers.
  *
- * The engine is treated as hostile: a field that is there and is not what the wire protocol says refuses the whole frame,
- * and a list longer than an engine can have. What is missing is 0: an engine may know less than we ask.
+ * The engine is treated as hostile: a field that is there and is not what the wire protocol says refuses the whole
+ * frame, and a list longer than an engine can have. A missing field is 0: an engine may know less than we ask.
  */
 #ifndef HEADROOM_DAEMON_STATE_STATISTICS_H
 #define HEADROOM_DAEMON_STATE_STATISTICS_H

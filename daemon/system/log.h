@@ -3,9 +3,9 @@
  *
  *      log_info("unloaded", LOG_TEXT("model", id), LOG_TEXT("reason", "idle"), LOG_NUMBER("freed_mib", n));
  *
- * writes `event=unloaded model=qwen3-8b reason=idle freed_mib=7750`. Text from outside is escaped here, so a
- * caller may pass any bytes. Whoever decides logs; leaves never do. A reader of standard error that stalls costs
- * lines (counted, and told by the next one that gets through), never the loop's time. Loop thread only.
+ * writes `event=unloaded model=qwen3-8b reason=idle freed_mib=7750`. Text from outside is escaped here, so a caller
+ * may pass any bytes. Code that decides logs; leaves never do. A reader of standard error that stalls costs lines
+ * (counted, and told by the next one that gets through), never the loop's time. Loop thread only.
  */
 #ifndef HEADROOM_DAEMON_SYSTEM_LOG_H
 #define HEADROOM_DAEMON_SYSTEM_LOG_H
@@ -54,7 +54,7 @@ const char *log_level_name(enum log_level level);
 void log_open(enum log_level least);
 void log_write(enum log_level level, const char *event, const struct log_field *fields);
 
-/* TAP is given each event of whatever level, before it is written; NULL: nobody is. */
+/* TAP is given each event of any level before it is written, unless NULL. */
 typedef void log_tap(void *user, enum log_level level, const char *event, const struct log_field *fields);
 void log_set_tap(log_tap *tap, void *user);
 

@@ -1,8 +1,8 @@
 /*
  * hwmon.h - the temperatures of /sys/class/hwmon.
  *
- * Which of them are the processor's is known by the names of drivers and labels (Documentation/hwmon of Linux: coretemp,
- * k10temp). AMD's Tctl carries an offset on some models, so it stands back where the die itself is told.
+ * Which of them are the processor's is known by the names of drivers and labels (Documentation/hwmon of Linux:
+ * coretemp, k10temp). AMD's Tctl carries an offset on some models, so it stands back where the die itself is reported.
  */
 #ifndef HEADROOM_DAEMON_THERMAL_HWMON_H
 #define HEADROOM_DAEMON_THERMAL_HWMON_H

@@ -1,12 +1,12 @@
 /*
- * temp_monitor.h - the thermometers of the box, read in rounds by threads, and what became of each.
+ * temp_monitor.h - the thermometers of the machine, read in rounds by threads, with the state of each.
  *
- * A thermometer that hangs keeps the thread that reads it and is told as missed, once a round, until it comes back;
- * another thread goes on with the rest. There is always one more thread than hangs, up to HEAT_THREADS_MAX.
+ * A thermometer that hangs keeps the thread that reads it and is reported as missed, once a round, until it comes
+ * back; another thread goes on with the rest. There is always one more thread than hangs, up to HEAT_THREADS_MAX.
  *
- * Those of the highest rank that could ever be read are what heat is controlled by. One of them that has gone stays in
- * the list as missed: not seeing the temperature is told, never forgotten, and no lesser one steps in for it. One that
- * could not be read since we began is not lost: it never was there.
+ * Those of the highest rank that could ever be read are what heat is controlled by. If one of them goes away, it
+ * stays in the list as missed: the gap is reported, never forgotten, and no lesser one steps in for it. A thermometer
+ * that could never be read since we began does not count as lost.
  */
 #ifndef HEADROOM_DAEMON_THERMAL_TEMP_MONITOR_H
 #define HEADROOM_DAEMON_THERMAL_TEMP_MONITOR_H
@@ -49,7 +49,7 @@ void temp_monitor_ask(struct temp_monitor *w);
 /* Takes what the rounds have read, and takes the rest away from one that hangs. Allocates nothing, waits for nothing. */
 void temp_monitor_collect(struct temp_monitor *w);
 
-/* Into sensors and sensors_count. What was told once is old the next time. */
+/* Fills sensors and sensors_count. A reading is new only the first time it is given out. */
 void temp_monitor_tell(struct temp_monitor *w, struct snapshot *ret);
 
 /* Whether heat is controlled by this one. */

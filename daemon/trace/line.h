@@ -1,9 +1,9 @@
 /*
  * line.h - one line of JSON into memory that is there already.
  *
- * A line that does not fit is full: what follows is left out, and whoever writes it asks once, at the end. Texts and arrays that are
- * longer than a bound are cut, and an object in their place tells how long they were: {"cut": what is there, "bytes": N} or "items".
- * Bytes that are no UTF-8 become question marks.
+ * A line that does not fit is full: further parts are left out, and the writer asks once, at the end. Texts and arrays that are
+ * longer than a bound are cut, and an object in their place tells how long they were: {"cut": what is there, "bytes": N} or
+ * "items". Bytes that are no UTF-8 become question marks.
  */
 #ifndef HEADROOM_DAEMON_TRACE_LINE_H
 #define HEADROOM_DAEMON_TRACE_LINE_H

@@ -1,8 +1,8 @@
 /*
  * traces.h - which models are traced: one trace each, few at once, each for a time.
  *
- * A trace outlives its model's engines. What the log says of the model, at whatever level, goes into it, and what it says at
- * level info or above without naming a model; its frames come from who has its engine, see on_change. Loop thread only.
+ * A trace outlives its model's engines. It gets the log lines about the model, of any level, and those at level info or
+ * above that name no model; the owner of the engine adds its frames, see on_change. Loop thread only.
  */
 #ifndef HEADROOM_DAEMON_TRACE_TRACES_H
 #define HEADROOM_DAEMON_TRACE_TRACES_H

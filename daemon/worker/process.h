@@ -2,8 +2,8 @@
  * process.h - one engine: a worker process and the frames we exchange with it.
  *
  * The engine is treated as hostile: a frame that is unknown, untimely, mis-sized or names a request that was never
- * made ends the conversation (on_protocol_error, once), after which no frame is delivered and the owner should kill it.
- * What it must say, and when, is docs/wire-protocol.md. Loop thread only.
+ * made ends the conversation (on_protocol_error, once), after which no frame is delivered and the owner should kill
+ * it. docs/wire-protocol.md defines the frames and their order. Loop thread only.
  */
 #ifndef HEADROOM_DAEMON_WORKER_PROCESS_H
 #define HEADROOM_DAEMON_WORKER_PROCESS_H
@@ -80,8 +80,8 @@ int engine_process_request(struct engine_process *e, cJSON *message, uint64_t *r
 /* TYPE is cancel, pause or resume. A channel that is closed shows as on_exit, so failure is not told. */
 void engine_process_about(struct engine_process *e, const char *type, uint64_t id);
 /*
- * The levers (docs/wire-protocol.md). What the engine makes of them comes as a frame: controlled or error with the id of
- * the control, suspended and restored with that of the request.
+ * The levers (docs/wire-protocol.md). The engine answers with a frame: controlled or error with the id of the control,
+ * suspended and restored with that of the request.
  */
 /* SETTINGS: an object with fields of a control frame; it gets the type and the id, and stays the caller's. As engine_process_request. */
 int engine_process_control(struct engine_process *e, cJSON *settings, uint64_t *ret_id);
