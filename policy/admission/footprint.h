@@ -4,7 +4,7 @@
  *     weights + kv_tokens * kv bytes per token + (scratch + overhead) * learned / 1000
  *
  * Weights and KV cache are exact: the one is the file's tensors, the other fixed-size blocks up to a limit that we
- * set. What may be mispredicted is the rest, so only the rest is learned from measurement, and a model whose weights
+ * set. Only the rest can be mispredicted, so only the rest is learned from measurement, and a model whose weights
  * have not all been touched yet, or whose cache was never full, does not make the next prediction too small.
  */
 #ifndef HEADROOM_POLICY_ADMISSION_FOOTPRINT_H

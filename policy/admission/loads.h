@@ -1,8 +1,8 @@
 /*
  * loads.h - the part of a plan that is about loading: which of the models that wait come in, who is unloaded for them, who
- * is refused. The waiter that came first is answered first, and what it is promised nobody who comes later may take.
+ * is refused. The first waiter is answered first, and later ones may not take the room promised to it.
  *
- * A load that nothing but other programs stands in the way of is hoped for (SHORT_GRACE_MS) before it is refused: their
+ * A load that only other programs stand in the way of waits a while (SHORT_GRACE_MS) before it is refused: their
  * memory, or that of an engine of ours that has just ended, may come back at once.
  */
 #ifndef HEADROOM_POLICY_ADMISSION_LOADS_H

@@ -3,7 +3,7 @@
  *
  * Cheapest loss first: idle before busy, lowest priority, cheapest to load again per byte, least recently finished,
  * lowest id. A higher class (busy, priority) is not touched while the lower ones suffice; within that, the fewest
- * victims, and among equally many those whose most valuable member is worth least. Nobody leaves in vain.
+ * victims, and among equally many those whose most valuable member is worth least. No model leaves in vain.
  */
 #ifndef HEADROOM_POLICY_ADMISSION_VICTIM_H
 #define HEADROOM_POLICY_ADMISSION_VICTIM_H

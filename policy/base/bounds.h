@@ -203,7 +203,7 @@
 #define SENSOR_ROUNDING   1000
 /* Before a first few values nothing is known: the first may be a lie. */
 #define VALUES_AT_FIRST 3u
-/* The third miss makes it lost. One that is not listed misses at most so often: devices are counted anew now and then. */
+/* A sensor is lost at the third miss. One that is not listed misses at most so often: devices are counted anew now and then. */
 #define SENSOR_MISSES_MAX 3u
 #define SENSOR_MISS_MS    500u
 /* A control sensor that is not even listed any more is forgotten after so long, if another one works. */

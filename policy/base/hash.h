@@ -1,6 +1,6 @@
 /*
- * hash.h - FNV-1a (Fowler, Noll, Vo): small, without tables, the same on every machine. Files on disk are known by its
- * values, so that they must stay what they are. Whoever chooses the bytes can make two texts that meet.
+ * hash.h - FNV-1a (Fowler, Noll, Vo): small, without tables, the same on every machine. Files on disk are identified
+ * by its values, so the function must stay as it is. An author of both texts can make them collide.
  */
 #ifndef HEADROOM_POLICY_BASE_HASH_H
 #define HEADROOM_POLICY_BASE_HASH_H

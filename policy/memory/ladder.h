@@ -1,9 +1,10 @@
 /*
- * ladder.h - how far up it is allowed to go now, why, and what is missing.
+ * ladder.h - the rung that is allowed now, the reason, and the bytes to free.
  *
  * Mild rungs (up to a smaller context) answer to a forecast, to a reserve that is being eaten, or to a stall. The violent
- * ones (suspend, end) answer only to the cliff: a forecast to it under 3 s, a stall with thrash, a livelock, or nearly nothing
- * left with a stall or a decline. A reserve that somebody else simply holds is defended with all that is mild, and then borne.
+ * ones (suspend, end) answer only to the cliff: a forecast to it under 3 s, a stall with thrash, a livelock, or nearly
+ * nothing left with a stall or a decline. A reserve that another program simply holds is defended with all mild actions, and
+ * then its loss is borne.
  *
  * A rung is entered at once and left slowly, so that what was just let go of is not asked for again by the next breath.
  */

@@ -1,12 +1,11 @@
 /*
  * verification.h - did an action free what was expected of it?
  *
- * Every planned action is remembered with the effect that is expected of it until it is judged: as soon as enough has come,
- * or when its time is up and it makes no more progress.
- * What an engine can tell itself is taken from its own numbers (prefix bytes; KV bytes per token, so that growth
- * meanwhile does not count against a downshift); what only shows outside is taken from headroom, less what the slope of
- * that time explains. An action that freed less than a quarter rests on that model for a minute, so that the next rung gets
- * its turn instead of the same dead target for ever.
+ * Every planned action is remembered with the effect that is expected of it until it is judged: as soon as enough has
+ * come, or when its time is up and it makes no more progress. Effects that an engine can measure are taken from its own
+ * numbers (prefix bytes; KV bytes per token, so that growth meanwhile does not count against a downshift); the others are
+ * taken from headroom, less the change that the slope of that time explains. An action that freed less than a quarter
+ * rests on that model for a minute, so that the next rung gets its turn instead of the same dead target for ever.
  *
  * While effects are still awaited no further action is planned (settling), unless exhaustion is too near.
  */
@@ -20,7 +19,7 @@
 void policy_expect(struct settling *s, const struct snapshot *snapshot, const struct headroom *headroom, double slope_per_ms,
                    struct model_past *const pasts[], const struct plan *plan, uint32_t first, bool stall);
 
-/* Judges what can be judged; one of them is told by PLAN, the others at the next looks. */
+/* Judges the effects that are due; PLAN reports one of them, the next looks the others. */
 void policy_verify(struct settling *s, const struct snapshot *snapshot, const struct headroom *headroom,
                    struct model_past *const pasts[], struct plan *plan);
 

@@ -39,7 +39,7 @@ struct field {
 extern const struct field policy_limits_fields[], policy_snapshot_fields[], policy_model_fields[], policy_want_fields[],
         policy_sensor_fields[];
 
-/* Any kind as a number and back. What is above INT64_MAX reads as that. False, and nothing set, when VALUE is none of
+/* Any kind as a number and back. Values above INT64_MAX read as that. False, and nothing set, when VALUE is none of
  * the kind. */
 int64_t policy_field_get(const struct field *f, const void *object);
 bool policy_field_set(const struct field *f, void *object, int64_t value);
