@@ -1,7 +1,7 @@
 /*
  * client.h - questions to the daemon: HTTP over its unix control socket.
  *
- * Does not print. What went wrong comes back as one sentence that says what to do next.
+ * Does not print. A failure comes back as one sentence that says what to do next.
  */
 #ifndef HEADROOM_CTL_DAEMON_CLIENT_H
 #define HEADROOM_CTL_DAEMON_CLIENT_H
@@ -27,9 +27,8 @@ int client_get_text(const char *socket_path, const char *path, char **ret, struc
 int client_escape(const char *text, char *ret, size_t size);
 
 /*
- * The same with BODY (borrowed) posted, as long as it takes. While it lasts ON_PROGRESS (NULL: nobody asks) is
- * called a few times a second with the time gone by and the latest answer of GET /control/models, NULL before
- * there is one.
+ * The same with BODY (borrowed) posted, as long as it takes. While it lasts ON_PROGRESS (may be NULL) is called a few
+ * times a second with the time gone by and the latest answer of GET /control/models, NULL before there is one.
  */
 typedef void client_progress(void *user, uint64_t elapsed_ms, const cJSON *models);
 int client_post(const char *socket_path, const char *path, const cJSON *body, client_progress *on_progress, void *user,
