@@ -1,8 +1,8 @@
 /*
  * crc32c.h - the checksum of what we write to disk: CRC-32C (Castagnoli; RFC 3720, appendix B.4, has test values).
  *
- * It finds all damage of up to 32 bits in a row, and other damage but for one case in four billion. It does not defend against
- * somebody who means it. By the processor's own instruction where it has one.
+ * It finds all damage of up to 32 bits in a row, and other damage but for one case in four billion. It does not defend
+ * against deliberate changes. Uses the processor's own instruction where there is one.
  */
 #ifndef HEADROOM_ENGINE_BASE_CRC32C_H
 #define HEADROOM_ENGINE_BASE_CRC32C_H

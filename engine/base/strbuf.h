@@ -1,8 +1,8 @@
 /*
  * strbuf.h - text that grows up to a limit.
  *
- * A failure (no memory, over the limit) sticks: all further additions do nothing, and whoever uses the text asks
- * once, at the end. The bytes are always followed by a NUL that does not count.
+ * A failure (no memory, over the limit) sticks: all further additions do nothing, and the caller asks once, at the
+ * end. The bytes are always followed by a NUL that does not count.
  */
 #ifndef HEADROOM_ENGINE_BASE_STRBUF_H
 #define HEADROOM_ENGINE_BASE_STRBUF_H

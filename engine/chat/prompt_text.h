@@ -33,7 +33,7 @@ void chat_prompt_append(struct chat_prompt *p, const char *text, size_t length, 
 /* Takes SPELLING (not empty) off the front where it stands there as markup; whether it did. */
 bool chat_prompt_drop_markup(struct chat_prompt *p, const char *spelling);
 
-/* Text from outside. What is appended between begin and end is one content, and is trimmed as one. */
+/* Text from outside. Pieces appended between begin and end are one content, and are trimmed as one. */
 struct chat_content {
         size_t start;
 };

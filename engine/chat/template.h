@@ -1,9 +1,10 @@
 /*
  * template.h - a conversation to a prompt, as the model's own template writes it.
  *
- * `tokenizer.chat_template` is parsed once and run for each conversation (engine/jinja/). A model without one gets ChatML; one
- * whose template cannot be parsed, or fails on the plainest conversation, gets the format that its text is recognised by
- * (builtin_formats.h): `warning` says so. What a template cannot take is found out by trying it when the model is opened.
+ * `tokenizer.chat_template` is parsed once and run for each conversation (engine/jinja/). A model without one gets ChatML;
+ * one whose template cannot be parsed, or fails on the plainest conversation, gets the format that its text is recognised by
+ * (builtin_formats.h): `warning` says so. Features that a template does not support are found by trying it when the model is
+ * opened.
  *
  * No byte of a message, of a tool or of a client's variable can become a special token, whatever the template does with it: the
  * prompt is a list of spans that says which bytes are the template's own.

@@ -1,13 +1,13 @@
 /*
- * perplexity.h - how surprised a model is by a text: the arithmetic, and how a text is cut.
+ * perplexity.h - the perplexity of a text: the arithmetic, and how a text is cut.
  *
  * The text's tokens are cut into chunks of the context length, one after the other, each computed for itself. Where the
- * vocabulary begins texts with a token (BOS), that takes the place of each chunk's first. The first half of a chunk is there
- * to be looked back on; each token of the second half counts, but for the first of it: with -ln of the probability that the
- * model gave it, knowing the chunk up to there. What fills no chunk is left out, unless it is all there is.
- * The perplexity is e to the mean m of these n numbers. Its standard error is taken from that of the mean,
- * s / sqrt(n), as if they were independent, to first order: perplexity times it. So do llama.cpp's `perplexity` and
- * the tables that are published with it (context 512), so numbers can be compared.
+ * vocabulary begins texts with a token (BOS), that takes the place of each chunk's first. The first half of a chunk is
+ * there to be looked back on; each token of the second half counts, but for the first of it: with -ln of the probability
+ * that the model gave it, knowing the chunk up to there. A last part that fills no chunk is left out, unless it is the
+ * whole text. The perplexity is e to the mean m of these n numbers. Its standard error is taken from that of the mean, s /
+ * sqrt(n), as if they were independent, to first order: perplexity times it. So do llama.cpp's `perplexity` and the tables
+ * that are published with it (context 512), so numbers can be compared.
  *
  * Of two precisions of the KV cache the tokens' differences are averaged, whose spread is far less than that of either.
  */

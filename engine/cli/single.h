@@ -34,7 +34,7 @@ struct single {
 /* 0, or -errno and one sentence. S is released with single_close either way. */
 int single_open(struct single *s, const struct single_config *config, struct gguf_error *reterr);
 void single_close(struct single *s);
-/* The same in two steps, for whoever must look at the model to know the rest of the configuration. */
+/* The same in two steps, for a caller that must look at the model to know the rest of the configuration. */
 int single_open_model(struct single *s, const struct single_config *config, struct gguf_error *reterr);
 int single_open_rest(struct single *s, const struct single_config *config, struct gguf_error *reterr);
 

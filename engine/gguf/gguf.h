@@ -1,11 +1,11 @@
 /*
  * gguf.h - reading a GGUF container (versions 2 and 3), whole or split over several files.
  *
- * The files arrive as open read-only descriptors and are mapped; nothing is copied but the two
- * directories. Every count, length, offset, type and shape is hostile until checked: a damaged file
- * ends in one sentence that names the field, never in a crash or an allocation out of proportion to
- * the file. What `gguf_open` has accepted holds for the life of the object: strings lie inside the
- * mapping, a tensor's bytes lie inside its file, arrays have as many elements as they say.
+ * The files arrive as open read-only descriptors and are mapped; nothing is copied but the two directories. Every
+ * count, length, offset, type and shape is hostile until checked: a damaged file ends in one sentence that names the
+ * field, never in a crash or an allocation out of proportion to the file. The checks of `gguf_open` hold for the life
+ * of the object: strings lie inside the mapping, a tensor's bytes lie inside its file, arrays have as many elements
+ * as they say.
  *
  * One thing is not promised: a file that another process shrinks or rewrites in place while it is mapped.
  * The lengths are those at open; touching a page that has gone raises SIGBUS and ends the process, which is

@@ -22,7 +22,7 @@
 #define SCHEMA_PLACES_MAX     4096u     /* of an object whose properties are counted: properties times counts told apart */
 #define SCHEMA_POINTER_MAX    200u      /* bytes of the place that an error names */
 
-/* Following a text. What does not fit is left out: fewer continuations are seen, none that is wrong. */
+/* Limits for following a text. States that do not fit are left out: fewer continuations are seen, none that is wrong. */
 #define MATCHER_DEPTH_MAX  512u       /* rules within rules; JSON this deep is nobody's */
 #define MATCHER_STACKS_MAX 2048u      /* ways to read the text so far: an enumeration may begin in so many */
 #define MATCHER_STEPS_MAX  8192u      /* to find what may follow one character */

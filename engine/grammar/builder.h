@@ -1,9 +1,9 @@
 /*
  * builder.h - a grammar while it is written down: rules, each with one expression.
  *
- * Whoever reads a format builds expressions bottom up and names them by number; an expression is used once, a rule as often as
- * one likes. Nothing is checked in between: what goes wrong (a limit, memory) is remembered, numbers stay usable, and
- * grammar_builder_compile tells of it. Texts are copied.
+ * The reader of a format builds expressions bottom up and names them by number; an expression is used once, a rule as
+ * often as one likes. Nothing is checked in between: a failure (a limit, memory) is remembered, numbers stay usable, and
+ * grammar_builder_compile reports it. Texts are copied.
  */
 #ifndef HEADROOM_ENGINE_GRAMMAR_BUILDER_H
 #define HEADROOM_ENGINE_GRAMMAR_BUILDER_H

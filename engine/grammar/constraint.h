@@ -37,7 +37,7 @@ bool constraint_is_over(const struct constraint *g);
 /* The text is whole as it is. */
 bool constraint_may_end(const struct constraint *g);
 
-/* Masks worked out so far, and tokens asked about: for whoever measures. */
+/* Masks worked out so far, and tokens asked about: for benchmarks. */
 struct constraint_figures {
         uint64_t masks_made, masks_found, tokens_asked;
 };

@@ -1,9 +1,10 @@
 /*
  * json_text.h - JSON as a grammar: the rules that all schemas share, and texts within its strings.
  *
- * White space is a blank, or a line feed and up to 20 of them, and stands only where people put it: inside brackets, behind commas
- * and colons. So a model that cannot decide does not fill its answer with it. Numbers have at most 15 digits before
- * the point and 15 behind it, names that nobody asked for at most 64 characters; strings hold no \u0000 and no lone surrogate: what any reader takes, exactly.
+ * White space is a blank, or a line feed and up to 20 of them, and stands only where people put it: inside brackets, behind
+ * commas and colons. So a model that cannot decide does not fill its answer with it. Numbers have at most 15 digits before the
+ * point and 15 behind it, names outside of the schema at most 64 characters; strings hold no \u0000 and no lone surrogate: what
+ * any reader takes, exactly.
  */
 #ifndef HEADROOM_ENGINE_GRAMMAR_JSON_TEXT_H
 #define HEADROOM_ENGINE_GRAMMAR_JSON_TEXT_H

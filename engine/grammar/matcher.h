@@ -1,13 +1,13 @@
 /*
- * matcher.h - follows a text byte by byte through a grammar, and tells what may come next.
+ * matcher.h - follows a text byte by byte through a grammar, and finds the bytes that may come next.
  *
  * A state is the set of all ways to read the text so far: stacks of nodes, whose common parts are shared, and how much of a
  * character has been read. States are remembered with where each byte led, so that what has been seen once costs one
  * look-up. Memory is fixed when the matcher is made; when it is full all but the states in use is forgotten.
  *
- * Where a limit of bounds.h is reached, ways to read the text are dropped, those found last. What remains is still right: each
- * text that is let through is one of the grammar. A state can lose all its ways, or the grammar be such that
- * they cannot be found within the limits: then nothing may follow, and nothing may end.
+ * Where a limit of bounds.h is reached, ways to read the text are dropped, those found last. The rest is still right: each
+ * text that is let through is one of the grammar. A state can lose all its ways, or the grammar be such that they cannot be
+ * found within the limits: then nothing may follow, and nothing may end.
  *
  * The states of the path: the one at the bottom is of the text that counts, those above it of bytes that are tried.
  */

@@ -16,7 +16,7 @@ struct pattern {
         uint64_t least, most; /* characters that it can come to; UINT64_MAX: no bound */
 };
 
-/* 0 and *ret; -EINVAL and one sentence. What stands outside of it is any character of J. */
+/* 0 and *ret; -EINVAL and one sentence. Around the pattern any characters of J may stand. */
 int pattern_read(const struct json_text *j, struct grammar_builder *b, const char *text, struct pattern *ret,
                  struct grammar_error *reterr);
 

@@ -1,7 +1,7 @@
 /*
  * reader.h - the text of a grammar or of a pattern, character by character: for the files that parse one.
  *
- * The end reads as READER_END, again and again. What is no UTF-8 reads as READER_BAD.
+ * The end reads as READER_END, again and again. Bytes that are not UTF-8 read as READER_BAD.
  */
 #ifndef HEADROOM_ENGINE_GRAMMAR_READER_H
 #define HEADROOM_ENGINE_GRAMMAR_READER_H

@@ -2,9 +2,9 @@
  * jinja.h - a chat template of a model: parsed once, rendered for each conversation.
  *
  * The language is the part of Jinja 2 that published chat templates are written in, rendered as their makers do it: blocks
- * take the line end behind them and the indentation before them along, JSON is Python's, loops may be left. What a value
- * looks like in print is what Python prints. A template comes from a model file, so it is hostile: its steps, depth, memory and
- * output are bounded (jinja/bounds.h), it reaches nothing but what it is given, and the only clock it sees is an argument.
+ * take the line end behind them and the indentation before them along, JSON is Python's, loops may be left. Values are printed
+ * as Python prints them. A template comes from a model file, so it is hostile: its steps, depth, memory and output are bounded
+ * (jinja/bounds.h), it reaches nothing but what it is given, and the only clock it sees is an argument.
  *
  * Every byte of text remembers whether it is the template's own or came in with the conversation, through whatever the
  * template does with it: the output says which is which, so that no message can forge a turn.

@@ -1,9 +1,9 @@
 /*
- * prefix_cache.h - what the KV cache still knows of finished sequences, so that a later one with the same prefix
- * need not compute it again.
+ * prefix_cache.h - the KV of finished sequences, kept so that a later one with the same prefix need not compute it
+ * again.
  *
- * An entry keeps the whole blocks of a sequence and the tokens they hold. Entries are dropped, the least
- * recently used first, when their blocks are wanted. Nobody waits for room that an entry holds.
+ * An entry keeps the whole blocks of a sequence and the tokens they hold. Entries are dropped, the least recently
+ * used first, when their blocks are wanted. No sequence waits for room that an entry holds.
  */
 #ifndef HEADROOM_ENGINE_KV_PREFIX_CACHE_H
 #define HEADROOM_ENGINE_KV_PREFIX_CACHE_H

@@ -1,8 +1,9 @@
 /*
- * prefix_hash.h - what a prefix of a text is known by: a number for each block of its tokens, made of all tokens up to there.
+ * prefix_hash.h - hashes that identify the prefixes of a text: a number for each block of its tokens, made of all tokens up
+ * to its end.
  *
- * Two texts have their first N blocks in common when the Nth numbers are equal (but for chance, so whoever takes something over
- * compares the tokens too). So the longest common prefix of a text and many others is found without their tokens.
+ * Two texts have their first N blocks in common when the Nth numbers are equal (but for chance, so a sequence that takes KV
+ * over compares the tokens too). So the longest common prefix of a text and many others is found without their tokens.
  */
 #ifndef HEADROOM_ENGINE_KV_PREFIX_HASH_H
 #define HEADROOM_ENGINE_KV_PREFIX_HASH_H

@@ -1,11 +1,11 @@
 /*
  * requantize.h - changing the precision of a KV cache while its sequences run.
  *
- * There is a target. What a sequence has stored longer ago than its newest tokens, the window, is made no more precise
- * than the target, the oldest tokens first, a bounded slice of blocks between two passes; blocks that leave the window
- * later follow. New blocks begin as the cache was loaded, so the newest tokens stay precise. A block that several
- * sequences share is converted once, when it has left the window of all of them. A more precise target stops that: it
- * brings nothing back, and counts for what is stored from then on.
+ * There is a target. All tokens of a sequence before its newest ones, the window, are lowered to the target, the
+ * oldest first, a bounded slice of blocks between two passes; blocks that leave the window later follow. New blocks
+ * begin as the cache was loaded, so the newest tokens stay precise. A block that several sequences share is
+ * converted once, when it has left the window of all of them. A more precise target stops that: it brings no
+ * precision back, and counts for tokens stored from then on.
  *
  * When a slice comes depends on the clock, so from the first block on, an answer depends on more than its request;
  * within a pass everything stays exact. No clock of its own: the caller gives it one. Nothing allocates after init.
@@ -58,7 +58,7 @@ int requantize_begin(struct requantize *s, enum kv_type target);
  * block says whether another would fit. Cheap when nothing is to be done.
  */
 void requantize_slice(struct requantize *s, const struct requantize_user users[], uint32_t count, uint64_t budget_us);
-/* A sequence has become one that nobody writes to: what was in its window is due, even if no step follows. */
+/* A sequence has ended and is no longer written to: the tokens of its window are due, even if no step follows. */
 void requantize_look_again(struct requantize *s);
 /* Time for a slice after a step of STEP_US; 0 stands for no step at all. */
 uint64_t requantize_budget_us(uint64_t step_us);

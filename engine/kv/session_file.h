@@ -10,9 +10,9 @@
  *      blocks   in order, each: "BLK\n", its number u32, type of keys and of values u32 each, bytes u64, checksum of the bytes
  *               u32, of these seven u32; then the bytes as they lie in a kv_block_view
  *
- * Block types are kept, so what is read is what was written, bit for bit. Whoever reads trusts nothing: lengths are bounded by
- * the caller and by the file, a block's bytes by its types; nothing is allocated out of proportion; each part is
- * checked before it counts. Both directions go in pieces, so that other sequences go on in between.
+ * Block types are kept, so what is read is what was written, bit for bit. The reader trusts nothing: lengths are bounded by
+ * the caller and by the file, a block's bytes by its types; nothing is allocated out of proportion; each part is checked
+ * before it counts. Both directions go in pieces, so that other sequences go on in between.
  *
  * The descriptor stays the caller's. Everything happens by pread and pwrite: no position is shared, no path is known.
  */
@@ -74,8 +74,9 @@ void session_reader_done(struct session_reader *r);
 int session_read_begin(struct session_reader *r, int fd, uint64_t model, struct kv_cache *cache, uint32_t tokens_max);
 /*
  * Appends some BYTES of blocks, at least one, to KV, which was empty at first and is grown here; its tokens_count says how
- * far it is good. It may be converted, but not cut or fed, in between. 1: there is more; 0: all is there; -EBADMSG: damaged
- * from here on; -ENOSPC: no block is free; -ENOMEM; another -errno. Whoever wants a prefix alone stops when it is there.
+ * far it is good. It may be converted, but not cut or fed, in between. 1: there is more; 0: all is there; -EBADMSG:
+ * damaged from here on; -ENOSPC: no block is free; -ENOMEM; another -errno. A caller that wants only a prefix stops when
+ * it is there.
  */
 int session_read_some(struct session_reader *r, struct kv_sequence *kv, uint64_t bytes);
 

@@ -1,9 +1,10 @@
 /*
  * chat_parser.h - the text of a chat answer, taken apart as it comes: reasoning, content, calls of tools.
  *
- * Text goes in in arbitrary pieces; parts come out as soon as it is certain what they are. What looks like a mark is held back
- * until it is one or is not, so the parts are the same however the text was cut. A call's arguments flow as they come, once its name
- * is known. What is marked as a call and is none goes out as content, mark included: nothing a model says is lost.
+ * Text goes in in arbitrary pieces; parts come out as soon as it is certain what they are. Text that looks like a mark is
+ * held back until it is certain, so the parts are the same however the text was cut. A call's arguments flow as they come,
+ * once its name is known. Text that is marked as a call and is none goes out as content, mark included: no output of the
+ * model is lost.
  */
 #ifndef HEADROOM_ENGINE_OUTPUT_CHAT_PARSER_H
 #define HEADROOM_ENGINE_OUTPUT_CHAT_PARSER_H

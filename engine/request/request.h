@@ -1,9 +1,9 @@
 /*
  * request.h - a client's body, read into checked values or refused with a sentence.
  *
- * The daemon hands the body over as the client sent it, so every field is hostile: its type, range and size
- * are checked here and nowhere else. null counts as absent, unknown fields are ignored. What is refused
- * names its field, in the terms of the OpenAI API. After request_read nothing refers to the JSON any more.
+ * The daemon hands the body over as the client sent it, so every field is hostile: its type, range and size are
+ * checked here and nowhere else. null counts as absent, unknown fields are ignored. A refusal names the field, in the
+ * terms of the OpenAI API. After request_read nothing refers to the JSON any more.
  */
 #ifndef HEADROOM_ENGINE_REQUEST_REQUEST_H
 #define HEADROOM_ENGINE_REQUEST_REQUEST_H

@@ -17,7 +17,7 @@ struct request_tools {
 const cJSON *request_tool_arguments(const cJSON *tool);
 const char *request_tool_name(const cJSON *tool);
 
-/* 0; -EINVAL or -ENOMEM and *reterr. REPLY, the caller's to release either way, is told which calls there may be. */
+/* 0; -EINVAL or -ENOMEM and *reterr. REPLY, the caller's to release either way, gets the calls that there may be. */
 int request_read_tools(const struct request_rules *rules, const cJSON *body, struct chat_parser_setup *parser_setup,
                        struct request_tools *ret, struct request_error *reterr);
 

@@ -92,7 +92,7 @@ uint32_t scheduler_running_index(const struct scheduler *s, const struct sequenc
 struct sequence *scheduler_waiting_take(struct scheduler *s, struct sequence **link);
 /* From wherever it is. */
 void scheduler_take_out(struct scheduler *s, const struct sequence *q);
-/* Ends Q, which nobody has any more; its KV is kept as a prefix where that makes sense. */
+/* Ends Q, which is in no list any more; its KV is kept as a prefix where that makes sense. */
 void scheduler_dismiss(struct scheduler *s, struct sequence *q);
 /* The same, and its owner is told why. */
 void scheduler_fail(struct scheduler *s, struct sequence *q, const struct request_error *error);

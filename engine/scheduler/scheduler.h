@@ -1,17 +1,17 @@
 /*
- * scheduler.h - which tokens of which request are computed next: continuous batching.
+ * scheduler.h - continuous batching: decides which tokens of which request are computed next.
  *
  * Requests wait in one queue and are admitted in its order, when a place is free and the KV pool has room for
- * everything the request may come to, so that an admitted request always ends well. Each step computes one
- * token of every answer in progress, and of prompts as many as the prefill chunk leaves room for. What a
- * finished sequence leaves in the cache serves later ones with the same prefix.
+ * everything the request may come to, so that an admitted request always ends well. Each step computes one token of
+ * every answer in progress, and of prompts as many as the prefill chunk leaves room for. The KV that a finished
+ * sequence leaves in the cache serves later ones with the same prefix.
  *
  * An answer depends on its request alone: not on its neighbours, on when it came, or on what was cached. Only lowering the
  * precision of the KV cache while it runs (scheduler_set_kv) makes an exception.
  *
- * No thread, socket or clock of its own: the caller steps it, and gives it a clock for the timings it reports.
- * What happens is told through the sink, from inside scheduler_step, _suspend, _restore, _keep and _trim alone; the sink
- * must not call back.
+ * No thread, socket or clock of its own: the caller steps it, and gives it a clock for the timings it reports. Events
+ * are reported through the sink, from inside scheduler_step, _suspend, _restore, _keep and _trim alone; the sink must
+ * not call back.
  */
 #ifndef HEADROOM_ENGINE_SCHEDULER_SCHEDULER_H
 #define HEADROOM_ENGINE_SCHEDULER_SCHEDULER_H
@@ -81,9 +81,9 @@ void scheduler_pause(struct scheduler *s, uint64_t id, bool paused);
 bool scheduler_knows(const struct scheduler *s, uint64_t id);
 
 /*
- * Takes request ID out of the steps and gives its KV back: to the file FD (taken over; empty, open for both), in pieces by
- * the steps to come, or with -1 at once, to be computed again. Told by on_suspended: the bytes that came back, or why not.
- * One that has not run yet stops waiting.
+ * Takes request ID out of the steps and gives its KV back: to the file FD (taken over; empty, open for both), in pieces
+ * by the steps to come, or with -1 at once, to be computed again. on_suspended reports the bytes that came back, or why
+ * not. A request that has not run yet stops waiting.
  */
 void scheduler_suspend(struct scheduler *s, uint64_t id, int fd);
 /*

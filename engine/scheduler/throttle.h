@@ -1,8 +1,8 @@
 /*
  * throttle.h - token pacing: how long to rest after a step, so that only a share of the time is spent computing.
  *
- * Heat is made by work per second, so a step that took T owes a rest of T * (1000 - duty) / duty. What is owed is paid by
- * time in which nothing is computed, whatever it was spent on: waiting for the timer, for a frame, for a client. A rest that
+ * Heat is made by work per second, so a step that took T owes a rest of T * (1000 - duty) / duty. The debt is paid by time
+ * in which nothing is computed, whatever it was spent on: waiting for the timer, for a frame, for a client. A rest that
  * came out a little too long, as timers do, is remembered to the next step's credit; an idle hour is not.
  *
  * No clock and no sleep of its own: the worker gives it the time and waits in poll, where a frame wakes it.

@@ -1,5 +1,5 @@
 /*
- * throughput.h - how fast answers are made, and how fast this engine usually makes them: what "far too slow" is measured by.
+ * throughput.h - the speed of answers, now and usually: the measure of "far too slow".
  *
  * A step that makes n tokens takes longer with n, and longer with the tokens that its sequences have in the KV cache, so
  * neither the time of a step nor tokens a second can be compared with those of another hour. Each step is therefore compared
@@ -11,8 +11,8 @@
  * moves it by a small share of itself towards where it lies. One that is over twice the usual, as a thrashing box makes
  * them, moves it by a sixteenth of that: thousands of such steps are needed before they count as usual.
  *
- * Steps with prompts in them are left out of both: their time is the prompt's. Rests between steps are nobody's. Another
- * number of threads is another engine: what was usual is forgotten.
+ * Steps with prompts in them are left out of both: their time is the prompt's. Rests between steps do not count.
+ * Another number of threads makes another engine: the usual times are forgotten.
  */
 #ifndef HEADROOM_ENGINE_SCHEDULER_THROUGHPUT_H
 #define HEADROOM_ENGINE_SCHEDULER_THROUGHPUT_H

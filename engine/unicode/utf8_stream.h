@@ -6,9 +6,9 @@
 #include <stdint.h>
 
 /*
- * Bytes to whole UTF-8 characters: feed pieces, take what is complete. What can never become a character comes out as
- * U+FFFD, one for each longest beginning of a character (Unicode 3.9, "substitution of maximal subparts"). A
- * character that is never finished comes out as one U+FFFD at the end. All zero at first.
+ * Bytes to whole UTF-8 characters: feed pieces, take complete characters. Bytes that can never become a character
+ * come out as U+FFFD, one for each longest beginning of a character (Unicode 3.9, "substitution of maximal
+ * subparts"). A character that is never finished comes out as one U+FFFD at the end. All zero at first.
  */
 struct utf8_stream {
         unsigned char held[4]; /* the beginning of a character, 0..3 bytes */
