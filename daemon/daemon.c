@@ -174,7 +174,7 @@ static int listen_http(struct daemon *d) {
         return result;
 }
 
-/* Makes every directory of PATH that is missing, up to its last slash; whoever needs them complains. */
+/* Makes every directory of PATH that is missing, up to its last slash; the user of a directory reports failures. */
 static void make_directories(const char *path) {
         auto_free char *copy = strdup(path);
 

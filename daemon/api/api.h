@@ -1,5 +1,5 @@
 /*
- * api.h - what paths mean: the OpenAI surface for clients, the control surface for operators.
+ * api.h - the handlers of paths: the OpenAI surface for clients, the control surface for operators.
  *
  * An api translates between HTTP and the fleet; it keeps no state of models, only the requests that are under way.
  */

@@ -1,5 +1,6 @@
 /*
- * explain.c - one model's story: where it is and why, which actions hit it at what numbers, and what will bring it back.
+ * explain.c - one model's story: its state and the reason, the actions on it with their numbers, and the conditions for
+ * undoing them.
  *
  * Told in whole sentences, each one true by itself; the numbers are those that policy decided by, and the conditions of a
  * return are its bounds.

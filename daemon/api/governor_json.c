@@ -1,4 +1,4 @@
-/* governor_json.c - what the control socket shows of the governor: its numbers now, and what it did. null is "does not apply". */
+/* governor_json.c - the governor on the control socket: its present figures, and its actions. null is "does not apply". */
 #include "daemon/base/bounds.h"
 #include "daemon/models/apply.h"
 #include "daemon/governor/internal.h"

@@ -1,5 +1,5 @@
 /*
- * cgroup_place.h - where in the file system are the control groups that this process is in?
+ * cgroup_place.h - the place in the file system of the control groups that this process is in.
  *
  * /proc/self/cgroup names our group in each hierarchy, /proc/self/mountinfo says where that hierarchy is mounted and
  * which part of it. In a container the two need not fit: the mounted part may begin at our own group, or at one that

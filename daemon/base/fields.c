@@ -57,7 +57,7 @@ bool fields_millidegrees(const char *text, int32_t *ret) {
         if (*digits < '0' || *digits > '9')
                 return false;
         char *end;
-        long long value = strtoll(text, &end, 10); /* what does not fit is told as the largest: out of range below too */
+        long long value = strtoll(text, &end, 10); /* too large a number becomes the largest: out of range below too */
         if (*end != '\n' && *end != '\0')
                 return false;
         *ret = value > INT32_MAX ? INT32_MAX : value < INT32_MIN ? INT32_MIN : (int32_t) value;

@@ -1,5 +1,5 @@
 /*
- * meminfo.h - what the kernel says about memory: of the box, and of one process.
+ * meminfo.h - the kernel's figures about memory: of the machine, and of one process.
  *
  * Every path below /proc is made here, from the PROC argument ("/proc", or a directory of fixtures in tests).
  */

@@ -1,8 +1,8 @@
 /*
- * prefix_cache.c - the index, who must go, and the jobs that touch the disk on threads of the pool.
+ * prefix_cache.c - the index, the choice of files to drop, and the jobs that touch the disk on threads of the pool.
  *
- * A job's thread works on what is in the job alone; what it found is entered here when it is back on the loop. A file that is to
- * go leaves the index at once and the disk a moment later; whoever has it open reads on.
+ * A job's thread works on the job alone; its findings are entered here when it is back on the loop. A file that is to go leaves
+ * the index at once and the disk a moment later; an engine that has it open reads on.
  */
 #include "daemon/cache/prefix_cache.h"
 

@@ -1,9 +1,9 @@
 /*
  * base.c - is the control group that we are in ours to divide, and if not, what is missing?
  *
- * What counts is our own group, not what is mounted: a box can mount cgroup v2 and keep the memory controller on v1, or
- * switch it off, and a group where the controller is may still be somebody else's. systemd marks what it hands over by
- * an attribute; root and the owner of a session could write elsewhere too, and would fight with it.
+ * Our own group counts, not the mounts: a machine can mount cgroup v2 and keep the memory controller on v1, or switch
+ * it off, and a group with the controller may still belong to another program. systemd marks the groups that it hands
+ * over by an attribute; root and the owner of a session could write elsewhere too, and would fight with it.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -63,7 +63,9 @@ static bool has_controller(const char *directory, const char *controller) {
         return cgroup_file_read(AT_FDCWD, path, text, sizeof(text)) >= 0 && has_word(text, controller);
 }
 
-/* The controller is not there: because of the kernel, or of whoever made our group? The topmost group that we see knows. */
+/*
+ * The controller is missing: because of the kernel, or of the program that made our group? The topmost group that we see knows.
+ */
 static int refuse_controller(const struct cgroup_base *b, const char *controller, char *reterr, size_t reterr_size) {
         char top[PLACE_MAX];
         (void) snprintf(top, sizeof(top), "%.*s", (int) b->place.base, b->place.directory);
@@ -94,7 +96,7 @@ static uint32_t count_others(const struct cgroup_base *b, const char *sub) {
         return count;
 }
 
-/* The kernel's own root is nobody's to divide, and has no limits. Only it has no cgroup.events. */
+/* The kernel's own root cannot be divided by a service, and has no limits. Only it has no cgroup.events. */
 static bool is_kernels_root(const struct cgroup_base *b) {
         return faccessat(b->fd, "cgroup.events", F_OK, 0) < 0;
 }

@@ -1,5 +1,5 @@
 /*
- * internal.h - what the files of cgroup.h share: the group that we divide, and the tree in it.
+ * internal.h - shared by the files of cgroup.h: the group that we divide, and the tree in it.
  *
  *      ours (as systemd delegated it)       no process of its own, controllers enabled for what is below
  *      |- supervisor                        the daemon, all its threads

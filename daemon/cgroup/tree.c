@@ -1,8 +1,8 @@
 /*
  * tree.c - entering "supervisor" and taking the controllers down to the groups of the engines; and the way back.
  *
- * A group with controllers for those below it may hold no process, so we leave it first, all threads at once. Whatever
- * fails halfway is undone: without a tree the daemon is where it was.
+ * A group with controllers for those below it may hold no process, so we leave it first, all threads at once. A
+ * failure halfway is undone: without a tree the daemon is where it was.
  */
 #include <errno.h>
 #include <fcntl.h>

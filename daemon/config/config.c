@@ -1,8 +1,8 @@
 /*
- * config.c - the order in which a configuration comes together, its defaults, and what only shows when all has been read.
+ * config.c - the order in which a configuration comes together, its defaults, and the checks that need all of it.
  *
- * Nothing stops at the first problem: an operator wants the whole list. What is found wrong keeps its default, so
- * that one error does not cause the next.
+ * Nothing stops at the first problem: an operator wants the whole list. A wrong value keeps its default, so that one
+ * error does not cause the next.
  */
 #include "daemon/config/config.h"
 

@@ -3,7 +3,7 @@
  *
  * A GGUF file is a model whose id is its path below the directory without ".gguf"; of a split model only the first part
  * counts, and its id lacks "-00001-of-00003". Hidden files, unfinished downloads (they end otherwise) and projectors
- * ("mmproj-...") are no models. Nothing is opened here: what a file holds is for the engine to find out.
+ * ("mmproj-...") are no models. Nothing is opened here: only the engine looks into a file.
  */
 #include <dirent.h>
 #include <errno.h>

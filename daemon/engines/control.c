@@ -1,8 +1,8 @@
 /*
- * control.c - what an engine is ordered while it runs, and what it makes of it.
+ * control.c - control requests to a running engine, and their answers.
  *
- * A control request is in force when the engine has said so; then its report is asked for, since actions are judged by
- * what comes back. What the report says is the truth: an engine that downshifted at once, or was restarted, is where it says it is.
+ * A control request is in force when the engine has said so; then its report is asked for, since actions are judged by the memory
+ * that comes back. The report is the truth: an engine that downshifted at once, or was restarted, is where it says it is.
  */
 #include "daemon/engines/control.h"
 

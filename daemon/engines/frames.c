@@ -33,7 +33,7 @@ static bool take_suspended(struct request *request, const cJSON *frame) {
                 return false;
         request->suspended = !error;
         suspension_answered(request, !error);
-        /* A stream that stops in the middle is told why. Its owner may leave in the callback. */
+        /* A stream that stops in the middle gets the reason. Its owner may leave in the callback. */
         if (request->suspended && request->events.on_waiting)
                 request->events.on_waiting(request->user, "memory is short: this request waits on disk, and will go on");
         return true;

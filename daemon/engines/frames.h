@@ -1,4 +1,4 @@
-/* frames.h - what headroom-engine says, passed to whom it concerns: reports and orders here, the rest by struct engine_events. */
+/* frames.h - dispatch of the frames of headroom-engine: reports and control answers here, the rest by struct engine_events. */
 #ifndef HEADROOM_DAEMON_ENGINES_FRAMES_H
 #define HEADROOM_DAEMON_ENGINES_FRAMES_H
 

@@ -1,9 +1,11 @@
 /*
- * prefix_cache_client.c - one model's prefixes of prompts on disk: what its engine has to save, and what its requests are given.
+ * prefix_cache_client.c - one model's prefixes of prompts on disk: saving those of its engine, and finding those for its
+ * requests.
  *
- * Saving is for idle time. Some seconds after the last request has ended the engine is asked what it has; each thing it
- * names gets a file, until it has no more. One that is told to leave is asked at once and waited for, but not for
- * long, and not where it leaves because memory is short. A request's question is always answered: it waits for that.
+ * Saving is for idle time. Some seconds after the last request has ended the engine is asked for save candidates, and
+ * each gets a file, until there are no more. An engine that is told to leave is asked at once and waited for, but not
+ * for long, and not where it leaves because memory is short. A request's question is always answered: it waits for
+ * that.
  */
 #include "daemon/engines/prefix_cache_client.h"
 

@@ -1,5 +1,5 @@
 /*
- * events.h - what was done and happened and why, with the numbers of the moment: the last EVENTS_MAX, each with its number.
+ * events.h - actions and other events with their reasons and the figures of the moment: the last EVENTS_MAX, numbered.
  *
  * Adding allocates nothing, so an action of an emergency is noted as it happens; it is logged afterwards, from here. An action is
  * noted when it is begun; how it ended, and what it really freed, is written into its event later. Loop thread only.

@@ -41,8 +41,8 @@ static void on_pressure(void *user) {
 /* --- life --- */
 
 /*
- * Goes through an emergency on paper: a box whose memory falls to nothing within a few looks, a past of its own. What this
- * touches (code, stack, tables) is in memory afterwards, and stays there.
+ * Goes through an emergency on paper: a box whose memory falls to nothing within a few looks, a past of its own. The pages
+ * that this touches (code, stack, tables) are in memory afterwards, and stay there.
  */
 static void rehearse(struct governor *g) {
         struct past *past = calloc(1, sizeof(*past));

@@ -1,5 +1,5 @@
 /*
- * log_plan.c - what the governor did, in the log and in the status line of systemd. Never before an action, always after.
+ * log_plan.c - the governor's actions in the log and in the status line of systemd. Never before an action, always after.
  *
  * An action has up to three lines: when it is begun, with its reason and the numbers; if it could not be done; and what it
  * really freed.

@@ -1,4 +1,4 @@
-/* note.c - what the tick did, and what happened to models, written into the ring of events with its reason and numbers. */
+/* note.c - notes the tick's actions and the changes of models in the ring of events, with reasons and numbers. */
 #include <string.h>
 
 #include "daemon/base/bounds.h"

@@ -1,10 +1,10 @@
 /*
  * recorder.c - packs looks and prints them.
  *
- * A look in the ring is: the time since the one before; then for the machine, each sensor and each model a mask of the
- * members that differ from the look before, and for each of those the difference, zigzag and in groups of seven bits
- * (the encoding of Protocol Buffers); then the plan. The members are those of policy/record/snapshot_fields.h: what has no row there is not
- * recorded. What packs and what unpacks share one walk, so they cannot differ.
+ * A look in the ring is: the time since the one before; then for the machine, each sensor and each model a mask of the members
+ * that differ from the look before, and for each of those the difference, zigzag and in groups of seven bits (the encoding of
+ * Protocol Buffers); then the plan. The members are those of policy/record/snapshot_fields.h: a member without a row there is not recorded.
+ * Packing and unpacking share one walk, so they cannot differ.
  */
 #include "daemon/governor/recorder.h"
 

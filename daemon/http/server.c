@@ -126,7 +126,7 @@ static void on_listener_closed(uv_handle_t *handle) {
         check_empty(s);
 }
 
-/* The path is removed first: whoever finds it finds somebody behind it. */
+/* The path is removed first, so that a client that finds it also finds a server behind it. */
 static void close_listener(struct listener *l) {
         if (l->is_closing)
                 return;
@@ -220,7 +220,7 @@ int http_server_listen_tcp(struct http_server *s, const char *address, uint16_t 
         return 0;
 }
 
-/* 0 when PATH is free, because nothing is there or nobody answers; -EADDRINUSE when somebody does. */
+/* 0 when PATH is free, because nothing is there or no process answers; -EADDRINUSE when one does. */
 static int clear_path(const struct sockaddr_un *name) {
         struct stat st;
 

@@ -1,6 +1,6 @@
 /*
- * admit.c - carries out what policy answered to the models that wait: one is loaded, others leave for it, or whoever waits
- * is told why there is no room and which rule says so.
+ * admit.c - carries out policy's answers to the models that wait: one is loaded, others leave for it, or the waiting
+ * requests learn why there is no room and by which rule.
  */
 #include "daemon/models/admit.h"
 

@@ -1,9 +1,9 @@
 /*
  * apply.c - carries the governor's plans out.
  *
- * An emergency comes first and takes no memory: engines are told to downshift by frames made beforehand, ended by held
- * descriptors. What needs memory (control frames, files) and all that follows from an end (log, requests, accounts) comes with
- * the fleet's own tick, right after. An action is told when its outcome is known: at once, when the engine has answered, or
+ * An emergency comes first and takes no memory: engines are downshifted by frames made beforehand, ended by held descriptors.
+ * Steps that need memory (control frames, files) and the consequences of an end (log, requests, accounts) come with the
+ * fleet's own tick, right after. An action is reported when its outcome is known: at once, when the engine has answered, or
  * never done.
  */
 #include "daemon/models/apply.h"

@@ -1,5 +1,5 @@
 /*
- * footprints.h - what measuring taught about each model, kept in STATE_DIR/footprints.json over restarts.
+ * footprints.h - the learned footprint of each model, kept in STATE_DIR/footprints.json over restarts.
  *
  * A lost or damaged file costs only what was learned: it is set aside, said so, and learning begins anew. Saving
  * happens on a thread of libuv's pool (fsync may take long): a temporary file, synced, renamed over the old one.

@@ -1,5 +1,5 @@
 /*
- * lifecycle.c - one model's life: what happened to it, what is done about it, and what is left when its engine is gone.
+ * lifecycle.c - one model's life: its events, the actions that follow, and the aftermath when its engine is gone.
  *
  * model_event is the only place where `state` changes; the table in model_state.c says how. An action may raise the next event (a
  * load that is refused), so model_event sets the state before it acts.
@@ -357,7 +357,7 @@ static void settle_ended(struct model *m) {
         requests_give_back(m, &failure, true);
 }
 
-/* The process is gone. What it held counts until its memory shows as free. */
+/* The process is gone. Its memory counts until it shows as free. */
 static void settle(struct model *m) {
         struct instance *e = &m->engine;
         learn(m);

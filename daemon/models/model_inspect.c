@@ -1,5 +1,5 @@
 /*
- * model_inspect.c - what a model's files say about its size.
+ * model_inspect.c - the size of a model, from its files.
  *
  * They are handed to a child; the daemon reads none of them. They are looked at again at each load,
  * since they may have been replaced; as long as they are the same, what the child said about them holds.

@@ -1,4 +1,4 @@
-/* answer.h - what an engine answers to a request, read and told to the owner. */
+/* answer.h - the frames that answer a request, read and passed to its owner. */
 #ifndef HEADROOM_DAEMON_REQUESTS_ANSWER_H
 #define HEADROOM_DAEMON_REQUESTS_ANSWER_H
 

@@ -1,7 +1,8 @@
 /*
- * gate.c - what may not begin while memory is short or the machine hot, and what those who wait are told.
+ * gate.c - keeps requests from beginning while memory is short or the machine hot, and tells those that wait.
  *
- * A hold never stops everything: what runs goes on, and where nothing runs anywhere, the request that has waited longest goes.
+ * A hold never stops everything: running requests go on, and where nothing runs anywhere, the request that has waited longest
+ * goes.
  */
 #include "daemon/requests/gate.h"
 

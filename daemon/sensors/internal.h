@@ -1,4 +1,4 @@
-/* internal.h - what sensors.c and sources.c share. */
+/* internal.h - shared by sensors.c and sources.c. */
 #ifndef HEADROOM_DAEMON_SENSORS_INTERNAL_H
 #define HEADROOM_DAEMON_SENSORS_INTERNAL_H
 

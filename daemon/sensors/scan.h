@@ -1,5 +1,5 @@
 /*
- * scan.h - everything that is read of the machine, opened afresh.
+ * scan.h - all files that are read of the machine, opened afresh.
  *
  * One pass makes the whole set: so a control group that we were moved to, swap on a new zram, a file that was removed and
  * made again need no case of their own. It is done on a thread and the loop then takes the new set for the old one.

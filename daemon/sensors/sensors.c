@@ -210,7 +210,7 @@ static void on_alarm_closed(void *user) {
                 on_closed(on_closed_user);
 }
 
-/* The first scan is made here: whoever looks for the first time sees everything. */
+/* The first scan is made here, so that the first look sees everything. */
 static void scan_first(struct sensors *s) {
         want_alarms(s, &s->files);
         scan_open(&s->files);

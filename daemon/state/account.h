@@ -1,4 +1,4 @@
-/* account.h - what a model counts for: its bytes, its state, its requests. Reads only. */
+/* account.h - the account of a model: its bytes, its state, its requests. Reads only. */
 #ifndef HEADROOM_DAEMON_STATE_ACCOUNT_H
 #define HEADROOM_DAEMON_STATE_ACCOUNT_H
 

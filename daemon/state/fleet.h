@@ -1,5 +1,5 @@
 /*
- * fleet.h - all models and what they share, for the rooms that work on them: models, requests, engines, governor.
+ * fleet.h - all models and their shared parts, for the rooms that work on them: models, requests, engines, governor.
  *
  * Callbacks (frames, exits, timers) change one model and poke the fleet; the tick does the rest. An owner's
  * callback may submit or cancel requests, so no loop holds a pointer into a queue across such a call.

@@ -1,4 +1,4 @@
-/* outcome.h - what became of an action, and what ordinarily happens to models, told to the governor. */
+/* outcome.h - reports to the governor: the outcomes of actions, and the ordinary changes of models. */
 #ifndef HEADROOM_DAEMON_STATE_OUTCOME_H
 #define HEADROOM_DAEMON_STATE_OUTCOME_H
 

@@ -1,4 +1,4 @@
-/* tick.c - see tick.h. What the tick then does is not known here: the governor sets it. */
+/* tick.c - see tick.h. The governor sets the function that the tick calls. */
 #include "daemon/state/tick.h"
 
 #include "daemon/state/fleet.h"

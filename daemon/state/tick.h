@@ -1,4 +1,4 @@
-/* tick.h - what anybody may ask of the one tick (daemon/governor/tick.c): the time, a tick soon or later. */
+/* tick.h - requests to the one tick (daemon/governor/tick.c): the time, a tick soon or later. */
 #ifndef HEADROOM_DAEMON_STATE_TICK_H
 #define HEADROOM_DAEMON_STATE_TICK_H
 

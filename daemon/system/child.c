@@ -2,8 +2,9 @@
  * child.c - starting, hearing and reaping one child process on the libuv loop.
  *
  * Four handles belong to a child: the channel, the pipe of its standard error, a timer and its pidfd. All are
- * embedded, so it is freed when the last close callback has run. "Exited" is told only when the process is reaped and
- * both pipes have ended, or a moment later if something else holds a pipe open: the last frame before an exit matters.
+ * embedded, so it is freed when the last close callback has run. "Exited" is reported only when the process is reaped
+ * and both pipes have ended, or a moment later if something else holds a pipe open: the last frame before an exit
+ * matters.
  */
 #include "daemon/system/child.h"
 

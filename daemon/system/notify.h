@@ -1,4 +1,4 @@
-/* notify.h - what the service manager wants to hear, and the sockets it opened for us. Nothing happens where there is none. */
+/* notify.h - notices to the service manager, and the sockets it opened for us. Nothing happens where there is none. */
 #ifndef HEADROOM_DAEMON_SYSTEM_NOTIFY_H
 #define HEADROOM_DAEMON_SYSTEM_NOTIFY_H
 

@@ -94,7 +94,7 @@ static int read_report(int fd) {
         return n == (ssize_t) sizeof(error) ? -error : n < 0 ? -errno : 0;
 }
 
-/* An exit nobody is told of, because whoever started us ignores such signals, could not be waited for. */
+/* SIGCHLD may be ignored, as inherited from the program that started us; then an exit could not be waited for. */
 static void want_exits(void) {
         struct sigaction current;
         if (sigaction(SIGCHLD, NULL, &current) == 0 && current.sa_handler == SIG_IGN)

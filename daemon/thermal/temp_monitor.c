@@ -2,7 +2,7 @@
  * temp_monitor.c - the loop's side of the rounds.
  *
  * A round carries copies and descriptors, and finds its thermometer again by the key, since the list may have changed
- * meanwhile; what nobody knows any more is closed.
+ * meanwhile; a thermometer that is gone from the list is closed.
  */
 #include "daemon/thermal/temp_monitor.h"
 

@@ -1,5 +1,5 @@
 /*
- * thermometer.h - one temperature that the kernel tells: where it is, what it measures, and how it is known again.
+ * thermometer.h - one temperature of the kernel's: its file, its subject, and the key by which it is found again.
  *
  * hwmonN and thermal_zoneN are numbered as drivers come and go, so the key is made of what stays: the path of the device,
  * the name of its driver and the label of the sensor.

@@ -1,4 +1,4 @@
-/* file.c - see file.h. A trace holds prompts, so nobody may lead it elsewhere by a link, or look into its folder. */
+/* file.c - see file.h. A trace holds prompts, so other users must not lead it elsewhere by a link, or look into its folder. */
 #include "daemon/trace/file.h"
 
 #include <errno.h>

@@ -172,8 +172,8 @@ static bool add_dropped(struct trace *t, size_t room) {
 }
 
 /*
- * The room for a next line, or 0: none is taken. Once some were dropped, the next has to wait for the room of a longest one, so
- * that they are missing in one place, which is told there.
+ * The room for a next line, or 0: none is taken. Once lines were dropped, the next has to wait for the room of a longest one,
+ * so that they are missing in one place, which is marked there.
  */
 static size_t room_for_line(struct trace *t) {
         if (t->is_ended || t->over != REASON_NONE)

@@ -1,5 +1,5 @@
 /*
- * trace.h - what passes between the daemon and the engine of one model, and what is decided about it, as lines of JSON in a file.
+ * trace.h - the frames between the daemon and the engine of one model, and the decisions about it, as lines of JSON in a file.
  *
  * Lines are gathered in memory that is there from the start and written by threads of the pool, so that nothing here waits,
  * and nothing but the beginning allocates. Lines for which there is no room, because the disk is slower than they come, are

@@ -1,5 +1,5 @@
 /*
- * traces.h - which models are traced: one trace each, few at once, each for a time.
+ * traces.h - the traces of models: one for each model, few at once, each for a limited time.
  *
  * A trace outlives its model's engines. It gets the log lines about the model, of any level, and those at level info or
  * above that name no model; the owner of the engine adds its frames, see on_change. Loop thread only.
