@@ -32,7 +32,7 @@ struct assessment {
         struct demand demand;
 };
 
-/* Counters lag after a stall: acting on them again at once makes a kill storm. What H says does not lag. */
+/* Counters lag after a stall: acting on them again at once makes a kill storm. Headroom, H, does not lag. */
 static bool stall_settles(const struct assessment *a) {
         bool only_stall = a->demand.stall && !a->demand.falls;
         return only_stall && a->snapshot->now_ms < a->past->settling.stall_until_ms;

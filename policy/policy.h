@@ -1,5 +1,5 @@
 /*
- * policy.h - what to do next about memory, heat and the models that wait to be loaded, given what was seen.
+ * policy.h - decides the next steps about memory, heat and the models that wait to be loaded, given a snapshot.
  *
  * One function. It reads limits, a snapshot and its own memory of the past, and says what should be done now, who is loaded and
  * unloaded or refused, and when to look again. No I/O, no clock, no allocation, no log, no global: all it knows is in its arguments, so that last night's

@@ -1,4 +1,4 @@
-/* admission.c - whether a model may be loaded, who must leave for it, and when to ask again. */
+/* admission.c - decides whether a model may be loaded, who must leave for it, and when to ask again. */
 #include "policy/admission/admission.h"
 
 #include <assert.h>
@@ -117,7 +117,7 @@ static void candidates_add(struct candidates *c, const struct question *q, enum 
         }
 }
 
-/* The next moment at which somebody's protection ends. */
+/* The next moment at which the protection of an account ends. */
 static uint64_t next_end_of_protection(const struct question *q) {
         uint64_t next = UINT64_MAX;
         for (uint32_t i = 0; i < q->snapshot->accounts_count; i++) {
@@ -231,7 +231,7 @@ struct admission policy_admission(const struct admission_limits *limits, const s
         struct shortage later = missing(&q, STATES_AFTER_STOPS, &result);
         struct shortage now = missing(&q, STATES_REAL, &result);
         if (snapshot->accounts_count >= ACCOUNTS_MAX && shortage_none(later)) {
-                /* Memory, but no place: whoever is cheapest to lose makes one. */
+                /* There is memory, but no place: the account that is cheapest to lose makes one. */
                 result.rule = RULE_PLACES;
                 result.limit_bytes = result.used_bytes = ACCOUNTS_MAX;
                 result.needed_bytes = later.bytes = 1;

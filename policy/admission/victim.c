@@ -84,7 +84,7 @@ static struct victims exact(const struct account *const a[], uint32_t count, str
         return v;
 }
 
-/* In order until it suffices; then spare, most valuable first, whoever turned out not to be needed. */
+/* Takes accounts in order until they suffice; then spares, most valuable first, those that turned out not to be needed. */
 static struct victims greedy(const struct account *const a[], uint32_t count, struct shortage shortage) {
         struct victims v = { 0 };
         struct shortage left = shortage;

@@ -1,5 +1,5 @@
 /*
- * victim.h - who leaves when room is needed.
+ * victim.h - the choice of models to unload when room is needed.
  *
  * Cheapest loss first: idle before busy, lowest priority, cheapest to load again per byte, least recently finished,
  * lowest id. A higher class (busy, priority) is not touched while the lower ones suffice; within that, the fewest

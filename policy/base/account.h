@@ -1,4 +1,4 @@
-/* account.h - what one engine holds of the box's memory, as admission and the choice of victims see it. */
+/* account.h - the memory that one engine holds, as admission and the choice of victims see it. */
 #ifndef HEADROOM_POLICY_BASE_ACCOUNT_H
 #define HEADROOM_POLICY_BASE_ACCOUNT_H
 

@@ -1,4 +1,4 @@
-/* verdict.h - what admission answers to a model that wants to be loaded, and by which rule. */
+/* verdict.h - admission's answer to a model that wants to be loaded, and the rule behind it. */
 #ifndef HEADROOM_POLICY_BASE_VERDICT_H
 #define HEADROOM_POLICY_BASE_VERDICT_H
 

@@ -1,5 +1,5 @@
 /*
- * filter.h - what a temperature sensor may be believed.
+ * filter.h - the filter that decides which readings of a temperature sensor to believe.
  *
  * A value is believed if it is possible (1 to 125 degrees) and could have been reached since the last one (25 degrees a
  * second); the median of the last five is what counts. Anything else is a miss. Two misses are borne with the last value;

@@ -220,7 +220,7 @@ static void evict(struct search *s) {
                 add(s, action_on(s, v.leave[k]->id, ACTION_EVICT, v.leave[k]->bytes));
 }
 
-/* One level at a time, those that are most precise first: nobody goes to q4_0 while another is still at f16. */
+/* One level at a time, the most precise models first: none goes to q4_0 while another is still at f16. */
 static void downshift(struct search *s) {
         struct candidates c = candidates(s, ACTION_DOWNSHIFT, downshift_frees);
         for (unsigned level = 0; level < KV_TYPE_COUNT; level++) {
@@ -281,7 +281,7 @@ static uint32_t choose_end(const struct search *s, const struct account *account
         return (uint32_t) (largest - accounts);
 }
 
-/* One engine at a time, until its memory is back. A load in flight goes before any that answers somebody. */
+/* One engine at a time, until its memory is back. A load in flight goes before any engine with requests. */
 static void end(struct search *s) {
         struct account accounts[ACCOUNTS_MAX];
         uint32_t count = 0;

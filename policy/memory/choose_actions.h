@@ -1,5 +1,5 @@
 /*
- * choose_actions.h - which actions would free enough, mildest first.
+ * choose_actions.h - the choice of actions that free enough, mildest first.
  *
  * Of each rung the actions that free something are listed with the bytes that they should free, cheapest loss first, and as
  * many are taken as cover what is missing. Without hurry one rung is taken at a time: the mildest that has anything to give.

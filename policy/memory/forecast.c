@@ -19,8 +19,8 @@ static double noise_of_slope(const struct slope *s, double memory_ms) {
 }
 
 /*
- * One sample. What comes back is cut off at what noise makes usual, so that an eviction of gigabytes does not hide
- * for seconds that a hog goes on growing.
+ * One sample. A rise is cut off at the size that noise makes usual, so that an eviction of gigabytes does not hide for
+ * seconds that a hog goes on growing.
  */
 static void slope_feed(struct slope *s, double per_ms, double interval_ms, double memory_ms) {
         double usual = root(s->noise / interval_ms);

@@ -83,8 +83,9 @@ static bool is_scarce(struct ladder *l, const struct limits *limits, const struc
 }
 
 /*
- * A stall inside the limit of one engine's own group is helped by that engine alone, and nobody is ended for it: it hurts
- * only itself; what concerns the whole box goes first. One that has stood still for half a minute under a memory.high is ended: it would for ever.
+ * A stall inside the limit of one engine's own group is helped by that engine alone, and no engine is ended for it: it hurts only
+ * itself; trouble of the whole machine goes first. One that has stood still for half a minute under a memory.high is ended: it
+ * would for ever.
  */
 static void answer_pressure(struct demand *d, const struct headroom *h, const struct forecast *f, const struct pressure *p) {
         static const struct trigger mild = { RUNG_SHRINK, RUNG_HOLD, EXHAUSTION_DOWNSHIFT_MS },

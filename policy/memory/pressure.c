@@ -139,9 +139,9 @@ static bool a_model_is_slow(const struct snapshot *snapshot, struct model_past *
 }
 
 /*
- * The groups above the engines. Pressure there may be others' sins: that of the host counts only where headroom is
+ * The groups above the engines. Pressure there may be caused by others: that of the host counts only where headroom is
  * gone, that of all engines also where one of them visibly suffers; neither while one reads its weights for the first
- * time. And nobody is worth ending while there is headroom: no thrash then.
+ * time. And no engine is worth ending while there is headroom: no thrash then.
  */
 static void judge_box(const struct pressure_past *p, const struct snapshot *snapshot, const struct headroom *headroom,
                       struct model_past *const pasts[], struct pressure *ret) {

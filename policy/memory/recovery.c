@@ -1,4 +1,4 @@
-/* recovery.c - what may be given back now. */
+/* recovery.c - the restrictions that may be lifted now. */
 #include "policy/memory/recovery.h"
 
 #include <stddef.h>

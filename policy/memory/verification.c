@@ -1,4 +1,4 @@
-/* verification.c - what actions are expected to free, and what came of it. */
+/* verification.c - the expected effects of actions, and their verification. */
 #include "policy/memory/verification.h"
 
 #include <stddef.h>

@@ -1,5 +1,5 @@
 /*
- * past.h - what policy remembers between two looks. Written by policy alone; all zero is "nothing yet".
+ * past.h - the memory of policy between two looks. Written by policy alone; all zero is "nothing yet".
  *
  * Each part here belongs to the file of the same name, which
  * alone writes it. Everything is of fixed size, so that a recorded past can be copied, compared and replayed.

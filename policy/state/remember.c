@@ -19,7 +19,7 @@ static struct model_past *place_of(struct past *past, uint32_t id, uint64_t now_
 
 void policy_remember(struct past *past, const struct snapshot *snapshot, struct model_past *pasts[ACCOUNTS_MAX]) {
         assert(snapshot->models_count <= ACCOUNTS_MAX);
-        /* First mark who is in sight, so that nobody is pushed out by another of the same snapshot. */
+        /* First mark the models in sight, so that none is pushed out by another of the same snapshot. */
         for (uint32_t k = 0; k < ACCOUNTS_MAX; k++) {
                 for (uint32_t i = 0; i < snapshot->models_count; i++) {
                         if (past->models[k].used && past->models[k].id == snapshot->models[i].id)

@@ -1,5 +1,5 @@
 /*
- * remember.h - what is remembered of each model, found again by id and generation.
+ * remember.h - the past of each model, found again by id and generation.
  *
  * A new generation is another engine: what was remembered of the one before it is void. Models come and go; the memory of one
  * that is away is kept while there is room for it.
