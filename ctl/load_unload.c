@@ -86,8 +86,8 @@ static int act(struct errand *e, cJSON *results) {
 }
 
 /*
- * A verb waits as long as it takes; so first make sure that somebody is there. (Where systemd holds the socket, anyone may
- * connect while the daemon cannot start.)
+ * A verb waits as long as it takes; so first make sure that the daemon is there. (Where systemd holds the socket, anyone
+ * may connect while the daemon cannot start.)
  */
 static int ask_for_life(const struct invocation *in) {
         struct problem problem;

@@ -1,5 +1,5 @@
 /*
- * fit.c - what a GGUF file needs and whether this machine can hold it. Needs no daemon.
+ * fit.c - the memory that a GGUF file needs, and whether this machine can hold it. Needs no daemon.
  *
  * The file is read by the engine's own reader, the bytes are those the engine will allocate, the verdict is that of
  * the policy the daemon follows; only the machine is looked at from here, and with it the engines that run on it.

@@ -1,4 +1,4 @@
-/* terminal.c - what a terminal may be told. */
+/* terminal.c - output that is safe for a terminal. */
 #include "ctl/output/terminal.h"
 
 #include <assert.h>

@@ -1,5 +1,5 @@
 /*
- * terminal.h - what a terminal may be told.
+ * terminal.h - output that is safe for a terminal.
  *
  * Model names, paths and the last words of an engine come from outside: printed as they are they could move the
  * cursor, change colours or reverse the reading direction. Everything that is not a plain printable character is

@@ -1,4 +1,4 @@
-/* internal.h - what the files of `status` share. */
+/* internal.h - shared by the files of `status`. */
 #ifndef HEADROOM_CTL_SHOW_INTERNAL_H
 #define HEADROOM_CTL_SHOW_INTERNAL_H
 

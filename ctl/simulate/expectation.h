@@ -1,5 +1,5 @@
 /*
- * expectation.h - what a scenario says that a plan must be: one `expect` line, parsed and compared. Pure.
+ * expectation.h - the plan that a scenario expects: one `expect` line, parsed and compared. Pure.
  *
  * The words are those of headroom.scenario(5).
  */

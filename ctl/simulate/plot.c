@@ -387,9 +387,9 @@ static cairo_status_t write_picture(const struct trace *t, const char *title, co
 }
 
 /*
- * Gives back the fonts that cairo and fontconfig keep for a next picture. At the exit nobody would need to; but fontconfig
- * refers to the parts of a pattern by their offset from it, so LeakSanitizer sees no pointer to them and takes what is
- * merely kept for lost. Cairo goes first: it holds patterns of fontconfig's.
+ * Gives back the fonts that cairo and fontconfig keep for a next picture. At the exit this would not be necessary; but
+ * fontconfig refers to the parts of a pattern by their offset from it, so LeakSanitizer sees no pointer to them and takes
+ * what is merely kept for lost. Cairo goes first: it holds patterns of fontconfig's.
  */
 static void release_fonts(void) {
         cairo_debug_reset_static_data();

@@ -1,5 +1,5 @@
 /*
- * plot_canvas.h - what every panel of a plot draws with: a time axis shared by all, scales of its own, lines, bands, text.
+ * plot_canvas.h - the drawing tools of the panels of a plot: a shared time axis, a scale for each, lines, bands, text.
  *
  * A line of a million looks is drawn by its least and largest value in each half pixel, so that a picture stays small.
  */

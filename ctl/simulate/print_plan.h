@@ -1,4 +1,4 @@
-/* print_plan.h - what was planned at one look of a replay: as a sentence, as a row of a table, as JSON. */
+/* print_plan.h - the plan of one look of a replay: as a sentence, as a row of a table, as JSON. */
 #ifndef HEADROOM_CTL_SIMULATE_PRINT_PLAN_H
 #define HEADROOM_CTL_SIMULATE_PRINT_PLAN_H
 

@@ -1,5 +1,5 @@
 /*
- * trace.h - what a plot needs of a replay: a few numbers per look, and what changed. All of it in growing arrays.
+ * trace.h - the data of a replay for its plot: a few numbers per look, and the changes. All of it in growing arrays.
  */
 #ifndef HEADROOM_CTL_SIMULATE_TRACE_H
 #define HEADROOM_CTL_SIMULATE_TRACE_H
