@@ -1,6 +1,6 @@
 /*
- * messages.c - see messages.h. What is shaped anew is a thin tree of references: no text is copied that need not
- * change.
+ * messages.c - see messages.h. The reshaped messages are a thin tree of references: text is copied only where it
+ * changes.
  */
 #include "engine/chat/messages.h"
 

@@ -1,8 +1,8 @@
 /*
  * command_inspect.c - headroom-engine inspect: the contents of a model file and the memory it would need, from its headers.
  *
- * The files are opened, or come as inherited descriptors; then the process locks itself in, and only then reads
- * the first byte of them. A model that is whole but cannot be run here is told about all the same, with the reason.
+ * The files are opened, or come as inherited descriptors; then the process locks itself in, and only then reads the
+ * first byte of them. A model that is whole but cannot be run here is shown all the same, with the reason.
  */
 #include <errno.h>
 #include <inttypes.h>

@@ -78,7 +78,7 @@ int command_worker(int argc, char **argv) {
                 return code;
         a.config.model_fds = a.model.fds;
         a.config.model_fds_count = a.model.count;
-        /* A file that may not become larger is an error that is told, not the end. */
+        /* A file that may not grow must give an error (EFBIG), not a signal that ends us. */
         (void) signal(SIGXFSZ, SIG_IGN);
         if (!tie_to_parent(parent))
                 return EXIT_DONE;

@@ -1,6 +1,6 @@
 /*
- * inspect.h - what can be told about a model file without running it, and the two ways of printing it: text for
- * people, JSON for programs. headroomd asks for the JSON in a child, since it never parses a model file itself.
+ * inspect.h - facts about a model file that is not run, and the two ways of printing them: text for people, JSON for
+ * programs. headroomd asks for the JSON in a child, since it never parses a model file itself.
  */
 #ifndef HEADROOM_ENGINE_CLI_INSPECT_H
 #define HEADROOM_ENGINE_CLI_INSPECT_H

@@ -1,8 +1,8 @@
 /*
  * options.c - see options.h.
  *
- * getopt_long finds the options; its lists are made of the table. What it returns for a name is FIRST_NAME and the row's
- * index, for a letter the letter.
+ * getopt_long finds the options; its lists are made of the table. It returns FIRST_NAME and the row's index for a name,
+ * and the letter for a letter.
  */
 #include "engine/cli/options.h"
 

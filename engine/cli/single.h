@@ -1,5 +1,5 @@
 /*
- * single.h - one model, one sequence, nothing else: what the command-line tools that measure or compare need.
+ * single.h - one model and one sequence, for the command-line tools that measure or compare.
  */
 #ifndef HEADROOM_ENGINE_CLI_SINGLE_H
 #define HEADROOM_ENGINE_CLI_SINGLE_H

@@ -1,5 +1,5 @@
 /*
- * buffers.h - where each compute buffer of a forward pass lies in one allocation.
+ * buffers.h - the places of the buffers of a forward pass in one allocation.
  *
  * The layout follows from the hyperparameters, the batch and the thread count alone, so that what `inspect` predicts
  * is what transformer_new allocates. Nothing here grows with the context: attention works block by block.

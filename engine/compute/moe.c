@@ -16,7 +16,7 @@ static struct choice *choices_of(const struct transformer *f, uint32_t row) {
         return f->choices + row * (size_t) f->hparams->n_expert_used;
 }
 
-/* The best of SCORES that is not taken, the first of equals. What is no number comes last. */
+/* The best of SCORES that is not taken, the first of equals. Values that are no numbers come last. */
 static uint32_t best_of(const float *scores, const bool *taken, uint32_t n) {
         uint32_t best = n;
         for (uint32_t i = 0; i < n; i++)

@@ -2,7 +2,7 @@
  * threads.c - the pool: each worker waits for a ticket of its own, so that threads beyond the width sleep on.
  *
  * A pass of the model is some hundred short runs with microseconds between them: waiting starts as a bounded spin and
- * becomes a futex sleep. A waker makes the system call only when somebody said that he sleeps; that is safe because both
+ * becomes a futex sleep. A waker makes the system call only when a worker said that it sleeps; that is safe because both
  * sides write first and look second, in one total order (all atomics here are sequentially consistent).
  */
 #include "engine/compute/threads.h"

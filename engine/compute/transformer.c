@@ -242,7 +242,7 @@ static void lay_out_rows(struct transformer *f, const struct transformer_item it
         }
 }
 
-/* How many of an item's tokens, counted from its last, have a result that somebody wants. */
+/* The number of an item's tokens, counted from its last, whose results are wanted. */
 static uint32_t wanted_rows(const struct transformer_item *item) {
         return item->want == WANT_HIDDEN ? item->count : item->want == WANT_LOGITS ? 1 : 0;
 }

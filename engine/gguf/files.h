@@ -1,5 +1,5 @@
 /*
- * files.h - which files make up a model: one, or the parts of a split one, told by the name alone.
+ * files.h - the files of a model: one, or the parts of a split one, found by the name alone.
  *
  * Parts are called STEM-00001-of-00003.gguf ... STEM-00003-of-00003.gguf and lie in one directory; naming any
  * of them names the whole model. No file is read here. Needs libc alone: the daemon and headroomctl use it too.

@@ -1,4 +1,4 @@
-/* compile.h - what is worked out about the nodes of a grammar once they stand: for compile.c alone. */
+/* compile.h - properties of the nodes of a finished grammar: for compile.c alone. */
 #ifndef HEADROOM_ENGINE_GRAMMAR_COMPILE_H
 #define HEADROOM_ENGINE_GRAMMAR_COMPILE_H
 

@@ -169,7 +169,7 @@ const uint32_t *constraint_mask(struct constraint *g) {
                         oldest = m;
         }
         make_mask(g, oldest->bits);
-        /* Making it may have begun a new generation. That of a first token is not for any other. */
+        /* Making a mask may have begun a new generation. The mask of a first token is not for any other. */
         oldest->generation = g->config.first ? 0 : matcher_generation(g->matcher);
         oldest->state = matcher_state(g->matcher);
         oldest->used = g->now;

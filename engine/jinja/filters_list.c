@@ -1,4 +1,4 @@
-/* filters_list.c - see interpreter.h: filters of sequences and mappings. What Python makes lazily is a list here. */
+/* filters_list.c - see interpreter.h: filters of sequences and mappings. Lazy sequences of Python are lists here. */
 #include <string.h>
 
 #include "engine/jinja_value/bounds.h"

@@ -1,5 +1,5 @@
 /*
- * value.h - what a template computes with: Python's values, as far as templates meet them.
+ * value.h - the values of templates: Python's, as far as templates meet them.
  *
  * A value is small and copied; what it points to lies in the job's arena. Lists and mappings are shared by reference, as in
  * Python. Mappings keep the order of insertion.

@@ -1,4 +1,4 @@
-/* dispatch.c - which set of kernels runs: asked of the processor and the environment. */
+/* dispatch.c - the choice of the set of kernels, by the processor and the environment. */
 #include <assert.h>
 #if defined(__x86_64__)
 #include <cpuid.h>

@@ -1,5 +1,6 @@
 /*
- * arch.h - what distinguishes the architectures: one description each, and nothing else in the engine asks for a name.
+ * arch.h - the differences between the architectures: one description each, and nothing else in the engine asks for a
+ * name.
  *
  * All of them are the transformer of compute/transformer.c with steps left out. A description says which tensors there are
  * (tensors.c has their names and extents by these parts), in what order values are rotated, and the numbers that

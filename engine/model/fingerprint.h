@@ -1,5 +1,5 @@
 /*
- * fingerprint.h - which model a file holds, told by its contents: wherever it lies and whatever it is called.
+ * fingerprint.h - identifies the model in a file by its contents, wherever it lies and whatever it is called.
  *
  * For remembering what was measured of a model, not a defence against a file made to look like another. Some parts of the
  * file are read, so that it costs the same for one of 1 MB and of 100 GB.

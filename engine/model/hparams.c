@@ -1,8 +1,8 @@
 /*
  * hparams.c - see hparams.h.
  *
- * Metadata is read through gguf/keys.h; every value has a range (jinja_value/bounds.h). What a file asks for and this engine
- * does not do (an architecture, a scaling of RoPE) is refused by name: a wrong answer is worse than none.
+ * Metadata is read through gguf/keys.h; every value has a range (jinja_value/bounds.h). A feature that a file asks for and
+ * this engine lacks (an architecture, a scaling of RoPE) is refused by name: a wrong answer is worse than none.
  */
 #include "engine/model/hparams.h"
 

@@ -1,6 +1,6 @@
 /*
- * hparams.h - what a model is made of, read from the metadata alone: hyperparameters, and how many bytes
- * it will need. No weight is touched, so `inspect` and `headroomctl fit` cost nothing.
+ * hparams.h - the make of a model, read from the metadata alone: hyperparameters, and how many bytes it will need. No
+ * weight is touched, so `inspect` and `headroomctl fit` cost nothing.
  *
  * The engine allocates by these same numbers, so prediction and use cannot drift apart.
  */

@@ -1,4 +1,4 @@
-/* hparams_rope.c - what the metadata says of rotary positions. */
+/* hparams_rope.c - reads the rotary positions from the metadata. */
 #include <errno.h>
 #include <inttypes.h>
 #include <math.h>
@@ -24,7 +24,7 @@ static void read_dimensions(struct metadata *m, struct hparams *s) {
                               m->arch, s->n_rot, s->d_head_k);
 }
 
-/* "longrope" is told by its tensors, and scales nothing beside them. */
+/* "longrope" is given by its tensors, and scales nothing beside them. */
 static enum rope_scaling read_scaling(struct metadata *m, const struct hparams *s) {
         struct gguf_string type = metadata_string_or(m, "rope.scaling.type", "linear");
         char shown[40];

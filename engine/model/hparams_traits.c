@@ -1,4 +1,4 @@
-/* hparams_traits.c - what the metadata says of experts, windows, the scale of scores and pooling. */
+/* hparams_traits.c - reads experts, windows, the scale of scores and pooling from the metadata. */
 #include <assert.h>
 #include <errno.h>
 #include <inttypes.h>

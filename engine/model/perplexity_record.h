@@ -1,5 +1,5 @@
 /*
- * perplexity_record.h - what `perplexity --save` remembers of a model, and `headroomctl fit` shows.
+ * perplexity_record.h - the result of `perplexity --save` for a model, shown by `headroomctl fit`.
  *
  * One small JSON file for each model, of its last measurement: $XDG_STATE_HOME/headroom/perplexity/IDENTITY.json
  * (~/.local/state where that is not set), by fingerprint.h. It is the user's who measured; the daemon does not read it.

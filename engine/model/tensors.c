@@ -107,7 +107,7 @@ static const struct expected per_layer[] = {
 };
 /* clang-format on */
 
-/* Written by some converters and used by nobody: the frequencies follow from the metadata. */
+/* Written by some converters and not used: the frequencies follow from the metadata. */
 static const char *const ignored_per_layer[] = { "attn_rot_embd", "attn_rot_embd.weight", "attn.rot_embd",
                                                  "attn_rot_embd.inv_freq" };
 

@@ -145,7 +145,7 @@ RULES(one_number) = { RULE(EXACTLY(1, number)) };        /* \p{N} */
 RULES(three_numbers) = { RULE(UP_TO(3, number)) };       /* \p{N}{1,3} */
 RULES(numbers) = { RULE(SOME(number)) };                 /* \p{N}+ */
 RULES(three_digits) = { RULE(EXACTLY(3, ascii_digit)) }; /* [0-9][0-9][0-9] */
-/* (?=(\d{3})+(?!\d)) ; that one leaves digits and other numbers (1½) in one piece, which nobody writes. */
+/* (?=(\d{3})+(?!\d)) ; that one leaves digits and other numbers (1½) in one piece, which no text has in practice. */
 RULES(threes) = { RULE(THREES) };
 RULES(threes_of_a_word) = { RULE(THREES_OF_A_WORD) };        /* \d{1,3}(?=(?:\d{3})*\b) */
 RULES(one_line_break) = { RULE(EXACTLY(1, line_break)) };    /* [\r\n] */

@@ -1,5 +1,5 @@
 /*
- * prompt.h - what a client wants read: a conversation, a text, or token ids, to tokens that fit the context.
+ * prompt.h - the prompt of a request: a conversation, a text, or token ids, to tokens that fit the context.
  *
  * A text that cannot fit is refused by its length alone, before any tokenizing, so that one client's huge
  * prompt does not hold up the answers of the others.

@@ -1,5 +1,5 @@
 /*
- * parts.h - what a model runs on, opened with one sentence when it cannot be: for the two that put it together,
+ * parts.h - the parts that a model runs on, opened or refused with one sentence: for the two that put it together,
  * engine.h (many sequences) and cli/single.h (one).
  */
 #ifndef HEADROOM_ENGINE_RUNTIME_PARTS_H

@@ -1,5 +1,5 @@
 /*
- * admit.c - who may run: the account of the pool.
+ * admit.c - the account of the pool, which decides who may run.
  *
  * A running sequence holds blocks and may still grow by what its request can come to. The first in the queue is admitted
  * when all blocks that running sequences hold, and all growth still promised, fit together with it. Blocks that only

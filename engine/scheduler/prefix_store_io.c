@@ -1,6 +1,6 @@
 /*
- * prefix_store_io.c - prefixes that outlive the engine: what finished sequences have left is written to files, and a prompt
- * that begins like one of them is read from there instead of being computed.
+ * prefix_store_io.c - prefixes that outlive the engine: the KV of finished sequences is written to files, and that of a
+ * prompt with the same prefix is read from there instead of being computed.
  *
  * The files are another's, who keeps them and finds them by their hashes (kv/prefix_hash.h); here are a descriptor to write to
  * and one to read from. Saving is for idle time: it rests while anything runs, and is given up when its blocks are wanted. A

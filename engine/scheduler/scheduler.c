@@ -306,7 +306,7 @@ static void measure(struct scheduler *s, const struct pass *p, uint64_t took_us)
 
 /* ---- precision ---- */
 
-/* Finished sequences first: nobody reads them now. Nobody writes to them either, so they have no window. */
+/* Finished sequences first: no step reads them now, and none writes to them, so they have no window. */
 static uint32_t list_kv_users(const struct scheduler *s, struct requantize_user users[PREFIXES_MAX + WIRE_PARALLEL_MAX]) {
         uint32_t count = 0;
         for (uint32_t i = 0; i < s->prefixes.count; i++)

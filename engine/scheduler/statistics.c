@@ -1,4 +1,4 @@
-/* statistics.c - what the scheduler says of itself: requests, their speed, and whose the bytes in the KV cache are. */
+/* statistics.c - the scheduler's own report: requests, their speed, and the owners of the bytes in the KV cache. */
 #include "engine/scheduler/internal.h"
 
 #include <string.h>

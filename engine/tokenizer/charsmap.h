@@ -1,5 +1,5 @@
 /*
- * charsmap.h - what becomes of the characters of a text before a SentencePiece model sees them: a dictionary of strings
+ * charsmap.h - the mapping of the characters of a text before a SentencePiece model sees them: a dictionary of strings
  * and of what replaces them.
  *
  * The bytes are the file's (normalizer_spec.precompiled_charsmap of a SentencePiece model): the size of a trie in bytes, 32

@@ -1,5 +1,5 @@
 /*
- * sentencepiece.h - what the two kinds of SentencePiece models (spm.h, ugm.h) share: how a text is spelt before it is taken
+ * sentencepiece.h - shared by the two kinds of SentencePiece models (spm.h, ugm.h): how a text is spelt before it is taken
  * apart, what becomes of what has no token, and tokens back to text.
  *
  * Spelling: the file's own table replaces characters (unicode/charsmap.h), spaces become U+2581, and one is set before a text

@@ -1,5 +1,5 @@
 /*
- * unicode.h - what tokenizers ask of code points: properties, lower case, canonical decomposition.
+ * unicode.h - code points for tokenizers: properties, lower case, canonical decomposition.
  *
  * The tables are made by make_unicode_table.py. Unassigned code points and invalid bytes are of the category Cn:
  * no letter, no number, no white space.

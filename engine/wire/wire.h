@@ -1,5 +1,5 @@
 /*
- * wire.h - what the daemon and an engine say to each other, and how it is framed.
+ * wire.h - the messages between the daemon and an engine, and their framing.
  *
  * One stream socketpair per engine. A frame is a 4-byte little-endian length followed by that many bytes of
  * one JSON object whose "type" names the message; requests are multiplexed by "id". The table of messages,

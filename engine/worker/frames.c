@@ -61,8 +61,8 @@ static cJSON *frame_about(const char *type, uint64_t id) {
 }
 
 /*
- * No request that fits the context is longer: each token stands for so many bytes of text at the most, or for its number in a list, and
- * escapes double a text where they are many. What stands beside the prompt has room of its own.
+ * No request that fits the context is longer: each token stands for so many bytes of text at the most, or for its number in a
+ * list, and escapes double a text where they are many. The rest of the request has its own room.
  */
 static double request_bytes_max(const struct engine *e) {
         size_t longest = tokenizer_longest(e->rules.tokenizer);

@@ -1,5 +1,5 @@
 /*
- * frames.h - what the engine tells the daemon, as frames (docs/wire-protocol.md).
+ * frames.h - the engine's frames to the daemon (docs/wire-protocol.md).
  *
  * Each function makes one message; NULL when memory is short.
  */

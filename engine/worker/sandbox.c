@@ -1,10 +1,10 @@
 /*
  * sandbox.c - see sandbox.h.
  *
- * A denied call fails with EPERM instead of killing the process. Libraries try things they can do without (a
- * locale, /proc, a file of limits) and such an attempt must not end twenty running answers; whoever has taken the process over gains
- * nothing from an error code. The list below holds what the engine, the C library and pthreads need on Linux 5.4
- * to 6.x with glibc; it names rules, not hopes: a call that takes a path or makes a descriptor to the outside is not on it.
+ * A denied call fails with EPERM instead of killing the process. Libraries try things they can do without (a locale, /proc, a
+ * file of limits) and such an attempt must not end twenty running answers; an attacker who has taken the process over gains
+ * nothing from an error code. The list below holds what the engine, the C library and pthreads need on Linux 5.4 to 6.x with
+ * glibc; it names rules, not hopes: a call that takes a path or makes a descriptor to the outside is not on it.
  */
 #include "engine/worker/sandbox.h"
 

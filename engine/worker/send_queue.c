@@ -1,4 +1,4 @@
-/* send_queue.c - see send_queue.h. Whoever fills it watches send_queue_waiting: that is the bound. */
+/* send_queue.c - see send_queue.h. The worker watches send_queue_waiting while it fills the queue: that is the bound. */
 #include "engine/worker/send_queue.h"
 
 #include <errno.h>
