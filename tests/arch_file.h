@@ -18,7 +18,7 @@ struct arch_sizes {
         uint32_t layers, embd, ff, heads, heads_kv, d_head, d_head_v, n_rot, vocab, ctx, experts, experts_used;
 };
 
-/* Those that all its files have; EXPERTS: PART_EXPERTS or PART_EXPERTS_APART in the place of one feed-forward, or 0. */
+/* The parts that all files of ARCH have; EXPERTS: PART_EXPERTS or PART_EXPERTS_APART in the place of one feed-forward, or 0. */
 static inline uint32_t arch_file_parts(enum arch arch, uint32_t experts) {
         uint32_t parts = arch_parts(arch);
         return experts ? (parts & ~(uint32_t) (PART_FF_GATED | PART_EXPERTS)) | experts : parts;
@@ -44,7 +44,7 @@ static inline void arch_write_string(struct gguf_writer *w, enum arch arch, cons
         gguf_write_string(w, key, value);
 }
 
-/* Those that every architecture has; heads are embd / heads long unless a key says otherwise. */
+/* The sizes that every architecture has; heads are embd / heads long unless a key says otherwise. */
 static inline void arch_write_sizes(struct gguf_writer *w, const struct arch_sizes *s) {
         arch_write_u32(w, s->arch, "context_length", s->ctx);
         arch_write_u32(w, s->arch, "embedding_length", s->embd);
@@ -104,7 +104,7 @@ static inline struct arch_tensors arch_tensors_before_layers(const struct arch_s
         return arch_tensors_in(s, known, sizeof(known) / sizeof(known[0]));
 }
 
-/* Their names follow "blk.N.". */
+/* The tensors of a layer, by their names behind "blk.N.". */
 static inline struct arch_tensors arch_tensors_of_layer(const struct arch_sizes *s) {
         uint32_t embd = s->embd, ff = s->ff, queries = s->heads * s->d_head, keys = s->heads_kv * s->d_head,
                  values = s->heads_kv * s->d_head_v, attended = s->heads * s->d_head_v;

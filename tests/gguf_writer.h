@@ -139,7 +139,7 @@ static inline void gguf_write_end(struct gguf_writer *w) {
                 gguf_write_number(w, 0, 1);
 }
 
-/* And data for all tensors: zeros. */
+/* Zeros as the data of all tensors. */
 static inline void gguf_write_zeros(struct gguf_writer *w, uint64_t count) {
         static const uint8_t zeros[4096];
         for (; count > sizeof(zeros); count -= sizeof(zeros))

@@ -16,7 +16,7 @@
 #define THERMAL_STEP_MS  100u
 #define THERMAL_DELAY_MS 500u
 
-/* What is cooled, and how. */
+/* The cooled body, and its cooling. */
 struct thermal_box {
         double rest_watts, work_watts;
         double die_joules, sink_joules;   /* per degree */
@@ -79,7 +79,7 @@ static inline uint32_t thermal_world_random(struct thermal_world *w) {
         return w->seed >> 8;
 }
 
-/* What its sensor says: whole degrees, a little noise, now and then one of the lies that are on record. */
+/* The reading of the sensor: whole degrees, a little noise, now and then one of the lies that are on record. */
 static inline int32_t thermal_world_read(struct thermal_world *w) {
         static const int32_t lies[] = { 0, -127000, 127500, 255000, -99999999, 16000, 120000 };
         if (thermal_world_random(w) % 1000 < w->lies_permille)

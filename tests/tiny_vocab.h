@@ -82,7 +82,7 @@ static const char *const tiny_bpe_merges[] = {
 
 #define TINY_COUNT(array) ((uint32_t) (sizeof(array) / sizeof((array)[0])))
 
-/* What byte-level BPE spells BYTE as. */
+/* The spelling of BYTE in byte-level BPE. */
 static inline void tiny_spell(unsigned byte, char out[3]) {
         unsigned next = 0x100, code = byte;
         for (unsigned b = 0; b < 256; b++) {

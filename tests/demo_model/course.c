@@ -204,7 +204,7 @@ int course_step(struct course *c, struct course_report *ret) {
         return 0;
 }
 
-/* What a checkpoint must agree with before its numbers mean anything here. */
+/* The stamp of a checkpoint, which must agree before its numbers mean anything here. */
 struct stamp {
         char magic[8];
         uint64_t text, settings;

@@ -33,7 +33,7 @@ struct lesson {
 int lesson_init(struct lesson *l, const struct corpus *corpus, const struct vocabulary *vocabulary, struct random *random);
 void lesson_done(struct lesson *l);
 
-/* Everything the tokenizer will meet, for learning the vocabulary. */
+/* Teaches the vocabulary all text that the tokenizer will meet. */
 int lesson_teach_vocabulary(const struct corpus *corpus, struct learner *learner);
 
 int lesson_batch_init(struct net_batch *b, size_t tokens_max);

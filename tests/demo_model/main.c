@@ -23,7 +23,7 @@ struct options {
         bool evaluate, show;
 };
 
-/* What a run of the program holds; everything is released at the end of `main`. */
+/* The objects of a run; all are released at the end of `main`. */
 struct run {
         struct options options;
         struct corpus *corpus, *unseen;
@@ -80,7 +80,7 @@ static bool parse_number(const char *text, double most, double *ret) {
         return true;
 }
 
-/* Where option LETTER stores its number; NULL when it takes none. */
+/* The place where option LETTER stores its number; NULL when it takes none. */
 static size_t *size_slot(struct options *o, int letter) {
         switch (letter) {
         case 's': return &o->course.steps;

@@ -41,7 +41,7 @@ struct net_layout {
         struct net_tensor tensors[NET_TENSORS_MAX];
 };
 
-/* Where a layer's tensors begin; q, k, v lie behind each other, and so do gate and up. */
+/* Offsets of a layer's tensors; q, k, v lie behind each other, and so do gate and up. */
 struct net_layer {
         size_t attention_norm, qkv, output, ff_norm, gate_up, down;
 };

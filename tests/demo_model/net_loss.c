@@ -14,7 +14,7 @@
 
 #include "tests/demo_model/net_math.h"
 
-/* What one layer leaves behind for its gradient; each array has a row per token. */
+/* Values of one layer that its gradient needs; each array has a row per token. */
 struct kept {
         float *in, *middle;           /* residual stream before attention and before the feed-forward part */
         float *normal_1, *normal_2;   /* both after their norm */

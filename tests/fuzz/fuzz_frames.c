@@ -27,7 +27,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/* What comes out of the reader must go back in and be the same. */
+/* A frame that comes out of the reader must go back in and be the same. */
 static void there_and_back(const cJSON *frame) {
         uint8_t *bytes;
         size_t count;
@@ -79,7 +79,7 @@ static void *work(void *user) {
         return NULL;
 }
 
-/* What the worker has said, until it says no more. False: it is gone. */
+/* Reads the worker's frames until none comes. False: the worker is gone. */
 static bool listen_to(int fd, struct wire_reader *r) {
         static uint8_t bytes[RECEIVE_BYTES];
         struct pollfd p = { .fd = fd, .events = POLLIN };

@@ -165,7 +165,7 @@ static void begin(void) {
         (void) atexit(remove_socket);
 }
 
-/* Whatever comes first on a connection is HTTP. */
+/* The first bytes on a connection must be HTTP. */
 static void take_answers(int fd, bool *is_first) {
         char sink[65536];
         ssize_t got = recv(fd, sink, sizeof sink, MSG_DONTWAIT);

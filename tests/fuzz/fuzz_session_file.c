@@ -32,7 +32,7 @@ static void put(uint8_t *p, uint32_t value) {
                 p[i] = (uint8_t) (value >> 8 * i);
 }
 
-/* Where the parts seem to lie. */
+/* Repairs the checksums of the parts, at the places where these seem to lie. */
 static void make_good(uint8_t *file, size_t size) {
         if (size < HEADER_BYTES)
                 return;

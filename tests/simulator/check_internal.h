@@ -19,7 +19,7 @@ int64_t check_headroom_ago(const struct check *c, uint64_t steps);
 double check_seconds_left(const struct check *c, double beyond_bytes);
 /* A milder means than to hurt somebody who is busy, and of which model; NULL when there is none. */
 const char *check_milder_means(const struct check *c, const struct world *w, bool suspend_counts, uint32_t *ret_model);
-/* What has not been converted to LEVEL yet would free so much. */
+/* Bytes that would come free if all KV not yet at LEVEL were converted to it. */
 double check_to_convert_bytes(const struct model *m, enum kv_type level);
 /* Does the model stand still under a memory.high for long? Then only its end helps. */
 bool check_stands_still(const struct world *w, const struct model *m);

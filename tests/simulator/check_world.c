@@ -85,7 +85,7 @@ static void check_starving(struct check *c, const struct world *w) {
                 check_fire(c, "starving", "somebody waits for %u s, there is room, and nobody is served", STARVED_MS / 1000);
 }
 
-/* What was taken comes back when there is room to spare. */
+/* Restrictions must be lifted when there is room to spare. */
 static void check_given_back(struct check *c, const struct world *w) {
         uint64_t ram = w->memory.ram_bytes, spare = w->limits.reserve_bytes < ram / 32 ? w->limits.reserve_bytes : ram / 32;
         bool taken = false;
@@ -131,7 +131,7 @@ static void check_cliff(struct check *c, const struct world *w) {
         bool blind = c->seen_blind_ms > 0 && w->now_ms - c->seen_blind_ms < 10000;
         if (!fell || blind || c->below_zero_ms == 0 || w->now_ms - c->below_zero_ms < KNOWN_MS)
                 return;
-        /* What has just been ordered may still be on its way. */
+        /* An action just ordered may still be on its way. */
         const char *milder = check_milder_means(c, w, false, &model);
         if (killed && c->ended_ms + ENDED_MS < w->now_ms && somebody_could_be_ended(w))
                 check_fire(c, "last_resort",

@@ -123,7 +123,7 @@ void clients_give_up(struct world *w, struct model *m) {
                 request_refuse(w, r, why_it_waited(w, r));
                 remove_waiting(m, i);
         }
-        /* One that waits on disk may wait no longer than its deadline. */
+        /* A request that is suspended on disk may wait no longer than its deadline. */
         for (uint32_t i = 0; i < RUNNING_PLACES; i++)
                 if (m->running[i].state == REQUEST_SUSPENDED && w->now_ms + STEP_MS >= m->running[i].deadline_ms)
                         request_refuse(w, &m->running[i], REASON_MEMORY_HELD);

@@ -61,7 +61,7 @@ static void sensor_init(struct world *w, struct sensor *s, uint32_t index) {
 
 /* --- the box --- */
 
-/* Where the die settles with engines at DUTY for ever. */
+/* The temperature at which the die settles with engines at DUTY for ever. */
 double heat_settles_at(const struct heat *h, double duty) {
         double p = POWER_LEAST + (1 - POWER_LEAST) * duty;
         return h->ambient + p * (h->die_per_power + h->sink_per_power);

@@ -53,7 +53,7 @@ static void swap(struct world *w, const struct demand *d) {
         mem->swapped_bytes += move;
 }
 
-/* Somebody has to go. Engines are first: the daemon has asked for it (oom_score_adj). */
+/* Kills a process as the kernel would. Engines are first: the daemon has asked for it (oom_score_adj). */
 static void kill_somebody(struct world *w) {
         struct model *most = NULL;
         for (uint32_t i = 0; i < w->models_count; i++) {

@@ -8,7 +8,7 @@
 
 #include "policy/policy.h"
 
-/* What a mutation remembers of its own. All zero at first. */
+/* The memory of a mutation. All zero at first. */
 struct mutant {
         struct snapshot snapshot;
         uint64_t stall_us;
@@ -18,7 +18,7 @@ struct mutant {
 struct mutation {
         const char *name, *breaks; /* NULL name ends the table */
         const char *caught_by;     /* the checker that must fire */
-        /* Either may be NULL. SNAPSHOT is the mutant's own copy. */
+        /* Hooks before and after the plan, each may be NULL. SNAPSHOT is the mutant's own copy. */
         void (*before)(struct mutant *m, struct snapshot *snapshot, struct past *past);
         void (*after)(struct mutant *m, const struct snapshot *snapshot, struct plan *plan);
 };

@@ -53,7 +53,7 @@ void model_stop(struct world *w, struct model *m);
 
 void heat_init(struct world *w);
 void heat_step(struct world *w);
-/* Where the die settles with engines at DUTY (0 .. 1) for ever. */
+/* The temperature at which the die settles with engines at DUTY (0 .. 1) for ever. */
 double heat_settles_at(const struct heat *h, double duty);
 
 #endif

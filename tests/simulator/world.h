@@ -53,7 +53,7 @@ struct order { /* a control frame on its way */
 };
 
 struct model {
-        /* What it is. */
+        /* Properties. */
         bool pinned, external; /* external: takes no control frames */
         uint32_t lacks;        /* actions that its kind of engine has no verb for: bits of ACTION_BIT */
         int priority;
@@ -68,7 +68,7 @@ struct model {
         uint64_t livelock_ms;       /* when somebody sets memory.high above it; 0: never */
         double asks_per_s;
         uint32_t batch_percent, prompt_usual, wanted_usual;
-        /* What happens to it. */
+        /* State. */
         enum life life;
         uint32_t generation;
         uint64_t since_ms, until_ms, loaded_ms, last_end_ms, rest_until_ms;
@@ -162,9 +162,9 @@ struct world {
         struct heat heat;
         bool noisy_pressure;                   /* PSI rings for others' sins */
         uint64_t blind_begin_ms, blind_end_ms; /* /proc cannot be read */
-        /* What the last plan holds. */
+        /* Holds of the last plan. */
         bool hold_loads, hold_growth, hold_batch;
-        /* What came of it, for the report. */
+        /* Results, for the report. */
         uint64_t loads, answers, refusals, ended_in_mid_answer;
 };
 

@@ -43,7 +43,7 @@ static double median(double *values, size_t count) {
         return values[count / 2];
 }
 
-/* What an engine is to the kernel: a process with memory that it has written to, waiting. */
+/* The kernel's view of an engine: a process with memory that it has written to, waiting. */
 static int eat(void) {
         char *memory = mmap(NULL, EATEN, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
         if (memory == MAP_FAILED)

@@ -57,7 +57,9 @@ static void noise(struct bench *b) {
                                              random_unit(&b->random) - 2));
 }
 
-/* What GUARD does for a token: asked about WANTED, it makes a mask where that is refused; the token that is taken. */
+/*
+ * Measures the work of G for a token: asked about WANTED, it makes a mask where that is refused. Returns the token that is taken.
+ */
 static int32_t measured_token(struct bench *b, struct constraint *g, struct sampler *s, int32_t wanted, struct figures *f) {
         double begun = processor_us(), us;
         const uint32_t *mask = constraint_allows(g, wanted) ? NULL : constraint_mask(g);

@@ -92,7 +92,7 @@ static bool comes_back(const struct tokenizer *t, const char *text, size_t lengt
         return same;
 }
 
-/* Which bytes there are tokens for. Returns how many are missing. */
+/* Finds the bytes that there are tokens for. Returns how many are missing. */
 static int look_for_bytes(const struct tokenizer *t, bool ret_known[256]) {
         int missing = 0;
         for (int byte = 0; byte < 256; byte++) {

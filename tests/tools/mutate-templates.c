@@ -99,7 +99,7 @@ static const char *const swapped[] = {
         "[messages]", "{1: tools}", "('' ~ messages)",
 };
 
-/* What begins like a word of a statement stays: a template without its statements is none. */
+/* Text that begins like a word of a statement stays: a template without its statements is none. */
 static const char *const kept[] = {
         "if", "for", "set", "end", "el", "macro", "in", "is", "and", "or", "not", "call", "filter",
 };

@@ -215,7 +215,7 @@ static void test_truncation(void **state) {
 
 /* --- expectations --- */
 
-/* What every row is compared with. */
+/* The scenario that every row is compared with. */
 static void some_plan(struct snapshot *snapshot, struct plan *plan) {
         *snapshot = (struct snapshot){ .now_ms = 1000 };
         *plan = (struct plan){

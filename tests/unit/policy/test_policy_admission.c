@@ -181,7 +181,7 @@ static void a_smaller_form_is_taken_only_where_a_larger_one_is_refused(void **st
         }
 }
 
-/* One of the two is always young where small models relieve each other; the large one must get in all the same. */
+/* Small models that relieve each other are never both old; the large one must get in all the same. */
 static void whose_turn_has_come_is_promised_the_room(void **state) {
         (void) state;
         const struct account held[] = { OLD(1, BUSY, 8), YOUNG(2, BUSY, 8, 99) };

@@ -213,7 +213,7 @@ static void two_seconds_before_the_cliff(void **state) {
         }
 }
 
-/* What was taken comes back: the chunk at once, then one piece at a time, precision after five minutes. */
+/* Restrictions are lifted: the chunk at once, then one at a time, precision after five minutes. */
 static void all_is_given_back(void **state) {
         (void) state;
         struct world w = { .snapshot = { .models_count = 1,
@@ -232,7 +232,7 @@ static void all_is_given_back(void **state) {
         assert_int_equal(w.actions_count, 5);
 }
 
-/* Nothing comes back that the box has no room for. */
+/* No restriction is lifted that the machine has no room for. */
 static void nothing_is_given_back_into_a_shortage(void **state) {
         (void) state;
         struct world w = { .snapshot = { .models_count = 1,
@@ -307,7 +307,7 @@ static void what_was_freed_is_told(void **state) {
         assert_in_range(w.plan.verified_freed_bytes, MIB(990), MIB(1010));
 }
 
-/* Where nothing runs and there is room, a model may be loaded though the rung is still held: somebody must be served. */
+/* With nothing running and room, a model may be loaded though the rung is still held: somebody must be served. */
 static void somebody_is_served(void **state) {
         (void) state;
         struct world w = { .snapshot = { .models_count = 1, .models = { IDLE(1, 2000, 0) } } };
@@ -418,7 +418,7 @@ static void the_loads_are_sound(struct world *w) {
         }
 }
 
-/* Whatever is seen, however mad: the plan names only models that are there, never cuts a pinned one, and is within its bounds. */
+/* For any snapshot, however mad: the plan names only models that are there, never cuts a pinned one, and is within its bounds. */
 static void whatever_is_seen(void **state) {
         (void) state;
         struct world w = { .seed = 99 };

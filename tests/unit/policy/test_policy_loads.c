@@ -156,7 +156,7 @@ static void not_seeing_is_no_reason_to_admit(void **state) {
         assert_int_equal(plan.loads[0].verdict, VERDICT_SHORT);
 }
 
-/* What the governor ends in this very plan is leaving: its room is on its way, and it is not unloaded a second time. */
+/* A model that the governor ends in this very plan is leaving: its room is on its way, and it is not unloaded a second time. */
 static void what_an_action_ends_makes_room_too(void **state) {
         (void) state;
         static struct snapshot snapshot;

@@ -60,7 +60,7 @@ static void more_is_believed_at_once_less_slowly(void **state) {
         assert_int_equal(policy_footprint_learn(1000, &facts, 3000, 0), 1500);
         assert_int_equal(policy_footprint_learn(1000, &facts, 3000, 1), 1500);
         assert_int_equal(policy_footprint_learn(1000, &facts, 1200, 1), 900);
-        /* It served nothing: too early to say that it is small. */
+        /* The engine served nothing: too early to say that it is small. */
         assert_int_equal(policy_footprint_learn(1000, &facts, 1200, 0), 1000);
         assert_int_equal(policy_footprint_learn(1000, &facts, 0, 1), 1000);
         assert_int_equal(policy_footprint_learn(1000, &facts, 1, 1), 875);

@@ -22,7 +22,7 @@
 enum state { ABSENT, WAITING, LOADING, READY, DRAINING, STOPPING };
 
 struct sim_model {
-        /* What it is. */
+        /* Properties. */
         uint64_t bytes;
         uint64_t load_ms, stop_ms, answer_ms;
         uint32_t parallel;
@@ -30,7 +30,7 @@ struct sim_model {
         bool pinned;
         uint32_t chance;  /* of a request in one step, in 10000 */
         uint32_t clients; /* at most so many requests at once */
-        /* What happens to it. */
+        /* State. */
         enum state state;
         uint64_t until_ms, ready_ms, last_end_ms;
         bool asked;

@@ -24,7 +24,7 @@ static double speed_of(const struct heat *heat) {
         return heat->duty_permille * (double) heat->threads_permille / 1e6;
 }
 
-/* What a run of hours came to. */
+/* The results of a run of hours. */
 struct figures {
         double changes_an_hour, hottest, throughput, ideal;
         double longest_above_s; /* in a row, over target + 3 */

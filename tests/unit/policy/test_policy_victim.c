@@ -75,7 +75,7 @@ static void one_row_after_another(void **state) {
         }
 }
 
-/* Whatever the accounts: what is taken suffices, nobody taken could have been spared, and the order of the input does not matter. */
+/* For any accounts: those taken suffice, none of them could have been spared, and the order of the input does not matter. */
 static void always_enough_and_never_too_many(void **state) {
         (void) state;
         uint32_t seed = 1;

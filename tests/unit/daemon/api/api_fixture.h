@@ -132,7 +132,7 @@ static inline cJSON *at(cJSON *json, const char *path) {
         return json;
 }
 
-/* That of COOLDOWN, and how long it may last. */
+/* The refusal of a model that rests, with its Retry-After. */
 static inline void check_refusal(const char *heard) {
         assert_true(!strncmp(heard, "HTTP/1.1 503 Service Unavailable\r\n", 34));
         assert_non_null(strstr(heard, "Content-Type: application/json\r\n"));

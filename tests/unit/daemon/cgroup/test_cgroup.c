@@ -139,7 +139,7 @@ static void skip_since(const char *why) {
         skip();
 }
 
-/* What a failed test leaves: processes, and groups one below the other. */
+/* Removes the leftovers of a failed test: processes, and groups one below the other. */
 static void clear_group(void) {
         char kill_path[640];
         (void) snprintf(kill_path, sizeof(kill_path), "%s/cgroup.kill", group);
@@ -238,7 +238,7 @@ static void a_life(void) {
                 (void) usleep(5000);
         assert_true(is_removed("w-3.1"));
         assert_false(has_ended(&q));
-        /* This one is given up while it runs. */
+        /* This group is given up while it runs. */
         cgroup_engine_free(other);
         wait_until(has_ended, &q, "the end of an engine whose group was given up");
         cgroup_tree_close(tree);
@@ -260,7 +260,7 @@ static void without_cgroup_kill(void) {
         cgroup_tree_close(tree);
 }
 
-/* What a daemon leaves that was killed: groups, empty or with an engine that still runs; also groups that are not ours. */
+/* The leftovers of a killed daemon: groups, empty or with an engine that still runs; also groups that are not ours. */
 static void after_a_crash(void) {
         assert_int_equal(mkdir(path_of("w-0.1"), 0755), 0);
         assert_int_equal(mkdir(path_of("w-5.17"), 0755), 0);

@@ -206,7 +206,7 @@ static void it_is_ended_at_once(void **state) {
         assert_int_equal(played.ended, 1);
 }
 
-/* One that hangs while it stops is ended, too. */
+/* An engine that hangs while it stops is ended, too. */
 static void one_that_does_not_stop_is_ended(void **state) {
         (void) state;
         struct client c = { 0 };
@@ -231,7 +231,7 @@ static void what_it_lacks_is_seen(void **state) {
         stops();
 }
 
-/* Whatever plan says it, by either way of carrying it out: no verb that it lacks is called. */
+/* No verb that an engine lacks is called, whatever plan asks for it, by either way of carrying it out. */
 static void what_it_lacks_is_not_asked_for(void **state) {
         (void) state;
         struct client c = { 0 };

@@ -69,7 +69,7 @@ static void the_account_follows_the_precision(void **state) {
         eventually(c.starts && view_of(0)->kv_bytes[KV_F16] > 0);
         uint64_t before = model_account_bytes(&w.fleet->models[0]);
         assert_int_equal(before >> 20, 21);
-        /* There is no room for the other one: it would have to wait for its turn. */
+        /* The other model has no room: it would have to wait for its turn. */
         ask(&other, "b");
         until_for(300, other.starts);
         assert_false(other.starts);
@@ -78,7 +78,7 @@ static void the_account_follows_the_precision(void **state) {
         assert_int_equal(status_of(0).predicted_bytes, model_account_bytes(&w.fleet->models[0]));
         eventually(other.ended);
         assert_false(c.failed);
-        /* And the room that it gave up is not simply taken back: policy asks for it first. */
+        /* The room that it gave up is not simply taken back: policy asks for it first. */
         assert_int_equal(view_of(0)->upshift_bytes, before - model_account_bytes(&w.fleet->models[0]));
         assert_false(is_room_for(view_of(0)->upshift_bytes));
         assert_int_equal(obey((struct action){ .kind = ACTION_EVICT, .model = 1 }), 0);
@@ -221,7 +221,7 @@ static void heat_reaches_every_engine_once(void **state) {
         eventually(w.fleet->models[0].engine.report.duty_permille == 600);
         assert_int_equal(w.fleet->models[0].engine.report.threads, 2);
         assert_int_equal(status_of(0).duty_permille, 600);
-        /* One that is loaded later is slowed down as well. */
+        /* A model that is loaded later is slowed down as well. */
         assert_int_equal(obey((struct action){ .kind = ACTION_END }), 0); /* its plan says full speed ... */
         eventually(c.failed && life_of(0) == MODEL_ABSENT);
         carry_out(&plan); /* ... and this one does not */

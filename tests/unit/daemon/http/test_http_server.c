@@ -268,7 +268,7 @@ static void test_a_client_that_leaves(void **state) {
         assert_int_equal(http_server_connections(server), 0);
 }
 
-/* It sends more than we keep, so we stop reading, and go on when its request has been answered. */
+/* The client sends more than we keep, so we stop reading, and go on when its request has been answered. */
 static void test_a_client_that_talks_too_much(void **state) {
         static char flood[3 * HTTP_READ_MAX];
         bool closed;

@@ -191,7 +191,7 @@ static void a_stray_kill_is_forgiven(void **state) {
         assert_int_equal(status_of(0).deaths, 1);
 }
 
-/* Its memory was back before we knew, so nobody waits for it to come back. */
+/* The memory of the engine was back before we knew, so no model waits for it to come back. */
 static void a_large_one_that_dies_is_replaced_at_once(void **state) {
         (void) state;
         add_model("touch=314572800\noverhead=314572800\n");
@@ -207,7 +207,7 @@ static void a_large_one_that_dies_is_replaced_at_once(void **state) {
         assert_true(uv_hrtime() - began < FREED_WAIT_MAX_MS * 1000000u);
         ask(&c, "a");
         eventually(c.ended);
-        /* And one that is told to go is seen to have gone. */
+        /* An engine that is told to go is seen to have gone. */
         fleet_unload(w.fleet, "a", false, NULL, NULL);
         eventually(life_of(0) == MODEL_ABSENT);
         assert_int_equal(status_of(0).measured_bytes, 0);
@@ -520,7 +520,7 @@ static void a_model_that_lied_about_its_size_is_found_out(void **state) {
         assert_int_equal(life_of(0), MODEL_ABSENT);
 }
 
-/* It grows past the budget while others are idle: they make room; alone it cannot help it, and nobody is cut. */
+/* An engine grows past the budget while others are idle: they make room; alone it cannot help it, and no answer is cut. */
 static void an_engine_that_grows_turns_idle_ones_out(void **state) {
         (void) state;
         add_model("overhead=1048576\ngrow=62914560\ntoken_ms=10\n");

@@ -30,7 +30,7 @@ static inline int remove_fixture(void **state) {
 }
 
 static inline void start_with(const struct sensors_config *config) {
-        /* What the first look at the loop and at a stream opens for good is not ours. */
+        /* Descriptors that the first look at the loop and at a stream opens for good are not ours. */
         (void) uv_run(&loop, UV_RUN_NOWAIT);
         descriptors_before = open_descriptors();
         assert_int_equal(sensors_new(&loop, config, &sensors), 0);

@@ -244,7 +244,7 @@ static void out_of_descriptors(void **state) {
                 assert_int_equal(snapshot.stall_us, 1000);
                 assert_true(source("psi")->works);
         }
-        /* There is room again: the next scan sees what has changed. */
+        /* Descriptors are free again: the next scan sees the changes. */
         assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
         snapshot = after_a_scan();
         assert_false(source("psi")->works);

@@ -92,7 +92,7 @@ static void the_memory_of_a_process(void **state) {
         put("42/smaps_rollup", "Rss: 1 kB\nPss: oops\n");
         assert_int_equal(memory_read_process(root, 42, &m), -EBADMSG);
         assert_int_equal(m.pss_bytes, MIB(6));
-        /* And ourselves, for real. */
+        /* Our own process, for real. */
         assert_int_equal(memory_read_process("/proc", getpid(), &m), 0);
         assert_in_range(m.pss_bytes, 100000, MIB(500));
 }
@@ -136,7 +136,7 @@ static void the_tightest_group_counts(void **state) {
         assert_int_equal(limited().total_bytes, MIB(2));
         assert_int_equal(limited().available_bytes, MIB(1));
 
-        /* It holds more than it may (the limit was lowered): nothing is left, nothing wraps. */
+        /* The group holds more than it may (the limit was lowered): nothing is left, nothing wraps. */
         put("fs/cgroup/a.slice/b.service/memory.max", "1024\n");
         assert_int_equal(limited().available_bytes, 0);
 
@@ -183,7 +183,7 @@ static void version_1(void **state) {
         put("fs/cgroup/the memory/memory.stat", "hierarchical_memory_limit 9223372036854771712\n");
         assert_int_equal(limited().total_bytes, MIB(1024));
 
-        /* It does not count what its children hold, so it does not bind us. */
+        /* The group does not count its children's memory, so it does not bind us. */
         put("fs/cgroup/the memory/a/memory.use_hierarchy", "0\n");
         assert_int_equal(limited().available_bytes, MIB(8000));
 }
@@ -317,7 +317,7 @@ static void swap_devices(void **state) {
         assert_int_equal(seen.zram_bytes, MIB(1));
         assert_false(seen.is_zram_unknown);
 
-        /* One that lies, and one that came after we looked. */
+        /* A device that lies, and one that came after we looked. */
         assert_int_equal(swap_parse(SWAPS "/dev/zram1 partition 1024 512 100\n", &zrams, &seen), 0);
         assert_true(seen.is_zram_unknown);
         assert_int_equal(swap_parse(SWAPS "/dev/zram7 partition 1024 512 100\n", &zrams, &seen), 0);

@@ -293,7 +293,7 @@ static void a_group_that_is_removed(void **state) {
         run_for(20);
         assert_int_equal(rmdir(path), 0);
         run_for(50);
-        /* Nothing was told, nothing is called back for again and again, and the file is let go. */
+        /* No alarm was given, no callback comes again and again, and the file is let go. */
         assert_int_equal(rings, 0);
         assert_false(look().pressure_event);
         assert_false(source("own psi")->works && strncmp(source("own psi")->detail, "trigger", 7) == 0);

@@ -178,7 +178,7 @@ static void put_back(int kept, int number) {
 }
 
 /*
- * Their own numbers are the numbers that others become, crosswise; and one of ours is open for everybody's inheriting. `ls` shows
+ * Descriptors whose numbers are the ones that others become, crosswise; and one of ours that any child could inherit. `ls` shows
  * the one it reads by, 3, which was free then.
  */
 static void descriptors_are_exact(void **state) {

@@ -67,7 +67,7 @@ static void test_bounded(void **state) {
         }
 }
 
-/* What is written to standard error at LEVEL by one line of each kind. */
+/* The lines written to standard error at LEVEL by one line of each kind. */
 static void written_at(enum log_level level, char ret[512]) {
         int ends[2], saved = dup(STDERR_FILENO);
 

@@ -299,7 +299,7 @@ static void asleep(void **state) {
         struct snapshot snapshot = after_a_round();
         assert_int_equal(in_state(&snapshot, SENSOR_READ), 2);
         put("devices/pci/0000:03:00.0/power/runtime_status", "suspended\n");
-        /* Whoever reads it now wakes it: that the value is not seen proves that it was not read. */
+        /* Reading the sensor now wakes it: that the value is not seen proves that it was not read. */
         put_in(1, "temp1_input", "99000\n");
         snapshot = after_a_round();
         assert_int_equal(showing(&snapshot, 44000)->state, SENSOR_ASLEEP);

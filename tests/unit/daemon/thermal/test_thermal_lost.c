@@ -116,7 +116,7 @@ static void one_hangs_and_the_others_go_on(bool has_writer) {
                 assert_int_equal(in_state(&snapshot, SENSOR_MISSED), 1);
         }
         if (has_writer) {
-                /* It comes back: first the late answer, which is nobody's news, then a reading. */
+                /* The sensor comes back: first the late answer, which is no news, then a reading. */
                 assert_true(write(writer, "33000\n", 6) == 6);
                 for (int i = 0; i < 2000 && strcmp(source("hwmon: lm75 temp1")->detail, "the read hangs") == 0; i++) {
                         snapshot = look_for(5);

@@ -75,7 +75,7 @@ static cJSON *long_text(size_t bytes) {
         return value;
 }
 
-/* What is written of VALUE, parsed. */
+/* The JSON that is written for VALUE, parsed. */
 static cJSON *written(cJSON *value) {
         static char bytes[TRACE_LINE_MAX];
         struct line l = { .bytes = bytes, .size = sizeof bytes };

@@ -193,7 +193,7 @@ static void test_downshift_now(void **state) {
         stop();
 }
 
-/* Nobody reads: the emergency frame is queued once, and a second is refused rather than lost or allocated for. */
+/* The engine does not read: the emergency frame is queued once, and a second is refused rather than lost or allocated for. */
 static void test_downshift_now_of_a_deaf_engine(void **state) {
         (void) state;
         start("hang_at=0\n");

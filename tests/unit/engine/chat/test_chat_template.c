@@ -31,7 +31,7 @@ static int encode(const struct chat_template *c, const struct tiny_vocab *v, con
         return chat_template_encode(c, v->tokenizer, &conversation, list, NULL, reterr);
 }
 
-/* What TEMPLATE makes of the conversation, or the sentence on why nothing; the caller frees it. */
+/* The conversation as TEMPLATE renders it, or the sentence on why it does not; the caller frees it. */
 static char *rendered(const char *template, const char *messages_json, const char *tools_json, struct chat_template *ret) {
         struct chat_template c;
         struct chat_prompt p = { .bos = TOKEN_NONE, .eos = TOKEN_NONE };
@@ -227,7 +227,7 @@ static void test_the_beginning_comes_once(void **state) {
         check_tokens("<<SYS>> {{ bos_token }} '[INST] '", talk, both);
 }
 
-/* Where the answer stands by the prompt's end; a call that must be is begun only where it cannot reason first. */
+/* The state of the answer at the prompt's end; a call that must be is begun only where it cannot reason first. */
 static void test_reasoning(void **state) {
         (void) state;
         static const struct {

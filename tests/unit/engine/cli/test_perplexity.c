@@ -86,7 +86,7 @@ static void test_cuts(void **state) {
                     cut.counted != want->counted || cut.chunks != want->chunks || cut.total != want->total)
                         fail_msg("%s: %d, %u %u %u %llu %llu", rows[i].what, r, cut.context, cut.first, cut.counted,
                                  (unsigned long long) cut.chunks, (unsigned long long) cut.total);
-                /* What counts last is the chunk's last token. */
+                /* The last token that counts is the chunk's last. */
                 if (r == 0)
                         assert_int_equal(cut.first + cut.counted, cut.context - 1);
         }

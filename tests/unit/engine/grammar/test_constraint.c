@@ -45,7 +45,7 @@ static bool bit(const uint32_t *mask, uint32_t id) {
         return mask[id / 32] >> (id % 32) & 1;
 }
 
-/* One of the tokens of MASK; -1 when there is none. */
+/* A token of MASK, chosen at random; -1 when there is none. */
 static int32_t any_of(struct random *r, const uint32_t *mask, uint32_t n_vocab) {
         int32_t chosen = -1;
         for (uint32_t id = 0, seen = 0; id < n_vocab; id++)
@@ -155,7 +155,7 @@ static void test_special_tokens(void **state) {
         tiny_vocab_done(&v);
 }
 
-/* Where the grammar wants a mark's text, the token of that name counts as it, in the mask too; and nowhere else. */
+/* The token of a mark counts as its text where the grammar wants that text, in the mask too; and nowhere else. */
 static void test_marks(void **state) {
         (void) state;
         struct tiny_vocab v;

@@ -37,7 +37,7 @@ static void on_output(void *context, const char *bytes, size_t length, bool outs
         o->length += (size_t) sprintf(o->text + o->length, "%s%.*s%s", marked ? "<" : "", (int) length, bytes, marked ? ">" : "");
 }
 
-/* What TEMPLATE prints, or the sentence on why it does not; the caller frees it. */
+/* The output of TEMPLATE, or the sentence on why there is none; the caller frees it. */
 static char *rendered(const char *template, size_t length, bool marks, bool *ret_raised) {
         struct jinja_template *t;
         struct jinja_error error;
@@ -194,7 +194,7 @@ static void test_language(void **state) {
                 check(language[i].what, language[i].template, false, language[i].prints);
 }
 
-/* Where this engine is kinder than Python, since published templates rely on it. */
+/* Cases in which this engine is kinder than Python, since published templates rely on it. */
 static void test_differences(void **state) {
         (void) state;
         check("undefined added to a text", "{{ 'a' + nothing + 'b' }}", false, "ab");

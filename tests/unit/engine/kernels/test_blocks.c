@@ -55,7 +55,7 @@ static float dot(const struct kernels *k, enum tensor_type type, const uint8_t *
 
 /* --- an independent engine's blocks --- */
 
-/* There a type is called "q4_K" or "iq2_xs". */
+/* The reference calls a type "q4_K" or "iq2_xs". */
 static cJSON *load_reference(enum tensor_type type) {
         static char text[1 << 20];
         const char *folder = getenv("HEADROOM_REFDATA");
@@ -88,7 +88,7 @@ static void from_hex(const char *text, uint8_t *bytes) {
         }
 }
 
-/* What a column stands for once its activations are whole numbers. */
+/* The values that a column stands for once its activations are whole numbers. */
 static void read_back(enum activation a, const uint8_t *column, float *x) {
         const float *scales = (const float *) (const void *) (column + (a == ACTIVATION_I8 ? i8_scales_offset(VALUES)
                                                                                            : i16_scales_offset(VALUES)));

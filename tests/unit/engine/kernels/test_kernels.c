@@ -76,7 +76,7 @@ static double size_of_row(enum tensor_type type, const uint8_t *stored, uint32_t
         return size;
 }
 
-/* What one activation may be off when the largest is LARGEST: half a code, and rounding. */
+/* The error of one activation when the largest is LARGEST: half a code, and rounding. */
 static double error_of(enum tensor_type type, double largest) {
         enum activation a = kernels_portable.types[type].activation;
         return largest * (2e-6 + (a == ACTIVATION_I8 ? 0.5 / 127 : a == ACTIVATION_I16 ? 0.5 / 32767 : 0));

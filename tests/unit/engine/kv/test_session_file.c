@@ -119,7 +119,7 @@ static void test_round_trip(void **state) {
         }
 }
 
-/* Whoever serves a prompt from a file needs what they have in common, and no more. */
+/* A prompt that is served from a file needs the prefix they have in common, and no more. */
 static void test_a_prefix_alone(void **state) {
         struct fixture *f = *state;
         struct kv_sequence kv = { 0 };
@@ -213,7 +213,7 @@ static void test_all_damage_is_found(void **state) {
         (void) close(fd);
 }
 
-/* What somebody made who can compute checksums. Places as in session_file.h. */
+/* Files by an attacker who can compute checksums. Places as in session_file.h. */
 /* clang-format off */
 #define BLOCK0 (128 + 4 * KNOWN)
 static const struct { const char *what; size_t place; uint32_t value; size_t header, length; int wanted; } lies[] = {

@@ -125,7 +125,7 @@ static void files_that_cannot_be_opened_are_named(void **state) {
 
 /* --- damage --- */
 
-/* What survives opening must also compute without harm, however senseless its numbers. */
+/* A model that survives opening must also compute without harm, however senseless its numbers. */
 static void run_once(struct model *m) {
         struct threads *threads = NULL;
         struct kv_cache *cache = NULL;

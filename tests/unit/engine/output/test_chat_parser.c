@@ -174,7 +174,7 @@ static void test_arguments_flow(void **state) {
         chat_parser_done(&r);
 }
 
-/* What the prompt has begun of a call counts as said. */
+/* The beginning of a call that the prompt already holds counts as said. */
 static void test_begun(void **state) {
         (void) state;
         static const struct {

@@ -17,7 +17,7 @@
 #define IDS_MAX    400u
 #define VECTOR_MAX 512u
 
-/* What was told of one id. */
+/* The reports about one id. */
 struct told {
         char text[4096];
         size_t length;

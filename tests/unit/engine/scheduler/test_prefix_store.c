@@ -69,7 +69,7 @@ static void step_until_saved(struct fixture *f) {
         }
 }
 
-/* What the first prompt of 300 tokens leaves, in a file. */
+/* Saves the KV of the first prompt of 300 tokens in a file. */
 static int save_one(uint32_t *ret_tokens) {
         struct fixture *f = open_store_fixture(true, 2048);
         struct scheduler_save_candidate o;
@@ -242,7 +242,7 @@ static void test_saving_is_in_nobodys_way(void **state) {
         close_fixture(f);
 }
 
-/* What was made less precise is not saved: another prompt's answer would depend on it. */
+/* KV that was made less precise is not saved: another prompt's answer would depend on it. */
 static void test_less_precise_is_not_saved(void **state) {
         (void) state;
         struct fixture *f = open_store_fixture(false, 2048);

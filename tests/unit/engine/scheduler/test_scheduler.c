@@ -41,7 +41,7 @@ static void test_batched_as_alone(void **state) {
         close_fixture(f);
 }
 
-/* What the form of an answer promises, and what ends it. */
+/* Answers keep to their form, and end as it says. */
 static void test_answers_keep_to_their_form(void **state) {
         (void) state;
         static const struct {

@@ -130,7 +130,7 @@ static void test_memory_comes_back(void **state) {
         close_fixture(f);
 }
 
-/* Where a descriptor cannot be written to, the request goes on and is as good as ever. */
+/* A request whose descriptor cannot be written to goes on and is as good as ever. */
 static void check_goes_on(struct fixture *f, int fd, const char *because) {
         assert_true(fd >= 0);
         unsigned before = fds_open();
@@ -479,7 +479,7 @@ static void test_downshift_now(void **state) {
         close_fixture(f);
 }
 
-/* Everything at once, in a pool that is too small for all. */
+/* All levers at once, in a pool that is too small for all. */
 static void test_storm(void **state) {
         (void) state;
         unsigned before = fds_open();

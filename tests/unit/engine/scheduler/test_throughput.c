@@ -102,7 +102,7 @@ static void test_thrashing_shows_and_is_not_learned(void **state) {
         check_near(relative(&m), 1);
 }
 
-/* What is only somewhat slower, as with a lower precision of the KV, becomes usual. */
+/* A somewhat lower speed, as with a lower precision of the KV, becomes usual. */
 static void test_lasting_change_is_learned(void **state) {
         (void) state;
         struct machine m = machine();

@@ -193,7 +193,7 @@ static uint32_t random_codepoint(void) {
         return (c >= 0xd800 && c < 0xe000) || c == 0x2581 ? 'x' : c;
 }
 
-/* Either characters, or bytes without any sense. U+2581 itself is left out: SentencePiece cannot tell it from a space. */
+/* Random characters, or bytes without any sense. U+2581 itself is left out: SentencePiece cannot tell it from a space. */
 static size_t random_text(char *text, size_t room) {
         size_t length = 0, wanted = random_below((uint32_t) room - 5);
         bool bytes = random_below(2);
@@ -244,7 +244,7 @@ static void test_round_trips(void **state) {
         print_message("%ld texts came back\n", done);
 }
 
-/* What a client sees of a random answer, token by token through a stream: whole characters, and all of them. */
+/* A random answer as a client sees it, token by token through a stream: whole characters, and all of them. */
 static void test_streamed_answers(void **state) {
         (void) state;
         struct tiny_vocab v;

@@ -54,7 +54,7 @@ static const struct tiny_token spellings[] = {
         { "<|x|>", TOKEN_USER_DEFINED, 0 },
 };
 
-/* What reads "A" as "a", and "B" as nothing: see charsmap.h. */
+/* A table that reads "A" as "a", and "B" as nothing: see charsmap.h. */
 static void write_charsmap(struct gguf_writer *w, uint32_t damage) {
         enum { ENTRIES = 512, ROOT = 256 };
         uint32_t entries[ENTRIES] = { [0] = ROOT << 10 };

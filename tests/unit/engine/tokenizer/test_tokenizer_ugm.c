@@ -58,7 +58,7 @@ static void test_unigram(void **state) {
         tiny_vocab_done(&v);
 }
 
-/* Where "cd" is user-defined, "bcd" must be worth more than "b" and -0.1. */
+/* With "cd" user-defined, "bcd" must be worth more than "b" and -0.1. */
 static void test_user_defined_scores(void **state) {
         (void) state;
         for (int likely = 0; likely < 2; likely++) {
