@@ -61,7 +61,7 @@ const struct command commands_table[] = {
           "Models that are idle are unloaded where room must be made.\n", NULL },
         { "unload", command_unload, "MODEL... | --all", 0, -1, "unload models and wait until their memory is free",
           "A busy model first finishes its requests.\n", unload_flags },
-        { "events", command_events, "[MODEL]", 0, 1, "list the actions of the governor, with reasons and the memory freed", NULL,
+        { "events", command_events, "[MODEL]", 0, 1, "list actions, loads, unloads and refusals, with reasons and numbers", NULL,
           events_flags },
         { "explain", command_explain, "MODEL", 1, 1,
           "explain a model's state in sentences, with the actions that led to it and what will undo them", NULL, NULL },
