@@ -63,7 +63,7 @@ static bool confirm_step(struct forecast_past *f, double per_ms, double interval
  * A step far larger than looks usually differ is kept from the fast slope until the next looks go on in the same
  * direction; the slow one takes everything.
  */
-static void take_sample(struct forecast_past *f, double per_ms, double interval_ms, double ram_bytes, struct forecast *ret) {
+static void take_sample(struct forecast_past *f, double per_ms, double interval_ms, double ram_bytes) {
         slope_feed(&f->slow, per_ms, interval_ms, SLOPE_SLOW_MS);
         double surprise = (f->fast.per_ms - per_ms) * interval_ms;
         if (f->step.per_ms < 0 && confirm_step(f, per_ms, interval_ms)) {
@@ -73,8 +73,6 @@ static void take_sample(struct forecast_past *f, double per_ms, double interval_
         } else {
                 slope_feed(&f->fast, per_ms, interval_ms, SLOPE_FAST_MS);
         }
-        ret->unconfirmed = f->step.per_ms < 0;
-        ret->jump = f->step.jump;
 }
 
 static void begin_decline(struct forecast_past *f, uint64_t now_ms) {
@@ -167,6 +165,8 @@ static void take_course(struct forecast_past *f, double change) {
 static struct forecast look_ahead(struct forecast_past *f, const struct snapshot *snapshot, const struct headroom *headroom,
                                   struct forecast out) {
         double fast = slope_sure(&f->fast, SLOPE_FAST_MS), slow = slope_sure(&f->slow, SLOPE_SLOW_MS);
+        out.unconfirmed = f->step.per_ms < 0;
+        out.jump = f->step.jump;
         out.slope_per_ms = f->fast.per_ms;
         out.sure_per_ms = fast < slow ? fast : slow;
         follow_decline(f, out.sure_per_ms < 0, snapshot->now_ms);
@@ -190,7 +190,7 @@ struct forecast policy_forecast(struct forecast_past *f, const struct snapshot *
         } else {
                 double change = fall_or_rise(f, snapshot);
                 take_course(f, change);
-                take_sample(f, change / (double) interval_ms, (double) interval_ms, (double) snapshot->ram_bytes, &out);
+                take_sample(f, change / (double) interval_ms, (double) interval_ms, (double) snapshot->ram_bytes);
         }
         f->at_ms = snapshot->now_ms;
         f->available_bytes = snapshot->available_bytes;

@@ -156,7 +156,29 @@ static void not_seeing_is_no_reason_to_admit(void **state) {
         assert_int_equal(plan.loads[0].verdict, VERDICT_SHORT);
 }
 
-/* A model that the governor ends in this very plan is leaving: its room is on its way, and it is not unloaded a second time. */
+/* A look that comes a moment after a jump, since a model changed its state, knows no more than that one. */
+static void a_jump_holds_at_the_next_look_too(void **state) {
+        (void) state;
+        static struct past past;
+        static struct snapshot snapshot;
+        static struct plan plan;
+        static const struct row row = { "", 60, false, false, { BUSY(MODEL_A, 4) }, { { 0 } }, { { 0 } }, { { 0 } } };
+        memset(&past, 0, sizeof(past));
+        set_up(&row, &snapshot, &plan);
+        for (int i = 0; i < 4; i++, snapshot.now_ms += 250)
+                policy_decide(&limits, &snapshot, &past, &plan);
+        snapshot.available_bytes -= GIB(10);
+        policy_decide(&limits, &snapshot, &past, &plan);
+        assert_true(plan.hold_loads);
+        snapshot.now_ms += 5;
+        snapshot.wants_count = 1;
+        snapshot.wants[0] = (struct want)WANT(5, 8, snapshot.now_ms);
+        policy_decide(&limits, &snapshot, &past, &plan);
+        assert_int_equal(plan.loads[0].verdict, VERDICT_HELD);
+        assert_true(plan.look_again_ms <= snapshot.now_ms + LOOK_SOON_MS);
+}
+
+/* What the governor ends in this very plan is leaving: its room is on its way, and it is not unloaded a second time. */
 static void what_an_action_ends_makes_room_too(void **state) {
         (void) state;
         static struct snapshot snapshot;
@@ -273,6 +295,7 @@ int main(void) {
                 cmocka_unit_test(one_row_after_another),
                 cmocka_unit_test(what_is_hoped_for_is_refused_in_the_end),
                 cmocka_unit_test(not_seeing_is_no_reason_to_admit),
+                cmocka_unit_test(a_jump_holds_at_the_next_look_too),
                 cmocka_unit_test(what_an_action_ends_makes_room_too),
                 cmocka_unit_test(a_passive_one_only_answers_loads),
                 cmocka_unit_test(whoever_was_considered_is_told),
