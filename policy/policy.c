@@ -113,8 +113,13 @@ static uint64_t look_again_after(const struct assessment *a, const struct plan *
         return ms;
 }
 
+/* A look that was no sample does not put the next one off. */
 static uint64_t look_again(const struct assessment *a, const struct plan *plan) {
+        struct forecast_past *f = &a->past->forecast;
         uint64_t at_ms = sat_add(a->snapshot->now_ms, look_again_after(a, plan));
+        if (f->at_ms != a->snapshot->now_ms && f->asked_ms > a->snapshot->now_ms)
+                at_ms = u64_min(at_ms, f->asked_ms);
+        f->asked_ms = at_ms;
         for (uint32_t i = 0; i < plan->loads_count; i++)
                 at_ms = u64_min(at_ms, plan->loads[i].look_again_ms);
         return at_ms;

@@ -54,8 +54,8 @@ struct governor {
 /* tick.c */
 void governor_tick(void *user, uint64_t now_ms);
 void governor_observe(struct governor *g, uint64_t now_ms);
-/* The part of a tick that may be an emergency: observe, decide, act, record. */
-void governor_look(struct governor *g, uint64_t now_ms);
+/* The part of a tick that may be an emergency: observe, decide, act, record. FOR_LOADS: sooner than policy asked for. */
+void governor_look(struct governor *g, uint64_t now_ms, bool for_loads);
 
 /* note.c: of the plan's actions; of what else it changed; and what the fleet tells (models/apply.h) */
 void governor_note_actions(struct governor *g);

@@ -48,9 +48,10 @@ static void act(struct governor *g) {
 
 /* --- the tick --- */
 
-void governor_look(struct governor *g, uint64_t now_ms) {
+void governor_look(struct governor *g, uint64_t now_ms, bool for_loads) {
         g->pressure = false;
         governor_observe(g, now_ms);
+        g->snapshot.for_loads = for_loads;
         policy_decide(&g->limits, &g->snapshot, &g->past, &g->plan);
         act(g);
         recorder_add(g->recorder, &g->snapshot, &g->plan);
@@ -59,16 +60,20 @@ void governor_look(struct governor *g, uint64_t now_ms) {
         (void) uv_idle_start(&g->after, governor_on_after);
 }
 
-/* Looks closer together than policy can tell apart are made only for what changed. */
 static bool is_due(const struct governor *g, uint64_t now_ms) {
-        return g->pressure || fleet_changed(g->fleet) || now_ms >= g->plan.look_again_ms ||
-               (fleet_waits(g->fleet) && now_ms >= g->looked_ms + LOOK_LEAST_MS);
+        return g->pressure || now_ms >= g->plan.look_again_ms;
+}
+
+/* Looks closer together than policy can tell apart are made only for what changed. */
+static bool is_due_for_loads(const struct governor *g, uint64_t now_ms) {
+        return fleet_changed(g->fleet) || (fleet_waits(g->fleet) && now_ms >= g->looked_ms + LOOK_LEAST_MS);
 }
 
 void governor_tick(void *user, uint64_t now_ms) {
         struct governor *g = user;
-        if (is_due(g, now_ms))
-                governor_look(g, now_ms);
+        bool is_asked_for = is_due(g, now_ms);
+        if (is_asked_for || is_due_for_loads(g, now_ms))
+                governor_look(g, now_ms, !is_asked_for);
         else if (fleet_waits(g->fleet))
                 fleet_due(g->fleet, g->looked_ms + LOOK_LEAST_MS);
         fleet_tick(g->fleet);

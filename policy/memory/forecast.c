@@ -178,6 +178,16 @@ static struct forecast look_ahead(struct forecast_past *f, const struct snapshot
         return out;
 }
 
+/*
+ * Closer than LOOK_LEAST_MS a slope is all noise. And a look that was made for loads says nothing before its time: seen twenty times
+ * a second, a drop of any size that takes a tenth of it looks like a slope.
+ */
+static bool is_too_soon(const struct forecast_past *f, const struct snapshot *snapshot) {
+        bool own_load = snapshot->loading_bytes != f->loading_bytes;
+        return snapshot->now_ms - f->at_ms < LOOK_LEAST_MS ||
+               (snapshot->for_loads && snapshot->now_ms < f->asked_ms && !own_load);
+}
+
 struct forecast policy_forecast(struct forecast_past *f, const struct snapshot *snapshot, const struct headroom *headroom) {
         struct forecast out = { .exhaustion_ms = UINT64_MAX, .cliff_ms = UINT64_MAX };
         if (snapshot->memory_blind)
@@ -185,7 +195,7 @@ struct forecast policy_forecast(struct forecast_past *f, const struct snapshot *
         uint64_t interval_ms = snapshot->now_ms - f->at_ms;
         if (!f->begun) {
                 begin(f, snapshot, headroom);
-        } else if (interval_ms < LOOK_LEAST_MS) {
+        } else if (is_too_soon(f, snapshot)) {
                 return look_ahead(f, snapshot, headroom, out);
         } else {
                 double change = fall_or_rise(f, snapshot);

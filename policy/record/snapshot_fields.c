@@ -41,6 +41,7 @@ const struct field policy_snapshot_fields[] = {
         FIELD(snapshot, FIELD_COUNT_U64, own_stall_us, "own_stall_us"),
         FIELD(snapshot, FIELD_BOOL, memory_blind, "memory_blind"),
         FIELD(snapshot, FIELD_BOOL, pressure_event, "pressure_event"),
+        FIELD(snapshot, FIELD_BOOL, for_loads, "for_loads"),
         FIELD(snapshot, FIELD_COUNT_U64, throttles, "throttles"),
         END,
 };

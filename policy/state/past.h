@@ -28,7 +28,8 @@ struct step {
 
 struct forecast_past {
         bool begun;
-        uint64_t at_ms;
+        uint64_t at_ms;    /* of the last sample ... */
+        uint64_t asked_ms; /* ... and when the next one was asked for */
         uint64_t available_bytes, loading_bytes;
         struct slope fast, slow;
         struct step step;

@@ -178,6 +178,27 @@ static void a_jump_holds_at_the_next_look_too(void **state) {
         assert_true(plan.look_again_ms <= snapshot.now_ms + LOOK_SOON_MS);
 }
 
+/* While one waits, the box is looked at every 20 ms: 5 GiB that go in a tenth of a second are a jump then too, and no slope. */
+static void looks_for_loads_do_not_make_a_slope_of_a_jump(void **state) {
+        (void) state;
+        static struct past past;
+        static struct snapshot snapshot;
+        static struct plan plan;
+        static const struct row row = {
+                "", 40, false, false, { BUSY(MODEL_A, 4, .obeys = true, .prefix_bytes = GIB(1)) }, { WANT(5, 39, 99500) }, { { 0 } }, { { 0 } }
+        };
+        memset(&past, 0, sizeof(past));
+        set_up(&row, &snapshot, &plan);
+        for (int look = 0; look < 400; look++, snapshot.now_ms += 20) {
+                snapshot.for_loads = look > 0 && snapshot.now_ms < plan.look_again_ms;
+                snapshot.available_bytes -= look >= 150 && look < 155 ? GIB(1) : 0;
+                policy_decide(&limits, &snapshot, &past, &plan);
+                assert_int_equal(plan.actions_count, 0);
+                assert_true(plan.rung <= RUNG_HOLD);
+                assert_true(plan.look_again_ms > snapshot.now_ms && plan.look_again_ms <= snapshot.now_ms + LOOK_CALM_MS);
+        }
+}
+
 /* What the governor ends in this very plan is leaving: its room is on its way, and it is not unloaded a second time. */
 static void what_an_action_ends_makes_room_too(void **state) {
         (void) state;
@@ -296,6 +317,7 @@ int main(void) {
                 cmocka_unit_test(what_is_hoped_for_is_refused_in_the_end),
                 cmocka_unit_test(not_seeing_is_no_reason_to_admit),
                 cmocka_unit_test(a_jump_holds_at_the_next_look_too),
+                cmocka_unit_test(looks_for_loads_do_not_make_a_slope_of_a_jump),
                 cmocka_unit_test(what_an_action_ends_makes_room_too),
                 cmocka_unit_test(a_passive_one_only_answers_loads),
                 cmocka_unit_test(whoever_was_considered_is_told),

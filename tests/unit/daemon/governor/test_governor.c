@@ -171,7 +171,7 @@ static void switched_off_it_loads_in_an_emergency_too(void **state) {
                 available_mib -= available_mib > 100 ? 100 : 0;
                 set_meminfo(available_mib);
                 until_for(100, false);
-                governor_look(governor, fleet_clock_ms());
+                governor_look(governor, fleet_clock_ms(), false);
                 if (governor->plan.emergency && governor->plan.loads_count == 0 && life_of(1) == MODEL_ABSENT)
                         ask(&late, "b");
         } while (available_mib > 100 && governor->plan.loads_count == 0);

@@ -67,7 +67,7 @@ static void an_emergency_tick_takes_no_memory(void **state) {
                 until_for(100, false);
                 uint64_t looks = governor->looks;
                 allocations = opens = 0;
-                governor_look(governor, fleet_clock_ms()); /* and nothing else of the loop */
+                governor_look(governor, fleet_clock_ms(), false); /* and nothing else of the loop */
                 unsigned allocated = allocations, opened = opens;
                 assert_int_equal(governor->looks, looks + 1);
                 if (!governor->plan.emergency)
