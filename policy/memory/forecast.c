@@ -179,7 +179,7 @@ static struct forecast look_ahead(struct forecast_past *f, const struct snapshot
 }
 
 /*
- * Closer than LOOK_LEAST_MS a slope is all noise. And a look that was made for loads says nothing before its time: seen twenty times
+ * Closer than LOOK_LEAST_MS a slope is all noise. And a look that was made for loads says nothing before its time: seen fifty times
  * a second, a drop of any size that takes a tenth of it looks like a slope.
  */
 static bool is_too_soon(const struct forecast_past *f, const struct snapshot *snapshot) {

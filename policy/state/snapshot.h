@@ -91,7 +91,7 @@ struct snapshot {
         uint64_t throttles;         /* of the processor, since boot */
         bool memory_blind;          /* available_bytes could not be read: it is the last known */
         bool pressure_event;        /* a PSI trigger or MEMORY_PRESSURE_WATCH fired: only a reason to look sooner */
-        bool for_loads; /* sooner than was asked for, since a model changed or waits: no sample of how memory goes */
+        bool for_loads;             /* sooner than was asked for, since a model changed or waits: no sample of how memory goes */
         uint32_t sensors_count, models_count, wants_count;
         struct sensor_view sensors[SENSORS_MAX];
         struct model_view models[ACCOUNTS_MAX];

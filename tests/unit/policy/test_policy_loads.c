@@ -172,7 +172,7 @@ static void a_jump_holds_at_the_next_look_too(void **state) {
         assert_true(plan.hold_loads);
         snapshot.now_ms += 5;
         snapshot.wants_count = 1;
-        snapshot.wants[0] = (struct want)WANT(5, 8, snapshot.now_ms);
+        snapshot.wants[0] = (struct want) WANT(5, 8, snapshot.now_ms);
         policy_decide(&limits, &snapshot, &past, &plan);
         assert_int_equal(plan.loads[0].verdict, VERDICT_HELD);
         assert_true(plan.look_again_ms <= snapshot.now_ms + LOOK_SOON_MS);
@@ -184,9 +184,14 @@ static void looks_for_loads_do_not_make_a_slope_of_a_jump(void **state) {
         static struct past past;
         static struct snapshot snapshot;
         static struct plan plan;
-        static const struct row row = {
-                "", 40, false, false, { BUSY(MODEL_A, 4, .obeys = true, .prefix_bytes = GIB(1)) }, { WANT(5, 39, 99500) }, { { 0 } }, { { 0 } }
-        };
+        static const struct row row = { "",
+                                        40,
+                                        false,
+                                        false,
+                                        { BUSY(MODEL_A, 4, .obeys = true, .prefix_bytes = GIB(1)) },
+                                        { WANT(5, 39, 99500) },
+                                        { { 0 } },
+                                        { { 0 } } };
         memset(&past, 0, sizeof(past));
         set_up(&row, &snapshot, &plan);
         for (int look = 0; look < 400; look++, snapshot.now_ms += 20) {
