@@ -18,7 +18,7 @@ struct api {
         uint64_t started_ns;
         uint64_t id_state; /* of the generator of answer ids */
         uint32_t running;  /* completions and operator's jobs under way */
-        uint32_t closing;  /* those that are over but for their last close callback */
+        uint32_t closing;  /* requests that are over but for their last close callback */
         bool is_stopping;
         uv_timer_t trim;
         void (*on_idle)(void *user);

@@ -27,15 +27,15 @@ struct completion {
         struct openai_json shape;
         bool is_stream, include_usage;
         bool has_begun; /* the stream's headers are out */
-        bool has_role;  /* its first chunk is out */
+        bool has_role;  /* the first chunk is out */
         uv_timer_t ping;
-        char why[128];         /* what the next ping says */
+        char why[128];         /* text of the next ping */
         struct text out;       /* one event at a time, or the whole answer's text */
         struct text reasoning; /* of a whole answer; so are the calls */
         struct openai_json_calls calls;
         struct openai_json_logprobs logprobs;
         bool has_logprobs;
-        bool is_large; /* its body was */
+        bool is_large; /* the body was large */
         uint64_t started_ns;
 };
 

@@ -33,7 +33,7 @@ static const char *plural(uint32_t count) {
         return count == 1 ? "" : "s";
 }
 
-/* --- where it is --- */
+/* --- its state --- */
 
 static void say_loaded(cJSON *out, const struct model *m) {
         uint32_t running = model_running(m), suspended = m->running.count - running;
@@ -99,7 +99,7 @@ static void say_form(cJSON *out, const struct model *m) {
                     e->cycled ? ", stopped and let go by its control group since it does not obey" : "");
 }
 
-/* --- what was done to it --- */
+/* --- the actions on it --- */
 
 static void describe_action(const struct event *e, char *out, size_t size) {
         const struct action *a = &e->action;

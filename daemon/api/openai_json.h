@@ -36,7 +36,7 @@ void openai_json_ping(struct text *out, const char *why);
 
 /* Calls of tools gather piece by piece. Start with all zero; a failure sticks to LIST. */
 struct openai_json_calls {
-        struct text list;      /* what stands between the brackets, without the end of the last call */
+        struct text list;      /* the text between the brackets, without the end of the last call */
         struct text arguments; /* of the last call, as they came */
         uint32_t count;
 };

@@ -8,7 +8,7 @@
 /* --- configuration --- */
 #define CONFIG_LINE_MAX   4096 /* a path of PATH_MAX never fits a sane line anyway */
 #define CONFIG_FILES_MAX  256  /* drop-ins, and again models.d: more is a wrong directory */
-#define MODELS_MAX        1024 /* what a scan of the models directory may find */
+#define MODELS_MAX        1024 /* the most that a scan of the models directory may find */
 #define MODEL_ID_MAX      128  /* fits a log line and a URL */
 #define MODEL_ALIASES_MAX 32
 #define MODELS_DEPTH_MAX  4 /* publisher/repository/variant/file.gguf */
@@ -27,11 +27,11 @@
 #define HTTP_BODY_CHECK_BYTES 1024           /* ... whether at least so much of it came */
 #define HTTP_WRITE_HIGH       (64u << 10)    /* more than this unsent: the producer pauses (300 tokens of a stream) */
 #define HTTP_WRITE_LOW        (16u << 10)    /* less than this: it goes on */
-#define HTTP_UNSENT_MAX       (32 << 10)  /* what the kernel may hold unsent for us on a TCP connection, see TCP_NOTSENT_LOWAT */
+#define HTTP_UNSENT_MAX       (32 << 10)  /* unsent bytes that the kernel may hold for a TCP connection, see TCP_NOTSENT_LOWAT */
 #define HTTP_WRITE_MAX        (64u << 20) /* unsent answers of one connection: a producer that ignores the marks is a bug */
 #define HTTP_STALL_MS         300000      /* a client that takes nothing for so long is gone, though its kernel says otherwise */
 #define HTTP_LINGER_MS        2000        /* after our last byte: wait so long for the client to close first */
-#define HTTP_LINGER_BYTES     (128ull << 20) /* and throw away so much of what it still sends */
+#define HTTP_LINGER_BYTES     (128ull << 20) /* bytes still read and thrown away meanwhile */
 #define HTTP_REFUSED_MAX      32             /* connections over the limit that are told so, politely, at one time */
 #define HTTP_BACKLOG          128
 
@@ -52,7 +52,7 @@
 
 /* --- control groups: see cgroup/internal.h --- */
 #define CGROUP_SUPERVISOR        "supervisor"
-#define CGROUP_PREFIX            "w-" /* none of the kernel's own files begins so, and nobody else's group should */
+#define CGROUP_PREFIX            "w-" /* a prefix that none of the kernel's own files has, nor should another program's group */
 #define CGROUP_PROBE             "w-libcgroup"
 #define CGROUP_NAME_MAX          48
 #define CGROUP_NAME_TRIES        64     /* names taken by what an earlier daemon could not remove */
@@ -72,7 +72,7 @@
 #define REQUEST_ATTEMPTS_MAX 2   /* a request that ends two engines ends with the second */
 #define WHY_AFTER_MS         500 /* a refusal sooner than this still gets its HTTP status; later, the waiter is told why it waits */
 #define HEARTBEAT_MS         5000 /* the tick runs at least this often: /health, measured growth */
-#define CONTEXT_DEFAULT      4096 /* where the configuration names none and the model was trained on more, or does not say */
+#define CONTEXT_DEFAULT      4096 /* context, if none is configured and the model was trained on more, or does not say */
 #define FREED_WAIT_MAX_MS    1000 /* the process is gone, but its memory does not show as free: others took it */
 #define FREED_POLL_MS        50
 #define FREED_BYTES_MIN      (256ull << 20) /* smaller than this drowns in what other programs do meanwhile */
@@ -100,16 +100,16 @@
 #define HEAT_OBEY_MS            5000  /* ... and while it heats, it is stopped by its control group after this */
 #define DUTY_MIN_PERMILLE       50    /* the least that an engine takes (wire protocol) */
 #define FREEZE_PERIOD_MS        400   /* of stopping and letting go; under 100 to 200 ms freezing itself takes a part of it */
-#define FREEZE_RUN_MIN_MS       100   /* it runs for at least so long in each: a step or more */
+#define FREEZE_RUN_MIN_MS       100   /* least running time in each period: a step or more */
 #define HEARTBEAT_CALM_MS       1000  /* how often a working engine says how it is ... */
 #define HEARTBEAT_ACTING_MS     250   /* ... and while memory is short: actions are judged by it */
 #define KV_WINDOW_TOKENS \
         96u /* of each sequence these stay precise: the engine's window of 32 and the block of 64 where it ends */
 #define CONTEXT_FLOOR         1024u /* the ceiling for new requests is not lowered below: a short talk must stay possible */
-#define FILES_AGE_MAX_MS      5000  /* what was seen of the cache of idle files is worth nothing after this */
-#define SUSPEND_DISK_FREE_MIN (1ull << 30)  /* so much of the disk stays free, on top of what is written */
+#define FILES_AGE_MAX_MS      5000  /* age at which a look at the cache of idle files is worth nothing */
+#define SUSPEND_DISK_FREE_MIN (1ull << 30)  /* disk space that stays free, on top of the bytes written */
 #define GROUP_SPARE_PART      10u           /* memory.max of an engine is its account and a tenth: the net is not the budget */
-#define GROUP_SPARE_BYTES_MIN (64ull << 20) /* and no less: page tables, programs and sockets are the group's as well */
+#define GROUP_SPARE_BYTES_MIN (64ull << 20) /* the least: page tables, programs and sockets are the group's as well */
 #define EVENTS_MAX            1024          /* a night of models that take turns, or days of a calm box */
 #define REFUSAL_AGAIN_MS      60000         /* a refusal for the same reason is no news sooner: clients try again */
 #define EVENT_CANDIDATES_MAX  6u            /* of those who were considered, the ones that an event tells */
@@ -124,7 +124,7 @@
 /* --- traces --- */
 #define TRACE_FOLDER         "traces"    /* in the state directory */
 #define TRACES_MAX           4           /* at once: one or two models are looked into, and each has a buffer */
-#define TRACE_MINUTES        10          /* where nobody says how long */
+#define TRACE_MINUTES        10          /* the default length */
 #define TRACE_MINUTES_MAX    60          /* prompts are private: a trace that was forgotten ends by itself */
 #define TRACE_FILE_BYTES_MAX (64u << 20) /* an hour of one stream at 50 tokens/s, and few enough to be looked through */
 #define TRACE_BUFFER_BYTES   (2u << 20)  /* twice for each trace: seconds of many streams while a disk is busy */
@@ -147,7 +147,7 @@
 /* --- process --- */
 #define LARGE_BLOCK_BYTES (256 << 10) /* a block of this size is the kernel's as soon as it is freed */
 #define STOP_GRACE_MS     5000        /* after SIGTERM: running answers may end by themselves so long */
-#define STOP_FLUSH_MS     2000        /* and then the last words may reach their clients */
+#define STOP_FLUSH_MS     2000        /* time for the last words to reach their clients */
 #define NOFILE_SPARE      256         /* descriptors beside those of connections: engines, files, the loop's own */
 
 #endif

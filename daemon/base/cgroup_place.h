@@ -17,7 +17,7 @@ enum cgroup_version { CGROUP_VERSION_1, CGROUP_VERSION_2 }; /* v1: the hierarchy
 
 struct cgroup_place {
         char directory[PLACE_MAX]; /* our group */
-        size_t base;               /* its first so many characters are the mount point: no group is above it */
+        size_t base;               /* length of the mount point in it: no group is above that */
 };
 
 /* False: this process is in no such hierarchy, or it is not mounted. Mount points below /sys are looked for in SYS. Allocates. */

@@ -20,7 +20,7 @@ struct page_cache_models {
         uint32_t count;
         struct {
                 const char *path;
-                bool loaded; /* its pages are somebody's, whatever they are called */
+                bool loaded; /* a model uses its pages, whatever they are called */
         } all[MODELS_MAX];
 };
 

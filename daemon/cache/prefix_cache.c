@@ -41,7 +41,7 @@ struct cache_job {
         uv_work_t work;
         struct prefix_cache *cache;
         enum job_kind kind;
-        struct cached file; /* which, or what it will be; owns its hashes */
+        struct cached file; /* the file, present or future; owns its hashes */
         int fd;             /* owned */
         int result;
         uint32_t slot;
@@ -290,7 +290,7 @@ void prefix_cache_reject(struct prefix_cache *c, uint64_t number, bool damaged, 
         while (e && e < c->all + c->count && e->number != number)
                 e++;
         if (!e || e == c->all + c->count)
-                return; /* it has gone meanwhile */
+                return; /* the file has gone meanwhile */
         log_warning(damaged ? "prompt_cache_damaged" : "prompt_cache_useless", LOG_TEXT("path", c->directory),
                     LOG_NUMBER("file", number), LOG_TEXT("error", error),
                     LOG_TEXT("effect", damaged ? "set aside as damaged-N.kv; the prompt is computed anew"

@@ -28,7 +28,7 @@ static void name_of(char path[PATH_MAX], const char *directory, uint64_t number,
         (void) snprintf(path, PATH_MAX, "%s/%" PRIu64 ".%s", directory, number, suffix);
 }
 
-/* ---- what a file is known by ---- */
+/* ---- the identity of a file ---- */
 
 static void fill_footer(uint8_t *footer, const uint8_t *hashes, const struct cached *c, uint64_t before) {
         memcpy(footer, MAGIC, 8);

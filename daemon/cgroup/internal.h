@@ -37,7 +37,7 @@ int cgroup_base_refused(const struct cgroup_base *b, int error, const char *doin
 struct cgroup_tree {
         struct cgroup_base base;
         bool has_memory;
-        bool by_libcgroup; /* its self-test passed */
+        bool by_libcgroup; /* the self-test passed */
         char words[160];
         uint64_t groups_made;
         struct cgroup_engine *doomed; /* given up, but something in them still lives */

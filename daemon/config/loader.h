@@ -54,7 +54,7 @@ void loader_read_models(struct loader *l, const char *directory);
 
 /* find_models.c */
 void loader_locate_models(struct loader *l);   /* the files of the models that were named */
-void loader_discover_models(struct loader *l); /* those nobody named */
+void loader_discover_models(struct loader *l); /* the models in the directory that no file names */
 void loader_check_names(struct loader *l);     /* ids and aliases are one name space */
 
 /* value.c: each returns NULL and writes *ret, or returns what is wrong with the text: "is no ...; write ...". */

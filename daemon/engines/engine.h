@@ -43,7 +43,7 @@ struct engine_capabilities {
         bool throttles;                             /* slow_down */
         bool pauses;                                /* pause */
         bool reports;                               /* measure; also how much KV it holds, and of what precision */
-        bool freezes;                               /* nothing breaks if its control group stops it for parts of a second */
+        bool freezes;                               /* its control group may stop it for parts of a second and nothing breaks */
 };
 
 struct engine_ops {
@@ -112,8 +112,8 @@ struct engine_events {
         void (*on_failed)(struct model *m, const char *sentence); /* instead of ready: it goes by itself */
         /* REQUEST runs on it. False: the fields are not what SAYS means. REQUEST may be gone afterwards. */
         bool (*on_answer)(struct model *m, struct request *request, enum answer_kind says, const cJSON *fields);
-        void (*on_broken)(struct model *m, const char *sentence); /* nothing it says is believed any more: it must be ended */
-        void (*on_hang_up)(struct model *m);                      /* it has ended or is about to */
+        void (*on_broken)(struct model *m, const char *sentence); /* the engine broke the protocol: it must be ended */
+        void (*on_hang_up)(struct model *m);                      /* the engine has ended or is about to */
         void (*on_exit)(struct model *m, struct child_exit exit); /* last: nothing is left of it after this call */
 };
 

@@ -94,5 +94,5 @@ bool engine_take_frame(struct model *m, enum frame_type says, uint64_t id, const
         if (says == FRAME_SAVED)
                 return prefix_client_take_saved(m, id, frame);
         struct request *request = requests_running(m, id);
-        return !request || take_about(m, request, says, frame); /* none: cancelled, and the engine had not heard yet */
+        return !request || take_about(m, request, says, frame); /* no request: cancelled, and the engine had not heard yet */
 }

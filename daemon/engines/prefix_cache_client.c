@@ -80,7 +80,7 @@ static bool is_under_way(const struct saving *saving) {
 }
 
 static void on_saved(void *user, int64_t bytes) {
-        const struct model *saved_for = ((struct job_owner *) user)->model; /* whatever has become of its engine */
+        const struct model *saved_for = ((struct job_owner *) user)->model; /* the model outlives its engine */
         if (bytes >= 0)
                 log_info("prompt_kept", LOG_TEXT("model", saved_for->config->id), LOG_NUMBER("kib", bytes >> 10));
         struct model *m = job_owner_done(user);
@@ -159,7 +159,7 @@ static bool may_save(const struct model *m) {
 static void ask_for_candidate(struct model *m) {
         struct saving *saving = &m->engine.saving;
         if (m->engine.ops->save_candidate(m, &saving->candidate_id) < 0)
-                saving->exhausted = true; /* it is about to be told that the engine has gone */
+                saving->exhausted = true; /* a callback will say that the engine has gone */
 }
 
 void prefix_client_tick(struct model *m) {

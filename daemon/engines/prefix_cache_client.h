@@ -12,7 +12,7 @@ struct request;
 void prefix_client_tick(struct model *m);
 /* Whether M, which has nothing to do any more and is to leave, still has something to save. */
 bool prefix_client_delay_leaving(struct model *m);
-void prefix_client_forget(struct model *m); /* its engine is gone */
+void prefix_client_forget(struct model *m); /* the engine is gone */
 /* Each: false when it is not what its type says, or untimely. */
 bool prefix_client_take_save_candidate(struct model *m, uint64_t id, const cJSON *frame);
 bool prefix_client_take_saved(struct model *m, uint64_t id, const cJSON *frame);

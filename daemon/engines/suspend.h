@@ -17,6 +17,6 @@ void suspension_answered(struct request *request, bool good);
 void suspension_tick(struct model *m);
 /* KV that saving batch requests of M would free. */
 uint64_t suspension_bytes(const struct model *m);
-void suspension_clean(const struct fleet *f); /* what an earlier daemon left */
+void suspension_clean(const struct fleet *f); /* removes the files of an earlier daemon */
 
 #endif

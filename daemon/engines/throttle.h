@@ -9,6 +9,6 @@ struct model;
 
 void throttle_set(struct fleet *f, uint32_t duty_permille, uint32_t threads_permille);
 void throttle_tick(struct fleet *f);
-void throttle_release(struct model *m); /* it runs freely again, if it was stopped */
+void throttle_release(struct model *m); /* lets it run freely again, if it was stopped */
 
 #endif

@@ -49,7 +49,7 @@ struct event {
         uint64_t freed_bytes; /* once verified */
         bool logged, verified_logged;
         /* EVENT_LOAD, EVENT_UNLOAD, EVENT_REFUSAL, EVENT_DEATH */
-        uint32_t for_model; /* that needed the room; UINT32_MAX: none */
+        uint32_t for_model; /* the model that needed the room; UINT32_MAX: none */
         uint64_t bytes;
         struct room room; /* of a refusal: the rule that refused, or RULE_NONE */
         /* The first few of the models that were considered where one had to leave; CONSIDERED counts all. */

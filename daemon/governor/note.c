@@ -5,7 +5,7 @@
 #include "daemon/governor/internal.h"
 #include "daemon/state/tick.h"
 
-/* --- who was considered --- */
+/* --- candidates --- */
 
 static const struct load *load_of(const struct plan *plan, uint32_t model) {
         for (uint32_t i = 0; i < plan->loads_count; i++)

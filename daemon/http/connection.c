@@ -197,7 +197,7 @@ void connection_exchange_done(struct connection *c) {
         if (c->phase == PHASE_CLOSING)
                 return;
         if (c->is_broken)
-                c->phase = PHASE_LINGERING; /* nothing more is owed; the timer closes it */
+                c->phase = PHASE_LINGERING; /* all is answered; the timer closes it */
         else if (closes)
                 connection_end(c);
         else if (unsent(c) > HTTP_WRITE_LOW)

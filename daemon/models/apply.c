@@ -58,7 +58,7 @@ static int end_gently(struct model *m, const struct action *action) {
         if (m->state == MODEL_DRAINING || m->state == MODEL_STOPPING)
                 return -EALREADY;
         if (m->state == MODEL_READY && m->running.count > 0)
-                return -EBUSY; /* it has become busy since it was looked at */
+                return -EBUSY; /* the model has become busy since the look */
         model_leave(m, action->because, NULL);
         return 0;
 }

@@ -43,7 +43,7 @@ struct model_status {
         uint64_t peak_bytes;
         uint32_t n_ctx, kv_tokens;
         const char *kv_type;                           /* as it was, or would be, loaded */
-        const char *kv_now;                            /* what it has come down to; NULL while it is not loaded */
+        const char *kv_now;                            /* the precision that it has come down to; NULL while it is not loaded */
         uint64_t kv_used_bytes;                        /* of the KV cache, as the engine said last */
         uint32_t context_now;                          /* ceiling for new requests; 0 while it is not loaded */
         uint32_t suspended;                            /* requests on disk, besides those running */
@@ -62,7 +62,7 @@ struct fleet_status {
         uint64_t budget_bytes, reserved_bytes, measured_bytes, weights_bytes, weights_limit_bytes, reserve_bytes, available_bytes;
         uint32_t models_known, models_loaded, requests_running, requests_waiting;
         uint64_t tick_count;
-        const char *groups;       /* what became of control groups for the engines: a sentence */
+        const char *groups;       /* the state of control groups for the engines: a sentence */
         int64_t last_tick_ms_ago; /* /health: the scheduler's own loop makes progress */
 };
 

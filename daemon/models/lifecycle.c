@@ -442,7 +442,7 @@ void model_event(struct model *m, enum model_event_kind event) {
         act(m, step.action);
 }
 
-/* --- what time does to a model --- */
+/* --- the effects of time on a model --- */
 
 /* A busy engine that has said nothing for long is asked something; if it stays silent, it hangs. */
 static void watch_silence(struct model *m) {

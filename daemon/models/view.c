@@ -165,7 +165,7 @@ bool fleet_changed(const struct fleet *f) {
 
 static void note_memory(struct fleet *f, struct snapshot *snapshot) {
         if (snapshot->ram_bytes == 0)
-                snapshot->ram_bytes = f->config->ram_bytes; /* it could never be read */
+                snapshot->ram_bytes = f->config->ram_bytes; /* the kernel's figure could never be read */
         f->ram_bytes = snapshot->ram_bytes;
         f->available_bytes = snapshot->memory_blind ? 0 : snapshot->available_bytes;
         f->memory_blind = snapshot->memory_blind;

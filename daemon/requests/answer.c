@@ -57,7 +57,7 @@ static bool take_text(struct model *m, struct request *request, const cJSON *fra
         if (!strcmp(word, "reasoning") && request->events.on_reasoning)
                 request->events.on_reasoning(request->user, text);
         if (requests_running(m, id) != request)
-                return true; /* its owner has left in the callback */
+                return true; /* the owner has left in the callback */
         bool content = !strcmp(word, "content");
         if (request->events.on_text && (content || logprobs))
                 request->events.on_text(request->user, content ? text : "", logprobs);
@@ -99,7 +99,7 @@ static bool take_embedding(struct model *m, struct request *request, const cJSON
         if (request->events.on_embedding)
                 request->events.on_embedding(request->user, vectors);
         if (requests_running(m, id) != request)
-                return true; /* its owner has left in the callback */
+                return true; /* the owner has left in the callback */
         struct request_events events = request->events;
         void *user = request->user;
         request_free(request);

@@ -47,7 +47,7 @@ void requests_send(struct model *m) {
                         return;
                 int r = send_request(m, request);
                 if (r == -EPIPE)
-                        return; /* it is about to be told that the engine has gone */
+                        return; /* a callback will say that the engine has gone */
                 queue_leave(&request->link);
                 m->fleet->waiting_count--;
                 if (r < 0)

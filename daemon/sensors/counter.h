@@ -12,7 +12,7 @@
 
 /* All zero at first. */
 struct counter {
-        uint64_t sum; /* what is told */
+        uint64_t sum; /* the count as given out */
         uint64_t last;
         bool is_known, was_known;
 };

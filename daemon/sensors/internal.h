@@ -32,10 +32,10 @@ struct sensors {
         bool is_pressed;                /* one rang since the last look */
         uint64_t pressed_ms;            /* on_pressure was called */
 
-        struct scan files;      /* what is read from */
+        struct scan files;      /* the files in use */
         struct bg_thread *scan; /* makes the next set; NULL: there was no thread for it */
         uint64_t scanned_ms;
-        bool is_scan_asked;  /* one is on its way, or done and not yet taken */
+        bool is_scan_asked;  /* a scan is on its way, or done and not yet taken */
         bool is_scan_wanted; /* a read said that something is gone or new */
 
         /* The last that was read, for the look that reads nothing, and how that reading went: 0 or -errno. */
@@ -48,7 +48,7 @@ struct sensors {
         int memory_result, vmstat_result, swap_result, pressure_result, own_pressure_result, throttle_result;
 
         struct temp_monitor heat;
-        uint64_t refreshed_ms; /* its last round began */
+        uint64_t refreshed_ms; /* begin of the last round */
         bool was_refreshed;
 
         struct sources_text sources;

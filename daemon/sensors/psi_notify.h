@@ -18,7 +18,7 @@ struct pressure_alarm {
         bool is_stream;
         enum { ALARM_SILENT, ALARM_ARMED, ALARM_CLOSING } state;
         void (*on_event)(void *user); /* pressure */
-        void (*on_lost)(void *user);  /* it is silent from now on: its file or the other side is gone */
+        void (*on_lost)(void *user);  /* the alarm is silent from now on: its file or the other side is gone */
         void *user;
         void (*on_closed)(void *user);
         bool is_ending, is_pause_closed;

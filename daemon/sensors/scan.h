@@ -22,7 +22,7 @@ struct scan {
         /* asked */
         char proc[PLACE_MAX], sys[PLACE_MAX];
         struct pressure_watch watch;
-        bool wants_alarm[ALARM_COUNT]; /* those that are armed already are not opened again */
+        bool wants_alarm[ALARM_COUNT]; /* alarms that are armed already are not opened again */
         /* found */
         bool is_short; /* opening failed for want of memory or descriptors: the old set is better */
         /* descriptors, or -errno */

@@ -28,7 +28,7 @@ struct swap_seen {
         uint32_t devices, zram_devices;
         uint64_t total_bytes, used_bytes; /* as the list says */
         uint64_t zram_bytes;              /* RAM taken by those zram devices that are swap */
-        bool is_zram_unknown;             /* one of them is not held, or cannot be read: it came after zrams_open */
+        bool is_zram_unknown;             /* a zram device is not held, or cannot be read: it came after zrams_open */
 };
 
 /* From the text of /proc/swaps. 0; -EBADMSG when it is no such text. *ret only on success. */

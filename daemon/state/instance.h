@@ -30,14 +30,14 @@ struct saving {
         uint64_t candidate_id, save_id; /* on the wire; candidate_id 0: not asked, or answered */
         bool making;                    /* the cache makes or commits a file */
         struct cache_job *job;          /* a file that the engine writes to */
-        bool exhausted;                 /* it has no more, until a request ends */
-        uint64_t leaving_ms;            /* it is to leave, and is waited for since then */
+        bool exhausted;                 /* no more candidates, until a request ends */
+        uint64_t leaving_ms;            /* the engine is to leave, and is waited for since then */
 };
 
 /* The engine of a model, from its start until its memory is back. All zero but for OPS: none. */
 struct instance {
-        const struct engine_ops *ops;       /* its kind: the same from one instance to the next */
-        const struct engine_events *events; /* whom it tells */
+        const struct engine_ops *ops;       /* the verbs of its kind: the same from one instance to the next */
+        const struct engine_events *events; /* callbacks */
         void *process;                      /* of that kind; NULL once it has exited. With it: */
         pid_t pid;                          /* 0: it has no process of its own here */
         int pidfd;                          /* stays the engine's; meaningless without a pid */
@@ -54,9 +54,9 @@ struct instance {
         bool pinged;                         /* ... since then */
         uint64_t available_before_bytes;     /* MemAvailable when it was told to go */
         uint32_t n_ctx, kv_tokens, parallel; /* as the engine said */
-        bool kv_known;                       /* it has said so since it last began a request */
-        struct engine_report report;         /* what it said last */
-        bool reported;                       /* it has said so at least once */
+        bool kv_known;                       /* the engine has reported its KV since a request last began */
+        struct engine_report report;         /* the last report */
+        bool reported;                       /* at least one report has come */
 
         /* Settings that the engine was asked for, and requests that it has not answered yet. */
         struct control_request control_requests[CONTROL_REQUESTS_MAX];
@@ -65,15 +65,15 @@ struct instance {
         uint32_t context_now;                     /* ceiling for new requests */
         uint32_t chunk, chunk_full, threads_full; /* 0: unknown */
         uint32_t duty_told, threads_told, heartbeat_told;
-        bool no_heat;             /* it has refused to be slowed down */
-        bool cycled, frozen;      /* so it is stopped and let go by its control group */
+        bool no_heat;             /* the engine has refused to be slowed down */
+        bool cycled, frozen;      /* so its control group stops it and lets it go */
         struct action suspending; /* ACTION_SUSPEND or ACTION_RESUME under way, else ACTION_NONE */
         bool making_files;        /* ... and its files are being made */
         uint32_t suspending_failed;
 
         struct cgroup_engine *group;   /* NULL: it is in ours */
-        uint64_t group_bytes;          /* its memory.max */
-        struct cgroup_usage group_end; /* what it told when the engine was gone */
+        uint64_t group_bytes;          /* memory.max of the group */
+        struct cgroup_usage group_end; /* usage of the group when the engine was gone */
         bool ended;                    /* by the governor; the next tick sees to the rest */
         bool ended_seen;
         enum reason ended_because;

@@ -45,7 +45,7 @@ struct model {
         struct inspected inspected;
         char inspect_sentence[400];
         struct inspection *inspection;    /* running */
-        struct files_identity inspecting; /* what it runs on */
+        struct files_identity inspecting; /* files that the inspection runs on */
 
         struct form forms[FORMS_MAX];
         uint32_t forms_count;

@@ -32,7 +32,7 @@ static const struct model_transition steps[MODEL_COUNT][MODEL_EVENT_COUNT] = {
                 [MODEL_EVENT_REFUSED]   = STAY(ABSENT),          /* no process could be started */
                 [MODEL_EVENT_READY]     = STAY(READY),
                 [MODEL_EVENT_FAILED]    = GO(STOPPING, AWAIT_EXIT),
-                [MODEL_EVENT_LEAVE]     = GO(STOPPING, KILL),    /* it may read its file for a minute before it listens */
+                [MODEL_EVENT_LEAVE]     = GO(STOPPING, KILL),    /* an engine may read its file for a minute before it listens */
                 [MODEL_EVENT_END]       = GO(STOPPING, KILL),
                 [MODEL_EVENT_EXITED]    = GO(STOPPING, SETTLE),
         },
@@ -44,7 +44,7 @@ static const struct model_transition steps[MODEL_COUNT][MODEL_EVENT_COUNT] = {
                 [MODEL_EVENT_EXITED]    = GO(STOPPING, SETTLE),
         },
         [MODEL_DRAINING] = {
-                [MODEL_EVENT_WANTED]    = STAY(DRAINING),        /* its turn comes again when it is gone */
+                [MODEL_EVENT_WANTED]    = STAY(DRAINING),        /* the turn of the model comes again when it is gone */
                 [MODEL_EVENT_LEAVE]     = STAY(DRAINING),
                 [MODEL_EVENT_EMPTY]     = GO(STOPPING, SHUT_DOWN),
                 [MODEL_EVENT_FAILED]    = GO(STOPPING, AWAIT_EXIT),

@@ -11,7 +11,7 @@
 
 enum model_state {
         MODEL_ABSENT,     /* known, not loaded */
-        MODEL_INSPECTING, /* its size is being read by a child */
+        MODEL_INSPECTING, /* a child is reading its size */
         MODEL_WAITING,    /* wanted; room is being made, or a cooldown runs */
         MODEL_LOADING,    /* process started, not ready */
         MODEL_READY,
@@ -23,17 +23,17 @@ const char *model_state_name(enum model_state state);
 
 enum model_event_kind {
         MODEL_EVENT_WANTED,    /* a request, the operator or the configuration wants it loaded */
-        MODEL_EVENT_UNWANTED,  /* nobody waits for it any more */
-        MODEL_EVENT_INSPECTED, /* its size is known */
-        MODEL_EVENT_REFUSED,   /* it cannot be loaded; the waiters have been told */
-        MODEL_EVENT_ADMITTED,  /* there is room for it */
+        MODEL_EVENT_UNWANTED,  /* no request waits for the model any more */
+        MODEL_EVENT_INSPECTED, /* the size is known */
+        MODEL_EVENT_REFUSED,   /* the model cannot be loaded; the waiters have been told */
+        MODEL_EVENT_ADMITTED,  /* there is room for the model */
         MODEL_EVENT_READY,     /* the engine is ready */
         MODEL_EVENT_FAILED,    /* the engine said that it cannot, or hung up: it is about to exit */
-        MODEL_EVENT_LEAVE,     /* it should go: a victim, idle, or the operator's wish */
-        MODEL_EVENT_EMPTY,     /* its last running request has ended */
+        MODEL_EVENT_LEAVE,     /* the model should go: a victim, idle, or the operator's wish */
+        MODEL_EVENT_EMPTY,     /* the last running request has ended */
         MODEL_EVENT_END,       /* now: it misbehaved, took too long, or the operator insists */
         MODEL_EVENT_EXITED,    /* the process is gone */
-        MODEL_EVENT_FREED,     /* and its memory is back */
+        MODEL_EVENT_FREED,     /* the memory of the engine is back */
         MODEL_EVENT_COUNT,
 };
 

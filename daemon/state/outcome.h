@@ -12,10 +12,10 @@ typedef void fleet_action_done(void *user, const struct action *action, int resu
 void govern_tell(struct fleet *f, const struct action *action, int result);
 
 enum note_kind {
-        NOTE_LOAD,    /* its engine was started, with BYTES as its account */
-        NOTE_UNLOAD,  /* it leaves: BYTES come back */
-        NOTE_REFUSAL, /* whoever waited for it was told so */
-        NOTE_DEATH,   /* its engine died or could not load it */
+        NOTE_LOAD,    /* an engine was started, with BYTES as its account */
+        NOTE_UNLOAD,  /* an engine leaves: BYTES come back */
+        NOTE_REFUSAL, /* a load was refused, and the waiting requests were told so */
+        NOTE_DEATH,   /* an engine died or could not load its model */
 };
 
 struct note {

@@ -19,7 +19,7 @@ struct request {
         void *user;
         uint64_t id;       /* on the wire; 0 while it waits */
         uint64_t since_ms; /* submitted */
-        uint64_t turn_ms;  /* its place in the queue: one of the batch class ages into it */
+        uint64_t turn_ms;  /* place in the queue: a request of the batch class ages into it */
         uint32_t attempts; /* engines it was sent to */
         bool batch;
         bool paused;
@@ -28,7 +28,7 @@ struct request {
         bool started;        /* on_start was called */
         bool has_looked_up;  /* the engine has looked up its prefix ... */
         uint64_t found_file; /* ... and was given this one; 0: none */
-        bool spoke;          /* some of the answer was told */
+        bool spoke;          /* a part of the answer has gone to the owner */
         const char *why;     /* last told by on_waiting */
 };
 

@@ -19,7 +19,7 @@ struct failure {
         char code[64];    /* "" for null */
         char param[64];   /* "" for null */
         char message[512];
-        const char *advice;             /* what to do next; "" for none */
+        const char *advice;             /* "" for none */
         unsigned retry_after_s;         /* 0: no header; at most 120 */
         int should_retry;               /* -1: no header */
         int64_t n_prompt_tokens, n_ctx; /* -1, or set together for exceed_context_size_error */
@@ -45,8 +45,8 @@ struct request_events {
         void (*on_waiting)(void *user, const char *why); /* e.g. "loading", "making room", "queued": for SSE pings; may repeat */
         void (*on_start)(void *user, uint32_t prompt_tokens, uint32_t cached_tokens);
         void (*on_text)(void *user, const char *text, const cJSON *logprobs); /* logprobs NULL when not asked; both borrowed */
-        void (*on_reasoning)(void *user, const char *text);           /* what the model thought before it answered; borrowed */
-        void (*on_call)(void *user, const struct request_call *call); /* borrowed */
+        void (*on_reasoning)(void *user, const char *text);                   /* reasoning before the answer; borrowed */
+        void (*on_call)(void *user, const struct request_call *call);         /* borrowed */
         void (*on_embedding)(void *user,
                              const cJSON *vectors); /* REQUEST_EMBED: array of arrays of numbers, borrowed; on_end follows */
         void (*on_restart)(void *user);             /* forget on_start and on_text: the answer begins anew */

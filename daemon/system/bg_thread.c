@@ -12,8 +12,8 @@
 #include "daemon/base/sensor_bounds.h"
 
 enum whose {
-        WHOSE_LOOP,   /* it rests */
-        WHOSE_THREAD, /* it runs, or is about to */
+        WHOSE_LOOP,   /* the thread rests */
+        WHOSE_THREAD, /* the thread runs, or is about to */
         WHOSE_NOBODY, /* the loop let go of it then: the thread drops and frees */
         WHOSE_JOINED, /* the loop let go while it rested, and waits for the thread to end */
 };

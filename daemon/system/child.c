@@ -245,7 +245,7 @@ static int start(uv_loop_t *loop, struct child *c, const struct child_spec *spec
         if (r < 0)
                 return r;
         r = uv_poll_init(loop, &c->watch, c->process.pidfd);
-        assert(r == 0); /* it fails for what epoll does not take, and it takes every pidfd */
+        assert(r == 0); /* epoll takes every pidfd, so this cannot fail */
         c->handles_open++;
         c->watch.data = c;
         r = uv_poll_start(&c->watch, UV_READABLE, on_watch);

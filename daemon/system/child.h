@@ -34,7 +34,7 @@ struct child_spec {
         int cgroup_fd; /* directory of a control group that it is in from its first own page on; -1 or 0: ours */
 };
 
-#define CHILD_STATUS_UNKNOWN (-1) /* somebody else reaped it */
+#define CHILD_STATUS_UNKNOWN (-1) /* another wait reaped it */
 
 struct child_exit {
         int64_t status; /* meaningful when signal is 0 */
@@ -43,7 +43,7 @@ struct child_exit {
 
 struct child_events {
         void (*on_bytes)(void *user, const uint8_t *bytes, size_t count);
-        void (*on_channel_end)(void *user); /* it closed its end; maybe it still runs */
+        void (*on_channel_end)(void *user); /* the child closed its end; maybe it still runs */
         void (*on_exit)(void *user, struct child_exit exit);
 };
 

@@ -46,7 +46,7 @@ bool temp_monitor_is_control(const struct temp_monitor *w, const struct watched 
         return control_rank(w, &rank) && t->was_read && t->thermometer.rank == rank;
 }
 
-/* --- what a scan has found --- */
+/* --- results of a scan --- */
 
 static bool is_same_file(const struct thermometer *a, const struct thermometer *b) {
         return strcmp(a->directory, b->directory) == 0 && strcmp(a->base, b->base) == 0 && a->input_device == b->input_device &&
@@ -117,7 +117,7 @@ void temp_monitor_merge(struct temp_monitor *w, const struct thermometers *found
         }
 }
 
-/* --- what came of the rounds --- */
+/* --- results of the rounds --- */
 
 static void take_result(struct temp_monitor *w, struct watched *t, const struct reading *r) {
         t->is_fresh = t->has_state = true;

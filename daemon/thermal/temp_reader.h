@@ -17,7 +17,7 @@ struct reading {
         /* descriptors, or negative: not opened yet; opened and closed by the round */
         int input, status;
         bool is_critical_known;
-        /* what came of it */
+        /* the result */
         int result; /* 0 or -errno */
         bool is_asleep;
         int32_t millidegrees, critical_millidegrees; /* critical 0: it does not tell */
@@ -27,7 +27,7 @@ struct temp_reader {
         uint32_t count;           /* fixed while it runs; 0: free for another round */
         uint64_t late_us;         /* the loop's: since when it has seen the thread late at where it is; 0 */
         uint32_t end, taken;      /* the loop's: how many are still this round's, and how many of those it has taken */
-        _Atomic uint32_t step;    /* where the thread is */
+        _Atomic uint32_t step;    /* progress of the thread */
         _Atomic uint64_t step_us; /* since when, by CLOCK_MONOTONIC */
         struct reading readings[SENSORS_MAX];
 };

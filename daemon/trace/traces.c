@@ -37,7 +37,7 @@ static void tell_done(struct slot *s, int error) {
                 on_done(s->done_user, error, &info);
 }
 
-/* --- what the log says --- */
+/* --- lines of the log --- */
 
 /* A line that names this model, or one of weight that names none. */
 static bool concerns(const struct slot *s, enum log_level level, const struct log_field *fields) {

@@ -157,7 +157,7 @@ static int start_child(uv_loop_t *loop, const struct inspection_request *request
                 .channel = CHILD_CHANNEL_STDOUT,
                 .fds = request->fds,
                 .fds_count = request->fds_count,
-                .cgroup_fd = -1, /* it maps headers only, for a moment */
+                .cgroup_fd = -1, /* the child maps headers only, for a moment */
         };
         r = child_start(loop, &spec, &events, i, &i->child);
         arguments_done(&a);

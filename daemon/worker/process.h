@@ -29,7 +29,7 @@ struct engine_settings {
         enum kv_type kv_type;
         enum kv_type
                 kv_floor;    /* what the KV cache may be taken down to while it runs; one that the heads cannot have is raised */
-        bool lookups;        /* it may ask for files with the prefixes of prompts */
+        bool lookups;        /* the engine may ask for files with the prefixes of prompts */
         int cgroup_fd;       /* of cgroup_engine_fd; -1: it stays in ours */
         struct trace *trace; /* as engine_process_trace */
 };
@@ -61,7 +61,7 @@ struct engine_process_events {
          */
         bool (*on_frame)(void *user, enum frame_type says, uint64_t id, const cJSON *frame);
         void (*on_protocol_error)(void *user, const char *sentence);
-        void (*on_hang_up)(void *user); /* it closed its end: it has ended or is about to */
+        void (*on_hang_up)(void *user); /* the engine closed its end: it has ended or is about to */
         /* Last: the process is gone, and so is the object after this call. */
         void (*on_exit)(void *user, struct child_exit exit);
 };
