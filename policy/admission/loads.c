@@ -94,7 +94,7 @@ static void open_account(struct round *r, const struct want *want, uint32_t form
                                                             .weights_bytes = want->forms[form].weights_bytes };
 }
 
-/* --- who leaves --- */
+/* --- unloads --- */
 
 static void unload(struct round *r, uint32_t model, enum reason because, uint32_t for_model) {
         for (uint32_t i = 0; i < r->count; i++) {
@@ -122,7 +122,7 @@ static void see_to_overrun(struct round *r) {
                 unload(r, a.victims[i], REASON_OVER_BUDGET, UINT32_MAX);
 }
 
-/* --- one that waits --- */
+/* --- one waiter --- */
 
 static enum reason held_because(const struct limits *limits, const struct plan *plan, const struct want *want) {
         if (limits->passive)
@@ -242,7 +242,7 @@ bool policy_has_room(const struct limits *limits, const struct snapshot *snapsho
         return policy_admission(&admission_limits, &now, &want).verdict == VERDICT_ADMIT;
 }
 
-/* --- who was considered --- */
+/* --- candidates --- */
 
 struct choice {
         const struct plan *plan;

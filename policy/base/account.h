@@ -8,7 +8,7 @@
 enum account_state {
         ACCOUNT_IDLE,     /* loaded, nothing runs, nothing waits for it */
         ACCOUNT_BUSY,     /* loaded, and something runs or is about to */
-        ACCOUNT_LOADING,  /* its bytes are reserved, not yet all taken */
+        ACCOUNT_LOADING,  /* bytes are reserved, not yet all taken */
         ACCOUNT_DRAINING, /* will leave when its last request ends */
         ACCOUNT_STOPPING, /* leaving now; counts until its memory is back */
         ACCOUNT_PROMISED, /* not started: waits for room that is being made for it */

@@ -56,7 +56,7 @@ static const struct reason_info reasons[REASON_COUNT] = {
         [REASON_NOT_FOUND]           = { "not_found", "there is nothing at this path", 404, "invalid_request_error", 0, -1, "GET /v1/models and POST /v1/chat/completions are a good start" },
         [REASON_METHOD_NOT_ALLOWED]  = { "method_not_allowed", "this path does not take this method", 405, "invalid_request_error", 0, -1, "" },
         [REASON_FORBIDDEN]           = { "forbidden", "only root, the daemon's own user and the group of this socket may control it", 403, "invalid_request_error", 0, -1, "ask with sudo, or become a member of the group of the socket" },
-        /* what is wrong with the HTTP itself */
+        /* faults of the HTTP itself */
         [REASON_BAD_REQUEST]         = { "bad_request", "this is not a valid HTTP/1.1 request", 400, "invalid_request_error", 0, -1, "" },
         [REASON_HEADER_TOO_LARGE]    = { "header_too_large", "the request line and headers are larger than 32 KiB", 431, "invalid_request_error", 0, -1, "send fewer or shorter headers" },
         [REASON_BODY_TOO_LARGE]      = { "body_too_large", "the body is larger than this server accepts", 413, "invalid_request_error", 0, -1, "send less, or raise body_limit" },

@@ -81,7 +81,7 @@ struct reason_info {
         const char *http_kind;  /* OpenAI error type */
         unsigned retry_after_s; /* default Retry-After; 0: none */
         int should_retry;       /* x-should-retry: 1, 0, or -1 for no header */
-        const char *advice;     /* what to do next; "" where the sentence says it or nothing can be done */
+        const char *advice;     /* advice on the next step; "" where the sentence says it or nothing can be done */
         bool no_code;           /* JSON `code` is null, as OpenAI has it: `type` and `param` tell clients enough */
 };
 

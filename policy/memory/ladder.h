@@ -18,7 +18,7 @@
 struct demand {
         enum rung rung;   /* to stand on at least; RUNG_CALM: there is no demand */
         struct need need; /* need.limit RUNG_CALM: nothing to free */
-        bool falls;       /* it gets worse */
+        bool falls;       /* the situation gets worse */
         bool stall;
 };
 

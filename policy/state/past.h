@@ -75,7 +75,7 @@ struct model_past {
         uint32_t silent_windows;                  /* in a row, running and without a token */
         uint32_t slow_windows;                    /* in a row, far below its usual speed while it stalls */
         uint32_t livelock_windows;                /* in a row */
-        double pages_lately;                      /* that came back over about 10 s */
+        double pages_lately;                      /* pages that came back over about 10 s */
         uint64_t leaving_since_ms;                /* when it was last seen not to be stopping */
         uint64_t refused_until_ms[ACTION_COUNT];  /* an action did not free what it should have */
         uint64_t transitions_ms[TRANSITIONS_MAX]; /* latest changes of precision, oldest first; 0: none */

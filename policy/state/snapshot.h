@@ -19,23 +19,23 @@ struct model_view {
         uint32_t generation;      /* counts its engines: what was remembered of another one is void */
         enum account_state state; /* never ACCOUNT_PROMISED */
         bool pinned;
-        bool batch;     /* nothing of the interactive class runs or waits here */
+        bool batch;     /* no request of the interactive class runs or waits here */
         bool obeys;     /* takes control frames; else it can only be evicted, frozen or ended */
         uint32_t lacks; /* a set of actions (ACTION_BIT) for which its kind of engine has no verb; 0: it can do all */
         int priority;   /* lower leaves first */
         uint32_t running, waiting;
         uint64_t loaded_ms, last_end_ms, load_ms;
-        uint64_t bytes;                                /* what it holds, measured: comes back when it leaves */
+        uint64_t bytes;                                /* memory that it holds, measured: comes back when it leaves */
         uint64_t account_bytes;                        /* the larger of that and what was predicted; 0: as bytes */
         uint64_t account_weights_bytes;                /* of them its weights, mapped and locked; 0: as weights_bytes */
         uint64_t taken_bytes;                          /* the part of its account that already misses from available_bytes */
-        uint64_t upshift_bytes;                        /* that its account grows by with KV at one level more precise */
+        uint64_t upshift_bytes;                        /* bytes by which its account grows with KV at one level more precise */
         uint64_t weights_bytes;                        /* mapped, not locked: must stay resident */
         uint64_t weights_resident_bytes;               /* of them in memory now; weights_bytes where unknown */
         uint64_t prefix_bytes;                         /* KV kept of finished sequences only: trimming frees it */
         uint64_t kv_bytes[KV_TYPE_COUNT];              /* in use by running sequences, by precision of the block */
         enum kv_type level, floor;                     /* precision asked for now; the lowest that it may be asked for */
-        enum kv_type ceiling;                          /* what it was loaded with: never more precise */
+        enum kv_type ceiling;                          /* the level it was loaded with: never more precise */
         uint32_t context, context_full, context_floor; /* ceiling for new requests: now, configured, lowest */
         uint32_t chunk, chunk_full;                    /* prefill chunk: now, configured */
         uint64_t suspendable_bytes; /* KV of its batch sequences that saving would free; 0: none, or the disk is low */
@@ -49,9 +49,9 @@ struct model_view {
 
 enum sensor_state {
         SENSOR_READ,   /* a new value */
-        SENSOR_OLD,    /* nothing new since the last look: normal, sensors are read less often than memory */
+        SENSOR_OLD,    /* no new reading since the last look: normal, sensors are read less often than memory */
         SENSOR_MISSED, /* the read failed, hung or the device is gone */
-        SENSOR_ASLEEP, /* its device is suspended, and is left so: cold */
+        SENSOR_ASLEEP, /* the device is suspended, and is left so: cold */
 };
 
 struct sensor_view {
