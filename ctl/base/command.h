@@ -39,7 +39,7 @@ struct invocation {
 struct flag {
         const char *name;  /* without the dashes; NULL ends a list */
         char letter;       /* 0: none */
-        const char *value; /* what follows it, for the help; NULL: nothing does */
+        const char *value; /* name of its value, for the help; NULL: it has none */
         size_t offset;     /* in struct invocation: of a const char * when a value follows, else of a bool */
         const char *summary;
 };

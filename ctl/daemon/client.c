@@ -25,7 +25,7 @@
 struct transfer {
         CURL *easy;
         struct curl_slist *headers;
-        char *post; /* what is sent; NULL for a GET */
+        char *post; /* the body to send; NULL for a GET */
         struct text reply;
         bool reply_too_long;
         CURLcode result;

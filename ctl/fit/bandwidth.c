@@ -27,13 +27,13 @@ enum work { WORK_FILL, WORK_READ, WORK_END };
 struct test {
         uint8_t *buffer;
         uint64_t buffer_bytes, part_bytes;
-        uint32_t threads; /* that take part, the caller's included */
+        uint32_t threads; /* threads that take part, the caller's included */
         pthread_mutex_t mutex;
         pthread_cond_t begins, ended;
         uint64_t round; /* under the mutex, as all below */
         enum work work;
         uint32_t busy;
-        uint64_t kept; /* what the sums came to */
+        uint64_t kept; /* the sum of all sums */
 };
 
 struct reader {

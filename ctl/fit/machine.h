@@ -20,11 +20,11 @@ struct machine_engine {
 struct machine {
         uint64_t host_bytes;      /* MemTotal */
         uint64_t ram_bytes;       /* the same, or the least cgroup limit when that is smaller */
-        uint64_t available_bytes; /* what is free or can be freed, by the tightest of host and cgroups */
+        uint64_t available_bytes; /* free or reclaimable, by the tightest of host and cgroups */
         struct machine_engine engines[ACCOUNTS_MAX];
         uint32_t engines_count;
         char limit_path[PLACE_MAX]; /* of the cgroup whose limit is ram_bytes; "" when it is the host's own memory */
-        uint32_t processors;        /* that we may run on */
+        uint32_t processors;        /* processors that we may run on */
 };
 
 /* PROC and SYS are "/proc" and "/sys", or directories of fixtures in tests. 0, or -errno when PROC/meminfo cannot be read. */

@@ -15,7 +15,7 @@ struct fit_report {
         struct fit_model model;
         struct fit_question question;
         uint32_t threads;
-        uint32_t bandwidth_threads; /* that measured the bandwidth; 0: it was given */
+        uint32_t bandwidth_threads; /* threads that measured the bandwidth; 0: it was given */
         struct fit_row rows[CONTEXTS_MAX * KV_TYPE_COUNT];
         uint32_t rows_count;
         bool is_measured; /* the next is valid: the user has measured this model */

@@ -46,7 +46,7 @@ struct fit_row {
         enum kv_type kv_type;
         uint64_t kv_bytes, total_bytes;
         enum fit fit;
-        enum admission_rule rule; /* that is broken now; RULE_NONE with FIT_NOW */
+        enum admission_rule rule; /* the rule that is broken now; RULE_NONE with FIT_NOW */
         uint64_t short_bytes;     /* by how much */
         double tokens_per_second; /* one request at the end of its context, at most; 0: unknown */
 };

@@ -79,7 +79,7 @@ static void print_padding(FILE *out, size_t columns) {
 struct place {
         enum align align;
         size_t width;
-        bool is_last; /* nothing follows on the line, so that it ends without blanks */
+        bool is_last; /* the last cell of its line, which ends without blanks */
 };
 
 static void print_cell(FILE *out, const char *text, struct place place, bool colours, enum tint tint) {

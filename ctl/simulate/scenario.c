@@ -307,7 +307,7 @@ int scenario_next(struct scenario *s) {
                 s->line++;
                 int rc = split(s, begin, (size_t) (end - begin), &line);
                 if (rc == 0 && line.count > 0 && s->in_look && word_is(line.words[0], "at")) {
-                        s->line--; /* it is read again with the next look */
+                        s->line--; /* the line is read again with the next look */
                         return 1;
                 }
                 s->next = newline ? newline + 1 : s->end;
