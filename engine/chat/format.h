@@ -21,8 +21,8 @@ struct reasoning_format {
 struct call_format {
         const char *marks[2]; /* the template's text has both, where given */
         const char *absent;   /* and not this */
-        const char *open;     /* what a call begins with */
-        const char *close;    /* what may stand behind it, or NULL */
+        const char *open;     /* the beginning of a call */
+        const char *close;    /* text that may stand behind it, or NULL */
         bool bare;            /* a whole answer may be a call without the mark */
         /* A call in full: before the tool's name, between it and the arguments (white space may follow), behind them. The mark that
          * closes it is not among it: the call is known to be whole by then. */

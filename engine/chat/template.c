@@ -105,7 +105,7 @@ int chat_template_render(const struct chat_template *c, const struct chat_conver
         return r;
 }
 
-/* ---- what it takes ---- */
+/* ---- features of a template ---- */
 
 #define NEEDLE          "headroomprobe"
 #define ARGUMENT_NEEDLE "headroomargument"

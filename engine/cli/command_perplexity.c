@@ -25,8 +25,8 @@
 #include "engine/base/text_file.h"
 #include "engine/tokenizer/tokenizer.h"
 
-#define TEXT_BYTES_MAX  (64u << 20) /* its tokens are in memory: a quarter of that to four times as much */
-#define CONTEXT_DEFAULT 512u        /* that of the tables published with llama.cpp */
+#define TEXT_BYTES_MAX  (64u << 20) /* tokens are in memory: a quarter of that to four times as much */
+#define CONTEXT_DEFAULT 512u        /* the context of the tables published with llama.cpp */
 #define LOGITS_ROWS     16u         /* vectors of the vocabulary's size at once: 8 MiB for 128k tokens */
 #define PROGRESS_S      10.0        /* between two lines where progress is no terminal's */
 

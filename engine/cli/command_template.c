@@ -75,7 +75,7 @@ static int complain(const char *path, const char *what) {
         return -EINVAL;
 }
 
-/* ---- what is read ---- */
+/* ---- input ---- */
 
 /* PATH NULL: *ret is NULL. LIST: it must be one, else an object. */
 static int read_json(const char *path, bool list, cJSON **ret) {

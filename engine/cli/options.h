@@ -25,7 +25,7 @@ struct option_row {
         option_take *take; /* NULL ends a table of at most COMMAND_OPTIONS_MAX */
         size_t offset;     /* of what TAKE writes, in the arguments of the command */
         uint32_t min, max; /* of a number; 0, 0: any */
-        const char *key;   /* what else TAKE must know */
+        const char *key;   /* further data for TAKE */
         const char *help;  /* lines; the later ones are put below the first */
 };
 
@@ -46,7 +46,7 @@ struct descriptors {
 
 struct command_line {
         const char *name;     /* as it is typed: "headroom-engine embed" */
-        const char *usage[3]; /* what may follow the name, each a form of its own; NULL ends them */
+        const char *usage[3]; /* forms of the operands; NULL ends them */
         const char *about;    /* lines */
         const struct option_row *options;
         size_t operands[OPERANDS_MAX]; /* offsets of the const char * that they go to, in order */

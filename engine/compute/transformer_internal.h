@@ -48,7 +48,7 @@ struct transformer {
         const struct arch_info *arch;
         struct rope rope, rope_local;
 
-        uint8_t *buffers; /* everything below lies in it; see buffers.h */
+        uint8_t *buffers; /* the one allocation that holds all buffers below; see buffers.h */
         struct buffers layout;
         struct attention_buffers attention_layout;
         float *residual, *normed, *queries, *keys, *values, *attended, *gate, *up, *angles, *results, *logits;
@@ -61,7 +61,7 @@ struct transformer {
 
         /* The pass under way. */
         uint32_t rows_count, tiles_count; /* of rows: at last only those that are wanted */
-        uint32_t tile_tokens;             /* what the tiles were cut to */
+        uint32_t tile_tokens;             /* the width that the tiles were cut to */
         uint32_t layer;
         const struct model_layer *weights;
 

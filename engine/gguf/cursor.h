@@ -15,7 +15,7 @@ struct cursor {
         bool broken;
         int error;              /* of the first failure, negative */
         const char *kind;       /* what the current row is, for sentences: "key", "tensor"; NULL outside rows */
-        struct gguf_string row; /* its name */
+        struct gguf_string row; /* name of the row */
         char prefix[32];        /* "part 2 of 3: ", or nothing */
         struct gguf_error *reterr;
 };

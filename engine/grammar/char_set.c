@@ -66,7 +66,7 @@ void char_set_settle(struct char_set *s) {
 void char_set_invert(struct char_set *s) {
         char_set_settle(s);
         uint32_t from = 1, count = s->count;
-        for (uint32_t i = 0; i < count; i++) { /* what is written lies at or before what is still to be read */
+        for (uint32_t i = 0; i < count; i++) { /* writing stays at or before reading */
                 struct char_range r = s->ranges[i];
                 s->ranges[i] = (struct char_range){ from, r.first - 1 }; /* may be empty: settled away */
                 from = r.last + 1;

@@ -175,7 +175,7 @@ uint32_t json_text_other_name(const struct json_text *j, struct grammar_builder 
                 return 0;
         }
         for (uint32_t i = 0; i < count; i++)
-                if (!needs_escape(names[i])) /* what is written without escapes is never one of the others */
+                if (!needs_escape(names[i])) /* a name written without escapes is never one of the others */
                         list.names[list.count++] = names[i];
         if (list.count)
                 qsort(list.names, list.count, sizeof(*list.names), by_bytes);

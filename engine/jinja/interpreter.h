@@ -26,13 +26,13 @@ struct loop {
         const struct value *items;
         size_t index, count;
         uint32_t depth;
-        struct value changed; /* what loop.changed was last given */
+        struct value changed; /* the last value given to loop.changed */
 };
 
 struct interpreter {
         struct jinja_job *job;
         struct scope *scope;
-        struct builder *out; /* what is printed goes here */
+        struct builder *out; /* the output goes here */
         struct value piped;  /* of NODE_PIPED */
         int64_t now;
 };
@@ -74,7 +74,7 @@ const struct callable *find_method(enum value_kind kind, struct tainted name);
 struct value format_percent(struct interpreter *in, struct tainted format, struct value values);
 struct value format_braces(struct interpreter *in, struct tainted format, const struct arguments *a);
 
-/* ---- what builtins read their arguments with ---- */
+/* ---- for builtins: reading their arguments ---- */
 
 struct value text_value(struct interpreter *in, struct tainted m);
 struct tainted text_argument(struct interpreter *in, struct value v, const char *name); /* fails if it is no text */

@@ -23,7 +23,7 @@ enum node_kind {
         NODE_ARGUMENT,  /* a; text: its name, or bytes NULL; flag: a list of them ("*a"), or with a name "**" a mapping */
         NODE_FILTER,    /* a | text ( items ) */
         NODE_TEST,      /* a is text ( items ) */
-        NODE_PIPED,     /* what a filter block or block set has rendered */
+        NODE_PIPED,     /* the rendered text of a filter block or block set */
         NODE_NOT,       /* a */
         NODE_AND,       /* a, b */
         NODE_OR,        /* a, b */

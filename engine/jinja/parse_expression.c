@@ -81,7 +81,7 @@ struct node *parser_target(struct parser *p, const char *stop) {
         return tuple;
 }
 
-/* ---- what stands alone ---- */
+/* ---- primary expressions ---- */
 
 static struct node *parse_constant_word(struct parser *p) {
         static const struct {
@@ -173,7 +173,7 @@ static struct node *parse_primary(struct parser *p) {
         parser_unexpected(p, "an expression");
 }
 
-/* ---- what is applied to it ---- */
+/* ---- postfix operators ---- */
 
 static struct node *parse_argument(struct parser *p) {
         struct node *n = parser_node(p, NODE_ARGUMENT);

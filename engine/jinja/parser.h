@@ -13,7 +13,7 @@ struct parser {
         struct jinja_job *job;
         struct lexer lexer;
         struct token now, then; /* the token it stands at, and the one behind */
-        uint32_t loops;         /* that are open: where "break" may stand */
+        uint32_t loops;         /* open loops: where "break" may stand */
 };
 
 /* The statements of the whole TEXT (see lexer_init), in JOB's arena; fails where it is none. */
@@ -35,7 +35,7 @@ _Noreturn void parser_unexpected(struct parser *p, const char *wanted);
 struct node *parser_expression(struct parser *p);
 /* Several, apart by commas, are a tuple. CHOICE: "a if b" may stand in it. STOP: a word that ends it, or NULL. */
 struct node *parser_tuple(struct parser *p, bool choice, const char *stop);
-struct node *parser_target(struct parser *p, const char *stop);                /* what may be assigned to */
+struct node *parser_target(struct parser *p, const char *stop);                /* a target of an assignment */
 struct node *parser_filters(struct parser *p, struct node *piped, bool begun); /* BEGUN: the first "|" is left out */
 struct node *parser_parameters(struct parser *p);                              /* (a, b=1) of a macro */
 

@@ -27,7 +27,7 @@ struct jinja_job {
         uint32_t depth, depth_max;
         uint32_t line;           /* of the template: where it is at work */
         const char *what, *name; /* and within which construct, such as "filter" "join"; NULL: no particular one */
-        cJSON *parsed;           /* what the template itself read as JSON: strings point into it */
+        cJSON *parsed;           /* JSON that the template itself read: strings point into it */
         struct jinja_error error;
 };
 

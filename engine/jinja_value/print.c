@@ -72,7 +72,7 @@ static void repr_text(struct builder *b, struct tainted m) {
         const char quotes[] = { quote, '\0' };
         builder_puts(b, quotes);
         jinja_spend_chars(b->job, m.length);
-        size_t plain = 0; /* what stands as it is begins here */
+        size_t plain = 0; /* beginning of the stretch without escapes */
         for (size_t at = 0, step; at < m.length; at += step) {
                 struct unicode_char c = unicode_char_at(m.bytes + at, m.length - at);
                 step = c.length;

@@ -202,7 +202,7 @@ struct value value_of_json(struct jinja_job *job, const cJSON *json) {
         return made;
 }
 
-/* ---- what they are ---- */
+/* ---- properties of values ---- */
 
 const char *value_kind_name(struct value v) {
         static const char *const names[VALUE_KINDS_COUNT] = {

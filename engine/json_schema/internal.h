@@ -66,7 +66,7 @@ struct schema_compiler {
         struct grammar_builder *b;
         struct json_text json;
         struct json_digits digits;
-        const cJSON *root;  /* what is being read: its references point into it */
+        const cJSON *root;  /* the schema being read: its references point into it */
         const cJSON **kept; /* the schemas of all rules */
         uint32_t kept_count, kept_capacity;
         struct pending *pending;

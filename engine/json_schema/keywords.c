@@ -335,7 +335,7 @@ void facts_read(struct schema_compiler *c, const struct together *t, struct fact
                 .least = -INFINITY,
                 .most = INFINITY,
         };
-        for (uint32_t i = 0; i < f->all.count && !c->failed; i++) /* they become more on the way */
+        for (uint32_t i = 0; i < f->all.count && !c->failed; i++) /* the list grows on the way */
                 read_one(c, f, f->all.schemas[i]);
 }
 

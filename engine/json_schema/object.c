@@ -26,7 +26,7 @@ struct members {
         uint32_t told_apart; /* counts of members up to this */
 };
 
-/* ---- which there are ---- */
+/* ---- the properties ---- */
 
 static struct property *find(struct members *m, const char *name) {
         for (uint32_t i = 0; i < m->count && schema_works(m->c, 1); i++)

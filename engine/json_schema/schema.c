@@ -14,7 +14,7 @@
 
 #define PENDING_SLOTS (2 * GRAMMAR_RULES_MAX) /* a power of two */
 
-/* ---- what is wrong, and where ---- */
+/* ---- refusals, with their places ---- */
 
 /* Appends the way from AT down to PLACE; false when it is not below. The schema's depth bounds the recursion. */
 static bool write_place(const cJSON *at, const cJSON *place, char *out, size_t size) {

@@ -326,7 +326,7 @@ uint64_t kv_sequence_convert(struct kv_cache *c, const struct kv_sequence *s, ui
                 return 0;
         uint32_t rows = s->tokens_count > start ? s->tokens_count - start : 0;
         if (c->blocks[block].users > 1 || rows > KV_BLOCK_TOKENS)
-                rows = KV_BLOCK_TOKENS; /* what is shared is whole, whatever S has been cut to */
+                rows = KV_BLOCK_TOKENS; /* a shared block is whole, whatever S has been cut to */
         uint64_t before = kv_block_bytes(c, block);
         block_convert(c, block, rows, less_precise(type, (enum kv_type) c->blocks[block].type_k),
                       less_precise(type, (enum kv_type) c->blocks[block].type_v));

@@ -29,11 +29,11 @@ int requantize_begin(struct requantize *s, enum kv_type target) {
                 return -EINVAL;
         s->target = target;
         requantize_look_again(s);
-        kv_cache_begin_with(s->cache, KV_F16); /* which is: as loaded */
+        kv_cache_begin_with(s->cache, KV_F16); /* F16 means: as loaded */
         return 0;
 }
 
-/* --- what is to be converted --- */
+/* --- blocks to convert --- */
 
 /* Blocks of S that lie before its newest WINDOW tokens. */
 static uint32_t blocks_before(const struct kv_sequence *s, uint32_t window) {

@@ -25,7 +25,7 @@
 static_assert(KV_F16 == 0 && KV_Q8_0 == 1 && KV_Q4_0 == 2, "types are numbers in files");
 static_assert(KV_BLOCK_TOKENS == 64, "so are blocks; another size is another layout");
 
-/* ---- which model ---- */
+/* ---- the identity of a model ---- */
 
 static void mix(uint64_t *hash, const void *bytes, size_t count) {
         *hash = hash_bytes(*hash, bytes, count);
@@ -86,7 +86,7 @@ static int reserve(int fd, uint64_t bytes) {
                 if (errno == ENOSPC || errno == EDQUOT || errno == EFBIG)
                         return -errno;
                 if (errno != EINTR)
-                        return 0; /* it cannot tell, or is no file: writing will */
+                        return 0; /* not a file, or not known: writing will tell */
         }
         return 0;
 }

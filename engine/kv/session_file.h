@@ -38,7 +38,7 @@ uint64_t session_model(const struct model *m);
 struct session_writer { /* nothing to release */
         int fd;
         const struct kv_cache *cache;
-        const struct kv_sequence *kv; /* neither cut nor grown while it is written; its blocks may be converted in between */
+        const struct kv_sequence *kv; /* neither cut nor grown while it is written; the blocks may be converted in between */
         uint32_t block;               /* the next to be written */
         uint64_t offset, synced;
 };

@@ -90,7 +90,7 @@ struct arch_info {
         enum window_use window;
         uint32_t window_pattern, window_default; /* WINDOW_PATTERN: where the file does not say; window_default 0: it must */
         float rope_base_local;                   /* of layers with a window; 0: as the others */
-        float attention_cap, logits_cap;         /* where the file does not say; 0: none */
+        float attention_cap, logits_cap;         /* the default where the file does not say; 0: none */
         uint32_t layers_scaled_by_width;         /* the model of so many layers divides scores by the root of n_embd / n_head */
 };
 

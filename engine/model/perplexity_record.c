@@ -17,7 +17,7 @@
 #include "engine/base/printable.h"
 #include "engine/base/text_file.h"
 
-#define RECORD_BYTES_MAX 65536u /* it is under 1 KiB */
+#define RECORD_BYTES_MAX 65536u /* a record is under 1 KiB */
 
 char *perplexity_record_path(uint64_t identity) {
         const char *state = getenv("XDG_STATE_HOME"), *home = getenv("HOME");

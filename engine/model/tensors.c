@@ -335,7 +335,7 @@ static int take_globals(struct model *m, struct gguf_error *reterr) {
         return r ? r : check_factors(m->rope_factors_short, pairs, "rope_factors_short.weight", reterr);
 }
 
-/* --- what is unknown --- */
+/* --- unknown tensors --- */
 
 /* The name within its layer, or the whole name when it has no layer prefix. */
 static struct gguf_string name_within_layer(struct gguf_string name, bool *ret_in_layer) {

@@ -16,7 +16,7 @@
 #include "policy/base/random.h"
 
 enum state {
-        STATE_START, /* nothing but white space has come */
+        STATE_START, /* only white space has come */
         STATE_REASONING,
         STATE_AFTER, /* reasoning or a call is over: white space is left out */
         STATE_CONTENT,

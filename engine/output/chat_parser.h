@@ -34,14 +34,14 @@ struct chat_parser_setup {
         bool calls;                       /* tools were offered */
         enum reasoning reasoning;         /* before the rest of it */
         uint64_t seed;                    /* of the ids of calls */
-        char *begun;                      /* what the prompt has begun of the answer: of a call that must be; or NULL */
+        char *begun;                      /* the part of the answer that the prompt has begun: of a call that must be; or NULL */
         char *tools;                      /* the names of the offered tools, each terminated, an empty one last; or NULL */
 };
 void chat_parser_setup_done(struct chat_parser_setup *s);
 
 struct chat_parser {
         const struct chat_parser_setup *setup;
-        struct text text; /* what has come and is not out yet, from FROM on */
+        struct text text; /* text that has come and is not out yet, from FROM on */
         size_t from;
         size_t handed; /* bytes at FROM that the last part showed */
         int state;

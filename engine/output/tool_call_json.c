@@ -79,7 +79,7 @@ static bool skip_value(struct reader *r) {
                         if (++depth > VALUE_DEPTH_MAX)
                                 r->wrong = true;
                 } else if ((c == '}' || c == ']' || c == ',') && depth == 0) {
-                        return true; /* it was a number or a word, and this is behind it */
+                        return true; /* the end of a number or a word */
                 } else if (c == '}' || c == ']') {
                         depth--;
                 }

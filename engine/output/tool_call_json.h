@@ -8,7 +8,7 @@
 
 struct tool_call_header {
         char name[REQUEST_TOOL_NAME_BYTES_MAX + 1];
-        size_t arguments_at; /* their value begins here */
+        size_t arguments_at; /* the value of the arguments begins here */
 };
 
 enum tool_call_json {

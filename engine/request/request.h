@@ -46,7 +46,7 @@ struct request_error {
         enum reason reason;              /* its row tells status, type and code */
         const char *param;               /* a field's name, or NULL */
         char message[320];               /* one sentence */
-        uint32_t n_prompt_tokens, n_ctx; /* where it was too long; else 0 */
+        uint32_t n_prompt_tokens, n_ctx; /* set where the prompt was too long; else 0 */
 };
 /* The error for an engine out of memory, which is not the client's fault. */
 struct request_error request_error_memory(void);
@@ -62,11 +62,11 @@ struct request {
         uint32_t max_tokens;      /* at most what the context leaves; 0: the prompt alone */
         struct sampling sampling; /* its biases are the request's */
         struct stop_set stops;
-        struct grammar *grammar; /* that the answer must keep to, or NULL */
+        struct grammar *grammar; /* the grammar that the answer must keep to, or NULL */
         bool ignore_end;         /* end tokens are banned and do not end the answer */
         bool logprobs;
         uint32_t top_logprobs;
-        struct chat_parser_setup parser_setup; /* what the answer is taken apart into */
+        struct chat_parser_setup parser_setup; /* the parts that the answer is taken apart into */
 };
 
 /* KIND is REQUEST_CHAT or REQUEST_COMPLETION. 0; -EINVAL, -ENOMEM and *reterr. *RET is written only on success. */

@@ -10,7 +10,7 @@
 #include "engine/base/printable.h"
 #include "engine/request/error.h"
 
-#define LINES_BEHIND_REASONING 2u /* what models leave between it and the answer, which shows them nowhere */
+#define LINES_BEHIND_REASONING 2u /* line ends that models leave between it and the answer, which shows them nowhere */
 
 struct wish {
         const char *param;

@@ -38,7 +38,7 @@ struct scheduler {
         uint32_t running_count;
         struct sequence *waiting, **waiting_end;
         uint32_t waiting_count;
-        struct sequence *suspended[WIRE_SUSPENDED_MAX]; /* those that hold no KV and wait for scheduler_restore */
+        struct sequence *suspended[WIRE_SUSPENDED_MAX]; /* suspended sequences, which hold no KV and wait for scheduler_restore */
         uint32_t suspended_count;
         bool head_must_wait; /* the first in the queue was tried, and nothing has left since */
         uint32_t prefill_chunk;
@@ -61,7 +61,7 @@ enum suspension_state {
 struct suspension {
         enum suspension_state state;
         int fd;          /* owned; -1: none */
-        bool saved;      /* its KV is in the file, whole */
+        bool saved;      /* the KV is in the file, whole */
         uint32_t stored; /* tokens of it */
         uint64_t bytes;  /* of memory that it will need again */
         struct session_writer writer;
@@ -71,7 +71,7 @@ struct suspension {
 /* A prompt that asks whether a file has its prefix, or is reading it from there. Belongs to the sequence while that lasts. */
 enum lookup_state {
         LOOKUP_ASKED,    /* first in the queue, and waits for the answer */
-        LOOKUP_ANSWERED, /* there is a file, and it waits for room */
+        LOOKUP_ANSWERED, /* a file is there, and waits for room */
         LOOKUP_LOADING,  /* runs, but takes no part in steps: its KV is being read */
 };
 

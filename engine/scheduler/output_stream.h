@@ -56,7 +56,7 @@ struct output_stream {
         bool ended;
         const struct chat_parser_setup *setup;
         struct chat_parser parser;
-        struct output_chunk plain; /* what was put into the parser last: its tokens and log-probabilities go with the next part */
+        struct output_chunk plain; /* the text put into the parser last: its tokens and log-probabilities go with the next part */
 };
 
 /*
@@ -75,7 +75,7 @@ bool output_stream_stopped(const struct output_stream *a);
 /* No token follows: what was held back comes out with the next chunk. 0 or -ENOMEM. */
 int output_stream_end(struct output_stream *a);
 
-bool output_stream_calls(const struct output_stream *a); /* so far it has called a tool */
+bool output_stream_calls(const struct output_stream *a); /* a tool has been called so far */
 
 /* Takes the next chunk that can be sent: 1 and *ret, to be called again; 0 when there is none; -ENOMEM. */
 int output_stream_take(struct output_stream *a, struct output_chunk *ret);

@@ -191,7 +191,7 @@ void scheduler_found(struct scheduler *s, uint64_t id, int fd) {
         if (!waits) {
                 if (fd >= 0)
                         (void) close(fd);
-                return; /* it has ended, or was suspended meanwhile */
+                return; /* the request has ended, or was suspended meanwhile */
         }
         q->lookup->fd = fd;
         q->lookup->state = LOOKUP_ANSWERED;

@@ -341,7 +341,7 @@ bool scheduler_has_upkeep(const struct scheduler *s) {
 }
 
 void scheduler_upkeep(struct scheduler *s) {
-        requantize_slice_of(s); /* what the last step made is on its way already */
+        requantize_slice_of(s); /* the output of the last step is on its way already */
         scheduler_transfer(s);
         lookup_transfer(s);
 }

@@ -61,7 +61,7 @@ struct scheduler_config {
         uint32_t parallel;               /* requests running at once */
         uint32_t prefill_chunk_max;      /* and the chunk at first: tokens of a step, answers included */
         uint64_t session_model;          /* kv/session_file.h: of the model, for what is written to files */
-        enum kv_type kv;                 /* that the cache was made with: nothing less precise is kept in files */
+        enum kv_type kv;                 /* the precision that the cache was made with: nothing less precise is kept in files */
         bool lookups;                    /* prompts ask whether a file has their prefix */
         uint64_t (*now_us)(void);
         struct scheduler_sink sink;

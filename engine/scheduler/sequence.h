@@ -17,7 +17,7 @@
 #include "engine/sampling/sampler.h"
 
 struct sequence {
-        struct request request; /* its input grows by the tokens made */
+        struct request request; /* the input grows by the tokens made */
         struct kv_sequence kv;
         struct sampler *sampler; /* not for embeddings */
         struct constraint
@@ -26,7 +26,7 @@ struct sequence {
         uint32_t prompt_tokens; /* of all inputs */
         uint32_t cached_tokens;
         uint32_t tokens_made;
-        uint32_t input; /* which of the inputs is being computed */
+        uint32_t input; /* index of the input that is being computed */
         double *sum;    /* embeddings: of the hidden states of this input; n_embd */
         float *vectors; /* embeddings: request.dimensions for each input */
         bool paused;

@@ -54,7 +54,7 @@ static uint64_t put_away(struct scheduler *s, struct sequence *q) {
         scheduler_take_out(s, q);
         sequence_begin_again(q, s->config.rules);
         q->suspension->state = SUSPENSION_AWAY;
-        s->suspended[s->suspended_count++] = q; /* there is room: looked at in scheduler_suspend */
+        s->suspended[s->suspended_count++] = q; /* scheduler_suspend has checked that there is room */
         return bytes;
 }
 

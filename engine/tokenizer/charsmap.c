@@ -51,7 +51,7 @@ static bool descend(const struct charsmap *c, struct node *n, uint8_t byte) {
         return enter(c, n->children ^ byte, n) && (n->unit & (VALUE_BIT | 0xff)) == byte;
 }
 
-/* ---- what replaces a string ---- */
+/* ---- replacements of strings ---- */
 
 /* False where no string ends at N, or its replacement is none. */
 static bool replacement_of(const struct charsmap *c, const struct node *n, const char **ret, size_t *ret_length) {

@@ -24,7 +24,7 @@ struct symbol {
 
 struct candidate {
         uint32_t key, left, length; /* LENGTH of both symbols together */
-        int32_t id;                 /* what they become */
+        int32_t id;                 /* the token that the two become */
 };
 
 /* The rule for a pair of neighbours: true, its key (less comes first) and the token it makes; false where none. */

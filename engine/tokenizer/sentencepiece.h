@@ -52,7 +52,7 @@ struct passage {
         struct token_list *list;
         const char *text;
         size_t length, at;           /* bytes; TEXT is read up to AT */
-        const char *part;            /* what was read last, as it is to be spelt */
+        const char *part;            /* the text read last, as it is to be spelt */
         size_t part_length, part_at; /* spelt up to PART_AT */
         size_t spaces;               /* in front of what is spelt next; not spelt yet */
         size_t most;                 /* bytes that are spelt at a time */

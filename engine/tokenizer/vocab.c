@@ -108,7 +108,7 @@ static int index_by_text(struct vocab *v, struct gguf_error *reterr) {
         return 0;
 }
 
-/* ---- what the file says ---- */
+/* ---- metadata of the file ---- */
 
 int vocab_byte_value(struct gguf_string text) {
         static const char digits[] = "0123456789ABCDEF";

@@ -31,7 +31,7 @@ enum token_class {
 #define MARK_ADDED       0x08 /* user-defined after SentencePiece had made the vocabulary: no part of the text around it */
 #define MARK_GUARDED     0x10 /* recognised in text only where special tokens are allowed */
 #define MARK_END         0x20 /* ends an answer */
-#define MARK_TAKES_LEFT  0x40 /* where it stands in a text, the white space before it is part of it */
+#define MARK_TAKES_LEFT  0x40 /* in a text, the white space before it is part of it */
 #define MARK_TAKES_RIGHT 0x80 /* and behind it */
 
 struct vocab {

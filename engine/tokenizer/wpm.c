@@ -43,7 +43,7 @@ void wpm_done(struct wpm *w) {
         trie_done(&w->trie);
 }
 
-/* ---- what a character is to words ---- */
+/* ---- classes of characters ---- */
 
 enum role { ROLE_PART, ROLE_ALONE, ROLE_GAP, ROLE_NOTHING };
 
@@ -94,7 +94,7 @@ struct words {
 static int32_t longest_at(const struct words *s, size_t at, size_t *ret_end) {
         struct merger *m = s->merger;
         size_t from = at, length = 0;
-        if (s->wpm->marks_continuation && at > CONTINUATION_BYTES) { /* what has been read already makes room for the mark */
+        if (s->wpm->marks_continuation && at > CONTINUATION_BYTES) { /* the bytes already read make room for the mark */
                 from = at - CONTINUATION_BYTES;
                 memcpy(m->text.bytes + from, CONTINUATION, CONTINUATION_BYTES);
         }

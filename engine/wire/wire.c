@@ -37,7 +37,7 @@ int wire_reader_push(struct wire_reader *r, const void *bytes, size_t count) {
         if (!count)
                 return 0;
         reader_compact(r);
-        r->buffer.max = TEXT_MAX_NONE; /* whoever pushes looks at each frame's length */
+        r->buffer.max = TEXT_MAX_NONE; /* the caller looks at each frame's length */
         return text_add(&r->buffer, bytes, count) ? 0 : -ENOMEM;
 }
 
