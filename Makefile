@@ -4,7 +4,7 @@
 BUILD   ?= build
 PREFIX  ?= /usr/local
 DESTDIR ?=
-# What git calls this tree; 0.1.0 where there is no git.
+# The name that git gives this tree; 0.1.0 where there is no git.
 VERSION := $(if $(wildcard .git),$(or $(shell git describe --tags --dirty 2>/dev/null),0.1.0$(addprefix +g,$(shell git rev-parse --short HEAD 2>/dev/null))),0.1.0)
 ifeq ($(origin CC),default)
 CC := gcc
@@ -56,7 +56,7 @@ UNIT_TESTS   := $(addprefix $(BUILD)/tests/,$(basename $(notdir $(UNIT_SOURCES))
 TOOLS      := $(patsubst tests/tools/%.c,$(BUILD)/tools/%,$(wildcard tests/tools/*.c))
 # Compiled with the rest, so that they follow what they call; only `make fuzz` can link them.
 FUZZ_TARGETS := $(call objects,tests/fuzz/fuzz_*.c)
-# Whatever may be run in these folders is a test; what may not is a module of theirs.
+# Executable files in these folders are tests; the others are modules of theirs.
 LIVE_TESTS := $(shell find tests/conformance tests/end_to_end -maxdepth 1 -type f -perm -u+x 2>/dev/null | sort)
 
 # A line per file; V=1 shows the commands.
@@ -118,7 +118,7 @@ check-layers: $(POLICY) $(POLICY_A) $(BUILD)/engine.a $(BUILD)/daemon.a $(BUILD)
 	  || { echo 'policy/ reaches outside itself (above)'; false; }
 	@tests/layers $(BUILD)
 
-# What each tool finds in a source is a file of its own: only what has changed is looked at again. The kernels of AVX2 are
+# The findings of each tool in a source are a file of their own: only changed sources are looked at again. The kernels of AVX2 are
 # not for -fanalyzer: it takes minutes for loops over numbers, which hold no pointer and allocate nothing.
 TOOL         ?= cppcheck gcc clang-tidy
 LINT_SOURCES := $(patsubst $(BUILD)/%.o,%.c,$(POLICY) $(ENGINE) $(DAEMON) $(CTL))
@@ -150,7 +150,7 @@ $(BUILD)/lint/%.cppcheck: %.c tests/lint/cppcheck.cfg
 	  $(filter -I% -D%,$(CPPFLAGS)) $(DEFINE_VERSION) $< 2> $@
 
 # A process writes its counts when it ends, so what is killed counts for nothing. The engine is not locked in: it could not.
-# What gcc follows through its counters is not enough to see that all is initialised.
+# With coverage counters, gcc cannot see that all is initialised.
 COVERAGE := --coverage -DCOUNTING_COVERAGE=1 -Wno-maybe-uninitialized
 coverage: deps   ## lines and branches that the tests reach, by room; TEST=name counts those of one test
 	@.ci/deps coverage
@@ -282,7 +282,7 @@ $(BUILD)/daemon.a: $(filter-out %/main.o,$(DAEMON)) $(LLHTTP)
 $(BUILD)/ctl.a: $(filter-out %/main.o,$(CTL))
 	$(archive)
 
-# What a unit test is linked with: the archive of the program whose folder it lies in, and of those below it.
+# The archives that a unit test is linked with: that of the program whose folder it lies in, and of those below it.
 LINKS_policy     := $(POLICY_A) -lm
 LINKS_engine     := $(ENGINE_A) $(ENGINE_LIBS)
 LINKS_demo_model := $(LINKS_engine)

@@ -37,7 +37,7 @@ _headroom_offer_files() { # WORD [EXTENSION]
         return 0
 }
 
-# What may follow the option $1; false when it takes no value that we know of.
+# The words that may follow the option $1; false when it takes no value that we know of.
 _headroom_value() { # OPTION WORD PREFIX
         local before=''
         case $1 in

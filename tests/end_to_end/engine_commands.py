@@ -59,7 +59,7 @@ ROWS = [
     ("worker --socket 99 --model-fd 98", FAILED, "headroom-engine worker: cannot look at the file: Bad file descriptor"),
 ]
 
-# What prints something must fail where it cannot.
+# A command that prints must fail where it cannot.
 PRINTING = ["--help", "--version", "run --help", "run {M} --prompt hi --temp 0", "logits {M} --tokens 1", "tokenize {M}", "embed {M} hi",
             "bench {M} -p 16 -n 4 -r 1 --json", "perplexity -q {M} {S}", "inspect {M}", "inspect --json --summary {M}"]
 

@@ -303,7 +303,7 @@ class MakingRoom(unittest.TestCase):
     def test_a_busy_model_is_never_cut_and_the_waiter_gets_its_turn(self):
         size = footprint(large_model(), 4096)
         with Daemon({"a": large_model(), "b": large_model()}, budget=size + size // 2, limits="min_residency = 300ms", defaults="context = 4096") as d:
-            # Nobody reads on until it drains, so it cannot be over before, however fast the engine.
+            # The client reads no more until it drains, so it cannot be over before, however fast the engine.
             long = d.stream("a", max_tokens=2500).read_some()
             waiter = {}
             thread = threading.Thread(target=lambda: waiter.update(answer=d.ask("b")))
@@ -537,7 +537,7 @@ class ForAYear(unittest.TestCase):
                     elif i == 1:
                         d.control("POST", f"/control/{dice.choice(('load', 'unload'))}", {"model": dice.choice("abc"), "force": dice.random() < 0.5})
 
-                # What is stopped would keep its clients for the ten minutes after which it counts as hanging.
+                # A stopped engine would keep its clients for the ten minutes after which it counts as hanging.
                 for pid in engines_of(d.pid):
                     with contextlib.suppress(ProcessLookupError):
                         os.kill(pid, signal.SIGCONT)

@@ -242,7 +242,7 @@ class Memory(Governed):
         self.daemon.wait_for_log(r"event=downshift model=large reason=forecast to=q8_0 headroom_mib=\d+ exhaustion_ms=\d+ expected_mib=\d+")
         self.daemon.wait_for_log(r"event=verified act=downshift model=large expected_mib=\d+ freed_mib=\d+")
 
-        # Who comes now waits, and is told why.
+        # A request that comes now waits, and is told why.
         held = Stream(self.daemon, "demo", 5)
         eventually(lambda: b": ping memory is running short on this machine" in held.text)
         self.assertEqual(self.daemon.model("demo")["state"], "waiting")
