@@ -85,7 +85,7 @@ static void lay_out(const struct row *row) {
 
 static void where_there_is_no_tree(void **state) {
         for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-                char sentence[400] = "", proc[64], sys[64];
+                char sentence[400] = "", proc[80], sys[80];
                 struct cgroup_tree *tree = NULL;
                 assert_int_equal(make_root(state), 0);
                 lay_out(&rows[i]);
