@@ -64,9 +64,21 @@ static bool is_due(const struct governor *g, uint64_t now_ms) {
         return g->pressure || now_ms >= g->plan.look_again_ms;
 }
 
-/* Looks closer together than policy can tell apart are made only for what changed. */
+static bool refused_a_load(const struct plan *p) {
+        for (uint32_t i = 0; i < p->loads_count; i++)
+                if (p->loads[i].refused)
+                        return true;
+        return false;
+}
+
+/*
+ * Looks closer together than policy can tell apart are made only for a change, and not right after a refusal: a client that asks over
+ * and over for a model that never fits would push the night's incident out of the recorder in seconds.
+ */
 static bool is_due_for_loads(const struct governor *g, uint64_t now_ms) {
-        return fleet_changed(g->fleet) || (fleet_waits(g->fleet) && now_ms >= g->looked_ms + LOOK_LEAST_MS);
+        if (now_ms >= g->looked_ms + LOOK_LEAST_MS)
+                return fleet_changed(g->fleet) || fleet_waits(g->fleet);
+        return fleet_changed(g->fleet) && !refused_a_load(&g->plan);
 }
 
 void governor_tick(void *user, uint64_t now_ms) {
@@ -74,7 +86,7 @@ void governor_tick(void *user, uint64_t now_ms) {
         bool is_asked_for = is_due(g, now_ms);
         if (is_asked_for || is_due_for_loads(g, now_ms))
                 governor_look(g, now_ms, !is_asked_for);
-        else if (fleet_waits(g->fleet))
+        else if (fleet_waits(g->fleet) || fleet_changed(g->fleet))
                 fleet_due(g->fleet, g->looked_ms + LOOK_LEAST_MS);
         fleet_tick(g->fleet);
         fleet_due(g->fleet, g->plan.look_again_ms);

@@ -197,6 +197,27 @@ static void who_waits_without_an_answer_has_no_numbers(void **state) {
         close_governor();
 }
 
+/* A client that asks over and over for a model that never fits: it is told each time, and the recorder keeps more than that. */
+static void refusals_do_not_flood_the_recorder(void **state) {
+        (void) state;
+        struct client c = { 0 };
+        uint32_t refused = 0;
+        add_model("weights=209715200\n"); /* twice the budget */
+        open_governor();
+        ask(&c, "a");
+        eventually(c.failed); /* inspected by now */
+        uint64_t looks = governor->looks, begun_ms = fleet_clock_ms();
+        while (fleet_clock_ms() - begun_ms < 500) {
+                ask(&c, "a");
+                eventually(c.failed);
+                assert_string_equal(c.failure.code, "never_fits");
+                refused++;
+        }
+        assert_true(refused >= 5);
+        assert_true(governor->looks - looks <= (fleet_clock_ms() - begun_ms) / LOOK_LEAST_MS + 3);
+        close_governor();
+}
+
 static void pressure_is_a_reason_to_look_sooner(void **state) {
         (void) state;
         add_model("");
@@ -264,6 +285,7 @@ int main(int argc, char **argv) {
                 with_governor(switched_off_it_only_looks),
                 with_governor(switched_off_it_loads_in_an_emergency_too),
                 with_governor(who_waits_without_an_answer_has_no_numbers),
+                with_governor(refusals_do_not_flood_the_recorder),
                 with_governor(pressure_is_a_reason_to_look_sooner),
                 with_governor(the_same_refusal_is_no_news),
                 cmocka_unit_test(events_are_a_ring),
