@@ -204,7 +204,7 @@ class Daemon:
         return json.loads(self.control("status"))
 
     def events(self, after=0):
-        """What the governor did: "s" is the time."""
+        """What was done and happened: "s" is the time."""
         offset = time.time() - now()
         events = json.loads(self.control(f"events?after={after}"))["events"]
         for e in events:
@@ -212,7 +212,8 @@ class Daemon:
         return events
 
     def acts(self, after=0):
-        return [e for e in self.events(after) if e["what"] not in ("rung", "heat", "blind", "sight")]
+        """The governor's actions alone, without what the models do ordinarily."""
+        return [e for e in self.events(after) if "result" in e]
 
     def looks(self):
         """The moments at which the governor looked, as far back as its recorder goes."""
