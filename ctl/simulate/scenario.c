@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "policy/record/field_text.h"
+#include "policy/record/snapshot_lists.h"
 
 #define WORD_SHOWN_MAX 40 /* of a wrong word in an error */
 
@@ -117,49 +118,29 @@ static int line_at(struct scenario *s, const struct line *l) {
         return take_fields(s, l, 2, policy_snapshot_fields, &s->snapshot, NULL, NULL);
 }
 
-/* Models and wants stand in the order of their numbers, as the daemon lists them: of equals, policy takes the first. Where the
- * one of this number is, or belongs. */
-static uint32_t model_place(const struct snapshot *snapshot, uint32_t id, bool *ret_is_there) {
-        uint32_t i = 0;
-        while (i < snapshot->models_count && snapshot->models[i].id < id)
-                i++;
-        *ret_is_there = i < snapshot->models_count && snapshot->models[i].id == id;
-        return i;
-}
-
-static uint32_t want_place(const struct snapshot *snapshot, uint32_t id, bool *ret_is_there) {
-        uint32_t i = 0;
-        while (i < snapshot->wants_count && snapshot->wants[i].id < id)
-                i++;
-        *ret_is_there = i < snapshot->wants_count && snapshot->wants[i].id == id;
-        return i;
-}
-
-static uint32_t sensor_index(const struct snapshot *snapshot, uint32_t key) {
-        uint32_t i = 0;
-        while (i < snapshot->sensors_count && snapshot->sensors[i].key != key)
-                i++;
-        return i;
-}
-
-static int line_model(struct scenario *s, const struct line *l) {
+/* The element that the second word of the line names, which is new or not. */
+static int take_item(struct scenario *s, const struct line *l, unsigned list, void **ret, uint32_t *ret_place, bool *ret_is_new) {
+        const struct snapshot_list *of = &policy_lists[list];
         uint32_t id;
         int rc = take_id(s, l, 1, &id);
         if (rc < 0)
                 return rc;
-        bool is_there;
-        uint32_t i = model_place(&s->snapshot, id, &is_there);
-        if (!is_there) {
-                if (s->snapshot.models_count == ACCOUNTS_MAX)
-                        return wrong(s, "there are more than %u models at a time", ACCOUNTS_MAX);
-                uint32_t after = s->snapshot.models_count - i;
-                memmove(&s->snapshot.models[i + 1], &s->snapshot.models[i], after * sizeof(s->snapshot.models[0]));
-                memmove(&s->resident_said[i + 1], &s->resident_said[i], after * sizeof(s->resident_said[0]));
-                s->snapshot.models[i] = (struct model_view){ .id = id };
+        *ret = policy_list_insert(of, &s->snapshot, id, ret_place, ret_is_new);
+        return *ret ? 0 : wrong(s, "there are more than %u %ss at a time", of->max, of->word);
+}
+
+static int line_model(struct scenario *s, const struct line *l) {
+        uint32_t i;
+        bool is_new;
+        void *item;
+        int rc = take_item(s, l, LIST_MODELS, &item, &i, &is_new);
+        if (rc < 0)
+                return rc;
+        if (is_new) {
+                memmove(&s->resident_said[i + 1], &s->resident_said[i], s->snapshot.models_count - 1 - i);
                 s->resident_said[i] = false;
-                s->snapshot.models_count++;
         }
-        struct model_view *m = &s->snapshot.models[i];
+        struct model_view *m = item;
         rc = take_fields(s, l, 2, policy_model_fields, m, "weights_resident", &s->resident_said[i]);
         if (!s->resident_said[i])
                 m->weights_resident_bytes = m->weights_bytes;
@@ -167,21 +148,14 @@ static int line_model(struct scenario *s, const struct line *l) {
 }
 
 static int line_want(struct scenario *s, const struct line *l) {
-        uint32_t id;
-        int rc = take_id(s, l, 1, &id);
+        uint32_t i;
+        bool is_new;
+        void *item;
+        int rc = take_item(s, l, LIST_WANTS, &item, &i, &is_new);
         if (rc < 0)
                 return rc;
-        bool is_there;
-        uint32_t i = want_place(&s->snapshot, id, &is_there);
-        if (!is_there) {
-                if (s->snapshot.wants_count == WANTS_MAX)
-                        return wrong(s, "more than %u models want to be loaded at a time", WANTS_MAX);
-                uint32_t after = s->snapshot.wants_count - i;
-                memmove(&s->snapshot.wants[i + 1], &s->snapshot.wants[i], after * sizeof(s->snapshot.wants[0]));
-                s->snapshot.wants[i] = (struct want){ .id = id, .forms_count = 1 };
-                s->snapshot.wants_count++;
-        }
-        struct want *w = &s->snapshot.wants[i];
+        struct want *w = item;
+        w->forms_count = is_new ? 1 : w->forms_count;
         rc = take_fields(s, l, 2, policy_want_fields, w, NULL, NULL);
         if (rc == 0 && (w->forms_count < 1 || w->forms_count > FORMS_MAX))
                 return wrong(s, "a model can be loaded in 1 to %u forms, not %u", FORMS_MAX, w->forms_count);
@@ -189,65 +163,30 @@ static int line_want(struct scenario *s, const struct line *l) {
 }
 
 static int line_sensor(struct scenario *s, const struct line *l) {
-        uint32_t key;
-        int rc = take_id(s, l, 1, &key);
-        if (rc < 0)
-                return rc;
-        uint32_t i = sensor_index(&s->snapshot, key);
-        if (i == s->snapshot.sensors_count) {
-                if (i == SENSORS_MAX)
-                        return wrong(s, "there are more than %u sensors at a time", SENSORS_MAX);
-                s->snapshot.sensors[i] = (struct sensor_view){ .key = key };
-                s->snapshot.sensors_count++;
-        }
-        return take_fields(s, l, 2, policy_sensor_fields, &s->snapshot.sensors[i], NULL, NULL);
-}
-
-static int gone_model(struct scenario *s, uint32_t id) {
-        bool is_there;
-        uint32_t i = model_place(&s->snapshot, id, &is_there);
-        if (!is_there)
-                return wrong(s, "there is no model %u that could go", id);
-        uint32_t after = --s->snapshot.models_count - i;
-        memmove(&s->snapshot.models[i], &s->snapshot.models[i + 1], after * sizeof(s->snapshot.models[0]));
-        memmove(&s->resident_said[i], &s->resident_said[i + 1], after * sizeof(s->resident_said[0]));
-        return 0;
-}
-
-static int gone_sensor(struct scenario *s, uint32_t key) {
-        uint32_t i = sensor_index(&s->snapshot, key);
-        if (i == s->snapshot.sensors_count)
-                return wrong(s, "there is no sensor %u that could go", key);
-        uint32_t after = --s->snapshot.sensors_count - i;
-        memmove(&s->snapshot.sensors[i], &s->snapshot.sensors[i + 1], after * sizeof(s->snapshot.sensors[0]));
-        return 0;
-}
-
-static int gone_want(struct scenario *s, uint32_t id) {
-        bool is_there;
-        uint32_t i = want_place(&s->snapshot, id, &is_there);
-        if (!is_there)
-                return wrong(s, "there is no want %u that could go", id);
-        uint32_t after = --s->snapshot.wants_count - i;
-        memmove(&s->snapshot.wants[i], &s->snapshot.wants[i + 1], after * sizeof(s->snapshot.wants[0]));
-        return 0;
+        uint32_t i;
+        bool is_new;
+        void *item;
+        int rc = take_item(s, l, LIST_SENSORS, &item, &i, &is_new);
+        return rc < 0 ? rc : take_fields(s, l, 2, policy_sensor_fields, item, NULL, NULL);
 }
 
 static int line_gone(struct scenario *s, const struct line *l) {
-        static const struct {
-                const char *word;
-                int (*gone)(struct scenario *s, uint32_t number);
-        } kinds[] = { { "model", gone_model }, { "want", gone_want }, { "sensor", gone_sensor } };
-        uint32_t number;
-        for (size_t i = 0; l->count > 1 && i < sizeof(kinds) / sizeof(kinds[0]); i++) {
-                if (!word_is(l->words[1], kinds[i].word))
-                        continue;
-                int rc = take_id(s, l, 2, &number);
-                if (rc < 0)
-                        return rc;
-                return l->count > 3 ? wrong(s, "there is more than belongs to it") : kinds[i].gone(s, number);
-        }
-        return wrong(s, "after 'gone' stands 'model', 'want' or 'sensor'");
+        uint32_t id, place;
+        unsigned list = 0;
+        while (list < LIST_COUNT && !(l->count > 1 && word_is(l->words[1], policy_lists[list].word)))
+                list++;
+        if (list == LIST_COUNT)
+                return wrong(s, "after 'gone' stands 'model', 'want' or 'sensor'");
+        int rc = take_id(s, l, 2, &id);
+        if (rc < 0)
+                return rc;
+        if (l->count > 3)
+                return wrong(s, "there is more than belongs to it");
+        if (!policy_list_remove(&policy_lists[list], &s->snapshot, id, &place))
+                return wrong(s, "there is no %s %u that could go", policy_lists[list].word, id);
+        if (list == LIST_MODELS)
+                memmove(&s->resident_said[place], &s->resident_said[place + 1], s->snapshot.models_count - place);
+        return 0;
 }
 
 static int line_expect(struct scenario *s, const struct line *l) {

@@ -15,7 +15,7 @@
 #include <string.h>
 
 #include "daemon/base/bounds.h"
-#include "policy/record/snapshot_fields.h"
+#include "policy/record/snapshot_lists.h"
 #include "policy/record/field_text.h"
 
 #define VARINT_MAX 10u /* bytes of 64 bits in groups of seven */
@@ -41,6 +41,9 @@ struct recorder {
         uint32_t pieces_count, newest;
         struct snapshot last;
         uint8_t packed[RECORD_LOOK_MAX];
+        /* What is packed, in pages that are there when memory is short. */
+        struct verdict_kept verdict;
+        struct snapshot copy;
         struct piece pieces[RECORD_PIECES];
 };
 
@@ -104,27 +107,6 @@ static void pass_object(struct stream *s, const struct field *fields, const void
         }
 }
 
-static const struct model_view *model_in(const struct snapshot *snapshot, uint32_t id) {
-        for (uint32_t i = 0; i < snapshot->models_count; i++)
-                if (snapshot->models[i].id == id)
-                        return &snapshot->models[i];
-        return NULL;
-}
-
-static const struct want *want_in(const struct snapshot *snapshot, uint32_t id) {
-        for (uint32_t i = 0; i < snapshot->wants_count; i++)
-                if (snapshot->wants[i].id == id)
-                        return &snapshot->wants[i];
-        return NULL;
-}
-
-static const struct sensor_view *sensor_in(const struct snapshot *snapshot, uint32_t key) {
-        for (uint32_t i = 0; i < snapshot->sensors_count; i++)
-                if (snapshot->sensors[i].key == key)
-                        return &snapshot->sensors[i];
-        return NULL;
-}
-
 static void pass_count(struct stream *s, uint32_t *count, uint32_t max) {
         pass_number(s, count);
         s->failed = s->failed || *count > max;
@@ -132,32 +114,27 @@ static void pass_count(struct stream *s, uint32_t *count, uint32_t max) {
                 *count = 0;
 }
 
+static const struct snapshot nothing_seen;
+
+static void pass_list(struct stream *s, const struct snapshot_list *l, const struct snapshot *base, struct snapshot *snapshot) {
+        uint32_t count = policy_list_count(l, snapshot);
+        pass_count(s, &count, l->max);
+        for (uint32_t i = 0; i < count; i++) {
+                uint32_t id = s->reads ? 0 : policy_list_id(l, snapshot, i);
+                pass_number(s, &id);
+                void *item = s->reads ? policy_list_append(l, snapshot, id) : policy_list_edit(l, snapshot, i);
+                const void *before = policy_list_find(l, base, id);
+                pass_object(s, l->fields, before ? before : policy_list_at(l, &nothing_seen, 0), item);
+        }
+}
+
 static void pass_seen(struct stream *s, const struct snapshot *base, struct snapshot *snapshot) {
-        static const struct model_view no_model;
-        static const struct want no_want;
-        static const struct sensor_view no_sensor;
         uint64_t since = snapshot->now_ms - base->now_ms;
         pass_varint(s, &since);
         snapshot->now_ms = base->now_ms + since;
         pass_object(s, policy_snapshot_fields, base, snapshot);
-        pass_count(s, &snapshot->sensors_count, SENSORS_MAX);
-        for (uint32_t i = 0; i < snapshot->sensors_count; i++) {
-                pass_number(s, &snapshot->sensors[i].key);
-                const struct sensor_view *before = sensor_in(base, snapshot->sensors[i].key);
-                pass_object(s, policy_sensor_fields, before ? before : &no_sensor, &snapshot->sensors[i]);
-        }
-        pass_count(s, &snapshot->models_count, ACCOUNTS_MAX);
-        for (uint32_t i = 0; i < snapshot->models_count; i++) {
-                pass_number(s, &snapshot->models[i].id);
-                const struct model_view *before = model_in(base, snapshot->models[i].id);
-                pass_object(s, policy_model_fields, before ? before : &no_model, &snapshot->models[i]);
-        }
-        pass_count(s, &snapshot->wants_count, WANTS_MAX);
-        for (uint32_t i = 0; i < snapshot->wants_count; i++) {
-                pass_number(s, &snapshot->wants[i].id);
-                const struct want *before = want_in(base, snapshot->wants[i].id);
-                pass_object(s, policy_want_fields, before ? before : &no_want, &snapshot->wants[i]);
-        }
+        for (unsigned i = 0; i < LIST_COUNT; i++)
+                pass_list(s, &policy_lists[i], base, snapshot);
 }
 
 static void pass_action(struct stream *s, struct action *action) {
@@ -213,22 +190,21 @@ static void pass_verdict(struct stream *s, struct verdict_kept *v) {
 #define HOLD_BATCH  4u
 
 static size_t pack(struct recorder *r, const struct snapshot *base, const struct snapshot *snapshot, const struct plan *plan) {
-        static struct verdict_kept v; /* too large for a stack that should stay small; the loop thread's alone */
-        static struct snapshot copy;  /* the walk may write; writing out it does not */
+        struct verdict_kept *v = &r->verdict;
+        r->copy = *snapshot; /* the walk may write; writing out it does not */
         struct stream s = { .bytes = r->packed, .size = sizeof(r->packed) };
-        copy = *snapshot;
-        v.rung = plan->rung;
-        v.heat_level = plan->heat_level;
-        v.holds =
+        v->rung = plan->rung;
+        v->heat_level = plan->heat_level;
+        v->holds =
                 (plan->hold_loads ? HOLD_LOADS : 0) | (plan->hold_growth ? HOLD_GROWTH : 0) | (plan->hold_batch ? HOLD_BATCH : 0);
-        v.actions_count = plan->actions_count;
-        memcpy(v.actions, plan->actions, plan->actions_count * sizeof(*v.actions));
-        v.loads_count = plan->loads_count;
-        memcpy(v.loads, plan->loads, plan->loads_count * sizeof(*v.loads));
-        v.unloads_count = plan->unloads_count;
-        memcpy(v.unloads, plan->unloads, plan->unloads_count * sizeof(*v.unloads));
-        pass_seen(&s, base, &copy);
-        pass_verdict(&s, &v);
+        v->actions_count = plan->actions_count;
+        memcpy(v->actions, plan->actions, plan->actions_count * sizeof(*v->actions));
+        v->loads_count = plan->loads_count;
+        memcpy(v->loads, plan->loads, plan->loads_count * sizeof(*v->loads));
+        v->unloads_count = plan->unloads_count;
+        memcpy(v->unloads, plan->unloads, plan->unloads_count * sizeof(*v->unloads));
+        pass_seen(&s, base, &r->copy);
+        pass_verdict(&s, v);
         assert(!s.failed); /* RECORD_LOOK_MAX holds the largest */
         return s.used;
 }
@@ -242,8 +218,6 @@ static struct piece *begin_piece(struct recorder *r) {
         p->used = 0;
         return p;
 }
-
-static const struct snapshot nothing_seen;
 
 void recorder_add(struct recorder *r, const struct snapshot *snapshot, const struct plan *plan) {
         struct piece *p = r->pieces_count > 0 ? &r->pieces[r->newest] : NULL;
@@ -305,44 +279,18 @@ static bool differs(const struct field *fields, const void *a, const void *b) {
         return false;
 }
 
-static void print_models(struct text *out, const struct snapshot *base, const struct snapshot *snapshot) {
-        for (uint32_t i = 0; i < base->models_count; i++)
-                if (!model_in(snapshot, base->models[i].id))
-                        text_printf(out, "  gone model %u\n", base->models[i].id);
-        for (uint32_t i = 0; i < snapshot->models_count; i++) {
-                const struct model_view *m = &snapshot->models[i], *before = model_in(base, m->id);
-                if (before && !differs(policy_model_fields, before, m))
+static void print_list(struct text *out, const struct snapshot_list *l, const struct snapshot *base,
+                       const struct snapshot *snapshot) {
+        for (uint32_t i = 0; i < policy_list_count(l, base); i++)
+                if (!policy_list_find(l, snapshot, policy_list_id(l, base, i)))
+                        text_printf(out, "  gone %s %u\n", l->word, policy_list_id(l, base, i));
+        for (uint32_t i = 0; i < policy_list_count(l, snapshot); i++) {
+                uint32_t id = policy_list_id(l, snapshot, i);
+                const void *item = policy_list_at(l, snapshot, i), *before = policy_list_find(l, base, id);
+                if (before && !differs(l->fields, before, item))
                         continue;
-                text_printf(out, "  model %u", m->id);
-                print_members(out, policy_model_fields, before, m);
-                text_puts(out, "\n");
-        }
-}
-
-static void print_wants(struct text *out, const struct snapshot *base, const struct snapshot *snapshot) {
-        for (uint32_t i = 0; i < base->wants_count; i++)
-                if (!want_in(snapshot, base->wants[i].id))
-                        text_printf(out, "  gone want %u\n", base->wants[i].id);
-        for (uint32_t i = 0; i < snapshot->wants_count; i++) {
-                const struct want *w = &snapshot->wants[i], *before = want_in(base, w->id);
-                if (before && !differs(policy_want_fields, before, w))
-                        continue;
-                text_printf(out, "  want %u", w->id);
-                print_members(out, policy_want_fields, before, w);
-                text_puts(out, "\n");
-        }
-}
-
-static void print_sensors(struct text *out, const struct snapshot *base, const struct snapshot *snapshot) {
-        for (uint32_t i = 0; i < base->sensors_count; i++)
-                if (!sensor_in(snapshot, base->sensors[i].key))
-                        text_printf(out, "  gone sensor %u\n", base->sensors[i].key);
-        for (uint32_t i = 0; i < snapshot->sensors_count; i++) {
-                const struct sensor_view *v = &snapshot->sensors[i], *before = sensor_in(base, v->key);
-                if (before && !differs(policy_sensor_fields, before, v))
-                        continue;
-                text_printf(out, "  sensor %u", v->key);
-                print_members(out, policy_sensor_fields, before, v);
+                text_printf(out, "  %s %u", l->word, id);
+                print_members(out, l->fields, before, item);
                 text_puts(out, "\n");
         }
 }
@@ -411,9 +359,8 @@ static void print_look(struct printer *p) {
         text_printf(p->out, "at %" PRIu64 "ms", p->snapshot.now_ms);
         print_members(p->out, policy_snapshot_fields, base, &p->snapshot);
         text_puts(p->out, "\n");
-        print_sensors(p->out, &p->before, &p->snapshot);
-        print_models(p->out, &p->before, &p->snapshot);
-        print_wants(p->out, &p->before, &p->snapshot);
+        for (unsigned i = 0; i < LIST_COUNT; i++)
+                print_list(p->out, &policy_lists[i], &p->before, &p->snapshot);
         print_verdict(p->out, p->mark, p->begun ? &p->verdict_before : NULL, &p->verdict);
         p->begun = true;
         p->before = p->snapshot;

@@ -2,6 +2,7 @@
 #include "tests/simulator/record.h"
 
 #include "policy/record/field_text.h"
+#include "policy/record/snapshot_lists.h"
 
 static void print_fields(FILE *out, const struct field *fields, const void *object, const void *before) {
         char text[FIELD_TEXT_MAX];
@@ -19,55 +20,17 @@ static bool differs(const struct field *fields, const void *object, const void *
         return false;
 }
 
-static const struct model_view *find_model(const struct snapshot *snapshot, uint32_t id) {
-        for (uint32_t i = 0; i < snapshot->models_count; i++)
-                if (snapshot->models[i].id == id)
-                        return &snapshot->models[i];
-        return NULL;
-}
-
-static void record_models(struct record *r, const struct snapshot *snapshot) {
-        for (uint32_t i = 0; i < r->before.models_count; i++)
-                if (!find_model(snapshot, r->before.models[i].id))
-                        fprintf(r->out, "  gone model %u\n", r->before.models[i].id);
-        for (uint32_t i = 0; i < snapshot->models_count; i++) {
-                const struct model_view *m = &snapshot->models[i], *before = find_model(&r->before, m->id);
-                if (before && !differs(policy_model_fields, m, before))
+static void record_list(struct record *r, const struct snapshot_list *l, const struct snapshot *snapshot) {
+        for (uint32_t i = 0; i < policy_list_count(l, &r->before); i++)
+                if (!policy_list_find(l, snapshot, policy_list_id(l, &r->before, i)))
+                        fprintf(r->out, "  gone %s %u\n", l->word, policy_list_id(l, &r->before, i));
+        for (uint32_t i = 0; i < policy_list_count(l, snapshot); i++) {
+                uint32_t id = policy_list_id(l, snapshot, i);
+                const void *item = policy_list_at(l, snapshot, i), *before = policy_list_find(l, &r->before, id);
+                if (before && !differs(l->fields, item, before))
                         continue;
-                fprintf(r->out, "  model %u", m->id);
-                print_fields(r->out, policy_model_fields, m, before);
-                fputc('\n', r->out);
-        }
-}
-
-static const struct want *find_want(const struct snapshot *snapshot, uint32_t id) {
-        for (uint32_t i = 0; i < snapshot->wants_count; i++)
-                if (snapshot->wants[i].id == id)
-                        return &snapshot->wants[i];
-        return NULL;
-}
-
-static void record_wants(struct record *r, const struct snapshot *snapshot) {
-        for (uint32_t i = 0; i < r->before.wants_count; i++)
-                if (!find_want(snapshot, r->before.wants[i].id))
-                        fprintf(r->out, "  gone want %u\n", r->before.wants[i].id);
-        for (uint32_t i = 0; i < snapshot->wants_count; i++) {
-                const struct want *w = &snapshot->wants[i], *before = find_want(&r->before, w->id);
-                if (before && !differs(policy_want_fields, w, before))
-                        continue;
-                fprintf(r->out, "  want %u", w->id);
-                print_fields(r->out, policy_want_fields, w, before);
-                fputc('\n', r->out);
-        }
-}
-
-static void record_sensors(struct record *r, const struct snapshot *snapshot) {
-        for (uint32_t i = 0; i < snapshot->sensors_count; i++) {
-                const struct sensor_view *s = &snapshot->sensors[i], *before = r->begun ? &r->before.sensors[i] : NULL;
-                if (before && !differs(policy_sensor_fields, s, before))
-                        continue;
-                fprintf(r->out, "  sensor %u", s->key);
-                print_fields(r->out, policy_sensor_fields, s, before);
+                fprintf(r->out, "  %s %u", l->word, id);
+                print_fields(r->out, l->fields, item, before);
                 fputc('\n', r->out);
         }
 }
@@ -98,9 +61,8 @@ void record_look(struct record *r, const struct snapshot *snapshot, const struct
         fprintf(r->out, "at %llums", (unsigned long long) snapshot->now_ms);
         print_fields(r->out, policy_snapshot_fields, snapshot, r->begun ? &r->before : NULL);
         fputc('\n', r->out);
-        record_models(r, snapshot);
-        record_wants(r, snapshot);
-        record_sensors(r, snapshot);
+        for (unsigned i = 0; i < LIST_COUNT; i++)
+                record_list(r, &policy_lists[i], snapshot);
         record_plan(r->out, plan);
         r->begun = true;
         r->before = *snapshot;

@@ -172,7 +172,7 @@ static void test_everything_is_bounded(void **state) {
         } rows[] = {
                 { "model %u\n", ACCOUNTS_MAX, "more than 64 models" },
                 { "sensor %u\n", SENSORS_MAX, "more than 32 sensors" },
-                { "want %u\n", WANTS_MAX, "more than 64 models want" },
+                { "want %u\n", WANTS_MAX, "more than 64 wants" },
                 { "expect acts %u\n", SCENARIO_EXPECTATIONS_MAX, "more than 256 expectations" },
         };
         uint32_t looks;
