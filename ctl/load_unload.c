@@ -21,7 +21,7 @@ struct verb {
         const char *doing; /* "loading" */
 };
 
-struct errand {
+struct job {
         const struct invocation *in;
         const struct verb *verb;
         const char *model;
@@ -33,7 +33,7 @@ static const struct verb verb_unload = { "/control/unload", "unloading" };
 
 /* "loading qwen3-8b: waiting, 3.2 s", over and over on one line. */
 static void on_progress(void *user, uint64_t elapsed_ms, const cJSON *models) {
-        struct errand *e = user;
+        struct job *e = user;
         const char *state = json_text(client_find_model(models, e->model), "state");
         char *name = terminal_escape(e->model), *shown = terminal_shorten(name, 40);
         fprintf(stderr, "\r\033[K%s %s: %s%s%s", e->verb->doing, shown, state, *state ? ", " : "",
@@ -44,13 +44,13 @@ static void on_progress(void *user, uint64_t elapsed_ms, const cJSON *models) {
         free(name);
 }
 
-static void clear_progress(struct errand *e) {
+static void clear_progress(struct job *e) {
         if (e->is_shown)
                 fputs("\r\033[K", stderr);
         e->is_shown = false;
 }
 
-static void print_outcome(const struct errand *e, const cJSON *reply, uint64_t elapsed_ms) {
+static void print_outcome(const struct job *e, const cJSON *reply, uint64_t elapsed_ms) {
         const char *id = json_text(reply, "model");
         char *name = terminal_escape(*id ? id : e->model), *state = terminal_escape(json_text(reply, "state"));
         printf("%s: %s after %s\n", name, state, human_duration_ms(elapsed_ms).text);
@@ -60,7 +60,7 @@ static void print_outcome(const struct errand *e, const cJSON *reply, uint64_t e
 }
 
 /* One model. Adds its outcome to RESULTS. */
-static int act(struct errand *e, cJSON *results) {
+static int act(struct job *e, cJSON *results) {
         struct problem problem;
         cJSON *body = cJSON_CreateObject(), *reply;
         cJSON_AddStringToObject(body, "model", e->model);
@@ -105,7 +105,7 @@ static int act_on_all(const struct invocation *in, const struct verb *verb, char
                 return rc;
         cJSON *whole = cJSON_CreateObject(), *results = cJSON_AddArrayToObject(whole, "results");
         for (int i = 0; i < count && rc != CTL_UNREACHABLE; i++) {
-                struct errand e = { .in = in, .verb = verb, .model = names[i] };
+                struct job e = { .in = in, .verb = verb, .model = names[i] };
                 int one = act(&e, results);
                 rc = rc && one != CTL_UNREACHABLE ? rc : one ? one : rc;
         }

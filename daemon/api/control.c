@@ -352,8 +352,8 @@ static void on_trace_done(void *user, int error, const struct trace_info *info) 
         free(v);
 }
 
-/* The verb is done, and will not be called back. */
-static void verb_refuse(struct job *v, enum reason reason) {
+/* The job is done, and will not be called back. */
+static void job_refuse(struct job *v, enum reason reason) {
         struct failure f;
 
         failure_set(&f, reason, NULL);
@@ -363,7 +363,7 @@ static void verb_refuse(struct job *v, enum reason reason) {
 }
 
 /* For so many minutes; 0: an end. */
-static void trace_verb(struct job *v, uint32_t minutes) {
+static void trace_job(struct job *v, uint32_t minutes) {
         enum reason reason = REASON_MODEL_NOT_FOUND;
         struct model_status m;
         uint32_t index;
@@ -375,7 +375,7 @@ static void trace_verb(struct job *v, uint32_t minutes) {
                                  : fleet_trace_end(v->api->fleet, index, on_trace_done, v);
         }
         if (reason != REASON_NONE)
-                verb_refuse(v, reason);
+                job_refuse(v, reason);
 }
 
 static bool read_minutes(const cJSON *body, uint32_t *ret) {
@@ -404,7 +404,7 @@ static void handle_tracing(struct api *api, struct http_exchange *x, bool is_beg
         struct job *v = job_begin(api, x, body);
         cJSON_Delete(body);
         if (v)
-                trace_verb(v, minutes);
+                trace_job(v, minutes);
 }
 
 static void handle_trace(struct api *api, struct http_exchange *x, const char *rest) {

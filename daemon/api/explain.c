@@ -139,20 +139,10 @@ static void say_action(cJSON *out, const struct governor *g, const struct event 
             reason_info(e->because)->sentence, governor_bytes(e->headroom_bytes).text, gone, outcome);
 }
 
-/* "; considered: chat idle 40.0 s 1.2 GiB leaves, code 4.1 GiB busy" */
-static void describe_candidates(const struct governor *g, const struct event *e, char *out, size_t size) {
-        size_t used = 0;
-        *out = '\0';
-        for (uint32_t i = 0; i < e->candidates_count && used < size; i++)
-                used += governor_candidate(g, &e->candidates[i], i > 0 ? ", " : "; considered: ", out + used, size - used);
-        if (e->considered > e->candidates_count && used < size)
-                (void) snprintf(out + used, size - used, ", and %u more", e->considered - e->candidates_count);
-}
-
 /* Told to MODEL, which is either the one that left or the one that it left for. */
 static void say_unload(cJSON *out, const struct governor *g, const struct event *e, uint32_t model, const char *ago) {
         char considered[512];
-        describe_candidates(g, e, considered, sizeof(considered));
+        governor_candidates(g, e, "; considered: ", considered, sizeof(considered));
         if (e->for_model == model)
                 say(out, "%s ago %s was unloaded to make room for it: %s%s.", ago, governor_model_name(g, e->action.model),
                     governor_bytes((int64_t) u64_min(e->bytes, INT64_MAX)).text, considered);
@@ -164,7 +154,7 @@ static void say_unload(cJSON *out, const struct governor *g, const struct event 
 
 static void say_refusal(cJSON *out, const struct governor *g, const struct event *e, const char *ago) {
         char considered[512], room[256] = "";
-        describe_candidates(g, e, considered, sizeof(considered));
+        governor_candidates(g, e, "; considered: ", considered, sizeof(considered));
         if (e->room.rule != RULE_NONE)
                 (void) snprintf(room, sizeof(room), ": it needed %s, and %s of the %s that %s allows were in use",
                                 governor_bytes((int64_t) u64_min(e->room.needed_bytes, INT64_MAX)).text,

@@ -24,7 +24,7 @@ static struct control_request *find(struct model *m, uint64_t id) {
 
 /* A free entry for the next request; NULL: it must wait. */
 static struct control_request *free_place(struct model *m) {
-        return m->engine.ops->ready(m) ? find(m, 0) : NULL;
+        return m->ops->ready(m) ? find(m, 0) : NULL;
 }
 
 static void note(struct model *m, struct control_request *place, uint64_t id, const struct action *action) {
@@ -36,7 +36,7 @@ static void note(struct model *m, struct control_request *place, uint64_t id, co
 int control_request_send(struct model *m, const struct action *action) {
         struct control_request *place = free_place(m);
         uint64_t id;
-        int r = place ? m->engine.ops->make_smaller(m, action, &id) : -EBUSY;
+        int r = place ? m->ops->make_smaller(m, action, &id) : -EBUSY;
         if (r == 0)
                 note(m, place, id, action);
         return r;
@@ -45,7 +45,7 @@ int control_request_send(struct model *m, const struct action *action) {
 int order_pace(struct model *m, const struct engine_pace *pace) {
         struct control_request *place = free_place(m);
         uint64_t id;
-        int r = place ? m->engine.ops->slow_down(m, pace, &id) : -EBUSY;
+        int r = place ? m->ops->slow_down(m, pace, &id) : -EBUSY;
         if (r == 0)
                 note(m, place, id, &(struct action){ .kind = ACTION_NONE, .model = m->index });
         return r;

@@ -4,7 +4,7 @@
 #include "daemon/state/model.h"
 
 uint32_t engine_lacks(const struct model *m) {
-        const struct engine_capabilities *can = &m->engine.ops->can;
+        const struct engine_capabilities *can = &m->ops->can;
         return (can->trims ? 0 : ACTION_BIT(ACTION_TRIM)) | (can->changes_chunk ? 0 : ACTION_BIT(ACTION_CHUNK)) |
                (can->changes_context ? 0 : ACTION_BIT(ACTION_CONTEXT)) |
                (can->lowers_kv ? 0 : ACTION_BIT(ACTION_DOWNSHIFT) | ACTION_BIT(ACTION_UPSHIFT)) |
@@ -12,6 +12,6 @@ uint32_t engine_lacks(const struct model *m) {
 }
 
 void engine_measure(struct model *m) {
-        if (m->engine.ops->can.reports)
-                m->engine.ops->measure(m);
+        if (m->ops->can.reports)
+                m->ops->measure(m);
 }

@@ -2,7 +2,7 @@
  * engine.h - an engine as the fleet knows it: the verbs and capabilities of its kind, and the callbacks for its
  * messages.
  *
- * Each kind is a table of verbs, which an instance holds as m->engine.ops; daemon/engines/embedded.c is headroom-engine.
+ * Each kind is a table of verbs, m->ops; daemon/engines/embedded.c is headroom-engine.
  * The fleet calls an engine through its table alone, and the engine calls back through m->engine.events. Loop thread
  * only. All verbs but start need a running engine: they are called between start and on_exit, while m->engine.process is
  * not NULL.

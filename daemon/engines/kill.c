@@ -76,7 +76,7 @@ void engine_end_now(struct model *m) {
                 return;
         if (e->group)
                 (void) cgroup_engine_kill(e->group);
-        e->ops->end_at_once(m);
+        m->ops->end_at_once(m);
         if (e->pid > 0)
                 (void) syscall(SYS_process_mrelease, e->pidfd, 0);
 }

@@ -99,7 +99,7 @@ static void on_made(void *user, struct cache_job *job, int fd, int error) {
                 saving->making = false;
         if (!job)
                 return;
-        if (saving && m->engine.ops->save(m, fd, &saving->save_id) == 0)
+        if (saving && m->ops->save(m, fd, &saving->save_id) == 0)
                 saving->job = job;
         else
                 prefix_cache_discard(job);
@@ -153,12 +153,12 @@ bool prefix_client_take_saved(struct model *m, uint64_t id, const cJSON *frame) 
 }
 
 static bool may_save(const struct model *m) {
-        return m->fleet->prefix_cache && m->engine.worked && m->engine.ops->can.saves_prefixes;
+        return m->fleet->prefix_cache && m->engine.worked && m->ops->can.saves_prefixes;
 }
 
 static void ask_for_candidate(struct model *m) {
         struct saving *saving = &m->engine.saving;
-        if (m->engine.ops->save_candidate(m, &saving->candidate_id) < 0)
+        if (m->ops->save_candidate(m, &saving->candidate_id) < 0)
                 saving->exhausted = true; /* a callback will say that the engine has gone */
 }
 
@@ -208,10 +208,10 @@ static void on_found(void *user, uint64_t number, int fd) {
         struct request *request = m ? requests_running(m, id) : NULL;
         if (!request)
                 return; /* the engine has been told that it was cancelled */
-        if (fd >= 0 && m->engine.ops->found_file(m, id, fd) == 0)
+        if (fd >= 0 && m->ops->found_file(m, id, fd) == 0)
                 request->found_file = number;
         else
-                (void) m->engine.ops->found_file(m, id, -1);
+                (void) m->ops->found_file(m, id, -1);
 }
 
 bool prefix_client_take_lookup(struct model *m, struct request *request, const cJSON *frame) {
@@ -226,7 +226,7 @@ bool prefix_client_take_lookup(struct model *m, struct request *request, const c
         free(hashes);
         if (!found) {
                 free(w);
-                (void) m->engine.ops->found_file(m, request->id, -1);
+                (void) m->ops->found_file(m, request->id, -1);
         }
         return true;
 }

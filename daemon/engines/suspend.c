@@ -68,10 +68,9 @@ uint64_t suspension_bytes(const struct model *m) {
         return low || m->engine.suspending.kind != ACTION_NONE ? 0 : bytes;
 }
 
-static int begin(struct model *m, const struct action *action) {
+static void begin(struct model *m, const struct action *action) {
         m->engine.suspending = *action;
         m->engine.suspending_failed = 0;
-        return 0;
 }
 
 /* --- files, made on a thread of the pool: this happens when the disk is busiest --- */
@@ -110,7 +109,7 @@ static int send_files(struct model *m, const struct files *files) {
                 struct request *request = request_of(l);
                 if (!may_be_suspended(request) || request->moving)
                         continue;
-                r = m->engine.ops->suspend(m, request->id, files->fds[used]);
+                r = m->ops->suspend(m, request->id, files->fds[used]);
                 if (r < 0)
                         break; /* the rest at the next action */
                 used++;
@@ -160,7 +159,8 @@ int suspension_begin(struct model *m, const struct action *action) {
         }
         m->fleet->files_making++;
         m->engine.making_files = true;
-        return begin(m, action);
+        begin(m, action);
+        return 0;
 }
 
 int suspension_resume(struct model *m, const struct action *action) {
@@ -168,9 +168,12 @@ int suspension_resume(struct model *m, const struct action *action) {
         if (m->engine.suspending.kind != ACTION_NONE)
                 return -EALREADY;
         for (struct queue_link *l = m->running.first; l; l = l->next)
-                if (request_of(l)->suspended && m->engine.ops->restore(m, request_of(l)->id) == 0)
+                if (request_of(l)->suspended && m->ops->restore(m, request_of(l)->id) == 0)
                         request_of(l)->moving = any = true;
-        return any ? begin(m, action) : -ENOENT;
+        if (!any)
+                return -ENOENT;
+        begin(m, action);
+        return 0;
 }
 
 void suspension_answered(struct request *request, bool good) {

@@ -28,7 +28,7 @@ static void tell(struct model *m) {
         uint32_t threads = threads_of(m);
         bool heat_differs = !e->no_heat && (e->duty_told != f->duty_permille || (threads > 0 && e->threads_told != threads));
         bool differs = heat_differs || e->heartbeat_told != f->heartbeat_ms;
-        if (!e->ops->can.throttles || (e->ops->can.reports && !e->reported) || control_request_is_pending(m, ACTION_NONE) ||
+        if (!m->ops->can.throttles || (m->ops->can.reports && !e->reported) || control_request_is_pending(m, ACTION_NONE) ||
             !differs)
                 return;
         struct engine_pace pace = { .heartbeat_ms = f->heartbeat_ms };
@@ -60,8 +60,7 @@ void throttle_release(struct model *m) {
 
 static bool is_deaf(const struct model *m, uint64_t now_ms) {
         uint64_t oldest = control_request_oldest_ms(m);
-        return m->engine.no_heat || !m->engine.ops->can.throttles ||
-               (oldest != TIME_NEVER && sat_sub(now_ms, oldest) >= HEAT_OBEY_MS);
+        return m->engine.no_heat || !m->ops->can.throttles || (oldest != TIME_NEVER && sat_sub(now_ms, oldest) >= HEAT_OBEY_MS);
 }
 
 static void on_beat(uv_timer_t *timer) {
@@ -90,7 +89,7 @@ void throttle_tick(struct fleet *f) {
                         continue;
                 if (!e->frozen)
                         tell(m);
-                e->cycled = e->group && e->ops->can.freezes && f->duty_permille < 1000 && is_deaf(m, f->now_ms);
+                e->cycled = e->group && m->ops->can.freezes && f->duty_permille < 1000 && is_deaf(m, f->now_ms);
                 if (!e->cycled)
                         freeze(m, false);
                 any = any || e->cycled;

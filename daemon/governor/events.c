@@ -2,13 +2,8 @@
 #include "daemon/governor/events.h"
 
 #include <stddef.h>
-#include <time.h>
 
-static uint64_t unix_ms(void) {
-        struct timespec t;
-        (void) clock_gettime(CLOCK_REALTIME, &t);
-        return (uint64_t) t.tv_sec * 1000 + (uint64_t) t.tv_nsec / 1000000;
-}
+#include "engine/base/clock.h"
 
 static struct event *at(struct events *e, uint64_t number) {
         return &e->all[number % EVENTS_MAX];
@@ -23,7 +18,7 @@ struct event *events_add(struct events *e, enum event_kind kind, uint64_t tick_m
         *event = (struct event){
                 .number = e->count,
                 .tick_ms = tick_ms,
-                .unix_ms = unix_ms(),
+                .unix_ms = clock_ms(CLOCK_REALTIME),
                 .kind = kind,
                 .action = { .model = UINT32_MAX },
                 .for_model = UINT32_MAX,

@@ -138,7 +138,8 @@ int governor_new(uv_loop_t *loop, const struct config *config, struct fleet *fle
         g->handles_open = GOVERNOR_HANDLES;
         fleet_on_trace(fleet, governor_on_trace, g);
         g->plan.exhaustion_ms = UINT64_MAX;
-        memset(&g->events, 0, sizeof(g->events)); /* its pages are there */
+        memset(&g->events, 0, sizeof(g->events)); /* their pages are there */
+        memset(g->candidates, 0, sizeof(g->candidates));
         governor_observe(g, fleet_clock_ms());
         rehearse(g);
         lock_memory(g);

@@ -33,6 +33,7 @@ struct governor {
         struct past past;
         struct plan plan;
         struct events events;
+        struct candidate candidates[ACCOUNTS_MAX]; /* while an event is noted: no room is made in an emergency */
         struct recorder *recorder;
 
         uint64_t looks, looked_ms;
@@ -78,7 +79,7 @@ struct governor_words {
 };
 struct governor_words governor_bytes(int64_t bytes);
 struct governor_words governor_time(uint64_t ms);
-/* BEFORE, the model's name, how long it is idle, its bytes and its fate. As snprintf: the bytes that it wanted. */
-size_t governor_candidate(const struct governor *g, const struct candidate *c, const char *before, char *out, size_t size);
+/* BEFORE, then the candidates of E: "chat idle 40.0 s 1.2 GiB leaves, code 4.1 GiB busy, and 3 more". "" where there are none. */
+void governor_candidates(const struct governor *g, const struct event *e, const char *before, char *out, size_t size);
 
 #endif

@@ -43,12 +43,20 @@ const char *governor_model_name(const struct governor *g, uint32_t model) {
         return model < g->config->models_count ? g->config->models[model].id : "";
 }
 
-size_t governor_candidate(const struct governor *g, const struct candidate *c, const char *before, char *out, size_t size) {
-        bool idle = c->idle_ms > 0;
-        int used = snprintf(out, size, "%s%s%s%s %s %s", before, governor_model_name(g, c->model), idle ? " idle " : "",
-                            idle ? governor_time(c->idle_ms).text : "",
-                            governor_bytes((int64_t) u64_min(c->bytes, INT64_MAX)).text, policy_fate_word(c->fate));
-        return used < 0 ? 0 : (size_t) used;
+void governor_candidates(const struct governor *g, const struct event *e, const char *before, char *out, size_t size) {
+        size_t used = 0;
+        *out = '\0';
+        for (uint32_t i = 0; i < e->candidates_count && used < size; i++) {
+                const struct candidate *c = &e->candidates[i];
+                bool idle = c->idle_ms > 0;
+                int more = snprintf(out + used, size - used, "%s%s%s%s %s %s", i > 0 ? ", " : before,
+                                    governor_model_name(g, c->model), idle ? " idle " : "",
+                                    idle ? governor_time(c->idle_ms).text : "",
+                                    governor_bytes((int64_t) u64_min(c->bytes, INT64_MAX)).text, policy_fate_word(c->fate));
+                used += more > 0 ? (size_t) more : 0;
+        }
+        if (e->considered > e->candidates_count && used < size)
+                (void) snprintf(out + used, size - used, ", and %u more", e->considered - e->candidates_count);
 }
 
 /* The value that the action was to change to. */
@@ -94,11 +102,9 @@ static void log_change(const struct event *e) {
 /* "chat idle 40.0 s 1.2 GiB leaves, code busy 4.1 GiB": the choice with its losers. */
 static void log_candidates(const struct governor *g, const struct event *e) {
         char text[512];
-        size_t used = 0;
         if (e->candidates_count == 0)
                 return;
-        for (uint32_t i = 0; i < e->candidates_count && used < sizeof(text); i++)
-                used += governor_candidate(g, &e->candidates[i], i > 0 ? ", " : "", text + used, sizeof(text) - used);
+        governor_candidates(g, e, "", text, sizeof(text));
         log_info("considered", LOG_TEXT("for", event_word(e)), LOG_MAYBE("model", governor_model_name(g, e->action.model)),
                  LOG_NUMBER("count", e->considered), LOG_TEXT("candidates", text), LOG_NUMBER("number", e->number));
 }

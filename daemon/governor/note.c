@@ -15,14 +15,13 @@ static const struct load *load_of(const struct plan *plan, uint32_t model) {
 }
 
 /* For the load of FOR_MODEL, or UINT32_MAX: for the governor's own ends. The first few; the number of all of them. */
-static void note_candidates(const struct governor *g, uint32_t for_model, struct event *e) {
-        static struct candidate all[ACCOUNTS_MAX]; /* too large for a stack that should stay small; the loop thread's alone */
+static void note_candidates(struct governor *g, uint32_t for_model, struct event *e) {
         const struct load *load = for_model == UINT32_MAX ? NULL : load_of(&g->plan, for_model);
         if (for_model != UINT32_MAX && !load)
                 return;
-        e->considered = policy_candidates(&g->limits, &g->snapshot, &g->plan, load, all);
+        e->considered = policy_candidates(&g->limits, &g->snapshot, &g->plan, load, g->candidates);
         e->candidates_count = e->considered < EVENT_CANDIDATES_MAX ? e->considered : EVENT_CANDIDATES_MAX;
-        memcpy(e->candidates, all, e->candidates_count * sizeof(*all));
+        memcpy(e->candidates, g->candidates, e->candidates_count * sizeof(*e->candidates));
 }
 
 /* --- actions --- */

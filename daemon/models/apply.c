@@ -154,7 +154,7 @@ static int obey_at_once(struct fleet *f, const struct action *action) {
                 return 1;
         if (m->engine.frozen)
                 throttle_release(m);
-        int r = m->engine.ops->downshift_now(m);
+        int r = m->ops->downshift_now(m);
         return r == -EALREADY ? 0 : r;
 }
 

@@ -48,7 +48,7 @@ void model_init(struct model *m, struct fleet *f, const struct config_model *con
                 .index = index,
                 .preload = config->preload,
                 .learned = LEARNED_NEUTRAL,
-                .engine.ops = engine_kind_of(config),
+                .ops = engine_kind_of(config),
         };
         struct stat st;
         if (stat(config->path, &st) == 0)
@@ -152,7 +152,7 @@ static void on_engine_exit(struct model *m, struct child_exit exit) {
         child_exit_words(exit, m->last_exit, sizeof(m->last_exit));
         if (m->last_exit[0] == '\0' && !e->expected)
                 (void) snprintf(m->last_exit, sizeof(m->last_exit), "exit status 0, unasked");
-        (void) snprintf(m->last_words, sizeof(m->last_words), "%s", e->ops->last_words(m));
+        (void) snprintf(m->last_words, sizeof(m->last_words), "%s", m->ops->last_words(m));
         text_repair(m->last_words);
         engine_group_end(m);
         govern_forget(m);
@@ -185,8 +185,7 @@ static int start_process(struct model *m, const struct open_files *files) {
                                                      .on_broken = on_broken,
                                                      .on_hang_up = on_hang_up,
                                                      .on_exit = on_engine_exit };
-        m->engine = (struct instance){ .ops = m->engine.ops,
-                                       .events = &events,
+        m->engine = (struct instance){ .events = &events,
                                        .started_ms = m->fleet->now_ms,
                                        .level = m->form.kv_type,
                                        .counted = m->form.kv_type,
@@ -194,7 +193,7 @@ static int start_process(struct model *m, const struct open_files *files) {
                                        .heartbeat_told = HEARTBEAT_CALM_MS };
         m->generation++;
         struct engine_start with = { files->fds, files->count, engine_group_begin(m) };
-        return m->engine.ops->start(m, &with);
+        return m->ops->start(m, &with);
 }
 
 static void log_load(const struct model *m, pid_t pid, int oom_score_result) {
@@ -390,7 +389,7 @@ static void forget(struct model *m) {
         /* A preloaded model that was told to go, by the operator or for another, comes back only when it is asked for. */
         if (m->config->preload && !e->expected && !e->ended && !f->stopping)
                 m->preload = true;
-        m->engine = (struct instance){ .ops = e->ops };
+        m->engine = (struct instance){ 0 };
         operator_jobs_finish(f, &m->unloads, NULL);
 }
 
@@ -402,7 +401,7 @@ static void act(struct model *m, enum model_action what) {
                 begin_stopping(m);
                 throttle_release(m);
                 m->engine.expected = true;
-                m->engine.ops->stop(m);
+                m->ops->stop(m);
                 break;
         case MODEL_ACTION_AWAIT_EXIT: m->engine.stopping_ms = fleet_clock_ms(); break;
         case MODEL_ACTION_KILL:

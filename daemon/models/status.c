@@ -62,7 +62,7 @@ void fleet_model_status(struct fleet *f, uint32_t index, struct model_status *re
                 .requests = m->requests_count,
                 .last_error = m->last_error,
                 .last_exit = m->last_exit,
-                .last_stderr = e->process && e->ops->last_words(m)[0] ? e->ops->last_words(m) : m->last_words,
+                .last_stderr = e->process && m->ops->last_words(m)[0] ? m->ops->last_words(m) : m->last_words,
                 .cooldown_ms = (int64_t) u64_min(policy_backoff_left(m->backoff, now), INT64_MAX),
                 .trace = m->trace ? trace_info(m->trace) : (struct trace_info){ 0 },
         };

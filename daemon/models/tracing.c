@@ -10,8 +10,8 @@ static void on_change(void *user, uint32_t model, struct trace *trace, enum reas
         struct fleet *f = user;
         struct model *m = &f->models[model];
         m->trace = trace;
-        if (m->engine.process && m->engine.ops->trace)
-                m->engine.ops->trace(m);
+        if (m->engine.process && m->ops->trace)
+                m->ops->trace(m);
         log_info(trace ? "trace" : "trace_end", LOG_TEXT("model", m->config->id), LOG_TEXT("reason", reason_info(because)->word),
                  LOG_MAYBE("path", trace ? trace_info(trace).path : ""));
         if (f->on_trace)

@@ -71,8 +71,8 @@ static void view_group(const struct model *m, struct model_view *v) {
 
 static bool obeys(const struct model *m, uint64_t now_ms) {
         uint64_t oldest = control_request_oldest_ms(m);
-        return (m->state == MODEL_READY || m->state == MODEL_DRAINING) && (m->engine.reported || !m->engine.ops->can.reports) &&
-               m->engine.ops->ready(m) && (oldest == TIME_NEVER || sat_sub(now_ms, oldest) < CONTROL_ANSWER_MAX_MS);
+        return (m->state == MODEL_READY || m->state == MODEL_DRAINING) && (m->engine.reported || !m->ops->can.reports) &&
+               m->ops->ready(m) && (oldest == TIME_NEVER || sat_sub(now_ms, oldest) < CONTROL_ANSWER_MAX_MS);
 }
 
 static void view_model(const struct model *m, uint64_t now_ms, struct model_view *v) {

@@ -13,7 +13,7 @@
 #include "daemon/state/tick.h"
 
 static int send_request(struct model *m, struct request *request) {
-        const struct engine_ops *ops = m->engine.ops;
+        const struct engine_ops *ops = m->ops;
         int r = ops->send(m, request);
         if (r < 0)
                 return r;
@@ -41,7 +41,7 @@ static void fail_unsendable(const struct model *m, struct request *request, int 
 }
 
 void requests_send(struct model *m) {
-        while (m->state == MODEL_READY && model_running(m) < m->engine.parallel && m->engine.ops->ready(m)) {
+        while (m->state == MODEL_READY && model_running(m) < m->engine.parallel && m->ops->ready(m)) {
                 struct request *request = gate_next(m);
                 if (!request)
                         return;

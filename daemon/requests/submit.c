@@ -99,7 +99,7 @@ void request_cancel(struct request *request) {
         struct model *m = request->model;
         bool ran = runs(request);
         if (ran)
-                m->engine.ops->cancel(m, request->id);
+                m->ops->cancel(m, request->id);
         else if (request->link.queue == &m->waiting)
                 m->fleet->waiting_count--;
         request_free(request);
@@ -110,8 +110,8 @@ void request_cancel(struct request *request) {
 
 static void pause_running(struct request *request, bool paused) {
         struct model *m = request->model;
-        if (request->paused != paused && runs(request) && m->engine.ops->can.pauses)
-                m->engine.ops->pause(m, request->id, paused);
+        if (request->paused != paused && runs(request) && m->ops->can.pauses)
+                m->ops->pause(m, request->id, paused);
         request->paused = paused;
 }
 

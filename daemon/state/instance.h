@@ -16,7 +16,6 @@
 
 struct cache_job;
 struct engine_events;
-struct engine_ops;
 
 /* A control frame that the engine has not answered yet. */
 struct control_request {
@@ -36,7 +35,6 @@ struct saving {
 
 /* The engine of a model, from its start until its memory is back. All zero but for OPS: none. */
 struct instance {
-        const struct engine_ops *ops;       /* the verbs of its kind: the same from one instance to the next */
         const struct engine_events *events; /* callbacks */
         void *process;                      /* of that kind; NULL once it has exited. With it: */
         pid_t pid;                          /* 0: it has no process of its own here */

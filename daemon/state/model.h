@@ -18,6 +18,7 @@
 #include "policy/admission/footprint.h"
 #include "policy/state/plan.h"
 
+struct engine_ops;
 struct fleet;
 struct trace;
 
@@ -53,6 +54,7 @@ struct model {
         uint32_t learned;
         uint32_t context; /* as it will be asked for */
 
+        const struct engine_ops *ops; /* the verbs of its kind of engine */
         struct instance engine;
         struct trace *trace; /* NULL: it is not traced */
         struct backoff backoff;

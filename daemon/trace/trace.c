@@ -8,12 +8,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "daemon/base/bounds.h"
 #include "daemon/trace/file.h"
 #include "daemon/trace/line.h"
+#include "engine/base/clock.h"
 #include "policy/base/sat.h"
 
 struct half {
@@ -40,13 +40,6 @@ struct trace {
         int fd; /* -1: not open */
         int result;
 };
-
-static uint64_t clock_unix_ms(void) {
-        struct timespec t;
-
-        (void) clock_gettime(CLOCK_REALTIME, &t);
-        return (uint64_t) t.tv_sec * 1000 + (uint64_t) t.tv_nsec / 1000000;
-}
 
 /* --- to the disk, on threads --- */
 
@@ -146,7 +139,7 @@ static size_t file_room(const struct trace *t) {
 static struct line open_line(const struct trace *t, size_t size) {
         struct line l = { .bytes = t->filling.bytes + t->filling.used, .size = size };
 
-        line_printf(&l, "{\"unix_ms\":%" PRIu64 ",\"kind\":", clock_unix_ms());
+        line_printf(&l, "{\"unix_ms\":%" PRIu64 ",\"kind\":", clock_ms(CLOCK_REALTIME));
         return l;
 }
 
@@ -301,7 +294,7 @@ int trace_new(uv_loop_t *loop, const char *state_dir, const char *model, uint32_
                 trace_free(t);
                 return -ENOMEM;
         }
-        t->begun_unix_ms = clock_unix_ms();
+        t->begun_unix_ms = clock_ms(CLOCK_REALTIME);
         t->until_unix_ms = t->begun_unix_ms + (uint64_t) minutes * 60000;
         t->until_ms = uv_hrtime() / 1000000 + (uint64_t) minutes * 60000;
         set_names(t, model);

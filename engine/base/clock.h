@@ -1,4 +1,4 @@
-/* clock.h - the time of one of the kernel's clocks: CLOCK_MONOTONIC, or the processor time of a thread or of the process. */
+/* clock.h - the time of one of the kernel's clocks: CLOCK_MONOTONIC, CLOCK_REALTIME, or the processor time of a thread or of the process. */
 #ifndef HEADROOM_ENGINE_BASE_CLOCK_H
 #define HEADROOM_ENGINE_BASE_CLOCK_H
 
