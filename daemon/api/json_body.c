@@ -10,6 +10,7 @@
 #include "daemon/api/api_internal.h"
 #include "daemon/base/bounds.h"
 #include "engine/base/cleanup.h"
+#include "engine/base/json_read.h"
 #include "engine/wire/wire.h"
 
 static bool is_blank(const char *at, const char *end) {
@@ -19,27 +20,21 @@ static bool is_blank(const char *at, const char *end) {
 }
 
 /*
- * The first character that cJSON lets through and we do not, as a sentence: a NUL, plain or escaped, would end the text it stands
- * in, and other control characters are no JSON. Tabs and line ends within strings are not JSON either, but people write them.
- * NULL when all is well.
+ * A control character, which cJSON lets through and JSON does not. Tabs and line ends within strings are not JSON either, but
+ * people write them.
  */
-static const char *wrong_character(const char *bytes, size_t size) {
+static bool holds_control_character(const char *bytes, size_t size) {
         for (size_t i = 0; i < size; i++) {
                 unsigned char c = (unsigned char) bytes[i];
                 if (c < 0x20 && c != '\t' && c != '\n' && c != '\r')
-                        return "a control character that is not escaped";
-                if (c != '\\')
-                        continue;
-                if (size - i >= 6 && !memcmp(bytes + i, "\\u0000", 6))
-                        return "a NUL character, which no text here can hold";
-                i++;
+                        return true;
         }
-        return NULL;
+        return false;
 }
 
 cJSON *api_read_json(struct http_exchange *x, struct failure *reterr) {
-        size_t size;
-        const char *body = http_body(x, &size), *end = body;
+        size_t size, end;
+        const char *body = http_body(x, &size);
 
         if (is_blank(body, body + size)) {
                 *reterr = error_bad_request(NULL, "the body is empty; it must be a JSON object");
@@ -49,9 +44,8 @@ cJSON *api_read_json(struct http_exchange *x, struct failure *reterr) {
                 *reterr = error_bad_request(NULL, "the body is not valid UTF-8");
                 return NULL;
         }
-        const char *wrong = wrong_character(body, size);
-        if (wrong) {
-                *reterr = error_bad_request(NULL, "the body holds %s", wrong);
+        if (holds_control_character(body, size)) {
+                *reterr = error_bad_request(NULL, "the body holds a control character that is not escaped");
                 return NULL;
         }
         if (wire_json_check(body, size, WIRE_DEPTH_MAX - 1)) {
@@ -59,9 +53,9 @@ cJSON *api_read_json(struct http_exchange *x, struct failure *reterr) {
                                             WIRE_VALUES_MAX, WIRE_DEPTH_MAX - 1);
                 return NULL;
         }
-        cJSON *json = cJSON_ParseWithLengthOpts(body, size, &end, false);
-        if (!json || !is_blank(end, body + size)) {
-                *reterr = error_bad_request(NULL, "the body is not valid JSON (at byte %zu)", (size_t) (end - body));
+        cJSON *json = json_read(body, size, &end);
+        if (!json || !is_blank(body + end, body + size)) {
+                *reterr = error_bad_request(NULL, "the body is not valid JSON (at byte %zu)", end);
                 cJSON_Delete(json);
                 return NULL;
         }

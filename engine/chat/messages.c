@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/base/json_read.h"
 #include "engine/base/printable.h"
 
 #define SHOWN_BYTES 40u /* of a client's word in a sentence */
@@ -175,13 +176,13 @@ static cJSON *shape_content(const cJSON *content, const struct chat_needs *needs
 
 static cJSON *shape_arguments(const cJSON *arguments, bool as_text) {
         if (as_text && cJSON_IsObject(arguments)) {
-                char *object = cJSON_PrintUnformatted(arguments);
+                char *object = json_write(arguments);
                 cJSON *printed = object ? cJSON_CreateString(object) : NULL;
                 free(object);
                 return printed;
         }
         const char *text = cJSON_GetStringValue(arguments);
-        cJSON *parsed = !as_text && text ? cJSON_Parse(text) : NULL;
+        cJSON *parsed = !as_text && text ? json_read(text, strlen(text), NULL) : NULL;
         if (parsed && cJSON_IsObject(parsed))
                 return parsed;
         cJSON_Delete(parsed);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/base/json_read.h"
 #include "engine/unicode/unicode.h"
 
 void chat_prompt_done(struct chat_prompt *p) {
@@ -92,7 +93,10 @@ struct chat_content chat_prompt_begin_content(struct chat_prompt *p) {
 }
 
 void chat_prompt_add_content(struct chat_prompt *p, const char *text, size_t length) {
+        size_t before = p->length;
         append_text(p, text, length);
+        if (!p->error)
+                p->length = before + json_restore_nuls(p->text + before, length);
 }
 
 /* Cuts white space off both ends of the text behind START. */

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "engine/base/bounds.h"
+#include "engine/base/json_read.h"
 #include "engine/cli/commands.h"
 #include "engine/runtime/engine.h"
 #include "engine/cli/options.h"
@@ -134,7 +135,7 @@ static bool add_grammar(const struct arguments *a) {
 
 static bool add_schema(const struct arguments *a) {
         char *text = read_text(a->schema_file);
-        cJSON *schema = text ? cJSON_Parse(text) : NULL;
+        cJSON *schema = text ? json_read(text, strlen(text), NULL) : NULL;
         if (text && !schema)
                 fprintf(stderr, "headroom-engine run: %s: is not JSON\n", a->schema_file);
         free(text);

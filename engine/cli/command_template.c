@@ -10,6 +10,7 @@
 #include <time.h>
 
 #include "engine/base/bounds.h"
+#include "engine/base/json_read.h"
 #include "engine/chat/template.h"
 #include "engine/cli/commands.h"
 #include "engine/gguf/path.h"
@@ -86,7 +87,7 @@ static int read_json(const char *path, bool list, cJSON **ret) {
         int r = text_file_read(path, JSON_BYTES_MAX, &text);
         if (r < 0)
                 return complain(path, strerror(-r));
-        cJSON *json = cJSON_ParseWithLength(text.bytes, text.used);
+        cJSON *json = json_read(text.bytes, text.used, NULL);
         text_done(&text);
         if (list ? cJSON_IsArray(json) : cJSON_IsObject(json)) {
                 *ret = json;

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "engine/grammar/gbnf.h"
+#include "engine/base/json_read.h"
 #include "engine/base/printable.h"
 
 #define NAME_BYTES_COMPARED 200u /* bounds a recursion */
@@ -80,7 +81,7 @@ uint32_t json_text_char(struct grammar_builder *b, struct char_set *set) {
 }
 
 uint32_t json_text_value(struct grammar_builder *b, const cJSON *value) {
-        char *text = cJSON_PrintUnformatted(value);
+        char *text = json_write(value);
         if (!text) {
                 b->broken = b->broken ? b->broken : -ENOMEM;
                 return 0;
@@ -162,10 +163,10 @@ static uint32_t rest_of_other_name(const struct json_text *j, struct grammar_bui
 }
 
 static bool needs_escape(const char *name) {
-        for (; *name; name++)
-                if (*name == '"' || *name == '\\' || (unsigned char) *name < 0x20)
+        for (const char *p = name; *p; p++)
+                if (*p == '"' || *p == '\\' || (unsigned char) *p < 0x20)
                         return true;
-        return false;
+        return json_has_nul(name);
 }
 
 uint32_t json_text_other_name(const struct json_text *j, struct grammar_builder *b, const char *const names[], uint32_t count) {

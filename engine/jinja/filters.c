@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/base/json_read.h"
 #include "engine/jinja_value/bounds.h"
 #include "engine/jinja/filters.h"
 #include "engine/jinja_value/letter_case.h"
@@ -205,7 +206,7 @@ static struct value filter_from_json(struct interpreter *in, struct value v, con
         jinja_spend(in->job, m.length);
         if (!in->job->parsed && !(in->job->parsed = cJSON_CreateArray()))
                 jinja_fail(in->job, "there is no memory for it");
-        cJSON *parsed = cJSON_ParseWithLength(m.bytes, m.length);
+        cJSON *parsed = json_read(m.bytes, m.length, NULL);
         if (!parsed)
                 jinja_fail(in->job, "the text is no JSON");
         (void) cJSON_AddItemToArray(in->job->parsed, parsed);

@@ -4,6 +4,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "engine/base/json_read.h"
 #include "engine/jinja_value/bounds.h"
 #include "policy/base/hash.h"
 
@@ -170,7 +171,12 @@ bool value_remove(struct jinja_job *job, struct value map, struct value key) {
 /* ---- from JSON ---- */
 
 static struct value text_of_json(struct jinja_job *job, const char *string) {
-        return value_of_text(job, (struct tainted){ .bytes = string, .length = strlen(string), .outside = true });
+        size_t length = strlen(string);
+        if (json_has_nul(string)) {
+                string = memcpy(jinja_take(job, length + 1, 1), string, length);
+                length = json_restore_nuls((char *) (uintptr_t) string, length);
+        }
+        return value_of_text(job, (struct tainted){ .bytes = string, .length = length, .outside = true });
 }
 
 /* The library keeps numbers as double only: a whole one was an integer, as far as can be told. */

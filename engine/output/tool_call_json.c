@@ -3,11 +3,12 @@
  */
 #include "engine/output/tool_call_json.h"
 
-#include <cjson/cJSON.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "engine/base/json_read.h"
 
 #define VALUE_DEPTH_MAX 64u
 
@@ -28,7 +29,7 @@ size_t tool_call_json_text_end(const char *text, size_t length) {
 }
 
 char *tool_call_json_decode(const char *text, size_t length) {
-        cJSON *json = cJSON_ParseWithLength(text, length);
+        cJSON *json = json_read(text, length, NULL);
         char *decoded = cJSON_IsString(json) ? strdup(json->valuestring) : NULL;
         cJSON_Delete(json);
         return decoded;

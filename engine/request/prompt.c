@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "engine/base/json_get.h"
+#include "engine/base/json_read.h"
 #include "engine/chat/template.h"
 #include "engine/request/error.h"
 
@@ -126,6 +127,16 @@ static int read_ids(const struct request_rules *rules, const char *param, const 
         return 0;
 }
 
+/* The first LENGTH bytes of a client's text, NULs and all. 0 or -ENOMEM. */
+static int encode_text(const struct tokenizer *t, const char *text, size_t length, bool parse_special, struct token_list *list) {
+        if (!json_has_nul(text))
+                return tokenizer_encode(t, text, length, true, parse_special, list);
+        char *copy = strndup(text, length);
+        int r = copy ? tokenizer_encode(t, copy, json_restore_nuls(copy, length), true, parse_special, list) : -ENOMEM;
+        free(copy);
+        return r;
+}
+
 /* ONE is a string or an array of token ids. */
 static int read_one(const struct request_rules *rules, const char *param, const cJSON *one, bool parse_special,
                     uint32_t tokens_max, struct token_list *list, struct request_error *reterr) {
@@ -138,7 +149,7 @@ static int read_one(const struct request_rules *rules, const char *param, const 
         r = check_bytes(rules, param, length, tokens_max, reterr);
         if (r < 0)
                 return r;
-        if (tokenizer_encode(rules->tokenizer, one->valuestring, length, true, parse_special, list) < 0)
+        if (encode_text(rules->tokenizer, one->valuestring, length, parse_special, list) < 0)
                 return request_no_memory(reterr);
         drop_second_begin(rules->tokenizer, list);
         return check_count(rules, param, list, tokens_max, reterr);
@@ -174,8 +185,8 @@ static int read_beginning(const struct request_rules *rules, const cJSON *input,
                 int r = read_ids(rules, "input", input, list, reterr);
                 if (r < 0)
                         return r;
-        } else if (tokenizer_encode(rules->tokenizer, input->valuestring, bytes_that_fill(rules, input->valuestring), true, false,
-                                    list) < 0) {
+        } else if (encode_text(rules->tokenizer, input->valuestring, bytes_that_fill(rules, input->valuestring), false, list) <
+                   0) {
                 return request_no_memory(reterr);
         }
         drop_second_begin(rules->tokenizer, list);

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "engine/base/json_get.h"
+#include "engine/base/json_read.h"
 #include "engine/base/printable.h"
 #include "engine/request/prompt.h"
 #include "engine/request/error.h"
@@ -130,6 +131,8 @@ static int read_stop(const cJSON *value, struct stop_set *stops, struct request_
         size_t length = strlen(text);
         if (length == 0)
                 return 0; /* some front ends send their empty field */
+        if (json_has_nul(text))
+                return 0; /* no answer holds a NUL */
         if (length > REQUEST_STOP_BYTES_MAX)
                 return request_refuse(reterr, "stop", "stop holds a text of %zu bytes: the most is %u.", length,
                                       REQUEST_STOP_BYTES_MAX);

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/base/json_read.h"
 #include "engine/base/little_endian.h"
 
 #define READER_BYTES_KEPT (1u << 20) /* an empty reader gives a larger buffer back */
@@ -79,9 +80,9 @@ static bool only_space(const char *p, const char *end) {
 static cJSON *parse_object(const char *json, size_t length) {
         if (memchr(json, 0, length) || wire_json_check(json, length, WIRE_DEPTH_MAX) < 0)
                 return NULL;
-        const char *end = NULL;
-        cJSON *object = cJSON_ParseWithLengthOpts(json, length, &end, false);
-        if (object && cJSON_IsObject(object) && only_space(end, json + length) && wire_type(object))
+        size_t end;
+        cJSON *object = json_read(json, length, &end);
+        if (object && cJSON_IsObject(object) && only_space(json + end, json + length) && wire_type(object))
                 return object;
         cJSON_Delete(object);
         return NULL;
@@ -129,7 +130,7 @@ int wire_encode(const cJSON *message, uint32_t bytes_max, uint8_t **ret, size_t 
         uint32_t values = 0;
         if (!within_bounds(message, 1, &values))
                 return -EMSGSIZE;
-        char *json = cJSON_PrintUnformatted(message);
+        char *json = json_write(message);
         if (!json)
                 return -ENOMEM;
         size_t length = strlen(json);

@@ -113,6 +113,24 @@ class Tools(unittest.TestCase):
             self.assertEqual(json.loads(arguments), {"city": "Paris"})
         self.assertFalse([c for c in choices if c["delta"].get("content")])
 
+    def test_halves_of_characters_and_nuls_anywhere(self):
+        """What a client that cuts texts by UTF-16 units sends is read, wherever it stands: as U+FFFD; a NUL as itself."""
+        odd = "a\ud83d\0b"
+        call = {"id": "aaaaaaaaa", "type": "function", "function": {"name": "f", "arguments": json.dumps({"q": odd})}}
+        tool = {"type": "function", "function": {"name": "f", "description": odd, "parameters": {
+            "type": "object", "properties": {odd: {"enum": [odd], "description": odd}}}}}
+        messages = [{"role": "system", "content": odd}, {"role": "user", "content": [{"type": "text", "text": odd}]},
+                    {"role": "assistant", "content": None, "tool_calls": [call], odd: odd},
+                    {"role": "tool", "tool_call_id": "aaaaaaaaa", "content": odd}]
+        for more in ({}, {"tools": [tool]}, {"tools": [tool], "stop": odd}, {"response_format": {
+                "type": "json_schema", "json_schema": {"name": "n", "schema": {"enum": [odd]}}}}):
+            with self.subTest(**more):
+                reply = self.post(model="calls", messages=messages, user=odd, **more)
+                self.assertEqual(reply.status, 200, reply.body)
+        reply = self.post(model="calls", messages=messages, tools=[tool], tool_choice={"type": "function", "function": {"name": "f"}}, tokens=60)
+        arguments = json.loads(reply.json()["choices"][0]["message"]["tool_calls"][0]["function"]["arguments"])
+        self.assertIn(arguments, ({}, {"a\ufffd\0b": "a\ufffd\0b"}))
+
     def test_no_tools_no_calls(self):
         for more in ({}, {"tools": TOOLS, "tool_choice": "none"}):
             message = self.post(model="calls", **more).json()["choices"][0]["message"]

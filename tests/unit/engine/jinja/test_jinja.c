@@ -200,6 +200,9 @@ static void test_differences(void **state) {
         check("undefined added to a text", "{{ 'a' + nothing + 'b' }}", false, "ab");
         check("a mapping added to a text", "{{ 'a' + m }}", false, "a{'b': 1, 'a': 'x'}");
         check("the time it is told", "{{ strftime_now('%Y-%m-%d') }}", false, "2023-11-14");
+        check("a NUL, and half of a character",
+              "{% set x = '\"a\\\\u0000\\\\ud83d\"' | from_json %}{{ x | length }}{{ x | tojson }}{{ x == 'a\\0\\ufffd' }}",
+              false, "3\"a\\u0000\xef\xbf\xbd\"True");
         check("JSON read", "{{ ('[1, {\"a\": null}]' | from_json)[1] }}", false, "{'a': None}");
 }
 

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "engine/base/json_read.h"
 #include "engine/request/request.h"
 
 #define MODEL "tests/demo_model/headroom-demo-small.gguf"
@@ -53,7 +54,7 @@ static int read_json(enum request_kind kind, cJSON *json, struct request *r, str
 }
 
 static int read_text(enum request_kind kind, const char *text, struct request *r, struct request_error *error) {
-        cJSON *json = cJSON_Parse(text);
+        cJSON *json = json_read(text, strlen(text), NULL);
         if (!json)
                 fail_msg("not JSON: %s", text);
         return read_json(kind, json, r, error);
@@ -300,6 +301,32 @@ static void test_prompts(void **state) {
         request_done(&forged);
 }
 
+/* The one input of BODY ends with the tokens of TEXT. */
+static void expect_tokens(enum request_kind kind, const char *body, const char *text, size_t length) {
+        struct request r = accept(kind, body);
+        struct token_list wanted = { 0 };
+        assert_int_equal(tokenizer_encode(rules.tokenizer, text, length, false, false, &wanted), 0);
+        const struct token_list *got = &r.inputs[0];
+        bool found = false;
+        for (size_t i = 0; i + wanted.count <= got->count && !found; i++)
+                found = !memcmp(got->ids + i, wanted.ids, wanted.count * sizeof(*wanted.ids));
+        if (!found)
+                fail_msg("%s is not read as it was meant", body);
+        token_list_done(&wanted);
+        request_done(&r);
+}
+
+static void test_nuls_and_halves_of_characters(void **state) {
+        (void) state;
+        static const char text[] = " a\0b\0 \xef\xbf\xbd";
+        expect_tokens(REQUEST_COMPLETION, "{\"prompt\":\" a\\u0000b\\u0000 \\ud83d\",\"stop\":[\"\\u0000\",\"\\ude00\"]}", text,
+                      sizeof(text) - 1);
+        expect_tokens(REQUEST_EMBED, "[\" a\\u0000b\\u0000 \\ud83d\"]", text, sizeof(text) - 1);
+        expect_tokens(REQUEST_EMBED, "{\"input\":[\" a\\u0000b\\u0000 \\ud83d\"],\"truncate\":true}", text, sizeof(text) - 1);
+        expect_tokens(REQUEST_CHAT, "{\"messages\":[{\"role\":\"user\",\"content\":\"x a\\u0000b\\u0000 \\ud83d\"}]}", text,
+                      sizeof(text) - 1);
+}
+
 static cJSON *prompt_of(uint32_t tokens, int max_tokens) {
         cJSON *body = cJSON_CreateObject(), *ids = cJSON_AddArrayToObject(body, "prompt");
         for (uint32_t i = 0; i < tokens; i++)
@@ -481,13 +508,21 @@ static void test_embed_truncates(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_refused),        cmocka_unit_test(test_long_stop_is_refused),
-                cmocka_unit_test(test_defaults),       cmocka_unit_test(test_no_tools),
-                cmocka_unit_test(test_all_tokens),     cmocka_unit_test(test_values),
-                cmocka_unit_test(test_prompts),        cmocka_unit_test(test_the_context_is_the_limit),
-                cmocka_unit_test(test_damaged_bodies), cmocka_unit_test(test_a_huge_text_is_refused_unread),
-                cmocka_unit_test(test_forms),          cmocka_unit_test(test_embed),
-                cmocka_unit_test(test_embed_options),  cmocka_unit_test(test_embed_truncates),
+                cmocka_unit_test(test_refused),
+                cmocka_unit_test(test_long_stop_is_refused),
+                cmocka_unit_test(test_defaults),
+                cmocka_unit_test(test_no_tools),
+                cmocka_unit_test(test_all_tokens),
+                cmocka_unit_test(test_values),
+                cmocka_unit_test(test_prompts),
+                cmocka_unit_test(test_nuls_and_halves_of_characters),
+                cmocka_unit_test(test_the_context_is_the_limit),
+                cmocka_unit_test(test_damaged_bodies),
+                cmocka_unit_test(test_a_huge_text_is_refused_unread),
+                cmocka_unit_test(test_forms),
+                cmocka_unit_test(test_embed),
+                cmocka_unit_test(test_embed_options),
+                cmocka_unit_test(test_embed_truncates),
         };
         return cmocka_run_group_tests(tests, open_model, close_model);
 }
