@@ -2,7 +2,12 @@
 #include "engine/base/file_io.h"
 
 #include <errno.h>
+#include <sys/syscall.h>
 #include <unistd.h>
+
+int file_status(int fd, struct stat *ret) {
+        return syscall(SYS_fstat, fd, ret) < 0 ? -errno : 0;
+}
 
 int pread_all(int fd, void *bytes, size_t count, uint64_t offset) {
         for (uint8_t *p = bytes; count > 0;) {

@@ -21,6 +21,7 @@
 #include <sys/stat.h>
 
 #include "engine/base/bounds.h"
+#include "engine/base/file_io.h"
 #include "engine/gguf/internal.h"
 
 #define DEFAULT_ALIGNMENT 32u
@@ -38,8 +39,9 @@ struct gguf {
 
 static void part_map(struct cursor *c, struct gguf_part *part, int fd) {
         struct stat status;
-        if (fstat(fd, &status) < 0) {
-                cursor_fail(c, -errno, "cannot look at the file: %s", strerror(errno));
+        int r = file_status(fd, &status);
+        if (r < 0) {
+                cursor_fail(c, r, "cannot look at the file: %s", strerror(-r));
                 return;
         }
         if (!S_ISREG(status.st_mode)) {

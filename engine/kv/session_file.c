@@ -231,14 +231,15 @@ static int take_header(struct session_reader *r, const uint8_t header[HEADER_BYT
 static int read_tokens(struct session_reader *r, uint32_t crc) {
         struct stat s;
         size_t bytes = (size_t) r->tokens_count * sizeof(*r->tokens);
-        if (fstat(r->fd, &s) < 0)
-                return -errno;
+        int result = file_status(r->fd, &s);
+        if (result < 0)
+                return result;
         if ((uint64_t) s.st_size < HEADER_BYTES + bytes)
                 return -EBADMSG;
         r->tokens = malloc(bytes ? bytes : 1);
         if (!r->tokens)
                 return -ENOMEM;
-        int result = pread_all(r->fd, r->tokens, bytes, HEADER_BYTES);
+        result = pread_all(r->fd, r->tokens, bytes, HEADER_BYTES);
         if (result < 0)
                 return result;
         if (crc32c(0, r->tokens, bytes) != crc)

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "engine/base/file_io.h"
 #include "engine/gguf/files.h"
 #include "policy/base/hash.h"
 
@@ -25,11 +26,11 @@ static int mix_piece(uint64_t *hash, int fd, uint64_t offset) {
 
 static int mix_file(uint64_t *hash, int fd) {
         struct stat st;
-        if (fstat(fd, &st) < 0)
-                return -errno;
+        int r = file_status(fd, &st);
+        if (r < 0)
+                return r;
         uint64_t size = (uint64_t) st.st_size;
         *hash = hash_number(*hash, size, sizeof(size));
-        int r = 0;
         for (unsigned i = 0; i < PIECES && r == 0; i++)
                 r = mix_piece(hash, fd, size / PIECES * i);
         return r;

@@ -4,18 +4,20 @@
  * A denied call fails with EPERM instead of killing the process. Libraries try things they can do without (a locale, /proc, a
  * file of limits) and such an attempt must not end twenty running answers; an attacker who has taken the process over gains
  * nothing from an error code. The list below holds what the engine, the C library and pthreads need on Linux 5.4 to 6.x with
- * glibc; it names rules, not hopes: a call that takes a path or makes a descriptor to the outside is not on it.
+ * glibc; it names rules, not hopes: a call that takes a path or makes a descriptor to the outside is not on it, and what names
+ * a process is compared. tests/unit/engine/worker/test_sandbox_foreign.c tries each of them with what is not ours.
  */
 #include "engine/worker/sandbox.h"
 
 #include <errno.h>
-#include <fcntl.h>
+#include <linux/capability.h>
+#include <linux/futex.h>
 #include <linux/sched.h>
+#include <linux/securebits.h>
 #include <seccomp.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -52,6 +54,30 @@ static const char *watching_tool(void) {
         if (RUNNING_ON_VALGRIND)
                 return "running on valgrind";
         return NULL;
+}
+
+/* ---- capabilities, by system call: no library for three of them ---- */
+
+#define SECURE_BITS (SECBIT_NOROOT | SECBIT_NO_SETUID_FIXUP | SECBIT_NO_CAP_AMBIENT_RAISE)
+#define SECURE_LOCKS \
+        (SECBIT_NOROOT_LOCKED | SECBIT_NO_SETUID_FIXUP_LOCKED | SECBIT_KEEP_CAPS_LOCKED | SECBIT_NO_CAP_AMBIENT_RAISE_LOCKED)
+
+/* Rights that only the superuser's process has to begin with; another's may not ask for them to go, and need not. */
+static void bounds_drop(void) {
+        for (unsigned long c = 0; prctl(PR_CAPBSET_READ, c, 0, 0, 0) >= 0; c++)
+                if (prctl(PR_CAPBSET_DROP, c, 0, 0, 0) < 0)
+                        return;
+        /* Its number gives nothing back either, and none of this is loosened again. */
+        (void) prctl(PR_SET_SECUREBITS, SECURE_BITS | SECURE_LOCKS, 0, 0, 0);
+}
+
+/* Being root is the number of an account, then, and no power. */
+static int capabilities_drop(void) {
+        struct __user_cap_header_struct own = { .version = _LINUX_CAPABILITY_VERSION_3 };
+        struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = { 0 };
+        (void) prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0); /* Linux 4.3; capset() below empties it, too */
+        bounds_drop();
+        return syscall(SYS_capset, &own, none) < 0 ? -errno : 0;
 }
 
 /* ---- Landlock, by system call: the C library has no wrappers, and build machines have older headers than kernels ---- */
@@ -104,73 +130,63 @@ static int landlock_enter(int *ret_abi) {
 
 /* ---- seccomp ---- */
 
-/* clang-format off */
-/* Allowed whatever their arguments. */
-static const int allowed[] = {
-        /* memory */
-        SCMP_SYS(brk), SCMP_SYS(madvise), SCMP_SYS(mincore), SCMP_SYS(mlock), SCMP_SYS(mlock2), SCMP_SYS(mremap),
-        SCMP_SYS(munlock), SCMP_SYS(munmap), SCMP_SYS(membarrier),
-        /* threads; clone has a rule of its own */
-        SCMP_SYS(exit), SCMP_SYS(futex), SCMP_SYS(getcpu), SCMP_SYS(gettid), SCMP_SYS(rseq), SCMP_SYS(sched_getaffinity),
-        SCMP_SYS(sched_getparam), SCMP_SYS(sched_getscheduler), SCMP_SYS(sched_setaffinity), SCMP_SYS(sched_yield),
-        SCMP_SYS(set_robust_list), SCMP_SYS(set_tid_address),
-        /* signals to ourselves */
-        SCMP_SYS(restart_syscall), SCMP_SYS(rt_sigaction), SCMP_SYS(rt_sigpending), SCMP_SYS(rt_sigprocmask),
-        SCMP_SYS(rt_sigreturn), SCMP_SYS(rt_sigsuspend), SCMP_SYS(rt_sigtimedwait), SCMP_SYS(sigaltstack),
-        /* descriptors that are already open */
-        SCMP_SYS(close), SCMP_SYS(fadvise64), SCMP_SYS(fallocate), SCMP_SYS(fdatasync), SCMP_SYS(fstat), SCMP_SYS(lseek), SCMP_SYS(poll), SCMP_SYS(ppoll),
-        SCMP_SYS(pread64), SCMP_SYS(preadv), SCMP_SYS(pselect6), SCMP_SYS(pwrite64), SCMP_SYS(read), SCMP_SYS(readahead), SCMP_SYS(readv),
-        SCMP_SYS(recvfrom), SCMP_SYS(recvmsg), SCMP_SYS(select), SCMP_SYS(sendmsg), SCMP_SYS(sendto), SCMP_SYS(shutdown),
-        SCMP_SYS(write), SCMP_SYS(writev),
-        /* waiting on them, and on time */
-        SCMP_SYS(clock_getres), SCMP_SYS(clock_gettime), SCMP_SYS(clock_nanosleep), SCMP_SYS(epoll_create1),
-        SCMP_SYS(epoll_ctl), SCMP_SYS(epoll_pwait), SCMP_SYS(epoll_pwait2), SCMP_SYS(epoll_wait), SCMP_SYS(eventfd2),
-        SCMP_SYS(gettimeofday), SCMP_SYS(nanosleep), SCMP_SYS(time), SCMP_SYS(timerfd_create), SCMP_SYS(timerfd_gettime),
-        SCMP_SYS(timerfd_settime),
-        /* our own identity, and the end */
-        SCMP_SYS(exit_group), SCMP_SYS(getegid), SCMP_SYS(geteuid), SCMP_SYS(getgid), SCMP_SYS(getpid), SCMP_SYS(getppid),
-        SCMP_SYS(getrandom), SCMP_SYS(getrusage), SCMP_SYS(getuid), SCMP_SYS(sysinfo), SCMP_SYS(times), SCMP_SYS(uname),
-};
-/* clang-format on */
-
 struct rule {
         int call;
-        uint32_t action;
         unsigned arguments_count;
-        struct scmp_arg_cmp arguments[2];
+        struct scmp_arg_cmp arguments[2]; /* SCMP_A0..5: argument, comparison, mask or value, value */
 };
 
 #define THREAD_FLAGS (CLONE_VM | CLONE_THREAD | CLONE_SIGHAND)
 #define NAMESPACE_FLAGS \
         (CLONE_NEWCGROUP | CLONE_NEWIPC | CLONE_NEWNET | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWUSER | CLONE_NEWUTS)
 
-/* Allowed with these arguments alone. A comparison in SCMP_A0..5 order: argument, comparison, mask or value, value. */
-static const struct rule rules[] = {
-        /* Memory is never executable: injected code stays data. */
-        { SCMP_SYS(mmap), SCMP_ACT_ALLOW, 1, { { 2, SCMP_CMP_MASKED_EQ, PROT_EXEC, 0 } } },
-        { SCMP_SYS(mprotect), SCMP_ACT_ALLOW, 1, { { 2, SCMP_CMP_MASKED_EQ, PROT_EXEC, 0 } } },
-        /* Threads, not processes. The flags of clone3 lie in memory where a filter cannot see them: ENOSYS makes the C library use clone. */
-        { SCMP_SYS(clone), SCMP_ACT_ALLOW, 1, { { 0, SCMP_CMP_MASKED_EQ, THREAD_FLAGS | NAMESPACE_FLAGS, THREAD_FLAGS } } },
-        { SCMP_SYS(clone3), SCMP_ACT_ERRNO(ENOSYS), 0, { { 0 } } },
-        /* fstat() as newer C libraries spell it. */
-        { SCMP_SYS(newfstatat), SCMP_ACT_ALLOW, 1, { { 3, SCMP_CMP_MASKED_EQ, AT_EMPTY_PATH, AT_EMPTY_PATH } } },
-        { SCMP_SYS(fcntl), SCMP_ACT_ALLOW, 1, { { 1, SCMP_CMP_EQ, F_GETFL, 0 } } },
-        { SCMP_SYS(fcntl), SCMP_ACT_ALLOW, 1, { { 1, SCMP_CMP_EQ, F_SETFL, 0 } } },
-        { SCMP_SYS(fcntl), SCMP_ACT_ALLOW, 1, { { 1, SCMP_CMP_EQ, F_GETFD, 0 } } },
-        { SCMP_SYS(fcntl), SCMP_ACT_ALLOW, 1, { { 1, SCMP_CMP_EQ, F_SETFD, 0 } } },
-        { SCMP_SYS(ioctl), SCMP_ACT_ALLOW, 1, { { 1, SCMP_CMP_EQ, TCGETS, 0 } } }, /* isatty() */
-        { SCMP_SYS(prctl), SCMP_ACT_ALLOW, 1, { { 0, SCMP_CMP_EQ, PR_SET_NAME, 0 } } },
-        { SCMP_SYS(prctl), SCMP_ACT_ALLOW, 1, { { 0, SCMP_CMP_EQ, PR_GET_NAME, 0 } } },
-        /* getrlimit() of ourselves. */
-        { SCMP_SYS(prlimit64), SCMP_ACT_ALLOW, 2, { { 0, SCMP_CMP_EQ, 0, 0 }, { 2, SCMP_CMP_EQ, 0, 0 } } },
+/* clang-format off */
+#define ANY(call) { SCMP_SYS(call), 0, { { 0 } } }
+#define FUTEX(does) \
+        { SCMP_SYS(futex), 1, { { 1, SCMP_CMP_MASKED_EQ, ~(scmp_datum_t) (FUTEX_PRIVATE_FLAG | FUTEX_CLOCK_REALTIME), does } } }
+/* A clock by its number. Negative ones name a process or a descriptor: they would tell what another process computes. */
+#define CLOCK(call, at) { SCMP_SYS(call), 1, { { at, SCMP_CMP_LE, CLOCK_TAI, 0 } } }
+/* Ourselves by the number 0: any other number may be another process. */
+#define OWN(call) { SCMP_SYS(call), 1, { { 0, SCMP_CMP_EQ, 0, 0 } } }
+
+/*
+ * What is allowed. A call is here because something needs it; where an argument names a process, a path or an address, it is
+ * compared. A pointer cannot be followed, so a call that takes a path by one is not here, not even fstat() as newer C libraries
+ * spell it (newfstatat): file_status() makes the older call.
+ */
+static const struct rule allowed[] = {
+        /* Memory: never executable, so injected code stays data. */
+        ANY(brk), ANY(madvise), ANY(mremap), ANY(munmap),
+        { SCMP_SYS(mmap), 1, { { 2, SCMP_CMP_MASKED_EQ, PROT_EXEC, 0 } } },
+        { SCMP_SYS(mprotect), 1, { { 2, SCMP_CMP_MASKED_EQ, PROT_EXEC, 0 } } },
+        /* Threads, not processes. Futexes that inherit priority name a thread, by a number in memory: those are not here. */
+        { SCMP_SYS(clone), 1, { { 0, SCMP_CMP_MASKED_EQ, THREAD_FLAGS | NAMESPACE_FLAGS, THREAD_FLAGS } } },
+        FUTEX(FUTEX_WAIT), FUTEX(FUTEX_WAKE), FUTEX(FUTEX_REQUEUE), FUTEX(FUTEX_CMP_REQUEUE), FUTEX(FUTEX_WAKE_OP),
+        FUTEX(FUTEX_WAIT_BITSET), FUTEX(FUTEX_WAKE_BITSET),
+        ANY(exit), ANY(gettid), ANY(rseq), ANY(sched_yield), ANY(set_robust_list), OWN(sched_getaffinity),
+        /* Signals of our own. */
+        ANY(restart_syscall), ANY(rt_sigaction), ANY(rt_sigprocmask), ANY(rt_sigreturn), ANY(sigaltstack),
+        /* Descriptors that are open already. */
+        ANY(close), ANY(fadvise64), ANY(fallocate), ANY(fdatasync), ANY(fstat), ANY(lseek), ANY(poll), ANY(ppoll), ANY(pread64),
+        ANY(pwrite64), ANY(read), ANY(recvmsg), ANY(write), ANY(writev),
+        { SCMP_SYS(recvfrom), 1, { { 4, SCMP_CMP_EQ, 0, 0 } } }, /* recv() */
+        { SCMP_SYS(sendto), 1, { { 4, SCMP_CMP_EQ, 0, 0 } } },   /* send(): to the peer, to no address */
+        /* Time. */
+        CLOCK(clock_getres, 0), CLOCK(clock_gettime, 0), CLOCK(clock_nanosleep, 0), ANY(gettimeofday), ANY(nanosleep), ANY(time),
+        /* What the C library asks of its own process, and the end. */
+        ANY(exit_group), ANY(getpid), ANY(getrandom), ANY(sysinfo),
+        { SCMP_SYS(prlimit64), 2, { { 0, SCMP_CMP_EQ, 0, 0 }, { 2, SCMP_CMP_EQ, 0, 0 } } }, /* getrlimit() */
 };
+/* clang-format on */
 
 static int filter_fill(scmp_filter_ctx filter) {
         int r = 0;
         for (size_t i = 0; i < sizeof(allowed) / sizeof(allowed[0]) && r == 0; i++)
-                r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, allowed[i], 0);
-        for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]) && r == 0; i++)
-                r = seccomp_rule_add_array(filter, rules[i].action, rules[i].call, rules[i].arguments_count, rules[i].arguments);
+                r = seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, allowed[i].call, allowed[i].arguments_count,
+                                           allowed[i].arguments);
+        /* The flags of clone3 lie in memory, where a filter cannot see them: ENOSYS makes the C library use clone. */
+        if (r == 0)
+                r = seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);
         /* raise() and abort(): to a thread of this process and no other. */
         struct scmp_arg_cmp own = { .arg = 0, .op = SCMP_CMP_EQ, .datum_a = (scmp_datum_t) getpid() };
         if (r == 0)
@@ -201,6 +217,9 @@ int sandbox_enter(struct sandbox_report *ret) {
                 *ret = report;
                 return 0;
         }
+        int r = capabilities_drop();
+        if (r < 0)
+                return r;
         int landlock = landlock_enter(&report.landlock_abi);
         int calls = seccomp_enter();
         if (calls < 0 && calls != -EINVAL && calls != -ENOSYS) /* these two: a kernel without it */

@@ -5,7 +5,7 @@
  * open or create a file, make or connect a socket, start a program or another process, trace, signal others or make
  * memory executable. It cannot be undone, and threads started later inherit it.
  *
- * Three layers: no_new_privs; Landlock, which denies every path and, where the kernel knows how, TCP and signals to the outside;
+ * Four layers: no_new_privs; no capability, though it may be root's process; Landlock, which denies every path and, where the kernel knows how, TCP and signals to the outside;
  * seccomp, which denies system calls. The latter two can be missing from a kernel: that is reported, not fatal.
  */
 #ifndef HEADROOM_ENGINE_WORKER_SANDBOX_H
