@@ -210,7 +210,10 @@ static int listen_control(struct daemon *d) {
 static int new_servers(struct daemon *d) {
         const struct config *c = d->config;
         const struct http_options http = { .on_request = api_on_request,
-                                           .headers = "Access-Control-Allow-Origin: *\r\n",
+                                           .headers = "Vary: Origin\r\nCross-Origin-Resource-Policy: same-origin\r\n"
+                                                      "X-Content-Type-Options: nosniff\r\n",
+                                           .hosts = c->hosts,
+                                           .origins = c->origins,
                                            .connections_max = c->connections_max,
                                            .body_bytes_max = c->body_bytes_max,
                                            .header_timeout_ms = c->header_timeout_ms,
@@ -219,6 +222,7 @@ static int new_servers(struct daemon *d) {
 
         control.on_request = api_on_control;
         control.headers = "";
+        control.hosts = NULL;
         control.connections_max = CONTROL_CONNECTIONS_MAX;
         control.body_bytes_max = CONTROL_BODY_MAX;
         int result = http_server_new(&d->loop, &http, &d->http);

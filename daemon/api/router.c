@@ -35,15 +35,18 @@ static void method_names(unsigned methods, char ret[64]) {
         (void) snprintf(ret, 64, "%s%sOPTIONS", methods & METHOD_GET ? "GET, HEAD, " : "", methods & METHOD_POST ? "POST, " : "");
 }
 
-/* OPTIONS: any page may ask, with any header it likes, since nothing here is guarded by cookies. */
+/* A page that is let in may send any header it likes, since nothing here is guarded by cookies. */
 static void answer_options(struct http_exchange *x, const char *allowed) {
-        char headers[256];
+        struct text headers = { 0 };
 
-        (void) snprintf(headers, sizeof headers,
-                        "Allow: %s\r\nAccess-Control-Allow-Methods: %s\r\nAccess-Control-Allow-Headers: *, Authorization\r\n"
-                        "Access-Control-Max-Age: 86400\r\n",
-                        allowed, allowed);
-        http_answer(x, 204, headers, NULL, "", 0);
+        text_printf(&headers, "Allow: %s\r\n", allowed);
+        if (http_is_from_page(x))
+                text_printf(&headers,
+                            "Access-Control-Allow-Methods: %s\r\nAccess-Control-Allow-Headers: *, Authorization\r\n"
+                            "Access-Control-Allow-Private-Network: true\r\nAccess-Control-Max-Age: 86400\r\n",
+                            allowed);
+        http_answer(x, 204, text_string(&headers), NULL, "", 0);
+        text_done(&headers);
 }
 
 static void answer_wrong_method(struct http_exchange *x, const char *allowed) {

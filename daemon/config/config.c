@@ -100,6 +100,8 @@ void config_free(struct config *c) {
                 config_model_done(&c->models[i]);
         free(c->models);
         free(c->listen_address);
+        free(c->hosts);
+        free(c->origins);
         free(c->control_path);
         free(c->models_dir);
         free(c->state_dir);
@@ -155,6 +157,8 @@ static void set_defaults(struct loader *l) {
 
         c->ram_bytes = machine_ram();
         loader_set_text(l, &c->listen_address, "127.0.0.1");
+        loader_set_text(l, &c->hosts, "");
+        loader_set_text(l, &c->origins, "");
         loader_set_text(l, &c->proc_root, "/proc");
         loader_set_text(l, &c->sys_root, "/sys");
         c->governor_enabled = c->heat_enabled = true;

@@ -43,6 +43,8 @@ struct config_model {
 struct config {
         char *listen_address;    /* 127.0.0.1; loopback only */
         uint16_t listen_port;    /* 11435; 0: any free one, printed at start */
+        char *hosts;             /* names, beside its own, that clients may ask for: "a b.c"; "" */
+        char *origins;           /* pages elsewhere that may use the server: "https://a http://b:1"; "" */
         char *control_path;      /* /run/headroom/control.sock */
         char *models_dir;        /* /var/lib/headroom/models */
         char *state_dir;         /* /var/lib/headroom */

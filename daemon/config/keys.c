@@ -9,9 +9,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/base/authority.h"
 #include "daemon/base/bounds.h"
 #include "daemon/config/loader.h"
 #include "daemon/system/log.h"
+#include "engine/base/cleanup.h"
 #include "engine/base/strbuf.h"
 #include "engine/wire/wire.h"
 
@@ -176,6 +178,54 @@ static const char *set_log_level(struct loader *l, const struct key *key, void *
         return log_level_by_name(value, field) ? "is no level of the log; write debug, info, warning or error" : NULL;
 }
 
+static const char *bad_host(const char *word) {
+        struct authority a;
+
+        if (!strcmp(word, "*"))
+                return "lets any web page in by a name of its own; write the names that clients use";
+        if (authority_read(word, strlen(word), &a) && a.length && !a.has_port)
+                return NULL;
+        return "has what is no host name; write names or addresses without ports, such as box.lan, [fd00::1]";
+}
+
+static const char *bad_origin(const char *word) {
+        if (!strcmp(word, "*"))
+                return "would let every web page use the models; write the origins of those that may";
+        return authority_is_origin(word) ? NULL
+                                         : "has what is no origin; write scheme, host and port and nothing behind them, such as "
+                                           "https://chat.example, http://localhost:3000";
+}
+
+/* Commas and blanks become one blank; BAD says what is wrong with a word. */
+static const char *set_words(struct loader *l, char **field, const char *value, const char *(*bad)(const char *word)) {
+        auto_free char *copy = strdup(value);
+        struct text words = { 0 };
+        const char *wrong = NULL;
+        char *rest = copy;
+
+        for (char *word; rest && !wrong && (word = strsep(&rest, ", \t"));)
+                if (*word) {
+                        wrong = bad(word);
+                        text_printf(&words, "%s%s", words.used ? " " : "", word);
+                }
+        if (!copy || words.failed)
+                l->out_of_memory = true;
+        else if (!wrong)
+                loader_set_text(l, field, text_string(&words));
+        text_done(&words);
+        return wrong;
+}
+
+static const char *set_hosts(struct loader *l, const struct key *key, void *field, const char *value) {
+        (void) key;
+        return set_words(l, field, value, bad_host);
+}
+
+static const char *set_origins(struct loader *l, const struct key *key, void *field, const char *value) {
+        (void) key;
+        return set_words(l, field, value, bad_origin);
+}
+
 static const char *set_listen(struct loader *l, const struct key *key, void *field, const char *value) {
         char address[64];
         const char *wrong = value_loopback(value, address, &l->config->listen_port);
@@ -263,6 +313,8 @@ static const char *set_aliases(struct loader *l, const struct key *key, void *fi
 
 static const struct key keys[] = {
         IN_CONFIG("server", "listen", set_listen, listen_address, 0, 0),
+        IN_CONFIG("server", "hosts", set_hosts, hosts, 0, 0),
+        IN_CONFIG("server", "origins", set_origins, origins, 0, 0),
         IN_CONFIG("server", "control", set_text, control_path, 0, 0),
         IN_CONFIG("server", "state", set_text, state_dir, 0, 0),
         IN_CONFIG("server", "connections", set_count, connections_max, 1, 65536),

@@ -12,6 +12,7 @@
 #include <uv.h>
 
 #include "daemon/base/bounds.h"
+#include "daemon/http/door.h"
 #include "daemon/http/exchange.h"
 #include "daemon/http/server.h"
 #include "engine/base/strbuf.h"
@@ -49,6 +50,8 @@ struct http_request {
         bool in_name; /* the name of a header has begun and not ended */
         bool is_complete;
         char id[32];
+        bool is_from_page; /* of an origin that the configuration names */
+        char why[DOOR_WHY_MAX];
         struct refusal refusal;
 };
 
@@ -61,6 +64,7 @@ struct answer {
 struct http_server {
         uv_loop_t *loop;
         struct http_options options;
+        struct http_door door; /* without hosts: whoever reaches the socket may come in */
         struct listener *listeners;
         struct connection *connections;
         struct connection *spare;   /* for the accept that finds no memory: libuv would never ask again */

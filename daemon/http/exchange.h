@@ -37,6 +37,8 @@ int http_query(const struct http_exchange *x, const char *name, char *ret, size_
 const char *http_header(const struct http_exchange *x, const char *name); /* NULL when it is not there */
 const char *http_body(const struct http_exchange *x, size_t *ret_size);   /* NUL-terminated besides */
 const char *http_request_id(const struct http_exchange *x);
+/* The browser of a page elsewhere that the configuration lets in asks: answers name its origin, so that the page may read them. */
+bool http_is_from_page(const struct http_exchange *x);
 int http_socket(const struct http_exchange *x); /* for SO_PEERCRED; not for input or output */
 
 /* The body is not needed any more: its memory is given back before the answer, which may take minutes. */

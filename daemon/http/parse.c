@@ -86,6 +86,27 @@ static int refuse_two_lengths(struct connection *c) {
         return refuse(c, REASON_BAD_REQUEST, "a request has either Content-Length or Transfer-Encoding, never both");
 }
 
+static int check_door(struct connection *c) {
+        struct http_request *q = &c->request;
+        const struct http_exchange *x = (struct http_exchange *) c;
+        struct door_request r = { .method = q->method,
+                                  .has_body = (c->parser.flags & F_CHUNKED) || c->parser.content_length,
+                                  .host = http_header(x, "host"),
+                                  .origin = http_header(x, "origin"),
+                                  .fetch_site = http_header(x, "sec-fetch-site"),
+                                  .fetch_mode = http_header(x, "sec-fetch-mode"),
+                                  .content_type = http_header(x, "content-type") };
+
+        if (!c->server->door.hosts)
+                return 0;
+        if (count_headers(c, "host") > 1 || count_headers(c, "origin") > 1)
+                return refuse(c, REASON_BAD_REQUEST, "a request has one Host and one Origin");
+        r.authority = http_target_authority(q->head.bytes, &r.authority_length);
+        q->is_from_page = r.origin && door_lists_origin(&c->server->door, r.origin);
+        enum reason reason = door_check(&c->server->door, &r, q->why);
+        return reason ? refuse(c, reason, q->why) : 0;
+}
+
 /* Refuses requests whose head alone is wrong. Nonzero when the request is refused. */
 static int check_head(struct connection *c) {
         const llhttp_t *p = &c->parser;
@@ -97,6 +118,8 @@ static int check_head(struct connection *c) {
                 return refuse(c, REASON_HTTP_VERSION, NULL);
         if (p->http_minor >= 1 && count_headers(c, "host") != 1)
                 return refuse(c, REASON_BAD_REQUEST, "an HTTP/1.1 request needs exactly one Host header");
+        if (check_door(c))
+                return -1;
         if (coding && strcasecmp(coding, "chunked") != 0)
                 return refuse_coding(c);
         if (coding && http_header(x, "content-length"))
@@ -181,7 +204,7 @@ void http_request_begin(struct connection *c) {
         r->body_bytes = 0;
         r->path = r->query = "";
         r->method = METHOD_GET;
-        r->in_name = r->is_complete = false;
+        r->in_name = r->is_complete = r->is_from_page = false;
         r->refusal = (struct refusal){ 0 };
 }
 
@@ -279,6 +302,10 @@ const char *http_body(const struct http_exchange *x, size_t *ret_size) {
 
 const char *http_request_id(const struct http_exchange *x) {
         return ((const struct connection *) x)->request.id;
+}
+
+bool http_is_from_page(const struct http_exchange *x) {
+        return ((const struct connection *) x)->request.is_from_page;
 }
 
 int http_socket(const struct http_exchange *x) {

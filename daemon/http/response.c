@@ -84,6 +84,8 @@ static void write_head(struct connection *c, struct text *out, int status, const
         else if (length >= 0 && status != 204)
                 text_printf(out, "Content-Length: %lld\r\n", (long long) length);
         text_printf(out, "x-request-id: %s\r\n%s%s", c->request.id, c->server->options.headers, headers);
+        if (c->request.is_from_page)
+                text_printf(out, "Access-Control-Allow-Origin: %s\r\n", http_header((struct http_exchange *) c, "origin"));
         if (c->answer.closes)
                 text_puts(out, "Connection: close\r\n");
         else if (is_old)

@@ -27,6 +27,14 @@ struct listener {
         char *path; /* of a Unix socket that we made, removed at the end */
 };
 
+void http_server_free(struct http_server *s) {
+        if (!s)
+                return;
+        door_done(&s->door);
+        free(s->spare);
+        free(s);
+}
+
 int http_server_new(uv_loop_t *loop, const struct http_options *options, struct http_server **ret) {
         struct http_server *s = calloc(1, sizeof *s);
 
@@ -37,6 +45,10 @@ int http_server_new(uv_loop_t *loop, const struct http_options *options, struct 
                 free(s);
                 return -ENOMEM;
         }
+        if (options->hosts && door_open(options->hosts, options->origins, &s->door)) {
+                http_server_free(s);
+                return -ENOMEM;
+        }
         s->loop = loop;
         s->options = *options;
         *ret = s;
@@ -45,13 +57,6 @@ int http_server_new(uv_loop_t *loop, const struct http_options *options, struct 
 
 void http_server_set_user(struct http_server *s, void *user) {
         s->options.user = user;
-}
-
-void http_server_free(struct http_server *s) {
-        if (!s)
-                return;
-        free(s->spare);
-        free(s);
 }
 
 uint32_t http_server_connections(const struct http_server *s) {

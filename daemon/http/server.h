@@ -19,6 +19,8 @@ struct http_options {
         void (*on_request)(void *user, struct http_exchange *x);
         void *user;
         const char *headers; /* lines that every answer bears, "" for none; a constant */
+        /* For door.h; copied. NULL: whoever reaches the socket may come in. */
+        const char *hosts, *origins;
         uint32_t connections_max;
         uint64_t body_bytes_max;
         uint64_t header_timeout_ms; /* from the first byte of a request to the end of its headers */

@@ -36,16 +36,25 @@ static bool decode(char *text) {
         return text_is_utf8(text, (size_t) (out - text));
 }
 
+const char *http_target_authority(const char *target, size_t *ret_length) {
+        const char *authority = !strncasecmp(target, "http://", 7)    ? target + 7
+                                : !strncasecmp(target, "https://", 8) ? target + 8
+                                                                      : NULL;
+
+        if (authority)
+                *ret_length = strcspn(authority, "/?#");
+        return authority;
+}
+
 /* "http://host:1/a" -> "/a"; a target with an authority but no path means "/". */
 static char *without_authority(char *target) {
         static char root[] = "/";
-        char *authority = !strncasecmp(target, "http://", 7)    ? target + 7
-                          : !strncasecmp(target, "https://", 8) ? target + 8
-                                                                : NULL;
+        size_t length;
+        const char *authority = http_target_authority(target, &length);
 
         if (!authority)
                 return target;
-        char *path = authority + strcspn(authority, "/?");
+        char *path = target + (authority - target) + length;
         return *path == '/' ? path : root;
 }
 

@@ -4,6 +4,9 @@
 
 #include <stddef.h>
 
+/* The "host:1" of a target in absolute form, and how long it is; NULL for others. */
+const char *http_target_authority(const char *target, size_t *ret_length);
+
 /*
  * Turns a target ("/a%20b?q", "http://host/a", "*") into its decoded path, in place, and the query as it came ("": none).
  * 0, or -EINVAL when it is none of these, or an escape is no escape or stands for a control character or broken UTF-8.

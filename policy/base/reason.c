@@ -56,6 +56,10 @@ static const struct reason_info reasons[REASON_COUNT] = {
         [REASON_NOT_FOUND]           = { "not_found", "there is nothing at this path", 404, "invalid_request_error", 0, -1, "GET /v1/models and POST /v1/chat/completions are a good start" },
         [REASON_METHOD_NOT_ALLOWED]  = { "method_not_allowed", "this path does not take this method", 405, "invalid_request_error", 0, -1, "" },
         [REASON_FORBIDDEN]           = { "forbidden", "only root, the daemon's own user and the group of this socket may control it", 403, "invalid_request_error", 0, -1, "ask with sudo, or become a member of the group of the socket" },
+        /* what a web page may not do */
+        [REASON_HOST_NOT_ALLOWED]    = { "host_not_allowed", "the request is for another host", 403, "invalid_request_error", 0, -1, "use localhost or 127.0.0.1, or add the name to hosts in the section server of headroom.conf" },
+        [REASON_ORIGIN_NOT_ALLOWED]  = { "origin_not_allowed", "pages of this origin may not use this server", 403, "invalid_request_error", 0, -1, "add the origin to origins in the section server of headroom.conf" },
+        [REASON_CONTENT_TYPE]        = { "content_type", "a body from a browser is application/json", 415, "invalid_request_error", 0, -1, "send it with Content-Type: application/json" },
         /* faults of the HTTP itself */
         [REASON_BAD_REQUEST]         = { "bad_request", "this is not a valid HTTP/1.1 request", 400, "invalid_request_error", 0, -1, "" },
         [REASON_HEADER_TOO_LARGE]    = { "header_too_large", "the request line and headers are larger than 32 KiB", 431, "invalid_request_error", 0, -1, "send fewer or shorter headers" },

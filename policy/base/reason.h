@@ -60,6 +60,10 @@ enum reason {
         REASON_NOT_FOUND,
         REASON_METHOD_NOT_ALLOWED,
         REASON_FORBIDDEN,
+        /* what a web page may not do */
+        REASON_HOST_NOT_ALLOWED,
+        REASON_ORIGIN_NOT_ALLOWED,
+        REASON_CONTENT_TYPE,
         /* what is wrong with the HTTP itself */
         REASON_BAD_REQUEST,
         REASON_HEADER_TOO_LARGE,

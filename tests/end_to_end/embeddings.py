@@ -148,7 +148,7 @@ class Embeddings(unittest.TestCase):
         before = ask(self.daemon, "POST", "/v1/chat/completions", chat).json()["choices"][0]["message"]["content"]
         s = self.daemon.connect()
         body = json.dumps(dict(chat, stream=True)).encode()
-        s.sendall(b"POST /v1/chat/completions HTTP/1.1\r\nHost: t\r\nConnection: close\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+        s.sendall(b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
         self.embed(TEXTS * 20)
         text = b""
         while part := s.recv(65536):

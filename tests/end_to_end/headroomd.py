@@ -19,6 +19,7 @@ DEMO_MODEL = os.path.join(DEMO, "headroom-demo.gguf")
 SMALL_MODEL = os.path.join(DEMO, "headroom-demo-small.gguf")
 with open(os.path.join(BUILD, "headroomd"), "rb") as program:
     SANITIZED = b"__asan_init" in program.read()  # slow, and it holds freed memory back on purpose
+HOST = "localhost"
 SLOW = 5 if SANITIZED else 1
 
 
@@ -197,7 +198,7 @@ def request(method, path, body=b"", **headers):
     """The bytes of a request; a body that is no bytes is sent as JSON."""
     if not isinstance(body, bytes):
         body = json.dumps(body).encode()
-    lines = [f"{method} {path} HTTP/1.1", "Host: test"] + [f"{k.replace('_', '-')}: {v}" for k, v in headers.items()]
+    lines = [f"{method} {path} HTTP/1.1", f"Host: {HOST}"] + [f"{k.replace('_', '-')}: {v}" for k, v in headers.items()]
     if body or method == "POST":
         lines.append(f"Content-Length: {len(body)}")
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + body

@@ -73,7 +73,8 @@ class Serving(unittest.TestCase):
         for path in ("/health", "/nothing", "/v1/models"):
             reply = ask(self.daemon, "GET", path)
             self.assertRegex(reply.headers["date"], r"^(Mon|Tue|Wed|Thu|Fri|Sat|Sun), \d\d \w{3} \d{4} \d\d:\d\d:\d\d GMT$")
-            self.assertEqual(reply.headers["access-control-allow-origin"], "*")
+            self.assertNotIn("access-control-allow-origin", reply.headers)
+            self.assertEqual(reply.headers["vary"], "Origin")
             self.assertEqual(reply.headers["connection"], "close")
             ids.add(reply.headers["x-request-id"])
         self.assertEqual(len(ids), 3)
@@ -84,8 +85,8 @@ class Serving(unittest.TestCase):
         self.check_error(wrong, 405, "method_not_allowed")
         self.assertEqual(wrong.headers["allow"], "POST, OPTIONS")
         self.check_error(ask(self.daemon, "PATCH", "/health"), 405, "method_not_allowed")
-        options = ask(self.daemon, "OPTIONS", "/v1/chat/completions", Origin="http://page", Access_Control_Request_Method="POST")
-        self.assertEqual((options.status, options.headers["access-control-allow-methods"]), (204, "POST, OPTIONS"))
+        options = ask(self.daemon, "OPTIONS", "/v1/chat/completions")
+        self.assertEqual((options.status, options.headers["allow"]), (204, "POST, OPTIONS"))
         self.assertNotIn("content-length", options.headers)
         self.check_error(ask(self.daemon, "GET", "/v1/embeddings"), 405, "method_not_allowed")
         self.check_error(ask(self.daemon, "GET", "/control/status"), 404, "not_found")
@@ -94,15 +95,15 @@ class Serving(unittest.TestCase):
 
     def test_malformed(self):
         for data in (b"\x00\x01\x02\r\n\r\n", b"GET\r\n\r\n", b"GET / HTTP/1.1\r\nBad Header\r\n\r\n", b"GET / HTTP/1.1\r\n\r\n",
-                     b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n"):
+                     b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n"):
             reply = self.raw(data)
             self.check_error(reply, 400, "bad_request")
             self.assertEqual(reply.after, b"")
-        self.check_error(self.raw(b"GET / HTTP/2.0\r\nHost: a\r\n\r\n"), 505, "http_version")
+        self.check_error(self.raw(b"GET / HTTP/2.0\r\nHost: localhost\r\n\r\n"), 505, "http_version")
 
     def test_large_headers(self):
-        self.check_error(self.raw(b"GET / HTTP/1.1\r\nHost: a\r\nX: " + b"x" * 40000 + b"\r\n\r\n"), 431, "header_too_large")
-        self.assertEqual(self.raw(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nX: " + b"x" * 32000 + b"\r\n\r\n").status, 200)
+        self.check_error(self.raw(b"GET / HTTP/1.1\r\nHost: localhost\r\nX: " + b"x" * 40000 + b"\r\n\r\n"), 431, "header_too_large")
+        self.assertEqual(self.raw(b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nX: " + b"x" * 32000 + b"\r\n\r\n").status, 200)
 
     def test_large_bodies(self):
         said = request("POST", "/v1/completions", b"x" * 200000)
@@ -112,7 +113,7 @@ class Serving(unittest.TestCase):
         s.close()
         self.check_error(self.raw(said), 413, "body_too_large")
         s = self.daemon.connect()
-        s.sendall(b"POST /v1/completions HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n")
+        s.sendall(b"POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n")
         for _ in range(30):
             s.sendall(b"1000\r\n" + b"x" * 4096 + b"\r\n")
         self.check_error(Reply(s), 413, "body_too_large")
@@ -175,7 +176,7 @@ class Serving(unittest.TestCase):
         body = json.dumps(chat(max_tokens=2)).encode()
         s = self.daemon.connect()
         s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        data = b"POST /v1/chat/completions HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+        data = b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
         for i in range(0, len(body), 7):
             part = body[i:i + 7]
             data += b"%x\r\n%s\r\n" % (len(part), part)
@@ -188,7 +189,7 @@ class Serving(unittest.TestCase):
     def test_expect_continue(self):
         body = json.dumps(chat(max_tokens=2)).encode()
         s = self.daemon.connect()
-        s.sendall(b"POST /v1/chat/completions HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: %d\r\n\r\n" % len(body))
+        s.sendall(b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: %d\r\n\r\n" % len(body))
         self.assertEqual(Reply(s).status, 100)
         s.sendall(body)
         self.assertEqual(Reply(s).status, 200)

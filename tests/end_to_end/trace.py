@@ -41,7 +41,7 @@ class Trace(unittest.TestCase):
     def ask(self, path, **body):
         text = json.dumps(body)
         with self.daemon.connect() as s:
-            s.sendall(f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(text)}\r\nConnection: close\r\n\r\n{text}".encode())
+            s.sendall(f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(text)}\r\nConnection: close\r\n\r\n{text}".encode())
             return Reply(s)
 
     def chat(self, model="demo", **more):
@@ -135,7 +135,7 @@ class Trace(unittest.TestCase):
         self.assertEqual(self.ask("/v1/chat/completions", model="small", messages=MESSAGES, grammar="root ::= (").status, 400)
         with self.daemon.connect(receive_buffer=4096) as s:  # who does not read, so it stays
             body = json.dumps({"model": "small", "prompt": "Once", "max_tokens": 400, "ignore_eos": True, "stream": True, "logprobs": 20})
-            s.sendall(f"POST /v1/completions HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode())
+            s.sendall(f"POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode())
             eventually(lambda: self.daemon.model("small")["running"])
             self.assertEqual(self.ask("/v1/completions", model="small", prompt="x").status, 429)
         self.ctl("trace", "small", "--stop")

@@ -35,7 +35,9 @@ static inline void on_request(void *user, struct http_exchange *x) {
 
 static inline int set_up(void **state) {
         const struct http_options options = { .on_request = on_request,
-                                              .headers = "Access-Control-Allow-Origin: *\r\n",
+                                              .headers = "",
+                                              .hosts = "x",
+                                              .origins = "https://page.example",
                                               .connections_max = 8,
                                               .body_bytes_max = 4 << 20,
                                               .header_timeout_ms = 10000,

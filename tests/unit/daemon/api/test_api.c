@@ -172,8 +172,8 @@ static void test_routes(void **state) {
                 { "GET", "/v2", "404", "not_found" },
                 { "GET", "/v1/chat/completions", "405", "Allow: POST, OPTIONS\r\n" },
                 { "DELETE", "/v1/models", "405", "Allow: GET, HEAD, OPTIONS\r\n" },
-                { "OPTIONS", "/v1/chat/completions", "204", "Access-Control-Allow-Methods: POST, OPTIONS\r\n" },
-                { "OPTIONS", "/v1/models", "204", "Access-Control-Allow-Origin: *\r\n" },
+                { "OPTIONS", "/v1/chat/completions", "204", "Allow: POST, OPTIONS\r\n" },
+                { "OPTIONS", "/v1/models", "204", "Allow: GET, HEAD, OPTIONS\r\n" },
                 { "OPTIONS", "*", "204", "Allow: GET, HEAD, POST, OPTIONS\r\n" },
                 { "GET", "/v1/embeddings", "405", "Allow: POST, OPTIONS\r\n" },
                 { "GET", "/control/status", "404", "not_found" },
@@ -195,6 +195,39 @@ static void test_routes(void **state) {
         governor_ms_ago = API_TICK_AGE_MAX_MS + 1; /* the fleet gets on, the governor does not */
         assert_true(!strncmp(get("GET", "/health"), "HTTP/1.1 503 ", 13));
         governor_ms_ago = 0;
+}
+
+/* What a page may do is settled in front of the routes; here is what the answers tell its browser. */
+static void test_pages(void **state) {
+        static const char listed[] = "Origin: https://page.example\r\n",
+                          names[] = "Access-Control-Allow-Origin: https://page.example\r\n";
+        static const struct {
+                const char *line, *headers, *status, *contains; /* CONTAINS NULL: nothing about access */
+        } rows[] = {
+                { "OPTIONS /v1/chat/completions", listed, "204", "Access-Control-Allow-Methods: POST, OPTIONS\r\n" },
+                { "OPTIONS /v1/models", listed, "204", names },
+                { "GET /v1/models", listed, "200", names },
+                { "GET /v2", listed, "404", names }, /* so that the page can read what is wrong */
+                { "OPTIONS /v1/models", "", "204", NULL },
+                { "GET /v1/models", "Origin: http://x\r\n", "200", NULL },
+                { "OPTIONS /v1/models", "Origin: https://evil.com\r\n", "403", NULL },
+                { "GET /health", "Origin: null\r\n", "403", NULL },
+        };
+
+        (void) state;
+        for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+                char request[256];
+                bool closed;
+                int fd = connect_client();
+                (void) snprintf(request, sizeof request, "%s HTTP/1.1\r\nHost: x\r\n%sConnection: close\r\n\r\n", rows[i].line,
+                                rows[i].headers);
+                say_text(fd, request);
+                const char *heard = hear(fd, NULL, &closed);
+                (void) close(fd);
+                if (strncmp(heard + 9, rows[i].status, 3) != 0 ||
+                    (rows[i].contains ? !strstr(heard, rows[i].contains) : !!strstr(heard, "Access-Control")))
+                        fail_msg("%s %s answered by %s", rows[i].line, rows[i].headers, heard);
+        }
 }
 
 static void check_governor(int fd) {
@@ -378,7 +411,7 @@ static void test_stopping(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 TEST(test_whole_answer), TEST(test_logprobs), TEST(test_overlong_prompt), TEST(test_embeddings),
-                TEST(test_routes),       TEST(test_control),  TEST(test_stopping),
+                TEST(test_routes),       TEST(test_pages),    TEST(test_control),         TEST(test_stopping),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

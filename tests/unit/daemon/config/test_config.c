@@ -77,7 +77,7 @@ static const struct row rows[] = {
         { "an empty file is fine", "", NULL, "" },
         { "comments and blank lines", "# one\n\n; two\n   # three\n", NULL, "" },
         { "every key of the main file",
-          "[server]\nlisten = 127.0.0.1:0\ncontrol = /tmp/c\nstate = /tmp\nconnections = 7\nbody_limit = 1MiB\nheader_timeout = "
+          "[server]\nlisten = 127.0.0.1:0\ncontrol = /tmp/c\nstate = /tmp\nconnections = 7\nhosts = box.lan, [fd00::1] ,\norigins = https://a.example http://b:3000\nbody_limit = 1MiB\nheader_timeout = "
           "2s\nidle_timeout = 3s\n"
           "[memory]\nbudget = 50%\nweights_fraction = 55%\nreserve = 1M\n[engine]\nload_timeout = 1m\nstop_timeout = 500ms\n[cache]\nsize = 20G\nidle = 0\n"
           "[models]\nwait_timeout = 1h\nmin_residency = 0\nkeep_alive = forever\ncontext = 8192\nkv_tokens = 0\nparallel = "
@@ -134,6 +134,22 @@ static const struct row rows[] = {
           "@/headroom.conf:2: idle_timeout = '3 weeks' has an unknown unit; write a number with ms, s, m or h, such as 5m\n" },
         { "time out of range", "[server]\nidle_timeout = 1ms\n", NULL,
           "@/headroom.conf:2: idle_timeout = '1ms' is out of range; it may be 100 to 3600000 ms\n" },
+        { "a host that is a URL", "[server]\nhosts = box.lan http://x\n", NULL,
+          "@/headroom.conf:2: hosts = 'box.lan http://x' has what is no host name; write names or addresses without ports, such as "
+          "box.lan, [fd00::1]\n" },
+        { "a host with a port", "[server]\nhosts = box.lan:80\n", NULL,
+          "@/headroom.conf:2: hosts = 'box.lan:80' has what is no host name; write names or addresses without ports, such as "
+          "box.lan, [fd00::1]\n" },
+        { "every host", "[server]\nhosts = *\n", NULL,
+          "@/headroom.conf:2: hosts = '*' lets any web page in by a name of its own; write the names that clients use\n" },
+        { "every origin", "[server]\norigins = *\n", NULL,
+          "@/headroom.conf:2: origins = '*' would let every web page use the models; write the origins of those that may\n" },
+        { "an origin with a path", "[server]\norigins = https://a.example/\n", NULL,
+          "@/headroom.conf:2: origins = 'https://a.example/' has what is no origin; write scheme, host and port and nothing behind "
+          "them, such as https://chat.example, http://localhost:3000\n" },
+        { "the origin of files", "[server]\norigins = null\n", NULL,
+          "@/headroom.conf:2: origins = 'null' has what is no origin; write scheme, host and port and nothing behind them, such as "
+          "https://chat.example, http://localhost:3000\n" },
         { "body limit beyond the wire", "[server]\nbody_limit = 1G\n", NULL,
           "@/headroom.conf:2: body_limit = '1G' is too much; the most is 67108864\n" },
         { "kv type", "[models]\nkv = q2\n", NULL, "@/headroom.conf:2: kv = 'q2' is no KV cache type; write f16, q8_0 or q4_0\n" },
@@ -269,6 +285,17 @@ static void test_discovery(void **state) {
         config_free(c);
 }
 
+static void test_lists(void **state) {
+        struct config *c;
+
+        (void) state;
+        put("headroom.conf", "[server]\nhosts = box.lan, , [fd00::1] ,\norigins = https://a.example\thttp://b:3000,chrome-extension://abc\n");
+        assert_int_equal(load(&c), 0);
+        assert_string_equal(c->hosts, "box.lan [fd00::1]");
+        assert_string_equal(c->origins, "https://a.example http://b:3000 chrome-extension://abc");
+        config_free(c);
+}
+
 static void test_log_level(void **state) {
         static const char *const names[] = { "error", "warning", "info", "debug" };
         static const enum log_level levels[] = { LOG_LEVEL_ERROR, LOG_LEVEL_WARNING, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG };
@@ -389,6 +416,7 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(test_rows, set_up, remove_root),
                 cmocka_unit_test_setup_teardown(test_defaults, set_up, remove_root),
                 cmocka_unit_test_setup_teardown(test_discovery, set_up, remove_root),
+                cmocka_unit_test_setup_teardown(test_lists, set_up, remove_root),
                 cmocka_unit_test_setup_teardown(test_log_level, set_up, remove_root),
                 cmocka_unit_test_setup_teardown(test_precedence, set_up, remove_root),
                 cmocka_unit_test_setup_teardown(test_missing_main_file, set_up, remove_root),
