@@ -100,7 +100,7 @@ struct value subscript_of(struct interpreter *in, struct value of, struct value 
         if (of.kind == VALUE_UNDEFINED)
                 fail_undefined(in, of);
         if (of.kind == VALUE_MAP || of.kind == VALUE_NAMESPACE) {
-                const struct value *item = value_get(in->job, of, index);
+                const struct value *item = value_can_be_key(in->job, index) ? value_get(in->job, of, index) : NULL;
                 if (item)
                         return *item;
         } else if ((of.kind == VALUE_LIST || of.kind == VALUE_TUPLE) && integer) {

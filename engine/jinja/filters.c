@@ -60,20 +60,23 @@ static struct value filter_replace(struct interpreter *in, struct value v, const
 
 /* All lines, or all but the first, WIDTH spaces (or a text) to the right; empty ones only where asked. */
 static struct value filter_indent(struct interpreter *in, struct value v, const struct arguments *a) {
-        struct builder spaces = { .job = in->job }, b = { .job = in->job };
+        struct builder spaces = { .job = in->job }, whole = { .job = in->job }, b = { .job = in->job };
         if (a->values[0].kind == VALUE_TEXT)
                 builder_add(&spaces, *a->values[0].text);
         else
                 builder_repeat(&spaces, TAINTED(" "), width_argument(in, a->values[0], "width", 4));
         bool first = value_true(a->values[1]), blank = value_true(a->values[2]);
-        struct tainted m = print_to_text(in->job, v);
-        for (size_t from = 0; from <= m.length;) {
-                size_t end = tainted_find(in->job, m, TAINTED("\n"), from), to = end == SIZE_MAX ? m.length : end;
-                if (from > 0 ? blank || to > from : first)
+        builder_add(&whole, print_to_text(in->job, v));
+        builder_puts(&whole, "\n"); /* as the original does: a line end at the end begins another line */
+        struct tainted m = builder_text(&whole);
+        for (size_t from = 0, next, end; from < m.length; from = next) {
+                end = tainted_line_end(in->job, m, from, &next);
+                if (from > 0 ? blank || end > from : first)
                         builder_add(&b, builder_text(&spaces));
-                builder_add(&b, tainted_slice(m, from, end == SIZE_MAX ? to : to + 1));
-                jinja_spend(in->job, 1);
-                from = to + 1;
+                builder_add(&b, tainted_slice(m, from, end));
+                if (next < m.length) /* whichever line end it was */
+                        builder_add(&b, (struct tainted){
+                                                .bytes = "\n", .length = 1, .outside = m.marks ? m.marks[end] : m.outside });
         }
         return text_value(in, builder_text(&b));
 }

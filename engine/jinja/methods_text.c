@@ -139,15 +139,9 @@ static struct value text_rpartition(struct interpreter *in, struct value self, c
 static struct value text_splitlines(struct interpreter *in, struct value self, const struct arguments *a) {
         struct value made = value_new_list(in->job);
         struct tainted m = *self.text;
-        for (size_t from = 0; from < m.length;) {
-                size_t end = from;
-                while (end < m.length && m.bytes[end] != '\n' && m.bytes[end] != '\r')
-                        end++;
-                size_t next = end + (end < m.length);
-                next += next < m.length && m.bytes[end] == '\r' && m.bytes[next] == '\n';
+        for (size_t from = 0, next; from < m.length; from = next) {
+                size_t end = tainted_line_end(in->job, m, from, &next);
                 value_append(in->job, made, text_value(in, tainted_slice(m, from, value_true(a->values[0]) ? next : end)));
-                jinja_spend_chars(in->job, next - from);
-                from = next;
         }
         return made;
 }

@@ -181,7 +181,7 @@ static void json_text(struct builder *b, struct tainted m, bool ascii) {
                 step = c.length;
                 bool escaped = c.codepoint < 0x20 || c.codepoint == '"' || c.codepoint == '\\' ||
                                (ascii && c.codepoint >= 0x7f && c.codepoint != UNICODE_INVALID);
-                if (!escaped || (c.codepoint == 0x7f))
+                if (!escaped)
                         continue;
                 builder_add(b, tainted_slice(m, plain, at));
                 json_char(b, c.codepoint, mark_at(m, at));

@@ -88,6 +88,23 @@ bool tainted_is_space(struct tainted m, size_t at, size_t *ret_step) {
         return c.kind == UNICODE_SPACE || (c.codepoint >= 0x1c && c.codepoint <= 0x1f);
 }
 
+static bool ends_line(uint32_t codepoint) {
+        return (codepoint >= '\n' && codepoint <= '\r') || (codepoint >= 0x1c && codepoint <= 0x1e) || codepoint == 0x85 ||
+               codepoint == 0x2028 || codepoint == 0x2029;
+}
+
+size_t tainted_line_end(struct jinja_job *job, struct tainted m, size_t from, size_t *ret_next) {
+        size_t end = from, step = 0;
+        uint32_t codepoint = 0;
+        for (; end < m.length && !ends_line(codepoint = tainted_char(m, end, &step)); end += step)
+                ;
+        *ret_next = end < m.length ? end + step : end;
+        if (end < m.length && codepoint == '\r' && *ret_next < m.length && m.bytes[*ret_next] == '\n')
+                ++*ret_next;
+        jinja_spend_chars(job, *ret_next - from);
+        return end;
+}
+
 /* Whether the character at AT is one of CHARACTERS, or white space where these are not given. */
 static bool strips(struct jinja_job *job, struct tainted m, size_t at, struct tainted characters, size_t *ret_step) {
         bool space = tainted_is_space(m, at, ret_step);

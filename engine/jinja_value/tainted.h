@@ -36,6 +36,8 @@ size_t tainted_step(struct tainted m, size_t at);
 uint32_t tainted_char(struct tainted m, size_t at, size_t *ret_step); /* its code point */
 size_t tainted_characters(struct jinja_job *job, struct tainted m);
 bool tainted_is_space(struct tainted m, size_t at, size_t *ret_step); /* as Python's str.isspace */
+/* The end of the line that begins at FROM, and where the next one begins, as Python's str.splitlines has it. */
+size_t tainted_line_end(struct jinja_job *job, struct tainted m, size_t from, size_t *ret_next);
 
 enum { STRIP_LEFT = 1, STRIP_RIGHT = 2 };
 /* CHARACTERS: those to take off; bytes NULL: white space. */

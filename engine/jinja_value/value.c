@@ -65,6 +65,17 @@ void value_append(struct jinja_job *job, struct value list, struct value item) {
         l->items[l->count++] = item;
 }
 
+bool value_can_be_key(struct jinja_job *job, struct value v) {
+        bool can = v.kind != VALUE_LIST && v.kind != VALUE_MAP;
+        if (v.kind != VALUE_TUPLE)
+                return can;
+        jinja_enter(job);
+        for (size_t i = 0; i < v.list->count && can; i++)
+                can = value_can_be_key(job, v.list->items[i]);
+        jinja_leave(job);
+        return can;
+}
+
 /* Keys that are equal have the same hash: 1, 1.0 and True are one key. */
 static uint64_t hash_of(struct jinja_job *job, struct value key) {
         uint64_t hash = HASH_START;
@@ -83,7 +94,7 @@ static uint64_t hash_of(struct jinja_job *job, struct value key) {
                 jinja_leave(job);
                 return hash;
         }
-        if (key.kind != VALUE_NONE)
+        if (key.kind == VALUE_LIST || key.kind == VALUE_MAP)
                 jinja_fail(job, "a key of a mapping cannot be of type '%s'", value_kind_name(key));
         return hash;
 }

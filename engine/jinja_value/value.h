@@ -91,7 +91,9 @@ struct value value_of_json(struct jinja_job *job, const cJSON *json); /* texts i
 void value_append(struct jinja_job *job, struct value list, struct value item);
 /* A key that is there already gets the value. Fails for a key that cannot be one. */
 void value_set(struct jinja_job *job, struct value map, struct value key, struct value item);
-const struct value *value_get(struct jinja_job *job, struct value map, struct value key); /* NULL: not there */
+/* NULL: not there. Fails for a KEY that cannot be one. */
+const struct value *value_get(struct jinja_job *job, struct value map, struct value key);
+bool value_can_be_key(struct jinja_job *job, struct value v);
 const struct value *value_member(struct jinja_job *job, struct value map, const char *key);
 bool value_remove(struct jinja_job *job, struct value map, struct value key);
 

@@ -1,0 +1,151 @@
+#!/usr/bin/env python3
+"""chat_conversations.py - published chat templates over random conversations, byte by byte beside jinja2 itself (Debian's python3-jinja2).
+
+The library is set up as Hugging Face's transformers, for which the templates were written, sets it up. Conversations come from
+conversation_generator.py and go to the template as they are. Where the library fails we may be kinder (tests/unit/engine/jinja tells where);
+a template's own complaint must be ours too. $HEADROOM_CONVERSATIONS for each template (1000 is the long run), HEADROOM_SEED another set.
+Is skipped where there is no library or no reference data.
+"""
+import concurrent.futures
+import datetime
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+sys.path.append("/usr/lib/python3/dist-packages")               # where Debian's package is, whichever python3 this is
+try:
+    import jinja2
+    import jinja2.ext
+    import jinja2.sandbox
+except ImportError:
+    print("SKIP there is no python3-jinja2 here")
+    sys.exit(77)
+from conversation_generator import Generator
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+TOOL = pathlib.Path(os.environ.get("HEADROOM_BUILD", ROOT / "build")) / "tools" / "render-conversations"
+CHAT = pathlib.Path(os.environ.get("HEADROOM_REFDATA", ROOT.parent / "shared" / "refdata")) / "chat"
+CONVERSATIONS = int(os.environ.get("HEADROOM_CONVERSATIONS", "50"))
+SEED = int(os.environ.get("HEADROOM_SEED", "1"))
+NOW = 1700000000
+BOS, EOS = "<s>", "</s>"
+
+
+# ---- the library ----
+
+class Complaint(Exception):
+    """The template's own."""
+
+
+def complain(message):
+    raise Complaint(message)
+
+
+def as_json(value, ensure_ascii=False, indent=None, separators=None, sort_keys=False):
+    return json.dumps(value, ensure_ascii=ensure_ascii, indent=indent, separators=separators, sort_keys=sort_keys)
+
+
+def strftime_now(form):
+    return datetime.datetime.fromtimestamp(NOW, datetime.timezone.utc).strftime(form)
+
+
+class Generation(jinja2.ext.Extension):
+    """{% generation %}, which marks answers for training: what is in it is written."""
+    tags = {"generation"}
+
+    def parse(self, parser):
+        line = next(parser.stream).lineno
+        return jinja2.nodes.Scope(parser.parse_statements(["name:endgeneration"], drop_needle=True), lineno=line)
+
+
+def compiled(text):
+    environment = jinja2.sandbox.ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True, extensions=[jinja2.ext.loopcontrols, Generation])
+    environment.filters["tojson"] = as_json
+    # A text that is `safe` has HTML escapes made of what is added to it: nothing that a model has learnt, so here it stays a text.
+    environment.filters["safe"] = str
+    environment.globals.update(raise_exception=complain, strftime_now=strftime_now)
+    return environment.from_string(text)
+
+
+def wanted(template, conversation):
+    """The text, or None where the library fails; a complaint as one."""
+    try:
+        return template.render(**{"messages": conversation["messages"], "tools": conversation["tools"], "documents": None, "bos_token": BOS, "eos_token": EOS,
+                                  "add_generation_prompt": conversation["add_generation_prompt"], **conversation["variables"]})
+    except Complaint as complaint:
+        return complaint
+    except Exception:       # whatever a template runs into
+        return None
+
+
+# ---- ours ----
+
+def got(path, conversations, as_given):
+    """What each comes to: a text, or a complaint."""
+    lines = "\n".join(json.dumps({**conversation, "as_given": as_given}) for conversation in conversations)
+    done = subprocess.run([TOOL, path, BOS, EOS, str(NOW)], input=lines.encode(), capture_output=True, env={**os.environ, "TZ": "UTC"}, timeout=600)
+    if done.returncode:
+        raise SystemExit("FAIL %s: exit status %d: %s" % (path, done.returncode, done.stderr.decode()))
+    return [text[1:] if text[0] == "=" else Complaint(text[1:]) for text in done.stdout.decode().split("\0")[:-1]]
+
+
+def difference(ours, theirs):
+    """A sentence, or None."""
+    if theirs is None:
+        return None
+    if isinstance(theirs, Complaint):
+        return None if isinstance(ours, Complaint) and str(theirs).strip()[:80] in str(ours) else "%r instead of the complaint %r" % (ours, theirs)
+    if isinstance(ours, Complaint):
+        return "failed: %s  instead of %r" % (ours, theirs[-200:])
+    at = next((i for i, (a, b) in enumerate(zip(ours, theirs)) if a != b), min(len(ours), len(theirs)))
+    return None if ours == theirs else "differs at %d:\n  got    %r\n  wanted %r" % (at, ours[max(0, at - 60):at + 100], theirs[max(0, at - 60):at + 100])
+
+
+def templates(folder):
+    """Each as its name and the path of its text."""
+    for path in sorted((CHAT / "templates").glob("*.jinja")):
+        yield path.stem, path
+    for number, case in enumerate(json.loads((CHAT / "test-cases.json").read_text())):
+        path = pathlib.Path(folder) / str(number)
+        path.write_text(case["template"], newline="")
+        yield case["name"], path
+
+
+def check(name, path):
+    """The sentences on what differs, and how many conversations the library could not render."""
+    try:
+        template = compiled(path.read_text(encoding="utf-8"))
+    except jinja2.TemplateSyntaxError as error:
+        return ["%s: the library does not take it: %s" % (name, error)], 0
+    wrong, failed = [], 0
+    conversations = [Generator("%d %s %d" % (SEED, name, number)).conversation() for number in range(CONVERSATIONS)]
+    for number, (conversation, ours) in enumerate(zip(conversations, got(path, conversations, True))):
+        theirs = wanted(template, conversation)
+        failed += theirs is None
+        found = difference(ours, theirs)
+        if found:
+            wrong.append("%s, conversation %d: %s\n  %s" % (name, number, found, json.dumps(conversation)))
+    return wrong, failed
+
+
+def main():
+    if not (CHAT / "templates").exists():
+        print("SKIP conformance of chat templates over conversations: no reference data in %s" % CHAT)
+        return 77
+    with tempfile.TemporaryDirectory() as folder, concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        found = [(name, pool.submit(check, name, path)) for name, path in templates(folder)]
+        rows = [(name, *job.result()) for name, job in found]
+    for name, wrong, failed in rows:
+        print("%-72.72s %4d equal %4d not rendered by the library %4d DIFFER" % (name, CONVERSATIONS - failed - len(wrong), failed, len(wrong)))
+        for sentence in wrong[:3]:
+            print("FAIL " + sentence[:3000])
+    count, wrong, failed = len(rows) * CONVERSATIONS, sum(len(row[1]) for row in rows), sum(row[2] for row in rows)
+    print("\nseed %d: %d conversations, %d differ, %d that the library itself could not render" % (SEED, count, wrong, failed))
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
