@@ -276,8 +276,11 @@ static void start(struct api *api, struct http_exchange *x, char *model, enum re
         http_drop_body(x);
         http_exchange_watch(x, &watch, e);
         api_begin(api);
+        uint32_t inputs = (uint32_t) cJSON_GetArraySize(cJSON_GetObjectItemCaseSensitive(body, "input"));
         if (request_submit(api->fleet, e->model, REQUEST_EMBED, class, body, &events, e, &e->request, &f))
                 on_failed(e, &f);
+        else
+                request_expect_vectors(e->request, inputs);
 }
 
 void handle_embeddings(struct api *api, struct http_exchange *x, const char *rest) {

@@ -12,10 +12,7 @@
 /* --- its life --- */
 
 static bool on_frame(void *user, enum frame_type says, uint64_t id, const cJSON *frame) {
-        struct model *m = user;
-        m->engine.heard_ms = fleet_clock_ms();
-        m->engine.pinged = false;
-        return engine_take_frame(m, says, id, frame);
+        return engine_take_frame(user, says, id, frame);
 }
 
 static void on_protocol_error(void *user, const char *sentence) {

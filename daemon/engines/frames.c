@@ -10,10 +10,11 @@
 #include "daemon/state/tick.h"
 #include "engine/base/json_get.h"
 #include "engine/wire/wire.h"
+#include "policy/base/sat.h"
 
 static void take_ready(struct model *m, const cJSON *frame) {
         struct engine_ready ready = {
-                .context = json_get_clamped(frame, "n_ctx", 0, UINT32_MAX),
+                .context = json_get_clamped(frame, "n_ctx", 0, m->context),
                 .kv_tokens = json_get_clamped(frame, "kv_tokens", 0, UINT32_MAX),
                 .parallel = json_get_clamped(frame, "parallel", 1, WIRE_PARALLEL_MAX),
                 .warning = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(frame, "chat_warning")),
@@ -29,6 +30,8 @@ static void take_failed(struct model *m, const cJSON *frame) {
 static bool take_suspended(struct request *request, const cJSON *frame) {
         const cJSON *bytes = cJSON_GetObjectItemCaseSensitive(frame, "bytes");
         const cJSON *error = cJSON_GetObjectItemCaseSensitive(frame, "error");
+        if (!request->moving || request->suspended)
+                return false; /* nobody asked for it */
         if (error ? !cJSON_IsString(error) : !cJSON_IsNumber(bytes) || !(bytes->valuedouble >= 0))
                 return false;
         request->suspended = !error;
@@ -40,18 +43,69 @@ static bool take_suspended(struct request *request, const cJSON *frame) {
 }
 
 static bool take_restored(struct request *request, const cJSON *frame) {
+        if (!request->moving || !request->suspended || !cJSON_IsBool(cJSON_GetObjectItemCaseSensitive(frame, "recomputed")))
+                return false;
         request->suspended = false;
         suspension_answered(request, true);
-        return cJSON_IsBool(cJSON_GetObjectItemCaseSensitive(frame, "recomputed"));
+        return true;
+}
+
+/* --- signs of life --- */
+
+static void is_alive(struct model *m) {
+        m->engine.heard_ms = fleet_clock_ms();
+        m->engine.pinged = false;
+}
+
+/* Whether an engine that works may have nothing to say: its client reads too slowly, or it is on its way to disk or back. */
+static bool may_be_silent(const struct model *m) {
+        for (const struct queue_link *l = m->running.first; l; l = l->next) {
+                const struct request *request = (const struct request *) l;
+                if (request->paused || request->suspended || request->moving)
+                        return true;
+        }
+        return m->running.count == 0;
+}
+
+static uint64_t tokens_of(const struct engine_report *r) {
+        return sat_add(r->tokens_prefilled, r->tokens_decoded);
+}
+
+/*
+ * A report alone says only that somebody writes reports. While a request runs it counts where tokens were computed since the last
+ * one, and no more of them than the contexts hold: by then an answer has come, or none will.
+ */
+static bool shows_life(const struct model *m, uint64_t tokens_before) {
+        const struct instance *e = &m->engine;
+        uint64_t tokens = tokens_of(&e->report);
+        return may_be_silent(m) ||
+               (tokens > tokens_before && sat_sub(tokens, e->answered_tokens) <= sat_mul(e->parallel, e->n_ctx));
 }
 
 static bool take_statistics(struct model *m, const cJSON *frame) {
+        uint64_t tokens_before = tokens_of(&m->engine.report);
         if (!engine_report_read(frame, &m->engine.report))
                 return false;
+        if (shows_life(m, tokens_before))
+                is_alive(m);
         control_compare_report(m);
         m->engine.kv_known = m->running.count == 0;
         fleet_measure_want(m);
         return true;
+}
+
+/* --- about a request --- */
+
+/* A prompt that was taken in, then its answer; vectors, and nothing else, for texts to embed; an error at any time. */
+static bool is_in_order(const struct request *request, enum frame_type says) {
+        bool embeds = request->kind == REQUEST_EMBED;
+        switch (says) {
+        case FRAME_START: return !embeds && !request->begun;
+        case FRAME_TEXT:
+        case FRAME_END: return request->begun;
+        case FRAME_EMBEDDING: return embeds;
+        default: return true;
+        }
 }
 
 static bool take_answer(struct model *m, struct request *request, enum frame_type says, const cJSON *frame) {
@@ -67,6 +121,10 @@ static bool take_answer(struct model *m, struct request *request, enum frame_typ
 }
 
 static bool take_about(struct model *m, struct request *request, enum frame_type says, const cJSON *frame) {
+        if (!is_in_order(request, says))
+                return false;
+        m->engine.answered_tokens = tokens_of(&m->engine.report);
+        is_alive(m);
         switch (says) {
         case FRAME_SUSPENDED: return take_suspended(request, frame);
         case FRAME_RESTORED: return take_restored(request, frame);
@@ -85,7 +143,9 @@ bool engine_take_frame(struct model *m, enum frame_type says, uint64_t id, const
                 return true;
         if (says == FRAME_STATISTICS)
                 return take_statistics(m, frame);
-        if ((says == FRAME_CONTROLLED || says == FRAME_ERROR) && control_request_answered(m, id, says == FRAME_CONTROLLED))
+        if (says == FRAME_CONTROLLED)
+                return control_request_answered(m, id, true);
+        if (says == FRAME_ERROR && control_request_answered(m, id, false))
                 return true;
         if (says == FRAME_PROMPT)
                 return true; /* for the trace, which has it */

@@ -1,6 +1,7 @@
 /* answer.c - see answer.h. An owner may leave in each of its callbacks, and the request with it. */
 #include "daemon/requests/answer.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "daemon/requests/finish.h"
@@ -11,31 +12,49 @@
 #include "daemon/system/log.h"
 #include "engine/base/json_get.h"
 
-static uint32_t count_in(const cJSON *object, const char *key) {
-        return json_get_clamped(object, key, 0, UINT32_MAX);
+/* False: it is there and no count. 0 where it is absent: an engine may know less than we ask. */
+static bool count_in(const cJSON *object, const char *key, uint32_t *ret) {
+        const cJSON *item = cJSON_GetObjectItemCaseSensitive(object, key);
+        bool good = !item || json_is_whole(item, 0, UINT32_MAX);
+        *ret = item && good ? (uint32_t) item->valuedouble : 0;
+        return good;
 }
 
 static double time_in(const cJSON *object, const char *key) {
         return json_get_finite(object, key, 0);
 }
 
-static void take_start(struct request *request, const cJSON *frame) {
-        if (request->started)
-                return;
-        request->started = true;
-        if (request->events.on_start)
-                request->events.on_start(request->user, count_in(frame, "prompt_tokens"), count_in(frame, "cached_tokens"));
+/* The prompt's tokens, and those of them that needed no computing. */
+static bool prompt_in(const cJSON *object, uint32_t *ret_prompt, uint32_t *ret_cached) {
+        return count_in(object, "prompt_tokens", ret_prompt) && count_in(object, "cached_tokens", ret_cached) &&
+               *ret_cached <= *ret_prompt;
 }
 
+static bool take_start(struct request *request, const cJSON *frame) {
+        uint32_t prompt, cached;
+        if (!prompt_in(frame, &prompt, &cached))
+                return false;
+        request->begun = true;
+        if (request->started)
+                return true; /* by the engine before, which died */
+        request->started = true;
+        if (request->events.on_start)
+                request->events.on_start(request->user, prompt, cached);
+        return true;
+}
+
+/* Calls come one after another: a piece with a name begins the next, one without goes on with the last. */
 static bool take_call(struct request *request, const cJSON *frame, const char *text) {
         const cJSON *call = cJSON_GetObjectItemCaseSensitive(frame, "call");
         struct request_call told = {
-                .index = count_in(call, "index"),
                 .id = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(call, "id")),
                 .name = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(call, "name")),
                 .arguments = text,
         };
-        if (!cJSON_IsObject(call) || !told.id != !told.name)
+        if (!cJSON_IsObject(call) || !told.id != !told.name || !count_in(call, "index", &told.index))
+                return false;
+        request->calls += told.id != NULL;
+        if (request->calls == 0 || told.index != request->calls - 1)
                 return false;
         if (request->events.on_call)
                 request->events.on_call(request->user, &told);
@@ -64,24 +83,29 @@ static bool take_text(struct model *m, struct request *request, const cJSON *fra
         return true;
 }
 
-static bool take_end(struct model *m, struct request *request, const cJSON *frame) {
+/* Our own word for it; NULL: there is none, or it speaks of calls that have not come. */
+static const char *finish_in(const struct request *request, const cJSON *frame) {
         const char *finish = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(frame, "finish"));
         static const char *const known[] = { "stop", "length", "tool_calls" };
-        const char *ended = NULL;
         for (size_t i = 0; finish && i < sizeof known / sizeof *known; i++)
                 if (strcmp(finish, known[i]) == 0)
-                        ended = known[i];
-        if (!ended)
-                return false;
+                        return i < 2 || request->calls > 0 ? known[i] : NULL;
+        return NULL;
+}
+
+static bool usage_in(const cJSON *frame, struct request_usage *ret) {
         const cJSON *usage = cJSON_GetObjectItemCaseSensitive(frame, "usage"),
                     *timings = cJSON_GetObjectItemCaseSensitive(frame, "timings");
-        struct request_usage told = {
-                .prompt_tokens = count_in(usage, "prompt_tokens"),
-                .completion_tokens = count_in(usage, "completion_tokens"),
-                .cached_tokens = count_in(usage, "cached_tokens"),
-                .prefill_ms = time_in(timings, "prefill_ms"),
-                .decode_ms = time_in(timings, "decode_ms"),
-        };
+        *ret = (struct request_usage){ .prefill_ms = time_in(timings, "prefill_ms"), .decode_ms = time_in(timings, "decode_ms") };
+        return prompt_in(usage, &ret->prompt_tokens, &ret->cached_tokens) &&
+               count_in(usage, "completion_tokens", &ret->completion_tokens);
+}
+
+static bool take_end(struct model *m, struct request *request, const cJSON *frame) {
+        const char *ended = finish_in(request, frame);
+        struct request_usage told;
+        if (!ended || !usage_in(frame, &told))
+                return false;
         struct request_events events = request->events;
         void *user = request->user;
         request_free(request);
@@ -90,11 +114,35 @@ static bool take_end(struct model *m, struct request *request, const cJSON *fram
         return true;
 }
 
+/* How many numbers VECTOR has; 0: it is none. Infinity is what a number too large for JSON's readers becomes. */
+static uint32_t dimensions_of(const cJSON *vector) {
+        const cJSON *item;
+        uint32_t count = 0;
+        cJSON_ArrayForEach(item, vector) {
+                if (!cJSON_IsNumber(item) || !isfinite(item->valuedouble))
+                        return 0;
+                count++;
+        }
+        return cJSON_IsArray(vector) ? count : 0;
+}
+
+/* One vector for each text, all of them as long. */
+static bool are_vectors(const struct request *request, const cJSON *vectors) {
+        const cJSON *vector;
+        uint32_t count = 0, dimensions = cJSON_IsArray(vectors) ? dimensions_of(vectors->child) : 0;
+        cJSON_ArrayForEach(vector, vectors) {
+                if (dimensions_of(vector) != dimensions)
+                        return false;
+                count++;
+        }
+        return dimensions > 0 && (request->vectors == 0 || count == request->vectors);
+}
+
 static bool take_embedding(struct model *m, struct request *request, const cJSON *frame) {
         const cJSON *vectors = cJSON_GetObjectItemCaseSensitive(frame, "vectors");
-        if (!cJSON_IsArray(vectors))
+        struct request_usage told = { 0 };
+        if (!are_vectors(request, vectors) || !count_in(frame, "prompt_tokens", &told.prompt_tokens))
                 return false;
-        struct request_usage told = { .prompt_tokens = count_in(frame, "prompt_tokens") };
         uint64_t id = request->id;
         if (request->events.on_embedding)
                 request->events.on_embedding(request->user, vectors);
@@ -120,7 +168,7 @@ static void take_error(struct model *m, struct request *request, const cJSON *fr
 
 bool requests_take_answer(struct model *m, struct request *request, enum answer_kind says, const cJSON *frame) {
         switch (says) {
-        case ANSWER_START: take_start(request, frame); return true;
+        case ANSWER_START: return take_start(request, frame);
         case ANSWER_TEXT: return take_text(m, request, frame);
         case ANSWER_END: return take_end(m, request, frame);
         case ANSWER_EMBEDDING: return request->kind == REQUEST_EMBED && take_embedding(m, request, frame);

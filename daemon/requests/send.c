@@ -18,6 +18,8 @@ static int send_request(struct model *m, struct request *request) {
         if (r < 0)
                 return r;
         request->attempts++;
+        request->begun = false;
+        request->calls = 0;
         m->engine.kv_known = false;
         if (m->running.count == 0)
                 m->engine.heard_ms = fleet_clock_ms();

@@ -91,6 +91,10 @@ int request_submit(struct fleet *fleet, const char *model, enum request_kind kin
         return 0;
 }
 
+void request_expect_vectors(struct request *request, uint32_t count) {
+        request->vectors = count;
+}
+
 static bool runs(const struct request *request) {
         return request->link.queue == &request->model->running && request->model->engine.process;
 }

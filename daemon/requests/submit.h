@@ -21,6 +21,8 @@ struct request;
 int request_submit(struct fleet *fleet, const char *model, enum request_kind kind, enum request_class class, cJSON *body,
                    const struct request_events *events, void *user, struct request **ret, struct failure *reterr);
 
+/* How many texts there are to embed, of a request that was just submitted: an answer with more or fewer vectors is none. */
+void request_expect_vectors(struct request *request, uint32_t count);
 void request_cancel(struct request *request); /* the client left: no event follows, generation stops within a token */
 void request_pause(struct request *request);  /* the client does not read: stop decoding for it; idempotent */
 void request_resume(struct request *request);

@@ -48,7 +48,8 @@ struct instance {
         char sentence[400]; /* why it failed or we ended it; "" when it just went */
         enum reason why_stopped;
         uint64_t started_ms, ready_ms, last_end_ms, stopping_ms, exited_ms;
-        uint64_t heard_ms;                   /* last frame, or when there was last reason for one */
+        uint64_t heard_ms;                   /* last sign of life, or when there was last reason for one */
+        uint64_t answered_tokens;            /* that it said to have computed when it last said something of a request */
         bool pinged;                         /* ... since then */
         uint64_t available_before_bytes;     /* MemAvailable when it was told to go */
         uint32_t n_ctx, kv_tokens, parallel; /* as the engine said */

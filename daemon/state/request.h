@@ -25,6 +25,9 @@ struct request {
         bool paused;
         bool moving;         /* out of memory or back: it has been told and has not answered */
         bool suspended;      /* the engine has said so: it takes no place there until it is restored */
+        bool begun;          /* this engine has said that it has the prompt: its answer may follow */
+        uint32_t calls;      /* of tools, that have begun in the answer */
+        uint32_t vectors;    /* that an answer to texts to embed has; 0: not known */
         bool started;        /* on_start was called */
         bool has_looked_up;  /* the engine has looked up its prefix ... */
         uint64_t found_file; /* ... and was given this one; 0: none */

@@ -139,6 +139,7 @@ static void on_bytes(void *user, const uint8_t *bytes, size_t count) {
                         return;
                 if (r < 0) {
                         broken(e, r == -EMSGSIZE ? "the engine sent a message that is empty or too long"
+                                  : r == -EILSEQ ? "the engine sent a text that is not UTF-8"
                                                  : "the engine sent something that is not a message");
                         return;
                 }
@@ -252,7 +253,7 @@ int engine_process_start(uv_loop_t *loop, const struct engine_settings *settings
                 return -ENOMEM;
         e->events = *events;
         e->user = user;
-        e->reader.bytes_max = WIRE_TO_DAEMON_BYTES_MAX;
+        e->reader = (struct wire_reader){ .bytes_max = WIRE_TO_DAEMON_BYTES_MAX, .utf8 = true };
         e->files_fd = -1;
         e->trace = settings->trace;
         int r = make_downshift_now(e);

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/base/json_read.h"
+
 #define CAPACITY_FIRST 256u
 
 void text_done(struct text *t) {
@@ -96,7 +98,8 @@ bool text_json(struct text *t, const char *string) {
         const char *plain = string; /* start of what needs no escape */
         for (const char *c = string; *c; c++) {
                 unsigned char byte = (unsigned char) *c;
-                const char *escape = escape_of(byte);
+                bool is_nul = c[0] == JSON_NUL[0] && c[1] == JSON_NUL[1];
+                const char *escape = is_nul ? "\\u0000" : escape_of(byte);
                 if (!escape && byte >= 0x20 && byte != 0x7f)
                         continue;
                 text_add(t, plain, (size_t) (c - plain));
@@ -104,6 +107,7 @@ bool text_json(struct text *t, const char *string) {
                         text_puts(t, escape);
                 else
                         text_printf(t, "\\u%04x", byte);
+                c += is_nul;
                 plain = c + 1;
         }
         text_puts(t, plain);

@@ -30,7 +30,7 @@ bool text_puts(struct text *t, const char *string);
 /* Takes the first COUNT bytes away; what is behind them moves to the front. */
 void text_drop(struct text *t, size_t count);
 bool text_printf(struct text *t, const char *format, ...) __attribute__((format(printf, 2, 3)));
-/* A JSON string with its quotes; NULL becomes null. Bytes that are no UTF-8 are the caller's to avoid. */
+/* A JSON string with its quotes; NULL becomes null, and a NUL of json_read.h one again. Other bytes that are no UTF-8 are the caller's to avoid. */
 bool text_json(struct text *t, const char *string);
 /* "" instead of NULL. */
 const char *text_string(const struct text *t);

@@ -102,6 +102,8 @@ int wire_reader_next(struct wire_reader *r, cJSON **ret) {
                 return -EMSGSIZE;
         if (waiting - WIRE_HEADER_BYTES < length)
                 return 0;
+        if (r->utf8 && !text_is_utf8((const char *) at, length))
+                return -EILSEQ;
         cJSON *object = parse_object((const char *) at, length);
         if (!object)
                 return -EBADMSG;

@@ -12,6 +12,7 @@
 #define HEADROOM_ENGINE_WIRE_WIRE_H
 
 #include <cjson/cJSON.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -63,6 +64,7 @@
 /* Splits a byte stream into frames. Start with all zero and a limit; release with wire_reader_done. */
 struct wire_reader {
         uint32_t bytes_max; /* a longer frame is an error */
+        bool utf8;          /* and so is one that is not UTF-8: an engine's texts go on to clients */
         struct text buffer;
         size_t taken; /* bytes of the frames already handed out */
 };
@@ -73,7 +75,8 @@ int wire_reader_push(struct wire_reader *r, const void *bytes, size_t count);
 size_t wire_reader_waiting(const struct wire_reader *r);
 /*
  * The next whole frame: 1 and *ret (the caller's to cJSON_Delete), 0 when more bytes are needed, -EMSGSIZE
- * when a frame is empty or too long, -EBADMSG when it is not one JSON object with a string "type".
+ * when a frame is empty or too long, -EBADMSG when it is not one JSON object with a string "type", -EILSEQ when its bytes are not UTF-8 and
+ * have to be.
  */
 int wire_reader_next(struct wire_reader *r, cJSON **ret);
 

@@ -17,6 +17,7 @@
  *      precision, kv_floor   of the KV at first and at least (f16, q4_0)             threads, chunk   (2, 256)
  *      suspend_fail=SENTENCE  control_fail=SENTENCE   the answer to each              heartbeat_ms     of unasked statistics (0)
  *      disobeys=1     gives no answer to control
+ *      computes=N     tokens more at each report
  *      rate, usual_rate       tokens a second that statistics tell                   extra=TEXT       further fields of statistics
  *      refuse=SENTENCE  answers each request with `error`                            words=TEXT     printed to standard error at start
  *
@@ -172,6 +173,7 @@ static void end(struct request *r) {
 static void say_statistics(void) {
         char json[4096];
         size_t kv = 0, used = 0, running = 0;
+        static long computed;
         char lists[2][1500] = { "", "" };
         for (int i = 0; i < REQUESTS_MAX; i++) {
                 const struct request *r = &requests[i];
@@ -186,14 +188,15 @@ static void say_statistics(void) {
                 kv += r->kv_bytes;
         }
         used = kv + prefix_bytes;
+        computed += number("computes", 0);
         (void) snprintf(json, sizeof(json),
                         "{\"type\":\"statistics\",\"requests_running\":%zu,\"kv_bytes_used\":%zu,\"kv_bytes\":{\"%s\":%zu},"
                         "\"prefix_bytes\":%zu,\"kv\":\"%s\",\"context\":%ld,\"prefill_chunk\":%ld,\"duty\":%ld,\"threads\":%ld,"
-                        "\"decode_tokens_per_second\":%ld,\"decode_tokens_per_second_usual\":%ld,"
+                        "\"tokens_prefilled\":%ld,\"decode_tokens_per_second\":%ld,\"decode_tokens_per_second_usual\":%ld,"
                         "\"requests\":[%s],\"suspended\":[%s]%s%s}",
                         running, used, kv_type_name(precision), kv, prefix_bytes, kv_type_name(precision), context, prefill_chunk,
-                        duty, threads, number("rate", 0), number("usual_rate", 0), lists[0], lists[1], word("extra") ? "," : "",
-                        word("extra") ? word("extra") : "");
+                        duty, threads, computed, number("rate", 0), number("usual_rate", 0), lists[0], lists[1],
+                        word("extra") ? "," : "", word("extra") ? word("extra") : "");
         send_raw(json);
 }
 

@@ -70,6 +70,11 @@ int request_submit(struct fleet *fleet, const char *model, enum request_kind kin
         return 0;
 }
 
+void request_expect_vectors(struct request *request, uint32_t count) {
+        assert_ptr_equal(request, &asked);
+        assert_int_not_equal(count, 0);
+}
+
 void request_cancel(struct request *request) {
         assert_ptr_equal(request, &asked);
         cancels++;

@@ -226,8 +226,8 @@ static const struct rude {
         { "the wire protocol of the release before", "version=1\n", "speaks another version of the wire protocol" },
         { "one that does not exist yet", "version=3\n", "speaks another version of the wire protocol" },
         { "ready twice", "say_at=0\nsay={\"type\":\"ready\",\"version\":1}\n", "twice" },
-        { "text without text", "say_at=0\nsay={\"type\":\"text\",\"id\":1}\n", "not what its type says" },
-        { "an end without a finish", "say_at=0\nsay={\"type\":\"end\",\"id\":1}\n", "not what its type says" },
+        { "text without text", "say_at=1\nsay={\"type\":\"text\",\"id\":1}\n", "not what its type says" },
+        { "an end without a finish", "say_at=1\nsay={\"type\":\"end\",\"id\":1}\n", "not what its type says" },
         { "a lookup where nothing is saved", "say_at=0\nsay={\"type\":\"lookup\",\"id\":1,\"prefix_hashes\":\"\"}\n",
           "not what its type says" },
         { "a candidate that nobody asked for",
@@ -237,6 +237,30 @@ static const struct rude {
           "not what its type says" },
         { "a corrupt file that it never had", "say_at=0\nsay={\"type\":\"corrupt\",\"id\":1,\"error\":\"x\",\"damaged\":true}\n",
           "not what its type says" },
+        { "text before the start", "say_at=0\nsay={\"type\":\"text\",\"id\":1,\"text\":\"x\"}\n", "not what its type says" },
+        { "a second start", "say_at=1\nsay={\"type\":\"start\",\"id\":1,\"prompt_tokens\":7}\n", "not what its type says" },
+        { "more of a prompt cached than there is",
+          "say_at=0\nsay={\"type\":\"start\",\"id\":1,\"prompt_tokens\":7,\"cached_tokens\":8}\n", "not what its type says" },
+        { "half a token", "say_at=1\nsay={\"type\":\"end\",\"id\":1,\"finish\":\"stop\",\"usage\":{\"completion_tokens\":0.5}}\n",
+          "not what its type says" },
+        { "a text that is not UTF-8", "say_at=1\nsay={\"type\":\"text\",\"id\":1,\"text\":\"\xff\"}\n", "not UTF-8" },
+        { "half a character", "say_at=1\nsay={\"type\":\"text\",\"id\":1,\"text\":\"\xe2\x82\"}\n", "not UTF-8" },
+        { "a call that begins with the second",
+          "say_at=1\nsay={\"type\":\"text\",\"id\":1,\"kind\":\"call\",\"text\":\"\",\"call\":"
+          "{\"index\":1,\"id\":\"a\",\"name\":\"f\"}}\n",
+          "not what its type says" },
+        { "a call far away",
+          "say_at=1\nsay={\"type\":\"text\",\"id\":1,\"kind\":\"call\",\"text\":\"\",\"call\":"
+          "{\"index\":1e18,\"id\":\"a\",\"name\":\"f\"}}\n",
+          "not what its type says" },
+        { "arguments of no call",
+          "say_at=1\nsay={\"type\":\"text\",\"id\":1,\"kind\":\"call\",\"text\":\"{}\",\"call\":{\"index\":0}}\n",
+          "not what its type says" },
+        { "an end by calls without one", "say_at=1\nsay={\"type\":\"end\",\"id\":1,\"finish\":\"tool_calls\"}\n",
+          "not what its type says" },
+        { "suspended unasked", "say_at=1\nsay={\"type\":\"suspended\",\"id\":1,\"bytes\":5}\n", "not what its type says" },
+        { "restored unasked", "say_at=1\nsay={\"type\":\"restored\",\"id\":1,\"recomputed\":false}\n", "not what its type says" },
+        { "obeyed unasked", "say_at=1\nsay={\"type\":\"controlled\",\"id\":1}\n", "not what its type says" },
         { "vectors for a chat", "say_at=0\nsay={\"type\":\"embedding\",\"id\":1,\"vectors\":[]}\n", "not what its type says" },
 };
 
@@ -256,6 +280,18 @@ static void an_engine_that_talks_nonsense_is_ended(void **state) {
         }
 }
 
+static void one_vector_for_two_texts_is_none(void **state) {
+        (void) state;
+        add_model("");
+        open_fleet();
+        struct client c = { 0 };
+        assert_int_equal(ask_with(&c, "a", REQUEST_EMBED, &client_events, "{\"input\":[\"x\",\"y\"]}"), 0);
+        request_expect_vectors(c.request, 2);
+        eventually(c.failed);
+        assert_int_equal(c.vectors, 0);
+        assert_non_null(strstr(c.failure.message, "not what its type says"));
+}
+
 static void an_engine_that_hangs_is_ended(void **state) {
         (void) state;
         add_model("hang_at=1\n");
@@ -269,10 +305,37 @@ static void an_engine_that_hangs_is_ended(void **state) {
         assert_non_null(strstr(c.failure.message, "hangs"));
 }
 
-/* A slow one answers when it is asked how it is. */
+/* It answers when it is asked how it is, and does nothing else. */
+static void an_engine_that_only_reports_is_ended(void **state) {
+        (void) state;
+        add_model("token_ms=60000\nheartbeat_ms=50\n");
+        open_fleet();
+        w.fleet->ping_after_ms = 100;
+        w.fleet->silent_max_ms = 400;
+        struct client c = { 0 };
+        ask_for(&c, "a", 2);
+        eventually(c.failed);
+        assert_string_equal(c.failure.code, "engine_died");
+        assert_non_null(strstr(c.failure.message, "hangs"));
+}
+
+/* What it says to have computed is more than all contexts hold. */
+static void an_engine_that_computes_for_ever_is_ended(void **state) {
+        (void) state;
+        add_model("token_ms=60000\ncomputes=2000\n");
+        open_fleet();
+        w.fleet->ping_after_ms = 100;
+        w.fleet->silent_max_ms = 400;
+        struct client c = { 0 };
+        ask_for(&c, "a", 2);
+        eventually(c.failed);
+        assert_string_equal(c.failure.code, "engine_died");
+}
+
+/* A slow one has computed something when it is asked how it is. */
 static void an_engine_that_is_slow_is_not(void **state) {
         (void) state;
-        add_model("token_ms=900\n");
+        add_model("token_ms=900\ncomputes=1\n");
         open_fleet();
         w.fleet->ping_after_ms = 100;
         w.fleet->silent_max_ms = 400;
@@ -584,6 +647,9 @@ int main(int argc, char **argv) {
                 with_fixture(a_large_one_that_dies_is_replaced_at_once),
                 with_fixture(an_engine_that_talks_nonsense_is_ended),
                 with_fixture(an_engine_that_hangs_is_ended),
+                with_fixture(one_vector_for_two_texts_is_none),
+                with_fixture(an_engine_that_only_reports_is_ended),
+                with_fixture(an_engine_that_computes_for_ever_is_ended),
                 with_fixture(an_engine_that_is_slow_is_not),
                 with_fixture(a_full_queue_is_said_at_once),
                 with_fixture(nobody_waits_for_ever),

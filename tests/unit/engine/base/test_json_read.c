@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "engine/base/json_read.h"
+#include "engine/base/strbuf.h"
 
 static const struct {
         const char *json, *printed; /* NULL: no JSON, read as far as AT */
@@ -67,7 +68,17 @@ static void nuls_are_restored(void **state) {
                             6);
 }
 
+/* What goes on to a client is written by text_json: a NUL is one again, and no other two bytes are. */
+static void nuls_are_written(void **state) {
+        (void) state;
+        struct text t = { 0 };
+        assert_true(text_json(&t, "a" JSON_NUL "\xc3\x80" JSON_NUL));
+        assert_string_equal(text_string(&t), "\"a\\u0000\xc3\x80\\u0000\"");
+        text_done(&t);
+}
+
 int main(void) {
-        const struct CMUnitTest tests[] = { cmocka_unit_test(texts_come_back), cmocka_unit_test(nuls_are_restored) };
+        const struct CMUnitTest tests[] = { cmocka_unit_test(texts_come_back), cmocka_unit_test(nuls_are_restored),
+                                            cmocka_unit_test(nuls_are_written) };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
