@@ -14,6 +14,7 @@
 #include "daemon/base/bounds.h"
 #include "daemon/http/door.h"
 #include "daemon/http/exchange.h"
+#include "daemon/http/framing.h"
 #include "daemon/http/server.h"
 #include "engine/base/strbuf.h"
 #include "policy/base/reason.h"
@@ -39,7 +40,8 @@ struct header {
 };
 
 struct http_request {
-        struct text head; /* target, then names and values, each NUL-terminated */
+        struct http_framing framing; /* of the head, then of the chunks */
+        struct text head;            /* target, then names and values, each NUL-terminated */
         struct text body;
         struct header headers[HTTP_HEADERS_MAX];
         uint32_t headers_count;

@@ -120,7 +120,9 @@ static int check_head(struct connection *c) {
                 return refuse(c, REASON_BAD_REQUEST, "an HTTP/1.1 request needs exactly one Host header");
         if (check_door(c))
                 return -1;
-        if (coding && strcasecmp(coding, "chunked") != 0)
+        if (coding && !p->http_minor)
+                return refuse(c, REASON_BAD_REQUEST, "HTTP/1.0 knows no Transfer-Encoding");
+        if (coding && (strcasecmp(coding, "chunked") != 0 || count_headers(c, "transfer-encoding") > 1))
                 return refuse_coding(c);
         if (coding && http_header(x, "content-length"))
                 return refuse_two_lengths(c);
@@ -158,6 +160,7 @@ static int on_headers_complete(llhttp_t *parser) {
                 return refuse(c, REASON_BAD_REQUEST, "the target of the request line is no valid path");
         parser->upgrade = 0; /* an offer to speak another protocol, which may be ignored */
         c->phase = PHASE_BODY;
+        framing_begin_chunks(&r->framing);
         const char *expect = http_header((struct http_exchange *) c, "expect");
         if (expect && parser->http_minor >= 1 && ((parser->flags & F_CHUNKED) || parser->content_length))
                 answer_continue(c);
@@ -197,6 +200,7 @@ void http_request_begin(struct connection *c) {
         struct http_request *r = &c->request;
 
         llhttp_init(&c->parser, HTTP_REQUEST, &settings);
+        framing_begin_head(&r->framing);
         c->parser.data = c;
         r->head.max = HTTP_HEAD_MAX;
         r->body.max = c->server->options.body_bytes_max;
@@ -254,8 +258,11 @@ size_t http_request_feed(struct connection *c, const char *bytes, size_t count) 
         struct http_request *r = &c->request;
         bool was_head = c->phase == PHASE_HEAD;
         size_t fed = count < allowance(c) ? count : allowance(c);
-        llhttp_errno_t error = llhttp_execute(&c->parser, bytes, fed);
+        const char *wrong = NULL;
 
+        if (was_head || c->parser.flags & F_CHUNKED)
+                fed = framing_pass(&r->framing, bytes, fed, &wrong);
+        llhttp_errno_t error = llhttp_execute(&c->parser, bytes, fed);
         if (error != HPE_OK && error != HPE_PAUSED && !r->refusal.reason)
                 refuse_malformed(c, error);
         size_t taken = error == HPE_OK ? fed : (size_t) (llhttp_get_error_pos(&c->parser) - bytes);
@@ -263,6 +270,10 @@ size_t http_request_feed(struct connection *c, const char *bytes, size_t count) 
                 r->head_bytes += (uint32_t) taken;
         else
                 r->body_bytes += taken;
+        if (wrong)
+                (void) refuse(c, REASON_BAD_REQUEST, wrong);
+        else if (r->framing.place == FRAMING_END && !r->is_complete) /* and the parser wants more: HTTP/2's preface */
+                (void) refuse(c, c->parser.http_major == 1 ? REASON_BAD_REQUEST : REASON_HTTP_VERSION, NULL);
         if (r->is_complete || r->refusal.reason)
                 return taken;
         if (c->phase == PHASE_HEAD && r->head_bytes == HTTP_HEAD_MAX)

@@ -29,6 +29,10 @@ def post(*headers, body=CHAT, host="localhost:PORT", **more):
     return get(f"Content-Length: {len(body)}", *headers, host=host, target="/v1/chat/completions", method="POST", **more) + body
 
 
+def chunked(*headers, size=b"%x" % len(CHAT), line_end=b"\r\n", after=b"\r\n", end=b"0\r\n\r\n", name="Transfer-Encoding", coding="chunked", version="1.1"):
+    return get(f"{name}: {coding}", *headers, target="/v1/chat/completions", method="POST", version=version) + size + line_end + CHAT + after + end
+
+
 # situation, bytes, status, code (None: not refused), a header that the answer has
 ROWS = [
     # Host, on every route and method
@@ -92,6 +96,57 @@ ROWS = [
     ("no type from a page that is let in", post("Origin: https://page.example"), 415, "content_type", "access-control-allow-origin: https://page.example"),
     ("a form of the own page", post("Content-Type: multipart/form-data; boundary=x", "Sec-Fetch-Site: same-origin"), 415, "content_type"),
     ("JSON with a charset", post("Content-Type: Application/JSON ; charset=utf-8", "Origin: http://localhost:PORT"), 200, None),
+
+    # shapes that two servers may read in two ways; what stands behind is never a request
+    ("chunks", chunked(), 200, None),
+    ("chunks in capitals, with an extension and a trailer", chunked(size=b"00%X;a=b" % len(CHAT), end=b"0;c\r\nTrailer: x\r\n\r\n"), 200, None),
+    ("chunks in HTTP/1.0", chunked(version="1.0"), 400, "bad_request"),
+    ("chunk data longer than it says", chunked(after=b"x\r\n"), 400, "bad_request"),
+    ("chunk data without CR LF", chunked(after=b""), 400, "bad_request"),
+    ("chunk data and LF alone", chunked(after=b"\n"), 400, "bad_request"),
+    ("chunk data and CR alone", chunked(after=b"\r"), 400, "bad_request"),
+    ("a chunk size and LF alone", chunked(size=b"%x\n" % len(CHAT), line_end=b""), 400, "bad_request"),
+    ("a chunk size with a blank", chunked(size=b"%x " % len(CHAT)), 400, "bad_request"),
+    ("a chunk size with 0x", chunked(size=b"0x%x" % len(CHAT)), 400, "bad_request"),
+    ("a chunk size with a sign", chunked(size=b"+%x" % len(CHAT)), 400, "bad_request"),
+    ("no chunk size", chunked(size=b""), 400, "bad_request"),
+    ("a chunk size that wraps around", chunked(size=b"10000000000000000%x" % len(CHAT)), 400, "bad_request"),
+    ("an extension with LF", chunked(size=b"%x;a\nb" % len(CHAT)), 400, "bad_request"),
+    ("a trailer that goes on", chunked(end=b"0\r\nTrailer: x\r\n y\r\n\r\n"), 400, "bad_request"),
+    ("a trailer with LF alone", chunked(end=b"0\r\nTrailer: x\n\r\n"), 400, "bad_request"),
+    ("both lengths", chunked("Content-Length: 4"), 400, "bad_request"),
+    ("both, the other way round", post("Transfer-Encoding: chunked"), 400, "bad_request"),
+    ("another coding", chunked(coding="gzip, chunked"), 501, "transfer_encoding"),
+    ("chunked that is not the last", chunked(coding="chunked, identity"), 501, "transfer_encoding"),
+    ("chunked in disguise", chunked(coding="xchunked"), 501, "transfer_encoding"),
+    ("a coding behind a tab", chunked(coding="\tchunked"), 200, None),
+    ("two codings", chunked("Transfer-Encoding: identity"), 501, "transfer_encoding"),
+    ("twice chunked", chunked("Transfer-Encoding: chunked"), 501, "transfer_encoding"),
+    ("a blank before the colon", chunked(name="Transfer-Encoding "), 400, "bad_request"),
+    ("a header that goes on", get("X: a\r\n b"), 400, "bad_request"),
+    ("... and is a coding", chunked(coding="\r\n chunked"), 400, "bad_request"),
+    ("... before any header", get().replace(b"Host", b" Host"), 400, "bad_request"),
+    ("two lengths that differ", post("Content-Length: 4"), 400, "bad_request"),
+    ("two lengths that are equal", post(f"Content-Length: {len(CHAT)}"), 400, "bad_request"),
+    ("two lengths in one", get("Content-Length: 4, 4", method="POST") + b"abcd", 400, "bad_request"),
+    ("a length with a sign", get("Content-Length: +4", method="POST") + b"abcd", 400, "bad_request"),
+    ("a length below nothing", get("Content-Length: -4", method="POST") + b"abcd", 400, "bad_request"),
+    ("a length in hexadecimal", get("Content-Length: 0x4", method="POST") + b"abcd", 400, "bad_request"),
+    ("a length with a blank within", get("Content-Length: 1 2", method="POST") + b"abcd", 400, "bad_request"),
+    ("an empty length", get("Content-Length:", method="POST") + b"abcd", 400, "bad_request"),
+    ("a length that wraps around", get("Content-Length: 18446744073709551620", method="POST") + b"abcd", 400, "bad_request"),
+    ("lines that end with LF alone", get().replace(b"\r\n", b"\n"), 400, "bad_request"),
+    ("one line that ends with LF alone", get("X: a\nY: b"), 400, "bad_request"),
+    ("CR within a line", get("X: a\rTransfer-Encoding: chunked"), 400, "bad_request"),
+    ("NUL in a header", get("X: a\0b"), 400, "bad_request"),
+    ("a header without a name", get(": x"), 400, "bad_request"),
+    ("a header without a colon", get("X"), 400, "bad_request"),
+    ("a version nobody speaks", get(version="1.2"), 505, "http_version"),
+    ("no version", b"GET /v1/models\r\n\r\n", 505, "http_version"),
+    ("two blanks in the request line", get(target=" /v1/models"), 400, "bad_request"),
+    ("a target with a blank", get(target="/v1/models /x"), 400, "bad_request"),
+    ("a proxy's CONNECT", get(method="CONNECT", target="evil.com:80"), 405, "method_not_allowed"),
+    ("a body of GET is read, not taken for a request", get("Content-Length: %d" % len(BEHIND)) + BEHIND, 200, None),
 ]
 
 
@@ -102,11 +157,11 @@ def answers(heard):
 
 def check(daemon, situation, said, status, code, header=None):
     with daemon.connect() as s:
-        s.sendall(said.replace(b"PORT", str(daemon.port).encode()))
+        s.sendall(said.replace(b"PORT", str(daemon.port).encode()) + BEHIND)
         heard = read_all(s)
     head, _, body = heard.partition(b"\r\n\r\n")
     lines = [line.lower() for line in head.decode("latin-1").split("\r\n")]
-    error = json.loads(body)["error"] if code else {}
+    error = json.loads(body).get("error", {}) if code else {}
     found = (answers(heard), error.get("code"), "access-control-allow-origin: *" in lines, header is None or header.lower() in lines)
     print(f"{situation:50} {heard[9:12].decode():4} {error.get('code') or '-':20} {error.get('message', '')}")
     wrong = found != ([status], code, False, True)
