@@ -7,6 +7,7 @@
 #include "policy/policy.h"
 
 #include <assert.h>
+#include <string.h>
 
 #include "policy/admission/loads.h"
 #include "policy/memory/choose_actions.h"
@@ -89,6 +90,9 @@ static void cool(const struct assessment *a, struct plan *plan) {
         plan->duty_permille = heat.duty_permille;
         plan->threads_permille = heat.threads_permille;
         plan->heat_because = heat.because;
+        plan->heat_sensor = heat.sensor;
+        plan->stuck_count = heat.stuck_count;
+        memcpy(plan->stuck, heat.stuck, heat.stuck_count * sizeof(*plan->stuck));
         plan->hold_batch = plan->hold_batch || heat.hold_batch;
         plan->margin_millidegrees = heat.margin_millidegrees;
         plan->millidegrees = heat.millidegrees;

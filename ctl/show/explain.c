@@ -63,7 +63,7 @@ static void add_action(char *line, size_t size, const cJSON *event) {
 }
 
 static void add_change(char *line, size_t size, const cJSON *event) {
-        const char *what = json_text(event, "what");
+        const char *what = json_text(event, "what"), *sensor = json_text(event, "sensor");
         uint64_t number;
         const cJSON *degrees = cJSON_GetObjectItemCaseSensitive(event, "millidegrees");
         if (!strcmp(what, "heat")) {
@@ -73,6 +73,13 @@ static void add_change(char *line, size_t size, const cJSON *event) {
                     (unsigned long long) json_count(event, "duty_permille") / 10, json_text(event, "reason"));
                 if (cJSON_IsNumber(degrees))
                         add(line, size, ": %.1f degrees", degrees->valuedouble / 1000);
+                if (*sensor)
+                        add(line, size, "%s %s", cJSON_IsNumber(degrees) ? "," : ":", sensor);
+                return;
+        }
+        if (!strcmp(what, "sensor")) {
+                add(line, size, " %s (%s): %.1f degrees; %s", sensor, json_text(event, "reason"),
+                    cJSON_IsNumber(degrees) ? degrees->valuedouble / 1000 : 0, json_text(event, "sentence"));
                 return;
         }
         if (!strncmp(what, "trace", strlen("trace"))) {

@@ -73,16 +73,20 @@ static void print_heat(const cJSON *governor) {
         const cJSON *degrees = cJSON_GetObjectItemCaseSensitive(heat, "millidegrees"),
                     *margin = cJSON_GetObjectItemCaseSensitive(heat, "margin_millidegrees");
         uint64_t level = json_count(heat, "level"), levels = json_count(heat, "levels");
-        char how[128] = "";
+        char how[128] = "", at[160] = "";
+        const char *sensor = json_text(heat, "sensor");
+        if (*sensor)
+                snprintf(at, sizeof(at), ", %s", sensor);
         if (level > 0)
                 snprintf(how, sizeof(how), "; level %llu of %llu, engines compute %llu %% of the time",
                          (unsigned long long) level, (unsigned long long) (levels > 0 ? levels - 1 : 0),
                          (unsigned long long) json_count(heat, "duty_permille") / 10);
         if (cJSON_IsNumber(degrees) && cJSON_IsNumber(margin))
-                show_field("heat", level > 0 ? TINT_WARN : TINT_NONE, "%.1f degrees, %.1f below critical%s",
-                           degrees->valuedouble / 1000, margin->valuedouble / 1000, how);
+                show_field("heat", level > 0 ? TINT_WARN : TINT_NONE, "%.1f degrees, %.1f below critical%s%s",
+                           degrees->valuedouble / 1000, margin->valuedouble / 1000, at, how);
         else
-                show_field("heat", level > 0 ? TINT_WARN : TINT_NONE, "no sensor%s", how);
+                show_field("heat", level > 0 ? TINT_WARN : TINT_NONE, "%s%s%s", *sensor ? "cannot be read" : "no sensor", at,
+                           how);
 }
 
 /* Missing sources, one line each, since each has its own cure. */

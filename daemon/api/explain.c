@@ -216,12 +216,12 @@ static void say_box(cJSON *out, const struct governor *g) {
         say(out, "The machine has %s of headroom%s, and stands on the rung '%s'%s%s.", governor_bytes(p->headroom_bytes).text,
             gone, policy_rung_word(p->rung), p->rung > RUNG_CALM ? ": " : "",
             p->rung > RUNG_CALM ? reason_info(p->because)->sentence : "");
-        if (p->heat_level > 0 && p->margin_millidegrees != INT32_MAX)
-                say(out, "It is %d degrees warm, %d below critical, so engines compute %u %% of the time.",
-                    p->millidegrees / 1000, p->margin_millidegrees / 1000, p->duty_permille / 10);
-        else if (p->heat_level > 0)
-                say(out, "Engines compute %u %% of the time, because %s.", p->duty_permille / 10,
-                    reason_info(p->heat_because)->sentence);
+        if (p->heat_level > 0)
+                say(out, "Engines compute %u %% of the time, because %s.", p->duty_permille / 10, governor_heat(g).text);
+        for (uint32_t i = 0; i < p->stuck_count; i++)
+                say(out,
+                    "%s does not move while the load does, so it is not obeyed; trust_sensors and ignore_sensors in [governor] decide otherwise.",
+                    sensors_name(g->sensors, p->stuck[i]).text);
 }
 
 static uint64_t room_to_spare(const struct governor *g) {

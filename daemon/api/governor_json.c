@@ -32,7 +32,8 @@ static cJSON *gate_json(const struct plan *p) {
         return holds;
 }
 
-static cJSON *heat_json(const struct plan *p) {
+static cJSON *heat_json(const struct governor *g) {
+        const struct plan *p = &g->plan;
         cJSON *heat = cJSON_CreateObject();
         bool known = p->margin_millidegrees != INT32_MAX;
         cJSON_AddNumberToObject(heat, "level", p->heat_level);
@@ -42,6 +43,7 @@ static cJSON *heat_json(const struct plan *p) {
         cJSON_AddStringToObject(heat, "because", reason_info(p->heat_because)->word);
         add_known(heat, "millidegrees", known, p->millidegrees);
         add_known(heat, "margin_millidegrees", known, p->margin_millidegrees);
+        cJSON_AddStringToObject(heat, "sensor", p->heat_sensor ? sensors_name(g->sensors, p->heat_sensor).text : "");
         return heat;
 }
 
@@ -75,7 +77,7 @@ cJSON *governor_status_json(struct governor *g) {
         cJSON_AddNumberToObject(json, "swapins_per_s", (double) p->swapins_per_s);
         cJSON_AddBoolToObject(json, "memory_blind", g->snapshot.memory_blind);
         cJSON_AddItemToObject(json, "holds", gate_json(p));
-        cJSON_AddItemToObject(json, "heat", heat_json(p));
+        cJSON_AddItemToObject(json, "heat", heat_json(g));
         cJSON_AddNumberToObject(json, "looks", (double) g->looks);
         cJSON_AddNumberToObject(json, "look_again_in_ms", p->look_again_ms > now_ms ? (double) (p->look_again_ms - now_ms) : 0);
         cJSON_AddNumberToObject(json, "last_tick_ms_ago", (double) governor_tick_age_ms(g));
@@ -151,8 +153,10 @@ static cJSON *event_json(const struct governor *g, const struct event *e) {
         add_time(json, "exhaustion_ms", e->exhaustion_ms);
         cJSON_AddNumberToObject(json, "heat_level", e->heat_level);
         cJSON_AddNumberToObject(json, "duty_permille", e->duty_permille);
-        add_known(json, "millidegrees", heat_known, e->millidegrees);
+        add_known(json, "millidegrees", heat_known || e->kind == EVENT_SENSOR, e->millidegrees);
         add_known(json, "margin_millidegrees", heat_known, e->margin_millidegrees);
+        if (e->sensor)
+                cJSON_AddStringToObject(json, "sensor", sensors_name(g->sensors, e->sensor).text);
         if (e->kind == EVENT_ACTION)
                 add_result(json, e);
         if (is_of_life(e))

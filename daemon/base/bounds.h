@@ -88,7 +88,8 @@
 #define RECORD_PIECES           8 /* 384 KiB: about 30 bytes a calm look, so half a day of one every 5 s, and some minutes at 20 a second */
 #define OWN_OOM_SCORE           (-900) /* below all that is not vital: the daemon is what can still act */
 #define PAGE_CACHE_WINDOW_PAGES 65536u /* 256 MiB of a file are looked at together, a byte a page */
-#define SENSORS_WARM_MS         1000   /* sensors are read so often where something runs or it is warm ... */
+#define FLEET_HEAT_MAX          256    /* a sentence with the name of a thermometer */
+#define SENSORS_WARM_MS         900 /* sensors are read so often where something runs or it is warm: at each look, a second apart ... */
 #define SENSORS_IDLE_MS         10000  /* ... and where nothing does */
 #define ACTION_OUTCOME_MAX_MS   120000 /* an outcome that comes later belongs to nothing any more */
 #define STATUS_PERIOD_MS        10000

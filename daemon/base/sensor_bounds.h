@@ -38,7 +38,8 @@
 /* --- for people --- */
 #define SOURCES_MAX       64u /* 32 temperatures and about a dozen others */
 #define SOURCE_NAME_MAX   96
-#define SOURCE_DETAIL_MAX 160
-#define GROUP_NAME_MAX    63 /* leaves room in a detail for what is said of the group */
+#define SOURCE_DETAIL_MAX 224
+#define SENSOR_NAME_MAX   128 /* two names of 47 bytes, and the key */
+#define GROUP_NAME_MAX    63  /* leaves room in a detail for what is said of the group */
 
 #endif

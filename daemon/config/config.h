@@ -14,6 +14,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "daemon/base/sensor_keys.h"
 #include "daemon/system/log.h"
 #include "policy/base/kv_type.h"
 
@@ -63,8 +64,9 @@ struct config {
         bool heat_enabled;
         uint32_t margin_target_millidegrees; /* below critical: what the heat controller holds; 15 degrees */
         uint32_t critical_millidegrees;      /* of a control sensor that does not tell its own; 100 degrees */
-        enum log_level log_level;            /* the least that is written; info */
-        char *proc_root, *sys_root;          /* /proc and /sys, or directories of fixtures for tests */
+        struct sensor_keys ignored_sensors, trusted_sensors;
+        enum log_level log_level;   /* the least that is written; info */
+        char *proc_root, *sys_root; /* /proc and /sys, or directories of fixtures for tests */
         struct config_model *models;
         uint32_t models_count;
 };

@@ -146,6 +146,24 @@ static const char *set_degrees(struct loader *l, const struct key *key, void *fi
         return wrong;
 }
 
+/* Keys as the log and the status print them: eight hexadecimal digits each. */
+static const char *set_sensors(struct loader *l, const struct key *key, void *field, const char *value) {
+        struct sensor_keys keys = { 0 };
+
+        (void) l, (void) key;
+        for (const char *at = value + strspn(value, ", \t"); *at; at += strspn(at, ", \t")) {
+                size_t digits = strspn(at, "0123456789abcdefABCDEF");
+                if (digits != 8 || !strchr(", \t", at[digits]))
+                        return "names no sensor; write the keys that headroomctl status or the log prints, of eight digits and letters a to f each";
+                if (keys.count == SENSORS_MAX)
+                        return "names more than 32 sensors";
+                keys.keys[keys.count++] = (uint32_t) strtoul(at, NULL, 16);
+                at += digits;
+        }
+        *(struct sensor_keys *) field = keys;
+        return NULL;
+}
+
 static const char *set_class(struct loader *l, const struct key *key, void *field, const char *value) {
         bool is_batch = !strcmp(value, "batch");
 
@@ -333,6 +351,8 @@ static const struct key keys[] = {
         IN_CONFIG("governor", "heat", set_flag, heat_enabled, 0, 0),
         IN_CONFIG("governor", "margin_target", set_degrees, margin_target_millidegrees, 5000, 50000),
         IN_CONFIG("governor", "critical", set_degrees, critical_millidegrees, 60000, 125000),
+        IN_CONFIG("governor", "ignore_sensors", set_sensors, ignored_sensors, 0, 0),
+        IN_CONFIG("governor", "trust_sensors", set_sensors, trusted_sensors, 0, 0),
         IN_CONFIG("governor", "proc_root", set_text, proc_root, 0, 0),
         IN_CONFIG("governor", "sys_root", set_text, sys_root, 0, 0),
         IN_CONFIG("log", "level", set_log_level, log_level, 0, 0),

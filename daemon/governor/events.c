@@ -30,6 +30,7 @@ struct event *events_add(struct events *e, enum event_kind kind, uint64_t tick_m
                 .exhaustion_ms = plan->exhaustion_ms,
                 .millidegrees = plan->millidegrees,
                 .margin_millidegrees = plan->margin_millidegrees,
+                .sensor = plan->heat_sensor,
                 .emergency = plan->emergency,
         };
         return event;
@@ -67,6 +68,7 @@ const char *event_word(const struct event *e) {
         case EVENT_ACTION: return policy_action_word(e->action.kind);
         case EVENT_RUNG: return "rung";
         case EVENT_HEAT: return "heat";
+        case EVENT_SENSOR: return "sensor";
         case EVENT_BLIND: return "blind";
         case EVENT_SIGHT: return "sight";
         case EVENT_LOAD: return "load";

@@ -16,11 +16,12 @@
 
 enum event_kind {
         EVENT_ACTION,
-        EVENT_RUNG,  /* another rung of the ladder */
-        EVENT_HEAT,  /* another level of heat */
-        EVENT_BLIND, /* memory cannot be read */
-        EVENT_SIGHT, /* ... and again it can */
-        EVENT_LOAD,  /* a model is loaded: BYTES is its account */
+        EVENT_RUNG,   /* another rung of the ladder */
+        EVENT_HEAT,   /* another level of heat */
+        EVENT_SENSOR, /* SENSOR is stuck, or moves again */
+        EVENT_BLIND,  /* memory cannot be read */
+        EVENT_SIGHT,  /* ... and again it can */
+        EVENT_LOAD,   /* a model is loaded: BYTES is its account */
         EVENT_UNLOAD,
         EVENT_REFUSAL, /* of a load */
         EVENT_DEATH,   /* of an engine, or of its load */
@@ -42,6 +43,7 @@ struct event {
         int64_t headroom_bytes;
         uint64_t exhaustion_ms;                    /* UINT64_MAX: never */
         int32_t millidegrees, margin_millidegrees; /* margin INT32_MAX: unknown */
+        uint32_t sensor;                           /* key of the thermometer that they, or the event, are about; 0: none */
         bool emergency;
         enum event_result result;
         int error; /* -errno of EVENT_FAILED */
@@ -70,7 +72,7 @@ struct event *events_next(struct events *e, uint64_t after);
 struct event *events_find_action(struct events *e, enum action_kind kind, uint32_t model, uint64_t now_ms, uint64_t age_ms);
 /* The latest of MODEL; NULL when there is none, or none that is at most AGE_MS old. */
 const struct event *events_last_of(const struct events *e, uint32_t model, uint64_t now_ms, uint64_t age_ms);
-/* "downshift", "rung", "heat", "blind", "sight", "load", "unload", "refuse", "died", "trace", "trace_end": for logs and JSON. */
+/* "downshift", "rung", "heat", "sensor", "blind", "sight", "load", "unload", "refuse", "died", "trace", "trace_end": for logs and JSON. */
 const char *event_word(const struct event *e);
 
 #endif

@@ -106,6 +106,8 @@ static int open_parts(struct governor *g) {
         const struct config *c = g->config;
         const struct sensors_config sensors = { .proc = c->proc_root ? c->proc_root : "/proc",
                                                 .sys = c->sys_root ? c->sys_root : "/sys",
+                                                .ignored = c->ignored_sensors,
+                                                .trusted = c->trusted_sensors,
                                                 .on_pressure = on_pressure,
                                                 .user = g };
         g->limits = fleet_limits(c);

@@ -41,13 +41,14 @@ struct governor {
         uint64_t logged;    /* number of the last event that was logged */
         bool notes_pending; /* results or verifications to log */
         bool blind;
-        enum rung rung;      /* as the last event told */
-        uint32_t heat_level; /* likewise */
+        enum rung rung;                           /* as the last event told */
+        uint32_t heat_level;                      /* likewise */
+        uint32_t stuck_count, stuck[SENSORS_MAX]; /* likewise */
 
         char status[288]; /* as systemd was told last */
         uint64_t status_ms;
-        uint64_t sources_ms; /* when degraded sources were last looked for */
-        uint32_t sources_broken;
+        uint64_t sources_ms;                                    /* when degraded sources were last looked for */
+        uint32_t sources_told_count, sources_told[SOURCES_MAX]; /* hashes of the names of those that were said to be degraded */
         bool is_mlocked;
         char mlock_error[160];
 };
@@ -77,6 +78,11 @@ const char *governor_model_name(const struct governor *g, uint32_t model); /* ""
 struct governor_words {
         char text[40];
 };
+/* "coretemp Package id 0 (sensor 1a2b3c4d) is at 96.0 degrees, 4.0 below critical"; "" where nothing is known of heat. */
+struct governor_heat {
+        char text[SENSOR_NAME_MAX + 96];
+};
+struct governor_heat governor_heat(const struct governor *g);
 struct governor_words governor_bytes(int64_t bytes);
 struct governor_words governor_time(uint64_t ms);
 /* BEFORE, then the candidates of E: "chat idle 40.0 s 1.2 GiB leaves, code 4.1 GiB busy, and 3 more". "" where there are none. */

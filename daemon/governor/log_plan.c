@@ -12,6 +12,7 @@
 #include "daemon/governor/internal.h"
 #include "daemon/system/log.h"
 #include "daemon/system/notify.h"
+#include "policy/base/hash.h"
 #include "policy/base/sat.h"
 
 struct governor_words governor_bytes(int64_t bytes) {
@@ -37,6 +38,22 @@ struct governor_words governor_time(uint64_t ms) {
         else
                 (void) snprintf(w.text, sizeof(w.text), "%.1f h", (double) ms / 3600000);
         return w;
+}
+
+struct governor_heat governor_heat(const struct governor *g) {
+        const struct plan *p = &g->plan;
+        struct governor_heat h = { "" };
+        struct sensor_name name = sensors_name(g->sensors, p->heat_sensor);
+        if (p->heat_because == REASON_THROTTLED)
+                (void) snprintf(h.text, sizeof(h.text), "the processor slows itself down for its heat");
+        else if (p->heat_because == REASON_SENSOR_LOST)
+                (void) snprintf(h.text, sizeof(h.text), "%s cannot be read, so it counts as hot", name.text);
+        else if (p->margin_millidegrees != INT32_MAX)
+                (void) snprintf(h.text, sizeof(h.text), "%s is at %.1f degrees, %.1f below critical", name.text,
+                                p->millidegrees / 1000.0, p->margin_millidegrees / 1000.0);
+        else if (p->heat_level > 0)
+                (void) snprintf(h.text, sizeof(h.text), "%s", reason_info(p->heat_because)->sentence);
+        return h;
 }
 
 const char *governor_model_name(const struct governor *g, uint32_t model) {
@@ -84,9 +101,27 @@ static void log_action(const struct governor *g, const struct event *e) {
                   LOG_NUMBER("number", e->number));
 }
 
-static void log_change(const struct event *e) {
-        if (e->kind == EVENT_HEAT)
+static void log_sensor(const struct governor *g, const struct event *e) {
+        char text[112];
+        const char *setting = NULL;
+        if (e->because == REASON_SENSOR_STUCK) {
+                setting = text;
+                (void) snprintf(text, sizeof(text),
+                                "[governor] trust_sensors = %08x has it obeyed, ignore_sensors = %08x leaves it out", e->sensor,
+                                e->sensor);
+        }
+        log_warning("sensor", LOG_TEXT("sensor", sensors_name(g->sensors, e->sensor).text),
+                    LOG_TEXT("reason", reason_info(e->because)->word), LOG_NUMBER("millidegrees", e->millidegrees),
+                    LOG_TEXT("effect", reason_info(e->because)->sentence), LOG_MAYBE("hint", setting),
+                    LOG_NUMBER("number", e->number));
+}
+
+static void log_change(const struct governor *g, const struct event *e) {
+        if (e->kind == EVENT_SENSOR)
+                log_sensor(g, e);
+        else if (e->kind == EVENT_HEAT)
                 log_info("heat", LOG_NUMBER("level", e->heat_level), LOG_TEXT("reason", reason_info(e->because)->word),
+                         LOG_MAYBE("sensor", e->sensor ? sensors_name(g->sensors, e->sensor).text : ""),
                          LOG_NUMBER("duty_permille", e->duty_permille), LOG_NUMBER("millidegrees", e->millidegrees),
                          LOG_NUMBER("margin_millidegrees", e->margin_millidegrees), LOG_NUMBER("number", e->number));
         else if (e->kind == EVENT_RUNG)
@@ -149,31 +184,39 @@ void governor_log(struct governor *g) {
                 if (e->kind == EVENT_ACTION)
                         log_action(g, e);
                 else
-                        log_change(e);
+                        log_change(g, e);
                 log_candidates(g, e);
         }
         if (g->notes_pending)
                 log_notes(g);
 }
 
-/* Once when a source fails or comes back, not at every look. */
+static bool was_told(const struct governor *g, uint32_t hash) {
+        for (uint32_t i = 0; i < g->sources_told_count; i++)
+                if (g->sources_told[i] == hash)
+                        return true;
+        return false;
+}
+
+/* Each source once when it fails, and that all are whole again; not at every look. */
 void governor_log_sources(struct governor *g) {
         const struct sensors_source *rows;
-        uint32_t broken = 0;
         if (g->snapshot.now_ms - g->sources_ms < SOURCES_PERIOD_MS && g->sources_ms > 0)
                 return;
         g->sources_ms = g->snapshot.now_ms;
         uint32_t count = sensors_sources(g->sensors, &rows);
-        for (uint32_t i = 0; i < count; i++)
-                broken += !rows[i].works;
-        if (broken == g->sources_broken)
-                return;
-        for (uint32_t i = 0; i < count; i++)
-                if (!rows[i].works)
+        uint32_t told[SOURCES_MAX], told_count = 0;
+        for (uint32_t i = 0; i < count && told_count < SOURCES_MAX; i++) {
+                if (rows[i].works)
+                        continue;
+                told[told_count] = hash_bytes_32(HASH_START_32, rows[i].name, strlen(rows[i].name));
+                if (!was_told(g, told[told_count++]))
                         log_info("source_degraded", LOG_TEXT("source", rows[i].name), LOG_TEXT("because", rows[i].detail));
-        if (broken == 0)
+        }
+        if (told_count == 0 && g->sources_told_count > 0)
                 log_info("sources_whole", LOG_NUMBER("sources", count));
-        g->sources_broken = broken;
+        g->sources_told_count = told_count;
+        memcpy(g->sources_told, told, told_count * sizeof(*told));
 }
 
 /* "3 models, 41.2 GiB of 58.0 GiB, H 9.1 GiB, gone in 8.2 s, 71 C (-24)": when it says something new, every few seconds at most. */

@@ -56,6 +56,36 @@ void governor_note_actions(struct governor *g) {
         g->notes_pending = true;
 }
 
+static bool is_among(uint32_t key, const uint32_t *keys, uint32_t count) {
+        for (uint32_t i = 0; i < count; i++)
+                if (keys[i] == key)
+                        return true;
+        return false;
+}
+
+static void note_sensor(struct governor *g, uint32_t key, enum reason because) {
+        struct event *e = events_add(&g->events, EVENT_SENSOR, g->snapshot.now_ms, &g->plan);
+        e->sensor = key;
+        e->because = because;
+        e->margin_millidegrees = INT32_MAX;
+        for (uint32_t i = 0; i < g->snapshot.sensors_count; i++)
+                if (g->snapshot.sensors[i].key == key)
+                        e->millidegrees = g->snapshot.sensors[i].millidegrees;
+}
+
+static void note_stuck(struct governor *g) {
+        const struct plan *p = &g->plan;
+        for (uint32_t i = 0; i < p->stuck_count; i++)
+                if (!is_among(p->stuck[i], g->stuck, g->stuck_count))
+                        note_sensor(g, p->stuck[i], REASON_SENSOR_STUCK);
+        for (uint32_t i = 0; i < g->stuck_count; i++)
+                if (!is_among(g->stuck[i], p->stuck, p->stuck_count))
+                        note_sensor(g, g->stuck[i], REASON_SENSOR_MOVES);
+        g->stuck_count = p->stuck_count;
+        memcpy(g->stuck, p->stuck, p->stuck_count * sizeof(*g->stuck));
+        sensors_note_stuck(g->sensors, g->stuck, g->stuck_count);
+}
+
 void governor_note_changes(struct governor *g) {
         const struct plan *p = &g->plan;
         uint64_t now_ms = g->snapshot.now_ms;
@@ -63,6 +93,7 @@ void governor_note_changes(struct governor *g) {
                 (void) events_add(&g->events, EVENT_RUNG, now_ms, p);
         if (p->heat_level != g->heat_level)
                 events_add(&g->events, EVENT_HEAT, now_ms, p)->because = p->heat_because;
+        note_stuck(g);
         if (g->snapshot.memory_blind != g->blind)
                 (void) events_add(&g->events, g->snapshot.memory_blind ? EVENT_BLIND : EVENT_SIGHT, now_ms, p);
         g->rung = p->rung;

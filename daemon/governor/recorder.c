@@ -235,7 +235,7 @@ void recorder_add(struct recorder *r, const struct snapshot *snapshot, const str
 int recorder_new(const struct limits *limits, struct recorder **ret) {
         static_assert(RECORD_PIECE_BYTES >= RECORD_LOOK_MAX, "a piece holds any whole look");
         /* Time, machine, sensors, models, wants, plan: key or id and mask, and every member at its longest. */
-        static_assert(RECORD_LOOK_MAX >= VARINT_MAX * (2 + 16 + SENSORS_MAX * 6 + ACCOUNTS_MAX * 44 + WANTS_MAX * 14 + 8) +
+        static_assert(RECORD_LOOK_MAX >= VARINT_MAX * (2 + 17 + SENSORS_MAX * 7 + ACCOUNTS_MAX * 44 + WANTS_MAX * 14 + 8) +
                                                  5 * (5 * PLAN_ACTIONS_MAX + 4 * WANTS_MAX + 3 * ACCOUNTS_MAX),
                       "the largest look fits");
         struct recorder *r = calloc(1, sizeof(*r));

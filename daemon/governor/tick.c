@@ -18,19 +18,31 @@
 
 /* --- observe --- */
 
+/* Now, or within the last second: between two requests of one client there is no rest. */
+static bool anything_ran(const struct governor *g) {
+        for (uint32_t i = 0; i < g->snapshot.models_count; i++)
+                if (g->snapshot.models[i].running > 0 || g->snapshot.models[i].rate > 0)
+                        return true;
+        return false;
+}
+
 /* Sensors are slow and so is heat: once a second where something warms the box, else seldom. */
 static uint64_t heat_period(const struct governor *g) {
-        bool warm = g->plan.heat_level > 0;
-        for (uint32_t i = 0; i < g->snapshot.models_count && !warm; i++)
-                warm = g->snapshot.models[i].running > 0;
-        return warm ? SENSORS_WARM_MS : SENSORS_IDLE_MS;
+        return g->plan.heat_level > 0 || anything_ran(g) ? SENSORS_WARM_MS : SENSORS_IDLE_MS;
+}
+
+/* Where the kernel does not tell how busy the box is, what our engines may do of it. */
+static uint32_t own_pace(const struct governor *g) {
+        return anything_ran(g) ? g->plan.duty_permille * g->plan.threads_permille / 1000 : 0;
 }
 
 void governor_observe(struct governor *g, uint64_t now_ms) {
         g->snapshot.now_ms = now_ms;
         sensors_observe(g->sensors, now_ms, &g->snapshot);
-        sensors_refresh_heat(g->sensors, now_ms, heat_period(g));
         fleet_view(g->fleet, &g->snapshot);
+        sensors_refresh_heat(g->sensors, now_ms, heat_period(g));
+        if (g->snapshot.load_permille == LOAD_UNKNOWN && !sensors_tell_load(g->sensors))
+                g->snapshot.load_permille = own_pace(g);
 }
 
 /* --- act --- */
@@ -39,6 +51,7 @@ void governor_observe(struct governor *g, uint64_t now_ms) {
 static void act(struct governor *g) {
         if (g->config->governor_enabled) {
                 governor_note_actions(g);
+                fleet_tell_heat(g->fleet, governor_heat(g).text);
                 fleet_obey(g->fleet, &g->plan);
         }
         if (!g->plan.emergency || !g->config->governor_enabled)

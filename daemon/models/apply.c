@@ -186,12 +186,15 @@ static void hold(struct fleet *f, const struct plan *plan) {
                 .batch_because = plan->rung >= RUNG_HOLD ? REASON_MEMORY_HELD : REASON_TOO_HOT,
                 .headroom_bytes = plan->headroom_bytes,
                 .exhaustion_ms = plan->exhaustion_ms,
-                .millidegrees = plan->margin_millidegrees == INT32_MAX ? INT32_MAX : plan->millidegrees,
         };
         const struct gate *before = &f->gate;
         if (now.loads != before->loads || now.growth != before->growth || now.batch != before->batch)
                 fleet_poke(f);
         f->gate = now;
+}
+
+void fleet_tell_heat(struct fleet *f, const char *text) {
+        (void) snprintf(f->heat, sizeof(f->heat), "%s", text);
 }
 
 void fleet_obey(struct fleet *f, const struct plan *plan) {

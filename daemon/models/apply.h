@@ -25,6 +25,9 @@ struct governed {
 };
 void fleet_govern(struct fleet *f, const struct governed *governor, void *user);
 
+/* How hot it is and by which thermometer, for those whom heat has wait. */
+void fleet_tell_heat(struct fleet *f, const char *text);
+
 /* Carries out PLAN's holds, heat and actions, and no loads (admit.h). Settings already in force are not sent again. */
 void fleet_obey(struct fleet *f, const struct plan *plan);
 

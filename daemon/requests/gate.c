@@ -61,10 +61,9 @@ enum reason gate_check(const struct model *m, const struct request *request) {
 
 void gate_failure(const struct model *m, enum reason reason, struct failure *ret) {
         const struct gate *h = &m->fleet->gate;
-        char numbers[128] = "";
-        if (reason == REASON_TOO_HOT && h->millidegrees != INT32_MAX)
-                (void) snprintf(numbers, sizeof(numbers), " (%d.%d degrees)", h->millidegrees / 1000,
-                                h->millidegrees % 1000 / 100);
+        char numbers[FLEET_HEAT_MAX + 8] = "";
+        if (reason == REASON_TOO_HOT && *m->fleet->heat)
+                (void) snprintf(numbers, sizeof(numbers), " (%s)", m->fleet->heat);
         else if (reason == REASON_MEMORY_HELD && h->exhaustion_ms != UINT64_MAX)
                 (void) snprintf(numbers, sizeof(numbers), " (headroom %lld MiB, gone in %llu s at this pace)",
                                 (long long) h->headroom_bytes / (1 << 20), (unsigned long long) h->exhaustion_ms / 1000);

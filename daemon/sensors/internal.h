@@ -5,6 +5,7 @@
 #include "daemon/system/bg_thread.h"
 #include "daemon/thermal/temp_monitor.h"
 #include "daemon/base/meminfo.h"
+#include "daemon/sensors/cpu_load.h"
 #include "daemon/sensors/psi.h"
 #include "daemon/sensors/psi_notify.h"
 #include "daemon/sensors/scan.h"
@@ -44,6 +45,7 @@ struct sensors {
         struct swap_seen swap;
         struct counter pressure, own_pressure; /* microseconds */
         struct counter throttles;
+        struct cpu_load load;
         struct cgroup_tightest tightest;
         int memory_result, vmstat_result, swap_result, pressure_result, own_pressure_result, throttle_result;
 

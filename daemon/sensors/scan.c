@@ -52,6 +52,7 @@ void scan_open(struct scan *s) {
         }
         s->vmstat = take(s, proc_file_open(s->proc, "/vmstat"));
         s->swaps = take(s, proc_file_open(s->proc, "/swaps"));
+        s->cpu = take(s, proc_file_open(s->proc, "/stat"));
         zrams_open(s->sys, &s->zrams);
         for (uint32_t i = 0; i < s->zrams.count; i++)
                 (void) take(s, s->zrams.all[i].fd);
@@ -68,9 +69,10 @@ void scan_close(struct scan *s) {
         proc_file_close(s->meminfo);
         proc_file_close(s->vmstat);
         proc_file_close(s->swaps);
+        proc_file_close(s->cpu);
         proc_file_close(s->pressure);
         proc_file_close(s->own_pressure);
-        s->meminfo = s->vmstat = s->swaps = s->pressure = s->own_pressure = -EBADF;
+        s->meminfo = s->vmstat = s->swaps = s->cpu = s->pressure = s->own_pressure = -EBADF;
         for (int i = 0; i < ALARM_COUNT; i++) {
                 proc_file_close(s->alarms[i].fd);
                 s->alarms[i].fd = -EBADF;

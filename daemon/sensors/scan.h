@@ -26,7 +26,7 @@ struct scan {
         /* found */
         bool is_short; /* opening failed for want of memory or descriptors: the old set is better */
         /* descriptors, or -errno */
-        int meminfo, vmstat, swaps, pressure, own_pressure;
+        int meminfo, vmstat, swaps, cpu, pressure, own_pressure;
         char own_path[PLACE_MAX];
         const char *own_why; /* why there is no pressure of our own group; NULL */
         struct scan_alarm {

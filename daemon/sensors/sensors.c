@@ -29,7 +29,9 @@ static const struct bg_thread_kind scan_kind = { sizeof(struct scan), run_scan, 
 
 /* A scan that never ran holds nothing: 0 would be standard input. */
 static void scan_nothing(struct scan *s, const struct scan *like) {
-        *s = (struct scan){ .meminfo = -EBADF, .vmstat = -EBADF, .swaps = -EBADF, .pressure = -EBADF, .own_pressure = -EBADF };
+        *s = (struct scan){
+                .meminfo = -EBADF, .vmstat = -EBADF, .swaps = -EBADF, .cpu = -EBADF, .pressure = -EBADF, .own_pressure = -EBADF
+        };
         for (int i = 0; i < ALARM_COUNT; i++)
                 s->alarms[i].fd = -EBADF;
         (void) strcpy(s->proc, like->proc);
@@ -154,6 +156,7 @@ void sensors_observe(struct sensors *s, uint64_t now_ms, struct snapshot *ret) {
         temp_monitor_tell(&s->heat, ret);
         s->is_scan_wanted = s->is_scan_wanted || s->heat.is_scan_wanted;
         ret->throttles = s->throttles.sum;
+        ret->load_permille = s->load.permille;
         ask_scan(s, now_ms);
 }
 
@@ -166,6 +169,12 @@ static void refresh_throttles(struct sensors *s) {
         s->throttle_result = note(s, s->throttle_result, r);
 }
 
+/* The first line is all that is wanted of a file that is long on a large box. */
+static void refresh_load(struct sensors *s) {
+        char text[NUMBER_TEXT_MAX];
+        cpu_load_take(&s->load, proc_file_read_once(s->files.cpu, text, sizeof(text)) < 0 ? NULL : text);
+}
+
 void sensors_refresh_heat(struct sensors *s, uint64_t now_ms, uint64_t period_ms) {
         temp_monitor_collect(&s->heat);
         if (s->was_refreshed && sat_sub(now_ms, s->refreshed_ms) < period_ms)
@@ -174,6 +183,11 @@ void sensors_refresh_heat(struct sensors *s, uint64_t now_ms, uint64_t period_ms
         s->refreshed_ms = now_ms;
         temp_monitor_ask(&s->heat);
         refresh_throttles(s);
+        refresh_load(s);
+}
+
+bool sensors_tell_load(const struct sensors *s) {
+        return s->load.begun;
 }
 
 /* --- alarms --- */
@@ -230,6 +244,9 @@ int sensors_new(uv_loop_t *loop, const struct sensors_config *config, struct sen
         s->loop = loop;
         s->on_pressure = config->on_pressure;
         s->user = config->user;
+        s->load.permille = LOAD_UNKNOWN;
+        s->heat.ignored = config->ignored;
+        s->heat.trusted = config->trusted;
         (void) strcpy(s->files.proc, config->proc);
         (void) strcpy(s->files.sys, config->sys);
         s->watch = s->files.watch = pressure_watch_parse(getenv("MEMORY_PRESSURE_WATCH"), getenv("MEMORY_PRESSURE_WRITE"));

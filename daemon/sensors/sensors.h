@@ -15,12 +15,15 @@
 #include <stdbool.h>
 #include <uv.h>
 
+#include "daemon/base/sensor_bounds.h"
+#include "daemon/base/sensor_keys.h"
 #include "policy/state/snapshot.h"
 
 struct sensors;
 
 struct sensors_config {
         const char *proc, *sys;
+        struct sensor_keys ignored, trusted; /* thermometers of which the operator knows better */
         /* A PSI trigger or MEMORY_PRESSURE_WATCH fired: a reason to look sooner. At most once per 100 ms. */
         void (*on_pressure)(void *user);
         void *user;
@@ -38,6 +41,18 @@ void sensors_close(struct sensors *s, void (*on_closed)(void *user), void *user)
 void sensors_observe(struct sensors *s, uint64_t now_ms, struct snapshot *ret);
 /* Reads the slow sensors again (in the background) unless that was done less than PERIOD_MS ago. */
 void sensors_refresh_heat(struct sensors *s, uint64_t now_ms, uint64_t period_ms);
+
+/* Whether the kernel tells how busy the box is; else load_permille is LOAD_UNKNOWN for ever, and not only before the second reading. */
+bool sensors_tell_load(const struct sensors *s);
+
+/* What policy found: the thermometers with these keys are stuck, and no others. */
+void sensors_note_stuck(struct sensors *s, const uint32_t *keys, uint32_t count);
+
+/* "coretemp Package id 0 (sensor 1a2b3c4d)": the name of a thermometer for sentences, of which the key stands in the configuration. */
+struct sensor_name {
+        char text[SENSOR_NAME_MAX];
+};
+struct sensor_name sensors_name(const struct sensors *s, uint32_t key);
 
 /* For people: one row per source, borrowed until the next call. */
 struct sensors_source {

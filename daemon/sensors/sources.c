@@ -97,19 +97,30 @@ static const char *heat_words(const struct watched *t) {
         return t->state == SENSOR_ASLEEP ? "asleep, and left so" : t->is_hanging ? "the read hangs" : strerror(-t->result);
 }
 
+/* A value is shown, a problem explained; and the key always, since the configuration names a thermometer by it. */
 static void add_thermometer(struct sensors *s, const struct watched *t) {
         char name[SOURCE_NAME_MAX];
-        bool works = !t->has_state || t->state != SENSOR_MISSED;
+        bool is_nonsense = t->has_state && t->state == SENSOR_READ && !t->was_believed;
+        bool is_ignored = sensor_keys_have(&s->heat.ignored, t->thermometer.key);
+        bool works = is_ignored || !t->has_state || (t->state != SENSOR_MISSED && !is_nonsense && !t->is_stuck);
+        uint32_t key = t->thermometer.key;
         (void) snprintf(name, sizeof(name), "%s: %.40s%s%.40s", temp_source_word(t->thermometer.kind), t->thermometer.chip,
                         *t->thermometer.label ? " " : "", t->thermometer.label);
-        const char *role = temp_monitor_is_control(&s->heat, t) ? ", controls" : "";
+        const char *role = is_ignored ? ", left out by ignore_sensors" : temp_monitor_is_control(&s->heat, t) ? ", controls" : "";
         char *detail = add(&s->sources, name, works ? 0 : -1);
-        if (!works || !t->has_state || t->state == SENSOR_ASLEEP)
-                say(detail, "%s%s", heat_words(t), role);
+        double degrees = t->millidegrees / 1000.0;
+        if (!t->has_state || t->state == SENSOR_MISSED || t->state == SENSOR_ASLEEP)
+                say(detail, "%s%s, sensor %08x", heat_words(t), role, key);
+        else if (is_nonsense && !is_ignored)
+                say(detail, "%.1f degrees, and never a value that can be: unknown, controls nothing, sensor %08x", degrees, key);
+        else if (t->is_stuck && !is_ignored)
+                say(detail,
+                    "stuck at %.1f degrees whatever the load is, so not obeyed; in [governor], trust_sensors = %08x has it obeyed, ignore_sensors = %08x leaves it out",
+                    degrees, key, key);
         else if (t->critical_millidegrees > 0)
-                say(detail, "%.1f of %.1f degrees%s", t->millidegrees / 1000.0, t->critical_millidegrees / 1000.0, role);
+                say(detail, "%.1f of %.1f degrees%s, sensor %08x", degrees, t->critical_millidegrees / 1000.0, role, key);
         else
-                say(detail, "%.1f degrees%s", t->millidegrees / 1000.0, role);
+                say(detail, "%.1f degrees%s, sensor %08x", degrees, role, key);
 }
 
 static void add_heat(struct sensors *s) {
@@ -117,19 +128,43 @@ static void add_heat(struct sensors *s) {
         for (uint32_t i = 0; i < s->heat.count; i++)
                 add_thermometer(s, &s->heat.all[i]);
         if (s->heat.count == 0)
-                say(add(&s->sources, "temperature", -1), "no thermometer that can be believed");
+                say(add(&s->sources, "temperature", 0), "this machine has no thermometer, so heat is not controlled");
         if (s->heat.left_out > 0)
                 say(add(&s->sources, "more temperatures", -1), "%u are not looked at", s->heat.left_out);
-        detail = add(&s->sources, "throttling", s->throttle_result);
+        /* Not every processor counts, nor tells its frequency: that is no fault. */
+        detail = add(&s->sources, "throttling", s->files.throttle.count == 0 ? 0 : s->throttle_result);
         if (s->files.throttle.count == 0)
                 say(detail, "not counted by this processor's driver");
         else if (s->throttle_result == 0)
                 say(detail, "%llu since boot", (unsigned long long) s->throttles.sum);
-        detail = add(&s->sources, "frequency", s->files.frequency_mhz > 0 ? 0 : -1);
+        detail = add(&s->sources, "frequency", 0);
         if (s->files.frequency_mhz > 0)
                 say(detail, "%u MHz", s->files.frequency_mhz);
         else
                 say(detail, "not told");
+}
+
+void sensors_note_stuck(struct sensors *s, const uint32_t *keys, uint32_t count) {
+        for (uint32_t i = 0; i < s->heat.count; i++) {
+                struct watched *t = &s->heat.all[i];
+                t->is_stuck = false;
+                for (uint32_t k = 0; k < count; k++)
+                        t->is_stuck = t->is_stuck || t->thermometer.key == keys[k];
+        }
+}
+
+struct sensor_name sensors_name(const struct sensors *s, uint32_t key) {
+        struct sensor_name name;
+        for (uint32_t i = 0; i < s->heat.count; i++) {
+                const struct thermometer *t = &s->heat.all[i].thermometer;
+                if (t->key != key)
+                        continue;
+                (void) snprintf(name.text, sizeof(name.text), "%s%s%s (sensor %08x)", t->chip, *t->label ? " " : "", t->label,
+                                key);
+                return name;
+        }
+        (void) snprintf(name.text, sizeof(name.text), "sensor %08x", key);
+        return name;
 }
 
 uint32_t sensors_sources(struct sensors *s, const struct sensors_source **ret) {

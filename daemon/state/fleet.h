@@ -32,13 +32,13 @@ struct gate {
         enum reason batch_because; /* REASON_MEMORY_HELD or REASON_TOO_HOT */
         int64_t headroom_bytes;
         uint64_t exhaustion_ms; /* UINT64_MAX: never */
-        int32_t millidegrees;   /* INT32_MAX: unknown */
 };
 
 struct fleet {
         uv_loop_t *loop;
         const struct config *config;
         const char *proc, *sys;
+        char heat[FLEET_HEAT_MAX];             /* how hot it is, and where; "" where that is not known */
         uint64_t ping_after_ms, silent_max_ms; /* from bounds.h; shorter in tests */
         struct model *models;
         uint32_t models_count;

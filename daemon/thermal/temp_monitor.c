@@ -32,18 +32,23 @@ static void missed(struct watched *t, int result) {
         t->is_fresh = t->has_state = true;
 }
 
-/* The highest rank that was ever read. */
+/* It ever gave a value that can be, and the operator has not left it out. */
+static bool may_control(const struct temp_monitor *w, const struct watched *t) {
+        return t->was_believed && !sensor_keys_have(&w->ignored, t->thermometer.key);
+}
+
+/* The highest rank of those that may. */
 static bool control_rank(const struct temp_monitor *w, enum thermometer_rank *ret) {
         *ret = THERMOMETER_OTHER;
         for (uint32_t i = 0; i < w->count; i++)
-                if (w->all[i].was_read && w->all[i].thermometer.rank > *ret)
+                if (may_control(w, &w->all[i]) && w->all[i].thermometer.rank > *ret)
                         *ret = w->all[i].thermometer.rank;
         return *ret > THERMOMETER_OTHER;
 }
 
 bool temp_monitor_is_control(const struct temp_monitor *w, const struct watched *t) {
         enum thermometer_rank rank;
-        return control_rank(w, &rank) && t->was_read && t->thermometer.rank == rank;
+        return control_rank(w, &rank) && may_control(w, t) && t->thermometer.rank == rank;
 }
 
 /* --- results of a scan --- */
@@ -71,7 +76,7 @@ static void drop_those_gone(struct temp_monitor *w) {
         bool has_control = control_rank(w, &rank);
         for (uint32_t i = 0; i < w->count; i++) {
                 struct watched *t = &w->all[i];
-                bool is_lost_control = has_control && t->was_read && t->thermometer.rank == rank;
+                bool is_lost_control = has_control && may_control(w, t) && t->thermometer.rank == rank;
                 if (!t->is_present && !t->is_out)
                         close_watched(t);
                 if (t->is_present || is_lost_control)
@@ -119,6 +124,10 @@ void temp_monitor_merge(struct temp_monitor *w, const struct thermometers *found
 
 /* --- results of the rounds --- */
 
+static bool is_possible(int32_t millidegrees) {
+        return millidegrees >= SENSOR_LEAST_MILLIDEGREES && millidegrees <= SENSOR_MOST_MILLIDEGREES;
+}
+
 static void take_result(struct temp_monitor *w, struct watched *t, const struct reading *r) {
         t->is_fresh = t->has_state = true;
         t->result = r->result;
@@ -126,7 +135,7 @@ static void take_result(struct temp_monitor *w, struct watched *t, const struct 
         w->is_scan_wanted = w->is_scan_wanted || r->result == -ENODEV || r->result == -ENOENT || r->result == -ENXIO;
         if (t->state != SENSOR_READ)
                 return;
-        t->was_read = true;
+        t->was_believed = t->was_believed || is_possible(r->millidegrees);
         t->millidegrees = r->millidegrees;
         t->is_critical_known = r->is_critical_known;
         t->critical_millidegrees = r->critical_millidegrees;
@@ -273,11 +282,13 @@ void temp_monitor_tell(struct temp_monitor *w, struct snapshot *ret) {
                 struct watched *t = &w->all[i];
                 if (!t->has_state)
                         continue;
-                ret->sensors[ret->sensors_count++] = (struct sensor_view){ .key = t->thermometer.key,
-                                                                           .state = t->is_fresh ? t->state : SENSOR_OLD,
-                                                                           .control = temp_monitor_is_control(w, t),
-                                                                           .millidegrees = t->millidegrees,
-                                                                           .critical_millidegrees = t->critical_millidegrees };
+                ret->sensors[ret->sensors_count++] =
+                        (struct sensor_view){ .key = t->thermometer.key,
+                                              .state = t->is_fresh ? t->state : SENSOR_OLD,
+                                              .control = temp_monitor_is_control(w, t),
+                                              .trusted = sensor_keys_have(&w->trusted, t->thermometer.key),
+                                              .millidegrees = t->millidegrees,
+                                              .critical_millidegrees = t->critical_millidegrees };
                 t->is_fresh = false;
         }
 }

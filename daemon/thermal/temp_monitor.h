@@ -4,13 +4,14 @@
  * A thermometer that hangs keeps the thread that reads it and is reported as missed, once a round, until it comes
  * back; another thread goes on with the rest. There is always one more thread than hangs, up to HEAT_THREADS_MAX.
  *
- * Those of the highest rank that could ever be read are what heat is controlled by. If one of them goes away, it
+ * Those of the highest rank that ever gave a value that can be believed are what heat is controlled by. If one of them goes away, it
  * stays in the list as missed: the gap is reported, never forgotten, and no lesser one steps in for it. A thermometer
- * that could never be read since we began does not count as lost.
+ * that could never be read since we began, or told nothing but nonsense, does not count as lost: a lesser one controls.
  */
 #ifndef HEADROOM_DAEMON_THERMAL_TEMP_MONITOR_H
 #define HEADROOM_DAEMON_THERMAL_TEMP_MONITOR_H
 
+#include "daemon/base/sensor_keys.h"
 #include "daemon/system/bg_thread.h"
 #include "daemon/thermal/thermometer.h"
 #include "policy/state/snapshot.h"
@@ -23,16 +24,18 @@ struct watched {
         bool is_hanging;   /* ... and it has been there for longer than the deadline */
         bool is_moved;     /* ... and its path is another by now: they are closed when they come back */
         uint64_t asked_us;
-        bool was_read;  /* ever */
-        bool is_fresh;  /* state is news that was not told yet */
-        bool has_state; /* anything came of it yet */
+        bool was_believed; /* ever gave a value that is possible */
+        bool is_fresh;     /* state is news that was not told yet */
+        bool has_state;    /* anything came of it yet */
         enum sensor_state state;
-        int result; /* why it was missed */
+        int result;    /* why it was missed */
+        bool is_stuck; /* policy found that it does not move while the load does */
         bool is_critical_known;
         int32_t millidegrees, critical_millidegrees;
 };
 
 struct temp_monitor {
+        struct sensor_keys ignored, trusted; /* set by the owner */
         uint32_t count, left_out;
         struct watched all[SENSORS_MAX];
         bool is_scan_wanted; /* a device came or went */

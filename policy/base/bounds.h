@@ -195,6 +195,8 @@
 #define HEAT_HYSTERESIS_DOWN 0.6 /* of a step, to a slower level */
 #define HEAT_HYSTERESIS_UP   0.8
 
+/* Thermometers of one box: a server with two sockets of many cores has more, and is led by the packages. */
+#define SENSORS_MAX 32u
 /* Range of credible readings: 0, -127, 127.5, 255 and -99999999 are all on record as nonsense of drivers. */
 #define SENSOR_LEAST_MILLIDEGREES 1000
 #define SENSOR_MOST_MILLIDEGREES  125000
@@ -208,6 +210,18 @@
 #define SENSOR_MISS_MS    500u
 /* A control sensor that is not even listed any more is forgotten after so long, if another one works. */
 #define SENSOR_FORGOTTEN_MS 600000u
+#define LOAD_UNKNOWN        UINT32_MAX
+/* A change of load that any thermometer of a processor shows within its digit: a tenth of all processors' time, seen twice, and from or
+ * to a box that mostly rests. A processor under much load may stay at the temperature at which it slows itself down. */
+#define STUCK_SWING_PERMILLE 100u
+#define STUCK_REST_PERMILLE  300u
+#define STUCK_READINGS       2u
+/* One that has never moved is stuck after two, or after one and a minute; one that has is given long: an embedded controller that froze,
+ * no calm day. */
+#define STUCK_SWINGS       2u
+#define STUCK_UNMOVED_MS   60000u
+#define STUCK_MOVED_SWINGS 10u
+#define STUCK_MOVED_MS     1800000u
 /* Critical trips outside of this are firmware's mistakes: 20.8 and -274 degrees are on record. */
 #define CRITICAL_LEAST_MILLIDEGREES 50000
 #define CRITICAL_MOST_MILLIDEGREES  150000

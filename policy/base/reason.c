@@ -37,6 +37,8 @@ static const struct reason_info reasons[REASON_COUNT] = {
         [REASON_HEAT]                = { "heat", "it is too close to the critical temperature", 0, "", 0, -1, "" },
         [REASON_THROTTLED]           = { "throttled", "the processor slows itself down for its heat", 0, "", 0, -1, "" },
         [REASON_SENSOR_LOST]         = { "sensor_lost", "the temperature cannot be read, so it counts as hot", 0, "", 0, -1, "" },
+        [REASON_SENSOR_STUCK]        = { "sensor_stuck", "it does not move while the load does, so it is not obeyed", 0, "", 0, -1, "" },
+        [REASON_SENSOR_MOVES]        = { "sensor_moves", "it moves again, and is obeyed", 0, "", 0, -1, "" },
         /* traces */
         [REASON_TIME_UP]             = { "time_up", "its time is up", 0, "", 0, -1, "" },
         [REASON_TRACE_FULL]          = { "trace_full", "its file is as long as one may be", 0, "", 0, -1, "" },

@@ -41,6 +41,8 @@ enum reason {
         REASON_HEAT,            /* the margin to critical is below target */
         REASON_THROTTLED,       /* the processor throttles itself */
         REASON_SENSOR_LOST,     /* not seeing the temperature: as if hot */
+        REASON_SENSOR_STUCK,    /* the temperature does not move while the load does: not obeyed */
+        REASON_SENSOR_MOVES,    /* ... and it does again */
         /* why a trace ends, or none begins */
         REASON_TIME_UP,
         REASON_TRACE_FULL,

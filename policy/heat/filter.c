@@ -7,7 +7,11 @@ static void miss(struct sensor_past *s, uint64_t now_ms) {
         s->missed_ms = now_ms;
         if (s->misses < SENSOR_MISSES_MAX)
                 s->misses++;
-        s->health = s->misses >= SENSOR_MISSES_MAX ? SENSOR_HEALTH_LOST : SENSOR_HEALTH_STALE;
+        /* What was never seen cannot be lost. */
+        if (!s->still.begun)
+                s->health = SENSOR_HEALTH_NONE;
+        else
+                s->health = s->misses >= SENSOR_MISSES_MAX ? SENSOR_HEALTH_LOST : SENSOR_HEALTH_STALE;
 }
 
 static bool is_possible(const struct sensor_past *s, int32_t millidegrees, uint64_t now_ms) {
@@ -38,6 +42,7 @@ bool policy_filter(struct sensor_past *s, const struct sensor_view *v, uint64_t 
         bool credible_trip =
                 v->critical_millidegrees >= CRITICAL_LEAST_MILLIDEGREES && v->critical_millidegrees <= CRITICAL_MOST_MILLIDEGREES;
         s->control = v->control;
+        s->trusted = v->trusted;
         s->critical_millidegrees = credible_trip ? v->critical_millidegrees : 0;
         s->seen_ms = now_ms;
         switch (v->state) {

@@ -3,8 +3,9 @@
  *
  * A value is believed if it is possible (1 to 125 degrees) and could have been reached since the last one (25 degrees a
  * second); the median of the last five is what counts. Anything else is a miss. Two misses are borne with the last value;
- * at the third the sensor is lost. A sensor whose device sleeps is cold, and wakes up without a memory. Each sensor is
- * judged alone, by its key, so that a bad one never blocks another and renumbering changes nothing.
+ * at the third the sensor is lost. One that never gave a believable value is unknown, and cannot be lost. A sensor whose device
+ * sleeps is cold, and wakes up without a memory. Each sensor is judged alone, by its key, so that a bad one never blocks another
+ * and renumbering changes nothing.
  */
 #ifndef HEADROOM_POLICY_HEAT_FILTER_H
 #define HEADROOM_POLICY_HEAT_FILTER_H

@@ -2,6 +2,7 @@
 #include "policy/heat/thermal.h"
 
 #include "policy/heat/filter.h"
+#include "policy/heat/stuck.h"
 
 /*
  * The speed and threads of each level. Speed falls by an eighth of the whole from level to level; in the lower half some of it is
@@ -36,6 +37,7 @@ struct reading {
         bool works;  /* at least one can */
         bool asleep; /* at least one is, which is cold */
         int32_t margin_millidegrees, millidegrees;
+        uint32_t hottest, lost_one; /* keys; 0: none */
 };
 
 static bool is_listed(const struct snapshot *snapshot, uint32_t key) {
@@ -48,6 +50,7 @@ static bool is_listed(const struct snapshot *snapshot, uint32_t key) {
 
 static void take(struct reading *r, const struct sensor_past *s, const struct limits *limits) {
         r->lost = r->lost || s->health == SENSOR_HEALTH_LOST;
+        r->lost_one = s->health == SENSOR_HEALTH_LOST ? s->key : r->lost_one;
         r->asleep = r->asleep || s->health == SENSOR_HEALTH_ASLEEP;
         if (s->health != SENSOR_HEALTH_OK && s->health != SENSOR_HEALTH_STALE)
                 return;
@@ -60,21 +63,34 @@ static void take(struct reading *r, const struct sensor_past *s, const struct li
         if (critical - millidegrees < r->margin_millidegrees) {
                 r->margin_millidegrees = critical - millidegrees;
                 r->millidegrees = millidegrees;
+                r->hottest = s->key;
         }
 }
 
-static struct reading read_sensors(struct thermal *t, const struct limits *limits, const struct snapshot *snapshot) {
+/* Of one sensor; true where it brought something for the controller. */
+static bool read_sensor(struct sensor_past *s, const struct sensor_view *v, const struct snapshot *snapshot, bool throttled) {
+        bool fresh = policy_filter(s, v, snapshot->now_ms);
+        if (fresh)
+                policy_stuck_note(&s->still, v->millidegrees, (uint32_t) snapshot->load_permille, snapshot->now_ms);
+        if (throttled)
+                policy_stuck_void(&s->still, snapshot->now_ms);
+        return fresh && s->control;
+}
+
+static struct reading read_sensors(struct thermal *t, const struct limits *limits, const struct snapshot *snapshot,
+                                   bool throttled, struct heat *heat) {
         struct reading r = { .margin_millidegrees = INT32_MAX };
         for (uint32_t i = 0; i < snapshot->sensors_count && i < SENSORS_MAX; i++) {
                 struct sensor_past *s = place_of(t, snapshot->sensors[i].key, snapshot->now_ms);
-                bool fresh = policy_filter(s, &snapshot->sensors[i], snapshot->now_ms);
-                r.fresh = r.fresh || (fresh && s->control);
+                r.fresh = read_sensor(s, &snapshot->sensors[i], snapshot, throttled) || r.fresh;
         }
         for (uint32_t k = 0; k < SENSORS_MAX; k++) {
                 struct sensor_past *s = &t->sensors[k];
                 if (s->used && !is_listed(snapshot, s->key))
                         policy_filter_absent(s, snapshot->now_ms);
-                if (s->used && s->control)
+                if (s->used && s->control && policy_is_stuck(s))
+                        heat->stuck[heat->stuck_count++] = s->key;
+                else if (s->used && s->control)
                         take(&r, s, limits);
         }
         return r;
@@ -141,9 +157,31 @@ static bool is_throttled(struct thermal *t, const struct snapshot *snapshot) {
         return moved;
 }
 
-static void override(struct thermal *t, uint64_t now_ms, enum reason because) {
+static void override(struct thermal *t, uint64_t now_ms, enum reason because, uint32_t sensor) {
         t->override_ms = now_ms + HEAT_OVERRIDE_MS;
         t->override_because = because;
+        t->override_sensor = sensor;
+}
+
+static void override_if(struct thermal *t, const struct reading *r, bool throttled, uint64_t now_ms) {
+        if (r->lost)
+                override(t, now_ms, REASON_SENSOR_LOST, r->lost_one);
+        else if (throttled)
+                override(t, now_ms, REASON_THROTTLED, 0);
+        else if (r->margin_millidegrees < HEAT_OVERRIDE_MILLIDEGREES)
+                override(t, now_ms, REASON_HEAT, r->hottest);
+}
+
+/* A sensor is found to be stuck: what was held for its sake is let go of. Another one that is really hot takes hold in the same look. */
+static void forget_stuck(struct thermal *t, const struct heat *heat) {
+        if (heat->stuck_count > t->stuck_count && t->override_because != REASON_THROTTLED) {
+                t->override_ms = 0;
+                t->speed = t->integral = 1;
+                t->level = 0;
+                t->batch_held = false;
+                t->batch_ms = 0;
+        }
+        t->stuck_count = heat->stuck_count;
 }
 
 static bool hold_batch(struct thermal *t, uint64_t now_ms) {
@@ -164,24 +202,20 @@ struct heat policy_thermal(struct thermal *t, const struct limits *limits, const
         if (!t->begun)
                 t->speed = t->integral = 1;
         bool throttled = is_throttled(t, snapshot);
-        struct reading r = read_sensors(t, limits, snapshot);
+        struct heat heat = { .duty_permille = 1000, .threads_permille = 1000 };
+        struct reading r = read_sensors(t, limits, snapshot, throttled, &heat);
         forget_absent(t, snapshot, r.works);
-        struct heat heat = { .duty_permille = 1000,
-                             .threads_permille = 1000,
-                             .margin_millidegrees = r.margin_millidegrees,
-                             .millidegrees = r.millidegrees };
+        heat.margin_millidegrees = r.margin_millidegrees;
+        heat.millidegrees = r.millidegrees;
+        heat.sensor = r.hottest;
         if (limits->heat_ignored)
                 return heat;
+        forget_stuck(t, &heat);
         if (r.fresh)
                 control(t, limits, r.margin_millidegrees, snapshot->now_ms);
         else if (r.asleep && r.margin_millidegrees == INT32_MAX)
                 control(t, limits, (int32_t) limits->critical_default_millidegrees, snapshot->now_ms);
-        if (r.lost)
-                override(t, snapshot->now_ms, REASON_SENSOR_LOST);
-        else if (throttled)
-                override(t, snapshot->now_ms, REASON_THROTTLED);
-        else if (r.margin_millidegrees < HEAT_OVERRIDE_MILLIDEGREES)
-                override(t, snapshot->now_ms, REASON_HEAT);
+        override_if(t, &r, throttled, snapshot->now_ms);
         bool overridden = snapshot->now_ms < t->override_ms;
         if (overridden)
                 t->speed = slowest;
@@ -191,5 +225,6 @@ struct heat policy_thermal(struct thermal *t, const struct limits *limits, const
         heat.threads_permille = levels[t->level].threads_permille;
         heat.hold_batch = hold_batch(t, snapshot->now_ms);
         heat.because = t->level == 0 ? REASON_NONE : overridden ? t->override_because : REASON_HEAT;
+        heat.sensor = overridden ? t->override_sensor : heat.sensor;
         return heat;
 }

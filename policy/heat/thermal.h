@@ -7,7 +7,8 @@
  * most.
  *
  * Overrides, to the lowest level at once and for at least half a minute: a margin under 5 degrees, a throttle counter
- * that moves, and a control sensor that is lost: not seeing the temperature counts as hot.
+ * that moves, and a control sensor that is lost: not seeing the temperature counts as hot. One that never gave a believable value is
+ * none that could be lost, and one that does not move while the load does (stuck.h) is not obeyed.
  */
 #ifndef HEADROOM_POLICY_HEAT_THERMAL_H
 #define HEADROOM_POLICY_HEAT_THERMAL_H
@@ -22,6 +23,8 @@ struct heat {
         enum reason because;         /* REASON_NONE at full speed */
         int32_t margin_millidegrees; /* least over control sensors that can be believed; INT32_MAX: none */
         int32_t millidegrees;        /* of that sensor */
+        uint32_t sensor;             /* key of the one that the level, or else the margin, is owed to; 0: none */
+        uint32_t stuck_count, stuck[SENSORS_MAX];
 };
 
 struct heat policy_thermal(struct thermal *t, const struct limits *limits, const struct snapshot *snapshot);

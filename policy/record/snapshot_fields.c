@@ -43,6 +43,7 @@ const struct field policy_snapshot_fields[] = {
         FIELD(snapshot, FIELD_BOOL, pressure_event, "pressure_event"),
         FIELD(snapshot, FIELD_BOOL, for_loads, "for_loads"),
         FIELD(snapshot, FIELD_COUNT_U64, throttles, "throttles"),
+        FIELD(snapshot, FIELD_COUNT_U64, load_permille, "load_permille"),
         END,
 };
 
@@ -111,6 +112,7 @@ static_assert(FORMS_MAX == 4, "policy_want_fields has a row for each form");
 const struct field policy_sensor_fields[] = {
         FIELD(sensor_view, FIELD_SENSOR, state, "state"),
         FIELD(sensor_view, FIELD_BOOL, control, "control"),
+        FIELD(sensor_view, FIELD_BOOL, trusted, "trusted"),
         FIELD(sensor_view, FIELD_SIGNED_I32, millidegrees, "millidegrees"),
         FIELD(sensor_view, FIELD_SIGNED_I32, critical_millidegrees, "critical_millidegrees"),
         END,

@@ -114,13 +114,23 @@ struct settling {
         struct expected_effect expected[PLAN_ACTIONS_MAX];
 };
 
-/* Health of one sensor (heat/filter.c). */
+/* Health of one sensor (heat/filter.c). NONE: it never gave a value that could be believed. */
 enum sensor_health { SENSOR_HEALTH_NONE, SENSOR_HEALTH_OK, SENSOR_HEALTH_STALE, SENSOR_HEALTH_LOST, SENSOR_HEALTH_ASLEEP };
 
 #define MEDIAN_OF 5u
 
+/* Whether a sensor follows the load (heat/stuck.c): for how long its value has been the same to the last digit, and what the load did. */
+struct stillness {
+        bool begun, moved; /* moved: ever, since it is known */
+        int32_t millidegrees;
+        uint64_t since_ms;
+        uint32_t load_permille, other_permille; /* before the last change of load that counted; and the last reading's ... */
+        uint32_t other_readings;                /* ... that was like it, for so many readings in a row */
+        uint32_t swings;                        /* changes of load that counted */
+};
+
 struct sensor_past {
-        bool used, control;
+        bool used, control, trusted;
         uint32_t key;
         enum sensor_health health;
         uint64_t seen_ms;   /* in a snapshot */
@@ -129,6 +139,7 @@ struct sensor_past {
         uint32_t misses;    /* in a row */
         uint32_t count;     /* of the values below */
         int32_t values[MEDIAN_OF], critical_millidegrees;
+        struct stillness still;
 };
 
 struct thermal {
@@ -141,8 +152,10 @@ struct thermal {
         uint64_t throttles;
         uint64_t override_ms; /* lowest level until then */
         enum reason override_because;
+        uint32_t override_sensor; /* key; 0: none in particular */
         bool batch_held;
-        uint64_t batch_ms; /* since when it is held, or is not */
+        uint64_t batch_ms;    /* since when it is held, or is not */
+        uint32_t stuck_count; /* control sensors that were stuck at the last look */
         struct sensor_past sensors[SENSORS_MAX];
 };
 

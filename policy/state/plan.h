@@ -89,6 +89,9 @@ struct plan {
         uint32_t duty_permille;    /* of the time that an engine may compute, 1000: all */
         uint32_t threads_permille; /* of its threads, 1000: all */
         enum reason heat_because;
+        uint32_t heat_sensor;        /* key of the one that the level, or else the margin, is owed to; 0: none */
+        uint32_t stuck_count;        /* control sensors that do not move while the load does, and are not obeyed */
+        uint32_t stuck[SENSORS_MAX]; /* their keys */
 
         /* The numbers behind it, for people. */
         int64_t headroom_bytes;

@@ -58,6 +58,7 @@ struct sensor_view {
         uint32_t key; /* of device path, name and label: survives renumbering */
         enum sensor_state state;
         bool control;                  /* the controller holds this one; others are only shown */
+        bool trusted;                  /* the operator says that it tells the truth, even if it does not move */
         int32_t millidegrees;          /* as read: may be nonsense */
         int32_t critical_millidegrees; /* 0: it does not tell */
 };
@@ -74,8 +75,6 @@ struct want {
         } forms[FORMS_MAX]; /* in which it may be loaded: the one asked for first, each further one smaller */
 };
 
-#define SENSORS_MAX 32u
-
 struct snapshot {
         uint64_t now_ms;
         uint64_t ram_bytes;       /* of the machine, or of the tightest limit above us */
@@ -89,9 +88,10 @@ struct snapshot {
         uint64_t stall_us;          /* PSI memory `some` total: of the host ... */
         uint64_t own_stall_us;      /* ... and of our own control group, with all engines */
         uint64_t throttles;         /* of the processor, since boot */
-        bool memory_blind;          /* available_bytes could not be read: it is the last known */
-        bool pressure_event;        /* a PSI trigger or MEMORY_PRESSURE_WATCH fired: only a reason to look sooner */
-        bool for_loads;             /* sooner than was asked for, since a model changed or waits: no sample of how memory goes */
+        uint64_t load_permille; /* of all processors' time, by whomever, since the temperatures were read before; LOAD_UNKNOWN */
+        bool memory_blind;      /* available_bytes could not be read: it is the last known */
+        bool pressure_event;    /* a PSI trigger or MEMORY_PRESSURE_WATCH fired: only a reason to look sooner */
+        bool for_loads;         /* sooner than was asked for, since a model changed or waits: no sample of how memory goes */
         uint32_t sensors_count, models_count, wants_count;
         struct sensor_view sensors[SENSORS_MAX];
         struct model_view models[ACCOUNTS_MAX];

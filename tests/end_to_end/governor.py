@@ -35,7 +35,7 @@ def made_model(name, *options):
 class Machine:
     """Files in place of /proc and /sys, written in place as the kernel's own: descriptors are held open."""
 
-    def __init__(self, available_mib):
+    def __init__(self, available_mib, degrees=50):
         self.root = tempfile.mkdtemp(prefix="headroom-machine-")
         self.set_available(available_mib)
         self.write("proc/vmstat", "pswpin 0\npswpout 0\nworkingset_refault_anon 0\nworkingset_refault_file 0\n")
@@ -45,7 +45,16 @@ class Machine:
         os.symlink("../../../devices/platform/coretemp.0", os.path.join(self.root, "sys/class/hwmon/hwmon0/device"))
         self.write("sys/class/hwmon/hwmon0/temp1_label", "Package id 0\n")
         self.write("sys/class/hwmon/hwmon0/temp1_crit", "100000\n")
-        self.set_degrees(50)
+        self.set_degrees(degrees)
+
+    def put_sensors(self, chips):
+        """These in place of the one that is there."""
+        shutil.rmtree(os.path.join(self.root, "sys/class/hwmon"))
+        for n, (chip, sensors) in enumerate(chips.items()):
+            self.write(f"sys/class/hwmon/hwmon{n}/name", chip + "\n")
+            for i, (label, value) in enumerate(sensors.items(), 1):
+                self.write(f"sys/class/hwmon/hwmon{n}/temp{i}_label", label + "\n")
+                self.write(f"sys/class/hwmon/hwmon{n}/temp{i}_input", f"{value}\n")
 
     def write(self, name, text):
         path = os.path.join(self.root, name)
@@ -170,8 +179,8 @@ IN_USE_MS = 10000  # after an answer, as in policy/base/bounds.h: until then its
 
 
 class Governed(unittest.TestCase):
-    def begin(self, conf="", env=None, available_mib=6000):
-        self.machine = Machine(available_mib)
+    def begin(self, conf="", env=None, available_mib=6000, machine=None):
+        self.machine = machine or Machine(available_mib)
         self.addCleanup(self.machine.done)
         self.models = {"demo.gguf": DEMO_MODEL, "large.gguf": made_model("large")}
         self.daemon = headroomd.Daemon(conf="context = 8192\nkv_tokens = 16384\nthreads = 1\nkeep_alive = forever\nmin_residency = 1s\n[memory]\nreserve = 1G\n" + conf,
@@ -352,6 +361,58 @@ class Heat(Governed):
         eventually(lambda: b": ping the machine is too hot for work that can wait" in late.text)
         self.assertEqual(self.daemon.model("demo")["loads"], 0)
         self.must_replay()
+
+    # Drivers as they are met, with what their sensors told from the first reading on.
+    LIARS = {
+        "a die that is not there": {"k10temp": {"Tctl": 45000, "Tccd1": 44000, "Tccd2": -49000}},
+        "an embedded controller that tells nothing": {"thinkpad": {"CPU": 0, "GPU": -128000}},
+        "inputs of a board that are not connected": {"nct6792": {"SYSTIN": 38000, "CPUTIN": 42000, "AUXTIN3": -128000, "PCH_CPU_TEMP": 0}},
+        "an empty second socket": {"coretemp": {"Package id 0": 50000, "Package id 1": 0}},
+        "a machine without any": {},
+    }
+
+    def test_a_sensor_that_never_tells_what_can_be_controls_nothing(self):
+        for what, chips in self.LIARS.items():
+            with self.subTest(what):
+                machine = Machine(6000)
+                machine.put_sensors(chips)
+                self.begin(machine=machine)
+                stream = Stream(self.daemon, "large", 8000)
+                eventually(lambda: stream.tokens() > 100, 60)
+                time.sleep(4)  # three readings and more
+                self.assertEqual((self.governor()["heat"]["level"], self.events("heat")), (0, []))
+                stream.leave()
+                for chip, sensors in chips.items():
+                    for label, value in sensors.items():
+                        row = [s for s in self.governor()["sources"] if s["name"] == f"hwmon: {chip} {label}"][0]
+                        self.assertEqual(row["works"], 1000 <= value <= 125000, row)
+                        self.assertRegex(row["detail"], r"sensor [0-9a-f]{8}$")
+                        if not row["works"]:
+                            self.assertIn("unknown, controls nothing", row["detail"])
+                            self.daemon.wait_for_log(rf'event=source_degraded source="hwmon: {chip} {label}"')
+                            self.assertEqual(self.daemon.log().count(f'source="hwmon: {chip} {label}"'), 1)
+                if not chips:
+                    self.assertIn("no sensor", self.ctl("status").stdout)
+                    self.assertNotIn("degraded     temp", self.ctl("status").stdout)
+                self.doCleanups()
+
+    def test_a_guest_that_always_reads_100(self):
+        self.begin(machine=Machine(6000, degrees=100))
+        time.sleep(1)
+        stream = Stream(self.daemon, "large", 8000)
+        eventually(lambda: stream.tokens() > 100, 60)
+        eventually(lambda: self.events("sensor"), 60)
+        self.assertEqual(self.events("sensor")[0]["reason"], "sensor_stuck")
+        self.assertRegex(self.events("sensor")[0]["sensor"], r"^coretemp Package id 0 \(sensor [0-9a-f]{8}\)$")
+        self.assertEqual(self.governor()["heat"]["level"], 0)
+        self.daemon.wait_for_log(r'event=sensor sensor="coretemp Package id 0 \(sensor [0-9a-f]{8}\)" reason=sensor_stuck .*trust_sensors = [0-9a-f]{8}')
+        self.assertIn("does not move while the load does", self.ctl("explain", "large").stdout)
+        # It is alive after all: obeyed from that moment on.
+        self.machine.set_degrees(99)
+        eventually(lambda: self.governor()["heat"]["level"] == 7, 30)
+        self.assertEqual([e["reason"] for e in self.events("sensor")], ["sensor_stuck", "sensor_moves"])
+        self.assertIn("Package id 0 (sensor ", self.ctl("events").stdout)
+        stream.leave()
 
     def test_not_seeing_the_temperature_counts_as_hot(self):
         self.begin()

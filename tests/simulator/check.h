@@ -45,6 +45,9 @@ struct check {
         uint32_t told_misses[WORLD_SENSORS];
         uint64_t missed_ms[WORLD_SENSORS];
         bool fault_seen;
+        bool works;        /* whether engines do, for some seconds now ... */
+        uint64_t works_ms; /* ... and when that was last so */
+        uint32_t changes;  /* of that */
         uint32_t heat_level, heat_changes, heat_allowed;
 };
 

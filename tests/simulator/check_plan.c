@@ -13,6 +13,8 @@
 #define CHANGES_AN_HOUR       80.0
 #define CHANGES_AT_FIRST      16.0
 #define LOOK_AGAIN_MAX_MS     10000u
+#define FOLLOWED_MS           5000u /* rest or work for so long shows in any thermometer; at the third change it must be known */
+#define CHANGES_TO_SHOW       3u
 
 static bool frees(enum action_kind kind) {
         return kind == ACTION_TRIM || kind == ACTION_EVICT || kind == ACTION_DOWNSHIFT || kind == ACTION_SUSPEND ||
@@ -141,6 +143,22 @@ static void check_quiet(struct check *c, const struct world *w, const struct pla
                            reason_info(plan->because)->word);
 }
 
+/* A thermometer that does not move is obeyed until the load has changed under it. */
+static bool may_obey_stuck(struct check *c, const struct world *w) {
+        bool works = w->heat.busy > 0;
+        if (works == c->works) {
+                c->works_ms = w->now_ms;
+        } else if (w->now_ms - c->works_ms >= FOLLOWED_MS) {
+                c->works = works;
+                c->works_ms = w->now_ms;
+                c->changes++;
+        }
+        for (uint32_t i = 0; i < w->heat.sensors_count && c->changes < CHANGES_TO_SHOW; i++)
+                if (w->heat.sensors[i].fault == SENSOR_STUCK)
+                        return true;
+        return false;
+}
+
 static void check_sensors(struct check *c, const struct world *w, const struct snapshot *snapshot, const struct plan *plan) {
         for (uint32_t i = 0; i < snapshot->sensors_count; i++) {
                 const struct sensor *s = &w->heat.sensors[i];
@@ -151,13 +169,14 @@ static void check_sensors(struct check *c, const struct world *w, const struct s
                         c->missed_ms[i] = w->now_ms;
                         c->told_misses[i]++;
                 }
-                c->fault_seen = c->fault_seen || (s->control && s->fault != SENSOR_GOOD && w->now_ms >= s->fault_begin_ms);
+                c->fault_seen = c->fault_seen || (s->control && s->fault != SENSOR_GOOD && s->fault < SENSOR_NEVER &&
+                                                  w->now_ms >= s->fault_begin_ms);
                 if (s->control && c->told_misses[i] >= MISSES && plan->heat_level != HEAT_LEVELS - 1)
                         check_fire(c, "fail_hot", "control sensor %u was missed %u times, and the level of heat is %u", s->key,
                                    c->told_misses[i], plan->heat_level);
         }
         bool cold = c->hottest < w->heat.critical - MARGIN_DEGREES - 6 && !c->fault_seen && w->heat.throttles == 0;
-        if (cold && plan->heat_level != 0)
+        if (cold && !may_obey_stuck(c, w) && plan->heat_level != 0)
                 check_fire(c, "cold", "it was never hotter than %.1f degrees, and the level of heat is %u because %s", c->hottest,
                            plan->heat_level, reason_info(plan->heat_because)->word);
         /* The promise is about sustained load; each burst may ask for another level. */

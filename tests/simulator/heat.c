@@ -32,12 +32,26 @@ static void sensor_read(struct world *w, struct sensor *s) {
         s->millidegrees = (int32_t) lround(w->heat.die + noise) * 1000 + s->offset_millidegrees;
         if (dice_below(d, 1000) < s->nonsense_permille || (faulty && s->fault == SENSOR_NONSENSE && dice_percent(d, 40)))
                 s->millidegrees = nonsense(d);
+        if (s->fault >= SENSOR_NEVER)
+                s->millidegrees = s->fixed_millidegrees;
         if (faulty && (s->fault == SENSOR_MISSING || s->fault == SENSOR_HANGING))
                 s->state = SENSOR_MISSED;
         if (faulty && s->fault == SENSOR_SLEEPING)
                 s->state = SENSOR_ASLEEP;
         s->missed = s->state == SENSOR_MISSED ? s->missed + 1 : 0;
         s->read_ms = w->now_ms;
+}
+
+/* From its first reading on; never the one that tells the truth about the die, without which nothing could be held. */
+static void sensor_lie(struct world *w, struct sensor *s, struct dice *d) {
+        static const int32_t nevers[] = { -49000, 0, -128000, 127500 };
+        const int32_t stucks[] = { 100000, (int32_t) w->heat.critical * 1000, 40000 };
+        bool is_stuck = dice_percent(d, 60);
+        s->fault = is_stuck ? SENSOR_STUCK : SENSOR_NEVER;
+        s->fixed_millidegrees = is_stuck ? stucks[dice_below(d, 3)] : nevers[dice_below(d, 4)];
+        s->control = s->tells_critical = true;
+        s->nonsense_permille = 0;
+        s->fault_begin_ms = s->fault_end_ms = UINT64_MAX;
 }
 
 static void sensor_init(struct world *w, struct sensor *s, uint32_t index) {
@@ -57,6 +71,10 @@ static void sensor_init(struct world *w, struct sensor *s, uint32_t index) {
                 s->fault_begin_ms = (uint64_t) dice_between(d, 10000, 200000);
                 s->fault_end_ms = dice_percent(d, 40) ? UINT64_MAX : s->fault_begin_ms + (uint64_t) dice_spread(d, 2000, 200000);
         }
+        struct dice own; /* so that the rest of a world does not depend on who lies in it */
+        dice_init(&own, s->key);
+        if (w->mood == MOOD_HOSTILE && index > 0 && dice_percent(&own, 25))
+                sensor_lie(w, s, &own);
 }
 
 /* --- the box --- */

@@ -106,6 +106,13 @@ static void believe_a_sensor(struct mutant *m, const struct snapshot *snapshot, 
         }
 }
 
+/* --- a temperature is obeyed though it does not move, whatever the load --- */
+
+static void see_no_load(struct mutant *m, struct snapshot *snapshot, struct past *past) {
+        (void) m, (void) past;
+        snapshot->load_permille = 0;
+}
+
 /* --- percentages --- */
 
 static void fear_percentages(struct mutant *m, const struct snapshot *snapshot, struct plan *plan) {
@@ -168,6 +175,7 @@ const struct mutation mutations[] = {
         { "trusts_silence", "a lost sensor counts as hot", "fail_hot", miss_nothing, NULL },
         { "ignores_heat", "the temperature is held", "hot", NULL, stay_at_full_speed },
         { "believes_one_reading", "one spurious reading changes nothing", "cold", NULL, believe_a_sensor },
+        { "obeys_the_stuck", "a thermometer that does not move is not obeyed", "cold", see_no_load, NULL },
         { "fears_percentages", "percentages never act", "quiet", NULL, fear_percentages },
         { "believes_memavailable", "mapped weights are not free", "cliff", weights_are_free, NULL },
         { "asks_all_of_all", "a plan never asks for a verb that the engine lacks", "lacks", nobody_lacks, NULL },

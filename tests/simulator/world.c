@@ -192,7 +192,8 @@ void world_observe(struct world *w, struct snapshot *ret) {
                                   .own_stall_us = (uint64_t) mem->own_stall_us,
                                   .memory_blind = blind,
                                   .pressure_event = mem->stalls,
-                                  .throttles = w->heat.throttles };
+                                  .throttles = w->heat.throttles,
+                                  .load_permille = (uint64_t) (20 + 980 * w->heat.busy * w->heat.duty) };
         for (uint32_t i = 0; i < w->models_count; i++)
                 if (model_is_loaded(&w->models[i]))
                         ret->models[ret->models_count++] = view(&w->models[i], i);

@@ -115,7 +115,8 @@ struct memory {
 
 /* --- heat (heat.c) --- */
 
-enum sensor_fault { SENSOR_GOOD, SENSOR_NONSENSE, SENSOR_MISSING, SENSOR_HANGING, SENSOR_SLEEPING };
+/* The last two from the beginning on: it never tells a value that can be; it always tells the same. */
+enum sensor_fault { SENSOR_GOOD, SENSOR_NONSENSE, SENSOR_MISSING, SENSOR_HANGING, SENSOR_SLEEPING, SENSOR_NEVER, SENSOR_STUCK };
 
 struct sensor {
         uint32_t key;
@@ -125,8 +126,8 @@ struct sensor {
         enum sensor_fault fault;
         uint64_t fault_begin_ms, fault_end_ms, read_ms;
         enum sensor_state state;
-        int32_t millidegrees;
-        uint32_t missed; /* readings in a row */
+        int32_t millidegrees, fixed_millidegrees; /* fixed: what SENSOR_NEVER and SENSOR_STUCK tell */
+        uint32_t missed;                          /* readings in a row */
 };
 
 struct heat {

@@ -454,9 +454,9 @@ static void whatever_is_seen(void **state) {
                         w.snapshot.sensors_count = world_random(&w) % (SENSORS_MAX + 1);
                         for (uint32_t i = 0; i < w.snapshot.sensors_count; i++)
                                 w.snapshot.sensors[i] =
-                                        (struct sensor_view){ world_random(&w) % 50, (enum sensor_state)(world_random(&w) % 4),
-                                                              world_random(&w) % 2, (int32_t) any_number(&w),
-                                                              (int32_t) any_number(&w) };
+                                        (struct sensor_view){ world_random(&w) % 50,    (enum sensor_state)(world_random(&w) % 4),
+                                                              world_random(&w) % 2,     world_random(&w) % 2,
+                                                              (int32_t) any_number(&w), (int32_t) any_number(&w) };
                         policy_decide(&w.limits, &w.snapshot, &w.past, &w.plan);
                         assert_true(w.plan.actions_count <= PLAN_ACTIONS_MAX);
                         assert_true(w.plan.look_again_ms > w.snapshot.now_ms &&

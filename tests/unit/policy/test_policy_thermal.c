@@ -150,7 +150,10 @@ static const struct {
         { "one miss: the last value holds",                  "50 50 50 x", 100, false, false, 0, REASON_NONE, 50 },
         { "two misses: still",                               "50 50 50 x x", 100, false, false, 0, REASON_NONE, 50 },
         { "three misses: lost, as if hot",                   "50 50 50 x x x", 100, false, false, LEAST, REASON_SENSOR_LOST, NONE },
-        { "never read, three misses: lost",                  "x x x", 100, false, false, LEAST, REASON_SENSOR_LOST, NONE },
+        { "never read: unknown, not lost",                   "x x x x x x", 100, false, false, 0, REASON_NONE, NONE },
+        { "never a believable value: unknown, not lost",     "0 -49 -128 0 0 0", 100, false, false, 0, REASON_NONE, NONE },
+        { "asleep, then nonsense: still nothing to lose",    "z -49 -49 -49 -49", 100, false, false, 0, REASON_NONE, NONE },
+        { "nonsense at first, then a value, then lost",      "0 0 0 0 50 x x x", 100, false, false, LEAST, REASON_SENSOR_LOST, NONE },
         { "not listed any more: the same",                   "50 50 50 - - -", 100, false, false, LEAST, REASON_SENSOR_LOST, NONE },
         { "three readings of nonsense are three misses",     "50 50 50 0 -127 255", 100, false, false, LEAST, REASON_SENSOR_LOST, NONE },
         { "zero is nonsense, not cold",                      "98 98 98 0", 100, false, false, LEAST, REASON_HEAT, 2 },
@@ -228,15 +231,99 @@ static void sensors_are_judged_alone(void **state) {
                 heat = policy_thermal(&t, &limits, &snapshot);
         }
         assert_int_equal(heat.margin_millidegrees, 100000 - 40000 - 7 * 5500);
-        snapshot.sensors[0] = (struct sensor_view){ .key = 3, .control = true, .state = SENSOR_MISSED };
-        for (int i = 0; i < 3; i++) {
+        for (int i = 0; i < 4; i++) {
                 snapshot.now_ms += 1000;
+                snapshot.sensors[0] = (struct sensor_view){
+                        .key = 3, .control = true, .state = i < 1 ? SENSOR_READ : SENSOR_MISSED, .millidegrees = 40000
+                };
                 snapshot.sensors[1] =
                         (struct sensor_view){ .key = 2, .control = true, .state = SENSOR_READ, .millidegrees = 70000 };
                 heat = policy_thermal(&t, &limits, &snapshot);
         }
         assert_int_equal(heat.level, HEAT_LEVELS - 1);
         assert_int_equal(heat.because, REASON_SENSOR_LOST);
+        assert_int_equal(heat.sensor, 3);
+}
+
+/* clang-format off */
+/* One token a second: degrees/load in percent of the box; t/LOAD: the value before, and the processor has throttled. NxTOKEN: N times. */
+static const struct {
+        const char *what, *tokens;
+        bool trusted;
+        uint32_t level, stuck;
+} followings[] = {
+        { "a guest that always reads 100: not obeyed",            "2x100/0 2x100/100 3x100/12", false, 0, 1 },
+        { "... until then it is",                                 "2x100/0 2x100/100 1x100/12", false, LEAST, 0 },
+        { "... unless the operator trusts it",                    "2x100/0 2x100/100 30x100/12", true, LEAST, 0 },
+        { "one that always reads 45: said as well",               "2x45/0 2x45/100 2x45/0", false, 0, 1 },
+        { "really hot and hard at work: obeyed",                  "2x97/0 400x100/100", false, LEAST, 0 },
+        { "100 at rest and 100 at work, for a minute",            "3x100/0 59x100/12", false, 0, 1 },
+        { "really hot, others keep the box busy while we pause",  "2x100/98 10x100/95 10x100/100 30x100/92", false, LEAST, 0 },
+        { "really hot, and one digit of noise: obeyed",           "2x100/0 2x100/100 1x99/100 2x100/12 10x100/0", false, LEAST, 0 },
+        { "hot at half load and at full, as it is built to be",   "2x95/50 200x95/100 200x95/40 200x95/100", false, LEAST, 0 },
+        { "the load is not known yet: that is no rest",           "2x100/? 10x100/100 1x100/12", false, LEAST, 0 },
+        { "a moment's load is none",                              "100/0 100/100 100/0 100/100 100/0 100/100 100/0 100/100", false, LEAST, 0 },
+        { "the processor counts that it throttles: real",         "2x100/0 2x100/100 t/100 1x100/12 100/12", false, LEAST, 0 },
+        { "stuck, and then it moves: obeyed at once",             "2x100/0 2x100/100 3x100/12 3x98/100", false, LEAST, 0 },
+        { "it has moved before: not after ten changes of load",   "50/0 3x98/0 3x98/90 3x98/0 3x98/90 3x98/0 3x98/90 3x98/0 3x98/90 3x98/0 3x98/90 3x98/0", false, LEAST, 0 },
+        { "... but where that goes on for half an hour",          "50/0 3x98/0 3x98/90 3x98/0 3x98/90 3x98/0 3x98/90 3x98/0 3x98/90 3x98/0 3x98/90 1800x98/0", false, 0, 1 },
+        { "half an hour at one value and one load: obeyed",       "50/0 2000x98/40", false, LEAST, 0 },
+};
+/* clang-format on */
+
+static void those_that_do_not_follow_the_load(void **state) {
+        (void) state;
+        for (size_t r = 0; r < sizeof(followings) / sizeof(followings[0]); r++) {
+                struct thermal t = { 0 };
+                struct snapshot snapshot = { .now_ms = 1000000, .throttles = 500, .sensors_count = 1 };
+                struct heat heat = { 0 };
+                int32_t degrees = 0;
+                for (const char *at = followings[r].tokens; *at != 0; at += strcspn(at, " "), at += strspn(at, " ")) {
+                        size_t digits = strspn(at, "0123456789");
+                        bool is_repeated = at[digits] == 'x';
+                        const char *token = is_repeated ? at + digits + 1 : at;
+                        snapshot.throttles += *token == 't';
+                        degrees = *token == 't' ? degrees : atoi(token);
+                        const char *load = strchr(token, '/') + 1;
+                        snapshot.load_permille = *load == '?' ? LOAD_UNKNOWN : 10 * strtoul(load, NULL, 10);
+                        for (int times = is_repeated ? atoi(at) : 1; times > 0; times--) {
+                                snapshot.now_ms += 1000;
+                                snapshot.sensors[0] = (struct sensor_view){ .key = 5,
+                                                                            .control = true,
+                                                                            .trusted = followings[r].trusted,
+                                                                            .state = SENSOR_READ,
+                                                                            .critical_millidegrees = 100000,
+                                                                            .millidegrees = 1000 * degrees };
+                                heat = policy_thermal(&t, &limits, &snapshot);
+                        }
+                }
+                if (heat.level != followings[r].level || heat.stuck_count != followings[r].stuck ||
+                    heat.hold_batch != (heat.level == LEAST))
+                        fail_msg("%s: level %u, %u stuck", followings[r].what, heat.level, heat.stuck_count);
+        }
+}
+
+/* One that is stuck hides no other that is hot, and what was held for its sake is let go of at once. */
+static void a_stuck_one_is_judged_alone(void **state) {
+        (void) state;
+        struct thermal t = { 0 };
+        struct snapshot snapshot = { .now_ms = 1000000, .sensors_count = 2 };
+        struct heat heat = { 0 };
+        for (int i = 0; i < 12; i++) {
+                snapshot.now_ms += 1000;
+                snapshot.load_permille = i % 6 < 3 ? 0 : 900;
+                snapshot.sensors[0] =
+                        (struct sensor_view){ .key = 1, .control = true, .state = SENSOR_READ, .millidegrees = 100000 };
+                snapshot.sensors[1] = (struct sensor_view){ .key = 2,
+                                                            .control = true,
+                                                            .state = SENSOR_READ,
+                                                            .millidegrees = i < 10 ? 50000 + 100 * i : 50000 + 15500 * (i - 8) };
+                heat = policy_thermal(&t, &limits, &snapshot);
+                assert_int_equal(heat.level, i < 2 || (i >= 7 && i < 10) ? 0 : i < 7 ? HEAT_LEVELS - 1 : heat.level);
+        }
+        assert_int_equal(heat.stuck_count, 1);
+        assert_int_equal(heat.stuck[0], 1);
+        assert_int_equal(heat.sensor, 2);
 }
 
 /* Taken out for good: hot for ten minutes, then the other one is believed alone; and never more than 32 are kept. */
@@ -327,6 +414,8 @@ int main(void) {
                 cmocka_unit_test(loads_of_hours),
                 cmocka_unit_test(what_sensors_do_wrong),
                 cmocka_unit_test(sensors_are_judged_alone),
+                cmocka_unit_test(those_that_do_not_follow_the_load),
+                cmocka_unit_test(a_stuck_one_is_judged_alone),
                 cmocka_unit_test(hardware_that_is_gone_is_forgotten),
                 cmocka_unit_test(looks_without_readings_change_nothing),
                 cmocka_unit_test(who_sleeps_cools_down),

@@ -81,7 +81,7 @@ static const struct row rows[] = {
           "2s\nidle_timeout = 3s\n"
           "[memory]\nbudget = 50%\nweights_fraction = 55%\nreserve = 1M\n[engine]\nload_timeout = 1m\nstop_timeout = 500ms\n[cache]\nsize = 20G\nidle = 0\n"
           "[models]\nwait_timeout = 1h\nmin_residency = 0\nkeep_alive = forever\ncontext = 8192\nkv_tokens = 0\nparallel = "
-          "2\nqueue = 0\nkv = q8_0\nthreads = 3\nclass = batch\nkv_floor = q8_0\n[governor]\nenabled = no\nheat = no\nmargin_target = 12.5\ncritical = 95C\n[log]\nlevel = debug\n",
+          "2\nqueue = 0\nkv = q8_0\nthreads = 3\nclass = batch\nkv_floor = q8_0\n[governor]\nenabled = no\nheat = no\nmargin_target = 12.5\ncritical = 95C\nignore_sensors = 1a2b3c4d, 00000007\ntrust_sensors = DEADBEEF\n[log]\nlevel = debug\n",
           NULL, "" },
         { "byte order mark and CRLF", "\xEF\xBB\xBF[server]\r\nconnections = 7\r\n", NULL, "" },
         { "an indented key is a key, not a continuation", "[server]\n  connections = 7\n  idle_timeout = 5s\n", NULL, "" },
@@ -176,6 +176,8 @@ static const struct row rows[] = {
           "@/headroom.conf:2: level = 'loud' is no level of the log; write debug, info, warning or error\n" },
         { "temperature out of range", "[governor]\nmargin_target = 2\n", NULL,
           "@/headroom.conf:2: margin_target = '2' is out of range; it may be 5 to 50 degrees\n" },
+        { "a sensor by its name", "[governor]\nignore_sensors = 1a2b3c4d, coretemp\n", NULL,
+          "@/headroom.conf:2: ignore_sensors = '1a2b3c4d, coretemp' names no sensor; write the keys that headroomctl status or the log prints, of eight digits and letters a to f each\n" },
         { "temperature beyond all", "[governor]\nmargin_target = 300\n", NULL,
           "@/headroom.conf:2: margin_target = '300' is too much; the most is 200 degrees\n" },
         { "class", "[models]\nclass = urgent\n", NULL,

@@ -14,8 +14,8 @@ static void hold(bool loads, bool growth, bool batch) {
                                        .batch = batch,
                                        .batch_because = REASON_TOO_HOT,
                                        .headroom_bytes = -(int64_t) MIB(12),
-                                       .exhaustion_ms = 8000,
-                                       .millidegrees = 91500 };
+                                       .exhaustion_ms = 8000 };
+        fleet_tell_heat(w.fleet, "coretemp Package id 0 (sensor 1a2b3c4d) is at 91.5 degrees, 8.5 below critical");
         fleet_poke(w.fleet);
 }
 
@@ -170,7 +170,8 @@ static void held_batch_waits_behind_nobody(void **state) {
         eventually(c[0].failed);
         assert_string_equal(c[0].failure.code, "too_hot");
         assert_int_equal(c[0].failure.retry_after_s, 60);
-        assert_non_null(strstr(c[0].failure.message, "91.5 degrees"));
+        assert_non_null(
+                strstr(c[0].failure.message, "(coretemp Package id 0 (sensor 1a2b3c4d) is at 91.5 degrees, 8.5 below critical)"));
 }
 
 int main(int argc, char **argv) {

@@ -41,6 +41,37 @@ static int make_machine(void **state) {
 
 /* --- situations --- */
 
+/* Of the time between two rounds of the temperatures; waiting for a disk is rest. */
+static void how_busy_the_box_is(void **state) {
+        (void) state;
+        static const struct {
+                const char *stat;
+                uint64_t permille;
+        } rounds[] = {
+                { "cpu  100 0 100 800 0 0 0 0 0 0\ncpu0 1 2 3\n", LOAD_UNKNOWN },
+                { "cpu  150 10 120 1000 20 0 0 0 0 0\ncpu0 1 2 3\n", 80 * 1000 / 300 },
+                { "cpu  150 10 120 1000 20 0 0 0 0 0\n", 80 * 1000 / 300 }, /* within the same tick */
+                { "cpu  150 10 120 1000 20 0 0 100 0 0\n", 1000 },          /* what others took from a guest */
+                { "cpu  150 10 120 1090 30 0 0 100 0 0\n", 0 },
+                { "cpu  150 10 120 990 20 0 0 110 0 0\n", 0 }, /* idle went back: what was known before counts */
+                { "intr 1\n", LOAD_UNKNOWN },
+                { "cpu  1 2 3 4\n", LOAD_UNKNOWN },
+                { "cpu  2 2 3 5\n", 500 },
+        };
+        put("stat", rounds[0].stat);
+        start();
+        assert_int_equal(look().load_permille, LOAD_UNKNOWN);
+        for (size_t i = 0; i < sizeof(rounds) / sizeof(rounds[0]); i++) {
+                put("stat", rounds[i].stat);
+                now_ms += 1000;
+                sensors_refresh_heat(sensors, now_ms, 1000);
+                if (look().load_permille != rounds[i].permille)
+                        fail_msg("round %zu: %llu", i, (unsigned long long) look().load_permille);
+                assert_int_equal(sensors_tell_load(sensors), strncmp(rounds[i].stat, "cpu", 3) == 0);
+        }
+        stop();
+}
+
 static void the_machine_as_it_is(void **state) {
         (void) state;
         start();
@@ -256,6 +287,7 @@ static void out_of_descriptors(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
+                with_machine(how_busy_the_box_is),
                 with_machine(the_machine_as_it_is),
                 with_machine(an_empty_machine),
                 with_machine(blind_for_a_while),

@@ -74,7 +74,12 @@ static void the_package_controls_and_the_rest_is_shown(void **state) {
         assert_false(showing(&snapshot, 41850)->control);
         assert_false(showing(&snapshot, 45500)->control);
         assert_int_equal(showing(&snapshot, 45500)->critical_millidegrees, 80000);
-        assert_string_equal(source("hwmon: coretemp Package id 0")->detail, "60.0 of 100.0 degrees, controls");
+        char expected[96];
+        (void) snprintf(expected, sizeof(expected), "60.0 of 100.0 degrees, controls, sensor %08x",
+                        showing(&snapshot, 60000)->key);
+        assert_string_equal(source("hwmon: coretemp Package id 0")->detail, expected);
+        (void) snprintf(expected, sizeof(expected), "coretemp Package id 0 (sensor %08x)", showing(&snapshot, 60000)->key);
+        assert_string_equal(sensors_name(sensors, showing(&snapshot, 60000)->key).text, expected);
         /* News is told once. */
         sensors_observe(sensors, now_ms, &snapshot);
         assert_int_equal(in_state(&snapshot, SENSOR_OLD), 5);
@@ -85,6 +90,58 @@ static void the_package_controls_and_the_rest_is_shown(void **state) {
         assert_int_equal(in_state(&snapshot, SENSOR_OLD), 5);
         snapshot = after_a_round();
         assert_int_equal(showing(&snapshot, 61000)->state, SENSOR_READ);
+        stop();
+}
+
+/* A die that is not there tells -49 degrees for ever: it controls nothing, and what is beside it does. */
+static void one_that_never_tells_what_can_be(void **state) {
+        (void) state;
+        put_hwmon(0, "k10temp", "pci/k10temp");
+        put_in(0, "temp1_label", "Tctl\n");
+        put_in(0, "temp1_input", "45000\n");
+        put_in(0, "temp3_label", "Tccd1\n");
+        put_in(0, "temp3_input", "-49000\n");
+        start();
+        struct snapshot snapshot = after_a_round();
+        assert_false(showing(&snapshot, -49000)->control);
+        assert_true(showing(&snapshot, 45000)->control); /* a part, where no whole ever told anything */
+        assert_false(source("hwmon: k10temp Tccd1")->works);
+        assert_non_null(strstr(source("hwmon: k10temp Tccd1")->detail, "-49.0 degrees, and never a value that can be: unknown"));
+        put_in(0, "temp3_input", "44000\n");
+        snapshot = after_a_round();
+        assert_true(showing(&snapshot, 44000)->control);
+        put_in(0, "temp3_input", "0\n"); /* now it counts, whatever it tells */
+        snapshot = after_a_round();
+        assert_true(showing(&snapshot, 0)->control);
+        stop();
+}
+
+/* The operator knows better: one is left out, so that a lesser one controls, and another is trusted. */
+static void what_the_operator_says_of_them(void **state) {
+        (void) state;
+        put_coretemp(0);
+        put_lm75(1, "i2c-0/0-0048", "45500\n");
+        start();
+        struct snapshot snapshot = after_a_round();
+        uint32_t package = showing(&snapshot, 60000)->key, board = showing(&snapshot, 45500)->key;
+        assert_false(showing(&snapshot, 60000)->trusted);
+        sensors_note_stuck(sensors, &package, 1);
+        char expected[256];
+        (void) snprintf(
+                expected, sizeof(expected),
+                "stuck at 60.0 degrees whatever the load is, so not obeyed; in [governor], trust_sensors = %08x has it obeyed, "
+                "ignore_sensors = %08x leaves it out",
+                package, package);
+        assert_string_equal(source("hwmon: coretemp Package id 0")->detail, expected);
+        assert_false(source("hwmon: coretemp Package id 0")->works);
+        stop();
+        start_with(&(struct sensors_config){
+                .proc = root, .sys = root, .ignored = { 1, { package } }, .trusted = { 2, { 7, board } } });
+        snapshot = after_a_round();
+        assert_false(showing(&snapshot, 60000)->control);
+        assert_true(showing(&snapshot, 45500)->control);
+        assert_true(showing(&snapshot, 45500)->trusted);
+        assert_non_null(strstr(source("hwmon: coretemp Package id 0")->detail, "left out by ignore_sensors"));
         stop();
 }
 
@@ -303,7 +360,7 @@ static void asleep(void **state) {
         put_in(1, "temp1_input", "99000\n");
         snapshot = after_a_round();
         assert_int_equal(showing(&snapshot, 44000)->state, SENSOR_ASLEEP);
-        assert_string_equal(source("hwmon: amdgpu edge")->detail, "asleep, and left so");
+        assert_non_null(strstr(source("hwmon: amdgpu edge")->detail, "asleep, and left so"));
         put("devices/pci/0000:03:00.0/power/runtime_status", "active\n");
         snapshot = after_a_round();
         assert_int_equal(showing(&snapshot, 99000)->state, SENSOR_READ);
@@ -330,7 +387,8 @@ static void throttling(void **state) {
         (void) state;
         start();
         assert_int_equal(after_a_round().throttles, 0);
-        assert_false(source("throttling")->works);
+        assert_string_equal(source("throttling")->detail, "not counted by this processor's driver");
+        assert_true(source("throttling")->works); /* no fault of anybody */
         stop();
 #define CPU "devices/system/cpu/cpu"
         /* Two cores of two threads in one package: the second of each counts the same again. */
@@ -374,6 +432,8 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(what_a_thermometer_is_worth),
                 with_machine(the_package_controls_and_the_rest_is_shown),
+                with_machine(one_that_never_tells_what_can_be),
+                with_machine(what_the_operator_says_of_them),
                 with_machine(a_box_with_board_sensors_only),
                 with_machine(nothing_but_a_disk_controls_nothing),
                 with_machine(a_package_that_never_worked),

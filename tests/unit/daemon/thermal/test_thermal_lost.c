@@ -108,7 +108,7 @@ static void one_hangs_and_the_others_go_on(bool has_writer) {
         struct snapshot snapshot = after_a_round();
         assert_int_equal(in_state(&snapshot, SENSOR_READ), 3);
         assert_int_equal(in_state(&snapshot, SENSOR_MISSED), 1);
-        assert_string_equal(source("hwmon: lm75 temp1")->detail, "the read hangs");
+        assert_non_null(strstr(source("hwmon: lm75 temp1")->detail, "the read hangs"));
         /* From then on it holds up nobody, and is missed in every round. */
         for (int i = 0; i < 3; i++) {
                 snapshot = after_a_round();
@@ -118,11 +118,11 @@ static void one_hangs_and_the_others_go_on(bool has_writer) {
         if (has_writer) {
                 /* The sensor comes back: first the late answer, which is no news, then a reading. */
                 assert_true(write(writer, "33000\n", 6) == 6);
-                for (int i = 0; i < 2000 && strcmp(source("hwmon: lm75 temp1")->detail, "the read hangs") == 0; i++) {
+                for (int i = 0; i < 2000 && strstr(source("hwmon: lm75 temp1")->detail, "the read hangs"); i++) {
                         snapshot = look_for(5);
                         assert_int_equal(in_state(&snapshot, SENSOR_READ), 0);
                 }
-                assert_string_not_equal(source("hwmon: lm75 temp1")->detail, "the read hangs");
+                assert_null(strstr(source("hwmon: lm75 temp1")->detail, "the read hangs"));
                 assert_true(write(writer, "34000\n", 6) == 6);
                 snapshot = after_a_round();
                 assert_int_equal(showing(&snapshot, 34000)->state, SENSOR_READ);
