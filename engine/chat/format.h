@@ -1,9 +1,10 @@
 /*
  * format.h - how a model marks its reasoning and its calls of tools, recognised by its chat template's text.
  *
- * Calls are JSON behind a mark: one object, objects in a list, or a name with its arguments, as the makers of the models publish it
- * (Hermes and Qwen, Llama 3, Mistral, Granite, Phi 4, firefunction). A model whose calls look otherwise (XML, Python) has its calls
- * left in the text.
+ * A row of a table is a way to write calls, as the makers of the models publish it: as JSON (Hermes and Qwen 3, Llama 3, Granite,
+ * Nemotron, Phi 4, Cohere, MiniMax M1), as a name and its arguments in JSON (Mistral, DeepSeek, Kimi K2, gpt-oss), as arguments between
+ * marks of their own (Qwen3-Coder, GLM 4, MiniMax M2, DeepSeek V3.2), or as Python writes a call (LFM2, Llama 4). A model that has none
+ * of them has its calls left in the text.
  */
 #ifndef HEADROOM_ENGINE_CHAT_FORMAT_H
 #define HEADROOM_ENGINE_CHAT_FORMAT_H
@@ -15,15 +16,38 @@
 #include "engine/tokenizer/tokenizer.h"
 
 struct reasoning_format {
+        const char *mark; /* the template's text has it; NULL: it has `close` */
         const char *open, *close;
+        const char *next;        /* what stands between it and the rest of the answer; NULL: line ends */
+        const char *content;     /* the mark of content; NULL: it has none */
+        const char *specials[8]; /* tokens among the marks */
+        bool channels;           /* an answer is one message or more, each with a head that says what it is (gpt-oss) */
+};
+
+/* The marks of one argument. VALUE NULL: the value begins behind KEY_END. */
+struct argument_marks {
+        const char *key, *key_end, *value, *value_end;
+};
+
+enum call_notation {
+        CALL_JSON,   /* an object with name and arguments, or, where `behind_name` is given, a name and an object */
+        CALL_MARKED, /* a name, and arguments between marks */
+        CALL_PYTHON, /* name(argument=value, ...), perhaps in a list; or JSON */
 };
 
 struct call_format {
         const char *marks[2]; /* the template's text has both, where given */
         const char *absent;   /* and not this */
-        const char *open;     /* the beginning of a call */
-        const char *close;    /* text that may stand behind it, or NULL */
-        bool bare;            /* a whole answer may be a call without the mark */
+        enum call_notation notation;
+        const char *section[2]; /* stand around all calls, where the model does not forget them; or NULL */
+        const char *open;       /* the beginning of a call */
+        const char *close;      /* text that may stand behind it, or NULL */
+        bool bare;              /* a whole answer may be a call without the mark */
+        const char *prefix;     /* text that may stand before a name and is none of it */
+        const char *
+                behind_name; /* CALL_JSON: the characters that may follow a name; CALL_MARKED: what follows it, "" where it ends by itself */
+        struct argument_marks argument;
+        const char *specials[2]; /* tokens that are among the marks of a call and are none of the above */
         /* A call in full: before the tool's name, between it and the arguments (white space may follow), behind them. The mark that
          * closes it is not among it: the call is known to be whole by then. */
         const char *writes[3];
@@ -36,7 +60,7 @@ enum reasoning {
         REASONING_OPEN, /* the prompt has opened it */
 };
 
-#define CHAT_FORMAT_SHOWN_MAX 8u
+#define CHAT_FORMAT_SHOWN_MAX 24u
 
 struct chat_format {
         const struct reasoning_format *reasoning; /* NULL: none */

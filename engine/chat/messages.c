@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "engine/base/json_read.h"
+#include "engine/base/literal.h"
 #include "engine/base/printable.h"
 
 #define SHOWN_BYTES 40u /* of a client's word in a sentence */
@@ -174,19 +175,36 @@ static cJSON *shape_content(const cJSON *content, const struct chat_needs *needs
         return needs->empty_content ? cJSON_CreateString("") : cJSON_CreateNull();
 }
 
+/* An object of what a model wrote and is none; where nothing can be made of it, one without members. NULL: no memory. */
+static cJSON *mend_arguments(const char *text, size_t length) {
+        struct literal l = { .depth = 0 };
+        literal_begin(&l, false);
+        (void) literal_push(&l, text, length);
+        literal_end(&l, true);
+        cJSON *mended = l.out.failed ? NULL : json_read(l.out.bytes, l.out.used, NULL);
+        literal_done(&l);
+        return mended;
+}
+
 static cJSON *shape_arguments(const cJSON *arguments, bool as_text) {
-        if (as_text && cJSON_IsObject(arguments)) {
-                char *object = json_write(arguments);
-                cJSON *printed = object ? cJSON_CreateString(object) : NULL;
-                free(object);
-                return printed;
-        }
         const char *text = cJSON_GetStringValue(arguments);
-        cJSON *parsed = !as_text && text ? json_read(text, strlen(text), NULL) : NULL;
-        if (parsed && cJSON_IsObject(parsed))
-                return parsed;
-        cJSON_Delete(parsed);
-        return text ? cJSON_CreateStringReference(text) : cJSON_CreateObjectReference(arguments ? arguments->child : NULL);
+        cJSON *object = text ? json_read(text, strlen(text), NULL)
+                             : cJSON_CreateObjectReference(cJSON_IsObject(arguments) ? arguments->child : NULL);
+        if (as_text && text && cJSON_IsObject(object)) {
+                cJSON_Delete(object);
+                return cJSON_CreateStringReference(text);
+        }
+        if (text && !cJSON_IsObject(object)) {
+                cJSON_Delete(object);
+                object = mend_arguments(text, strlen(text));
+        }
+        if (!as_text || !object)
+                return object;
+        char *written = json_write(object);
+        cJSON *shaped = written ? cJSON_CreateString(written) : NULL;
+        free(written);
+        cJSON_Delete(object);
+        return shaped;
 }
 
 static cJSON *shape_call(const cJSON *call, const struct chat_needs *needs) {

@@ -16,6 +16,8 @@
 #include "engine/base/bounds.h"
 #include "engine/base/strbuf.h"
 #include "engine/chat/format.h"
+#include "engine/base/literal.h"
+#include "engine/output/tool_list.h"
 
 enum chunk_kind { CHUNK_CONTENT, CHUNK_REASONING, CHUNK_CALL };
 
@@ -35,7 +37,7 @@ struct chat_parser_setup {
         enum reasoning reasoning;         /* before the rest of it */
         uint64_t seed;                    /* of the ids of calls */
         char *begun;                      /* the part of the answer that the prompt has begun: of a call that must be; or NULL */
-        char *tools;                      /* the names of the offered tools, each terminated, an empty one last; or NULL */
+        char *tools;                      /* the offered tools, see tool_list.h; or NULL */
 };
 void chat_parser_setup_done(struct chat_parser_setup *s);
 
@@ -45,14 +47,20 @@ struct chat_parser {
         size_t from;
         size_t handed; /* bytes at FROM that the last part showed */
         int state;
-        bool ended, list;
+        bool ended;
+        bool thinks; /* of a message in channels: it is reasoning */
         uint32_t calls_count;
+        size_t seen; /* bytes that the state has looked at */
         /* of the call that is coming in: */
-        size_t seen;      /* bytes of it that have been looked at */
-        uint32_t nesting; /* brackets that are open in its arguments */
-        bool in_text, escaped;
         char id[12], name[REQUEST_TOOL_NAME_BYTES_MAX + 1];
-        char *decoded; /* arguments that came as a text of JSON */
+        struct literal arguments;
+        bool arguments_handed;       /* they were the last part */
+        bool quoted;                 /* they are a text of JSON */
+        bool within_object;          /* they are a member of the call's own object */
+        bool in_text, escaped;       /* within that object, behind them */
+        uint32_t nesting;            /* brackets that are open there */
+        uint32_t members;            /* of arguments between marks: how many there were */
+        enum tool_argument argument; /* the one whose value comes */
 };
 
 /* SETUP must outlive it. 0 or -ENOMEM; released with chat_parser_done either way. */

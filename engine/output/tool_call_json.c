@@ -121,7 +121,7 @@ static bool take_member(struct reader *r, struct tool_call_header *header, bool 
         skip_space(r);
         if (r->at == r->length)
                 return false;
-        if (is(key, length, "name"))
+        if (is(key, length, "name") || is(key, length, "tool_name"))
                 return take_name(r, header);
         if (is(key, length, "arguments") || is(key, length, "parameters")) {
                 *found_arguments = true;
@@ -141,8 +141,11 @@ enum tool_call_json tool_call_json_header(const char *text, size_t length, struc
                 if (!more || (arguments && ret->name[0]))
                         break;
                 skip_space(&r);
-                if (r.at < r.length && r.text[r.at] == '}')
-                        return TOOL_CALL_JSON_OTHER; /* closed without the two */
+                if (r.at < r.length && r.text[r.at] == '}') { /* closed without the two */
+                        ret->arguments_at = r.at;
+                        ret->without = true;
+                        return ret->name[0] ? TOOL_CALL_JSON_CALL : TOOL_CALL_JSON_OTHER;
+                }
                 more = takes(&r, ',');
         }
         if (r.wrong)

@@ -132,16 +132,22 @@ static int read_rules(struct grammar_builder *b, const struct wish *w, const str
         return r < 0 ? refuse(w, r, &why, reterr) : 0;
 }
 
-/* A rule for the same behind reasoning. */
-static uint32_t behind_reasoning(struct grammar_builder *b, uint32_t root, const struct chat_parser_setup *parser_setup) {
+/* A rule for the same behind reasoning, and, where content has a mark and CONTENT is what it is, behind that. */
+static uint32_t behind_reasoning(struct grammar_builder *b, uint32_t root, const struct chat_parser_setup *parser_setup,
+                                 bool content) {
+        const struct reasoning_format *f = parser_setup->format->reasoning;
         uint32_t rule = grammar_builder_rule(b, "answer", 6), thought = grammar_builder_sequence(b),
                  e = grammar_builder_sequence(b);
         bool may = parser_setup->reasoning == REASONING_MAY;
         if (may)
-                grammar_builder_add(b, thought, grammar_builder_literal(b, parser_setup->format->reasoning->open));
-        grammar_builder_add(b, thought, grammar_builder_until(b, parser_setup->format->reasoning->close));
-        grammar_builder_add(b, thought, grammar_builder_repeat(b, grammar_builder_literal(b, "\n"), 0, LINES_BEHIND_REASONING));
+                grammar_builder_add(b, thought, grammar_builder_literal(b, f->open));
+        grammar_builder_add(b, thought, grammar_builder_until(b, f->close));
+        grammar_builder_add(b, thought,
+                            f->next ? grammar_builder_literal(b, f->next)
+                                    : grammar_builder_repeat(b, grammar_builder_literal(b, "\n"), 0, LINES_BEHIND_REASONING));
         grammar_builder_add(b, e, may ? grammar_builder_optional(b, thought) : thought);
+        if (f->content && content)
+                grammar_builder_add(b, e, grammar_builder_literal(b, f->content));
         grammar_builder_add(b, e, grammar_builder_call(b, root));
         grammar_builder_set_body(b, rule, e);
         return rule;
@@ -154,7 +160,7 @@ static int compile(const struct wish *w, const struct chat_parser_setup *parser_
         uint32_t root;
         int r = read_rules(&b, w, parser_setup, &root, reterr);
         if (r == 0 && parser_setup->reasoning != REASONING_OVER)
-                root = behind_reasoning(&b, root, parser_setup);
+                root = behind_reasoning(&b, root, parser_setup, !w->call);
         if (r == 0 && (r = grammar_builder_compile(&b, root, ret, &why)) < 0)
                 (void) refuse(w, r, &why, reterr);
         grammar_builder_done(&b);

@@ -24,9 +24,66 @@ const cJSON *request_tool_arguments(const cJSON *tool) {
         return parameters ? parameters : &nothing;
 }
 
-/* The names of TOOLS, each terminated, an empty one last. */
-static int read_names(const cJSON *tools, char **ret, struct request_error *reterr) {
-        size_t count = 0, bytes = 1;
+#define LOOKED_DEPTH_MAX 8u /* to which it is looked for whether a value may be a text */
+
+/* Where "#/a/b" points to in ROOT, or NULL. */
+static const cJSON *referred(const cJSON *root, const char *path) {
+        if (*path++ != '#')
+                return NULL;
+        while (root && *path == '/') {
+                char name[REQUEST_TOOL_NAME_BYTES_MAX + 1];
+                size_t length = strcspn(++path, "/");
+                if (length >= sizeof(name))
+                        return NULL;
+                memcpy(name, path, length);
+                name[length] = '\0';
+                root = json_get(root, name);
+                path += length;
+        }
+        return root;
+}
+
+static bool may_be_text(const cJSON *root, const cJSON *schema, uint32_t depth) {
+        static const char *const several[] = { "anyOf", "oneOf", "allOf" };
+        const cJSON *type = json_get(schema, "type"), *one;
+        const char *word = cJSON_GetStringValue(type), *path = cJSON_GetStringValue(json_get(schema, "$ref"));
+        if (depth > LOOKED_DEPTH_MAX)
+                return false;
+        if (type && !cJSON_IsArray(type))
+                return word && !strcmp(word, "string");
+        cJSON_ArrayForEach(one, type)
+                if (cJSON_IsString(one) && !strcmp(one->valuestring, "string"))
+                        return true;
+        if (cJSON_IsString(json_get(schema, "const")) || (path && may_be_text(root, referred(root, path), depth + 1)))
+                return true;
+        cJSON_ArrayForEach(one, json_get(schema, "enum"))
+                if (cJSON_IsString(one))
+                        return true;
+        for (size_t i = 0; i < sizeof(several) / sizeof(several[0]); i++)
+                cJSON_ArrayForEach(one, json_get(schema, several[i]))
+                        if (may_be_text(root, one, depth + 1))
+                                return true;
+        return false;
+}
+
+/* TOOL as tool_list.h has it. */
+static bool list_tool(struct text *list, const cJSON *tool) {
+        const cJSON *parameters = json_get(json_get(tool, "function"), "parameters"), *p;
+        const char *name = request_tool_name(tool);
+        (void) text_add(list, name, strlen(name) + 1);
+        cJSON_ArrayForEach(p, json_get(parameters, "properties")) {
+                const char kind = may_be_text(parameters, p, 0) ? ARGUMENT_TEXT : ARGUMENT_ANY;
+                if (!p->string || !text_add(list, &kind, 1))
+                        continue;
+                (void) text_add(list, p->string, strlen(p->string) + 1);
+        }
+        return text_add(list, "", 1);
+}
+
+/* TOOLS as tool_list.h has them; the caller frees the list. */
+static int read_list(const cJSON *tools, char **ret, struct request_error *reterr) {
+        struct text list = { .max = TEXT_MAX_NONE }; /* the tools have been counted already */
+        size_t count = 0;
         const cJSON *tool;
         cJSON_ArrayForEach(tool, tools) {
                 const char *name = request_tool_name(tool);
@@ -35,14 +92,14 @@ static int read_names(const cJSON *tools, char **ret, struct request_error *rete
                                               count, REQUEST_TOOL_NAME_BYTES_MAX);
                 if (++count > REQUEST_TOOLS_MAX)
                         return request_refuse(reterr, "tools", "tools must not hold more than %u of them.", REQUEST_TOOLS_MAX);
-                bytes += strlen(name) + 1;
         }
-        char *names = calloc(1, bytes), *end = names;
-        if (!names)
-                return request_no_memory(reterr);
         cJSON_ArrayForEach(tool, tools)
-                end = stpcpy(end, request_tool_name(tool)) + 1;
-        *ret = names;
+                (void) list_tool(&list, tool);
+        if (!text_add(&list, "", 1)) {
+                text_done(&list);
+                return request_no_memory(reterr);
+        }
+        *ret = list.bytes;
         return 0;
 }
 
@@ -85,10 +142,10 @@ static int check_call(const struct request_rules *rules, const struct request_to
         const struct call_format *calls = rules->chat->output_format.calls;
         bool found = false;
         const cJSON *tool;
-        if (!calls)
+        if (!calls || !calls->writes[0])
                 return request_refuse(reterr, "tool_choice",
                                       "This model cannot be made to call a tool: tool_choice must be \"auto\" or \"none\".");
-        bool naked = calls->writes[0][strlen(calls->writes[0]) - 1] != '"';
+        bool naked = calls->behind_name && !strchr(calls->writes[0], '{');
         cJSON_ArrayForEach(tool, tools->offered) {
                 char shown[64];
                 const char *name = request_tool_name(tool);
@@ -119,7 +176,7 @@ int request_read_tools(const struct request_rules *rules, const cJSON *body, str
                 return request_refuse(reterr, "tool_choice", "tool_choice wants a call, and there are no tools.");
         if (r < 0 || !tools || !tools->child || choice.none)
                 return r;
-        r = read_names(tools, &parser_setup->tools, reterr);
+        r = read_list(tools, &parser_setup->tools, reterr);
         if (r < 0)
                 return r;
         if (!rules->chat->takes_tools)

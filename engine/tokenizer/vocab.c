@@ -305,15 +305,29 @@ static int read_named_tokens(struct vocab *v, const struct gguf *g, struct gguf_
         return r;
 }
 
-static void mark_known_ends(struct vocab *v) {
+/* The tokens that are called by one of NAMES and are no ordinary text become ends, where MARK; returns how many there are. */
+static uint32_t find_ends(struct vocab *v, const char *const names[], size_t names_count, bool mark) {
+        uint32_t found = 0;
         for (uint32_t id = 0; id < v->count; id++) {
                 enum token_class class = vocab_class(v, (int32_t) id);
                 if (class != TOKEN_CONTROL && class != TOKEN_USER_DEFINED)
                         continue;
-                for (size_t i = 0; i < sizeof(end_texts) / sizeof(end_texts[0]); i++)
-                        if (gguf_string_equals(v->tokens[id], end_texts[i]))
-                                make_control(v, id, MARK_END);
+                for (size_t i = 0; i < names_count; i++)
+                        if (gguf_string_equals(v->tokens[id], names[i])) {
+                                found++;
+                                if (mark)
+                                        make_control(v, id, MARK_END);
+                        }
         }
+        return found;
+}
+
+/* Where an answer is several messages (gpt-oss), "<|end|>" ends one of them, and these two the answer. */
+static void mark_known_ends(struct vocab *v) {
+        static const char *const of_channels[] = { "<|return|>", "<|call|>" };
+        bool channels = find_ends(v, of_channels, 2, false) == 2;
+        (void) (channels ? find_ends(v, of_channels, 2, true)
+                         : find_ends(v, end_texts, sizeof(end_texts) / sizeof(end_texts[0]), true));
 }
 
 int vocab_init(struct vocab *v, const struct gguf *g, enum vocab_defaults defaults, struct gguf_error *reterr) {

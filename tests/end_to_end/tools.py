@@ -24,7 +24,11 @@ MAY_THINK = "{# before </think> #}" + CALLS
 THINKS_AND_CALLS = CALLS + THINKS[len(TURNS + OPENING):]
 # The notations of calls, each recognised by what its template says somewhere.
 NOTATIONS = {"hermes": "{# <tool_call> \"arguments\" #}", "llama": "{# <|start_header_id|> \"parameters\" #}", "mistral": "{# [TOOL_CALLS] #}",
-             "named": "{# [TOOL_CALLS] [ARGS] #}", "functools": "{# functools #}", "granite": "{# <|tool_call|> #}"}
+             "named": "{# [TOOL_CALLS] [ARGS] #}", "functools": "{# functools #}", "granite": "{# <|tool_call|> #}",
+             "nemotron": "{# <TOOLCALL> #}", "cohere": "{# <|START_ACTION|> #}", "kimi": "{# <|tool_call_argument_begin|> #}",
+             "deepseek": "{# <｜tool▁calls▁begin｜> ```json #}", "deepseek_31": "{# <｜tool▁calls▁begin｜> #}", "functionary": "{# <function= #}",
+             "lfm2": "{# List of tools: #}", "llama_4": "{# <|header_start|> #}"}
+CHANNELS = "{# <|channel|>analysis<|message|> <|channel|>commentary #}"
 PLAIN_CALLS = "{% if tools %}{{ tools | tojson }}{% endif %}{% for m in messages %}{{ m.content or '' }}{% endfor %}"
 
 TOOLS = [{"type": "function", "function": {"name": "get_weather", "description": "Weather", "parameters": {
@@ -38,6 +42,7 @@ CHOICES = [{"type": "function", "function": {"name": name, "parameters": paramet
 NOISE = {"temperature": 2, "top_k": 0, "top_p": 1, "min_p": 0}
 FORM = {"type": "object", "properties": {"n": {"enum": [1, 22, 333]}}, "required": ["n"], "additionalProperties": False}
 CALL = '<tool_call>{"name":"get_weather","arguments":{"city":"Paris"}}</tool_call>'
+MARKED_CALL = "<function=get_weather><parameter=city>75001</parameter><parameter=days>3</parameter><parameter=x>{'a':None}</parameter></function>"
 VOCAB = 512
 WORD = VOCAB - 4
 
@@ -72,6 +77,8 @@ class Tools(unittest.TestCase):
         models = {name + ".gguf": make(cls.folder.name, name + ".gguf", template, word) for name, template, word in (
             ("calls", CALLS, CALL), ("thinks", THINKS, "Hm.</think>Yes."), ("refuses", REFUSES, "Ok"), ("broken", BROKEN, "Ok"),
             ("thinks_first", THINKS_AND_CALLS, "Hm.</think>"), ("may_think", MAY_THINK, "<think>Hm.</think>"),
+            ("coder", "{# <function= <parameter= #}" + PLAIN_CALLS, MARKED_CALL),
+            ("channels", CHANNELS + CALLS, "<|channel|>analysis<|message|>Hm.<|end|>"),
             *((name, marks + PLAIN_CALLS, "Ok") for name, marks in NOTATIONS.items()))}
         cls.daemon = Daemon("[memory]\nbudget = 512MiB\n", models=models)
 
@@ -112,6 +119,16 @@ class Tools(unittest.TestCase):
             arguments = "".join(p["function"]["arguments"] for p in pieces if p["index"] == index)
             self.assertEqual(json.loads(arguments), {"city": "Paris"})
         self.assertFalse([c for c in choices if c["delta"].get("content")])
+
+    def test_arguments_between_marks(self):
+        """Which of them are texts is for the tool's schema to say."""
+        wanted = {"city": "75001", "days": 3, "x": {"a": None}}
+        call, = self.post(model="coder", tools=CHOICES).json()["choices"][0]["message"]["tool_calls"]
+        self.assertEqual((call["function"]["name"], json.loads(call["function"]["arguments"])), ("get_weather", wanted))
+        pieces = [c["delta"]["tool_calls"][0] for c in self.stream(model="coder", tools=CHOICES) if "tool_calls" in c["delta"]]
+        self.assertEqual(json.loads("".join(p["function"]["arguments"] for p in pieces)), wanted)
+        reply = self.post(model="coder", tools=CHOICES, tool_choice="required")
+        self.assertIn("cannot be made to call", reply.json()["error"]["message"])
 
     def test_halves_of_characters_and_nuls_anywhere(self):
         """What a client that cuts texts by UTF-16 units sends is read, wherever it stands: as U+FFFD; a NUL as itself."""
@@ -223,25 +240,25 @@ class Tools(unittest.TestCase):
 
     def test_a_form_behind_reasoning(self):
         """Reasoning is free; the form begins behind it, or at once where the model does not reason."""
-        for model, more, thought in (("thinks_first", {}, "Hm."), ("may_think", {}, "Hm."),
+        for model, more, thought in (("thinks_first", {}, "Hm."), ("may_think", {}, "Hm."), ("channels", {}, "Hm."),
                                      ("may_think", {"logit_bias": {}}, None),
                                      ("thinks_first", {"chat_template_kwargs": {"enable_thinking": False}}, None)):
-            reply = self.post(model=model, json_schema=FORM, tokens=40, **more).json()
+            reply = self.post(model=model, json_schema=FORM, tokens=90, **more).json()
             message = reply["choices"][0]["message"]
             self.assertEqual(reply["choices"][0]["finish_reason"], "stop", (model, more, reply))
             self.assertEqual(message.get("reasoning_content"), thought, (model, more))
             self.assertIn(json.loads(message["content"]), [{"n": n} for n in (1, 22, 333)])
 
     def test_a_form_behind_reasoning_in_a_stream(self):
-        for model in ("thinks_first", "may_think"):
-            choices = self.stream(model=model, json_schema=FORM, tokens=40)
+        for model in ("thinks_first", "may_think", "channels"):
+            choices = self.stream(model=model, json_schema=FORM, tokens=90)
             deltas = [c["delta"] for c in choices]
             self.assertEqual("".join(d.get("reasoning_content", "") for d in deltas), "Hm.")
             self.assertIn(json.loads("".join(d.get("content") or "" for d in deltas))["n"], (1, 22, 333))
             self.assertEqual(choices[-1]["finish_reason"], "stop")
 
     def test_a_call_behind_reasoning(self):
-        for model in ("thinks_first", "may_think"):
+        for model in ("thinks_first", "may_think", "channels"):
             bias = {"logit_bias": {str(WORD): 100}}
             message, _ = self.must_call(2, model=model, tool_choice="required", **bias)
             self.assertEqual(message["reasoning_content"], "Hm.")

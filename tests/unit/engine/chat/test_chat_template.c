@@ -70,6 +70,13 @@ static void test_what_a_template_is_given(void **state) {
                   "[{\"role\":\"developer\",\"content\":\"s\"}]", "[system:s]" },
                 { "and itself where it does", TURNS "{# developer #}", "[{\"role\":\"developer\",\"content\":\"s\"}]",
                   "[developer:s]" },
+                { "what a model once wrote as arguments",
+                  "{% for c in messages[0].tool_calls or [] %}{{ c.function.arguments | tojson }}{% endfor %}{{ messages[0].content }}",
+                  "[{\"role\":\"assistant\",\"content\":\"\",\"tool_calls\":[{\"function\":{\"name\":\"f\",\"arguments\":\"{\\\"a\\\": 1}\"}},"
+                  "{\"function\":{\"name\":\"f\",\"arguments\":\"\"}},{\"function\":{\"name\":\"f\"}},{\"function\":{\"name\":\"f\",\"arguments\":[1]}},"
+                  "{\"function\":{\"name\":\"f\",\"arguments\":\"[1]\"}},{\"function\":{\"name\":\"f\",\"arguments\":\"null\"}},"
+                  "{\"function\":{\"name\":\"f\",\"arguments\":\"{\\\"q\\\":\"}},{\"function\":{\"name\":\"f\",\"arguments\":\"{'a': [True\"}}]}]",
+                  "{\"a\": 1}{}{}{}{}{}{\"q\": null}{\"a\": [true]}" },
                 { "roles of its own", TURNS, "[{\"role\":\"oracle\",\"content\":\"s\"}]", "[oracle:s]" },
                 { "a system message it has no place for goes into the user's",
                   "{% for m in messages %}{% if m.role != 'system' %}[{{ m.role }}:{{ m.content }}]{% endif %}{% endfor %}",
