@@ -17,6 +17,12 @@ static const struct flag list_flags[] = {
         { NULL, 0, NULL, 0, NULL },
 };
 
+static const struct flag models_flags[] = {
+        { "all", 'a', NULL, AT(all), "also list what lies in the models directory and is left out, with why" },
+        { "quiet", 'q', NULL, AT(quiet), "print names alone, one a line" },
+        { NULL, 0, NULL, 0, NULL },
+};
+
 static const struct flag events_flags[] = {
         { "follow", 'f', NULL, AT(follow), "keep running and print new events as they happen" },
         { NULL, 0, NULL, 0, NULL },
@@ -56,7 +62,7 @@ const struct command commands_table[] = {
         { "status", command_status, "[MODEL]", 0, 1, "show the daemon and its memory account, or all about one model", NULL,
           NULL },
         { "ps", command_ps, "", 0, 0, "list the models that are loaded or on their way", NULL, list_flags },
-        { "models", command_models, "", 0, 0, "list every model the daemon knows", NULL, list_flags },
+        { "models", command_models, "", 0, 0, "list every model the daemon knows", NULL, models_flags },
         { "load", command_load, "MODEL...", 1, -1, "load models and wait until they are ready",
           "Models that are idle are unloaded where room must be made.\n", NULL },
         { "unload", command_unload, "MODEL... | --all", 0, -1, "unload models and wait until their memory is free",

@@ -24,6 +24,7 @@
 #include "daemon/http/server.h"
 #include "daemon/system/log.h"
 #include "daemon/system/notify.h"
+#include "daemon/system/state_lock.h"
 
 static const int signal_numbers[] = { SIGTERM, SIGINT, SIGHUP };
 #define SIGNALS_COUNT (sizeof signal_numbers / sizeof *signal_numbers)
@@ -33,13 +34,14 @@ struct daemon {
         uv_loop_t loop;
         uv_signal_t signals[SIGNALS_COUNT];
         uv_timer_t watchdog;
-        uv_timer_t deadline; /* of the stop's present step */
+        uv_timer_t deadline; /* of the start's, later of the stop's present step */
         struct fleet *fleet;
         struct governor *governor;
         struct api *api;
         struct http_server *http, *control;
         char listen[128];
-        bool is_stopping, is_fleet_stopping;
+        int state_lock; /* a descriptor, as long as the process lives */
+        bool is_announced, is_stopping, is_fleet_stopping;
         unsigned servers_open;
 };
 
@@ -256,13 +258,36 @@ static int begin_listening(struct daemon *d) {
         return result;
 }
 
-static int begin(struct daemon *d) {
-        int result = begin_listening(d);
+/* A second daemon would write over what the first one learns. Where nothing can be written, there is nothing to lock. */
+static int begin_state(struct daemon *d) {
+        const char *directory = d->config->state_dir;
+        char sentence[96] = "another headroomd uses this state directory";
+        pid_t holder;
 
+        make_directories(directory);
+        (void) mkdir(directory, 0750);
+        d->state_lock = state_lock(directory, &holder);
+        if (d->state_lock >= 0)
+                return 0;
+        if (d->state_lock != -EBUSY) {
+                log_warning("state_not_locked", LOG_TEXT("path", directory), LOG_TEXT("error", strerror(-d->state_lock)),
+                            LOG_TEXT("effect", "nothing is remembered over a restart"));
+                return 0;
+        }
+        if (holder > 0)
+                (void) snprintf(sentence, sizeof sentence, "another headroomd, with pid %d, uses this state directory", (int) holder);
+        log_error("start_failed", LOG_TEXT("step", "state"), LOG_TEXT("at", directory), LOG_TEXT("error", sentence),
+                  LOG_TEXT("hint", "stop it, or give this one a directory of its own with --state"));
+        return -EBUSY;
+}
+
+static int begin(struct daemon *d) {
+        int result = begin_state(d);
+
+        if (!result)
+                result = begin_listening(d);
         if (result)
                 return result;
-        make_directories(d->config->state_dir);
-        (void) mkdir(d->config->state_dir, 0750);
         result = fleet_new(&d->loop, d->config, &d->fleet);
         if (!result)
                 result = governor_new(&d->loop, d->config, d->fleet, &d->governor);
@@ -282,16 +307,41 @@ static int begin(struct daemon *d) {
         return 0;
 }
 
-static void announce(const struct daemon *d) {
+static void announce(struct daemon *d) {
         const struct config *c = d->config;
+        struct fleet_status fleet;
         char status[192];
 
-        (void) snprintf(status, sizeof status, "serving %u models on %s, budget %llu MiB", c->models_count, d->listen,
+        fleet_status(d->fleet, &fleet);
+        (void) snprintf(status, sizeof status, "serving %u models on %s, budget %llu MiB", fleet.models_known, d->listen,
                         (unsigned long long) (c->budget_bytes >> 20));
         log_info("ready", LOG_TEXT("listen", d->listen), LOG_TEXT("control", c->control_path),
-                 LOG_NUMBER("models", c->models_count), LOG_NUMBER("budget", c->budget_bytes), LOG_NUMBER("pid", getpid()),
+                 LOG_NUMBER("models", fleet.models_known), LOG_NUMBER("budget", c->budget_bytes), LOG_NUMBER("pid", getpid()),
                  LOG_TEXT("version", HEADROOM_VERSION));
         systemd_ready(status);
+}
+
+/*
+ * Ready is said when every file has been looked into, so that nothing that is no model is among those that are told; or after a
+ * while, on a slow disk.
+ */
+static void on_surveyed(void *user) {
+        struct daemon *d = user;
+
+        if (d->is_announced || d->is_stopping)
+                return;
+        d->is_announced = true;
+        (void) uv_timer_stop(&d->deadline);
+        announce(d);
+}
+
+static void on_survey_deadline(uv_timer_t *timer) {
+        on_surveyed(timer->data);
+}
+
+static void announce_soon(struct daemon *d) {
+        (void) uv_timer_start(&d->deadline, on_survey_deadline, SURVEY_WAIT_MS, 0);
+        fleet_when_surveyed(d->fleet, on_surveyed, d);
 }
 
 /* Each connection is a descriptor, each engine three. */
@@ -364,7 +414,7 @@ int daemon_run(const struct config *config) {
         if (result)
                 undo_begin(&d);
         else
-                announce(&d);
+                announce_soon(&d);
         (void) uv_run(&d.loop, UV_RUN_DEFAULT);
         if (d.api)
                 api_close(d.api);

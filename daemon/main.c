@@ -6,9 +6,12 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "daemon/base/bounds.h"
+#include "daemon/check.h"
 #include "daemon/config/config.h"
 #include "daemon/daemon.h"
 #include "daemon/system/log.h"
+#include "engine/base/printable.h"
 
 enum exit_status { EXIT_STOPPED = 0, EXIT_FAILED = 1, EXIT_WRONG_USE = 2 };
 
@@ -96,9 +99,18 @@ static bool read_arguments(int argc, char **argv, struct invocation *in) {
         return true;
 }
 
+/* Values and names of files are anybody's: nothing of them may steer a terminal. */
+static const char *shown(const char *text) {
+        static char copies[2][CONFIG_LINE_MAX + 1200];
+        static unsigned turn;
+
+        turn = !turn;
+        return printable_copy(copies[turn], sizeof copies[turn], text, strlen(text));
+}
+
 static void print_problem(void *user, bool is_warning, const char *text) {
         (void) user;
-        fprintf(stdout, "%s%s\n", is_warning ? "warning: " : "", text);
+        fprintf(stdout, "%s%s\n", is_warning ? "warning: " : "", shown(text));
 }
 
 static void log_problem(void *user, bool is_warning, const char *text) {
@@ -108,15 +120,15 @@ static void log_problem(void *user, bool is_warning, const char *text) {
 
 static void print_summary(const struct config *c) {
         puts("configuration is fine");
-        printf("  listens on %s:%u, control socket %s\n", c->listen_address, c->listen_port, c->control_path);
+        printf("  listens on %s:%u, control socket %s\n", c->listen_address, c->listen_port, shown(c->control_path));
         printf("  budget %llu MiB of %llu MiB RAM, at most %.0f%% of RAM for weights, reserve %llu MiB\n",
                (unsigned long long) (c->budget_bytes >> 20), (unsigned long long) (c->ram_bytes >> 20), c->weights_fraction * 100,
                (unsigned long long) (c->reserve_bytes >> 20));
-        printf("  engine %s, log level %s\n  %u models%s\n", c->engine_path, log_level_name(c->log_level), c->models_count,
+        printf("  engine %s, log level %s\n  %u models%s\n", shown(c->engine_path), log_level_name(c->log_level), c->models_count,
                c->models_count ? ":" : "");
         for (uint32_t i = 0; i < c->models_count; i++)
-                printf("    %-32s %s%s%s\n", c->models[i].id, c->models[i].path, c->models[i].pinned ? ", pinned" : "",
-                       c->models[i].preload ? ", preloaded" : "");
+                printf("    %-32s %s%s%s\n", shown(c->models[i].id), shown(c->models[i].path),
+                       c->models[i].pinned ? ", pinned" : "", c->models[i].preload ? ", preloaded" : "");
 }
 
 static int check(const struct invocation *in) {
@@ -124,9 +136,11 @@ static int check(const struct invocation *in) {
 
         if (config_load(in->config_path, in->overrides, in->overrides_count, print_problem, NULL, &config))
                 return EXIT_FAILED;
-        print_summary(config);
+        int result = check_models(config, print_problem, NULL);
+        if (!result)
+                print_summary(config);
         config_free(config);
-        return EXIT_STOPPED;
+        return result ? EXIT_FAILED : EXIT_STOPPED;
 }
 
 /* The standard streams may come closed; a socket that took such a number would be written to by the log, or not be inherited. */

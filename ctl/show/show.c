@@ -82,21 +82,24 @@ static void print_loaded(const cJSON *models) {
         table_free(t);
 }
 
+/* The last error without what the row says already. */
+static const char *reason_of_failure(const cJSON *model) {
+        const char *text = json_text(model, "last_error"), *says = strstr(text, "' cannot be loaded: ");
+        return !strncmp(text, "model '", 7) && says ? says + strlen("' cannot be loaded: ") : text;
+}
+
 /* Remarks for a person who wants to use the model; "" when there are none. */
 static void describe_notes(const cJSON *model, char *out, size_t size) {
         uint64_t cooldown = json_count(model, "cooldown_ms");
-        const char *separator = "";
-        int used = 0;
-        *out = '\0';
-        if (json_is_true(model, "pinned")) {
-                used = snprintf(out, size, "pinned");
-                separator = ", ";
-        }
+        const char *failed = reason_of_failure(model);
+        bool pinned = json_is_true(model, "pinned");
+        const char *separator = pinned ? ", " : "";
+        int used = snprintf(out, size, "%s", pinned ? "pinned" : "");
         if (cooldown > 0)
-                snprintf(out + used, size - (size_t) used, "%sfailed, next try in %s", separator,
-                         human_duration_ms(cooldown).text);
-        else if (*json_text(model, "last_error"))
-                snprintf(out + used, size - (size_t) used, "%sfailed", separator);
+                snprintf(out + used, size - (size_t) used, "%sfailed, next try in %s: %s", separator,
+                         human_duration_ms(cooldown).text, failed);
+        else if (*failed)
+                snprintf(out + used, size - (size_t) used, "%sfailed: %s", separator, failed);
 }
 
 static void print_known(const cJSON *models) {
@@ -110,10 +113,10 @@ static void print_known(const cJSON *models) {
         cJSON_ArrayForEach(model, models) {
                 const char *state = json_text(model, "state"), *kv = json_text(model, "kv_type");
                 const cJSON *priority = cJSON_GetObjectItemCaseSensitive(model, "priority");
-                char notes[96];
+                char notes[256];
                 describe_notes(model, notes, sizeof(notes));
                 table_cell(t, TINT_NONE, "%s", json_text(model, "id"));
-                table_cell(t, state_tint(state), "%s", state);
+                table_cell(t, state_tint(state), "%s", is_absent(model) ? "not loaded" : state);
                 table_cell(t, TINT_NONE, "%s", bytes_of(model, "weights_bytes").text);
                 table_cell(t, TINT_NONE, "%s", bytes_of(model, "predicted_bytes").text);
                 table_cell(t, TINT_NONE, "%s", show_count(model, "n_ctx").text);
@@ -292,13 +295,33 @@ int command_ps(const struct invocation *in) {
         return CTL_DONE;
 }
 
+/* What lies in the models directory and gives no model. */
+static void print_left_out(const cJSON *left_out) {
+        const cJSON *one;
+        if (cJSON_GetArraySize(left_out) > 0)
+                puts("\nleft out");
+        cJSON_ArrayForEach(one, left_out) {
+                char *path = terminal_escape(json_text(one, "path")), *why = terminal_escape(json_text(one, "why"));
+                printf("  %s: %s\n", path, why);
+                free(path);
+                free(why);
+        }
+}
+
 int command_models(const struct invocation *in) {
         struct problem problem;
         cJSON *whole;
         if (client_get(in->socket_path, "/control/models", &whole, &problem))
                 return report(in, &problem);
+        if (in->json && in->all) {
+                json_print(whole, stdout);
+                cJSON_Delete(whole);
+                return CTL_DONE;
+        }
         cJSON *models = cJSON_GetObjectItemCaseSensitive(whole, "models");
         print_list(in, models, print_known, "No model is known: put a .gguf file into the models directory of headroom.conf(5).");
+        if (in->all && !in->quiet)
+                print_left_out(json_array(whole, "left_out"));
         cJSON_Delete(whole);
         return CTL_DONE;
 }

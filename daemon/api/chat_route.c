@@ -174,13 +174,16 @@ char *api_choose_model(struct api *api, const cJSON *body, struct failure *reter
 
         if (named && *named->valuestring)
                 return strdup(named->valuestring);
-        if (fleet_models_count(api->fleet) == 1) {
-                struct model_status m;
-                fleet_model_status(api->fleet, 0, &m);
-                return strdup(m.id);
+        struct model_status m, only = { 0 };
+        uint32_t offered = 0;
+        for (uint32_t i = 0; i < fleet_models_count(api->fleet); i++) {
+                fleet_model_status(api->fleet, i, &m);
+                if (m.offered && offered++ == 0)
+                        only = m;
         }
-        *reterr = error_bad_request("model", "'model' is missing; GET /v1/models lists the %u there are",
-                                    fleet_models_count(api->fleet));
+        if (offered == 1)
+                return strdup(only.id);
+        *reterr = error_bad_request("model", "'model' is missing; GET /v1/models lists the %u there are", offered);
         return NULL;
 }
 

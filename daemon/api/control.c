@@ -67,9 +67,33 @@ static cJSON *all_models(const struct api *api) {
         for (uint32_t i = 0; i < fleet_models_count(api->fleet); i++) {
                 struct model_status m;
                 fleet_model_status(api->fleet, i, &m);
-                cJSON_AddItemToArray(models, model_json(api->config, &m, i));
+                if (m.offered)
+                        cJSON_AddItemToArray(models, model_json(api->config, &m, i));
         }
         return models;
+}
+
+static void add_left_out(cJSON *left_out, const char *path, const char *why) {
+        cJSON *json = cJSON_CreateObject();
+
+        model_json_text(json, "path", path);
+        model_json_text(json, "why", why);
+        cJSON_AddItemToArray(left_out, json);
+}
+
+/* What lies in the models directory and gives no model: by its name or place, and by what is in it. */
+static cJSON *all_left_out(const struct api *api) {
+        cJSON *left_out = cJSON_CreateArray();
+
+        for (uint32_t i = 0; i < api->config->left_out_count; i++)
+                add_left_out(left_out, api->config->left_out[i].path, api->config->left_out[i].why);
+        for (uint32_t i = 0; i < fleet_models_count(api->fleet); i++) {
+                struct model_status m;
+                fleet_model_status(api->fleet, i, &m);
+                if (!m.offered && m.no_model)
+                        add_left_out(left_out, m.path, m.no_model);
+        }
+        return left_out;
 }
 
 /* null where nothing is kept. */
@@ -126,6 +150,7 @@ static void handle_list(struct api *api, struct http_exchange *x, const char *re
 
         (void) rest;
         cJSON_AddItemToObject(json, "models", all_models(api));
+        cJSON_AddItemToObject(json, "left_out", all_left_out(api));
         api_answer_json(x, json);
 }
 
@@ -138,7 +163,7 @@ static bool read_model(const struct api *api, struct http_exchange *x, uint32_t 
         if (http_query(x, "model", name, sizeof name))
                 f = error_bad_request("model", "this is no name of a model");
         else if (*name && fleet_model_find(api->fleet, name, ret_index))
-                f = error_not_found(name);
+                f = error_not_found(api->fleet, name);
         else
                 return true;
         error_answer(x, &f);
@@ -287,7 +312,7 @@ static struct job *job_begin(struct api *api, struct http_exchange *x, const cJS
         if (!cJSON_IsString(model))
                 f = error_bad_request("model", "the body must name a \"model\"");
         else if (strlen(model->valuestring) > MODEL_ID_MAX || fleet_model_find(api->fleet, model->valuestring, &index))
-                f = error_not_found(model->valuestring);
+                f = error_not_found(api->fleet, model->valuestring);
         else if (api->is_stopping)
                 failure_set(&f, REASON_SHUTTING_DOWN, NULL);
         else {

@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "daemon/requests/failure.h"
+#include "daemon/state/lookup.h"
 
 static const char *or_null(const char *text) {
         return *text ? text : NULL;
@@ -51,9 +52,11 @@ struct failure error_bad_request(const char *param, const char *format, ...) {
         return f;
 }
 
-struct failure error_not_found(const char *model) {
+struct failure error_not_found(const struct fleet *fleet, const char *name) {
         struct failure f;
+        char sentence[sizeof f.message];
 
-        failure_set(&f, REASON_MODEL_NOT_FOUND, "there is no model '%.200s'", model);
+        fleet_model_missing(fleet, name, sentence, sizeof sentence);
+        failure_set(&f, REASON_MODEL_NOT_FOUND, "%s", sentence);
         return f;
 }

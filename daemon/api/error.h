@@ -6,6 +6,8 @@
 #include "daemon/http/exchange.h"
 #include "engine/base/strbuf.h"
 
+struct fleet;
+
 /*
  * {"error":{"message","type","param","code"}}, with advice where there is some, and with n_prompt_tokens and n_ctx where a
  * prompt is too long. No newline.
@@ -16,6 +18,7 @@ void error_answer(struct http_exchange *x, const struct failure *failure);
 
 /* A 400 about PARAM (NULL: about none). */
 struct failure error_bad_request(const char *param, const char *format, ...) __attribute__((format(printf, 2, 3)));
-struct failure error_not_found(const char *model);
+/* A 404: no model of FLEET is called NAME. */
+struct failure error_not_found(const struct fleet *fleet, const char *name);
 
 #endif

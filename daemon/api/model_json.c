@@ -25,7 +25,7 @@ cJSON *model_json_aliases(const struct config *config, const char *id, uint32_t 
 }
 
 /* The last words of a dying engine may be any bytes, and JSON is UTF-8. */
-static void add_text(cJSON *json, const char *key, const char *text) {
+void model_json_text(cJSON *json, const char *key, const char *text) {
         auto_free char *copy = text && *text ? strdup(text) : NULL;
 
         if (!copy) {
@@ -59,8 +59,8 @@ static void add_memory(cJSON *json, const struct model_status *m) {
         add_known(json, "peak_bytes", m->peak_bytes > 0, (double) m->peak_bytes);
         add_known(json, "n_ctx", m->n_ctx > 0, m->n_ctx);
         add_known(json, "kv_tokens", m->kv_tokens > 0, m->kv_tokens);
-        add_text(json, "kv_type", m->kv_type);
-        add_text(json, "kv_now", m->kv_now);
+        model_json_text(json, "kv_type", m->kv_type);
+        model_json_text(json, "kv_now", m->kv_now);
         add_known(json, "kv_used_bytes", is_running, (double) m->kv_used_bytes);
         add_known(json, "context_now", m->context_now > 0, m->context_now);
         add_known(json, "duty_permille", is_running, m->duty_permille);
@@ -73,14 +73,14 @@ static void add_history(cJSON *json, const struct model_status *m) {
         cJSON_AddNumberToObject(json, "loads", (double) m->loads);
         cJSON_AddNumberToObject(json, "deaths", (double) m->deaths);
         cJSON_AddNumberToObject(json, "requests", (double) m->requests);
-        add_text(json, "last_error", m->last_error);
-        add_text(json, "last_exit", m->last_exit);
-        add_text(json, "last_stderr", m->last_stderr);
+        model_json_text(json, "last_error", m->last_error);
+        model_json_text(json, "last_exit", m->last_exit);
+        model_json_text(json, "last_stderr", m->last_stderr);
         cJSON_AddNumberToObject(json, "cooldown_ms", (double) m->cooldown_ms);
 }
 
 void model_json_trace(cJSON *json, const struct trace_info *t) {
-        add_text(json, "path", t->path);
+        model_json_text(json, "path", t->path);
         cJSON_AddNumberToObject(json, "begun_unix_ms", (double) t->begun_unix_ms);
         cJSON_AddNumberToObject(json, "until_unix_ms", (double) t->until_unix_ms);
         cJSON_AddNumberToObject(json, "lines", (double) t->lines);

@@ -12,6 +12,9 @@ cJSON *model_json(const struct config *config, const struct model_status *m, uin
 /* INDEX is only a guess at where the configuration has it. */
 cJSON *model_json_aliases(const struct config *config, const char *id, uint32_t index);
 
+/* TEXT, or null where there is none; what is no UTF-8 in it is made so. */
+void model_json_text(cJSON *json, const char *key, const char *text);
+
 /* Adds its members to JSON. */
 void model_json_trace(cJSON *json, const struct trace_info *t);
 

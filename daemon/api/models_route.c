@@ -5,11 +5,14 @@
 #include "daemon/api/model_json.h"
 #include "daemon/state/lookup.h"
 
+/* NULL: clients are not told of it. */
 static cJSON *describe(const struct api *api, uint32_t index) {
         struct model_status m;
-        cJSON *json = cJSON_CreateObject();
 
         fleet_model_status(api->fleet, index, &m);
+        if (!m.offered)
+                return NULL;
+        cJSON *json = cJSON_CreateObject();
         cJSON_AddStringToObject(json, "id", m.id);
         cJSON_AddStringToObject(json, "object", "model");
         cJSON_AddNumberToObject(json, "created", (double) m.created_s);
@@ -27,18 +30,22 @@ void handle_models(struct api *api, struct http_exchange *x, const char *rest) {
         (void) rest;
         cJSON_AddStringToObject(json, "object", "list");
         cJSON *data = cJSON_AddArrayToObject(json, "data");
-        for (uint32_t i = 0; i < fleet_models_count(api->fleet); i++)
-                cJSON_AddItemToArray(data, describe(api, i));
+        for (uint32_t i = 0; i < fleet_models_count(api->fleet); i++) {
+                cJSON *one = describe(api, i);
+                if (one)
+                        cJSON_AddItemToArray(data, one);
+        }
         api_answer_json(x, json);
 }
 
 void handle_model(struct api *api, struct http_exchange *x, const char *name) {
         uint32_t index;
+        cJSON *json = fleet_model_find(api->fleet, name, &index) ? NULL : describe(api, index);
 
-        if (fleet_model_find(api->fleet, name, &index)) {
-                struct failure f = error_not_found(name);
+        if (!json) {
+                struct failure f = error_not_found(api->fleet, name);
                 error_answer(x, &f);
                 return;
         }
-        api_answer_json(x, describe(api, index));
+        api_answer_json(x, json);
 }

@@ -11,7 +11,10 @@
 #define MODELS_MAX        1024 /* the most that a scan of the models directory may find */
 #define MODEL_ID_MAX      128  /* fits a log line and a URL */
 #define MODEL_ALIASES_MAX 32
-#define MODELS_DEPTH_MAX  4 /* publisher/repository/variant/file.gguf */
+#define MODELS_DEPTH_MAX  4    /* folders: publisher/repository/variant/revision/file.gguf */
+#define MODELS_FOUND_MAX  4096 /* GGUF files under all their names: parts of split models, links */
+#define FOLDERS_MAX       4096 /* with files or without: a link to the root of a disk ends here */
+#define LEFT_OUT_MAX      256  /* files and folders that give no model: more is a wrong directory */
 
 /* --- log --- */
 #define LOG_LINE_MAX   3072 /* under PIPE_BUF (4096), so that a line is written whole or not at all */
@@ -147,6 +150,7 @@
 
 /* --- process --- */
 #define LARGE_BLOCK_BYTES (256 << 10) /* a block of this size is the kernel's as soon as it is freed */
+#define SURVEY_WAIT_MS    3000        /* the start waits so long for looks into the model files: dozens on a usual disk */
 #define STOP_GRACE_MS     5000        /* after SIGTERM: running answers may end by themselves so long */
 #define STOP_FLUSH_MS     2000        /* time for the last words to reach their clients */
 #define NOFILE_SPARE      256         /* descriptors beside those of connections: engines, files, the loop's own */

@@ -8,7 +8,6 @@
 
 #include <errno.h>
 #include <limits.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,68 +21,6 @@
 
 #define CONFIG_DEFAULT_PATH "/etc/headroom/headroom.conf"
 #define GIB                 ((uint64_t) 1 << 30)
-
-static void report(struct loader *l, bool is_warning, const char *format, va_list args) __attribute__((format(printf, 3, 0)));
-
-static void report(struct loader *l, bool is_warning, const char *format, va_list args) {
-        char sentence[1024], text[CONFIG_LINE_MAX + 1100];
-
-        (void) vsnprintf(sentence, sizeof sentence, format, args);
-        if (l->line)
-                (void) snprintf(text, sizeof text, "%s:%u: %s", l->file, l->line, sentence);
-        else
-                (void) snprintf(text, sizeof text, "%s: %s", l->file, sentence);
-        l->report(l->user, is_warning, text);
-}
-
-void loader_problem(struct loader *l, const char *format, ...) {
-        va_list args;
-
-        va_start(args, format);
-        report(l, false, format, args);
-        va_end(args);
-        l->failed = true;
-}
-
-void loader_warning(struct loader *l, const char *format, ...) {
-        va_list args;
-
-        va_start(args, format);
-        report(l, true, format, args);
-        va_end(args);
-}
-
-void loader_set_text(struct loader *l, char **text, const char *value) {
-        char *copy = strdup(value);
-
-        if (!copy) {
-                l->out_of_memory = true;
-                return;
-        }
-        free(*text);
-        *text = copy;
-}
-
-struct config_model *loader_add_model(struct loader *l, const char *id) {
-        struct config *c = l->config;
-
-        if (c->models_count == MODELS_MAX) {
-                loader_problem(l, "there are more than %d models", MODELS_MAX);
-                return NULL;
-        }
-        if (!c->models)
-                c->models = calloc(MODELS_MAX, sizeof *c->models);
-        char *copy = strdup(id);
-        if (!c->models || !copy) {
-                free(copy);
-                l->out_of_memory = true;
-                return NULL;
-        }
-        struct config_model *m = &c->models[c->models_count++];
-        *m = l->defaults;
-        m->id = copy;
-        return m;
-}
 
 static void config_model_done(struct config_model *m) {
         for (uint32_t i = 0; i < m->aliases_count; i++)
@@ -99,6 +36,11 @@ void config_free(struct config *c) {
         for (uint32_t i = 0; i < c->models_count; i++)
                 config_model_done(&c->models[i]);
         free(c->models);
+        for (uint32_t i = 0; i < c->left_out_count; i++) {
+                free(c->left_out[i].path);
+                free(c->left_out[i].why);
+        }
+        free(c->left_out);
         free(c->listen_address);
         free(c->hosts);
         free(c->origins);
@@ -273,6 +215,7 @@ int config_load(const char *path, const struct config_override *overrides, uint3
         }
         for (uint32_t i = 0; i < c->models_count; i++)
                 free(l->origins[i].file);
+        loader_forget_found(l);
         int result = l->out_of_memory ? -ENOMEM : l->failed ? -EINVAL : 0;
         free(l);
         if (result) {

@@ -39,6 +39,12 @@ struct config_model {
                 kv_floor; /* what it may be loaded with, or lowered to, where there is not; one above kv_type counts as kv_type */
         uint32_t threads; /* 0: one per processor */
         bool discovered;  /* found in the models directory, no models.d entry */
+        uint64_t file_key; /* made of its files' identities, sizes and times as they were found; 0: none was there */
+};
+
+/* A file or folder of the models directory that gives no model, and why: "the link leads nowhere". */
+struct config_left_out {
+        char *path, *why;
 };
 
 struct config {
@@ -69,6 +75,8 @@ struct config {
         char *proc_root, *sys_root; /* /proc and /sys, or directories of fixtures for tests */
         struct config_model *models;
         uint32_t models_count;
+        struct config_left_out *left_out;
+        uint32_t left_out_count;
 };
 
 /* One setting from the command line, which has the last word. ORIGIN is how problems name it, e.g. "--budget". */

@@ -7,10 +7,13 @@
  */
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <ini.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "daemon/base/bounds.h"
 #include "engine/base/cleanup.h"
@@ -93,12 +96,31 @@ static int on_setting(void *user, const char *section, const char *name, const c
         return 1;
 }
 
+/* Does not wait for whoever writes to a FIFO. NULL: said by errno; ENOTSUP: it is none. */
+static FILE *open_file(const char *path) {
+        struct stat st;
+        int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+
+        if (fd < 0)
+                return NULL;
+        FILE *file = fstat(fd, &st) == 0 && S_ISREG(st.st_mode) ? fdopen(fd, "r") : NULL;
+        if (file)
+                return file;
+        (void) close(fd);
+        errno = ENOTSUP;
+        return NULL;
+}
+
 static void read_file(struct loader *l, const char *path) {
-        auto_fclose FILE *file = fopen(path, "re");
+        auto_fclose FILE *file = open_file(path);
         struct ini_file f = { .loader = l, .file = file };
 
         l->file = path;
         l->line = 0;
+        if (!file && errno == ENOTSUP) {
+                loader_problem(l, "is no file");
+                return;
+        }
         if (!file) {
                 loader_problem(l, "cannot be opened: %s", strerror(errno));
                 return;

@@ -2,10 +2,9 @@
  * find_models.c - model files on disk: those the configuration names, and those that simply lie in the models directory.
  *
  * A GGUF file is a model whose id is its path below the directory without ".gguf"; of a split model only the first part
- * counts, and its id lacks "-00001-of-00003". Hidden files, unfinished downloads (they end otherwise) and projectors
- * ("mmproj-...") are no models. Nothing is opened here: only the engine looks into a file.
+ * counts, and its id lacks "-00001-of-00003". Links to a model's file are further names of it. Nothing is opened here: only
+ * the engine looks into a file, and says then if it is a model at all.
  */
-#include <dirent.h>
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
@@ -19,7 +18,6 @@
 #include "daemon/config/loader.h"
 #include "engine/gguf/files.h"
 
-#define SUFFIX         ".gguf"
 #define PART_FORMAT    "-%05u-of-%05u"
 #define DEMO_DIRECTORY "../share/headroom/models" /* from where the program is installed */
 #define PART_LENGTH    15u                        /* "-00001-of-00003" */
@@ -27,6 +25,19 @@
 static void name_a_problem(struct loader *l, uint32_t index, unsigned line) {
         l->file = l->origins[index].file;
         l->line = line;
+}
+
+static uint64_t mix(uint64_t key, uint64_t value) {
+        return (key ^ value) * 0x9e3779b97f4a7c15u ^ key >> 29;
+}
+
+static uint64_t key_of(uint64_t key, const struct stat *st) {
+        const uint64_t parts[] = { (uint64_t) st->st_dev, (uint64_t) st->st_ino, (uint64_t) st->st_size,
+                                   (uint64_t) st->st_mtim.tv_sec, (uint64_t) st->st_mtim.tv_nsec };
+
+        for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+                key = mix(key, parts[i]);
+        return key | 1; /* never 0 */
 }
 
 /* True when PATH is a file; its identity goes to the origin. */
@@ -39,8 +50,12 @@ static bool note_file(struct loader *l, uint32_t index, const char *path) {
                 errno = S_ISDIR(st.st_mode) ? EISDIR : EINVAL;
                 return false;
         }
-        l->origins[index].device = st.st_dev;
-        l->origins[index].inode = st.st_ino;
+        struct model_origin *o = &l->origins[index];
+        struct stat itself;
+        o->device = st.st_dev;
+        o->inode = st.st_ino;
+        o->is_linked = st.st_nlink > 1 || lstat(path, &itself) || S_ISLNK(itself.st_mode);
+        l->config->models[index].file_key = key_of(0, &st);
         return true;
 }
 
@@ -48,13 +63,14 @@ static bool note_file(struct loader *l, uint32_t index, const char *path) {
 static char *path_by_id(const char *directory, const char *id) {
         char *path = NULL;
 
-        if (asprintf(&path, "%s/%s" SUFFIX, directory, id) < 0)
+        if (asprintf(&path, "%s/%s" MODEL_SUFFIX, directory, id) < 0)
                 return NULL;
         if (access(path, F_OK) == 0)
                 return path;
         for (unsigned parts = 1; parts <= 999; parts++) {
                 auto_free char *first = NULL;
-                if (asprintf(&first, "%s/%s" PART_FORMAT SUFFIX, directory, id, 1u, parts) > 0 && access(first, F_OK) == 0) {
+                if (asprintf(&first, "%s/%s" PART_FORMAT MODEL_SUFFIX, directory, id, 1u, parts) > 0 &&
+                    access(first, F_OK) == 0) {
                         free(path);
                         path = first;
                         first = NULL;
@@ -91,97 +107,122 @@ void loader_locate_models(struct loader *l) {
                 locate(l, i);
 }
 
-static bool is_known_file(const struct loader *l, const struct stat *st) {
+/* --- models that no file names --- */
+
+static uint32_t owner_of_file(const struct loader *l, const struct stat *st) {
         for (uint32_t i = 0; i < l->config->models_count; i++)
                 if (l->origins[i].inode == st->st_ino && l->origins[i].device == st->st_dev)
-                        return true;
-        return false;
+                        return i;
+        return UINT32_MAX;
 }
 
-static bool is_known_name(const struct loader *l, const char *name) {
+static const struct config_model *owner_of_name(const struct loader *l, const char *name) {
         for (uint32_t i = 0; i < l->config->models_count; i++) {
                 const struct config_model *m = &l->config->models[i];
 
                 if (!strcmp(m->id, name))
-                        return true;
+                        return m;
                 for (uint32_t a = 0; a < m->aliases_count; a++)
                         if (!strcmp(m->aliases[a], name))
-                                return true;
+                                return m;
         }
-        return false;
+        return NULL;
 }
 
-static void discover_file(struct loader *l, const char *path, const char *below, const struct stat *st) {
-        const char *name = strrchr(below, '/') ? strrchr(below, '/') + 1 : below;
-        size_t length = strlen(below) - strlen(SUFFIX);
-        uint32_t part = 0;
-        char id[MODEL_ID_MAX + 1] = "";
+/* The path below the models directory without ".gguf" and the number of its part. */
+static bool name_of(struct loader *l, const struct found *f, char id[MODEL_ID_MAX + 1]) {
+        size_t length = strlen(f->below) - strlen(MODEL_SUFFIX);
 
-        if ((model_files_part(path, &part, NULL) && part != 1) || !strncmp(name, "mmproj-", 7) || !st->st_size ||
-            is_known_file(l, st))
-                return;
-        if (part)
+        if (model_files_part(f->path, NULL, NULL))
                 length -= PART_LENGTH;
-        l->file = path;
-        l->line = 0;
         if (length > MODEL_ID_MAX) {
-                loader_warning(l, "is left out: its name is longer than %d bytes; give it a file in models.d", MODEL_ID_MAX);
-                return;
+                loader_leave_out(l, f->path, "its name is longer than %d bytes; give it a file in models.d", MODEL_ID_MAX);
+                return false;
         }
-        memcpy(id, below, length);
+        memcpy(id, f->below, length);
+        id[length] = '\0';
         const char *wrong = value_bad_name(id);
-        if (wrong) {
-                loader_warning(l, "is left out: its name %s; give it a file in models.d", wrong);
-                return;
-        }
-        if (is_known_name(l, id)) {
-                loader_warning(l, "is left out: another model is already called '%s'", id);
-                return;
-        }
+        if (wrong)
+                loader_leave_out(l, f->path, "its name %s; give it a file in models.d", wrong);
+        return !wrong;
+}
+
+static void add_model(struct loader *l, const struct found *f, const char *id) {
         struct config_model *m = loader_add_model(l, id);
+
         if (!m)
                 return;
         m->discovered = true;
-        loader_set_text(l, &m->path, path);
-        (void) note_file(l, (uint32_t) (m - l->config->models), path);
+        loader_set_text(l, &m->path, f->path);
+        (void) note_file(l, (uint32_t) (m - l->config->models), f->path);
 }
 
-static int is_visible(const struct dirent *entry) {
-        return *entry->d_name != '.';
+/* A second name of a file that a model has: another name of the model, where a link or a hard link makes it one. */
+static void add_name(struct loader *l, const struct found *f, uint32_t owner, const char *id) {
+        struct config_model *m = &l->config->models[owner];
+
+        if (!strcmp(f->path, m->path) || !(f->by_link || l->origins[owner].is_linked))
+                return;
+        const char *wrong = loader_add_alias(l, m, id, strlen(id));
+        if (wrong)
+                loader_leave_out(l, f->path, "it is a link to the model '%s', which %s", m->id, wrong);
 }
 
-static bool ends_with_suffix(const char *name) {
-        size_t length = strlen(name);
+static void take_found(struct loader *l, const struct found *f) {
+        uint32_t owner = owner_of_file(l, &f->st);
+        char id[MODEL_ID_MAX + 1];
 
-        return length > strlen(SUFFIX) && !strcmp(name + length - strlen(SUFFIX), SUFFIX);
-}
-
-/* BELOW is the path under the models directory, "" at its top. */
-static void discover_directory(struct loader *l, const char *path, const char *below, unsigned depth) {
-        struct dirent **entries;
-        int count = scandir(path, &entries, is_visible, alphasort);
-
-        if (count < 0) {
-                l->file = path;
-                l->line = 0;
-                loader_warning(l, "the models directory cannot be read: %s", strerror(errno));
+        if (!f->st.st_size) {
+                loader_leave_out(l, f->path, "it is empty");
                 return;
         }
-        for (int i = 0; i < count; i++) {
-                auto_free char *entry = NULL, *entry_below = NULL;
-                struct stat st;
-                const char *name = entries[i]->d_name;
+        if (!name_of(l, f, id))
+                return;
+        const struct config_model *namesake = owner_of_name(l, id);
+        bool is_own = namesake && owner != UINT32_MAX && namesake == &l->config->models[owner];
+        if (namesake && !is_own)
+                loader_leave_out(l, f->path, "another model is already called '%s'", id);
+        else if (owner != UINT32_MAX && !is_own)
+                add_name(l, f, owner, id);
+        else if (!is_own)
+                add_model(l, f, id);
+}
 
-                if (asprintf(&entry, "%s/%s", path, name) < 0 ||
-                    asprintf(&entry_below, "%s%s%s", below, *below ? "/" : "", name) < 0)
-                        l->out_of_memory = true;
-                else if (stat(entry, &st) == 0 && S_ISDIR(st.st_mode) && depth < MODELS_DEPTH_MAX)
-                        discover_directory(l, entry, entry_below, depth + 1);
-                else if (stat(entry, &st) == 0 && S_ISREG(st.st_mode) && ends_with_suffix(name))
-                        discover_file(l, entry, entry_below, &st);
-                free(entries[i]);
+/* A further part of a split model counts for what the first one is. */
+static void take_part(struct loader *l, const struct found *f) {
+        auto_free char *first = strdup(f->path);
+
+        if (!first) {
+                l->out_of_memory = true;
+                return;
         }
-        free(entries);
+        memcpy(first + strlen(first) - strlen(MODEL_SUFFIX) - PART_LENGTH, "-00001", 6);
+        for (uint32_t i = 0; i < l->config->models_count; i++)
+                if (!strcmp(l->config->models[i].path, first)) {
+                        l->config->models[i].file_key = key_of(l->config->models[i].file_key, &f->st);
+                        return;
+                }
+        if (access(first, F_OK))
+                loader_leave_out(l, f->path, "the first part of its model is missing");
+}
+
+static bool is_further_part(const struct found *f) {
+        uint32_t part;
+
+        return model_files_part(f->path, &part, NULL) && part != 1;
+}
+
+/* Files by their own names come first, so that no link takes a name away. */
+static void discover_directory(struct loader *l, const char *directory) {
+        loader_walk(l, directory);
+        for (unsigned by_link = 0; by_link < 2; by_link++)
+                for (uint32_t i = 0; i < l->found_count; i++)
+                        if (l->found[i].by_link == by_link && !is_further_part(&l->found[i]))
+                                take_found(l, &l->found[i]);
+        for (uint32_t i = 0; i < l->found_count; i++)
+                if (is_further_part(&l->found[i]))
+                        take_part(l, &l->found[i]);
+        loader_forget_found(l);
 }
 
 /* A new installation has no model at hand: our own small one answers until there is another. */
@@ -193,7 +234,7 @@ static void discover_demo(struct loader *l) {
         strcpy(strrchr(path, '/') + 1, DEMO_DIRECTORY);
         if (!realpath(path, resolved))
                 return;
-        discover_directory(l, resolved, "", 1);
+        discover_directory(l, resolved);
         l->file = l->config->models_dir;
         l->line = 0;
         if (l->config->models_count)
@@ -201,7 +242,7 @@ static void discover_demo(struct loader *l) {
 }
 
 void loader_discover_models(struct loader *l) {
-        discover_directory(l, l->config->models_dir, "", 1);
+        discover_directory(l, l->config->models_dir);
         if (!l->config->models_count)
                 discover_demo(l);
 }

@@ -277,8 +277,7 @@ static const char *set_name(struct loader *l, const struct key *key, void *field
         return wrong;
 }
 
-static const char *add_alias(struct loader *l, const char *name, size_t length) {
-        struct config_model *m = l->model;
+const char *loader_add_alias(struct loader *l, struct config_model *m, const char *name, size_t length) {
         char alias[MODEL_ID_MAX + 2] = "";
 
         if (length > MODEL_ID_MAX)
@@ -289,6 +288,12 @@ static const char *add_alias(struct loader *l, const char *name, size_t length) 
                 return wrong;
         if (m->aliases_count == MODEL_ALIASES_MAX)
                 return "has more than 32 names";
+        if (!m->aliases)
+                m->aliases = calloc(MODEL_ALIASES_MAX, sizeof *m->aliases);
+        if (!m->aliases) {
+                l->out_of_memory = true;
+                return NULL;
+        }
         loader_set_text(l, &m->aliases[m->aliases_count], alias);
         m->aliases_count += !l->out_of_memory;
         return NULL;
@@ -299,14 +304,8 @@ static const char *set_aliases(struct loader *l, const struct key *key, void *fi
 
         (void) key, (void) field;
         for (uint32_t i = 0; i < l->model->aliases_count; i++)
-                free(l->model->aliases[i]);
+                free(l->model->aliases[i]), l->model->aliases[i] = NULL;
         l->model->aliases_count = 0;
-        if (!l->model->aliases)
-                l->model->aliases = calloc(MODEL_ALIASES_MAX, sizeof *l->model->aliases);
-        if (!l->model->aliases) {
-                l->out_of_memory = true;
-                return NULL;
-        }
         for (const char *at = value; *at && !wrong;) {
                 at += strspn(at, ", \t");
                 size_t length = strcspn(at, ",");
@@ -314,7 +313,7 @@ static const char *set_aliases(struct loader *l, const struct key *key, void *fi
                 while (length && (at[length - 1] == ' ' || at[length - 1] == '\t'))
                         length--;
                 if (length)
-                        wrong = add_alias(l, at, length);
+                        wrong = loader_add_alias(l, l->model, at, length);
                 at = next;
         }
         return wrong;

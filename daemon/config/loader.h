@@ -2,12 +2,13 @@
  * loader.h - what the files of this room share: one loader carries the configuration that grows, and where we are in the text.
  *
  * value.c turns text into values, keys.c knows every section and key, files.c reads files,
- * find_models.c finds models on disk and compares them all, config.c puts these in order.
+ * walk.c finds files on disk, find_models.c the models among them and compares them all, config.c puts these in order.
  */
 #ifndef HEADROOM_DAEMON_CONFIG_LOADER_H
 #define HEADROOM_DAEMON_CONFIG_LOADER_H
 
 #include <stddef.h>
+#include <sys/stat.h>
 #include <sys/types.h>
 
 #include "daemon/base/bounds.h"
@@ -19,24 +20,36 @@ struct model_origin {
         unsigned path_line, name_line, aliases_line;
         dev_t device; /* of the model's file, once found */
         ino_t inode;
+        bool is_linked; /* ... and it has other names, or this is one */
+};
+
+/* A GGUF file below the models directory, under one of its names. */
+struct found {
+        char *path, *below; /* BELOW the models directory */
+        struct stat st;     /* of what a link leads to */
+        bool by_link;       /* the name is a link, or lies in a folder that one leads to */
 };
 
 struct loader {
         struct config *config;
         struct config_model defaults;            /* [models] */
         struct model_origin origins[MODELS_MAX]; /* one for each of config->models */
-        struct config_model *model;              /* the one whose file is being read, else NULL */
-        const char *file;                        /* for problems; a file's path or an option's name */
-        unsigned line;                           /* 0: not a matter of one line */
+        struct found *found;
+        uint32_t found_count, folders_count;
+        struct config_model *model; /* the one whose file is being read, else NULL */
+        const char *file;           /* for problems; a file's path or an option's name */
+        unsigned line;              /* 0: not a matter of one line */
         config_report *report;
         void *user;
         bool failed;
         bool out_of_memory;
 };
 
-/* config.c */
+/* loader.c */
 void loader_problem(struct loader *l, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void loader_warning(struct loader *l, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* Notes that PATH gives no model, and warns. */
+void loader_leave_out(struct loader *l, const char *path, const char *format, ...) __attribute__((format(printf, 3, 4)));
 /* Replaces a text; a failed allocation sticks in the loader. */
 void loader_set_text(struct loader *l, char **text, const char *value);
 /* A new model with the defaults, or NULL (too many, or no memory; both have been said). */
@@ -46,11 +59,19 @@ struct config_model *loader_add_model(struct loader *l, const char *id);
 void loader_set(struct loader *l, const char *section, const char *key, const char *value);
 /* The sentence that says why NAME cannot be a model's name, or NULL. */
 const char *value_bad_name(const char *name);
+/* Another name (its first LENGTH bytes) for M; or the sentence that says why not. */
+const char *loader_add_alias(struct loader *l, struct config_model *m, const char *name, size_t length);
 
 /* files.c */
 void loader_read_main(struct loader *l, const char *path, bool must_exist);
 void loader_read_drop_ins(struct loader *l, const char *directory);
 void loader_read_models(struct loader *l, const char *directory);
+
+#define MODEL_SUFFIX ".gguf" /* in upper case, too */
+
+/* walk.c: every GGUF file below DIRECTORY, in order of name, to loader.found; what cannot be one is left out. */
+void loader_walk(struct loader *l, const char *directory);
+void loader_forget_found(struct loader *l);
 
 /* find_models.c */
 void loader_locate_models(struct loader *l);   /* the files of the models that were named */

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "daemon/config/loader.h"
+#include "engine/base/text_distance.h"
 
 /* A non-negative decimal number without sign, exponent, hexadecimal or "inf": *ret_rest is what follows it. */
 static bool read_number(const char *text, double *ret, const char **ret_rest) {
@@ -190,40 +191,13 @@ const char *value_loopback(const char *text, char ret_address[64], uint16_t *ret
         return NULL;
 }
 
-/* Edits (insert, delete, replace, swap neighbours) from A to B; both shorter than 32. */
-static unsigned edit_distance(const char *a, const char *b) {
-        unsigned d[33][33];
-        unsigned length_a = (unsigned) strlen(a), length_b = (unsigned) strlen(b);
-
-        for (unsigned i = 0; i <= length_a; i++)
-                for (unsigned j = 0; j <= length_b; j++) {
-                        if (!i || !j) {
-                                d[i][j] = i + j;
-                                continue;
-                        }
-                        unsigned best = d[i - 1][j - 1] + (a[i - 1] != b[j - 1]);
-                        if (d[i - 1][j] + 1 < best)
-                                best = d[i - 1][j] + 1;
-                        if (d[i][j - 1] + 1 < best)
-                                best = d[i][j - 1] + 1;
-                        if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] && d[i - 2][j - 2] + 1 < best)
-                                best = d[i - 2][j - 2] + 1;
-                        d[i][j] = best;
-                }
-        return d[length_a][length_b];
-}
-
 const char *value_nearest(const char *word, const char *const *words) {
         const char *nearest = NULL;
-        unsigned best = 3; /* two typing errors are a slip, three are another word */
+        unsigned best = text_slip(word) + 1;
 
-        if (strlen(word) > 32)
-                return NULL;
         for (; *words; words++) {
-                if (strlen(*words) > 32)
-                        continue;
-                unsigned distance = edit_distance(word, *words);
-                if (distance < best && distance < strlen(word)) {
+                unsigned distance = text_distance(word, *words, best);
+                if (distance < best) {
                         best = distance;
                         nearest = *words;
                 }

@@ -94,6 +94,7 @@ void fleet_tick(struct fleet *f) {
         govern_tick(f);
         for (uint32_t i = 0; i < f->models_count; i++)
                 tick_model(&f->models[i]);
+        fleet_survey(f);
         fleet_measure(f);
         if (f->tree)
                 cgroup_tree_sweep(f->tree);

@@ -28,11 +28,16 @@ void fleet_free(struct fleet *f); /* after on_stopped */
 /* The models' part of the tick: what has ended, what time does to each model, what is due to be measured. */
 void fleet_tick(struct fleet *f);
 
+/* ON_SURVEYED is called once, from a tick that finds that every model's file has been looked into. */
+void fleet_when_surveyed(struct fleet *f, void (*on_surveyed)(void *user), void *user);
+
 /* The state of a model for the API and the control socket. Strings are borrowed until the loop turns. */
 struct model_status {
         const char *id;
         const char *path;
         enum model_state state;
+        bool offered;         /* to clients: it is a model, as far as its file has been looked into */
+        const char *no_model; /* a sentence, where its file is something else; NULL */
         bool pinned;
         int priority;
         pid_t pid;                                                       /* 0 when there is no process */

@@ -47,6 +47,7 @@ void model_init(struct model *m, struct fleet *f, const struct config_model *con
                 .config = config,
                 .index = index,
                 .preload = config->preload,
+                .survey_due = true,
                 .learned = LEARNED_NEUTRAL,
                 .ops = engine_kind_of(config),
         };

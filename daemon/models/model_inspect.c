@@ -9,11 +9,13 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "daemon/models/fleet.h"
 #include "daemon/models/footprints.h"
 #include "daemon/models/lifecycle.h"
 #include "daemon/state/model_files.h"
 #include "daemon/state/fleet.h"
 #include "daemon/state/tick.h"
+#include "daemon/system/log.h"
 #include "policy/admission/footprint.h"
 #include "policy/base/sat.h"
 
@@ -72,50 +74,112 @@ static void conclude_inspection(struct model *m) {
         model_event(m, MODEL_EVENT_INSPECTED);
 }
 
-static void on_inspected(void *user, const struct inspected *result, const char *sentence, bool about_file) {
+/* What is known of a model before anybody asks for it: its context and what it would take. */
+static void take_in(struct model *m) {
+        if (!m->inspected_well || m->state != MODEL_ABSENT || m->inspected.kv_bytes_per_token[m->config->kv_type] == 0)
+                return;
+        m->learned = footprints_learned(m->fleet->footprints, m->config->id, m->files.key);
+        find_forms(m);
+}
+
+static void log_left_out(const struct model *m) {
+        log_event(m->config->discovered ? LOG_LEVEL_INFO : LOG_LEVEL_WARNING, "left_out", LOG_TEXT("model", m->config->id),
+                  LOG_TEXT("path", m->config->path), LOG_TEXT("because", m->inspect_sentence));
+}
+
+static void on_inspected(void *user, enum inspection_end end, const struct inspected *result, const char *sentence) {
         struct model *m = user;
+        bool is_news = end == INSPECTION_NO_MODEL && !m->is_no_model;
         m->inspection = NULL;
         m->fleet->inspections_count--;
         m->files = m->inspecting;
-        m->identified = result != NULL || about_file;
+        m->identified = end != INSPECTION_FAILED;
         m->inspected_well = result != NULL;
+        m->is_no_model = end == INSPECTION_NO_MODEL;
+        m->surveyed = true;
+        m->survey_due = false;
         if (result)
                 m->inspected = *result;
         (void) snprintf(m->inspect_sentence, sizeof(m->inspect_sentence), "%s", result ? "" : sentence);
+        if (is_news)
+                log_left_out(m);
+        take_in(m);
         conclude_inspection(m);
         fleet_poke(m->fleet);
 }
 
+/* 0; or -errno and the sentence. */
+static int begin(struct model *m, const struct open_files *files, char *reterr, size_t reterr_size) {
+        struct fleet *f = m->fleet;
+        const struct inspection_request request = {
+                .engine_path = f->config->engine_path,
+                .fds = files->fds,
+                .fds_count = files->count,
+                .threads = m->config->threads,
+                .parallel = m->config->parallel,
+        };
+        m->inspecting = files->identity;
+        int r = inspection_start(f->loop, &request, on_inspected, m, &m->inspection);
+        if (r < 0)
+                (void) snprintf(reterr, reterr_size, "cannot start '%s': %s", f->config->engine_path, strerror(-r));
+        else
+                f->inspections_count++;
+        return r;
+}
+
 /* Looks at the files again each time: they may have been replaced since. */
 void model_inspect(struct model *m) {
-        struct fleet *f = m->fleet;
-        if (m->inspection || f->inspections_count >= INSPECTIONS_MAX)
-                return;
         struct open_files files;
         char sentence[400];
-        if (model_open_files(m, &files, sentence, sizeof(sentence)) < 0) {
-                model_refuse_load(m, sentence);
+        if (m->inspection || m->fleet->inspections_count >= INSPECTIONS_MAX)
                 return;
-        }
-        if (m->identified && files.identity.key == m->files.key) {
+        int r = model_open_files(m, &files, sentence, sizeof(sentence));
+        if (r == 0 && m->identified && files.identity.key == m->files.key) {
                 model_files_close(&files);
                 conclude_inspection(m);
                 return;
         }
-        struct inspection_request request = {
-                .engine_path = f->config->engine_path,
-                .fds = files.fds,
-                .fds_count = files.count,
-                .threads = m->config->threads,
-                .parallel = m->config->parallel,
-        };
-        m->inspecting = files.identity;
-        int r = inspection_start(f->loop, &request, on_inspected, m, &m->inspection);
-        model_files_close(&files);
-        if (r < 0) {
-                (void) snprintf(sentence, sizeof(sentence), "cannot start '%s': %s", f->config->engine_path, strerror(-r));
-                model_refuse_load(m, sentence);
-                return;
+        if (r == 0) {
+                r = begin(m, &files, sentence, sizeof(sentence));
+                model_files_close(&files);
         }
-        f->inspections_count++;
+        if (r < 0)
+                model_refuse_load(m, sentence);
+}
+
+/* --- the survey --- */
+
+static void survey(struct model *m) {
+        struct open_files files;
+        int r = model_open_files(m, &files, m->inspect_sentence, sizeof(m->inspect_sentence));
+        if (r == 0) {
+                r = begin(m, &files, m->inspect_sentence, sizeof(m->inspect_sentence));
+                model_files_close(&files);
+        }
+        m->survey_due = false;
+        m->surveyed = m->surveyed || r < 0;
+        if (r < 0)
+                fleet_poke(m->fleet);
+}
+
+/* One at a time, so that a model that somebody waits for never waits for those that nobody asked for. */
+void fleet_survey(struct fleet *f) {
+        bool is_done = true;
+        for (uint32_t i = 0; i < f->models_count; i++) {
+                struct model *m = &f->models[i];
+                is_done = is_done && m->surveyed;
+                if (m->survey_due && !m->inspection && m->state == MODEL_ABSENT && f->inspections_count == 0 && !f->stopping)
+                        survey(m);
+        }
+        if (!is_done || !f->on_surveyed)
+                return;
+        void (*on_surveyed)(void *user) = f->on_surveyed;
+        f->on_surveyed = NULL;
+        on_surveyed(f->on_surveyed_user);
+}
+
+void fleet_when_surveyed(struct fleet *f, void (*on_surveyed)(void *user), void *user) {
+        f->on_surveyed = on_surveyed;
+        f->on_surveyed_user = user;
+        fleet_poke(f);
 }

@@ -15,6 +15,12 @@
 #include "daemon/state/tick.h"
 #include "daemon/system/log.h"
 
+static void refuse_unknown(const struct fleet *f, const char *name, struct failure *ret) {
+        char sentence[sizeof(ret->message)];
+        fleet_model_missing(f, name, sentence, sizeof(sentence));
+        failure_set(ret, REASON_MODEL_NOT_FOUND, "%s", sentence);
+}
+
 /* The model, or NULL after V has been answered. */
 static struct model *find(struct fleet *f, const char *name, struct operator_job *job) {
         struct failure failure;
@@ -22,7 +28,7 @@ static struct model *find(struct fleet *f, const char *name, struct operator_job
         if (f->stopping)
                 failure_set(&failure, REASON_SHUTTING_DOWN, NULL);
         else if (fleet_model_find(f, name, &index) < 0)
-                failure_set(&failure, REASON_MODEL_NOT_FOUND, "there is no model '%s'", name);
+                refuse_unknown(f, name, &failure);
         else
                 return &f->models[index];
         operator_job_finish(f, job, &failure);

@@ -5,6 +5,7 @@
 #include "daemon/models/fleet.h"
 #include "daemon/state/account.h"
 #include "daemon/state/fleet.h"
+#include "daemon/state/lookup.h"
 #include "daemon/state/tick.h"
 #include "policy/admission/backoff.h"
 #include "policy/base/sat.h"
@@ -33,6 +34,8 @@ void fleet_model_status(struct fleet *f, uint32_t index, struct model_status *re
                 .id = m->config->id,
                 .path = m->config->path,
                 .state = m->state,
+                .offered = model_is_offered(m),
+                .no_model = m->is_no_model ? m->inspect_sentence : NULL,
                 .pinned = m->config->pinned,
                 .priority = m->config->priority,
                 .pid = e->process ? e->pid : 0,
@@ -60,7 +63,7 @@ void fleet_model_status(struct fleet *f, uint32_t index, struct model_status *re
                 .loads = m->loads_count,
                 .deaths = m->deaths_count,
                 .requests = m->requests_count,
-                .last_error = m->last_error,
+                .last_error = m->last_error[0] ? m->last_error : m->inspect_sentence,
                 .last_exit = m->last_exit,
                 .last_stderr = e->process && m->ops->last_words(m)[0] ? m->ops->last_words(m) : m->last_words,
                 .cooldown_ms = (int64_t) u64_min(policy_backoff_left(m->backoff, now), INT64_MAX),
@@ -74,7 +77,6 @@ void fleet_status(struct fleet *f, struct fleet_status *ret) {
                 .weights_limit_bytes = fleet_weights_max(f),
                 .reserve_bytes = f->config->reserve_bytes,
                 .available_bytes = f->available_bytes,
-                .models_known = f->models_count,
                 .groups = f->tree ? cgroup_tree_words(f->tree) : f->tree_sentence,
                 .requests_waiting = f->waiting_count,
                 .tick_count = f->tick_count,
@@ -84,6 +86,7 @@ void fleet_status(struct fleet *f, struct fleet_status *ret) {
                 const struct model *m = &f->models[i];
                 const struct instance *e = &m->engine;
                 ret->requests_running += model_running(m);
+                ret->models_known += model_is_offered(m);
                 if (m->state != MODEL_LOADING && m->state != MODEL_READY && m->state != MODEL_DRAINING &&
                     m->state != MODEL_STOPPING)
                         continue;

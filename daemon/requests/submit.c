@@ -52,7 +52,9 @@ static int find_model(struct fleet *f, const char *name, struct model **ret, str
                 return -ESHUTDOWN;
         }
         if (fleet_model_find(f, name, &index) < 0) {
-                failure_set(reterr, REASON_MODEL_NOT_FOUND, "The model '%.200s' does not exist", name);
+                char sentence[sizeof(reterr->message)];
+                fleet_model_missing(f, name, sentence, sizeof(sentence));
+                failure_set(reterr, REASON_MODEL_NOT_FOUND, "%s", sentence);
                 return -ENOENT;
         }
         *ret = &f->models[index];

@@ -95,6 +95,8 @@ struct fleet {
 
         uint32_t files_making; /* suspensions whose files are being made */
         struct queue finished_jobs;
+        void (*on_surveyed)(void *user);
+        void *on_surveyed_user;
         bool stopping, stopped;
         void (*on_stopped)(void *user);
         void *on_stopped_user;

@@ -2,14 +2,22 @@
 #ifndef HEADROOM_DAEMON_STATE_LOOKUP_H
 #define HEADROOM_DAEMON_STATE_LOOKUP_H
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct request;
 struct fleet;
 struct model;
 
-/* By id or alias; -ENOENT. */
+/*
+ * By id or alias; by either with ".gguf" behind it; or by the last part of an id, where one model alone is called so. -ENOENT.
+ */
 int fleet_model_find(const struct fleet *f, const char *name, uint32_t *ret_index);
+/* Whether clients are told of it: what has been found in the models directory may turn out to be no model. */
+bool model_is_offered(const struct model *m);
+/* For a client that asked for NAME in vain: why, or which name is near. */
+void fleet_model_missing(const struct fleet *f, const char *name, char *out, size_t size);
 /* The request with that id on the wire; NULL: it has left. */
 struct request *requests_running(const struct model *m, uint64_t id);
 

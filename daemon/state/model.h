@@ -45,6 +45,9 @@ struct model {
         bool inspected_well; /* else inspect_sentence says why not */
         struct inspected inspected;
         char inspect_sentence[400];
+        bool surveyed;                    /* its files have been looked into, or could not be ... */
+        bool survey_due;                  /* ... but are others by now */
+        bool is_no_model;                 /* what they hold is something else, as inspect_sentence says */
         struct inspection *inspection;    /* running */
         struct files_identity inspecting; /* files that the inspection runs on */
 

@@ -13,6 +13,7 @@
 #include "daemon/system/child.h"
 #include "daemon/base/meminfo.h"
 #include "engine/base/json_get.h"
+#include "engine/base/strbuf.h"
 
 struct inspection {
         struct child *child;
@@ -55,9 +56,14 @@ int inspection_parse(const char *text, size_t length, struct inspected *ret, cha
         cJSON *object = cJSON_ParseWithLength(text, length);
         struct inspected result = { 0 };
         int r = -EBADMSG;
+        const char *no_model = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(object, "no_model"));
         const char *unsupported = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(object, "unsupported"));
         if (!cJSON_IsObject(object)) {
                 (void) snprintf(reterr, reterr_size, "headroom-engine inspect printed something that is not a summary");
+        } else if (no_model && *no_model) {
+                (void) snprintf(reterr, reterr_size, "it is %s", no_model);
+                text_repair(reterr);
+                r = -ENOEXEC;
         } else if (unsupported && *unsupported) {
                 (void) snprintf(reterr, reterr_size, "%s", unsupported);
         } else if (!parse_sizes(object, &result)) {
@@ -107,11 +113,15 @@ static void sentence_from_words(const char *words, char *out, size_t size) {
                 memmove(out, out + sizeof(prefix) - 1, strlen(out) - (sizeof(prefix) - 1) + 1);
 }
 
+static enum inspection_end end_of(int result) {
+        return result == 0 ? INSPECTION_WELL : result == -ENOEXEC ? INSPECTION_NO_MODEL : INSPECTION_BAD_FILE;
+}
+
 static void on_child_exit(void *user, struct child_exit exit) {
         struct inspection *i = user;
         char sentence[400] = "", words[64];
         struct inspected result;
-        bool good = false;
+        enum inspection_end end = INSPECTION_BAD_FILE;
         child_exit_words(exit, words, sizeof(words));
         if (i->too_slow)
                 (void) snprintf(sentence, sizeof(sentence), "reading the headers of the model file took longer than %d s",
@@ -119,13 +129,14 @@ static void on_child_exit(void *user, struct child_exit exit) {
         else if (i->too_much)
                 (void) snprintf(sentence, sizeof(sentence), "headroom-engine inspect printed too much");
         else if (words[0] == '\0')
-                good = inspection_parse(i->output, i->used, &result, sentence, sizeof(sentence)) == 0;
+                end = end_of(inspection_parse(i->output, i->used, &result, sentence, sizeof(sentence)));
         else
                 sentence_from_words(child_last_words(i->child), sentence, sizeof(sentence));
-        if (!good && sentence[0] == '\0')
+        if (end != INSPECTION_WELL && sentence[0] == '\0')
                 (void) snprintf(sentence, sizeof(sentence), "headroom-engine inspect ended: %s", words);
-        bool about_file = exit.signal == 0 && !i->too_much && !i->too_slow;
-        i->on_done(i->user, good ? &result : NULL, sentence, about_file);
+        if (exit.signal != 0 || i->too_much || i->too_slow)
+                end = INSPECTION_FAILED;
+        i->on_done(i->user, end, end == INSPECTION_WELL ? &result : NULL, sentence);
         uv_close((uv_handle_t *) &i->timer, on_timer_closed);
 }
 

@@ -29,11 +29,15 @@ struct inspection_request {
         uint32_t parallel;
 };
 
-/*
- * Once, last: RESULT, or NULL and the sentence that says why the model cannot be used. ABOUT_FILE: it is the file
- * that is wrong, and asking again will not help before it changes; else the asking went wrong.
- */
-typedef void inspection_done(void *user, const struct inspected *result, const char *sentence, bool about_file);
+enum inspection_end {
+        INSPECTION_WELL,
+        INSPECTION_NO_MODEL, /* the file is whole, and something else: a projector, an adapter */
+        INSPECTION_BAD_FILE, /* asking again will not help before the file changes */
+        INSPECTION_FAILED,   /* the asking itself went wrong */
+};
+
+/* Once, last: RESULT, or NULL and the sentence that says why the model cannot be used. */
+typedef void inspection_done(void *user, enum inspection_end end, const struct inspected *result, const char *sentence);
 
 /* 0 and *ret, or -errno. */
 int inspection_start(uv_loop_t *loop, const struct inspection_request *request, inspection_done *on_done, void *user,
@@ -41,7 +45,7 @@ int inspection_start(uv_loop_t *loop, const struct inspection_request *request, 
 /* Ends it; on_done follows with a sentence all the same. */
 void inspection_end(struct inspection *i);
 
-/* Checks and takes in the output of the child. 0, or -EBADMSG and a sentence. Public for tests. */
+/* Checks and takes in the output of the child. 0; or -EBADMSG, or -ENOEXEC for no model, and a sentence. Public for tests. */
 int inspection_parse(const char *text, size_t length, struct inspected *ret, char *reterr, size_t reterr_size);
 
 #endif

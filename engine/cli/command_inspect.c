@@ -16,6 +16,7 @@
 #include "engine/cli/commands.h"
 #include "engine/runtime/engine.h"
 #include "engine/cli/inspect.h"
+#include "engine/model/kind.h"
 #include "engine/model/model.h"
 #include "engine/gguf/files.h"
 #include "engine/cli/options.h"
@@ -91,6 +92,7 @@ static int open_path(struct arguments *a) {
 /* ---- looking ---- */
 
 static int print(const struct arguments *a, struct inspection *i) {
+        i->no_model = model_kind_else(i->gguf);
         i->chat_format = gguf_find(i->gguf, "tokenizer.chat_template") ? chat_template_format(i->chat) : NULL;
         i->files_count = a->files.count;
         i->load = i->hparams ? engine_config_resolve(a->load, i->hparams) : a->load;
@@ -106,13 +108,21 @@ static int print(const struct arguments *a, struct inspection *i) {
         return r;
 }
 
-/* A file that is no model for this engine: as much of it as can be read, and the reason. */
-static int look_at_unsupported(const struct arguments *a, const struct gguf_error *reason, struct gguf_error *reterr) {
+/*
+ * A file that is no model, or none for this engine: as much of it as can be read, and REASON. Of what should be a model and is
+ * damaged (ERROR) the reason is all there is to say.
+ */
+static int look_at_unsupported(const struct arguments *a, int error, const struct gguf_error *reason, struct gguf_error *reterr) {
         struct gguf *g;
         struct hparams s = { 0 };
         int r = gguf_open(a->files.fds, a->files.count, &g, reterr);
         if (r < 0)
                 return r;
+        if (error != -ENOTSUP && !model_kind_else(g)) {
+                *reterr = *reason;
+                gguf_close(g);
+                return error;
+        }
         struct chat_template chat;
         r = chat_template_init(&chat, g, NULL);
         if (r < 0) {
@@ -135,11 +145,8 @@ static int look(const struct arguments *a, struct gguf_error *reterr) {
         struct model *m;
         struct gguf_error reason = { "" };
         int r = model_open(a->files.fds, a->files.count, &m, &reason);
-        if (r == -ENOTSUP)
-                return look_at_unsupported(a, &reason, reterr);
-        *reterr = reason;
         if (r < 0)
-                return r;
+                return look_at_unsupported(a, r, &reason, reterr);
         struct inspection i = { .gguf = m->gguf, .hparams = &m->hparams, .chat = &m->chat };
         r = print(a, &i);
         model_close(m);

@@ -14,6 +14,7 @@ struct inspection {
         const struct gguf *gguf;
         const struct hparams *hparams; /* NULL when it could not be read; then UNSUPPORTED says why */
         const char *unsupported;       /* why this engine cannot run the model; NULL: it can */
+        const char *no_model;          /* what it is instead: "a projector ..."; NULL: a model */
         const char *chat_format;       /* NULL: the file has no chat template */
         const struct chat_template *chat;
         uint32_t files_count;

@@ -176,6 +176,8 @@ int inspect_print_json(const struct inspection *i, bool summary) {
         cJSON *object = cJSON_CreateObject();
         add_string(object, i->gguf, "architecture", "general.architecture");
         add_string(object, i->gguf, "name", "general.name");
+        if (i->no_model)
+                cJSON_AddStringToObject(object, "no_model", i->no_model);
         if (i->unsupported)
                 cJSON_AddStringToObject(object, "unsupported", i->unsupported);
         if (i->hparams)

@@ -164,6 +164,8 @@ void inspect_print_text(const struct inspection *i) {
                 printf("chat format    %s\n", i->chat_format);
         if (i->chat->warning[0])
                 printf("               %s\n", i->chat->warning);
+        if (i->no_model)
+                printf("no model       it is %s\n", i->no_model);
         if (i->unsupported)
                 printf("cannot be run  %s\n", i->unsupported);
         print_metadata(i->gguf);

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
 #include "engine/base/bounds.h"
@@ -35,7 +36,7 @@ bool model_files_part(const char *path, uint32_t *ret_part, uint32_t *ret_count)
         const char *suffix = path + length - SUFFIX_LENGTH;
         uint32_t part, count;
         if (suffix[0] != '-' || !five_digits(suffix + 1, &part) || strncmp(suffix + 1 + DIGITS, "-of-", 4) != 0 ||
-            !five_digits(suffix + 5 + DIGITS, &count) || strcmp(suffix + 5 + 2 * DIGITS, ".gguf") != 0)
+            !five_digits(suffix + 5 + DIGITS, &count) || strcasecmp(suffix + 5 + 2 * DIGITS, ".gguf") != 0)
                 return false;
         if (ret_part)
                 *ret_part = part;
@@ -55,8 +56,8 @@ int model_files_list(const char *path, struct model_files *ret) {
                 return -ENOMEM;
         size_t stem = strlen(path) - (split ? SUFFIX_LENGTH : 0);
         for (uint32_t i = 0; i < count; i++) {
-                int length = split ? asprintf(&files.paths[i], "%.*s-%05" PRIu32 "-of-%05" PRIu32 ".gguf", (int) stem, path,
-                                              i + 1, count)
+                int length = split ? asprintf(&files.paths[i], "%.*s-%05" PRIu32 "-of-%05" PRIu32 "%s", (int) stem, path, i + 1,
+                                              count, path + strlen(path) - 5)
                                    : asprintf(&files.paths[i], "%s", path);
                 if (length < 0) {
                         model_files_done(&files);

@@ -62,7 +62,7 @@ static void part_map(struct cursor *c, struct gguf_part *part, int fd) {
 static uint32_t header_read_version(struct cursor *c) {
         const uint8_t *magic = cursor_take(c, 4, "the magic number");
         if (magic && memcmp(magic, "GGUF", 4))
-                cursor_fail(c, -EBADMSG, "this is no GGUF file: it does not begin with 'GGUF'");
+                cursor_fail(c, -EBADMSG, "not a GGUF file: it does not begin with 'GGUF'");
         uint32_t version = cursor_u32(c, "the version");
         if (!c->broken && version != 2 && version != 3) {
                 if (version == 2u << 24 || version == 3u << 24)

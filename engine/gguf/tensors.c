@@ -72,6 +72,20 @@ static void tensor_read(struct cursor *c, struct tensor_row *row, uint64_t align
         c->kind = NULL;
 }
 
+/*
+ * The bytes of the whole file, where its tensors lie one behind the other as every writer lays them out; else 0: then an offset
+ * is wrong rather than the end missing.
+ */
+static uint64_t whole_length(const struct gguf_tensors *t, size_t first, uint64_t data, uint64_t alignment) {
+        uint64_t end = 0;
+        for (size_t i = first; i < t->count; i++) {
+                uint64_t begin = end + (alignment - end % alignment) % alignment;
+                if (begin < end || t->rows[i].offset != begin || __builtin_add_overflow(begin, t->rows[i].tensor.bytes, &end))
+                        return 0;
+        }
+        return __builtin_add_overflow(data, end, &end) ? 0 : end;
+}
+
 /* The directory has been read: gives each of its tensors its bytes. */
 static void tensors_place(struct cursor *c, struct gguf_tensors *t, size_t first, const struct gguf_part *part,
                           uint64_t alignment) {
@@ -81,6 +95,11 @@ static void tensors_place(struct cursor *c, struct gguf_tensors *t, size_t first
                 struct tensor_row *row = &t->rows[i];
                 uint64_t left = data <= part->length ? part->length - data : 0;
                 if (row->offset > left || row->tensor.bytes > left - row->offset) {
+                        uint64_t whole = whole_length(t, first, data, alignment);
+                        if (whole > part->length) {
+                                cursor_fail(c, -EBADMSG, "it is cut off: %" PRIu64 " of %" PRIu64 " bytes", part->length, whole);
+                                return;
+                        }
                         c->kind = "tensor";
                         c->row = row->tensor.name;
                         cursor_fail(c, -EBADMSG,

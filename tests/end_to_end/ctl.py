@@ -331,7 +331,7 @@ class Showing(unittest.TestCase):
         self.assertEqual(len(json.loads(self.run_fake("ps", "--json").stdout)["models"]), 2)
         self.assertEqual(json.loads(self.run_fake("models", "--json").stdout), {"models": self.MODELS})
         out = self.run_fake("models").stdout
-        self.assertRegex(out, r"broken +absent .* failed, next try in 9\.0 s")
+        self.assertRegex(out, r"broken +not loaded .* failed, next try in 9\.0 s: the engine died")
         self.assertRegex(out, r"qwen3-8b-instruct-Q4_K_M +ready .* pinned")
 
     def test_the_governor_in_status(self):

@@ -138,7 +138,7 @@ class Embeddings(unittest.TestCase):
         self.refused(400, "float or base64", "encoding_format", input="a", encoding_format="int8")
         self.refused(400, "float or base64", "encoding_format", input="a", encoding_format=7)
         self.refused(400, "true or false", "truncate", input="a", truncate=1)
-        self.refused(404, "'nope' does not exist", "model", input="a", model="nope")
+        self.refused(404, "there is no model 'nope'", "model", input="a", model="nope")
         reply = ask(self.daemon, "POST", "/v1/embeddings", b"[]")
         self.assertEqual(reply.status, 400)
 

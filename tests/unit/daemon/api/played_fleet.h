@@ -114,6 +114,7 @@ void fleet_model_status(struct fleet *f, uint32_t index, struct model_status *re
         *ret = (struct model_status){ .id = index ? "org/b:q4" : "a",
                                       .path = "/m/a.gguf",
                                       .state = index ? MODEL_READY : MODEL_ABSENT,
+                                      .offered = true,
                                       .kv_type = "f16",
                                       .created_s = 7,
                                       .n_ctx = index ? 4096 : 0,
@@ -130,6 +131,11 @@ int fleet_model_find(const struct fleet *f, const char *name, uint32_t *ret_inde
         (void) f;
         *ret_index = !strcmp(name, "org/b:q4") || !strcmp(name, "alias");
         return *ret_index || !strcmp(name, "a") ? 0 : -ENOENT;
+}
+
+void fleet_model_missing(const struct fleet *f, const char *name, char *out, size_t size) {
+        (void) f;
+        (void) snprintf(out, size, "there is no model '%.200s'", name);
 }
 
 /* --- and a governor that has done one thing --- */

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "daemon/api/error.h"
+#include "daemon/state/fleet.h"
 #include "daemon/requests/failure.h"
 #include "engine/base/strbuf.h"
 
@@ -46,7 +47,7 @@ static void test_long_names(void **state) {
                 assert_true(text_is_utf8(f.message, strlen(f.message)));
                 failure_set(&f, REASON_MODEL_NOT_FOUND, "'%.200s'", name + 1 - skip);
                 assert_true(text_is_utf8(f.message, strlen(f.message)));
-                f = error_not_found(name + 1 - skip);
+                f = error_not_found(&(struct fleet){ 0 }, name + 1 - skip);
                 assert_true(text_is_utf8(f.message, strlen(f.message)));
                 f = error_bad_request(NULL, "%s", name + 1 - skip);
                 assert_true(text_is_utf8(f.message, strlen(f.message)));

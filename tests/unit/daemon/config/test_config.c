@@ -197,6 +197,7 @@ static const struct row rows[] = {
           "@/models.d/tiny.conf:2: the name 'a' is already taken by the model tiny (@/models.d/tiny.conf)\n" },
         { "an alias like its own id", "", "[model]\naliases = a, tiny\n",
           "@/models.d/tiny.conf:2: the name 'tiny' is already taken by the model tiny (@/models.d/tiny.conf)\n" },
+        { "aliases given twice", "", "[model]\naliases = a, b\naliases = c\n", "" },
         { "priority", "", "[model]\npriority = high\n", "@/models.d/tiny.conf:2: priority = 'high' is no whole number\n" },
         { "pin", "", "[model]\npin = maybe\n", "@/models.d/tiny.conf:2: pin = 'maybe' is neither yes nor no\n" },
 };
@@ -265,7 +266,7 @@ static void test_discovery(void **state) {
         put("headroom.conf", "[models]\ncontext = 512\n");
         put("models.d/named.conf", "[model]\npath = b.gguf\naliases = taken\n");
         static const char *const files[] = {
-                "a.gguf",     "b.gguf",     ".hidden.gguf",          "c.gguf.part",           "mmproj-a.gguf",
+                "a.gguf",     "b.gguf",     ".hidden.gguf",          "c.gguf.part",           "U.GGUF",
                 "taken.gguf", "org/d.gguf", "s-00001-of-00002.gguf", "s-00002-of-00002.gguf", "t-00003-of-00002.gguf",
                 "README.md"
         };
@@ -276,8 +277,14 @@ static void test_discovery(void **state) {
         }
         put("models/empty.gguf", "");
         assert_int_equal(load(&c), 0);
-        assert_string_equal(reported, "warning: @/models/taken.gguf: is left out: another model is already called 'taken'\n");
-        assert_int_equal(c->models_count, 4);
+        assert_string_equal(reported,
+                            "warning: @/models/empty.gguf: is left out: it is empty\n"
+                            "warning: @/models/taken.gguf: is left out: another model is already called 'taken'\n"
+                            "warning: @/models/t-00003-of-00002.gguf: is left out: the first part of its model is missing\n");
+        assert_int_equal(c->left_out_count, 3);
+        assert_string_equal(c->left_out[0].why, "it is empty");
+        assert_int_equal(c->models_count, 5);
+        assert_non_null(find(c, "U"));
         assert_false(find(c, "named")->discovered);
         assert_int_equal(find(c, "named")->context, 512);
         assert_true(find(c, "a")->discovered);
@@ -296,6 +303,112 @@ static void test_lists(void **state) {
         assert_string_equal(c->hosts, "box.lan [fd00::1]");
         assert_string_equal(c->origins, "https://a.example http://b:3000 chrome-extension://abc");
         config_free(c);
+}
+
+static void make_folder(const char *name) {
+        char path[256];
+
+        path_to(path, name);
+        assert_int_equal(mkdir(path, 0700), 0);
+}
+
+static void make_link(const char *target, const char *name) {
+        char path[256];
+
+        path_to(path, name);
+        assert_int_equal(symlink(target, path), 0);
+}
+
+static void assert_aliases(const struct config *c, const char *id, const char *expected) {
+        const struct config_model *m = find(c, id);
+        char all[256] = "";
+
+        assert_non_null(m);
+        for (uint32_t i = 0; i < m->aliases_count; i++)
+                (void) snprintf(all + strlen(all), sizeof all - strlen(all), "%s%s", i ? " " : "", m->aliases[i]);
+        assert_string_equal(all, expected);
+}
+
+/* Whatever sorts first, a file keeps the name that it has without a link, and each link is another name of its model. */
+static void test_links(void **state) {
+        struct config *c;
+        char path[256], other[256];
+
+        (void) state;
+        put("headroom.conf", "");
+        put("models.d/chat.conf", "[model]\npath = current.gguf\n");
+        make_folder("models/lib");
+        put("models/qwen.gguf", "GGUF");
+        make_link("qwen.gguf", "models/default.gguf");
+        put("models/lib/llama.gguf", "GGUF");
+        make_link("lib", "models/all");
+        make_link(".", "models/loop");
+        make_link("../..", "models/lib/up");
+        make_link("nothing.gguf", "models/dead.gguf");
+        make_link("self", "models/self");
+        put("models/hard.gguf", "GGUF");
+        path_to(path, "models/hard.gguf");
+        path_to(other, "models/real.gguf");
+        assert_int_equal(link(path, other), 0);
+        put("models/v1.gguf", "GGUF");
+        make_link("v1.gguf", "models/current.gguf");
+        put("outside", "GGUF");
+        make_link("../outside", "models/elsewhere.gguf");
+        make_link("elsewhere.gguf", "models/further.gguf");
+        path_to(path, "models/pipe.gguf");
+        assert_int_equal(mkfifo(path, 0600), 0);
+        assert_int_equal(load(&c), 0);
+        assert_aliases(c, "qwen", "default");
+        assert_aliases(c, "lib/llama", "all/llama");
+        assert_aliases(c, "hard", "real");
+        assert_aliases(c, "chat", "v1");
+        assert_aliases(c, "elsewhere", "further");
+        assert_int_equal(c->models_count, 5);
+        assert_string_equal(reported,
+                            "warning: @/models/all/up: is left out: the link leads back to a folder that it lies in\n"
+                            "warning: @/models/dead.gguf: is left out: the link leads nowhere: No such file or directory\n"
+                            "warning: @/models/lib/up: is left out: the link leads back to a folder that it lies in\n"
+                            "warning: @/models/loop: is left out: the link leads back to a folder that it lies in\n"
+                            "warning: @/models/pipe.gguf: is left out: it is no file but a pipe, socket or device\n"
+                            "warning: @/models/self: is left out: the link leads to itself\n");
+        config_free(c);
+}
+
+/* As headroom.conf(5) has it: up to four folders deep. */
+static void test_depth(void **state) {
+        struct config *c;
+
+        (void) state;
+        put("headroom.conf", "");
+        make_folder("models/1");
+        make_folder("models/1/2");
+        make_folder("models/1/2/3");
+        make_folder("models/1/2/3/4");
+        make_folder("models/1/2/3/4/5");
+        put("models/1/2/3/4/in.gguf", "GGUF");
+        put("models/1/2/3/4/5/out.gguf", "GGUF");
+        assert_int_equal(load(&c), 0);
+        assert_non_null(find(c, "1/2/3/4/in"));
+        assert_int_equal(c->models_count, 1);
+        assert_string_equal(reported, "warning: @/models/1/2/3/4/5: is left out: it lies deeper than 4 folders\n");
+        config_free(c);
+}
+
+/* A FIFO that nobody writes to, a device or a folder is said, and nothing waits for it. */
+static void test_no_file(void **state) {
+        struct config *c;
+        char path[256];
+
+        (void) state;
+        put("headroom.conf", "");
+        path_to(path, "headroom.conf.d/10-pipe.conf");
+        assert_int_equal(mkfifo(path, 0600), 0);
+        make_folder("headroom.conf.d/20-folder.conf");
+        make_link("/dev/zero", "models.d/zero.conf");
+        assert_int_equal(load(&c), -EINVAL);
+        assert_non_null(strstr(reported, "@/headroom.conf.d/10-pipe.conf: is no file\n"));
+        assert_non_null(strstr(reported, "@/headroom.conf.d/20-folder.conf: is no file\n"));
+        assert_non_null(strstr(reported, "@/models.d/zero.conf: is no file\n"));
 }
 
 static void test_log_level(void **state) {
@@ -419,6 +532,9 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(test_defaults, set_up, remove_root),
                 cmocka_unit_test_setup_teardown(test_discovery, set_up, remove_root),
                 cmocka_unit_test_setup_teardown(test_lists, set_up, remove_root),
+                cmocka_unit_test_setup_teardown(test_links, set_up, remove_root),
+                cmocka_unit_test_setup_teardown(test_depth, set_up, remove_root),
+                cmocka_unit_test_setup_teardown(test_no_file, set_up, remove_root),
                 cmocka_unit_test_setup_teardown(test_log_level, set_up, remove_root),
                 cmocka_unit_test_setup_teardown(test_precedence, set_up, remove_root),
                 cmocka_unit_test_setup_teardown(test_missing_main_file, set_up, remove_root),

@@ -31,6 +31,7 @@ static const struct row {
           NULL },
         { "not supported", "{\"weights_bytes\":5,\"unsupported\":\"architecture 'mamba' is not known\"}",
           "architecture 'mamba' is not known" },
+        { "no model", "{\"weights_bytes\":5,\"no_model\":\"a projector\",\"unsupported\":\"x\"}", "it is a projector" },
         { "nothing", "", "not a summary" },
         { "no JSON", "Segmentation fault", "not a summary" },
         { "an array", "[1]", "not a summary" },
@@ -55,7 +56,8 @@ static void summaries(void **state) {
                 struct inspected result = { .weights_bytes = 99 };
                 char sentence[256] = "";
                 int r = inspection_parse(rows[i].text, strlen(rows[i].text), &result, sentence, sizeof(sentence));
-                if (rows[i].sentence ? r != -EBADMSG || !strstr(sentence, rows[i].sentence) || result.weights_bytes != 99
+                int expected = rows[i].sentence && !strcmp(rows[i].what, "no model") ? -ENOEXEC : -EBADMSG;
+                if (rows[i].sentence ? r != expected || !strstr(sentence, rows[i].sentence) || result.weights_bytes != 99
                                      : r != 0 || result.weights_bytes != 5)
                         fail_msg("%s: %d, %s", rows[i].what, r, sentence);
         }
