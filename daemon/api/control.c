@@ -67,7 +67,7 @@ static cJSON *all_models(const struct api *api) {
         for (uint32_t i = 0; i < fleet_models_count(api->fleet); i++) {
                 struct model_status m;
                 fleet_model_status(api->fleet, i, &m);
-                if (m.offered)
+                if (m.offered || m.retired)
                         cJSON_AddItemToArray(models, model_json(api->config, &m, i));
         }
         return models;
@@ -90,7 +90,7 @@ static cJSON *all_left_out(const struct api *api) {
         for (uint32_t i = 0; i < fleet_models_count(api->fleet); i++) {
                 struct model_status m;
                 fleet_model_status(api->fleet, i, &m);
-                if (!m.offered && m.no_model)
+                if (!m.offered && !m.retired && m.no_model)
                         add_left_out(left_out, m.path, m.no_model);
         }
         return left_out;

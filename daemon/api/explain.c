@@ -246,15 +246,15 @@ static void say_return(cJSON *out, const struct governor *g, const struct model 
                 say(out, "The next request for it loads it%s.", g->plan.hold_loads ? " once nothing is held any more" : "");
 }
 
-cJSON *governor_explain_json(struct governor *g, uint32_t model) {
-        const struct model *m = &g->fleet->models[model];
+cJSON *governor_explain_json(struct governor *g, uint32_t index) {
+        const struct model *m = g->fleet->models[index];
         cJSON *json = cJSON_CreateObject();
         cJSON_AddStringToObject(json, "model", m->config->id);
         cJSON_AddStringToObject(json, "state", model_state_name(m->state));
         cJSON *sentences = cJSON_AddArrayToObject(json, "sentences");
         say_state(sentences, m);
         say_form(sentences, m);
-        say_events(sentences, g, model);
+        say_events(sentences, g, m->number);
         say_box(sentences, g);
         say_return(sentences, g, m);
         if (!g->config->governor_enabled)

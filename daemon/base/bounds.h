@@ -9,6 +9,8 @@
 #define CONFIG_LINE_MAX   4096 /* a path of PATH_MAX never fits a sane line anyway */
 #define CONFIG_FILES_MAX  256  /* drop-ins, and again models.d: more is a wrong directory */
 #define MODELS_MAX        1024 /* the most that a scan of the models directory may find */
+#define FLEET_MAX         2048 /* models of the configuration, and those that are draining since they left it */
+#define NAMES_MAX         4096 /* that models have had since the daemon began; beyond, the oldest is forgotten by events */
 #define MODEL_ID_MAX      128  /* fits a log line and a URL */
 #define MODEL_ALIASES_MAX 32
 #define MODELS_DEPTH_MAX  4    /* folders: publisher/repository/variant/revision/file.gguf */

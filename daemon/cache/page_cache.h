@@ -21,7 +21,7 @@ struct page_cache_models {
         struct {
                 const char *path;
                 bool loaded; /* a model uses its pages, whatever they are called */
-        } all[MODELS_MAX];
+        } all[FLEET_MAX];
 };
 
 /* DISK is a directory whose free space is measured as well. 0 or -ENOMEM. */

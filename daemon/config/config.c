@@ -22,7 +22,7 @@
 #define CONFIG_DEFAULT_PATH "/etc/headroom/headroom.conf"
 #define GIB                 ((uint64_t) 1 << 30)
 
-static void config_model_done(struct config_model *m) {
+void config_model_done(struct config_model *m) {
         for (uint32_t i = 0; i < m->aliases_count; i++)
                 free(m->aliases[i]);
         free(m->aliases);

@@ -94,5 +94,7 @@ typedef void config_report(void *user, bool is_warning, const char *text);
 int config_load(const char *path, const struct config_override *overrides, uint32_t overrides_count, config_report *report,
                 void *user, struct config **ret);
 void config_free(struct config *c);
+/* What M holds, not M itself. */
+void config_model_done(struct config_model *m);
 
 #endif

@@ -47,7 +47,7 @@ int order_pace(struct model *m, const struct engine_pace *pace) {
         uint64_t id;
         int r = place ? m->ops->slow_down(m, pace, &id) : -EBUSY;
         if (r == 0)
-                note(m, place, id, &(struct action){ .kind = ACTION_NONE, .model = m->index });
+                note(m, place, id, &(struct action){ .kind = ACTION_NONE, .model = m->number });
         return r;
 }
 

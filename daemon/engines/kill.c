@@ -41,7 +41,7 @@ int engine_group_begin(struct model *m) {
         struct instance *e = &m->engine;
         if (!f->tree)
                 return -1;
-        int r = cgroup_engine_new(f->tree, m->index, &e->group);
+        int r = cgroup_engine_new(f->tree, m->number, &e->group);
         if (r < 0) {
                 log_warning("no_group", LOG_TEXT("model", m->config->id), LOG_TEXT("error", strerror(-r)),
                             LOG_TEXT("effect", "the engine runs in the daemon's own control group"));

@@ -27,23 +27,24 @@
 
 /* For whom a job of the cache is done: by then there may be another engine, or none. */
 struct job_owner {
-        struct model *model;
-        uint32_t generation;
+        struct fleet *fleet;
+        uint32_t model, generation;
         uint64_t id; /* of the request, or 0 */
 };
 
 static struct job_owner *job_owner_new(struct model *m, uint64_t id) {
         struct job_owner *w = malloc(sizeof(*w));
         if (w)
-                *w = (struct job_owner){ m, m->generation, id };
+                *w = (struct job_owner){ m->fleet, m->number, m->generation, id };
         return w;
 }
 
 /* The model, if the engine is still the one; W is freed. */
 static struct model *job_owner_done(struct job_owner *w) {
-        struct model *m = w->model->generation == w->generation && w->model->engine.process ? w->model : NULL;
+        struct model *m = fleet_model(w->fleet, w->model);
+        bool is_same = m && m->generation == w->generation && m->engine.process;
         free(w);
-        return m;
+        return is_same ? m : NULL;
 }
 
 /* ---- hashes ---- */
@@ -80,17 +81,18 @@ static bool is_under_way(const struct saving *saving) {
 }
 
 static void on_saved(void *user, int64_t bytes) {
-        const struct model *saved_for = ((struct job_owner *) user)->model; /* the model outlives its engine */
+        const struct job_owner *w = user;
+        struct fleet *f = w->fleet;
         if (bytes >= 0)
-                log_info("prompt_kept", LOG_TEXT("model", saved_for->config->id), LOG_NUMBER("kib", bytes >> 10));
+                log_info("prompt_kept", LOG_TEXT("model", names_text(&f->names, w->model)), LOG_NUMBER("kib", bytes >> 10));
         struct model *m = job_owner_done(user);
         if (m)
                 m->engine.saving.making = false;
-        fleet_poke(saved_for->fleet);
+        fleet_poke(f);
 }
 
 static void on_made(void *user, struct cache_job *job, int fd, int error) {
-        struct fleet *f = ((struct job_owner *) user)->model->fleet;
+        struct fleet *f = ((struct job_owner *) user)->fleet;
         struct model *m = job_owner_done(user);
         struct saving *saving = m ? &m->engine.saving : NULL;
         (void) error; /* said by the cache */

@@ -18,6 +18,7 @@
 #include "daemon/cache/page_cache.h"
 #include "daemon/engines/engine.h"
 #include "daemon/state/fleet.h"
+#include "daemon/state/lookup.h"
 #include "daemon/state/outcome.h"
 #include "daemon/state/tick.h"
 #include "engine/wire/wire.h"
@@ -77,8 +78,8 @@ static void begin(struct model *m, const struct action *action) {
 
 struct files {
         uv_work_t work;
-        struct model *model;
-        uint32_t generation; /* of the engine that they are for */
+        struct fleet *fleet;
+        uint32_t model, generation; /* of the engine that they are for: by then there may be another, or none */
         uint64_t bytes;      /* that will be written to them together */
         int result;
         uint32_t wanted, count;
@@ -121,22 +122,22 @@ static int send_files(struct model *m, const struct files *files) {
 static void on_files(uv_work_t *work, int status) {
         (void) status;
         struct files *files = work->data;
-        struct model *m = files->model;
-        struct instance *e = &m->engine;
-        bool same = m->generation == files->generation && e->process && e->suspending.kind == ACTION_SUSPEND;
+        struct fleet *f = files->fleet;
+        struct model *m = fleet_model(f, files->model);
+        bool same = m && m->generation == files->generation && m->engine.process && m->engine.suspending.kind == ACTION_SUSPEND;
         int r = same ? send_files(m, files) : 0;
         if (r < 0) {
-                struct action action = e->suspending;
-                e->suspending = (struct action){ 0 };
-                govern_tell(m->fleet, &action, r);
+                struct action action = m->engine.suspending;
+                m->engine.suspending = (struct action){ 0 };
+                govern_tell(f, &action, r);
         }
         if (same)
-                e->making_files = false;
+                m->engine.making_files = false;
         for (uint32_t i = 0; i < files->count; i++)
                 (void) close(files->fds[i]);
-        m->fleet->files_making--;
+        f->files_making--;
         free(files);
-        fleet_poke(m->fleet);
+        fleet_poke(f);
 }
 
 int suspension_begin(struct model *m, const struct action *action) {
@@ -146,7 +147,8 @@ int suspension_begin(struct model *m, const struct action *action) {
         if (!files)
                 return -ENOMEM;
         files->work.data = files;
-        files->model = m;
+        files->fleet = m->fleet;
+        files->model = m->number;
         files->generation = m->generation;
         files->bytes = suspension_bytes(m);
         directory_of(m->fleet, files->directory);

@@ -70,9 +70,9 @@ static void on_beat(uv_timer_t *timer) {
         bool any = false;
         f->beat_is_off = !f->beat_is_off;
         for (uint32_t i = 0; i < f->models_count; i++) {
-                any = any || f->models[i].engine.cycled;
-                if (f->models[i].engine.cycled)
-                        freeze(&f->models[i], f->beat_is_off);
+                any = any || f->models[i]->engine.cycled;
+                if (f->models[i]->engine.cycled)
+                        freeze(f->models[i], f->beat_is_off);
         }
         if (any)
                 (void) uv_timer_start(&f->beat, on_beat, f->beat_is_off ? period - run : run, 0);
@@ -83,7 +83,7 @@ static void on_beat(uv_timer_t *timer) {
 void throttle_tick(struct fleet *f) {
         bool any = false;
         for (uint32_t i = 0; i < f->models_count; i++) {
-                struct model *m = &f->models[i];
+                struct model *m = f->models[i];
                 struct instance *e = &m->engine;
                 if (!runs(m))
                         continue;

@@ -10,6 +10,7 @@
 
 #include "daemon/base/bounds.h"
 #include "daemon/governor/internal.h"
+#include "daemon/state/fleet.h"
 #include "daemon/system/log.h"
 #include "daemon/system/notify.h"
 #include "policy/base/hash.h"
@@ -57,7 +58,7 @@ struct governor_heat governor_heat(const struct governor *g) {
 }
 
 const char *governor_model_name(const struct governor *g, uint32_t model) {
-        return model < g->config->models_count ? g->config->models[model].id : "";
+        return names_text(&g->fleet->names, model);
 }
 
 void governor_candidates(const struct governor *g, const struct event *e, const char *before, char *out, size_t size) {

@@ -115,7 +115,7 @@ void governor_on_trace(void *user, uint32_t model, bool runs, enum reason becaus
 /* Models that the governor's own actions end have an event as an action; and that all leave when the daemon stops is no news. */
 static bool is_told_elsewhere(const struct note *note) {
         return note->kind == NOTE_UNLOAD && note->because != REASON_MAKE_ROOM && note->because != REASON_OVER_BUDGET &&
-               note->because != REASON_IDLE && note->because != REASON_OPERATOR;
+               note->because != REASON_IDLE && note->because != REASON_OPERATOR && note->because != REASON_REMOVED;
 }
 
 /* A client that asks again and again would push a night's events out of the ring. */

@@ -10,6 +10,7 @@
 #include "daemon/models/lifecycle.h"
 #include "daemon/requests/failure.h"
 #include "daemon/state/fleet.h"
+#include "daemon/state/lookup.h"
 #include "daemon/state/tick.h"
 #include "daemon/system/log.h"
 #include "policy/base/sat.h"
@@ -111,14 +112,15 @@ void fleet_admit(struct fleet *f, const struct plan *plan) {
         log_overrun(f, plan);
         for (uint32_t i = 0; i < plan->unloads_count; i++) {
                 const struct unload *u = &plan->unloads[i];
-                if (u->model < f->models_count)
-                        model_leave(&f->models[u->model], u->because,
-                                    u->for_model < f->models_count ? &f->models[u->for_model] : NULL);
+                struct model *m = fleet_model(f, u->model);
+                if (m)
+                        model_leave(m, u->because, fleet_model(f, u->for_model));
         }
         for (uint32_t i = 0; i < plan->loads_count; i++) {
                 const struct load *load = &plan->loads[i];
                 /* Carrying out the load before may have changed this model. */
-                if (load->model < f->models_count && f->models[load->model].state == MODEL_WAITING)
-                        carry_out(&f->models[load->model], load);
+                struct model *m = fleet_model(f, load->model);
+                if (m && m->state == MODEL_WAITING)
+                        carry_out(m, load);
         }
 }

@@ -19,13 +19,14 @@
 #include "daemon/models/lifecycle.h"
 #include "daemon/state/account.h"
 #include "daemon/state/fleet.h"
+#include "daemon/state/lookup.h"
 #include "daemon/state/outcome.h"
 #include "daemon/state/tick.h"
 #include "daemon/system/log.h"
 #include "policy/base/sat.h"
 
 static struct model *model_of(struct fleet *f, const struct action *action) {
-        return action->model < f->models_count ? &f->models[action->model] : NULL;
+        return fleet_model(f, action->model);
 }
 
 /* --- actions that an engine is told of --- */
@@ -78,8 +79,8 @@ static int end_at_once(struct model *m, const struct action *action) {
 static void collect_files(const struct fleet *f, struct page_cache_models *ret) {
         ret->count = 0;
         for (uint32_t i = 0; i < f->models_count; i++) {
-                ret->all[ret->count].path = f->models[i].config->path;
-                ret->all[ret->count++].loaded = f->models[i].state != MODEL_ABSENT;
+                ret->all[ret->count].path = f->models[i]->config->path;
+                ret->all[ret->count++].loaded = f->models[i]->state != MODEL_ABSENT;
         }
 }
 
@@ -173,7 +174,7 @@ void fleet_rehearse(struct fleet *f) {
         static const struct plan nothing = { .emergency = true };
         obey_emergency(f, &nothing);
         for (uint32_t i = 0; i < f->models_count; i++)
-                engine_rehearse_end(&f->models[i]);
+                engine_rehearse_end(f->models[i]);
 }
 
 /* --- the whole plan --- */
@@ -248,8 +249,8 @@ static void see_to_ended(struct model *m) {
 
 void govern_tick(struct fleet *f) {
         for (uint32_t i = 0; i < f->models_count; i++) {
-                see_to_ended(&f->models[i]);
-                suspension_tick(&f->models[i]);
+                see_to_ended(f->models[i]);
+                suspension_tick(f->models[i]);
         }
         for (uint32_t i = 0; i < f->deferred_count; i++)
                 obey_action(f, &f->deferred[i]);

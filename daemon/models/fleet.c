@@ -15,6 +15,7 @@
 #include "daemon/cache/prefix_cache.h"
 #include "daemon/cgroup/cgroup.h"
 #include "daemon/engines/suspend.h"
+#include "daemon/models/adopt.h"
 #include "daemon/models/apply.h"
 #include "daemon/models/footprints.h"
 #include "daemon/models/measure.h"
@@ -56,7 +57,7 @@ static void stop_model(struct model *m) {
 /* True when the last engine is gone and nothing of ours is on its way any more. */
 static bool all_quiet(const struct fleet *f) {
         for (uint32_t i = 0; i < f->models_count; i++) {
-                if (f->models[i].state != MODEL_ABSENT || f->models[i].inspection)
+                if (f->models[i]->state != MODEL_ABSENT || f->models[i]->inspection)
                         return false;
         }
         return !f->measuring && f->files_making == 0 && !footprints_busy(f->footprints) && !page_cache_busy(f->page_cache) &&
@@ -78,6 +79,8 @@ static void finish_if_quiet(struct fleet *f) {
 static void tick_model(struct model *m) {
         if (m->fleet->stopping)
                 stop_model(m);
+        if (m->is_retired)
+                model_drain(m);
         if (m->unload_asked)
                 operator_jobs_unload(m);
         model_tick(m);
@@ -93,13 +96,14 @@ static void on_timer(uv_timer_t *timer) {
 void fleet_tick(struct fleet *f) {
         govern_tick(f);
         for (uint32_t i = 0; i < f->models_count; i++)
-                tick_model(&f->models[i]);
+                tick_model(f->models[i]);
         fleet_survey(f);
         fleet_measure(f);
         if (f->tree)
                 cgroup_tree_sweep(f->tree);
         operator_jobs_tell(f);
         tracing_tick(f);
+        fleet_let_go(f);
         f->tick_count++;
         f->last_tick_ms = f->now_ms;
 }
@@ -127,7 +131,7 @@ static void on_saved(void *user) {
 static bool is_known(const void *user, const char *id) {
         const struct fleet *f = user;
         for (uint32_t i = 0; i < f->models_count; i++) {
-                if (!strcmp(f->models[i].config->id, id))
+                if (!strcmp(f->models[i]->config->id, id))
                         return true;
         }
         return false;
@@ -168,8 +172,7 @@ int fleet_new(uv_loop_t *loop, const struct config *config, struct fleet **ret) 
         f->heartbeat_ms = HEARTBEAT_CALM_MS;
         f->ping_after_ms = ENGINE_PING_AFTER_MS;
         f->silent_max_ms = ENGINE_SILENT_MAX_MS;
-        f->models_count = config->models_count;
-        f->models = calloc(config->models_count > 0 ? config->models_count : 1, sizeof(*f->models));
+        f->models = calloc(FLEET_MAX, sizeof(struct model *));
         if (!f->models || config->models_count > MODELS_MAX || tracing_open(f) < 0 ||
             page_cache_new(loop, config->state_dir, &f->page_cache) < 0 ||
             footprints_new(loop, config->state_dir, &f->footprints) < 0) {
@@ -187,8 +190,7 @@ int fleet_new(uv_loop_t *loop, const struct config *config, struct fleet **ret) 
         f->on_soon = on_soon;
         f->soon.data = f->timer.data = f->beat.data = f;
         f->handles_open = FLEET_HANDLES;
-        for (uint32_t i = 0; i < config->models_count; i++)
-                model_init(&f->models[i], f, &config->models[i], i);
+        fleet_adopt(f, NULL, 0);
         footprints_prune(f->footprints, is_known, f);
         open_groups(f);
         open_prefix_cache(f);
@@ -214,7 +216,8 @@ void fleet_free(struct fleet *f) {
         if (!f)
                 return;
         for (uint32_t i = 0; i < f->models_count; i++)
-                model_done(&f->models[i]);
+                fleet_free_model(f, f->models[i]);
+        names_done(&f->names);
         footprints_free(f->footprints);
         page_cache_free(f->page_cache);
         prefix_cache_free(f->prefix_cache);

@@ -37,6 +37,7 @@ struct model_status {
         const char *path;
         enum model_state state;
         bool offered;         /* to clients: it is a model, as far as its file has been looked into */
+        bool retired;         /* it has left the configuration, and goes when it has served what it has begun */
         const char *no_model; /* a sentence, where its file is something else; NULL */
         bool pinned;
         int priority;

@@ -41,11 +41,11 @@
 
 #define MIB(bytes) ((bytes) >> 20)
 
-void model_init(struct model *m, struct fleet *f, const struct config_model *config, uint32_t index) {
+void model_init(struct model *m, struct fleet *f, const struct config_model *config, uint32_t number) {
         *m = (struct model){
                 .fleet = f,
                 .config = config,
-                .index = index,
+                .number = number,
                 .preload = config->preload,
                 .survey_due = true,
                 .learned = LEARNED_NEUTRAL,
@@ -84,7 +84,7 @@ void model_refuse(struct model *m, const struct failure *failure) {
                     LOG_NUMBER("waiting", m->waiting.count), LOG_NUMBER("retry_after_s", failure->retry_after_s));
         struct failure told = *failure; /* FAILURE may live in what the callbacks change */
         govern_note(m->fleet, &(struct note){ .kind = NOTE_REFUSAL,
-                                              .model = m->index,
+                                              .model = m->number,
                                               .for_model = UINT32_MAX,
                                               .because = failure->reason,
                                               .bytes = m->form.predicted.total_bytes,
@@ -188,11 +188,12 @@ static int start_process(struct model *m, const struct open_files *files) {
                                                      .on_exit = on_engine_exit };
         m->engine = (struct instance){ .events = &events,
                                        .started_ms = m->fleet->now_ms,
+                                       .floor = m->config->kv_floor,
                                        .level = m->form.kv_type,
                                        .counted = m->form.kv_type,
                                        .duty_told = 1000,
                                        .heartbeat_told = HEARTBEAT_CALM_MS };
-        m->generation++;
+        m->generation = ++m->fleet->generations;
         struct engine_start with = { files->fds, files->count, engine_group_begin(m) };
         return m->ops->start(m, &with);
 }
@@ -224,7 +225,7 @@ static void start_engine(struct model *m) {
                 return;
         }
         govern_note(f, &(struct note){ .kind = NOTE_LOAD,
-                                       .model = m->index,
+                                       .model = m->number,
                                        .for_model = UINT32_MAX,
                                        .because = why_wanted(m),
                                        .bytes = m->form.predicted.total_bytes });
@@ -236,8 +237,8 @@ static void start_engine(struct model *m) {
 
 static void note_leaving(const struct model *m, enum reason why, const struct model *for_whom) {
         govern_note(m->fleet, &(struct note){ .kind = NOTE_UNLOAD,
-                                              .model = m->index,
-                                              .for_model = for_whom ? for_whom->index : UINT32_MAX,
+                                              .model = m->number,
+                                              .for_model = for_whom ? for_whom->number : UINT32_MAX,
                                               .because = why,
                                               .bytes = model_account_bytes(m) });
 }
@@ -325,7 +326,7 @@ static void settle_death(struct model *m) {
         m->backoff = policy_backoff_failed(m->backoff, now, e->was_ready, sat_sub(now, e->ready_ms));
         uint64_t pause = policy_backoff_left(m->backoff, now);
         govern_note(m->fleet, &(struct note){ .kind = NOTE_DEATH,
-                                              .model = m->index,
+                                              .model = m->number,
                                               .for_model = UINT32_MAX,
                                               .because = failure.reason,
                                               .bytes = e->memory.pss_bytes });

@@ -12,7 +12,7 @@
 struct fleet;
 struct model;
 
-void model_init(struct model *m, struct fleet *f, const struct config_model *config, uint32_t index);
+void model_init(struct model *m, struct fleet *f, const struct config_model *config, uint32_t number);
 void model_done(struct model *m);
 uint64_t model_wanted_since(const struct model *m); /* TIME_NEVER when it is not */
 void model_event(struct model *m, enum model_event_kind event);

@@ -10,6 +10,7 @@
 
 #include "daemon/base/meminfo.h"
 #include "daemon/state/fleet.h"
+#include "daemon/state/lookup.h"
 #include "daemon/state/tick.h"
 #include "daemon/system/log.h"
 #include "policy/admission/footprint.h"
@@ -45,13 +46,13 @@ static void take(struct model *m, const struct process_memory *seen, bool kv_kno
 
 static void on_looked(uv_work_t *work, int status) {
         struct fleet *f = work->data;
-        struct model *m = &f->models[f->measure_model];
-        struct instance *e = &m->engine;
+        struct model *m = fleet_model(f, f->measure_model);
         f->measuring = false;
         fleet_poke(f);
         /* The engine may have gone, and another may have come, during the measurement. */
-        if (status < 0 || !e->process || e->pid != f->measure_pid)
+        if (status < 0 || !m || !m->engine.process || m->engine.pid != f->measure_pid)
                 return;
+        struct instance *e = &m->engine;
         e->measured_ms = fleet_clock_ms();
         e->measure_cost_us = f->measure_ns / 1000;
         e->measure_wanted = false;
@@ -70,10 +71,10 @@ void fleet_measure(struct fleet *f) {
         uint64_t earliest = TIME_NEVER;
         struct model *next = NULL;
         for (uint32_t i = 0; i < f->models_count; i++) {
-                uint64_t due = measure_due(&f->models[i]);
+                uint64_t due = measure_due(f->models[i]);
                 if (due < earliest) {
                         earliest = due;
-                        next = &f->models[i];
+                        next = f->models[i];
                 }
         }
         if (!next)
@@ -82,7 +83,7 @@ void fleet_measure(struct fleet *f) {
                 fleet_due(f, earliest);
                 return;
         }
-        f->measure_model = next->index;
+        f->measure_model = next->number;
         f->measure_pid = next->engine.pid;
         f->measure_kv_known = next->engine.kv_known;
         f->measure.data = f;

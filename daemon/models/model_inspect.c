@@ -93,18 +93,21 @@ static void on_inspected(void *user, enum inspection_end end, const struct inspe
         m->inspection = NULL;
         m->fleet->inspections_count--;
         m->files = m->inspecting;
-        m->identified = end != INSPECTION_FAILED;
+        m->identified = end != INSPECTION_FAILED && !m->is_inspection_stale;
         m->inspected_well = result != NULL;
         m->is_no_model = end == INSPECTION_NO_MODEL;
         m->surveyed = true;
-        m->survey_due = false;
+        m->survey_due = m->is_inspection_stale;
         if (result)
                 m->inspected = *result;
         (void) snprintf(m->inspect_sentence, sizeof(m->inspect_sentence), "%s", result ? "" : sentence);
         if (is_news)
                 log_left_out(m);
-        take_in(m);
-        conclude_inspection(m);
+        if (!m->is_inspection_stale) {
+                take_in(m);
+                conclude_inspection(m);
+        }
+        m->is_inspection_stale = false;
         fleet_poke(m->fleet);
 }
 
@@ -166,7 +169,7 @@ static void survey(struct model *m) {
 void fleet_survey(struct fleet *f) {
         bool is_done = true;
         for (uint32_t i = 0; i < f->models_count; i++) {
-                struct model *m = &f->models[i];
+                struct model *m = f->models[i];
                 is_done = is_done && m->surveyed;
                 if (m->survey_due && !m->inspection && m->state == MODEL_ABSENT && f->inspections_count == 0 && !f->stopping)
                         survey(m);

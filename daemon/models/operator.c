@@ -30,7 +30,7 @@ static struct model *find(struct fleet *f, const char *name, struct operator_job
         else if (fleet_model_find(f, name, &index) < 0)
                 refuse_unknown(f, name, &failure);
         else
-                return &f->models[index];
+                return f->models[index];
         operator_job_finish(f, job, &failure);
         return NULL;
 }

@@ -25,7 +25,7 @@ static int64_t expires_in_ms(const struct model *m, uint64_t now) {
 }
 
 void fleet_model_status(struct fleet *f, uint32_t index, struct model_status *ret) {
-        const struct model *m = &f->models[index];
+        const struct model *m = f->models[index];
         const struct instance *e = &m->engine;
         uint64_t now = fleet_clock_ms();
         bool loaded = m->state == MODEL_READY || m->state == MODEL_DRAINING;
@@ -35,6 +35,7 @@ void fleet_model_status(struct fleet *f, uint32_t index, struct model_status *re
                 .path = m->config->path,
                 .state = m->state,
                 .offered = model_is_offered(m),
+                .retired = m->is_retired,
                 .no_model = m->is_no_model ? m->inspect_sentence : NULL,
                 .pinned = m->config->pinned,
                 .priority = m->config->priority,
@@ -83,7 +84,7 @@ void fleet_status(struct fleet *f, struct fleet_status *ret) {
                 .last_tick_ms_ago = (int64_t) sat_sub(fleet_clock_ms(), f->last_tick_ms),
         };
         for (uint32_t i = 0; i < f->models_count; i++) {
-                const struct model *m = &f->models[i];
+                const struct model *m = f->models[i];
                 const struct instance *e = &m->engine;
                 ret->requests_running += model_running(m);
                 ret->models_known += model_is_offered(m);

@@ -3,19 +3,22 @@
 
 #include "daemon/engines/engine.h"
 #include "daemon/state/fleet.h"
+#include "daemon/state/lookup.h"
 #include "daemon/state/tick.h"
 #include "daemon/system/log.h"
 
-static void on_change(void *user, uint32_t model, struct trace *trace, enum reason because) {
+static void on_change(void *user, uint32_t number, struct trace *trace, enum reason because) {
         struct fleet *f = user;
-        struct model *m = &f->models[model];
+        struct model *m = fleet_model(f, number);
+        if (!m)
+                return; /* it was let go while the file was opened, and its trace has been ended */
         m->trace = trace;
         if (m->engine.process && m->ops->trace)
                 m->ops->trace(m);
         log_info(trace ? "trace" : "trace_end", LOG_TEXT("model", m->config->id), LOG_TEXT("reason", reason_info(because)->word),
                  LOG_MAYBE("path", trace ? trace_info(trace).path : ""));
         if (f->on_trace)
-                f->on_trace(f->on_trace_user, model, trace != NULL, because);
+                f->on_trace(f->on_trace_user, number, trace != NULL, because);
         fleet_poke(f);
 }
 
@@ -33,11 +36,12 @@ void tracing_tick(struct fleet *f) {
 }
 
 enum reason fleet_trace_begin(struct fleet *f, uint32_t model, uint32_t minutes, trace_done *on_done, void *user) {
-        return traces_begin(f->traces, model, f->models[model].config->id, minutes, on_done, user);
+        uint32_t number = f->models[model]->number;
+        return traces_begin(f->traces, number, names_text(&f->names, number), minutes, on_done, user);
 }
 
 enum reason fleet_trace_end(struct fleet *f, uint32_t model, trace_done *on_done, void *user) {
-        return traces_end(f->traces, model, on_done, user);
+        return traces_end(f->traces, f->models[model]->number, on_done, user);
 }
 
 void fleet_on_trace(struct fleet *f, fleet_traced *on_trace, void *user) {

@@ -20,7 +20,7 @@ static bool is_batch(const struct queue *requests) {
 
 static enum kv_type lowest(const struct model *m) {
         int floor = (int) m->form.kv_type;
-        for (int type = floor; type <= (int) m->config->kv_floor && type < KV_TYPE_COUNT; type++)
+        for (int type = floor; type <= (int) m->engine.floor && type < KV_TYPE_COUNT; type++)
                 if (m->inspected.kv_bytes_per_token[type] > 0)
                         floor = type;
         return (enum kv_type) floor;
@@ -78,7 +78,7 @@ static bool obeys(const struct model *m, uint64_t now_ms) {
 static void view_model(const struct model *m, uint64_t now_ms, struct model_view *v) {
         const struct instance *e = &m->engine;
         *v = (struct model_view){
-                .id = m->index,
+                .id = m->number,
                 .generation = m->generation,
                 .state = model_account_state(m),
                 .pinned = m->config->pinned,
@@ -113,7 +113,7 @@ static uint64_t loading_bytes(const struct model *m) {
 
 static struct want want_of(const struct model *m) {
         struct want want = {
-                .id = m->index,
+                .id = m->number,
                 .batch = m->loads.count == 0 && !m->preload && is_batch(&m->waiting),
                 .priority = m->config->priority,
                 .since_ms = model_wanted_since(m),
@@ -137,9 +137,9 @@ static uint32_t latest(const struct snapshot *snapshot) {
 static void view_wants(const struct fleet *f, struct snapshot *snapshot) {
         snapshot->wants_count = 0;
         for (uint32_t i = 0; i < f->models_count; i++) {
-                if (f->models[i].state != MODEL_WAITING)
+                if (f->models[i]->state != MODEL_WAITING)
                         continue;
-                struct want want = want_of(&f->models[i]);
+                struct want want = want_of(f->models[i]);
                 if (snapshot->wants_count < WANTS_MAX) {
                         snapshot->wants[snapshot->wants_count++] = want;
                         continue;
@@ -152,7 +152,7 @@ static void view_wants(const struct fleet *f, struct snapshot *snapshot) {
 
 bool fleet_waits(const struct fleet *f) {
         for (uint32_t i = 0; i < f->models_count; i++) {
-                const struct model *m = &f->models[i];
+                const struct model *m = f->models[i];
                 if (m->state == MODEL_WAITING || (m->state == MODEL_STOPPING && m->engine.exited))
                         return true;
         }
@@ -180,7 +180,7 @@ void fleet_view(struct fleet *f, struct snapshot *snapshot) {
         snapshot->idle_file_bytes =
                 looked > 0 && sat_sub(now_ms, looked) < FILES_AGE_MAX_MS ? page_cache_bytes(f->page_cache) : 0;
         for (uint32_t i = 0; i < f->models_count && snapshot->models_count < ACCOUNTS_MAX; i++) {
-                const struct model *m = &f->models[i];
+                const struct model *m = f->models[i];
                 if (!model_has_account(m))
                         continue;
                 view_model(m, now_ms, &snapshot->models[snapshot->models_count++]);

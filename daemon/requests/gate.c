@@ -26,7 +26,7 @@ static struct request *first_free(const struct model *m) {
 
 static bool anything_runs(const struct fleet *f) {
         for (uint32_t i = 0; i < f->models_count; i++)
-                if (model_running(&f->models[i]) > 0)
+                if (model_running(f->models[i]) > 0)
                         return true;
         return false;
 }
@@ -35,7 +35,7 @@ static bool anything_runs(const struct fleet *f) {
 static const struct request *longest_waiting(const struct fleet *f) {
         const struct request *found = NULL;
         for (uint32_t i = 0; i < f->models_count; i++) {
-                const struct request *request = f->models[i].state == MODEL_READY ? first_free(&f->models[i]) : NULL;
+                const struct request *request = f->models[i]->state == MODEL_READY ? first_free(f->models[i]) : NULL;
                 if (request && (!found || request->turn_ms < found->turn_ms))
                         found = request;
         }

@@ -57,7 +57,7 @@ static int find_model(struct fleet *f, const char *name, struct model **ret, str
                 failure_set(reterr, REASON_MODEL_NOT_FOUND, "%s", sentence);
                 return -ENOENT;
         }
-        *ret = &f->models[index];
+        *ret = f->models[index];
         return 0;
 }
 

@@ -16,6 +16,7 @@
 #include "daemon/config/config.h"
 #include "daemon/state/queue.h"
 #include "daemon/state/model.h"
+#include "daemon/state/names.h"
 #include "daemon/state/outcome.h"
 #include "daemon/state/tick.h"
 #include "policy/state/plan.h"
@@ -40,8 +41,10 @@ struct fleet {
         const char *proc, *sys;
         char heat[FLEET_HEAT_MAX];             /* how hot it is, and where; "" where that is not known */
         uint64_t ping_after_ms, silent_max_ms; /* from bounds.h; shorter in tests */
-        struct model *models;
+        struct model **models; /* FLEET_MAX places: in the order of the configuration, then those that leave */
         uint32_t models_count;
+        struct names names;
+        uint32_t generations; /* engines started so far */
         uint32_t waiting_count; /* requests waiting for all models */
         uint32_t inspections_count;
         struct footprints *footprints;

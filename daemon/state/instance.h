@@ -59,6 +59,7 @@ struct instance {
 
         /* Settings that the engine was asked for, and requests that it has not answered yet. */
         struct control_request control_requests[CONTROL_REQUESTS_MAX];
+        enum kv_type floor;                       /* precision below which it may not be asked to go */
         enum kv_type level;                       /* precision asked for */
         enum kv_type counted;                     /* precision that its account counts */
         uint32_t context_now;                     /* ceiling for new requests */

@@ -19,13 +19,20 @@ static bool has_name(const struct config_model *c, const char *name) {
         return false;
 }
 
+struct model *fleet_model(const struct fleet *f, uint32_t number) {
+        for (uint32_t i = 0; i < f->models_count; i++)
+                if (f->models[i]->number == number)
+                        return f->models[i];
+        return NULL;
+}
+
 bool model_is_offered(const struct model *m) {
-        return !m->config->discovered || (m->surveyed && !m->is_no_model);
+        return !m->is_retired && (!m->config->discovered || (m->surveyed && !m->is_no_model));
 }
 
 /* What is no model has no name, even before clients are told of the others. */
 static bool is_called(const struct model *m, const char *name) {
-        return !(m->config->discovered && m->is_no_model) && has_name(m->config, name);
+        return !m->is_retired && !(m->config->discovered && m->is_no_model) && has_name(m->config, name);
 }
 
 static const char *last_part(const char *id) {
@@ -35,7 +42,7 @@ static const char *last_part(const char *id) {
 
 static int find_exactly(const struct fleet *f, const char *name, uint32_t *ret_index) {
         for (uint32_t i = 0; i < f->models_count; i++) {
-                if (is_called(&f->models[i], name)) {
+                if (is_called(f->models[i], name)) {
                         *ret_index = i;
                         return 0;
                 }
@@ -46,7 +53,7 @@ static int find_exactly(const struct fleet *f, const char *name, uint32_t *ret_i
 static int find_by_last_part(const struct fleet *f, const char *name, uint32_t *ret_index) {
         uint32_t found = 0;
         for (uint32_t i = 0; i < f->models_count; i++) {
-                if (!is_called(&f->models[i], f->models[i].config->id) || strcmp(last_part(f->models[i].config->id), name) != 0)
+                if (!is_called(f->models[i], f->models[i]->config->id) || strcmp(last_part(f->models[i]->config->id), name) != 0)
                         continue;
                 *ret_index = i;
                 found++;
@@ -73,8 +80,8 @@ static const char *nearest(const struct fleet *f, const char *name) {
         const char *found = NULL;
         unsigned best = text_slip(name) + 1;
         for (uint32_t i = 0; i < f->models_count; i++) {
-                const char *id = f->models[i].config->id;
-                if (!model_is_offered(&f->models[i]))
+                const char *id = f->models[i]->config->id;
+                if (!model_is_offered(f->models[i]))
                         continue;
                 const char *const forms[] = { id, last_part(id) };
                 for (unsigned k = 0; k < 2; k++) {
@@ -91,15 +98,15 @@ static const char *nearest(const struct fleet *f, const char *name) {
 /* The first offered id that has NAME in it: people leave the publisher out, or the precision. */
 static const char *longer(const struct fleet *f, const char *name) {
         for (uint32_t i = 0; strlen(name) > 2 && i < f->models_count; i++)
-                if (model_is_offered(&f->models[i]) && strcasestr(f->models[i].config->id, name))
-                        return f->models[i].config->id;
+                if (model_is_offered(f->models[i]) && strcasestr(f->models[i]->config->id, name))
+                        return f->models[i]->config->id;
         return NULL;
 }
 
 void fleet_model_missing(const struct fleet *f, const char *name, char *out, size_t size) {
         for (uint32_t i = 0; i < f->models_count; i++) {
-                const struct model *m = &f->models[i];
-                if (m->is_no_model && has_name(m->config, name)) {
+                const struct model *m = f->models[i];
+                if (m->is_no_model && !m->is_retired && has_name(m->config, name)) {
                         (void) snprintf(out, size, "'%.200s' is no model: %s", name, m->inspect_sentence);
                         return;
                 }

@@ -13,7 +13,9 @@ struct model;
 /*
  * By id or alias; by either with ".gguf" behind it; or by the last part of an id, where one model alone is called so. -ENOENT.
  */
-int fleet_model_find(const struct fleet *f, const char *name, uint32_t *ret_index);
+int fleet_model_find(const struct fleet *f, const char *name, uint32_t *ret_index); /* into f->models, until the loop turns */
+/* The model of that number; NULL: there is none any more. */
+struct model *fleet_model(const struct fleet *f, uint32_t number);
 /* Whether clients are told of it: what has been found in the models directory may turn out to be no model. */
 bool model_is_offered(const struct model *m);
 /* For a client that asked for NAME in vain: why, or which name is near. */

@@ -33,7 +33,9 @@ struct form {
 struct model {
         struct fleet *fleet;
         const struct config_model *config;
-        uint32_t index;
+        struct config_model kept; /* what CONFIG points to since the model has left the configuration */
+        bool is_retired;          /* ... which it has: it serves what it has begun, and goes */
+        uint32_t number;          /* by which policy, events and traces know it: see names.h */
         enum model_state state;
         struct queue waiting, running; /* of struct request */
         struct queue loads, unloads;   /* of struct operator_job */
@@ -49,6 +51,7 @@ struct model {
         bool survey_due;                  /* ... but are others by now */
         bool is_no_model;                 /* what they hold is something else, as inspect_sentence says */
         struct inspection *inspection;    /* running */
+        bool is_inspection_stale;         /* ... for a configuration or files that are no longer so */
         struct files_identity inspecting; /* files that the inspection runs on */
 
         struct form forms[FORMS_MAX];
@@ -64,7 +67,7 @@ struct model {
         struct load last_answer; /* of policy, while MODEL_WAITING */
         bool answer_logged;
 
-        uint32_t generation; /* counts its engines */
+        uint32_t generation; /* of its engine, among all that there were */
         uint64_t load_ms;    /* how long the last load took */
         uint64_t loads_count, deaths_count, requests_count;
         char last_error[512];

@@ -23,6 +23,7 @@ static const struct reason_info reasons[REASON_COUNT] = {
         [REASON_IDLE]                = { "idle", "nobody asked for it in a while", 0, "", 0, -1, "" },
         [REASON_OPERATOR]            = { "operator", "the operator said so", 0, "", 0, -1, "" },
         [REASON_PRELOAD]             = { "preload", "the configuration says so", 0, "", 0, -1, "" },
+        [REASON_REMOVED]             = { "removed", "it was removed from the configuration or the models directory", 0, "", 0, -1, "" },
         [REASON_MEMORY_HELD]         = { "memory_held", "memory is running short on this machine; nothing new is begun until there is room", 503, "server_error", 15, 1, "end programs that hold memory; headroomctl explain MODEL tells what brings the room back" },
         [REASON_TOO_HOT]             = { "too_hot", "the machine is too hot for work that can wait", 503, "server_error", 60, 1, "send it as interactive if it cannot wait, or see to the cooling" },
         [REASON_CONTEXT_LOWERED]     = { "context_lowered", "memory is short, so less context is given at the moment", 503, "server_error", 60, 1, "" },

@@ -26,6 +26,7 @@ enum reason {
         REASON_IDLE,
         REASON_OPERATOR,
         REASON_PRELOAD,
+        REASON_REMOVED, /* it is no longer in the configuration, or its file is gone */
         /* why the governor acts, or refuses */
         REASON_MEMORY_HELD,     /* nothing that would grow is admitted now */
         REASON_TOO_HOT,         /* batch waits for the box to cool down */

@@ -98,7 +98,7 @@ static void exits(void) {
 static void open_other_fleet(void) {
         memset(&played, 0, sizeof(played));
         open_fleet();
-        w.fleet->models[0].ops = &played_engine;
+        w.fleet->models[0]->ops = &played_engine;
 }
 
 /* Loaded, with a request of C on its way. */

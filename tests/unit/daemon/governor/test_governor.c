@@ -84,7 +84,7 @@ static void memory_that_runs_out_is_met_in_time(void **state) {
         eventually(view_of(0)->kv_bytes[KV_F16] == 8388608);
         assert_false(has_event(EVENT_ACTION)); /* quiet world */
         assert_true(has_event(EVENT_LOAD));
-        w.fleet->models[1].engine.last_end_ms -= IN_USE_MS; /* its client has gone */
+        w.fleet->models[1]->engine.last_end_ms -= IN_USE_MS; /* its client has gone */
 
         falling_until(3000, 60, event_of(ACTION_DOWNSHIFT) != NULL);
         assert_true(governor->plan.hold_loads && governor->plan.hold_growth);

@@ -67,25 +67,25 @@ static void the_account_follows_the_precision(void **state) {
         open_fleet();
         ask_for(&c, "a", 100000);
         eventually(c.starts && view_of(0)->kv_bytes[KV_F16] > 0);
-        uint64_t before = model_account_bytes(&w.fleet->models[0]);
+        uint64_t before = model_account_bytes(w.fleet->models[0]);
         assert_int_equal(before >> 20, 21);
         /* The other model has no room: it would have to wait for its turn. */
         ask(&other, "b");
         until_for(300, other.starts);
         assert_false(other.starts);
         assert_int_equal(obey((struct action){ .kind = ACTION_DOWNSHIFT, .level = KV_Q8_0 }), 0);
-        eventually(model_account_bytes(&w.fleet->models[0]) < before);
-        assert_int_equal(status_of(0).predicted_bytes, model_account_bytes(&w.fleet->models[0]));
+        eventually(model_account_bytes(w.fleet->models[0]) < before);
+        assert_int_equal(status_of(0).predicted_bytes, model_account_bytes(w.fleet->models[0]));
         eventually(other.ended);
         assert_false(c.failed);
         /* The room that it gave up is not simply taken back: policy asks for it first. */
-        assert_int_equal(view_of(0)->upshift_bytes, before - model_account_bytes(&w.fleet->models[0]));
+        assert_int_equal(view_of(0)->upshift_bytes, before - model_account_bytes(w.fleet->models[0]));
         assert_false(is_room_for(view_of(0)->upshift_bytes));
         assert_int_equal(obey((struct action){ .kind = ACTION_EVICT, .model = 1 }), 0);
         eventually(life_of(1) == MODEL_ABSENT);
         assert_true(is_room_for(view_of(0)->upshift_bytes));
         assert_int_equal(obey((struct action){ .kind = ACTION_UPSHIFT, .level = KV_F16 }), 0);
-        assert_int_equal(model_account_bytes(&w.fleet->models[0]), before);
+        assert_int_equal(model_account_bytes(w.fleet->models[0]), before);
         request_cancel(c.request);
 }
 
@@ -199,7 +199,7 @@ static void one_that_does_not_answer_does_not_obey(void **state) {
         assert_int_equal(told.count, before); /* its outcome is not known */
         assert_true(view_of(0)->obeys);
         for (int i = 0; i < CONTROL_REQUESTS_MAX; i++)
-                w.fleet->models[0].engine.control_requests[i].sent_ms -= CONTROL_ANSWER_MAX_MS; /* as if that had been long ago */
+                w.fleet->models[0]->engine.control_requests[i].sent_ms -= CONTROL_ANSWER_MAX_MS; /* as if that had been long ago */
         assert_false(view_of(0)->obeys);
         assert_int_equal(obey((struct action){ .kind = ACTION_END }), 0);
         eventually(c.failed);
@@ -218,17 +218,17 @@ static void heat_reaches_every_engine_once(void **state) {
         plan.threads_permille = 500;
         for (int i = 0; i < 5; i++)
                 carry_out(&plan);
-        eventually(w.fleet->models[0].engine.report.duty_permille == 600);
-        assert_int_equal(w.fleet->models[0].engine.report.threads, 2);
+        eventually(w.fleet->models[0]->engine.report.duty_permille == 600);
+        assert_int_equal(w.fleet->models[0]->engine.report.threads, 2);
         assert_int_equal(status_of(0).duty_permille, 600);
         /* A model that is loaded later is slowed down as well. */
         assert_int_equal(obey((struct action){ .kind = ACTION_END }), 0); /* its plan says full speed ... */
         eventually(c.failed && life_of(0) == MODEL_ABSENT);
         carry_out(&plan); /* ... and this one does not */
         ask_for(&c, "a", 100000);
-        eventually(w.fleet->models[0].engine.report.duty_permille == 600);
+        eventually(w.fleet->models[0]->engine.report.duty_permille == 600);
         fleet_govern_end(w.fleet);
-        eventually(w.fleet->models[0].engine.report.duty_permille == 1000);
+        eventually(w.fleet->models[0]->engine.report.duty_permille == 1000);
         request_cancel(c.request);
 }
 
@@ -314,14 +314,14 @@ static void one_that_does_not_obey_is_stopped_and_let_go(void **state) {
                 return;
         }
         ask_for(&c, "a", 100000);
-        eventually(c.starts && w.fleet->models[0].engine.reported);
-        struct instance *e = &w.fleet->models[0].engine;
+        eventually(c.starts && w.fleet->models[0]->engine.reported);
+        struct instance *e = &w.fleet->models[0]->engine;
         assert_non_null(e->group);
         struct plan plan = plan_of((struct action){ 0 });
         plan.actions_count = 0;
         plan.duty_permille = 200;
         carry_out(&plan);
-        eventually(control_request_is_pending(&w.fleet->models[0], ACTION_NONE));
+        eventually(control_request_is_pending(w.fleet->models[0], ACTION_NONE));
         assert_false(e->cycled);
         e->control_requests[0].sent_ms -= HEAT_OBEY_MS; /* as if it had not answered for so long */
         fleet_poke(w.fleet);
@@ -353,7 +353,7 @@ static void a_group_ends_as_a_whole(void **state) {
         eventually(c.text[0]); /* nothing told yet, it would be asked again */
         assert_int_equal(obey((struct action){ .kind = ACTION_END }), 0);
         eventually(c.failed && life_of(0) == MODEL_ABSENT);
-        assert_null(w.fleet->models[0].engine.group);
+        assert_null(w.fleet->models[0]->engine.group);
         leave_group(group);
 }
 

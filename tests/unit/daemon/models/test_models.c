@@ -355,13 +355,13 @@ static void an_old_answer_is_not_told_again(void **state) {
         add_model("");
         open_fleet();
         fleet_govern(w.fleet, &nobody, NULL); /* nobody answers, as while memory runs out */
-        w.fleet->models[0].last_answer = (struct load){ .verdict = VERDICT_SHORT, .room = { RULE_AVAILABLE, 3, 2, 1 } };
+        w.fleet->models[0]->last_answer = (struct load){ .verdict = VERDICT_SHORT, .room = { RULE_AVAILABLE, 3, 2, 1 } };
         struct client c = { 0 };
         ask(&c, "a");
         eventually(c.why[0]);
         assert_int_equal(life_of(0), MODEL_WAITING);
         assert_non_null(strstr(c.why, "making room"));
-        assert_int_equal(w.fleet->models[0].last_answer.room.rule, RULE_NONE);
+        assert_int_equal(w.fleet->models[0]->last_answer.room.rule, RULE_NONE);
         request_cancel(c.request);
 }
 

@@ -541,7 +541,7 @@ static void what_was_measured_is_remembered(void **state) {
         eventually(c.ended);
         eventually(status_of(0).measured_bytes > MIB(20));
         assert_true(status_of(0).predicted_bytes < MIB(12));
-        eventually(w.fleet->models[0].engine.rest_peak_bytes >
+        eventually(w.fleet->models[0]->engine.rest_peak_bytes >
                    MIB(12)); /* measured again, now that it has said how full its cache is */
         fleet_unload(w.fleet, "a", false, NULL, NULL);
         eventually(life_of(0) == MODEL_ABSENT);

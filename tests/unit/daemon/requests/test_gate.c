@@ -44,7 +44,7 @@ static void a_batch_one_ages_into_the_queue(void **state) {
         open_fleet();
         struct client c[2] = { 0 };
         submit(&c[0], "a", REQUEST_BATCH);
-        request_of(w.fleet->models[0].waiting.first)->turn_ms -= BATCH_AGES_MS + 1; /* as if it had waited for that long */
+        request_of(w.fleet->models[0]->waiting.first)->turn_ms -= BATCH_AGES_MS + 1; /* as if it had waited for that long */
         submit(&c[1], "a", REQUEST_INTERACTIVE);
         eventually(done(&c[0]));
         assert_false(c[1].starts);
@@ -58,7 +58,7 @@ static void a_model_has_a_class_of_its_own(void **state) {
         struct client c[2] = { 0 };
         submit(&c[0], "a", REQUEST_CLASS_OF_MODEL);
         submit(&c[1], "a", REQUEST_INTERACTIVE);
-        assert_ptr_equal(w.fleet->models[0].waiting.first, &c[1].request->link);
+        assert_ptr_equal(w.fleet->models[0]->waiting.first, &c[1].request->link);
         eventually(all_done(c, 2));
 }
 
