@@ -321,8 +321,8 @@ int request_read(struct request_rules *rules, uint64_t id, enum request_kind kin
 /* How many vectors of this model an answer's frame holds. */
 static uint32_t embed_inputs_max(uint32_t dimensions) {
         uint32_t fit = WIRE_TO_DAEMON_BYTES_MAX / (dimensions * EMBED_FLOAT_BYTES + EMBED_FLOAT_BYTES);
-        uint32_t max = fit < REQUEST_INPUTS_MAX ? fit : REQUEST_INPUTS_MAX;
-        return max > 1 ? max - 1 : 1; /* one vector's room for the envelope */
+        uint32_t max = fit > 1 ? fit - 1 : 1; /* one vector's room for the envelope */
+        return max < REQUEST_INPUTS_MAX ? max : REQUEST_INPUTS_MAX;
 }
 
 /* Reads the options for all vectors; the inputs come later. */

@@ -83,6 +83,22 @@ def wanted(template, conversation):
 
 # ---- ours ----
 
+# What models have written as arguments, and clients send back.
+ARGUMENTS = ["{}", '{"a": 1}', {"a": 1}, "", None, "null", "[1]", '"x"', "5", '{"q":', "{'a': True}", '{"a":"b"}}', '{"a":{"b":[1,2', "Paris"]
+
+
+def histories():
+    """A call with each of them, its result, and another question."""
+    tool = {"type": "function", "function": {"name": "f", "description": "d", "parameters": {"type": "object", "properties": {}}}}
+    for arguments in ARGUMENTS:
+        for content in (None, "", "I call."):
+            call = {"id": "a1B2c3D4e", "type": "function", "function": {"name": "f", "arguments": arguments}}
+            yield {"messages": [{"role": "user", "content": "hi"}, {"role": "assistant", "content": content, "tool_calls": [call]},
+                                {"role": "tool", "tool_call_id": "a1B2c3D4e", "content": "42"}, {"role": "assistant", "content": "ok"},
+                                {"role": "user", "content": "again"}], "tools": [tool], "variables": {"functions": "[]", "datetime": "today"},
+                   "add_generation_prompt": True}
+
+
 def got(path, conversations, as_given):
     """What each comes to: a text, or a complaint."""
     lines = "\n".join(json.dumps({**conversation, "as_given": as_given}) for conversation in conversations)
@@ -131,6 +147,13 @@ def check(name, path):
     return wrong, failed
 
 
+def stuck(path):
+    """The sentences on histories that the template does not take, as a client's conversation."""
+    given = list(histories())
+    return ["%s: %s  for %s" % (path.stem, ours, json.dumps(conversation["messages"][1]))
+            for conversation, ours in zip(given, got(path, given, False)) if isinstance(ours, Complaint)]
+
+
 def main():
     if not (CHAT / "templates").exists():
         print("SKIP conformance of chat templates over conversations: no reference data in %s" % CHAT)
@@ -142,9 +165,13 @@ def main():
         print("%-72.72s %4d equal %4d not rendered by the library %4d DIFFER" % (name, CONVERSATIONS - failed - len(wrong), failed, len(wrong)))
         for sentence in wrong[:3]:
             print("FAIL " + sentence[:3000])
+    never = [sentence for path in sorted((CHAT / "templates").glob("*.jinja")) for sentence in stuck(path)]
+    for sentence in never[:20]:
+        print("FAIL " + sentence)
     count, wrong, failed = len(rows) * CONVERSATIONS, sum(len(row[1]) for row in rows), sum(row[2] for row in rows)
     print("\nseed %d: %d conversations, %d differ, %d that the library itself could not render" % (SEED, count, wrong, failed))
-    return 1 if wrong else 0
+    print("%d conversations with odd arguments in their history: %d not taken" % (len(list(histories())) * len(list((CHAT / "templates").glob("*.jinja"))), len(never)))
+    return 1 if wrong or never else 0
 
 
 if __name__ == "__main__":

@@ -452,10 +452,15 @@ static void test_embed(void **state) {
         assert_int_equal(request_tokens_max(&r), r.inputs[0].count > r.inputs[2].count ? r.inputs[0].count : r.inputs[2].count);
         request_done(&r);
         cJSON *many = cJSON_CreateArray();
-        for (uint32_t i = 0; i <= REQUEST_INPUTS_MAX; i++)
+        for (uint32_t i = 0; i < REQUEST_INPUTS_MAX; i++)
                 cJSON_AddItemToArray(many, cJSON_CreateString("a"));
+        cJSON *too_many = cJSON_Duplicate(many, true);
+        cJSON_AddItemToArray(too_many, cJSON_CreateString("a"));
         struct request_error error;
-        assert_int_equal(read_json(REQUEST_EMBED, many, &r, &error), -EINVAL);
+        assert_int_equal(read_json(REQUEST_EMBED, many, &r, &error), 0);
+        assert_int_equal(r.inputs_count, REQUEST_INPUTS_MAX);
+        request_done(&r);
+        assert_int_equal(read_json(REQUEST_EMBED, too_many, &r, &error), -EINVAL);
 }
 
 static void test_embed_options(void **state) {
