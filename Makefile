@@ -3,6 +3,8 @@
 
 BUILD   ?= build
 PREFIX  ?= /usr/local
+# Not every shell expands the ~ of PREFIX=~/.local.
+override PREFIX := $(patsubst ~/%,$(HOME)/%,$(PREFIX))
 DESTDIR ?=
 # The name that git gives this tree; 0.1.0 where there is no git.
 VERSION := $(if $(wildcard .git),$(or $(shell git describe --tags --dirty 2>/dev/null),0.1.0$(addprefix +g,$(shell git rev-parse --short HEAD 2>/dev/null))),0.1.0)
@@ -208,16 +210,25 @@ SYSCONFDIR ?= /etc
 UNITS      := headroomd.service headroomd.socket headroomd-control.socket headroom.slice
 MAN_PAGES  := $(patsubst docs/man/%.scd,$(BUILD)/man/%,$(wildcard docs/man/*.scd))
 to          = $(DESTDIR)$(PREFIX)/$(1)
+FOR_USER    = $(if $(DESTDIR),,$(filter $(HOME)/%,$(PREFIX)))
 
 ##@ install
-install: $(PROGRAMS) man $(BUILD)/units/headroomd.service   ## to PREFIX (/usr/local) below DESTDIR, configuration to SYSCONFDIR
+install: deps   ## to PREFIX (/usr/local) below DESTDIR, configuration to SYSCONFDIR; PREFIX=~/.local is for this user alone
+	@mkdir -p $(call to,bin) 2>/dev/null && [ -w $(call to,bin) ] || { echo 'make install: $(call to,bin) cannot be written;' \
+	  'say sudo make install, or make install PREFIX=~/.local for this user alone' >&2; false; }
+	@$(MAKE) --no-print-directory $(PARALLEL) $(PROGRAMS) man $(BUILD)/units/headroomd.service $(BUILD)/units/headroomd-user.service
+	@$(MAKE) --no-print-directory $(if $(FOR_USER),install-for-user,install-for-all)
+
+install-programs:
 	install -D -m 755 -t $(call to,bin) $(PROGRAMS)
 	$(foreach p,$(MAN_PAGES),install -D -m 644 $(p) $(call to,share/man/man$(subst .,,$(suffix $(p)))/$(notdir $(p))) &&) :
 	install -D -m 644 ctl/completion/headroomctl.bash $(call to,share/bash-completion/completions/headroomctl)
 	ln -sf headroomctl $(call to,share/bash-completion/completions/headroomd)
 	ln -sf headroomctl $(call to,share/bash-completion/completions/headroom-engine)
-	install -D -m 644 -t $(call to,lib/systemd/system) $(BUILD)/units/headroomd.service $(addprefix units/,$(filter-out headroomd.service,$(UNITS)))
 	install -D -m 644 -t $(call to,share/headroom/models) tests/demo_model/headroom-demo.gguf
+
+install-for-all: install-programs
+	install -D -m 644 -t $(call to,lib/systemd/system) $(BUILD)/units/headroomd.service $(addprefix units/,$(filter-out headroomd.service,$(UNITS)))
 	install -D -m 644 units/headroom.sysusers $(call to,lib/sysusers.d/headroom.conf)
 	install -D -m 644 units/headroom.tmpfiles $(call to,lib/tmpfiles.d/headroom.conf)
 	install -d -m 755 $(DESTDIR)$(SYSCONFDIR)/headroom/headroom.conf.d $(DESTDIR)$(SYSCONFDIR)/headroom/models.d
@@ -225,12 +236,17 @@ install: $(PROGRAMS) man $(BUILD)/units/headroomd.service   ## to PREFIX (/usr/l
 	  echo install -m 644 units/headroom.conf $(DESTDIR)$(SYSCONFDIR)/headroom/headroom.conf; \
 	  install -m 644 units/headroom.conf $(DESTDIR)$(SYSCONFDIR)/headroom/headroom.conf; fi
 
+# The user's systemd looks below ~/.local/share, and the daemon for models in ~/.local/share/headroom/models.
+install-for-user: install-programs
+	install -D -m 644 $(BUILD)/units/headroomd-user.service $(call to,share/systemd/user/headroomd.service)
+	@echo 'Next: systemctl --user daemon-reload && systemctl --user enable --now headroomd; models go to $(call to,share/headroom/models)'
+
 uninstall:   ## remove what install put below PREFIX; configuration and models stay
 	rm -f $(addprefix $(call to,bin/),headroomd headroomctl headroom-engine) \
 	  $(foreach p,$(MAN_PAGES),$(call to,share/man/man$(subst .,,$(suffix $(p)))/$(notdir $(p)))) \
 	  $(addprefix $(call to,share/bash-completion/completions/),headroomctl headroomd headroom-engine) \
 	  $(addprefix $(call to,lib/systemd/system/),$(UNITS)) \
-	  $(call to,lib/sysusers.d/headroom.conf) $(call to,lib/tmpfiles.d/headroom.conf) $(call to,share/headroom/models/headroom-demo.gguf)
+	  $(call to,share/systemd/user/headroomd.service) $(call to,lib/sysusers.d/headroom.conf) $(call to,lib/tmpfiles.d/headroom.conf) $(call to,share/headroom/models/headroom-demo.gguf)
 
 man: $(MAN_PAGES)   ## the man pages, in BUILD/man
 $(BUILD)/man/%: docs/man/%.scd
@@ -242,7 +258,7 @@ $(BUILD)/units/%.service: units/%.service.in FORCE
 	@mkdir -p $(@D)
 	sed 's,@PREFIX@,$(PREFIX),g' $< > $@
 FORCE:
-.PHONY: install uninstall man FORCE
+.PHONY: install install-programs install-for-all install-for-user uninstall man FORCE
 # --- end of install ---
 
 ##@ tidy

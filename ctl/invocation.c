@@ -8,6 +8,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "engine/base/user_dirs.h"
 #include "ctl/base/command.h"
 #include "ctl/output/terminal.h"
 
@@ -126,11 +127,9 @@ static int parse_words(struct invocation *in, struct words *words) {
 /* The service's socket; that of a daemon which the user runs, where only this one is there. */
 static const char *default_socket(void) {
         static char path[sizeof(((struct sockaddr_un *) NULL)->sun_path)];
-        const char *runtime = getenv("XDG_RUNTIME_DIR");
-        if (!runtime || access(CONTROL_SOCKET_DEFAULT, F_OK) == 0)
+        if (access(CONTROL_SOCKET_DEFAULT, F_OK) == 0 || !user_dirs_runtime("headroom/control.sock", path, sizeof(path)))
                 return CONTROL_SOCKET_DEFAULT;
-        int used = snprintf(path, sizeof(path), "%s/headroom/control.sock", runtime);
-        return used > 0 && used < (int) sizeof(path) && access(path, F_OK) == 0 ? path : CONTROL_SOCKET_DEFAULT;
+        return access(path, F_OK) == 0 ? path : CONTROL_SOCKET_DEFAULT;
 }
 
 int invocation_parse(int argc, char **argv, struct invocation *ret) {

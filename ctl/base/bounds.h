@@ -12,9 +12,9 @@
 #define PROGRESS_PERIOD_MS        200         /* a person sees the seconds run */
 #define WATCH_PERIOD_MS           500         /* how often the daemon is asked how far a load has come */
 
+#define FORECAST_SHOWN_MS         3600000u /* as in the daemon: a forecast of hours is not shown */
 #define TABLE_COLUMNS_MAX         12u
 #define TERMINAL_COLUMNS_MIN      40u /* a narrower terminal wraps: cutting would leave nothing to read */
-#define FLEXIBLE_COLUMNS_MIN      12u /* a cut name keeps its two ends recognizable */
 
 #define CONTEXTS_MAX              32u        /* of one `fit` */
 #define CONTEXT_SMALLEST          2048u      /* the table starts here and doubles up to the trained length */

@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <stdarg.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,7 +12,7 @@
 #define GAP 2u
 
 struct cell {
-        char *text;
+        const char *text; /* of the heading, or owned */
         enum tint tint;
 };
 
@@ -35,7 +36,7 @@ void table_free(struct table *t) {
         if (!t)
                 return;
         for (size_t i = 0; i < t->cells_count; i++)
-                free(t->cells[i].text);
+                free((char *) t->cells[i].text);
         free(t->cells);
         free(t);
 }
@@ -53,8 +54,11 @@ void table_cell(struct table *t, enum tint tint, const char *format, ...) {
         t->cells[t->cells_count++] = (struct cell){ .text = text, .tint = tint };
 }
 
+#define LEFT_OUT SIZE_MAX /* in place of a width */
+
+/* Where all is too wide, columns are left out from the right, and never that of the names: two of those could look the same if cut. */
 static void measure(const struct table *t, size_t width, size_t widths[]) {
-        size_t total = (t->columns_count - 1) * GAP, flexible = t->columns_count;
+        size_t total = (t->columns_count - 1) * GAP;
         for (size_t c = 0; c < t->columns_count; c++) {
                 widths[c] = terminal_columns(t->columns[c].title);
                 for (size_t i = c; i < t->cells_count; i += t->columns_count) {
@@ -62,14 +66,13 @@ static void measure(const struct table *t, size_t width, size_t widths[]) {
                         widths[c] = columns > widths[c] ? columns : widths[c];
                 }
                 total += widths[c];
-                if (t->columns[c].align == ALIGN_FLEXIBLE)
-                        flexible = c;
         }
-        if (width == 0 || total <= width || flexible == t->columns_count)
-                return;
-        size_t too_much = total - width;
-        size_t least = widths[flexible] < FLEXIBLE_COLUMNS_MIN ? widths[flexible] : FLEXIBLE_COLUMNS_MIN;
-        widths[flexible] = widths[flexible] > too_much + least ? widths[flexible] - too_much : least;
+        for (size_t c = t->columns_count; c-- > 0 && width > 0 && total > width;) {
+                if (t->columns[c].align == ALIGN_NAME)
+                        continue;
+                total -= widths[c] + GAP;
+                widths[c] = LEFT_OUT;
+        }
 }
 
 static void print_padding(FILE *out, size_t columns) {
@@ -83,24 +86,23 @@ struct place {
 };
 
 static void print_cell(FILE *out, const char *text, struct place place, bool colours, enum tint tint) {
-        char *shown = terminal_shorten(text, place.width);
-        size_t columns = terminal_columns(shown);
+        size_t columns = terminal_columns(text);
         size_t padding = columns < place.width ? place.width - columns : 0;
         if (place.align == ALIGN_RIGHT)
                 print_padding(out, padding);
-        fprintf(out, "%s%s%s", terminal_tint(colours, tint), shown, terminal_plain(colours, tint));
+        fprintf(out, "%s%s%s", terminal_tint(colours, tint), text, terminal_plain(colours, tint));
         if (!place.is_last)
                 print_padding(out, GAP + (place.align == ALIGN_RIGHT ? 0 : padding));
-        free(shown);
 }
 
 static void print_row(const struct table *t, FILE *out, const struct cell cells[], const size_t widths[], bool colours) {
         size_t count = t->columns_count;
-        while (count > 1 && !*cells[count - 1].text)
+        while (count > 1 && (widths[count - 1] == LEFT_OUT || !*cells[count - 1].text))
                 count--;
         for (size_t c = 0; c < count; c++)
-                print_cell(out, cells[c].text, (struct place){ t->columns[c].align, widths[c], c + 1 == count }, colours,
-                           cells[c].tint);
+                if (widths[c] != LEFT_OUT)
+                        print_cell(out, cells[c].text, (struct place){ t->columns[c].align, widths[c], c + 1 == count }, colours,
+                                   cells[c].tint);
         fputc('\n', out);
 }
 
@@ -108,10 +110,10 @@ void table_print_within(const struct table *t, FILE *out, size_t width, bool col
         assert(t->cells_count % t->columns_count == 0);
         size_t widths[TABLE_COLUMNS_MAX];
         measure(t, width, widths);
+        struct cell titles[TABLE_COLUMNS_MAX];
         for (size_t c = 0; c < t->columns_count; c++)
-                print_cell(out, t->columns[c].title, (struct place){ t->columns[c].align, widths[c], c + 1 == t->columns_count },
-                           colours, TINT_DIM);
-        fputc('\n', out);
+                titles[c] = (struct cell){ t->columns[c].title, TINT_DIM };
+        print_row(t, out, titles, widths, colours);
         for (size_t i = 0; i < t->cells_count; i += t->columns_count)
                 print_row(t, out, &t->cells[i], widths, colours);
 }

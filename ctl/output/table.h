@@ -1,5 +1,5 @@
 /*
- * table.h - rows under headings, aligned. On a terminal that is too narrow the flexible column is cut.
+ * table.h - rows under headings, aligned. On a terminal that is too narrow columns are left out, the last ones first; names stay whole.
  *
  *      struct table *t = table_new(columns, 3);
  *      table_cell(t, TINT_NONE, "%s", id);     ... one call per column, row after row
@@ -14,7 +14,7 @@
 
 #include "ctl/output/terminal.h"
 
-enum align { ALIGN_LEFT, ALIGN_RIGHT, ALIGN_FLEXIBLE /* left, and the one that gives way */ };
+enum align { ALIGN_LEFT, ALIGN_RIGHT, ALIGN_NAME /* left, and never left out */ };
 
 struct column {
         const char *title;

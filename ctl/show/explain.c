@@ -50,7 +50,7 @@ static void add_action(char *line, size_t size, const cJSON *event) {
         else if (json_number(event, "to", &bytes))
                 add(line, size, " to %llu tokens", (unsigned long long) bytes);
         add(line, size, " (%s): headroom %s", json_text(event, "reason"), signed_bytes(event, "headroom_bytes").text);
-        if (json_number(event, "exhaustion_ms", &ms))
+        if (json_number(event, "exhaustion_ms", &ms) && ms < FORECAST_SHOWN_MS)
                 add(line, size, ", gone in %s", human_duration_ms(ms).text);
         if (json_number(event, "expected_bytes", &bytes) && bytes > 0)
                 add(line, size, ", %s expected", human_bytes(bytes).text);
@@ -88,7 +88,7 @@ static void add_change(char *line, size_t size, const cJSON *event) {
         }
         add(line, size, " %s (%s): headroom %s", json_text(event, "rung"), json_text(event, "reason"),
             signed_bytes(event, "headroom_bytes").text);
-        if (json_number(event, "exhaustion_ms", &number))
+        if (json_number(event, "exhaustion_ms", &number) && number < FORECAST_SHOWN_MS)
                 add(line, size, ", gone in %s", human_duration_ms(number).text);
 }
 
@@ -277,7 +277,7 @@ int command_record(const struct invocation *in) {
         int rc = client_get_text(in->socket_path, "/control/record", &text, &problem);
         if (rc)
                 return report(in, &problem);
-        if (in->args_count > 0)
+        if (in->args_count > 0 && strcmp(in->args[0], "-") != 0)
                 rc = write_file(in->args[0], text);
         else
                 fputs(text, stdout);

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ctl/base/bounds.h"
 #include "ctl/output/units.h"
 #include "ctl/output/json.h"
 #include "ctl/show/internal.h"
@@ -42,7 +43,7 @@ static void print_headroom(const cJSON *governor) {
         const char *rung = json_text(governor, "rung"), *because = json_text(governor, "because");
         const cJSON *headroom = cJSON_GetObjectItemCaseSensitive(governor, "headroom_bytes");
         uint64_t ms;
-        bool calm = !strcmp(rung, "calm"), ends = json_number(governor, "exhaustion_ms", &ms);
+        bool calm = !strcmp(rung, "calm"), ends = json_number(governor, "exhaustion_ms", &ms) && ms < FORECAST_SHOWN_MS;
         bool negative = cJSON_IsNumber(headroom) && headroom->valuedouble < 0;
         show_field("headroom",
                    negative ? TINT_BAD
@@ -85,8 +86,8 @@ static void print_heat(const cJSON *governor) {
                 show_field("heat", level > 0 ? TINT_WARN : TINT_NONE, "%.1f degrees, %.1f below critical%s%s",
                            degrees->valuedouble / 1000, margin->valuedouble / 1000, at, how);
         else
-                show_field("heat", level > 0 ? TINT_WARN : TINT_NONE, "%s%s%s", *sensor ? "cannot be read" : "no sensor", at,
-                           how);
+                show_field("heat", level > 0 ? TINT_WARN : TINT_NONE, "%s%s%s",
+                           *sensor ? "cannot be read" : "no sensor, so it is not controlled", at, how);
 }
 
 /* Missing sources, one line each, since each has its own cure. */

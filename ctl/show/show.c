@@ -53,7 +53,7 @@ static bool is_lowered(const cJSON *model) {
 
 static void print_loaded(const cJSON *models) {
         static const struct column columns[] = {
-                { "MODEL", ALIGN_FLEXIBLE }, { "STATE", ALIGN_LEFT },    { "PID", ALIGN_RIGHT },     { "MEASURED", ALIGN_RIGHT },
+                { "MODEL", ALIGN_NAME },     { "STATE", ALIGN_LEFT },    { "PID", ALIGN_RIGHT },     { "MEASURED", ALIGN_RIGHT },
                 { "RESERVED", ALIGN_RIGHT }, { "KV", ALIGN_LEFT },       { "RUNNING", ALIGN_RIGHT }, { "WAITING", ALIGN_RIGHT },
                 { "IDLE", ALIGN_RIGHT },     { "EXPIRES", ALIGN_RIGHT },
         };
@@ -104,7 +104,7 @@ static void describe_notes(const cJSON *model, char *out, size_t size) {
 
 static void print_known(const cJSON *models) {
         static const struct column columns[] = {
-                { "MODEL", ALIGN_FLEXIBLE }, { "STATE", ALIGN_LEFT },     { "WEIGHTS", ALIGN_RIGHT },
+                { "MODEL", ALIGN_NAME },     { "STATE", ALIGN_LEFT },     { "WEIGHTS", ALIGN_RIGHT },
                 { "NEEDS", ALIGN_RIGHT },    { "CONTEXT", ALIGN_RIGHT },  { "KV", ALIGN_LEFT },
                 { "PRIORITY", ALIGN_RIGHT }, { "REQUESTS", ALIGN_RIGHT }, { "NOTES", ALIGN_LEFT },
         };

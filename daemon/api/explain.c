@@ -133,7 +133,7 @@ static void say_action(cJSON *out, const struct governor *g, const struct event 
         char what[96], outcome[160], gone[64] = "";
         describe_action(e, what, sizeof(what));
         describe_outcome(e, outcome, sizeof(outcome));
-        if (e->exhaustion_ms != UINT64_MAX && e->because != REASON_CALM)
+        if (e->exhaustion_ms < FORECAST_NEWS_MS && e->because != REASON_CALM)
                 (void) snprintf(gone, sizeof(gone), ", gone in %s at that pace", governor_time(e->exhaustion_ms).text);
         say(out, "%s ago %s, because %s: headroom was %s%s%s.", governor_time(sat_sub(g->snapshot.now_ms, e->tick_ms)).text, what,
             reason_info(e->because)->sentence, governor_bytes(e->headroom_bytes).text, gone, outcome);
@@ -211,7 +211,7 @@ static void say_box(cJSON *out, const struct governor *g) {
         char gone[64] = "";
         if (g->snapshot.memory_blind)
                 say(out, "Memory cannot be read at the moment; restrictions stay in force.");
-        if (p->exhaustion_ms != UINT64_MAX)
+        if (p->exhaustion_ms < FORECAST_NEWS_MS)
                 (void) snprintf(gone, sizeof(gone), ", gone in %s at this pace", governor_time(p->exhaustion_ms).text);
         say(out, "The machine has %s of headroom%s, and stands on the rung '%s'%s%s.", governor_bytes(p->headroom_bytes).text,
             gone, policy_rung_word(p->rung), p->rung > RUNG_CALM ? ": " : "",

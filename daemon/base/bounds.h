@@ -91,9 +91,10 @@
 #define RECORD_LOOK_MAX         (44u << 10) /* the largest look: 64 models and wants, 32 sensors, every member changed by much */
 #define RECORD_PIECE_BYTES      (48u << 10)
 #define RECORD_PIECES           8 /* 384 KiB: about 30 bytes a calm look, so half a day of one every 5 s, and some minutes at 20 a second */
-#define OWN_OOM_SCORE           (-900) /* below all that is not vital: the daemon is what can still act */
-#define PAGE_CACHE_WINDOW_PAGES 65536u /* 256 MiB of a file are looked at together, a byte a page */
-#define FLEET_HEAT_MAX          256    /* a sentence with the name of a thermometer */
+#define OWN_OOM_SCORE           (-900)  /* below all that is not vital: the daemon is what can still act */
+#define PAGE_CACHE_WINDOW_PAGES 65536u  /* 256 MiB of a file are looked at together, a byte a page */
+#define FORECAST_NEWS_MS        3600000 /* what may happen in hours at this pace is no news: the pace will be another by then */
+#define FLEET_HEAT_MAX          256     /* a sentence with the name of a thermometer */
 #define SENSORS_WARM_MS         900 /* sensors are read so often where something runs or it is warm: at each look, a second apart ... */
 #define SENSORS_IDLE_MS         10000  /* ... and where nothing does */
 #define ACTION_OUTCOME_MAX_MS   120000 /* an outcome that comes later belongs to nothing any more */

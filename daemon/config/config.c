@@ -16,6 +16,7 @@
 
 #include "daemon/base/bounds.h"
 #include "engine/base/cleanup.h"
+#include "engine/base/user_dirs.h"
 #include "daemon/config/loader.h"
 #include "daemon/base/cgroup_limits.h"
 
@@ -64,20 +65,8 @@ static uint64_t machine_ram(void) {
         return seen.total_bytes;
 }
 
-/* $VARIABLE/BELOW, or $HOME/IN_HOME/BELOW; nothing where neither is set. */
-static void set_users_place(struct loader *l, char **place, const char *variable, const char *in_home, const char *below) {
-        const char *base = getenv(variable), *home = getenv("HOME");
-        auto_free char *path = NULL;
-        int used = 0;
-
-        if (base && *base == '/')
-                used = asprintf(&path, "%s/%s", base, below);
-        else if (in_home && home && *home == '/')
-                used = asprintf(&path, "%s/%s/%s", home, in_home, below);
-        if (used > 0)
-                loader_set_text(l, place, path);
-        else if (used < 0)
-                l->out_of_memory = true;
+static bool is_ordinary_user(void) {
+        return geteuid() != 0 && access("/run/headroom", W_OK) != 0;
 }
 
 /* The places of the service; or those of an ordinary user (XDG base directories), who may not write there. */
@@ -87,11 +76,15 @@ static void set_places(struct loader *l) {
         loader_set_text(l, &c->control_path, "/run/headroom/control.sock");
         loader_set_text(l, &c->models_dir, "/var/lib/headroom/models");
         loader_set_text(l, &c->state_dir, "/var/lib/headroom");
-        if (!geteuid() || !access("/run/headroom", W_OK))
+        if (!is_ordinary_user())
                 return;
-        set_users_place(l, &c->control_path, "XDG_RUNTIME_DIR", NULL, "headroom/control.sock");
-        set_users_place(l, &c->models_dir, "XDG_DATA_HOME", ".local/share", "headroom/models");
-        set_users_place(l, &c->state_dir, "XDG_STATE_HOME", ".local/state", "headroom");
+        char path[PATH_MAX];
+        if (user_dirs_runtime("headroom/control.sock", path, sizeof(path)))
+                loader_set_text(l, &c->control_path, path);
+        if (user_dirs_find("XDG_DATA_HOME", ".local/share", "headroom/models", path, sizeof(path)))
+                loader_set_text(l, &c->models_dir, path);
+        if (user_dirs_find("XDG_STATE_HOME", ".local/state", "headroom", path, sizeof(path)))
+                loader_set_text(l, &c->state_dir, path);
 }
 
 static void set_defaults(struct loader *l) {
@@ -175,9 +168,17 @@ static void find_engine(struct loader *l) {
         loader_problem(l, "the engine is found neither beside headroomd nor in PATH; set [engine] path");
 }
 
+/* A user's own file, where there is one; else that of the machine. */
+static const char *default_file(char own[PATH_MAX]) {
+        bool is_own =
+                is_ordinary_user() && user_dirs_find("XDG_CONFIG_HOME", ".config", "headroom/headroom.conf", own, PATH_MAX) > 0;
+        return is_own && access(own, F_OK) == 0 ? own : CONFIG_DEFAULT_PATH;
+}
+
 /* Names of the other places follow from that of the main file: headroom.conf.d, and models.d in the same directory. */
 static void read_files(struct loader *l, const char *path, const struct config_override *overrides, uint32_t overrides_count) {
-        const char *main_file = path ? path : CONFIG_DEFAULT_PATH;
+        char own[PATH_MAX];
+        const char *main_file = path ? path : default_file(own);
         const char *slash = strrchr(main_file, '/');
         auto_free char *drop_ins = NULL, *models = NULL;
 

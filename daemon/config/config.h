@@ -88,7 +88,7 @@ struct config_override {
 typedef void config_report(void *user, bool is_warning, const char *text);
 
 /*
- * Reads PATH (NULL: /etc/headroom/headroom.conf if it exists, else defaults), PATH.d/ and models.d/ beside it, the
+ * Reads PATH (NULL: an ordinary user's ~/.config/headroom/headroom.conf, or /etc/headroom/headroom.conf, if it exists, else defaults), PATH.d/ and models.d/ beside it, the
  * overrides, and the models directory. 0, or -EINVAL after at least one report that is no warning, or -ENOMEM.
  */
 int config_load(const char *path, const struct config_override *overrides, uint32_t overrides_count, config_report *report,

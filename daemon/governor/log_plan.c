@@ -88,8 +88,9 @@ static const char *to_of(const struct action *action, char number[16]) {
 }
 
 static struct log_field exhaustion(const struct event *e) {
-        return e->exhaustion_ms == UINT64_MAX ? LOG_TEXT("exhaustion_ms", "never")
-                                              : LOG_NUMBER("exhaustion_ms", u64_min(e->exhaustion_ms, INT64_MAX));
+        if (e->exhaustion_ms == UINT64_MAX)
+                return LOG_TEXT("exhaustion_ms", "never");
+        return LOG_NUMBER(e->exhaustion_ms < FORECAST_NEWS_MS ? "exhaustion_ms" : "", e->exhaustion_ms);
 }
 
 static void log_action(const struct governor *g, const struct event *e) {
@@ -204,8 +205,12 @@ void governor_log_sources(struct governor *g) {
         const struct sensors_source *rows;
         if (g->snapshot.now_ms - g->sources_ms < SOURCES_PERIOD_MS && g->sources_ms > 0)
                 return;
+        bool is_first = g->sources_ms == 0;
         g->sources_ms = g->snapshot.now_ms;
         uint32_t count = sensors_sources(g->sensors, &rows);
+        for (uint32_t i = 0; i < count && is_first; i++)
+                if (strcmp(rows[i].name, SOURCE_NO_THERMOMETER) == 0)
+                        log_info("no_thermometer", LOG_TEXT("effect", rows[i].detail));
         uint32_t told[SOURCES_MAX], told_count = 0;
         for (uint32_t i = 0; i < count && told_count < SOURCES_MAX; i++) {
                 if (rows[i].works)
@@ -231,7 +236,7 @@ void governor_tell_systemd(struct governor *g) {
         if (g->plan.margin_millidegrees != INT32_MAX)
                 (void) snprintf(heat, sizeof(heat), ", %d C (-%d)", g->plan.millidegrees / 1000,
                                 g->plan.margin_millidegrees / 1000);
-        if (g->plan.exhaustion_ms != UINT64_MAX && g->plan.rung > RUNG_CALM)
+        if (g->plan.exhaustion_ms < FORECAST_NEWS_MS && g->plan.rung > RUNG_CALM)
                 (void) snprintf(gone, sizeof(gone), ", gone in %s", governor_time(g->plan.exhaustion_ms).text);
         (void) snprintf(status, sizeof(status), "%u models loaded, %s of %s, headroom %s%s%s%s%s", f.models_loaded,
                         governor_bytes((int64_t) u64_min(f.measured_bytes, INT64_MAX)).text,

@@ -60,6 +60,8 @@ struct sensors_source {
         bool works;
         const char *detail; /* "trigger some 150 ms of 2 s", "polled: no CAP_SYS_RESOURCE", "no such file" */
 };
+/* The one that stands there where the machine has no thermometer at all. */
+#define SOURCE_NO_THERMOMETER "temperature"
 uint32_t sensors_sources(struct sensors *s, const struct sensors_source **ret);
 
 #endif

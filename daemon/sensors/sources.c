@@ -128,7 +128,7 @@ static void add_heat(struct sensors *s) {
         for (uint32_t i = 0; i < s->heat.count; i++)
                 add_thermometer(s, &s->heat.all[i]);
         if (s->heat.count == 0)
-                say(add(&s->sources, "temperature", 0), "this machine has no thermometer, so heat is not controlled");
+                say(add(&s->sources, SOURCE_NO_THERMOMETER, 0), "this machine has no thermometer, so heat is not controlled");
         if (s->heat.left_out > 0)
                 say(add(&s->sources, "more temperatures", -1), "%u are not looked at", s->heat.left_out);
         /* Not every processor counts, nor tells its frequency: that is no fault. */

@@ -157,6 +157,7 @@ static bool add_form(const struct arguments *a) {
 struct printer {
         bool ended, failed, stats;
         bool reasoned; /* the last piece was reasoning */
+        char last;     /* byte that was written */
 };
 
 static void on_start(void *context, uint64_t id, uint32_t prompt_tokens, uint32_t cached_tokens) {
@@ -170,6 +171,8 @@ static void on_text(void *context, uint64_t id, const struct output_chunk *chunk
         if (p->reasoned && chunk->parsed.kind == CHUNK_CONTENT)
                 fputs("\n\n", stdout);
         p->reasoned = chunk->parsed.kind == CHUNK_REASONING;
+        if (chunk->parsed.length > 0)
+                p->last = chunk->parsed.text[chunk->parsed.length - 1];
         if (fwrite(chunk->parsed.text, 1, chunk->parsed.length, stdout) != chunk->parsed.length || fflush(stdout)) {
                 fprintf(stderr, "headroom-engine run: cannot write: %s\n", strerror(errno));
                 p->failed = true;
@@ -184,7 +187,7 @@ static void on_end(void *context, uint64_t id, const struct output_stream_end *e
         struct printer *p = context;
         (void) id;
         p->ended = true;
-        if (isatty(STDOUT_FILENO))
+        if (p->last != '\n')
                 putchar('\n');
         if (!p->stats)
                 return;

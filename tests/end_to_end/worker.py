@@ -461,18 +461,19 @@ class Run(unittest.TestCase):
         self.assertEqual((done.returncode, done.stderr), (0, b""))
         with Worker() as w:
             w.ready()
-            self.assertEqual(w.answer("chat", messages=QUESTION, temperature=0)[0].encode(), done.stdout)
+            self.assertEqual(w.answer("chat", messages=QUESTION, temperature=0)[0].encode() + b"\n", done.stdout)
 
     def test_options(self):
         base = ["--prompt", "Swap", "--seed", "3", "--threads", "1"]
         first = self.run_it(*base).stdout
         self.assertEqual(self.run_it(*base).stdout, first)
         self.assertEqual(self.run_it("--file", "-", "--seed", "3", stdin=b"Swap").stdout, first)
-        self.assertTrue(first.startswith(self.run_it(*base, "-n", "2").stdout))
+        self.assertEqual(first[-1:], b"\n")  # whatever the model wrote last, the next prompt begins on a line of its own
+        self.assertTrue(first.startswith(self.run_it(*base, "-n", "2").stdout[:-1]))
         self.assertIn(b"tokens/s", self.run_it(*base, "--stats").stderr)
         self.assertIn(b"usage", self.run_it("--help").stdout)
         text = self.run_it(*base, "--temp", "0").stdout
-        self.assertEqual(self.run_it(*base, "--temp", "0", "--stop", text[5:9].decode()).stdout, text[:5])
+        self.assertEqual(self.run_it(*base, "--temp", "0", "--stop", text[5:9].decode()).stdout, text[:5] + b"\n")
 
     def test_errors(self):
         for code, arguments in ((2, []), (2, ["--prompt", "a", "--file", "b"]), (2, ["--prompt", "a", "-n", "x"]), (2, ["--prompt", "a", "--kv", "f8"]),
