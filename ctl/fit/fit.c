@@ -16,6 +16,8 @@
 #include "ctl/base/command.h"
 #include "ctl/fit/print.h"
 #include "ctl/fit/rows.h"
+#include "ctl/daemon/client.h"
+#include "ctl/output/json.h"
 #include "ctl/output/units.h"
 #include "ctl/daemon/report.h"
 #include "ctl/output/terminal.h"
@@ -248,6 +250,21 @@ static int report_fit(const struct invocation *in, const struct wish *w, const s
         return fit_report_fits(&report) ? CTL_DONE : CTL_NO_FIT;
 }
 
+/* What is no file here may be the id of a model: the daemon knows where that is. NULL: it does not, or there is none. */
+static char *path_from_daemon(const struct invocation *in) {
+        struct problem problem;
+        cJSON *whole;
+        char *path = NULL;
+        if (access(in->args[0], F_OK) == 0 || client_get(in->socket_path, "/control/models", &whole, &problem))
+                return NULL;
+        const cJSON *model;
+        cJSON_ArrayForEach(model, json_array(whole, "models"))
+                if (!path && !strcmp(json_text(model, "id"), in->args[0]))
+                        path = strdup(json_text(model, "path"));
+        cJSON_Delete(whole);
+        return path;
+}
+
 int command_fit(const struct invocation *in) {
         struct wish wish;
         struct problem problem;
@@ -262,7 +279,10 @@ int command_fit(const struct invocation *in) {
         rc = rc ? rc : set_limits(in, machine.ram_bytes, &limits);
         if (rc)
                 return rc;
-        if (read_hparams(in->args[0], &hparams, &problem) < 0)
+        char *path = path_from_daemon(in);
+        rc = read_hparams(path ? path : in->args[0], &hparams, &problem);
+        free(path);
+        if (rc < 0)
                 return report(in, &problem);
         rc = report_fit(in, &wish, &hparams, &machine, &limits);
         hparams_done(&hparams);

@@ -154,6 +154,9 @@ void show_overview(const cJSON *status) {
         show_field("machine", TINT_NONE, "%s available, %s of it kept free",
                    human_bytes(json_count(status, "available_bytes")).text,
                    human_bytes(json_count(status, "reserve_bytes")).text);
+        const cJSON *problem;
+        cJSON_ArrayForEach(problem, json_array(status, "problems"))
+                show_field("problem", TINT_BAD, "%s", cJSON_IsString(problem) ? problem->valuestring : "");
         show_field("models", TINT_NONE, "%llu loaded of %llu known", (unsigned long long) json_count(status, "models_loaded"),
                    (unsigned long long) json_count(status, "models_known"));
         show_field("requests", TINT_NONE, "%llu running, %llu waiting",

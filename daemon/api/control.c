@@ -116,6 +116,20 @@ static cJSON *prefix_cache_json(const struct api *api) {
         return json;
 }
 
+/* Of the machine as it is now: the limit of a container may have come down since the start. */
+static cJSON *problems_json(const struct fleet_status *s) {
+        cJSON *problems = cJSON_CreateArray();
+        char text[192];
+        if (s->ram_bytes > 0 && s->reserve_bytes >= s->ram_bytes) {
+                (void) snprintf(
+                        text, sizeof(text),
+                        "[memory] reserve is %llu MiB of the %llu MiB that there are, so no model can be loaded: set less, or raise the limit",
+                        (unsigned long long) (s->reserve_bytes >> 20), (unsigned long long) (s->ram_bytes >> 20));
+                cJSON_AddItemToArray(problems, cJSON_CreateString(text));
+        }
+        return problems;
+}
+
 static void handle_status(struct api *api, struct http_exchange *x, const char *rest) {
         struct fleet_status s;
         cJSON *json = cJSON_CreateObject();
@@ -133,6 +147,7 @@ static void handle_status(struct api *api, struct http_exchange *x, const char *
         cJSON_AddNumberToObject(json, "weights_limit_bytes", (double) s.weights_limit_bytes);
         cJSON_AddNumberToObject(json, "reserve_bytes", (double) s.reserve_bytes);
         cJSON_AddNumberToObject(json, "available_bytes", (double) s.available_bytes);
+        cJSON_AddItemToObject(json, "problems", problems_json(&s));
         cJSON_AddNumberToObject(json, "models_known", s.models_known);
         cJSON_AddNumberToObject(json, "models_loaded", s.models_loaded);
         cJSON_AddNumberToObject(json, "requests_running", s.requests_running);

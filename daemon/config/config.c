@@ -193,6 +193,19 @@ static void read_files(struct loader *l, const char *path, const struct config_o
         loader_read_models(l, models);
 }
 
+/* Not an error: the limit of a container may be raised while the daemon runs. */
+static void check_reserve(struct loader *l) {
+        const struct config *c = l->config;
+
+        l->line = 0;
+        l->file = "[memory] reserve";
+        if (c->reserve_bytes >= c->ram_bytes)
+                loader_warning(
+                        l,
+                        "%llu MiB are to stay free of the %llu MiB that this machine or container has, so no model can be loaded; set less, such as reserve = 10%%, or raise the limit",
+                        (unsigned long long) (c->reserve_bytes >> 20), (unsigned long long) (c->ram_bytes >> 20));
+}
+
 int config_load(const char *path, const struct config_override *overrides, uint32_t overrides_count, config_report *on_report,
                 void *user, struct config **ret) {
         struct loader *l = calloc(1, sizeof *l); /* too large for a stack that may be small */
@@ -213,6 +226,7 @@ int config_load(const char *path, const struct config_override *overrides, uint3
                 loader_locate_models(l);
                 loader_discover_models(l);
                 loader_check_names(l);
+                check_reserve(l);
         }
         for (uint32_t i = 0; i < c->models_count; i++)
                 free(l->origins[i].file);

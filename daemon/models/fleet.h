@@ -65,7 +65,8 @@ struct model_status {
 };
 
 struct fleet_status {
-        uint64_t budget_bytes, reserved_bytes, measured_bytes, weights_bytes, weights_limit_bytes, reserve_bytes, available_bytes;
+        uint64_t budget_bytes, reserved_bytes, measured_bytes, weights_bytes, weights_limit_bytes, reserve_bytes, available_bytes,
+                ram_bytes;
         uint32_t models_known, models_loaded, requests_running, requests_waiting;
         uint64_t tick_count;
         const char *groups;       /* the state of control groups for the engines: a sentence */

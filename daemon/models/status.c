@@ -78,6 +78,7 @@ void fleet_status(struct fleet *f, struct fleet_status *ret) {
                 .weights_limit_bytes = fleet_weights_max(f),
                 .reserve_bytes = f->config->reserve_bytes,
                 .available_bytes = f->available_bytes,
+                .ram_bytes = f->ram_bytes,
                 .groups = f->tree ? cgroup_tree_words(f->tree) : f->tree_sentence,
                 .requests_waiting = f->waiting_count,
                 .tick_count = f->tick_count,

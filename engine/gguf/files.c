@@ -4,7 +4,9 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <glob.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +14,7 @@
 #include <unistd.h>
 
 #include "engine/base/bounds.h"
+#include "engine/base/user_dirs.h"
 
 static_assert(MODEL_FILES_MAX == GGUF_PARTS_MAX, "the reader takes every model that has a list of files");
 
@@ -45,7 +48,34 @@ bool model_files_part(const char *path, uint32_t *ret_part, uint32_t *ret_count)
         return true;
 }
 
-int model_files_list(const char *path, struct model_files *ret) {
+/* DIRECTORY/ID.gguf or the first of its parts. */
+static char *find_below(const char *directory, const char *id) {
+        static const char *const endings[] = { ".gguf", "-00001-of-*.gguf" };
+        for (size_t i = 0; i < sizeof(endings) / sizeof(endings[0]); i++) {
+                char pattern[PATH_MAX];
+                int length = snprintf(pattern, sizeof(pattern), "%s/%s%s", directory, id, endings[i]);
+                glob_t found;
+                if (length < 0 || (size_t) length >= sizeof(pattern) || glob(pattern, 0, NULL, &found) != 0)
+                        continue;
+                char *path = found.gl_pathc == 1 ? strdup(found.gl_pathv[0]) : NULL;
+                globfree(&found);
+                if (path)
+                        return path;
+        }
+        return NULL;
+}
+
+char *model_files_by_id(const char *path_or_id) {
+        char own[PATH_MAX];
+        if (*path_or_id == '/' || *path_or_id == '.' || strpbrk(path_or_id, "*?[\\") || access(path_or_id, F_OK) == 0)
+                return NULL;
+        char *path = NULL;
+        if (user_dirs_find("XDG_DATA_HOME", ".local/share", "headroom/models", own, sizeof(own)))
+                path = find_below(own, path_or_id);
+        return path ? path : find_below("/var/lib/headroom/models", path_or_id);
+}
+
+static int list(const char *path, struct model_files *ret) {
         uint32_t part = 1, count = 1;
         bool split = model_files_part(path, &part, &count);
         if (part == 0 || part > count || count > MODEL_FILES_MAX)
@@ -67,6 +97,13 @@ int model_files_list(const char *path, struct model_files *ret) {
         }
         *ret = files;
         return 0;
+}
+
+int model_files_list(const char *path, struct model_files *ret) {
+        char *found = model_files_by_id(path);
+        int r = list(found ? found : path, ret);
+        free(found);
+        return r;
 }
 
 void model_files_done(struct model_files *f) {

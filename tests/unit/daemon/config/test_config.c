@@ -227,6 +227,18 @@ static void test_rows(void **state) {
         assert_int_equal(failures, 0);
 }
 
+/* No error: the daemon starts, and a limit that is raised mends it. */
+static void test_a_reserve_of_all_there_is(void **state) {
+        struct config *c;
+
+        (void) state;
+        put("headroom.conf", "[memory]\nreserve = 100%\n");
+        assert_int_equal(load(&c), 0);
+        assert_non_null(strstr(reported, "[memory] reserve: "));
+        assert_non_null(strstr(reported, "so no model can be loaded; set less, such as reserve = 10%"));
+        config_free(c);
+}
+
 static void test_defaults(void **state) {
         struct config *c;
         struct sysinfo info;
@@ -298,7 +310,8 @@ static void test_lists(void **state) {
         struct config *c;
 
         (void) state;
-        put("headroom.conf", "[server]\nhosts = box.lan, , [fd00::1] ,\norigins = https://a.example\thttp://b:3000,chrome-extension://abc\n");
+        put("headroom.conf",
+            "[server]\nhosts = box.lan, , [fd00::1] ,\norigins = https://a.example\thttp://b:3000,chrome-extension://abc\n");
         assert_int_equal(load(&c), 0);
         assert_string_equal(c->hosts, "box.lan [fd00::1]");
         assert_string_equal(c->origins, "https://a.example http://b:3000 chrome-extension://abc");
@@ -529,6 +542,7 @@ static void test_listen_forms(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test_setup_teardown(test_rows, set_up, remove_root),
+                cmocka_unit_test_setup_teardown(test_a_reserve_of_all_there_is, set_up, remove_root),
                 cmocka_unit_test_setup_teardown(test_defaults, set_up, remove_root),
                 cmocka_unit_test_setup_teardown(test_discovery, set_up, remove_root),
                 cmocka_unit_test_setup_teardown(test_lists, set_up, remove_root),
