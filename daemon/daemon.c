@@ -22,6 +22,7 @@
 #include "daemon/models/fleet.h"
 #include "daemon/governor/governor.h"
 #include "daemon/http/server.h"
+#include "daemon/system/bulk.h"
 #include "daemon/system/log.h"
 #include "daemon/system/notify.h"
 #include "daemon/system/state_lock.h"
@@ -39,6 +40,7 @@ struct daemon {
         struct governor *governor;
         struct api *api;
         struct http_server *http, *control;
+        struct bulk_account bulk; /* of both */
         char listen[128];
         int state_lock; /* a descriptor, as long as the process lives */
         bool is_announced, is_stopping, is_fleet_stopping;
@@ -217,7 +219,8 @@ static int new_servers(struct daemon *d) {
                                            .hosts = c->hosts,
                                            .origins = c->origins,
                                            .connections_max = c->connections_max,
-                                           .body_bytes_max = c->body_bytes_max,
+                                           .body_bytes_max = c->body_bytes_max < d->bulk.max ? c->body_bytes_max : d->bulk.max,
+                                           .bulk = &d->bulk,
                                            .header_timeout_ms = c->header_timeout_ms,
                                            .idle_timeout_ms = c->idle_timeout_ms };
         struct http_options control = http;
@@ -401,6 +404,7 @@ int daemon_run(const struct config *config) {
         static struct daemon d; /* outlives us, as its signal handles do */
 
         d.config = config;
+        d.bulk.max = config->request_memory_bytes;
         keep_little_memory();
         (void) signal(SIGPIPE, SIG_IGN);
         raise_descriptor_limit(config);
@@ -415,9 +419,6 @@ int daemon_run(const struct config *config) {
                 undo_begin(&d);
         else
                 announce_soon(&d);
-        (void) uv_run(&d.loop, UV_RUN_DEFAULT);
-        if (d.api)
-                api_close(d.api);
         (void) uv_run(&d.loop, UV_RUN_DEFAULT);
         http_server_free(d.http);
         http_server_free(d.control);

@@ -20,9 +20,7 @@ struct governor;
 /* CONFIG, FLEET and GOVERNOR must outlive it; LISTEN is what `status` says of where clients are served. */
 int api_new(uv_loop_t *loop, const struct config *config, struct fleet *fleet, struct governor *governor, const char *listen,
             struct api **ret);
-/* When api_running is 0: ends what it has on the loop. Then the loop runs once more, then api_free. */
-void api_close(struct api *api);
-void api_free(struct api *api);
+void api_free(struct api *api); /* when api_running is 0 */
 
 /* Handlers for the two servers; USER is the api. */
 void api_on_request(void *user, struct http_exchange *x);

@@ -5,6 +5,7 @@
 #include <cjson/cJSON.h>
 
 #include "daemon/api/api.h"
+#include "daemon/api/body_facts.h"
 #include "daemon/api/error.h"
 #include "daemon/models/fleet.h"
 #include "daemon/governor/governor.h"
@@ -20,7 +21,8 @@ struct api {
         uint32_t running;  /* completions and operator's jobs under way */
         uint32_t closing;  /* requests that are over but for their last close callback */
         bool is_stopping;
-        uv_timer_t trim;
+        struct reading *readings, **readings_end; /* bodies that wait for a thread */
+        unsigned readings_running;
         void (*on_idle)(void *user);
         void *idle_user;
 };
@@ -40,20 +42,27 @@ void route(struct api *api, struct http_exchange *x, const struct route *routes)
 /* Count one more request under way, or one fewer. */
 void api_begin(struct api *api);
 void api_end(struct api *api);
-/* Gives back memory that the C library keeps in small pieces, a moment from now. */
-void api_trim_soon(struct api *api);
 /* 24 random letters and digits. */
 void api_make_id(struct api *api, char ret[25]);
 
 /* Takes ownership of JSON; the exchange is over. */
 void api_answer_json(struct http_exchange *x, cJSON *json);
-/* The body as a JSON object, the caller's to delete; or NULL and *reterr. */
-cJSON *api_read_json(struct http_exchange *x, struct failure *reterr);
+/* Borrowed for the call. JSON is the body itself, NULL where none came; who goes on with it holds it. */
+struct body {
+        struct bulk *json;
+        struct body_facts facts;
+};
+/*
+ * Reads the body of X, which is a JSON object, and goes on with THEN: at once where it is short, later where it has to be read on a
+ * thread; not at all where it is none, which is answered, or the client leaves meanwhile.
+ */
+void api_read_body(struct api *api, struct http_exchange *x,
+                   void (*then)(struct api *api, struct http_exchange *x, const struct body *body));
 
 /* The model that BODY names; the only one there is where it names none. NULL and *reterr otherwise. The text is the caller's. */
-char *api_choose_model(struct api *api, const cJSON *body, struct failure *reterr);
+char *api_choose_model(struct api *api, const struct body *body, struct failure *reterr);
 /* The class that BODY or a header asks for. False and *reterr where the header says something else. */
-bool api_choose_class(const struct http_exchange *x, const cJSON *body, enum request_class *ret, struct failure *reterr);
+bool api_choose_class(const struct http_exchange *x, const struct body *body, enum request_class *ret, struct failure *reterr);
 
 handler handle_root, handle_health;     /* health.c */
 handler handle_models, handle_model;    /* models_route.c */

@@ -14,61 +14,61 @@
 #include "daemon/base/bounds.h"
 #include "daemon/requests/failure.h"
 #include "engine/base/cleanup.h"
-#include "engine/base/json_get.h"
 
 enum kind { KIND_FLAG, KIND_INTEGER, KIND_NUMBER, KIND_STRING, KIND_OBJECT, KIND_ARRAY };
 
 static const struct expected {
-        const char *field;
+        enum member member;
         enum kind kind;
 } expectations[] = {
-        { "model", KIND_STRING },
-        { "stream", KIND_FLAG },
-        { "stream_options", KIND_OBJECT },
-        { "n", KIND_INTEGER },
-        { "best_of", KIND_INTEGER },
-        { "echo", KIND_FLAG },
-        { "suffix", KIND_STRING },
-        { "max_tokens", KIND_INTEGER },
-        { "max_completion_tokens", KIND_INTEGER },
-        { "temperature", KIND_NUMBER },
-        { "top_p", KIND_NUMBER },
-        { "top_k", KIND_INTEGER },
-        { "min_p", KIND_NUMBER },
-        { "presence_penalty", KIND_NUMBER },
-        { "frequency_penalty", KIND_NUMBER },
-        { "repeat_penalty", KIND_NUMBER },
-        { "seed", KIND_INTEGER },
-        { "logit_bias", KIND_OBJECT },
-        { "top_logprobs", KIND_INTEGER },
-        { "tools", KIND_ARRAY },
-        { "response_format", KIND_OBJECT },
-        { "service_tier", KIND_STRING },
+        { MEMBER_MODEL, KIND_STRING },
+        { MEMBER_STREAM, KIND_FLAG },
+        { MEMBER_STREAM_OPTIONS, KIND_OBJECT },
+        { MEMBER_N, KIND_INTEGER },
+        { MEMBER_BEST_OF, KIND_INTEGER },
+        { MEMBER_ECHO, KIND_FLAG },
+        { MEMBER_SUFFIX, KIND_STRING },
+        { MEMBER_MAX_TOKENS, KIND_INTEGER },
+        { MEMBER_MAX_COMPLETION_TOKENS, KIND_INTEGER },
+        { MEMBER_TEMPERATURE, KIND_NUMBER },
+        { MEMBER_TOP_P, KIND_NUMBER },
+        { MEMBER_TOP_K, KIND_INTEGER },
+        { MEMBER_MIN_P, KIND_NUMBER },
+        { MEMBER_PRESENCE_PENALTY, KIND_NUMBER },
+        { MEMBER_FREQUENCY_PENALTY, KIND_NUMBER },
+        { MEMBER_REPEAT_PENALTY, KIND_NUMBER },
+        { MEMBER_SEED, KIND_INTEGER },
+        { MEMBER_LOGIT_BIAS, KIND_OBJECT },
+        { MEMBER_TOP_LOGPROBS, KIND_INTEGER },
+        { MEMBER_TOOLS, KIND_ARRAY },
+        { MEMBER_RESPONSE_FORMAT, KIND_OBJECT },
+        { MEMBER_SERVICE_TIER, KIND_STRING },
 };
 
 /* The engine knows the ranges. A number too large for JSON's readers is infinite. */
-static bool is_integer(const cJSON *item) {
-        return json_is_whole(item, -DBL_MAX, DBL_MAX);
+static bool is_integer(struct json_value v) {
+        return json_whole(v, -DBL_MAX, DBL_MAX);
 }
 
-static const char *wrong_kind(const cJSON *item, enum kind kind) {
+static const char *wrong_kind(struct json_value v, enum kind kind) {
         switch (kind) {
-        case KIND_FLAG: return cJSON_IsBool(item) ? NULL : "true or false";
-        case KIND_INTEGER: return is_integer(item) ? NULL : "a whole number";
-        case KIND_NUMBER: return cJSON_IsNumber(item) && isfinite(item->valuedouble) ? NULL : "a number";
-        case KIND_STRING: return cJSON_IsString(item) ? NULL : "a string";
-        case KIND_OBJECT: return cJSON_IsObject(item) ? NULL : "an object";
-        case KIND_ARRAY: return cJSON_IsArray(item) ? NULL : "an array";
+        case KIND_FLAG: return v.kind == JSON_TRUE || v.kind == JSON_FALSE ? NULL : "true or false";
+        case KIND_INTEGER: return is_integer(v) ? NULL : "a whole number";
+        case KIND_NUMBER: return isfinite(json_double(v)) ? NULL : "a number";
+        case KIND_STRING: return v.kind == JSON_STRING ? NULL : "a string";
+        case KIND_OBJECT: return v.kind == JSON_OBJECT ? NULL : "an object";
+        case KIND_ARRAY: return v.kind == JSON_ARRAY ? NULL : "an array";
         }
         return NULL;
 }
 
-static bool check_kinds(const cJSON *body, struct failure *reterr) {
+static bool check_kinds(const struct body_facts *f, struct failure *reterr) {
         for (size_t i = 0; i < sizeof expectations / sizeof *expectations; i++) {
-                const cJSON *item = json_get(body, expectations[i].field);
-                const char *wanted = item ? wrong_kind(item, expectations[i].kind) : NULL;
+                const char *name = body_member_name(expectations[i].member);
+                struct json_value v = f->members[expectations[i].member];
+                const char *wanted = v.kind != JSON_NONE ? wrong_kind(v, expectations[i].kind) : NULL;
                 if (wanted) {
-                        *reterr = error_bad_request(expectations[i].field, "'%s' must be %s", expectations[i].field, wanted);
+                        *reterr = error_bad_request(name, "'%s' must be %s", name, wanted);
                         return false;
                 }
         }
@@ -76,104 +76,76 @@ static bool check_kinds(const cJSON *body, struct failure *reterr) {
 }
 
 /* Parameters of the API that we do not support are better refused than ignored, since the answer would be another one. */
-static bool check_offered(const cJSON *body, struct failure *reterr) {
-        static const char *const single[] = { "n", "best_of" };
-        const cJSON *echo = json_get(body, "echo"), *suffix = json_get(body, "suffix");
+static bool check_offered(const struct body_facts *f, struct failure *reterr) {
+        static const enum member single[] = { MEMBER_N, MEMBER_BEST_OF };
+        struct json_value suffix = f->members[MEMBER_SUFFIX];
 
         for (size_t i = 0; i < 2; i++) {
-                const cJSON *count = json_get(body, single[i]);
-                if (count && count->valuedouble != 1) {
-                        *reterr = error_bad_request(single[i], "'%s' must be 1: this server gives one answer to a request",
-                                                    single[i]);
+                struct json_value count = f->members[single[i]];
+                if (count.kind != JSON_NONE && !json_whole(count, 1, 1)) {
+                        const char *name = body_member_name(single[i]);
+                        *reterr = error_bad_request(name, "'%s' must be 1: this server gives one answer to a request", name);
                         return false;
                 }
         }
-        if (cJSON_IsTrue(echo)) {
+        if (body_is_true(f, MEMBER_ECHO)) {
                 *reterr = error_bad_request("echo", "'echo' is not offered: the answer does not repeat the prompt");
                 return false;
         }
-        if (suffix && *suffix->valuestring) {
+        if (suffix.kind != JSON_NONE && !json_string_is(suffix, "")) {
                 *reterr = error_bad_request("suffix", "'suffix' is not offered: text can only be continued at its end");
                 return false;
         }
         return true;
 }
 
-static bool check_message(const cJSON *message, unsigned index, struct failure *reterr) {
-        const cJSON *content = json_get(message, "content");
+static bool check_messages(const struct body_facts *f, struct failure *reterr) {
+        struct json_value logprobs = f->members[MEMBER_LOGPROBS];
+        unsigned index = f->messages.wrong_index;
 
-        if (!cJSON_IsObject(message)) {
+        if (f->messages.count == 0)
+                *reterr = error_bad_request("messages", "'messages' must be an array of at least one message");
+        else if (f->messages.fault == MESSAGE_NO_OBJECT)
                 *reterr = error_bad_request("messages", "messages[%u] must be an object with 'role' and 'content'", index);
-                return false;
-        }
-        if (!cJSON_IsString(json_get(message, "role"))) {
+        else if (f->messages.fault == MESSAGE_NO_ROLE)
                 *reterr = error_bad_request("messages", "messages[%u].role must be a string", index);
-                return false;
-        }
-        if (content && !cJSON_IsString(content) && !cJSON_IsArray(content)) {
+        else if (f->messages.fault == MESSAGE_CONTENT)
                 *reterr =
                         error_bad_request("messages", "messages[%u].content must be a string, an array of parts, or null", index);
-                return false;
-        }
-        return true;
-}
-
-static bool check_messages(const cJSON *body, struct failure *reterr) {
-        const cJSON *messages = json_get(body, "messages"), *message, *logprobs = json_get(body, "logprobs");
-        unsigned index = 0;
-
-        if (!cJSON_IsArray(messages) || !messages->child) {
-                *reterr = error_bad_request("messages", "'messages' must be an array of at least one message");
-                return false;
-        }
-        cJSON_ArrayForEach(message, messages)
-                if (!check_message(message, index++, reterr))
-                        return false;
-        if (logprobs && !cJSON_IsBool(logprobs)) {
+        else if (logprobs.kind != JSON_NONE && wrong_kind(logprobs, KIND_FLAG))
                 *reterr = error_bad_request("logprobs", "'logprobs' must be true or false; 'top_logprobs' is their number");
-                return false;
-        }
-        return true;
-}
-
-static bool are_tokens(const cJSON *array) {
-        const cJSON *item;
-
-        cJSON_ArrayForEach(item, array)
-                if (!json_is_whole(item, 0, INT32_MAX))
-                        return false;
-        return cJSON_IsArray(array) && array->child;
+        else
+                return true;
+        return false;
 }
 
 /* A list with one prompt in it is that prompt. */
-static bool check_prompt(cJSON *body, struct failure *reterr) {
-        const cJSON *prompt = json_get(body, "prompt"), *logprobs = json_get(body, "logprobs");
-        const cJSON *only = cJSON_IsArray(prompt) && prompt->child && !prompt->child->next ? prompt->child : NULL;
+static bool check_prompt(const struct body_facts *f, struct failure *reterr) {
+        struct json_value prompt = f->members[MEMBER_PROMPT], logprobs = f->members[MEMBER_LOGPROBS];
+        const struct list_facts *l = &f->prompt;
 
-        if (logprobs && !is_integer(logprobs)) {
+        if (logprobs.kind != JSON_NONE && !is_integer(logprobs)) {
                 *reterr = error_bad_request("logprobs", "'logprobs' must be a whole number");
                 return false;
         }
-        if (cJSON_IsString(prompt) || are_tokens(prompt))
+        if (prompt.kind == JSON_STRING || l->are_tokens ||
+            (l->count == 1 && (l->first == JSON_STRING || l->is_first_tokens)))
                 return true;
-        if (only && (cJSON_IsString(only) || are_tokens(only))) {
-                cJSON *inner = cJSON_DetachItemViaPointer((cJSON *) (uintptr_t) prompt, (cJSON *) (uintptr_t) only);
-                (void) cJSON_ReplaceItemInObjectCaseSensitive(body, "prompt", inner);
-                return true;
-        }
-        if (cJSON_IsArray(prompt) && prompt->child && prompt->child->next &&
-            (cJSON_IsString(prompt->child) || cJSON_IsArray(prompt->child)))
+        if (l->count > 1 && (l->first == JSON_STRING || l->first == JSON_ARRAY))
                 *reterr = error_bad_request("prompt", "'prompt' holds several prompts; send one request for each");
         else
                 *reterr = error_bad_request("prompt", "'prompt' must be a string or an array of token ids");
         return false;
 }
 
-char *api_choose_model(struct api *api, const cJSON *body, struct failure *reterr) {
-        const cJSON *named = json_get(body, "model");
+char *api_choose_model(struct api *api, const struct body *body, struct failure *reterr) {
+        struct json_value named = body->facts.members[MEMBER_MODEL];
+        char name[API_NAME_MAX + 1];
 
-        if (named && *named->valuestring)
-                return strdup(named->valuestring);
+        if (named.kind != JSON_NONE && !json_string_is(named, "")) {
+                (void) json_string_copy(named, name, sizeof name);
+                return strdup(name);
+        }
         struct model_status m, only = { 0 };
         uint32_t offered = 0;
         for (uint32_t i = 0; i < fleet_models_count(api->fleet); i++) {
@@ -187,18 +159,14 @@ char *api_choose_model(struct api *api, const cJSON *body, struct failure *reter
         return NULL;
 }
 
-static bool wants_usage(const cJSON *body) {
-        return cJSON_IsTrue(json_get(json_get(body, "stream_options"), "include_usage"));
-}
-
 /* OpenAI's word for work that can wait is its service tier "flex"; the header is for clients that cannot set that. */
-bool api_choose_class(const struct http_exchange *x, const cJSON *body, enum request_class *ret, struct failure *reterr) {
-        const cJSON *tier = json_get(body, "service_tier");
+bool api_choose_class(const struct http_exchange *x, const struct body *body, enum request_class *ret, struct failure *reterr) {
+        struct json_value tier = body->facts.members[MEMBER_SERVICE_TIER];
         const char *header = http_header(x, "x-headroom-class");
 
-        *ret = tier && !strcmp(tier->valuestring, "flex")       ? REQUEST_BATCH
-               : tier && !strcmp(tier->valuestring, "priority") ? REQUEST_INTERACTIVE
-                                                                : REQUEST_CLASS_OF_MODEL;
+        *ret = json_string_is(tier, "flex")       ? REQUEST_BATCH
+               : json_string_is(tier, "priority") ? REQUEST_INTERACTIVE
+                                                  : REQUEST_CLASS_OF_MODEL;
         if (!header)
                 return true;
         if (!strcasecmp(header, "batch") || !strcasecmp(header, "interactive")) {
@@ -209,37 +177,39 @@ bool api_choose_class(const struct http_exchange *x, const cJSON *body, enum req
         return false;
 }
 
-static void start(struct api *api, struct http_exchange *x, bool is_chat) {
+static void start(struct api *api, struct http_exchange *x, const struct body *body, bool is_chat) {
+        const struct body_facts *facts = &body->facts;
+        struct completion_options options = { .is_chat = is_chat,
+                                              .is_stream = body_is_true(facts, MEMBER_STREAM),
+                                              .include_usage = facts->includes_usage };
         struct failure f = { 0 };
-        cJSON *body = api->is_stopping ? NULL : api_read_json(x, &f);
-
-        if (api->is_stopping)
-                failure_set(&f, REASON_SHUTTING_DOWN, NULL);
-        bool is_right = body && check_kinds(body, &f) && check_offered(body, &f) &&
-                        (is_chat ? check_messages(body, &f) : check_prompt(body, &f));
-        enum request_class class = REQUEST_CLASS_OF_MODEL;
-        is_right = is_right && api_choose_class(x, body, &class, &f);
+        bool is_right = check_kinds(facts, &f) && check_offered(facts, &f) &&
+                        (is_chat ? check_messages(facts, &f) : check_prompt(facts, &f)) &&
+                        api_choose_class(x, body, &options.class, &f);
         auto_free char *model = is_right ? api_choose_model(api, body, &f) : NULL;
-        if (!model) {
-                size_t size;
-                (void) http_body(x, &size);
-                if (size > API_LARGE_BODY)
-                        api_trim_soon(api);
-                cJSON_Delete(body);
+
+        if (model) {
+                options.model = model;
+                completion_start(api, x, &options, body);
+        } else {
                 error_answer(x, &f);
-                return;
         }
-        const struct completion_options options = { is_chat, cJSON_IsTrue(json_get(body, "stream")), wants_usage(body), model,
-                                                    class };
-        completion_start(api, x, &options, body);
+}
+
+static void start_chat(struct api *api, struct http_exchange *x, const struct body *body) {
+        start(api, x, body, true);
+}
+
+static void start_completion(struct api *api, struct http_exchange *x, const struct body *body) {
+        start(api, x, body, false);
 }
 
 void handle_chat(struct api *api, struct http_exchange *x, const char *rest) {
         (void) rest;
-        start(api, x, true);
+        api_read_body(api, x, start_chat);
 }
 
 void handle_completion(struct api *api, struct http_exchange *x, const char *rest) {
         (void) rest;
-        start(api, x, false);
+        api_read_body(api, x, start_completion);
 }

@@ -14,6 +14,7 @@
 #include "daemon/api/openai_json.h"
 #include "daemon/base/bounds.h"
 #include "daemon/requests/failure.h"
+#include "daemon/system/bulk.h"
 #include "daemon/system/log.h"
 
 #define SSE_HEADERS "Cache-Control: no-cache\r\nX-Accel-Buffering: no\r\n"
@@ -35,7 +36,6 @@ struct completion {
         struct openai_json_calls calls;
         struct openai_json_logprobs logprobs;
         bool has_logprobs;
-        bool is_large; /* the body was large */
         uint64_t started_ns;
 };
 
@@ -43,8 +43,6 @@ static void on_ping_closed(uv_handle_t *handle) {
         struct completion *c = handle->data;
 
         c->api->closing--;
-        if (c->is_large)
-                api_trim_soon(c->api);
         text_done(&c->out);
         text_done(&c->reasoning);
         openai_json_calls_done(&c->calls);
@@ -290,7 +288,7 @@ static struct completion *completion_new(struct api *api, struct http_exchange *
         return c;
 }
 
-void completion_start(struct api *api, struct http_exchange *x, const struct completion_options *options, cJSON *body) {
+void completion_start(struct api *api, struct http_exchange *x, const struct completion_options *options, const struct body *body) {
         static const struct request_events streamed = { .on_waiting = on_stream_waiting,
                                                         .on_start = on_stream_start,
                                                         .on_text = on_stream_text,
@@ -309,20 +307,16 @@ void completion_start(struct api *api, struct http_exchange *x, const struct com
         struct failure failure;
 
         if (!c) {
-                cJSON_Delete(body);
                 http_answer_error(x, REASON_OUT_OF_MEMORY, "", NULL);
                 return;
         }
-        size_t size;
-        (void) http_body(x, &size);
-        c->is_large = size > API_LARGE_BODY;
-        http_drop_body(x);
         http_exchange_watch(x, &watch, c);
         api_begin(api);
         if (c->is_stream)
                 (void) uv_timer_start(&c->ping, on_ping, API_PING_MS, API_PING_MS);
         enum request_kind kind = options->is_chat ? REQUEST_CHAT : REQUEST_COMPLETION;
-        if (request_submit(api->fleet, c->model, kind, options->class, body, c->is_stream ? &streamed : &whole, c, &c->request,
+        const struct request_body sent = { bulk_hold(body->json), body->facts.values };
+        if (request_submit(api->fleet, c->model, kind, options->class, sent, c->is_stream ? &streamed : &whole, c, &c->request,
                            &failure))
                 on_failed(c, &failure);
 }

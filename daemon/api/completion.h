@@ -16,7 +16,7 @@ struct completion_options {
         enum request_class class;
 };
 
-/* Asks the fleet; BODY is taken over. From here on the exchange is the completion's. */
-void completion_start(struct api *api, struct http_exchange *x, const struct completion_options *options, cJSON *body);
+/* Asks the fleet. From here on the exchange is the completion's. */
+void completion_start(struct api *api, struct http_exchange *x, const struct completion_options *options, const struct body *body);
 
 #endif

@@ -21,7 +21,6 @@
 #include "daemon/models/tracing.h"
 #include "daemon/governor/recorder.h"
 #include "daemon/state/lookup.h"
-#include "engine/base/json_get.h"
 
 /* The group of the socket's file, or our own where it cannot be told. */
 static gid_t group_of_socket(int fd) {
@@ -318,24 +317,23 @@ static void on_job_done(void *user, const struct failure *failure) {
 }
 
 /* The job for the model that the body names, or NULL and the answer is given. */
-static struct job *job_begin(struct api *api, struct http_exchange *x, const cJSON *body) {
+static struct job *job_begin(struct api *api, struct http_exchange *x, const struct body *body) {
         static const struct http_watch watch = { .on_gone = on_job_gone };
-        const cJSON *model = cJSON_GetObjectItemCaseSensitive(body, "model");
+        char model[API_NAME_MAX + 1];
         struct failure f;
         uint32_t index;
 
-        if (!cJSON_IsString(model))
+        (void) json_string_copy(body->facts.members[MEMBER_MODEL], model, sizeof model);
+        if (body->facts.members[MEMBER_MODEL].kind != JSON_STRING)
                 f = error_bad_request("model", "the body must name a \"model\"");
-        else if (strlen(model->valuestring) > MODEL_ID_MAX || fleet_model_find(api->fleet, model->valuestring, &index))
-                f = error_not_found(api->fleet, model->valuestring);
-        else if (api->is_stopping)
-                failure_set(&f, REASON_SHUTTING_DOWN, NULL);
+        else if (strlen(model) > MODEL_ID_MAX || fleet_model_find(api->fleet, model, &index))
+                f = error_not_found(api->fleet, model);
         else {
                 struct job *v = calloc(1, sizeof *v);
                 if (v) {
                         v->api = api;
                         v->exchange = x;
-                        strcpy(v->model, model->valuestring);
+                        strcpy(v->model, model);
                         http_exchange_watch(x, &watch, v);
                         api_begin(api);
                         return v;
@@ -346,31 +344,28 @@ static struct job *job_begin(struct api *api, struct http_exchange *x, const cJS
         return NULL;
 }
 
-static void handle_job(struct api *api, struct http_exchange *x, bool is_load) {
-        struct failure f;
-        cJSON *body = api_read_json(x, &f);
-
-        if (!body) {
-                error_answer(x, &f);
-                return;
-        }
+static void load(struct api *api, struct http_exchange *x, const struct body *body) {
         struct job *v = job_begin(api, x, body);
-        bool force = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(body, "force"));
-        cJSON_Delete(body);
-        if (v && is_load)
+
+        if (v)
                 fleet_load(api->fleet, v->model, on_job_done, v);
-        else if (v)
-                fleet_unload(api->fleet, v->model, force, on_job_done, v);
+}
+
+static void unload(struct api *api, struct http_exchange *x, const struct body *body) {
+        struct job *v = job_begin(api, x, body);
+
+        if (v)
+                fleet_unload(api->fleet, v->model, body_is_true(&body->facts, MEMBER_FORCE), on_job_done, v);
 }
 
 static void handle_load(struct api *api, struct http_exchange *x, const char *rest) {
         (void) rest;
-        handle_job(api, x, true);
+        api_read_body(api, x, load);
 }
 
 static void handle_unload(struct api *api, struct http_exchange *x, const char *rest) {
         (void) rest;
-        handle_job(api, x, false);
+        api_read_body(api, x, unload);
 }
 
 /* --- traces --- */
@@ -418,43 +413,47 @@ static void trace_job(struct job *v, uint32_t minutes) {
                 job_refuse(v, reason);
 }
 
-static bool read_minutes(const cJSON *body, uint32_t *ret) {
-        const cJSON *minutes = cJSON_GetObjectItemCaseSensitive(body, "minutes");
+static bool read_minutes(const struct body *body, uint32_t *ret) {
+        struct json_value minutes = body->facts.members[MEMBER_MINUTES];
 
-        *ret = minutes && !cJSON_IsNull(minutes) ? 0 : TRACE_MINUTES;
-        if (json_is_whole(minutes, 1, TRACE_MINUTES_MAX))
-                *ret = (uint32_t) minutes->valuedouble;
-        return *ret > 0;
+        if (minutes.kind == JSON_NONE)
+                *ret = TRACE_MINUTES;
+        else if (json_whole(minutes, 1, TRACE_MINUTES_MAX))
+                *ret = (uint32_t) json_double(minutes);
+        else
+                return false;
+        return true;
 }
 
-static void handle_tracing(struct api *api, struct http_exchange *x, bool is_begin) {
-        struct failure f;
-        uint32_t minutes = 0;
-        cJSON *body = api_read_json(x, &f);
+static void begin_trace(struct api *api, struct http_exchange *x, const struct body *body) {
+        uint32_t minutes;
 
-        if (body && is_begin && !read_minutes(body, &minutes)) {
-                f = error_bad_request("minutes", "'minutes' must be a whole number from 1 to %d", TRACE_MINUTES_MAX);
-                cJSON_Delete(body);
-                body = NULL;
-        }
-        if (!body) {
+        if (!read_minutes(body, &minutes)) {
+                struct failure f =
+                        error_bad_request("minutes", "'minutes' must be a whole number from 1 to %d", TRACE_MINUTES_MAX);
                 error_answer(x, &f);
                 return;
         }
         struct job *v = job_begin(api, x, body);
-        cJSON_Delete(body);
         if (v)
                 trace_job(v, minutes);
 }
 
+static void end_trace(struct api *api, struct http_exchange *x, const struct body *body) {
+        struct job *v = job_begin(api, x, body);
+
+        if (v)
+                trace_job(v, 0);
+}
+
 static void handle_trace(struct api *api, struct http_exchange *x, const char *rest) {
         (void) rest;
-        handle_tracing(api, x, true);
+        api_read_body(api, x, begin_trace);
 }
 
 static void handle_trace_stop(struct api *api, struct http_exchange *x, const char *rest) {
         (void) rest;
-        handle_tracing(api, x, false);
+        api_read_body(api, x, end_trace);
 }
 
 static const struct route control_routes[] = {

@@ -1,7 +1,7 @@
 /*
  * embeddings.c - POST /v1/embeddings: texts in, vectors out, whole or not at all.
  *
- * The four forms of `input` become one, a list, before the engine sees it. Vectors come as numbers that give each float back
+ * Vectors come as numbers that give each float back
  * exactly, and leave in the form that was asked for: numbers, or base64 of little-endian floats, which is a third as long.
  */
 #include <math.h>
@@ -13,8 +13,8 @@
 #include "daemon/base/bounds.h"
 #include "daemon/requests/failure.h"
 #include "engine/base/cleanup.h"
+#include "daemon/system/bulk.h"
 #include "daemon/system/log.h"
-#include "engine/base/json_get.h"
 #include "engine/base/strbuf.h"
 
 struct embedding {
@@ -23,88 +23,55 @@ struct embedding {
         struct request *request;
         char request_id[32];
         char *model;
-        bool is_base64, is_large;
+        bool is_base64;
         struct text data; /* the answer's list, once it is there */
         uint64_t started_ns;
 };
 
 /* ---- the request ---- */
 
-static bool is_token(const cJSON *item) {
-        return json_is_whole(item, 0, INT32_MAX);
+/* One text, or one list of tokens, is a list with that in it; the engine takes it as it is. */
+static uint32_t inputs_of(const struct body_facts *f) {
+        return f->members[MEMBER_INPUT].kind == JSON_STRING || f->input.first == JSON_NUMBER ? 1 : f->input.count;
 }
 
-static bool are_tokens(const cJSON *array) {
-        const cJSON *item;
+static bool check_inputs(const struct body_facts *f, struct failure *reterr) {
+        struct json_value input = f->members[MEMBER_INPUT];
+        const struct list_facts *l = &f->input;
+        bool is_text = input.kind == JSON_STRING, is_one_list = l->count > 0 && l->first == JSON_NUMBER;
 
-        cJSON_ArrayForEach(item, array)
-                if (!is_token(item))
-                        return false;
-        return cJSON_IsArray(array) && array->child;
-}
-
-static bool is_text(const cJSON *item) {
-        return cJSON_IsString(item) && *item->valuestring;
-}
-
-/* One text, or one list of tokens, is a list with that in it. */
-static bool is_single(const cJSON *input) {
-        return cJSON_IsString(input) || (cJSON_IsArray(input) && cJSON_IsNumber(input->child));
-}
-
-static bool check_inputs(const cJSON *inputs, struct failure *reterr) {
-        const cJSON *item;
-        unsigned index = 0;
-
-        cJSON_ArrayForEach(item, inputs) {
-                if (!is_text(item) && !are_tokens(item)) {
-                        *reterr = error_bad_request("input", "input[%u] must be a text that is not empty, or a list of token ids",
-                                                    index);
-                        return false;
-                }
-                if (++index > API_EMBED_INPUTS_MAX) {
-                        *reterr = error_bad_request("input", "'input' must not hold more than %u texts; send several requests",
-                                                    API_EMBED_INPUTS_MAX);
-                        return false;
-                }
-        }
-        if (index == 0)
+        if (!is_text && l->count == 0)
                 *reterr = error_bad_request("input", "'input' must be a text, a list of texts, a list of token ids, or a list of "
                                                      "such lists, and not be empty");
-        return index > 0;
+        else if (is_text ? json_string_is(input, "") : is_one_list ? !l->are_tokens : l->wrong_index < l->count)
+                *reterr = error_bad_request("input", "input[%u] must be a text that is not empty, or a list of token ids",
+                                            is_text || is_one_list ? 0 : l->wrong_index);
+        else if (inputs_of(f) > API_EMBED_INPUTS_MAX)
+                *reterr = error_bad_request("input", "'input' must not hold more than %u texts; send several requests",
+                                            API_EMBED_INPUTS_MAX);
+        else
+                return true;
+        return false;
 }
 
-/* `input` in BODY becomes a list of texts and lists of tokens. */
-static bool read_input(cJSON *body, struct failure *reterr) {
-        cJSON *input = cJSON_GetObjectItemCaseSensitive(body, "input");
-
-        if (is_single(input)) {
-                cJSON *list = cJSON_CreateArray(), *only = cJSON_DetachItemViaPointer(body, input);
-                if (!list || !cJSON_AddItemToArray(list, only))
-                        cJSON_Delete(only);
-                cJSON_AddItemToObject(body, "input", list);
-                input = list;
-        }
-        return check_inputs(cJSON_IsArray(input) ? input : NULL, reterr);
+static bool is_flag(struct json_value v) {
+        return v.kind == JSON_TRUE || v.kind == JSON_FALSE;
 }
 
 /* The engine knows how many dimensions there are. */
-static bool check_options(const cJSON *body, bool *ret_base64, struct failure *reterr) {
-        const cJSON *format = json_get(body, "encoding_format"), *truncate = json_get(body, "truncate"),
-                    *model = json_get(body, "model");
-        const cJSON *dimensions = json_get(body, "dimensions"), *tier = json_get(body, "service_tier");
-        const char *word = format ? cJSON_GetStringValue(format) : "float";
+static bool check_options(const struct body_facts *f, bool *ret_base64, struct failure *reterr) {
+        const struct json_value *m = f->members, format = m[MEMBER_ENCODING_FORMAT];
 
-        *ret_base64 = word && !strcmp(word, "base64");
-        if (!word || (!*ret_base64 && strcmp(word, "float") != 0))
+        *ret_base64 = json_string_is(format, "base64");
+        if (format.kind != JSON_NONE && !*ret_base64 && !json_string_is(format, "float"))
                 *reterr = error_bad_request("encoding_format", "'encoding_format' must be float or base64");
-        else if (truncate && !cJSON_IsBool(truncate))
+        else if (m[MEMBER_TRUNCATE].kind != JSON_NONE && !is_flag(m[MEMBER_TRUNCATE]))
                 *reterr = error_bad_request("truncate", "'truncate' must be true or false");
-        else if (dimensions && !json_is_whole(dimensions, 1, INT32_MAX))
+        else if (m[MEMBER_DIMENSIONS].kind != JSON_NONE && !json_whole(m[MEMBER_DIMENSIONS], 1, INT32_MAX))
                 *reterr = error_bad_request("dimensions", "'dimensions' must be a whole number from 1");
-        else if (model && !cJSON_IsString(model))
+        else if (m[MEMBER_MODEL].kind != JSON_NONE && m[MEMBER_MODEL].kind != JSON_STRING)
                 *reterr = error_bad_request("model", "'model' must be a string");
-        else if (tier && !cJSON_IsString(tier))
+        else if (m[MEMBER_SERVICE_TIER].kind != JSON_NONE && m[MEMBER_SERVICE_TIER].kind != JSON_STRING)
                 *reterr = error_bad_request("service_tier", "'service_tier' must be a string");
         else
                 return true;
@@ -188,8 +155,6 @@ static void on_embedding(void *user, const cJSON *vectors) {
 static void embedding_over(struct embedding *e) {
         struct api *api = e->api;
 
-        if (e->is_large)
-                api_trim_soon(api);
         text_done(&e->data);
         free(e->model);
         free(e);
@@ -225,7 +190,6 @@ static void on_end(void *user, const char *finish, const struct request_usage *u
                 http_answer(e->exchange, 200, "", "application/json", text_string(&body), body.used);
         else
                 http_answer_error(e->exchange, REASON_OUT_OF_MEMORY, "", failure.message);
-        e->is_large |= body.used > API_LARGE_BODY;
         text_done(&body);
         embedding_over(e);
 }
@@ -251,54 +215,48 @@ static void on_gone(void *user) {
 
 /* ---- both ---- */
 
-/* MODEL is taken over; so is BODY. */
-static void start(struct api *api, struct http_exchange *x, char *model, enum request_class class, bool is_base64, cJSON *body) {
+/* MODEL is taken over. */
+static void start(struct api *api, struct http_exchange *x, char *model, enum request_class class, bool is_base64,
+                  const struct body *body) {
         static const struct request_events events = { .on_embedding = on_embedding, .on_end = on_end, .on_failed = on_failed };
         static const struct http_watch watch = { .on_gone = on_gone };
         struct embedding *e = calloc(1, sizeof *e);
         struct failure f;
-        size_t size;
 
         if (!e) {
                 free(model);
-                cJSON_Delete(body);
                 http_answer_error(x, REASON_OUT_OF_MEMORY, "", NULL);
                 return;
         }
-        (void) http_body(x, &size);
-        *e = (struct embedding){ .api = api,
-                                 .exchange = x,
-                                 .model = model,
-                                 .is_base64 = is_base64,
-                                 .is_large = size > API_LARGE_BODY,
-                                 .started_ns = uv_hrtime() };
+        *e = (struct embedding){
+                .api = api, .exchange = x, .model = model, .is_base64 = is_base64, .started_ns = uv_hrtime()
+        };
         (void) snprintf(e->request_id, sizeof e->request_id, "%s", http_request_id(x));
-        http_drop_body(x);
         http_exchange_watch(x, &watch, e);
         api_begin(api);
-        uint32_t inputs = (uint32_t) cJSON_GetArraySize(cJSON_GetObjectItemCaseSensitive(body, "input"));
-        if (request_submit(api->fleet, e->model, REQUEST_EMBED, class, body, &events, e, &e->request, &f))
+        const struct request_body sent = { bulk_hold(body->json), body->facts.values };
+        if (request_submit(api->fleet, e->model, REQUEST_EMBED, class, sent, &events, e, &e->request, &f))
                 on_failed(e, &f);
         else
-                request_expect_vectors(e->request, inputs);
+                request_expect_vectors(e->request, inputs_of(&body->facts));
+}
+
+static void check_and_start(struct api *api, struct http_exchange *x, const struct body *body) {
+        enum request_class class = REQUEST_CLASS_OF_MODEL;
+        bool is_base64 = false;
+        struct failure f = { 0 };
+        char *model = check_options(&body->facts, &is_base64, &f) && check_inputs(&body->facts, &f) &&
+                                      api_choose_class(x, body, &class, &f)
+                              ? api_choose_model(api, body, &f)
+                              : NULL;
+
+        if (model)
+                start(api, x, model, class, is_base64, body);
+        else
+                error_answer(x, &f);
 }
 
 void handle_embeddings(struct api *api, struct http_exchange *x, const char *rest) {
-        struct failure f = { 0 };
-        cJSON *body = api->is_stopping ? NULL : api_read_json(x, &f);
-        enum request_class class = REQUEST_CLASS_OF_MODEL;
-        bool is_base64 = false;
-
         (void) rest;
-        if (api->is_stopping)
-                failure_set(&f, REASON_SHUTTING_DOWN, NULL);
-        char *model = body && check_options(body, &is_base64, &f) && read_input(body, &f) && api_choose_class(x, body, &class, &f)
-                              ? api_choose_model(api, body, &f)
-                              : NULL;
-        if (model) {
-                start(api, x, model, class, is_base64, body);
-                return;
-        }
-        cJSON_Delete(body);
-        error_answer(x, &f);
+        api_read_body(api, x, check_and_start);
 }

@@ -26,7 +26,7 @@
 #define HTTP_HEAD_MAX         (32u << 10)    /* request line and headers; cookies of a whole intranet are 8 KiB */
 #define HTTP_HEADERS_MAX      100            /* browsers send 20 */
 #define HTTP_READ_MAX         (64u << 10)    /* one read, and what a connection may send ahead while it is being answered */
-#define HTTP_BODIES_MAX       (256ull << 20) /* all request bodies in memory at once: four of the largest */
+#define HTTP_BODY_SMALL       (64u << 10)    /* so much of a body is read whatever else there is to do */
 #define HTTP_BODY_OVERHEAD    8              /* a chunked body may be this many times longer on the line than its content */
 #define HTTP_BODY_CHECK_MS    10000          /* while a body arrives we look this often ... */
 #define HTTP_BODY_CHECK_BYTES 1024           /* ... whether at least so much of it came */
@@ -141,8 +141,10 @@
 #define TRACE_END_BYTES      512u        /* the last line always has room */
 
 /* --- api --- */
-#define API_LARGE_BODY          (1u << 20)  /* after one of these, memory in small pieces is given back too ... */
-#define API_TRIM_MS             1000        /* ... when everybody has let go of theirs */
+#define API_BODY_SMALL          (4u << 10)  /* read on the loop whatever else there is to do: some microseconds ... */
+#define API_BODY_AT_ONCE        (64u << 10) /* ... or if the turn is young: some tenths of a millisecond. Longer ones are for threads */
+#define API_BODIES_READ_MAX     2           /* on threads at once: the processors are the engines' */
+#define API_NAME_MAX            200         /* of a model that is asked for: longer than any id, and enough to be told */
 #define API_EMBED_INPUTS_MAX    2048        /* texts of one request: OpenAI's limit; a model with long vectors has less room */
 #define API_ANSWER_MAX          (16u << 20) /* an answer that is not streamed is held until its end */
 #define API_PING_MS             5000  /* a stream without news says why; clients and proxies give up after a minute or more */
@@ -150,6 +152,14 @@
 #define CONTROL_BODY_MAX        (64u << 10) /* {"model":"...","force":true} */
 #define CONTROL_CONNECTIONS_MAX 32          /* operators, not clients */
 #define CONTROL_GROUPS_MAX      1024        /* of one peer */
+
+/* --- the loop --- */
+#define TURN_MS          5             /* a turn that has lasted so long takes up nothing large: timers wait 50 ms at the most */
+#define BULK_PAGE_BYTES  4096u         /* pages are counted, since they are what is taken */
+#define BULK_FIRST_BYTES (64u << 10)   /* mapped at first, and not yet touched */
+#define BULK_BYTES_LEAST (8ull << 20)  /* of the account, where a container has next to nothing */
+#define BULK_BYTES_MOST  (256ull << 20) /* its default on a large machine: four of the largest bodies */
+#define BULK_PART_OF_RAM 8u            /* and on a small one: the daemon takes no more than this part for its clients */
 
 /* --- process --- */
 #define LARGE_BLOCK_BYTES (256 << 10) /* a block of this size is the kernel's as soon as it is freed */

@@ -87,6 +87,12 @@ static void set_places(struct loader *l) {
                 loader_set_text(l, &c->state_dir, path);
 }
 
+static uint64_t request_memory(uint64_t ram_bytes) {
+        uint64_t part = ram_bytes / BULK_PART_OF_RAM;
+
+        return part < BULK_BYTES_LEAST ? BULK_BYTES_LEAST : part > BULK_BYTES_MOST ? BULK_BYTES_MOST : part;
+}
+
 static void set_defaults(struct loader *l) {
         struct config *c = l->config;
 
@@ -107,6 +113,7 @@ static void set_defaults(struct loader *l) {
         c->weights_fraction = 0.60;
         c->reserve_bytes = c->ram_bytes / 25 > GIB ? c->ram_bytes / 25 : GIB;
         c->body_bytes_max = 64 << 20;
+        c->request_memory_bytes = request_memory(c->ram_bytes);
         c->connections_max = 512;
         c->header_timeout_ms = 10 * 1000;
         c->idle_timeout_ms = 75 * 1000;

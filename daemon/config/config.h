@@ -61,6 +61,7 @@ struct config {
         double weights_fraction; /* of RAM; 0.60 */
         uint64_t reserve_bytes;  /* default max(1 GiB, 4 % of RAM) */
         uint64_t body_bytes_max; /* 64 MiB */
+        uint64_t request_memory_bytes; /* of all bodies and answers that are held; an eighth of RAM, 256 MiB at the most */
         uint32_t connections_max;
         uint64_t header_timeout_ms, idle_timeout_ms, wait_timeout_ms, load_timeout_ms, stop_timeout_ms;
         uint64_t cache_bytes;      /* of prefixes of prompts on disk; 0: none are kept */

@@ -336,6 +336,7 @@ static const struct key keys[] = {
         IN_CONFIG("server", "state", set_text, state_dir, 0, 0),
         IN_CONFIG("server", "connections", set_count, connections_max, 1, 65536),
         IN_CONFIG("server", "body_limit", set_size, body_bytes_max, 1024, (uint64_t) 64 << 20),
+        IN_CONFIG("server", "request_memory", set_size, request_memory_bytes, 1 << 20, UINT64_MAX),
         IN_CONFIG("server", "header_timeout", set_duration, header_timeout_ms, 100, HOUR),
         IN_CONFIG("server", "idle_timeout", set_duration, idle_timeout_ms, 100, HOUR),
         IN_CONFIG("memory", "budget", set_size_or_share, budget_bytes, 1 << 20, UINT64_MAX),

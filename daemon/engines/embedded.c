@@ -81,39 +81,10 @@ static const char *last_words(const struct model *m) {
 
 /* --- requests --- */
 
-static bool add_embed_fields(cJSON *message, const cJSON *body) {
-        static const char *const fields[] = { "input", "dimensions", "truncate" };
-        for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
-                cJSON *item = cJSON_GetObjectItemCaseSensitive(body, fields[i]);
-                if (item && !cJSON_AddItemReferenceToObject(message, fields[i], item))
-                        return false;
-        }
-        return true;
-}
-
-static cJSON *message_of(const struct request *request) {
-        cJSON *message = cJSON_CreateObject();
-        bool embeds = request->kind == REQUEST_EMBED;
-        bool good = message && cJSON_AddStringToObject(message, "type", embeds ? WIRE_EMBED : WIRE_GENERATE);
-        if (good && embeds) {
-                good = add_embed_fields(message, request->body);
-        } else if (good) {
-                good = cJSON_AddStringToObject(message, "kind", request->kind == REQUEST_CHAT ? "chat" : "completion") &&
-                       cJSON_AddItemReferenceToObject(message, "body", request->body);
-        }
-        if (good)
-                return message;
-        cJSON_Delete(message);
-        return NULL;
-}
-
 static int send_request(struct model *m, struct request *request) {
-        cJSON *message = message_of(request);
-        if (!message)
-                return -ENOMEM;
-        int r = engine_process_request(m->engine.process, message, &request->id);
-        cJSON_Delete(message);
-        return r;
+        static const char *const kinds[] = { [REQUEST_CHAT] = "chat", [REQUEST_COMPLETION] = "completion", [REQUEST_EMBED] = NULL };
+        return engine_process_send_body(m->engine.process, request->kind == REQUEST_EMBED ? WIRE_EMBED : WIRE_GENERATE,
+                                        kinds[request->kind], request->body.json, request->body.values, &request->id);
 }
 
 static void cancel(struct model *m, uint64_t id) {

@@ -16,6 +16,7 @@
 #include <sys/socket.h>
 
 #include "daemon/http/connection.h"
+#include "daemon/system/turn.h"
 
 struct write {
         uv_write_t request;
@@ -246,12 +247,19 @@ static size_t consume(struct connection *c, const char *bytes, size_t count) {
         return used;
 }
 
+/* Bytes of a large body can wait in the kernel: without a buffer nothing is read, and libuv asks again in the next turn. */
+static bool can_wait(const struct connection *c) {
+        return c->phase == PHASE_BODY && c->request.body_bytes > HTTP_BODY_SMALL && turn_is_long(c->server->loop);
+}
+
 static void allocate(uv_handle_t *handle, size_t suggested, uv_buf_t *ret) {
         struct connection *c = handle->data;
         bool is_waiting = c->phase == PHASE_ANSWERING || c->phase == PHASE_FLUSHING;
 
         (void) suggested;
         *ret = uv_buf_init(c->server->read_buffer, (unsigned) (HTTP_READ_MAX - (is_waiting ? c->pending.used : 0)));
+        if (can_wait(c))
+                ret->len = 0;
 }
 
 static void on_read(uv_stream_t *stream, ssize_t count, const uv_buf_t *buffer);
@@ -294,6 +302,8 @@ static void on_read(uv_stream_t *stream, ssize_t count, const uv_buf_t *buffer) 
         struct connection *c = stream->data;
         size_t used = 0;
 
+        if (count == UV_ENOBUFS)
+                return;
         if (count < 0)
                 on_end_of_input(c, count);
         if (count <= 0 || c->phase == PHASE_CLOSING)

@@ -16,6 +16,7 @@
 #include "daemon/http/exchange.h"
 #include "daemon/http/framing.h"
 #include "daemon/http/server.h"
+#include "daemon/system/bulk.h"
 #include "engine/base/strbuf.h"
 #include "policy/base/reason.h"
 
@@ -42,7 +43,7 @@ struct header {
 struct http_request {
         struct http_framing framing; /* of the head, then of the chunks */
         struct text head;            /* target, then names and values, each NUL-terminated */
-        struct text body;
+        struct bulk *body;           /* NULL: none has come */
         struct header headers[HTTP_HEADERS_MAX];
         uint32_t headers_count;
         uint32_t head_bytes; /* of the line, as they came */
@@ -71,7 +72,6 @@ struct http_server {
         struct connection *connections;
         struct connection *spare;   /* for the accept that finds no memory: libuv would never ask again */
         uint32_t connections_count; /* all, those over the limit included */
-        uint64_t bodies_bytes;      /* of all requests that hold one */
         uint64_t requests_count;
         bool is_draining;
         bool is_reporting_full; /* said once for each time it fills up */

@@ -18,6 +18,7 @@
 
 #include "policy/base/reason.h"
 
+struct bulk;
 struct http_exchange;
 
 /* Methods are one bit each, so that a route can say which it takes. */
@@ -35,14 +36,13 @@ const char *http_path(const struct http_exchange *x); /* decoded: "/v1/models/or
 /* The value of ?NAME=; "" when it is not there. 0, or -EINVAL when it is no text or does not fit. */
 int http_query(const struct http_exchange *x, const char *name, char *ret, size_t size);
 const char *http_header(const struct http_exchange *x, const char *name); /* NULL when it is not there */
-const char *http_body(const struct http_exchange *x, size_t *ret_size);   /* NUL-terminated besides */
 const char *http_request_id(const struct http_exchange *x);
 /* The browser of a page elsewhere that the configuration lets in asks: answers name its origin, so that the page may read them. */
 bool http_is_from_page(const struct http_exchange *x);
 int http_socket(const struct http_exchange *x); /* for SO_PEERCRED; not for input or output */
 
-/* The body is not needed any more: its memory is given back before the answer, which may take minutes. */
-void http_drop_body(struct http_exchange *x);
+/* The body, from now on the caller's to drop; NULL where none came. */
+struct bulk *http_take_body(struct http_exchange *x);
 
 struct http_watch {
         void (*on_gone)(void *user);     /* the client left before the answer was complete; the exchange is over */

@@ -6,6 +6,7 @@
  * that no handler ever runs inside the parser. At the end of a message the parser is stopped as well, since the
  * next request must wait for this one's answer.
  */
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -132,6 +133,9 @@ static int check_head(struct connection *c) {
                 return refuse(c, REASON_EXPECTATION, NULL);
         if (!coding && p->content_length > c->server->options.body_bytes_max)
                 return refuse(c, REASON_BODY_TOO_LARGE, NULL);
+        const struct bulk_account *account = c->server->options.bulk;
+        if (!coding && p->content_length > account->max - account->used)
+                return refuse(c, REASON_REQUEST_MEMORY, NULL);
         return 0;
 }
 
@@ -169,16 +173,17 @@ static int on_headers_complete(llhttp_t *parser) {
 
 static int on_body(llhttp_t *parser, const char *bytes, size_t count) {
         struct connection *c = connection_of_parser(parser);
-        struct http_server *s = c->server;
+        const struct http_options *options = &c->server->options;
+        struct http_request *r = &c->request;
 
-        if (s->bodies_bytes + count > HTTP_BODIES_MAX)
-                return refuse(c, REASON_OUT_OF_MEMORY, "too many large requests are being received at once");
-        if (c->request.body.used + count > s->options.body_bytes_max)
+        if (!r->body)
+                r->body = bulk_new(options->bulk);
+        if (r->body && bulk_size(r->body) + count > options->body_bytes_max)
                 return refuse(c, REASON_BODY_TOO_LARGE, NULL);
-        if (!text_add(&c->request.body, bytes, count))
-                return refuse(c, REASON_OUT_OF_MEMORY, "there is no memory for the body");
-        s->bodies_bytes += count;
-        return 0;
+        int result = r->body ? bulk_add(r->body, bytes, count) : -ENOMEM;
+        if (result == -EDQUOT)
+                return refuse(c, REASON_REQUEST_MEMORY, NULL);
+        return result ? refuse(c, REASON_OUT_OF_MEMORY, "there is no memory for the body") : 0;
 }
 
 static int on_message_complete(llhttp_t *parser) {
@@ -203,7 +208,6 @@ void http_request_begin(struct connection *c) {
         framing_begin_head(&r->framing);
         c->parser.data = c;
         r->head.max = HTTP_HEAD_MAX;
-        r->body.max = c->server->options.body_bytes_max;
         r->headers_count = r->head_bytes = 0;
         r->body_bytes = 0;
         r->path = r->query = "";
@@ -219,13 +223,8 @@ void http_request_name(struct connection *c) {
                         (unsigned long long) ++c->server->requests_count & 0xffffff);
 }
 
-static void http_request_drop_body(struct connection *c) {
-        c->server->bodies_bytes -= c->request.body.used;
-        text_done(&c->request.body);
-}
-
 void http_request_done(struct connection *c) {
-        http_request_drop_body(c);
+        bulk_drop(http_take_body((struct http_exchange *) c));
         text_done(&c->request.head);
 }
 
@@ -304,11 +303,12 @@ const char *http_header(const struct http_exchange *x, const char *name) {
         return NULL;
 }
 
-const char *http_body(const struct http_exchange *x, size_t *ret_size) {
-        const struct http_request *r = &((const struct connection *) x)->request;
+struct bulk *http_take_body(struct http_exchange *x) {
+        struct http_request *r = &connection_of(x)->request;
+        struct bulk *body = r->body;
 
-        *ret_size = r->body.used;
-        return text_string(&r->body);
+        r->body = NULL;
+        return body;
 }
 
 const char *http_request_id(const struct http_exchange *x) {
@@ -324,8 +324,4 @@ int http_socket(const struct http_exchange *x) {
 
         (void) uv_fileno((const uv_handle_t *) &((const struct connection *) x)->stream, &fd);
         return fd;
-}
-
-void http_drop_body(struct http_exchange *x) {
-        http_request_drop_body(connection_of(x));
 }

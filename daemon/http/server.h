@@ -13,6 +13,7 @@
 
 #include "daemon/http/exchange.h"
 
+struct bulk_account;
 struct http_server;
 
 struct http_options {
@@ -23,6 +24,7 @@ struct http_options {
         const char *hosts, *origins;
         uint32_t connections_max;
         uint64_t body_bytes_max;
+        struct bulk_account *bulk;  /* of what bodies take; outlives the server */
         uint64_t header_timeout_ms; /* from the first byte of a request to the end of its headers */
         uint64_t idle_timeout_ms;   /* between two requests */
 };

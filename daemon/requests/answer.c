@@ -71,6 +71,8 @@ static bool take_text(struct model *m, struct request *request, const cJSON *fra
         if (!text || !word)
                 return false;
         request->spoke = true;
+        if (!request->events.on_restart)
+                request_drop_body(request);
         if (!strcmp(word, "call") ? !take_call(request, frame, text) : strcmp(word, "reasoning") && strcmp(word, "content"))
                 return false;
         if (!strcmp(word, "reasoning") && request->events.on_reasoning)

@@ -7,11 +7,17 @@
 #include "daemon/state/queue.h"
 #include "daemon/state/fleet.h"
 #include "daemon/state/tick.h"
+#include "daemon/system/bulk.h"
 #include "daemon/system/log.h"
+
+void request_drop_body(struct request *request) {
+        bulk_drop(request->body.json);
+        request->body.json = NULL;
+}
 
 void request_free(struct request *request) {
         queue_leave(&request->link);
-        cJSON_Delete(request->body);
+        request_drop_body(request);
         free(request);
 }
 

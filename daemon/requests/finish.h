@@ -9,6 +9,8 @@
 struct model;
 
 void request_free(struct request *request);
+/* It will not be sent again. */
+void request_drop_body(struct request *request);
 /* Ends a request: it is gone before its owner hears, so whatever the owner does in the callback is fine. */
 void request_fail(struct request *request, const struct failure *failure);
 /* A request has ended, well or not: its place is free, and the engine may have grown. */

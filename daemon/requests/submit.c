@@ -11,6 +11,7 @@
 #include "daemon/state/fleet.h"
 #include "daemon/state/lookup.h"
 #include "daemon/state/tick.h"
+#include "daemon/system/bulk.h"
 #include "daemon/system/log.h"
 #include "policy/admission/backoff.h"
 #include "policy/base/sat.h"
@@ -61,8 +62,9 @@ static int find_model(struct fleet *f, const char *name, struct model **ret, str
         return 0;
 }
 
-int request_submit(struct fleet *fleet, const char *model, enum request_kind kind, enum request_class class, cJSON *body,
-                   const struct request_events *events, void *user, struct request **ret, struct failure *reterr) {
+int request_submit(struct fleet *fleet, const char *model, enum request_kind kind, enum request_class class,
+                   struct request_body body, const struct request_events *events, void *user, struct request **ret,
+                   struct failure *reterr) {
         struct model *m = NULL;
         int r = find_model(fleet, model, &m, reterr);
         if (r == 0)
@@ -76,7 +78,7 @@ int request_submit(struct fleet *fleet, const char *model, enum request_kind kin
                 if (m)
                         log_debug("request_refused", LOG_TEXT("model", m->config->id), LOG_TEXT("code", reterr->code),
                                   LOG_TEXT("message", reterr->message));
-                cJSON_Delete(body);
+                bulk_drop(body.json);
                 return r;
         }
         request->model = m;

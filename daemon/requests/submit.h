@@ -18,8 +18,9 @@ struct request;
  * BODY is taken over (also on failure). 0 and *ret, or -errno and *reterr when it is refused at once (unknown model,
  * never fits, queue full, cooldown ...). MODEL is an id or an alias.
  */
-int request_submit(struct fleet *fleet, const char *model, enum request_kind kind, enum request_class class, cJSON *body,
-                   const struct request_events *events, void *user, struct request **ret, struct failure *reterr);
+int request_submit(struct fleet *fleet, const char *model, enum request_kind kind, enum request_class class,
+                   struct request_body body, const struct request_events *events, void *user, struct request **ret,
+                   struct failure *reterr);
 
 /* How many texts there are to embed, of a request that was just submitted: an answer with more or fewer vectors is none. */
 void request_expect_vectors(struct request *request, uint32_t count);

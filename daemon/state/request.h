@@ -14,7 +14,7 @@ struct request {
         struct queue_link link; /* first: a request is its link */
         struct model *model;
         enum request_kind kind;
-        cJSON *body;
+        struct request_body body; /* dropped when it will not be sent again */
         struct request_events events;
         void *user;
         uint64_t id;       /* on the wire; 0 while it waits */

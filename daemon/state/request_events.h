@@ -7,6 +7,7 @@
 
 #include <cjson/cJSON.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "policy/base/reason.h"
@@ -52,6 +53,14 @@ struct request_events {
         void (*on_restart)(void *user);             /* forget on_start and on_text: the answer begins anew */
         void (*on_end)(void *user, const char *finish, const struct request_usage *usage);
         void (*on_failed)(void *user, const struct failure *failure);
+};
+
+struct bulk;
+
+/* The JSON object of a client as it came, checked (engine/base/json_walk.h), and how many values it has. */
+struct request_body {
+        struct bulk *json;
+        uint32_t values;
 };
 
 enum request_kind { REQUEST_CHAT, REQUEST_COMPLETION, REQUEST_EMBED };

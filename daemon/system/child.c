@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "daemon/base/bounds.h"
+#include "daemon/system/bulk.h"
 #include "engine/base/cleanup.h"
 #include "daemon/system/spawn.h"
 
@@ -48,6 +49,7 @@ struct child {
 struct child_write {
         uv_write_t request;
         uint8_t *bytes;
+        struct bulk *body; /* or NULL */
 };
 
 static void on_closed(uv_handle_t *handle) {
@@ -290,24 +292,37 @@ int child_pidfd(const struct child *c) {
 static void on_written(uv_write_t *request, int status) {
         (void) status; /* a broken channel shows as its end */
         struct child_write *w = (struct child_write *) request;
+        bulk_drop(w->body);
         free(w->bytes);
         free(w);
 }
 
-int child_write(struct child *c, uint8_t *bytes, size_t count) {
+/* BYTES, which PIECES begin with, is taken over, also on failure. */
+static int write_pieces(struct child *c, uint8_t *bytes, struct bulk *body, const uv_buf_t *pieces, unsigned count) {
         struct child_write *w = malloc(sizeof(*w));
-        int r = -ENOMEM;
-        if (w) {
-                w->bytes = bytes;
-                uv_buf_t buffer = uv_buf_init((char *) bytes, (unsigned) count);
-                r = c->channel_ended || c->finished ? -EPIPE
-                                                    : uv_write(&w->request, (uv_stream_t *) &c->channel, &buffer, 1, on_written);
-        }
+        int r = !w ? -ENOMEM : c->channel_ended || c->finished ? -EPIPE : 0;
+        if (r == 0)
+                r = uv_write(&w->request, (uv_stream_t *) &c->channel, pieces, count, on_written);
         if (r < 0) {
                 free(w);
                 free(bytes);
+                return r;
         }
-        return r;
+        w->bytes = bytes;
+        w->body = body ? bulk_hold(body) : NULL;
+        return 0;
+}
+
+int child_write(struct child *c, uint8_t *bytes, size_t count) {
+        const uv_buf_t piece = uv_buf_init((char *) bytes, (unsigned) count);
+        return write_pieces(c, bytes, NULL, &piece, 1);
+}
+
+int child_write_around(struct child *c, uint8_t *head, size_t head_count, struct bulk *body, const char *tail) {
+        const uv_buf_t pieces[] = { uv_buf_init((char *) head, (unsigned) head_count),
+                                    uv_buf_init(bulk_bytes(body), (unsigned) bulk_size(body)),
+                                    uv_buf_init((char *) (uintptr_t) tail, (unsigned) strlen(tail)) };
+        return write_pieces(c, head, body, pieces, 3);
 }
 
 static void on_kept_written(uv_write_t *request, int status) {

@@ -16,6 +16,7 @@
 #include <sys/types.h>
 #include <uv.h>
 
+struct bulk;
 struct child;
 
 enum child_channel {
@@ -55,6 +56,8 @@ pid_t child_pid(const struct child *c);
 int child_pidfd(const struct child *c);
 /* BYTES is taken over (also on failure). 0, or -errno when the channel is closed. */
 int child_write(struct child *c, uint8_t *bytes, size_t count);
+/* The same of three pieces: HEAD is taken over (also on failure), BODY is held until it is sent, TAIL is a constant. */
+int child_write_around(struct child *c, uint8_t *head, size_t head_count, struct bulk *body, const char *tail);
 /*
  * The same without memory of its own, for an emergency: BYTES stay the caller's until the child has exited. They go out behind
  * what is unsent. 0; -EALREADY while the last such write is still unsent; -errno when the channel is closed.

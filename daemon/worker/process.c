@@ -2,6 +2,7 @@
 #include "daemon/worker/process.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,7 +13,10 @@
 #include "daemon/system/argv.h"
 #include "daemon/system/log.h"
 #include "daemon/trace/trace.h"
+#include "daemon/system/bulk.h"
 #include "engine/base/json_get.h"
+#include "engine/base/little_endian.h"
+#include "engine/base/strbuf.h"
 #include "engine/wire/wire.h"
 
 struct engine_process {
@@ -25,7 +29,7 @@ struct engine_process {
         int files_fd; /* descriptors go out here; -1: none yet */
         uint8_t *downshift_now;
         size_t downshift_now_count;
-        uint32_t request_bytes_max; /* as it said when it was ready */
+        uint32_t request_bytes_max, request_values_max; /* as it said when it was ready */
         bool ready;                 /* has said `ready`: requests may follow */
         bool over;                  /* has said `failed`, or broke: nothing more is listened to */
 };
@@ -70,10 +74,10 @@ static int frame_id(const struct engine_process *e, const cJSON *frame, uint64_t
         return 1;
 }
 
-static void take_request_bytes_max(struct engine_process *e, const cJSON *frame) {
-        const cJSON *most = cJSON_GetObjectItemCaseSensitive(frame, "request_bytes_max");
-        bool known = cJSON_IsNumber(most) && most->valuedouble >= 1 && most->valuedouble < WIRE_TO_ENGINE_BYTES_MAX;
-        e->request_bytes_max = known ? (uint32_t) most->valuedouble : WIRE_TO_ENGINE_BYTES_MAX;
+/* MOST where it does not say, or says more. */
+static uint32_t limit_in(const cJSON *frame, const char *name, uint32_t most) {
+        const cJSON *said = cJSON_GetObjectItemCaseSensitive(frame, name);
+        return cJSON_IsNumber(said) && said->valuedouble >= 1 && said->valuedouble < most ? (uint32_t) said->valuedouble : most;
 }
 
 /* For maintainers: the conversation with an engine, without what clients say in it. */
@@ -113,7 +117,8 @@ static void take_frame(struct engine_process *e, const cJSON *frame) {
                         return;
                 }
                 e->ready = true;
-                take_request_bytes_max(e, frame);
+                e->request_bytes_max = limit_in(frame, "request_bytes_max", WIRE_TO_ENGINE_BYTES_MAX);
+                e->request_values_max = limit_in(frame, "request_values_max", WIRE_BODY_VALUES_MAX);
                 if (e->trace)
                         tell_trace(e);
         }
@@ -283,10 +288,10 @@ bool engine_process_listens(const struct engine_process *e) {
         return e->ready && !e->over && child_unsent_bytes(e->child) < ENGINE_UNSENT_BYTES_MAX;
 }
 
-static int send_message(struct engine_process *e, const cJSON *message, uint32_t bytes_max) {
+static int send_message(struct engine_process *e, const cJSON *message) {
         uint8_t *bytes;
         size_t count;
-        int r = wire_encode(message, bytes_max, &bytes, &count);
+        int r = wire_encode(message, WIRE_TO_ENGINE_BYTES_MAX, &bytes, &count);
         if (r < 0)
                 return r;
         log_frame(e, "frame_sent", message, count);
@@ -294,11 +299,44 @@ static int send_message(struct engine_process *e, const cJSON *message, uint32_t
         return child_write(e->child, bytes, count);
 }
 
-int engine_process_request(struct engine_process *e, cJSON *message, uint64_t *ret_id) {
+/* The frame as the trace wants it; one that is longer than its lines goes without contents. */
+static cJSON *frame_to_trace(const struct text *head, const struct bulk *body, uint32_t values, const char *tail) {
+        struct text whole = { 0 };
+        cJSON *frame = NULL;
+        if (bulk_size(body) > TRACE_LINE_MAX || values > TRACE_ITEMS_MAX)
+                return NULL;
+        if (text_add(&whole, head->bytes + WIRE_HEADER_BYTES, head->used - WIRE_HEADER_BYTES) &&
+            text_add(&whole, bulk_bytes(body), bulk_size(body)) && text_puts(&whole, tail))
+                frame = cJSON_ParseWithLength(whole.bytes, whole.used);
+        text_done(&whole);
+        return frame;
+}
+
+int engine_process_send_body(struct engine_process *e, const char *type, const char *kind, struct bulk *body, uint32_t values,
+                             uint64_t *ret_id) {
+        static const char tail[] = "}";
+        struct text head = { 0 };
         uint64_t id = e->ids_issued + 1;
-        if (!cJSON_AddNumberToObject(message, "id", (double) id))
+        if (bulk_size(body) > e->request_bytes_max || values > e->request_values_max)
+                return -EMSGSIZE;
+        text_add(&head, "\0\0\0", WIRE_HEADER_BYTES);
+        text_printf(&head, "{\"type\":\"%s\",\"id\":%" PRIu64, type, id);
+        if (kind)
+                text_printf(&head, ",\"kind\":\"%s\"", kind);
+        if (!text_puts(&head, ",\"body\":")) {
+                text_done(&head);
                 return -ENOMEM;
-        int r = send_message(e, message, e->request_bytes_max);
+        }
+        size_t count = head.used + bulk_size(body) + strlen(tail);
+        (void) put_u32((uint8_t *) head.bytes, (uint32_t) (count - WIRE_HEADER_BYTES));
+        log_debug("frame_sent", LOG_NUMBER("pid", child_pid(e->child)), LOG_TEXT("type", type), LOG_NUMBER("id", id),
+                  LOG_NUMBER("bytes", count));
+        if (e->trace) {
+                cJSON *frame = frame_to_trace(&head, body, values, tail);
+                trace_frame(e->trace, TRACE_DAEMON, type, frame, count);
+                cJSON_Delete(frame);
+        }
+        int r = child_write_around(e->child, (uint8_t *) head.bytes, head.used, body, tail);
         if (r < 0)
                 return r;
         e->ids_issued = id;
@@ -313,7 +351,7 @@ static int send_small(struct engine_process *e, const char *type, uint64_t id, b
         if (message && cJSON_AddStringToObject(message, "type", type) &&
             (id == 0 || cJSON_AddNumberToObject(message, "id", (double) id)) &&
             (!with_file || cJSON_AddTrueToObject(message, "file")))
-                r = send_message(e, message, WIRE_TO_ENGINE_BYTES_MAX);
+                r = send_message(e, message);
         cJSON_Delete(message);
         return r;
 }
@@ -329,9 +367,15 @@ void engine_process_tell(struct engine_process *e, const char *type) {
 /* --- levers --- */
 
 int engine_process_control(struct engine_process *e, cJSON *settings, uint64_t *ret_id) {
-        if (!cJSON_AddStringToObject(settings, "type", WIRE_CONTROL))
+        uint64_t id = e->ids_issued + 1;
+        if (!cJSON_AddStringToObject(settings, "type", WIRE_CONTROL) || !cJSON_AddNumberToObject(settings, "id", (double) id))
                 return -ENOMEM;
-        return engine_process_request(e, settings, ret_id);
+        int r = send_message(e, settings);
+        if (r < 0)
+                return r;
+        e->ids_issued = id;
+        *ret_id = id;
+        return 0;
 }
 
 /* The request's id in little-endian, and the descriptor with it. */
@@ -397,7 +441,7 @@ static void tell_trace(struct engine_process *e) {
         cJSON *message = cJSON_CreateObject();
         if (message && cJSON_AddStringToObject(message, "type", WIRE_TRACE) &&
             cJSON_AddBoolToObject(message, "on", e->trace != NULL))
-                (void) send_message(e, message, WIRE_TO_ENGINE_BYTES_MAX);
+                (void) send_message(e, message);
         cJSON_Delete(message);
 }
 

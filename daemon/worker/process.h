@@ -17,6 +17,7 @@
 #include "daemon/system/child.h"
 #include "policy/base/kv_type.h"
 
+struct bulk;
 struct engine_process;
 struct trace;
 
@@ -75,15 +76,19 @@ const char *engine_process_last_words(const struct engine_process *e);
 
 /* True while the engine takes what we send; false when it has stopped reading and our queue is full. */
 bool engine_process_listens(const struct engine_process *e);
-/* Gives MESSAGE the next id and sends it. 0 and *ret_id; -EMSGSIZE when it is longer than the engine takes; -errno. */
-int engine_process_request(struct engine_process *e, cJSON *message, uint64_t *ret_id);
+/*
+ * Sends a request of TYPE, and KIND where it has one (else NULL), with the client's BODY of so many VALUES as it came. 0 and *ret_id;
+ * -EMSGSIZE when it is more than the engine takes; -errno.
+ */
+int engine_process_send_body(struct engine_process *e, const char *type, const char *kind, struct bulk *body, uint32_t values,
+                             uint64_t *ret_id);
 /* TYPE is cancel, pause or resume. A channel that is closed shows as on_exit, so failure is not told. */
 void engine_process_about(struct engine_process *e, const char *type, uint64_t id);
 /*
  * The levers (docs/wire-protocol.md). The engine answers with a frame: controlled or error with the id of the control,
  * suspended and restored with that of the request.
  */
-/* SETTINGS: an object with fields of a control frame; it gets the type and the id, and stays the caller's. As engine_process_request. */
+/* SETTINGS: an object with fields of a control frame; it gets the type and the id, and stays the caller's. 0 and *ret_id; -errno. */
 int engine_process_control(struct engine_process *e, cJSON *settings, uint64_t *ret_id);
 /*
  * ID is a request's. FD: open for reading and writing, empty, the caller's to close after the call; or -1: its KV is

@@ -118,8 +118,8 @@ const char *text_string(const struct text *t) {
         return t->bytes ? t->bytes : "";
 }
 
-/* Length of the well-formed character at BYTES, or 0. */
-static size_t character_length(const unsigned char *bytes, size_t count) {
+size_t text_character_length(const char *text, size_t count) {
+        const unsigned char *bytes = (const unsigned char *) text;
         unsigned char first = bytes[0];
         size_t length = first < 0x80                    ? 1
                         : first >= 0xc2 && first < 0xe0 ? 2
@@ -151,7 +151,7 @@ static size_t ascii_length(const char *bytes, size_t count) {
 
 bool text_is_utf8(const char *bytes, size_t count) {
         for (size_t at = ascii_length(bytes, count); at < count; at += ascii_length(bytes + at, count - at)) {
-                size_t length = character_length((const unsigned char *) bytes + at, count - at);
+                size_t length = text_character_length(bytes + at, count - at);
                 if (!length)
                         return false;
                 at += length;
@@ -161,7 +161,7 @@ bool text_is_utf8(const char *bytes, size_t count) {
 
 void text_repair(char *text) {
         for (size_t at = 0, count = strlen(text); at < count;) {
-                size_t length = character_length((const unsigned char *) text + at, count - at);
+                size_t length = text_character_length(text + at, count - at);
                 if (!length)
                         text[at] = '?';
                 at += length ? length : 1;

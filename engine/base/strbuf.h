@@ -37,6 +37,8 @@ const char *text_string(const struct text *t);
 
 /* Whether the bytes are well-formed UTF-8 (RFC 3629: no surrogates, no overlong forms). */
 bool text_is_utf8(const char *bytes, size_t count);
+/* Bytes of the well-formed character at BYTES, of which COUNT are there; 0: there is none. */
+size_t text_character_length(const char *bytes, size_t count);
 /* Puts a question mark for each byte that is part of no character: for texts that were cut to fit, or come from a child. */
 void text_repair(char *text);
 

@@ -335,30 +335,37 @@ static int read_embed_options(const struct request_rules *rules, const cJSON *wa
         return read_bool(wanted, "truncate", ret_truncate, reterr);
 }
 
-int request_read_embed(struct request_rules *rules, uint64_t id, const cJSON *wanted, struct request *ret,
+/* One text, or one list of tokens, is a list with that in it. */
+static bool is_single(const cJSON *input) {
+        return cJSON_IsString(input) || (cJSON_IsArray(input) && cJSON_IsNumber(input->child));
+}
+
+/* Of `input`: the first, and the others behind it. */
+static int read_inputs(const struct request_rules *rules, const cJSON *input, bool truncate, struct request *r,
                        struct request_error *reterr) {
-        struct request options = { 0 };
-        bool truncate = false;
-        int read = read_embed_options(rules, wanted, &options, &truncate, reterr);
-        if (read < 0)
-                return read;
-        const cJSON *input = json_get(wanted, "input");
-        uint32_t max = embed_inputs_max(options.dimensions);
-        int count = cJSON_IsArray(input) ? cJSON_GetArraySize(input) : 0;
+        bool single = is_single(input);
+        uint32_t max = embed_inputs_max(r->dimensions);
+        int count = single ? 1 : cJSON_IsArray(input) ? cJSON_GetArraySize(input) : 0;
         if (count < 1 || (uint32_t) count > max)
                 return request_refuse(reterr, "input", "input must be a list of 1 to %u texts or lists of token ids.", max);
-        struct request r = { .id = id,
-                             .kind = REQUEST_EMBED,
-                             .inputs = calloc((size_t) count, sizeof(*r.inputs)),
-                             .dimensions = options.dimensions,
-                             .sampling = sampling_default() };
-        int result = r.inputs ? 0 : request_no_memory(reterr);
-        const cJSON *item;
-        cJSON_ArrayForEach(item, input) {
+        r->inputs = calloc((size_t) count, sizeof(*r->inputs));
+        if (!r->inputs)
+                return request_no_memory(reterr);
+        for (const cJSON *item = single ? input : input->child; item; item = single ? NULL : item->next) {
+                int result = prompt_read_input(rules, item, truncate, &r->inputs[r->inputs_count++], reterr);
                 if (result < 0)
-                        break;
-                result = prompt_read_input(rules, item, truncate, &r.inputs[r.inputs_count++], reterr);
+                        return result;
         }
+        return 0;
+}
+
+int request_read_embed(struct request_rules *rules, uint64_t id, const cJSON *body, struct request *ret,
+                       struct request_error *reterr) {
+        struct request r = { .id = id, .kind = REQUEST_EMBED, .sampling = sampling_default() };
+        bool truncate = false;
+        int result = read_embed_options(rules, body, &r, &truncate, reterr);
+        if (result == 0)
+                result = read_inputs(rules, json_get(body, "input"), truncate, &r, reterr);
         if (result < 0)
                 request_done(&r);
         else

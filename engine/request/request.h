@@ -73,10 +73,10 @@ struct request {
 int request_read(struct request_rules *rules, uint64_t id, enum request_kind kind, const cJSON *body, struct request *ret,
                  struct request_error *reterr);
 /*
- * WANTED: an object with `input`, an array of strings or of arrays of token ids, and maybe `dimensions` and `truncate` (true: the
- * beginning of a text that is longer than the context is taken).
+ * BODY: an object with `input`, a string, an array of token ids, or an array of strings and of such arrays, and maybe `dimensions`
+ * and `truncate` (true: the beginning of a text that is longer than the context is taken).
  */
-int request_read_embed(struct request_rules *rules, uint64_t id, const cJSON *wanted, struct request *ret,
+int request_read_embed(struct request_rules *rules, uint64_t id, const cJSON *body, struct request *ret,
                        struct request_error *reterr);
 void request_done(struct request *r);
 

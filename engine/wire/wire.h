@@ -18,7 +18,7 @@
 
 #include "engine/base/strbuf.h"
 
-#define WIRE_VERSION             2
+#define WIRE_VERSION             3
 #define WIRE_HEADER_BYTES        4u
 #define WIRE_TO_ENGINE_BYTES_MAX (80u << 20) /* a 64 MiB HTTP body, escaped, with room for the envelope */
 #define WIRE_TO_DAEMON_BYTES_MAX (16u << 20) /* a batch of embeddings */
@@ -26,6 +26,8 @@
 #define WIRE_SUSPENDED_MAX       64u         /* requests suspended at once: each keeps its tokens, and maybe an open file */
 #define WIRE_DEPTH_MAX           256u        /* objects and arrays around a value; real tool schemas stay under 40 */
 #define WIRE_VALUES_MAX          (1u << 20)  /* values in a frame: a parsed one costs ~80 bytes, so at most 80 MiB */
+#define WIRE_BODY_VALUES_MAX     (WIRE_VALUES_MAX - 8)  /* of a client's body, the rest is the frame's around it */
+#define WIRE_BODY_DEPTH_MAX      (WIRE_DEPTH_MAX - 1)
 #define WIRE_PROMPT_TOKENS_MAX   8192u       /* of a prompt in one frame: parsed, under 1 MiB */
 
 /* Daemon to engine. */
@@ -88,8 +90,8 @@ int wire_encode(const cJSON *message, uint32_t bytes_max, uint8_t **ret, size_t 
 
 /*
  * Measures a JSON text before it is parsed, in one pass without memory: 0, or -E2BIG when it is nested
- * deeper than DEPTH_MAX or has more than WIRE_VALUES_MAX values. Says nothing about its syntax. The daemon
- * asks it about a client's body (depth WIRE_DEPTH_MAX - 1), since 64 MiB of "[[],[]," would parse into gigabytes.
+ * deeper than DEPTH_MAX or has more than WIRE_VALUES_MAX values, since 64 MiB of "[[],[]," would parse into
+ * gigabytes. Says nothing about its syntax.
  */
 int wire_json_check(const char *json, size_t length, uint32_t depth_max);
 

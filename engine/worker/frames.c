@@ -14,6 +14,8 @@
 #define FLOAT_BYTES          16u        /* "-1.23456789e-10," */
 #define TOKEN_NUMBER_BYTES   8u         /* of its id in a list, its comma included */
 #define REQUEST_BYTES_BESIDE (1u << 20) /* tool schemas, biases, and what we do not know */
+#define REQUEST_VALUES_TOKEN 8u         /* a message of one token, of parts, with a call */
+#define REQUEST_VALUES_BESIDE 262144u   /* of the most tools there may be, or of many lists to embed: as a tree, 20 MiB */
 #define TOKEN_BYTES_MAX      512u       /* of a token's text beside its log-probability; longer ones are cut */
 
 static bool add_number(cJSON *o, const char *name, double value) {
@@ -71,12 +73,19 @@ static double request_bytes_max(const struct engine *e) {
         return most < WIRE_TO_ENGINE_BYTES_MAX ? most : WIRE_TO_ENGINE_BYTES_MAX;
 }
 
+/* Each token is a number in a list or stands in a message of a few values; the tools of a request have their own room. */
+static double request_values_max(const struct engine *e) {
+        double most = (double) e->rules.n_ctx * REQUEST_VALUES_TOKEN + REQUEST_VALUES_BESIDE;
+        return most < WIRE_BODY_VALUES_MAX ? most : WIRE_BODY_VALUES_MAX;
+}
+
 cJSON *frame_ready(const struct engine *e) {
         cJSON *f = frame_of(WIRE_READY);
         bool all = add_number(f, "version", WIRE_VERSION) && add_text(f, "model", e->model->hparams.name) &&
                    add_number(f, "n_ctx", e->rules.n_ctx) && add_number(f, "kv_tokens", e->kv_tokens) &&
                    add_number(f, "parallel", e->parallel) && add_number(f, "n_vocab", e->model->hparams.n_vocab) &&
                    add_number(f, "request_bytes_max", request_bytes_max(e)) &&
+                   add_number(f, "request_values_max", request_values_max(e)) &&
                    add_text(f, "chat_format", chat_template_format(&e->model->chat)) &&
                    (!e->model->chat.warning[0] || add_text(f, "chat_warning", e->model->chat.warning)) &&
                    add_text(f, "kv", kv_type_name(e->kv_type)) && add_text(f, "kv_floor", kv_type_name(e->kv_floor)) &&

@@ -142,7 +142,7 @@ static void take_generate(struct worker *w, uint64_t id, const cJSON *frame) {
 static void take_embed(struct worker *w, uint64_t id, const cJSON *frame) {
         struct request r = { 0 };
         struct request_error error;
-        int result = request_read_embed(&w->engine.rules, id, frame, &r, &error);
+        int result = request_read_embed(&w->engine.rules, id, cJSON_GetObjectItemCaseSensitive(frame, "body"), &r, &error);
         submit(w, id, result, &r, &error);
 }
 

@@ -54,6 +54,7 @@ static const struct reason_info reasons[REASON_COUNT] = {
         [REASON_ENGINE_ERROR]        = { "engine_error", "the engine could not answer the request", 500, "server_error", 0, -1, "", .no_code = true },
         [REASON_ENGINE_FULL]         = { "engine_full", "the engine takes no more requests for now", 503, "server_error", 10, -1, "", .no_code = true },
         [REASON_OUT_OF_MEMORY]       = { "out_of_memory", "there is no memory for this request", 503, "server_error", 1, 1, "send fewer or smaller requests at once" },
+        [REASON_REQUEST_MEMORY]      = { "request_memory", "the requests that are being received and answered take all the memory that they may", 503, "server_error", 2, 1, "send fewer or smaller requests at once, or raise request_memory" },
         [REASON_ANSWER_TOO_LONG]     = { "answer_too_long", "the answer is too long to be held", 500, "server_error", 0, 0, "ask for a stream, or set max_tokens" },
         [REASON_CLIENT_GONE]         = { "client_gone", "the client left before the answer was complete", 499, "", 0, -1, "" },
         [REASON_NOT_FOUND]           = { "not_found", "there is nothing at this path", 404, "invalid_request_error", 0, -1, "GET /v1/models and POST /v1/chat/completions are a good start" },

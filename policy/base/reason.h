@@ -57,7 +57,8 @@ enum reason {
         REASON_REQUEST_TOO_LARGE, /* for the context, before its tokens were counted */
         REASON_ENGINE_ERROR,      /* the engine broke it off and lives on */
         REASON_ENGINE_FULL,       /* it takes no more requests for now */
-        REASON_OUT_OF_MEMORY,     /* of the daemon itself, or a bound on what it holds at once */
+        REASON_OUT_OF_MEMORY,     /* of the daemon itself */
+        REASON_REQUEST_MEMORY,    /* what requests and answers may take together is taken */
         REASON_ANSWER_TOO_LONG,
         REASON_CLIENT_GONE, /* in the log alone */
         REASON_NOT_FOUND,

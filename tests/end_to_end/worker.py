@@ -18,7 +18,7 @@ class Life(unittest.TestCase):
     def test_ready(self):
         with Worker("--ctx", "300", "--kv-tokens", "640", "--parallel", "3") as w:
             frame = w.ready()
-            self.assertEqual(frame["version"], 2)
+            self.assertEqual(frame["version"], 3)
             self.assertEqual(frame["model"], "Headroom demo small")
             self.assertEqual((frame["n_ctx"], frame["kv_tokens"], frame["parallel"], frame["n_vocab"]), (300, 640, 3, 1536))
             self.assertEqual(frame["chat_format"], "template")
@@ -278,7 +278,7 @@ class Answers(unittest.TestCase):
         vectors = {}
         for inputs in (["memory", "swap"], [[1, 2, 3]]):
             id_ = self.worker.new_id()
-            self.worker.send("embed", id=id_, input=inputs)
+            self.worker.send("embed", id=id_, body={"input": inputs})
             frame, = self.worker.collect(id_)[id_]
             self.assertEqual(frame["type"], "embedding")
             self.assertEqual(len(frame["vectors"]), len(inputs))
@@ -288,7 +288,7 @@ class Answers(unittest.TestCase):
                 self.assertAlmostEqual(sum(x * x for x in vector), 1, places=5)
             vectors[len(vectors)] = frame["vectors"]
         self.assertNotEqual(vectors[0][0], vectors[0][1])
-        self.worker.send("embed", id=self.worker.new_id(), input=[])
+        self.worker.send("embed", id=self.worker.new_id(), body={"input": []})
         self.assertEqual(self.worker.collect(self.worker.next_id)[self.worker.next_id][0]["param"], "input")
 
     def test_control(self):
@@ -312,7 +312,7 @@ class Answers(unittest.TestCase):
             self.assertEqual([f["type"] for f in cut[:3]], ["prompt", "prompt", "start"])
             self.assertEqual([(f["at"], f["count"]) for f in cut[:2]], [(0, 9000), (8192, 9000)])
             self.assertEqual(cut[0]["tokens"] + cut[1]["tokens"], long)
-            w.send("embed", id=w.new_id(), input=[[7, 8], [9]])
+            w.send("embed", id=w.new_id(), body={"input": [[7, 8], [9]]})
             self.assertEqual([(f["input"], f["tokens"]) for f in (w.receive(), w.receive())], [(0, [7, 8]), (1, [9])])
             self.assertEqual(w.receive()["type"], "embedding")
             w.send("trace", on=False)

@@ -20,6 +20,7 @@
 #include "daemon/models/fleet.h"
 #include "daemon/governor/governor.h"
 #include "daemon/http/server.h"
+#include "daemon/system/bulk.h"
 #include "daemon/system/log.h"
 #include "daemon/cache/prefix_cache.h"
 #include "daemon/governor/recorder.h"
@@ -29,10 +30,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 /* --- the fleet of this file --- */
 
-int request_submit(struct fleet *fleet, const char *model, enum request_kind kind, enum request_class class, cJSON *body,
-                   const struct request_events *events, void *user, struct request **ret, struct failure *reterr) {
+int request_submit(struct fleet *fleet, const char *model, enum request_kind kind, enum request_class class,
+                   struct request_body body, const struct request_events *events, void *user, struct request **ret,
+                   struct failure *reterr) {
         (void) fleet, (void) class, (void) model, (void) kind, (void) events, (void) user, (void) ret;
-        cJSON_Delete(body);
+        bulk_drop(body.json);
         *reterr = (struct failure){ .status = 503,
                                     .kind = "server_error",
                                     .code = "x",
@@ -146,10 +148,12 @@ static void remove_socket(void) {
 
 static void begin(void) {
         static const struct config config;
+        static struct bulk_account bulk = { .max = 1 << 18 };
         const struct http_options options = { .on_request = on_request,
                                               .headers = "",
                                               .connections_max = 8,
-                                              .body_bytes_max = 1 << 16,
+                                              .body_bytes_max = 1 << 17,
+                                              .bulk = &bulk,
                                               .header_timeout_ms = 1000,
                                               .idle_timeout_ms = 1000 };
 

@@ -15,6 +15,7 @@
 #include "daemon/models/fleet.h"
 #include "daemon/http/server.h"
 #include "engine/base/strbuf.h"
+#include "tests/bulk_text.h"
 #include "tests/loop_client.h"
 #include "tests/unit/daemon/api/played_fleet.h"
 
@@ -40,6 +41,7 @@ static inline int set_up(void **state) {
                                               .origins = "https://page.example",
                                               .connections_max = 8,
                                               .body_bytes_max = 4 << 20,
+                                              .bulk = &bulk_account,
                                               .header_timeout_ms = 10000,
                                               .idle_timeout_ms = 10000 };
 
@@ -68,13 +70,13 @@ static inline int tear_down(void **state) {
         for (int i = 0; i < 1000 && (!is_empty || api_running(api)); i++)
                 turn();
         assert_int_equal(api_running(api), 0);
-        api_close(api);
         turn();
         http_server_free(server);
         api_free(api);
         cJSON_Delete(asked.body);
         asked.body = NULL;
         assert_int_equal(uv_loop_close(&loop), 0);
+        assert_int_equal(bulk_account.used, 0);
         return 0;
 }
 

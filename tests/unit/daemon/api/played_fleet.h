@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "daemon/models/fleet.h"
+#include "daemon/system/bulk.h"
 #include "daemon/models/tracing.h"
 #include "daemon/governor/governor.h"
 #include "daemon/cache/prefix_cache.h"
@@ -55,12 +56,15 @@ static const struct failure cooldown = { .status = 503,
                                          .n_prompt_tokens = -1,
                                          .n_ctx = -1 };
 
-int request_submit(struct fleet *fleet, const char *model, enum request_kind kind, enum request_class class, cJSON *body,
-                   const struct request_events *events, void *user, struct request **ret, struct failure *reterr) {
+int request_submit(struct fleet *fleet, const char *model, enum request_kind kind, enum request_class class,
+                   struct request_body body, const struct request_events *events, void *user, struct request **ret,
+                   struct failure *reterr) {
         (void) fleet;
         submits++;
         cJSON_Delete(asked.body);
-        asked = (struct request){ .events = events, .user = user, .kind = kind, .class = class, .body = body };
+        asked = (struct request){ .events = events, .user = user, .kind = kind, .class = class };
+        asked.body = cJSON_ParseWithLength(bulk_bytes(body.json), bulk_size(body.json));
+        bulk_drop(body.json);
         (void) snprintf(asked.model, sizeof asked.model, "%s", model);
         if (refuses) {
                 *reterr = cooldown;

@@ -144,7 +144,7 @@ static void test_completion_stream(void **state) {
         int fd = post("/v1/completions", "{\"model\":\"alias\",\"prompt\":[\"once\"],\"stream\":true}");
         assert_int_equal(asked.kind, REQUEST_COMPLETION);
         assert_string_equal(asked.model, "alias");
-        assert_string_equal(cJSON_GetObjectItem(asked.body, "prompt")->valuestring, "once");
+        assert_string_equal(at(asked.body, "prompt.0")->valuestring, "once");
         asked.events->on_text(asked.user, "Hi", NULL);
         asked.events->on_end(asked.user, "stop", &usage);
         unchunk(hear(fd, "0\r\n\r\n", &closed), &out);

@@ -77,7 +77,7 @@ static const struct row rows[] = {
         { "an empty file is fine", "", NULL, "" },
         { "comments and blank lines", "# one\n\n; two\n   # three\n", NULL, "" },
         { "every key of the main file",
-          "[server]\nlisten = 127.0.0.1:0\ncontrol = /tmp/c\nstate = /tmp\nconnections = 7\nhosts = box.lan, [fd00::1] ,\norigins = https://a.example http://b:3000\nbody_limit = 1MiB\nheader_timeout = "
+          "[server]\nlisten = 127.0.0.1:0\ncontrol = /tmp/c\nstate = /tmp\nconnections = 7\nhosts = box.lan, [fd00::1] ,\norigins = https://a.example http://b:3000\nbody_limit = 1MiB\nrequest_memory = 16M\nheader_timeout = "
           "2s\nidle_timeout = 3s\n"
           "[memory]\nbudget = 50%\nweights_fraction = 55%\nreserve = 1M\n[engine]\nload_timeout = 1m\nstop_timeout = 500ms\n[cache]\nsize = 20G\nidle = 0\n"
           "[models]\nwait_timeout = 1h\nmin_residency = 0\nkeep_alive = forever\ncontext = 8192\nkv_tokens = 0\nparallel = "
@@ -252,6 +252,7 @@ static void test_defaults(void **state) {
         assert_true(c->budget_bytes == info.totalram * info.mem_unit / 5 * 4);
         assert_true(c->weights_fraction > 0.599 && c->weights_fraction < 0.601);
         assert_int_equal(c->body_bytes_max, 64 << 20);
+        assert_true(c->request_memory_bytes >= 8 << 20 && c->request_memory_bytes <= 256 << 20);
         assert_string_equal(c->engine_path, "/usr/bin/true");
         assert_int_equal(c->models_count, 0);
         assert_int_equal(c->log_level, LOG_LEVEL_INFO);

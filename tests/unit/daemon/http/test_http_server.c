@@ -22,6 +22,7 @@
 #include "daemon/http/server.h"
 #include "daemon/http/target.h"
 #include "engine/base/strbuf.h"
+#include "tests/bulk_text.h"
 #include "tests/loop_client.h"
 
 static struct http_server *server;
@@ -44,8 +45,7 @@ static const struct http_watch watch = { on_gone, on_writable };
 /* /hold is answered when a test says so; everything else at once with what was understood. */
 static void on_request(void *user, struct http_exchange *x) {
         struct text out = { 0 };
-        size_t size;
-        const char *body = http_body(x, &size);
+        struct bulk *body;
 
         (void) user;
         requests++;
@@ -62,7 +62,10 @@ static void on_request(void *user, struct http_exchange *x) {
                 http_stream_end(x, false);
                 return;
         }
-        text_printf(&out, "%d %s [%.64s] %zu", http_method(x), http_path(x), body, size);
+        body = http_take_body(x);
+        text_printf(&out, "%d %s [%.64s] %zu", http_method(x), http_path(x), body ? bulk_bytes(body) : "",
+                    body ? bulk_size(body) : 0);
+        bulk_drop(body);
         http_answer(x, 200, "X-Extra: 1\r\n", "text/plain", text_string(&out), out.used);
         text_done(&out);
 }
@@ -72,6 +75,7 @@ static int set_up_with(uint32_t connections, uint64_t body, uint64_t header_ms, 
                                               .headers = "X-Every: 1\r\n",
                                               .connections_max = connections,
                                               .body_bytes_max = body,
+                                              .bulk = &bulk_account,
                                               .header_timeout_ms = header_ms,
                                               .idle_timeout_ms = idle_ms };
 

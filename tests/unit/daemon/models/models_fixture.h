@@ -52,6 +52,7 @@ struct fixture {
         struct fleet *fleet;
         bool stopped;
 };
+#include "tests/bulk_text.h"
 
 static struct fixture w;
 
@@ -290,9 +291,8 @@ static const struct request_events patient_events = {
 static inline int ask_with(struct client *c, const char *model, enum request_kind kind, const struct request_events *events,
                            const char *body) {
         *c = (struct client){ .asks_on_end = c->asks_on_end, .leaves_on_end = c->leaves_on_end };
-        cJSON *parsed = cJSON_Parse(body);
-        assert_non_null(parsed);
-        return request_submit(w.fleet, model, kind, REQUEST_CLASS_OF_MODEL, parsed, events, c, &c->request, &c->failure);
+        return request_submit(w.fleet, model, kind, REQUEST_CLASS_OF_MODEL, request_text(body), events, c, &c->request,
+                              &c->failure);
 }
 
 static inline void ask(struct client *c, const char *model) {

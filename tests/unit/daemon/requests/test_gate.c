@@ -3,8 +3,8 @@
 
 static void submit(struct client *c, const char *model, enum request_class class) {
         *c = (struct client){ 0 };
-        cJSON *body = cJSON_Parse("{\"messages\":[]}");
-        assert_int_equal(request_submit(w.fleet, model, REQUEST_CHAT, class, body, &client_events, c, &c->request, &c->failure),
+        assert_int_equal(request_submit(w.fleet, model, REQUEST_CHAT, class, request_text("{\"messages\":[]}"), &client_events, c,
+                                        &c->request, &c->failure),
                          0);
 }
 

@@ -17,6 +17,7 @@
 
 #include "daemon/worker/process.h"
 #include "daemon/state/statistics.h"
+#include "tests/bulk_text.h"
 #include "engine/wire/wire.h"
 
 #define PATIENCE_MS 20000u
@@ -102,10 +103,10 @@ static void stop(void) {
 }
 
 static uint64_t generate(void) {
-        cJSON *message = cJSON_Parse("{\"type\":\"generate\",\"kind\":\"completion\",\"body\":{\"max_tokens\":1000000}}");
+        struct bulk *body = bulk_text("{\"max_tokens\":1000000}");
         uint64_t id;
-        assert_int_equal(engine_process_request(w.engine, message, &id), 0);
-        cJSON_Delete(message);
+        assert_int_equal(engine_process_send_body(w.engine, WIRE_GENERATE, "completion", body, 2, &id), 0);
+        bulk_drop(body);
         return id;
 }
 
@@ -198,16 +199,14 @@ static void test_downshift_now_of_a_deaf_engine(void **state) {
         (void) state;
         start("hang_at=0\n");
         (void) generate();
-        cJSON *large = cJSON_Parse("{\"type\":\"generate\"}");
-        char *filler = malloc(900000);
-        assert_non_null(filler);
-        memset(filler, 'x', 899999);
-        filler[899999] = '\0';
-        assert_non_null(cJSON_AddStringToObject(large, "body", filler));
-        free(filler);
+        char filler[900000];
+        memset(filler, ' ', sizeof(filler));
+        memcpy(filler + sizeof(filler) - 3, "{}", 3);
+        struct bulk *large = bulk_text(filler);
         uint64_t id;
-        assert_int_equal(engine_process_request(w.engine, large, &id), 0);
-        cJSON_Delete(large);
+        assert_int_equal(engine_process_send_body(w.engine, WIRE_GENERATE, "completion", large, 1, &id), 0);
+        bulk_drop(large); /* the write has it */
+        assert_true(bulk_account.used > sizeof(filler));
         assert_int_equal(engine_process_downshift_now(w.engine), 0);
         assert_int_equal(engine_process_downshift_now(w.engine), -EALREADY);
         stop();

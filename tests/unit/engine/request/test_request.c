@@ -149,8 +149,10 @@ static const struct {
         { "grammar",           "line 2: a class has",  "{" TEXT ",\"grammar\":\"root ::= a\\na ::= [a\"}", REQUEST_COMPLETION },
         { NULL,                "JSON object",          "[]",                                              REQUEST_COMPLETION },
         { "input",             "1 to",                 "[]",                                              REQUEST_EMBED },
-        { "input",             "1 to",                 "\"a\"",                                           REQUEST_EMBED },
-        { "input",             "list of texts",        "[7]",                                             REQUEST_EMBED },
+        { "input",             "1 to",                 "5",                                               REQUEST_EMBED },
+        { "input",             "empty",                "\"\"",                                            REQUEST_EMBED },
+        { "input",             "no token id",          "[7,\"a\"]",                                       REQUEST_EMBED },
+        { "input",             "list of texts",        "[\"a\",7]",                                       REQUEST_EMBED },
         { "input",             "empty",                "[\"a\",\"\"]",                                    REQUEST_EMBED },
         { "input",             "no token id",          "[[1],[-1]]",                                      REQUEST_EMBED },
 };
@@ -461,6 +463,14 @@ static void test_embed(void **state) {
         assert_int_equal(r.inputs_count, REQUEST_INPUTS_MAX);
         request_done(&r);
         assert_int_equal(read_json(REQUEST_EMBED, too_many, &r, &error), -EINVAL);
+        r = accept(REQUEST_EMBED, "\"a budget of memory\""); /* as clients send it where it is only one */
+        assert_int_equal(r.inputs_count, 1);
+        assert_true(r.inputs[0].count > 1);
+        request_done(&r);
+        r = accept(REQUEST_EMBED, "[3,2,1]");
+        assert_int_equal(r.inputs_count, 1);
+        assert_int_equal(r.inputs[0].count, 3);
+        request_done(&r);
 }
 
 static void test_embed_options(void **state) {

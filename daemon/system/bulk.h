@@ -1,0 +1,32 @@
+/*
+ * bulk.h - bytes of others that may be many: bodies of requests, and answers that are held.
+ *
+ * Each has a mapping of its own, so that its memory is the kernel's again the moment it is dropped: our heap is locked in memory,
+ * and what has once been freed there stays. Every page is counted against one account before it is taken.
+ */
+#ifndef HEADROOM_DAEMON_SYSTEM_BULK_H
+#define HEADROOM_DAEMON_SYSTEM_BULK_H
+
+#include <stddef.h>
+
+/* All of one daemon. Loop thread only. */
+struct bulk_account {
+        size_t used, max;
+};
+
+struct bulk;
+
+/* Empty, with one holder. NULL: no memory. ACCOUNT outlives it. */
+struct bulk *bulk_new(struct bulk_account *account);
+/* 0; -EDQUOT: the account is full; -ENOMEM. Nothing is added then. What bulk_bytes returned before is void. */
+int bulk_add(struct bulk *b, const void *bytes, size_t count);
+char *bulk_bytes(const struct bulk *b); /* followed by a NUL */
+size_t bulk_size(const struct bulk *b);
+/*
+ * A body belongs to its request, which may send it to a second engine, and to each write of it that is under way, whichever ends
+ * last: hence the count.
+ */
+struct bulk *bulk_hold(struct bulk *b);
+void bulk_drop(struct bulk *b); /* NULL is fine */
+
+#endif
