@@ -26,6 +26,7 @@
 #include "daemon/system/log.h"
 #include "daemon/system/notify.h"
 #include "daemon/system/state_lock.h"
+#include "daemon/system/turn.h"
 
 static const int signal_numbers[] = { SIGTERM, SIGINT, SIGHUP };
 #define SIGNALS_COUNT (sizeof signal_numbers / sizeof *signal_numbers)
@@ -41,6 +42,7 @@ struct daemon {
         struct api *api;
         struct http_server *http, *control;
         struct bulk_account bulk; /* of both */
+        struct turn_watch turns;
         char listen[128];
         int state_lock; /* a descriptor, as long as the process lives */
         bool is_announced, is_stopping, is_fleet_stopping;
@@ -56,6 +58,7 @@ struct daemon {
 static void close_handles(struct daemon *d) {
         for (size_t i = 0; i < SIGNALS_COUNT; i++)
                 uv_unref((uv_handle_t *) &d->signals[i]);
+        turn_watch_close(&d->turns);
         uv_close((uv_handle_t *) &d->watchdog, NULL);
         uv_close((uv_handle_t *) &d->deadline, NULL);
         if (d->governor)
@@ -300,6 +303,7 @@ static int begin(struct daemon *d) {
                 complain("fleet", d->config->state_dir, "", result);
                 return result;
         }
+        api_tell_of(d->api, &d->turns, &d->bulk);
         http_server_set_user(d->http, d->api);
         http_server_set_user(d->control, d->api);
         for (size_t i = 0; i < SIGNALS_COUNT; i++)
@@ -368,6 +372,7 @@ static void init_handles(struct daemon *d) {
                 (void) uv_signal_init(&d->loop, &d->signals[i]);
                 d->signals[i].data = d;
         }
+        turn_watch_open(&d->loop, &d->turns);
         (void) uv_timer_init(&d->loop, &d->watchdog);
         (void) uv_timer_init(&d->loop, &d->deadline);
         d->watchdog.data = d->deadline.data = d;

@@ -29,6 +29,11 @@ int api_new(uv_loop_t *loop, const struct config *config, struct fleet *fleet, s
         return 0;
 }
 
+void api_tell_of(struct api *api, const struct turn_watch *turns, const struct bulk_account *bulk) {
+        api->turns = turns;
+        api->bulk = bulk;
+}
+
 void api_free(struct api *api) {
         if (!api)
                 return;

@@ -14,12 +14,16 @@
 #include "daemon/http/exchange.h"
 
 struct api;
+struct bulk_account;
 struct fleet;
 struct governor;
+struct turn_watch;
 
 /* CONFIG, FLEET and GOVERNOR must outlive it; LISTEN is what `status` says of where clients are served. */
 int api_new(uv_loop_t *loop, const struct config *config, struct fleet *fleet, struct governor *governor, const char *listen,
             struct api **ret);
+/* For `status`: the turns of the loop, and what requests and answers take. Both outlive it. */
+void api_tell_of(struct api *api, const struct turn_watch *turns, const struct bulk_account *bulk);
 void api_free(struct api *api); /* when api_running is 0 */
 
 /* Handlers for the two servers; USER is the api. */

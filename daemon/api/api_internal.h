@@ -15,6 +15,8 @@ struct api {
         const struct config *config;
         struct fleet *fleet;
         struct governor *governor;
+        const struct turn_watch *turns;  /* NULL: not told of, as the next */
+        const struct bulk_account *bulk;
         char *listen;
         uint64_t started_ns;
         uint64_t id_state; /* of the generator of answer ids */

@@ -16,7 +16,9 @@
 #include "daemon/api/model_json.h"
 #include "daemon/base/bounds.h"
 #include "daemon/requests/failure.h"
+#include "daemon/system/bulk.h"
 #include "daemon/system/log.h"
+#include "daemon/system/turn.h"
 #include "daemon/cache/prefix_cache.h"
 #include "daemon/models/tracing.h"
 #include "daemon/governor/recorder.h"
@@ -152,6 +154,12 @@ static void handle_status(struct api *api, struct http_exchange *x, const char *
         cJSON_AddNumberToObject(json, "requests_running", s.requests_running);
         cJSON_AddNumberToObject(json, "requests_waiting", s.requests_waiting);
         cJSON_AddNumberToObject(json, "last_tick_ms_ago", (double) s.last_tick_ms_ago);
+        if (api->turns)
+                cJSON_AddNumberToObject(json, "longest_turn_ms", (double) turn_watch_longest_us(api->turns) / 1000);
+        if (api->bulk) {
+                cJSON_AddNumberToObject(json, "request_memory_bytes", (double) api->bulk->used);
+                cJSON_AddNumberToObject(json, "request_memory_max", (double) api->bulk->max);
+        }
         cJSON_AddStringToObject(json, "control_groups", s.groups);
         cJSON_AddItemToObject(json, "prompt_cache", prefix_cache_json(api));
         cJSON_AddItemToObject(json, "governor", governor_status_json(api->governor));

@@ -155,6 +155,7 @@
 
 /* --- the loop --- */
 #define TURN_MS          5             /* a turn that has lasted so long takes up nothing large: timers wait 50 ms at the most */
+#define TURN_WATCH_MS    30000         /* the longest turn is that of so long, or twice that */
 #define BULK_PAGE_BYTES  4096u         /* pages are counted, since they are what is taken */
 #define BULK_FIRST_BYTES (64u << 10)   /* mapped at first, and not yet touched */
 #define BULK_BYTES_LEAST (8ull << 20)  /* of the account, where a container has next to nothing */

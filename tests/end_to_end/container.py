@@ -9,7 +9,8 @@ import subprocess
 import sys
 import unittest
 
-from headroomd import BUILD, Daemon, ask, chat, eventually
+from headroomd import BUILD, DEMO_MODEL, SMALL_MODEL, Daemon, ask, chat, eventually
+from storming import MODEL, STORMS, storm
 
 MIB = 1 << 20
 NAME = f"headroom-container-{os.getpid()}"
@@ -56,8 +57,8 @@ class Group:
     """NAME with a limit, and NAME/inner below it, where the daemon lives."""
 
     def __init__(self, limit):
-        self.version, self.point, parent = memory_mount()
-        self.path = f"{parent}/{NAME}"
+        self.version, self.point, self.parent = memory_mount()
+        self.path = f"{self.parent}/{NAME}"
         if self.version == 2:
             write(f"{self.point}/cgroup.subtree_control", "+memory")
         os.makedirs(self.path + "/inner")
@@ -70,6 +71,9 @@ class Group:
 
     def enter(self, pid):
         write(self.path + "/inner/cgroup.procs", str(pid))
+
+    def leave(self, pid):
+        write(f"{self.parent}/cgroup.procs", str(pid))
 
     def remove(self):
         def gone():
@@ -146,6 +150,27 @@ class UnderALimit(unittest.TestCase):
             self.group.limit(1536 * MIB)
             eventually(lambda: "1536 MiB" in source(daemon, "control group limits")["detail"])
             self.assertEqual(ask(daemon, "POST", "/v1/chat/completions", chat()).status, 200)
+        finally:
+            daemon.done()
+
+    def test_storms_do_not_end_the_daemon(self):
+        """Begun in 200 MiB, of which an engine has its part: bodies that do not fit are told so, and nobody is killed."""
+        self.group.limit(200 * MIB)
+        self.group.enter(os.getpid())
+        try:
+            daemon = Daemon("context = 1024\n[memory]\nreserve = 8M\n", models={"demo.gguf": DEMO_MODEL, MODEL + ".gguf": SMALL_MODEL})
+        finally:
+            self.group.leave(os.getpid())
+        try:
+            self.assertEqual(daemon.status()["request_memory_max"], 25 * MIB)
+            self.assertEqual(ask(daemon, "POST", "/v1/chat/completions", chat(model=MODEL)).status, 200)
+            before, seen = daemon.memory_kib(), set()
+            for _, body, count in STORMS:
+                seen |= set(storm(daemon.port, body(), count))
+            self.assertTrue(seen <= {200, 400, 413, 429, 503} and {413, 503} <= seen, seen)
+            eventually(lambda: daemon.status()["request_memory_bytes"] == 0 and daemon.memory_kib() < before + 2048)
+            self.assertEqual(ask(daemon, "POST", "/v1/chat/completions", chat(model=MODEL)).status, 200)
+            self.assertNotIn("event=engine_died", daemon.log())
         finally:
             daemon.done()
 
