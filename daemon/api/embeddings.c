@@ -1,10 +1,10 @@
 /*
  * embeddings.c - POST /v1/embeddings: texts in, vectors out, whole or not at all.
  *
- * Vectors come as numbers that give each float back
+ * Vectors come one by one, as numbers that give each float back
  * exactly, and leave in the form that was asked for: numbers, or base64 of little-endian floats, which is a third as long.
  */
-#include <math.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,7 +24,9 @@ struct embedding {
         char request_id[32];
         char *model;
         bool is_base64;
-        struct text data; /* the answer's list, once it is there */
+        struct bulk *data;   /* the answer, as far as it is there */
+        uint32_t count;      /* of its vectors */
+        enum reason failed;  /* REASON_NONE: not yet */
         uint64_t started_ns;
 };
 
@@ -124,38 +126,47 @@ static void put_vector(struct text *out, const cJSON *vector) {
         (void) text_puts(out, "]");
 }
 
-static bool is_finite(const cJSON *vector) {
-        const cJSON *item;
-
-        cJSON_ArrayForEach(item, vector)
-                if (!cJSON_IsNumber(item) || !isfinite(item->valuedouble))
-                        return false;
-        return cJSON_IsArray(vector);
+static bool fail(struct embedding *e, enum reason reason) {
+        if (e->failed == REASON_NONE)
+                e->failed = reason;
+        return false;
 }
 
-static void on_embedding(void *user, const cJSON *vectors) {
-        struct embedding *e = user;
-        const cJSON *vector;
-        unsigned index = 0;
+static bool put(struct embedding *e, const struct text *text) {
+        if (text->failed || !e->data)
+                return fail(e, REASON_OUT_OF_MEMORY);
+        int r = e->failed == REASON_NONE ? bulk_add(e->data, text_string(text), text->used) : 0;
+        return r ? fail(e, r == -EDQUOT ? REASON_REQUEST_MEMORY : REASON_OUT_OF_MEMORY) : true;
+}
 
-        text_clear(&e->data);
-        cJSON_ArrayForEach(vector, vectors) {
-                (void) text_printf(&e->data, "%s{\"object\":\"embedding\",\"index\":%u,\"embedding\":", index ? "," : "", index);
-                index++;
-                if (!is_finite(vector))
-                        e->data.failed = true; /* an engine that has lost its mind */
-                else if (e->is_base64)
-                        put_vector_base64(&e->data, vector);
-                else
-                        put_vector(&e->data, vector);
-                (void) text_puts(&e->data, "}");
-        }
+static void on_embedding(void *user, const cJSON *vector) {
+        struct embedding *e = user;
+        struct text item = { 0 };
+
+        (void) text_printf(&item, "%s{\"object\":\"embedding\",\"index\":%u,\"embedding\":",
+                           e->count ? "," : "{\"object\":\"list\",\"data\":[", e->count);
+        e->count++;
+        if (e->is_base64)
+                put_vector_base64(&item, vector);
+        else
+                put_vector(&item, vector);
+        (void) text_puts(&item, "}");
+        (void) put(e, &item);
+        text_done(&item);
+}
+
+static void on_restart(void *user) {
+        struct embedding *e = user;
+
+        bulk_clear(e->data);
+        e->count = 0;
+        e->failed = REASON_NONE;
 }
 
 static void embedding_over(struct embedding *e) {
         struct api *api = e->api;
 
-        text_done(&e->data);
+        bulk_drop(e->data);
         free(e->model);
         free(e);
         api_end(api);
@@ -173,24 +184,22 @@ static void log_answer(const struct embedding *e, const struct failure *failure,
 
 static void on_end(void *user, const char *finish, const struct request_usage *usage) {
         struct embedding *e = user;
-        struct text body = { 0 };
+        struct text end = { 0 };
+        struct failure failure;
 
         (void) finish;
-        (void) text_puts(&body, "{\"object\":\"list\",\"data\":[");
-        (void) text_add(&body, text_string(&e->data), e->data.used);
-        (void) text_puts(&body, "],\"model\":");
-        (void) text_json(&body, e->model);
-        (void) text_printf(&body, ",\"usage\":{\"prompt_tokens\":%u,\"total_tokens\":%u}}\n", usage->prompt_tokens,
+        (void) text_puts(&end, "],\"model\":");
+        (void) text_json(&end, e->model);
+        (void) text_printf(&end, ",\"usage\":{\"prompt_tokens\":%u,\"total_tokens\":%u}}\n", usage->prompt_tokens,
                            usage->prompt_tokens);
-        bool good = !e->data.failed && !body.failed;
-        struct failure failure;
-        failure_set(&failure, REASON_OUT_OF_MEMORY, "there is no memory for the answer");
-        log_answer(e, good ? NULL : &failure, usage->prompt_tokens);
-        if (good)
-                http_answer(e->exchange, 200, "", "application/json", text_string(&body), body.used);
+        (void) put(e, &end);
+        text_done(&end);
+        failure_set(&failure, e->failed, NULL);
+        log_answer(e, e->failed ? &failure : NULL, usage->prompt_tokens);
+        if (e->failed)
+                error_answer(e->exchange, &failure);
         else
-                http_answer_error(e->exchange, REASON_OUT_OF_MEMORY, "", failure.message);
-        text_done(&body);
+                http_answer_bulk(e->exchange, 200, "", "application/json", e->data);
         embedding_over(e);
 }
 
@@ -218,7 +227,9 @@ static void on_gone(void *user) {
 /* MODEL is taken over. */
 static void start(struct api *api, struct http_exchange *x, char *model, enum request_class class, bool is_base64,
                   const struct body *body) {
-        static const struct request_events events = { .on_embedding = on_embedding, .on_end = on_end, .on_failed = on_failed };
+        static const struct request_events events = {
+                .on_embedding = on_embedding, .on_restart = on_restart, .on_end = on_end, .on_failed = on_failed
+        };
         static const struct http_watch watch = { .on_gone = on_gone };
         struct embedding *e = calloc(1, sizeof *e);
         struct failure f;
@@ -228,9 +239,12 @@ static void start(struct api *api, struct http_exchange *x, char *model, enum re
                 http_answer_error(x, REASON_OUT_OF_MEMORY, "", NULL);
                 return;
         }
-        *e = (struct embedding){
-                .api = api, .exchange = x, .model = model, .is_base64 = is_base64, .started_ns = uv_hrtime()
-        };
+        *e = (struct embedding){ .api = api,
+                                 .exchange = x,
+                                 .model = model,
+                                 .is_base64 = is_base64,
+                                 .data = bulk_beside(body->json),
+                                 .started_ns = uv_hrtime() };
         (void) snprintf(e->request_id, sizeof e->request_id, "%s", http_request_id(x));
         http_exchange_watch(x, &watch, e);
         api_begin(api);

@@ -145,7 +145,7 @@
 #define API_BODY_AT_ONCE        (64u << 10) /* ... or if the turn is young: some tenths of a millisecond. Longer ones are for threads */
 #define API_BODIES_READ_MAX     2           /* on threads at once: the processors are the engines' */
 #define API_NAME_MAX            200         /* of a model that is asked for: longer than any id, and enough to be told */
-#define API_EMBED_INPUTS_MAX    2048        /* texts of one request: OpenAI's limit; a model with long vectors has less room */
+#define API_EMBED_INPUTS_MAX    2048        /* texts of one request: OpenAI's limit */
 #define API_ANSWER_MAX          (16u << 20) /* an answer that is not streamed is held until its end */
 #define API_PING_MS             5000  /* a stream without news says why; clients and proxies give up after a minute or more */
 #define API_TICK_AGE_MAX_MS     20000 /* /health: the fleet ticks every 5 s at the least */

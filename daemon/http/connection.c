@@ -21,6 +21,7 @@
 struct write {
         uv_write_t request;
         struct connection *connection;
+        struct bulk *bulk; /* that is written; NULL: BYTES are */
         char bytes[];
 };
 
@@ -91,6 +92,7 @@ static void on_written(uv_write_t *request, int status) {
         struct write *w = request->data;
         struct connection *c = w->connection;
 
+        bulk_drop(w->bulk);
         free(w);
         if (c->phase == PHASE_CLOSING)
                 return;
@@ -111,6 +113,20 @@ static void on_written(uv_write_t *request, int status) {
         }
 }
 
+/* W is taken over, and what it holds. */
+static void queue_write(struct connection *c, struct write *w, uv_buf_t bytes) {
+        w->connection = c;
+        w->request.data = w;
+        if (uv_write(&w->request, &c->stream, &bytes, 1, on_written)) {
+                bulk_drop(w->bulk);
+                free(w);
+                close_soon(c);
+                return;
+        }
+        if (!uv_is_active((uv_handle_t *) &c->timer))
+                watch_for_stall(c);
+}
+
 /* Bytes that the kernel takes at once need no memory of ours; TAKEN bytes of the parts are already gone. */
 static void queue_rest(struct connection *c, const uv_buf_t *parts, unsigned count, size_t total, size_t taken) {
         struct write *w = malloc(sizeof *w + total - taken);
@@ -126,16 +142,8 @@ static void queue_rest(struct connection *c, const uv_buf_t *parts, unsigned cou
                 at += parts[i].len - skip;
                 taken -= skip;
         }
-        w->connection = c;
-        w->request.data = w;
-        const uv_buf_t rest = uv_buf_init(w->bytes, (unsigned) (at - w->bytes));
-        if (uv_write(&w->request, &c->stream, &rest, 1, on_written)) {
-                free(w);
-                close_soon(c);
-                return;
-        }
-        if (!uv_is_active((uv_handle_t *) &c->timer))
-                watch_for_stall(c);
+        w->bulk = NULL;
+        queue_write(c, w, uv_buf_init(w->bytes, (unsigned) (at - w->bytes)));
 }
 
 void connection_send(struct connection *c, const uv_buf_t *parts, unsigned count) {
@@ -159,6 +167,22 @@ void connection_send(struct connection *c, const uv_buf_t *parts, unsigned count
         }
         if (taken < total)
                 queue_rest(c, parts, count, total, taken);
+}
+
+void connection_send_bulk(struct connection *c, const struct text *head, struct bulk *body) {
+        const uv_buf_t part = uv_buf_init(head->bytes, (unsigned) head->used);
+        struct write *w = NULL;
+
+        connection_send(c, &part, 1);
+        if (!body || c->is_broken || c->phase == PHASE_CLOSING)
+                return;
+        w = malloc(sizeof *w);
+        if (!w) {
+                close_soon(c);
+                return;
+        }
+        w->bulk = bulk_hold(body);
+        queue_write(c, w, uv_buf_init(bulk_bytes(body), (unsigned) bulk_size(body)));
 }
 
 /* --- the end --- */

@@ -115,6 +115,7 @@ static inline struct connection *connection_of(struct http_exchange *x) {
 void connection_accept(struct http_server *s, uv_stream_t *listener, bool is_pipe);
 void connection_close(struct connection *c); /* at once; tells the handler if it still owes an answer */
 void connection_send(struct connection *c, const uv_buf_t *parts, unsigned count); /* copies what the kernel does not take */
+void connection_send_bulk(struct connection *c, const struct text *head, struct bulk *body); /* holds BODY, which may be NULL */
 void connection_end(struct connection *c);           /* in good order: what is unsent goes out first */
 void connection_exchange_done(struct connection *c); /* the answer is written as far as the handler goes */
 void connection_refuse(struct connection *c, const struct refusal *refusal);

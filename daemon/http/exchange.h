@@ -52,6 +52,8 @@ void http_exchange_watch(struct http_exchange *x, const struct http_watch *watch
 
 /* HEADERS are further whole lines, "Retry-After: 5\r\n", or "". TYPE is the Content-Type, or NULL when there is no body. */
 void http_answer(struct http_exchange *x, int status, const char *headers, const char *type, const char *body, size_t size);
+/* The same with a body that is held until it is sent, which takes no more memory. */
+void http_answer_bulk(struct http_exchange *x, int status, const char *headers, const char *type, struct bulk *body);
 /*
  * {"error":{...}} by REASON's row, without taking memory. HEADERS are added to those of the row. MESSAGE has no quotes; NULL: the
  * row's sentence.

@@ -123,6 +123,22 @@ void http_answer(struct http_exchange *x, int status, const char *headers, const
         answer(connection_of(x), status, headers, type, body, size, false);
 }
 
+void http_answer_bulk(struct http_exchange *x, int status, const char *headers, const char *type, struct bulk *body) {
+        struct connection *c = connection_of(x);
+        struct text head = { 0 };
+
+        assert(!c->answer.has_begun);
+        c->answer.has_begun = true;
+        c->answer.closes = !wants_to_go_on(c);
+        write_head(c, &head, status, headers, type, (int64_t) bulk_size(body));
+        if (head.failed)
+                c->answer.closes = true;
+        else
+                connection_send_bulk(c, &head, c->request.method == METHOD_HEAD ? NULL : body);
+        text_done(&head);
+        connection_exchange_done(c);
+}
+
 void http_retry_headers(char *ret, size_t size, unsigned retry_after_s, int should_retry) {
         int used = 0;
 

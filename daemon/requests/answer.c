@@ -128,28 +128,32 @@ static uint32_t dimensions_of(const cJSON *vector) {
         return cJSON_IsArray(vector) ? count : 0;
 }
 
-/* One vector for each text, all of them as long. */
-static bool are_vectors(const struct request *request, const cJSON *vectors) {
-        const cJSON *vector;
-        uint32_t count = 0, dimensions = cJSON_IsArray(vectors) ? dimensions_of(vectors->child) : 0;
-        cJSON_ArrayForEach(vector, vectors) {
-                if (dimensions_of(vector) != dimensions)
-                        return false;
-                count++;
-        }
-        return dimensions > 0 && (request->vectors == 0 || count == request->vectors);
+/* Vectors come one by one, in the order of their texts and all as long. The last tells what they took. */
+static bool take_vector(struct request *request, const cJSON *frame, bool is_last) {
+        const cJSON *vector = cJSON_GetObjectItemCaseSensitive(frame, "vector");
+        uint32_t index, dimensions = dimensions_of(vector);
+        if (!count_in(frame, "index", &index) || index != request->vectors_taken || dimensions == 0 ||
+            (index > 0 && dimensions != request->dimensions) ||
+            (request->vectors > 0 && is_last != (index + 1 == request->vectors)))
+                return false;
+        request->dimensions = dimensions;
+        request->vectors_taken++;
+        request->spoke = true;
+        if (request->events.on_embedding)
+                request->events.on_embedding(request->user, vector);
+        return true;
 }
 
 static bool take_embedding(struct model *m, struct request *request, const cJSON *frame) {
-        const cJSON *vectors = cJSON_GetObjectItemCaseSensitive(frame, "vectors");
         struct request_usage told = { 0 };
-        if (!are_vectors(request, vectors) || !count_in(frame, "prompt_tokens", &told.prompt_tokens))
-                return false;
         uint64_t id = request->id;
-        if (request->events.on_embedding)
-                request->events.on_embedding(request->user, vectors);
+        bool is_last = cJSON_GetObjectItemCaseSensitive(frame, "prompt_tokens");
+        if (!count_in(frame, "prompt_tokens", &told.prompt_tokens) || !take_vector(request, frame, is_last))
+                return false;
         if (requests_running(m, id) != request)
                 return true; /* the owner has left in the callback */
+        if (!is_last)
+                return true;
         struct request_events events = request->events;
         void *user = request->user;
         request_free(request);

@@ -19,7 +19,7 @@ static int send_request(struct model *m, struct request *request) {
                 return r;
         request->attempts++;
         request->begun = false;
-        request->calls = 0;
+        request->calls = request->vectors_taken = 0;
         m->engine.kv_known = false;
         if (m->running.count == 0)
                 m->engine.heard_ms = fleet_clock_ms();

@@ -28,6 +28,7 @@ struct request {
         bool begun;          /* this engine has said that it has the prompt: its answer may follow */
         uint32_t calls;      /* of tools, that have begun in the answer */
         uint32_t vectors;    /* that an answer to texts to embed has; 0: not known */
+        uint32_t vectors_taken, dimensions; /* that have come of them, and how long they are */
         bool started;        /* on_start was called */
         bool has_looked_up;  /* the engine has looked up its prefix ... */
         uint64_t found_file; /* ... and was given this one; 0: none */

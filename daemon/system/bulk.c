@@ -27,6 +27,10 @@ struct bulk *bulk_new(struct bulk_account *account) {
         return b;
 }
 
+struct bulk *bulk_beside(const struct bulk *b) {
+        return bulk_new(b->account);
+}
+
 static int count_pages(struct bulk *b, size_t used) {
         size_t bytes = (used + BULK_PAGE_BYTES) / BULK_PAGE_BYTES * BULK_PAGE_BYTES; /* room for the NUL */
         size_t more = bytes > b->counted ? bytes - b->counted : 0;
@@ -79,11 +83,19 @@ struct bulk *bulk_hold(struct bulk *b) {
         return b;
 }
 
-void bulk_drop(struct bulk *b) {
-        if (!b || --b->holders > 0)
+void bulk_clear(struct bulk *b) {
+        if (!b)
                 return;
         if (b->bytes)
                 (void) munmap(b->bytes, b->capacity);
         b->account->used -= b->counted;
+        b->bytes = NULL;
+        b->used = b->capacity = b->counted = 0;
+}
+
+void bulk_drop(struct bulk *b) {
+        if (!b || --b->holders > 0)
+                return;
+        bulk_clear(b);
         free(b);
 }

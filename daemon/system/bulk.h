@@ -18,10 +18,13 @@ struct bulk;
 
 /* Empty, with one holder. NULL: no memory. ACCOUNT outlives it. */
 struct bulk *bulk_new(struct bulk_account *account);
+/* Another of the same account. */
+struct bulk *bulk_beside(const struct bulk *b);
 /* 0; -EDQUOT: the account is full; -ENOMEM. Nothing is added then. What bulk_bytes returned before is void. */
 int bulk_add(struct bulk *b, const void *bytes, size_t count);
 char *bulk_bytes(const struct bulk *b); /* followed by a NUL */
 size_t bulk_size(const struct bulk *b);
+void bulk_clear(struct bulk *b); /* empty again; NULL is fine */
 /*
  * A body belongs to its request, which may send it to a second engine, and to each write of it that is under way, whichever ends
  * last: hence the count.

@@ -23,6 +23,7 @@
 #include "daemon/system/bulk.h"
 #include "engine/base/cleanup.h"
 #include "daemon/system/spawn.h"
+#include "daemon/system/turn.h"
 
 extern char **environ;
 
@@ -41,6 +42,7 @@ struct child {
         uint32_t handles_open;
         uv_write_t kept; /* of child_write_kept */
         bool kept_unsent;
+        uint64_t read_ms; /* turn of the last read */
         size_t words_used;
         char words[CHILD_WORDS_MAX + 1];
         uint8_t chunk[CHILD_READ_BYTES];
@@ -102,14 +104,19 @@ static void on_watch(uv_poll_t *watch, int status, int events) {
                 (void) uv_timer_start(&c->linger, on_linger, CHILD_LINGER_MS, 0);
 }
 
+/* Something is read in each turn, or a busy loop would hear nobody; without a buffer libuv asks again in the next. */
 static void on_allocate(uv_handle_t *handle, size_t suggested, uv_buf_t *ret) {
         (void) suggested;
         struct child *c = handle->data;
-        *ret = uv_buf_init((char *) c->chunk, sizeof(c->chunk));
+        bool enough = c->read_ms == uv_now(handle->loop) && turn_is_long(handle->loop);
+        c->read_ms = uv_now(handle->loop);
+        *ret = uv_buf_init((char *) c->chunk, enough ? 0 : sizeof(c->chunk));
 }
 
 static void on_channel(uv_stream_t *stream, ssize_t count, const uv_buf_t *buffer) {
         struct child *c = stream->data;
+        if (count == UV_ENOBUFS)
+                return;
         if (count > 0) {
                 c->events.on_bytes(c->user, (const uint8_t *) buffer->base, (size_t) count);
                 return;
@@ -148,6 +155,8 @@ static void keep_words(struct child *c, const char *text, size_t count) {
 
 static void on_errors(uv_stream_t *stream, ssize_t count, const uv_buf_t *buffer) {
         struct child *c = stream->data;
+        if (count == UV_ENOBUFS)
+                return;
         if (count > 0) {
                 keep_words(c, buffer->base, (size_t) count);
         } else if (count < 0) {

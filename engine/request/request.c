@@ -16,7 +16,6 @@
 #include "engine/request/tools.h"
 #include "engine/wire/wire.h"
 
-#define EMBED_FLOAT_BYTES 16u    /* of one number in an answer's JSON, its comma included */
 #define TOKENS_ALL        (-1.0) /* the value that front ends send for "as many as fit" */
 #define SEED_ANY          (-1.0) /* the value that front ends send for "choose one" */
 
@@ -318,13 +317,6 @@ int request_read(struct request_rules *rules, uint64_t id, enum request_kind kin
         return result;
 }
 
-/* How many vectors of this model an answer's frame holds. */
-static uint32_t embed_inputs_max(uint32_t dimensions) {
-        uint32_t fit = WIRE_TO_DAEMON_BYTES_MAX / (dimensions * EMBED_FLOAT_BYTES + EMBED_FLOAT_BYTES);
-        uint32_t max = fit > 1 ? fit - 1 : 1; /* one vector's room for the envelope */
-        return max < REQUEST_INPUTS_MAX ? max : REQUEST_INPUTS_MAX;
-}
-
 /* Reads the options for all vectors; the inputs come later. */
 static int read_embed_options(const struct request_rules *rules, const cJSON *wanted, struct request *r, bool *ret_truncate,
                               struct request_error *reterr) {
@@ -344,10 +336,10 @@ static bool is_single(const cJSON *input) {
 static int read_inputs(const struct request_rules *rules, const cJSON *input, bool truncate, struct request *r,
                        struct request_error *reterr) {
         bool single = is_single(input);
-        uint32_t max = embed_inputs_max(r->dimensions);
         int count = single ? 1 : cJSON_IsArray(input) ? cJSON_GetArraySize(input) : 0;
-        if (count < 1 || (uint32_t) count > max)
-                return request_refuse(reterr, "input", "input must be a list of 1 to %u texts or lists of token ids.", max);
+        if (count < 1 || (uint32_t) count > REQUEST_INPUTS_MAX)
+                return request_refuse(reterr, "input", "input must be a list of 1 to %u texts or lists of token ids.",
+                                      REQUEST_INPUTS_MAX);
         r->inputs = calloc((size_t) count, sizeof(*r->inputs));
         if (!r->inputs)
                 return request_no_memory(reterr);

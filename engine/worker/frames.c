@@ -201,12 +201,11 @@ static cJSON *vector_of(const float *vector, uint32_t n) {
         return raw;
 }
 
-cJSON *frame_embedding(uint64_t id, const struct embedding *e) {
-        cJSON *f = frame_about(WIRE_EMBEDDING, id), *vectors = cJSON_AddArrayToObject(f, "vectors");
-        bool all = add_number(f, "prompt_tokens", e->prompt_tokens);
-        for (uint32_t i = 0; i < e->count && all; i++)
-                all = append_item(vectors, vector_of(e->vectors + (size_t) i * e->n_embd, e->n_embd));
-        return all_or_nothing(f, all);
+cJSON *frame_embedding(uint64_t id, const struct embedding *e, uint32_t index) {
+        cJSON *f = frame_about(WIRE_EMBEDDING, id);
+        return all_or_nothing(f, add_number(f, "index", index) &&
+                                         add_item(f, "vector", vector_of(e->vectors + (size_t) index * e->n_embd, e->n_embd)) &&
+                                         (index + 1 < e->count || add_number(f, "prompt_tokens", e->prompt_tokens)));
 }
 
 cJSON *frame_error(uint64_t id, const struct request_error *error) {

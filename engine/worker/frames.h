@@ -19,7 +19,7 @@ cJSON *frame_prompt(uint64_t id, uint32_t input, const struct token_list *tokens
 cJSON *frame_start(uint64_t id, uint32_t prompt_tokens, uint32_t cached_tokens);
 cJSON *frame_text(uint64_t id, const struct tokenizer *t, const struct output_chunk *chunk);
 cJSON *frame_end(uint64_t id, const struct output_stream_end *end);
-cJSON *frame_embedding(uint64_t id, const struct embedding *e);
+cJSON *frame_embedding(uint64_t id, const struct embedding *e, uint32_t index); /* one vector of it */
 cJSON *frame_error(uint64_t id, const struct request_error *error);
 /* ASKED: as the answer to a question. */
 cJSON *frame_statistics(const struct engine *e, bool asked);

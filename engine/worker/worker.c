@@ -78,8 +78,22 @@ static void on_end(void *context, uint64_t id, const struct output_stream_end *e
         say(context, frame_end(id, e));
 }
 
+/* Sends of what is waiting all but so many BYTES, however long the peer takes. */
+static void flush_down_to(struct worker *w, size_t bytes) {
+        while (send_queue_waiting(&w->send_queue) > bytes) {
+                struct pollfd p = { .fd = w->socket_fd, .events = POLLOUT };
+                if ((poll(&p, 1, -1) < 0 && errno != EINTR) || send_queue_flush(&w->send_queue, w->socket_fd) < 0)
+                        return;
+        }
+}
+
+/* Many vectors are many megabytes as text: no more of it is made than is about to go out. */
 static void on_embedding(void *context, uint64_t id, const struct embedding *e) {
-        say(context, frame_embedding(id, e));
+        struct worker *w = context;
+        for (uint32_t i = 0; i < e->count; i++) {
+                say(w, frame_embedding(id, e, i));
+                flush_down_to(w, SEND_QUEUE_BYTES_HIGH);
+        }
 }
 
 static void on_error(void *context, uint64_t id, const struct request_error *error) {
@@ -433,15 +447,6 @@ static void serve(struct worker *w) {
         }
 }
 
-/* Sends what is waiting, however long the peer takes; for the last words. */
-static void flush_all(struct worker *w) {
-        while (send_queue_waiting(&w->send_queue)) {
-                struct pollfd p = { .fd = w->socket_fd, .events = POLLOUT };
-                if ((poll(&p, 1, -1) < 0 && errno != EINTR) || send_queue_flush(&w->send_queue, w->socket_fd) < 0)
-                        return;
-        }
-}
-
 int worker_run(int socket_fd, int files_fd, const struct engine_config *config) {
         struct worker w = { .socket_fd = socket_fd, .files_fd = files_fd, .reader = { .bytes_max = WIRE_TO_ENGINE_BYTES_MAX } };
         struct engine_config with_sink = *config;
@@ -462,7 +467,7 @@ int worker_run(int socket_fd, int files_fd, const struct engine_config *config) 
         if (engine_open(&w.engine, &with_sink, &error) < 0) {
                 fprintf(stderr, "headroom-engine worker: %s\n", error.text);
                 say(&w, frame_failed(error.text));
-                flush_all(&w);
+                flush_down_to(&w, 0);
                 end(&w, EXIT_FAILED);
         } else {
                 say(&w, frame_ready(&w.engine));

@@ -9,7 +9,7 @@ import threading
 import time
 import unittest
 
-from headroomd import DEMO_MODEL, SANITIZED, SMALL_MODEL, Daemon, ask, chat, eventually
+from headroomd import BUILD, DEMO_MODEL, SANITIZED, SMALL_MODEL, Daemon, ask, chat, eventually, make_gguf
 from storming import MODEL, STORMS, storm
 
 ROUNDS = int(os.environ.get("HEADROOM_STORM", "1"))
@@ -66,9 +66,12 @@ class Watch:
 
 class Storms(unittest.TestCase):
     def setUp(self):
-        self.daemon = Daemon("keep_alive = forever\ncontext = 1024\n", models={"demo.gguf": DEMO_MODEL, MODEL + ".gguf": SMALL_MODEL})
+        wide = make_gguf(os.path.join(BUILD, "storm-wide-256.gguf"), "--layers", "1", "--embd", "256", "--ff", "64", "--heads", "8",
+                         "--kv-heads", "8", "--vocab", "280", "--ctx", "64")
+        self.daemon = Daemon("keep_alive = forever\ncontext = 1024\n",
+                             models={"demo.gguf": DEMO_MODEL, MODEL + ".gguf": SMALL_MODEL, "wide.gguf": wide})
         self.addCleanup(self.daemon.done)
-        for model in ("demo", MODEL):
+        for model in ("demo", MODEL, "wide"):
             self.assertEqual(ask(self.daemon, "POST", "/v1/chat/completions", chat(model=model, max_tokens=1)).status, 200)
         with Watch(self.daemon) as self.calm:
             time.sleep(2.5)
@@ -100,6 +103,19 @@ class Storms(unittest.TestCase):
             print(f"{what:34} {gaps['stream']:7.0f} {gaps['health']:7.0f} {gaps['tick']:7.0f} {self.daemon.status()['longest_turn_ms']:5.1f}    {before:8} {gaps['memory']:8}"
                   f" {self.daemon.memory_kib():8}  {sorted(set(statuses))}", flush=True)
             self.check_gaps(what, gaps)
+
+    def test_an_answer_of_2048_vectors(self):
+        """Megabytes of numbers, written one vector at a time."""
+        before = self.daemon.memory_kib()
+        with Watch(self.daemon) as gaps:
+            answer = ask(self.daemon, "POST", "/v1/embeddings", {"model": "wide", "input": ["x"] * 2048})
+        self.assertEqual(answer.status, 200, answer.body[:300])
+        self.assertEqual([len(d["embedding"]) for d in answer.json()["data"]], [256] * 2048)
+        eventually(lambda: self.settled(before) or SANITIZED)
+        self.assertEqual(self.daemon.status()["request_memory_bytes"], 0)
+        print(f"2048 vectors: {gaps}, longest turn {self.daemon.status()['longest_turn_ms']:.1f} ms, {before} KiB before, "
+              f"{self.daemon.memory_kib()} KiB after", flush=True)
+        self.check_gaps("2048 vectors", gaps)
 
 
 if __name__ == "__main__":

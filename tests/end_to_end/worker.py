@@ -279,14 +279,13 @@ class Answers(unittest.TestCase):
         for inputs in (["memory", "swap"], [[1, 2, 3]]):
             id_ = self.worker.new_id()
             self.worker.send("embed", id=id_, body={"input": inputs})
-            frame, = self.worker.collect(id_)[id_]
-            self.assertEqual(frame["type"], "embedding")
-            self.assertEqual(len(frame["vectors"]), len(inputs))
-            self.assertGreater(frame["prompt_tokens"], 0)
-            for vector in frame["vectors"]:
+            frames = self.worker.collect(id_)[id_]
+            self.assertEqual([(f["type"], f["index"]) for f in frames], [("embedding", i) for i in range(len(inputs))])
+            self.assertEqual(["prompt_tokens" in f for f in frames], [False] * (len(inputs) - 1) + [True])
+            vectors[len(vectors)] = [f["vector"] for f in frames]
+            for vector in vectors[len(vectors) - 1]:
                 self.assertEqual(len(vector), 96)
                 self.assertAlmostEqual(sum(x * x for x in vector), 1, places=5)
-            vectors[len(vectors)] = frame["vectors"]
         self.assertNotEqual(vectors[0][0], vectors[0][1])
         self.worker.send("embed", id=self.worker.new_id(), body={"input": []})
         self.assertEqual(self.worker.collect(self.worker.next_id)[self.worker.next_id][0]["param"], "input")
@@ -314,7 +313,7 @@ class Answers(unittest.TestCase):
             self.assertEqual(cut[0]["tokens"] + cut[1]["tokens"], long)
             w.send("embed", id=w.new_id(), body={"input": [[7, 8], [9]]})
             self.assertEqual([(f["input"], f["tokens"]) for f in (w.receive(), w.receive())], [(0, [7, 8]), (1, [9])])
-            self.assertEqual(w.receive()["type"], "embedding")
+            self.assertEqual([w.receive()["type"] for _ in range(2)], ["embedding"] * 2)
             w.send("trace", on=False)
             id_ = w.generate(prompt=text, max_tokens=1)
             self.assertEqual(w.collect(id_)[id_][0]["type"], "start")

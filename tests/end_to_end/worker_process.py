@@ -14,7 +14,7 @@ TO_ENGINE_MAX = 80 << 20
 PATIENCE_S = 60  # a sanitized build on a busy box
 
 QUESTION = [{"role": "user", "content": "What is the KV cache?"}]
-LAST = ("end", "error", "embedding")
+LAST = ("end", "error")
 
 
 class Closed(Exception):
@@ -112,7 +112,7 @@ class Worker:
             frame = self.receive()
             assert frame is not None, "nothing came"
             frames[frame["id"]].append(frame)
-            if frame["type"] in LAST:
+            if frame["type"] in LAST or (frame["type"] == "embedding" and "prompt_tokens" in frame):
                 open_ids.discard(frame["id"])
         return frames
 

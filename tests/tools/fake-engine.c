@@ -324,7 +324,7 @@ static void step(struct request *r) {
         char json[512];
         if (r->embeds) {
                 (void) snprintf(json, sizeof(json),
-                                "{\"type\":\"embedding\",\"id\":%llu,\"vectors\":[[0.5,-0.5]],\"prompt_tokens\":2}",
+                                "{\"type\":\"embedding\",\"id\":%llu,\"index\":0,\"vector\":[0.5,-0.5],\"prompt_tokens\":2}",
                                 (unsigned long long) r->id);
                 send_raw(json);
                 end(r);

@@ -123,7 +123,8 @@ static void test_embeddings(void **state) {
                         assert_string_equal(input, inputs[i]);
                         free(input);
                         assert_int_equal(asked.kind, REQUEST_EMBED);
-                        asked.events->on_embedding(asked.user, vectors);
+                        for (int v = 0; v < 2; v++)
+                                asked.events->on_embedding(asked.user, cJSON_GetArrayItem(vectors, v));
                         asked.events->on_end(asked.user, "stop", &(struct request_usage){ .prompt_tokens = 5 });
                         const char *heard = hear(fd, "}}\n", &closed);
                         assert_non_null(strstr(heard, base64 ? "\"index\":0,\"embedding\":\"AACAPwAAIMA=\"}"

@@ -240,9 +240,10 @@ static inline void on_text(void *user, const char *text, const cJSON *logprobs) 
                 (void) strcat(c->text, text);
 }
 
-static inline void on_embedding(void *user, const cJSON *vectors) {
+static inline void on_embedding(void *user, const cJSON *vector) {
         struct client *c = user;
-        c->vectors += (uint32_t) cJSON_GetArraySize(vectors);
+        (void) vector;
+        c->vectors++;
 }
 
 static inline void on_restart(void *user) {
