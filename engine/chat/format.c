@@ -32,7 +32,9 @@ static const struct reasoning_format reasonings[] = {
 #define DSML_CALLS(word)                                                                                                  \
         .notation = CALL_MARKED, .section = { "<" DSML word ">", "</" DSML word ">" }, .open = "<" DSML "invoke name=\"", \
         .close = "</" DSML "invoke>", .behind_name = "\">",                                                               \
-        .argument = { "<" DSML "parameter name=\"", "\"", ">", "</" DSML "parameter>" }, .specials = { DSML }
+        .argument = { "<" DSML "parameter name=\"", "\"", ">", "</" DSML "parameter>", "\" string=\"false\">",            \
+                      "\" string=\"true\">",        NULL },                                                               \
+        .specials = { DSML }, .writes = { "<" DSML word ">\n<" DSML "invoke name=\"", "\">\n", "</" DSML "invoke>" }
 
 static const struct call_format call_formats[] = {
         { .marks = { "<|channel|>", "commentary" },
@@ -76,27 +78,32 @@ static const struct call_format call_formats[] = {
           .open = "<invoke name=\"",
           .close = "</invoke>",
           .behind_name = "\">",
-          .argument = { "<parameter name=\"", "\">", NULL, "</parameter>" } },
+          .argument = { "<parameter name=\"", "\">", NULL, "</parameter>", "\">", NULL, NULL },
+          .writes = { "<minimax:tool_call>\n<invoke name=\"", "\">\n", "</invoke>" } },
         { .marks = { "<function=", "<parameter=" },
           .notation = CALL_MARKED,
           .section = { "<tool_call>", "</tool_call>" },
           .open = "<function=",
           .close = "</function>",
           .behind_name = ">",
-          .argument = { "<parameter=", ">", NULL, "</parameter>" } },
+          .argument = { "<parameter=", ">", NULL, "</parameter>", ">\n", NULL, "\n" },
+          .writes = { "<tool_call>\n<function=", ">\n", "</function>" } },
         { .marks = { "'<arg_key{}>'.format(HYTK)" },
           .notation = CALL_MARKED,
           .section = { "<tool_calls:opensource>", "</tool_calls:opensource>" },
           .open = "<tool_call:opensource>",
           .close = "</tool_call:opensource>",
           .behind_name = "<tool_sep:opensource>",
-          .argument = { "<arg_key:opensource>", "</arg_key:opensource>", "<arg_value:opensource>", "</arg_value:opensource>" } },
+          .argument = { "<arg_key:opensource>", "</arg_key:opensource>", "<arg_value:opensource>", "</arg_value:opensource>",
+                        "</arg_key:opensource>\n<arg_value:opensource>", NULL, NULL },
+          .writes = { "<tool_calls:opensource>\n<tool_call:opensource>", "<tool_sep:opensource>\n", "</tool_call:opensource>" } },
         { .marks = { "<arg_key>", "<arg_value>" },
           .notation = CALL_MARKED,
           .open = "<tool_call>",
           .close = "</tool_call>",
           .behind_name = "",
-          .argument = { "<arg_key>", "</arg_key>", "<arg_value>", "</arg_value>" } },
+          .argument = { "<arg_key>", "</arg_key>", "<arg_value>", "</arg_value>", "</arg_key>\n<arg_value>", NULL, NULL },
+          .writes = { "<tool_call>", "\n", "</tool_call>" } },
         { .marks = { "functools" }, .open = "functools", .writes = JSON_CALL("functools[", "arguments", "]") },
         { .marks = { "<|tool_call|>" },
           .open = "<|tool_call|>",

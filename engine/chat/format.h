@@ -27,6 +27,9 @@ struct reasoning_format {
 /* The marks of one argument. VALUE NULL: the value begins behind KEY_END. */
 struct argument_marks {
         const char *key, *key_end, *value, *value_end;
+        /* As they are written: what stands between a key and its value; where that is a text, if it is another; what stands before VALUE_END
+         * (or NULL), where the value is none. */
+        const char *behind_key, *behind_text_key, *before_end;
 };
 
 enum call_notation {

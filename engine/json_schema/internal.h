@@ -4,6 +4,7 @@
  *      schema.c          rules of schemas that hold together, in the order in which they are asked for
  *      keywords.c    what such schemas say, keyword by keyword
  *      disjoint.c    whether two schemas can hold for the same value
+ *      calls.c       calls of tools; marked.c: those whose arguments are no object
  *      string.c, number.c, array.c, object.c     one type each
  *
  * Everything is about schemas that must hold together: allOf and $ref add to them, and so does a property that several of
@@ -89,6 +90,18 @@ bool schema_works(struct schema_compiler *c, uint32_t count);
 void together_add(struct schema_compiler *c, struct together *t, const cJSON *s);
 /* A call of the rule for T. */
 uint32_t schema_call(struct schema_compiler *c, const struct together *t);
+/* The bodies of all rules that were called. */
+void schema_write_bodies(struct schema_compiler *c);
+/* A call of the rule for SCHEMA and, where there is one, ANOTHER beside it: whole with all it needs, so that others may follow. */
+uint32_t schema_call_of_whole(struct schema_compiler *c, const cJSON *schema, const cJSON *another);
+/* Around all of it; the end, whose answer is 0 or -errno, always follows. BODY becomes that of the rule *ret_rule. */
+void schema_begin(struct schema_compiler *c);
+int schema_end(struct schema_compiler *c, uint32_t body, uint32_t *ret_rule);
+
+/* ---- marked.c ---- */
+
+/* ARGUMENTS between marks: an expression. */
+uint32_t schema_marked(struct schema_compiler *c, const struct schema_marks *marks, const cJSON *arguments);
 
 /* ---- keywords.c ---- */
 

@@ -248,7 +248,7 @@ static uint32_t body_of(struct schema_compiler *c, const struct together *t) {
         return f.values_count ? body_of_values(c, &f) : body_of_types(c, &f);
 }
 
-static void write_bodies(struct schema_compiler *c) {
+void schema_write_bodies(struct schema_compiler *c) {
         for (; c->written < c->pending_count && !c->failed && !c->b->broken; c->written++) {
                 struct pending p = c->pending[c->written];
                 struct together t = { .count = p.count, .chosen_count = p.chosen_count };
@@ -260,25 +260,24 @@ static void write_bodies(struct schema_compiler *c) {
 
 /* ---- the whole ---- */
 
-static void begin(struct schema_compiler *c) {
+void schema_begin(struct schema_compiler *c) {
         c->slots = calloc(PENDING_SLOTS, sizeof(*c->slots));
         if (!c->slots || json_text_init(&c->json, c->b) < 0)
                 schema_no_memory(c);
 }
 
-/* A call of the rule for SCHEMA and, where there is one, ANOTHER beside it: whole with all it needs, so that others may follow. */
-static uint32_t call_of_whole(struct schema_compiler *c, const cJSON *schema, const cJSON *another) {
+uint32_t schema_call_of_whole(struct schema_compiler *c, const cJSON *schema, const cJSON *another) {
         struct together t = { 0 };
         c->root = schema;
         if (another)
                 together_add(c, &t, another);
         together_add(c, &t, schema);
         uint32_t call = c->failed ? 0 : schema_call(c, &t);
-        write_bodies(c);
+        schema_write_bodies(c);
         return call;
 }
 
-static int end(struct schema_compiler *c, uint32_t body, uint32_t *ret_rule) {
+int schema_end(struct schema_compiler *c, uint32_t body, uint32_t *ret_rule) {
         if (!c->failed) {
                 *ret_rule = grammar_builder_rule(c->b, "root", 4);
                 grammar_builder_set_body(c->b, *ret_rule, body);
@@ -292,45 +291,14 @@ static int end(struct schema_compiler *c, uint32_t body, uint32_t *ret_rule) {
 
 int schema_read(struct grammar_builder *b, const cJSON *schema, uint32_t *ret_rule, struct grammar_error *reterr) {
         struct schema_compiler c = { .b = b, .reterr = reterr };
-        begin(&c);
-        return end(&c, c.failed ? 0 : call_of_whole(&c, schema, NULL), ret_rule);
+        schema_begin(&c);
+        return schema_end(&c, c.failed ? 0 : schema_call_of_whole(&c, schema, NULL), ret_rule);
 }
 
 int schema_read_any_object(struct grammar_builder *b, uint32_t *ret_rule, struct grammar_error *reterr) {
         struct schema_compiler c = { .b = b, .reterr = reterr };
-        begin(&c);
-        return end(&c, c.failed ? 0 : grammar_builder_call(b, c.json.object), ret_rule);
-}
-
-/* {"type": "object"} */
-static char type_word[] = "type", object_word[] = "object";
-static cJSON object_type = { .type = cJSON_String, .valuestring = object_word, .string = type_word };
-static const cJSON is_object = { .type = cJSON_Object, .child = &object_type };
-
-static uint32_t one_call(struct schema_compiler *c, const struct schema_calls *calls, const struct schema_call *one) {
-        uint32_t e = grammar_builder_sequence(c->b);
-        grammar_builder_add(c->b, e, grammar_builder_literal(c->b, one->name));
-        grammar_builder_add(c->b, e, grammar_builder_literal(c->b, calls->between));
-        grammar_builder_add(c->b, e, grammar_builder_call(c->b, c->json.space));
-        grammar_builder_add(c->b, e, call_of_whole(c, one->arguments, &is_object));
-        return e;
-}
-
-int schema_read_calls(struct grammar_builder *b, const struct schema_calls *calls, uint32_t *ret_rule, uint32_t *ret_wrong,
-                      struct grammar_error *reterr) {
-        struct schema_compiler c = { .b = b, .reterr = reterr };
-        uint32_t e = grammar_builder_sequence(b), choice = grammar_builder_choice(b);
-        begin(&c);
-        *ret_wrong = calls->count;
-        for (uint32_t i = 0; i < calls->count && !c.failed; i++) {
-                grammar_builder_add(b, choice, one_call(&c, calls, &calls->list[i]));
-                if (c.failed)
-                        *ret_wrong = i;
-        }
-        grammar_builder_add(b, e, grammar_builder_literal(b, calls->before));
-        grammar_builder_add(b, e, choice);
-        grammar_builder_add(b, e, grammar_builder_literal(b, calls->behind));
-        return end(&c, e, ret_rule);
+        schema_begin(&c);
+        return schema_end(&c, c.failed ? 0 : grammar_builder_call(b, c.json.object), ret_rule);
 }
 
 int schema_compile(const cJSON *schema, struct grammar **ret, struct grammar_error *reterr) {

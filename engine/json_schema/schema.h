@@ -10,6 +10,7 @@
 #define HEADROOM_ENGINE_JSON_SCHEMA_SCHEMA_H
 
 #include <cjson/cJSON.h>
+#include <stdbool.h>
 
 #include "engine/grammar/builder.h"
 #include "engine/grammar/grammar.h"
@@ -24,8 +25,16 @@ struct schema_call {
         const char *name; /* written as it stands here */
         const cJSON *arguments;
 };
+/* Where arguments are no object, but stand between marks: each optional one or not at all, in the order of `properties`. */
+struct schema_marks {
+        const char *before_key, *behind_key, *behind_text_key; /* the last where the value is a text */
+        const char *before_end, *value_end;                    /* before_end: not behind a text */
+        bool (*is_text)(const cJSON *arguments,
+                        const cJSON *value); /* whether what satisfies VALUE is written as it is, else it is JSON */
+};
 struct schema_calls {
         const char *before, *between, *behind;
+        const struct schema_marks *marks; /* or NULL */
         const struct schema_call *list;
         uint32_t count;
 };

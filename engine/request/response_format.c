@@ -102,7 +102,15 @@ static int read_call(struct grammar_builder *b, const struct wish *w, const stru
                      uint32_t *ret_root, struct request_error *reterr) {
         struct schema_call list[REQUEST_TOOLS_MAX];
         const char *const *writes = parser_setup->format->calls->writes, *only = w->call->only;
-        struct schema_calls calls = { writes[0], writes[1], writes[2], list, list_calls(w->call, list) };
+        const struct argument_marks *a = &parser_setup->format->calls->argument;
+        const struct schema_marks marks = { a->key,        a->behind_key, a->behind_text_key,
+                                            a->before_end, a->value_end,  request_may_be_text };
+        struct schema_calls calls = { .before = writes[0],
+                                      .between = writes[1],
+                                      .behind = writes[2],
+                                      .marks = a->key ? &marks : NULL,
+                                      .list = list,
+                                      .count = list_calls(w->call, list) };
         struct grammar_error why;
         char shown[64];
         uint32_t wrong;

@@ -66,13 +66,17 @@ static bool may_be_text(const cJSON *root, const cJSON *schema, uint32_t depth) 
         return false;
 }
 
+bool request_may_be_text(const cJSON *arguments, const cJSON *value) {
+        return may_be_text(arguments, value, 0);
+}
+
 /* TOOL as tool_list.h has it. */
 static bool list_tool(struct text *list, const cJSON *tool) {
         const cJSON *parameters = json_get(json_get(tool, "function"), "parameters"), *p;
         const char *name = request_tool_name(tool);
         (void) text_add(list, name, strlen(name) + 1);
         cJSON_ArrayForEach(p, json_get(parameters, "properties")) {
-                const char kind = may_be_text(parameters, p, 0) ? ARGUMENT_TEXT : ARGUMENT_ANY;
+                const char kind = request_may_be_text(parameters, p) ? ARGUMENT_TEXT : ARGUMENT_ANY;
                 if (!p->string || !text_add(list, &kind, 1))
                         continue;
                 (void) text_add(list, p->string, strlen(p->string) + 1);

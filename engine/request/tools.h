@@ -16,6 +16,8 @@ struct request_tools {
 /* Of one of them; what it takes is a schema, also where it says nothing: then it takes nothing. */
 const cJSON *request_tool_arguments(const cJSON *tool);
 const char *request_tool_name(const cJSON *tool);
+/* Whether a text satisfies VALUE, a schema within that of ARGUMENTS, as far as its types go. */
+bool request_may_be_text(const cJSON *arguments, const cJSON *value);
 
 /* 0; -EINVAL or -ENOMEM and *reterr. REPLY, the caller's to release either way, gets the calls that there may be. */
 int request_read_tools(const struct request_rules *rules, const cJSON *body, struct chat_parser_setup *parser_setup,

@@ -27,7 +27,8 @@ NOTATIONS = {"hermes": "{# <tool_call> \"arguments\" #}", "llama": "{# <|start_h
              "named": "{# [TOOL_CALLS] [ARGS] #}", "functools": "{# functools #}", "granite": "{# <|tool_call|> #}",
              "nemotron": "{# <TOOLCALL> #}", "cohere": "{# <|START_ACTION|> #}", "kimi": "{# <|tool_call_argument_begin|> #}",
              "deepseek": "{# <｜tool▁calls▁begin｜> ```json #}", "deepseek_31": "{# <｜tool▁calls▁begin｜> #}", "functionary": "{# <function= #}",
-             "lfm2": "{# List of tools: #}", "llama_4": "{# <|header_start|> #}"}
+             "coder_notation": "{# <function= <parameter= #}", "glm": "{# <arg_key> <arg_value> #}", "minimax": "{# <minimax:tool_call> #}",
+             "dsml": "{# ｜DSML｜function_calls #}", "lfm2": "{# List of tools: #}", "llama_4": "{# <|header_start|> #}"}
 CHANNELS = "{# <|channel|>analysis<|message|> <|channel|>commentary #}"
 PLAIN_CALLS = "{% if tools %}{{ tools | tojson }}{% endif %}{% for m in messages %}{{ m.content or '' }}{% endfor %}"
 
@@ -78,6 +79,7 @@ class Tools(unittest.TestCase):
             ("calls", CALLS, CALL), ("thinks", THINKS, "Hm.</think>Yes."), ("refuses", REFUSES, "Ok"), ("broken", BROKEN, "Ok"),
             ("thinks_first", THINKS_AND_CALLS, "Hm.</think>"), ("may_think", MAY_THINK, "<think>Hm.</think>"),
             ("coder", "{# <function= <parameter= #}" + PLAIN_CALLS, MARKED_CALL),
+            ("ends", "{# <function= <parameter= #}" + PLAIN_CALLS, "x</parameter>"),
             ("channels", CHANNELS + CALLS, "<|channel|>analysis<|message|>Hm.<|end|>"),
             *((name, marks + PLAIN_CALLS, "Ok") for name, marks in NOTATIONS.items()))}
         cls.daemon = Daemon("[memory]\nbudget = 512MiB\n", models=models)
@@ -127,8 +129,29 @@ class Tools(unittest.TestCase):
         self.assertEqual((call["function"]["name"], json.loads(call["function"]["arguments"])), ("get_weather", wanted))
         pieces = [c["delta"]["tool_calls"][0] for c in self.stream(model="coder", tools=CHOICES) if "tool_calls" in c["delta"]]
         self.assertEqual(json.loads("".join(p["function"]["arguments"] for p in pieces)), wanted)
-        reply = self.post(model="coder", tools=CHOICES, tool_choice="required")
-        self.assertIn("cannot be made to call", reply.json()["error"]["message"])
+
+    def test_arguments_between_marks_that_must_be(self):
+        """Texts are held to what they may be, as far as that can be said between marks, and the rest is refused by name."""
+        def tool(**properties):
+            return [{"type": "function", "function": {"name": "f", "parameters": {"type": "object", "properties": properties, "required": list(properties)}}}]
+        for model in ("coder_notation", "glm", "minimax", "dsml"):
+            request = {"model": model, "tool_choice": "required", "logit_bias": {}, "tokens": 400, "seed": 5, **NOISE}
+            reply = self.post(tools=tool(one={"$ref": "#/properties/two"}, two={"enum": ["a b", "1"]},
+                                         n={"type": "array", "items": {"type": "integer", "maximum": 9, "minimum": 0}, "maxItems": 3}), **request).json()
+            choice, = reply["choices"]
+            self.assertEqual(choice["finish_reason"], "tool_calls")
+            arguments = json.loads(choice["message"]["tool_calls"][0]["function"]["arguments"])
+            self.assertEqual(list(arguments), ["one", "two", "n"])
+            self.assertIn(arguments["one"], ("a b", "1"))
+            self.assertTrue(all(n in range(10) for n in arguments["n"]) and len(arguments["n"]) <= 3)
+            for wrong, says in (({"a": {"type": "string", "pattern": "^a"}}, "#/properties/a: a text that this model writes between marks"),
+                                ({"a<b": {}}, "a property of this name")):
+                reply = self.post(tools=tool(**wrong), **request).json()
+                self.assertIn(says, reply["error"]["message"])
+        reply = self.post(model="ends", tool_choice="required", tokens=250,
+                          tools=tool(text={"anyOf": [{"type": "string"}, {"type": "null"}]}, n={"enum": [75001]})).json()
+        arguments = json.loads(reply["choices"][0]["message"]["tool_calls"][0]["function"]["arguments"])
+        self.assertEqual(arguments, {"text": "x", "n": 75001})
 
     def test_halves_of_characters_and_nuls_anywhere(self):
         """What a client that cuts texts by UTF-16 units sends is read, wherever it stands: as U+FFFD; a NUL as itself."""
@@ -174,7 +197,7 @@ class Tools(unittest.TestCase):
 
     def must_call(self, seed, **more):
         """The one call of an answer that had to be one: a whole one, unless it was cut off."""
-        reply = self.post(tokens=120, seed=seed, **{"tools": CHOICES, "logit_bias": {}, **NOISE, **more}).json()
+        reply = self.post(tokens=250, seed=seed, **{"tools": CHOICES, "logit_bias": {}, **NOISE, **more}).json()
         choice, = reply["choices"]
         self.assertEqual(choice["finish_reason"], "tool_calls", reply)
         self.assertIsNone(choice["message"]["content"])

@@ -51,7 +51,9 @@ static void write_text(const struct grammar *g, bool call, const uint8_t *choice
 
 static int compile_call(const cJSON *schema, struct grammar **ret, struct grammar_error *reterr) {
         struct schema_call list[] = { { "f", schema }, { "g", schema } };
-        struct schema_calls calls = { "{\"name\": \"", "\", \"arguments\":", "}", list, 2 };
+        struct schema_calls calls = {
+                .before = "{\"name\": \"", .between = "\", \"arguments\":", .behind = "}", .list = list, .count = 2
+        };
         struct grammar_builder b = { 0 };
         uint32_t root, wrong;
         int r = schema_read_calls(&b, &calls, &root, &wrong, reterr);

@@ -405,7 +405,7 @@ static void test_calls(void **state) {
         struct grammar_error error;
         struct grammar *g;
         struct schema_call list[4];
-        struct schema_calls calls = { "<", "',", ">", list, 3 };
+        struct schema_calls calls = { .before = "<", .between = "',", .behind = ">", .list = list, .count = 3 };
         uint32_t root, wrong;
         for (size_t i = 0; i < 3; i++) {
                 char *json = quoted(schemas[i]);
