@@ -162,9 +162,19 @@ static bool take_embedding(struct model *m, struct request *request, const cJSON
         return true;
 }
 
+/* Whoever looks after the machine hears of it once a load; each client is told by its own answer. */
+static void warn_of_no_numbers(struct model *m, const struct failure *failure) {
+        if (failure->reason != REASON_NO_NUMBERS || m->engine.no_numbers)
+                return;
+        m->engine.no_numbers = true;
+        log_warning("no_numbers", LOG_TEXT("model", m->config->id), LOG_TEXT("file", m->config->path),
+                    LOG_TEXT("message", failure->message), LOG_MAYBE("advice", failure->advice));
+}
+
 static void take_error(struct model *m, struct request *request, const cJSON *frame) {
         struct failure failure;
         failure_from_frame(&failure, frame);
+        warn_of_no_numbers(m, &failure);
         log_info("request_refused", LOG_TEXT("model", m->config->id), LOG_NUMBER("status", failure.status),
                  LOG_MAYBE("code", failure.code), LOG_TEXT("message", failure.message), LOG_MAYBE("advice", failure.advice));
         queue_leave(&request->link);

@@ -67,7 +67,7 @@ static int64_t whole_number(const cJSON *frame, const char *key) {
 /* What an engine may say; anything else is its own mistake. */
 static enum reason reason_of(const cJSON *frame) {
         static const enum reason known[] = { REASON_INVALID_REQUEST, REASON_CONTEXT_EXCEEDED, REASON_CONTEXT_LOWERED,
-                                             REASON_ENGINE_FULL };
+                                             REASON_ENGINE_FULL,     REASON_NO_NUMBERS,       REASON_OUT_OF_MEMORY };
         const char *word = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(frame, "reason"));
         for (size_t i = 0; word && i < sizeof(known) / sizeof(known[0]); i++)
                 if (!strcmp(word, reason_info(known[i])->word))

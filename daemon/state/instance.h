@@ -65,6 +65,7 @@ struct instance {
         uint32_t context_now;                     /* ceiling for new requests */
         uint32_t chunk, chunk_full, threads_full; /* 0: unknown */
         uint32_t duty_told, threads_told, heartbeat_told;
+        bool no_numbers;          /* it has answered so, and that was said */
         bool no_heat;             /* the engine has refused to be slowed down */
         bool cycled, frozen;      /* so its control group stops it and lets it go */
         struct action suspending; /* ACTION_SUSPEND or ACTION_RESUME under way, else ACTION_NONE */

@@ -3,6 +3,8 @@
  * states.
  */
 #include <errno.h>
+#include <math.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -172,18 +174,29 @@ struct vectors {
         size_t printed;
 };
 
-static void print_vector(struct vectors *v, enum pooling pooling, const float *hidden, uint32_t count) {
+static bool are_numbers(const float *vector, uint32_t n) {
+        for (uint32_t d = 0; d < n; d++)
+                if (!isfinite(vector[d]))
+                        return false;
+        return true;
+}
+
+/* 0, or -EDOM: it holds NaN or infinity. */
+static int print_vector(struct vectors *v, enum pooling pooling, const float *hidden, uint32_t count) {
         pooling_add(pooling, v->sum, &(struct pooled_rows){ hidden, v->n, 0, count, count });
         if (v->raw)
                 for (uint32_t d = 0; d < v->shown; d++)
                         v->out[d] = (float) (v->sum[d] / (pooling == POOLING_MEAN ? count : 1));
         else
-                pooling_finish(v->sum, v->shown, v->out);
+                (void) pooling_finish(v->sum, v->shown, v->out);
         memset(v->sum, 0, v->n * sizeof(*v->sum));
+        if (!are_numbers(v->out, v->shown))
+                return -EDOM;
         printf("%s", v->printed++ ? ",\n" : "");
         for (uint32_t d = 0; d < v->shown; d++)
                 printf("%s%.9g", d ? "," : "[", (double) v->out[d]);
         putchar(']');
+        return 0;
 }
 
 static int print_input(struct vectors *v, struct single *s, const struct token_list *input) {
@@ -193,11 +206,11 @@ static int print_input(struct vectors *v, struct single *s, const struct token_l
         if (r < 0)
                 return r;
         if (v->pooling != POOLING_NONE)
-                print_vector(v, v->pooling, hidden, count);
-        for (uint32_t i = 0; v->pooling == POOLING_NONE && i < count; i++)
-                print_vector(v, POOLING_LAST, hidden + (size_t) i * v->n, 1);
+                r = print_vector(v, v->pooling, hidden, count);
+        for (uint32_t i = 0; v->pooling == POOLING_NONE && i < count && r == 0; i++)
+                r = print_vector(v, POOLING_LAST, hidden + (size_t) i * v->n, 1);
         single_rewind(s, 0);
-        return 0;
+        return r;
 }
 
 static int print_inputs(struct single *s, const struct arguments *a, const struct inputs *in) {
@@ -216,7 +229,8 @@ static int print_inputs(struct single *s, const struct arguments *a, const struc
         if (r == 0)
                 puts("]}");
         else
-                fprintf(stderr, NAME "%s\n", strerror(-r));
+                fprintf(stderr, NAME "%s\n",
+                        r == -EDOM ? "the model computes no numbers: its vectors hold NaN or infinity" : strerror(-r));
         free(v.sum);
         free(v.out);
         return r;

@@ -3,7 +3,6 @@
 
 #include <assert.h>
 #include <math.h>
-#include <stdbool.h>
 #include <stddef.h>
 
 static bool counts(enum pooling pooling, uint32_t position, uint32_t total) {
@@ -19,7 +18,7 @@ void pooling_add(enum pooling pooling, double *sum, const struct pooled_rows *ro
                         sum[d] += (double) rows->hidden[(size_t) i * rows->n + d];
 }
 
-void pooling_finish(double *sum, uint32_t n, float *out) {
+bool pooling_finish(double *sum, uint32_t n, float *out) {
         double squares = 0;
         for (uint32_t d = 0; d < n; d++)
                 squares += sum[d] * sum[d];
@@ -28,4 +27,5 @@ void pooling_finish(double *sum, uint32_t n, float *out) {
                 out[d] = (float) (sum[d] * scale);
                 sum[d] = 0;
         }
+        return isfinite(squares);
 }

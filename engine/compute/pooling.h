@@ -2,6 +2,7 @@
 #ifndef HEADROOM_ENGINE_COMPUTE_POOLING_H
 #define HEADROOM_ENGINE_COMPUTE_POOLING_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "engine/model/hparams.h"
@@ -17,8 +18,8 @@ struct pooled_rows {
 void pooling_add(enum pooling pooling, double *sum, const struct pooled_rows *rows);
 /*
  * The vector, of length 1: what compares by direction is not told the length. (So a mean needs no division before.) Zeros stay
- * zeros. SUM is 0 again.
+ * zeros. SUM is 0 again. False: it holds NaN or infinity, and OUT says nothing.
  */
-void pooling_finish(double *sum, uint32_t n, float *out);
+bool pooling_finish(double *sum, uint32_t n, float *out);
 
 #endif

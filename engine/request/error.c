@@ -15,7 +15,14 @@ int request_refuse(struct request_error *reterr, const char *param, const char *
 }
 
 struct request_error request_error_memory(void) {
-        return (struct request_error){ .reason = REASON_ENGINE_ERROR, .message = "The engine is out of memory." };
+        return (struct request_error){ .reason = REASON_OUT_OF_MEMORY, .message = "The engine is out of memory." };
+}
+
+struct request_error request_error_no_numbers(bool embeds) {
+        struct request_error error = { .reason = REASON_NO_NUMBERS };
+        (void) snprintf(error.message, sizeof(error.message), "The model computes no numbers: its %s hold NaN or infinity.",
+                        embeds ? "vectors" : "logits");
+        return error;
 }
 
 int request_no_memory(struct request_error *reterr) {

@@ -12,7 +12,8 @@
 
 #include "policy/base/random.h"
 
-#define TOP_P_FIRST 64u /* candidates looked at first where only top-p limits them; then 8 times as many */
+#define FLOAT_EXPONENT 0x7f800000u
+#define TOP_P_FIRST    64u /* candidates looked at first where only top-p limits them; then 8 times as many */
 
 struct token_seen {
         uint32_t recent; /* times in the repetition window */
@@ -305,6 +306,17 @@ static int32_t pick(struct sampler *s, struct sampler_scratch *scratch, const fl
                 count = keep_all(l, s->n_vocab, cut, c);
         }
         return draw(&s->random, c, count, greatest, p->temperature);
+}
+
+/* All bits of the exponent are set in NaN and infinity alone. Without a branch: this looks at each logit of each token. */
+bool sampler_logits_are_numbers(const float *logits, uint32_t n_vocab) {
+        uint32_t found = 0;
+        for (uint32_t i = 0; i < n_vocab; i++) {
+                uint32_t bits;
+                memcpy(&bits, &logits[i], sizeof(bits));
+                found |= (bits & FLOAT_EXPONENT) == FLOAT_EXPONENT;
+        }
+        return !found;
 }
 
 int32_t sampler_pick(struct sampler *s, struct sampler_scratch *scratch, const float *logits) {

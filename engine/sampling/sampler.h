@@ -54,6 +54,8 @@ void sampler_free(struct sampler *s);
 /* Tells of a token that is now part of the text, for the penalties: each prompt token, then each one picked. */
 void sampler_note(struct sampler *s, int32_t id, bool of_answer);
 
+/* False: there is NaN or infinity among them, and no pick means anything. What a bias bans is not in them. */
+bool sampler_logits_are_numbers(const float *logits, uint32_t n_vocab);
 /* The next token. LOGITS has n_vocab values. O(n_vocab) but for flat distributions without top-k. */
 int32_t sampler_pick(struct sampler *s, struct sampler_scratch *scratch, const float *logits);
 /*

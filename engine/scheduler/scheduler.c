@@ -263,6 +263,13 @@ static void report_end(const struct scheduler *s, const struct sequence *q, uint
         sink->on_end(sink->context, q->request.id, &end);
 }
 
+/* What came of these tokens is of no use to another request that begins with them. */
+static void fail_without_numbers(struct scheduler *s, struct sequence *q) {
+        struct request_error error = request_error_no_numbers(q->request.kind == REQUEST_EMBED);
+        kv_sequence_truncate(s->config.cache, &q->kv, 0);
+        scheduler_fail(s, q, &error);
+}
+
 /* Hands the results of a pass to their sequences; those that have ended leave. */
 static void settle(struct scheduler *s, const struct pass *p, uint64_t now_us) {
         const struct scheduler_sink *sink = &s->config.sink;
@@ -280,7 +287,9 @@ static void settle(struct scheduler *s, const struct pass *p, uint64_t now_us) {
                 if (r == 0 && state == SEQUENCE_GOES_ON)
                         continue;
                 scheduler_running_remove(s, scheduler_running_index(s, q));
-                if (r < 0) {
+                if (r == -EDOM) {
+                        fail_without_numbers(s, q);
+                } else if (r < 0) {
                         struct request_error error = request_error_memory();
                         scheduler_fail(s, q, &error);
                 } else {

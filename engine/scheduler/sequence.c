@@ -148,6 +148,8 @@ static int advance_output(struct sequence *q, const struct request_rules *rules,
                 *ret_state = SEQUENCE_ENDED;
                 return 0;
         }
+        if (!sampler_logits_are_numbers(logits, rules->n_vocab))
+                return -EDOM;
         int r = begin_constraint(q, rules);
         if (r < 0)
                 return r;
@@ -175,11 +177,12 @@ static void add_hidden(struct sequence *q, const struct request_rules *rules, co
         pooling_add(rules->pooling, q->sum, &rows);
 }
 
-static void finish_vector(struct sequence *q, const struct request_rules *rules) {
+static int finish_vector(struct sequence *q, const struct request_rules *rules) {
         uint32_t n = q->request.dimensions;
-        pooling_finish(q->sum, n, q->vectors + (size_t) q->input * n);
+        bool good = pooling_finish(q->sum, n, q->vectors + (size_t) q->input * n);
         for (uint32_t d = n; d < rules->n_embd; d++)
                 q->sum[d] = 0;
+        return good ? 0 : -EDOM;
 }
 
 int sequence_advance(struct sequence *q, const struct request_rules *rules, struct kv_cache *cache,
@@ -193,11 +196,11 @@ int sequence_advance(struct sequence *q, const struct request_rules *rules, stru
                 return 0;
         if (!embeds)
                 return advance_output(q, rules, scratch, item->result, now_us, ret_state);
-        finish_vector(q, rules);
+        int r = finish_vector(q, rules);
         kv_sequence_truncate(cache, &q->kv, 0);
         if (q->input + 1 == q->request.inputs_count)
                 *ret_state = SEQUENCE_ENDED;
         else
                 q->input++;
-        return 0;
+        return r;
 }

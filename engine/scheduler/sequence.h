@@ -56,7 +56,7 @@ void sequence_begin_again(struct sequence *q, const struct request_rules *rules)
 
 /* The next COUNT pending tokens as an item of a pass. */
 struct transformer_item sequence_item(struct sequence *q, uint32_t count);
-/* The item's result has come. 0 and *ret_state, or -ENOMEM. An input of several that is done gives up its KV. */
+/* The item's result has come. 0 and *ret_state, -ENOMEM, or -EDOM where what came are no numbers. An input of several that is done gives up its KV. */
 int sequence_advance(struct sequence *q, const struct request_rules *rules, struct kv_cache *cache,
                      struct sampler_scratch *scratch, const struct transformer_item *item, uint64_t now_us,
                      enum sequence_state *ret_state);

@@ -52,6 +52,7 @@ static const struct reason_info reasons[REASON_COUNT] = {
         [REASON_CONTEXT_EXCEEDED]    = { "context_exceeded", "the prompt is longer than the context of the model", 400, "exceed_context_size_error", 0, -1, "shorten the prompt, or raise context in the section of the model", .no_code = true },
         [REASON_REQUEST_TOO_LARGE]   = { "request_too_large", "the request is longer than the context of the model can hold", 400, "exceed_context_size_error", 0, -1, "shorten the prompt, or raise context in the section of the model" },
         [REASON_ENGINE_ERROR]        = { "engine_error", "the engine could not answer the request", 500, "server_error", 0, -1, "", .no_code = true },
+        [REASON_NO_NUMBERS]          = { "no_numbers", "the model computes no numbers", 500, "server_error", 0, 0, "take another file of this model: this one is damaged, or was converted or quantized wrongly" },
         [REASON_ENGINE_FULL]         = { "engine_full", "the engine takes no more requests for now", 503, "server_error", 10, -1, "", .no_code = true },
         [REASON_OUT_OF_MEMORY]       = { "out_of_memory", "there is no memory for this request", 503, "server_error", 1, 1, "send fewer or smaller requests at once" },
         [REASON_REQUEST_MEMORY]      = { "request_memory", "the requests that are being received and answered take all the memory that they may", 503, "server_error", 2, 1, "send fewer or smaller requests at once, or raise request_memory" },

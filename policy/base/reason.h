@@ -56,6 +56,7 @@ enum reason {
         REASON_CONTEXT_EXCEEDED,
         REASON_REQUEST_TOO_LARGE, /* for the context, before its tokens were counted */
         REASON_ENGINE_ERROR,      /* the engine broke it off and lives on */
+        REASON_NO_NUMBERS,        /* what the model computes is NaN or infinity */
         REASON_ENGINE_FULL,       /* it takes no more requests for now */
         REASON_OUT_OF_MEMORY,     /* of the daemon itself */
         REASON_REQUEST_MEMORY,    /* what requests and answers may take together is taken */

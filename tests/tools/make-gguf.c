@@ -35,6 +35,7 @@ struct options {
         float rope_base;
         uint32_t seed;
         uint32_t parts;
+        const char *nan; /* the tensor that holds no numbers; NULL: none */
         struct made_vocab vocab;
 };
 
@@ -208,14 +209,16 @@ static void fail(const char *what, const char *path) {
         exit(1);
 }
 
-static void write_data(FILE *file, const char *path, const struct tensor *t, uint64_t bytes) {
+static void write_data(FILE *file, const char *path, const struct tensor *t, uint64_t bytes, bool is_nan) {
         static uint8_t buffer[FILL_BYTES];
         uint32_t block = tensor_type_info(t->type)->block_bytes;
         for (uint64_t left = bytes; left > 0;) {
                 uint64_t part = FILL_BYTES / block * block;
                 if (part > left)
                         part = left;
-                for (uint64_t at = 0; at < part; at += block) {
+                if (is_nan)
+                        memset(buffer, 0xff, part); /* NaN as a float, and as a block's scale */
+                for (uint64_t at = 0; at < part && !is_nan; at += block) {
                         if (t->deviation > 0)
                                 random_block(t->type, buffer + at, t->deviation);
                         else
@@ -253,7 +256,7 @@ static void write_part(const struct options *o, const char *path, uint32_t part,
         if (!file || fwrite(w.bytes, 1, w.length, file) != w.length)
                 fail("cannot write", path);
         for (uint32_t i = first; i < end; i++)
-                write_data(file, path, &tensors[i], bytes[i]);
+                write_data(file, path, &tensors[i], bytes[i], o->nan && !strcmp(tensors[i].name, o->nan));
         if (fclose(file))
                 fail("cannot write", path);
         gguf_write_done(&w);
@@ -283,7 +286,7 @@ static int take_preset(const struct option_row *row, void *at, const char *name)
                         struct options kept = *o;
                         *o = presets[i].values;
                         o->type = kept.type, o->mixed = kept.mixed, o->seed = kept.seed, o->parts = kept.parts;
-                        o->arch = kept.arch, o->experts = kept.experts;
+                        o->nan = kept.nan, o->arch = kept.arch, o->experts = kept.experts;
                         o->vocab.chat_template = kept.vocab.chat_template, o->vocab.last_word = kept.vocab.last_word;
                         return 0;
                 }
@@ -328,6 +331,7 @@ static const struct option_row rows[] = {
         { "chat-template", 0, "TEXT", option_text, AT(vocab.chat_template), .help = "instead of that of ChatML" },
         { "last-word", 0, "TEXT", option_text, AT(vocab.last_word),
           .help = "the last token that is a word is spelt like this, in the characters that stand for bytes" },
+        { "nan", 0, "TENSOR", option_text, AT(nan), .help = "this one holds no numbers" },
         { "seed", 0, "N", option_number, AT(seed), 0, UINT32_MAX, .help = "of the random numbers (default 0)" },
         { "split", 0, "N", option_number, AT(parts), 1, PARTS_MAX, .help = "write OUT-00001-of-0000N.gguf and so on" },
         { 0 },

@@ -334,8 +334,24 @@ static void test_logprobs(void **state) {
         }
 }
 
+static void what_is_no_number_is_seen(void **state) {
+        float some[37];
+        (void) state;
+        for (uint32_t i = 0; i < 37; i++)
+                some[i] = i % 2 ? 3e38f : -1e-40f;
+        assert_true(sampler_logits_are_numbers(some, 37));
+        const float bad[] = { NAN, -NAN, INFINITY, -INFINITY };
+        for (uint32_t k = 0; k < 4 * 37; k++) {
+                float before = some[k % 37];
+                some[k % 37] = bad[k / 37];
+                assert_false(sampler_logits_are_numbers(some, 37));
+                some[k % 37] = before;
+        }
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
+                cmocka_unit_test(what_is_no_number_is_seen),
                 cmocka_unit_test(test_draws_follow_the_slow_distribution),
                 cmocka_unit_test(test_greedy_is_the_first_of_the_greatest),
                 cmocka_unit_test(test_not_a_number_is_never_chosen),
