@@ -270,6 +270,19 @@ static void cap_unit(struct transformer *f, uint32_t item, uint32_t thread) {
         soft_cap(f->kernels, f->logits + item * (size_t) f->hparams->n_vocab, f->hparams->logits_cap, f->hparams->n_vocab);
 }
 
+/* Rounding a row for a quantized product takes NaN for zero: the logits of such a row would look like numbers. */
+static void keep_nan(struct transformer *f, uint32_t count) {
+        size_t n_embd = f->hparams->n_embd;
+        for (uint32_t row = 0; row < count; row++) {
+                const float *x = f->results + row * n_embd;
+                size_t good = 0;
+                while (good < n_embd && isfinite(x[good]))
+                        good++;
+                if (good < n_embd)
+                        f->logits[row * (size_t) f->hparams->n_vocab] = NAN;
+        }
+}
+
 /* Of the first COUNT rows in `results`. */
 static void make_logits(struct transformer *f, uint32_t count) {
         const struct matrix *output = &f->config.model->output;
@@ -278,6 +291,7 @@ static void make_logits(struct transformer *f, uint32_t count) {
         matmul_run(f, &(struct matmul){ *output, f->logits, 0, count }, 1);
         if (f->hparams->logits_cap > 0)
                 matmul_share(f, cap_unit, count);
+        keep_nan(f, count);
 }
 
 /* Hands out what is wanted. The wanted rows lie together in the order of the items. */
