@@ -208,8 +208,11 @@ static struct value filter_from_json(struct interpreter *in, struct value v, con
         jinja_charge(in->job, 64 * m.length);
         jinja_spend(in->job, m.length);
         if (!in->job->parsed && !(in->job->parsed = cJSON_CreateArray()))
-                jinja_fail(in->job, "there is no memory for it");
+                jinja_fail_without_memory(in->job);
+        errno = 0; /* the reader does not say why it gave up */
         cJSON *parsed = json_read(m.bytes, m.length, NULL);
+        if (!parsed && errno == ENOMEM)
+                jinja_fail_without_memory(in->job);
         if (!parsed)
                 jinja_fail(in->job, "the text is no JSON");
         (void) cJSON_AddItemToArray(in->job->parsed, parsed);

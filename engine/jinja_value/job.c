@@ -35,14 +35,17 @@ void jinja_charge(struct jinja_job *job, size_t bytes) {
         job->bytes += bytes;
 }
 
+_Noreturn void jinja_fail_without_memory(struct jinja_job *job) {
+        job->error.code = -ENOMEM;
+        jinja_fail(job, "there is no memory for the template");
+}
+
 /* Large objects get a chunk of their own, so that the one in use is not thrown away for them. */
 static void *take_large(struct jinja_job *job, size_t bytes) {
         jinja_charge(job, bytes);
         struct jinja_chunk *chunk = calloc(1, sizeof(*chunk) + bytes);
-        if (!chunk) {
-                job->error.code = -ENOMEM;
-                jinja_fail(job, "there is no memory for the template");
-        }
+        if (!chunk)
+                jinja_fail_without_memory(job);
         chunk->older = job->chunks;
         job->chunks = chunk;
         return chunk + 1;

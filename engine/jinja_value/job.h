@@ -40,6 +40,8 @@ void jinja_charge(struct jinja_job *job, size_t bytes);
 
 /* The job ends with "line N: SENTENCE" or "line N, filter 'join': SENTENCE". */
 _Noreturn void jinja_fail(struct jinja_job *job, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* -ENOMEM: nobody's fault but the machine's. */
+_Noreturn void jinja_fail_without_memory(struct jinja_job *job);
 /* The same with a text that is the template's own message. */
 _Noreturn void jinja_raise(struct jinja_job *job, const char *text, size_t length);
 

@@ -1,0 +1,138 @@
+/*
+ * test_request_memory.c - a request while memory is gone: whichever allocation fails, it is the engine that has none, and never the
+ * client who asked wrongly.
+ */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "engine/base/json_read.h"
+#include "engine/request/request.h"
+
+#define MODEL "tests/demo_model/headroom-demo.gguf"
+#define CTX   512u
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define CAN_FAIL 0 /* the sanitizers have their own malloc */
+#else
+#define CAN_FAIL 1
+
+void *__libc_malloc(size_t size);
+void *__libc_calloc(size_t count, size_t size);
+void *__libc_realloc(void *old, size_t size);
+void *malloc(size_t size);
+void *calloc(size_t count, size_t size);
+void *realloc(void *old, size_t size);
+#endif
+
+static unsigned long left = 0; /* allocations until one fails; 0: none does */
+static bool failed, for_good;  /* and all that follow */
+
+#if CAN_FAIL
+static bool fails(void) {
+        if (left == 0)
+                return failed && for_good;
+        if (--left > 0)
+                return false;
+        errno = ENOMEM;
+        return failed = true;
+}
+
+void *malloc(size_t size) {
+        return fails() ? NULL : __libc_malloc(size);
+}
+
+void *calloc(size_t count, size_t size) {
+        return fails() ? NULL : __libc_calloc(count, size);
+}
+
+void *realloc(void *old, size_t size) {
+        return fails() ? NULL : __libc_realloc(old, size);
+}
+#endif
+
+static struct model *model;
+static struct request_rules rules;
+
+static int open_model(void **state) {
+        (void) state;
+        struct gguf_error error;
+        if (model_open_path(MODEL, &model, &error) < 0) {
+                print_error("%s\n", error.text);
+                return -1;
+        }
+        request_rules_init(&rules, model, CTX, 1);
+        return 0;
+}
+
+static int close_model(void **state) {
+        (void) state;
+        request_rules_done(&rules);
+        model_close(model);
+        return 0;
+}
+
+#define CHAT \
+        "\"messages\":[{\"role\":\"system\",\"content\":\"s\"},{\"role\":\"user\",\"content\":[{\"type\":\"text\",\"text\":\"Hi \\u0000\"}]}]"
+static const struct {
+        enum request_kind kind;
+        const char *body;
+} bodies[] = {
+        { REQUEST_CHAT, "{" CHAT ",\"stop\":[\"x\",\"y\"],\"logit_bias\":{\"5\":1}}" },
+        { REQUEST_CHAT, "{" CHAT ",\"chat_template_kwargs\":{\"a\":[1]}}" },
+        { REQUEST_CHAT, "{" CHAT ",\"response_format\":{\"type\":\"json_object\"}}" },
+        { REQUEST_COMPLETION,
+          "{\"prompt\":\"Hello there \\u0000\",\"grammar\":\"root ::= [a-z]+ (\\\"x\\\" | \\\"y\\\"){2,5}\"}" },
+        { REQUEST_COMPLETION,
+          "{\"prompt\":[1,2,3],\"json_schema\":{\"type\":\"array\",\"items\":{\"enum\":[\"a\",1,null]},\"maxItems\":3,"
+          "\"prefixItems\":[{\"pattern\":\"^[a-c]{2}$\"},{\"type\":\"number\",\"minimum\":3}]}}" },
+        { REQUEST_EMBED, "{\"input\":[\"a b\",[1,2]],\"truncate\":true}" },
+};
+
+/* Reads BODY with the AT-th allocation failing. False: there are not so many. */
+static bool read_without(size_t body, unsigned long at) {
+        cJSON *json = json_read(bodies[body].body, strlen(bodies[body].body), NULL);
+        struct request r = { 0 };
+        struct request_error error = { .reason = REASON_NONE };
+        assert_non_null(json);
+        failed = false;
+        left = at;
+        int result = bodies[body].kind == REQUEST_EMBED ? request_read_embed(&rules, 9, json, &r, &error)
+                                                        : request_read(&rules, 9, bodies[body].kind, json, &r, &error);
+        left = 0;
+        bool was_failed = failed;
+        failed = false;
+        if (result < 0 && !was_failed)
+                fail_msg("%s: %s", bodies[body].body, error.message);
+        if (result < 0 && error.reason != REASON_OUT_OF_MEMORY)
+                fail_msg("%s: without allocation %lu: %s", bodies[body].body, at, error.message);
+        if (result == 0)
+                request_done(&r);
+        cJSON_Delete(json);
+        return was_failed;
+}
+
+static void nobody_else_is_blamed(void **state) {
+        (void) state;
+        if (!CAN_FAIL)
+                skip();
+        for (size_t body = 0; body < sizeof(bodies) / sizeof(bodies[0]); body++)
+                for (int good = 0; good < 2; good++) {
+                        unsigned long at = 1;
+                        for_good = good;
+                        while (read_without(body, at))
+                                at++;
+                        assert_true(at > 3);
+                }
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = { cmocka_unit_test(nobody_else_is_blamed) };
+        return cmocka_run_group_tests(tests, open_model, close_model);
+}
