@@ -20,6 +20,11 @@ static bool is_absent(const cJSON *model) {
         return !strcmp(json_text(model, "state"), "absent");
 }
 
+/* As people should read it: of an engine that others have stopped, that says more than its place in the life of a model. */
+static const char *state_of(const cJSON *model) {
+        return json_is_true(model, "stopped") ? "stopped" : json_text(model, "state");
+}
+
 static enum tint state_tint(const char *state) {
         if (!strcmp(state, "ready"))
                 return TINT_GOOD;
@@ -60,7 +65,7 @@ static void print_loaded(const cJSON *models) {
         struct table *t = table_new(columns, sizeof(columns) / sizeof(columns[0]));
         const cJSON *model;
         cJSON_ArrayForEach(model, models) {
-                const char *state = json_text(model, "state");
+                const char *state = state_of(model);
                 uint64_t ms;
                 bool expires = json_number(model, "expires_in_ms", &ms);
                 table_cell(t, TINT_NONE, "%s", json_text(model, "id"));
@@ -111,7 +116,7 @@ static void print_known(const cJSON *models) {
         struct table *t = table_new(columns, sizeof(columns) / sizeof(columns[0]));
         const cJSON *model;
         cJSON_ArrayForEach(model, models) {
-                const char *state = json_text(model, "state"), *kv = json_text(model, "kv_type");
+                const char *state = state_of(model), *kv = json_text(model, "kv_type");
                 const cJSON *priority = cJSON_GetObjectItemCaseSensitive(model, "priority");
                 char notes[256];
                 describe_notes(model, notes, sizeof(notes));
@@ -198,7 +203,7 @@ static void print_model_failures(const cJSON *model) {
 }
 
 static void print_model(const cJSON *model) {
-        const char *state = json_text(model, "state");
+        const char *state = state_of(model);
         const cJSON *priority = cJSON_GetObjectItemCaseSensitive(model, "priority");
         show_field("model", TINT_NONE, "%s", json_text(model, "id"));
         print_aliases(model);

@@ -87,7 +87,7 @@ static void send_event(struct completion *c) {
 }
 
 static void send_ping(struct completion *c) {
-        openai_json_ping(&c->out, c->why);
+        openai_json_ping(&c->out, *c->why ? c->why : "the answer is being computed");
         send_event(c);
 }
 
@@ -109,12 +109,13 @@ static void on_stream_start(void *user, uint32_t prompt_tokens, uint32_t cached_
         (void) snprintf(c->why, sizeof c->why, "reading the prompt of %u tokens, %u of them known", prompt_tokens, cached_tokens);
 }
 
-/* The first chunk bears the role, and needs no ping after it: words follow. */
+/* The first chunk bears the role. The next ping comes where no words follow. */
 static void open_answer(struct completion *c) {
+        c->why[0] = '\0';
+        (void) uv_timer_again(&c->ping);
         if (c->has_role)
                 return;
         c->has_role = true;
-        (void) uv_timer_stop(&c->ping);
         openai_json_role_chunk(&c->out, &c->shape);
 }
 

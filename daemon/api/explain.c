@@ -41,6 +41,10 @@ static void say_loaded(cJSON *out, const struct model *m) {
             plural(running), m->waiting.count, m->config->pinned ? "; it is pinned, so nothing turns it out" : "");
         if (suspended > 0)
                 say(out, "%u of its requests wait on disk.", suspended);
+        if (m->engine.stopped)
+                say(out,
+                    "Somebody stopped the process of its engine %s ago, so nothing of it is computed; kill -CONT %d lets it go on.",
+                    governor_time(sat_sub(fleet_clock_ms(), m->engine.stopped_ms)).text, (int) m->engine.pid);
         say(out, "It holds %s; its account is %s.",
             governor_bytes((int64_t) u64_min(sat_add(m->engine.memory.pss_bytes, m->engine.memory.swap_bytes), INT64_MAX)).text,
             governor_bytes((int64_t) u64_min(model_account_bytes(m), INT64_MAX)).text);
@@ -175,6 +179,8 @@ static void say_event(cJSON *out, const struct governor *g, const struct event *
         case EVENT_UNLOAD: say_unload(out, g, e, model, ago.text); break;
         case EVENT_REFUSAL: say_refusal(out, g, e, ago.text); break;
         case EVENT_DEATH: say(out, "%s ago this was the matter: %s.", ago.text, reason_info(e->because)->sentence); break;
+        case EVENT_STOP:
+        case EVENT_GO: say(out, "%s ago %s.", ago.text, reason_info(e->because)->sentence); break;
         default: break;
         }
 }

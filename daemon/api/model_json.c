@@ -105,6 +105,7 @@ cJSON *model_json(const struct config *config, const struct model_status *m, uin
         cJSON_AddItemToObject(json, "aliases", model_json_aliases(config, m->id, index));
         cJSON_AddStringToObject(json, "state", model_state_name(m->state));
         cJSON_AddBoolToObject(json, "retired", m->retired);
+        cJSON_AddBoolToObject(json, "stopped", m->stopped);
         cJSON_AddBoolToObject(json, "pinned", m->pinned);
         cJSON_AddNumberToObject(json, "priority", m->priority);
         add_known(json, "pid", m->pid > 0, m->pid);

@@ -81,6 +81,7 @@
 #define FREED_WAIT_MAX_MS    1000 /* the process is gone, but its memory does not show as free: others took it */
 #define FREED_POLL_MS        50
 #define FREED_BYTES_MIN      (256ull << 20) /* smaller than this drowns in what other programs do meanwhile */
+#define WATCH_MS             1000           /* between two looks at whether an engine is stopped: a few microseconds of /proc */
 #define MEASURE_INTERVAL_MS  1000           /* between two looks at one engine where something runs ... */
 #define MEASURE_WANTED_MS    100            /* ... or has just changed ... */
 #define MEASURE_DUTY         50 /* ... and at least so many times what the last look took: page tables of big models take long to walk */

@@ -75,6 +75,8 @@ const char *event_word(const struct event *e) {
         case EVENT_UNLOAD: return "unload";
         case EVENT_REFUSAL: return "refuse";
         case EVENT_DEATH: return "died";
+        case EVENT_STOP: return "stopped";
+        case EVENT_GO: return "goes_on";
         case EVENT_TRACE: return "trace";
         case EVENT_TRACE_END: return "trace_end";
         }

@@ -25,6 +25,8 @@ enum event_kind {
         EVENT_UNLOAD,
         EVENT_REFUSAL, /* of a load */
         EVENT_DEATH,   /* of an engine, or of its load */
+        EVENT_STOP,    /* others have stopped an engine ... */
+        EVENT_GO,      /* ... and let it go on */
         EVENT_TRACE,   /* the operator has a model traced */
         EVENT_TRACE_END,
 };
@@ -72,7 +74,7 @@ struct event *events_next(struct events *e, uint64_t after);
 struct event *events_find_action(struct events *e, enum action_kind kind, uint32_t model, uint64_t now_ms, uint64_t age_ms);
 /* The latest of MODEL; NULL when there is none, or none that is at most AGE_MS old. */
 const struct event *events_last_of(const struct events *e, uint32_t model, uint64_t now_ms, uint64_t age_ms);
-/* "downshift", "rung", "heat", "sensor", "blind", "sight", "load", "unload", "refuse", "died", "trace", "trace_end": for logs and JSON. */
+/* "downshift", "rung", "heat", "sensor", "blind", "sight", "load", "unload", "refuse", "died", "stopped", "goes_on", "trace", "trace_end": for logs and JSON. */
 const char *event_word(const struct event *e);
 
 #endif

@@ -115,7 +115,8 @@ void governor_on_trace(void *user, uint32_t model, bool runs, enum reason becaus
 /* Models that the governor's own actions end have an event as an action; and that all leave when the daemon stops is no news. */
 static bool is_told_elsewhere(const struct note *note) {
         return note->kind == NOTE_UNLOAD && note->because != REASON_MAKE_ROOM && note->because != REASON_OVER_BUDGET &&
-               note->because != REASON_IDLE && note->because != REASON_OPERATOR && note->because != REASON_REMOVED;
+               note->because != REASON_IDLE && note->because != REASON_OPERATOR && note->because != REASON_REMOVED &&
+               note->because != REASON_FILE_CHANGED;
 }
 
 /* A client that asks again and again would push a night's events out of the ring. */
@@ -125,13 +126,16 @@ static bool is_told_already(const struct governor *g, const struct note *note) {
 }
 
 void governor_on_note(void *user, const struct note *note) {
-        static const enum event_kind kinds[] = {
-                [NOTE_LOAD] = EVENT_LOAD, [NOTE_UNLOAD] = EVENT_UNLOAD, [NOTE_REFUSAL] = EVENT_REFUSAL, [NOTE_DEATH] = EVENT_DEATH
-        };
+        static const enum event_kind kinds[] = { [NOTE_LOAD] = EVENT_LOAD,
+                                                 [NOTE_UNLOAD] = EVENT_UNLOAD,
+                                                 [NOTE_REFUSAL] = EVENT_REFUSAL,
+                                                 [NOTE_DEATH] = EVENT_DEATH,
+                                                 [NOTE_STOP] = EVENT_STOP };
         struct governor *g = user;
         if (is_told_elsewhere(note) || is_told_already(g, note))
                 return;
-        struct event *e = events_add(&g->events, kinds[note->kind], fleet_clock_ms(), &g->plan);
+        enum event_kind kind = note->because == REASON_GOES_ON ? EVENT_GO : kinds[note->kind];
+        struct event *e = events_add(&g->events, kind, fleet_clock_ms(), &g->plan);
         e->action.model = note->model;
         e->because = note->because;
         e->for_model = note->for_model;

@@ -42,6 +42,7 @@ struct model_status {
         bool pinned;
         int priority;
         pid_t pid;                                                       /* 0 when there is no process */
+        bool stopped;                                                    /* by others: its engine computes nothing */
         uint32_t running, waiting;                                       /* requests */
         uint64_t predicted_bytes;                                        /* 0: not inspected yet */
         uint64_t weights_bytes, kv_bytes, scratch_bytes, overhead_bytes; /* the parts of predicted_bytes */

@@ -19,7 +19,9 @@
 #include "daemon/engines/kinds.h"
 #include "daemon/engines/prefix_cache_client.h"
 #include "daemon/engines/throttle.h"
+#include "daemon/engines/watch.h"
 #include "daemon/models/footprints.h"
+#include "daemon/models/measure.h"
 #include "daemon/state/model_files.h"
 #include "daemon/state/model_state.h"
 #include "daemon/models/operator_jobs.h"
@@ -29,12 +31,12 @@
 #include "daemon/requests/send.h"
 #include "daemon/requests/waiting.h"
 #include "daemon/state/account.h"
+#include "daemon/state/cooldown.h"
 #include "daemon/state/fleet.h"
 #include "daemon/state/outcome.h"
 #include "daemon/state/tick.h"
 #include "daemon/system/log.h"
 #include "engine/base/strbuf.h"
-#include "policy/admission/backoff.h"
 #include "policy/admission/footprint.h"
 #include "policy/base/sat.h"
 #include "policy/base/bounds.h"
@@ -158,7 +160,9 @@ static void on_engine_exit(struct model *m, struct child_exit exit) {
         engine_group_end(m);
         govern_forget(m);
         prefix_client_forget(m);
+        measure_release(m);
         e->process = NULL;
+        e->stopped = false;
         e->exited = true;
         e->exited_ms = fleet_clock_ms();
         model_event(m, MODEL_EVENT_EXITED);
@@ -215,15 +219,16 @@ static void start_engine(struct model *m) {
         if (!open_admitted(m, &files))
                 return;
         int r = start_process(m, &files);
-        model_files_close(&files);
         if (r < 0) {
                 char sentence[400];
+                model_files_close(&files);
                 engine_group_end(m);
-                m->backoff = policy_backoff_failed(m->backoff, f->now_ms, false, 0);
+                (void) cooldown_begin(m, f->now_ms, &(struct engine_life){ 0 });
                 (void) snprintf(sentence, sizeof(sentence), "cannot start '%s': %s", f->config->engine_path, strerror(-r));
                 model_refuse_load(m, sentence);
                 return;
         }
+        measure_hold(m, &files);
         govern_note(f, &(struct note){ .kind = NOTE_LOAD,
                                        .model = m->number,
                                        .for_model = UINT32_MAX,
@@ -323,8 +328,8 @@ static void settle_death(struct model *m) {
         struct failure failure;
         describe_death(m, &failure);
         m->deaths_count++;
-        m->backoff = policy_backoff_failed(m->backoff, now, e->was_ready, sat_sub(now, e->ready_ms));
-        uint64_t pause = policy_backoff_left(m->backoff, now);
+        const struct engine_life life = { e->was_ready, sat_sub(now, e->ready_ms), e->answers };
+        uint64_t pause = cooldown_begin(m, now, &life);
         govern_note(m->fleet, &(struct note){ .kind = NOTE_DEATH,
                                               .model = m->number,
                                               .for_model = UINT32_MAX,
@@ -454,8 +459,8 @@ static void watch_silence(struct model *m) {
         uint64_t ping = sat_add(e->heard_ms, f->ping_after_ms), end = sat_add(e->heard_ms, f->silent_max_ms);
         if (end <= f->now_ms) {
                 char sentence[128];
-                (void) snprintf(sentence, sizeof(sentence), "it hangs: it was busy and said nothing for %" PRIu64 " s",
-                                f->silent_max_ms / 1000);
+                (void) snprintf(sentence, sizeof(sentence), "it %s: it was busy and said nothing for %" PRIu64 " s",
+                                e->stopped ? "was stopped by somebody" : "hangs", f->silent_max_ms / 1000);
                 end_engine(m, sentence);
                 return;
         }
@@ -466,8 +471,23 @@ static void watch_silence(struct model *m) {
         fleet_due(m->fleet, ping > f->now_ms ? ping : end);
 }
 
+/* What runs may finish; then it is loaded anew, from the file as it is by then. */
+static bool leaves_changed_weights(struct model *m) {
+        if (!m->engine.weights_changed)
+                return false;
+        log_warning(
+                "weights_changed", LOG_TEXT("model", m->config->id), LOG_TEXT("file", m->config->path),
+                LOG_TEXT("effect", "the model is drained and loaded anew"),
+                LOG_TEXT("advice", "put a new file in the place of the old one by renaming: what is loaded keeps the old one"));
+        m->preload = true;
+        model_leave(m, REASON_FILE_CHANGED, NULL);
+        return true;
+}
+
 static void tick_ready(struct model *m) {
         struct instance *e = &m->engine;
+        if (leaves_changed_weights(m))
+                return;
         requests_send(m);
         prefix_client_tick(m);
         watch_silence(m);
@@ -533,7 +553,7 @@ static void tick_stopping(struct model *m) {
 static void tick_absent(struct model *m) {
         if (!model_wanted(m))
                 return;
-        if (policy_backoff_left(m->backoff, m->fleet->now_ms) > 0)
+        if (cooldown_left(m, m->fleet->now_ms) > 0)
                 fleet_due(m->fleet, m->backoff.until_ms);
         else
                 model_event(m, MODEL_EVENT_WANTED);
@@ -542,6 +562,7 @@ static void tick_absent(struct model *m) {
 void model_tick(struct model *m) {
         requests_expire(m);
         operator_jobs_expire(m);
+        engine_watch(m);
         switch (m->state) {
         case MODEL_ABSENT: tick_absent(m); break;
         case MODEL_INSPECTING:

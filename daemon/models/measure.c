@@ -6,11 +6,13 @@
  */
 #include "daemon/models/measure.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "daemon/base/meminfo.h"
 #include "daemon/state/fleet.h"
 #include "daemon/state/lookup.h"
+#include "daemon/state/model_files.h"
 #include "daemon/state/tick.h"
 #include "daemon/system/log.h"
 #include "policy/admission/footprint.h"
@@ -25,11 +27,42 @@ static uint64_t measure_due(const struct model *m) {
         return sat_add(u64_max(e->measured_ms, e->started_ms), u64_max(pause, MEASURE_DUTY * e->measure_cost_us / 1000));
 }
 
+/* ---- the weights, held open so that a change under the mapping is seen ---- */
+
+static void release(struct open_files *files) {
+        if (!files)
+                return;
+        model_files_close(files);
+        free(files);
+}
+
+void measure_hold(struct model *m, const struct open_files *files) {
+        struct open_files *held = malloc(sizeof(*held));
+        struct open_files own = *files;
+        if (held)
+                *held = own;
+        else
+                model_files_close(&own);
+        m->engine.held = held;
+}
+
+void measure_release(struct model *m) {
+        struct fleet *f = m->fleet;
+        if (f->measuring && f->measure_files == m->engine.held)
+                f->measure_releases = true;
+        else
+                release(m->engine.held);
+        m->engine.held = NULL;
+}
+
+/* ---- looking ---- */
+
 /* On a thread of the pool: only what the fleet has set aside for it. */
 static void look(uv_work_t *work) {
         struct fleet *f = work->data;
         uint64_t began = uv_hrtime();
         f->measure_result = memory_read_process(CHILDREN_PROC, f->measure_pid, &f->measured);
+        f->measure_same_files = !f->measure_files || model_files_are_same(f->measure_files);
         f->measure_ns = uv_hrtime() - began;
 }
 
@@ -49,6 +82,10 @@ static void on_looked(uv_work_t *work, int status) {
         struct model *m = fleet_model(f, f->measure_model);
         f->measuring = false;
         fleet_poke(f);
+        if (f->measure_releases)
+                release(f->measure_files);
+        f->measure_files = NULL;
+        f->measure_releases = false;
         /* The engine may have gone, and another may have come, during the measurement. */
         if (status < 0 || !m || !m->engine.process || m->engine.pid != f->measure_pid)
                 return;
@@ -56,6 +93,7 @@ static void on_looked(uv_work_t *work, int status) {
         e->measured_ms = fleet_clock_ms();
         e->measure_cost_us = f->measure_ns / 1000;
         e->measure_wanted = false;
+        e->weights_changed = e->weights_changed || !f->measure_same_files;
         if (f->measure_result == 0) {
                 take(m, &f->measured, f->measure_kv_known);
         } else if (f->measure_result != -ESRCH && !f->measure_complained) {
@@ -86,6 +124,7 @@ void fleet_measure(struct fleet *f) {
         f->measure_model = next->number;
         f->measure_pid = next->engine.pid;
         f->measure_kv_known = next->engine.kv_known;
+        f->measure_files = next->engine.held;
         f->measure.data = f;
         f->measuring = uv_queue_work(f->loop, &f->measure, look, on_looked) == 0;
 }

@@ -40,6 +40,7 @@ void fleet_model_status(struct fleet *f, uint32_t index, struct model_status *re
                 .pinned = m->config->pinned,
                 .priority = m->config->priority,
                 .pid = e->process ? e->pid : 0,
+                .stopped = e->stopped,
                 .running = model_running(m),
                 .waiting = m->waiting.count,
                 .predicted_bytes = p.total_bytes,

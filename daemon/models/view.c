@@ -83,7 +83,7 @@ static void view_model(const struct model *m, uint64_t now_ms, struct model_view
                 .state = model_account_state(m),
                 .pinned = m->config->pinned,
                 .batch = is_batch(&m->running) && is_batch(&m->waiting),
-                .obeys = e->process && obeys(m, now_ms),
+                .obeys = e->process && !e->stopped && obeys(m, now_ms),
                 .lacks = engine_lacks(m),
                 .priority = m->config->priority,
                 .running = model_running(m),

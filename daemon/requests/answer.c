@@ -111,6 +111,7 @@ static bool take_end(struct model *m, struct request *request, const cJSON *fram
         struct request_events events = request->events;
         void *user = request->user;
         request_free(request);
+        m->engine.answers++;
         requests_note_end(m);
         events.on_end(user, ended, &told);
         return true;
@@ -157,6 +158,7 @@ static bool take_embedding(struct model *m, struct request *request, const cJSON
         struct request_events events = request->events;
         void *user = request->user;
         request_free(request);
+        m->engine.answers++;
         requests_note_end(m);
         events.on_end(user, "stop", &told);
         return true;

@@ -43,7 +43,7 @@ static void fail_unsendable(const struct model *m, struct request *request, int 
 }
 
 void requests_send(struct model *m) {
-        while (m->state == MODEL_READY && model_running(m) < m->engine.parallel && m->ops->ready(m)) {
+        while (m->state == MODEL_READY && !m->engine.stopped && model_running(m) < m->engine.parallel && m->ops->ready(m)) {
                 struct request *request = gate_next(m);
                 if (!request)
                         return;

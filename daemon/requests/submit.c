@@ -8,12 +8,12 @@
 #include "daemon/requests/finish.h"
 #include "daemon/requests/failure.h"
 #include "daemon/requests/waiting.h"
+#include "daemon/state/cooldown.h"
 #include "daemon/state/fleet.h"
 #include "daemon/state/lookup.h"
 #include "daemon/state/tick.h"
 #include "daemon/system/bulk.h"
 #include "daemon/system/log.h"
-#include "policy/admission/backoff.h"
 #include "policy/base/sat.h"
 
 /* Requests beyond the queue that will be sent as soon as the tick runs, or the model is loaded. */
@@ -24,7 +24,7 @@ static uint32_t free_places(const struct model *m) {
 
 /* Refusals that need no tick: 0 when the request may wait. */
 static int refuse_at_once(struct fleet *f, struct model *m, struct failure *reterr) {
-        uint64_t cooldown = policy_backoff_left(m->backoff, fleet_clock_ms());
+        uint64_t cooldown = cooldown_left(m, fleet_clock_ms());
         if (cooldown > 0) {
                 failure_set(reterr, REASON_LOAD_COOLDOWN,
                             "model '%s' is left alone for %llu s more after %u failures in a row; the last: %s", m->config->id,

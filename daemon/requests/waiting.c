@@ -43,6 +43,8 @@ static const char *why_waiting(const struct model *m, const struct request *requ
         enum reason held = gate_check(m, request);
         if (held != REASON_NONE)
                 return reason_info(held)->sentence;
+        if (m->engine.stopped)
+                return reason_info(REASON_STOPPED)->sentence;
         switch (m->state) {
         case MODEL_INSPECTING: return "reading the model's size";
         case MODEL_WAITING:

@@ -91,6 +91,9 @@ struct fleet {
         uint64_t measure_ns;
         struct process_memory measured;
         bool measure_complained;
+        struct open_files *measure_files; /* of the model under the look; NULL: none are held */
+        bool measure_same_files;
+        bool measure_releases; /* its engine has gone meanwhile: they are closed after the look */
 
         struct traces *traces;
         void (*on_trace)(void *user, uint32_t model, bool runs, enum reason because);

@@ -15,6 +15,7 @@
 #include "policy/state/plan.h"
 
 struct cache_job;
+struct open_files;
 struct engine_events;
 
 /* A control frame that the engine has not answered yet. */
@@ -65,6 +66,12 @@ struct instance {
         uint32_t context_now;                     /* ceiling for new requests */
         uint32_t chunk, chunk_full, threads_full; /* 0: unknown */
         uint32_t duty_told, threads_told, heartbeat_told;
+        uint64_t answers;         /* requests that it has answered */
+        bool stopped;             /* by others, as its process's state says */
+        uint64_t stopped_ms;      /* since then */
+        uint64_t watched_ms;      /* when that was looked at last */
+        struct open_files *held;  /* its weights, open while it has them mapped; NULL: none */
+        bool weights_changed;     /* since it mapped them */
         bool no_numbers;          /* it has answered so, and that was said */
         bool no_heat;             /* the engine has refused to be slowed down */
         bool cycled, frozen;      /* so its control group stops it and lets it go */

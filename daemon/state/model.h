@@ -64,6 +64,7 @@ struct model {
         struct instance engine;
         struct trace *trace; /* NULL: it is not traced */
         struct backoff backoff;
+        uint64_t failed_of;      /* the files that its last failure came from (daemon/state/cooldown.c) */
         struct load last_answer; /* of policy, while MODEL_WAITING */
         bool answer_logged;
 

@@ -20,6 +20,7 @@ static uint64_t mix(uint64_t key, uint64_t value) {
 }
 
 static int identify(struct open_files *o) {
+        o->identity = (struct files_identity){ 0 };
         for (uint32_t i = 0; i < o->count; i++) {
                 struct stat st;
                 if (fstat(o->fds[i], &st) < 0)
@@ -52,7 +53,6 @@ int model_open_files(const struct model *m, struct open_files *ret, char *reterr
                 return r;
         }
         ret->count = files.count;
-        ret->identity = (struct files_identity){ 0 };
         model_files_done(&files);
         r = identify(ret);
         if (r < 0) {
@@ -60,4 +60,9 @@ int model_open_files(const struct model *m, struct open_files *ret, char *reterr
                 model_files_close(ret);
         }
         return r;
+}
+
+bool model_files_are_same(const struct open_files *o) {
+        struct open_files now = *o;
+        return identify(&now) < 0 || now.identity.key == o->identity.key;
 }

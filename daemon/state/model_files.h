@@ -2,6 +2,7 @@
 #ifndef HEADROOM_DAEMON_STATE_MODEL_FILES_H
 #define HEADROOM_DAEMON_STATE_MODEL_FILES_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -25,5 +26,7 @@ struct open_files {
 /* All files of the model, open. 0, or -errno and the sentence. */
 int model_open_files(const struct model *m, struct open_files *ret, char *reterr, size_t reterr_size);
 void model_files_close(struct open_files *o);
+/* Whether they are still what they were when they were opened; a disk that is far away may take its time to say. */
+bool model_files_are_same(const struct open_files *o);
 
 #endif

@@ -16,6 +16,7 @@ enum note_kind {
         NOTE_UNLOAD,  /* an engine leaves: BYTES come back */
         NOTE_REFUSAL, /* a load was refused, and the waiting requests were told so */
         NOTE_DEATH,   /* an engine died or could not load its model */
+        NOTE_STOP,    /* others have stopped an engine, or let it go on */
 };
 
 struct note {

@@ -40,9 +40,10 @@
 #define SHORT_POLL_MS  500u
 
 /* Backoff after repeated deaths: 10 s doubling to 5 min, forgotten after a minute of health. */
-#define BACKOFF_FIRST_MS   10000u
-#define BACKOFF_MAX_MS     300000u
-#define BACKOFF_HEALTHY_MS 60000u
+#define BACKOFF_FIRST_MS        10000u
+#define BACKOFF_MAX_MS          300000u
+#define BACKOFF_HEALTHY_MS      60000u
+#define BACKOFF_HEALTHY_ANSWERS 100u /* no engine that crashes in a loop comes this far */
 
 /*
  * Bounds of the learned factor for scratch and overhead, in thousandths of the prediction. Never under half, since a short life

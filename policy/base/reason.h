@@ -27,6 +27,9 @@ enum reason {
         REASON_OPERATOR,
         REASON_PRELOAD,
         REASON_REMOVED, /* it is no longer in the configuration, or its file is gone */
+        REASON_FILE_CHANGED, /* the weights were written to while they were mapped */
+        REASON_STOPPED,      /* somebody has stopped the process of the engine */
+        REASON_GOES_ON,      /* ... and let it go on */
         /* why the governor acts, or refuses */
         REASON_MEMORY_HELD,     /* nothing that would grow is admitted now */
         REASON_TOO_HOT,         /* batch waits for the box to cool down */

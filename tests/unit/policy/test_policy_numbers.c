@@ -75,27 +75,30 @@ static const struct failure_row {
         bool was_ready;
         uint64_t healthy_ms;
         uint64_t pause_ms;
+        uint64_t answers;
 } failures[] = {
-        { "first death of an engine that was ready: at once", 0, true, 10, 0 },
-        { "second death: ten seconds", 1, true, 10, 10000 },
-        { "third", 2, true, 10, 20000 },
-        { "fourth", 3, true, 10, 40000 },
-        { "sixth", 5, true, 10, 160000 },
-        { "seventh: five minutes, not more", 6, true, 10, 300000 },
-        { "a thousandth", 999, true, 10, 300000 },
-        { "after a minute of health the slate is clean", 6, true, 60000, 0 },
-        { "never ready: ten seconds the first time", 0, false, 0, 10000 },
-        { "never ready again", 1, false, 0, 20000 },
-        { "it was never ready, so there was no health", 6, false, 60000, 300000 },
-        { "the count does not wrap", UINT32_MAX, true, 10, 300000 },
+        { "first death of an engine that was ready: at once", 0, true, 10, 0, 0 },
+        { "second death: ten seconds", 1, true, 10, 10000, 0 },
+        { "third", 2, true, 10, 20000, 0 },
+        { "fourth", 3, true, 10, 40000, 0 },
+        { "sixth", 5, true, 10, 160000, 0 },
+        { "seventh: five minutes, not more", 6, true, 10, 300000, 0 },
+        { "a thousandth", 999, true, 10, 300000, 0 },
+        { "after a minute of health the slate is clean", 6, true, 60000, 0, 0 },
+        { "a hundred answers are health", 6, true, 10, 0, 100 },
+        { "ninety-nine are none", 6, true, 10, 300000, 99 },
+        { "never ready: ten seconds the first time", 0, false, 0, 10000, 0 },
+        { "never ready again", 1, false, 0, 20000, 0 },
+        { "it was never ready, so there was no health", 6, false, 60000, 300000, 0 },
+        { "the count does not wrap", UINT32_MAX, true, 10, 300000, 0 },
 };
 
 static void backoff_grows_and_forgets(void **state) {
         (void) state;
         for (size_t i = 0; i < sizeof(failures) / sizeof(failures[0]); i++) {
                 const struct failure_row *row = &failures[i];
-                struct backoff b = policy_backoff_failed((struct backoff){ .failures = row->failures_before }, 5000,
-                                                         row->was_ready, row->healthy_ms);
+                const struct engine_life life = { row->was_ready, row->healthy_ms, row->answers };
+                struct backoff b = policy_backoff_failed((struct backoff){ .failures = row->failures_before }, 5000, &life);
                 if (policy_backoff_left(b, 5000) != row->pause_ms)
                         fail_msg("%s: %llu ms", row->what, (unsigned long long) policy_backoff_left(b, 5000));
                 assert_int_equal(policy_backoff_left(b, 5000 + row->pause_ms), 0);

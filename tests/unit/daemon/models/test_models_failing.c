@@ -213,6 +213,22 @@ static void a_large_one_that_dies_is_replaced_at_once(void **state) {
         assert_int_equal(status_of(0).measured_bytes, 0);
 }
 
+/* What had failed was replaced: there is no reason to wait any longer. */
+static void a_rest_ends_with_its_cause(void **state) {
+        (void) state;
+        add_model("load_signal=9\n");
+        open_fleet();
+        struct client c[2] = { 0 }, late = { 0 };
+        ask(&c[0], "a");
+        eventually(c[0].failed);
+        assert_int_equal(ask_with(&late, "a", REQUEST_CHAT, &client_events, "{}"), -EAGAIN);
+        assert_string_equal(late.failure.code, "load_cooldown");
+        write_file(w.paths[0], "tokens=2\n");
+        ask(&c[1], "a");
+        eventually(c[1].ended);
+        assert_int_equal(status_of(0).cooldown_ms, 0);
+}
+
 static const struct rude {
         const char *what, *orders, *word;
 } rudes[] = {
@@ -647,6 +663,7 @@ int main(int argc, char **argv) {
                 with_fixture(a_large_one_that_dies_is_replaced_at_once),
                 with_fixture(an_engine_that_talks_nonsense_is_ended),
                 with_fixture(an_engine_that_hangs_is_ended),
+                with_fixture(a_rest_ends_with_its_cause),
                 with_fixture(one_vector_for_two_texts_is_none),
                 with_fixture(an_engine_that_only_reports_is_ended),
                 with_fixture(an_engine_that_computes_for_ever_is_ended),
