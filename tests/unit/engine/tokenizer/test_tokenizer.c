@@ -91,6 +91,26 @@ static void test_facts(void **state) {
         tiny_vocab_done(&v);
 }
 
+/* Where there are tokens that end an answer of several messages, the end of one of them is not the answer's. */
+static void test_the_end_of_a_message(void **state) {
+        (void) state;
+        static const struct tiny_token tokens[] = { { "a", TOKEN_NORMAL, 0 },
+                                                    { "<|end|>", TOKEN_CONTROL, 0 },
+                                                    { "<|call|>", TOKEN_CONTROL, 0 },
+                                                    { "<|return|>", TOKEN_CONTROL, 0 } };
+        for (uint32_t count = 3; count <= 4; count++) {
+                struct tiny_vocab v;
+                tiny_vocab_begin(&v, "gpt2");
+                gguf_write_string(&v.file, "tokenizer.ggml.pre", "gpt-2");
+                tiny_write_list(&v.file, tokens, count, false);
+                tiny_write_texts(&v.file, "tokenizer.ggml.merges", (const char *const[]){ "x y" }, 1);
+                tiny_vocab_open_whole(&v);
+                assert_int_equal(tokenizer_is_end(v.tokenizer, 1), count == 3);
+                assert_int_equal(tokenizer_is_end(v.tokenizer, 2), count == 4);
+                tiny_vocab_done(&v);
+        }
+}
+
 static void check_piece(const struct tiny_vocab *v, int32_t id, bool special, bool first, const char *text) {
         char piece[32] = "untouched";
         size_t length = tokenizer_piece(v->tokenizer, id, special, first, piece, sizeof(piece));
@@ -312,6 +332,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_takers),
                 cmocka_unit_test(test_facts),
+                cmocka_unit_test(test_the_end_of_a_message),
                 cmocka_unit_test(test_pieces),
                 cmocka_unit_test(test_spans),
                 cmocka_unit_test(test_round_trips),
