@@ -217,6 +217,7 @@ static int listen_control(struct daemon *d) {
 static int new_servers(struct daemon *d) {
         const struct config *c = d->config;
         const struct http_options http = { .on_request = api_on_request,
+                                           .is_vital = api_is_vital,
                                            .headers = "Vary: Origin\r\nCross-Origin-Resource-Policy: same-origin\r\n"
                                                       "X-Content-Type-Options: nosniff\r\n",
                                            .hosts = c->hosts,
@@ -229,6 +230,7 @@ static int new_servers(struct daemon *d) {
         struct http_options control = http;
 
         control.on_request = api_on_control;
+        control.is_vital = NULL;
         control.headers = "";
         control.hosts = NULL;
         control.connections_max = CONTROL_CONNECTIONS_MAX;
@@ -355,7 +357,7 @@ static void announce_soon(struct daemon *d) {
 static void raise_descriptor_limit(const struct config *c) {
         struct rlimit limit;
         rlim_t needed =
-                c->connections_max + HTTP_REFUSED_MAX + CONTROL_CONNECTIONS_MAX + 4 * (rlim_t) c->models_count + NOFILE_SPARE;
+                c->connections_max + HTTP_BESIDE_MAX + CONTROL_CONNECTIONS_MAX + 4 * (rlim_t) c->models_count + NOFILE_SPARE;
 
         if (getrlimit(RLIMIT_NOFILE, &limit) || limit.rlim_cur >= needed)
                 return;

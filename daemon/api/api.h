@@ -27,6 +27,8 @@ void api_tell_of(struct api *api, const struct turn_watch *turns, const struct b
 void api_free(struct api *api); /* when api_running is 0 */
 
 /* Handlers for the two servers; USER is the api. */
+/* Answered although all connections are taken. */
+bool api_is_vital(const struct http_exchange *x);
 void api_on_request(void *user, struct http_exchange *x);
 void api_on_control(void *user, struct http_exchange *x);
 

@@ -74,6 +74,10 @@ void route(struct api *api, struct http_exchange *x, const struct route *table) 
                 http_answer_error(x, REASON_NOT_FOUND, "", NULL);
 }
 
+bool api_is_vital(const struct http_exchange *x) {
+        return !strcmp(http_path(x), "/health");
+}
+
 void api_on_request(void *user, struct http_exchange *x) {
         route(user, x, routes);
 }

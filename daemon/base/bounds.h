@@ -30,6 +30,8 @@
 #define HTTP_BODY_OVERHEAD    8              /* a chunked body may be this many times longer on the line than its content */
 #define HTTP_BODY_CHECK_MS    10000          /* while a body arrives we look this often ... */
 #define HTTP_BODY_CHECK_BYTES 1024           /* ... whether at least so much of it came */
+#define HTTP_BODY_MS          20000          /* for the whole of a body, however steadily it comes ... */
+#define HTTP_BODY_BYTES_PER_S (16u << 10)    /* ... and a second for so much of it, a poor mobile line: 64 MiB have 68 minutes */
 #define HTTP_WRITE_HIGH       (64u << 10)    /* more than this unsent: the producer pauses (300 tokens of a stream) */
 #define HTTP_WRITE_LOW        (16u << 10)    /* less than this: it goes on */
 #define HTTP_UNSENT_MAX       (32 << 10)  /* unsent bytes that the kernel may hold for a TCP connection, see TCP_NOTSENT_LOWAT */
@@ -37,8 +39,12 @@
 #define HTTP_STALL_MS         300000      /* a client that takes nothing for so long is gone, though its kernel says otherwise */
 #define HTTP_LINGER_MS        2000        /* after our last byte: wait so long for the client to close first */
 #define HTTP_LINGER_BYTES     (128ull << 20) /* bytes still read and thrown away meanwhile */
-#define HTTP_REFUSED_MAX      32             /* connections over the limit that are told so, politely, at one time */
-#define HTTP_BACKLOG          128
+#define HTTP_CONNECTIONS_MAX  4096           /* the most that can be configured: all are looked at for the slowest; WAITING_MAX is no more */
+#define HTTP_BESIDE_MAX       32             /* connections beside those with a place: told that we are full, or for /health */
+#define HTTP_SHARE_PART       8              /* one part of so many of the places is left to other addresses than the busiest */
+#define HTTP_PACE_CREDIT      1024           /* bytes of a usual request: who has just connected counts as having sent so much */
+#define HTTP_ACCEPTS_MAX      64             /* in one turn of the loop, so that those who came before are heard in between */
+#define HTTP_BACKLOG          1024           /* a burst while the loop is busy; who finds it full waits a second */
 
 /* --- children: engines and inspections --- */
 #define CHILD_READ_BYTES        65536       /* one read; a frame of text is far smaller */

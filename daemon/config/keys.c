@@ -334,7 +334,7 @@ static const struct key keys[] = {
         IN_CONFIG("server", "origins", set_origins, origins, 0, 0),
         IN_CONFIG("server", "control", set_text, control_path, 0, 0),
         IN_CONFIG("server", "state", set_text, state_dir, 0, 0),
-        IN_CONFIG("server", "connections", set_count, connections_max, 1, 65536),
+        IN_CONFIG("server", "connections", set_count, connections_max, 1, HTTP_CONNECTIONS_MAX),
         IN_CONFIG("server", "body_limit", set_size, body_bytes_max, 1024, (uint64_t) 64 << 20),
         IN_CONFIG("server", "request_memory", set_size, request_memory_bytes, 1 << 20, UINT64_MAX),
         IN_CONFIG("server", "header_timeout", set_duration, header_timeout_ms, 100, HOUR),

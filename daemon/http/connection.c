@@ -16,6 +16,7 @@
 #include <sys/socket.h>
 
 #include "daemon/http/connection.h"
+#include "daemon/http/places.h"
 #include "daemon/system/turn.h"
 
 struct write {
@@ -55,6 +56,7 @@ void connection_close(struct connection *c) {
         if (c->phase == PHASE_CLOSING)
                 return;
         c->phase = PHASE_CLOSING;
+        places_leave(c);
         c->watch = NULL;
         http_request_done(c);
         uv_close((uv_handle_t *) &c->stream, on_handle_closed);
@@ -82,6 +84,7 @@ static void watch_for_stall(struct connection *c) {
 
 static void go_on_after_answer(struct connection *c) {
         c->phase = PHASE_IDLE;
+        c->since_ms = uv_now(c->server->loop);
         http_request_begin(c);
         set_timer(c, c->server->options.idle_timeout_ms);
         if (!c->is_advancing)
@@ -212,6 +215,11 @@ void connection_end(struct connection *c) {
                 close_soon(c);
 }
 
+static void begin_flushing(struct connection *c) {
+        c->phase = PHASE_FLUSHING;
+        c->since_ms = uv_now(c->server->loop);
+}
+
 void connection_exchange_done(struct connection *c) {
         bool closes = c->answer.closes;
 
@@ -226,7 +234,7 @@ void connection_exchange_done(struct connection *c) {
         else if (closes)
                 connection_end(c);
         else if (unsent(c) > HTTP_WRITE_LOW)
-                c->phase = PHASE_FLUSHING;
+                begin_flushing(c);
         else
                 go_on_after_answer(c);
 }
@@ -254,6 +262,7 @@ static size_t consume(struct connection *c, const char *bytes, size_t count) {
                 enum phase before = c->phase;
                 if (c->phase == PHASE_IDLE) {
                         c->phase = PHASE_HEAD;
+                        c->since_ms = uv_now(c->server->loop);
                         http_request_name(c);
                         set_timer(c, c->server->options.header_timeout_ms);
                 }
@@ -352,13 +361,15 @@ static void on_read(uv_stream_t *stream, ssize_t count, const uv_buf_t *buffer) 
 
 static void on_body_check(struct connection *c) {
         static const struct refusal too_slow = { REASON_REQUEST_TIMEOUT, "the body arrives too slowly" };
+        uint64_t allowed_ms = HTTP_BODY_MS + c->request.body_bytes * 1000 / HTTP_BODY_BYTES_PER_S;
+        uint64_t so_far_ms = uv_now(c->server->loop) - c->since_ms;
 
-        if (c->request.body_bytes < c->checked_bytes + HTTP_BODY_CHECK_BYTES) {
+        if (so_far_ms >= allowed_ms || c->request.body_bytes < c->checked_bytes + HTTP_BODY_CHECK_BYTES) {
                 connection_refuse(c, &too_slow);
                 return;
         }
         c->checked_bytes = c->request.body_bytes;
-        set_timer(c, HTTP_BODY_CHECK_MS);
+        set_timer(c, allowed_ms - so_far_ms < HTTP_BODY_CHECK_MS ? allowed_ms - so_far_ms : HTTP_BODY_CHECK_MS);
 }
 
 static void on_stall_check(struct connection *c) {
@@ -399,7 +410,6 @@ static void tune(struct connection *c) {
 }
 
 void connection_accept(struct http_server *s, uv_stream_t *listener, bool is_pipe) {
-        static const struct refusal full = { REASON_TOO_MANY_CONNECTIONS, NULL };
         struct connection *c = server_new_connection(s);
 
         c->server = s;
@@ -415,9 +425,9 @@ void connection_accept(struct http_server *s, uv_stream_t *listener, bool is_pip
                 c->next->previous = c;
         s->connections = c;
         s->connections_count++;
-        c->is_over_limit = s->connections_count > s->options.connections_max;
+        c->since_ms = uv_now(s->loop);
         http_request_begin(c);
-        if (uv_accept(listener, &c->stream) || s->connections_count > s->options.connections_max + HTTP_REFUSED_MAX) {
+        if (uv_accept(listener, &c->stream) || !places_admit(c)) {
                 connection_close(c);
                 return;
         }
@@ -425,11 +435,6 @@ void connection_accept(struct http_server *s, uv_stream_t *listener, bool is_pip
                 tune(c);
         set_timer(c, s->options.idle_timeout_ms);
         start_reading(c);
-        if (c->is_over_limit) {
-                c->phase = PHASE_HEAD;
-                http_request_name(c);
-                connection_refuse(c, &full);
-        }
 }
 
 void http_exchange_watch(struct http_exchange *x, const struct http_watch *watch, void *user) {

@@ -70,11 +70,12 @@ struct http_server {
         struct http_door door; /* without hosts: whoever reaches the socket may come in */
         struct listener *listeners;
         struct connection *connections;
-        struct connection *spare;   /* for the accept that finds no memory: libuv would never ask again */
-        uint32_t connections_count; /* all, those over the limit included */
+        struct connection *spare; /* for the accept that finds no memory: libuv would never ask again */
+        uint32_t connections_count;
+        uint32_t places_taken, beside_count; /* places.h */
         uint64_t requests_count;
         bool is_draining;
-        bool is_reporting_full; /* said once for each time it fills up */
+        bool is_reporting_full; /* said once, and again when half of the places were free */
         void (*on_empty)(void *user);
         void *empty_user;
         char read_buffer[HTTP_READ_MAX]; /* one for all: what is read is consumed or copied before the next read */
@@ -94,7 +95,9 @@ struct connection {
         bool is_advancing;          /* bytes are being consumed: whoever finishes an exchange returns there */
         bool is_reading, is_at_end; /* the client has shut down its side */
         bool is_broken;             /* closes as soon as the loop turns; what is sent is dropped */
-        bool is_over_limit;         /* accepted only to be told that we are full */
+        bool has_place, is_beside;  /* places.h; neither when it closes */
+        uint64_t since_ms;          /* it waits for its client, or the request comes */
+        uint64_t address;           /* of the peer, for places.c; 0: none */
         llhttp_t parser;
         struct http_request request;
         struct answer answer;

@@ -12,6 +12,7 @@
 #include <strings.h>
 
 #include "daemon/http/connection.h"
+#include "daemon/http/places.h"
 #include "daemon/http/target.h"
 
 /* MESSAGE NULL: the reason's own sentence. */
@@ -162,6 +163,8 @@ static int on_headers_complete(llhttp_t *parser) {
                 return -1;
         if (http_target_path(r->head.bytes, &r->path, &r->query))
                 return refuse(c, REASON_BAD_REQUEST, "the target of the request line is no valid path");
+        if (!places_serve(c))
+                return refuse(c, REASON_TOO_MANY_CONNECTIONS, NULL);
         parser->upgrade = 0; /* an offer to speak another protocol, which may be ignored */
         c->phase = PHASE_BODY;
         framing_begin_chunks(&r->framing);

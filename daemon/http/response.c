@@ -67,7 +67,7 @@ static const char *http_date(void) {
 
 /* Whether the client will send more requests, and we want to hear them. */
 static bool wants_to_go_on(struct connection *c) {
-        return c->request.is_complete && !c->is_at_end && !c->is_over_limit && !c->server->is_draining &&
+        return c->request.is_complete && !c->is_at_end && !c->is_beside && !c->server->is_draining &&
                llhttp_should_keep_alive(&c->parser);
 }
 

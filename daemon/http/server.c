@@ -23,7 +23,11 @@ struct listener {
                 uv_tcp_t tcp;
                 uv_pipe_t pipe;
         };
+        uv_timer_t next_turn;  /* when the present one has accepted enough */
+        uint64_t accepting_ms; /* the turn of the loop in which ... */
+        uint32_t accepted;     /* ... so many were */
         bool is_pipe, is_closing;
+        uint8_t handles_open;
         char *path; /* of a Unix socket that we made, removed at the end */
 };
 
@@ -97,30 +101,47 @@ void server_connection_gone(struct http_server *s, struct connection *c) {
                 memset(c, 0, sizeof *c);
                 s->spare = c;
         }
-        if (s->connections_count < s->options.connections_max)
+        if (s->places_taken <= s->options.connections_max / 2)
                 s->is_reporting_full = false;
         check_empty(s);
 }
 
+static void accept_next(struct listener *l) {
+        struct http_server *s = l->server;
+
+        if (s->places_taken == s->options.connections_max && !s->is_reporting_full) {
+                s->is_reporting_full = true;
+                log_warning("connections_full", LOG_NUMBER("connections", s->places_taken));
+        }
+        connection_accept(s, &l->stream, l->is_pipe);
+}
+
+static void on_next_turn(uv_timer_t *timer) {
+        accept_next(timer->data);
+}
+
 static void on_connection(uv_stream_t *stream, int status) {
         struct listener *l = stream->data;
-        struct http_server *s = l->server;
+        uint64_t now_ms = uv_now(l->server->loop);
 
         if (status < 0) {
                 log_warning("accept_failed", LOG_TEXT("error", uv_strerror(status)));
                 return;
         }
-        if (s->connections_count == s->options.connections_max && !s->is_reporting_full) {
-                s->is_reporting_full = true;
-                log_warning("connections_full", LOG_NUMBER("connections", s->connections_count));
-        }
-        connection_accept(s, stream, l->is_pipe);
+        l->accepted = now_ms == l->accepting_ms ? l->accepted + 1 : 1;
+        l->accepting_ms = now_ms;
+        if (l->accepted <= HTTP_ACCEPTS_MAX)
+                accept_next(l);
+        else /* libuv asks no more until this one is accepted */
+                (void) uv_timer_start(&l->next_turn, on_next_turn, 1, 0);
 }
 
 static void on_listener_closed(uv_handle_t *handle) {
         struct listener *l = handle->data;
         struct http_server *s = l->server;
 
+        if (--l->handles_open)
+                return;
         for (struct listener **at = &s->listeners; *at; at = &(*at)->next)
                 if (*at == l) {
                         *at = l->next;
@@ -139,6 +160,7 @@ static void close_listener(struct listener *l) {
         if (l->path)
                 (void) unlink(l->path);
         uv_close((uv_handle_t *) &l->stream, on_listener_closed);
+        uv_close((uv_handle_t *) &l->next_turn, on_listener_closed);
 }
 
 static int family_of(int fd) {
@@ -166,7 +188,9 @@ static int listen_on(struct http_server *s, int fd, const char *path) {
                 free(l);
                 return result;
         }
-        l->stream.data = l;
+        (void) uv_timer_init(s->loop, &l->next_turn);
+        l->stream.data = l->next_turn.data = l;
+        l->handles_open = 2;
         l->next = s->listeners;
         s->listeners = l;
         result = l->is_pipe ? uv_pipe_open(&l->pipe, fd) : uv_tcp_open(&l->tcp, fd);

@@ -22,6 +22,7 @@ struct http_options {
         const char *headers; /* lines that every answer bears, "" for none; a constant */
         /* For door.h; copied. NULL: whoever reaches the socket may come in. */
         const char *hosts, *origins;
+        bool (*is_vital)(const struct http_exchange *x); /* by its head, may be NULL: answered although all places are taken */
         uint32_t connections_max;
         uint64_t body_bytes_max;
         struct bulk_account *bulk;  /* of what bodies take; outlives the server */

@@ -137,19 +137,13 @@ class Serving(unittest.TestCase):
         self.assertEqual(read_all(s), b"")
         self.assertLess(abs(time.monotonic() - started - 1.5), 0.6)
 
-    def test_too_many_connections(self):
-        many = [self.daemon.connect() for _ in range(20)]
-        time.sleep(0.05)
-        over = self.daemon.connect()
-        reply = Reply(over)
-        self.check_error(reply, 503, "too_many_connections")
-        self.assertEqual(reply.headers["retry-after"], "1")
-        self.assertEqual(read_all(over), b"")
-        self.assertEqual(self.daemon.status()["models_known"], 2)       # the operator still gets through
-        for s in many + [over]:
-            s.close()
-        time.sleep(0.1)
+    def test_idle_connections_make_room(self):
+        many = [self.daemon.connect() for _ in range(40)]
         self.assertEqual(ask(self.daemon, "GET", "/health").status, 200)
+        self.assertEqual(self.daemon.status()["models_known"], 2)       # the operator gets through as well
+        self.assertEqual(read_all(many[0]), b"")
+        for s in many:
+            s.close()
 
     # --- one connection, many requests ---
 

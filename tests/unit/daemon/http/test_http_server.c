@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -70,8 +71,13 @@ static void on_request(void *user, struct http_exchange *x) {
         text_done(&out);
 }
 
+static bool is_vital(const struct http_exchange *x) {
+        return !strcmp(http_path(x), "/vital");
+}
+
 static int set_up_with(uint32_t connections, uint64_t body, uint64_t header_ms, uint64_t idle_ms) {
         const struct http_options options = { .on_request = on_request,
+                                              .is_vital = is_vital,
                                               .headers = "X-Every: 1\r\n",
                                               .connections_max = connections,
                                               .body_bytes_max = body,
@@ -94,6 +100,16 @@ static int set_up(void **state) {
 static int set_up_hasty(void **state) {
         (void) state;
         return set_up_with(2, 1000, 60, 120);
+}
+
+static int set_up_narrow(void **state) {
+        (void) state;
+        return set_up_with(2, 1000, 10000, 10000);
+}
+
+static int set_up_wide(void **state) {
+        (void) state;
+        return set_up_with(256, 1000, 10000, 10000);
 }
 
 static int set_up_large(void **state) {
@@ -390,26 +406,145 @@ static void test_idle_connections_end_quietly(void **state) {
         (void) close(fd);
 }
 
-static void test_too_many_connections(void **state) {
-        int fds[3];
+static int hold(void) {
+        int fd = connect_client();
+        unsigned before = requests;
+
+        say_text(fd, "GET /hold HTTP/1.1\r\n" HOST "\r\n");
+        for (int i = 0; i < 100 && requests == before; i++)
+                turn();
+        return fd;
+}
+
+static void test_all_places_answer(void **state) {
+        static const char *const targets[] = { "/a", "/vital" };
+        struct http_exchange *first;
         bool closed;
 
         (void) state;
-        for (int i = 0; i < 3; i++)
-                fds[i] = connect_client();
-        const char *heard = hear(fds[2], NULL, &closed);
-        assert_true(!strncmp(heard, "HTTP/1.1 503 Service Unavailable\r\n", 34));
-        assert_non_null(strstr(heard, "Retry-After: 1\r\nx-should-retry: true\r\n"));
-        assert_non_null(strstr(
-                heard, "\"code\":\"too_many_connections\",\"advice\":\"keep fewer connections open, or raise connections\"}}"));
-        assert_true(closed);
-        for (int i = 0; i < 3; i++)
-                (void) close(fds[i]);
+        int fds[] = { hold(), -1 };
+        first = held;
+        fds[1] = hold();
+        for (int i = 0; i < 2; i++) {
+                char request[64];
+                int fd = connect_client();
+                (void) snprintf(request, sizeof request, "GET %s HTTP/1.1\r\n" HOST "\r\n", targets[i]);
+                say_text(fd, request);
+                const char *heard = hear(fd, NULL, &closed);
+                assert_true(closed);
+                if (i) {
+                        assert_non_null(strstr(heard, "200 OK"));
+                } else {
+                        assert_true(!strncmp(heard, "HTTP/1.1 503 Service Unavailable\r\n", 34));
+                        assert_non_null(strstr(heard, "Retry-After: 1\r\nx-should-retry: true\r\n"));
+                        assert_non_null(strstr(heard,
+                                               "\"code\":\"too_many_connections\",\"advice\":\"keep fewer connections open, or "
+                                               "raise connections\"}}"));
+                }
+                (void) close(fd);
+        }
+        int waiting = connect_client(); /* it has no place, until one becomes free */
         turn_for(20);
-        int fd = connect_client();
+        http_answer(first, 200, "", NULL, "", 0);
+        (void) hear(fds[0], "200 OK", &closed);
+        (void) close(fds[0]);
+        turn_for(20);
+        say_text(waiting, "GET /a HTTP/1.1\r\n" HOST "\r\n");
+        assert_non_null(strstr(hear(waiting, "1 /a [] 0", &closed), "200 OK"));
+        (void) close(waiting);
+        (void) close(fds[1]);
+        turn_for(20);
+}
+
+/* Two places, each case's pair of clients in them, and a third that wants to be served. */
+static void test_who_makes_room(void **state) {
+        static const struct {
+                const char *situation, *said[2];
+                int leaves;
+                const char *heard;
+        } cases[] = {
+                { "both idle: the elder", { "", "" }, 0, "" },
+                { "an idle one before a head that came later", { "", "GET /a HT" }, 0, "" },
+                { "who was served and is idle",
+                  { "GET /a HTTP/1.1\r\n" HOST "\r\n", "GET /hold HTTP/1.1\r\n" HOST "\r\n" },
+                  0,
+                  "200 OK" },
+                { "a head that trickles is told",
+                  { "GET /a HT", "GET /hold HTTP/1.1\r\n" HOST "\r\n" },
+                  0,
+                  "408 Request Timeout" },
+                { "a body that trickles is told",
+                  { "POST /a HTTP/1.1\r\n" HOST "Content-Length: 100\r\n\r\nx", "GET /hold HTTP/1.1\r\n" HOST "\r\n" },
+                  0,
+                  "others wait for a connection" },
+                { "never one that is being answered", { "GET /hold HTTP/1.1\r\n" HOST "\r\n", "" }, 1, "" },
+        };
+
+        (void) state;
+        for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+                int fds[2];
+                bool closed;
+                for (int j = 0; j < 2; j++) {
+                        fds[j] = connect_client();
+                        say_text(fds[j], cases[i].said[j]);
+                        turn_for(15);
+                }
+                int third = connect_client();
+                say_text(third, "GET /a HTTP/1.1\r\n" HOST "\r\n");
+                const char *heard = hear(third, "1 /a [] 0", &closed);
+                if (!strstr(heard, "200 OK"))
+                        fail_msg("%s: the third heard %s", cases[i].situation, heard);
+                heard = hear(fds[cases[i].leaves], NULL, &closed);
+                if (!closed || !strstr(heard, cases[i].heard))
+                        fail_msg("%s: heard %s%s", cases[i].situation, heard, closed ? "" : " and stays");
+                (void) close(third);
+                for (int j = 0; j < 2; j++)
+                        (void) close(fds[j]);
+                turn_for(20);
+                assert_int_equal(http_server_connections(server), 0);
+        }
+}
+
+/* Of eight places one is for others than 127.0.0.1. */
+static void test_share_of_an_address(void **state) {
+        const struct sockaddr_in other = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(0x7f000002) };
+        const struct sockaddr_in name = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(0x7f000001), .sin_port = htons(port) };
+        int fds[8];
+        bool closed;
+
+        (void) state;
+        for (int i = 0; i < 7; i++)
+                fds[i] = hold();
+        fds[7] = connect_client();
+        say_text(fds[7], "GET /a HTTP/1.1\r\n" HOST "\r\n");
+        assert_non_null(strstr(hear(fds[7], NULL, &closed), "\"code\":\"too_many_connections\""));
+        int fd = socket(AF_INET, SOCK_STREAM, 0);
+        assert_int_equal(bind(fd, (const struct sockaddr *) &other, sizeof other), 0);
+        assert_int_equal(connect(fd, (const struct sockaddr *) &name, sizeof name), 0);
+        assert_int_equal(fcntl(fd, F_SETFL, O_NONBLOCK), 0);
         say_text(fd, "GET /a HTTP/1.1\r\n" HOST "\r\n");
         assert_non_null(strstr(hear(fd, "1 /a [] 0", &closed), "200 OK"));
         (void) close(fd);
+        for (int i = 0; i < 8; i++)
+                (void) close(fds[i]);
+        turn_for(20);
+}
+
+/* More than one turn of the loop accepts: each of them is accepted and heard in the end. */
+static void test_many_at_once(void **state) {
+        int fds[HTTP_ACCEPTS_MAX + 40];
+        const unsigned count = sizeof fds / sizeof *fds;
+        bool closed;
+
+        (void) state;
+        for (unsigned i = 0; i < count; i++) {
+                fds[i] = connect_client();
+                say_text(fds[i], "GET /a HTTP/1.1\r\n" HOST "Connection: close\r\n\r\n");
+        }
+        for (unsigned i = 0; i < count; i++) {
+                assert_non_null(strstr(hear(fds[i], NULL, &closed), "200 OK"));
+                (void) close(fds[i]);
+        }
 }
 
 /* A reader that stops makes the producer stop, within limits that are ours, and go on when it reads again. */
@@ -544,7 +679,10 @@ int main(void) {
                 TEST(test_chunked_body_limit, set_up),
                 TEST(test_slow_headers, set_up_hasty),
                 TEST(test_idle_connections_end_quietly, set_up_hasty),
-                TEST(test_too_many_connections, set_up_hasty),
+                TEST(test_all_places_answer, set_up_narrow),
+                TEST(test_who_makes_room, set_up_narrow),
+                TEST(test_share_of_an_address, set_up),
+                TEST(test_many_at_once, set_up_wide),
                 TEST(test_back_pressure, set_up_large),
                 TEST(test_large_answer_then_next, set_up_large),
                 TEST(test_unix_socket, set_up),

@@ -1,0 +1,124 @@
+/* places.c - see places.h. */
+#include "daemon/http/places.h"
+
+#include <arpa/inet.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "daemon/http/connection.h"
+
+static uint32_t beside_max(const struct http_server *s) {
+        uint32_t part = s->options.connections_max / 4 + 1;
+
+        return part < HTTP_BESIDE_MAX ? part : HTTP_BESIDE_MAX;
+}
+
+/* A provider gives a customer a /64 of the newer family. The peers of a Unix socket have no address. */
+static void read_address(struct connection *c) {
+        struct sockaddr_storage name = { 0 };
+        const struct sockaddr_in *v4 = (const struct sockaddr_in *) &name;
+        const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *) &name;
+        int length = sizeof name;
+
+        if (c->stream.type != UV_TCP || uv_tcp_getpeername(&c->tcp, (struct sockaddr *) &name, &length))
+                return;
+        if (name.ss_family == AF_INET)
+                c->address = (uint64_t) ntohl(v4->sin_addr.s_addr) + 1;
+        else
+                memcpy(&c->address, &v6->sin6_addr, sizeof c->address);
+}
+
+static bool has_share(const struct connection *c) {
+        const struct http_server *s = c->server;
+        uint32_t share = s->options.connections_max - s->options.connections_max / HTTP_SHARE_PART, count = 0;
+
+        if (!c->address || s->places_taken < share)
+                return true;
+        for (const struct connection *other = s->connections; other; other = other->next)
+                count += other->has_place && other->address == c->address;
+        return count < share;
+}
+
+void places_leave(struct connection *c) {
+        c->server->places_taken -= c->has_place;
+        c->server->beside_count -= c->is_beside;
+        c->has_place = c->is_beside = false;
+}
+
+static bool take_free_place(struct connection *c) {
+        struct http_server *s = c->server;
+
+        if (s->places_taken >= s->options.connections_max || !has_share(c))
+                return false;
+        places_leave(c);
+        c->has_place = true;
+        s->places_taken++;
+        return true;
+}
+
+static bool waits_for_client(const struct connection *c) {
+        return c->phase != PHASE_ANSWERING && c->phase != PHASE_CLOSING && !c->is_broken;
+}
+
+/* Bytes a second of a request that is not whole. A head is taken for granted, so that who has just come is not judged. */
+static uint64_t pace(const struct connection *c) {
+        bool is_request = c->phase == PHASE_HEAD || c->phase == PHASE_BODY;
+        uint64_t bytes = HTTP_PACE_CREDIT + (is_request ? c->request.head_bytes + c->request.body_bytes : 0);
+
+        return c->phase == PHASE_LINGERING ? 0 : bytes * 1000 / (uv_now(c->server->loop) - c->since_ms + 1);
+}
+
+/* Of those with a place, or of those beside: of C's address alone, if IS_SAME. The list begins with the youngest. */
+static struct connection *find_slowest(const struct connection *c, bool is_beside, bool is_same) {
+        struct connection *slowest = NULL;
+
+        for (struct connection *other = c->server->connections; other; other = other->next)
+                if (other != c && (is_beside ? other->is_beside : other->has_place) && waits_for_client(other) &&
+                    (!is_same || other->address == c->address) && (!slowest || pace(other) <= pace(slowest)))
+                        slowest = other;
+        return slowest;
+}
+
+/* False when there are as many as may be and all are being answered. */
+static bool step_beside(struct connection *c) {
+        struct http_server *s = c->server;
+        struct connection *slowest = s->beside_count >= beside_max(s) ? find_slowest(c, true, false) : NULL;
+
+        if (slowest)
+                connection_close(slowest);
+        if (s->beside_count >= beside_max(s))
+                return false;
+        c->is_beside = true;
+        s->beside_count++;
+        return true;
+}
+
+/* Whoever is in the middle of a request is told why it ends. */
+static void give_up(struct connection *c) {
+        static const struct refusal too_slow = { REASON_REQUEST_TIMEOUT,
+                                                 "the request arrives too slowly while others wait for a connection" };
+
+        places_leave(c);
+        if ((c->phase == PHASE_HEAD || c->phase == PHASE_BODY) && step_beside(c))
+                connection_refuse(c, &too_slow);
+        else
+                connection_close(c);
+}
+
+bool places_admit(struct connection *c) {
+        read_address(c);
+        if (take_free_place(c))
+                return true;
+        bool is_share = c->server->places_taken < c->server->options.connections_max;
+        struct connection *slowest = find_slowest(c, false, is_share);
+        if (!slowest)
+                return step_beside(c);
+        give_up(slowest);
+        return take_free_place(c) || step_beside(c);
+}
+
+bool places_serve(struct connection *c) {
+        const struct http_server *s = c->server;
+
+        return c->has_place || take_free_place(c) || (s->options.is_vital && s->options.is_vital((struct http_exchange *) c));
+}

@@ -1,0 +1,25 @@
+/*
+ * places.h - within daemon/http only: which connections have a place, and which one gives its place up when all are taken.
+ *
+ * A connection that waits for its client costs a place and gives nothing: when a new one comes and none is free, the one of
+ * them that has brought the least in the longest time makes room, be it idle or in the middle of a request that trickles. One
+ * whose request is being answered keeps its place. No address has more than seven eighths of all.
+ *
+ * Where all places are held by answers, a few more connections are let in beside them: their head is read, what the handler
+ * calls vital (/health) is answered, and others are told that we are full.
+ */
+#ifndef HEADROOM_DAEMON_HTTP_PLACES_H
+#define HEADROOM_DAEMON_HTTP_PLACES_H
+
+#include <stdbool.h>
+
+struct connection;
+
+/* C was just accepted and counted. False when there is not even room to tell it that there is none. */
+bool places_admit(struct connection *c);
+/* C needs its place no more. */
+void places_leave(struct connection *c);
+/* C's head is there: whether its request is to be answered, on a place that has become free if need be. */
+bool places_serve(struct connection *c);
+
+#endif
