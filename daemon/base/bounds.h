@@ -39,12 +39,14 @@
 #define HTTP_STALL_MS         300000      /* a client that takes nothing for so long is gone, though its kernel says otherwise */
 #define HTTP_LINGER_MS        2000        /* after our last byte: wait so long for the client to close first */
 #define HTTP_LINGER_BYTES     (128ull << 20) /* bytes still read and thrown away meanwhile */
-#define HTTP_CONNECTIONS_MAX  4096           /* the most that can be configured: all are looked at for the slowest; WAITING_MAX is no more */
-#define HTTP_BESIDE_MAX       32             /* connections beside those with a place: told that we are full, or for /health */
-#define HTTP_SHARE_PART       8              /* one part of so many of the places is left to other addresses than the busiest */
-#define HTTP_PACE_CREDIT      1024           /* bytes of a usual request: who has just connected counts as having sent so much */
-#define HTTP_ACCEPTS_MAX      64             /* in one turn of the loop, so that those who came before are heard in between */
-#define HTTP_BACKLOG          1024           /* a burst while the loop is busy; who finds it full waits a second */
+#define HTTP_CONNECTIONS_MAX  4096 /* the most that can be configured: all are looked at for the slowest; WAITING_MAX is no more */
+#define HTTP_BESIDE_MAX       32   /* connections beside those with a place: told that we are full, or for /health */
+#define HTTP_SHARE_PART       8    /* one part of so many of the places is left to other addresses than the busiest */
+#define HTTP_PACE_CREDIT      1024 /* bytes of a usual request: who has just connected counts as having sent so much */
+#define HTTP_GRACE_MS         100  /* who has just come may say what they want before they make room for the next */
+#define HTTP_GRACE_POLL_MS    5
+#define HTTP_ACCEPTS_MAX      64   /* in one turn of the loop, so that those who came before are heard in between */
+#define HTTP_BACKLOG          1024 /* a burst while the loop is busy; who finds it full waits a second */
 
 /* --- children: engines and inspections --- */
 #define CHILD_READ_BYTES        65536       /* one read; a frame of text is far smaller */
@@ -174,6 +176,7 @@
 #define SURVEY_WAIT_MS    3000        /* the start waits so long for looks into the model files: dozens on a usual disk */
 #define STOP_GRACE_MS     5000        /* after SIGTERM: running answers may end by themselves so long */
 #define STOP_FLUSH_MS     2000        /* time for the last words to reach their clients */
-#define NOFILE_SPARE      256         /* descriptors beside those of connections: engines, files, the loop's own */
+#define NOFILE_SPARE      256         /* descriptors of the daemon itself: files, sensors, the loop's own */
+#define NOFILE_ENGINE     4           /* ... and of each engine: its socket, its file, its words, its control group */
 
 #endif

@@ -28,15 +28,19 @@ static void read_address(struct connection *c) {
                 memcpy(&c->address, &v6->sin6_addr, sizeof c->address);
 }
 
+static uint32_t share(const struct http_server *s) {
+        return s->options.connections_max - s->options.connections_max / HTTP_SHARE_PART;
+}
+
 static bool has_share(const struct connection *c) {
         const struct http_server *s = c->server;
-        uint32_t share = s->options.connections_max - s->options.connections_max / HTTP_SHARE_PART, count = 0;
+        uint32_t count = 0;
 
-        if (!c->address || s->places_taken < share)
+        if (!c->address || s->places_taken < share(s))
                 return true;
         for (const struct connection *other = s->connections; other; other = other->next)
                 count += other->has_place && other->address == c->address;
-        return count < share;
+        return count < share(s);
 }
 
 void places_leave(struct connection *c) {
@@ -103,6 +107,20 @@ static void give_up(struct connection *c) {
                 connection_refuse(c, &too_slow);
         else
                 connection_close(c);
+}
+
+bool places_can_admit(const struct http_server *s) {
+        bool is_all_answering = true;
+
+        if (s->places_taken < share(s))
+                return true;
+        for (const struct connection *c = s->connections; c; c = c->next)
+                if (c->has_place && waits_for_client(c)) {
+                        is_all_answering = false;
+                        if (c->phase == PHASE_LINGERING || uv_now(s->loop) - c->since_ms >= HTTP_GRACE_MS)
+                                return true;
+                }
+        return is_all_answering;
 }
 
 bool places_admit(struct connection *c) {

@@ -14,7 +14,10 @@
 #include <stdbool.h>
 
 struct connection;
+struct http_server;
 
+/* Whether one more may be accepted now. Not while all who could make room have only just come: then it waits in the kernel. */
+bool places_can_admit(const struct http_server *s);
 /* C was just accepted and counted. False when there is not even room to tell it that there is none. */
 bool places_admit(struct connection *c);
 /* C needs its place no more. */

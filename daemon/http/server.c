@@ -13,6 +13,7 @@
 
 #include "engine/base/cleanup.h"
 #include "daemon/http/connection.h"
+#include "daemon/http/places.h"
 #include "daemon/system/log.h"
 
 struct listener {
@@ -23,9 +24,9 @@ struct listener {
                 uv_tcp_t tcp;
                 uv_pipe_t pipe;
         };
-        uv_timer_t next_turn;  /* when the present one has accepted enough */
-        uint64_t accepting_ms; /* the turn of the loop in which ... */
-        uint32_t accepted;     /* ... so many were */
+        uv_timer_t accept_time; /* of the next, where it has to wait */
+        uint64_t accepting_ms;  /* the turn of the loop in which ... */
+        uint32_t accepted;      /* ... so many were */
         bool is_pipe, is_closing;
         uint8_t handles_open;
         char *path; /* of a Unix socket that we made, removed at the end */
@@ -106,9 +107,20 @@ void server_connection_gone(struct http_server *s, struct connection *c) {
         check_empty(s);
 }
 
+static void on_accept_time(uv_timer_t *timer);
+
+/* libuv asks no more until the connection is accepted. */
+static void accept_after(struct listener *l, uint64_t ms) {
+        (void) uv_timer_start(&l->accept_time, on_accept_time, ms, 0);
+}
+
 static void accept_next(struct listener *l) {
         struct http_server *s = l->server;
 
+        if (!places_can_admit(s)) {
+                accept_after(l, HTTP_GRACE_POLL_MS);
+                return;
+        }
         if (s->places_taken == s->options.connections_max && !s->is_reporting_full) {
                 s->is_reporting_full = true;
                 log_warning("connections_full", LOG_NUMBER("connections", s->places_taken));
@@ -116,7 +128,7 @@ static void accept_next(struct listener *l) {
         connection_accept(s, &l->stream, l->is_pipe);
 }
 
-static void on_next_turn(uv_timer_t *timer) {
+static void on_accept_time(uv_timer_t *timer) {
         accept_next(timer->data);
 }
 
@@ -132,8 +144,8 @@ static void on_connection(uv_stream_t *stream, int status) {
         l->accepting_ms = now_ms;
         if (l->accepted <= HTTP_ACCEPTS_MAX)
                 accept_next(l);
-        else /* libuv asks no more until this one is accepted */
-                (void) uv_timer_start(&l->next_turn, on_next_turn, 1, 0);
+        else
+                accept_after(l, 1);
 }
 
 static void on_listener_closed(uv_handle_t *handle) {
@@ -160,7 +172,7 @@ static void close_listener(struct listener *l) {
         if (l->path)
                 (void) unlink(l->path);
         uv_close((uv_handle_t *) &l->stream, on_listener_closed);
-        uv_close((uv_handle_t *) &l->next_turn, on_listener_closed);
+        uv_close((uv_handle_t *) &l->accept_time, on_listener_closed);
 }
 
 static int family_of(int fd) {
@@ -188,8 +200,8 @@ static int listen_on(struct http_server *s, int fd, const char *path) {
                 free(l);
                 return result;
         }
-        (void) uv_timer_init(s->loop, &l->next_turn);
-        l->stream.data = l->next_turn.data = l;
+        (void) uv_timer_init(s->loop, &l->accept_time);
+        l->stream.data = l->accept_time.data = l;
         l->handles_open = 2;
         l->next = s->listeners;
         s->listeners = l;
