@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -23,8 +22,10 @@
 #include "daemon/governor/governor.h"
 #include "daemon/http/server.h"
 #include "daemon/system/bulk.h"
+#include "daemon/system/descriptors.h"
 #include "daemon/system/log.h"
 #include "daemon/system/notify.h"
+#include "daemon/system/port_holder.h"
 #include "daemon/system/state_lock.h"
 #include "daemon/system/turn.h"
 
@@ -44,6 +45,7 @@ struct daemon {
         struct bulk_account bulk; /* of both */
         struct turn_watch turns;
         char listen[128];
+        struct descriptor_shares connections;
         int state_lock; /* a descriptor, as long as the process lives */
         bool is_announced, is_stopping, is_fleet_stopping;
         unsigned servers_open;
@@ -138,7 +140,7 @@ static void on_watchdog(uv_timer_t *timer) {
                 systemd_alive();
 }
 
-/* "127.0.0.1:11435", "[::1]:80" or a path. -EPERM where strangers could reach it: there are no access keys yet. */
+/* "127.0.0.1:80", "[::1]:80" or a path. -EPERM where strangers could reach it: there are no access keys yet. */
 static int describe_socket(int fd, char *ret, size_t size) {
         struct sockaddr_storage name = { 0 };
         const struct sockaddr_in *v4 = (const struct sockaddr_in *) &name;
@@ -222,7 +224,7 @@ static int new_servers(struct daemon *d) {
                                                       "X-Content-Type-Options: nosniff\r\n",
                                            .hosts = c->hosts,
                                            .origins = c->origins,
-                                           .connections_max = c->connections_max,
+                                           .connections_max = d->connections.clients,
                                            .body_bytes_max = c->body_bytes_max < d->bulk.max ? c->body_bytes_max : d->bulk.max,
                                            .bulk = &d->bulk,
                                            .header_timeout_ms = c->header_timeout_ms,
@@ -233,16 +235,32 @@ static int new_servers(struct daemon *d) {
         control.is_vital = NULL;
         control.headers = "";
         control.hosts = NULL;
-        control.connections_max = CONTROL_CONNECTIONS_MAX;
+        control.connections_max = d->connections.operators;
         control.body_bytes_max = CONTROL_BODY_MAX;
         int result = http_server_new(&d->loop, &http, &d->http);
         return result ? result : http_server_new(&d->loop, &control, &d->control);
 }
 
-static void complain(const char *what, const char *where, const char *hint, int error) {
-        const char *why = error == -EADDRINUSE ? "another headroomd, or another program, is listening there" : strerror(-error);
-
+static void complain_why(const char *what, const char *where, const char *hint, const char *why) {
         log_error("start_failed", LOG_TEXT("step", what), LOG_TEXT("at", where), LOG_TEXT("error", why), LOG_TEXT("hint", hint));
+}
+
+static void complain(const char *what, const char *where, const char *hint, int error) {
+        complain_why(what, where, hint,
+                     error == -EADDRINUSE ? "another headroomd, or another program, is listening there" : strerror(-error));
+}
+
+static void complain_listen(const struct daemon *d, int error) {
+        const char *hint = error == -EPERM ? "listen on a loopback address: there are no access keys yet"
+                                           : "choose another address with --listen";
+        char holder[64], why[96];
+
+        if (error == -EADDRINUSE && port_holder(d->config->listen_address, d->config->listen_port, holder, sizeof holder)) {
+                (void) snprintf(why, sizeof why, "%s is listening there", holder);
+                complain_why("listen", d->listen, hint, why);
+        } else {
+                complain("listen", d->listen, hint, error);
+        }
 }
 
 static int begin_listening(struct daemon *d) {
@@ -259,10 +277,7 @@ static int begin_listening(struct daemon *d) {
         }
         result = listen_http(d);
         if (result)
-                complain("listen", d->listen,
-                         result == -EPERM ? "listen on a loopback address: there are no access keys yet"
-                                          : "choose another address with --listen",
-                         result);
+                complain_listen(d, result);
         return result;
 }
 
@@ -353,19 +368,14 @@ static void announce_soon(struct daemon *d) {
         fleet_when_surveyed(d->fleet, on_surveyed, d);
 }
 
-/* Each connection is a descriptor, each engine three. */
-static void raise_descriptor_limit(const struct config *c) {
-        struct rlimit limit;
-        rlim_t needed =
-                c->connections_max + HTTP_BESIDE_MAX + CONTROL_CONNECTIONS_MAX + 4 * (rlim_t) c->models_count + NOFILE_SPARE;
+static void share_descriptors(struct daemon *d) {
+        const struct descriptor_shares wanted = { d->config->connections_max, CONTROL_CONNECTIONS_MAX };
+        uint64_t needed = descriptors_needed(wanted, d->config->models_count), allowed = descriptors_raise(needed);
 
-        if (getrlimit(RLIMIT_NOFILE, &limit) || limit.rlim_cur >= needed)
-                return;
-        rlim_t wanted = needed < limit.rlim_max ? needed : limit.rlim_max;
-        limit.rlim_cur = wanted;
-        (void) setrlimit(RLIMIT_NOFILE, &limit);
-        if (wanted < needed)
-                log_warning("descriptor_limit", LOG_NUMBER("needed", needed), LOG_NUMBER("allowed", wanted),
+        d->connections = descriptors_share(allowed, wanted, d->config->models_count);
+        if (allowed < needed)
+                log_warning("descriptor_limit", LOG_NUMBER("needed", needed), LOG_NUMBER("allowed", allowed),
+                            LOG_NUMBER("connections", d->connections.clients),
                             LOG_TEXT("hint", "raise LimitNOFILE= or lower [server] connections"));
 }
 
@@ -414,7 +424,7 @@ int daemon_run(const struct config *config) {
         d.bulk.max = config->request_memory_bytes;
         keep_little_memory();
         (void) signal(SIGPIPE, SIG_IGN);
-        raise_descriptor_limit(config);
+        share_descriptors(&d);
         int result = uv_loop_init(&d.loop);
         if (result) {
                 complain("loop", "", "", result);

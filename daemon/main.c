@@ -21,7 +21,8 @@ static const struct option {
 } options[] = {
         { "--config", "FILE", NULL, NULL, "read FILE, FILE.d/ and models.d/ beside it (default /etc/headroom/headroom.conf)" },
         { "--check-config", NULL, NULL, NULL, "report every problem of the configuration and exit" },
-        { "--listen", "ADDRESS:PORT", "server", "listen", "serve clients there (default 127.0.0.1:11435; port 0: any free one)" },
+        { "--listen", "ADDRESS:PORT", "server", "listen",
+          "serve clients there (default " CONFIG_ADDRESS_PORT "; port 0: any free one)" },
         { "--models", "DIR", "models", "directory", "each GGUF file below DIR is a model (default /var/lib/headroom/models)" },
         { "--control", "PATH", "server", "control", "serve headroomctl there (default /run/headroom/control.sock)" },
         { "--budget", "SIZE", "memory", "budget", "memory of all models together, e.g. 12GiB or 80% (the default)" },

@@ -106,7 +106,7 @@ static void set_defaults(struct loader *l) {
         c->log_level = LOG_LEVEL_INFO;
         c->margin_target_millidegrees = 15000;
         c->critical_millidegrees = 100000;
-        c->listen_port = 11435;
+        c->listen_port = CONFIG_PORT;
         loader_set_text(l, &c->engine_path, "headroom-engine");
         set_places(l);
         c->budget_bytes = c->ram_bytes / 5 * 4;

@@ -20,6 +20,15 @@
 
 #define CONFIG_FOREVER UINT64_MAX
 
+/*
+ * The default port: none that another server of models has (11434, 11435 to 11440, 1234, 8000, 8080, 9931 ...), none that IANA
+ * has given away, below those that the kernel hands out. On a telephone it reads 1-HDRM. The documents name it, and a test compares them.
+ */
+#define CONFIG_PORT         14376
+#define CONFIG_QUOTE(X)     #X
+#define CONFIG_LOCAL(PORT)  "127.0.0.1:" CONFIG_QUOTE(PORT)
+#define CONFIG_ADDRESS_PORT CONFIG_LOCAL(CONFIG_PORT) /* "127.0.0.1:14376" */
+
 struct config_model {
         char *id;   /* file name without .conf / .gguf, or `name =` */
         char *path; /* first part of a split model */
@@ -49,7 +58,7 @@ struct config_left_out {
 
 struct config {
         char *listen_address;    /* 127.0.0.1; loopback only */
-        uint16_t listen_port;    /* 11435; 0: any free one, printed at start */
+        uint16_t listen_port;    /* CONFIG_PORT; 0: any free one, printed at start */
         char *hosts;             /* names, beside its own, that clients may ask for: "a b.c"; "" */
         char *origins;           /* pages elsewhere that may use the server: "https://a http://b:1"; "" */
         char *control_path;      /* /run/headroom/control.sock */

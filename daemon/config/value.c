@@ -170,22 +170,22 @@ const char *value_loopback(const char *text, char ret_address[64], uint16_t *ret
         if (*text == '[')
                 rest += *rest == ']' ? 1 : 0;
         if (length >= sizeof address || (*text == '[' && rest[-1] != ']') || (!is_port && *rest && *rest != ':'))
-                return "is no address; write one such as 127.0.0.1:11435";
+                return "is no address; write one such as " CONFIG_ADDRESS_PORT;
         if (!is_port) {
                 memcpy(address, start, length);
                 address[length] = 0;
         }
         const char *port_text = is_port ? text : *rest ? rest + 1 : NULL;
         if (port_text && !read_port(port_text, &port))
-                return "has no valid port; write one from 0 to 65535, such as 127.0.0.1:11435";
+                return "has no valid port; write one from 0 to 65535, such as " CONFIG_ADDRESS_PORT;
         if (!strcmp(address, "localhost"))
                 strcpy(address, "127.0.0.1");
         struct in6_addr any;
         if (inet_pton(AF_INET, address, &any) != 1 && inet_pton(AF_INET6, address, &any) != 1)
-                return "is no numeric address; write one such as 127.0.0.1:11435";
+                return "is no numeric address; write one such as " CONFIG_ADDRESS_PORT;
         if (!is_loopback(address))
                 return "is not a loopback address; Headroom has no access keys yet and serves this machine only, so write one "
-                       "such as 127.0.0.1:11435";
+                       "such as " CONFIG_ADDRESS_PORT;
         strcpy(ret_address, address);
         *ret_port = port;
         return NULL;

@@ -148,6 +148,22 @@ class Connections(unittest.TestCase):
         for s in many:
             s.close()
 
+    def test_few_descriptors(self):
+        """Of 96 descriptors clients get a quarter: under a storm of idle ones a model loads and the operator gets through."""
+        self.daemon.done()
+        self.daemon = Daemon("context = 256\n", wrapper=("prlimit", "--nofile=96:96"))
+        self.assertIn("event=descriptor_limit", self.daemon.log())
+        with Legitimate(self.daemon) as served:
+            many = [self.daemon.connect() for _ in range(300)]
+            operators = [self.daemon.connect_control() for _ in range(30)]
+            time.sleep(1)
+        self.assertEqual(served.refused, [])
+        self.assertLess(served.descriptors, 96)
+        self.assertNotIn("accept_failed", self.daemon.log())
+        print(f"300 idle, 96 descriptors           {len(served.waits):5} requests, none refused, at most {served.descriptors} descriptors")
+        for s in many + operators:
+            s.close()
+
     def test_all_answering(self):
         """Streams that run keep their places, and health has one beside them."""
         self.daemon.done()

@@ -85,7 +85,7 @@ def model(name, state="absent", **more):
 
 def status(models):
     return {
-        "version": "0.1.0", "pid": 4242, "uptime_s": 183600, "listen": "127.0.0.1:11435", "budget_bytes": 18 * GIB,
+        "version": "0.1.0", "pid": 4242, "uptime_s": 183600, "listen": "127.0.0.1:14376", "budget_bytes": 18 * GIB,
         "reserved_bytes": 6 * GIB, "measured_bytes": 5 * GIB, "weights_bytes": 5 * GIB, "weights_limit_bytes": 14 * GIB,
         "reserve_bytes": GIB, "available_bytes": 15 * GIB, "models_known": len(models),
         "models_loaded": sum(m["state"] != "absent" for m in models), "requests_running": 3, "requests_waiting": 1,
@@ -300,7 +300,7 @@ class Showing(unittest.TestCase):
     def test_status(self):
         result = self.run_fake("status")
         self.assertEqual((result.returncode, result.stderr), (0, ""))
-        for text in ("headroomd 0.1.0, pid 4242, up 2d 3h, listening on 127.0.0.1:11435", "5.0 GiB in use of 18.0 GiB budget (27%), 6.0 GiB promised",
+        for text in ("headroomd 0.1.0, pid 4242, up 2d 3h, listening on 127.0.0.1:14376", "5.0 GiB in use of 18.0 GiB budget (27%), 6.0 GiB promised",
                      "5.0 GiB of at most 14.0 GiB", "15.0 GiB available, 1.0 GiB of it kept free", "2 loaded of 4 known", "3 running, 1 waiting",
                      "qwen3-8b-instruct-Q4_K_M  ready"):
             self.assertIn(text, result.stdout)

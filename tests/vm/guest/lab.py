@@ -18,7 +18,7 @@ import time
 PROJECT = "/mnt/project"
 TOOLS = PROJECT + "/tests/tools"
 MODELS = "/srv/models"
-PORT = 11435
+PORT = 14376
 CALM = "/run/headroom-calm.json"  # how long each token of an answer took when nothing was short
 MIB = 1 << 20
 

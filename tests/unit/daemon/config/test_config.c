@@ -156,12 +156,12 @@ static const struct row rows[] = {
         { "not loopback", "[server]\nlisten = 0.0.0.0:80\n", NULL,
           "@/headroom.conf:2: listen = '0.0.0.0:80' is not a loopback address; Headroom has no access keys yet and serves this "
           "machine only, "
-          "so write one such as 127.0.0.1:11435\n" },
+          "so write one such as " CONFIG_ADDRESS_PORT "\n" },
         { "a host name", "[server]\nlisten = example.org:80\n", NULL,
-          "@/headroom.conf:2: listen = 'example.org:80' is no numeric address; write one such as 127.0.0.1:11435\n" },
+          "@/headroom.conf:2: listen = 'example.org:80' is no numeric address; write one such as " CONFIG_ADDRESS_PORT "\n" },
         { "port", "[server]\nlisten = 127.0.0.1:70000\n", NULL,
           "@/headroom.conf:2: listen = '127.0.0.1:70000' has no valid port; write one from 0 to 65535, such as "
-          "127.0.0.1:11435\n" },
+          "" CONFIG_ADDRESS_PORT "\n" },
         { "every problem is told", "[server]\na = 1\n[memory]\nb = 2\n", "[model]\nc = 3\n",
           "@/headroom.conf:2: unknown key 'a' in [server]\n@/headroom.conf:4: unknown key 'b' in "
           "[memory]\n@/models.d/tiny.conf:2: unknown key 'c' in [model]\n" },
@@ -248,7 +248,7 @@ static void test_defaults(void **state) {
         assert_int_equal(load(&c), 0);
         assert_int_equal(sysinfo(&info), 0);
         assert_string_equal(c->listen_address, "127.0.0.1");
-        assert_int_equal(c->listen_port, 11435);
+        assert_int_equal(c->listen_port, CONFIG_PORT);
         assert_true(c->budget_bytes == info.totalram * info.mem_unit / 5 * 4);
         assert_true(c->weights_fraction > 0.599 && c->weights_fraction < 0.601);
         assert_int_equal(c->body_bytes_max, 64 << 20);
@@ -305,6 +305,32 @@ static void test_discovery(void **state) {
         assert_non_null(find(c, "org/d"));
         assert_non_null(strstr(find(c, "s")->path, "s-00001-of-00002.gguf"));
         config_free(c);
+}
+
+/* A document cannot include a header: whichever names another port of five digits on this machine is out of date. */
+static void test_documents_name_the_port(void **state) {
+        static const char *const documents[] = { "README.md",        "units/headroom.conf",      "units/headroomd.socket",
+                                                 "docs/http-api.md", "docs/man/headroomd.8.scd", "docs/man/headroom.conf.5.scd" };
+        static const char before[] = "127.0.0.1:";
+
+        (void) state;
+        for (size_t i = 0; i < sizeof documents / sizeof *documents; i++) {
+                FILE *file = fopen(documents[i], "r"); /* tests run where the tree begins */
+                char line[4096];
+                unsigned found = 0;
+                assert_non_null(file);
+                while (fgets(line, sizeof line, file))
+                        for (const char *at = line; (at = strstr(at, before)); at += sizeof before) {
+                                if (strspn(at + sizeof before - 1, "0123456789") != 5)
+                                        continue;
+                                if (strncmp(at, CONFIG_ADDRESS_PORT, strlen(CONFIG_ADDRESS_PORT)) != 0)
+                                        fail_msg("%s: %s", documents[i], line);
+                                found++;
+                        }
+                (void) fclose(file);
+                if (!found)
+                        fail_msg("%s does not name " CONFIG_ADDRESS_PORT, documents[i]);
+        }
 }
 
 static void test_lists(void **state) {
@@ -550,6 +576,7 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(test_links, set_up, remove_root),
                 cmocka_unit_test_setup_teardown(test_depth, set_up, remove_root),
                 cmocka_unit_test_setup_teardown(test_no_file, set_up, remove_root),
+                cmocka_unit_test(test_documents_name_the_port),
                 cmocka_unit_test_setup_teardown(test_log_level, set_up, remove_root),
                 cmocka_unit_test_setup_teardown(test_precedence, set_up, remove_root),
                 cmocka_unit_test_setup_teardown(test_missing_main_file, set_up, remove_root),
