@@ -170,9 +170,11 @@ class Connections(unittest.TestCase):
         self.daemon = Daemon("context = 256\nqueue = 64\n[server]\nconnections = 16\n")
         streams = [self.daemon.connect() for _ in range(14)]      # an eighth is for other addresses
         for s in streams:
-            s.sendall(request("POST", "/v1/chat/completions", chat(max_tokens=200, stream=True, ignore_eos=True)))
-        time.sleep(0.3)
-        self.assertEqual(ask(self.daemon, "GET", "/v1/models").status, 503)
+            s.sendall(request("POST", "/v1/chat/completions", chat(max_tokens=230, stream=True, ignore_eos=True)))
+        deadline = time.monotonic() + 5 * SLOW      # until the daemon has read all of them, a place may still be had
+        while (status := ask(self.daemon, "GET", "/v1/models").status) == 200 and time.monotonic() < deadline:
+            time.sleep(0.05)
+        self.assertEqual(status, 503)
         self.assertEqual(ask(self.daemon, "GET", "/health").status, 200)
         for s in streams:
             self.assertEqual(Reply(s).status, 200)
