@@ -11,7 +11,7 @@
 #include <string.h>
 
 #include "engine/base/json_read.h"
-#include "engine/base/literal.h"
+#include "engine/json/literal.h"
 #include "engine/base/printable.h"
 
 #define SHOWN_BYTES 40u /* of a client's word in a sentence */

@@ -5,7 +5,7 @@
 #include <ctype.h>
 #include <stdlib.h>
 
-#include "engine/base/literal.h"
+#include "engine/json/literal.h"
 #include "engine/output/scan.h"
 #include "engine/output/tool_call_json.h"
 #include "policy/base/hash.h"

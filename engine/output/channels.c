@@ -43,10 +43,10 @@ enum outcome parse_channel(struct chat_parser *r, struct chat_chunk *ret) {
         size_t at = space_from(r, 0), end = find_mark(r, at, message_marks, &found), length;
         if (at == left(r))
                 return WAITS;
-        if (!is_head(r, at))
+        if (!is_head(r, at) || end - at > HEAD_BYTES_MAX)
                 return go(r, STATE_PLAIN);
         if (!found)
-                return r->ended || left(r) > HEAD_BYTES_MAX ? go(r, STATE_PLAIN) : WAITS;
+                return r->ended ? go(r, STATE_PLAIN) : WAITS;
         const char *head = rest(r) + at;
         r->thinks = is_thought(head, end - at);
         if (r->setup->calls && recipient(head, end - at, &name, &length))

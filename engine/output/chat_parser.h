@@ -16,7 +16,7 @@
 #include "engine/base/bounds.h"
 #include "engine/base/strbuf.h"
 #include "engine/chat/format.h"
-#include "engine/base/literal.h"
+#include "engine/json/literal.h"
 #include "engine/output/tool_list.h"
 
 enum chunk_kind { CHUNK_CONTENT, CHUNK_REASONING, CHUNK_CALL };

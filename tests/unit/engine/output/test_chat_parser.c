@@ -17,6 +17,7 @@
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 #define DS(words)    "<\xef\xbd\x9c" words "\xef\xbd\x9c>"
+#define HUNDRED      "0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789"
 #define ML(words)      \
         "\xef\xbd\x9c" \
         "DSML"         \
@@ -270,6 +271,7 @@ static void test_parts(void **state) {
                 { "whose name comes first", HARMONY, "<|start|>assistant to=functions.get<|channel|>commentary json<|message|>{}<|call|>", "0:get({})" },
                 { "words before it", HARMONY, "<|channel|>commentary<|message|>I look.<|end|><|start|>assistant<|channel|>commentary to=functions.set<|message|>{\"a\":2}", "C{I look.}0:set({\"a\":2})" },
                 { "no channels after all", HARMONY, "Yes <|channel|>", "C{Yes <|channel|>}" },
+                { "a head that is too long", HARMONY, "<|channel|>" HUNDRED HUNDRED HUNDRED HUNDRED "<|message|>a", "C{<|channel|>" HUNDRED HUNDRED HUNDRED HUNDRED "<|message|>a}" },
                 { "a head that does not end", HARMONY, "<|channel|>analy", "C{<|channel|>analy}" },
         };
         /* clang-format on */

@@ -2,8 +2,8 @@
  * literal.h - the arguments of a call as models write them, JSON or nearly (Python's words and quotes, names without quotes, commas too
  * many or too few), to a JSON object, as it comes. What is JSON already comes out byte by byte.
  */
-#ifndef HEADROOM_ENGINE_BASE_LITERAL_H
-#define HEADROOM_ENGINE_BASE_LITERAL_H
+#ifndef HEADROOM_ENGINE_JSON_LITERAL_H
+#define HEADROOM_ENGINE_JSON_LITERAL_H
 
 #include <stdbool.h>
 #include <stddef.h>

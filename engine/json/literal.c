@@ -2,7 +2,7 @@
  * literal.c - see literal.h. A machine that looks at one character at a time; a function per state, which takes the character or
  * has the next state look at it.
  */
-#include "engine/base/literal.h"
+#include "engine/json/literal.h"
 
 #include <stdlib.h>
 #include <string.h>
