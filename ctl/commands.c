@@ -34,6 +34,11 @@ static const struct flag trace_flags[] = {
         { NULL, 0, NULL, 0, NULL },
 };
 
+static const struct flag reload_flags[] = {
+        { "dry-run", 'n', NULL, AT(dry_run), "print what would change, and change nothing" },
+        { NULL, 0, NULL, 0, NULL },
+};
+
 static const struct flag unload_flags[] = {
         { "all", 0, NULL, AT(all), "unload every loaded model, pinned ones too" },
         { "force", 0, NULL, AT(force), "do not wait for running requests: they end with an error" },
@@ -67,6 +72,9 @@ const struct command commands_table[] = {
           "Models that are idle are unloaded where room must be made.\n", NULL },
         { "unload", command_unload, "MODEL... | --all", 0, -1, "unload models and wait until their memory is free",
           "A busy model first finishes its requests.\n", unload_flags },
+        { "reload", command_reload, "", 0, 0, "have the daemon read its configuration and its models directory again",
+          "What has not changed keeps running. A mistake is told with file and line, and everything stays as it was.\n",
+          reload_flags },
         { "events", command_events, "[MODEL]", 0, 1, "list actions, loads, unloads and refusals, with reasons and numbers", NULL,
           events_flags },
         { "explain", command_explain, "MODEL", 1, 1,

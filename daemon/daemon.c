@@ -23,6 +23,7 @@
 #include "daemon/http/server.h"
 #include "daemon/system/bulk.h"
 #include "daemon/system/descriptors.h"
+#include "daemon/reload/reload.h"
 #include "daemon/system/log.h"
 #include "daemon/system/notify.h"
 #include "daemon/system/port_holder.h"
@@ -33,7 +34,8 @@ static const int signal_numbers[] = { SIGTERM, SIGINT, SIGHUP };
 #define SIGNALS_COUNT (sizeof signal_numbers / sizeof *signal_numbers)
 
 struct daemon {
-        const struct config *config;
+        struct config *config;
+        const struct config_source *source;
         uv_loop_t loop;
         uv_signal_t signals[SIGNALS_COUNT];
         uv_timer_t watchdog;
@@ -41,6 +43,7 @@ struct daemon {
         struct fleet *fleet;
         struct governor *governor;
         struct api *api;
+        struct reload *reload;
         struct http_server *http, *control;
         struct bulk_account bulk; /* of both */
         struct turn_watch turns;
@@ -63,6 +66,9 @@ static void close_handles(struct daemon *d) {
         turn_watch_close(&d->turns);
         uv_close((uv_handle_t *) &d->watchdog, NULL);
         uv_close((uv_handle_t *) &d->deadline, NULL);
+        if (d->reload)
+                reload_close(d->reload);
+        d->reload = NULL;
         if (d->governor)
                 governor_close(d->governor, NULL, NULL);
         d->governor = NULL;
@@ -106,12 +112,17 @@ static void on_api_idle(void *user) {
         stop_fleet(user);
 }
 
+static void reload(struct daemon *d) {
+        log_info("reloading", LOG_TEXT("signal", "SIGHUP"));
+        if (d->reload && reload_begin(d->reload, RELOAD_ALL, NULL, NULL) == -EAGAIN)
+                log_warning("reload_ignored", LOG_TEXT("because", "too many others wait"));
+}
+
 static void on_signal(uv_signal_t *handle, int number) {
         struct daemon *d = handle->data;
 
         if (number == SIGHUP) {
-                log_warning("reload_ignored",
-                            LOG_TEXT("hint", "restart headroomd to read its configuration and its models directory again"));
+                reload(d);
                 return;
         }
         log_info("stopping", LOG_TEXT("signal", number == SIGINT ? "SIGINT" : "SIGTERM"),
@@ -298,7 +309,8 @@ static int begin_state(struct daemon *d) {
                 return 0;
         }
         if (holder > 0)
-                (void) snprintf(sentence, sizeof sentence, "another headroomd, with pid %d, uses this state directory", (int) holder);
+                (void) snprintf(sentence, sizeof sentence, "another headroomd, with pid %d, uses this state directory",
+                                (int) holder);
         log_error("start_failed", LOG_TEXT("step", "state"), LOG_TEXT("at", directory), LOG_TEXT("error", sentence),
                   LOG_TEXT("hint", "stop it, or give this one a directory of its own with --state"));
         return -EBUSY;
@@ -316,11 +328,14 @@ static int begin(struct daemon *d) {
                 result = governor_new(&d->loop, d->config, d->fleet, &d->governor);
         if (!result)
                 result = api_new(&d->loop, d->config, d->fleet, d->governor, d->listen, &d->api);
+        if (!result)
+                result = reload_new(&d->loop, d->config, d->source, d->fleet, d->governor, &d->reload);
         if (result) {
                 complain("fleet", d->config->state_dir, "", result);
                 return result;
         }
         api_tell_of(d->api, &d->turns, &d->bulk);
+        api_set_reload(d->api, d->reload);
         http_server_set_user(d->http, d->api);
         http_server_set_user(d->control, d->api);
         for (size_t i = 0; i < SIGNALS_COUNT; i++)
@@ -417,11 +432,12 @@ static void keep_little_memory(void) {
         (void) mallopt(M_ARENA_MAX, 2);
 }
 
-int daemon_run(const struct config *config) {
+int daemon_run(struct config *config, const struct config_source *source) {
         static struct daemon d; /* outlives us, as its signal handles do */
 
         d.config = config;
         d.bulk.max = config->request_memory_bytes;
+        d.source = source;
         keep_little_memory();
         (void) signal(SIGPIPE, SIG_IGN);
         share_descriptors(&d);

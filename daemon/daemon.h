@@ -10,7 +10,7 @@
 
 #include "daemon/config/config.h"
 
-/* Runs until told to stop. 0; or -errno when it could not begin, which has been logged. */
-int daemon_run(const struct config *config);
+/* Runs until told to stop; CONFIG follows its SOURCE when that is to be read again. 0; or -errno when it could not begin, which has been logged. */
+int daemon_run(struct config *config, const struct config_source *source);
 
 #endif

@@ -165,13 +165,18 @@ int main(int argc, char **argv) {
         if (in.is_check)
                 return check(&in);
         log_open(LOG_LEVEL_INFO);
-        if (config_load(in.config_path, in.overrides, in.overrides_count, log_problem, NULL, &config)) {
+        const struct config_source source = { .path = in.config_path,
+                                              .overrides = in.overrides,
+                                              .overrides_count = in.overrides_count,
+                                              .is_start = true,
+                                              .report = log_problem };
+        if (config_read(&source, &config)) {
                 log_error("start_failed", LOG_TEXT("step", "configuration"),
                           LOG_TEXT("hint", "headroomd --check-config lists every problem"));
                 return EXIT_WRONG_USE;
         }
         log_open(config->log_level);
-        int result = daemon_run(config);
+        int result = daemon_run(config, &source);
         config_free(config);
         return result ? EXIT_FAILED : EXIT_STOPPED;
 }

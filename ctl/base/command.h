@@ -28,7 +28,7 @@ struct invocation {
         const struct command *command; /* NULL when none was named */
         const char *socket_path;
         bool json, help, version;
-        bool quiet, force, all, follow, stop;
+        bool quiet, force, all, follow, stop, dry_run;
         const char *context, *kv, *parallel, *threads, *budget, *weights_fraction, *reserve, *bandwidth;
         const char *plot;
         const char *minutes;
@@ -69,6 +69,7 @@ int command_ps(const struct invocation *in);
 int command_models(const struct invocation *in);
 int command_load(const struct invocation *in);
 int command_unload(const struct invocation *in);
+int command_reload(const struct invocation *in);
 int command_trace(const struct invocation *in);
 int command_events(const struct invocation *in);
 int command_explain(const struct invocation *in);

@@ -34,6 +34,10 @@ void api_tell_of(struct api *api, const struct turn_watch *turns, const struct b
         api->bulk = bulk;
 }
 
+void api_set_reload(struct api *api, struct reload *reload) {
+        api->reload = reload;
+}
+
 void api_free(struct api *api) {
         if (!api)
                 return;

@@ -17,6 +17,7 @@ struct api;
 struct bulk_account;
 struct fleet;
 struct governor;
+struct reload;
 struct turn_watch;
 
 /* CONFIG, FLEET and GOVERNOR must outlive it; LISTEN is what `status` says of where clients are served. */
@@ -26,6 +27,8 @@ int api_new(uv_loop_t *loop, const struct config *config, struct fleet *fleet, s
 void api_tell_of(struct api *api, const struct turn_watch *turns, const struct bulk_account *bulk);
 void api_free(struct api *api); /* when api_running is 0 */
 
+/* Without one, asking for a reload is refused. */
+void api_set_reload(struct api *api, struct reload *reload);
 /* Handlers for the two servers; USER is the api. */
 /* Answered although all connections are taken. */
 bool api_is_vital(const struct http_exchange *x);

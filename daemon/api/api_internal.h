@@ -15,6 +15,7 @@ struct api {
         const struct config *config;
         struct fleet *fleet;
         struct governor *governor;
+        struct reload *reload;
         const struct turn_watch *turns;  /* NULL: not told of, as the next */
         const struct bulk_account *bulk;
         char *listen;
@@ -70,5 +71,6 @@ handler handle_root, handle_health;     /* health.c */
 handler handle_models, handle_model;    /* models_route.c */
 handler handle_chat, handle_completion; /* chat_route.c */
 handler handle_embeddings;              /* embeddings.c */
+handler handle_reload;                  /* reload_route.c */
 
 #endif

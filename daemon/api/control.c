@@ -469,6 +469,7 @@ static const struct route control_routes[] = {
         { "/control/models", METHOD_GET, handle_list },
         { "/control/load", METHOD_POST, handle_load },
         { "/control/unload", METHOD_POST, handle_unload },
+        { "/control/reload", METHOD_POST, handle_reload },
         { "/control/trace", METHOD_POST, handle_trace },
         { "/control/trace/stop", METHOD_POST, handle_trace_stop },
         { "/control/events", METHOD_GET, handle_events },

@@ -6,17 +6,27 @@
 #define HEADROOM_DAEMON_BASE_BOUNDS_H
 
 /* --- configuration --- */
-#define CONFIG_LINE_MAX   4096 /* a path of PATH_MAX never fits a sane line anyway */
-#define CONFIG_FILES_MAX  256  /* drop-ins, and again models.d: more is a wrong directory */
-#define MODELS_MAX        1024 /* the most that a scan of the models directory may find */
-#define FLEET_MAX         2048 /* models of the configuration, and those that are draining since they left it */
-#define NAMES_MAX         4096 /* that models have had since the daemon began; beyond, the oldest is forgotten by events */
-#define MODEL_ID_MAX      128  /* fits a log line and a URL */
-#define MODEL_ALIASES_MAX 32
-#define MODELS_DEPTH_MAX  4    /* folders: publisher/repository/variant/revision/file.gguf */
-#define MODELS_FOUND_MAX  4096 /* GGUF files under all their names: parts of split models, links */
-#define FOLDERS_MAX       4096 /* with files or without: a link to the root of a disk ends here */
-#define LEFT_OUT_MAX      256  /* files and folders that give no model: more is a wrong directory */
+#define CONFIG_LINE_MAX    4096 /* a path of PATH_MAX never fits a sane line anyway */
+#define CONFIG_FILES_MAX   256  /* drop-ins, and again models.d: more is a wrong directory */
+#define MODELS_MAX         1024 /* the most that a scan of the models directory may find */
+#define FLEET_MAX          2048 /* models of the configuration, and those that are draining since they left it */
+#define NAMES_MAX          4096 /* that models have had since the daemon began; beyond, the oldest is forgotten by events */
+#define MODEL_ID_MAX       128  /* fits a log line and a URL */
+#define MODEL_ALIASES_MAX  32
+#define MODELS_DEPTH_MAX   4    /* folders: publisher/repository/variant/revision/file.gguf */
+#define MODELS_FOUND_MAX   4096 /* GGUF files under all their names: parts of split models, links */
+#define FOLDERS_MAX        4096 /* with files or without: a link to the root of a disk ends here */
+#define LEFT_OUT_MAX       256  /* files and folders that give no model: more is a wrong directory */
+
+#define CONFIG_CHANGES_MAX 2048 /* every model twice */
+#define RELOAD_SETTLE_MS   500  /* a file that was written to within this time is waited for */
+#define RELOAD_QUIET_MS    100  /* a file of the configuration that was written to within this time is read again ... */
+#define RELOAD_TRIES_MAX   20   /* ... so often: whoever writes for longer gets what was there */
+#define RELOAD_SOON_MS     200  /* after the first notice of a change, so that those of one copy are looked at together */
+#define RELOAD_SAID_MAX    32   /* differences that one reload logs */
+#define RELOAD_LOOK_MS     1000 /* after a look, a request for an unknown name brings the next one no sooner */
+#define RELOAD_WAITERS_MAX 64   /* answers that wait for a reload or a look: operators, and clients with unknown names */
+#define WATCHES_MAX        4096 /* folders; as many as are looked into */
 
 /* --- log --- */
 #define LOG_LINE_MAX   3072 /* under PIPE_BUF (4096), so that a line is written whole or not at all */

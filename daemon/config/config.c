@@ -27,6 +27,7 @@ void config_model_done(struct config_model *m) {
         for (uint32_t i = 0; i < m->aliases_count; i++)
                 free(m->aliases[i]);
         free(m->aliases);
+        free(m->wrong);
         free(m->path);
         free(m->id);
 }
@@ -213,37 +214,78 @@ static void check_reserve(struct loader *l) {
                         (unsigned long long) (c->reserve_bytes >> 20), (unsigned long long) (c->ram_bytes >> 20));
 }
 
-int config_load(const char *path, const struct config_override *overrides, uint32_t overrides_count, config_report *on_report,
-                void *user, struct config **ret) {
+static struct loader *loader_new(const struct config_source *source) {
         struct loader *l = calloc(1, sizeof *l); /* too large for a stack that may be small */
-        struct config *c = calloc(1, sizeof *c);
 
-        if (!l || !c) {
+        if (l)
+                l->config = calloc(1, sizeof *l->config);
+        if (!l || !l->config) {
                 free(l);
-                free(c);
-                return -ENOMEM;
+                return NULL;
         }
-        l->config = c;
-        l->report = on_report;
-        l->user = user;
+        l->source = source;
+        l->report = source->report;
+        l->user = source->user;
+        return l;
+}
+
+static int finish(struct loader *l, struct config **ret) {
+        struct config *c = l->config;
+        int result = l->out_of_memory ? -ENOMEM : l->failed ? -EINVAL : 0;
+
+        for (uint32_t i = 0; i < c->models_count; i++)
+                free(l->origins[i].file);
+        loader_forget_found(l);
+        c->defaults = l->defaults;
+        free(l);
+        if (result)
+                config_free(c);
+        else
+                *ret = c;
+        return result;
+}
+
+int config_read(const struct config_source *source, struct config **ret) {
+        struct loader *l = loader_new(source);
+
+        if (!l)
+                return -ENOMEM;
         set_defaults(l);
         if (!l->out_of_memory) {
-                read_files(l, path, overrides, overrides_count);
+                read_files(l, source->path, source->overrides, source->overrides_count);
                 find_engine(l);
                 loader_locate_models(l);
                 loader_discover_models(l);
                 loader_check_names(l);
                 check_reserve(l);
         }
-        for (uint32_t i = 0; i < c->models_count; i++)
-                free(l->origins[i].file);
-        loader_forget_found(l);
-        int result = l->out_of_memory ? -ENOMEM : l->failed ? -EINVAL : 0;
-        free(l);
-        if (result) {
-                config_free(c);
-                return result;
+        return finish(l, ret);
+}
+
+int config_load(const char *path, const struct config_override *overrides, uint32_t overrides_count, config_report *on_report,
+                void *user, struct config **ret) {
+        const struct config_source source = { .path = path,
+                                              .overrides = overrides,
+                                              .overrides_count = overrides_count,
+                                              .is_strict = true,
+                                              .report = on_report,
+                                              .user = user };
+
+        return config_read(&source, ret);
+}
+
+int config_look_again(const struct config_source *source, const struct config *now, uint64_t settle_ms, struct config **ret) {
+        struct loader *l = loader_new(source);
+
+        if (!l)
+                return -ENOMEM;
+        l->before = now;
+        l->settle_ms = settle_ms;
+        l->defaults = now->defaults;
+        loader_copy(l, now);
+        if (!l->out_of_memory) {
+                loader_locate_models(l);
+                loader_discover_models(l);
         }
-        *ret = c;
-        return 0;
+        return finish(l, ret);
 }

@@ -33,8 +33,8 @@ struct config_model {
         char *id;   /* file name without .conf / .gguf, or `name =` */
         char *path; /* first part of a split model */
         char **aliases;
-        uint32_t aliases_count;
-        int priority; /* 0 by default; lower leaves first */
+        uint32_t aliases_count, own_aliases_count; /* OWN: of these the first so many are not links that were found */
+        int priority;                              /* 0 by default; lower leaves first */
         bool pinned;
         bool preload;
         bool batch;             /* the class of its requests where they do not say */
@@ -47,6 +47,7 @@ struct config_model {
         enum kv_type
                 kv_floor; /* what it may be loaded with, or lowered to, where there is not; one above kv_type counts as kv_type */
         uint32_t threads; /* 0: one per processor */
+        char *wrong;      /* why it cannot be used whatever its file is: the first mistake in its models.d file; NULL */
         bool discovered;  /* found in the models directory, no models.d entry */
         uint64_t file_key; /* made of its files' identities, sizes and times as they were found; 0: none was there */
 };
@@ -85,6 +86,8 @@ struct config {
         char *proc_root, *sys_root; /* /proc and /sys, or directories of fixtures for tests */
         struct config_model *models;
         uint32_t models_count;
+        struct config_model defaults; /* [models] */
+        uint32_t unsettled;           /* files that are being written, and do not count yet */
         struct config_left_out *left_out;
         uint32_t left_out_count;
 };
@@ -96,6 +99,39 @@ struct config_override {
 
 /* TEXT is one sentence: "file:line: what is wrong; what to do". A warning does not make loading fail. */
 typedef void config_report(void *user, bool is_warning, const char *text);
+
+/* Where a configuration comes from. What it points to outlives it. */
+struct config_source {
+        const char *path; /* NULL: /etc/headroom/headroom.conf if it exists, else defaults */
+        const struct config_override *overrides;
+        uint32_t overrides_count;
+        bool is_start;  /* a mistake in a file of models.d is that model's failure: there is nothing that could stay as it was */
+        bool is_strict; /* a model file that cannot be used is a problem of the whole, not of that model alone */
+        uint64_t *newest_ms; /* NULL, or raised to when a file of the configuration was written last, on the clock of the day */
+        config_report *report;
+        void *user;
+        void (*on_folder)(void *user, const char *path); /* NULL, or told of each folder of models before it is read */
+        void *folder_user;
+};
+
+/* As config_load; any thread, one at a time. */
+int config_read(const struct config_source *source, struct config **ret);
+/*
+ * What NOW would be with the models directory as it is: nothing else is read. A file that is still being written is left as it
+ * was, and counted. SETTLE_MS: younger changes count as such.
+ */
+int config_look_again(const struct config_source *source, const struct config *now, uint64_t settle_ms, struct config **ret);
+
+/* One difference, for people: "+ model qwen", "~ [memory] budget: 1.0 GiB -> 2.0 GiB, at once". */
+struct config_change {
+        char text[512];
+};
+/* The differences from A to B, the caller's to free; as many as CONFIG_CHANGES_MAX. Their number, or -ENOMEM. */
+int config_compare(const struct config *a, const struct config *b, struct config_change **ret);
+/*
+ * NEXT takes effect: NOW has what may change while the daemon runs, its models included; NEXT has what they were, for config_free.
+ */
+void config_take(struct config *now, struct config *next);
 
 /*
  * Reads PATH (NULL: an ordinary user's ~/.config/headroom/headroom.conf, or /etc/headroom/headroom.conf, if it exists, else defaults), PATH.d/ and models.d/ beside it, the

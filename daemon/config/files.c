@@ -96,6 +96,18 @@ static int on_setting(void *user, const char *section, const char *name, const c
         return 1;
 }
 
+/* When it has been read, so that what was done to it meanwhile shows. */
+static void note_age(struct loader *l, int fd) {
+        uint64_t *newest = l->source->newest_ms;
+        struct stat st;
+
+        if (!newest || fstat(fd, &st))
+                return;
+        uint64_t changed = (uint64_t) st.st_ctim.tv_sec * 1000 + (uint64_t) st.st_ctim.tv_nsec / 1000000;
+        if (changed > *newest)
+                *newest = changed;
+}
+
 /* Does not wait for whoever writes to a FIFO. NULL: said by errno; ENOTSUP: it is none. */
 static FILE *open_file(const char *path) {
         struct stat st;
@@ -128,6 +140,7 @@ static void read_file(struct loader *l, const char *path) {
         allow_long_lines();
         int result = ini_parse_stream(read_line, &f, on_setting, &f);
         check_last_line(&f);
+        note_age(l, fileno(file));
         l->line = 0;
         if (ferror(file))
                 loader_problem(l, "cannot be read: %s", strerror(errno));

@@ -15,6 +15,7 @@
 
 #include "daemon/base/bounds.h"
 #include "engine/base/cleanup.h"
+#include "engine/base/clock.h"
 #include "daemon/config/loader.h"
 #include "engine/gguf/files.h"
 
@@ -29,6 +30,10 @@ static void name_a_problem(struct loader *l, uint32_t index, unsigned line) {
 
 static uint64_t mix(uint64_t key, uint64_t value) {
         return (key ^ value) * 0x9e3779b97f4a7c15u ^ key >> 29;
+}
+
+static uint64_t ms_of(const struct timespec *t) {
+        return (uint64_t) t->tv_sec * 1000 + (uint64_t) t->tv_nsec / 1000000;
 }
 
 static uint64_t key_of(uint64_t key, const struct stat *st) {
@@ -97,8 +102,9 @@ static void locate(struct loader *l, uint32_t index) {
         }
         name_a_problem(l, index, l->origins[index].path_line);
         if (!note_file(l, index, path))
-                loader_problem(l, m->path ? "the model file %s cannot be used: %s" : "no path is given and %s cannot be used: %s",
-                               path, strerror(errno));
+                (l->source->is_strict ? loader_problem : loader_warning)(
+                        l, m->path ? "the model file %s cannot be used: %s" : "no path is given and %s cannot be used: %s", path,
+                        strerror(errno));
         loader_set_text(l, &m->path, path);
 }
 
@@ -147,7 +153,29 @@ static bool name_of(struct loader *l, const struct found *f, char id[MODEL_ID_MA
         return !wrong;
 }
 
+/* The model that FOUND was until now; NULL: it is new. */
+static const struct config_model *before(const struct loader *l, const struct found *f) {
+        for (uint32_t i = 0; l->before && i < l->before->models_count; i++)
+                if (l->before->models[i].discovered && !strcmp(l->before->models[i].path, f->path))
+                        return &l->before->models[i];
+        return NULL;
+}
+
+/* Whoever writes a file changes its times, last of all when it is given those of another. */
+static bool is_settled(const struct loader *l, const struct stat *st) {
+        const uint64_t now_ms = clock_ms(CLOCK_REALTIME), written_ms = ms_of(&st->st_mtim), changed_ms = ms_of(&st->st_ctim);
+
+        return !(written_ms <= now_ms && now_ms - written_ms < l->settle_ms) &&
+               !(changed_ms <= now_ms && now_ms - changed_ms < l->settle_ms);
+}
+
 static void add_model(struct loader *l, const struct found *f, const char *id) {
+        bool is_settling = !is_settled(l, &f->st);
+        const struct config_model *was = is_settling ? before(l, f) : NULL;
+
+        l->config->unsettled += is_settling;
+        if (is_settling && !was)
+                return;
         struct config_model *m = loader_add_model(l, id);
 
         if (!m)
@@ -155,6 +183,8 @@ static void add_model(struct loader *l, const struct found *f, const char *id) {
         m->discovered = true;
         loader_set_text(l, &m->path, f->path);
         (void) note_file(l, (uint32_t) (m - l->config->models), f->path);
+        if (was)
+                m->file_key = was->file_key;
 }
 
 /* A second name of a file that a model has: another name of the model, where a link or a hard link makes it one. */

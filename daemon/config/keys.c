@@ -17,19 +17,6 @@
 #include "engine/base/strbuf.h"
 #include "engine/wire/wire.h"
 
-enum owner { OWNER_CONFIG, OWNER_DEFAULTS, OWNER_MODEL };
-
-struct key;
-typedef const char *setter(struct loader *l, const struct key *key, void *field, const char *value);
-
-struct key {
-        const char *section, *name;
-        setter *set;
-        enum owner owner;
-        size_t offset;
-        uint64_t least, most;
-};
-
 static const char *set_text(struct loader *l, const struct key *key, void *field, const char *value) {
         (void) key;
         loader_set_text(l, field, value);
@@ -316,66 +303,92 @@ static const char *set_aliases(struct loader *l, const struct key *key, void *fi
                         wrong = loader_add_alias(l, l->model, at, length);
                 at = next;
         }
+        l->model->own_aliases_count = l->model->aliases_count;
         return wrong;
 }
 
-#define IN_CONFIG(SECTION, NAME, SET, FIELD, LEAST, MOST) \
-        { SECTION, NAME, SET, OWNER_CONFIG, offsetof(struct config, FIELD), LEAST, MOST }
-#define IN_MODEL(NAME, SET, FIELD, LEAST, MOST) \
-        { "model", NAME, SET, OWNER_MODEL, offsetof(struct config_model, FIELD), LEAST, MOST }
-#define IN_BOTH(NAME, SET, FIELD, LEAST, MOST)                                                      \
-        { "models", NAME, SET, OWNER_DEFAULTS, offsetof(struct config_model, FIELD), LEAST, MOST }, \
-                IN_MODEL(NAME, SET, FIELD, LEAST, MOST)
+/* WHEN: NOW, LOADED or RESTARTED, when a value that has changed in the file of a running daemon begins to count. */
+#define IN_CONFIG(SECTION, NAME, WHEN, SET, FIELD, LEAST, MOST) \
+        { SECTION, NAME, SET, OWNER_CONFIG, WHEN_##WHEN, offsetof(struct config, FIELD), LEAST, MOST }
+#define IN_MODEL(NAME, WHEN, SET, FIELD, LEAST, MOST) \
+        { "model", NAME, SET, OWNER_MODEL, WHEN_##WHEN, offsetof(struct config_model, FIELD), LEAST, MOST }
+#define IN_BOTH(NAME, WHEN, SET, FIELD, LEAST, MOST)                                                             \
+        { "models", NAME, SET, OWNER_DEFAULTS, WHEN_##WHEN, offsetof(struct config_model, FIELD), LEAST, MOST }, \
+                IN_MODEL(NAME, WHEN, SET, FIELD, LEAST, MOST)
 #define HOUR ((uint64_t) 3600000)
 
 static const struct key keys[] = {
-        IN_CONFIG("server", "listen", set_listen, listen_address, 0, 0),
-        IN_CONFIG("server", "hosts", set_hosts, hosts, 0, 0),
-        IN_CONFIG("server", "origins", set_origins, origins, 0, 0),
-        IN_CONFIG("server", "control", set_text, control_path, 0, 0),
-        IN_CONFIG("server", "state", set_text, state_dir, 0, 0),
-        IN_CONFIG("server", "connections", set_count, connections_max, 1, HTTP_CONNECTIONS_MAX),
-        IN_CONFIG("server", "body_limit", set_size, body_bytes_max, 1024, (uint64_t) 64 << 20),
-        IN_CONFIG("server", "request_memory", set_size, request_memory_bytes, 1 << 20, UINT64_MAX),
-        IN_CONFIG("server", "header_timeout", set_duration, header_timeout_ms, 100, HOUR),
-        IN_CONFIG("server", "idle_timeout", set_duration, idle_timeout_ms, 100, HOUR),
-        IN_CONFIG("memory", "budget", set_size_or_share, budget_bytes, 1 << 20, UINT64_MAX),
-        IN_CONFIG("memory", "weights_fraction", set_fraction, weights_fraction, 0, 0),
-        IN_CONFIG("memory", "reserve", set_size_or_share, reserve_bytes, 0, UINT64_MAX),
-        IN_CONFIG("engine", "path", set_text, engine_path, 0, 0),
-        IN_CONFIG("engine", "load_timeout", set_duration, load_timeout_ms, 1000, 24 * HOUR),
-        IN_CONFIG("engine", "stop_timeout", set_duration, stop_timeout_ms, 100, HOUR),
-        IN_CONFIG("cache", "size", set_size, cache_bytes, 0, UINT64_MAX),
-        IN_CONFIG("cache", "idle", set_duration, cache_idle_ms, 0, HOUR),
-        IN_CONFIG("governor", "enabled", set_flag, governor_enabled, 0, 0),
-        IN_CONFIG("governor", "heat", set_flag, heat_enabled, 0, 0),
-        IN_CONFIG("governor", "margin_target", set_degrees, margin_target_millidegrees, 5000, 50000),
-        IN_CONFIG("governor", "critical", set_degrees, critical_millidegrees, 60000, 125000),
-        IN_CONFIG("governor", "ignore_sensors", set_sensors, ignored_sensors, 0, 0),
-        IN_CONFIG("governor", "trust_sensors", set_sensors, trusted_sensors, 0, 0),
-        IN_CONFIG("governor", "proc_root", set_text, proc_root, 0, 0),
-        IN_CONFIG("governor", "sys_root", set_text, sys_root, 0, 0),
-        IN_CONFIG("log", "level", set_log_level, log_level, 0, 0),
-        IN_CONFIG("models", "directory", set_text, models_dir, 0, 0),
-        IN_CONFIG("models", "wait_timeout", set_duration, wait_timeout_ms, 100, 24 * HOUR),
-        IN_CONFIG("models", "min_residency", set_duration, min_residency_ms, 0, HOUR),
-        IN_BOTH("keep_alive", set_keep_alive, keep_alive_ms, 0, 365 * 24 * HOUR),
-        IN_BOTH("context", set_count, context, 0, 16 << 20),
-        IN_BOTH("kv_tokens", set_count, kv_tokens, 0, 16 << 20),
-        IN_BOTH("parallel", set_count, parallel, 1, WIRE_PARALLEL_MAX),
-        IN_BOTH("queue", set_count, queue, 0, 65536),
-        IN_BOTH("kv", set_kv_type, kv_type, 0, 0),
-        IN_BOTH("kv_floor", set_kv_type, kv_floor, 0, 0),
-        IN_BOTH("threads", set_count, threads, 0, 512),
-        IN_BOTH("class", set_class, batch, 0, 0),
-        IN_MODEL("name", set_name, id, 0, 0),
-        IN_MODEL("path", set_text, path, 0, 0),
-        IN_MODEL("aliases", set_aliases, aliases, 0, 0),
-        IN_MODEL("priority", set_priority, priority, 0, 0),
-        IN_MODEL("pin", set_flag, pinned, 0, 0),
-        IN_MODEL("preload", set_flag, preload, 0, 0),
+        IN_CONFIG("server", "listen", RESTARTED, set_listen, listen_address, 0, 0),
+        IN_CONFIG("server", "hosts", RESTARTED, set_hosts, hosts, 0, 0),
+        IN_CONFIG("server", "origins", RESTARTED, set_origins, origins, 0, 0),
+        IN_CONFIG("server", "control", RESTARTED, set_text, control_path, 0, 0),
+        IN_CONFIG("server", "state", RESTARTED, set_text, state_dir, 0, 0),
+        IN_CONFIG("server", "connections", RESTARTED, set_count, connections_max, 1, HTTP_CONNECTIONS_MAX),
+        IN_CONFIG("server", "body_limit", RESTARTED, set_size, body_bytes_max, 1024, (uint64_t) 64 << 20),
+        IN_CONFIG("server", "request_memory", RESTARTED, set_size, request_memory_bytes, 1 << 20, UINT64_MAX),
+        IN_CONFIG("server", "header_timeout", RESTARTED, set_duration, header_timeout_ms, 100, HOUR),
+        IN_CONFIG("server", "idle_timeout", RESTARTED, set_duration, idle_timeout_ms, 100, HOUR),
+        IN_CONFIG("memory", "budget", NOW, set_size_or_share, budget_bytes, 1 << 20, UINT64_MAX),
+        IN_CONFIG("memory", "weights_fraction", NOW, set_fraction, weights_fraction, 0, 0),
+        IN_CONFIG("memory", "reserve", NOW, set_size_or_share, reserve_bytes, 0, UINT64_MAX),
+        IN_CONFIG("engine", "path", NOW, set_text, engine_path, 0, 0),
+        IN_CONFIG("engine", "load_timeout", NOW, set_duration, load_timeout_ms, 1000, 24 * HOUR),
+        IN_CONFIG("engine", "stop_timeout", NOW, set_duration, stop_timeout_ms, 100, HOUR),
+        IN_CONFIG("cache", "size", RESTARTED, set_size, cache_bytes, 0, UINT64_MAX),
+        IN_CONFIG("cache", "idle", NOW, set_duration, cache_idle_ms, 0, HOUR),
+        IN_CONFIG("governor", "enabled", NOW, set_flag, governor_enabled, 0, 0),
+        IN_CONFIG("governor", "heat", NOW, set_flag, heat_enabled, 0, 0),
+        IN_CONFIG("governor", "margin_target", NOW, set_degrees, margin_target_millidegrees, 5000, 50000),
+        IN_CONFIG("governor", "critical", NOW, set_degrees, critical_millidegrees, 60000, 125000),
+        IN_CONFIG("governor", "ignore_sensors", RESTARTED, set_sensors, ignored_sensors, 0, 0),
+        IN_CONFIG("governor", "trust_sensors", RESTARTED, set_sensors, trusted_sensors, 0, 0),
+        IN_CONFIG("governor", "proc_root", RESTARTED, set_text, proc_root, 0, 0),
+        IN_CONFIG("governor", "sys_root", RESTARTED, set_text, sys_root, 0, 0),
+        IN_CONFIG("log", "level", NOW, set_log_level, log_level, 0, 0),
+        IN_CONFIG("models", "directory", NOW, set_text, models_dir, 0, 0),
+        IN_CONFIG("models", "wait_timeout", NOW, set_duration, wait_timeout_ms, 100, 24 * HOUR),
+        IN_CONFIG("models", "min_residency", NOW, set_duration, min_residency_ms, 0, HOUR),
+        IN_BOTH("keep_alive", NOW, set_keep_alive, keep_alive_ms, 0, 365 * 24 * HOUR),
+        IN_BOTH("context", LOADED, set_count, context, 0, 16 << 20),
+        IN_BOTH("kv_tokens", LOADED, set_count, kv_tokens, 0, 16 << 20),
+        IN_BOTH("parallel", LOADED, set_count, parallel, 1, WIRE_PARALLEL_MAX),
+        IN_BOTH("queue", NOW, set_count, queue, 0, 65536),
+        IN_BOTH("kv", LOADED, set_kv_type, kv_type, 0, 0),
+        IN_BOTH("kv_floor", LOADED, set_kv_type, kv_floor, 0, 0),
+        IN_BOTH("threads", LOADED, set_count, threads, 0, 512),
+        IN_BOTH("class", NOW, set_class, batch, 0, 0),
+        IN_MODEL("name", NOW, set_name, id, 0, 0),
+        IN_MODEL("path", LOADED, set_text, path, 0, 0),
+        IN_MODEL("aliases", NOW, set_aliases, aliases, 0, 0),
+        IN_MODEL("priority", NOW, set_priority, priority, 0, 0),
+        IN_MODEL("pin", NOW, set_flag, pinned, 0, 0),
+        IN_MODEL("preload", NOW, set_flag, preload, 0, 0),
 };
 #define KEYS_COUNT (sizeof keys / sizeof *keys)
+
+static const struct {
+        setter *set;
+        enum value_kind kind;
+} kinds[] = {
+        { set_count, VALUE_COUNT },     { set_size, VALUE_BYTES },      { set_size_or_share, VALUE_BYTES },
+        { set_fraction, VALUE_SHARE },  { set_duration, VALUE_MS },     { set_keep_alive, VALUE_MS },
+        { set_flag, VALUE_FLAG },       { set_degrees, VALUE_DEGREES }, { set_class, VALUE_CLASS },
+        { set_priority, VALUE_NUMBER }, { set_kv_type, VALUE_KV_TYPE }, { set_log_level, VALUE_LOG_LEVEL },
+        { set_aliases, VALUE_NAMES },   { set_text, VALUE_TEXT },       { set_listen, VALUE_TEXT },
+        { set_name, VALUE_TEXT },       { set_hosts, VALUE_TEXT },      { set_origins, VALUE_TEXT },
+        { set_sensors, VALUE_SENSORS },
+};
+
+enum value_kind key_kind(const struct key *key) {
+        for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+                if (kinds[i].set == key->set)
+                        return kinds[i].kind;
+        return VALUE_NONE;
+}
+
+const struct key *key_at(size_t index) {
+        return index < KEYS_COUNT ? &keys[index] : NULL;
+}
 
 static const char *const main_sections[] = { "server", "memory", "engine", "cache", "governor", "log", "models", NULL };
 static const char *const model_sections[] = { "model", NULL };

@@ -19,13 +19,27 @@ static void report(struct loader *l, bool is_warning, const char *format, va_lis
         l->report(l->user, is_warning, text);
 }
 
+/* The first mistake in the file of a model, where that is its failure alone. */
+static void keep_wrong(struct loader *l, const char *format, va_list args) {
+        char sentence[512], text[CONFIG_LINE_MAX + 600];
+
+        (void) vsnprintf(sentence, sizeof sentence, format, args);
+        (void) snprintf(text, sizeof text, "%s:%u: %s", l->file, l->line, sentence);
+        loader_set_text(l, &l->model->wrong, text);
+        l->report(l->user, true, text);
+}
+
 void loader_problem(struct loader *l, const char *format, ...) {
         va_list args;
 
+        bool is_own = l->source->is_start && l->model;
         va_start(args, format);
-        report(l, false, format, args);
+        if (is_own && !l->model->wrong)
+                keep_wrong(l, format, args);
+        else
+                report(l, false, format, args);
         va_end(args);
-        l->failed = true;
+        l->failed = l->failed || !is_own;
 }
 
 void loader_warning(struct loader *l, const char *format, ...) {
@@ -91,4 +105,31 @@ struct config_model *loader_add_model(struct loader *l, const char *id) {
         *m = l->defaults;
         m->id = copy;
         return m;
+}
+
+static void copy_model(struct loader *l, const struct config_model *from) {
+        struct config_model *m = loader_add_model(l, from->id);
+        struct config_model own;
+
+        if (!m)
+                return;
+        own = *m;
+        *m = *from;
+        m->id = own.id;
+        m->path = m->wrong = NULL;
+        m->aliases = NULL;
+        m->aliases_count = 0;
+        m->file_key = 0;
+        loader_set_text(l, &m->path, from->path);
+        if (from->wrong)
+                loader_set_text(l, &m->wrong, from->wrong);
+        for (uint32_t i = 0; i < from->own_aliases_count; i++)
+                (void) loader_add_alias(l, m, from->aliases[i], strlen(from->aliases[i]));
+}
+
+void loader_copy(struct loader *l, const struct config *a) {
+        loader_set_text(l, &l->config->models_dir, a->models_dir);
+        for (uint32_t i = 0; i < a->models_count; i++)
+                if (!a->models[i].discovered)
+                        copy_model(l, &a->models[i]);
 }

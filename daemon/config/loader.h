@@ -31,9 +31,12 @@ struct found {
 };
 
 struct loader {
+        const struct config_source *source;
+        const struct config *before; /* in force, where files that are still being written keep what they were in it */
         struct config *config;
         struct config_model defaults;            /* [models] */
         struct model_origin origins[MODELS_MAX]; /* one for each of config->models */
+        uint64_t settle_ms;
         struct found *found;
         uint32_t found_count, folders_count;
         struct config_model *model; /* the one whose file is being read, else NULL */
@@ -52,8 +55,45 @@ void loader_warning(struct loader *l, const char *format, ...) __attribute__((fo
 void loader_leave_out(struct loader *l, const char *path, const char *format, ...) __attribute__((format(printf, 3, 4)));
 /* Replaces a text; a failed allocation sticks in the loader. */
 void loader_set_text(struct loader *l, char **text, const char *value);
+/* What A has in common with another look at its models directory: all but the models that were found there. */
+void loader_copy(struct loader *l, const struct config *a);
 /* A new model with the defaults, or NULL (too many, or no memory; both have been said). */
 struct config_model *loader_add_model(struct loader *l, const char *id);
+
+enum owner { OWNER_CONFIG, OWNER_DEFAULTS, OWNER_MODEL };
+enum when { WHEN_NOW, WHEN_LOADED, WHEN_RESTARTED }; /* at once, from the next load of a model, from the next start */
+enum value_kind {
+        VALUE_NONE, /* of a row that cannot be compared: there is none */
+        VALUE_TEXT,
+        VALUE_COUNT,
+        VALUE_BYTES,
+        VALUE_SHARE,
+        VALUE_MS,
+        VALUE_FLAG,
+        VALUE_DEGREES,
+        VALUE_CLASS,
+        VALUE_NUMBER,
+        VALUE_KV_TYPE,
+        VALUE_LOG_LEVEL,
+        VALUE_NAMES,
+        VALUE_SENSORS
+};
+
+struct key;
+typedef const char *setter(struct loader *l, const struct key *key, void *field, const char *value);
+
+struct key {
+        const char *section, *name;
+        setter *set;
+        enum owner owner;
+        enum when when;
+        size_t offset;
+        uint64_t least, most;
+};
+
+/* keys.c: the rows of its table (NULL behind the last), and what kind of value a row has. */
+const struct key *key_at(size_t index);
+enum value_kind key_kind(const struct key *key);
 
 /* keys.c: one setting. Every problem is reported. */
 void loader_set(struct loader *l, const char *section, const char *key, const char *value);

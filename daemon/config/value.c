@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/base/text_distance.h"
 #include "daemon/config/loader.h"
-#include "engine/base/text_distance.h"
 
 /* A non-negative decimal number without sign, exponent, hexadecimal or "inf": *ret_rest is what follows it. */
 static bool read_number(const char *text, double *ret, const char **ret_rest) {

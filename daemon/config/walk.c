@@ -109,6 +109,8 @@ static int is_visible(const struct dirent *entry) {
 
 static void look_into(struct loader *l, struct folder *f) {
         struct dirent **entries;
+        if (l->source->on_folder)
+                l->source->on_folder(l->source->folder_user, f->path);
         int count = scandir(f->path, &entries, is_visible, alphasort);
 
         if (count < 0) {

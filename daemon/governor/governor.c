@@ -102,6 +102,17 @@ void governor_close(struct governor *g, void (*on_closed)(void *user), void *use
         sensors_close(g->sensors, close_handles, g);
 }
 
+void governor_reconfigure(struct governor *g) {
+        struct limits limits = fleet_limits(g->config);
+        struct recorder *recorder;
+        if (!memcmp(&limits, &g->limits, sizeof(limits)) || recorder_new(&limits, &recorder) < 0)
+                return;
+        recorder_free(g->recorder);
+        g->recorder = recorder;
+        g->limits = limits;
+        fleet_poke(g->fleet);
+}
+
 static int open_parts(struct governor *g) {
         const struct config *c = g->config;
         const struct sensors_config sensors = { .proc = c->proc_root ? c->proc_root : "/proc",

@@ -37,4 +37,7 @@ cJSON *governor_explain_json(struct governor *g, uint32_t model);
 /* The flight recorder as it is now; the caller's. */
 struct recorder *governor_record(const struct governor *g);
 
+/* The configuration has changed: its limits count from the next look. A recording of others would not replay, so it begins anew. */
+void governor_reconfigure(struct governor *g);
+
 #endif

@@ -37,6 +37,11 @@ void fleet_free_model(struct fleet *f, struct model *m) {
         free(m);
 }
 
+void fleet_on_unknown(struct fleet *f, void (*on_unknown)(void *user), void *user) {
+        f->on_unknown = on_unknown;
+        f->on_unknown_user = user;
+}
+
 /* --- what stays --- */
 
 static bool has_other_file(const struct config_model *a, const struct config_model *b) {
@@ -65,7 +70,7 @@ static void follow(struct model *m, const struct config_model *now) {
                 m->last_error[0] = '\0';
                 m->backoff = (struct backoff){ 0 };
         }
-        if (has_other_file(before, now) || has_other_shape(before, now))
+        if (has_other_file(before, now) || has_other_shape(before, now) || before->wrong || now->wrong)
                 look_again(m);
 }
 

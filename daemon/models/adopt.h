@@ -16,6 +16,8 @@ struct model;
 
 /* The configuration's list is another by now; BEFORE is the one that models refer to. Takes from it what those that go still need. */
 void fleet_adopt(struct fleet *f, struct config_model *before, uint32_t before_count);
+/* ON_UNKNOWN is called, from inside any call, when a request names a model that there is not. NULL: nobody is told any more. */
+void fleet_on_unknown(struct fleet *f, void (*on_unknown)(void *user), void *user);
 /* From the tick. */
 void model_drain(struct model *m);
 void fleet_let_go(struct fleet *f);

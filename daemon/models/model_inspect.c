@@ -6,6 +6,7 @@
  */
 #include "daemon/models/model_inspect.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -130,13 +131,20 @@ static int begin(struct model *m, const struct open_files *files, char *reterr, 
         return r;
 }
 
+static int open_files(const struct model *m, struct open_files *ret, char *reterr, size_t reterr_size) {
+        if (!m->config->wrong)
+                return model_open_files(m, ret, reterr, reterr_size);
+        (void) snprintf(reterr, reterr_size, "%s", m->config->wrong);
+        return -EINVAL;
+}
+
 /* Looks at the files again each time: they may have been replaced since. */
 void model_inspect(struct model *m) {
         struct open_files files;
         char sentence[400];
         if (m->inspection || m->fleet->inspections_count >= INSPECTIONS_MAX)
                 return;
-        int r = model_open_files(m, &files, sentence, sizeof(sentence));
+        int r = open_files(m, &files, sentence, sizeof(sentence));
         if (r == 0 && m->identified && files.identity.key == m->files.key) {
                 model_files_close(&files);
                 conclude_inspection(m);
@@ -154,7 +162,7 @@ void model_inspect(struct model *m) {
 
 static void survey(struct model *m) {
         struct open_files files;
-        int r = model_open_files(m, &files, m->inspect_sentence, sizeof(m->inspect_sentence));
+        int r = open_files(m, &files, m->inspect_sentence, sizeof(m->inspect_sentence));
         if (r == 0) {
                 r = begin(m, &files, m->inspect_sentence, sizeof(m->inspect_sentence));
                 model_files_close(&files);

@@ -54,6 +54,8 @@ static int find_model(struct fleet *f, const char *name, struct model **ret, str
         }
         if (fleet_model_find(f, name, &index) < 0) {
                 char sentence[sizeof(reterr->message)];
+                if (f->on_unknown)
+                        f->on_unknown(f->on_unknown_user);
                 fleet_model_missing(f, name, sentence, sizeof(sentence));
                 failure_set(reterr, REASON_MODEL_NOT_FOUND, "%s", sentence);
                 return -ENOENT;

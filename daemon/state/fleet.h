@@ -41,10 +41,10 @@ struct fleet {
         const char *proc, *sys;
         char heat[FLEET_HEAT_MAX];             /* how hot it is, and where; "" where that is not known */
         uint64_t ping_after_ms, silent_max_ms; /* from bounds.h; shorter in tests */
-        struct model **models; /* FLEET_MAX places: in the order of the configuration, then those that leave */
+        struct model **models;                 /* FLEET_MAX places: in the order of the configuration, then those that leave */
         uint32_t models_count;
         struct names names;
-        uint32_t generations; /* engines started so far */
+        uint32_t generations;   /* engines started so far */
         uint32_t waiting_count; /* requests waiting for all models */
         uint32_t inspections_count;
         struct footprints *footprints;
@@ -101,6 +101,8 @@ struct fleet {
 
         uint32_t files_making; /* suspensions whose files are being made */
         struct queue finished_jobs;
+        void (*on_unknown)(void *user); /* somebody asked for a name that no model has */
+        void *on_unknown_user;
         void (*on_surveyed)(void *user);
         void *on_surveyed_user;
         bool stopping, stopped;

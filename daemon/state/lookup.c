@@ -7,7 +7,7 @@
 #include <strings.h>
 
 #include "daemon/state/fleet.h"
-#include "engine/base/text_distance.h"
+#include "daemon/base/text_distance.h"
 
 static bool has_name(const struct config_model *c, const char *name) {
         if (!strcmp(c->id, name))

@@ -5,6 +5,8 @@
 #include <string.h>
 #include <systemd/sd-daemon.h>
 
+#include "engine/base/clock.h"
+
 unsigned systemd_sockets(const char *name, int fds[], unsigned max) {
         char **names = NULL;
         unsigned found = 0;
@@ -25,6 +27,15 @@ void systemd_ready(const char *status) {
 
 void systemd_status(const char *status) {
         (void) sd_notifyf(0, "STATUS=%s", status);
+}
+
+/* systemd 253 and later want the time with it; earlier ones do not look at it. */
+void systemd_reloading(void) {
+        (void) sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%llu", (unsigned long long) clock_ms(CLOCK_MONOTONIC) * 1000);
+}
+
+void systemd_reloaded(void) {
+        (void) sd_notify(0, "READY=1");
 }
 
 void systemd_stopping(void) {

@@ -9,6 +9,9 @@ unsigned systemd_sockets(const char *name, int fds[], unsigned max);
 
 void systemd_ready(const char *status); /* READY=1, and a line that `systemctl status` shows */
 void systemd_stopping(void);
+/* A reload begins; it has ended, well or not. */
+void systemd_reloading(void);
+void systemd_reloaded(void);
 void systemd_status(const char *status); /* that line, later */
 void systemd_alive(void);                /* WATCHDOG=1 */
 uint64_t systemd_watchdog_ms(void);      /* how often to say so at the latest; 0: nobody watches */

@@ -593,13 +593,6 @@ class Process(unittest.TestCase):
             process.communicate(timeout=20)
             self.assertEqual(process.returncode, 0)
 
-    def test_reload_is_refused_politely(self):
-        daemon = Daemon()
-        daemon.process.send_signal(1)
-        daemon.wait_for_log("event=reload_ignored")
-        self.assertEqual(ask(daemon, "GET", "/health").status, 200)
-        daemon.done()
-
     def test_a_waiting_stream_says_why(self):
         """A model that takes a while to load: pings first, so that headers are out; then the answer, or what went wrong."""
         with tempfile.TemporaryDirectory() as scratch:

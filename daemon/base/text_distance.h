@@ -1,6 +1,6 @@
 /* text_distance.h - how far a name is from the one that was meant. */
-#ifndef HEADROOM_ENGINE_BASE_TEXT_DISTANCE_H
-#define HEADROOM_ENGINE_BASE_TEXT_DISTANCE_H
+#ifndef HEADROOM_DAEMON_BASE_TEXT_DISTANCE_H
+#define HEADROOM_DAEMON_BASE_TEXT_DISTANCE_H
 
 #define TEXT_DISTANCE_LENGTH_MAX 128 /* bytes; longer texts are far from everything */
 

@@ -1,5 +1,5 @@
 /* text_distance.c - see text_distance.h. Rows are left as soon as all of a row is too far, so that unlike names cost little. */
-#include "engine/base/text_distance.h"
+#include "daemon/base/text_distance.h"
 
 #include <ctype.h>
 #include <stdbool.h>
