@@ -17,6 +17,7 @@
 
 #include "daemon/api/api.h"
 #include "daemon/base/bounds.h"
+#include "daemon/base/peers.h"
 #include "engine/base/cleanup.h"
 #include "daemon/models/fleet.h"
 #include "daemon/governor/governor.h"
@@ -49,7 +50,7 @@ struct daemon {
         struct turn_watch turns;
         char listen[128];
         struct descriptor_shares connections;
-        int state_lock; /* a descriptor, as long as the process lives */
+        int state_lock, peers; /* descriptors, as long as the process lives */
         bool is_announced, is_stopping, is_fleet_stopping;
         unsigned servers_open;
 };
@@ -316,6 +317,24 @@ static int begin_state(struct daemon *d) {
         return -EBUSY;
 }
 
+/* First we can be seen, then we look: of two that begin at once, one at least sees the other. */
+static void begin_among_peers(struct daemon *d) {
+        const struct config *c = d->config;
+        struct peers peers;
+        char sentence[256];
+
+        d->peers = peers_join(PEERS_DIRECTORY, c->budget_bytes);
+        if (d->peers < 0)
+                log_info("not_registered", LOG_TEXT("path", PEERS_DIRECTORY), LOG_TEXT("error", strerror(-d->peers)),
+                         LOG_TEXT("effect", "other headroomds of this machine do not see this one"));
+        peers_look(PEERS_DIRECTORY, getpid(), &peers);
+        for (uint32_t i = 0; i < peers.count; i++) {
+                peers_sentence(&peers, i, c->budget_bytes, c->ram_bytes, sentence, sizeof sentence);
+                log_event(peers_exceed(&peers, c->budget_bytes, c->ram_bytes) ? LOG_LEVEL_WARNING : LOG_LEVEL_INFO,
+                          "another_headroomd", LOG_NUMBER("pid", peers.all[i].pid), LOG_TEXT("because", sentence));
+        }
+}
+
 static int begin(struct daemon *d) {
         int result = begin_state(d);
 
@@ -334,6 +353,7 @@ static int begin(struct daemon *d) {
                 complain("fleet", d->config->state_dir, "", result);
                 return result;
         }
+        begin_among_peers(d);
         api_tell_of(d->api, &d->turns, &d->bulk);
         api_set_reload(d->api, d->reload);
         http_server_set_user(d->http, d->api);
@@ -453,6 +473,7 @@ int daemon_run(struct config *config, const struct config_source *source) {
         else
                 announce_soon(&d);
         (void) uv_run(&d.loop, UV_RUN_DEFAULT);
+        peers_leave(PEERS_DIRECTORY);
         http_server_free(d.http);
         http_server_free(d.control);
         api_free(d.api);

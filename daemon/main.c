@@ -7,10 +7,12 @@
 #include <unistd.h>
 
 #include "daemon/base/bounds.h"
+#include "daemon/base/peers.h"
 #include "daemon/check.h"
 #include "daemon/config/config.h"
 #include "daemon/daemon.h"
 #include "daemon/system/log.h"
+#include "daemon/system/state_lock.h"
 #include "engine/base/printable.h"
 
 enum exit_status { EXIT_STOPPED = 0, EXIT_FAILED = 1, EXIT_WRONG_USE = 2 };
@@ -132,14 +134,29 @@ static void print_summary(const struct config *c) {
                        c->models[i].pinned ? ", pinned" : "", c->models[i].preload ? ", preloaded" : "");
 }
 
+/* The one that runs by this very configuration is not another. */
+static void print_peers(const struct config *c) {
+        pid_t ours = state_lock_holder(c->state_dir);
+        struct peers peers;
+        char sentence[256];
+
+        peers_look(PEERS_DIRECTORY, ours, &peers);
+        for (uint32_t i = 0; i < peers.count; i++) {
+                peers_sentence(&peers, i, c->budget_bytes, c->ram_bytes, sentence, sizeof sentence);
+                print_problem(NULL, peers_exceed(&peers, c->budget_bytes, c->ram_bytes), sentence);
+        }
+}
+
 static int check(const struct invocation *in) {
         struct config *config;
 
         if (config_load(in->config_path, in->overrides, in->overrides_count, print_problem, NULL, &config))
                 return EXIT_FAILED;
         int result = check_models(config, print_problem, NULL);
-        if (!result)
+        if (!result) {
                 print_summary(config);
+                print_peers(config);
+        }
         config_free(config);
         return result ? EXIT_FAILED : EXIT_STOPPED;
 }

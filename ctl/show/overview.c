@@ -157,6 +157,9 @@ void show_overview(const cJSON *status) {
         const cJSON *problem;
         cJSON_ArrayForEach(problem, json_array(status, "problems"))
                 show_field("problem", TINT_BAD, "%s", cJSON_IsString(problem) ? problem->valuestring : "");
+        const cJSON *other;
+        cJSON_ArrayForEach(other, json_array(status, "others"))
+                show_field("other", json_is_true(other, "exceeds") ? TINT_WARN : TINT_NONE, "%s", json_text(other, "sentence"));
         show_field("models", TINT_NONE, "%llu loaded of %llu known", (unsigned long long) json_count(status, "models_loaded"),
                    (unsigned long long) json_count(status, "models_known"));
         show_field("requests", TINT_NONE, "%llu running, %llu waiting",

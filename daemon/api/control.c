@@ -15,6 +15,7 @@
 #include "daemon/api/api_internal.h"
 #include "daemon/api/model_json.h"
 #include "daemon/base/bounds.h"
+#include "daemon/base/peers.h"
 #include "daemon/requests/failure.h"
 #include "daemon/system/bulk.h"
 #include "daemon/system/log.h"
@@ -131,6 +132,26 @@ static cJSON *problems_json(const struct fleet_status *s) {
         return problems;
 }
 
+/* Other headroomds of this machine, each with a sentence. */
+static cJSON *peers_json(const struct fleet_status *s) {
+        cJSON *all = cJSON_CreateArray();
+        struct peers peers;
+        char sentence[256];
+
+        peers_look(PEERS_DIRECTORY, getpid(), &peers);
+        for (uint32_t i = 0; i < peers.count; i++) {
+                cJSON *one = cJSON_CreateObject();
+                cJSON_AddNumberToObject(one, "pid", peers.all[i].pid);
+                cJSON_AddNumberToObject(one, "uid", peers.all[i].uid);
+                cJSON_AddNumberToObject(one, "budget_bytes", (double) peers.all[i].budget_bytes);
+                cJSON_AddBoolToObject(one, "exceeds", peers_exceed(&peers, s->budget_bytes, s->ram_bytes));
+                peers_sentence(&peers, i, s->budget_bytes, s->ram_bytes, sentence, sizeof sentence);
+                cJSON_AddStringToObject(one, "sentence", sentence);
+                cJSON_AddItemToArray(all, one);
+        }
+        return all;
+}
+
 static void handle_status(struct api *api, struct http_exchange *x, const char *rest) {
         struct fleet_status s;
         cJSON *json = cJSON_CreateObject();
@@ -149,6 +170,7 @@ static void handle_status(struct api *api, struct http_exchange *x, const char *
         cJSON_AddNumberToObject(json, "reserve_bytes", (double) s.reserve_bytes);
         cJSON_AddNumberToObject(json, "available_bytes", (double) s.available_bytes);
         cJSON_AddItemToObject(json, "problems", problems_json(&s));
+        cJSON_AddItemToObject(json, "others", peers_json(&s));
         cJSON_AddNumberToObject(json, "models_known", s.models_known);
         cJSON_AddNumberToObject(json, "models_loaded", s.models_loaded);
         cJSON_AddNumberToObject(json, "requests_running", s.requests_running);

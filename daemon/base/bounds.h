@@ -182,6 +182,8 @@
 #define BULK_PART_OF_RAM 8u            /* and on a small one: the daemon takes no more than this part for its clients */
 
 /* --- process --- */
+#define PEERS_MAX         8           /* other headroomds that are told of: one is a surprise */
+#define PEERS_NAMES_MAX   4096        /* names of a directory that all programs share: databases have hundreds */
 #define LARGE_BLOCK_BYTES (256 << 10) /* a block of this size is the kernel's as soon as it is freed */
 #define SURVEY_WAIT_MS    3000        /* the start waits so long for looks into the model files: dozens on a usual disk */
 #define STOP_GRACE_MS     5000        /* after SIGTERM: running answers may end by themselves so long */

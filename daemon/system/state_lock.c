@@ -43,3 +43,12 @@ int state_lock(const char *state_dir, pid_t *ret_holder) {
         (void) sign(fd); /* on a full disk the lock holds all the same */
         return take_fd(&fd);
 }
+
+pid_t state_lock_holder(const char *state_dir) {
+        auto_free char *path = NULL;
+
+        if (asprintf(&path, "%s/lock", state_dir) < 0)
+                return 0;
+        auto_close int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
+        return fd < 0 ? 0 : holder_of(fd);
+}

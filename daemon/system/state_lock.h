@@ -10,4 +10,7 @@
  */
 int state_lock(const char *state_dir, pid_t *ret_holder);
 
+/* The pid of the daemon that had the lock last, dead or alive; 0: unknown. */
+pid_t state_lock_holder(const char *state_dir);
+
 #endif

@@ -3,6 +3,7 @@
 
 import json
 import os
+import re
 import shutil
 import struct
 import subprocess
@@ -121,6 +122,21 @@ class Discovery(unittest.TestCase):
                                 capture_output=True, text=True, timeout=30)
         self.assertEqual(second.returncode, 1)
         self.assertIn(f"another headroomd, with pid {daemon.pid}, uses this state directory", second.stdout + second.stderr)
+
+    def test_two_daemons_know_of_each_other(self):
+        first, second = (self.daemon_on(lambda folder: None) for _ in range(2))
+        claim = f"another headroomd (pid {first.pid}, user {os.geteuid()}) has a budget of "
+        second.wait_for_log(re.escape(claim))
+        self.assertIn(claim, self.ctl(second, "status"))
+        self.assertIn(claim, self.check(second).stdout)
+        self.assertNotIn(f"(pid {second.pid},", self.check(second).stdout + self.ctl(second, "status"))
+        others = {one["pid"]: one for one in json.loads(self.ctl(first, "--json", "status"))["others"]}
+        self.assertNotIn(first.pid, others)
+        budget = json.loads(self.ctl(second, "--json", "status"))["budget_bytes"]
+        self.assertEqual(others[second.pid]["budget_bytes"], budget)
+        first.stop()
+        self.assertNotIn(claim, self.ctl(second, "status"))
+        self.assertFalse(os.path.exists(f"/dev/shm/headroomd.{os.geteuid()}.{first.pid}"))
 
     def test_check_config_steers_no_terminal_and_waits_for_nobody(self):
         daemon = self.daemon_on(lambda folder: None)
