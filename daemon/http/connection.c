@@ -427,7 +427,7 @@ void connection_accept(struct http_server *s, uv_stream_t *listener, bool is_pip
         s->connections_count++;
         c->since_ms = uv_now(s->loop);
         http_request_begin(c);
-        if (uv_accept(listener, &c->stream) || !places_admit(c)) {
+        if (uv_accept(listener, &c->stream) || !server_admit(c)) {
                 connection_close(c);
                 return;
         }

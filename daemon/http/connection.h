@@ -134,7 +134,9 @@ size_t http_request_feed(struct connection *c, const char *bytes, size_t count);
 void answer_continue(struct connection *c);
 
 /* server.c */
-struct connection *server_new_connection(struct http_server *s);          /* all zero; never NULL */
+struct connection *server_new_connection(struct http_server *s); /* all zero; never NULL */
+/* C was just accepted and counted: gives it a place, whoever is the slowest leaves for it. False: not even room to tell it so. */
+bool server_admit(struct connection *c);
 void server_connection_gone(struct http_server *s, struct connection *c); /* frees it */
 
 #endif

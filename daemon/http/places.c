@@ -13,19 +13,27 @@ static uint32_t beside_max(const struct http_server *s) {
         return part < HTTP_BESIDE_MAX ? part : HTTP_BESIDE_MAX;
 }
 
-/* A provider gives a customer a /64 of the newer family. The peers of a Unix socket have no address. */
+/*
+ * A provider gives a customer a /64 of the newer family; what has no prefix there (::1) counts as one. The peers of a Unix
+ * socket have no address.
+ */
 static void read_address(struct connection *c) {
         struct sockaddr_storage name = { 0 };
         const struct sockaddr_in *v4 = (const struct sockaddr_in *) &name;
         const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *) &name;
+        uint64_t prefix = 0;
+        uint32_t last = 0;
         int length = sizeof name;
 
         if (c->stream.type != UV_TCP || uv_tcp_getpeername(&c->tcp, (struct sockaddr *) &name, &length))
                 return;
         if (name.ss_family == AF_INET)
-                c->address = (uint64_t) ntohl(v4->sin_addr.s_addr) + 1;
+                last = v4->sin_addr.s_addr;
+        else if (IN6_IS_ADDR_V4MAPPED(&v6->sin6_addr))
+                memcpy(&last, v6->sin6_addr.s6_addr + 12, sizeof last);
         else
-                memcpy(&c->address, &v6->sin6_addr, sizeof c->address);
+                memcpy(&prefix, &v6->sin6_addr, sizeof prefix);
+        c->address = prefix ? prefix : (uint64_t) ntohl(last) + 1;
 }
 
 static uint32_t share(const struct http_server *s) {
@@ -49,9 +57,11 @@ void places_leave(struct connection *c) {
         c->has_place = c->is_beside = false;
 }
 
-static bool take_free_place(struct connection *c) {
+bool places_take(struct connection *c) {
         struct http_server *s = c->server;
 
+        if (!c->address)
+                read_address(c);
         if (s->places_taken >= s->options.connections_max || !has_share(c))
                 return false;
         places_leave(c);
@@ -83,30 +93,22 @@ static struct connection *find_slowest(const struct connection *c, bool is_besid
         return slowest;
 }
 
-/* False when there are as many as may be and all are being answered. */
-static bool step_beside(struct connection *c) {
-        struct http_server *s = c->server;
-        struct connection *slowest = s->beside_count >= beside_max(s) ? find_slowest(c, true, false) : NULL;
+struct connection *places_find_slowest(const struct connection *c) {
+        return find_slowest(c, false, c->server->places_taken < c->server->options.connections_max);
+}
 
-        if (slowest)
-                connection_close(slowest);
+struct connection *places_find_slowest_beside(const struct connection *c) {
+        return c->server->beside_count >= beside_max(c->server) ? find_slowest(c, true, false) : NULL;
+}
+
+bool places_step_beside(struct connection *c) {
+        struct http_server *s = c->server;
+
         if (s->beside_count >= beside_max(s))
                 return false;
         c->is_beside = true;
         s->beside_count++;
         return true;
-}
-
-/* Whoever is in the middle of a request is told why it ends. */
-static void give_up(struct connection *c) {
-        static const struct refusal too_slow = { REASON_REQUEST_TIMEOUT,
-                                                 "the request arrives too slowly while others wait for a connection" };
-
-        places_leave(c);
-        if ((c->phase == PHASE_HEAD || c->phase == PHASE_BODY) && step_beside(c))
-                connection_refuse(c, &too_slow);
-        else
-                connection_close(c);
 }
 
 bool places_can_admit(const struct http_server *s) {
@@ -123,20 +125,8 @@ bool places_can_admit(const struct http_server *s) {
         return is_all_answering;
 }
 
-bool places_admit(struct connection *c) {
-        read_address(c);
-        if (take_free_place(c))
-                return true;
-        bool is_share = c->server->places_taken < c->server->options.connections_max;
-        struct connection *slowest = find_slowest(c, false, is_share);
-        if (!slowest)
-                return step_beside(c);
-        give_up(slowest);
-        return take_free_place(c) || step_beside(c);
-}
-
 bool places_serve(struct connection *c) {
         const struct http_server *s = c->server;
 
-        return c->has_place || take_free_place(c) || (s->options.is_vital && s->options.is_vital((struct http_exchange *) c));
+        return c->has_place || places_take(c) || (s->options.is_vital && s->options.is_vital((struct http_exchange *) c));
 }

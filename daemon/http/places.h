@@ -18,10 +18,16 @@ struct http_server;
 
 /* Whether one more may be accepted now. Not while all who could make room have only just come: then it waits in the kernel. */
 bool places_can_admit(const struct http_server *s);
-/* C was just accepted and counted. False when there is not even room to tell it that there is none. */
-bool places_admit(struct connection *c);
+/* A free place for C, if there is one and its address has not its share. */
+bool places_take(struct connection *c);
+/* A place beside the others; false when they are all taken. */
+bool places_step_beside(struct connection *c);
 /* C needs its place no more. */
 void places_leave(struct connection *c);
+/* Who makes room for C: of its own address, where that has its share. NULL: all are being answered. */
+struct connection *places_find_slowest(const struct connection *c);
+/* Who makes room beside the others; NULL: nobody can, or nobody has to. */
+struct connection *places_find_slowest_beside(const struct connection *c);
 /* C's head is there: whether its request is to be answered, on a place that has become free if need be. */
 bool places_serve(struct connection *c);
 

@@ -107,6 +107,37 @@ void server_connection_gone(struct http_server *s, struct connection *c) {
         check_empty(s);
 }
 
+static bool step_beside(struct connection *c) {
+        struct connection *slowest = places_find_slowest_beside(c);
+
+        if (slowest)
+                connection_close(slowest);
+        return places_step_beside(c);
+}
+
+/* Whoever is in the middle of a request is told why it ends. */
+static void give_up(struct connection *c) {
+        static const struct refusal too_slow = { REASON_REQUEST_TIMEOUT,
+                                                 "the request arrives too slowly while others wait for a connection" };
+
+        places_leave(c);
+        if ((c->phase == PHASE_HEAD || c->phase == PHASE_BODY) && step_beside(c))
+                connection_refuse(c, &too_slow);
+        else
+                connection_close(c);
+}
+
+bool server_admit(struct connection *c) {
+        struct connection *slowest = NULL;
+
+        if (places_take(c))
+                return true;
+        slowest = places_find_slowest(c);
+        if (slowest)
+                give_up(slowest);
+        return (slowest && places_take(c)) || step_beside(c);
+}
+
 static void on_accept_time(uv_timer_t *timer);
 
 /* libuv asks no more until the connection is accepted. */
