@@ -62,10 +62,10 @@ static inline void check_messages_facts(const struct messages_facts *m, const cJ
                 list = NULL;
         cJSON_ArrayForEach(message, list) {
                 const cJSON *content = json_get(message, "content");
-                enum message_fault here = !cJSON_IsObject(message)                           ? MESSAGE_NO_OBJECT
-                                          : !cJSON_IsString(json_get(message, "role"))       ? MESSAGE_NO_ROLE
+                enum message_fault here = !cJSON_IsObject(message)                                         ? MESSAGE_NO_OBJECT
+                                          : !cJSON_IsString(json_get(message, "role"))                     ? MESSAGE_NO_ROLE
                                           : content && !cJSON_IsString(content) && !cJSON_IsArray(content) ? MESSAGE_CONTENT
-                                                                                             : MESSAGE_FINE;
+                                                                                                           : MESSAGE_FINE;
                 if (fault == MESSAGE_FINE && here != MESSAGE_FINE) {
                         fault = here;
                         wrong_index = index;

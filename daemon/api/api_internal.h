@@ -16,7 +16,7 @@ struct api {
         struct fleet *fleet;
         struct governor *governor;
         struct reload *reload;
-        const struct turn_watch *turns;  /* NULL: not told of, as the next */
+        const struct turn_watch *turns; /* NULL: not told of, as the next */
         const struct bulk_account *bulk;
         char *listen;
         uint64_t started_ns;

@@ -29,7 +29,8 @@ static struct failure describe(const struct body_facts *f) {
         case JSON_EMPTY: return error_bad_request(NULL, "the body is empty; it must be a JSON object");
         case JSON_UTF8: return error_bad_request(NULL, "the body is not valid UTF-8 (at byte %zu)", f->error_at);
         case JSON_CONTROL:
-                return error_bad_request(NULL, "the body holds a control character that is not escaped (at byte %zu)", f->error_at);
+                return error_bad_request(NULL, "the body holds a control character that is not escaped (at byte %zu)",
+                                         f->error_at);
         case JSON_TOO_DEEP:
         case JSON_TOO_MANY:
                 return error_bad_request(NULL, "the body holds more than %u values, or nests deeper than %u levels",

@@ -62,7 +62,7 @@ static enum message_fault read_message(struct json_walk *r) {
         if (role.kind != JSON_STRING)
                 return MESSAGE_NO_ROLE;
         return content.kind <= JSON_NULL || content.kind == JSON_STRING || content.kind == JSON_ARRAY ? MESSAGE_FINE
-                                                                                                         : MESSAGE_CONTENT;
+                                                                                                      : MESSAGE_CONTENT;
 }
 
 static void read_messages(struct json_walk *r, struct messages_facts *m) {

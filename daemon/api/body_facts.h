@@ -38,7 +38,7 @@ enum member {
         MEMBER_ENCODING_FORMAT,
         MEMBER_DIMENSIONS,
         MEMBER_TRUNCATE,
-        MEMBER_FORCE,   /* on the control socket, and so is the next */
+        MEMBER_FORCE, /* on the control socket, and so is the next */
         MEMBER_MINUTES,
         MEMBER_COUNT
 };
@@ -52,15 +52,15 @@ struct messages_facts {
 /* `prompt` or `input`: its items, where it is an array. */
 struct list_facts {
         uint32_t count;
-        uint32_t wrong_index;      /* the first item that is neither a text with something in it nor a list of tokens; else COUNT */
-        enum json_kind first;      /* the kind of the first item */
-        bool are_tokens;           /* each item is a token, and there is one */
-        bool is_first_tokens;      /* the first item is a list of tokens */
+        uint32_t wrong_index; /* the first item that is neither a text with something in it nor a list of tokens; else COUNT */
+        enum json_kind first; /* the kind of the first item */
+        bool are_tokens;      /* each item is a token, and there is one */
+        bool is_first_tokens; /* the first item is a list of tokens */
 };
 
 struct body_facts {
         struct json_value members[MEMBER_COUNT]; /* JSON_NONE: absent, or null */
-        bool includes_usage; /* in stream_options */
+        bool includes_usage;                     /* in stream_options */
         struct messages_facts messages;
         struct list_facts prompt, input;
         bool is_object;

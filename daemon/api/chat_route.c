@@ -128,8 +128,7 @@ static bool check_prompt(const struct body_facts *f, struct failure *reterr) {
                 *reterr = error_bad_request("logprobs", "'logprobs' must be a whole number");
                 return false;
         }
-        if (prompt.kind == JSON_STRING || l->are_tokens ||
-            (l->count == 1 && (l->first == JSON_STRING || l->is_first_tokens)))
+        if (prompt.kind == JSON_STRING || l->are_tokens || (l->count == 1 && (l->first == JSON_STRING || l->is_first_tokens)))
                 return true;
         if (l->count > 1 && (l->first == JSON_STRING || l->first == JSON_ARRAY))
                 *reterr = error_bad_request("prompt", "'prompt' holds several prompts; send one request for each");

@@ -289,7 +289,8 @@ static struct completion *completion_new(struct api *api, struct http_exchange *
         return c;
 }
 
-void completion_start(struct api *api, struct http_exchange *x, const struct completion_options *options, const struct body *body) {
+void completion_start(struct api *api, struct http_exchange *x, const struct completion_options *options,
+                      const struct body *body) {
         static const struct request_events streamed = { .on_waiting = on_stream_waiting,
                                                         .on_start = on_stream_start,
                                                         .on_text = on_stream_text,

@@ -17,6 +17,7 @@ struct completion_options {
 };
 
 /* Asks the fleet. From here on the exchange is the completion's. */
-void completion_start(struct api *api, struct http_exchange *x, const struct completion_options *options, const struct body *body);
+void completion_start(struct api *api, struct http_exchange *x, const struct completion_options *options,
+                      const struct body *body);
 
 #endif

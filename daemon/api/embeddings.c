@@ -24,9 +24,9 @@ struct embedding {
         char request_id[32];
         char *model;
         bool is_base64;
-        struct bulk *data;   /* the answer, as far as it is there */
-        uint32_t count;      /* of its vectors */
-        enum reason failed;  /* REASON_NONE: not yet */
+        struct bulk *data;  /* the answer, as far as it is there */
+        uint32_t count;     /* of its vectors */
+        enum reason failed; /* REASON_NONE: not yet */
         uint64_t started_ns;
 };
 

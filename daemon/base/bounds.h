@@ -33,17 +33,17 @@
 #define LOG_FIELDS_MAX 24
 
 /* --- http --- */
-#define HTTP_HEAD_MAX         (32u << 10)    /* request line and headers; cookies of a whole intranet are 8 KiB */
-#define HTTP_HEADERS_MAX      100            /* browsers send 20 */
-#define HTTP_READ_MAX         (64u << 10)    /* one read, and what a connection may send ahead while it is being answered */
-#define HTTP_BODY_SMALL       (64u << 10)    /* so much of a body is read whatever else there is to do */
-#define HTTP_BODY_OVERHEAD    8              /* a chunked body may be this many times longer on the line than its content */
-#define HTTP_BODY_CHECK_MS    10000          /* while a body arrives we look this often ... */
-#define HTTP_BODY_CHECK_BYTES 1024           /* ... whether at least so much of it came */
-#define HTTP_BODY_MS          20000          /* for the whole of a body, however steadily it comes ... */
-#define HTTP_BODY_BYTES_PER_S (16u << 10)    /* ... and a second for so much of it, a poor mobile line: 64 MiB have 68 minutes */
-#define HTTP_WRITE_HIGH       (64u << 10)    /* more than this unsent: the producer pauses (300 tokens of a stream) */
-#define HTTP_WRITE_LOW        (16u << 10)    /* less than this: it goes on */
+#define HTTP_HEAD_MAX         (32u << 10) /* request line and headers; cookies of a whole intranet are 8 KiB */
+#define HTTP_HEADERS_MAX      100         /* browsers send 20 */
+#define HTTP_READ_MAX         (64u << 10) /* one read, and what a connection may send ahead while it is being answered */
+#define HTTP_BODY_SMALL       (64u << 10) /* so much of a body is read whatever else there is to do */
+#define HTTP_BODY_OVERHEAD    8           /* a chunked body may be this many times longer on the line than its content */
+#define HTTP_BODY_CHECK_MS    10000       /* while a body arrives we look this often ... */
+#define HTTP_BODY_CHECK_BYTES 1024        /* ... whether at least so much of it came */
+#define HTTP_BODY_MS          20000       /* for the whole of a body, however steadily it comes ... */
+#define HTTP_BODY_BYTES_PER_S (16u << 10) /* ... and a second for so much of it, a poor mobile line: 64 MiB have 68 minutes */
+#define HTTP_WRITE_HIGH       (64u << 10) /* more than this unsent: the producer pauses (300 tokens of a stream) */
+#define HTTP_WRITE_LOW        (16u << 10) /* less than this: it goes on */
 #define HTTP_UNSENT_MAX       (32 << 10)  /* unsent bytes that the kernel may hold for a TCP connection, see TCP_NOTSENT_LOWAT */
 #define HTTP_WRITE_MAX        (64u << 20) /* unsent answers of one connection: a producer that ignores the marks is a bug */
 #define HTTP_STALL_MS         300000      /* a client that takes nothing for so long is gone, though its kernel says otherwise */
@@ -160,7 +160,7 @@
 #define TRACE_END_BYTES      512u        /* the last line always has room */
 
 /* --- api --- */
-#define API_BODY_SMALL          (4u << 10)  /* read on the loop whatever else there is to do: some microseconds ... */
+#define API_BODY_SMALL          (4u << 10) /* read on the loop whatever else there is to do: some microseconds ... */
 #define API_BODY_AT_ONCE        (64u << 10) /* ... or if the turn is young: some tenths of a millisecond. Longer ones are for threads */
 #define API_BODIES_READ_MAX     2           /* on threads at once: the processors are the engines' */
 #define API_NAME_MAX            200         /* of a model that is asked for: longer than any id, and enough to be told */
@@ -173,13 +173,13 @@
 #define CONTROL_GROUPS_MAX      1024        /* of one peer */
 
 /* --- the loop --- */
-#define TURN_MS          5             /* a turn that has lasted so long takes up nothing large: timers wait 50 ms at the most */
-#define TURN_WATCH_MS    30000         /* the longest turn is that of so long, or twice that */
-#define BULK_PAGE_BYTES  4096u         /* pages are counted, since they are what is taken */
-#define BULK_FIRST_BYTES (64u << 10)   /* mapped at first, and not yet touched */
-#define BULK_BYTES_LEAST (8ull << 20)  /* of the account, where a container has next to nothing */
+#define TURN_MS          5              /* a turn that has lasted so long takes up nothing large: timers wait 50 ms at the most */
+#define TURN_WATCH_MS    30000          /* the longest turn is that of so long, or twice that */
+#define BULK_PAGE_BYTES  4096u          /* pages are counted, since they are what is taken */
+#define BULK_FIRST_BYTES (64u << 10)    /* mapped at first, and not yet touched */
+#define BULK_BYTES_LEAST (8ull << 20)   /* of the account, where a container has next to nothing */
 #define BULK_BYTES_MOST  (256ull << 20) /* its default on a large machine: four of the largest bodies */
-#define BULK_PART_OF_RAM 8u            /* and on a small one: the daemon takes no more than this part for its clients */
+#define BULK_PART_OF_RAM 8u             /* and on a small one: the daemon takes no more than this part for its clients */
 
 /* --- process --- */
 #define PEERS_MAX         8           /* other headroomds that are told of: one is a surprise */

@@ -58,19 +58,19 @@ struct config_left_out {
 };
 
 struct config {
-        char *listen_address;    /* 127.0.0.1; loopback only */
-        uint16_t listen_port;    /* CONFIG_PORT; 0: any free one, printed at start */
-        char *hosts;             /* names, beside its own, that clients may ask for: "a b.c"; "" */
-        char *origins;           /* pages elsewhere that may use the server: "https://a http://b:1"; "" */
-        char *control_path;      /* /run/headroom/control.sock */
-        char *models_dir;        /* /var/lib/headroom/models */
-        char *state_dir;         /* /var/lib/headroom */
-        char *engine_path;       /* headroom-engine, as an absolute path once loaded */
-        uint64_t ram_bytes;      /* of this machine, or of the container: what percentages are of */
-        uint64_t budget_bytes;   /* default: 80 % of RAM */
-        double weights_fraction; /* of RAM; 0.60 */
-        uint64_t reserve_bytes;  /* default max(1 GiB, 4 % of RAM) */
-        uint64_t body_bytes_max; /* 64 MiB */
+        char *listen_address;          /* 127.0.0.1; loopback only */
+        uint16_t listen_port;          /* CONFIG_PORT; 0: any free one, printed at start */
+        char *hosts;                   /* names, beside its own, that clients may ask for: "a b.c"; "" */
+        char *origins;                 /* pages elsewhere that may use the server: "https://a http://b:1"; "" */
+        char *control_path;            /* /run/headroom/control.sock */
+        char *models_dir;              /* /var/lib/headroom/models */
+        char *state_dir;               /* /var/lib/headroom */
+        char *engine_path;             /* headroom-engine, as an absolute path once loaded */
+        uint64_t ram_bytes;            /* of this machine, or of the container: what percentages are of */
+        uint64_t budget_bytes;         /* default: 80 % of RAM */
+        double weights_fraction;       /* of RAM; 0.60 */
+        uint64_t reserve_bytes;        /* default max(1 GiB, 4 % of RAM) */
+        uint64_t body_bytes_max;       /* 64 MiB */
         uint64_t request_memory_bytes; /* of all bodies and answers that are held; an eighth of RAM, 256 MiB at the most */
         uint32_t connections_max;
         uint64_t header_timeout_ms, idle_timeout_ms, wait_timeout_ms, load_timeout_ms, stop_timeout_ms;

@@ -82,7 +82,9 @@ static const char *last_words(const struct model *m) {
 /* --- requests --- */
 
 static int send_request(struct model *m, struct request *request) {
-        static const char *const kinds[] = { [REQUEST_CHAT] = "chat", [REQUEST_COMPLETION] = "completion", [REQUEST_EMBED] = NULL };
+        static const char *const kinds[] = {
+                [REQUEST_CHAT] = "chat", [REQUEST_COMPLETION] = "completion", [REQUEST_EMBED] = NULL
+        };
         return engine_process_send_body(m->engine.process, request->kind == REQUEST_EMBED ? WIRE_EMBED : WIRE_GENERATE,
                                         kinds[request->kind], request->body.json, request->body.values, &request->id);
 }

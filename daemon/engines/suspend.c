@@ -80,7 +80,7 @@ struct files {
         uv_work_t work;
         struct fleet *fleet;
         uint32_t model, generation; /* of the engine that they are for: by then there may be another, or none */
-        uint64_t bytes;      /* that will be written to them together */
+        uint64_t bytes;             /* that will be written to them together */
         int result;
         uint32_t wanted, count;
         int fds[WIRE_PARALLEL_MAX];

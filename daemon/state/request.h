@@ -23,17 +23,17 @@ struct request {
         uint32_t attempts; /* engines it was sent to */
         bool batch;
         bool paused;
-        bool moving;         /* out of memory or back: it has been told and has not answered */
-        bool suspended;      /* the engine has said so: it takes no place there until it is restored */
-        bool begun;          /* this engine has said that it has the prompt: its answer may follow */
-        uint32_t calls;      /* of tools, that have begun in the answer */
-        uint32_t vectors;    /* that an answer to texts to embed has; 0: not known */
+        bool moving;                        /* out of memory or back: it has been told and has not answered */
+        bool suspended;                     /* the engine has said so: it takes no place there until it is restored */
+        bool begun;                         /* this engine has said that it has the prompt: its answer may follow */
+        uint32_t calls;                     /* of tools, that have begun in the answer */
+        uint32_t vectors;                   /* that an answer to texts to embed has; 0: not known */
         uint32_t vectors_taken, dimensions; /* that have come of them, and how long they are */
-        bool started;        /* on_start was called */
-        bool has_looked_up;  /* the engine has looked up its prefix ... */
-        uint64_t found_file; /* ... and was given this one; 0: none */
-        bool spoke;          /* a part of the answer has gone to the owner */
-        const char *why;     /* last told by on_waiting */
+        bool started;                       /* on_start was called */
+        bool has_looked_up;                 /* the engine has looked up its prefix ... */
+        uint64_t found_file;                /* ... and was given this one; 0: none */
+        bool spoke;                         /* a part of the answer has gone to the owner */
+        const char *why;                    /* last told by on_waiting */
 };
 
 static inline struct request *request_of(struct queue_link *link) {

@@ -48,8 +48,9 @@ struct request_events {
         void (*on_text)(void *user, const char *text, const cJSON *logprobs); /* logprobs NULL when not asked; both borrowed */
         void (*on_reasoning)(void *user, const char *text);                   /* reasoning before the answer; borrowed */
         void (*on_call)(void *user, const struct request_call *call);         /* borrowed */
-        void (*on_embedding)(void *user, const cJSON *vector); /* REQUEST_EMBED: one for each text, in order; array of numbers, borrowed */
-        void (*on_restart)(void *user); /* forget on_start and on_text: the answer begins anew */
+        void (*on_embedding)(void *user,
+                             const cJSON *vector); /* REQUEST_EMBED: one for each text, in order; array of numbers, borrowed */
+        void (*on_restart)(void *user);            /* forget on_start and on_text: the answer begins anew */
         void (*on_end)(void *user, const char *finish, const struct request_usage *usage);
         void (*on_failed)(void *user, const struct failure *failure);
 };

@@ -30,8 +30,8 @@ struct engine_process {
         uint8_t *downshift_now;
         size_t downshift_now_count;
         uint32_t request_bytes_max, request_values_max; /* as it said when it was ready */
-        bool ready;                 /* has said `ready`: requests may follow */
-        bool over;                  /* has said `failed`, or broke: nothing more is listened to */
+        bool ready;                                     /* has said `ready`: requests may follow */
+        bool over;                                      /* has said `failed`, or broke: nothing more is listened to */
 };
 
 /* Frames that an engine may send, and when. */

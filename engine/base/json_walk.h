@@ -19,8 +19,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define JSON_DEPTH_MAX 256u /* of objects and arrays in each other */
-#define JSON_NUMBER_MAX 63u /* characters of a number: cJSON takes no more */
+#define JSON_DEPTH_MAX  256u /* of objects and arrays in each other */
+#define JSON_NUMBER_MAX 63u  /* characters of a number: cJSON takes no more */
 
 enum json_kind { JSON_NONE, JSON_NULL, JSON_FALSE, JSON_TRUE, JSON_NUMBER, JSON_STRING, JSON_ARRAY, JSON_OBJECT };
 
@@ -34,9 +34,9 @@ struct json_value {
 enum json_error {
         JSON_FINE,
         JSON_SYNTAX,
-        JSON_EMPTY,    /* nothing but white space */
-        JSON_UTF8,     /* bytes that are no UTF-8 */
-        JSON_CONTROL,  /* a control character that is not escaped */
+        JSON_EMPTY,   /* nothing but white space */
+        JSON_UTF8,    /* bytes that are no UTF-8 */
+        JSON_CONTROL, /* a control character that is not escaped */
         JSON_TOO_DEEP,
         JSON_TOO_MANY, /* values */
 };

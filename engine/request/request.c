@@ -16,8 +16,8 @@
 #include "engine/request/tools.h"
 #include "engine/wire/wire.h"
 
-#define TOKENS_ALL        (-1.0) /* the value that front ends send for "as many as fit" */
-#define SEED_ANY          (-1.0) /* the value that front ends send for "choose one" */
+#define TOKENS_ALL (-1.0) /* the value that front ends send for "as many as fit" */
+#define SEED_ANY   (-1.0) /* the value that front ends send for "choose one" */
 
 void request_rules_init(struct request_rules *rules, const struct model *model, uint32_t n_ctx, uint64_t seed) {
         uint32_t texts = tokenizer_vocab_count(model->tokenizer);

@@ -26,9 +26,9 @@
 #define WIRE_SUSPENDED_MAX       64u         /* requests suspended at once: each keeps its tokens, and maybe an open file */
 #define WIRE_DEPTH_MAX           256u        /* objects and arrays around a value; real tool schemas stay under 40 */
 #define WIRE_VALUES_MAX          (1u << 20)  /* values in a frame: a parsed one costs ~80 bytes, so at most 80 MiB */
-#define WIRE_BODY_VALUES_MAX     (WIRE_VALUES_MAX - 8)  /* of a client's body, the rest is the frame's around it */
+#define WIRE_BODY_VALUES_MAX     (WIRE_VALUES_MAX - 8) /* of a client's body, the rest is the frame's around it */
 #define WIRE_BODY_DEPTH_MAX      (WIRE_DEPTH_MAX - 1)
-#define WIRE_PROMPT_TOKENS_MAX   8192u       /* of a prompt in one frame: parsed, under 1 MiB */
+#define WIRE_PROMPT_TOKENS_MAX   8192u /* of a prompt in one frame: parsed, under 1 MiB */
 
 /* Daemon to engine. */
 #define WIRE_GENERATE       "generate"

@@ -10,13 +10,13 @@
 #include "engine/unicode/utf8_stream.h"
 #include "engine/wire/wire.h"
 
-#define LOGPROB_LEAST        (-9999.0)  /* JSON has no infinity; OpenAI's own stand-in */
-#define FLOAT_BYTES          16u        /* "-1.23456789e-10," */
-#define TOKEN_NUMBER_BYTES   8u         /* of its id in a list, its comma included */
-#define REQUEST_BYTES_BESIDE (1u << 20) /* tool schemas, biases, and what we do not know */
-#define REQUEST_VALUES_TOKEN 8u         /* a message of one token, of parts, with a call */
-#define REQUEST_VALUES_BESIDE 262144u   /* of the most tools there may be, or of many lists to embed: as a tree, 20 MiB */
-#define TOKEN_BYTES_MAX      512u       /* of a token's text beside its log-probability; longer ones are cut */
+#define LOGPROB_LEAST         (-9999.0)  /* JSON has no infinity; OpenAI's own stand-in */
+#define FLOAT_BYTES           16u        /* "-1.23456789e-10," */
+#define TOKEN_NUMBER_BYTES    8u         /* of its id in a list, its comma included */
+#define REQUEST_BYTES_BESIDE  (1u << 20) /* tool schemas, biases, and what we do not know */
+#define REQUEST_VALUES_TOKEN  8u         /* a message of one token, of parts, with a call */
+#define REQUEST_VALUES_BESIDE 262144u    /* of the most tools there may be, or of many lists to embed: as a tree, 20 MiB */
+#define TOKEN_BYTES_MAX       512u       /* of a token's text beside its log-probability; longer ones are cut */
 
 static bool add_number(cJSON *o, const char *name, double value) {
         return cJSON_AddNumberToObject(o, name, value) != NULL;

@@ -26,7 +26,7 @@ enum reason {
         REASON_IDLE,
         REASON_OPERATOR,
         REASON_PRELOAD,
-        REASON_REMOVED, /* it is no longer in the configuration, or its file is gone */
+        REASON_REMOVED,      /* it is no longer in the configuration, or its file is gone */
         REASON_FILE_CHANGED, /* the weights were written to while they were mapped */
         REASON_STOPPED,      /* somebody has stopped the process of the engine */
         REASON_GOES_ON,      /* ... and let it go on */

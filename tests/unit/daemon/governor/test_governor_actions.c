@@ -199,7 +199,8 @@ static void one_that_does_not_answer_does_not_obey(void **state) {
         assert_int_equal(told.count, before); /* its outcome is not known */
         assert_true(view_of(0)->obeys);
         for (int i = 0; i < CONTROL_REQUESTS_MAX; i++)
-                w.fleet->models[0]->engine.control_requests[i].sent_ms -= CONTROL_ANSWER_MAX_MS; /* as if that had been long ago */
+                w.fleet->models[0]->engine.control_requests[i].sent_ms -=
+                        CONTROL_ANSWER_MAX_MS; /* as if that had been long ago */
         assert_false(view_of(0)->obeys);
         assert_int_equal(obey((struct action){ .kind = ACTION_END }), 0);
         eventually(c.failed);

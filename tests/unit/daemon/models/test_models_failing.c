@@ -277,7 +277,8 @@ static const struct rude {
         { "suspended unasked", "say_at=1\nsay={\"type\":\"suspended\",\"id\":1,\"bytes\":5}\n", "not what its type says" },
         { "restored unasked", "say_at=1\nsay={\"type\":\"restored\",\"id\":1,\"recomputed\":false}\n", "not what its type says" },
         { "obeyed unasked", "say_at=1\nsay={\"type\":\"controlled\",\"id\":1}\n", "not what its type says" },
-        { "vectors for a chat", "say_at=0\nsay={\"type\":\"embedding\",\"id\":1,\"index\":0,\"vector\":[1]}\n", "not what its type says" },
+        { "vectors for a chat", "say_at=0\nsay={\"type\":\"embedding\",\"id\":1,\"index\":0,\"vector\":[1]}\n",
+          "not what its type says" },
 };
 
 static void an_engine_that_talks_nonsense_is_ended(void **state) {
