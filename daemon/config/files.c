@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "daemon/base/bounds.h"
@@ -108,6 +109,11 @@ static void note_age(struct loader *l, int fd) {
                 *newest = changed;
 }
 
+/* /dev/null is how one says "no configuration". */
+static bool is_readable(const struct stat *st) {
+        return S_ISREG(st->st_mode) || (S_ISCHR(st->st_mode) && st->st_rdev == makedev(1, 3));
+}
+
 /* Does not wait for whoever writes to a FIFO. NULL: said by errno; ENOTSUP: it is none. */
 static FILE *open_file(const char *path) {
         struct stat st;
@@ -115,7 +121,7 @@ static FILE *open_file(const char *path) {
 
         if (fd < 0)
                 return NULL;
-        FILE *file = fstat(fd, &st) == 0 && S_ISREG(st.st_mode) ? fdopen(fd, "r") : NULL;
+        FILE *file = fstat(fd, &st) == 0 && is_readable(&st) ? fdopen(fd, "r") : NULL;
         if (file)
                 return file;
         (void) close(fd);
