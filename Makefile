@@ -175,8 +175,8 @@ SIMULATOR := $(call objects,tests/simulator/*.c)
 SEED      ?= 1
 RUNS      ?= $(if $(filter command line,$(origin SEED)),1,1000)
 TICKS     ?= 1000
-simulate: $(BUILD)/simulator   ## run the policy in random worlds: SEED=n [RUNS=k] [TICKS=m] [RECORD=FILE] [MUTATION=name]
-	@$(BUILD)/simulator --seed $(SEED) --runs $(RUNS) --ticks $(TICKS) $(if $(RECORD),--record $(RECORD)) $(if $(MUTATION),--mutation $(MUTATION))
+simulate: $(BUILD)/simulator   ## run the policy in random worlds: SEED=n [RUNS=k] [TICKS=m] [GROWTH=mib_s] [RECORD=FILE] [MUTATION=name]
+	@$(BUILD)/simulator --seed $(SEED) --runs $(RUNS) --ticks $(TICKS) $(if $(GROWTH),--growth $(GROWTH)) $(if $(RECORD),--record $(RECORD)) $(if $(MUTATION),--mutation $(MUTATION))
 $(BUILD)/simulator: $(SIMULATOR) $(POLICY_A)
 	$(call say,link,$@)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lm

@@ -55,7 +55,7 @@ static enum rung choose_actions(struct assessment *a, struct plan *plan) {
 
 /* May another action be planned, or does the last one still have to show? */
 static bool may_act(const struct assessment *a) {
-        if (a->demand.falls && a->forecast.exhaustion_ms < EXHAUSTION_LAST_MS)
+        if (a->demand.falls && a->forecast.goes_on && a->forecast.exhaustion_ms < EXHAUSTION_LAST_MS)
                 return true;
         if (policy_is_settling(&a->past->settling, a->snapshot->now_ms))
                 return false;
@@ -84,6 +84,20 @@ static bool nothing_is_loaded(const struct snapshot *snapshot) {
         return snapshot->models_count == 0;
 }
 
+static bool somebody_runs(const struct snapshot *snapshot) {
+        for (uint32_t i = 0; i < snapshot->models_count; i++) {
+                if (snapshot->models[i].running > 0)
+                        return true;
+        }
+        return false;
+}
+
+/* So often that fast growth is seen before it is over. */
+static uint64_t look_while_running_after(const struct headroom *headroom) {
+        uint64_t way = headroom->cliff_bytes > 0 ? (uint64_t) headroom->cliff_bytes : 0;
+        return u64_max(LOOK_RUNNING_MS, way / (LOOKS_TO_CLIFF * LOOK_GROWTH_PER_MS));
+}
+
 static void cool(const struct assessment *a, struct plan *plan) {
         struct heat heat = policy_thermal(&a->past->thermal, a->limits, a->snapshot);
         plan->heat_level = heat.level;
@@ -108,12 +122,16 @@ static uint64_t look_again_after(const struct assessment *a, const struct plan *
                 ms = u64_max(ms, LOOK_FLAT_MS);
         if (plan->rung == RUNG_CALM && a->forecast.flat_ms >= FLAT_MS && ms == LOOK_MAX_MS)
                 ms = nothing_is_loaded(a->snapshot) ? LOOK_EMPTY_MS : LOOK_CALM_MS;
+        if (somebody_runs(a->snapshot))
+                ms = u64_min(ms, look_while_running_after(&a->headroom));
         /* Headroom seems to decline, though that is not sure yet. */
         bool suspicious = (double) have < -a->forecast.slope_per_ms * EXHAUSTION_EVICT_MS && a->forecast.flat_ms < FLAT_MS;
         if (policy_is_expected(&a->past->settling, ACTION_NONE, UINT32_MAX) || a->demand.need.worsens || suspicious)
                 ms = u64_min(ms, LOOK_ACTING_MS);
-        if (a->forecast.unconfirmed || a->snapshot->pressure_event)
+        if (a->snapshot->pressure_event)
                 ms = u64_min(ms, LOOK_SOON_MS);
+        if (a->forecast.unconfirmed)
+                ms = u64_min(ms, a->forecast.confirm_ms);
         return ms;
 }
 

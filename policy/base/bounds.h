@@ -65,6 +65,16 @@
 #define EXHAUSTION_LAST_MS      3000u
 /* A forecast beyond this is no reason to stay on a rung. */
 #define EXHAUSTION_CALM_MS 120000u
+/*
+ * How long acts take until they show (policy/memory/lead.c); a rung whose acts take longer is entered so much earlier. Pages go back
+ * at 4 GB/s (a process that ends: 5 to 10), KV is converted at 2 GB/s (docs/kv-cache.md: 2.1 to 3.3); gently it is given a quarter
+ * of each step, so it takes five times as long. An order is heard after a step, of which a second is long; the next look sees what came of it.
+ */
+#define LEAD_RELEASED_PER_MS  4000000u
+#define LEAD_CONVERTED_PER_MS 2000000u
+#define LEAD_SLICES           5u
+#define LEAD_EAR_MAX_MS       1000u
+#define LEAD_SEEN_MS          LOOK_ACTING_MS
 /* Beyond a day a forecast says nothing. */
 #define FORECAST_FURTHEST_MS 86400000u
 
@@ -81,6 +91,8 @@
  * grow meanwhile. */
 #define STEP_LOOKS    3u
 #define STEP_PERMILLE 10u
+/* Those looks take this part of the time to the cliff at the pace of the drop, so that most of it is left to act in. */
+#define STEP_PART     8u
 #define JUMP_PERMILLE 50u
 
 /* A decline must have cost this part of RAM, at most so many bytes, before it is news: 8 MiB on 1 GiB. The KV cache
@@ -89,6 +101,10 @@
 #define DECLINE_MATERIAL_BYTES (256ull << 20)
 /* A load may take this much of what its promise fell by between two looks before it counts as a decline. */
 #define LOAD_EXCESS_PERMILLE 1250u
+/* A decline goes on if in the last so many ms it fell by this part of what its slope says: the slope of a growth that has stopped takes
+ * seconds to fade, and no answer is cut for what is over. */
+#define LATELY_MS       500u
+#define LATELY_PERMILLE 750u
 /* A decline that pauses for this long has ended. */
 #define DECLINE_ENDS_MS 2000u
 /* The lowest headroom is remembered for one to two of these periods. */
@@ -147,8 +163,15 @@
 #define LEAVING_TRUST_MS 10000u
 /* Less than this is not worth an action. */
 #define ACTION_BYTES_MIN (256ull << 10)
-/* With exhaustion this near, the last resort does not wait for a milder action to show. */
+/* With the cliff this near, what is on its way back included, the last resort does not wait for a milder action to show. */
 #define END_AT_ONCE_MS 1000u
+/* ... nor where only this part of the reserve is left: on a small box the kernel drops what programs need before all is gone. */
+#define END_RESERVE_PART 4u
+/*
+ * An answer is worth more than a few MiB: what an end frees must last for so long at the pace of the decline, or nothing
+ * comes of it, and be as much as makes a decline news (DECLINE_MATERIAL_*).
+ */
+#define END_LASTS_MS 1000u
 
 /* A prefill chunk is cut to this part, never below so many tokens: a step must stay worth its overhead. */
 #define CHUNK_PART 4u
@@ -185,11 +208,21 @@
 #define LOOK_FLAT_MS  250u
 #define STILL_MS      60000u
 #define LOOK_STILL_MS 500u
+/*
+ * ... but while somebody runs, who has an answer to lose and keeps the machine awake anyway, as often as leaves this many looks before
+ * the cliff to a program that takes 1 GiB/s: what page faults of one processor give. That is no sooner than ten times a second, and
+ * seldom on a box whose reserve is a gigabyte.
+ */
+#define LOOKS_TO_CLIFF     4u
+#define LOOK_GROWTH_PER_MS (1u << 20)
+#define LOOK_RUNNING_MS    100u
 /* Calm, and room for seconds; no model loaded at all. */
 #define LOOK_CALM_MS  2000u
 #define LOOK_EMPTY_MS 5000u
 /* Soon: something is to be confirmed, or the kernel told of pressure. */
 #define LOOK_SOON_MS 100u
+/* At the soonest, for a drop after which little time would be left. */
+#define LOOK_STEP_MS 25u
 
 /* Levels of heat: 0 is full speed. Eight, quantised with hysteresis: 65 changes an hour in simulation, 253 without. */
 #define HEAT_LEVELS          8u

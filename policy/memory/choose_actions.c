@@ -75,17 +75,24 @@ static uint64_t trim_frees(const struct model_view *m) {
         return m->prefix_bytes;
 }
 
-/* All blocks that are more precise than the next level become that. */
-static uint64_t downshift_frees(const struct model_view *m) {
-        if (m->level >= m->floor || m->level + 1 >= KV_TYPE_COUNT)
+/* All blocks that are more precise than level TO become that. */
+static uint64_t converting_frees(const struct model_view *m, enum kv_type to) {
+        if (m->level >= m->floor || to >= KV_TYPE_COUNT)
                 return 0;
-        unsigned to = kv_type_block_bytes((enum kv_type)(m->level + 1));
         uint64_t freed = 0;
-        for (unsigned level = 0; level <= m->level; level++) {
+        for (unsigned level = 0; level < (unsigned) to; level++) {
                 unsigned from = kv_type_block_bytes((enum kv_type) level);
-                freed = sat_add(freed, sat_mul(m->kv_bytes[level], from - to) / from);
+                freed = sat_add(freed, sat_mul(m->kv_bytes[level], from - kv_type_block_bytes(to)) / from);
         }
         return freed;
+}
+
+static uint64_t downshift_frees(const struct model_view *m) {
+        return converting_frees(m, (enum kv_type)(m->level + 1));
+}
+
+static uint64_t relieve_frees(const struct model_view *m) {
+        return converting_frees(m, m->floor);
 }
 
 static uint64_t suspend_frees(const struct model_view *m) {
@@ -220,15 +227,18 @@ static void evict(struct search *s) {
                 add(s, action_on(s, v.leave[k]->id, ACTION_EVICT, v.leave[k]->bytes));
 }
 
-/* One level at a time, the most precise models first: none goes to q4_0 while another is still at f16. */
+/*
+ * One level at a time, the most precise models first: none goes to q4_0 while another is still at f16. In a hurry there is no second
+ * time: each goes to its floor, which is what the daemon's emergency order does.
+ */
 static void downshift(struct search *s) {
-        struct candidates c = candidates(s, ACTION_DOWNSHIFT, downshift_frees);
+        struct candidates c = candidates(s, ACTION_DOWNSHIFT, s->need->hurry ? relieve_frees : downshift_frees);
         for (unsigned level = 0; level < KV_TYPE_COUNT; level++) {
                 for (uint32_t k = 0; k < c.count && !is_enough(s); k++) {
                         if (s->snapshot->models[c.index[k]].level != (enum kv_type) level)
                                 continue;
                         struct action action = action_on(s, c.index[k], ACTION_DOWNSHIFT, c.frees[k]);
-                        action.level = (enum kv_type)(level + 1);
+                        action.level = s->need->hurry ? s->snapshot->models[c.index[k]].floor : (enum kv_type)(level + 1);
                         add(s, action);
                 }
                 if (s->found && !s->need->hurry)
@@ -281,6 +291,15 @@ static uint32_t choose_end(const struct search *s, const struct account *account
         return (uint32_t) (largest - accounts);
 }
 
+/* An answer is cut only where that changes the outcome, and when it just suffices: until then the growth may end by itself. */
+static bool is_worth_its_end(const struct search *s, const struct model_view *m) {
+        uint64_t frees = policy_leaving_frees(m);
+        bool cuts = m->running > 0 || m->waiting > 0;
+        if (cuts && (frees < s->need->end_bytes_least || s->need->relieved_ms > END_AT_ONCE_MS + frees / LEAD_RELEASED_PER_MS))
+                return false;
+        return frees >= ACTION_BYTES_MIN;
+}
+
 /* One engine at a time, until its memory is back. A load in flight goes before any engine with requests. */
 static void end(struct search *s) {
         struct account accounts[ACCOUNTS_MAX];
@@ -290,7 +309,7 @@ static void end(struct search *s) {
         for (uint32_t i = 0; i < s->snapshot->models_count; i++) {
                 const struct model_view *m = &s->snapshot->models[i];
                 bool leaves = policy_is_expected(&s->past->settling, ACTION_EVICT, m->id);
-                if (!m->pinned && !leaves && policy_leaving_frees(m) >= ACTION_BYTES_MIN && may(s, i, ACTION_END))
+                if (!m->pinned && !leaves && is_worth_its_end(s, m) && may(s, i, ACTION_END))
                         accounts[count++] = account_of(m, i);
         }
         uint32_t k = choose_end(s, accounts, count);

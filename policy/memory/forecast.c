@@ -41,7 +41,10 @@ static double slope_sure(const struct slope *s, double memory_ms) {
         return sure < 0 ? sure : 0;
 }
 
-/* The next looks after a step: do they go on like that? It is a slope only if all of them fall, and at half its pace together. */
+/*
+ * The next looks after a step: do they go on like that? It is a slope only if all of them fall, and at half its pace together; then the
+ * decline began where the step did.
+ */
 static bool confirm_step(struct forecast_past *f, double per_ms, double interval_ms) {
         struct step *step = &f->step;
         if (per_ms > step->per_ms / 4) {
@@ -53,8 +56,10 @@ static bool confirm_step(struct forecast_past *f, double per_ms, double interval
         if (++step->looks < STEP_LOOKS)
                 return true;
         double pace = step->fallen / step->ms;
-        if (pace < step->per_ms / 2 && pace < f->fast.per_ms)
+        if (pace < step->per_ms / 2 && pace < f->fast.per_ms) {
                 f->fast.per_ms = f->fast.last = pace;
+                f->begins_at = step->from;
+        }
         *step = (struct step){ 0 };
         return true;
 }
@@ -63,22 +68,26 @@ static bool confirm_step(struct forecast_past *f, double per_ms, double interval
  * A step far larger than looks usually differ is kept from the fast slope until the next looks go on in the same
  * direction; the slow one takes everything.
  */
-static void take_sample(struct forecast_past *f, double per_ms, double interval_ms, double ram_bytes) {
+static void take_sample(struct forecast_past *f, int64_t course_before, double interval_ms, double ram_bytes) {
+        double per_ms = (double) (f->course - course_before) / interval_ms;
+        f->begins_at = f->course;
         slope_feed(&f->slow, per_ms, interval_ms, SLOPE_SLOW_MS);
         double surprise = (f->fast.per_ms - per_ms) * interval_ms;
         if (f->step.per_ms < 0 && confirm_step(f, per_ms, interval_ms)) {
                 /* Taken care of. */
         } else if (surprise > ram_bytes * STEP_PERMILLE / 1000) {
-                f->step = (struct step){ .per_ms = per_ms, .jump = surprise > ram_bytes * JUMP_PERMILLE / 1000 };
+                bool jump = surprise > ram_bytes * JUMP_PERMILLE / 1000;
+                f->step = (struct step){ .per_ms = per_ms, .jump = jump, .from = course_before };
         } else {
                 slope_feed(&f->fast, per_ms, interval_ms, SLOPE_FAST_MS);
         }
 }
 
-static void begin_decline(struct forecast_past *f, uint64_t now_ms) {
+static void begin_decline(struct forecast_past *f, int64_t from, uint64_t now_ms) {
         f->falling = true;
         f->last_fall_ms = now_ms;
-        f->falling_from = f->falling_to = f->course;
+        f->falling_from = from;
+        f->falling_to = f->course;
         f->low_then = f->low_now < f->low_before ? f->low_now : f->low_before;
 }
 
@@ -86,7 +95,7 @@ static void begin_decline(struct forecast_past *f, uint64_t now_ms) {
 static void follow_decline(struct forecast_past *f, bool falls, uint64_t now_ms) {
         if (!f->falling) {
                 if (falls)
-                        begin_decline(f, now_ms);
+                        begin_decline(f, f->begins_at, now_ms);
                 return;
         }
         f->last_fall_ms = falls ? now_ms : f->last_fall_ms;
@@ -96,8 +105,26 @@ static void follow_decline(struct forecast_past *f, bool falls, uint64_t now_ms)
                 f->falling = false;
                 f->flat_ms = now_ms;
         } else if (recovered) {
-                begin_decline(f, now_ms);
+                begin_decline(f, f->course, now_ms);
         }
+}
+
+uint64_t policy_material_bytes(const struct snapshot *snapshot) {
+        return u64_min(snapshot->ram_bytes / DECLINE_MATERIAL_PART, DECLINE_MATERIAL_BYTES);
+}
+
+/* Is it as the slope says: in the moment before, or in this one as soon as that has cost something? */
+static bool goes_on(struct forecast_past *f, const struct snapshot *snapshot, double sure_per_ms) {
+        uint64_t ms = snapshot->now_ms - f->lately_ms;
+        double fallen = (double) (f->lately_course - f->course), least_per_ms = -sure_per_ms * LATELY_PERMILLE / 1000;
+        bool now = fallen >= (double) policy_material_bytes(snapshot) && fallen > least_per_ms * (double) ms;
+        bool before = f->lately_per_ms > least_per_ms;
+        if (ms >= LATELY_MS) {
+                f->lately_per_ms = fallen / (double) ms;
+                f->lately_ms = snapshot->now_ms;
+                f->lately_course = f->course;
+        }
+        return now || before;
 }
 
 /* The course of headroom of late. Below zero it was trouble, and is no level to be used to. */
@@ -114,7 +141,7 @@ static void remember_low(struct forecast_past *f, int64_t headroom, uint64_t now
         }
 }
 
-static uint64_t time_left(int64_t bytes, double per_ms) {
+uint64_t policy_time_left(int64_t bytes, double per_ms) {
         if (bytes <= 0)
                 return 0;
         if (per_ms >= 0)
@@ -126,7 +153,7 @@ static uint64_t time_left(int64_t bytes, double per_ms) {
 static bool is_news(const struct forecast_past *f, const struct snapshot *snapshot, uint64_t cliff_ms) {
         if (!f->falling || f->course >= f->falling_from)
                 return false;
-        int64_t material = (int64_t) u64_min(snapshot->ram_bytes / DECLINE_MATERIAL_PART, DECLINE_MATERIAL_BYTES);
+        int64_t material = (int64_t) policy_material_bytes(snapshot);
         if (f->falling_from - f->course < material)
                 return false;
         return f->course < f->low_then - material || cliff_ms < EXHAUSTION_DOWNSHIFT_MS;
@@ -134,7 +161,7 @@ static bool is_news(const struct forecast_past *f, const struct snapshot *snapsh
 
 static void begin(struct forecast_past *f, const struct snapshot *snapshot, const struct headroom *headroom) {
         f->begun = true;
-        f->flat_ms = f->low_ms = snapshot->now_ms;
+        f->flat_ms = f->low_ms = f->lately_ms = snapshot->now_ms;
         f->low_before = INT64_MAX / 2;
         f->low_now = headroom->bytes < 0 ? INT64_MAX / 2 : f->course;
 }
@@ -161,17 +188,25 @@ static void take_course(struct forecast_past *f, double change) {
                 f->course += by;
 }
 
+/* All looks at a step together take a small part of what it would leave before the cliff, if it went on like that. */
+static uint64_t confirm_after(const struct forecast_past *f, const struct headroom *headroom) {
+        uint64_t ms = policy_time_left(headroom->cliff_bytes, f->step.per_ms) / (STEP_LOOKS * STEP_PART);
+        return u64_max(LOOK_STEP_MS, u64_min(ms, LOOK_SOON_MS));
+}
+
 /* The forecast that the slopes give for this headroom. */
 static struct forecast look_ahead(struct forecast_past *f, const struct snapshot *snapshot, const struct headroom *headroom,
                                   struct forecast out) {
         double fast = slope_sure(&f->fast, SLOPE_FAST_MS), slow = slope_sure(&f->slow, SLOPE_SLOW_MS);
         out.unconfirmed = f->step.per_ms < 0;
+        out.confirm_ms = confirm_after(f, headroom);
         out.jump = f->step.jump;
         out.slope_per_ms = f->fast.per_ms;
         out.sure_per_ms = fast < slow ? fast : slow;
         follow_decline(f, out.sure_per_ms < 0, snapshot->now_ms);
-        out.exhaustion_ms = time_left(headroom->bytes, out.sure_per_ms);
-        out.cliff_ms = time_left(headroom->cliff_bytes, out.sure_per_ms);
+        out.exhaustion_ms = policy_time_left(headroom->bytes, out.sure_per_ms);
+        out.goes_on = goes_on(f, snapshot, out.sure_per_ms);
+        out.cliff_ms = policy_time_left(headroom->cliff_bytes, out.sure_per_ms);
         out.news = is_news(f, snapshot, out.cliff_ms);
         out.flat_ms = f->falling ? 0 : snapshot->now_ms - f->flat_ms;
         remember_low(f, headroom->bytes, snapshot->now_ms);
@@ -198,9 +233,9 @@ struct forecast policy_forecast(struct forecast_past *f, const struct snapshot *
         } else if (is_too_soon(f, snapshot)) {
                 return look_ahead(f, snapshot, headroom, out);
         } else {
-                double change = fall_or_rise(f, snapshot);
-                take_course(f, change);
-                take_sample(f, change / (double) interval_ms, (double) interval_ms, (double) snapshot->ram_bytes);
+                int64_t before = f->course;
+                take_course(f, fall_or_rise(f, snapshot));
+                take_sample(f, before, (double) interval_ms, (double) snapshot->ram_bytes);
         }
         f->at_ms = snapshot->now_ms;
         f->available_bytes = snapshot->available_bytes;

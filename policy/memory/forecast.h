@@ -24,10 +24,17 @@ struct forecast {
         uint64_t exhaustion_ms; /* until headroom is gone, by the sure slope; 0 where it is gone; UINT64_MAX: never */
         uint64_t cliff_ms;      /* until the cliff, likewise */
         bool news;              /* worth acting upon */
+        bool goes_on;           /* in the last moments too, it fell as the slope says: slopes outlive a growth that has stopped */
         bool jump;              /* a large piece went at once; not confirmed yet */
-        bool unconfirmed;       /* the same, or a smaller one: look again soon */
+        bool unconfirmed;       /* the same, or a smaller one: look again soon ... */
+        uint64_t confirm_ms;    /* ... after so long: sooner the nearer the cliff would be if it went on like that */
         uint64_t flat_ms;       /* for how long nothing has fallen */
 };
+
+/* Until BYTES are gone at this slope; 0 where they are, UINT64_MAX: never. */
+uint64_t policy_time_left(int64_t bytes, double per_ms);
+/* What a decline must have cost to be news. */
+uint64_t policy_material_bytes(const struct snapshot *snapshot);
 
 /* Takes one look. Where memory is blind, nothing is learned and nothing forecast. */
 struct forecast policy_forecast(struct forecast_past *f, const struct snapshot *snapshot, const struct headroom *headroom);

@@ -28,15 +28,15 @@ static bool pull(struct demand *d, const struct trigger *trigger, enum reason be
 }
 
 /* Twice the rung's own threshold is what its actions should buy. */
-static void answer_forecast(struct demand *d, const struct headroom *h, const struct forecast *f) {
-        static const struct {
-                uint32_t below_ms;
+static void answer_forecast(struct demand *d, const struct headroom *h, const struct forecast *f, const struct lead *lead) {
+        const struct {
+                uint64_t below_ms;
                 struct trigger trigger;
         } steps[] = {
                 { EXHAUSTION_TRIM_MS, { RUNG_TRIM, RUNG_TRIM, 2 * EXHAUSTION_TRIM_MS } },
                 { EXHAUSTION_HOLD_MS, { RUNG_HOLD, RUNG_HOLD, 2 * EXHAUSTION_HOLD_MS } },
                 { EXHAUSTION_EVICT_MS, { RUNG_EVICT, RUNG_HOLD, 2 * EXHAUSTION_EVICT_MS } },
-                { EXHAUSTION_DOWNSHIFT_MS, { RUNG_SHRINK, RUNG_HOLD, 2 * EXHAUSTION_DOWNSHIFT_MS } },
+                { u64_max(EXHAUSTION_DOWNSHIFT_MS, lead->gently_ms), { RUNG_SHRINK, RUNG_HOLD, 2 * EXHAUSTION_DOWNSHIFT_MS } },
         };
         if (!f->news)
                 return;
@@ -44,8 +44,8 @@ static void answer_forecast(struct demand *d, const struct headroom *h, const st
                 if (f->exhaustion_ms < steps[k].below_ms)
                         pull(d, &steps[k].trigger, REASON_FORECAST, h->bytes, f->sure_per_ms);
         }
-        d->need.hurry = f->exhaustion_ms < EXHAUSTION_LAST_MS;
-        if (f->cliff_ms < EXHAUSTION_LAST_MS)
+        d->need.hurry = f->goes_on && f->exhaustion_ms < u64_max(EXHAUSTION_LAST_MS, lead->at_once_ms);
+        if (f->cliff_ms < EXHAUSTION_LAST_MS && f->goes_on)
                 pull(d, &(struct trigger){ RUNG_LAST, RUNG_HOLD, 2 * EXHAUSTION_LAST_MS }, REASON_FORECAST, h->bytes,
                      f->sure_per_ms);
 }
@@ -109,13 +109,22 @@ static void answer_pressure(struct demand *d, const struct headroom *h, const st
                 d->need.only = p->livelock ? p->model : p->stalled;
 }
 
+/* Bytes that an engine with requests must give to be ended. One that stands still in its own group is ended for itself. */
+static uint64_t worth_an_end(const struct need *need, const struct snapshot *snapshot, const struct forecast *forecast) {
+        if (need->only != UINT32_MAX)
+                return 0;
+        return u64_max(policy_material_bytes(snapshot), sat_from_double(-forecast->sure_per_ms * END_LASTS_MS));
+}
+
 struct demand policy_demand(struct ladder *l, const struct limits *limits, const struct snapshot *snapshot,
                             const struct headroom *headroom, const struct forecast *forecast, const struct pressure *pressure,
                             uint64_t returning_bytes) {
         struct demand d = { .need.only = UINT32_MAX, .falls = forecast->news };
         bool scarce = is_scarce(l, limits, snapshot, headroom), eaten = reserve_is_eaten(l, limits, snapshot, headroom);
-        answer_forecast(&d, headroom, forecast);
-        if (scarce && (pressure->stall || forecast->news)) {
+        struct lead lead = policy_lead(snapshot);
+        answer_forecast(&d, headroom, forecast, &lead);
+        bool near = forecast->news && forecast->goes_on && forecast->cliff_ms < 2 * EXHAUSTION_LAST_MS;
+        if (scarce && (pressure->stall || near)) {
                 static const struct trigger nothing_left = { RUNG_LAST, RUNG_HOLD, EXHAUSTION_LAST_MS };
                 pull(&d, &nothing_left, REASON_RESERVE, headroom->bytes, forecast->sure_per_ms);
         }
@@ -126,7 +135,11 @@ struct demand policy_demand(struct ladder *l, const struct limits *limits, const
         answer_pressure(&d, headroom, forecast, pressure);
         d.need.worsens = d.falls || d.stall;
         d.need.beyond = eaten && headroom->cliff_bytes < 0;
+        d.need.end_bytes_least = worth_an_end(&d.need, snapshot, forecast);
         d.need.bytes = sat_sub(d.need.bytes, returning_bytes);
+        int64_t relieved = headroom->cliff_bytes + (int64_t) u64_min(returning_bytes, INT64_MAX / 4);
+        bool of_time = d.need.because == REASON_FORECAST && relieved > (int64_t) (limits->reserve_bytes / END_RESERVE_PART);
+        d.need.relieved_ms = of_time ? policy_time_left(relieved, forecast->sure_per_ms) : 0;
         return d;
 }
 

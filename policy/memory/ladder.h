@@ -4,7 +4,7 @@
  * Mild rungs (up to a smaller context) answer to a forecast, to a reserve that is being eaten, or to a stall. The violent
  * ones (suspend, end) answer only to the cliff: a forecast to it under 3 s, a stall with thrash, a livelock, or nearly
  * nothing left with a stall or a decline. A reserve that another program simply holds is defended with all mild actions, and
- * then its loss is borne.
+ * then its loss is borne. Where what may be done mildly takes longer than a rung's usual lead, it is begun as much earlier.
  *
  * A rung is entered at once and left slowly, so that what was just let go of is not asked for again by the next breath.
  */
@@ -14,6 +14,7 @@
 #include "policy/memory/forecast.h"
 #include "policy/memory/pressure.h"
 #include "policy/memory/choose_actions.h"
+#include "policy/memory/lead.h"
 
 struct demand {
         enum rung rung;   /* to stand on at least; RUNG_CALM: there is no demand */

@@ -22,6 +22,7 @@ struct slope {
 struct step {
         double per_ms;
         bool jump;
+        int64_t from;      /* the course before it */
         uint32_t looks;    /* since, that confirmed it ... */
         double fallen, ms; /* ... and what they saw */
 };
@@ -35,8 +36,13 @@ struct forecast_past {
         struct step step;
         /* The sum of all changes but those of our own book-keeping, in bytes; where it began does not matter. */
         int64_t course;
+        /* The moment that is going on: when it began, the course then; and by how much it fell in the one before. */
+        uint64_t lately_ms;
+        int64_t lately_course;
+        double lately_per_ms;
         /* The decline that is going on, if any. */
         bool falling;
+        int64_t begins_at;    /* the course before a decline that would begin at this look */
         int64_t falling_from; /* the course before it, and its lowest since */
         int64_t falling_to;
         uint64_t last_fall_ms; /* when it was last seen to fall */

@@ -14,6 +14,8 @@ SIMULATOR = os.path.join(BUILD, "simulator")
 CTL = os.path.join(BUILD, "headroomctl")
 WORLDS = 300
 WORLDS_UNTIL_CAUGHT = 2000
+GROWTH_MIB_S = (30, 100, 300, 1000)
+GROWTH_WORLDS = 150
 
 
 def simulator(*args):
@@ -28,6 +30,15 @@ class Simulator(unittest.TestCase):
         for act in ("trim", "evict", "downshift", "upshift", "context", "suspend", "resume", "end"):
             self.assertRegex(result.stdout, rf" {act} [1-9]", "a world in which nothing is ever done proves nothing")
         self.assertRegex(result.stdout, r" [1-9][0-9]* cliffs")
+
+    def test_growth(self):
+        """One program takes more than there is, though not more than could be given back mildly, at a pace that leaves less and less time."""
+        for mib_s in GROWTH_MIB_S:
+            with self.subTest(mib_s):
+                result = simulator("--growth", mib_s, "--seed", 1, "--runs", GROWTH_WORLDS, "--ticks", 1200)
+                self.assertEqual(result.returncode, 0, result.stdout)
+                for act in ("trim", "evict", "downshift"):
+                    self.assertRegex(result.stdout, rf" {act} [1-9]", "a world in which nothing is ever done proves nothing")
 
     def test_each_broken_policy_is_caught(self):
         names = re.findall(r"^  (\w+) +breaks: ", simulator("--mutation", "none of them").stderr, re.M)

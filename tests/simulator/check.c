@@ -4,8 +4,9 @@
 
 #include "tests/simulator/check_internal.h"
 
-#define MEANS_PART 4096.0 /* what frees less of the memory than this is no means: 4 MiB of 16 GiB */
-#define TRIED_MS   65000u /* an action that failed rests for a minute, once that is known */
+#define MEANS_PART  4096.0      /* what frees less of the memory than this is no means: 4 MiB of 16 GiB */
+#define MEANS_LEAST (0.5 * MIB) /* nor is this on a small one */
+#define TRIED_MS    65000u      /* an action that failed rests for a minute, once that is known */
 
 void check_fire(struct check *c, const char *who, const char *format, ...) {
         if (c->who)
@@ -37,6 +38,18 @@ double check_seconds_left(const struct check *c, double beyond_bytes) {
         return seconds;
 }
 
+double check_pace(const struct check *c) {
+        static const uint32_t windows[] = { 10, 20, 60 };
+        double pace = 1e18;
+        for (unsigned i = 0; i < sizeof(windows) / sizeof(windows[0]); i++) {
+                if (windows[i] >= c->history_count)
+                        return 0;
+                double lost = (double) (check_headroom_ago(c, windows[i]) - check_headroom_ago(c, 0));
+                pace = least(pace, lost / windows[i] * 1000 / STEP_MS);
+        }
+        return pace;
+}
+
 /* --- what is left that costs less --- */
 
 static bool tried(const struct check *c, const struct world *w, uint32_t i, enum action_kind kind) {
@@ -52,7 +65,7 @@ double check_to_convert_bytes(const struct model *m, enum kv_type level) {
 }
 
 const char *check_milder_means(const struct check *c, const struct world *w, bool suspend_counts, uint32_t *ret_model) {
-        double worth = (double) w->memory.ram_bytes / MEANS_PART;
+        double worth = largest((double) w->memory.ram_bytes / MEANS_PART, MEANS_LEAST);
         for (uint32_t i = 0; i < w->models_count; i++) {
                 const struct model *m = &w->models[i];
                 *ret_model = i;

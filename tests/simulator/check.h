@@ -35,7 +35,7 @@ struct check {
         uint32_t loads_count[WORLD_MODELS], evictions_count[WORLD_MODELS];
         uint32_t ordered_count;
         struct ordered ordered[PLAN_ACTIONS_MAX]; /* of the last plan that freed anything */
-        uint64_t ordered_ms, stall_ms, ended_ms;
+        uint64_t ordered_ms, stall_ms, ended_ms, near_ms;
         uint64_t starved_since_ms, taken_since_ms;
         uint64_t answers;
         bool squeezed;

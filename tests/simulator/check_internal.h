@@ -17,6 +17,8 @@ int64_t check_headroom_ago(const struct check *c, uint64_t steps);
 /* Seconds until headroom and BEYOND_BYTES are gone, by the steepest of some windows: whoever has cause to hurry is given
  * the doubt. */
 double check_seconds_left(const struct check *c, double beyond_bytes);
+/* Bytes a second at which headroom went of late, by the slowest of some windows; not more than 0 where it did not. */
+double check_pace(const struct check *c);
 /* A milder means than to hurt somebody who is busy, and of which model; NULL when there is none. */
 const char *check_milder_means(const struct check *c, const struct world *w, bool suspend_counts, uint32_t *ret_model);
 /* Bytes that would come free if all KV not yet at LEVEL were converted to it. */

@@ -6,6 +6,10 @@
 #define SETTLE_CHECK_MS       2000u  /* an action that has not shown: no other before this */
 #define STALL_SETTLE_CHECK_MS 15000u /* counters lag after a stall */
 #define NEAR_S                6.0    /* stacking is allowed under 3 s; we do not know better than by half */
+#define NEAR_MS               1000u  /* ... nor that it is over sooner than that, when much came back at once */
+#define FAR_S                 12.0   /* no reason to cut an answer */
+#define LITTLE_PART           256.0  /* of the memory: 4 MiB of 1 GiB are no reason to cut an answer */
+#define LASTS_S               0.5    /* what is gone sooner than that was in vain */
 #define EVICTIONS_A_MINUTE    3u     /* by the governor, of one model */
 #define MISSES                3u
 #define MISS_MS               750u /* looks that are nearer may tell of one reading twice */
@@ -46,6 +50,25 @@ static void check_victim(struct check *c, const struct world *w, const struct ac
                 check_fire(c, "lacks", "the engine of model %u has no verb for %s", a->model, policy_action_word(a->kind));
 }
 
+/* An answer was cut: for how much, for how long, and did it make the difference? */
+static void check_in_vain(struct check *c, const struct world *w, const struct action *a) {
+        const struct model *m = &w->models[a->model];
+        double frees = (double) model_bytes(m), way = (double) world_headroom(w) + (double) w->limits.reserve_bytes;
+        double pace = check_pace(c), to_come = hogs_to_come(w);
+        bool saves = way < to_come && way + frees >= to_come;
+        if (frees < (double) w->memory.ram_bytes / LITTLE_PART)
+                check_fire(c, "in_vain", "model %u was to be ended in the middle of an answer for %.1f MiB", a->model,
+                           frees / MIB);
+        if (pace > 0 && frees / pace < LASTS_S && !saves)
+                check_fire(
+                        c, "in_vain",
+                        "model %u was to be ended in the middle of an answer: %.1f MiB, which last %.2f s, and %.1f MiB are to come",
+                        a->model, frees / MIB, frees / pace, to_come / MIB);
+        if (way > frees && check_seconds_left(c, (double) w->limits.reserve_bytes) > FAR_S)
+                check_fire(c, "in_vain", "model %u was to be ended in the middle of an answer for %.1f MiB, with %.1f MiB left",
+                           a->model, frees / MIB, way / MIB);
+}
+
 static void check_violence(struct check *c, const struct world *w, const struct action *a) {
         uint32_t model;
         const struct model *m = &w->models[a->model];
@@ -53,6 +76,8 @@ static void check_violence(struct check *c, const struct world *w, const struct 
                 return;
         if (a->kind == ACTION_END && model_unfinished(m) == 0)
                 return; /* nobody loses an answer */
+        if (a->kind == ACTION_END)
+                check_in_vain(c, w, a);
         const char *milder = check_milder_means(c, w, a->kind == ACTION_END, &model);
         if (milder)
                 check_fire(c, "milder", "%s %u because %s, though %s: model %u", policy_action_word(a->kind), a->model,
@@ -79,7 +104,9 @@ static void check_settling(struct check *c, const struct world *w, const struct 
                 stall = stall || (frees(plan->actions[i].kind) && plan->actions[i].kind != ACTION_TRIM &&
                                   plan->actions[i].because == REASON_STALL);
         }
-        bool near = check_seconds_left(c, 0) < NEAR_S || (c->below_zero_ms > 0 && check_seconds_left(c, 1e18) < 1e9);
+        if (check_seconds_left(c, 0) < NEAR_S || (c->below_zero_ms > 0 && check_seconds_left(c, 1e18) < 1e9))
+                c->near_ms = w->now_ms;
+        bool near = c->near_ms > 0 && w->now_ms - c->near_ms < NEAR_MS;
         for (uint32_t i = 0; some && i < c->ordered_count && !near; i++)
                 if (w->now_ms - c->ordered_ms < SETTLE_CHECK_MS && !c->ordered[i].shown)
                         check_fire(
@@ -105,8 +132,8 @@ static void note_actions(struct check *c, const struct world *w, const struct pl
                 c->tried_ms[a->model][a->kind] = w->now_ms;
                 if (a->kind == ACTION_END)
                         c->ended_ms = w->now_ms;
-                if (a->kind == ACTION_DOWNSHIFT)
-                        c->shifted_ms[a->model][a->level] = w->now_ms;
+                for (unsigned l = 0; a->kind == ACTION_DOWNSHIFT && l <= a->level; l++)
+                        c->shifted_ms[a->model][l] = w->now_ms; /* in a hurry more than one level at a time */
                 if (a->kind == ACTION_EVICT)
                         c->evictions_ms[a->model][c->evictions_count[a->model]++ % LOADS_KEPT] = w->now_ms;
                 if (!frees(a->kind))

@@ -1,4 +1,4 @@
-/* hogs.c - other programs on the box: some leak, some take all at once, some breathe, some just live there. */
+/* hogs.c - other programs on the box: some leak, some take all at once, some breathe, some just live there, one grows beyond all. */
 #include <stddef.h>
 
 #include "tests/simulator/parts.h"
@@ -7,6 +7,17 @@ double hogs_bytes(const struct world *w) {
         double sum = 0;
         for (uint32_t i = 0; i < w->hogs_count; i++)
                 sum += w->hogs[i].bytes;
+        return sum;
+}
+
+double hogs_to_come(const struct world *w) {
+        double sum = 0;
+        for (uint32_t i = 0; i < w->hogs_count; i++) {
+                const struct hog *h = &w->hogs[i];
+                bool grows = h->kind == HOG_LEAK || h->kind == HOG_RAMP || h->kind == HOG_GROWTH;
+                if (grows && w->now_ms >= h->begin_ms && w->now_ms < h->end_ms)
+                        sum += h->most - h->bytes;
+        }
         return sum;
 }
 
@@ -31,6 +42,12 @@ void hogs_step(struct world *w) {
                         continue;
                 }
                 switch (h->kind) {
+                case HOG_GROWTH:
+                        if (h->most == 0)
+                                h->most = largest(1, (double) world_headroom(w) + (double) w->limits.reserve_bytes +
+                                                             h->beyond * world_mild_bytes(w));
+                        h->bytes = least(h->most, h->bytes + h->bytes_per_s * STEP_MS / 1000);
+                        break;
                 case HOG_LEAK:
                 case HOG_RAMP: h->bytes = least(h->most, h->bytes + h->bytes_per_s * STEP_MS / 1000); break;
                 case HOG_JUMP:
@@ -59,6 +76,18 @@ static void hog_init(struct world *w, struct hog *h) {
                 h->most = dice_between(d, 0.02, 0.25) * ram;
         else if (h->kind == HOG_SAWTOOTH)
                 h->most = dice_between(d, 0.01, 0.15) * ram;
+}
+
+/* Once the box is warm; where it ends is known when it begins. */
+void hogs_init_growth(struct world *w, uint32_t mib_per_s) {
+        struct dice *d = &w->dice;
+        uint64_t begin_ms = (uint64_t) dice_between(d, 40000, 90000);
+        w->hogs_count = 1;
+        w->hogs[0] = (struct hog){ .kind = HOG_GROWTH,
+                                   .begin_ms = begin_ms,
+                                   .end_ms = begin_ms + (uint64_t) dice_between(d, 60000, 240000),
+                                   .bytes_per_s = mib_per_s * 1048576.0,
+                                   .beyond = dice_between(d, -0.2, 0.8) };
 }
 
 void hogs_init(struct world *w) {

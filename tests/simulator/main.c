@@ -1,10 +1,10 @@
 /*
  * main.c - runs the policy through made-up worlds and has somebody who knows the truth look on.
  *
- *      simulator [--seed N] [--runs K] [--ticks M] [--mutation NAME] [--record FILE] [--verbose]
+ *      simulator [--seed N] [--runs K] [--ticks M] [--growth MIB_PER_S] [--mutation NAME] [--record FILE] [--verbose]
  *
  * Worlds N to N + K - 1, M looks of the governor each. 0 when no checker fired; else 1, with the seed and the command that
- * repeats it. With --mutation the policy is broken on purpose, and 0 means that the right checker has noticed.
+ * repeats it. With --growth they are worlds in which a program grows at that pace. With --mutation the policy is broken on purpose, and 0 means that the right checker has noticed.
  */
 #include <getopt.h>
 #include <inttypes.h>
@@ -23,6 +23,7 @@
 
 struct options {
         uint64_t seed, runs, ticks;
+        uint32_t growth_mib_s; /* 0: worlds as the dice make them */
         const struct mutation *mutation;
         const char *record;
         bool verbose;
@@ -75,8 +76,11 @@ static void look(struct run *r, const struct options *o, struct totals *t) {
 static void say_failure(const struct run *r, const struct options *o, uint64_t seed, uint64_t tick) {
         printf("seed %" PRIu64 ", look %" PRIu64 ", at %.2f s: %s: %s\n", seed, tick, (double) r->world.now_ms / 1000,
                r->check.who, r->check.what);
-        printf("again: make simulate SEED=%" PRIu64 " TICKS=%" PRIu64 "%s%s   (with RECORD=FILE it is written as a scenario)\n",
-               seed, o->ticks, o->mutation ? " MUTATION=" : "", o->mutation ? o->mutation->name : "");
+        printf("again: make simulate SEED=%" PRIu64 " TICKS=%" PRIu64, seed, o->ticks);
+        if (o->growth_mib_s > 0)
+                printf(" GROWTH=%" PRIu32, o->growth_mib_s);
+        printf("%s%s   (with RECORD=FILE it is written as a scenario)\n", o->mutation ? " MUTATION=" : "",
+               o->mutation ? o->mutation->name : "");
 }
 
 /* True when no checker fired. */
@@ -88,7 +92,7 @@ static bool run_one(const struct options *o, uint64_t seed, struct totals *t) {
         memset(&r->past, 0, sizeof(r->past));
         memset(&r->check, 0, sizeof(r->check));
         memset(&r->mutant, 0, sizeof(r->mutant));
-        world_init(&r->world, seed);
+        world_init(&r->world, seed, o->growth_mib_s);
         r->check.starved_since_ms = r->check.taken_since_ms = r->check.hot_since_ms = r->world.now_ms;
         snprintf(title, sizeof(title), "The world of seed %" PRIu64 ", as the simulator made it.", seed);
         record_limits(&r->record, title, &r->world.limits);
@@ -164,10 +168,10 @@ static const struct mutation *mutation_named(const char *name) {
 }
 
 int main(int argc, char **argv) {
-        static const struct option known[] = { { "seed", 1, NULL, 's' },   { "runs", 1, NULL, 'r' },
-                                               { "ticks", 1, NULL, 't' },  { "mutation", 1, NULL, 'm' },
-                                               { "record", 1, NULL, 'f' }, { "verbose", 0, NULL, 'v' },
-                                               { NULL, 0, NULL, 0 } };
+        static const struct option known[] = { { "seed", 1, NULL, 's' },     { "runs", 1, NULL, 'r' },
+                                               { "ticks", 1, NULL, 't' },    { "growth", 1, NULL, 'g' },
+                                               { "mutation", 1, NULL, 'm' }, { "record", 1, NULL, 'f' },
+                                               { "verbose", 0, NULL, 'v' },  { NULL, 0, NULL, 0 } };
         struct options o = { .seed = 1, .runs = 1, .ticks = 1000 };
         int c;
         while ((c = getopt_long(argc, argv, "", known, NULL)) != -1) {
@@ -175,6 +179,7 @@ int main(int argc, char **argv) {
                 case 's': o.seed = strtoull(optarg, NULL, 10); break;
                 case 'r': o.runs = strtoull(optarg, NULL, 10); break;
                 case 't': o.ticks = strtoull(optarg, NULL, 10); break;
+                case 'g': o.growth_mib_s = (uint32_t) strtoul(optarg, NULL, 10); break;
                 case 'm': o.mutation = mutation_named(optarg); break;
                 case 'f': o.record = optarg; break;
                 case 'v': o.verbose = true; break;

@@ -9,12 +9,16 @@
 
 #include "tests/simulator/parts.h"
 
-#define MIN_FREE_BYTES    (64.0 * 1024 * 1024) /* the watermarks: never given out */
-#define OTHER_CACHE_BYTES (64.0 * 1024 * 1024) /* libraries, logs: they want to stay as well */
-#define SWAP_DISK_PER_S   (300.0 * 1024 * 1024)
-#define SWAP_ZRAM_PER_S   (800.0 * 1024 * 1024)
-#define PAGE              4096.0
-#define SECONDS           (STEP_MS / 1000.0)
+#define KEPT_BYTES      (64.0 * 1024 * 1024) /* the watermarks, never given out; and libraries and logs, which want to stay as well: */
+#define KEPT_PART       32.0                 /* ... so much each, on a small box this part of it */
+#define SWAP_DISK_PER_S (300.0 * 1024 * 1024)
+#define SWAP_ZRAM_PER_S (800.0 * 1024 * 1024)
+#define PAGE            4096.0
+#define SECONDS         (STEP_MS / 1000.0)
+
+static double kept_bytes(const struct world *w) {
+        return least(KEPT_BYTES, (double) w->memory.ram_bytes / KEPT_PART);
+}
 
 struct demand {
         double anonymous; /* of engines and of everybody else */
@@ -38,7 +42,7 @@ static struct demand demand_of(const struct world *w) {
 /* Cold pages of other programs go out so that everything else fits; engines have no swap. */
 static void swap(struct world *w, const struct demand *d) {
         struct memory *mem = &w->memory;
-        double room = (double) mem->ram_bytes - MIN_FREE_BYTES - OTHER_CACHE_BYTES;
+        double room = (double) mem->ram_bytes - 2 * kept_bytes(w);
         double cold = 0.7 * ((double) mem->system_bytes + hogs_bytes(w));
         double want = least(least(d->anonymous + d->weights - room, (double) mem->swap_bytes), cold);
         if (mem->zram)
@@ -102,9 +106,9 @@ void memory_step(struct world *w) {
         struct demand d = demand_of(w);
         swap(w, &d);
         double taken = d.anonymous - mem->swapped_bytes + (mem->zram ? mem->swapped_bytes / mem->zram_ratio : 0);
-        double cache = (double) mem->ram_bytes - MIN_FREE_BYTES - taken;
+        double cache = (double) mem->ram_bytes - kept_bytes(w) - taken;
         mem->available_bytes = cache > 0 ? (uint64_t) cache : 0;
-        mem->room_for_weights = largest(cache - OTHER_CACHE_BYTES, 0);
+        mem->room_for_weights = largest(cache - kept_bytes(w), 0);
         mem->squeeze = d.weights > 0 ? largest(0, least(1, 1 - mem->room_for_weights / d.weights)) : 0;
         for (uint32_t i = 0; i < w->models_count; i++)
                 w->models[i].resident_bytes = (double) model_mapped(&w->models[i]) * (1 - mem->squeeze);
@@ -112,7 +116,7 @@ void memory_step(struct world *w) {
         if ((double) mem->idle_file_bytes > spare)
                 mem->idle_file_bytes = (uint64_t) spare;
         press(w, &d, cache < 0 && mem->swap_bytes > 0);
-        if (cache < -MIN_FREE_BYTES / 2)
+        if (cache < -kept_bytes(w) / 2)
                 kill_somebody(w);
 }
 

@@ -69,6 +69,25 @@ static void end_at_once(struct mutant *m, const struct snapshot *snapshot, struc
                 }
 }
 
+/* --- any engine will do --- */
+
+static const struct model_view *least_of_the_busy(const struct snapshot *snapshot) {
+        const struct model_view *least = NULL;
+        for (uint32_t i = 0; i < snapshot->models_count; i++) {
+                const struct model_view *m = &snapshot->models[i];
+                if (m->running > 0 && !m->pinned && m->state == ACCOUNT_BUSY && (!least || m->bytes < least->bytes))
+                        least = m;
+        }
+        return least;
+}
+
+static void end_for_little(struct mutant *m, const struct snapshot *snapshot, struct plan *plan) {
+        (void) m;
+        const struct model_view *least = least_of_the_busy(snapshot);
+        if (plan->cliff_ms < 2000 && least)
+                add_action(plan, ACTION_END, least->id, REASON_FORECAST);
+}
+
 /* --- the last resort is never taken --- */
 
 static void end_nobody(struct mutant *m, const struct snapshot *snapshot, struct plan *plan) {
@@ -171,6 +190,7 @@ const struct mutation mutations[] = {
         { "waits_for_the_cliff", "the first act follows a forecast or an eaten reserve", "cliff", see_no_decline, NULL },
         { "evicts_the_busy", "a busy model never has to leave", "busy", NULL, take_the_busy },
         { "ends_at_once", "no violence while a milder act is left", "milder", NULL, end_at_once },
+        { "ends_for_little", "no answer is cut for what changes nothing", "in_vain", NULL, end_for_little },
         { "ends_nobody", "one engine is ended before the kernel picks a victim", "last_resort", NULL, end_nobody },
         { "trusts_silence", "a lost sensor counts as hot", "fail_hot", miss_nothing, NULL },
         { "ignores_heat", "the temperature is held", "hot", NULL, stay_at_full_speed },

@@ -17,6 +17,7 @@ void memory_init(struct world *w);
 void memory_step(struct world *w);
 
 void hogs_init(struct world *w);
+void hogs_init_growth(struct world *w, uint32_t mib_per_s);
 void hogs_step(struct world *w);
 void hogs_end_largest(struct world *w);
 

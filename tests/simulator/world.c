@@ -4,6 +4,8 @@
 
 #include "tests/simulator/parts.h"
 
+#define SMALL_PART 4u
+
 double dice_spread(struct dice *d, double low, double high) {
         return low >= high ? low : exp(dice_between(d, log(low), log(high)));
 }
@@ -54,7 +56,23 @@ static void make_quiet(struct world *w) {
                                    .most = rest > 0 ? material * dice_between(d, 0.05, 0.35) : 0 };
 }
 
-void world_init(struct world *w, uint64_t seed) {
+/* A small box with a small reserve, so that there is little between the first sign and the cliff. */
+static void make_small(struct world *w) {
+        w->memory.ram_bytes /= SMALL_PART;
+        w->memory.system_bytes = part_of(w->memory.ram_bytes, dice_between(&w->dice, 0.05, 0.25));
+        w->memory.swap_bytes /= SMALL_PART;
+}
+
+static void make_growth(struct world *w, uint32_t mib_per_s) {
+        w->mood = MOOD_GROWTH;
+        w->blind_begin_ms = w->blind_end_ms = UINT64_MAX;
+        w->limits.reserve_bytes = (uint64_t) ((double) w->memory.ram_bytes * dice_spread(&w->dice, 0.04, 0.25));
+        for (uint32_t i = 0; i < w->models_count; i++)
+                w->models[i].blown_bytes_per_s = w->models[i].livelock_ms = 0;
+        hogs_init_growth(w, mib_per_s);
+}
+
+void world_init(struct world *w, uint64_t seed, uint32_t growth_mib_s) {
         *w = (struct world){ .mood = MOOD_QUIET };
         dice_init(&w->dice, seed);
         uint32_t mood = dice_below(&w->dice, 10);
@@ -66,9 +84,13 @@ void world_init(struct world *w, uint64_t seed) {
                 w->blind_end_ms = w->blind_begin_ms + (uint64_t) dice_between(&w->dice, 100, 8000);
         }
         memory_init(w);
+        if (growth_mib_s > 0)
+                make_small(w);
         limits_init(w);
         fleet_init(w);
-        if (w->mood == MOOD_QUIET)
+        if (growth_mib_s > 0)
+                make_growth(w, growth_mib_s);
+        else if (w->mood == MOOD_QUIET)
                 make_quiet(w);
         else
                 hogs_init(w);
@@ -208,6 +230,21 @@ bool world_waits(const struct world *w) {
                 if (model_wants(w, &w->models[i]))
                         return true;
         return false;
+}
+
+double world_mild_bytes(const struct world *w) {
+        double sum = 0;
+        for (uint32_t i = 0; i < w->models_count; i++) {
+                const struct model *m = &w->models[i];
+                if (!model_is_loaded(m) || m->pinned)
+                        continue;
+                bool idle = m->life == LIFE_READY && model_running(m) == 0 && m->waiting_count == 0;
+                sum += idle ? (double) model_bytes(m) : model_prefix_bytes(m);
+                for (unsigned l = 0; l < m->floor && !idle; l++)
+                        sum += model_kv_bytes(m, (enum kv_type) l) *
+                               (1 - (double) kv_type_block_bytes(m->floor) / kv_type_block_bytes((enum kv_type) l));
+        }
+        return sum;
 }
 
 int64_t world_headroom(const struct world *w) {

@@ -88,12 +88,13 @@ struct model {
 
 /* --- other programs (hogs.c) --- */
 
-enum hog_kind { HOG_LEAK, HOG_RAMP, HOG_JUMP, HOG_SAWTOOTH, HOG_STEADY };
+enum hog_kind { HOG_LEAK, HOG_RAMP, HOG_JUMP, HOG_SAWTOOTH, HOG_STEADY, HOG_GROWTH };
 
 struct hog {
         enum hog_kind kind;
         uint64_t begin_ms, end_ms, period_ms;
         double bytes, bytes_per_s, most;
+        double beyond; /* HOG_GROWTH: how far beyond what is there, as a part of what could be given back mildly */
 };
 
 /* --- memory (memory.c) --- */
@@ -148,7 +149,7 @@ struct heat {
 
 /* --- the whole --- */
 
-enum mood { MOOD_QUIET, MOOD_BUSY, MOOD_HOSTILE };
+enum mood { MOOD_QUIET, MOOD_BUSY, MOOD_HOSTILE, MOOD_GROWTH };
 
 struct world {
         struct dice dice;
@@ -169,7 +170,8 @@ struct world {
         uint64_t loads, answers, refusals, ended_in_mid_answer;
 };
 
-void world_init(struct world *w, uint64_t seed);
+/* GROWTH_MIB_S: 0: a world as the dice make it; else one that is calm but for one program that grows at that pace beyond what is there. */
+void world_init(struct world *w, uint64_t seed, uint32_t growth_mib_s);
 /* Lets STEP_MS go by. */
 void world_step(struct world *w);
 void world_observe(struct world *w, struct snapshot *ret);
@@ -184,6 +186,10 @@ uint32_t model_running(const struct model *m);
 uint32_t model_suspended(const struct model *m);
 bool model_is_loaded(const struct model *m); /* holds memory */
 double hogs_bytes(const struct world *w);
+/* What other programs are going to take that they have not taken yet. */
+double hogs_to_come(const struct world *w);
+/* What could be given back without cutting an answer: prefix caches, precision, idle models. */
+double world_mild_bytes(const struct world *w);
 /* available - weights - loads in flight - reserve, of what really is. */
 /* Does a model wait to be loaded? */
 bool world_waits(const struct world *w);

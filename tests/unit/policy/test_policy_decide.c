@@ -94,7 +94,7 @@ static const struct row {
 
         /* --- the reserve is held by somebody else --- */
         { "a jump into the reserve, and it stays there: mild acts until headroom is back, then nothing more", 24000, 2000, 5000, { .snapshot = { .models_count = 3, .models = { BUSY(1, 1000, 100, 800), IDLE(2, 500, 0), BUSY(3, 500, 0, 300) } } }, { AT(10, JUMPS, 2000) }, HOUR, "trim:1 evict:2 downshift:1 downshift:3", RUNG_DOWNSHIFT },
-        { "far into the reserve for hours: all that is mild, and then it is borne", 24000, 2000, 5000, { .snapshot = { .models_count = 3, .models = { BUSY(1, 1000, 100, 800, .batch = true, .suspendable_bytes = MIB(300)), IDLE(2, 200, 0), BUSY(3, 500, 0, 300) } } }, { AT(10, JUMPS, 3200) }, 2 * HOUR, "trim:1 evict:2 downshift:1 downshift:3 downshift:3 downshift:1", RUNG_DOWNSHIFT },
+        { "far into the reserve for hours: all that is mild, and then it is borne", 24000, 2000, 5000, { .snapshot = { .models_count = 3, .models = { BUSY(1, 1000, 100, 800, .batch = true, .suspendable_bytes = MIB(300)), IDLE(2, 200, 0), BUSY(3, 500, 0, 300) } } }, { AT(10, JUMPS, 3200) }, 2 * HOUR, "trim:1 evict:2 downshift:1 downshift:3 downshift:1 downshift:3", RUNG_DOWNSHIFT },
         { "one that stops and never goes is waited for, but not for ever", 24000, 2000, 5000, { .stop_ms = UINT32_MAX, .snapshot = { .models_count = 2, .models = { BUSY(1, 1000, 0, 800), IDLE(2, 1500, 0) } } }, { AT(10, JUMPS, 600) }, 20, "evict:2", RUNG_EVICT },
         { "and then the next one gives", 24000, 2000, 5000, { .stop_ms = UINT32_MAX, .snapshot = { .models_count = 2, .models = { BUSY(1, 1000, 0, 800), IDLE(2, 1500, 0) } } }, { AT(10, JUMPS, 600) }, 60, "evict:2 downshift:1", RUNG_DOWNSHIFT },
         { "nothing to give at all", 24000, 2000, 5000, { .snapshot = { .models_count = 1, .models = { BUSY(1, 1000, 0, 0) } } }, { AT(10, JUMPS, 3000) }, 2 * HOUR, "", RUNG_HOLD },
@@ -105,6 +105,11 @@ static const struct row {
         { "a load in flight goes before one that answers somebody", 24000, 1000, 6000, { .snapshot = { .loading_bytes = MIB(1500), .models_count = 2, .models = { BUSY(1, 1000, 0, 0), MODEL(2, LOADING, 1500, 0, 0) } } }, { AT(0, TAKES, 100), AT(40, TAKES, 0) }, 80, "chunk:1 end:2", RUNG_LAST },
         { "all are pinned: the kernel must choose", 24000, 1000, 5000, { .thrashes = true, .snapshot = { .models_count = 1, .models = { BUSY(1, 1000, 0, 0, .pinned = true) } } }, { AT(0, TAKES, 100), AT(60, TAKES, 0) }, 100, "chunk:1", RUNG_HOLD },
         { "a jump over the cliff: it thrashes, and one is ended; then it is quiet, and the other gets its chunk back", 24000, 1000, 5000, { .thrashes = true, .snapshot = { .models_count = 2, .models = { BUSY(1, 2000, 0, 0), BUSY(2, 1000, 0, 0, .priority = 1) } } }, { AT(10, JUMPS, 3000) }, HOUR, "chunk:1 chunk:2 end:1 chunk:2", RUNG_LAST },
+        /* --- growth that is faster than one act after the other --- */
+        { "growth of 30 MiB/s on a small box: all that is mild at once, and no answer is cut for 6 MiB", 1024, 48, 240, { .snapshot = { .models_count = 3, .models = { BUSY(1, 1, 0, 5), IDLE(2, 1, 24), IDLE(3, 1, 24) } } }, { AT(5, TAKES, 30), AT(14, TAKES, 0) }, 30, "trim:2 trim:3 evict:2 evict:3 chunk:1 downshift:1", RUNG_DOWNSHIFT },
+        { "growth of 100 MiB/s on a small box: all that is mild at once, and no answer is cut for 6 MiB", 1024, 48, 240, { .snapshot = { .models_count = 3, .models = { BUSY(1, 1, 0, 5), IDLE(2, 1, 24), IDLE(3, 1, 24) } } }, { AT(5, TAKES, 100), AT(8, TAKES, 0) }, 30, "trim:2 trim:3 evict:2 evict:3 chunk:1 downshift:1", RUNG_DOWNSHIFT },
+        { "growth of 300 MiB/s on a small box: all that is mild at once, and no answer is cut for 6 MiB", 1024, 48, 240, { .snapshot = { .models_count = 3, .models = { BUSY(1, 1, 0, 5), IDLE(2, 1, 24), IDLE(3, 1, 24) } } }, { AT(5, TAKES, 300), AT(6, TAKES, 0) }, 30, "trim:2 trim:3 evict:2 evict:3 chunk:1 downshift:1", RUNG_DOWNSHIFT },
+        { "growth of 1000 MiB/s on a small box: all that is mild at once, and no answer is cut for 6 MiB", 1024, 48, 240, { .snapshot = { .models_count = 3, .models = { BUSY(1, 1, 0, 5), IDLE(2, 1, 24), IDLE(3, 1, 24) } } }, { AT(5, TAKES, 1000), AT(6, TAKES, 0) }, 30, "trim:2 trim:3 evict:2 evict:3 chunk:1 downshift:1", RUNG_DOWNSHIFT },
         /* --- one engine in trouble of its own --- */
         { "it stalls inside its own limit, the box has room: only that engine is helped", 24000, 1000, 9000, { .snapshot = { .models_count = 3, .models = { BUSY(1, 1000, 300, 800), BUSY(2, 1000, 100, 800), IDLE(3, 500, 0) } } }, { AT(10, MODEL_STALLS, 500, .more = 9000), AT(18, MODEL_STALLS, 0) }, 25, "trim:2 chunk:2 downshift:2", RUNG_DOWNSHIFT },
         { "it thrashes there for a minute: it is not ended, it hurts only itself", 24000, 1000, 9000, { .snapshot = { .models_count = 2, .models = { BUSY(1, 1000, 300, 800), BUSY(2, 1000, 0, 0) } } }, { AT(10, MODEL_STALLS, 900, .more = 50000), AT(10, SLOW, 1), AT(70, MODEL_STALLS, 0), AT(70, SLOW, 0) }, 80, "chunk:2", RUNG_HOLD },
@@ -320,14 +325,17 @@ static void somebody_is_served(void **state) {
         assert_false(w.plan.hold_loads);
 }
 
-/* A box in calm costs few wake-ups: with room one in 2 s, without a model one in 5, and at 90 % not 20 a second. */
+/*
+ * A box in calm costs few wake-ups: with room one in 2 s, without a model one in 5, at 90 % two a second; ten where a small one
+ * answers so near the cliff that it could be there within a blink.
+ */
 static void calm_costs_little(void **state) {
         (void) state;
         static const struct {
                 uint64_t ram, free;
                 uint32_t models, most; /* looks in 10 minutes */
         } rows_of_looks[] = {
-                { 24000, 20000, 0, 125 }, { 24000, 20000, 1, 310 }, { 24000, 3000, 1, 1250 }, { 1024, 250, 1, 1250 }
+                { 24000, 20000, 0, 125 }, { 24000, 20000, 1, 310 }, { 24000, 3000, 1, 1250 }, { 1024, 250, 1, 6050 }
         };
         for (size_t r = 0; r < sizeof(rows_of_looks) / sizeof(rows_of_looks[0]); r++) {
                 struct world w = { .snapshot = { .models_count = rows_of_looks[r].models, .models = { BUSY(1, 100, 0, 10) } } };
