@@ -2,11 +2,13 @@
  * hog.c - takes anonymous memory at a steady rate up to a size, and holds it: hog MIB_PER_S MAX_MIB [SWEEP_MIB_PER_S]
  *
  * The pages are copies of a few random ones, each with a number of its own: compressed swap gains nothing, and filling them
- * costs little. It sleeps nearly all the time: what is to be seen is its memory, not its use of a processor. When full it
+ * costs little. It sleeps nearly all the time: what is to be seen is its memory, not its use of a processor. At FAST_MIB_PER_S and
+ * more a copy would cost what matters, so a page gets its number alone, and the kernel is asked for large ones. When full it
  * says "hog: holds", and then goes through its pages again and again at the second rate, if there is one, as a
  * program does that needs what it holds.
  */
 #include <inttypes.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,10 +17,11 @@
 
 #include "tests/random_bits.h"
 
-#define STEPS_PER_S   20u
-#define MIB           (UINT64_C(1) << 20)
-#define PAGE          UINT64_C(4096)
-#define PATTERN_PAGES 64u
+#define STEPS_PER_S    20u
+#define MIB            (UINT64_C(1) << 20)
+#define PAGE           UINT64_C(4096)
+#define PATTERN_PAGES  64u
+#define FAST_MIB_PER_S 100u
 
 static uint64_t pattern[PATTERN_PAGES][PAGE / sizeof(uint64_t)];
 
@@ -27,6 +30,11 @@ static void fill(char *memory, uint64_t first, uint64_t end) {
                 memcpy(memory + at, pattern[at / PAGE % PATTERN_PAGES], PAGE);
                 memcpy(memory + at, &at, sizeof(at));
         }
+}
+
+static void number(char *memory, uint64_t first, uint64_t end) {
+        for (uint64_t at = first; at < end; at += PAGE)
+                memcpy(memory + at, &at, sizeof(at));
 }
 
 static void touch(char *memory, uint64_t first, uint64_t end) {
@@ -68,7 +76,10 @@ int main(int argc, char **argv) {
         for (unsigned page = 0; page < PATTERN_PAGES; page++)
                 for (unsigned i = 0; i < PAGE / sizeof(uint64_t); i++)
                         pattern[page][i] = random_bits();
-        go_through(memory, size, rate, fill);
+        bool fast = rate >= FAST_MIB_PER_S;
+        if (fast)
+                (void) madvise(memory, size, MADV_HUGEPAGE); /* refused where the kernel has none */
+        go_through(memory, size, rate, fast ? number : fill);
         puts("hog: holds");
         for (;;) {
                 if (sweep)
