@@ -124,7 +124,7 @@ static bool goes_on(struct forecast_past *f, const struct snapshot *snapshot, do
                 f->lately_ms = snapshot->now_ms;
                 f->lately_course = f->course;
         }
-        return now || before;
+        return sure_per_ms < 0 && (now || before);
 }
 
 /* The course of headroom of late. Below zero it was trouble, and is no level to be used to. */
@@ -203,9 +203,9 @@ static struct forecast look_ahead(struct forecast_past *f, const struct snapshot
         out.jump = f->step.jump;
         out.slope_per_ms = f->fast.per_ms;
         out.sure_per_ms = fast < slow ? fast : slow;
-        follow_decline(f, out.sure_per_ms < 0, snapshot->now_ms);
-        out.exhaustion_ms = policy_time_left(headroom->bytes, out.sure_per_ms);
         out.goes_on = goes_on(f, snapshot, out.sure_per_ms);
+        follow_decline(f, out.goes_on, snapshot->now_ms);
+        out.exhaustion_ms = policy_time_left(headroom->bytes, out.sure_per_ms);
         out.cliff_ms = policy_time_left(headroom->cliff_bytes, out.sure_per_ms);
         out.news = is_news(f, snapshot, out.cliff_ms);
         out.flat_ms = f->falling ? 0 : snapshot->now_ms - f->flat_ms;
