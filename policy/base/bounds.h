@@ -163,15 +163,23 @@
 #define LEAVING_TRUST_MS 10000u
 /* Less than this is not worth an action. */
 #define ACTION_BYTES_MIN (256ull << 10)
-/* With the cliff this near, what is on its way back included, the last resort does not wait for a milder action to show. */
+/* With the cliff this near, the last resort does not wait for a milder action to show. */
 #define END_AT_ONCE_MS 1000u
-/* ... nor where only this part of the reserve is left: on a small box the kernel drops what programs need before all is gone. */
-#define END_RESERVE_PART 4u
 /*
- * An answer is worth more than a few MiB: what an end frees must last for so long at the pace of the decline, or nothing
- * comes of it, and be as much as makes a decline news (DECLINE_MATERIAL_*).
+ * So long before the end of the way an answer is cut, what is on its way back included; sooner, the growth may end by itself.
+ * The way ends where an eighth of the reserve is left (SCARCE_PART), or what the kernel and the libraries of running programs
+ * need: they are dropped before all is gone.
  */
-#define END_LASTS_MS 1000u
+#define END_BEFORE_MS  800u
+#define END_KEPT_PART  32u
+#define END_KEPT_BYTES (64ull << 20)
+/*
+ * An answer is worth more than a few MiB: what an end frees must last for so long at the pace of the decline, or be this part of
+ * what the decline has taken, and at least as much as makes a decline news (DECLINE_MATERIAL_*). Without the part 20 % more
+ * of the boxes whose memory goes at 1 GiB/s fall; without both, one end in fifteen is for nothing.
+ */
+#define END_LASTS_MS    500u
+#define END_FALLEN_PART 4u
 
 /* A prefill chunk is cut to this part, never below so many tokens: a step must stay worth its overhead. */
 #define CHUNK_PART 4u

@@ -291,13 +291,19 @@ static uint32_t choose_end(const struct search *s, const struct account *account
         return (uint32_t) (largest - accounts);
 }
 
-/* An answer is cut only where that changes the outcome, and when it just suffices: until then the growth may end by itself. */
+static bool cuts_an_answer(const struct model_view *m) {
+        return m->running > 0 || m->waiting > 0;
+}
+
+/* An answer is cut only where that changes the outcome ... */
 static bool is_worth_its_end(const struct search *s, const struct model_view *m) {
-        uint64_t frees = policy_leaving_frees(m);
-        bool cuts = m->running > 0 || m->waiting > 0;
-        if (cuts && (frees < s->need->end_bytes_least || s->need->relieved_ms > END_AT_ONCE_MS + frees / LEAD_RELEASED_PER_MS))
-                return false;
-        return frees >= ACTION_BYTES_MIN;
+        return policy_leaving_frees(m) >=
+               (cuts_an_answer(m) ? u64_max(s->need->end_bytes_least, ACTION_BYTES_MIN) : ACTION_BYTES_MIN);
+}
+
+/* ... and when it just suffices: until then the growth may end by itself. */
+static bool is_time_to_end(const struct search *s, const struct model_view *m) {
+        return !cuts_an_answer(m) || s->need->relieved_ms <= END_BEFORE_MS + policy_leaving_frees(m) / LEAD_RELEASED_PER_MS;
 }
 
 /* One engine at a time, until its memory is back. A load in flight goes before any engine with requests. */
@@ -313,7 +319,7 @@ static void end(struct search *s) {
                         accounts[count++] = account_of(m, i);
         }
         uint32_t k = choose_end(s, accounts, count);
-        if (k != UINT32_MAX)
+        if (k != UINT32_MAX && is_time_to_end(s, &s->snapshot->models[accounts[k].id]))
                 add(s, action_on(s, accounts[k].id, ACTION_END, accounts[k].bytes));
 }
 

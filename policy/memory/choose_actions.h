@@ -17,10 +17,10 @@ struct need {
         uint64_t bytes;  /* to be freed */
         enum rung limit; /* no action of a higher rung */
         enum reason because;
-        bool worsens;             /* or it stalls already: what keeps new requests from growing helps too */
-        bool beyond;              /* the cliff: what was just loaded or in use is not spared */
-        bool hurry;               /* take the rungs together, KV down to the floor, and do not spare what was just loaded */
-        uint64_t relieved_ms;     /* to the cliff, what is on its way back included; 0: it is there, or no question of time */
+        bool worsens;         /* or it stalls already: what keeps new requests from growing helps too */
+        bool beyond;          /* the cliff: what was just loaded or in use is not spared */
+        bool hurry;           /* take the rungs together, KV down to the floor, and do not spare what was just loaded */
+        uint64_t relieved_ms; /* until an answer must be cut, what is on its way back included; 0: now, or no question of time */
         uint64_t end_bytes_least; /* an engine with requests that would give less is not ended */
         uint32_t only;            /* index of the one model that it is about; UINT32_MAX: all */
 };

@@ -43,7 +43,7 @@ static double slope_sure(const struct slope *s, double memory_ms) {
 
 /*
  * The next looks after a step: do they go on like that? It is a slope only if all of them fall, and at half its pace together; then the
- * decline began where the step did.
+ * decline began where the step did, and has gone on until now.
  */
 static bool confirm_step(struct forecast_past *f, double per_ms, double interval_ms) {
         struct step *step = &f->step;
@@ -59,6 +59,9 @@ static bool confirm_step(struct forecast_past *f, double per_ms, double interval
         if (pace < step->per_ms / 2 && pace < f->fast.per_ms) {
                 f->fast.per_ms = f->fast.last = pace;
                 f->begins_at = step->from;
+                f->lately_ms = f->at_ms + (uint64_t) interval_ms;
+                f->lately_course = f->course;
+                f->lately_per_ms = -pace;
         }
         *step = (struct step){ 0 };
         return true;
@@ -113,18 +116,19 @@ uint64_t policy_material_bytes(const struct snapshot *snapshot) {
         return u64_min(snapshot->ram_bytes / DECLINE_MATERIAL_PART, DECLINE_MATERIAL_BYTES);
 }
 
-/* Is it as the slope says: in the moment before, or in this one as soon as that has cost something? */
+/* Is it as the slope says: in this moment, as soon as a fall of that pace would have cost something in it, until then in the one before? */
 static bool goes_on(struct forecast_past *f, const struct snapshot *snapshot, double sure_per_ms) {
         uint64_t ms = snapshot->now_ms - f->lately_ms;
         double fallen = (double) (f->lately_course - f->course), least_per_ms = -sure_per_ms * LATELY_PERMILLE / 1000;
-        bool now = fallen >= (double) policy_material_bytes(snapshot) && fallen > least_per_ms * (double) ms;
-        bool before = f->lately_per_ms > least_per_ms;
+        double expected = least_per_ms * (double) ms, material = (double) policy_material_bytes(snapshot);
+        bool tells = fallen >= material || expected >= material;
+        bool falls = tells ? fallen > expected : f->lately_per_ms > least_per_ms;
         if (ms >= LATELY_MS) {
                 f->lately_per_ms = fallen / (double) ms;
                 f->lately_ms = snapshot->now_ms;
                 f->lately_course = f->course;
         }
-        return sure_per_ms < 0 && (now || before);
+        return sure_per_ms < 0 && falls;
 }
 
 /* The course of headroom of late. Below zero it was trouble, and is no level to be used to. */
@@ -208,6 +212,7 @@ static struct forecast look_ahead(struct forecast_past *f, const struct snapshot
         out.exhaustion_ms = policy_time_left(headroom->bytes, out.sure_per_ms);
         out.cliff_ms = policy_time_left(headroom->cliff_bytes, out.sure_per_ms);
         out.news = is_news(f, snapshot, out.cliff_ms);
+        out.fallen_bytes = f->falling && f->course < f->falling_from ? (uint64_t) (f->falling_from - f->course) : 0;
         out.flat_ms = f->falling ? 0 : snapshot->now_ms - f->flat_ms;
         remember_low(f, headroom->bytes, snapshot->now_ms);
         return out;

@@ -28,6 +28,7 @@ struct forecast {
         bool jump;              /* a large piece went at once; not confirmed yet */
         bool unconfirmed;       /* the same, or a smaller one: look again soon ... */
         uint64_t confirm_ms;    /* ... after so long: sooner the nearer the cliff would be if it went on like that */
+        uint64_t fallen_bytes;  /* in the decline that is going on */
         uint64_t flat_ms;       /* for how long nothing has fallen */
 };
 

@@ -109,11 +109,25 @@ static void answer_pressure(struct demand *d, const struct headroom *h, const st
                 d->need.only = p->livelock ? p->model : p->stalled;
 }
 
-/* Bytes that an engine with requests must give to be ended. One that stands still in its own group is ended for itself. */
+/*
+ * Bytes that an engine with requests must give to be ended. A growth that has taken much will take more, and one that has just begun may
+ * be over at once. An engine that stands still in its own group is ended for itself.
+ */
 static uint64_t worth_an_end(const struct need *need, const struct snapshot *snapshot, const struct forecast *forecast) {
         if (need->only != UINT32_MAX)
                 return 0;
-        return u64_max(policy_material_bytes(snapshot), sat_from_double(-forecast->sure_per_ms * END_LASTS_MS));
+        uint64_t lasting = sat_from_double(-forecast->sure_per_ms * END_LASTS_MS);
+        return u64_max(policy_material_bytes(snapshot), u64_min(lasting, forecast->fallen_bytes / END_FALLEN_PART));
+}
+
+/* Until nothing is left but what the box needs itself, what is on its way back included. */
+static uint64_t relieved_ms(const struct limits *limits, const struct snapshot *snapshot, const struct headroom *headroom,
+                            double sure_per_ms, uint64_t returning_bytes) {
+        uint64_t kept =
+                u64_max(limits->reserve_bytes / SCARCE_PART, u64_min(snapshot->ram_bytes / END_KEPT_PART, END_KEPT_BYTES));
+        int64_t relieved = headroom->cliff_bytes + (int64_t) u64_min(returning_bytes, INT64_MAX / 4) -
+                           (int64_t) u64_min(kept, INT64_MAX / 4);
+        return policy_time_left(relieved, sure_per_ms);
 }
 
 struct demand policy_demand(struct ladder *l, const struct limits *limits, const struct snapshot *snapshot,
@@ -137,9 +151,8 @@ struct demand policy_demand(struct ladder *l, const struct limits *limits, const
         d.need.beyond = eaten && headroom->cliff_bytes < 0;
         d.need.end_bytes_least = worth_an_end(&d.need, snapshot, forecast);
         d.need.bytes = sat_sub(d.need.bytes, returning_bytes);
-        int64_t relieved = headroom->cliff_bytes + (int64_t) u64_min(returning_bytes, INT64_MAX / 4);
-        bool of_time = d.need.because == REASON_FORECAST && relieved > (int64_t) (limits->reserve_bytes / END_RESERVE_PART);
-        d.need.relieved_ms = of_time ? policy_time_left(relieved, forecast->sure_per_ms) : 0;
+        if (d.need.because == REASON_FORECAST)
+                d.need.relieved_ms = relieved_ms(limits, snapshot, headroom, forecast->sure_per_ms, returning_bytes);
         return d;
 }
 

@@ -9,8 +9,9 @@
 #define NEAR_MS               1000u  /* ... nor that it is over sooner than that, when much came back at once */
 #define FAR_S                 12.0   /* no reason to cut an answer */
 #define LITTLE_PART           256.0  /* of the memory: 4 MiB of 1 GiB are no reason to cut an answer */
-#define LASTS_S               0.5    /* what is gone sooner than that was in vain */
-#define EVICTIONS_A_MINUTE    3u     /* by the governor, of one model */
+#define LASTS_S               0.4    /* what is gone sooner than that was in vain ... */
+#define YOUNG_PART            4.0 /* ... but where it is so much of what others hold: such a growth may be over as soon as it came */
+#define EVICTIONS_A_MINUTE    3u /* by the governor, of one model */
 #define MISSES                3u
 #define MISS_MS               750u /* looks that are nearer may tell of one reading twice */
 #define BUSY_ALL_THE_TIME     0.95
@@ -59,7 +60,8 @@ static void check_in_vain(struct check *c, const struct world *w, const struct a
         if (frees < (double) w->memory.ram_bytes / LITTLE_PART)
                 check_fire(c, "in_vain", "model %u was to be ended in the middle of an answer for %.1f MiB", a->model,
                            frees / MIB);
-        if (pace > 0 && frees / pace < LASTS_S && !saves)
+        bool young = frees > hogs_bytes(w) / YOUNG_PART;
+        if (pace > 0 && frees / pace < LASTS_S && !saves && !young)
                 check_fire(
                         c, "in_vain",
                         "model %u was to be ended in the middle of an answer: %.1f MiB, which last %.2f s, and %.1f MiB are to come",
