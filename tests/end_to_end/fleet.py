@@ -453,7 +453,7 @@ class Failing(unittest.TestCase):
                 f.write("not a model")
         with Daemon({"cut": damaged, "other": other, "gone": gone, "demo": DEMO}) as d:
             os.unlink(gone)
-            for name, words in (("cut", "tensor"), ("other", "GGUF"), ("gone", "No such file")):
+            for name, words in (("cut", "cut off"), ("other", "GGUF"), ("gone", "No such file")):
                 for _ in range(2):
                     refused = d.ask(name)
                     self.assertEqual(refused.status, 500, refused.body)
