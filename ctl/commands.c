@@ -39,6 +39,11 @@ static const struct flag reload_flags[] = {
         { NULL, 0, NULL, 0, NULL },
 };
 
+static const struct flag load_flags[] = {
+        { "warm", 0, NULL, AT(warm), "read all weights into memory, when the disk has nothing else to do" },
+        { NULL, 0, NULL, 0, NULL },
+};
+
 static const struct flag unload_flags[] = {
         { "all", 0, NULL, AT(all), "unload every loaded model, pinned ones too" },
         { "force", 0, NULL, AT(force), "do not wait for running requests: they end with an error" },
@@ -69,7 +74,7 @@ const struct command commands_table[] = {
         { "ps", command_ps, "", 0, 0, "list the models that are loaded or on their way", NULL, list_flags },
         { "models", command_models, "", 0, 0, "list every model the daemon knows", NULL, models_flags },
         { "load", command_load, "MODEL...", 1, -1, "load models and wait until they are ready",
-          "Models that are idle are unloaded where room must be made.\n", NULL },
+          "Models that are idle are unloaded where room must be made.\n", load_flags },
         { "unload", command_unload, "MODEL... | --all", 0, -1, "unload models and wait until their memory is free",
           "A busy model first finishes its requests.\n", unload_flags },
         { "reload", command_reload, "", 0, 0, "have the daemon read its configuration and its models directory again",

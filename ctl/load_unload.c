@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "ctl/daemon/client.h"
+#include "ctl/base/bounds.h"
 #include "ctl/base/command.h"
 #include "ctl/output/units.h"
 #include "ctl/output/json.h"
@@ -50,10 +51,67 @@ static void clear_progress(struct job *e) {
         e->is_shown = false;
 }
 
+/* "warming qwen3-8b: 1.2 GiB of 4.7 GiB" */
+static void show_warming(struct job *e, uint64_t read, uint64_t bytes) {
+        if (e->in->json || !isatty(STDERR_FILENO))
+                return;
+        char *name = terminal_escape(e->model), *shown = terminal_shorten(name, 40);
+        fprintf(stderr, "\r\033[Kwarming %s: %s of %s", shown, human_bytes(read).text, human_bytes(bytes).text);
+        fflush(stderr);
+        e->is_shown = true;
+        free(shown);
+        free(name);
+}
+
+/* How much is in memory, with --warm after a piece of them has been read. */
+static int ask_for_weights(const struct job *e, uint64_t from, cJSON **ret, struct problem *problem) {
+        char path[CLIENT_PATH_MAX], model[CLIENT_PATH_MAX / 2], piece[40] = "";
+        if (client_escape(e->model, model, sizeof(model)) < 0)
+                return CTL_FAILED; /* no model has so long a name */
+        if (e->in->warm)
+                snprintf(piece, sizeof(piece), "&warm_from=%llu", (unsigned long long) from);
+        snprintf(path, sizeof(path), "/control/weights?model=%s%s", model, piece);
+        return client_get(e->in->socket_path, path, ret, problem);
+}
+
+static void move_member(cJSON *from, cJSON *to, const char *key) {
+        cJSON_DeleteItemFromObjectCaseSensitive(to, key);
+        cJSON_AddItemToObject(to, key, cJSON_DetachItemFromObjectCaseSensitive(from, key));
+}
+
+/* Piece by piece, so that it ends when the daemon refuses one, since memory is short, or we are told to. */
+static int see_weights(struct job *e, cJSON *reply, struct problem *problem) {
+        uint64_t read = 0, before, bytes;
+        cJSON *seen;
+        do {
+                int rc = ask_for_weights(e, read, &seen, problem);
+                if (rc)
+                        return rc;
+                before = read;
+                read = json_count(seen, "read_to");
+                bytes = json_count(seen, "weights_bytes");
+                show_warming(e, read, bytes);
+                move_member(seen, reply, "weights_bytes");
+                move_member(seen, reply, "weights_cached_bytes");
+                cJSON_Delete(seen);
+        } while (e->in->warm && read > before && read < bytes);
+        return CTL_DONE;
+}
+
+/* ", 1.2 GiB of 4.7 GiB of its weights in memory"; nothing where the kernel does not tell. */
+static void print_weights(const cJSON *reply) {
+        uint64_t cached;
+        if (json_number(reply, "weights_cached_bytes", &cached))
+                printf(", %s of %s of its weights in memory", human_bytes(cached).text,
+                       human_bytes(json_count(reply, "weights_bytes")).text);
+}
+
 static void print_outcome(const struct job *e, const cJSON *reply, uint64_t elapsed_ms) {
         const char *id = json_text(reply, "model");
         char *name = terminal_escape(*id ? id : e->model), *state = terminal_escape(json_text(reply, "state"));
-        printf("%s: %s after %s\n", name, state, human_duration_ms(elapsed_ms).text);
+        printf("%s: %s after %s", name, state, human_duration_ms(elapsed_ms).text);
+        print_weights(reply);
+        putchar('\n');
         fflush(stdout);
         free(state);
         free(name);
@@ -61,7 +119,7 @@ static void print_outcome(const struct job *e, const cJSON *reply, uint64_t elap
 
 /* One model. Adds its outcome to RESULTS. */
 static int act(struct job *e, cJSON *results) {
-        struct problem problem;
+        struct problem problem = { 0 };
         cJSON *body = cJSON_CreateObject(), *reply;
         cJSON_AddStringToObject(body, "model", e->model);
         if (e->in->force)
@@ -79,10 +137,19 @@ static int act(struct job *e, cJSON *results) {
                 complain("%s: %s%s%s", e->model, problem.message, *problem.advice ? "; " : "", problem.advice);
                 return rc;
         }
+        uint64_t elapsed_ms = clock_ms(CLOCK_MONOTONIC) - start;
+        if (e->verb == &verb_load)
+                rc = see_weights(e, reply, &problem);
+        rc = e->in->warm ? rc : CTL_DONE; /* what is only told may be unknown */
+        clear_progress(e);
         if (!e->in->json)
-                print_outcome(e, reply, clock_ms(CLOCK_MONOTONIC) - start);
+                print_outcome(e, reply, elapsed_ms);
+        if (rc) {
+                cJSON_AddItemToObject(reply, "error", report_object(&problem));
+                complain("%s: not all of its weights are in memory: %s", e->model, problem.message);
+        }
         cJSON_AddItemToArray(results, reply);
-        return CTL_DONE;
+        return rc;
 }
 
 /*

@@ -28,7 +28,7 @@ struct invocation {
         const struct command *command; /* NULL when none was named */
         const char *socket_path;
         bool json, help, version;
-        bool quiet, force, all, follow, stop, dry_run;
+        bool quiet, force, all, follow, stop, dry_run, warm;
         const char *context, *kv, *parallel, *threads, *budget, *weights_fraction, *reserve, *bandwidth;
         const char *plot;
         const char *minutes;

@@ -24,6 +24,7 @@ struct api {
         uint32_t running;  /* completions and operator's jobs under way */
         uint32_t closing;  /* requests that are over but for their last close callback */
         bool is_stopping;
+        bool is_warming; /* a piece of some weights is being read */
         struct reading *readings, **readings_end; /* bodies that wait for a thread */
         unsigned readings_running;
         void (*on_idle)(void *user);
@@ -72,5 +73,6 @@ handler handle_models, handle_model;    /* models_route.c */
 handler handle_chat, handle_completion; /* chat_route.c */
 handler handle_embeddings;              /* embeddings.c */
 handler handle_reload;                  /* reload_route.c */
+handler handle_weights;                 /* weights.c */
 
 #endif

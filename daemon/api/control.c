@@ -497,6 +497,7 @@ static const struct route control_routes[] = {
         { "/control/events", METHOD_GET, handle_events },
         { "/control/explain", METHOD_GET, handle_explain },
         { "/control/record", METHOD_GET, handle_record },
+        { "/control/weights", METHOD_GET, handle_weights },
         { "/health", METHOD_GET, handle_health },
         { NULL, 0, NULL },
 };

@@ -147,6 +147,10 @@
 #define CACHE_DAMAGED_MAX  4u         /* set aside: enough to look into, and no more */
 #define CACHE_LEAVE_MAX_MS 3000u      /* an engine that is to leave is waited for so long: a gigabyte on a usual disk */
 
+/* --- weights --- */
+#define WARM_STEP_BYTES (32u << 20)  /* read at once, so much comes after memory grew short: tenths of a second on most disks */
+#define WARM_READ_BYTES (256u << 10) /* one read */
+
 /* --- traces --- */
 #define TRACE_FOLDER         "traces"    /* in the state directory */
 #define TRACES_MAX           4           /* at once: one or two models are looked into, and each has a buffer */

@@ -53,31 +53,37 @@ static bool count_by_cachestat(int fd, uint64_t size, uint64_t *ret_pages) {
 }
 
 /* Window by window: the answer takes a byte a page. */
-static bool count_by_mincore(struct page_cache *c, int fd, uint64_t size, uint64_t page, uint64_t *ret_pages) {
+static bool count_by_mincore(unsigned char *window, int fd, uint64_t size, uint64_t page, uint64_t *ret_pages) {
         uint64_t pages = 0;
         for (uint64_t at = 0; at < size; at += PAGE_CACHE_WINDOW_PAGES * page) {
                 uint64_t length = u64_min(size - at, PAGE_CACHE_WINDOW_PAGES * page);
                 void *map = mmap(NULL, length, PROT_READ, MAP_SHARED, fd, (off_t) at);
                 if (map == MAP_FAILED)
                         return false;
-                int r = mincore(map, length, c->resident);
+                int r = mincore(map, length, window);
                 (void) munmap(map, length);
                 if (r != 0)
                         return false;
                 for (uint64_t i = 0; i < (length + page - 1) / page; i++)
-                        pages += c->resident[i] & 1;
+                        pages += window[i] & 1;
         }
         *ret_pages = pages;
         return true;
 }
 
-/* 0 where it cannot be known. */
-static uint64_t cached_bytes(struct page_cache *c, const char *path, int fd, uint64_t size) {
+bool page_cache_of_file(const char *path, int fd, uint64_t size, unsigned char *window, uint64_t *ret_bytes) {
         uint64_t page = (uint64_t) sysconf(_SC_PAGESIZE), pages;
-        if (count_by_cachestat(fd, size, &pages))
-                return pages * page;
-        bool is_told = access(path, W_OK) == 0;
-        return is_told && count_by_mincore(c, fd, size, page, &pages) ? pages * page : 0;
+        bool is_told = count_by_cachestat(fd, size, &pages) ||
+                       (access(path, W_OK) == 0 && count_by_mincore(window, fd, size, page, &pages));
+        if (is_told)
+                *ret_bytes = pages * page;
+        return is_told;
+}
+
+static uint64_t cached_bytes(struct page_cache *c, const char *path, int fd, uint64_t size) {
+        uint64_t bytes = 0;
+        (void) page_cache_of_file(path, fd, size, c->resident, &bytes);
+        return bytes;
 }
 
 static void look_at_file(struct page_cache *c, const char *path) {

@@ -42,4 +42,10 @@ uint64_t page_cache_bytes(const struct page_cache *c);
 uint64_t page_cache_looked_ms(const struct page_cache *c);
 uint64_t page_cache_disk_free_bytes(const struct page_cache *c);
 
+/*
+ * What of one file is cached, on a thread's own time; false where it cannot be known: before Linux 6.5 only who may write to the
+ * file is told. WINDOW has PAGE_CACHE_WINDOW_PAGES bytes.
+ */
+bool page_cache_of_file(const char *path, int fd, uint64_t size, unsigned char *window, uint64_t *ret_bytes);
+
 #endif

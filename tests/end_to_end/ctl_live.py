@@ -9,7 +9,7 @@ import tempfile
 import unittest
 
 from ctl import SparseModel, ctl, environment
-from headroomd import BUILD, DEMO, DEMO_MODEL, ROOT, SANITIZED, SMALL_MODEL, Daemon, eventually
+from headroomd import BUILD, DEMO, DEMO_MODEL, ROOT, SANITIZED, SMALL_MODEL, Daemon, eventually, read_all
 
 
 class RealDaemon(unittest.TestCase):
@@ -80,6 +80,26 @@ class RealDaemon(unittest.TestCase):
         self.assertEqual(self.json("unload", "small"), {"results": [{"model": "small", "state": "absent"}]})
         self.assertFalse(os.path.exists(f"/proc/{loaded['pid']}"))
         self.assertEqual(self.run_ctl("unload", "small").returncode, 0)
+
+    def ask_for_weights(self, query):
+        """Status and body."""
+        with self.daemon.connect_control() as s:
+            s.sendall(f"GET /control/weights?{query} HTTP/1.0\r\n\r\n".encode())
+            head, body = read_all(s).split(b"\r\n\r\n", 1)
+        return int(head.split()[1]), json.loads(body)
+
+    def test_weights_are_told_and_read(self):
+        path = os.path.join(self.daemon.scratch, "models", "headroom-demo-small.gguf")
+        size = os.path.getsize(path)
+        self.assertIn("of its weights in memory", self.run_ctl("load", "small").stdout)
+        self.assertEqual(self.ask_for_weights("model=headroom-demo&warm_from=0")[1]["error"]["code"], "unloaded")  # it has no account
+        with open(path, "rb") as file:
+            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+        warmed = self.json("load", "--warm", "tiny")["results"][0]
+        self.assertEqual((warmed["model"], warmed["weights_bytes"], warmed["weights_cached_bytes"]), ("small", size, size))
+        for wrong in ("-1", "x", "1x", "9" * 30):
+            self.assertEqual(self.ask_for_weights("model=small&warm_from=" + wrong)[0], 400)
+        self.assertEqual(self.ask_for_weights("model=nobody")[0], 404)
 
     @unittest.skipIf(SANITIZED, "there is room for both")
     def test_one_makes_room_for_the_other(self):

@@ -252,6 +252,37 @@ static void check_governor(int fd) {
         }
 }
 
+/* Weights are read for a model that is loaded, while memory is calm. */
+static void check_weights(int fd) {
+        static const struct {
+                const char *query, *contains;
+                enum rung rung;
+        } rows[] = {
+                { "", "model_not_found", RUNG_CALM },
+                { "?model=nobody", "model_not_found", RUNG_CALM },
+                { "?model=alias", "the weights cannot be read: No such file", RUNG_TRIM }, /* to look is always allowed */
+                { "?model=alias&warm_from=0", "the weights cannot be read: No such file", RUNG_CALM },
+                { "?model=alias&warm_from=1", "the weights cannot be read: No such file", RUNG_CALM }, /* again: the first is over */
+                { "?model=alias&warm_from=0", "memory_held", RUNG_TRIM },
+                { "?model=alias&warm_from=0", "memory_held", RUNG_LAST },
+                { "?model=a&warm_from=0", "the model is not loaded", RUNG_CALM },
+                { "?model=alias&warm_from=-1", "must be a number of bytes", RUNG_CALM },
+                { "?model=alias&warm_from=1x", "must be a number of bytes", RUNG_CALM },
+                { "?model=alias&warm_from=123456789012345678901234567890", "must be a number of bytes", RUNG_CALM },
+        };
+        for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+                char request[128];
+                bool closed;
+                governor_planned.rung = rows[i].rung;
+                (void) snprintf(request, sizeof request, "GET /control/weights%s HTTP/1.1\r\nHost: x\r\n\r\n", rows[i].query);
+                say_text(fd, request);
+                turn_for(5);
+                if (!strstr(hear(fd, rows[i].contains, &closed), rows[i].contains))
+                        fail_msg("%s is not answered by %s", rows[i].query, rows[i].contains);
+        }
+        governor_planned.rung = RUNG_CALM;
+}
+
 static void ask_trace(int fd, const char *path, const char *body) {
         char request[256];
 
@@ -357,6 +388,7 @@ static void test_control(void **state) {
         assert_string_equal(at(json, "governor.rung")->valuestring, "calm");
         cJSON_Delete(json);
         check_governor(fds[0]);
+        check_weights(fds[0]);
         check_traces(fds[0]);
 
         static const char unload[] =
