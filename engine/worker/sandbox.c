@@ -71,13 +71,25 @@ static void bounds_drop(void) {
         (void) prctl(PR_SET_SECUREBITS, SECURE_BITS | SECURE_LOCKS, 0, 0, 0);
 }
 
-/* Being root is the number of an account, then, and no power. */
+static bool holds_capabilities(void) {
+        struct __user_cap_header_struct own = { .version = _LINUX_CAPABILITY_VERSION_3 };
+        struct __user_cap_data_struct held[_LINUX_CAPABILITY_U32S_3];
+        uint32_t any = 0;
+
+        if (syscall(SYS_capget, &own, held) < 0)
+                return true;
+        for (size_t i = 0; i < _LINUX_CAPABILITY_U32S_3; i++)
+                any |= held[i].effective | held[i].permitted | held[i].inheritable;
+        return any != 0;
+}
+
+/* Being root is the number of an account, then, and no power. A unit may forbid capset() to who holds nothing to give up. */
 static int capabilities_drop(void) {
         struct __user_cap_header_struct own = { .version = _LINUX_CAPABILITY_VERSION_3 };
         struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = { 0 };
         (void) prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0); /* Linux 4.3; capset() below empties it, too */
         bounds_drop();
-        return syscall(SYS_capset, &own, none) < 0 ? -errno : 0;
+        return holds_capabilities() && syscall(SYS_capset, &own, none) < 0 ? -errno : 0;
 }
 
 /* ---- Landlock, by system call: the C library has no wrappers, and build machines have older headers than kernels ---- */

@@ -311,6 +311,33 @@ static void test_no_capability_is_kept(void **state) {
         assert_int_equal(status, 0);
 }
 
+/* As under the daemon's unit: an account without rights, and capset() forbidden. */
+static int forbid_capset(void) {
+        scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
+        int r = filter ? seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(capset), 0) : -ENOMEM;
+
+        if (r == 0)
+                r = seccomp_load(filter);
+        seccomp_release(filter);
+        return r;
+}
+
+static void test_nothing_to_give_up(void **state) {
+        (void) state;
+        skip_without_a_filter();
+        pid_t child = fork();
+        assert_true(child >= 0);
+        if (child == 0) {
+                struct sandbox_report report;
+                if ((geteuid() == 0 && setuid(65534) < 0) || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || forbid_capset() < 0)
+                        _exit(1);
+                _exit(sandbox_enter(&report) == 0 ? 0 : 2);
+        }
+        int status;
+        assert_int_equal(waitpid(child, &status, 0), child);
+        assert_int_equal(status, 0);
+}
+
 /* ---- the others ---- */
 
 static pid_t start_other(void) {
@@ -360,6 +387,7 @@ int main(void) {
                 cmocka_unit_test(test_calls_that_name_others),
                 cmocka_unit_test(test_every_other_call),
                 cmocka_unit_test(test_no_capability_is_kept),
+                cmocka_unit_test(test_nothing_to_give_up),
         };
         return cmocka_run_group_tests(tests, make_others, end_others);
 }
