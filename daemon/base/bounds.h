@@ -56,7 +56,7 @@
 #define HTTP_GRACE_MS         100  /* who has just come may say what they want before they make room for the next */
 #define HTTP_GRACE_POLL_MS    5
 #define HTTP_ACCEPTS_MAX      64   /* in one turn of the loop, so that those who came before are heard in between */
-#define HTTP_BACKLOG          1024 /* a burst while the loop is busy; who finds it full waits a second */
+#define HTTP_BACKLOG          4096 /* a burst waits in the kernel: who finds no room there tries again only after a second */
 
 /* --- children: engines and inspections --- */
 #define CHILD_READ_BYTES        65536       /* one read; a frame of text is far smaller */
