@@ -94,7 +94,7 @@ static struct connection *find_slowest(const struct connection *c, bool is_besid
 }
 
 struct connection *places_find_slowest(const struct connection *c) {
-        return find_slowest(c, false, c->server->places_taken < c->server->options.connections_max);
+        return find_slowest(c, false, !has_share(c));
 }
 
 struct connection *places_find_slowest_beside(const struct connection *c) {

@@ -524,6 +524,12 @@ static void test_share_of_an_address(void **state) {
         assert_int_equal(fcntl(fd, F_SETFL, O_NONBLOCK), 0);
         say_text(fd, "GET /a HTTP/1.1\r\n" HOST "\r\n");
         assert_non_null(strstr(hear(fd, "1 /a [] 0", &closed), "200 OK"));
+        (void) close(fds[7]);
+        fds[7] = connect_client(); /* all places are taken, and the other's is idle: it is not for 127.0.0.1 all the same */
+        say_text(fds[7], "GET /a HTTP/1.1\r\n" HOST "\r\n");
+        assert_non_null(strstr(hear(fds[7], NULL, &closed), "\"code\":\"too_many_connections\""));
+        say_text(fd, "GET /a HTTP/1.1\r\n" HOST "\r\n");
+        assert_non_null(strstr(hear(fd, "1 /a [] 0", &closed), "200 OK"));
         (void) close(fd);
         for (int i = 0; i < 8; i++)
                 (void) close(fds[i]);
