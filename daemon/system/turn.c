@@ -11,7 +11,7 @@ static uint64_t computed_us(void) {
 
 static void on_prepare(uv_prepare_t *prepare) {
         struct turn_watch *w = prepare->data;
-        uint64_t now_us = computed_us(), took_us = now_us - w->computed_us, now_ms = uv_now(prepare->loop);
+        uint64_t now_us = computed_us(), took_us = w->computed_us ? now_us - w->computed_us : 0, now_ms = uv_now(prepare->loop);
         if (now_ms - w->since_ms >= TURN_WATCH_MS) {
                 w->longest_us[1] = w->longest_us[0];
                 w->longest_us[0] = 0;
@@ -25,7 +25,6 @@ static void on_prepare(uv_prepare_t *prepare) {
 void turn_watch_open(uv_loop_t *loop, struct turn_watch *w) {
         (void) uv_prepare_init(loop, &w->prepare);
         w->prepare.data = w;
-        w->computed_us = computed_us();
         w->since_ms = uv_now(loop);
         (void) uv_prepare_start(&w->prepare, on_prepare);
         uv_unref((uv_handle_t *) &w->prepare);

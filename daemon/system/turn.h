@@ -21,7 +21,7 @@ static inline bool turn_is_long(const uv_loop_t *loop) {
 /* All zero, then open; it does not keep the loop alive. */
 struct turn_watch {
         uv_prepare_t prepare;
-        uint64_t computed_us;   /* by this thread, when the turn began */
+        uint64_t computed_us;   /* by this thread, when the turn began; 0: none has, the start is no turn */
         uint64_t since_ms;      /* beginning of the present half minute */
         uint64_t longest_us[2]; /* in it, and in the one before */
 };
