@@ -15,6 +15,7 @@
 #include "daemon/http/connection.h"
 #include "daemon/http/places.h"
 #include "daemon/system/log.h"
+#include "daemon/system/turn.h"
 
 struct listener {
         struct http_server *server;
@@ -173,7 +174,7 @@ static void on_connection(uv_stream_t *stream, int status) {
         }
         l->accepted = now_ms == l->accepting_ms ? l->accepted + 1 : 1;
         l->accepting_ms = now_ms;
-        if (l->accepted <= HTTP_ACCEPTS_MAX)
+        if (l->accepted <= HTTP_ACCEPTS_MAX && !turn_is_long(l->server->loop))
                 accept_next(l);
         else
                 accept_after(l, 1);
