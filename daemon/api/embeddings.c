@@ -24,9 +24,8 @@ struct embedding {
         char request_id[32];
         char *model;
         bool is_base64;
-        struct bulk *data;  /* the answer, as far as it is there */
-        uint32_t count;     /* of its vectors */
-        enum reason failed; /* REASON_NONE: not yet */
+        struct bulk *data; /* the answer, as far as it is there */
+        uint32_t count;    /* of its vectors */
         uint64_t started_ns;
 };
 
@@ -126,33 +125,10 @@ static void put_vector(struct text *out, const cJSON *vector) {
         (void) text_puts(out, "]");
 }
 
-static bool fail(struct embedding *e, enum reason reason) {
-        if (e->failed == REASON_NONE)
-                e->failed = reason;
-        return false;
-}
-
-static bool put(struct embedding *e, const struct text *text) {
-        if (text->failed || !e->data)
-                return fail(e, REASON_OUT_OF_MEMORY);
-        int r = e->failed == REASON_NONE ? bulk_add(e->data, text_string(text), text->used) : 0;
-        return r ? fail(e, r == -EDQUOT ? REASON_REQUEST_MEMORY : REASON_OUT_OF_MEMORY) : true;
-}
-
-static void on_embedding(void *user, const cJSON *vector) {
-        struct embedding *e = user;
-        struct text item = { 0 };
-
-        (void) text_printf(&item, "%s{\"object\":\"embedding\",\"index\":%u,\"embedding\":",
-                           e->count ? "," : "{\"object\":\"list\",\"data\":[", e->count);
-        e->count++;
-        if (e->is_base64)
-                put_vector_base64(&item, vector);
-        else
-                put_vector(&item, vector);
-        (void) text_puts(&item, "}");
-        (void) put(e, &item);
-        text_done(&item);
+/* REASON_NONE: TEXT is a part of the answer now. */
+static enum reason put(struct embedding *e, const struct text *text) {
+        int r = text->failed || !e->data ? -ENOMEM : bulk_add(e->data, text_string(text), text->used);
+        return r == -EDQUOT ? REASON_REQUEST_MEMORY : r ? REASON_OUT_OF_MEMORY : REASON_NONE;
 }
 
 static void on_restart(void *user) {
@@ -160,7 +136,6 @@ static void on_restart(void *user) {
 
         bulk_clear(e->data);
         e->count = 0;
-        e->failed = REASON_NONE;
 }
 
 static void embedding_over(struct embedding *e) {
@@ -182,6 +157,41 @@ static void log_answer(const struct embedding *e, const struct failure *failure,
                   LOG_NUMBER("prompt_tokens", tokens), LOG_NUMBER("ms", (uv_hrtime() - e->started_ns) / 1000000));
 }
 
+static void on_failed(void *user, const struct failure *failure) {
+        struct embedding *e = user;
+
+        log_answer(e, failure, 0);
+        error_answer(e->exchange, failure);
+        embedding_over(e);
+}
+
+/* What is still to come would be computed for nobody, and what is there keeps others out. */
+static void give_up(struct embedding *e, enum reason reason) {
+        struct failure failure;
+
+        failure_set(&failure, reason, NULL);
+        request_cancel(e->request);
+        on_failed(e, &failure);
+}
+
+static void on_embedding(void *user, const cJSON *vector) {
+        struct embedding *e = user;
+        struct text item = { 0 };
+
+        (void) text_printf(&item, "%s{\"object\":\"embedding\",\"index\":%u,\"embedding\":",
+                           e->count ? "," : "{\"object\":\"list\",\"data\":[", e->count);
+        e->count++;
+        if (e->is_base64)
+                put_vector_base64(&item, vector);
+        else
+                put_vector(&item, vector);
+        (void) text_puts(&item, "}");
+        enum reason wrong = put(e, &item);
+        text_done(&item);
+        if (wrong != REASON_NONE)
+                give_up(e, wrong);
+}
+
 static void on_end(void *user, const char *finish, const struct request_usage *usage) {
         struct embedding *e = user;
         struct text end = { 0 };
@@ -192,22 +202,15 @@ static void on_end(void *user, const char *finish, const struct request_usage *u
         (void) text_json(&end, e->model);
         (void) text_printf(&end, ",\"usage\":{\"prompt_tokens\":%u,\"total_tokens\":%u}}\n", usage->prompt_tokens,
                            usage->prompt_tokens);
-        (void) put(e, &end);
+        enum reason wrong = put(e, &end);
         text_done(&end);
-        failure_set(&failure, e->failed, NULL);
-        log_answer(e, e->failed ? &failure : NULL, usage->prompt_tokens);
-        if (e->failed)
-                error_answer(e->exchange, &failure);
-        else
-                http_answer_bulk(e->exchange, 200, "", "application/json", e->data);
-        embedding_over(e);
-}
-
-static void on_failed(void *user, const struct failure *failure) {
-        struct embedding *e = user;
-
-        log_answer(e, failure, 0);
-        error_answer(e->exchange, failure);
+        if (wrong != REASON_NONE) {
+                failure_set(&failure, wrong, NULL);
+                on_failed(e, &failure);
+                return;
+        }
+        log_answer(e, NULL, usage->prompt_tokens);
+        http_answer_bulk(e->exchange, 200, "", "application/json", e->data);
         embedding_over(e);
 }
 

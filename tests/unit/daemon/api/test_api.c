@@ -134,8 +134,17 @@ static void test_embeddings(void **state) {
                         assert_non_null(strstr(heard, "\"model\":\"a\",\"usage\":{\"prompt_tokens\":5,\"total_tokens\":5}}\n"));
                         (void) close(fd);
                 }
+        int fd = post("/v1/embeddings", "{\"model\":\"a\",\"input\":[\"x\",\"y\"]}"); /* no room for its answer: told at once */
+        size_t most = bulk_account.max;
+        bulk_account.max = bulk_account.used;
+        asked.events->on_embedding(asked.user, cJSON_GetArrayItem(vectors, 0));
+        bulk_account.max = most;
+        assert_int_equal(cancels, 1);
+        assert_non_null(strstr(hear(fd, "}}\n", &closed), "\"code\":\"request_memory\""));
+        (void) close(fd);
+        turn_for(5);
         cJSON_Delete(vectors);
-        int fd = post("/v1/embeddings", "{\"model\":\"a\",\"input\":\"x\"}"); /* the client leaves */
+        fd = post("/v1/embeddings", "{\"model\":\"a\",\"input\":\"x\"}"); /* the client leaves */
         unsigned before = cancels;
         (void) close(fd);
         turn_for(5);
@@ -262,7 +271,8 @@ static void check_weights(int fd) {
                 { "?model=nobody", "model_not_found", RUNG_CALM },
                 { "?model=alias", "the weights cannot be read: No such file", RUNG_TRIM }, /* to look is always allowed */
                 { "?model=alias&warm_from=0", "the weights cannot be read: No such file", RUNG_CALM },
-                { "?model=alias&warm_from=1", "the weights cannot be read: No such file", RUNG_CALM }, /* again: the first is over */
+                { "?model=alias&warm_from=1", "the weights cannot be read: No such file",
+                  RUNG_CALM }, /* again: the first is over */
                 { "?model=alias&warm_from=0", "memory_held", RUNG_TRIM },
                 { "?model=alias&warm_from=0", "memory_held", RUNG_LAST },
                 { "?model=a&warm_from=0", "the model is not loaded", RUNG_CALM },
