@@ -10,6 +10,7 @@
 #include "daemon/state/fleet.h"
 #include "daemon/state/tick.h"
 #include "policy/base/sat.h"
+#include "policy/record/snapshot_lists.h"
 
 static bool is_batch(const struct queue *requests) {
         for (struct queue_link *l = requests->first; l; l = l->next)
@@ -135,18 +136,21 @@ static uint32_t latest(const struct snapshot *snapshot) {
 }
 
 static void view_wants(const struct fleet *f, struct snapshot *snapshot) {
+        uint32_t place;
+        bool is_new;
         snapshot->wants_count = 0;
         for (uint32_t i = 0; i < f->models_count; i++) {
                 if (f->models[i]->state != MODEL_WAITING)
                         continue;
                 struct want want = want_of(f->models[i]);
-                if (snapshot->wants_count < WANTS_MAX) {
-                        snapshot->wants[snapshot->wants_count++] = want;
-                        continue;
+                if (snapshot->wants_count == WANTS_MAX) {
+                        uint32_t last = latest(snapshot);
+                        if (want.since_ms >= snapshot->wants[last].since_ms)
+                                continue;
+                        (void) policy_list_remove(&policy_lists[LIST_WANTS], snapshot, snapshot->wants[last].id, &place);
                 }
-                uint32_t last = latest(snapshot);
-                if (want.since_ms < snapshot->wants[last].since_ms)
-                        snapshot->wants[last] = want;
+                struct want *w = policy_list_insert(&policy_lists[LIST_WANTS], snapshot, want.id, &place, &is_new);
+                *w = want;
         }
 }
 
@@ -179,11 +183,14 @@ void fleet_view(struct fleet *f, struct snapshot *snapshot) {
         snapshot->loading_bytes = 0;
         snapshot->idle_file_bytes =
                 looked > 0 && sat_sub(now_ms, looked) < FILES_AGE_MAX_MS ? page_cache_bytes(f->page_cache) : 0;
+        /* In the order of numbers, as a recording is replayed: the fleet's own order changes with the configuration. */
         for (uint32_t i = 0; i < f->models_count && snapshot->models_count < ACCOUNTS_MAX; i++) {
                 const struct model *m = f->models[i];
+                uint32_t place;
+                bool is_new;
                 if (!model_has_account(m))
                         continue;
-                view_model(m, now_ms, &snapshot->models[snapshot->models_count++]);
+                view_model(m, now_ms, policy_list_insert(&policy_lists[LIST_MODELS], snapshot, m->number, &place, &is_new));
                 snapshot->loading_bytes = sat_add(snapshot->loading_bytes, loading_bytes(m));
         }
         view_wants(f, snapshot);

@@ -1,5 +1,6 @@
 /* test_models.c - models are loaded when they are asked for, and leave when others need the room. */
 #include "tests/unit/daemon/models/models_fixture.h"
+#include "daemon/models/adopt.h"
 
 /* --- loading on demand --- */
 
@@ -432,6 +433,48 @@ static void an_engine_that_ignores_us_is_killed(void **state) {
         assert_int_equal(status_of(0).deaths, 0);
 }
 
+/* --- another configuration --- */
+
+/* Its texts are the configuration's own, as those of a file are. */
+static struct config_model own_copy(const struct config_model *m, const char *id) {
+        struct config_model own = *m;
+        own.id = strdup(id);
+        own.path = strdup(m->path);
+        return own;
+}
+
+static void take_models(struct config_model *next, uint32_t count) {
+        struct config_model *before = w.config.models;
+        uint32_t before_count = w.config.models_count;
+        w.config.models = next;
+        w.config.models_count = count;
+        fleet_adopt(w.fleet, before, before_count);
+}
+
+/* Of equals policy takes the first, and a recording lists them by their numbers (policy/record/snapshot_lists.h). */
+static void policy_sees_models_in_the_order_of_their_numbers(void **state) {
+        (void) state;
+        static struct config_model next[2];
+        static struct snapshot snapshot;
+        add_model("");
+        open_fleet();
+        next[0] = own_copy(&w.models[0], "z");
+        next[1] = w.models[0];
+        take_models(next, 2);
+        struct client c[2] = { 0 };
+        ask(&c[0], "a");
+        ask(&c[1], "z");
+        eventually(all_done(c, 2));
+        assert_string_equal(status_of(0).id, "z");
+        snapshot.now_ms = fleet_clock_ms();
+        fleet_view(w.fleet, &snapshot);
+        assert_int_equal(snapshot.models_count, 2);
+        for (uint32_t i = 0; i < 2; i++)
+                assert_int_equal(snapshot.models[i].id, i);
+        close_fleet();
+        config_model_done(&next[0]);
+}
+
 int main(int argc, char **argv) {
         const struct CMUnitTest tests[] = {
                 with_fixture(the_first_request_loads_and_is_answered),
@@ -461,6 +504,7 @@ int main(int argc, char **argv) {
                 with_fixture(what_does_not_fit_as_wanted_is_loaded_smaller),
                 with_fixture(a_request_during_the_stop_loads_it_again),
                 with_fixture(an_engine_that_ignores_us_is_killed),
+                with_fixture(policy_sees_models_in_the_order_of_their_numbers),
         };
         return run_with_fixtures(argc, argv, tests);
 }
