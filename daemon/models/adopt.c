@@ -99,13 +99,13 @@ void model_drain(struct model *m) {
                 fail_waiting(m);
         else if (m->running.count == 0 && m->waiting.count == 0 && m->loads.count == 0)
                 model_leave(m, REASON_REMOVED, NULL);
-        if (m->state == MODEL_ABSENT && m->trace)
+        if (m->state == MODEL_ABSENT)
                 (void) traces_end(m->fleet->traces, m->number, NULL, NULL);
 }
 
 static bool is_gone(const struct model *m) {
-        return m->is_retired && m->state == MODEL_ABSENT && !m->inspection && !m->trace && m->waiting.count == 0 &&
-               m->running.count == 0 && m->loads.count == 0 && m->unloads.count == 0;
+        return m->is_retired && m->state == MODEL_ABSENT && !m->inspection && !traces_hold(m->fleet->traces, m->number) &&
+               m->waiting.count == 0 && m->running.count == 0 && m->loads.count == 0 && m->unloads.count == 0;
 }
 
 void fleet_let_go(struct fleet *f) {

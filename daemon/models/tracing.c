@@ -9,9 +9,7 @@
 
 static void on_change(void *user, uint32_t number, struct trace *trace, enum reason because) {
         struct fleet *f = user;
-        struct model *m = fleet_model(f, number);
-        if (!m)
-                return; /* it was let go while the file was opened, and its trace has been ended */
+        struct model *m = fleet_model(f, number); /* which is not let go before its trace */
         m->trace = trace;
         if (m->engine.process && m->ops->trace)
                 m->ops->trace(m);

@@ -176,6 +176,10 @@ enum reason traces_end(struct traces *traces, uint32_t model, trace_done *on_don
         return REASON_NONE;
 }
 
+bool traces_hold(struct traces *traces, uint32_t model) {
+        return find(traces, model) != NULL;
+}
+
 uint64_t traces_tick(struct traces *traces, uint64_t now_ms) {
         uint64_t due_ms = UINT64_MAX;
 

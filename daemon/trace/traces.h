@@ -33,6 +33,9 @@ enum reason traces_begin(struct traces *traces, uint32_t model, const char *id, 
 /* REASON_NONE, and ON_DONE follows when the last line is written; else why not. */
 enum reason traces_end(struct traces *traces, uint32_t model, trace_done *on_done, void *user);
 
+/* One of MODEL is being opened, or taken, or written to its end. */
+bool traces_hold(struct traces *traces, uint32_t model);
+
 /* Ends those whose time has come; when the next is due: UINT64_MAX: never. */
 uint64_t traces_tick(struct traces *traces, uint64_t now_ms);
 /* Ends all of them. False: some are still being written; on_due follows. */

@@ -1,6 +1,7 @@
 /* test_models.c - models are loaded when they are asked for, and leave when others need the room. */
 #include "tests/unit/daemon/models/models_fixture.h"
 #include "daemon/models/adopt.h"
+#include "daemon/models/tracing.h"
 
 /* --- loading on demand --- */
 
@@ -475,6 +476,37 @@ static void policy_sees_models_in_the_order_of_their_numbers(void **state) {
         config_model_done(&next[0]);
 }
 
+static uint32_t traces_begun, traces_ended;
+
+static void on_trace(void *user, uint32_t model, bool runs, enum reason because) {
+        (void) user, (void) model, (void) because;
+        *(runs ? &traces_begun : &traces_ended) += 1;
+}
+
+static void on_trace_begun(void *user, int error, const struct trace_info *info) {
+        (void) info;
+        assert_int_equal(error, 0);
+        *(bool *) user = true;
+}
+
+/* Its file is opened on a thread, while the model is already on its way out. */
+static void a_trace_that_begins_while_its_model_goes_ends_with_it(void **state) {
+        (void) state;
+        bool is_told = false;
+        add_model("");
+        w.models[0] = own_copy(&w.models[0], "a");
+        open_fleet();
+        fleet_on_trace(w.fleet, on_trace, NULL);
+        traces_begun = traces_ended = 0;
+        eventually(status_of(0).predicted_bytes > 0);
+        assert_int_equal(fleet_trace_begin(w.fleet, 0, 5, on_trace_begun, &is_told), REASON_NONE);
+        take_models(NULL, 0);
+        fleet_tick(w.fleet);
+        eventually(is_told && w.fleet->models_count == 0);
+        assert_int_equal(traces_begun, 1);
+        assert_int_equal(traces_ended, 1);
+}
+
 int main(int argc, char **argv) {
         const struct CMUnitTest tests[] = {
                 with_fixture(the_first_request_loads_and_is_answered),
@@ -505,6 +537,7 @@ int main(int argc, char **argv) {
                 with_fixture(a_request_during_the_stop_loads_it_again),
                 with_fixture(an_engine_that_ignores_us_is_killed),
                 with_fixture(policy_sees_models_in_the_order_of_their_numbers),
+                with_fixture(a_trace_that_begins_while_its_model_goes_ends_with_it),
         };
         return run_with_fixtures(argc, argv, tests);
 }
