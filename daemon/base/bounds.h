@@ -26,7 +26,6 @@
 #define RELOAD_SAID_MAX    32   /* differences that one reload logs */
 #define RELOAD_LOOK_MS     1000 /* after a look, a request for an unknown name brings the next one no sooner */
 #define RELOAD_WAITERS_MAX 64   /* answers that wait for a reload or a look: operators, and clients with unknown names */
-#define WATCHES_MAX        4096 /* folders; as many as are looked into */
 
 /* --- log --- */
 #define LOG_LINE_MAX   3072 /* under PIPE_BUF (4096), so that a line is written whole or not at all */

@@ -113,8 +113,7 @@ static void compare_fields(struct changes *c, enum owner owner, const char *what
         }
 }
 
-/* Lists hardly differ, so the search begins where the last one ended. */
-static const struct config_model *find(const struct config *c, const char *id, uint32_t *from) {
+const struct config_model *config_find_model(const struct config *c, const char *id, uint32_t *from) {
         for (uint32_t k = 0; k < c->models_count; k++) {
                 uint32_t i = (*from + k) % c->models_count;
                 if (!strcmp(c->models[i].id, id)) {
@@ -138,7 +137,7 @@ static void compare_models(struct changes *c, const struct config *a, const stru
         uint32_t from = 0;
 
         for (uint32_t i = 0; i < a->models_count; i++) {
-                const struct config_model *now = find(b, a->models[i].id, &from);
+                const struct config_model *now = config_find_model(b, a->models[i].id, &from);
                 if (now)
                         compare_model(c, &a->models[i], now);
                 else
@@ -146,7 +145,7 @@ static void compare_models(struct changes *c, const struct config *a, const stru
         }
         from = 0;
         for (uint32_t i = 0; i < b->models_count; i++)
-                if (!find(a, b->models[i].id, &from))
+                if (!config_find_model(a, b->models[i].id, &from))
                         add(c, "+ model %s: %s", b->models[i].id, b->models[i].path);
 }
 

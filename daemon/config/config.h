@@ -128,6 +128,8 @@ struct config_change {
 };
 /* The differences from A to B, the caller's to free; as many as CONFIG_CHANGES_MAX. Their number, or -ENOMEM. */
 int config_compare(const struct config *a, const struct config *b, struct config_change **ret);
+/* The model of that id, or NULL. Two lists hardly differ, so the search begins at *FROM, 0 at first, where the last one ended. */
+const struct config_model *config_find_model(const struct config *c, const char *id, uint32_t *from);
 /*
  * NEXT takes effect: NOW has what may change while the daemon runs, its models included; NEXT has what they were, for config_free.
  */

@@ -18,6 +18,7 @@
 #include "engine/base/clock.h"
 #include "daemon/config/loader.h"
 #include "engine/gguf/files.h"
+#include "policy/base/hash.h"
 
 #define PART_FORMAT    "-%05u-of-%05u"
 #define DEMO_DIRECTORY "../share/headroom/models" /* from where the program is installed */
@@ -26,10 +27,6 @@
 static void name_a_problem(struct loader *l, uint32_t index, unsigned line) {
         l->file = l->origins[index].file;
         l->line = line;
-}
-
-static uint64_t mix(uint64_t key, uint64_t value) {
-        return (key ^ value) * 0x9e3779b97f4a7c15u ^ key >> 29;
 }
 
 static uint64_t ms_of(const struct timespec *t) {
@@ -41,7 +38,7 @@ static uint64_t key_of(uint64_t key, const struct stat *st) {
                                    (uint64_t) st->st_mtim.tv_sec, (uint64_t) st->st_mtim.tv_nsec };
 
         for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
-                key = mix(key, parts[i]);
+                key = hash_number(key, parts[i], sizeof parts[i]);
         return key | 1; /* never 0 */
 }
 
@@ -60,7 +57,7 @@ static bool note_file(struct loader *l, uint32_t index, const char *path) {
         o->device = st.st_dev;
         o->inode = st.st_ino;
         o->is_linked = st.st_nlink > 1 || lstat(path, &itself) || S_ISLNK(itself.st_mode);
-        l->config->models[index].file_key = key_of(0, &st);
+        l->config->models[index].file_key = key_of(HASH_START, &st);
         return true;
 }
 

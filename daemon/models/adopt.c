@@ -121,18 +121,6 @@ void fleet_let_go(struct fleet *f) {
 
 /* --- the whole list --- */
 
-/* Lists hardly differ, so the search begins where the last one ended. */
-static const struct config_model *find(const struct config *c, const char *id, uint32_t *from) {
-        for (uint32_t k = 0; k < c->models_count; k++) {
-                uint32_t i = (*from + k) % c->models_count;
-                if (strcmp(c->models[i].id, id) != 0)
-                        continue;
-                *from = i + 1;
-                return &c->models[i];
-        }
-        return NULL;
-}
-
 /* One that was listed before and is again, while it was on its way out. */
 static void revive(struct model *m, const struct config_model *now) {
         follow(m, now);
@@ -166,7 +154,7 @@ void fleet_adopt(struct fleet *f, struct config_model *before, uint32_t before_c
         memset(listed, 0, sizeof(listed));
         for (uint32_t i = 0; i < f->models_count; i++) {
                 struct model *m = f->models[i];
-                const struct config_model *now = find(c, m->config->id, &from);
+                const struct config_model *now = config_find_model(c, m->config->id, &from);
                 if (now)
                         listed[now - c->models] = m;
                 if (now && m->is_retired)
