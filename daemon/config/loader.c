@@ -72,7 +72,8 @@ void loader_leave_out(struct loader *l, const char *path, const char *format, ..
         note_left_out(l, path, why);
         l->file = path;
         l->line = 0;
-        loader_warning(l, "is left out: %s", why);
+        if (l->source->is_start || l->source->is_strict) /* a running daemon compares the lists, and says what is new */
+                loader_warning(l, "is left out: %s", why);
 }
 
 void loader_set_text(struct loader *l, char **text, const char *value) {

@@ -51,7 +51,7 @@ struct loader {
 /* loader.c */
 void loader_problem(struct loader *l, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void loader_warning(struct loader *l, const char *format, ...) __attribute__((format(printf, 2, 3)));
-/* Notes that PATH gives no model, and warns. */
+/* Notes that PATH gives no model; at the start it warns as well. */
 void loader_leave_out(struct loader *l, const char *path, const char *format, ...) __attribute__((format(printf, 3, 4)));
 /* Replaces a text; a failed allocation sticks in the loader. */
 void loader_set_text(struct loader *l, char **text, const char *value);

@@ -88,8 +88,10 @@ static void read_files(uv_work_t *work) {
                                              : read_settled(&source, in);
         if (in->result == 0)
                 in->changes_count = config_compare(r->config, in->next, &in->changes);
-        if (in->changes_count < 0)
+        if (in->changes_count < 0) {
                 in->result = in->changes_count;
+                config_free(in->next);
+        }
 }
 
 /* --- taking effect --- */
@@ -116,13 +118,16 @@ static void log_changes(const struct reload *r) {
                          LOG_NUMBER("unsettled", in->next->unsettled));
 }
 
-/* Each problem on a line of its own, as at the start. */
-static void log_problems(struct reading *in) {
+/* Each on a line of its own, as at the start. Takes the text apart. */
+static void log_lines(struct text *lines, enum log_level level) {
         char *rest = NULL;
 
-        for (char *line = in->problems.bytes ? strtok_r(in->problems.bytes, "\n", &rest) : NULL; line;
-             line = strtok_r(NULL, "\n", &rest))
-                log_error("config", LOG_TEXT("problem", line));
+        for (char *line = lines->bytes ? strtok_r(lines->bytes, "\n", &rest) : NULL; line; line = strtok_r(NULL, "\n", &rest))
+                log_event(level, "config", LOG_TEXT("problem", line));
+}
+
+static void log_problems(struct reading *in) {
+        log_lines(&in->problems, LOG_LEVEL_ERROR);
         log_error("reload_failed", LOG_TEXT("error", in->result == -EINVAL ? "there are mistakes" : strerror(-in->result)),
                   LOG_TEXT("effect", "everything stays as it was"));
 }
@@ -130,6 +135,8 @@ static void log_problems(struct reading *in) {
 static void take_effect(struct reload *r) {
         struct config *next = r->reading.next;
 
+        if (r->reading.kind == RELOAD_ALL) /* a look at the models directory would say them again and again */
+                log_lines(&r->reading.warnings, LOG_LEVEL_WARNING);
         log_changes(r);
         config_take(r->config, next);
         fleet_adopt(r->fleet, next->models, next->models_count);

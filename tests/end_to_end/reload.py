@@ -124,6 +124,15 @@ class Reload(unittest.TestCase):
         self.assertEqual(daemon.status()["budget_bytes"], 1 << 30)
         eventually(lambda: daemon.model("a")["n_ctx"] == 256)
 
+    def test_what_is_no_mistake_is_said(self):
+        daemon = self.daemon()
+        os.symlink("nowhere.gguf", self.folder + "/broken.gguf")
+        daemon.write("headroom.conf", self.conf(daemon) + "\n[memory]\nreserve = 100%\n")
+        self.assertEqual(self.ctl(daemon, "reload").returncode, 0)
+        self.assertRegex(daemon.log(), r"warning event=config .*are to stay free of the .* so no model can be loaded")
+        self.ctl(daemon, "reload")
+        self.assertEqual(len([line for line in daemon.log().splitlines() if "broken.gguf" in line]), 1)
+
     def test_a_mistake_leaves_everything_as_it_was(self):
         daemon = self.daemon()
         text = self.conf(daemon)
