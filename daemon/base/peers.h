@@ -29,6 +29,8 @@ struct peers {
 
 /* A descriptor that is to stay open as long as we are to be seen, or -errno. */
 int peers_join(const char *directory, uint64_t budget_bytes);
+/* Another budget, since the configuration was read again; nothing where we are not to be seen. */
+void peers_tell(const char *directory, uint64_t budget_bytes);
 /* At the end. After a crash, the next daemon of the same user that looks removes the file. */
 void peers_leave(const char *directory);
 /* All but process SELF. Files of memory, at most PEERS_NAMES_MAX names: some tens of microseconds. */

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "daemon/base/bounds.h"
+#include "daemon/base/peers.h"
 #include "daemon/governor/governor.h"
 #include "daemon/models/adopt.h"
 #include "daemon/reload/watch.h"
@@ -134,11 +135,14 @@ static void log_problems(struct reading *in) {
 
 static void take_effect(struct reload *r) {
         struct config *next = r->reading.next;
+        const uint64_t budget_bytes = r->config->budget_bytes;
 
         if (r->reading.kind == RELOAD_ALL) /* a look at the models directory would say them again and again */
                 log_lines(&r->reading.warnings, LOG_LEVEL_WARNING);
         log_changes(r);
         config_take(r->config, next);
+        if (r->config->budget_bytes != budget_bytes)
+                peers_tell(PEERS_DIRECTORY, r->config->budget_bytes);
         fleet_adopt(r->fleet, next->models, next->models_count);
         governor_reconfigure(r->governor);
         log_open(r->config->log_level);

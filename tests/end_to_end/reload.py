@@ -123,6 +123,8 @@ class Reload(unittest.TestCase):
         self.assertEqual(self.ctl(daemon, "reload").stdout, told)
         self.assertEqual(daemon.status()["budget_bytes"], 1 << 30)
         eventually(lambda: daemon.model("a")["n_ctx"] == 256)
+        with open(f"/dev/shm/headroomd.{os.geteuid()}.{daemon.pid}") as claim:  # for other headroomds
+            self.assertEqual(claim.read(), f"{daemon.pid} {1 << 30}\n")
 
     def test_what_is_no_mistake_is_said(self):
         daemon = self.daemon()

@@ -69,6 +69,21 @@ static void test_the_living(void **state) {
         (void) close(fd);
 }
 
+static void test_another_budget(void **state) {
+        (void) state;
+        struct peers p;
+        peers_tell(root, GIB);
+        assert_false(is_there(getpid())); /* who is not to be seen stays so */
+        int fd = peers_join(root, 10 * GIB);
+        assert_true(fd >= 0);
+        peers_tell(root, 4096);
+        peers_look(root, 0, &p);
+        assert_int_equal(p.count, 1);
+        assert_int_equal(p.all[0].budget_bytes, 4096);
+        peers_leave(root);
+        (void) close(fd);
+}
+
 static int put_locked(const char *name, const char *text) {
         put(name, text);
         int fd = open(whole_path(name), O_RDONLY | O_CLOEXEC);
@@ -145,6 +160,7 @@ static void test_what_is_said(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test_setup_teardown(test_the_living, make_root, remove_root),
+                cmocka_unit_test_setup_teardown(test_another_budget, make_root, remove_root),
                 cmocka_unit_test_setup_teardown(test_what_is_no_daemon, make_root, remove_root),
                 cmocka_unit_test_setup_teardown(test_no_more_than_are_told, make_root, remove_root),
                 cmocka_unit_test_setup_teardown(test_where_nobody_may_write, make_root, remove_root),
