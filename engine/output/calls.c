@@ -92,8 +92,6 @@ static enum outcome named_call(struct chat_parser *r, size_t at, size_t length, 
         bool too_far = behind - end > REQUEST_TOOL_NAME_BYTES_MAX, object = found && *found == '{';
         if (!found && !r->ended && !too_far)
                 return WAITS;
-        memcpy(r->name, rest(r) + at, length);
-        r->name[length] = '\0';
         if (too_far || (!object && !is_offered(r, r->name)))
                 return go(r, STATE_PLAIN);
         r->within_object = false;
@@ -110,8 +108,6 @@ static enum outcome marked_call(struct chat_parser *r, size_t at, size_t length,
                 return WAITS;
         if (*behind && !begins(r, end, behind))
                 return go(r, STATE_PLAIN);
-        memcpy(r->name, rest(r) + at, length);
-        r->name[length] = '\0';
         if (!sure && !is_offered(r, r->name))
                 return go(r, STATE_PLAIN);
         return parse_begin_call(r, r->name, length, end + strlen(behind), STATE_PARAMETER, ret);
@@ -119,8 +115,6 @@ static enum outcome marked_call(struct chat_parser *r, size_t at, size_t length,
 
 static enum outcome python_call(struct chat_parser *r, size_t at, size_t length, bool sure, struct chat_chunk *ret) {
         size_t end = at + length;
-        memcpy(r->name, rest(r) + at, length);
-        r->name[length] = '\0';
         if (rest(r)[end] != '(' || (!sure && !is_offered(r, r->name)))
                 return go(r, STATE_PLAIN);
         enum outcome outcome = parse_begin_call(r, r->name, length, end + 1, STATE_ARGUMENTS, ret);
@@ -141,6 +135,8 @@ static enum outcome call_by_name(struct chat_parser *r, size_t at, bool sure, st
                 return WAITS;
         if (length == 0 || length > REQUEST_TOOL_NAME_BYTES_MAX)
                 return go(r, STATE_PLAIN);
+        memcpy(r->name, rest(r) + at, length);
+        r->name[length] = '\0';
         if (f->notation == CALL_MARKED)
                 return marked_call(r, at, length, sure, ret);
         if (f->notation == CALL_PYTHON)
@@ -322,12 +318,11 @@ enum outcome parse_value(struct chat_parser *r, struct chat_chunk *ret) {
         if (r->seen == 0 && *rest(r) == '\n')
                 r->from++;
         r->seen = r->seen ? r->seen : 1;
-        /* Of another value what was looked at already is not looked at again, but for what may begin a mark. */
-        size_t behind = r->argument != ARGUMENT_TEXT && r->seen > 64 ? r->seen - 64 : 0;
-        size_t at = find_mark(r, behind, marks, &found);
-        if (r->argument == ARGUMENT_TEXT)
+        bool text = r->argument == ARGUMENT_TEXT;
+        size_t at = find_mark(r, text ? 0 : r->seen - 1, marks, &found);
+        if (text)
                 return text_value(r, at, found, ret);
-        r->seen = at ? at : 1;
+        r->seen = at + 1; /* where no mark begins is not looked at again */
         if (!found)
                 return WAITS; /* cut off, it goes out as nothing */
         (void) literal_put_value(&r->arguments.out, rest(r), value_length(r, at, true));

@@ -50,7 +50,7 @@ struct chat_parser {
         bool ended;
         bool thinks; /* of a message in channels: it is reasoning */
         uint32_t calls_count;
-        size_t seen; /* bytes that the state has looked at */
+        size_t seen; /* how far the state has come, 0 at its beginning */
         /* of the call that is coming in: */
         char id[12], name[REQUEST_TOOL_NAME_BYTES_MAX + 1];
         struct literal arguments;
