@@ -168,7 +168,7 @@ static bool has_marks(const struct call_format *c, const char *text, size_t leng
         for (size_t i = 0; i < 2 && c->marks[i]; i++)
                 if (!contains(text, length, c->marks[i]))
                         return false;
-        return !c->absent || !contains(text, length, c->absent);
+        return true;
 }
 
 static void show_reasoning(struct chat_format *f, const struct tokenizer *t) {

@@ -40,7 +40,6 @@ enum call_notation {
 
 struct call_format {
         const char *marks[2]; /* the template's text has both, where given */
-        const char *absent;   /* and not this */
         enum call_notation notation;
         const char *section[2]; /* stand around all calls, where the model does not forget them; or NULL */
         const char *open;       /* the beginning of a call */
