@@ -5,6 +5,7 @@
 #include <ctype.h>
 #include <stdlib.h>
 
+#include "engine/base/json_read.h"
 #include "engine/json/literal.h"
 #include "engine/output/scan.h"
 #include "engine/output/tool_call_json.h"
@@ -177,7 +178,7 @@ static enum outcome quoted_arguments(struct chat_parser *r, struct chat_chunk *r
                 return WAITS;
         char *decoded = length ? tool_call_json_decode(rest(r), length) : NULL;
         if (decoded)
-                (void) literal_push(&r->arguments, decoded, strlen(decoded));
+                (void) literal_push(&r->arguments, decoded, json_restore_nuls(decoded, strlen(decoded)));
         free(decoded);
         r->from += length ? length : left(r);
         literal_end(&r->arguments, length > 0);
