@@ -1,44 +1,22 @@
 /* json_read.c - see json_read.h. What has to be changed is changed in a copy: most texts need none. */
 #include "engine/base/json_read.h"
 
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "engine/base/json_walk.h"
 
 #define ESCAPE_BYTES 6u /* \u and four digits */
 #define REPLACEMENT  "\\ufffd"
 
-/* The UTF-16 unit that is written at P, or UINT32_MAX. */
-static uint32_t unit_at(const char *p, const char *end) {
-        uint32_t unit = 0;
-        if (end - p < (ptrdiff_t) ESCAPE_BYTES || p[0] != '\\' || p[1] != 'u')
-                return UINT32_MAX;
-        for (size_t i = 2; i < ESCAPE_BYTES; i++) {
-                static const char digits[] = "0123456789abcdef0123456789ABCDEF";
-                const char *digit = memchr(digits, p[i], sizeof(digits) - 1);
-                if (!digit)
-                        return UINT32_MAX;
-                unit = unit << 4 | ((uint32_t) (digit - digits) & 0xf);
-        }
-        return unit;
-}
-
-static bool is_first_half(uint32_t unit) {
-        return unit >= 0xd800 && unit < 0xdc00;
-}
-
-static bool is_second_half(uint32_t unit) {
-        return unit >= 0xdc00 && unit < 0xe000;
-}
-
 /* How the escape at P, of *ret_count bytes, is to be written instead; NULL: as it is. */
 static const char *mended_escape(const char *p, const char *end, size_t *ret_count) {
-        uint32_t unit = unit_at(p, end);
-        bool is_pair = is_first_half(unit) && is_second_half(unit_at(p + ESCAPE_BYTES, end));
-        *ret_count = unit != UINT32_MAX ? ESCAPE_BYTES * (is_pair ? 2 : 1) : end - p > 1 ? 2 : 1;
+        int unit = json_code_unit(p, end);
+        bool is_pair = json_is_high(unit) && json_is_low(json_code_unit(p + ESCAPE_BYTES, end));
+        *ret_count = unit >= 0 ? ESCAPE_BYTES * (is_pair ? 2 : 1) : end - p > 1 ? 2 : 1;
         if (unit == 0)
                 return JSON_NUL;
-        return !is_pair && (is_first_half(unit) || is_second_half(unit)) ? REPLACEMENT : NULL;
+        return !is_pair && (json_is_high(unit) || json_is_low(unit)) ? REPLACEMENT : NULL;
 }
 
 /* The first escape from P on that is to be written otherwise, or END. */

@@ -66,8 +66,7 @@ static int hex_digit(char c) {
         return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-/* The number of the escape at AT, "\uXXXX", or -1: it is none. */
-static int code_unit(const char *at, const char *end) {
+int json_code_unit(const char *at, const char *end) {
         int unit = 0;
         if (end - at < 6 || at[0] != '\\' || at[1] != 'u')
                 return -1;
@@ -80,11 +79,11 @@ static int code_unit(const char *at, const char *end) {
         return unit;
 }
 
-static bool is_high(int unit) {
+bool json_is_high(int unit) {
         return unit >= 0xd800 && unit < 0xdc00;
 }
 
-static bool is_low(int unit) {
+bool json_is_low(int unit) {
         return unit >= 0xdc00 && unit < 0xe000;
 }
 
@@ -92,7 +91,7 @@ static bool skip_escape(struct json_walk *r) {
         if (r->end - r->at < 2)
                 return fail(r, JSON_SYNTAX);
         bool is_unit = r->at[1] == 'u';
-        if (is_unit ? code_unit(r->at, r->end) < 0 : !r->at[1] || !strchr("\"\\/bfnrt", r->at[1]))
+        if (is_unit ? json_code_unit(r->at, r->end) < 0 : !r->at[1] || !strchr("\"\\/bfnrt", r->at[1]))
                 return fail(r, JSON_SYNTAX);
         r->at += is_unit ? 6 : 2;
         return true;
@@ -137,10 +136,8 @@ static size_t digits_at(const char *at, const char *end) {
         return (size_t) (at - from);
 }
 
-/* RFC 8259: no leading zero, digits on both sides of the point. */
-static bool skip_number(struct json_walk *r) {
-        const char *at = r->at, *end = r->end;
-        at += *at == '-';
+size_t json_number_length(const char *from, const char *end) {
+        const char *at = from + (from < end && *from == '-');
         size_t whole = digits_at(at, end);
         bool good = whole == 1 || (whole > 1 && *at != '0');
         at += whole;
@@ -156,9 +153,14 @@ static bool skip_number(struct json_walk *r) {
                 good = good && exponent;
                 at += exponent;
         }
-        if (!good || (size_t) (at - r->at) > JSON_NUMBER_MAX)
+        return good ? (size_t) (at - from) : 0;
+}
+
+static bool skip_number(struct json_walk *r) {
+        size_t length = json_number_length(r->at, r->end);
+        if (!length || length > JSON_NUMBER_MAX)
                 return fail(r, JSON_SYNTAX);
-        r->at += at - r->at;
+        r->at += length;
         return true;
 }
 
@@ -336,8 +338,8 @@ static size_t decode(const char *at, const char *end, char ret[4], size_t *ret_l
                 ret[0] = at[1] >= 'b' && at[1] <= 't' ? meanings[(unsigned char) at[1]] : at[1];
                 return taken;
         }
-        int unit = code_unit(at, end), low = is_high(unit) ? code_unit(at + 6, end) : -1;
-        bool is_pair = is_low(low), is_none = unit == 0 || is_high(unit) || is_low(unit);
+        int unit = json_code_unit(at, end), low = json_is_high(unit) ? json_code_unit(at + 6, end) : -1;
+        bool is_pair = json_is_low(low), is_none = unit == 0 || json_is_high(unit) || json_is_low(unit);
         *ret_length = put_character(ret, is_pair   ? 0x10000 + ((uint32_t) (unit - 0xd800) << 10) + (uint32_t) (low - 0xdc00)
                                          : is_none ? 0xfffd
                                                    : (uint32_t) unit);

@@ -76,4 +76,14 @@ double json_double(struct json_value v);
 /* Whether it is a number in LEAST .. MOST without a fraction. */
 bool json_whole(struct json_value v, double least, double most);
 
+/* ---- pieces of JSON's syntax, for other readers of it ---- */
+
+/* The UTF-16 unit that is written AT, "\uXXXX", or -1: it is none. */
+int json_code_unit(const char *at, const char *end);
+/* Halves of a surrogate pair: the first, the second. */
+bool json_is_high(int unit);
+bool json_is_low(int unit);
+/* Of the number that begins at FROM (RFC 8259: no leading zero, digits on both sides of the point); 0: there is none. */
+size_t json_number_length(const char *from, const char *end);
+
 #endif

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/base/json_walk.h"
+
 #define DEPTH_MAX 64u /* bits of `objects`: brackets beyond count as not written */
 
 enum state { STATE_FIRST, STATE_KEY, STATE_COLON, STATE_VALUE, STATE_AFTER, STATE_TEXT, STATE_ESCAPE, STATE_HEX, STATE_WORD };
@@ -91,26 +93,8 @@ static void close_bracket(struct literal *l) {
 
 /* ---- words ---- */
 
-static size_t digits(const char *word, size_t at, size_t count) {
-        size_t from = at;
-        while (at < count && word[at] >= '0' && word[at] <= '9')
-                at++;
-        return at - from;
-}
-
-/* As JSON writes one (RFC 8259, section 6). */
 static bool is_number(const char *word, size_t count) {
-        size_t at = count && *word == '-', whole = digits(word, at, count), part = 1;
-        if (whole == 0 || (whole > 1 && word[at] == '0'))
-                return false;
-        at += whole;
-        if (at < count && word[at] == '.')
-                at += 1 + (part = digits(word, at + 1, count));
-        if (part && at < count && (word[at] == 'e' || word[at] == 'E')) {
-                at += at + 1 < count && (word[at + 1] == '+' || word[at + 1] == '-') ? 2 : 1;
-                at += part = digits(word, at, count);
-        }
-        return part && at == count;
+        return count && json_number_length(word, word + count) == count;
 }
 
 /* How JSON spells a word of Python or its own; NULL: it has none. */
