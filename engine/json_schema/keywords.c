@@ -341,10 +341,11 @@ void facts_read(struct schema_compiler *c, const struct together *t, struct fact
 
 /* ---- references ---- */
 
-/* One step of a pointer, up to the next '/', with its escapes undone. */
-static const cJSON *step_down(const cJSON *at, const char *step, size_t length) {
+const cJSON *schema_step_down(const cJSON *at, const char **path) {
         char name[256];
-        size_t used = 0;
+        const char *step = *path + 1;
+        size_t length = strcspn(step, "/"), used = 0;
+        *path = step + length;
         for (size_t i = 0; i < length; i++) {
                 if (used + 1 >= sizeof(name))
                         return NULL;
@@ -377,11 +378,8 @@ const cJSON *schema_resolve(struct schema_compiler *c, const cJSON *ref) {
                 schema_refuse(c, ref, "$ref must point into this schema, as #/$defs/... does");
                 return NULL;
         }
-        for (at++; target && *at && schema_works(c, 16);) {
-                size_t length = strcspn(++at, "/");
-                target = step_down(target, at, length);
-                at += length;
-        }
+        for (at++; target && *at && schema_works(c, 16);)
+                target = schema_step_down(target, &at);
         if (!target)
                 schema_refuse(c, ref, "there is nothing at %s",
                               printable_copy(shown, sizeof(shown), ref->valuestring, strlen(ref->valuestring)));

@@ -91,10 +91,10 @@ static uint32_t one_argument(const struct marked *m, const cJSON *schema) {
         return e;
 }
 
-static bool is_required(const cJSON *arguments, const char *name) {
+static bool is_required(const struct marked *m, const char *name) {
         const cJSON *one;
-        cJSON_ArrayForEach(one, cJSON_GetObjectItemCaseSensitive(arguments, "required"))
-                if (cJSON_IsString(one) && !strcmp(one->valuestring, name))
+        cJSON_ArrayForEach(one, cJSON_GetObjectItemCaseSensitive(m->arguments, "required"))
+                if (!schema_works(m->c, 1) || (cJSON_IsString(one) && !strcmp(one->valuestring, name)))
                         return true;
         return false;
 }
@@ -112,9 +112,13 @@ static void check_keywords(const struct marked *m) {
                 if (!is_known)
                         schema_refuse(m->c, k, "the keyword %.40s is not supported for arguments between marks", k->string);
         }
-        cJSON_ArrayForEach(one, cJSON_GetObjectItemCaseSensitive(m->arguments, "required"))
+        uint32_t count = (uint32_t) cJSON_GetArraySize(properties);
+        cJSON_ArrayForEach(one, cJSON_GetObjectItemCaseSensitive(m->arguments, "required")) {
+                if (!schema_works(m->c, 1 + count))
+                        return;
                 if (cJSON_IsString(one) && !cJSON_GetObjectItemCaseSensitive(properties, one->valuestring))
                         schema_refuse(m->c, one, "it is none of the properties");
+        }
 }
 
 uint32_t schema_marked(struct schema_compiler *c, const struct schema_marks *marks, const cJSON *arguments) {
@@ -126,7 +130,7 @@ uint32_t schema_marked(struct schema_compiler *c, const struct schema_marks *mar
                 check_keywords(&m);
         cJSON_ArrayForEach(p, cJSON_GetObjectItemCaseSensitive(arguments, "properties")) {
                 uint32_t one = c->failed ? 0 : one_argument(&m, p);
-                grammar_builder_add(c->b, e, is_required(arguments, p->string) ? one : grammar_builder_optional(c->b, one));
+                grammar_builder_add(c->b, e, is_required(&m, p->string) ? one : grammar_builder_optional(c->b, one));
         }
         schema_write_bodies(c);
         return e;

@@ -29,8 +29,8 @@ struct schema_call {
 struct schema_marks {
         const char *before_key, *behind_key, *behind_text_key; /* the last where the value is a text */
         const char *before_end, *value_end;                    /* before_end: not behind a text */
-        bool (*is_text)(const cJSON *arguments,
-                        const cJSON *value); /* whether what satisfies VALUE is written as it is, else it is JSON */
+        /* Whether what satisfies VALUE is written as it is, else it is JSON. */
+        bool (*is_text)(const cJSON *arguments, const cJSON *value);
 };
 struct schema_calls {
         const char *before, *between, *behind;
@@ -41,6 +41,9 @@ struct schema_calls {
 /* *ret_wrong: which of them it is that the sentence is about; `count` where it is none. */
 int schema_read_calls(struct grammar_builder *b, const struct schema_calls *calls, uint32_t *ret_rule, uint32_t *ret_wrong,
                       struct grammar_error *reterr);
+
+/* What *PATH, "/a/b" of a reference "#/a/b", takes its first step to from AT, with its escapes undone; NULL: nothing. *PATH is behind it. */
+const cJSON *schema_step_down(const cJSON *at, const char **path);
 
 /* A whole grammar of a schema alone. */
 int schema_compile(const cJSON *schema, struct grammar **ret, struct grammar_error *reterr);

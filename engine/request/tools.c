@@ -9,6 +9,7 @@
 #include "engine/base/json_get.h"
 #include "engine/chat/template.h"
 #include "engine/base/printable.h"
+#include "engine/json_schema/schema.h"
 #include "engine/request/error.h"
 
 const char *request_tool_name(const cJSON *tool) {
@@ -24,50 +25,66 @@ const cJSON *request_tool_arguments(const cJSON *tool) {
         return parameters ? parameters : &nothing;
 }
 
-#define LOOKED_DEPTH_MAX 8u /* to which it is looked for whether a value may be a text */
+#define LOOKED_DEPTH_MAX 8u    /* to which it is looked for whether a value may be a text */
+#define LOOKED_MAX       1024u /* members and items, for one value: choices that point at each other would take for ever */
 
-/* Where "#/a/b" points to in ROOT, or NULL. */
-static const cJSON *referred(const cJSON *root, const char *path) {
-        if (*path++ != '#')
+struct look {
+        const cJSON *root;
+        uint32_t left; /* of LOOKED_MAX */
+};
+
+/* ONE, as long as there may be more of them. */
+static const cJSON *look_at(struct look *l, const cJSON *one) {
+        if (!one || l->left == 0)
                 return NULL;
-        while (root && *path == '/') {
-                char name[REQUEST_TOOL_NAME_BYTES_MAX + 1];
-                size_t length = strcspn(++path, "/");
-                if (length >= sizeof(name))
-                        return NULL;
-                memcpy(name, path, length);
-                name[length] = '\0';
-                root = json_get(root, name);
-                path += length;
-        }
-        return root;
+        l->left--;
+        return one;
 }
 
-static bool may_be_text(const cJSON *root, const cJSON *schema, uint32_t depth) {
+static const cJSON *first_of(struct look *l, const cJSON *list) {
+        return look_at(l, list ? list->child : NULL);
+}
+
+/* Whether the members of OBJECT are few enough to be looked through. */
+static bool can_look_into(struct look *l, const cJSON *object) {
+        for (const cJSON *one = first_of(l, object); one; one = look_at(l, one->next))
+                ;
+        return look_at(l, object) != NULL;
+}
+
+/* Where "#/a/b" points to, or NULL. */
+static const cJSON *referred(struct look *l, const char *path) {
+        const cJSON *at = *path++ == '#' ? l->root : NULL;
+        while (at && *path == '/')
+                at = can_look_into(l, at) ? schema_step_down(at, &path) : NULL;
+        return at;
+}
+
+static bool may_be_text(struct look *l, const cJSON *schema, uint32_t depth) {
         static const char *const several[] = { "anyOf", "oneOf", "allOf" };
+        if (depth > LOOKED_DEPTH_MAX || !can_look_into(l, schema))
+                return false;
         const cJSON *type = json_get(schema, "type"), *one;
         const char *word = cJSON_GetStringValue(type), *path = cJSON_GetStringValue(json_get(schema, "$ref"));
-        if (depth > LOOKED_DEPTH_MAX)
-                return false;
         if (type && !cJSON_IsArray(type))
                 return word && !strcmp(word, "string");
-        cJSON_ArrayForEach(one, type)
+        for (one = first_of(l, type); one; one = look_at(l, one->next))
                 if (cJSON_IsString(one) && !strcmp(one->valuestring, "string"))
                         return true;
-        if (cJSON_IsString(json_get(schema, "const")) || (path && may_be_text(root, referred(root, path), depth + 1)))
+        if (cJSON_IsString(json_get(schema, "const")) || (path && may_be_text(l, referred(l, path), depth + 1)))
                 return true;
-        cJSON_ArrayForEach(one, json_get(schema, "enum"))
+        for (one = first_of(l, json_get(schema, "enum")); one; one = look_at(l, one->next))
                 if (cJSON_IsString(one))
                         return true;
         for (size_t i = 0; i < sizeof(several) / sizeof(several[0]); i++)
-                cJSON_ArrayForEach(one, json_get(schema, several[i]))
-                        if (may_be_text(root, one, depth + 1))
+                for (one = first_of(l, json_get(schema, several[i])); one; one = look_at(l, one->next))
+                        if (may_be_text(l, one, depth + 1))
                                 return true;
         return false;
 }
 
 bool request_may_be_text(const cJSON *arguments, const cJSON *value) {
-        return may_be_text(arguments, value, 0);
+        return may_be_text(&(struct look){ arguments, LOOKED_MAX }, value, 0);
 }
 
 /* TOOL as tool_list.h has it. */

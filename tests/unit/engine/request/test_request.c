@@ -11,7 +11,9 @@
 #include <cmocka.h>
 
 #include "engine/base/json_read.h"
+#include "engine/base/strbuf.h"
 #include "engine/request/request.h"
+#include "engine/request/tools.h"
 
 #define MODEL "tests/demo_model/headroom-demo-small.gguf"
 #define CTX   256u
@@ -356,6 +358,54 @@ static void test_the_context_is_the_limit(void **state) {
         assert_int_equal(error.reason, REASON_CONTEXT_EXCEEDED);
 }
 
+static bool may_be_text(const char *arguments_text, const char *property) {
+        cJSON *arguments = json_read(arguments_text, strlen(arguments_text), NULL);
+        bool may = request_may_be_text(arguments, cJSON_GetObjectItem(cJSON_GetObjectItem(arguments, "properties"), property));
+        cJSON_Delete(arguments);
+        return may;
+}
+
+static void test_arguments_that_may_be_texts(void **state) {
+        (void) state;
+        static const struct {
+                const char *value;
+                bool may;
+        } rows[] = {
+                { "{}", false },
+                { "{\"type\":\"string\"}", true },
+                { "{\"type\":\"integer\",\"enum\":[\"a\"]}", false },
+                { "{\"type\":[\"null\",\"string\"]}", true },
+                { "{\"const\":\"a\"}", true },
+                { "{\"enum\":[1,\"a\"]}", true },
+                { "{\"oneOf\":[{\"type\":\"integer\"},{\"allOf\":[{\"type\":\"string\"}]}]}", true },
+                { "{\"$ref\":\"#/$defs/a\"}", true },
+                { "{\"$ref\":\"#/$defs/a~1b%20c/items/0\"}", true },
+                { "{\"$ref\":\"#/$defs/none\"}", false },
+                { "{\"$ref\":\"#/properties/x\"}", false },
+        };
+        for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+                char text[512];
+                (void) snprintf(text, sizeof(text),
+                                "{\"properties\":{\"x\":%s},\"$defs\":{\"a\":{\"type\":\"string\"},"
+                                "\"a/b c\":{\"items\":[{\"const\":\"\"}]}}}",
+                                rows[i].value);
+                if (may_be_text(text, "x") != rows[i].may)
+                        fail_msg("%s", rows[i].value);
+        }
+}
+
+/* A thousand choices, each of which is all of them again: not every way through them is gone. */
+static void test_choices_without_end(void **state) {
+        (void) state;
+        struct text text = { .max = TEXT_MAX_NONE };
+        assert_true(text_puts(&text, "{\"properties\":{\"x\":{\"anyOf\":[{}"));
+        for (uint32_t i = 0; i < 1000; i++)
+                assert_true(text_puts(&text, ",{\"$ref\":\"#/properties/x\"}"));
+        assert_true(text_puts(&text, "]}}}"));
+        assert_false(may_be_text(text_string(&text), "x"));
+        text_done(&text);
+}
+
 /* A body with random bytes changed: read or refused with a sentence, whatever it has become. */
 static void test_damaged_bodies(void **state) {
         (void) state;
@@ -532,6 +582,8 @@ int main(void) {
                 cmocka_unit_test(test_prompts),
                 cmocka_unit_test(test_nuls_and_halves_of_characters),
                 cmocka_unit_test(test_the_context_is_the_limit),
+                cmocka_unit_test(test_arguments_that_may_be_texts),
+                cmocka_unit_test(test_choices_without_end),
                 cmocka_unit_test(test_damaged_bodies),
                 cmocka_unit_test(test_a_huge_text_is_refused_unread),
                 cmocka_unit_test(test_forms),
