@@ -9,6 +9,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -18,12 +19,14 @@
 
 #include "daemon/api/api.h"
 #include "daemon/models/fleet.h"
+#include "daemon/models/tracing.h"
 #include "daemon/governor/governor.h"
 #include "daemon/http/server.h"
 #include "daemon/system/bulk.h"
 #include "daemon/system/log.h"
 #include "daemon/cache/prefix_cache.h"
 #include "daemon/governor/recorder.h"
+#include "daemon/reload/reload.h"
 #include "daemon/state/lookup.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -43,6 +46,10 @@ int request_submit(struct fleet *fleet, const char *model, enum request_kind kin
                                     .n_prompt_tokens = -1,
                                     .n_ctx = -1 };
         return -EBUSY;
+}
+
+void request_expect_vectors(struct request *request, uint32_t count) {
+        (void) request, (void) count;
 }
 
 void request_cancel(struct request *request) {
@@ -124,6 +131,32 @@ void fleet_load(struct fleet *f, const char *model, fleet_done *on_done, void *u
 void fleet_unload(struct fleet *f, const char *model, bool force, fleet_done *on_done, void *user) {
         (void) force;
         fleet_load(f, model, on_done, user);
+}
+
+void fleet_model_missing(const struct fleet *f, const char *name, char *out, size_t size) {
+        (void) f;
+        (void) snprintf(out, size, "there is no model '%.200s'", name);
+}
+
+enum reason fleet_trace_begin(struct fleet *f, uint32_t model, uint32_t minutes, trace_done *on_done, void *user) {
+        (void) f, (void) model, (void) minutes, (void) on_done, (void) user;
+        return REASON_TRACED;
+}
+
+enum reason fleet_trace_end(struct fleet *f, uint32_t model, trace_done *on_done, void *user) {
+        (void) f, (void) model, (void) on_done, (void) user;
+        return REASON_NOT_TRACED;
+}
+
+const struct plan *governor_plan(const struct governor *g) {
+        static const struct plan calm;
+        (void) g;
+        return &calm;
+}
+
+int reload_begin(struct reload *r, enum reload_kind kind, reload_done *on_done, void *user) {
+        (void) r, (void) kind, (void) on_done, (void) user;
+        return -EAGAIN;
 }
 
 /* --- one server for all inputs --- */
