@@ -24,7 +24,7 @@ struct api {
         uint32_t running;  /* completions and operator's jobs under way */
         uint32_t closing;  /* requests that are over but for their last close callback */
         bool is_stopping;
-        bool is_warming; /* a piece of some weights is being read */
+        bool is_warming;                          /* a piece of some weights is being read */
         struct reading *readings, **readings_end; /* bodies that wait for a thread */
         unsigned readings_running;
         void (*on_idle)(void *user);
@@ -40,8 +40,10 @@ struct route {
         handler *handle;
 };
 
-/* ROUTES end with a NULL path. HEAD is answered wherever GET is, OPTIONS everywhere. */
-void route(struct api *api, struct http_exchange *x, const struct route *routes);
+/* PATH is that of X in the form that ROUTES know, which end with a NULL path. HEAD is answered wherever GET is, OPTIONS everywhere. */
+void route(struct api *api, struct http_exchange *x, const char *path, const struct route *routes);
+/* The model's name in a path of Azure's form, of *ret_length bytes; NULL: it has none. */
+const char *api_deployment(const char *path, size_t *ret_length);
 
 /* Count one more request under way, or one fewer. */
 void api_begin(struct api *api);
@@ -55,16 +57,26 @@ void api_answer_json(struct http_exchange *x, cJSON *json);
 struct body {
         struct bulk *json;
         struct body_facts facts;
+        struct asked asked; /* by a translated one */
 };
+typedef void body_taker(struct api *api, struct http_exchange *x, const struct body *body);
 /*
  * Reads the body of X, which is a JSON object, and goes on with THEN: at once where it is short, later where it has to be read on a
  * thread; not at all where it is none, which is answered, or the client leaves meanwhile.
  */
-void api_read_body(struct api *api, struct http_exchange *x,
-                   void (*then)(struct api *api, struct http_exchange *x, const struct body *body));
+void api_read_body(struct api *api, struct http_exchange *x, body_taker *then);
+/* The same in another dialect: THEN is given the translation. */
+struct reading_as {
+        const struct dialect *dialect; /* of what is answered where the body is wrong */
+        translator *translate;         /* NULL: the body is taken as it is */
+};
+void api_read_body_as(struct api *api, struct http_exchange *x, const struct reading_as *as, body_taker *then);
 
-/* The model that BODY names; the only one there is where it names none. NULL and *reterr otherwise. The text is the caller's. */
-char *api_choose_model(struct api *api, const struct body *body, struct failure *reterr);
+/*
+ * The model that the path or BODY names; where neither does that of `default_model`, or the only one there is. NULL and *reterr otherwise.
+ * The text is the caller's.
+ */
+char *api_choose_model(struct api *api, const struct http_exchange *x, const struct body *body, struct failure *reterr);
 /* The class that BODY or a header asks for. False and *reterr where the header says something else. */
 bool api_choose_class(const struct http_exchange *x, const struct body *body, enum request_class *ret, struct failure *reterr);
 

@@ -68,7 +68,7 @@ static bool check_kinds(const struct body_facts *f, struct failure *reterr) {
                 struct json_value v = f->members[expectations[i].member];
                 const char *wanted = v.kind != JSON_NONE ? wrong_kind(v, expectations[i].kind) : NULL;
                 if (wanted) {
-                        *reterr = error_bad_request(name, "'%s' must be %s", name, wanted);
+                        *reterr = bad_request(name, "'%s' must be %s", name, wanted);
                         return false;
                 }
         }
@@ -84,16 +84,16 @@ static bool check_offered(const struct body_facts *f, struct failure *reterr) {
                 struct json_value count = f->members[single[i]];
                 if (count.kind != JSON_NONE && !json_whole(count, 1, 1)) {
                         const char *name = body_member_name(single[i]);
-                        *reterr = error_bad_request(name, "'%s' must be 1: this server gives one answer to a request", name);
+                        *reterr = bad_request(name, "'%s' must be 1: this server gives one answer to a request", name);
                         return false;
                 }
         }
         if (body_is_true(f, MEMBER_ECHO)) {
-                *reterr = error_bad_request("echo", "'echo' is not offered: the answer does not repeat the prompt");
+                *reterr = bad_request("echo", "'echo' is not offered: the answer does not repeat the prompt");
                 return false;
         }
         if (suffix.kind != JSON_NONE && !json_string_is(suffix, "")) {
-                *reterr = error_bad_request("suffix", "'suffix' is not offered: text can only be continued at its end");
+                *reterr = bad_request("suffix", "'suffix' is not offered: text can only be continued at its end");
                 return false;
         }
         return true;
@@ -104,16 +104,15 @@ static bool check_messages(const struct body_facts *f, struct failure *reterr) {
         unsigned index = f->messages.wrong_index;
 
         if (f->messages.count == 0)
-                *reterr = error_bad_request("messages", "'messages' must be an array of at least one message");
+                *reterr = bad_request("messages", "'messages' must be an array of at least one message");
         else if (f->messages.fault == MESSAGE_NO_OBJECT)
-                *reterr = error_bad_request("messages", "messages[%u] must be an object with 'role' and 'content'", index);
+                *reterr = bad_request("messages", "messages[%u] must be an object with 'role' and 'content'", index);
         else if (f->messages.fault == MESSAGE_NO_ROLE)
-                *reterr = error_bad_request("messages", "messages[%u].role must be a string", index);
+                *reterr = bad_request("messages", "messages[%u].role must be a string", index);
         else if (f->messages.fault == MESSAGE_CONTENT)
-                *reterr =
-                        error_bad_request("messages", "messages[%u].content must be a string, an array of parts, or null", index);
+                *reterr = bad_request("messages", "messages[%u].content must be a string, an array of parts, or null", index);
         else if (logprobs.kind != JSON_NONE && wrong_kind(logprobs, KIND_FLAG))
-                *reterr = error_bad_request("logprobs", "'logprobs' must be true or false; 'top_logprobs' is their number");
+                *reterr = bad_request("logprobs", "'logprobs' must be true or false; 'top_logprobs' is their number");
         else
                 return true;
         return false;
@@ -125,26 +124,32 @@ static bool check_prompt(const struct body_facts *f, struct failure *reterr) {
         const struct list_facts *l = &f->prompt;
 
         if (logprobs.kind != JSON_NONE && !is_integer(logprobs)) {
-                *reterr = error_bad_request("logprobs", "'logprobs' must be a whole number");
+                *reterr = bad_request("logprobs", "'logprobs' must be a whole number");
                 return false;
         }
         if (prompt.kind == JSON_STRING || l->are_tokens || (l->count == 1 && (l->first == JSON_STRING || l->is_first_tokens)))
                 return true;
         if (l->count > 1 && (l->first == JSON_STRING || l->first == JSON_ARRAY))
-                *reterr = error_bad_request("prompt", "'prompt' holds several prompts; send one request for each");
+                *reterr = bad_request("prompt", "'prompt' holds several prompts; send one request for each");
         else
-                *reterr = error_bad_request("prompt", "'prompt' must be a string or an array of token ids");
+                *reterr = bad_request("prompt", "'prompt' must be a string or an array of token ids");
         return false;
 }
 
-char *api_choose_model(struct api *api, const struct body *body, struct failure *reterr) {
+char *api_choose_model(struct api *api, const struct http_exchange *x, const struct body *body, struct failure *reterr) {
         struct json_value named = body->facts.members[MEMBER_MODEL];
         char name[API_NAME_MAX + 1];
+        size_t length;
+        const char *deployment = api_deployment(http_path(x), &length);
 
+        if (deployment)
+                return strndup(deployment, length);
         if (named.kind != JSON_NONE && !json_string_is(named, "")) {
                 (void) json_string_copy(named, name, sizeof name);
                 return strdup(name);
         }
+        if (*api->config->default_model)
+                return strdup(api->config->default_model);
         struct model_status m, only = { 0 };
         uint32_t offered = 0;
         for (uint32_t i = 0; i < fleet_models_count(api->fleet); i++) {
@@ -154,7 +159,10 @@ char *api_choose_model(struct api *api, const struct body *body, struct failure 
         }
         if (offered == 1)
                 return strdup(only.id);
-        *reterr = error_bad_request("model", "'model' is missing; GET /v1/models lists the %u there are", offered);
+        *reterr = bad_request(
+                "model",
+                "'model' is missing; GET /v1/models lists the %u there are, and default_model in [models] could name one",
+                offered);
         return NULL;
 }
 
@@ -172,35 +180,35 @@ bool api_choose_class(const struct http_exchange *x, const struct body *body, en
                 *ret = strcasecmp(header, "batch") ? REQUEST_INTERACTIVE : REQUEST_BATCH;
                 return true;
         }
-        *reterr = error_bad_request("X-Headroom-Class", "the header X-Headroom-Class must be interactive or batch");
+        *reterr = bad_request("X-Headroom-Class", "the header X-Headroom-Class must be interactive or batch");
         return false;
 }
 
-static void start(struct api *api, struct http_exchange *x, const struct body *body, bool is_chat) {
+static void start(struct api *api, struct http_exchange *x, const struct body *body, const struct dialect *dialect) {
         const struct body_facts *facts = &body->facts;
-        struct completion_options options = { .is_chat = is_chat,
+        struct completion_options options = { .dialect = dialect,
                                               .is_stream = body_is_true(facts, MEMBER_STREAM),
-                                              .include_usage = facts->includes_usage };
+                                              .includes_usage = facts->includes_usage };
         struct failure f = { 0 };
         bool is_right = check_kinds(facts, &f) && check_offered(facts, &f) &&
-                        (is_chat ? check_messages(facts, &f) : check_prompt(facts, &f)) &&
+                        (dialect->is_chat ? check_messages(facts, &f) : check_prompt(facts, &f)) &&
                         api_choose_class(x, body, &options.class, &f);
-        auto_free char *model = is_right ? api_choose_model(api, body, &f) : NULL;
+        auto_free char *model = is_right ? api_choose_model(api, x, body, &f) : NULL;
 
         if (model) {
                 options.model = model;
                 completion_start(api, x, &options, body);
         } else {
-                error_answer(x, &f);
+                error_answer_as(dialect, x, &f);
         }
 }
 
 static void start_chat(struct api *api, struct http_exchange *x, const struct body *body) {
-        start(api, x, body, true);
+        start(api, x, body, &dialect_openai_chat);
 }
 
 static void start_completion(struct api *api, struct http_exchange *x, const struct body *body) {
-        start(api, x, body, false);
+        start(api, x, body, &dialect_openai_completion);
 }
 
 void handle_chat(struct api *api, struct http_exchange *x, const char *rest) {

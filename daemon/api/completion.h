@@ -9,9 +9,11 @@
 #define HEADROOM_DAEMON_API_COMPLETION_H
 
 #include "daemon/api/api_internal.h"
+#include "daemon/dialect/dialect.h"
 
 struct completion_options {
-        bool is_chat, is_stream, include_usage;
+        const struct dialect *dialect;
+        bool is_stream, includes_usage;
         const char *model; /* as the client called it; copied */
         enum request_class class;
 };

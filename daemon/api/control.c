@@ -205,7 +205,7 @@ static bool read_model(const struct api *api, struct http_exchange *x, uint32_t 
 
         *ret_index = UINT32_MAX;
         if (http_query(x, "model", name, sizeof name))
-                f = error_bad_request("model", "this is no name of a model");
+                f = bad_request("model", "this is no name of a model");
         else if (*name && fleet_model_find(api->fleet, name, ret_index))
                 f = error_not_found(api->fleet, name);
         else
@@ -225,7 +225,7 @@ static void handle_events(struct api *api, struct http_exchange *x, const char *
         bool is_bad = http_query(x, "after", after, sizeof after);
         unsigned long long number = is_bad ? 0 : strtoull(after, &end, 10);
         if (is_bad || *end || *after == '-') {
-                struct failure f = error_bad_request("after", "'after' must be the number of an event");
+                struct failure f = bad_request("after", "'after' must be the number of an event");
                 error_answer(x, &f);
                 return;
         }
@@ -241,7 +241,7 @@ static void handle_explain(struct api *api, struct http_exchange *x, const char 
         if (!read_model(api, x, &index))
                 return;
         if (index == UINT32_MAX) {
-                struct failure f = error_bad_request("model", "name a model: /control/explain?model=ID");
+                struct failure f = bad_request("model", "name a model: /control/explain?model=ID");
                 error_answer(x, &f);
                 return;
         }
@@ -355,7 +355,7 @@ static struct job *job_begin(struct api *api, struct http_exchange *x, const str
 
         (void) json_string_copy(body->facts.members[MEMBER_MODEL], model, sizeof model);
         if (body->facts.members[MEMBER_MODEL].kind != JSON_STRING)
-                f = error_bad_request("model", "the body must name a \"model\"");
+                f = bad_request("model", "the body must name a \"model\"");
         else if (strlen(model) > MODEL_ID_MAX || fleet_model_find(api->fleet, model, &index))
                 f = error_not_found(api->fleet, model);
         else {
@@ -459,8 +459,7 @@ static void begin_trace(struct api *api, struct http_exchange *x, const struct b
         uint32_t minutes;
 
         if (!read_minutes(body, &minutes)) {
-                struct failure f =
-                        error_bad_request("minutes", "'minutes' must be a whole number from 1 to %d", TRACE_MINUTES_MAX);
+                struct failure f = bad_request("minutes", "'minutes' must be a whole number from 1 to %d", TRACE_MINUTES_MAX);
                 error_answer(x, &f);
                 return;
         }
@@ -504,7 +503,7 @@ static const struct route control_routes[] = {
 
 void api_on_control(void *user, struct http_exchange *x) {
         if (may_control(x))
-                route(user, x, control_routes);
+                route(user, x, http_path(x), control_routes);
         else
                 http_answer_error(x, REASON_FORBIDDEN, "", NULL);
 }

@@ -42,14 +42,14 @@ static bool check_inputs(const struct body_facts *f, struct failure *reterr) {
         bool is_text = input.kind == JSON_STRING, is_one_list = l->count > 0 && l->first == JSON_NUMBER;
 
         if (!is_text && l->count == 0)
-                *reterr = error_bad_request("input", "'input' must be a text, a list of texts, a list of token ids, or a list of "
-                                                     "such lists, and not be empty");
+                *reterr = bad_request("input", "'input' must be a text, a list of texts, a list of token ids, or a list of "
+                                               "such lists, and not be empty");
         else if (is_text ? json_string_is(input, "") : is_one_list ? !l->are_tokens : l->wrong_index < l->count)
-                *reterr = error_bad_request("input", "input[%u] must be a text that is not empty, or a list of token ids",
-                                            is_text || is_one_list ? 0 : l->wrong_index);
+                *reterr = bad_request("input", "input[%u] must be a text that is not empty, or a list of token ids",
+                                      is_text || is_one_list ? 0 : l->wrong_index);
         else if (inputs_of(f) > API_EMBED_INPUTS_MAX)
-                *reterr = error_bad_request("input", "'input' must not hold more than %u texts; send several requests",
-                                            API_EMBED_INPUTS_MAX);
+                *reterr = bad_request("input", "'input' must not hold more than %u texts; send several requests",
+                                      API_EMBED_INPUTS_MAX);
         else
                 return true;
         return false;
@@ -65,15 +65,15 @@ static bool check_options(const struct body_facts *f, bool *ret_base64, struct f
 
         *ret_base64 = json_string_is(format, "base64");
         if (format.kind != JSON_NONE && !*ret_base64 && !json_string_is(format, "float"))
-                *reterr = error_bad_request("encoding_format", "'encoding_format' must be float or base64");
+                *reterr = bad_request("encoding_format", "'encoding_format' must be float or base64");
         else if (m[MEMBER_TRUNCATE].kind != JSON_NONE && !is_flag(m[MEMBER_TRUNCATE]))
-                *reterr = error_bad_request("truncate", "'truncate' must be true or false");
+                *reterr = bad_request("truncate", "'truncate' must be true or false");
         else if (m[MEMBER_DIMENSIONS].kind != JSON_NONE && !json_whole(m[MEMBER_DIMENSIONS], 1, INT32_MAX))
-                *reterr = error_bad_request("dimensions", "'dimensions' must be a whole number from 1");
+                *reterr = bad_request("dimensions", "'dimensions' must be a whole number from 1");
         else if (m[MEMBER_MODEL].kind != JSON_NONE && m[MEMBER_MODEL].kind != JSON_STRING)
-                *reterr = error_bad_request("model", "'model' must be a string");
+                *reterr = bad_request("model", "'model' must be a string");
         else if (m[MEMBER_SERVICE_TIER].kind != JSON_NONE && m[MEMBER_SERVICE_TIER].kind != JSON_STRING)
-                *reterr = error_bad_request("service_tier", "'service_tier' must be a string");
+                *reterr = bad_request("service_tier", "'service_tier' must be a string");
         else
                 return true;
         return false;
@@ -264,7 +264,7 @@ static void check_and_start(struct api *api, struct http_exchange *x, const stru
         struct failure f = { 0 };
         char *model = check_options(&body->facts, &is_base64, &f) && check_inputs(&body->facts, &f) &&
                                       api_choose_class(x, body, &class, &f)
-                              ? api_choose_model(api, body, &f)
+                              ? api_choose_model(api, x, body, &f)
                               : NULL;
 
         if (model)

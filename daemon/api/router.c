@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "daemon/api/api_internal.h"
+#include "daemon/base/bounds.h"
 
 static const struct route routes[] = {
         { "/", METHOD_GET, handle_root },
@@ -51,12 +52,12 @@ static void answer_wrong_method(struct http_exchange *x, const char *allowed) {
         http_answer_error(x, REASON_METHOD_NOT_ALLOWED, headers, message);
 }
 
-void route(struct api *api, struct http_exchange *x, const struct route *table) {
+void route(struct api *api, struct http_exchange *x, const char *path, const struct route *table) {
         enum http_method method = http_method(x);
         char allowed[64];
 
         for (const struct route *r = table; r->path; r++) {
-                const char *rest = match(r, http_path(x));
+                const char *rest = match(r, path);
                 if (!rest)
                         continue;
                 method_names(r->methods, allowed);
@@ -78,6 +79,69 @@ bool api_is_vital(const struct http_exchange *x) {
         return !strcmp(http_path(x), "/health");
 }
 
+/* --- forms of a path --- */
+
+/* A slash too many, within or at the end, changes nothing. False: too long for any of ours. */
+static bool tidy(const char *path, char ret[API_PATH_MAX]) {
+        size_t used = 0;
+
+        for (; *path; path++) {
+                if (*path == '/' && used > 0 && ret[used - 1] == '/')
+                        continue;
+                if (used + 1 == API_PATH_MAX)
+                        return false;
+                ret[used++] = *path;
+        }
+        while (used > 1 && ret[used - 1] == '/')
+                used--;
+        ret[used] = '\0';
+        return true;
+}
+
+static bool is_known(const char *path) {
+        for (const struct route *r = routes; r->path; r++)
+                if (match(r, path))
+                        return true;
+        return false;
+}
+
+/* Whether PATH is a route of OpenAI's but for its version, which it gets. */
+static bool versioned(const char *path, char ret[API_PATH_MAX]) {
+        int length = snprintf(ret, API_PATH_MAX, "/v1%s", path);
+
+        return length > 0 && length < (int) API_PATH_MAX && is_known(ret);
+}
+
+const char *api_deployment(const char *path, size_t *ret_length) {
+        static const char begin[] = "/openai/deployments/";
+        char whole[API_PATH_MAX];
+        const char *name = path + strlen(begin);
+
+        if (strncmp(path, begin, strlen(begin)) != 0)
+                return NULL;
+        for (const char *slash = strchr(name, '/'); slash; slash = strchr(slash + 1, '/')) {
+                *ret_length = (size_t) (slash - name);
+                if (*ret_length > 0 && versioned(slash, whole))
+                        return name;
+        }
+        return NULL;
+}
+
+/* OpenAI's paths without their version, with a word before it, or as Azure writes them: /openai/deployments/NAME/chat/completions. */
+static const char *canonical(const char *path, char ret[API_PATH_MAX]) {
+        size_t length;
+        const char *name = api_deployment(path, &length);
+
+        if (!strncmp(path, "/openai/v1/", 11))
+                return path + 7;
+        return (name || !is_known(path)) && versioned(name ? name + length : path, ret) ? ret : path;
+}
+
 void api_on_request(void *user, struct http_exchange *x) {
-        route(user, x, routes);
+        char tidied[API_PATH_MAX], whole[API_PATH_MAX];
+
+        if (tidy(http_path(x), tidied))
+                route(user, x, canonical(tidied, whole), routes);
+        else
+                route(user, x, http_path(x), routes);
 }

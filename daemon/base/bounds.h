@@ -166,6 +166,8 @@
 #define API_BODY_SMALL          (4u << 10) /* read on the loop whatever else there is to do: some microseconds ... */
 #define API_BODY_AT_ONCE        (64u << 10) /* ... or if the turn is young: some tenths of a millisecond. Longer ones are for threads */
 #define API_BODIES_READ_MAX     2           /* on threads at once: the processors are the engines' */
+#define LOOKUP_NEAR_MAX         3           /* names that are told to who asked for one that nobody has */
+#define API_PATH_MAX            512         /* of a request: longer than any route with a name in it */
 #define API_NAME_MAX            200         /* of a model that is asked for: longer than any id, and enough to be told */
 #define API_EMBED_INPUTS_MAX    2048        /* texts of one request: OpenAI's limit */
 #define API_ANSWER_MAX          (16u << 20) /* an answer that is not streamed is held until its end */

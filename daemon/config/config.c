@@ -48,6 +48,7 @@ void config_free(struct config *c) {
         free(c->origins);
         free(c->control_path);
         free(c->models_dir);
+        free(c->default_model);
         free(c->state_dir);
         free(c->engine_path);
         free(c->proc_root);
@@ -101,6 +102,7 @@ static void set_defaults(struct loader *l) {
         loader_set_text(l, &c->listen_address, "127.0.0.1");
         loader_set_text(l, &c->hosts, "");
         loader_set_text(l, &c->origins, "");
+        loader_set_text(l, &c->default_model, "");
         loader_set_text(l, &c->proc_root, "/proc");
         loader_set_text(l, &c->sys_root, "/sys");
         c->governor_enabled = c->heat_enabled = true;

@@ -64,6 +64,7 @@ struct config {
         char *origins;                 /* pages elsewhere that may use the server: "https://a http://b:1"; "" */
         char *control_path;            /* /run/headroom/control.sock */
         char *models_dir;              /* /var/lib/headroom/models */
+        char *default_model;           /* of requests that name none; "": the only one there is */
         char *state_dir;               /* /var/lib/headroom */
         char *engine_path;             /* headroom-engine, as an absolute path once loaded */
         uint64_t ram_bytes;            /* of this machine, or of the container: what percentages are of */

@@ -346,6 +346,7 @@ static const struct key keys[] = {
         IN_CONFIG("governor", "sys_root", RESTARTED, set_text, sys_root, 0, 0),
         IN_CONFIG("log", "level", NOW, set_log_level, log_level, 0, 0),
         IN_CONFIG("models", "directory", NOW, set_text, models_dir, 0, 0),
+        IN_CONFIG("models", "default_model", NOW, set_text, default_model, 0, 0),
         IN_CONFIG("models", "wait_timeout", NOW, set_duration, wait_timeout_ms, 100, 24 * HOUR),
         IN_CONFIG("models", "min_residency", NOW, set_duration, min_residency_ms, 0, HOUR),
         IN_BOTH("keep_alive", NOW, set_keep_alive, keep_alive_ms, 0, 365 * 24 * HOUR),

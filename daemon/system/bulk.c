@@ -31,8 +31,13 @@ struct bulk *bulk_beside(const struct bulk *b) {
         return bulk_new(b->account);
 }
 
+/* Of so many bytes and the NUL. */
+static size_t pages_of(size_t used) {
+        return (used + BULK_PAGE_BYTES) / BULK_PAGE_BYTES * BULK_PAGE_BYTES;
+}
+
 static int count_pages(struct bulk *b, size_t used) {
-        size_t bytes = (used + BULK_PAGE_BYTES) / BULK_PAGE_BYTES * BULK_PAGE_BYTES; /* room for the NUL */
+        size_t bytes = pages_of(used);
         size_t more = bytes > b->counted ? bytes - b->counted : 0;
         if (more > b->account->max - b->account->used)
                 return -EDQUOT;
@@ -67,6 +72,21 @@ int bulk_add(struct bulk *b, const void *bytes, size_t count) {
         memcpy(b->bytes + b->used, bytes, count);
         b->used += count;
         return 0;
+}
+
+int bulk_make_room(struct bulk *b, size_t capacity) {
+        int r = count_pages(b, b->used + capacity);
+        return r < 0 ? r : grow(b, b->used + capacity);
+}
+
+void bulk_take_room(struct bulk *b, size_t used) {
+        b->used += used;
+        size_t bytes = pages_of(b->used);
+        if (bytes < b->capacity && mremap(b->bytes, b->capacity, bytes, 0) == b->bytes)
+                b->capacity = bytes;
+        b->account->used -= b->counted - bytes;
+        b->counted = bytes;
+        b->bytes[b->used] = 0;
 }
 
 char *bulk_bytes(const struct bulk *b) {

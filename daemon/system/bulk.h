@@ -22,6 +22,10 @@ struct bulk *bulk_new(struct bulk_account *account);
 struct bulk *bulk_beside(const struct bulk *b);
 /* 0; -EDQUOT: the account is full; -ENOMEM. Nothing is added then. What bulk_bytes returned before is void. */
 int bulk_add(struct bulk *b, const void *bytes, size_t count);
+/* Room for CAPACITY bytes behind those that are there, counted: for a thread to write into bulk_bytes. Errors as of bulk_add. */
+int bulk_make_room(struct bulk *b, size_t capacity);
+/* USED bytes of that room have been written; the rest is given back. */
+void bulk_take_room(struct bulk *b, size_t used);
 char *bulk_bytes(const struct bulk *b); /* followed by a NUL */
 size_t bulk_size(const struct bulk *b);
 void bulk_clear(struct bulk *b); /* empty again; NULL is fine */

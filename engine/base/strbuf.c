@@ -11,7 +11,8 @@
 #define CAPACITY_FIRST 256u
 
 void text_done(struct text *t) {
-        free(t->bytes);
+        if (!t->is_lent)
+                free(t->bytes);
         t->bytes = NULL;
         t->used = t->capacity = 0;
         t->failed = false;
@@ -33,6 +34,8 @@ static bool reserve(struct text *t, size_t count) {
         size_t needed = t->used + count + 1;
         if (needed <= t->capacity)
                 return true;
+        if (t->is_lent)
+                return !(t->failed = true);
         size_t capacity = t->capacity ? t->capacity : CAPACITY_FIRST;
         while (capacity < needed)
                 capacity *= 2;

@@ -26,14 +26,14 @@ def gguf(tensor, **metadata):
 
 
 class Discovery(unittest.TestCase):
-    def daemon_on(self, fill, model_confs=None):
+    def daemon_on(self, fill, conf="", model_confs=None):
         """A daemon whose models directory FILL has filled before the start."""
         class Filled(Daemon):
             def write(self, name, content):
                 if name == "headroom.conf":
                     fill(os.path.join(self.scratch, "models"))
                 super().write(name, content)
-        daemon = Filled(models={}, model_confs=model_confs)
+        daemon = Filled(conf, models={}, model_confs=model_confs)
         self.addCleanup(daemon.done)
         return daemon
 
@@ -110,11 +110,27 @@ class Discovery(unittest.TestCase):
 
     def test_names_that_nobody_has(self):
         daemon = self.daemon_on(lambda folder: [shutil.copy(DEMO_MODEL, f"{folder}/{name}.gguf") for name in ("llama-3.1-8b", "qwen3")])
-        for asked, meant in (("lama-3.1-8b", "llama-3.1-8b"), ("Qwen3", "qwen3"), ("llama", "llama-3.1-8b")):
+        for asked, meant in (("lama-3.1-8b", "llama-3.1-8b"), ("Qwen33", "qwen3"), ("llama", "llama-3.1-8b")):
             refused = self.answer(daemon, asked)
             self.assertEqual(refused.status, 404)
-            self.assertIn(f"did you mean '{meant}'?", refused.json()["error"]["message"])
+            self.assertIn(f"did you mean '{meant}'", refused.json()["error"]["message"])
         self.assertNotIn("did you mean", self.answer(daemon, "gpt-4o").json()["error"]["message"])
+        for name in ("QWEN3", "qwen3:latest", "Qwen3.GGUF"):
+            self.assertEqual(self.answer(daemon, name).status, 200, name)
+
+    def test_the_three_nearest(self):
+        names = ("qwen3-8b", "qwen3-4b", "qwen3-1b", "Qwen3-1B", "other")
+        daemon = self.daemon_on(lambda folder: [shutil.copy(DEMO_MODEL, f"{folder}/{name}.gguf") for name in names])
+        told = self.answer(daemon, "qwen3-9b").json()["error"]["message"]
+        self.assertRegex(told, r"^there is no model 'qwen3-9b'; did you mean '[^']*' or '[^']*' or '[^']*'\?$")
+        self.assertIn("no model 'QWEN3-1B'", self.answer(daemon, "QWEN3-1B").json()["error"]["message"])  # two are called so
+        self.assertEqual(self.answer(daemon, "QWEN3-4B").status, 200)
+
+    def test_a_default_model(self):
+        daemon = self.daemon_on(lambda folder: [shutil.copy(DEMO_MODEL, f"{folder}/{name}.gguf") for name in ("a", "b")],
+                                "default_model = b\n")
+        answer = ask(daemon, "POST", "/v1/completions", {"prompt": "Once", "max_tokens": 1})
+        self.assertEqual((answer.status, answer.json()["model"]), (200, "b"))
 
     def test_one_daemon_on_a_state_directory(self):
         daemon = self.daemon_on(lambda folder: None)

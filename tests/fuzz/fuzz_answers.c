@@ -12,7 +12,7 @@
 #include <string.h>
 #include <uv.h>
 
-#include "daemon/api/openai_json.h"
+#include "daemon/dialect/dialect.h"
 #include "daemon/engines/engine.h"
 #include "daemon/engines/frames.h"
 #include "daemon/models/fleet.h"
@@ -52,18 +52,32 @@ static uv_loop_t loop;
 
 /* --- what a client is told --- */
 
-/* LINE: `data: JSON` and two line ends, as an event of a stream. */
-static void expect_event(struct text *line) {
-        const char *json = text_string(line) + strlen("data: ");
-        ASSERT(!line->failed && text_is_utf8(line->bytes, line->used));
-        cJSON *read = json_read(json, strlen(json), NULL);
-        ASSERT(read);
-        cJSON_Delete(read);
-        ASSERT(strchr(json, '\n') == line->bytes + line->used - 2);
-        text_done(line);
+/* EVENTS: each `data: JSON` and two line ends, as in a stream. */
+static void expect_events(struct text *events) {
+        ASSERT(!events->failed && text_is_utf8(events->bytes, events->used));
+        for (char *at = events->bytes, *end; at < events->bytes + events->used; at = end + 2) {
+                end = strstr(at, "\n\n");
+                ASSERT(end && !strncmp(at, "data: ", 6) && !memchr(at, '\n', (size_t) (end - at)));
+                cJSON *read = json_read(at + 6, (size_t) (end - at - 6), NULL);
+                ASSERT(read || !strncmp(at + 6, "[DONE]", 6));
+                cJSON_Delete(read);
+        }
+        text_done(events);
 }
 
-static const struct openai_json shape = { .id = "x", .model = "m", .is_chat = true };
+static struct answer answer = {
+        .dialect = &dialect_openai_chat, .id = "x", .model = "m", .is_stream = true, .includes_usage = true
+};
+
+static void expect_piece(enum part_kind kind, const struct request_call *call, const char *text, const cJSON *logprobs) {
+        struct text line = { 0 };
+        struct answer_part *p =
+                answer_begin(&answer, kind, call && call->id ? call : &(struct request_call){ .id = "x", .name = "x" });
+        ASSERT(p);
+        p->pieces = call && !call->id;
+        answer.dialect->piece(&line, &answer, p, text, logprobs);
+        expect_events(&line);
+}
 
 static void on_start(void *user, uint32_t prompt_tokens, uint32_t cached_tokens) {
         struct client *c = user;
@@ -73,35 +87,22 @@ static void on_start(void *user, uint32_t prompt_tokens, uint32_t cached_tokens)
 
 static void on_text(void *user, const char *text, const cJSON *logprobs) {
         struct client *c = user;
-        struct text line = { 0 }, described = { 0 };
-        struct openai_json_logprobs l = { 0 };
         ASSERT(c->started);
         c->spoke = true;
-        if (logprobs) {
-                openai_json_logprobs_add(&l, true, logprobs);
-                openai_json_logprobs_write(&described, &l, true);
-        }
-        openai_json_text_chunk(&line, &shape, text, logprobs ? &described : NULL);
-        expect_event(&line);
-        openai_json_logprobs_done(&l);
-        text_done(&described);
+        expect_piece(PART_TEXT, NULL, text, logprobs);
 }
 
 static void on_reasoning(void *user, const char *text) {
         struct client *c = user;
-        struct text line = { 0 };
         ASSERT(c->started);
-        openai_json_reasoning_chunk(&line, &shape, text);
-        expect_event(&line);
+        expect_piece(PART_REASONING, NULL, text, NULL);
 }
 
 static void on_call(void *user, const struct request_call *call) {
         struct client *c = user;
-        struct text line = { 0 };
         c->calls += call->id != NULL;
         ASSERT(c->started && c->calls > 0 && call->index == c->calls - 1 && !call->id == !call->name && call->arguments);
-        openai_json_call_chunk(&line, &shape, call);
-        expect_event(&line);
+        expect_piece(PART_CALL, call, call->arguments, NULL);
 }
 
 static void on_embedding(void *user, const cJSON *vectors) {
@@ -124,10 +125,8 @@ static void on_end(void *user, const char *finish, const struct request_usage *u
         ASSERT(strcmp(finish, "tool_calls") != 0 || c->calls > 0);
         ASSERT(usage->cached_tokens <= usage->prompt_tokens && isfinite(usage->prefill_ms) && isfinite(usage->decode_ms));
         c->request = NULL;
-        openai_json_finish_chunk(&line, &shape, finish);
-        expect_event(&line);
-        openai_json_usage_chunk(&line, &shape, usage);
-        expect_event(&line);
+        answer.dialect->end(&line, &answer, finish, usage);
+        expect_events(&line);
 }
 
 static void on_failed(void *user, const struct failure *failure) {
@@ -135,8 +134,8 @@ static void on_failed(void *user, const struct failure *failure) {
         struct text line = { 0 };
         ASSERT(c->request);
         c->request = NULL;
-        openai_json_error(&line, failure);
-        expect_event(&line);
+        answer.dialect->failed(&line, &answer, failure);
+        expect_events(&line);
 }
 
 /* --- the engine --- */
@@ -170,8 +169,8 @@ static void on_said_failed(struct model *m, const char *sentence) {
         struct failure failure;
         struct text line = { 0 };
         failure_set(&failure, REASON_LOAD_FAILED, "model '%s' cannot be loaded: %s", m->config->id, sentence);
-        openai_json_error(&line, &failure);
-        expect_event(&line);
+        answer.dialect->failed(&line, &answer, &failure);
+        expect_events(&line);
 }
 
 static bool on_frame(void *user, enum frame_type says, uint64_t id, const cJSON *frame) {

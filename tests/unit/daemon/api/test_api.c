@@ -171,7 +171,13 @@ static void test_routes(void **state) {
                 { "GET", "/v1/models/org%2fb%3Aq4", "200", "{\"id\":\"org/b:q4\"" },
                 { "GET", "/v1/models/alias?x=1", "200", "\"aliases\":[\"alias\"]" },
                 { "GET", "/v1/models/nope", "404", "\"param\":\"model\",\"code\":\"model_not_found\"" },
-                { "GET", "/v1/models/", "404", "not_found" },
+                { "GET", "/v1/models/", "200", "{\"object\":\"list\"" },
+                { "GET", "//v1//models//a/", "200", "{\"id\":\"a\"" },
+                { "GET", "/models", "200", "{\"object\":\"list\"" },
+                { "GET", "/openai/v1/models/org/b:q4", "200", "{\"id\":\"org/b:q4\"" },
+                { "GET", "/openai/deployments/a/models", "200", "{\"object\":\"list\"" },
+                { "GET", "/openai/deployments/a", "404", "not_found" },
+                { "GET", "/v1", "404", "not_found" },
                 { "GET", "/v2", "404", "not_found" },
                 { "GET", "/v1/chat/completions", "405", "Allow: POST, OPTIONS\r\n" },
                 { "DELETE", "/v1/models", "405", "Allow: GET, HEAD, OPTIONS\r\n" },
@@ -201,6 +207,21 @@ static void test_routes(void **state) {
 }
 
 /* What a page may do is settled in front of the routes; here is what the answers tell its browser. */
+/* Azure's clients name the model in the path alone. */
+static void test_deployments(void **state) {
+        (void) state;
+        int fd = post("/openai/deployments/org%2fb:q4/chat/completions?api-version=2024-10-21",
+                      "{\"messages\":[{\"role\":\"user\",\"content\":\"x\"}]}");
+        assert_string_equal(asked.model, "org/b:q4");
+        assert_int_equal(asked.kind, REQUEST_CHAT);
+        (void) close(fd);
+        fd = post("/openai/deployments/alias/embeddings?api-version=1", "{\"input\":\"x\",\"model\":\"a\"}");
+        assert_string_equal(asked.model, "alias");
+        assert_int_equal(asked.kind, REQUEST_EMBED);
+        (void) close(fd);
+        turn_for(5);
+}
+
 static void test_pages(void **state) {
         static const char listed[] = "Origin: https://page.example\r\n",
                           names[] = "Access-Control-Allow-Origin: https://page.example\r\n";
@@ -446,8 +467,9 @@ static void test_stopping(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                TEST(test_whole_answer), TEST(test_logprobs), TEST(test_overlong_prompt), TEST(test_embeddings),
-                TEST(test_routes),       TEST(test_pages),    TEST(test_control),         TEST(test_stopping),
+                TEST(test_whole_answer), TEST(test_logprobs), TEST(test_overlong_prompt),
+                TEST(test_embeddings),   TEST(test_routes),   TEST(test_deployments),
+                TEST(test_pages),        TEST(test_control),  TEST(test_stopping),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

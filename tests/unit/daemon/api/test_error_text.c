@@ -49,7 +49,7 @@ static void test_long_names(void **state) {
                 assert_true(text_is_utf8(f.message, strlen(f.message)));
                 f = error_not_found(&(struct fleet){ 0 }, name + 1 - skip);
                 assert_true(text_is_utf8(f.message, strlen(f.message)));
-                f = error_bad_request(NULL, "%s", name + 1 - skip);
+                f = bad_request(NULL, "%s", name + 1 - skip);
                 assert_true(text_is_utf8(f.message, strlen(f.message)));
         }
 }

@@ -1,0 +1,40 @@
+/*
+ * translate.h - what a client asks in a dialect of its own, as the one body that engines know: the object that POST /v1/chat/completions
+ * and its neighbours take.
+ *
+ * Pure, for any thread. Strings go over as they stand in the source, escapes and all. Members that nobody knows are left out.
+ */
+#ifndef HEADROOM_DAEMON_DIALECT_TRANSLATE_H
+#define HEADROOM_DAEMON_DIALECT_TRANSLATE_H
+
+#include "daemon/state/request_events.h"
+#include "engine/base/json_walk.h"
+#include "engine/base/strbuf.h"
+
+/* Bytes that a translation may come to, of a source of SIZE: names of members and brackets are all that becomes longer. */
+#define TRANSLATION_BYTES(size) (3 * (size) + 4096)
+
+/* What is asked beside an answer. */
+struct asked {
+        bool is_load; /* no answer: the model is to be loaded, or to leave where keep_alive_ms is 0 */
+        bool has_keep_alive;
+        int64_t keep_alive_ms; /* negative: for ever */
+};
+
+/*
+ * SOURCE, a JSON object without an error, into OUT. False and *reterr where it asks for what cannot be; where OUT has failed
+ * the translation did not fit.
+ */
+typedef bool translator(const char *source, size_t size, struct text *out, struct asked *asked, struct failure *reterr);
+
+/* A 400 about PARAM (NULL: about none). */
+struct failure bad_request(const char *param, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* ---- for translators ---- */
+
+/* ,"NAME": - without the comma behind an opening bracket. */
+void put_key(struct text *out, const char *name);
+/* The same, and VALUE as it stands; nothing where there is none, or it is null. */
+void put_member(struct text *out, const char *name, struct json_value value);
+
+#endif
