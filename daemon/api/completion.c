@@ -99,6 +99,8 @@ static void on_waiting(void *user, const char *why) {
 static void on_start(void *user, uint32_t prompt_tokens, uint32_t cached_tokens) {
         struct completion *c = user;
 
+        c->answer.prompt_tokens = prompt_tokens;
+        c->answer.cached_tokens = cached_tokens;
         (void) snprintf(c->why, sizeof c->why, "reading the prompt of %u tokens, %u of them known", prompt_tokens, cached_tokens);
 }
 
@@ -247,6 +249,7 @@ static struct completion *completion_new(struct api *api, struct http_exchange *
         api_make_id(api, random);
         c->answer = (struct answer){ .dialect = options->dialect,
                                      .model = c->model,
+                                     .request_id = c->request_id,
                                      .created_s = time(NULL),
                                      .is_stream = options->is_stream,
                                      .includes_usage = options->includes_usage,

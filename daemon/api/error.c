@@ -11,7 +11,7 @@ void error_answer_as(const struct dialect *dialect, struct http_exchange *x, con
         char headers[HTTP_RETRY_HEADERS_MAX];
 
         http_retry_headers(headers, sizeof headers, f->retry_after_s, f->should_retry);
-        dialect->refuse(&body, f);
+        dialect->refuse(&body, f, http_request_id(x));
         text_puts(&body, "\n");
         http_answer(x, f->status, headers, "application/json", text_string(&body), body.used);
         text_done(&body);

@@ -27,10 +27,12 @@ struct answer_part {
 struct answer {
         const struct dialect *dialect;
         char id[40];
-        const char *model; /* as the client called it; borrowed */
-        int64_t created_s; /* Unix time */
+        const char *model;      /* as the client called it; borrowed */
+        const char *request_id; /* of its HTTP request; borrowed */
+        int64_t created_s;      /* Unix time */
         bool is_stream, includes_usage;
-        bool keeps; /* all of its parts, whole */
+        uint32_t prompt_tokens, cached_tokens; /* of a stream, from its beginning on */
+        bool keeps;                            /* all of its parts, whole */
         struct answer_part *parts;
         uint32_t parts_count; /* that have begun; where they are not kept only the last is there, as parts[0] */
         uint32_t calls_count;

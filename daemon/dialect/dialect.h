@@ -31,8 +31,8 @@ struct dialect {
         /* ---- an answer that is sent whole; all parts are there ---- */
         void (*whole)(struct text *out, const struct answer *a, const char *finish, const struct request_usage *usage);
 
-        /* A failure as the body of its HTTP status. No newline. */
-        void (*refuse)(struct text *out, const struct failure *failure);
+        /* A failure of the request REQUEST_ID as the body of its HTTP status. No newline. */
+        void (*refuse)(struct text *out, const struct failure *failure, const char *request_id);
 };
 
 extern const struct dialect dialect_openai_chat, dialect_openai_completion; /* openai.c */

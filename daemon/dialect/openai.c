@@ -127,7 +127,8 @@ static const char *or_null(const char *text) {
 }
 
 /* A code is always a string or null, which is what client libraries expect. */
-static void refuse(struct text *out, const struct failure *f) {
+static void refuse(struct text *out, const struct failure *f, const char *request_id) {
+        (void) request_id;
         text_puts(out, "{\"error\":{\"message\":");
         text_json(out, f->message);
         text_puts(out, ",\"type\":");
@@ -147,9 +148,8 @@ static void refuse(struct text *out, const struct failure *f) {
 }
 
 static void on_failed(struct text *out, struct answer *a, const struct failure *failure) {
-        (void) a;
         text_puts(out, "data: ");
-        refuse(out, failure);
+        refuse(out, failure, a->request_id);
         text_puts(out, "\n\n");
 }
 

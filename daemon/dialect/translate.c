@@ -17,6 +17,36 @@ struct failure bad_request(const char *param, const char *format, ...) {
         return f;
 }
 
+void find_members(struct json_value object, const char *const names[], size_t count, struct json_value ret[]) {
+        struct json_walk r;
+        struct json_value key, value;
+        size_t i;
+
+        for (i = 0; i < count; i++)
+                ret[i] = (struct json_value){ .kind = JSON_NONE };
+        json_walk_begin(&r, object.at, object.length, JSON_DEPTH_MAX, UINT32_MAX);
+        if (!json_walk_into(&r, JSON_OBJECT))
+                return;
+        while (json_walk_member(&r, &key) && json_walk_value(&r, &value)) {
+                for (i = 0; i < count && !json_string_is(key, names[i]);)
+                        i++;
+                if (i < count && ret[i].kind == JSON_NONE)
+                        ret[i] = value;
+        }
+        for (i = 0; i < count; i++)
+                if (ret[i].kind == JSON_NULL)
+                        ret[i].kind = JSON_NONE;
+}
+
+void items_begin(struct json_walk *r, struct json_value array) {
+        json_walk_begin(r, array.at, array.length, JSON_DEPTH_MAX, UINT32_MAX);
+        (void) json_walk_into(r, JSON_ARRAY);
+}
+
+bool items_next(struct json_walk *r, struct json_value *ret) {
+        return r->depth > 0 && json_walk_item(r) && json_walk_value(r, ret);
+}
+
 static void put_comma(struct text *out) {
         char last = out->used ? out->bytes[out->used - 1] : '{';
 

@@ -32,6 +32,12 @@ struct failure bad_request(const char *param, const char *format, ...) __attribu
 
 /* ---- for translators ---- */
 
+/* Those members of OBJECT that are called NAMES, each at its place in RET: of equal names the first, and JSON_NONE for null. */
+void find_members(struct json_value object, const char *const names[], size_t count, struct json_value ret[]);
+/* Goes through the items of ARRAY, which are none where it is no array. */
+void items_begin(struct json_walk *r, struct json_value array);
+bool items_next(struct json_walk *r, struct json_value *ret);
+
 /* ,"NAME": - without the comma behind an opening bracket. */
 void put_key(struct text *out, const char *name);
 /* The same, and VALUE as it stands; nothing where there is none, or it is null. */
