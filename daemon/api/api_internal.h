@@ -72,6 +72,8 @@ struct reading_as {
 };
 void api_read_body_as(struct api *api, struct http_exchange *x, const struct reading_as *as, body_taker *then);
 
+/* Checks BODY, which engines know, and has DIALECT answer it. */
+void api_start_answer(struct api *api, struct http_exchange *x, const struct body *body, const struct dialect *dialect);
 /*
  * The model that the path or BODY names; where neither does that of `default_model`, or the only one there is. NULL and *reterr otherwise.
  * The text is the caller's.

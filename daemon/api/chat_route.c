@@ -184,14 +184,18 @@ bool api_choose_class(const struct http_exchange *x, const struct body *body, en
         return false;
 }
 
-static void start(struct api *api, struct http_exchange *x, const struct body *body, const struct dialect *dialect) {
+static bool check_asked(const struct body_facts *f, bool is_chat, struct failure *reterr) {
+        return check_kinds(f, reterr) && check_offered(f, reterr) &&
+               (is_chat ? check_messages(f, reterr) : check_prompt(f, reterr));
+}
+
+void api_start_answer(struct api *api, struct http_exchange *x, const struct body *body, const struct dialect *dialect) {
         const struct body_facts *facts = &body->facts;
         struct completion_options options = { .dialect = dialect,
                                               .is_stream = body_is_true(facts, MEMBER_STREAM),
                                               .includes_usage = facts->includes_usage };
         struct failure f = { 0 };
-        bool is_right = check_kinds(facts, &f) && check_offered(facts, &f) &&
-                        (dialect->is_chat ? check_messages(facts, &f) : check_prompt(facts, &f)) &&
+        bool is_right = (body->asked.is_load || check_asked(facts, dialect->is_chat, &f)) &&
                         api_choose_class(x, body, &options.class, &f);
         auto_free char *model = is_right ? api_choose_model(api, x, body, &f) : NULL;
 
@@ -204,11 +208,11 @@ static void start(struct api *api, struct http_exchange *x, const struct body *b
 }
 
 static void start_chat(struct api *api, struct http_exchange *x, const struct body *body) {
-        start(api, x, body, &dialect_openai_chat);
+        api_start_answer(api, x, body, &dialect_openai_chat);
 }
 
 static void start_completion(struct api *api, struct http_exchange *x, const struct body *body) {
-        start(api, x, body, &dialect_openai_completion);
+        api_start_answer(api, x, body, &dialect_openai_completion);
 }
 
 void handle_chat(struct api *api, struct http_exchange *x, const char *rest) {

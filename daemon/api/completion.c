@@ -19,12 +19,15 @@
 
 #define STREAM_HEADERS "Cache-Control: no-cache\r\nX-Accel-Buffering: no\r\n"
 
+static const char *const kind_words[] = { [REQUEST_CHAT] = "chat", [REQUEST_COMPLETION] = "completion", [REQUEST_LOAD] = "load" };
+
 struct completion {
         struct api *api;
         struct http_exchange *exchange; /* NULL when it is over */
         struct request *request;        /* NULL when it is over */
         char request_id[32];
         char *model;
+        const char *kind; /* of what is asked */
         struct answer answer;
         bool has_begun;  /* the stream's headers are out */
         bool has_opened; /* and the dialect's first event */
@@ -58,11 +61,10 @@ static void log_answer(const struct completion *c, const struct failure *failure
         int status = failure ? failure->status : 200;
 
         log_event(status >= 500 ? LOG_LEVEL_WARNING : LOG_LEVEL_INFO, "request", LOG_TEXT("id", c->request_id),
-                  LOG_TEXT("model", c->model), LOG_TEXT("kind", c->answer.dialect->is_chat ? "chat" : "completion"),
-                  LOG_NUMBER("stream", c->answer.is_stream), LOG_NUMBER("status", status),
-                  LOG_MAYBE("reason", failure ? failure->code : ""), LOG_MAYBE("advice", failure ? failure->advice : ""),
-                  LOG_NUMBER("prompt_tokens", usage->prompt_tokens), LOG_NUMBER("cached_tokens", usage->cached_tokens),
-                  LOG_NUMBER("completion_tokens", usage->completion_tokens),
+                  LOG_TEXT("model", c->model), LOG_TEXT("kind", c->kind), LOG_NUMBER("stream", c->answer.is_stream),
+                  LOG_NUMBER("status", status), LOG_MAYBE("reason", failure ? failure->code : ""),
+                  LOG_MAYBE("advice", failure ? failure->advice : ""), LOG_NUMBER("prompt_tokens", usage->prompt_tokens),
+                  LOG_NUMBER("cached_tokens", usage->cached_tokens), LOG_NUMBER("completion_tokens", usage->completion_tokens),
                   LOG_NUMBER("ms", (uv_hrtime() - c->started_ns) / 1000000));
 }
 
@@ -92,7 +94,7 @@ static void on_waiting(void *user, const char *why) {
         struct completion *c = user;
 
         (void) snprintf(c->why, sizeof c->why, "%s", why);
-        if (c->answer.is_stream && !c->has_begun)
+        if (c->answer.is_stream && !c->has_begun && c->answer.dialect->pings_tell)
                 send_ping(c);
 }
 
@@ -101,6 +103,7 @@ static void on_start(void *user, uint32_t prompt_tokens, uint32_t cached_tokens)
 
         c->answer.prompt_tokens = prompt_tokens;
         c->answer.cached_tokens = cached_tokens;
+        c->answer.waited_ns = uv_hrtime() - c->started_ns;
         (void) snprintf(c->why, sizeof c->why, "reading the prompt of %u tokens, %u of them known", prompt_tokens, cached_tokens);
 }
 
@@ -138,7 +141,7 @@ static void take_piece(struct completion *c, enum part_kind kind, const struct r
         }
         answer_add(a, text);
         if (!a->is_stream && logprobs)
-                logprobs_add(&a->logprobs, a->dialect->is_chat, logprobs);
+                logprobs_add(&a->logprobs, !a->dialect->lists_logprobs, logprobs);
         if (!p || !a->is_stream)
                 return;
         a->dialect->piece(&c->out, a, p, text, logprobs);
@@ -187,6 +190,7 @@ static void on_end(void *user, const char *finish, const struct request_usage *u
         struct answer *a = &c->answer;
 
         c->request = NULL;
+        a->total_ns = uv_hrtime() - c->started_ns;
         if (!a->is_stream)
                 a->dialect->whole(&c->out, a, finish, usage);
         if (a->is_too_long || c->out.failed || logprobs_failed(&a->logprobs)) {
@@ -254,6 +258,7 @@ static struct completion *completion_new(struct api *api, struct http_exchange *
                                      .is_stream = options->is_stream,
                                      .includes_usage = options->includes_usage,
                                      .keeps = !options->is_stream || options->dialect->keeps,
+                                     .keeps_calls = options->dialect->keeps_calls,
                                      .bytes_max = API_ANSWER_MAX };
         (void) snprintf(c->answer.id, sizeof c->answer.id, "%s%s", options->dialect->id_prefix, random);
         (void) snprintf(c->request_id, sizeof c->request_id, "%s", http_request_id(x));
@@ -266,6 +271,10 @@ static struct completion *completion_new(struct api *api, struct http_exchange *
         return c;
 }
 
+static enum request_kind kind_of(const struct completion_options *options, const struct asked *asked) {
+        return asked->is_load ? REQUEST_LOAD : options->dialect->is_chat ? REQUEST_CHAT : REQUEST_COMPLETION;
+}
+
 void completion_start(struct api *api, struct http_exchange *x, const struct completion_options *options,
                       const struct body *body) {
         static const struct request_events streamed = { .on_waiting = on_waiting,
@@ -275,7 +284,8 @@ void completion_start(struct api *api, struct http_exchange *x, const struct com
                                                         .on_call = on_call,
                                                         .on_end = on_end,
                                                         .on_failed = on_failed };
-        static const struct request_events whole = { .on_text = on_text,
+        static const struct request_events whole = { .on_start = on_start,
+                                                     .on_text = on_text,
                                                      .on_reasoning = on_reasoning,
                                                      .on_call = on_call,
                                                      .on_restart = on_restart,
@@ -293,9 +303,13 @@ void completion_start(struct api *api, struct http_exchange *x, const struct com
         api_begin(api);
         if (options->is_stream)
                 (void) uv_timer_start(&c->ping, on_ping, API_PING_MS, API_PING_MS);
-        enum request_kind kind = options->dialect->is_chat ? REQUEST_CHAT : REQUEST_COMPLETION;
-        const struct request_body sent = { bulk_hold(body->json), body->facts.values };
+        enum request_kind kind = kind_of(options, &body->asked);
+        const struct request_body sent = { kind == REQUEST_LOAD ? NULL : bulk_hold(body->json), body->facts.values };
+        c->kind = kind_words[kind];
         if (request_submit(api->fleet, c->model, kind, options->class, sent, options->is_stream ? &streamed : &whole, c,
                            &c->request, &failure))
                 on_failed(c, &failure);
+        else if (body->asked.has_keep_alive)
+                request_keep_alive(c->request,
+                                   body->asked.keep_alive_ms < 0 ? CONFIG_FOREVER : (uint64_t) body->asked.keep_alive_ms);
 }

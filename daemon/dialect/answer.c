@@ -51,7 +51,7 @@ struct answer_part *answer_begin(struct answer *a, enum part_kind kind, const st
                 return NULL;
         }
         p->kind = kind;
-        p->text.max = TEXT_MAX_NONE;
+        p->text.max = a->keeps ? TEXT_MAX_NONE : a->bytes_max;
         a->parts_count++;
         if (!call)
                 return p;
@@ -65,8 +65,9 @@ struct answer_part *answer_begin(struct answer *a, enum part_kind kind, const st
 
 void answer_add(struct answer *a, const char *text) {
         struct answer_part *p = answer_part(a);
+        bool is_kept = p && (a->keeps || (a->keeps_calls && p->kind == PART_CALL));
 
-        if (p && a->keeps && count_bytes(a, strlen(text)) && !text_puts(&p->text, text))
+        if (is_kept && count_bytes(a, strlen(text)) && !text_puts(&p->text, text))
                 a->is_too_long = true;
 }
 

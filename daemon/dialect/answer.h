@@ -31,13 +31,16 @@ struct answer {
         const char *request_id; /* of its HTTP request; borrowed */
         int64_t created_s;      /* Unix time */
         bool is_stream, includes_usage;
-        uint32_t prompt_tokens, cached_tokens; /* of a stream, from its beginning on */
+        uint32_t prompt_tokens, cached_tokens; /* from when an engine has the request */
         bool keeps;                            /* all of its parts, whole */
+        bool keeps_calls;                      /* the present part, where it is a call */
         struct answer_part *parts;
         uint32_t parts_count; /* that have begun; where they are not kept only the last is there, as parts[0] */
         uint32_t calls_count;
         struct logprobs logprobs; /* of the last piece, or of all text where it is kept */
         uint32_t events;          /* of a stream, for dialects that number them */
+        uint64_t waited_ns;       /* until an engine took the request */
+        uint64_t total_ns;        /* until it ended */
         size_t bytes_max, bytes;  /* of what is kept */
         bool is_too_long;         /* ... or there was no memory for it: what is there is not all of it */
 };
@@ -46,7 +49,7 @@ struct answer {
 struct answer_part *answer_part(const struct answer *a);
 /* A part begins. CALL: its first piece, or NULL. NULL: out of memory, or too long. */
 struct answer_part *answer_begin(struct answer *a, enum part_kind kind, const struct request_call *call);
-/* TEXT is added to the part that came last, where parts are kept. */
+/* TEXT is added to the part that came last, where it is kept. */
 void answer_add(struct answer *a, const char *text);
 /* Nothing has been said: as before the first part. */
 void answer_clear(struct answer *a);

@@ -14,7 +14,10 @@ struct dialect {
         const char *id_prefix;   /* of answers */
         const char *stream_type; /* Content-Type */
         bool keeps;              /* a stream needs at its end what was said */
+        bool keeps_calls;        /* ... or each call when it ends */
         bool is_chat;            /* else the text of a prompt goes on */
+        bool lists_logprobs;     /* in lists side by side, not an object for each token */
+        bool pings_tell;         /* a ping says why one waits: one comes at once */
 
         /* ---- a stream ---- */
         void (*begin)(struct text *out, struct answer *a);
@@ -22,7 +25,7 @@ struct dialect {
         /* TEXT is a piece of it. LOGPROBS: of a text's tokens (logprobs.h), or NULL. */
         void (*piece)(struct text *out, struct answer *a, const struct answer_part *p, const char *text, const cJSON *logprobs);
         void (*close)(struct text *out, struct answer *a, const struct answer_part *p);
-        /* FINISH: "stop", "length" or "tool_calls". */
+        /* FINISH: "stop", "length", "tool_calls", or "load" where no answer was asked for. */
         void (*end)(struct text *out, struct answer *a, const char *finish, const struct request_usage *usage);
         void (*failed)(struct text *out, struct answer *a, const struct failure *failure);
         /* A sign of life where nothing else is to be said; nothing where the dialect has none. */

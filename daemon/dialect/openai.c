@@ -222,9 +222,11 @@ static void whole(struct text *out, const struct answer *a, const char *finish, 
         text_puts(out, "}\n");
 }
 
-#define OF_BOTH                                                                                                    \
-        .stream_type = "text/event-stream", .open = no_event, .piece = on_piece, .close = no_event, .end = on_end, \
-        .failed = on_failed, .ping = ping, .whole = whole, .refuse = refuse
+#define OF_BOTH                                                                                                         \
+        .stream_type = "text/event-stream", .pings_tell = true, .open = no_event, .piece = on_piece, .close = no_event, \
+        .end = on_end, .failed = on_failed, .ping = ping, .whole = whole, .refuse = refuse
 
 const struct dialect dialect_openai_chat = { .id_prefix = "chatcmpl-", .is_chat = true, .begin = chat_begin, OF_BOTH };
-const struct dialect dialect_openai_completion = { .id_prefix = "cmpl-", .begin = completion_begin, OF_BOTH };
+const struct dialect dialect_openai_completion = {
+        .id_prefix = "cmpl-", .lists_logprobs = true, .begin = completion_begin, OF_BOTH
+};

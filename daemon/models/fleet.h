@@ -35,6 +35,8 @@ void fleet_when_surveyed(struct fleet *f, void (*on_surveyed)(void *user), void 
 struct model_status {
         const char *id;
         const char *path;
+        const struct inspected *inspected; /* what its file says; NULL while that is not known */
+        uint64_t file_bytes, file_key;     /* of all its files; another key for other files; 0: not known */
         enum model_state state;
         bool offered;         /* to clients: it is a model, as far as its file has been looked into */
         bool retired;         /* it has left the configuration, and goes when it has served what it has begun */
@@ -87,5 +89,10 @@ void fleet_model_status(struct fleet *f, uint32_t index, struct model_status *re
 typedef void fleet_done(void *user, const struct failure *failure);
 void fleet_load(struct fleet *f, const char *model, fleet_done *on_done, void *user);
 void fleet_unload(struct fleet *f, const char *model, bool force, fleet_done *on_done, void *user);
+/*
+ * A client needs the model no more: it leaves as soon as it is idle, and who waits for it is served before. 0, also where it is not
+ * loaded; -ENOENT: there is none of that name; -EPERM: it is pinned.
+ */
+int fleet_dismiss(struct fleet *f, const char *model);
 
 #endif

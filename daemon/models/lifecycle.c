@@ -484,6 +484,10 @@ static bool leaves_changed_weights(struct model *m) {
         return true;
 }
 
+uint64_t model_keep_alive_ms(const struct model *m) {
+        return m->engine.is_kept_as_told ? m->engine.keep_alive_ms : m->config->keep_alive_ms;
+}
+
 static void tick_ready(struct model *m) {
         struct instance *e = &m->engine;
         if (leaves_changed_weights(m))
@@ -491,10 +495,11 @@ static void tick_ready(struct model *m) {
         requests_send(m);
         prefix_client_tick(m);
         watch_silence(m);
+        uint64_t keep_alive_ms = model_keep_alive_ms(m);
         if (m->state != MODEL_READY || m->running.count > 0 || m->waiting.count > 0 || m->config->pinned ||
-            m->config->keep_alive_ms == CONFIG_FOREVER)
+            keep_alive_ms == CONFIG_FOREVER)
                 return;
-        uint64_t expires = sat_add(u64_max(e->ready_ms, e->last_end_ms), m->config->keep_alive_ms);
+        uint64_t expires = sat_add(u64_max(e->ready_ms, e->last_end_ms), keep_alive_ms);
         if (expires <= m->fleet->now_ms)
                 model_leave(m, REASON_IDLE, NULL);
         else

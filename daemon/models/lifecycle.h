@@ -15,6 +15,8 @@ struct model;
 void model_init(struct model *m, struct fleet *f, const struct config_model *config, uint32_t number);
 void model_done(struct model *m);
 uint64_t model_wanted_since(const struct model *m); /* TIME_NEVER when it is not */
+/* How long it stays when it is idle: as configured, or as a request has said. */
+uint64_t model_keep_alive_ms(const struct model *m);
 void model_event(struct model *m, enum model_event_kind event);
 void model_tick(struct model *m);
 /* Tells it to leave; FOR_WHOM is the model that needs the room, or NULL. */

@@ -3,6 +3,8 @@
  */
 #include "daemon/models/operator.h"
 
+#include <errno.h>
+
 #include "daemon/models/lifecycle.h"
 #include "daemon/models/fleet.h"
 #include "daemon/models/operator_jobs.h"
@@ -71,6 +73,21 @@ void fleet_unload(struct fleet *f, const char *model, bool force, fleet_done *on
         job->force = force;
         m->unload_asked = true;
         fleet_poke(f);
+}
+
+int fleet_dismiss(struct fleet *f, const char *model) {
+        uint32_t index;
+        if (fleet_model_find(f, model, &index) < 0)
+                return -ENOENT;
+        struct model *m = f->models[index];
+        if (m->config->pinned)
+                return -EPERM;
+        if (!m->engine.process)
+                return 0;
+        m->engine.is_kept_as_told = true;
+        m->engine.keep_alive_ms = 0;
+        fleet_poke(f);
+        return 0;
 }
 
 /* From the tick, since it calls the owners of the waiting requests. */

@@ -3,6 +3,7 @@
 #include "daemon/cgroup/cgroup.h"
 #include "daemon/engines/engine.h"
 #include "daemon/models/fleet.h"
+#include "daemon/models/lifecycle.h"
 #include "daemon/state/account.h"
 #include "daemon/state/fleet.h"
 #include "daemon/state/lookup.h"
@@ -15,7 +16,7 @@ uint32_t fleet_models_count(const struct fleet *f) {
 }
 
 static int64_t expires_in_ms(const struct model *m, uint64_t now) {
-        uint64_t keep = m->config->keep_alive_ms;
+        uint64_t keep = model_keep_alive_ms(m);
         if (m->state != MODEL_READY || m->config->pinned || keep == CONFIG_FOREVER)
                 return -1;
         if (m->running.count > 0)
@@ -33,6 +34,9 @@ void fleet_model_status(struct fleet *f, uint32_t index, struct model_status *re
         *ret = (struct model_status){
                 .id = m->config->id,
                 .path = m->config->path,
+                .inspected = m->inspected_well ? &m->inspected : NULL,
+                .file_bytes = m->files.bytes,
+                .file_key = m->files.key,
                 .state = m->state,
                 .offered = model_is_offered(m),
                 .retired = m->is_retired,

@@ -12,11 +12,41 @@
 #include "daemon/state/fleet.h"
 #include "daemon/state/tick.h"
 
+static void keep_as_told(struct model *m, const struct request *request) {
+        if (!request->says_keep_alive)
+                return;
+        m->engine.is_kept_as_told = true;
+        m->engine.keep_alive_ms = request->keep_alive_ms;
+}
+
+/* Who asked for the model alone has it, whatever else waits. Its time begins anew. */
+static void end_loads(struct model *m) {
+        struct queue loads = { 0 };
+        for (struct queue_link *l = m->waiting.first, *next; l; l = next) {
+                next = l->next;
+                if (request_of(l)->kind != REQUEST_LOAD)
+                        continue;
+                queue_leave(l);
+                m->fleet->waiting_count--;
+                queue_append(&loads, l);
+        }
+        for (struct queue_link *l; (l = loads.first);) {
+                struct request *request = request_of(l);
+                struct request_events events = request->events;
+                void *user = request->user;
+                keep_as_told(m, request);
+                m->engine.last_end_ms = fleet_clock_ms();
+                request_free(request);
+                events.on_end(user, "load", &(struct request_usage){ 0 });
+        }
+}
+
 static int send_request(struct model *m, struct request *request) {
         const struct engine_ops *ops = m->ops;
         int r = ops->send(m, request);
         if (r < 0)
                 return r;
+        keep_as_told(m, request);
         request->attempts++;
         request->begun = false;
         request->calls = request->vectors_taken = 0;
@@ -43,6 +73,7 @@ static void fail_unsendable(const struct model *m, struct request *request, int 
 }
 
 void requests_send(struct model *m) {
+        end_loads(m);
         while (m->state == MODEL_READY && !m->engine.stopped && model_running(m) < m->engine.parallel && m->ops->ready(m)) {
                 struct request *request = gate_next(m);
                 if (!request)

@@ -54,8 +54,6 @@ static int find_model(struct fleet *f, const char *name, struct model **ret, str
         }
         if (fleet_model_find(f, name, &index) < 0) {
                 char sentence[sizeof(reterr->message)];
-                if (f->on_unknown)
-                        f->on_unknown(f->on_unknown_user);
                 fleet_model_missing(f, name, sentence, sizeof(sentence));
                 failure_set(reterr, REASON_MODEL_NOT_FOUND, "%s", sentence);
                 return -ENOENT;
@@ -99,6 +97,11 @@ int request_submit(struct fleet *fleet, const char *model, enum request_kind kin
 
 void request_expect_vectors(struct request *request, uint32_t count) {
         request->vectors = count;
+}
+
+void request_keep_alive(struct request *request, uint64_t ms) {
+        request->says_keep_alive = true;
+        request->keep_alive_ms = ms;
 }
 
 static bool runs(const struct request *request) {

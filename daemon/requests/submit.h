@@ -3,7 +3,7 @@
  *
  * A request names a model and carries the client's JSON body. It waits (bounded, in order of its class and arrival) until the
  * model is loaded and has a place, is sent to the engine, and tells its owner what comes back through `struct
- * request_events`. Exactly one of on_end / on_failed is called, last, and never from inside request_submit; after it,
+ * request_events`. A REQUEST_LOAD without a body waits in the same way and ends, with "load", when its model is there. Exactly one of on_end / on_failed is called, last, and never from inside request_submit; after it,
  * or after request_cancel, the request is gone and must not be touched. All on the one loop thread.
  */
 #ifndef HEADROOM_DAEMON_REQUESTS_SUBMIT_H
@@ -24,6 +24,8 @@ int request_submit(struct fleet *fleet, const char *model, enum request_kind kin
 
 /* How many texts there are to embed, of a request that was just submitted: an answer with more or fewer vectors is none. */
 void request_expect_vectors(struct request *request, uint32_t count);
+/* Of a request that was just submitted: its model stays for MS when it is idle (CONFIG_FOREVER: until the room is needed), until another says so. */
+void request_keep_alive(struct request *request, uint64_t ms);
 void request_cancel(struct request *request); /* the client left: no event follows, generation stops within a token */
 void request_pause(struct request *request);  /* the client does not read: stop decoding for it; idempotent */
 void request_resume(struct request *request);

@@ -49,6 +49,8 @@ struct instance {
         char sentence[400]; /* why it failed or we ended it; "" when it just went */
         enum reason why_stopped;
         uint64_t started_ms, ready_ms, last_end_ms, stopping_ms, exited_ms;
+        bool is_kept_as_told; /* the last request that said so wants it to stay for keep_alive_ms, whatever is configured */
+        uint64_t keep_alive_ms;
         uint64_t heard_ms;                   /* last sign of life, or when there was last reason for one */
         uint64_t answered_tokens;            /* that it said to have computed when it last said something of a request */
         bool pinged;                         /* ... since then */

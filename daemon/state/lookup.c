@@ -77,6 +77,17 @@ static int find(const struct fleet *f, const char *name, uint32_t *ret_index) {
         return -ENOENT;
 }
 
+/* A name and a tag, of what is called by both together: qwen3:8b for qwen3-8b. */
+static int find_by_tag(const struct fleet *f, const char *name, uint32_t *ret_index) {
+        char joined[MODEL_ID_MAX + 1];
+        if (!strchr(name, ':') || strlen(name) >= sizeof(joined))
+                return -ENOENT;
+        (void) strcpy(joined, name);
+        for (char *colon = joined; (colon = strchr(colon, ':'));)
+                *colon = '-';
+        return find(f, joined, ret_index);
+}
+
 int fleet_model_find(const struct fleet *f, const char *name, uint32_t *ret_index) {
         static const char *const suffixes[] = {
                 ".gguf", ":latest"
@@ -92,7 +103,7 @@ int fleet_model_find(const struct fleet *f, const char *name, uint32_t *ret_inde
                 (void) snprintf(shorter, sizeof(shorter), "%.*s", (int) (length - end), name);
                 return find(f, shorter, ret_index);
         }
-        return -ENOENT;
+        return find_by_tag(f, name, ret_index);
 }
 
 /* --- names that nobody has --- */
@@ -137,6 +148,8 @@ static void find_near(const struct fleet *f, const char *name, struct near *ret)
 }
 
 void fleet_model_missing(const struct fleet *f, const char *name, char *out, size_t size) {
+        if (f->on_unknown)
+                f->on_unknown(f->on_unknown_user);
         for (uint32_t i = 0; i < f->models_count; i++) {
                 const struct model *m = f->models[i];
                 if (m->is_no_model && !m->is_retired && has_name(m->config, name, strcmp)) {

@@ -22,6 +22,8 @@ struct request {
         uint64_t turn_ms;  /* place in the queue: a request of the batch class ages into it */
         uint32_t attempts; /* engines it was sent to */
         bool batch;
+        bool says_keep_alive; /* how long its model stays when it is idle, from when the request is sent */
+        uint64_t keep_alive_ms;
         bool paused;
         bool moving;                        /* out of memory or back: it has been told and has not answered */
         bool suspended;                     /* the engine has said so: it takes no place there until it is restored */

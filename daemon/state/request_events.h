@@ -63,7 +63,8 @@ struct request_body {
         uint32_t values;
 };
 
-enum request_kind { REQUEST_CHAT, REQUEST_COMPLETION, REQUEST_EMBED };
+/* REQUEST_LOAD asks no engine: it ends when its model is there. */
+enum request_kind { REQUEST_CHAT, REQUEST_COMPLETION, REQUEST_EMBED, REQUEST_LOAD };
 
 /* Interactive requests have a person waiting. Batch requests can wait, but not for ever: they gain rank with time. */
 enum request_class { REQUEST_CLASS_OF_MODEL, REQUEST_INTERACTIVE, REQUEST_BATCH };

@@ -115,7 +115,7 @@ class Discovery(unittest.TestCase):
             self.assertEqual(refused.status, 404)
             self.assertIn(f"did you mean '{meant}'", refused.json()["error"]["message"])
         self.assertNotIn("did you mean", self.answer(daemon, "gpt-4o").json()["error"]["message"])
-        for name in ("QWEN3", "qwen3:latest", "Qwen3.GGUF"):
+        for name in ("QWEN3", "qwen3:latest", "Qwen3.GGUF", "llama:3.1-8b", "Llama-3.1:8b"):
             self.assertEqual(self.answer(daemon, name).status, 200, name)
 
     def test_the_three_nearest(self):

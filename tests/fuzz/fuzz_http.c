@@ -52,6 +52,10 @@ void request_expect_vectors(struct request *request, uint32_t count) {
         (void) request, (void) count;
 }
 
+void request_keep_alive(struct request *request, uint64_t ms) {
+        (void) request, (void) ms;
+}
+
 void request_cancel(struct request *request) {
         (void) request;
 }
@@ -62,6 +66,11 @@ void request_pause(struct request *request) {
 
 void request_resume(struct request *request) {
         (void) request;
+}
+
+int fleet_dismiss(struct fleet *f, const char *model) {
+        (void) f, (void) model;
+        return 0;
 }
 
 const char *model_state_name(enum model_state state) {

@@ -27,6 +27,7 @@ struct request {
         char model[64];
         cJSON *body;
         unsigned paused, resumed;
+        int64_t keep_alive_ms; /* -1: not said, or for ever */
 };
 
 static struct request asked;
@@ -63,8 +64,8 @@ int request_submit(struct fleet *fleet, const char *model, enum request_kind kin
         (void) fleet;
         submits++;
         cJSON_Delete(asked.body);
-        asked = (struct request){ .events = events, .user = user, .kind = kind, .class = class };
-        asked.body = cJSON_ParseWithLength(bulk_bytes(body.json), bulk_size(body.json));
+        asked = (struct request){ .events = events, .user = user, .kind = kind, .class = class, .keep_alive_ms = -1 };
+        asked.body = body.json ? cJSON_ParseWithLength(bulk_bytes(body.json), bulk_size(body.json)) : NULL;
         bulk_drop(body.json);
         (void) snprintf(asked.model, sizeof asked.model, "%s", model);
         if (refuses) {
@@ -78,6 +79,11 @@ int request_submit(struct fleet *fleet, const char *model, enum request_kind kin
 void request_expect_vectors(struct request *request, uint32_t count) {
         assert_ptr_equal(request, &asked);
         assert_int_not_equal(count, 0);
+}
+
+void request_keep_alive(struct request *request, uint64_t ms) {
+        assert_ptr_equal(request, &asked);
+        asked.keep_alive_ms = (int64_t) ms;
 }
 
 void request_cancel(struct request *request) {
@@ -200,6 +206,12 @@ void fleet_load(struct fleet *f, const char *model, fleet_done *on_done, void *u
 void fleet_unload(struct fleet *f, const char *model, bool force, fleet_done *on_done, void *user) {
         fleet_load(f, model, on_done, user);
         job.force = force;
+}
+
+int fleet_dismiss(struct fleet *f, const char *model) {
+        (void) f;
+        (void) snprintf(job.model, sizeof job.model, "%s", model);
+        return strcmp(model, "org/b:q4") ? 0 : -EPERM;
 }
 
 enum reason fleet_trace_begin(struct fleet *f, uint32_t model, uint32_t minutes, trace_done *on_done, void *user) {

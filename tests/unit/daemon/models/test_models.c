@@ -223,6 +223,77 @@ static void a_pinned_model_stays(void **state) {
         assert_int_equal(status_of(0).expires_in_ms, -1);
 }
 
+static void a_request_says_how_long_its_model_stays(void **state) {
+        (void) state;
+        add_model("");
+        open_fleet();
+        struct client first = { 0 }, silent = { 0 }, last = { 0 };
+        ask(&first, "a");
+        request_keep_alive(first.request, 60000);
+        eventually(first.ended);
+        assert_in_range(status_of(0).expires_in_ms, 50000, 60000);
+        ask(&silent, "a");
+        eventually(silent.ended);
+        assert_in_range(status_of(0).expires_in_ms, 50000, 60000);
+        ask(&last, "a");
+        request_keep_alive(last.request, 0);
+        eventually(last.ended && life_of(0) == MODEL_ABSENT);
+        ask(&silent, "a");
+        eventually(silent.ended);
+        assert_int_equal(status_of(0).expires_in_ms, -1); /* for ever, as configured */
+        assert_int_equal(status_of(0).loads, 2);
+}
+
+static void a_load_ends_when_the_model_is_there(void **state) {
+        (void) state;
+        add_model("load_ms=50\nparallel=1\ntoken_ms=20\n");
+        open_fleet();
+        struct client load = { 0 }, busy = { 0 };
+        assert_int_equal(ask_with(&load, "a", REQUEST_LOAD, &client_events, ""), 0);
+        request_keep_alive(load.request, 60000);
+        eventually(load.ended);
+        assert_string_equal(load.finish, "load");
+        assert_int_equal(life_of(0), MODEL_READY);
+        assert_int_equal(status_of(0).requests, 0);
+        assert_in_range(status_of(0).expires_in_ms, 50000, 60000);
+        ask_for(&busy, "a", 1000);
+        eventually(busy.starts);
+        assert_int_equal(ask_with(&load, "a", REQUEST_LOAD, &client_events, ""), 0);
+        eventually(load.ended); /* although there is no place */
+        assert_false(done(&busy));
+        request_cancel(busy.request);
+}
+
+static void a_load_fails_as_others_do(void **state) {
+        (void) state;
+        add_model("load_fail=no such luck\n");
+        open_fleet();
+        struct client load = { 0 };
+        assert_int_equal(ask_with(&load, "a", REQUEST_LOAD, &client_events, ""), 0);
+        eventually(load.failed);
+        struct fleet_status s;
+        fleet_status(w.fleet, &s);
+        assert_int_equal(s.requests_waiting, 0);
+}
+
+static void a_model_is_let_go_when_it_is_idle(void **state) {
+        (void) state;
+        add_model("parallel=1\ntoken_ms=20\n");
+        add_model("")->pinned = true;
+        open_fleet();
+        struct client runs = { 0 }, waits = { 0 };
+        assert_int_equal(fleet_dismiss(w.fleet, "a"), 0);
+        assert_int_equal(fleet_dismiss(w.fleet, "b"), -EPERM);
+        assert_int_equal(fleet_dismiss(w.fleet, "none"), -ENOENT);
+        ask(&runs, "a");
+        eventually(runs.starts);
+        ask(&waits, "a");
+        assert_int_equal(fleet_dismiss(w.fleet, "a"), 0);
+        eventually(life_of(0) == MODEL_ABSENT);
+        assert_true(runs.ended && waits.ended);
+        assert_int_equal(status_of(0).loads, 1);
+}
+
 static void an_idle_model_makes_room(void **state) {
         (void) state;
         add_model(LARGE);
@@ -524,6 +595,10 @@ int main(int argc, char **argv) {
                 with_fixture(callbacks_may_ask_and_leave),
                 with_fixture(an_idle_model_goes_after_its_time),
                 with_fixture(a_pinned_model_stays),
+                with_fixture(a_request_says_how_long_its_model_stays),
+                with_fixture(a_load_ends_when_the_model_is_there),
+                with_fixture(a_load_fails_as_others_do),
+                with_fixture(a_model_is_let_go_when_it_is_idle),
                 with_fixture(an_idle_model_makes_room),
                 with_fixture(exactly_the_budget_fits),
                 with_fixture(loads_that_fit_run_at_once),
