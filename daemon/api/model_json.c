@@ -62,6 +62,7 @@ static void add_memory(cJSON *json, const struct model_status *m) {
         model_json_text(json, "kv_type", m->kv_type);
         model_json_text(json, "kv_now", m->kv_now);
         add_known(json, "kv_used_bytes", is_running, (double) m->kv_used_bytes);
+        add_known(json, "made_room", is_running, (double) m->made_room);
         add_known(json, "context_now", m->context_now > 0, m->context_now);
         add_known(json, "duty_permille", is_running, m->duty_permille);
 }

@@ -86,7 +86,7 @@ static int send_request(struct model *m, struct request *request) {
                 [REQUEST_CHAT] = "chat", [REQUEST_COMPLETION] = "completion", [REQUEST_EMBED] = NULL
         };
         return engine_process_send_body(m->engine.process, request->kind == REQUEST_EMBED ? WIRE_EMBED : WIRE_GENERATE,
-                                        kinds[request->kind], request->body.json, request->body.values, &request->id);
+                                        kinds[request->kind], request->batch, request->body.json, request->body.values, &request->id);
 }
 
 static void cancel(struct model *m, uint64_t id) {

@@ -31,6 +31,7 @@ static const struct number {
         U64("kv_bytes_used", kv_bytes_used),
         U64("tokens_prefilled", tokens_prefilled),
         U64("tokens_decoded", tokens_decoded),
+        U64("made_room", made_room),
         RATE("decode_tokens_per_second", decode_tokens_per_second),
         RATE("decode_tokens_per_second_usual", decode_tokens_per_second_usual),
         U64("prefix_bytes", prefix_bytes),

@@ -24,6 +24,7 @@ struct engine_report {
         uint32_t kv_blocks_used, kv_blocks_max;
         uint64_t kv_bytes_used;
         uint64_t tokens_prefilled, tokens_decoded;
+        uint64_t made_room; /* how often a running request went back to the engine's queue */
         double decode_tokens_per_second, decode_tokens_per_second_usual; /* 0: not known */
         uint64_t kv_bytes[KV_TYPE_COUNT];                                /* of running sequences, by precision */
         uint64_t prefix_bytes;

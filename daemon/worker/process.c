@@ -312,8 +312,8 @@ static cJSON *frame_to_trace(const struct text *head, const struct bulk *body, u
         return frame;
 }
 
-int engine_process_send_body(struct engine_process *e, const char *type, const char *kind, struct bulk *body, uint32_t values,
-                             uint64_t *ret_id) {
+int engine_process_send_body(struct engine_process *e, const char *type, const char *kind, bool batch, struct bulk *body,
+                             uint32_t values, uint64_t *ret_id) {
         static const char tail[] = "}";
         struct text head = { 0 };
         uint64_t id = e->ids_issued + 1;
@@ -323,6 +323,8 @@ int engine_process_send_body(struct engine_process *e, const char *type, const c
         text_printf(&head, "{\"type\":\"%s\",\"id\":%" PRIu64, type, id);
         if (kind)
                 text_printf(&head, ",\"kind\":\"%s\"", kind);
+        if (batch)
+                text_puts(&head, ",\"batch\":true");
         if (!text_puts(&head, ",\"body\":")) {
                 text_done(&head);
                 return -ENOMEM;

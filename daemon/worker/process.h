@@ -80,8 +80,8 @@ bool engine_process_listens(const struct engine_process *e);
  * Sends a request of TYPE, and KIND where it has one (else NULL), with the client's BODY of so many VALUES as it came. 0 and *ret_id;
  * -EMSGSIZE when it is more than the engine takes; -errno.
  */
-int engine_process_send_body(struct engine_process *e, const char *type, const char *kind, struct bulk *body, uint32_t values,
-                             uint64_t *ret_id);
+int engine_process_send_body(struct engine_process *e, const char *type, const char *kind, bool batch, struct bulk *body,
+                             uint32_t values, uint64_t *ret_id);
 /* TYPE is cancel, pause or resume. A channel that is closed shows as on_exit, so failure is not told. */
 void engine_process_about(struct engine_process *e, const char *type, uint64_t id);
 /*

@@ -44,7 +44,7 @@ static const struct option_row options[] = {
         { "threads", 't', "N", option_number, AT(config.threads), 1, THREADS_MAX,
           .help = "threads (default: one per processor)" },
         { "parallel", 0, "N", option_number, AT(config.parallel), 1, WIRE_PARALLEL_MAX,
-          .help = "requests computed together, 1 to 16 (default 4)" },
+          .help = "requests computed together, 1 to 64 (default 4)" },
         { "prefill-chunk", 0, "N", option_number, AT(config.prefill_chunk), 1, PREFILL_CHUNK_MAX,
           .help = "tokens of a step (default 256)" },
         { 0 },

@@ -56,6 +56,7 @@ enum request_kind { REQUEST_CHAT, REQUEST_COMPLETION, REQUEST_EMBED };
 struct request {
         uint64_t id;
         enum request_kind kind;
+        bool batch; /* it can wait: of those that run it makes room first */
         struct token_list *inputs; /* one prompt; or the texts to embed, inputs_count of them; none is empty */
         uint32_t inputs_count;
         uint32_t dimensions;      /* of the vectors of texts to embed; 1 .. n_embd */

@@ -1,12 +1,18 @@
 /*
  * admit.c - the account of the pool, which decides who may run.
  *
- * A running sequence holds blocks and may still grow by what its request can come to. The first in the queue is admitted
- * when all blocks that running sequences hold, and all growth still promised, fit together with it. Blocks that only
- * remembered prefixes hold are free for the asking. So growing never fails.
+ * A running sequence holds blocks, and will grow: by the rest of its prompt surely, and by an answer of which only the most is known. What
+ * is promised to it is what answers of this engine usually come to (LIKELY). The first in the queue is admitted when all blocks that
+ * running sequences hold, and all growth promised, fit together with it. Blocks that only remembered prefixes hold are free for the
+ * asking.
+ *
+ * When more is needed than was promised, and nothing is free any more, the YOUNGEST MAKES ROOM, of the batch class first: it gives all its
+ * blocks up, returns to the queue, and is computed again when it fits, which changes nothing of its answer. In its class who came first is
+ * never turned out by who came later, the oldest of all fits alone (scheduler_submit has seen to it), and nobody in the queue passes who
+ * returns; so each becomes the oldest one day, and none starves.
  *
  * A suspended sequence holds nothing, so nothing is promised to it. That it comes back is the queue's order: RETURNING
- * FIRST. Who has been restored waits before all who were never suspended, in the order of the restoring, and while the first
+ * FIRST. Who has been restored, or made room, waits before all who never ran, in the order of the returning, and while the first
  * cannot run nobody passes it. It fits when the others have ended, since it once did.
  */
 #include "engine/scheduler/internal.h"
@@ -17,6 +23,8 @@
 
 #include "engine/request/error.h"
 
+#define ANSWER_PART 0.125 /* of the mean of answers' lengths is the last one's */
+
 uint32_t scheduler_mark_blocks(const struct scheduler *s, const struct kv_sequence *kv) {
         uint32_t fresh = 0;
         for (uint32_t i = 0; i < kv->blocks_count; i++) {
@@ -26,17 +34,39 @@ uint32_t scheduler_mark_blocks(const struct scheduler *s, const struct kv_sequen
         return fresh;
 }
 
-static uint32_t growth_left(const struct sequence *q) {
-        uint32_t all = scheduler_blocks_of(request_tokens_max(&q->request) - q->tokens_made); /* its input has grown by these */
+static uint32_t least(uint32_t a, uint32_t b) {
+        return a < b ? a : b;
+}
+
+static uint32_t most(uint32_t a, uint32_t b) {
+        return a > b ? a : b;
+}
+
+/* Of tokens that Q will still make. Who has gone beyond what is usual is believed to go on for half as long again. */
+static uint32_t likely_more(const struct scheduler *s, const struct sequence *q) {
+        uint32_t usual = s->answer_tokens > q->tokens_made ? (uint32_t) s->answer_tokens - q->tokens_made : 0;
+        return most(most(usual, q->tokens_made / 2), KV_BLOCK_TOKENS);
+}
+
+static uint32_t growth_left(const struct scheduler *s, const struct sequence *q) {
+        uint32_t tokens = request_tokens_max(&q->request) - q->tokens_made; /* its input has grown by these */
+        if (q->request.kind != REQUEST_EMBED)
+                tokens = least(tokens, (uint32_t) sequence_tokens(q)->count + likely_more(s, q));
+        uint32_t all = scheduler_blocks_of(tokens);
         return all > q->kv.blocks_count ? all - q->kv.blocks_count : 0;
+}
+
+void scheduler_note_answer(struct scheduler *s, const struct sequence *q) {
+        if (q->finish != FINISH_LENGTH || q->tokens_made > s->answer_tokens) /* a limit of the client tells of nothing else */
+                s->answer_tokens += ANSWER_PART * (q->tokens_made - s->answer_tokens);
 }
 
 /* Blocks that running sequences and Q hold and may still need, each counted once. */
 static uint32_t blocks_promised(struct scheduler *s, const struct sequence *q) {
         memset(s->marks, 0, s->blocks_max);
-        uint32_t promised = scheduler_mark_blocks(s, &q->kv) + growth_left(q);
+        uint32_t promised = scheduler_mark_blocks(s, &q->kv) + growth_left(s, q);
         for (uint32_t i = 0; i < s->running_count; i++)
-                promised += scheduler_mark_blocks(s, &s->running[i]->kv) + growth_left(s->running[i]);
+                promised += scheduler_mark_blocks(s, &s->running[i]->kv) + growth_left(s, s->running[i]);
         return promised;
 }
 
@@ -89,17 +119,48 @@ static int make_room(struct scheduler *s, struct sequence *q) {
                 kv_sequence_done(s->config.cache, &q->kv);
                 return -EAGAIN;
         }
-        uint32_t growth = growth_left(q);
+        uint32_t growth = growth_left(s, q);
         for (uint32_t i = 0; i < s->running_count; i++)
-                growth += growth_left(s->running[i]);
+                growth += growth_left(s, s->running[i]);
         for (;;) {
                 struct kv_usage usage;
                 kv_cache_usage(s->config.cache, &usage);
                 if (usage.blocks_used + growth <= s->blocks_max)
                         return 0;
-                bool dropped = prefix_drop_oldest(&s->prefixes) || saving_abandon(s);
+                bool dropped = scheduler_free_blocks(s);
                 assert(dropped); /* without these, what is used and promised fits: looked at above */
         }
+}
+
+/* ---- when there is not enough ---- */
+
+bool scheduler_free_blocks(struct scheduler *s) {
+        return prefix_drop_oldest(&s->prefixes) || saving_abandon(s);
+}
+
+/* One that is being written to a file gives its blocks soon, and one that is read from there needs them as soon. */
+static bool can_make_room(const struct sequence *q) {
+        return !q->suspension && !q->lookup && q->kv.blocks_count > 0;
+}
+
+/* What can wait makes room before what somebody waits for; of the same class the younger. */
+bool scheduler_goes_sooner(const struct sequence *q, const struct sequence *other) {
+        return q->request.batch != other->request.batch ? q->request.batch : q->number > other->number;
+}
+
+static struct sequence *first_to_go(const struct scheduler *s) {
+        struct sequence *found = NULL;
+        for (uint32_t i = 0; i < s->running_count; i++)
+                if (can_make_room(s->running[i]) && (!found || scheduler_goes_sooner(s->running[i], found)))
+                        found = s->running[i];
+        return found;
+}
+
+void scheduler_make_room(struct scheduler *s) {
+        struct sequence *q = s->is_short && s->running_count > 1 ? first_to_go(s) : NULL;
+        s->is_short = false;
+        if (q)
+                s->made_room += suspension_by_itself(s, q);
 }
 
 void scheduler_admit(struct scheduler *s) {

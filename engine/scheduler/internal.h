@@ -40,7 +40,11 @@ struct scheduler {
         uint32_t waiting_count;
         struct sequence *suspended[WIRE_SUSPENDED_MAX]; /* suspended sequences, which hold no KV and wait for scheduler_restore */
         uint32_t suspended_count;
-        bool head_must_wait; /* the first in the queue was tried, and nothing has left since */
+        bool is_short;        /* a step needed a block more than there was */
+        double answer_tokens; /* that an answer usually comes to: a fading mean */
+        uint64_t numbers;     /* given to sequences so far */
+        uint64_t made_room;   /* how often one that ran had to */
+        bool head_must_wait;  /* the first in the queue was tried, and nothing has left since */
         uint32_t prefill_chunk;
         double step_us_max; /* of a step with prompts, if its own limits are not lower */
         uint32_t blocks_max;
@@ -62,6 +66,7 @@ struct suspension {
         enum suspension_state state;
         int fd;          /* owned; -1: none */
         bool saved;      /* the KV is in the file, whole */
+        bool by_itself;  /* nobody asked for it, so nobody is told */
         uint32_t stored; /* tokens of it */
         uint64_t bytes;  /* of memory that it will need again */
         struct session_writer writer;
@@ -102,12 +107,22 @@ void scheduler_fail(struct scheduler *s, struct sequence *q, const struct reques
 /* Marks the blocks of KV; returns how many were not marked before. */
 uint32_t scheduler_mark_blocks(const struct scheduler *s, const struct kv_sequence *kv);
 void scheduler_admit(struct scheduler *s);
+/* Of Q and OTHER, whether Q makes room before it: what can wait does, and then the younger. */
+bool scheduler_goes_sooner(const struct sequence *q, const struct sequence *other);
+/* The answer of Q has ended. */
+void scheduler_note_answer(struct scheduler *s, const struct sequence *q);
+/* Blocks that only remember something fall free; false: there are none. */
+bool scheduler_free_blocks(struct scheduler *s);
+/* Where the last step came short, the youngest goes back to the queue. Between steps. */
+void scheduler_make_room(struct scheduler *s);
 
 /* ---- suspend.c ---- */
 
 /* Writes or reads one piece of a file, if one is under way. */
 void scheduler_transfer(struct scheduler *s);
 bool scheduler_transfers(const struct scheduler *s);
+/* Q, which runs, gives its KV up and waits to be computed again; nobody is told. False: there is no memory for that. */
+bool suspension_by_itself(struct scheduler *s, struct sequence *q);
 /* Q, restored, has room now. */
 void suspension_admitted(struct scheduler *s, struct sequence *q);
 /* Releases the suspension of Q, if there is one. */

@@ -10,11 +10,12 @@
 #include "engine/scheduler/internal.h"
 
 /* A step should not take longer: answers stutter, and a cancel or the end of the peer is noticed between steps. */
-#define STEP_US_DECODING   200000.0 /* while answers wait for it */
-#define STEP_US_ALONE      1000000.0
-#define PREFILL_STEP_MIN   16u  /* fewer tokens would read all weights for too little */
-#define PREFILL_STEP_FIRST 64u  /* while nothing is known of this model's speed */
-#define RATE_MEMORY        0.95 /* of the fading sums: about the last 20 steps */
+#define STEP_US_DECODING    200000.0 /* while answers wait for it */
+#define STEP_US_ALONE       1000000.0
+#define ANSWER_TOKENS_FIRST 256.0 /* that an answer comes to, as long as none has ended */
+#define PREFILL_STEP_MIN    16u   /* fewer tokens would read all weights for too little */
+#define PREFILL_STEP_FIRST  64u   /* while nothing is known of this model's speed */
+#define RATE_MEMORY         0.95  /* of the fading sums: about the last 20 steps */
 
 int scheduler_new(const struct scheduler_config *config, struct scheduler **ret) {
         assert(config->parallel >= 1 && config->parallel <= WIRE_PARALLEL_MAX && config->prefill_chunk_max >= 1);
@@ -28,6 +29,7 @@ int scheduler_new(const struct scheduler_config *config, struct scheduler **ret)
         s->waiting_end = &s->waiting;
         s->saving.fd = -1;
         s->prefill_chunk = config->prefill_chunk_max;
+        s->answer_tokens = ANSWER_TOKENS_FIRST;
         s->step_us_max = STEP_US_ALONE;
         s->blocks_max = usage.blocks_max;
         s->marks = calloc(usage.blocks_max, 1);
@@ -97,6 +99,7 @@ int scheduler_submit(struct scheduler *s, struct request *r, struct request_erro
         struct sequence *q;
         if (sequence_new(s->config.rules, r, &q) < 0)
                 return request_no_memory(reterr);
+        q->number = s->numbers++;
         *s->waiting_end = q;
         s->waiting_end = &q->next;
         s->waiting_count++;
@@ -185,10 +188,12 @@ struct pass {
 };
 
 static void pass_add(struct scheduler *s, struct pass *p, struct sequence *q, uint32_t count) {
-        int r = kv_sequence_grow(s->config.cache, &q->kv, count);
-        assert(r != -ENOSPC); /* promised at admission */
+        int r;
+        while ((r = kv_sequence_grow(s->config.cache, &q->kv, count)) == -ENOSPC && scheduler_free_blocks(s))
+                ;
+        s->is_short = s->is_short || r == -ENOSPC;
         if (r < 0)
-                return; /* a table of a few bytes could not grow: it is tried again in the next step */
+                return; /* it is tried again in the next step, as where a table of a few bytes could not grow */
         p->items[p->count] = sequence_item(q, count);
         p->owners[p->count++] = q;
         if (sequence_decodes(q))
@@ -294,6 +299,7 @@ static void settle(struct scheduler *s, const struct pass *p, uint64_t now_us) {
                         scheduler_fail(s, q, &error);
                 } else {
                         report_end(s, q, now_us);
+                        scheduler_note_answer(s, q);
                         scheduler_dismiss(s, q);
                 }
         }
@@ -368,6 +374,7 @@ bool scheduler_has_work(const struct scheduler *s) {
 
 void scheduler_step(struct scheduler *s) {
         scheduler_upkeep(s);
+        scheduler_make_room(s);
         scheduler_admit(s);
         struct pass p = { 0 };
         gather(s, &p);

@@ -2,7 +2,8 @@
  * scheduler.h - continuous batching: decides which tokens of which request are computed next.
  *
  * Requests wait in one queue and are admitted in its order, when a place is free and the KV pool has room for
- * everything the request may come to, so that an admitted request always ends well. Each step computes one token of
+ * what they will likely come to (admit.c). Where they come to more, the youngest waits once more and is computed again, so that
+ * each request ends well, whatever the others do. Each step computes one token of
  * every answer in progress, and of prompts as many as the prefill chunk leaves room for. The KV that a finished
  * sequence leaves in the cache serves later ones with the same prefix.
  *
@@ -150,6 +151,7 @@ struct scheduler_request {
 struct scheduler_statistics {
         uint32_t requests_running, requests_waiting;
         uint64_t tokens_prefilled, tokens_decoded;
+        uint64_t made_room; /* how often a running request went back to the queue, for older ones */
         double decode_tokens_per_second, decode_tokens_per_second_usual; /* throughput.h */
         uint64_t kv_bytes[KV_TYPE_COUNT];                                /* of blocks that running sequences have */
         uint64_t prefix_bytes;                                           /* of all others */

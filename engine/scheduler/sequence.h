@@ -23,6 +23,7 @@ struct sequence {
         struct constraint
                 *constraint; /* holds the answer to the request's grammar; NULL: it has none, or there is no token yet */
         struct output_stream output;
+        uint64_t number;        /* in the order of coming */
         uint32_t prompt_tokens; /* of all inputs */
         uint32_t cached_tokens;
         uint32_t tokens_made;

@@ -47,7 +47,9 @@ static void list_requests(const struct scheduler *s, struct scheduler_statistics
                 ret->suspended[ret->suspended_count++] = (struct scheduler_request){ q->request.id, q->suspension->bytes };
         }
         for (const struct sequence *q = s->waiting; q && q->suspension && ret->suspended_count < WIRE_SUSPENDED_MAX; q = q->next)
-                ret->suspended[ret->suspended_count++] = (struct scheduler_request){ q->request.id, q->suspension->bytes };
+                if (!q->suspension->by_itself)
+                        ret->suspended[ret->suspended_count++] =
+                                (struct scheduler_request){ q->request.id, q->suspension->bytes };
 }
 
 struct scheduler_statistics scheduler_statistics(const struct scheduler *s) {
@@ -55,6 +57,7 @@ struct scheduler_statistics scheduler_statistics(const struct scheduler *s) {
                 .requests_waiting = s->waiting_count,
                 .tokens_prefilled = s->tokens_prefilled,
                 .tokens_decoded = s->tokens_decoded,
+                .made_room = s->made_room,
                 .decode_tokens_per_second = throughput_now(&s->throughput, s->config.now_us()),
                 .decode_tokens_per_second_usual = throughput_usual(&s->throughput),
         };

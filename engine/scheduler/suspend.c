@@ -89,6 +89,7 @@ static const char *hindrance(const struct scheduler *s, const struct sequence *q
 
 /* The request was on its way back: it stays away, and the file that it has serves again. */
 static void turn_back(struct scheduler *s, struct sequence *q, int fd) {
+        q->suspension->by_itself = false;
         if (fd >= 0)
                 (void) close(fd);
         session_reader_done(&q->suspension->reader);
@@ -159,10 +160,15 @@ static void save_some(struct scheduler *s, struct sequence *q) {
 
 /* ---- coming back ---- */
 
+/* Of two that made room the one that did so later. */
+static bool goes_before(const struct sequence *q, const struct sequence *other) {
+        return q->suspension->by_itself && other->suspension->by_itself && scheduler_goes_sooner(other, q);
+}
+
 /* Behind those that came back before it. */
 static void enqueue_returning(struct scheduler *s, struct sequence *q) {
         struct sequence **link = &s->waiting;
-        while (*link && (*link)->suspension)
+        while (*link && (*link)->suspension && !goes_before(q, *link))
                 link = &(*link)->next;
         q->next = *link;
         *link = q;
@@ -172,11 +178,24 @@ static void enqueue_returning(struct scheduler *s, struct sequence *q) {
         s->head_must_wait = false;
 }
 
+bool suspension_by_itself(struct scheduler *s, struct sequence *q) {
+        q->suspension = suspension_new(s, q, -1);
+        if (!q->suspension)
+                return false;
+        q->suspension->by_itself = true;
+        (void) drop_kv(s, q);
+        scheduler_take_out(s, q);
+        sequence_begin_again(q, s->config.rules);
+        q->suspension->state = SUSPENSION_RETURNING;
+        enqueue_returning(s, q);
+        return true;
+}
+
 void scheduler_restore(struct scheduler *s, uint64_t id) {
         struct sequence *q = scheduler_find(s, id);
         if (!q)
                 return;
-        if (!q->suspension) {
+        if (!q->suspension || q->suspension->by_itself) {
                 say_restored(s, id, false);
         } else if (q->suspension->state == SUSPENSION_SAVING) {
                 suspension_end(q);
@@ -190,8 +209,10 @@ void scheduler_restore(struct scheduler *s, uint64_t id) {
 }
 
 static void come_back(struct scheduler *s, struct sequence *q, bool recomputed) {
+        bool by_itself = q->suspension->by_itself;
         suspension_end(q);
-        say_restored(s, q->request.id, recomputed);
+        if (!by_itself)
+                say_restored(s, q->request.id, recomputed);
 }
 
 void suspension_admitted(struct scheduler *s, struct sequence *q) {

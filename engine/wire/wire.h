@@ -22,7 +22,7 @@
 #define WIRE_HEADER_BYTES        4u
 #define WIRE_TO_ENGINE_BYTES_MAX (80u << 20) /* a 64 MiB HTTP body, escaped, with room for the envelope */
 #define WIRE_TO_DAEMON_BYTES_MAX (16u << 20) /* the hashes of a prompt of 16 Mi tokens, and room to spare */
-#define WIRE_PARALLEL_MAX        16u         /* requests that an engine computes at once: each wants a vector of n_vocab logits */
+#define WIRE_PARALLEL_MAX        64u         /* requests that an engine computes at once: each wants a vector of n_vocab logits */
 #define WIRE_SUSPENDED_MAX       64u         /* requests suspended at once: each keeps its tokens, and maybe an open file */
 #define WIRE_DEPTH_MAX           256u        /* objects and arrays around a value; real tool schemas stay under 40 */
 #define WIRE_VALUES_MAX          (1u << 20)  /* values in a frame: a parsed one costs ~80 bytes, so at most 80 MiB */

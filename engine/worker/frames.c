@@ -259,6 +259,7 @@ cJSON *frame_statistics(const struct engine *e, bool asked) {
                    add_number(f, "kv_blocks_max", kv.blocks_max) && add_number(f, "kv_bytes_used", (double) kv.bytes_used) &&
                    add_number(f, "tokens_prefilled", (double) s.tokens_prefilled) &&
                    add_number(f, "tokens_decoded", (double) s.tokens_decoded) &&
+                   add_number(f, "made_room", (double) s.made_room) &&
                    add_number(f, "decode_tokens_per_second", s.decode_tokens_per_second) &&
                    add_number(f, "decode_tokens_per_second_usual", s.decode_tokens_per_second_usual) && add_kv(f, e, &s) &&
                    add_settings(f, e) && add_item(f, "requests", list_of(s.running, s.requests_running, "kv_bytes")) &&

@@ -150,6 +150,7 @@ static void take_generate(struct worker *w, uint64_t id, const cJSON *frame) {
         struct request_error error;
         int result = request_read(&w->engine.rules, id, chat ? REQUEST_CHAT : REQUEST_COMPLETION,
                                   cJSON_GetObjectItemCaseSensitive(frame, "body"), &r, &error);
+        r.batch = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(frame, "batch"));
         submit(w, id, result, &r, &error);
 }
 
@@ -157,6 +158,7 @@ static void take_embed(struct worker *w, uint64_t id, const cJSON *frame) {
         struct request r = { 0 };
         struct request_error error;
         int result = request_read_embed(&w->engine.rules, id, cJSON_GetObjectItemCaseSensitive(frame, "body"), &r, &error);
+        r.batch = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(frame, "batch"));
         submit(w, id, result, &r, &error);
 }
 

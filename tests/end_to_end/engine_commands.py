@@ -35,7 +35,7 @@ ROWS = [
     ("inspect {M} --fd 0", USAGE, "one FILE, or its descriptors by --fd, are needed"),
     ("template {M}", USAGE, "one MODEL or --file, and --messages, are needed"),
     ("worker --socket 3", USAGE, "one --socket and --model-fd are needed"),
-    ("worker --parallel 17 --socket 3 --model-fd 4", USAGE, "--parallel: '17' is not a possible value (1 to 16 are)"),
+    ("worker --parallel 65 --socket 3 --model-fd 4", USAGE, "--parallel: '65' is not a possible value (1 to 64 are)"),
     ("logits {M} --tokens 1,,2", USAGE, "--tokens: '1,,2' is not a possible value"),
     ("logits {M} --tokens 99999", FAILED, "token 99999 is not below the vocabulary's 1536"),
     ("embed --nope {M}", USAGE, "headroom-engine embed: unrecognized option '--nope'"),

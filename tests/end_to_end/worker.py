@@ -146,7 +146,7 @@ class Broken(unittest.TestCase):
                 self.check_ends(send, says)
 
     def test_wrong_usage(self):
-        for arguments in ([], ["--socket", "0"], ["--socket", "x", "--model-fd", "0"], ["--socket", "0", "--model-fd", "0", "--parallel", "17"],
+        for arguments in ([], ["--socket", "0"], ["--socket", "x", "--model-fd", "0"], ["--socket", "0", "--model-fd", "0", "--parallel", "65"],
                           ["--socket", "0", "--model-fd", "0", "more"], ["--nonsense"]):
             done = subprocess.run([ENGINE, "worker", *arguments], stdin=subprocess.DEVNULL, capture_output=True, check=False)
             self.assertEqual(done.returncode, 2, arguments)

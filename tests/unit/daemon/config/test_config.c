@@ -115,7 +115,7 @@ static const struct row rows[] = {
         { "negative", "[server]\nconnections = -1\n", NULL, "@/headroom.conf:2: connections = '-1' is negative\n" },
         { "too little", "[server]\nconnections = 0\n", NULL,
           "@/headroom.conf:2: connections = '0' is too little; the least is 1\n" },
-        { "too much", "[models]\nparallel = 1000\n", NULL, "@/headroom.conf:2: parallel = '1000' is too much; the most is 16\n" },
+        { "too much", "[models]\nparallel = 1000\n", NULL, "@/headroom.conf:2: parallel = '1000' is too much; the most is 64\n" },
         { "far too large", "[server]\nconnections = 99999999999999999999\n", NULL,
           "@/headroom.conf:2: connections = '99999999999999999999' is a number far too large\n" },
         { "size without sense", "[memory]\nbudget = lots\n", NULL,

@@ -232,6 +232,8 @@ static const char *const bodies[] = {
         "\"string\",\"maxLength\":60},\"sure\":{\"type\":\"boolean\"}},\"required\":[\"answer\",\"sure\"]}}}}",
         "{\"prompt\":\"Numbers: \",\"temperature\":0.8,\"seed\":9,\"max_tokens\":40,\"repeat_penalty\":1.3,\"logit_bias\":{\"50\":4},"
         "\"stop\":[\"99\"],\"grammar\":\"root ::= [0-9]{2} (\\\", \\\" [0-9]{2}){3,40} \\\".\\\"\",\"logprobs\":2}",
+        /* Longer than what is promised to an answer. */
+        "{\"prompt\":\"Once\",\"temperature\":0.9,\"seed\":11,\"max_tokens\":420,\"ignore_eos\":true}",
 };
 #define BODIES (sizeof(bodies) / sizeof(bodies[0]))
 

@@ -164,6 +164,34 @@ static void test_full_pool_queues(void **state) {
         close_fixture(f);
 }
 
+/* Three are let in by what answers usually come to, of which one could come to its end: the younger make room, and lose nothing. */
+static void test_the_youngest_makes_room(void **state) {
+        (void) state;
+        static char texts[4][4096];
+        char body[400];
+        for (unsigned pass = 0; pass < 2; pass++) {
+                struct fixture *f = open_fixture(1024, pass ? 4 : 1, 256);
+                for (uint64_t id = 0; id < 4; id++) {
+                        (void) snprintf(body, sizeof(body), "{\"prompt\":\"%c\",\"temperature\":1,\"seed\":5,\"ignore_eos\":true%s}",
+                                        (char) ('a' + id), id ? "" : ",\"max_tokens\":500");
+                        assert_int_equal(submit(f, id, body), 0);
+                }
+                run_dry(f);
+                struct scheduler_statistics s = scheduler_statistics(f->engine.scheduler);
+                assert_int_equal(f->running_max, pass ? 3 : 1);
+                assert_true(pass ? s.made_room > 0 && s.made_room < 20 : s.made_room == 0);
+                for (uint64_t id = 0; id < 4; id++) {
+                        assert_int_equal(f->told[id].order, id);
+                        assert_int_equal(f->told[id].suspensions + f->told[id].restorations, 0);
+                        if (pass)
+                                assert_string_equal(f->told[id].text, texts[id]);
+                        else
+                                memcpy(texts[id], f->told[id].text, sizeof(texts[id]));
+                }
+                close_fixture(f);
+        }
+}
+
 static void test_never_fits(void **state) {
         (void) state;
         struct fixture *f = open_fixture(128, 2, 256);
@@ -333,6 +361,7 @@ int main(void) {
                 cmocka_unit_test(test_prefix_leaves_the_last_token),
                 cmocka_unit_test(test_running_sequences_are_shared_from),
                 cmocka_unit_test(test_full_pool_queues),
+                cmocka_unit_test(test_the_youngest_makes_room),
                 cmocka_unit_test(test_never_fits),
                 cmocka_unit_test(test_queue_is_bounded),
                 cmocka_unit_test(test_cancel),

@@ -1,0 +1,67 @@
+#!/usr/bin/env python3
+"""Many answers without a limit at once: they run by what they will likely come to, make room for each other, and none is cut or another
+than it is alone. Prints how many ran at once, how often one made room, and tokens/s."""
+
+import threading
+import time
+import unittest
+
+from headroomd import SMALL_MODEL, Daemon, ask, eventually
+
+CONTEXT = 256
+
+
+def request(i, **more):
+    return {"model": "demo", "prompt": f"{chr(97 + i % 26)}{i}", "temperature": 1, "seed": i, "ignore_eos": True, **more}
+
+
+class Crowd(unittest.TestCase):
+    def daemon(self, conf):
+        daemon = Daemon(f"keep_alive = forever\ncontext = {CONTEXT}\n{conf}", models={"demo.gguf": SMALL_MODEL})
+        self.addCleanup(daemon.done)
+        self.assertEqual(ask(daemon, "POST", "/v1/completions", request(0, max_tokens=1)).status, 200)
+        return daemon
+
+    def answers(self, daemon, bodies):
+        """Of all bodies at once."""
+        answers = [None] * len(bodies)
+
+        def one(i):
+            answers[i] = ask(daemon, "POST", "/v1/completions", bodies[i])
+        threads = [threading.Thread(target=one, args=(i,)) for i in range(len(bodies))]
+        begun = time.monotonic()
+        for t in threads:
+            t.start()
+        self.running = 0
+        while any(t.is_alive() for t in threads):
+            self.running = max(self.running, daemon.model("demo")["running"])
+            time.sleep(0.01)
+        took = time.monotonic() - begun
+        self.assertEqual([a and a.status for a in answers], [200] * len(bodies))
+        made = sum(a.json()["usage"]["completion_tokens"] for a in answers)
+        print(f"{len(bodies)} clients: {self.running} at once, {made / took:.0f} tokens/s, "
+              f"made room {daemon.model('demo')['made_room']} times so far", flush=True)
+        return [a.json()["choices"][0] for a in answers]
+
+    def test_as_many_run_as_are_configured(self):
+        """The default pool is twice the context."""
+        daemon = self.daemon("")
+        for clients in (1, 4, 16):
+            choices = self.answers(daemon, [request(i) for i in range(clients)])
+            self.assertEqual({c["finish_reason"] for c in choices}, {"length"})
+            self.assertEqual(self.running, min(clients, 4))
+
+    def test_64_clients_on_a_pool_for_8(self):
+        daemon = self.daemon(f"parallel = 64\nkv_tokens = {8 * CONTEXT}\n")
+        for i in range(20):  # answers are usually short here: so many more are let in than could come to the end of the context
+            ask(daemon, "POST", "/v1/completions", request(i, max_tokens=99, ignore_eos=False, stop=["a", "e", "i", "o", "s", "t", " "]))
+        batch = {"service_tier": "flex"}
+        choices = self.answers(daemon, [request(i, **(batch if i % 3 == 0 else {})) for i in range(64)])
+        alone = [ask(daemon, "POST", "/v1/completions", request(i)).json()["choices"][0] for i in range(12)]
+        self.assertEqual(choices[:12], alone)
+        self.assertEqual({c["finish_reason"] for c in choices}, {"length"})
+        eventually(lambda: daemon.model("demo")["made_room"] > 0)
+
+
+if __name__ == "__main__":
+    unittest.main()
