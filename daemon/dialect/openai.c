@@ -24,8 +24,9 @@ static void begin_chunk(struct text *out, const struct answer *a) {
 static void write_usage(struct text *out, const struct request_usage *u) {
         text_printf(out,
                     ",\"usage\":{\"prompt_tokens\":%u,\"completion_tokens\":%u,\"total_tokens\":%u,"
-                    "\"prompt_tokens_details\":{\"cached_tokens\":%u}}",
-                    u->prompt_tokens, u->completion_tokens, u->prompt_tokens + u->completion_tokens, u->cached_tokens);
+                    "\"prompt_tokens_details\":{\"cached_tokens\":%u},\"completion_tokens_details\":{\"reasoning_tokens\":%u}}",
+                    u->prompt_tokens, u->completion_tokens, u->prompt_tokens + u->completion_tokens, u->cached_tokens,
+                    u->reasoning_tokens);
         text_printf(out, ",\"timings\":{\"prompt_ms\":%.3f,\"predicted_ms\":%.3f}", u->prefill_ms, u->decode_ms);
 }
 

@@ -100,7 +100,8 @@ static bool usage_in(const cJSON *frame, struct request_usage *ret) {
                     *timings = cJSON_GetObjectItemCaseSensitive(frame, "timings");
         *ret = (struct request_usage){ .prefill_ms = time_in(timings, "prefill_ms"), .decode_ms = time_in(timings, "decode_ms") };
         return prompt_in(usage, &ret->prompt_tokens, &ret->cached_tokens) &&
-               count_in(usage, "completion_tokens", &ret->completion_tokens);
+               count_in(usage, "completion_tokens", &ret->completion_tokens) &&
+               count_in(usage, "reasoning_tokens", &ret->reasoning_tokens) && ret->reasoning_tokens <= ret->completion_tokens;
 }
 
 static bool take_end(struct model *m, struct request *request, const cJSON *frame) {

@@ -28,6 +28,7 @@ struct failure {
 
 struct request_usage {
         uint32_t prompt_tokens, completion_tokens, cached_tokens;
+        uint32_t reasoning_tokens; /* among those of the completion */
         double prefill_ms, decode_ms;
 };
 

@@ -10,7 +10,8 @@
 #include "engine/base/bounds.h"
 #include "engine/jinja/jinja.h"
 
-#define VARIABLES_OWN 6u    /* those of a conversation */
+#define VARIABLES_OWN 6u /* those of a conversation */
+#define VARIABLES_MAX (VARIABLES_OWN + THINKING_VARIABLES_MAX + REQUEST_VARIABLES_MAX)
 #define SPELLING_MAX  1024u /* of a token that begins or ends a text: the longest published token */
 
 static int refuse(struct gguf_error *reterr, int error, const char *sentence) {
@@ -26,7 +27,7 @@ static void on_output(void *context, const char *bytes, size_t length, bool outs
 
 /* A client's variables come last, so that they have the last word; who asks has seen to it that there is room. */
 static size_t add_variables(const cJSON *from, struct jinja_variable *to, size_t count) {
-        for (const cJSON *v = from ? from->child : NULL; v && count < VARIABLES_OWN + REQUEST_VARIABLES_MAX; v = v->next)
+        for (const cJSON *v = from ? from->child : NULL; v && count < VARIABLES_MAX; v = v->next)
                 to[count++] = (struct jinja_variable){ .name = v->string, .value = v };
         return count;
 }
@@ -34,7 +35,8 @@ static size_t add_variables(const cJSON *from, struct jinja_variable *to, size_t
 static int run(const struct chat_template *c, const struct chat_conversation *conversation, const cJSON *messages,
                const char *bos, const char *eos, struct chat_prompt *prompt, struct jinja_error *reterr) {
         cJSON none = { .type = cJSON_NULL }, generation = { .type = conversation->add_generation ? cJSON_True : cJSON_False };
-        struct jinja_variable variables[VARIABLES_OWN + REQUEST_VARIABLES_MAX] = {
+        struct chat_thinking_values thinking;
+        struct jinja_variable variables[VARIABLES_MAX] = {
                 { .name = "messages", .value = messages },
                 { .name = "tools", .value = conversation->tools ? conversation->tools : &none },
                 { .name = "documents", .value = &none },
@@ -45,6 +47,7 @@ static int run(const struct chat_template *c, const struct chat_conversation *co
         size_t count = VARIABLES_OWN;
         if (!conversation->tools && c->no_tools_undefined)
                 variables[1] = variables[--count];
+        count += chat_thinking_variables(c->efforts, &conversation->thinking, &thinking, variables + count);
         count = add_variables(conversation->variables, variables, count);
         struct jinja_input input = { variables, count, conversation->now ? conversation->now : (int64_t) time(NULL) };
         return jinja_render(c->jinja, &input, on_output, prompt, reterr);
@@ -166,7 +169,8 @@ static void probe_all(struct chat_template *c, const char *text, size_t length, 
 
 int chat_template_init_text(struct chat_template *c, const char *text, size_t length, const char *bos, const char *eos) {
         struct jinja_error error = { .text = "" };
-        *c = (struct chat_template){ .family = chat_family_recognise(text ? text : "", text ? length : 0) };
+        *c = (struct chat_template){ .family = chat_family_recognise(text ? text : "", text ? length : 0),
+                                     .efforts = chat_thinking_efforts(text, length) };
         if (!text || length == 0) {
                 (void) snprintf(c->warning, sizeof(c->warning), "the file has no chat template: ChatML is used");
                 return 0;

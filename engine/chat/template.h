@@ -19,6 +19,7 @@
 #include "engine/chat/messages.h"
 #include "engine/gguf/gguf.h"
 #include "engine/chat/format.h"
+#include "engine/chat/thinking.h"
 #include "engine/tokenizer/tokenizer.h"
 
 struct jinja_template;
@@ -30,6 +31,7 @@ struct chat_template {
         bool no_tools_undefined; /* where no tools are given it wants them undefined, not none */
         struct chat_needs needs;
         bool takes_tools;
+        uint32_t efforts;                 /* thinking.h: the words for them that it knows */
         struct chat_format output_format; /* how its answers mark reasoning and calls */
         char warning[340];                /* a sentence on why the model's own template is not used; "" when it is */
 };
@@ -39,11 +41,12 @@ struct chat_conversation {
         const cJSON *messages;  /* an OpenAI `messages` array, not checked yet */
         const cJSON *tools;     /* an array, or NULL */
         const cJSON *variables; /* further ones by name, an object, or NULL */
-        bool add_generation;    /* the opening of the assistant's turn */
-        const char *begun[3];   /* of an answer without reasoning: our own text, a client's, our own; each may be NULL */
-        bool as_given;          /* nothing is shaped to what the template takes */
-        int64_t now;            /* seconds since 1970; 0: the clock's */
-        size_t bytes_max;       /* a longer prompt is not tokenized; 0: no limit */
+        struct chat_thinking thinking;
+        bool add_generation;  /* the opening of the assistant's turn */
+        const char *begun[3]; /* of an answer without reasoning: our own text, a client's, our own; each may be NULL */
+        bool as_given;        /* nothing is shaped to what the template takes */
+        int64_t now;          /* seconds since 1970; 0: the clock's */
+        size_t bytes_max;     /* a longer prompt is not tokenized; 0: no limit */
 };
 
 /* 0, or -ENOMEM. Released with chat_template_done either way. T may be NULL: no token begins or ends a text. */

@@ -47,6 +47,10 @@ void chat_parser_end(struct chat_parser *r) {
         r->ended = true;
 }
 
+bool chat_parser_reasons(const struct chat_parser *r) {
+        return r->state == STATE_REASONING || (r->state == STATE_MESSAGE && r->thinks);
+}
+
 /* ---- states outside of calls ---- */
 
 static const struct reasoning_format *reasoning(const struct chat_parser *r) {

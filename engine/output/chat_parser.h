@@ -70,6 +70,8 @@ bool chat_parser_splits(const struct chat_parser_setup *setup);
 void chat_parser_done(struct chat_parser *r);
 int chat_parser_push(struct chat_parser *r, const char *text, size_t length); /* 0 or -ENOMEM */
 void chat_parser_end(struct chat_parser *r);                                  /* no more text comes */
+/* What was said last, of all that has come out, is reasoning, and it is not over. */
+bool chat_parser_reasons(const struct chat_parser *r);
 /* The next part; false: there is none for now. */
 bool chat_parser_next(struct chat_parser *r, struct chat_chunk *ret);
 

@@ -79,12 +79,15 @@ static int encode(const struct request_rules *rules, const struct chat_conversat
         return check_count(rules, "messages", list, tokens_max, reterr);
 }
 
-int prompt_read_chat(const struct request_rules *rules, const cJSON *body, const struct request_tools *tools, uint32_t tokens_max,
-                     struct token_list *list, struct chat_parser_setup *parser_setup, struct request_error *reterr) {
+int prompt_read_chat(const struct request_rules *rules, const cJSON *body, const struct request_tools *tools,
+                     const struct chat_thinking *thinking, uint32_t tokens_max, struct token_list *list,
+                     struct chat_parser_setup *parser_setup, struct request_error *reterr) {
         const cJSON *messages = json_get(body, "messages"), *variables = json_get(body, "chat_template_kwargs");
-        struct chat_conversation conversation = {
-                .messages = messages, .tools = tools->offered, .variables = variables, .add_generation = true
-        };
+        struct chat_conversation conversation = { .messages = messages,
+                                                  .tools = tools->offered,
+                                                  .variables = variables,
+                                                  .thinking = *thinking,
+                                                  .add_generation = true };
         if (!cJSON_IsArray(messages) || !messages->child)
                 return request_refuse(reterr, "messages", "messages must be a list of at least one message.");
         if (variables && !cJSON_IsObject(variables))

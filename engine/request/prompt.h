@@ -12,11 +12,12 @@
 
 /* All: 0, -EINVAL or -ENOMEM and *reterr. LIST is the caller's to release either way. TOKENS_MAX: how many may come out. */
 /*
- * A chat: BODY's messages and chat_template_kwargs, with TOOLS. REPLY, the caller's to release, gets the way to take the answer
+ * A chat: BODY's messages and chat_template_kwargs, with TOOLS and THINKING. REPLY, the caller's to release, gets the way to take the answer
  * apart, and the part of it that the prompt has begun: a call that must be, unless the answer may reason before it.
  */
-int prompt_read_chat(const struct request_rules *rules, const cJSON *body, const struct request_tools *tools, uint32_t tokens_max,
-                     struct token_list *list, struct chat_parser_setup *parser_setup, struct request_error *reterr);
+int prompt_read_chat(const struct request_rules *rules, const cJSON *body, const struct request_tools *tools,
+                     const struct chat_thinking *thinking, uint32_t tokens_max, struct token_list *list,
+                     struct chat_parser_setup *parser_setup, struct request_error *reterr);
 /* A string, an array of token ids, or an array of one of these. */
 int prompt_read(const struct request_rules *rules, const cJSON *prompt, uint32_t tokens_max, struct token_list *list,
                 struct request_error *reterr);

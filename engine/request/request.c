@@ -13,6 +13,7 @@
 #include "engine/request/prompt.h"
 #include "engine/request/error.h"
 #include "engine/request/response_format.h"
+#include "engine/request/thinking.h"
 #include "engine/request/tools.h"
 #include "engine/wire/wire.h"
 
@@ -258,15 +259,24 @@ static int read_sampling(struct request_rules *rules, const cJSON *body, struct 
         return 0;
 }
 
+/* Of a chat; then what the answer begins within is known, and so how its reasoning is closed. */
+static int read_chat(const struct request_rules *rules, const cJSON *body, const struct request_tools *tools, uint32_t tokens_max,
+                     struct request *r, struct request_error *reterr) {
+        struct chat_thinking thinking;
+        int result = request_read_thinking(body, &thinking, &r->reasoning_budget, reterr);
+        if (result == 0)
+                result = prompt_read_chat(rules, body, tools, &thinking, tokens_max, &r->inputs[0], &r->parser_setup, reterr);
+        return result < 0 ? result : request_prepare_closing(rules, r, reterr);
+}
+
 static int read_prompt(const struct request_rules *rules, const cJSON *body, const struct request_tools *tools, struct request *r,
                        struct request_error *reterr) {
         r->parser_setup.seed =
                 r->sampling.seed ^ r->id << 32; /* the same seed again must not give a conversation two calls of one id */
         /* An answer needs room for one token at least. */
         uint32_t tokens_max = rules->n_ctx - (r->max_tokens > 0);
-        int result = r->kind == REQUEST_CHAT
-                             ? prompt_read_chat(rules, body, tools, tokens_max, &r->inputs[0], &r->parser_setup, reterr)
-                             : prompt_read(rules, json_get(body, "prompt"), tokens_max, &r->inputs[0], reterr);
+        int result = r->kind == REQUEST_CHAT ? read_chat(rules, body, tools, tokens_max, r, reterr)
+                                             : prompt_read(rules, json_get(body, "prompt"), tokens_max, &r->inputs[0], reterr);
         if (result < 0)
                 return result;
         const char *param = r->kind == REQUEST_CHAT ? "messages" : "prompt";
@@ -308,6 +318,7 @@ int request_read(struct request_rules *rules, uint64_t id, enum request_kind kin
                 .inputs_count = 1,
                 .max_tokens = REQUEST_TOKENS_DEFAULT,
                 .sampling = sampling_default(),
+                .reasoning_budget = REASONING_UNLIMITED,
         };
         int result = r.inputs ? read_body(rules, body, &r, reterr) : request_no_memory(reterr);
         if (result < 0)
@@ -372,6 +383,7 @@ void request_done(struct request *r) {
         free(r->sampling.biases);
         stop_set_done(&r->stops);
         grammar_free(r->grammar);
+        token_list_done(&r->closing);
         chat_parser_setup_done(&r->parser_setup);
         *r = (struct request){ 0 };
 }

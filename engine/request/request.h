@@ -51,6 +51,8 @@ struct request_error {
 /* The error for an engine out of memory, which is not the client's fault. */
 struct request_error request_error_memory(void);
 
+#define REASONING_UNLIMITED (-1)
+
 enum request_kind { REQUEST_CHAT, REQUEST_COMPLETION, REQUEST_EMBED };
 
 struct request {
@@ -68,6 +70,9 @@ struct request {
         bool logprobs;
         uint32_t top_logprobs;
         struct chat_parser_setup parser_setup; /* the parts that the answer is taken apart into */
+        int64_t reasoning_budget;              /* tokens of reasoning, REASONING_UNLIMITED, or 0: it is closed where it begins */
+        struct token_list closing;             /* what closes it then; empty: the model's format has no marks */
+        uint32_t closing_alone;                /* of it, without the mark of content that a model in channels needs */
 };
 
 /* KIND is REQUEST_CHAT or REQUEST_COMPLETION. 0; -EINVAL, -ENOMEM and *reterr. *RET is written only on success. */

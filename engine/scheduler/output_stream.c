@@ -149,6 +149,14 @@ static bool take_plain(struct output_stream *a, struct output_chunk *ret) {
         return true;
 }
 
+bool output_stream_reasons(const struct output_stream *a) {
+        return chat_parser_reasons(&a->parser);
+}
+
+bool output_stream_between_characters(const struct output_stream *a) {
+        return a->characters.held_count == 0;
+}
+
 bool output_stream_calls(const struct output_stream *a) {
         return a->parser.calls_count > 0;
 }

@@ -75,7 +75,10 @@ bool output_stream_stopped(const struct output_stream *a);
 /* No token follows: what was held back comes out with the next chunk. 0 or -ENOMEM. */
 int output_stream_end(struct output_stream *a);
 
-bool output_stream_calls(const struct output_stream *a); /* a tool has been called so far */
+/* The text that has been taken out ends within reasoning. */
+bool output_stream_reasons(const struct output_stream *a);
+bool output_stream_between_characters(const struct output_stream *a); /* the last token ended with a whole one */
+bool output_stream_calls(const struct output_stream *a);              /* a tool has been called so far */
 
 /* Takes the next chunk that can be sent: 1 and *ret, to be called again; 0 when there is none; -ENOMEM. */
 int output_stream_take(struct output_stream *a, struct output_chunk *ret);

@@ -262,6 +262,7 @@ static void report_end(const struct scheduler *s, const struct sequence *q, uint
                 .prompt_tokens = q->prompt_tokens,
                 .completion_tokens = q->tokens_made,
                 .cached_tokens = q->cached_tokens,
+                .reasoning_tokens = q->thinking.tokens,
                 .prefill_ms = (double) (q->decoding_us - q->admitted_us) / 1000,
                 .decode_ms = (double) (now_us - q->decoding_us) / 1000,
         };

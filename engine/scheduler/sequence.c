@@ -128,12 +128,24 @@ static int take_token(struct sequence *q, const struct request_rules *rules, int
         return end_answer(q, is_whole ? FINISH_STOP : FINISH_LENGTH, ret_state);
 }
 
+/* The token that closes the reasoning, where its time has come and the grammar lets it; else TOKEN_NONE. */
+static int32_t closing(struct sequence *q) {
+        int32_t token = thinking_next(&q->thinking, &q->request, &q->output);
+        if (token == TOKEN_NONE || !q->constraint || constraint_allows(q->constraint, token))
+                return token;
+        thinking_give_up(&q->thinking);
+        return TOKEN_NONE;
+}
+
 /*
  * The token that the sampler picks, if the grammar allows it; else its pick among those allowed. TOKEN_NONE where nothing is
  * left.
  */
 static int32_t pick(struct sequence *q, struct sampler_scratch *scratch, const float *logits) {
-        int32_t token = sampler_pick(q->sampler, scratch, logits);
+        int32_t token = closing(q);
+        if (token != TOKEN_NONE)
+                return token;
+        token = sampler_pick(q->sampler, scratch, logits);
         if (!q->constraint || constraint_allows(q->constraint, token))
                 return token;
         return sampler_pick_among(q->sampler, scratch, logits, constraint_mask(q->constraint));

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "engine/scheduler/output_stream.h"
+#include "engine/scheduler/thinking.h"
 #include "engine/compute/transformer.h"
 #include "engine/grammar/constraint.h"
 #include "engine/request/request.h"
@@ -23,6 +24,7 @@ struct sequence {
         struct constraint
                 *constraint; /* holds the answer to the request's grammar; NULL: it has none, or there is no token yet */
         struct output_stream output;
+        struct thinking thinking;
         uint64_t number;        /* in the order of coming */
         uint32_t prompt_tokens; /* of all inputs */
         uint32_t cached_tokens;

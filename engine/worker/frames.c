@@ -181,8 +181,9 @@ cJSON *frame_end(uint64_t id, const struct output_stream_end *end) {
         cJSON *usage = cJSON_AddObjectToObject(f, "usage"), *timings = cJSON_AddObjectToObject(f, "timings");
         all = all && add_number(usage, "prompt_tokens", end->prompt_tokens) &&
               add_number(usage, "completion_tokens", end->completion_tokens) &&
-              add_number(usage, "cached_tokens", end->cached_tokens) && add_number(timings, "prefill_ms", end->prefill_ms) &&
-              add_number(timings, "decode_ms", end->decode_ms);
+              add_number(usage, "cached_tokens", end->cached_tokens) &&
+              add_number(usage, "reasoning_tokens", end->reasoning_tokens) &&
+              add_number(timings, "prefill_ms", end->prefill_ms) && add_number(timings, "decode_ms", end->decode_ms);
         return all_or_nothing(f, all);
 }
 

@@ -42,6 +42,7 @@ CHOICES = [{"type": "function", "function": {"name": name, "parameters": paramet
     ("stop", None))]
 NOISE = {"temperature": 2, "top_k": 0, "top_p": 1, "min_p": 0}
 FORM = {"type": "object", "properties": {"n": {"enum": [1, 22, 333]}}, "required": ["n"], "additionalProperties": False}
+MUSES = "<|channel|>analysis<|message|>Hm"
 CALL = '<tool_call>{"name":"get_weather","arguments":{"city":"Paris"}}</tool_call>'
 MARKED_CALL = "<function=get_weather><parameter=city>75001</parameter><parameter=days>3</parameter><parameter=x>{'a':None}</parameter></function>"
 VOCAB = 512
@@ -80,6 +81,7 @@ class Tools(unittest.TestCase):
             ("thinks_first", THINKS_AND_CALLS, "Hm.</think>"), ("may_think", MAY_THINK, "<think>Hm.</think>"),
             ("coder", "{# <function= <parameter= #}" + PLAIN_CALLS, MARKED_CALL),
             ("ends", "{# <function= <parameter= #}" + PLAIN_CALLS, "x</parameter>"),
+            ("muses", THINKS_AND_CALLS, "Hm"), ("may_muse", MAY_THINK, "<think>"), ("muses_in_channels", CHANNELS + CALLS, MUSES),
             ("channels", CHANNELS + CALLS, "<|channel|>analysis<|message|>Hm.<|end|>"),
             *((name, marks + PLAIN_CALLS, "Ok") for name, marks in NOTATIONS.items()))}
         cls.daemon = Daemon("[memory]\nbudget = 512MiB\n", models=models)
@@ -260,6 +262,40 @@ class Tools(unittest.TestCase):
     def test_a_variable_of_the_template(self):
         message = self.post(model="thinks", chat_template_kwargs={"enable_thinking": False}).json()["choices"][0]["message"]
         self.assertEqual(message, {"role": "assistant", "content": "Hm.</think>Yes."})
+
+    def test_switches(self):
+        """A model that always reasons is told not to, in whichever words; a template that cannot say it is not an error."""
+        for more in ({"reasoning_effort": "none"}, {"enable_thinking": False}, {"thinking": False}, {"thinking": {"type": "disabled"}},
+                     {"think": False}, {"reasoning_budget": 0}, {"chat_template_kwargs": {"enable_thinking": False}}):
+            reply = self.post(model="muses", tokens=3, **more).json()
+            self.assertEqual(reply["choices"][0]["message"], {"role": "assistant", "content": "HmHmHm"}, more)
+            self.assertEqual(reply["usage"]["completion_tokens_details"], {"reasoning_tokens": 0})
+        for more in ({}, {"reasoning_effort": "low"}, {"think": "high"}, {"thinking": {"type": "enabled"}}, {"reasoning_budget": -1}):
+            reply = self.post(model="muses", tokens=3, **more).json()
+            self.assertEqual(reply["choices"][0]["message"], {"role": "assistant", "content": "", "reasoning_content": "HmHmHm"}, more)
+            self.assertEqual(reply["usage"]["completion_tokens_details"], {"reasoning_tokens": 3})
+        self.assertEqual(self.post(model="calls", think=False).status, 200)
+        reply = self.post(model="muses", reasoning_effort=1)
+        self.assertEqual((reply.status, reply.json()["error"]["param"]), (400, "reasoning_effort"))
+
+    def test_a_budget_of_reasoning(self):
+        """Reasoning that does not end is closed where its tokens are spent, and the answer follows."""
+        for model, budget, thought, before, says in (("muses", 5, "Hm" * 5, 0, "Hm"), ("may_muse", 2, "<think>" * 2, 1, "<think>"),
+                                                     ("may_muse", 0, None, 1, "<think>")):
+            reply = self.post(model=model, reasoning_budget=budget, tokens=80, think=True).json()
+            message, reasons = reply["choices"][0]["message"], reply["usage"]["completion_tokens_details"]["reasoning_tokens"]
+            self.assertEqual(message.get("reasoning_content"), thought, (model, budget))
+            self.assertIn(reasons - budget, range(1, 9))  # what closes it, in a vocabulary of bytes
+            self.assertEqual(message["content"], says * (80 - before - reasons), reply)
+
+    def test_a_budget_and_a_form(self):
+        """What closes the reasoning is part of the form: JSON stands behind it, and a call that must be."""
+        for model in ("muses", "muses_in_channels"):
+            reply = self.post(model=model, json_schema=FORM, tokens=150, thinking={"type": "enabled", "budget_tokens": 3}).json()
+            self.assertEqual(reply["choices"][0]["finish_reason"], "stop", (model, reply))
+            self.assertIn(json.loads(reply["choices"][0]["message"]["content"]), [{"n": n} for n in (1, 22, 333)])
+            message, _ = self.must_call(2, model=model, tool_choice="required", thinking_budget=3, logit_bias={str(WORD): 100})
+            self.assertIn("Hm", message["reasoning_content"])
 
     def test_a_form_behind_reasoning(self):
         """Reasoning is free; the form begins behind it, or at once where the model does not reason."""

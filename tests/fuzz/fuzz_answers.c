@@ -123,6 +123,7 @@ static void on_end(void *user, const char *finish, const struct request_usage *u
         struct text line = { 0 };
         ASSERT(c->request && (c == &clients[2] ? c->embedded : c->started));
         ASSERT(strcmp(finish, "tool_calls") != 0 || c->calls > 0);
+        ASSERT(usage->reasoning_tokens <= usage->completion_tokens);
         ASSERT(usage->cached_tokens <= usage->prompt_tokens && isfinite(usage->prefill_ms) && isfinite(usage->decode_ms));
         c->request = NULL;
         answer.dialect->end(&line, &answer, finish, usage);

@@ -110,7 +110,7 @@ static inline const char *body_of(const char *heard) {
 }
 
 #define CHAT(MORE) "{\"model\":\"a\",\"messages\":[{\"role\":\"user\",\"content\":\"x\"}]" MORE "}"
-static const struct request_usage usage = { 5, 2, 3, 1.5, 2.25 };
+static const struct request_usage usage = { 5, 2, 3, 1, 1.5, 2.25 };
 
 /* --- answers --- */
 

@@ -30,6 +30,7 @@ static void test_whole_answer(void **state) {
         assert_true(cJSON_IsNull(at(json, "choices.0.logprobs")));
         assert_int_equal(at(json, "usage.total_tokens")->valueint, 7);
         assert_int_equal(at(json, "usage.prompt_tokens_details.cached_tokens")->valueint, 3);
+        assert_int_equal(at(json, "usage.completion_tokens_details.reasoning_tokens")->valueint, 1);
         assert_true(!strncmp(at(json, "id")->valuestring, "chatcmpl-", 9) && strlen(at(json, "id")->valuestring) == 33);
         cJSON_Delete(json);
         (void) close(fd);

@@ -14,6 +14,7 @@
 #include <cmocka.h>
 
 #include "engine/chat/template.h"
+#include "tests/published_templates.h"
 #include "tests/tiny_vocab.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
@@ -274,6 +275,103 @@ static void test_reasoning(void **state) {
         tiny_vocab_done(&v);
 }
 
+/* ---- how much to think ---- */
+
+/* What a lone user message comes to; NULL: the template fails. The caller frees it. */
+static char *with_thinking(const struct chat_template *c, struct chat_thinking thinking) {
+        struct chat_prompt p = { .bos = TOKEN_NONE, .eos = TOKEN_NONE };
+        struct gguf_error error;
+        cJSON *messages = parse("[{\"role\":\"user\",\"content\":\"u\"}]");
+        struct chat_conversation conversation = { .messages = messages, .thinking = thinking, .add_generation = true, .now = 1 };
+        int r = chat_template_render(c, &conversation, "<s>", "</s>", &p, &error);
+        char *text = r < 0 ? NULL : strndup(p.length ? p.text : "", p.length);
+        chat_prompt_done(&p);
+        cJSON_Delete(messages);
+        return text;
+}
+
+static void test_thinking(void **state) {
+        (void) state;
+        static const char
+                any[] = "{{ [enable_thinking, thinking, reasoning, reasoning_effort, thinking_effort] | join(' ') }}",
+                silent[] = "{{ enable_thinking is defined or reasoning_effort is defined }}",
+                three[] = "{{ reasoning_effort }}{% if reasoning_effort not in ['no_think', 'low', 'high'] %}?{% endif %}",
+                max[] = "{{ thinking_effort }}{{ '' if thinking_effort in ['low', 'high', 'max'] else '?' }}";
+        static const struct {
+                const char *template;
+                struct chat_thinking thinking;
+                const char *prompt;
+        } rows[] = {
+                { silent, { .asked = false }, "False" },
+                { any, { true, false, NULL }, "False False False low low" },
+                { any, { true, true, "high" }, "True True True high high" },
+                { any, { true, true, "xhigh" }, "True True True high high" },
+                { any, { true, true, "medium" }, "True True True medium medium" },
+                { any, { true, true, "ultra" }, "True True True ultra ultra" },
+                { three, { true, false, NULL }, "no_think" },
+                { three, { true, true, NULL }, "high" },
+                { three, { true, true, "minimal" }, "low" },
+                { three, { true, true, "medium" }, "high" },
+                { three, { true, true, "max" }, "high" },
+                { max, { true, true, "xhigh" }, "max" },
+                { "{{ reasoning_effort is defined }}", { true, true, NULL }, "False" },
+        };
+        for (size_t i = 0; i < COUNT(rows); i++) {
+                struct chat_template c;
+                assert_int_equal(chat_template_init_text(&c, rows[i].template, strlen(rows[i].template), "", ""), 0);
+                c.fails = false; /* a probe of a lone user message finds nothing of it in these */
+                char *got = with_thinking(&c, rows[i].thinking);
+                if (strcmp(got, rows[i].prompt))
+                        fail_msg("row %zu: %s", i, got);
+                free(got);
+                chat_template_done(&c);
+        }
+}
+
+/* Published templates that say it by a variable: on and off come to two prompts. */
+static const char *const switched[] = {
+        "Apertus",     "Bielik",    "Cohere2MoE",      "GLM-4.6", "Kimi-K3",     "Qwen-QwQ",
+        "Qwen3-0.6B",  "Reka-Edge", "R1-Distill-Qwen", "V3.2",    "DeepSeek-V4", "gemma-4",
+        "granite-3.3", "MiniCPM5",  "Laguna",          "gpt-oss", "Hy3",         "Solar-Open",
+};
+
+static void think_in(void *context, const char *name, const char *text, size_t length) {
+        static const char *const efforts[] = { "minimal", "low", "medium", "high", "xhigh", "max" };
+        unsigned *told = context;
+        struct chat_template c;
+        assert_int_equal(chat_template_init_text(&c, text, length, "<s>", "</s>"), 0);
+        char *on = with_thinking(&c, (struct chat_thinking){ true, true, "high" }),
+             *off = with_thinking(&c, (struct chat_thinking){ true, false, NULL });
+        if (!on || !off)
+                fail_msg("%s fails", name);
+        for (size_t i = 0; i < COUNT(efforts); i++) {
+                char *got = with_thinking(&c, (struct chat_thinking){ true, true, efforts[i] });
+                if (!got)
+                        fail_msg("%s fails at %s", name, efforts[i]);
+                free(got);
+        }
+        for (size_t i = 0; i < COUNT(switched); i++) {
+                if (!strstr(name, switched[i]))
+                        continue;
+                if (!strcmp(on, off))
+                        fail_msg("%s is not told", name);
+                (*told)++;
+        }
+        free(on);
+        free(off);
+        chat_template_done(&c);
+}
+
+static void test_thinking_in_published_templates(void **state) {
+        (void) state;
+        unsigned told = 0, count = published_templates(think_in, &told);
+        if (count)
+                print_message("%u templates, %u of them can be told\n", count, told);
+        else
+                puts("SKIP published templates: there is no reference data");
+        assert_int_equal(told, count ? COUNT(switched) : 0);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_what_a_template_is_given),
@@ -282,6 +380,8 @@ int main(void) {
                 cmocka_unit_test(test_a_message_cannot_forge_a_turn),
                 cmocka_unit_test(test_the_beginning_comes_once),
                 cmocka_unit_test(test_reasoning),
+                cmocka_unit_test(test_thinking),
+                cmocka_unit_test(test_thinking_in_published_templates),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -13,6 +13,7 @@
 #include "engine/base/json_read.h"
 #include "engine/base/strbuf.h"
 #include "engine/request/request.h"
+#include "engine/request/thinking.h"
 #include "engine/request/tools.h"
 
 #define MODEL "tests/demo_model/headroom-demo-small.gguf"
@@ -86,6 +87,14 @@ static const struct {
         { "tool_choice",       "or name a function",   "{" CHAT ",\"tool_choice\":{\"type\":\"function\"}}", REQUEST_CHAT },
         { "tool_choice",       "or name a function",   "{" CHAT ",\"tool_choice\":7}",                     REQUEST_CHAT },
         { "chat_template_kwargs", "an object",         "{" CHAT ",\"chat_template_kwargs\":[]}",         REQUEST_CHAT },
+        { "enable_thinking",   "true or false",        "{" CHAT ",\"enable_thinking\":\"no\"}",            REQUEST_CHAT },
+        { "thinking",          "enabled, disabled",    "{" CHAT ",\"thinking\":{\"type\":\"on\"}}",        REQUEST_CHAT },
+        { "thinking",          "an object with a type", "{" CHAT ",\"thinking\":\"yes\"}",                REQUEST_CHAT },
+        { "thinking.budget_tokens", "whole number",    "{" CHAT ",\"thinking\":{\"type\":\"enabled\",\"budget_tokens\":\"all\"}}", REQUEST_CHAT },
+        { "think",             "a word for an effort", "{" CHAT ",\"think\":1}",                            REQUEST_CHAT },
+        { "reasoning_effort",  "a word for an effort", "{" CHAT ",\"reasoning_effort\":true}",             REQUEST_CHAT },
+        { "reasoning_budget",  "-1 for no limit",      "{" CHAT ",\"reasoning_budget\":-2}",                REQUEST_CHAT },
+        { "thinking_budget",   "whole number",         "{" CHAT ",\"thinking_budget\":0.5}",                REQUEST_CHAT },
         { "messages",          "tool_calls",           "{\"messages\":[{\"role\":\"assistant\",\"tool_calls\":{}}]}", REQUEST_CHAT },
         { "messages",          "tool_calls[0]",        "{\"messages\":[{\"role\":\"assistant\",\"tool_calls\":[{}]}]}", REQUEST_CHAT },
         { "prompt",            "text or a list",       "{}",                                              REQUEST_COMPLETION },
@@ -278,6 +287,54 @@ static void test_values(void **state) {
         assert_int_equal(r.sampling.biases_count, rules.ends_count);
         assert_true(rules.ends_count >= 1);
         request_done(&r);
+}
+
+static void test_thinking(void **state) {
+        (void) state;
+        static const struct {
+                const char *members;
+                bool asked, on;
+                const char *effort;
+                int64_t budget;
+        } rows[] = {
+                { "", false, false, NULL, -1 },
+                { ",\"think\":null,\"reasoning_effort\":\"\"", false, false, NULL, -1 },
+                { ",\"reasoning_effort\":\"none\"", true, false, NULL, 0 },
+                { ",\"reasoning_effort\":\"low\"", true, true, "low", -1 },
+                { ",\"enable_thinking\":false", true, false, NULL, 0 },
+                { ",\"enable_thinking\":true,\"reasoning_effort\":\"none\"", true, true, NULL, -1 },
+                { ",\"enable_thinking\":true,\"reasoning_effort\":\"max\"", true, true, "max", -1 },
+                { ",\"thinking\":true", true, true, NULL, -1 },
+                { ",\"thinking\":{\"type\":\"disabled\"}", true, false, NULL, 0 },
+                { ",\"thinking\":{\"type\":\"adaptive\"}", false, false, NULL, -1 },
+                { ",\"thinking\":{\"type\":\"enabled\",\"budget_tokens\":1024}", true, true, NULL, 1024 },
+                { ",\"think\":false", true, false, NULL, 0 },
+                { ",\"think\":\"medium\"", true, true, "medium", -1 },
+                { ",\"reasoning_budget\":-1", false, false, NULL, -1 },
+                { ",\"reasoning_budget\":0", true, false, NULL, 0 },
+                { ",\"reasoning_budget\":0,\"think\":true", true, true, NULL, 0 },
+                { ",\"thinking_budget\":7", false, false, NULL, 7 },
+                { ",\"reasoning_budget\":7,\"thinking_budget\":9", false, false, NULL, 7 },
+                { ",\"thinking_budget\":1e300", false, false, NULL, UINT32_MAX },
+        };
+        for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+                char body[200];
+                struct chat_thinking t;
+                struct request_error error;
+                int64_t budget;
+                (void) snprintf(body, sizeof(body), "{" CHAT "%s}", rows[i].members);
+                cJSON *json = json_read(body, strlen(body), NULL);
+                assert_int_equal(request_read_thinking(json, &t, &budget, &error), 0);
+                const char *effort = t.on && t.effort ? t.effort : "", *wanted = rows[i].effort ? rows[i].effort : "";
+                if (t.asked != rows[i].asked || t.on != rows[i].on || budget != rows[i].budget || strcmp(effort, wanted))
+                        fail_msg("%s: %d %d %s %lld", body, t.asked, t.on, effort, (long long) budget);
+                cJSON_Delete(json);
+                struct request r =
+                        accept(REQUEST_CHAT, body); /* a model that marks no reasoning: nothing to close, and no error */
+                assert_int_equal(r.reasoning_budget, budget);
+                assert_int_equal(r.closing.count, 0);
+                request_done(&r);
+        }
 }
 
 static void test_prompts(void **state) {
@@ -579,6 +636,7 @@ int main(void) {
                 cmocka_unit_test(test_no_tools),
                 cmocka_unit_test(test_all_tokens),
                 cmocka_unit_test(test_values),
+                cmocka_unit_test(test_thinking),
                 cmocka_unit_test(test_prompts),
                 cmocka_unit_test(test_nuls_and_halves_of_characters),
                 cmocka_unit_test(test_the_context_is_the_limit),
