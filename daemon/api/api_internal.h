@@ -84,9 +84,10 @@ bool api_choose_class(const struct http_exchange *x, const struct body *body, en
 
 handler handle_root, handle_health;     /* health.c */
 handler handle_models, handle_model;    /* models_route.c */
-handler handle_chat, handle_completion; /* chat_route.c */
-handler handle_embeddings;              /* embeddings.c */
-handler handle_reload;                  /* reload_route.c */
-handler handle_weights;                 /* weights.c */
+handler handle_chat, handle_completion; /* chat_route.c, as the next */
+handler handle_messages, handle_count_tokens;
+handler handle_embeddings; /* embeddings.c */
+handler handle_reload;     /* reload_route.c */
+handler handle_weights;    /* weights.c */
 
 #endif

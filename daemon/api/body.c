@@ -57,6 +57,8 @@ static void translate(struct reading *r, const char *source, size_t size) {
                 failure_set(&r->wrong, REASON_REQUEST_MEMORY, NULL);
         r->translated_bytes = out.used;
         body_facts_read(out.bytes, out.used, &r->body.facts);
+        if (r->body.facts.error != JSON_FINE) /* a little deeper than it was, or of a few more values */
+                r->wrong = describe(&r->body.facts);
 }
 
 /* On any thread. */

@@ -1,5 +1,5 @@
 /*
- * chat_route.c - POST /v1/chat/completions and /v1/completions: what must be right before an engine is bothered.
+ * chat_route.c - POST /v1/chat/completions, /v1/completions and /v1/messages: what must be right before an engine is bothered.
  *
  * Types are checked for what we read ourselves and for what would be a waste to load a model for; everything else in
  * the body goes to the engine as it came, known or not.
@@ -192,7 +192,7 @@ static bool check_asked(const struct body_facts *f, bool is_chat, struct failure
 void api_start_answer(struct api *api, struct http_exchange *x, const struct body *body, const struct dialect *dialect) {
         const struct body_facts *facts = &body->facts;
         struct completion_options options = { .dialect = dialect,
-                                              .is_stream = body_is_true(facts, MEMBER_STREAM),
+                                              .is_stream = body_is_true(facts, MEMBER_STREAM) && !dialect->counts,
                                               .includes_usage = facts->includes_usage };
         struct failure f = { 0 };
         bool is_right = (body->asked.is_load || check_asked(facts, dialect->is_chat, &f)) &&
@@ -215,6 +215,14 @@ static void start_completion(struct api *api, struct http_exchange *x, const str
         api_start_answer(api, x, body, &dialect_openai_completion);
 }
 
+static void start_message(struct api *api, struct http_exchange *x, const struct body *body) {
+        api_start_answer(api, x, body, &dialect_anthropic);
+}
+
+static void start_count(struct api *api, struct http_exchange *x, const struct body *body) {
+        api_start_answer(api, x, body, &dialect_anthropic_count);
+}
+
 void handle_chat(struct api *api, struct http_exchange *x, const char *rest) {
         (void) rest;
         api_read_body(api, x, start_chat);
@@ -223,4 +231,18 @@ void handle_chat(struct api *api, struct http_exchange *x, const char *rest) {
 void handle_completion(struct api *api, struct http_exchange *x, const char *rest) {
         (void) rest;
         api_read_body(api, x, start_completion);
+}
+
+void handle_messages(struct api *api, struct http_exchange *x, const char *rest) {
+        static const struct reading_as as = { &dialect_anthropic, translate_anthropic };
+
+        (void) rest;
+        api_read_body_as(api, x, &as, start_message);
+}
+
+void handle_count_tokens(struct api *api, struct http_exchange *x, const char *rest) {
+        static const struct reading_as as = { &dialect_anthropic, translate_anthropic };
+
+        (void) rest;
+        api_read_body_as(api, x, &as, start_count);
 }

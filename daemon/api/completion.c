@@ -19,7 +19,9 @@
 
 #define STREAM_HEADERS "Cache-Control: no-cache\r\nX-Accel-Buffering: no\r\n"
 
-static const char *const kind_words[] = { [REQUEST_CHAT] = "chat", [REQUEST_COMPLETION] = "completion", [REQUEST_LOAD] = "load" };
+static const char *const kind_words[] = {
+        [REQUEST_CHAT] = "chat", [REQUEST_COMPLETION] = "completion", [REQUEST_COUNT] = "count", [REQUEST_LOAD] = "load"
+};
 
 struct completion {
         struct api *api;
@@ -272,7 +274,10 @@ static struct completion *completion_new(struct api *api, struct http_exchange *
 }
 
 static enum request_kind kind_of(const struct completion_options *options, const struct asked *asked) {
-        return asked->is_load ? REQUEST_LOAD : options->dialect->is_chat ? REQUEST_CHAT : REQUEST_COMPLETION;
+        return asked->is_load              ? REQUEST_LOAD
+               : options->dialect->counts  ? REQUEST_COUNT
+               : options->dialect->is_chat ? REQUEST_CHAT
+                                           : REQUEST_COMPLETION;
 }
 
 void completion_start(struct api *api, struct http_exchange *x, const struct completion_options *options,

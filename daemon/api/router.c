@@ -12,6 +12,8 @@ static const struct route routes[] = {
         { "/v1/models/", METHOD_GET, handle_model },
         { "/v1/chat/completions", METHOD_POST, handle_chat },
         { "/v1/completions", METHOD_POST, handle_completion },
+        { "/v1/messages", METHOD_POST, handle_messages },
+        { "/v1/messages/count_tokens", METHOD_POST, handle_count_tokens },
         { "/v1/embeddings", METHOD_POST, handle_embeddings },
         { NULL, 0, NULL },
 };

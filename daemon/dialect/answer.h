@@ -58,5 +58,7 @@ void answer_done(struct answer *a);
 
 /* All parts of KIND together, as one JSON string; nothing is added where there is none, and the answer is false. */
 bool answer_join(struct text *out, const struct answer *a, enum part_kind kind);
+/* The arguments of CALL as a JSON object in one line. False: they are none, since the answer was cut off within them. */
+bool answer_arguments(struct text *out, const struct answer_part *call);
 
 #endif

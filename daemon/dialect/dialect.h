@@ -16,6 +16,7 @@ struct dialect {
         bool keeps;              /* a stream needs at its end what was said */
         bool keeps_calls;        /* ... or each call when it ends */
         bool is_chat;            /* else the text of a prompt goes on */
+        bool counts;             /* only the tokens of the prompt: there is no answer, and no stream */
         bool lists_logprobs;     /* in lists side by side, not an object for each token */
         bool pings_tell;         /* a ping says why one waits: one comes at once */
 
@@ -25,7 +26,7 @@ struct dialect {
         /* TEXT is a piece of it. LOGPROBS: of a text's tokens (logprobs.h), or NULL. */
         void (*piece)(struct text *out, struct answer *a, const struct answer_part *p, const char *text, const cJSON *logprobs);
         void (*close)(struct text *out, struct answer *a, const struct answer_part *p);
-        /* FINISH: "stop", "length", "tool_calls", or "load" where no answer was asked for. */
+        /* FINISH: "stop", "length", "tool_calls", or "load" where no answer was asked for. A stop string that brought it stands in USAGE. */
         void (*end)(struct text *out, struct answer *a, const char *finish, const struct request_usage *usage);
         void (*failed)(struct text *out, struct answer *a, const struct failure *failure);
         /* A sign of life where nothing else is to be said; nothing where the dialect has none. */
@@ -39,5 +40,6 @@ struct dialect {
 };
 
 extern const struct dialect dialect_openai_chat, dialect_openai_completion; /* openai.c */
+extern const struct dialect dialect_anthropic, dialect_anthropic_count;     /* anthropic.c */
 
 #endif

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "daemon/dialect/dialect.h"
+#include "daemon/dialect/sse.h"
 
 static void begin_object(struct text *out, const struct answer *a, const char *object) {
         text_puts(out, "{\"id\":");
@@ -154,13 +155,9 @@ static void on_failed(struct text *out, struct answer *a, const struct failure *
         text_puts(out, "\n\n");
 }
 
-/* A comment, which clients skip. */
 static void ping(struct text *out, const char *why) {
-        text_puts(out, ": ping ");
-        for (const char *c = why; *c; c++)
-                if ((unsigned char) *c >= 0x20) /* a line end would end the comment */
-                        text_add(out, c, 1);
-        text_puts(out, "\n\n");
+        sse_comment(out, why);
+        text_puts(out, "\n");
 }
 
 /* --- the whole answer --- */

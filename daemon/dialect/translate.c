@@ -47,7 +47,7 @@ bool items_next(struct json_walk *r, struct json_value *ret) {
         return r->depth > 0 && json_walk_item(r) && json_walk_value(r, ret);
 }
 
-static void put_comma(struct text *out) {
+void put_comma(struct text *out) {
         char last = out->used ? out->bytes[out->used - 1] : '{';
 
         if (last != '{' && last != '[')

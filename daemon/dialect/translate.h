@@ -27,6 +27,8 @@ struct asked {
  */
 typedef bool translator(const char *source, size_t size, struct text *out, struct asked *asked, struct failure *reterr);
 
+extern translator translate_anthropic; /* anthropic_body.c */
+
 /* A 400 about PARAM (NULL: about none). */
 struct failure bad_request(const char *param, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
@@ -38,7 +40,9 @@ void find_members(struct json_value object, const char *const names[], size_t co
 void items_begin(struct json_walk *r, struct json_value array);
 bool items_next(struct json_walk *r, struct json_value *ret);
 
-/* ,"NAME": - without the comma behind an opening bracket. */
+/* A comma, but for behind an opening bracket. */
+void put_comma(struct text *out);
+/* ,"NAME": */
 void put_key(struct text *out, const char *name);
 /* The same, and VALUE as it stands; nothing where there is none, or it is null. */
 void put_member(struct text *out, const char *name, struct json_value value);

@@ -98,7 +98,9 @@ static const char *finish_in(const struct request *request, const cJSON *frame) 
 static bool usage_in(const cJSON *frame, struct request_usage *ret) {
         const cJSON *usage = cJSON_GetObjectItemCaseSensitive(frame, "usage"),
                     *timings = cJSON_GetObjectItemCaseSensitive(frame, "timings");
-        *ret = (struct request_usage){ .prefill_ms = time_in(timings, "prefill_ms"), .decode_ms = time_in(timings, "decode_ms") };
+        *ret = (struct request_usage){ .prefill_ms = time_in(timings, "prefill_ms"),
+                                       .decode_ms = time_in(timings, "decode_ms"),
+                                       .stop = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(frame, "stop")) };
         return prompt_in(usage, &ret->prompt_tokens, &ret->cached_tokens) &&
                count_in(usage, "completion_tokens", &ret->completion_tokens) &&
                count_in(usage, "reasoning_tokens", &ret->reasoning_tokens) && ret->reasoning_tokens <= ret->completion_tokens;

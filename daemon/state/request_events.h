@@ -30,6 +30,7 @@ struct request_usage {
         uint32_t prompt_tokens, completion_tokens, cached_tokens;
         uint32_t reasoning_tokens; /* among those of the completion */
         double prefill_ms, decode_ms;
+        const char *stop; /* the stop string that ended the answer; NULL: none did. Borrowed */
 };
 
 /* A piece of a call of a tool. */
@@ -64,8 +65,8 @@ struct request_body {
         uint32_t values;
 };
 
-/* REQUEST_LOAD asks no engine: it ends when its model is there. */
-enum request_kind { REQUEST_CHAT, REQUEST_COMPLETION, REQUEST_EMBED, REQUEST_LOAD };
+/* REQUEST_COUNT: a chat whose prompt is only counted, which its usage tells. REQUEST_LOAD asks no engine: it ends when its model is there. */
+enum request_kind { REQUEST_CHAT, REQUEST_COMPLETION, REQUEST_COUNT, REQUEST_EMBED, REQUEST_LOAD };
 
 /* Interactive requests have a person waiting. Batch requests can wait, but not for ever: they gain rank with time. */
 enum request_class { REQUEST_CLASS_OF_MODEL, REQUEST_INTERACTIVE, REQUEST_BATCH };

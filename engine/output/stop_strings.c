@@ -19,15 +19,18 @@ void stop_stream_done(struct stop_stream *s) {
         *s = (struct stop_stream){ 0 };
 }
 
-/* Length of the longest string that TEXT[0..END) ends with and that begins at or after FROM; 0 if none. */
-static size_t match_ending_at(const struct stop_set *set, const char *text, size_t from, size_t end) {
+/* The longest string that TEXT[0..END) ends with and that begins at or after FROM; NULL if none. */
+static const char *match_ending_at(const struct stop_set *set, const char *text, size_t from, size_t end) {
+        const char *found = NULL;
         size_t longest = 0;
         for (uint32_t i = 0; i < set->count; i++) {
                 size_t length = strlen(set->strings[i]);
-                if (length > longest && length <= end - from && !memcmp(text + end - length, set->strings[i], length))
+                if (length > longest && length <= end - from && !memcmp(text + end - length, set->strings[i], length)) {
                         longest = length;
+                        found = set->strings[i];
+                }
         }
-        return longest;
+        return found;
 }
 
 /* Length of the longest ending of TEXT that begins, but does not complete, one of the strings. */
@@ -47,16 +50,15 @@ static size_t longest_beginning(const struct stop_set *set, const char *text, si
 
 int stop_stream_push(struct stop_stream *s, const struct stop_set *set, const char *text, size_t count) {
         size_t held_from = s->free_count, end = s->text.used;
-        if (s->stopped || !count)
+        if (s->found || !count)
                 return 0;
         s->text.max = TEXT_MAX_NONE;
         if (!text_add(&s->text, text, count))
                 return -ENOMEM;
         while (end < s->text.used) {
-                size_t length = match_ending_at(set, s->text.bytes, held_from, ++end);
-                if (length) {
-                        s->free_count = s->text.used = end - length;
-                        s->stopped = true;
+                s->found = match_ending_at(set, s->text.bytes, held_from, ++end);
+                if (s->found) {
+                        s->free_count = s->text.used = end - strlen(s->found);
                         return 0;
                 }
         }

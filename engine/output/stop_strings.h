@@ -26,7 +26,7 @@ void stop_set_done(struct stop_set *set); /* frees the strings */
 struct stop_stream {
         struct text text;
         size_t free_count; /* bytes that may be handed out; those behind them may begin a stop string */
-        bool stopped;      /* a stop string was found: it and all after it are gone, nothing more is taken */
+        const char *found; /* of the set: it and all after it are gone, nothing more is taken; NULL: none has been found */
 };
 void stop_stream_done(struct stop_stream *s);
 /* 0 or -ENOMEM, now and from then on. */

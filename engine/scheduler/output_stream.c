@@ -97,8 +97,8 @@ void output_stream_count(struct output_stream *a) {
         a->tokens_new++;
 }
 
-bool output_stream_stopped(const struct output_stream *a) {
-        return a->stream.stopped;
+const char *output_stream_stopped(const struct output_stream *a) {
+        return a->stream.found;
 }
 
 int output_stream_end(struct output_stream *a) {
@@ -117,7 +117,7 @@ int output_stream_end(struct output_stream *a) {
 
 /* How many of the waiting log-probabilities belong to text before TAKEN. */
 static uint32_t ready_count(const struct output_stream *a, size_t taken) {
-        if (a->ended && !a->stream.stopped)
+        if (a->ended && !a->stream.found)
                 return a->made_count;
         uint32_t count = 0;
         while (count < a->made_count && a->made[count].from < taken)

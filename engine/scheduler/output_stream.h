@@ -67,11 +67,12 @@ int output_stream_init(struct output_stream *a, const struct tokenizer *tokenize
                        const struct chat_parser_setup *setup, bool chat);
 void output_stream_done(struct output_stream *a);
 
-/* Adds the text of token ID; LOGPROB may be NULL. 0 or -ENOMEM. Afterwards output_stream_stopped may hold. */
+/* Adds the text of token ID; LOGPROB may be NULL. 0 or -ENOMEM. Afterwards output_stream_stopped may tell of one. */
 int output_stream_add(struct output_stream *a, int32_t id, const struct token_logprob *logprob);
 /* A token that has no text: the end token. */
 void output_stream_count(struct output_stream *a);
-bool output_stream_stopped(const struct output_stream *a);
+/* The stop string that has ended it, or NULL. */
+const char *output_stream_stopped(const struct output_stream *a);
 /* No token follows: what was held back comes out with the next chunk. 0 or -ENOMEM. */
 int output_stream_end(struct output_stream *a);
 

@@ -259,6 +259,7 @@ static void report_end(const struct scheduler *s, const struct sequence *q, uint
         }
         struct output_stream_end end = {
                 .finish = q->finish == FINISH_STOP && output_stream_calls(&q->output) ? FINISH_CALLS : q->finish,
+                .stop = output_stream_stopped(&q->output),
                 .prompt_tokens = q->prompt_tokens,
                 .completion_tokens = q->tokens_made,
                 .cached_tokens = q->cached_tokens,

@@ -30,6 +30,7 @@
 
 struct output_stream_end {
         enum finish finish;
+        const char *stop; /* the stop string that brought it, or NULL */
         uint32_t prompt_tokens, completion_tokens, cached_tokens;
         uint32_t reasoning_tokens; /* among those of the completion */
         double prefill_ms, decode_ms;

@@ -139,9 +139,17 @@ static void submit(struct worker *w, uint64_t id, int result, struct request *r,
         }
 }
 
+/* A prompt that was only to be counted has been, once it was read. */
+static void tell_count(struct worker *w, struct request *r) {
+        struct output_stream_end end = { .finish = FINISH_LENGTH, .prompt_tokens = (uint32_t) r->inputs[0].count };
+        say(w, frame_start(r->id, end.prompt_tokens, 0));
+        say(w, frame_end(r->id, &end));
+        request_done(r);
+}
+
 static void take_generate(struct worker *w, uint64_t id, const cJSON *frame) {
         const char *kind = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(frame, "kind"));
-        bool chat = kind && !strcmp(kind, "chat");
+        bool counts = kind && !strcmp(kind, "count"), chat = counts || (kind && !strcmp(kind, "chat"));
         if (!chat && !(kind && !strcmp(kind, "completion"))) {
                 protocol_error(w, "a generate frame without a kind");
                 return;
@@ -151,7 +159,10 @@ static void take_generate(struct worker *w, uint64_t id, const cJSON *frame) {
         int result = request_read(&w->engine.rules, id, chat ? REQUEST_CHAT : REQUEST_COMPLETION,
                                   cJSON_GetObjectItemCaseSensitive(frame, "body"), &r, &error);
         r.batch = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(frame, "batch"));
-        submit(w, id, result, &r, &error);
+        if (counts && result == 0)
+                tell_count(w, &r);
+        else
+                submit(w, id, result, &r, &error);
 }
 
 static void take_embed(struct worker *w, uint64_t id, const cJSON *frame) {

@@ -109,8 +109,36 @@ static inline const char *body_of(const char *heard) {
         return end ? end + 4 : "";
 }
 
+/* The bytes of an answer in chunks, or of a whole one, with the random part of its ids and its time replaced by ID and 1. */
+static inline void unchunk(const char *heard, struct text *out) {
+        char id[25] = "none yet";
+        const char *at = body_of(heard), *begin = strstr(at, "\"id\":\"");
+        size_t size = strlen(at);
+        int used = 0;
+
+        if (begin)
+                (void) snprintf(id, sizeof id, "%s", begin + 6 + strcspn(begin + 6, "_-") + 1);
+        text_clear(out);
+        for (bool is_chunked = strstr(heard, "chunked"); !is_chunked || (sscanf(at, "%zx\r\n%n", &size, &used) == 1 && size);) {
+                for (const char *c = at + used, *end = c + size; c < end;) {
+                        if (!strncmp(c, id, strlen(id))) {
+                                text_puts(out, "ID");
+                                c += strlen(id);
+                        } else if (!strncmp(c, "\"created", 8)) {
+                                text_printf(out, "%.*s1", (int) strcspn(c, ":") + 1, c);
+                                c += strcspn(c, ",");
+                        } else {
+                                text_add(out, c++, 1);
+                        }
+                }
+                if (!is_chunked)
+                        break;
+                at += (size_t) used + size + 2;
+        }
+}
+
 #define CHAT(MORE) "{\"model\":\"a\",\"messages\":[{\"role\":\"user\",\"content\":\"x\"}]" MORE "}"
-static const struct request_usage usage = { 5, 2, 3, 1, 1.5, 2.25 };
+static const struct request_usage usage = { 5, 2, 3, 1, 1.5, 2.25, NULL };
 
 /* --- answers --- */
 

@@ -9,33 +9,9 @@
 
 #include "tests/unit/daemon/api/api_fixture.h"
 
-/* --- what stands in a stream --- */
-
-/* The chunks' content, with the id and the time of the answer replaced by ID and 1. */
-static void unchunk(const char *heard, struct text *out) {
-        const char *at = body_of(heard);
-        size_t size;
-        int used;
-
-        text_clear(out);
-        while (sscanf(at, "%zx\r\n%n", &size, &used) == 1 && size) {
-                for (const char *c = at + used, *end = c + size; c < end;) {
-                        if (!strncmp(c, "chatcmpl-", 9) || !strncmp(c, "cmpl-", 5)) {
-                                text_puts(out, "ID");
-                                c += strcspn(c, "\"");
-                        } else if (!strncmp(c, "\"created\":", 10)) {
-                                text_puts(out, "\"created\":1");
-                                c += strcspn(c, ",");
-                        } else {
-                                text_add(out, c++, 1);
-                        }
-                }
-                at += (size_t) used + size + 2;
-        }
-}
-
-#define CHUNK(CHOICES) \
-        "data: {\"id\":\"ID\",\"object\":\"chat.completion.chunk\",\"created\":1,\"model\":\"a\",\"choices\":[" CHOICES "]}\n\n"
+#define CHUNK(CHOICES)                                                                                                           \
+        "data: {\"id\":\"chatcmpl-ID\",\"object\":\"chat.completion.chunk\",\"created\":1,\"model\":\"a\",\"choices\":[" CHOICES \
+        "]}\n\n"
 #define DELTA(DELTA, FINISH) CHUNK("{\"index\":0,\"delta\":" DELTA ",\"finish_reason\":" FINISH "}")
 #define USAGE                                                                                                            \
         "\"usage\":{\"prompt_tokens\":5,\"completion_tokens\":2,\"total_tokens\":7,\"prompt_tokens_details\":{\"cached_" \
@@ -61,13 +37,13 @@ static void test_stream_exactly(void **state) {
         assert_non_null(strstr(heard, "Content-Type: text/event-stream\r\n"));
         assert_non_null(strstr(heard, "Cache-Control: no-cache\r\nX-Accel-Buffering: no\r\n"));
         unchunk(heard, &out);
-        assert_string_equal(out.bytes,
-                            DELTA("{\"role\":\"assistant\",\"content\":null}", "null")
-                                    DELTA("{\"content\":\"Hi \\\"you\\\"\\n\"}", "null") DELTA("{\"content\":\"ü\"}", "null")
-                                            DELTA("{}", "\"stop\"") "data: "
-                                                                    "{\"id\":\"ID\",\"object\":\"chat.completion.chunk\","
-                                                                    "\"created\":1,\"model\":\"a\",\"choices\":[]," USAGE
-                                                                    "}\n\ndata: [DONE]\n\n");
+        assert_string_equal(
+                out.bytes, DELTA("{\"role\":\"assistant\",\"content\":null}", "null")
+                                   DELTA("{\"content\":\"Hi \\\"you\\\"\\n\"}", "null") DELTA("{\"content\":\"ü\"}", "null")
+                                           DELTA("{}", "\"stop\"") "data: "
+                                                                   "{\"id\":\"chatcmpl-ID\",\"object\":\"chat.completion.chunk\","
+                                                                   "\"created\":1,\"model\":\"a\",\"choices\":[]," USAGE
+                                                                   "}\n\ndata: [DONE]\n\n");
         assert_false(closed);
         text_done(&out);
         (void) close(fd);
@@ -148,9 +124,9 @@ static void test_completion_stream(void **state) {
         asked.events->on_text(asked.user, "Hi", NULL);
         asked.events->on_end(asked.user, "stop", &usage);
         unchunk(hear(fd, "0\r\n\r\n", &closed), &out);
-#define PIECE(CHOICE)                                                                                                       \
-        "data: "                                                                                                            \
-        "{\"id\":\"ID\",\"object\":\"text_completion\",\"created\":1,\"model\":\"alias\",\"choices\":[{\"index\":0," CHOICE \
+#define PIECE(CHOICE)                                                                                                            \
+        "data: "                                                                                                                 \
+        "{\"id\":\"cmpl-ID\",\"object\":\"text_completion\",\"created\":1,\"model\":\"alias\",\"choices\":[{\"index\":0," CHOICE \
         "}]}\n\n"
         assert_string_equal(out.bytes, PIECE("\"text\":\"Hi\",\"logprobs\":null,\"finish_reason\":null") PIECE(
                                                "\"text\":\"\",\"logprobs\":null,\"finish_reason\":\"stop\"") "data: [DONE]\n\n");
