@@ -15,7 +15,7 @@
 #define DELTA(DELTA, FINISH) CHUNK("{\"index\":0,\"delta\":" DELTA ",\"finish_reason\":" FINISH "}")
 #define USAGE                                                                                                            \
         "\"usage\":{\"prompt_tokens\":5,\"completion_tokens\":2,\"total_tokens\":7,\"prompt_tokens_details\":{\"cached_" \
-        "tokens\":3}},"                                                                                                  \
+        "tokens\":3},\"completion_tokens_details\":{\"reasoning_tokens\":1}},"                                           \
         "\"timings\":{\"prompt_ms\":1.500,\"predicted_ms\":2.250}"
 
 static void test_stream_exactly(void **state) {
