@@ -152,7 +152,7 @@ static cJSON *all_or_nothing(cJSON *made, bool all) {
 }
 
 /* The texts of PARTS, a line end between them. */
-static cJSON *join_parts(const cJSON *parts) {
+static char *text_of_parts(const cJSON *parts) {
         size_t length = 0;
         for (const cJSON *p = parts->child; p; p = p->next)
                 length += strlen(member(p, "text")->valuestring) + 1;
@@ -162,9 +162,40 @@ static cJSON *join_parts(const cJSON *parts) {
         *text = '\0';
         for (const cJSON *p = parts->child; p; p = p->next)
                 end = stpcpy(stpcpy(end, member(p, "text")->valuestring), p->next ? "\n" : "");
-        cJSON *joined = cJSON_CreateString(text);
+        return text;
+}
+
+static cJSON *join_parts(const cJSON *parts) {
+        char *text = text_of_parts(parts);
+        cJSON *joined = text ? cJSON_CreateString(text) : NULL;
         free(text);
         return joined;
+}
+
+char *chat_message_text(const cJSON *message) {
+        const cJSON *content = member(message, "content");
+        if (cJSON_IsArray(content))
+                return text_of_parts(content);
+        return strdup(cJSON_IsString(content) ? content->valuestring : "");
+}
+
+static cJSON *mark_end(const cJSON *message, const char *mark) {
+        cJSON *made = cJSON_CreateObject();
+        char *text = chat_message_text(message), *marked = text ? malloc(strlen(text) + strlen(mark) + 1) : NULL;
+        if (marked)
+                (void) stpcpy(stpcpy(marked, text), mark);
+        bool all = refer_all(made, message, "content") && marked && add(made, "content", cJSON_CreateString(marked));
+        free(marked);
+        free(text);
+        return all_or_nothing(made, all);
+}
+
+cJSON *chat_messages_mark_end(const cJSON *messages, const char *mark) {
+        cJSON *made = cJSON_CreateArray();
+        bool all = made != NULL;
+        for (const cJSON *m = messages->child; m && all; m = m->next)
+                all = m->next ? cJSON_AddItemReferenceToArray(made, mutable(m)) : append(made, mark_end(m, mark));
+        return all_or_nothing(made, all);
 }
 
 static cJSON *shape_content(const cJSON *content, const struct chat_needs *needs) {

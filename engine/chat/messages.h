@@ -19,6 +19,15 @@ enum chat_role chat_message_role(const cJSON *message); /* ROLE_COUNT: none that
  */
 int chat_messages_check(const cJSON *messages, bool any_role, struct gguf_error *reterr);
 
+/* The content of a checked message as one text, parts joined by a line end; "" where it has none. NULL: no memory. The caller frees it. */
+char *chat_message_text(const cJSON *message);
+
+/*
+ * MESSAGES (checked), the text of the last one followed by MARK: where its content ends in a prompt is where the mark stands.
+ * NULL: no memory. The result shares with MESSAGES, which must outlive it; cJSON_Delete.
+ */
+cJSON *chat_messages_mark_end(const cJSON *messages, const char *mark);
+
 /* Features of chats that a template does not support, so that messages have to be changed for it. */
 struct chat_needs {
         bool folds_system;      /* no place for a system message: it goes to the head of the next user turn */

@@ -75,6 +75,18 @@ void chat_prompt_append(struct chat_prompt *p, const char *text, size_t length, 
         append_span(p, length, markup);
 }
 
+void chat_prompt_cut(struct chat_prompt *p, size_t length) {
+        size_t at = 0, kept = 0;
+        for (; kept < p->spans_count && at < length; kept++) {
+                struct token_span *span = &p->spans[kept];
+                if (span->length > length - at)
+                        span->length = length - at;
+                at += span->length;
+        }
+        p->spans_count = kept;
+        p->length = length;
+}
+
 bool chat_prompt_drop_markup(struct chat_prompt *p, const char *spelling) {
         size_t length = strlen(spelling);
         struct token_span *first = p->spans;

@@ -30,6 +30,8 @@ void chat_prompt_markup(struct chat_prompt *p, const char *markup);
 
 /* Text whose length is known, and whether it is MARKUP or from outside. */
 void chat_prompt_append(struct chat_prompt *p, const char *text, size_t length, bool markup);
+/* Only the first LENGTH bytes stay, and the tokens among them. */
+void chat_prompt_cut(struct chat_prompt *p, size_t length);
 /* Takes SPELLING (not empty) off the front where it stands there as markup; whether it did. */
 bool chat_prompt_drop_markup(struct chat_prompt *p, const char *spelling);
 

@@ -93,19 +93,61 @@ static int render_template(const struct chat_template *c, const struct chat_conv
         return r;
 }
 
-int chat_template_render(const struct chat_template *c, const struct chat_conversation *conversation, const char *bos,
-                         const char *eos, struct chat_prompt *prompt, struct gguf_error *reterr) {
-        bool by_template = c->jinja && (!c->fails || conversation->as_given);
-        int r = conversation->as_given ? 0 : chat_messages_check(conversation->messages, by_template, reterr);
-        if (r < 0)
-                return r;
-        if (by_template)
+static bool by_template(const struct chat_template *c, const struct chat_conversation *conversation) {
+        return c->jinja && (!c->fails || conversation->as_given);
+}
+
+static int render_whole(const struct chat_template *c, const struct chat_conversation *conversation, const char *bos,
+                        const char *eos, struct chat_prompt *prompt, struct gguf_error *reterr) {
+        int r = 0;
+        if (by_template(c, conversation))
                 r = render_template(c, conversation, bos, eos, prompt, reterr);
         else
                 chat_family_render(&c->family, conversation->messages, conversation->add_generation, prompt);
         if (r == 0 && prompt->error)
                 return refuse(reterr, prompt->error, "no memory for the prompt");
         return r;
+}
+
+/* ---- a message that goes on ---- */
+
+#define END_MARK "headroom8f2dends" /* behind the content of a message: plain, so that no filter of a template changes it */
+
+/* Where MARK stands last; the prompt's length: nowhere. */
+static size_t last_at(const struct chat_prompt *p, const char *mark) {
+        size_t length = strlen(mark), at = p->length < length ? 0 : p->length - length + 1;
+        while (at > 0 && memcmp(p->text + at - 1, mark, length) != 0)
+                at--;
+        return at ? at - 1 : p->length;
+}
+
+/* Writes the last message with a mark at its end, so that nothing is trimmed off there, and cuts the prompt before it. */
+static int render_open(const struct chat_template *c, const struct chat_conversation *conversation, const char *bos,
+                       const char *eos, struct chat_prompt *prompt, struct gguf_error *reterr) {
+        struct chat_conversation marked = *conversation;
+        cJSON *messages = chat_messages_mark_end(conversation->messages, END_MARK);
+        if (!messages)
+                return refuse(reterr, -ENOMEM, "no memory for the prompt");
+        marked.messages = messages;
+        int r = render_whole(c, &marked, bos, eos, prompt, reterr);
+        cJSON_Delete(messages);
+        size_t end = r == 0 ? last_at(prompt, END_MARK) : 0;
+        if (r == 0 && end == prompt->length)
+                return refuse(reterr, -EINVAL,
+                              "the model's chat template leaves the last message out, so it cannot be continued: end with a "
+                              "message of role user");
+        if (r == 0)
+                chat_prompt_cut(prompt, end);
+        return r;
+}
+
+int chat_template_render(const struct chat_template *c, const struct chat_conversation *conversation, const char *bos,
+                         const char *eos, struct chat_prompt *prompt, struct gguf_error *reterr) {
+        int r = conversation->as_given ? 0 : chat_messages_check(conversation->messages, by_template(c, conversation), reterr);
+        if (r < 0)
+                return r;
+        return conversation->continues ? render_open(c, conversation, bos, eos, prompt, reterr)
+                                       : render_whole(c, conversation, bos, eos, prompt, reterr);
 }
 
 /* ---- features of a template ---- */
@@ -232,6 +274,19 @@ static enum reasoning reasoning_after(const struct chat_template *c, const struc
         return ends_with(p, f->open) ? REASONING_OPEN : REASONING_MAY;
 }
 
+/* Of a message that goes on: by the marks in its own text; where there is none yet, as of an answer of its own. */
+static int reasoning_within(const struct chat_template *c, const struct chat_conversation *conversation,
+                            const struct chat_prompt *p, enum reasoning *ret) {
+        const struct reasoning_format *f = c->output_format.reasoning;
+        char *text = chat_message_text(conversation->messages->child->prev);
+        if (!text)
+                return -ENOMEM;
+        const char *open = f ? strstr(text, f->open) : NULL;
+        *ret = !*text ? reasoning_after(c, p) : open && !strstr(open, f->close) ? REASONING_OPEN : REASONING_OVER;
+        free(text);
+        return 0;
+}
+
 /* An answer that may reason first is left to do so: what it must be then is for its grammar to hold to. */
 static void begin_answer(const struct chat_conversation *conversation, struct chat_prompt *prompt) {
         for (size_t i = 0; i < 3 && conversation->begun[i]; i++)
@@ -241,8 +296,8 @@ static void begin_answer(const struct chat_conversation *conversation, struct ch
 static int encode_prompt(const struct chat_template *c, const struct tokenizer *t, struct chat_prompt *p, const char *bos,
                          struct token_list *list, struct gguf_error *reterr) {
         /* A template that writes the begin token itself writes it first: the encoder begins the text. */
-        bool by_template = c->jinja && !c->fails, written = by_template && chat_prompt_drop_markup(p, bos);
-        bool begins = written || (!by_template && c->family.begins) || tokenizer_adds_bos(t);
+        bool templated = c->jinja && !c->fails, written = templated && chat_prompt_drop_markup(p, bos);
+        bool begins = written || (!templated && c->family.begins) || tokenizer_adds_bos(t);
         int r = 0;
         if (begins && tokenizer_bos(t) != TOKEN_NONE)
                 r = token_list_push(list, tokenizer_bos(t));
@@ -261,6 +316,8 @@ int chat_template_encode(const struct chat_template *c, const struct tokenizer *
         (void) spelling(t, prompt.bos, bos);
         int r = chat_template_render(c, conversation, bos, spelling(t, prompt.eos, eos), &prompt, reterr);
         enum reasoning reasoning = r == 0 ? reasoning_after(c, &prompt) : REASONING_OVER;
+        if (r == 0 && conversation->continues && (r = reasoning_within(c, conversation, &prompt, &reasoning)) < 0)
+                (void) refuse(reterr, r, "no memory for the prompt");
         if (r == 0 && reasoning == REASONING_OVER)
                 begin_answer(conversation, &prompt);
         if (r == 0 && prompt.error)

@@ -43,6 +43,7 @@ struct chat_conversation {
         const cJSON *variables; /* further ones by name, an object, or NULL */
         struct chat_thinking thinking;
         bool add_generation;  /* the opening of the assistant's turn */
+        bool continues;       /* instead of that the last message goes on: the prompt ends where its content does */
         const char *begun[3]; /* of an answer without reasoning: our own text, a client's, our own; each may be NULL */
         bool as_given;        /* nothing is shaped to what the template takes */
         int64_t now;          /* seconds since 1970; 0: the clock's */

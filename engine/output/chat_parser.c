@@ -32,6 +32,15 @@ int chat_parser_push(struct chat_parser *r, const char *text, size_t length) {
         return text_add(&r->text, text, length) && !r->arguments.out.failed ? 0 : -ENOMEM;
 }
 
+/* In the middle of a text: a blank belongs to it, and no mark opens it. */
+static void go_on(struct chat_parser *r) {
+        r->seen = r->state == STATE_REASONING;
+        if (r->state == STATE_CHANNEL)
+                r->state = STATE_MESSAGE;
+        else if (r->state == STATE_START && !r->setup->begun)
+                r->state = STATE_CONTENT;
+}
+
 int chat_parser_init(struct chat_parser *r, const struct chat_parser_setup *setup) {
         *r = (struct chat_parser){ .setup = setup, .state = STATE_START };
         if (!chat_parser_splits(setup))
@@ -40,6 +49,8 @@ int chat_parser_init(struct chat_parser *r, const struct chat_parser_setup *setu
                 r->state = STATE_CHANNEL;
         else if (setup->reasoning == REASONING_OPEN && setup->format->reasoning)
                 r->state = STATE_REASONING;
+        if (setup->continues && setup->reasoning != REASONING_MAY)
+                go_on(r);
         return setup->begun ? chat_parser_push(r, setup->begun, strlen(setup->begun)) : 0;
 }
 

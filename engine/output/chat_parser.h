@@ -36,6 +36,7 @@ struct chat_parser_setup {
         bool calls;                       /* tools were offered */
         enum reasoning reasoning;         /* before the rest of it */
         uint64_t seed;                    /* of the ids of calls */
+        bool continues;                   /* the answer goes on with a text of the prompt */
         char *begun;                      /* the part of the answer that the prompt has begun: of a call that must be; or NULL */
         char *tools;                      /* the offered tools, see tool_list.h; or NULL */
 };

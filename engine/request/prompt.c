@@ -10,6 +10,7 @@
 #include "engine/base/json_read.h"
 #include "engine/chat/template.h"
 #include "engine/request/error.h"
+#include "engine/request/prefill.h"
 
 /* Bytes of the texts in MESSAGES that can become tokens; what is not a text is judged by the chat format. */
 static size_t messages_bytes(const cJSON *messages) {
@@ -73,6 +74,7 @@ static int encode(const struct request_rules *rules, const struct chat_conversat
         if (r < 0)
                 return request_refuse(reterr, "messages", "%s", why.text);
         parser_setup->format = &rules->chat->output_format;
+        parser_setup->continues = conversation->continues;
         if (conversation->begun[0] && parser_setup->reasoning == REASONING_OVER &&
             (r = note_begun(conversation, parser_setup, reterr)) < 0)
                 return r;
@@ -95,7 +97,9 @@ int prompt_read_chat(const struct request_rules *rules, const cJSON *body, const
         if (cJSON_GetArraySize(variables) > (int) REQUEST_VARIABLES_MAX)
                 return request_refuse(reterr, "chat_template_kwargs", "chat_template_kwargs must not hold more than %u members.",
                                       REQUEST_VARIABLES_MAX);
-        int r = check_bytes(rules, "messages", messages_bytes(messages), tokens_max, reterr);
+        int r = request_read_prefill(body, messages, &conversation, reterr);
+        if (r == 0)
+                r = check_bytes(rules, "messages", messages_bytes(messages), tokens_max, reterr);
         if (r < 0)
                 return r;
         if (tools->must) { /* up to the arguments where it is known which tool, else up to the name */

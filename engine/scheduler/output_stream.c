@@ -15,7 +15,9 @@ struct token_made {
 
 int output_stream_init(struct output_stream *a, const struct tokenizer *tokenizer, const struct stop_set *stops,
                        const struct chat_parser_setup *setup, bool chat) {
-        *a = (struct output_stream){ .tokenizer = tokenizer, .stops = stops, .setup = setup, .first = chat && !setup->begun };
+        *a = (struct output_stream){
+                .tokenizer = tokenizer, .stops = stops, .setup = setup, .first = chat && !setup->begun && !setup->continues
+        };
         return chat_parser_init(&a->parser, setup);
 }
 

@@ -33,7 +33,8 @@ static int begin_constraint(struct sequence *q, const struct request_rules *rule
                 .tokenizer = rules->tokenizer,
                 .trie = rules->trie,
                 .n_vocab = rules->n_vocab,
-                .first = q->request.kind == REQUEST_CHAT && !parser_setup->begun, /* as for the answer */
+                .first = q->request.kind == REQUEST_CHAT && !parser_setup->begun &&
+                         !parser_setup->continues, /* as for the answer */
         };
         if (parser_setup->reasoning != REASONING_OVER) { /* the form has marks, which the answer shows */
                 config.literal_tokens = parser_setup->format->shown;

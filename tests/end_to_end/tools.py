@@ -263,6 +263,22 @@ class Tools(unittest.TestCase):
         message = self.post(model="thinks", chat_template_kwargs={"enable_thinking": False}).json()["choices"][0]["message"]
         self.assertEqual(message, {"role": "assistant", "content": "Hm.</think>Yes."})
 
+    def test_a_message_that_goes_on(self):
+        """The answer holds what is new alone: of content, of reasoning that was begun, of JSON."""
+        def begun(text, **more):
+            return [{"role": "user", "content": "a"}, {"role": "assistant", "content": text, **more}]
+        for model, text, wanted in (("calls", "Well,", {"content": CALL}), ("muses", "Well,", {"content": "Hm"}),
+                                    ("muses", "<think>Well,", {"content": "", "reasoning_content": "Hm"}),
+                                    ("thinks", "<think>Well,", {"content": "Yes.", "reasoning_content": "Hm."})):
+            for more in ({}, {"continue_final_message": True}, {"add_generation_prompt": False}):
+                reply = self.post(model=model, messages=begun(text), **more).json()
+                self.assertEqual(reply["choices"][0]["message"], {"role": "assistant", **wanted}, (model, text))
+        form = self.post(model="muses", messages=begun("{", prefix=True), grammar='root ::= "}"', tokens=9).json()["choices"][0]
+        self.assertEqual((form["message"]["content"], form["finish_reason"]), ("}", "stop"))
+        reply = self.post(model="calls", messages=begun("a") + begun("b")[1:])
+        self.assertEqual((reply.status, reply.json()["error"]["param"]), (400, "messages"))
+        self.assertIn("make them one message", reply.json()["error"]["message"])
+
     def test_switches(self):
         """A model that always reasons is told not to, in whichever words; a template that cannot say it is not an error."""
         for more in ({"reasoning_effort": "none"}, {"enable_thinking": False}, {"thinking": False}, {"thinking": {"type": "disabled"}},

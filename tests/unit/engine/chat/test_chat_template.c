@@ -372,6 +372,75 @@ static void test_thinking_in_published_templates(void **state) {
         assert_int_equal(told, count ? COUNT(switched) : 0);
 }
 
+/* ---- a message that goes on ---- */
+
+/* The prompt of MESSAGES, which go on or are all there is; the sentence on why there is none. The caller frees it. */
+static char *with_last_open(const struct chat_template *c, const char *messages_json, bool continues) {
+        struct chat_prompt p = { .bos = TOKEN_NONE, .eos = TOKEN_NONE };
+        struct gguf_error error;
+        cJSON *messages = parse(messages_json);
+        struct chat_conversation conversation = { .messages = messages, .continues = continues, .now = 1 };
+        int r = chat_template_render(c, &conversation, "<s>", "</s>", &p, &error);
+        char *text = r < 0 ? strdup(error.text) : strndup(p.length ? p.text : "", p.length);
+        size_t spanned = 0;
+        for (size_t i = 0; i < p.spans_count; i++)
+                spanned += p.spans[i].length;
+        assert_int_equal(r < 0 ? p.length : spanned, p.length);
+        chat_prompt_done(&p);
+        cJSON_Delete(messages);
+        return text;
+}
+
+#define BEGUN(text) "[{\"role\":\"user\",\"content\":\"u\"},{\"role\":\"assistant\",\"content\":" text "}]"
+
+static void test_the_last_message_goes_on(void **state) {
+        (void) state;
+        static const struct {
+                const char *what, *template, *messages, *prompt;
+        } rows[] = {
+                { "its end is left out", TURNS, BEGUN("\"Well, \""), "[user:u][assistant:Well, " },
+                { "what the template trims stays", "{% for m in messages %}[{{ m.content | trim }}]{% endfor %}",
+                  BEGUN("\"Well, \""), "[u][Well, " },
+                { "parts are one text", TURNS, BEGUN("[{\"type\":\"text\",\"text\":\"a\"},{\"type\":\"text\",\"text\":\"b\"}]"),
+                  "[user:u][assistant:a\nb" },
+                { "nothing yet", TURNS, BEGUN("null"), "[user:u][assistant:" },
+                { "a known format", NULL, BEGUN("\"Well\""), "<|im_start|>user\nu<|im_end|>\n<|im_start|>assistant\nWell" },
+                { "a template that has no place for it", "{{ messages[0].content }}", BEGUN("\"Well\""),
+                  "the model's chat template leaves the last message out, so it cannot be continued: end with a message of role user" },
+        };
+        for (size_t i = 0; i < COUNT(rows); i++) {
+                struct chat_template c;
+                size_t length = rows[i].template ? strlen(rows[i].template) : 0;
+                assert_int_equal(chat_template_init_text(&c, rows[i].template, length, "<s>", "</s>"), 0);
+                char *got = with_last_open(&c, rows[i].messages, true);
+                if (strcmp(got, rows[i].prompt))
+                        fail_msg("%s:\ngot    %s\nwanted %s", rows[i].what, got, rows[i].prompt);
+                free(got);
+                chat_template_done(&c);
+        }
+}
+
+/* The prompt ends with what was begun, and the whole conversation begins with the prompt. */
+static void go_on_in(void *context, const char *name, const char *text, size_t length) {
+        static const char begun[] = "Sure: 1, 2,", messages[] = BEGUN("\"Sure: 1, 2,\"");
+        struct chat_template c;
+        (void) context;
+        assert_int_equal(chat_template_init_text(&c, text, length, "<s>", "</s>"), 0);
+        char *whole = with_last_open(&c, messages, false), *prompt = with_last_open(&c, messages, true);
+        size_t bytes = strlen(prompt);
+        if (bytes < strlen(begun) || strcmp(prompt + bytes - strlen(begun), begun) != 0 || strncmp(whole, prompt, bytes) != 0)
+                fail_msg("%s:\n%s\nof\n%s", name, prompt, whole);
+        free(whole);
+        free(prompt);
+        chat_template_done(&c);
+}
+
+static void test_published_templates_go_on(void **state) {
+        (void) state;
+        if (published_templates(go_on_in, NULL) == 0)
+                puts("SKIP published templates: there is no reference data");
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_what_a_template_is_given),
@@ -382,6 +451,8 @@ int main(void) {
                 cmocka_unit_test(test_reasoning),
                 cmocka_unit_test(test_thinking),
                 cmocka_unit_test(test_thinking_in_published_templates),
+                cmocka_unit_test(test_the_last_message_goes_on),
+                cmocka_unit_test(test_published_templates_go_on),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

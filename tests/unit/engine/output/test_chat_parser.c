@@ -336,6 +336,43 @@ static void test_begun(void **state) {
         }
 }
 
+/* The answer goes on with a text of the prompt: its first blank counts, and a mark is no beginning any more. */
+static void test_continued(void **state) {
+        (void) state;
+        static const struct {
+                enum model model;
+                enum reasoning reasoning;
+                const char *text, *parts;
+        } rows[] = {
+                { THINKING, REASONING_OVER, " 42", "C{ 42}" },
+                { THINKING, REASONING_OVER, "\n<think>x", "C{\n<think>x}" },
+                { THINKING, REASONING_OPEN, " so.</think>\n\nYes", "R{ so.}C{Yes}" },
+                { THINKING, REASONING_MAY, "<think>so.</think>Yes", "R{so.}C{Yes}" },
+                { LLAMA, REASONING_OVER, "{\"name\": \"get\", \"parameters\": {}}",
+                  "C{{\"name\": \"get\", \"parameters\": {}}}" },
+                { HERMES, REASONING_OVER, " then\n<tool_call>\n{\"name\": \"set\", \"arguments\": {}}\n</tool_call>",
+                  "C{ then}0:set({})" },
+                { HARMONY, REASONING_OVER, " 42<|end|><|start|>assistant<|channel|>analysis<|message|>Hm", "C{ 42}R{Hm}" },
+        };
+        for (size_t i = 0; i < COUNT(rows); i++) {
+                struct chat_format format =
+                        chat_format_recognise(templates[rows[i].model], strlen(templates[rows[i].model]), NULL);
+                char tools[] = "get\0tcity\0an\0\0set\0\0";
+                struct chat_parser_setup setup = {
+                        .format = &format, .calls = true, .continues = true, .reasoning = rows[i].reasoning, .tools = tools
+                };
+                struct said said = { .any = false };
+                struct chat_parser r;
+                assert_int_equal(chat_parser_init(&r, &setup), 0);
+                assert_int_equal(chat_parser_push(&r, rows[i].text, strlen(rows[i].text)), 0);
+                take(&r, &said);
+                chat_parser_end(&r);
+                take(&r, &said);
+                assert_string_equal(said.text, rows[i].parts);
+                chat_parser_done(&r);
+        }
+}
+
 static void test_formats(void **state) {
         (void) state;
         static const struct {
@@ -359,10 +396,8 @@ static void test_formats(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_parts),
-                cmocka_unit_test(test_arguments_flow),
-                cmocka_unit_test(test_begun),
-                cmocka_unit_test(test_formats),
+                cmocka_unit_test(test_parts),     cmocka_unit_test(test_arguments_flow), cmocka_unit_test(test_begun),
+                cmocka_unit_test(test_continued), cmocka_unit_test(test_formats),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

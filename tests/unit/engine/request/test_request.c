@@ -87,6 +87,12 @@ static const struct {
         { "tool_choice",       "or name a function",   "{" CHAT ",\"tool_choice\":{\"type\":\"function\"}}", REQUEST_CHAT },
         { "tool_choice",       "or name a function",   "{" CHAT ",\"tool_choice\":7}",                     REQUEST_CHAT },
         { "chat_template_kwargs", "an object",         "{" CHAT ",\"chat_template_kwargs\":[]}",         REQUEST_CHAT },
+        { "messages",          "of role assistant",    "{\"messages\":[{\"role\":\"assistant\",\"content\":\"a\"},{\"role\":\"assistant\",\"content\":\"b\"}]}", REQUEST_CHAT },
+        { "messages",          "nothing to continue",  "{" CHAT ",\"continue_final_message\":true}",     REQUEST_CHAT },
+        { "messages",          "nothing to continue",  "{\"messages\":[{\"role\":\"user\",\"content\":\"a\",\"prefix\":true}]}", REQUEST_CHAT },
+        { "messages",          "call no tool",         "{\"messages\":[{\"role\":\"assistant\",\"prefix\":true,\"tool_calls\":[{\"function\":{\"name\":\"f\"}}]}]}", REQUEST_CHAT },
+        { "continue_final_message", "true or false",   "{" CHAT ",\"continue_final_message\":1}",        REQUEST_CHAT },
+        { "add_generation_prompt", "true or false",    "{" CHAT ",\"add_generation_prompt\":\"no\"}",   REQUEST_CHAT },
         { "enable_thinking",   "true or false",        "{" CHAT ",\"enable_thinking\":\"no\"}",            REQUEST_CHAT },
         { "thinking",          "enabled, disabled",    "{" CHAT ",\"thinking\":{\"type\":\"on\"}}",        REQUEST_CHAT },
         { "thinking",          "an object with a type", "{" CHAT ",\"thinking\":\"yes\"}",                REQUEST_CHAT },
@@ -334,6 +340,47 @@ static void test_thinking(void **state) {
                 assert_int_equal(r.reasoning_budget, budget);
                 assert_int_equal(r.closing.count, 0);
                 request_done(&r);
+        }
+}
+
+/* The prompt of BODY, specials spelt out; the caller frees it. */
+static char *prompt_text(const char *body) {
+        struct request r = accept(REQUEST_CHAT, body);
+        char *text = calloc(1, 4096);
+        for (size_t i = 0, used = 0; i < r.inputs[0].count; i++)
+                used += tokenizer_piece(rules.tokenizer, r.inputs[0].ids[i], true, false, text + used, 4000 - used);
+        request_done(&r);
+        return text;
+}
+
+static void test_prefill(void **state) {
+        (void) state;
+#define USER    "{\"role\":\"user\",\"content\":\"u\"}"
+#define BEGUN   "{\"role\":\"assistant\",\"content\":\"Well, \"}"
+#define OPENING "<|im_start|>assistant\n"
+        static const struct {
+                const char *body, *end;
+        } rows[] = {
+                { "{\"messages\":[" USER "]}", OPENING },
+                { "{\"messages\":[" USER "," BEGUN "]}", OPENING "Well, " },
+                { "{\"messages\":[" USER "," BEGUN "],\"continue_final_message\":true}", OPENING "Well, " },
+                { "{\"messages\":[" USER "," BEGUN "],\"add_generation_prompt\":false}", OPENING "Well, " },
+                { "{\"messages\":[" USER ",{\"role\":\"assistant\",\"content\":\"Well, \",\"prefix\":true}],"
+                  "\"add_generation_prompt\":true}",
+                  OPENING "Well, " },
+                { "{\"messages\":[" USER "," BEGUN "],\"continue_final_message\":false}", "Well, <|im_end|>\n" OPENING },
+                { "{\"messages\":[" USER "," BEGUN "],\"add_generation_prompt\":true}", "Well, <|im_end|>\n" OPENING },
+                { "{\"messages\":[" USER "],\"add_generation_prompt\":false}", "u<|im_end|>\n" },
+                { "{\"messages\":[" USER
+                  ",{\"role\":\"assistant\",\"content\":\"a\",\"tool_calls\":[{\"function\":{\"name\":\"f\"}}]}]}",
+                  OPENING },
+        };
+        for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+                char *prompt = prompt_text(rows[i].body);
+                size_t bytes = strlen(prompt), end = strlen(rows[i].end);
+                if (bytes < end || strcmp(prompt + bytes - end, rows[i].end) != 0)
+                        fail_msg("%s: %s", rows[i].body, prompt);
+                free(prompt);
         }
 }
 
@@ -637,6 +684,7 @@ int main(void) {
                 cmocka_unit_test(test_all_tokens),
                 cmocka_unit_test(test_values),
                 cmocka_unit_test(test_thinking),
+                cmocka_unit_test(test_prefill),
                 cmocka_unit_test(test_prompts),
                 cmocka_unit_test(test_nuls_and_halves_of_characters),
                 cmocka_unit_test(test_the_context_is_the_limit),
