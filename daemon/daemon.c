@@ -16,6 +16,7 @@
 #include <uv.h>
 
 #include "daemon/api/api.h"
+#include "daemon/control/control.h"
 #include "daemon/base/bounds.h"
 #include "daemon/base/peers.h"
 #include "engine/base/cleanup.h"
@@ -243,7 +244,7 @@ static int new_servers(struct daemon *d) {
                                            .idle_timeout_ms = c->idle_timeout_ms };
         struct http_options control = http;
 
-        control.on_request = api_on_control;
+        control.on_request = control_on_request;
         control.is_vital = NULL;
         control.headers = "";
         control.hosts = NULL;

@@ -33,7 +33,6 @@ void api_set_reload(struct api *api, struct reload *reload);
 /* Answered although all connections are taken. */
 bool api_is_vital(const struct http_exchange *x);
 void api_on_request(void *user, struct http_exchange *x);
-void api_on_control(void *user, struct http_exchange *x);
 
 /* Refuses what comes from now on with shutting_down. ON_IDLE is called, at once or later, when nothing is under way any more. */
 void api_stop(struct api *api, void (*on_idle)(void *user), void *user);

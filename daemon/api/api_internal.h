@@ -87,7 +87,5 @@ handler handle_models, handle_model;    /* models_route.c */
 handler handle_chat, handle_completion; /* chat_route.c, as the next */
 handler handle_messages, handle_count_tokens;
 handler handle_embeddings; /* embeddings.c */
-handler handle_reload;     /* reload_route.c */
-handler handle_weights;    /* weights.c */
 
 #endif

@@ -18,6 +18,7 @@
 #include <uv.h>
 
 #include "daemon/api/api.h"
+#include "daemon/control/control.h"
 #include "daemon/models/fleet.h"
 #include "daemon/models/tracing.h"
 #include "daemon/governor/governor.h"
@@ -179,7 +180,7 @@ static struct sockaddr_un name = { .sun_family = AF_UNIX };
 static void on_request(void *user, struct http_exchange *x) {
         (void) user;
         if (!strncmp(http_path(x), "/control/", 9))
-                api_on_control(api, x);
+                control_on_request(api, x);
         else
                 api_on_request(api, x);
 }

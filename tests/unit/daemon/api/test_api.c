@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <sys/un.h>
 
+#include "daemon/control/control.h"
 #include "tests/unit/daemon/api/api_fixture.h"
 
 /* --- whole answers --- */
@@ -395,7 +396,7 @@ static void test_control(void **state) {
         bool closed;
 
         (void) state;
-        surface = api_on_control;
+        surface = control_on_request;
         assert_true(!strncmp(get("GET", "/control/status"), "HTTP/1.1 403 ", 13)); /* TCP has no peer credentials */
         char path[] = "/tmp/headroom-api-XXXXXX";
         int fds[2];

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "daemon/api/api_internal.h"
+#include "daemon/control/internal.h"
 #include "daemon/requests/failure.h"
 #include "daemon/reload/reload.h"
 

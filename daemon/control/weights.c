@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "daemon/api/api_internal.h"
+#include "daemon/control/internal.h"
 #include "daemon/api/model_json.h"
 #include "daemon/base/bounds.h"
 #include "daemon/cache/weights.h"

@@ -1,9 +1,6 @@
-/*
- * control.c - the operator's surface on the Unix socket: what is, what was done and why, and load and unload by hand.
- *
- * Who may: root, the user the daemon runs as, and members of the group that the socket belongs to. The kernel says who
- * the peer is (SO_PEERCRED, SO_PEERGROUPS); the socket's mode keeps most others out already.
- */
+/* control.c - see control.h. */
+#include "daemon/control/control.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,7 +9,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "daemon/api/api_internal.h"
+#include "daemon/control/internal.h"
 #include "daemon/api/model_json.h"
 #include "daemon/base/bounds.h"
 #include "daemon/base/peers.h"
@@ -501,7 +498,7 @@ static const struct route control_routes[] = {
         { NULL, 0, NULL },
 };
 
-void api_on_control(void *user, struct http_exchange *x) {
+void control_on_request(void *user, struct http_exchange *x) {
         if (may_control(x))
                 route(user, x, http_path(x), control_routes);
         else
