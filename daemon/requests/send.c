@@ -62,8 +62,8 @@ static int send_request(struct model *m, struct request *request) {
 static void fail_unsendable(const struct model *m, struct request *request, int error) {
         struct failure failure;
         if (error == -EMSGSIZE) {
-                failure_set(&failure, REASON_REQUEST_TOO_LARGE, "the request is longer than the context of %u tokens can hold",
-                            m->engine.n_ctx);
+                failure_set(&failure, REASON_CONTEXT_EXCEEDED,
+                            "the prompt is too long for this model, whose maximum context length is %u tokens", m->engine.n_ctx);
                 failure.n_ctx = m->engine.n_ctx;
                 failure.n_prompt_tokens = failure.n_ctx + 1; /* at the least */
         } else {

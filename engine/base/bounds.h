@@ -26,7 +26,6 @@
 #define REQUEST_STOP_BYTES_MAX  256u  /* of one stop string: the most text that can be held back */
 #define REQUEST_BIASES_MAX      1024u /* OpenAI's own limit is 300 */
 #define REQUEST_REPEAT_LAST_MAX 4096u /* tokens of the repetition window; 64 is usual */
-#define REQUEST_TOKENS_DEFAULT  2048u /* max_tokens where the client names none */
 #define REQUEST_ENDS_MAX        16u   /* end tokens of one vocabulary; real ones have up to 5 */
 #define REQUEST_INPUTS_MAX      2048u /* texts of one embedding request: OpenAI's limit */
 #define LOGPROBS_TOP_MAX        20u   /* OpenAI's limit */

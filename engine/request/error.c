@@ -34,8 +34,8 @@ int request_refuse_length(struct request_error *reterr, const char *param, size_
                           uint32_t n_ctx) {
         (void) request_refuse(
                 reterr, param,
-                "The prompt has %s%zu tokens, and the context of %u tokens must hold it and its answer: shorten the prompt "
-                "or load the model with a larger context.",
+                "The prompt is too long: it has %s%zu tokens, and this model's maximum context length is %u tokens, an answer included. "
+                "Shorten the prompt, or load the model with a larger context.",
                 at_least ? "at least " : "", n_prompt_tokens, n_ctx);
         reterr->reason = REASON_CONTEXT_EXCEEDED;
         reterr->n_prompt_tokens = n_prompt_tokens < UINT32_MAX ? (uint32_t) n_prompt_tokens : UINT32_MAX;

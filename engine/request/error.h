@@ -11,7 +11,7 @@ int request_refuse(struct request_error *reterr, const char *param, const char *
 int request_no_memory(struct request_error *reterr);
 /* no_numbers: its logits, or where it EMBEDS its vector, hold NaN or infinity. */
 struct request_error request_error_no_numbers(bool embeds);
-/* context_exceeded. AT_LEAST: the tokens were not counted but bounded from below. Returns -EINVAL. */
+/* context_length_exceeded. AT_LEAST: the tokens were not counted but bounded from below. Returns -EINVAL. */
 int request_refuse_length(struct request_error *reterr, const char *param, size_t n_prompt_tokens, bool at_least, uint32_t n_ctx);
 /* context_lowered: it would fit N_CTX, but for now N_CTX_NOW is the ceiling. Returns -EINVAL. */
 int request_refuse_lowered(struct request_error *reterr, const char *param, size_t n_prompt_tokens, uint32_t n_ctx_now,

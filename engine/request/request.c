@@ -316,7 +316,7 @@ int request_read(struct request_rules *rules, uint64_t id, enum request_kind kin
                 .kind = kind,
                 .inputs = calloc(1, sizeof(*r.inputs)),
                 .inputs_count = 1,
-                .max_tokens = REQUEST_TOKENS_DEFAULT,
+                .max_tokens = UINT32_MAX, /* as many as the context leaves */
                 .sampling = sampling_default(),
                 .reasoning_budget = REASONING_UNLIMITED,
         };

@@ -58,11 +58,11 @@ enum request_kind { REQUEST_CHAT, REQUEST_COMPLETION, REQUEST_EMBED };
 struct request {
         uint64_t id;
         enum request_kind kind;
-        bool batch; /* it can wait: of those that run it makes room first */
+        bool batch;                /* it can wait: of those that run it makes room first */
         struct token_list *inputs; /* one prompt; or the texts to embed, inputs_count of them; none is empty */
         uint32_t inputs_count;
         uint32_t dimensions;      /* of the vectors of texts to embed; 1 .. n_embd */
-        uint32_t max_tokens;      /* at most what the context leaves; 0: the prompt alone */
+        uint32_t max_tokens;      /* at most what the context leaves, and that where none is named; 0: the prompt alone */
         struct sampling sampling; /* its biases are the request's */
         struct stop_set stops;
         struct grammar *grammar; /* the grammar that the answer must keep to, or NULL */

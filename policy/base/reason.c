@@ -52,8 +52,7 @@ static const struct reason_info reasons[REASON_COUNT] = {
         [REASON_TOO_MANY_TRACES]     = { "too_many_traces", "as many models are traced as may be at once", 409, "invalid_request_error", 0, 0, "end one with headroomctl trace MODEL --stop", false },
         /* a request that cannot be served */
         [REASON_INVALID_REQUEST]     = { "invalid_request", "the request asks for what cannot be done", 400, "invalid_request_error", 0, -1, "", true },
-        [REASON_CONTEXT_EXCEEDED]    = { "context_exceeded", "the prompt is longer than the context of the model", 400, "exceed_context_size_error", 0, -1, "shorten the prompt, or raise context in the section of the model", true },
-        [REASON_REQUEST_TOO_LARGE]   = { "request_too_large", "the request is longer than the context of the model can hold", 400, "exceed_context_size_error", 0, -1, "shorten the prompt, or raise context in the section of the model", false },
+        [REASON_CONTEXT_EXCEEDED]    = { "context_length_exceeded", "the prompt is longer than the context of the model", 400, "exceed_context_size_error", 0, -1, "shorten the prompt, or raise context in the section of the model", false },
         [REASON_ENGINE_ERROR]        = { "engine_error", "the engine could not answer the request", 500, "server_error", 0, -1, "", true },
         [REASON_NO_NUMBERS]          = { "no_numbers", "the model computes no numbers", 500, "server_error", 0, 0, "take another file of this model: this one is damaged, or was converted or quantized wrongly", false },
         [REASON_ENGINE_FULL]         = { "engine_full", "the engine takes no more requests for now", 503, "server_error", 10, -1, "", true },

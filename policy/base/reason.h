@@ -57,7 +57,6 @@ enum reason {
         /* why a request cannot be served */
         REASON_INVALID_REQUEST,
         REASON_CONTEXT_EXCEEDED,
-        REASON_REQUEST_TOO_LARGE, /* for the context, before its tokens were counted */
         REASON_ENGINE_ERROR,      /* the engine broke it off and lives on */
         REASON_NO_NUMBERS,        /* what the model computes is NaN or infinity */
         REASON_ENGINE_FULL,       /* it takes no more requests for now */

@@ -121,7 +121,7 @@ class Control(Case):
             self.assertEqual((error["reason"], error["n_prompt_tokens"], error["n_ctx"]), ("context_lowered", 100, 100))
             self.assertIn("400", error["message"])
             error = self.refused(w, running, prompt=[1] * 500)
-            self.assertEqual((error["reason"], error["n_ctx"]), ("context_exceeded", 400))
+            self.assertEqual((error["reason"], error["n_ctx"]), ("context_length_exceeded", 400))
             w.send("embed", id=w.new_id(), body={"input": [[1] * 101]})
             last = w.collect(running, w.next_id)  # to the end of what runs: it keeps what it reserved
             self.assertEqual(last[w.next_id][-1]["reason"], "context_lowered")

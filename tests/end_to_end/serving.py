@@ -215,7 +215,8 @@ class Serving(unittest.TestCase):
             reply = ask(self.daemon, "POST", "/v1/chat/completions", chat(messages=[{"role": "user", "content": "word " * 2000}], **more))
             self.assertEqual(reply.status, 400, reply.body)
             error = reply.json()["error"]
-            self.assertEqual(error["type"], "exceed_context_size_error")
+            self.assertEqual((error["type"], error["code"]), ("exceed_context_size_error", "context_length_exceeded"))
+            self.assertIn("maximum context length", error["message"])
             self.assertGreater(error["n_prompt_tokens"], error["n_ctx"])
 
     def test_unknown_fields(self):

@@ -271,7 +271,7 @@ class Answers(unittest.TestCase):
 
     def test_too_long_a_prompt(self):
         _, error = self.worker.answer(prompt=[1] * 600)
-        self.assertEqual(error["reason"], "context_exceeded")
+        self.assertEqual(error["reason"], "context_length_exceeded")
         self.assertEqual((error["n_prompt_tokens"], error["n_ctx"]), (600, 512))
 
     def test_embed(self):
@@ -421,7 +421,7 @@ class Flow(unittest.TestCase):
             started = time.monotonic()
             big = w.generate("chat", messages=[{"role": "user", "content": "a " * (32 << 20)}])
             frames = w.collect(running, big)
-            self.assertEqual(frames[big][-1]["reason"], "context_exceeded")
+            self.assertEqual(frames[big][-1]["reason"], "context_length_exceeded")
             self.assertEqual(frames[running][-1]["type"], "end")
             self.assertLess(time.monotonic() - started, 30)
 

@@ -88,6 +88,8 @@ static void what_no_context_could_hold_is_not_sent(void **state) {
         eventually(c.failed);
         assert_int_equal(c.failure.status, 400);
         assert_string_equal(c.failure.kind, "exceed_context_size_error");
+        assert_string_equal(c.failure.code, "context_length_exceeded");
+        assert_non_null(strstr(c.failure.message, "maximum context length"));
         assert_int_equal(c.failure.n_ctx, 1024);
         assert_int_equal(c.failure.should_retry, -1);
         ask(&next, "a");

@@ -74,11 +74,11 @@ static struct failure told(const char *json) {
 
 static void refusals_of_an_engine(void **state) {
         (void) state;
-        struct failure f = told("{\"reason\":\"context_exceeded\",\"param\":\"messages\","
+        struct failure f = told("{\"reason\":\"context_length_exceeded\",\"param\":\"messages\","
                                 "\"message\":\"too long\",\"n_prompt_tokens\":700,\"n_ctx\":512}");
         assert_int_equal(f.status, 400);
         assert_string_equal(f.kind, "exceed_context_size_error");
-        assert_string_equal(f.code, "");
+        assert_string_equal(f.code, "context_length_exceeded");
         assert_string_equal(f.param, "messages");
         assert_string_equal(f.message, "too long");
         assert_int_equal(f.n_prompt_tokens, 700);

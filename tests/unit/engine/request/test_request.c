@@ -226,7 +226,7 @@ static void test_defaults(void **state) {
         struct sampling d = sampling_default();
         assert_true(r.sampling.temperature == d.temperature && nulls.sampling.temperature == d.temperature);
         assert_int_equal(r.sampling.top_k, d.top_k);
-        assert_int_equal(r.max_tokens, CTX - r.inputs[0].count); /* what the context leaves, as it is under 2048 */
+        assert_int_equal(r.max_tokens, CTX - r.inputs[0].count); /* what the context leaves */
         assert_int_equal(nulls.max_tokens, r.max_tokens);
         assert_int_equal(r.inputs[0].count, nulls.inputs[0].count);
         assert_true(r.sampling.seed != nulls.sampling.seed);
@@ -258,6 +258,20 @@ static void test_all_tokens(void **state) {
                 assert_int_equal(r.max_tokens, CTX - r.inputs[0].count);
                 request_done(&r);
         }
+}
+
+/* No limit named: an answer goes on to the end of the context, however large that is. */
+static void test_no_limit(void **state) {
+        (void) state;
+        const struct request_rules usual = rules;
+        rules.n_ctx = rules.n_ctx_now = 100000;
+        struct request chat = accept(REQUEST_CHAT, "{" CHAT "}"), text = accept(REQUEST_COMPLETION, "{" TEXT "}");
+        assert_int_equal(request_tokens_max(&chat), 100000);
+        assert_int_equal(request_tokens_max(&text), 100000);
+        request_done(&chat);
+        request_done(&text);
+        rules.n_ctx = usual.n_ctx;
+        rules.n_ctx_now = usual.n_ctx_now;
 }
 
 static void test_values(void **state) {
@@ -566,6 +580,7 @@ static void test_a_huge_text_is_refused_unread(void **state) {
         assert_int_equal(error.reason, REASON_CONTEXT_EXCEEDED);
         assert_true(error.n_prompt_tokens > CTX);
         assert_non_null(strstr(error.message, "at least"));
+        assert_non_null(strstr(error.message, "maximum context length"));
         cJSON *input = cJSON_CreateArray();
         cJSON_AddItemToArray(input, cJSON_CreateStringReference(text));
         assert_int_equal(read_json(REQUEST_EMBED, input, &r, &error), -EINVAL);
@@ -682,6 +697,7 @@ int main(void) {
                 cmocka_unit_test(test_defaults),
                 cmocka_unit_test(test_no_tools),
                 cmocka_unit_test(test_all_tokens),
+                cmocka_unit_test(test_no_limit),
                 cmocka_unit_test(test_values),
                 cmocka_unit_test(test_thinking),
                 cmocka_unit_test(test_prefill),
