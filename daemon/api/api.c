@@ -74,6 +74,11 @@ void api_stop(struct api *api, void (*on_idle)(void *user), void *user) {
         check_idle(api);
 }
 
+void api_keep_as_asked(struct request *request, const struct asked *asked) {
+        if (asked->has_keep_alive)
+                request_keep_alive(request, asked->keep_alive_ms < 0 ? CONFIG_FOREVER : (uint64_t) asked->keep_alive_ms);
+}
+
 /* Ids must differ, not be secret. */
 void api_make_id(struct api *api, char ret[25]) {
         static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";

@@ -7,6 +7,7 @@
 #include "daemon/api/api.h"
 #include "daemon/api/body_facts.h"
 #include "daemon/api/error.h"
+#include "daemon/dialect/vectors.h"
 #include "daemon/models/fleet.h"
 #include "daemon/governor/governor.h"
 
@@ -74,6 +75,10 @@ void api_read_body_as(struct api *api, struct http_exchange *x, const struct rea
 
 /* Checks BODY, which engines know, and has DIALECT answer it. */
 void api_start_answer(struct api *api, struct http_exchange *x, const struct body *body, const struct dialect *dialect);
+/* The same where vectors are the answer. */
+void api_start_vectors(struct api *api, struct http_exchange *x, const struct body *body, const struct vectors_dialect *dialect);
+/* REQUEST was just submitted: how long its model stays, where that was said. */
+void api_keep_as_asked(struct request *request, const struct asked *asked);
 /*
  * The model that the path or BODY names; where neither does that of `default_model`, or the only one there is. NULL and *reterr otherwise.
  * The text is the caller's.
@@ -87,5 +92,9 @@ handler handle_models, handle_model;    /* models_route.c */
 handler handle_chat, handle_completion; /* chat_route.c, as the next */
 handler handle_messages, handle_count_tokens;
 handler handle_embeddings; /* embeddings.c */
+/* ollama_route.c; what only looks: ollama_models.c */
+handler handle_ollama_version, handle_ollama_chat, handle_ollama_generate, handle_ollama_embed, handle_ollama_embeddings,
+        handle_ollama_pull, handle_ollama_refusal;
+handler handle_ollama_tags, handle_ollama_show, handle_ollama_ps;
 
 #endif

@@ -314,7 +314,6 @@ void completion_start(struct api *api, struct http_exchange *x, const struct com
         if (request_submit(api->fleet, c->model, kind, options->class, sent, options->is_stream ? &streamed : &whole, c,
                            &c->request, &failure))
                 on_failed(c, &failure);
-        else if (body->asked.has_keep_alive)
-                request_keep_alive(c->request,
-                                   body->asked.keep_alive_ms < 0 ? CONFIG_FOREVER : (uint64_t) body->asked.keep_alive_ms);
+        else
+                api_keep_as_asked(c->request, &body->asked);
 }

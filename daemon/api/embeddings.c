@@ -1,9 +1,4 @@
-/*
- * embeddings.c - POST /v1/embeddings: texts in, vectors out, whole or not at all.
- *
- * Vectors come one by one, as numbers that give each float back
- * exactly, and leave in the form that was asked for: numbers, or base64 of little-endian floats, which is a third as long.
- */
+/* embeddings.c - texts in, vectors out, whole or not at all: POST /v1/embeddings, and what other dialects call the same. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,8 +6,8 @@
 
 #include "daemon/api/api_internal.h"
 #include "daemon/base/bounds.h"
+#include "daemon/dialect/vectors.h"
 #include "daemon/requests/failure.h"
-#include "engine/base/cleanup.h"
 #include "daemon/system/bulk.h"
 #include "daemon/system/log.h"
 #include "engine/base/strbuf.h"
@@ -23,6 +18,7 @@ struct embedding {
         struct request *request;
         char request_id[32];
         char *model;
+        const struct vectors_dialect *dialect;
         bool is_base64;
         struct bulk *data; /* the answer, as far as it is there */
         uint32_t count;    /* of its vectors */
@@ -81,50 +77,6 @@ static bool check_options(const struct body_facts *f, bool *ret_base64, struct f
 
 /* ---- the answer ---- */
 
-static void put_base64(struct text *out, const uint8_t *bytes, size_t count) {
-        static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-
-        for (size_t i = 0; i < count; i += 3) {
-                uint32_t rest = count - i < 3 ? (uint32_t) (count - i) : 3, group = (uint32_t) bytes[i] << 16;
-                group |= (rest > 1 ? (uint32_t) bytes[i + 1] << 8 : 0) | (rest > 2 ? bytes[i + 2] : 0);
-                const char four[4] = { digits[group >> 18], digits[group >> 12 & 63], rest > 1 ? digits[group >> 6 & 63] : '=',
-                                       rest > 2 ? digits[group & 63] : '=' };
-                (void) text_add(out, four, sizeof four);
-        }
-}
-
-/* Little-endian, whatever this machine is. */
-static void put_vector_base64(struct text *out, const cJSON *vector) {
-        size_t count = (size_t) cJSON_GetArraySize(vector);
-        auto_free uint8_t *bytes = malloc(count ? count * sizeof(float) : 1);
-        const cJSON *item;
-        uint8_t *p = bytes;
-
-        if (!bytes) {
-                out->failed = true;
-                return;
-        }
-        cJSON_ArrayForEach(item, vector) {
-                float value = (float) item->valuedouble;
-                uint32_t bits;
-                memcpy(&bits, &value, sizeof bits);
-                for (unsigned i = 0; i < 4; i++)
-                        *p++ = (uint8_t) (bits >> 8 * i);
-        }
-        (void) text_puts(out, "\"");
-        put_base64(out, bytes, (size_t) (p - bytes));
-        (void) text_puts(out, "\"");
-}
-
-static void put_vector(struct text *out, const cJSON *vector) {
-        const cJSON *item;
-
-        (void) text_puts(out, "[");
-        cJSON_ArrayForEach(item, vector)
-                (void) text_printf(out, "%s%.9g", item != vector->child ? "," : "", item->valuedouble);
-        (void) text_puts(out, "]");
-}
-
 /* REASON_NONE: TEXT is a part of the answer now. */
 static enum reason put(struct embedding *e, const struct text *text) {
         int r = text->failed || !e->data ? -ENOMEM : bulk_add(e->data, text_string(text), text->used);
@@ -161,7 +113,7 @@ static void on_failed(void *user, const struct failure *failure) {
         struct embedding *e = user;
 
         log_answer(e, failure, 0);
-        error_answer(e->exchange, failure);
+        error_answer_as(e->dialect->refusals, e->exchange, failure);
         embedding_over(e);
 }
 
@@ -178,14 +130,7 @@ static void on_embedding(void *user, const cJSON *vector) {
         struct embedding *e = user;
         struct text item = { 0 };
 
-        (void) text_printf(&item, "%s{\"object\":\"embedding\",\"index\":%u,\"embedding\":",
-                           e->count ? "," : "{\"object\":\"list\",\"data\":[", e->count);
-        e->count++;
-        if (e->is_base64)
-                put_vector_base64(&item, vector);
-        else
-                put_vector(&item, vector);
-        (void) text_puts(&item, "}");
+        e->dialect->item(&item, e->count++, vector, e->is_base64);
         enum reason wrong = put(e, &item);
         text_done(&item);
         if (wrong != REASON_NONE)
@@ -194,14 +139,12 @@ static void on_embedding(void *user, const cJSON *vector) {
 
 static void on_end(void *user, const char *finish, const struct request_usage *usage) {
         struct embedding *e = user;
+        const struct vectors_answer all = { e->model, usage->prompt_tokens, uv_hrtime() - e->started_ns };
         struct text end = { 0 };
         struct failure failure;
 
         (void) finish;
-        (void) text_puts(&end, "],\"model\":");
-        (void) text_json(&end, e->model);
-        (void) text_printf(&end, ",\"usage\":{\"prompt_tokens\":%u,\"total_tokens\":%u}}\n", usage->prompt_tokens,
-                           usage->prompt_tokens);
+        e->dialect->end(&end, &all);
         enum reason wrong = put(e, &end);
         text_done(&end);
         if (wrong != REASON_NONE) {
@@ -229,7 +172,7 @@ static void on_gone(void *user) {
 
 /* MODEL is taken over. */
 static void start(struct api *api, struct http_exchange *x, char *model, enum request_class class, bool is_base64,
-                  const struct body *body) {
+                  const struct body *body, const struct vectors_dialect *dialect) {
         static const struct request_events events = {
                 .on_embedding = on_embedding, .on_restart = on_restart, .on_end = on_end, .on_failed = on_failed
         };
@@ -245,6 +188,7 @@ static void start(struct api *api, struct http_exchange *x, char *model, enum re
         *e = (struct embedding){ .api = api,
                                  .exchange = x,
                                  .model = model,
+                                 .dialect = dialect,
                                  .is_base64 = is_base64,
                                  .data = bulk_beside(body->json),
                                  .started_ns = uv_hrtime() };
@@ -252,13 +196,15 @@ static void start(struct api *api, struct http_exchange *x, char *model, enum re
         http_exchange_watch(x, &watch, e);
         api_begin(api);
         const struct request_body sent = { bulk_hold(body->json), body->facts.values };
-        if (request_submit(api->fleet, e->model, REQUEST_EMBED, class, sent, &events, e, &e->request, &f))
+        if (request_submit(api->fleet, e->model, REQUEST_EMBED, class, sent, &events, e, &e->request, &f)) {
                 on_failed(e, &f);
-        else
-                request_expect_vectors(e->request, inputs_of(&body->facts));
+                return;
+        }
+        request_expect_vectors(e->request, inputs_of(&body->facts));
+        api_keep_as_asked(e->request, &body->asked);
 }
 
-static void check_and_start(struct api *api, struct http_exchange *x, const struct body *body) {
+void api_start_vectors(struct api *api, struct http_exchange *x, const struct body *body, const struct vectors_dialect *dialect) {
         enum request_class class = REQUEST_CLASS_OF_MODEL;
         bool is_base64 = false;
         struct failure f = { 0 };
@@ -268,12 +214,16 @@ static void check_and_start(struct api *api, struct http_exchange *x, const stru
                               : NULL;
 
         if (model)
-                start(api, x, model, class, is_base64, body);
+                start(api, x, model, class, is_base64, body, dialect);
         else
-                error_answer(x, &f);
+                error_answer_as(dialect->refusals, x, &f);
+}
+
+static void start_openai(struct api *api, struct http_exchange *x, const struct body *body) {
+        api_start_vectors(api, x, body, &vectors_openai);
 }
 
 void handle_embeddings(struct api *api, struct http_exchange *x, const char *rest) {
         (void) rest;
-        api_read_body(api, x, check_and_start);
+        api_read_body(api, x, start_openai);
 }

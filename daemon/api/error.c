@@ -29,3 +29,12 @@ struct failure error_not_found(const struct fleet *fleet, const char *name) {
         failure_set(&f, REASON_MODEL_NOT_FOUND, "%s", sentence);
         return f;
 }
+
+struct failure error_not_pulled(const struct fleet *fleet, const char *name) {
+        struct failure f;
+        char sentence[sizeof f.message];
+
+        fleet_model_missing(fleet, name, sentence, sizeof sentence);
+        failure_set(&f, REASON_MODEL_NOT_FOUND, "model \"%.100s\" not found, try pulling it first; %.380s", name, sentence);
+        return f;
+}

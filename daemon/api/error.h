@@ -17,5 +17,7 @@ void error_answer(struct http_exchange *x, const struct failure *failure);
 
 /* A 404: no model of FLEET is called NAME. */
 struct failure error_not_found(const struct fleet *fleet, const char *name);
+/* The same as Ollama says it: some clients know it by its words. */
+struct failure error_not_pulled(const struct fleet *fleet, const char *name);
 
 #endif

@@ -15,6 +15,20 @@ static const struct route routes[] = {
         { "/v1/messages", METHOD_POST, handle_messages },
         { "/v1/messages/count_tokens", METHOD_POST, handle_count_tokens },
         { "/v1/embeddings", METHOD_POST, handle_embeddings },
+        { "/api/version", METHOD_GET, handle_ollama_version },
+        { "/api/tags", METHOD_GET, handle_ollama_tags },
+        { "/api/ps", METHOD_GET, handle_ollama_ps },
+        { "/api/show", METHOD_POST, handle_ollama_show },
+        { "/api/chat", METHOD_POST, handle_ollama_chat },
+        { "/api/generate", METHOD_POST, handle_ollama_generate },
+        { "/api/embed", METHOD_POST, handle_ollama_embed },
+        { "/api/embeddings", METHOD_POST, handle_ollama_embeddings },
+        { "/api/pull", METHOD_POST, handle_ollama_pull },
+        { "/api/push", METHOD_POST, handle_ollama_refusal },
+        { "/api/create", METHOD_POST, handle_ollama_refusal },
+        { "/api/copy", METHOD_POST, handle_ollama_refusal },
+        { "/api/delete", METHOD_POST | METHOD_DELETE, handle_ollama_refusal },
+        { "/api/blobs/", METHOD_GET | METHOD_POST, handle_ollama_refusal },
         { NULL, 0, NULL },
 };
 
@@ -29,7 +43,8 @@ static const char *match(const struct route *r, const char *path) {
 }
 
 static void method_names(unsigned methods, char ret[64]) {
-        (void) snprintf(ret, 64, "%s%sOPTIONS", methods & METHOD_GET ? "GET, HEAD, " : "", methods & METHOD_POST ? "POST, " : "");
+        (void) snprintf(ret, 64, "%s%s%sOPTIONS", methods & METHOD_GET ? "GET, HEAD, " : "",
+                        methods & METHOD_POST ? "POST, " : "", methods & METHOD_DELETE ? "DELETE, " : "");
 }
 
 /* A page that is let in may send any header it likes, since nothing here is guarded by cookies. */

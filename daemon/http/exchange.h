@@ -27,7 +27,8 @@ enum http_method {
         METHOD_HEAD = 2,
         METHOD_POST = 4,
         METHOD_OPTIONS = 8,
-        METHOD_OTHER = 16,
+        METHOD_DELETE = 16,
+        METHOD_OTHER = 32,
 };
 
 /* Parts of the request; all text belongs to the exchange and ends with it. */

@@ -33,6 +33,34 @@ static bool whole(const cJSON *object, const char *key, uint64_t *ret) {
 static void text_of(const cJSON *object, const char *key, char *out, size_t size) {
         const char *text = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(object, key));
         (void) snprintf(out, size, "%s", text ? text : "");
+        text_repair(out);
+}
+
+static uint32_t number_of(const cJSON *object, const char *key) {
+        uint64_t number = 0;
+        return whole(object, key, &number) && number < UINT32_MAX ? (uint32_t) number : 0;
+}
+
+static bool flag_of(const cJSON *object, const char *key) {
+        return cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(object, key));
+}
+
+static void parse_facts(const cJSON *object, struct inspected *ret) {
+        const char *pooling = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(object, "pooling"));
+        text_of(object, "name", ret->name, sizeof(ret->name));
+        text_of(object, "architecture", ret->architecture, sizeof(ret->architecture));
+        text_of(object, "quantization", ret->quantization, sizeof(ret->quantization));
+        (void) whole(object, "parameters", &ret->parameters);
+        ret->n_vocab = number_of(object, "n_vocab");
+        ret->n_layer = number_of(object, "n_layer");
+        ret->n_embd = number_of(object, "n_embd");
+        ret->n_head = number_of(object, "n_head");
+        ret->n_head_kv = number_of(object, "n_head_kv");
+        ret->makes_text = flag_of(object, "makes_text");
+        ret->embeds = !ret->makes_text || (pooling && strcmp(pooling, "none") != 0);
+        ret->takes_tools = flag_of(object, "takes_tools");
+        ret->reasons = flag_of(object, "reasons");
+        ret->fills_middle = flag_of(object, "fills_middle");
 }
 
 static bool parse_sizes(const cJSON *object, struct inspected *ret) {
@@ -69,8 +97,7 @@ int inspection_parse(const char *text, size_t length, struct inspected *ret, cha
         } else if (!parse_sizes(object, &result)) {
                 (void) snprintf(reterr, reterr_size, "headroom-engine inspect left out a size, or printed an absurd one");
         } else {
-                text_of(object, "name", result.name, sizeof(result.name));
-                text_of(object, "architecture", result.architecture, sizeof(result.architecture));
+                parse_facts(object, &result);
                 *ret = result;
                 r = 0;
         }

@@ -17,6 +17,11 @@ struct inspected {
         uint64_t weights_bytes, scratch_bytes, overhead_bytes;
         uint64_t kv_bytes_per_token[KV_TYPE_COUNT]; /* 0: this precision cannot hold the model's heads */
         uint32_t n_ctx_train;
+        /* For those who ask what it is; nothing depends on it. */
+        char quantization[32];
+        uint64_t parameters;
+        uint32_t n_vocab, n_layer, n_embd, n_head, n_head_kv;
+        bool makes_text, embeds, takes_tools, reasons, fills_middle;
 };
 
 struct inspection;

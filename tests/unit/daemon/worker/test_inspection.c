@@ -63,6 +63,29 @@ static void summaries(void **state) {
         }
 }
 
+/* Of a stranger's words what is none of ours is left out, and what is wrong says nothing. */
+static void what_a_model_can_do(void **state) {
+        (void) state;
+#define SIZES "\"weights_bytes\":5,\"scratch_bytes\":6,\"overhead_bytes\":7,\"n_ctx_train\":8," KV
+        static const char
+                all[] = "{" SIZES
+                        ",\"architecture\":\"qwen3\",\"quantization\":\"Q4_K_M\",\"parameters\":8000000000,\"n_layer\":36,"
+                        "\"makes_text\":true,\"pooling\":\"none\",\"takes_tools\":true,\"reasons\":true,\"fills_middle\":true}",
+                wrong[] = "{" SIZES
+                          ",\"architecture\":7,\"parameters\":\"x\",\"n_layer\":1e12,\"makes_text\":false,\"pooling\":\"none\"}";
+        struct inspected result;
+        char sentence[256];
+        assert_int_equal(inspection_parse(all, strlen(all), &result, sentence, sizeof(sentence)), 0);
+        assert_string_equal(result.architecture, "qwen3");
+        assert_string_equal(result.quantization, "Q4_K_M");
+        assert_true(result.parameters == 8000000000 && result.n_layer == 36 && result.n_embd == 0);
+        assert_true(result.makes_text && result.takes_tools && result.reasons && result.fills_middle && !result.embeds);
+        assert_int_equal(inspection_parse(wrong, strlen(wrong), &result, sentence, sizeof(sentence)), 0);
+        assert_string_equal(result.architecture, "");
+        assert_true(result.parameters == 0 && result.n_layer == 0);
+        assert_true(result.embeds && !result.makes_text && !result.takes_tools && !result.reasons && !result.fills_middle);
+}
+
 static struct failure told(const char *json) {
         struct failure f;
         cJSON *frame = cJSON_Parse(json);
@@ -114,6 +137,7 @@ static void retry_after_is_what_clients_obey(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(summaries),
+                cmocka_unit_test(what_a_model_can_do),
                 cmocka_unit_test(refusals_of_an_engine),
                 cmocka_unit_test(retry_after_is_what_clients_obey),
         };
