@@ -21,6 +21,20 @@
 #define SCHEMA_PROPERTIES_MAX 4096u     /* of one object */
 #define SCHEMA_PLACES_MAX     4096u     /* of an object whose properties are counted: properties times counts told apart */
 #define SCHEMA_POINTER_MAX    200u      /* bytes of the place that an error names */
+#define SCHEMA_TEXTS_MAX      16u       /* patterns and formats of one string */
+#define SCHEMA_TEXT_RULES_MAX 64u       /* patterns with their lengths that are remembered, so that equal ones cost once */
+#define SCHEMA_RELAXED_MAX    16u       /* places that are told: a header names them */
+#define SCHEMA_RELAXED_BYTES  1024u     /* of them together */
+
+/* Patterns that look ahead, or hold together with others or with a length: a rule for each state. */
+#define REGULAR_SETS_MAX   4096u    /* of characters, in the patterns of one string */
+#define REGULAR_RANGES_MAX 4096u    /* of code points that all these tell apart */
+#define REGULAR_KINDS_MAX  64u      /* of characters that all these tell apart: a bit each. zod's email has 6, its datetime 12 */
+#define REGULAR_TERMS_MAX  65536u   /* 4 MiB, of one string at a time */
+#define REGULAR_STATES_MAX 4096u    /* an email of up to 320 characters has 2,600 */
+#define REGULAR_WORK_MAX   2000000u /* terms made or found again, of one string: 0.1 s at the worst. That email takes 0.4 million */
+#define REGULAR_DEPTH_MAX  1000u    /* terms within terms: they are followed recursively */
+#define REGULAR_COPIES_MAX 16u      /* of what is repeated and looks ahead: it is written out */
 
 /* Limits for following a text. States that do not fit are left out: fewer continuations are seen, none that is wrong. */
 #define MATCHER_DEPTH_MAX  512u       /* rules within rules; JSON this deep is nobody's */

@@ -13,13 +13,20 @@ struct row {
         uint32_t rest;                   /* one item behind the positions: a rule */
 };
 
+/* The list of schemas by position, and the one for all behind them; draft 7 calls them items and additionalItems. */
+static const cJSON *positions_of(const cJSON *schema, const cJSON **ret_others) {
+        const cJSON *items = cJSON_GetObjectItemCaseSensitive(schema, "items");
+        bool listed = cJSON_IsArray(items);
+        *ret_others = listed ? cJSON_GetObjectItemCaseSensitive(schema, "additionalItems") : items;
+        return listed ? items : cJSON_GetObjectItemCaseSensitive(schema, "prefixItems");
+}
+
 /* The schemas that the item at INDEX must satisfy; false when no schema says anything but prefixItems, which end before it. */
 static bool item_at(struct row *r, uint64_t index, struct together *ret) {
         struct together t = { 0 };
         bool any = false, has_positions = false;
         for (uint32_t i = 0; i < r->f->all.count; i++) {
-                const cJSON *s = r->f->all.schemas[i], *items = cJSON_GetObjectItemCaseSensitive(s, "items");
-                const cJSON *positions = cJSON_GetObjectItemCaseSensitive(s, "prefixItems");
+                const cJSON *items, *positions = positions_of(r->f->all.schemas[i], &items);
                 int count = cJSON_GetArraySize(positions);
                 has_positions |= positions != NULL;
                 const cJSON *item = (uint64_t) count > index ? cJSON_GetArrayItem(positions, (int) index) : items;
@@ -36,7 +43,7 @@ static bool item_at(struct row *r, uint64_t index, struct together *ret) {
 static uint64_t count_positions(const struct facts *f) {
         uint64_t most = 0;
         for (uint32_t i = 0; i < f->all.count; i++) {
-                const cJSON *positions = cJSON_GetObjectItemCaseSensitive(f->all.schemas[i], "prefixItems");
+                const cJSON *others, *positions = positions_of(f->all.schemas[i], &others);
                 uint64_t count = (uint64_t) cJSON_GetArraySize(positions);
                 most = count > most ? count : most;
         }

@@ -3,7 +3,12 @@
 
 #include "engine/json_schema/internal.h"
 
-static bool apart(struct schema_compiler *c, const cJSON *a, const cJSON *b, unsigned depth);
+struct apart {
+        struct schema_compiler *c;
+        const char *discriminator; /* a property that the schemas at the top have all; or NULL */
+};
+
+static bool apart(const struct apart *p, const cJSON *a, const cJSON *b, unsigned depth);
 
 static uint32_t size_of(const cJSON *list) {
         return (uint32_t) cJSON_GetArraySize(list);
@@ -74,8 +79,13 @@ static bool requires(const cJSON *s, const char *name) {
         return false;
 }
 
+static bool both_have(const struct apart *p, const cJSON *a, const cJSON *b, const char *name, unsigned depth) {
+        return (depth == 0 && p->discriminator && !strcmp(name, p->discriminator)) || (requires(a, name) && requires(b, name));
+}
+
 /* A property that both require tells them apart. */
-static bool properties_apart(struct schema_compiler *c, const cJSON *a, const cJSON *b, unsigned depth) {
+static bool properties_apart(const struct apart *p, const cJSON *a, const cJSON *b, unsigned depth) {
+        struct schema_compiler *c = p->c;
         const cJSON *of_a = cJSON_GetObjectItemCaseSensitive(a, "properties"), *property;
         const cJSON *of_b = cJSON_GetObjectItemCaseSensitive(b, "properties");
         if (!makes_objects(a) || !makes_objects(b))
@@ -86,14 +96,27 @@ static bool properties_apart(struct schema_compiler *c, const cJSON *a, const cJ
                 const cJSON *other = cJSON_GetObjectItemCaseSensitive(of_b, property->string);
                 if (!schema_works(c, 8 + work))
                         return false;
-                if (other && requires(a, property->string) && requires(b, property->string) &&
-                    apart(c, property, other, depth + 1))
+                if (other && both_have(p, a, b, property->string, depth) && apart(p, property, other, depth + 1))
                         return true;
         }
         return false;
 }
 
-static bool apart(struct schema_compiler *c, const cJSON *a, const cJSON *b, unsigned depth) {
+/* A requires a property that B, which names all that it may have, has not. */
+static bool requires_more(struct schema_compiler *c, const cJSON *a, const cJSON *b) {
+        const cJSON *properties = cJSON_GetObjectItemCaseSensitive(b, "properties"), *one;
+        if (!makes_objects(a) || !cJSON_IsFalse(cJSON_GetObjectItemCaseSensitive(b, "additionalProperties")) ||
+            cJSON_GetObjectItemCaseSensitive(b, "patternProperties"))
+                return false;
+        cJSON_ArrayForEach(one, cJSON_GetObjectItemCaseSensitive(a, "required"))
+                if (schema_works(c, 8 + size_of(properties)) && cJSON_IsString(one) &&
+                    !cJSON_GetObjectItemCaseSensitive(properties, one->valuestring))
+                        return true;
+        return false;
+}
+
+static bool apart(const struct apart *p, const cJSON *a, const cJSON *b, unsigned depth) {
+        struct schema_compiler *c = p->c;
         a = behind_references(c, a);
         b = behind_references(c, b);
         if (depth > SCHEMA_DEPTH_MAX || !schema_works(c, 32 + 8 * (size_of(a) + size_of(b))))
@@ -102,9 +125,11 @@ static bool apart(struct schema_compiler *c, const cJSON *a, const cJSON *b, uns
                 return true;
         if (!cJSON_IsObject(a) || !cJSON_IsObject(b))
                 return false;
-        return !(types_of(a) & types_of(b)) || values_apart(c, a, b) || properties_apart(c, a, b, depth);
+        return !(types_of(a) & types_of(b)) || values_apart(c, a, b) || requires_more(c, a, b) || requires_more(c, b, a) ||
+               properties_apart(p, a, b, depth);
 }
 
-bool schemas_apart(struct schema_compiler *c, const cJSON *a, const cJSON *b) {
-        return apart(c, a, b, 0);
+bool schemas_apart(struct schema_compiler *c, const cJSON *a, const cJSON *b, const char *discriminator) {
+        const struct apart p = { c, discriminator };
+        return apart(&p, a, b, 0);
 }

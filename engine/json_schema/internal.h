@@ -6,6 +6,7 @@
  *      disjoint.c    whether two schemas can hold for the same value
  *      calls.c       calls of tools; marked.c: those whose arguments are no object
  *      string.c, number.c, array.c, object.c     one type each
+ *      relaxed.c     what is not held to, with its places
  *
  * Everything is about schemas that must hold together: allOf and $ref add to them, and so does a property that several of
  * them name. Equal ones share a rule, so recursion ends; choosing from a list of alternatives makes one more that must
@@ -46,13 +47,16 @@ struct facts {
         unsigned types;                          /* enum schema_type: those it may have, said or implied */
         const cJSON *choice;                     /* the first list of alternatives that is not chosen from yet */
         bool one_of;                             /* and exactly one of it must hold */
+        const char *discriminator;               /* a property that each of them has; NULL: none is told */
+        const cJSON *reading;                    /* the schema whose keywords are read */
         const cJSON *values[SCHEMA_CHOICES_MAX]; /* lists of enum, and single values of const */
         uint32_t values_count;
-        const cJSON *limiting; /* the first keyword that could exclude one of such values */
-        const cJSON *pattern, *format;
+        const cJSON *limiting;                /* the first keyword that could exclude one of such values */
+        const cJSON *texts[SCHEMA_TEXTS_MAX]; /* each a pattern or a format */
+        uint32_t texts_count;
         struct counts length, items, members;
-        const cJSON *counting; /* the last keyword that set that of members */
-        double least, most;    /* of numbers */
+        const cJSON *length_by, *members_by; /* the last keywords that set them */
+        double least, most;                  /* of numbers */
         bool least_excluded, most_excluded;
         const cJSON *range; /* the last keyword that set them */
         uint32_t divisor;   /* of numbers, which are whole then; 0: none */
@@ -61,6 +65,12 @@ struct facts {
 struct pending {
         uint32_t rule, first; /* in `kept` */
         uint16_t count, chosen_count;
+};
+
+/* Rules of texts that have cost work: a schema says the same of many. */
+struct text_rule {
+        char *key;
+        uint32_t rule;
 };
 
 struct schema_compiler {
@@ -73,13 +83,18 @@ struct schema_compiler {
         struct pending *pending;
         uint32_t pending_count, pending_capacity, written; /* of them, those whose bodies are written */
         uint32_t *slots;                                   /* pending + 1 by what it holds */
-        uint64_t work;                                     /* comparisons so far */
-        int failed;                                        /* 0 or -errno; then *reterr */
+        struct text_rule texts[SCHEMA_TEXT_RULES_MAX];
+        uint32_t texts_count;
+        uint64_t work;                  /* comparisons so far */
+        struct schema_relaxed *relaxed; /* NULL: all is held, or refused */
+        int failed;                     /* 0 or -errno; then *reterr */
         struct grammar_error *reterr;
 };
 
 /* Says what is wrong with PLACE, a keyword or schema: "minLength at #/properties/a: ...". Once. */
 __attribute__((format(printf, 3, 4))) void schema_refuse(struct schema_compiler *c, const cJSON *place, const char *format, ...);
+/* The same where nothing may be relaxed; else PLACE is told, and the caller goes on without it. */
+__attribute__((format(printf, 3, 4))) void schema_relax(struct schema_compiler *c, const cJSON *place, const char *format, ...);
 void schema_no_memory(struct schema_compiler *c);
 /* Counts COUNT comparisons; false, and refused, when there have been too many. */
 bool schema_works(struct schema_compiler *c, uint32_t count);
@@ -94,6 +109,8 @@ uint32_t schema_call(struct schema_compiler *c, const struct together *t);
 void schema_write_bodies(struct schema_compiler *c);
 /* A call of the rule for SCHEMA and, where there is one, ANOTHER beside it: whole with all it needs, so that others may follow. */
 uint32_t schema_call_of_whole(struct schema_compiler *c, const cJSON *schema, const cJSON *another);
+/* Whether VALUE is one of all lists of values, and of a type that there may be. */
+bool schema_allows(struct schema_compiler *c, const struct facts *f, const cJSON *value);
 /* Around all of it; the end, whose answer is 0 or -errno, always follows. BODY becomes that of the rule *ret_rule. */
 void schema_begin(struct schema_compiler *c);
 int schema_end(struct schema_compiler *c, uint32_t body, uint32_t *ret_rule);
@@ -103,8 +120,15 @@ int schema_end(struct schema_compiler *c, uint32_t body, uint32_t *ret_rule);
 /* ARGUMENTS between marks: an expression. */
 uint32_t schema_marked(struct schema_compiler *c, const struct schema_marks *marks, const cJSON *arguments);
 
+/* ---- relaxed.c ---- */
+
+/* Appends the way from AT down to PLACE, as the fragment of an address: /properties/a%20b. False when it is not below. */
+bool schema_write_place(const cJSON *at, const cJSON *place, char *out, size_t size);
+
 /* ---- keywords.c ---- */
 
+/* The property that tells the alternatives of SCHEMA's oneOf apart, which so all of them have; NULL: none is told. */
+const char *schema_discriminator(const cJSON *schema);
 void facts_read(struct schema_compiler *c, const struct together *t, struct facts *f);
 /* The schema that a "#/..." points to; NULL, and refused, when there is none. REF is the keyword. */
 const cJSON *schema_resolve(struct schema_compiler *c, const cJSON *ref);
@@ -118,12 +142,15 @@ bool values_equal(const cJSON *a, const cJSON *b);
 
 /* ---- disjoint.c ---- */
 
-/* True when it is sure that no value generated for one satisfies the other. */
-bool schemas_apart(struct schema_compiler *c, const cJSON *a, const cJSON *b);
+/* True when it is sure that no value generated for one satisfies the other. DISCRIMINATOR: a property that both have; NULL: none. */
+bool schemas_apart(struct schema_compiler *c, const cJSON *a, const cJSON *b, const char *discriminator);
 
 /* ---- one type each: an expression ---- */
 
 uint32_t schema_string(struct schema_compiler *c, const struct facts *f);
+void schema_texts_done(struct schema_compiler *c);
+/* The same for the texts in which the PATTERN that names KEYWORD is found. */
+uint32_t schema_text_of(struct schema_compiler *c, const char *pattern, const cJSON *keyword);
 uint32_t schema_number(struct schema_compiler *c, const struct facts *f);
 uint32_t schema_array(struct schema_compiler *c, const struct facts *f);
 uint32_t schema_object(struct schema_compiler *c, const struct facts *f);

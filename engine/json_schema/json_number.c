@@ -8,7 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define DIGITS_MAX 16u
+#define DIGITS_MAX      16u
+#define FRACTION_DIGITS 15u
 
 /* Whole numbers, without sign, zeros at the end and zero itself. */
 struct whole {
@@ -139,10 +140,6 @@ static int64_t greater(int64_t a, int64_t b) {
         return a > b ? a : b;
 }
 
-static int64_t lesser(int64_t a, int64_t b) {
-        return a < b ? a : b;
-}
-
 /* SIGN and a number from LEAST to MOST, LEAST > 0. */
 static void add_signed(struct whole *w, uint32_t choice, const char *sign, int64_t least, int64_t most) {
         char zeros[DIGITS_MAX + 8];
@@ -169,9 +166,103 @@ uint32_t json_number_whole(struct json_digits *d, struct grammar_builder *b, int
         return choice;
 }
 
-/* SIGN, a whole number LEAST .. MOST, a point, and a fraction that is not 0. */
-static void add_fractions(struct json_digits *d, const struct json_text *j, struct grammar_builder *b, uint32_t choice,
-                          const char *sign, int64_t least, int64_t most) {
+/* ---- decimals ---- */
+
+/* TEXT, digits and perhaps a point among them, and one more in its last place. */
+static void step_up(char *text) {
+        char *last = text + strlen(text);
+        while (last > text && (*--last == '9' || *last == '.'))
+                if (*last == '9')
+                        *last = '0';
+        ++*last;
+}
+
+/* One less: TEXT is not all zeros. */
+static void step_down(char *text) {
+        char *last = text + strlen(text);
+        while (*--last == '0' || *last == '.')
+                if (*last == '0')
+                        *last = '9';
+        --*last;
+}
+
+struct json_decimal json_decimal_near(double value, bool up) {
+        struct json_decimal decimal = { 0 };
+        char text[40] = "0"; /* room for a carry */
+        (void) snprintf(text + 1, sizeof(text) - 1, "%.15f", value);
+        if (up && strtod(text, NULL) < value)
+                step_up(text);
+        if (!up && strtod(text, NULL) > value)
+                step_down(text);
+        char *point = strchr(text, '.'), *end = text + strlen(text);
+        while (end[-1] == '0')
+                *--end = '\0';
+        decimal.whole = strtoll(text, NULL, 10);
+        (void) snprintf(decimal.fraction, sizeof(decimal.fraction), "%s", point + 1);
+        return decimal;
+}
+
+static uint32_t some_digits(struct grammar_builder *b) {
+        return grammar_builder_repeat(b, grammar_builder_range(b, '0', '9'), 0, FRACTION_DIGITS - 1);
+}
+
+/* CHOICE gets a digit FIRST .. LAST, and what is BEHIND. */
+static void add_digit(struct grammar_builder *b, uint32_t choice, int first, int last, uint32_t behind) {
+        uint32_t e = grammar_builder_sequence(b);
+        if (first > last)
+                return;
+        grammar_builder_add(b, e, grammar_builder_range(b, (uint32_t) first, (uint32_t) last));
+        grammar_builder_add(b, e, behind);
+        grammar_builder_add(b, choice, e);
+}
+
+/* Digits that are worth more than LEAST, or WITH it as much. */
+static uint32_t digits_above(const struct json_text *j, struct grammar_builder *b, const char *least, bool with) {
+        if (!*least)
+                return with ? some_digits(b) : grammar_builder_call(b, j->fraction);
+        uint32_t choice = grammar_builder_choice(b);
+        add_digit(b, choice, *least + 1, '9', some_digits(b));
+        add_digit(b, choice, *least, *least, digits_above(j, b, least + 1, with));
+        return choice;
+}
+
+/* Digits, or none, that are worth less than MOST, or WITH it as much. */
+static uint32_t digits_below(struct grammar_builder *b, const char *most, bool with) {
+        if (!*most)
+                return with ? grammar_builder_sequence(b) : grammar_builder_choice(b);
+        uint32_t choice = grammar_builder_choice(b);
+        grammar_builder_add(b, choice, grammar_builder_sequence(b));
+        add_digit(b, choice, '0', *most - 1, some_digits(b));
+        add_digit(b, choice, *most, *most, digits_below(b, most + 1, with));
+        return choice;
+}
+
+/* Digits from LEAST to MOST: those that they share first. */
+static uint32_t digits_within(const struct json_text *j, struct grammar_builder *b, const char *least, bool with_least,
+                              const char *most, bool with_most) {
+        uint32_t e = grammar_builder_sequence(b), choice = grammar_builder_choice(b);
+        for (; *most && (*least ? *least : '0') == *most; most++) {
+                grammar_builder_add(b, e, grammar_builder_range(b, (uint8_t) *most, (uint8_t) *most));
+                least += *least != '\0';
+        }
+        grammar_builder_add(b, e, choice);
+        int low = *least ? *least : '0';
+        if (!*most) { /* there is nothing between them but one number */
+                if (!*least && with_least && with_most)
+                        grammar_builder_add(b, choice, grammar_builder_sequence(b));
+                return e;
+        }
+        add_digit(b, choice, low + 1, *most - 1, some_digits(b));
+        if (low < *most) {
+                add_digit(b, choice, low, low, digits_above(j, b, *least ? least + 1 : least, with_least));
+                add_digit(b, choice, *most, *most, digits_below(b, most + 1, with_most));
+        }
+        return e;
+}
+
+/* CHOICE gets SIGN, a whole number LEAST .. MOST, a point, and FRACTION. */
+static void add_fractions(struct json_digits *d, struct grammar_builder *b, uint32_t choice, const char *sign, int64_t least,
+                          int64_t most, uint32_t fraction) {
         if (least > most)
                 return;
         struct whole w = whole_of(d, b, 1);
@@ -180,18 +271,41 @@ static void add_fractions(struct json_digits *d, const struct json_text *j, stru
         grammar_builder_add(b, e, grammar_builder_literal(b, sign));
         grammar_builder_add(b, e, size);
         grammar_builder_add(b, e, grammar_builder_literal(b, "."));
-        grammar_builder_add(b, e, grammar_builder_call(b, j->fraction));
+        grammar_builder_add(b, e, fraction);
         grammar_builder_add(b, choice, e);
 }
 
-uint32_t json_number_any(struct json_digits *d, const struct json_text *j, struct grammar_builder *b, int64_t least,
-                         bool with_least, int64_t most, bool with_most) {
-        uint32_t choice = grammar_builder_choice(b), whole = grammar_builder_sequence(b);
-        grammar_builder_add(b, whole, json_number_whole(d, b, least + !with_least, most - !with_most, 1));
-        grammar_builder_add(b, whole, grammar_builder_optional(b, grammar_builder_literal(b, ".0")));
-        grammar_builder_add(b, choice, whole);
-        /* n.f lies between n and n + 1, whether those count or not; -n.f between -n - 1 and -n. */
-        add_fractions(d, j, b, choice, "", greater(least, 0), most - 1);
-        add_fractions(d, j, b, choice, "-", greater(-most, 0), lesser(-least, JSON_INTEGER_MAX) - 1);
+/* Whole numbers, and the same with a fraction of 0. */
+static void add_whole(struct json_digits *d, struct grammar_builder *b, uint32_t choice, const char *sign, int64_t least,
+                      int64_t most) {
+        struct whole w = whole_of(d, b, 1);
+        uint32_t e = grammar_builder_sequence(b), size = grammar_builder_choice(b);
+        if (least > most)
+                return;
+        add_sizes(&w, size, least, most);
+        grammar_builder_add(b, e, grammar_builder_literal(b, sign));
+        grammar_builder_add(b, e, size);
+        grammar_builder_add(b, e, grammar_builder_optional(b, grammar_builder_literal(b, ".0")));
+        grammar_builder_add(b, choice, e);
+}
+
+uint32_t json_number_between(struct json_digits *d, const struct json_text *j, struct grammar_builder *b, const char *sign,
+                             struct json_decimal least, bool with_least, struct json_decimal most, bool with_most) {
+        uint32_t choice = grammar_builder_choice(b);
+        bool low = *least.fraction, high = *most.fraction; /* it is no whole number */
+        int64_t first = least.whole + (low || !with_least), last = most.whole - (!high && !with_most);
+        add_whole(d, b, choice, sign, first, last);
+        if (least.whole == most.whole) {
+                if (high)
+                        add_fractions(d, b, choice, sign, most.whole, most.whole,
+                                      digits_within(j, b, least.fraction, low && with_least, most.fraction, with_most));
+                return choice;
+        }
+        if (low)
+                add_fractions(d, b, choice, sign, least.whole, least.whole, digits_above(j, b, least.fraction, with_least));
+        add_fractions(d, b, choice, sign, least.whole + low, most.whole - 1, grammar_builder_call(b, j->fraction));
+        if (high)
+                add_fractions(d, b, choice, sign, most.whole, most.whole,
+                              digits_within(j, b, "", false, most.fraction, with_most));
         return choice;
 }

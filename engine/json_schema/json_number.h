@@ -25,8 +25,15 @@ void json_digits_done(struct json_digits *d);
 
 /* Whole numbers LEAST .. MOST that DIVISOR divides. */
 uint32_t json_number_whole(struct json_digits *d, struct grammar_builder *b, int64_t least, int64_t most, uint32_t divisor);
-/* Numbers from LEAST to MOST, decimals too; WITH_LEAST, WITH_MOST: the limits themselves count. */
-uint32_t json_number_any(struct json_digits *d, const struct json_text *j, struct grammar_builder *b, int64_t least,
-                         bool with_least, int64_t most, bool with_most);
+/* Decimals that are not negative, of up to 15 digits before the point and 15 behind it. */
+struct json_decimal {
+        int64_t whole;
+        char fraction[16]; /* digits, the last of them not 0; "": none */
+};
+/* The least that is not below VALUE, or (UP false) the greatest that is not above it. 0 <= VALUE <= JSON_INTEGER_MAX. */
+struct json_decimal json_decimal_near(double value, bool up);
+/* Numbers SIGN LEAST .. MOST, decimals too, WITH them or without: an expression. */
+uint32_t json_number_between(struct json_digits *d, const struct json_text *j, struct grammar_builder *b, const char *sign,
+                             struct json_decimal least, bool with_least, struct json_decimal most, bool with_most);
 
 #endif

@@ -87,6 +87,13 @@ static void read_const(struct schema_compiler *c, struct facts *f, const cJSON *
                 f->values[f->values_count++] = k;
 }
 
+/* {"oneOf": ..., "discriminator": {"propertyName": ...}}, as OpenAPI has it. */
+const char *schema_discriminator(const cJSON *schema) {
+        const cJSON *it = cJSON_GetObjectItemCaseSensitive(schema, "discriminator");
+        bool of_one = cJSON_GetObjectItemCaseSensitive(schema, "oneOf") != NULL;
+        return of_one ? cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(it, "propertyName")) : NULL;
+}
+
 static bool was_chosen(const struct facts *f, const cJSON *list) {
         for (uint32_t i = 0; i < f->all.chosen_count; i++)
                 if (f->all.chosen[i] == list)
@@ -101,6 +108,7 @@ static void read_choice(struct schema_compiler *c, struct facts *f, const cJSON 
         } else if (!f->choice && !was_chosen(f, k)) {
                 f->choice = k;
                 f->one_of = !strcmp(k->string, "oneOf");
+                f->discriminator = schema_discriminator(f->reading);
         }
 }
 
@@ -133,7 +141,9 @@ static bool read_count(struct schema_compiler *c, const cJSON *k, uint64_t *ret)
 /* By the end of the keyword: minLength, maxItems, minProperties ... */
 static struct counts *counts_of(struct facts *f, const cJSON *k) {
         if (k->string[3] == 'P')
-                f->counting = k;
+                f->members_by = k;
+        if (k->string[3] == 'L')
+                f->length_by = k;
         return k->string[3] == 'L' ? &f->length : k->string[3] == 'I' ? &f->items : &f->members;
 }
 
@@ -149,20 +159,29 @@ static void read_most(struct schema_compiler *c, struct facts *f, const cJSON *k
                 *most = count;
 }
 
+/* One that is there already says nothing new. */
 static void read_text_rule(struct schema_compiler *c, struct facts *f, const cJSON *k) {
-        bool is_pattern = !strcmp(k->string, "pattern");
-        const cJSON **rule = is_pattern ? &f->pattern : &f->format;
-        if (!cJSON_IsString(k))
+        if (!cJSON_IsString(k)) {
                 schema_refuse(c, k, "%s must be a text", k->string);
-        else if (*rule && strcmp((*rule)->valuestring, k->valuestring))
-                schema_refuse(c, k, "two different %ss must hold together, which is not supported", k->string);
+                return;
+        }
+        for (uint32_t i = 0; i < f->texts_count; i++)
+                if (!strcmp(f->texts[i]->string, k->string) && !strcmp(f->texts[i]->valuestring, k->valuestring))
+                        return;
+        if (f->texts_count == SCHEMA_TEXTS_MAX)
+                schema_relax(c, k, "more than %u patterns and formats of one text are not supported", SCHEMA_TEXTS_MAX);
         else
-                *rule = k;
+                f->texts[f->texts_count++] = k;
 }
 
 /* Tighter than what there was: greater for a lower limit, less for an upper one; of equal ones the one that excludes it. */
 static void read_limit(struct schema_compiler *c, struct facts *f, const cJSON *k) {
         bool lower = strstr(k->string, "inimum") != NULL, excluded = k->string[0] == 'e';
+        if (excluded && cJSON_IsBool(k))
+                return; /* as draft 4 has it: about the limit beside it, which looks for it */
+        if (!excluded)
+                excluded = cJSON_IsTrue(
+                        cJSON_GetObjectItemCaseSensitive(f->reading, lower ? "exclusiveMinimum" : "exclusiveMaximum"));
         if (!cJSON_IsNumber(k) || !isfinite(k->valuedouble)) {
                 schema_refuse(c, k, "%s must be a number", k->string);
                 return;
@@ -185,9 +204,13 @@ static uint64_t common_divisor(uint64_t a, uint64_t b) {
 /* Several that hold together are their least common multiple. */
 static void read_divisor(struct schema_compiler *c, struct facts *f, const cJSON *k) {
         double value = cJSON_IsNumber(k) ? k->valuedouble : 0;
-        if (!(value >= 1 && value <= JSON_DIVISOR_MAX) || floor(value) != value) {
-                schema_refuse(c, k, "multipleOf is supported for whole numbers from 1 to %u: of others readers disagree",
-                              JSON_DIVISOR_MAX);
+        if (!(value > 0)) {
+                schema_refuse(c, k, "multipleOf must be a number above 0");
+                return;
+        }
+        if (!(value <= JSON_DIVISOR_MAX) || floor(value) != value) {
+                schema_relax(c, k, "multipleOf is supported for whole numbers from 1 to %u: of others readers disagree",
+                             JSON_DIVISOR_MAX);
                 return;
         }
         uint64_t before = f->divisor ? f->divisor : 1, whole = (uint64_t) value;
@@ -195,8 +218,8 @@ static void read_divisor(struct schema_compiler *c, struct facts *f, const cJSON
         if (json_number_divides(whole))
                 f->divisor = (uint32_t) whole;
         else
-                schema_refuse(c, k, "multipleOf is supported up to %u, and with zeros behind that up to %u", JSON_STEP_MAX,
-                              JSON_DIVISOR_MAX);
+                schema_relax(c, k, "multipleOf is supported up to %u, and with zeros behind that up to %u", JSON_STEP_MAX,
+                             JSON_DIVISOR_MAX);
 }
 
 static void read_object(struct schema_compiler *c, struct facts *f, const cJSON *k) {
@@ -218,8 +241,7 @@ static void read_names(struct schema_compiler *c, struct facts *f, const cJSON *
 static void read_schema(struct schema_compiler *c, struct facts *f, const cJSON *k) {
         (void) f;
         if (!cJSON_IsObject(k) && !cJSON_IsBool(k))
-                schema_refuse(c, k, "%s must be a schema%s", k->string,
-                              cJSON_IsArray(k) ? "; a list of them is called prefixItems" : "");
+                schema_refuse(c, k, "%s must be a schema", k->string);
 }
 
 static void read_schemas(struct schema_compiler *c, struct facts *f, const cJSON *k) {
@@ -228,14 +250,38 @@ static void read_schemas(struct schema_compiler *c, struct facts *f, const cJSON
                 schema_refuse(c, k, "%s must be a list of up to %u schemas", k->string, SCHEMA_ENUM_MAX);
 }
 
+/* A list of them, as draft 7 has it, is what prefixItems is now. */
+static void read_items(struct schema_compiler *c, struct facts *f, const cJSON *k) {
+        if (cJSON_IsArray(k))
+                read_schemas(c, f, k);
+        else
+                read_schema(c, f, k);
+}
+
+/* Of what must not be only types can be taken away, or all. */
+static void read_not(struct schema_compiler *c, struct facts *f, const cJSON *k) {
+        const cJSON *type = cJSON_GetObjectItemCaseSensitive(k, "type");
+        unsigned types = type && !type->next && type == k->child ? types_of_keyword(type) : 0;
+        read_schema(c, f, k);
+        if (cJSON_IsTrue(k) || (cJSON_IsObject(k) && !k->child))
+                f->all.impossible = true;
+        else if (types && types != TYPE_INTEGER)
+                f->types &= ~types;
+        else if (!cJSON_IsFalse(k))
+                schema_relax(c, k, "the keyword not is supported for types alone");
+}
+
 static void read_nullable(struct schema_compiler *c, struct facts *f, const cJSON *k) {
         (void) f;
         if (!cJSON_IsBool(k))
                 schema_refuse(c, k, "nullable must be true or false");
 }
 
-static void read_nothing(struct schema_compiler *c, struct facts *f, const cJSON *k) {
-        (void) c, (void) f, (void) k;
+/* `uniqueItems: false` says nothing. */
+static void read_unheld(struct schema_compiler *c, struct facts *f, const cJSON *k) {
+        (void) f;
+        if (!cJSON_IsFalse(k))
+                schema_relax(c, k, "the keyword %s is not supported", k->string);
 }
 
 /* clang-format off */
@@ -250,6 +296,9 @@ static const struct keyword {
         { "oneOf",                read_choice,    0 },
         { "allOf",                read_all_of,    0 },
         { "$ref",                 read_ref,       0 },
+        { "$dynamicRef",          read_ref,       0 },
+        { "$recursiveRef",        read_ref,       0 },
+        { "not",                  read_not,       0 },
         { "nullable",             read_nullable,  0 },
         { "minLength",            read_least,     TYPE_STRING },
         { "maxLength",            read_most,      TYPE_STRING },
@@ -262,19 +311,21 @@ static const struct keyword {
         { "multipleOf",           read_divisor,   TYPE_NUMBER },
         { "minItems",             read_least,     TYPE_ARRAY },
         { "maxItems",             read_most,      TYPE_ARRAY },
-        { "items",                read_schema,    TYPE_ARRAY },
+        { "items",                read_items,     TYPE_ARRAY },
+        { "additionalItems",      read_schema,    TYPE_ARRAY },
         { "prefixItems",          read_schemas,   TYPE_ARRAY },
         { "properties",           read_object,    TYPE_OBJECT },
         { "required",             read_names,     TYPE_OBJECT },
         { "additionalProperties", read_schema,    TYPE_OBJECT },
         { "minProperties",        read_least,     TYPE_OBJECT },
         { "maxProperties",        read_most,      TYPE_OBJECT },
-        /* Annotations, which say nothing about what is valid. */
-        { "title",       read_nothing, 0 }, { "description", read_nothing, 0 }, { "default",    read_nothing, 0 },
-        { "examples",    read_nothing, 0 }, { "example",     read_nothing, 0 }, { "deprecated", read_nothing, 0 },
-        { "readOnly",    read_nothing, 0 }, { "writeOnly",   read_nothing, 0 }, { "$schema",    read_nothing, 0 },
-        { "$id",         read_nothing, 0 }, { "$comment",    read_nothing, 0 }, { "$defs",      read_nothing, 0 },
-        { "definitions", read_nothing, 0 }, { "discriminator", read_nothing, 0 },
+        { "propertyNames",        read_schema,    TYPE_OBJECT },
+        { "patternProperties",    read_object,    TYPE_OBJECT },
+        { "unevaluatedProperties", read_schema,   TYPE_OBJECT },
+        /* Those that cannot be held to. Annotations, and what only goes with one of these, are like words that nobody knows. */
+        { "uniqueItems",       read_unheld, 0 }, { "contains",         read_unheld, 0 }, { "unevaluatedItems", read_unheld, 0 },
+        { "if",                read_unheld, 0 }, { "dependencies",     read_unheld, 0 },
+        { "dependentRequired", read_unheld, 0 }, { "dependentSchemas", read_unheld, 0 },
 };
 /* clang-format on */
 
@@ -295,12 +346,13 @@ unsigned types_implied(const cJSON *schema) {
         return types;
 }
 
+/* A word that is no keyword is an annotation, as JSON Schema has it. */
 static void read_one(struct schema_compiler *c, struct facts *f, const cJSON *schema) {
         const cJSON *k;
         unsigned implied = 0;
         bool typed = false;
+        f->reading = schema;
         cJSON_ArrayForEach(k, schema) {
-                char shown[48];
                 if (!schema_works(c, 1 + (uint32_t) cJSON_GetArraySize(k)))
                         return;
                 if (!strcmp(k->string, "type")) {
@@ -308,14 +360,9 @@ static void read_one(struct schema_compiler *c, struct facts *f, const cJSON *sc
                         typed = true;
                         continue;
                 }
-                if (!strncmp(k->string, "x-", 2))
-                        continue;
                 const struct keyword *keyword = keyword_named(k->string);
-                if (!keyword) {
-                        schema_refuse(c, schema, "the keyword %s is not supported",
-                                      printable_copy(shown, sizeof(shown), k->string, strlen(k->string)));
-                        return;
-                }
+                if (!keyword)
+                        continue;
                 keyword->read(c, f, k);
                 implied |= keyword->implied;
                 if (keyword->implied && !f->limiting)
@@ -370,18 +417,36 @@ const cJSON *schema_step_down(const cJSON *at, const char **path) {
         return *name < '0' || *name > '9' || *end || index > SCHEMA_ENUM_MAX ? NULL : cJSON_GetArrayItem(at, (int) index);
 }
 
+/* The schema within AT that calls itself NAME. The schema's depth bounds the recursion. */
+static const cJSON *find_anchor(struct schema_compiler *c, const cJSON *at, const char *name) {
+        static const char *const words[] = { "$anchor", "$dynamicAnchor" };
+        const cJSON *child, *found = NULL;
+        for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+                const char *own = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(at, words[i]));
+                if (own && !strcmp(own, name))
+                        return at;
+        }
+        cJSON_ArrayForEach(child, at)
+                if (!found && schema_works(c, 8) && (cJSON_IsObject(child) || cJSON_IsArray(child)))
+                        found = find_anchor(c, child, name);
+        return found;
+}
+
 const cJSON *schema_resolve(struct schema_compiler *c, const cJSON *ref) {
         char shown[64];
         const char *at = cJSON_IsString(ref) ? ref->valuestring : "";
         const cJSON *target = c->root;
-        if (at[0] != '#' || (at[1] && at[1] != '/')) {
-                schema_refuse(c, ref, "$ref must point into this schema, as #/$defs/... does");
+        if (at[0] != '#') {
+                schema_relax(c, ref, "$ref must point into this schema, as #/$defs/... does");
                 return NULL;
         }
-        for (at++; target && *at && schema_works(c, 16);)
-                target = schema_step_down(target, &at);
+        if (at[1] && at[1] != '/')
+                target = find_anchor(c, c->root, at + 1);
+        else
+                for (at++; target && *at && schema_works(c, 16);)
+                        target = schema_step_down(target, &at);
         if (!target)
-                schema_refuse(c, ref, "there is nothing at %s",
-                              printable_copy(shown, sizeof(shown), ref->valuestring, strlen(ref->valuestring)));
+                schema_relax(c, ref, "there is nothing at %s",
+                             printable_copy(shown, sizeof(shown), ref->valuestring, strlen(ref->valuestring)));
         return target;
 }

@@ -58,11 +58,15 @@ static uint32_t text_value(const struct marked *m, const cJSON *schema) {
         facts_read(m->c, &t, &f);
         if (f.values_count == 1)
                 return listed_text(m, f.values[0]);
-        if (f.values_count || f.pattern || f.format || f.length.least > 0 || f.length.most != UINT64_MAX)
-                schema_refuse(m->c, schema,
-                              "a text that this model writes between marks is held to no more than an enum or a const");
-        else if (f.choice && f.one_of)
-                schema_refuse(m->c, f.choice, "oneOf is not supported for a text that this model writes between marks");
+        bool counted = f.length.least > 0 || f.length.most != UINT64_MAX;
+        const cJSON *unheld = f.values_count         ? f.values[0]
+                              : f.texts_count        ? f.texts[0]
+                              : counted              ? f.length_by
+                              : f.choice && f.one_of ? f.choice
+                                                     : NULL;
+        if (unheld)
+                schema_relax(m->c, unheld,
+                             "a text that this model writes between marks is held to no more than an enum or a const");
         return m->c->failed ? 0 : any_text(m);
 }
 
@@ -99,25 +103,31 @@ static bool is_required(const struct marked *m, const char *name) {
         return false;
 }
 
-/* What is said of the arguments together: what is not known here cannot be held to. */
+/* What is said of the arguments together, where it is more than which there are. */
 static void check_keywords(const struct marked *m) {
-        static const char *const known[] = { "type",    "properties",  "required", "additionalProperties",
-                                             "title",   "description", "$defs",    "definitions",
-                                             "$schema", "default",     "$id",      "examples" };
-        const cJSON *k, *one, *properties = cJSON_GetObjectItemCaseSensitive(m->arguments, "properties");
-        cJSON_ArrayForEach(k, m->arguments) {
-                bool is_known = !strncmp(k->string, "x-", 2);
-                for (size_t i = 0; i < sizeof(known) / sizeof(known[0]) && !is_known; i++)
-                        is_known = !strcmp(k->string, known[i]);
-                if (!is_known)
-                        schema_refuse(m->c, k, "the keyword %.40s is not supported for arguments between marks", k->string);
-        }
+        static const char *const unheld[] = { "allOf",
+                                              "anyOf",
+                                              "oneOf",
+                                              "not",
+                                              "enum",
+                                              "const",
+                                              "$ref",
+                                              "minProperties",
+                                              "if",
+                                              "maxProperties",
+                                              "propertyNames",
+                                              "patternProperties",
+                                              "dependentRequired" };
+        const cJSON *one, *properties = cJSON_GetObjectItemCaseSensitive(m->arguments, "properties");
+        for (size_t i = 0; i < sizeof(unheld) / sizeof(unheld[0]); i++)
+                if ((one = cJSON_GetObjectItemCaseSensitive(m->arguments, unheld[i])))
+                        schema_relax(m->c, one, "the keyword %s is not supported for arguments between marks", unheld[i]);
         uint32_t count = (uint32_t) cJSON_GetArraySize(properties);
         cJSON_ArrayForEach(one, cJSON_GetObjectItemCaseSensitive(m->arguments, "required")) {
                 if (!schema_works(m->c, 1 + count))
                         return;
                 if (cJSON_IsString(one) && !cJSON_GetObjectItemCaseSensitive(properties, one->valuestring))
-                        schema_refuse(m->c, one, "it is none of the properties");
+                        schema_relax(m->c, one, "it is none of the properties");
         }
 }
 

@@ -3,36 +3,47 @@
 
 #include "engine/json_schema/internal.h"
 
-/* The limits as whole numbers, tightened where they are none. False when nothing can lie between them. */
-struct limits {
-        int64_t least, most;
-        bool with_least, with_most;
-};
+static double within(double value) {
+        return value < -JSON_INTEGER_MAX ? -JSON_INTEGER_MAX : value > JSON_INTEGER_MAX ? JSON_INTEGER_MAX : value;
+}
 
-static struct limits limits_of(const struct facts *f) {
-        double least = f->least < -JSON_INTEGER_MAX  ? -JSON_INTEGER_MAX
-                       : f->least > JSON_INTEGER_MAX ? JSON_INTEGER_MAX
-                                                     : f->least;
-        double most = f->most > JSON_INTEGER_MAX ? JSON_INTEGER_MAX : f->most < -JSON_INTEGER_MAX ? -JSON_INTEGER_MAX : f->most;
-        return (struct limits){
-                .least = (int64_t) ceil(least),
-                .most = (int64_t) floor(most),
-                .with_least = !(f->least_excluded && ceil(least) == least),
-                .with_most = !(f->most_excluded && floor(most) == most),
-        };
+static uint32_t whole_number(struct schema_compiler *c, const struct facts *f) {
+        double least = ceil(within(f->least)), most = floor(within(f->most));
+        bool without_least = f->least_excluded && least == f->least, without_most = f->most_excluded && most == f->most;
+        return json_number_whole(&c->digits, c->b, (int64_t) least + without_least, (int64_t) most - without_most,
+                                 f->divisor ? f->divisor : 1);
+}
+
+/* SIGN and the numbers LEAST .. MOST, neither negative. A limit that is excluded and no decimal is not among them anyway. */
+static uint32_t decimals(struct schema_compiler *c, const char *sign, double least, bool with_least, double most,
+                         bool with_most) {
+        return json_number_between(&c->digits, &c->json, c->b, sign, json_decimal_near(least, true), with_least,
+                                   json_decimal_near(most, false), with_most);
+}
+
+static uint32_t any_number(struct schema_compiler *c, const struct facts *f) {
+        double least = within(f->least), most = within(f->most);
+        bool with_least = !(f->least_excluded && least == f->least), with_most = !(f->most_excluded && most == f->most);
+        uint32_t choice = grammar_builder_choice(c->b);
+        if (least > most)
+                return choice;
+        if (most >= 0)
+                grammar_builder_add(c->b, choice,
+                                    decimals(c, "", least > 0 ? least : 0, least < 0 || with_least, most, with_most));
+        if (least < 0)
+                grammar_builder_add(c->b, choice,
+                                    decimals(c, "-", most < 0 ? -most : 0, most < 0 && with_most, -least, with_least));
+        return choice;
 }
 
 uint32_t schema_number(struct schema_compiler *c, const struct facts *f) {
         bool whole = !(f->types & TYPE_DECIMAL) || f->divisor > 0;
-        if (!f->range && f->divisor <= 1)
+        bool beyond = f->least > JSON_INTEGER_MAX || f->most < -JSON_INTEGER_MAX;
+        if (beyond)
+                schema_relax(c, f->range, "limits beyond 15 digits are not supported");
+        if ((beyond || !f->range) && f->divisor <= 1)
                 return grammar_builder_call(c->b, whole ? c->json.integer : c->json.number);
-        if (f->least > JSON_INTEGER_MAX || f->most < -JSON_INTEGER_MAX)
-                schema_refuse(c, f->range, "limits beyond 15 digits are not supported");
-        struct limits l = limits_of(f);
-        if (whole)
-                return json_number_whole(&c->digits, c->b, l.least + !l.with_least, l.most - !l.with_most,
-                                         f->divisor ? f->divisor : 1);
-        if (l.least > l.most && f->least <= f->most)
-                schema_refuse(c, f->range, "limits of a number are supported only with a whole number between them");
-        return json_number_any(&c->digits, &c->json, c->b, l.least, l.with_least, l.most, l.with_most);
+        if (!whole)
+                return any_number(c, f);
+        return beyond ? json_number_whole(&c->digits, c->b, -JSON_INTEGER_MAX, JSON_INTEGER_MAX, f->divisor) : whole_number(c, f);
 }

@@ -21,7 +21,8 @@ struct members {
         const struct facts *f;
         struct property *list;
         uint32_t count, capacity;
-        uint32_t other; /* a rule: a member with another name; 0: there are none */
+        uint32_t other;                /* a rule: a member with another name; 0: there are none */
+        const cJSON *names, *patterns; /* propertyNames, patternProperties: what they say is for all members. NULL: nothing */
         struct counts bounds;
         uint32_t told_apart; /* counts of members up to this */
 };
@@ -57,6 +58,27 @@ static struct property *find_or_add(struct members *m, const cJSON *place, const
         return &m->list[m->count++];
 }
 
+/* Of keywords about the names of all members one can be held. */
+static const cJSON *only(struct members *m, const char *keyword) {
+        const cJSON *first = NULL;
+        for (uint32_t i = 0; i < m->f->all.count; i++) {
+                const cJSON *k = cJSON_GetObjectItemCaseSensitive(m->f->all.schemas[i], keyword);
+                if (k && first)
+                        schema_relax(m->c, k, "%s is not supported beside another", keyword);
+                first = first ? first : k;
+        }
+        return first;
+}
+
+/* What F says of names as a list: they are named then. */
+static void collect_listed(struct members *m, const struct facts *f) {
+        const cJSON *list = f->values[0], *value;
+        bool single = !strcmp(list->string, "const");
+        for (value = single ? list : list->child; value; value = single ? NULL : value->next)
+                if (cJSON_IsString(value) && schema_allows(m->c, f, value))
+                        (void) find_or_add(m, value, value->valuestring);
+}
+
 static void collect(struct members *m) {
         const cJSON *one;
         for (uint32_t i = 0; i < m->f->all.count; i++)
@@ -68,6 +90,12 @@ static void collect(struct members *m) {
                         if (p)
                                 p->required = true;
                 }
+        for (uint32_t i = 0; i < m->f->all.count; i++) {
+                const char *name = schema_discriminator(m->f->all.schemas[i]);
+                struct property *p = name ? find_or_add(m, m->f->all.schemas[i], name) : NULL;
+                if (p)
+                        p->required = true;
+        }
 }
 
 /*
@@ -83,6 +111,8 @@ static struct together value_of(struct members *m, const char *name, bool *ret_s
                 (void) schema_works(m->c, name && properties ? (uint32_t) cJSON_GetArraySize(properties) : 1);
                 if (!value)
                         value = cJSON_GetObjectItemCaseSensitive(s, "additionalProperties");
+                if (!value && !name)
+                        value = cJSON_GetObjectItemCaseSensitive(s, "unevaluatedProperties");
                 if (value)
                         together_add(m->c, &t, value);
                 *ret_said |= value != NULL;
@@ -112,20 +142,56 @@ static void make_members(struct members *m) {
         }
 }
 
-static void make_other(struct members *m) {
-        bool said;
-        struct together value = value_of(m, NULL, &said);
-        if (value.impossible || (!said && m->count) || m->c->failed)
-                return;
+/* A name that no schema names. */
+static uint32_t other_name(struct members *m) {
         const char **names = malloc((m->count + 1) * sizeof(*names));
         if (!names) {
                 schema_no_memory(m->c);
-                return;
+                return 0;
         }
         for (uint32_t i = 0; i < m->count; i++)
                 names[i] = m->list[i].name;
-        m->other = member_rule(m, json_text_other_name(&m->c->json, m->c->b, names, m->count), &value);
+        uint32_t e = json_text_other_name(&m->c->json, m->c->b, names, m->count);
         free(names);
+        return e;
+}
+
+/* The names of a record by what is said of them: an expression. Where others are named besides it could be one of those. */
+static uint32_t record_name(struct members *m, const struct facts *f) {
+        bool says = f->texts_count || f->length.least > 0 || f->length.most != UINT64_MAX;
+        if (!says)
+                return other_name(m);
+        if (m->count == 0)
+                return schema_string(m->c, f);
+        schema_relax(m->c, m->names, "propertyNames is supported only where no properties are named");
+        return other_name(m);
+}
+
+/* Members by the pattern of their names, where nothing else is said of any: false where something is. */
+static bool make_pattern(struct members *m) {
+        const cJSON *first = m->patterns ? m->patterns->child : NULL;
+        struct together value = { 0 };
+        if (!first)
+                return false;
+        if (m->count || m->names || first->next) {
+                schema_relax(m->c, m->patterns,
+                             "patternProperties is supported for one pattern, and where no properties are named");
+                return false;
+        }
+        together_add(m->c, &value, first);
+        if (!value.impossible && !m->c->failed)
+                m->other = member_rule(m, schema_text_of(m->c, first->string, first), &value);
+        return true;
+}
+
+static void make_other(struct members *m, const struct facts *names) {
+        bool said;
+        struct together value = value_of(m, NULL, &said);
+        bool listed = names->values_count || names->all.impossible || !(names->types & TYPE_STRING);
+        if (m->c->failed || make_pattern(m) || value.impossible || (!said && m->count) || listed)
+                return;
+        uint32_t name = record_name(m, names);
+        m->other = m->c->failed ? 0 : member_rule(m, name, &value);
 }
 
 /* ---- their order ---- */
@@ -213,6 +279,20 @@ static void write_places(struct members *m, struct place places[], bool *ret_lef
         *ret_left = left;
 }
 
+/* Others could all have one name. */
+static void relax_least(struct members *m, uint32_t able) {
+        schema_relax(
+                m->c, m->f->members_by,
+                "minProperties is supported only up to one more than the properties that are named: others could repeat a name");
+        m->bounds.least = (uint64_t) able + 1;
+}
+
+static void relax_places(struct members *m) {
+        schema_relax(m->c, m->f->members_by, "%s is not supported for so many properties", m->f->members_by->string);
+        m->bounds = (struct counts){ 0, UINT64_MAX };
+        m->told_apart = 0;
+}
+
 /* Bounds that say nothing are none; how many counts must be told apart. */
 static void settle_bounds(struct members *m) {
         uint32_t required = 0, able = 0;
@@ -226,13 +306,11 @@ static void settle_bounds(struct members *m) {
         if (m->bounds.most >= able && !m->other)
                 m->bounds.most = UINT64_MAX;
         if (m->other && m->bounds.least > (uint64_t) able + 1)
-                schema_refuse(m->c, m->f->counting,
-                              "minProperties is supported only up to one more than the properties that are named: others could "
-                              "repeat a name");
+                relax_least(m, able);
         uint64_t counts = m->bounds.most == UINT64_MAX ? m->bounds.least : m->bounds.most;
         m->told_apart = counts < able ? (uint32_t) counts : able;
         if (m->told_apart && (m->told_apart + 1) * m->count > SCHEMA_PLACES_MAX)
-                schema_refuse(m->c, m->f->counting, "%s is not supported for so many properties", m->f->counting->string);
+                relax_places(m);
 }
 
 static uint32_t write_members(struct members *m) {
@@ -260,11 +338,27 @@ static uint32_t write_members(struct members *m) {
         return choice;
 }
 
+/* What propertyNames says, however it says it. */
+static void read_names(struct members *m, struct facts *ret) {
+        struct together t = { 0 };
+        m->patterns = only(m, "patternProperties");
+        m->names = only(m, "propertyNames");
+        if (m->names)
+                together_add(m->c, &t, m->names);
+        facts_read(m->c, &t, ret);
+        if (ret->choice)
+                schema_relax(m->c, ret->choice, "%s is not supported for names", ret->choice->string);
+}
+
 uint32_t schema_object(struct schema_compiler *c, const struct facts *f) {
         struct members m = { .c = c, .f = f };
+        struct facts names;
+        read_names(&m, &names);
         collect(&m);
+        if (names.values_count)
+                collect_listed(&m, &names);
         make_members(&m);
-        make_other(&m);
+        make_other(&m, &names);
         if (!c->failed)
                 settle_bounds(&m);
         uint32_t e = c->failed ? 0 : write_members(&m);

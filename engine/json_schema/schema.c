@@ -3,51 +3,13 @@
 
 #include <errno.h>
 #include <math.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "engine/json_schema/internal.h"
-#include "engine/base/printable.h"
 #include "policy/base/hash.h"
 
 #define PENDING_SLOTS (2 * GRAMMAR_RULES_MAX) /* a power of two */
-
-/* ---- refusals, with their places ---- */
-
-/* Appends the way from AT down to PLACE; false when it is not below. The schema's depth bounds the recursion. */
-static bool write_place(const cJSON *at, const cJSON *place, char *out, size_t size) {
-        if (at == place)
-                return true;
-        size_t used = strlen(out);
-        uint32_t index = 0;
-        const cJSON *child;
-        cJSON_ArrayForEach(child, at) {
-                char shown[64];
-                if (child->string)
-                        (void) snprintf(out + used, size - used, "/%s",
-                                        printable_copy(shown, sizeof(shown), child->string, strlen(child->string)));
-                else
-                        (void) snprintf(out + used, size - used, "/%u", index++);
-                if (write_place(child, place, out, size))
-                        return true;
-                out[used] = '\0';
-        }
-        return false;
-}
-
-void schema_refuse(struct schema_compiler *c, const cJSON *place, const char *format, ...) {
-        if (c->failed)
-                return;
-        char where[SCHEMA_POINTER_MAX] = "#", what[160];
-        va_list arguments;
-        va_start(arguments, format);
-        (void) vsnprintf(what, sizeof(what), format, arguments);
-        va_end(arguments);
-        (void) write_place(c->root, place, where, sizeof(where));
-        c->failed = grammar_fail(c->reterr, "%s: %s", where, what);
-}
 
 void schema_no_memory(struct schema_compiler *c) {
         if (c->failed)
@@ -158,10 +120,10 @@ static uint32_t body_of_choice(struct schema_compiler *c, const struct together 
         if (f->one_of)
                 cJSON_ArrayForEach(alternative, f->choice)
                         for (other = alternative->next; other && !c->failed; other = other->next)
-                                if (!schemas_apart(c, alternative, other))
-                                        schema_refuse(c, f->choice,
-                                                      "oneOf is only supported where types, or constants of required "
-                                                      "properties, tell its alternatives apart; anyOf may do");
+                                if (!schemas_apart(c, alternative, other, f->discriminator))
+                                        schema_relax(c, f->choice,
+                                                     "oneOf is only supported where types, or constants of required "
+                                                     "properties, tell its alternatives apart; anyOf may do");
         if (t->chosen_count == SCHEMA_CHOICES_MAX) {
                 schema_refuse(c, f->choice, "more than %u lists of alternatives must hold together", SCHEMA_CHOICES_MAX);
                 return choice;
@@ -175,7 +137,7 @@ static uint32_t body_of_choice(struct schema_compiler *c, const struct together 
         return choice;
 }
 
-static bool is_allowed(struct schema_compiler *c, const struct facts *f, const cJSON *value) {
+bool schema_allows(struct schema_compiler *c, const struct facts *f, const cJSON *value) {
         if (!(type_of_value(value) & f->types))
                 return false;
         for (uint32_t i = 0; i < f->values_count; i++) {
@@ -197,23 +159,23 @@ static bool is_allowed(struct schema_compiler *c, const struct facts *f, const c
 
 static void check_value(struct schema_compiler *c, const cJSON *value) {
         if (cJSON_IsNumber(value) && !(fabs(value->valuedouble) <= 0x1p53))
-                schema_refuse(c, value, "numbers beyond 2^53 are not exact, and not supported");
+                schema_relax(c, value, "numbers beyond 2^53 are not exact, and not supported");
 }
 
 static uint32_t body_of_values(struct schema_compiler *c, const struct facts *f) {
         uint32_t choice = grammar_builder_choice(c->b);
         if (f->limiting)
-                schema_refuse(c, f->limiting, "%s is not supported beside enum and const", f->limiting->string);
+                schema_relax(c, f->limiting, "%s is not supported beside enum and const", f->limiting->string);
         const cJSON *list = f->values[0], *value;
         if (!strcmp(list->string, "const")) {
                 check_value(c, list);
-                if (is_allowed(c, f, list))
+                if (schema_allows(c, f, list))
                         grammar_builder_add(c->b, choice, json_text_value(c->b, list));
                 return choice;
         }
         cJSON_ArrayForEach(value, list) {
                 check_value(c, value);
-                if (is_allowed(c, f, value))
+                if (schema_allows(c, f, value))
                         grammar_builder_add(c->b, choice, json_text_value(c->b, value));
         }
         return choice;
@@ -286,11 +248,13 @@ int schema_end(struct schema_compiler *c, uint32_t body, uint32_t *ret_rule) {
         free(c->pending);
         free(c->slots);
         json_digits_done(&c->digits);
+        schema_texts_done(c);
         return c->failed;
 }
 
-int schema_read(struct grammar_builder *b, const cJSON *schema, uint32_t *ret_rule, struct grammar_error *reterr) {
-        struct schema_compiler c = { .b = b, .reterr = reterr };
+int schema_read(struct grammar_builder *b, const cJSON *schema, struct schema_relaxed *relaxed, uint32_t *ret_rule,
+                struct grammar_error *reterr) {
+        struct schema_compiler c = { .b = b, .relaxed = relaxed, .reterr = reterr };
         schema_begin(&c);
         return schema_end(&c, c.failed ? 0 : schema_call_of_whole(&c, schema, NULL), ret_rule);
 }
@@ -301,10 +265,10 @@ int schema_read_any_object(struct grammar_builder *b, uint32_t *ret_rule, struct
         return schema_end(&c, c.failed ? 0 : grammar_builder_call(b, c.json.object), ret_rule);
 }
 
-int schema_compile(const cJSON *schema, struct grammar **ret, struct grammar_error *reterr) {
+int schema_compile(const cJSON *schema, struct schema_relaxed *relaxed, struct grammar **ret, struct grammar_error *reterr) {
         struct grammar_builder b = { 0 };
         uint32_t root;
-        int r = schema_read(&b, schema, &root, reterr);
+        int r = schema_read(&b, schema, relaxed, &root, reterr);
         if (r == 0)
                 r = grammar_builder_compile(&b, root, ret, reterr);
         grammar_builder_done(&b);

@@ -4,7 +4,8 @@
  * What the grammar lets through is valid; it does not let through all that is. Properties come in the order in which the schema
  * names them, each optional one or not at all, and others only where `additionalProperties` asks for some. A schema
  * that names properties but no type means an object, and so on. Keywords that say nothing about a text (title, description,
- * default ...) and those beginning with x- are ignored; a keyword that cannot be held to is refused by name, with its place.
+ * default ...) are ignored, and so are those that no JSON Schema knows. A keyword that cannot be held to is left out and told with its place,
+ * or refused, as the caller wants it; one that is wrong is refused.
  */
 #ifndef HEADROOM_ENGINE_JSON_SCHEMA_SCHEMA_H
 #define HEADROOM_ENGINE_JSON_SCHEMA_SCHEMA_H
@@ -15,8 +16,21 @@
 #include "engine/grammar/builder.h"
 #include "engine/grammar/grammar.h"
 
-/* SCHEMA is not kept. All: 0 and *ret; -EINVAL or -ENOMEM and one sentence. Adds the rules of a schema, with the one that begins it, to B. */
-int schema_read(struct grammar_builder *b, const cJSON *schema, uint32_t *ret_rule, struct grammar_error *reterr);
+/* What a grammar does not hold to. All zero at first. */
+struct schema_relaxed {
+        const char *within; /* of what it is a schema: stands before each place, and is ASCII */
+        char places
+                [SCHEMA_RELAXED_BYTES]; /* "within#/properties/a/not, ...": each as the fragment of an address, so ASCII without blanks */
+        const cJSON *seen[SCHEMA_RELAXED_MAX];
+        uint32_t count, more; /* those that are named; further ones */
+};
+
+/*
+ * SCHEMA is not kept. All: 0 and *ret; -EINVAL, -ENOMEM and one sentence. RELAXED NULL: what cannot be held to is refused. Adds the rules of a schema,
+ * with the one that begins it, to B.
+ */
+int schema_read(struct grammar_builder *b, const cJSON *schema, struct schema_relaxed *relaxed, uint32_t *ret_rule,
+                struct grammar_error *reterr);
 /* Any JSON object. */
 int schema_read_any_object(struct grammar_builder *b, uint32_t *ret_rule, struct grammar_error *reterr);
 
@@ -24,6 +38,7 @@ int schema_read_any_object(struct grammar_builder *b, uint32_t *ret_rule, struct
 struct schema_call {
         const char *name; /* written as it stands here */
         const cJSON *arguments;
+        struct schema_relaxed *relaxed; /* or NULL */
 };
 /* Where arguments are no object, but stand between marks: each optional one or not at all, in the order of `properties`. */
 struct schema_marks {
@@ -46,6 +61,6 @@ int schema_read_calls(struct grammar_builder *b, const struct schema_calls *call
 const cJSON *schema_step_down(const cJSON *at, const char **path);
 
 /* A whole grammar of a schema alone. */
-int schema_compile(const cJSON *schema, struct grammar **ret, struct grammar_error *reterr);
+int schema_compile(const cJSON *schema, struct schema_relaxed *relaxed, struct grammar **ret, struct grammar_error *reterr);
 
 #endif

@@ -85,7 +85,7 @@ static uint32_t list_calls(const struct request_tools *tools, struct schema_call
                 const char *name = request_tool_name(tool);
                 if (tools->only && strcmp(name, tools->only) != 0)
                         continue;
-                list[count++] = (struct schema_call){ name, request_tool_arguments(tool) };
+                list[count++] = (struct schema_call){ name, request_tool_arguments(tool), NULL };
                 if (tools->only)
                         break; /* of two with one name the first is meant */
         }
@@ -136,7 +136,7 @@ static int read_rules(struct grammar_builder *b, const struct wish *w, const str
                 return read_call(b, w, parser_setup, ret_root, reterr);
         int r = w->grammar      ? gbnf_read_whole(b, w->grammar->valuestring, strlen(w->grammar->valuestring), ret_root, &why)
                 : w->any_object ? schema_read_any_object(b, ret_root, &why)
-                                : schema_read(b, w->schema, ret_root, &why);
+                                : schema_read(b, w->schema, NULL, ret_root, &why);
         return r < 0 ? refuse(w, r, &why, reterr) : 0;
 }
 

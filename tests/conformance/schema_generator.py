@@ -9,7 +9,8 @@ import random
 FORMATS = ["date", "time", "date-time", "uuid", "ipv4", "ipv6", "hostname", "email", "uri"]
 PATTERNS = ["^[a-z]{1,8}$", "^(yes|no|maybe)$", "^[A-Z][a-z]{0,5}( [A-Z][a-z]{0,5})?$", "^\\d{3}-\\d{2,4}$", "^[^\"\\\\]{2,5}$",
             "^#[0-9A-Fa-f]{6}$", "^v\\d{1,3}\\.\\d{1,3}(-rc[1-9])?$", "^.{1,6}$", "^(a|bc){0,9}d?$", "^[äöü€]{1,3}$", "^\\w{1,9}@\\w{1,9}$",
-            "^\\S\\s\\S$", "^\"[a-z]{0,9}\"$", "^\\\\n$", "^[\\t\\n]{1,2}x$", "^(?:0|[1-9]\\d{0,3})$", "^$"]
+            "^\\S\\s\\S$", "^\"[a-z]{0,9}\"$", "^\\\\n$", "^[\\t\\n]{1,2}x$", "^(?:0|[1-9]\\d{0,3})$", "^$",
+            "^(?!.*--)[a-z-]{1,8}$", "^(?=.*[0-9])[a-z0-9]{2,6}$", "^(?!ab|c)[a-c]{1,4}(?!c)[a-c]$"]
 # Rare: they have no bound, and a model that babbles does not come to an end.
 UNBOUNDED = ["[0-9]$", "^x", "a", "^v\\d+\\.\\d+(-rc[1-9])?$", "^(a|bc)*d?$", "^\\w+@\\w+$", "^\"[a-z]*\"$"]
 NAMES = ["name", "age", "a", "ab", "abc", "id", "größe", "with space", "quo\"te", "back\\slash", "日本", "x-1", "type", "$ref", ""]
@@ -67,6 +68,11 @@ class Generator:
             made["format"] = self.choose(FORMATS)
         elif what == 1:
             made["pattern"] = self.choose(UNBOUNDED if self.chance(0.01) else PATTERNS)
+        elif what == 2:
+            made["pattern"] = self.choose(UNBOUNDED)
+            made["maxLength"] = self.random.randrange(8, 25)
+            if self.chance(0.3):
+                made = {"allOf": [made, {"pattern": self.choose(["^[^ ]*$", "a|[0-9]|x|\\\"|\\w"])}], "type": "string"}
         else:
             made["maxLength"] = self.random.randrange(0, 25)
             if self.chance(0.5):
@@ -77,9 +83,9 @@ class Generator:
         low = self.random.randrange(-span, span)
         high = low + self.random.randrange(1, span)
         if self.chance(0.7):
-            made[self.choose(["minimum", "exclusiveMinimum"])] = low if whole or self.chance(0.7) else low + 0.5
+            made[self.choose(["minimum", "exclusiveMinimum"])] = low if whole or self.chance(0.5) else low + self.choose([0.5, 0.125, 0.9])
         if self.chance(0.7):
-            made[self.choose(["maximum", "exclusiveMaximum"])] = high + 2
+            made[self.choose(["maximum", "exclusiveMaximum"])] = high + 2 if whole or self.chance(0.7) else low + 0.97
         return self.count(made)
 
     def integer(self, _depth):

@@ -30,6 +30,13 @@ static void check_json(const char *text, bool call) {
         cJSON_Delete(json);
 }
 
+/* They become a header. */
+static void check_places(const char *places) {
+        for (; *places; places++)
+                if (*places < ' ' || *places > '~')
+                        abort();
+}
+
 static void write_text(const struct grammar *g, bool call, const uint8_t *choices, size_t count) {
         struct matcher *m;
         char text[TEXT_MAX + 1] = "";
@@ -49,8 +56,8 @@ static void write_text(const struct grammar *g, bool call, const uint8_t *choice
         matcher_free(m);
 }
 
-static int compile_call(const cJSON *schema, struct grammar **ret, struct grammar_error *reterr) {
-        struct schema_call list[] = { { "f", schema }, { "g", schema } };
+static int compile_call(const cJSON *schema, struct schema_relaxed *relaxed, struct grammar **ret, struct grammar_error *reterr) {
+        struct schema_call list[] = { { "f", schema, NULL }, { "g", schema, relaxed } };
         struct schema_calls calls = {
                 .before = "{\"name\": \"", .between = "\", \"arguments\":", .behind = "}", .list = list, .count = 2
         };
@@ -70,7 +77,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         struct grammar *g;
         for (unsigned call = 0; schema && call < 2; call++) {
                 struct grammar_error error = { .text = "" };
-                if ((call ? compile_call(schema, &g, &error) : schema_compile(schema, &g, &error)) == 0) {
+                struct schema_relaxed relaxed = { .within = "f" };
+                if ((call ? compile_call(schema, &relaxed, &g, &error) : schema_compile(schema, &relaxed, &g, &error)) == 0) {
+                        check_places(relaxed.places);
                         write_text(g, call, end ? end + 1 : data, end ? size - length - 1 : 0);
                         grammar_free(g);
                 } else if (!error.text[0]) {

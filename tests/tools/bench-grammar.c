@@ -124,7 +124,8 @@ static void measure_wide(struct bench *b, const char *schema) {
         struct constraint *g;
         struct token_list mark = { 0 };
         grammar_free(b->grammar);
-        if (schema_compile(json, &b->grammar, &why) < 0 || tokenizer_encode(b->tokenizer, "\"ab", 3, false, false, &mark) < 0)
+        if (schema_compile(json, NULL, &b->grammar, &why) < 0 ||
+            tokenizer_encode(b->tokenizer, "\"ab", 3, false, false, &mark) < 0)
                 exit(1);
         g = constraint_of(b);
         printf("inside of %s: a mask", schema);
@@ -145,7 +146,7 @@ static void compile(struct bench *b, const char *path) {
         struct grammar_error why = { .text = "no JSON" };
         cJSON *schema = text_file_read(path, SCHEMA_MAX, &text) < 0 ? NULL : cJSON_Parse(text.bytes);
         double begun = processor_us();
-        if (!schema || schema_compile(schema, &b->grammar, &why) < 0) {
+        if (!schema || schema_compile(schema, NULL, &b->grammar, &why) < 0) {
                 fprintf(stderr, "bench-grammar: %s: %s\n", path, why.text);
                 exit(1);
         }

@@ -31,7 +31,7 @@ static struct grammar *grammar_of(const char *text) {
         if (text[0] == '{') {
                 cJSON *json = cJSON_Parse(text);
                 assert_non_null(json);
-                r = schema_compile(json, &g, &error);
+                r = schema_compile(json, NULL, &g, &error);
                 cJSON_Delete(json);
         } else {
                 r = gbnf_compile(text, strlen(text), &g, &error);

@@ -157,7 +157,7 @@ static const struct {
         { "response_format",   "must be text, json_o", "{" CHAT ",\"response_format\":{\"type\":\"xml\"}}", REQUEST_CHAT },
         { "response_format",   "must have a schema",   "{" CHAT ",\"response_format\":{\"type\":\"json_schema\"}}", REQUEST_CHAT },
         { "response_format",   "must have a schema",   "{" CHAT ",\"response_format\":{\"type\":\"json_schema\",\"json_schema\":7}}", REQUEST_CHAT },
-        { "response_format",   "#/items: the keyword uniqueItems is not supported.", "{" CHAT ",\"response_format\":{\"type\":\"json_schema\","
+        { "response_format",   "#/items/uniqueItems: the keyword uniqueItems is not supported.", "{" CHAT ",\"response_format\":{\"type\":\"json_schema\","
                                                        "\"json_schema\":{\"schema\":{\"type\":\"array\",\"items\":{\"uniqueItems\":true}}}}}", REQUEST_CHAT },
         { "json_schema",       "#/type: type must be", "{" TEXT ",\"json_schema\":{\"type\":\"float\"}}", REQUEST_COMPLETION },
         { "json_schema",       "cannot both be held",  "{" TEXT ",\"json_schema\":{},\"response_format\":{\"type\":\"json_object\"}}", REQUEST_COMPLETION },
