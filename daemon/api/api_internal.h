@@ -56,7 +56,9 @@ void api_make_id(struct api *api, char ret[25]);
 void api_answer_json(struct http_exchange *x, cJSON *json);
 /* Borrowed for the call. JSON is the body itself, NULL where none came; who goes on with it holds it. */
 struct body {
+        const struct dialect *dialect;
         struct bulk *json;
+        struct bulk *source; /* of a translated one: as it came */
         struct body_facts facts;
         struct asked asked; /* by a translated one */
 };
@@ -91,6 +93,7 @@ handler handle_root, handle_health;     /* health.c */
 handler handle_models, handle_model;    /* models_route.c */
 handler handle_chat, handle_completion; /* chat_route.c, as the next */
 handler handle_messages, handle_count_tokens;
+handler handle_responses, handle_input_tokens;
 handler handle_embeddings; /* embeddings.c */
 /* ollama_route.c; what only looks: ollama_models.c */
 handler handle_ollama_version, handle_ollama_chat, handle_ollama_generate, handle_ollama_embed, handle_ollama_embeddings,

@@ -82,7 +82,7 @@ static void go_on(struct reading *r) {
 
         if (r->translated) {
                 bulk_take_room(r->translated, r->translated_bytes);
-                bulk_drop(r->body.json);
+                r->body.source = r->body.json;
                 r->body.json = r->translated;
                 r->translated = NULL;
         }
@@ -106,6 +106,7 @@ static void start_readings(struct api *api);
 
 static void reading_done(struct reading *r) {
         bulk_drop(r->body.json);
+        bulk_drop(r->body.source);
         bulk_drop(r->translated);
 }
 
@@ -171,7 +172,9 @@ static int make_room(struct reading *r) {
 }
 
 void api_read_body_as(struct api *api, struct http_exchange *x, const struct reading_as *as, body_taker *then) {
-        struct reading r = { .api = api, .exchange = x, .body.json = http_take_body(x), .as = as, .then = then };
+        struct reading r = {
+                .api = api, .exchange = x, .body = { .dialect = as->dialect, .json = http_take_body(x) }, .as = as, .then = then
+        };
         size_t size = r.body.json ? bulk_size(r.body.json) : 0;
         int error = make_room(&r);
 

@@ -1,5 +1,5 @@
 /*
- * chat_route.c - POST /v1/chat/completions, /v1/completions and /v1/messages: what must be right before an engine is bothered.
+ * chat_route.c - POST /v1/chat/completions and its like in all dialects: what must be right before an engine is bothered.
  *
  * Types are checked for what we read ourselves and for what would be a waste to load a model for; everything else in
  * the body goes to the engine as it came, known or not.
@@ -215,12 +215,8 @@ static void start_completion(struct api *api, struct http_exchange *x, const str
         api_start_answer(api, x, body, &dialect_openai_completion);
 }
 
-static void start_message(struct api *api, struct http_exchange *x, const struct body *body) {
-        api_start_answer(api, x, body, &dialect_anthropic);
-}
-
-static void start_count(struct api *api, struct http_exchange *x, const struct body *body) {
-        api_start_answer(api, x, body, &dialect_anthropic_count);
+static void start_translated(struct api *api, struct http_exchange *x, const struct body *body) {
+        api_start_answer(api, x, body, body->dialect);
 }
 
 void handle_chat(struct api *api, struct http_exchange *x, const char *rest) {
@@ -237,12 +233,26 @@ void handle_messages(struct api *api, struct http_exchange *x, const char *rest)
         static const struct reading_as as = { &dialect_anthropic, translate_anthropic };
 
         (void) rest;
-        api_read_body_as(api, x, &as, start_message);
+        api_read_body_as(api, x, &as, start_translated);
 }
 
 void handle_count_tokens(struct api *api, struct http_exchange *x, const char *rest) {
-        static const struct reading_as as = { &dialect_anthropic, translate_anthropic };
+        static const struct reading_as as = { &dialect_anthropic_count, translate_anthropic };
 
         (void) rest;
-        api_read_body_as(api, x, &as, start_count);
+        api_read_body_as(api, x, &as, start_translated);
+}
+
+void handle_responses(struct api *api, struct http_exchange *x, const char *rest) {
+        static const struct reading_as as = { &dialect_responses, translate_responses };
+
+        (void) rest;
+        api_read_body_as(api, x, &as, start_translated);
+}
+
+void handle_input_tokens(struct api *api, struct http_exchange *x, const char *rest) {
+        static const struct reading_as as = { &dialect_responses_count, translate_responses };
+
+        (void) rest;
+        api_read_body_as(api, x, &as, start_translated);
 }

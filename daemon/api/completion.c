@@ -31,8 +31,10 @@ struct completion {
         char *model;
         const char *kind; /* of what is asked */
         struct answer answer;
-        bool has_begun;  /* the stream's headers are out */
-        bool has_opened; /* and the dialect's first event */
+        struct asked asked;
+        struct bulk *source; /* what was asked, as it came; NULL: nobody needs it any more */
+        bool has_begun;      /* the stream's headers are out */
+        bool has_opened;     /* and the dialect's first event */
         uv_timer_t ping;
         char why[128];   /* text of the next ping */
         struct text out; /* one event at a time, or the whole answer */
@@ -45,6 +47,7 @@ static void on_ping_closed(uv_handle_t *handle) {
         c->api->closing--;
         text_done(&c->out);
         answer_done(&c->answer);
+        bulk_drop(c->source);
         free(c->model);
         free(c);
 }
@@ -193,6 +196,7 @@ static void on_end(void *user, const char *finish, const struct request_usage *u
 
         c->request = NULL;
         a->total_ns = uv_hrtime() - c->started_ns;
+        a->is_cut = !strcmp(finish, "length");
         if (!a->is_stream)
                 a->dialect->whole(&c->out, a, finish, usage);
         if (a->is_too_long || c->out.failed || logprobs_failed(&a->logprobs)) {
@@ -213,6 +217,7 @@ static void on_failed(void *user, const struct failure *failure) {
         c->request = NULL;
         log_answer(c, failure, &(struct request_usage){ 0 });
         if (c->has_begun) {
+                c->answer.is_cut = true;
                 c->answer.dialect->failed(&c->out, &c->answer, failure);
                 send_event(c);
                 http_stream_end(c->exchange, true);
@@ -256,6 +261,7 @@ static struct completion *completion_new(struct api *api, struct http_exchange *
         c->answer = (struct answer){ .dialect = options->dialect,
                                      .model = c->model,
                                      .request_id = c->request_id,
+                                     .repeated = c->asked.repeated,
                                      .created_s = time(NULL),
                                      .is_stream = options->is_stream,
                                      .includes_usage = options->includes_usage,
@@ -311,6 +317,10 @@ void completion_start(struct api *api, struct http_exchange *x, const struct com
         enum request_kind kind = kind_of(options, &body->asked);
         const struct request_body sent = { kind == REQUEST_LOAD ? NULL : bulk_hold(body->json), body->facts.values };
         c->kind = kind_words[kind];
+        if (options->dialect->repeats) {
+                c->asked = body->asked;
+                c->source = bulk_hold(body->source);
+        }
         if (request_submit(api->fleet, c->model, kind, options->class, sent, options->is_stream ? &streamed : &whole, c,
                            &c->request, &failure))
                 on_failed(c, &failure);

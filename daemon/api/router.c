@@ -14,6 +14,8 @@ static const struct route routes[] = {
         { "/v1/completions", METHOD_POST, handle_completion },
         { "/v1/messages", METHOD_POST, handle_messages },
         { "/v1/messages/count_tokens", METHOD_POST, handle_count_tokens },
+        { "/v1/responses", METHOD_POST, handle_responses },
+        { "/v1/responses/input_tokens", METHOD_POST, handle_input_tokens },
         { "/v1/embeddings", METHOD_POST, handle_embeddings },
         { "/api/version", METHOD_GET, handle_ollama_version },
         { "/api/tags", METHOD_GET, handle_ollama_tags },

@@ -109,24 +109,6 @@ bool answer_join(struct text *out, const struct answer *a, enum part_kind kind) 
         return is_there;
 }
 
-/* Line ends between its members go, those within texts are escaped: the reader takes both. */
-static void put_line(struct text *out, const char *json) {
-        bool is_text = false;
-
-        for (const char *c = json; *c; c++) {
-                if ((unsigned char) *c < 0x20) {
-                        if (is_text)
-                                text_printf(out, "\\u%04x", (unsigned) *c);
-                        continue;
-                }
-                text_add(out, c, 1);
-                if (*c == '\\')
-                        text_add(out, ++c, 1);
-                else if (*c == '"')
-                        is_text = !is_text;
-        }
-}
-
 bool answer_arguments(struct text *out, const struct answer_part *call) {
         struct json_walk r;
         struct json_value v = { .kind = JSON_NONE };
@@ -134,6 +116,6 @@ bool answer_arguments(struct text *out, const struct answer_part *call) {
         json_walk_begin(&r, text_string(&call->text), call->text.used, JSON_DEPTH_MAX, UINT32_MAX);
         if (!json_walk_value(&r, &v) || v.kind != JSON_OBJECT || !json_walk_end(&r))
                 return false;
-        put_line(out, text_string(&call->text));
+        put_line(out, v.at, v.length);
         return true;
 }

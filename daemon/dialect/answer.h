@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "daemon/dialect/logprobs.h"
+#include "daemon/dialect/translate.h"
 #include "daemon/state/request_events.h"
 #include "engine/base/strbuf.h"
 
@@ -27,9 +28,10 @@ struct answer_part {
 struct answer {
         const struct dialect *dialect;
         char id[40];
-        const char *model;      /* as the client called it; borrowed */
-        const char *request_id; /* of its HTTP request; borrowed */
-        int64_t created_s;      /* Unix time */
+        const char *model;                 /* as the client called it; borrowed */
+        const char *request_id;            /* of its HTTP request; borrowed */
+        int64_t created_s;                 /* Unix time */
+        const struct json_value *repeated; /* of the request (translate.h); borrowed */
         bool is_stream, includes_usage;
         uint32_t prompt_tokens, cached_tokens; /* from when an engine has the request */
         bool keeps;                            /* all of its parts, whole */
@@ -41,6 +43,7 @@ struct answer {
         uint32_t events;          /* of a stream, for dialects that number them */
         uint64_t waited_ns;       /* until an engine took the request */
         uint64_t total_ns;        /* until it ended */
+        bool is_cut;              /* it ended within the last part: for its length, or by a failure */
         size_t bytes_max, bytes;  /* of what is kept */
         bool is_too_long;         /* ... or there was no memory for it: what is there is not all of it */
 };

@@ -89,13 +89,6 @@ static bool next_block(struct json_walk *r, const char *type, struct json_value 
         return false;
 }
 
-static void put_text(struct text *out, struct json_value text) {
-        put_comma(out);
-        text_puts(out, "{\"type\":\"text\"");
-        put_member(out, "text", text);
-        text_puts(out, "}");
-}
-
 /*
  * The line by which coding agents tell Anthropic whom to charge. No model needs it, and it changes with each request: it stands before all
  * else, so that nothing of the prompt would ever be known.
@@ -111,11 +104,11 @@ static void put_texts(struct text *out, struct json_value content) {
         struct json_walk r;
 
         if (content.kind == JSON_STRING)
-                put_text(out, content);
+                put_text_part(out, content);
         items_begin(&r, content);
         while (next_block(&r, "text", block))
                 if (!is_for_billing(block[TEXT]))
-                        put_text(out, block[TEXT]);
+                        put_text_part(out, block[TEXT]);
 }
 
 /* --- messages --- */
@@ -143,7 +136,7 @@ static bool write_result(const struct translation *t, uint32_t message, uint32_t
                 return false;
         begin_message(t->out, "tool");
         if (block[IS_ERROR].kind == JSON_TRUE)
-                put_text(t->out, (struct json_value){ JSON_STRING, "\"Error:\"", 8 });
+                put_text_part(t->out, (struct json_value){ JSON_STRING, "\"Error:\"", 8 });
         put_texts(t->out, content);
         text_puts(t->out, "]");
         put_member(t->out, "tool_call_id", block[OF_CALL]);
@@ -167,7 +160,7 @@ static bool write_user(const struct translation *t, uint32_t message, struct jso
                         text_puts(t->out, "]}");
                 is_open = is_text;
                 if (is_text)
-                        put_text(t->out, block[TEXT]);
+                        put_text_part(t->out, block[TEXT]);
                 else if (!write_result(t, message, i, block))
                         return false;
         }

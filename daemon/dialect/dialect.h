@@ -15,6 +15,7 @@ struct dialect {
         const char *stream_type; /* Content-Type */
         bool keeps;              /* a stream needs at its end what was said */
         bool keeps_calls;        /* ... or each call when it ends */
+        bool repeats;            /* what was asked stands in the answer: `repeated` */
         bool is_chat;            /* else the text of a prompt goes on */
         bool counts;             /* only the tokens of the prompt: there is no answer, and no stream */
         bool lists_logprobs;     /* in lists side by side, not an object for each token */
@@ -41,5 +42,9 @@ struct dialect {
 
 extern const struct dialect dialect_openai_chat, dialect_openai_completion; /* openai.c */
 extern const struct dialect dialect_anthropic, dialect_anthropic_count;     /* anthropic.c */
+extern const struct dialect dialect_responses, dialect_responses_count;     /* responses.c */
+
+/* `refuse` of all of OpenAI's. */
+void openai_refuse(struct text *out, const struct failure *failure, const char *request_id);
 
 #endif

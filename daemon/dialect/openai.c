@@ -129,7 +129,7 @@ static const char *or_null(const char *text) {
 }
 
 /* A code is always a string or null, which is what client libraries expect. */
-static void refuse(struct text *out, const struct failure *f, const char *request_id) {
+void openai_refuse(struct text *out, const struct failure *f, const char *request_id) {
         (void) request_id;
         text_puts(out, "{\"error\":{\"message\":");
         text_json(out, f->message);
@@ -151,7 +151,7 @@ static void refuse(struct text *out, const struct failure *f, const char *reques
 
 static void on_failed(struct text *out, struct answer *a, const struct failure *failure) {
         text_puts(out, "data: ");
-        refuse(out, failure, a->request_id);
+        openai_refuse(out, failure, a->request_id);
         text_puts(out, "\n\n");
 }
 
@@ -222,7 +222,7 @@ static void whole(struct text *out, const struct answer *a, const char *finish, 
 
 #define OF_BOTH                                                                                                         \
         .stream_type = "text/event-stream", .pings_tell = true, .open = no_event, .piece = on_piece, .close = no_event, \
-        .end = on_end, .failed = on_failed, .ping = ping, .whole = whole, .refuse = refuse
+        .end = on_end, .failed = on_failed, .ping = ping, .whole = whole, .refuse = openai_refuse
 
 const struct dialect dialect_openai_chat = { .id_prefix = "chatcmpl-", .is_chat = true, .begin = chat_begin, OF_BOTH };
 const struct dialect dialect_openai_completion = {

@@ -65,3 +65,27 @@ void put_member(struct text *out, const char *name, struct json_value value) {
         put_key(out, name);
         text_add(out, value.at, value.length);
 }
+
+void put_text_part(struct text *out, struct json_value text) {
+        put_comma(out);
+        text_puts(out, "{\"type\":\"text\"");
+        put_member(out, "text", text);
+        text_puts(out, "}");
+}
+
+void put_line(struct text *out, const char *json, size_t length) {
+        bool is_text = false;
+
+        for (const char *c = json, *end = json + length; c < end; c++) {
+                if ((unsigned char) *c < 0x20) {
+                        if (is_text)
+                                text_printf(out, "\\u%04x", (unsigned) *c);
+                        continue;
+                }
+                text_add(out, c, 1);
+                if (*c == '\\')
+                        text_add(out, ++c, 1);
+                else if (*c == '"')
+                        is_text = !is_text;
+        }
+}

@@ -14,11 +14,14 @@
 /* Bytes that a translation may come to, of a source of SIZE: names of members and brackets are all that becomes longer. */
 #define TRANSLATION_BYTES(size) (3 * (size) + 4096)
 
-/* What is asked beside an answer. */
+#define ASKED_REPEATED          12u /* as many as a dialect's answers repeat of a request */
+
+/* What is asked beside an answer, and what is not for engines. */
 struct asked {
         bool is_load; /* no answer: the model is to be loaded, or to leave where keep_alive_ms is 0 */
         bool has_keep_alive;
-        int64_t keep_alive_ms; /* negative: for ever */
+        int64_t keep_alive_ms;                      /* negative: for ever */
+        struct json_value repeated[ASKED_REPEATED]; /* in SOURCE, which is kept as long as they may be asked for */
 };
 
 /*
@@ -28,6 +31,7 @@ struct asked {
 typedef bool translator(const char *source, size_t size, struct text *out, struct asked *asked, struct failure *reterr);
 
 extern translator translate_anthropic; /* anthropic_body.c */
+extern translator translate_responses; /* responses_body.c */
 
 /* A 400 about PARAM (NULL: about none). */
 struct failure bad_request(const char *param, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -46,5 +50,9 @@ void put_comma(struct text *out);
 void put_key(struct text *out, const char *name);
 /* The same, and VALUE as it stands; nothing where there is none, or it is null. */
 void put_member(struct text *out, const char *name, struct json_value value);
+/* {"type":"text","text":TEXT}, the next part of a message's content. */
+void put_text_part(struct text *out, struct json_value text);
+/* The value in one line: what readers take within a string is escaped, line ends between members go. */
+void put_line(struct text *out, const char *json, size_t length);
 
 #endif

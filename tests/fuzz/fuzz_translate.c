@@ -13,7 +13,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static translator *const translators[] = { translate_anthropic };
+static translator *const translators[] = { translate_anthropic, translate_responses };
 
 static void check(const struct text *out, size_t size) {
         struct body_facts facts;
