@@ -173,6 +173,10 @@ static int describe_socket(int fd, char *ret, size_t size) {
         return (is_v4 ? ntohl(v4->sin_addr.s_addr) >> 24 == 127 : IN6_IS_ADDR_LOOPBACK(&v6->sin6_addr)) ? 0 : -EPERM;
 }
 
+static const char *form_of(const char *address) {
+        return strchr(address, ':') ? "[%s]:%u" : "%s:%u";
+}
+
 static int listen_http(struct daemon *d) {
         const struct config *c = d->config;
         int fds[4];
@@ -188,7 +192,7 @@ static int listen_http(struct daemon *d) {
         if (count)
                 return 0;
         uint16_t port = c->listen_port;
-        const char *format = strchr(c->listen_address, ':') ? "[%s]:%u" : "%s:%u";
+        const char *format = form_of(c->listen_address);
         (void) snprintf(d->listen, sizeof d->listen, format, c->listen_address, port);
         int result = http_server_listen_tcp(d->http, c->listen_address, port, &port);
         if (!result)
@@ -254,26 +258,35 @@ static int new_servers(struct daemon *d) {
         return result ? result : http_server_new(&d->loop, &control, &d->control);
 }
 
+static const char *words_of(int error) {
+        return error == -EADDRINUSE ? "another headroomd, or another program, is listening there" : strerror(-error);
+}
+
 static void complain_why(const char *what, const char *where, const char *hint, const char *why) {
         log_error("start_failed", LOG_TEXT("step", what), LOG_TEXT("at", where), LOG_TEXT("error", why), LOG_TEXT("hint", hint));
 }
 
 static void complain(const char *what, const char *where, const char *hint, int error) {
-        complain_why(what, where, hint,
-                     error == -EADDRINUSE ? "another headroomd, or another program, is listening there" : strerror(-error));
+        complain_why(what, where, hint, words_of(error));
+}
+
+/* With who has the port, where that can be known. */
+static void why_not_listening(int error, const char *address, uint16_t port, char *ret, size_t size) {
+        char holder[64];
+
+        if (error == -EADDRINUSE && port_holder(address, port, holder, sizeof holder))
+                (void) snprintf(ret, size, "%s is listening there", holder);
+        else
+                (void) snprintf(ret, size, "%s", words_of(error));
 }
 
 static void complain_listen(const struct daemon *d, int error) {
         const char *hint = error == -EPERM ? "listen on a loopback address: there are no access keys yet"
                                            : "choose another address with --listen";
-        char holder[64], why[96];
+        char why[96];
 
-        if (error == -EADDRINUSE && port_holder(d->config->listen_address, d->config->listen_port, holder, sizeof holder)) {
-                (void) snprintf(why, sizeof why, "%s is listening there", holder);
-                complain_why("listen", d->listen, hint, why);
-        } else {
-                complain("listen", d->listen, hint, error);
-        }
+        why_not_listening(error, d->config->listen_address, d->config->listen_port, why, sizeof why);
+        complain_why("listen", d->listen, hint, why);
 }
 
 static int begin_listening(struct daemon *d) {
@@ -336,6 +349,41 @@ static void begin_among_peers(struct daemon *d) {
         }
 }
 
+/* FD: what systemd has handed over, or -1. AT is where it is, *ret_port its port. */
+static int open_ollama(struct daemon *d, int fd, char *at, size_t size, uint16_t *ret_port) {
+        const struct config *c = d->config;
+
+        if (fd >= 0) {
+                int result = describe_socket(fd, at, size);
+                const char *port = strrchr(at, ':');
+                *ret_port = port ? (uint16_t) strtoul(port + 1, NULL, 10) : 0;
+                return result ? result : http_server_listen_fd(d->http, fd);
+        }
+        int result = http_server_listen_tcp(d->http, c->ollama_address, c->ollama_port, ret_port);
+        (void) snprintf(at, size, form_of(c->ollama_address), c->ollama_address, *ret_port);
+        return result;
+}
+
+/* Ollama itself may be running still: that is no reason to serve nobody. */
+static void listen_ollama(struct daemon *d) {
+        const struct config *c = d->config;
+        char at[128] = "", why[96];
+        uint16_t port = c->ollama_port;
+        int fd = -1;
+
+        if (!systemd_sockets("ollama", &fd, 1) && !*c->ollama_address)
+                return;
+        int result = open_ollama(d, fd, at, sizeof at, &port);
+        if (!result) {
+                api_serve_ollama(d->api, port);
+                log_info("ollama_served", LOG_TEXT("listen", at));
+                return;
+        }
+        why_not_listening(result, c->ollama_address, port, why, sizeof why);
+        log_warning("ollama_not_served", LOG_TEXT("at", at), LOG_TEXT("error", why),
+                    LOG_TEXT("hint", "stop that program and restart headroomd, or change [server] ollama"));
+}
+
 static int begin(struct daemon *d) {
         int result = begin_state(d);
 
@@ -354,6 +402,7 @@ static int begin(struct daemon *d) {
                 complain("fleet", d->config->state_dir, "", result);
                 return result;
         }
+        listen_ollama(d);
         begin_among_peers(d);
         api_tell_of(d->api, &d->turns, &d->bulk);
         api_set_reload(d->api, d->reload);

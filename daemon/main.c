@@ -124,6 +124,8 @@ static void log_problem(void *user, bool is_warning, const char *text) {
 static void print_summary(const struct config *c) {
         puts("configuration is fine");
         printf("  listens on %s:%u, control socket %s\n", c->listen_address, c->listen_port, shown(c->control_path));
+        if (*c->ollama_address)
+                printf("  serves clients of Ollama on %s:%u\n", c->ollama_address, c->ollama_port);
         printf("  budget %llu MiB of %llu MiB RAM, at most %.0f%% of RAM for weights, reserve %llu MiB\n",
                (unsigned long long) (c->budget_bytes >> 20), (unsigned long long) (c->ram_bytes >> 20), c->weights_fraction * 100,
                (unsigned long long) (c->reserve_bytes >> 20));

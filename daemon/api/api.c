@@ -38,6 +38,10 @@ void api_set_reload(struct api *api, struct reload *reload) {
         api->reload = reload;
 }
 
+void api_serve_ollama(struct api *api, uint16_t port) {
+        api->ollama_port = port;
+}
+
 void api_free(struct api *api) {
         if (!api)
                 return;

@@ -25,6 +25,8 @@ int api_new(uv_loop_t *loop, const struct config *config, struct fleet *fleet, s
             struct api **ret);
 /* For `status`: the turns of the loop, and what requests and answers take. Both outlive it. */
 void api_tell_of(struct api *api, const struct turn_watch *turns, const struct bulk_account *bulk);
+/* Who asks for / at this port is told that Ollama is running, which is what some of its clients look for. */
+void api_serve_ollama(struct api *api, uint16_t port);
 void api_free(struct api *api); /* when api_running is 0 */
 
 /* Without one, asking for a reload is refused. */

@@ -20,6 +20,7 @@ struct api {
         const struct turn_watch *turns; /* NULL: not told of, as the next */
         const struct bulk_account *bulk;
         char *listen;
+        uint16_t ollama_port; /* 0: none */
         uint64_t started_ns;
         uint64_t id_state; /* of the generator of answer ids */
         uint32_t running;  /* completions and operator's jobs under way */

@@ -1,13 +1,28 @@
 /* health.c - is anybody there, and do they get on: not only this socket, but the ticks of the fleet and of the governor. */
+#include <arpa/inet.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "daemon/api/api_internal.h"
 #include "daemon/base/bounds.h"
 
-void handle_root(struct api *api, struct http_exchange *x, const char *rest) {
-        static const char text[] = "Headroom is running\n";
+/* Of this side; 0 for what is no TCP. */
+static uint16_t port_of(const struct http_exchange *x) {
+        struct sockaddr_storage name = { 0 };
+        socklen_t length = sizeof name;
 
-        (void) api, (void) rest;
+        if (getsockname(http_socket(x), (struct sockaddr *) &name, &length))
+                return 0;
+        return ntohs(name.ss_family == AF_INET    ? ((const struct sockaddr_in *) &name)->sin_port
+                     : name.ss_family == AF_INET6 ? ((const struct sockaddr_in6 *) &name)->sin6_port
+                                                  : 0);
+}
+
+void handle_root(struct api *api, struct http_exchange *x, const char *rest) {
+        bool is_ollama = api->ollama_port && port_of(x) == api->ollama_port;
+        const char *text = is_ollama ? "Ollama is running" : "Headroom is running\n";
+
+        (void) rest;
         http_answer(x, 200, "", "text/plain; charset=utf-8", text, strlen(text));
 }
 

@@ -149,15 +149,21 @@ static void compare_models(struct changes *c, const struct config *a, const stru
                         add(c, "+ model %s: %s", b->models[i].id, b->models[i].path);
 }
 
+static void compare_ports(struct changes *c, const char *name, uint16_t a, uint16_t b) {
+        if (a != b)
+                add(c, "! [server] %s: port %u -> %u, %s", name, a, b, when_words[WHEN_RESTARTED]);
+}
+
 int config_compare(const struct config *a, const struct config *b, struct config_change **ret) {
         struct changes c = { .all = calloc(CONFIG_CHANGES_MAX, sizeof *c.all) };
 
         if (!c.all)
                 return -ENOMEM;
-        if (b->listen_address) /* else only the models directory was looked at */
+        if (b->listen_address) { /* else only the models directory was looked at */
                 compare_fields(&c, OWNER_CONFIG, NULL, a, b);
-        if (b->listen_address && a->listen_port != b->listen_port)
-                add(&c, "! [server] listen: port %u -> %u, %s", a->listen_port, b->listen_port, when_words[WHEN_RESTARTED]);
+                compare_ports(&c, "listen", a->listen_port, b->listen_port);
+                compare_ports(&c, "ollama", a->ollama_port, b->ollama_port);
+        }
         compare_models(&c, a, b);
         *ret = c.all;
         return c.count;

@@ -44,6 +44,7 @@ void config_free(struct config *c) {
         }
         free(c->left_out);
         free(c->listen_address);
+        free(c->ollama_address);
         free(c->hosts);
         free(c->origins);
         free(c->control_path);
@@ -100,6 +101,7 @@ static void set_defaults(struct loader *l) {
 
         c->ram_bytes = machine_ram();
         loader_set_text(l, &c->listen_address, "127.0.0.1");
+        loader_set_text(l, &c->ollama_address, "");
         loader_set_text(l, &c->hosts, "");
         loader_set_text(l, &c->origins, "");
         loader_set_text(l, &c->default_model, "");
@@ -110,6 +112,7 @@ static void set_defaults(struct loader *l) {
         c->margin_target_millidegrees = 15000;
         c->critical_millidegrees = 100000;
         c->listen_port = CONFIG_PORT;
+        c->ollama_port = CONFIG_OLLAMA_PORT;
         loader_set_text(l, &c->engine_path, "headroom-engine");
         set_places(l);
         c->budget_bytes = c->ram_bytes / 5 * 4;

@@ -25,6 +25,7 @@
  * has given away, below those that the kernel hands out. On a telephone it reads 1-HDRM. The documents name it, and a test compares them.
  */
 #define CONFIG_PORT         14376
+#define CONFIG_OLLAMA_PORT  11434 /* Ollama's own, which many of its clients alone know */
 #define CONFIG_QUOTE(X)     #X
 #define CONFIG_LOCAL(PORT)  "127.0.0.1:" CONFIG_QUOTE(PORT)
 #define CONFIG_ADDRESS_PORT CONFIG_LOCAL(CONFIG_PORT) /* "127.0.0.1:14376" */
@@ -60,6 +61,8 @@ struct config_left_out {
 struct config {
         char *listen_address;          /* 127.0.0.1; loopback only */
         uint16_t listen_port;          /* CONFIG_PORT; 0: any free one, printed at start */
+        char *ollama_address;          /* where Ollama's clients are served too; "": nowhere else */
+        uint16_t ollama_port;          /* CONFIG_OLLAMA_PORT */
         char *hosts;                   /* names, beside its own, that clients may ask for: "a b.c"; "" */
         char *origins;                 /* pages elsewhere that may use the server: "https://a http://b:1"; "" */
         char *control_path;            /* /run/headroom/control.sock */

@@ -241,6 +241,21 @@ static const char *set_listen(struct loader *l, const struct key *key, void *fie
         return wrong;
 }
 
+/* Yes is Ollama's own address; another may be named. */
+static const char *set_ollama(struct loader *l, const struct key *key, void *field, const char *value) {
+        char address[64] = "127.0.0.1";
+        uint16_t port = CONFIG_OLLAMA_PORT;
+        bool is_on = true;
+        const char *wrong = value_flag(value, &is_on) ? value_loopback(value, address, &port) : NULL;
+
+        (void) key;
+        if (wrong)
+                return wrong;
+        l->config->ollama_port = port;
+        loader_set_text(l, field, is_on ? address : "");
+        return NULL;
+}
+
 /* Ids and aliases go into URLs, log lines and tables. */
 const char *value_bad_name(const char *name) {
         if (!*name)
@@ -319,6 +334,7 @@ static const char *set_aliases(struct loader *l, const struct key *key, void *fi
 
 static const struct key keys[] = {
         IN_CONFIG("server", "listen", RESTARTED, set_listen, listen_address, 0, 0),
+        IN_CONFIG("server", "ollama", RESTARTED, set_ollama, ollama_address, 0, 0),
         IN_CONFIG("server", "hosts", RESTARTED, set_hosts, hosts, 0, 0),
         IN_CONFIG("server", "origins", RESTARTED, set_origins, origins, 0, 0),
         IN_CONFIG("server", "control", RESTARTED, set_text, control_path, 0, 0),
@@ -376,8 +392,8 @@ static const struct {
         { set_flag, VALUE_FLAG },       { set_degrees, VALUE_DEGREES }, { set_class, VALUE_CLASS },
         { set_priority, VALUE_NUMBER }, { set_kv_type, VALUE_KV_TYPE }, { set_log_level, VALUE_LOG_LEVEL },
         { set_aliases, VALUE_NAMES },   { set_text, VALUE_TEXT },       { set_listen, VALUE_TEXT },
-        { set_name, VALUE_TEXT },       { set_hosts, VALUE_TEXT },      { set_origins, VALUE_TEXT },
-        { set_sensors, VALUE_SENSORS },
+        { set_ollama, VALUE_TEXT },     { set_name, VALUE_TEXT },       { set_hosts, VALUE_TEXT },
+        { set_origins, VALUE_TEXT },    { set_sensors, VALUE_SENSORS },
 };
 
 enum value_kind key_kind(const struct key *key) {

@@ -44,7 +44,7 @@ def make_gguf(path, *options):
 class Daemon:
     """CONF goes on in the section [models]; MODELS maps file names to GGUF files, which are linked."""
 
-    def __init__(self, conf="", models=None, model_confs=None, env=None, options=(), wrapper=()):
+    def __init__(self, conf="", models=None, model_confs=None, env=None, options=(), wrapper=(), pass_fds=()):
         self.scratch = tempfile.mkdtemp(prefix="headroom-")
         self.control_path = os.path.join(self.scratch, "control.sock")
         for folder in ("models", "models.d"):
@@ -60,7 +60,7 @@ class Daemon:
         self.log_path = os.path.join(self.scratch, "log")
         with open(self.log_path, "wb") as log:
             self.process = subprocess.Popen([*wrapper, os.path.join(BUILD, "headroomd"), "--config", os.path.join(self.scratch, "headroom.conf"), *options],
-                                            stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=dict(os.environ, **(env or {})))
+                                            stdin=subprocess.DEVNULL, stdout=log, stderr=log, pass_fds=pass_fds, env=dict(os.environ, **(env or {})))
         self.port = int(self.wait_for_log(r"event=ready listen=127\.0\.0\.1:(\d+)").group(1))
         self.pid = self.process.pid
 

@@ -6,6 +6,8 @@ import json
 import os
 import re
 import signal
+import socket
+import sys
 import tempfile
 import time
 import unittest
@@ -22,6 +24,50 @@ STILL = {"temperature": 0, "num_predict": 12}
 def unix(text):
     """Of a time as Ollama's clients take it."""
     return calendar.timegm(time.strptime(text, "%Y-%m-%dT%H:%M:%SZ"))
+
+
+class Listener(unittest.TestCase):
+    """[server] ollama: for clients that know only their port."""
+
+    def daemon_at(self, address):
+        daemon = Daemon(f"[server]\nollama = {address}\n")
+        self.addCleanup(daemon.done)
+        return daemon
+
+    def ask_at(self, daemon, port, method, path, body=b""):
+        with socket.create_connection(("127.0.0.1", port), timeout=30) as s:
+            s.sendall(request(method, path, body, Connection="close"))
+            return Reply(s, head_only=method == "HEAD")
+
+    def test_a_second_port(self):
+        daemon = self.daemon_at("127.0.0.1:0")
+        port = int(daemon.wait_for_log(r"event=ollama_served listen=127\.0\.0\.1:(\d+)").group(1))
+        self.assertEqual(self.ask_at(daemon, port, "GET", "/").body, b"Ollama is running")
+        self.assertEqual(self.ask_at(daemon, port, "HEAD", "/").status, 200)
+        self.assertEqual(ask(daemon, "GET", "/").body, b"Headroom is running\n")
+        for at in (port, daemon.port):
+            self.assertEqual(self.ask_at(daemon, at, "GET", "/api/tags").json()["models"][0]["name"], "demo:latest")
+            said = self.ask_at(daemon, at, "POST", "/api/chat", {"model": "demo", "messages": [WORDS], "stream": False, "options": STILL}).json()
+            self.assertTrue(said["done"])
+
+    def test_a_port_that_is_taken(self):
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            port = taken.getsockname()[1]
+            daemon = self.daemon_at(f"127.0.0.1:{port}")
+            told = daemon.wait_for_log("event=ollama_not_served.*").group(0)
+        self.assertIn(f"at=127.0.0.1:{port}", told)
+        self.assertIn(f"(pid {os.getpid()}) is listening there", told)
+        self.assertIn("[server] ollama", told)
+        self.assertEqual(ask(daemon, "GET", "/api/version").status, 200)
+
+    def test_a_socket_of_systemd(self):
+        """Handed over as systemd does it: descriptor 3, its name, and the pid of who is to take it."""
+        with socket.create_server(("127.0.0.1", 0)) as handed:
+            port = handed.getsockname()[1]
+            take = f"import os; os.dup2({handed.fileno()}, 3); os.environ.update(LISTEN_PID=str(os.getpid())); os.execv(__import__('sys').argv[1], __import__('sys').argv[1:])"
+            daemon = Daemon(wrapper=(sys.executable, "-c", take), env={"LISTEN_FDS": "1", "LISTEN_FDNAMES": "ollama"}, pass_fds=(handed.fileno(),))
+            self.addCleanup(daemon.done)
+            self.assertEqual(self.ask_at(daemon, port, "GET", "/").body, b"Ollama is running")
 
 
 class Ollama(unittest.TestCase):

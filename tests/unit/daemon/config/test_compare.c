@@ -87,17 +87,19 @@ static void test_settings(void **state) {
         struct config *a = read_config("[memory]\nbudget = 1G\n");
         struct config *same = read_config("[memory]\nbudget = 1024M\n");
         struct config *b = read_config(
-                "[memory]\nbudget = 2G\n[server]\nlisten = 127.0.0.1:1\nconnections = 7\n[models]\nkv = q8_0\nkeep_alive "
+                "[memory]\nbudget = 2G\n[server]\nlisten = 127.0.0.1:1\nollama = 127.0.0.1:2\nconnections = 7\n[models]\nkv = q8_0\nkeep_alive "
                 "= forever\nclass = batch\n[log]\nlevel = debug\n[governor]\ncritical = 87.5\nignore_sensors = 0000000a\n");
         assert_changes(a, same, "");
         char expected[1024];
         (void) snprintf(expected, sizeof expected,
+                        "! [server] ollama: - -> 127.0.0.1, needs a restart\n"
                         "! [server] connections: 512 -> 7, needs a restart\n"
                         "~ [memory] budget: 1024 MiB -> 2048 MiB, at once\n"
                         "~ [governor] critical: 100 -> 87.5, at once\n"
                         "! [governor] ignore_sensors: - -> 0000000a, needs a restart\n"
                         "~ [log] level: info -> debug, at once\n"
                         "! [server] listen: port %u -> 1, needs a restart\n"
+                        "! [server] ollama: port 11434 -> 2, needs a restart\n"
                         "~ model a: keep_alive: 300 s -> forever, at once\n"
                         "~ model a: kv: f16 -> q8_0, from its next load\n"
                         "~ model a: class: interactive -> batch, at once\n",

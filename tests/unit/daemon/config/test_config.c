@@ -77,7 +77,7 @@ static const struct row rows[] = {
         { "an empty file is fine", "", NULL, "" },
         { "comments and blank lines", "# one\n\n; two\n   # three\n", NULL, "" },
         { "every key of the main file",
-          "[server]\nlisten = 127.0.0.1:0\ncontrol = /tmp/c\nstate = /tmp\nconnections = 7\nhosts = box.lan, [fd00::1] ,\norigins = https://a.example http://b:3000\nbody_limit = 1MiB\nrequest_memory = 16M\nheader_timeout = "
+          "[server]\nlisten = 127.0.0.1:0\nollama = yes\ncontrol = /tmp/c\nstate = /tmp\nconnections = 7\nhosts = box.lan, [fd00::1] ,\norigins = https://a.example http://b:3000\nbody_limit = 1MiB\nrequest_memory = 16M\nheader_timeout = "
           "2s\nidle_timeout = 3s\n"
           "[memory]\nbudget = 50%\nweights_fraction = 55%\nreserve = 1M\n[engine]\nload_timeout = 1m\nstop_timeout = 500ms\n[cache]\nsize = 20G\nidle = 0\n"
           "[models]\nwait_timeout = 1h\nmin_residency = 0\nkeep_alive = forever\ncontext = 8192\nkv_tokens = 0\nparallel = "
@@ -157,6 +157,11 @@ static const struct row rows[] = {
           "@/headroom.conf:2: listen = '0.0.0.0:80' is not a loopback address; Headroom has no access keys yet and serves this "
           "machine only, "
           "so write one such as " CONFIG_ADDRESS_PORT "\n" },
+        { "an address for Ollama's clients beyond loopback", "[server]\nollama = 0.0.0.0:11434\n", NULL,
+          "@/headroom.conf:2: ollama = '0.0.0.0:11434' is not a loopback address; Headroom has no access keys yet and serves this "
+          "machine only, so write one such as " CONFIG_ADDRESS_PORT "\n" },
+        { "neither an address nor yes nor no", "[server]\nollama = perhaps\n", NULL,
+          "@/headroom.conf:2: ollama = 'perhaps' is no numeric address; write one such as " CONFIG_ADDRESS_PORT "\n" },
         { "a host name", "[server]\nlisten = example.org:80\n", NULL,
           "@/headroom.conf:2: listen = 'example.org:80' is no numeric address; write one such as " CONFIG_ADDRESS_PORT "\n" },
         { "port", "[server]\nlisten = 127.0.0.1:70000\n", NULL,
@@ -307,6 +312,8 @@ static void test_discovery(void **state) {
         config_free(c);
 }
 
+#define OLLAMA_ADDRESS CONFIG_LOCAL(CONFIG_OLLAMA_PORT)
+
 /* A document cannot include a header: whichever names another port of five digits on this machine is out of date. */
 static void test_documents_name_the_port(void **state) {
         static const char *const documents[] = { "README.md",        "units/headroom.conf",      "units/headroomd.socket",
@@ -323,9 +330,10 @@ static void test_documents_name_the_port(void **state) {
                         for (const char *at = line; (at = strstr(at, before)); at += sizeof before) {
                                 if (strspn(at + sizeof before - 1, "0123456789") != 5)
                                         continue;
-                                if (strncmp(at, CONFIG_ADDRESS_PORT, strlen(CONFIG_ADDRESS_PORT)) != 0)
+                                bool is_ours = !strncmp(at, CONFIG_ADDRESS_PORT, strlen(CONFIG_ADDRESS_PORT));
+                                if (!is_ours && strncmp(at, OLLAMA_ADDRESS, strlen(OLLAMA_ADDRESS)) != 0)
                                         fail_msg("%s: %s", documents[i], line);
-                                found++;
+                                found += is_ours;
                         }
                 (void) fclose(file);
                 if (!found)
@@ -537,6 +545,30 @@ static void test_long_line(void **state) {
         assert_non_null(strstr(reported, "@/headroom.conf:3: connections = '0' is too little; the least is 1\n"));
 }
 
+static void test_ollama_forms(void **state) {
+        static const struct {
+                const char *text, *address;
+                uint16_t port;
+        } forms[] = { { "", "", CONFIG_OLLAMA_PORT },
+                      { "ollama = no\n", "", CONFIG_OLLAMA_PORT },
+                      { "ollama = yes\n", "127.0.0.1", CONFIG_OLLAMA_PORT },
+                      { "ollama = [::1]:7\n", "::1", 7 },
+                      { "ollama = 127.0.0.2\n", "127.0.0.2", CONFIG_OLLAMA_PORT },
+                      { "ollama = yes\nollama = no\n", "", CONFIG_OLLAMA_PORT } };
+
+        (void) state;
+        for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
+                struct config *c;
+                char text[64];
+                (void) snprintf(text, sizeof text, "[server]\n%s", forms[i].text);
+                put("headroom.conf", text);
+                assert_int_equal(load(&c), 0);
+                assert_string_equal(c->ollama_address, forms[i].address);
+                assert_int_equal(c->ollama_port, forms[i].port);
+                config_free(c);
+        }
+}
+
 static void test_listen_forms(void **state) {
         static const struct {
                 const char *text, *address;
@@ -583,6 +615,7 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(test_duplicate_ids, set_up, remove_root),
                 cmocka_unit_test_setup_teardown(test_long_line, set_up, remove_root),
                 cmocka_unit_test(test_listen_forms),
+                cmocka_unit_test_setup_teardown(test_ollama_forms, set_up, remove_root),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
