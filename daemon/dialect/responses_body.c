@@ -22,10 +22,6 @@ static const char *word_of(struct json_value v, char ret[WORD_BYTES]) {
         return ret;
 }
 
-static bool is_same(struct json_value a, struct json_value b) {
-        return a.length == b.length && !memcmp(a.at, b.at, a.length);
-}
-
 /* --- the parts of a message --- */
 
 /* The text of a part, JSON_NONE where it has none. */
@@ -333,129 +329,47 @@ static bool write_messages(const struct translation *t, struct json_value instru
 
 /* --- tools --- */
 
-enum { TOOL_TYPE, TOOL_NAME, DESCRIPTION, PARAMETERS, STRICT, TOOL_MEMBERS };
-
-static void read_tool(struct json_value tool, struct json_value ret[]) {
+static bool write_tool(const struct translation *t, uint32_t index, struct json_value tool) {
+        enum { TOOL_TYPE, TOOL_NAME, DESCRIPTION, PARAMETERS, STRICT, TOOL_MEMBERS };
         static const char *const names[TOOL_MEMBERS] = { "type", "name", "description", "parameters", "strict" };
-
-        find_members(tool, names, TOOL_MEMBERS, ret);
-}
-
-/* Whether TOOLS have a function NAME. */
-static bool has_function(struct json_value tools, struct json_value name) {
-        struct json_value tool, m[TOOL_MEMBERS];
-        struct json_walk r;
-
-        items_begin(&r, tools);
-        while (items_next(&r, &tool)) {
-                read_tool(tool, m);
-                if (json_string_is(m[TOOL_TYPE], "function") && is_same(m[TOOL_NAME], name))
-                        return true;
-        }
-        return false;
-}
-
-static bool check_tool(const struct translation *t, uint32_t index, const struct json_value m[]) {
+        struct json_value m[TOOL_MEMBERS];
         char word[WORD_BYTES];
 
-        if (!json_string_is(m[TOOL_TYPE], "function"))
-                *t->reterr = bad_request("tools", "tools[%u]: tools of type '%s' are not offered; give it as a function", index,
-                                         word_of(m[TOOL_TYPE], word));
-        else if (m[TOOL_NAME].kind != JSON_STRING)
-                *t->reterr = bad_request("tools", "tools[%u].name must be a string", index);
-        else
-                return true;
-        return false;
-}
-
-/* ALLOWED: those alone, where it is a list. */
-static bool write_tools(const struct translation *t, struct json_value tools, struct json_value allowed) {
-        struct json_value tool, m[TOOL_MEMBERS];
-        struct json_walk r;
-
-        put_key(t->out, "tools");
-        text_puts(t->out, "[");
-        items_begin(&r, tools);
-        for (uint32_t i = 0; items_next(&r, &tool); i++) {
-                read_tool(tool, m);
-                if (!check_tool(t, i, m))
-                        return false;
-                if (allowed.kind == JSON_ARRAY && !has_function(allowed, m[TOOL_NAME]))
-                        continue;
-                put_comma(t->out);
-                text_puts(t->out, "{\"type\":\"function\",\"function\":{");
-                put_member(t->out, "name", m[TOOL_NAME]);
-                put_member(t->out, "description", m[DESCRIPTION]);
-                put_member(t->out, "parameters", m[PARAMETERS]);
-                put_member(t->out, "strict", m[STRICT]);
-                text_puts(t->out, "}}");
-        }
-        text_puts(t->out, "]");
-        return true;
-}
-
-enum { CHOICE_TYPE, CHOICE_NAME, MODE, ALLOWED, CHOICE_MEMBERS };
-
-/* Each of the tools that are allowed has to be there. */
-static bool check_allowed(const struct translation *t, struct json_value tools, const struct json_value choice[]) {
-        struct json_value tool, m[TOOL_MEMBERS];
-        struct json_walk r;
-        char word[WORD_BYTES];
-        uint32_t i = 0;
-
-        items_begin(&r, choice[ALLOWED]);
-        for (; items_next(&r, &tool); i++) {
-                read_tool(tool, m);
-                if (json_string_is(m[TOOL_TYPE], "function") && has_function(tools, m[TOOL_NAME]))
-                        continue;
-                *t->reterr = bad_request("tool_choice", "tool_choice.tools[%u], '%s', is none of the functions in 'tools'", i,
-                                         word_of(m[TOOL_NAME], word));
+        find_members(tool, names, TOOL_MEMBERS, m);
+        if (!json_string_is(m[TOOL_TYPE], "function") || m[TOOL_NAME].kind != JSON_STRING) {
+                *t->reterr =
+                        json_string_is(m[TOOL_TYPE], "function")
+                                ? bad_request("tools", "tools[%u].name must be a string", index)
+                                : bad_request("tools", "tools[%u]: tools of type '%s' are not offered; give it as a function",
+                                              index, word_of(m[TOOL_TYPE], word));
                 return false;
         }
-        if (i > 0 && (json_string_is(choice[MODE], "auto") || json_string_is(choice[MODE], "required")))
-                return true;
-        *t->reterr = bad_request("tool_choice",
-                                 "tool_choice of type 'allowed_tools' must have the mode 'auto' or 'required', and tools");
-        return false;
-}
-
-/* A choice that is a string is as it is, and is for the engine to judge. */
-static bool write_choice(const struct translation *t, struct json_value tools, struct json_value choice,
-                         const struct json_value m[]) {
-        char word[WORD_BYTES];
-
-        if (choice.kind != JSON_OBJECT) {
-                put_member(t->out, "tool_choice", choice);
-                return true;
-        }
-        if (json_string_is(m[CHOICE_TYPE], "allowed_tools")) {
-                put_member(t->out, "tool_choice", m[MODE]);
-                return check_allowed(t, tools, m);
-        }
-        if (!json_string_is(m[CHOICE_TYPE], "function") || m[CHOICE_NAME].kind != JSON_STRING) {
-                *t->reterr = bad_request("tool_choice",
-                                         "a tool_choice of type '%s' is not offered; it may be 'function' with a name, or "
-                                         "'allowed_tools'",
-                                         word_of(m[CHOICE_TYPE], word));
-                return false;
-        }
-        put_key(t->out, "tool_choice");
+        put_comma(t->out);
         text_puts(t->out, "{\"type\":\"function\",\"function\":{");
-        put_member(t->out, "name", m[CHOICE_NAME]);
+        for (unsigned i = TOOL_NAME; i < TOOL_MEMBERS; i++)
+                put_member(t->out, names[i], m[i]);
         text_puts(t->out, "}}");
         return true;
 }
 
-static bool write_calls(const struct translation *t, struct json_value tools, struct json_value choice) {
-        static const char *const names[CHOICE_MEMBERS] = { "type", "name", "mode", "tools" };
-        struct json_value m[CHOICE_MEMBERS];
+static bool write_tools(const struct translation *t, struct json_value tools) {
+        struct json_value tool;
+        struct json_walk r;
 
-        if (tools.kind != JSON_NONE && tools.kind != JSON_ARRAY) {
+        if (tools.kind == JSON_NONE)
+                return true;
+        if (tools.kind != JSON_ARRAY) {
                 *t->reterr = bad_request("tools", "'tools' must be a list");
                 return false;
         }
-        find_members(choice, names, CHOICE_MEMBERS, m);
-        return write_choice(t, tools, choice, m) && (tools.kind == JSON_NONE || write_tools(t, tools, m[ALLOWED]));
+        put_key(t->out, "tools");
+        text_puts(t->out, "[");
+        items_begin(&r, tools);
+        for (uint32_t i = 0; items_next(&r, &tool); i++)
+                if (!write_tool(t, i, tool))
+                        return false;
+        text_puts(t->out, "]");
+        return true;
 }
 
 /* --- the form of the answer, and reasoning --- */
@@ -577,9 +491,10 @@ bool translate_responses(const char *source, size_t size, struct text *out, stru
         put_member(out, "parallel_tool_calls", m[REPEATED_PARALLEL_TOOL_CALLS]);
         put_member(out, "temperature", m[REPEATED_TEMPERATURE]);
         put_member(out, "top_p", m[REPEATED_TOP_P]);
+        put_member(out, "tool_choice", m[REPEATED_TOOL_CHOICE]); /* engines know its forms */
         write_reasoning(out, m[REPEATED_REASONING]);
         if (!check_offered(&t, m) || !write_messages(&t, m[REPEATED_INSTRUCTIONS], m[INPUT]) ||
-            !write_calls(&t, m[REPEATED_TOOLS], m[REPEATED_TOOL_CHOICE]) || !write_text(&t, m[REPEATED_TEXT]))
+            !write_tools(&t, m[REPEATED_TOOLS]) || !write_text(&t, m[REPEATED_TEXT]))
                 return false;
         text_puts(out, "}");
         return true;

@@ -94,6 +94,9 @@ static int check_message(const cJSON *message, size_t index, bool any_role, stru
                 return -EINVAL;
         if (content && !cJSON_IsArray(content) && !cJSON_IsString(content) && !cJSON_IsNull(content))
                 return refuse(reterr, "messages[%zu].content is neither a string, nor null, nor an array of parts", index);
+        const cJSON *old = cJSON_GetObjectItemCaseSensitive(message, "function_call");
+        if (old && !cJSON_IsNull(old))
+                return refuse(reterr, "messages[%zu].function_call is not offered: say it as tool_calls", index);
         return check_calls(cJSON_GetObjectItemCaseSensitive(message, "tool_calls"), index, reterr);
 }
 

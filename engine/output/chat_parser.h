@@ -34,6 +34,7 @@ struct chat_chunk {
 struct chat_parser_setup {
         const struct chat_format *format; /* NULL: all of it is content */
         bool calls;                       /* tools were offered */
+        bool calls_once;                  /* one of them may be called, and no more: for who hands the parts on */
         enum reasoning reasoning;         /* before the rest of it */
         uint64_t seed;                    /* of the ids of calls */
         bool continues;                   /* the answer goes on with a text of the prompt */

@@ -300,12 +300,20 @@ static int read_body(struct request_rules *rules, const cJSON *body, struct requ
                 return result;
         if (r->top_logprobs > rules->n_vocab)
                 r->top_logprobs = rules->n_vocab;
+        bool parallel = true;
+        if ((result = read_bool(body, "parallel_tool_calls", &parallel, reterr)) < 0)
+                return result;
+        r->parser_setup.calls_once = !parallel;
         /* Steps that take time come last; where the grammar begins is for the prompt to say. */
         struct request_tools tools = { .offered = NULL };
-        if ((r->kind == REQUEST_CHAT && (result = request_read_tools(rules, body, &r->parser_setup, &tools, reterr)) < 0) ||
-            (result = read_prompt(rules, body, &tools, r, reterr)) < 0)
-                return result;
-        return request_read_grammar(rules, body, &tools, &r->parser_setup, &r->grammar, reterr);
+        if (r->kind == REQUEST_CHAT)
+                result = request_read_tools(rules, body, &r->parser_setup, &tools, reterr);
+        if (result == 0)
+                result = read_prompt(rules, body, &tools, r, reterr);
+        if (result == 0)
+                result = request_read_grammar(rules, body, &tools, &r->parser_setup, &r->grammar, reterr);
+        request_tools_done(&tools);
+        return result;
 }
 
 int request_read(struct request_rules *rules, uint64_t id, enum request_kind kind, const cJSON *body, struct request *ret,

@@ -11,6 +11,7 @@
 #include "engine/base/printable.h"
 #include "engine/json_schema/schema.h"
 #include "engine/request/error.h"
+#include "engine/request/tool_choice.h"
 
 const char *request_tool_name(const cJSON *tool) {
         return cJSON_GetStringValue(json_get(json_get(tool, "function"), "name"));
@@ -108,6 +109,11 @@ static int read_list(const cJSON *tools, char **ret, struct request_error *reter
         const cJSON *tool;
         cJSON_ArrayForEach(tool, tools) {
                 const char *name = request_tool_name(tool);
+                const char *type = cJSON_GetStringValue(json_get(tool, "type"));
+                char shown[64];
+                if (type && strcmp(type, "function") != 0)
+                        return request_refuse(reterr, "tools", "tools[%zu] is of type %s: only functions are offered.", count,
+                                              printable_copy(shown, sizeof(shown), type, strlen(type)));
                 if (!name || !*name || strlen(name) > REQUEST_TOOL_NAME_BYTES_MAX)
                         return request_refuse(reterr, "tools", "tools[%zu] must have a function with a name of 1 to %u bytes.",
                                               count, REQUEST_TOOL_NAME_BYTES_MAX);
@@ -125,24 +131,6 @@ static int read_list(const cJSON *tools, char **ret, struct request_error *reter
 }
 
 /* ---- a call that must be ---- */
-
-/* The client's `tool_choice`. */
-struct choice {
-        bool none, must;  /* the model may not call, or has to */
-        const char *tool; /* this one; NULL: any */
-};
-
-static int read_choice(const cJSON *body, struct choice *ret, struct request_error *reterr) {
-        const cJSON *choice = json_get(body, "tool_choice");
-        const char *word = cJSON_GetStringValue(choice);
-        ret->tool = request_tool_name(choice);
-        ret->none = word && !strcmp(word, "none");
-        ret->must = ret->tool || (word && !strcmp(word, "required"));
-        if (choice && !ret->none && !ret->must && !(word && !strcmp(word, "auto")))
-                return request_refuse(reterr, "tool_choice",
-                                      "tool_choice must be \"auto\", \"none\", \"required\", or name a function.");
-        return 0;
-}
 
 /* NAME can be written into a call as it is: into a JSON text, or where NAKED between marks, as output/chat_parser.c reads it there. */
 static bool is_writable(const char *name, bool naked) {
@@ -188,15 +176,18 @@ static int check_call(const struct request_rules *rules, const struct request_to
 int request_read_tools(const struct request_rules *rules, const cJSON *body, struct chat_parser_setup *parser_setup,
                        struct request_tools *ret, struct request_error *reterr) {
         const cJSON *tools = json_get(body, "tools");
-        struct choice choice;
+        struct tool_choice choice;
         *ret = (struct request_tools){ .offered = NULL };
         if (tools && !cJSON_IsArray(tools))
                 return request_refuse(reterr, "tools", "tools must be a list.");
-        int r = read_choice(body, &choice, reterr);
+        int r = tool_choice_read(body, tools, &choice, reterr);
         if (r == 0 && choice.must && !(tools && tools->child))
                 return request_refuse(reterr, "tool_choice", "tool_choice wants a call, and there are no tools.");
         if (r < 0 || !tools || !tools->child || choice.none)
                 return r;
+        ret->picked = choice.allowed;
+        if (choice.allowed)
+                tools = choice.allowed;
         r = read_list(tools, &parser_setup->tools, reterr);
         if (r < 0)
                 return r;
@@ -205,8 +196,14 @@ int request_read_tools(const struct request_rules *rules, const cJSON *body, str
                         reterr, "tools",
                         "The chat template of this model has no place for tools: leave them out or choose another model.");
         parser_setup->calls = true;
-        *ret = (struct request_tools){ .offered = tools, .must = choice.must };
+        ret->offered = tools;
+        ret->must = choice.must;
         if (choice.must)
-                ret->only = choice.tool ? choice.tool : tools->child->next ? NULL : request_tool_name(tools->child);
+                ret->only = choice.only ? choice.only : tools->child->next ? NULL : request_tool_name(tools->child);
         return choice.must ? check_call(rules, ret, reterr) : 0;
+}
+
+void request_tools_done(struct request_tools *tools) {
+        cJSON_Delete(tools->picked);
+        *tools = (struct request_tools){ .offered = NULL };
 }

@@ -163,11 +163,17 @@ bool output_stream_calls(const struct output_stream *a) {
         return a->parser.calls_count > 0;
 }
 
+bool output_stream_is_whole(const struct output_stream *a) {
+        return a->stream.found || a->called_enough;
+}
+
 /* The next part with what is due to it; log-probabilities whose text gives no part yet come with an empty one. */
 static bool take_part(struct output_stream *a, struct output_chunk *ret) {
         struct chat_chunk parsed = { .kind = CHUNK_CONTENT, .text = "" };
-        if (!chat_parser_next(&a->parser, &parsed) && a->plain.logprobs_count == 0)
+        if (a->called_enough || (!chat_parser_next(&a->parser, &parsed) && a->plain.logprobs_count == 0))
                 return false;
+        if (a->setup->calls_once && parsed.kind == CHUNK_CALL && parsed.index > 0)
+                return !(a->called_enough = true);
         *ret = a->plain;
         ret->parsed = parsed;
         a->plain = (struct output_chunk){ .tokens = 0 };

@@ -54,6 +54,7 @@ struct output_stream {
         uint32_t made_count, made_capacity;
         bool handed; /* the free text of the stream has been handed out */
         bool ended;
+        bool called_enough; /* a second call began where one was allowed: nothing more goes out */
         const struct chat_parser_setup *setup;
         struct chat_parser parser;
         struct output_chunk plain; /* the text put into the parser last: its tokens and log-probabilities go with the next part */
@@ -80,6 +81,9 @@ int output_stream_end(struct output_stream *a);
 bool output_stream_reasons(const struct output_stream *a);
 bool output_stream_between_characters(const struct output_stream *a); /* the last token ended with a whole one */
 bool output_stream_calls(const struct output_stream *a);              /* a tool has been called so far */
+
+/* A token more would change nothing. */
+bool output_stream_is_whole(const struct output_stream *a);
 
 /* Takes the next chunk that can be sent: 1 and *ret, to be called again; 0 when there is none; -ENOMEM. */
 int output_stream_take(struct output_stream *a, struct output_chunk *ret);

@@ -121,7 +121,7 @@ static int take_token(struct sequence *q, const struct request_rules *rules, int
                 output_stream_count(&q->output);
         else if (output_stream_add(&q->output, token, logprob) < 0)
                 return -ENOMEM;
-        bool is_whole = is_end || output_stream_stopped(&q->output) || (q->constraint && constraint_is_over(q->constraint));
+        bool is_whole = is_end || output_stream_is_whole(&q->output) || (q->constraint && constraint_is_over(q->constraint));
         if (!is_whole && q->tokens_made < q->request.max_tokens) {
                 *ret_state = SEQUENCE_GOES_ON;
                 return token_list_push(&q->request.inputs[0], token);

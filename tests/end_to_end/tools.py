@@ -173,6 +173,28 @@ class Tools(unittest.TestCase):
         arguments = json.loads(reply.json()["choices"][0]["message"]["tool_calls"][0]["function"]["arguments"])
         self.assertIn(arguments, ({}, {"a\ufffd\0b": "a\ufffd\0b"}))
 
+    def test_one_call_and_no_more(self):
+        """The model says the same call again and again."""
+        names = [[call["function"]["name"] for call in self.post(model="calls", tools=TOOLS, max_tokens=3, **more).json()["choices"][0]["message"]["tool_calls"]]
+                 for more in ({}, {"parallel_tool_calls": True})]
+        self.assertEqual(names, [["get_weather"] * 3] * 2)
+        choice = self.post(model="calls", tools=TOOLS, max_tokens=3, parallel_tool_calls=False).json()["choices"][0]
+        self.assertEqual([call["function"]["arguments"] for call in choice["message"]["tool_calls"]], ['{"city":"Paris"}'])
+        self.assertEqual(choice["finish_reason"], "tool_calls")
+        stream = self.stream(model="calls", tools=TOOLS, max_tokens=3, parallel_tool_calls=False)
+        self.assertEqual({call["index"] for chunk in stream for call in chunk["delta"].get("tool_calls", [])}, {0})
+
+    def test_some_tools_are_allowed(self):
+        """They alone are in the prompt, and are called."""
+        few = {"type": "allowed_tools", "allowed_tools": {"mode": "required", "tools": [{"type": "function", "function": {"name": "stop"}}]}}
+        for choice in (few, {"type": "allowed_tools", **few["allowed_tools"]}, {"type": "function", "name": "stop"}):
+            for seed in range(3):
+                reply = ask(self.daemon, "POST", "/v1/chat/completions", dict(chat("calls", tools=CHOICES, tool_choice=choice, max_tokens=200, seed=seed), **NOISE))
+                self.assertEqual([call["function"]["name"] for call in reply.json()["choices"][0]["message"]["tool_calls"]], ["stop"], reply.body)
+        tokens = [self.post(model="calls", tools=tools, **more).json()["usage"]["prompt_tokens"] for tools, more in (
+            (CHOICES[2:], {}), (CHOICES, {"tool_choice": {"type": "allowed_tools", "mode": "auto", "tools": [{"type": "function", "name": "stop"}]}}))]
+        self.assertEqual(tokens[0], tokens[1])
+
     def test_no_tools_no_calls(self):
         for more in ({}, {"tools": TOOLS, "tool_choice": "none"}):
             message = self.post(model="calls", **more).json()["choices"][0]["message"]

@@ -84,8 +84,19 @@ static const struct {
         { "tools",             "tools[1]",             "{" CHAT ",\"tools\":[{\"function\":{\"name\":\"a\"}},{\"function\":{\"name\":\"\"}}]}", REQUEST_CHAT },
         { "tools",             "no place for tools",   "{" CHAT ",\"tools\":[{\"function\":{\"name\":\"a\"}}]}", REQUEST_CHAT },
         { "tool_choice",       "there are no tools",   "{" CHAT ",\"tool_choice\":\"required\"}",        REQUEST_CHAT },
-        { "tool_choice",       "or name a function",   "{" CHAT ",\"tool_choice\":{\"type\":\"function\"}}", REQUEST_CHAT },
-        { "tool_choice",       "or name a function",   "{" CHAT ",\"tool_choice\":7}",                     REQUEST_CHAT },
+        { "tool_choice",       "name a function",      "{" CHAT ",\"tool_choice\":{\"type\":\"function\"}}", REQUEST_CHAT },
+        { "tool_choice",       "name a function",      "{" CHAT ",\"tool_choice\":{\"type\":\"custom\",\"name\":\"a\"}}", REQUEST_CHAT },
+        { "tool_choice",       "name a function",      "{" CHAT ",\"tool_choice\":7}",                     REQUEST_CHAT },
+        { "tool_choice",       "the mode",             "{" CHAT ",\"tool_choice\":{\"type\":\"allowed_tools\"}}", REQUEST_CHAT },
+        { "tool_choice",       "must name tools",      "{" CHAT ",\"tool_choice\":{\"type\":\"allowed_tools\",\"allowed_tools\":{\"mode\":\"auto\",\"tools\":[]}}}", REQUEST_CHAT },
+        { "tool_choice",       "tools[0], that is no", "{" CHAT ",\"tool_choice\":{\"type\":\"allowed_tools\",\"mode\":\"auto\",\"tools\":[{\"type\":\"mcp\",\"name\":\"a\"}]}}", REQUEST_CHAT },
+        { "tool_choice",       "b, which is not among", "{" CHAT ",\"tools\":[{\"function\":{\"name\":\"a\"}}],\"tool_choice\":{\"type\":\"allowed_tools\",\"mode\":\"auto\","
+                                                       "\"tools\":[{\"type\":\"function\",\"name\":\"b\"}]}}", REQUEST_CHAT },
+        { "tools",             "of type custom",       "{" CHAT ",\"tools\":[{\"type\":\"custom\",\"custom\":{\"name\":\"a\"}}]}", REQUEST_CHAT },
+        { "functions",         "say it as tools",      "{" CHAT ",\"functions\":[{\"name\":\"a\"}]}",   REQUEST_CHAT },
+        { "function_call",     "say it as tool_choice", "{" CHAT ",\"function_call\":\"auto\"}",         REQUEST_CHAT },
+        { "messages",          "messages[0].function_call", "{\"messages\":[{\"role\":\"assistant\",\"function_call\":{\"name\":\"a\"}}]}", REQUEST_CHAT },
+        { "parallel_tool_calls", "true or false",      "{" CHAT ",\"parallel_tool_calls\":\"no\"}",       REQUEST_CHAT },
         { "chat_template_kwargs", "an object",         "{" CHAT ",\"chat_template_kwargs\":[]}",         REQUEST_CHAT },
         { "messages",          "of role assistant",    "{\"messages\":[{\"role\":\"assistant\",\"content\":\"a\"},{\"role\":\"assistant\",\"content\":\"b\"}]}", REQUEST_CHAT },
         { "messages",          "nothing to continue",  "{" CHAT ",\"continue_final_message\":true}",     REQUEST_CHAT },
@@ -222,7 +233,7 @@ static void test_defaults(void **state) {
         struct request r = accept(REQUEST_CHAT, "{" CHAT "}");
         struct request nulls =
                 accept(REQUEST_CHAT, "{" CHAT ",\"temperature\":null,\"max_tokens\":null,\"seed\":null,\"stop\":null,"
-                                     "\"logit_bias\":null,\"logprobs\":null,\"top_logprobs\":null,\"functions\":[1],\"user\":7}");
+                                     "\"logit_bias\":null,\"logprobs\":null,\"top_logprobs\":null,\"functions\":null,\"function_call\":null,\"user\":7}");
         struct sampling d = sampling_default();
         assert_true(r.sampling.temperature == d.temperature && nulls.sampling.temperature == d.temperature);
         assert_int_equal(r.sampling.top_k, d.top_k);
