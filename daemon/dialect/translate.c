@@ -23,7 +23,7 @@ void find_members(struct json_value object, const char *const names[], size_t co
         size_t i;
 
         for (i = 0; i < count; i++)
-                ret[i] = (struct json_value){ .kind = JSON_NONE };
+                ret[i] = (struct json_value){ JSON_NONE, "", 0 };
         json_walk_begin(&r, object.at, object.length, JSON_DEPTH_MAX, UINT32_MAX);
         if (!json_walk_into(&r, JSON_OBJECT))
                 return;

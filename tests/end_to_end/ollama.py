@@ -11,6 +11,7 @@ import sys
 import tempfile
 import time
 import unittest
+from datetime import datetime
 
 from headroomd import DEMO_MODEL, SMALL_MODEL, Daemon, Reply, ask, chat, eventually, request
 from tools import CALLS, THINKS, TOOLS, make
@@ -251,6 +252,11 @@ class Ollama(unittest.TestCase):
         left = unix(self.loaded()["demo:latest"]["expires_at"]) - time.time()
         self.assertTrue(60 < left <= 121, left)  # as it is configured
         self.assertIn("'keep_alive' must be", self.error("/api/chat", 400, model="demo", messages=[WORDS], keep_alive="soon"))
+
+    def test_40_expiry_is_a_time_as_iso_8601_has_it(self):
+        self.ask("/api/generate", model="demo", keep_alive="1h")
+        expires = datetime.fromisoformat(self.loaded()["demo:latest"]["expires_at"].replace("Z", "+00:00"))
+        self.assertAlmostEqual(expires.timestamp(), time.time() + 3600, delta=60)
 
     def test_load_and_unload(self):
         for path, empty in (("/api/generate", {}), ("/api/generate", {"prompt": ""}), ("/api/chat", {"messages": []}), ("/api/chat", {})):
