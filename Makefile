@@ -48,7 +48,7 @@ DAEMON_A := $(BUILD)/daemon.a $(ENGINE_A)
 CTL_A    := $(BUILD)/ctl.a $(DAEMON_A)
 
 ENGINE_LIBS := -lcjson -lseccomp -lpthread -lm
-DAEMON_LIBS := -luv -lcjson -linih -lsystemd -lcgroup $(LLHTTP_LIBS) -lm
+DAEMON_LIBS := -lnettle -luv -lcjson -linih -lsystemd -lcgroup $(LLHTTP_LIBS) -lm
 CTL_LIBS    := -lcurl -lcjson -lcairo -lfontconfig -lpthread -lm
 
 PROGRAMS   := $(BUILD)/headroom-engine $(BUILD)/headroomd $(BUILD)/headroomctl

@@ -39,6 +39,15 @@ static const struct flag reload_flags[] = {
         { NULL, 0, NULL, 0, NULL },
 };
 
+static const struct flag key_flags[] = {
+        { "allow", 0, "MODEL,...", AT(allow), "only for these models (default all)" },
+        { "class", 0, "CLASS", AT(class), "its requests are interactive or batch (default what they ask for)" },
+        { "rate", 0, "N/TIME", AT(rate), "so many requests in so long: 60/m, 1000/day" },
+        { "tokens", 0, "N/TIME", AT(tokens), "so many tokens, of prompts and answers: 1M/day" },
+        { "concurrent", 0, "N", AT(concurrent), "so many requests at once" },
+        { NULL, 0, NULL, 0, NULL },
+};
+
 static const struct flag load_flags[] = {
         { "warm", 0, NULL, AT(warm), "read all weights into memory, when the disk has nothing else to do" },
         { NULL, 0, NULL, 0, NULL },
@@ -80,6 +89,9 @@ const struct command commands_table[] = {
         { "reload", command_reload, "", 0, 0, "have the daemon read its configuration and its models directory again",
           "What has not changed keeps running. A mistake is told with file and line, and everything stays as it was.\n",
           reload_flags },
+        { "key", command_key, "add NAME | list | remove NAME", 1, 2, "make, list and remove the access keys of clients",
+          "The options are those of add. As soon as there is a key, clients need one (see keys in headroom.conf(5)).\n",
+          key_flags },
         { "events", command_events, "[MODEL]", 0, 1, "list actions, loads, unloads and refusals, with reasons and numbers", NULL,
           events_flags },
         { "explain", command_explain, "MODEL", 1, 1,

@@ -23,6 +23,7 @@
 #include "daemon/models/fleet.h"
 #include "daemon/governor/governor.h"
 #include "daemon/http/server.h"
+#include "daemon/keys/keys.h"
 #include "daemon/system/bulk.h"
 #include "daemon/system/descriptors.h"
 #include "daemon/reload/reload.h"
@@ -46,6 +47,8 @@ struct daemon {
         struct governor *governor;
         struct api *api;
         struct reload *reload;
+        struct keys *keys;
+        char *keys_path; /* of those that headroomctl makes */
         struct http_server *http, *control;
         struct bulk_account bulk; /* of both */
         struct turn_watch turns;
@@ -384,9 +387,29 @@ static void listen_ollama(struct daemon *d) {
                     LOG_TEXT("hint", "stop that program and restart headroomd, or change [server] ollama"));
 }
 
+/* A credential of the service is named after what it holds (systemd.exec(5)). */
+static int begin_keys(struct daemon *d) {
+        const char *credentials = getenv("CREDENTIALS_DIRECTORY");
+        auto_free char *credential = NULL;
+        char wrong[256] = "";
+
+        if (asprintf(&d->keys_path, "%s/keys.json", d->config->state_dir) < 0 ||
+            (credentials && asprintf(&credential, "%s/keys.json", credentials) < 0)) {
+                d->keys_path = NULL;
+                return -ENOMEM;
+        }
+        int result = keys_open(d->keys_path, credential, &d->keys, wrong, sizeof wrong);
+        if (result)
+                complain_why("keys", d->keys_path, "mend the file, or remove it and make new keys",
+                             *wrong ? wrong : strerror(-result));
+        return result;
+}
+
 static int begin(struct daemon *d) {
         int result = begin_state(d);
 
+        if (!result)
+                result = begin_keys(d);
         if (!result)
                 result = begin_listening(d);
         if (result)
@@ -406,6 +429,7 @@ static int begin(struct daemon *d) {
         begin_among_peers(d);
         api_tell_of(d->api, &d->turns, &d->bulk);
         api_set_reload(d->api, d->reload);
+        api_set_keys(d->api, d->keys, d->keys_path);
         http_server_set_user(d->http, d->api);
         http_server_set_user(d->control, d->api);
         for (size_t i = 0; i < SIGNALS_COUNT; i++)
@@ -527,6 +551,8 @@ int daemon_run(struct config *config, const struct config_source *source) {
         http_server_free(d.http);
         http_server_free(d.control);
         api_free(d.api);
+        keys_free(d.keys);
+        free(d.keys_path);
         if (d.fleet)
                 fleet_free(d.fleet);
         (void) uv_run(&d.loop, UV_RUN_NOWAIT);

@@ -32,6 +32,7 @@ struct invocation {
         const char *context, *kv, *parallel, *threads, *budget, *weights_fraction, *reserve, *bandwidth;
         const char *plot;
         const char *minutes;
+        const char *allow, *class, *rate, *tokens, *concurrent;
         char **args; /* operands, ARGS_COUNT of them; owned */
         int args_count;
 };
@@ -70,6 +71,7 @@ int command_models(const struct invocation *in);
 int command_load(const struct invocation *in);
 int command_unload(const struct invocation *in);
 int command_reload(const struct invocation *in);
+int command_key(const struct invocation *in);
 int command_trace(const struct invocation *in);
 int command_events(const struct invocation *in);
 int command_explain(const struct invocation *in);

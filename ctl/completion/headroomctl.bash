@@ -45,9 +45,11 @@ _headroom_value() { # OPTION WORD PREFIX
                 [[ $2 == *,* ]] && before=${2%,*},
                 _headroom_offer "$2" "$3" < <(printf '%s\n' "$before"{f16,q8_0,q4_0} ${perplexity:+all})
                 ;;
+        --class) _headroom_offer "$2" "$3" < <(printf '%s\n' interactive batch) ;;
+        --allow) _headroom_offer "$2" "$3" < <(headroomctl models --quiet 2>/dev/null) ;;
         --pooling) _headroom_offer "$2" "$3" < <(printf '%s\n' mean cls last none) ;;
         --socket | --config | --file | --plot | --messages | --tools | --variables | --json-schema | --grammar) _headroom_offer_files "$2" ;;
-        --context | --ctx | --parallel | --threads | --budget | --reserve | --weights-fraction | --bandwidth | --chunks | --dimensions | --kv-tokens | --batch | --depth | --repeat | --seed | --minutes) COMPREPLY=() ;;
+        --context | --ctx | --parallel | --threads | --budget | --reserve | --weights-fraction | --bandwidth | --chunks | --dimensions | --kv-tokens | --batch | --depth | --repeat | --seed | --minutes | --rate | --concurrent) COMPREPLY=() ;;
         --prompt | --tokens | --then | --stop | --bos | --eos) COMPREPLY=() ;;
         *) return 1 ;;
         esac
@@ -91,6 +93,7 @@ _headroom() {
                 case ${program##*/}/$command in
                 headroomctl/load | headroomctl/status | headroomctl/events | headroomctl/explain | headroomctl/trace) _headroom_offer "$word" "$prefix" < <("$program" "${socket[@]}" models --quiet 2>/dev/null) ;;
                 headroomctl/unload) _headroom_offer "$word" "$prefix" < <("$program" "${socket[@]}" ps --quiet 2>/dev/null) ;;
+                headroomctl/key) _headroom_offer "$word" "$prefix" < <(printf '%s\n' add list remove) ;;
                 headroomctl/simulate) _headroom_offer_files "$word" .scenario ;;
                 headroomctl/record) _headroom_offer_files "$word" ;;
                 headroom-engine/perplexity) # the model, then the text

@@ -34,6 +34,11 @@ void api_tell_of(struct api *api, const struct turn_watch *turns, const struct b
         api->bulk = bulk;
 }
 
+void api_set_keys(struct api *api, struct keys *keys, const char *path) {
+        api->keys = keys;
+        api->keys_path = path;
+}
+
 void api_set_reload(struct api *api, struct reload *reload) {
         api->reload = reload;
 }

@@ -17,6 +17,7 @@ struct api;
 struct bulk_account;
 struct fleet;
 struct governor;
+struct keys;
 struct reload;
 struct turn_watch;
 
@@ -29,6 +30,8 @@ void api_tell_of(struct api *api, const struct turn_watch *turns, const struct b
 void api_serve_ollama(struct api *api, uint16_t port);
 void api_free(struct api *api); /* when api_running is 0 */
 
+/* Without them nobody needs a key. KEYS and PATH, of their file, outlive it. */
+void api_set_keys(struct api *api, struct keys *keys, const char *path);
 /* Without one, asking for a reload is refused. */
 void api_set_reload(struct api *api, struct reload *reload);
 /* Handlers for the two servers; USER is the api. */

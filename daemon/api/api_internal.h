@@ -17,6 +17,8 @@ struct api {
         struct fleet *fleet;
         struct governor *governor;
         struct reload *reload;
+        struct keys *keys;     /* NULL: there are none, and none can be made */
+        const char *keys_path; /* where they are kept */
         const struct turn_watch *turns; /* NULL: not told of, as the next */
         const struct bulk_account *bulk;
         char *listen;

@@ -6,6 +6,9 @@
  */
 #include "daemon/api/completion.h"
 
+#include "daemon/api/access.h"
+#include "daemon/keys/keys.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -39,6 +42,8 @@ struct completion {
         char why[128];   /* text of the next ping */
         struct text out; /* one event at a time, or the whole answer */
         uint64_t started_ns;
+        struct key *key; /* or NULL */
+        uint64_t tokens; /* of prompt and answer, as far as they are known */
 };
 
 static void on_ping_closed(uv_handle_t *handle) {
@@ -56,6 +61,7 @@ static void completion_over(struct completion *c) {
         struct api *api = c->api;
 
         c->exchange = NULL;
+        access_release(api, c->key, c->tokens);
         api->closing++;
         uv_close((uv_handle_t *) &c->ping, on_ping_closed);
         api_end(api);
@@ -66,10 +72,11 @@ static void log_answer(const struct completion *c, const struct failure *failure
         int status = failure ? failure->status : 200;
 
         log_event(status >= 500 ? LOG_LEVEL_WARNING : LOG_LEVEL_INFO, "request", LOG_TEXT("id", c->request_id),
-                  LOG_TEXT("model", c->model), LOG_TEXT("kind", c->kind), LOG_NUMBER("stream", c->answer.is_stream),
-                  LOG_NUMBER("status", status), LOG_MAYBE("reason", failure ? failure->code : ""),
-                  LOG_MAYBE("advice", failure ? failure->advice : ""), LOG_NUMBER("prompt_tokens", usage->prompt_tokens),
-                  LOG_NUMBER("cached_tokens", usage->cached_tokens), LOG_NUMBER("completion_tokens", usage->completion_tokens),
+                  LOG_MAYBE("key", c->key ? c->key->name : ""), LOG_TEXT("model", c->model), LOG_TEXT("kind", c->kind),
+                  LOG_NUMBER("stream", c->answer.is_stream), LOG_NUMBER("status", status),
+                  LOG_MAYBE("reason", failure ? failure->code : ""), LOG_MAYBE("advice", failure ? failure->advice : ""),
+                  LOG_NUMBER("prompt_tokens", usage->prompt_tokens), LOG_NUMBER("cached_tokens", usage->cached_tokens),
+                  LOG_NUMBER("completion_tokens", usage->completion_tokens),
                   LOG_NUMBER("ms", (uv_hrtime() - c->started_ns) / 1000000));
 }
 
@@ -106,6 +113,7 @@ static void on_waiting(void *user, const char *why) {
 static void on_start(void *user, uint32_t prompt_tokens, uint32_t cached_tokens) {
         struct completion *c = user;
 
+        c->tokens = prompt_tokens;
         c->answer.prompt_tokens = prompt_tokens;
         c->answer.cached_tokens = cached_tokens;
         c->answer.waited_ns = uv_hrtime() - c->started_ns;
@@ -138,6 +146,7 @@ static void take_piece(struct completion *c, enum part_kind kind, const struct r
         struct answer_part *p = answer_part(a);
 
         open_answer(c);
+        c->tokens++; /* of each at least one, should its end not be told */
         if (!p || p->kind != kind || (call && call->id)) {
                 close_part(c);
                 p = answer_begin(a, kind, call);
@@ -195,6 +204,7 @@ static void on_end(void *user, const char *finish, const struct request_usage *u
         struct answer *a = &c->answer;
 
         c->request = NULL;
+        c->tokens = (uint64_t) usage->prompt_tokens + usage->completion_tokens;
         a->total_ns = uv_hrtime() - c->started_ns;
         a->is_cut = !strcmp(finish, "length");
         if (!a->is_stream)
@@ -316,13 +326,19 @@ void completion_start(struct api *api, struct http_exchange *x, const struct com
                 (void) uv_timer_start(&c->ping, on_ping, API_PING_MS, API_PING_MS);
         enum request_kind kind = kind_of(options, &body->asked);
         const struct request_body sent = { kind == REQUEST_LOAD ? NULL : bulk_hold(body->json), body->facts.values };
+        enum request_class class = options->class;
         c->kind = kind_words[kind];
+        if (!access_admit(api, x, c->model, &class, &c->key, &failure)) {
+                bulk_drop(sent.json);
+                on_failed(c, &failure);
+                return;
+        }
         if (options->dialect->repeats) {
                 c->asked = body->asked;
                 c->source = bulk_hold(body->source);
         }
-        if (request_submit(api->fleet, c->model, kind, options->class, sent, options->is_stream ? &streamed : &whole, c,
-                           &c->request, &failure))
+        if (request_submit(api->fleet, c->model, kind, class, sent, options->is_stream ? &streamed : &whole, c, &c->request,
+                           &failure))
                 on_failed(c, &failure);
         else
                 api_keep_as_asked(c->request, &body->asked);

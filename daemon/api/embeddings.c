@@ -4,7 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/api/access.h"
 #include "daemon/api/api_internal.h"
+#include "daemon/keys/keys.h"
 #include "daemon/base/bounds.h"
 #include "daemon/dialect/vectors.h"
 #include "daemon/requests/failure.h"
@@ -23,6 +25,8 @@ struct embedding {
         struct bulk *data; /* the answer, as far as it is there */
         uint32_t count;    /* of its vectors */
         uint64_t started_ns;
+        struct key *key; /* or NULL */
+        uint64_t tokens;
 };
 
 /* ---- the request ---- */
@@ -91,6 +95,7 @@ static void on_restart(void *user) {
 }
 
 static void embedding_over(struct embedding *e) {
+        access_release(e->api, e->key, e->tokens);
         struct api *api = e->api;
 
         bulk_drop(e->data);
@@ -104,9 +109,10 @@ static void log_answer(const struct embedding *e, const struct failure *failure,
         int status = failure ? failure->status : 200;
 
         log_event(status >= 500 ? LOG_LEVEL_WARNING : LOG_LEVEL_INFO, "request", LOG_TEXT("id", e->request_id),
-                  LOG_TEXT("model", e->model), LOG_TEXT("kind", "embedding"), LOG_NUMBER("status", status),
-                  LOG_MAYBE("reason", failure ? failure->code : ""), LOG_MAYBE("advice", failure ? failure->advice : ""),
-                  LOG_NUMBER("prompt_tokens", tokens), LOG_NUMBER("ms", (uv_hrtime() - e->started_ns) / 1000000));
+                  LOG_MAYBE("key", e->key ? e->key->name : ""), LOG_TEXT("model", e->model), LOG_TEXT("kind", "embedding"),
+                  LOG_NUMBER("status", status), LOG_MAYBE("reason", failure ? failure->code : ""),
+                  LOG_MAYBE("advice", failure ? failure->advice : ""), LOG_NUMBER("prompt_tokens", tokens),
+                  LOG_NUMBER("ms", (uv_hrtime() - e->started_ns) / 1000000));
 }
 
 static void on_failed(void *user, const struct failure *failure) {
@@ -152,6 +158,7 @@ static void on_end(void *user, const char *finish, const struct request_usage *u
                 on_failed(e, &failure);
                 return;
         }
+        e->tokens = usage->prompt_tokens;
         log_answer(e, NULL, usage->prompt_tokens);
         http_answer_bulk(e->exchange, 200, "", "application/json", e->data);
         embedding_over(e);
@@ -195,6 +202,10 @@ static void start(struct api *api, struct http_exchange *x, char *model, enum re
         (void) snprintf(e->request_id, sizeof e->request_id, "%s", http_request_id(x));
         http_exchange_watch(x, &watch, e);
         api_begin(api);
+        if (!access_admit(api, x, e->model, &class, &e->key, &f)) {
+                on_failed(e, &f);
+                return;
+        }
         const struct request_body sent = { bulk_hold(body->json), body->facts.values };
         if (request_submit(api->fleet, e->model, REQUEST_EMBED, class, sent, &events, e, &e->request, &f)) {
                 on_failed(e, &f);

@@ -1,16 +1,17 @@
 /* models_route.c - GET /v1/models: what there is to ask, whether loaded or not. Never waits for anything. */
 #include <string.h>
 
+#include "daemon/api/access.h"
 #include "daemon/api/api_internal.h"
 #include "daemon/api/model_json.h"
 #include "daemon/state/lookup.h"
 
-/* NULL: clients are not told of it. */
-static cJSON *describe(const struct api *api, uint32_t index) {
+/* NULL: this client is not told of it. */
+static cJSON *describe(struct api *api, const struct http_exchange *x, uint32_t index) {
         struct model_status m;
 
         fleet_model_status(api->fleet, index, &m);
-        if (!m.offered)
+        if (!m.offered || !access_sees(api, x, index))
                 return NULL;
         cJSON *json = cJSON_CreateObject();
         cJSON_AddStringToObject(json, "id", m.id);
@@ -31,7 +32,7 @@ void handle_models(struct api *api, struct http_exchange *x, const char *rest) {
         cJSON_AddStringToObject(json, "object", "list");
         cJSON *data = cJSON_AddArrayToObject(json, "data");
         for (uint32_t i = 0; i < fleet_models_count(api->fleet); i++) {
-                cJSON *one = describe(api, i);
+                cJSON *one = describe(api, x, i);
                 if (one)
                         cJSON_AddItemToArray(data, one);
         }
@@ -40,7 +41,7 @@ void handle_models(struct api *api, struct http_exchange *x, const char *rest) {
 
 void handle_model(struct api *api, struct http_exchange *x, const char *name) {
         uint32_t index;
-        cJSON *json = fleet_model_find(api->fleet, name, &index) ? NULL : describe(api, index);
+        cJSON *json = fleet_model_find(api->fleet, name, &index) ? NULL : describe(api, x, index);
 
         if (!json) {
                 struct failure f = error_not_found(api->fleet, name);

@@ -3,6 +3,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "daemon/api/access.h"
 #include "daemon/api/api_internal.h"
 #include "daemon/base/bounds.h"
 #include "daemon/dialect/ollama.h"
@@ -81,7 +82,7 @@ static void answer_list(struct api *api, struct http_exchange *x, bool filter(co
 
         for (uint32_t i = 0; i < fleet_models_count(api->fleet); i++) {
                 fleet_model_status(api->fleet, i, &m);
-                if (!filter(&m))
+                if (!filter(&m) || !access_sees(api, x, i))
                         continue;
                 cJSON *one = cJSON_CreateObject();
                 add_name(one, &m);
@@ -196,7 +197,7 @@ static void show_named(struct api *api, struct http_exchange *x, const struct bo
         uint32_t index;
 
         (void) json_string_copy(body->facts.members[MEMBER_MODEL], name, sizeof name);
-        if (fleet_model_find(api->fleet, name, &index) == 0)
+        if (fleet_model_find(api->fleet, name, &index) == 0 && access_sees(api, x, index))
                 fleet_model_status(api->fleet, index, &m);
         else
                 m.offered = false;

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "daemon/api/access.h"
 #include "daemon/api/api_internal.h"
 #include "daemon/base/bounds.h"
 
@@ -159,6 +160,8 @@ static const char *canonical(const char *path, char ret[API_PATH_MAX]) {
 void api_on_request(void *user, struct http_exchange *x) {
         char tidied[API_PATH_MAX], whole[API_PATH_MAX];
 
+        if (!access_check(user, x))
+                return;
         if (tidy(http_path(x), tidied))
                 route(user, x, canonical(tidied, whole), routes);
         else

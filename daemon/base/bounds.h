@@ -166,6 +166,11 @@
 #define API_BODY_SMALL          (4u << 10) /* read on the loop whatever else there is to do: some microseconds ... */
 #define API_BODY_AT_ONCE        (64u << 10) /* ... or if the turn is young: some tenths of a millisecond. Longer ones are for threads */
 #define API_BODIES_READ_MAX     2           /* on threads at once: the processors are the engines' */
+#define KEYS_MAX                1024        /* access keys: each is compared for each request, some tens of nanoseconds */
+#define KEY_NAME_MAX            64          /* letters, digits, '-', '_' and '.' */
+#define KEY_ALLOW_MAX           64          /* models that one is for */
+#define KEY_LIMIT_MAX           32          /* "1M/day" */
+#define KEYS_FILE_MAX           (4u << 20)  /* as many of the longest, with room to spare */
 #define LOOKUP_NEAR_MAX         3           /* names that are told to who asked for one that nobody has */
 #define API_PATH_MAX            512         /* of a request: longer than any route with a name in it */
 #define API_NAME_MAX            200         /* of a model that is asked for: longer than any id, and enough to be told */

@@ -48,6 +48,7 @@ void config_free(struct config *c) {
         free(c->hosts);
         free(c->origins);
         free(c->control_path);
+        free(c->keys);
         free(c->models_dir);
         free(c->default_model);
         free(c->state_dir);
@@ -105,6 +106,7 @@ static void set_defaults(struct loader *l) {
         loader_set_text(l, &c->hosts, "");
         loader_set_text(l, &c->origins, "");
         loader_set_text(l, &c->default_model, "");
+        loader_set_text(l, &c->keys, "auto");
         loader_set_text(l, &c->proc_root, "/proc");
         loader_set_text(l, &c->sys_root, "/sys");
         c->governor_enabled = c->heat_enabled = true;

@@ -65,6 +65,7 @@ struct config {
         uint16_t ollama_port;          /* CONFIG_OLLAMA_PORT */
         char *hosts;                   /* names, beside its own, that clients may ask for: "a b.c"; "" */
         char *origins;                 /* pages elsewhere that may use the server: "https://a http://b:1"; "" */
+        char *keys;                    /* who needs one: "auto" (all, as soon as there is one), "required" or "none" */
         char *control_path;            /* /run/headroom/control.sock */
         char *models_dir;              /* /var/lib/headroom/models */
         char *default_model;           /* of requests that name none; "": the only one there is */

@@ -151,6 +151,12 @@ static const char *set_sensors(struct loader *l, const struct key *key, void *fi
         return NULL;
 }
 
+static const char *set_keys(struct loader *l, const struct key *key, void *field, const char *value) {
+        if (strcmp(value, "auto") != 0 && strcmp(value, "required") != 0 && strcmp(value, "none") != 0)
+                return "does not say who needs an access key; write auto (all, as soon as there is one), required or none";
+        return set_text(l, key, field, value);
+}
+
 static const char *set_class(struct loader *l, const struct key *key, void *field, const char *value) {
         bool is_batch = !strcmp(value, "batch");
 
@@ -337,6 +343,7 @@ static const struct key keys[] = {
         IN_CONFIG("server", "ollama", RESTARTED, set_ollama, ollama_address, 0, 0),
         IN_CONFIG("server", "hosts", RESTARTED, set_hosts, hosts, 0, 0),
         IN_CONFIG("server", "origins", RESTARTED, set_origins, origins, 0, 0),
+        IN_CONFIG("server", "keys", NOW, set_keys, keys, 0, 0),
         IN_CONFIG("server", "control", RESTARTED, set_text, control_path, 0, 0),
         IN_CONFIG("server", "state", RESTARTED, set_text, state_dir, 0, 0),
         IN_CONFIG("server", "connections", RESTARTED, set_count, connections_max, 1, HTTP_CONNECTIONS_MAX),
@@ -394,6 +401,7 @@ static const struct {
         { set_aliases, VALUE_NAMES },   { set_text, VALUE_TEXT },       { set_listen, VALUE_TEXT },
         { set_ollama, VALUE_TEXT },     { set_name, VALUE_TEXT },       { set_hosts, VALUE_TEXT },
         { set_origins, VALUE_TEXT },    { set_sensors, VALUE_SENSORS },
+        { set_keys, VALUE_TEXT },
 };
 
 enum value_kind key_kind(const struct key *key) {

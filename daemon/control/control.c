@@ -494,6 +494,9 @@ static const struct route control_routes[] = {
         { "/control/explain", METHOD_GET, handle_explain },
         { "/control/record", METHOD_GET, handle_record },
         { "/control/weights", METHOD_GET, handle_weights },
+        { "/control/keys", METHOD_GET, handle_keys },
+        { "/control/keys/add", METHOD_POST, handle_key_add },
+        { "/control/keys/remove", METHOD_POST, handle_key_remove },
         { "/health", METHOD_GET, handle_health },
         { NULL, 0, NULL },
 };

@@ -4,7 +4,8 @@
 
 #include "daemon/api/api_internal.h"
 
-handler handle_reload;  /* reload_route.c */
+handler handle_keys, handle_key_add, handle_key_remove; /* keys_route.c */
+handler handle_reload;                                  /* reload_route.c */
 handler handle_weights; /* weights.c */
 
 #endif

@@ -63,6 +63,13 @@ static const struct reason_info reasons[REASON_COUNT] = {
         [REASON_NOT_FOUND]           = { "not_found", "there is nothing at this path", 404, "invalid_request_error", 0, -1, "GET /v1/models and POST /v1/chat/completions are a good start", false },
         [REASON_METHOD_NOT_ALLOWED]  = { "method_not_allowed", "this path does not take this method", 405, "invalid_request_error", 0, -1, "", false },
         [REASON_FORBIDDEN]           = { "forbidden", "only root, the daemon's own user and the group of this socket may control it", 403, "invalid_request_error", 0, -1, "ask with sudo, or become a member of the group of the socket", false },
+        /* access keys */
+        [REASON_KEY_WRONG]           = { "invalid_api_key", "this server wants an access key, and this is none of its keys", 401, "authentication_error", 0, -1, "send the key as Authorization: Bearer KEY; headroomctl key add NAME makes one", false },
+        [REASON_KEY_MODEL]           = { "model_not_allowed", "the key is not for this model", 403, "permission_error", 0, -1, "GET /v1/models lists those that it is for", false },
+        [REASON_KEY_RATE]            = { "rate_limit_exceeded", "the key has made all the requests it may for now", 429, "rate_limit_error", 1, 1, "wait as long as Retry-After says", false },
+        [REASON_KEY_TOKENS]          = { "token_limit_exceeded", "the key has used all the tokens it may for now", 429, "rate_limit_error", 60, 1, "wait as long as Retry-After says", false },
+        [REASON_KEY_CONCURRENT]      = { "key_concurrency_limit", "the key has as many requests under way as it may", 429, "rate_limit_error", 1, 1, "wait for one of them", false },
+        [REASON_KEYS_FAILED]         = { "keys_failed", "the file of access keys cannot be written", 500, "server_error", 0, 0, "make room in the state directory, or make it writable", false },
         /* what a web page may not do */
         [REASON_HOST_NOT_ALLOWED]    = { "host_not_allowed", "the request is for another host", 403, "invalid_request_error", 0, -1, "use localhost or 127.0.0.1, or add the name to hosts in the section server of headroom.conf", false },
         [REASON_ORIGIN_NOT_ALLOWED]  = { "origin_not_allowed", "pages of this origin may not use this server", 403, "invalid_request_error", 0, -1, "add the origin to origins in the section server of headroom.conf", false },

@@ -67,6 +67,13 @@ enum reason {
         REASON_NOT_FOUND,
         REASON_METHOD_NOT_ALLOWED,
         REASON_FORBIDDEN,
+        /* access keys */
+        REASON_KEY_WRONG, /* there is none, or nobody's */
+        REASON_KEY_MODEL,
+        REASON_KEY_RATE,
+        REASON_KEY_TOKENS,
+        REASON_KEY_CONCURRENT,
+        REASON_KEYS_FAILED, /* their file cannot be written */
         /* what a web page may not do */
         REASON_HOST_NOT_ALLOWED,
         REASON_ORIGIN_NOT_ALLOWED,

@@ -166,7 +166,7 @@ class CommandLine(unittest.TestCase):
     def test_help_of_everything(self):
         whole = ctl("--help")
         self.assertEqual(whole.returncode, 0)
-        for command in ("status", "ps", "models", "load", "unload", "reload", "events", "explain", "trace", "record", "fit", "simulate"):
+        for command in ("status", "ps", "models", "load", "unload", "reload", "key", "events", "explain", "trace", "record", "fit", "simulate"):
             self.assertIn(command, whole.stdout)
             one = ctl(command, "--help")
             self.assertEqual((one.returncode, one.stderr), (0, ""))
@@ -655,7 +655,7 @@ class Completion(unittest.TestCase):
         self.assertEqual(len(result.stdout.splitlines()), 3)
 
     def test_words(self):
-        self.assertEqual(self.complete("headroomctl "), ["status", "ps", "models", "load", "unload", "reload", "events", "explain", "trace", "record", "fit", "simulate"])
+        self.assertEqual(self.complete("headroomctl "), ["status", "ps", "models", "load", "unload", "reload", "key", "events", "explain", "trace", "record", "fit", "simulate"])
         self.assertEqual(self.complete("headroomctl --json un"), ["unload"])
         self.assertEqual(self.complete("headroomctl unload --f"), ["--force"])
         self.assertEqual(self.complete("headroomctl fit --kv q"), ["q8_0", "q4_0"])

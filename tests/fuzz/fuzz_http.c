@@ -191,7 +191,7 @@ static void remove_socket(void) {
 
 static void begin(void) {
         static char none[1];
-        static const struct config config = { .default_model = none };
+        static const struct config config = { .default_model = none, .keys = none };
         static struct bulk_account bulk = { .max = 1 << 18 };
         const struct http_options options = { .on_request = on_request,
                                               .headers = "",

@@ -24,7 +24,7 @@
 static char *aliases[] = { (char[]){ "alias" } };
 static struct config_model configured[] = { { .id = (char[]){ "a" } },
                                             { .id = (char[]){ "org/b:q4" }, .aliases = aliases, .aliases_count = 1 } };
-static const struct config config = { .models = configured, .models_count = 2, .default_model = (char[]){ "" } };
+static const struct config config = { .models = configured, .models_count = 2, .default_model = (char[]){ "" }, .keys = (char[]){ "auto" } };
 static struct http_server *server;
 static struct api *api;
 static void (*surface)(void *user, struct http_exchange *x);

@@ -1,0 +1,81 @@
+/* access.c - see access.h. */
+#include "daemon/api/access.h"
+
+#include <string.h>
+
+#include "daemon/keys/keys.h"
+#include "daemon/keys/presented.h"
+#include "daemon/requests/failure.h"
+#include "daemon/state/lookup.h"
+#include "engine/base/clock.h"
+
+static bool is_wanted(const struct api *api) {
+        const char *who = api->config->keys;
+
+        return api->keys && strcmp(who, "none") != 0 && (!strcmp(who, "required") || keys_count(api->keys) > 0);
+}
+
+static struct key *key_of(struct api *api, const struct http_exchange *x) {
+        char secret[KEY_PRESENTED_MAX];
+
+        return is_wanted(api) && key_presented(x, secret) ? keys_find(api->keys, secret) : NULL;
+}
+
+/* Whether somebody is there is no secret, and what a browser asks before it may send a key has none. */
+static bool is_open(const struct http_exchange *x) {
+        return !strcmp(http_path(x), "/health") || !strcmp(http_path(x), "/") || http_method(x) == METHOD_OPTIONS;
+}
+
+bool access_check(struct api *api, struct http_exchange *x) {
+        if (!is_wanted(api) || is_open(x) || key_of(api, x))
+                return true;
+        http_answer_error(x, REASON_KEY_WRONG, "WWW-Authenticate: Bearer\r\n", NULL);
+        return false;
+}
+
+/* The list names ids or aliases. */
+static bool allows(struct api *api, const struct key *key, uint32_t index) {
+        uint32_t other;
+
+        for (uint32_t i = 0; i < key->allow_count; i++)
+                if (fleet_model_find(api->fleet, key->allow[i], &other) == 0 && other == index)
+                        return true;
+        return key->allow_count == 0;
+}
+
+bool access_sees(struct api *api, const struct http_exchange *x, uint32_t index) {
+        const struct key *key = key_of(api, x);
+
+        return key ? allows(api, key, index) : !is_wanted(api);
+}
+
+bool access_admit(struct api *api, const struct http_exchange *x, const char *model, enum request_class *class, struct key **ret,
+                  struct failure *reterr) {
+        struct key *key = key_of(api, x);
+        uint32_t index;
+        uint64_t after_ms = 0;
+
+        *ret = NULL;
+        if (!key && !is_wanted(api))
+                return true;
+        enum reason reason = !key ? REASON_KEY_WRONG /* it has been removed meanwhile */
+                             : fleet_model_find(api->fleet, model, &index) == 0 && !allows(api, key, index)
+                                     ? REASON_KEY_MODEL
+                                     : key_admit(key, clock_ms(CLOCK_MONOTONIC), &after_ms);
+        if (reason == REASON_NONE) {
+                *ret = key;
+                *class = key->class != REQUEST_CLASS_OF_MODEL ? key->class : *class;
+                return true;
+        }
+        failure_set(reterr, reason, NULL);
+        if (after_ms > 0) {
+                failure_set_retry_after(reterr, after_ms);
+                reterr->should_retry = after_ms <= 1000 * (uint64_t) reterr->retry_after_s;
+        }
+        return false;
+}
+
+void access_release(struct api *api, struct key *key, uint64_t tokens) {
+        if (key)
+                key_release(api->keys, key, tokens, clock_ms(CLOCK_MONOTONIC));
+}
