@@ -17,8 +17,10 @@
 #include "daemon/base/bounds.h"
 #include "daemon/dialect/dialect.h"
 #include "daemon/requests/failure.h"
+#include "daemon/state/lookup.h"
 #include "daemon/system/bulk.h"
 #include "daemon/system/log.h"
+#include "policy/base/hash.h"
 
 #define STREAM_HEADERS "Cache-Control: no-cache\r\nX-Accel-Buffering: no\r\n"
 
@@ -256,6 +258,18 @@ static void on_writable(void *user) {
                 request_resume(c->request);
 }
 
+/* Clients compare it to know whether the same seed may give the same text. */
+static void take_fingerprint(const struct api *api, const char *model, char ret[16]) {
+        uint64_t hash = hash_bytes(HASH_START, HEADROOM_VERSION, strlen(HEADROOM_VERSION));
+        struct model_status m = { 0 };
+        uint32_t index;
+
+        if (fleet_model_find(api->fleet, model, &index) == 0)
+                fleet_model_status(api->fleet, index, &m);
+        hash = hash_bytes(hash, &m.file_key, sizeof m.file_key);
+        (void) snprintf(ret, 16, "fp_%010llx", (unsigned long long) (hash >> 24));
+}
+
 static struct completion *completion_new(struct api *api, struct http_exchange *x, const struct completion_options *options) {
         struct completion *c = calloc(1, sizeof *c);
         char random[25];
@@ -279,6 +293,7 @@ static struct completion *completion_new(struct api *api, struct http_exchange *
                                      .keeps_calls = options->dialect->keeps_calls,
                                      .bytes_max = API_ANSWER_MAX };
         (void) snprintf(c->answer.id, sizeof c->answer.id, "%s%s", options->dialect->id_prefix, random);
+        take_fingerprint(api, c->model, c->answer.fingerprint);
         (void) snprintf(c->request_id, sizeof c->request_id, "%s", http_request_id(x));
         c->api = api;
         c->exchange = x;

@@ -30,6 +30,7 @@ struct answer {
         char id[40];
         const char *model;                 /* as the client called it; borrowed */
         const char *request_id;            /* of its HTTP request; borrowed */
+        char fingerprint[16];              /* of this version and the model's files: the same where both are */
         int64_t created_s;                 /* Unix time */
         const struct json_value *repeated; /* of the request (translate.h); borrowed */
         bool is_stream, includes_usage;

@@ -14,7 +14,7 @@ static void begin_object(struct text *out, const struct answer *a, const char *o
         text_json(out, a->id);
         text_printf(out, ",\"object\":\"%s\",\"created\":%lld,\"model\":", object, (long long) a->created_s);
         text_json(out, a->model);
-        text_puts(out, ",\"choices\":[");
+        text_printf(out, ",\"system_fingerprint\":\"%s\",\"choices\":[", a->fingerprint);
 }
 
 static void begin_chunk(struct text *out, const struct answer *a) {

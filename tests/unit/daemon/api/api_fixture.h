@@ -109,7 +109,7 @@ static inline const char *body_of(const char *heard) {
         return end ? end + 4 : "";
 }
 
-/* The bytes of an answer in chunks, or of a whole one, with the random part of its ids and its time replaced by ID and 1. */
+/* The bytes of an answer in chunks, or of a whole one, with the random part of its ids, its time and its fingerprint replaced by ID, 1 and FP. */
 static inline void unchunk(const char *heard, struct text *out) {
         char id[25] = "none yet";
         const char *at = body_of(heard), *begin = strstr(at, "\"id\":\"");
@@ -124,6 +124,9 @@ static inline void unchunk(const char *heard, struct text *out) {
                         if (!strncmp(c, id, strlen(id))) {
                                 text_puts(out, "ID");
                                 c += strlen(id);
+                        } else if (!strncmp(c, "fp_", 3)) {
+                                text_puts(out, "FP");
+                                c += 13;
                         } else if (!strncmp(c, "\"created", 8)) {
                                 text_printf(out, "%.*s1", (int) strcspn(c, ":") + 1, c);
                                 c += strcspn(c, ",");

@@ -124,6 +124,7 @@ void fleet_model_status(struct fleet *f, uint32_t index, struct model_status *re
         (void) f;
         *ret = (struct model_status){ .id = index ? "org/b:q4" : "a",
                                       .path = "/m/a.gguf",
+                                      .file_key = index + 1,
                                       .state = index ? MODEL_READY : MODEL_ABSENT,
                                       .offered = true,
                                       .kv_type = "f16",

@@ -41,6 +41,32 @@ static const char *const frame = "[{\"token\":\"Hü\",\"bytes\":[72,195,188],\"l
                                  "\"bytes\":[72,195,188],\"logprob\":-0.5},"
                                  "{\"token\":\"x\",\"logprob\":null}]}]";
 
+static void read_fingerprint(const char *body, char ret[16]) {
+        bool closed;
+        int fd = post("/v1/chat/completions", body);
+
+        asked.events->on_end(asked.user, "stop", &usage);
+        cJSON *json = parse(hear(fd, "}\n", &closed));
+        (void) snprintf(ret, 16, "%s", at(json, "system_fingerprint")->valuestring);
+        cJSON_Delete(json);
+        (void) close(fd);
+}
+
+/* Of the same model the same, of another another. */
+static void test_fingerprint(void **state) {
+        char one[16], again[16], alias[16], other[16];
+
+        (void) state;
+        read_fingerprint(CHAT(""), one);
+        read_fingerprint(CHAT(",\"seed\":1"), again);
+        read_fingerprint("{\"model\":\"alias\",\"messages\":[{\"role\":\"user\",\"content\":\"x\"}]}", alias);
+        read_fingerprint("{\"model\":\"org/b:q4\",\"messages\":[{\"role\":\"user\",\"content\":\"x\"}]}", other);
+        assert_true(!strncmp(one, "fp_", 3) && strlen(one) == 13);
+        assert_string_equal(one, again);
+        assert_string_equal(alias, other);
+        assert_string_not_equal(one, other);
+}
+
 static void test_logprobs(void **state) {
         cJSON *logprobs = cJSON_Parse(frame);
         bool closed;
@@ -469,9 +495,9 @@ static void test_stopping(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                TEST(test_whole_answer), TEST(test_logprobs), TEST(test_overlong_prompt),
-                TEST(test_embeddings),   TEST(test_routes),   TEST(test_deployments),
-                TEST(test_pages),        TEST(test_control),  TEST(test_stopping),
+                TEST(test_whole_answer), TEST(test_fingerprint), TEST(test_logprobs),    TEST(test_overlong_prompt),
+                TEST(test_embeddings),   TEST(test_routes),      TEST(test_deployments), TEST(test_pages),
+                TEST(test_control),      TEST(test_stopping),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

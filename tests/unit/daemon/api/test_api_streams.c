@@ -9,8 +9,8 @@
 
 #include "tests/unit/daemon/api/api_fixture.h"
 
-#define CHUNK(CHOICES)                                                                                                           \
-        "data: {\"id\":\"chatcmpl-ID\",\"object\":\"chat.completion.chunk\",\"created\":1,\"model\":\"a\",\"choices\":[" CHOICES \
+#define CHUNK(CHOICES)                                                                                                                                         \
+        "data: {\"id\":\"chatcmpl-ID\",\"object\":\"chat.completion.chunk\",\"created\":1,\"model\":\"a\",\"system_fingerprint\":\"FP\",\"choices\":[" CHOICES \
         "]}\n\n"
 #define DELTA(DELTA, FINISH) CHUNK("{\"index\":0,\"delta\":" DELTA ",\"finish_reason\":" FINISH "}")
 #define USAGE                                                                                                            \
@@ -38,12 +38,14 @@ static void test_stream_exactly(void **state) {
         assert_non_null(strstr(heard, "Cache-Control: no-cache\r\nX-Accel-Buffering: no\r\n"));
         unchunk(heard, &out);
         assert_string_equal(
-                out.bytes, DELTA("{\"role\":\"assistant\",\"content\":null}", "null")
-                                   DELTA("{\"content\":\"Hi \\\"you\\\"\\n\"}", "null") DELTA("{\"content\":\"ü\"}", "null")
-                                           DELTA("{}", "\"stop\"") "data: "
-                                                                   "{\"id\":\"chatcmpl-ID\",\"object\":\"chat.completion.chunk\","
-                                                                   "\"created\":1,\"model\":\"a\",\"choices\":[]," USAGE
-                                                                   "}\n\ndata: [DONE]\n\n");
+                out.bytes,
+                DELTA("{\"role\":\"assistant\",\"content\":null}", "null") DELTA("{\"content\":\"Hi \\\"you\\\"\\n\"}",
+                                                                                 "null") DELTA("{\"content\":\"ü\"}", "null")
+                        DELTA("{}",
+                              "\"stop\"") "data: "
+                                          "{\"id\":\"chatcmpl-ID\",\"object\":\"chat.completion.chunk\","
+                                          "\"created\":1,\"model\":\"a\",\"system_fingerprint\":\"FP\",\"choices\":[]," USAGE
+                                          "}\n\ndata: [DONE]\n\n");
         assert_false(closed);
         text_done(&out);
         (void) close(fd);
@@ -124,9 +126,9 @@ static void test_completion_stream(void **state) {
         asked.events->on_text(asked.user, "Hi", NULL);
         asked.events->on_end(asked.user, "stop", &usage);
         unchunk(hear(fd, "0\r\n\r\n", &closed), &out);
-#define PIECE(CHOICE)                                                                                                            \
-        "data: "                                                                                                                 \
-        "{\"id\":\"cmpl-ID\",\"object\":\"text_completion\",\"created\":1,\"model\":\"alias\",\"choices\":[{\"index\":0," CHOICE \
+#define PIECE(CHOICE)                                                                                                                                          \
+        "data: "                                                                                                                                               \
+        "{\"id\":\"cmpl-ID\",\"object\":\"text_completion\",\"created\":1,\"model\":\"alias\",\"system_fingerprint\":\"FP\",\"choices\":[{\"index\":0," CHOICE \
         "}]}\n\n"
         assert_string_equal(out.bytes, PIECE("\"text\":\"Hi\",\"logprobs\":null,\"finish_reason\":null") PIECE(
                                                "\"text\":\"\",\"logprobs\":null,\"finish_reason\":\"stop\"") "data: [DONE]\n\n");
