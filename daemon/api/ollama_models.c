@@ -136,8 +136,7 @@ static void add_capabilities(cJSON *json, const struct inspected *i) {
         } all[] = { { i->makes_text, "completion" },
                     { i->embeds, "embedding" },
                     { i->takes_tools, "tools" },
-                    { i->reasons, "thinking" },
-                    { i->fills_middle, "insert" } };
+                    { i->reasons, "thinking" } };
         cJSON *list = cJSON_AddArrayToObject(json, "capabilities");
 
         for (size_t k = 0; k < sizeof all / sizeof *all; k++)
@@ -168,11 +167,9 @@ static void add_info(cJSON *json, const struct inspected *i) {
 
 /* The places that there are, in the language that clients look for them in; what is really written is the model's own template. */
 static void add_template(cJSON *json, const struct inspected *i) {
-        char text[96];
-
-        (void) snprintf(text, sizeof text, "{{ .System }}%s{{ .Prompt }}%s{{ .Response }}", i->takes_tools ? "{{ .Tools }}" : "",
-                        i->fills_middle ? "{{ .Suffix }}" : "");
-        cJSON_AddStringToObject(json, "template", text);
+        cJSON_AddStringToObject(json, "template",
+                                i->takes_tools ? "{{ .System }}{{ .Tools }}{{ .Prompt }}{{ .Response }}"
+                                               : "{{ .System }}{{ .Prompt }}{{ .Response }}");
 }
 
 static cJSON *show(const struct model_status *m) {

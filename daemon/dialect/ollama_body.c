@@ -1,8 +1,8 @@
 /*
  * ollama_body.c - what clients ask of Ollama's API, as the body that engines know.
  *
- * Options have names of their own; those that say how Ollama would place a model in memory are left out, since that is Headroom's to know,
- * and so is a context size, which is no reason to load anything anew. Results of tools are found by the order of their calls,
+ * Options that say how Ollama would place a model in memory are left out, since that is Headroom's to know, and so is a
+ * context size, which is no reason to load anything anew. Results of tools are found by the order of their calls,
  * as Ollama's clients name a call by its tool alone.
  */
 #include <math.h>
@@ -38,7 +38,7 @@ static bool refuse_images(struct json_value images, struct failure *reterr) {
 /* --- keep_alive --- */
 
 /* A number without a unit is seconds, which Ollama would not take as a string and some clients send. */
-static const struct unit {
+static const struct {
         const char *name;
         double ms;
 } units[] = { { "h", 3.6e6 }, { "m", 6e4 },   { "s", 1e3 },   { "ms", 1 }, { "us", 1e-3 },
@@ -98,22 +98,20 @@ static bool read_keep_alive(struct json_value v, struct asked *asked, struct fai
 
 /* --- options --- */
 
-/* Numbers all of them, in Ollama's words and in those of engines. */
-static const char *const options[][2] = {
-        { "temperature", "temperature" },
-        { "top_k", "top_k" },
-        { "top_p", "top_p" },
-        { "min_p", "min_p" },
-        { "typical_p", "typical_p" },
-        { "repeat_last_n", "repeat_last_n" },
-        { "repeat_penalty", "repeat_penalty" },
-        { "presence_penalty", "presence_penalty" },
-        { "frequency_penalty", "frequency_penalty" },
-        { "mirostat", "mirostat" },
-        { "mirostat_tau", "mirostat_tau" },
-        { "mirostat_eta", "mirostat_eta" },
-        { "seed", "seed" },
-};
+/* Numbers all of them, which engines know by the same names. */
+static const char *const options[] = { "temperature",
+                                       "top_k",
+                                       "top_p",
+                                       "min_p",
+                                       "typical_p",
+                                       "repeat_last_n",
+                                       "repeat_penalty",
+                                       "presence_penalty",
+                                       "frequency_penalty",
+                                       "mirostat",
+                                       "mirostat_tau",
+                                       "mirostat_eta",
+                                       "seed" };
 #define OPTIONS_COUNT (sizeof options / sizeof *options)
 
 /* Without a limit, or with none (-1), with all that the context holds (-2), or 0, an answer goes on until it ends. */
@@ -135,14 +133,14 @@ static bool put_options(struct text *out, struct json_value all, struct failure 
                 return false;
         }
         for (size_t i = 0; i < OPTIONS_COUNT; i++)
-                names[i] = options[i][0];
+                names[i] = options[i];
         find_members(all, names, OPTIONS_COUNT + 2, values);
         for (size_t i = 0; i < OPTIONS_COUNT; i++) {
                 if (values[i].kind != JSON_NONE && values[i].kind != JSON_NUMBER) {
                         *reterr = bad_request(names[i], "options.%s must be a number", names[i]);
                         return false;
                 }
-                put_member(out, options[i][1], values[i]);
+                put_member(out, names[i], values[i]);
         }
         put_member(out, "stop", values[OPTIONS_COUNT]);
         return put_limit(out, values[OPTIONS_COUNT + 1], reterr);

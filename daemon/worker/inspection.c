@@ -60,7 +60,6 @@ static void parse_facts(const cJSON *object, struct inspected *ret) {
         ret->embeds = !ret->makes_text || (pooling && strcmp(pooling, "none") != 0);
         ret->takes_tools = flag_of(object, "takes_tools");
         ret->reasons = flag_of(object, "reasons");
-        ret->fills_middle = flag_of(object, "fills_middle");
 }
 
 static bool parse_sizes(const cJSON *object, struct inspected *ret) {

@@ -172,12 +172,6 @@ static void add_hparams(cJSON *object, const struct inspection *i) {
         }
 }
 
-/* The tokens that stand around a gap, which two names each are in use for. */
-static bool fills_middle(const struct gguf *g) {
-        return (gguf_find(g, "tokenizer.ggml.fim_pre_token_id") || gguf_find(g, "tokenizer.ggml.prefix_token_id")) &&
-               (gguf_find(g, "tokenizer.ggml.fim_suf_token_id") || gguf_find(g, "tokenizer.ggml.suffix_token_id"));
-}
-
 int inspect_print_json(const struct inspection *i, bool summary) {
         cJSON *object = cJSON_CreateObject();
         add_string(object, i->gguf, "architecture", "general.architecture");
@@ -196,7 +190,6 @@ int inspect_print_json(const struct inspection *i, bool summary) {
                 cJSON_AddStringToObject(object, "chat_warning", i->chat->warning);
         cJSON_AddBoolToObject(object, "takes_tools", i->chat->takes_tools);
         cJSON_AddBoolToObject(object, "reasons", i->chat->output_format.reasoning != NULL);
-        cJSON_AddBoolToObject(object, "fills_middle", fills_middle(i->gguf));
         add_number(object, "files", i->files_count);
         add_number(object, "file_bytes", gguf_file_bytes(i->gguf));
         if (!summary) {
