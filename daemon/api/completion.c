@@ -42,6 +42,7 @@ struct completion {
         bool has_opened;     /* and the dialect's first event */
         uv_timer_t ping;
         char why[128];   /* text of the next ping */
+        char *relaxed;   /* what the answer is not held to, though its schemas say so; or NULL */
         struct text out; /* one event at a time, or the whole answer */
         uint64_t started_ns;
         struct key *key; /* or NULL */
@@ -56,6 +57,7 @@ static void on_ping_closed(uv_handle_t *handle) {
         answer_done(&c->answer);
         bulk_drop(c->source);
         free(c->model);
+        free(c->relaxed);
         free(c);
 }
 
@@ -77,9 +79,18 @@ static void log_answer(const struct completion *c, const struct failure *failure
                   LOG_MAYBE("key", c->key ? c->key->name : ""), LOG_TEXT("model", c->model), LOG_TEXT("kind", c->kind),
                   LOG_NUMBER("stream", c->answer.is_stream), LOG_NUMBER("status", status),
                   LOG_MAYBE("reason", failure ? failure->code : ""), LOG_MAYBE("advice", failure ? failure->advice : ""),
+                  LOG_MAYBE("relaxed", c->relaxed ? c->relaxed : ""),
                   LOG_NUMBER("prompt_tokens", usage->prompt_tokens), LOG_NUMBER("cached_tokens", usage->cached_tokens),
                   LOG_NUMBER("completion_tokens", usage->completion_tokens),
                   LOG_NUMBER("ms", (uv_hrtime() - c->started_ns) / 1000000));
+}
+
+/* HEADERS, each with its line end, and what is relaxed; the caller frees it. */
+static char *with_relaxed(const struct completion *c, const char *headers) {
+        const char *name = c->relaxed ? "x-headroom-relaxed: " : "", *value = c->relaxed ? c->relaxed : "";
+        char *all;
+
+        return asprintf(&all, "%s%s%s%s", headers, name, value, c->relaxed ? "\r\n" : "") < 0 ? NULL : all;
 }
 
 /* Sends what stands in c->out. */
@@ -87,8 +98,11 @@ static void send_event(struct completion *c) {
         if (c->out.used == 0)
                 return;
         if (!c->has_begun) {
+                char *headers = with_relaxed(c, STREAM_HEADERS);
+
                 c->has_begun = true;
-                http_stream_begin(c->exchange, 200, STREAM_HEADERS, c->answer.dialect->stream_type);
+                http_stream_begin(c->exchange, 200, headers ? headers : STREAM_HEADERS, c->answer.dialect->stream_type);
+                free(headers);
         }
         if (!http_stream_write(c->exchange, text_string(&c->out), c->out.used) && c->request)
                 request_pause(c->request);
@@ -112,9 +126,22 @@ static void on_waiting(void *user, const char *why) {
                 send_ping(c);
 }
 
-static void on_start(void *user, uint32_t prompt_tokens, uint32_t cached_tokens) {
+/* A stream that has begun with a ping has sent its headers. */
+static void note_relaxed(struct completion *c, const char *relaxed) {
+        char *why;
+
+        c->relaxed = relaxed ? strdup(relaxed) : NULL;
+        if (!c->relaxed || !c->has_begun || !c->answer.dialect->pings_tell || asprintf(&why, "relaxed %s", relaxed) < 0)
+                return;
+        c->answer.dialect->ping(&c->out, why);
+        free(why);
+        send_event(c);
+}
+
+static void on_start(void *user, uint32_t prompt_tokens, uint32_t cached_tokens, const char *relaxed) {
         struct completion *c = user;
 
+        note_relaxed(c, relaxed);
         c->tokens = prompt_tokens;
         c->answer.prompt_tokens = prompt_tokens;
         c->answer.cached_tokens = cached_tokens;
@@ -201,6 +228,13 @@ static void fail_too_long(struct completion *c) {
         on_failed(c, &too_long);
 }
 
+static void answer_whole(struct completion *c) {
+        char *headers = with_relaxed(c, "");
+
+        http_answer(c->exchange, 200, headers ? headers : "", "application/json", text_string(&c->out), c->out.used);
+        free(headers);
+}
+
 static void on_end(void *user, const char *finish, const struct request_usage *usage) {
         struct completion *c = user;
         struct answer *a = &c->answer;
@@ -219,7 +253,7 @@ static void on_end(void *user, const char *finish, const struct request_usage *u
         if (a->is_stream)
                 end_stream(c, finish, usage);
         else
-                http_answer(c->exchange, 200, "", "application/json", text_string(&c->out), c->out.used);
+                answer_whole(c);
         completion_over(c);
 }
 

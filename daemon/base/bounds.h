@@ -172,9 +172,10 @@
 #define KEY_LIMIT_MAX           32          /* "1M/day" */
 #define KEYS_FILE_MAX           (4u << 20)  /* as many of the longest, with room to spare */
 #define LOOKUP_NEAR_MAX         3           /* names that are told to who asked for one that nobody has */
-#define API_PATH_MAX            512         /* of a request: longer than any route with a name in it */
-#define API_NAME_MAX            200         /* of a model that is asked for: longer than any id, and enough to be told */
-#define API_EMBED_INPUTS_MAX    2048        /* texts of one request: OpenAI's limit */
+#define REQUEST_RELAXED_MAX     2048 /* what an answer is not held to: it becomes a header. Engines tell 1.2 KB at the most */
+#define API_PATH_MAX            512  /* of a request: longer than any route with a name in it */
+#define API_NAME_MAX            200  /* of a model that is asked for: longer than any id, and enough to be told */
+#define API_EMBED_INPUTS_MAX    2048 /* texts of one request: OpenAI's limit */
 #define API_ANSWER_MAX          (16u << 20) /* an answer that is not streamed is held until its end */
 #define API_PING_MS             5000  /* a stream without news says why; clients and proxies give up after a minute or more */
 #define API_TICK_AGE_MAX_MS     20000 /* /health: the fleet ticks every 5 s at the least */

@@ -4,6 +4,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "daemon/base/bounds.h"
 #include "daemon/requests/finish.h"
 #include "daemon/requests/failure.h"
 #include "daemon/state/lookup.h"
@@ -30,16 +31,29 @@ static bool prompt_in(const cJSON *object, uint32_t *ret_prompt, uint32_t *ret_c
                *ret_cached <= *ret_prompt;
 }
 
+/* What goes into a header is no engine's to choose freely. False: it is there, and unfit. */
+static bool relaxed_in(const cJSON *frame, const char **ret) {
+        const cJSON *item = cJSON_GetObjectItemCaseSensitive(frame, "relaxed");
+        *ret = cJSON_GetStringValue(item);
+        if (!item)
+                return true;
+        for (const char *c = *ret; c && *c; c++)
+                if (*c < ' ' || *c > '~' || c - *ret == REQUEST_RELAXED_MAX)
+                        return false;
+        return *ret != NULL;
+}
+
 static bool take_start(struct request *request, const cJSON *frame) {
         uint32_t prompt, cached;
-        if (!prompt_in(frame, &prompt, &cached))
+        const char *relaxed;
+        if (!prompt_in(frame, &prompt, &cached) || !relaxed_in(frame, &relaxed))
                 return false;
         request->begun = true;
         if (request->started)
                 return true; /* by the engine before, which died */
         request->started = true;
         if (request->events.on_start)
-                request->events.on_start(request->user, prompt, cached);
+                request->events.on_start(request->user, prompt, cached, relaxed);
         return true;
 }
 

@@ -160,7 +160,8 @@ struct printer {
         char last;     /* byte that was written */
 };
 
-static void on_start(void *context, uint64_t id, uint32_t prompt_tokens, uint32_t cached_tokens) {
+static void on_start(void *context, uint64_t id, uint32_t prompt_tokens, uint32_t cached_tokens, const char *relaxed) {
+        (void) relaxed;
         (void) context, (void) id, (void) prompt_tokens, (void) cached_tokens;
 }
 

@@ -23,6 +23,7 @@ int grammar_fail(struct grammar_error *reterr, const char *format, ...) {
         va_start(arguments, format);
         (void) vsnprintf(reterr->text, sizeof(reterr->text), format, arguments);
         va_end(arguments);
+        reterr->limit = false;
         return -EINVAL;
 }
 
@@ -196,9 +197,11 @@ static int explain(int error, struct grammar_error *reterr) {
                 (void) grammar_fail(reterr, "there is no memory for it");
         else if (error == -EILSEQ)
                 return grammar_fail(reterr, "it holds a text that is not valid UTF-8");
-        else if (error == -E2BIG)
-                return grammar_fail(reterr, "it is too large (limits: %u rules, %u steps, %u KiB of text)", GRAMMAR_RULES_MAX,
-                                    GRAMMAR_NODES_MAX, GRAMMAR_TEXT_BYTES_MAX >> 10);
+        else if (error == -E2BIG) {
+                error = grammar_fail(reterr, "it is too large (limits: %u rules, %u steps, %u KiB of text)", GRAMMAR_RULES_MAX,
+                                     GRAMMAR_NODES_MAX, GRAMMAR_TEXT_BYTES_MAX >> 10);
+                reterr->limit = true;
+        }
         return error;
 }
 

@@ -56,6 +56,7 @@ void grammar_free(struct grammar *g);
 
 struct grammar_error {
         char text[256]; /* one sentence, without a full stop */
+        bool limit;     /* it is right, and too large */
 };
 /* Writes the sentence and returns -EINVAL. */
 __attribute__((format(printf, 2, 3))) int grammar_fail(struct grammar_error *reterr, const char *format, ...);

@@ -8,7 +8,9 @@ static const cJSON is_object = { .type = cJSON_Object, .child = &object_type };
 
 static uint32_t one_call(struct schema_compiler *c, const struct schema_calls *calls, const struct schema_call *one) {
         uint32_t e = grammar_builder_sequence(c->b);
-        c->relaxed = one->relaxed;
+        c->relaxed = one->strict ? NULL : calls->relaxed;
+        if (c->relaxed)
+                c->relaxed->name = one->told_as;
         grammar_builder_add(c->b, e, grammar_builder_literal(c->b, one->name));
         grammar_builder_add(c->b, e, grammar_builder_literal(c->b, calls->between));
         if (calls->marks) {

@@ -93,6 +93,8 @@ struct schema_compiler {
 
 /* Says what is wrong with PLACE, a keyword or schema: "minLength at #/properties/a: ...". Once. */
 __attribute__((format(printf, 3, 4))) void schema_refuse(struct schema_compiler *c, const cJSON *place, const char *format, ...);
+/* The same of what is too large. */
+__attribute__((format(printf, 3, 4))) void schema_exceed(struct schema_compiler *c, const cJSON *place, const char *format, ...);
 /* The same where nothing may be relaxed; else PLACE is told, and the caller goes on without it. */
 __attribute__((format(printf, 3, 4))) void schema_relax(struct schema_compiler *c, const cJSON *place, const char *format, ...);
 void schema_no_memory(struct schema_compiler *c);

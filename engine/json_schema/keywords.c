@@ -75,14 +75,14 @@ static void read_enum(struct schema_compiler *c, struct facts *f, const cJSON *k
         if (count < 1 || count > (int) SCHEMA_ENUM_MAX)
                 schema_refuse(c, k, "enum must be a list of 1 to %u values", SCHEMA_ENUM_MAX);
         else if (f->values_count == SCHEMA_CHOICES_MAX)
-                schema_refuse(c, k, "too many lists of values must hold together");
+                schema_exceed(c, k, "too many lists of values must hold together");
         else
                 f->values[f->values_count++] = k;
 }
 
 static void read_const(struct schema_compiler *c, struct facts *f, const cJSON *k) {
         if (f->values_count == SCHEMA_CHOICES_MAX)
-                schema_refuse(c, k, "too many lists of values must hold together");
+                schema_exceed(c, k, "too many lists of values must hold together");
         else
                 f->values[f->values_count++] = k;
 }

@@ -41,7 +41,7 @@ static struct property *find_or_add(struct members *m, const cJSON *place, const
         if (found || m->c->failed)
                 return found;
         if (m->count == SCHEMA_PROPERTIES_MAX) {
-                schema_refuse(m->c, place, "an object must not have more than %u properties", SCHEMA_PROPERTIES_MAX);
+                schema_exceed(m->c, place, "an object must not have more than %u properties", SCHEMA_PROPERTIES_MAX);
                 return NULL;
         }
         if (m->count == m->capacity) {

@@ -42,6 +42,16 @@ static void refuse(struct schema_compiler *c, const cJSON *place, const char *fo
         c->failed = grammar_fail(c->reterr, "%s: %s", where, what);
 }
 
+void schema_exceed(struct schema_compiler *c, const cJSON *place, const char *format, ...) {
+        va_list arguments;
+        va_start(arguments, format);
+        if (!c->failed) {
+                refuse(c, place, format, arguments);
+                c->reterr->limit = true;
+        }
+        va_end(arguments);
+}
+
 void schema_refuse(struct schema_compiler *c, const cJSON *place, const char *format, ...) {
         va_list arguments;
         va_start(arguments, format);
@@ -51,20 +61,29 @@ void schema_refuse(struct schema_compiler *c, const cJSON *place, const char *fo
 }
 
 static void tell(struct schema_relaxed *r, const cJSON *root, const cJSON *place) {
-        size_t used = strlen(r->places);
-        char where[SCHEMA_POINTER_MAX] = "#";
-        for (uint32_t i = 0; i < r->count; i++)
+        size_t used = strlen(r->places), begun;
+        char where[2 * SCHEMA_POINTER_MAX] = "";
+        for (uint32_t i = 0; place && i < r->count; i++)
                 if (r->seen[i] == place)
                         return;
-        (void) schema_write_place(root, place, where, sizeof(where));
-        size_t needs = strlen(where) + (r->within ? strlen(r->within) : 0) + sizeof(", ");
-        if (r->count == SCHEMA_RELAXED_MAX || used + needs > sizeof(r->places)) {
+        (void) snprintf(where, SCHEMA_POINTER_MAX, "%s", r->within ? r->within : "");
+        if (r->name)
+                write_step(where, SCHEMA_POINTER_MAX, r->name);
+        begun = strlen(where);
+        where[begun] = '#';
+        where[begun + 1] = '\0';
+        (void) schema_write_place(root, place, where, begun + SCHEMA_POINTER_MAX);
+        if (r->count == SCHEMA_RELAXED_MAX || used + strlen(where) + sizeof(", ") > sizeof(r->places)) {
                 r->more++;
                 return;
         }
         r->seen[r->count++] = place;
-        (void) snprintf(r->places + used, sizeof(r->places) - used, "%s%s%s", used ? ", " : "", r->within ? r->within : "",
-                        where);
+        (void) snprintf(r->places + used, sizeof(r->places) - used, "%s%s", used ? ", " : "", where);
+}
+
+void schema_tell_whole(struct schema_relaxed *r, const char *name) {
+        r->name = name;
+        tell(r, NULL, NULL);
 }
 
 void schema_relax(struct schema_compiler *c, const cJSON *place, const char *format, ...) {

@@ -21,7 +21,7 @@ void schema_no_memory(struct schema_compiler *c) {
 bool schema_works(struct schema_compiler *c, uint32_t count) {
         c->work += count;
         if (c->work > SCHEMA_WORK_MAX)
-                schema_refuse(c, c->root, "the schema is too large");
+                schema_exceed(c, c->root, "the schema is too large");
         return !c->failed;
 }
 
@@ -42,7 +42,7 @@ void together_add(struct schema_compiler *c, struct together *t, const cJSON *s)
                 if (t->schemas[i] == s)
                         return;
         if (t->count == SCHEMA_TOGETHER_MAX)
-                schema_refuse(c, s, "more than %u schemas must hold together", SCHEMA_TOGETHER_MAX);
+                schema_exceed(c, s, "more than %u schemas must hold together", SCHEMA_TOGETHER_MAX);
         else
                 t->schemas[t->count++] = s;
 }
@@ -125,7 +125,7 @@ static uint32_t body_of_choice(struct schema_compiler *c, const struct together 
                                                      "oneOf is only supported where types, or constants of required "
                                                      "properties, tell its alternatives apart; anyOf may do");
         if (t->chosen_count == SCHEMA_CHOICES_MAX) {
-                schema_refuse(c, f->choice, "more than %u lists of alternatives must hold together", SCHEMA_CHOICES_MAX);
+                schema_exceed(c, f->choice, "more than %u lists of alternatives must hold together", SCHEMA_CHOICES_MAX);
                 return choice;
         }
         cJSON_ArrayForEach(alternative, f->choice) {

@@ -18,12 +18,14 @@
 
 /* What a grammar does not hold to. All zero at first. */
 struct schema_relaxed {
-        const char *within; /* of what it is a schema: stands before each place, and is ASCII */
-        char places
-                [SCHEMA_RELAXED_BYTES]; /* "within#/properties/a/not, ...": each as the fragment of an address, so ASCII without blanks */
+        /* "within/name#/properties/a/not, ...": each as the fragment of an address, so ASCII without blanks. */
+        char places[SCHEMA_RELAXED_BYTES];
+        const char *within, *name; /* of what it is a schema; or NULL */
         const cJSON *seen[SCHEMA_RELAXED_MAX];
         uint32_t count, more; /* those that are named; further ones */
 };
+/* NAME as a whole is not held to. */
+void schema_tell_whole(struct schema_relaxed *r, const char *name);
 
 /*
  * SCHEMA is not kept. All: 0 and *ret; -EINVAL, -ENOMEM and one sentence. RELAXED NULL: what cannot be held to is refused. Adds the rules of a schema,
@@ -38,7 +40,8 @@ int schema_read_any_object(struct grammar_builder *b, uint32_t *ret_rule, struct
 struct schema_call {
         const char *name; /* written as it stands here */
         const cJSON *arguments;
-        struct schema_relaxed *relaxed; /* or NULL */
+        const char *told_as; /* in what is relaxed */
+        bool strict;         /* nothing is */
 };
 /* Where arguments are no object, but stand between marks: each optional one or not at all, in the order of `properties`. */
 struct schema_marks {
@@ -52,6 +55,7 @@ struct schema_calls {
         const struct schema_marks *marks; /* or NULL */
         const struct schema_call *list;
         uint32_t count;
+        struct schema_relaxed *relaxed; /* NULL: all are strict */
 };
 /* *ret_wrong: which of them it is that the sentence is about; `count` where it is none. */
 int schema_read_calls(struct grammar_builder *b, const struct schema_calls *calls, uint32_t *ret_rule, uint32_t *ret_wrong,

@@ -311,7 +311,7 @@ static int read_body(struct request_rules *rules, const cJSON *body, struct requ
         if (result == 0)
                 result = read_prompt(rules, body, &tools, r, reterr);
         if (result == 0)
-                result = request_read_grammar(rules, body, &tools, &r->parser_setup, &r->grammar, reterr);
+                result = request_read_grammar(rules, body, &tools, &r->parser_setup, &r->grammar, &r->relaxed, reterr);
         request_tools_done(&tools);
         return result;
 }
@@ -391,6 +391,7 @@ void request_done(struct request *r) {
         free(r->sampling.biases);
         stop_set_done(&r->stops);
         grammar_free(r->grammar);
+        free(r->relaxed);
         token_list_done(&r->closing);
         chat_parser_setup_done(&r->parser_setup);
         *r = (struct request){ 0 };

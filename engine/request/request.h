@@ -66,6 +66,7 @@ struct request {
         struct sampling sampling; /* its biases are the request's */
         struct stop_set stops;
         struct grammar *grammar; /* the grammar that the answer must keep to, or NULL */
+        char *relaxed;           /* what of the client's schemas it does not hold to (docs/wire-protocol.md), or NULL */
         bool ignore_end;         /* end tokens are banned and do not end the answer */
         bool logprobs;
         uint32_t top_logprobs;

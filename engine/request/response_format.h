@@ -12,10 +12,12 @@
 #include "engine/request/tools.h"
 
 /*
- * REPLY is as the prompt has left it. 0 and *ret, NULL where none is asked for; the vocabulary's tree stands in RULES then. -EINVAL, -ENOMEM and *reterr: a schema or
- * grammar that cannot be held to is refused, with the keyword and its place, or with the line.
+ * PARSER_SETUP is as the prompt has left it. 0 and *ret, NULL where none is asked for; the vocabulary's tree stands in RULES then. -EINVAL, -ENOMEM and
+ * *reterr: a schema or grammar that cannot be held to is refused, with the keyword and its place, or with the line. But of a schema that does not
+ * say that it is strict, what cannot be held is left out and listed in *ret_relaxed, which is the caller's; NULL: nothing is.
  */
 int request_read_grammar(struct request_rules *rules, const cJSON *body, const struct request_tools *tools,
-                         const struct chat_parser_setup *parser_setup, struct grammar **ret, struct request_error *reterr);
+                         const struct chat_parser_setup *parser_setup, struct grammar **ret, char **ret_relaxed,
+                         struct request_error *reterr);
 
 #endif

@@ -17,6 +17,10 @@ const char *request_tool_name(const cJSON *tool) {
         return cJSON_GetStringValue(json_get(json_get(tool, "function"), "name"));
 }
 
+bool request_tool_is_strict(const cJSON *tool) {
+        return cJSON_IsTrue(json_get(json_get(tool, "function"), "strict"));
+}
+
 const cJSON *request_tool_arguments(const cJSON *tool) {
         /* {"additionalProperties": false} */
         static char others[] = "additionalProperties";

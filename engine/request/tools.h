@@ -17,6 +17,8 @@ struct request_tools {
 /* Of one of them; what it takes is a schema, also where it says nothing: then it takes nothing. */
 const cJSON *request_tool_arguments(const cJSON *tool);
 const char *request_tool_name(const cJSON *tool);
+/* Its arguments are to be all that they say, or it is not to be called. */
+bool request_tool_is_strict(const cJSON *tool);
 /* Whether a text satisfies VALUE, a schema within that of ARGUMENTS, as far as its types go. */
 bool request_may_be_text(const cJSON *arguments, const cJSON *value);
 

@@ -185,6 +185,7 @@ void scheduler_admit(struct scheduler *s) {
                 if (q->lookup)
                         lookup_admitted(q); /* on_start follows when it is known how much was read */
                 else if (first && q->request.kind != REQUEST_EMBED)
-                        s->config.sink.on_start(s->config.sink.context, q->request.id, q->prompt_tokens, q->cached_tokens);
+                        s->config.sink.on_start(s->config.sink.context, q->request.id, q->prompt_tokens, q->cached_tokens,
+                                                q->request.relaxed);
         }
 }

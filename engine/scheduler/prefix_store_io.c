@@ -233,7 +233,7 @@ static void loaded(struct scheduler *s, struct sequence *q) {
         lookup_end(q);
         q->cached_tokens = q->kv.tokens_count;
         requantize_look_again(&s->requantize);
-        s->config.sink.on_start(s->config.sink.context, q->request.id, q->prompt_tokens, q->cached_tokens);
+        s->config.sink.on_start(s->config.sink.context, q->request.id, q->prompt_tokens, q->cached_tokens, q->request.relaxed);
 }
 
 void lookup_cut_short(struct scheduler *s, struct sequence *q) {

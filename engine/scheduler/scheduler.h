@@ -44,7 +44,8 @@ struct embedding {
 
 struct scheduler_sink {
         void *context;
-        void (*on_start)(void *context, uint64_t id, uint32_t prompt_tokens, uint32_t cached_tokens);
+        /* RELAXED: what of the request's schemas it does not hold to, or NULL. */
+        void (*on_start)(void *context, uint64_t id, uint32_t prompt_tokens, uint32_t cached_tokens, const char *relaxed);
         void (*on_text)(void *context, uint64_t id, const struct output_chunk *chunk);
         void (*on_end)(void *context, uint64_t id, const struct output_stream_end *end);
         void (*on_embedding)(void *context, uint64_t id, const struct embedding *embedding);

@@ -107,9 +107,10 @@ cJSON *frame_prompt(uint64_t id, uint32_t input, const struct token_list *tokens
                                          add_item(f, "tokens", cJSON_CreateIntArray(tokens->ids + at, (int) count)));
 }
 
-cJSON *frame_start(uint64_t id, uint32_t prompt_tokens, uint32_t cached_tokens) {
+cJSON *frame_start(uint64_t id, uint32_t prompt_tokens, uint32_t cached_tokens, const char *relaxed) {
         cJSON *f = frame_about(WIRE_START, id);
-        return all_or_nothing(f, add_number(f, "prompt_tokens", prompt_tokens) && add_number(f, "cached_tokens", cached_tokens));
+        return all_or_nothing(f, add_number(f, "prompt_tokens", prompt_tokens) && add_number(f, "cached_tokens", cached_tokens) &&
+                                         (!relaxed || add_item(f, "relaxed", cJSON_CreateString(relaxed))));
 }
 
 /* The exact bytes of a token, and as much of them as is text. */

@@ -65,8 +65,8 @@ static void say(struct worker *w, cJSON *frame) {
         free(bytes);
 }
 
-static void on_start(void *context, uint64_t id, uint32_t prompt_tokens, uint32_t cached_tokens) {
-        say(context, frame_start(id, prompt_tokens, cached_tokens));
+static void on_start(void *context, uint64_t id, uint32_t prompt_tokens, uint32_t cached_tokens, const char *relaxed) {
+        say(context, frame_start(id, prompt_tokens, cached_tokens, relaxed));
 }
 
 static void on_text(void *context, uint64_t id, const struct output_chunk *chunk) {
@@ -142,7 +142,7 @@ static void submit(struct worker *w, uint64_t id, int result, struct request *r,
 /* A prompt that was only to be counted has been, once it was read. */
 static void tell_count(struct worker *w, struct request *r) {
         struct output_stream_end end = { .finish = FINISH_LENGTH, .prompt_tokens = (uint32_t) r->inputs[0].count };
-        say(w, frame_start(r->id, end.prompt_tokens, 0));
+        say(w, frame_start(r->id, end.prompt_tokens, 0, NULL));
         say(w, frame_end(r->id, &end));
         request_done(r);
 }

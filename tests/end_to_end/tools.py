@@ -146,10 +146,12 @@ class Tools(unittest.TestCase):
             self.assertEqual(list(arguments), ["one", "two", "n"])
             self.assertIn(arguments["one"], ("a b", "1"))
             self.assertTrue(all(n in range(10) for n in arguments["n"]) and len(arguments["n"]) <= 3)
-            for wrong, says in (({"a": {"type": "string", "pattern": "^a"}}, "#/properties/a: a text that this model writes between marks"),
-                                ({"a<b": {}}, "a property of this name")):
-                reply = self.post(tools=tool(**wrong), **request).json()
-                self.assertIn(says, reply["error"]["message"])
+            loose = tool(a={"type": "string", "pattern": "^a"})
+            strict = [{"type": "function", "function": {**loose[0]["function"], "strict": True}}]
+            for wrong, says in ((strict, "#/properties/a/pattern: a text that this model writes between marks"),
+                                (tool(**{"a<b": {}}), "a property of this name")):
+                self.assertIn(says, self.post(tools=wrong, **request).json()["error"]["message"])
+            self.assertEqual(self.post(tools=loose, **{**request, "tokens": 2}).headers["x-headroom-relaxed"], "tools/f#/properties/a/pattern")
         reply = self.post(model="ends", tool_choice="required", tokens=250,
                           tools=tool(text={"anyOf": [{"type": "string"}, {"type": "null"}]}, n={"enum": [75001]})).json()
         arguments = json.loads(reply["choices"][0]["message"]["tool_calls"][0]["function"]["arguments"])
@@ -248,11 +250,12 @@ class Tools(unittest.TestCase):
         self.assertFalse([c for c in choices if c["delta"].get("content")])
 
     def test_calls_that_cannot_be_held_to(self):
-        odd = [*CHOICES, {"type": "function", "function": {"name": "odd", "parameters": {"properties": {"a": {"not": {}}}}}}]
+        loose = {"type": "function", "function": {"name": "odd", "parameters": {"properties": {"a": {"not": {"const": 1}}}}}}
+        odd = [*CHOICES, {"type": "function", "function": {**loose["function"], "strict": True}}]
         spaced = [{"type": "function", "function": {"name": "a b"}}]
         named = {"type": "function", "function": {"name": "odd"}}
         for more, param, says in (
-                ({"tool_choice": "required", "tools": odd}, "tools", "A call of odd cannot be held to its parameters: #/properties/a: the keyword not"),
+                ({"tool_choice": "required", "tools": odd}, "tools", "A call of odd cannot be held to its parameters: #/properties/a/not: the keyword not"),
                 ({"tool_choice": named, "tools": odd}, "tools", "A call of odd cannot"),
                 ({"tool_choice": "required", "tools": spaced}, "tool_choice", "of the name a b"),
                 ({"tool_choice": "required", "tools": CHOICES, "response_format": {"type": "json_object"}}, "tool_choice",
@@ -262,7 +265,12 @@ class Tools(unittest.TestCase):
             self.assertEqual(reply.status, 400, more)
             self.assertEqual(reply.json()["error"]["param"], param)
             self.assertIn(says, reply.json()["error"]["message"])
-        self.assertEqual(self.post(model="named", tools=odd).status, 200)  # what need not be called need not be held to
+        told = "tools/odd#/properties/a/not"
+        for tools, choice, relaxed in ((odd, "auto", "tools/odd#"), (odd, "none", None), ([*CHOICES, loose], "auto", None), ([*CHOICES, loose], "required", told),
+                                       ([loose], named, told), (odd, {"function": {"name": "stop"}}, None)):
+            for stream in (False, True):
+                reply = self.post(model="named", tools=tools, tool_choice=choice, stream=stream)  # what need not be called need not be held to
+                self.assertEqual((reply.status, reply.headers.get("x-headroom-relaxed")), (200, relaxed), (tools, choice))
         self.assertEqual(self.must_call(1, model="hermes", tools=spaced + CHOICES, tool_choice={"function": {"name": "stop"}})[1], "stop")
 
     def test_a_template_that_refuses(self):

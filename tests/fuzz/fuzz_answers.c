@@ -79,7 +79,8 @@ static void expect_piece(enum part_kind kind, const struct request_call *call, c
         expect_events(&line);
 }
 
-static void on_start(void *user, uint32_t prompt_tokens, uint32_t cached_tokens) {
+static void on_start(void *user, uint32_t prompt_tokens, uint32_t cached_tokens, const char *relaxed) {
+        (void) relaxed;
         struct client *c = user;
         ASSERT(!c->started && !c->spoke && c != &clients[2] && cached_tokens <= prompt_tokens);
         c->started = true;

@@ -57,10 +57,13 @@ static void write_text(const struct grammar *g, bool call, const uint8_t *choice
 }
 
 static int compile_call(const cJSON *schema, struct schema_relaxed *relaxed, struct grammar **ret, struct grammar_error *reterr) {
-        struct schema_call list[] = { { "f", schema, NULL }, { "g", schema, relaxed } };
-        struct schema_calls calls = {
-                .before = "{\"name\": \"", .between = "\", \"arguments\":", .behind = "}", .list = list, .count = 2
-        };
+        struct schema_call list[] = { { "f", schema, "f", true }, { "g", schema, "g", false } };
+        struct schema_calls calls = { .before = "{\"name\": \"",
+                                      .between = "\", \"arguments\":",
+                                      .behind = "}",
+                                      .list = list,
+                                      .count = 2,
+                                      .relaxed = relaxed };
         struct grammar_builder b = { 0 };
         uint32_t root, wrong;
         int r = schema_read_calls(&b, &calls, &root, &wrong, reterr);

@@ -31,7 +31,8 @@ static void print_line(cJSON *line) {
         cJSON_Delete(line);
 }
 
-static void on_start(void *context, uint64_t id, uint32_t prompt_tokens, uint32_t cached_tokens) {
+static void on_start(void *context, uint64_t id, uint32_t prompt_tokens, uint32_t cached_tokens, const char *relaxed) {
+        (void) relaxed;
         (void) context, (void) id, (void) prompt_tokens, (void) cached_tokens;
 }
 

@@ -20,7 +20,7 @@ static void test_a_chat(void **state) {
         assert_int_equal(asked.keep_alive_ms, 300000);
         assert_int_equal(at(asked.body, "max_tokens")->valueint, 7);
         assert_true(cJSON_IsTrue(at(asked.body, "stream")));
-        asked.events->on_start(asked.user, 5, 3);
+        asked.events->on_start(asked.user, 5, 3, NULL);
         asked.events->on_text(asked.user, "Hi", NULL);
         asked.events->on_failed(asked.user, &cooldown);
         const char *heard = hear(fd, NULL, &closed);

@@ -28,7 +28,7 @@ static void test_stream_exactly(void **state) {
         assert_int_equal(submits, 1);
         assert_int_equal(asked.kind, REQUEST_CHAT);
         assert_non_null(cJSON_GetObjectItem(asked.body, "unknown"));
-        asked.events->on_start(asked.user, 5, 3);
+        asked.events->on_start(asked.user, 5, 3, NULL);
         asked.events->on_text(asked.user, "Hi \"you\"\n", NULL);
         asked.events->on_text(asked.user, "ü", NULL);
         asked.events->on_end(asked.user, "stop", &usage);
@@ -169,13 +169,36 @@ static void test_stream_fails_before_anything_was_sent(void **state) {
 
         (void) state;
         int fd = post("/v1/chat/completions", CHAT(",\"stream\":true"));
-        asked.events->on_start(asked.user, 1, 0);
+        asked.events->on_start(asked.user, 1, 0, NULL);
         asked.events->on_failed(asked.user, &cooldown);
         check_refusal(hear(fd, "}}\n", &closed));
         (void) close(fd);
         refuses = true;
         fd = post("/v1/chat/completions", CHAT(",\"stream\":true"));
         check_refusal(hear(fd, "}}\n", &closed));
+        (void) close(fd);
+}
+
+/* What an answer is not held to stands in its headers or, where a ping has sent these, in a ping. */
+static void test_relaxed_is_told(void **state) {
+        bool closed;
+
+        (void) state;
+        for (unsigned streams = 0; streams < 2; streams++) {
+                int fd = post("/v1/chat/completions", streams ? CHAT(",\"stream\":true") : CHAT(""));
+                asked.events->on_start(asked.user, 1, 0, "response_format#/a/not, tools/f#");
+                asked.events->on_text(asked.user, "Hi", NULL);
+                asked.events->on_end(asked.user, "stop", &usage);
+                const char *heard = hear(fd, streams ? "0\r\n\r\n" : "}}\n", &closed);
+                assert_non_null(strstr(heard, "\r\nx-headroom-relaxed: response_format#/a/not, tools/f#\r\n"));
+                (void) close(fd);
+        }
+        int fd = post("/v1/chat/completions", CHAT(",\"stream\":true"));
+        asked.events->on_waiting(asked.user, "loading");
+        (void) hear(fd, "loading\n\n", &closed);
+        asked.events->on_start(asked.user, 1, 0, "tools/f#");
+        assert_non_null(strstr(hear(fd, "\n\n", &closed), ": ping relaxed tools/f#\n\n"));
+        asked.events->on_end(asked.user, "stop", &usage);
         (void) close(fd);
 }
 
@@ -230,6 +253,7 @@ int main(void) {
                 TEST(test_completion_stream),
                 TEST(test_stream_waits_then_fails),
                 TEST(test_stream_fails_before_anything_was_sent),
+                TEST(test_relaxed_is_told),
                 TEST(test_client_leaves_a_stream),
                 TEST(test_client_leaves_before_its_answer),
                 TEST(test_slow_reader_pauses_its_request),

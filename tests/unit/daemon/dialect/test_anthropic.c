@@ -161,7 +161,7 @@ static void test_stream(void **state) {
         (void) state;
         int fd = post("/v1/messages?beta=true", ASK("\"stream\":true,"));
         assert_int_equal(asked.kind, REQUEST_CHAT);
-        asked.events->on_start(asked.user, 5, 3);
+        asked.events->on_start(asked.user, 5, 3, NULL);
         say_all("tool_calls", NULL);
         const char *heard = hear(fd, "0\r\n\r\n", &closed);
         assert_non_null(strstr(heard, "Content-Type: text/event-stream\r\n"));
@@ -194,7 +194,7 @@ static void test_stream_without_words(void **state) {
         (void) state;
         int fd = post("/messages", ASK("\"stream\":true,"));
         asked.events->on_waiting(asked.user, "loading");
-        asked.events->on_start(asked.user, 5, 3);
+        asked.events->on_start(asked.user, 5, 3, NULL);
         asked.events->on_end(asked.user, "stop", &usage);
         unchunk(hear(fd, "0\r\n\r\n", &closed), &out);
         assert_string_equal(out.bytes, ": ping loading\n" EVENT("ping", "") START END("end_turn", "null"));
@@ -328,7 +328,7 @@ static void test_a_failure_within(void **state) {
 
         (void) state;
         int fd = post("/v1/messages", ASK("\"stream\":true,"));
-        asked.events->on_start(asked.user, 5, 3);
+        asked.events->on_start(asked.user, 5, 3, NULL);
         asked.events->on_text(asked.user, "Hi", NULL);
         asked.events->on_failed(asked.user, &cooldown);
         unchunk(hear(fd, "0\r\n\r\n", &closed), &out);

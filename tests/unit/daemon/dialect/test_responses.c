@@ -180,7 +180,7 @@ static void test_stream(void **state) {
         (void) state;
         int fd = post("/v1/responses", ASK(",\"stream\":true"));
         assert_int_equal(asked.kind, REQUEST_CHAT);
-        asked.events->on_start(asked.user, 5, 3);
+        asked.events->on_start(asked.user, 5, 3, NULL);
         say_all("tool_calls");
         const char *heard = hear(fd, "0\r\n\r\n", &closed);
         assert_non_null(strstr(heard, "Content-Type: text/event-stream\r\n"));

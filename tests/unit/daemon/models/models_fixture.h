@@ -225,7 +225,8 @@ static inline void on_waiting(void *user, const char *why) {
         (void) snprintf(c->why + strlen(c->why), sizeof(c->why) - strlen(c->why), "%s;", why);
 }
 
-static inline void on_start(void *user, uint32_t prompt_tokens, uint32_t cached_tokens) {
+static inline void on_start(void *user, uint32_t prompt_tokens, uint32_t cached_tokens, const char *relaxed) {
+        (void) relaxed;
         struct client *c = user;
         (void) cached_tokens;
         assert_int_equal(prompt_tokens, 7);

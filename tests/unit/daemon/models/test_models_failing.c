@@ -257,6 +257,8 @@ static const struct rude {
         { "a second start", "say_at=1\nsay={\"type\":\"start\",\"id\":1,\"prompt_tokens\":7}\n", "not what its type says" },
         { "more of a prompt cached than there is",
           "say_at=0\nsay={\"type\":\"start\",\"id\":1,\"prompt_tokens\":7,\"cached_tokens\":8}\n", "not what its type says" },
+        { "a header of its own", "say_at=0\nsay={\"type\":\"start\",\"id\":1,\"prompt_tokens\":7,\"relaxed\":\"a\\r\\nb: c\"}\n",
+          "not what its type says" },
         { "half a token", "say_at=1\nsay={\"type\":\"end\",\"id\":1,\"finish\":\"stop\",\"usage\":{\"completion_tokens\":0.5}}\n",
           "not what its type says" },
         { "more reasoning than tokens",

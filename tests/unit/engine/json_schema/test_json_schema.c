@@ -505,7 +505,7 @@ static void test_calls(void **state) {
         uint32_t root, wrong;
         for (size_t i = 0; i < 3; i++) {
                 char *json = quoted(schemas[i]);
-                list[i] = (struct schema_call){ names[i], cJSON_Parse(json), NULL };
+                list[i] = (struct schema_call){ names[i], cJSON_Parse(json), names[i], false };
                 free(json);
         }
         calls.between = "\",";
@@ -516,7 +516,7 @@ static void test_calls(void **state) {
                 if (is_whole(g, texts[i].text) != texts[i].whole)
                         fail_msg("%s", texts[i].text);
         grammar_free(g);
-        list[3] = (struct schema_call){ "bad", cJSON_Parse("{\"properties\":{\"a\":{\"not\":{\"const\":1}}}}"), NULL };
+        list[3] = (struct schema_call){ "bad", cJSON_Parse("{\"properties\":{\"a\":{\"not\":{\"const\":1}}}}"), "bad", false };
         calls.count = 4;
         assert_int_equal(schema_read_calls(&b, &calls, &root, &wrong, &error), -EINVAL);
         grammar_builder_done(&b);

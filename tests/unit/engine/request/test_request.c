@@ -169,7 +169,7 @@ static const struct {
         { "response_format",   "must have a schema",   "{" CHAT ",\"response_format\":{\"type\":\"json_schema\"}}", REQUEST_CHAT },
         { "response_format",   "must have a schema",   "{" CHAT ",\"response_format\":{\"type\":\"json_schema\",\"json_schema\":7}}", REQUEST_CHAT },
         { "response_format",   "#/items/uniqueItems: the keyword uniqueItems is not supported.", "{" CHAT ",\"response_format\":{\"type\":\"json_schema\","
-                                                       "\"json_schema\":{\"schema\":{\"type\":\"array\",\"items\":{\"uniqueItems\":true}}}}}", REQUEST_CHAT },
+                                                       "\"json_schema\":{\"strict\":true,\"schema\":{\"type\":\"array\",\"items\":{\"uniqueItems\":true}}}}}", REQUEST_CHAT },
         { "json_schema",       "#/type: type must be", "{" TEXT ",\"json_schema\":{\"type\":\"float\"}}", REQUEST_COMPLETION },
         { "json_schema",       "cannot both be held",  "{" TEXT ",\"json_schema\":{},\"response_format\":{\"type\":\"json_object\"}}", REQUEST_COMPLETION },
         { "grammar",           "cannot both be held",  "{" TEXT ",\"json_schema\":{},\"grammar\":\"root ::= \\\"a\\\"\"}", REQUEST_COMPLETION },
@@ -272,6 +272,63 @@ static void test_all_tokens(void **state) {
 }
 
 /* No limit named: an answer goes on to the end of the context, however large that is. */
+static void test_relaxed(void **state) {
+        (void) state;
+#define SCHEMA(members) "\"response_format\":{\"type\":\"json_schema\",\"json_schema\":" members "}"
+        static const struct {
+                const char *members, *relaxed;
+        } rows[] = {
+                { SCHEMA("{\"schema\":{\"type\":\"string\"}}"), NULL },
+                { SCHEMA("{\"strict\":true,\"schema\":{\"type\":\"string\"}}"), NULL },
+                { SCHEMA("{\"schema\":{\"uniqueItems\":true}}"), "response_format#/uniqueItems" },
+                { SCHEMA("{\"strict\":false,\"schema\":{\"uniqueItems\":true,\"not\":{\"const\":1}}}"),
+                  "response_format#/uniqueItems, response_format#/not" },
+                { SCHEMA("{\"schema\":{\"properties\":{\"a, \u00fc/\":{\"$ref\":\"x:y\"}}}}"),
+                  "response_format#/properties/a%2C%20%C3%BC~1/$ref" },
+                { "\"response_format\":{\"type\":\"json_object\",\"schema\":{\"if\":{}}}", "response_format#/if" },
+                { "\"json_schema\":{\"if\":{}}", "json_schema#/if" },
+        };
+        for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+                char body[400];
+                (void) snprintf(body, sizeof(body), "{" TEXT ",%s}", rows[i].members);
+                struct request r = accept(REQUEST_COMPLETION, body);
+                assert_non_null(r.grammar);
+                if (rows[i].relaxed ? !r.relaxed || strcmp(r.relaxed, rows[i].relaxed) != 0 : r.relaxed != NULL)
+                        fail_msg("%s: %s", body, r.relaxed);
+                request_done(&r);
+        }
+}
+
+/* More than can be told is counted. A schema that is too large is held to its type alone, or where it is strict refused. */
+static void test_much_is_relaxed(void **state) {
+        (void) state;
+        for (unsigned strict = 0; strict < 2; strict++)
+                for (unsigned large = 0; large < 2; large++) {
+                        cJSON *body =
+                                cJSON_Parse("{" TEXT "," SCHEMA("{\"schema\":{\"type\":\"object\",\"properties\":{}}}") "}");
+                        cJSON *format = cJSON_GetObjectItem(cJSON_GetObjectItem(body, "response_format"), "json_schema");
+                        cJSON *schema = cJSON_GetObjectItem(format, "schema"), *properties = schema->child->next;
+                        cJSON_AddBoolToObject(format, "strict", strict != 0);
+                        for (unsigned i = 0; i < (large ? 5000 : 30); i++) {
+                                char name[16];
+                                (void) snprintf(name, sizeof(name), "p%u", i);
+                                cJSON *one = cJSON_AddObjectToObject(properties, name);
+                                cJSON_AddBoolToObject(one, large ? "title" : "uniqueItems", true);
+                        }
+                        struct request r;
+                        struct request_error error;
+                        int result = read_json(REQUEST_COMPLETION, body, &r, &error);
+                        assert_int_equal(result, strict ? -EINVAL : 0);
+                        if (strict)
+                                continue;
+                        static const char more[] = "/p15/uniqueItems, and 14 more";
+                        size_t length = strlen(r.relaxed), end = sizeof(more) - 1;
+                        assert_string_equal(large || length < end ? r.relaxed : r.relaxed + length - end,
+                                            large ? "response_format#" : more);
+                        request_done(&r);
+                }
+}
+
 static void test_no_limit(void **state) {
         (void) state;
         const struct request_rules usual = rules;
@@ -708,6 +765,8 @@ int main(void) {
                 cmocka_unit_test(test_defaults),
                 cmocka_unit_test(test_no_tools),
                 cmocka_unit_test(test_all_tokens),
+                cmocka_unit_test(test_relaxed),
+                cmocka_unit_test(test_much_is_relaxed),
                 cmocka_unit_test(test_no_limit),
                 cmocka_unit_test(test_values),
                 cmocka_unit_test(test_thinking),

@@ -51,7 +51,8 @@ static struct told *told_of(void *context, uint64_t id) {
         return t;
 }
 
-static void on_start(void *context, uint64_t id, uint32_t prompt_tokens, uint32_t cached_tokens) {
+static void on_start(void *context, uint64_t id, uint32_t prompt_tokens, uint32_t cached_tokens, const char *relaxed) {
+        (void) relaxed;
         struct told *t = told_of(context, id);
         assert_int_equal(t->starts++, 0);
         t->prompt_tokens = prompt_tokens;
