@@ -1,9 +1,9 @@
 /*
  * body.c - the body of a request: read at once or on a thread, and refused where it is no JSON object.
  *
- * What reading costs is known before, since the reader takes each byte once: a body that is short is read on the loop, as long as
- * the turn has time for it, and every other by a thread of the pool, a few at once. The loop touches neither then. A client that
- * leaves meanwhile leaves the body to the thread.
+ * What reading costs is known before, since the reader takes each byte once, and a translation a few times: a body that is short is
+ * read on the loop, as long as the turn has time for it, and every other by a thread of the pool, a few at once. The loop touches
+ * neither then. A client that leaves meanwhile leaves the body to the thread.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -175,7 +175,7 @@ void api_read_body_as(struct api *api, struct http_exchange *x, const struct rea
         struct reading r = {
                 .api = api, .exchange = x, .body = { .dialect = as->dialect, .json = http_take_body(x) }, .as = as, .then = then
         };
-        size_t size = r.body.json ? bulk_size(r.body.json) : 0;
+        size_t size = r.body.json ? bulk_size(r.body.json) : 0, read = as->translate ? API_BODY_TRANSLATED * size : size;
         int error = make_room(&r);
 
         if (error) {
@@ -183,7 +183,7 @@ void api_read_body_as(struct api *api, struct http_exchange *x, const struct rea
                 http_answer_error(x, error == -EDQUOT ? REASON_REQUEST_MEMORY : REASON_OUT_OF_MEMORY, "", NULL);
                 return;
         }
-        if (size > API_BODY_AT_ONCE || (size > API_BODY_SMALL && turn_is_long(api->loop))) {
+        if (read > API_BODY_AT_ONCE || (read > API_BODY_SMALL && turn_is_long(api->loop))) {
                 read_later(&r);
                 return;
         }
