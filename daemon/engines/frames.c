@@ -8,6 +8,7 @@
 #include "daemon/state/lookup.h"
 #include "daemon/state/model.h"
 #include "daemon/state/tick.h"
+#include "daemon/system/log.h"
 #include "engine/base/json_get.h"
 #include "engine/wire/wire.h"
 #include "policy/base/sat.h"
@@ -101,6 +102,7 @@ static bool is_in_order(const struct request *request, enum frame_type says) {
         bool embeds = request->kind == REQUEST_EMBED;
         switch (says) {
         case FRAME_START: return !embeds && !request->begun;
+        case FRAME_NOTE: return !embeds && !request->begun && !request->noted;
         case FRAME_TEXT:
         case FRAME_END: return request->begun;
         case FRAME_EMBEDDING: return embeds;
@@ -120,6 +122,14 @@ static bool take_answer(struct model *m, struct request *request, enum frame_typ
         }
 }
 
+static bool take_note(const struct model *m, struct request *request, const cJSON *frame) {
+        const char *message = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(frame, "message"));
+        request->noted = true;
+        if (message)
+                log_info("request_note", LOG_TEXT("model", m->config->id), LOG_TEXT("message", message));
+        return message != NULL;
+}
+
 static bool take_about(struct model *m, struct request *request, enum frame_type says, const cJSON *frame) {
         if (!is_in_order(request, says))
                 return false;
@@ -130,6 +140,7 @@ static bool take_about(struct model *m, struct request *request, enum frame_type
         case FRAME_RESTORED: return take_restored(request, frame);
         case FRAME_LOOKUP: return prefix_client_take_lookup(m, request, frame);
         case FRAME_CORRUPT: return prefix_client_take_corrupt(m, request, frame);
+        case FRAME_NOTE: return take_note(m, request, frame);
         default: return take_answer(m, request, says, frame);
         }
 }

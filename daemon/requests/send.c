@@ -48,7 +48,7 @@ static int send_request(struct model *m, struct request *request) {
                 return r;
         keep_as_told(m, request);
         request->attempts++;
-        request->begun = false;
+        request->begun = request->noted = false;
         request->calls = request->vectors_taken = 0;
         m->engine.kv_known = false;
         if (m->running.count == 0)

@@ -28,6 +28,7 @@ struct request {
         bool moving;                        /* out of memory or back: it has been told and has not answered */
         bool suspended;                     /* the engine has said so: it takes no place there until it is restored */
         bool begun;                         /* this engine has said that it has the prompt: its answer may follow */
+        bool noted;                         /* ... or what of it is left out, which is said once */
         uint32_t calls;                     /* of tools, that have begun in the answer */
         uint32_t vectors;                   /* that an answer to texts to embed has; 0: not known */
         uint32_t vectors_taken, dimensions; /* that have come of them, and how long they are */

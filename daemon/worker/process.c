@@ -56,6 +56,7 @@ static const struct {
         [FRAME_LOOKUP] = { WIRE_LOOKUP, false, true },
         [FRAME_CORRUPT] = { WIRE_CORRUPT, false, true },
         [FRAME_PROMPT] = { WIRE_PROMPT, false, true },
+        [FRAME_NOTE] = { WIRE_NOTE, false, true },
 };
 
 static void broken(struct engine_process *e, const char *sentence) {

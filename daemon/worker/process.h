@@ -52,6 +52,7 @@ enum frame_type {
         FRAME_LOOKUP,
         FRAME_CORRUPT,
         FRAME_PROMPT,
+        FRAME_NOTE,
         FRAME_COUNT
 };
 

@@ -26,6 +26,10 @@
 #define REQUEST_STOP_BYTES_MAX  256u  /* of one stop string: the most text that can be held back */
 #define REQUEST_BIASES_MAX      1024u /* OpenAI's own limit is 300 */
 #define REQUEST_REPEAT_LAST_MAX 4096u /* tokens of the repetition window; 64 is usual */
+#define SAMPLERS_MAX            16u   /* in an order that a client names; there are nine, and one may stand there twice */
+#define DRY_LAST_MAX            65536u /* tokens that repetitions are looked for in: for each token made, a pass of 0.2 ms over them */
+#define DRY_BREAKERS_MAX        64u   /* llama.cpp has four; each is looked for in all of the vocabulary */
+#define DRY_BREAKER_BYTES_MAX   64u   /* llama.cpp cuts them at 40 characters */
 #define REQUEST_ENDS_MAX        16u   /* end tokens of one vocabulary; real ones have up to 5 */
 #define REQUEST_INPUTS_MAX      2048u /* texts of one embedding request: OpenAI's limit */
 #define LOGPROBS_TOP_MAX        20u   /* OpenAI's limit */

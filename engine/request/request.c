@@ -13,6 +13,7 @@
 #include "engine/request/prompt.h"
 #include "engine/request/error.h"
 #include "engine/request/response_format.h"
+#include "engine/request/samplers.h"
 #include "engine/request/thinking.h"
 #include "engine/request/tools.h"
 #include "engine/wire/wire.h"
@@ -67,6 +68,16 @@ static const struct float_field float_fields[] = {
         { "repeat_penalty",    offsetof(struct sampling, repeat_penalty),    0.01f, 10 },
         { "presence_penalty",  offsetof(struct sampling, presence_penalty),  -2,    2 },
         { "frequency_penalty", offsetof(struct sampling, frequency_penalty), -2,    2 },
+        { "typical_p",         offsetof(struct sampling, chain.typical_p),   0,     1 },
+        { "top_n_sigma",       offsetof(struct sampling, chain.top_n_sigma), -1,    100 },
+        { "xtc_probability",   offsetof(struct sampling, chain.xtc_probability), 0, 1 },
+        { "xtc_threshold",     offsetof(struct sampling, chain.xtc_threshold), 0,   1 },
+        { "dynatemp_range",    offsetof(struct sampling, chain.dynatemp_range), 0,  5 },
+        { "dynatemp_exponent", offsetof(struct sampling, chain.dynatemp_exponent), 0, 10 },
+        { "dry_multiplier",    offsetof(struct sampling, chain.dry.multiplier), 0,  100 },
+        { "dry_base",          offsetof(struct sampling, chain.dry.base),    1,     100 },
+        { "mirostat_tau",      offsetof(struct sampling, chain.mirostat_tau), 0,    100 },
+        { "mirostat_eta",      offsetof(struct sampling, chain.mirostat_eta), 0,    10 },
 };
 /* clang-format on */
 
@@ -251,7 +262,8 @@ static int read_sampling(struct request_rules *rules, const cJSON *body, struct 
             (result = read_count(body, "repeat_last_n", last_max, last_max, &s->repeat_last_n, reterr)) < 0 ||
             (result = read_seed(body, &rules->seeds, &s->seed, reterr)) < 0 ||
             (result = read_biases(body, rules->n_vocab, s, reterr)) < 0 ||
-            (result = read_bool(body, "ignore_eos", &r->ignore_end, reterr)) < 0)
+            (result = read_bool(body, "ignore_eos", &r->ignore_end, reterr)) < 0 ||
+            (result = request_read_samplers(rules, body, r, reterr)) < 0)
                 return result;
         for (uint32_t i = 0; r->ignore_end && i < rules->ends_count; i++)
                 if (add_bias(s, rules->ends[i], -INFINITY) < 0)
@@ -389,6 +401,7 @@ void request_done(struct request *r) {
                 token_list_done(&r->inputs[i]);
         free(r->inputs);
         free(r->sampling.biases);
+        free(r->sampling.chain.dry.breakers);
         stop_set_done(&r->stops);
         grammar_free(r->grammar);
         free(r->relaxed);

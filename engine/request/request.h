@@ -65,6 +65,7 @@ struct request {
         uint32_t max_tokens;      /* at most what the context leaves, and that where none is named; 0: the prompt alone */
         struct sampling sampling; /* its biases are the request's */
         struct stop_set stops;
+        char note[96];           /* a sentence for the log on what was left out; "" for none */
         struct grammar *grammar; /* the grammar that the answer must keep to, or NULL */
         char *relaxed;           /* what of the client's schemas it does not hold to (docs/wire-protocol.md), or NULL */
         bool ignore_end;         /* end tokens are banned and do not end the answer */

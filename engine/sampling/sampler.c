@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/sampling/candidates.h"
 #include "policy/base/random.h"
 
 #define FLOAT_EXPONENT 0x7f800000u
@@ -18,11 +19,6 @@
 struct token_seen {
         uint32_t recent; /* times in the repetition window */
         uint32_t of_answer;
-};
-
-struct candidate {
-        float logit;
-        int32_t id;
 };
 
 struct sampler_scratch {
@@ -37,6 +33,7 @@ struct sampler {
         struct token_seen *seen; /* n_vocab, only where a penalty is on */
         int32_t *window;         /* ring of the last repeat_last_n ids */
         uint32_t window_next, window_count;
+        struct chain_state chain; /* where sampling->chain is on */
 };
 
 struct sampling sampling_default(void) {
@@ -47,6 +44,7 @@ struct sampling sampling_default(void) {
                 .min_p = 0.05f,
                 .repeat_penalty = 1.0f,
                 .repeat_last_n = 64,
+                .chain = sampler_chain_default(),
         };
 }
 
@@ -80,6 +78,33 @@ static bool seen_matters(const struct sampling *p) {
         return repeats_matter(p) || p->presence_penalty != 0.0f || p->frequency_penalty != 0.0f;
 }
 
+/* A repeated token is made less likely whichever sign its logit has (Keskar et al., CTRL, 2019). */
+static float penalised(float logit, struct token_seen seen, const struct sampling *p) {
+        if (seen.recent)
+                logit = logit > 0 ? logit / p->repeat_penalty : logit * p->repeat_penalty;
+        if (seen.of_answer)
+                logit -= p->presence_penalty + p->frequency_penalty * (float) seen.of_answer;
+        return logit;
+}
+
+static float penalised_candidate(const void *context, struct candidate c) {
+        const struct sampler *s = context;
+        return s->seen ? penalised(c.logit, s->seen[c.id], s->sampling) : c.logit;
+}
+
+static int new_chain(struct sampler *s) {
+        const struct sampler_chain *chain = &s->sampling->chain;
+        s->chain = (struct chain_state){
+                .mu = 2 * chain->mirostat_tau,
+                .mu_before = 2 * chain->mirostat_tau,
+                .random = &s->random,
+                .n_vocab = s->n_vocab,
+                .penalise = penalised_candidate,
+                .context = s,
+        };
+        return chain->dry.multiplier > 0 && chain->dry.last_n > 0 ? dry_new(&chain->dry, &s->chain.dry) : 0;
+}
+
 int sampler_new(const struct sampling *sampling, uint32_t n_vocab, struct sampler **ret) {
         struct sampler *s = calloc(1, sizeof(*s));
         if (!s)
@@ -90,6 +115,8 @@ int sampler_new(const struct sampling *sampling, uint32_t n_vocab, struct sample
         if (seen_matters(sampling) && !(s->seen = calloc(n_vocab, sizeof(*s->seen))))
                 goto no_memory;
         if (repeats_matter(sampling) && !(s->window = malloc(sampling->repeat_last_n * sizeof(*s->window))))
+                goto no_memory;
+        if (sampling->chain.on && new_chain(s) < 0)
                 goto no_memory;
         *ret = s;
         return 0;
@@ -103,11 +130,14 @@ void sampler_free(struct sampler *s) {
                 return;
         free(s->seen);
         free(s->window);
+        dry_free(s->chain.dry);
         free(s);
 }
 
 void sampler_note(struct sampler *s, int32_t id, bool of_answer) {
         assert(id >= 0 && (uint32_t) id < s->n_vocab);
+        if (s->chain.dry)
+                dry_note(s->chain.dry, id);
         if (s->seen && of_answer)
                 s->seen[id].of_answer++;
         if (!s->window)
@@ -121,25 +151,17 @@ void sampler_note(struct sampler *s, int32_t id, bool of_answer) {
         s->seen[id].recent++;
 }
 
-/* A repeated token is made less likely whichever sign its logit has (Keskar et al., CTRL, 2019). */
-static float penalised(float logit, struct token_seen seen, const struct sampling *p) {
-        if (seen.recent)
-                logit = logit > 0 ? logit / p->repeat_penalty : logit * p->repeat_penalty;
-        if (seen.of_answer)
-                logit -= p->presence_penalty + p->frequency_penalty * (float) seen.of_answer;
-        return logit;
-}
-
-/* LOGITS with biases and penalties, in scratch where there are any. */
+/* LOGITS with biases and penalties, in scratch where there are any. In a chain penalties have their place. */
 static const float *adjusted(const struct sampler *s, struct sampler_scratch *scratch, const float *logits) {
         const struct sampling *p = s->sampling;
-        if (!s->seen && !p->biases_count)
+        bool penalises = s->seen && !p->chain.on;
+        if (!penalises && !p->biases_count)
                 return logits;
         float *out = scratch->logits;
         memcpy(out, logits, s->n_vocab * sizeof(*out));
         for (uint32_t i = 0; i < p->biases_count; i++)
                 out[p->biases[i].id] += p->biases[i].bias;
-        for (uint32_t id = 0; s->seen && id < s->n_vocab; id++)
+        for (uint32_t id = 0; penalises && id < s->n_vocab; id++)
                 out[id] = penalised(out[id], s->seen[id], p);
         return out;
 }
@@ -157,37 +179,6 @@ static int32_t argmax(const float *logits, uint32_t n) {
         return (int32_t) best;
 }
 
-static bool comes_before(struct candidate a, struct candidate b) {
-        return a.logit != b.logit ? a.logit > b.logit : a.id < b.id;
-}
-
-/* Restores a heap whose root is the last in order, after the root changed. */
-static void sift_down(struct candidate *heap, uint32_t count) {
-        struct candidate moving = heap[0];
-        uint32_t at = 0;
-        for (;;) {
-                uint32_t child = 2 * at + 1;
-                if (child >= count)
-                        break;
-                if (child + 1 < count && comes_before(heap[child], heap[child + 1]))
-                        child++;
-                if (!comes_before(moving, heap[child]))
-                        break;
-                heap[at] = heap[child];
-                at = child;
-        }
-        heap[at] = moving;
-}
-
-static void sift_up(struct candidate *heap, uint32_t at) {
-        struct candidate moving = heap[at];
-        while (at > 0 && comes_before(heap[(at - 1) / 2], moving)) {
-                heap[at] = heap[(at - 1) / 2];
-                at = (at - 1) / 2;
-        }
-        heap[at] = moving;
-}
-
 /* The first COUNT of all N in order, into OUT. Returns how many there are: NaN takes no part. */
 static uint32_t select_best(const float *logits, uint32_t n, uint32_t count, struct candidate *out) {
         uint32_t used = 0;
@@ -197,18 +188,13 @@ static uint32_t select_best(const float *logits, uint32_t n, uint32_t count, str
                         continue;
                 if (used < count) {
                         out[used] = c;
-                        sift_up(out, used++);
+                        candidate_sift_up(out, used++);
                 } else if (c.logit > out[0].logit) { /* an equal one has the higher id: it comes later */
                         out[0] = c;
-                        sift_down(out, used);
+                        candidate_sift_down(out, used);
                 }
         }
-        for (uint32_t left = used; left > 1; left--) { /* heap sort: the last in order goes to the end */
-                struct candidate last = out[0];
-                out[0] = out[left - 1];
-                sift_down(out, left - 1);
-                out[left - 1] = last;
-        }
+        candidate_sort_heap(out, used);
         return used;
 }
 
@@ -287,9 +273,20 @@ static int32_t draw(struct random *random, struct candidate *c, uint32_t count, 
         return c[last].id;
 }
 
+/* L: adjusted. It may be the scratch's own, which holds the probabilities once all candidates are listed. */
+static int32_t pick_by_chain(struct sampler *s, struct sampler_scratch *scratch, const float *l) {
+        struct candidates c = { .list = scratch->candidates, .p = scratch->logits };
+        for (uint32_t id = 0; id < s->n_vocab; id++)
+                if (l[id] > -INFINITY) /* never true for NaN */
+                        c.list[c.count++] = (struct candidate){ l[id], (int32_t) id };
+        return c.count ? chain_pick(s->sampling, &s->chain, &c) : argmax(l, s->n_vocab);
+}
+
 /* L: adjusted. */
 static int32_t pick(struct sampler *s, struct sampler_scratch *scratch, const float *l) {
         const struct sampling *p = s->sampling;
+        if (p->chain.on)
+                return pick_by_chain(s, scratch, l);
         int32_t best = argmax(l, s->n_vocab);
         float greatest = l[best];
         if (p->temperature <= 0.0f || !isfinite(greatest))
@@ -320,6 +317,7 @@ bool sampler_logits_are_numbers(const float *logits, uint32_t n_vocab) {
 }
 
 int32_t sampler_pick(struct sampler *s, struct sampler_scratch *scratch, const float *logits) {
+        s->chain.mu_before = s->chain.mu;
         return pick(s, scratch, adjusted(s, scratch, logits));
 }
 
@@ -331,6 +329,7 @@ int32_t sampler_pick_among(struct sampler *s, struct sampler_scratch *scratch, c
                 if (l[id] > greatest)
                         greatest = l[id];
         }
+        s->chain.mu = s->chain.mu_before; /* nothing is learnt of what was not allowed */
         return greatest > -INFINITY ? pick(s, scratch, l) : -1;
 }
 

@@ -5,6 +5,8 @@
  * three each keep a beginning of the tokens in descending order (ties: lower id first), so what remains is the
  * shortest of the three. Temperature comes before the cuts, as in the OpenAI service.
  *
+ * Where a request asks for more than that (chain.h) all of it is done in that order instead, the temperature last.
+ *
  * Temperature 0 is the exact argmax of the biased and penalised logits, and draws nothing. Otherwise each pick
  * costs one draw of a generator that belongs to the request alone: the same seed and prompt give the same
  * text, whatever else the engine is doing. A logit that is not a number is never chosen.
@@ -16,6 +18,7 @@
 #include <stdint.h>
 
 #include "engine/base/bounds.h"
+#include "engine/sampling/chain.h"
 
 struct token_bias {
         int32_t id;
@@ -35,6 +38,7 @@ struct sampling {
         uint64_t seed;
         struct token_bias *biases; /* owned by whoever made this; a later one for the same id adds up */
         uint32_t biases_count;
+        struct sampler_chain chain; /* its breakers are owned by whoever made this */
 };
 
 /* Temperature 0.8, top-k 40, top-p 0.95, min-p 0.05, no penalty: what local models are commonly run with. */

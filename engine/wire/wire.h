@@ -61,6 +61,7 @@
 #define WIRE_SAVED      "saved"
 #define WIRE_LOOKUP     "lookup"  /* does a file have this prefix? */
 #define WIRE_CORRUPT    "corrupt" /* the file that came is of no use */
+#define WIRE_NOTE       "note"    /* what of a request is left out */
 #define WIRE_PROMPT     "prompt"  /* tokens of a request's prompt, only while they are asked for */
 
 /* Splits a byte stream into frames. Start with all zero and a limit; release with wire_reader_done. */

@@ -107,6 +107,11 @@ cJSON *frame_prompt(uint64_t id, uint32_t input, const struct token_list *tokens
                                          add_item(f, "tokens", cJSON_CreateIntArray(tokens->ids + at, (int) count)));
 }
 
+cJSON *frame_note(uint64_t id, const char *message) {
+        cJSON *f = frame_about(WIRE_NOTE, id);
+        return all_or_nothing(f, add_text(f, "message", message));
+}
+
 cJSON *frame_start(uint64_t id, uint32_t prompt_tokens, uint32_t cached_tokens, const char *relaxed) {
         cJSON *f = frame_about(WIRE_START, id);
         return all_or_nothing(f, add_number(f, "prompt_tokens", prompt_tokens) && add_number(f, "cached_tokens", cached_tokens) &&

@@ -16,6 +16,7 @@ cJSON *frame_ready(const struct engine *e);
 cJSON *frame_failed(const char *message);
 /* Of the tokens of input number INPUT those from AT on, as many as a frame carries. */
 cJSON *frame_prompt(uint64_t id, uint32_t input, const struct token_list *tokens, size_t at);
+cJSON *frame_note(uint64_t id, const char *message);
 cJSON *frame_start(uint64_t id, uint32_t prompt_tokens, uint32_t cached_tokens, const char *relaxed); /* RELAXED: or NULL */
 cJSON *frame_text(uint64_t id, const struct tokenizer *t, const struct output_chunk *chunk);
 cJSON *frame_end(uint64_t id, const struct output_stream_end *end);

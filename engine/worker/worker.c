@@ -129,6 +129,8 @@ static void tell_prompts(struct worker *w, const struct request *r) {
 }
 
 static void submit(struct worker *w, uint64_t id, int result, struct request *r, struct request_error *error) {
+        if (result == 0 && r->note[0])
+                say(w, frame_note(id, r->note));
         if (result == 0 && w->tells_prompts)
                 tell_prompts(w, r);
         if (result == 0)

@@ -378,6 +378,20 @@ class Tools(unittest.TestCase):
         self.assertEqual(choice["message"]["content"], "")
         self.assertTrue(choice["message"]["reasoning_content"])
 
+    def test_samplers(self):
+        """Whatever is asked for, alone and together: an answer, the same again for the same seed, and held to its form."""
+        every = {"repeat_last_n": 32, "typical_p": 0.9, "top_n_sigma": 2, "dry_multiplier": 0.8, "dry_base": 1.75, "dry_allowed_length": 2,
+                 "dry_penalty_last_n": -1, "dry_sequence_breakers": ["\n", ":"], "xtc_probability": 0.5, "xtc_threshold": 0.1,
+                 "dynatemp_range": 0.5, "dynatemp_exponent": 1, "min_keep": 2}
+        for more in (every, {"mirostat": 1, "mirostat_tau": 4}, {"mirostat": 2, "mirostat_eta": 0.2}, {"samplers": "edkypmxt"},
+                     {"samplers": ["top_k", "tfs_z", "temperature"], "top_k": 5}):
+            request = dict(model="named", seed=7, tokens=60, logit_bias={}, temperature=1.5, **more)
+            first, again = (self.post(**request).json() for _ in range(2))
+            self.assertEqual(first["choices"], again["choices"], more)
+            form = self.post(json_schema=FORM, **dict(request, tokens=90)).json()["choices"][0]
+            self.assertIn(json.loads(form["message"]["content"])["n"], (1, 22, 333), more)
+        self.daemon.wait_for_log(r"samplers: 'tfs_z' is not known, and is left out")
+
     def test_a_broken_template(self):
         self.assertEqual(self.post(model="broken").json()["choices"][0]["message"]["content"], "Ok")
         self.daemon.wait_for_log(r"chat template is not used \(line 2: the block 'nonsense'")

@@ -253,6 +253,8 @@ static const struct rude {
           "not what its type says" },
         { "a corrupt file that it never had", "say_at=0\nsay={\"type\":\"corrupt\",\"id\":1,\"error\":\"x\",\"damaged\":true}\n",
           "not what its type says" },
+        { "a note without words", "say_at=0\nsay={\"type\":\"note\",\"id\":1}\n", "not what its type says" },
+        { "a note behind the start", "say_at=1\nsay={\"type\":\"note\",\"id\":1,\"message\":\"x\"}\n", "not what its type says" },
         { "text before the start", "say_at=0\nsay={\"type\":\"text\",\"id\":1,\"text\":\"x\"}\n", "not what its type says" },
         { "a second start", "say_at=1\nsay={\"type\":\"start\",\"id\":1,\"prompt_tokens\":7}\n", "not what its type says" },
         { "more of a prompt cached than there is",

@@ -98,6 +98,25 @@ static const struct {
         { "messages",          "messages[0].function_call", "{\"messages\":[{\"role\":\"assistant\",\"function_call\":{\"name\":\"a\"}}]}", REQUEST_CHAT },
         { "parallel_tool_calls", "true or false",      "{" CHAT ",\"parallel_tool_calls\":\"no\"}",       REQUEST_CHAT },
         { "chat_template_kwargs", "an object",         "{" CHAT ",\"chat_template_kwargs\":[]}",         REQUEST_CHAT },
+        { "typical_p",         "from 0 to 1",          "{" CHAT ",\"typical_p\":1.5}",                    REQUEST_CHAT },
+        { "top_n_sigma",       "from -1 to 100",       "{" CHAT ",\"top_n_sigma\":-2}",                   REQUEST_CHAT },
+        { "xtc_probability",   "from 0 to 1",          "{" CHAT ",\"xtc_probability\":2}",                REQUEST_CHAT },
+        { "xtc_threshold",     "from 0 to 1",          "{" CHAT ",\"xtc_threshold\":\"0.1\"}",            REQUEST_CHAT },
+        { "dynatemp_range",    "from 0 to 5",          "{" CHAT ",\"dynatemp_range\":-1}",                REQUEST_CHAT },
+        { "dynatemp_exponent", "from 0 to 10",         "{" CHAT ",\"dynatemp_exponent\":11}",             REQUEST_CHAT },
+        { "dry_multiplier",    "from 0 to 100",        "{" CHAT ",\"dry_multiplier\":-1}",                REQUEST_CHAT },
+        { "dry_base",          "from 1 to 100",        "{" CHAT ",\"dry_base\":0.5}",                     REQUEST_CHAT },
+        { "dry_allowed_length", "whole number from 0", "{" CHAT ",\"dry_allowed_length\":1.5}",           REQUEST_CHAT },
+        { "dry_penalty_last_n", "from -1 to 65536",    "{" CHAT ",\"dry_penalty_last_n\":65537}",         REQUEST_CHAT },
+        { "dry_sequence_breakers", "list of at most 64", "{" CHAT ",\"dry_sequence_breakers\":\"x\"}",    REQUEST_CHAT },
+        { "dry_sequence_breakers", "must hold texts",  "{" CHAT ",\"dry_sequence_breakers\":[7]}",        REQUEST_CHAT },
+        { "mirostat",          "from 0 to 2",          "{" CHAT ",\"mirostat\":3}",                       REQUEST_CHAT },
+        { "mirostat_tau",      "from 0 to 100",        "{" CHAT ",\"mirostat_tau\":-1}",                  REQUEST_CHAT },
+        { "mirostat_eta",      "from 0 to 10",         "{" CHAT ",\"mirostat_eta\":11}",                  REQUEST_CHAT },
+        { "min_keep",          "whole number from 0",  "{" CHAT ",\"min_keep\":-1}",                      REQUEST_CHAT },
+        { "samplers",          "a list of names",      "{" CHAT ",\"samplers\":7}",                       REQUEST_CHAT },
+        { "samplers",          "names alone",          "{" CHAT ",\"samplers\":[7]}",                     REQUEST_CHAT },
+        { "samplers",          "more than 16",         "{" CHAT ",\"samplers\":\"kkkkkkkkkkkkkkkkk\"}",    REQUEST_CHAT },
         { "messages",          "of role assistant",    "{\"messages\":[{\"role\":\"assistant\",\"content\":\"a\"},{\"role\":\"assistant\",\"content\":\"b\"}]}", REQUEST_CHAT },
         { "messages",          "nothing to continue",  "{" CHAT ",\"continue_final_message\":true}",     REQUEST_CHAT },
         { "messages",          "nothing to continue",  "{\"messages\":[{\"role\":\"user\",\"content\":\"a\",\"prefix\":true}]}", REQUEST_CHAT },
@@ -466,6 +485,59 @@ static void test_prefill(void **state) {
         }
 }
 
+static void expect_order(const char *samplers, const char *order, const char *note) {
+        static const char letters[] = "edskypmxt"; /* in the order of enum sampler_stage */
+        char body[300], got[SAMPLERS_MAX + 1] = "";
+        (void) snprintf(body, sizeof(body), "{" CHAT ",\"samplers\":%s}", samplers);
+        struct request r = accept(REQUEST_CHAT, body);
+        assert_true(r.sampling.chain.on);
+        for (uint32_t i = 0; i < r.sampling.chain.count; i++)
+                got[i] = letters[r.sampling.chain.order[i]];
+        assert_string_equal(got, order);
+        assert_string_equal(r.note, note);
+        request_done(&r);
+}
+
+static void test_samplers(void **state) {
+        (void) state;
+        struct request r =
+                accept(REQUEST_CHAT, "{" CHAT ",\"typical_p\":1,\"top_n_sigma\":-1,\"dry_multiplier\":0,\"xtc_probability\":0,"
+                                     "\"dynatemp_range\":0,\"mirostat\":0,\"min_keep\":0,\"samplers\":\"\","
+                                     "\"dry_base\":2,\"mirostat_tau\":4,\"dry_sequence_breakers\":[\"x\"]}");
+        assert_false(r.sampling.chain.on || r.sampling.chain.dry.breakers); /* neutral values: all as if they were not there */
+        request_done(&r);
+
+        r = accept(REQUEST_CHAT, "{" CHAT ",\"dry_multiplier\":0.8}");
+        struct sampler_chain *chain = &r.sampling.chain;
+        assert_true(chain->on && chain->dry.base == 1.75f && chain->dry.allowed_length == 2 && chain->count == STAGE_COUNT);
+        assert_int_equal(chain->dry.last_n, CTX);
+        for (int32_t id = 0; id < (int32_t) rules.n_vocab; id++) {
+                char piece[256];
+                size_t bytes = tokenizer_piece(rules.tokenizer, id, true, false, piece, sizeof(piece));
+                bool holds = memchr(piece, '\n', bytes) || memchr(piece, ':', bytes) || memchr(piece, '"', bytes) ||
+                             memchr(piece, '*', bytes);
+                assert_int_equal(chain->dry.breakers[id / 32] >> (id % 32) & 1, holds);
+        }
+        request_done(&r);
+
+        r = accept(REQUEST_CHAT, "{" CHAT ",\"dry_multiplier\":1,\"dry_sequence_breakers\":[\"no token is as long as this\"],"
+                                 "\"dry_penalty_last_n\":99,\"dry_allowed_length\":5}");
+        assert_int_equal(r.sampling.chain.dry.last_n, 99);
+        assert_int_equal(r.sampling.chain.dry.allowed_length, 5);
+        uint32_t breakers = 0;
+        for (uint32_t i = 0; i < rules.n_vocab; i++)
+                breakers += r.sampling.chain.dry.breakers[i / 32] >> (i % 32) & 1;
+        assert_int_equal(breakers, 1);
+        request_done(&r);
+
+        expect_order("[\"top_k\",\"typ_p\",\"nucleus\",\"min-p\",\"temperature\"]", "kypmt", "");
+        expect_order("\"edskypmxt\"", "edskypmxt", "");
+        expect_order("[\"penalties\",\"dry\",\"top_n_sigma\",\"xtc\",\"t\"]", "edsxt", "");
+        expect_order("[]", "", "");
+        expect_order("[\"tfs_z\",\"top_p\"]", "p", "samplers: 'tfs_z' is not known, and is left out");
+        expect_order("\"kqt\"", "kt", "samplers: 'q' is not known, and is left out");
+}
+
 static void test_prompts(void **state) {
         (void) state;
         struct request text = accept(REQUEST_COMPLETION, "{" TEXT "}");
@@ -771,6 +843,7 @@ int main(void) {
                 cmocka_unit_test(test_values),
                 cmocka_unit_test(test_thinking),
                 cmocka_unit_test(test_prefill),
+                cmocka_unit_test(test_samplers),
                 cmocka_unit_test(test_prompts),
                 cmocka_unit_test(test_nuls_and_halves_of_characters),
                 cmocka_unit_test(test_the_context_is_the_limit),

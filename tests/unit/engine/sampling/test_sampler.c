@@ -349,6 +349,43 @@ static void what_is_no_number_is_seen(void **state) {
         }
 }
 
+/* The picks of a seed, as they were before there were other samplers (chain.h): who asks for none of those gets the same text. */
+static void test_picks_stay_what_they_were(void **state) {
+        (void) state;
+        static const struct {
+                uint32_t top_k;
+                float top_p, min_p, repeat, presence;
+                uint32_t digest; /* FNV-1a of 300 picks */
+        } rows[] = {
+                { 40, 0.95f, 0.05f, 1, 0, 4222062382u },
+                { 40, 0.95f, 0.05f, 1.1f, 0.5f, 1832753922u },
+                { 0, 0.9f, 0.05f, 1, 0, 3519689250u },
+                { 0, 1, 0.1f, 1, 0, 1648919406u },
+        };
+        struct random r = random_seeded(7);
+        for (size_t row = 0; row < sizeof(rows) / sizeof(rows[0]); row++) {
+                struct sampling p = sampling_default();
+                p.seed = 11;
+                p.top_k = rows[row].top_k;
+                p.top_p = rows[row].top_p;
+                p.min_p = rows[row].min_p;
+                p.repeat_penalty = rows[row].repeat;
+                p.presence_penalty = rows[row].presence;
+                struct sampler *s;
+                assert_int_equal(sampler_new(&p, VOCAB, &s), 0);
+                uint32_t digest = 2166136261u;
+                for (unsigned i = 0; i < 300; i++) {
+                        for (uint32_t k = 0; k < VOCAB; k++)
+                                logits[k] = (float) (8 * (random_unit(&r) + random_unit(&r) - 1));
+                        int32_t id = sampler_pick(s, scratch, logits);
+                        sampler_note(s, id, true);
+                        digest = (digest ^ (uint32_t) id) * 16777619u;
+                }
+                assert_int_equal(digest, rows[row].digest);
+                sampler_free(s);
+        }
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(what_is_no_number_is_seen),
@@ -356,6 +393,7 @@ int main(void) {
                 cmocka_unit_test(test_greedy_is_the_first_of_the_greatest),
                 cmocka_unit_test(test_not_a_number_is_never_chosen),
                 cmocka_unit_test(test_seed_decides),
+                cmocka_unit_test(test_picks_stay_what_they_were),
                 cmocka_unit_test(test_biases),
                 cmocka_unit_test(test_penalties),
                 cmocka_unit_test(test_among_allowed),
