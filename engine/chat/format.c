@@ -204,6 +204,14 @@ struct chat_format chat_format_recognise(const char *template, size_t length, co
         return f;
 }
 
+void chat_format_use_generic(struct chat_format *f, const struct tokenizer *t) {
+        static const char marks[] = "<tool_call> arguments";
+        f->calls = chat_format_recognise(marks, sizeof(marks) - 1, NULL).calls;
+        f->shown_count = f->shown_reasoning;
+        if (t)
+                show_calls(f, t);
+}
+
 uint32_t chat_format_shown(const struct chat_format *f, bool calls) {
         return calls ? f->shown_count : f->shown_reasoning;
 }

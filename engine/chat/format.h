@@ -73,6 +73,8 @@ struct chat_format {
 
 /* T may be NULL: nothing is shown. */
 struct chat_format chat_format_recognise(const char *template, size_t length, const struct tokenizer *t);
+/* Calls as those are asked for who know of none: in words (generic_tools.h). */
+void chat_format_use_generic(struct chat_format *f, const struct tokenizer *t);
 /* CALLS: the marks of calls count too. */
 uint32_t chat_format_shown(const struct chat_format *f, bool calls); /* how many of `shown` */
 bool chat_format_shows(const struct chat_format *f, bool calls, int32_t id);

@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "engine/base/bounds.h"
+#include "engine/chat/generic_tools.h"
 #include "engine/jinja/jinja.h"
 
 #define VARIABLES_OWN 6u /* those of a conversation */
@@ -141,13 +142,31 @@ static int render_open(const struct chat_template *c, const struct chat_conversa
         return r;
 }
 
-int chat_template_render(const struct chat_template *c, const struct chat_conversation *conversation, const char *bos,
+static int render(const struct chat_template *c, const struct chat_conversation *conversation, const char *bos,
                          const char *eos, struct chat_prompt *prompt, struct gguf_error *reterr) {
         int r = conversation->as_given ? 0 : chat_messages_check(conversation->messages, by_template(c, conversation), reterr);
         if (r < 0)
                 return r;
         return conversation->continues ? render_open(c, conversation, bos, eos, prompt, reterr)
                                        : render_whole(c, conversation, bos, eos, prompt, reterr);
+}
+
+int chat_template_render(const struct chat_template *c, const struct chat_conversation *conversation, const char *bos,
+                         const char *eos, struct chat_prompt *prompt, struct gguf_error *reterr) {
+        struct chat_conversation told = *conversation;
+        if (!conversation->tools || c->takes_tools || conversation->as_given)
+                return render(c, conversation, bos, eos, prompt, reterr);
+        int r = chat_messages_check(conversation->messages, c->jinja && !c->fails, reterr);
+        if (r < 0)
+                return r;
+        cJSON *messages = chat_tools_in_words(conversation->messages, conversation->tools);
+        if (!messages)
+                return refuse(reterr, -ENOMEM, "no memory for the prompt");
+        told.messages = messages;
+        told.tools = NULL;
+        r = render(c, &told, bos, eos, prompt, reterr);
+        cJSON_Delete(messages);
+        return r;
 }
 
 /* ---- features of a template ---- */
@@ -243,6 +262,8 @@ int chat_template_init(struct chat_template *c, const struct gguf *g, const stru
         int r = chat_template_init_text(c, text.bytes, text.length, spelling(t, t ? tokenizer_bos(t) : TOKEN_NONE, bos),
                                         spelling(t, t ? tokenizer_eos(t) : TOKEN_NONE, eos));
         c->output_format = chat_format_recognise(text.bytes, text.length, t);
+        if (!c->takes_tools)
+                chat_format_use_generic(&c->output_format, t);
         return r;
 }
 

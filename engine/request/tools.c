@@ -195,10 +195,6 @@ int request_read_tools(const struct request_rules *rules, const cJSON *body, str
         r = read_list(tools, &parser_setup->tools, reterr);
         if (r < 0)
                 return r;
-        if (!rules->chat->takes_tools)
-                return request_refuse(
-                        reterr, "tools",
-                        "The chat template of this model has no place for tools: leave them out or choose another model.");
         parser_setup->calls = true;
         ret->offered = tools;
         ret->must = choice.must;

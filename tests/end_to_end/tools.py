@@ -19,6 +19,7 @@ OPENING = "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif
 CALLS = "{% if tools %}{{ tools | tojson }}{% endif %}" + TURNS + OPENING
 THINKS = TURNS + OPENING + "{% if enable_thinking is not defined or enable_thinking %}{{ '<think>\n' }}{% else %}{{ '<think>\n\n</think>\n\n' }}{% endif %}"
 REFUSES = "{% if messages | length > 1 %}{{ raise_exception('One message at a time, please.') }}{% endif %}" + TURNS + OPENING
+WORDLESS = "{% for m in messages %}{{ m.role + ': ' + m.content + '\n' }}{% endfor %}assistant: "
 BROKEN = "<|im_start|>\n{% nonsense %}"
 MAY_THINK = "{# before </think> #}" + CALLS
 THINKS_AND_CALLS = CALLS + THINKS[len(TURNS + OPENING):]
@@ -78,6 +79,7 @@ class Tools(unittest.TestCase):
         cls.folder = tempfile.TemporaryDirectory()
         models = {name + ".gguf": make(cls.folder.name, name + ".gguf", template, word) for name, template, word in (
             ("calls", CALLS, CALL), ("thinks", THINKS, "Hm.</think>Yes."), ("refuses", REFUSES, "Ok"), ("broken", BROKEN, "Ok"),
+            ("wordless", WORDLESS, CALL),
             ("thinks_first", THINKS_AND_CALLS, "Hm.</think>"), ("may_think", MAY_THINK, "<think>Hm.</think>"),
             ("coder", "{# <function= <parameter= #}" + PLAIN_CALLS, MARKED_CALL),
             ("ends", "{# <function= <parameter= #}" + PLAIN_CALLS, "x</parameter>"),
@@ -214,12 +216,23 @@ class Tools(unittest.TestCase):
 
     def test_refusals(self):
         for model, more, param, says in (("calls", {"tool_choice": {"function": {"name": "no"}}, "tools": TOOLS}, "tool_choice", "not among"),
-                                         ("refuses", {"tools": TOOLS}, "tools", "no place for tools"),
                                          ("calls", {"tools": [{"type": "function"}]}, "tools", "tools[0]")):
             reply = self.post(model=model, **more)
             self.assertEqual(reply.status, 400)
             self.assertEqual(reply.json()["error"]["param"], param)
             self.assertIn(says, reply.json()["error"]["message"])
+
+    def test_a_template_without_a_place_for_tools(self):
+        """They are told in words, and calls come back."""
+        plain = self.post(model="wordless").json()
+        reply = self.post(model="wordless", tools=TOOLS).json()
+        call, = reply["choices"][0]["message"]["tool_calls"]
+        self.assertEqual(call["function"], {"name": "get_weather", "arguments": '{"city":"Paris"}'})
+        self.assertGreater(reply["usage"]["prompt_tokens"], plain["usage"]["prompt_tokens"] + 200)
+        history = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "a"}, {"role": "assistant", "content": None, "tool_calls": [call]},
+                   {"role": "tool", "tool_call_id": call["id"], "content": "21 degrees"}, {"role": "tool", "tool_call_id": "x", "content": "none"}]
+        self.assertEqual(self.post(model="wordless", tools=TOOLS, messages=history).status, 200)
+        self.assertEqual(self.must_call(3, model="wordless", tool_choice={"function": {"name": "stop"}})[1], "stop")
 
     def must_call(self, seed, **more):
         """The one call of an answer that had to be one: a whole one, unless it was cut off."""

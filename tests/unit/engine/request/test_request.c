@@ -82,7 +82,6 @@ static const struct {
         { "tools",             "must be a list",       "{" CHAT ",\"tools\":{}}",                         REQUEST_CHAT },
         { "tools",             "tools[0]",             "{" CHAT ",\"tools\":[1]}",                        REQUEST_CHAT },
         { "tools",             "tools[1]",             "{" CHAT ",\"tools\":[{\"function\":{\"name\":\"a\"}},{\"function\":{\"name\":\"\"}}]}", REQUEST_CHAT },
-        { "tools",             "no place for tools",   "{" CHAT ",\"tools\":[{\"function\":{\"name\":\"a\"}}]}", REQUEST_CHAT },
         { "tool_choice",       "there are no tools",   "{" CHAT ",\"tool_choice\":\"required\"}",        REQUEST_CHAT },
         { "tool_choice",       "name a function",      "{" CHAT ",\"tool_choice\":{\"type\":\"function\"}}", REQUEST_CHAT },
         { "tool_choice",       "name a function",      "{" CHAT ",\"tool_choice\":{\"type\":\"custom\",\"name\":\"a\"}}", REQUEST_CHAT },
@@ -538,6 +537,28 @@ static void test_samplers(void **state) {
         expect_order("\"kqt\"", "kt", "samplers: 'q' is not known, and is left out");
 }
 
+/* This model's template has no place for tools: they, their calls and results are told in words. */
+static void test_tools_in_words(void **state) {
+        (void) state;
+        rules.n_ctx = rules.n_ctx_now = 1000;
+        char *prompt = prompt_text(
+                "{\"messages\":[{\"role\":\"system\",\"content\":\"Be brief.\"}," USER ",{\"role\":\"assistant\",\"content\":null,"
+                "\"tool_calls\":[{\"function\":{\"name\":\"a\",\"arguments\":\"{}\"}}]},"
+                "{\"role\":\"tool\",\"content\":\"one\"},{\"role\":\"tool\",\"content\":[{\"type\":\"text\",\"text\":\"two\"}]}],"
+                "\"max_tokens\":1,\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"a\"}}]}");
+        static const char *const parts[] = { "system\nBe brief.\n\n# Tools\n", "<tools>\n{\"name\":\"a\"}\n</tools>", "user\nu<",
+                                             "assistant\n<tool_call>\n{\"name\": \"a\", \"arguments\": {}}\n</tool_call><",
+                                             "user\n<tool_response>\none\n</tool_response>\n<tool_response>\ntwo\n</tool_response><" };
+        const char *at = prompt;
+        for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+                at = strstr(at, parts[i]);
+                if (!at)
+                        fail_msg("%s is not in: %s", parts[i], prompt);
+        }
+        free(prompt);
+        rules.n_ctx = rules.n_ctx_now = CTX;
+}
+
 static void test_prompts(void **state) {
         (void) state;
         struct request text = accept(REQUEST_COMPLETION, "{" TEXT "}");
@@ -844,6 +865,7 @@ int main(void) {
                 cmocka_unit_test(test_thinking),
                 cmocka_unit_test(test_prefill),
                 cmocka_unit_test(test_samplers),
+                cmocka_unit_test(test_tools_in_words),
                 cmocka_unit_test(test_prompts),
                 cmocka_unit_test(test_nuls_and_halves_of_characters),
                 cmocka_unit_test(test_the_context_is_the_limit),
