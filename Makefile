@@ -323,10 +323,11 @@ $(BUILD)/tools/%: $(BUILD)/tests/tools/%.o $(CTL_A)
 	$(call say,link,$@)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(ENGINE_LIBS) $(DAEMON_LIBS) $(CTL_LIBS)
 
+# What a target plays itself comes before what the archive has of the same name.
 $(BUILD)/fuzz/%: $(BUILD)/tests/fuzz/%.o $(CTL_A)
 	@mkdir -p $(@D)
 	$(call say,link,$@)
-	$(Q)$(CC) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(ENGINE_LIBS) $(DAEMON_LIBS) $(CTL_LIBS)
+	$(Q)$(CC) $(LDFLAGS) -Wl,-z,muldefs -fsanitize=fuzzer -o $@ $^ $(ENGINE_LIBS) $(DAEMON_LIBS) $(CTL_LIBS)
 
 # The version changes with every commit: the files that tell it alone are made anew for it, when it has changed.
 DEFINE_VERSION := -DHEADROOM_VERSION='"$(VERSION)"'
