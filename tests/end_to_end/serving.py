@@ -278,13 +278,17 @@ class Serving(unittest.TestCase):
         held = ask(self.daemon, "POST", "/v1/completions", {"model": "demo", "prompt": "x", "grammar": 'root ::= "ye" [as]'}).json()
         self.assertIn(held["choices"][0]["text"], ("yea", "yes"))
         for body, param, says in ((chat(response_format={"type": "xml"}), "response_format", "json_schema"),
-                                  (chat(json_schema={"properties": {"a": {"not": {}}}}), "json_schema", "#/properties/a: the keyword not "),
+                                  (chat(response_format={"type": "json_schema", "json_schema": {"name": "n", "strict": True, "schema":
+                                        {"properties": {"a": {"uniqueItems": True}}}}}), "response_format", "#/properties/a/uniqueItems: the keyword uniqueItems "),
                                   (chat(grammar="root ::= [a", stream=True), "grammar", "line 1"),
                                   (chat(grammar="root ::= root | \"a\""), "grammar", "left recursion")):
             reply = ask(self.daemon, "POST", "/v1/chat/completions", body)
             self.check_error(reply, 400, None)
             self.assertEqual(reply.json()["error"]["param"], param)
             self.assertIn(says, reply.json()["error"]["message"])
+        relaxed = ask(self.daemon, "POST", "/v1/chat/completions", chat(json_schema={"properties": {"a": {"uniqueItems": True}}}, max_tokens=20))
+        self.assertEqual(relaxed.status, 200)
+        self.assertEqual(relaxed.headers["x-headroom-relaxed"], "json_schema#/properties/a/uniqueItems")
 
     def test_completions(self):
         for prompt in ("The budget", ["The budget"], [1, 2, 3], [[1, 2, 3]]):
