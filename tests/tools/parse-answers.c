@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "engine/base/text_file.h"
+#include "engine/chat/template.h"
 #include "engine/jinja_value/bounds.h"
 #include "engine/output/chat_parser.h"
 
@@ -74,7 +75,12 @@ int main(int argc, char **argv) {
                 return 2;
         }
         list_tools(&tools, argv + 2);
-        const struct chat_format format = chat_format_recognise(template.bytes, template.used, NULL);
+        struct chat_template read = { 0 };
+        (void) chat_template_init_text(&read, template.bytes, template.used, "<s>", "</s>"); /* as far as it can be read */
+        struct chat_format format = chat_format_recognise(template.bytes, template.used, NULL);
+        if (!read.takes_tools)
+                chat_format_use_generic(&format, NULL);
+        chat_template_done(&read);
         const struct chat_parser_setup setup = { .format = &format, .calls = true, .tools = tools.bytes };
         for (size_t at = 0, length; at < texts.used; at += length + 1) {
                 struct chat_parser parser;
