@@ -211,7 +211,7 @@ void governor_log_sources(struct governor *g) {
         for (uint32_t i = 0; i < count && is_first; i++)
                 if (strcmp(rows[i].name, SOURCE_NO_THERMOMETER) == 0)
                         log_info("no_thermometer", LOG_TEXT("effect", rows[i].detail));
-        uint32_t told[SOURCES_MAX], told_count = 0;
+        uint32_t told[SOURCES_MAX] = { 0 }, told_count = 0;
         for (uint32_t i = 0; i < count && told_count < SOURCES_MAX; i++) {
                 if (rows[i].works)
                         continue;

@@ -59,12 +59,11 @@ static void on_report(void *user, bool is_warning, const char *text) {
 }
 
 /* A file that is being written may be empty, and an empty one is no mistake: it is read again until it has been left alone. */
-static int read_settled(struct config_source *source, struct reading *in) {
+static int read_settled(const struct config_source *source, struct reading *in) {
         for (unsigned tries = 1;; tries++) {
-                uint64_t newest_ms = 0;
-                source->newest_ms = &newest_ms;
+                *source->newest_ms = 0;
                 int result = config_read(source, &in->next);
-                uint64_t now_ms = clock_ms(CLOCK_REALTIME);
+                uint64_t now_ms = clock_ms(CLOCK_REALTIME), newest_ms = *source->newest_ms;
                 if (newest_ms > now_ms || now_ms - newest_ms >= RELOAD_QUIET_MS || tries == RELOAD_TRIES_MAX)
                         return result;
                 if (result == 0)
@@ -79,7 +78,9 @@ static void read_files(uv_work_t *work) {
         struct reload *r = work->data;
         struct reading *in = &r->reading;
         struct config_source source = *r->source;
+        uint64_t newest_ms = 0;
 
+        source.newest_ms = &newest_ms;
         source.is_start = source.is_strict = false;
         source.report = on_report;
         source.user = in;

@@ -12,8 +12,12 @@ static void write_step(char *out, size_t size, const char *name) {
         used += used + 1 < size ? (size_t) snprintf(out + used, size - used, "/") : 0;
         for (; *name && used + 4 < size; name++) {
                 unsigned char c = (unsigned char) *name;
-                const char *form = c == '~' ? "~0" : c == '/' ? "~1" : isalnum(c) || strchr("_-.$+@:!*()=", c) ? "%c" : "%%%02X";
-                used += (size_t) snprintf(out + used, size - used, form, c);
+                char shown[4] = { (char) c };
+                if (c == '~' || c == '/')
+                        strcpy(shown, c == '~' ? "~0" : "~1");
+                else if (!isalnum(c) && !strchr("_-.$+@:!*()=", c))
+                        (void) snprintf(shown, sizeof(shown), "%%%02X", c);
+                used += (size_t) snprintf(out + used, size - used, "%s", shown);
         }
 }
 
