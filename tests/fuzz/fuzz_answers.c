@@ -66,7 +66,7 @@ static void expect_events(struct text *events) {
 }
 
 static struct answer answer = {
-        .dialect = &dialect_openai_chat, .id = "x", .model = "m", .is_stream = true, .includes_usage = true
+        .dialect = &dialect_openai_chat, .id = "x", .model = "m", .is_stream = true, .includes_usage = true, .bytes_max = 1 << 20
 };
 
 static void expect_piece(enum part_kind kind, const struct request_call *call, const char *text, const cJSON *logprobs) {
