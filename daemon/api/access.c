@@ -7,6 +7,7 @@
 #include "daemon/keys/presented.h"
 #include "daemon/requests/failure.h"
 #include "daemon/state/lookup.h"
+#include "daemon/system/log.h"
 #include "engine/base/clock.h"
 
 static bool is_wanted(const struct api *api) {
@@ -33,40 +34,54 @@ bool access_check(struct api *api, struct http_exchange *x) {
         return false;
 }
 
-/* The list names ids or aliases. */
-static bool allows(struct api *api, const struct key *key, uint32_t index) {
-        uint32_t other;
+/* The list of KEY names ids or aliases. */
+static struct access_view view_of(struct api *api, const struct key *key) {
+        struct access_view view = { .has_all = key->allow_count == 0 };
 
         for (uint32_t i = 0; i < key->allow_count; i++)
-                if (fleet_model_find(api->fleet, key->allow[i], &other) == 0 && other == index)
-                        return true;
-        return key->allow_count == 0;
+                view.count += fleet_model_find(api->fleet, key->allow[i], &view.indexes[view.count]) == 0;
+        return view;
 }
 
-bool access_sees(struct api *api, const struct http_exchange *x, uint32_t index) {
+struct access_view access_view(struct api *api, const struct http_exchange *x) {
         const struct key *key = key_of(api, x);
 
-        return key ? allows(api, key, index) : !is_wanted(api);
+        return key ? view_of(api, key) : (struct access_view){ .has_all = !is_wanted(api) };
+}
+
+bool access_sees(const struct access_view *view, uint32_t index) {
+        for (uint32_t i = 0; i < view->count; i++)
+                if (view->indexes[i] == index)
+                        return true;
+        return view->has_all;
+}
+
+static enum reason admit(struct api *api, struct key *key, const char *model, uint64_t *ret_after_ms) {
+        struct access_view view = view_of(api, key);
+        uint32_t index;
+
+        *ret_after_ms = 0;
+        if (fleet_model_find(api->fleet, model, &index) == 0 && !access_sees(&view, index))
+                return REASON_KEY_MODEL;
+        return key_admit(key, clock_ms(CLOCK_MONOTONIC), ret_after_ms);
 }
 
 bool access_admit(struct api *api, const struct http_exchange *x, const char *model, enum request_class *class, struct key **ret,
                   struct failure *reterr) {
         struct key *key = key_of(api, x);
-        uint32_t index;
         uint64_t after_ms = 0;
 
         *ret = NULL;
         if (!key && !is_wanted(api))
                 return true;
-        enum reason reason = !key ? REASON_KEY_WRONG /* it has been removed meanwhile */
-                             : fleet_model_find(api->fleet, model, &index) == 0 && !allows(api, key, index)
-                                     ? REASON_KEY_MODEL
-                                     : key_admit(key, clock_ms(CLOCK_MONOTONIC), &after_ms);
+        enum reason reason = key ? admit(api, key, model, &after_ms) : REASON_KEY_WRONG; /* it has been removed meanwhile */
         if (reason == REASON_NONE) {
                 *ret = key;
                 *class = key->class != REQUEST_CLASS_OF_MODEL ? key->class : *class;
                 return true;
         }
+        log_info("key_refused", LOG_TEXT("id", http_request_id(x)), LOG_TEXT("key", key ? key->name : ""),
+                 LOG_TEXT("reason", reason_info(reason)->word));
         failure_set(reterr, reason, NULL);
         if (after_ms > 0) {
                 failure_set_retry_after(reterr, after_ms);

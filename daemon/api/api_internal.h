@@ -17,8 +17,9 @@ struct api {
         struct fleet *fleet;
         struct governor *governor;
         struct reload *reload;
-        struct keys *keys;     /* NULL: there are none, and none can be made */
-        const char *keys_path; /* where they are kept */
+        struct keys *keys;              /* NULL: there are none, and none can be made */
+        const char *keys_path;          /* where they are kept */
+        struct key_job *key_jobs;       /* that write them there; the first is under way */
         const struct turn_watch *turns; /* NULL: not told of, as the next */
         const struct bulk_account *bulk;
         char *listen;

@@ -6,16 +6,15 @@
  */
 #include "daemon/api/completion.h"
 
-#include "daemon/api/access.h"
-#include "daemon/keys/keys.h"
-
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
+#include "daemon/api/access.h"
 #include "daemon/base/bounds.h"
 #include "daemon/dialect/dialect.h"
+#include "daemon/keys/keys.h"
 #include "daemon/requests/failure.h"
 #include "daemon/state/lookup.h"
 #include "daemon/system/bulk.h"

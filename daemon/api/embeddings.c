@@ -95,9 +95,9 @@ static void on_restart(void *user) {
 }
 
 static void embedding_over(struct embedding *e) {
-        access_release(e->api, e->key, e->tokens);
         struct api *api = e->api;
 
+        access_release(api, e->key, e->tokens);
         bulk_drop(e->data);
         free(e->model);
         free(e);

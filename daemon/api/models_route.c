@@ -7,11 +7,11 @@
 #include "daemon/state/lookup.h"
 
 /* NULL: this client is not told of it. */
-static cJSON *describe(struct api *api, const struct http_exchange *x, uint32_t index) {
+static cJSON *describe(const struct api *api, const struct access_view *view, uint32_t index) {
         struct model_status m;
 
         fleet_model_status(api->fleet, index, &m);
-        if (!m.offered || !access_sees(api, x, index))
+        if (!m.offered || !access_sees(view, index))
                 return NULL;
         cJSON *json = cJSON_CreateObject();
         cJSON_AddStringToObject(json, "id", m.id);
@@ -26,13 +26,14 @@ static cJSON *describe(struct api *api, const struct http_exchange *x, uint32_t 
 }
 
 void handle_models(struct api *api, struct http_exchange *x, const char *rest) {
+        const struct access_view view = access_view(api, x);
         cJSON *json = cJSON_CreateObject();
 
         (void) rest;
         cJSON_AddStringToObject(json, "object", "list");
         cJSON *data = cJSON_AddArrayToObject(json, "data");
         for (uint32_t i = 0; i < fleet_models_count(api->fleet); i++) {
-                cJSON *one = describe(api, x, i);
+                cJSON *one = describe(api, &view, i);
                 if (one)
                         cJSON_AddItemToArray(data, one);
         }
@@ -40,8 +41,9 @@ void handle_models(struct api *api, struct http_exchange *x, const char *rest) {
 }
 
 void handle_model(struct api *api, struct http_exchange *x, const char *name) {
+        const struct access_view view = access_view(api, x);
         uint32_t index;
-        cJSON *json = fleet_model_find(api->fleet, name, &index) ? NULL : describe(api, x, index);
+        cJSON *json = fleet_model_find(api->fleet, name, &index) ? NULL : describe(api, &view, index);
 
         if (!json) {
                 struct failure f = error_not_found(api->fleet, name);

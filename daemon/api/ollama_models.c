@@ -77,12 +77,13 @@ static void add_details(cJSON *json, const struct model_status *m) {
 /* FILTER: whether a model is in it. DESCRIBE adds to what all lists tell of one. */
 static void answer_list(struct api *api, struct http_exchange *x, bool filter(const struct model_status *m),
                         void describe(cJSON *json, const struct model_status *m)) {
+        const struct access_view view = access_view(api, x);
         cJSON *json = cJSON_CreateObject(), *models = cJSON_AddArrayToObject(json, "models");
         struct model_status m;
 
         for (uint32_t i = 0; i < fleet_models_count(api->fleet); i++) {
                 fleet_model_status(api->fleet, i, &m);
-                if (!filter(&m) || !access_sees(api, x, i))
+                if (!filter(&m) || !access_sees(&view, i))
                         continue;
                 cJSON *one = cJSON_CreateObject();
                 add_name(one, &m);
@@ -189,12 +190,13 @@ static cJSON *show(const struct model_status *m) {
 }
 
 static void show_named(struct api *api, struct http_exchange *x, const struct body *body) {
+        const struct access_view view = access_view(api, x);
         char name[API_NAME_MAX + 1];
         struct model_status m;
         uint32_t index;
 
         (void) json_string_copy(body->facts.members[MEMBER_MODEL], name, sizeof name);
-        if (fleet_model_find(api->fleet, name, &index) == 0 && access_sees(api, x, index))
+        if (fleet_model_find(api->fleet, name, &index) == 0 && access_sees(&view, index))
                 fleet_model_status(api->fleet, index, &m);
         else
                 m.offered = false;

@@ -11,8 +11,9 @@
 #include "engine/base/json_get.h"
 #include "engine/base/json_read.h"
 
-struct job {
+struct key_job {
         uv_work_t work;
+        struct key_job *next; /* whose turn is after this one's */
         struct api *api;
         struct http_exchange *exchange; /* NULL: gone */
         char *path, *text;
@@ -22,18 +23,18 @@ struct job {
 };
 
 static void on_gone(void *user) {
-        struct job *j = user;
+        struct key_job *j = user;
 
         j->exchange = NULL;
 }
 
 static void on_work(uv_work_t *work) {
-        struct job *j = work->data;
+        struct key_job *j = work->data;
 
-        j->error = keys_write(j->path, j->text);
+        j->error = j->text ? keys_write(j->path, j->text) : -ENOMEM;
 }
 
-static void job_done(struct job *j) {
+static void job_done(struct key_job *j) {
         free(j->path);
         free(j->text);
         free(j->added);
@@ -41,14 +42,9 @@ static void job_done(struct job *j) {
         free(j);
 }
 
-static void on_written(uv_work_t *work, int status) {
-        struct job *j = work->data;
-        struct api *api = j->api;
+static void answer_job(struct key_job *j) {
         struct failure f;
 
-        (void) status; /* never cancelled */
-        if (j->error && j->added)
-                (void) keys_remove(api->keys, j->added);
         if (j->exchange && j->error) {
                 failure_set(&f, REASON_KEYS_FAILED, "%s cannot be written: %s%s", j->path, strerror(-j->error),
                             j->added ? "" : "; the key is gone until the daemon starts again");
@@ -57,32 +53,59 @@ static void on_written(uv_work_t *work, int status) {
                 api_answer_json(j->exchange, j->answer);
                 j->answer = NULL;
         }
+}
+
+static void start_next(struct api *api);
+
+static void on_written(uv_work_t *work, int status) {
+        struct key_job *j = work->data;
+        struct api *api = j->api;
+
+        (void) status; /* never cancelled */
+        if (j->error && j->added)
+                (void) keys_remove(api->keys, j->added);
+        api->key_jobs = j->next;
+        start_next(api);
+        answer_job(j);
         job_done(j);
         api_end(api);
+}
+
+/* One at a time, with what the keys are then: of two writes at once the older could come to lie on the newer. */
+static void start_next(struct api *api) {
+        struct key_job *j = api->key_jobs;
+
+        if (!j)
+                return;
+        j->text = keys_text(api->keys);
+        (void) uv_queue_work(api->loop, &j->work, on_work, on_written); /* fails for a missing callback alone */
 }
 
 /* ANSWER is taken over. ADDED: a new key's name, or NULL. */
 static void save_and_answer(struct api *api, struct http_exchange *x, const char *added, cJSON *answer) {
         static const struct http_watch watch = { .on_gone = on_gone };
-        struct job *j = calloc(1, sizeof *j);
+        struct key_job *j = calloc(1, sizeof *j), **end = &api->key_jobs;
 
-        if (j) {
-                *j = (struct job){ .api = api, .exchange = x, .answer = answer, .text = keys_text(api->keys) };
-                j->path = strdup(api->keys_path);
-                j->added = added ? strdup(added) : NULL;
-        }
-        if (!j || !j->text || !j->path || (added && !j->added)) {
+        if (!j || !(j->path = strdup(api->keys_path)) || (added && !(j->added = strdup(added)))) {
+                cJSON_Delete(answer);
+                if (added)
+                        (void) keys_remove(api->keys, added);
                 if (j)
                         job_done(j);
-                else
-                        cJSON_Delete(answer);
                 http_answer_error(x, REASON_OUT_OF_MEMORY, "", NULL);
                 return;
         }
+        j->api = api;
+        j->exchange = x;
+        j->answer = answer;
         j->work.data = j;
         http_exchange_watch(x, &watch, j);
         api_begin(api);
-        (void) uv_queue_work(api->loop, &j->work, on_work, on_written); /* fails for a missing callback alone */
+        while (*end)
+                end = &(*end)->next;
+        *end = j;
+        if (api->key_jobs == j)
+                start_next(api);
 }
 
 /* NULL: it is answered. */

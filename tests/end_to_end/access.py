@@ -48,6 +48,13 @@ class Access(unittest.TestCase):
         self.assertEqual(os.stat(self.daemon.scratch + "/keys.json").st_mode & 0o777, 0o600)
         self.assertNotIn(key, self.daemon.log())
         self.assertIn(" key=laptop ", self.daemon.log())
+        many = [subprocess.Popen([BUILD + "/headroomctl", "--socket", self.daemon.control_path, "key", "add", f"k{i}"], stdout=subprocess.PIPE,
+                                 stderr=subprocess.DEVNULL) for i in range(12)]  # at once: none is lost on the disk
+        self.assertEqual([p.communicate() and p.returncode for p in many], [0] * 12)
+        with open(self.daemon.scratch + "/keys.json") as f:
+            self.assertEqual({k["name"] for k in json.load(f)["keys"]}, {"laptop", *(f"k{i}" for i in range(12))})
+        for i in range(12):
+            self.assertEqual(self.ctl("key", "remove", f"k{i}").returncode, 0)
         self.assertEqual(self.ctl("key", "remove", "laptop").returncode, 0)
         self.assertEqual(self.ask({}).status, 200)
 
