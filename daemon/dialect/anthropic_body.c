@@ -13,11 +13,6 @@
 #define WORD_BYTES 64u /* of a client's word in a sentence, or of a place */
 
 /* What is read of it, and what is told where it cannot be had. */
-struct translation {
-        struct text *out;
-        struct failure *reterr;
-};
-
 /* --- blocks --- */
 
 enum { TYPE, TEXT, THOUGHT, ID, NAME, INPUT, OF_CALL, CONTENT, IS_ERROR, BLOCK_MEMBERS };
@@ -295,23 +290,13 @@ static bool write_tool(const struct translation *t, uint32_t index, struct json_
 }
 
 static bool write_tools(const struct translation *t, struct json_value tools) {
-        struct json_value item;
-        struct json_walk r;
-
         if (tools.kind == JSON_NONE)
                 return true;
         if (tools.kind != JSON_ARRAY) {
                 *t->reterr = bad_request(NULL, "tools must be a list");
                 return false;
         }
-        put_key(t->out, "tools");
-        text_puts(t->out, "[");
-        items_begin(&r, tools);
-        for (uint32_t i = 0; items_next(&r, &item); i++)
-                if (!write_tool(t, i, item))
-                        return false;
-        text_puts(t->out, "]");
-        return true;
+        return put_list(t, "tools", tools, write_tool);
 }
 
 static bool write_tool_choice(const struct translation *t, struct json_value choice) {

@@ -12,11 +12,6 @@
 
 #define WORD_BYTES 64u /* of a client's word in a sentence */
 
-struct translation {
-        struct text *out;
-        struct failure *reterr;
-};
-
 static const char *word_of(struct json_value v, char ret[WORD_BYTES]) {
         (void) json_string_copy(v, ret, WORD_BYTES);
         return ret;
@@ -353,23 +348,13 @@ static bool write_tool(const struct translation *t, uint32_t index, struct json_
 }
 
 static bool write_tools(const struct translation *t, struct json_value tools) {
-        struct json_value tool;
-        struct json_walk r;
-
         if (tools.kind == JSON_NONE)
                 return true;
         if (tools.kind != JSON_ARRAY) {
                 *t->reterr = bad_request("tools", "'tools' must be a list");
                 return false;
         }
-        put_key(t->out, "tools");
-        text_puts(t->out, "[");
-        items_begin(&r, tools);
-        for (uint32_t i = 0; items_next(&r, &tool); i++)
-                if (!write_tool(t, i, tool))
-                        return false;
-        text_puts(t->out, "]");
-        return true;
+        return put_list(t, "tools", tools, write_tool);
 }
 
 /* --- the form of the answer, and reasoning --- */

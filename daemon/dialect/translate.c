@@ -89,3 +89,18 @@ void put_line(struct text *out, const char *json, size_t length) {
                         is_text = !is_text;
         }
 }
+
+bool put_list(const struct translation *t, const char *name, struct json_value list,
+              bool (*put_item)(const struct translation *t, uint32_t index, struct json_value item)) {
+        struct json_value item;
+        struct json_walk r;
+
+        put_key(t->out, name);
+        text_puts(t->out, "[");
+        items_begin(&r, list);
+        for (uint32_t i = 0; items_next(&r, &item); i++)
+                if (!put_item(t, i, item))
+                        return false;
+        text_puts(t->out, "]");
+        return true;
+}

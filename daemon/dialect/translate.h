@@ -38,6 +38,12 @@ struct failure bad_request(const char *param, const char *format, ...) __attribu
 
 /* ---- for translators ---- */
 
+/* What the steps of one share. */
+struct translation {
+        struct text *out;
+        struct failure *reterr;
+};
+
 /* Those members of OBJECT that are called NAMES, each at its place in RET: of equal names the first, and JSON_NONE for null. */
 void find_members(struct json_value object, const char *const names[], size_t count, struct json_value ret[]);
 /* Goes through the items of ARRAY, which are none where it is no array. */
@@ -54,5 +60,9 @@ void put_member(struct text *out, const char *name, struct json_value value);
 void put_text_part(struct text *out, struct json_value text);
 /* The value in one line: what readers take within a string is escaped, line ends between members go. */
 void put_line(struct text *out, const char *json, size_t length);
+
+/* ,"NAME":[...] of the items of LIST, an array, each by PUT_ITEM. False: one of them said so. */
+bool put_list(const struct translation *t, const char *name, struct json_value list,
+              bool (*put_item)(const struct translation *t, uint32_t index, struct json_value item));
 
 #endif
