@@ -240,6 +240,7 @@ static int new_servers(struct daemon *d) {
         const struct config *c = d->config;
         const struct http_options http = { .on_request = api_on_request,
                                            .is_vital = api_is_vital,
+                                           .write_refusal = api_write_refusal,
                                            .headers = "Vary: Origin\r\nCross-Origin-Resource-Policy: same-origin\r\n"
                                                       "X-Content-Type-Options: nosniff\r\n",
                                            .hosts = c->hosts,
@@ -253,6 +254,7 @@ static int new_servers(struct daemon *d) {
 
         control.on_request = control_on_request;
         control.is_vital = NULL;
+        control.write_refusal = NULL;
         control.headers = "";
         control.hosts = NULL;
         control.connections_max = d->connections.operators;

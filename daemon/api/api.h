@@ -19,6 +19,7 @@ struct fleet;
 struct governor;
 struct keys;
 struct reload;
+struct text;
 struct turn_watch;
 
 /* CONFIG, FLEET and GOVERNOR must outlive it; LISTEN is what `status` says of where clients are served. */
@@ -37,6 +38,8 @@ void api_set_reload(struct api *api, struct reload *reload);
 /* Handlers for the two servers; USER is the api. */
 /* Answered although all connections are taken. */
 bool api_is_vital(const struct http_exchange *x);
+/* A refusal as the dialect of PATH has it, no matter who makes it. No newline. */
+void api_write_refusal(struct text *out, const char *path, enum reason reason, const char *message, const char *request_id);
 void api_on_request(void *user, struct http_exchange *x);
 
 /* Refuses what comes from now on with shutting_down. ON_IDLE is called, at once or later, when nothing is under way any more. */

@@ -5,6 +5,13 @@
 #include "daemon/api/access.h"
 #include "daemon/api/api_internal.h"
 #include "daemon/base/bounds.h"
+#include "daemon/dialect/ollama.h"
+#include "daemon/requests/failure.h"
+
+static void handle_not_offered(struct api *api, struct http_exchange *x, const char *rest) {
+        (void) api, (void) rest;
+        http_answer_error(x, REASON_NOT_OFFERED, "", NULL);
+}
 
 static const struct route routes[] = {
         { "/", METHOD_GET, handle_root },
@@ -18,6 +25,8 @@ static const struct route routes[] = {
         { "/v1/responses", METHOD_POST, handle_responses },
         { "/v1/responses/input_tokens", METHOD_POST, handle_input_tokens },
         { "/v1/embeddings", METHOD_POST, handle_embeddings },
+        { "/v1/audio/", METHOD_GET | METHOD_POST, handle_not_offered },
+        { "/v1/images/", METHOD_GET | METHOD_POST, handle_not_offered },
         { "/api/version", METHOD_GET, handle_ollama_version },
         { "/api/tags", METHOD_GET, handle_ollama_tags },
         { "/api/ps", METHOD_GET, handle_ollama_ps },
@@ -155,6 +164,25 @@ static const char *canonical(const char *path, char ret[API_PATH_MAX]) {
         if (!strncmp(path, "/openai/v1/", 11))
                 return path + 7;
         return (name || !is_known(path)) && versioned(name ? name + length : path, ret) ? ret : path;
+}
+
+static const struct dialect *dialect_of(const char *path) {
+        char tidied[API_PATH_MAX], whole[API_PATH_MAX];
+        const char *known = tidy(path, tidied) ? canonical(tidied, whole) : path;
+
+        return !strncmp(known, "/api/", 5)           ? &dialect_ollama_chat
+               : !strncmp(known, "/v1/messages", 12) ? &dialect_anthropic
+                                                     : &dialect_openai_chat;
+}
+
+void api_write_refusal(struct text *out, const char *path, enum reason reason, const char *message, const char *request_id) {
+        struct failure f;
+
+        if (message)
+                failure_set(&f, reason, "%s", message);
+        else
+                failure_set(&f, reason, NULL);
+        dialect_of(path)->refuse(out, &f, request_id);
 }
 
 void api_on_request(void *user, struct http_exchange *x) {

@@ -132,7 +132,8 @@ static void on_end(struct text *out, struct answer *a, const char *finish, const
 
 /* There is one place for all that is to be said. */
 static void refuse(struct text *out, const struct failure *f, const char *request_id) {
-        struct text words = { 0 };
+        char bytes[1024]; /* no memory is taken, since that may be what is missing */
+        struct text words = { .bytes = bytes, .capacity = sizeof bytes, .is_lent = true };
 
         (void) request_id;
         text_puts(&words, f->message);
@@ -141,7 +142,6 @@ static void refuse(struct text *out, const struct failure *f, const char *reques
         text_puts(out, "{\"error\":");
         text_json(out, text_string(&words));
         text_puts(out, "}");
-        text_done(&words);
 }
 
 static void on_failed(struct text *out, struct answer *a, const struct failure *failure) {

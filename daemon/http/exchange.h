@@ -56,8 +56,8 @@ void http_answer(struct http_exchange *x, int status, const char *headers, const
 /* The same with a body that is held until it is sent, which takes no more memory. */
 void http_answer_bulk(struct http_exchange *x, int status, const char *headers, const char *type, struct bulk *body);
 /*
- * {"error":{...}} by REASON's row, without taking memory. HEADERS are added to those of the row. MESSAGE has no quotes; NULL: the
- * row's sentence.
+ * {"error":{...}} by REASON's row, or as the server's `write_refusal` has it, without taking memory. HEADERS are added to those of the
+ * row. MESSAGE has no quotes; NULL: the row's sentence.
  */
 void http_answer_error(struct http_exchange *x, enum reason reason, const char *headers, const char *message);
 /* Retry-After (0: none) and x-should-retry (-1: none) as header lines, into SIZE >= HTTP_RETRY_HEADERS_MAX. */

@@ -160,10 +160,11 @@ static int on_headers_complete(llhttp_t *parser) {
         r->method = method_of(parser);
         if (parser->method == HTTP_CONNECT)
                 return refuse(c, REASON_METHOD_NOT_ALLOWED, "this is no proxy");
-        if (check_head(c))
-                return -1;
+        int wrong = check_head(c); /* which is told in the form that clients of the path can read */
         if (http_target_path(r->head.bytes, &r->path, &r->query))
                 return refuse(c, REASON_BAD_REQUEST, "the target of the request line is no valid path");
+        if (wrong)
+                return wrong;
         if (!places_serve(c))
                 return refuse(c, REASON_TOO_MANY_CONNECTIONS, NULL);
         parser->upgrade = 0; /* an offer to speak another protocol, which may be ignored */

@@ -11,7 +11,7 @@
 
 #include "daemon/http/connection.h"
 
-#define ERROR_BODY_MAX    768u
+#define ERROR_BODY_MAX    1024u
 #define ERROR_HEADERS_MAX (HTTP_RETRY_HEADERS_MAX + 96u)
 
 static const char *status_phrase(int status) {
@@ -149,21 +149,32 @@ void http_retry_headers(char *ret, size_t size, unsigned retry_after_s, int shou
                 (void) snprintf(ret + used, size - (size_t) used, "x-should-retry: %s\r\n", should_retry ? "true" : "false");
 }
 
+static void write_refusal(struct text *out, const char *path, enum reason reason, const char *message, const char *request_id) {
+        const struct reason_info *info = reason_info(reason);
+
+        (void) path, (void) request_id;
+        assert(!info->no_code);
+        text_printf(out, "{\"error\":{\"message\":\"%s\",\"type\":\"%s\",\"param\":null,\"code\":\"%s\"",
+                    message ? message : info->sentence, info->http_kind, info->word);
+        if (info->advice[0])
+                text_printf(out, ",\"advice\":\"%s\"", info->advice);
+        text_puts(out, "}}");
+}
+
 /* On the stack, since memory may be what is missing. */
 static void answer_error(struct connection *c, enum reason reason, const char *more_headers, const char *message,
                          bool and_close) {
+        const struct http_options *options = &c->server->options;
         const struct reason_info *info = reason_info(reason);
-        char body[ERROR_BODY_MAX], retry[HTTP_RETRY_HEADERS_MAX], headers[ERROR_HEADERS_MAX];
-        bool advises = info->advice[0];
-        int size = snprintf(body, sizeof body,
-                            "{\"error\":{\"message\":\"%s\",\"type\":\"%s\",\"param\":null,\"code\":\"%s\"%s%s%s}}\n",
-                            message ? message : info->sentence, info->http_kind, info->word, advises ? ",\"advice\":\"" : "",
-                            info->advice, advises ? "\"" : "");
+        char bytes[ERROR_BODY_MAX], retry[HTTP_RETRY_HEADERS_MAX], headers[ERROR_HEADERS_MAX];
+        struct text body = { .bytes = bytes, .capacity = sizeof bytes, .is_lent = true };
 
-        assert(size > 0 && size < (int) sizeof body && !info->no_code);
+        (options->write_refusal ? options->write_refusal : write_refusal)(&body, c->request.path, reason, message, c->request.id);
+        text_puts(&body, "\n");
+        assert(!body.failed);
         http_retry_headers(retry, sizeof retry, info->retry_after_s, info->should_retry);
         (void) snprintf(headers, sizeof headers, "%s%s", retry, more_headers);
-        answer(c, info->http_status, headers, "application/json", body, (size_t) size, and_close);
+        answer(c, info->http_status, headers, "application/json", bytes, body.used, and_close);
 }
 
 void http_answer_error(struct http_exchange *x, enum reason reason, const char *headers, const char *message) {

@@ -15,11 +15,18 @@
 
 struct bulk_account;
 struct http_server;
+struct text;
 
 struct http_options {
         void (*on_request)(void *user, struct http_exchange *x);
         void *user;
         const char *headers; /* lines that every answer bears, "" for none; a constant */
+        /*
+         * What http_answer_error says and whatever is refused before a handler sees it, in the form that clients of PATH ("": it is
+         * not known yet) can read. MESSAGE NULL: REASON's own. NULL: the one form of OpenAI's.
+         */
+        void (*write_refusal)(struct text *out, const char *path, enum reason reason, const char *message,
+                              const char *request_id);
         /* For door.h; copied. NULL: whoever reaches the socket may come in. */
         const char *hosts, *origins;
         bool (*is_vital)(const struct http_exchange *x); /* by its head, may be NULL: answered although all places are taken */

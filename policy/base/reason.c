@@ -62,6 +62,7 @@ static const struct reason_info reasons[REASON_COUNT] = {
         [REASON_CLIENT_GONE]         = { "client_gone", "the client left before the answer was complete", 499, "", 0, -1, "", false },
         [REASON_NOT_FOUND]           = { "not_found", "there is nothing at this path", 404, "invalid_request_error", 0, -1, "GET /v1/models and POST /v1/chat/completions are a good start", false },
         [REASON_METHOD_NOT_ALLOWED]  = { "method_not_allowed", "this path does not take this method", 405, "invalid_request_error", 0, -1, "", false },
+        [REASON_NOT_OFFERED]         = { "not_offered", "the models of this server read and write text alone, no sound and no pictures", 501, "server_error", 0, 0, "send it to a server that has models for it", false },
         [REASON_FORBIDDEN]           = { "forbidden", "only root, the daemon's own user and the group of this socket may control it", 403, "invalid_request_error", 0, -1, "ask with sudo, or become a member of the group of the socket", false },
         /* access keys */
         [REASON_KEY_WRONG]           = { "invalid_api_key", "this server wants an access key, and this is none of its keys", 401, "authentication_error", 0, -1, "send the key as Authorization: Bearer KEY; headroomctl key add NAME makes one", false },

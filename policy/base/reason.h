@@ -57,15 +57,16 @@ enum reason {
         /* why a request cannot be served */
         REASON_INVALID_REQUEST,
         REASON_CONTEXT_EXCEEDED,
-        REASON_ENGINE_ERROR,      /* the engine broke it off and lives on */
-        REASON_NO_NUMBERS,        /* what the model computes is NaN or infinity */
-        REASON_ENGINE_FULL,       /* it takes no more requests for now */
-        REASON_OUT_OF_MEMORY,     /* of the daemon itself */
-        REASON_REQUEST_MEMORY,    /* what requests and answers may take together is taken */
+        REASON_ENGINE_ERROR,   /* the engine broke it off and lives on */
+        REASON_NO_NUMBERS,     /* what the model computes is NaN or infinity */
+        REASON_ENGINE_FULL,    /* it takes no more requests for now */
+        REASON_OUT_OF_MEMORY,  /* of the daemon itself */
+        REASON_REQUEST_MEMORY, /* what requests and answers may take together is taken */
         REASON_ANSWER_TOO_LONG,
         REASON_CLIENT_GONE, /* in the log alone */
         REASON_NOT_FOUND,
         REASON_METHOD_NOT_ALLOWED,
+        REASON_NOT_OFFERED, /* the path is known, and no engine does what it is for */
         REASON_FORBIDDEN,
         /* access keys */
         REASON_KEY_WRONG, /* there is none, or nobody's */

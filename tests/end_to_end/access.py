@@ -43,6 +43,8 @@ class Access(unittest.TestCase):
                 self.assertEqual(answer.headers["www-authenticate"], "Bearer")
         for path, status in (("/health", 200), ("/", 200), ("/v1/models", 401), ("/nothing", 401)):
             self.assertEqual(ask(self.daemon, "GET", path).status, status, path)
+        self.assertIsInstance(ask(self.daemon, "GET", "/api/tags").json()["error"], str)  # each in the form of its path
+        self.assertEqual(ask(self.daemon, "POST", "/v1/messages", {}).json()["error"]["type"], "authentication_error")
         with open(self.daemon.scratch + "/keys.json") as f:
             self.assertNotIn(key, f.read())
         self.assertEqual(os.stat(self.daemon.scratch + "/keys.json").st_mode & 0o777, 0o600)

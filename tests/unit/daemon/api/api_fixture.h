@@ -24,7 +24,9 @@
 static char *aliases[] = { (char[]){ "alias" } };
 static struct config_model configured[] = { { .id = (char[]){ "a" } },
                                             { .id = (char[]){ "org/b:q4" }, .aliases = aliases, .aliases_count = 1 } };
-static const struct config config = { .models = configured, .models_count = 2, .default_model = (char[]){ "" }, .keys = (char[]){ "auto" } };
+static const struct config config = {
+        .models = configured, .models_count = 2, .default_model = (char[]){ "" }, .keys = (char[]){ "auto" }
+};
 static struct http_server *server;
 static struct api *api;
 static void (*surface)(void *user, struct http_exchange *x);
@@ -36,6 +38,7 @@ static inline void on_request(void *user, struct http_exchange *x) {
 
 static inline int set_up(void **state) {
         const struct http_options options = { .on_request = on_request,
+                                              .write_refusal = api_write_refusal,
                                               .headers = "",
                                               .hosts = "x",
                                               .origins = "https://page.example",

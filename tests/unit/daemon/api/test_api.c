@@ -213,6 +213,8 @@ static void test_routes(void **state) {
                 { "OPTIONS", "/v1/models", "204", "Allow: GET, HEAD, OPTIONS\r\n" },
                 { "OPTIONS", "*", "204", "Allow: GET, HEAD, POST, OPTIONS\r\n" },
                 { "GET", "/v1/embeddings", "405", "Allow: POST, OPTIONS\r\n" },
+                { "POST", "/v1/audio/speech", "501", "\"code\":\"not_offered\"" },
+                { "POST", "/images/generations", "501", "x-should-retry: false\r\n" },
                 { "GET", "/control/status", "404", "not_found" },
                 { "POST", "/control/trace", "404", "not_found" }, /* not for clients */
         };
@@ -232,6 +234,41 @@ static void test_routes(void **state) {
         governor_ms_ago = API_TICK_AGE_MAX_MS + 1; /* the fleet gets on, the governor does not */
         assert_true(!strncmp(get("GET", "/health"), "HTTP/1.1 503 ", 13));
         governor_ms_ago = 0;
+}
+
+/* Who refuses does not matter: a client reads what it knows. */
+static void test_forms_of_refusals(void **state) {
+        static const struct {
+                const char *line, *headers, *status, *begins;
+        } rows[] = {
+                { "GET /api/chat", "", "405", "{\"error\":\"this path takes only POST, OPTIONS\"}\n" },
+                { "GET /api/nothing", "", "404", "{\"error\":\"there is nothing at this path (" },
+                { "GET /v1/messages", "", "405",
+                  "{\"type\":\"error\",\"error\":{\"type\":\"invalid_request_error\",\"message\":\"this" },
+                { "GET //messages/nothing", "", "404", "{\"error\":{\"message\":\"there is nothing" },
+                { "GET /v1/messages/nothing", "", "404", "{\"type\":\"error\",\"error\":{\"type\":\"not_found_error\"," },
+                { "POST /api/chat", "Origin: https://evil.com\r\n", "403", "{\"error\":\"" },
+                { "POST /messages", "Content-Length: 99999999\r\n", "413",
+                  "{\"type\":\"error\",\"error\":{\"type\":\"request_too_large\"," },
+                { "POST /v1/chat/completions", "Content-Length: 99999999\r\n", "413",
+                  "{\"error\":{\"message\":\"the body is larger" },
+                { "POST /api/chat", "Content-Encoding: gzip\r\n", "415", "{\"error\":\"" },
+        };
+
+        (void) state;
+        for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+                char request[256];
+                bool closed;
+                int fd = connect_client();
+                (void) snprintf(request, sizeof request, "%s HTTP/1.1\r\nHost: x\r\n%sConnection: close\r\n\r\n", rows[i].line,
+                                rows[i].headers);
+                say_text(fd, request);
+                const char *heard = hear(fd, "}\n", &closed), *body = strstr(heard, "\r\n\r\n");
+                if (strncmp(heard + 9, rows[i].status, 3) != 0 || !body ||
+                    strncmp(body + 4, rows[i].begins, strlen(rows[i].begins)) != 0)
+                        fail_msg("%s answered by %s", rows[i].line, heard);
+                (void) close(fd);
+        }
 }
 
 /* What a page may do is settled in front of the routes; here is what the answers tell its browser. */
@@ -495,9 +532,9 @@ static void test_stopping(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                TEST(test_whole_answer), TEST(test_fingerprint), TEST(test_logprobs),    TEST(test_overlong_prompt),
-                TEST(test_embeddings),   TEST(test_routes),      TEST(test_deployments), TEST(test_pages),
-                TEST(test_control),      TEST(test_stopping),
+                TEST(test_whole_answer),      TEST(test_fingerprint), TEST(test_logprobs),    TEST(test_overlong_prompt),
+                TEST(test_embeddings),        TEST(test_routes),      TEST(test_deployments), TEST(test_pages),
+                TEST(test_forms_of_refusals), TEST(test_control),     TEST(test_stopping),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
