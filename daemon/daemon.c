@@ -156,7 +156,7 @@ static void on_watchdog(uv_timer_t *timer) {
                 systemd_alive();
 }
 
-/* "127.0.0.1:80", "[::1]:80" or a path. -EPERM where strangers could reach it: there are no access keys yet. */
+/* "127.0.0.1:80", "[::1]:80" or a path. */
 static int describe_socket(int fd, char *ret, size_t size) {
         struct sockaddr_storage name = { 0 };
         const struct sockaddr_in *v4 = (const struct sockaddr_in *) &name;
@@ -173,7 +173,7 @@ static int describe_socket(int fd, char *ret, size_t size) {
         bool is_v4 = name.ss_family == AF_INET;
         (void) inet_ntop(name.ss_family, is_v4 ? (const void *) &v4->sin_addr : (const void *) &v6->sin6_addr, text, sizeof text);
         (void) snprintf(ret, size, is_v4 ? "%s:%u" : "[%s]:%u", text, ntohs(is_v4 ? v4->sin_port : v6->sin6_port));
-        return (is_v4 ? ntohl(v4->sin_addr.s_addr) >> 24 == 127 : IN6_IS_ADDR_LOOPBACK(&v6->sin6_addr)) ? 0 : -EPERM;
+        return 0;
 }
 
 static const char *form_of(const char *address) {
@@ -286,12 +286,10 @@ static void why_not_listening(int error, const char *address, uint16_t port, cha
 }
 
 static void complain_listen(const struct daemon *d, int error) {
-        const char *hint = error == -EPERM ? "listen on a loopback address: there are no access keys yet"
-                                           : "choose another address with --listen";
         char why[96];
 
         why_not_listening(error, d->config->listen_address, d->config->listen_port, why, sizeof why);
-        complain_why("listen", d->listen, hint, why);
+        complain_why("listen", d->listen, "choose another address with --listen", why);
 }
 
 static int begin_listening(struct daemon *d) {
@@ -431,7 +429,7 @@ static int begin(struct daemon *d) {
         begin_among_peers(d);
         api_tell_of(d->api, &d->turns, &d->bulk);
         api_set_reload(d->api, d->reload);
-        api_set_keys(d->api, d->keys, d->keys_path);
+        api_set_keys(d->api, d->keys, d->keys_path, http_server_is_exposed(d->http));
         http_server_set_user(d->http, d->api);
         http_server_set_user(d->control, d->api);
         for (size_t i = 0; i < SIGNALS_COUNT; i++)
@@ -440,6 +438,18 @@ static int begin(struct daemon *d) {
         if (watchdog_ms)
                 (void) uv_timer_start(&d->watchdog, on_watchdog, watchdog_ms, watchdog_ms);
         return 0;
+}
+
+/* Neither is an error, and both are what somebody looks for in the log later. */
+static void tell_who_gets_in(const struct daemon *d) {
+        if (!http_server_is_exposed(d->http))
+                return;
+        if (!strcmp(d->config->keys, CONFIG_KEYS_OPEN))
+                log_warning(CONFIG_KEYS_OPEN, LOG_TEXT("listen", d->listen),
+                            LOG_TEXT("effect", "whoever reaches this address may use the models"));
+        else if (!keys_count(d->keys))
+                log_warning("no_keys", LOG_TEXT("listen", d->listen), LOG_TEXT("effect", "every request is refused"),
+                            LOG_TEXT("hint", "headroomctl key add NAME makes a key"));
 }
 
 static void announce(struct daemon *d) {
@@ -453,6 +463,7 @@ static void announce(struct daemon *d) {
         log_info("ready", LOG_TEXT("listen", d->listen), LOG_TEXT("control", c->control_path),
                  LOG_NUMBER("models", fleet.models_known), LOG_NUMBER("budget", c->budget_bytes), LOG_NUMBER("pid", getpid()),
                  LOG_TEXT("version", HEADROOM_VERSION));
+        tell_who_gets_in(d);
         systemd_ready(status);
 }
 

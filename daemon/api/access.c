@@ -13,7 +13,9 @@
 static bool is_wanted(const struct api *api) {
         const char *who = api->config->keys;
 
-        return api->keys && strcmp(who, "none") != 0 && (!strcmp(who, "required") || keys_count(api->keys) > 0);
+        if (!api->keys || !strcmp(who, CONFIG_KEYS_OPEN))
+                return false;
+        return api->is_exposed || !strcmp(who, "required") || (!strcmp(who, "auto") && keys_count(api->keys) > 0);
 }
 
 static struct key *key_of(struct api *api, const struct http_exchange *x) {

@@ -34,8 +34,9 @@ void api_tell_of(struct api *api, const struct turn_watch *turns, const struct b
         api->bulk = bulk;
 }
 
-void api_set_keys(struct api *api, struct keys *keys, const char *path) {
+void api_set_keys(struct api *api, struct keys *keys, const char *path, bool is_exposed) {
         api->keys = keys;
+        api->is_exposed = is_exposed;
         api->keys_path = path;
 }
 

@@ -31,8 +31,8 @@ void api_tell_of(struct api *api, const struct turn_watch *turns, const struct b
 void api_serve_ollama(struct api *api, uint16_t port);
 void api_free(struct api *api); /* when api_running is 0 */
 
-/* Without them nobody needs a key. KEYS and PATH, of their file, outlive it. */
-void api_set_keys(struct api *api, struct keys *keys, const char *path);
+/* Without them nobody needs a key. KEYS and PATH, of their file, outlive it. IS_EXPOSED: clients may come from other machines. */
+void api_set_keys(struct api *api, struct keys *keys, const char *path, bool is_exposed);
 /* Without one, asking for a reload is refused. */
 void api_set_reload(struct api *api, struct reload *reload);
 /* Handlers for the two servers; USER is the api. */

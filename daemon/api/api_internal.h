@@ -19,6 +19,7 @@ struct api {
         struct reload *reload;
         struct keys *keys;              /* NULL: there are none, and none can be made */
         const char *keys_path;          /* where they are kept */
+        bool is_exposed;                /* clients may come from other machines */
         struct key_job *key_jobs;       /* that write them there; the first is under way */
         const struct turn_watch *turns; /* NULL: not told of, as the next */
         const struct bulk_account *bulk;

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "daemon/base/bounds.h"
+#include "daemon/base/net_address.h"
 #include "engine/base/cleanup.h"
 #include "engine/base/user_dirs.h"
 #include "daemon/config/loader.h"
@@ -221,6 +222,24 @@ static void check_reserve(struct loader *l) {
                         (unsigned long long) (c->reserve_bytes >> 20), (unsigned long long) (c->ram_bytes >> 20));
 }
 
+static bool is_reached_from_elsewhere(const char *address) {
+        struct in6_addr read;
+
+        return *address && !(net_address_read(address, strlen(address), &read) && net_address_is_loopback(&read));
+}
+
+/* Whoever opens the door to a network without keys means it: it is not what is left of a time when there was only loopback. */
+static void check_keys(struct loader *l) {
+        const struct config *c = l->config;
+
+        l->line = 0;
+        l->file = "[server] keys";
+        if (!strcmp(c->keys, "none") &&
+            (is_reached_from_elsewhere(c->listen_address) || is_reached_from_elsewhere(c->ollama_address)))
+                loader_problem(l, "none is for loopback addresses, and this server is reached from other machines; write auto or "
+                                  "required, or " CONFIG_KEYS_OPEN " to let everybody in who reaches it");
+}
+
 static struct loader *loader_new(const struct config_source *source) {
         struct loader *l = calloc(1, sizeof *l); /* too large for a stack that may be small */
 
@@ -265,6 +284,7 @@ int config_read(const struct config_source *source, struct config **ret) {
                 loader_discover_models(l);
                 loader_check_names(l);
                 check_reserve(l);
+                check_keys(l);
         }
         return finish(l, ret);
 }

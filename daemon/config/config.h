@@ -25,6 +25,7 @@
  * has given away, below those that the kernel hands out. On a telephone it reads 1-HDRM. The documents name it, and a test compares them.
  */
 #define CONFIG_PORT         14376
+#define CONFIG_KEYS_OPEN    "open-to-network" /* keys: nobody needs one, from wherever they come */
 #define CONFIG_OLLAMA_PORT  11434 /* Ollama's own, which many of its clients alone know */
 #define CONFIG_QUOTE(X)     #X
 #define CONFIG_LOCAL(PORT)  "127.0.0.1:" CONFIG_QUOTE(PORT)
@@ -59,13 +60,13 @@ struct config_left_out {
 };
 
 struct config {
-        char *listen_address;          /* 127.0.0.1; loopback only */
+        char *listen_address;          /* 127.0.0.1 */
         uint16_t listen_port;          /* CONFIG_PORT; 0: any free one, printed at start */
         char *ollama_address;          /* where Ollama's clients are served too; "": nowhere else */
         uint16_t ollama_port;          /* CONFIG_OLLAMA_PORT */
         char *hosts;                   /* names, beside its own, that clients may ask for: "a b.c"; "" */
         char *origins;                 /* pages elsewhere that may use the server: "https://a http://b:1"; "" */
-        char *keys;                    /* who needs one: "auto" (all, as soon as there is one), "required" or "none" */
+        char *keys;                    /* who needs one: "auto" (all, as soon as there is one), "required", "none" or CONFIG_KEYS_OPEN */
         char *control_path;            /* /run/headroom/control.sock */
         char *models_dir;              /* /var/lib/headroom/models */
         char *default_model;           /* of requests that name none; "": the only one there is */

@@ -152,8 +152,10 @@ static const char *set_sensors(struct loader *l, const struct key *key, void *fi
 }
 
 static const char *set_keys(struct loader *l, const struct key *key, void *field, const char *value) {
-        if (strcmp(value, "auto") != 0 && strcmp(value, "required") != 0 && strcmp(value, "none") != 0)
-                return "does not say who needs an access key; write auto (all, as soon as there is one), required or none";
+        if (strcmp(value, "auto") != 0 && strcmp(value, "required") != 0 && strcmp(value, "none") != 0 &&
+            strcmp(value, CONFIG_KEYS_OPEN) != 0)
+                return "does not say who needs an access key; write auto (all, as soon as there is one), required, none "
+                       "or " CONFIG_KEYS_OPEN;
         return set_text(l, key, field, value);
 }
 
@@ -239,7 +241,7 @@ static const char *set_origins(struct loader *l, const struct key *key, void *fi
 
 static const char *set_listen(struct loader *l, const struct key *key, void *field, const char *value) {
         char address[64];
-        const char *wrong = value_loopback(value, address, &l->config->listen_port);
+        const char *wrong = value_address(value, address, &l->config->listen_port);
 
         (void) key;
         if (!wrong)
@@ -252,7 +254,7 @@ static const char *set_ollama(struct loader *l, const struct key *key, void *fie
         char address[64] = "127.0.0.1";
         uint16_t port = CONFIG_OLLAMA_PORT;
         bool is_on = true;
-        const char *wrong = value_flag(value, &is_on) ? value_loopback(value, address, &port) : NULL;
+        const char *wrong = value_flag(value, &is_on) ? value_address(value, address, &port) : NULL;
 
         (void) key;
         if (wrong)

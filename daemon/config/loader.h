@@ -126,7 +126,7 @@ const char *value_duration(const char *text, uint64_t *ret_ms);
 const char *value_integer(const char *text, int64_t *ret);
 const char *value_degrees(const char *text, uint32_t *ret_millidegrees); /* 15 or 87.5; "C" may follow */
 const char *value_flag(const char *text, bool *ret);
-const char *value_loopback(const char *text, char ret_address[64], uint16_t *ret_port);
+const char *value_address(const char *text, char ret_address[64], uint16_t *ret_port);
 /* The nearest of the words (NULL-terminated list), or NULL when none is near. */
 const char *value_nearest(const char *word, const char *const *words);
 

@@ -1,11 +1,11 @@
 /* value.c - text to sizes, times, shares, flags and addresses. Pure: no report, no state. */
-#include <arpa/inet.h>
 #include <ctype.h>
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/base/net_address.h"
 #include "daemon/base/text_distance.h"
 #include "daemon/config/loader.h"
 
@@ -140,15 +140,6 @@ const char *value_flag(const char *text, bool *ret) {
         return "is neither yes nor no";
 }
 
-static bool is_loopback(const char *address) {
-        struct in_addr v4;
-        struct in6_addr v6;
-
-        if (inet_pton(AF_INET, address, &v4) == 1)
-                return ntohl(v4.s_addr) >> 24 == 127;
-        return inet_pton(AF_INET6, address, &v6) == 1 && IN6_IS_ADDR_LOOPBACK(&v6);
-}
-
 static bool read_port(const char *text, uint16_t *ret) {
         int64_t port;
 
@@ -159,7 +150,7 @@ static bool read_port(const char *text, uint16_t *ret) {
 }
 
 /* "127.0.0.1:80", "[::1]:80", "localhost:80", or a bare port; a bare address keeps the port that *ret_port holds. */
-const char *value_loopback(const char *text, char ret_address[64], uint16_t *ret_port) {
+const char *value_address(const char *text, char ret_address[64], uint16_t *ret_port) {
         char address[64] = "127.0.0.1";
         uint16_t port = *ret_port;
         bool is_port = *text && !text[strspn(text, "0123456789")];
@@ -181,11 +172,8 @@ const char *value_loopback(const char *text, char ret_address[64], uint16_t *ret
         if (!strcmp(address, "localhost"))
                 strcpy(address, "127.0.0.1");
         struct in6_addr any;
-        if (inet_pton(AF_INET, address, &any) != 1 && inet_pton(AF_INET6, address, &any) != 1)
+        if (!net_address_read(address, strlen(address), &any))
                 return "is no numeric address; write one such as " CONFIG_ADDRESS_PORT;
-        if (!is_loopback(address))
-                return "is not a loopback address; Headroom has no access keys yet and serves this machine only, so write one "
-                       "such as " CONFIG_ADDRESS_PORT;
         strcpy(ret_address, address);
         *ret_port = port;
         return NULL;

@@ -1,9 +1,7 @@
 /* door.c - see door.h. */
 #include "daemon/http/door.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
-#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +9,7 @@
 #include <unistd.h>
 
 #include "daemon/base/authority.h"
+#include "daemon/base/net_address.h"
 
 #define SHOWN_MAX 100 /* of a client's text in a message */
 
@@ -45,19 +44,12 @@ static bool is_in_list(const char *list, const char *text, size_t length) {
         return false;
 }
 
-static bool is_loopback(const char *host, size_t length) {
-        char text[INET6_ADDRSTRLEN] = "";
-        struct in_addr v4;
-        struct in6_addr v6;
+/* No name can be made to stand for an address that is written out. */
+static bool is_our_address(const char *host, size_t length, const struct in6_addr *local) {
+        struct in6_addr address;
 
-        if (length && *host == '[')
-                host++, length -= 2;
-        if (length >= sizeof text)
-                return false;
-        memcpy(text, host, length);
-        if (inet_pton(AF_INET, text, &v4) == 1)
-                return ntohl(v4.s_addr) >> 24 == 127;
-        return inet_pton(AF_INET6, text, &v6) == 1 && IN6_IS_ADDR_LOOPBACK(&v6);
+        return net_address_read(host, length, &address) &&
+               (net_address_is_loopback(&address) || (local && IN6_ARE_ADDR_EQUAL(&address, local)));
 }
 
 /* What a client wrote, without what JSON would have to escape. */
@@ -73,13 +65,14 @@ static enum reason refuse(enum reason reason, const char *format, const char *te
         return reason;
 }
 
-static enum reason check_host(const struct http_door *door, const char *text, size_t length, char reterr_why[DOOR_WHY_MAX]) {
+static enum reason check_host(const struct http_door *door, const struct in6_addr *local, const char *text, size_t length,
+                              char reterr_why[DOOR_WHY_MAX]) {
         struct authority a;
 
         if (!authority_read(text, length, &a))
                 return refuse(REASON_BAD_REQUEST, "%s is no host name or address", text, length, reterr_why);
         if (is_word("localhost", a.host, a.length) || is_word(door->own_name, a.host, a.length) ||
-            is_loopback(a.host, a.length) || is_in_list(door->hosts, a.host, a.length))
+            is_our_address(a.host, a.length, local) || is_in_list(door->hosts, a.host, a.length))
                 return REASON_NONE;
         return refuse(REASON_HOST_NOT_ALLOWED,
                       a.length ? "%s is none of the names of this server" : "the Host header names nobody", a.host, a.length,
@@ -139,9 +132,9 @@ enum reason door_check(const struct http_door *door, const struct door_request *
         enum reason reason = REASON_NONE;
 
         if (r->authority)
-                reason = check_host(door, r->authority, r->authority_length, reterr_why);
+                reason = check_host(door, r->local, r->authority, r->authority_length, reterr_why);
         if (!reason && r->host)
-                reason = check_host(door, r->host, strlen(r->host), reterr_why);
+                reason = check_host(door, r->local, r->host, strlen(r->host), reterr_why);
         if (!reason)
                 reason = check_origin(door, r, reterr_why);
         return reason ? reason : check_content_type(r, reterr_why);

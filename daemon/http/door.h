@@ -6,7 +6,7 @@
  *
  * Host: a page may have its own name point at this machine (DNS rebinding) and then counts as one of ours, without an
  * Origin. But its name is in the Host. Names that cannot be made to point elsewhere are let in: localhost, loopback
- * addresses, the name of this machine, and those that the configuration adds. The port is not compared: a
+ * addresses, the address that the client reached, the name of this machine, and those that the configuration adds. The port is not compared: a
  * forwarded one differs, and it is the name that is forged.
  *
  * Origin: pages of this server itself, and of those that the configuration names. A browser tells it for whatever may change
@@ -18,6 +18,7 @@
 #define HEADROOM_DAEMON_HTTP_DOOR_H
 
 #include <limits.h>
+#include <netinet/in.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -39,6 +40,7 @@ struct door_request {
         const char *authority; /* of a target in absolute form, AUTHORITY_LENGTH bytes of it */
         size_t authority_length;
         const char *origin, *fetch_site, *fetch_mode, *content_type;
+        const struct in6_addr *local; /* the address that it came to, as net_address.h has it */
 };
 
 #define DOOR_WHY_MAX 160u

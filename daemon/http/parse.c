@@ -11,6 +11,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "daemon/base/net_address.h"
 #include "daemon/http/connection.h"
 #include "daemon/http/places.h"
 #include "daemon/http/target.h"
@@ -88,7 +89,16 @@ static int refuse_two_lengths(struct connection *c) {
         return refuse(c, REASON_BAD_REQUEST, "a request has either Content-Length or Transfer-Encoding, never both");
 }
 
+static bool local_address(const struct connection *c, struct in6_addr *ret) {
+        struct sockaddr_storage name = { 0 };
+        int length = sizeof name;
+
+        return c->stream.type == UV_TCP && !uv_tcp_getsockname(&c->tcp, (struct sockaddr *) &name, &length) &&
+               net_address_of(&name, ret);
+}
+
 static int check_door(struct connection *c) {
+        struct in6_addr local;
         struct http_request *q = &c->request;
         const struct http_exchange *x = (struct http_exchange *) c;
         struct door_request r = { .method = q->method,
@@ -103,6 +113,7 @@ static int check_door(struct connection *c) {
                 return 0;
         if (count_headers(c, "host") > 1 || count_headers(c, "origin") > 1)
                 return refuse(c, REASON_BAD_REQUEST, "a request has one Host and one Origin");
+        r.local = local_address(c, &local) ? &local : NULL;
         r.authority = http_target_authority(q->head.bytes, &r.authority_length);
         q->is_from_page = r.origin && door_lists_origin(&c->server->door, r.origin);
         enum reason reason = door_check(&c->server->door, &r, q->why);

@@ -1,10 +1,10 @@
 /* places.c - see places.h. */
 #include "daemon/http/places.h"
 
-#include <arpa/inet.h>
 #include <string.h>
 #include <sys/socket.h>
 
+#include "daemon/base/net_address.h"
 #include "daemon/http/connection.h"
 
 static uint32_t beside_max(const struct http_server *s) {
@@ -19,20 +19,18 @@ static uint32_t beside_max(const struct http_server *s) {
  */
 static void read_address(struct connection *c) {
         struct sockaddr_storage name = { 0 };
-        const struct sockaddr_in *v4 = (const struct sockaddr_in *) &name;
-        const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *) &name;
+        struct in6_addr address;
         uint64_t prefix = 0;
         uint32_t last = 0;
         int length = sizeof name;
 
-        if (c->stream.type != UV_TCP || uv_tcp_getpeername(&c->tcp, (struct sockaddr *) &name, &length))
+        if (c->stream.type != UV_TCP || uv_tcp_getpeername(&c->tcp, (struct sockaddr *) &name, &length) ||
+            !net_address_of(&name, &address))
                 return;
-        if (name.ss_family == AF_INET)
-                last = v4->sin_addr.s_addr;
-        else if (IN6_IS_ADDR_V4MAPPED(&v6->sin6_addr))
-                memcpy(&last, v6->sin6_addr.s6_addr + 12, sizeof last);
+        if (IN6_IS_ADDR_V4MAPPED(&address))
+                memcpy(&last, address.s6_addr + 12, sizeof last);
         else
-                memcpy(&prefix, &v6->sin6_addr, sizeof prefix);
+                memcpy(&prefix, &address, sizeof prefix);
         c->address = prefix ? prefix : (uint64_t) ntohl(last) + 1;
 }
 

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "engine/base/cleanup.h"
+#include "daemon/base/net_address.h"
 #include "daemon/http/connection.h"
 #include "daemon/http/places.h"
 #include "daemon/system/log.h"
@@ -29,6 +30,7 @@ struct listener {
         uint64_t accepting_ms;  /* the turn of the loop in which ... */
         uint32_t accepted;      /* ... so many were */
         bool is_pipe, is_closing;
+        bool is_exposed; /* it can be reached from other machines */
         uint8_t handles_open;
         char *path; /* of a Unix socket that we made, removed at the end */
 };
@@ -207,11 +209,13 @@ static void close_listener(struct listener *l) {
         uv_close((uv_handle_t *) &l->accept_time, on_listener_closed);
 }
 
-static int family_of(int fd) {
-        struct sockaddr_storage address = { 0 };
-        socklen_t length = sizeof address;
+/* What the kernel says of a socket that listens is never a failure. */
+static struct sockaddr_storage name_of(int fd) {
+        struct sockaddr_storage name = { 0 };
+        socklen_t length = sizeof name;
 
-        return getsockname(fd, (struct sockaddr *) &address, &length) ? -errno : address.ss_family;
+        (void) getsockname(fd, (struct sockaddr *) &name, &length);
+        return name;
 }
 
 /* On failure FD is still the caller's. */
@@ -225,7 +229,10 @@ static int listen_on(struct http_server *s, int fd, const char *path) {
                 return -ENOMEM;
         }
         l->server = s;
-        l->is_pipe = family_of(fd) == AF_UNIX;
+        const struct sockaddr_storage name = name_of(fd);
+        struct in6_addr address;
+        l->is_pipe = name.ss_family == AF_UNIX;
+        l->is_exposed = net_address_of(&name, &address) && !net_address_is_loopback(&address);
         int result = l->is_pipe ? uv_pipe_init(s->loop, &l->pipe, 0) : uv_tcp_init(s->loop, &l->tcp);
         if (result) {
                 free(copy);
@@ -247,6 +254,13 @@ static int listen_on(struct http_server *s, int fd, const char *path) {
         if (result)
                 close_listener(l);
         return result;
+}
+
+bool http_server_is_exposed(const struct http_server *s) {
+        for (const struct listener *l = s->listeners; l; l = l->next)
+                if (l->is_exposed)
+                        return true;
+        return false;
 }
 
 int http_server_listen_fd(struct http_server *s, int fd) {

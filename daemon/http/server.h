@@ -48,6 +48,9 @@ int http_server_listen_unix(struct http_server *s, const char *path, uint32_t mo
 /* A socket that is already listening, e.g. from systemd; taken over on success. */
 int http_server_listen_fd(struct http_server *s, int fd);
 
+/* Whether one of the sockets can be reached from other machines. */
+bool http_server_is_exposed(const struct http_server *s);
+
 /* Accepts no more, ends idle connections, and closes each other one with its answer. ON_EMPTY comes when none is left. */
 void http_server_drain(struct http_server *s, void (*on_empty)(void *user), void *user);
 /* Cuts what is left after a drain. */

@@ -61,7 +61,8 @@ class Daemon:
         with open(self.log_path, "wb") as log:
             self.process = subprocess.Popen([*wrapper, os.path.join(BUILD, "headroomd"), "--config", os.path.join(self.scratch, "headroom.conf"), *options],
                                             stdin=subprocess.DEVNULL, stdout=log, stderr=log, pass_fds=pass_fds, env=dict(os.environ, **(env or {})))
-        self.port = int(self.wait_for_log(r"event=ready listen=127\.0\.0\.1:(\d+)").group(1))
+        self.address, port = self.wait_for_log(r"event=ready listen=(\S+):(\d+)").groups()
+        self.port = int(port)
         self.pid = self.process.pid
 
     def write(self, name, text):
@@ -87,7 +88,7 @@ class Daemon:
         if receive_buffer:
             s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         s.settimeout(30 * SLOW)
-        s.connect(("127.0.0.1", self.port))
+        s.connect((self.address, self.port))
         return s
 
     def connect_control(self):

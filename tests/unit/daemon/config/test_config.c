@@ -73,6 +73,10 @@ struct row {
 
 #define SHADOWED "warning: @/models/tiny.gguf: is left out: another model is already called 'tiny'\n"
 
+#define KEYS_NONE                                                                                                                \
+        "[server] keys: none is for loopback addresses, and this server is reached from other machines; write auto or required, or " \
+        "open-to-network to let everybody in who reaches it\n"
+
 static const struct row rows[] = {
         { "an empty file is fine", "", NULL, "" },
         { "comments and blank lines", "# one\n\n; two\n   # three\n", NULL, "" },
@@ -153,13 +157,14 @@ static const struct row rows[] = {
         { "body limit beyond the wire", "[server]\nbody_limit = 1G\n", NULL,
           "@/headroom.conf:2: body_limit = '1G' is too much; the most is 67108864\n" },
         { "kv type", "[models]\nkv = q2\n", NULL, "@/headroom.conf:2: kv = 'q2' is no KV cache type; write f16, q8_0 or q4_0\n" },
-        { "not loopback", "[server]\nlisten = 0.0.0.0:80\n", NULL,
-          "@/headroom.conf:2: listen = '0.0.0.0:80' is not a loopback address; Headroom has no access keys yet and serves this "
-          "machine only, "
-          "so write one such as " CONFIG_ADDRESS_PORT "\n" },
-        { "an address for Ollama's clients beyond loopback", "[server]\nollama = 0.0.0.0:11434\n", NULL,
-          "@/headroom.conf:2: ollama = '0.0.0.0:11434' is not a loopback address; Headroom has no access keys yet and serves this "
-          "machine only, so write one such as " CONFIG_ADDRESS_PORT "\n" },
+        { "reached from elsewhere without keys", "[server]\nlisten = 0.0.0.0:80\nkeys = none\n", NULL, KEYS_NONE },
+        { "Ollama's clients from elsewhere without keys", "[server]\nollama = [fd00::7]:11434\nkeys = none\n", NULL, KEYS_NONE },
+        { "reached from elsewhere with keys", "[server]\nlisten = 0.0.0.0:80\n", NULL, "" },
+        { "reached from elsewhere without, in so many words", "[server]\nlisten = 0.0.0.0:80\nkeys = open-to-network\n", NULL, "" },
+        { "without keys where only this machine is served", "[server]\nkeys = none\nollama = yes\n", NULL, "" },
+        { "who needs a key", "[server]\nkeys = some\n", NULL,
+          "@/headroom.conf:2: keys = 'some' does not say who needs an access key; write auto (all, as soon as there is one), required, "
+          "none or open-to-network\n" },
         { "neither an address nor yes nor no", "[server]\nollama = perhaps\n", NULL,
           "@/headroom.conf:2: ollama = 'perhaps' is no numeric address; write one such as " CONFIG_ADDRESS_PORT "\n" },
         { "a host name", "[server]\nlisten = example.org:80\n", NULL,
@@ -576,16 +581,17 @@ static void test_listen_forms(void **state) {
         } forms[] = { { "127.0.0.1:80", "127.0.0.1", 80 }, { "127.0.0.2", "127.0.0.2", 5 },
                       { "[::1]:81", "::1", 81 },           { "[::1]", "::1", 5 },
                       { "localhost:0", "127.0.0.1", 0 },   { "8080", "127.0.0.1", 8080 },
-                      { "localhost", "127.0.0.1", 5 } };
+                      { "localhost", "127.0.0.1", 5 },
+                      { "192.168.1.7:80", "192.168.1.7", 80 }, { "[::]:80", "::", 80 } };
         static const char *const wrong[] = { "",           ":",       "[::1",        "[::1]80",
                                              "::1",        "1.2.3:4", "127.0.0.1:",  "127.0.0.1:-1",
-                                             "8.8.8.8:53", "[::]:80", "127.0.0.1:8x" };
+                                             "[1.2.3.4]:80", "[::ffff:1.2.3.4]:80", "127.0.0.1:8x" };
 
         (void) state;
         for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
                 char address[64];
                 uint16_t port = 5;
-                assert_null(value_loopback(forms[i].text, address, &port));
+                assert_null(value_address(forms[i].text, address, &port));
                 assert_string_equal(address, forms[i].address);
                 assert_int_equal(port, forms[i].port);
         }
@@ -594,7 +600,7 @@ static void test_listen_forms(void **state) {
                 uint16_t port = 5;
                 if (!*wrong[i])
                         continue;
-                assert_non_null(value_loopback(wrong[i], address, &port));
+                assert_non_null(value_address(wrong[i], address, &port));
         }
 }
 

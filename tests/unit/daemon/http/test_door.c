@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "daemon/base/net_address.h"
 #include "daemon/http/door.h"
 
 #define IN  REASON_NONE
@@ -30,6 +31,7 @@ static void hosts(void **state) {
                 { "a configured name", "Models.Example:443", IN },
                 { "a configured address", "192.168.1.7:14", IN },
                 { "a configured address of the other family", "[fd00::7]", IN },
+                { "the address that the client reached", "10.1.2.3:14", IN },
                 { "HTTP/1.0 has none, and no browser speaks it", NULL, IN },
 
                 { "a page's name that was made to point here", "evil.com", NO },
@@ -40,6 +42,7 @@ static void hosts(void **state) {
                 { "a prefix of a configured name", "models.exampl", NO },
                 { "more than a configured name", "models.example.evil.com", NO },
                 { "two configured names as one", "models.example 192.168.1.7", BAD },
+                { "the address that the client reached, mapped into the other family", "[::ffff:10.1.2.3]", NO },
                 { "an address that is not ours", "192.168.1.8", NO },
                 { "the address of everything", "0.0.0.0:14", NO },
                 { "an address as no browser writes it", "127.1", NO },
@@ -57,12 +60,14 @@ static void hosts(void **state) {
                 { "a quote does not leave the JSON", "a\"b\\c\x01\xff", BAD },
         };
         struct http_door door;
+        struct in6_addr local;
 
         (void) state;
+        assert_true(net_address_read("10.1.2.3", 8, &local));
         assert_int_equal(door_open("models.example 192.168.1.7 [fd00::7]", "", &door), 0);
         (void) strcpy(door.own_name, "box.lan");
         for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-                const struct door_request r = { .method = METHOD_GET, .host = rows[i].host };
+                const struct door_request r = { .method = METHOD_GET, .host = rows[i].host, .local = &local };
                 char why[DOOR_WHY_MAX] = "";
                 enum reason got = door_check(&door, &r, why);
                 if (got != rows[i].expected || !got != !*why || strpbrk(why, "\"\\\x01\xff"))
@@ -127,7 +132,7 @@ static void pages(void **state) {
         for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
                 const char *type = rows[i].body_type && *rows[i].body_type ? rows[i].body_type : NULL;
                 const struct door_request r = { rows[i].method, rows[i].body_type, "localhost:14", NULL, 0,
-                                                rows[i].origin, rows[i].site,      rows[i].mode,   type };
+                                                rows[i].origin, rows[i].site,      rows[i].mode,   type, NULL };
                 char why[DOOR_WHY_MAX] = "";
                 enum reason got = door_check(&door, &r, why);
                 if (got != rows[i].expected || !got != !*why)
