@@ -585,7 +585,7 @@ static void test_listen_forms(void **state) {
                       { "192.168.1.7:80", "192.168.1.7", 80 }, { "[::]:80", "::", 80 } };
         static const char *const wrong[] = { "",           ":",       "[::1",        "[::1]80",
                                              "::1",        "1.2.3:4", "127.0.0.1:",  "127.0.0.1:-1",
-                                             "[1.2.3.4]:80", "[::ffff:1.2.3.4]:80", "127.0.0.1:8x" };
+                                             "[::ffff:1.2.3.4]:80", "127.0.0.1:8x" };
 
         (void) state;
         for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
