@@ -78,9 +78,8 @@ static void log_answer(const struct completion *c, const struct failure *failure
                   LOG_MAYBE("key", c->key ? c->key->name : ""), LOG_TEXT("model", c->model), LOG_TEXT("kind", c->kind),
                   LOG_NUMBER("stream", c->answer.is_stream), LOG_NUMBER("status", status),
                   LOG_MAYBE("reason", failure ? failure->code : ""), LOG_MAYBE("advice", failure ? failure->advice : ""),
-                  LOG_MAYBE("relaxed", c->relaxed ? c->relaxed : ""),
-                  LOG_NUMBER("prompt_tokens", usage->prompt_tokens), LOG_NUMBER("cached_tokens", usage->cached_tokens),
-                  LOG_NUMBER("completion_tokens", usage->completion_tokens),
+                  LOG_MAYBE("relaxed", c->relaxed ? c->relaxed : ""), LOG_NUMBER("prompt_tokens", usage->prompt_tokens),
+                  LOG_NUMBER("cached_tokens", usage->cached_tokens), LOG_NUMBER("completion_tokens", usage->completion_tokens),
                   LOG_NUMBER("ms", (uv_hrtime() - c->started_ns) / 1000000));
 }
 
@@ -182,8 +181,7 @@ static void take_piece(struct completion *c, enum part_kind kind, const struct r
                         a->dialect->open(&c->out, a, p);
         }
         answer_add(a, text);
-        if (!a->is_stream && logprobs)
-                logprobs_add(&a->logprobs, !a->dialect->lists_logprobs, logprobs);
+        answer_add_logprobs(a, logprobs);
         if (!p || !a->is_stream)
                 return;
         a->dialect->piece(&c->out, a, p, text, logprobs);
@@ -192,7 +190,10 @@ static void take_piece(struct completion *c, enum part_kind kind, const struct r
 }
 
 static void on_text(void *user, const char *text, const cJSON *logprobs) {
-        take_piece(user, PART_TEXT, NULL, text, logprobs);
+        const struct completion *c = user;
+
+        if (text || !c->answer.dialect->logprobs_of_text)
+                take_piece(user, PART_TEXT, NULL, text ? text : "", logprobs);
 }
 
 static void on_reasoning(void *user, const char *text) {

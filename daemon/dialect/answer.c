@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/dialect/dialect.h"
 #include "engine/base/json_walk.h"
 
 #define PARTS_FIRST 4u
@@ -71,6 +72,19 @@ void answer_add(struct answer *a, const char *text) {
 
         if (is_kept && count_bytes(a, strlen(text)) && !text_puts(&p->text, text))
                 a->is_too_long = true;
+}
+
+void answer_add_logprobs(struct answer *a, const cJSON *logprobs) {
+        struct answer_part *p = answer_part(a);
+        size_t begin = a->logprobs.tokens.used + (a->logprobs.count > 0); /* behind a comma */
+
+        if (!p || !a->keeps || !logprobs)
+                return;
+        logprobs_add(&a->logprobs, !a->dialect->lists_logprobs, logprobs);
+        if (p->logprobs_length == 0)
+                p->logprobs_at = begin;
+        if (a->logprobs.tokens.used > p->logprobs_at)
+                p->logprobs_length = a->logprobs.tokens.used - p->logprobs_at;
 }
 
 void answer_clear(struct answer *a) {

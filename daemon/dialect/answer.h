@@ -19,10 +19,11 @@ enum part_kind { PART_REASONING, PART_TEXT, PART_CALL };
 
 struct answer_part {
         enum part_kind kind;
-        uint32_t call;        /* of a call: its number among the calls, from 0 */
-        uint32_t pieces;      /* that have come before */
-        struct text id, name; /* of a call */
-        struct text text;     /* of a call: its arguments, which are JSON; of a stream only where it is kept */
+        uint32_t call;                       /* of a call: its number among the calls, from 0 */
+        uint32_t pieces;                     /* that have come before */
+        struct text id, name;                /* of a call */
+        struct text text;                    /* of a call: its arguments, which are JSON; of a stream only where it is kept */
+        size_t logprobs_at, logprobs_length; /* its own among `logprobs.tokens` of an answer whose parts are kept */
 };
 
 struct answer {
@@ -55,6 +56,8 @@ struct answer_part *answer_part(const struct answer *a);
 struct answer_part *answer_begin(struct answer *a, enum part_kind kind, const struct request_call *call);
 /* TEXT is added to the part that came last, where it is kept. */
 void answer_add(struct answer *a, const char *text);
+/* ... and what is known of its tokens (logprobs.h). */
+void answer_add_logprobs(struct answer *a, const cJSON *logprobs);
 /* Nothing has been said: as before the first part. */
 void answer_clear(struct answer *a);
 /* Frees what it holds. */

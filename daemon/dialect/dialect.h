@@ -19,6 +19,7 @@ struct dialect {
         bool is_chat;            /* else the text of a prompt goes on */
         bool counts;             /* only the tokens of the prompt: there is no answer, and no stream */
         bool lists_logprobs;     /* in lists side by side, not an object for each token */
+        bool logprobs_of_text;   /* alone: those of other tokens are left out */
         bool pings_tell;         /* a ping says why one waits: one comes at once */
 
         /* ---- a stream ---- */

@@ -26,9 +26,28 @@ static void write_item_id(struct text *out, const struct answer *a, const struct
         text_printf(out, "\"%s_%s_%u\"", prefixes[p->kind], a->id + strlen(a->dialect->id_prefix), number_of(a, p));
 }
 
-static void write_text_part(struct text *out, const char *text) {
-        text_puts(out, "{\"type\":\"output_text\",\"annotations\":[],\"logprobs\":[],\"text\":");
-        text_json(out, text);
+/* Of the tokens of a text: what stands between the brackets. */
+struct span {
+        const char *at;
+        size_t length;
+};
+
+static struct span logprobs_of(const struct answer *a, const struct answer_part *p) {
+        return (struct span){ text_string(&a->logprobs.tokens) + p->logprobs_at, p->logprobs_length };
+}
+
+static void write_logprobs(struct text *out, struct span logprobs) {
+        text_puts(out, ",\"logprobs\":[");
+        text_add(out, logprobs.at, logprobs.length);
+        text_puts(out, "]");
+}
+
+/* IS_DONE: all of it is there; else it only begins. */
+static void write_text_part(struct text *out, const struct answer *a, const struct answer_part *p, bool is_done) {
+        text_puts(out, "{\"type\":\"output_text\",\"annotations\":[]");
+        write_logprobs(out, is_done ? logprobs_of(a, p) : (struct span){ "", 0 });
+        text_puts(out, ",\"text\":");
+        text_json(out, is_done ? text_string(&p->text) : "");
         text_puts(out, "}");
 }
 
@@ -42,7 +61,6 @@ static const char *status_of(const struct answer *a, const struct answer_part *p
         return a->is_cut && p == answer_part(a) ? "incomplete" : "completed";
 }
 
-/* IS_DONE: all of it is there; else it only begins. */
 static void write_item(struct text *out, const struct answer *a, const struct answer_part *p, bool is_done) {
         const char *text = is_done ? text_string(&p->text) : "";
 
@@ -59,7 +77,7 @@ static void write_item(struct text *out, const struct answer *a, const struct an
         case PART_TEXT:
                 text_puts(out, "\"type\":\"message\",\"role\":\"assistant\",\"content\":[");
                 if (is_done)
-                        write_text_part(out, text);
+                        write_text_part(out, a, p, true);
                 text_puts(out, "]}");
                 break;
         case PART_CALL:
@@ -134,6 +152,7 @@ static void write_repeated(struct text *out, const struct answer *a) {
                 [REPEATED_TEXT] = { "text", "{\"format\":{\"type\":\"text\"}}" },
                 [REPEATED_TOOL_CHOICE] = { "tool_choice", "\"auto\"" },
                 [REPEATED_TOOLS] = { "tools", "[]" },
+                [REPEATED_TOP_LOGPROBS] = { "top_logprobs", "0" },
                 [REPEATED_TOP_P] = { "top_p", "null" },
                 [REPEATED_USER] = { "user", "null" },
         };
@@ -205,34 +224,52 @@ static void inner_event(struct text *out, struct answer *a, const char *name, co
         begin_inner(out, a, name, p, index);
         text_printf(out, ",\"%s\":", member);
         text_json(out, text);
-        if (p->kind == PART_TEXT)
-                text_puts(out, ",\"logprobs\":[]");
         sse_end(out);
 }
 
-static void part_event(struct text *out, struct answer *a, const char *name, const struct answer_part *p, const char *text) {
+static void text_event(struct text *out, struct answer *a, const char *name, const struct answer_part *p, const char *member,
+                       const char *text, struct span logprobs) {
+        begin_inner(out, a, name, p, "content_index");
+        text_printf(out, ",\"%s\":", member);
+        text_json(out, text);
+        write_logprobs(out, logprobs);
+        sse_end(out);
+}
+
+static void text_delta(struct text *out, struct answer *a, const struct answer_part *p, const char *text, const cJSON *logprobs) {
+        struct logprobs of_piece = { 0 };
+
+        logprobs_add(&of_piece, true, logprobs);
+        text_event(out, a, "response.output_text.delta", p, "delta", text,
+                   (struct span){ text_string(&of_piece.tokens), of_piece.tokens.used });
+        logprobs_done(&of_piece);
+}
+
+static void part_event(struct text *out, struct answer *a, const char *name, const struct answer_part *p, bool is_done) {
         bool is_text = p->kind == PART_TEXT;
 
         begin_inner(out, a, name, p, is_text ? "content_index" : "summary_index");
         text_puts(out, ",\"part\":");
-        (is_text ? write_text_part : write_summary_part)(out, text);
+        if (is_text)
+                write_text_part(out, a, p, is_done);
+        else
+                write_summary_part(out, is_done ? text_string(&p->text) : "");
         sse_end(out);
 }
 
 static void on_open(struct text *out, struct answer *a, const struct answer_part *p) {
         item_event(out, a, "response.output_item.added", p, false);
         if (p->kind == PART_TEXT)
-                part_event(out, a, "response.content_part.added", p, "");
+                part_event(out, a, "response.content_part.added", p, false);
         else if (p->kind == PART_REASONING)
-                part_event(out, a, "response.reasoning_summary_part.added", p, "");
+                part_event(out, a, "response.reasoning_summary_part.added", p, false);
 }
 
 static void on_piece(struct text *out, struct answer *a, const struct answer_part *p, const char *text, const cJSON *logprobs) {
-        (void) logprobs;
-        if (!*text)
+        if (!*text && !logprobs)
                 return;
         switch (p->kind) {
-        case PART_TEXT: inner_event(out, a, "response.output_text.delta", p, "content_index", "delta", text); break;
+        case PART_TEXT: text_delta(out, a, p, text, logprobs); break;
         case PART_REASONING:
                 inner_event(out, a, "response.reasoning_summary_text.delta", p, "summary_index", "delta", text);
                 break;
@@ -245,12 +282,12 @@ static void on_close(struct text *out, struct answer *a, const struct answer_par
 
         switch (p->kind) {
         case PART_TEXT:
-                inner_event(out, a, "response.output_text.done", p, "content_index", "text", text);
-                part_event(out, a, "response.content_part.done", p, text);
+                text_event(out, a, "response.output_text.done", p, "text", text, logprobs_of(a, p));
+                part_event(out, a, "response.content_part.done", p, true);
                 break;
         case PART_REASONING:
                 inner_event(out, a, "response.reasoning_summary_text.done", p, "summary_index", "text", text);
-                part_event(out, a, "response.reasoning_summary_part.done", p, text);
+                part_event(out, a, "response.reasoning_summary_part.done", p, true);
                 break;
         case PART_CALL:
                 begin_inner(out, a, "response.function_call_arguments.done", p, NULL);
@@ -306,6 +343,7 @@ const struct dialect dialect_responses = { .id_prefix = "resp_",
                                            .stream_type = "text/event-stream",
                                            .keeps = true,
                                            .repeats = true,
+                                           .logprobs_of_text = true,
                                            .is_chat = true,
                                            .pings_tell = true,
                                            .begin = on_begin,

@@ -13,6 +13,7 @@ enum {
         REPEATED_TEXT,
         REPEATED_TOOL_CHOICE,
         REPEATED_TOOLS,
+        REPEATED_TOP_LOGPROBS,
         REPEATED_TOP_P,
         REPEATED_USER,
         REPEATED_COUNT

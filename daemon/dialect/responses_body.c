@@ -116,13 +116,13 @@ static bool next_item(struct json_walk *r, struct item *ret) {
 static bool refuse_item(const struct translation *t, uint32_t index, const struct json_value m[]) {
         char word[WORD_BYTES];
 
-        if (json_string_is(m[TYPE], "item_reference"))
-                *t->reterr = bad_request(
-                        "input",
-                        "input[%u] is an item_reference, and this server keeps no items: send the item itself, as clients do "
-                        "with store: false",
-                        index);
-        else if (m[TYPE].kind == JSON_NONE || json_string_is(m[TYPE], "message"))
+        if (json_string_is(m[TYPE], "item_reference")) {
+                *t->reterr = bad_request("input",
+                                         "input[%u] is an item_reference, and this server keeps no items: with store: false the "
+                                         "client sends the items themselves",
+                                         index);
+                t->reterr->advice = "set store to false in the client, in the AI SDK by providerOptions.openai.store";
+        } else if (m[TYPE].kind == JSON_NONE || json_string_is(m[TYPE], "message"))
                 *t->reterr = bad_request("input", "input[%u].role must be 'user', 'assistant', 'system' or 'developer'", index);
         else
                 *t->reterr = bad_request("input", "input[%u]: items of type '%s' are not offered", index, word_of(m[TYPE], word));
@@ -397,7 +397,7 @@ static void write_reasoning(struct text *out, struct json_value reasoning) {
 /* --- the whole --- */
 
 /* Those in `responses.h` come first, in its order. */
-enum { INPUT = REPEATED_COUNT, PREVIOUS, CONVERSATION, PROMPT, BACKGROUND, TOP_LOGPROBS, INCLUDE, AS_THEY_ARE };
+enum { INPUT = REPEATED_COUNT, PREVIOUS, CONVERSATION, PROMPT, BACKGROUND, INCLUDE, AS_THEY_ARE };
 #define MEMBERS (AS_THEY_ARE + 13)
 static const char *const members[MEMBERS] = {
         "instructions",
@@ -409,6 +409,7 @@ static const char *const members[MEMBERS] = {
         "text",
         "tool_choice",
         "tools",
+        "top_logprobs",
         "top_p",
         "user",
         "input",
@@ -416,7 +417,6 @@ static const char *const members[MEMBERS] = {
         "conversation",
         "prompt",
         "background",
-        "top_logprobs",
         "include",
         "model",
         "stream",
@@ -441,7 +441,16 @@ static bool wants_logprobs(const struct json_value m[]) {
         while (items_next(&r, &item))
                 if (json_string_is(item, "message.output_text.logprobs"))
                         return true;
-        return m[TOP_LOGPROBS].kind != JSON_NONE && !json_whole(m[TOP_LOGPROBS], 0, 0);
+        return m[REPEATED_TOP_LOGPROBS].kind != JSON_NONE && !json_whole(m[REPEATED_TOP_LOGPROBS], 0, 0);
+}
+
+/* Engines know the range of their number. */
+static void write_logprobs(struct text *out, const struct json_value m[]) {
+        if (!wants_logprobs(m))
+                return;
+        put_key(out, "logprobs");
+        text_puts(out, "true");
+        put_member(out, "top_logprobs", m[REPEATED_TOP_LOGPROBS]);
 }
 
 static bool check_offered(const struct translation *t, const struct json_value m[]) {
@@ -455,9 +464,6 @@ static bool check_offered(const struct translation *t, const struct json_value m
                 }
         if (m[BACKGROUND].kind == JSON_TRUE)
                 *t->reterr = bad_request("background", "'background' is not offered: an answer is there for who waits for it");
-        else if (wants_logprobs(m))
-                *t->reterr =
-                        bad_request("top_logprobs", "log-probabilities are not offered here; POST /v1/chat/completions has them");
         else
                 return true;
         return false;
@@ -478,6 +484,7 @@ bool translate_responses(const char *source, size_t size, struct text *out, stru
         put_member(out, "top_p", m[REPEATED_TOP_P]);
         put_member(out, "tool_choice", m[REPEATED_TOOL_CHOICE]); /* engines know its forms */
         write_reasoning(out, m[REPEATED_REASONING]);
+        write_logprobs(out, m);
         if (!check_offered(&t, m) || !write_messages(&t, m[REPEATED_INSTRUCTIONS], m[INPUT]) ||
             !write_tools(&t, m[REPEATED_TOOLS]) || !write_text(&t, m[REPEATED_TEXT]))
                 return false;

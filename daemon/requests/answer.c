@@ -95,7 +95,7 @@ static bool take_text(struct model *m, struct request *request, const cJSON *fra
                 return true; /* the owner has left in the callback */
         bool content = !strcmp(word, "content");
         if (request->events.on_text && (content || logprobs))
-                request->events.on_text(request->user, content ? text : "", logprobs);
+                request->events.on_text(request->user, content ? text : NULL, logprobs);
         return true;
 }
 

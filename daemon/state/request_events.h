@@ -48,9 +48,10 @@ struct request_events {
         void (*on_waiting)(void *user, const char *why); /* e.g. "loading", "making room", "queued": for SSE pings; may repeat */
         /* RELAXED: what of the client's schemas the answer is not held to, printable ASCII; or NULL. Borrowed. */
         void (*on_start)(void *user, uint32_t prompt_tokens, uint32_t cached_tokens, const char *relaxed);
-        void (*on_text)(void *user, const char *text, const cJSON *logprobs); /* logprobs NULL when not asked; both borrowed */
-        void (*on_reasoning)(void *user, const char *text);                   /* reasoning before the answer; borrowed */
-        void (*on_call)(void *user, const struct request_call *call);         /* borrowed */
+        /* LOGPROBS NULL when not asked. TEXT NULL: they are of tokens that are no content. Both borrowed. */
+        void (*on_text)(void *user, const char *text, const cJSON *logprobs);
+        void (*on_reasoning)(void *user, const char *text);           /* reasoning before the answer; borrowed */
+        void (*on_call)(void *user, const struct request_call *call); /* borrowed */
         void (*on_embedding)(void *user,
                              const cJSON *vector); /* REQUEST_EMBED: one for each text, in order; array of numbers, borrowed */
         void (*on_restart)(void *user);            /* forget on_start and on_text: the answer begins anew */

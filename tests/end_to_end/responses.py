@@ -85,6 +85,19 @@ class Responses(unittest.TestCase):
         reply = self.post(model="calls", bias=False, max_output_tokens=200, text={"format": {"type": "json_schema", "name": "n", "schema": FORM}})
         self.assertIn(json.loads(reply.json()["output"][0]["content"][0]["text"])["n"], (1, 22, 333))
 
+    def test_logprobs(self):
+        whole = self.post(model="thinks", include=["message.output_text.logprobs"], top_logprobs=3, max_output_tokens=4).json()
+        texts = [part for item in whole["output"] if item["type"] == "message" for part in item["content"]]
+        self.assertEqual([item["type"] for item in whole["output"]].count("reasoning"), 1)
+        for token in texts[0]["logprobs"]:
+            self.assertEqual((len(token["top_logprobs"]), token["bytes"]), (3, list(token["token"].encode())))
+        self.assertTrue(texts[0]["logprobs"])
+        events = self.events(model="thinks", top_logprobs=3, max_output_tokens=4)
+        told = [token for event in events if event["type"] == "response.output_text.delta" for token in event["logprobs"]]
+        self.assertEqual(told, texts[0]["logprobs"])
+        self.assertEqual(events[-1]["response"]["output"][1]["content"][0]["logprobs"], told)
+        self.assertEqual(self.post(model="thinks", top_logprobs=21).json()["error"]["param"], "top_logprobs")
+
     def test_refusals(self):
         for param, more in (("previous_response_id", {"previous_response_id": "resp_1"}), ("tools", {"tools": [{"type": "web_search"}]}),
                             ("input", {"input": [{"type": "item_reference", "id": "msg_1"}]}), ("tool_choice", {"tool_choice": "sometimes"})):

@@ -90,7 +90,8 @@ static void on_text(void *user, const char *text, const cJSON *logprobs) {
         struct client *c = user;
         ASSERT(c->started);
         c->spoke = true;
-        expect_piece(PART_TEXT, NULL, text, logprobs);
+        ASSERT(text || logprobs);
+        expect_piece(PART_TEXT, NULL, text ? text : "", logprobs);
 }
 
 static void on_reasoning(void *user, const char *text) {

@@ -40,6 +40,10 @@ static const struct translation_row rows[] = {
           "{\"service_tier\":\"flex\",\"max_tokens\":9,\"parallel_tool_calls\":false,\"temperature\":0.5,\"top_p\":1,\"reasoning_effort\":\"low\"," X
           "}",
           NULL },
+        { "log-probabilities", WITH("\"include\":[\"message.output_text.logprobs\"],\"top_logprobs\":0"),
+          "{\"logprobs\":true,\"top_logprobs\":0," X "}", NULL },
+        { "... by their number alone", WITH("\"top_logprobs\":2,\"include\":[]"), "{\"logprobs\":true,\"top_logprobs\":2," X "}",
+          NULL },
         { "null is absent",
           WITH("\"instructions\":null,\"tools\":null,\"previous_response_id\":null,\"conversation\":null,\"text\":null,\"reasoning\":null"),
           "{" X "}", NULL },
@@ -101,16 +105,13 @@ static const struct translation_row rows[] = {
         { "a result of no call", ITEMS("{\"type\":\"function_call_output\",\"output\":\"x\"}"), NULL,
           "input[0].call_id must be a string" },
         { "a reference", ITEMS("{\"type\":\"item_reference\",\"id\":\"msg_1\"}"), NULL,
-          "input[0] is an item_reference, and this server keeps no items" },
+          "input[0] is an item_reference, and this server keeps no items: with store: false the client" },
         { "another item", ITEMS("{\"type\":\"web_search_call\",\"id\":\"ws_1\"}"), NULL,
           "input[0]: items of type 'web_search_call' are not offered" },
         { "an earlier response", WITH("\"previous_response_id\":\"resp_1\""), NULL, "'previous_response_id' is not offered" },
         { "a conversation", WITH("\"conversation\":{\"id\":\"c\"}"), NULL, "'conversation' is not offered" },
         { "a kept prompt", WITH("\"prompt\":{\"id\":\"p\"}"), NULL, "'prompt' is not offered" },
         { "in the background", WITH("\"background\":true"), NULL, "'background' is not offered" },
-        { "log-probabilities", WITH("\"top_logprobs\":2"), NULL, "log-probabilities are not offered here" },
-        { "the same in another place", WITH("\"include\":[\"message.output_text.logprobs\"]"), NULL,
-          "log-probabilities are not offered here" },
         { "instructions that are none", WITH("\"instructions\":[]"), NULL, "'instructions' must be a string" },
         { "a tool that is run elsewhere", WITH("\"tools\":[" TOOL("f") ",{\"type\":\"web_search\"}]"), NULL,
           "tools[1]: tools of type 'web_search' are not offered" },
@@ -138,9 +139,9 @@ static void test_translations(void **state) {
         "\",\"type\":\"function_call\",\"call_id\":\"abc\",\"name\":\"get\",\"arguments\":\"" ARGUMENTS "\"}"
 #define SUMMARY_PART(TEXT) "{\"type\":\"summary_text\",\"text\":\"" TEXT "\"}"
 #define TEXT_PART(TEXT)    "{\"type\":\"output_text\",\"annotations\":[],\"logprobs\":[],\"text\":\"" TEXT "\"}"
-#define REPEATED                                                                                                                                          \
-        "\"instructions\":null,\"max_output_tokens\":null,\"metadata\":{},\"parallel_tool_calls\":true,\"reasoning\":{\"effort\":null,\"summary\":null}," \
-        "\"temperature\":null,\"text\":{\"format\":{\"type\":\"text\"}},\"tool_choice\":\"auto\",\"tools\":[],\"top_p\":null,\"user\":null,"              \
+#define REPEATED                                                                                                                                                \
+        "\"instructions\":null,\"max_output_tokens\":null,\"metadata\":{},\"parallel_tool_calls\":true,\"reasoning\":{\"effort\":null,\"summary\":null},"       \
+        "\"temperature\":null,\"text\":{\"format\":{\"type\":\"text\"}},\"tool_choice\":\"auto\",\"tools\":[],\"top_logprobs\":0,\"top_p\":null,\"user\":null," \
         "\"background\":false,\"previous_response_id\":null,\"store\":false,\"truncation\":\"disabled\""
 #define RESPONSE_OF(STATUS, ERROR, WHY, OUTPUT, USAGE, MORE)                                                             \
         "{\"id\":\"resp_ID\",\"object\":\"response\",\"created_at\":1,\"status\":\"" STATUS                              \
@@ -253,6 +254,43 @@ static void test_whole(void **state) {
         (void) close(fd);
 }
 
+/* Of two tokens, the first of which ends within a character; those of other tokens are nobody's. */
+static void test_logprobs(void **state) {
+        cJSON *first = cJSON_Parse(
+                      "[{\"token\":\"H\",\"bytes\":[72],\"logprob\":-1,\"top\":[{\"token\":\"H\",\"bytes\":[72],\"logprob\":-1}]}]"),
+              *second = cJSON_Parse("[{\"token\":\"i\",\"bytes\":[105],\"logprob\":-2,\"top\":[]}]");
+        struct text out = { 0 };
+        bool closed;
+
+        (void) state;
+#define H "{\"token\":\"H\",\"logprob\":-1,\"bytes\":[72],\"top_logprobs\":[{\"token\":\"H\",\"logprob\":-1,\"bytes\":[72]}]}"
+#define I "{\"token\":\"i\",\"logprob\":-2,\"bytes\":[105],\"top_logprobs\":[]}"
+        for (unsigned is_stream = 0; is_stream < 2; is_stream++) {
+                int fd = post("/v1/responses",
+                              is_stream ? ASK(",\"top_logprobs\":1,\"stream\":true") : ASK(",\"top_logprobs\":1"));
+                asked.events->on_reasoning(asked.user, "Hm");
+                asked.events->on_text(asked.user, NULL, first);
+                asked.events->on_text(asked.user, "", first);
+                asked.events->on_text(asked.user, "Hi", second);
+                asked.events->on_reasoning(asked.user, "So");
+                asked.events->on_text(asked.user, "i", second);
+                asked.events->on_end(asked.user, "stop", &usage);
+                unchunk(hear(fd, is_stream ? "0\r\n\r\n" : "}\n", &closed), &out);
+                assert_non_null(strstr(out.bytes, "\"annotations\":[],\"logprobs\":[" H "," I "],\"text\":\"Hi\"}"));
+                assert_non_null(strstr(out.bytes, "\"annotations\":[],\"logprobs\":[" I "],\"text\":\"i\"}"));
+                assert_non_null(strstr(out.bytes, "\"top_logprobs\":1,"));
+                if (is_stream) {
+                        assert_non_null(strstr(out.bytes, "\"delta\":\"\",\"logprobs\":[" H "]}\n"));
+                        assert_non_null(strstr(out.bytes, "\"delta\":\"Hi\",\"logprobs\":[" I "]}\n"));
+                        assert_non_null(strstr(out.bytes, "\"text\":\"Hi\",\"logprobs\":[" H "," I "]}\n"));
+                }
+                text_done(&out);
+                (void) close(fd);
+        }
+        cJSON_Delete(first);
+        cJSON_Delete(second);
+}
+
 /* What was asked is repeated in one line, whatever it was written in. */
 static void test_repeated(void **state) {
         struct text out = { 0 };
@@ -275,7 +313,7 @@ static void test_repeated(void **state) {
                               "\"instructions\":\"Be\\u0009ä\",\"max_output_tokens\":9,\"metadata\":{  \"k\": \"v\\\"\"},\"parallel_tool_calls\":false,"
                               "\"reasoning\":{\"effort\":\"low\"},\"temperature\":0,\"text\":{\"format\":{\"type\":\"json_object\"}},\"tool_choice\":\"none\",\"tools\":[" TOOL(
                                       "f") "],"
-                                           "\"top_p\":0.5,\"user\":\"u\",\"background\":false,\"previous_response_id\":null,\"store\":false,\"truncation\":\"disabled\""))));
+                                           "\"top_logprobs\":0,\"top_p\":0.5,\"user\":\"u\",\"background\":false,\"previous_response_id\":null,\"store\":false,\"truncation\":\"disabled\""))));
         text_done(&out);
         (void) close(fd);
 }
@@ -326,6 +364,7 @@ int main(void) {
                 TEST(test_stream),
                 TEST(test_stream_that_is_cut),
                 TEST(test_whole),
+                TEST(test_logprobs),
                 TEST(test_repeated),
                 TEST(test_failures),
                 TEST(test_count),
