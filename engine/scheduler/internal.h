@@ -3,6 +3,7 @@
  *
  *      scheduler.c          its life, the queue, a step
  *      admit.c    who may run: the account of the pool
+ *      prefill_pace.c   how many tokens of prompts a step may take
  *      suspend.c  who gives its KV back for a while, and how it returns
  *      prefix_store_io.c   what outlives the engine in files, and is taken from there again
  *      statistics.c  what it says of itself
@@ -12,6 +13,7 @@
 
 #include "engine/kv/requantize.h"
 #include "engine/kv/prefix_cache.h"
+#include "engine/scheduler/prefill_pace.h"
 #include "engine/scheduler/scheduler.h"
 #include "engine/scheduler/sequence.h"
 #include "engine/kv/session_file.h"
@@ -50,8 +52,8 @@ struct scheduler {
         uint32_t blocks_max;
         uint8_t *marks; /* blocks_max: room for counting distinct blocks */
         uint64_t tokens_prefilled, tokens_decoded;
-        double prefill_tokens, prefill_us; /* fading sums over the steps that had prompts */
-        struct throughput throughput;      /* of those that had answers alone */
+        struct prefill_pace pace;
+        struct throughput throughput; /* of the steps that had answers alone */
 };
 
 /* A sequence that has given its KV back, or is about to, or takes it again. Belongs to the sequence while that lasts. */

@@ -9,13 +9,7 @@
 #include "engine/request/error.h"
 #include "engine/scheduler/internal.h"
 
-/* A step should not take longer: answers stutter, and a cancel or the end of the peer is noticed between steps. */
-#define STEP_US_DECODING    200000.0 /* while answers wait for it */
-#define STEP_US_ALONE       1000000.0
 #define ANSWER_TOKENS_FIRST 256.0 /* that an answer comes to, as long as none has ended */
-#define PREFILL_STEP_MIN    16u   /* fewer tokens would read all weights for too little */
-#define PREFILL_STEP_FIRST  64u   /* while nothing is known of this model's speed */
-#define RATE_MEMORY         0.95  /* of the fading sums: about the last 20 steps */
 
 int scheduler_new(const struct scheduler_config *config, struct scheduler **ret) {
         assert(config->parallel >= 1 && config->parallel <= WIRE_PARALLEL_MAX && config->prefill_chunk_max >= 1);
@@ -30,7 +24,7 @@ int scheduler_new(const struct scheduler_config *config, struct scheduler **ret)
         s->saving.fd = -1;
         s->prefill_chunk = config->prefill_chunk_max;
         s->answer_tokens = ANSWER_TOKENS_FIRST;
-        s->step_us_max = STEP_US_ALONE;
+        s->step_us_max = PREFILL_ALONE_US;
         s->blocks_max = usage.blocks_max;
         s->marks = calloc(usage.blocks_max, 1);
         if (!s->marks || sampler_scratch_new(config->rules->n_vocab, &s->scratch) < 0 ||
@@ -185,6 +179,7 @@ struct pass {
         struct sequence *owners[WIRE_PARALLEL_MAX];
         uint32_t count;
         uint32_t decoded, prefilled; /* tokens */
+        uint32_t depth;              /* that stand before those of a prompt, at most */
 };
 
 static void pass_add(struct scheduler *s, struct pass *p, struct sequence *q, uint32_t count) {
@@ -202,24 +197,20 @@ static void pass_add(struct scheduler *s, struct pass *p, struct sequence *q, ui
                 p->prefilled += count;
 }
 
-static double least(double a, double b) {
-        return a < b ? a : b;
+static bool takes_part(const struct sequence *q) {
+        return !q->paused && !q->suspension && !q->lookup;
+}
+
+static struct pace_step pace_of(const struct pass *p) {
+        return (struct pace_step){ .answers = p->decoded, .prompts = p->prefilled, .depth = p->depth };
 }
 
 /* How many prompt tokens this step may take. */
-static uint32_t prefill_budget(const struct scheduler *s, uint32_t decoding) {
-        uint32_t budget = s->prefill_chunk > decoding ? s->prefill_chunk - decoding : 1;
-        double affordable = PREFILL_STEP_FIRST;
-        if (s->prefill_tokens > 0 && s->prefill_us > 0)
-                affordable =
-                        least(decoding ? STEP_US_DECODING : STEP_US_ALONE, s->step_us_max) * s->prefill_tokens / s->prefill_us;
-        if (affordable >= budget || budget <= PREFILL_STEP_MIN)
-                return budget;
-        return affordable > PREFILL_STEP_MIN ? (uint32_t) affordable : PREFILL_STEP_MIN;
-}
-
-static bool takes_part(const struct sequence *q) {
-        return !q->paused && !q->suspension && !q->lookup;
+static uint32_t prefill_budget(struct scheduler *s, const struct pass *p) {
+        const struct pace_step step = pace_of(p);
+        uint32_t allowed = prefill_pace_allows(&s->pace, &step, s->step_us_max);
+        uint32_t budget = s->prefill_chunk > p->decoded ? s->prefill_chunk - p->decoded : 1;
+        return allowed < budget ? allowed : budget;
 }
 
 /* One token of each answer; then prompts, in equal parts, and what one leaves goes to those behind it. */
@@ -229,12 +220,14 @@ static void gather(struct scheduler *s, struct pass *p) {
                 struct sequence *q = s->running[i];
                 if (!takes_part(q))
                         continue;
-                if (sequence_decodes(q))
+                if (sequence_decodes(q)) {
                         pass_add(s, p, q, 1);
-                else
-                        prompts++;
+                        continue;
+                }
+                prompts++;
+                p->depth = q->kv.tokens_count > p->depth ? q->kv.tokens_count : p->depth;
         }
-        uint32_t left = prefill_budget(s, p->decoded);
+        uint32_t left = prompts ? prefill_budget(s, p) : 0;
         for (uint32_t i = 0; i < s->running_count && left > 0; i++) {
                 struct sequence *q = s->running[i];
                 if (!takes_part(q) || sequence_decodes(q))
@@ -315,10 +308,8 @@ static void measure(struct scheduler *s, const struct pass *p, uint64_t took_us)
                         stored += p->owners[i]->kv.tokens_count;
                 throughput_note(&s->throughput, p->decoded, stored, took_us, s->config.now_us());
         }
-        if (p->prefilled) {
-                s->prefill_tokens = RATE_MEMORY * s->prefill_tokens + p->prefilled + p->decoded;
-                s->prefill_us = RATE_MEMORY * s->prefill_us + (double) took_us;
-        }
+        const struct pace_step step = pace_of(p);
+        prefill_pace_note(&s->pace, &step, took_us);
 }
 
 /* ---- precision ---- */
@@ -407,14 +398,16 @@ uint32_t scheduler_prefill_chunk_max(const struct scheduler *s) {
 }
 
 void scheduler_set_step_us(struct scheduler *s, double us) {
-        s->step_us_max = us > 0 ? us : STEP_US_ALONE;
+        s->step_us_max = us > 0 ? us : PREFILL_ALONE_US;
 }
 
 void scheduler_set_width(struct scheduler *s, struct threads *t, uint32_t width) {
-        if (width == threads_width(t))
+        uint32_t before = threads_width(t);
+        if (width == before)
                 return;
         threads_set_width(t, width);
         throughput_forget(&s->throughput);
+        prefill_pace_scale(&s->pace, (double) width / before);
 }
 
 void scheduler_trim(struct scheduler *s) {

@@ -4,7 +4,7 @@
  * Requests wait in one queue and are admitted in its order, when a place is free and the KV pool has room for
  * what they will likely come to (admit.c). Where they come to more, the youngest waits once more and is computed again, so that
  * each request ends well, whatever the others do. Each step computes one token of
- * every answer in progress, and of prompts as many as the prefill chunk leaves room for. The KV that a finished
+ * every answer in progress, and of prompts as many as the prefill chunk leaves room for and those answers hardly notice. The KV that a finished
  * sequence leaves in the cache serves later ones with the same prefix.
  *
  * An answer depends on its request alone: not on its neighbours, on when it came, or on what was cached. Only lowering the
