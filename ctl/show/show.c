@@ -41,6 +41,11 @@ static struct human duration_of(const cJSON *object, const char *key) {
         return json_number(object, key, &ms) ? human_duration_ms(ms) : (struct human){ "-" };
 }
 
+/* Until one that came now would begin: "-" for at once. */
+static struct human expected_of(const cJSON *object) {
+        return json_count(object, "expected_ms") > 0 ? duration_of(object, "expected_ms") : (struct human){ "-" };
+}
+
 static void print_names(const cJSON *models) {
         const cJSON *model;
         cJSON_ArrayForEach(model, models) {
@@ -58,9 +63,9 @@ static bool is_lowered(const cJSON *model) {
 
 static void print_loaded(const cJSON *models) {
         static const struct column columns[] = {
-                { "MODEL", ALIGN_NAME },     { "STATE", ALIGN_LEFT },    { "PID", ALIGN_RIGHT },     { "MEASURED", ALIGN_RIGHT },
-                { "RESERVED", ALIGN_RIGHT }, { "KV", ALIGN_LEFT },       { "RUNNING", ALIGN_RIGHT }, { "WAITING", ALIGN_RIGHT },
-                { "IDLE", ALIGN_RIGHT },     { "EXPIRES", ALIGN_RIGHT },
+                { "MODEL", ALIGN_NAME },     { "STATE", ALIGN_LEFT }, { "PID", ALIGN_RIGHT },     { "MEASURED", ALIGN_RIGHT },
+                { "RESERVED", ALIGN_RIGHT }, { "KV", ALIGN_LEFT },    { "RUNNING", ALIGN_RIGHT }, { "WAITING", ALIGN_RIGHT },
+                { "NEXT", ALIGN_RIGHT },     { "IDLE", ALIGN_RIGHT }, { "EXPIRES", ALIGN_RIGHT },
         };
         struct table *t = table_new(columns, sizeof(columns) / sizeof(columns[0]));
         const cJSON *model;
@@ -77,6 +82,7 @@ static void print_loaded(const cJSON *models) {
                            *json_text(model, "kv_now") ? json_text(model, "kv_now") : "-");
                 table_cell(t, TINT_NONE, "%llu", (unsigned long long) json_count(model, "running"));
                 table_cell(t, TINT_NONE, "%llu", (unsigned long long) json_count(model, "waiting"));
+                table_cell(t, TINT_NONE, "%s", expected_of(model).text);
                 table_cell(t, TINT_NONE, "%s", duration_of(model, "idle_ms").text);
                 table_cell(t, TINT_NONE, "%s",
                            json_is_true(model, "pinned") ? "pinned"
@@ -202,6 +208,16 @@ static void print_model_failures(const cJSON *model) {
         }
 }
 
+/* Those whose turns come first. */
+static void print_queue(const cJSON *model) {
+        const cJSON *request;
+        cJSON_ArrayForEach(request, json_array(model, "queue"))
+                show_field("  waits", TINT_WARN, "%llu. %s, for %s, expected in %s: %s",
+                           (unsigned long long) json_count(request, "position"), json_text(request, "class"),
+                           duration_of(request, "waited_ms").text, duration_of(request, "expected_ms").text,
+                           json_text(request, "why"));
+}
+
 static void print_model(const cJSON *model) {
         const char *state = state_of(model);
         const cJSON *priority = cJSON_GetObjectItemCaseSensitive(model, "priority");
@@ -217,6 +233,9 @@ static void print_model(const cJSON *model) {
         show_field("requests", TINT_NONE, "%llu running, %llu waiting, %llu on disk, %llu in all",
                    (unsigned long long) json_count(model, "running"), (unsigned long long) json_count(model, "waiting"),
                    (unsigned long long) json_count(model, "suspended"), (unsigned long long) json_count(model, "requests"));
+        print_queue(model);
+        show_field("usual", TINT_NONE, "%s a request, %s a load; one that came now would begin in %s",
+                   duration_of(model, "service_ms").text, duration_of(model, "load_ms").text, expected_of(model).text);
         show_field("loads", TINT_NONE, "%llu, of which %llu ended unasked", (unsigned long long) json_count(model, "loads"),
                    (unsigned long long) json_count(model, "deaths"));
         show_trace(model, false);

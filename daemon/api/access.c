@@ -65,7 +65,10 @@ static enum reason admit(struct api *api, struct key *key, const char *model, ui
         *ret_after_ms = 0;
         if (fleet_model_find(api->fleet, model, &index) == 0 && !access_sees(&view, index))
                 return REASON_KEY_MODEL;
-        return key_admit(key, clock_ms(CLOCK_MONOTONIC), ret_after_ms);
+        enum reason reason = key_admit(key, clock_ms(CLOCK_MONOTONIC), ret_after_ms);
+        if (reason == REASON_KEY_CONCURRENT) /* until one of them ends */
+                *ret_after_ms = fleet_service_ms(api->fleet, model) / key->running;
+        return reason;
 }
 
 bool access_admit(struct api *api, const struct http_exchange *x, const char *model, enum request_class *class, struct key **ret,

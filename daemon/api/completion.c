@@ -91,24 +91,53 @@ static char *with_relaxed(const struct completion *c, const char *headers) {
         return asprintf(&all, "%s%s%s%s", headers, name, value, c->relaxed ? "\r\n" : "") < 0 ? NULL : all;
 }
 
+static struct outlook outlook(const struct completion *c) {
+        return c->request ? request_outlook(c->request) : (struct outlook){ 0 };
+}
+
+static unsigned long long seconds(uint64_t ms) {
+        return ms / 1000 + (ms % 1000 != 0);
+}
+
+/* A stream that begins while its request waits says where that stands. */
+static void begin_stream(struct completion *c) {
+        struct outlook o = outlook(c);
+        char waits[sizeof STREAM_HEADERS + 96];
+        int used = snprintf(waits, sizeof waits, "%s", STREAM_HEADERS);
+
+        if (o.position > 0)
+                used += snprintf(waits + used, sizeof waits - (size_t) used, "x-headroom-position: %u\r\n", o.position);
+        if (o.position > 0 && o.expected_ms != UINT64_MAX)
+                (void) snprintf(waits + used, sizeof waits - (size_t) used, "x-headroom-expected: %llu\r\n",
+                                seconds(o.expected_ms));
+        char *headers = with_relaxed(c, waits);
+        c->has_begun = true;
+        http_stream_begin(c->exchange, 200, headers ? headers : STREAM_HEADERS, c->answer.dialect->stream_type);
+        free(headers);
+}
+
 /* Sends what stands in c->out. */
 static void send_event(struct completion *c) {
         if (c->out.used == 0)
                 return;
-        if (!c->has_begun) {
-                char *headers = with_relaxed(c, STREAM_HEADERS);
-
-                c->has_begun = true;
-                http_stream_begin(c->exchange, 200, headers ? headers : STREAM_HEADERS, c->answer.dialect->stream_type);
-                free(headers);
-        }
+        if (!c->has_begun)
+                begin_stream(c);
         if (!http_stream_write(c->exchange, text_string(&c->out), c->out.used) && c->request)
                 request_pause(c->request);
         text_clear(&c->out);
 }
 
+/* "making room position=3 expected=12s" */
 static void send_ping(struct completion *c) {
-        c->answer.dialect->ping(&c->out, *c->why ? c->why : "the answer is being computed");
+        struct outlook o = outlook(c);
+        char why[sizeof c->why + 64];
+        int used = snprintf(why, sizeof why, "%s", *c->why ? c->why : "the answer is being computed");
+
+        if (o.position > 0)
+                used += snprintf(why + used, sizeof why - (size_t) used, " position=%u", o.position);
+        if (o.position > 0 && o.expected_ms != UINT64_MAX)
+                (void) snprintf(why + used, sizeof why - (size_t) used, " expected=%llus", seconds(o.expected_ms));
+        c->answer.dialect->ping(&c->out, why);
         send_event(c);
 }
 

@@ -112,6 +112,9 @@ cJSON *model_json(const struct config *config, const struct model_status *m, uin
         add_known(json, "pid", m->pid > 0, m->pid);
         cJSON_AddNumberToObject(json, "running", m->running);
         cJSON_AddNumberToObject(json, "waiting", m->waiting);
+        add_known(json, "expected_ms", m->expected_ms != UINT64_MAX, (double) m->expected_ms);
+        add_known(json, "service_ms", m->service_ms > 0, (double) m->service_ms);
+        add_known(json, "load_ms", m->load_ms > 0, (double) m->load_ms);
         cJSON_AddNumberToObject(json, "suspended", m->suspended);
         add_memory(json, m);
         add_history(json, m);

@@ -91,7 +91,8 @@
 #define WAITING_MAX 4096 /* requests waiting for all models together */
 #define BATCH_AGES_MS \
         60000 /* a request of the batch class stands in the queue as if it had come so much later, then counts like any */
-#define REQUEST_ATTEMPTS_MAX 2   /* a request that ends two engines ends with the second */
+#define QUEUE_SHOWN_MAX      16 /* waiting requests of one model that its status lists: a screen of them */
+#define REQUEST_ATTEMPTS_MAX 2  /* a request that ends two engines ends with the second */
 #define WHY_AFTER_MS         500 /* a refusal sooner than this still gets its HTTP status; later, the waiter is told why it waits */
 #define HEARTBEAT_MS         5000 /* the tick runs at least this often: /health, measured growth */
 #define CONTEXT_DEFAULT      4096 /* context, if none is configured and the model was trained on more, or does not say */
@@ -163,16 +164,16 @@
 #define TRACE_END_BYTES      512u        /* the last line always has room */
 
 /* --- api --- */
-#define API_BODY_SMALL          (4u << 10)  /* read on the loop whatever else there is to do: some microseconds ... */
+#define API_BODY_SMALL          (4u << 10) /* read on the loop whatever else there is to do: some microseconds ... */
 #define API_BODY_AT_ONCE        (64u << 10) /* ... or if the turn is young: some tenths of a millisecond. Longer ones are for threads */
-#define API_BODY_TRANSLATED     6u          /* times that a translation reads a byte: 52 KB of an agent took 1.5 ms, and 0.27 to read */
-#define API_BODIES_READ_MAX     2           /* on threads at once: the processors are the engines' */
-#define KEYS_MAX                1024        /* access keys: each is compared for each request, some tens of nanoseconds */
-#define KEY_NAME_MAX            64          /* letters, digits, '-', '_' and '.' */
-#define KEY_ALLOW_MAX           64          /* models that one is for */
-#define KEY_LIMIT_MAX           32          /* "1M/day" */
-#define KEYS_FILE_MAX           (4u << 20)  /* as many of the longest, with room to spare */
-#define LOOKUP_NEAR_MAX         3           /* names that are told to who asked for one that nobody has */
+#define API_BODY_TRANSLATED     6u   /* times that a translation reads a byte: 52 KB of an agent took 1.5 ms, and 0.27 to read */
+#define API_BODIES_READ_MAX     2    /* on threads at once: the processors are the engines' */
+#define KEYS_MAX                1024 /* access keys: each is compared for each request, some tens of nanoseconds */
+#define KEY_NAME_MAX            64   /* letters, digits, '-', '_' and '.' */
+#define KEY_ALLOW_MAX           64   /* models that one is for */
+#define KEY_LIMIT_MAX           32   /* "1M/day" */
+#define KEYS_FILE_MAX           (4u << 20) /* as many of the longest, with room to spare */
+#define LOOKUP_NEAR_MAX         3          /* names that are told to who asked for one that nobody has */
 #define REQUEST_RELAXED_MAX     2048 /* what an answer is not held to: it becomes a header. Engines tell 1.2 KB at the most */
 #define API_PATH_MAX            512  /* of a request: longer than any route with a name in it */
 #define API_NAME_MAX            200  /* of a model that is asked for: longer than any id, and enough to be told */

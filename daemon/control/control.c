@@ -60,14 +60,38 @@ static bool may_control(const struct http_exchange *x) {
         return false;
 }
 
+static cJSON *queue_json(const struct api *api, uint32_t index) {
+        struct waiting_status waiting[QUEUE_SHOWN_MAX];
+        uint32_t count = fleet_model_queue(api->fleet, index, waiting);
+        cJSON *queue = cJSON_CreateArray();
+
+        for (uint32_t i = 0; i < count; i++) {
+                const struct waiting_status *w = &waiting[i];
+                cJSON *json = cJSON_CreateObject();
+                cJSON_AddNumberToObject(json, "position", w->outlook.position);
+                cJSON_AddStringToObject(json, "class", w->batch ? "batch" : "interactive");
+                cJSON_AddNumberToObject(json, "waited_ms", (double) w->waited_ms);
+                if (w->outlook.expected_ms != UINT64_MAX)
+                        cJSON_AddNumberToObject(json, "expected_ms", (double) w->outlook.expected_ms);
+                else
+                        cJSON_AddNullToObject(json, "expected_ms");
+                cJSON_AddStringToObject(json, "why", w->why);
+                cJSON_AddItemToArray(queue, json);
+        }
+        return queue;
+}
+
 static cJSON *all_models(const struct api *api) {
         cJSON *models = cJSON_CreateArray();
 
         for (uint32_t i = 0; i < fleet_models_count(api->fleet); i++) {
                 struct model_status m;
                 fleet_model_status(api->fleet, i, &m);
-                if (m.offered || m.retired)
-                        cJSON_AddItemToArray(models, model_json(api->config, &m, i));
+                if (!m.offered && !m.retired)
+                        continue;
+                cJSON *json = model_json(api->config, &m, i);
+                cJSON_AddItemToObject(json, "queue", queue_json(api, i));
+                cJSON_AddItemToArray(models, json);
         }
         return models;
 }

@@ -12,6 +12,8 @@
 
 #include "daemon/base/bounds.h"
 #include "daemon/governor/internal.h"
+#include "daemon/requests/outlook.h"
+#include "daemon/requests/waiting.h"
 #include "daemon/state/account.h"
 #include "daemon/state/fleet.h"
 #include "daemon/state/model_state.h"
@@ -61,6 +63,22 @@ static void say_waiting(cJSON *out, const struct model *m) {
                     governor_bytes((int64_t) u64_min(a->needed_bytes, INT64_MAX)).text,
                     governor_bytes((int64_t) u64_min(a->used_bytes, INT64_MAX)).text,
                     governor_bytes((int64_t) u64_min(a->limit_bytes, INT64_MAX)).text, policy_rule_word(a->rule));
+}
+
+/* The queue: who waits longest, and what the next one may expect by what was measured. */
+static void say_queue(cJSON *out, const struct model *m) {
+        const struct request *first = m->waiting.first ? request_of(m->waiting.first) : NULL;
+        if (!first)
+                return;
+        uint64_t next_ms = model_outlook_ms(m, m->waiting.count), first_ms = request_outlook(first).expected_ms;
+        char next[160] = "";
+        if (first_ms != TIME_NEVER && next_ms != TIME_NEVER)
+                (void) snprintf(next, sizeof(next), ", its turn is expected in %s, and that of one that came now in %s",
+                                governor_time(first_ms).text, governor_time(next_ms).text);
+        say(out, "%u request%s wait%s, the first for %s (%s)%s; a request usually takes %s.", m->waiting.count,
+            plural(m->waiting.count), m->waiting.count == 1 ? "s" : "",
+            governor_time(sat_sub(fleet_clock_ms(), first->since_ms)).text, requests_why(m, first), next,
+            m->service_ms > 0 ? governor_time(m->service_ms).text : "an unknown time");
 }
 
 static void say_state(cJSON *out, const struct model *m) {
@@ -259,6 +277,7 @@ cJSON *governor_explain_json(struct governor *g, uint32_t index) {
         cJSON_AddStringToObject(json, "state", model_state_name(m->state));
         cJSON *sentences = cJSON_AddArrayToObject(json, "sentences");
         say_state(sentences, m);
+        say_queue(sentences, m);
         say_form(sentences, m);
         say_events(sentences, g, m->number);
         say_box(sentences, g);

@@ -12,6 +12,7 @@
 #include <sys/types.h>
 #include <uv.h>
 
+#include "daemon/base/bounds.h"
 #include "daemon/config/config.h"
 #include "daemon/requests/submit.h"
 #include "daemon/state/model_state.h"
@@ -64,6 +65,9 @@ struct model_status {
         const char *last_error;  /* "" when none; a sentence */
         const char *last_exit;   /* "" or e.g. "killed by SIGKILL" */
         const char *last_stderr; /* last lines, "" when none */
+        uint64_t service_ms;     /* the usual time of a request; 0: none has ended */
+        uint64_t load_ms;        /* how long the last load took; 0: none */
+        uint64_t expected_ms;    /* until one that came now would begin; UINT64_MAX: nobody can tell */
         int64_t cooldown_ms;     /* until the next try; 0 when none */
         struct trace_info trace; /* its path NULL when none runs */
 };
@@ -82,6 +86,16 @@ void fleet_status(struct fleet *f, struct fleet_status *ret);
 void fleet_prefix_cache(const struct fleet *f, struct prefix_cache_figures *ret);
 uint32_t fleet_models_count(const struct fleet *f);
 void fleet_model_status(struct fleet *f, uint32_t index, struct model_status *ret);
+
+/* A request that waits. */
+struct waiting_status {
+        bool batch;
+        uint64_t waited_ms;
+        struct outlook outlook;
+        const char *why;
+};
+/* Those of a model whose turns come first; their number, QUEUE_SHOWN_MAX at the most. */
+uint32_t fleet_model_queue(const struct fleet *f, uint32_t index, struct waiting_status ret[QUEUE_SHOWN_MAX]);
 
 /*
  * The operator's jobs; ON_DONE is called once from the loop: failure NULL when it worked.

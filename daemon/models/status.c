@@ -4,6 +4,8 @@
 #include "daemon/engines/engine.h"
 #include "daemon/models/fleet.h"
 #include "daemon/models/lifecycle.h"
+#include "daemon/requests/outlook.h"
+#include "daemon/requests/waiting.h"
 #include "daemon/state/account.h"
 #include "daemon/state/fleet.h"
 #include "daemon/state/lookup.h"
@@ -73,9 +75,26 @@ void fleet_model_status(struct fleet *f, uint32_t index, struct model_status *re
                 .last_error = m->last_error[0] ? m->last_error : m->inspect_sentence,
                 .last_exit = m->last_exit,
                 .last_stderr = e->process && m->ops->last_words(m)[0] ? m->ops->last_words(m) : m->last_words,
+                .service_ms = m->service_ms,
+                .load_ms = m->load_ms,
+                .expected_ms = model_outlook_ms(m, m->waiting.count),
                 .cooldown_ms = (int64_t) u64_min(policy_backoff_left(m->backoff, now), INT64_MAX),
                 .trace = m->trace ? trace_info(m->trace) : (struct trace_info){ 0 },
         };
+}
+
+uint32_t fleet_model_queue(const struct fleet *f, uint32_t index, struct waiting_status ret[QUEUE_SHOWN_MAX]) {
+        const struct model *m = f->models[index];
+        uint64_t now_ms = fleet_clock_ms();
+        uint32_t count = 0;
+        for (struct queue_link *l = m->waiting.first; l && count < QUEUE_SHOWN_MAX; l = l->next) {
+                const struct request *request = request_of(l);
+                ret[count++] = (struct waiting_status){ .batch = request->batch,
+                                                        .waited_ms = sat_sub(now_ms, request->since_ms),
+                                                        .outlook = request_outlook(request),
+                                                        .why = requests_why(m, request) };
+        }
+        return count;
 }
 
 void fleet_status(struct fleet *f, struct fleet_status *ret) {

@@ -92,6 +92,7 @@ static void view_model(const struct model *m, uint64_t now_ms, struct model_view
                 .loaded_ms = e->ready_ms,
                 .last_end_ms = e->last_end_ms,
                 .load_ms = m->load_ms,
+                .service_ms = m->service_ms,
                 .level = e->level,
                 .floor = lowest(m),
                 .ceiling = m->form.kv_type,
@@ -118,6 +119,7 @@ static struct want want_of(const struct model *m) {
                 .batch = m->loads.count == 0 && !m->preload && is_batch(&m->waiting),
                 .priority = m->config->priority,
                 .since_ms = model_wanted_since(m),
+                .load_ms = m->load_ms,
                 .forms_count = m->forms_count,
         };
         for (uint32_t i = 0; i < m->forms_count; i++) {

@@ -10,8 +10,11 @@
 #include "daemon/state/lookup.h"
 #include "daemon/state/queue.h"
 #include "daemon/state/model.h"
+#include "daemon/state/tick.h"
 #include "daemon/system/log.h"
 #include "engine/base/json_get.h"
+#include "policy/admission/wait.h"
+#include "policy/base/sat.h"
 
 /* False: it is there and no count. 0 where it is absent: an engine may know less than we ask. */
 static bool count_in(const cJSON *object, const char *key, uint32_t *ret) {
@@ -120,6 +123,12 @@ static bool usage_in(const cJSON *frame, struct request_usage *ret) {
                count_in(usage, "reasoning_tokens", &ret->reasoning_tokens) && ret->reasoning_tokens <= ret->completion_tokens;
 }
 
+/* A prompt that is only counted is no measure of an answer. */
+static void note_service(struct model *m, const struct request *request) {
+        if (request->kind != REQUEST_COUNT)
+                m->service_ms = policy_service_learn(m->service_ms, sat_sub(fleet_clock_ms(), request->sent_ms));
+}
+
 static bool take_end(struct model *m, struct request *request, const cJSON *frame) {
         const char *ended = finish_in(request, frame);
         struct request_usage told;
@@ -127,6 +136,7 @@ static bool take_end(struct model *m, struct request *request, const cJSON *fram
                 return false;
         struct request_events events = request->events;
         void *user = request->user;
+        note_service(m, request);
         request_free(request);
         m->engine.answers++;
         requests_note_end(m);
@@ -174,6 +184,7 @@ static bool take_embedding(struct model *m, struct request *request, const cJSON
                 return true;
         struct request_events events = request->events;
         void *user = request->user;
+        note_service(m, request);
         request_free(request);
         m->engine.answers++;
         requests_note_end(m);

@@ -48,6 +48,7 @@ static int send_request(struct model *m, struct request *request) {
                 return r;
         keep_as_told(m, request);
         request->attempts++;
+        request->sent_ms = fleet_clock_ms();
         request->begun = request->noted = false;
         request->calls = request->vectors_taken = 0;
         m->engine.kv_known = false;
@@ -83,6 +84,7 @@ void requests_send(struct model *m) {
                         return; /* a callback will say that the engine has gone */
                 queue_leave(&request->link);
                 m->fleet->waiting_count--;
+                m->away -= m->away > 0;
                 if (r < 0)
                         fail_unsendable(m, request, r);
                 else

@@ -7,6 +7,7 @@
 #include "daemon/engines/engine.h"
 #include "daemon/requests/finish.h"
 #include "daemon/requests/failure.h"
+#include "daemon/requests/outlook.h"
 #include "daemon/requests/waiting.h"
 #include "daemon/state/cooldown.h"
 #include "daemon/state/fleet.h"
@@ -20,6 +21,14 @@
 static uint32_t free_places(const struct model *m) {
         uint32_t places = m->state == MODEL_READY ? m->engine.parallel : m->config->parallel;
         return places > m->running.count ? places - m->running.count : 0;
+}
+
+/* When it is worth coming back: those who were turned away before have the places that become free first. */
+static void turn_away(struct model *m, struct failure *f) {
+        uint64_t free_ms = model_outlook_ms(m, m->away);
+        m->away += m->away < WAITING_MAX;
+        if (free_ms != TIME_NEVER)
+                failure_set_retry_after(f, free_ms);
 }
 
 /* Refusals that need no tick: 0 when the request may wait. */
@@ -36,11 +45,13 @@ static int refuse_at_once(struct fleet *f, struct model *m, struct failure *rete
                 failure_set(reterr, REASON_CONCURRENCY_LIMIT,
                             "%u requests wait for model '%s' already, as many as its queue holds", m->waiting.count,
                             m->config->id);
+                turn_away(m, reterr);
                 return -EAGAIN;
         }
         if (f->waiting_count >= WAITING_MAX) {
                 failure_set(reterr, REASON_QUEUE_FULL, "%u requests wait already, as many as this service holds",
                             f->waiting_count);
+                turn_away(m, reterr);
                 return -EAGAIN;
         }
         return 0;

@@ -26,6 +26,14 @@ int request_submit(struct fleet *fleet, const char *model, enum request_kind kin
 void request_expect_vectors(struct request *request, uint32_t count);
 /* Of a request that was just submitted: its model stays for MS when it is idle (CONFIG_FOREVER: until the room is needed), until another says so. */
 void request_keep_alive(struct request *request, uint64_t ms);
+/* Where a request stands among those that wait for its model, and until its turn. */
+struct outlook {
+        uint32_t position;    /* from 1; 0: it does not wait */
+        uint64_t expected_ms; /* UINT64_MAX: nobody can tell */
+};
+struct outlook request_outlook(const struct request *request);
+/* The usual time of a request that an engine of MODEL answers. */
+uint64_t fleet_service_ms(const struct fleet *fleet, const char *model);
 void request_cancel(struct request *request); /* the client left: no event follows, generation stops within a token */
 void request_pause(struct request *request);  /* the client does not read: stop decoding for it; idempotent */
 void request_resume(struct request *request);

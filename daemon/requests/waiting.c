@@ -9,6 +9,7 @@
 #include "daemon/requests/finish.h"
 #include "daemon/requests/failure.h"
 #include "daemon/requests/gate.h"
+#include "daemon/requests/outlook.h"
 #include "daemon/state/queue.h"
 #include "daemon/state/fleet.h"
 #include "daemon/state/model_state.h"
@@ -39,7 +40,7 @@ void requests_wait(struct model *m, struct request *request) {
         m->fleet->waiting_count++;
 }
 
-static const char *why_waiting(const struct model *m, const struct request *request) {
+const char *requests_why(const struct model *m, const struct request *request) {
         enum reason held = gate_check(m, request);
         if (held != REASON_NONE)
                 return reason_info(held)->sentence;
@@ -59,7 +60,7 @@ static const char *why_waiting(const struct model *m, const struct request *requ
 void requests_tell_why(struct model *m) {
         for (struct queue_link *l = m->waiting.first; l;) {
                 struct request *request = request_of(l);
-                const char *why = why_waiting(m, request);
+                const char *why = requests_why(m, request);
                 l = l->next;
                 if (request->why == why)
                         continue;
@@ -91,7 +92,10 @@ static void describe_late(const struct model *m, const struct request *request, 
                             a->rule == RULE_AVAILABLE ? "reserve" : policy_rule_word(a->rule));
         else
                 failure_set(ret, REASON_WAIT_TOO_LONG, "waited %u s for model '%s' (%s); %u requests are being answered, %u wait",
-                            waited_s, m->config->id, why_waiting(m, request), m->running.count, m->waiting.count);
+                            waited_s, m->config->id, requests_why(m, request), m->running.count, m->waiting.count);
+        uint64_t again_ms = model_outlook_ms(m, m->waiting.count);
+        if (ret->reason == REASON_WAIT_TOO_LONG && again_ms != TIME_NEVER)
+                failure_set_retry_after(ret, again_ms);
 }
 
 static void fail_late(struct model *m, struct queue *late) {

@@ -15,6 +15,8 @@ struct model;
 void requests_wait(struct model *m, struct request *request); /* into the queue, at its place */
 void requests_expire(struct model *m);
 void requests_tell_why(struct model *m);
+/* Why REQUEST waits, in a few words. */
+const char *requests_why(const struct model *m, const struct request *request);
 /* The engine is gone: who was told nothing yet waits again, at the head (if RETRY); the others fail. */
 void requests_give_back(struct model *m, const struct failure *failure, bool retry);
 /* REQUESTS: those that wait, or those that run. */

@@ -19,6 +19,7 @@ struct request {
         void *user;
         uint64_t id;       /* on the wire; 0 while it waits */
         uint64_t since_ms; /* submitted */
+        uint64_t sent_ms;  /* to the engine */
         uint64_t turn_ms;  /* place in the queue: a request of the batch class ages into it */
         uint32_t attempts; /* engines it was sent to */
         bool batch;

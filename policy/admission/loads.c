@@ -5,6 +5,7 @@
 #include <stddef.h>
 
 #include "policy/admission/admission.h"
+#include "policy/admission/wait.h"
 #include "policy/base/sat.h"
 
 /* The accounts as they will be when the plan so far has been carried out. */
@@ -12,6 +13,7 @@ struct round {
         const struct limits *limits;
         const struct snapshot *snapshot;
         struct plan *plan; /* NULL: only asked, nothing is planned */
+        uint64_t later_ms; /* before then, those who were answered are expected to need their room */
         uint32_t count;
         struct account accounts[ACCOUNTS_MAX];
 };
@@ -73,6 +75,7 @@ static struct account account_of(const struct model_view *m, const struct plan *
                 .loaded_ms = m->loaded_ms,
                 .last_end_ms = m->last_end_ms,
                 .load_ms = m->load_ms,
+                .service_ms = m->service_ms,
         };
 }
 
@@ -191,8 +194,52 @@ static void follow(struct round *r, const struct want *want, const struct admiss
                 open_account(r, want, load->form, ACCOUNT_PROMISED);
 }
 
+/* Until the account's room is free for another; what loads has its turn first. */
+static uint64_t leaves_after(const struct round *r, const struct account *a) {
+        uint64_t service_ms = a->service_ms > 0 ? a->service_ms : SERVICE_UNKNOWN_MS;
+        if (a->state == ACCOUNT_DRAINING || a->state == ACCOUNT_BUSY)
+                return service_ms;
+        if (a->state != ACCOUNT_LOADING)
+                return 0;
+        return sat_add(sat_add(policy_load_ms(a->load_ms, a->bytes), r->limits->min_residency_ms), service_ms);
+}
+
+/* Of what makes the room, the last to leave. */
+static uint64_t last_leaves_after(const struct round *r, bool is_promised) {
+        uint64_t after = 0;
+        for (uint32_t i = 0; i < r->count; i++) {
+                const struct account *a = &r->accounts[i];
+                if (!a->pinned && (!is_promised || a->state == ACCOUNT_DRAINING))
+                        after = u64_max(after, leaves_after(r, a));
+        }
+        return after;
+}
+
+/* A turn ends, then what runs; and those who were promised room before have their turn first. */
+static uint64_t room_expected(const struct round *r, const struct admission *a) {
+        uint64_t now_ms = r->snapshot->now_ms;
+        if (a->verdict == VERDICT_ADMIT)
+                return now_ms;
+        if (a->verdict != VERDICT_EVICT && a->verdict != VERDICT_WAIT)
+                return UINT64_MAX;
+        uint64_t turn_ms = !a->promised && a->look_again_ms != UINT64_MAX ? u64_max(a->look_again_ms, now_ms) : now_ms;
+        uint64_t room_ms = sat_add(turn_ms, last_leaves_after(r, a->promised));
+        return a->promised ? room_ms : u64_max(room_ms, r->later_ms);
+}
+
+static void expect_room(struct round *r, const struct want *want, const struct admission *a, struct load *load) {
+        load->room_ms = room_expected(r, a);
+        if (load->room_ms == UINT64_MAX)
+                return;
+        uint64_t ready_ms = sat_add(load->room_ms, policy_load_ms(want->load_ms, want->forms[load->form].bytes));
+        r->later_ms = u64_max(r->later_ms, sat_add(ready_ms, u64_max(r->limits->min_residency_ms, TURN_MIN_MS)));
+}
+
 static struct load answer(struct round *r, const struct want *want, const struct loads_past *past, struct loads_past *next) {
-        struct load load = { .model = want->id, .look_again_ms = UINT64_MAX, .because = held_because(r->limits, r->plan, want) };
+        struct load load = { .model = want->id,
+                             .look_again_ms = UINT64_MAX,
+                             .room_ms = UINT64_MAX,
+                             .because = held_because(r->limits, r->plan, want) };
         if (load.because != REASON_NONE) {
                 load.verdict = VERDICT_HELD;
                 return load;
@@ -202,6 +249,7 @@ static struct load answer(struct round *r, const struct want *want, const struct
         load.room = room_of(&a);
         load.look_again_ms = a.look_again_ms;
         follow(r, want, &a, past, next, &load);
+        expect_room(r, want, &a, &load);
         return load;
 }
 

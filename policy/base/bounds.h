@@ -28,6 +28,14 @@
 /* Loads shorter than this count as this long: below it the time is process start, not the model. */
 #define RELOAD_FLOOR_MS 500u
 
+/* The usual time of a request is an average over about so many, and no single one counts for more than an hour. */
+#define SERVICE_WEIGHT 8u
+#define SERVICE_MAX_MS 3600000u
+/* Before one has ended: a short answer on a small box. */
+#define SERVICE_UNKNOWN_MS 5000u
+/* A model that was never loaded here is read at this pace: a SATA disk's. */
+#define LOAD_BYTES_PER_MS 500000u
+
 /* Forms in which a model may be loaded: as configured, with the least KV pool, and that in each lower precision. */
 #define FORMS_MAX 4u
 

@@ -57,6 +57,7 @@ struct load {
         uint32_t form;       /* of those wanted; the smallest where all are refused */
         struct room room;
         uint64_t look_again_ms; /* absolute; UINT64_MAX: when something changes */
+        uint64_t room_ms;       /* absolute: when its room is expected; UINT64_MAX: nobody can tell */
 };
 
 /* A model that leaves for another, as soon as its running requests have ended. */

@@ -25,6 +25,7 @@ struct model_view {
         int priority;   /* lower leaves first */
         uint32_t running, waiting;
         uint64_t loaded_ms, last_end_ms, load_ms;
+        uint64_t service_ms;                           /* the usual time of its requests; 0: not known */
         uint64_t bytes;                                /* memory that it holds, measured: comes back when it leaves */
         uint64_t account_bytes;                        /* the larger of that and what was predicted; 0: as bytes */
         uint64_t account_weights_bytes;                /* of them its weights, mapped and locked; 0: as weights_bytes */
@@ -69,6 +70,7 @@ struct want {
         bool batch;        /* only requests of the batch class want it */
         int priority;      /* lower leaves first */
         uint64_t since_ms; /* arrival of its oldest waiter */
+        uint64_t load_ms;  /* how long loading it is going to take; 0: not known */
         uint32_t forms_count;
         struct {
                 uint64_t bytes, weights_bytes;

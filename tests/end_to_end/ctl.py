@@ -289,7 +289,9 @@ class HostileDaemon(unittest.TestCase):
 
 
 class Showing(unittest.TestCase):
-    MODELS = [model("qwen3-8b-instruct-Q4_K_M", "ready", running=2, idle_ms=None, expires_in_ms=None, aliases=["qwen"], pinned=True, kv_now="q8_0"),
+    QUEUE = [{"position": 1, "class": "interactive", "waited_ms": 1500, "expected_ms": 2000, "why": "queued"},
+             {"position": 2, "class": "batch", "waited_ms": 90000, "expected_ms": None, "why": "the machine is too hot for work that can wait"}]
+    MODELS = [model("qwen3-8b-instruct-Q4_K_M", "ready", running=2, waiting=2, expected_ms=6000, service_ms=4000, load_ms=3100, queue=QUEUE, idle_ms=None, expires_in_ms=None, aliases=["qwen"], pinned=True, kv_now="q8_0"),
               model("llama-3b", "loading", measured_bytes=GIB // 2), model("old"),
               model("broken", last_error="the engine died", last_exit="killed by SIGSEGV", last_stderr="one\ntwo\n", cooldown_ms=9000, deaths=3)]
 
@@ -311,6 +313,9 @@ class Showing(unittest.TestCase):
             result = self.run_fake("status", name)
             self.assertIn("priority     0, pinned", result.stdout)
             self.assertIn("loaded 12m 3s ago", result.stdout)
+            self.assertIn("  waits      1. interactive, for 1.5 s, expected in 2.0 s: queued\n"
+                          "  waits      2. batch, for 1m 30s, expected in -: the machine is too hot for work that can wait\n", result.stdout)
+            self.assertIn("4.0 s a request, 3.1 s a load; one that came now would begin in 6.0 s", result.stdout)
         result = self.run_fake("status", "broken")
         for text in ("killed by SIGSEGV", "in 9.0 s", "  | one\n  | two\n", "the engine died"):
             self.assertIn(text, result.stdout)
@@ -322,9 +327,9 @@ class Showing(unittest.TestCase):
 
     def test_ps_and_models(self):
         self.assertEqual(self.run_fake("ps").stdout.splitlines(), [
-            "MODEL                     STATE     PID  MEASURED  RESERVED  KV    RUNNING  WAITING   IDLE  EXPIRES",
-            "qwen3-8b-instruct-Q4_K_M  ready    4243   5.0 GiB   6.0 GiB  q8_0        2        0      -   pinned",
-            "llama-3b                  loading  4243   512 MiB   6.0 GiB  -           0        0  3.2 s   4m 56s",
+            "MODEL                     STATE     PID  MEASURED  RESERVED  KV    RUNNING  WAITING   NEXT   IDLE  EXPIRES",
+            "qwen3-8b-instruct-Q4_K_M  ready    4243   5.0 GiB   6.0 GiB  q8_0        2        2  6.0 s      -   pinned",
+            "llama-3b                  loading  4243   512 MiB   6.0 GiB  -           0        0      -  3.2 s   4m 56s",
         ])
         self.assertEqual(self.run_fake("ps", "-q").stdout, "qwen3-8b-instruct-Q4_K_M\nllama-3b\n")
         self.assertEqual(self.run_fake("models", "--quiet").stdout, "qwen3-8b-instruct-Q4_K_M\nllama-3b\nold\nbroken\n")

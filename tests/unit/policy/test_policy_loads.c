@@ -316,6 +316,48 @@ static void precision_comes_back_only_into_room(void **state) {
         assert_int_equal(plan.loads[0].verdict, VERDICT_EVICT);
 }
 
+/* When each of those who wait is expected to have its room. */
+static void room_is_expected(void **state) {
+        (void) state;
+        static struct snapshot snapshot;
+        static struct plan plan;
+        static const struct row expected[] = {
+                { "a turn of 10 s, the answer that runs by then, and for the second the load and the turn of the first",
+                  60,
+                  false,
+                  false,
+                  { BUSY(MODEL_A, 30, .service_ms = 4000) },
+                  { WANT(5, 30, 99500, .load_ms = 1000), WANT(6, 30, 99600) },
+                  { { 0 } },
+                  { { 0 } } },
+                { "an idle one leaves at once; who comes later waits for a load and a turn",
+                  60,
+                  false,
+                  false,
+                  { IDLE(MODEL_A, 30) },
+                  { WANT(5, 30, 90000, .load_ms = 1000), WANT(6, 20, 95000) },
+                  { { 0 } },
+                  { { 0 } } },
+                { "nobody can tell when a hold ends",
+                  60,
+                  true,
+                  false,
+                  { { 0 } },
+                  { WANT(5, 8, 90000), WANT(6, 8, 90000) },
+                  { { 0 } },
+                  { { 0 } } },
+        };
+        static const uint64_t room_ms[][2] = { { 113500, 124500 }, { NOW_MS, 111000 }, { UINT64_MAX, UINT64_MAX } };
+        for (size_t i = 0; i < sizeof(expected) / sizeof(expected[0]); i++) {
+                struct loads_past past = { 0 };
+                set_up(&expected[i], &snapshot, &plan);
+                policy_loads(&limits, &snapshot, &past, &plan);
+                for (uint32_t k = 0; k < 2; k++)
+                        if (plan.loads[k].room_ms != room_ms[i][k])
+                                fail_msg("%s: %llu", expected[i].what, (unsigned long long) plan.loads[k].room_ms);
+        }
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(one_row_after_another),
@@ -328,6 +370,7 @@ int main(void) {
                 cmocka_unit_test(whoever_was_considered_is_told),
                 cmocka_unit_test(what_is_told_of_candidates_is_true),
                 cmocka_unit_test(precision_comes_back_only_into_room),
+                cmocka_unit_test(room_is_expected),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -86,6 +86,27 @@ void request_keep_alive(struct request *request, uint64_t ms) {
         asked.keep_alive_ms = (int64_t) ms;
 }
 
+static struct outlook outlook_told;
+
+struct outlook request_outlook(const struct request *request) {
+        assert_ptr_equal(request, &asked);
+        return outlook_told;
+}
+
+uint64_t fleet_service_ms(const struct fleet *fleet, const char *model) {
+        (void) fleet, (void) model;
+        return 6000;
+}
+
+uint32_t fleet_model_queue(const struct fleet *f, uint32_t index, struct waiting_status ret[QUEUE_SHOWN_MAX]) {
+        (void) f;
+        if (index == 0)
+                return 0;
+        ret[0] = (struct waiting_status){ .waited_ms = 1500, .outlook = { 1, 2500 }, .why = "queued" };
+        ret[1] = (struct waiting_status){ .batch = true, .outlook = { 2, UINT64_MAX }, .why = "held" };
+        return 2;
+}
+
 void request_cancel(struct request *request) {
         assert_ptr_equal(request, &asked);
         cancels++;

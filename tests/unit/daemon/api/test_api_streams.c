@@ -143,16 +143,23 @@ static void test_stream_waits_then_fails(void **state) {
 
         (void) state;
         int fd = post("/v1/chat/completions", CHAT(",\"stream\":true"));
+        outlook_told = (struct outlook){ 4, 90000 };
         asked.events->on_waiting(asked.user, "loading");
-        const char *heard = hear(fd, ": ping loading\n\n", &closed);
+        const char *heard = hear(fd, ": ping loading position=4 expected=90s\n\n", &closed);
         assert_non_null(strstr(heard, "HTTP/1.1 200 OK\r\n"));
+        assert_non_null(strstr(heard, "\r\nx-headroom-position: 4\r\nx-headroom-expected: 90\r\n"));
         asked.events->on_waiting(asked.user, "making room");
         asked.events->on_waiting(asked.user, "making\nroom");
         heard = hear(fd, "\r\n", &closed);
         assert_string_equal(heard, "");
+        outlook_told = (struct outlook){ 3, 11001 };
         turn_for(API_PING_MS);
         heard = hear(fd, "\n\n", &closed);
-        assert_non_null(strstr(heard, ": ping makingroom\n\n"));
+        assert_non_null(strstr(heard, ": ping makingroom position=3 expected=12s\n\n"));
+        outlook_told = (struct outlook){ 1, UINT64_MAX };
+        turn_for(API_PING_MS);
+        assert_non_null(strstr(hear(fd, "\n\n", &closed), ": ping makingroom position=1\n\n"));
+        outlook_told = (struct outlook){ 0 };
         asked.events->on_failed(asked.user, &cooldown);
         heard = hear(fd, NULL, &closed);
         assert_true(closed);

@@ -1,0 +1,89 @@
+/* test_outlook.c - what a request that waits is told of its turn, and one that is turned away of the next free place, with engines that do as they are told. */
+#include "tests/unit/daemon/models/models_fixture.h"
+
+/* One at a time, each 400 ms: what was measured is what is told. */
+static void each_waiter_knows_its_place_and_time(void **state) {
+        (void) state;
+        add_model("parallel=1\ntoken_ms=20\ntokens=20\n");
+        open_fleet();
+        struct client c[4] = { 0 };
+        ask(&c[0], "a");
+        eventually(c[0].ended);
+        uint64_t usual_ms = w.fleet->models[0]->service_ms;
+        assert_in_range(usual_ms, 380, PATIENCE_MS);
+        for (int i = 0; i < 4; i++)
+                ask(&c[i], "a");
+        eventually(c[0].starts > 0);
+        assert_int_equal(request_outlook(c[0].request).position, 0); /* it does not wait */
+        for (uint32_t i = 1; i < 4; i++) {
+                struct outlook o = request_outlook(c[i].request);
+                assert_int_equal(o.position, i);
+                assert_int_equal(o.expected_ms, i * usual_ms);
+        }
+        request_cancel(c[1].request); /* who leaves frees its place at once */
+        assert_int_equal(request_outlook(c[3].request).position, 2);
+        eventually(c[0].ended && c[2].ended && c[3].ended);
+}
+
+static void the_load_counts_before_the_turn(void **state) {
+        (void) state;
+        add_model("load_ms=600\n");
+        open_fleet();
+        struct client c = { 0 };
+        w.fleet->models[0]->load_ms = 5000; /* as it took the last time */
+        ask(&c, "a");
+        eventually(life_of(0) == MODEL_LOADING);
+        assert_in_range(request_outlook(c.request).expected_ms, 3000, 5000);
+        eventually(c.ended);
+        assert_in_range(w.fleet->models[0]->load_ms, 600, 4999);
+}
+
+/* Nobody can say when what is held goes on. */
+static void what_is_held_has_no_time(void **state) {
+        (void) state;
+        add_model("");
+        open_fleet();
+        struct client c = { 0 };
+        w.fleet->gate.batch = true;
+        w.fleet->gate.batch_because = REASON_TOO_HOT;
+        w.models[0].batch = true;
+        ask(&c, "a");
+        assert_int_equal(request_outlook(c.request).position, 1);
+        assert_true(request_outlook(c.request).expected_ms == UINT64_MAX);
+        request_cancel(c.request);
+}
+
+/* The first who is turned away has the place that becomes free first, the next one the next. */
+static void who_is_turned_away_is_told_when_to_come_back(void **state) {
+        (void) state;
+        add_model("parallel=2\ntoken_ms=50\n");
+        w.models[0].parallel = 2;
+        w.models[0].queue = 2;
+        open_fleet();
+        struct client c[4] = { 0 }, late[3] = { 0 };
+        ask_for(&c[0], "a", 1);
+        eventually(c[0].ended);
+        w.fleet->models[0]->service_ms = 8000;
+        for (int i = 0; i < 4; i++)
+                ask_for(&c[i], "a", 40);
+        eventually(c[0].starts + c[1].starts == 2);
+        static const unsigned after_s[] = { 4, 8, 12 };
+        for (int i = 0; i < 3; i++) {
+                assert_int_equal(ask_with(&late[i], "a", REQUEST_CHAT, &client_events, "{}"), -EAGAIN);
+                assert_string_equal(late[i].failure.code, "concurrency_limit");
+                assert_int_equal(late[i].failure.retry_after_s, after_s[i]);
+        }
+        eventually(w.fleet->models[0]->away == 1); /* two of the waiting have begun */
+        assert_int_equal(ask_with(&late[0], "a", REQUEST_COUNT, &client_events, "{}"), 0);
+        eventually(all_done(c, 4) && late[0].ended);
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test_setup_teardown(each_waiter_knows_its_place_and_time, make_fixture, end_fixture),
+                cmocka_unit_test_setup_teardown(the_load_counts_before_the_turn, make_fixture, end_fixture),
+                cmocka_unit_test_setup_teardown(what_is_held_has_no_time, make_fixture, end_fixture),
+                cmocka_unit_test_setup_teardown(who_is_turned_away_is_told_when_to_come_back, make_fixture, end_fixture),
+        };
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
