@@ -17,6 +17,7 @@ struct api {
         struct fleet *fleet;
         struct governor *governor;
         struct reload *reload;
+        const struct route *routes;     /* of clients; set by the first request */
         struct keys *keys;              /* NULL: there are none, and none can be made */
         const char *keys_path;          /* where they are kept */
         bool is_exposed;                /* clients may come from other machines */
@@ -48,8 +49,6 @@ struct route {
 
 /* PATH is that of X in the form that ROUTES know, which end with a NULL path. HEAD is answered wherever GET is, OPTIONS everywhere. */
 void route(struct api *api, struct http_exchange *x, const char *path, const struct route *routes);
-/* The model's name in a path of Azure's form, of *ret_length bytes; NULL: it has none. */
-const char *api_deployment(const char *path, size_t *ret_length);
 
 /* Count one more request under way, or one fewer. */
 void api_begin(struct api *api);
@@ -99,7 +98,8 @@ handler handle_models, handle_model;    /* models_route.c */
 handler handle_chat, handle_completion; /* chat_route.c, as the next */
 handler handle_messages, handle_count_tokens;
 handler handle_responses, handle_input_tokens;
-handler handle_embeddings; /* embeddings.c */
+handler handle_embeddings;                                         /* embeddings.c */
+handler handle_tokenize, handle_detokenize, handle_apply_template; /* tokens_route.c */
 /* ollama_route.c; what only looks: ollama_models.c */
 handler handle_ollama_version, handle_ollama_chat, handle_ollama_generate, handle_ollama_embed, handle_ollama_embeddings,
         handle_ollama_pull, handle_ollama_refusal;

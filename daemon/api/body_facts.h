@@ -34,6 +34,8 @@ enum member {
         MEMBER_SERVICE_TIER,
         MEMBER_MESSAGES,
         MEMBER_PROMPT,
+        MEMBER_CONTENT, /* to tokenize, and the next the other way */
+        MEMBER_TOKENS,
         MEMBER_INPUT,
         MEMBER_ENCODING_FORMAT,
         MEMBER_DIMENSIONS,

@@ -11,6 +11,7 @@
 #include <strings.h>
 
 #include "daemon/api/completion.h"
+#include "daemon/api/path.h"
 #include "daemon/base/bounds.h"
 #include "daemon/requests/failure.h"
 #include "engine/base/cleanup.h"
@@ -140,7 +141,7 @@ char *api_choose_model(struct api *api, const struct http_exchange *x, const str
         struct json_value named = body->facts.members[MEMBER_MODEL];
         char name[API_NAME_MAX + 1];
         size_t length;
-        const char *deployment = api_deployment(http_path(x), &length);
+        const char *deployment = path_deployment(api->routes, http_path(x), &length);
 
         if (deployment)
                 return strndup(deployment, length);
@@ -192,7 +193,7 @@ static bool check_asked(const struct body_facts *f, bool is_chat, struct failure
 void api_start_answer(struct api *api, struct http_exchange *x, const struct body *body, const struct dialect *dialect) {
         const struct body_facts *facts = &body->facts;
         struct completion_options options = { .dialect = dialect,
-                                              .is_stream = body_is_true(facts, MEMBER_STREAM) && !dialect->counts,
+                                              .is_stream = body_is_true(facts, MEMBER_STREAM) && !dialect->looks,
                                               .includes_usage = facts->includes_usage };
         struct failure f = { 0 };
         bool is_right = (body->asked.is_load || check_asked(facts, dialect->is_chat, &f)) &&

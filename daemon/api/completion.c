@@ -24,7 +24,8 @@
 #define STREAM_HEADERS "Cache-Control: no-cache\r\nX-Accel-Buffering: no\r\n"
 
 static const char *const kind_words[] = {
-        [REQUEST_CHAT] = "chat", [REQUEST_COMPLETION] = "completion", [REQUEST_COUNT] = "count", [REQUEST_LOAD] = "load"
+        [REQUEST_CHAT] = "chat", [REQUEST_COMPLETION] = "completion", [REQUEST_COUNT] = "count", [REQUEST_TOKENS] = "tokens",
+        [REQUEST_TEXT] = "text", [REQUEST_TEMPLATE] = "template",     [REQUEST_LOAD] = "load"
 };
 
 struct completion {
@@ -64,7 +65,7 @@ static void completion_over(struct completion *c) {
         struct api *api = c->api;
 
         c->exchange = NULL;
-        access_release(api, c->key, c->tokens);
+        access_release(api, c->key, c->answer.dialect->looks ? 0 : c->tokens);
         api->closing++;
         uv_close((uv_handle_t *) &c->ping, on_ping_closed);
         api_end(api);
@@ -369,7 +370,7 @@ static struct completion *completion_new(struct api *api, struct http_exchange *
 
 static enum request_kind kind_of(const struct completion_options *options, const struct asked *asked) {
         return asked->is_load              ? REQUEST_LOAD
-               : options->dialect->counts  ? REQUEST_COUNT
+               : options->dialect->looks   ? options->dialect->looks
                : options->dialect->is_chat ? REQUEST_CHAT
                                            : REQUEST_COMPLETION;
 }

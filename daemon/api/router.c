@@ -4,6 +4,7 @@
 
 #include "daemon/api/access.h"
 #include "daemon/api/api_internal.h"
+#include "daemon/api/path.h"
 #include "daemon/base/bounds.h"
 #include "daemon/dialect/ollama.h"
 #include "daemon/requests/failure.h"
@@ -24,6 +25,9 @@ static const struct route routes[] = {
         { "/v1/messages/count_tokens", METHOD_POST, handle_count_tokens },
         { "/v1/responses", METHOD_POST, handle_responses },
         { "/v1/responses/input_tokens", METHOD_POST, handle_input_tokens },
+        { "/v1/tokenize", METHOD_POST, handle_tokenize },
+        { "/v1/detokenize", METHOD_POST, handle_detokenize },
+        { "/v1/apply-template", METHOD_POST, handle_apply_template },
         { "/v1/embeddings", METHOD_POST, handle_embeddings },
         { "/v1/audio/", METHOD_GET | METHOD_POST, handle_not_offered },
         { "/v1/images/", METHOD_GET | METHOD_POST, handle_not_offered },
@@ -43,16 +47,6 @@ static const struct route routes[] = {
         { "/api/blobs/", METHOD_GET | METHOD_POST, handle_ollama_refusal },
         { NULL, 0, NULL },
 };
-
-/* The rest of PATH behind the route's own, or NULL when the route does not match. */
-static const char *match(const struct route *r, const char *path) {
-        size_t length = strlen(r->path);
-        bool takes_rest = length > 1 && r->path[length - 1] == '/';
-
-        if (strncmp(path, r->path, length) != 0 || (takes_rest ? !path[length] : path[length]))
-                return NULL;
-        return path + length;
-}
 
 static void method_names(unsigned methods, char ret[64]) {
         (void) snprintf(ret, 64, "%s%s%sOPTIONS", methods & METHOD_GET ? "GET, HEAD, " : "",
@@ -86,7 +80,7 @@ void route(struct api *api, struct http_exchange *x, const char *path, const str
         char allowed[64];
 
         for (const struct route *r = table; r->path; r++) {
-                const char *rest = match(r, path);
+                const char *rest = path_match(r, path);
                 if (!rest)
                         continue;
                 method_names(r->methods, allowed);
@@ -108,67 +102,9 @@ bool api_is_vital(const struct http_exchange *x) {
         return !strcmp(http_path(x), "/health");
 }
 
-/* --- forms of a path --- */
-
-/* A slash too many, within or at the end, changes nothing. False: too long for any of ours. */
-static bool tidy(const char *path, char ret[API_PATH_MAX]) {
-        size_t used = 0;
-
-        for (; *path; path++) {
-                if (*path == '/' && used > 0 && ret[used - 1] == '/')
-                        continue;
-                if (used + 1 == API_PATH_MAX)
-                        return false;
-                ret[used++] = *path;
-        }
-        while (used > 1 && ret[used - 1] == '/')
-                used--;
-        ret[used] = '\0';
-        return true;
-}
-
-static bool is_known(const char *path) {
-        for (const struct route *r = routes; r->path; r++)
-                if (match(r, path))
-                        return true;
-        return false;
-}
-
-/* Whether PATH is a route of OpenAI's but for its version, which it gets. */
-static bool versioned(const char *path, char ret[API_PATH_MAX]) {
-        int length = snprintf(ret, API_PATH_MAX, "/v1%s", path);
-
-        return length > 0 && length < (int) API_PATH_MAX && is_known(ret);
-}
-
-const char *api_deployment(const char *path, size_t *ret_length) {
-        static const char begin[] = "/openai/deployments/";
-        char whole[API_PATH_MAX];
-        const char *name = path + strlen(begin);
-
-        if (strncmp(path, begin, strlen(begin)) != 0)
-                return NULL;
-        for (const char *slash = strchr(name, '/'); slash; slash = strchr(slash + 1, '/')) {
-                *ret_length = (size_t) (slash - name);
-                if (*ret_length > 0 && versioned(slash, whole))
-                        return name;
-        }
-        return NULL;
-}
-
-/* OpenAI's paths without their version, with a word before it, or as Azure writes them: /openai/deployments/NAME/chat/completions. */
-static const char *canonical(const char *path, char ret[API_PATH_MAX]) {
-        size_t length;
-        const char *name = api_deployment(path, &length);
-
-        if (!strncmp(path, "/openai/v1/", 11))
-                return path + 7;
-        return (name || !is_known(path)) && versioned(name ? name + length : path, ret) ? ret : path;
-}
-
 static const struct dialect *dialect_of(const char *path) {
         char tidied[API_PATH_MAX], whole[API_PATH_MAX];
-        const char *known = tidy(path, tidied) ? canonical(tidied, whole) : path;
+        const char *known = path_tidy(path, tidied) ? path_canonical(routes, tidied, whole) : path;
 
         return !strncmp(known, "/api/", 5)           ? &dialect_ollama_chat
                : !strncmp(known, "/v1/messages", 12) ? &dialect_anthropic
@@ -187,11 +123,13 @@ void api_write_refusal(struct text *out, const char *path, enum reason reason, c
 
 void api_on_request(void *user, struct http_exchange *x) {
         char tidied[API_PATH_MAX], whole[API_PATH_MAX];
+        struct api *api = user;
 
-        if (!access_check(user, x))
+        if (!access_check(api, x))
                 return;
-        if (tidy(http_path(x), tidied))
-                route(user, x, canonical(tidied, whole), routes);
+        api->routes = routes;
+        if (path_tidy(http_path(x), tidied))
+                route(api, x, path_canonical(routes, tidied, whole), routes);
         else
-                route(user, x, http_path(x), routes);
+                route(api, x, http_path(x), routes);
 }

@@ -226,5 +226,5 @@ const struct dialect dialect_anthropic = { .id_prefix = "msg_",
                                            .whole = whole,
                                            .refuse = refuse };
 const struct dialect dialect_anthropic_count = {
-        .id_prefix = "", .is_chat = true, .counts = true, .whole = count, .refuse = refuse
+        .id_prefix = "", .is_chat = true, .looks = REQUEST_COUNT, .whole = count, .refuse = refuse
 };

@@ -17,7 +17,7 @@ struct dialect {
         bool keeps_calls;        /* ... or each call when it ends */
         bool repeats;            /* what was asked stands in the answer: `repeated` */
         bool is_chat;            /* else the text of a prompt goes on */
-        bool counts;             /* only the tokens of the prompt: there is no answer, and no stream */
+        enum request_kind looks; /* REQUEST_COUNT and its like: nothing is computed, and there is no stream; 0: it is an answer */
         bool lists_logprobs;     /* in lists side by side, not an object for each token */
         bool logprobs_of_text;   /* alone: those of other tokens are left out */
         bool pings_tell;         /* a ping says why one waits: one comes at once */

@@ -356,5 +356,5 @@ const struct dialect dialect_responses = { .id_prefix = "resp_",
                                            .whole = whole,
                                            .refuse = openai_refuse };
 const struct dialect dialect_responses_count = {
-        .id_prefix = "", .is_chat = true, .counts = true, .whole = count, .refuse = openai_refuse
+        .id_prefix = "", .is_chat = true, .looks = REQUEST_COUNT, .whole = count, .refuse = openai_refuse
 };

@@ -82,11 +82,13 @@ static const char *last_words(const struct model *m) {
 /* --- requests --- */
 
 static int send_request(struct model *m, struct request *request) {
-        static const char *const kinds[] = {
-                [REQUEST_CHAT] = "chat", [REQUEST_COMPLETION] = "completion", [REQUEST_COUNT] = "count", [REQUEST_EMBED] = NULL
-        };
+        static const char *const kinds[] = { [REQUEST_CHAT] = "chat",   [REQUEST_COMPLETION] = "completion",
+                                             [REQUEST_COUNT] = "count", [REQUEST_TOKENS] = "tokens",
+                                             [REQUEST_TEXT] = "text",   [REQUEST_TEMPLATE] = "template",
+                                             [REQUEST_EMBED] = NULL };
         return engine_process_send_body(m->engine.process, request->kind == REQUEST_EMBED ? WIRE_EMBED : WIRE_GENERATE,
-                                        kinds[request->kind], request->batch, request->body.json, request->body.values, &request->id);
+                                        kinds[request->kind], request->batch, request->body.json, request->body.values,
+                                        &request->id);
 }
 
 static void cancel(struct model *m, uint64_t id) {

@@ -67,8 +67,20 @@ struct request_body {
         uint32_t values;
 };
 
-/* REQUEST_COUNT: a chat whose prompt is only counted, which its usage tells. REQUEST_LOAD asks no engine: it ends when its model is there. */
-enum request_kind { REQUEST_CHAT, REQUEST_COMPLETION, REQUEST_COUNT, REQUEST_EMBED, REQUEST_LOAD };
+/*
+ * REQUEST_COUNT: a chat whose prompt is only counted, which its usage tells. REQUEST_TOKENS, _TEXT and _TEMPLATE ask the vocabulary and the
+ * template alone (docs/wire-protocol.md). REQUEST_LOAD asks no engine: it ends when its model is there.
+ */
+enum request_kind {
+        REQUEST_CHAT,
+        REQUEST_COMPLETION,
+        REQUEST_COUNT,
+        REQUEST_TOKENS,
+        REQUEST_TEXT,
+        REQUEST_TEMPLATE,
+        REQUEST_EMBED,
+        REQUEST_LOAD
+};
 
 /* Interactive requests have a person waiting. Batch requests can wait, but not for ever: they gain rank with time. */
 enum request_class { REQUEST_CLASS_OF_MODEL, REQUEST_INTERACTIVE, REQUEST_BATCH };

@@ -142,8 +142,8 @@ static int render_open(const struct chat_template *c, const struct chat_conversa
         return r;
 }
 
-static int render(const struct chat_template *c, const struct chat_conversation *conversation, const char *bos,
-                         const char *eos, struct chat_prompt *prompt, struct gguf_error *reterr) {
+static int render(const struct chat_template *c, const struct chat_conversation *conversation, const char *bos, const char *eos,
+                  struct chat_prompt *prompt, struct gguf_error *reterr) {
         int r = conversation->as_given ? 0 : chat_messages_check(conversation->messages, by_template(c, conversation), reterr);
         if (r < 0)
                 return r;
@@ -329,28 +329,50 @@ static int encode_prompt(const struct chat_template *c, const struct tokenizer *
         return r < 0 ? refuse(reterr, r, "no memory for the prompt's tokens") : 0;
 }
 
+/* PROMPT has its tokens for the begin and the end of a text; the caller releases it either way. *ret_reasoning may be NULL. */
+static int write_prompt(const struct chat_template *c, const char *bos, const char *eos,
+                        const struct chat_conversation *conversation, struct chat_prompt *prompt, enum reasoning *ret_reasoning,
+                        struct gguf_error *reterr) {
+        int r = chat_template_render(c, conversation, bos, eos, prompt, reterr);
+        enum reasoning reasoning = r == 0 ? reasoning_after(c, prompt) : REASONING_OVER;
+        if (r == 0 && conversation->continues && (r = reasoning_within(c, conversation, prompt, &reasoning)) < 0)
+                (void) refuse(reterr, r, "no memory for the prompt");
+        if (r == 0 && reasoning == REASONING_OVER)
+                begin_answer(conversation, prompt);
+        if (r == 0 && prompt->error)
+                r = refuse(reterr, prompt->error, "no memory for the prompt");
+        if (r == 0 && conversation->bytes_max && prompt->length > conversation->bytes_max)
+                r = refuse(reterr, -EFBIG, "the messages are longer than any context");
+        if (r == 0 && ret_reasoning)
+                *ret_reasoning = reasoning;
+        return r;
+}
+
 int chat_template_encode(const struct chat_template *c, const struct tokenizer *t, const struct chat_conversation *conversation,
                          struct token_list *list, enum reasoning *ret_reasoning, struct gguf_error *reterr) {
         struct chat_prompt prompt = { .bos = tokenizer_bos(t), .eos = tokenizer_eos(t) };
         char bos[SPELLING_MAX], eos[SPELLING_MAX];
         size_t before = list->count;
-        (void) spelling(t, prompt.bos, bos);
-        int r = chat_template_render(c, conversation, bos, spelling(t, prompt.eos, eos), &prompt, reterr);
-        enum reasoning reasoning = r == 0 ? reasoning_after(c, &prompt) : REASONING_OVER;
-        if (r == 0 && conversation->continues && (r = reasoning_within(c, conversation, &prompt, &reasoning)) < 0)
-                (void) refuse(reterr, r, "no memory for the prompt");
-        if (r == 0 && reasoning == REASONING_OVER)
-                begin_answer(conversation, &prompt);
-        if (r == 0 && prompt.error)
-                r = refuse(reterr, prompt.error, "no memory for the prompt");
-        if (r == 0 && conversation->bytes_max && prompt.length > conversation->bytes_max)
-                r = refuse(reterr, -EFBIG, "the messages are longer than any context");
-        if (r == 0 && ret_reasoning)
-                *ret_reasoning = reasoning;
+        int r = write_prompt(c, spelling(t, prompt.bos, bos), spelling(t, prompt.eos, eos), conversation, &prompt, ret_reasoning,
+                             reterr);
         if (r == 0)
                 r = encode_prompt(c, t, &prompt, bos, list, reterr);
         if (r < 0)
                 list->count = before;
         chat_prompt_done(&prompt);
         return r;
+}
+
+int chat_template_write(const struct chat_template *c, const struct tokenizer *t, const struct chat_conversation *conversation,
+                        struct text *out, struct gguf_error *reterr) {
+        struct chat_prompt prompt = { .bos = tokenizer_bos(t), .eos = tokenizer_eos(t) };
+        char bos[SPELLING_MAX], eos[SPELLING_MAX], piece[SPELLING_MAX];
+        int r = write_prompt(c, spelling(t, prompt.bos, bos), spelling(t, prompt.eos, eos), conversation, &prompt, NULL, reterr);
+        size_t at = 0;
+        for (size_t i = 0; r == 0 && i < prompt.spans_count; at += prompt.spans[i++].length) {
+                text_puts(out, spelling(t, prompt.spans[i].token, piece));
+                text_add(out, prompt.text + at, prompt.spans[i].length);
+        }
+        chat_prompt_done(&prompt);
+        return r == 0 && out->failed ? refuse(reterr, -ENOMEM, "no memory for the prompt") : r;
 }

@@ -15,6 +15,7 @@
 #include <cjson/cJSON.h>
 #include <stdbool.h>
 
+#include "engine/base/strbuf.h"
 #include "engine/chat/builtin_formats.h"
 #include "engine/chat/messages.h"
 #include "engine/gguf/gguf.h"
@@ -64,6 +65,10 @@ const char *chat_template_format(const struct chat_template *c); /* "template", 
  */
 int chat_template_encode(const struct chat_template *c, const struct tokenizer *t, const struct chat_conversation *conversation,
                          struct token_list *list, enum reasoning *ret_reasoning, struct gguf_error *reterr);
+
+/* What would be encoded, as one text with its special tokens spelled out. */
+int chat_template_write(const struct chat_template *c, const struct tokenizer *t, const struct chat_conversation *conversation,
+                        struct text *out, struct gguf_error *reterr);
 
 /* The same as text and spans, without what is begun; chat_prompt_done afterwards in any case. */
 int chat_template_render(const struct chat_template *c, const struct chat_conversation *conversation, const char *bos,

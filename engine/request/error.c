@@ -18,6 +18,13 @@ struct request_error request_error_memory(void) {
         return (struct request_error){ .reason = REASON_OUT_OF_MEMORY, .message = "The engine is out of memory." };
 }
 
+int request_refuse_without_text(const struct request_rules *rules, struct request_error *reterr) {
+        return rules->makes_text
+                       ? 0
+                       : request_refuse(reterr, "model",
+                                        "This model makes embeddings alone: ask it at /v1/embeddings, or name another.");
+}
+
 struct request_error request_error_no_numbers(bool embeds) {
         struct request_error error = { .reason = REASON_NO_NUMBERS };
         (void) snprintf(error.message, sizeof(error.message), "The model computes no numbers: its %s hold NaN or infinity.",

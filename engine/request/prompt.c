@@ -63,16 +63,22 @@ static int note_begun(const struct chat_conversation *conversation, struct chat_
         return 0;
 }
 
-static int encode(const struct request_rules *rules, const struct chat_conversation *conversation, uint32_t tokens_max,
-                  struct token_list *list, struct chat_parser_setup *parser_setup, struct request_error *reterr) {
-        struct gguf_error why;
-        int r = chat_template_encode(rules->chat, rules->tokenizer, conversation, list, &parser_setup->reasoning, &why);
+/* R is what the template has answered, with WHY. */
+static int refuse_messages(const struct request_rules *rules, int r, const struct gguf_error *why, uint32_t tokens_max,
+                           struct request_error *reterr) {
         if (r == -ENOMEM)
                 return request_no_memory(reterr);
         if (r == -EFBIG)
                 return request_refuse_length(reterr, "messages", (size_t) tokens_max + 1, true, rules->n_ctx);
+        return request_refuse(reterr, "messages", "%s", why->text);
+}
+
+static int encode(const struct request_rules *rules, const struct chat_conversation *conversation, uint32_t tokens_max,
+                  struct token_list *list, struct chat_parser_setup *parser_setup, struct request_error *reterr) {
+        struct gguf_error why;
+        int r = chat_template_encode(rules->chat, rules->tokenizer, conversation, list, &parser_setup->reasoning, &why);
         if (r < 0)
-                return request_refuse(reterr, "messages", "%s", why.text);
+                return refuse_messages(rules, r, &why, tokens_max, reterr);
         parser_setup->format = &rules->chat->output_format;
         parser_setup->continues = conversation->continues;
         if (conversation->begun[0] && parser_setup->reasoning == REASONING_OVER &&
@@ -81,15 +87,15 @@ static int encode(const struct request_rules *rules, const struct chat_conversat
         return check_count(rules, "messages", list, tokens_max, reterr);
 }
 
-int prompt_read_chat(const struct request_rules *rules, const cJSON *body, const struct request_tools *tools,
-                     const struct chat_thinking *thinking, uint32_t tokens_max, struct token_list *list,
-                     struct chat_parser_setup *parser_setup, struct request_error *reterr) {
+static int read_conversation(const struct request_rules *rules, const cJSON *body, const struct request_tools *tools,
+                             const struct chat_thinking *thinking, uint32_t tokens_max, struct chat_conversation *ret,
+                             struct request_error *reterr) {
         const cJSON *messages = json_get(body, "messages"), *variables = json_get(body, "chat_template_kwargs");
-        struct chat_conversation conversation = { .messages = messages,
-                                                  .tools = tools->offered,
-                                                  .variables = variables,
-                                                  .thinking = *thinking,
-                                                  .add_generation = true };
+        *ret = (struct chat_conversation){ .messages = messages,
+                                           .tools = tools->offered,
+                                           .variables = variables,
+                                           .thinking = *thinking,
+                                           .add_generation = true };
         if (!cJSON_IsArray(messages) || !messages->child)
                 return request_refuse(reterr, "messages", "messages must be a list of at least one message.");
         if (variables && !cJSON_IsObject(variables))
@@ -97,19 +103,38 @@ int prompt_read_chat(const struct request_rules *rules, const cJSON *body, const
         if (cJSON_GetArraySize(variables) > (int) REQUEST_VARIABLES_MAX)
                 return request_refuse(reterr, "chat_template_kwargs", "chat_template_kwargs must not hold more than %u members.",
                                       REQUEST_VARIABLES_MAX);
-        int r = request_read_prefill(body, messages, &conversation, reterr);
+        int r = request_read_prefill(body, messages, ret, reterr);
         if (r == 0)
                 r = check_bytes(rules, "messages", messages_bytes(messages), tokens_max, reterr);
         if (r < 0)
                 return r;
         if (tools->must) { /* up to the arguments where it is known which tool, else up to the name */
                 const struct call_format *calls = rules->chat->output_format.calls;
-                conversation.begun[0] = calls->writes[0];
-                conversation.begun[1] = tools->only;
-                conversation.begun[2] = tools->only ? calls->writes[1] : NULL;
+                ret->begun[0] = calls->writes[0];
+                ret->begun[1] = tools->only;
+                ret->begun[2] = tools->only ? calls->writes[1] : NULL;
         }
-        conversation.bytes_max = (size_t) (tokens_max + 1) * tokenizer_longest(rules->tokenizer);
-        return encode(rules, &conversation, tokens_max, list, parser_setup, reterr);
+        ret->bytes_max = (size_t) (tokens_max + 1) * tokenizer_longest(rules->tokenizer);
+        return 0;
+}
+
+int prompt_read_chat(const struct request_rules *rules, const cJSON *body, const struct request_tools *tools,
+                     const struct chat_thinking *thinking, uint32_t tokens_max, struct token_list *list,
+                     struct chat_parser_setup *parser_setup, struct request_error *reterr) {
+        struct chat_conversation conversation;
+        int r = read_conversation(rules, body, tools, thinking, tokens_max, &conversation, reterr);
+        return r < 0 ? r : encode(rules, &conversation, tokens_max, list, parser_setup, reterr);
+}
+
+int prompt_write_chat(const struct request_rules *rules, const cJSON *body, const struct request_tools *tools,
+                      const struct chat_thinking *thinking, struct text *out, struct request_error *reterr) {
+        struct chat_conversation conversation;
+        struct gguf_error why;
+        int r = read_conversation(rules, body, tools, thinking, rules->n_ctx, &conversation, reterr);
+        if (r < 0)
+                return r;
+        r = chat_template_write(rules->chat, rules->tokenizer, &conversation, out, &why);
+        return r < 0 ? refuse_messages(rules, r, &why, rules->n_ctx, reterr) : 0;
 }
 
 /* A text that writes out the begin token, which the tokenizer has added too, means one. */
@@ -119,7 +144,7 @@ static void drop_second_begin(const struct tokenizer *t, struct token_list *list
                 memmove(list->ids, list->ids + 1, --list->count * sizeof(*list->ids));
 }
 
-static int read_ids(const struct request_rules *rules, const char *param, const cJSON *array, struct token_list *list,
+int prompt_read_ids(const struct request_rules *rules, const char *param, const cJSON *array, struct token_list *list,
                     struct request_error *reterr) {
         const cJSON *item;
         cJSON_ArrayForEach(item, array) {
@@ -134,12 +159,12 @@ static int read_ids(const struct request_rules *rules, const char *param, const 
         return 0;
 }
 
-/* The first LENGTH bytes of a client's text, NULs and all. 0 or -ENOMEM. */
-static int encode_text(const struct tokenizer *t, const char *text, size_t length, bool parse_special, struct token_list *list) {
+int prompt_encode_text(const struct tokenizer *t, const char *text, size_t length, bool add_special, bool parse_special,
+                       struct token_list *list) {
         if (!json_has_nul(text))
-                return tokenizer_encode(t, text, length, true, parse_special, list);
+                return tokenizer_encode(t, text, length, add_special, parse_special, list);
         char *copy = strndup(text, length);
-        int r = copy ? tokenizer_encode(t, copy, json_restore_nuls(copy, length), true, parse_special, list) : -ENOMEM;
+        int r = copy ? tokenizer_encode(t, copy, json_restore_nuls(copy, length), add_special, parse_special, list) : -ENOMEM;
         free(copy);
         return r;
 }
@@ -149,14 +174,14 @@ static int read_one(const struct request_rules *rules, const char *param, const 
                     uint32_t tokens_max, struct token_list *list, struct request_error *reterr) {
         int r;
         if (cJSON_IsArray(one)) {
-                r = read_ids(rules, param, one, list, reterr);
+                r = prompt_read_ids(rules, param, one, list, reterr);
                 return r < 0 ? r : check_count(rules, param, list, tokens_max, reterr);
         }
         size_t length = strlen(one->valuestring);
         r = check_bytes(rules, param, length, tokens_max, reterr);
         if (r < 0)
                 return r;
-        if (encode_text(rules->tokenizer, one->valuestring, length, parse_special, list) < 0)
+        if (prompt_encode_text(rules->tokenizer, one->valuestring, length, true, parse_special, list) < 0)
                 return request_no_memory(reterr);
         drop_second_begin(rules->tokenizer, list);
         return check_count(rules, param, list, tokens_max, reterr);
@@ -189,11 +214,11 @@ static int read_beginning(const struct request_rules *rules, const cJSON *input,
                           struct request_error *reterr) {
         uint32_t most = rules->n_ctx_now;
         if (cJSON_IsArray(input)) {
-                int r = read_ids(rules, "input", input, list, reterr);
+                int r = prompt_read_ids(rules, "input", input, list, reterr);
                 if (r < 0)
                         return r;
-        } else if (encode_text(rules->tokenizer, input->valuestring, bytes_that_fill(rules, input->valuestring), false, list) <
-                   0) {
+        } else if (prompt_encode_text(rules->tokenizer, input->valuestring, bytes_that_fill(rules, input->valuestring), true,
+                                      false, list) < 0) {
                 return request_no_memory(reterr);
         }
         drop_second_begin(rules->tokenizer, list);

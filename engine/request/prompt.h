@@ -18,6 +18,9 @@
 int prompt_read_chat(const struct request_rules *rules, const cJSON *body, const struct request_tools *tools,
                      const struct chat_thinking *thinking, uint32_t tokens_max, struct token_list *list,
                      struct chat_parser_setup *parser_setup, struct request_error *reterr);
+/* What prompt_read_chat would make tokens of, as a text (chat/template.h). */
+int prompt_write_chat(const struct request_rules *rules, const cJSON *body, const struct request_tools *tools,
+                      const struct chat_thinking *thinking, struct text *out, struct request_error *reterr);
 /* A string, an array of token ids, or an array of one of these. */
 int prompt_read(const struct request_rules *rules, const cJSON *prompt, uint32_t tokens_max, struct token_list *list,
                 struct request_error *reterr);
@@ -27,5 +30,12 @@ int prompt_read(const struct request_rules *rules, const cJSON *prompt, uint32_t
  */
 int prompt_read_input(const struct request_rules *rules, const cJSON *input, bool truncate, struct token_list *list,
                       struct request_error *reterr);
+
+/* ARRAY, a list of token ids that is called PARAM, however long. */
+int prompt_read_ids(const struct request_rules *rules, const char *param, const cJSON *array, struct token_list *list,
+                    struct request_error *reterr);
+/* The first LENGTH bytes of a client's text, NULs and all. 0 or -ENOMEM. */
+int prompt_encode_text(const struct tokenizer *t, const char *text, size_t length, bool add_special, bool parse_special,
+                       struct token_list *list);
 
 #endif

@@ -301,12 +301,11 @@ static int read_prompt(const struct request_rules *rules, const cJSON *body, con
 }
 
 static int read_body(struct request_rules *rules, const cJSON *body, struct request *r, struct request_error *reterr) {
-        if (!rules->makes_text)
-                return request_refuse(reterr, "model",
-                                      "This model makes embeddings alone: ask it at /v1/embeddings, or name another.");
+        int result = request_refuse_without_text(rules, reterr);
+        if (result < 0)
+                return result;
         if (!cJSON_IsObject(body))
                 return request_refuse(reterr, NULL, "The request's body must be a JSON object.");
-        int result;
         if ((result = read_sampling(rules, body, r, reterr)) < 0 || (result = read_stops(body, &r->stops, reterr)) < 0 ||
             (result = read_max_tokens(body, &r->max_tokens, reterr)) < 0 || (result = read_logprobs(body, r, reterr)) < 0)
                 return result;

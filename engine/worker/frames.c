@@ -178,6 +178,11 @@ cJSON *frame_text(uint64_t id, const struct tokenizer *t, const struct output_ch
         return all_or_nothing(f, all);
 }
 
+cJSON *frame_words(uint64_t id, const char *text) {
+        cJSON *f = frame_about(WIRE_TEXT, id);
+        return all_or_nothing(f, add_text(f, "text", text) && add_number(f, "tokens", 0));
+}
+
 cJSON *frame_end(uint64_t id, const struct output_stream_end *end) {
         static const char *const finishes[] = {
                 [FINISH_STOP] = "stop", [FINISH_LENGTH] = "length", [FINISH_CALLS] = "tool_calls"

@@ -19,6 +19,8 @@ cJSON *frame_prompt(uint64_t id, uint32_t input, const struct token_list *tokens
 cJSON *frame_note(uint64_t id, const char *message);
 cJSON *frame_start(uint64_t id, uint32_t prompt_tokens, uint32_t cached_tokens, const char *relaxed); /* RELAXED: or NULL */
 cJSON *frame_text(uint64_t id, const struct tokenizer *t, const struct output_chunk *chunk);
+/* TEXT, characters without a NUL, which no token of an answer has made. */
+cJSON *frame_words(uint64_t id, const char *text);
 cJSON *frame_end(uint64_t id, const struct output_stream_end *end);
 cJSON *frame_embedding(uint64_t id, const struct embedding *e, uint32_t index); /* one vector of it */
 cJSON *frame_error(uint64_t id, const struct request_error *error);

@@ -21,10 +21,13 @@
 #include "engine/worker/send_queue.h"
 #include "engine/base/printable.h"
 #include "engine/request/error.h"
+#include "engine/request/tokens.h"
+#include "engine/unicode/utf8_stream.h"
 #include "engine/wire/wire.h"
 
 #define RECEIVE_BYTES       (64u << 10)
-#define ID_MAX              0x1p53 /* JSON numbers are exact up to here */
+#define WORDS_BYTES         (32u << 10) /* of a text that is no answer, in a frame */
+#define ID_MAX              0x1p53      /* JSON numbers are exact up to here */
 #define LARGE_FRAME_BYTES   (1u << 20)
 #define LARGE_FRAME_WAIT_US 1000u /* for more of a frame that is under way, before a step is made without it */
 
@@ -141,6 +144,41 @@ static void submit(struct worker *w, uint64_t id, int result, struct request *r,
         }
 }
 
+/* Whole characters, without what no text of ours holds (scheduler/output_stream.h), as soon as they come to a frame. */
+static void tell_words(struct worker *w, uint64_t id, const struct text *words) {
+        struct utf8_stream characters = { .held_count = 0 };
+        char piece[UTF8_STREAM_ROOM(WORDS_BYTES) + UTF8_STREAM_ROOM(0) + 1];
+        for (size_t at = 0, count; at < words->used; at += count) {
+                size_t written, kept = 0;
+                count = words->used - at < WORDS_BYTES ? words->used - at : WORDS_BYTES;
+                written = utf8_stream_push(&characters, words->bytes + at, count, piece);
+                if (at + count == words->used)
+                        written += utf8_stream_end(&characters, piece + written);
+                for (size_t i = 0; i < written; i++)
+                        if (piece[i])
+                                piece[kept++] = piece[i];
+                piece[kept] = '\0';
+                if (kept > 0)
+                        say(w, frame_words(id, piece));
+                flush_down_to(w, SEND_QUEUE_BYTES_HIGH);
+        }
+}
+
+/* Answered as soon as it is read. */
+static void take_tokens(struct worker *w, uint64_t id, tokens_reader *read, const cJSON *body) {
+        struct output_stream_end end = { .finish = FINISH_STOP };
+        struct text words = { .max = TEXT_MAX_NONE };
+        struct request_error error;
+        if (read(&w->engine.rules, body, &words, &end.prompt_tokens, &error) < 0) {
+                say(w, frame_error(id, &error));
+        } else {
+                say(w, frame_start(id, end.prompt_tokens, 0, NULL));
+                tell_words(w, id, &words);
+                say(w, frame_end(id, &end));
+        }
+        text_done(&words);
+}
+
 /* A prompt that was only to be counted has been, once it was read. */
 static void tell_count(struct worker *w, struct request *r) {
         struct output_stream_end end = { .finish = FINISH_LENGTH, .prompt_tokens = (uint32_t) r->inputs[0].count };
@@ -150,7 +188,16 @@ static void tell_count(struct worker *w, struct request *r) {
 }
 
 static void take_generate(struct worker *w, uint64_t id, const cJSON *frame) {
+        static const struct {
+                const char *kind;
+                tokens_reader *read;
+        } lookups[] = { { "tokens", tokens_of_text }, { "text", tokens_to_text }, { "template", tokens_of_template } };
         const char *kind = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(frame, "kind"));
+        for (size_t i = 0; kind && i < sizeof(lookups) / sizeof(lookups[0]); i++)
+                if (!strcmp(kind, lookups[i].kind)) {
+                        take_tokens(w, id, lookups[i].read, cJSON_GetObjectItemCaseSensitive(frame, "body"));
+                        return;
+                }
         bool counts = kind && !strcmp(kind, "count"), chat = counts || (kind && !strcmp(kind, "chat"));
         if (!chat && !(kind && !strcmp(kind, "completion"))) {
                 protocol_error(w, "a generate frame without a kind");

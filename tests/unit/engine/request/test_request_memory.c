@@ -14,6 +14,7 @@
 
 #include "engine/base/json_read.h"
 #include "engine/request/request.h"
+#include "engine/request/tokens.h"
 
 #define MODEL "tests/demo_model/headroom-demo.gguf"
 #define CTX   512u
@@ -83,17 +84,31 @@ static int close_model(void **state) {
 static const struct {
         enum request_kind kind;
         const char *body;
+        tokens_reader *look; /* what of it is asked of the vocabulary alone; NULL: it is a request */
 } bodies[] = {
-        { REQUEST_CHAT, "{" CHAT ",\"stop\":[\"x\",\"y\"],\"logit_bias\":{\"5\":1}}" },
-        { REQUEST_CHAT, "{" CHAT ",\"chat_template_kwargs\":{\"a\":[1]}}" },
-        { REQUEST_CHAT, "{" CHAT ",\"response_format\":{\"type\":\"json_object\"}}" },
+        { REQUEST_CHAT, "{" CHAT ",\"stop\":[\"x\",\"y\"],\"logit_bias\":{\"5\":1}}", NULL },
+        { REQUEST_CHAT, "{" CHAT ",\"chat_template_kwargs\":{\"a\":[1]}}", NULL },
+        { REQUEST_CHAT, "{" CHAT ",\"response_format\":{\"type\":\"json_object\"}}", NULL },
         { REQUEST_COMPLETION,
-          "{\"prompt\":\"Hello there \\u0000\",\"grammar\":\"root ::= [a-z]+ (\\\"x\\\" | \\\"y\\\"){2,5}\"}" },
+          "{\"prompt\":\"Hello there \\u0000\",\"grammar\":\"root ::= [a-z]+ (\\\"x\\\" | \\\"y\\\"){2,5}\"}", NULL },
         { REQUEST_COMPLETION,
           "{\"prompt\":[1,2,3],\"json_schema\":{\"type\":\"array\",\"items\":{\"enum\":[\"a\",1,null]},\"maxItems\":3,"
-          "\"prefixItems\":[{\"pattern\":\"^[a-c]{2}$\"},{\"type\":\"number\",\"minimum\":3}]}}" },
-        { REQUEST_EMBED, "{\"input\":[\"a b\",[1,2]],\"truncate\":true}" },
+          "\"prefixItems\":[{\"pattern\":\"^[a-c]{2}$\"},{\"type\":\"number\",\"minimum\":3}]}}", NULL },
+        { REQUEST_EMBED, "{\"input\":[\"a b\",[1,2]],\"truncate\":true}", NULL },
+        { REQUEST_CHAT, "{" CHAT ",\"with_pieces\":true}", tokens_of_text },
+        { REQUEST_COMPLETION, "{\"content\":\"Hello \\u0000\",\"with_pieces\":true}", tokens_of_text },
+        { REQUEST_COMPLETION, "{\"tokens\":[1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25]}",
+          tokens_to_text },
+        { REQUEST_CHAT, "{" CHAT ",\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"f\"}}]}", tokens_of_template },
 };
+
+static int look(tokens_reader *reader, const cJSON *json, struct request_error *error) {
+        struct text out = { 0 };
+        uint32_t count;
+        int result = reader(&rules, json, &out, &count, error);
+        text_done(&out);
+        return result;
+}
 
 /* Reads BODY with the AT-th allocation failing. False: there are not so many. */
 static bool read_without(size_t body, unsigned long at) {
@@ -103,8 +118,9 @@ static bool read_without(size_t body, unsigned long at) {
         assert_non_null(json);
         failed = false;
         left = at;
-        int result = bodies[body].kind == REQUEST_EMBED ? request_read_embed(&rules, 9, json, &r, &error)
-                                                        : request_read(&rules, 9, bodies[body].kind, json, &r, &error);
+        int result = bodies[body].look                    ? look(bodies[body].look, json, &error)
+                     : bodies[body].kind == REQUEST_EMBED ? request_read_embed(&rules, 9, json, &r, &error)
+                                                          : request_read(&rules, 9, bodies[body].kind, json, &r, &error);
         left = 0;
         bool was_failed = failed;
         failed = false;
