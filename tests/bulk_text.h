@@ -18,7 +18,7 @@ static inline struct bulk *bulk_text(const char *text) {
 }
 
 static inline struct request_body request_text(const char *json) {
-        return (struct request_body){ bulk_text(json), 9 };
+        return (struct request_body){ .json = bulk_text(json), .values = 9 };
 }
 
 #endif

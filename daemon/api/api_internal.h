@@ -28,6 +28,7 @@ struct api {
         uint16_t ollama_port; /* 0: none */
         uint64_t started_ns;
         uint64_t id_state; /* of the generator of answer ids */
+        uint64_t groups;   /* of several answers to one prompt, so far */
         uint32_t running;  /* completions and operator's jobs under way */
         uint32_t closing;  /* requests that are over but for their last close callback */
         bool is_stopping;

@@ -76,18 +76,24 @@ static bool check_kinds(const struct body_facts *f, struct failure *reterr) {
         return true;
 }
 
+/* M's value; 1 where it is absent. 0 and *reterr: it is more than MOST. */
+static uint32_t read_count(const struct body_facts *f, enum member m, uint32_t most, struct failure *reterr) {
+        struct json_value count = f->members[m];
+        const char *name = body_member_name(m);
+
+        if (count.kind == JSON_NONE || json_whole(count, 1, most))
+                return count.kind == JSON_NONE ? 1 : (uint32_t) json_double(count);
+        *reterr = bad_request(name, "'%s' must be from 1 to %u", name, most);
+        return 0;
+}
+
 /* Parameters of the API that we do not support are better refused than ignored, since the answer would be another one. */
 static bool check_offered(const struct body_facts *f, struct failure *reterr) {
-        static const enum member single[] = { MEMBER_N, MEMBER_BEST_OF };
-        struct json_value suffix = f->members[MEMBER_SUFFIX];
+        struct json_value suffix = f->members[MEMBER_SUFFIX], best_of = f->members[MEMBER_BEST_OF];
 
-        for (size_t i = 0; i < 2; i++) {
-                struct json_value count = f->members[single[i]];
-                if (count.kind != JSON_NONE && !json_whole(count, 1, 1)) {
-                        const char *name = body_member_name(single[i]);
-                        *reterr = bad_request(name, "'%s' must be 1: this server gives one answer to a request", name);
-                        return false;
-                }
+        if (best_of.kind != JSON_NONE && !json_whole(best_of, 1, 1)) {
+                *reterr = bad_request("best_of", "'best_of' must be 1: 'n' asks for several answers");
+                return false;
         }
         if (body_is_true(f, MEMBER_ECHO)) {
                 *reterr = bad_request("echo", "'echo' is not offered: the answer does not repeat the prompt");
@@ -190,6 +196,12 @@ static bool check_asked(const struct body_facts *f, bool is_chat, struct failure
                (is_chat ? check_messages(f, reterr) : check_prompt(f, reterr));
 }
 
+/* Dialects without choices give their own meaning to such a name, or none. */
+static bool count_choices(const struct body_facts *f, const struct dialect *dialect, uint32_t *ret, struct failure *reterr) {
+        *ret = dialect->has_choices ? read_count(f, MEMBER_N, API_CHOICES_MAX, reterr) : 1;
+        return *ret > 0;
+}
+
 void api_start_answer(struct api *api, struct http_exchange *x, const struct body *body, const struct dialect *dialect) {
         const struct body_facts *facts = &body->facts;
         struct completion_options options = { .dialect = dialect,
@@ -197,7 +209,7 @@ void api_start_answer(struct api *api, struct http_exchange *x, const struct bod
                                               .includes_usage = facts->includes_usage };
         struct failure f = { 0 };
         bool is_right = (body->asked.is_load || check_asked(facts, dialect->is_chat, &f)) &&
-                        api_choose_class(x, body, &options.class, &f);
+                        api_choose_class(x, body, &options.class, &f) && count_choices(facts, dialect, &options.choices, &f);
         auto_free char *model = is_right ? api_choose_model(api, x, body, &f) : NULL;
 
         if (model) {

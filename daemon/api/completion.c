@@ -3,9 +3,13 @@
  *
  * Three parties may end it: the fleet (on_end, on_failed), the client (on_gone), or the fleet at once, by refusing.
  * Whichever comes first, completion_over tells the other and frees all when the timer's close callback has run.
+ *
+ * Each of several answers is a request of its own to the fleet. It ends with the last of them, or with the first that fails.
  */
 #include "daemon/api/completion.h"
 
+#include <errno.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,18 +32,28 @@ static const char *const kind_words[] = {
         [REQUEST_TEXT] = "text", [REQUEST_TEMPLATE] = "template",     [REQUEST_LOAD] = "load"
 };
 
+/* One of the answers that are asked for. */
+struct choice {
+        struct completion *completion;
+        struct request *request; /* NULL when it is over */
+        struct answer answer;
+        bool has_opened; /* the dialect's first event of it is out */
+        struct request_usage usage;
+};
+
 struct completion {
         struct api *api;
         struct http_exchange *exchange; /* NULL when it is over */
-        struct request *request;        /* NULL when it is over */
+        struct choice *choices;
+        uint32_t count, ended; /* of them */
         char request_id[32];
         char *model;
         const char *kind; /* of what is asked */
-        struct answer answer;
+        const struct dialect *dialect;
+        bool is_stream;
         struct asked asked;
         struct bulk *source; /* what was asked, as it came; NULL: nobody needs it any more */
         bool has_begun;      /* the stream's headers are out */
-        bool has_opened;     /* and the dialect's first event */
         uv_timer_t ping;
         char why[128];   /* text of the next ping */
         char *relaxed;   /* what the answer is not held to, though its schemas say so; or NULL */
@@ -54,18 +68,26 @@ static void on_ping_closed(uv_handle_t *handle) {
 
         c->api->closing--;
         text_done(&c->out);
-        answer_done(&c->answer);
+        for (uint32_t i = 0; i < c->count; i++)
+                answer_done(&c->choices[i].answer);
+        free(c->choices);
         bulk_drop(c->source);
         free(c->model);
         free(c->relaxed);
         free(c);
 }
 
+/* Answers that are still under way are left. */
 static void completion_over(struct completion *c) {
         struct api *api = c->api;
 
+        for (uint32_t i = 0; i < c->count; i++) {
+                if (c->choices[i].request)
+                        request_cancel(c->choices[i].request);
+                c->choices[i].request = NULL;
+        }
         c->exchange = NULL;
-        access_release(api, c->key, c->answer.dialect->looks ? 0 : c->tokens);
+        access_release(api, c->key, c->dialect->looks ? 0 : c->tokens);
         api->closing++;
         uv_close((uv_handle_t *) &c->ping, on_ping_closed);
         api_end(api);
@@ -77,7 +99,7 @@ static void log_answer(const struct completion *c, const struct failure *failure
 
         log_event(status >= 500 ? LOG_LEVEL_WARNING : LOG_LEVEL_INFO, "request", LOG_TEXT("id", c->request_id),
                   LOG_MAYBE("key", c->key ? c->key->name : ""), LOG_TEXT("model", c->model), LOG_TEXT("kind", c->kind),
-                  LOG_NUMBER("stream", c->answer.is_stream), LOG_NUMBER("status", status),
+                  LOG_NUMBER("stream", c->is_stream), LOG_NUMBER("status", status),
                   LOG_MAYBE("reason", failure ? failure->code : ""), LOG_MAYBE("advice", failure ? failure->advice : ""),
                   LOG_MAYBE("relaxed", c->relaxed ? c->relaxed : ""), LOG_NUMBER("prompt_tokens", usage->prompt_tokens),
                   LOG_NUMBER("cached_tokens", usage->cached_tokens), LOG_NUMBER("completion_tokens", usage->completion_tokens),
@@ -92,8 +114,9 @@ static char *with_relaxed(const struct completion *c, const char *headers) {
         return asprintf(&all, "%s%s%s%s", headers, name, value, c->relaxed ? "\r\n" : "") < 0 ? NULL : all;
 }
 
+/* Of the first answer, which goes before the others. */
 static struct outlook outlook(const struct completion *c) {
-        return c->request ? request_outlook(c->request) : (struct outlook){ 0 };
+        return c->choices[0].request ? request_outlook(c->choices[0].request) : (struct outlook){ 0 };
 }
 
 static unsigned long long seconds(uint64_t ms) {
@@ -113,7 +136,7 @@ static void begin_stream(struct completion *c) {
                                 seconds(o.expected_ms));
         char *headers = with_relaxed(c, waits);
         c->has_begun = true;
-        http_stream_begin(c->exchange, 200, headers ? headers : STREAM_HEADERS, c->answer.dialect->stream_type);
+        http_stream_begin(c->exchange, 200, headers ? headers : STREAM_HEADERS, c->dialect->stream_type);
         free(headers);
 }
 
@@ -123,8 +146,10 @@ static void send_event(struct completion *c) {
                 return;
         if (!c->has_begun)
                 begin_stream(c);
-        if (!http_stream_write(c->exchange, text_string(&c->out), c->out.used) && c->request)
-                request_pause(c->request);
+        bool is_full = !http_stream_write(c->exchange, text_string(&c->out), c->out.used);
+        for (uint32_t i = 0; i < c->count && is_full; i++)
+                if (c->choices[i].request)
+                        request_pause(c->choices[i].request);
         text_clear(&c->out);
 }
 
@@ -138,7 +163,7 @@ static void send_ping(struct completion *c) {
                 used += snprintf(why + used, sizeof why - (size_t) used, " position=%u", o.position);
         if (o.position > 0 && o.expected_ms != UINT64_MAX)
                 (void) snprintf(why + used, sizeof why - (size_t) used, " expected=%llus", seconds(o.expected_ms));
-        c->answer.dialect->ping(&c->out, why);
+        c->dialect->ping(&c->out, why);
         send_event(c);
 }
 
@@ -147,10 +172,12 @@ static void on_ping(uv_timer_t *timer) {
 }
 
 static void on_waiting(void *user, const char *why) {
-        struct completion *c = user;
+        struct completion *c = ((struct choice *) user)->completion;
 
+        if (!strcmp(c->why, why))
+                return; /* another of its answers was told so */
         (void) snprintf(c->why, sizeof c->why, "%s", why);
-        if (c->answer.is_stream && !c->has_begun && c->answer.dialect->pings_tell)
+        if (c->is_stream && !c->has_begun && c->dialect->pings_tell)
                 send_ping(c);
 }
 
@@ -158,54 +185,61 @@ static void on_waiting(void *user, const char *why) {
 static void note_relaxed(struct completion *c, const char *relaxed) {
         char *why;
 
+        if (c->relaxed)
+                return; /* one body, one word */
         c->relaxed = relaxed ? strdup(relaxed) : NULL;
-        if (!c->relaxed || !c->has_begun || !c->answer.dialect->pings_tell || asprintf(&why, "relaxed %s", relaxed) < 0)
+        if (!c->relaxed || !c->has_begun || !c->dialect->pings_tell || asprintf(&why, "relaxed %s", relaxed) < 0)
                 return;
-        c->answer.dialect->ping(&c->out, why);
+        c->dialect->ping(&c->out, why);
         free(why);
         send_event(c);
 }
 
 static void on_start(void *user, uint32_t prompt_tokens, uint32_t cached_tokens, const char *relaxed) {
-        struct completion *c = user;
+        struct choice *choice = user;
+        struct completion *c = choice->completion;
 
         note_relaxed(c, relaxed);
-        c->tokens = prompt_tokens;
-        c->answer.prompt_tokens = prompt_tokens;
-        c->answer.cached_tokens = cached_tokens;
-        c->answer.waited_ns = uv_hrtime() - c->started_ns;
+        c->tokens += choice == c->choices ? prompt_tokens : 0;
+        choice->answer.prompt_tokens = prompt_tokens;
+        choice->answer.cached_tokens = cached_tokens;
+        choice->answer.waited_ns = uv_hrtime() - c->started_ns;
         (void) snprintf(c->why, sizeof c->why, "reading the prompt of %u tokens, %u of them known", prompt_tokens, cached_tokens);
 }
 
 /* The next ping comes where no words follow. */
-static void open_answer(struct completion *c) {
-        if (!c->answer.is_stream)
+static void open_answer(struct choice *choice) {
+        struct completion *c = choice->completion;
+
+        if (!c->is_stream)
                 return;
         c->why[0] = '\0';
         (void) uv_timer_again(&c->ping);
-        if (c->has_opened)
+        if (choice->has_opened)
                 return;
-        c->has_opened = true;
-        c->answer.dialect->begin(&c->out, &c->answer);
+        choice->has_opened = true;
+        c->dialect->begin(&c->out, &choice->answer);
 }
 
-static void close_part(struct completion *c) {
-        struct answer_part *p = answer_part(&c->answer);
+static void close_part(struct choice *choice) {
+        struct completion *c = choice->completion;
+        struct answer_part *p = answer_part(&choice->answer);
 
-        if (p && c->answer.is_stream)
-                c->answer.dialect->close(&c->out, &c->answer, p);
+        if (p && c->is_stream)
+                c->dialect->close(&c->out, &choice->answer, p);
 }
 
 /* What an answer that is too long came to is told at its end. */
-static void take_piece(struct completion *c, enum part_kind kind, const struct request_call *call, const char *text,
+static void take_piece(struct choice *choice, enum part_kind kind, const struct request_call *call, const char *text,
                        const cJSON *logprobs) {
-        struct answer *a = &c->answer;
+        struct completion *c = choice->completion;
+        struct answer *a = &choice->answer;
         struct answer_part *p = answer_part(a);
 
-        open_answer(c);
+        open_answer(choice);
         c->tokens++; /* of each at least one, should its end not be told */
         if (!p || p->kind != kind || (call && call->id)) {
-                close_part(c);
+                close_part(choice);
                 p = answer_begin(a, kind, call);
                 if (p && a->is_stream)
                         a->dialect->open(&c->out, a, p);
@@ -220,9 +254,9 @@ static void take_piece(struct completion *c, enum part_kind kind, const struct r
 }
 
 static void on_text(void *user, const char *text, const cJSON *logprobs) {
-        const struct completion *c = user;
+        const struct choice *choice = user;
 
-        if (text || !c->answer.dialect->logprobs_of_text)
+        if (text || !choice->completion->dialect->logprobs_of_text)
                 take_piece(user, PART_TEXT, NULL, text ? text : "", logprobs);
 }
 
@@ -236,26 +270,36 @@ static void on_call(void *user, const struct request_call *call) {
 
 /* Of an answer that is sent whole, nothing has left us. */
 static void on_restart(void *user) {
-        struct completion *c = user;
+        struct choice *choice = user;
 
-        answer_clear(&c->answer);
+        answer_clear(&choice->answer);
 }
 
-static void end_stream(struct completion *c, const char *finish, const struct request_usage *usage) {
-        open_answer(c);
-        close_part(c);
-        c->answer.dialect->end(&c->out, &c->answer, finish, usage);
-        send_event(c);
-        http_stream_end(c->exchange, false);
+static void fail(struct completion *c, const struct failure *failure) {
+        log_answer(c, failure, &(struct request_usage){ 0 });
+        if (c->has_begun) {
+                c->choices[0].answer.is_cut = true;
+                c->dialect->failed(&c->out, &c->choices[0].answer, failure);
+                send_event(c);
+                http_stream_end(c->exchange, true);
+        } else {
+                error_answer_as(c->dialect, c->exchange, failure);
+        }
+        completion_over(c);
 }
-
-static void on_failed(void *user, const struct failure *failure);
 
 static void fail_too_long(struct completion *c) {
         struct failure too_long;
 
         failure_set(&too_long, REASON_ANSWER_TOO_LONG, NULL);
-        on_failed(c, &too_long);
+        fail(c, &too_long);
+}
+
+static void on_failed(void *user, const struct failure *failure) {
+        struct choice *choice = user;
+
+        choice->request = NULL;
+        fail(choice->completion, failure);
 }
 
 static void answer_whole(struct completion *c) {
@@ -265,42 +309,60 @@ static void answer_whole(struct completion *c) {
         free(headers);
 }
 
-static void on_end(void *user, const char *finish, const struct request_usage *usage) {
-        struct completion *c = user;
-        struct answer *a = &c->answer;
+/* Of all answers together: the prompt is theirs, and what they took they took side by side. */
+static struct request_usage usage_of_all(const struct completion *c) {
+        struct request_usage all = c->choices[0].usage;
 
-        c->request = NULL;
-        c->tokens = (uint64_t) usage->prompt_tokens + usage->completion_tokens;
+        for (uint32_t i = 1; i < c->count; i++) {
+                const struct request_usage *u = &c->choices[i].usage;
+                all.completion_tokens += u->completion_tokens;
+                all.reasoning_tokens += u->reasoning_tokens;
+                all.prefill_ms = fmax(all.prefill_ms, u->prefill_ms);
+                all.decode_ms = fmax(all.decode_ms, u->decode_ms);
+        }
+        return all;
+}
+
+static void end_stream(struct choice *choice, const struct request_usage *usage) {
+        struct completion *c = choice->completion;
+
+        open_answer(choice);
+        close_part(choice);
+        c->dialect->end(&c->out, &choice->answer, choice->answer.finish, usage);
+        send_event(c);
+        if (!choice->answer.goes_on)
+                http_stream_end(c->exchange, false);
+}
+
+static void on_end(void *user, const char *finish, const struct request_usage *usage) {
+        struct choice *choice = user;
+        struct completion *c = choice->completion;
+        struct answer *a = &choice->answer;
+
+        choice->request = NULL;
+        choice->usage = *usage;
         a->total_ns = uv_hrtime() - c->started_ns;
         a->is_cut = !strcmp(finish, "length");
-        if (!a->is_stream)
-                a->dialect->whole(&c->out, a, finish, usage);
+        a->finish = finish;
+        a->goes_on = ++c->ended < c->count;
+        struct request_usage all = usage_of_all(c);
+        all.stop = usage->stop;
+        if (!c->is_stream && !a->goes_on)
+                c->dialect->whole(&c->out, &c->choices[0].answer, c->choices[0].answer.finish, &all);
         if (a->is_too_long || c->out.failed || logprobs_failed(&a->logprobs)) {
                 fail_too_long(c);
                 return;
         }
-        log_answer(c, NULL, usage);
-        if (a->is_stream)
-                end_stream(c, finish, usage);
-        else
-                answer_whole(c);
-        completion_over(c);
-}
-
-static void on_failed(void *user, const struct failure *failure) {
-        struct completion *c = user;
-
-        c->request = NULL;
-        log_answer(c, failure, &(struct request_usage){ 0 });
-        if (c->has_begun) {
-                c->answer.is_cut = true;
-                c->answer.dialect->failed(&c->out, &c->answer, failure);
-                send_event(c);
-                http_stream_end(c->exchange, true);
-        } else {
-                error_answer_as(c->answer.dialect, c->exchange, failure);
+        if (!a->goes_on) {
+                c->tokens = (uint64_t) all.prompt_tokens + all.completion_tokens;
+                log_answer(c, NULL, &all);
         }
-        completion_over(c);
+        if (c->is_stream)
+                end_stream(choice, &all);
+        else if (!a->goes_on)
+                answer_whole(c);
+        if (!a->goes_on)
+                completion_over(c);
 }
 
 static void on_gone(void *user) {
@@ -308,9 +370,6 @@ static void on_gone(void *user) {
         struct failure failure;
 
         failure_set(&failure, REASON_CLIENT_GONE, NULL);
-        if (c->request)
-                request_cancel(c->request);
-        c->request = NULL;
         log_answer(c, &failure, &(struct request_usage){ 0 });
         completion_over(c);
 }
@@ -318,8 +377,9 @@ static void on_gone(void *user) {
 static void on_writable(void *user) {
         struct completion *c = user;
 
-        if (c->request)
-                request_resume(c->request);
+        for (uint32_t i = 0; i < c->count; i++)
+                if (c->choices[i].request)
+                        request_resume(c->choices[i].request);
 }
 
 /* Clients compare it to know whether the same seed may give the same text. */
@@ -334,32 +394,51 @@ static void take_fingerprint(const struct api *api, const char *model, char ret[
         (void) snprintf(ret, 16, "fp_%010llx", (unsigned long long) (hash >> 24));
 }
 
+/* 0 or -ENOMEM. */
+static int make_choices(struct completion *c, const struct completion_options *options) {
+        uint32_t count = options->choices > 0 ? options->choices : 1;
+        struct answer answer = { .dialect = options->dialect,
+                                 .model = c->model,
+                                 .request_id = c->request_id,
+                                 .repeated = c->asked.repeated,
+                                 .created_s = time(NULL),
+                                 .is_stream = options->is_stream,
+                                 .includes_usage = options->includes_usage,
+                                 .keeps = !options->is_stream || options->dialect->keeps,
+                                 .keeps_calls = options->dialect->keeps_calls,
+                                 .bytes_max = API_ANSWER_MAX / count };
+        char random[25];
+
+        c->choices = calloc(count, sizeof *c->choices);
+        if (!c->choices)
+                return -ENOMEM;
+        api_make_id(c->api, random);
+        (void) snprintf(answer.id, sizeof answer.id, "%s%s", options->dialect->id_prefix, random);
+        take_fingerprint(c->api, c->model, answer.fingerprint);
+        c->count = count;
+        for (uint32_t i = 0; i < c->count; i++) {
+                c->choices[i] = (struct choice){ .completion = c, .answer = answer };
+                c->choices[i].answer.index = i;
+                c->choices[i].answer.next = i + 1 < c->count ? &c->choices[i + 1].answer : NULL;
+        }
+        return 0;
+}
+
 static struct completion *completion_new(struct api *api, struct http_exchange *x, const struct completion_options *options) {
         struct completion *c = calloc(1, sizeof *c);
-        char random[25];
 
         if (!c)
                 return NULL;
+        c->api = api;
         c->model = strdup(options->model);
-        if (!c->model) {
+        if (!c->model || make_choices(c, options) < 0) {
+                free(c->model);
                 free(c);
                 return NULL;
         }
-        api_make_id(api, random);
-        c->answer = (struct answer){ .dialect = options->dialect,
-                                     .model = c->model,
-                                     .request_id = c->request_id,
-                                     .repeated = c->asked.repeated,
-                                     .created_s = time(NULL),
-                                     .is_stream = options->is_stream,
-                                     .includes_usage = options->includes_usage,
-                                     .keeps = !options->is_stream || options->dialect->keeps,
-                                     .keeps_calls = options->dialect->keeps_calls,
-                                     .bytes_max = API_ANSWER_MAX };
-        (void) snprintf(c->answer.id, sizeof c->answer.id, "%s%s", options->dialect->id_prefix, random);
-        take_fingerprint(api, c->model, c->answer.fingerprint);
         (void) snprintf(c->request_id, sizeof c->request_id, "%s", http_request_id(x));
-        c->api = api;
+        c->dialect = options->dialect;
+        c->is_stream = options->is_stream;
         c->exchange = x;
         c->started_ns = uv_hrtime();
         strcpy(c->why, "waiting");
@@ -375,8 +454,9 @@ static enum request_kind kind_of(const struct completion_options *options, const
                                            : REQUEST_COMPLETION;
 }
 
-void completion_start(struct api *api, struct http_exchange *x, const struct completion_options *options,
-                      const struct body *body) {
+/* One request for each answer, in order. 0, or -errno and *reterr: what was submitted is for completion_over to leave. */
+static int submit(struct completion *c, enum request_kind kind, enum request_class class, const struct body *body,
+                  struct failure *reterr) {
         static const struct request_events streamed = { .on_waiting = on_waiting,
                                                         .on_start = on_start,
                                                         .on_text = on_text,
@@ -391,8 +471,29 @@ void completion_start(struct api *api, struct http_exchange *x, const struct com
                                                      .on_restart = on_restart,
                                                      .on_end = on_end,
                                                      .on_failed = on_failed };
+        uint64_t group = c->count > 1 ? ++c->api->groups : 0;
+
+        for (uint32_t i = 0; i < c->count; i++) {
+                struct choice *choice = &c->choices[i];
+                const struct request_body sent = { .json = kind == REQUEST_LOAD ? NULL : bulk_hold(body->json),
+                                                   .values = body->facts.values,
+                                                   .choice = i,
+                                                   .group = group };
+                int r = request_submit(c->api->fleet, c->model, kind, class, sent, c->is_stream ? &streamed : &whole, choice,
+                                       &choice->request, reterr);
+                if (r < 0)
+                        return r;
+                api_keep_as_asked(choice->request, &body->asked);
+        }
+        return 0;
+}
+
+void completion_start(struct api *api, struct http_exchange *x, const struct completion_options *options,
+                      const struct body *body) {
         static const struct http_watch watch = { on_gone, on_writable };
         struct completion *c = completion_new(api, x, options);
+        enum request_kind kind = kind_of(options, &body->asked);
+        enum request_class class = options->class;
         struct failure failure;
 
         if (!c) {
@@ -403,22 +504,15 @@ void completion_start(struct api *api, struct http_exchange *x, const struct com
         api_begin(api);
         if (options->is_stream)
                 (void) uv_timer_start(&c->ping, on_ping, API_PING_MS, API_PING_MS);
-        enum request_kind kind = kind_of(options, &body->asked);
-        const struct request_body sent = { kind == REQUEST_LOAD ? NULL : bulk_hold(body->json), body->facts.values };
-        enum request_class class = options->class;
         c->kind = kind_words[kind];
         if (!access_admit(api, x, c->model, &class, &c->key, &failure)) {
-                bulk_drop(sent.json);
-                on_failed(c, &failure);
+                fail(c, &failure);
                 return;
         }
         if (options->dialect->repeats) {
                 c->asked = body->asked;
                 c->source = bulk_hold(body->source);
         }
-        if (request_submit(api->fleet, c->model, kind, class, sent, options->is_stream ? &streamed : &whole, c, &c->request,
-                           &failure))
-                on_failed(c, &failure);
-        else
-                api_keep_as_asked(c->request, &body->asked);
+        if (submit(c, kind, class, body, &failure) < 0)
+                fail(c, &failure);
 }

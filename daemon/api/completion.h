@@ -1,5 +1,5 @@
 /*
- * completion.h - one answer under way, from the engine's frames on one side to the client's response on the other.
+ * completion.h - one response under way, of one answer or several, from the engine's frames on one side to the client's response on the other.
  *
  * A stream's headers go out with its first word, or with the first ping while it waits; a failure before that has its true HTTP
  * status, one after it stands in the stream. An answer that is not streamed is held until its end, so a failure always
@@ -16,6 +16,7 @@ struct completion_options {
         bool is_stream, includes_usage;
         const char *model; /* as the client called it; copied */
         enum request_class class;
+        uint32_t choices; /* answers; 0 is 1 */
 };
 
 /* Asks the fleet. From here on the exchange is the completion's. */

@@ -206,7 +206,7 @@ static void start(struct api *api, struct http_exchange *x, char *model, enum re
                 on_failed(e, &f);
                 return;
         }
-        const struct request_body sent = { bulk_hold(body->json), body->facts.values };
+        const struct request_body sent = { .json = bulk_hold(body->json), .values = body->facts.values };
         if (request_submit(api->fleet, e->model, REQUEST_EMBED, class, sent, &events, e, &e->request, &f)) {
                 on_failed(e, &f);
                 return;

@@ -35,6 +35,10 @@ struct answer {
         int64_t created_s;                 /* Unix time */
         const struct json_value *repeated; /* of the request (translate.h); borrowed */
         bool is_stream, includes_usage;
+        uint32_t index;                        /* among the answers to one request */
+        bool goes_on;                          /* its end is not the stream's: others are not over */
+        const char *finish;                    /* of one that has ended; a word that stays */
+        const struct answer *next;             /* of those that are sent whole together; NULL: this is the last */
         uint32_t prompt_tokens, cached_tokens; /* from when an engine has the request */
         bool keeps;                            /* all of its parts, whole */
         bool keeps_calls;                      /* the present part, where it is a call */

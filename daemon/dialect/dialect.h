@@ -21,6 +21,7 @@ struct dialect {
         bool lists_logprobs;     /* in lists side by side, not an object for each token */
         bool logprobs_of_text;   /* alone: those of other tokens are left out */
         bool pings_tell;         /* a ping says why one waits: one comes at once */
+        bool has_choices;        /* a request may have several answers: `index`, `next`, `goes_on` */
 
         /* ---- a stream ---- */
         void (*begin)(struct text *out, struct answer *a);
@@ -28,13 +29,16 @@ struct dialect {
         /* TEXT is a piece of it. LOGPROBS: of a text's tokens (logprobs.h), or NULL. */
         void (*piece)(struct text *out, struct answer *a, const struct answer_part *p, const char *text, const cJSON *logprobs);
         void (*close)(struct text *out, struct answer *a, const struct answer_part *p);
-        /* FINISH: "stop", "length", "tool_calls", or "load" where no answer was asked for. A stop string that brought it stands in USAGE. */
+        /*
+         * FINISH: "stop", "length", "tool_calls", or "load" where no answer was asked for. A stop string that brought it stands in USAGE,
+         * which is that of all answers.
+         */
         void (*end)(struct text *out, struct answer *a, const char *finish, const struct request_usage *usage);
         void (*failed)(struct text *out, struct answer *a, const struct failure *failure);
         /* A sign of life where nothing else is to be said; nothing where the dialect has none. */
         void (*ping)(struct text *out, const char *why);
 
-        /* ---- an answer that is sent whole; all parts are there ---- */
+        /* ---- an answer that is sent whole; all parts are there, and all answers: A is the first ---- */
         void (*whole)(struct text *out, const struct answer *a, const char *finish, const struct request_usage *usage);
 
         /* A failure of the request REQUEST_ID as the body of its HTTP status. No newline. */

@@ -2,7 +2,7 @@
  * openai.c - answers in the shapes of OpenAI's API: chats and completions. Written as text, since a stream writes hundreds of them a second.
  *
  * In a stream the role stands in the first chunk only, all chunks bear the same id and time, and the usage chunk has an empty list
- * of choices.
+ * of choices. Those of several answers come as they are made.
  */
 #include <string.h>
 
@@ -35,7 +35,8 @@ static void write_usage(struct text *out, const struct request_usage *u) {
 
 static void chat_begin(struct text *out, struct answer *a) {
         begin_chunk(out, a);
-        text_puts(out, "{\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":null},\"finish_reason\":null}]}\n\n");
+        text_printf(out, "{\"index\":%u,\"delta\":{\"role\":\"assistant\",\"content\":null},\"finish_reason\":null}]}\n\n",
+                    a->index);
 }
 
 /* A completion has no roles. */
@@ -58,7 +59,7 @@ static void text_piece(struct text *out, struct answer *a, const char *text, con
         bool is_chat = a->dialect->is_chat;
 
         begin_chunk(out, a);
-        text_puts(out, is_chat ? "{\"index\":0,\"delta\":{\"content\":" : "{\"index\":0,\"text\":");
+        text_printf(out, is_chat ? "{\"index\":%u,\"delta\":{\"content\":" : "{\"index\":%u,\"text\":", a->index);
         text_json(out, text);
         if (is_chat)
                 text_puts(out, "}");
@@ -69,7 +70,7 @@ static void text_piece(struct text *out, struct answer *a, const char *text, con
 
 static void reasoning_piece(struct text *out, struct answer *a, const char *text) {
         begin_chunk(out, a);
-        text_puts(out, "{\"index\":0,\"delta\":{\"reasoning_content\":");
+        text_printf(out, "{\"index\":%u,\"delta\":{\"reasoning_content\":", a->index);
         text_json(out, text);
         text_puts(out, "},\"finish_reason\":null}]}\n\n");
 }
@@ -85,7 +86,7 @@ static void begin_call(struct text *out, const struct answer_part *p) {
 
 static void call_piece(struct text *out, struct answer *a, const struct answer_part *p, const char *text) {
         begin_chunk(out, a);
-        text_printf(out, "{\"index\":0,\"delta\":{\"tool_calls\":[{\"index\":%u,", p->call);
+        text_printf(out, "{\"index\":%u,\"delta\":{\"tool_calls\":[{\"index\":%u,", a->index, p->call);
         if (p->pieces == 0)
                 begin_call(out, p);
         else
@@ -109,10 +110,13 @@ static void on_piece(struct text *out, struct answer *a, const struct answer_par
 
 static void on_end(struct text *out, struct answer *a, const char *finish, const struct request_usage *usage) {
         begin_chunk(out, a);
-        text_puts(out, a->dialect->is_chat ? "{\"index\":0,\"delta\":{}" : "{\"index\":0,\"text\":\"\",\"logprobs\":null");
+        text_printf(out, a->dialect->is_chat ? "{\"index\":%u,\"delta\":{}" : "{\"index\":%u,\"text\":\"\",\"logprobs\":null",
+                    a->index);
         text_puts(out, ",\"finish_reason\":");
         text_json(out, finish);
         text_puts(out, "}]}\n\n");
+        if (a->goes_on)
+                return;
         if (a->includes_usage) {
                 begin_chunk(out, a);
                 text_puts(out, "]");
@@ -185,7 +189,7 @@ static void write_content(struct text *out, const struct answer *a) {
 static void write_message(struct text *out, const struct answer *a) {
         struct text reasoning = { .max = TEXT_MAX_NONE };
 
-        text_puts(out, "{\"index\":0,\"message\":{\"role\":\"assistant\",\"content\":");
+        text_puts(out, "\"message\":{\"role\":\"assistant\",\"content\":");
         write_content(out, a);
         if (answer_join(&reasoning, a, PART_REASONING)) {
                 text_puts(out, ",\"reasoning_content\":");
@@ -198,14 +202,14 @@ static void write_message(struct text *out, const struct answer *a) {
         text_puts(out, "}");
 }
 
-static void whole(struct text *out, const struct answer *a, const char *finish, const struct request_usage *usage) {
+static void write_choice(struct text *out, const struct answer *a, const char *finish) {
         bool is_chat = a->dialect->is_chat;
 
-        begin_object(out, a, is_chat ? "chat.completion" : "text_completion");
+        text_printf(out, "{\"index\":%u,", a->index);
         if (is_chat) {
                 write_message(out, a);
         } else {
-                text_puts(out, "{\"index\":0,\"text\":");
+                text_puts(out, "\"text\":");
                 write_content(out, a);
         }
         text_puts(out, ",\"logprobs\":");
@@ -215,14 +219,24 @@ static void whole(struct text *out, const struct answer *a, const char *finish, 
                 text_puts(out, "null");
         text_puts(out, ",\"finish_reason\":");
         text_json(out, finish);
-        text_puts(out, "}]");
+        text_puts(out, "}");
+}
+
+static void whole(struct text *out, const struct answer *a, const char *finish, const struct request_usage *usage) {
+        begin_object(out, a, a->dialect->is_chat ? "chat.completion" : "text_completion");
+        write_choice(out, a, finish);
+        for (a = a->next; a; a = a->next) {
+                text_puts(out, ",");
+                write_choice(out, a, a->finish);
+        }
+        text_puts(out, "]");
         write_usage(out, usage);
         text_puts(out, "}\n");
 }
 
-#define OF_BOTH                                                                                                         \
-        .stream_type = "text/event-stream", .pings_tell = true, .open = no_event, .piece = on_piece, .close = no_event, \
-        .end = on_end, .failed = on_failed, .ping = ping, .whole = whole, .refuse = openai_refuse
+#define OF_BOTH                                                                                                           \
+        .stream_type = "text/event-stream", .pings_tell = true, .has_choices = true, .open = no_event, .piece = on_piece, \
+        .close = no_event, .end = on_end, .failed = on_failed, .ping = ping, .whole = whole, .refuse = openai_refuse
 
 const struct dialect dialect_openai_chat = { .id_prefix = "chatcmpl-", .is_chat = true, .begin = chat_begin, OF_BOTH };
 const struct dialect dialect_openai_completion = {

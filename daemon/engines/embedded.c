@@ -86,9 +86,14 @@ static int send_request(struct model *m, struct request *request) {
                                              [REQUEST_COUNT] = "count", [REQUEST_TOKENS] = "tokens",
                                              [REQUEST_TEXT] = "text",   [REQUEST_TEMPLATE] = "template",
                                              [REQUEST_EMBED] = NULL };
-        return engine_process_send_body(m->engine.process, request->kind == REQUEST_EMBED ? WIRE_EMBED : WIRE_GENERATE,
-                                        kinds[request->kind], request->batch, request->body.json, request->body.values,
-                                        &request->id);
+        const struct engine_request asked = { .type = request->kind == REQUEST_EMBED ? WIRE_EMBED : WIRE_GENERATE,
+                                              .kind = kinds[request->kind],
+                                              .batch = request->batch,
+                                              .choice = request->body.choice,
+                                              .group = request->body.group,
+                                              .body = request->body.json,
+                                              .values = request->body.values };
+        return engine_process_send_body(m->engine.process, &asked, &request->id);
 }
 
 static void cancel(struct model *m, uint64_t id) {

@@ -31,8 +31,8 @@ static void turn_away(struct model *m, struct failure *f) {
                 failure_set_retry_after(f, free_ms);
 }
 
-/* Refusals that need no tick: 0 when the request may wait. */
-static int refuse_at_once(struct fleet *f, struct model *m, struct failure *reterr) {
+/* Refusals that need no tick: 0 when the request may wait. The model's queue is asked for the first of several answers alone. */
+static int refuse_at_once(struct fleet *f, struct model *m, bool is_with_another, struct failure *reterr) {
         uint64_t cooldown = cooldown_left(m, fleet_clock_ms());
         if (cooldown > 0) {
                 failure_set(reterr, REASON_LOAD_COOLDOWN,
@@ -41,7 +41,7 @@ static int refuse_at_once(struct fleet *f, struct model *m, struct failure *rete
                 failure_set_retry_after(reterr, cooldown);
                 return -EAGAIN;
         }
-        if (m->waiting.count >= m->config->queue + free_places(m)) {
+        if (!is_with_another && m->waiting.count >= m->config->queue + free_places(m)) {
                 failure_set(reterr, REASON_CONCURRENCY_LIMIT,
                             "%u requests wait for model '%s' already, as many as its queue holds", m->waiting.count,
                             m->config->id);
@@ -79,7 +79,7 @@ int request_submit(struct fleet *fleet, const char *model, enum request_kind kin
         struct model *m = NULL;
         int r = find_model(fleet, model, &m, reterr);
         if (r == 0)
-                r = refuse_at_once(fleet, m, reterr);
+                r = refuse_at_once(fleet, m, body.choice > 0, reterr);
         struct request *request = r == 0 ? calloc(1, sizeof(*request)) : NULL;
         if (r == 0 && !request) {
                 failure_set(reterr, REASON_OUT_OF_MEMORY, NULL);

@@ -65,6 +65,8 @@ struct bulk;
 struct request_body {
         struct bulk *json;
         uint32_t values;
+        uint32_t choice; /* which of the answers to a prompt of it is asked for, from 0 */
+        uint64_t group;  /* of those to one prompt, which is computed once; 0: there is one alone */
 };
 
 /*

@@ -313,30 +313,37 @@ static cJSON *frame_to_trace(const struct text *head, const struct bulk *body, u
         return frame;
 }
 
-int engine_process_send_body(struct engine_process *e, const char *type, const char *kind, bool batch, struct bulk *body,
-                             uint32_t values, uint64_t *ret_id) {
+/* The frame up to the body. */
+static bool write_head(struct text *head, const struct engine_request *request, uint64_t id) {
+        text_add(head, "\0\0\0", WIRE_HEADER_BYTES);
+        text_printf(head, "{\"type\":\"%s\",\"id\":%" PRIu64, request->type, id);
+        if (request->kind)
+                text_printf(head, ",\"kind\":\"%s\"", request->kind);
+        if (request->batch)
+                text_puts(head, ",\"batch\":true");
+        if (request->group)
+                text_printf(head, ",\"group\":%" PRIu64 ",\"choice\":%u", request->group, request->choice);
+        return text_puts(head, ",\"body\":");
+}
+
+int engine_process_send_body(struct engine_process *e, const struct engine_request *request, uint64_t *ret_id) {
         static const char tail[] = "}";
         struct text head = { 0 };
+        struct bulk *body = request->body;
         uint64_t id = e->ids_issued + 1;
-        if (bulk_size(body) > e->request_bytes_max || values > e->request_values_max)
+        if (bulk_size(body) > e->request_bytes_max || request->values > e->request_values_max)
                 return -EMSGSIZE;
-        text_add(&head, "\0\0\0", WIRE_HEADER_BYTES);
-        text_printf(&head, "{\"type\":\"%s\",\"id\":%" PRIu64, type, id);
-        if (kind)
-                text_printf(&head, ",\"kind\":\"%s\"", kind);
-        if (batch)
-                text_puts(&head, ",\"batch\":true");
-        if (!text_puts(&head, ",\"body\":")) {
+        if (!write_head(&head, request, id)) {
                 text_done(&head);
                 return -ENOMEM;
         }
         size_t count = head.used + bulk_size(body) + strlen(tail);
         (void) put_u32((uint8_t *) head.bytes, (uint32_t) (count - WIRE_HEADER_BYTES));
-        log_debug("frame_sent", LOG_NUMBER("pid", child_pid(e->child)), LOG_TEXT("type", type), LOG_NUMBER("id", id),
+        log_debug("frame_sent", LOG_NUMBER("pid", child_pid(e->child)), LOG_TEXT("type", request->type), LOG_NUMBER("id", id),
                   LOG_NUMBER("bytes", count));
         if (e->trace) {
-                cJSON *frame = frame_to_trace(&head, body, values, tail);
-                trace_frame(e->trace, TRACE_DAEMON, type, frame, count);
+                cJSON *frame = frame_to_trace(&head, body, request->values, tail);
+                trace_frame(e->trace, TRACE_DAEMON, request->type, frame, count);
                 cJSON_Delete(frame);
         }
         int r = child_write_around(e->child, (uint8_t *) head.bytes, head.used, body, tail);

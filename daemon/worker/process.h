@@ -77,12 +77,17 @@ const char *engine_process_last_words(const struct engine_process *e);
 
 /* True while the engine takes what we send; false when it has stopped reading and our queue is full. */
 bool engine_process_listens(const struct engine_process *e);
-/*
- * Sends a request of TYPE, and KIND where it has one (else NULL), with the client's BODY of so many VALUES as it came. 0 and *ret_id;
- * -EMSGSIZE when it is more than the engine takes; -errno.
- */
-int engine_process_send_body(struct engine_process *e, const char *type, const char *kind, bool batch, struct bulk *body,
-                             uint32_t values, uint64_t *ret_id);
+/* A request as its frame tells it. */
+struct engine_request {
+        const char *type, *kind; /* KIND: NULL where the type has none */
+        bool batch;
+        uint32_t choice; /* of the answers to one prompt */
+        uint64_t group;  /* of those; 0: there is one alone */
+        struct bulk *body;
+        uint32_t values; /* in it */
+};
+/* The body goes as it came. 0 and *ret_id; -EMSGSIZE when it is more than the engine takes; -errno. */
+int engine_process_send_body(struct engine_process *e, const struct engine_request *request, uint64_t *ret_id);
 /* TYPE is cancel, pause or resume. A channel that is closed shows as on_exit, so failure is not told. */
 void engine_process_about(struct engine_process *e, const char *type, uint64_t id);
 /*

@@ -236,17 +236,21 @@ void kv_sequence_truncate(struct kv_cache *c, struct kv_sequence *s, uint32_t co
 }
 
 int kv_sequence_share(struct kv_cache *c, struct kv_sequence *s, const struct kv_sequence *from, uint32_t count) {
-        assert(count % KV_BLOCK_TOKENS == 0 && count <= from->tokens_count);
+        assert(count <= from->tokens_count);
         assert(s->tokens_count == 0 && s->blocks_count == 0);
-        int r = table_reserve(s, count / KV_BLOCK_TOKENS);
+        if (!c->free_count)
+                count -= count % KV_BLOCK_TOKENS;
+        int r = table_reserve(s, blocks_for(count));
         if (r < 0)
                 return r;
-        for (uint32_t i = 0; i < count / KV_BLOCK_TOKENS; i++) {
+        for (uint32_t i = 0; i < blocks_for(count); i++) {
                 s->blocks[i] = from->blocks[i];
                 c->blocks[s->blocks[i]].users++;
         }
-        s->blocks_count = count / KV_BLOCK_TOKENS;
+        s->blocks_count = blocks_for(count);
         s->tokens_count = count;
+        if (count % KV_BLOCK_TOKENS)
+                unshare(c, s);
         return 0;
 }
 

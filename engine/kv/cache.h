@@ -47,7 +47,10 @@ void kv_cache_free(struct kv_cache *c);
 int kv_sequence_grow(struct kv_cache *c, struct kv_sequence *s, uint32_t count);
 /* Keeps the first COUNT tokens, and no room beyond their last block; blocks that fall free are given back to the kernel. */
 void kv_sequence_truncate(struct kv_cache *c, struct kv_sequence *s, uint32_t count);
-/* Makes S (empty) begin with the first COUNT tokens of FROM; COUNT is a multiple of KV_BLOCK_TOKENS. 0 or -ENOMEM. */
+/*
+ * Makes S (empty) begin with the first COUNT tokens of FROM. Those within a block are copied to one of its own, and left out where none
+ * is free: tokens_count tells. 0 or -ENOMEM.
+ */
 int kv_sequence_share(struct kv_cache *c, struct kv_sequence *s, const struct kv_sequence *from, uint32_t count);
 void kv_sequence_done(struct kv_cache *c, struct kv_sequence *s);
 

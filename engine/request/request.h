@@ -59,6 +59,7 @@ struct request {
         uint64_t id;
         enum request_kind kind;
         bool batch;                /* it can wait: of those that run it makes room first */
+        uint64_t group;            /* requests of one group have one prompt, which is computed once; 0: of none */
         struct token_list *inputs; /* one prompt; or the texts to embed, inputs_count of them; none is empty */
         uint32_t inputs_count;
         uint32_t dimensions;      /* of the vectors of texts to embed; 1 .. n_embd */

@@ -11,6 +11,10 @@
  * never turned out by who came later, the oldest of all fits alone (scheduler_submit has seen to it), and nobody in the queue passes who
  * returns; so each becomes the oldest one day, and none starves.
  *
+ * SIBLINGS, the answers to one prompt, are sequences like any other, but for one thing: while the first of them computes the prompt the others
+ * wait, and are passed by who comes behind them, since they take over its KV to the last whole token. That wait ends with the prompt, so it
+ * starves nobody.
+ *
  * A suspended sequence holds nothing, so nothing is promised to it. That it comes back is the queue's order: RETURNING
  * FIRST. Who has been restored, or made room, waits before all who never ran, in the order of the returning, and while the first
  * cannot run nobody passes it. It fits when the others have ended, since it once did.
@@ -70,6 +74,19 @@ static uint32_t blocks_promised(struct scheduler *s, const struct sequence *q) {
         return promised;
 }
 
+static bool are_siblings(const struct sequence *q, const struct sequence *other) {
+        return q->request.group && q->request.group == other->request.group;
+}
+
+/* How many of Q's first COUNT tokens OTHER has: whole blocks, but the whole of a prompt that is theirs together. */
+static uint32_t common_with(const struct sequence *other, const struct sequence *q, uint32_t count) {
+        const int32_t *ids = sequence_tokens(q)->ids, *others = sequence_tokens(other)->ids;
+        uint32_t stored = least(other->kv.tokens_count, count), common = prefix_common(others, stored, ids, count);
+        while (are_siblings(q, other) && common < stored && others[common] == ids[common])
+                common++;
+        return common;
+}
+
 /* The longest prefix that Q can take over; one token at least is left to compute, for the logits. */
 static const struct kv_sequence *find_prefix(struct scheduler *s, const struct sequence *q, uint32_t *ret_common) {
         const struct token_list *tokens = sequence_tokens(q);
@@ -79,7 +96,7 @@ static const struct kv_sequence *find_prefix(struct scheduler *s, const struct s
                 const struct sequence *other = s->running[i];
                 if (other->request.kind == REQUEST_EMBED)
                         continue;
-                uint32_t common = prefix_common(sequence_tokens(other)->ids, other->kv.tokens_count, tokens->ids, count);
+                uint32_t common = common_with(other, q, count);
                 if (common > *ret_common) {
                         *ret_common = common;
                         best = &other->kv;
@@ -103,7 +120,7 @@ static int take_prefix(struct scheduler *s, struct sequence *q) {
                 return 0;
         int r = prefix ? kv_sequence_share(s->config.cache, &q->kv, prefix, common) : 0;
         if (r == 0 && !q->admitted_us)
-                q->cached_tokens = common;
+                q->cached_tokens = q->kv.tokens_count;
         return r;
 }
 
@@ -163,14 +180,29 @@ void scheduler_make_room(struct scheduler *s) {
                 s->made_room += suspension_by_itself(s, q);
 }
 
+/* Whether the prompt of Q is being computed already: it begins with what comes of that. */
+static bool waits_for_sibling(const struct scheduler *s, const struct sequence *q) {
+        for (uint32_t i = 0; i < s->running_count && !has_file(q); i++)
+                if (are_siblings(q, s->running[i]) && s->running[i]->kv.tokens_count < s->running[i]->prompt_tokens)
+                        return true;
+        return false;
+}
+
+struct sequence **scheduler_next(struct scheduler *s) {
+        struct sequence **link = &s->waiting;
+        while (*link && waits_for_sibling(s, *link))
+                link = &(*link)->next;
+        return *link && s->running_count < s->config.parallel && !s->head_must_wait ? link : NULL;
+}
+
 void scheduler_admit(struct scheduler *s) {
-        while (s->waiting && s->running_count < s->config.parallel && !s->head_must_wait) {
-                int r = make_room(s, s->waiting);
+        for (struct sequence **link; (link = scheduler_next(s));) {
+                int r = make_room(s, *link);
                 if (r == -EAGAIN) {
                         s->head_must_wait = true;
                         return;
                 }
-                struct sequence *q = scheduler_waiting_take(s, &s->waiting);
+                struct sequence *q = scheduler_waiting_take(s, link);
                 if (r < 0) {
                         struct request_error error = request_error_memory();
                         scheduler_fail(s, q, &error);

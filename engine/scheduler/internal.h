@@ -46,7 +46,7 @@ struct scheduler {
         double answer_tokens; /* that an answer usually comes to: a fading mean */
         uint64_t numbers;     /* given to sequences so far */
         uint64_t made_room;   /* how often one that ran had to */
-        bool head_must_wait;  /* the first in the queue was tried, and nothing has left since */
+        bool head_must_wait;  /* the next in the queue was tried, and nothing has left since */
         uint32_t prefill_chunk;
         double step_us_max; /* of a step with prompts, if its own limits are not lower */
         uint32_t blocks_max;
@@ -108,6 +108,8 @@ void scheduler_fail(struct scheduler *s, struct sequence *q, const struct reques
 
 /* Marks the blocks of KV; returns how many were not marked before. */
 uint32_t scheduler_mark_blocks(const struct scheduler *s, const struct kv_sequence *kv);
+/* Where the next to be admitted stands in the queue; NULL: there is none, or no place for it. */
+struct sequence **scheduler_next(struct scheduler *s);
 void scheduler_admit(struct scheduler *s);
 /* Of Q and OTHER, whether Q makes room before it: what can wait does, and then the younger. */
 bool scheduler_goes_sooner(const struct sequence *q, const struct sequence *other);

@@ -279,6 +279,8 @@ static void settle(struct scheduler *s, const struct pass *p, uint64_t now_us) {
                 uint32_t made_before = q->tokens_made;
                 int r = sequence_advance(q, s->config.rules, s->config.cache, s->scratch, &p->items[i], now_us, &state);
                 s->tokens_decoded += q->tokens_made - made_before;
+                if (made_before == 0 && q->request.group)
+                        s->head_must_wait = false; /* its siblings wait for its prompt no more */
                 struct output_chunk chunk;
                 while (r == 0 && (r = output_stream_take(&q->output, &chunk)) > 0) {
                         sink->on_text(sink->context, q->request.id, &chunk);
@@ -354,10 +356,8 @@ void scheduler_upkeep(struct scheduler *s) {
         lookup_transfer(s);
 }
 
-bool scheduler_has_work(const struct scheduler *s) {
-        if (scheduler_has_upkeep(s))
-                return true;
-        if (s->waiting && s->running_count < s->config.parallel && !s->head_must_wait)
+bool scheduler_has_work(struct scheduler *s) {
+        if (scheduler_has_upkeep(s) || scheduler_next(s))
                 return true;
         for (uint32_t i = 0; i < s->running_count; i++)
                 if (takes_part(s->running[i]))

@@ -117,7 +117,7 @@ void scheduler_save(struct scheduler *s, uint64_t id, int fd);
 void scheduler_found(struct scheduler *s, uint64_t id, int fd);
 
 /* Whether a step would do anything. */
-bool scheduler_has_work(const struct scheduler *s);
+bool scheduler_has_work(struct scheduler *s);
 void scheduler_step(struct scheduler *s);
 /* Upkeep is the part of a step that gives memory back, a slice at a time: a caller that rests still has to do it. */
 bool scheduler_has_upkeep(const struct scheduler *s);

@@ -15,6 +15,7 @@
 #include "engine/base/bounds.h"
 #include "engine/base/clock.h"
 #include "engine/base/exit_codes.h"
+#include "engine/base/json_get.h"
 #include "engine/worker/control.h"
 #include "engine/worker/fd_channel.h"
 #include "engine/worker/frames.h"
@@ -187,6 +188,13 @@ static void tell_count(struct worker *w, struct request *r) {
         request_done(r);
 }
 
+/* 0 where it is absent, or no count. */
+static uint64_t count_in(const cJSON *frame, const char *name) {
+        uint64_t count = 0;
+        (void) json_get_count(frame, name, ID_MAX, &count);
+        return count;
+}
+
 static void take_generate(struct worker *w, uint64_t id, const cJSON *frame) {
         static const struct {
                 const char *kind;
@@ -208,6 +216,8 @@ static void take_generate(struct worker *w, uint64_t id, const cJSON *frame) {
         int result = request_read(&w->engine.rules, id, chat ? REQUEST_CHAT : REQUEST_COMPLETION,
                                   cJSON_GetObjectItemCaseSensitive(frame, "body"), &r, &error);
         r.batch = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(frame, "batch"));
+        r.group = count_in(frame, "group");
+        r.sampling.seed += count_in(frame, "choice");
         if (counts && result == 0)
                 tell_count(w, &r);
         else

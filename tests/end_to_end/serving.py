@@ -201,7 +201,7 @@ class Serving(unittest.TestCase):
         for path, body, param in (("/v1/chat/completions", b"{", None), ("/v1/chat/completions", b"\xff", None),
                                   ("/v1/chat/completions", {"messages": [{"role": "user", "content": "x"}]}, "model"),
                                   ("/v1/chat/completions", {"model": "demo"}, "messages"),
-                                  ("/v1/chat/completions", chat(n=3), "n"), ("/v1/chat/completions", chat(stream=1), "stream"),
+                                  ("/v1/chat/completions", chat(n=9), "n"), ("/v1/chat/completions", chat(stream=1), "stream"),
                                   ("/v1/completions", {"model": "demo", "prompt": ["a", "b"]}, "prompt"),
                                   ("/v1/completions", {"model": "demo", "prompt": {"a": 1}}, "prompt")):
             reply = ask(self.daemon, "POST", path, body)

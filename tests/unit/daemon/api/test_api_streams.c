@@ -60,6 +60,85 @@ static void say_reasoning_and_calls(void) {
         asked.events->on_end(asked.user, "tool_calls", &usage);
 }
 
+#define OF(INDEX, DELTA, FINISH) CHUNK("{\"index\":" INDEX ",\"delta\":" DELTA ",\"finish_reason\":" FINISH "}")
+
+/* The prompt counts once, and each answer has its own end. */
+static void test_stream_of_answers(void **state) {
+        struct text out = { 0 };
+        bool closed;
+
+        (void) state;
+        int fd = post("/v1/chat/completions", CHAT(",\"n\":2,\"stream\":true,\"stream_options\":{\"include_usage\":true}"));
+        struct request *other = &others[1];
+        assert_int_equal(submits, 2);
+        assert_int_not_equal(asked.group, 0);
+        assert_int_equal(other->group, asked.group);
+        other->events->on_start(other->user, 5, 4, NULL);
+        asked.events->on_start(asked.user, 5, 3, NULL);
+        other->events->on_text(other->user, "B", NULL);
+        asked.events->on_text(asked.user, "A", NULL);
+        other->events->on_end(other->user, "length", &(struct request_usage){ 5, 3, 4, 0, 1, 1, NULL });
+        asked.events->on_text(asked.user, "a", NULL);
+        asked.events->on_end(asked.user, "stop", &usage);
+        unchunk(hear(fd, "0\r\n\r\n", &closed), &out);
+#define OPENS "{\"role\":\"assistant\",\"content\":null}"
+        assert_string_equal(
+                out.bytes,
+                OF("1", OPENS, "null") OF("1", "{\"content\":\"B\"}", "null") OF("0", OPENS, "null")
+                        OF("0", "{\"content\":\"A\"}", "null") OF("1", "{}", "\"length\"") OF("0", "{\"content\":\"a\"}", "null")
+                                OF("0", "{}",
+                                   "\"stop\"") "data: "
+                                               "{\"id\":\"chatcmpl-ID\",\"object\":\"chat.completion.chunk\","
+                                               "\"created\":1,\"model\":\"a\",\"system_fingerprint\":\"FP\",\"choices\":[],"
+                                               "\"usage\":{\"prompt_tokens\":5,\"completion_tokens\":5,\"total_tokens\":10,"
+                                               "\"prompt_tokens_details\":{\"cached_tokens\":3},\"completion_tokens_details\":{"
+                                               "\"reasoning_tokens\":1}},\"timings\":{\"prompt_ms\":1.500,\"predicted_ms\":2.250}"
+                                               "}\n\ndata: [DONE]\n\n");
+        text_done(&out);
+        (void) close(fd);
+}
+
+static void test_whole_answers(void **state) {
+        bool closed;
+
+        (void) state;
+        int fd = post("/v1/chat/completions", CHAT(",\"n\":3"));
+        assert_int_equal(submits, 3);
+        for (unsigned i = 2; i > 0; i--) {
+                others[i].events->on_text(others[i].user, i == 1 ? "B" : "C", NULL);
+                others[i].events->on_end(others[i].user, i == 1 ? "length" : "stop", &usage);
+        }
+        asked.events->on_text(asked.user, "A", NULL);
+        asked.events->on_end(asked.user, "stop", &usage);
+        const char *heard = hear(fd, "}}\n", &closed);
+        assert_non_null(strstr(heard,
+                               "{\"index\":0,\"message\":{\"role\":\"assistant\",\"content\":\"A\"},\"logprobs\":null,"
+                               "\"finish_reason\":\"stop\"},{\"index\":1,\"message\":{\"role\":\"assistant\",\"content\":"
+                               "\"B\"},\"logprobs\":null,\"finish_reason\":\"length\"},{\"index\":2,\"message\":{\"role\":"
+                               "\"assistant\",\"content\":\"C\"},\"logprobs\":null,\"finish_reason\":\"stop\"}],\"usage\":{"
+                               "\"prompt_tokens\":5,\"completion_tokens\":6,\"total_tokens\":11,"));
+        (void) close(fd);
+}
+
+/* One that fails fails all, and who leaves leaves all. */
+static void test_answers_end_together(void **state) {
+        bool closed;
+
+        (void) state;
+        int fd = post("/v1/chat/completions", CHAT(",\"n\":3"));
+        others[2].events->on_end(others[2].user, "stop", &usage);
+        others[1].events->on_failed(others[1].user, &cooldown);
+        check_refusal(hear(fd, "}}\n", &closed));
+        assert_int_equal(cancels, 1); /* of the one that was under way */
+        (void) close(fd);
+        fd = post("/v1/chat/completions", CHAT(",\"n\":8,\"stream\":true"));
+        others[1].events->on_text(others[1].user, "B", NULL);
+        (void) hear(fd, "\n\n", &closed);
+        (void) close(fd);
+        turn_for(20);
+        assert_int_equal(cancels, 1 + 8);
+}
+
 static void test_stream_of_calls(void **state) {
         struct text out = { 0 };
         bool closed;
@@ -254,6 +333,9 @@ static void test_slow_reader_pauses_its_request(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 TEST(test_stream_exactly),
+                TEST(test_stream_of_answers),
+                TEST(test_whole_answers),
+                TEST(test_answers_end_together),
                 TEST(test_stream_of_calls),
                 TEST(test_whole_of_calls),
                 TEST(test_stream_without_words_or_usage),

@@ -105,7 +105,11 @@ static void stop(void) {
 static uint64_t generate(void) {
         struct bulk *body = bulk_text("{\"max_tokens\":1000000}");
         uint64_t id;
-        assert_int_equal(engine_process_send_body(w.engine, WIRE_GENERATE, "completion", false, body, 2, &id), 0);
+        assert_int_equal(
+                engine_process_send_body(
+                        w.engine,
+                        &(struct engine_request){ .type = WIRE_GENERATE, .kind = "completion", .body = body, .values = 2 }, &id),
+                0);
         bulk_drop(body);
         return id;
 }
@@ -204,7 +208,11 @@ static void test_downshift_now_of_a_deaf_engine(void **state) {
         memcpy(filler + sizeof(filler) - 3, "{}", 3);
         struct bulk *large = bulk_text(filler);
         uint64_t id;
-        assert_int_equal(engine_process_send_body(w.engine, WIRE_GENERATE, "completion", false, large, 1, &id), 0);
+        assert_int_equal(
+                engine_process_send_body(
+                        w.engine,
+                        &(struct engine_request){ .type = WIRE_GENERATE, .kind = "completion", .body = large, .values = 1 }, &id),
+                0);
         bulk_drop(large); /* the write has it */
         assert_true(bulk_account.used > sizeof(filler));
         assert_int_equal(engine_process_downshift_now(w.engine), 0);

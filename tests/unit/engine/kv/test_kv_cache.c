@@ -171,6 +171,30 @@ static void a_sequence_cut_inside_a_shared_block_gets_a_copy_before_it_writes(vo
         kv_cache_free(c);
 }
 
+static void what_is_shared_within_a_block_is_copied(void **state) {
+        (void) state;
+        struct kv_cache *c = new_cache(64 * 4, KV_F16, KV_F16);
+        struct kv_sequence a = { 0 }, b = { 0 }, d = { 0 };
+        append(c, &a, 120);
+        uint8_t *mine = kv_cache_keys(c, a.blocks[1], 2, 1).rows;
+        memset(mine, 7, 64);
+        assert_int_equal(kv_sequence_share(c, &b, &a, 100), 0);
+        assert_int_equal(b.tokens_count, 100);
+        assert_int_equal(a.blocks[0], b.blocks[0]);
+        assert_int_not_equal(a.blocks[1], b.blocks[1]);
+        assert_memory_equal(kv_cache_keys(c, b.blocks[1], 2, 1).rows, mine, 64);
+        assert_int_equal(used(c), 3);
+        append(c, &a, 60);
+        assert_int_equal(kv_sequence_share(c, &d, &a, 100), 0); /* no block is left for the copy */
+        assert_int_equal(d.tokens_count, 64);
+        assert_int_equal(d.blocks_count, 1);
+        kv_sequence_done(c, &a);
+        kv_sequence_done(c, &b);
+        kv_sequence_done(c, &d);
+        assert_int_equal(used(c), 0);
+        kv_cache_free(c);
+}
+
 /* --- memory follows use --- */
 
 static uint64_t resident_kib(void) {
@@ -257,6 +281,7 @@ int main(void) {
                 cmocka_unit_test(growing_takes_whole_blocks_and_nothing_when_it_fails),
                 cmocka_unit_test(a_shared_block_goes_with_its_last_user),
                 cmocka_unit_test(a_sequence_cut_inside_a_shared_block_gets_a_copy_before_it_writes),
+                cmocka_unit_test(what_is_shared_within_a_block_is_copied),
                 cmocka_unit_test(memory_follows_use),
                 cmocka_unit_test(a_block_taken_again_is_empty_and_of_the_cache_s_types),
                 cmocka_unit_test(heads_that_a_type_cannot_hold_are_refused),

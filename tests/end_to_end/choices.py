@@ -1,0 +1,120 @@
+#!/usr/bin/env python3
+"""choices - several answers to one request: each as if it had been asked for alone, and the prompt computed once."""
+
+import json
+import os
+import unittest
+
+import headroomd
+from headroomd import Daemon, ask, chat, eventually, events
+from worker_process import Worker
+
+QUESTION = {"messages": [{"role": "user", "content": "What is the KV cache? " * 20}], "temperature": 3, "top_k": 0, "min_p": 0, "top_p": 1, "seed": 11, "max_tokens": 24}
+FORM = {"type": "object", "properties": {"n": {"enum": [1, 22, 333]}}, "required": ["n"], "additionalProperties": False}
+
+
+class Choices(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        demo = os.path.join(headroomd.DEMO, "headroom-demo.gguf")
+        cls.daemon = Daemon("[models]\ncontext = 1024\nkeep_alive = forever\n", models={"demo.gguf": demo, "few.gguf": demo},
+                            model_confs={"demo.conf": "[model]\npath = demo.gguf\nparallel = 8\nkv_tokens = 4096\n",
+                                         "few.conf": "[model]\npath = few.gguf\nparallel = 2\nqueue = 1\nkv_tokens = 1024\n"})
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.daemon.done()
+
+    def post(self, path="/v1/chat/completions", **body):
+        reply = ask(self.daemon, "POST", path, json.dumps(body).encode())
+        self.assertEqual(reply.status, 200, reply.body)
+        return reply
+
+    def alone(self, i, **more):
+        return self.post(model="few", **dict(QUESTION, seed=QUESTION["seed"] + i, **more)).json()
+
+    def test_as_alone(self):
+        reply = self.post(model="demo", n=8, logprobs=True, top_logprobs=1, **QUESTION).json()
+        self.assertEqual([c["index"] for c in reply["choices"]], list(range(8)))
+        usage, alone = reply["usage"], [self.alone(i, logprobs=True, top_logprobs=1) for i in range(8)]
+        for c, a in zip(reply["choices"], alone):
+            self.assertEqual(c["message"], a["choices"][0]["message"])
+            self.assertEqual(c["finish_reason"], a["choices"][0]["finish_reason"])
+            self.assertEqual(c["logprobs"], a["choices"][0]["logprobs"])
+        self.assertGreater(len({c["message"]["content"] for c in reply["choices"]}), 4)
+        self.assertEqual(usage["prompt_tokens"], alone[0]["usage"]["prompt_tokens"])
+        self.assertEqual(usage["completion_tokens"], sum(a["usage"]["completion_tokens"] for a in alone))
+        self.assertEqual(usage["total_tokens"], usage["prompt_tokens"] + usage["completion_tokens"])
+
+    def test_a_stream(self):
+        chunks = [e for e in events(self.post(model="demo", n=3, stream=True, stream_options={"include_usage": True}, **QUESTION).body)
+                  if isinstance(e, dict)]
+        texts, ends = {}, {}
+        for chunk in chunks[:-1]:
+            (choice,) = chunk["choices"]
+            i = choice["index"]
+            self.assertNotIn(i, ends)
+            if i not in texts:
+                self.assertEqual(choice["delta"]["role"], "assistant")
+                texts[i] = ""
+            texts[i] += choice["delta"].get("content") or ""
+            if choice["finish_reason"]:
+                ends[i] = choice["finish_reason"]
+        alone = [self.alone(i)["choices"][0] for i in range(3)]
+        self.assertEqual(texts, {i: a["message"]["content"] for i, a in enumerate(alone)})
+        self.assertEqual(ends, {i: a["finish_reason"] for i, a in enumerate(alone)})
+        self.assertEqual(chunks[-1]["choices"], [])
+        order = [c["choices"][0]["index"] for c in chunks[:-1]]
+        self.assertNotEqual(order, sorted(order))       # they interleave
+
+    def test_more_answers_than_places(self):
+        reply = self.post(model="few", n=8, **QUESTION).json()
+        self.assertEqual([c["message"] for c in reply["choices"]], [self.alone(i)["choices"][0]["message"] for i in range(8)])
+
+    def test_forms_and_calls(self):
+        wish = {"type": "json_schema", "json_schema": {"name": "n", "strict": True, "schema": FORM}}
+        reply = self.post(model="demo", n=4, messages=[{"role": "user", "content": "x"}], response_format=wish, max_tokens=100, temperature=2).json()
+        for c in reply["choices"]:
+            self.assertIn(json.loads(c["message"]["content"])["n"], (1, 22, 333))
+        tool = {"type": "function", "function": {"name": "get", "parameters": FORM}}
+        reply = self.post(model="demo", n=4, messages=[{"role": "user", "content": "x"}], tools=[tool], tool_choice="required", max_tokens=200,
+                          temperature=2).json()
+        ids = set()
+        for c in reply["choices"]:
+            (call,) = c["message"]["tool_calls"]
+            self.assertEqual((call["function"]["name"], c["finish_reason"]), ("get", "tool_calls"))
+            self.assertIn(json.loads(call["function"]["arguments"])["n"], (1, 22, 333))
+            ids.add(call["id"])
+        self.assertEqual(len(ids), 4)
+
+    def test_who_leaves_leaves_all(self):
+        s = self.daemon.connect()
+        s.sendall(headroomd.request("POST", "/v1/chat/completions", chat(n=8, stream=True, max_tokens=900, ignore_eos=True)))
+        eventually(lambda: self.daemon.model("demo")["running"] == 8)
+        s.close()
+        eventually(lambda: self.daemon.model("demo")["running"] == 0)
+
+    def test_refused(self):
+        for n in (0, 9, -1):
+            reply = ask(self.daemon, "POST", "/v1/chat/completions", chat(n=n))
+            self.assertEqual((reply.status, reply.json()["error"]["param"]), (400, "n"), reply.body)
+
+
+class Engine(unittest.TestCase):
+    def test_a_prompt_is_computed_once(self):
+        with Worker("--ctx", "1024", "--kv-tokens", "4096", "--parallel", "8") as w:
+            w.ready()
+            for i in range(8):
+                w.send("generate", id=w.new_id(), kind="chat", group=7, choice=i, body=QUESTION)
+            frames = w.collect(*range(1, 9))
+            w.send("statistics")
+            prompt = frames[1][0]["prompt_tokens"]
+            self.assertEqual(w.receive()["tokens_prefilled"], prompt + 7)       # and of each other answer the last, to begin with
+            texts = ["".join(f.get("text", "") for f in frames[i]) for i in range(1, 9)]
+        with Worker("--ctx", "1024") as w:
+            w.ready()
+            self.assertEqual(texts, [w.answer("chat", **dict(QUESTION, seed=QUESTION["seed"] + i))[0] for i in range(8)])
+
+
+if __name__ == "__main__":
+    unittest.main()
