@@ -332,7 +332,7 @@ $(BUILD)/fuzz/%: $(BUILD)/tests/fuzz/%.o $(CTL_A)
 # The version changes with every commit: the files that tell it alone are made anew for it, when it has changed.
 DEFINE_VERSION := -DHEADROOM_VERSION='"$(VERSION)"'
 TELL_VERSION   := $(addprefix $(BUILD)/,$(addsuffix .o,daemon/main daemon/daemon daemon/governor/recorder daemon/control/control \
-                    daemon/api/health daemon/api/completion daemon/trace/trace engine/main ctl/main ctl/daemon/client))
+                    daemon/api/health daemon/api/completion daemon/api/models_route daemon/trace/trace engine/main ctl/main ctl/daemon/client))
 $(TELL_VERSION): CPPFLAGS += $(DEFINE_VERSION)
 $(TELL_VERSION): $(BUILD)/version
 $(BUILD)/version: FORCE

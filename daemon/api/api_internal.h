@@ -91,11 +91,14 @@ void api_keep_as_asked(struct request *request, const struct asked *asked);
  * The text is the caller's.
  */
 char *api_choose_model(struct api *api, const struct http_exchange *x, const struct body *body, struct failure *reterr);
+/* That of `default_model`, or the only one there is. */
+char *api_default_model(struct api *api, struct failure *reterr);
 /* The class that BODY or a header asks for. False and *reterr where the header says something else. */
 bool api_choose_class(const struct http_exchange *x, const struct body *body, enum request_class *ret, struct failure *reterr);
 
-handler handle_root, handle_health;     /* health.c */
-handler handle_models, handle_model;    /* models_route.c */
+handler handle_root, handle_health;  /* health.c */
+handler handle_models, handle_model; /* models_route.c, as the next */
+handler handle_props, handle_slots;
 handler handle_chat, handle_completion; /* chat_route.c, as the next */
 handler handle_messages, handle_count_tokens;
 handler handle_responses, handle_input_tokens;

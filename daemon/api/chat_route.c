@@ -143,22 +143,12 @@ static bool check_prompt(const struct body_facts *f, struct failure *reterr) {
         return false;
 }
 
-char *api_choose_model(struct api *api, const struct http_exchange *x, const struct body *body, struct failure *reterr) {
-        struct json_value named = body->facts.members[MEMBER_MODEL];
-        char name[API_NAME_MAX + 1];
-        size_t length;
-        const char *deployment = path_deployment(api->routes, http_path(x), &length);
-
-        if (deployment)
-                return strndup(deployment, length);
-        if (named.kind != JSON_NONE && !json_string_is(named, "")) {
-                (void) json_string_copy(named, name, sizeof name);
-                return strdup(name);
-        }
-        if (*api->config->default_model)
-                return strdup(api->config->default_model);
+char *api_default_model(struct api *api, struct failure *reterr) {
         struct model_status m, only = { 0 };
         uint32_t offered = 0;
+
+        if (*api->config->default_model)
+                return strdup(api->config->default_model);
         for (uint32_t i = 0; i < fleet_models_count(api->fleet); i++) {
                 fleet_model_status(api->fleet, i, &m);
                 if (m.offered && offered++ == 0)
@@ -171,6 +161,21 @@ char *api_choose_model(struct api *api, const struct http_exchange *x, const str
                 "'model' is missing; GET /v1/models lists the %u there are, and default_model in [models] could name one",
                 offered);
         return NULL;
+}
+
+char *api_choose_model(struct api *api, const struct http_exchange *x, const struct body *body, struct failure *reterr) {
+        struct json_value named = body->facts.members[MEMBER_MODEL];
+        char name[API_NAME_MAX + 1];
+        size_t length;
+        const char *deployment = path_deployment(api->routes, http_path(x), &length);
+
+        if (deployment)
+                return strndup(deployment, length);
+        if (named.kind != JSON_NONE && !json_string_is(named, "")) {
+                (void) json_string_copy(named, name, sizeof name);
+                return strdup(name);
+        }
+        return api_default_model(api, reterr);
 }
 
 /* OpenAI's word for work that can wait is its service tier "flex"; the header is for clients that cannot set that. */

@@ -24,6 +24,22 @@ cJSON *model_json_aliases(const struct config *config, const char *id, uint32_t 
         return aliases;
 }
 
+cJSON *model_json_capabilities(const struct inspected *what) {
+        const struct {
+                bool has;
+                const char *word;
+        } all[] = { { what->makes_text, "completion" },
+                    { what->embeds, "embedding" },
+                    { what->takes_tools, "tools" },
+                    { what->reasons, "thinking" } };
+        cJSON *list = cJSON_CreateArray();
+
+        for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+                if (all[i].has)
+                        cJSON_AddItemToArray(list, cJSON_CreateString(all[i].word));
+        return list;
+}
+
 /* The last words of a dying engine may be any bytes, and JSON is UTF-8. */
 void model_json_text(cJSON *json, const char *key, const char *text) {
         auto_free char *copy = text && *text ? strdup(text) : NULL;

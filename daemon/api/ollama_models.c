@@ -5,6 +5,7 @@
 
 #include "daemon/api/access.h"
 #include "daemon/api/api_internal.h"
+#include "daemon/api/model_json.h"
 #include "daemon/base/bounds.h"
 #include "daemon/dialect/ollama.h"
 #include "daemon/state/lookup.h"
@@ -130,21 +131,6 @@ void handle_ollama_ps(struct api *api, struct http_exchange *x, const char *rest
 
 /* --- one model --- */
 
-static void add_capabilities(cJSON *json, const struct inspected *i) {
-        const struct {
-                bool has;
-                const char *word;
-        } all[] = { { i->makes_text, "completion" },
-                    { i->embeds, "embedding" },
-                    { i->takes_tools, "tools" },
-                    { i->reasons, "thinking" } };
-        cJSON *list = cJSON_AddArrayToObject(json, "capabilities");
-
-        for (size_t k = 0; k < sizeof all / sizeof *all; k++)
-                if (all[k].has)
-                        cJSON_AddItemToArray(list, cJSON_CreateString(all[k].word));
-}
-
 /* Under the architecture's name, as the file itself has it. */
 static void add_info(cJSON *json, const struct inspected *i) {
         const struct {
@@ -184,7 +170,7 @@ static cJSON *show(const struct model_status *m) {
         add_template(json, facts_of(m));
         add_details(json, m);
         add_info(json, facts_of(m));
-        add_capabilities(json, facts_of(m));
+        cJSON_AddItemToObject(json, "capabilities", model_json_capabilities(facts_of(m)));
         add_time(json, "modified_at", m->created_s);
         return json;
 }

@@ -19,6 +19,8 @@ static const struct route routes[] = {
         { "/health", METHOD_GET, handle_health },
         { "/v1/models", METHOD_GET, handle_models },
         { "/v1/models/", METHOD_GET, handle_model },
+        { "/v1/props", METHOD_GET, handle_props },
+        { "/v1/slots", METHOD_GET, handle_slots },
         { "/v1/chat/completions", METHOD_POST, handle_chat },
         { "/v1/completions", METHOD_POST, handle_completion },
         { "/v1/messages", METHOD_POST, handle_messages },

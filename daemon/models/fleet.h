@@ -52,6 +52,7 @@ struct model_status {
         uint64_t measured_bytes;                                         /* PSS now; 0 without a process */
         uint64_t peak_bytes;
         uint32_t n_ctx, kv_tokens;
+        uint32_t parallel;                             /* requests at once */
         const char *kv_type;                           /* as it was, or would be, loaded */
         const char *kv_now;                            /* the precision that it has come down to; NULL while it is not loaded */
         uint64_t kv_used_bytes;                        /* of the KV cache, as the engine said last */

@@ -58,6 +58,7 @@ void fleet_model_status(struct fleet *f, uint32_t index, struct model_status *re
                 .peak_bytes = e->peak_bytes,
                 .n_ctx = loaded ? e->n_ctx : m->context,
                 .kv_tokens = loaded ? e->kv_tokens : m->form.kv_tokens,
+                .parallel = loaded ? e->parallel : m->config->parallel,
                 .kv_type = kv_type_name(m->form.kv_type),
                 .kv_now = loaded ? kv_type_name(e->level) : NULL,
                 .kv_used_bytes = e->process ? e->report.kv_bytes_used : 0,

@@ -55,6 +55,17 @@ class Tokens(unittest.TestCase):
             self.assertEqual(count, chat["usage"]["prompt_tokens"])
         self.assertLess(len(self.post("/apply-template", messages=MESSAGES, add_generation_prompt=False)["prompt"]), len(prompt))
 
+    def test_props(self):
+        """They need no model, and load none."""
+        props = ask(self.daemon, "GET", "/props?model=demo").json()
+        status = self.daemon.status()["models"][0]
+        self.assertEqual(props["default_generation_settings"]["n_ctx"], 512)
+        self.assertEqual(props["is_sleeping"], status["state"] != "ready")
+        self.assertEqual(ask(self.daemon, "GET", "/props").json(), props)  # there is only one
+        self.assertEqual(len(ask(self.daemon, "GET", "/slots").json()), 0 if props["is_sleeping"] else props["total_slots"])
+        self.assertEqual(self.daemon.status()["models"][0]["loads"], status["loads"])
+        self.assertIn("completion", ask(self.daemon, "GET", "/v1/models/demo").json()["capabilities"])
+
     def test_refusals(self):
         for path, body, param in (("/tokenize", {}, "content"), ("/tokenize", {"content": ["x"]}, "content"), ("/tokenize", {"messages": []}, "messages"),
                                   ("/tokenize", {"content": "x", "model": 7}, "model"), ("/detokenize", {"content": "x"}, "tokens"),

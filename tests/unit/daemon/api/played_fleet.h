@@ -159,6 +159,8 @@ void fleet_model_status(struct fleet *f, uint32_t index, struct model_status *re
                                       .kv_type = "f16",
                                       .created_s = 7,
                                       .n_ctx = index ? 4096 : 0,
+                                      .parallel = 2,
+                                      .running = index,
                                       .loaded_ms_ago = -1,
                                       .idle_ms = -1,
                                       .expires_in_ms = -1,
