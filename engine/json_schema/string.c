@@ -14,8 +14,9 @@
 #define TIME  CLOCK ":[0-5][0-9](\\.[0-9]{1,6})?(Z|[+-]" CLOCK ")"
 #define HEX   "[0-9a-f]"
 #define BYTE  "(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
-#define LABEL "[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?"
-#define HOST  LABEL "(\\." LABEL "){1,3}"
+/* Hosts that every reader takes: no label with "--", which promises Punycode, and none at the end that could be part of an IPv4 address. */
+#define LABEL "[a-z0-9]{1,20}(-[a-z0-9]{1,20}){0,2}"
+#define HOST  "(" LABEL "\\.){1,3}[a-z]{2,12}"
 #define SPAN  "T(([0-9]{1,4}H)([0-9]{1,4}M)?([0-9]{1,4}S)?|([0-9]{1,4}M)([0-9]{1,4}S)?|[0-9]{1,4}S)"
 #define DAYS  "(([0-9]{1,4}Y)([0-9]{1,4}M)?([0-9]{1,4}D)?|([0-9]{1,4}M)([0-9]{1,4}D)?|[0-9]{1,4}D)"
 
