@@ -22,7 +22,8 @@
 
 #define BIAS_DEVIATION 0.05
 #define EXPERTS_USED   2u
-#define WINDOW         512u /* of an architecture whose layers have one in turn */
+#define INSISTENCE     30.0f /* far from what the layers add */
+#define WINDOW         512u  /* of an architecture whose layers have one in turn */
 
 struct options {
         const char *out;
@@ -31,7 +32,7 @@ struct options {
         uint32_t experts; /* 0: none */
         enum tensor_type type;
         bool mixed; /* Q4_K_M: the tensors that suffer most get Q6_K */
-        bool untied, rope_freqs, experts_apart;
+        bool untied, rope_freqs, experts_apart, one_word;
         float rope_base;
         uint32_t seed;
         uint32_t parts;
@@ -209,8 +210,22 @@ static void fail(const char *what, const char *path) {
         exit(1);
 }
 
-static void write_data(FILE *file, const char *path, const struct tensor *t, uint64_t bytes, bool is_nan) {
-        static uint8_t buffer[FILL_BYTES];
+/*
+ * Of a model that knows one word: the first number of every token's row stands out, and the output looks at that alone for the last
+ * word. VALUES, COUNT of them, begin at FIRST.
+ */
+static void insist(const struct options *o, const struct tensor *t, uint64_t first, uint64_t count, float *values) {
+        bool is_input = !strcmp(t->name, "token_embd.weight"), is_output = !strcmp(t->name, "output.weight");
+        uint64_t word = (uint64_t) (o->vocab.count - MADE_SPECIALS - 1) * t->like.columns;
+
+        for (uint64_t i = 0; i < count && (is_input || is_output); i++)
+                if ((first + i) % t->like.columns == 0)
+                        values[i] = is_input || first + i == word ? INSISTENCE : 0;
+}
+
+static void write_data(FILE *file, const char *path, const struct options *o, const struct tensor *t, uint64_t bytes) {
+        bool is_nan = o->nan && !strcmp(t->name, o->nan);
+        static _Alignas(float) uint8_t buffer[FILL_BYTES];
         uint32_t block = tensor_type_info(t->type)->block_bytes;
         for (uint64_t left = bytes; left > 0;) {
                 uint64_t part = FILL_BYTES / block * block;
@@ -224,6 +239,8 @@ static void write_data(FILE *file, const char *path, const struct tensor *t, uin
                         else
                                 memcpy(buffer + at, "\0\0\x80\x3f", 4); /* 1.0f */
                 }
+                if (o->one_word)
+                        insist(o, t, (bytes - left) / sizeof(float), part / sizeof(float), (float *) (void *) buffer);
                 if (fwrite(buffer, 1, part, file) != part)
                         fail("cannot write", path);
                 left -= part;
@@ -256,7 +273,7 @@ static void write_part(const struct options *o, const char *path, uint32_t part,
         if (!file || fwrite(w.bytes, 1, w.length, file) != w.length)
                 fail("cannot write", path);
         for (uint32_t i = first; i < end; i++)
-                write_data(file, path, &tensors[i], bytes[i], o->nan && !strcmp(tensors[i].name, o->nan));
+                write_data(file, path, o, &tensors[i], bytes[i]);
         if (fclose(file))
                 fail("cannot write", path);
         gguf_write_done(&w);
@@ -331,6 +348,8 @@ static const struct option_row rows[] = {
         { "chat-template", 0, "TEXT", option_text, AT(vocab.chat_template), .help = "instead of that of ChatML" },
         { "last-word", 0, "TEXT", option_text, AT(vocab.last_word),
           .help = "the last token that is a word is spelt like this, in the characters that stand for bytes" },
+        { "one-word", 0, NULL, option_flag, AT(one_word),
+          .help = "it says the last word, whatever it is asked; with --untied --type f32" },
         { "nan", 0, "TENSOR", option_text, AT(nan), .help = "this one holds no numbers" },
         { "seed", 0, "N", option_number, AT(seed), 0, UINT32_MAX, .help = "of the random numbers (default 0)" },
         { "split", 0, "N", option_number, AT(parts), 1, PARTS_MAX, .help = "write OUT-00001-of-0000N.gguf and so on" },
@@ -361,6 +380,10 @@ static bool sizes_fit(const struct options *o) {
         }
         if (o->embd % o->heads || o->embd / o->heads % 2 || o->heads % o->kv_heads) {
                 fprintf(stderr, "make-gguf: --heads must divide --embd evenly, and --kv-heads must divide --heads\n");
+                return false;
+        }
+        if (o->one_word && (!o->untied || o->type != TENSOR_F32)) {
+                fputs("make-gguf: --one-word wants --untied --type f32\n", stderr);
                 return false;
         }
         if (o->experts_apart && (o->experts > 16 || (arch_parts(o->arch) & PART_EXPERTS))) {
