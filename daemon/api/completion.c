@@ -478,7 +478,8 @@ static int submit(struct completion *c, enum request_kind kind, enum request_cla
                 const struct request_body sent = { .json = kind == REQUEST_LOAD ? NULL : bulk_hold(body->json),
                                                    .values = body->facts.values,
                                                    .choice = i,
-                                                   .group = group };
+                                                   .group = group,
+                                                   .tenant = c->key ? key_tenant(c->key) : 0 };
                 int r = request_submit(c->api->fleet, c->model, kind, class, sent, c->is_stream ? &streamed : &whole, choice,
                                        &choice->request, reterr);
                 if (r < 0)

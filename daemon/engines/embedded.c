@@ -91,6 +91,7 @@ static int send_request(struct model *m, struct request *request) {
                                               .batch = request->batch,
                                               .choice = request->body.choice,
                                               .group = request->body.group,
+                                              .tenant = request->body.tenant,
                                               .body = request->body.json,
                                               .values = request->body.values };
         return engine_process_send_body(m->engine.process, &asked, &request->id);

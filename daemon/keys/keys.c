@@ -15,6 +15,7 @@
 #include "daemon/keys/limit.h"
 #include "engine/base/clock.h"
 #include "engine/base/json_get.h"
+#include "policy/base/hash.h"
 
 uint32_t keys_count(const struct keys *k) {
         uint32_t count = 0;
@@ -75,6 +76,10 @@ struct key *keys_find(struct keys *k, const char *secret) {
                 if (memeql_sec(hash, k->all[i]->hash, KEY_HASH_BYTES) && k->all[i]->is_listed)
                         found = k->all[i];
         return found;
+}
+
+uint64_t key_tenant(const struct key *key) {
+        return hash_bytes(HASH_START, key->hash, KEY_HASH_BYTES) >> 11 | 1;
 }
 
 static struct key *find_name(const struct keys *k, const char *name) {

@@ -60,6 +60,9 @@ cJSON *keys_json(const struct keys *k);
 /* Writes TEXT to a temporary file, syncs it and renames it to PATH. 0 or -errno. On any thread. */
 int keys_write(const char *path, const char *text);
 
+/* A number below 2^53 that is this key's alone, but for chance, and the same after a restart; never 0. */
+uint64_t key_tenant(const struct key *key);
+
 /* ---- what one may ---- */
 
 /* REASON_NONE: a request is counted, and key_release follows; else why not, and *ret_after_ms when again, 0 where that is not known. */

@@ -67,6 +67,7 @@ struct request_body {
         uint32_t values;
         uint32_t choice; /* which of the answers to a prompt of it is asked for, from 0 */
         uint64_t group;  /* of those to one prompt, which is computed once; 0: there is one alone */
+        uint64_t tenant; /* whose it is, below 2^53: what an engine keeps of its text serves the same one alone; 0: nobody's */
 };
 
 /*

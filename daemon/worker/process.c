@@ -323,6 +323,8 @@ static bool write_head(struct text *head, const struct engine_request *request, 
                 text_puts(head, ",\"batch\":true");
         if (request->group)
                 text_printf(head, ",\"group\":%" PRIu64 ",\"choice\":%u", request->group, request->choice);
+        if (request->tenant)
+                text_printf(head, ",\"tenant\":%" PRIu64, request->tenant);
         return text_puts(head, ",\"body\":");
 }
 

@@ -83,6 +83,7 @@ struct engine_request {
         bool batch;
         uint32_t choice; /* of the answers to one prompt */
         uint64_t group;  /* of those; 0: there is one alone */
+        uint64_t tenant;
         struct bulk *body;
         uint32_t values; /* in it */
 };

@@ -22,11 +22,14 @@ uint32_t prefix_common(const int32_t *a, uint32_t a_count, const int32_t *b, uin
         return same * KV_BLOCK_TOKENS;
 }
 
-const struct kv_sequence *prefix_find(struct prefix_store *s, const int32_t *tokens, uint32_t count, uint32_t *ret_common) {
+const struct kv_sequence *prefix_find(struct prefix_store *s, uint64_t tenant, const int32_t *tokens, uint32_t count,
+                                      uint32_t *ret_common) {
         struct prefix *best = NULL;
         uint32_t longest = 0;
         for (uint32_t i = 0; i < s->count; i++) {
                 struct prefix *p = &s->entries[i];
+                if (p->tenant != tenant)
+                        continue;
                 uint32_t common = prefix_common(p->tokens, p->kv.tokens_count, tokens, count);
                 if (common > longest) {
                         longest = common;
@@ -46,11 +49,11 @@ static bool same_as_far(const struct prefix *p, const int32_t *tokens, uint32_t 
         return prefix_common(p->tokens, shorter, tokens, shorter) == shorter;
 }
 
-void prefix_keep(struct prefix_store *s, struct kv_sequence *kv, const int32_t *tokens) {
+void prefix_keep(struct prefix_store *s, uint64_t tenant, struct kv_sequence *kv, const int32_t *tokens) {
         uint32_t count = kv->tokens_count / KV_BLOCK_TOKENS * KV_BLOCK_TOKENS;
         kv_sequence_truncate(s->cache, kv, count);
         for (uint32_t i = s->count; count && i-- > 0;) {
-                if (!same_as_far(&s->entries[i], tokens, count))
+                if (s->entries[i].tenant != tenant || !same_as_far(&s->entries[i], tokens, count))
                         continue;
                 if (s->entries[i].kv.tokens_count >= count) {
                         s->entries[i].used = ++s->uses;
@@ -67,7 +70,7 @@ void prefix_keep(struct prefix_store *s, struct kv_sequence *kv, const int32_t *
         memcpy(copy, tokens, count * sizeof(*copy));
         if (s->count == PREFIXES_MAX)
                 (void) prefix_drop_oldest(s);
-        s->entries[s->count++] = (struct prefix){ .kv = *kv, .tokens = copy, .used = ++s->uses };
+        s->entries[s->count++] = (struct prefix){ .kv = *kv, .tokens = copy, .tenant = tenant, .used = ++s->uses };
         *kv = (struct kv_sequence){ 0 };
 }
 

@@ -2,7 +2,8 @@
  * prefix_cache.h - the KV of finished sequences, kept so that a later one with the same prefix need not compute it
  * again.
  *
- * An entry keeps the whole blocks of a sequence and the tokens they hold. Entries are dropped, the least recently
+ * An entry keeps the whole blocks of a sequence and the tokens they hold. It serves the tenant whose sequence it was alone: how soon a
+ * prompt is answered would tell others what was asked before. Entries are dropped, the least recently
  * used first, when their blocks are wanted. No sequence waits for room that an entry holds.
  */
 #ifndef HEADROOM_ENGINE_KV_PREFIX_CACHE_H
@@ -17,6 +18,7 @@
 struct prefix {
         struct kv_sequence kv; /* tokens_count is a multiple of KV_BLOCK_TOKENS, not 0 */
         int32_t *tokens;
+        uint64_t tenant;
         uint64_t used;      /* when, by the store's own count */
         bool was_candidate; /* to be saved in a file */
 };
@@ -32,11 +34,12 @@ void prefix_store_done(struct prefix_store *s);
 /* How many tokens two texts have in common from the start, in whole blocks. */
 uint32_t prefix_common(const int32_t *a, uint32_t a_count, const int32_t *b, uint32_t b_count);
 
-/* The entry that shares the longest prefix with TOKENS, and how long it is (whole blocks); NULL and 0 if none does. */
-const struct kv_sequence *prefix_find(struct prefix_store *s, const int32_t *tokens, uint32_t count, uint32_t *ret_common);
+/* The entry of TENANT that shares the longest prefix with TOKENS, and how long it is (whole blocks); NULL and 0 if none does. */
+const struct kv_sequence *prefix_find(struct prefix_store *s, uint64_t tenant, const int32_t *tokens, uint32_t count,
+                                      uint32_t *ret_common);
 
-/* Takes over KV, which holds a prefix of TOKENS, as an entry; what is no whole block is freed. KV is empty afterwards. */
-void prefix_keep(struct prefix_store *s, struct kv_sequence *kv, const int32_t *tokens);
+/* Takes over KV, which holds a prefix of TENANT's TOKENS, as an entry; what is no whole block is freed. KV is empty afterwards. */
+void prefix_keep(struct prefix_store *s, uint64_t tenant, struct kv_sequence *kv, const int32_t *tokens);
 
 /* Drops the least recently used entry; false when there is none. */
 bool prefix_drop_oldest(struct prefix_store *s);

@@ -3,8 +3,9 @@
 
 #include "policy/base/hash.h"
 
-uint64_t prefix_hash_seed(uint64_t model, enum kv_type type) {
-        return hash_number(hash_number(HASH_START, model, 8), (uint64_t) type, 4);
+uint64_t prefix_hash_seed(uint64_t model, enum kv_type type, uint64_t tenant) {
+        uint64_t seed = hash_number(hash_number(HASH_START, model, 8), (uint64_t) type, 4);
+        return tenant ? hash_number(seed, tenant, 8) : seed; /* files of before there were tenants stay good */
 }
 
 uint32_t prefix_hash_blocks(uint64_t seed, const int32_t *tokens, uint32_t count, uint64_t *hashes) {

@@ -12,8 +12,9 @@
 
 #include "engine/kv/cache.h"
 
-/* The seed of the hashes of this model (session_model) in this precision: no other has a number in common with them. */
-uint64_t prefix_hash_seed(uint64_t model, enum kv_type type);
+/* The seed of the hashes of this model (session_model) in this precision and for this TENANT: no other has a number in common with
+ * them. Nobody's texts, those of tenant 0, have one of their own. */
+uint64_t prefix_hash_seed(uint64_t model, enum kv_type type, uint64_t tenant);
 /* The numbers of the whole blocks of COUNT tokens, into HASHES, which has room for them; returns how many. */
 uint32_t prefix_hash_blocks(uint64_t seed, const int32_t *tokens, uint32_t count, uint64_t *hashes);
 

@@ -60,6 +60,7 @@ struct request {
         enum request_kind kind;
         bool batch;                /* it can wait: of those that run it makes room first */
         uint64_t group;            /* requests of one group have one prompt, which is computed once; 0: of none */
+        uint64_t tenant;           /* whose it is: the KV of its text serves requests of the same one alone; 0: nobody's */
         struct token_list *inputs; /* one prompt; or the texts to embed, inputs_count of them; none is empty */
         uint32_t inputs_count;
         uint32_t dimensions;      /* of the vectors of texts to embed; 1 .. n_embd */

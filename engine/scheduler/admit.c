@@ -91,10 +91,10 @@ static uint32_t common_with(const struct sequence *other, const struct sequence 
 static const struct kv_sequence *find_prefix(struct scheduler *s, const struct sequence *q, uint32_t *ret_common) {
         const struct token_list *tokens = sequence_tokens(q);
         uint32_t count = (uint32_t) tokens->count - 1;
-        const struct kv_sequence *best = prefix_find(&s->prefixes, tokens->ids, count, ret_common);
+        const struct kv_sequence *best = prefix_find(&s->prefixes, q->request.tenant, tokens->ids, count, ret_common);
         for (uint32_t i = 0; i < s->running_count; i++) {
                 const struct sequence *other = s->running[i];
-                if (other->request.kind == REQUEST_EMBED)
+                if (other->request.kind == REQUEST_EMBED || other->request.tenant != q->request.tenant)
                         continue;
                 uint32_t common = common_with(other, q, count);
                 if (common > *ret_common) {

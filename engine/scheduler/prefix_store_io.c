@@ -20,6 +20,10 @@
 #include "engine/base/bounds.h"
 #include "engine/kv/prefix_hash.h"
 
+static uint64_t seed_of(const struct scheduler *s, uint64_t tenant) {
+        return prefix_hash_seed(s->config.session_model, s->config.kv, tenant);
+}
+
 /* ---- saving ---- */
 
 void saving_end(struct scheduler *s) {
@@ -101,7 +105,7 @@ int scheduler_save_candidate(struct scheduler *s, struct scheduler_save_candidat
                 return -ENOMEM;
         }
         p->was_candidate = true;
-        o.blocks = prefix_hash_blocks(prefix_hash_seed(s->config.session_model, s->config.kv), p->tokens, count, o.hashes);
+        o.blocks = prefix_hash_blocks(seed_of(s, p->tenant), p->tokens, count, o.hashes);
         o.bytes = session_bytes(s->config.cache, &s->saving.kv, count);
         *ret = o;
         return 0;
@@ -177,8 +181,7 @@ bool lookup_ask(struct scheduler *s, struct sequence *q, uint32_t known) {
         q->lookup = hashes ? calloc(1, sizeof(*q->lookup)) : NULL;
         if (q->lookup) {
                 *q->lookup = (struct lookup){ .state = LOOKUP_ASKED, .fd = -1 };
-                uint32_t blocks =
-                        prefix_hash_blocks(prefix_hash_seed(s->config.session_model, s->config.kv), tokens->ids, count, hashes);
+                uint32_t blocks = prefix_hash_blocks(seed_of(s, q->request.tenant), tokens->ids, count, hashes);
                 s->config.sink.on_lookup(s->config.sink.context, q->request.id, hashes, blocks);
         }
         free(hashes);

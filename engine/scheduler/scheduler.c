@@ -42,7 +42,7 @@ void scheduler_dismiss(struct scheduler *s, struct sequence *q) {
         if (q->request.kind == REQUEST_EMBED)
                 kv_sequence_done(s->config.cache, &q->kv);
         else
-                prefix_keep(&s->prefixes, &q->kv, sequence_tokens(q)->ids);
+                prefix_keep(&s->prefixes, q->request.tenant, &q->kv, sequence_tokens(q)->ids);
         requantize_look_again(&s->requantize);
         sequence_free(q);
         s->head_must_wait = false;

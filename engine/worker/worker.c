@@ -217,6 +217,7 @@ static void take_generate(struct worker *w, uint64_t id, const cJSON *frame) {
                                   cJSON_GetObjectItemCaseSensitive(frame, "body"), &r, &error);
         r.batch = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(frame, "batch"));
         r.group = count_in(frame, "group");
+        r.tenant = count_in(frame, "tenant");
         r.sampling.seed += count_in(frame, "choice");
         if (counts && result == 0)
                 tell_count(w, &r);

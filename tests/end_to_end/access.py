@@ -85,6 +85,18 @@ class Access(unittest.TestCase):
         self.assertGreater(listed["short"]["tokens_used"], 5)
         self.assertRegex(self.ctl("key", "list").stdout, r"one +small +batch")
 
+    def test_what_a_key_has_asked_is_known_to_it_alone(self):
+        one, other = ({"X-Api-Key": self.key(name)} for name in ("one", "other"))
+        prompt = [{"role": "user", "content": "The same long story. " * 40}]
+
+        def known(headers):
+            return self.ask(headers, messages=prompt).json()["usage"]["prompt_tokens_details"]["cached_tokens"]
+
+        self.assertEqual(known(one), 0)
+        self.assertEqual(known(other), 0)
+        self.assertGreater(known(one), 0)
+        self.assertGreater(known(other), 0)
+
     def test_concurrency(self):
         key = {"X-Api-Key": self.key("one", "--concurrent", "1")}
         with self.daemon.connect() as s:

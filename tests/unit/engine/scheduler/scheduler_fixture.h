@@ -41,6 +41,7 @@ struct fixture {
         uint64_t lookup_hashes[64];
         uint32_t corrupt, damaged, saved, save_errors;
         uint64_t saved_bytes;
+        uint64_t tenant; /* of what is submitted */
 };
 
 static struct told *told_of(void *context, uint64_t id) {
@@ -176,6 +177,7 @@ static inline int submit(struct fixture *f, uint64_t id, const char *body) {
         if (request_read(&f->engine.rules, id, kind, json, &r, &error) < 0)
                 fail_msg("%s", error.message);
         cJSON_Delete(json);
+        r.tenant = f->tenant;
         int result = scheduler_submit(f->engine.scheduler, &r, &error);
         if (result < 0)
                 request_done(&r);

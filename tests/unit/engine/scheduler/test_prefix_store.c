@@ -261,13 +261,15 @@ static void test_prefix_hashes(void **state) {
         for (unsigned i = 0; i < sizeof(a) / sizeof(a[0]); i++)
                 a[i] = b[i] = (int32_t) i * 7;
         b[2 * KV_BLOCK_TOKENS] ^= 1;
-        uint64_t x[3], y[3], z[3], seed = prefix_hash_seed(1, KV_F16);
+        uint64_t x[3], y[3], z[3], seed = prefix_hash_seed(1, KV_F16, 0);
         assert_int_equal(prefix_hash_blocks(seed, a, 3 * KV_BLOCK_TOKENS + 5, x), 3);
         assert_int_equal(prefix_hash_blocks(seed, b, 3 * KV_BLOCK_TOKENS + 4, y), 3);
         assert_true(x[0] == y[0] && x[1] == y[1] && x[2] != y[2]);
-        assert_int_equal(prefix_hash_blocks(prefix_hash_seed(1, KV_Q8_0), a, KV_BLOCK_TOKENS, z), 1);
+        assert_int_equal(prefix_hash_blocks(prefix_hash_seed(1, KV_Q8_0, 0), a, KV_BLOCK_TOKENS, z), 1);
         assert_true(z[0] != x[0]);
-        assert_int_equal(prefix_hash_blocks(prefix_hash_seed(2, KV_F16), a, KV_BLOCK_TOKENS, z), 1);
+        assert_int_equal(prefix_hash_blocks(prefix_hash_seed(2, KV_F16, 0), a, KV_BLOCK_TOKENS, z), 1);
+        assert_true(z[0] != x[0]);
+        assert_int_equal(prefix_hash_blocks(prefix_hash_seed(1, KV_F16, 3), a, KV_BLOCK_TOKENS, z), 1);
         assert_true(z[0] != x[0]);
         assert_int_equal(prefix_hash_blocks(seed, a, KV_BLOCK_TOKENS - 1, z), 0);
 }

@@ -107,6 +107,35 @@ static void test_prefix_is_reused(void **state) {
         close_fixture(f);
 }
 
+/* What another tenant asked, or asks at this moment, makes nobody's answer come sooner. */
+static void test_prefixes_are_a_tenants_own(void **state) {
+        static const struct {
+                uint64_t tenant;
+                bool is_known;
+        } rows[] = { { 1, false }, { 2, false }, { 0, false }, { 1, true }, { 2, true }, { 0, true } };
+
+        (void) state;
+        for (int is_running = 0; is_running < 2; is_running++) {
+                struct fixture *f = open_fixture(8192, 8, 256);
+                for (uint64_t id = 0; id < sizeof(rows) / sizeof(rows[0]); id++) {
+                        f->tenant = rows[id].tenant;
+                        assert_int_equal(submit(f, id, bodies[1]), 0);
+                        step(f);
+                        step(f);
+                        if (!is_running)
+                                run_dry(f);
+                }
+                run_dry(f);
+                for (uint64_t id = 0; id < sizeof(rows) / sizeof(rows[0]); id++) {
+                        check_as_alone(&f->told[id], 1);
+                        if (rows[id].is_known != (f->told[id].cached_tokens > 0))
+                                fail_msg("request %d of tenant %d: %u tokens", (int) id, (int) rows[id].tenant,
+                                         f->told[id].cached_tokens);
+                }
+                close_fixture(f);
+        }
+}
+
 /* A prompt of exactly one block, known from before: its last token is computed again, for the logits. */
 static void test_prefix_leaves_the_last_token(void **state) {
         (void) state;
@@ -358,6 +387,7 @@ int main(void) {
                 cmocka_unit_test(test_answers_keep_to_their_form),
                 cmocka_unit_test(test_any_chunk_gives_the_same),
                 cmocka_unit_test(test_prefix_is_reused),
+                cmocka_unit_test(test_prefixes_are_a_tenants_own),
                 cmocka_unit_test(test_prefix_leaves_the_last_token),
                 cmocka_unit_test(test_running_sequences_are_shared_from),
                 cmocka_unit_test(test_full_pool_queues),
