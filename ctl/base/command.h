@@ -70,6 +70,7 @@ int command_ps(const struct invocation *in);
 int command_models(const struct invocation *in);
 int command_load(const struct invocation *in);
 int command_unload(const struct invocation *in);
+int command_protect(const struct invocation *in);
 int command_reload(const struct invocation *in);
 int command_key(const struct invocation *in);
 int command_trace(const struct invocation *in);

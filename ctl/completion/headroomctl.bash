@@ -91,7 +91,7 @@ _headroom() {
                 _headroom_offer "$word" "" < <(_headroom_commands "$program")
         else
                 case ${program##*/}/$command in
-                headroomctl/load | headroomctl/status | headroomctl/events | headroomctl/explain | headroomctl/trace) _headroom_offer "$word" "$prefix" < <("$program" "${socket[@]}" models --quiet 2>/dev/null) ;;
+                headroomctl/load | headroomctl/status | headroomctl/events | headroomctl/explain | headroomctl/trace | headroomctl/protect) _headroom_offer "$word" "$prefix" < <("$program" "${socket[@]}" models --quiet 2>/dev/null) ;;
                 headroomctl/unload) _headroom_offer "$word" "$prefix" < <("$program" "${socket[@]}" ps --quiet 2>/dev/null) ;;
                 headroomctl/key) _headroom_offer "$word" "$prefix" < <(printf '%s\n' add list remove) ;;
                 headroomctl/simulate) _headroom_offer_files "$word" .scenario ;;

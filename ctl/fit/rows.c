@@ -40,7 +40,8 @@ static uint32_t list_accounts(const struct machine *m, struct account ret[]) {
 static enum fit fit_of(enum verdict verdict) {
         static const enum fit fits[VERDICT_COUNT] = {
                 [VERDICT_ADMIT] = FIT_NOW,       [VERDICT_EVICT] = FIT_AFTER_UNLOADING, [VERDICT_WAIT] = FIT_AFTER_UNLOADING,
-                [VERDICT_BLOCKED] = FIT_NOT_NOW, [VERDICT_SHORT] = FIT_NOT_NOW,         [VERDICT_NEVER] = FIT_NEVER,
+                [VERDICT_BLOCKED] = FIT_NOT_NOW, [VERDICT_PROTECTED] = FIT_NOT_NOW,     [VERDICT_SHORT] = FIT_NOT_NOW,
+                [VERDICT_NEVER] = FIT_NEVER,
         };
         assert(verdict < VERDICT_COUNT);
         return fits[verdict];

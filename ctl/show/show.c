@@ -233,6 +233,8 @@ static void print_model(const cJSON *model) {
         show_field("requests", TINT_NONE, "%llu running, %llu waiting, %llu on disk, %llu in all",
                    (unsigned long long) json_count(model, "running"), (unsigned long long) json_count(model, "waiting"),
                    (unsigned long long) json_count(model, "suspended"), (unsigned long long) json_count(model, "requests"));
+        if (json_count(model, "protected_ms") > 0)
+                show_field("protected", TINT_NONE, "from other models, for %s", duration_of(model, "protected_ms").text);
         print_queue(model);
         show_field("usual", TINT_NONE, "%s a request, %s a load; one that came now would begin in %s",
                    duration_of(model, "service_ms").text, duration_of(model, "load_ms").text, expected_of(model).text);

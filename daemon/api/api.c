@@ -5,6 +5,7 @@
 #include <sys/random.h>
 
 #include "daemon/api/api_internal.h"
+#include "daemon/config/config.h"
 #include "policy/base/splitmix64.h"
 
 int api_new(uv_loop_t *loop, const struct config *config, struct fleet *fleet, struct governor *governor, const char *listen,
@@ -84,7 +85,11 @@ void api_stop(struct api *api, void (*on_idle)(void *user), void *user) {
         check_idle(api);
 }
 
-void api_keep_as_asked(struct request *request, const struct asked *asked) {
+void api_keep_as_asked(struct request *request, const struct http_exchange *x, const struct asked *asked) {
+        const char *protect = http_header(x, PROTECT_HEADER);
+        uint64_t protect_ms;
+        if (protect && !value_duration(protect, &protect_ms))
+                request_protect(request, protect_ms);
         if (asked->has_keep_alive)
                 request_keep_alive(request, asked->keep_alive_ms < 0 ? CONFIG_FOREVER : (uint64_t) asked->keep_alive_ms);
 }

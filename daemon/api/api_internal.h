@@ -85,7 +85,7 @@ void api_start_answer(struct api *api, struct http_exchange *x, const struct bod
 /* The same where vectors are the answer. */
 void api_start_vectors(struct api *api, struct http_exchange *x, const struct body *body, const struct vectors_dialect *dialect);
 /* REQUEST was just submitted: how long its model stays, where that was said. */
-void api_keep_as_asked(struct request *request, const struct asked *asked);
+void api_keep_as_asked(struct request *request, const struct http_exchange *x, const struct asked *asked);
 /*
  * The model that the path or BODY names; where neither does that of `default_model`, or the only one there is. NULL and *reterr otherwise.
  * The text is the caller's.
@@ -94,6 +94,7 @@ char *api_choose_model(struct api *api, const struct http_exchange *x, const str
 /* That of `default_model`, or the only one there is. */
 char *api_default_model(struct api *api, struct failure *reterr);
 /* The class that BODY or a header asks for. False and *reterr where the header says something else. */
+#define PROTECT_HEADER "x-headroom-protect"
 bool api_choose_class(const struct http_exchange *x, const struct body *body, enum request_class *ret, struct failure *reterr);
 
 handler handle_root, handle_health;  /* health.c */

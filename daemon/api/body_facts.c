@@ -39,6 +39,7 @@ static const char *const names[MEMBER_COUNT] = {
         [MEMBER_TRUNCATE] = "truncate",
         [MEMBER_FORCE] = "force",
         [MEMBER_MINUTES] = "minutes",
+        [MEMBER_TIME] = "time",
 };
 
 const char *body_member_name(enum member m) {

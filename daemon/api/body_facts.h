@@ -40,8 +40,9 @@ enum member {
         MEMBER_ENCODING_FORMAT,
         MEMBER_DIMENSIONS,
         MEMBER_TRUNCATE,
-        MEMBER_FORCE, /* on the control socket, and so is the next */
+        MEMBER_FORCE, /* on the control socket, and so are the next */
         MEMBER_MINUTES,
+        MEMBER_TIME,
         MEMBER_COUNT
 };
 

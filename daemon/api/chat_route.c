@@ -13,6 +13,7 @@
 #include "daemon/api/completion.h"
 #include "daemon/api/path.h"
 #include "daemon/base/bounds.h"
+#include "daemon/config/config.h"
 #include "daemon/requests/failure.h"
 #include "engine/base/cleanup.h"
 
@@ -178,19 +179,31 @@ char *api_choose_model(struct api *api, const struct http_exchange *x, const str
         return api_default_model(api, reterr);
 }
 
+/* Of what api_keep_as_asked passes on. */
+static bool check_protect(const struct http_exchange *x, struct failure *reterr) {
+        const char *protect = http_header(x, PROTECT_HEADER);
+        uint64_t ms;
+
+        if (!protect || (!value_duration(protect, &ms) && ms <= PROTECT_CLIENT_MAX_MS))
+                return true;
+        *reterr = bad_request("X-Headroom-Protect",
+                              "the header X-Headroom-Protect must be a time, such as 90s or 10m, and an hour at the most");
+        return false;
+}
+
 /* OpenAI's word for work that can wait is its service tier "flex"; the header is for clients that cannot set that. */
 bool api_choose_class(const struct http_exchange *x, const struct body *body, enum request_class *ret, struct failure *reterr) {
         struct json_value tier = body->facts.members[MEMBER_SERVICE_TIER];
         const char *header = http_header(x, "x-headroom-class");
 
-        *ret = json_string_is(tier, "flex")       ? REQUEST_BATCH
-               : json_string_is(tier, "priority") ? REQUEST_INTERACTIVE
-                                                  : REQUEST_CLASS_OF_MODEL;
+        *ret = json_string_is(tier, "flex") || json_string_is(tier, "batch") ? REQUEST_BATCH
+               : json_string_is(tier, "priority")                            ? REQUEST_INTERACTIVE
+                                                                             : REQUEST_CLASS_OF_MODEL;
         if (!header)
-                return true;
+                return check_protect(x, reterr);
         if (!strcasecmp(header, "batch") || !strcasecmp(header, "interactive")) {
                 *ret = strcasecmp(header, "batch") ? REQUEST_INTERACTIVE : REQUEST_BATCH;
-                return true;
+                return check_protect(x, reterr);
         }
         *reterr = bad_request("X-Headroom-Class", "the header X-Headroom-Class must be interactive or batch");
         return false;

@@ -484,7 +484,7 @@ static int submit(struct completion *c, enum request_kind kind, enum request_cla
                                        &choice->request, reterr);
                 if (r < 0)
                         return r;
-                api_keep_as_asked(choice->request, &body->asked);
+                api_keep_as_asked(choice->request, c->exchange, &body->asked);
         }
         return 0;
 }

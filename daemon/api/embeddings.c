@@ -212,7 +212,7 @@ static void start(struct api *api, struct http_exchange *x, char *model, enum re
                 return;
         }
         request_expect_vectors(e->request, inputs_of(&body->facts));
-        api_keep_as_asked(e->request, &body->asked);
+        api_keep_as_asked(e->request, x, &body->asked);
 }
 
 void api_start_vectors(struct api *api, struct http_exchange *x, const struct body *body, const struct vectors_dialect *dialect) {

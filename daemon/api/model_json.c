@@ -129,6 +129,7 @@ cJSON *model_json(const struct config *config, const struct model_status *m, uin
         cJSON_AddNumberToObject(json, "running", m->running);
         cJSON_AddNumberToObject(json, "waiting", m->waiting);
         add_known(json, "expected_ms", m->expected_ms != UINT64_MAX, (double) m->expected_ms);
+        add_known(json, "protected_ms", m->protected_ms > 0, (double) m->protected_ms);
         add_known(json, "service_ms", m->service_ms > 0, (double) m->service_ms);
         add_known(json, "load_ms", m->load_ms > 0, (double) m->load_ms);
         cJSON_AddNumberToObject(json, "suspended", m->suspended);

@@ -106,6 +106,10 @@
 #define MEASURE_IDLE_MS      30000      /* an engine where nothing runs hardly changes */
 #define FOOTPRINTS_BYTES_MAX (1u << 20) /* the file of what was learned: about 200 bytes a model */
 
+/* The most that a configuration or an operator may protect a model from others, and a client: longer than any pause between two questions. */
+#define PROTECT_MAX_MS        86400000u
+#define PROTECT_CLIENT_MAX_MS 3600000u
+
 /* --- governor --- */
 #define RECORD_LOOK_MAX         (44u << 10) /* the largest look: 64 models and wants, 32 sensors, every member changed by much */
 #define RECORD_PIECE_BYTES      (48u << 10)

@@ -41,6 +41,7 @@ struct config_model {
         bool preload;
         bool batch;             /* the class of its requests where they do not say */
         uint64_t keep_alive_ms; /* CONFIG_FOREVER: until the room is needed; 0: unload at once */
+        uint64_t protect_ms;    /* after its last request no other model turns it out for so long; 0: they may */
         uint32_t context;       /* 0: min(trained, 4096) */
         uint32_t kv_tokens;     /* 0: 2 x context */
         uint32_t parallel;      /* requests decoded together */
@@ -147,6 +148,8 @@ void config_take(struct config *now, struct config *next);
  */
 int config_load(const char *path, const struct config_override *overrides, uint32_t overrides_count, config_report *report,
                 void *user, struct config **ret);
+/* A time as it is written everywhere, "10m", in ms. NULL, or what is wrong with the text. */
+const char *value_duration(const char *text, uint64_t *ret_ms);
 void config_free(struct config *c);
 /* What M holds, not M itself. */
 void config_model_done(struct config_model *m);

@@ -375,6 +375,7 @@ static const struct key keys[] = {
         IN_CONFIG("models", "wait_timeout", NOW, set_duration, wait_timeout_ms, 100, 24 * HOUR),
         IN_CONFIG("models", "min_residency", NOW, set_duration, min_residency_ms, 0, HOUR),
         IN_BOTH("keep_alive", NOW, set_keep_alive, keep_alive_ms, 0, 365 * 24 * HOUR),
+        IN_BOTH("protect", NOW, set_duration, protect_ms, 0, PROTECT_MAX_MS),
         IN_BOTH("context", LOADED, set_count, context, 0, 16 << 20),
         IN_BOTH("kv_tokens", LOADED, set_count, kv_tokens, 0, 16 << 20),
         IN_BOTH("parallel", LOADED, set_count, parallel, 1, WIRE_PARALLEL_MAX),
@@ -402,8 +403,7 @@ static const struct {
         { set_priority, VALUE_NUMBER }, { set_kv_type, VALUE_KV_TYPE }, { set_log_level, VALUE_LOG_LEVEL },
         { set_aliases, VALUE_NAMES },   { set_text, VALUE_TEXT },       { set_listen, VALUE_TEXT },
         { set_ollama, VALUE_TEXT },     { set_name, VALUE_TEXT },       { set_hosts, VALUE_TEXT },
-        { set_origins, VALUE_TEXT },    { set_sensors, VALUE_SENSORS },
-        { set_keys, VALUE_TEXT },
+        { set_origins, VALUE_TEXT },    { set_sensors, VALUE_SENSORS }, { set_keys, VALUE_TEXT },
 };
 
 enum value_kind key_kind(const struct key *key) {

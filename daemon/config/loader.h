@@ -122,7 +122,6 @@ void loader_check_names(struct loader *l);     /* ids and aliases are one name s
 const char *value_size(const char *text, uint64_t *ret);
 const char *value_size_or_share(const char *text, uint64_t whole, uint64_t *ret); /* also "80%" of WHOLE */
 const char *value_fraction(const char *text, double *ret);                        /* 0.6 or 60% */
-const char *value_duration(const char *text, uint64_t *ret_ms);
 const char *value_integer(const char *text, int64_t *ret);
 const char *value_degrees(const char *text, uint32_t *ret_millidegrees); /* 15 or 87.5; "C" may follow */
 const char *value_flag(const char *text, bool *ret);

@@ -343,7 +343,7 @@ static void on_job_gone(void *user) {
         v->exchange = NULL;
 }
 
-static void answer_state(const struct job *v) {
+static cJSON *state_json(const struct job *v) {
         struct model_status m;
         uint32_t index;
         cJSON *json = cJSON_CreateObject();
@@ -353,7 +353,7 @@ static void answer_state(const struct job *v) {
                 cJSON_AddStringToObject(json, "model", m.id);
                 cJSON_AddStringToObject(json, "state", model_state_name(m.state));
         }
-        api_answer_json(v->exchange, json);
+        return json;
 }
 
 static void on_job_done(void *user, const struct failure *failure) {
@@ -362,7 +362,7 @@ static void on_job_done(void *user, const struct failure *failure) {
         if (v->exchange && failure)
                 error_answer(v->exchange, failure);
         else if (v->exchange)
-                answer_state(v);
+                api_answer_json(v->exchange, state_json(v));
         api_end(v->api);
         free(v);
 }
@@ -417,6 +417,40 @@ static void handle_load(struct api *api, struct http_exchange *x, const char *re
 static void handle_unload(struct api *api, struct http_exchange *x, const char *rest) {
         (void) rest;
         api_read_body(api, x, unload);
+}
+
+/* --- protection --- */
+
+static bool read_time(const struct body *body, uint64_t *ret_ms) {
+        char text[32];
+
+        return body->facts.members[MEMBER_TIME].kind == JSON_STRING &&
+               json_string_copy(body->facts.members[MEMBER_TIME], text, sizeof text) < sizeof text &&
+               !value_duration(text, ret_ms) && *ret_ms <= PROTECT_MAX_MS;
+}
+
+static void protect(struct api *api, struct http_exchange *x, const struct body *body) {
+        uint64_t ms;
+
+        if (!read_time(body, &ms)) {
+                struct failure f = bad_request("time", "'time' must be a time such as 10m, 24h at the most; 0 ends a protection");
+                error_answer(x, &f);
+                return;
+        }
+        struct job *v = job_begin(api, x, body);
+        if (!v)
+                return;
+        (void) fleet_protect(api->fleet, v->model, ms);
+        cJSON *json = state_json(v);
+        cJSON_AddNumberToObject(json, "protected_ms", (double) ms);
+        api_answer_json(v->exchange, json);
+        api_end(api);
+        free(v);
+}
+
+static void handle_protect(struct api *api, struct http_exchange *x, const char *rest) {
+        (void) rest;
+        api_read_body(api, x, protect);
 }
 
 /* --- traces --- */
@@ -511,6 +545,7 @@ static const struct route control_routes[] = {
         { "/control/models", METHOD_GET, handle_list },
         { "/control/load", METHOD_POST, handle_load },
         { "/control/unload", METHOD_POST, handle_unload },
+        { "/control/protect", METHOD_POST, handle_protect },
         { "/control/reload", METHOD_POST, handle_reload },
         { "/control/trace", METHOD_POST, handle_trace },
         { "/control/trace/stop", METHOD_POST, handle_trace_stop },

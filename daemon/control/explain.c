@@ -47,6 +47,9 @@ static void say_loaded(cJSON *out, const struct model *m) {
                 say(out,
                     "Somebody stopped the process of its engine %s ago, so nothing of it is computed; kill -CONT %d lets it go on.",
                     governor_time(sat_sub(fleet_clock_ms(), m->engine.stopped_ms)).text, (int) m->engine.pid);
+        if (model_protected_until_ms(m) > fleet_clock_ms())
+                say(out, "It is protected: no other model turns it out for %s.",
+                    governor_time(model_protected_until_ms(m) - fleet_clock_ms()).text);
         say(out, "It holds %s; its account is %s.",
             governor_bytes((int64_t) u64_min(sat_add(m->engine.memory.pss_bytes, m->engine.memory.swap_bytes), INT64_MAX)).text,
             governor_bytes((int64_t) u64_min(model_account_bytes(m), INT64_MAX)).text);
@@ -79,6 +82,20 @@ static void say_queue(cJSON *out, const struct model *m) {
             plural(m->waiting.count), m->waiting.count == 1 ? "s" : "",
             governor_time(sat_sub(fleet_clock_ms(), first->since_ms)).text, requests_why(m, first), next,
             m->service_ms > 0 ? governor_time(m->service_ms).text : "an unknown time");
+}
+
+/* Who holds the room that M waits for, where that is by protection. */
+static void say_guards(cJSON *out, const struct model *m) {
+        const struct fleet *f = m->fleet;
+        if (m->state != MODEL_WAITING || m->last_answer.guarded_until_ms == 0)
+                return;
+        for (uint32_t i = 0; i < f->models_count; i++) {
+                const struct model *other = f->models[i];
+                uint64_t left_ms = sat_sub(model_protected_until_ms(other), fleet_clock_ms());
+                if (model_has_account(other) && left_ms > 0)
+                        say(out, "%s, which holds room that it needs, is protected from other models for %s.", other->config->id,
+                            governor_time(left_ms).text);
+        }
 }
 
 static void say_state(cJSON *out, const struct model *m) {
@@ -277,6 +294,7 @@ cJSON *governor_explain_json(struct governor *g, uint32_t index) {
         cJSON_AddStringToObject(json, "state", model_state_name(m->state));
         cJSON *sentences = cJSON_AddArrayToObject(json, "sentences");
         say_state(sentences, m);
+        say_guards(sentences, m);
         say_queue(sentences, m);
         say_form(sentences, m);
         say_events(sentences, g, m->number);

@@ -9,6 +9,7 @@
 
 #include "daemon/models/lifecycle.h"
 #include "daemon/requests/failure.h"
+#include "daemon/state/account.h"
 #include "daemon/state/fleet.h"
 #include "daemon/state/lookup.h"
 #include "daemon/state/tick.h"
@@ -21,6 +22,32 @@
 static const char *hint(const struct model *m, const struct room *room) {
         bool helps = room->rule != RULE_WEIGHTS && sat_sub(room->needed_bytes, m->form.predicted.kv_bytes) < room->limit_bytes;
         return helps ? "a smaller context would help" : "even without the KV cache it is too large";
+}
+
+/* The one whose protection ends last. */
+static const struct model *last_protected(const struct fleet *f) {
+        const struct model *last = NULL;
+        for (uint32_t i = 0; i < f->models_count; i++) {
+                const struct model *m = f->models[i];
+                if (model_has_account(m) && (!last || model_protected_until_ms(m) > model_protected_until_ms(last)))
+                        last = m;
+        }
+        return last;
+}
+
+static void refuse_behind_guard(struct model *m, const struct load *load) {
+        const struct fleet *f = m->fleet;
+        const struct model *guarded = last_protected(f);
+        uint64_t left_ms = sat_sub(load->guarded_until_ms, f->now_ms);
+        struct failure failure;
+        failure_set(
+                &failure, load->because,
+                "model '%s' does not fit now: it needs %llu MiB, and '%s' is protected from other models for %llu s more, longer than "
+                "a request waits (%llu s)",
+                m->config->id, MIB(load->room.needed_bytes), guarded ? guarded->config->id : "",
+                (unsigned long long) (left_ms + 999) / 1000, (unsigned long long) f->config->wait_timeout_ms / 1000);
+        failure_set_retry_after(&failure, left_ms);
+        model_refuse(m, &failure);
 }
 
 static const char *why_refused(const struct model *m, const struct load *load) {
@@ -87,7 +114,9 @@ static void carry_out(struct model *m, const struct load *load) {
         m->last_answer = *load;
         m->form = m->forms[load->form];
         log_answer(m, load);
-        if (load->refused)
+        if (load->verdict == VERDICT_PROTECTED)
+                refuse_behind_guard(m, load);
+        else if (load->refused)
                 refuse(m, load);
         else if (load->verdict == VERDICT_ADMIT)
                 model_event(m, MODEL_EVENT_ADMITTED);

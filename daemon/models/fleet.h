@@ -66,6 +66,7 @@ struct model_status {
         const char *last_error;  /* "" when none; a sentence */
         const char *last_exit;   /* "" or e.g. "killed by SIGKILL" */
         const char *last_stderr; /* last lines, "" when none */
+        uint64_t protected_ms;   /* from other models, for so long from now; 0: it is not */
         uint64_t service_ms;     /* the usual time of a request; 0: none has ended */
         uint64_t load_ms;        /* how long the last load took; 0: none */
         uint64_t expected_ms;    /* until one that came now would begin; UINT64_MAX: nobody can tell */
@@ -105,6 +106,8 @@ uint32_t fleet_model_queue(const struct fleet *f, uint32_t index, struct waiting
 typedef void fleet_done(void *user, const struct failure *failure);
 void fleet_load(struct fleet *f, const char *model, fleet_done *on_done, void *user);
 void fleet_unload(struct fleet *f, const char *model, bool force, fleet_done *on_done, void *user);
+/* The operator's word: no other model turns it out for MS from now, whatever was asked before; 0: they may. 0 or -ENOENT. */
+int fleet_protect(struct fleet *f, const char *model, uint64_t ms);
 /*
  * A client needs the model no more: it leaves as soon as it is idle, and who waits for it is served before. 0, also where it is not
  * loaded; -ENOENT: there is none of that name; -EPERM: it is pinned.

@@ -499,7 +499,7 @@ static void tick_ready(struct model *m) {
         if (m->state != MODEL_READY || m->running.count > 0 || m->waiting.count > 0 || m->config->pinned ||
             keep_alive_ms == CONFIG_FOREVER)
                 return;
-        uint64_t expires = sat_add(u64_max(e->ready_ms, e->last_end_ms), keep_alive_ms);
+        uint64_t expires = u64_max(sat_add(u64_max(e->ready_ms, e->last_end_ms), keep_alive_ms), model_protected_until_ms(m));
         if (expires <= m->fleet->now_ms)
                 model_leave(m, REASON_IDLE, NULL);
         else

@@ -16,6 +16,7 @@
 #include "daemon/state/lookup.h"
 #include "daemon/state/tick.h"
 #include "daemon/system/log.h"
+#include "policy/base/sat.h"
 
 static void refuse_unknown(const struct fleet *f, const char *name, struct failure *ret) {
         char sentence[sizeof(ret->message)];
@@ -73,6 +74,18 @@ void fleet_unload(struct fleet *f, const char *model, bool force, fleet_done *on
         job->force = force;
         m->unload_asked = true;
         fleet_poke(f);
+}
+
+int fleet_protect(struct fleet *f, const char *model, uint64_t ms) {
+        uint32_t index;
+        if (fleet_model_find(f, model, &index) < 0)
+                return -ENOENT;
+        struct model *m = f->models[index];
+        m->protected_until_ms = ms > 0 ? sat_add(fleet_clock_ms(), ms) : 0;
+        log_info("operator_protect", LOG_TEXT("model", m->config->id), LOG_NUMBER("ms", ms));
+        f->changed = true; /* who waits for its room is answered anew */
+        fleet_poke(f);
+        return 0;
 }
 
 int fleet_dismiss(struct fleet *f, const char *model) {

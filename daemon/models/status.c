@@ -23,7 +23,7 @@ static int64_t expires_in_ms(const struct model *m, uint64_t now) {
                 return -1;
         if (m->running.count > 0)
                 return (int64_t) u64_min(keep, INT64_MAX);
-        uint64_t at = sat_add(u64_max(m->engine.ready_ms, m->engine.last_end_ms), keep);
+        uint64_t at = u64_max(sat_add(u64_max(m->engine.ready_ms, m->engine.last_end_ms), keep), model_protected_until_ms(m));
         return (int64_t) u64_min(sat_sub(at, now), INT64_MAX);
 }
 
@@ -76,6 +76,7 @@ void fleet_model_status(struct fleet *f, uint32_t index, struct model_status *re
                 .last_error = m->last_error[0] ? m->last_error : m->inspect_sentence,
                 .last_exit = m->last_exit,
                 .last_stderr = e->process && m->ops->last_words(m)[0] ? m->ops->last_words(m) : m->last_words,
+                .protected_ms = sat_sub(model_protected_until_ms(m), now),
                 .service_ms = m->service_ms,
                 .load_ms = m->load_ms,
                 .expected_ms = model_outlook_ms(m, m->waiting.count),

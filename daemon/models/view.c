@@ -93,6 +93,7 @@ static void view_model(const struct model *m, uint64_t now_ms, struct model_view
                 .last_end_ms = e->last_end_ms,
                 .load_ms = m->load_ms,
                 .service_ms = m->service_ms,
+                .protected_until_ms = model_protected_until_ms(m),
                 .level = e->level,
                 .floor = lowest(m),
                 .ceiling = m->form.kv_type,

@@ -125,6 +125,7 @@ static bool usage_in(const cJSON *frame, struct request_usage *ret) {
 
 /* A prompt that is only counted is no measure of an answer. */
 static void note_service(struct model *m, const struct request *request) {
+        requests_protect(m, request);
         if (request->kind != REQUEST_COUNT)
                 m->service_ms = policy_service_learn(m->service_ms, sat_sub(fleet_clock_ms(), request->sent_ms));
 }

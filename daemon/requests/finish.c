@@ -9,6 +9,7 @@
 #include "daemon/state/tick.h"
 #include "daemon/system/bulk.h"
 #include "daemon/system/log.h"
+#include "policy/base/sat.h"
 
 void request_drop_body(struct request *request) {
         bulk_drop(request->body.json);
@@ -28,6 +29,12 @@ void request_fail(struct request *request, const struct failure *failure) {
                   LOG_TEXT("message", failure->message));
         request_free(request);
         events.on_failed(user, failure);
+}
+
+void requests_protect(struct model *m, const struct request *request) {
+        uint64_t until_ms = sat_add(fleet_clock_ms(), request->protect_ms);
+        if (request->protect_ms > 0)
+                m->protected_until_ms = u64_max(m->protected_until_ms, until_ms);
 }
 
 void requests_ask_statistics(struct model *m) {

@@ -47,6 +47,7 @@ static int send_request(struct model *m, struct request *request) {
         if (r < 0)
                 return r;
         keep_as_told(m, request);
+        requests_protect(m, request);
         request->attempts++;
         request->sent_ms = fleet_clock_ms();
         request->begun = request->noted = false;

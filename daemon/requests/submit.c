@@ -115,6 +115,10 @@ void request_keep_alive(struct request *request, uint64_t ms) {
         request->keep_alive_ms = ms;
 }
 
+void request_protect(struct request *request, uint64_t ms) {
+        request->protect_ms = request->batch ? 0 : ms;
+}
+
 static bool runs(const struct request *request) {
         return request->link.queue == &request->model->running && request->model->engine.process;
 }

@@ -26,6 +26,8 @@ int request_submit(struct fleet *fleet, const char *model, enum request_kind kin
 void request_expect_vectors(struct request *request, uint32_t count);
 /* Of a request that was just submitted: its model stays for MS when it is idle (CONFIG_FOREVER: until the room is needed), until another says so. */
 void request_keep_alive(struct request *request, uint64_t ms);
+/* Of a request that was just submitted: no other model turns out its own for MS after it begins, and after it ends. Batch protects nothing. */
+void request_protect(struct request *request, uint64_t ms);
 /* Where a request stands among those that wait for its model, and until its turn. */
 struct outlook {
         uint32_t position;    /* from 1; 0: it does not wait */

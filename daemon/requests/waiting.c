@@ -49,6 +49,8 @@ const char *requests_why(const struct model *m, const struct request *request) {
         switch (m->state) {
         case MODEL_INSPECTING: return "reading the model's size";
         case MODEL_WAITING:
+                if (m->last_answer.guarded_until_ms > 0)
+                        return reason_info(REASON_PROTECTED)->sentence;
                 return m->last_answer.verdict == VERDICT_SHORT ? "waiting for other programs to free memory" : "making room";
         case MODEL_LOADING: return "loading";
         case MODEL_DRAINING:
@@ -83,6 +85,11 @@ static void describe_late(const struct model *m, const struct request *request, 
         enum reason held = gate_check(m, request);
         if (held != REASON_NONE)
                 gate_failure(m, held, ret);
+        else if (m->state == MODEL_WAITING && m->last_answer.guarded_until_ms > m->fleet->now_ms)
+                failure_set(ret, REASON_PROTECTED,
+                            "waited %u s for model '%s': models that hold the memory are protected from others for %llu s more",
+                            waited_s, m->config->id,
+                            (unsigned long long) (m->last_answer.guarded_until_ms - m->fleet->now_ms + 999) / 1000);
         else if (m->state == MODEL_WAITING)
                 failure_set(ret, REASON_WAIT_TOO_LONG,
                             "waited %u s for memory for model '%s': it needs %llu MiB, others hold %llu MiB of the %llu MiB "

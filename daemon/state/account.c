@@ -42,6 +42,14 @@ uint64_t model_taken_bytes(const struct model *m) {
         return sat_sub(seen->pss_bytes, sat_sub(seen->file_bytes, seen->locked_bytes));
 }
 
+/* Of use by the configuration, of a time that somebody asked for until that. */
+uint64_t model_protected_until_ms(const struct model *m) {
+        const struct instance *e = &m->engine;
+        uint64_t used_ms = m->running.count > 0 ? m->fleet->now_ms : u64_max(e->ready_ms, e->last_end_ms);
+        uint64_t own_ms = m->config->protect_ms > 0 ? sat_add(used_ms, m->config->protect_ms) : 0;
+        return u64_max(own_ms, m->protected_until_ms);
+}
+
 uint32_t model_running(const struct model *m) {
         uint32_t running = 0;
         for (const struct queue_link *l = m->running.first; l; l = l->next)
@@ -68,6 +76,7 @@ struct limits fleet_limits(const struct config *c) {
                 .weights_permille = (uint32_t) u64_max(sat_from_double(c->weights_fraction * 1000), 1),
                 .reserve_bytes = c->reserve_bytes,
                 .min_residency_ms = c->min_residency_ms,
+                .wait_ms = c->wait_timeout_ms,
                 .passive = !c->governor_enabled,
                 .heat_ignored = !c->heat_enabled,
                 .margin_target_millidegrees = c->margin_target_millidegrees,

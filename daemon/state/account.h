@@ -21,6 +21,8 @@ uint64_t model_upshift_bytes(const struct model *m);
 uint64_t model_taken_bytes(const struct model *m);
 enum account_state model_account_state(const struct model *m);
 bool model_has_account(const struct model *m);
+/* No other model turns it out before; 0, or a time that has passed: they may. */
+uint64_t model_protected_until_ms(const struct model *m);
 uint32_t model_running(const struct model *m); /* requests that are not suspended */
 /* The configured limits, as policy is given them. */
 struct limits fleet_limits(const struct config *c);

@@ -68,10 +68,11 @@ struct model {
         struct load last_answer; /* of policy, while MODEL_WAITING */
         bool answer_logged;
 
-        uint32_t generation; /* of its engine, among all that there were */
-        uint64_t load_ms;    /* how long the last load took */
-        uint64_t service_ms; /* the usual time of a request at its place in the engine; 0: none has ended */
-        uint32_t away;       /* requests that were turned away since as many places in the queue became free */
+        uint32_t generation;         /* of its engine, among all that there were */
+        uint64_t load_ms;            /* how long the last load took */
+        uint64_t service_ms;         /* the usual time of a request at its place in the engine; 0: none has ended */
+        uint64_t protected_until_ms; /* somebody asked for it: no other model turns it out before */
+        uint32_t away;               /* requests that were turned away since as many places in the queue became free */
         uint64_t loads_count, deaths_count, requests_count;
         char last_error[512];
         char last_exit[64];

@@ -25,6 +25,7 @@ struct request {
         bool batch;
         bool says_keep_alive; /* how long its model stays when it is idle, from when the request is sent */
         uint64_t keep_alive_ms;
+        uint64_t protect_ms; /* so long after it begins, and after it ends, no other model turns out its own */
         bool paused;
         bool moving;                        /* out of memory or back: it has been told and has not answered */
         bool suspended;                     /* the engine has said so: it takes no place there until it is restored */

@@ -94,10 +94,13 @@ static uint64_t protected_until(const struct account *a, const struct question *
         return u64_min(residency, sat_add(a->last_end_ms, grace));
 }
 
-enum protection { HEED_PROTECTION, HEED_TURN, IGNORE_PROTECTION };
+enum protection { HEED_PROTECTION, HEED_TURN, IGNORE_PROTECTION, IGNORE_GUARD };
 
+/* IGNORE_GUARD: who must leave whatever was promised to it, or may leave one day. */
 static bool is_protected(const struct account *a, const struct question *q, enum protection protection) {
         uint64_t now = q->snapshot->now_ms;
+        if (protection != IGNORE_GUARD && policy_is_guarded(a, now))
+                return true;
         return (protection == HEED_PROTECTION && protected_until(a, q) > now) ||
                (protection == HEED_TURN && turn_until(a, q) > now);
 }
@@ -124,7 +127,7 @@ static uint64_t next_end_of_protection(const struct question *q) {
                 const struct account *a = &q->snapshot->accounts[i];
                 if (a->pinned || (a->state != ACCOUNT_IDLE && a->state != ACCOUNT_BUSY))
                         continue;
-                uint64_t until = protected_until(a, q);
+                uint64_t until = u64_max(protected_until(a, q), a->protected_until_ms);
                 if (until > q->snapshot->now_ms)
                         next = u64_min(next, until);
         }
@@ -174,6 +177,36 @@ static bool never(const struct question *q, struct admission *ret) {
         return true;
 }
 
+/* The time at which no guard is left that the waiter would have to wait for. */
+static uint64_t last_end_of_guard(const struct question *q) {
+        uint64_t last = 0;
+        for (uint32_t i = 0; i < q->snapshot->accounts_count; i++) {
+                const struct account *a = &q->snapshot->accounts[i];
+                if (!a->pinned && policy_is_guarded(a, q->snapshot->now_ms))
+                        last = u64_max(last, a->protected_until_ms);
+        }
+        return last;
+}
+
+/* Room would do, were it not for those that are protected from others, pinned ones aside. */
+static bool only_guards_stand(const struct question *q, struct candidates *c, struct shortage after_drains) {
+        bool suffices;
+        c->count = 0;
+        for (enum account_state state = ACCOUNT_IDLE; state <= ACCOUNT_PROMISED; state++)
+                if (state != ACCOUNT_DRAINING && state != ACCOUNT_STOPPING)
+                        candidates_add(c, q, state, IGNORE_GUARD);
+        (void) policy_victims(c->a, c->count, after_drains, &suffices);
+        return suffices;
+}
+
+/* Waiting is in vain where the guard ends after the waiter has been given up. */
+static struct admission behind_guards(const struct question *q, struct admission result) {
+        uint64_t end_ms = last_end_of_guard(q);
+        bool in_vain = q->limits->wait_ms > 0 && end_ms > sat_add(q->want->since_ms, q->limits->wait_ms);
+        result.guarded_until_ms = end_ms;
+        return as(result, in_vain ? VERDICT_PROTECTED : VERDICT_WAIT);
+}
+
 /* The model does not fit, and neither stops nor idle models are enough: who is in the way? */
 static struct admission in_the_way(const struct question *q, struct admission result) {
         struct shortage after_drains = missing(q, STATES_AFTER_DRAINS, NULL);
@@ -217,6 +250,8 @@ static struct admission in_the_way(const struct question *q, struct admission re
         (void) policy_victims(c.a, c.count, after_drains, &suffices);
         if (suffices)
                 return as(result, VERDICT_WAIT);
+        if (only_guards_stand(q, &c, after_drains))
+                return behind_guards(q, result);
         return as(result, result.rule == RULE_AVAILABLE ? VERDICT_SHORT : VERDICT_BLOCKED);
 }
 
@@ -254,7 +289,7 @@ struct admission policy_admission(const struct admission_limits *limits, const s
 }
 
 static bool is_refusal(enum verdict verdict) {
-        return verdict == VERDICT_NEVER || verdict == VERDICT_BLOCKED || verdict == VERDICT_SHORT;
+        return verdict == VERDICT_NEVER || verdict == VERDICT_BLOCKED || verdict == VERDICT_PROTECTED || verdict == VERDICT_SHORT;
 }
 
 struct admission policy_admission_of_forms(const struct admission_limits *limits, const struct admission_snapshot *snapshot,
@@ -279,7 +314,7 @@ struct admission policy_admission_overrun(const struct admission_limits *limits,
 
         struct candidates idle = { 0 };
         bool suffices;
-        candidates_add(&idle, &q, ACCOUNT_IDLE, IGNORE_PROTECTION);
+        candidates_add(&idle, &q, ACCOUNT_IDLE, IGNORE_GUARD);
         struct victims v = policy_victims(idle.a, idle.count, over, &suffices);
         if (suffices)
                 return evict(result, &v, ACCOUNT_IDLE);

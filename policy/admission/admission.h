@@ -8,6 +8,8 @@
  * What an engine may still take is its account less what already misses from MemAvailable: mapped weights are
  * cache to the kernel, the KV cache grows with use, and a load in flight has taken next to nothing yet.
  *
+ * A protected model is turned out for no other, idle or not; a waiter for whom that takes too long is told at once.
+ *
  * A model that leaves counts until it is gone. Idle models leave at once, except one that was just loaded and is
  * still being used. A busy model is never cut: once a foreign waiter has waited its turn, it admits nothing more
  * and leaves when its running requests have ended, so neither of two alternating models starves or thrashes. From then
@@ -29,6 +31,7 @@ struct admission_limits {
         uint64_t reserve_bytes;
         uint64_t ram_bytes;
         uint64_t min_residency_ms;
+        uint64_t wait_ms; /* a waiter is given up after so long; 0: never */
 };
 
 struct admission_snapshot {
@@ -47,13 +50,14 @@ struct admission_want {
 
 struct admission {
         enum verdict verdict;
-        enum admission_rule rule; /* the first that is broken now; RULE_NONE with VERDICT_ADMIT */
-        uint64_t limit_bytes;     /* of that rule ... */
-        uint64_t used_bytes;      /* ... what others hold of it ... */
-        uint64_t needed_bytes;    /* ... and what this model needs of it */
-        bool promised;            /* the room it needs is being made: nobody who comes later may take it */
-        uint64_t look_again_ms;   /* absolute; UINT64_MAX: when something changes */
-        uint32_t victims_count;   /* VERDICT_EVICT: ids of idle ones to stop and busy ones to drain */
+        enum admission_rule rule;  /* the first that is broken now; RULE_NONE with VERDICT_ADMIT */
+        uint64_t limit_bytes;      /* of that rule ... */
+        uint64_t used_bytes;       /* ... what others hold of it ... */
+        uint64_t needed_bytes;     /* ... and what this model needs of it */
+        bool promised;             /* the room it needs is being made: nobody who comes later may take it */
+        uint64_t guarded_until_ms; /* absolute: who stands in the way is protected from others until then; 0: none is */
+        uint64_t look_again_ms;    /* absolute; UINT64_MAX: when something changes */
+        uint32_t victims_count;    /* VERDICT_EVICT: ids of idle ones to stop and busy ones to drain */
         uint32_t victims[ACCOUNTS_MAX];
 };
 
@@ -73,6 +77,11 @@ struct admission policy_admission_of_forms(const struct admission_limits *limits
  * verdict is ADMIT (nothing to do), EVICT, or WAIT (over, but nobody idle).
  */
 struct admission policy_admission_overrun(const struct admission_limits *limits, const struct admission_snapshot *snapshot);
+
+/* Is account A protected from other models at NOW_MS? */
+static inline bool policy_is_guarded(const struct account *a, uint64_t now_ms) {
+        return a->protected_until_ms > now_ms;
+}
 
 /* May account A, idle or busy, not be turned out yet for WANT? */
 bool policy_admission_protects(const struct admission_limits *limits, const struct account *a, const struct admission_want *want,

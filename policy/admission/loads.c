@@ -31,6 +31,7 @@ static struct admission_limits limits_of(const struct round *r) {
                 .reserve_bytes = r->limits->reserve_bytes,
                 .ram_bytes = r->snapshot->ram_bytes,
                 .min_residency_ms = r->limits->min_residency_ms,
+                .wait_ms = r->limits->wait_ms,
         };
 }
 
@@ -67,6 +68,7 @@ static struct account account_of(const struct model_view *m, const struct plan *
                 .id = m->id,
                 .state = is_ended_by(plan, m->id) ? ACCOUNT_STOPPING : m->state,
                 .pinned = m->pinned,
+                .protected_until_ms = m->protected_until_ms,
                 .asked = m->last_end_ms > 0,
                 .priority = m->priority,
                 .bytes = sat_add(u64_max(m->account_bytes, m->bytes), grows_by(plan, m)),
@@ -184,6 +186,7 @@ static void follow(struct round *r, const struct want *want, const struct admiss
                 load->refused = true;
                 load->because = REASON_INSUFFICIENT_MEMORY;
                 break;
+        case VERDICT_PROTECTED: load->refused = true; break;
         case VERDICT_NEVER:
                 load->refused = true;
                 load->because = REASON_NEVER_FITS;
@@ -222,6 +225,8 @@ static uint64_t room_expected(const struct round *r, const struct admission *a) 
                 return now_ms;
         if (a->verdict != VERDICT_EVICT && a->verdict != VERDICT_WAIT)
                 return UINT64_MAX;
+        if (a->guarded_until_ms > 0)
+                return a->guarded_until_ms;
         uint64_t turn_ms = !a->promised && a->look_again_ms != UINT64_MAX ? u64_max(a->look_again_ms, now_ms) : now_ms;
         uint64_t room_ms = sat_add(turn_ms, last_leaves_after(r, a->promised));
         return a->promised ? room_ms : u64_max(room_ms, r->later_ms);
@@ -248,6 +253,8 @@ static struct load answer(struct round *r, const struct want *want, const struct
         load.verdict = a.verdict;
         load.room = room_of(&a);
         load.look_again_ms = a.look_again_ms;
+        load.guarded_until_ms = a.guarded_until_ms;
+        load.because = a.guarded_until_ms > 0 ? REASON_PROTECTED : REASON_NONE;
         follow(r, want, &a, past, next, &load);
         expect_room(r, want, &a, &load);
         return load;
@@ -332,6 +339,8 @@ static enum candidate_fate fate_of(const struct round *r, const struct account *
                 return CANDIDATE_LEAVING;
         if (a->pinned)
                 return CANDIDATE_PINNED;
+        if (choice->want && policy_is_guarded(a, r->snapshot->now_ms))
+                return CANDIDATE_PROTECTED;
         if (a->state == ACCOUNT_LOADING)
                 return CANDIDATE_LOADING;
         if (a->state == ACCOUNT_BUSY)
@@ -375,9 +384,9 @@ uint32_t policy_candidates(const struct limits *limits, const struct snapshot *s
 
 const char *policy_fate_word(enum candidate_fate fate) {
         static const char *const words[CANDIDATE_FATES] = {
-                [CANDIDATE_LEAVES] = "leaves", [CANDIDATE_SPARED] = "spared",   [CANDIDATE_IN_USE] = "in_use",
-                [CANDIDATE_BUSY] = "busy",     [CANDIDATE_LOADING] = "loading", [CANDIDATE_LEAVING] = "leaving",
-                [CANDIDATE_PINNED] = "pinned",
+                [CANDIDATE_LEAVES] = "leaves", [CANDIDATE_SPARED] = "spared",       [CANDIDATE_IN_USE] = "in_use",
+                [CANDIDATE_BUSY] = "busy",     [CANDIDATE_LOADING] = "loading",     [CANDIDATE_LEAVING] = "leaving",
+                [CANDIDATE_PINNED] = "pinned", [CANDIDATE_PROTECTED] = "protected",
         };
         assert(fate < CANDIDATE_FATES);
         return words[fate];

@@ -37,6 +37,7 @@ enum candidate_fate {
         CANDIDATE_LOADING,
         CANDIDATE_LEAVING, /* on its way out already */
         CANDIDATE_PINNED,
+        CANDIDATE_PROTECTED, /* from others, for a time that somebody asked for */
         CANDIDATE_FATES,
 };
 

@@ -18,9 +18,10 @@ struct account {
         uint32_t id;
         enum account_state state;
         bool pinned;
-        bool asked;     /* has served a request since it was loaded */
-        int priority;   /* lower leaves first */
-        uint64_t bytes; /* the larger of predicted and measured */
+        uint64_t protected_until_ms; /* others may not turn it out before; 0: they may */
+        bool asked;                  /* has served a request since it was loaded */
+        int priority;                /* lower leaves first */
+        uint64_t bytes;              /* the larger of predicted and measured */
         uint64_t weights_bytes;
         uint64_t taken_bytes; /* the part already missing from MemAvailable: anonymous, shared and locked pages */
         uint64_t loaded_ms;   /* when it became ready */

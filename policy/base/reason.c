@@ -9,6 +9,7 @@ static const struct reason_info reasons[REASON_COUNT] = {
         [REASON_MODEL_NOT_FOUND]     = { "model_not_found", "there is no model of that name", 404, "invalid_request_error", 0, -1, "list the models with GET /v1/models or headroomctl models", false },
         [REASON_NEVER_FITS]          = { "never_fits", "the model is larger than this box may use for models", 503, "server_error", 120, 0, "raise the limit that the message names, or take a smaller model or quantization", false },
         [REASON_INSUFFICIENT_MEMORY] = { "insufficient_memory", "there is not enough memory for the model now", 503, "server_error", 10, 1, "unload a model with headroomctl unload, or end programs that hold memory", false },
+        [REASON_PROTECTED]           = { "protected", "models that are protected from others hold the memory", 503, "server_error", 60, 1, "headroomctl explain MODEL names them; headroomctl protect MODEL 0 ends the protection of one", false },
         [REASON_LOAD_COOLDOWN]       = { "load_cooldown", "the model's engine ended repeatedly; waiting before the next try", 503, "server_error", 10, 1, "headroomctl status MODEL shows how its engine ended", false },
         [REASON_LOAD_FAILED]         = { "load_failed", "the model could not be loaded", 500, "server_error", 0, 0, "headroomctl status MODEL shows its last error and what its engine wrote", false },
         [REASON_QUEUE_FULL]          = { "queue_full", "too many requests are waiting", 503, "server_error", 1, 1, "send fewer requests at once", false },

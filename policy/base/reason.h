@@ -11,6 +11,7 @@ enum reason {
         REASON_MODEL_NOT_FOUND,
         REASON_NEVER_FITS,          /* larger than the budget even with nothing else loaded */
         REASON_INSUFFICIENT_MEMORY, /* would fit, not now, and nothing may be evicted in time */
+        REASON_PROTECTED,           /* would fit, and those in the way are protected from others for a time */
         REASON_LOAD_COOLDOWN,       /* the engine died repeatedly; waiting before the next try */
         REASON_LOAD_FAILED,         /* the file is damaged or not supported */
         REASON_QUEUE_FULL,

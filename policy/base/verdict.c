@@ -5,8 +5,9 @@
 
 const char *policy_verdict_word(enum verdict verdict) {
         static const char *const words[VERDICT_COUNT] = {
-                [VERDICT_ADMIT] = "admit", [VERDICT_EVICT] = "evict", [VERDICT_WAIT] = "wait", [VERDICT_BLOCKED] = "blocked",
-                [VERDICT_SHORT] = "short", [VERDICT_NEVER] = "never", [VERDICT_HELD] = "held",
+                [VERDICT_ADMIT] = "admit",     [VERDICT_EVICT] = "evict",         [VERDICT_WAIT] = "wait",
+                [VERDICT_BLOCKED] = "blocked", [VERDICT_PROTECTED] = "protected", [VERDICT_SHORT] = "short",
+                [VERDICT_NEVER] = "never",     [VERDICT_HELD] = "held",
         };
         assert(verdict < VERDICT_COUNT);
         return words[verdict];

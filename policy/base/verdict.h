@@ -4,12 +4,13 @@
 
 enum verdict {
         VERDICT_ADMIT,
-        VERDICT_EVICT,   /* the victims must leave first */
-        VERDICT_WAIT,    /* room will come by itself: something leaves, loads, or is in its turn */
-        VERDICT_BLOCKED, /* only pinned models stand in the way */
-        VERDICT_SHORT,   /* even alone it would not fit into what other programs leave */
-        VERDICT_NEVER,   /* larger than the limits themselves */
-        VERDICT_HELD,    /* nothing is loaded, or nothing of the batch class, while memory is short or the machine hot */
+        VERDICT_EVICT,     /* the victims must leave first */
+        VERDICT_WAIT,      /* room will come by itself: something leaves, loads, or is in its turn */
+        VERDICT_BLOCKED,   /* only pinned models stand in the way */
+        VERDICT_PROTECTED, /* only models that are protected from others for longer than the waiter waits */
+        VERDICT_SHORT,     /* even alone it would not fit into what other programs leave */
+        VERDICT_NEVER,     /* larger than the limits themselves */
+        VERDICT_HELD,      /* nothing is loaded, or nothing of the batch class, while memory is short or the machine hot */
         VERDICT_COUNT,
 };
 

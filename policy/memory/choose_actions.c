@@ -178,7 +178,8 @@ static bool may_leave(const struct search *s, uint32_t i) {
         if (m->suspended > 0 && s->need->limit < RUNG_SUSPEND)
                 return false;
         bool was_asked = m->last_end_ms > 0;
-        bool in_use = was_asked && sat_sub(s->snapshot->now_ms, m->last_end_ms) < IN_USE_MS;
+        bool is_protected = m->protected_until_ms > s->snapshot->now_ms;
+        bool in_use = is_protected || (was_asked && sat_sub(s->snapshot->now_ms, m->last_end_ms) < IN_USE_MS);
         if (in_use && !s->need->beyond && s->need->limit < RUNG_SUSPEND)
                 return false;
         bool just_loaded = was_asked && sat_sub(s->snapshot->now_ms, m->loaded_ms) < s->limits->min_residency_ms;

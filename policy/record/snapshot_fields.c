@@ -17,6 +17,7 @@
 const struct field policy_limits_fields[] = {
         FIELD(limits, FIELD_BYTES, reserve_bytes, "reserve"),
         FIELD(limits, FIELD_MS, min_residency_ms, "min_residency"),
+        FIELD(limits, FIELD_MS, wait_ms, "wait"),
         FIELD(limits, FIELD_BYTES, budget_bytes, "budget"),
         FIELD(limits, FIELD_COUNT_U32, weights_permille, "weights_permille"),
         FIELD(limits, FIELD_BOOL, passive, "passive"),
@@ -61,6 +62,7 @@ const struct field policy_model_fields[] = {
         FIELD(model_view, FIELD_MS, last_end_ms, "last_end"),
         FIELD(model_view, FIELD_MS, load_ms, "load"),
         FIELD(model_view, FIELD_MS, service_ms, "service"),
+        FIELD(model_view, FIELD_MS, protected_until_ms, "protected_until"),
         FIELD(model_view, FIELD_BYTES, bytes, "bytes"),
         FIELD(model_view, FIELD_BYTES, account_bytes, "account"),
         FIELD(model_view, FIELD_BYTES, account_weights_bytes, "account_weights"),

@@ -56,8 +56,9 @@ struct load {
         enum reason because; /* of a refusal (also one that is only feared yet) or a hold; else REASON_NONE */
         uint32_t form;       /* of those wanted; the smallest where all are refused */
         struct room room;
-        uint64_t look_again_ms; /* absolute; UINT64_MAX: when something changes */
-        uint64_t room_ms;       /* absolute: when its room is expected; UINT64_MAX: nobody can tell */
+        uint64_t look_again_ms;    /* absolute; UINT64_MAX: when something changes */
+        uint64_t guarded_until_ms; /* absolute: protected models stand in the way until then; 0: none does */
+        uint64_t room_ms;          /* absolute: when its room is expected; UINT64_MAX: nobody can tell */
 };
 
 /* A model that leaves for another, as soon as its running requests have ended. */

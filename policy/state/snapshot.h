@@ -26,6 +26,7 @@ struct model_view {
         uint32_t running, waiting;
         uint64_t loaded_ms, last_end_ms, load_ms;
         uint64_t service_ms;                           /* the usual time of its requests; 0: not known */
+        uint64_t protected_until_ms;                   /* no other model may turn it out before; 0: they may */
         uint64_t bytes;                                /* memory that it holds, measured: comes back when it leaves */
         uint64_t account_bytes;                        /* the larger of that and what was predicted; 0: as bytes */
         uint64_t account_weights_bytes;                /* of them its weights, mapped and locked; 0: as weights_bytes */

@@ -166,7 +166,7 @@ class CommandLine(unittest.TestCase):
     def test_help_of_everything(self):
         whole = ctl("--help")
         self.assertEqual(whole.returncode, 0)
-        for command in ("status", "ps", "models", "load", "unload", "reload", "key", "events", "explain", "trace", "record", "fit", "simulate"):
+        for command in ("status", "ps", "models", "load", "unload", "protect", "reload", "key", "events", "explain", "trace", "record", "fit", "simulate"):
             self.assertIn(command, whole.stdout)
             one = ctl(command, "--help")
             self.assertEqual((one.returncode, one.stderr), (0, ""))
@@ -177,7 +177,7 @@ class CommandLine(unittest.TestCase):
         for args in ([], ["bogus"], ["load"], ["fit"], ["simulate"], ["simulate", "x", "--plot", "x.jpg"], ["ps", "x"],
                      ["status", "--bogus"], ["events", "a", "b"], ["explain"], ["record", "a", "b"], ["trace"], ["trace", "a", "b"],
                      ["trace", "a", "--minutes", "0"], ["trace", "a", "--minutes", "61"], ["trace", "a", "--minutes", "1.5"],
-                     ["trace", "a", "--minutes", "5", "--stop"], ["unload"], ["unload", "--all", "x"],
+                     ["trace", "a", "--minutes", "5", "--stop"], ["unload"], ["unload", "--all", "x"], ["protect", "a"], ["protect", "a", "1m", "b"],
                      ["fit", "x", "--context", "0"], ["fit", "x", "--context", "1,,2"], ["fit", "x", "--kv", "q5_0"],
                      ["fit", "x", "--budget", "lots"], ["fit", "x", "--parallel", "0"], ["fit", "x", "--bandwidth", "nan"],
                      ["fit", "x", "--weights-fraction", "1.5"], ["fit", "x", "--threads", "9999"]):
@@ -195,7 +195,7 @@ class CommandLine(unittest.TestCase):
 
 class NoDaemon(unittest.TestCase):
     COMMANDS = (["status"], ["ps"], ["models"], ["load", "a", "b"], ["unload", "a"], ["unload", "--all"], ["status", "a"],
-                ["events"], ["events", "--follow"], ["explain", "a"], ["record"], ["trace", "a"], ["trace", "a", "--stop"])
+                ["events"], ["events", "--follow"], ["explain", "a"], ["record"], ["protect", "a", "1m"], ["trace", "a"], ["trace", "a", "--stop"])
 
     def test_nobody_there(self):
         for path in ("/nonexistent/control.sock", "/dev/null"):
@@ -439,6 +439,13 @@ class Acting(unittest.TestCase):
             self.assertEqual([seen for seen in daemon.seen if seen[0].startswith("POST")], [("POST /control/load", {"model": "a"}), ("POST /control/load", {"model": "b"}),
                                            ("POST /control/unload", {"model": "a", "force": True})])
 
+    def test_protect(self):
+        left = iter([600000, 0])
+        with fake([], answers={"POST /control/protect": lambda body: (200, {"model": "a b", "state": "ready", "protected_ms": next(left)})}) as daemon:
+            self.assertEqual(ctl("protect", "a b", "10m", socket_path=daemon.path).stdout, "a b: protected from other models for 10m 0s\n")
+            self.assertEqual(ctl("protect", "a b", "0", socket_path=daemon.path).stdout, "a b: not protected\n")
+            self.assertEqual(daemon.seen, [("POST /control/protect", {"model": "a b", "time": "10m"}), ("POST /control/protect", {"model": "a b", "time": "0"})])
+
     def test_trace(self):
         trace = {"model": "a b", "path": "/s/traces/a_b.jsonl", "begun_unix_ms": 1700000000000, "until_unix_ms": 1700000300000, "lines": 12,
                  "dropped": 3, "bytes": 999}
@@ -660,7 +667,7 @@ class Completion(unittest.TestCase):
         self.assertEqual(len(result.stdout.splitlines()), 3)
 
     def test_words(self):
-        self.assertEqual(self.complete("headroomctl "), ["status", "ps", "models", "load", "unload", "reload", "key", "events", "explain", "trace", "record", "fit", "simulate"])
+        self.assertEqual(self.complete("headroomctl "), ["status", "ps", "models", "load", "unload", "protect", "reload", "key", "events", "explain", "trace", "record", "fit", "simulate"])
         self.assertEqual(self.complete("headroomctl --json un"), ["unload"])
         self.assertEqual(self.complete("headroomctl unload --f"), ["--force"])
         self.assertEqual(self.complete("headroomctl fit --kv q"), ["q8_0", "q4_0"])

@@ -12,10 +12,11 @@
 #define GIB(n) ((uint64_t) (n) << 30)
 #define FAR    UINT64_MAX
 
-/* The box of most rows: 32 GiB, budget 16, weights 20, reserve 1, residency 30 s; the time is 100 s. */
+/* The box of most rows: 32 GiB, budget 16, weights 20, reserve 1, residency 30 s, a wait of 5 min; the time is 100 s. */
 #define NOW       100000
 #define RESIDENCY 30000
-static const struct admission_limits box = { GIB(16), GIB(20), GIB(1), GIB(32), RESIDENCY };
+#define WAIT      300000
+static const struct admission_limits box = { GIB(16), GIB(20), GIB(1), GIB(32), .min_residency_ms = RESIDENCY, .wait_ms = WAIT };
 
 /* clang-format off */
 /* An account of N GiB that has taken all its bytes, loaded at second L, last asked at second E. */
@@ -24,6 +25,7 @@ static const struct admission_limits box = { GIB(16), GIB(20), GIB(1), GIB(32), 
 #define PINNED(ID, STATE, N) { ACCOUNT(ID, STATE, N, 10, 20), .pinned = true }
 /* Loaded 10 s ago, its last request ended E seconds after the start. */
 #define YOUNG(ID, STATE, N, E) { ACCOUNT(ID, STATE, N, 90, E) }
+#define PROTECTED(ID, STATE, N, UNTIL) { ACCOUNT(ID, STATE, N, 10, 20), .protected_until_ms = (UNTIL) }
 #define FRESH(ID, N) { .id = (ID), .state = ACCOUNT_IDLE, .bytes = GIB(N), .weights_bytes = GIB(N), .taken_bytes = GIB(N), .loaded_ms = 99000, .load_ms = 2000 }
 
 #define ACCOUNTS 6
@@ -52,6 +54,14 @@ static const struct row {
         { "only pinned ones in the way: say so", GIB(30), { PINNED(1, IDLE, 16) }, 1, { GIB(4), GIB(4), 0, NOW }, VERDICT_BLOCKED, RULE_BUDGET, { 0 }, 0, FAR },
         { "pinned and busy in the way", GIB(30), { PINNED(1, BUSY, 16) }, 1, { GIB(4), GIB(4), 0, 0 }, VERDICT_BLOCKED, RULE_BUDGET, { 0 }, 0, FAR },
         { "too little pinned to matter, the rest leaves", GIB(30), { PINNED(1, IDLE, 2), OLD(2, IDLE, 14) }, 2, { GIB(14), GIB(4), 0, NOW }, VERDICT_EVICT, RULE_BUDGET, { 2 }, 1, FAR },
+
+        { "a protected one is not turned out, idle as it is", GIB(30), { PROTECTED(1, IDLE, 16, NOW + 60000) }, 1, { GIB(4), GIB(4), 0, NOW }, VERDICT_WAIT, RULE_BUDGET, { 0 }, 0, NOW + 60000 },
+        { "nor when its turn is over", GIB(30), { PROTECTED(1, BUSY, 16, NOW + 60000) }, 1, { GIB(4), GIB(4), 0, NOW - RESIDENCY }, VERDICT_WAIT, RULE_BUDGET, { 0 }, 0, NOW + 60000 },
+        { "another one leaves in its place, though it is worth more", GIB(30), { PROTECTED(1, IDLE, 8, NOW + 60000), OLD(2, IDLE, 8) }, 2, { GIB(4), GIB(4), 0, NOW }, VERDICT_EVICT, RULE_BUDGET, { 2 }, 1, FAR },
+        { "the end of a wait is soon enough", GIB(30), { PROTECTED(1, IDLE, 16, NOW + WAIT) }, 1, { GIB(4), GIB(4), 0, NOW }, VERDICT_WAIT, RULE_BUDGET, { 0 }, 0, NOW + WAIT },
+        { "for longer than a waiter waits: told at once", GIB(30), { PROTECTED(1, IDLE, 16, NOW + WAIT + 1) }, 1, { GIB(4), GIB(4), 0, NOW }, VERDICT_PROTECTED, RULE_BUDGET, { 0 }, 0, NOW + WAIT + 1 },
+        { "over: it is like any", GIB(30), { PROTECTED(1, IDLE, 16, NOW) }, 1, { GIB(4), GIB(4), 0, NOW }, VERDICT_EVICT, RULE_BUDGET, { 1 }, 1, FAR },
+        { "pinned ones stand in the way whatever ends", GIB(30), { PROTECTED(1, IDLE, 2, NOW + 60000), PINNED(2, IDLE, 14) }, 2, { GIB(4), GIB(4), 0, NOW }, VERDICT_BLOCKED, RULE_BUDGET, { 0 }, 0, NOW + 60000 },
 
         { "a busy one is not cut: its turn ends 30 s after the waiter came", GIB(30), { OLD(1, BUSY, 16) }, 1, { GIB(4), GIB(4), 0, NOW }, VERDICT_WAIT, RULE_BUDGET, { 0 }, 0, NOW + RESIDENCY },
         { "the waiter has waited its turn: the busy one drains", GIB(30), { OLD(1, BUSY, 16) }, 1, { GIB(4), GIB(4), 0, NOW - RESIDENCY }, VERDICT_EVICT, RULE_BUDGET, { 1 }, 1, NOW + 0 },
@@ -199,7 +209,7 @@ static void whose_turn_has_come_is_promised_the_room(void **state) {
 
 static void more_than_ram_less_the_reserve_never_fits(void **state) {
         (void) state;
-        const struct admission_limits generous = { GIB(64), GIB(64), GIB(1), GIB(32), RESIDENCY };
+        const struct admission_limits generous = { GIB(64), GIB(64), GIB(1), GIB(32), .min_residency_ms = RESIDENCY };
         const struct admission_snapshot snapshot = { NOW, GIB(31), NULL, 0 };
         const struct admission_want just = { GIB(31), GIB(1), 0, NOW }, over = { GIB(31) + 1, GIB(1), 0, NOW };
         assert_int_equal(policy_admission(&generous, &snapshot, &just).verdict, VERDICT_SHORT);

@@ -19,7 +19,7 @@
 
 /* A box of 64 GiB with a budget of 40 and a reserve of 1. */
 static const struct limits limits = {
-        .budget_bytes = GIB(40), .weights_permille = 900, .reserve_bytes = GIB(1), .min_residency_ms = 10000
+        .budget_bytes = GIB(40), .weights_permille = 900, .reserve_bytes = GIB(1), .min_residency_ms = 10000, .wait_ms = 300000
 };
 
 #define IDLE(ID, N, ...)                                                                                            \
@@ -79,6 +79,12 @@ static const struct row rows[] = {
         { "a small one passes the one that waits where both fit", 60, false, false, { IDLE(MODEL_A, 30) }, { WANT(5, 30, 90000), WANT(6, 4, 95000) },
           { { 5, VERDICT_EVICT, false, REASON_NONE }, { 6, VERDICT_ADMIT, false, REASON_NONE } }, { { MODEL_A, REASON_MAKE_ROOM, 5 } } },
         { "one that grew past its prediction: an idle one leaves for none", 60, false, false, { BUSY(MODEL_A, 30, .account_bytes = GIB(35)), IDLE(MODEL_B, 12) }, { { 0 } },
+          { { 0 } }, { { MODEL_B, REASON_OVER_BUDGET, UINT32_MAX } } },
+        { "a protected one is waited for", 60, false, false, { IDLE(MODEL_A, 30, .protected_until_ms = NOW_MS + 60000) }, { WANT(5, 12, 90000) },
+          { { 5, VERDICT_WAIT, false, REASON_PROTECTED } }, { { 0 } } },
+        { "a protected one for longer than a request waits", 60, false, false, { IDLE(MODEL_A, 30, .protected_until_ms = NOW_MS + 600000) }, { WANT(5, 12, 90000) },
+          { { 5, VERDICT_PROTECTED, true, REASON_PROTECTED } }, { { 0 } } },
+        { "one that grew past its prediction is not spared for it", 60, false, false, { BUSY(MODEL_A, 30, .account_bytes = GIB(35)), IDLE(MODEL_B, 12, .protected_until_ms = NOW_MS + 60000) }, { { 0 } },
           { { 0 } }, { { MODEL_B, REASON_OVER_BUDGET, UINT32_MAX } } },
 };
 /* clang-format on */
@@ -244,8 +250,8 @@ static void whoever_was_considered_is_told(void **state) {
                                         60,
                                         false,
                                         false,
-                                        { BUSY(MODEL_A, 10), IDLE(MODEL_B, 10, .priority = 1), IDLE(3, 9, .pinned = true),
-                                          IDLE(4, 11) },
+                                        { BUSY(MODEL_A, 10), IDLE(MODEL_B, 10, .protected_until_ms = NOW_MS + 1),
+                                          IDLE(3, 9, .pinned = true), IDLE(4, 11) },
                                         { WANT(5, 10, 99000) },
                                         { { 0 } },
                                         { { 0 } } };
@@ -255,7 +261,7 @@ static void whoever_was_considered_is_told(void **state) {
         assert_true(all[0].model == 4 && all[0].fate == CANDIDATE_LEAVES && all[0].idle_ms == 40000 && all[0].bytes == GIB(11));
         for (uint32_t i = 1; i < 4; i++) {
                 static const enum candidate_fate fates[] = {
-                        [MODEL_A] = CANDIDATE_BUSY, [MODEL_B] = CANDIDATE_SPARED, [3] = CANDIDATE_PINNED
+                        [MODEL_A] = CANDIDATE_BUSY, [MODEL_B] = CANDIDATE_PROTECTED, [3] = CANDIDATE_PINNED
                 };
                 assert_int_equal(all[i].fate, fates[all[i].model]);
         }

@@ -179,7 +179,7 @@ static void run(struct sim *s, uint64_t minutes) {
 }
 
 static struct sim sim_of(uint64_t budget_gib, uint64_t residency_ms, uint32_t seed) {
-        return (struct sim){ .limits = { GIB(budget_gib), GIB(1000), 0, GIB(2000), residency_ms },
+        return (struct sim){ .limits = { GIB(budget_gib), GIB(1000), 0, GIB(2000), .min_residency_ms = residency_ms },
                              .now_ms = 1000000,
                              .seed = seed };
 }

@@ -29,6 +29,7 @@ struct request {
         unsigned paused, resumed;
         int64_t keep_alive_ms; /* -1: not said, or for ever */
         uint64_t group;
+        uint64_t protect_ms;
 };
 
 static struct request asked;
@@ -94,6 +95,11 @@ void request_keep_alive(struct request *request, uint64_t ms) {
         request->keep_alive_ms = (int64_t) ms;
 }
 
+void request_protect(struct request *request, uint64_t ms) {
+        request->protect_ms = ms;
+}
+
+static uint64_t protected_ms;
 static struct outlook outlook_told;
 
 struct outlook request_outlook(const struct request *request) {
@@ -167,6 +173,7 @@ void fleet_model_status(struct fleet *f, uint32_t index, struct model_status *re
                                       .last_error = "",
                                       .last_exit = "",
                                       .last_stderr = index ? "\xff!" : "",
+                                      .protected_ms = protected_ms,
                                       .trace = index ? trace_shown : (struct trace_info){ 0 } };
 }
 
@@ -238,6 +245,13 @@ void fleet_load(struct fleet *f, const char *model, fleet_done *on_done, void *u
 void fleet_unload(struct fleet *f, const char *model, bool force, fleet_done *on_done, void *user) {
         fleet_load(f, model, on_done, user);
         job.force = force;
+}
+
+int fleet_protect(struct fleet *f, const char *model, uint64_t ms) {
+        (void) f;
+        (void) snprintf(job.model, sizeof job.model, "%s", model);
+        protected_ms = ms;
+        return 0;
 }
 
 int fleet_dismiss(struct fleet *f, const char *model) {

@@ -515,6 +515,22 @@ static void test_control(void **state) {
         turn_for(5);
         job.on_done(job.user, NULL);
         assert_int_equal(api_running(api), 0);
+        static const char protect[] =
+                "POST /control/protect HTTP/1.1\r\nHost: x\r\nContent-Length: 30\r\n\r\n{\"model\":\"alias\",\"time\":\"%s\"}";
+        static const struct {
+                const char *time, *answer;
+                uint64_t ms;
+        } times[] = { { "10m", "{\"model\":\"org/b:q4\",\"state\":\"ready\",\"protected_ms\":600000}", 600000 },
+                      { "24d", "'time' must be a time such as 10m", 600000 },
+                      { "000", "{\"model\":\"org/b:q4\",\"state\":\"ready\",\"protected_ms\":0}", 0 } };
+        for (size_t i = 0; i < sizeof times / sizeof *times; i++) {
+                char text[256];
+                (void) snprintf(text, sizeof text, protect, times[i].time);
+                say_text(fds[0], text);
+                assert_non_null(strstr(hear(fds[0], "}", &closed), times[i].answer));
+                assert_int_equal(protected_ms, times[i].ms);
+                turn_for(5);
+        }
         static const char nobody[] = "POST /control/load HTTP/1.1\r\nHost: x\r\nContent-Length: 16\r\n\r\n{\"model\":\"nope\"}";
         say_text(fds[0], nobody);
         assert_non_null(strstr(hear(fds[0], "}}\n", &closed), "model_not_found"));

@@ -120,16 +120,22 @@ static void test_class(void **state) {
         static const struct {
                 const char *header, *more;
                 int class; /* -1: refused */
+                uint64_t protect_ms;
         } rows[] = {
-                { "", "", REQUEST_CLASS_OF_MODEL },
-                { "", ",\"service_tier\":\"auto\"", REQUEST_CLASS_OF_MODEL },
-                { "", ",\"service_tier\":null", REQUEST_CLASS_OF_MODEL },
-                { "", ",\"service_tier\":\"flex\"", REQUEST_BATCH },
-                { "", ",\"service_tier\":\"priority\"", REQUEST_INTERACTIVE },
-                { "X-Headroom-Class: batch\r\n", "", REQUEST_BATCH },
-                { "x-headroom-class: Interactive\r\n", ",\"service_tier\":\"flex\"", REQUEST_INTERACTIVE },
-                { "X-Headroom-Class: soon\r\n", "", -1 },
-                { "", ",\"service_tier\":1", -1 },
+                { "", "", REQUEST_CLASS_OF_MODEL, 0 },
+                { "", ",\"service_tier\":\"auto\"", REQUEST_CLASS_OF_MODEL, 0 },
+                { "", ",\"service_tier\":null", REQUEST_CLASS_OF_MODEL, 0 },
+                { "", ",\"service_tier\":\"flex\"", REQUEST_BATCH, 0 },
+                { "", ",\"service_tier\":\"priority\"", REQUEST_INTERACTIVE, 0 },
+                { "X-Headroom-Class: batch\r\n", "", REQUEST_BATCH, 0 },
+                { "x-headroom-class: Interactive\r\n", ",\"service_tier\":\"flex\"", REQUEST_INTERACTIVE, 0 },
+                { "X-Headroom-Class: soon\r\n", "", -1, 0 },
+                { "", ",\"service_tier\":1", -1, 0 },
+                { "", ",\"service_tier\":\"batch\"", REQUEST_BATCH, 0 },
+                { "X-Headroom-Protect: 10m\r\n", "", REQUEST_CLASS_OF_MODEL, 600000 },
+                { "X-Headroom-Class: interactive\r\nx-headroom-protect: 0\r\n", "", REQUEST_INTERACTIVE, 0 },
+                { "X-Headroom-Protect: 61m\r\n", "", -1, 0 },
+                { "X-Headroom-Class: batch\r\nX-Headroom-Protect: for ever\r\n", "", -1, 0 },
         };
 
         (void) state;
@@ -148,6 +154,7 @@ static void test_class(void **state) {
                 assert_int_equal(submits - before, rows[i].class >= 0);
                 if (rows[i].class >= 0) {
                         assert_int_equal(asked.class, rows[i].class);
+                        assert_int_equal(asked.protect_ms, rows[i].protect_ms);
                         asked.events->on_end(asked.user, "stop", &usage);
                 } else {
                         assert_non_null(strstr(hear(fd, "}}\n", &closed), "HTTP/1.1 400 "));

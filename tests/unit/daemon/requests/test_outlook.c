@@ -78,12 +78,61 @@ static void who_is_turned_away_is_told_when_to_come_back(void **state) {
         eventually(all_done(c, 4) && late[0].ended);
 }
 
+/* Its room is kept from another model while that is asked for; who would wait too long for it is told at once, with the name and the time. */
+static void a_protected_model_stays(void **state) {
+        (void) state;
+        add_model("weights=62914560\n");
+        add_model("weights=62914560\n");
+        w.config.min_residency_ms = 0;
+        open_fleet();
+        struct client a = { 0 }, b = { 0 };
+        ask(&a, "a");
+        request_protect(a.request, 900);
+        eventually(a.ended);
+        uint64_t ended_ms = uv_hrtime() / 1000000;
+        ask(&b, "b");
+        eventually(b.why[0]);
+        assert_non_null(strstr(b.why, "protected"));
+        assert_in_range(request_outlook(b.request).expected_ms, 1, 2500);
+        eventually(b.ended);
+        assert_true(uv_hrtime() / 1000000 - ended_ms >= 890);
+
+        assert_int_equal(fleet_protect(w.fleet, "b", 30000), 0);
+        assert_in_range(status_of(1).protected_ms, 20000, 30000);
+        ask(&a, "a");
+        eventually(a.failed);
+        assert_string_equal(a.failure.code, "protected");
+        assert_non_null(strstr(a.failure.message, "'b' is protected from other models for "));
+        assert_in_range(a.failure.retry_after_s, 20, 30);
+        assert_int_equal(life_of(1), MODEL_READY);
+        assert_int_equal(fleet_protect(w.fleet, "b", 0), 0);
+        assert_int_equal(fleet_protect(w.fleet, "nobody", 0), -ENOENT);
+        ask(&a, "a");
+        eventually(a.ended);
+}
+
+static void batch_protects_nothing_and_use_does_as_configured(void **state) {
+        (void) state;
+        add_model("")->protect_ms = 5000;
+        add_model("")->batch = true;
+        open_fleet();
+        struct client a = { 0 }, b = { 0 };
+        ask(&a, "a");
+        ask(&b, "b");
+        request_protect(b.request, 60000);
+        eventually(a.ended && b.ended);
+        assert_in_range(status_of(0).protected_ms, 1, 5000);
+        assert_int_equal(status_of(1).protected_ms, 0);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test_setup_teardown(each_waiter_knows_its_place_and_time, make_fixture, end_fixture),
                 cmocka_unit_test_setup_teardown(the_load_counts_before_the_turn, make_fixture, end_fixture),
                 cmocka_unit_test_setup_teardown(what_is_held_has_no_time, make_fixture, end_fixture),
                 cmocka_unit_test_setup_teardown(who_is_turned_away_is_told_when_to_come_back, make_fixture, end_fixture),
+                cmocka_unit_test_setup_teardown(a_protected_model_stays, make_fixture, end_fixture),
+                cmocka_unit_test_setup_teardown(batch_protects_nothing_and_use_does_as_configured, make_fixture, end_fixture),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
