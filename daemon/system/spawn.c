@@ -141,10 +141,13 @@ int spawn_start(const struct spawn *s, struct spawned *ret) {
 
 int spawn_reap(const struct spawned *s, int64_t *ret_status, int *ret_signal) {
         siginfo_t info = { 0 };
-        if (waitid(P_PIDFD, (id_t) s->pidfd, &info, WEXITED | WNOHANG) < 0)
+        if (waitid(P_PIDFD, (id_t) s->pidfd, &info, WEXITED | WNOHANG | WNOWAIT) < 0)
                 return -errno;
         if (info.si_pid == 0)
                 return -EAGAIN;
+        (void) kill(-s->pid, SIGKILL); /* what it started and left behind; as long as it is not reaped its number is nobody else's */
+        if (waitid(P_PIDFD, (id_t) s->pidfd, &info, WEXITED | WNOHANG) < 0)
+                return -errno;
         bool by_itself = info.si_code == CLD_EXITED;
         *ret_status = by_itself ? info.si_status : 0;
         *ret_signal = by_itself ? 0 : info.si_status;

@@ -33,7 +33,7 @@ struct spawned {
  * caller is held until exec, which waits for the disk that PATH is on, no longer.
  */
 int spawn_start(const struct spawn *s, struct spawned *ret);
-/* 0 and the exit, once: the process is reaped with it. -EAGAIN while it runs. -ECHILD: somebody else reaped it. */
+/* 0 and the exit, once: the process is reaped with it, and what is left of its group is killed. -EAGAIN while it runs. -ECHILD: somebody else reaped it. */
 int spawn_reap(const struct spawned *s, int64_t *ret_status, int *ret_signal);
 
 #endif

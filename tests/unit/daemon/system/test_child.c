@@ -244,23 +244,30 @@ static bool is_gone(pid_t pid) {
         return n == 0 || (end && end[2] == 'Z'); /* whoever adopted it may be slow to reap */
 }
 
+/* Whether it is killed or ends by itself. */
 static void what_it_started_goes_with_it(void **state) {
         (void) state;
-        uv_loop_t loop;
-        struct heard h;
-        assert_int_equal(uv_loop_init(&loop), 0);
-        assert_int_equal(start(&loop, &h, SHELL("sleep 1000 & echo $!; wait")), 0);
-        while (h.used == 0)
-                (void) uv_run(&loop, UV_RUN_ONCE);
-        pid_t grandchild = atoi(h.text);
-        assert_true(grandchild > 1);
-        child_kill(h.child);
-        (void) uv_run(&loop, UV_RUN_DEFAULT);
-        assert_int_equal(h.exit.signal, SIGKILL);
-        for (int tries = 0; tries < 1000 && !is_gone(grandchild); tries++)
-                (void) usleep(10000);
-        assert_true(is_gone(grandchild));
-        assert_int_equal(uv_loop_close(&loop), 0);
+        const struct child_spec killed = SHELL("sleep 1000 & echo $!; wait"), ended = SHELL("sleep 1000 & echo $!");
+        const struct child_spec *specs[] = { &killed, &ended };
+
+        for (int i = 0; i < 2; i++) {
+                uv_loop_t loop;
+                struct heard h;
+                assert_int_equal(uv_loop_init(&loop), 0);
+                assert_int_equal(start(&loop, &h, *specs[i]), 0);
+                while (h.used == 0)
+                        (void) uv_run(&loop, UV_RUN_ONCE);
+                pid_t grandchild = atoi(h.text);
+                assert_true(grandchild > 1);
+                if (specs[i] == &killed)
+                        child_kill(h.child);
+                (void) uv_run(&loop, UV_RUN_DEFAULT);
+                assert_int_equal(h.exit.signal, specs[i] == &killed ? SIGKILL : 0);
+                for (int tries = 0; tries < 1000 && !is_gone(grandchild); tries++)
+                        (void) usleep(10000);
+                assert_true(is_gone(grandchild));
+                assert_int_equal(uv_loop_close(&loop), 0);
+        }
 }
 
 static void many_starts_leave_nothing(void **state) {
