@@ -145,7 +145,8 @@ int spawn_reap(const struct spawned *s, int64_t *ret_status, int *ret_signal) {
                 return -errno;
         if (info.si_pid == 0)
                 return -EAGAIN;
-        (void) kill(-s->pid, SIGKILL); /* what it started and left behind; as long as it is not reaped its number is nobody else's */
+        (void) kill(-s->pid,
+                    SIGKILL); /* what it started and left behind; as long as it is not reaped its number is nobody else's */
         if (waitid(P_PIDFD, (id_t) s->pidfd, &info, WEXITED | WNOHANG) < 0)
                 return -errno;
         bool by_itself = info.si_code == CLD_EXITED;

@@ -387,6 +387,23 @@ static void a_full_queue_is_said_at_once(void **state) {
         eventually(all_done(c, 3));
 }
 
+static void a_full_service_is_said_at_once(void **state) {
+        (void) state;
+        static struct client c[WAITING_MAX + 1], late;
+        add_model("parallel=1\ntoken_ms=1000\n")->queue = 2 * WAITING_MAX;
+        open_fleet();
+        ask(&c[0], "a");
+        eventually(c[0].starts == 1);
+        for (uint32_t i = 1; i <= WAITING_MAX; i++)
+                ask(&c[i], "a");
+        assert_int_equal(ask_with(&late, "a", REQUEST_CHAT, &client_events, "{}"), -EAGAIN);
+        assert_int_equal(late.failure.status, 503);
+        assert_string_equal(late.failure.code, "queue_full");
+        assert_true(late.failure.retry_after_s > 0);
+        for (uint32_t i = 0; i <= WAITING_MAX; i++)
+                request_cancel(c[i].request);
+}
+
 static void nobody_waits_for_ever(void **state) {
         (void) state;
         add_model("parallel=1\ntoken_ms=20\n");
@@ -677,6 +694,7 @@ int main(int argc, char **argv) {
                 with_fixture(an_engine_that_computes_for_ever_is_ended),
                 with_fixture(an_engine_that_is_slow_is_not),
                 with_fixture(a_full_queue_is_said_at_once),
+                with_fixture(a_full_service_is_said_at_once),
                 with_fixture(nobody_waits_for_ever),
                 with_fixture(the_operator_loads_and_unloads),
                 with_fixture(the_operator_has_the_size_read_again),
