@@ -90,12 +90,8 @@ static uint32_t read_count(const struct body_facts *f, enum member m, uint32_t m
 
 /* Parameters of the API that we do not support are better refused than ignored, since the answer would be another one. */
 static bool check_offered(const struct body_facts *f, struct failure *reterr) {
-        struct json_value suffix = f->members[MEMBER_SUFFIX], best_of = f->members[MEMBER_BEST_OF];
+        struct json_value suffix = f->members[MEMBER_SUFFIX];
 
-        if (best_of.kind != JSON_NONE && !json_whole(best_of, 1, 1)) {
-                *reterr = bad_request("best_of", "'best_of' must be 1: 'n' asks for several answers");
-                return false;
-        }
         if (body_is_true(f, MEMBER_ECHO)) {
                 *reterr = bad_request("echo", "'echo' is not offered: the answer does not repeat the prompt");
                 return false;
@@ -126,22 +122,34 @@ static bool check_messages(const struct body_facts *f, struct failure *reterr) {
         return false;
 }
 
-/* A list with one prompt in it is that prompt. */
-static bool check_prompt(const struct body_facts *f, struct failure *reterr) {
-        struct json_value prompt = f->members[MEMBER_PROMPT], logprobs = f->members[MEMBER_LOGPROBS];
+/* How many prompts there are; 0 and *reterr: none, or something else in their place. */
+static uint32_t count_prompts(const struct body_facts *f, struct failure *reterr) {
         const struct list_facts *l = &f->prompt;
+        bool is_list = l->first == JSON_STRING || l->first == JSON_ARRAY;
+
+        if (f->members[MEMBER_PROMPT].kind == JSON_STRING || l->are_tokens)
+                return 1;
+        if (l->count > 0 && l->count <= API_PROMPTS_MAX && l->wrong_index == l->count)
+                return l->count;
+        if (is_list && l->count > API_PROMPTS_MAX)
+                *reterr = bad_request("prompt", "'prompt' holds %u prompts, and %u are the most in a request", l->count,
+                                      API_PROMPTS_MAX);
+        else if (is_list && l->count > 0)
+                *reterr = bad_request("prompt", "prompt[%u] must be a string that is not empty, or an array of token ids",
+                                      l->wrong_index);
+        else
+                *reterr = bad_request("prompt", "'prompt' must be a string, an array of token ids, or an array of such");
+        return 0;
+}
+
+static bool check_prompt(const struct body_facts *f, struct failure *reterr) {
+        struct json_value logprobs = f->members[MEMBER_LOGPROBS];
 
         if (logprobs.kind != JSON_NONE && !is_integer(logprobs)) {
                 *reterr = bad_request("logprobs", "'logprobs' must be a whole number");
                 return false;
         }
-        if (prompt.kind == JSON_STRING || l->are_tokens || (l->count == 1 && (l->first == JSON_STRING || l->is_first_tokens)))
-                return true;
-        if (l->count > 1 && (l->first == JSON_STRING || l->first == JSON_ARRAY))
-                *reterr = bad_request("prompt", "'prompt' holds several prompts; send one request for each");
-        else
-                *reterr = bad_request("prompt", "'prompt' must be a string or an array of token ids");
-        return false;
+        return count_prompts(f, reterr) > 0;
 }
 
 char *api_default_model(struct api *api, struct failure *reterr) {
@@ -214,10 +222,40 @@ static bool check_asked(const struct body_facts *f, bool is_chat, struct failure
                (is_chat ? check_messages(f, reterr) : check_prompt(f, reterr));
 }
 
-/* Dialects without choices give their own meaning to such a name, or none. */
-static bool count_choices(const struct body_facts *f, const struct dialect *dialect, uint32_t *ret, struct failure *reterr) {
-        *ret = dialect->has_choices ? read_count(f, MEMBER_N, API_CHOICES_MAX, reterr) : 1;
-        return *ret > 0;
+/* `best_of`: answers to a prompt, of which CHOICES are sent. 0 and *reterr: that cannot be. */
+static uint32_t count_candidates(const struct body_facts *f, const struct dialect *dialect, uint32_t choices,
+                                 struct failure *reterr) {
+        bool is_stream = body_is_true(f, MEMBER_STREAM), is_said = f->members[MEMBER_BEST_OF].kind != JSON_NONE;
+        uint32_t count = is_said ? read_count(f, MEMBER_BEST_OF, API_BEST_OF_MAX, reterr) : choices;
+
+        if (count == 0 || count == choices)
+                return count;
+        if (dialect->is_chat)
+                *reterr = bad_request("best_of", "'best_of' is of completions: 'n' asks a chat for several answers");
+        else if (count < choices)
+                *reterr = bad_request("best_of", "'best_of' must not be less than 'n'");
+        else if (is_stream)
+                *reterr = bad_request("best_of",
+                                      "'best_of' above 'n' is not for streams: which answers are best is known at their end");
+        else
+                return count;
+        return 0;
+}
+
+/* How many answers there will be. Dialects without choices give their own meaning to such names, or none. */
+static bool count_answers(const struct body_facts *f, struct completion_options *options, struct failure *reterr) {
+        const struct dialect *dialect = options->dialect;
+
+        if (!dialect->has_choices)
+                return true;
+        options->choices = read_count(f, MEMBER_N, API_CHOICES_MAX, reterr);
+        options->candidates = options->choices ? count_candidates(f, dialect, options->choices, reterr) : 0;
+        options->prompts = options->candidates == 0 ? 0 : dialect->is_chat ? 1 : count_prompts(f, reterr);
+        if (options->prompts * options->candidates <= API_ANSWERS_MAX)
+                return options->prompts > 0;
+        *reterr = bad_request("prompt", "%u prompts with %u answers each are more than the %u answers that a request may have",
+                              options->prompts, options->candidates, API_ANSWERS_MAX);
+        return false;
 }
 
 void api_start_answer(struct api *api, struct http_exchange *x, const struct body *body, const struct dialect *dialect) {
@@ -227,7 +265,7 @@ void api_start_answer(struct api *api, struct http_exchange *x, const struct bod
                                               .includes_usage = facts->includes_usage };
         struct failure f = { 0 };
         bool is_right = (body->asked.is_load || check_asked(facts, dialect->is_chat, &f)) &&
-                        api_choose_class(x, body, &options.class, &f) && count_choices(facts, dialect, &options.choices, &f);
+                        api_choose_class(x, body, &options.class, &f) && count_answers(facts, &options, &f);
         auto_free char *model = is_right ? api_choose_model(api, x, body, &f) : NULL;
 
         if (model) {

@@ -38,6 +38,7 @@ struct choice {
         struct request *request; /* NULL when it is over */
         struct answer answer;
         bool has_opened; /* the dialect's first event of it is out */
+        bool is_chosen;  /* of the candidates */
         struct request_usage usage;
 };
 
@@ -45,7 +46,8 @@ struct completion {
         struct api *api;
         struct http_exchange *exchange; /* NULL when it is over */
         struct choice *choices;
-        uint32_t count, ended; /* of them */
+        uint32_t count, ended;       /* of them */
+        uint32_t candidates, chosen; /* answers to each prompt, and how many of these are sent */
         char request_id[32];
         char *model;
         const char *kind; /* of what is asked */
@@ -200,7 +202,7 @@ static void on_start(void *user, uint32_t prompt_tokens, uint32_t cached_tokens,
         struct completion *c = choice->completion;
 
         note_relaxed(c, relaxed);
-        c->tokens += choice == c->choices ? prompt_tokens : 0;
+        c->tokens += choice->answer.index % c->candidates == 0 ? prompt_tokens : 0;
         choice->answer.prompt_tokens = prompt_tokens;
         choice->answer.cached_tokens = cached_tokens;
         choice->answer.waited_ns = uv_hrtime() - c->started_ns;
@@ -309,18 +311,50 @@ static void answer_whole(struct completion *c) {
         free(headers);
 }
 
-/* Of all answers together: the prompt is theirs, and what they took they took side by side. */
+/* Of all answers together: those to one prompt have it together, and what they took they took side by side. */
 static struct request_usage usage_of_all(const struct completion *c) {
-        struct request_usage all = c->choices[0].usage;
+        struct request_usage all = { 0 };
 
-        for (uint32_t i = 1; i < c->count; i++) {
+        for (uint32_t i = 0; i < c->count; i++) {
                 const struct request_usage *u = &c->choices[i].usage;
+                bool is_first = i % c->candidates == 0;
+                all.prompt_tokens += is_first ? u->prompt_tokens : 0;
+                all.cached_tokens += is_first ? u->cached_tokens : 0;
                 all.completion_tokens += u->completion_tokens;
                 all.reasoning_tokens += u->reasoning_tokens;
                 all.prefill_ms = fmax(all.prefill_ms, u->prefill_ms);
                 all.decode_ms = fmax(all.decode_ms, u->decode_ms);
         }
         return all;
+}
+
+/* Of the answers to the prompt that the answer at FIRST is the first to: the next to be sent, which is the likeliest where not all are. */
+static struct choice *choose_next(const struct completion *c, uint32_t first) {
+        struct choice *best = NULL;
+
+        for (uint32_t i = first; i < first + c->candidates; i++) {
+                struct choice *choice = &c->choices[i];
+                bool is_better = !best || (c->chosen < c->candidates && choice->usage.score > best->usage.score);
+                if (!choice->is_chosen && is_better)
+                        best = choice;
+        }
+        best->is_chosen = true;
+        return best;
+}
+
+static void write_whole(struct completion *c, const struct request_usage *usage) {
+        const struct answer *first = NULL, **link = &first;
+        uint32_t index = 0;
+
+        for (uint32_t prompt = 0; prompt < c->count; prompt += c->candidates) {
+                for (uint32_t i = 0; i < c->chosen; i++) {
+                        struct answer *a = &choose_next(c, prompt)->answer;
+                        a->index = index++;
+                        *link = a;
+                        link = &a->next;
+                }
+        }
+        c->dialect->whole(&c->out, first, first->finish, usage);
 }
 
 static void end_stream(struct choice *choice, const struct request_usage *usage) {
@@ -348,7 +382,7 @@ static void on_end(void *user, const char *finish, const struct request_usage *u
         struct request_usage all = usage_of_all(c);
         all.stop = usage->stop;
         if (!c->is_stream && !a->goes_on)
-                c->dialect->whole(&c->out, &c->choices[0].answer, c->choices[0].answer.finish, &all);
+                write_whole(c, &all);
         if (a->is_too_long || c->out.failed || logprobs_failed(&a->logprobs)) {
                 fail_too_long(c);
                 return;
@@ -394,9 +428,13 @@ static void take_fingerprint(const struct api *api, const char *model, char ret[
         (void) snprintf(ret, 16, "fp_%010llx", (unsigned long long) (hash >> 24));
 }
 
+static uint32_t at_least_one(uint32_t count) {
+        return count > 0 ? count : 1;
+}
+
 /* 0 or -ENOMEM. */
 static int make_choices(struct completion *c, const struct completion_options *options) {
-        uint32_t count = options->choices > 0 ? options->choices : 1;
+        uint32_t count = at_least_one(options->prompts) * at_least_one(options->candidates);
         struct answer answer = { .dialect = options->dialect,
                                  .model = c->model,
                                  .request_id = c->request_id,
@@ -416,10 +454,11 @@ static int make_choices(struct completion *c, const struct completion_options *o
         (void) snprintf(answer.id, sizeof answer.id, "%s%s", options->dialect->id_prefix, random);
         take_fingerprint(c->api, c->model, answer.fingerprint);
         c->count = count;
+        c->candidates = at_least_one(options->candidates);
+        c->chosen = at_least_one(options->choices);
         for (uint32_t i = 0; i < c->count; i++) {
                 c->choices[i] = (struct choice){ .completion = c, .answer = answer };
                 c->choices[i].answer.index = i;
-                c->choices[i].answer.next = i + 1 < c->count ? &c->choices[i + 1].answer : NULL;
         }
         return 0;
 }
@@ -471,15 +510,18 @@ static int submit(struct completion *c, enum request_kind kind, enum request_cla
                                                      .on_restart = on_restart,
                                                      .on_end = on_end,
                                                      .on_failed = on_failed };
-        uint64_t group = c->count > 1 ? ++c->api->groups : 0;
+        uint64_t group = c->api->groups + 1;
 
+        c->api->groups += c->count / c->candidates;
         for (uint32_t i = 0; i < c->count; i++) {
                 struct choice *choice = &c->choices[i];
                 const struct request_body sent = { .json = kind == REQUEST_LOAD ? NULL : bulk_hold(body->json),
                                                    .values = body->facts.values,
-                                                   .choice = i,
-                                                   .group = group,
-                                                   .tenant = c->key ? key_tenant(c->key) : 0 };
+                                                   .item = i / c->candidates,
+                                                   .choice = i % c->candidates,
+                                                   .group = c->candidates > 1 ? group + i / c->candidates : 0,
+                                                   .tenant = c->key ? key_tenant(c->key) : 0,
+                                                   .is_scored = c->chosen < c->candidates };
                 int r = request_submit(c->api->fleet, c->model, kind, class, sent, c->is_stream ? &streamed : &whole, choice,
                                        &choice->request, reterr);
                 if (r < 0)

@@ -16,7 +16,9 @@ struct completion_options {
         bool is_stream, includes_usage;
         const char *model; /* as the client called it; copied */
         enum request_class class;
-        uint32_t choices; /* answers; 0 is 1 */
+        uint32_t prompts;    /* that the body has, as the next: 0 is 1 */
+        uint32_t candidates; /* answers to each ... */
+        uint32_t choices;    /* ... of which so many are sent: all, or the likeliest */
 };
 
 /* Asks the fleet. From here on the exchange is the completion's. */

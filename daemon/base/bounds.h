@@ -184,6 +184,9 @@
 #define API_EMBED_INPUTS_MAX    2048 /* texts of one request: OpenAI's limit */
 #define API_ANSWER_MAX          (16u << 20) /* an answer that is not streamed is held until its end: all of a response together */
 #define API_CHOICES_MAX         8           /* answers to one prompt, `n`: more than anybody compares */
+#define API_BEST_OF_MAX         20          /* of which they are chosen, `best_of`: OpenAI's limit */
+#define API_PROMPTS_MAX         64          /* in a list */
+#define API_ANSWERS_MAX         64          /* of one request in all: as many as an engine makes at once */
 #define API_PING_MS             5000  /* a stream without news says why; clients and proxies give up after a minute or more */
 #define API_TICK_AGE_MAX_MS     20000 /* /health: the fleet ticks every 5 s at the least */
 #define CONTROL_BODY_MAX        (64u << 10) /* {"model":"...","force":true} */

@@ -117,6 +117,7 @@ static bool usage_in(const cJSON *frame, struct request_usage *ret) {
                     *timings = cJSON_GetObjectItemCaseSensitive(frame, "timings");
         *ret = (struct request_usage){ .prefill_ms = time_in(timings, "prefill_ms"),
                                        .decode_ms = time_in(timings, "decode_ms"),
+                                       .score = json_get_finite(frame, "score", -HUGE_VAL),
                                        .stop = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(frame, "stop")) };
         return prompt_in(usage, &ret->prompt_tokens, &ret->cached_tokens) &&
                count_in(usage, "completion_tokens", &ret->completion_tokens) &&

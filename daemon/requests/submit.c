@@ -79,7 +79,7 @@ int request_submit(struct fleet *fleet, const char *model, enum request_kind kin
         struct model *m = NULL;
         int r = find_model(fleet, model, &m, reterr);
         if (r == 0)
-                r = refuse_at_once(fleet, m, body.choice > 0, reterr);
+                r = refuse_at_once(fleet, m, body.item + body.choice > 0, reterr);
         struct request *request = r == 0 ? calloc(1, sizeof(*request)) : NULL;
         if (r == 0 && !request) {
                 failure_set(reterr, REASON_OUT_OF_MEMORY, NULL);

@@ -31,6 +31,7 @@ struct request_usage {
         uint32_t reasoning_tokens; /* among those of the completion */
         double prefill_ms, decode_ms;
         const char *stop; /* the stop string that ended the answer; NULL: none did. Borrowed */
+        double score;     /* the mean log probability of its tokens, where that was asked for; else 0 */
 };
 
 /* A piece of a call of a tool. */
@@ -65,9 +66,11 @@ struct bulk;
 struct request_body {
         struct bulk *json;
         uint32_t values;
-        uint32_t choice; /* which of the answers to a prompt of it is asked for, from 0 */
+        uint32_t item;   /* which of its prompts is to be answered, from 0 ... */
+        uint32_t choice; /* ... and which of the answers to that this is */
         uint64_t group;  /* of those to one prompt, which is computed once; 0: there is one alone */
         uint64_t tenant; /* whose it is, below 2^53: what an engine keeps of its text serves the same one alone; 0: nobody's */
+        bool is_scored;  /* the usage shall tell the score */
 };
 
 /*

@@ -325,6 +325,10 @@ static bool write_head(struct text *head, const struct engine_request *request, 
                 text_printf(head, ",\"group\":%" PRIu64 ",\"choice\":%u", request->group, request->choice);
         if (request->tenant)
                 text_printf(head, ",\"tenant\":%" PRIu64, request->tenant);
+        if (request->item)
+                text_printf(head, ",\"item\":%u", request->item);
+        if (request->is_scored)
+                text_puts(head, ",\"scored\":true");
         return text_puts(head, ",\"body\":");
 }
 

@@ -81,9 +81,11 @@ bool engine_process_listens(const struct engine_process *e);
 struct engine_request {
         const char *type, *kind; /* KIND: NULL where the type has none */
         bool batch;
+        uint32_t item;   /* of a list of prompts */
         uint32_t choice; /* of the answers to one prompt */
         uint64_t group;  /* of those; 0: there is one alone */
         uint64_t tenant;
+        bool is_scored;  /* its end shall say how likely the answer is */
         struct bulk *body;
         uint32_t values; /* in it */
 };

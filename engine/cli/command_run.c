@@ -228,7 +228,8 @@ static int answer(const struct arguments *a) {
         if (engine_open(&e, &config, &why) < 0) {
                 fprintf(stderr, "headroom-engine run: %s\n", why.text);
                 printer.failed = true;
-        } else if (request_read(&e.rules, 1, a->chat ? REQUEST_CHAT : REQUEST_COMPLETION, a->body, &r, &error) < 0 ||
+        } else if (request_read(&e.rules, &(struct request_asked){ .id = 1, .kind = a->chat ? REQUEST_CHAT : REQUEST_COMPLETION },
+                                a->body, &r, &error) < 0 ||
                    scheduler_submit(e.scheduler, &r, &error) < 0) {
                 on_error(&printer, 1, &error);
         }

@@ -187,13 +187,13 @@ static int read_one(const struct request_rules *rules, const char *param, const 
         return check_count(rules, param, list, tokens_max, reterr);
 }
 
-int prompt_read(const struct request_rules *rules, const cJSON *prompt, uint32_t tokens_max, struct token_list *list,
-                struct request_error *reterr) {
+int prompt_read(const struct request_rules *rules, const cJSON *prompt, uint32_t item, uint32_t tokens_max,
+                struct token_list *list, struct request_error *reterr) {
         if (cJSON_IsArray(prompt) && (cJSON_IsString(prompt->child) || cJSON_IsArray(prompt->child))) {
-                if (prompt->child->next)
-                        return request_refuse(reterr, "prompt",
-                                              "prompt must be one text: several prompts in one request are not supported.");
-                prompt = prompt->child;
+                const cJSON *at = prompt->child;
+                while (at && item-- > 0)
+                        at = at->next;
+                prompt = at;
         }
         if (!cJSON_IsString(prompt) && !cJSON_IsArray(prompt))
                 return request_refuse(reterr, "prompt", "prompt must be a text or a list of token ids.");

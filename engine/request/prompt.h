@@ -21,8 +21,8 @@ int prompt_read_chat(const struct request_rules *rules, const cJSON *body, const
 /* What prompt_read_chat would make tokens of, as a text (chat/template.h). */
 int prompt_write_chat(const struct request_rules *rules, const cJSON *body, const struct request_tools *tools,
                       const struct chat_thinking *thinking, struct text *out, struct request_error *reterr);
-/* A string, an array of token ids, or an array of one of these. */
-int prompt_read(const struct request_rules *rules, const cJSON *prompt, uint32_t tokens_max, struct token_list *list,
+/* A string, an array of token ids, or an array of such, of which ITEM is taken. */
+int prompt_read(const struct request_rules *rules, const cJSON *prompt, uint32_t item, uint32_t tokens_max, struct token_list *list,
                 struct request_error *reterr);
 /*
  * A string or an array of token ids to embed. TRUNCATE: of one that is too long the beginning is taken, and the token that ends a text

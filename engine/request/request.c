@@ -281,14 +281,15 @@ static int read_chat(const struct request_rules *rules, const cJSON *body, const
         return result < 0 ? result : request_prepare_closing(rules, r, reterr);
 }
 
-static int read_prompt(const struct request_rules *rules, const cJSON *body, const struct request_tools *tools, struct request *r,
-                       struct request_error *reterr) {
+static int read_prompt(const struct request_rules *rules, const cJSON *body, uint32_t item, const struct request_tools *tools,
+                       struct request *r, struct request_error *reterr) {
         r->parser_setup.seed =
                 r->sampling.seed ^ r->id << 32; /* the same seed again must not give a conversation two calls of one id */
         /* An answer needs room for one token at least. */
         uint32_t tokens_max = rules->n_ctx - (r->max_tokens > 0);
-        int result = r->kind == REQUEST_CHAT ? read_chat(rules, body, tools, tokens_max, r, reterr)
-                                             : prompt_read(rules, json_get(body, "prompt"), tokens_max, &r->inputs[0], reterr);
+        int result = r->kind == REQUEST_CHAT
+                             ? read_chat(rules, body, tools, tokens_max, r, reterr)
+                             : prompt_read(rules, json_get(body, "prompt"), item, tokens_max, &r->inputs[0], reterr);
         if (result < 0)
                 return result;
         const char *param = r->kind == REQUEST_CHAT ? "messages" : "prompt";
@@ -300,7 +301,8 @@ static int read_prompt(const struct request_rules *rules, const cJSON *body, con
         return 0;
 }
 
-static int read_body(struct request_rules *rules, const cJSON *body, struct request *r, struct request_error *reterr) {
+static int read_body(struct request_rules *rules, const cJSON *body, uint32_t item, struct request *r,
+                     struct request_error *reterr) {
         int result = request_refuse_without_text(rules, reterr);
         if (result < 0)
                 return result;
@@ -320,26 +322,26 @@ static int read_body(struct request_rules *rules, const cJSON *body, struct requ
         if (r->kind == REQUEST_CHAT)
                 result = request_read_tools(rules, body, &r->parser_setup, &tools, reterr);
         if (result == 0)
-                result = read_prompt(rules, body, &tools, r, reterr);
+                result = read_prompt(rules, body, item, &tools, r, reterr);
         if (result == 0)
                 result = request_read_grammar(rules, body, &tools, &r->parser_setup, &r->grammar, &r->relaxed, reterr);
         request_tools_done(&tools);
         return result;
 }
 
-int request_read(struct request_rules *rules, uint64_t id, enum request_kind kind, const cJSON *body, struct request *ret,
+int request_read(struct request_rules *rules, const struct request_asked *asked, const cJSON *body, struct request *ret,
                  struct request_error *reterr) {
-        assert(kind == REQUEST_CHAT || kind == REQUEST_COMPLETION);
+        assert(asked->kind == REQUEST_CHAT || asked->kind == REQUEST_COMPLETION);
         struct request r = {
-                .id = id,
-                .kind = kind,
+                .id = asked->id,
+                .kind = asked->kind,
                 .inputs = calloc(1, sizeof(*r.inputs)),
                 .inputs_count = 1,
                 .max_tokens = UINT32_MAX, /* as many as the context leaves */
                 .sampling = sampling_default(),
                 .reasoning_budget = REASONING_UNLIMITED,
         };
-        int result = r.inputs ? read_body(rules, body, &r, reterr) : request_no_memory(reterr);
+        int result = r.inputs ? read_body(rules, body, asked->item, &r, reterr) : request_no_memory(reterr);
         if (result < 0)
                 request_done(&r);
         else

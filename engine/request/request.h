@@ -61,6 +61,7 @@ struct request {
         bool batch;                /* it can wait: of those that run it makes room first */
         uint64_t group;            /* requests of one group have one prompt, which is computed once; 0: of none */
         uint64_t tenant;           /* whose it is: the KV of its text serves requests of the same one alone; 0: nobody's */
+        bool is_scored;            /* its end tells how likely the answer is */
         struct token_list *inputs; /* one prompt; or the texts to embed, inputs_count of them; none is empty */
         uint32_t inputs_count;
         uint32_t dimensions;      /* of the vectors of texts to embed; 1 .. n_embd */
@@ -79,8 +80,14 @@ struct request {
         uint32_t closing_alone;                /* of it, without the mark of content that a model in channels needs */
 };
 
-/* KIND is REQUEST_CHAT or REQUEST_COMPLETION. 0; -EINVAL, -ENOMEM and *reterr. *RET is written only on success. */
-int request_read(struct request_rules *rules, uint64_t id, enum request_kind kind, const cJSON *body, struct request *ret,
+/* What is read of a body. */
+struct request_asked {
+        uint64_t id;
+        enum request_kind kind; /* REQUEST_CHAT or REQUEST_COMPLETION */
+        uint32_t item;          /* which of a list of prompts, from 0 */
+};
+/* 0; -EINVAL, -ENOMEM and *reterr. *RET is written only on success. */
+int request_read(struct request_rules *rules, const struct request_asked *asked, const cJSON *body, struct request *ret,
                  struct request_error *reterr);
 /*
  * BODY: an object with `input`, a string, an array of token ids, or an array of strings and of such arrays, and maybe `dimensions`

@@ -41,7 +41,7 @@ static int encode(const struct request_rules *rules, const cJSON *body, struct t
 
 static int encode_chat(struct request_rules *rules, const cJSON *body, struct token_list *list, struct request_error *reterr) {
         struct request r;
-        int result = request_read(rules, 0, REQUEST_CHAT, body, &r, reterr);
+        int result = request_read(rules, &(struct request_asked){ .kind = REQUEST_CHAT }, body, &r, reterr);
         if (result < 0)
                 return result;
         *list = r.inputs[0];

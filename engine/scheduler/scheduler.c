@@ -259,6 +259,8 @@ static void report_end(const struct scheduler *s, const struct sequence *q, uint
                 .reasoning_tokens = q->thinking.tokens,
                 .prefill_ms = (double) (q->decoding_us - q->admitted_us) / 1000,
                 .decode_ms = (double) (now_us - q->decoding_us) / 1000,
+                .is_scored = q->request.is_scored,
+                .score = q->tokens_made ? q->logprobs_sum / q->tokens_made : 0,
         };
         sink->on_end(sink->context, q->request.id, &end);
 }

@@ -34,6 +34,8 @@ struct output_stream_end {
         uint32_t prompt_tokens, completion_tokens, cached_tokens;
         uint32_t reasoning_tokens; /* among those of the completion */
         double prefill_ms, decode_ms;
+        bool is_scored;
+        double score; /* the mean log-probability of its tokens */
 };
 
 struct embedding {

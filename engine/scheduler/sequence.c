@@ -173,8 +173,9 @@ static int advance_output(struct sequence *q, const struct request_rules *rules,
         if (q->constraint)
                 constraint_take(q->constraint, token);
         struct token_logprob logprob = { .id = token, .top_count = q->request.top_logprobs };
-        if (q->request.logprobs)
+        if (q->request.logprobs || q->request.is_scored)
                 logprob.value = sampler_logprobs(logits, rules->n_vocab, token, logprob.top, logprob.top_count);
+        q->logprobs_sum += (double) logprob.value;
         return take_token(q, rules, token, q->request.logprobs ? &logprob : NULL, ret_state);
 }
 

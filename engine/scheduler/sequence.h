@@ -29,6 +29,7 @@ struct sequence {
         uint32_t prompt_tokens; /* of all inputs */
         uint32_t cached_tokens;
         uint32_t tokens_made;
+        double logprobs_sum; /* of those, where it is scored */
         uint32_t input; /* index of the input that is being computed */
         double *sum;    /* embeddings: of the hidden states of this input; n_embd */
         float *vectors; /* embeddings: request.dimensions for each input */

@@ -188,7 +188,8 @@ cJSON *frame_end(uint64_t id, const struct output_stream_end *end) {
                 [FINISH_STOP] = "stop", [FINISH_LENGTH] = "length", [FINISH_CALLS] = "tool_calls"
         };
         cJSON *f = frame_about(WIRE_END, id);
-        bool all = add_text(f, "finish", finishes[end->finish]) && (!end->stop || add_text(f, "stop", end->stop));
+        bool all = add_text(f, "finish", finishes[end->finish]) && (!end->stop || add_text(f, "stop", end->stop)) &&
+                   (!end->is_scored || add_number(f, "score", fmax(end->score, LOGPROB_LEAST)));
         cJSON *usage = cJSON_AddObjectToObject(f, "usage"), *timings = cJSON_AddObjectToObject(f, "timings");
         all = all && add_number(usage, "prompt_tokens", end->prompt_tokens) &&
               add_number(usage, "completion_tokens", end->completion_tokens) &&

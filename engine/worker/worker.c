@@ -213,9 +213,12 @@ static void take_generate(struct worker *w, uint64_t id, const cJSON *frame) {
         }
         struct request r = { 0 };
         struct request_error error;
-        int result = request_read(&w->engine.rules, id, chat ? REQUEST_CHAT : REQUEST_COMPLETION,
-                                  cJSON_GetObjectItemCaseSensitive(frame, "body"), &r, &error);
+        const struct request_asked asked = { .id = id,
+                                             .kind = chat ? REQUEST_CHAT : REQUEST_COMPLETION,
+                                             .item = (uint32_t) count_in(frame, "item") };
+        int result = request_read(&w->engine.rules, &asked, cJSON_GetObjectItemCaseSensitive(frame, "body"), &r, &error);
         r.batch = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(frame, "batch"));
+        r.is_scored = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(frame, "scored"));
         r.group = count_in(frame, "group");
         r.tenant = count_in(frame, "tenant");
         r.sampling.seed += count_in(frame, "choice");

@@ -94,6 +94,40 @@ class Choices(unittest.TestCase):
         s.close()
         eventually(lambda: self.daemon.model("demo")["running"] == 0)
 
+    # --- completions ---
+
+    def complete(self, **body):
+        return self.post("/v1/completions", **dict({"model": "demo", "temperature": 3, "top_k": 0, "min_p": 0, "top_p": 1, "seed": 3, "max_tokens": 12}, **body))
+
+    def test_lists_of_prompts(self):
+        prompts = ["The daemon", "Swap " * 40, "The KV cache"]
+        reply = self.complete(prompt=prompts, n=2, logprobs=0).json()
+        self.assertEqual([c["index"] for c in reply["choices"]], list(range(6)))
+        alone = [self.complete(model="few", prompt=p, seed=3 + i, logprobs=0).json() for p in prompts for i in range(2)]
+        for c, a in zip(reply["choices"], alone):
+            self.assertEqual((c["text"], c["finish_reason"], c["logprobs"]), tuple(a["choices"][0][k] for k in ("text", "finish_reason", "logprobs")))
+        self.assertEqual(reply["usage"]["prompt_tokens"], sum(a["usage"]["prompt_tokens"] for a in alone[::2]))
+        self.assertEqual(reply["usage"]["completion_tokens"], sum(a["usage"]["completion_tokens"] for a in alone))
+        lists = [[5, 6, 7], [300, 301]]
+        reply = self.complete(prompt=lists, stream=True)
+        texts = ["", ""]
+        for e in events(reply.body):
+            for c in e["choices"] if isinstance(e, dict) else ():
+                texts[c["index"]] += c["text"]
+        self.assertEqual(texts, [self.complete(model="few", prompt=p).json()["choices"][0]["text"] for p in lists])
+
+    def test_the_best_of_many(self):
+        def score(c):
+            values = c["logprobs"]["token_logprobs"]
+            return sum(values) / len(values)
+
+        reply = self.complete(prompt=["The daemon"], best_of=6, n=2, ignore_eos=True).json()
+        same = [self.complete(model="few", prompt="The daemon", seed=3 + i, logprobs=0, ignore_eos=True).json()["choices"][0] for i in range(6)]
+        best = sorted(same, key=score, reverse=True)
+        self.assertEqual([c["text"] for c in reply["choices"]], [c["text"] for c in best[:2]])
+        self.assertEqual([c["index"] for c in reply["choices"]], [0, 1])
+        self.assertEqual(reply["usage"]["completion_tokens"], 6 * 12)
+
     def test_refused(self):
         for n in (0, 9, -1):
             reply = ask(self.daemon, "POST", "/v1/chat/completions", chat(n=n))

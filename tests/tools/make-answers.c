@@ -75,7 +75,7 @@ static void submit(struct maker *m, const cJSON *line) {
                 fprintf(stderr, "make-answers: a line has no id from 0 to %u\n", IDS_MAX - 1);
                 exit(1);
         }
-        if (request_read(&m->engine.rules, (uint64_t) id, kind, body, &r, &error) < 0 ||
+        if (request_read(&m->engine.rules, &(struct request_asked){ .id = (uint64_t) id, .kind = kind }, body, &r, &error) < 0 ||
             scheduler_submit(m->engine.scheduler, &r, &error) < 0)
                 on_error(m, (uint64_t) id, &error);
         else

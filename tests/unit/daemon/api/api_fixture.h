@@ -144,7 +144,7 @@ static inline void unchunk(const char *heard, struct text *out) {
 }
 
 #define CHAT(MORE) "{\"model\":\"a\",\"messages\":[{\"role\":\"user\",\"content\":\"x\"}]" MORE "}"
-static const struct request_usage usage = { 5, 2, 3, 1, 1.5, 2.25, NULL };
+static const struct request_usage usage = { 5, 2, 3, 1, 1.5, 2.25, NULL, 0 };
 
 /* --- answers --- */
 

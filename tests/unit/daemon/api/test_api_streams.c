@@ -77,7 +77,7 @@ static void test_stream_of_answers(void **state) {
         asked.events->on_start(asked.user, 5, 3, NULL);
         other->events->on_text(other->user, "B", NULL);
         asked.events->on_text(asked.user, "A", NULL);
-        other->events->on_end(other->user, "length", &(struct request_usage){ 5, 3, 4, 0, 1, 1, NULL });
+        other->events->on_end(other->user, "length", &(struct request_usage){ 5, 3, 4, 0, 1, 1, NULL, 0 });
         asked.events->on_text(asked.user, "a", NULL);
         asked.events->on_end(asked.user, "stop", &usage);
         unchunk(hear(fd, "0\r\n\r\n", &closed), &out);

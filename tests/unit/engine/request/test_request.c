@@ -46,8 +46,9 @@ static int read_json(enum request_kind kind, cJSON *json, struct request *r, str
                 cJSON_AddItemToObject(wanted, "input", json);
                 json = wanted;
         }
-        int result = kind == REQUEST_EMBED ? request_read_embed(&rules, 9, json, r, error)
-                                           : request_read(&rules, 9, kind, json, r, error);
+        int result = kind == REQUEST_EMBED
+                             ? request_read_embed(&rules, 9, json, r, error)
+                             : request_read(&rules, &(struct request_asked){ .id = 9, .kind = kind }, json, r, error);
         cJSON_Delete(json);
         if (result == 0) {
                 assert_int_equal(r->id, 9);
@@ -134,8 +135,6 @@ static const struct {
         { "messages",          "tool_calls[0]",        "{\"messages\":[{\"role\":\"assistant\",\"tool_calls\":[{}]}]}", REQUEST_CHAT },
         { "prompt",            "text or a list",       "{}",                                              REQUEST_COMPLETION },
         { "prompt",            "text or a list",       "{\"prompt\":{}}",                                 REQUEST_COMPLETION },
-        { "prompt",            "several prompts",      "{\"prompt\":[\"a\",\"b\"]}",                      REQUEST_COMPLETION },
-        { "prompt",            "several prompts",      "{\"prompt\":[[1],[2]]}",                          REQUEST_COMPLETION },
         { "prompt",            "no token id",          "{\"prompt\":[1,\"b\"]}",                          REQUEST_COMPLETION },
         { "prompt",            "0 to 1535",            "{\"prompt\":[1536]}",                             REQUEST_COMPLETION },
         { "prompt",            "no token id",          "{\"prompt\":[-1]}",                               REQUEST_COMPLETION },
@@ -220,6 +219,24 @@ static void test_refused(void **state) {
         }
 }
 
+static void test_items_of_a_list(void **state) {
+        (void) state;
+        const char *const lists[] = { "{\"prompt\":[[5,6],[7]]}", "{\"prompt\":[\"a\",[7]]}" };
+        for (uint32_t i = 0; i < 4; i++) {
+                cJSON *json = cJSON_Parse(lists[i / 3]);
+                struct request r;
+                struct request_error error;
+                int result = request_read(&rules, &(struct request_asked){ .kind = REQUEST_COMPLETION, .item = i % 3 }, json, &r,
+                                          &error);
+                cJSON_Delete(json);
+                assert_int_equal(result, i == 2 ? -EINVAL : 0); /* there is no third */
+                if (i == 1)
+                        assert_true(r.inputs[0].count == 1 && r.inputs[0].ids[0] == 7);
+                if (result == 0)
+                        request_done(&r);
+        }
+}
+
 static void test_long_stop_is_refused(void **state) {
         (void) state;
         char stop[REQUEST_STOP_BYTES_MAX + 2] = "";
@@ -249,9 +266,10 @@ static struct request accept(enum request_kind kind, const char *body) {
 static void test_defaults(void **state) {
         (void) state;
         struct request r = accept(REQUEST_CHAT, "{" CHAT "}");
-        struct request nulls =
-                accept(REQUEST_CHAT, "{" CHAT ",\"temperature\":null,\"max_tokens\":null,\"seed\":null,\"stop\":null,"
-                                     "\"logit_bias\":null,\"logprobs\":null,\"top_logprobs\":null,\"functions\":null,\"function_call\":null,\"user\":7}");
+        struct request nulls = accept(
+                REQUEST_CHAT,
+                "{" CHAT ",\"temperature\":null,\"max_tokens\":null,\"seed\":null,\"stop\":null,"
+                "\"logit_bias\":null,\"logprobs\":null,\"top_logprobs\":null,\"functions\":null,\"function_call\":null,\"user\":7}");
         struct sampling d = sampling_default();
         assert_true(r.sampling.temperature == d.temperature && nulls.sampling.temperature == d.temperature);
         assert_int_equal(r.sampling.top_k, d.top_k);
@@ -542,13 +560,16 @@ static void test_tools_in_words(void **state) {
         (void) state;
         rules.n_ctx = rules.n_ctx_now = 1000;
         char *prompt = prompt_text(
-                "{\"messages\":[{\"role\":\"system\",\"content\":\"Be brief.\"}," USER ",{\"role\":\"assistant\",\"content\":null,"
+                "{\"messages\":[{\"role\":\"system\",\"content\":\"Be brief.\"}," USER
+                ",{\"role\":\"assistant\",\"content\":null,"
                 "\"tool_calls\":[{\"function\":{\"name\":\"a\",\"arguments\":\"{}\"}}]},"
                 "{\"role\":\"tool\",\"content\":\"one\"},{\"role\":\"tool\",\"content\":[{\"type\":\"text\",\"text\":\"two\"}]}],"
                 "\"max_tokens\":1,\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"a\"}}]}");
-        static const char *const parts[] = { "system\nBe brief.\n\n# Tools\n", "<tools>\n{\"name\":\"a\"}\n</tools>", "user\nu<",
-                                             "assistant\n<tool_call>\n{\"name\": \"a\", \"arguments\": {}}\n</tool_call><",
-                                             "user\n<tool_response>\none\n</tool_response>\n<tool_response>\ntwo\n</tool_response><" };
+        static const char *const parts[] = {
+                "system\nBe brief.\n\n# Tools\n", "<tools>\n{\"name\":\"a\"}\n</tools>", "user\nu<",
+                "assistant\n<tool_call>\n{\"name\": \"a\", \"arguments\": {}}\n</tool_call><",
+                "user\n<tool_response>\none\n</tool_response>\n<tool_response>\ntwo\n</tool_response><"
+        };
         const char *at = prompt;
         for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
                 at = strstr(at, parts[i]);
@@ -854,6 +875,7 @@ static void test_embed_truncates(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_refused),
+                cmocka_unit_test(test_items_of_a_list),
                 cmocka_unit_test(test_long_stop_is_refused),
                 cmocka_unit_test(test_defaults),
                 cmocka_unit_test(test_no_tools),

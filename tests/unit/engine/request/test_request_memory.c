@@ -89,11 +89,12 @@ static const struct {
         { REQUEST_CHAT, "{" CHAT ",\"stop\":[\"x\",\"y\"],\"logit_bias\":{\"5\":1}}", NULL },
         { REQUEST_CHAT, "{" CHAT ",\"chat_template_kwargs\":{\"a\":[1]}}", NULL },
         { REQUEST_CHAT, "{" CHAT ",\"response_format\":{\"type\":\"json_object\"}}", NULL },
-        { REQUEST_COMPLETION,
-          "{\"prompt\":\"Hello there \\u0000\",\"grammar\":\"root ::= [a-z]+ (\\\"x\\\" | \\\"y\\\"){2,5}\"}", NULL },
+        { REQUEST_COMPLETION, "{\"prompt\":\"Hello there \\u0000\",\"grammar\":\"root ::= [a-z]+ (\\\"x\\\" | \\\"y\\\"){2,5}\"}",
+          NULL },
         { REQUEST_COMPLETION,
           "{\"prompt\":[1,2,3],\"json_schema\":{\"type\":\"array\",\"items\":{\"enum\":[\"a\",1,null]},\"maxItems\":3,"
-          "\"prefixItems\":[{\"pattern\":\"^[a-c]{2}$\"},{\"type\":\"number\",\"minimum\":3}]}}", NULL },
+          "\"prefixItems\":[{\"pattern\":\"^[a-c]{2}$\"},{\"type\":\"number\",\"minimum\":3}]}}",
+          NULL },
         { REQUEST_EMBED, "{\"input\":[\"a b\",[1,2]],\"truncate\":true}", NULL },
         { REQUEST_CHAT, "{" CHAT ",\"with_pieces\":true}", tokens_of_text },
         { REQUEST_COMPLETION, "{\"content\":\"Hello \\u0000\",\"with_pieces\":true}", tokens_of_text },
@@ -118,9 +119,11 @@ static bool read_without(size_t body, unsigned long at) {
         assert_non_null(json);
         failed = false;
         left = at;
-        int result = bodies[body].look                    ? look(bodies[body].look, json, &error)
-                     : bodies[body].kind == REQUEST_EMBED ? request_read_embed(&rules, 9, json, &r, &error)
-                                                          : request_read(&rules, 9, bodies[body].kind, json, &r, &error);
+        int result =
+                bodies[body].look ? look(bodies[body].look, json, &error)
+                : bodies[body].kind == REQUEST_EMBED
+                        ? request_read_embed(&rules, 9, json, &r, &error)
+                        : request_read(&rules, &(struct request_asked){ .id = 9, .kind = bodies[body].kind }, json, &r, &error);
         left = 0;
         bool was_failed = failed;
         failed = false;

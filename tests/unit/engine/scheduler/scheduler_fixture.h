@@ -174,7 +174,7 @@ static inline int submit(struct fixture *f, uint64_t id, const char *body) {
         struct request r;
         struct request_error error;
         enum request_kind kind = cJSON_GetObjectItem(json, "messages") ? REQUEST_CHAT : REQUEST_COMPLETION;
-        if (request_read(&f->engine.rules, id, kind, json, &r, &error) < 0)
+        if (request_read(&f->engine.rules, &(struct request_asked){ .id = id, .kind = kind }, json, &r, &error) < 0)
                 fail_msg("%s", error.message);
         cJSON_Delete(json);
         r.tenant = f->tenant;

@@ -140,7 +140,7 @@ static void no_text_is_promised(void **state) {
         struct request r;
         struct request_error error;
         cJSON *body = cJSON_Parse("{\"prompt\":\"t1\"}"), *wanted = cJSON_CreateObject(), *list = cJSON_CreateArray();
-        assert_int_equal(request_read(&f->engine.rules, 0, REQUEST_COMPLETION, body, &r, &error), -EINVAL);
+        assert_int_equal(request_read(&f->engine.rules, &(struct request_asked){ .kind = REQUEST_COMPLETION }, body, &r, &error), -EINVAL);
         assert_true(error.reason == REASON_INVALID_REQUEST && strstr(error.message, "/v1/embeddings"));
         cJSON_AddItemToArray(cJSON_AddArrayToObject(wanted, "input"), list);
         for (int i = 0; i < 513; i++)
