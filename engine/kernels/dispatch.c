@@ -20,6 +20,11 @@ static bool has_avx2(void) {
         return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __get_cpuid(1, &eax, &ebx, &ecx, &edx) &&
                (ecx & bit_F16C);
 }
+
+static bool has_avx512(void) {
+        return has_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+               __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512vnni");
+}
 #endif
 
 /* Best first. */
@@ -28,6 +33,7 @@ static const struct {
         bool (*can_run)(void);
 } sets[] = {
 #if defined(__x86_64__)
+        { &kernels_avx512, has_avx512 },
         { &kernels_avx2, has_avx2 },
 #endif
         { &kernels_portable, always },

@@ -2,7 +2,7 @@
  * kernels.h - the arithmetic of the forward pass, as tables of functions: one table per instruction set.
  *
  * `portable` is plain C, slow and meant to be obviously right; the others are tested against it. Which table
- * runs is decided once, from what the processor can do, or by HEADROOM_KERNELS=portable|avx2.
+ * runs is decided once, from what the processor can do, or by HEADROOM_KERNELS=portable|avx2|avx512.
  * A table has a row per tensor type; a type without `multiply` cannot be computed with.
  *
  * Invariant: each output is computed by the same operations in the same order, wherever it lies in a tile and
@@ -92,6 +92,6 @@ static inline uint32_t hadamard_width(uint32_t n) {
 enum tensor_type kv_tensor_type(enum kv_type type);
 
 extern const struct kernels kernels_portable;
-extern const struct kernels kernels_avx2; /* x86-64 only */
+extern const struct kernels kernels_avx2, kernels_avx512; /* x86-64 only */
 
 #endif

@@ -66,7 +66,7 @@ int main(int argc, char **argv) {
         static const uint32_t counts[] = { 1, 2, 3, 4, 8, 64 };
         const struct kernels *k = argc > 1 ? kernels_named(argv[1]) : kernels_get();
         if (!k) {
-                fprintf(stderr, "usage: bench-kernels [portable|avx2]: this processor cannot run '%s'\n", argv[1]);
+                fprintf(stderr, "usage: bench-kernels [portable|avx2|avx512]: this processor cannot run '%s'\n", argv[1]);
                 return 2;
         }
         printf("%s, billions of multiply-adds a second by number of columns\n%-8s", k->name, "");

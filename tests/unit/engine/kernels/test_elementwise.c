@@ -12,7 +12,7 @@
 
 #define N 203u /* no multiple of any vector */
 
-static const char *const sets[] = { "portable", "avx2" };
+static const char *const sets[] = { "portable", "avx2", "avx512" };
 
 static const struct kernels *set_at(size_t i) {
         return kernels_named(sets[i]);

@@ -1,0 +1,11 @@
+/* avx512.h - the AVX-512 kernels by name. Contracts: kernels.h. */
+#ifndef HEADROOM_ENGINE_KERNELS_AVX512_H
+#define HEADROOM_ENGINE_KERNELS_AVX512_H
+
+#include <stdbool.h>
+
+#include "engine/kernels/kernels.h"
+
+kernel_multiply avx512_multiply_q4_k, avx512_multiply_q5_k, avx512_multiply_q6_k;
+
+#endif
