@@ -163,10 +163,11 @@ coverage: deps   ## lines and branches that the tests reach, by room; TEST=name 
 	@$(MAKE) --no-print-directory BUILD=$(BUILD)/coverage OPTIMIZE='-O1 -g' SANITIZE='$(COVERAGE)' check; \
 	  status=$$?; tests/coverage $(BUILD)/coverage && exit $$status
 
-bench: deps   ## tokens/s of the engine beside Debian's llama-bench on the same file
+bench: deps   ## tokens/s of the engine beside Debian's llama-bench on the same file, and what the daemon costs beside HAProxy
 	@$(MAKE) --no-print-directory $(PARALLEL) all
 	@HEADROOM_BUILD=$(abspath $(BUILD)) tests/bench/bench $(BENCH)
 	@HEADROOM_BUILD=$(abspath $(BUILD)) tests/bench/overhead
+	@HEADROOM_BUILD=$(abspath $(BUILD)) tests/bench/proxy
 
 bench-cliff: deps   ## decode speed against a memory limit around the whole daemon, beside llama-server; CLIFF='--plot FILE.svg'
 	@$(MAKE) --no-print-directory $(PARALLEL) all
