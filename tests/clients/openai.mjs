@@ -105,6 +105,21 @@ test('reasoning', async () => {
         assert.equal(none.usage.completion_tokens_details.reasoning_tokens, 0);
 });
 
+test('several answers to one question', async () => {
+        const asked = { model: 'noise', messages: ASKED, temperature: 2, seed: 4, max_tokens: 8, n: 3 };
+        const texts = (await client.chat.completions.create(asked)).choices.map(c => c.message.content);
+        assert.equal(new Set(texts).size, 3);
+        const streamed = ['', '', ''];
+        for await (const chunk of await client.chat.completions.create({ ...asked, stream: true }))
+                for (const { index, delta } of chunk.choices)
+                        streamed[index] += delta.content ?? '';
+        assert.deepEqual(streamed, texts);
+        const helped = await client.chat.completions.stream(asked).finalChatCompletion();
+        assert.deepEqual(helped.choices.map(c => c.message.content), texts);
+        assert.equal((await client.completions.create({ model: 'demo', prompt: 'Once', max_tokens: 4, n: 2 })).choices.length, 2);
+        assert.equal((await refusal(client.chat.completions.create({ ...asked, n: 9 }))).param, 'n');
+});
+
 test('a completion', async () => {
         const asked = { model: 'demo', prompt: 'Once upon a time', temperature: 0, max_tokens: 8 };
         const whole = await client.completions.create({ ...asked, logprobs: 1 });
@@ -132,6 +147,12 @@ test('a response, whole and as a stream', async () => {
         const stream = client.responses.stream(asked);
         const said = (await all(stream)).filter(e => e.type === 'response.output_text.delta').map(e => e.delta).join('');
         assert.deepEqual([said, (await stream.finalResponse()).output_text], [whole.output_text, whole.output_text]);
+});
+
+test('log-probabilities of a response', async () => {
+        const asked = { model: 'demo', input: QUESTION, temperature: 0, max_output_tokens: 4, include: ['message.output_text.logprobs'], top_logprobs: 2 };
+        const [{ logprobs, text }] = (await client.responses.create(asked)).output[0].content;
+        assert.deepEqual([logprobs.map(t => t.token).join(''), logprobs[0].top_logprobs.length], [text, 2]);
 });
 
 test('a typed response, a call in one, and what follows it', async () => {
@@ -191,6 +212,8 @@ test('classes of errors', async () => {
                 assert.equal(error.code, code);
                 assert.match(error.requestID, /\w/);
         }
+        for (const ask of [() => client.audio.speech.create({ model: 'demo', input: 'x', voice: 'alloy' }), () => client.images.generate({ prompt: 'x' })])
+                assert.deepEqual([(await refusal(ask())).status, (await refusal(ask())).code], [501, 'not_offered']);
         const error = await refusal(client.responses.create({ model: 'demo', input: 'x', previous_response_id: 'resp_1' }));
         assert.equal(error.param, 'previous_response_id');
 });
