@@ -113,10 +113,10 @@ ALWAYS_INLINE void unpack_nibbles(struct panel *panel, struct one_column *one, c
                         __m512i high = _mm512_and_si512(_mm512_srli_epi16(v[i], 4), fifteen);
                         if (fifth_bits) {
                                 __m512i fifth = bits[g];
-                                __m512i even = part < 4 ? _mm512_slli_epi16(fifth, (int) (4 - part))
-                                                        : _mm512_srli_epi16(fifth, (int) (part - 4));
-                                __m512i odd = part < 3 ? _mm512_slli_epi16(fifth, (int) (3 - part))
-                                                       : _mm512_srli_epi16(fifth, (int) (part - 3));
+                                __m512i even = part < 4 ? _mm512_slli_epi16(fifth, (shift_16) (4 - part))
+                                                        : _mm512_srli_epi16(fifth, (shift_16) (part - 4));
+                                __m512i odd = part < 3 ? _mm512_slli_epi16(fifth, (shift_16) (3 - part))
+                                                       : _mm512_srli_epi16(fifth, (shift_16) (part - 3));
                                 low = _mm512_or_si512(low, _mm512_and_si512(even, sixteen));
                                 high = _mm512_or_si512(high, _mm512_and_si512(odd, sixteen));
                         }
@@ -128,8 +128,8 @@ ALWAYS_INLINE void unpack_nibbles(struct panel *panel, struct one_column *one, c
 
 /* A part's six-bit codes, of nibbles in the low bits of bytes and of a pair at bits 4 and 5. */
 ALWAYS_INLINE __m512i six_bits(__m512i nibbles, __m512i pairs) {
-        const int nibble_else_pair = 0xca;
-        __m512i both = _mm512_ternarylogic_epi32(_mm512_set1_epi8(15), nibbles, pairs, nibble_else_pair);
+        enum { NIBBLE_ELSE_PAIR = 0xca };
+        __m512i both = _mm512_ternarylogic_epi32(_mm512_set1_epi8(15), nibbles, pairs, NIBBLE_ELSE_PAIR);
         return _mm512_and_si512(both, _mm512_set1_epi8(63));
 }
 

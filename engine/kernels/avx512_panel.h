@@ -24,6 +24,13 @@
 #define UNROLL _Pragma("GCC unroll 16") /* before each loop over a tile: its sums must become registers */
 #endif
 
+/* How far lanes of 16 bits are shifted: of a type that compilers declare differently. */
+#ifdef __clang__
+typedef unsigned shift_16;
+#else
+typedef int shift_16;
+#endif
+
 #define PANEL_ROWS  16u
 #define PANELS_MAX  2u /* multiplied together: each activation is read once for both */
 #define COLUMNS_MAX 4u /* with two panels as many as the accumulators stay in registers */
