@@ -15,7 +15,8 @@
 struct arch_sizes {
         enum arch arch;
         uint32_t parts; /* enum arch_part: which tensors there are; arch_file_parts and whatever more */
-        uint32_t layers, embd, ff, heads, heads_kv, d_head, d_head_v, n_rot, vocab, ctx, experts, experts_used;
+        uint32_t layers, embd, ff, heads, heads_kv, d_head, d_head_v, n_rot, vocab, ctx, experts, experts_used,
+                labels; /* of one that ranks */
 };
 
 /* The parts that all files of ARCH have; EXPERTS: PART_EXPERTS or PART_EXPERTS_APART in the place of one feed-forward, or 0. */
@@ -136,8 +137,9 @@ static inline struct arch_tensors arch_tensors_of_layer(const struct arch_sizes 
 
 static inline struct arch_tensors arch_tensors_after_layers(const struct arch_sizes *s) {
         const struct arch_tensor known[] = {
-                { "output_norm.weight", PART_OUTPUT_NORM, s->embd, 0, 0 },
-                { "output.weight", PART_OUTPUT, s->embd, s->vocab, 0 },
+                { "output_norm.weight", PART_OUTPUT_NORM, s->embd, 0, 0 }, { "output.weight", PART_OUTPUT, s->embd, s->vocab, 0 },
+                { "cls.weight", PART_RANK_MAY, s->embd, s->embd, 0 },      { "cls.bias", PART_RANK_MAY, s->embd, 0, 0 },
+                { "cls.output.weight", PART_RANK, s->embd, s->labels, 0 }, { "cls.output.bias", PART_RANK_MAY, s->labels, 0, 0 },
         };
         return arch_tensors_in(s, known, sizeof(known) / sizeof(known[0]));
 }

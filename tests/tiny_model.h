@@ -28,6 +28,7 @@ struct tiny_model {
         bool level_router;              /* all experts score the same */
         uint32_t window;                /* (none; of an architecture with a pattern 40) */
         uint32_t pooling;               /* (none) */
+        uint32_t labels;                /* (none; else it ranks by them) */
         const char *without;            /* a tensor to leave out */
         const char *odd;                /* a tensor whose type or shape is changed */
         enum tensor_type odd_type;
@@ -100,7 +101,8 @@ static inline struct arch_sizes tiny_sizes(const struct tiny_model *m) {
         uint32_t experts = !m->experts ? 0 : m->experts_apart ? PART_EXPERTS_APART : PART_EXPERTS;
         return (struct arch_sizes){ .arch = m->arch,
                                     .parts = arch_file_parts(m->arch, experts) | (m->untied ? PART_OUTPUT : 0) |
-                                             (m->rope_freqs ? PART_ROPE_FREQS : 0) | (m->rope_factors ? PART_ROPE_FACTORS : 0),
+                                             (m->rope_freqs ? PART_ROPE_FREQS : 0) | (m->rope_factors ? PART_ROPE_FACTORS : 0) |
+                                             (m->labels ? PART_RANK | PART_RANK_MAY : 0),
                                     .layers = m->layers,
                                     .embd = m->embd,
                                     .ff = m->ff,
@@ -112,7 +114,8 @@ static inline struct arch_sizes tiny_sizes(const struct tiny_model *m) {
                                     .vocab = m->vocab,
                                     .ctx = learned ? 512 : 4096,
                                     .experts = m->experts,
-                                    .experts_used = m->experts_used };
+                                    .experts_used = m->experts_used,
+                                    .labels = m->labels };
 }
 
 static inline void tiny_tensors(struct gguf_writer *w, struct gguf_writer *data, const struct tiny_model *m, const char *prefix,
@@ -150,8 +153,8 @@ static inline void tiny_metadata(struct gguf_writer *w, const struct tiny_model 
                 arch_write_u32(w, m->arch, "attention.sliding_window", m->window);
         if (arch_info(m->arch)->window == WINDOW_PATTERN)
                 arch_write_u32(w, m->arch, "attention.sliding_window_pattern", 2);
-        if (m->pooling)
-                arch_write_u32(w, m->arch, "pooling_type", m->pooling);
+        if (m->pooling || m->labels)
+                arch_write_u32(w, m->arch, "pooling_type", m->labels ? 4 : m->pooling);
         arch_write_f32(w, m->arch, arch_info(m->arch)->kind->epsilon, 1e-5f);
         gguf_write_string(w, "tokenizer.ggml.model", "gpt2");
         gguf_write_string(w, "tokenizer.ggml.pre", "gpt-2");

@@ -28,8 +28,9 @@ static uint64_t engines_bytes(const struct machine *m) {
 static void print_model(const struct fit_report *r, FILE *out) {
         const struct hparams *s = r->hparams;
         char *name = terminal_escape(*s->name ? s->name : r->path), *quantization = terminal_escape(s->quantization);
-        fprintf(out, "model      %s: %s, %s, %s parameters, %u layers, trained for %u tokens\n", name, arch_name(s->arch),
-                quantization, human_count(s->parameters).text, s->n_layer, s->n_ctx_train);
+        fprintf(out, "model      %s: %s, %s, %s parameters, %u layers, trained for %u tokens%s\n", name, arch_name(s->arch),
+                quantization, human_count(s->parameters).text, s->n_layer, s->n_ctx_train,
+                s->pooling == POOLING_RANK ? ", ranks documents" : "");
         fprintf(out, "needs      weights %s, scratch %s (%u threads), overhead %s\n", human_bytes(r->model.weights_bytes).text,
                 human_bytes(r->model.scratch_bytes).text, r->threads, human_bytes(r->model.overhead_bytes).text);
         free(quantization);
@@ -184,6 +185,7 @@ static cJSON *model_object(const struct fit_report *r) {
         cJSON_AddStringToObject(model, "name", s->name);
         cJSON_AddStringToObject(model, "architecture", arch_name(s->arch));
         cJSON_AddStringToObject(model, "quantization", s->quantization);
+        cJSON_AddBoolToObject(model, "ranks", s->pooling == POOLING_RANK);
         add_number(model, "parameters", s->parameters);
         add_number(model, "layers", s->n_layer);
         add_number(model, "context_trained", s->n_ctx_train);

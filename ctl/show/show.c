@@ -99,13 +99,23 @@ static const char *reason_of_failure(const cJSON *model) {
         return !strncmp(text, "model '", 7) && says ? says + strlen("' cannot be loaded: ") : text;
 }
 
+static bool ranks(const cJSON *model) {
+        const cJSON *word;
+        cJSON_ArrayForEach(word, json_array(model, "capabilities")) {
+                if (cJSON_IsString(word) && !strcmp(word->valuestring, "rerank"))
+                        return true;
+        }
+        return false;
+}
+
 /* Remarks for a person who wants to use the model; "" when there are none. */
 static void describe_notes(const cJSON *model, char *out, size_t size) {
         uint64_t cooldown = json_count(model, "cooldown_ms");
         const char *failed = reason_of_failure(model);
         bool pinned = json_is_true(model, "pinned");
-        const char *separator = pinned ? ", " : "";
-        int used = snprintf(out, size, "%s", pinned ? "pinned" : "");
+        int used = snprintf(out, size, "%s%s%s", pinned ? "pinned" : "", pinned && ranks(model) ? ", " : "",
+                            ranks(model) ? "ranks" : "");
+        const char *separator = used > 0 ? ", " : "";
         if (cooldown > 0)
                 snprintf(out + used, size - (size_t) used, "%sfailed, next try in %s: %s", separator,
                          human_duration_ms(cooldown).text, failed);

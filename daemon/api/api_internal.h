@@ -84,6 +84,9 @@ void api_read_body_as(struct api *api, struct http_exchange *x, const struct rea
 void api_start_answer(struct api *api, struct http_exchange *x, const struct body *body, const struct dialect *dialect);
 /* The same where vectors are the answer. */
 void api_start_vectors(struct api *api, struct http_exchange *x, const struct body *body, const struct vectors_dialect *dialect);
+/* ... of ASKED, which has been checked. */
+void api_ask_vectors(struct api *api, struct http_exchange *x, const struct body *body, const struct vectors_dialect *dialect,
+                     const struct vectors_asked *asked);
 /* REQUEST was just submitted: how long its model stays, where that was said. */
 void api_keep_as_asked(struct request *request, const struct http_exchange *x, const struct asked *asked);
 /*
@@ -103,6 +106,7 @@ handler handle_props, handle_slots;
 handler handle_chat, handle_completion; /* chat_route.c, as the next */
 handler handle_messages, handle_count_tokens;
 handler handle_responses, handle_input_tokens;
+handler handle_rerank;                                             /* rerank.c */
 handler handle_embeddings;                                         /* embeddings.c */
 handler handle_tokenize, handle_detokenize, handle_apply_template; /* tokens_route.c */
 /* ollama_route.c; what only looks: ollama_models.c */

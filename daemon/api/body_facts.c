@@ -34,6 +34,10 @@ static const char *const names[MEMBER_COUNT] = {
         [MEMBER_CONTENT] = "content",
         [MEMBER_TOKENS] = "tokens",
         [MEMBER_INPUT] = "input",
+        [MEMBER_QUERY] = "query",
+        [MEMBER_DOCUMENTS] = "documents",
+        [MEMBER_TOP_N] = "top_n",
+        [MEMBER_RETURN_DOCUMENTS] = "return_documents",
         [MEMBER_ENCODING_FORMAT] = "encoding_format",
         [MEMBER_DIMENSIONS] = "dimensions",
         [MEMBER_TRUNCATE] = "truncate",
@@ -155,6 +159,7 @@ static void read_member(struct json_walk *r, enum member m, struct body_facts *f
         case MEMBER_MESSAGES: read_messages(r, &f->messages); break;
         case MEMBER_PROMPT: read_list(r, &f->prompt); break;
         case MEMBER_INPUT: read_list(r, &f->input); break;
+        case MEMBER_DOCUMENTS: read_list(r, &f->documents); break;
         default: (void) json_walk_value(r, &value);
         }
         value.length = (size_t) (r->at - value.at);

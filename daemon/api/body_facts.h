@@ -37,6 +37,10 @@ enum member {
         MEMBER_CONTENT, /* to tokenize, and the next the other way */
         MEMBER_TOKENS,
         MEMBER_INPUT,
+        MEMBER_QUERY, /* to rank, as the next three */
+        MEMBER_DOCUMENTS,
+        MEMBER_TOP_N,
+        MEMBER_RETURN_DOCUMENTS,
         MEMBER_ENCODING_FORMAT,
         MEMBER_DIMENSIONS,
         MEMBER_TRUNCATE,
@@ -65,7 +69,7 @@ struct body_facts {
         struct json_value members[MEMBER_COUNT]; /* JSON_NONE: absent, or null */
         bool includes_usage;                     /* in stream_options */
         struct messages_facts messages;
-        struct list_facts prompt, input;
+        struct list_facts prompt, input, documents;
         bool is_object;
         uint32_t values;
         enum json_error error; /* JSON_FINE: all of it was read */

@@ -1,4 +1,7 @@
-/* embeddings.c - texts in, vectors out, whole or not at all: POST /v1/embeddings, and what other dialects call the same. */
+/*
+ * embeddings.c - texts in, vectors out, whole or not at all: POST /v1/embeddings, and what other dialects call the same. Documents are
+ * ranked in the same way, with a score for each in the place of a vector.
+ */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,8 +24,9 @@ struct embedding {
         char request_id[32];
         char *model;
         const struct vectors_dialect *dialect;
-        bool is_base64;
-        struct bulk *data; /* the answer, as far as it is there */
+        struct vectors_asked asked;
+        struct bulk *body; /* what was asked, where some of it is repeated; else NULL */
+        struct bulk *data; /* the answer as far as it is there, or the scores */
         uint32_t count;    /* of its vectors */
         uint64_t started_ns;
         struct key *key; /* or NULL */
@@ -82,9 +86,13 @@ static bool check_options(const struct body_facts *f, bool *ret_base64, struct f
 /* ---- the answer ---- */
 
 /* REASON_NONE: TEXT is a part of the answer now. */
-static enum reason put(struct embedding *e, const struct text *text) {
-        int r = text->failed || !e->data ? -ENOMEM : bulk_add(e->data, text_string(text), text->used);
+static enum reason put_bytes(struct embedding *e, const void *bytes, size_t count) {
+        int r = e->data ? bulk_add(e->data, bytes, count) : -ENOMEM;
         return r == -EDQUOT ? REASON_REQUEST_MEMORY : r ? REASON_OUT_OF_MEMORY : REASON_NONE;
+}
+
+static enum reason put(struct embedding *e, const struct text *text) {
+        return text->failed ? REASON_OUT_OF_MEMORY : put_bytes(e, text_string(text), text->used);
 }
 
 static void on_restart(void *user) {
@@ -99,6 +107,7 @@ static void embedding_over(struct embedding *e) {
 
         access_release(api, e->key, e->tokens);
         bulk_drop(e->data);
+        bulk_drop(e->body);
         free(e->model);
         free(e);
         api_end(api);
@@ -109,10 +118,10 @@ static void log_answer(const struct embedding *e, const struct failure *failure,
         int status = failure ? failure->status : 200;
 
         log_event(status >= 500 ? LOG_LEVEL_WARNING : LOG_LEVEL_INFO, "request", LOG_TEXT("id", e->request_id),
-                  LOG_MAYBE("key", e->key ? e->key->name : ""), LOG_TEXT("model", e->model), LOG_TEXT("kind", "embedding"),
-                  LOG_NUMBER("status", status), LOG_MAYBE("reason", failure ? failure->code : ""),
-                  LOG_MAYBE("advice", failure ? failure->advice : ""), LOG_NUMBER("prompt_tokens", tokens),
-                  LOG_NUMBER("ms", (uv_hrtime() - e->started_ns) / 1000000));
+                  LOG_MAYBE("key", e->key ? e->key->name : ""), LOG_TEXT("model", e->model),
+                  LOG_TEXT("kind", e->dialect->rank ? "rerank" : "embedding"), LOG_NUMBER("status", status),
+                  LOG_MAYBE("reason", failure ? failure->code : ""), LOG_MAYBE("advice", failure ? failure->advice : ""),
+                  LOG_NUMBER("prompt_tokens", tokens), LOG_NUMBER("ms", (uv_hrtime() - e->started_ns) / 1000000));
 }
 
 static void on_failed(void *user, const struct failure *failure) {
@@ -134,13 +143,22 @@ static void give_up(struct embedding *e, enum reason reason) {
 
 static void on_embedding(void *user, const cJSON *vector) {
         struct embedding *e = user;
+        const float score = vector->child ? (float) vector->child->valuedouble : 0;
         struct text item = { 0 };
 
-        e->dialect->item(&item, e->count++, vector, e->is_base64);
-        enum reason wrong = put(e, &item);
+        if (e->dialect->item)
+                e->dialect->item(&item, e->count, vector, e->asked.is_base64);
+        enum reason wrong = e->dialect->item ? put(e, &item) : put_bytes(e, &score, sizeof score);
+        e->count++;
         text_done(&item);
         if (wrong != REASON_NONE)
                 give_up(e, wrong);
+}
+
+/* The scores make room for what becomes of them. */
+static void write_ranks(struct embedding *e, struct text *out, const struct vectors_answer *all) {
+        e->dialect->rank(out, (const float *) (const void *) bulk_bytes(e->data), e->count, &e->asked, all);
+        bulk_clear(e->data);
 }
 
 static void on_end(void *user, const char *finish, const struct request_usage *usage) {
@@ -150,7 +168,10 @@ static void on_end(void *user, const char *finish, const struct request_usage *u
         struct failure failure;
 
         (void) finish;
-        e->dialect->end(&end, &all);
+        if (e->dialect->end)
+                e->dialect->end(&end, &all);
+        else
+                write_ranks(e, &end, &all);
         enum reason wrong = put(e, &end);
         text_done(&end);
         if (wrong != REASON_NONE) {
@@ -178,8 +199,8 @@ static void on_gone(void *user) {
 /* ---- both ---- */
 
 /* MODEL is taken over. */
-static void start(struct api *api, struct http_exchange *x, char *model, enum request_class class, bool is_base64,
-                  const struct body *body, const struct vectors_dialect *dialect) {
+static void start(struct api *api, struct http_exchange *x, char *model, enum request_class class,
+                  const struct vectors_asked *asked, const struct body *body, const struct vectors_dialect *dialect) {
         static const struct request_events events = {
                 .on_embedding = on_embedding, .on_restart = on_restart, .on_end = on_end, .on_failed = on_failed
         };
@@ -196,7 +217,8 @@ static void start(struct api *api, struct http_exchange *x, char *model, enum re
                                  .exchange = x,
                                  .model = model,
                                  .dialect = dialect,
-                                 .is_base64 = is_base64,
+                                 .asked = *asked,
+                                 .body = asked->repeated.kind != JSON_NONE ? bulk_hold(body->json) : NULL,
                                  .data = bulk_beside(body->json),
                                  .started_ns = uv_hrtime() };
         (void) snprintf(e->request_id, sizeof e->request_id, "%s", http_request_id(x));
@@ -207,25 +229,33 @@ static void start(struct api *api, struct http_exchange *x, char *model, enum re
                 return;
         }
         const struct request_body sent = { .json = bulk_hold(body->json), .values = body->facts.values };
-        if (request_submit(api->fleet, e->model, REQUEST_EMBED, class, sent, &events, e, &e->request, &f)) {
+        if (request_submit(api->fleet, e->model, dialect->rank ? REQUEST_RANK : REQUEST_EMBED, class, sent, &events, e,
+                           &e->request, &f)) {
                 on_failed(e, &f);
                 return;
         }
-        request_expect_vectors(e->request, inputs_of(&body->facts));
+        request_expect_vectors(e->request, asked->count);
         api_keep_as_asked(e->request, x, &body->asked);
 }
 
-void api_start_vectors(struct api *api, struct http_exchange *x, const struct body *body, const struct vectors_dialect *dialect) {
+void api_ask_vectors(struct api *api, struct http_exchange *x, const struct body *body, const struct vectors_dialect *dialect,
+                     const struct vectors_asked *asked) {
         enum request_class class = REQUEST_CLASS_OF_MODEL;
-        bool is_base64 = false;
         struct failure f = { 0 };
-        char *model = check_options(&body->facts, &is_base64, &f) && check_inputs(&body->facts, &f) &&
-                                      api_choose_class(x, body, &class, &f)
-                              ? api_choose_model(api, x, body, &f)
-                              : NULL;
+        char *model = api_choose_class(x, body, &class, &f) ? api_choose_model(api, x, body, &f) : NULL;
 
         if (model)
-                start(api, x, model, class, is_base64, body, dialect);
+                start(api, x, model, class, asked, body, dialect);
+        else
+                error_answer_as(dialect->refusals, x, &f);
+}
+
+void api_start_vectors(struct api *api, struct http_exchange *x, const struct body *body, const struct vectors_dialect *dialect) {
+        struct vectors_asked asked = { .count = inputs_of(&body->facts) };
+        struct failure f = { 0 };
+
+        if (check_options(&body->facts, &asked.is_base64, &f) && check_inputs(&body->facts, &f))
+                api_ask_vectors(api, x, body, dialect, &asked);
         else
                 error_answer_as(dialect->refusals, x, &f);
 }

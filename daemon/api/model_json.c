@@ -30,6 +30,7 @@ cJSON *model_json_capabilities(const struct inspected *what) {
                 const char *word;
         } all[] = { { what->makes_text, "completion" },
                     { what->embeds, "embedding" },
+                    { what->ranks, "rerank" },
                     { what->takes_tools, "tools" },
                     { what->reasons, "thinking" } };
         cJSON *list = cJSON_CreateArray();
@@ -120,6 +121,10 @@ cJSON *model_json(const struct config *config, const struct model_status *m, uin
         cJSON_AddStringToObject(json, "id", m->id);
         cJSON_AddStringToObject(json, "path", m->path);
         cJSON_AddItemToObject(json, "aliases", model_json_aliases(config, m->id, index));
+        if (m->inspected)
+                cJSON_AddItemToObject(json, "capabilities", model_json_capabilities(m->inspected));
+        else
+                cJSON_AddNullToObject(json, "capabilities");
         cJSON_AddStringToObject(json, "state", model_state_name(m->state));
         cJSON_AddBoolToObject(json, "retired", m->retired);
         cJSON_AddBoolToObject(json, "stopped", m->stopped);

@@ -13,7 +13,7 @@ cJSON *model_json(const struct config *config, const struct model_status *m, uin
 /* INDEX is only a guess at where the configuration has it. */
 cJSON *model_json_aliases(const struct config *config, const char *id, uint32_t index);
 
-/* A list of words: completion, embedding, tools, thinking. */
+/* A list of words: completion, embedding, rerank, tools, thinking. */
 cJSON *model_json_capabilities(const struct inspected *what);
 
 /* TEXT, or null where there is none; what is no UTF-8 in it is made so. */

@@ -85,8 +85,8 @@ static int send_request(struct model *m, struct request *request) {
         static const char *const kinds[] = { [REQUEST_CHAT] = "chat",   [REQUEST_COMPLETION] = "completion",
                                              [REQUEST_COUNT] = "count", [REQUEST_TOKENS] = "tokens",
                                              [REQUEST_TEXT] = "text",   [REQUEST_TEMPLATE] = "template",
-                                             [REQUEST_EMBED] = NULL };
-        const struct engine_request asked = { .type = request->kind == REQUEST_EMBED ? WIRE_EMBED : WIRE_GENERATE,
+                                             [REQUEST_EMBED] = NULL,    [REQUEST_RANK] = "rank" };
+        const struct engine_request asked = { .type = request_is_for_vectors(request->kind) ? WIRE_EMBED : WIRE_GENERATE,
                                               .kind = kinds[request->kind],
                                               .batch = request->batch,
                                               .item = request->body.item,

@@ -99,7 +99,7 @@ static bool take_statistics(struct model *m, const cJSON *frame) {
 
 /* A prompt that was taken in, then its answer; vectors, and nothing else, for texts to embed; an error at any time. */
 static bool is_in_order(const struct request *request, enum frame_type says) {
-        bool embeds = request->kind == REQUEST_EMBED;
+        bool embeds = request_is_for_vectors(request->kind);
         switch (says) {
         case FRAME_START: return !embeds && !request->begun;
         case FRAME_NOTE: return !embeds && !request->begun && !request->noted;

@@ -56,7 +56,7 @@ static uint64_t bytes_of(const struct model *m, const struct request *request) {
 }
 
 static bool may_be_suspended(const struct request *request) {
-        return request->batch && !request->suspended && request->kind != REQUEST_EMBED;
+        return request->batch && !request->suspended && !request_is_for_vectors(request->kind);
 }
 
 uint64_t suspension_bytes(const struct model *m) {

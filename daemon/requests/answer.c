@@ -219,7 +219,7 @@ bool requests_take_answer(struct model *m, struct request *request, enum answer_
         case ANSWER_START: return take_start(request, frame);
         case ANSWER_TEXT: return take_text(m, request, frame);
         case ANSWER_END: return take_end(m, request, frame);
-        case ANSWER_EMBEDDING: return request->kind == REQUEST_EMBED && take_embedding(m, request, frame);
+        case ANSWER_EMBEDDING: return request_is_for_vectors(request->kind) && take_embedding(m, request, frame);
         case ANSWER_ERROR: take_error(m, request, frame); return true;
         }
         return false;

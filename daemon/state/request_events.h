@@ -85,8 +85,14 @@ enum request_kind {
         REQUEST_TEXT,
         REQUEST_TEMPLATE,
         REQUEST_EMBED,
+        REQUEST_RANK,
         REQUEST_LOAD
 };
+
+/* It is answered by a vector for each of its texts, or by a score, a vector of one number. */
+static inline bool request_is_for_vectors(enum request_kind kind) {
+        return kind == REQUEST_EMBED || kind == REQUEST_RANK;
+}
 
 /* Interactive requests have a person waiting. Batch requests can wait, but not for ever: they gain rank with time. */
 enum request_class { REQUEST_CLASS_OF_MODEL, REQUEST_INTERACTIVE, REQUEST_BATCH };

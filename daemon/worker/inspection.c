@@ -57,9 +57,10 @@ static void parse_facts(const cJSON *object, struct inspected *ret) {
         ret->n_head = number_of(object, "n_head");
         ret->n_head_kv = number_of(object, "n_head_kv");
         ret->makes_text = flag_of(object, "makes_text");
-        ret->embeds = !ret->makes_text || (pooling && strcmp(pooling, "none") != 0);
-        ret->takes_tools = flag_of(object, "takes_tools");
-        ret->reasons = flag_of(object, "reasons");
+        ret->ranks = pooling && !strcmp(pooling, "rank");
+        ret->embeds = !ret->ranks && (!ret->makes_text || (pooling && strcmp(pooling, "none") != 0));
+        ret->takes_tools = ret->makes_text && flag_of(object, "takes_tools");
+        ret->reasons = ret->makes_text && flag_of(object, "reasons");
 }
 
 static bool parse_sizes(const cJSON *object, struct inspected *ret) {

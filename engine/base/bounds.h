@@ -20,6 +20,8 @@
 #define HPARAMS_VOCAB_MAX       (1u << 22)
 #define HPARAMS_EXPERTS_MAX     1024u /* of a layer; 512 are the most that are published */
 #define HPARAMS_CTX_MAX         (1u << 26)
+#define RANK_LABELS_MAX         16u    /* that a model which ranks texts tells apart; real ones have one, or yes and no */
+#define RANK_PROMPT_BYTES_MAX   65536u /* around a query and a document, for each of 2048 documents; the published one has 500 */
 
 /* Requests. */
 #define REQUEST_STOPS_MAX       16u   /* OpenAI allows 4; local front ends send more */
@@ -50,10 +52,11 @@
 #define PREFIXES_MAX         32u        /* finished sequences that are remembered: all are searched */
 #define SESSION_SLICE_BYTES  (8u << 20) /* of a file, written or read between two steps: 80 ms of a slow disk */
 #define LOOKUP_TOKENS_MIN    128u       /* of a prefix on disk: fewer are computed in about the time that finding them takes */
-#define PREFILL_STALL_US     200000.0   /* that prompts add to a step while answers wait for it: text that comes five times a second is still a stream */
-#define PREFILL_ALONE_US     1000000.0  /* of a step of prompts alone: a cancel or the end of the peer is noticed between steps */
-#define PREFILL_CHUNK_LEAST  32u        /* in an emergency: a step that notices soon, and still shares the weights among tokens */
-#define N_CTX_MAX            (1u << 24) /* no model was trained on a tenth of it */
+#define PREFILL_STALL_US \
+        200000.0 /* that prompts add to a step while answers wait for it: text that comes five times a second is still a stream */
+#define PREFILL_ALONE_US    1000000.0  /* of a step of prompts alone: a cancel or the end of the peer is noticed between steps */
+#define PREFILL_CHUNK_LEAST 32u        /* in an emergency: a step that notices soon, and still shares the weights among tokens */
+#define N_CTX_MAX           (1u << 24) /* no model was trained on a tenth of it */
 
 /* The command line. */
 #define COMMAND_OPTIONS_MAX 32u /* of one command; `run` has the most */

@@ -13,6 +13,7 @@
 #include "engine/cli/commands.h"
 #include "engine/cli/options.h"
 #include "engine/compute/pooling.h"
+#include "engine/compute/rank.h"
 #include "engine/cli/single.h"
 #include "engine/base/text_file.h"
 
@@ -40,7 +41,9 @@ static int take_pooling(const struct option_row *o, void *at, const char *value)
 static const struct option_row options[] = {
         { "file", 0, "FILE", option_text, AT(file), .help = "a text in each line of a file; - is standard input" },
         { "tokens", 0, "LIST", option_tokens, AT(tokens), .help = "token ids in the place of a text" },
-        { "pooling", 0, "WORD", take_pooling, AT(pooling), .help = "mean, cls, last or none (default: what the model says)" },
+        { "pooling", 0, "WORD", take_pooling, AT(pooling),
+          .help = "mean, cls, last, none, or rank: the score of --tokens as they are\n"
+                  "(default: what the model says)" },
         { "dimensions", 0, "N", option_number, AT(dimensions), 1, HPARAMS_EMBD_MAX,
           .help = "the first N numbers of each vector" },
         { "raw", 0, NULL, option_flag, AT(raw), .help = "do not scale to length 1" },
@@ -199,12 +202,29 @@ static int print_vector(struct vectors *v, enum pooling pooling, const float *hi
         return 0;
 }
 
+/* A vector of one number. */
+static int print_score(struct vectors *v, struct single *s, const float *hidden, uint32_t count) {
+        const struct model *m = s->model;
+        float *scratch = calloc(RANK_SCRATCH(v->n), sizeof(*scratch));
+        if (!scratch)
+                return -ENOMEM;
+        float score = rank_score(m, hidden + (m->hparams.causal ? (size_t) (count - 1) * v->n : 0), scratch);
+        free(scratch);
+        single_rewind(s, 0);
+        if (!isfinite(score))
+                return -EDOM;
+        printf("%s[%.9g]", v->printed++ ? ",\n" : "", (double) score);
+        return 0;
+}
+
 static int print_input(struct vectors *v, struct single *s, const struct token_list *input) {
         uint32_t count = (uint32_t) input->count;
         const float *hidden;
         int r = single_hidden(s, input->ids, count, &hidden);
         if (r < 0)
                 return r;
+        if (v->pooling == POOLING_RANK)
+                return print_score(v, s, hidden, count);
         if (v->pooling != POOLING_NONE)
                 r = print_vector(v, v->pooling, hidden, count);
         for (uint32_t i = 0; v->pooling == POOLING_NONE && i < count && r == 0; i++)
@@ -244,6 +264,14 @@ static int embed(struct single *s, struct single_config *config, struct argument
         if (a->dimensions > s->model->hparams.n_embd) {
                 (void) snprintf(reterr->text, sizeof(reterr->text), "--dimensions %u: the model's vectors have %u", a->dimensions,
                                 s->model->hparams.n_embd);
+                r = -EINVAL;
+        }
+        bool ranks = s->model->hparams.pooling == POOLING_RANK;
+        if (r == 0 && (a->pooling == POOLING_COUNT ? ranks : a->pooling == POOLING_RANK) && !(ranks && a->tokens.count > 0)) {
+                (void) snprintf(
+                        reterr->text, sizeof(reterr->text), "%s",
+                        ranks ? "this model ranks pairs of texts: name the tokens of one by --tokens, or another --pooling"
+                              : "--pooling rank: the model has no head for it");
                 r = -EINVAL;
         }
         if (r == 0)

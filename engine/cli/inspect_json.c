@@ -160,7 +160,7 @@ static void add_hparams(cJSON *object, const struct inspection *i) {
         }
         if (s->window)
                 add_number(object, "sliding_window", s->window);
-        cJSON_AddBoolToObject(object, "makes_text", s->causal);
+        cJSON_AddBoolToObject(object, "makes_text", hparams_makes_text(s));
         cJSON_AddStringToObject(object, "pooling", pooling_name(s->pooling));
         cJSON *kv = cJSON_AddObjectToObject(object, "kv_bytes_per_token");
         for (unsigned type = 0; type < KV_TYPE_COUNT; type++) {

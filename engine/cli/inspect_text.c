@@ -140,7 +140,9 @@ static void print_hparams(const struct inspection *i) {
         if (s->window)
                 printf("window         %" PRIu32 " tokens%s\n", s->window,
                        s->window_pattern ? ", in turn with layers that look back on all" : "");
-        if (!s->causal)
+        if (s->pooling == POOLING_RANK)
+                printf("makes          scores: it ranks documents by a query\n");
+        else if (!s->causal)
                 printf("makes          vectors alone, pooling %s\n", pooling_name(s->pooling));
         printf("vocabulary     %" PRIu32 " tokens%s\n", s->n_vocab, s->tied_output ? ", output tied to it" : "");
         printf("context        %" PRIu32 " tokens trained\n", s->n_ctx_train);

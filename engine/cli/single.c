@@ -11,10 +11,11 @@ int single_open_model(struct single *s, const struct single_config *config, stru
         *s = (struct single){ 0 };
         int r = config->for_ids ? model_open_for_ids(config->path, &s->model, reterr)
                                 : model_open_path(config->path, &s->model, reterr);
-        if (r == 0 && !s->model->hparams.causal && !config->vectors) {
+        if (r == 0 && !hparams_makes_text(&s->model->hparams) && !config->vectors) {
                 (void) snprintf(reterr->text, sizeof(reterr->text),
-                                "a model of architecture %s makes vectors and no text: use headroom-engine embed",
-                                arch_name(s->model->hparams.arch));
+                                "a model of architecture %s makes %s and no text: use headroom-engine embed",
+                                arch_name(s->model->hparams.arch),
+                                s->model->hparams.pooling == POOLING_RANK ? "scores of texts" : "vectors");
                 r = -ENOTSUP;
         }
         return r;

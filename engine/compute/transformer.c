@@ -34,7 +34,7 @@ static void embed_unit(struct transformer *f, uint32_t row, uint32_t thread) {
         if (f->arch->embd_scaled)
                 f->kernels->scale(x, sqrtf((float) n), n);
         if (m->token_types.data) {
-                look_up(f, &m->token_types, 0, more);
+                look_up(f, &m->token_types, at->text < m->token_types.rows ? at->text : 0, more);
                 f->kernels->add(x, more, n);
         }
         if (m->positions.data) {
@@ -237,7 +237,8 @@ static void lay_out_rows(struct transformer *f, const struct transformer_item it
                 assert(!f->config.model->positions.data || end <= f->config.model->positions.rows);
                 for (uint32_t t = 0; t < items[i].count; t++) {
                         assert(items[i].tokens[t] >= 0 && (uint32_t) items[i].tokens[t] < f->hparams->n_vocab);
-                        f->rows[f->rows_count++] = (struct row){ s, s->tokens_count + t, end, items[i].tokens[t] };
+                        uint32_t at = s->tokens_count + t, text = items[i].second_at && at >= items[i].second_at;
+                        f->rows[f->rows_count++] = (struct row){ s, at, end, items[i].tokens[t], text };
                 }
         }
 }

@@ -29,6 +29,7 @@ struct transformer_item {
         uint32_t count;               /* >= 1 */
         enum transformer_want want;
         const float *result; /* out: inside the pass's buffers, good until the next pass */
+        uint32_t second_at;  /* position where a second text begins, of its own token type; 0: there is one text */
 };
 
 struct transformer;

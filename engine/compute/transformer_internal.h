@@ -20,6 +20,7 @@ struct row {
         uint32_t position;
         uint32_t end; /* tokens of the sequence when the pass is done */
         int32_t token;
+        uint32_t text; /* 0, or 1: of the second of two */
 };
 
 /* A matrix to be multiplied with some rows of the input, and where the result goes. */

@@ -53,6 +53,8 @@ enum arch_part {
         PART_EXPERTS_APART = 1u << 21,  /* the same with a tensor for each expert: the first files of Mixtral */
         PART_ROPE_FREQS = 1u << 22,     /* divisors of the frequencies */
         PART_ROPE_FACTORS = 1u << 23,   /* the same for short and for long contexts (LongRoPE) */
+        PART_RANK = 1u << 24,           /* the head that scores two texts */
+        PART_RANK_MAY = 1u << 25,       /* a dense layer before it, and biases */
 };
 
 enum rope_pairs {

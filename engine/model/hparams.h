@@ -20,10 +20,11 @@ enum pooling {
         POOLING_MEAN,
         POOLING_CLS, /* the first token's */
         POOLING_LAST,
+        POOLING_RANK, /* a score of two texts, and no vector (compute/rank.h) */
         POOLING_COUNT,
 };
 
-/* "none", "mean", "cls", "last". */
+/* "none", "mean", "cls", "last", "rank". */
 const char *pooling_name(enum pooling pooling);
 /* 0 and *ret, or -EINVAL. */
 int pooling_by_name(const char *name, enum pooling *ret);
@@ -68,6 +69,7 @@ struct hparams {
         float attention_cap, logits_cap; /* cap * tanh(x / cap) of such a product, and of a logit; 0: none */
         bool causal;                     /* makes text; else a text goes through as a whole, and gives vectors alone */
         enum pooling pooling;
+        uint32_t n_labels;     /* POOLING_RANK: that the model tells apart */
         bool tied_output;      /* no output.weight: token_embd serves */
         char quantization[16]; /* the type that holds most weight bytes, e.g. "Q4_K" */
         uint32_t n_merges;     /* of the tokenizer; 0 when it has none */
@@ -81,6 +83,8 @@ struct hparams {
 int hparams_read(const struct gguf *g, struct hparams *ret, struct gguf_error *reterr);
 void hparams_done(struct hparams *s);
 
+/* Otherwise it makes vectors, or ranks. */
+bool hparams_makes_text(const struct hparams *s);
 /* Positions that layer LAYER looks back on; 0: all. */
 uint32_t hparams_window(const struct hparams *s, uint32_t layer);
 /* The longest sequence of CTX tokens asked for that the model has positions for. */

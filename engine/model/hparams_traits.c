@@ -66,10 +66,7 @@ void hparams_read_scores(struct metadata *m, struct hparams *s) {
 }
 
 static const char *const poolings[POOLING_COUNT] = {
-        [POOLING_NONE] = "none",
-        [POOLING_MEAN] = "mean",
-        [POOLING_CLS] = "cls",
-        [POOLING_LAST] = "last",
+        [POOLING_NONE] = "none", [POOLING_MEAN] = "mean", [POOLING_CLS] = "cls", [POOLING_LAST] = "last", [POOLING_RANK] = "rank",
 };
 
 const char *pooling_name(enum pooling pooling) {
@@ -86,13 +83,27 @@ int pooling_by_name(const char *name, enum pooling *ret) {
         return -EINVAL;
 }
 
-/* The file's number 4 is a rank: a score of two texts, not a vector of one. */
+/* The head of a model that ranks: a row for each label. */
+static void read_labels(struct metadata *m, struct hparams *s) {
+        const struct gguf_tensor *head = gguf_find_tensor(m->g, "cls.output.weight");
+        s->parts |= PART_RANK;
+        s->n_labels = head && head->dims[1] <= RANK_LABELS_MAX ? (uint32_t) head->dims[1] : 1;
+}
+
 void hparams_read_pooling(struct metadata *m, struct hparams *s) {
         uint32_t pooling = metadata_u32_or(m, "pooling_type", 0, UINT32_MAX, POOLING_MEAN);
-        if (pooling >= POOLING_COUNT)
+        if (pooling >= POOLING_COUNT) {
                 metadata_fail(m, -ENOTSUP,
-                              "key '%s.pooling_type' is %" PRIu32 ": only none (0), mean (1), cls (2) and last (3) are supported",
+                              "key '%s.pooling_type' is %" PRIu32
+                              ": only none (0), mean (1), cls (2), last (3) and rank (4) are supported",
                               m->arch, pooling);
-        else
-                s->pooling = (enum pooling) pooling;
+                return;
+        }
+        s->pooling = (enum pooling) pooling;
+        if (s->pooling == POOLING_RANK)
+                read_labels(m, s);
+}
+
+bool hparams_makes_text(const struct hparams *s) {
+        return s->causal && s->pooling != POOLING_RANK;
 }

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/base/bounds.h"
 #include "engine/gguf/path.h"
 #include "engine/model/tensors.h"
 
@@ -25,6 +26,13 @@ static int open_text(struct model *m, struct gguf_error *reterr) {
                                 "the tokenizer has %" PRIu32 " tokens but the model only %" PRIu32,
                                 tokenizer_vocab_count(m->tokenizer), m->hparams.n_vocab);
                 return -EBADMSG;
+        }
+        (void) gguf_get_string(m->gguf, "tokenizer.chat_template.rerank", &m->rank_prompt);
+        if (m->rank_prompt.length > RANK_PROMPT_BYTES_MAX) {
+                (void) snprintf(reterr->text, sizeof(reterr->text),
+                                "key 'tokenizer.chat_template.rerank' has %" PRIu64 " bytes: at most %u are supported",
+                                m->rank_prompt.length, RANK_PROMPT_BYTES_MAX);
+                return -ENOTSUP;
         }
         r = chat_template_init(&m->chat, m->gguf, m->tokenizer);
         if (r < 0)

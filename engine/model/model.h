@@ -36,7 +36,10 @@ struct model {
         struct chat_template chat;
         struct matrix token_embd, token_types, positions;
         const uint8_t *embd_norm, *embd_norm_bias, *output_norm;
-        struct matrix output; /* that of the embeddings where the file has none; none where no text is made */
+        struct matrix output;          /* that of the embeddings where the file has none; none where no text is made */
+        struct matrix cls, cls_output; /* of a model that ranks (compute/rank.h) */
+        const uint8_t *cls_bias, *cls_output_bias;
+        struct gguf_string rank_prompt; /* how two texts are put to it (request/rank.c); empty: one after the other */
         const uint8_t *rope_freqs, *rope_factors_long, *rope_factors_short;
         bool context_is_long;       /* rope_factors_long are meant; see model_set_context */
         struct model_layer *layers; /* shape.n_layer */

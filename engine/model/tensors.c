@@ -30,6 +30,7 @@ enum extent {
         FUSED,
         ATTENDED,
         HEAD,
+        LABELS,
         ROTATED,
         ANY
 };
@@ -60,6 +61,10 @@ static const struct expected globals[] = {
         { "token_embd_norm.bias",      PART_EMBD_NORM,    GLOBAL(embd_norm_bias),     ADDED,      EMBD,    ONE,     ONE },
         { "output_norm.weight",        PART_OUTPUT_NORM,  GLOBAL(output_norm),        ADDED,      EMBD,    ONE,     ONE },
         { "output.weight",             PART_OUTPUT,       GLOBAL(output),             MULTIPLIED, EMBD,    VOCAB,   ONE },
+        { "cls.weight",                PART_RANK_MAY,     GLOBAL(cls),                MULTIPLIED, EMBD,    EMBD,    ONE },
+        { "cls.bias",                  PART_RANK_MAY,     GLOBAL(cls_bias),           ADDED,      EMBD,    ONE,     ONE },
+        { "cls.output.weight",         PART_RANK,         GLOBAL(cls_output),         MULTIPLIED, EMBD,    LABELS,  ONE },
+        { "cls.output.bias",           PART_RANK_MAY,     GLOBAL(cls_output_bias),    ADDED,      LABELS,  ONE,     ONE },
         { "rope_freqs.weight",         PART_ROPE_FREQS,   GLOBAL(rope_freqs),         ADDED,      ROTATED, ONE,     ONE },
         { "rope_factors_long.weight",  PART_ROPE_FACTORS, GLOBAL(rope_factors_long),  ADDED,      ROTATED, ONE,     ONE },
         { "rope_factors_short.weight", PART_ROPE_FACTORS, GLOBAL(rope_factors_short), ADDED,      ROTATED, ONE,     ONE },
@@ -115,6 +120,11 @@ static const char *const ignored_per_layer[] = { "attn_rot_embd", "attn_rot_embd
 
 /* --- one tensor --- */
 
+/* What there may be, of all models of this make. */
+static uint32_t parts_known(const struct hparams *s) {
+        return s->parts | arch_parts_may(s->arch) | (s->parts & PART_RANK ? PART_RANK_MAY : 0);
+}
+
 static uint64_t extent_of(const struct hparams *s, enum extent e, uint32_t layer) {
         uint64_t queries = (uint64_t) s->n_head * s->d_head_k, keys = (uint64_t) s->head_kv[layer] * s->d_head_k;
         uint64_t values = (uint64_t) s->head_kv[layer] * s->d_head_v;
@@ -134,6 +144,7 @@ static uint64_t extent_of(const struct hparams *s, enum extent e, uint32_t layer
         case FUSED: return queries + keys + values;
         case ATTENDED: return (uint64_t) s->n_head * s->d_head_v;
         case HEAD: return s->d_head_k;
+        case LABELS: return s->n_labels;
         case ROTATED: return s->n_rot / 2;
         case ANY: break;
         }
@@ -209,7 +220,7 @@ static int find(const struct model *m, const struct expected *e, const char *nam
 /* Looks up E, if the architecture has it, and puts it into its field of OWNER. PREFIX: "" or "blk.3.". */
 static int take_tensor(const struct model *m, const struct expected *e, const char *prefix, uint32_t layer, void *owner,
                        struct gguf_error *reterr) {
-        if (!(e->part & (m->hparams.parts | arch_parts_may(m->hparams.arch))))
+        if (!(e->part & parts_known(&m->hparams)))
                 return 0;
         char name[64];
         const struct gguf_tensor *t;
@@ -368,7 +379,7 @@ static bool is_name_of(const struct expected *e, struct gguf_string name, uint32
 }
 
 static bool is_in(const struct expected table[], size_t count, const struct hparams *s, struct gguf_string name) {
-        uint32_t parts = s->parts | arch_parts_may(s->arch);
+        uint32_t parts = parts_known(s);
         for (size_t i = 0; i < count; i++)
                 if ((table[i].part & parts) && is_name_of(&table[i], name, s->n_expert))
                         return true;

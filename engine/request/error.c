@@ -19,10 +19,15 @@ struct request_error request_error_memory(void) {
 }
 
 int request_refuse_without_text(const struct request_rules *rules, struct request_error *reterr) {
-        return rules->makes_text
-                       ? 0
-                       : request_refuse(reterr, "model",
-                                        "This model makes embeddings alone: ask it at /v1/embeddings, or name another.");
+        if (rules->makes_text)
+                return 0;
+        if (rules->ranker)
+                return request_refuse_without_vectors(reterr);
+        return request_refuse(reterr, "model", "This model makes embeddings alone: ask it at /v1/embeddings, or name another.");
+}
+
+int request_refuse_without_vectors(struct request_error *reterr) {
+        return request_refuse(reterr, "model", "This model ranks documents alone: ask it at /v1/rerank, or name another.");
 }
 
 struct request_error request_error_no_numbers(bool embeds) {

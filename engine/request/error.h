@@ -9,8 +9,10 @@ int request_refuse(struct request_error *reterr, const char *param, const char *
         __attribute__((format(printf, 3, 4)));
 /* out_of_memory. Returns -ENOMEM. */
 int request_no_memory(struct request_error *reterr);
-/* 0, or where the model makes vectors alone -EINVAL, with where to ask it. */
+/* 0, or where the model makes no text -EINVAL, with where to ask it. */
 int request_refuse_without_text(const struct request_rules *rules, struct request_error *reterr);
+/* The same where it ranks and is asked for vectors. */
+int request_refuse_without_vectors(struct request_error *reterr);
 /* no_numbers: its logits, or where it EMBEDS its vector, hold NaN or infinity. */
 struct request_error request_error_no_numbers(bool embeds);
 /* context_length_exceeded. AT_LEAST: the tokens were not counted but bounded from below. Returns -EINVAL. */

@@ -21,6 +21,14 @@
 #define TOKENS_ALL (-1.0) /* the value that front ends send for "as many as fit" */
 #define SEED_ANY   (-1.0) /* the value that front ends send for "choose one" */
 
+static enum pooling pooling_of(const struct hparams *s) {
+        switch (s->pooling) {
+        case POOLING_NONE: return POOLING_MEAN;
+        case POOLING_RANK: return s->causal ? POOLING_LAST : POOLING_CLS;
+        default: return s->pooling;
+        }
+}
+
 void request_rules_init(struct request_rules *rules, const struct model *model, uint32_t n_ctx, uint64_t seed) {
         uint32_t texts = tokenizer_vocab_count(model->tokenizer);
         *rules = (struct request_rules){
@@ -30,8 +38,9 @@ void request_rules_init(struct request_rules *rules, const struct model *model, 
                 .n_ctx = n_ctx,
                 .n_ctx_now = n_ctx,
                 .n_embd = model->hparams.n_embd,
-                .makes_text = model->hparams.causal,
-                .pooling = model->hparams.pooling == POOLING_NONE ? POOLING_MEAN : model->hparams.pooling,
+                .makes_text = hparams_makes_text(&model->hparams),
+                .pooling = pooling_of(&model->hparams),
+                .ranker = model->hparams.pooling == POOLING_RANK ? model : NULL,
                 .seeds = random_seeded(seed),
         };
         for (uint32_t id = 0; id < rules->n_vocab; id++)
@@ -387,6 +396,8 @@ int request_read_embed(struct request_rules *rules, uint64_t id, const cJSON *bo
                        struct request_error *reterr) {
         struct request r = { .id = id, .kind = REQUEST_EMBED, .sampling = sampling_default() };
         bool truncate = false;
+        if (rules->ranker)
+                return request_refuse_without_vectors(reterr);
         int result = read_embed_options(rules, body, &r, &truncate, reterr);
         if (result == 0)
                 result = read_inputs(rules, json_get(body, "input"), truncate, &r, reterr);
@@ -401,6 +412,7 @@ void request_done(struct request *r) {
         for (uint32_t i = 0; r->inputs && i < r->inputs_count; i++)
                 token_list_done(&r->inputs[i]);
         free(r->inputs);
+        free(r->seconds);
         free(r->sampling.biases);
         free(r->sampling.chain.dry.breakers);
         stop_set_done(&r->stops);

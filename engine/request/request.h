@@ -32,8 +32,9 @@ struct request_rules {
         uint32_t n_ctx;     /* prompt and answer of one request together */
         uint32_t n_ctx_now; /* the same for the time being: at most n_ctx */
         uint32_t n_embd;
-        bool makes_text;                /* else vectors alone */
-        enum pooling pooling;           /* of vectors; each text has one */
+        bool makes_text;                /* else it makes vectors alone, or ranks */
+        enum pooling pooling;           /* of vectors; each text has one. Not POOLING_RANK */
+        const struct model *ranker;     /* NULL: it does not rank */
         int32_t ends[REQUEST_ENDS_MAX]; /* the tokens that end an answer */
         uint32_t ends_count;
         struct random seeds;     /* for requests that name none */
@@ -64,6 +65,7 @@ struct request {
         bool is_scored;            /* its end tells how likely the answer is */
         struct token_list *inputs; /* one prompt; or the texts to embed, inputs_count of them; none is empty */
         uint32_t inputs_count;
+        uint32_t *seconds;        /* of each input that is a pair of texts: where the second begins; NULL: they are texts */
         uint32_t dimensions;      /* of the vectors of texts to embed; 1 .. n_embd */
         uint32_t max_tokens;      /* at most what the context leaves, and that where none is named; 0: the prompt alone */
         struct sampling sampling; /* its biases are the request's */
@@ -95,6 +97,12 @@ int request_read(struct request_rules *rules, const struct request_asked *asked,
  */
 int request_read_embed(struct request_rules *rules, uint64_t id, const cJSON *body, struct request *ret,
                        struct request_error *reterr);
+/*
+ * BODY: an object with `query`, a text, and `documents`, an array of texts or of objects with a `text`, each of which is paired with the
+ * query. What is told of one is its score, a vector of one number.
+ */
+int request_read_rank(struct request_rules *rules, uint64_t id, const cJSON *body, struct request *ret,
+                      struct request_error *reterr);
 void request_done(struct request *r);
 
 /* The tokens the request may come to: of its prompt and its answer, or of its longest text to embed. */

@@ -3,14 +3,18 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <math.h>
 #include <stdlib.h>
 
 #include "engine/compute/pooling.h"
+#include "engine/compute/rank.h"
 
 static int prepare_embedding(struct sequence *q, const struct request_rules *rules) {
         q->sum = calloc(rules->n_embd, sizeof(*q->sum));
         q->vectors = calloc((size_t) q->request.inputs_count * q->request.dimensions, sizeof(*q->vectors));
-        return q->sum && q->vectors ? 0 : -ENOMEM;
+        if (q->request.seconds)
+                q->scratch = calloc(rules->n_embd + RANK_SCRATCH(rules->n_embd), sizeof(*q->scratch));
+        return q->sum && q->vectors && (q->scratch || !q->request.seconds) ? 0 : -ENOMEM;
 }
 
 static int prepare_answer(struct sequence *q, const struct request_rules *rules) {
@@ -68,6 +72,7 @@ void sequence_free(struct sequence *q) {
         constraint_free(q->constraint);
         request_done(&q->request);
         free(q->sum);
+        free(q->scratch);
         free(q->vectors);
         free(q);
 }
@@ -103,6 +108,7 @@ struct transformer_item sequence_item(struct sequence *q, uint32_t count) {
                 .tokens = sequence_tokens(q)->ids + q->kv.tokens_count,
                 .count = count,
                 .want = want_of(q, count),
+                .second_at = q->request.seconds ? q->request.seconds[q->input] : 0,
         };
 }
 
@@ -191,7 +197,20 @@ static void add_hidden(struct sequence *q, const struct request_rules *rules, co
         pooling_add(rules->pooling, q->sum, &rows);
 }
 
+/* The one number that is told of two texts. What was pooled is the state of one token. */
+static int finish_score(struct sequence *q, const struct request_rules *rules) {
+        float *hidden = q->scratch, *score = q->vectors + q->input;
+        for (uint32_t d = 0; d < rules->n_embd; d++) {
+                hidden[d] = (float) q->sum[d];
+                q->sum[d] = 0;
+        }
+        *score = rank_score(rules->ranker, hidden, hidden + rules->n_embd);
+        return isfinite(*score) ? 0 : -EDOM;
+}
+
 static int finish_vector(struct sequence *q, const struct request_rules *rules) {
+        if (q->request.seconds)
+                return finish_score(q, rules);
         uint32_t n = q->request.dimensions;
         bool good = pooling_finish(q->sum, n, q->vectors + (size_t) q->input * n);
         for (uint32_t d = n; d < rules->n_embd; d++)

@@ -33,6 +33,7 @@ struct sequence {
         uint32_t input; /* index of the input that is being computed */
         double *sum;    /* embeddings: of the hidden states of this input; n_embd */
         float *vectors; /* embeddings: request.dimensions for each input */
+        float *scratch; /* where texts are ranked: for a hidden state and compute/rank.h */
         bool paused;
         struct suspension *suspension; /* the scheduler's: it has given its KV back, or is about to */
         struct lookup *lookup;         /* the scheduler's: its prefix is looked up in files, or read from one */

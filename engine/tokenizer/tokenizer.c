@@ -30,7 +30,8 @@ struct tokenizer {
         struct bpe bpe;
         struct wpm wpm;
         bool adds_bos, adds_eos, adds_separator;
-        bool drops_text; /* some text becomes no token, or any length of it one */
+        bool separates_pairs; /* with the separator, besides what ends the first */
+        bool drops_text;      /* some text becomes no token, or any length of it one */
 };
 
 /* ---- opening ---- */
@@ -95,6 +96,9 @@ static int read_additions(struct tokenizer *t, const struct gguf *g, struct gguf
                 r = vocab_read_flag(g, "tokenizer.ggml.add_eos_token", &t->adds_eos, reterr);
         if (r == 0 && t->family == FAMILY_WPM) /* elsewhere it is about pairs of texts */
                 r = vocab_read_flag(g, "tokenizer.ggml.add_sep_token", &t->adds_separator, reterr);
+        t->separates_pairs = t->family == FAMILY_UGM;
+        if (r == 0 && t->family != FAMILY_WPM)
+                r = vocab_read_flag(g, "tokenizer.ggml.add_sep_token", &t->separates_pairs, reterr);
         t->adds_bos = t->adds_bos && t->vocab.bos != TOKEN_NONE;
         t->adds_eos = t->adds_eos && t->vocab.eos != TOKEN_NONE && t->family != FAMILY_WPM;
         t->adds_separator = t->adds_separator && t->vocab.separator != TOKEN_NONE;
@@ -319,6 +323,28 @@ int tokenizer_encode(const struct tokenizer *t, const char *text, size_t length,
         if (r == 0 && add_special && t->adds_separator)
                 r = token_list_push(list, t->vocab.separator);
         return r;
+}
+
+static int push_if(struct token_list *list, bool wanted, int32_t id) {
+        return wanted && id != TOKEN_NONE ? token_list_push(list, id) : 0;
+}
+
+int tokenizer_encode_pair(const struct tokenizer *t, struct token_text first, struct token_text second, struct token_list *list,
+                          size_t *ret_second_at) {
+        bool separates = t->family == FAMILY_WPM || t->separates_pairs;
+        int r = push_if(list, t->adds_bos, t->vocab.bos);
+        if (r == 0)
+                r = tokenizer_encode(t, first.bytes, first.length, false, false, list);
+        if (r == 0)
+                r = push_if(list, t->adds_eos, t->vocab.eos);
+        if (r == 0)
+                r = push_if(list, separates, t->vocab.separator);
+        *ret_second_at = list->count;
+        if (r == 0)
+                r = tokenizer_encode(t, second.bytes, second.length, false, false, list);
+        if (r == 0)
+                r = push_if(list, t->adds_eos, t->vocab.eos);
+        return r < 0 ? r : push_if(list, t->family == FAMILY_WPM, t->vocab.separator);
 }
 
 /* ---- tokens to text ---- */

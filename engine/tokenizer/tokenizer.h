@@ -43,6 +43,17 @@ int tokenizer_encode(const struct tokenizer *t, const char *text, size_t length,
                      struct token_list *list);
 
 /*
+ * Two texts to be compared, with what begins, ends and separates them as the file asks: [CLS] a [SEP] b [SEP], or <s> a </s></s> b </s>.
+ * *ret_second_at: the tokens before the second.
+ */
+struct token_text {
+        const char *bytes;
+        size_t length;
+};
+int tokenizer_encode_pair(const struct tokenizer *t, struct token_text first, struct token_text second, struct token_list *list,
+                          size_t *ret_second_at);
+
+/*
  * A text whose parts differ in what they may contain: the tokens are those of the whole text, merged across the borders
  * of its spans, but control tokens are recognised only inside of markup. Adds no begin or end of its own.
  */

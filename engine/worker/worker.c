@@ -231,7 +231,10 @@ static void take_generate(struct worker *w, uint64_t id, const cJSON *frame) {
 static void take_embed(struct worker *w, uint64_t id, const cJSON *frame) {
         struct request r = { 0 };
         struct request_error error;
-        int result = request_read_embed(&w->engine.rules, id, cJSON_GetObjectItemCaseSensitive(frame, "body"), &r, &error);
+        const char *kind = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(frame, "kind"));
+        const cJSON *body = cJSON_GetObjectItemCaseSensitive(frame, "body");
+        int result =
+                (kind && !strcmp(kind, "rank") ? request_read_rank : request_read_embed)(&w->engine.rules, id, body, &r, &error);
         r.batch = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(frame, "batch"));
         submit(w, id, result, &r, &error);
 }

@@ -32,6 +32,7 @@ FLOAT_TYPES = ("F32", "F16", "BF16")
 EXACT_TYPES = FLOAT_TYPES + ("Q8_0", "Q4_0", "Q4_1", "Q5_0", "Q5_1", "IQ4_NL")
 EXACT_NMSE, EXACT_DIFFERENCE = 1e-5, 0.05
 QUANTISED_NMSE = 0.005
+SCORE_DIFFERENCE = 2e-3  # what the reference rounds, and activations of the K-quants
 VECTOR_NMSE = 1e-5
 EXPERTS_NMSE, EXPERTS_FACTOR, EXPERTS_ROUNDING = 0.0075, 2, 1.1
 FLOAT_RUNS = ("kv_f32", "kv_f16", "kv_f16_fa")  # of the reference: the caches that round next to nothing
@@ -176,6 +177,23 @@ def check_vectors(model, kind):
     return bad
 
 
+def check_scores():
+    """Of models that rank, given the tokens of a pair; the reference tells all of them as one text."""
+    bad = 0
+    for file in sorted(os.listdir(os.path.join(REFDATA, "ref2"))):
+        name = file.removesuffix(".json")
+        if "-rerank" not in name or name == file:
+            continue
+        with open(os.path.join(REFDATA, "ref2", file), encoding="utf-8") as opened:
+            reference = json.load(opened)
+        wanted = reference["embeddings_dequant"]["rank"][0]
+        ours = engine_says("embed", os.path.join(REFDATA, "tiny2", name + ".gguf"), reference["tokens"])["vectors"][0][0]
+        fine = abs(ours - wanted) <= SCORE_DIFFERENCE * max(1, abs(wanted))
+        bad += not fine
+        print(f"{name:24} rank  {abs(ours - wanted):9.6f}  {'ok' if fine else 'OUT OF TOLERANCE'}")
+    return bad
+
+
 def greedy(path, prompt, then, threads):
     return [max(range(len(step)), key=step.__getitem__) for step in engine_logits(path, prompt, then, "--threads", str(threads))]
 
@@ -224,6 +242,8 @@ def main():
             except Skipped as why:
                 skipped.append(name)
                 print(f"{name:24} skipped: {why}")
+    if os.path.isdir(os.path.join(REFDATA, "ref2")):
+        bad += check_scores()
     print(f"{len(skipped)} skipped{': ' if skipped else ''}{', '.join(skipped)}")
     print("all within tolerance" if not bad else f"{bad} out of tolerance")
     return 1 if bad else 0

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "engine/base/bounds.h"
 #include "engine/kernels/kernels.h"
 #include "engine/cli/options.h"
 #include "tests/arch_file.h"
@@ -30,12 +31,14 @@ struct options {
         enum arch arch;
         uint32_t layers, embd, ff, heads, kv_heads, ctx;
         uint32_t experts; /* 0: none */
+        uint32_t labels;  /* that it ranks by; 0: it does not */
         enum tensor_type type;
         bool mixed; /* Q4_K_M: the tensors that suffer most get Q6_K */
         bool untied, rope_freqs, experts_apart, one_word;
         float rope_base;
         uint32_t seed;
         uint32_t parts;
+        const char *rank_prompt;
         const char *nan; /* the tensor that holds no numbers; NULL: none */
         struct made_vocab vocab;
 };
@@ -142,7 +145,10 @@ static struct arch_sizes sizes_of(const struct options *o) {
         uint32_t head = o->embd / o->heads, experts = !o->experts ? 0 : o->experts_apart ? PART_EXPERTS_APART : PART_EXPERTS;
         return (struct arch_sizes){ .arch = o->arch,
                                     .parts = arch_file_parts(o->arch, experts) | (o->untied ? PART_OUTPUT : 0) |
-                                             (o->rope_freqs ? PART_ROPE_FREQS : 0),
+                                             (o->rope_freqs ? PART_ROPE_FREQS : 0) |
+                                             (!o->labels                         ? 0
+                                              : arch_info(o->arch)->kind->causal ? PART_RANK
+                                                                                 : PART_RANK | PART_RANK_MAY),
                                     .layers = o->layers,
                                     .embd = o->embd,
                                     .ff = o->ff,
@@ -154,6 +160,7 @@ static struct arch_sizes sizes_of(const struct options *o) {
                                     .vocab = o->vocab.count,
                                     .ctx = o->ctx,
                                     .experts = o->experts,
+                                    .labels = o->labels,
                                     .experts_used = o->experts < EXPERTS_USED ? o->experts : EXPERTS_USED };
 }
 
@@ -196,6 +203,10 @@ static void write_metadata(struct gguf_writer *w, const struct options *o) {
                 arch_write_f32(w, o->arch, "rope.freq_base", o->rope_base);
         }
         arch_write_experts(w, &sizes);
+        if (o->labels)
+                arch_write_u32(w, o->arch, "pooling_type", 4);
+        if (o->rank_prompt)
+                gguf_write_string(w, "tokenizer.chat_template.rerank", o->rank_prompt);
         if (arch->window == WINDOW_PATTERN)
                 arch_write_u32(w, o->arch, "attention.sliding_window", WINDOW);
         arch_write_f32(w, o->arch, arch->kind->epsilon, 1e-5f);
@@ -304,6 +315,7 @@ static int take_preset(const struct option_row *row, void *at, const char *name)
                         *o = presets[i].values;
                         o->type = kept.type, o->mixed = kept.mixed, o->seed = kept.seed, o->parts = kept.parts;
                         o->nan = kept.nan, o->arch = kept.arch, o->experts = kept.experts;
+                        o->labels = kept.labels, o->rank_prompt = kept.rank_prompt;
                         o->vocab.chat_template = kept.vocab.chat_template, o->vocab.last_word = kept.vocab.last_word;
                         return 0;
                 }
@@ -341,6 +353,8 @@ static const struct option_row rows[] = {
         { "experts", 0, "N", option_number, AT(experts), 1, 512,
           .help = "experts of a layer (default: none, or 8 where they must be)" },
         { "experts-apart", 0, NULL, option_flag, AT(experts_apart), .help = "in a tensor each, at most 16 of them" },
+        { "rank", 0, "LABELS", option_number, AT(labels), 1, RANK_LABELS_MAX, .help = "it scores two texts, by so many labels" },
+        { "rank-prompt", 0, "TEXT", option_text, AT(rank_prompt), .help = "how they are put to it, with {query} and {document}" },
         { "vocab", 0, "N", option_number, AT(vocab.count), MADE_VOCAB_MIN, 1 << 20, .help = "tokens" },
         { "ctx", 0, "N", option_number, AT(ctx), 1, 1 << 24, .help = "tokens of context that it says it was trained for" },
         { "untied", 0, NULL, option_flag, AT(untied), .help = "the output is a matrix of its own" },

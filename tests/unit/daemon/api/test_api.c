@@ -184,6 +184,33 @@ static void test_embeddings(void **state) {
         (void) close(fd);
 }
 
+/* The best first; of equals the one that was named first. */
+static void test_ranks(void **state) {
+        static const double scores[] = { -0.5, 2.25, -0.5, 7 };
+        bool closed;
+
+        (void) state;
+        int fd = post("/rerank", "{\"model\":\"a\",\"query\":\"q\",\"documents\":[\"x\",{\"text\":\"y\"},\"z\",\"w\\u00e4\"],"
+                                 "\"top_n\":3,\"return_documents\":true}");
+        assert_int_equal(asked.kind, REQUEST_RANK);
+        for (int i = 0; i < 4; i++) {
+                cJSON *score = cJSON_CreateDoubleArray(&scores[i], 1);
+                asked.events->on_embedding(asked.user, score);
+                cJSON_Delete(score);
+        }
+        asked.events->on_end(asked.user, "stop", &(struct request_usage){ .prompt_tokens = 9 });
+        assert_string_equal(
+                body_of(hear(fd, "]}\n", &closed)),
+                "{\"model\":\"a\",\"object\":\"list\",\"usage\":{\"prompt_tokens\":9,\"total_tokens\":9},\"results\":["
+                "{\"index\":3,\"relevance_score\":7,\"document\":{\"text\":\"w\\u00e4\"}},"
+                "{\"index\":1,\"relevance_score\":2.25,\"document\":{\"text\":\"y\"}},"
+                "{\"index\":0,\"relevance_score\":-0.5,\"document\":{\"text\":\"x\"}}]}\n");
+        (void) close(fd);
+        fd = post("/v2/rerank", "{\"model\":\"a\",\"query\":\"q\",\"documents\":[]}");
+        assert_non_null(strstr(hear(fd, "}}\n", &closed), "\"param\":\"documents\""));
+        (void) close(fd);
+}
+
 static void test_routes(void **state) {
         static const struct {
                 const char *method, *path, *status, *contains;
@@ -558,9 +585,12 @@ static void test_stopping(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                TEST(test_whole_answer),      TEST(test_fingerprint), TEST(test_logprobs),    TEST(test_overlong_prompt),
-                TEST(test_embeddings),        TEST(test_routes),      TEST(test_deployments), TEST(test_pages),
-                TEST(test_forms_of_refusals), TEST(test_control),     TEST(test_stopping),
+                TEST(test_whole_answer), TEST(test_fingerprint),
+                TEST(test_logprobs),     TEST(test_overlong_prompt),
+                TEST(test_embeddings),   TEST(test_ranks),
+                TEST(test_routes),       TEST(test_deployments),
+                TEST(test_pages),        TEST(test_forms_of_refusals),
+                TEST(test_control),      TEST(test_stopping),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -12,6 +12,7 @@
 
 #include "engine/kernels/kernels.h"
 #include "engine/compute/buffers.h"
+#include "engine/compute/rank.h"
 #include "tests/unit/engine/compute/transformer_fixture.h"
 
 /* --- the formulas, naively --- */
@@ -19,7 +20,8 @@
 struct naive {
         const struct model *m;
         uint32_t count;
-        double *x; /* count x n_embd */
+        double *x;          /* count x n_embd */
+        uint32_t second_at; /* token of the second text; 0: there is one */
 };
 
 static double *zeros(size_t count) {
@@ -226,7 +228,7 @@ static void embed_naively(struct naive *n, const int32_t *tokens) {
                 for (uint32_t i = 0; i < size; i++) {
                         double scale = arch_info(m->hparams.arch)->embd_scaled ? sqrt(size) : 1;
                         n->x[t * size + i] = scale * (double) embeddings[(uint32_t) tokens[t] * size + i];
-                        n->x[t * size + i] += types ? (double) types[i] : 0;
+                        n->x[t * size + i] += types ? (double) types[(n->second_at && t >= n->second_at ? size : 0) + i] : 0;
                         n->x[t * size + i] += positions ? (double) positions[t * size + i] : 0;
                 }
                 if (m->embd_norm)
@@ -236,15 +238,21 @@ static void embed_naively(struct naive *n, const int32_t *tokens) {
         free(embeddings), free(types), free(positions);
 }
 
-/* Logits after the last of COUNT tokens; of a model without them, the last token's hidden state. */
-static double *results_naively(const struct model *m, const int32_t *tokens, uint32_t count) {
+/* The hidden state of token AT of COUNT. */
+static double *state_naively(const struct model *m, const int32_t *tokens, uint32_t count, uint32_t second_at, uint32_t at) {
         uint32_t size = m->hparams.n_embd;
-        struct naive n = { m, count, zeros((size_t) count * size) };
+        struct naive n = { m, count, zeros((size_t) count * size), second_at };
         embed_naively(&n, tokens);
         for (uint32_t l = 0; l < m->hparams.n_layer; l++)
                 layer_naively(&n, l);
-        double *x = normed(&n, n.x + (count - 1) * size, 1, size, m->output_norm);
+        double *x = normed(&n, n.x + at * size, 1, size, m->output_norm);
         free(n.x);
+        return x;
+}
+
+/* Logits after the last of COUNT tokens; of a model without them, the last token's hidden state. */
+static double *results_naively(const struct model *m, const int32_t *tokens, uint32_t count) {
+        double *x = state_naively(m, tokens, count, 0, count - 1);
         if (!m->hparams.causal)
                 return x;
         double *logits = times(&m->output, NULL, x, 1);
@@ -351,8 +359,8 @@ static void hidden_states_are_those_the_logits_are_made_of(void **state) {
         assert_int_equal(kv_sequence_grow(r.cache, &a, 20), 0);
         assert_int_equal(kv_sequence_grow(r.cache, &b, 20), 0);
         struct transformer_item items[] = {
-                { &b, tokens, 20, WANT_NOTHING, (const float *) expected },
-                { &a, tokens, 20, WANT_HIDDEN, NULL },
+                { &b, tokens, 20, WANT_NOTHING, (const float *) expected, 0 },
+                { &a, tokens, 20, WANT_HIDDEN, NULL, 0 },
         };
         transformer_run(r.transformer, items, 2);
         assert_null(items[0].result);
@@ -391,6 +399,72 @@ static void encoders_follow_the_formulas(void **state) {
         }
 }
 
+/* --- two texts --- */
+
+static double score_naively(const struct model *m, const int32_t *tokens, uint32_t count, uint32_t second_at) {
+        double *x = state_naively(m, tokens, count, second_at, m->hparams.causal ? count - 1 : 0), *dense = x, sum = 0;
+        if (m->cls.data) {
+                dense = times(&m->cls, m->cls_bias, x, 1);
+                for (uint32_t i = 0; i < m->hparams.n_embd; i++)
+                        dense[i] = tanh(dense[i]);
+                free(x);
+        }
+        double *labels = times(&m->cls_output, m->cls_output_bias, dense, 1), first = labels[0];
+        for (uint32_t i = 0; i < m->hparams.n_labels; i++)
+                sum += exp(labels[i]);
+        free(dense), free(labels);
+        return m->hparams.causal && m->hparams.n_labels > 1 ? exp(first) / sum : first;
+}
+
+static double score_of(struct rig *r, const int32_t *tokens, uint32_t count, uint32_t second_at) {
+        uint32_t size = r->model->hparams.n_embd;
+        struct kv_sequence s = { 0 };
+        struct transformer_item item = {
+                .sequence = &s, .tokens = tokens, .count = count, .want = WANT_HIDDEN, .second_at = second_at
+        };
+        float *scratch = calloc(RANK_SCRATCH(size), sizeof(*scratch));
+        assert_non_null(scratch);
+        assert_int_equal(kv_sequence_grow(r->cache, &s, count), 0);
+        transformer_run(r->transformer, &item, 1);
+        double score = (double) rank_score(r->model, item.result + (r->model->hparams.causal ? (size_t) (count - 1) * size : 0),
+                                           scratch);
+        kv_sequence_done(r->cache, &s);
+        free(scratch);
+        return score;
+}
+
+static void two_texts_are_scored_by_the_formulas(void **state) {
+        (void) state;
+        static const struct {
+                const char *what;
+                struct tiny_model model;
+                bool has_types; /* it matters where the second begins */
+        } rows[] = {
+                { "bert", { .arch = ARCH_BERT, .heads_kv = 4, .labels = 1 }, true },
+                { "bert in whole numbers", { .arch = ARCH_BERT, .heads_kv = 4, .labels = 1, .type = TENSOR_Q8_0 }, true },
+                { "without a dense layer", { .arch = ARCH_BERT, .heads_kv = 4, .labels = 1, .without = "cls.weight" }, true },
+                { "without a bias", { .arch = ARCH_BERT, .heads_kv = 4, .labels = 1, .without = "cls.output.bias" }, true },
+                { "one type for both",
+                  { .arch = ARCH_BERT, .heads_kv = 4, .labels = 1, .odd = "token_types.weight", .odd_rows = 1 },
+                  false },
+                { "nomic-bert", { .arch = ARCH_NOMIC_BERT, .heads_kv = 4, .labels = 1 }, true },
+                { "yes and no", { .arch = ARCH_QWEN3, .labels = 2, .without = "cls.weight" }, false },
+        };
+        for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+                struct rig r = rig_open((struct rig_config){ .model = rows[i].model });
+                int32_t tokens[BATCH];
+                make_tokens(&r, 5, tokens, BATCH);
+                bool has_two_rows = r.model->token_types.rows > 1;
+                double alone = score_of(&r, tokens, BATCH, 0), pair = score_of(&r, tokens, BATCH, 17);
+                double exact = score_naively(r.model, tokens, BATCH, has_two_rows ? 17 : 0);
+                if (!(fabs(pair - exact) <= 1e-3 * fmax(1, fabs(exact))))
+                        fail_msg("%s: a score of %g where %g is right", rows[i].what, pair, exact);
+                if (rows[i].has_types ? fabs(alone - pair) < 1e-4 : alone < pair || alone > pair)
+                        fail_msg("%s: %g as one text, %g as two", rows[i].what, alone, pair);
+                rig_close(&r);
+        }
+}
+
 /* A context longer than that of the first training takes the other factors. */
 static void long_contexts_have_frequencies_of_their_own(void **state) {
         (void) state;
@@ -415,6 +489,7 @@ int main(void) {
                 cmocka_unit_test(results_follow_the_formulas),
                 cmocka_unit_test(hidden_states_are_those_the_logits_are_made_of),
                 cmocka_unit_test(encoders_follow_the_formulas),
+                cmocka_unit_test(two_texts_are_scored_by_the_formulas),
                 cmocka_unit_test(long_contexts_have_frequencies_of_their_own),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -63,7 +63,8 @@ static void batch_together(struct rig *r, int32_t tokens[ITEMS][TOKENS_MAX], con
                                 continue;
                         assert_int_equal(kv_sequence_grow(r->cache, &s[i], count), 0);
                         who[n] = i;
-                        items[n++] = (struct transformer_item){ &s[i], tokens[i] + s[i].tokens_count, count, WANT_LOGITS, NULL };
+                        items[n++] =
+                                (struct transformer_item){ &s[i], tokens[i] + s[i].tokens_count, count, WANT_LOGITS, NULL, 0 };
                         room -= count;
                 }
                 transformer_run(r->transformer, items, n);
@@ -222,7 +223,7 @@ static void texts_beside_each_other_change_no_bit(void **state) {
                 for (uint32_t t = 0; t < 3; t++) {
                         make_tokens(&r, t, tokens[t], lengths[t]);
                         assert_int_equal(kv_sequence_grow(r.cache, &s[t], lengths[t]), 0);
-                        items[t] = (struct transformer_item){ &s[t], tokens[t], lengths[t], WANT_HIDDEN, NULL };
+                        items[t] = (struct transformer_item){ &s[t], tokens[t], lengths[t], WANT_HIDDEN, NULL, 0 };
                 }
                 transformer_run(r.transformer, items, 3);
                 for (uint32_t t = 0; t < 3; t++) {

@@ -215,7 +215,7 @@ static void scale_nan(struct gguf_writer *w) { gguf_write_f32(w, "llama.attentio
 static void scale_zero(struct gguf_writer *w) { gguf_write_f32(w, "llama.attention.scale", 0); }
 static void cap_negative(struct gguf_writer *w) { gguf_write_f32(w, "llama.attn_logit_softcapping", -1); }
 static void cap_zero(struct gguf_writer *w) { gguf_write_f32(w, "llama.final_logit_softcapping", 0); }
-static void rank_pooling(struct gguf_writer *w) { gguf_write_u32(w, "llama.pooling_type", 4); }
+static void unknown_pooling(struct gguf_writer *w) { gguf_write_u32(w, "llama.pooling_type", 5); }
 static void scaling_number(struct gguf_writer *w) { gguf_write_u32(w, "llama.rope.scaling.type", 1); }
 static void experts_unused(struct gguf_writer *w) { gguf_write_u32(w, "llama.expert_count", 8); }
 static void experts_none(struct gguf_writer *w) { experts_unused(w); gguf_write_u32(w, "llama.expert_used_count", 0); }
@@ -279,7 +279,7 @@ static void test_refusals(void **state) {
                 { { .odd = scale_zero }, -EBADMSG, "key 'llama.attention.scale' is 0" },
                 { { .odd = cap_negative }, -EBADMSG, "key 'llama.attn_logit_softcapping' is -1" },
                 { { .odd = cap_zero }, -EBADMSG, "key 'llama.final_logit_softcapping' is 0" },
-                { { .odd = rank_pooling }, -ENOTSUP, "key 'llama.pooling_type' is 4" },
+                { { .odd = unknown_pooling }, -ENOTSUP, "key 'llama.pooling_type' is 5" },
                 { { .odd = scaling_number }, -EBADMSG, "key 'llama.rope.scaling.type' is no string" },
                 { { .odd = experts_unused }, -EBADMSG, "key 'llama.expert_used_count' is missing" },
                 { { .odd = experts_none }, -EBADMSG, "key 'llama.expert_used_count' is 0 (1 to 8" },

@@ -96,6 +96,7 @@ static const struct {
           "\"prefixItems\":[{\"pattern\":\"^[a-c]{2}$\"},{\"type\":\"number\",\"minimum\":3}]}}",
           NULL },
         { REQUEST_EMBED, "{\"input\":[\"a b\",[1,2]],\"truncate\":true}", NULL },
+        { REQUEST_EMBED, "{\"query\":\"a \\u0000\",\"documents\":[\"b\",{\"text\":\"c\"}]}", NULL },
         { REQUEST_CHAT, "{" CHAT ",\"with_pieces\":true}", tokens_of_text },
         { REQUEST_COMPLETION, "{\"content\":\"Hello \\u0000\",\"with_pieces\":true}", tokens_of_text },
         { REQUEST_COMPLETION, "{\"tokens\":[1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25]}",
@@ -111,6 +112,17 @@ static int look(tokens_reader *reader, const cJSON *json, struct request_error *
         return result;
 }
 
+#define PAIR "Is {query} in {document}?"
+
+/* What is asked of a model that ranks: this one is taken for one. */
+static int read_rank(const cJSON *json, struct request *r, struct request_error *error) {
+        rules.ranker = model;
+        model->rank_prompt = (struct gguf_string){ PAIR, sizeof(PAIR) - 1 };
+        int result = request_read_rank(&rules, 9, json, r, error);
+        rules.ranker = NULL;
+        return result;
+}
+
 /* Reads BODY with the AT-th allocation failing. False: there are not so many. */
 static bool read_without(size_t body, unsigned long at) {
         cJSON *json = json_read(bodies[body].body, strlen(bodies[body].body), NULL);
@@ -120,7 +132,8 @@ static bool read_without(size_t body, unsigned long at) {
         failed = false;
         left = at;
         int result =
-                bodies[body].look ? look(bodies[body].look, json, &error)
+                strstr(bodies[body].body, "query") ? read_rank(json, &r, &error)
+                : bodies[body].look                ? look(bodies[body].look, json, &error)
                 : bodies[body].kind == REQUEST_EMBED
                         ? request_read_embed(&rules, 9, json, &r, &error)
                         : request_read(&rules, &(struct request_asked){ .id = 9, .kind = bodies[body].kind }, json, &r, &error);

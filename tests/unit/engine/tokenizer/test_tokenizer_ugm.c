@@ -59,6 +59,26 @@ static void test_unigram(void **state) {
 }
 
 /* With "cd" user-defined, "bcd" must be worth more than "b" and -0.1. */
+/* As XLM-R has them: <s> a </s></s> b </s>. */
+static void test_pairs(void **state) {
+        (void) state;
+        for (unsigned separates = 0; separates < 2; separates++) {
+                struct tiny_vocab v;
+                begin_unigrams(&v, unigrams, COUNT(unigrams), false);
+                gguf_write_u32(&v.file, "tokenizer.ggml.bos_token_id", 0);
+                gguf_write_u32(&v.file, "tokenizer.ggml.seperator_token_id", 1);
+                gguf_write_bool(&v.file, "tokenizer.ggml.add_bos_token", true);
+                if (!separates)
+                        gguf_write_bool(&v.file, "tokenizer.ggml.add_sep_token", false);
+                tiny_vocab_open_whole(&v);
+                check_pair(&v, "hello", "a</s>",
+                           separates ? "<pad>|" U2581 "hel|lo|</s>|</s>|" U2581 "|a|<unk>|</s>"
+                                     : "<pad>|" U2581 "hel|lo|</s>|" U2581 "|a|<unk>|</s>",
+                           separates ? 5 : 4);
+                tiny_vocab_done(&v);
+        }
+}
+
 static void test_user_defined_scores(void **state) {
         (void) state;
         for (int likely = 0; likely < 2; likely++) {
@@ -125,6 +145,7 @@ static void test_time_of_long_texts(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_unigram),
+                cmocka_unit_test(test_pairs),
                 cmocka_unit_test(test_user_defined_scores),
                 cmocka_unit_test(test_bytes),
                 cmocka_unit_test(test_time_of_long_texts),

@@ -73,6 +73,8 @@ static void test_wordpiece(void **state) {
         struct tiny_vocab v;
         open_wordpieces(&v, wordpieces, COUNT(wordpieces), NULL);
         check_rows(&v, rows, COUNT(rows));
+        check_pair(&v, "hello", "[SEP] s", "[CLS]|" U2581 "hello|[SEP]|[UNK]|[UNK]|[UNK]|" U2581 "s|[SEP]", 3);
+        check_pair(&v, "", "", "[CLS]|[SEP]|[SEP]", 2);
         assert_int_equal(tokenizer_longest(v.tokenizer), TOKENIZER_TEXT_BYTES_MAX); /* of white space */
         tiny_vocab_done(&v);
 

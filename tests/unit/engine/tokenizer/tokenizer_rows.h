@@ -37,6 +37,21 @@ static inline void check_rows(const struct tiny_vocab *v, const struct row *rows
         }
 }
 
+/* Two texts as one list, and where the second begins: their tokens apart by bars, as in rows. */
+static inline void check_pair(const struct tiny_vocab *v, const char *first, const char *second, const char *expected,
+                              size_t second_at) {
+        struct token_list list = { 0 };
+        size_t at;
+        assert_int_equal(tokenizer_encode_pair(v->tokenizer, (struct token_text){ first, strlen(first) },
+                                               (struct token_text){ second, strlen(second) }, &list, &at),
+                         0);
+        char *shown = tiny_shown(v, &list, 0);
+        assert_string_equal(shown, expected);
+        assert_int_equal(at, second_at);
+        free(shown);
+        token_list_done(&list);
+}
+
 static inline uint32_t random_below(uint32_t limit) {
         static uint64_t seed = 1;
         seed = seed * 6364136223846793005u + 1442695040888963407u;
