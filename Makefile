@@ -169,6 +169,9 @@ bench: deps   ## tokens/s of the engine beside Debian's llama-bench on the same 
 	@HEADROOM_BUILD=$(abspath $(BUILD)) tests/bench/overhead
 	@HEADROOM_BUILD=$(abspath $(BUILD)) tests/bench/proxy
 
+bench-kernels: $(BUILD)/tools/bench-kernels   ## the product kernels beside what bounds them: memory's bytes, the unit's products; SET=avx2 shows one
+	@$< $(SET)
+
 bench-cliff: deps   ## decode speed against a memory limit around the whole daemon, beside llama-server; CLIFF='--plot FILE.svg'
 	@$(MAKE) --no-print-directory $(PARALLEL) all
 	@HEADROOM_BUILD=$(abspath $(BUILD)) tests/bench/cliff $(CLIFF)
@@ -356,7 +359,7 @@ compile_commands.json: Makefile $(sort $(wildcard */*.c */*/*.c */*/*/*.c))   ##
 	  printf '%s{"directory":"%s","file":"%s","command":"%s"}' "$$sep" '$(CURDIR)' "$$f" \
 	    "$$(printf '%s' '$(subst ','\'',$(CC) $(CPPFLAGS) $(DEFINE_VERSION) $(CFLAGS)) -c '"$$f" | sed 's/["\\]/\\&/g')"; sep=,; done; echo ']'; } > $@
 
-.PHONY: all deps demo demo-model check check-vm sanitize lint lint-findings coverage check-layers simulate bench bench-cliff format clean help
+.PHONY: all deps demo demo-model check check-vm sanitize lint lint-findings coverage check-layers simulate bench bench-kernels bench-cliff format clean help
 .SECONDARY:
 .DELETE_ON_ERROR:
 -include $(shell find $(wildcard $(addprefix $(BUILD)/,policy engine daemon ctl tests lint)) /dev/null -type f -name '*.d')
