@@ -33,39 +33,12 @@ ALWAYS_INLINE void put(struct panel *panel, struct one_column *one, unsigned g, 
                 store_512(panel->codes[g], codes);
 }
 
-ALWAYS_INLINE __m128i load_128(const void *bytes) {
-        return _mm_loadu_si128((const __m128i *) bytes);
-}
-
-/* Sixteen bytes of each row as four dwords, row i's in lane i. */
-ALWAYS_INLINE void load_dwords(const struct panel_rows *rows, size_t at, __m512i ret[4]) {
-        __m512i v[4];
-        UNROLL
-        for (size_t i = 0; i < 4; i++) { /* of rows i, i + 4, i + 8 and i + 12 */
-                v[i] = _mm512_castsi128_si512(load_128(panel_row(rows, i) + at));
-                v[i] = _mm512_mask_broadcast_i32x4(v[i], 0x00f0, load_128(panel_row(rows, i + 4) + at));
-                v[i] = _mm512_mask_broadcast_i32x4(v[i], 0x0f00, load_128(panel_row(rows, i + 8) + at));
-                v[i] = _mm512_mask_broadcast_i32x4(v[i], 0xf000, load_128(panel_row(rows, i + 12) + at));
-        }
-        __m512i a = _mm512_unpacklo_epi32(v[0], v[1]), b = _mm512_unpackhi_epi32(v[0], v[1]);
-        __m512i c = _mm512_unpacklo_epi32(v[2], v[3]), d = _mm512_unpackhi_epi32(v[2], v[3]);
-        ret[0] = _mm512_unpacklo_epi64(a, c);
-        ret[1] = _mm512_unpackhi_epi64(a, c);
-        ret[2] = _mm512_unpacklo_epi64(b, d);
-        ret[3] = _mm512_unpackhi_epi64(b, d);
-}
-
 /* 64 bytes of each row as sixteen dwords. */
 ALWAYS_INLINE void load_block(const struct panel_rows *rows, size_t at, __m512i ret[16]) {
         UNROLL
         for (size_t i = 0; i < PANEL_ROWS; i++)
                 ret[i] = load_512(panel_row(rows, i) + at);
         transpose_16(ret);
-}
-
-/* Halves in the low bits of lanes. */
-ALWAYS_INLINE __m512 floats_of(__m512i halves) {
-        return _mm512_cvtph_ps(_mm512_cvtepi32_epi16(halves));
 }
 
 /* HEAD: the first dwords of a block: scale and minimum, then the packed scales of parts (struct block_q4_k). */
@@ -178,10 +151,6 @@ struct sums {
         __m512i whole[PANELS_MAX][COLUMNS_MAX], below[PANELS_MAX][COLUMNS_MAX];
 };
 
-ALWAYS_INLINE const uint8_t *column_at(const struct product *p, uint32_t c) {
-        return p->columns + c * p->column_bytes;
-}
-
 /* The whole numbers of PART, times its scale. */
 ALWAYS_INLINE void add_part(struct sums *sums, const struct panel *panels, const struct product *p, uint32_t c, size_t at,
                             int part, int groups, int count, int columns) {
@@ -225,12 +194,10 @@ ALWAYS_INLINE void add_below(struct sums *sums, const struct panel *panels, cons
 ALWAYS_INLINE void finish(const struct panel *panel, const struct product *p, uint32_t r, uint32_t c, uint32_t b, __m512i whole,
                           __m512i below) {
         const float *scales = (const float *) (const void *) (column_at(p, c) + i8_scales_offset(p->n));
-        float *out = p->out + c * p->out_stride + r;
-        __mmask16 mask = panel_mask(p, r);
-        __m512 own = _mm512_set1_ps(scales[b]), sum = b ? _mm512_maskz_loadu_ps(mask, out) : _mm512_setzero_ps();
+        __m512 sum = b ? panel_sums(p, r, c) : _mm512_setzero_ps();
         __m512 value = _mm512_mul_ps(_mm512_load_ps(panel->scale), _mm512_cvtepi32_ps(whole));
         value = _mm512_fnmadd_ps(_mm512_load_ps(panel->minimum), _mm512_cvtepi32_ps(below), value);
-        _mm512_mask_storeu_ps(out, mask, _mm512_fmadd_ps(own, value, sum));
+        panel_store(p, r, c, _mm512_fmadd_ps(_mm512_set1_ps(scales[b]), value, sum));
 }
 
 /* Block B of COUNT panels from row R, times COLUMNS columns from C. */

@@ -103,21 +103,62 @@ ALWAYS_INLINE struct panel_rows panel_rows_at(const struct product *p, uint32_t 
         return (struct panel_rows){ space, block_bytes };
 }
 
+/* Of the rows from R there may be fewer than sixteen. */
 ALWAYS_INLINE __mmask16 panel_mask(const struct product *p, uint32_t r) {
         uint32_t left = p->rows_count - r;
         return left < PANEL_ROWS ? (__mmask16) ((1u << left) - 1) : (__mmask16) 0xffff;
 }
 
-/*
- * With few columns a product is as fast as its weights arrive, and rows in step are no pattern that the processor fetches ahead by itself. Rows
- * lie one after another, so each step asks for as many bytes as it uses, one pair of panels further on, for the second-level cache.
- */
-#define COLUMNS_FEW 8u
+ALWAYS_INLINE const uint8_t *column_at(const struct product *p, uint32_t c) {
+        return p->columns + c * p->column_bytes;
+}
 
+/* The outputs of a panel's rows and column C. */
+ALWAYS_INLINE __m512 panel_sums(const struct product *p, uint32_t r, uint32_t c) {
+        return _mm512_maskz_loadu_ps(panel_mask(p, r), p->out + c * p->out_stride + r);
+}
+
+ALWAYS_INLINE void panel_store(const struct product *p, uint32_t r, uint32_t c, __m512 sums) {
+        _mm512_mask_storeu_ps(p->out + c * p->out_stride + r, panel_mask(p, r), sums);
+}
+
+/*
+ * With one column a product is as fast as its weights arrive, and rows in step are no pattern that the processor fetches ahead by
+ * itself. Rows lie one after another, so each step asks for as many bytes as it uses, one panel further on.
+ */
 ALWAYS_INLINE void panel_fetch_ahead(const struct product *p, uint32_t r, uint32_t step, size_t step_bytes) {
         uintptr_t next = (uintptr_t) p->rows + (r + PANEL_ROWS) * p->row_bytes + step * PANEL_ROWS * step_bytes;
         for (size_t at = 0; at < PANEL_ROWS * step_bytes; at += 64)
                 _mm_prefetch((const char *) (next + at), _MM_HINT_T0);
+}
+
+/* --- reading rows --- */
+
+ALWAYS_INLINE __m128i load_128(const void *bytes) {
+        return _mm_loadu_si128((const __m128i *) bytes);
+}
+
+/* Sixteen bytes of each row as four dwords, row i's in lane i. */
+ALWAYS_INLINE void load_dwords(const struct panel_rows *rows, size_t at, __m512i ret[4]) {
+        __m512i v[4];
+        UNROLL
+        for (size_t i = 0; i < 4; i++) { /* of rows i, i + 4, i + 8 and i + 12 */
+                v[i] = _mm512_castsi128_si512(load_128(panel_row(rows, i) + at));
+                v[i] = _mm512_mask_broadcast_i32x4(v[i], 0x00f0, load_128(panel_row(rows, i + 4) + at));
+                v[i] = _mm512_mask_broadcast_i32x4(v[i], 0x0f00, load_128(panel_row(rows, i + 8) + at));
+                v[i] = _mm512_mask_broadcast_i32x4(v[i], 0xf000, load_128(panel_row(rows, i + 12) + at));
+        }
+        __m512i a = _mm512_unpacklo_epi32(v[0], v[1]), b = _mm512_unpackhi_epi32(v[0], v[1]);
+        __m512i c = _mm512_unpacklo_epi32(v[2], v[3]), d = _mm512_unpackhi_epi32(v[2], v[3]);
+        ret[0] = _mm512_unpacklo_epi64(a, c);
+        ret[1] = _mm512_unpackhi_epi64(a, c);
+        ret[2] = _mm512_unpacklo_epi64(b, d);
+        ret[3] = _mm512_unpackhi_epi64(b, d);
+}
+
+/* Halves in the low bits of lanes. */
+ALWAYS_INLINE __m512 floats_of(__m512i halves) {
+        return _mm512_cvtph_ps(_mm512_cvtepi32_epi16(halves));
 }
 
 #endif
