@@ -19,7 +19,7 @@
 #define CONTEXTS_MAX              32u        /* of one `fit` */
 #define CONTEXT_SMALLEST          2048u      /* the table starts here and doubles up to the trained length */
 #define CONTEXT_TOKENS_MAX        (1u << 27) /* far beyond any model; keeps tokens x bytes in 64 bits */
-#define PARALLEL_DEFAULT          2u         /* headroomd reserves a KV cache of twice the context */
+#define PARALLEL_DEFAULT          2u         /* one alone hides what two cost together; headroomd needs room for one */
 #define PARALLEL_MAX              1024u
 #define PASS_TOKENS               256u /* tokens and requests of one pass of the engine, as its worker has them */
 #define PASS_REQUESTS             4u   /* when it is told nothing else: they size its scratch memory */

@@ -155,6 +155,8 @@ static void print_speed_note(const struct fit_report *r, FILE *out) {
                         DECODE_EFFICIENCY_MAX * 100, q->bandwidth / 1e9, r->bandwidth_threads ? "measured just now" : "as told");
         if (r->rows_count > 0 && r->rows[r->rows_count - 1].context > r->hparams->n_ctx_train)
                 fputs("Beyond the length it was trained for, a model of this kind loses the thread.\n", out);
+        fprintf(out, "With context = auto headroomd would load it now with %u of the %u tokens that it was trained for.\n",
+                fit_context_auto(&r->model, q), r->hparams->n_ctx_train);
         fprintf(out, "KV CACHE: for %u %s of that context.\n", q->parallel, q->parallel == 1 ? "request" : "requests");
 }
 
@@ -286,6 +288,7 @@ void fit_print_json(const struct fit_report *r, FILE *out) {
         for (uint32_t i = 0; i < r->rows_count; i++)
                 cJSON_AddItemToArray(rows, row_object(&r->rows[i], r->question.parallel));
         cJSON_AddBoolToObject(whole, "fits", fit_report_fits(r));
+        add_number(whole, "context_auto", fit_context_auto(&r->model, &r->question));
         json_print(whole, out);
         cJSON_Delete(whole);
 }

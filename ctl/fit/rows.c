@@ -4,6 +4,7 @@
 #include <assert.h>
 
 #include "ctl/base/bounds.h"
+#include "daemon/base/bounds.h"
 #include "policy/admission/footprint.h"
 #include "policy/base/sat.h"
 
@@ -54,21 +55,42 @@ static double speed(const struct fit_model *model, const struct fit_question *q,
         return q->bandwidth * DECODE_EFFICIENCY_MAX / (double) read;
 }
 
-struct fit_row fit_row(const struct fit_model *model, const struct fit_question *q, uint32_t context, enum kv_type kv_type) {
-        struct footprint_facts facts = {
+static struct footprint_facts facts_of(const struct fit_model *model, enum kv_type kv_type) {
+        return (struct footprint_facts){
                 .weights_bytes = model->weights_bytes,
                 .kv_bytes_per_token = model->kv_bytes_per_token[kv_type],
                 .scratch_bytes = model->scratch_bytes,
                 .overhead_bytes = model->overhead_bytes,
         };
-        struct footprint footprint = policy_footprint(&facts, sat_mul(context, q->parallel), LEARNED_NEUTRAL);
-        struct account accounts[ACCOUNTS_MAX];
-        struct admission_snapshot snapshot = {
+}
+
+/* ACCOUNTS: those of the engines found running, which it refers to. */
+static struct admission_snapshot snapshot_of(const struct fit_question *q, struct account accounts[]) {
+        return (struct admission_snapshot){
                 .now_ms = 0,
                 .available_bytes = q->machine->available_bytes,
                 .accounts = accounts,
                 .accounts_count = list_accounts(q->machine, accounts),
         };
+}
+
+uint32_t fit_context_auto(const struct fit_model *model, const struct fit_question *q) {
+        struct account accounts[ACCOUNTS_MAX];
+        struct admission_snapshot snapshot = snapshot_of(q, accounts);
+        struct footprint_facts facts = facts_of(model, KV_F16);
+        uint32_t least = model->context_trained < CONTEXT_DEFAULT ? model->context_trained : CONTEXT_DEFAULT;
+        const struct context_range range = { .least = least,
+                                             .full = model->context_trained,
+                                             .whole_bytes = policy_footprint(&facts, least, LEARNED_NEUTRAL).total_bytes,
+                                             .token_bytes = facts.kv_bytes_per_token };
+        return policy_context(&range, policy_admission_free(&q->limits, &snapshot));
+}
+
+struct fit_row fit_row(const struct fit_model *model, const struct fit_question *q, uint32_t context, enum kv_type kv_type) {
+        struct footprint_facts facts = facts_of(model, kv_type);
+        struct footprint footprint = policy_footprint(&facts, sat_mul(context, q->parallel), LEARNED_NEUTRAL);
+        struct account accounts[ACCOUNTS_MAX];
+        struct admission_snapshot snapshot = snapshot_of(q, accounts);
         struct admission_want want = { .bytes = footprint.total_bytes, .weights_bytes = footprint.weights_bytes };
         struct admission a = policy_admission(&q->limits, &snapshot, &want);
         return (struct fit_row){

@@ -58,6 +58,9 @@ bool fit_is_possible(enum fit fit);
 
 struct fit_row fit_row(const struct fit_model *model, const struct fit_question *q, uint32_t context, enum kv_type kv_type);
 
+/* What a daemon would load it with now, where the configuration leaves the context to it. */
+uint32_t fit_context_auto(const struct fit_model *model, const struct fit_question *q);
+
 /*
  * CONTEXT_SMALLEST and its doubles below TRAINED, then TRAINED itself. Returns how many were written to RET, at
  * most CONTEXTS_MAX.

@@ -152,7 +152,7 @@ static const char *parse_action(struct words *w, struct expectation *e) {
         e->because = REASON_COUNT;
         (void) take_u32(w, &e->model);
         if (take(w, "to")) {
-                if (!has_level(e->action) && e->action != ACTION_CHUNK && e->action != ACTION_CONTEXT)
+                if (!has_level(e->action) && !policy_action_has_value(e->action))
                         return "this act has no value";
                 if (has_level(e->action) ? !take_level(w, &e->to) : !take_u32(w, &e->to))
                         return "the value after 'to' is none of this act";

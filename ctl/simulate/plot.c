@@ -115,9 +115,9 @@ static void draw_rung(struct canvas *v, const struct trace *t) {
 
 static const struct colour *action_colour(enum action_kind kind) {
         static const struct colour *const colours[ACTION_COUNT] = {
-                [ACTION_TRIM] = &sky,         [ACTION_CHUNK] = &grey,    [ACTION_DROP_FILES] = &sky, [ACTION_EVICT] = &red,
-                [ACTION_DOWNSHIFT] = &orange, [ACTION_UPSHIFT] = &green, [ACTION_CONTEXT] = &purple, [ACTION_SUSPEND] = &blue,
-                [ACTION_RESUME] = &green,     [ACTION_END] = &black,
+                [ACTION_TRIM] = &sky,         [ACTION_CHUNK] = &grey,    [ACTION_DROP_FILES] = &sky,  [ACTION_EVICT] = &red,
+                [ACTION_DOWNSHIFT] = &orange, [ACTION_UPSHIFT] = &green, [ACTION_CONTEXT] = &purple,  [ACTION_SUSPEND] = &blue,
+                [ACTION_RESUME] = &green,     [ACTION_POOL] = &green,    [ACTION_TURN_OUT] = &purple, [ACTION_END] = &black,
         };
         return colours[kind] ? colours[kind] : &grey;
 }

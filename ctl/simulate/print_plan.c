@@ -32,7 +32,7 @@ static void say_action(struct sentence *s, const struct action *a) {
                 say(s, " %u", a->model);
         if (a->kind == ACTION_DOWNSHIFT || a->kind == ACTION_UPSHIFT)
                 say(s, " to %s", policy_field_word(FIELD_LEVEL, a->level));
-        else if (a->kind == ACTION_CHUNK || a->kind == ACTION_CONTEXT)
+        else if (policy_action_has_value(a->kind))
                 say(s, " to %u", a->value);
         say(s, " (%s", reason_info(a->because)->word);
         if (a->expected_bytes > 0)
@@ -179,7 +179,7 @@ static cJSON *action_json(const struct action *a) {
                 (void) cJSON_AddNumberToObject(o, "model", a->model);
         if (a->kind == ACTION_DOWNSHIFT || a->kind == ACTION_UPSHIFT)
                 (void) cJSON_AddStringToObject(o, "level", policy_field_word(FIELD_LEVEL, a->level));
-        if (a->kind == ACTION_CHUNK || a->kind == ACTION_CONTEXT)
+        if (policy_action_has_value(a->kind))
                 (void) cJSON_AddNumberToObject(o, "value", a->value);
         (void) cJSON_AddNumberToObject(o, "expected_bytes", (double) a->expected_bytes);
         add_reason(o, "because", a->because);

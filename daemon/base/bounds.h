@@ -94,8 +94,11 @@
 #define QUEUE_SHOWN_MAX      16 /* waiting requests of one model that its status lists: a screen of them */
 #define REQUEST_ATTEMPTS_MAX 2  /* a request that ends two engines ends with the second */
 #define WHY_AFTER_MS         500 /* a refusal sooner than this still gets its HTTP status; later, the waiter is told why it waits */
-#define HEARTBEAT_MS         5000 /* the tick runs at least this often: /health, measured growth */
-#define CONTEXT_DEFAULT      4096 /* context, if none is configured and the model was trained on more, or does not say */
+#define HEARTBEAT_MS         5000       /* the tick runs at least this often: /health, measured growth */
+#define KV_POOL_TOKENS_FIRST 4096       /* of a pool that grows: no more is promised before anybody needs it */
+#define KV_POOL_TOKENS_MAX   (1u << 24) /* the most that an engine takes */
+#define CONTEXT_DEFAULT \
+        4096 /* the least that context = auto comes to, or what the model was trained for; it, where a file does not say */
 #define FREED_WAIT_MAX_MS    1000 /* the process is gone, but its memory does not show as free: others took it */
 #define FREED_POLL_MS        50
 #define FREED_BYTES_MIN      (256ull << 20) /* smaller than this drowns in what other programs do meanwhile */

@@ -61,6 +61,12 @@ static struct shown show(const struct key *key, const void *owner) {
         case VALUE_SENSORS: show_sensors(field, &s); break;
         case VALUE_TEXT: text = *(char *const *) field; break;
         case VALUE_COUNT: show_count(*(const uint32_t *) field, "", &s); break;
+        case VALUE_COUNT_OR_AUTO:
+                if (*(const uint32_t *) field > 0)
+                        show_count(*(const uint32_t *) field, "", &s);
+                else
+                        text = "auto";
+                break;
         case VALUE_BYTES: show_bytes(*(const uint64_t *) field, &s); break;
         case VALUE_SHARE: (void) snprintf(s.text, sizeof s.text, "%g", *(const double *) field); break;
         case VALUE_MS: show_ms(*(const uint64_t *) field, &s); break;

@@ -26,7 +26,7 @@
  */
 #define CONFIG_PORT         14376
 #define CONFIG_KEYS_OPEN    "open-to-network" /* keys: nobody needs one, from wherever they come */
-#define CONFIG_OLLAMA_PORT  11434 /* Ollama's own, which many of its clients alone know */
+#define CONFIG_OLLAMA_PORT  11434             /* Ollama's own, which many of its clients alone know */
 #define CONFIG_QUOTE(X)     #X
 #define CONFIG_LOCAL(PORT)  "127.0.0.1:" CONFIG_QUOTE(PORT)
 #define CONFIG_ADDRESS_PORT CONFIG_LOCAL(CONFIG_PORT) /* "127.0.0.1:14376" */
@@ -42,8 +42,8 @@ struct config_model {
         bool batch;             /* the class of its requests where they do not say */
         uint64_t keep_alive_ms; /* CONFIG_FOREVER: until the room is needed; 0: unload at once */
         uint64_t protect_ms;    /* after its last request no other model turns it out for so long; 0: they may */
-        uint32_t context;       /* 0: min(trained, 4096) */
-        uint32_t kv_tokens;     /* 0: 2 x context */
+        uint32_t context;       /* 0: as large as it was trained for and memory allows */
+        uint32_t kv_tokens;     /* 0: as many as requests need, while there is room */
         uint32_t parallel;      /* requests decoded together */
         uint32_t queue;         /* requests that may wait */
         enum kv_type kv_type;   /* as it is loaded, where there is room */
@@ -61,20 +61,20 @@ struct config_left_out {
 };
 
 struct config {
-        char *listen_address;          /* 127.0.0.1 */
-        uint16_t listen_port;          /* CONFIG_PORT; 0: any free one, printed at start */
-        char *ollama_address;          /* where Ollama's clients are served too; "": nowhere else */
-        uint16_t ollama_port;          /* CONFIG_OLLAMA_PORT */
-        char *hosts;                   /* names, beside its own, that clients may ask for: "a b.c"; "" */
-        char *origins;                 /* pages elsewhere that may use the server: "https://a http://b:1"; "" */
-        char *keys;                    /* who needs one: "auto" (all, as soon as there is one), "required", "none" or CONFIG_KEYS_OPEN */
-        char *control_path;            /* /run/headroom/control.sock */
-        char *models_dir;              /* /var/lib/headroom/models */
-        char *default_model;           /* of requests that name none; "": the only one there is */
-        char *state_dir;               /* /var/lib/headroom */
-        char *engine_path;             /* headroom-engine, as an absolute path once loaded */
-        uint64_t ram_bytes;            /* of this machine, or of the container: what percentages are of */
-        uint64_t budget_bytes;         /* default: 80 % of RAM */
+        char *listen_address;  /* 127.0.0.1 */
+        uint16_t listen_port;  /* CONFIG_PORT; 0: any free one, printed at start */
+        char *ollama_address;  /* where Ollama's clients are served too; "": nowhere else */
+        uint16_t ollama_port;  /* CONFIG_OLLAMA_PORT */
+        char *hosts;           /* names, beside its own, that clients may ask for: "a b.c"; "" */
+        char *origins;         /* pages elsewhere that may use the server: "https://a http://b:1"; "" */
+        char *keys;            /* who needs one: "auto" (all, as soon as there is one), "required", "none" or CONFIG_KEYS_OPEN */
+        char *control_path;    /* /run/headroom/control.sock */
+        char *models_dir;      /* /var/lib/headroom/models */
+        char *default_model;   /* of requests that name none; "": the only one there is */
+        char *state_dir;       /* /var/lib/headroom */
+        char *engine_path;     /* headroom-engine, as an absolute path once loaded */
+        uint64_t ram_bytes;    /* of this machine, or of the container: what percentages are of */
+        uint64_t budget_bytes; /* default: 80 % of RAM */
         double weights_fraction;       /* of RAM; 0.60 */
         uint64_t reserve_bytes;        /* default max(1 GiB, 4 % of RAM) */
         uint64_t body_bytes_max;       /* 64 MiB */

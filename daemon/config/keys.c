@@ -48,6 +48,13 @@ static const char *set_count(struct loader *l, const struct key *key, void *fiel
         return wrong;
 }
 
+static const char *set_count_or_auto(struct loader *l, const struct key *key, void *field, const char *value) {
+        if (strcmp(value, "auto") != 0)
+                return set_count(l, key, field, value);
+        *(uint32_t *) field = 0;
+        return NULL;
+}
+
 static const char *set_size(struct loader *l, const struct key *key, void *field, const char *value) {
         uint64_t bytes;
         const char *wrong = value_size(value, &bytes);
@@ -376,8 +383,8 @@ static const struct key keys[] = {
         IN_CONFIG("models", "min_residency", NOW, set_duration, min_residency_ms, 0, HOUR),
         IN_BOTH("keep_alive", NOW, set_keep_alive, keep_alive_ms, 0, 365 * 24 * HOUR),
         IN_BOTH("protect", NOW, set_duration, protect_ms, 0, PROTECT_MAX_MS),
-        IN_BOTH("context", LOADED, set_count, context, 0, 16 << 20),
-        IN_BOTH("kv_tokens", LOADED, set_count, kv_tokens, 0, 16 << 20),
+        IN_BOTH("context", LOADED, set_count_or_auto, context, 0, 16 << 20),
+        IN_BOTH("kv_tokens", LOADED, set_count_or_auto, kv_tokens, 0, 16 << 20),
         IN_BOTH("parallel", LOADED, set_count, parallel, 1, WIRE_PARALLEL_MAX),
         IN_BOTH("queue", NOW, set_count, queue, 0, 65536),
         IN_BOTH("kv", LOADED, set_kv_type, kv_type, 0, 0),
@@ -397,13 +404,17 @@ static const struct {
         setter *set;
         enum value_kind kind;
 } kinds[] = {
-        { set_count, VALUE_COUNT },     { set_size, VALUE_BYTES },      { set_size_or_share, VALUE_BYTES },
-        { set_fraction, VALUE_SHARE },  { set_duration, VALUE_MS },     { set_keep_alive, VALUE_MS },
-        { set_flag, VALUE_FLAG },       { set_degrees, VALUE_DEGREES }, { set_class, VALUE_CLASS },
-        { set_priority, VALUE_NUMBER }, { set_kv_type, VALUE_KV_TYPE }, { set_log_level, VALUE_LOG_LEVEL },
-        { set_aliases, VALUE_NAMES },   { set_text, VALUE_TEXT },       { set_listen, VALUE_TEXT },
-        { set_ollama, VALUE_TEXT },     { set_name, VALUE_TEXT },       { set_hosts, VALUE_TEXT },
-        { set_origins, VALUE_TEXT },    { set_sensors, VALUE_SENSORS }, { set_keys, VALUE_TEXT },
+        { set_count, VALUE_COUNT },         { set_count_or_auto, VALUE_COUNT_OR_AUTO },
+        { set_size, VALUE_BYTES },          { set_size_or_share, VALUE_BYTES },
+        { set_fraction, VALUE_SHARE },      { set_duration, VALUE_MS },
+        { set_keep_alive, VALUE_MS },       { set_flag, VALUE_FLAG },
+        { set_degrees, VALUE_DEGREES },     { set_class, VALUE_CLASS },
+        { set_priority, VALUE_NUMBER },     { set_kv_type, VALUE_KV_TYPE },
+        { set_log_level, VALUE_LOG_LEVEL }, { set_aliases, VALUE_NAMES },
+        { set_text, VALUE_TEXT },           { set_listen, VALUE_TEXT },
+        { set_ollama, VALUE_TEXT },         { set_name, VALUE_TEXT },
+        { set_hosts, VALUE_TEXT },          { set_origins, VALUE_TEXT },
+        { set_sensors, VALUE_SENSORS },     { set_keys, VALUE_TEXT },
 };
 
 enum value_kind key_kind(const struct key *key) {

@@ -66,6 +66,7 @@ enum value_kind {
         VALUE_NONE, /* of a row that cannot be compared: there is none */
         VALUE_TEXT,
         VALUE_COUNT,
+        VALUE_COUNT_OR_AUTO, /* 0: auto */
         VALUE_BYTES,
         VALUE_SHARE,
         VALUE_MS,

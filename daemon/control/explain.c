@@ -131,6 +131,11 @@ static void say_form(cJSON *out, const struct model *m) {
                     kv_type_name(m->form.kv_type), e->report.converting ? ", and is being converted" : "");
         else
                 say(out, "Its KV cache is as precise as it was loaded: %s.", kv_type_name(e->level));
+        if (m->context_full > m->context_least)
+                say(out, "Its context is %u of the %u tokens that it was trained for%s.", e->n_ctx, m->inspected.n_ctx_train,
+                    e->n_ctx < m->context_full ? ", as many as there was room for when it was loaded" : "");
+        if (m->form.is_elastic)
+                say(out, "Its KV pool holds up to %u tokens now, and can grow to %u while there is room.", e->pool, e->pool_full);
         if (e->context_now < e->n_ctx)
                 say(out, "New requests get %u tokens of context instead of %u.", e->context_now, e->n_ctx);
         if (e->duty_told < 1000)
@@ -150,6 +155,10 @@ static void describe_action(const struct event *e, char *out, size_t size) {
         case ACTION_DOWNSHIFT: (void) snprintf(out, size, "its KV cache was lowered to %s", kv_type_name(a->level)); break;
         case ACTION_UPSHIFT: (void) snprintf(out, size, "its KV cache was raised to %s", kv_type_name(a->level)); break;
         case ACTION_CONTEXT: (void) snprintf(out, size, "its context for new requests became %u tokens", a->value); break;
+        case ACTION_POOL: (void) snprintf(out, size, "its KV pool became %u tokens", a->value); break;
+        case ACTION_TURN_OUT:
+                (void) snprintf(out, size, "its KV pool became %u tokens, and its youngest requests wait", a->value);
+                break;
         case ACTION_SUSPEND: (void) snprintf(out, size, "its batch requests were put on disk"); break;
         case ACTION_RESUME: (void) snprintf(out, size, "its requests came back from disk"); break;
         default: (void) snprintf(out, size, "it was ended at once"); break;

@@ -99,7 +99,7 @@ static void add_result(cJSON *json, const struct event *e) {
         add_known(json, "freed_bytes", e->verified, (double) e->freed_bytes);
         if (e->action.kind == ACTION_DOWNSHIFT || e->action.kind == ACTION_UPSHIFT)
                 cJSON_AddStringToObject(json, "to", kv_type_name(e->action.level));
-        else if (e->action.kind == ACTION_CHUNK || e->action.kind == ACTION_CONTEXT)
+        else if (policy_action_has_value(e->action.kind))
                 cJSON_AddNumberToObject(json, "to", e->action.value);
         cJSON_AddBoolToObject(json, "emergency", e->emergency);
 }

@@ -115,6 +115,23 @@ static void count_precision(struct model *m) {
         fleet_poke(m->fleet);
 }
 
+/* What was given back counts as gone from here on; what was to grow was counted before the engine heard of it. */
+static void compare_pool(struct model *m) {
+        struct instance *e = &m->engine;
+        if (!m->form.is_elastic || e->report.kv_tokens == 0 || control_request_is_pending(m, ACTION_POOL) ||
+            control_request_is_pending(m, ACTION_TURN_OUT))
+                return;
+        uint64_t bytes = model_account_bytes(m);
+        uint32_t before = e->pool;
+        m->fleet->changed = m->fleet->changed || e->report.kv_tokens_needed > before || e->report.kv_tokens < before;
+        e->pool = e->pool_asked = (uint32_t) u64_min(e->report.kv_tokens, e->pool_full);
+        if (e->pool >= before)
+                return;
+        log_info("account", LOG_TEXT("model", m->config->id), LOG_NUMBER("kv_tokens", e->pool),
+                 LOG_NUMBER("before_mib", bytes >> 20), LOG_NUMBER("now_mib", model_account_bytes(m) >> 20));
+        fleet_measure_want(m);
+}
+
 void control_compare_report(struct model *m) {
         struct instance *e = &m->engine;
         const struct engine_report *r = &e->report;
@@ -127,6 +144,7 @@ void control_compare_report(struct model *m) {
                 e->chunk = r->prefill_chunk;
         if (r->context > 0 && !control_request_is_pending(m, ACTION_CONTEXT))
                 e->context_now = r->context;
+        compare_pool(m);
         if (!r->kv_told)
                 return;
         if (!control_request_is_pending(m, ACTION_UPSHIFT) && !control_request_is_pending(m, ACTION_DOWNSHIFT))

@@ -4,6 +4,7 @@
 #include <errno.h>
 
 #include "daemon/engines/frames.h"
+#include "daemon/state/account.h"
 #include "daemon/state/fleet.h"
 #include "daemon/state/tick.h"
 #include "daemon/worker/process.h"
@@ -41,6 +42,7 @@ static int start(struct model *m, const struct engine_start *with) {
                 .model_fds_count = with->model_fds_count,
                 .context = m->context,
                 .kv_tokens = m->form.kv_tokens,
+                .kv_tokens_max = model_pool_full(m),
                 .parallel = m->config->parallel,
                 .threads = m->config->threads,
                 .kv_type = m->form.kv_type,
@@ -144,11 +146,21 @@ static cJSON *one_setting(const char *key, cJSON *value) {
         return NULL;
 }
 
+static cJSON *pool_with_turn_out(uint32_t tokens) {
+        cJSON *settings = one_setting("kv_tokens", cJSON_CreateNumber(tokens));
+        if (settings && cJSON_AddTrueToObject(settings, "make_room"))
+                return settings;
+        cJSON_Delete(settings);
+        return NULL;
+}
+
 static cJSON *settings_of(const struct action *action) {
         switch (action->kind) {
         case ACTION_TRIM: return one_setting("trim", cJSON_CreateTrue());
         case ACTION_CHUNK: return one_setting("prefill_chunk", cJSON_CreateNumber(action->value));
         case ACTION_CONTEXT: return one_setting("context", cJSON_CreateNumber(action->value));
+        case ACTION_POOL: return one_setting("kv_tokens", cJSON_CreateNumber(action->value));
+        case ACTION_TURN_OUT: return pool_with_turn_out(action->value);
         default: return one_setting("kv", cJSON_CreateString(kv_type_name(action->level)));
         }
 }
@@ -188,6 +200,7 @@ const struct engine_ops embedded_engine = {
                  .changes_chunk = true,
                  .changes_context = true,
                  .lowers_kv = true,
+                 .changes_pool = true,
                  .suspends = true,
                  .saves_prefixes = true,
                  .throttles = true,

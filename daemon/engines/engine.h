@@ -38,6 +38,7 @@ struct engine_pace {
 struct engine_capabilities {
         bool trims, changes_chunk, changes_context; /* make_smaller: these actions ... */
         bool lowers_kv;                             /* ... and those on the precision of KV; downshift_now */
+        bool changes_pool;                          /* ... and those on the size of the KV pool */
         bool suspends;                              /* suspend, restore */
         bool saves_prefixes;                        /* save_candidate, save, found_file */
         bool throttles;                             /* slow_down */
@@ -66,7 +67,7 @@ struct engine_ops {
         void (*measure)(struct model *m);
         /*
          * Orders. 0: on its way under *ret_id, and control_request_answered follows. -errno: nothing was sent. make_smaller is for
-         * ACTION_TRIM, ACTION_CHUNK, ACTION_CONTEXT, ACTION_DOWNSHIFT and ACTION_UPSHIFT, so it also makes larger again.
+         * ACTION_TRIM, ACTION_CHUNK, ACTION_CONTEXT, ACTION_POOL, ACTION_TURN_OUT, ACTION_DOWNSHIFT and ACTION_UPSHIFT, so it also makes larger again.
          */
         int (*slow_down)(struct model *m, const struct engine_pace *pace, uint64_t *ret_id);
         int (*make_smaller)(struct model *m, const struct action *action, uint64_t *ret_id);
@@ -99,8 +100,9 @@ struct engine_ops {
 };
 
 struct engine_ready {
-        uint32_t context, kv_tokens, parallel;
-        const char *warning; /* NULL: none; a sentence about its chat template. Borrowed */
+        uint32_t context, parallel;
+        uint32_t kv_tokens_max; /* that its KV pool can grow to */
+        const char *warning;    /* NULL: none; a sentence about its chat template. Borrowed */
 };
 
 /* The kinds of pieces of an answer; the fields are those of the frame of that type (docs/wire-protocol.md). */

@@ -16,7 +16,7 @@
 static void take_ready(struct model *m, const cJSON *frame) {
         struct engine_ready ready = {
                 .context = json_get_clamped(frame, "n_ctx", 0, m->context),
-                .kv_tokens = json_get_clamped(frame, "kv_tokens", 0, UINT32_MAX),
+                .kv_tokens_max = json_get_clamped(frame, "kv_tokens_max", 0, UINT32_MAX),
                 .parallel = json_get_clamped(frame, "parallel", 1, WIRE_PARALLEL_MAX),
                 .warning = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(frame, "chat_warning")),
         };
@@ -58,14 +58,14 @@ static void is_alive(struct model *m) {
         m->engine.pinged = false;
 }
 
-/* Whether an engine that works may have nothing to say: its client reads too slowly, or it is on its way to disk or back. */
+/* Whether an engine that works may have nothing to say: its client reads too slowly, it is on its way to disk or back, or it waits for room. */
 static bool may_be_silent(const struct model *m) {
         for (const struct queue_link *l = m->running.first; l; l = l->next) {
                 const struct request *request = (const struct request *) l;
                 if (request->paused || request->suspended || request->moving)
                         return true;
         }
-        return m->running.count == 0;
+        return m->running.count == 0 || m->engine.report.kv_tokens_needed > m->engine.pool;
 }
 
 static uint64_t tokens_of(const struct engine_report *r) {

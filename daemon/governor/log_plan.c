@@ -81,7 +81,7 @@ void governor_candidates(const struct governor *g, const struct event *e, const 
 static const char *to_of(const struct action *action, char number[16]) {
         if (action->kind == ACTION_DOWNSHIFT || action->kind == ACTION_UPSHIFT)
                 return kv_type_name(action->level);
-        if (action->kind != ACTION_CHUNK && action->kind != ACTION_CONTEXT)
+        if (!policy_action_has_value(action->kind))
                 return "";
         (void) snprintf(number, 16, "%u", action->value);
         return number;

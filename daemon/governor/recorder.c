@@ -301,7 +301,7 @@ static void print_action(struct text *out, const char *mark, const struct action
                 text_printf(out, " %u", a->model);
         if (a->kind == ACTION_DOWNSHIFT || a->kind == ACTION_UPSHIFT)
                 text_printf(out, " to %s", policy_field_word(FIELD_LEVEL, a->level));
-        else if (a->kind == ACTION_CHUNK || a->kind == ACTION_CONTEXT)
+        else if (policy_action_has_value(a->kind))
                 text_printf(out, " to %u", a->value);
         text_printf(out, " because %s\n", reason_info(a->because)->word);
 }

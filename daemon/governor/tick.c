@@ -53,6 +53,8 @@ static void act(struct governor *g) {
                 governor_note_actions(g);
                 fleet_tell_heat(g->fleet, governor_heat(g).text);
                 fleet_obey(g->fleet, &g->plan);
+        } else {
+                fleet_obey_pools(g->fleet, &g->plan);
         }
         if (!g->plan.emergency || !g->config->governor_enabled)
                 fleet_admit(g->fleet, &g->plan);

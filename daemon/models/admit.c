@@ -20,7 +20,8 @@
 
 /* Advice on a smaller context. Weights alone may be too large: then no context is small enough. */
 static const char *hint(const struct model *m, const struct room *room) {
-        bool helps = room->rule != RULE_WEIGHTS && sat_sub(room->needed_bytes, m->form.predicted.kv_bytes) < room->limit_bytes;
+        bool helps =
+                room->rule != RULE_WEIGHTS && sat_sub(room->needed_bytes, model_whole(m, &m->form).kv_bytes) < room->limit_bytes;
         return helps ? "a smaller context would help" : "even without the KV cache it is too large";
 }
 
@@ -67,7 +68,8 @@ static void refuse(struct model *m, const struct load *load) {
                 [RULE_AVAILABLE] = "the memory available on this machine after the reserve (reserve)",
                 [RULE_PLACES] = "the number of engines",
         };
-        const struct footprint *p = &m->form.predicted; /* of its smallest form */
+        const struct footprint whole = model_whole(m, &m->form), *p = &whole; /* of its smallest form */
+        uint32_t tokens = m->form.is_elastic && m->context_least > m->form.kv_tokens ? m->context_least : m->form.kv_tokens;
         const struct room *room = &load->room;
         const char *why = why_refused(m, load);
         struct failure failure;
@@ -76,7 +78,7 @@ static void refuse(struct model *m, const struct load *load) {
                         &failure, load->because,
                         "model '%s' can never fit: it needs %llu MiB (weights %llu, KV cache %llu for %u tokens in %s, scratch "
                         "and overhead %llu), more than %s, %llu MiB; %s",
-                        m->config->id, MIB(room->needed_bytes), MIB(p->weights_bytes), MIB(p->kv_bytes), m->form.kv_tokens,
+                        m->config->id, MIB(room->needed_bytes), MIB(p->weights_bytes), MIB(p->kv_bytes), tokens,
                         kv_type_name(m->form.kv_type), MIB(sat_add(p->scratch_bytes, p->overhead_bytes)), what[room->rule],
                         MIB(room->limit_bytes), why);
         else
@@ -113,6 +115,7 @@ static void log_answer(const struct model *m, const struct load *load) {
 static void carry_out(struct model *m, const struct load *load) {
         m->last_answer = *load;
         m->form = m->forms[load->form];
+        m->context = load->context;
         log_answer(m, load);
         if (load->verdict == VERDICT_PROTECTED)
                 refuse_behind_guard(m, load);
@@ -136,6 +139,7 @@ static void log_overrun(struct fleet *f, const struct plan *plan) {
 }
 
 void fleet_admit(struct fleet *f, const struct plan *plan) {
+        f->free_bytes = plan->free_bytes;
         if (f->stopping)
                 return;
         log_overrun(f, plan);

@@ -37,6 +37,20 @@ static void take_room(struct model *m, enum kv_type level) {
         engine_group_follow(m);
 }
 
+/* What it may hold more is counted before it hears of it; what it is to give back, when it has said so. */
+static int request_pool(struct model *m, const struct action *action) {
+        struct instance *e = &m->engine;
+        uint32_t before = e->pool;
+        e->pool = (uint32_t) u64_max(before, action->value);
+        engine_group_follow(m);
+        int r = control_request_send(m, action);
+        if (r < 0)
+                e->pool = before;
+        else
+                e->pool_asked = action->value;
+        return r;
+}
+
 static bool is_so_already(const struct model *m, const struct action *action) {
         const struct instance *e = &m->engine;
         return ((action->kind == ACTION_DOWNSHIFT || action->kind == ACTION_UPSHIFT) && e->level == action->level) ||
@@ -48,6 +62,8 @@ static bool is_so_already(const struct model *m, const struct action *action) {
 static int request_control(struct model *m, const struct action *action) {
         if (control_request_is_pending(m, action->kind) || is_so_already(m, action))
                 return -EALREADY;
+        if (action->kind == ACTION_POOL || action->kind == ACTION_TURN_OUT)
+                return request_pool(m, action);
         if (action->kind == ACTION_UPSHIFT)
                 take_room(m, action->level);
         return control_request_send(m, action);
@@ -216,6 +232,12 @@ void fleet_obey(struct fleet *f, const struct plan *plan) {
         uint64_t looked = page_cache_looked_ms(f->page_cache);
         if (plan->rung > RUNG_CALM && !page_cache_busy(f->page_cache) && f->now_ms - looked >= FILES_AGE_MAX_MS / 2)
                 (void) look_at_files(f, NULL);
+}
+
+void fleet_obey_pools(struct fleet *f, const struct plan *plan) {
+        for (uint32_t i = 0; i < plan->actions_count && !f->stopping; i++)
+                if (plan->actions[i].kind == ACTION_POOL || plan->actions[i].kind == ACTION_TURN_OUT)
+                        obey_action(f, &plan->actions[i]);
 }
 
 void fleet_govern(struct fleet *f, const struct governed *governor, void *user) {

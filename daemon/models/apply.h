@@ -31,6 +31,9 @@ void fleet_tell_heat(struct fleet *f, const char *text);
 /* Carries out PLAN's holds, heat and actions, and no loads (admit.h). Settings already in force are not sent again. */
 void fleet_obey(struct fleet *f, const struct plan *plan);
 
+/* Of PLAN's actions those on KV pools alone: they belong to loads, and are carried out where the governor only looks. */
+void fleet_obey_pools(struct fleet *f, const struct plan *plan);
+
 /* Detaches the governor: no hold and no heat stays behind, and no callback follows. */
 void fleet_govern_end(struct fleet *f);
 

@@ -113,7 +113,7 @@ static void end_engine(struct model *m, const char *sentence) {
 static void on_ready(struct model *m, const struct engine_ready *ready) {
         struct instance *e = &m->engine;
         e->n_ctx = ready->context;
-        e->kv_tokens = ready->kv_tokens;
+        e->pool_full = (uint32_t) u64_max(ready->kv_tokens_max, e->pool);
         e->parallel = ready->parallel;
         e->context_now = e->n_ctx;
         if (m->state == MODEL_LOADING) {
@@ -195,6 +195,8 @@ static int start_process(struct model *m, const struct open_files *files) {
                                        .floor = m->config->kv_floor,
                                        .level = m->form.kv_type,
                                        .counted = m->form.kv_type,
+                                       .pool = m->form.kv_tokens,
+                                       .pool_asked = m->form.kv_tokens,
                                        .duty_told = 1000,
                                        .heartbeat_told = HEARTBEAT_CALM_MS };
         m->generation = ++m->fleet->generations;
@@ -208,9 +210,22 @@ static void log_load(const struct model *m, pid_t pid, int oom_score_result) {
                  LOG_NUMBER("pid", pid), LOG_NUMBER("predicted_mib", MIB(m->form.predicted.total_bytes)),
                  LOG_NUMBER("weights_mib", MIB(m->form.predicted.weights_bytes)),
                  LOG_NUMBER("kv_mib", MIB(m->form.predicted.kv_bytes)), LOG_TEXT("kv", kv_type_name(m->form.kv_type)),
-                 LOG_NUMBER("kv_tokens", m->form.kv_tokens), LOG_NUMBER("budget_mib", MIB(f->config->budget_bytes)),
-                 LOG_NUMBER("available_mib", MIB(f->available_bytes)), LOG_NUMBER("waiting", m->waiting.count),
+                 LOG_NUMBER("kv_tokens", m->form.kv_tokens), LOG_NUMBER("context", m->context),
+                 LOG_NUMBER("budget_mib", MIB(f->config->budget_bytes)), LOG_NUMBER("available_mib", MIB(f->available_bytes)),
+                 LOG_NUMBER("waiting", m->waiting.count),
                  LOG_MAYBE("oom_score", oom_score_result < 0 ? strerror(-oom_score_result) : ""));
+}
+
+/* Why it gets less context than it could have. */
+static void log_less_context(const struct model *m) {
+        uint64_t per_token = m->form.facts.kv_bytes_per_token;
+        if (m->context < m->context_full)
+                log_info("less_context", LOG_TEXT("model", m->config->id), LOG_NUMBER("context", m->context),
+                         LOG_NUMBER("trained", m->inspected.n_ctx_train), LOG_NUMBER("free_mib", MIB(m->fleet->free_bytes)),
+                         LOG_NUMBER("trained_needs_mib", MIB(sat_add(model_whole(m, &m->form).total_bytes,
+                                                                     sat_mul(per_token, m->context_full - m->context_least)))),
+                         LOG_NUMBER("kv_bytes_a_token", per_token),
+                         LOG_TEXT("advice", "unload other models before, raise budget, or set context and kv = q8_0"));
 }
 
 static void start_engine(struct model *m) {
@@ -235,6 +250,7 @@ static void start_engine(struct model *m) {
                                        .because = why_wanted(m),
                                        .bytes = m->form.predicted.total_bytes });
         pid_t pid = m->engine.pid;
+        log_less_context(m);
         log_load(m, pid, pid > 0 ? memory_set_oom_score(CHILDREN_PROC, pid, ENGINE_OOM_SCORE) : 0);
 }
 

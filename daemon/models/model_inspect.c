@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "daemon/engines/engine.h"
 #include "daemon/models/fleet.h"
 #include "daemon/models/footprints.h"
 #include "daemon/models/lifecycle.h"
@@ -26,6 +27,7 @@ static void add_form(struct model *m, uint32_t kv_tokens, enum kv_type kv_type) 
                 return;
         struct form *form = &m->forms[m->forms_count++];
         form->kv_tokens = kv_tokens;
+        form->is_elastic = m->config->kv_tokens == 0 && m->ops->can.changes_pool;
         form->kv_type = kv_type;
         form->facts = (struct footprint_facts){
                 .weights_bytes = m->inspected.weights_bytes,
@@ -43,8 +45,13 @@ static void add_form(struct model *m, uint32_t kv_tokens, enum kv_type kv_type) 
 static void find_forms(struct model *m) {
         const struct config_model *c = m->config;
         uint32_t trained = m->inspected.n_ctx_train;
-        m->context = c->context > 0 ? c->context : (uint32_t) u64_min(trained > 0 ? trained : CONTEXT_DEFAULT, CONTEXT_DEFAULT);
-        uint32_t wanted = c->kv_tokens > 0 ? c->kv_tokens : (uint32_t) u64_min(2 * (uint64_t) m->context, UINT32_MAX);
+        uint32_t full = (uint32_t) u64_min(trained > 0 ? trained : CONTEXT_DEFAULT, c->kv_tokens > 0 ? c->kv_tokens : UINT32_MAX);
+        bool can_grow = c->kv_tokens > 0 || m->ops->can.changes_pool;
+        m->context_least = c->context > 0 ? c->context : (uint32_t) u64_min(full, CONTEXT_DEFAULT);
+        m->context_full = c->context > 0 || !can_grow ? m->context_least : full;
+        m->context = m->context_least;
+        uint64_t most = m->ops->can.changes_pool ? KV_POOL_TOKENS_FIRST : UINT32_MAX;
+        uint32_t wanted = c->kv_tokens > 0 ? c->kv_tokens : (uint32_t) u64_min(2 * (uint64_t) m->context, most);
         uint32_t least = (uint32_t) u64_min(wanted, m->context);
         m->forms_count = 0;
         add_form(m, wanted, c->kv_type);

@@ -58,6 +58,30 @@ static void view_report(const struct model *m, struct model_view *v) {
                 v->suspended_bytes = sat_add(v->suspended_bytes, r->suspended[i].bytes);
 }
 
+static uint64_t oldest_request_ms(const struct model *m, uint64_t now_ms) {
+        uint64_t since = now_ms;
+        for (const struct queue_link *l = m->running.first; l; l = l->next)
+                since = u64_min(since, ((const struct request *) l)->since_ms);
+        return since;
+}
+
+static void view_pool(const struct model *m, uint64_t now_ms, struct model_view *v) {
+        const struct instance *e = &m->engine;
+        const struct engine_report *r = &e->report;
+        if (!m->form.is_elastic || r->kv_tokens == 0)
+                return;
+        v->pool = e->pool;
+        v->pool_asked = e->pool_asked;
+        v->pool_floor = (uint32_t) u64_min(m->form.kv_tokens, e->n_ctx);
+        v->pool_full = e->pool_full;
+        v->pool_held = r->kv_tokens_held;
+        v->pool_needed = r->kv_tokens_needed;
+        v->pool_wanted = r->kv_tokens_wanted;
+        v->pool_token_bytes = m->inspected.kv_bytes_per_token[e->counted];
+        v->pool_whole_bytes = policy_footprint(&m->form.facts, e->n_ctx, m->learned).total_bytes;
+        v->pool_since_ms = oldest_request_ms(m, now_ms);
+}
+
 static void view_group(const struct model *m, struct model_view *v) {
         struct cgroup_usage usage = { 0 };
         if (!m->engine.group)
@@ -104,6 +128,7 @@ static void view_model(const struct model *m, uint64_t now_ms, struct model_view
         };
         view_memory(m, v);
         view_report(m, v);
+        view_pool(m, now_ms, v);
         view_group(m, v);
 }
 
@@ -121,11 +146,15 @@ static struct want want_of(const struct model *m) {
                 .priority = m->config->priority,
                 .since_ms = model_wanted_since(m),
                 .load_ms = m->load_ms,
+                .context = m->context_least,
+                .context_full = m->context_full,
                 .forms_count = m->forms_count,
         };
         for (uint32_t i = 0; i < m->forms_count; i++) {
                 want.forms[i].bytes = m->forms[i].predicted.total_bytes;
                 want.forms[i].weights_bytes = m->forms[i].predicted.weights_bytes;
+                want.forms[i].whole_bytes = model_whole(m, &m->forms[i]).total_bytes;
+                want.forms[i].token_bytes = m->forms[i].facts.kv_bytes_per_token;
         }
         return want;
 }

@@ -9,13 +9,40 @@
 static struct footprint footprint_at(const struct model *m, enum kv_type level) {
         struct footprint p = m->form.predicted;
         uint64_t high = m->inspected.kv_bytes_per_token[m->form.kv_type], low = m->inspected.kv_bytes_per_token[level];
-        if (!m->engine.was_ready || level <= m->form.kv_type || low == 0)
+        if (!m->engine.was_ready)
                 return p;
-        uint64_t precise = u64_min(m->form.kv_tokens, (uint64_t) m->engine.parallel * KV_WINDOW_TOKENS);
-        uint64_t kv_bytes = sat_add(sat_mul(low, m->form.kv_tokens - precise), sat_mul(high, precise));
+        bool lowered = level > m->form.kv_type && low > 0;
+        uint64_t precise = lowered ? u64_min(m->engine.pool, (uint64_t) m->engine.parallel * KV_WINDOW_TOKENS) : m->engine.pool;
+        uint64_t kv_bytes = sat_add(sat_mul(low, m->engine.pool - precise), sat_mul(high, precise));
         p.total_bytes = sat_add(sat_sub(p.total_bytes, p.kv_bytes), kv_bytes);
         p.kv_bytes = kv_bytes;
         return p;
+}
+
+struct footprint model_whole(const struct model *m, const struct form *form) {
+        uint64_t tokens = form->is_elastic ? u64_max(form->kv_tokens, m->context_least) : form->kv_tokens;
+        return policy_footprint(&form->facts, tokens, m->learned);
+}
+
+uint32_t model_context(const struct model *m) {
+        const struct form *form = &m->forms[0];
+        if (model_has_account(m) || m->forms_count == 0)
+                return m->context;
+        const struct context_range range = { .least = m->context_least,
+                                             .full = m->context_full,
+                                             .whole_bytes = model_whole(m, form).total_bytes,
+                                             .token_bytes = form->facts.kv_bytes_per_token };
+        return policy_context(&range, m->fleet->free_bytes);
+}
+
+uint32_t model_pool_full(const struct model *m) {
+        uint64_t per_token = m->inspected.kv_bytes_per_token[m->form.kv_type];
+        uint64_t all = sat_mul(m->context, m->config->parallel);
+        if (!m->form.is_elastic || per_token == 0)
+                return m->form.kv_tokens;
+        /* No more addresses than there could ever be memory for; one context in any case, for which the load was admitted. */
+        uint64_t most = u64_max(m->fleet->config->budget_bytes / per_token, m->context);
+        return (uint32_t) u64_max(u64_min(u64_min(all, most), KV_POOL_TOKENS_MAX), m->form.kv_tokens);
 }
 
 struct footprint model_footprint(const struct model *m) {

@@ -10,9 +10,16 @@
 
 struct config;
 struct fleet;
+struct form;
 struct model;
 
-/* The footprint at the precision in use now, which may be lower than the one it was loaded with. */
+/* The footprint with a whole context, the least it may have, in the KV cache: what an elastic pool must be able to grow to. */
+struct footprint model_whole(const struct model *m, const struct form *form);
+/* The context that it has, or would be loaded with now. */
+uint32_t model_context(const struct model *m);
+/* Tokens that the pool can grow to: as many contexts as there are places, where there could be memory for them. */
+uint32_t model_pool_full(const struct model *m);
+/* The footprint at the precision and with the KV pool in use now, which may be lower than the one it was loaded with. */
 struct footprint model_footprint(const struct model *m);
 uint64_t model_account_bytes(const struct model *m);
 /* The bytes by which the account grows when the KV cache goes up one level; 0 where it is as precise as it was loaded. */

@@ -79,6 +79,7 @@ struct fleet {
 
         /* As the last look saw them. */
         uint64_t ram_bytes, available_bytes;
+        uint64_t free_bytes; /* that another model could take now, as policy says */
         bool memory_blind;
         bool overrun_logged;
 

@@ -51,14 +51,16 @@ struct instance {
         uint64_t started_ms, ready_ms, last_end_ms, stopping_ms, exited_ms;
         bool is_kept_as_told; /* the last request that said so wants it to stay for keep_alive_ms, whatever is configured */
         uint64_t keep_alive_ms;
-        uint64_t heard_ms;                   /* last sign of life, or when there was last reason for one */
-        uint64_t answered_tokens;            /* that it said to have computed when it last said something of a request */
-        bool pinged;                         /* ... since then */
-        uint64_t available_before_bytes;     /* MemAvailable when it was told to go */
-        uint32_t n_ctx, kv_tokens, parallel; /* as the engine said */
-        bool kv_known;                       /* the engine has reported its KV since a request last began */
-        struct engine_report report;         /* the last report */
-        bool reported;                       /* at least one report has come */
+        uint64_t heard_ms;               /* last sign of life, or when there was last reason for one */
+        uint64_t answered_tokens;        /* that it said to have computed when it last said something of a request */
+        bool pinged;                     /* ... since then */
+        uint64_t available_before_bytes; /* MemAvailable when it was told to go */
+        uint32_t n_ctx, parallel;        /* as the engine said */
+        uint32_t pool, pool_asked,
+                pool_full; /* tokens of its KV pool: that its account counts, that it was told to give back to, the most */
+        bool kv_known;     /* the engine has reported its KV since a request last began */
+        struct engine_report report; /* the last report */
+        bool reported;               /* at least one report has come */
 
         /* Settings that the engine was asked for, and requests that it has not answered yet. */
         struct control_request control_requests[CONTROL_REQUESTS_MAX];

@@ -25,6 +25,7 @@ struct trace;
 /* One way to load a model. The first form is as configured, each further one is smaller. */
 struct form {
         uint32_t kv_tokens;
+        bool is_elastic; /* the pool begins with these, and grows and shrinks with what is needed */
         enum kv_type kv_type;
         struct footprint_facts facts;
         struct footprint predicted;
@@ -58,7 +59,8 @@ struct model {
         uint32_t forms_count;
         struct form form; /* the one it is, or would be, loaded in */
         uint32_t learned;
-        uint32_t context; /* as it will be asked for */
+        uint32_t context_least, context_full; /* what its context may be: from one to the other, as memory allows */
+        uint32_t context;                     /* with which it is, or was, loaded */
 
         const struct engine_ops *ops; /* the verbs of its kind of engine */
         struct instance engine;

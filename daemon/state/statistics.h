@@ -23,6 +23,8 @@ struct engine_report {
         uint32_t requests_running, requests_waiting;
         uint32_t kv_blocks_used, kv_blocks_max;
         uint64_t kv_bytes_used;
+        uint32_t kv_tokens, kv_tokens_held;          /* of the pool: that it may hold, and holds ... */
+        uint32_t kv_tokens_needed, kv_tokens_wanted; /* ... that requests will likely need, and those with the prefixes kept */
         uint64_t tokens_prefilled, tokens_decoded;
         uint64_t made_room; /* how often a running request went back to the engine's queue */
         double decode_tokens_per_second, decode_tokens_per_second_usual; /* 0: not known */

@@ -180,7 +180,7 @@ static void on_child_exit(void *user, struct child_exit exit) {
 }
 
 /* All words but those for the parts of the model. */
-#define ARGUMENTS_FIXED 21
+#define ARGUMENTS_FIXED 23
 
 static void fill_arguments(struct arguments *a, const struct engine_settings *s) {
         arguments_add(a, "headroom-engine");
@@ -190,6 +190,7 @@ static void fill_arguments(struct arguments *a, const struct engine_settings *s)
                 arguments_add_number(a, "--model-fd", CHILD_FDS_FIRST + i);
         arguments_add_number(a, "--ctx", s->context);
         arguments_add_number(a, "--kv-tokens", s->kv_tokens);
+        arguments_add_number(a, "--kv-tokens-max", s->kv_tokens_max);
         arguments_add(a, "--kv");
         arguments_add(a, kv_type_name(s->kv_type));
         arguments_add(a, "--kv-floor");

@@ -25,7 +25,7 @@ struct engine_settings {
         const char *path;     /* of headroom-engine */
         const int *model_fds; /* stay the caller's */
         uint32_t model_fds_count;
-        uint32_t context, kv_tokens, parallel;
+        uint32_t context, kv_tokens, kv_tokens_max, parallel;
         uint32_t threads; /* 0: the engine decides */
         enum kv_type kv_type;
         enum kv_type

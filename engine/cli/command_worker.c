@@ -33,6 +33,8 @@ static const struct option_row options[] = {
           .help = "tokens of one sequence at most (default 4096, or what the model was trained on)" },
         { "kv-tokens", 0, "N", option_number, AT(config.kv_tokens), 1, N_CTX_MAX,
           .help = "tokens in the KV cache over all sequences (default twice --ctx)" },
+        { "kv-tokens-max", 0, "N", option_number, AT(config.kv_tokens_max), 1, N_CTX_MAX,
+          .help = "... that the cache can grow to, when it is told to (default --kv-tokens)" },
         { "kv", 0, "TYPE", option_kv, AT(config.kv), .help = "precision of the KV cache: f16 (default), q8_0, q4_0" },
         { "kv-floor", 0, "TYPE", option_kv, AT(config.kv_floor),
           .help = "the least precision it may be taken down to while it runs (default q4_0); one that the\n"

@@ -32,7 +32,7 @@ struct kv_cache {
         size_t slot_bytes, pool_bytes;
         struct block *blocks;
         uint32_t *free; /* a stack of indexes */
-        uint32_t blocks_max, free_count;
+        uint32_t blocks_max, blocks_limit, free_count;
 };
 
 /* --- layout --- */
@@ -78,6 +78,24 @@ struct kv_rows kv_cache_values(const struct kv_cache *c, uint32_t block, uint32_
 
 /* --- the pool --- */
 
+static uint32_t blocks_for(uint32_t tokens) {
+        return tokens / KV_BLOCK_TOKENS + (tokens % KV_BLOCK_TOKENS != 0);
+}
+
+void kv_cache_set_limit(struct kv_cache *c, uint32_t blocks) {
+        c->blocks_limit = blocks < c->blocks_max ? blocks : c->blocks_max;
+}
+
+struct kv_blocks kv_cache_blocks(const struct kv_cache *c) {
+        return (struct kv_blocks){ c->blocks_max, c->blocks_limit, c->blocks_max - c->free_count };
+}
+
+/* Blocks that may be taken now. */
+static uint32_t blocks_left(const struct kv_cache *c) {
+        struct kv_blocks blocks = kv_cache_blocks(c);
+        return blocks.limit > blocks.used ? blocks.limit - blocks.used : 0;
+}
+
 static size_t whole_pages(const struct kv_cache *c, size_t bytes) {
         return (bytes + c->page_bytes - 1) / c->page_bytes * c->page_bytes;
 }
@@ -99,7 +117,8 @@ static int pool_map(struct kv_cache *c) {
 static int cache_init(struct kv_cache *c, const struct kv_config *config) {
         const struct hparams *s = config->hparams;
         c->heads_before = malloc(((size_t) s->n_layer + 1) * sizeof(*c->heads_before));
-        c->blocks_max = config->tokens_max / KV_BLOCK_TOKENS + (config->tokens_max % KV_BLOCK_TOKENS != 0);
+        c->blocks_max = blocks_for(config->tokens_max);
+        c->blocks_limit = c->blocks_max;
         c->blocks = calloc(c->blocks_max ? c->blocks_max : 1, sizeof(*c->blocks));
         c->free = malloc((c->blocks_max ? c->blocks_max : 1) * sizeof(*c->free));
         if (!c->heads_before || !c->blocks || !c->free)
@@ -177,10 +196,6 @@ static void block_drop(struct kv_cache *c, uint32_t index) {
 
 /* --- sequences --- */
 
-static uint32_t blocks_for(uint32_t tokens) {
-        return tokens / KV_BLOCK_TOKENS + (tokens % KV_BLOCK_TOKENS != 0);
-}
-
 static int table_reserve(struct kv_sequence *s, uint32_t count) {
         if (count <= s->blocks_capacity)
                 return 0;
@@ -216,7 +231,7 @@ int kv_sequence_grow(struct kv_cache *c, struct kv_sequence *s, uint32_t count) 
                 return -ENOSPC;
         uint32_t wanted = blocks_for(tokens), copies = count && writes_into_shared(c, s);
         uint32_t more = wanted > s->blocks_count ? wanted - s->blocks_count : 0;
-        if (more + copies > c->free_count)
+        if (more + copies > blocks_left(c))
                 return -ENOSPC;
         int r = table_reserve(s, wanted);
         if (r < 0)

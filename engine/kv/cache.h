@@ -26,7 +26,7 @@ struct kv_cache;
 
 struct kv_config {
         const struct hparams *hparams; /* must outlive the cache */
-        uint32_t tokens_max;           /* ceiling over all sequences, rounded up to whole blocks */
+        uint32_t tokens_max;           /* ceiling over all sequences, rounded up to whole blocks: what the pool can grow to */
         enum kv_type type_k, type_v;   /* of blocks that begin from now on */
 };
 
@@ -39,6 +39,8 @@ struct kv_sequence {
 /* 0, -EINVAL when a type cannot hold these heads, -ENOMEM. */
 int kv_cache_new(const struct kv_config *config, struct kv_cache **ret);
 void kv_cache_free(struct kv_cache *c);
+/* Blocks that may be in use from now on; at first, all. More may be in use: none is taken then, until there are fewer. */
+void kv_cache_set_limit(struct kv_cache *c, uint32_t blocks);
 
 /*
  * Room for COUNT more tokens at the end of S, without changing tokens_count. 0, -ENOSPC (nothing changed), -ENOMEM.
@@ -89,6 +91,12 @@ struct kv_geometry {
         uint32_t n_layer, heads, d_head_k, d_head_v; /* heads: of all layers together */
 };
 struct kv_geometry kv_cache_geometry(const struct kv_cache *c);
+
+/* Blocks that the pool can grow to, that may be in use now, and that are. */
+struct kv_blocks {
+        uint32_t max, limit, used;
+};
+struct kv_blocks kv_cache_blocks(const struct kv_cache *c);
 
 struct kv_usage {
         uint32_t blocks_max, blocks_used;

@@ -34,6 +34,7 @@ static uint32_t min_u32(uint32_t a, uint32_t b) {
 struct engine_config engine_config_resolve(struct engine_config c, const struct hparams *s) {
         c.ctx = hparams_context(s, c.ctx ? c.ctx : min_u32(s->n_ctx_train, ENGINE_CTX_DEFAULT));
         c.kv_tokens = c.kv_tokens ? c.kv_tokens : 2 * c.ctx;
+        c.kv_tokens_max = c.kv_tokens_max > c.kv_tokens ? c.kv_tokens_max : c.kv_tokens;
         c.prefill_chunk = hparams_pass_tokens(s, c.prefill_chunk, c.ctx);
         c.threads = c.threads ? c.threads : processors_available();
         return c;
@@ -84,16 +85,16 @@ int engine_open(struct engine *e, const struct engine_config *config, struct ggu
         if (r < 0)
                 return r;
         struct engine_config c = engine_config_resolve(*config, &e->model->hparams);
-        e->kv_tokens = c.kv_tokens;
         model_set_context(e->model, c.ctx);
         /* A context that the pool cannot hold would be a promise to refuse. */
-        request_rules_init(&e->rules, e->model, min_u32(c.ctx, c.kv_tokens), any_seed());
+        request_rules_init(&e->rules, e->model, min_u32(c.ctx, c.kv_tokens_max), any_seed());
         r = parts_open_threads(c.threads, &e->threads, reterr);
         if (r < 0)
                 return r;
-        r = parts_open_cache(&e->model->hparams, c.kv_tokens, c.kv, &e->cache, reterr);
+        r = parts_open_cache(&e->model->hparams, c.kv_tokens_max, c.kv, &e->cache, reterr);
         if (r < 0)
                 return r;
+        kv_cache_set_limit(e->cache, scheduler_blocks_of(c.kv_tokens));
         e->kv_type = c.kv;
         e->kv_floor = floor_of(e->cache, c.kv, c.kv_floor);
         e->heartbeat_ms = ENGINE_HEARTBEAT_MS_DEFAULT;

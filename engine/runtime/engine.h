@@ -23,8 +23,9 @@ struct engine_config {    /* start from engine_config_default */
         const char *path; /* the model's file, or NULL: these descriptors */
         const int *model_fds;
         uint32_t model_fds_count;
-        uint32_t ctx;       /* ceiling of one sequence; 0: the default */
-        uint32_t kv_tokens; /* the KV pool; 0: twice the ceiling */
+        uint32_t ctx;           /* ceiling of one sequence; 0: the default */
+        uint32_t kv_tokens;     /* the KV pool; 0: twice the ceiling */
+        uint32_t kv_tokens_max; /* that it can grow to; 0: it does not */
         enum kv_type kv;
         enum kv_type kv_floor; /* the least precision it may be taken down to; raised to one that the heads can have */
         uint32_t threads;      /* 0: as many as there are processors for us */
@@ -46,7 +47,7 @@ struct engine {
         struct transformer *transformer;
         struct request_rules rules;
         struct scheduler *scheduler;
-        uint32_t kv_tokens, parallel;
+        uint32_t parallel;
         enum kv_type kv_type, kv_floor; /* it was opened with; the KV cache never goes below the floor */
         struct throttle throttle;
         uint32_t heartbeat_ms; /* statistics are told unasked so often; 0: never */

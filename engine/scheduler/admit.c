@@ -65,6 +65,16 @@ void scheduler_note_answer(struct scheduler *s, const struct sequence *q) {
                 s->answer_tokens += ANSWER_PART * (q->tokens_made - s->answer_tokens);
 }
 
+uint64_t scheduler_growth(const struct scheduler *s) {
+        uint64_t growth = 0;
+        uint32_t places = s->config.parallel - s->running_count;
+        for (uint32_t i = 0; i < s->running_count; i++)
+                growth += growth_left(s, s->running[i]);
+        for (const struct sequence *q = s->waiting; q && places > 0; q = q->next, places--)
+                growth += growth_left(s, q);
+        return growth;
+}
+
 /* Blocks that running sequences and Q hold and may still need, each counted once. */
 static uint32_t blocks_promised(struct scheduler *s, const struct sequence *q) {
         memset(s->marks, 0, s->blocks_max);
@@ -132,7 +142,7 @@ static int make_room(struct scheduler *s, struct sequence *q) {
                         return r;
         }
         uint32_t promised = blocks_promised(s, q);
-        if (promised > s->blocks_max) {
+        if (promised > kv_cache_blocks(s->config.cache).limit) {
                 kv_sequence_done(s->config.cache, &q->kv);
                 return -EAGAIN;
         }
@@ -140,9 +150,8 @@ static int make_room(struct scheduler *s, struct sequence *q) {
         for (uint32_t i = 0; i < s->running_count; i++)
                 growth += growth_left(s, s->running[i]);
         for (;;) {
-                struct kv_usage usage;
-                kv_cache_usage(s->config.cache, &usage);
-                if (usage.blocks_used + growth <= s->blocks_max)
+                struct kv_blocks blocks = kv_cache_blocks(s->config.cache);
+                if (blocks.used + growth <= blocks.limit)
                         return 0;
                 bool dropped = scheduler_free_blocks(s);
                 assert(dropped); /* without these, what is used and promised fits: looked at above */
@@ -173,11 +182,17 @@ static struct sequence *first_to_go(const struct scheduler *s) {
         return found;
 }
 
+bool scheduler_turn_out(struct scheduler *s) {
+        struct sequence *q = first_to_go(s);
+        bool done = q && suspension_by_itself(s, q);
+        s->made_room += done;
+        return done;
+}
+
 void scheduler_make_room(struct scheduler *s) {
-        struct sequence *q = s->is_short && s->running_count > 1 ? first_to_go(s) : NULL;
+        if (s->is_short && s->running_count > 1)
+                (void) scheduler_turn_out(s);
         s->is_short = false;
-        if (q)
-                s->made_room += suspension_by_itself(s, q);
 }
 
 /* Whether the prompt of Q is being computed already: it begins with what comes of that. */

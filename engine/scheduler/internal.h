@@ -3,6 +3,7 @@
  *
  *      scheduler.c          its life, the queue, a step
  *      admit.c    who may run: the account of the pool
+ *      pool.c     how large it is
  *      prefill_pace.c   how many tokens of prompts a step may take
  *      suspend.c  who gives its KV back for a while, and how it returns
  *      prefix_store_io.c   what outlives the engine in files, and is taken from there again
@@ -42,15 +43,16 @@ struct scheduler {
         uint32_t waiting_count;
         struct sequence *suspended[WIRE_SUSPENDED_MAX]; /* suspended sequences, which hold no KV and wait for scheduler_restore */
         uint32_t suspended_count;
-        bool is_short;        /* a step needed a block more than there was */
+        bool is_short;        /* a step needed a block more than there was ... */
+        bool is_starved;      /* ... and could do nothing at all, until there is more */
         double answer_tokens; /* that an answer usually comes to: a fading mean */
         uint64_t numbers;     /* given to sequences so far */
         uint64_t made_room;   /* how often one that ran had to */
         bool head_must_wait;  /* the next in the queue was tried, and nothing has left since */
         uint32_t prefill_chunk;
-        double step_us_max; /* of a step with prompts, if its own limits are not lower */
-        uint32_t blocks_max;
-        uint8_t *marks; /* blocks_max: room for counting distinct blocks */
+        double step_us_max;  /* of a step with prompts, if its own limits are not lower */
+        uint32_t blocks_max; /* that the pool can grow to */
+        uint8_t *marks;      /* blocks_max: room for counting distinct blocks */
         uint64_t tokens_prefilled, tokens_decoded;
         struct prefill_pace pace;
         struct throughput throughput; /* of the steps that had answers alone */
@@ -91,7 +93,6 @@ struct lookup {
 
 /* ---- scheduler.c ---- */
 
-uint32_t scheduler_blocks_of(uint32_t tokens);
 /* The sequence, wherever it is; NULL when it is not known. */
 struct sequence *scheduler_find(const struct scheduler *s, uint64_t id);
 void scheduler_running_remove(struct scheduler *s, uint32_t index);
@@ -117,7 +118,11 @@ bool scheduler_goes_sooner(const struct sequence *q, const struct sequence *othe
 void scheduler_note_answer(struct scheduler *s, const struct sequence *q);
 /* Blocks that only remember something fall free; false: there are none. */
 bool scheduler_free_blocks(struct scheduler *s);
-/* Where the last step came short, the youngest goes back to the queue. Between steps. */
+/* Blocks that running sequences will still need, and all those that could run beside them. */
+uint64_t scheduler_growth(const struct scheduler *s);
+/* The youngest of those that run goes back to the queue; false: none can. Between steps. */
+bool scheduler_turn_out(struct scheduler *s);
+/* The same where the last step came short. */
 void scheduler_make_room(struct scheduler *s);
 
 /* ---- suspend.c ---- */

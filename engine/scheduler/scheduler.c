@@ -361,6 +361,8 @@ void scheduler_upkeep(struct scheduler *s) {
 bool scheduler_has_work(struct scheduler *s) {
         if (scheduler_has_upkeep(s) || scheduler_next(s))
                 return true;
+        if (s->is_starved && s->running_count == 1)
+                return false; /* nobody can make room for it: the pool must grow */
         for (uint32_t i = 0; i < s->running_count; i++)
                 if (takes_part(s->running[i]))
                         return true;
@@ -374,6 +376,7 @@ void scheduler_step(struct scheduler *s) {
         struct pass p = { 0 };
         gather(s, &p);
         s->step_us = 0;
+        s->is_starved = !p.count && s->is_short;
         if (!p.count)
                 return;
         uint64_t begun_us = s->config.now_us();

@@ -134,6 +134,20 @@ uint32_t scheduler_prefill_chunk_max(const struct scheduler *s);
 void scheduler_set_step_us(struct scheduler *s, double us);
 /* Threads that compute, 1 .. threads_width_max. */
 void scheduler_set_width(struct scheduler *s, struct threads *t, uint32_t width);
+uint32_t scheduler_blocks_of(uint32_t tokens);
+/*
+ * Tokens of the KV pool: what it may hold now (or holds, where that is more), what it holds, what running requests hold of that, what they and those whose
+ * turn it is will likely come to, the same with the prefixes that are kept, and what it can grow to.
+ */
+struct scheduler_pool {
+        uint32_t limit, held, used, needed, wanted, most;
+};
+struct scheduler_pool scheduler_pool(struct scheduler *s);
+/*
+ * The pool may hold so many from now on. Prefixes go where it is less; running requests keep what they hold, and with MAKES_ROOM
+ * they wait, the youngest first, until there is room for them again.
+ */
+void scheduler_set_pool(struct scheduler *s, uint32_t tokens, bool makes_room);
 /* Drops the prefixes kept of finished sequences. */
 void scheduler_trim(struct scheduler *s);
 

@@ -33,11 +33,11 @@ static int read_kv(const struct engine *e, const cJSON *frame, struct control *c
         return 0;
 }
 
-static int read_trim(const cJSON *frame, struct control *c, struct request_error *reterr) {
-        const cJSON *value = cJSON_GetObjectItemCaseSensitive(frame, "trim");
+static int read_flag(const cJSON *frame, const char *name, bool *ret, struct request_error *reterr) {
+        const cJSON *value = cJSON_GetObjectItemCaseSensitive(frame, name);
         if (value && !cJSON_IsBool(value))
-                return request_refuse(reterr, "trim", "trim must be true or false.");
-        c->trim = cJSON_IsTrue(value);
+                return request_refuse(reterr, name, "%s must be true or false.", name);
+        *ret = cJSON_IsTrue(value);
         return 0;
 }
 
@@ -50,7 +50,9 @@ int control_read(const struct engine *e, const cJSON *frame, struct control *ret
             (r = read_number(frame, "duty", THROTTLE_DUTY_LEAST, THROTTLE_DUTY_FULL, &c.duty, reterr)) < 0 ||
             (r = read_number(frame, "context", 1, e->rules.n_ctx, &c.context, reterr)) < 0 ||
             (r = read_number(frame, "heartbeat_ms", 0, HEARTBEAT_MS_MAX, &c.heartbeat_ms, reterr)) < 0 ||
-            (r = read_kv(e, frame, &c, reterr)) < 0 || (r = read_trim(frame, &c, reterr)) < 0)
+            (r = read_number(frame, "kv_tokens", 1, scheduler_pool(e->scheduler).most, &c.kv_tokens, reterr)) < 0 ||
+            (r = read_kv(e, frame, &c, reterr)) < 0 || (r = read_flag(frame, "trim", &c.trim, reterr)) < 0 ||
+            (r = read_flag(frame, "make_room", &c.makes_room, reterr)) < 0)
                 return r;
         c.has_heartbeat = cJSON_GetObjectItemCaseSensitive(frame, "heartbeat_ms") != NULL;
         *ret = c;
@@ -70,6 +72,8 @@ void control_apply(struct engine *e, const struct control *c) {
                 throttle_set_duty(&e->throttle, c->duty);
                 scheduler_set_step_us(e->scheduler, throttle_is_on(&e->throttle) ? THROTTLE_STEP_US : 0);
         }
+        if (c->kv_tokens)
+                scheduler_set_pool(e->scheduler, c->kv_tokens, c->makes_room);
         if (c->trim)
                 scheduler_trim(e->scheduler);
         if (c->has_kv) {

@@ -13,6 +13,8 @@
 #include "engine/runtime/engine.h"
 
 struct control {
+        uint32_t kv_tokens;                             /* of the pool; 0: as it is */
+        bool makes_room;                                /* ... and running requests wait where it has become too small */
         uint32_t threads, prefill_chunk, duty, context; /* 0: as it is */
         bool has_kv, has_heartbeat, trim;
         enum kv_type kv;

@@ -82,8 +82,9 @@ static double request_values_max(const struct engine *e) {
 cJSON *frame_ready(const struct engine *e) {
         cJSON *f = frame_of(WIRE_READY);
         bool all = add_number(f, "version", WIRE_VERSION) && add_text(f, "model", e->model->hparams.name) &&
-                   add_number(f, "n_ctx", e->rules.n_ctx) && add_number(f, "kv_tokens", e->kv_tokens) &&
-                   add_number(f, "parallel", e->parallel) && add_number(f, "n_vocab", e->model->hparams.n_vocab) &&
+                   add_number(f, "n_ctx", e->rules.n_ctx) && add_number(f, "kv_tokens", scheduler_pool(e->scheduler).limit) &&
+                   add_number(f, "kv_tokens_max", scheduler_pool(e->scheduler).most) && add_number(f, "parallel", e->parallel) &&
+                   add_number(f, "n_vocab", e->model->hparams.n_vocab) &&
                    add_number(f, "request_bytes_max", request_bytes_max(e)) &&
                    add_number(f, "request_values_max", request_values_max(e)) &&
                    add_text(f, "chat_format", chat_template_format(&e->model->chat)) &&
@@ -262,6 +263,12 @@ static bool add_settings(cJSON *f, const struct engine *e) {
                add_number(f, "threads", threads_width(e->threads));
 }
 
+static bool add_pool(cJSON *f, const struct engine *e) {
+        struct scheduler_pool pool = scheduler_pool(e->scheduler);
+        return add_number(f, "kv_tokens", pool.limit) && add_number(f, "kv_tokens_held", pool.held) &&
+               add_number(f, "kv_tokens_needed", pool.needed) && add_number(f, "kv_tokens_wanted", pool.wanted);
+}
+
 cJSON *frame_statistics(const struct engine *e, bool asked) {
         struct scheduler_statistics s = scheduler_statistics(e->scheduler);
         struct kv_usage kv;
@@ -275,7 +282,8 @@ cJSON *frame_statistics(const struct engine *e, bool asked) {
                    add_number(f, "made_room", (double) s.made_room) &&
                    add_number(f, "decode_tokens_per_second", s.decode_tokens_per_second) &&
                    add_number(f, "decode_tokens_per_second_usual", s.decode_tokens_per_second_usual) && add_kv(f, e, &s) &&
-                   add_settings(f, e) && add_item(f, "requests", list_of(s.running, s.requests_running, "kv_bytes")) &&
+                   add_pool(f, e) && add_settings(f, e) &&
+                   add_item(f, "requests", list_of(s.running, s.requests_running, "kv_bytes")) &&
                    add_item(f, "suspended", list_of(s.suspended, s.suspended_count, "bytes"));
         return all_or_nothing(f, all);
 }

@@ -38,8 +38,9 @@ struct worker {
         struct engine engine;
         struct wire_reader reader;
         struct send_queue send_queue;
-        uint64_t told_us; /* when statistics were last told unasked */
-        bool idle_told;   /* and that it is idle, since it last did something */
+        uint64_t told_us;     /* when statistics were last told unasked ... */
+        uint32_t told_needed; /* ... and what was needed of the KV pool then */
+        bool idle_told;       /* and that it is idle, since it last did something */
         bool tells_prompts;
         bool over; /* ends with CODE */
         int code;
@@ -492,13 +493,21 @@ static void flush(struct worker *w) {
                 end(w, EXIT_DONE);
 }
 
+/* More is needed of the KV pool than it may hold, and more than was told: whoever can have it grow hears of it at once. */
+static bool needs_room(const struct worker *w, const struct scheduler_pool *pool) {
+        return pool->needed > pool->limit && pool->needed > w->told_needed;
+}
+
 /* While it computes, every so often; and once when it has become idle. Never by a timer: an idle engine sleeps. */
 static void tell_unasked(struct worker *w) {
         bool idle = !scheduler_has_work(w->engine.scheduler);
         uint64_t now = now_us(), after_us = (uint64_t) w->engine.heartbeat_ms * 1000;
-        if (w->over || !w->engine.heartbeat_ms || (!idle && now - w->told_us < after_us) || (idle && w->idle_told))
+        struct scheduler_pool pool = scheduler_pool(w->engine.scheduler);
+        bool due = idle ? !w->idle_told : now - w->told_us >= after_us;
+        if (w->over || !w->engine.heartbeat_ms || !(due || needs_room(w, &pool)))
                 return;
         w->told_us = now;
+        w->told_needed = pool.needed;
         w->idle_told = idle;
         say(w, frame_statistics(&w->engine, false));
 }

@@ -11,6 +11,7 @@
 struct holding {
         uint64_t bytes, weights_bytes;
         uint64_t taken_bytes;
+        uint64_t given_back_bytes; /* to MemAvailable by those that stay */
         uint32_t count;
 };
 
@@ -21,15 +22,20 @@ struct holding {
 #define STATES_AFTER_STOPS  (STATES_STAYING | STATE(ACCOUNT_DRAINING) | STATE(ACCOUNT_PROMISED))
 #define STATES_AFTER_DRAINS (STATES_STAYING | STATE(ACCOUNT_PROMISED))
 
+/* Without what is being given back, where the question is about later. */
 static struct holding holding_of(const struct admission_snapshot *snapshot, unsigned states) {
+        bool later = !(states & STATE(ACCOUNT_STOPPING));
         struct holding h = { 0 };
         for (uint32_t i = 0; i < snapshot->accounts_count; i++) {
                 const struct account *a = &snapshot->accounts[i];
                 if (!(states & STATE(a->state)))
                         continue;
-                h.bytes = sat_add(h.bytes, a->bytes);
+                uint64_t bytes = later ? sat_sub(a->bytes, a->leaving_bytes) : a->bytes;
+                uint64_t taken = later ? sat_sub(a->taken_bytes, a->leaving_taken_bytes) : a->taken_bytes;
+                h.bytes = sat_add(h.bytes, bytes);
                 h.weights_bytes = sat_add(h.weights_bytes, a->weights_bytes);
-                h.taken_bytes = sat_add(h.taken_bytes, u64_min(a->taken_bytes, a->bytes));
+                h.taken_bytes = sat_add(h.taken_bytes, u64_min(taken, bytes));
+                h.given_back_bytes = sat_add(h.given_back_bytes, sat_sub(a->taken_bytes, taken));
                 h.count++;
         }
         return h;
@@ -48,7 +54,7 @@ struct question {
 static struct shortage missing(const struct question *q, unsigned states, struct admission *ret_numbers) {
         struct holding stay = holding_of(q->snapshot, states);
         struct holding gone = holding_of(q->snapshot, STATES_REAL & ~states);
-        uint64_t available = sat_add(q->snapshot->available_bytes, gone.taken_bytes);
+        uint64_t available = sat_add(sat_add(q->snapshot->available_bytes, gone.taken_bytes), stay.given_back_bytes);
         uint64_t to_take = sat_add(sat_sub(stay.bytes, stay.taken_bytes), q->limits->reserve_bytes);
         uint64_t over_budget = sat_sub(sat_add(stay.bytes, q->want->bytes), q->limits->budget_bytes);
         uint64_t over_available = sat_sub(sat_add(to_take, q->want->bytes), available);
@@ -286,6 +292,18 @@ struct admission policy_admission(const struct admission_limits *limits, const s
                 return evict(result, &v, ACCOUNT_IDLE);
         result.look_again_ms = next_end_of_protection(&q);
         return in_the_way(&q, result);
+}
+
+uint64_t policy_admission_free(const struct admission_limits *limits, const struct admission_snapshot *snapshot) {
+        struct holding h = holding_of(snapshot, STATES_REAL | STATE(ACCOUNT_PROMISED));
+        uint64_t to_take = sat_add(sat_sub(h.bytes, h.taken_bytes), limits->reserve_bytes);
+        return u64_min(sat_sub(limits->budget_bytes, h.bytes), sat_sub(snapshot->available_bytes, to_take));
+}
+
+bool policy_admission_needs_nobody(const struct admission_limits *limits, const struct admission_snapshot *snapshot,
+                                   const struct admission_want *want) {
+        const struct question q = { limits, snapshot, want };
+        return shortage_none(missing(&q, STATES_AFTER_STOPS, NULL));
 }
 
 static bool is_refusal(enum verdict verdict) {

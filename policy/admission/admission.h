@@ -64,6 +64,13 @@ struct admission {
 struct admission policy_admission(const struct admission_limits *limits, const struct admission_snapshot *snapshot,
                                   const struct admission_want *want);
 
+/* That another model could take now, by every rule but that of weights, without anybody leaving. */
+uint64_t policy_admission_free(const struct admission_limits *limits, const struct admission_snapshot *snapshot);
+
+/* Will there be room when all that is on its way back has come, without anybody else leaving? */
+bool policy_admission_needs_nobody(const struct admission_limits *limits, const struct admission_snapshot *snapshot,
+                                   const struct admission_want *want);
+
 /*
  * A model can be loaded in several forms, WANT[0] being the one that is asked for, each further one smaller (a smaller
  * KV pool, a lower precision). A smaller form is taken only where a larger one would be refused: waiting for a turn and

@@ -27,6 +27,17 @@ struct footprint policy_footprint(const struct footprint_facts *facts, uint64_t 
         return f;
 }
 
+uint32_t policy_context(const struct context_range *range, uint64_t free_bytes) {
+        if (range->full <= range->least)
+                return range->least;
+        uint64_t without = sat_sub(range->whole_bytes, sat_mul(range->least, range->token_bytes));
+        uint64_t room = sat_sub(free_bytes, without) / CONTEXT_FREE_PART;
+        uint64_t tokens = range->token_bytes > 0 ? room / range->token_bytes : range->full;
+        if (tokens >= range->full)
+                return range->full;
+        return (uint32_t) u64_max(tokens / CONTEXT_STEP * CONTEXT_STEP, range->least);
+}
+
 uint64_t policy_footprint_rest(const struct footprint_facts *facts, uint64_t total_bytes, uint64_t file_bytes,
                                uint64_t kv_used_bytes) {
         uint64_t weights_touched = u64_min(file_bytes, facts->weights_bytes);

@@ -28,6 +28,15 @@ struct footprint {
 /* LEARNED in thousandths, LEARNED_NEUTRAL at first. */
 struct footprint policy_footprint(const struct footprint_facts *facts, uint64_t kv_tokens, uint32_t learned);
 
+/* How far a context may go: at least LEAST tokens, for which WHOLE_BYTES are needed in all, at most FULL, and TOKEN_BYTES for each. */
+struct context_range {
+        uint32_t least, full;
+        uint64_t whole_bytes, token_bytes;
+};
+
+/* The largest context that a part (CONTEXT_FREE_PART) of what the rest of the model leaves of FREE_BYTES can hold; in whole steps where it is less than full. */
+uint32_t policy_context(const struct context_range *range, uint64_t free_bytes);
+
 /* The memory of a running engine that is neither weights nor KV cache, from one measurement. */
 uint64_t policy_footprint_rest(const struct footprint_facts *facts, uint64_t total_bytes, uint64_t file_bytes,
                                uint64_t kv_used_bytes);

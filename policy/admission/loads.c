@@ -4,19 +4,10 @@
 #include <assert.h>
 #include <stddef.h>
 
-#include "policy/admission/admission.h"
+#include "policy/admission/footprint.h"
+#include "policy/admission/round.h"
 #include "policy/admission/wait.h"
 #include "policy/base/sat.h"
-
-/* The accounts as they will be when the plan so far has been carried out. */
-struct round {
-        const struct limits *limits;
-        const struct snapshot *snapshot;
-        struct plan *plan; /* NULL: only asked, nothing is planned */
-        uint64_t later_ms; /* before then, those who were answered are expected to need their room */
-        uint32_t count;
-        struct account accounts[ACCOUNTS_MAX];
-};
 
 uint64_t policy_weights_max(const struct limits *limits, uint64_t ram_bytes) {
         if (limits->weights_permille == 0)
@@ -24,7 +15,7 @@ uint64_t policy_weights_max(const struct limits *limits, uint64_t ram_bytes) {
         return sat_add(sat_mul(ram_bytes / 1000, limits->weights_permille), ram_bytes % 1000 * limits->weights_permille / 1000);
 }
 
-static struct admission_limits limits_of(const struct round *r) {
+struct admission_limits round_limits(const struct round *r) {
         return (struct admission_limits){
                 .budget_bytes = r->limits->budget_bytes > 0 ? r->limits->budget_bytes : UINT64_MAX,
                 .weights_max_bytes = policy_weights_max(r->limits, r->snapshot->ram_bytes),
@@ -36,7 +27,7 @@ static struct admission_limits limits_of(const struct round *r) {
 }
 
 /* A missing measurement is no reason to admit. */
-static struct admission_snapshot now_of(const struct round *r) {
+struct admission_snapshot round_now(const struct round *r) {
         return (struct admission_snapshot){
                 .now_ms = r->snapshot->now_ms,
                 .available_bytes = r->snapshot->memory_blind ? 0 : r->snapshot->available_bytes,
@@ -86,8 +77,11 @@ static void open_accounts(struct round *r, const struct plan *plan) {
         if (r->limits->passive)
                 plan = NULL;
         r->count = 0;
-        for (uint32_t i = 0; i < r->snapshot->models_count; i++)
-                r->accounts[r->count++] = account_of(&r->snapshot->models[i], plan);
+        for (uint32_t i = 0; i < r->snapshot->models_count; i++) {
+                r->accounts[r->count] = account_of(&r->snapshot->models[i], plan);
+                policy_pool_range(&r->snapshot->models[i], &r->accounts[r->count]);
+                policy_pool_mark_asked(&r->snapshot->models[i], &r->accounts[r->count++]);
+        }
 }
 
 static void open_account(struct round *r, const struct want *want, uint32_t form, enum account_state state) {
@@ -96,12 +90,13 @@ static void open_account(struct round *r, const struct want *want, uint32_t form
                                                             .state = state,
                                                             .priority = want->priority,
                                                             .bytes = want->forms[form].bytes,
+                                                            .whole_bytes = want->forms[form].whole_bytes,
                                                             .weights_bytes = want->forms[form].weights_bytes };
 }
 
 /* --- unloads --- */
 
-static void unload(struct round *r, uint32_t model, enum reason because, uint32_t for_model) {
+void round_unload(struct round *r, uint32_t model, enum reason because, uint32_t for_model) {
         for (uint32_t i = 0; i < r->count; i++) {
                 struct account *a = &r->accounts[i];
                 if (a->id == model)
@@ -117,14 +112,14 @@ static struct room room_of(const struct admission *a) {
 
 /* An engine grew past its prediction: idle ones go until the rest holds its word. */
 static void see_to_overrun(struct round *r) {
-        struct admission_limits limits = limits_of(r);
-        struct admission_snapshot now = now_of(r);
+        struct admission_limits limits = round_limits(r);
+        struct admission_snapshot now = round_now(r);
         struct admission a = policy_admission_overrun(&limits, &now);
         if (a.verdict == VERDICT_ADMIT)
                 return;
         r->plan->overrun = room_of(&a);
         for (uint32_t i = 0; i < a.victims_count; i++)
-                unload(r, a.victims[i], REASON_OVER_BUDGET, UINT32_MAX);
+                round_unload(r, a.victims[i], REASON_OVER_BUDGET, UINT32_MAX);
 }
 
 /* --- one waiter --- */
@@ -139,15 +134,44 @@ static enum reason held_because(const struct limits *limits, const struct plan *
         return REASON_NONE;
 }
 
+static struct admission_want admission_want_of(const struct want *want, uint32_t form) {
+        return (struct admission_want){ .bytes = want->forms[form].bytes,
+                                        .weights_bytes = want->forms[form].weights_bytes,
+                                        .priority = want->priority,
+                                        .since_ms = want->since_ms };
+}
+
+/* What could never grow to a whole context is asked for as a whole, which is refused for that. */
+static struct admission_want asked_for(const struct round *r, const struct want *want, uint32_t form) {
+        struct admission_want asked = admission_want_of(want, form), whole = asked;
+        struct admission_limits limits = round_limits(r);
+        struct admission_snapshot now = round_now(r);
+        whole.bytes = u64_max(want->forms[form].bytes, want->forms[form].whole_bytes);
+        return policy_admission(&limits, &now, &whole).verdict == VERDICT_NEVER ? whole : asked;
+}
+
+static uint64_t free_bytes(const struct round *r) {
+        struct admission_limits limits = round_limits(r);
+        struct admission_snapshot now = round_now(r);
+        return policy_admission_free(&limits, &now);
+}
+
+static uint32_t context_of(const struct round *r, const struct want *want, uint32_t form) {
+        const struct context_range range = { .least = want->context,
+                                             .full = want->context_full,
+                                             .whole_bytes = u64_max(want->forms[form].bytes, want->forms[form].whole_bytes),
+                                             .token_bytes = want->forms[form].token_bytes };
+        return policy_context(&range, free_bytes(r));
+}
+
 /* The smallest form that is tried decides where all are refused. */
 static struct admission ask(const struct round *r, const struct want *want, uint32_t *ret_form) {
         struct admission_want forms[FORMS_MAX];
-        struct admission_limits limits = limits_of(r);
-        struct admission_snapshot now = now_of(r);
+        struct admission_limits limits = round_limits(r);
+        struct admission_snapshot now = round_now(r);
         assert(want->forms_count > 0 && want->forms_count <= FORMS_MAX);
         for (uint32_t i = 0; i < want->forms_count; i++)
-                forms[i] = (struct admission_want){ want->forms[i].bytes, want->forms[i].weights_bytes, want->priority,
-                                                    want->since_ms };
+                forms[i] = asked_for(r, want, i);
         return policy_admission_of_forms(&limits, &now, forms, want->forms_count, ret_form);
 }
 
@@ -173,7 +197,7 @@ static void follow(struct round *r, const struct want *want, const struct admiss
         case VERDICT_ADMIT: open_account(r, want, load->form, ACCOUNT_LOADING); break;
         case VERDICT_EVICT:
                 for (uint32_t i = 0; i < a->victims_count; i++)
-                        unload(r, a->victims[i], REASON_MAKE_ROOM, want->id);
+                        round_unload(r, a->victims[i], REASON_MAKE_ROOM, want->id);
                 break;
         case VERDICT_SHORT: {
                 uint64_t since_ms = short_since(past, next, want->id, now_ms);
@@ -240,6 +264,18 @@ static void expect_room(struct round *r, const struct want *want, const struct a
         r->later_ms = u64_max(r->later_ms, sat_add(ready_ms, u64_max(r->limits->min_residency_ms, TURN_MIN_MS)));
 }
 
+/* An emergency has no time for them. */
+static bool pools_may_change(const struct limits *limits, const struct plan *plan) {
+        return limits->passive || !plan->emergency;
+}
+
+/* What nobody uses, and prefixes: no model leaves for those. */
+static bool cut_pools(struct round *r, const struct want *want, uint32_t form) {
+        const struct admission_want asked = admission_want_of(want, form);
+        return pools_may_change(r->limits, r->plan) && (round_cut_pools(r, POOL_UNUSED, &asked, want->id, want->since_ms) ||
+                                                        round_cut_pools(r, POOL_PREFIXES, &asked, want->id, want->since_ms));
+}
+
 static struct load answer(struct round *r, const struct want *want, const struct loads_past *past, struct loads_past *next) {
         struct load load = { .model = want->id,
                              .look_again_ms = UINT64_MAX,
@@ -250,7 +286,12 @@ static struct load answer(struct round *r, const struct want *want, const struct
                 return load;
         }
         struct admission a = ask(r, want, &load.form);
+        if (a.verdict != VERDICT_ADMIT && a.verdict != VERDICT_NEVER && cut_pools(r, want, load.form))
+                a = ask(r, want, &load.form);
+        if (a.verdict == VERDICT_ADMIT)
+                a = round_ask_beside(r, asked_for(r, want, load.form), want->forms[load.form].whole_bytes);
         load.verdict = a.verdict;
+        load.context = a.verdict == VERDICT_ADMIT ? context_of(r, want, load.form) : want->context;
         load.room = room_of(&a);
         load.look_again_ms = a.look_again_ms;
         load.guarded_until_ms = a.guarded_until_ms;
@@ -281,18 +322,23 @@ void policy_loads(const struct limits *limits, const struct snapshot *snapshot, 
         assert(snapshot->wants_count <= WANTS_MAX);
         open_accounts(&r, plan);
         see_to_overrun(&r);
+        if (pools_may_change(limits, plan) && (limits->passive || !plan->hold_loads))
+                round_grow_pools(&r);
         for (const struct want *want; (want = next_want(snapshot, answered)) != NULL;) {
                 answered[want - snapshot->wants] = true;
                 plan->loads[plan->loads_count++] = answer(&r, want, past, &next);
         }
         *past = next;
+        plan->free_bytes = free_bytes(&r);
+        if (pools_may_change(limits, plan))
+                policy_pools_rest(snapshot, plan);
 }
 
 bool policy_has_room(const struct limits *limits, const struct snapshot *snapshot, uint64_t bytes) {
         struct round r = { .limits = limits, .snapshot = snapshot };
         open_accounts(&r, NULL);
-        struct admission_limits admission_limits = limits_of(&r);
-        struct admission_snapshot now = now_of(&r);
+        struct admission_limits admission_limits = round_limits(&r);
+        struct admission_snapshot now = round_now(&r);
         struct admission_want want = { .bytes = bytes, .since_ms = snapshot->now_ms };
         return policy_admission(&admission_limits, &now, &want).verdict == VERDICT_ADMIT;
 }
@@ -323,7 +369,7 @@ static bool is_chosen(const struct round *r, const struct choice *choice, uint32
 
 /* Use protects from the governor's own actions and from a want, and from no overrun. */
 static bool is_in_use(const struct round *r, const struct account *a, const struct choice *choice) {
-        struct admission_limits limits = limits_of(r);
+        struct admission_limits limits = round_limits(r);
         const struct want *want = choice->want;
         if (!want)
                 return choice->plan->overrun.rule == RULE_NONE && a->last_end_ms > 0 &&

@@ -24,9 +24,11 @@ struct account {
         uint64_t bytes;              /* the larger of predicted and measured */
         uint64_t weights_bytes;
         uint64_t taken_bytes; /* the part already missing from MemAvailable: anonymous, shared and locked pages */
-        uint64_t loaded_ms;   /* when it became ready */
-        uint64_t last_end_ms; /* when its last request ended; 0 before the first */
-        uint64_t load_ms;     /* how long loading it took */
+        uint64_t leaving_bytes, leaving_taken_bytes; /* parts of the two that are being given back: they count until they are */
+        uint64_t least_bytes, whole_bytes; /* with the smallest KV pool, and with one that holds a whole context; 0: as bytes */
+        uint64_t loaded_ms;                /* when it became ready */
+        uint64_t last_end_ms;              /* when its last request ended; 0 before the first */
+        uint64_t load_ms;                  /* how long loading it took */
         uint64_t service_ms;  /* the usual time of its requests; 0: not known */
 };
 

@@ -39,6 +39,20 @@
 /* Forms in which a model may be loaded: as configured, with the least KV pool, and that in each lower precision. */
 #define FORMS_MAX 4u
 
+/*
+ * KV pools grow to what is needed and this part more, in such steps: a step of a 1B model is 32 MiB, and an answer of a thousand tokens
+ * asks once or twice. One that nobody has asked so long gives back what it does not use: a client may be between two questions.
+ */
+#define POOL_STEP_TOKENS  1024u
+#define POOL_STEP_PART    4u
+#define POOL_LEAST_TOKENS 64u /* a block: less is no growth */
+#define POOL_REST_MS      IN_USE_MS
+
+/* A context that is as large as memory allows is a multiple of this: people read it, and the next load's should be the same. */
+#define CONTEXT_STEP 1024u
+/* ... and takes this part of what is free: other requests of the model need room too, and other models. */
+#define CONTEXT_FREE_PART 2u
+
 /* Models that wait to be loaded and are answered at one look: each is a row of the plan, and more than can be loaded at once
  * gain nothing by an answer. */
 #define WANTS_MAX 64u

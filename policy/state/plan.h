@@ -27,6 +27,8 @@ enum action_kind {
         ACTION_CONTEXT,    /* ceiling of its new requests becomes VALUE tokens; smaller, or larger again */
         ACTION_SUSPEND,    /* its batch sequences go to disk */
         ACTION_RESUME,     /* and come back */
+        ACTION_POOL,       /* its KV pool becomes VALUE tokens: smaller, as far as running requests leave it, or larger */
+        ACTION_TURN_OUT,   /* the same, and requests that do not fit wait until there is room again */
         ACTION_END,        /* it is killed, before the kernel picks a victim */
         ACTION_COUNT,
 };
@@ -54,6 +56,7 @@ struct load {
         enum verdict verdict;
         bool refused;        /* for good: whoever waits for it is told */
         enum reason because; /* of a refusal (also one that is only feared yet) or a hold; else REASON_NONE */
+        uint32_t context;    /* tokens: the largest that there is room for, where it is admitted; else the least */
         uint32_t form;       /* of those wanted; the smallest where all are refused */
         struct room room;
         uint64_t look_again_ms;    /* absolute; UINT64_MAX: when something changes */
@@ -84,6 +87,7 @@ struct plan {
         struct load loads[WANTS_MAX]; /* in the order in which they were answered */
         uint32_t unloads_count;
         struct unload unloads[ACCOUNTS_MAX];
+        uint64_t free_bytes; /* that no rule keeps from another model, when all this has been done */
         struct room overrun; /* engines hold more than they may; RULE_NONE: they do not */
 
         /* Heat: for every engine alike. */
@@ -113,5 +117,7 @@ struct plan {
 /* "calm", "trim", ...; "evict", "downshift", ...: for logs, JSON and scenarios. */
 const char *policy_rung_word(enum rung rung);
 const char *policy_action_word(enum action_kind kind);
+/* Its VALUE is a number of tokens. */
+bool policy_action_has_value(enum action_kind kind);
 
 #endif

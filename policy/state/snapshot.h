@@ -40,6 +40,12 @@ struct model_view {
         enum kv_type ceiling;                          /* the level it was loaded with: never more precise */
         uint32_t context, context_full, context_floor; /* ceiling for new requests: now, configured, lowest */
         uint32_t chunk, chunk_full;                    /* prefill chunk: now, configured */
+        /* Tokens of its KV pool: what it may hold, and what it was told to give back to; the least and the most; what it holds, what its
+         * requests need or will likely need, the same with all that it holds. 0: it has its size for ever. */
+        uint32_t pool, pool_asked, pool_floor, pool_full, pool_held, pool_needed, pool_wanted;
+        uint64_t pool_token_bytes;  /* by which the account grows with each */
+        uint64_t pool_whole_bytes;  /* the account with a whole context in the pool */
+        uint64_t pool_since_ms;     /* arrival of the oldest request that it has */
         uint64_t suspendable_bytes; /* KV of its batch sequences that saving would free; 0: none, or the disk is low */
         uint32_t suspended;         /* sequences that wait on disk */
         uint64_t suspended_bytes;   /* memory that they need to come back */
@@ -73,9 +79,13 @@ struct want {
         uint64_t since_ms; /* arrival of its oldest waiter */
         uint64_t load_ms;  /* how long loading it is going to take; 0: not known */
         uint32_t forms_count;
+        uint32_t context, context_full; /* tokens: the least and the most; the same where it is configured */
         struct {
                 uint64_t bytes, weights_bytes;
-        } forms[FORMS_MAX]; /* in which it may be loaded: the one asked for first, each further one smaller */
+                uint64_t
+                        whole_bytes; /* with a whole context, the least, in the KV cache: what it must be able to grow to; or bytes */
+                uint64_t token_bytes; /* by which that grows with the context */
+        } forms[FORMS_MAX];           /* in which it may be loaded: the one asked for first, each further one smaller */
 };
 
 struct snapshot {

@@ -18,9 +18,14 @@ const char *policy_action_word(enum action_kind kind) {
                 [ACTION_CHUNK] = "chunk",     [ACTION_DROP_FILES] = "drop_files",
                 [ACTION_EVICT] = "evict",     [ACTION_DOWNSHIFT] = "downshift",
                 [ACTION_UPSHIFT] = "upshift", [ACTION_CONTEXT] = "context",
+                [ACTION_POOL] = "pool",       [ACTION_TURN_OUT] = "turn_out",
                 [ACTION_SUSPEND] = "suspend", [ACTION_RESUME] = "resume",
                 [ACTION_END] = "end",
         };
         assert(kind < ACTION_COUNT);
         return words[kind];
+}
+
+bool policy_action_has_value(enum action_kind kind) {
+        return kind == ACTION_CHUNK || kind == ACTION_CONTEXT || kind == ACTION_POOL || kind == ACTION_TURN_OUT;
 }

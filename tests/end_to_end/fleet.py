@@ -302,7 +302,8 @@ class MakingRoom(unittest.TestCase):
 
     def test_a_busy_model_is_never_cut_and_the_waiter_gets_its_turn(self):
         size = footprint(large_model(), 4096)
-        with Daemon({"a": large_model(), "b": large_model()}, budget=size + size // 2, limits="min_residency = 300ms", defaults="context = 4096") as d:
+        with Daemon({"a": large_model(), "b": large_model()}, budget=size + size // 2, limits="min_residency = 300ms",
+                    defaults="context = 4096\nkv_tokens = 8192") as d:
             # The client reads no more until it drains, so it cannot be over before, however fast the engine.
             long = d.stream("a", max_tokens=2500).read_some()
             waiter = {}

@@ -116,7 +116,7 @@ class Reload(unittest.TestCase):
         self.assertIn("Nothing would change.", self.ctl(daemon, "reload", "--dry-run").stdout)
         daemon.write("headroom.conf", text.replace("[models]", "connections = 99\n[memory]\nbudget = 1GiB\n[models]\ncontext = 256\nkeep_alive = 9m\n"))
         told = self.ctl(daemon, "reload", "--dry-run").stdout
-        for line in ("! [server] connections: 512 -> 99, needs a restart", "-> 1024 MiB, at once", "~ model a: context: 0 -> 256, from its next load",
+        for line in ("! [server] connections: 512 -> 99, needs a restart", "-> 1024 MiB, at once", "~ model a: context: auto -> 256, from its next load",
                      "~ model a: keep_alive: 300 s -> 540 s, at once"):
             self.assertIn(line, told)
         self.assertNotEqual(daemon.status()["budget_bytes"], 1 << 30)

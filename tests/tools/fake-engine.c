@@ -16,6 +16,7 @@
  *      prefix_hold    anonymous bytes held until `control` with `trim`, or `downshift_now`
  *      precision, kv_floor   of the KV at first and at least (f16, q4_0)             threads, chunk   (2, 256)
  *      suspend_fail=SENTENCE  control_fail=SENTENCE   the answer to each              heartbeat_ms     of unasked statistics (0)
+ *      pool, pool_needed, pool_max  tokens of its KV pool: at first, always needed, at most; without a pool it never changes
  *      disobeys=1     gives no answer to control
  *      computes=N     tokens more at each report
  *      rate, usual_rate       tokens a second that statistics tell                   extra=TEXT       further fields of statistics
@@ -57,6 +58,7 @@ static int peer = -1, files = -1;
 static char *prefixes;
 static size_t prefix_bytes;
 static enum kv_type precision;
+static long pool; /* 0: it has no say in the size of its KV pool */
 static long context = 1024, prefill_chunk, duty = 1000, threads, heartbeat_ms;
 static uint64_t heartbeat_due_ms;
 static struct request requests[REQUESTS_MAX];
@@ -170,6 +172,16 @@ static void end(struct request *r) {
         r->used = false;
 }
 
+static const char *pool_json(void) {
+        static char json[160];
+        if (pool == 0)
+                pool = number("pool", 0);
+        long needed = number("pool_needed", 0);
+        (void) snprintf(json, sizeof(json), pool ? ",\"kv_tokens\":%ld,\"kv_tokens_needed\":%ld,\"kv_tokens_wanted\":%ld" : "",
+                        pool, needed, needed);
+        return json;
+}
+
 static void say_statistics(void) {
         char json[4096];
         size_t kv = 0, used = 0, running = 0;
@@ -193,9 +205,9 @@ static void say_statistics(void) {
                         "{\"type\":\"statistics\",\"requests_running\":%zu,\"kv_bytes_used\":%zu,\"kv_bytes\":{\"%s\":%zu},"
                         "\"prefix_bytes\":%zu,\"kv\":\"%s\",\"context\":%ld,\"prefill_chunk\":%ld,\"duty\":%ld,\"threads\":%ld,"
                         "\"tokens_prefilled\":%ld,\"decode_tokens_per_second\":%ld,\"decode_tokens_per_second_usual\":%ld,"
-                        "\"requests\":[%s],\"suspended\":[%s]%s%s}",
+                        "\"requests\":[%s],\"suspended\":[%s]%s%s%s}",
                         running, used, kv_type_name(precision), kv, prefix_bytes, kv_type_name(precision), context, prefill_chunk,
-                        duty, threads, computed, number("rate", 0), number("usual_rate", 0), lists[0], lists[1],
+                        duty, threads, computed, number("rate", 0), number("usual_rate", 0), lists[0], lists[1], pool_json(),
                         word("extra") ? "," : "", word("extra") ? word("extra") : "");
         send_raw(json);
 }
@@ -231,6 +243,7 @@ static void control(const cJSON *frame, uint64_t id) {
                 return;
         }
         setting(frame, "context", &context);
+        setting(frame, "kv_tokens", &pool);
         setting(frame, "prefill_chunk", &prefill_chunk);
         setting(frame, "duty", &duty);
         setting(frame, "threads", &threads);
@@ -431,11 +444,11 @@ static int serve(void) {
         char ready[512];
         (void) snprintf(
                 ready, sizeof(ready),
-                "{\"type\":\"ready\",\"version\":%ld,\"model\":\"fake\",\"n_ctx\":1024,\"kv_tokens\":2048,\"parallel\":%ld,"
+                "{\"type\":\"ready\",\"version\":%ld,\"model\":\"fake\",\"n_ctx\":1024,\"kv_tokens_max\":%ld,\"parallel\":%ld,"
                 "\"n_vocab\":9,\"chat_format\":\"none\",\"request_bytes_max\":%ld,\"kv\":\"%s\",\"kv_floor\":\"%s\","
                 "\"threads\":%ld,\"prefill_chunk\":%ld}",
-                number("version", WIRE_VERSION), number("parallel", 4), number("request_max", 1000000), kv_type_name(precision),
-                kv_type_name(floor_type()), threads, prefill_chunk);
+                number("version", WIRE_VERSION), number("pool_max", 2048), number("parallel", 4), number("request_max", 1000000),
+                kv_type_name(precision), kv_type_name(floor_type()), threads, prefill_chunk);
         send_raw(ready);
         for (;;) {
                 struct pollfd p = { .fd = peer, .events = POLLIN };

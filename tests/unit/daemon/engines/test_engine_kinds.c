@@ -7,9 +7,10 @@
 #include "daemon/engines/embedded.h"
 #include "daemon/engines/engine.h"
 
-#define LEVERS                                                                                                            \
-        (ACTION_BIT(ACTION_TRIM) | ACTION_BIT(ACTION_CHUNK) | ACTION_BIT(ACTION_CONTEXT) | ACTION_BIT(ACTION_DOWNSHIFT) | \
-         ACTION_BIT(ACTION_UPSHIFT) | ACTION_BIT(ACTION_SUSPEND) | ACTION_BIT(ACTION_RESUME))
+#define LEVERS                                                                                                             \
+        (ACTION_BIT(ACTION_TRIM) | ACTION_BIT(ACTION_CHUNK) | ACTION_BIT(ACTION_CONTEXT) | ACTION_BIT(ACTION_DOWNSHIFT) |  \
+         ACTION_BIT(ACTION_POOL) | ACTION_BIT(ACTION_TURN_OUT) | ACTION_BIT(ACTION_UPSHIFT) | ACTION_BIT(ACTION_SUSPEND) | \
+         ACTION_BIT(ACTION_RESUME))
 
 /* --- the other kind --- */
 
@@ -76,8 +77,7 @@ static const struct engine_ops played_engine = {
 };
 
 static void says_ready(void) {
-        played.model->engine.events->on_ready(played.model,
-                                              &(struct engine_ready){ .context = 512, .kv_tokens = 1024, .parallel = 2 });
+        played.model->engine.events->on_ready(played.model, &(struct engine_ready){ .context = 512, .parallel = 2 });
 }
 
 static void answers(uint64_t id, enum answer_kind says, const char *fields) {

@@ -132,6 +132,7 @@ static inline void on_tick(void *user, uint64_t now_ms) {
         fleet_view(w.fleet, &snapshot);
         plan = (struct plan){ .hold_loads = w.fleet->gate.loads, .hold_batch = w.fleet->gate.batch };
         policy_loads(&limits, &snapshot, &past, &plan);
+        fleet_obey_pools(w.fleet, &plan);
         fleet_admit(w.fleet, &plan);
         for (uint32_t i = 0; i < plan.loads_count; i++)
                 fleet_due(w.fleet, plan.loads[i].look_again_ms);

@@ -313,8 +313,8 @@ static void an_idle_model_makes_room(void **state) {
 static void exactly_the_budget_fits(void **state) {
         (void) state;
         /* KV cache: 2048 tokens of 1 KiB each. */
-        add_model("weights=50331648\n");
-        add_model("weights=50331648\n");
+        add_model("weights=50331648\n")->kv_tokens = 2048;
+        add_model("weights=50331648\n")->kv_tokens = 2048;
         w.config.budget_bytes = 2 * (MIB(48) + MIB(2));
         open_fleet();
         struct client a = { 0 }, b = { 0 };
@@ -477,6 +477,38 @@ static void what_does_not_fit_as_wanted_is_loaded_smaller(void **state) {
         assert_int_equal(life_of(0), MODEL_READY);
 }
 
+/* 10 MiB of weights, 64 KiB of KV a token: 138 MiB at first, 266 when the pool has grown to all it can. */
+static void a_pool_grows_and_gives_way(void **state) {
+        (void) state;
+        add_model("weights=10485760\nkv=65536\npool=2048\npool_needed=3000\npool_max=4096\ntoken_ms=5\nheartbeat_ms=50\n");
+        add_model("weights=10485760\nkv=16384\n");
+        w.config.budget_bytes = MIB(270);
+        open_fleet();
+        struct client a = { 0 }, b = { 0 };
+        ask(&a, "a");
+        eventually(status_of(0).kv_tokens == 4096); /* 3000 and a quarter, in whole steps */
+        assert_int_equal(status_of(0).predicted_bytes, MIB(10 + 256));
+        eventually(a.ended);
+        ask(&b, "b");
+        eventually(b.ended);
+        assert_int_equal(life_of(0), MODEL_READY); /* it has given back what it does not need */
+        assert_int_equal(status_of(0).kv_tokens, 3000);
+        assert_int_equal(status_of(0).loads, 1);
+}
+
+/* What is free beside the weights is 1024 MiB, and half of that is 8192 tokens. */
+static void the_context_is_what_there_is_room_for(void **state) {
+        (void) state;
+        add_model("weights=10485760\nkv=65536\nctx_train=100000\n");
+        w.config.budget_bytes = MIB(1034);
+        open_fleet();
+        struct client a = { 0 };
+        eventually(status_of(0).n_ctx == 8192); /* before anybody has asked */
+        ask(&a, "a");
+        eventually(a.ended);
+        assert_int_equal(w.fleet->models[0]->context, 8192);
+}
+
 static void a_request_during_the_stop_loads_it_again(void **state) {
         (void) state;
         add_model("deaf=1\n")->keep_alive_ms = 50;
@@ -611,6 +643,8 @@ int main(int argc, char **argv) {
                 with_fixture(an_old_answer_is_not_told_again),
                 with_fixture(pinned_in_the_way_is_said_at_once),
                 with_fixture(what_does_not_fit_as_wanted_is_loaded_smaller),
+                with_fixture(a_pool_grows_and_gives_way),
+                with_fixture(the_context_is_what_there_is_room_for),
                 with_fixture(a_request_during_the_stop_loads_it_again),
                 with_fixture(an_engine_that_ignores_us_is_killed),
                 with_fixture(policy_sees_models_in_the_order_of_their_numbers),
