@@ -34,6 +34,10 @@
 #define DRY_BREAKER_BYTES_MAX   64u   /* llama.cpp cuts them at 40 characters */
 #define REQUEST_ENDS_MAX        16u   /* end tokens of one vocabulary; real ones have up to 5 */
 #define REQUEST_INPUTS_MAX      2048u /* texts of one embedding request: OpenAI's limit */
+#define REQUEST_RANK_BYTES_MAX  (8u << 20) /* of a query with each of its documents: 2048 documents of 4 KiB */
+#define TOKENIZE_BYTES_MAX      (4u << 20) /* of a text whose tokens alone are wanted: half a second that others wait */
+#define DETOKENIZE_TOKENS_MAX   (1u << 18) /* twice the longest contexts that are common */
+#define TOKENIZE_ANSWER_MAX     (16u << 20) /* of their text, or list: the daemon holds no longer answer */
 #define LOGPROBS_TOP_MAX        20u   /* OpenAI's limit */
 
 /* Chats. */

@@ -103,6 +103,24 @@ static int read_document(const struct request_rules *rules, const struct text *q
                        : 0;
 }
 
+static size_t bytes_of(const cJSON *json) {
+        const cJSON *text = cJSON_IsObject(json) ? json_get(json, "text") : json;
+        return cJSON_IsString(text) ? strlen(text->valuestring) : 0;
+}
+
+/* The query is read with each document anew, and so is what stands around them. */
+static int check_bytes(const struct request_rules *rules, const cJSON *query, const cJSON *documents,
+                       struct request_error *reterr) {
+        size_t total = 0;
+        const cJSON *item;
+        cJSON_ArrayForEach(item, documents)
+                total += rules->ranker->rank_prompt.length + bytes_of(query) + bytes_of(item);
+        if (total <= REQUEST_RANK_BYTES_MAX)
+                return 0;
+        return request_refuse(reterr, "documents", "The query with each document comes to more than %u MiB: send fewer at once.",
+                              REQUEST_RANK_BYTES_MAX >> 20);
+}
+
 static int read_documents(const struct request_rules *rules, const cJSON *body, struct request *r, struct request_error *reterr) {
         const cJSON *query = json_get(body, "query"), *documents = json_get(body, "documents"), *item;
         struct text asked = { .max = TEXT_MAX_NONE }, document = { .max = TEXT_MAX_NONE };
@@ -111,6 +129,8 @@ static int read_documents(const struct request_rules *rules, const cJSON *body, 
                 return request_refuse(reterr, "query", "query must be a text.");
         if (count < 1 || (uint32_t) count > REQUEST_INPUTS_MAX)
                 return request_refuse(reterr, "documents", "documents must be a list of 1 to %u texts.", REQUEST_INPUTS_MAX);
+        if (check_bytes(rules, query, documents, reterr) < 0)
+                return -EINVAL;
         r->inputs = calloc((size_t) count, sizeof(*r->inputs));
         r->seconds = calloc((size_t) count, sizeof(*r->seconds));
         if (!r->inputs || !r->seconds || !take_text(&asked, query))

@@ -11,6 +11,15 @@
 #include "engine/request/thinking.h"
 #include "engine/request/tools.h"
 
+/* What OUT could not hold is more than an answer may be, or there was no memory for it. */
+static int check_written(const struct text *out, struct request_error *reterr) {
+        if (!out->failed)
+                return 0;
+        if (out->used < TOKENIZE_ANSWER_MAX / 2)
+                return request_no_memory(reterr);
+        return request_refuse(reterr, NULL, "The answer would be longer than %u MiB: ask in parts.", TOKENIZE_ANSWER_MAX >> 20);
+}
+
 /* --- a text, or a conversation, to tokens --- */
 
 /* One of two names for the same; neither: *out stays. */
@@ -31,6 +40,9 @@ static int encode(const struct request_rules *rules, const cJSON *body, struct t
         bool add_special = !content, parse_special = true;
         if (!cJSON_IsString(text))
                 return request_refuse(reterr, param, "%s must be a text.", param);
+        if (strlen(text->valuestring) > TOKENIZE_BYTES_MAX)
+                return request_refuse(reterr, param, "%s is longer than the %u MiB that are taken at once: send it in parts.",
+                                      param, TOKENIZE_BYTES_MAX >> 20);
         if (read_flag(body, "add_special", "add_special_tokens", &add_special, reterr) < 0 ||
             read_flag(body, "parse_special", NULL, &parse_special, reterr) < 0)
                 return -EINVAL;
@@ -95,7 +107,7 @@ int tokens_of_text(struct request_rules *rules, const cJSON *body, struct text *
                 write_list(out, rules->tokenizer, &list, with_pieces);
         *ret_count = (uint32_t) list.count;
         token_list_done(&list);
-        return r == 0 && out->failed ? request_no_memory(reterr) : r;
+        return r < 0 ? r : check_written(out, reterr);
 }
 
 /* --- and back --- */
@@ -108,15 +120,18 @@ int tokens_to_text(struct request_rules *rules, const cJSON *body, struct text *
         size_t length = 0;
         if (!cJSON_IsArray(tokens))
                 return request_refuse(reterr, "tokens", "tokens must be a list of token ids.");
+        if (cJSON_GetArraySize(tokens) > (int) DETOKENIZE_TOKENS_MAX)
+                return request_refuse(reterr, "tokens", "tokens must not hold more than %u ids: send them in parts.",
+                                      DETOKENIZE_TOKENS_MAX);
         int r = prompt_read_ids(rules, "tokens", tokens, &list, reterr);
         if (r == 0 && tokenizer_decode(rules->tokenizer, list.ids, list.count, true, &text, &length) < 0)
                 r = request_no_memory(reterr);
-        if (r == 0 && !text_add(out, text, length))
-                r = request_no_memory(reterr);
+        if (r == 0)
+                (void) text_add(out, text, length);
         *ret_count = (uint32_t) list.count;
         free(text);
         token_list_done(&list);
-        return r;
+        return r < 0 ? r : check_written(out, reterr);
 }
 
 /* --- a conversation as its prompt --- */

@@ -3,7 +3,7 @@
  * text of its prompt.
  *
  * The fields are those that clients of llama-server and vLLM send. OUT gets the answer (docs/wire-protocol.md), *ret_count how many tokens
- * it is about. 0; -EINVAL, -ENOMEM and *reterr.
+ * it is about, at most TOKENIZE_ANSWER_MAX bytes. 0; -EINVAL, -ENOMEM and *reterr.
  */
 #ifndef HEADROOM_ENGINE_REQUEST_TOKENS_H
 #define HEADROOM_ENGINE_REQUEST_TOKENS_H

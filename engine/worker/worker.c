@@ -169,7 +169,7 @@ static void tell_words(struct worker *w, uint64_t id, const struct text *words) 
 /* Answered as soon as it is read. */
 static void take_tokens(struct worker *w, uint64_t id, tokens_reader *read, const cJSON *body) {
         struct output_stream_end end = { .finish = FINISH_STOP };
-        struct text words = { .max = TEXT_MAX_NONE };
+        struct text words = { .max = TOKENIZE_ANSWER_MAX };
         struct request_error error;
         if (read(&w->engine.rules, body, &words, &end.prompt_tokens, &error) < 0) {
                 say(w, frame_error(id, &error));

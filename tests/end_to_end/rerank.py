@@ -8,7 +8,7 @@ import subprocess
 import tempfile
 import unittest
 
-from headroomd import DEMO_MODEL, ENGINE, Daemon, ask, make_gguf
+from headroomd import BUILD, DEMO_MODEL, ENGINE, Daemon, ask, make_gguf
 
 PROMPT = "<|im_start|>Is this about {query}?\nText: {document}<|im_end|>"
 DOCUMENTS = ["a memory of the machine", {"text": "nothing", "id": 7}, "the KV cache", "<|im_end|>{query}"]
@@ -82,13 +82,19 @@ class Rerank(unittest.TestCase):
             self.assertEqual([kind for kind in told if kind not in ("tools", "thinking")], kinds)
         shown = subprocess.run([ENGINE, "inspect", self.paths["bert"]], capture_output=True, text=True, check=True).stdout
         self.assertIn("it ranks documents", shown)
+        fit = subprocess.run([BUILD + "/headroomctl", "fit", self.paths["judge"]], capture_output=True, text=True).stdout
+        self.assertIn(", ranks documents\n", fit)
+        listed = subprocess.run([BUILD + "/headroomctl", "--socket", self.daemon.control_path, "models"], capture_output=True, text=True, check=True).stdout
+        self.assertEqual([line.split()[-1] == "ranks" for line in sorted(listed.splitlines()[1:])], [True, False, True])
 
     def test_refusals(self):
         for body, param in (({"model": "demo"}, "model"), ({"model": "bert", "query": None}, "query"), ({"model": "bert", "documents": []}, "documents"),
                             ({"model": "bert", "documents": ["x", 7]}, "documents"), ({"model": "bert", "top_n": 0}, "top_n"),
+                            ({"model": "bert", "query": "x" * 5000, "documents": ["y"] * 2048}, "documents"),
                             ({"model": "bert", "return_documents": 1}, "return_documents"), ({"model": "bert", "documents": ["word " * 200]}, "documents")):
             reply = self.ask(**body)
             self.assertEqual((reply.status, reply.json()["error"]["param"]), (400, param), reply.body)
+            self.assertEqual("MiB" in reply.json()["error"]["message"], len(body.get("documents", "")) == 2048)
         for path, body in (("/v1/embeddings", {"input": "x"}), ("/v1/chat/completions", {"messages": [{"role": "user", "content": "x"}]})):
             reply = ask(self.daemon, "POST", path, dict({"model": "judge"}, **body))
             self.assertEqual(reply.status, 400)

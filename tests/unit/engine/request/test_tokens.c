@@ -169,11 +169,40 @@ static void wrong_ones_are_refused(void **state) {
         text_done(&out);
 }
 
+/* Nobody waits long for another's text, and no answer is longer than the daemon holds. */
+static void long_ones_are_refused(void **state) {
+        (void) state;
+        struct request_error error;
+        struct text body = { 0 }, out = { .max = TOKENIZE_ANSWER_MAX };
+        text_puts(&body, "{\"content\":\"");
+        for (uint32_t i = 0; i <= TOKENIZE_BYTES_MAX; i++)
+                text_puts(&body, "x");
+        text_puts(&body, "\"}");
+        assert_int_equal(read_text(tokens_of_text, text_string(&body), &out, &error), -1);
+        assert_non_null(strstr(error.message, "in parts"));
+        text_clear(&body);
+        text_puts(&body, "{\"with_pieces\":true,\"content\":\"");
+        for (uint32_t i = 0; i < 1u << 20; i++)
+                text_puts(&body, "\x7f");
+        text_puts(&body, "\"}");
+        assert_int_equal(read_text(tokens_of_text, text_string(&body), &out, &error), -1);
+        assert_non_null(strstr(error.message, "16 MiB"));
+        text_clear(&body);
+        text_puts(&body, "{\"tokens\":[1");
+        for (uint32_t i = 0; i < DETOKENIZE_TOKENS_MAX; i++)
+                text_puts(&body, ",1");
+        text_puts(&body, "]}");
+        assert_int_equal(read_text(tokens_to_text, text_string(&body), &out, &error), -1);
+        assert_string_equal(error.param, "tokens");
+        text_done(&body);
+        text_done(&out);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(texts_come_back),        cmocka_unit_test(special_tokens_as_told),
                 cmocka_unit_test(pieces_are_told),        cmocka_unit_test(a_template_is_written),
-                cmocka_unit_test(wrong_ones_are_refused),
+                cmocka_unit_test(wrong_ones_are_refused), cmocka_unit_test(long_ones_are_refused),
         };
         return cmocka_run_group_tests(tests, open_model, close_model);
 }
