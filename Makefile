@@ -29,6 +29,7 @@ CFLAGS_avx2_vector := $(CFLAGS_avx2)
 CFLAGS_avx512 := $(CFLAGS_avx2)
 CFLAGS_avx512_k := $(CFLAGS_avx2) -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vnni
 CFLAGS_avx512_block32 := $(CFLAGS_avx512_k)
+CFLAGS_avx512_float := $(CFLAGS_avx512_k)
 endif
 
 # llhttp: the library where the distribution has it, else the sources that Debian 12 ships in node-llhttp.

@@ -37,15 +37,16 @@ ALWAYS_INLINE void tile_begin(struct tile *t, const struct product *p, uint32_t 
 
 /*
  * With one column a product is as fast as its weights arrive, and four rows in step are no pattern that the processor
- * fetches ahead by itself. Rows lie one after another, so each step asks for as many bytes as it uses, FETCH_AHEAD
- * further on: some 200 ns at what one thread reads. Beyond the last row the request is idle but harmless.
+ * fetches ahead by itself. Rows lie one after another, so each step asks for as many bytes as it uses, of the rows behind
+ * these, or where rows are short FETCH_AHEAD further on: some 200 ns at what one thread reads. Beyond the last row the request is idle but harmless.
  */
 #define FETCH_AHEAD 8192u
 
 ALWAYS_INLINE void fetch_ahead(const struct tile *t, size_t step, size_t step_bytes, int rows, int columns) {
         if (rows != 4 || columns != 1)
                 return;
-        uintptr_t next = (uintptr_t) t->rows[0] + FETCH_AHEAD + step * 4 * step_bytes;
+        size_t tile = 4 * t->p->row_bytes;
+        uintptr_t next = (uintptr_t) t->rows[0] + (tile > FETCH_AHEAD ? tile : FETCH_AHEAD) + step * 4 * step_bytes;
         for (size_t at = 0; at < 4 * step_bytes; at += 64)
                 _mm_prefetch((const char *) (next + at), _MM_HINT_T0);
 }

@@ -8,9 +8,9 @@
 const struct kernels kernels_avx512 = {
         .name = "avx512",
         .types = {
-                [TENSOR_F32] = { ACTIVATION_F32, portable_dequantize_f32, avx2_multiply_f32 },
-                [TENSOR_F16] = { ACTIVATION_F32, portable_dequantize_f16, avx2_multiply_f16 },
-                [TENSOR_BF16] = { ACTIVATION_F32, portable_dequantize_bf16, avx2_multiply_bf16 },
+                [TENSOR_F32] = { ACTIVATION_F32, portable_dequantize_f32, avx512_multiply_f32 },
+                [TENSOR_F16] = { ACTIVATION_F32, portable_dequantize_f16, avx512_multiply_f16 },
+                [TENSOR_BF16] = { ACTIVATION_F32, portable_dequantize_bf16, avx512_multiply_bf16 },
                 [TENSOR_Q4_0] = { ACTIVATION_I16, portable_dequantize_q4_0, avx512_multiply_q4_0 },
                 [TENSOR_Q4_1] = { ACTIVATION_I16, portable_dequantize_q4_1, avx512_multiply_q4_1 },
                 [TENSOR_Q5_0] = { ACTIVATION_I16, portable_dequantize_q5_0, avx512_multiply_q5_0 },

@@ -242,7 +242,7 @@ ALWAYS_INLINE void multiply_one_column(const struct product *p, uint32_t r, unpa
         for (uint32_t b = 0; b < p->n / BLOCK_VALUES; b++) {
                 const struct panel_rows rows = panel_rows_at(p, r, b, block_bytes, space);
                 struct one_column one = { codes_at(p, 0, b), { { 0 } } };
-                panel_fetch_ahead(p, r, b, block_bytes);
+                fetch_ahead(p, r, PANEL_ROWS, b, block_bytes);
                 unpack(&panel, &one, &rows);
                 sum = finish(&panel, p, 0, b, has_offset, _mm512_add_epi32(one.whole[0], one.whole[1]), sum);
         }

@@ -252,7 +252,7 @@ ALWAYS_INLINE void multiply_one_column(const struct product *p, uint32_t r, unpa
                 struct one_column one = { p->columns + b * (size_t) K_VALUES, GROUPS / (unsigned) parts, { { 0 } } };
                 __m512i whole = _mm512_setzero_si512();
                 struct sums sums = { .below = { { whole } } };
-                panel_fetch_ahead(p, r, b, block_bytes);
+                fetch_ahead(p, r, PANEL_ROWS, b, block_bytes);
                 unpack(&panel, &one, &rows);
                 UNROLL
                 for (int part = 0; part < parts; part++)

@@ -124,11 +124,11 @@ ALWAYS_INLINE void panel_store(const struct product *p, uint32_t r, uint32_t c, 
 
 /*
  * With one column a product is as fast as its weights arrive, and rows in step are no pattern that the processor fetches ahead by
- * itself. Rows lie one after another, so each step asks for as many bytes as it uses, one panel further on.
+ * itself. Rows lie one after another, so each step of COUNT rows from R asks for as many bytes as it uses, of the rows behind these.
  */
-ALWAYS_INLINE void panel_fetch_ahead(const struct product *p, uint32_t r, uint32_t step, size_t step_bytes) {
-        uintptr_t next = (uintptr_t) p->rows + (r + PANEL_ROWS) * p->row_bytes + step * PANEL_ROWS * step_bytes;
-        for (size_t at = 0; at < PANEL_ROWS * step_bytes; at += 64)
+ALWAYS_INLINE void fetch_ahead(const struct product *p, uint32_t r, uint32_t count, uint32_t step, size_t step_bytes) {
+        uintptr_t next = (uintptr_t) p->rows + (r + count) * p->row_bytes + step * count * step_bytes;
+        for (size_t at = 0; at < count * step_bytes; at += 64)
                 _mm_prefetch((const char *) (next + at), _MM_HINT_T0);
 }
 
