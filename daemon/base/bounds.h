@@ -197,10 +197,12 @@
 #define CONTROL_GROUPS_MAX      1024        /* of one peer */
 
 /* --- the loop --- */
-#define TURN_MS          5              /* a turn that has lasted so long takes up nothing large: timers wait 50 ms at the most */
-#define TURN_WATCH_MS    30000          /* the longest turn is that of so long, or twice that */
-#define BULK_PAGE_BYTES  4096u          /* pages are counted, since they are what is taken */
-#define BULK_FIRST_BYTES (64u << 10)    /* mapped at first, and not yet touched */
+#define TURN_MS          5           /* a turn that has lasted so long takes up nothing large: timers wait 50 ms at the most */
+#define TURN_WATCH_MS    30000       /* the longest turn is that of so long, or twice that */
+#define BULK_PAGE_BYTES  4096u       /* pages are counted, since they are what is taken */
+#define BULK_FIRST_BYTES (64u << 10) /* mapped at first, and not yet touched */
+#define BULK_SPARES      16u   /* short ones are kept for the next: mapping and unmapping costs more than the rest of a request */
+#define BULK_SPARE_BYTES 8192u /* ... of at most so much, which most bodies are: 128 KiB in all, beside the account */
 #define BULK_BYTES_LEAST (8ull << 20)   /* of the account, where a container has next to nothing */
 #define BULK_BYTES_MOST  (256ull << 20) /* its default on a large machine: four of the largest bodies */
 #define BULK_PART_OF_RAM 8u             /* and on a small one: the daemon takes no more than this part for its clients */

@@ -3,12 +3,11 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-
-#include "daemon/base/bounds.h"
 
 struct bulk {
         struct bulk_account *account;
@@ -46,7 +45,25 @@ static int count_pages(struct bulk *b, size_t used) {
         return 0;
 }
 
+static void take_spare(struct bulk *b) {
+        struct bulk_account *a = b->account;
+        if (b->bytes || a->spares_count == 0)
+                return;
+        b->bytes = a->spares[--a->spares_count];
+        b->capacity = BULK_FIRST_BYTES;
+}
+
+static bool keep_spare(struct bulk *b) {
+        struct bulk_account *a = b->account;
+        if (b->capacity != BULK_FIRST_BYTES || b->counted > BULK_SPARE_BYTES || a->spares_count == BULK_SPARES)
+                return false;
+        memset(b->bytes, 0, b->counted);
+        a->spares[a->spares_count++] = b->bytes;
+        return true;
+}
+
 static int grow(struct bulk *b, size_t used) {
+        take_spare(b);
         size_t capacity = b->capacity ? b->capacity : BULK_FIRST_BYTES;
         while (capacity <= used)
                 capacity *= 2;
@@ -106,7 +123,7 @@ struct bulk *bulk_hold(struct bulk *b) {
 void bulk_clear(struct bulk *b) {
         if (!b)
                 return;
-        if (b->bytes)
+        if (b->bytes && !keep_spare(b))
                 (void) munmap(b->bytes, b->capacity);
         b->account->used -= b->counted;
         b->bytes = NULL;

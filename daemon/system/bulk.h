@@ -2,16 +2,21 @@
  * bulk.h - bytes of others that may be many: bodies of requests, and answers that are held.
  *
  * Each has a mapping of its own, so that its memory is the kernel's again the moment it is dropped: our heap is locked in memory,
- * and what has once been freed there stays. Every page is counted against one account before it is taken.
+ * and what has once been freed there stays. Every page is counted against one account before it is taken. A few short ones are kept, empty,
+ * for those that come.
  */
 #ifndef HEADROOM_DAEMON_SYSTEM_BULK_H
 #define HEADROOM_DAEMON_SYSTEM_BULK_H
 
 #include <stddef.h>
 
+#include "daemon/base/bounds.h"
+
 /* All of one daemon. Loop thread only. */
 struct bulk_account {
         size_t used, max;
+        char *spares[BULK_SPARES]; /* mappings of BULK_FIRST_BYTES zeros */
+        unsigned spares_count;
 };
 
 struct bulk;

@@ -70,7 +70,39 @@ static void test_memory_comes_back(void **state) {
         assert_true(resident_bytes() < before + (1 << 20));
 }
 
+/* Short ones are kept for the next, but a few, and nothing of what was in them. */
+static void test_short_ones_are_kept(void **state) {
+        struct bulk_account account = { .max = 64 << 20 };
+        struct bulk *many[2 * BULK_SPARES];
+        char text[BULK_SPARE_BYTES], last = 0;
+
+        (void) state;
+        memset(text, 'x', sizeof text);
+        for (unsigned i = 0; i < 2 * BULK_SPARES; i++) {
+                many[i] = bulk_new(&account);
+                assert_int_equal(bulk_add(many[i], text, i == 0 ? sizeof text : sizeof text - 1), 0);
+        }
+        for (unsigned i = 0; i < 2 * BULK_SPARES; i++) {
+                bulk_drop(many[i]);
+                assert_int_equal(account.spares_count, i < BULK_SPARES ? i : BULK_SPARES); /* the first is too long by its NUL */
+        }
+        assert_int_equal(account.used, 0);
+        for (unsigned i = 0; i < BULK_SPARES; i++) {
+                many[i] = bulk_new(&account);
+                assert_int_equal(bulk_add(many[i], "a", 1), 0);
+                assert_string_equal(bulk_bytes(many[i]), "a");
+                for (size_t k = 1; k < sizeof text; k++)
+                        last |= bulk_bytes(many[i])[k];
+        }
+        assert_int_equal(last, 0);
+        assert_int_equal(account.spares_count, 0);
+        assert_int_equal(account.used, BULK_SPARES * 4096);
+        for (unsigned i = 0; i < BULK_SPARES; i++)
+                bulk_drop(many[i]);
+}
+
 int main(void) {
-        const struct CMUnitTest tests[] = { cmocka_unit_test(test_pages_are_counted), cmocka_unit_test(test_memory_comes_back) };
+        const struct CMUnitTest tests[] = { cmocka_unit_test(test_pages_are_counted), cmocka_unit_test(test_memory_comes_back),
+                                            cmocka_unit_test(test_short_ones_are_kept) };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
