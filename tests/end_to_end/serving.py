@@ -444,7 +444,7 @@ class Process(unittest.TestCase):
     def test_options(self):
         self.assertEqual(self.run_daemon("--version").stdout.split()[0], "headroomd")
         self.assertIn("--check-config", self.run_daemon("--help").stdout)
-        for args in (["--nonsense"], ["--budget"], ["--help=1"], ["--listen", "0.0.0.0:1"], ["--config", "/nonexistent"]):
+        for args in (["--nonsense"], ["--budget"], ["--help=1"], ["--listen", "127.0.0.1:65536"], ["--config", "/nonexistent"]):
             said = self.run_daemon(*args)
             self.assertEqual(said.returncode, 2, args)
             self.assertNotEqual(said.stderr, "")
@@ -476,6 +476,7 @@ class Process(unittest.TestCase):
             code = "import os, sys; os.setgroups([]); os.setgid(65534); os.setuid(65534); os.execv(sys.argv[1], sys.argv[1:])"
             env = {"HOME": home, "XDG_RUNTIME_DIR": home + "/run", "PATH": os.environ["PATH"]}
             process = subprocess.Popen([sys.executable, "-c", code, programs + "/headroomd", "--listen", "0"], env=env, stderr=subprocess.PIPE, text=True)
+            self.addCleanup(process.kill)
             self.assertIn("control=" + home + "/run/headroom/control.sock", ready_line(process.stderr))
             listed = subprocess.run([sys.executable, "-c", code, programs + "/headroomctl", "models"], env=env, capture_output=True, text=True)
             self.assertIn("headroom-demo", listed.stdout, listed.stderr)
