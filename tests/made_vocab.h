@@ -33,10 +33,12 @@ static inline uint32_t made_byte(uint32_t byte) {
 }
 
 #define MADE_TOKEN_MAX 512u
+#define MADE_INFILL    300u
 
 struct made_vocab {
         uint32_t count;                        /* >= MADE_VOCAB_MIN */
         const char *chat_template, *last_word; /* NULL: ChatML, and a word like the others */
+        bool infill;                           /* it names words, from MADE_INFILL on, by which a gap is filled */
 };
 
 static inline void made_token(const struct made_vocab *v, uint32_t id, char out[MADE_TOKEN_MAX]) {
@@ -77,6 +79,11 @@ static inline void made_vocab_write(struct gguf_writer *w, const struct made_voc
         gguf_write_u32(w, "tokenizer.ggml.bos_token_id", v->count - 3);
         gguf_write_u32(w, "tokenizer.ggml.eos_token_id", v->count - 1);
         gguf_write_bool(w, "tokenizer.ggml.add_bos_token", false);
+        static const char *const infill[] = { "fim_pre", "fim_suf", "fim_mid", "fim_rep", "fim_sep" };
+        for (uint32_t i = 0; i < 5 && v->infill; i++) {
+                snprintf(text, sizeof(text), "tokenizer.ggml.%s_token_id", infill[i]);
+                gguf_write_u32(w, text, MADE_INFILL + i);
+        }
         gguf_write_string(
                 w, "tokenizer.chat_template",
                 v->chat_template

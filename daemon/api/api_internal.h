@@ -103,7 +103,7 @@ bool api_choose_class(const struct http_exchange *x, const struct body *body, en
 handler handle_root, handle_health;  /* health.c */
 handler handle_models, handle_model; /* models_route.c, as the next */
 handler handle_props, handle_slots;
-handler handle_chat, handle_completion; /* chat_route.c, as the next */
+handler handle_chat, handle_completion, handle_infill; /* chat_route.c, as the next */
 handler handle_messages, handle_count_tokens;
 handler handle_responses, handle_input_tokens;
 handler handle_rerank;                                             /* rerank.c */

@@ -13,6 +13,7 @@
 #include "daemon/api/completion.h"
 #include "daemon/api/path.h"
 #include "daemon/base/bounds.h"
+#include "daemon/dialect/infill.h"
 #include "daemon/config/config.h"
 #include "daemon/requests/failure.h"
 #include "engine/base/cleanup.h"
@@ -90,21 +91,15 @@ static uint32_t read_count(const struct body_facts *f, enum member m, uint32_t m
 
 /* Parameters of the API that we do not support are better refused than ignored, since the answer would be another one. */
 static bool check_offered(const struct body_facts *f, struct failure *reterr) {
-        struct json_value suffix = f->members[MEMBER_SUFFIX];
-
         if (body_is_true(f, MEMBER_ECHO)) {
                 *reterr = bad_request("echo", "'echo' is not offered: the answer does not repeat the prompt");
-                return false;
-        }
-        if (suffix.kind != JSON_NONE && !json_string_is(suffix, "")) {
-                *reterr = bad_request("suffix", "'suffix' is not offered: text can only be continued at its end");
                 return false;
         }
         return true;
 }
 
 static bool check_messages(const struct body_facts *f, struct failure *reterr) {
-        struct json_value logprobs = f->members[MEMBER_LOGPROBS];
+        struct json_value logprobs = f->members[MEMBER_LOGPROBS], suffix = f->members[MEMBER_SUFFIX];
         unsigned index = f->messages.wrong_index;
 
         if (f->messages.count == 0)
@@ -117,6 +112,8 @@ static bool check_messages(const struct body_facts *f, struct failure *reterr) {
                 *reterr = bad_request("messages", "messages[%u].content must be a string, an array of parts, or null", index);
         else if (logprobs.kind != JSON_NONE && wrong_kind(logprobs, KIND_FLAG))
                 *reterr = bad_request("logprobs", "'logprobs' must be true or false; 'top_logprobs' is their number");
+        else if (suffix.kind != JSON_NONE && !json_string_is(suffix, ""))
+                *reterr = bad_request("suffix", "'suffix' is of completions: a chat has no text behind it");
         else
                 return true;
         return false;
@@ -296,6 +293,13 @@ void handle_chat(struct api *api, struct http_exchange *x, const char *rest) {
 void handle_completion(struct api *api, struct http_exchange *x, const char *rest) {
         (void) rest;
         api_read_body(api, x, start_completion);
+}
+
+void handle_infill(struct api *api, struct http_exchange *x, const char *rest) {
+        static const struct reading_as as = { &dialect_infill, translate_infill };
+
+        (void) rest;
+        api_read_body_as(api, x, &as, start_translated);
 }
 
 void handle_messages(struct api *api, struct http_exchange *x, const char *rest) {

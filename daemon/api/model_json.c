@@ -32,7 +32,8 @@ cJSON *model_json_capabilities(const struct inspected *what) {
                     { what->embeds, "embedding" },
                     { what->ranks, "rerank" },
                     { what->takes_tools, "tools" },
-                    { what->reasons, "thinking" } };
+                    { what->reasons, "thinking" },
+                    { what->makes_text && what->fills_gaps, "insert" } };
         cJSON *list = cJSON_CreateArray();
 
         for (size_t i = 0; i < sizeof all / sizeof *all; i++)

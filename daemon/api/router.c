@@ -23,6 +23,7 @@ static const struct route routes[] = {
         { "/v1/slots", METHOD_GET, handle_slots },
         { "/v1/chat/completions", METHOD_POST, handle_chat },
         { "/v1/completions", METHOD_POST, handle_completion },
+        { "/v1/infill", METHOD_POST, handle_infill },
         { "/v1/messages", METHOD_POST, handle_messages },
         { "/v1/messages/count_tokens", METHOD_POST, handle_count_tokens },
         { "/v1/responses", METHOD_POST, handle_responses },

@@ -61,6 +61,7 @@ static void parse_facts(const cJSON *object, struct inspected *ret) {
         ret->embeds = !ret->ranks && (!ret->makes_text || (pooling && strcmp(pooling, "none") != 0));
         ret->takes_tools = ret->makes_text && flag_of(object, "takes_tools");
         ret->reasons = ret->makes_text && flag_of(object, "reasons");
+        ret->fills_gaps = ret->makes_text && flag_of(object, "fills_gaps");
 }
 
 static bool parse_sizes(const cJSON *object, struct inspected *ret) {

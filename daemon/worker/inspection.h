@@ -21,7 +21,7 @@ struct inspected {
         char quantization[32];
         uint64_t parameters;
         uint32_t n_vocab, n_layer, n_embd, n_head, n_head_kv;
-        bool makes_text, embeds, ranks, takes_tools, reasons;
+        bool makes_text, embeds, ranks, takes_tools, reasons, fills_gaps;
 };
 
 struct inspection;

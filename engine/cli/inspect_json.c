@@ -174,6 +174,8 @@ static void add_hparams(cJSON *object, const struct inspection *i) {
 
 int inspect_print_json(const struct inspection *i, bool summary) {
         cJSON *object = cJSON_CreateObject();
+        struct infill_tokens infill;
+        infill_tokens_find(i->gguf, &infill);
         add_string(object, i->gguf, "architecture", "general.architecture");
         add_string(object, i->gguf, "name", "general.name");
         if (i->no_model)
@@ -190,6 +192,7 @@ int inspect_print_json(const struct inspection *i, bool summary) {
                 cJSON_AddStringToObject(object, "chat_warning", i->chat->warning);
         cJSON_AddBoolToObject(object, "takes_tools", i->chat->takes_tools);
         cJSON_AddBoolToObject(object, "reasons", i->chat->output_format.reasoning != NULL);
+        cJSON_AddBoolToObject(object, "fills_gaps", infill_tokens_are_there(&infill));
         add_number(object, "files", i->files_count);
         add_number(object, "file_bytes", gguf_file_bytes(i->gguf));
         if (!summary) {

@@ -34,6 +34,7 @@ static int open_text(struct model *m, struct gguf_error *reterr) {
                                 m->rank_prompt.length, RANK_PROMPT_BYTES_MAX);
                 return -ENOTSUP;
         }
+        infill_tokens_find(m->gguf, &m->infill);
         r = chat_template_init(&m->chat, m->gguf, m->tokenizer);
         if (r < 0)
                 (void) snprintf(reterr->text, sizeof(reterr->text), "out of memory");

@@ -12,6 +12,7 @@
 #include "engine/gguf/gguf.h"
 #include "engine/model/matrix.h"
 #include "engine/model/hparams.h"
+#include "engine/model/infill_tokens.h"
 #include "engine/tokenizer/tokenizer.h"
 
 /* Vectors are floats as stored, perhaps unaligned. NULL, or a matrix without data: it is not there, its step is left out. */
@@ -34,6 +35,7 @@ struct model {
         struct hparams hparams;
         struct tokenizer *tokenizer; /* NULL: opened for token ids alone */
         struct chat_template chat;
+        struct infill_tokens infill;
         struct matrix token_embd, token_types, positions;
         const uint8_t *embd_norm, *embd_norm_bias, *output_norm;
         struct matrix output;          /* that of the embeddings where the file has none; none where no text is made */

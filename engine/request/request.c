@@ -10,6 +10,7 @@
 #include "engine/base/json_get.h"
 #include "engine/base/json_read.h"
 #include "engine/base/printable.h"
+#include "engine/request/infill.h"
 #include "engine/request/prompt.h"
 #include "engine/request/error.h"
 #include "engine/request/response_format.h"
@@ -34,6 +35,7 @@ void request_rules_init(struct request_rules *rules, const struct model *model, 
         *rules = (struct request_rules){
                 .tokenizer = model->tokenizer,
                 .chat = &model->chat,
+                .infill = &model->infill,
                 .n_vocab = texts < model->hparams.n_vocab ? texts : model->hparams.n_vocab,
                 .n_ctx = n_ctx,
                 .n_ctx_now = n_ctx,
@@ -290,15 +292,22 @@ static int read_chat(const struct request_rules *rules, const cJSON *body, const
         return result < 0 ? result : request_prepare_closing(rules, r, reterr);
 }
 
+static int read_completion(const struct request_rules *rules, const cJSON *body, uint32_t item, uint32_t tokens_max,
+                           struct request *r, struct request_error *reterr) {
+        r->fills_gap = infill_is_asked(body);
+        if (r->fills_gap)
+                return infill_read(rules, body, r->max_tokens, tokens_max, &r->inputs[0], reterr);
+        return prompt_read(rules, json_get(body, "prompt"), item, tokens_max, &r->inputs[0], reterr);
+}
+
 static int read_prompt(const struct request_rules *rules, const cJSON *body, uint32_t item, const struct request_tools *tools,
                        struct request *r, struct request_error *reterr) {
         r->parser_setup.seed =
                 r->sampling.seed ^ r->id << 32; /* the same seed again must not give a conversation two calls of one id */
         /* An answer needs room for one token at least. */
         uint32_t tokens_max = rules->n_ctx - (r->max_tokens > 0);
-        int result = r->kind == REQUEST_CHAT
-                             ? read_chat(rules, body, tools, tokens_max, r, reterr)
-                             : prompt_read(rules, json_get(body, "prompt"), item, tokens_max, &r->inputs[0], reterr);
+        int result = r->kind == REQUEST_CHAT ? read_chat(rules, body, tools, tokens_max, r, reterr)
+                                             : read_completion(rules, body, item, tokens_max, r, reterr);
         if (result < 0)
                 return result;
         const char *param = r->kind == REQUEST_CHAT ? "messages" : "prompt";
@@ -421,6 +430,11 @@ void request_done(struct request *r) {
         token_list_done(&r->closing);
         chat_parser_setup_done(&r->parser_setup);
         *r = (struct request){ 0 };
+}
+
+bool request_is_end(const struct request_rules *rules, const struct request *r, int32_t token) {
+        return !r->ignore_end && (tokenizer_is_end(rules->tokenizer, token) ||
+                                  (r->fills_gap && infill_tokens_end(rules->infill, token)));
 }
 
 uint32_t request_tokens_max(const struct request *r) {

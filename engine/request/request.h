@@ -28,6 +28,7 @@
 struct request_rules {
         const struct tokenizer *tokenizer;
         const struct chat_template *chat;
+        const struct infill_tokens *infill;
         uint32_t n_vocab;   /* token ids that have both a text and a logit */
         uint32_t n_ctx;     /* prompt and answer of one request together */
         uint32_t n_ctx_now; /* the same for the time being: at most n_ctx */
@@ -73,6 +74,7 @@ struct request {
         char note[96];           /* a sentence for the log on what was left out; "" for none */
         struct grammar *grammar; /* the grammar that the answer must keep to, or NULL */
         char *relaxed;           /* what of the client's schemas it does not hold to (docs/wire-protocol.md), or NULL */
+        bool fills_gap;          /* the answer stands between two texts, and ends where another would follow */
         bool ignore_end;         /* end tokens are banned and do not end the answer */
         bool logprobs;
         uint32_t top_logprobs;
@@ -104,6 +106,9 @@ int request_read_embed(struct request_rules *rules, uint64_t id, const cJSON *bo
 int request_read_rank(struct request_rules *rules, uint64_t id, const cJSON *body, struct request *ret,
                       struct request_error *reterr);
 void request_done(struct request *r);
+
+/* Whether TOKEN ends the answer to R. */
+bool request_is_end(const struct request_rules *rules, const struct request *r, int32_t token);
 
 /* The tokens the request may come to: of its prompt and its answer, or of its longest text to embed. */
 uint32_t request_tokens_max(const struct request *r);

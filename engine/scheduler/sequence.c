@@ -121,7 +121,7 @@ static int end_answer(struct sequence *q, enum finish finish, enum sequence_stat
 /* Takes TOKEN into the answer; *ret_state tells whether it was the last. */
 static int take_token(struct sequence *q, const struct request_rules *rules, int32_t token, const struct token_logprob *logprob,
                       enum sequence_state *ret_state) {
-        bool is_end = !q->request.ignore_end && tokenizer_is_end(rules->tokenizer, token);
+        bool is_end = request_is_end(rules, &q->request, token);
         q->tokens_made++;
         if (is_end)
                 output_stream_count(&q->output);

@@ -9,7 +9,7 @@ import tempfile
 from headroomd import ENGINE, make_gguf
 
 FIELDS = ["architecture", "name", "quantization", "parameters", "weights_bytes", "decode_bytes", "scratch_bytes", "overhead_bytes",
-          "makes_text", "pooling", "takes_tools", "reasons",
+          "makes_text", "pooling", "takes_tools", "reasons", "fills_gaps",
           "n_ctx_train", "n_vocab", "n_layer", "n_embd", "n_head", "n_head_kv", "kv_bytes_per_token", "chat_format", "files", "file_bytes"]
 
 

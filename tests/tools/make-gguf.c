@@ -317,6 +317,7 @@ static int take_preset(const struct option_row *row, void *at, const char *name)
                         o->nan = kept.nan, o->arch = kept.arch, o->experts = kept.experts;
                         o->labels = kept.labels, o->rank_prompt = kept.rank_prompt;
                         o->vocab.chat_template = kept.vocab.chat_template, o->vocab.last_word = kept.vocab.last_word;
+                        o->vocab.infill = kept.vocab.infill;
                         return 0;
                 }
         return -ENOENT;
@@ -360,6 +361,7 @@ static const struct option_row rows[] = {
         { "untied", 0, NULL, option_flag, AT(untied), .help = "the output is a matrix of its own" },
         { "rope-freqs", 0, NULL, option_flag, AT(rope_freqs), .help = "with divisors of the frequencies" },
         { "chat-template", 0, "TEXT", option_text, AT(vocab.chat_template), .help = "instead of that of ChatML" },
+        { "infill", 0, NULL, option_flag, AT(vocab.infill), .help = "it names tokens by which a gap in a text is filled" },
         { "last-word", 0, "TEXT", option_text, AT(vocab.last_word),
           .help = "the last token that is a word is spelt like this, in the characters that stand for bytes" },
         { "one-word", 0, NULL, option_flag, AT(one_word),

@@ -70,7 +70,7 @@ static void what_a_model_can_do(void **state) {
         static const char
                 all[] = "{" SIZES
                         ",\"architecture\":\"qwen3\",\"quantization\":\"Q4_K_M\",\"parameters\":8000000000,\"n_layer\":36,"
-                        "\"makes_text\":true,\"pooling\":\"none\",\"takes_tools\":true,\"reasons\":true}",
+                        "\"makes_text\":true,\"pooling\":\"none\",\"takes_tools\":true,\"reasons\":true,\"fills_gaps\":true}",
                 wrong[] = "{" SIZES
                           ",\"architecture\":7,\"parameters\":\"x\",\"n_layer\":1e12,\"makes_text\":false,\"pooling\":\"none\"}";
         struct inspected result;
@@ -79,7 +79,7 @@ static void what_a_model_can_do(void **state) {
         assert_string_equal(result.architecture, "qwen3");
         assert_string_equal(result.quantization, "Q4_K_M");
         assert_true(result.parameters == 8000000000 && result.n_layer == 36 && result.n_embd == 0);
-        assert_true(result.makes_text && result.takes_tools && result.reasons && !result.embeds);
+        assert_true(result.makes_text && result.takes_tools && result.reasons && result.fills_gaps && !result.embeds);
         assert_int_equal(inspection_parse(wrong, strlen(wrong), &result, sentence, sizeof(sentence)), 0);
         assert_string_equal(result.architecture, "");
         assert_true(result.parameters == 0 && result.n_layer == 0);

@@ -161,6 +161,7 @@ static const struct {
         { "max_completion_tokens", "whole number",     "{" CHAT ",\"max_completion_tokens\":0.5}",        REQUEST_CHAT },
         { "seed",              "whole number",         "{" CHAT ",\"seed\":1.5}",                         REQUEST_CHAT },
         { "seed",              "64 bits",              "{" CHAT ",\"seed\":1e20}",                        REQUEST_CHAT },
+        { "suffix",            "not taught to fill",   "{\"prompt\":\"a\",\"suffix\":\"b\"}",                 REQUEST_COMPLETION },
         { "stop",              "a text or a list",     "{" CHAT ",\"stop\":7}",                           REQUEST_CHAT },
         { "stop",              "a text or a list",     "{" CHAT ",\"stop\":[\"a\",null]}",                REQUEST_CHAT },
         { "stop",              "UTF-8",                "{" CHAT ",\"stop\":\"\xa9\"}",                    REQUEST_CHAT },
@@ -217,6 +218,67 @@ static void test_refused(void **state) {
                 if (!strstr(error.message, refused_bodies[i].says))
                         fail_msg("%s: says '%s'", refused_bodies[i].body, error.message);
         }
+}
+
+static struct request read_gap(const char *body) {
+        static const struct infill_tokens infill = { { 1500, 1501, 1502, TOKEN_NONE, TOKEN_NONE, 1503 } };
+        struct request_rules taught = rules;
+        struct request_error error;
+        struct request r;
+        cJSON *json = json_read(body, strlen(body), NULL);
+        assert_non_null(json);
+        taught.infill = &infill;
+        if (request_read(&taught, &(struct request_asked){ .kind = REQUEST_COMPLETION }, json, &r, &error) < 0)
+                fail_msg("%s", error.message);
+        cJSON_Delete(json);
+        return r;
+}
+
+static uint32_t count_of(const struct request *r, int32_t id) {
+        uint32_t count = 0;
+        for (size_t i = 0; i < r->inputs[0].count; i++)
+                count += r->inputs[0].ids[i] == id;
+        return count;
+}
+
+/* Texts around a gap: whole where they fit, what is next to it where they do not, and no mark but ours. */
+static void test_gaps(void **state) {
+        (void) state;
+        static const char *const rows[] = {
+                "{\"prompt\":\"a b\",\"suffix\":\"c\"}",
+                "{\"prompt\":\"\",\"suffix\":\"c\"}",
+                "{\"prompt\":\"a\",\"suffix\":\"\",\"input_extra\":[]}",
+                "{\"input_extra\":[]}",
+                "{\"prompt\":\"a\",\"input_extra\":[{\"text\":\"x\"},{\"filename\":\"f\",\"text\":\"y\"}]}",
+        };
+        for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+                struct request r = read_gap(rows[i]);
+                assert_true(r.fills_gap);
+                assert_true(count_of(&r, 1500) == 1 && count_of(&r, 1501) == 1 && count_of(&r, 1502) == 1);
+                assert_int_equal(r.inputs[0].ids[r.inputs[0].count - 1], 1502);
+                assert_int_equal(r.max_tokens, CTX - r.inputs[0].count);
+                request_done(&r);
+        }
+        struct text body = { .max = TEXT_MAX_NONE };
+        text_puts(&body, "{\"max_tokens\":56,\"input_extra\":[],\"prompt\":\"");
+        for (int i = 0; i < 2000; i++)
+                text_puts(&body, "\xc3\xa9 a");
+        text_puts(&body, "\",\"suffix\":\"");
+        for (int i = 0; i < 2000; i++)
+                text_puts(&body, "b \xc3\xa9");
+        text_puts(&body, "\"}");
+        struct request r = read_gap(text_string(&body));
+        size_t count = r.inputs[0].count, at = 0;
+        while (r.inputs[0].ids[at] != 1501)
+                at++;
+        assert_true(count + 56 <= CTX && count + 56 + 4 >= CTX);
+        assert_true(at > 2 * (count - at)); /* most of it stands before the gap */
+        assert_int_equal(r.max_tokens, 56);
+        request_done(&r);
+        text_done(&body);
+        r = read_gap("{\"prompt\":\"a\",\"suffix\":\"\"}");
+        assert_false(r.fills_gap);
+        request_done(&r);
 }
 
 static void test_items_of_a_list(void **state) {
@@ -876,6 +938,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_refused),
                 cmocka_unit_test(test_items_of_a_list),
+                cmocka_unit_test(test_gaps),
                 cmocka_unit_test(test_long_stop_is_refused),
                 cmocka_unit_test(test_defaults),
                 cmocka_unit_test(test_no_tools),

@@ -69,6 +69,8 @@ static int open_model(void **state) {
                 return -1;
         }
         request_rules_init(&rules, model, CTX, 1);
+        static const struct infill_tokens infill = { { 10, 11, 12, 13, 14, 15 } };
+        rules.infill = &infill;
         return 0;
 }
 
@@ -95,6 +97,8 @@ static const struct {
           "{\"prompt\":[1,2,3],\"json_schema\":{\"type\":\"array\",\"items\":{\"enum\":[\"a\",1,null]},\"maxItems\":3,"
           "\"prefixItems\":[{\"pattern\":\"^[a-c]{2}$\"},{\"type\":\"number\",\"minimum\":3}]}}",
           NULL },
+        { REQUEST_COMPLETION,
+          "{\"prompt\":\"Hello\",\"suffix\":\"there\",\"input_extra\":[{\"filename\":\"a\",\"text\":\"b \\u0000\"}]}", NULL },
         { REQUEST_EMBED, "{\"input\":[\"a b\",[1,2]],\"truncate\":true}", NULL },
         { REQUEST_EMBED, "{\"query\":\"a \\u0000\",\"documents\":[\"b\",{\"text\":\"c\"}]}", NULL },
         { REQUEST_CHAT, "{" CHAT ",\"with_pieces\":true}", tokens_of_text },
