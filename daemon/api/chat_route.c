@@ -89,15 +89,6 @@ static uint32_t read_count(const struct body_facts *f, enum member m, uint32_t m
         return 0;
 }
 
-/* Parameters of the API that we do not support are better refused than ignored, since the answer would be another one. */
-static bool check_offered(const struct body_facts *f, struct failure *reterr) {
-        if (body_is_true(f, MEMBER_ECHO)) {
-                *reterr = bad_request("echo", "'echo' is not offered: the answer does not repeat the prompt");
-                return false;
-        }
-        return true;
-}
-
 static bool check_messages(const struct body_facts *f, struct failure *reterr) {
         struct json_value logprobs = f->members[MEMBER_LOGPROBS], suffix = f->members[MEMBER_SUFFIX];
         unsigned index = f->messages.wrong_index;
@@ -112,6 +103,8 @@ static bool check_messages(const struct body_facts *f, struct failure *reterr) {
                 *reterr = bad_request("messages", "messages[%u].content must be a string, an array of parts, or null", index);
         else if (logprobs.kind != JSON_NONE && wrong_kind(logprobs, KIND_FLAG))
                 *reterr = bad_request("logprobs", "'logprobs' must be true or false; 'top_logprobs' is their number");
+        else if (body_is_true(f, MEMBER_ECHO))
+                *reterr = bad_request("echo", "'echo' is of completions: a chat's answer does not repeat it");
         else if (suffix.kind != JSON_NONE && !json_string_is(suffix, ""))
                 *reterr = bad_request("suffix", "'suffix' is of completions: a chat has no text behind it");
         else
@@ -215,8 +208,7 @@ bool api_choose_class(const struct http_exchange *x, const struct body *body, en
 }
 
 static bool check_asked(const struct body_facts *f, bool is_chat, struct failure *reterr) {
-        return check_kinds(f, reterr) && check_offered(f, reterr) &&
-               (is_chat ? check_messages(f, reterr) : check_prompt(f, reterr));
+        return check_kinds(f, reterr) && (is_chat ? check_messages(f, reterr) : check_prompt(f, reterr));
 }
 
 /* `best_of`: answers to a prompt, of which CHOICES are sent. 0 and *reterr: that cannot be. */

@@ -26,7 +26,10 @@ static const char *token_of(const cJSON *entry) {
 static void write_logprob(struct text *out, const cJSON *entry) {
         const cJSON *value = cJSON_GetObjectItemCaseSensitive(entry, "logprob");
 
-        text_printf(out, "%.9g", cJSON_IsNumber(value) && value->valuedouble > -9999 ? value->valuedouble : -9999.0);
+        if (cJSON_IsNull(value))
+                text_puts(out, "null"); /* of a prompt's first token nothing can be said */
+        else
+                text_printf(out, "%.9g", cJSON_IsNumber(value) && value->valuedouble > -9999 ? value->valuedouble : -9999.0);
 }
 
 static void write_bytes(struct text *out, const cJSON *entry) {
@@ -86,6 +89,10 @@ static void add_for_completion(struct logprobs *l, const cJSON *entry) {
         write_logprob(&l->values, entry);
         text_printf(&l->offsets, "%llu", (unsigned long long) l->offset);
         l->offset += count_characters(token_of(entry));
+        if (cJSON_IsNull(cJSON_GetObjectItemCaseSensitive(entry, "logprob"))) {
+                text_puts(&l->tops, "null");
+                return;
+        }
         text_puts(&l->tops, "{");
         cJSON_ArrayForEach(top, cJSON_GetObjectItemCaseSensitive(entry, "top")) {
                 text_puts(&l->tops, separator);

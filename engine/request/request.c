@@ -295,9 +295,17 @@ static int read_chat(const struct request_rules *rules, const cJSON *body, const
 static int read_completion(const struct request_rules *rules, const cJSON *body, uint32_t item, uint32_t tokens_max,
                            struct request *r, struct request_error *reterr) {
         r->fills_gap = infill_is_asked(body);
+        if (r->fills_gap && cJSON_IsTrue(json_get(body, "echo")))
+                return request_refuse(reterr, "echo", "echo does not go with a suffix: the answer stands between the two.");
         if (r->fills_gap)
                 return infill_read(rules, body, r->max_tokens, tokens_max, &r->inputs[0], reterr);
-        return prompt_read(rules, json_get(body, "prompt"), item, tokens_max, &r->inputs[0], reterr);
+        int result = prompt_read(rules, json_get(body, "prompt"), item, tokens_max, &r->inputs[0], reterr);
+        if (result == 0)
+                result = read_bool(body, "echo", &r->echo, reterr);
+        bool is_text = !cJSON_IsArray(json_get(body, "prompt")) || cJSON_IsString(json_get(body, "prompt")->child);
+        if (result == 0)
+                r->begins_with = is_text && r->inputs[0].ids[0] == tokenizer_bos(rules->tokenizer);
+        return result;
 }
 
 static int read_prompt(const struct request_rules *rules, const cJSON *body, uint32_t item, const struct request_tools *tools,
@@ -433,8 +441,8 @@ void request_done(struct request *r) {
 }
 
 bool request_is_end(const struct request_rules *rules, const struct request *r, int32_t token) {
-        return !r->ignore_end && (tokenizer_is_end(rules->tokenizer, token) ||
-                                  (r->fills_gap && infill_tokens_end(rules->infill, token)));
+        return !r->ignore_end &&
+               (tokenizer_is_end(rules->tokenizer, token) || (r->fills_gap && infill_tokens_end(rules->infill, token)));
 }
 
 uint32_t request_tokens_max(const struct request *r) {

@@ -78,6 +78,8 @@ struct request {
         bool ignore_end;         /* end tokens are banned and do not end the answer */
         bool logprobs;
         uint32_t top_logprobs;
+        bool echo;            /* the prompt is told before the answer */
+        uint32_t begins_with; /* tokens of it that are not the client's: they have no text */
         struct chat_parser_setup parser_setup; /* the parts that the answer is taken apart into */
         int64_t reasoning_budget;              /* tokens of reasoning, REASONING_UNLIMITED, or 0: it is closed where it begins */
         struct token_list closing;             /* what closes it then; empty: the model's format has no marks */

@@ -26,6 +26,7 @@
 #include <string.h>
 
 #include "engine/request/error.h"
+#include "engine/scheduler/echo.h"
 
 #define ANSWER_PART 0.125 /* of the mean of answers' lengths is the last one's */
 
@@ -136,7 +137,7 @@ static int take_prefix(struct scheduler *s, struct sequence *q) {
 
 /* Makes the first in the queue ready to run, with what it can share. 0, or -EAGAIN: no room now; or -ENOMEM. */
 static int make_room(struct scheduler *s, struct sequence *q) {
-        if (q->request.kind != REQUEST_EMBED && !has_file(q)) {
+        if (q->request.kind != REQUEST_EMBED && !has_file(q) && !echo_computes_all(q)) {
                 int r = take_prefix(s, q);
                 if (r < 0)
                         return r;
@@ -197,7 +198,7 @@ void scheduler_make_room(struct scheduler *s) {
 
 /* Whether the prompt of Q is being computed already: it begins with what comes of that. */
 static bool waits_for_sibling(const struct scheduler *s, const struct sequence *q) {
-        for (uint32_t i = 0; i < s->running_count && !has_file(q); i++)
+        for (uint32_t i = 0; i < s->running_count && !has_file(q) && !echo_computes_all(q); i++)
                 if (are_siblings(q, s->running[i]) && s->running[i]->kv.tokens_count < s->running[i]->prompt_tokens)
                         return true;
         return false;

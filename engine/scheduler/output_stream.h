@@ -26,8 +26,9 @@ enum finish {
 };
 
 struct token_logprob {
-        int32_t id;
-        float value;
+        int32_t id;  /* TOKEN_NONE: one without a text */
+        bool first;  /* of a text */
+        float value; /* NAN: nothing can be said of it */
         uint32_t top_count;
         struct logprob top[LOGPROBS_TOP_MAX];
 };

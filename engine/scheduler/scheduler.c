@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "engine/request/error.h"
+#include "engine/scheduler/echo.h"
 #include "engine/scheduler/internal.h"
 
 #define ANSWER_TOKENS_FIRST 256.0 /* that an answer comes to, as long as none has ended */
@@ -272,36 +273,47 @@ static void fail_without_numbers(struct scheduler *s, struct sequence *q) {
         scheduler_fail(s, q, &error);
 }
 
-/* Hands the results of a pass to their sequences; those that have ended leave. */
-static void settle(struct scheduler *s, const struct pass *p, uint64_t now_us) {
+/* Hands its result to Q, which leaves where it has ended. */
+static void settle(struct scheduler *s, struct sequence *q, struct transformer_item *item, uint64_t now_us) {
         const struct scheduler_sink *sink = &s->config.sink;
-        for (uint32_t i = 0; i < p->count; i++) {
-                struct sequence *q = p->owners[i];
-                enum sequence_state state;
-                uint32_t made_before = q->tokens_made;
-                int r = sequence_advance(q, s->config.rules, s->config.cache, s->scratch, &p->items[i], now_us, &state);
-                s->tokens_decoded += q->tokens_made - made_before;
-                if (made_before == 0 && q->request.group)
-                        s->head_must_wait = false; /* its siblings wait for its prompt no more */
-                struct output_chunk chunk;
-                while (r == 0 && (r = output_stream_take(&q->output, &chunk)) > 0) {
-                        sink->on_text(sink->context, q->request.id, &chunk);
-                        r = 0;
-                }
-                if (r == 0 && state == SEQUENCE_GOES_ON)
-                        continue;
-                scheduler_running_remove(s, scheduler_running_index(s, q));
-                if (r == -EDOM) {
-                        fail_without_numbers(s, q);
-                } else if (r < 0) {
-                        struct request_error error = request_error_memory();
-                        scheduler_fail(s, q, &error);
-                } else {
-                        report_end(s, q, now_us);
-                        scheduler_note_answer(s, q);
-                        scheduler_dismiss(s, q);
-                }
+        enum sequence_state state = SEQUENCE_GOES_ON;
+        uint32_t made_before = q->tokens_made;
+        int r = q->request.echo ? echo_tell(s, q, item) : 0;
+        if (r == 0)
+                r = sequence_advance(q, s->config.rules, s->config.cache, s->scratch, item, now_us, &state);
+        s->tokens_decoded += q->tokens_made - made_before;
+        if (made_before == 0 && q->request.group)
+                s->head_must_wait = false; /* its siblings wait for its prompt no more */
+        struct output_chunk chunk;
+        while (r == 0 && (r = output_stream_take(&q->output, &chunk)) > 0) {
+                sink->on_text(sink->context, q->request.id, &chunk);
+                r = 0;
         }
+        if (r == 0 && state == SEQUENCE_GOES_ON)
+                return;
+        scheduler_running_remove(s, scheduler_running_index(s, q));
+        if (r == -EDOM) {
+                fail_without_numbers(s, q);
+        } else if (r < 0) {
+                struct request_error error = request_error_memory();
+                scheduler_fail(s, q, &error);
+        } else {
+                report_end(s, q, now_us);
+                scheduler_note_answer(s, q);
+                scheduler_dismiss(s, q);
+        }
+}
+
+/* Prompts that are told come last: what is said of them takes the place of the other logits. */
+static void settle_all(struct scheduler *s, struct pass *p, uint64_t now_us) {
+        for (int told = 0; told < 2; told++)
+                for (uint32_t i = 0; i < p->count; i++) {
+                        bool is_told = p->owners[i] && p->items[i].want == WANT_HIDDEN && p->owners[i]->request.echo;
+                        if (p->owners[i] && is_told == told) {
+                                settle(s, p->owners[i], &p->items[i], now_us);
+                                p->owners[i] = NULL; /* it may be gone */
+                        }
+                }
 }
 
 static void measure(struct scheduler *s, const struct pass *p, uint64_t took_us) {
@@ -384,7 +396,7 @@ void scheduler_step(struct scheduler *s) {
         uint64_t now_us = s->config.now_us();
         s->step_us = now_us - begun_us;
         measure(s, &p, s->step_us);
-        settle(s, &p, now_us);
+        settle_all(s, &p, now_us);
 }
 
 /* ---- settings ---- */

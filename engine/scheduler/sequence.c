@@ -96,7 +96,8 @@ void sequence_begin_again(struct sequence *q, const struct request_rules *rules)
 }
 
 static enum transformer_want want_of(const struct sequence *q, uint32_t count) {
-        if (q->request.kind == REQUEST_EMBED)
+        bool tells_prompt = q->request.echo && q->request.logprobs && q->echoed < q->prompt_tokens;
+        if (q->request.kind == REQUEST_EMBED || tells_prompt)
                 return WANT_HIDDEN;
         return count == sequence_pending(q) && q->request.max_tokens > 0 ? WANT_LOGITS : WANT_NOTHING;
 }

@@ -16,6 +16,7 @@
 #include "engine/grammar/constraint.h"
 #include "engine/request/request.h"
 #include "engine/sampling/sampler.h"
+#include "engine/unicode/utf8_stream.h"
 
 struct sequence {
         struct request request; /* the input grows by the tokens made */
@@ -28,6 +29,8 @@ struct sequence {
         uint64_t number;        /* in the order of coming */
         uint32_t prompt_tokens; /* of all inputs */
         uint32_t cached_tokens;
+        uint32_t echoed;                    /* tokens of the prompt that were told (echo.h) ... */
+        struct utf8_stream echo_characters; /* ... and what of a character has not been */
         uint32_t tokens_made;
         double logprobs_sum; /* of those, where it is scored */
         uint32_t input; /* index of the input that is being computed */

@@ -120,9 +120,9 @@ cJSON *frame_start(uint64_t id, uint32_t prompt_tokens, uint32_t cached_tokens, 
 }
 
 /* The exact bytes of a token, and as much of them as is text. */
-static bool add_token(cJSON *o, const struct tokenizer *t, int32_t id) {
-        char piece[TOKEN_BYTES_MAX], text[UTF8_STREAM_ROOM(TOKEN_BYTES_MAX) + UTF8_STREAM_ROOM(0) + 1];
-        size_t count = tokenizer_piece(t, id, true, false, piece, sizeof(piece));
+static bool add_token(cJSON *o, const struct tokenizer *t, int32_t id, bool first) {
+        char piece[TOKEN_BYTES_MAX] = "", text[UTF8_STREAM_ROOM(TOKEN_BYTES_MAX) + UTF8_STREAM_ROOM(0) + 1];
+        size_t count = id == TOKEN_NONE ? 0 : tokenizer_piece(t, id, true, first, piece, sizeof(piece));
         if (count > sizeof(piece))
                 count = sizeof(piece);
         struct utf8_stream characters = { .held_count = 0 };
@@ -136,19 +136,22 @@ static bool add_token(cJSON *o, const struct tokenizer *t, int32_t id) {
         return add_text(o, "token", text) && add_item(o, "bytes", cJSON_CreateIntArray(numbers, (int) count));
 }
 
-static cJSON *logprob_of(const struct tokenizer *t, int32_t id, float value) {
+static cJSON *logprob_of(const struct tokenizer *t, int32_t id, bool first, float value) {
         cJSON *o = cJSON_CreateObject();
-        return all_or_nothing(o, add_token(o, t, id) && add_number(o, "logprob", value > LOGPROB_LEAST ? value : LOGPROB_LEAST));
+        if (isnan(value))
+                return all_or_nothing(o, add_token(o, t, id, first) && cJSON_AddNullToObject(o, "logprob"));
+        return all_or_nothing(o, add_token(o, t, id, first) &&
+                                         add_number(o, "logprob", value > LOGPROB_LEAST ? value : LOGPROB_LEAST));
 }
 
 static cJSON *logprobs_of(const struct tokenizer *t, const struct output_chunk *chunk) {
         cJSON *list = cJSON_CreateArray();
         for (uint32_t i = 0; i < chunk->logprobs_count; i++) {
                 const struct token_logprob *l = &chunk->logprobs[i];
-                cJSON *one = logprob_of(t, l->id, l->value), *top = cJSON_CreateArray();
+                cJSON *one = logprob_of(t, l->id, l->first, l->value), *top = cJSON_CreateArray();
                 bool all = top != NULL;
                 for (uint32_t n = 0; n < l->top_count && all; n++)
-                        all = append_item(top, logprob_of(t, l->top[n].id, l->top[n].value));
+                        all = append_item(top, logprob_of(t, l->top[n].id, false, l->top[n].value));
                 all = add_item(one, "top", top) && all;
                 if (!append_item(list, one) || !all)
                         return all_or_nothing(list, false);

@@ -116,6 +116,36 @@ class Choices(unittest.TestCase):
                 texts[c["index"]] += c["text"]
         self.assertEqual(texts, [self.complete(model="few", prompt=p).json()["choices"][0]["text"] for p in lists])
 
+    def test_echo(self):
+        prompt = "The daemon w\u00e4chst \U0001f600 and " * 9
+        plain = self.complete(prompt=prompt).json()["choices"][0]
+        told = self.complete(prompt=prompt, echo=True, n=2).json()["choices"]
+        self.assertEqual(told[0]["text"], prompt + plain["text"])
+        self.assertTrue(told[1]["text"].startswith(prompt))
+        stream = events(self.complete(prompt=[prompt], echo=True, stream=True).body)
+        self.assertEqual("".join(c["text"] for e in stream if isinstance(e, dict) for c in e["choices"]), told[0]["text"])
+        self.assertEqual(self.complete(prompt=prompt, echo=True, max_tokens=0).json()["choices"][0]["text"], prompt)
+
+    def test_echo_with_logprobs(self):
+        tokens = ask(self.daemon, "POST", "/tokenize", {"model": "demo", "content": "The KV cache keeps the keys and values of all tokens. " * 3}).json()["tokens"]
+        told = self.complete(prompt=tokens, echo=True, logprobs=2, max_tokens=3, ignore_eos=True).json()["choices"][0]
+        told_again = self.complete(prompt=tokens, echo=True, logprobs=2, max_tokens=3, ignore_eos=True, n=2).json()["choices"]
+        self.assertEqual(told_again[0]["logprobs"], told["logprobs"])           # whatever is known of it from before
+        self.assertEqual(told_again[1]["logprobs"]["token_logprobs"][:len(tokens)], told["logprobs"]["token_logprobs"][:len(tokens)])
+        said = told["logprobs"]
+        self.assertEqual({len(said[k]) for k in ("tokens", "token_logprobs", "top_logprobs", "text_offset")}, {len(tokens) + 3})
+        self.assertEqual((said["token_logprobs"][0], said["top_logprobs"][0], said["text_offset"][0]), (None, None, 0))
+        for i, at in enumerate(said["text_offset"]):
+            self.assertTrue(told["text"][at:].startswith(said["tokens"][i]), (i, at, said["tokens"][i]))
+        for i in (1, 2, 17, len(tokens) - 1):       # as if it had been made after what stands before it
+            alone = self.complete(model="few", prompt=tokens[:i], max_tokens=1, logprobs=0, logit_bias={str(tokens[i]): 100}, temperature=0).json()["choices"][0]
+            self.assertEqual(alone["logprobs"]["token_logprobs"], [said["token_logprobs"][i]])
+        plain = self.complete(prompt=tokens, logprobs=2, max_tokens=3, ignore_eos=True).json()["choices"][0]
+        self.assertEqual(said["token_logprobs"][len(tokens):], plain["logprobs"]["token_logprobs"])
+        self.assertEqual(told["text"][len(told["text"]) - len(plain["text"]):], plain["text"])
+        none = self.complete(prompt=tokens, echo=True, logprobs=0, max_tokens=0).json()["choices"][0]
+        self.assertEqual(none["logprobs"]["token_logprobs"], said["token_logprobs"][:len(tokens)])
+
     def test_the_best_of_many(self):
         def score(c):
             values = c["logprobs"]["token_logprobs"]

@@ -52,7 +52,7 @@ static const struct {
           "9 prompts with 8 answers each are more than the 64 answers" },
         { "/v1/completions", "{\"model\":\"a\",\"prompt\":\"x\",\"logprobs\":true}", "logprobs",
           "'logprobs' must be a whole number" },
-        { "/v1/completions", "{\"model\":\"a\",\"prompt\":\"x\",\"echo\":true}", "echo", "'echo' is not offered" },
+        { "/v1/chat/completions", CHAT(",\"echo\":true"), "echo", "'echo' is of completions" },
         { "/v1/chat/completions", CHAT(",\"suffix\":\"y\""), "suffix", "'suffix' is of completions" },
         { "/infill", "{\"model\":\"a\",\"input_prefix\":[\"x\"]}", "input_prefix", "'input_prefix' must be a string" },
         { "/infill", "{\"model\":\"a\",\"input_extra\":\"x\"}", "input_extra", "'input_extra' must be an array of objects" },
