@@ -12,7 +12,7 @@
 
 #include "engine/kernels/avx2_tile.h"
 #include "engine/gguf/block.h"
-#include "engine/kernels/grid.h"
+#include "engine/unpack/grid.h"
 
 #define BLOCK(type, bytes) ((const struct block_##type *) (const void *) (bytes))
 

@@ -7,7 +7,7 @@
 
 #include "engine/kernels/avx2_tile.h"
 #include "engine/gguf/block.h"
-#include "engine/kernels/grid.h"
+#include "engine/unpack/grid.h"
 
 /* A block: 32 codes in order, its scale and what it adds to each value, in all lanes. */
 struct weights_32 {

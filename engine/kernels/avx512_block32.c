@@ -5,7 +5,7 @@
 #if defined(__x86_64__)
 #include "engine/kernels/avx512.h"
 #include "engine/kernels/avx512_panel.h"
-#include "engine/kernels/grid.h"
+#include "engine/unpack/grid.h"
 
 #define BLOCK_VALUES 32u
 #define PAIRS        16u /* of codes in a block */

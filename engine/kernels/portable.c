@@ -10,7 +10,7 @@
 
 #include "engine/gguf/half.h"
 #include "engine/kernels/kernels.h"
-#include "engine/kernels/unpack.h"
+#include "engine/unpack/unpack.h"
 
 /* --- rows to floats --- */
 

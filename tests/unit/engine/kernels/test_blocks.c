@@ -18,7 +18,7 @@
 #include <cmocka.h>
 
 #include "engine/base/crc32c.h"
-#include "engine/kernels/grid.h"
+#include "engine/unpack/grid.h"
 #include "engine/gguf/half.h"
 #include "engine/kernels/kernels.h"
 #include "tests/random_bits.h"

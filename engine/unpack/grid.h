@@ -5,8 +5,8 @@
  * A point is a byte a value, the first one lowest. IQ2 and IQ3 have magnitudes, whose signs lie in the block; IQ1 has 0, 1
  * and 2, which stand for -1, 0 and 1.
  */
-#ifndef HEADROOM_ENGINE_KERNELS_GRID_H
-#define HEADROOM_ENGINE_KERNELS_GRID_H
+#ifndef HEADROOM_ENGINE_UNPACK_GRID_H
+#define HEADROOM_ENGINE_UNPACK_GRID_H
 
 #include <stdint.h>
 

@@ -5,9 +5,9 @@
 #include <stdbool.h>
 #include <string.h>
 
-#include "engine/kernels/grid.h"
+#include "engine/unpack/grid.h"
 #include "engine/gguf/half.h"
-#include "engine/kernels/unpack.h"
+#include "engine/unpack/unpack.h"
 
 static void without_minima(float scale, struct unpacked_256 *ret) {
         ret->scale = scale;

@@ -4,8 +4,8 @@
  *
  * Every number is exact: codes and scales are whole, SCALE and MINIMUM hold no more digits than the file does.
  */
-#ifndef HEADROOM_ENGINE_KERNELS_UNPACK_H
-#define HEADROOM_ENGINE_KERNELS_UNPACK_H
+#ifndef HEADROOM_ENGINE_UNPACK_UNPACK_H
+#define HEADROOM_ENGINE_UNPACK_UNPACK_H
 
 #include "engine/gguf/block.h"
 

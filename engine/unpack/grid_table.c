@@ -5,7 +5,7 @@
  * The points ascend, none is there twice, and the digits of one of IQ2 have an even sum: tests/unit/engine/kernels/test_blocks.c asks for
  * that and for a checksum. They are part of the formats, as the reference implementation of GGUF defines them.
  */
-#include "engine/kernels/grid.h"
+#include "engine/unpack/grid.h"
 
 #define IQ1_LEVEL(digit)     ((uint64_t) (digit))
 #define IQ2_LEVEL(digit)     ((uint64_t) (8 + 17 * (digit) + (digit) / 2))    /* 8, 25, 43 */

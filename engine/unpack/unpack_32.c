@@ -1,9 +1,9 @@
 /* unpack_32.c - the types in blocks of 32, in plain C. Layouts: gguf/block.h. */
 #include <string.h>
 
-#include "engine/kernels/grid.h"
+#include "engine/unpack/grid.h"
 #include "engine/gguf/half.h"
-#include "engine/kernels/unpack.h"
+#include "engine/unpack/unpack.h"
 
 static int nibble_32(const uint8_t nibbles[16], int i) {
         return nibbles[i % 16] >> (i / 16 * 4) & 15;

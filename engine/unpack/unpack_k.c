@@ -2,7 +2,7 @@
 #include <string.h>
 
 #include "engine/gguf/half.h"
-#include "engine/kernels/unpack.h"
+#include "engine/unpack/unpack.h"
 
 /* Two bits of value I, as Q2_K and Q3_K keep them. */
 static int pair_of(const uint8_t codes[64], int i) {
