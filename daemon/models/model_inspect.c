@@ -19,15 +19,21 @@
 #include "daemon/state/tick.h"
 #include "daemon/system/log.h"
 #include "policy/admission/footprint.h"
+#include "policy/base/bounds.h"
 #include "policy/base/sat.h"
+
+/* A pool that changes its size is of whole blocks: else the engine would have more than is counted. */
+static uint32_t whole_blocks(uint32_t tokens) {
+        return (tokens + POOL_LEAST_TOKENS - 1) / POOL_LEAST_TOKENS * POOL_LEAST_TOKENS;
+}
 
 static void add_form(struct model *m, uint32_t kv_tokens, enum kv_type kv_type) {
         uint64_t per_token = m->inspected.kv_bytes_per_token[kv_type];
         if (per_token == 0 || m->forms_count == FORMS_MAX)
                 return;
         struct form *form = &m->forms[m->forms_count++];
-        form->kv_tokens = kv_tokens;
         form->is_elastic = m->config->kv_tokens == 0 && m->ops->can.changes_pool;
+        form->kv_tokens = form->is_elastic ? whole_blocks(kv_tokens) : kv_tokens;
         form->kv_type = kv_type;
         form->facts = (struct footprint_facts){
                 .weights_bytes = m->inspected.weights_bytes,
@@ -35,7 +41,7 @@ static void add_form(struct model *m, uint32_t kv_tokens, enum kv_type kv_type) 
                 .scratch_bytes = m->inspected.scratch_bytes,
                 .overhead_bytes = m->inspected.overhead_bytes,
         };
-        form->predicted = policy_footprint(&form->facts, kv_tokens, m->learned);
+        form->predicted = policy_footprint(&form->facts, form->kv_tokens, m->learned);
 }
 
 /*

@@ -72,7 +72,8 @@ static void view_pool(const struct model *m, uint64_t now_ms, struct model_view 
                 return;
         v->pool = e->pool;
         v->pool_asked = e->pool_asked;
-        v->pool_floor = (uint32_t) u64_min(m->form.kv_tokens, e->n_ctx);
+        v->pool_floor = m->form.kv_tokens < e->n_ctx ? m->form.kv_tokens
+                                                     : (e->n_ctx + POOL_LEAST_TOKENS - 1) / POOL_LEAST_TOKENS * POOL_LEAST_TOKENS;
         v->pool_full = e->pool_full;
         v->pool_held = r->kv_tokens_held;
         v->pool_needed = r->kv_tokens_needed;

@@ -106,13 +106,14 @@ static void promise(struct round *r, const struct model_view *m, uint64_t bytes)
                         (struct account){ .id = m->id, .state = ACCOUNT_PROMISED, .pinned = true, .bytes = bytes };
 }
 
-/* As far towards the goal as there is room: some tokens may be all that an answer lacks. */
+/* As far towards the goal as there is room, in whole blocks, as the engine takes it: some tokens may be all that an answer lacks. */
 static uint32_t what_fits(const struct round *r, const struct model_view *m, uint32_t goal) {
         struct admission_limits limits = round_limits(r);
         struct admission_snapshot now = round_now(r);
         uint64_t free = policy_admission_free(&limits, &now);
         uint64_t more = m->pool_token_bytes > 0 ? free / m->pool_token_bytes : 0;
-        return more < POOL_LEAST_TOKENS ? m->pool : (uint32_t) u64_min(sat_add(m->pool, more), goal);
+        uint64_t tokens = sat_add(m->pool, more) / POOL_LEAST_TOKENS * POOL_LEAST_TOKENS;
+        return (uint32_t) u64_min(u64_max(tokens, m->pool), goal);
 }
 
 static bool its_turn_has_come(const struct round *r, const struct model_view *m) {

@@ -2,11 +2,14 @@
 """Many answers without a limit at once: they run by what they will likely come to, make room for each other, and none is cut or another
 than it is alone. Prints how many ran at once, how often one made room, and tokens/s."""
 
+import json
+import os
+import subprocess
 import threading
 import time
 import unittest
 
-from headroomd import SMALL_MODEL, Daemon, ask, eventually
+from headroomd import BUILD, ENGINE, SMALL_MODEL, Daemon, ask, eventually, make_gguf
 
 CONTEXT = 256
 
@@ -61,6 +64,44 @@ class Crowd(unittest.TestCase):
         self.assertEqual(choices[:12], alone)
         self.assertEqual({c["finish_reason"] for c in choices}, {"length"})
         eventually(lambda: daemon.model("demo")["made_room"] > 0)
+
+
+class Shared(unittest.TestCase):
+    def test_two_models_share_what_is_free(self):
+        """Each could use all that is free for its KV pool: what one has grown by, the other gets when it is not needed any more."""
+        models = {name: make_gguf(os.path.join(BUILD, f"crowd-{name}.gguf"), "--layers", "8", "--embd", "256", "--ff", "256", "--heads", "8",
+                                  "--kv-heads", "8", "--vocab", "512", "--ctx", str(CONTEXT), "--seed", str(ord(name))) for name in "ab"}
+        sizes = json.loads(subprocess.run([ENGINE, "inspect", "--json", models["a"]], capture_output=True, check=True).stdout)
+        fixed = sizes["weights_bytes"] + sizes["scratch_bytes"] + sizes["overhead_bytes"]
+        budget = int(2.1 * fixed) + 10 * CONTEXT * sizes["kv_bytes_per_token"]["f16"]
+        daemon = Daemon(f"keep_alive = forever\ncontext = {CONTEXT}\nparallel = 8\n[memory]\nbudget = {budget}\n",
+                        models={f"{name}.gguf": path for name, path in models.items()})
+        self.addCleanup(daemon.done)
+        most = {"a": 0, "b": 0}
+
+        def together(models):
+            answers = {}
+
+            def one(key):
+                answers[key] = ask(daemon, "POST", "/v1/completions", {**request(key[1]), "model": key[0]})
+            threads = [threading.Thread(target=one, args=((m, i),)) for m in models for i in range(8)]
+            for t in threads:
+                t.start()
+            while any(t.is_alive() for t in threads):
+                loaded = [m for m in daemon.status()["models"] if m["pid"]]
+                self.assertLessEqual(sum(m["predicted_bytes"] for m in loaded), budget)
+                for m in loaded:
+                    most[m["id"]] = max(most[m["id"]], m["kv_tokens"])
+                time.sleep(0.01)
+            self.assertEqual({a.status for a in answers.values()}, {200})
+            return {key: a.json()["choices"][0] for key, a in answers.items()}
+        alone = {**together("a"), **together("b")}
+        self.assertGreater(min(most.values()), 4 * CONTEXT)  # of ten, of which two are the least of each
+        self.assertEqual(together("ab"), alone)
+        self.assertEqual({c["finish_reason"] for c in alone.values()}, {"length"})
+        print(f"pools of {most['a']} and {most['b']} tokens at most, in a budget for {10 * CONTEXT}", flush=True)
+        for name in "ab":
+            self.assertEqual(daemon.model(name)["loads"], 1)
 
 
 if __name__ == "__main__":
