@@ -3,7 +3,7 @@
 #define HEADROOM_DAEMON_API_ERROR_H
 
 #include "daemon/dialect/dialect.h"
-#include "daemon/dialect/translate.h"
+#include "daemon/translate/translate.h"
 #include "daemon/requests/submit.h"
 #include "daemon/http/exchange.h"
 #include "engine/base/strbuf.h"

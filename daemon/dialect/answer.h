@@ -11,7 +11,7 @@
 #include <stdint.h>
 
 #include "daemon/dialect/logprobs.h"
-#include "daemon/dialect/translate.h"
+#include "daemon/translate/translate.h"
 #include "daemon/state/request_events.h"
 #include "engine/base/strbuf.h"
 

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "daemon/dialect/dialect.h"
-#include "daemon/dialect/responses.h"
+#include "daemon/translate/responses.h"
 #include "daemon/dialect/sse.h"
 
 _Static_assert((size_t) REPEATED_COUNT <= ASKED_REPEATED, "a response repeats more of a request than is kept");

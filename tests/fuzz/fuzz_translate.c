@@ -1,5 +1,5 @@
 /*
- * fuzz_translate.c - libFuzzer's door to the translators of dialects (daemon/dialect/translate.h): a byte that chooses one, and a body.
+ * fuzz_translate.c - libFuzzer's door to the translators of dialects (daemon/translate/translate.h): a byte that chooses one, and a body.
  *
  * A body is translated only where it is a JSON object. What comes out is one too, unless it is refused, and fits the room that is made
  * for it; it may only be deeper than the daemon takes, or have more values, which is looked at there. `make fuzz` builds and runs it.
@@ -10,7 +10,7 @@
 
 #include "daemon/api/body_facts.h"
 #include "daemon/dialect/ollama.h"
-#include "daemon/dialect/translate.h"
+#include "daemon/translate/translate.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "daemon/dialect/translate.h"
+#include "daemon/translate/translate.h"
 
 struct translation_row {
         const char *what, *source;

@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "daemon/dialect/translate.h"
+#include "daemon/translate/translate.h"
 
 #define WORD_BYTES 64u /* of a client's word in a sentence, or of a place */
 

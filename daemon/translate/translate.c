@@ -1,5 +1,5 @@
 /* translate.c - see translate.h. */
-#include "daemon/dialect/translate.h"
+#include "daemon/translate/translate.h"
 
 #include <stdarg.h>
 #include <stdio.h>

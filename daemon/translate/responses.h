@@ -1,6 +1,6 @@
 /* responses.h - what both halves of the dialect of POST /v1/responses know: the values of a request that its answer repeats. */
-#ifndef HEADROOM_DAEMON_DIALECT_RESPONSES_H
-#define HEADROOM_DAEMON_DIALECT_RESPONSES_H
+#ifndef HEADROOM_DAEMON_TRANSLATE_RESPONSES_H
+#define HEADROOM_DAEMON_TRANSLATE_RESPONSES_H
 
 /* Their places in `repeated` (translate.h). */
 enum {

@@ -1,11 +1,11 @@
 /*
- * translate.h - what a client asks in a dialect of its own, as the one body that engines know: the object that POST /v1/chat/completions
+ * translate.h - what a client asks in a dialect of its own (a file NAME_body.c each), as the one body that engines know: the object that POST /v1/chat/completions
  * and its neighbours take.
  *
  * Pure, for any thread. Strings go over as they stand in the source, escapes and all. Members that nobody knows are left out.
  */
-#ifndef HEADROOM_DAEMON_DIALECT_TRANSLATE_H
-#define HEADROOM_DAEMON_DIALECT_TRANSLATE_H
+#ifndef HEADROOM_DAEMON_TRANSLATE_TRANSLATE_H
+#define HEADROOM_DAEMON_TRANSLATE_TRANSLATE_H
 
 #include "daemon/state/request_events.h"
 #include "engine/base/json_walk.h"
@@ -30,8 +30,11 @@ struct asked {
  */
 typedef bool translator(const char *source, size_t size, struct text *out, struct asked *asked, struct failure *reterr);
 
-extern translator translate_anthropic; /* anthropic_body.c */
-extern translator translate_responses; /* responses_body.c */
+extern translator translate_anthropic, translate_responses;
+extern translator translate_ollama_chat;
+extern translator translate_ollama_generate; /* to `messages`, or where it is raw or has a suffix to `prompt` */
+extern translator translate_ollama_embed, translate_ollama_embeddings;
+extern translator translate_ollama_name; /* of requests about a model: `model` or `name`, and `stream` */
 
 /* A 400 about PARAM (NULL: about none). */
 struct failure bad_request(const char *param, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "daemon/dialect/ollama.h"
+#include "daemon/translate/translate.h"
 
 #define DURATION_BYTES 64u /* of a duration in words: longer ones are none */
 
