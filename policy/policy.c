@@ -9,6 +9,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "policy/admission/hours.h"
 #include "policy/admission/loads.h"
 #include "policy/memory/choose_actions.h"
 #include "policy/memory/forecast.h"
@@ -98,6 +99,20 @@ static uint64_t look_while_running_after(const struct headroom *headroom) {
         return u64_max(LOOK_RUNNING_MS, way / (LOOKS_TO_CLIFF * LOOK_GROWTH_PER_MS));
 }
 
+/* The first reason is the one that is told. */
+static void hold_batch(struct plan *plan, bool held, enum reason because) {
+        if (!held || plan->hold_batch)
+                return;
+        plan->hold_batch = true;
+        plan->batch_because = because;
+}
+
+static void keep_hours(const struct assessment *a, struct plan *plan) {
+        uint64_t open_in_ms = policy_hours_open_in_ms(a->limits, a->snapshot->day_minute);
+        hold_batch(plan, open_in_ms > 0, REASON_BATCH_HOURS);
+        plan->batch_opens_ms = plan->batch_because == REASON_BATCH_HOURS ? sat_add(a->snapshot->now_ms, open_in_ms) : UINT64_MAX;
+}
+
 static void cool(const struct assessment *a, struct plan *plan) {
         struct heat heat = policy_thermal(&a->past->thermal, a->limits, a->snapshot);
         plan->heat_level = heat.level;
@@ -107,7 +122,7 @@ static void cool(const struct assessment *a, struct plan *plan) {
         plan->heat_sensor = heat.sensor;
         plan->stuck_count = heat.stuck_count;
         memcpy(plan->stuck, heat.stuck, heat.stuck_count * sizeof(*plan->stuck));
-        plan->hold_batch = plan->hold_batch || heat.hold_batch;
+        hold_batch(plan, heat.hold_batch, REASON_TOO_HOT);
         plan->margin_millidegrees = heat.margin_millidegrees;
         plan->millidegrees = heat.millidegrees;
 }
@@ -173,6 +188,7 @@ void policy_decide(const struct limits *limits, const struct snapshot *snapshot,
         act(&a, ret);
         policy_hold(snapshot, &a.headroom, &a.forecast, &past->ladder, ret);
         cool(&a, ret);
+        keep_hours(&a, ret);
         policy_loads(limits, snapshot, &past->loads, ret);
         tell_numbers(&a, ret);
         ret->look_again_ms = look_again(&a, ret);

@@ -88,11 +88,9 @@
 #define CGROUP_REMOVE_TRIES      50     /* ... so often */
 
 /* --- fleet --- */
-#define WAITING_MAX 4096 /* requests waiting for all models together */
-#define BATCH_AGES_MS \
-        60000 /* a request of the batch class stands in the queue as if it had come so much later, then counts like any */
-#define QUEUE_SHOWN_MAX      16 /* waiting requests of one model that its status lists: a screen of them */
-#define REQUEST_ATTEMPTS_MAX 2  /* a request that ends two engines ends with the second */
+#define WAITING_MAX          4096 /* requests waiting for all models together */
+#define QUEUE_SHOWN_MAX      16   /* waiting requests of one model that its status lists: a screen of them */
+#define REQUEST_ATTEMPTS_MAX 2    /* a request that ends two engines ends with the second */
 #define WHY_AFTER_MS         500 /* a refusal sooner than this still gets its HTTP status; later, the waiter is told why it waits */
 #define HEARTBEAT_MS         5000       /* the tick runs at least this often: /health, measured growth */
 #define KV_POOL_TOKENS_FIRST 4096       /* of a pool that grows: no more is promised before anybody needs it */

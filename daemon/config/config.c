@@ -50,6 +50,7 @@ void config_free(struct config *c) {
         free(c->origins);
         free(c->control_path);
         free(c->keys);
+        free(c->batch_hours);
         free(c->models_dir);
         free(c->default_model);
         free(c->state_dir);
@@ -130,6 +131,8 @@ static void set_defaults(struct loader *l) {
         c->load_timeout_ms = 10 * 60 * 1000; /* 60 GiB from a slow disk */
         c->stop_timeout_ms = 10 * 1000;
         c->min_residency_ms = 10 * 1000;
+        c->batch_age_ms = 60 * 1000;
+        loader_set_text(l, &c->batch_hours, "always");
         c->cache_idle_ms = 5 * 1000;
         l->defaults = (struct config_model){
                 .keep_alive_ms = 5 * 60 * 1000, .parallel = 4, .queue = 64, .kv_type = KV_F16, .kv_floor = KV_Q4_0

@@ -84,7 +84,12 @@ struct config {
         uint64_t cache_bytes;      /* of prefixes of prompts on disk; 0: none are kept */
         uint64_t cache_idle_ms;    /* ... that an engine has been idle when what it has is kept; 5 s */
         uint64_t min_residency_ms; /* a just loaded model is not evicted earlier while it is in use (docs/policy.md) */
-        bool governor_enabled;     /* else it looks and shows, and does not act */
+        uint64_t
+                turn_ms; /* others' requests go on so long after one began to wait; 0: min_residency_ms, CONFIG_FOREVER: until they end */
+        uint64_t
+                batch_age_ms; /* a request of the batch class stands where it would if it had come so much later; CONFIG_FOREVER: behind all */
+        char *batch_hours;     /* in which requests of the batch class begin: "22:00-07:00", or "always" */
+        bool governor_enabled; /* else it looks and shows, and does not act */
         bool heat_enabled;
         uint32_t margin_target_millidegrees; /* below critical: what the heat controller holds; 15 degrees */
         uint32_t critical_millidegrees;      /* of a control sensor that does not tell its own; 100 degrees */
@@ -148,6 +153,8 @@ void config_take(struct config *now, struct config *next);
  */
 int config_load(const char *path, const struct config_override *overrides, uint32_t overrides_count, config_report *report,
                 void *user, struct config **ret);
+/* "22:00-07:00" as minutes of the day; "always": two that are equal. NULL, or what is wrong with the text. */
+const char *value_hours(const char *text, uint32_t *ret_from, uint32_t *ret_until);
 /* A time as it is written everywhere, "10m", in ms. NULL, or what is wrong with the text. */
 const char *value_duration(const char *text, uint64_t *ret_ms);
 void config_free(struct config *c);

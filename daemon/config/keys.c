@@ -119,6 +119,16 @@ static const char *set_keep_alive(struct loader *l, const struct key *key, void 
         return NULL;
 }
 
+static const char *set_hours(struct loader *l, const struct key *key, void *field, const char *value) {
+        uint32_t from, until;
+        const char *wrong = value_hours(value, &from, &until);
+
+        (void) key;
+        if (!wrong)
+                loader_set_text(l, field, value);
+        return wrong;
+}
+
 static const char *set_flag(struct loader *l, const struct key *key, void *field, const char *value) {
         (void) l, (void) key;
         return value_flag(value, field);
@@ -381,6 +391,9 @@ static const struct key keys[] = {
         IN_CONFIG("models", "default_model", NOW, set_text, default_model, 0, 0),
         IN_CONFIG("models", "wait_timeout", NOW, set_duration, wait_timeout_ms, 100, 24 * HOUR),
         IN_CONFIG("models", "min_residency", NOW, set_duration, min_residency_ms, 0, HOUR),
+        IN_CONFIG("models", "turn", NOW, set_keep_alive, turn_ms, 0, 24 * HOUR),
+        IN_CONFIG("models", "batch_age", NOW, set_keep_alive, batch_age_ms, 0, 24 * HOUR),
+        IN_CONFIG("models", "batch_hours", NOW, set_hours, batch_hours, 0, 0),
         IN_BOTH("keep_alive", NOW, set_keep_alive, keep_alive_ms, 0, 365 * 24 * HOUR),
         IN_BOTH("protect", NOW, set_duration, protect_ms, 0, PROTECT_MAX_MS),
         IN_BOTH("context", LOADED, set_count_or_auto, context, 0, 16 << 20),
@@ -415,6 +428,7 @@ static const struct {
         { set_ollama, VALUE_TEXT },         { set_name, VALUE_TEXT },
         { set_hosts, VALUE_TEXT },          { set_origins, VALUE_TEXT },
         { set_sensors, VALUE_SENSORS },     { set_keys, VALUE_TEXT },
+        { set_hours, VALUE_TEXT },
 };
 
 enum value_kind key_kind(const struct key *key) {

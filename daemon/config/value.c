@@ -2,6 +2,7 @@
 #include <ctype.h>
 #include <errno.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -191,4 +192,32 @@ const char *value_nearest(const char *word, const char *const *words) {
                 }
         }
         return nearest;
+}
+
+/* "7:05" or "07:05", up to what is no digit. */
+static bool read_minute(const char **at, uint32_t *ret) {
+        unsigned hour, minute;
+        int used = 0;
+
+        if (!isdigit((unsigned char) **at) || sscanf(*at, "%2u:%2u%n", &hour, &minute, &used) != 2 ||
+            !isdigit((unsigned char) (*at)[used - 2]) || hour > 23 || minute > 59)
+                return false;
+        *at += used;
+        *ret = hour * 60 + minute;
+        return true;
+}
+
+const char *value_hours(const char *text, uint32_t *ret_from, uint32_t *ret_until) {
+        uint32_t from, until;
+
+        *ret_from = *ret_until = 0;
+        if (!strcmp(text, "always"))
+                return NULL;
+        if (!read_minute(&text, &from) || *text++ != '-' || !read_minute(&text, &until) || *text)
+                return "is no part of a day; write two times of day, such as 22:00-07:00, or always";
+        if (from == until)
+                return "is no part of a day, since it ends when it begins; write always for the whole day";
+        *ret_from = from;
+        *ret_until = until;
+        return NULL;
 }

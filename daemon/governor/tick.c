@@ -8,12 +8,15 @@
  * the descriptors are there from the start, and what is to be said about it is said when it is done (an idle handle, in
  * the same turn of the loop).
  */
+#include <time.h>
+
 #include "daemon/base/bounds.h"
 #include "daemon/governor/internal.h"
 #include "daemon/models/admit.h"
 #include "daemon/models/apply.h"
 #include "daemon/models/view.h"
 #include "daemon/state/tick.h"
+#include "policy/base/bounds.h"
 #include "policy/base/sat.h"
 
 /* --- observe --- */
@@ -36,8 +39,18 @@ static uint32_t own_pace(const struct governor *g) {
         return anything_ran(g) ? g->plan.duty_permille * g->plan.threads_permille / 1000 : 0;
 }
 
+/* Asked for where it counts alone. */
+static uint32_t minute_of_day(const struct limits *l) {
+        time_t now = time(NULL);
+        struct tm local;
+        if (l->batch_from_minute == l->batch_until_minute || !localtime_r(&now, &local))
+                return MINUTES_OF_DAY;
+        return (uint32_t) (local.tm_hour * 60 + local.tm_min);
+}
+
 void governor_observe(struct governor *g, uint64_t now_ms) {
         g->snapshot.now_ms = now_ms;
+        g->snapshot.day_minute = minute_of_day(&g->limits);
         sensors_observe(g->sensors, now_ms, &g->snapshot);
         fleet_view(g->fleet, &g->snapshot);
         sensors_refresh_heat(g->sensors, now_ms, heat_period(g));

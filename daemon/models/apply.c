@@ -200,7 +200,8 @@ static void hold(struct fleet *f, const struct plan *plan) {
                 .loads = plan->hold_loads,
                 .growth = plan->hold_growth,
                 .batch = plan->hold_batch,
-                .batch_because = plan->rung >= RUNG_HOLD ? REASON_MEMORY_HELD : REASON_TOO_HOT,
+                .batch_because = plan->batch_because,
+                .batch_opens_ms = plan->batch_opens_ms,
                 .headroom_bytes = plan->headroom_bytes,
                 .exhaustion_ms = plan->exhaustion_ms,
         };

@@ -65,6 +65,8 @@ void gate_failure(const struct model *m, enum reason reason, struct failure *ret
         char numbers[FLEET_HEAT_MAX + 8] = "";
         if (reason == REASON_TOO_HOT && *m->fleet->heat)
                 (void) snprintf(numbers, sizeof(numbers), " (%s)", m->fleet->heat);
+        else if (reason == REASON_BATCH_HOURS)
+                (void) snprintf(numbers, sizeof(numbers), " (%.64s)", m->fleet->config->batch_hours);
         else if (reason == REASON_MEMORY_HELD && h->exhaustion_ms < FORECAST_NEWS_MS)
                 (void) snprintf(numbers, sizeof(numbers), " (headroom %lld MiB, gone in %llu s at this pace)",
                                 (long long) h->headroom_bytes / (1 << 20), (unsigned long long) h->exhaustion_ms / 1000);

@@ -6,6 +6,7 @@
 #include "daemon/state/fleet.h"
 #include "daemon/state/lookup.h"
 #include "daemon/state/tick.h"
+#include "policy/admission/admission.h"
 #include "policy/admission/wait.h"
 #include "policy/base/bounds.h"
 #include "policy/base/sat.h"
@@ -16,7 +17,8 @@ static uint64_t load_ms(const struct model *m) {
 
 /* The other model's loading and its turn, which are taken to be like ours. */
 static uint64_t others_turn_ms(const struct model *m) {
-        return sat_add(load_ms(m), sat_add(m->fleet->config->min_residency_ms, m->service_ms));
+        const struct config *c = m->fleet->config;
+        return sat_add(load_ms(m), sat_add(policy_turn_ms(c->turn_ms, c->min_residency_ms), m->service_ms));
 }
 
 /* Until M takes requests. */

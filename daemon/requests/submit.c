@@ -15,6 +15,7 @@
 #include "daemon/state/tick.h"
 #include "daemon/system/bulk.h"
 #include "daemon/system/log.h"
+#include "policy/admission/wait.h"
 #include "policy/base/sat.h"
 
 /* Requests beyond the queue that will be sent as soon as the tick runs, or the model is loaded. */
@@ -57,6 +58,23 @@ static int refuse_at_once(struct fleet *f, struct model *m, bool is_with_another
         return 0;
 }
 
+static bool is_batch(const struct model *m, enum request_class class) {
+        return class == REQUEST_CLASS_OF_MODEL ? m->config->batch : class == REQUEST_BATCH;
+}
+
+/* Nobody waits for hours that begin when it has been given up. */
+static int refuse_hours(const struct fleet *f, const struct model *m, struct failure *reterr) {
+        uint64_t left_ms = f->gate.batch_because == REASON_BATCH_HOURS ? sat_sub(f->gate.batch_opens_ms, fleet_clock_ms()) : 0;
+        if (left_ms <= f->config->wait_timeout_ms)
+                return 0;
+        failure_set(reterr, REASON_BATCH_HOURS,
+                    "requests of the batch class, as this one for model '%s', begin in the hours %s, in %llu min", m->config->id,
+                    f->config->batch_hours, (unsigned long long) left_ms / 60000);
+        failure_set_retry_after(reterr, left_ms);
+        reterr->should_retry = left_ms <= 1000 * (uint64_t) reterr->retry_after_s;
+        return -EAGAIN;
+}
+
 static int find_model(struct fleet *f, const char *name, struct model **ret, struct failure *reterr) {
         uint32_t index;
         if (f->stopping) {
@@ -80,6 +98,8 @@ int request_submit(struct fleet *fleet, const char *model, enum request_kind kin
         int r = find_model(fleet, model, &m, reterr);
         if (r == 0)
                 r = refuse_at_once(fleet, m, body.item + body.choice > 0, reterr);
+        if (r == 0 && is_batch(m, class))
+                r = refuse_hours(fleet, m, reterr);
         struct request *request = r == 0 ? calloc(1, sizeof(*request)) : NULL;
         if (r == 0 && !request) {
                 failure_set(reterr, REASON_OUT_OF_MEMORY, NULL);
@@ -98,8 +118,8 @@ int request_submit(struct fleet *fleet, const char *model, enum request_kind kin
         request->events = *events;
         request->user = user;
         request->since_ms = fleet_clock_ms();
-        request->batch = class == REQUEST_CLASS_OF_MODEL ? m->config->batch : class == REQUEST_BATCH;
-        request->turn_ms = request->batch ? sat_add(request->since_ms, BATCH_AGES_MS) : request->since_ms;
+        request->batch = is_batch(m, class);
+        request->turn_ms = policy_place_ms(request->since_ms, request->batch, fleet->config->batch_age_ms);
         requests_wait(m, request);
         fleet_poke(fleet);
         *ret = request;

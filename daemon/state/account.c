@@ -98,11 +98,16 @@ bool model_has_account(const struct model *m) {
 }
 
 struct limits fleet_limits(const struct config *c) {
+        uint32_t from = 0, until = 0;
+        (void) value_hours(c->batch_hours ? c->batch_hours : "", &from, &until);
         return (struct limits){
                 .budget_bytes = c->budget_bytes,
                 .weights_permille = (uint32_t) u64_max(sat_from_double(c->weights_fraction * 1000), 1),
                 .reserve_bytes = c->reserve_bytes,
                 .min_residency_ms = c->min_residency_ms,
+                .turn_ms = u64_min(c->turn_ms, INT64_MAX),
+                .batch_from_minute = from,
+                .batch_until_minute = until,
                 .wait_ms = c->wait_timeout_ms,
                 .passive = !c->governor_enabled,
                 .heat_ignored = !c->heat_enabled,

@@ -30,7 +30,8 @@ struct traces;
 /* The admission gate as the governor has set it, with the numbers behind it. */
 struct gate {
         bool loads, growth, batch;
-        enum reason batch_because; /* REASON_MEMORY_HELD or REASON_TOO_HOT */
+        enum reason batch_because; /* as in struct plan, and so is the next */
+        uint64_t batch_opens_ms;
         int64_t headroom_bytes;
         uint64_t exhaustion_ms; /* UINT64_MAX: never */
 };

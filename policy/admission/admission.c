@@ -81,7 +81,7 @@ static struct shortage missing(const struct question *q, unsigned states, struct
 
 /* Until when those who use a busy model, which may be of higher priority, go on though another waits. */
 static uint64_t turn_of(const struct question *q, bool higher_priority) {
-        uint64_t turn = u64_max(q->limits->min_residency_ms, TURN_MIN_MS);
+        uint64_t turn = policy_turn_ms(q->limits->turn_ms, q->limits->min_residency_ms);
         return sat_add(q->want->since_ms, higher_priority ? sat_mul(turn, TURNS_OF_PRIORITY) : turn);
 }
 

@@ -23,6 +23,7 @@
 
 #include "policy/base/account.h"
 #include "policy/base/bounds.h"
+#include "policy/base/sat.h"
 #include "policy/base/verdict.h"
 
 struct admission_limits {
@@ -31,6 +32,7 @@ struct admission_limits {
         uint64_t reserve_bytes;
         uint64_t ram_bytes;
         uint64_t min_residency_ms;
+        uint64_t turn_ms; /* 0: as min_residency_ms */
         uint64_t wait_ms; /* a waiter is given up after so long; 0: never */
 };
 
@@ -84,6 +86,11 @@ struct admission policy_admission_of_forms(const struct admission_limits *limits
  * verdict is ADMIT (nothing to do), EVICT, or WAIT (over, but nobody idle).
  */
 struct admission policy_admission_overrun(const struct admission_limits *limits, const struct admission_snapshot *snapshot);
+
+/* How long the requests for a busy model go on after another began to wait: TURN, or where that is 0 RESIDENCY, and TURN_MIN_MS at the least. */
+static inline uint64_t policy_turn_ms(uint64_t turn_ms, uint64_t residency_ms) {
+        return u64_max(turn_ms > 0 ? turn_ms : residency_ms, TURN_MIN_MS);
+}
 
 /* Is account A protected from other models at NOW_MS? */
 static inline bool policy_is_guarded(const struct account *a, uint64_t now_ms) {

@@ -22,6 +22,7 @@ struct admission_limits round_limits(const struct round *r) {
                 .reserve_bytes = r->limits->reserve_bytes,
                 .ram_bytes = r->snapshot->ram_bytes,
                 .min_residency_ms = r->limits->min_residency_ms,
+                .turn_ms = r->limits->turn_ms,
                 .wait_ms = r->limits->wait_ms,
         };
 }
@@ -130,7 +131,7 @@ static enum reason held_because(const struct limits *limits, const struct plan *
         if (plan->hold_loads)
                 return REASON_MEMORY_HELD;
         if (plan->hold_batch && want->batch)
-                return plan->rung >= RUNG_HOLD ? REASON_MEMORY_HELD : REASON_TOO_HOT;
+                return plan->batch_because;
         return REASON_NONE;
 }
 
@@ -261,7 +262,7 @@ static void expect_room(struct round *r, const struct want *want, const struct a
         if (load->room_ms == UINT64_MAX)
                 return;
         uint64_t ready_ms = sat_add(load->room_ms, policy_load_ms(want->load_ms, want->forms[load->form].bytes));
-        r->later_ms = u64_max(r->later_ms, sat_add(ready_ms, u64_max(r->limits->min_residency_ms, TURN_MIN_MS)));
+        r->later_ms = u64_max(r->later_ms, sat_add(ready_ms, policy_turn_ms(r->limits->turn_ms, r->limits->min_residency_ms)));
 }
 
 /* An emergency has no time for them. */

@@ -14,6 +14,10 @@ uint64_t policy_wait_ms(const struct queue_facts *f) {
         return sat_add(f->begins_ms, sat_mul(ends, service_ms) / parallel);
 }
 
+uint64_t policy_place_ms(uint64_t since_ms, bool is_batch, uint64_t batch_age_ms) {
+        return is_batch ? u64_min(sat_add(since_ms, batch_age_ms), INT64_MAX) : since_ms;
+}
+
 uint64_t policy_service_learn(uint64_t usual_ms, uint64_t took_ms) {
         took_ms = u64_max(u64_min(took_ms, SERVICE_MAX_MS), 1);
         return usual_ms == 0 ? took_ms : (usual_ms * (SERVICE_WEIGHT - 1) + took_ms + SERVICE_WEIGHT / 2) / SERVICE_WEIGHT;

@@ -7,6 +7,7 @@
 #ifndef HEADROOM_POLICY_ADMISSION_WAIT_H
 #define HEADROOM_POLICY_ADMISSION_WAIT_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct queue_facts {
@@ -18,6 +19,9 @@ struct queue_facts {
 
 /* UINT64_MAX: nobody can tell. */
 uint64_t policy_wait_ms(const struct queue_facts *f);
+
+/* Where a request stands among others: as if it had come then. One of the batch class comes forward by waiting, and never starves. */
+uint64_t policy_place_ms(uint64_t since_ms, bool is_batch, uint64_t batch_age_ms);
 
 /* The usual time after one more request, which took TOOK_MS; USUAL_MS 0: it is the first. */
 uint64_t policy_service_learn(uint64_t usual_ms, uint64_t took_ms);

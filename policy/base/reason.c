@@ -30,6 +30,7 @@ static const struct reason_info reasons[REASON_COUNT] = {
         [REASON_GOES_ON]             = { "goes_on", "the process of its engine goes on", 0, "", 0, -1, "", false },
         [REASON_MEMORY_HELD]         = { "memory_held", "memory is running short on this machine; nothing new is begun until there is room", 503, "server_error", 15, 1, "end programs that hold memory; headroomctl explain MODEL tells what brings the room back", false },
         [REASON_TOO_HOT]             = { "too_hot", "the machine is too hot for work that can wait", 503, "server_error", 60, 1, "send it as interactive if it cannot wait, or see to the cooling", false },
+        [REASON_BATCH_HOURS]         = { "batch_hours", "work that can wait begins at other hours", 503, "server_error", 120, 1, "send it at those hours, or as interactive if it cannot wait; batch_hours in headroom.conf sets them", false },
         [REASON_CONTEXT_LOWERED]     = { "context_lowered", "memory is short, so less context is given at the moment", 503, "server_error", 60, 1, "", false },
         [REASON_FORECAST]            = { "forecast", "at this pace memory will soon be gone", 0, "", 0, -1, "", false },
         [REASON_JUMP]                = { "jump", "a large piece of memory went at once", 0, "", 0, -1, "", false },

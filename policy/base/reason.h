@@ -34,6 +34,7 @@ enum reason {
         /* why the governor acts, or refuses */
         REASON_MEMORY_HELD,     /* nothing that would grow is admitted now */
         REASON_TOO_HOT,         /* batch waits for the box to cool down */
+        REASON_BATCH_HOURS,     /* it is not the hour for batch */
         REASON_CONTEXT_LOWERED, /* the request needs more context than is given at the moment */
         REASON_FORECAST,        /* memory will be gone soon at this pace */
         REASON_JUMP,            /* a large piece went at once */

@@ -22,4 +22,5 @@ void policy_hold(const struct snapshot *snapshot, const struct headroom *headroo
         plan->hold_loads = held && !first;
         plan->hold_growth = held;
         plan->hold_batch = held;
+        plan->batch_because = held ? REASON_MEMORY_HELD : REASON_NONE;
 }

@@ -17,6 +17,9 @@
 const struct field policy_limits_fields[] = {
         FIELD(limits, FIELD_BYTES, reserve_bytes, "reserve"),
         FIELD(limits, FIELD_MS, min_residency_ms, "min_residency"),
+        FIELD(limits, FIELD_MS, turn_ms, "turn"),
+        FIELD(limits, FIELD_COUNT_U32, batch_from_minute, "batch_from_minute"),
+        FIELD(limits, FIELD_COUNT_U32, batch_until_minute, "batch_until_minute"),
         FIELD(limits, FIELD_MS, wait_ms, "wait"),
         FIELD(limits, FIELD_BYTES, budget_bytes, "budget"),
         FIELD(limits, FIELD_COUNT_U32, weights_permille, "weights_permille"),
@@ -43,6 +46,7 @@ const struct field policy_snapshot_fields[] = {
         FIELD(snapshot, FIELD_BOOL, memory_blind, "memory_blind"),
         FIELD(snapshot, FIELD_BOOL, pressure_event, "pressure_event"),
         FIELD(snapshot, FIELD_BOOL, for_loads, "for_loads"),
+        FIELD(snapshot, FIELD_COUNT_U32, day_minute, "day_minute"),
         FIELD(snapshot, FIELD_COUNT_U64, throttles, "throttles"),
         FIELD(snapshot, FIELD_COUNT_U64, load_permille, "load_permille"),
         END,

@@ -73,11 +73,13 @@ struct unload {
 
 struct plan {
         enum rung rung;
-        enum reason because; /* of the rung */
-        bool hold_loads;     /* start no engine */
-        bool hold_growth;    /* send no new request to an engine, unless nothing runs anywhere */
-        bool hold_batch;     /* send none of the batch class */
-        bool emergency;      /* carry the actions out first, by the path that allocates nothing */
+        enum reason because;       /* of the rung */
+        bool hold_loads;           /* start no engine */
+        bool hold_growth;          /* send no new request to an engine, unless nothing runs anywhere */
+        bool hold_batch;           /* send none of the batch class ... */
+        enum reason batch_because; /* ... REASON_MEMORY_HELD, REASON_TOO_HOT or REASON_BATCH_HOURS */
+        uint64_t batch_opens_ms;   /* absolute: when the last of these ends; else UINT64_MAX */
+        bool emergency;            /* carry the actions out first, by the path that allocates nothing */
         uint32_t actions_count;
         struct action actions[PLAN_ACTIONS_MAX]; /* mildest first */
         struct action verified;                  /* an action whose time is up: its kind, or ACTION_NONE ... */

@@ -102,6 +102,7 @@ struct snapshot {
         uint64_t own_stall_us;      /* ... and of our own control group, with all engines */
         uint64_t throttles;         /* of the processor, since boot */
         uint64_t load_permille; /* of all processors' time, by whomever, since the temperatures were read before; LOAD_UNKNOWN */
+        uint32_t day_minute;    /* where the box stands; MINUTES_OF_DAY: not known */
         bool memory_blind;      /* available_bytes could not be read: it is the last known */
         bool pressure_event;    /* a PSI trigger or MEMORY_PRESSURE_WATCH fired: only a reason to look sooner */
         bool for_loads;         /* sooner than was asked for, since a model changed or waits: no sample of how memory goes */

@@ -138,6 +138,7 @@ static void fear_percentages(struct mutant *m, const struct snapshot *snapshot, 
         (void) m;
         if (snapshot->available_bytes < snapshot->ram_bytes / 5)
                 plan->hold_loads = plan->hold_growth = plan->hold_batch = true;
+        plan->batch_because = REASON_MEMORY_HELD;
 }
 
 /* --- MemAvailable is taken at its word: mapped weights are free --- */

@@ -91,7 +91,9 @@ static const struct row rows[] = {
 
 static void set_up(const struct row *row, struct snapshot *snapshot, struct plan *plan) {
         *snapshot = (struct snapshot){ .now_ms = NOW_MS, .ram_bytes = GIB(64), .available_bytes = GIB(row->available_gib) };
-        *plan = (struct plan){ .hold_loads = row->hold_loads, .hold_batch = row->hold_batch };
+        *plan = (struct plan){ .hold_loads = row->hold_loads,
+                               .hold_batch = row->hold_batch,
+                               .batch_because = row->hold_batch ? REASON_TOO_HOT : REASON_NONE };
         while (snapshot->models_count < 4 && row->models[snapshot->models_count].id != 0) {
                 snapshot->models[snapshot->models_count] = row->models[snapshot->models_count];
                 snapshot->models_count++;

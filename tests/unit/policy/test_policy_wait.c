@@ -5,6 +5,7 @@
 
 #include <cmocka.h>
 
+#include "policy/admission/hours.h"
 #include "policy/admission/wait.h"
 #include "policy/base/bounds.h"
 
@@ -53,10 +54,36 @@ static void loading_takes_what_it_took_or_goes_by_size(void **state) {
         assert_int_equal(policy_load_ms(0, 5000000000u), RELOAD_FLOOR_MS + 10000);
 }
 
+/* Behind a stream of interactive requests, one of the batch class stands before all that come more than its age later. */
+static void batch_comes_forward_by_waiting(void **state) {
+        (void) state;
+        assert_int_equal(policy_place_ms(1000, false, 60000), 1000);
+        assert_int_equal(policy_place_ms(1000, true, 60000), 61000);
+        assert_int_equal(policy_place_ms(1000, true, UINT64_MAX), INT64_MAX); /* never, if that is wanted */
+}
+
+static void hours_of_the_day(void **state) {
+        (void) state;
+        static const struct {
+                uint32_t from, until, minute, open_in;
+        } rows_of_hours[] = {
+                { 0, 0, 700, 0 },         { 1320, 420, 1320, 0 }, { 1320, 420, 0, 0 },    { 1320, 420, 419, 0 },
+                { 1320, 420, 420, 900 },  { 1320, 420, 1319, 1 }, { 540, 1020, 540, 0 },  { 540, 1020, 1019, 0 },
+                { 540, 1020, 1020, 960 }, { 540, 1020, 0, 540 },  { 540, 1020, 1440, 0 }, { 540, 540, 3, 0 },
+        };
+        for (size_t i = 0; i < sizeof(rows_of_hours) / sizeof(rows_of_hours[0]); i++) {
+                const struct limits limits = { .batch_from_minute = rows_of_hours[i].from,
+                                               .batch_until_minute = rows_of_hours[i].until };
+                assert_int_equal(policy_hours_open_in_ms(&limits, rows_of_hours[i].minute), rows_of_hours[i].open_in * 60000);
+        }
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(each_position_has_its_time),
                 cmocka_unit_test(the_usual_time_follows_slowly),
+                cmocka_unit_test(batch_comes_forward_by_waiting),
+                cmocka_unit_test(hours_of_the_day),
                 cmocka_unit_test(loading_takes_what_it_took_or_goes_by_size),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -21,11 +21,24 @@ struct apart {
 #define APART(structure, member) \
         { offsetof(struct structure, member), sizeof(((struct structure *) NULL)->member) }
 
+/* Padding between two arrays, which __builtin_clear_padding leaves; of no bytes it ends the list, so it stands last. */
+#define BETWEEN(structure, array, next)                                                         \
+        {                                                                                       \
+                offsetof(struct structure, array) + sizeof(((struct structure *) NULL)->array), \
+                        offsetof(struct structure, next) - offsetof(struct structure, array) -  \
+                                sizeof(((struct structure *) NULL)->array)                      \
+        }
+
 static const struct apart nothing_apart[] = { { 0, 0 } };
-static const struct apart snapshot_apart[] = { APART(snapshot, now_ms),  APART(snapshot, sensors_count),
-                                               APART(snapshot, sensors), APART(snapshot, models_count),
-                                               APART(snapshot, models),  APART(snapshot, wants_count),
-                                               APART(snapshot, wants),   { 0, 0 } };
+static const struct apart snapshot_apart[] = { APART(snapshot, now_ms),
+                                               APART(snapshot, sensors_count),
+                                               APART(snapshot, sensors),
+                                               APART(snapshot, models_count),
+                                               APART(snapshot, models),
+                                               APART(snapshot, wants_count),
+                                               APART(snapshot, wants),
+                                               BETWEEN(snapshot, sensors, models),
+                                               { 0, 0 } };
 static const struct apart want_apart[] = { APART(want, id), { 0, 0 } };
 static const struct apart model_apart[] = { APART(model_view, id), { 0, 0 } };
 static const struct apart sensor_apart[] = { APART(sensor_view, key), { 0, 0 } };

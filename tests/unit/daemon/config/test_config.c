@@ -73,7 +73,7 @@ struct row {
 
 #define SHADOWED "warning: @/models/tiny.gguf: is left out: another model is already called 'tiny'\n"
 
-#define KEYS_NONE                                                                                                                \
+#define KEYS_NONE                                                                                                                    \
         "[server] keys: none is for loopback addresses, and this server is reached from other machines; write auto or required, or " \
         "open-to-network to let everybody in who reaches it\n"
 
@@ -84,9 +84,15 @@ static const struct row rows[] = {
           "[server]\nlisten = 127.0.0.1:0\nollama = yes\ncontrol = /tmp/c\nstate = /tmp\nconnections = 7\nhosts = box.lan, [fd00::1] ,\norigins = https://a.example http://b:3000\nbody_limit = 1MiB\nrequest_memory = 16M\nheader_timeout = "
           "2s\nidle_timeout = 3s\n"
           "[memory]\nbudget = 50%\nweights_fraction = 55%\nreserve = 1M\n[engine]\nload_timeout = 1m\nstop_timeout = 500ms\n[cache]\nsize = 20G\nidle = 0\n"
-          "[models]\nwait_timeout = 1h\nmin_residency = 0\nkeep_alive = forever\ncontext = 8192\nkv_tokens = 0\nparallel = "
+          "[models]\nwait_timeout = 1h\nmin_residency = 0\nturn = forever\nbatch_age = 2m\nbatch_hours = 22:00-7:00\nprotect = 1m\nkeep_alive = forever\ncontext = 8192\nkv_tokens = 0\nparallel = "
           "2\nqueue = 0\nkv = q8_0\nthreads = 3\nclass = batch\nkv_floor = q8_0\n[governor]\nenabled = no\nheat = no\nmargin_target = 12.5\ncritical = 95C\nignore_sensors = 1a2b3c4d, 00000007\ntrust_sensors = DEADBEEF\n[log]\nlevel = debug\n",
           NULL, "" },
+        { "hours that are none", "[models]\nbatch_hours = 22-7\n", NULL,
+          "@/headroom.conf:2: batch_hours = '22-7' is no part of a day; write two times of day, such as 22:00-07:00, or always\n" },
+        { "hours beyond the day", "[models]\nbatch_hours = 22:00-24:00\n", NULL,
+          "@/headroom.conf:2: batch_hours = '22:00-24:00' is no part of a day; write two times of day, such as 22:00-07:00, or always\n" },
+        { "hours that never are", "[models]\nbatch_hours = 7:00-07:00\n", NULL,
+          "@/headroom.conf:2: batch_hours = '7:00-07:00' is no part of a day, since it ends when it begins; write always for the whole day\n" },
         { "byte order mark and CRLF", "\xEF\xBB\xBF[server]\r\nconnections = 7\r\n", NULL, "" },
         { "an indented key is a key, not a continuation", "[server]\n  connections = 7\n  idle_timeout = 5s\n", NULL, "" },
 
@@ -160,7 +166,8 @@ static const struct row rows[] = {
         { "reached from elsewhere without keys", "[server]\nlisten = 0.0.0.0:80\nkeys = none\n", NULL, KEYS_NONE },
         { "Ollama's clients from elsewhere without keys", "[server]\nollama = [fd00::7]:11434\nkeys = none\n", NULL, KEYS_NONE },
         { "reached from elsewhere with keys", "[server]\nlisten = 0.0.0.0:80\n", NULL, "" },
-        { "reached from elsewhere without, in so many words", "[server]\nlisten = 0.0.0.0:80\nkeys = open-to-network\n", NULL, "" },
+        { "reached from elsewhere without, in so many words", "[server]\nlisten = 0.0.0.0:80\nkeys = open-to-network\n", NULL,
+          "" },
         { "without keys where only this machine is served", "[server]\nkeys = none\nollama = yes\n", NULL, "" },
         { "who needs a key", "[server]\nkeys = some\n", NULL,
           "@/headroom.conf:2: keys = 'some' does not say who needs an access key; write auto (all, as soon as there is one), required, "
@@ -578,14 +585,18 @@ static void test_listen_forms(void **state) {
         static const struct {
                 const char *text, *address;
                 uint16_t port;
-        } forms[] = { { "127.0.0.1:80", "127.0.0.1", 80 }, { "127.0.0.2", "127.0.0.2", 5 },
-                      { "[::1]:81", "::1", 81 },           { "[::1]", "::1", 5 },
-                      { "localhost:0", "127.0.0.1", 0 },   { "8080", "127.0.0.1", 8080 },
+        } forms[] = { { "127.0.0.1:80", "127.0.0.1", 80 },
+                      { "127.0.0.2", "127.0.0.2", 5 },
+                      { "[::1]:81", "::1", 81 },
+                      { "[::1]", "::1", 5 },
+                      { "localhost:0", "127.0.0.1", 0 },
+                      { "8080", "127.0.0.1", 8080 },
                       { "localhost", "127.0.0.1", 5 },
-                      { "192.168.1.7:80", "192.168.1.7", 80 }, { "[::]:80", "::", 80 } };
-        static const char *const wrong[] = { "",           ":",       "[::1",        "[::1]80",
-                                             "::1",        "1.2.3:4", "127.0.0.1:",  "127.0.0.1:-1",
-                                             "[::ffff:1.2.3.4]:80", "127.0.0.1:8x" };
+                      { "192.168.1.7:80", "192.168.1.7", 80 },
+                      { "[::]:80", "::", 80 } };
+        static const char *const wrong[] = {
+                "", ":", "[::1", "[::1]80", "::1", "1.2.3:4", "127.0.0.1:", "127.0.0.1:-1", "[::ffff:1.2.3.4]:80", "127.0.0.1:8x"
+        };
 
         (void) state;
         for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {

@@ -111,6 +111,7 @@ static inline int make_fixture(void **state) {
                 .load_timeout_ms = 5000,
                 .stop_timeout_ms = 1000,
                 .min_residency_ms = 300,
+                .batch_age_ms = 60000,
                 .governor_enabled = true,
                 .models = w.models,
         };
@@ -130,7 +131,9 @@ static inline void on_tick(void *user, uint64_t now_ms) {
         snapshot.ram_bytes = memory.total_bytes;
         snapshot.available_bytes = memory.available_bytes;
         fleet_view(w.fleet, &snapshot);
-        plan = (struct plan){ .hold_loads = w.fleet->gate.loads, .hold_batch = w.fleet->gate.batch };
+        plan = (struct plan){ .hold_loads = w.fleet->gate.loads,
+                              .hold_batch = w.fleet->gate.batch,
+                              .batch_because = w.fleet->gate.batch_because };
         policy_loads(&limits, &snapshot, &past, &plan);
         fleet_obey_pools(w.fleet, &plan);
         fleet_admit(w.fleet, &plan);

@@ -44,7 +44,8 @@ static void a_batch_one_ages_into_the_queue(void **state) {
         open_fleet();
         struct client c[2] = { 0 };
         submit(&c[0], "a", REQUEST_BATCH);
-        request_of(w.fleet->models[0]->waiting.first)->turn_ms -= BATCH_AGES_MS + 1; /* as if it had waited for that long */
+        request_of(w.fleet->models[0]->waiting.first)->turn_ms -=
+                w.config.batch_age_ms + 1; /* as if it had waited for that long */
         submit(&c[1], "a", REQUEST_INTERACTIVE);
         eventually(done(&c[0]));
         assert_false(c[1].starts);

@@ -111,6 +111,30 @@ static void a_protected_model_stays(void **state) {
         eventually(a.ended);
 }
 
+/* It is not the hour: whoever would have been given up by then is told at once, the interactive class not at all. */
+static void nobody_waits_for_hours_that_are_far(void **state) {
+        (void) state;
+        add_model("");
+        w.config.batch_hours = "22:00-07:00";
+        open_fleet();
+        struct client a = { 0 };
+        w.fleet->gate = (struct gate){ .batch = true,
+                                       .batch_because = REASON_BATCH_HOURS,
+                                       .batch_opens_ms = uv_hrtime() / 1000000 + 3630000 };
+        w.models[0].batch = true;
+        assert_int_equal(ask_with(&a, "a", REQUEST_CHAT, &client_events, "{}"), -EAGAIN);
+        assert_string_equal(a.failure.code, "batch_hours");
+        assert_non_null(strstr(a.failure.message, "begin in the hours 22:00-07:00, in 60 min"));
+        assert_int_equal(a.failure.retry_after_s, 120);
+        assert_int_equal(a.failure.should_retry, 0);
+        w.fleet->gate.batch_opens_ms = uv_hrtime() / 1000000 + 5000; /* it is worth waiting */
+        ask(&a, "a");
+        request_cancel(a.request);
+        w.models[0].batch = false;
+        ask(&a, "a");
+        eventually(a.ended);
+}
+
 static void batch_protects_nothing_and_use_does_as_configured(void **state) {
         (void) state;
         add_model("")->protect_ms = 5000;
@@ -132,6 +156,7 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(what_is_held_has_no_time, make_fixture, end_fixture),
                 cmocka_unit_test_setup_teardown(who_is_turned_away_is_told_when_to_come_back, make_fixture, end_fixture),
                 cmocka_unit_test_setup_teardown(a_protected_model_stays, make_fixture, end_fixture),
+                cmocka_unit_test_setup_teardown(nobody_waits_for_hours_that_are_far, make_fixture, end_fixture),
                 cmocka_unit_test_setup_teardown(batch_protects_nothing_and_use_does_as_configured, make_fixture, end_fixture),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
