@@ -26,10 +26,7 @@ static const char *token_of(const cJSON *entry) {
 static void write_logprob(struct text *out, const cJSON *entry) {
         const cJSON *value = cJSON_GetObjectItemCaseSensitive(entry, "logprob");
 
-        if (cJSON_IsNull(value))
-                text_puts(out, "null"); /* of a prompt's first token nothing can be said */
-        else
-                text_printf(out, "%.9g", cJSON_IsNumber(value) && value->valuedouble > -9999 ? value->valuedouble : -9999.0);
+        text_printf(out, "%.9g", cJSON_IsNumber(value) && value->valuedouble > -9999 ? value->valuedouble : -9999.0);
 }
 
 static void write_bytes(struct text *out, const cJSON *entry) {
@@ -86,13 +83,15 @@ static void add_for_completion(struct logprobs *l, const cJSON *entry) {
         const char *separator = "";
 
         text_json(&l->tokens, token_of(entry));
-        write_logprob(&l->values, entry);
         text_printf(&l->offsets, "%llu", (unsigned long long) l->offset);
         l->offset += count_characters(token_of(entry));
+        /* Of a prompt's first token nothing can be said. */
         if (cJSON_IsNull(cJSON_GetObjectItemCaseSensitive(entry, "logprob"))) {
+                text_puts(&l->values, "null");
                 text_puts(&l->tops, "null");
                 return;
         }
+        write_logprob(&l->values, entry);
         text_puts(&l->tops, "{");
         cJSON_ArrayForEach(top, cJSON_GetObjectItemCaseSensitive(entry, "top")) {
                 text_puts(&l->tops, separator);
