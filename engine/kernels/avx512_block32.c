@@ -249,7 +249,44 @@ ALWAYS_INLINE void multiply_one_column(const struct product *p, uint32_t r, unpa
         panel_store(p, r, 0, sum);
 }
 
-#define DEFINE_MULTIPLY(type, has_offset)                                                                        \
+/* The sum of the sixteen lanes of V[i], in lane i. */
+ALWAYS_INLINE __m512i sums_of_lanes(__m512i v[PANEL_ROWS]) {
+        UNROLL
+        for (int i = 0; i < 8; i++)
+                v[i] = _mm512_add_epi32(_mm512_unpacklo_epi32(v[2 * i], v[2 * i + 1]),
+                                        _mm512_unpackhi_epi32(v[2 * i], v[2 * i + 1]));
+        UNROLL
+        for (int i = 0; i < 4; i++)
+                v[i] = _mm512_add_epi32(_mm512_unpacklo_epi64(v[2 * i], v[2 * i + 1]),
+                                        _mm512_unpackhi_epi64(v[2 * i], v[2 * i + 1]));
+        UNROLL
+        for (int i = 0; i < 2; i++)
+                v[i] = _mm512_add_epi32(_mm512_shuffle_i32x4(v[2 * i], v[2 * i + 1], 0x44),
+                                        _mm512_shuffle_i32x4(v[2 * i], v[2 * i + 1], 0xee));
+        return _mm512_add_epi32(_mm512_shuffle_i32x4(v[0], v[1], 0x88), _mm512_shuffle_i32x4(v[0], v[1], 0xdd));
+}
+
+/* Codes of eight bits meet one column as they lie, and are added up across: that is less than to turn them about. */
+static void one_column_q8_0(const struct product *p, uint32_t r) {
+        struct panel panel;
+        uint8_t space[PANEL_ROWS * BLOCK_BYTES_MAX];
+        __m512 sum = _mm512_setzero_ps();
+        for (uint32_t b = 0; b < p->n / BLOCK_VALUES; b++) {
+                const struct panel_rows rows = panel_rows_at(p, r, b, sizeof(struct block_q8_0), space);
+                __m512i head[4], v[PANEL_ROWS], x = load_512(codes_at(p, 0, b));
+                fetch_ahead(p, r, PANEL_ROWS, b, sizeof(struct block_q8_0));
+                load_scales(&panel, &rows, head);
+                UNROLL
+                for (size_t i = 0; i < PANEL_ROWS; i++) {
+                        __m256i codes = _mm256_loadu_si256((const __m256i *) (const void *) (panel_row(&rows, i) + 2));
+                        v[i] = _mm512_madd_epi16(_mm512_cvtepi8_epi16(codes), x);
+                }
+                sum = finish(&panel, p, 0, b, false, sums_of_lanes(v), sum);
+        }
+        panel_store(p, r, 0, sum);
+}
+
+#define DEFINE_PRODUCT(type, has_offset, one_column)                                                             \
         static __attribute__((noinline)) void fill_##type(struct panel *panel, const struct panel_rows *rows) {  \
                 unpack_##type(panel, NULL, rows);                                                                \
         }                                                                                                        \
@@ -257,14 +294,20 @@ ALWAYS_INLINE void multiply_one_column(const struct product *p, uint32_t r, unpa
         void avx512_multiply_##type(const struct product *p) {                                                   \
                 uint32_t r = 0;                                                                                  \
                 for (; p->columns_count == 1 && r < p->rows_count; r += PANEL_ROWS)                              \
-                        multiply_one_column(p, r, unpack_##type, sizeof(struct block_##type), has_offset);       \
+                        one_column(p, r);                                                                        \
                 for (; r + PANELS_MAX * PANEL_ROWS <= p->rows_count; r += PANELS_MAX * PANEL_ROWS)               \
                         multiply_panels(p, r, PANELS_MAX, fill_##type, sizeof(struct block_##type), has_offset); \
                 for (; r < p->rows_count; r += PANEL_ROWS)                                                       \
                         multiply_panels(p, r, 1, fill_##type, sizeof(struct block_##type), has_offset);          \
         }
 
-DEFINE_MULTIPLY(q8_0, false)
+#define DEFINE_MULTIPLY(type, has_offset)                                                          \
+        static void one_column_##type(const struct product *p, uint32_t r) {                       \
+                multiply_one_column(p, r, unpack_##type, sizeof(struct block_##type), has_offset); \
+        }                                                                                          \
+        DEFINE_PRODUCT(type, has_offset, one_column_##type)
+
+DEFINE_PRODUCT(q8_0, false, one_column_q8_0)
 DEFINE_MULTIPLY(q4_0, false)
 DEFINE_MULTIPLY(q4_1, true)
 DEFINE_MULTIPLY(q5_0, false)
