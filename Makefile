@@ -84,6 +84,7 @@ demo: deps   ## two models, one budget, streamed answers: the whole thing in a m
 
 ##@ test
 check: deps   ## run all tests; TEST=name runs one, and builds what that one needs
+	@.ci/deps check
 	@$(MAKE) --no-print-directory $(PARALLEL) $(if $(TEST),$(NEEDED),all)
 	$(if $(TEST),,@$(MAKE) --no-print-directory check-layers)
 	@HEADROOM_BUILD=$(abspath $(BUILD)) tests/run $(TESTS)

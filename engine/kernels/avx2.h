@@ -37,6 +37,39 @@ void avx2_swiglu(float *gate, const float *up, uint32_t n);
 float avx2_maximum(const float *x, uint32_t n);
 float avx2_exponential_sum(float *x, uint32_t n, float shift);
 
+/* clang-format off */
+/* What tables of sets for later processors take from here: the types that they have no products of their own for, */
+#define AVX2_TYPES_256 \
+        [TENSOR_Q2_K] = { ACTIVATION_I8, portable_dequantize_q2_k, avx2_multiply_q2_k }, \
+        [TENSOR_Q3_K] = { ACTIVATION_I8, portable_dequantize_q3_k, avx2_multiply_q3_k }, \
+        [TENSOR_IQ4_XS] = { ACTIVATION_I8, portable_dequantize_iq4_xs, avx2_multiply_iq4_xs }, \
+        [TENSOR_IQ2_XXS] = { ACTIVATION_I8, portable_dequantize_iq2_xxs, avx2_multiply_iq2_xxs }, \
+        [TENSOR_IQ2_XS] = { ACTIVATION_I8, portable_dequantize_iq2_xs, avx2_multiply_iq2_xs }, \
+        [TENSOR_IQ2_S] = { ACTIVATION_I8, portable_dequantize_iq2_s, avx2_multiply_iq2_s }, \
+        [TENSOR_IQ3_XXS] = { ACTIVATION_I8, portable_dequantize_iq3_xxs, avx2_multiply_iq3_xxs }, \
+        [TENSOR_IQ3_S] = { ACTIVATION_I8, portable_dequantize_iq3_s, avx2_multiply_iq3_s }, \
+        [TENSOR_IQ1_S] = { ACTIVATION_I8, portable_dequantize_iq1_s, avx2_multiply_iq1_s }, \
+        [TENSOR_IQ1_M] = { ACTIVATION_I8, portable_dequantize_iq1_m, avx2_multiply_iq1_m },
+/* and what knows no weight type. */
+#define AVX2_VECTORS \
+        .prepare = { \
+                [ACTIVATION_I16] = avx2_prepare_i16, \
+                [ACTIVATION_I8]  = avx2_prepare_i8, \
+        }, \
+        .kv = { \
+                [KV_F16]  = { avx2_load_f16, avx2_store_f16, avx2_mix_f16 }, \
+                [KV_Q8_0] = { avx2_load_q8_0, avx2_store_q8_0, avx2_mix_q8_0 }, \
+                [KV_Q4_0] = { portable_dequantize_q4_0, avx2_store_q4_0, avx2_mix_q4_0 }, \
+        }, \
+        .rms_norm = avx2_rms_norm, \
+        .hadamard = avx2_hadamard, \
+        .add = avx2_add, \
+        .scale = avx2_scale, \
+        .swiglu = avx2_swiglu, \
+        .maximum = avx2_maximum, \
+        .exponential_sum = avx2_exponential_sum,
+/* clang-format on */
+
 /*
  * The sums of the eight lanes of each of four vectors, each as ((0+1)+(2+3)) + ((4+5)+(6+7)): one order for all
  * products, whether four rows are finished together or one.

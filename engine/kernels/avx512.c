@@ -18,36 +18,12 @@ const struct kernels kernels_avx512 = {
                 [TENSOR_Q8_0] = { ACTIVATION_I16, portable_dequantize_q8_0, avx512_multiply_q8_0 },
                 [TENSOR_IQ4_NL] = { ACTIVATION_I16, portable_dequantize_iq4_nl, avx512_multiply_iq4_nl },
                 [TENSOR_MXFP4] = { ACTIVATION_I16, portable_dequantize_mxfp4, avx512_multiply_mxfp4 },
-                [TENSOR_Q2_K] = { ACTIVATION_I8, portable_dequantize_q2_k, avx2_multiply_q2_k },
-                [TENSOR_Q3_K] = { ACTIVATION_I8, portable_dequantize_q3_k, avx2_multiply_q3_k },
                 [TENSOR_Q4_K] = { ACTIVATION_I8, portable_dequantize_q4_k, avx512_multiply_q4_k },
                 [TENSOR_Q5_K] = { ACTIVATION_I8, portable_dequantize_q5_k, avx512_multiply_q5_k },
                 [TENSOR_Q6_K] = { ACTIVATION_I8, portable_dequantize_q6_k, avx512_multiply_q6_k },
-                [TENSOR_IQ4_XS] = { ACTIVATION_I8, portable_dequantize_iq4_xs, avx2_multiply_iq4_xs },
-                [TENSOR_IQ2_XXS] = { ACTIVATION_I8, portable_dequantize_iq2_xxs, avx2_multiply_iq2_xxs },
-                [TENSOR_IQ2_XS] = { ACTIVATION_I8, portable_dequantize_iq2_xs, avx2_multiply_iq2_xs },
-                [TENSOR_IQ2_S] = { ACTIVATION_I8, portable_dequantize_iq2_s, avx2_multiply_iq2_s },
-                [TENSOR_IQ3_XXS] = { ACTIVATION_I8, portable_dequantize_iq3_xxs, avx2_multiply_iq3_xxs },
-                [TENSOR_IQ3_S] = { ACTIVATION_I8, portable_dequantize_iq3_s, avx2_multiply_iq3_s },
-                [TENSOR_IQ1_S] = { ACTIVATION_I8, portable_dequantize_iq1_s, avx2_multiply_iq1_s },
-                [TENSOR_IQ1_M] = { ACTIVATION_I8, portable_dequantize_iq1_m, avx2_multiply_iq1_m },
+                AVX2_TYPES_256
         },
-        .prepare = {
-                [ACTIVATION_I16] = avx2_prepare_i16,
-                [ACTIVATION_I8]  = avx2_prepare_i8,
-        },
-        .kv = {
-                [KV_F16]  = { avx2_load_f16, avx2_store_f16, avx2_mix_f16 },
-                [KV_Q8_0] = { avx2_load_q8_0, avx2_store_q8_0, avx2_mix_q8_0 },
-                [KV_Q4_0] = { portable_dequantize_q4_0, avx2_store_q4_0, avx2_mix_q4_0 },
-        },
-        .rms_norm = avx2_rms_norm,
-        .hadamard = avx2_hadamard,
-        .add = avx2_add,
-        .scale = avx2_scale,
-        .swiglu = avx2_swiglu,
-        .maximum = avx2_maximum,
-        .exponential_sum = avx2_exponential_sum,
+        AVX2_VECTORS
 };
 /* clang-format on */
 

@@ -219,18 +219,13 @@ ALWAYS_INLINE void multiply_panels(const struct product *p, uint32_t r, int coun
         uint8_t space[PANEL_ROWS * BLOCK_BYTES_MAX];
         uint32_t all = p->n / BLOCK_VALUES;
         for (uint32_t b = 0; b < all; b += BLOCKS_MAX) {
-                uint32_t blocks = all - b < BLOCKS_MAX ? all - b : BLOCKS_MAX, c = 0;
+                uint32_t blocks = all - b < BLOCKS_MAX ? all - b : BLOCKS_MAX;
                 for (uint32_t i = 0; i < blocks * (uint32_t) count; i++) {
                         const struct panel_rows rows =
                                 panel_rows_at(p, r + i / blocks * PANEL_ROWS, b + i % blocks, block_bytes, space);
                         fill(&panels[i / blocks][i % blocks], &rows);
                 }
-                for (; c + 4 <= p->columns_count; c += 4)
-                        tile(panels, p, r, c, b, blocks, has_offset, count, 4);
-                for (; c + 2 <= p->columns_count; c += 2)
-                        tile(panels, p, r, c, b, blocks, has_offset, count, 2);
-                if (c < p->columns_count)
-                        tile(panels, p, r, c, b, blocks, has_offset, count, 1);
+                FOR_COLUMNS(p, c, tile(panels, p, r, c, b, blocks, has_offset, count, columns));
         }
 }
 
@@ -286,28 +281,24 @@ static void one_column_q8_0(const struct product *p, uint32_t r) {
         panel_store(p, r, 0, sum);
 }
 
-#define DEFINE_PRODUCT(type, has_offset, one_column)                                                             \
-        static __attribute__((noinline)) void fill_##type(struct panel *panel, const struct panel_rows *rows) {  \
-                unpack_##type(panel, NULL, rows);                                                                \
-        }                                                                                                        \
-                                                                                                                 \
-        void avx512_multiply_##type(const struct product *p) {                                                   \
-                uint32_t r = 0;                                                                                  \
-                for (; p->columns_count == 1 && r < p->rows_count; r += PANEL_ROWS)                              \
-                        one_column(p, r);                                                                        \
-                for (; r + PANELS_MAX * PANEL_ROWS <= p->rows_count; r += PANELS_MAX * PANEL_ROWS)               \
-                        multiply_panels(p, r, PANELS_MAX, fill_##type, sizeof(struct block_##type), has_offset); \
-                for (; r < p->rows_count; r += PANEL_ROWS)                                                       \
-                        multiply_panels(p, r, 1, fill_##type, sizeof(struct block_##type), has_offset);          \
+/* Of their own for the registers, as those of the K types. */
+#define DEFINE_PANELS(type, has_offset)                                                                         \
+        static __attribute__((noinline)) void fill_##type(struct panel *panel, const struct panel_rows *rows) { \
+                unpack_##type(panel, NULL, rows);                                                               \
+        }                                                                                                       \
+        ALWAYS_INLINE void panels_##type(const struct product *p, uint32_t r, int count) {                      \
+                multiply_panels(p, r, count, fill_##type, sizeof(struct block_##type), has_offset);             \
         }
 
 #define DEFINE_MULTIPLY(type, has_offset)                                                          \
-        static void one_column_##type(const struct product *p, uint32_t r) {                       \
+        DEFINE_PANELS(type, has_offset)                                                            \
+        ALWAYS_INLINE void one_column_##type(const struct product *p, uint32_t r) {                \
                 multiply_one_column(p, r, unpack_##type, sizeof(struct block_##type), has_offset); \
         }                                                                                          \
-        DEFINE_PRODUCT(type, has_offset, one_column_##type)
+        DEFINE_PRODUCT(type)
 
-DEFINE_PRODUCT(q8_0, false, one_column_q8_0)
+DEFINE_PANELS(q8_0, false)
+DEFINE_PRODUCT(q8_0)
 DEFINE_MULTIPLY(q4_0, false)
 DEFINE_MULTIPLY(q4_1, true)
 DEFINE_MULTIPLY(q5_0, false)

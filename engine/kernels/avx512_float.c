@@ -68,13 +68,7 @@ ALWAYS_INLINE void multiply_columns(const struct product *p, uint32_t c, int col
 }
 
 ALWAYS_INLINE void multiply(const struct product *p, enum tensor_type type) {
-        uint32_t c = 0;
-        for (; c + 4 <= p->columns_count; c += 4)
-                multiply_columns(p, c, 4, type);
-        for (; c + 2 <= p->columns_count; c += 2)
-                multiply_columns(p, c, 2, type);
-        if (c < p->columns_count)
-                multiply_columns(p, c, 1, type);
+        FOR_COLUMNS(p, c, multiply_columns(p, c, columns, type));
 }
 
 void avx512_multiply_f32(const struct product *p) {

@@ -234,13 +234,7 @@ ALWAYS_INLINE void multiply_panels(const struct product *p, uint32_t r, int coun
                         const struct panel_rows rows = panel_rows_at(p, r + (uint32_t) k * PANEL_ROWS, b, block_bytes, space);
                         fill(&panels[k], &rows);
                 }
-                uint32_t c = 0;
-                for (; c + 4 <= p->columns_count; c += 4)
-                        tile(panels, p, r, c, b, parts, count, 4);
-                for (; c + 2 <= p->columns_count; c += 2)
-                        tile(panels, p, r, c, b, parts, count, 2);
-                if (c < p->columns_count)
-                        tile(panels, p, r, c, b, parts, count, 1);
+                FOR_COLUMNS(p, c, tile(panels, p, r, c, b, parts, count, columns));
         }
 }
 
@@ -267,16 +261,13 @@ ALWAYS_INLINE void multiply_one_column(const struct product *p, uint32_t r, unpa
         static __attribute__((noinline)) void fill_##type(struct panel *panel, const struct panel_rows *rows) { \
                 unpack_##type(panel, NULL, rows);                                                               \
         }                                                                                                       \
-                                                                                                                \
-        void avx512_multiply_##type(const struct product *p) {                                                  \
-                uint32_t r = 0;                                                                                 \
-                for (; p->columns_count == 1 && r < p->rows_count; r += PANEL_ROWS)                             \
-                        multiply_one_column(p, r, unpack_##type, sizeof(struct block_##type), parts);           \
-                for (; r + PANELS_MAX * PANEL_ROWS <= p->rows_count; r += PANELS_MAX * PANEL_ROWS)              \
-                        multiply_panels(p, r, PANELS_MAX, fill_##type, sizeof(struct block_##type), parts);     \
-                for (; r < p->rows_count; r += PANEL_ROWS)                                                      \
-                        multiply_panels(p, r, 1, fill_##type, sizeof(struct block_##type), parts);              \
-        }
+        ALWAYS_INLINE void panels_##type(const struct product *p, uint32_t r, int count) {                      \
+                multiply_panels(p, r, count, fill_##type, sizeof(struct block_##type), parts);                  \
+        }                                                                                                       \
+        ALWAYS_INLINE void one_column_##type(const struct product *p, uint32_t r) {                             \
+                multiply_one_column(p, r, unpack_##type, sizeof(struct block_##type), parts);                   \
+        }                                                                                                       \
+        DEFINE_PRODUCT(type)
 
 ALWAYS_INLINE void unpack_q4_k(struct panel *panel, struct one_column *one, const struct panel_rows *rows) {
         unpack_nibbles(panel, one, rows, false);

@@ -161,4 +161,37 @@ ALWAYS_INLINE __m512 floats_of(__m512i halves) {
         return _mm512_cvtph_ps(_mm512_cvtepi32_epi16(halves));
 }
 
+/* --- tiles over a product --- */
+
+/* All columns in fours, then two, then one: TILE is an expression that knows them by C and COLUMNS. */
+#define FOR_COLUMNS(p, c, tile)                               \
+        do {                                                  \
+                uint32_t c = 0;                               \
+                for (; c + 4 <= (p)->columns_count; c += 4) { \
+                        enum { columns = 4 };                 \
+                        tile;                                 \
+                }                                             \
+                for (; c + 2 <= (p)->columns_count; c += 2) { \
+                        enum { columns = 2 };                 \
+                        tile;                                 \
+                }                                             \
+                if (c < (p)->columns_count) {                 \
+                        enum { columns = 1 };                 \
+                        tile;                                 \
+                }                                             \
+        } while (0)
+
+/* All rows: of one column by one_column_TYPE(p, r), else by panels_TYPE(p, r, count). */
+#define DEFINE_PRODUCT(type)                                                                            \
+        _Static_assert(sizeof(struct block_##type) <= BLOCK_BYTES_MAX, "the end of a matrix has room"); \
+        void avx512_multiply_##type(const struct product *p) {                                          \
+                uint32_t r = 0;                                                                         \
+                for (; p->columns_count == 1 && r < p->rows_count; r += PANEL_ROWS)                     \
+                        one_column_##type(p, r);                                                        \
+                for (; r + PANELS_MAX * PANEL_ROWS <= p->rows_count; r += PANELS_MAX * PANEL_ROWS)      \
+                        panels_##type(p, r, PANELS_MAX);                                                \
+                for (; r < p->rows_count; r += PANEL_ROWS)                                              \
+                        panels_##type(p, r, 1);                                                         \
+        }
+
 #endif
