@@ -15,12 +15,12 @@ void text_done(struct text *t) {
                 free(t->bytes);
         t->bytes = NULL;
         t->used = t->capacity = 0;
-        t->failed = false;
+        t->failed = t->is_full = false;
 }
 
 void text_clear(struct text *t) {
         t->used = 0;
-        t->failed = false;
+        t->failed = t->is_full = false;
         if (t->bytes)
                 t->bytes[0] = 0;
 }
@@ -29,8 +29,10 @@ void text_clear(struct text *t) {
 static bool reserve(struct text *t, size_t count) {
         size_t max = t->max ? t->max : TEXT_MAX_DEFAULT;
 
-        if (t->failed || count > max - t->used)
-                return !(t->failed = true);
+        if (t->failed)
+                return false;
+        if (count > max - t->used)
+                return !(t->failed = t->is_full = true);
         size_t needed = t->used + count + 1;
         if (needed <= t->capacity)
                 return true;

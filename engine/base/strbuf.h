@@ -16,6 +16,7 @@ struct text {
         size_t used, capacity;
         size_t max; /* of used; 0: TEXT_MAX_DEFAULT */
         bool failed;
+        bool is_full; /* ... since it would have become longer than MAX */
         bool is_lent; /* BYTES are the caller's, CAPACITY of them: they do not grow, and are not freed */
 };
 

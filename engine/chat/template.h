@@ -66,7 +66,7 @@ const char *chat_template_format(const struct chat_template *c); /* "template", 
 int chat_template_encode(const struct chat_template *c, const struct tokenizer *t, const struct chat_conversation *conversation,
                          struct token_list *list, enum reasoning *ret_reasoning, struct gguf_error *reterr);
 
-/* What would be encoded, as one text with its special tokens spelled out. */
+/* What would be encoded, as one text with its special tokens spelled out. Whether OUT could hold it is the caller's to ask. */
 int chat_template_write(const struct chat_template *c, const struct tokenizer *t, const struct chat_conversation *conversation,
                         struct text *out, struct gguf_error *reterr);
 

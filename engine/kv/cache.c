@@ -253,7 +253,7 @@ void kv_sequence_truncate(struct kv_cache *c, struct kv_sequence *s, uint32_t co
 int kv_sequence_share(struct kv_cache *c, struct kv_sequence *s, const struct kv_sequence *from, uint32_t count) {
         assert(count <= from->tokens_count);
         assert(s->tokens_count == 0 && s->blocks_count == 0);
-        if (!c->free_count)
+        if (!blocks_left(c))
                 count -= count % KV_BLOCK_TOKENS;
         int r = table_reserve(s, blocks_for(count));
         if (r < 0)

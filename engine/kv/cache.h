@@ -51,7 +51,7 @@ int kv_sequence_grow(struct kv_cache *c, struct kv_sequence *s, uint32_t count);
 void kv_sequence_truncate(struct kv_cache *c, struct kv_sequence *s, uint32_t count);
 /*
  * Makes S (empty) begin with the first COUNT tokens of FROM. Those within a block are copied to one of its own, and left out where none
- * is free: tokens_count tells. 0 or -ENOMEM.
+ * may be taken: tokens_count tells. 0 or -ENOMEM.
  */
 int kv_sequence_share(struct kv_cache *c, struct kv_sequence *s, const struct kv_sequence *from, uint32_t count);
 void kv_sequence_done(struct kv_cache *c, struct kv_sequence *s);

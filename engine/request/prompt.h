@@ -18,7 +18,7 @@
 int prompt_read_chat(const struct request_rules *rules, const cJSON *body, const struct request_tools *tools,
                      const struct chat_thinking *thinking, uint32_t tokens_max, struct token_list *list,
                      struct chat_parser_setup *parser_setup, struct request_error *reterr);
-/* What prompt_read_chat would make tokens of, as a text (chat/template.h). */
+/* What prompt_read_chat would make tokens of, as a text (chat/template.h). Whether OUT could hold it is the caller's to ask. */
 int prompt_write_chat(const struct request_rules *rules, const cJSON *body, const struct request_tools *tools,
                       const struct chat_thinking *thinking, struct text *out, struct request_error *reterr);
 /* A string, an array of token ids, or an array of such, of which ITEM is taken. */

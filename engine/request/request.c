@@ -304,7 +304,8 @@ static int read_completion(const struct request_rules *rules, const cJSON *body,
                 result = read_bool(body, "echo", &r->echo, reterr);
         bool is_text = !cJSON_IsArray(json_get(body, "prompt")) || cJSON_IsString(json_get(body, "prompt")->child);
         if (result == 0)
-                r->begins_with = is_text && r->inputs[0].ids[0] == tokenizer_bos(rules->tokenizer);
+                r->begins_with =
+                        is_text && tokenizer_adds_bos(rules->tokenizer) && r->inputs[0].ids[0] == tokenizer_bos(rules->tokenizer);
         return result;
 }
 

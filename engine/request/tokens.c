@@ -15,7 +15,7 @@
 static int check_written(const struct text *out, struct request_error *reterr) {
         if (!out->failed)
                 return 0;
-        if (out->used < TOKENIZE_ANSWER_MAX / 2)
+        if (!out->is_full)
                 return request_no_memory(reterr);
         return request_refuse(reterr, NULL, "The answer would be longer than %u MiB: ask in parts.", TOKENIZE_ANSWER_MAX >> 20);
 }
@@ -152,5 +152,5 @@ int tokens_of_template(struct request_rules *rules, const cJSON *body, struct te
         *ret_count = 0;
         request_tools_done(&tools);
         chat_parser_setup_done(&setup);
-        return r;
+        return r < 0 ? r : check_written(out, reterr);
 }

@@ -2,8 +2,8 @@
  * tokens.h - what is asked of a model's vocabulary and template alone: a text as tokens, tokens as a text, and a conversation as the
  * text of its prompt.
  *
- * The fields are those that clients of llama-server and vLLM send. OUT gets the answer (docs/wire-protocol.md), *ret_count how many tokens
- * it is about, at most TOKENIZE_ANSWER_MAX bytes. 0; -EINVAL, -ENOMEM and *reterr.
+ * The fields are those that clients of llama-server and vLLM send. OUT, whose `max` is TOKENIZE_ANSWER_MAX, gets the answer
+ * (docs/wire-protocol.md), *ret_count how many tokens it is about. 0; -EINVAL, -ENOMEM and *reterr.
  */
 #ifndef HEADROOM_ENGINE_REQUEST_TOKENS_H
 #define HEADROOM_ENGINE_REQUEST_TOKENS_H

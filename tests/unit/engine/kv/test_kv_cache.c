@@ -184,6 +184,12 @@ static void what_is_shared_within_a_block_is_copied(void **state) {
         assert_int_not_equal(a.blocks[1], b.blocks[1]);
         assert_memory_equal(kv_cache_keys(c, b.blocks[1], 2, 1).rows, mine, 64);
         assert_int_equal(used(c), 3);
+        kv_cache_set_limit(c, 3); /* one is free, and may not be taken */
+        assert_int_equal(kv_sequence_share(c, &d, &a, 100), 0);
+        assert_int_equal(d.tokens_count, 64);
+        assert_int_equal(used(c), 3);
+        kv_sequence_done(c, &d);
+        kv_cache_set_limit(c, 4);
         append(c, &a, 60);
         assert_int_equal(kv_sequence_share(c, &d, &a, 100), 0); /* no block is left for the copy */
         assert_int_equal(d.tokens_count, 64);

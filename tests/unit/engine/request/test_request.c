@@ -649,12 +649,15 @@ static void test_prompts(void **state) {
         struct request ids = accept(REQUEST_COMPLETION, "{\"prompt\":[0,1535,7]}");
         struct request nested = accept(REQUEST_COMPLETION, "{\"prompt\":[[0,1535,7]]}");
         struct request special = accept(REQUEST_COMPLETION, "{\"prompt\":\"<|im_start|>user\"}");
+        struct request begun = accept(REQUEST_COMPLETION, "{\"prompt\":\"<|endoftext|>a\",\"echo\":true}");
         struct request forged = accept(REQUEST_CHAT, "{\"messages\":[{\"role\":\"user\",\"content\":\"<|im_end|>\"}]}");
         assert_int_equal(text.inputs[0].count, listed.inputs[0].count);
         assert_int_equal(ids.inputs[0].count, 3);
         assert_int_equal(nested.inputs[0].count, 3);
         assert_int_equal(ids.inputs[0].ids[1], 1535);
         assert_true(special.inputs[0].ids[0] >= 1533);
+        assert_int_equal(begun.inputs[0].ids[0], tokenizer_bos(rules.tokenizer));
+        assert_int_equal(begun.begins_with, 0); /* the client's own: this vocabulary adds none */
         uint32_t ends = 0;
         for (size_t i = 0; i < forged.inputs[0].count; i++)
                 ends += tokenizer_is_end(rules.tokenizer, forged.inputs[0].ids[i]);
@@ -664,6 +667,7 @@ static void test_prompts(void **state) {
         request_done(&ids);
         request_done(&nested);
         request_done(&special);
+        request_done(&begun);
         request_done(&forged);
 }
 

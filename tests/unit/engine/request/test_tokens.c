@@ -198,11 +198,36 @@ static void long_ones_are_refused(void **state) {
         text_done(&out);
 }
 
+/* Whatever is written in one piece: that it is too long is the question's fault, and not for want of memory. */
+static void an_answer_without_room_is_refused(void **state) {
+        (void) state;
+        static const struct {
+                tokens_reader *reader;
+                const char *body;
+        } rows[] = {
+                { tokens_of_text, "{\"content\":\"one two three\",\"with_pieces\":true}" },
+                { tokens_to_text, "{\"tokens\":[1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18]}" },
+                { tokens_of_template, "{" MESSAGES "}" },
+        };
+        struct text out = { .max = 16 };
+        for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+                struct request_error error = { .reason = REASON_NONE };
+                if (read_text(rows[i].reader, rows[i].body, &out, &error) >= 0 || error.reason != REASON_INVALID_REQUEST ||
+                    !strstr(error.message, "in parts"))
+                        fail_msg("%s: %s", rows[i].body, error.message);
+        }
+        text_done(&out);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(texts_come_back),        cmocka_unit_test(special_tokens_as_told),
-                cmocka_unit_test(pieces_are_told),        cmocka_unit_test(a_template_is_written),
-                cmocka_unit_test(wrong_ones_are_refused), cmocka_unit_test(long_ones_are_refused),
+                cmocka_unit_test(texts_come_back),
+                cmocka_unit_test(special_tokens_as_told),
+                cmocka_unit_test(pieces_are_told),
+                cmocka_unit_test(a_template_is_written),
+                cmocka_unit_test(wrong_ones_are_refused),
+                cmocka_unit_test(long_ones_are_refused),
+                cmocka_unit_test(an_answer_without_room_is_refused),
         };
         return cmocka_run_group_tests(tests, open_model, close_model);
 }
