@@ -56,11 +56,10 @@
 #define PREFIXES_MAX         32u        /* finished sequences that are remembered: all are searched */
 #define SESSION_SLICE_BYTES  (8u << 20) /* of a file, written or read between two steps: 80 ms of a slow disk */
 #define LOOKUP_TOKENS_MIN    128u       /* of a prefix on disk: fewer are computed in about the time that finding them takes */
-#define PREFILL_STALL_US \
-        200000.0 /* that prompts add to a step while answers wait for it: text that comes five times a second is still a stream */
-#define PREFILL_ALONE_US    1000000.0  /* of a step of prompts alone: a cancel or the end of the peer is noticed between steps */
-#define PREFILL_CHUNK_LEAST 32u        /* in an emergency: a step that notices soon, and still shares the weights among tokens */
-#define N_CTX_MAX           (1u << 24) /* no model was trained on a tenth of it */
+#define PREFILL_STALL_US     200000.0 /* that prompts add to a step while answers wait: text five times a second is still a stream */
+#define PREFILL_ALONE_US     1000000.0  /* of a step of prompts alone: a cancel or the end of the peer is noticed between steps */
+#define PREFILL_CHUNK_LEAST  32u        /* in an emergency: a step that notices soon, and still shares the weights among tokens */
+#define N_CTX_MAX            (1u << 24) /* no model was trained on a tenth of it */
 
 /* The command line. */
 #define COMMAND_OPTIONS_MAX 32u /* of one command; `run` has the most */

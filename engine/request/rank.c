@@ -17,6 +17,11 @@
 
 #define SPANS_MAX 9u /* four places in a template, and what stands around them: one has two */
 
+/* Of an entry of `documents`, which is a text or an object with one; maybe no text at all. */
+static const cJSON *text_of(const cJSON *json) {
+        return cJSON_IsObject(json) ? json_get(json, "text") : json;
+}
+
 /* A text of a client, NULs and all. */
 static bool take_text(struct text *out, const cJSON *json) {
         text_clear(out);
@@ -83,7 +88,7 @@ static int encode_pair(const struct request_rules *rules, const struct text *que
 
 static int read_document(const struct request_rules *rules, const struct text *query, const cJSON *json, struct text *document,
                          struct request *r, struct request_error *reterr) {
-        const cJSON *text = cJSON_IsObject(json) ? json_get(json, "text") : json;
+        const cJSON *text = text_of(json);
         uint32_t at = r->inputs_count++;
         if (!cJSON_IsString(text))
                 return request_refuse(reterr, "documents", "documents[%u] must be a text, or an object with one.", at);
@@ -104,7 +109,7 @@ static int read_document(const struct request_rules *rules, const struct text *q
 }
 
 static size_t bytes_of(const cJSON *json) {
-        const cJSON *text = cJSON_IsObject(json) ? json_get(json, "text") : json;
+        const cJSON *text = text_of(json);
         return cJSON_IsString(text) ? strlen(text->valuestring) : 0;
 }
 

@@ -26,7 +26,6 @@
 #include <string.h>
 
 #include "engine/request/error.h"
-#include "engine/scheduler/echo.h"
 
 #define ANSWER_PART 0.125 /* of the mean of answers' lengths is the last one's */
 
@@ -66,11 +65,16 @@ void scheduler_note_answer(struct scheduler *s, const struct sequence *q) {
                 s->answer_tokens += ANSWER_PART * (q->tokens_made - s->answer_tokens);
 }
 
-uint64_t scheduler_growth(const struct scheduler *s) {
+static uint64_t growth_of_running(const struct scheduler *s) {
         uint64_t growth = 0;
-        uint32_t places = s->config.parallel - s->running_count;
         for (uint32_t i = 0; i < s->running_count; i++)
                 growth += growth_left(s, s->running[i]);
+        return growth;
+}
+
+uint64_t scheduler_growth(const struct scheduler *s) {
+        uint64_t growth = growth_of_running(s);
+        uint32_t places = s->config.parallel - s->running_count;
         for (const struct sequence *q = s->waiting; q && places > 0; q = q->next, places--)
                 growth += growth_left(s, q);
         return growth;
@@ -137,7 +141,7 @@ static int take_prefix(struct scheduler *s, struct sequence *q) {
 
 /* Makes the first in the queue ready to run, with what it can share. 0, or -EAGAIN: no room now; or -ENOMEM. */
 static int make_room(struct scheduler *s, struct sequence *q) {
-        if (q->request.kind != REQUEST_EMBED && !has_file(q) && !echo_computes_all(q)) {
+        if (q->request.kind != REQUEST_EMBED && !has_file(q) && !sequence_tells_prompt(q)) {
                 int r = take_prefix(s, q);
                 if (r < 0)
                         return r;
@@ -147,9 +151,7 @@ static int make_room(struct scheduler *s, struct sequence *q) {
                 kv_sequence_done(s->config.cache, &q->kv);
                 return -EAGAIN;
         }
-        uint32_t growth = growth_left(s, q);
-        for (uint32_t i = 0; i < s->running_count; i++)
-                growth += growth_left(s, s->running[i]);
+        uint64_t growth = growth_left(s, q) + growth_of_running(s);
         for (;;) {
                 struct kv_blocks blocks = kv_cache_blocks(s->config.cache);
                 if (blocks.used + growth <= blocks.limit)
@@ -198,7 +200,7 @@ void scheduler_make_room(struct scheduler *s) {
 
 /* Whether the prompt of Q is being computed already: it begins with what comes of that. */
 static bool waits_for_sibling(const struct scheduler *s, const struct sequence *q) {
-        for (uint32_t i = 0; i < s->running_count && !has_file(q) && !echo_computes_all(q); i++)
+        for (uint32_t i = 0; i < s->running_count && !has_file(q) && !sequence_tells_prompt(q); i++)
                 if (are_siblings(q, s->running[i]) && s->running[i]->kv.tokens_count < s->running[i]->prompt_tokens)
                         return true;
         return false;

@@ -7,10 +7,6 @@
 
 #define TOGETHER 16u /* tokens of one piece */
 
-bool echo_computes_all(const struct sequence *q) {
-        return q->request.echo && q->request.logprobs && q->echoed < q->prompt_tokens;
-}
-
 /* Adds the text of token ID, whole characters. 0 or -ENOMEM. */
 static int add_text(const struct scheduler *s, struct sequence *q, int32_t id, struct text *out) {
         const struct tokenizer *t = s->config.rules->tokenizer;

@@ -10,8 +10,6 @@
 
 #include "engine/scheduler/internal.h"
 
-/* Whether no token of Q's prompt may be taken from others. */
-bool echo_computes_all(const struct sequence *q);
 /*
  * ITEM of Q's prompt has been computed: what it says of the prompt is told. Where the item has hidden states its result becomes the logits of its
  * last token. 0 or -ENOMEM.

@@ -1,13 +1,14 @@
 /*
  * internal.h - the scheduler's own parts, for its own files alone.
  *
- *      scheduler.c          its life, the queue, a step
- *      admit.c    who may run: the account of the pool
- *      pool.c     how large it is
- *      prefill_pace.c   how many tokens of prompts a step may take
- *      suspend.c  who gives its KV back for a while, and how it returns
- *      prefix_store_io.c   what outlives the engine in files, and is taken from there again
- *      statistics.c  what it says of itself
+ *      scheduler.c        its life, the queue, a step
+ *      admit.c            who may run: the account of the pool
+ *      pool.c             how large it is
+ *      prefill_pace.c     how many tokens of prompts a step may take
+ *      echo.c             a prompt that is told before its answer
+ *      suspend.c          who gives its KV back for a while, and how it returns
+ *      prefix_store_io.c  what outlives the engine in files, and is taken from there again
+ *      statistics.c       what it says of itself
  */
 #ifndef HEADROOM_ENGINE_SCHEDULER_INTERNAL_H
 #define HEADROOM_ENGINE_SCHEDULER_INTERNAL_H

@@ -89,6 +89,10 @@ bool sequence_decodes(const struct sequence *q) {
         return q->tokens_made > 0 && sequence_pending(q) == 1;
 }
 
+bool sequence_tells_prompt(const struct sequence *q) {
+        return q->request.echo && q->request.logprobs && q->echoed < q->prompt_tokens;
+}
+
 void sequence_begin_again(struct sequence *q, const struct request_rules *rules) {
         assert(q->kv.tokens_count == 0);
         for (uint32_t d = 0; q->sum && d < rules->n_embd; d++)
@@ -96,8 +100,7 @@ void sequence_begin_again(struct sequence *q, const struct request_rules *rules)
 }
 
 static enum transformer_want want_of(const struct sequence *q, uint32_t count) {
-        bool tells_prompt = q->request.echo && q->request.logprobs && q->echoed < q->prompt_tokens;
-        if (q->request.kind == REQUEST_EMBED || tells_prompt)
+        if (q->request.kind == REQUEST_EMBED || sequence_tells_prompt(q))
                 return WANT_HIDDEN;
         return count == sequence_pending(q) && q->request.max_tokens > 0 ? WANT_LOGITS : WANT_NOTHING;
 }

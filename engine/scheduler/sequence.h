@@ -59,6 +59,8 @@ const struct token_list *sequence_tokens(const struct sequence *q);
 uint32_t sequence_pending(const struct sequence *q);
 /* True while the sequence grows by one token at a time: the prompt is done, and so is all that had to be computed again. */
 bool sequence_decodes(const struct sequence *q);
+/* True while the log-probabilities of the prompt are still to be told (echo.h): no token of it may be taken from others. */
+bool sequence_tells_prompt(const struct sequence *q);
 /* Makes all tokens pending again after the KV was lost and given up. The answer is the same in the end. */
 void sequence_begin_again(struct sequence *q, const struct request_rules *rules);
 

@@ -26,6 +26,8 @@
 #define ANSWERS_MAX  (1u << 22)
 #define HEAD_MAX     4096u
 #define FRAME_MAX    65536u
+#define REQUEST_MAX  16384u
+#define BODY_MAX     (REQUEST_MAX - 512) /* beside a head, or the frame around it */
 #define CHUNKED      INT64_MIN
 #define EVENTS_TAKEN 256
 
@@ -43,7 +45,7 @@ static struct client clients[CLIENTS_MAX];
 static uint32_t took_us[ANSWERS_MAX];
 static uint32_t answers, refused;
 static uint64_t events, end_ns;
-static char request[16384];
+static char request[REQUEST_MAX];
 static size_t request_size;
 
 static _Noreturn void fail(const char *what) {
@@ -191,7 +193,7 @@ static int start_engine(const char *program, const char *model) {
 }
 
 static void generate(int fd, uint32_t id, const char *body) {
-        static char frame[16384];
+        static char frame[REQUEST_MAX];
         int size = snprintf(frame + 4, sizeof(frame) - 4, "{\"type\":\"generate\",\"id\":%u,\"kind\":\"chat\",\"body\":%s}", id,
                             body);
         uint32_t length = (uint32_t) size;
@@ -253,8 +255,10 @@ int main(int argc, char **argv) {
         char **rest = argv + (is_engine ? 4 : 3);
         uint32_t count = (uint32_t) strtoul(rest[0], NULL, 10);
         double seconds = strtod(rest[1], NULL);
-        if (count < 1 || count > CLIENTS_MAX)
+        if (count < 1 || count > CLIENTS_MAX || strlen(rest[2]) > BODY_MAX) {
+                fprintf(stderr, "load: from 1 to %u clients, with a body of at most %u bytes\n", CLIENTS_MAX, BODY_MAX);
                 return 2;
+        }
         end_ns = now_ns() + (uint64_t) (seconds * 1e9);
         if (is_engine)
                 over_frames(argv[2], argv[3], count, rest[2]);

@@ -58,7 +58,6 @@ static void test_unigram(void **state) {
         tiny_vocab_done(&v);
 }
 
-/* With "cd" user-defined, "bcd" must be worth more than "b" and -0.1. */
 /* As XLM-R has them: <s> a </s></s> b </s>. */
 static void test_pairs(void **state) {
         (void) state;
@@ -79,6 +78,7 @@ static void test_pairs(void **state) {
         }
 }
 
+/* With "cd" user-defined, "bcd" must be worth more than "b" and -0.1. */
 static void test_user_defined_scores(void **state) {
         (void) state;
         for (int likely = 0; likely < 2; likely++) {
