@@ -17,7 +17,7 @@ struct dialect {
         bool keeps_calls;        /* ... or each call when it ends */
         bool repeats;            /* what was asked stands in the answer: `repeated` */
         bool is_chat;            /* else the text of a prompt goes on */
-        enum request_kind looks; /* REQUEST_COUNT and its like: nothing is computed, and there is no stream; 0: it is an answer */
+        enum request_kind looks; /* a kind that only looks (request_events.h), without a stream; 0: it is an answer */
         bool lists_logprobs;     /* in lists side by side, not an object for each token */
         bool logprobs_of_text;   /* alone: those of other tokens are left out */
         bool pings_tell;         /* a ping says why one waits: one comes at once */
@@ -49,7 +49,9 @@ extern const struct dialect dialect_openai_chat, dialect_openai_completion; /* o
 extern const struct dialect dialect_anthropic, dialect_anthropic_count;     /* anthropic.c */
 extern const struct dialect dialect_responses, dialect_responses_count;     /* responses.c */
 
-/* `refuse` of all of OpenAI's. */
+/* `refuse` of all of OpenAI's; `failed` and `ping` of streams like its own. */
 void openai_refuse(struct text *out, const struct failure *failure, const char *request_id);
+void openai_failed(struct text *out, struct answer *a, const struct failure *failure);
+void openai_ping(struct text *out, const char *why);
 
 #endif

@@ -1,95 +1,13 @@
-/*
- * infill.c - POST /infill as llama-server has it, for editors: what stands before the cursor and behind it, other files of the project, and
- * the answer with its timings. The body goes on as a completion with a `suffix` (engine/request/infill.h).
- */
+/* infill.c - answers of POST /infill as llama-server has them, with their timings. */
 #include "daemon/dialect/infill.h"
 
 #include <string.h>
-
-#include "daemon/dialect/sse.h"
-
-/* ---- what is asked ---- */
-
-enum { PREFIX, PROMPT, BEHIND, EXTRA, LIMIT, FIELDS, OWN_MEMBERS };
-static const char *const own[OWN_MEMBERS] = { "input_prefix", "prompt",    "input_suffix",
-                                              "input_extra",  "n_predict", "response_fields" };
-static const char *const unwanted[] = { "suffix", "max_tokens", "max_completion_tokens", "n", "best_of", "echo", "logprobs" };
-
-static bool is_one_of(struct json_value key, const char *const names[], size_t count) {
-        for (size_t i = 0; i < count; i++)
-                if (json_string_is(key, names[i]))
-                        return true;
-        return false;
-}
-
-/* Samplers and all else that has the same name here and there. */
-static void put_others(struct text *out, struct json_value object) {
-        struct json_walk r;
-        struct json_value key, value;
-
-        json_walk_begin(&r, object.at, object.length, JSON_DEPTH_MAX, UINT32_MAX);
-        (void) json_walk_into(&r, JSON_OBJECT);
-        while (json_walk_member(&r, &key) && json_walk_value(&r, &value)) {
-                if (is_one_of(key, own, OWN_MEMBERS) || is_one_of(key, unwanted, sizeof unwanted / sizeof *unwanted))
-                        continue;
-                put_comma(out);
-                text_add(out, key.at, key.length);
-                text_puts(out, ":");
-                text_add(out, value.at, value.length);
-        }
-}
-
-/* The line up to the cursor belongs to what stands before it. */
-static void put_before(struct text *out, struct json_value prefix, struct json_value prompt) {
-        put_key(out, "prompt");
-        text_puts(out, "\"");
-        if (prefix.kind == JSON_STRING)
-                text_add(out, prefix.at + 1, prefix.length - 2);
-        if (prompt.kind == JSON_STRING)
-                text_add(out, prompt.at + 1, prompt.length - 2);
-        text_puts(out, "\"");
-}
-
-static bool check(const struct json_value m[], struct failure *reterr) {
-        for (size_t i = PREFIX; i <= BEHIND; i++)
-                if (m[i].kind != JSON_NONE && m[i].kind != JSON_STRING) {
-                        *reterr = bad_request(own[i], "'%s' must be a string", own[i]);
-                        return false;
-                }
-        if (m[EXTRA].kind != JSON_NONE && m[EXTRA].kind != JSON_ARRAY) {
-                *reterr = bad_request("input_extra", "'input_extra' must be an array of objects with 'filename' and 'text'");
-                return false;
-        }
-        return true;
-}
-
-bool translate_infill(const char *source, size_t size, struct text *out, struct asked *asked, struct failure *reterr) {
-        struct json_value whole = { JSON_OBJECT, source, size }, m[OWN_MEMBERS];
-
-        find_members(whole, own, OWN_MEMBERS, m);
-        if (!check(m, reterr))
-                return false;
-        text_puts(out, "{");
-        put_before(out, m[PREFIX], m[PROMPT]);
-        put_member(out, "suffix", m[BEHIND]);
-        put_member(out, "max_tokens", m[LIMIT]);
-        put_key(out, "input_extra");
-        if (m[EXTRA].kind == JSON_ARRAY)
-                text_add(out, m[EXTRA].at, m[EXTRA].length);
-        else
-                text_puts(out, "[]");
-        put_others(out, whole);
-        text_puts(out, "}");
-        asked->repeated[0] = m[FIELDS];
-        return true;
-}
 
 /* ---- what is told ---- */
 
 /* Of an answer that has ended. */
 struct told {
         const struct answer *a;
-        const char *finish;
         const struct request_usage *usage;
 };
 
@@ -208,37 +126,42 @@ static void put_all(struct text *out, const struct told *t) {
         put_timings(out, t);
 }
 
-/* What `response_fields` names, under the name that it has there. */
+static const struct field *find_field(struct json_value name) {
+        for (size_t i = 0; i < FIELDS_COUNT; i++)
+                if (json_string_is(name, fields[i].path))
+                        return &fields[i];
+        return NULL;
+}
+
+/* What `response_fields` names, under the name that it has there, and once: a list may be long, and a text too. */
 static void put_chosen(struct text *out, struct json_value names, const struct told *t) {
+        bool is_put[FIELDS_COUNT] = { false }, has_timings = false;
         struct json_walk r;
         struct json_value name;
 
         items_begin(&r, names);
         while (items_next(&r, &name)) {
-                if (json_string_is(name, "timings"))
+                const struct field *f = find_field(name);
+                if (f && !is_put[f - fields]) {
+                        is_put[f - fields] = true;
+                        put_key(out, f->path);
+                        put_value(out, f, t);
+                } else if (!has_timings && json_string_is(name, "timings")) {
+                        has_timings = true;
                         put_timings(out, t);
-                for (size_t i = 0; i < FIELDS_COUNT; i++) {
-                        if (!json_string_is(name, fields[i].path))
-                                continue;
-                        put_key(out, fields[i].path);
-                        put_value(out, &fields[i], t);
                 }
         }
 }
 
 static void put_end(struct text *out, const struct told *t) {
         struct json_value names = t->a->repeated[0];
-        struct text object = { .max = TEXT_MAX_NONE };
 
-        text_puts(&object, "{");
+        text_puts(out, "{");
         if (names.kind == JSON_ARRAY)
-                put_chosen(&object, names, t);
+                put_chosen(out, names, t);
         else
-                put_all(&object, t);
-        text_puts(&object, "}");
-        text_puts(out, text_string(&object));
-        out->failed |= object.failed;
-        text_done(&object);
+                put_all(out, t);
+        text_puts(out, "}");
 }
 
 /* ---- a stream ---- */
@@ -259,26 +182,17 @@ static void on_piece(struct text *out, struct answer *a, const struct answer_par
 }
 
 static void on_end(struct text *out, struct answer *a, const char *finish, const struct request_usage *usage) {
+        (void) finish;
         text_puts(out, "data: ");
-        put_end(out, &(struct told){ a, finish, usage });
+        put_end(out, &(struct told){ a, usage });
         text_puts(out, "\n\n");
-}
-
-static void on_failed(struct text *out, struct answer *a, const struct failure *failure) {
-        text_puts(out, "data: ");
-        openai_refuse(out, failure, a->request_id);
-        text_puts(out, "\n\n");
-}
-
-static void ping(struct text *out, const char *why) {
-        sse_comment(out, why);
-        text_puts(out, "\n");
 }
 
 /* ---- the whole ---- */
 
 static void whole(struct text *out, const struct answer *a, const char *finish, const struct request_usage *usage) {
-        put_end(out, &(struct told){ a, finish, usage });
+        (void) finish;
+        put_end(out, &(struct told){ a, usage });
         text_puts(out, "\n");
 }
 
@@ -291,7 +205,7 @@ const struct dialect dialect_infill = { .id_prefix = "",
                                         .piece = on_piece,
                                         .close = no_part,
                                         .end = on_end,
-                                        .failed = on_failed,
-                                        .ping = ping,
+                                        .failed = openai_failed,
+                                        .ping = openai_ping,
                                         .whole = whole,
                                         .refuse = openai_refuse };

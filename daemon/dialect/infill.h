@@ -1,10 +1,9 @@
-/* infill.h - POST /infill of llama-server: a text between two others. */
+/* infill.h - answers of POST /infill of llama-server: a text between two others. */
 #ifndef HEADROOM_DAEMON_DIALECT_INFILL_H
 #define HEADROOM_DAEMON_DIALECT_INFILL_H
 
 #include "daemon/dialect/dialect.h"
 
-extern translator translate_infill;
 extern const struct dialect dialect_infill;
 
 #endif

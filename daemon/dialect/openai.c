@@ -153,13 +153,13 @@ void openai_refuse(struct text *out, const struct failure *f, const char *reques
         text_puts(out, "}}");
 }
 
-static void on_failed(struct text *out, struct answer *a, const struct failure *failure) {
+void openai_failed(struct text *out, struct answer *a, const struct failure *failure) {
         text_puts(out, "data: ");
         openai_refuse(out, failure, a->request_id);
         text_puts(out, "\n\n");
 }
 
-static void ping(struct text *out, const char *why) {
+void openai_ping(struct text *out, const char *why) {
         sse_comment(out, why);
         text_puts(out, "\n");
 }
@@ -236,7 +236,7 @@ static void whole(struct text *out, const struct answer *a, const char *finish, 
 
 #define OF_BOTH                                                                                                           \
         .stream_type = "text/event-stream", .pings_tell = true, .has_choices = true, .open = no_event, .piece = on_piece, \
-        .close = no_event, .end = on_end, .failed = on_failed, .ping = ping, .whole = whole, .refuse = openai_refuse
+        .close = no_event, .end = on_end, .failed = openai_failed, .ping = openai_ping, .whole = whole, .refuse = openai_refuse
 
 const struct dialect dialect_openai_chat = { .id_prefix = "chatcmpl-", .is_chat = true, .begin = chat_begin, OF_BOTH };
 const struct dialect dialect_openai_completion = {

@@ -242,6 +242,7 @@ static void text_delta(struct text *out, struct answer *a, const struct answer_p
         logprobs_add(&of_piece, true, logprobs);
         text_event(out, a, "response.output_text.delta", p, "delta", text,
                    (struct span){ text_string(&of_piece.tokens), of_piece.tokens.used });
+        out->failed |= logprobs_failed(&of_piece);
         logprobs_done(&of_piece);
 }
 
@@ -321,11 +322,6 @@ static void on_failed(struct text *out, struct answer *a, const struct failure *
         response_event(out, a, "response.failed", (struct state){ .status = "failed", .failure = f });
 }
 
-static void on_ping(struct text *out, const char *why) {
-        sse_comment(out, why);
-        text_puts(out, "\n");
-}
-
 /* --- the whole answer --- */
 
 static void whole(struct text *out, const struct answer *a, const char *finish, const struct request_usage *usage) {
@@ -352,7 +348,7 @@ const struct dialect dialect_responses = { .id_prefix = "resp_",
                                            .close = on_close,
                                            .end = on_end,
                                            .failed = on_failed,
-                                           .ping = on_ping,
+                                           .ping = openai_ping,
                                            .whole = whole,
                                            .refuse = openai_refuse };
 const struct dialect dialect_responses_count = {

@@ -12,7 +12,6 @@
 
 #define WORD_BYTES 64u /* of a client's word in a sentence, or of a place */
 
-/* What is read of it, and what is told where it cannot be had. */
 /* --- blocks --- */
 
 enum { TYPE, TEXT, THOUGHT, ID, NAME, INPUT, OF_CALL, CONTENT, IS_ERROR, BLOCK_MEMBERS };

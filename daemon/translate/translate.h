@@ -1,6 +1,6 @@
 /*
- * translate.h - what a client asks in a dialect of its own (a file NAME_body.c each), as the one body that engines know: the object that POST /v1/chat/completions
- * and its neighbours take.
+ * translate.h - what a client asks in a dialect of its own (a file NAME_body.c each), as the one body that engines know: the object that
+ * POST /v1/chat/completions and its neighbours take.
  *
  * Pure, for any thread. Strings go over as they stand in the source, escapes and all. Members that nobody knows are left out.
  */
@@ -30,7 +30,7 @@ struct asked {
  */
 typedef bool translator(const char *source, size_t size, struct text *out, struct asked *asked, struct failure *reterr);
 
-extern translator translate_anthropic, translate_responses;
+extern translator translate_anthropic, translate_responses, translate_infill;
 extern translator translate_ollama_chat;
 extern translator translate_ollama_generate; /* to `messages`, or where it is raw or has a suffix to `prompt` */
 extern translator translate_ollama_embed, translate_ollama_embeddings;

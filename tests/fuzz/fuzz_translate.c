@@ -9,14 +9,13 @@
 #include <string.h>
 
 #include "daemon/api/body_facts.h"
-#include "daemon/dialect/ollama.h"
 #include "daemon/translate/translate.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static translator *const translators[] = { translate_anthropic,       translate_responses,    translate_ollama_chat,
                                            translate_ollama_generate, translate_ollama_embed, translate_ollama_embeddings,
-                                           translate_ollama_name };
+                                           translate_ollama_name,     translate_infill };
 
 static void check(const struct text *out, size_t size) {
         struct body_facts facts;
