@@ -124,10 +124,9 @@ static bool usage_in(const cJSON *frame, struct request_usage *ret) {
                count_in(usage, "reasoning_tokens", &ret->reasoning_tokens) && ret->reasoning_tokens <= ret->completion_tokens;
 }
 
-/* A prompt that is only counted is no measure of an answer. */
 static void note_service(struct model *m, const struct request *request) {
         requests_protect(m, request);
-        if (request->kind != REQUEST_COUNT)
+        if (!request_only_looks(request->kind))
                 m->service_ms = policy_service_learn(m->service_ms, sat_sub(fleet_clock_ms(), request->sent_ms));
 }
 

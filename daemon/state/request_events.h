@@ -89,6 +89,11 @@ enum request_kind {
         REQUEST_LOAD
 };
 
+/* It asks what a vocabulary and a template say: nothing is computed for it, and how long that takes is no measure of an answer. */
+static inline bool request_only_looks(enum request_kind kind) {
+        return kind == REQUEST_COUNT || kind == REQUEST_TOKENS || kind == REQUEST_TEXT || kind == REQUEST_TEMPLATE;
+}
+
 /* It is answered by a vector for each of its texts, or by a score, a vector of one number. */
 static inline bool request_is_for_vectors(enum request_kind kind) {
         return kind == REQUEST_EMBED || kind == REQUEST_RANK;

@@ -1,4 +1,7 @@
-/* test_outlook.c - what a request that waits is told of its turn, and one that is turned away of the next free place, with engines that do as they are told. */
+/*
+ * test_outlook.c - what a request that waits is told of its turn, and one that is turned away of the next free place, with engines that do as
+ * they are told.
+ */
 #include "tests/unit/daemon/models/models_fixture.h"
 
 /* One at a time, each 400 ms: what was measured is what is told. */
@@ -23,6 +26,24 @@ static void each_waiter_knows_its_place_and_time(void **state) {
         request_cancel(c[1].request); /* who leaves frees its place at once */
         assert_int_equal(request_outlook(c[3].request).position, 2);
         eventually(c[0].ended && c[2].ended && c[3].ended);
+}
+
+/* Else a client that often counts its prompts would have all others told of turns that never come so soon. */
+static void who_only_looks_is_no_measure(void **state) {
+        (void) state;
+        static const enum request_kind kinds[] = { REQUEST_COUNT, REQUEST_TOKENS, REQUEST_TEXT, REQUEST_TEMPLATE };
+        add_model("token_ms=1\ntokens=1\n");
+        open_fleet();
+        struct client c = { 0 };
+        ask(&c, "a");
+        eventually(c.ended);
+        w.fleet->models[0]->service_ms = 8000;
+        for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+                c = (struct client){ 0 };
+                assert_int_equal(ask_with(&c, "a", kinds[i], &client_events, "{}"), 0);
+                eventually(c.ended);
+                assert_int_equal(w.fleet->models[0]->service_ms, 8000);
+        }
 }
 
 static void the_load_counts_before_the_turn(void **state) {
@@ -149,15 +170,16 @@ static void batch_protects_nothing_and_use_does_as_configured(void **state) {
         assert_int_equal(status_of(1).protected_ms, 0);
 }
 
-int main(void) {
+int main(int argc, char **argv) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test_setup_teardown(each_waiter_knows_its_place_and_time, make_fixture, end_fixture),
-                cmocka_unit_test_setup_teardown(the_load_counts_before_the_turn, make_fixture, end_fixture),
-                cmocka_unit_test_setup_teardown(what_is_held_has_no_time, make_fixture, end_fixture),
-                cmocka_unit_test_setup_teardown(who_is_turned_away_is_told_when_to_come_back, make_fixture, end_fixture),
-                cmocka_unit_test_setup_teardown(a_protected_model_stays, make_fixture, end_fixture),
-                cmocka_unit_test_setup_teardown(nobody_waits_for_hours_that_are_far, make_fixture, end_fixture),
-                cmocka_unit_test_setup_teardown(batch_protects_nothing_and_use_does_as_configured, make_fixture, end_fixture),
+                with_fixture(each_waiter_knows_its_place_and_time),
+                with_fixture(who_only_looks_is_no_measure),
+                with_fixture(the_load_counts_before_the_turn),
+                with_fixture(what_is_held_has_no_time),
+                with_fixture(who_is_turned_away_is_told_when_to_come_back),
+                with_fixture(a_protected_model_stays),
+                with_fixture(nobody_waits_for_hours_that_are_far),
+                with_fixture(batch_protects_nothing_and_use_does_as_configured),
         };
-        return cmocka_run_group_tests(tests, NULL, NULL);
+        return run_with_fixtures(argc, argv, tests);
 }
