@@ -1,72 +1,16 @@
 /* test_request.c - bodies of clients: what is accepted and what it comes to, what is refused and which field is blamed. */
 #include <errno.h>
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdbool.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <cmocka.h>
 
-#include "engine/base/json_read.h"
 #include "engine/base/strbuf.h"
-#include "engine/request/request.h"
 #include "engine/request/thinking.h"
-#include "engine/request/tools.h"
-
-#define MODEL "tests/demo_model/headroom-demo-small.gguf"
-#define CTX   256u
-
-static struct model *model;
-static struct request_rules rules;
-
-static int open_model(void **state) {
-        (void) state;
-        struct gguf_error error;
-        if (model_open_path(MODEL, &model, &error) < 0) {
-                print_error("%s\n", error.text);
-                return -1;
-        }
-        request_rules_init(&rules, model, CTX, 1);
-        return 0;
-}
-
-static int close_model(void **state) {
-        (void) state;
-        request_rules_done(&rules);
-        model_close(model);
-        return 0;
-}
-
-static int read_json(enum request_kind kind, cJSON *json, struct request *r, struct request_error *error) {
-        if (kind == REQUEST_EMBED && !cJSON_IsObject(json)) { /* the input alone */
-                cJSON *wanted = cJSON_CreateObject();
-                cJSON_AddItemToObject(wanted, "input", json);
-                json = wanted;
-        }
-        int result = kind == REQUEST_EMBED
-                             ? request_read_embed(&rules, 9, json, r, error)
-                             : request_read(&rules, &(struct request_asked){ .id = 9, .kind = kind }, json, r, error);
-        cJSON_Delete(json);
-        if (result == 0) {
-                assert_int_equal(r->id, 9);
-                assert_int_equal(r->kind, kind);
-        }
-        return result;
-}
-
-static int read_text(enum request_kind kind, const char *text, struct request *r, struct request_error *error) {
-        cJSON *json = json_read(text, strlen(text), NULL);
-        if (!json)
-                fail_msg("not JSON: %s", text);
-        return read_json(kind, json, r, error);
-}
+#include "tests/unit/engine/request/request_fixture.h"
 
 /* ---- refused ---- */
 
-#define CHAT "\"messages\":[{\"role\":\"user\",\"content\":\"Hi\"}]"
 #define TEXT "\"prompt\":\"Hi\""
 
 /* clang-format off */
@@ -220,85 +164,6 @@ static void test_refused(void **state) {
         }
 }
 
-static struct request read_gap(const char *body) {
-        static const struct infill_tokens infill = { { 1500, 1501, 1502, TOKEN_NONE, TOKEN_NONE, 1503 } };
-        struct request_rules taught = rules;
-        struct request_error error;
-        struct request r;
-        cJSON *json = json_read(body, strlen(body), NULL);
-        assert_non_null(json);
-        taught.infill = &infill;
-        if (request_read(&taught, &(struct request_asked){ .kind = REQUEST_COMPLETION }, json, &r, &error) < 0)
-                fail_msg("%s", error.message);
-        cJSON_Delete(json);
-        return r;
-}
-
-static uint32_t count_of(const struct request *r, int32_t id) {
-        uint32_t count = 0;
-        for (size_t i = 0; i < r->inputs[0].count; i++)
-                count += r->inputs[0].ids[i] == id;
-        return count;
-}
-
-/* Texts around a gap: whole where they fit, what is next to it where they do not, and no mark but ours. */
-static void test_gaps(void **state) {
-        (void) state;
-        static const char *const rows[] = {
-                "{\"prompt\":\"a b\",\"suffix\":\"c\"}",
-                "{\"prompt\":\"\",\"suffix\":\"c\"}",
-                "{\"prompt\":\"a\",\"suffix\":\"\",\"input_extra\":[]}",
-                "{\"input_extra\":[]}",
-                "{\"prompt\":\"a\",\"input_extra\":[{\"text\":\"x\"},{\"filename\":\"f\",\"text\":\"y\"}]}",
-        };
-        for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-                struct request r = read_gap(rows[i]);
-                assert_true(r.fills_gap);
-                assert_true(count_of(&r, 1500) == 1 && count_of(&r, 1501) == 1 && count_of(&r, 1502) == 1);
-                assert_int_equal(r.inputs[0].ids[r.inputs[0].count - 1], 1502);
-                assert_int_equal(r.max_tokens, CTX - r.inputs[0].count);
-                request_done(&r);
-        }
-        struct text body = { .max = TEXT_MAX_NONE };
-        text_puts(&body, "{\"max_tokens\":56,\"input_extra\":[],\"prompt\":\"");
-        for (int i = 0; i < 2000; i++)
-                text_puts(&body, "\xc3\xa9 a");
-        text_puts(&body, "\",\"suffix\":\"");
-        for (int i = 0; i < 2000; i++)
-                text_puts(&body, "b \xc3\xa9");
-        text_puts(&body, "\"}");
-        struct request r = read_gap(text_string(&body));
-        size_t count = r.inputs[0].count, at = 0;
-        while (r.inputs[0].ids[at] != 1501)
-                at++;
-        assert_true(count + 56 <= CTX && count + 56 + 4 >= CTX);
-        assert_true(at > 2 * (count - at)); /* most of it stands before the gap */
-        assert_int_equal(r.max_tokens, 56);
-        request_done(&r);
-        text_done(&body);
-        r = read_gap("{\"prompt\":\"a\",\"suffix\":\"\"}");
-        assert_false(r.fills_gap);
-        request_done(&r);
-}
-
-static void test_items_of_a_list(void **state) {
-        (void) state;
-        const char *const lists[] = { "{\"prompt\":[[5,6],[7]]}", "{\"prompt\":[\"a\",[7]]}" };
-        for (uint32_t i = 0; i < 4; i++) {
-                cJSON *json = cJSON_Parse(lists[i / 3]);
-                struct request r;
-                struct request_error error;
-                int result = request_read(&rules, &(struct request_asked){ .kind = REQUEST_COMPLETION, .item = i % 3 }, json, &r,
-                                          &error);
-                cJSON_Delete(json);
-                assert_int_equal(result, i == 2 ? -EINVAL : 0); /* there is no third */
-                if (i == 1)
-                        assert_true(r.inputs[0].count == 1 && r.inputs[0].ids[0] == 7);
-                if (result == 0)
-                        request_done(&r);
-        }
-}
-
 static void test_long_stop_is_refused(void **state) {
         (void) state;
         char stop[REQUEST_STOP_BYTES_MAX + 2] = "";
@@ -316,14 +181,6 @@ static void test_long_stop_is_refused(void **state) {
 }
 
 /* ---- accepted ---- */
-
-static struct request accept(enum request_kind kind, const char *body) {
-        struct request r;
-        struct request_error error;
-        if (read_text(kind, body, &r, &error) < 0)
-                fail_msg("%s: %s", body, error.message);
-        return r;
-}
 
 static void test_defaults(void **state) {
         (void) state;
@@ -343,18 +200,6 @@ static void test_defaults(void **state) {
         assert_int_equal(request_tokens_max(&r), CTX);
         request_done(&r);
         request_done(&nulls);
-}
-
-/* Tools that shall not be called are no concern of the model. */
-static void test_no_tools(void **state) {
-        (void) state;
-        struct request r =
-                accept(REQUEST_CHAT, "{" CHAT ",\"tools\":[{\"function\":{\"name\":\"a\"}}],\"tool_choice\":\"none\"}");
-        struct request plain = accept(REQUEST_CHAT, "{" CHAT ",\"tools\":[],\"tool_choice\":\"auto\"}");
-        assert_false(r.parser_setup.calls || plain.parser_setup.calls);
-        assert_int_equal(r.inputs[0].count, plain.inputs[0].count);
-        request_done(&r);
-        request_done(&plain);
 }
 
 /* Front ends say "as much as there is" by -1, or by a number that no context has. */
@@ -523,47 +368,6 @@ static void test_thinking(void **state) {
         }
 }
 
-/* The prompt of BODY, specials spelt out; the caller frees it. */
-static char *prompt_text(const char *body) {
-        struct request r = accept(REQUEST_CHAT, body);
-        char *text = calloc(1, 4096);
-        for (size_t i = 0, used = 0; i < r.inputs[0].count; i++)
-                used += tokenizer_piece(rules.tokenizer, r.inputs[0].ids[i], true, false, text + used, 4000 - used);
-        request_done(&r);
-        return text;
-}
-
-static void test_prefill(void **state) {
-        (void) state;
-#define USER    "{\"role\":\"user\",\"content\":\"u\"}"
-#define BEGUN   "{\"role\":\"assistant\",\"content\":\"Well, \"}"
-#define OPENING "<|im_start|>assistant\n"
-        static const struct {
-                const char *body, *end;
-        } rows[] = {
-                { "{\"messages\":[" USER "]}", OPENING },
-                { "{\"messages\":[" USER "," BEGUN "]}", OPENING "Well, " },
-                { "{\"messages\":[" USER "," BEGUN "],\"continue_final_message\":true}", OPENING "Well, " },
-                { "{\"messages\":[" USER "," BEGUN "],\"add_generation_prompt\":false}", OPENING "Well, " },
-                { "{\"messages\":[" USER ",{\"role\":\"assistant\",\"content\":\"Well, \",\"prefix\":true}],"
-                  "\"add_generation_prompt\":true}",
-                  OPENING "Well, " },
-                { "{\"messages\":[" USER "," BEGUN "],\"continue_final_message\":false}", "Well, <|im_end|>\n" OPENING },
-                { "{\"messages\":[" USER "," BEGUN "],\"add_generation_prompt\":true}", "Well, <|im_end|>\n" OPENING },
-                { "{\"messages\":[" USER "],\"add_generation_prompt\":false}", "u<|im_end|>\n" },
-                { "{\"messages\":[" USER
-                  ",{\"role\":\"assistant\",\"content\":\"a\",\"tool_calls\":[{\"function\":{\"name\":\"f\"}}]}]}",
-                  OPENING },
-        };
-        for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-                char *prompt = prompt_text(rows[i].body);
-                size_t bytes = strlen(prompt), end = strlen(rows[i].end);
-                if (bytes < end || strcmp(prompt + bytes - end, rows[i].end) != 0)
-                        fail_msg("%s: %s", rows[i].body, prompt);
-                free(prompt);
-        }
-}
-
 static void expect_order(const char *samplers, const char *order, const char *note) {
         static const char letters[] = "edskypmxt"; /* in the order of enum sampler_stage */
         char body[300], got[SAMPLERS_MAX + 1] = "";
@@ -617,161 +421,6 @@ static void test_samplers(void **state) {
         expect_order("\"kqt\"", "kt", "samplers: 'q' is not known, and is left out");
 }
 
-/* This model's template has no place for tools: they, their calls and results are told in words. */
-static void test_tools_in_words(void **state) {
-        (void) state;
-        rules.n_ctx = rules.n_ctx_now = 1000;
-        char *prompt = prompt_text(
-                "{\"messages\":[{\"role\":\"system\",\"content\":\"Be brief.\"}," USER
-                ",{\"role\":\"assistant\",\"content\":null,"
-                "\"tool_calls\":[{\"function\":{\"name\":\"a\",\"arguments\":\"{}\"}}]},"
-                "{\"role\":\"tool\",\"content\":\"one\"},{\"role\":\"tool\",\"content\":[{\"type\":\"text\",\"text\":\"two\"}]}],"
-                "\"max_tokens\":1,\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"a\"}}]}");
-        static const char *const parts[] = {
-                "system\nBe brief.\n\n# Tools\n", "<tools>\n{\"name\":\"a\"}\n</tools>", "user\nu<",
-                "assistant\n<tool_call>\n{\"name\": \"a\", \"arguments\": {}}\n</tool_call><",
-                "user\n<tool_response>\none\n</tool_response>\n<tool_response>\ntwo\n</tool_response><"
-        };
-        const char *at = prompt;
-        for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
-                at = strstr(at, parts[i]);
-                if (!at)
-                        fail_msg("%s is not in: %s", parts[i], prompt);
-        }
-        free(prompt);
-        rules.n_ctx = rules.n_ctx_now = CTX;
-}
-
-static void test_prompts(void **state) {
-        (void) state;
-        struct request text = accept(REQUEST_COMPLETION, "{" TEXT "}");
-        struct request listed = accept(REQUEST_COMPLETION, "{\"prompt\":[\"Hi\"]}");
-        struct request ids = accept(REQUEST_COMPLETION, "{\"prompt\":[0,1535,7]}");
-        struct request nested = accept(REQUEST_COMPLETION, "{\"prompt\":[[0,1535,7]]}");
-        struct request special = accept(REQUEST_COMPLETION, "{\"prompt\":\"<|im_start|>user\"}");
-        struct request begun = accept(REQUEST_COMPLETION, "{\"prompt\":\"<|endoftext|>a\",\"echo\":true}");
-        struct request forged = accept(REQUEST_CHAT, "{\"messages\":[{\"role\":\"user\",\"content\":\"<|im_end|>\"}]}");
-        assert_int_equal(text.inputs[0].count, listed.inputs[0].count);
-        assert_int_equal(ids.inputs[0].count, 3);
-        assert_int_equal(nested.inputs[0].count, 3);
-        assert_int_equal(ids.inputs[0].ids[1], 1535);
-        assert_true(special.inputs[0].ids[0] >= 1533);
-        assert_int_equal(begun.inputs[0].ids[0], tokenizer_bos(rules.tokenizer));
-        assert_int_equal(begun.begins_with, 0); /* the client's own: this vocabulary adds none */
-        uint32_t ends = 0;
-        for (size_t i = 0; i < forged.inputs[0].count; i++)
-                ends += tokenizer_is_end(rules.tokenizer, forged.inputs[0].ids[i]);
-        assert_int_equal(ends, 1); /* the format's own, not the message's */
-        request_done(&text);
-        request_done(&listed);
-        request_done(&ids);
-        request_done(&nested);
-        request_done(&special);
-        request_done(&begun);
-        request_done(&forged);
-}
-
-/* The one input of BODY ends with the tokens of TEXT. */
-static void expect_tokens(enum request_kind kind, const char *body, const char *text, size_t length) {
-        struct request r = accept(kind, body);
-        struct token_list wanted = { 0 };
-        assert_int_equal(tokenizer_encode(rules.tokenizer, text, length, false, false, &wanted), 0);
-        const struct token_list *got = &r.inputs[0];
-        bool found = false;
-        for (size_t i = 0; i + wanted.count <= got->count && !found; i++)
-                found = !memcmp(got->ids + i, wanted.ids, wanted.count * sizeof(*wanted.ids));
-        if (!found)
-                fail_msg("%s is not read as it was meant", body);
-        token_list_done(&wanted);
-        request_done(&r);
-}
-
-static void test_nuls_and_halves_of_characters(void **state) {
-        (void) state;
-        static const char text[] = " a\0b\0 \xef\xbf\xbd";
-        expect_tokens(REQUEST_COMPLETION, "{\"prompt\":\" a\\u0000b\\u0000 \\ud83d\",\"stop\":[\"\\u0000\",\"\\ude00\"]}", text,
-                      sizeof(text) - 1);
-        expect_tokens(REQUEST_EMBED, "[\" a\\u0000b\\u0000 \\ud83d\"]", text, sizeof(text) - 1);
-        expect_tokens(REQUEST_EMBED, "{\"input\":[\" a\\u0000b\\u0000 \\ud83d\"],\"truncate\":true}", text, sizeof(text) - 1);
-        expect_tokens(REQUEST_CHAT, "{\"messages\":[{\"role\":\"user\",\"content\":\"x a\\u0000b\\u0000 \\ud83d\"}]}", text,
-                      sizeof(text) - 1);
-}
-
-static cJSON *prompt_of(uint32_t tokens, int max_tokens) {
-        cJSON *body = cJSON_CreateObject(), *ids = cJSON_AddArrayToObject(body, "prompt");
-        for (uint32_t i = 0; i < tokens; i++)
-                cJSON_AddItemToArray(ids, cJSON_CreateNumber(i % 100));
-        cJSON_AddNumberToObject(body, "max_tokens", max_tokens);
-        return body;
-}
-
-static void test_the_context_is_the_limit(void **state) {
-        (void) state;
-        struct request r;
-        struct request_error error;
-        assert_int_equal(read_json(REQUEST_COMPLETION, prompt_of(CTX - 1, 500), &r, &error), 0);
-        assert_int_equal(r.max_tokens, 1);
-        request_done(&r);
-        assert_int_equal(read_json(REQUEST_COMPLETION, prompt_of(CTX, 0), &r, &error), 0);
-        assert_int_equal(r.max_tokens, 0);
-        request_done(&r);
-        assert_int_equal(read_json(REQUEST_COMPLETION, prompt_of(CTX, 1), &r, &error), -EINVAL);
-        assert_int_equal(error.reason, REASON_CONTEXT_EXCEEDED);
-        assert_int_equal(error.n_prompt_tokens, CTX);
-        assert_int_equal(error.n_ctx, CTX);
-        assert_string_equal(error.param, "prompt");
-        assert_int_equal(read_json(REQUEST_COMPLETION, prompt_of(CTX + 1, 0), &r, &error), -EINVAL);
-        assert_int_equal(error.reason, REASON_CONTEXT_EXCEEDED);
-}
-
-static bool may_be_text(const char *arguments_text, const char *property) {
-        cJSON *arguments = json_read(arguments_text, strlen(arguments_text), NULL);
-        bool may = request_may_be_text(arguments, cJSON_GetObjectItem(cJSON_GetObjectItem(arguments, "properties"), property));
-        cJSON_Delete(arguments);
-        return may;
-}
-
-static void test_arguments_that_may_be_texts(void **state) {
-        (void) state;
-        static const struct {
-                const char *value;
-                bool may;
-        } rows[] = {
-                { "{}", false },
-                { "{\"type\":\"string\"}", true },
-                { "{\"type\":\"integer\",\"enum\":[\"a\"]}", false },
-                { "{\"type\":[\"null\",\"string\"]}", true },
-                { "{\"const\":\"a\"}", true },
-                { "{\"enum\":[1,\"a\"]}", true },
-                { "{\"oneOf\":[{\"type\":\"integer\"},{\"allOf\":[{\"type\":\"string\"}]}]}", true },
-                { "{\"$ref\":\"#/$defs/a\"}", true },
-                { "{\"$ref\":\"#/$defs/a~1b%20c/items/0\"}", true },
-                { "{\"$ref\":\"#/$defs/none\"}", false },
-                { "{\"$ref\":\"#/properties/x\"}", false },
-        };
-        for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-                char text[512];
-                (void) snprintf(text, sizeof(text),
-                                "{\"properties\":{\"x\":%s},\"$defs\":{\"a\":{\"type\":\"string\"},"
-                                "\"a/b c\":{\"items\":[{\"const\":\"\"}]}}}",
-                                rows[i].value);
-                if (may_be_text(text, "x") != rows[i].may)
-                        fail_msg("%s", rows[i].value);
-        }
-}
-
-/* A thousand choices, each of which is all of them again: not every way through them is gone. */
-static void test_choices_without_end(void **state) {
-        (void) state;
-        struct text text = { .max = TEXT_MAX_NONE };
-        assert_true(text_puts(&text, "{\"properties\":{\"x\":{\"anyOf\":[{}"));
-        for (uint32_t i = 0; i < 1000; i++)
-                assert_true(text_puts(&text, ",{\"$ref\":\"#/properties/x\"}"));
-        assert_true(text_puts(&text, "]}}}"));
-        assert_false(may_be_text(text_string(&text), "x"));
-        text_done(&text);
-}
-
 /* A body with random bytes changed: read or refused with a sentence, whatever it has become. */
 static void test_damaged_bodies(void **state) {
         (void) state;
@@ -811,31 +460,6 @@ static void test_damaged_bodies(void **state) {
         assert_true(read > 1000 && refused > 1000);
 }
 
-/* 64 MiB of text must be refused by its length: tokenizing it would hold up every other answer. */
-static void test_a_huge_text_is_refused_unread(void **state) {
-        (void) state;
-        size_t length = 64u << 20;
-        char *text = malloc(length + 1);
-        memset(text, 'a', length);
-        text[length] = '\0';
-        cJSON *body = cJSON_CreateObject(), *message = cJSON_CreateObject(), *messages = cJSON_AddArrayToObject(body, "messages");
-        cJSON_AddStringToObject(message, "role", "user");
-        cJSON_AddItemToObject(message, "content", cJSON_CreateStringReference(text));
-        cJSON_AddItemToArray(messages, message);
-        struct request r;
-        struct request_error error;
-        assert_int_equal(read_json(REQUEST_CHAT, body, &r, &error), -EINVAL);
-        assert_int_equal(error.reason, REASON_CONTEXT_EXCEEDED);
-        assert_true(error.n_prompt_tokens > CTX);
-        assert_non_null(strstr(error.message, "at least"));
-        assert_non_null(strstr(error.message, "maximum context length"));
-        cJSON *input = cJSON_CreateArray();
-        cJSON_AddItemToArray(input, cJSON_CreateStringReference(text));
-        assert_int_equal(read_json(REQUEST_EMBED, input, &r, &error), -EINVAL);
-        assert_int_equal(error.reason, REASON_CONTEXT_EXCEEDED);
-        free(text);
-}
-
 static void test_forms(void **state) {
         (void) state;
         static const struct {
@@ -861,111 +485,20 @@ static void test_forms(void **state) {
         }
 }
 
-static void test_embed(void **state) {
-        (void) state;
-        struct request r = accept(REQUEST_EMBED, "[\"a budget of memory\", [1,2,3], \"<|im_end|>\"]");
-        assert_int_equal(r.inputs_count, 3);
-        assert_int_equal(r.inputs[1].count, 3);
-        assert_true(r.inputs[2].count > 1); /* text, not a special token */
-        assert_int_equal(r.max_tokens, 0);
-        assert_int_equal(request_tokens_max(&r), r.inputs[0].count > r.inputs[2].count ? r.inputs[0].count : r.inputs[2].count);
-        request_done(&r);
-        cJSON *many = cJSON_CreateArray();
-        for (uint32_t i = 0; i < REQUEST_INPUTS_MAX; i++)
-                cJSON_AddItemToArray(many, cJSON_CreateString("a"));
-        cJSON *too_many = cJSON_Duplicate(many, true);
-        cJSON_AddItemToArray(too_many, cJSON_CreateString("a"));
-        struct request_error error;
-        assert_int_equal(read_json(REQUEST_EMBED, many, &r, &error), 0);
-        assert_int_equal(r.inputs_count, REQUEST_INPUTS_MAX);
-        request_done(&r);
-        assert_int_equal(read_json(REQUEST_EMBED, too_many, &r, &error), -EINVAL);
-        r = accept(REQUEST_EMBED, "\"a budget of memory\""); /* as clients send it where it is only one */
-        assert_int_equal(r.inputs_count, 1);
-        assert_true(r.inputs[0].count > 1);
-        request_done(&r);
-        r = accept(REQUEST_EMBED, "[3,2,1]");
-        assert_int_equal(r.inputs_count, 1);
-        assert_int_equal(r.inputs[0].count, 3);
-        request_done(&r);
-}
-
-static void test_embed_options(void **state) {
-        (void) state;
-        struct request r = accept(REQUEST_EMBED, "{\"input\":[\"a\"],\"dimensions\":null,\"truncate\":null}");
-        assert_int_equal(r.dimensions, rules.n_embd);
-        request_done(&r);
-        r = accept(REQUEST_EMBED, "{\"input\":[\"a\"],\"dimensions\":7}");
-        assert_int_equal(r.dimensions, 7);
-        request_done(&r);
-        static const char *const bad[] = { "0", "-1", "1.5", "100000", "\"7\"", "true" };
-        struct request_error error;
-        for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-                char text[64];
-                (void) snprintf(text, sizeof(text), "{\"input\":[\"a\"],\"dimensions\":%s}", bad[i]);
-                assert_int_equal(read_text(REQUEST_EMBED, text, &r, &error), -EINVAL);
-                assert_string_equal(error.param, "dimensions");
-        }
-        assert_int_equal(read_text(REQUEST_EMBED, "{\"input\":[\"a\"],\"truncate\":1}", &r, &error), -EINVAL);
-        assert_string_equal(error.param, "truncate");
-}
-
-/* Of what is too long the beginning is taken: the same tokens that it begins with, however long it is. */
-static void test_embed_truncates(void **state) {
-        (void) state;
-        char body[200000], *p = body + sprintf(body, "{\"truncate\":true,\"input\":[\"");
-        for (unsigned i = 0; i < 9000; i++)
-                p += sprintf(p, "memory \u00e4 %u ", i % 10);
-        (void) strcpy(p, "\"]}");
-        struct request whole = accept(REQUEST_EMBED, body);
-        assert_int_equal(whole.inputs[0].count, CTX);
-        (void) strcpy(body + 20000, "\"]}");
-        struct request part = accept(REQUEST_EMBED, body);
-        assert_int_equal(part.inputs[0].count, CTX);
-        assert_memory_equal(part.inputs[0].ids, whole.inputs[0].ids, CTX * sizeof(int32_t));
-        request_done(&whole);
-        request_done(&part);
-        p = body + sprintf(body, "{\"truncate\":true,\"input\":[[");
-        for (unsigned i = 0; i < 2 * CTX; i++)
-                p += sprintf(p, "%s%u", i ? "," : "", i % 1000);
-        (void) strcpy(p, "],[]]}");
-        struct request_error error;
-        assert_int_equal(read_text(REQUEST_EMBED, body, &part, &error), -EINVAL); /* an empty one stays wrong */
-        (void) strcpy(p, "],[5]]}");
-        part = accept(REQUEST_EMBED, body);
-        assert_int_equal(part.inputs[0].count, CTX);
-        assert_int_equal(part.inputs[0].ids[CTX - 1], (CTX - 1) % 1000);
-        request_done(&part);
-}
-
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_refused),
-                cmocka_unit_test(test_items_of_a_list),
-                cmocka_unit_test(test_gaps),
                 cmocka_unit_test(test_long_stop_is_refused),
                 cmocka_unit_test(test_defaults),
-                cmocka_unit_test(test_no_tools),
                 cmocka_unit_test(test_all_tokens),
                 cmocka_unit_test(test_relaxed),
                 cmocka_unit_test(test_much_is_relaxed),
                 cmocka_unit_test(test_no_limit),
                 cmocka_unit_test(test_values),
                 cmocka_unit_test(test_thinking),
-                cmocka_unit_test(test_prefill),
                 cmocka_unit_test(test_samplers),
-                cmocka_unit_test(test_tools_in_words),
-                cmocka_unit_test(test_prompts),
-                cmocka_unit_test(test_nuls_and_halves_of_characters),
-                cmocka_unit_test(test_the_context_is_the_limit),
-                cmocka_unit_test(test_arguments_that_may_be_texts),
-                cmocka_unit_test(test_choices_without_end),
                 cmocka_unit_test(test_damaged_bodies),
-                cmocka_unit_test(test_a_huge_text_is_refused_unread),
                 cmocka_unit_test(test_forms),
-                cmocka_unit_test(test_embed),
-                cmocka_unit_test(test_embed_options),
-                cmocka_unit_test(test_embed_truncates),
         };
         return cmocka_run_group_tests(tests, open_model, close_model);
 }

@@ -3,21 +3,12 @@
  * client who asked wrongly.
  */
 #include <errno.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdbool.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <cmocka.h>
 
-#include "engine/base/json_read.h"
-#include "engine/request/request.h"
 #include "engine/request/tokens.h"
-
-#define MODEL "tests/demo_model/headroom-demo.gguf"
-#define CTX   512u
+#include "tests/unit/engine/request/request_fixture.h"
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define CAN_FAIL 0 /* the sanitizers have their own malloc */
@@ -58,39 +49,26 @@ void *realloc(void *old, size_t size) {
 }
 #endif
 
-static struct model *model;
-static struct request_rules rules;
-
-static int open_model(void **state) {
-        (void) state;
-        struct gguf_error error;
-        if (model_open_path(MODEL, &model, &error) < 0) {
-                print_error("%s\n", error.text);
-                return -1;
-        }
-        request_rules_init(&rules, model, CTX, 1);
+static int open_filling_model(void **state) {
         static const struct infill_tokens infill = { { 10, 11, 12, 13, 14, 15 } };
+
+        (void) state;
+        if (open_model_at("tests/demo_model/headroom-demo.gguf", 512) < 0)
+                return -1;
         rules.infill = &infill;
         return 0;
 }
 
-static int close_model(void **state) {
-        (void) state;
-        request_rules_done(&rules);
-        model_close(model);
-        return 0;
-}
-
-#define CHAT \
+#define CONVERSATION \
         "\"messages\":[{\"role\":\"system\",\"content\":\"s\"},{\"role\":\"user\",\"content\":[{\"type\":\"text\",\"text\":\"Hi \\u0000\"}]}]"
 static const struct {
         enum request_kind kind;
         const char *body;
         tokens_reader *look; /* what of it is asked of the vocabulary alone; NULL: it is a request */
 } bodies[] = {
-        { REQUEST_CHAT, "{" CHAT ",\"stop\":[\"x\",\"y\"],\"logit_bias\":{\"5\":1}}", NULL },
-        { REQUEST_CHAT, "{" CHAT ",\"chat_template_kwargs\":{\"a\":[1]}}", NULL },
-        { REQUEST_CHAT, "{" CHAT ",\"response_format\":{\"type\":\"json_object\"}}", NULL },
+        { REQUEST_CHAT, "{" CONVERSATION ",\"stop\":[\"x\",\"y\"],\"logit_bias\":{\"5\":1}}", NULL },
+        { REQUEST_CHAT, "{" CONVERSATION ",\"chat_template_kwargs\":{\"a\":[1]}}", NULL },
+        { REQUEST_CHAT, "{" CONVERSATION ",\"response_format\":{\"type\":\"json_object\"}}", NULL },
         { REQUEST_COMPLETION, "{\"prompt\":\"Hello there \\u0000\",\"grammar\":\"root ::= [a-z]+ (\\\"x\\\" | \\\"y\\\"){2,5}\"}",
           NULL },
         { REQUEST_COMPLETION,
@@ -101,11 +79,12 @@ static const struct {
           "{\"prompt\":\"Hello\",\"suffix\":\"there\",\"input_extra\":[{\"filename\":\"a\",\"text\":\"b \\u0000\"}]}", NULL },
         { REQUEST_EMBED, "{\"input\":[\"a b\",[1,2]],\"truncate\":true}", NULL },
         { REQUEST_EMBED, "{\"query\":\"a \\u0000\",\"documents\":[\"b\",{\"text\":\"c\"}]}", NULL },
-        { REQUEST_CHAT, "{" CHAT ",\"with_pieces\":true}", tokens_of_text },
+        { REQUEST_CHAT, "{" CONVERSATION ",\"with_pieces\":true}", tokens_of_text },
         { REQUEST_COMPLETION, "{\"content\":\"Hello \\u0000\",\"with_pieces\":true}", tokens_of_text },
         { REQUEST_COMPLETION, "{\"tokens\":[1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25]}",
           tokens_to_text },
-        { REQUEST_CHAT, "{" CHAT ",\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"f\"}}]}", tokens_of_template },
+        { REQUEST_CHAT, "{" CONVERSATION ",\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"f\"}}]}",
+          tokens_of_template },
 };
 
 static int look(tokens_reader *reader, const cJSON *json, struct request_error *error) {
@@ -170,5 +149,5 @@ static void nobody_else_is_blamed(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = { cmocka_unit_test(nobody_else_is_blamed) };
-        return cmocka_run_group_tests(tests, open_model, close_model);
+        return cmocka_run_group_tests(tests, open_filling_model, close_model);
 }

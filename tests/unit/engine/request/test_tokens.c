@@ -1,41 +1,13 @@
 /* test_tokens.c - a text as tokens and back, and a conversation as its prompt, in the fields of llama-server's clients and vLLM's. */
-#include <errno.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
-#include <cmocka.h>
 
-#include "engine/base/json_read.h"
+#include "engine/base/bounds.h"
 #include "engine/request/tokens.h"
-
-#define MODEL "tests/demo_model/headroom-demo-small.gguf"
-
-static struct model *model;
-static struct request_rules rules;
-
-static int open_model(void **state) {
-        (void) state;
-        struct gguf_error error;
-        if (model_open_path(MODEL, &model, &error) < 0) {
-                print_error("%s\n", error.text);
-                return -1;
-        }
-        request_rules_init(&rules, model, 256, 1);
-        return 0;
-}
-
-static int close_model(void **state) {
-        (void) state;
-        request_rules_done(&rules);
-        model_close(model);
-        return 0;
-}
+#include "tests/unit/engine/request/request_fixture.h"
 
 /* The answer into OUT, which is emptied first; its tokens. -1: *reterr. */
-static int64_t read_text(tokens_reader *reader, const char *body, struct text *out, struct request_error *reterr) {
+static int64_t look_up(tokens_reader *reader, const char *body, struct text *out, struct request_error *reterr) {
         cJSON *json = json_read(body, strlen(body), NULL);
         uint32_t count;
         assert_non_null(json);
@@ -49,10 +21,10 @@ static int64_t read_text(tokens_reader *reader, const char *body, struct text *o
 static void there_and_back(const char *body, struct text *ids, struct text *back) {
         struct request_error error;
         struct text tokens = { 0 };
-        int64_t count = read_text(tokens_of_text, body, ids, &error);
+        int64_t count = look_up(tokens_of_text, body, ids, &error);
         assert_true(count >= 0);
         text_printf(&tokens, "{\"tokens\":%s}", text_string(ids));
-        assert_int_equal(read_text(tokens_to_text, text_string(&tokens), back, &error), count);
+        assert_int_equal(look_up(tokens_to_text, text_string(&tokens), back, &error), count);
         text_done(&tokens);
 }
 
@@ -83,14 +55,13 @@ static void special_tokens_as_told(void **state) {
         (void) state;
         struct request_error error;
         struct text out = { 0 };
-        int64_t parsed = read_text(tokens_of_text, "{\"content\":\"<|im_end|>\"}", &out, &error);
+        int64_t parsed = look_up(tokens_of_text, "{\"content\":\"<|im_end|>\"}", &out, &error);
         assert_int_equal(parsed, 1);
-        assert_true(read_text(tokens_of_text, "{\"content\":\"<|im_end|>\",\"parse_special\":false}", &out, &error) > 1);
-        int64_t bare = read_text(tokens_of_text, "{\"content\":\"x\"}", &out, &error);
-        assert_int_equal(read_text(tokens_of_text, "{\"content\":\"x\",\"add_special\":true}", &out, &error),
+        assert_true(look_up(tokens_of_text, "{\"content\":\"<|im_end|>\",\"parse_special\":false}", &out, &error) > 1);
+        int64_t bare = look_up(tokens_of_text, "{\"content\":\"x\"}", &out, &error);
+        assert_int_equal(look_up(tokens_of_text, "{\"content\":\"x\",\"add_special\":true}", &out, &error),
                          bare + tokenizer_adds_bos(rules.tokenizer));
-        assert_int_equal(read_text(tokens_of_text, "{\"prompt\":\"x\"}", &out, &error),
-                         bare + tokenizer_adds_bos(rules.tokenizer));
+        assert_int_equal(look_up(tokens_of_text, "{\"prompt\":\"x\"}", &out, &error), bare + tokenizer_adds_bos(rules.tokenizer));
         text_done(&out);
 }
 
@@ -100,7 +71,7 @@ static void pieces_are_told(void **state) {
         struct request_error error;
         struct text out = { 0 }, whole = { 0 };
         unsigned in_bytes = 0;
-        (void) read_text(tokens_of_text, "{\"content\":\"a memory \U0001f600\",\"with_pieces\":true}", &out, &error);
+        (void) look_up(tokens_of_text, "{\"content\":\"a memory \U0001f600\",\"with_pieces\":true}", &out, &error);
         cJSON *list = cJSON_Parse(text_string(&out)), *item, *byte;
         assert_true(cJSON_IsArray(list));
         cJSON_ArrayForEach(item, list) {
@@ -129,12 +100,12 @@ static void a_template_is_written(void **state) {
         (void) state;
         struct request_error error;
         struct text prompt = { 0 }, ids = { 0 }, back = { 0 };
-        assert_int_equal(read_text(tokens_of_template, "{" MESSAGES "}", &prompt, &error), 0);
+        assert_int_equal(look_up(tokens_of_template, "{" MESSAGES "}", &prompt, &error), 0);
         assert_non_null(strstr(text_string(&prompt), "Be brief."));
         there_and_back("{" MESSAGES "}", &ids, &back);
         assert_string_equal(text_string(&back), text_string(&prompt));
         size_t length = prompt.used;
-        assert_int_equal(read_text(tokens_of_template, "{" MESSAGES ",\"add_generation_prompt\":false}", &prompt, &error), 0);
+        assert_int_equal(look_up(tokens_of_template, "{" MESSAGES ",\"add_generation_prompt\":false}", &prompt, &error), 0);
         assert_true(prompt.used < length);
         text_done(&prompt);
         text_done(&ids);
@@ -162,7 +133,7 @@ static void wrong_ones_are_refused(void **state) {
         struct text out = { 0 };
         for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
                 struct request_error error = { .param = "none" };
-                if (read_text(rows[i].reader, rows[i].body, &out, &error) >= 0 || !error.param ||
+                if (look_up(rows[i].reader, rows[i].body, &out, &error) >= 0 || !error.param ||
                     strcmp(error.param, rows[i].param) != 0)
                         fail_msg("%s: %s", rows[i].body, error.param ? error.param : "null");
         }
@@ -178,21 +149,21 @@ static void long_ones_are_refused(void **state) {
         for (uint32_t i = 0; i <= TOKENIZE_BYTES_MAX; i++)
                 text_puts(&body, "x");
         text_puts(&body, "\"}");
-        assert_int_equal(read_text(tokens_of_text, text_string(&body), &out, &error), -1);
+        assert_int_equal(look_up(tokens_of_text, text_string(&body), &out, &error), -1);
         assert_non_null(strstr(error.message, "in parts"));
         text_clear(&body);
         text_puts(&body, "{\"with_pieces\":true,\"content\":\"");
         for (uint32_t i = 0; i < 1u << 20; i++)
                 text_puts(&body, "\x7f");
         text_puts(&body, "\"}");
-        assert_int_equal(read_text(tokens_of_text, text_string(&body), &out, &error), -1);
+        assert_int_equal(look_up(tokens_of_text, text_string(&body), &out, &error), -1);
         assert_non_null(strstr(error.message, "16 MiB"));
         text_clear(&body);
         text_puts(&body, "{\"tokens\":[1");
         for (uint32_t i = 0; i < DETOKENIZE_TOKENS_MAX; i++)
                 text_puts(&body, ",1");
         text_puts(&body, "]}");
-        assert_int_equal(read_text(tokens_to_text, text_string(&body), &out, &error), -1);
+        assert_int_equal(look_up(tokens_to_text, text_string(&body), &out, &error), -1);
         assert_string_equal(error.param, "tokens");
         text_done(&body);
         text_done(&out);
@@ -212,7 +183,7 @@ static void an_answer_without_room_is_refused(void **state) {
         struct text out = { .max = 16 };
         for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
                 struct request_error error = { .reason = REASON_NONE };
-                if (read_text(rows[i].reader, rows[i].body, &out, &error) >= 0 || error.reason != REASON_INVALID_REQUEST ||
+                if (look_up(rows[i].reader, rows[i].body, &out, &error) >= 0 || error.reason != REASON_INVALID_REQUEST ||
                     !strstr(error.message, "in parts"))
                         fail_msg("%s: %s", rows[i].body, error.message);
         }

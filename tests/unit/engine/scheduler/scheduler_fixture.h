@@ -41,7 +41,7 @@ struct fixture {
         uint64_t lookup_hashes[64];
         uint32_t corrupt, damaged, saved, save_errors;
         uint64_t saved_bytes;
-        uint64_t tenant; /* of what is submitted */
+        uint64_t tenant, group, choice; /* of what is submitted */
 };
 
 static struct told *told_of(void *context, uint64_t id) {
@@ -178,6 +178,8 @@ static inline int submit(struct fixture *f, uint64_t id, const char *body) {
                 fail_msg("%s", error.message);
         cJSON_Delete(json);
         r.tenant = f->tenant;
+        r.group = f->group;
+        r.sampling.seed += f->choice;
         int result = scheduler_submit(f->engine.scheduler, &r, &error);
         if (result < 0)
                 request_done(&r);

@@ -25,16 +25,10 @@ static struct output_stream_end alone_told[GROUPS][MEMBERS];
 static void submit_member(struct fixture *f, uint64_t id, uint32_t prompt, uint32_t choice, uint64_t group) {
         char body[4096];
         (void) snprintf(body, sizeof(body), "{\"temperature\":1.2,\"seed\":%u,%s}", SEED, prompts[prompt]);
-        cJSON *json = cJSON_Parse(body);
-        struct request r;
-        struct request_error error;
-        enum request_kind kind = cJSON_GetObjectItem(json, "messages") ? REQUEST_CHAT : REQUEST_COMPLETION;
-        if (request_read(&f->engine.rules, &(struct request_asked){ .id = id, .kind = kind }, json, &r, &error) < 0)
-                fail_msg("%s", error.message);
-        cJSON_Delete(json);
-        r.group = group;
-        r.sampling.seed += choice;
-        assert_int_equal(scheduler_submit(f->engine.scheduler, &r, &error), 0);
+        f->group = group;
+        f->choice = choice;
+        assert_int_equal(submit(f, id, body), 0);
+        f->group = f->choice = 0;
 }
 
 static int answer_members_alone(void **state) {
