@@ -271,7 +271,7 @@ struct admission policy_admission(const struct admission_limits *limits, const s
 
         struct shortage later = missing(&q, STATES_AFTER_STOPS, &result);
         struct shortage now = missing(&q, STATES_REAL, &result);
-        if (snapshot->accounts_count >= ACCOUNTS_MAX && shortage_none(later)) {
+        if (snapshot->accounts_count >= ACCOUNTS_MAX && !snapshot->has_place && shortage_none(later)) {
                 /* There is memory, but no place: the account that is cheapest to lose makes one. */
                 result.rule = RULE_PLACES;
                 result.limit_bytes = result.used_bytes = ACCOUNTS_MAX;

@@ -41,6 +41,7 @@ struct admission_snapshot {
         uint64_t available_bytes; /* MemAvailable, or less where a limit above us is tighter */
         const struct account *accounts;
         uint32_t accounts_count; /* at most ACCOUNTS_MAX */
+        bool has_place;          /* who asks is one of them and grows: all places may be taken */
 };
 
 /* The model that wants in. */

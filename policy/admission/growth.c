@@ -1,7 +1,6 @@
 /* growth.c - which KV pools may grow, and which shrink for it. */
 #include "policy/admission/round.h"
 
-#include <assert.h>
 #include <string.h>
 
 #include "policy/base/sat.h"
@@ -85,6 +84,7 @@ static struct admission ask(const struct round *r, uint64_t bytes, const struct 
                 asked.accounts[i].pinned = asked.accounts[i].pinned || asked.accounts[i].state != ACCOUNT_IDLE;
         struct admission_limits limits = round_limits(&asked);
         struct admission_snapshot now = round_now(&asked);
+        now.has_place = true;
         struct admission_want want = want_of(m, bytes);
         return policy_admission(&limits, &now, &want);
 }
@@ -108,10 +108,7 @@ static void promise(struct round *r, const struct model_view *m, uint64_t bytes)
 
 /* As far towards the goal as there is room, in whole blocks, as the engine takes it: some tokens may be all that an answer lacks. */
 static uint32_t what_fits(const struct round *r, const struct model_view *m, uint32_t goal) {
-        struct admission_limits limits = round_limits(r);
-        struct admission_snapshot now = round_now(r);
-        uint64_t free = policy_admission_free(&limits, &now);
-        uint64_t more = m->pool_token_bytes > 0 ? free / m->pool_token_bytes : 0;
+        uint64_t more = m->pool_token_bytes > 0 ? round_free_bytes(r) / m->pool_token_bytes : 0;
         uint64_t tokens = sat_add(m->pool, more) / POOL_LEAST_TOKENS * POOL_LEAST_TOKENS;
         return (uint32_t) u64_min(u64_max(tokens, m->pool), goal);
 }

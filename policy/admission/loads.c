@@ -151,7 +151,7 @@ static struct admission_want asked_for(const struct round *r, const struct want 
         return policy_admission(&limits, &now, &whole).verdict == VERDICT_NEVER ? whole : asked;
 }
 
-static uint64_t free_bytes(const struct round *r) {
+uint64_t round_free_bytes(const struct round *r) {
         struct admission_limits limits = round_limits(r);
         struct admission_snapshot now = round_now(r);
         return policy_admission_free(&limits, &now);
@@ -162,7 +162,7 @@ static uint32_t context_of(const struct round *r, const struct want *want, uint3
                                              .full = want->context_full,
                                              .whole_bytes = u64_max(want->forms[form].bytes, want->forms[form].whole_bytes),
                                              .token_bytes = want->forms[form].token_bytes };
-        return policy_context(&range, free_bytes(r));
+        return policy_context(&range, round_free_bytes(r));
 }
 
 /* The smallest form that is tried decides where all are refused. */
@@ -330,7 +330,7 @@ void policy_loads(const struct limits *limits, const struct snapshot *snapshot, 
                 plan->loads[plan->loads_count++] = answer(&r, want, past, &next);
         }
         *past = next;
-        plan->free_bytes = free_bytes(&r);
+        plan->free_bytes = round_free_bytes(&r);
         if (pools_may_change(limits, plan))
                 policy_pools_rest(snapshot, plan);
 }
@@ -340,6 +340,7 @@ bool policy_has_room(const struct limits *limits, const struct snapshot *snapsho
         open_accounts(&r, NULL);
         struct admission_limits admission_limits = round_limits(&r);
         struct admission_snapshot now = round_now(&r);
+        now.has_place = true;
         struct admission_want want = { .bytes = bytes, .since_ms = snapshot->now_ms };
         return policy_admission(&admission_limits, &now, &want).verdict == VERDICT_ADMIT;
 }

@@ -19,6 +19,8 @@ struct round {
 
 struct admission_limits round_limits(const struct round *r);
 struct admission_snapshot round_now(const struct round *r);
+/* That another model could take now, when the plan so far has been carried out. */
+uint64_t round_free_bytes(const struct round *r);
 void round_unload(struct round *r, uint32_t model, enum reason because, uint32_t for_model);
 
 /* growth.c: pools that must grow are answered, the one whose request is oldest first. */

@@ -29,7 +29,7 @@ struct account {
         uint64_t loaded_ms;                /* when it became ready */
         uint64_t last_end_ms;              /* when its last request ended; 0 before the first */
         uint64_t load_ms;                  /* how long loading it took */
-        uint64_t service_ms;  /* the usual time of its requests; 0: not known */
+        uint64_t service_ms;               /* the usual time of its requests; 0: not known */
 };
 
 #endif

@@ -36,7 +36,7 @@
 /* A model that was never loaded here is read at this pace: a SATA disk's. */
 #define LOAD_BYTES_PER_MS 500000u
 
-#define MINUTES_OF_DAY    1440u
+#define MINUTES_OF_DAY 1440u
 
 /* Forms in which a model may be loaded: as configured, with the least KV pool, and that in each lower precision. */
 #define FORMS_MAX 4u

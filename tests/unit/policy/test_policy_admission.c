@@ -111,7 +111,7 @@ static void one_row_after_another(void **state) {
         (void) state;
         for (size_t r = 0; r < sizeof(rows) / sizeof(rows[0]); r++) {
                 const struct row *row = &rows[r];
-                const struct admission_snapshot snapshot = { NOW, row->available, row->accounts, row->count };
+                const struct admission_snapshot snapshot = { NOW, row->available, row->accounts, row->count, false };
                 struct admission a = policy_admission(&box, &snapshot, &row->want);
                 bool good = a.verdict == row->verdict && a.rule == row->rule && a.victims_count == row->victims_count;
                 for (uint32_t i = 0; good && i < a.victims_count; i++)
@@ -129,7 +129,7 @@ static void one_row_after_another(void **state) {
 static void a_refusal_carries_the_numbers(void **state) {
         (void) state;
         const struct account held[] = { PINNED(1, IDLE, 14) };
-        const struct admission_snapshot snapshot = { NOW, GIB(30), held, 1 };
+        const struct admission_snapshot snapshot = { NOW, GIB(30), held, 1, false };
         const struct admission_want want = { GIB(4), GIB(4), 0, NOW };
         struct admission a = policy_admission(&box, &snapshot, &want);
         assert_int_equal(a.limit_bytes, GIB(16));
@@ -181,7 +181,7 @@ static void a_smaller_form_is_taken_only_where_a_larger_one_is_refused(void **st
                 struct admission_want want[FORMS_MAX];
                 for (uint32_t n = 0; n < FORMS_MAX; n++)
                         want[n] = (struct admission_want){ GIB(cases[i].needs[n]), GIB(3), 0, NOW };
-                const struct admission_snapshot snapshot = { NOW, cases[i].available, &cases[i].held, 1 };
+                const struct admission_snapshot snapshot = { NOW, cases[i].available, &cases[i].held, 1, false };
                 uint32_t form = UINT32_MAX;
                 struct admission a = policy_admission_of_forms(&box, &snapshot, want, FORMS_MAX, &form);
                 if (form != cases[i].form || a.verdict != cases[i].verdict)
@@ -195,7 +195,7 @@ static void a_smaller_form_is_taken_only_where_a_larger_one_is_refused(void **st
 static void whose_turn_has_come_is_promised_the_room(void **state) {
         (void) state;
         const struct account held[] = { OLD(1, BUSY, 8), YOUNG(2, BUSY, 8, 99) };
-        const struct admission_snapshot snapshot = { NOW, GIB(30), held, 2 };
+        const struct admission_snapshot snapshot = { NOW, GIB(30), held, 2, false };
         const struct admission_want early = { GIB(16), GIB(16), 0, NOW - RESIDENCY + 1 },
                                     due = { GIB(16), GIB(16), 0, NOW - RESIDENCY };
         struct admission a = policy_admission(&box, &snapshot, &early);
@@ -210,7 +210,7 @@ static void whose_turn_has_come_is_promised_the_room(void **state) {
 static void more_than_ram_less_the_reserve_never_fits(void **state) {
         (void) state;
         const struct admission_limits generous = { GIB(64), GIB(64), GIB(1), GIB(32), .min_residency_ms = RESIDENCY };
-        const struct admission_snapshot snapshot = { NOW, GIB(31), NULL, 0 };
+        const struct admission_snapshot snapshot = { NOW, GIB(31), NULL, 0, false };
         const struct admission_want just = { GIB(31), GIB(1), 0, NOW }, over = { GIB(31) + 1, GIB(1), 0, NOW };
         assert_int_equal(policy_admission(&generous, &snapshot, &just).verdict, VERDICT_SHORT);
         assert_int_equal(policy_admission(&generous, &snapshot, &over).verdict, VERDICT_NEVER);
@@ -221,7 +221,7 @@ static void a_full_table_of_engines_makes_a_place(void **state) {
         static struct account all[ACCOUNTS_MAX];
         for (uint32_t i = 0; i < ACCOUNTS_MAX; i++)
                 all[i] = (struct account){ .id = i, .state = ACCOUNT_IDLE, .asked = true, .bytes = 1, .last_end_ms = 500 - i };
-        const struct admission_snapshot snapshot = { NOW, GIB(30), all, ACCOUNTS_MAX };
+        const struct admission_snapshot snapshot = { NOW, GIB(30), all, ACCOUNTS_MAX, false };
         const struct admission_want want = { GIB(1), GIB(1), 0, NOW };
         struct admission a = policy_admission(&box, &snapshot, &want);
         assert_int_equal(a.verdict, VERDICT_EVICT);
@@ -256,7 +256,7 @@ static void engines_that_grew_too_large(void **state) {
         (void) state;
         for (size_t r = 0; r < sizeof(overruns) / sizeof(overruns[0]); r++) {
                 const struct overrun *row = &overruns[r];
-                const struct admission_snapshot snapshot = { NOW, GIB(30), row->accounts, row->count };
+                const struct admission_snapshot snapshot = { NOW, GIB(30), row->accounts, row->count, false };
                 struct admission a = policy_admission_overrun(&box, &snapshot);
                 bool good = a.verdict == row->verdict && a.victims_count == row->victims_count;
                 for (uint32_t i = 0; good && i < a.victims_count; i++)

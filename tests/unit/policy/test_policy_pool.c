@@ -236,6 +236,28 @@ static void one_row_after_another(void **state) {
         }
 }
 
+/* What grows needs no place among as many models as there may be: nobody leaves for one. */
+static void a_full_house_has_room_to_grow(void **state) {
+        (void) state;
+        static struct snapshot snapshot;
+        static struct plan plan;
+        struct loads_past past = { 0 };
+        plan = (struct plan){ 0 };
+        snapshot = (struct snapshot){
+                .now_ms = NOW_MS, .ram_bytes = MIB(20000), .available_bytes = MIB(15000), .models_count = ACCOUNTS_MAX
+        };
+        for (uint32_t i = 0; i < ACCOUNTS_MAX; i++)
+                snapshot.models[i] = (struct model_view){
+                        .id = i + 1, .state = ACCOUNT_IDLE, .loaded_ms = 10000, .last_end_ms = 60000, .account_bytes = MIB(10)
+                };
+        snapshot.models[0] = (struct model_view) BUSY(1, 1000, 900, 1500, .prefix_bytes = 0);
+        assert_true(policy_has_room(&limits, &snapshot, MIB(500)));
+        policy_loads(&limits, &snapshot, &past, &plan);
+        assert_int_equal(plan.unloads_count, 0);
+        assert_int_equal(plan.actions_count, 1);
+        assert_int_equal(plan.actions[0].value, 2048);
+}
+
 /* --- contexts --- */
 
 static void as_large_as_there_is_room_for(void **state) {
@@ -523,6 +545,7 @@ static void whatever_comes_the_budget_holds_and_all_end(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(one_row_after_another),
+                cmocka_unit_test(a_full_house_has_room_to_grow),
                 cmocka_unit_test(as_large_as_there_is_room_for),
                 cmocka_unit_test(whatever_comes_the_budget_holds_and_all_end),
         };

@@ -152,7 +152,7 @@ static void decide(struct sim *s) {
                         if (holds_memory(&s->models[i]) || promised[i])
                                 accounts[count++] = account_of(&s->models[i], i, promised[i]);
                 }
-                const struct admission_snapshot now = { s->now_ms, GIB(1000), accounts, count };
+                const struct admission_snapshot now = { s->now_ms, GIB(1000), accounts, count, false };
                 const struct admission_want want = { next->bytes, next->bytes, next->priority, next->waiting_since[0] };
                 struct admission a = policy_admission(&s->limits, &now, &want);
                 follow(s, next, &a);

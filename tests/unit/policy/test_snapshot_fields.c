@@ -1,5 +1,5 @@
 /*
- * test_policy_field.c - the tables of a snapshot's members: nothing is missing, nothing overlaps, every kind comes back.
+ * test_snapshot_fields.c - the tables of a snapshot's members: nothing is missing, nothing overlaps, every kind comes back.
  *
  * What is missing from a table is never recorded, and nobody would notice until an incident is replayed. So the test asks the
  * compiler which bytes of a structure are no padding, and wants each of them in one row.
@@ -139,7 +139,7 @@ static void test_a_field_is_the_member_it_is_called(void **state) {
 static void test_names_are_unique(void **state) {
         (void) state;
         static const struct field *const tables[] = { policy_limits_fields, policy_snapshot_fields, policy_model_fields,
-                                                      policy_sensor_fields };
+                                                      policy_want_fields, policy_sensor_fields };
         for (size_t t = 0; t < sizeof(tables) / sizeof(tables[0]); t++)
                 for (const struct field *a = tables[t]; a->name; a++)
                         for (const struct field *b = a + 1; b->name; b++)
@@ -231,7 +231,7 @@ static void test_text_round_trip(void **state) {
                                           UINT32_MAX,
                                           FIELD_ACTIONS_ALL };
         static const struct field *const tables[] = { policy_limits_fields, policy_snapshot_fields, policy_model_fields,
-                                                      policy_sensor_fields };
+                                                      policy_want_fields, policy_sensor_fields };
         static unsigned char object[sizeof(struct snapshot)], copy[sizeof(struct snapshot)];
         for (size_t t = 0; t < sizeof(tables) / sizeof(tables[0]); t++)
                 for (const struct field *f = tables[t]; f->name; f++)
