@@ -112,7 +112,7 @@
 #define PROTECT_CLIENT_MAX_MS 3600000u
 
 /* --- governor --- */
-#define RECORD_LOOK_MAX         (44u << 10) /* the largest look: 64 models and wants, 32 sensors, every member changed by much */
+#define RECORD_LOOK_MAX         (48u << 10) /* the largest look: 64 models and wants, 32 sensors, every member changed by much */
 #define RECORD_PIECE_BYTES      (48u << 10)
 #define RECORD_PIECES           8 /* 384 KiB: about 30 bytes a calm look, so half a day of one every 5 s, and some minutes at 20 a second */
 #define OWN_OOM_SCORE           (-900)  /* below all that is not vital: the daemon is what can still act */

@@ -19,6 +19,7 @@
 #include "policy/record/field_text.h"
 
 #define VARINT_MAX 10u /* bytes of 64 bits in groups of seven */
+#define NUMBER_MAX 5u  /* of 32 */
 
 struct piece {
         uint64_t first; /* number of its first look */
@@ -232,12 +233,27 @@ void recorder_add(struct recorder *r, const struct snapshot *snapshot, const str
         r->count++;
 }
 
+/* Its mask, and every member at its longest: a difference has a bit more than the member. */
+static size_t largest_object(const struct field *fields) {
+        size_t size = VARINT_MAX;
+        for (const struct field *f = fields; f->name; f++) {
+                assert(f - fields < 64); /* bits of the mask */
+                size += (8 * policy_field_size(f->kind) + 7) / 7;
+        }
+        return size;
+}
+
+/* Time, machine, lists, plan. */
+static size_t largest_look(void) {
+        size_t size = VARINT_MAX + largest_object(policy_snapshot_fields);
+        for (unsigned i = 0; i < LIST_COUNT; i++)
+                size += NUMBER_MAX + policy_lists[i].max * (NUMBER_MAX + largest_object(policy_lists[i].fields));
+        return size + NUMBER_MAX * (6 + 5 * PLAN_ACTIONS_MAX + 4 * WANTS_MAX + 3 * ACCOUNTS_MAX);
+}
+
 int recorder_new(const struct limits *limits, struct recorder **ret) {
         static_assert(RECORD_PIECE_BYTES >= RECORD_LOOK_MAX, "a piece holds any whole look");
-        /* Time, machine, sensors, models, wants, plan: key or id and mask, and every member at its longest. */
-        static_assert(RECORD_LOOK_MAX >= VARINT_MAX * (2 + 17 + SENSORS_MAX * 7 + ACCOUNTS_MAX * 44 + WANTS_MAX * 14 + 8) +
-                                                 5 * (5 * PLAN_ACTIONS_MAX + 4 * WANTS_MAX + 3 * ACCOUNTS_MAX),
-                      "the largest look fits");
+        assert(largest_look() <= RECORD_LOOK_MAX);
         struct recorder *r = calloc(1, sizeof(*r));
         if (!r)
                 return -ENOMEM;

@@ -180,12 +180,67 @@ static void whatever_is_seen_is_printed(void **state) {
         must_be_read_back(missing);
 }
 
+/* Decides one look, and records it. */
+static void fly(uint32_t look, const struct limits *with, const struct snapshot *now, struct past *past) {
+        looks[look] = *now;
+        policy_decide(with, now, past, &plans[look]);
+        recorder_add(recorder, now, &plans[look]);
+}
+
+static void must_be_the_same_load(const struct load *is, const struct load *was) {
+        assert_int_equal(is->model, was->model);
+        assert_int_equal(is->verdict, was->verdict);
+        assert_int_equal(is->refused, was->refused);
+        assert_int_equal(is->because, was->because);
+        assert_int_equal(is->form, was->form);
+        assert_int_equal(is->context, was->context);
+        assert_true(is->look_again_ms == was->look_again_ms && is->room_ms == was->room_ms);
+}
+
+static void must_be_the_same_plan(const struct plan *is, const struct plan *was) {
+        assert_int_equal(is->actions_count, was->actions_count);
+        assert_memory_equal(is->actions, was->actions, is->actions_count * sizeof(*is->actions));
+        assert_int_equal(is->loads_count, was->loads_count);
+        for (uint32_t i = 0; i < is->loads_count; i++)
+                must_be_the_same_load(&is->loads[i], &was->loads[i]);
+        assert_int_equal(is->unloads_count, was->unloads_count);
+        assert_memory_equal(is->unloads, was->unloads, is->unloads_count * sizeof(*is->unloads));
+        assert_int_equal(is->rung, was->rung);
+        assert_true(is->free_bytes == was->free_bytes);
+        assert_int_equal(is->headroom_bytes, was->headroom_bytes);
+        assert_int_equal(is->exhaustion_ms, was->exhaustion_ms);
+        assert_int_equal(is->look_again_ms, was->look_again_ms);
+}
+
+/* Reads so many looks that were recorded, and decides again: the plans are the same, and what is written of them holds. */
+static void must_be_planned_again(uint32_t count, const struct past *past) {
+        static struct past again;
+        memset(&again, 0, sizeof(again));
+        struct text out = { 0 };
+        struct scenario *s = malloc(sizeof(*s));
+        recorder_print(recorder, &out);
+        scenario_init(s, out.bytes, out.used);
+        for (uint32_t i = 0; i < count; i++) {
+                static struct plan plan;
+                static const struct deeds none;
+                if (scenario_next(s) != 1)
+                        fail_msg("line %u: %s", s->line, s->error);
+                policy_decide(&s->limits, &s->snapshot, &again, &plan);
+                must_be_the_same_plan(&plan, &plans[i]);
+                for (uint32_t k = 0; k < s->expectations_count; k++)
+                        if (!expectation_holds(&s->expectations[k], &s->snapshot, &plan, &none))
+                                fail_msg("line %u does not hold", s->expectations[k].line);
+        }
+        assert_memory_equal(past, &again, sizeof(again));
+        free(s);
+        text_done(&out);
+}
+
 /* A flight that ends in an emergency, decided by the real policy; then read and decided again. */
 static void the_policy_plans_the_same_again(void **state) {
-        static struct past past, again;
+        static struct past past;
         (void) state;
         memset(&past, 0, sizeof(past));
-        memset(&again, 0, sizeof(again));
         struct snapshot now = { .now_ms = 123456, .ram_bytes = 16ull << 30, .available_bytes = 12ull << 30, .models_count = 2 };
         now.models[0] = (struct model_view){ .id = 3,
                                              .state = ACCOUNT_IDLE,
@@ -208,36 +263,84 @@ static void the_policy_plans_the_same_again(void **state) {
                                              .chunk_full = 512 };
         uint32_t actions = 0;
         for (uint32_t i = 0; i < LOOKS; i++) {
-                looks[i] = now;
-                policy_decide(&limits, &now, &past, &plans[i]);
-                recorder_add(recorder, &now, &plans[i]);
+                fly(i, &limits, &now, &past);
                 actions += plans[i].actions_count;
                 now.now_ms += 250;
                 now.available_bytes -= now.available_bytes > (300 << 20) ? 60 << 20 : 0;
         }
         assert_true(actions >= 3); /* else the row proves little */
+        must_be_planned_again(LOOKS, &past);
+}
 
-        struct text out = { 0 };
-        struct scenario *s = malloc(sizeof(*s));
-        recorder_print(recorder, &out);
-        scenario_init(s, out.bytes, out.used);
-        for (uint32_t i = 0; i < LOOKS; i++) {
-                static struct plan plan;
-                char reason[SCENARIO_ERROR_MAX];
-                if (scenario_next(s) != 1)
-                        fail_msg("line %u: %s", s->line, s->error);
-                policy_decide(&s->limits, &s->snapshot, &again, &plan);
-                (void) reason;
-                assert_int_equal(plan.actions_count, plans[i].actions_count);
-                assert_memory_equal(plan.actions, plans[i].actions, plan.actions_count * sizeof(*plan.actions));
-                assert_int_equal(plan.rung, plans[i].rung);
-                assert_int_equal(plan.headroom_bytes, plans[i].headroom_bytes);
-                assert_int_equal(plan.exhaustion_ms, plans[i].exhaustion_ms);
-                assert_int_equal(plan.look_again_ms, plans[i].look_again_ms);
+/* The engine has taken ORDER. */
+static void resize_pool(struct model_view *m, const struct action *order) {
+        m->account_bytes = m->account_bytes - m->pool * m->pool_token_bytes + order->value * m->pool_token_bytes;
+        m->pool = m->pool_asked = order->value;
+}
+
+/* A pool grows by an order, has another one shrink for it and then its requests wait, and a model waits for room in what is left. */
+static void pools_are_planned_the_same_again(void **state) {
+        static struct past past;
+        (void) state;
+        memset(&past, 0, sizeof(past));
+        struct limits budget = limits;
+        budget.budget_bytes = 7ull << 30;
+        recorder_free(recorder);
+        assert_int_equal(recorder_new(&budget, &recorder), 0);
+        struct snapshot now = { .now_ms = 50000, .ram_bytes = 32ull << 30, .available_bytes = 24ull << 30, .models_count = 2 };
+        for (uint32_t i = 0; i < 2; i++)
+                now.models[i] = (struct model_view){ .id = 3 + i,
+                                                     .generation = 1,
+                                                     .state = ACCOUNT_BUSY,
+                                                     .obeys = true,
+                                                     .running = 1,
+                                                     .loaded_ms = 10000 + i,
+                                                     .service_ms = 3000 + i,
+                                                     .bytes = 2ull << 30,
+                                                     .account_bytes = 3ull << 30,
+                                                     .weights_bytes = 1ull << 30,
+                                                     .weights_resident_bytes = 1ull << 30,
+                                                     .kv_bytes = { 1ull << 30 },
+                                                     .context = 4500,
+                                                     .context_full = 4500,
+                                                     .pool = 2000,
+                                                     .pool_asked = 2000,
+                                                     .pool_floor = 500,
+                                                     .pool_full = 9000,
+                                                     .pool_held = 1000,
+                                                     .pool_needed = 1000,
+                                                     .pool_wanted = 1000,
+                                                     .pool_token_bytes = 1 << 20,
+                                                     .pool_whole_bytes = 5572ull << 20,
+                                                     .pool_since_ms = 45000 + i };
+        uint32_t met[ACTION_COUNT] = { 0 }, shrunk = 0, answered = 0;
+        for (uint32_t i = 0; i < 40; i++) {
+                fly(i, &budget, &now, &past);
+                for (uint32_t k = 0; k < plans[i].actions_count; k++) {
+                        const struct action *order = &plans[i].actions[k];
+                        met[order->kind]++;
+                        for (uint32_t n = 0; n < 2; n++)
+                                if (now.models[n].id == order->model) {
+                                        shrunk += order->value < now.models[n].pool;
+                                        resize_pool(&now.models[n], order);
+                                }
+                }
+                answered += plans[i].loads_count;
+                now.now_ms += 500;
+                struct model_view *grows = &now.models[0];
+                grows->pool_needed = grows->pool_wanted = i < 20 ? grows->pool_needed + 250 : 1000;
+                if (i == 20)
+                        now.wants[now.wants_count++] =
+                                (struct want){ .id = 9,
+                                               .since_ms = now.now_ms,
+                                               .load_ms = 1500,
+                                               .context = 1024,
+                                               .context_full = 4096,
+                                               .forms_count = 1,
+                                               .forms = { { 3ull << 30, 1ull << 30, 4ull << 30, 1 << 20 } } };
         }
-        assert_memory_equal(&past, &again, sizeof(past));
-        free(s);
-        text_done(&out);
+        assert_true(met[ACTION_POOL] >= 3 && met[ACTION_TURN_OUT] > 0 && shrunk > 0 && answered > 0); /* all of it has happened */
+        must_be_planned_again(40, &past);
 }
 
 /* A look must cost little room, or the recorder forgets the beginning of a night. */
@@ -266,6 +369,7 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(a_calm_hour_is_kept_whole, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(whatever_is_seen_is_printed, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(the_policy_plans_the_same_again, set_up, tear_down),
+                cmocka_unit_test_setup_teardown(pools_are_planned_the_same_again, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(a_calm_look_is_small, set_up, tear_down),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
