@@ -10,6 +10,7 @@ import subprocess
 import tempfile
 import unittest
 
+from fleet import large_model, tearDownModule
 from headroomd import BUILD, ROOT, Daemon, Reply, chat, eventually, request
 
 NAME = "chat.example"
@@ -39,7 +40,7 @@ class Proxies(unittest.TestCase):
             for path in (cls.certificate, secret):
                 with open(path) as f:
                     both.write(f.read())
-        cls.daemon = Daemon("keep_alive = forever\n" + configuration("ini"))
+        cls.daemon = Daemon("keep_alive = forever\n" + configuration("ini"), models={"demo.gguf": large_model()})  # an answer of it lasts
         cls.addClassCleanup(cls.daemon.done)
         cls.key = subprocess.run([BUILD + "/headroomctl", "--socket", cls.daemon.control_path, "key", "add", "laptop"], capture_output=True, text=True, check=True).stdout.strip()
 
