@@ -106,7 +106,7 @@ ALWAYS_INLINE struct panel_rows panel_rows_at(const struct product *p, uint32_t 
 /* Of the rows from R there may be fewer than sixteen. */
 ALWAYS_INLINE __mmask16 panel_mask(const struct product *p, uint32_t r) {
         uint32_t left = p->rows_count - r;
-        return left < PANEL_ROWS ? (__mmask16) ((1u << left) - 1) : (__mmask16) 0xffff;
+        return (__mmask16) (left < PANEL_ROWS ? (1u << left) - 1 : 0xffffu);
 }
 
 ALWAYS_INLINE const uint8_t *column_at(const struct product *p, uint32_t c) {
